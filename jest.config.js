@@ -1,0 +1,18 @@
+// Tests run from the built packages, so that what is tested is what is shipped. The suffix is the price:
+// .test.ts needs nothing, .int.test.ts a real mongod, .e2e.ts real processes.
+const common = {
+  testEnvironment: 'node',
+  transform: {},
+  roots: ['lib', 'schema', 'subgraphs', 'experiments', 'gateway', 'clients', 'deploy', 'test'].map((d) => `<rootDir>/${d}`),
+  modulePathIgnorePatterns: ['/\\.rhizome/'],
+};
+const inDist = (suffix) => `**/dist/**/*${suffix}`;
+
+export default {
+  maxWorkers: 2,
+  projects: [
+    { ...common, displayName: 'unit', testMatch: [inDist('.test.js')], testPathIgnorePatterns: ['/node_modules/', '\\.int\\.test\\.js$'] },
+    { ...common, displayName: 'integration', testMatch: [inDist('.int.test.js')] },
+    { ...common, displayName: 'e2e', testMatch: [inDist('.e2e.js')] },
+  ],
+};

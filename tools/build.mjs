@@ -1,0 +1,51 @@
+// Builds every package of the workspace: TypeScript's native compiler over the project references, then
+// whatever a package brings as its own `build` step (web pages). A warm build compiles only what changed.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const quiet = process.argv.includes('--quiet');
+const started = performance.now();
+
+/** The folders of the workspace that the root tsconfig.json lists, as absolute paths. */
+function packageFolders() {
+  const config = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8'));
+  return config.references.map(({ path }) => join(root, path));
+}
+
+/** Removes outputs whose source is gone: a deleted test must not run on. */
+function prune(folder) {
+  const dist = join(folder, 'dist');
+  if (!existsSync(dist)) return;
+  const source = existsSync(join(folder, 'src')) ? join(folder, 'src') : folder;
+  for (const entry of readdirSync(dist, { recursive: true })) {
+    if (!/\.(js|d\.ts)(\.map)?$/.test(entry) || entry.startsWith('static')) continue;
+    const stem = entry.replace(/\.(js|d\.ts)(\.map)?$/, '');
+    if (!existsSync(join(source, `${stem}.ts`)) && !existsSync(join(source, `${stem}.tsx`))) {
+      rmSync(join(dist, entry), { force: true });
+    }
+  }
+}
+
+const folders = packageFolders();
+folders.forEach(prune);
+const tsc = join(root, 'node_modules', 'typescript-native', 'bin', 'tsc');
+const result = spawnSync(process.execPath, [tsc, '-b', root, ...process.argv.slice(2).filter((a) => a !== '--quiet')], {
+  stdio: 'inherit',
+});
+if (result.status !== 0) {
+  console.error('build: TypeScript reported errors; see above');
+  process.exit(result.status ?? 1);
+}
+for (const folder of folders) {
+  const step = join(folder, 'build.mjs');
+  if (!existsSync(step)) continue;
+  const { status } = spawnSync(process.execPath, [step, ...(quiet ? ['--quiet'] : [])], { cwd: folder, stdio: 'inherit' });
+  if (status !== 0) {
+    console.error(`build: ${relative(root, step)} failed`);
+    process.exit(status ?? 1);
+  }
+}
+if (!quiet) console.log(`build: ${folders.length} packages in ${((performance.now() - started) / 1000).toFixed(1)} s`);
