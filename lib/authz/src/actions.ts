@@ -1,0 +1,163 @@
+import { DomainError } from '@rhizome/errors';
+
+/** What a principal may be in an experiment. A role is a bundle of actions; `roleActions` says which. */
+export const roles = ['ADMIN', 'OPERATOR', 'PRODUCTION', 'USER', 'READER', 'PILOT', 'SERVICE'] as const;
+
+/** One of {@link roles}. */
+export type Role = (typeof roles)[number];
+
+/** The closed list of what can be allowed in core, as `noun:verb`. Experiments add theirs by {@link defineActions}. */
+export const coreActions = [
+  'job:read',
+  'job:submit',
+  'job:cancel',
+  'job:retry',
+  'job:hold',
+  'job:setPriority',
+  /** Acts on jobs and tasks of other owners; without it the verbs above reach one's own only. */
+  'job:manageAny',
+  'task:read',
+  'task:submit',
+  'queue:read',
+  'queue:create',
+  'queue:update',
+  'queue:setState',
+  'worker:read',
+  'worker:register',
+  'worker:heartbeat',
+  'worker:drain',
+  'job:acquire',
+  'job:report',
+  'jobLog:append',
+  'experiment:read',
+  'experiment:register',
+  'share:read',
+  'share:set',
+  'events:read',
+  /** What no narrower action covers, such as reading a subgraph's SDL. */
+  'admin:*',
+] as const;
+
+/** An action of core. */
+export type CoreAction = (typeof coreActions)[number];
+
+declare const experimentAction: unique symbol;
+
+/** An action that an experiment has defined; only {@link defineActions} makes one. */
+export type ExperimentAction = string & { readonly [experimentAction]: true };
+
+/** Everything a policy may ask for. */
+export type Action = CoreAction | ExperimentAction;
+
+const readers: readonly CoreAction[] = [
+  'job:read',
+  'task:read',
+  'queue:read',
+  'worker:read',
+  'experiment:read',
+  'share:read',
+  'events:read',
+];
+const submitters: readonly CoreAction[] = [
+  ...readers,
+  'job:submit',
+  'job:cancel',
+  'job:retry',
+  'job:hold',
+  'task:submit',
+];
+
+const roleTable: Readonly<Record<Role, readonly CoreAction[]>> = {
+  ADMIN: coreActions,
+  OPERATOR: [
+    ...readers,
+    'job:cancel',
+    'job:hold',
+    'job:setPriority',
+    'job:manageAny',
+    'queue:create',
+    'queue:update',
+    'queue:setState',
+    'worker:drain',
+  ],
+  PRODUCTION: [...submitters, 'job:setPriority', 'job:manageAny'],
+  USER: submitters,
+  READER: readers,
+  PILOT: [
+    'job:read',
+    'queue:read',
+    'worker:read',
+    'worker:register',
+    'worker:heartbeat',
+    'worker:drain',
+    'job:acquire',
+    'job:report',
+    'jobLog:append',
+  ],
+  SERVICE: [...submitters, 'job:setPriority'],
+};
+
+const extensionTable = new Map<string, ReadonlySet<Role>>();
+let registryVersion = 0;
+
+const actionPattern = /^[a-z][A-Za-z0-9]*:[a-z][A-Za-z0-9]*$/;
+
+/**
+ * Adds an experiment's own actions to the closed list. Every noun starts with the experiment's name, so that two
+ * experiments never mean different things by one word; ADMIN always has them.
+ *
+ * @param experiment name of the experiment, as in its manifest
+ * @param definitions each action with the roles that include it
+ * @returns the actions by name, for policies; the same definition twice is harmless
+ * @throws DomainError CONFIG_INVALID when a name is malformed or an action is already defined otherwise
+ */
+export function defineActions<TName extends string>(
+  experiment: string,
+  definitions: Readonly<Record<TName, readonly Role[]>>,
+): Readonly<Record<TName, Action>> {
+  const defined: Partial<Record<TName, Action>> = {};
+  for (const [name, allowed] of Object.entries<readonly Role[]>(definitions) as [TName, readonly Role[]][]) {
+    if (!actionPattern.test(name) || !name.startsWith(experiment)) {
+      throw new DomainError(
+        'CONFIG_INVALID',
+        `Action "${name}" must be noun:verb, and its noun must start with "${experiment}"`,
+        { field: 'actions', value: name, expected: `${experiment}<Noun>:<verb>` },
+      );
+    }
+    register(name, new Set<Role>(['ADMIN', ...allowed]));
+    defined[name] = name as unknown as Action;
+  }
+  return Object.freeze(defined) as Readonly<Record<TName, Action>>;
+}
+
+function register(name: string, allowed: ReadonlySet<Role>): void {
+  const known = extensionTable.get(name);
+  if (!known) {
+    extensionTable.set(name, allowed);
+    registryVersion += 1;
+    return;
+  }
+  if (known.size !== allowed.size || [...known].some((role) => !allowed.has(role))) {
+    throw new DomainError('CONFIG_INVALID', `Action "${name}" is already defined with other roles`, {
+      field: 'actions',
+      value: name,
+      expected: [...known].sort().join(', '),
+    });
+  }
+}
+
+/** Grows whenever an action is defined, so that what was derived from the list can be derived anew. */
+export function actionsVersion(): number {
+  return registryVersion;
+}
+
+/** Whether the action is in the closed list, core's or an experiment's. */
+export function isAction(name: string): name is Action {
+  return (coreActions as readonly string[]).includes(name) || extensionTable.has(name);
+}
+
+/** All actions that a role includes, core's and the experiments'. */
+export function actionsOfRole(role: Role): readonly Action[] {
+  const extensions = [...extensionTable].filter(([, allowed]) => allowed.has(role));
+  return [...roleTable[role], ...extensions.map(([name]) => name as Action)];
+}

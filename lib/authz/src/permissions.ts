@@ -1,0 +1,83 @@
+import { DomainError } from '@rhizome/errors';
+import { type Action, actionsOfRole, actionsVersion, isAction } from './actions.js';
+import type { Principal } from './principal.js';
+
+/** For each action a principal has: everywhere (`*`), or the experiments it has it in. */
+export type Permissions = ReadonlyMap<Action, '*' | ReadonlySet<string>>;
+
+const derived = new WeakMap<Principal, { version: number; permissions: Permissions }>();
+
+/** The principal's permissions, computed from its grants once. Agents keep only the reads of what they are granted. */
+export function permissionsOf(principal: Principal): Permissions {
+  const version = actionsVersion();
+  const known = derived.get(principal);
+  if (known?.version === version) return known.permissions;
+  const permissions = compute(principal);
+  derived.set(principal, { version, permissions });
+  return permissions;
+}
+
+function compute(principal: Principal): Permissions {
+  const found = new Map<Action, '*' | Set<string>>();
+  for (const { experiment, roles } of principal.grants) {
+    for (const action of roles.flatMap((role) => actionsOfRole(role))) {
+      if (principal.kind === 'AGENT' && !action.endsWith(':read')) continue;
+      const scope = found.get(action);
+      if (scope === '*') continue;
+      if (experiment === '*') found.set(action, '*');
+      else if (scope) scope.add(experiment);
+      else found.set(action, new Set([experiment]));
+    }
+  }
+  return found;
+}
+
+function scopeOf(principal: Principal, action: Action): '*' | ReadonlySet<string> | undefined {
+  if (!isAction(action)) {
+    throw new DomainError('CONFIG_INVALID', `Action "${String(action)}" is not in the list of actions`, {
+      field: 'action',
+      value: action,
+      expected: 'an action of core, or one made by defineActions',
+    });
+  }
+  return permissionsOf(principal).get(action);
+}
+
+/**
+ * Whether the principal may do this in the experiment. Without an experiment: whether it may do it in any at all,
+ * which is the right question only where the answer is then narrowed by {@link experimentsFor}. With `*`: everywhere.
+ */
+export function can(principal: Principal, action: Action, experiment?: string): boolean {
+  const scope = scopeOf(principal, action);
+  if (scope === undefined) return false;
+  if (scope === '*' || experiment === undefined) return true;
+  return scope.has(experiment);
+}
+
+/** As {@link can}, but throws DomainError FORBIDDEN that names the action and the experiment. */
+export function assertCan(principal: Principal, action: Action, experiment?: string): void {
+  if (can(principal, action, experiment)) return;
+  const where = experiment === undefined ? '' : experiment === '*' ? ' in all experiments' : ` in "${experiment}"`;
+  throw new DomainError('FORBIDDEN', `${principal.kind} "${principal.subject}" may not ${action}${where}`, {
+    action,
+    ...(experiment === undefined ? {} : { experiment }),
+  });
+}
+
+/** The experiments in which the principal has the action, sorted: what a filter is narrowed to. */
+export function experimentsFor(principal: Principal, action: Action): '*' | readonly string[] {
+  const scope = scopeOf(principal, action);
+  if (scope === '*') return '*';
+  return scope ? [...scope].sort() : [];
+}
+
+/**
+ * A stable text: equal for two principals exactly if nothing but a field marked `perPrincipal` can tell them apart.
+ * It is written in roles, because they decide all permissions, those of experiments unknown to this process included.
+ */
+export function authorisationScope(principal: Principal): string {
+  const pairs = principal.grants.flatMap(({ experiment, roles }) =>
+    roles.map((role) => `${JSON.stringify(experiment)}:${role}`),
+  );
+  return `${principal.kind} ${[...new Set(pairs)].sort().join(' ')}`;
+}
