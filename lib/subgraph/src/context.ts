@@ -1,0 +1,34 @@
+import type { Principal } from '@rhizome/authz';
+import type { Logger } from '@rhizome/log';
+import { Loaders } from './loaders.js';
+
+/** What every resolver is handed. A service adds its own by the `contextFactory` of `buildSubgraph`. */
+export interface SubgraphContext {
+  /** Who asks; verified. */
+  readonly principal: Principal;
+  /** Names the client's request in logs and errors of every process it touches. */
+  readonly requestId: string;
+  readonly log: Logger;
+  /** Fresh for each operation and for each event of a subscription. */
+  readonly loaders: Loaders;
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Makes the context of a service from the common one; called once an operation, and once an event of a stream. */
+export type ContextFactory<TContext extends SubgraphContext> = (base: SubgraphContext) => TContext;
+
+/** What is known of a call before its context is made. */
+export type ContextInit = Omit<SubgraphContext, 'loaders'>;
+
+/** Makes a context with loaders of its own, which see the whole of it. */
+export function createContext<TContext extends SubgraphContext>(
+  init: ContextInit,
+  factory: ContextFactory<TContext> | undefined,
+): SubgraphContext {
+  const loaders = new Loaders();
+  const base: SubgraphContext = { ...init, loaders };
+  const context = factory ? factory(base) : base;
+  loaders.bind(context);
+  return context;
+}

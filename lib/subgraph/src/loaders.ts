@@ -1,0 +1,106 @@
+import DataLoader from 'dataloader';
+import type { SubgraphContext } from './context.js';
+
+/**
+ * Loads many at once: one answer a key, in the order of the keys. Missing is null (or undefined); an Error stands for
+ * its key alone. Keys are distinct. Throwing fails all keys of the batch.
+ */
+export type LoadMany<TKey, TValue, TContext extends SubgraphContext = SubgraphContext> = (
+  keys: readonly TKey[],
+  context: TContext,
+) => Promise<readonly (TValue | null | undefined | Error)[]>;
+
+/** A way of loading, declared once a service; each operation makes its own cache and batches of it. */
+export interface LoaderDefinition<TKey, TValue, TContext extends SubgraphContext = SubgraphContext> {
+  /** Names the loader in errors. */
+  readonly name: string;
+  readonly load: LoadMany<TKey, TValue, TContext>;
+  /** What makes two keys the same; default: the key itself, or its JSON text if it is an object. */
+  readonly cacheKey?: (key: TKey) => string | number;
+  /** Keys in a batch at most; default 1,000. */
+  readonly maxBatchSize?: number;
+}
+
+/** Declares a loader; use it by `context.loaders.load(definition, key)`. */
+export function defineLoader<TKey, TValue, TContext extends SubgraphContext = SubgraphContext>(
+  definition: LoaderDefinition<TKey, TValue, TContext>,
+): LoaderDefinition<TKey, TValue, TContext> {
+  return Object.freeze({ ...definition });
+}
+
+/** Brings rows that came in any order, or not at all, into the order of the keys; missing ones are null. */
+export function byKey<TKey, TRow>(
+  keys: readonly TKey[],
+  rows: Iterable<TRow>,
+  keyOf: (row: TRow) => TKey,
+): (TRow | null)[] {
+  const found = new Map<unknown, TRow>();
+  for (const row of rows) found.set(mapKey(keyOf(row)), row);
+  return keys.map((key) => found.get(mapKey(key)) ?? null);
+}
+
+function mapKey(key: unknown): unknown {
+  return typeof key === 'object' && key !== null ? JSON.stringify(key) : key;
+}
+
+/** The loaders of one operation, made when first used. */
+export class Loaders {
+  readonly #made = new Map<object, DataLoader<unknown, unknown, unknown>>();
+  #context: SubgraphContext | undefined;
+
+  /** Tells the loaders in whose name they load; done by whoever makes the context. */
+  bind(context: SubgraphContext): void {
+    this.#context = context;
+  }
+
+  /** Loads one; calls of the same tick are answered by one batch. Resolves to null where there is none. */
+  async load<TKey, TValue, TContext extends SubgraphContext>(
+    definition: LoaderDefinition<TKey, TValue, TContext>,
+    key: TKey,
+  ): Promise<TValue | null> {
+    return this.#loaderOf(definition).load(key);
+  }
+
+  /** Puts what is already known where `load` would look, so that it is not fetched again. */
+  prime<TKey, TValue, TContext extends SubgraphContext>(
+    definition: LoaderDefinition<TKey, TValue, TContext>,
+    key: TKey,
+    value: TValue,
+  ): void {
+    this.#loaderOf(definition).prime(key, value);
+  }
+
+  /** Forgets one, or all of a loader: for a mutation that changed what had been read. */
+  clear<TKey, TValue, TContext extends SubgraphContext>(
+    definition: LoaderDefinition<TKey, TValue, TContext>,
+    key?: TKey,
+  ): void {
+    const loader = this.#loaderOf(definition);
+    if (key === undefined) loader.clearAll();
+    else loader.clear(key);
+  }
+
+  #loaderOf<TKey, TValue, TContext extends SubgraphContext>(
+    definition: LoaderDefinition<TKey, TValue, TContext>,
+  ): DataLoader<TKey, TValue | null, unknown> {
+    let loader = this.#made.get(definition) as DataLoader<TKey, TValue | null, unknown> | undefined;
+    if (!loader) {
+      loader = this.#make(definition);
+      // The map is keyed by the definition, which fixes the types of its loader.
+      this.#made.set(definition, loader as unknown as DataLoader<unknown, unknown, unknown>);
+    }
+    return loader;
+  }
+
+  #make<TKey, TValue, TContext extends SubgraphContext>(
+    definition: LoaderDefinition<TKey, TValue, TContext>,
+  ): DataLoader<TKey, TValue | null, unknown> {
+    const context = this.#context as TContext | undefined;
+    if (!context) throw new Error(`Loader "${definition.name}" was used before its context was made`);
+    const cacheKey = definition.cacheKey ?? mapKey;
+    return new DataLoader<TKey, TValue | null, unknown>(
+      async (keys) => (await definition.load(keys, context)).map((value) => value ?? null),
+      { name: definition.name, cacheKeyFn: cacheKey, maxBatchSize: definition.maxBatchSize ?? 1000 },
+    );
+  }
+}
