@@ -1,1 +1,7 @@
-export {};
+export { catalogue, catalogueByScope, type CatalogueEntry, type ErrorCode, type Retry } from './catalogue.js';
+export { defineErrors, lookUp, type AnyErrorCode, type DefinedCode } from './registry.js';
+export { DomainError, badInput, isDomainError, type ErrorDetails } from './domain-error.js';
+export { isInternalError, toGraphQLError, type ToGraphQLErrorOptions } from './graphql.js';
+export { isUserError, userError, type UserErrorShape } from './user-error.js';
+export { renderReference } from './reference.js';
+export { plain, show } from './show.js';

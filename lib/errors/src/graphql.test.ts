@@ -1,0 +1,121 @@
+import { describe, expect, test } from '@jest/globals';
+import { GraphQLError, buildSchema, graphql, parse } from 'graphql';
+import { DomainError } from './domain-error.js';
+import { isInternalError, toGraphQLError } from './graphql.js';
+
+const schema = buildSchema('type Query { job(id: ID!, first: Int): String  kind: Kind } enum Kind { A }');
+
+async function firstError(
+  source: string,
+  rootValue: object,
+  variableValues?: Record<string, unknown>,
+): Promise<GraphQLError> {
+  const { errors } = await graphql({ schema, source, rootValue, variableValues });
+  const error = errors?.[0];
+  if (!error) throw new Error('the operation was expected to fail');
+  return error;
+}
+
+describe('toGraphQLError', () => {
+  test('carries code, retry, details and request id of a DomainError out of a resolver, with path and location', async () => {
+    const job = (): never => {
+      throw new DomainError('JOB_NOT_FOUND', 'id: job "j1" does not exist', { field: 'id', value: 'j1' });
+    };
+    const shaped = toGraphQLError(await firstError('{ job(id: "j1") }', { job }), {
+      requestId: 'r1',
+    }).toJSON();
+    expect(shaped).toEqual({
+      message: 'id: job "j1" does not exist',
+      path: ['job'],
+      locations: [{ line: 1, column: 3 }],
+      extensions: { code: 'JOB_NOT_FOUND', retry: 'never', field: 'id', value: 'j1', requestId: 'r1' },
+    });
+  });
+
+  test.each([
+    [
+      'a plain error',
+      (): never => {
+        throw new Error('mongodb://core:hunter2@db refused');
+      },
+    ],
+    [
+      'a GraphQLError without a code',
+      (): never => {
+        throw new GraphQLError('hunter2');
+      },
+    ],
+    [
+      'a GraphQLError with an unknown code',
+      (): never => {
+        throw new GraphQLError('hunter2', { extensions: { code: 'HUH', secret: 'hunter2' } });
+      },
+    ],
+    [
+      'a thrown text',
+      (): never => {
+        throw 'hunter2';
+      },
+    ],
+  ])('masks %s and names the request', async (_what, job) => {
+    const shaped = toGraphQLError(await firstError('{ job(id: "1") }', { job }), { requestId: 'r2' });
+    expect(JSON.stringify(shaped)).not.toContain('hunter2');
+    expect(shaped.message).toContain('r2');
+    expect(shaped.extensions).toEqual({ code: 'INTERNAL_SERVER_ERROR', retry: 'later', requestId: 'r2' });
+  });
+
+  test('masks what an enum cannot represent: that is a fault of the service', async () => {
+    const shaped = toGraphQLError(await firstError('{ kind }', { kind: 'hunter2' }));
+    expect(shaped.message).toBe('Internal error');
+  });
+
+  test('tells a client what is wrong with its document and its variables', async () => {
+    const variables = await firstError('query ($n: Int) { job(id: "1", first: $n) }', {}, { n: 'many' });
+    expect(toGraphQLError(variables).extensions['code']).toBe('BAD_USER_INPUT');
+    expect(toGraphQLError(variables).message).toContain('many');
+    const validation = await firstError('{ nothing }', {});
+    expect(
+      toGraphQLError(validation, { requestErrorCode: 'GRAPHQL_VALIDATION_FAILED' }).extensions['code'],
+    ).toBe('GRAPHQL_VALIDATION_FAILED');
+    const syntax = (() => {
+      try {
+        parse('{');
+      } catch (error) {
+        return error;
+      }
+      return undefined;
+    })();
+    expect(toGraphQLError(syntax).extensions['code']).toBe('GRAPHQL_PARSE_FAILED');
+  });
+
+  test('keeps the text of a GraphQLError whose code is in the catalogue', () => {
+    const shaped = toGraphQLError(new GraphQLError('too deep', { extensions: { code: 'LIMIT_EXCEEDED' } }));
+    expect([shaped.message, shaped.extensions['retry']]).toEqual(['too deep', 'later']);
+  });
+
+  test('details cannot overwrite code, retry or request id, and are bounded JSON', () => {
+    const cyclic: Record<string, unknown> = { big: 10n, text: 'x'.repeat(9999) };
+    cyclic['self'] = cyclic;
+    const error = new DomainError('CONFLICT', 'text', {
+      code: 'X',
+      retry: 'X',
+      requestId: 'X',
+      value: cyclic,
+    });
+    const { extensions } = toGraphQLError(error, { requestId: 'r3' });
+    expect(extensions).toMatchObject({ code: 'CONFLICT', retry: 'now', requestId: 'r3' });
+    expect(JSON.stringify(extensions).length).toBeLessThan(2000);
+  });
+
+  test('is stable: shaping twice changes nothing', () => {
+    const once = toGraphQLError(new DomainError('CONFLICT', 'text', { field: 'a' }), { requestId: 'r' });
+    expect(toGraphQLError(once, { requestId: 'r' }).toJSON()).toEqual(once.toJSON());
+    const masked = toGraphQLError(new Error('x'), { requestId: 'r' });
+    expect(toGraphQLError(masked, { requestId: 'r' }).toJSON()).toEqual(masked.toJSON());
+  });
+
+  test('isInternalError is true for bugs only', () => {
+    expect(isInternalError(new TypeError('x'))).toBe(true);
+    expect(isInternalError(new DomainError('FORBIDDEN', 'x'))).toBe(false);
+  });
+});

@@ -1,0 +1,88 @@
+import { GraphQLError } from 'graphql';
+import type { ErrorCode } from './catalogue.js';
+import { isDomainError, type DomainError } from './domain-error.js';
+import { lookUp } from './registry.js';
+import { plain } from './show.js';
+
+/** What `toGraphQLError` needs to know beside the error. */
+export interface ToGraphQLErrorOptions {
+  /** Id of the request; it stands in every error so that a log line can be found. */
+  readonly requestId?: string | undefined;
+  /** Code of graphql-js' own errors without a path: BAD_USER_INPUT (variables) unless the caller knows better. */
+  readonly requestErrorCode?: ErrorCode;
+}
+
+/**
+ * Shapes any error for a client: extensions `code`, `retry`, `requestId` and the details of a DomainError.
+ * Errors about the request itself and errors with a known code keep their text; everything else becomes
+ * INTERNAL_SERVER_ERROR with a masked message (the original stays in `originalError`, which is not serialised).
+ */
+export function toGraphQLError(error: unknown, options: ToGraphQLErrorOptions = {}): GraphQLError {
+  const domain = findDomainError(error);
+  if (domain) return shape(error, domain.message, domain.code, domain.details, options);
+  if (error instanceof GraphQLError) {
+    const known = knownCode(error) ?? requestCode(error, options);
+    if (known) return shape(error, error.message, known, error.extensions, options);
+  }
+  return shape(error, maskedMessage(options.requestId), 'INTERNAL_SERVER_ERROR', {}, options);
+}
+
+/** True when the error is a fault of the service that a log should have in full: masked for the client. */
+export function isInternalError(error: unknown): boolean {
+  return toGraphQLError(error).extensions['code'] === 'INTERNAL_SERVER_ERROR';
+}
+
+function findDomainError(error: unknown): DomainError | undefined {
+  let current = error;
+  for (let depth = 0; depth < 8; depth++) {
+    if (isDomainError(current)) return current;
+    if (!(current instanceof GraphQLError)) return undefined;
+    current = current.originalError;
+  }
+  return undefined;
+}
+
+function knownCode(error: GraphQLError): string | undefined {
+  const code = error.extensions['code'];
+  if (typeof code !== 'string' || code === 'INTERNAL_SERVER_ERROR') return undefined;
+  return lookUp(code) ? code : undefined;
+}
+
+/** graphql-js gives every error of execution a path; one without is about the document or its variables. */
+function requestCode(
+  error: GraphQLError,
+  { requestErrorCode }: ToGraphQLErrorOptions,
+): ErrorCode | undefined {
+  if (error.path || error.extensions['code'] !== undefined) return undefined;
+  if (error.message.startsWith('Syntax Error')) return 'GRAPHQL_PARSE_FAILED';
+  return requestErrorCode ?? 'BAD_USER_INPUT';
+}
+
+function maskedMessage(requestId: string | undefined): string {
+  return requestId ? `Internal error; quote request ${requestId} when you report it` : 'Internal error';
+}
+
+function shape(
+  original: unknown,
+  message: string,
+  code: string,
+  details: Readonly<Record<string, unknown>>,
+  { requestId }: ToGraphQLErrorOptions,
+): GraphQLError {
+  const located = original instanceof GraphQLError ? original : undefined;
+  const facts = plain(details) as Record<string, unknown>;
+  delete facts['stacktrace'];
+  return new GraphQLError(message, {
+    nodes: located?.nodes,
+    source: located?.source,
+    positions: located?.positions,
+    path: located?.path,
+    originalError: original instanceof Error ? original : undefined,
+    extensions: {
+      ...facts,
+      code,
+      retry: lookUp(code)?.retry ?? 'never',
+      ...(requestId ? { requestId } : {}),
+    },
+  });
+}

@@ -1,0 +1,36 @@
+import { catalogueByScope, type CatalogueEntry } from './catalogue.js';
+
+const header = ['Code', 'HTTP', 'Retry', 'When, and what to do', 'Message'];
+
+/** The reference page of the catalogue, as Markdown with aligned tables. Written by `npm run generate`. */
+export function renderReference(
+  scopes: Record<string, Record<string, CatalogueEntry>> = catalogueByScope,
+): string {
+  const sections = Object.entries(scopes).map(([scope, entries]) => `## ${scope}\n\n${table(entries)}\n`);
+  return `${intro}\n${sections.join('\n')}`;
+}
+
+const intro = `<!-- Generated from lib/errors/src/catalogue.ts by npm run generate. Do not edit. -->
+
+# Error codes
+
+Every error carries a stable \`code\` in its \`extensions\` (or in an entry of \`userErrors\`), and advice on sending the same
+request again: \`never\` (it would fail again), \`later\` (after a back-off) or \`now\`. \`field\`, \`value\` and \`expected\` stand
+beside it where they exist, and \`requestId\` finds the request in the logs. Codes are never renamed; experiments add codes
+with their own prefix.
+`;
+
+function table(entries: Record<string, CatalogueEntry>): string {
+  const rows = Object.entries(entries).map(([code, { http, retry, description, message }]) =>
+    [`\`${code}\``, String(http), retry, description, `\`${message}\``].map((cell) =>
+      cell.replaceAll('|', '\\|'),
+    ),
+  );
+  const widths = header.map((title, column) =>
+    Math.max(...[header, ...rows].map((row) => (row[column] ?? title).length)),
+  );
+  const line = (cells: string[]): string =>
+    `| ${cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(' | ')} |`;
+  const rule = `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`;
+  return [line(header), rule, ...rows.map(line)].join('\n');
+}

@@ -1,0 +1,23 @@
+import { describe, expect, test } from '@jest/globals';
+import { DomainError, badInput } from './domain-error.js';
+import { userError } from './user-error.js';
+
+describe('userError', () => {
+  test('turns the dotted field into a path below the place given', () => {
+    expect(userError(badInput('requirements.cores', 0, 'at least 1'), ['jobs', 3])).toEqual({
+      message: 'requirements.cores: 0 is not valid; expected at least 1',
+      path: ['jobs', '3', 'requirements', 'cores'],
+      code: 'BAD_USER_INPUT',
+    });
+    expect(userError(badInput('jobs[2].name', '', 'a name')).path).toEqual(['jobs', '2', 'name']);
+    expect(userError(new DomainError('FORBIDDEN', 'no')).path).toEqual([]);
+  });
+
+  test.each([
+    ['a bug', new TypeError('x')],
+    ['a missing identity', new DomainError('TOKEN_EXPIRED', 'x')],
+    ['a service that is away', new DomainError('LEADER_UNAVAILABLE', 'x')],
+  ])('leaves %s to the top-level errors', (_what, error) => {
+    expect(() => userError(error)).toThrow(error);
+  });
+});
