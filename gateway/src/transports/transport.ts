@@ -1,0 +1,75 @@
+import type { Principal } from '@rhizome/authz';
+import type { DocumentNode } from 'graphql';
+
+/**
+ * One operation that a plan sends to one subgraph. Made once when a client's operation is compiled and then
+ * the same object for every request, so that a transport may keep what it derives from it in a WeakMap.
+ */
+export interface SubgraphOperation {
+  /** The subgraph's name as the supergraph spells it. */
+  readonly subgraph: string;
+  readonly kind: 'query' | 'mutation' | 'subscription';
+  readonly documentText: string;
+  readonly document: DocumentNode;
+  readonly operationName?: string | undefined;
+}
+
+/** One call of a {@link SubgraphOperation}. */
+export interface SubgraphRequest {
+  readonly operation: SubgraphOperation;
+  /**
+   * The variables as JSON text, for transports that say `wire: 'text'`; `undefined` where there are none.
+   * Exactly one of this and {@link variables} is set when there are variables.
+   */
+  readonly variablesText?: string | undefined;
+  /** The variables as objects, for transports that say `wire: 'objects'`. A transport must not change them. */
+  readonly variables?: Readonly<Record<string, unknown>> | undefined;
+  /** Who asks; undefined only in a gateway without identities. */
+  readonly principal?: Principal | undefined;
+  /**
+   * Stable text of what the principal may see: requests of one scope may share a connection.
+   * Principals with equal rights have equal scopes although their tokens differ.
+   */
+  readonly scope: string;
+  readonly requestId: string;
+  /** Headers of the client's request which the door lets through to subgraphs. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Ends the call: the client has gone, or the subgraph's time is over. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A GraphQL error as a subgraph answers it. */
+export interface SubgraphError {
+  readonly message: string;
+  readonly path?: readonly (string | number)[] | undefined;
+  readonly extensions?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/**
+ * A subgraph's answer. The engine owns `data` from here on and merges into it, so a transport hands out a
+ * fresh object for each call; it never changes values of scalar fields.
+ */
+export interface SubgraphResult {
+  readonly data?: Record<string, unknown> | null | undefined;
+  readonly errors?: readonly SubgraphError[] | undefined;
+  readonly extensions?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/**
+ * How the engine reaches one subgraph. Failures of the way itself (refused, timed out, garbage, too large)
+ * are thrown as DomainError with code DOWNSTREAM_SERVICE_ERROR, SERVICE_UNAVAILABLE or LIMIT_EXCEEDED;
+ * an abort by the request's signal is thrown as the signal's reason.
+ */
+export interface Transport {
+  /** What the engine hands over as variables: JSON text for the wire, or objects for a call in process. */
+  readonly wire: 'text' | 'objects';
+  /** Runs a query or mutation. */
+  execute(request: SubgraphRequest): Promise<SubgraphResult>;
+  /** Opens a subscription; returning the iterator ends it upstream at once, also between events. */
+  subscribe(request: SubgraphRequest): AsyncIterable<SubgraphResult>;
+  /** Lets go of sockets; calls in flight end first. */
+  close(): Promise<void>;
+}
+
+/** Makes the transport of a subgraph; the engine calls it once a subgraph and closes what it got. */
+export type TransportFactory = (subgraph: string, url: string) => Transport;
