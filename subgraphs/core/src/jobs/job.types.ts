@@ -1,0 +1,192 @@
+/** The stored shape of a job and its parts. `job.document.ts` has the validator and the indexes that go with it. */
+import type { JobState } from './job-state.js';
+
+/** What a job asks of a worker, normalised: defaults filled in, lists sorted, absent facts left out. */
+export interface StoredRequirements {
+  readonly cores: number;
+  readonly memoryMiB: number;
+  readonly diskMiB: number;
+  readonly walltimeSeconds: number;
+  readonly architecture?: string;
+  readonly architectureLevel?: string;
+  readonly containerRuntime?: string;
+  readonly network: boolean;
+  /** Queue name. */
+  readonly queue?: string;
+  readonly selector?: string;
+  readonly gpu?: StoredGpuRequirement;
+}
+
+/** GPUs that a job asks for, normalised. */
+export interface StoredGpuRequirement {
+  readonly count: number;
+  readonly vendor?: string;
+  readonly models: readonly string[];
+  readonly minMemoryMiB?: number;
+  readonly minComputeCapability?: string;
+  readonly cudaRuntime?: string;
+  readonly rocmRuntime?: string;
+  readonly sassTargets: readonly string[];
+  readonly ptxTargets: readonly string[];
+  readonly migProfile?: string;
+  /** Thousandths of one device. */
+  readonly share?: number;
+  readonly nvlink: boolean;
+  readonly optional: boolean;
+}
+
+/** What is run. */
+export interface StoredPayload {
+  readonly command: string;
+  readonly arguments: readonly string[];
+  readonly environment: readonly { readonly name: string; readonly value: string }[];
+  readonly image?: string;
+  readonly inputs: readonly { readonly name: string; readonly location: string }[];
+  readonly outputs: readonly string[];
+}
+
+/** The families of errors. */
+export type JobErrorFamily = 'PAYLOAD' | 'WORKER' | 'LIMIT' | 'DATA' | 'SYSTEM';
+
+/** When and how often a failed attempt is tried again. */
+export interface StoredRetryPolicy {
+  readonly maxAttempts: number;
+  readonly backoffSeconds: number;
+  readonly backoffFactor: number;
+  readonly retryOn: readonly JobErrorFamily[];
+}
+
+/** What went wrong. */
+export interface StoredJobError {
+  readonly family: JobErrorFamily;
+  readonly code: string;
+  readonly message: string;
+  readonly retryable: boolean;
+}
+
+/** What an attempt used; facts that were not measured are left out. */
+export interface StoredMetrics {
+  readonly cpuSeconds?: number;
+  readonly wallSeconds?: number;
+  readonly peakMemoryMiB?: number;
+  readonly readBytes?: number;
+  readonly writeBytes?: number;
+  readonly gpuUtilisation?: number;
+  readonly gpuPeakMemoryMiB?: number;
+  readonly isPartial: boolean;
+}
+
+/** One declared output where it was put. */
+export interface StoredOutput {
+  readonly name: string;
+  readonly location: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+}
+
+/** One try of a job on one worker. */
+export interface StoredAttempt {
+  readonly number: number;
+  readonly id: string;
+  readonly workerId: string;
+  readonly queueId: string;
+  readonly fence: number;
+  readonly deviceIds: readonly string[];
+  readonly sentAt: Date;
+  readonly startedAt?: Date;
+  readonly endedAt?: Date;
+  readonly outcome?: JobState;
+  readonly exitCode?: number;
+  readonly signal?: string;
+  readonly error?: StoredJobError;
+  readonly metrics?: StoredMetrics;
+}
+
+/** One entry of the bounded transition list. */
+export interface StoredTransition {
+  readonly revision: number;
+  readonly from: JobState;
+  readonly to: JobState;
+  readonly at: Date;
+  readonly actor: string;
+  readonly reason?: string;
+  readonly attempt: number;
+}
+
+/**
+ * The latest event of the job: what the change stream carries. It holds the keys that subscribers and counters filter by, so that no
+ * look-up is needed. `from` is null for the submit.
+ */
+export interface StoredLastEvent {
+  readonly revision: number;
+  readonly from: JobState | null;
+  readonly to: JobState;
+  readonly at: Date;
+  readonly actor: string;
+  readonly reason?: string;
+  readonly attempt: number;
+  readonly experiment: string;
+  readonly taskId?: string;
+  /** Name of the queue of the current or latest attempt. */
+  readonly queue?: string;
+  /** Queue before this event, where it differs: counts move from there. */
+  readonly previousQueue?: string;
+  readonly share: string;
+  readonly owner: string;
+  /** `key=value`. */
+  readonly labels: readonly string[];
+  readonly classId: string;
+  readonly priority: number;
+  /** When the job may be started at the earliest, in a backoff. */
+  readonly notBefore?: Date;
+  readonly workerId?: string;
+  readonly fence: number;
+}
+
+/** A stored job. */
+export interface JobDocument {
+  readonly _id: string;
+  readonly schemaVersion: number;
+  readonly revision: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly experiment: string;
+  readonly name: string;
+  readonly owner: string;
+  readonly taskId?: string;
+  readonly taskIndex?: number;
+  /** Path of the share leaf. */
+  readonly share: string;
+  readonly priority: number;
+  readonly labels: readonly { readonly key: string; readonly value: string }[];
+  /**
+   * What the job is looked up by beside its fields, in one multikey index: `l:key=value` for labels, `p:<job id>` for each parent it still
+   * waits for, `backoff` while a backoff is due.
+   */
+  readonly lookup: readonly string[];
+  readonly requirements: StoredRequirements;
+  readonly classId: string;
+  readonly payload: StoredPayload;
+  readonly retry: StoredRetryPolicy;
+  readonly dependsOn: readonly string[];
+  /** Parents that have not FINISHED yet. */
+  readonly waitingFor: readonly string[];
+  readonly state: JobState;
+  readonly hold?: { readonly by: string; readonly reason: string; readonly at: Date };
+  readonly notBefore?: Date;
+  readonly attempt: number;
+  readonly attempts: readonly StoredAttempt[];
+  /** Unique in the whole system and growing for a job; 0 before the first grant. The right to speak about the job. */
+  readonly fence: number;
+  readonly workerId?: string;
+  readonly queueId?: string;
+  readonly queue?: string;
+  readonly exitCode?: number;
+  readonly error?: StoredJobError;
+  readonly metrics?: StoredMetrics;
+  readonly outputs: readonly StoredOutput[];
+  readonly last: StoredLastEvent;
+  readonly transitions: readonly StoredTransition[];
+  readonly stateTimes: Readonly<Partial<Record<JobState, Date>>>;
+  readonly retryOf?: string;
+}
