@@ -1,0 +1,93 @@
+import {
+  pino,
+  stdTimeFunctions,
+  type DestinationStream,
+  type Level,
+  type Logger as PinoLogger,
+  type LoggerOptions as PinoOptions,
+} from 'pino';
+import { currentContext } from './context.js';
+import { scrub, scrubRecord, scrubText } from './scrub.js';
+
+/** Levels from loud to quiet; `silent` writes nothing. */
+export type LogLevel = Level | 'silent';
+
+/** Writes one line: fields and a text, a text alone, or an error with an optional text. */
+export interface LogMethod {
+  (fields: object, message?: string): void;
+  (message: string): void;
+}
+
+/** What code is handed to log with. */
+export interface Logger {
+  readonly error: LogMethod;
+  readonly warn: LogMethod;
+  readonly info: LogMethod;
+  readonly debug: LogMethod;
+  readonly trace: LogMethod;
+  /** A logger that writes these fields in each of its lines as well. */
+  child(fields: Record<string, unknown>): Logger;
+  /** True when lines of this level are written: spares the making of costly fields. */
+  isLevelEnabled(level: string): boolean;
+}
+
+/** How a logger is made. */
+export interface LoggerOptions {
+  /** The service or part; stands in each line. */
+  readonly name: string;
+  /** Quietest level that is written; `info` unless given. */
+  readonly level?: LogLevel;
+  /** Where lines go; standard output unless given. Anything with `write(text)`, or `logFile(path)`. */
+  readonly destination?: DestinationStream;
+}
+
+/**
+ * A logger that writes JSON, one line an event: level, time (ISO), name, the ids of `withContext`, fields, msg.
+ * Secrets are masked by name and by form in fields, texts and errors.
+ */
+export function createLogger({ name, level = 'info', destination }: LoggerOptions): Logger {
+  const options: PinoOptions = {
+    name,
+    level,
+    base: { pid: process.pid },
+    timestamp: stdTimeFunctions.isoTime,
+    mixin: () => ({ ...currentContext() }),
+    // What a line says itself wins over the context.
+    mixinMergeStrategy: (fields, context) => ({ ...context, ...fields }),
+    serializers: { err: (error: unknown) => error },
+    formatters: {
+      level: (label) => ({ level: label }),
+      log: (fields) => scrubRecord(fields),
+    },
+    hooks: {
+      logMethod(args, method) {
+        method.apply(this, args.map((arg) => clean(arg)) as Parameters<typeof method>);
+      },
+    },
+  };
+  const logger = destination ? pino(options, destination) : pino(options);
+  // pino applies no formatter to the fields of a child; children inherit this method.
+  const { child } = logger;
+  return Object.assign(logger, {
+    child(this: PinoLogger, fields: Record<string, unknown>): PinoLogger {
+      return child.call(this, scrubRecord(fields)) as PinoLogger;
+    },
+  });
+}
+
+/** pino takes the text of a line from the error itself where none is given, past the formatters. */
+function clean(argument: unknown): unknown {
+  if (typeof argument === 'string') return scrubText(argument);
+  if (argument instanceof Error) return { err: scrub(argument), msg: scrubText(argument.message) };
+  return argument;
+}
+
+/** A destination that appends to a file, whose folder is made; lines are written at once. */
+export function logFile(path: string): DestinationStream {
+  return pino.destination({ dest: path, mkdir: true, sync: true });
+}
+
+/** A logger that writes nothing. */
+export function silentLogger(): Logger {
+  return pino({ level: 'silent' });
+}
