@@ -1,1 +1,3 @@
-export {};
+export { loadConfig, redact, type ConfigSource, type DeepReadonly } from './load-config.js';
+export { environmentName } from './schema-walk.js';
+export { z } from 'zod';

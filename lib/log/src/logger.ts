@@ -67,12 +67,12 @@ export function createLogger({ name, level = 'info', destination }: LoggerOption
   };
   const logger = destination ? pino(options, destination) : pino(options);
   // pino applies no formatter to the fields of a child; children inherit this method.
-  const { child } = logger;
+  const child = logger.child as unknown as (this: PinoLogger, fields: object) => PinoLogger;
   return Object.assign(logger, {
-    child(this: PinoLogger, fields: Record<string, unknown>): PinoLogger {
-      return child.call(this, scrubRecord(fields)) as PinoLogger;
+    child(this: PinoLogger, fields: Record<string, unknown>): Logger {
+      return child.call(this, scrubRecord(fields)) as unknown as Logger;
     },
-  });
+  }) as Logger;
 }
 
 /** pino takes the text of a line from the error itself where none is given, past the formatters. */
