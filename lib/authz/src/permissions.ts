@@ -57,7 +57,8 @@ export function can(principal: Principal, action: Action, experiment?: string): 
 /** As {@link can}, but throws DomainError FORBIDDEN that names the action and the experiment. */
 export function assertCan(principal: Principal, action: Action, experiment?: string): void {
   if (can(principal, action, experiment)) return;
-  const where = experiment === undefined ? '' : experiment === '*' ? ' in all experiments' : ` in "${experiment}"`;
+  const where =
+    experiment === undefined ? '' : experiment === '*' ? ' in all experiments' : ` in "${experiment}"`;
   throw new DomainError('FORBIDDEN', `${principal.kind} "${principal.subject}" may not ${action}${where}`, {
     action,
     ...(experiment === undefined ? {} : { experiment }),

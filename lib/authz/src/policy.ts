@@ -72,7 +72,8 @@ export function enforce(policy: Policy, call: PolicyCall): void | Promise<void> 
 function enforceAction(policy: ActionPolicy, call: PolicyCall): void | Promise<void> {
   const { action, experiment } = policy;
   const found = typeof experiment === 'function' ? experiment(call) : experiment;
-  if (found instanceof Promise) return found.then((experiments) => assertIn(call.principal, action, experiments));
+  if (found instanceof Promise)
+    return found.then((experiments) => assertIn(call.principal, action, experiments));
   assertIn(call.principal, action, found);
 }
 

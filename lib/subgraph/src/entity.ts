@@ -20,13 +20,17 @@ export interface Entity<TValue, TKey, TContext extends SubgraphContext> {
 }
 
 /** Declares an entity: n representations of one operation are answered by one call of `load`. */
-export function entity<TValue extends object, TKey = string, TContext extends SubgraphContext = SubgraphContext>(
-  options: EntityOptions<TValue, TKey, TContext>,
-): Entity<TValue, TKey, TContext> {
+export function entity<
+  TValue extends object,
+  TKey = string,
+  TContext extends SubgraphContext = SubgraphContext,
+>(options: EntityOptions<TValue, TKey, TContext>): Entity<TValue, TKey, TContext> {
   const { type, key, load } = options;
   const loader = defineLoader<TKey, TValue, TContext>({ name: type, load });
   const readKey =
-    typeof key === 'function' ? key : (representation: Readonly<Record<string, unknown>>) => representation[key] as TKey;
+    typeof key === 'function'
+      ? key
+      : (representation: Readonly<Record<string, unknown>>) => representation[key] as TKey;
   return {
     type,
     loader,
