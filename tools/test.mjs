@@ -1,0 +1,108 @@
+// The whole test run: what the system must have, the build, lint, then the jest projects from unit to end to end. Each part says how long
+// it took; the last line counts. `npm test -- unit` (integration, e2e, lint) runs parts alone; what follows `--` goes to jest.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const separator = process.argv.indexOf('--');
+const words = process.argv.slice(2, separator < 0 ? undefined : separator);
+const jestArguments = separator < 0 ? [] : process.argv.slice(separator + 1);
+const allParts = ['lint', 'unit', 'integration', 'e2e'];
+const wrong = words.filter((word) => !allParts.includes(word));
+if (wrong.length > 0) {
+  console.error(`test: there is no part "${wrong[0]}"; the parts are ${allParts.join(', ')}`);
+  process.exit(2);
+}
+const parts = words.length > 0 ? words : allParts;
+
+/** Debian packages that the tests need beside Node and Python, each with the file that shows it is there. */
+const systemPackages = [
+  { name: 'chromium', present: () => ['/usr/bin/chromium', '/usr/bin/chromium-browser'].some(existsSync), parts: ['e2e'] },
+  { name: 'libcurl4', present: () => sharedLibrary('libcurl.so.4'), parts: ['integration', 'e2e'] },
+];
+
+function sharedLibrary(name) {
+  const { stdout, status } = spawnSync('ldconfig', ['-p'], { encoding: 'utf8', env: { ...process.env, PATH: `${process.env.PATH}:/sbin:/usr/sbin` } });
+  return status !== 0 || stdout.includes(name);
+}
+
+/** Installs what is missing where that is allowed (root on Debian); else names the exact line and fails. */
+function provideSystemPackages() {
+  const missing = systemPackages.filter((p) => p.parts.some((part) => parts.includes(part)) && !p.present()).map((p) => p.name);
+  if (missing.length === 0) return;
+  const line = `apt-get update && apt-get install -y --no-install-recommends ${missing.join(' ')}`;
+  if (process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) {
+    console.error(`test: missing system packages: ${missing.join(', ')}. Install them as root, on Debian with:\n  ${line}`);
+    process.exit(1);
+  }
+  console.log(`test: installing ${missing.join(', ')}`);
+  const { status } = spawnSync('sh', ['-c', line], { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
+  if (status !== 0) {
+    console.error(`test: could not install ${missing.join(', ')}; try as root:\n  ${line}`);
+    process.exit(1);
+  }
+}
+
+const timings = [];
+let passed = 0;
+let failed = 0;
+let skipped = 0;
+
+/** Runs one part, prints how long it took. */
+function part(name, run) {
+  const started = performance.now();
+  console.log(`\n── ${name} ──`);
+  const ok = run();
+  timings.push({ name, seconds: (performance.now() - started) / 1000, ok });
+  return ok;
+}
+
+function command(program, args, env = {}) {
+  return spawnSync(program, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } }).status === 0;
+}
+
+/** A part that is one check: it passes or fails as a whole. */
+function check(name, program, args) {
+  const ok = part(name, () => command(program, args));
+  if (ok) passed += 1;
+  else failed += 1;
+  return ok;
+}
+
+function jest(project) {
+  const folder = mkdtempSync(join(tmpdir(), 'rhizome-test-'));
+  const report = join(folder, 'report.json');
+  const bin = join(root, 'node_modules', 'jest', 'bin', 'jest.js');
+  const flags = ['--experimental-vm-modules', '--no-warnings=ExperimentalWarning'];
+  part(project, () =>
+    command(process.execPath, [...flags, bin, '--selectProjects', project, '--json', `--outputFile=${report}`, '--testLocationInResults=false', ...jestArguments]),
+  );
+  if (existsSync(report)) {
+    const result = JSON.parse(readFileSync(report, 'utf8'));
+    passed += result.numPassedTests;
+    failed += result.numFailedTests + result.numRuntimeErrorTestSuites;
+    skipped += result.numPendingTests + result.numTodoTests;
+  } else {
+    failed += 1;
+  }
+  rmSync(folder, { recursive: true, force: true });
+}
+
+if (part('system packages', () => (provideSystemPackages(), true)) && check('build', process.execPath, ['tools/build.mjs'])) {
+  if (parts.includes('lint')) {
+    check('lint', process.execPath, ['node_modules/eslint/bin/eslint.js', '--quiet', '.']);
+    check('format', process.execPath, ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.']);
+  }
+  if (parts.some((p) => p === 'integration' || p === 'e2e')) {
+    check('mongod', process.execPath, ['lib/mongo/dist/fetch.js']);
+  }
+  for (const project of ['unit', 'integration', 'e2e']) if (parts.includes(project)) jest(project);
+}
+
+console.log('\n── times ──');
+for (const { name, seconds, ok } of timings) console.log(`${name.padEnd(18)} ${seconds.toFixed(1).padStart(7)} s  ${ok ? 'ok' : 'FAILED'}`);
+console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+process.exit(failed === 0 && passed > 0 ? 0 : 1);
