@@ -11,39 +11,68 @@ const experiments = readdirSync(new URL('./experiments', import.meta.url), { wit
 
 const viaGraph =
   'Experiments talk to core through the graph, as a service principal (@rhizome/client): see docs/write-an-experiment.md.';
-const zone = (names, message) => ({ group: names.flatMap((n) => [`@rhizome/${n}`, `@rhizome/${n}/*`]), message });
+const zone = (names, message) => ({
+  group: names.flatMap((n) => [`@rhizome/${n}`, `@rhizome/${n}/*`]),
+  message,
+});
 const relative = {
   regex: '^(\\.\\./)+(lib|schema|subgraphs|experiments|gateway|clients|deploy|test)/',
-  message: 'Import another package by its name (@rhizome/…), and name it in package.json: its folder is its own.',
+  message:
+    'Import another package by its name (@rhizome/…), and name it in package.json: its folder is its own.',
 };
 const mongodb = {
   group: ['mongodb', 'mongodb/*'],
-  message: "`mongodb` is imported in lib/mongo and in *.repository.ts, *.document.ts only: give the repository a method that says what you need.",
+  message:
+    '`mongodb` is imported in lib/mongo and in *.repository.ts, *.document.ts only: give the repository a method that says what you need.',
 };
-const restrict = (...patterns) => ({ 'no-restricted-imports': ['error', { patterns: [relative, ...patterns] }] });
+const restrict = (...patterns) => ({
+  'no-restricted-imports': ['error', { patterns: [relative, ...patterns] }],
+});
 
 const processEnv = {
   object: 'process',
   property: 'env',
-  message: 'Configuration is parsed once: read it in config.ts (or bin.ts) with @rhizome/config and hand it on.',
+  message:
+    'Configuration is parsed once: read it in config.ts (or bin.ts) with @rhizome/config and hand it on.',
 };
 const clockAndChance = [
-  { object: 'Date', property: 'now', message: 'Take the time from the Clock you are handed: a simulation runs these rules on a virtual one.' },
-  { object: 'Math', property: 'random', message: 'Take ids and chance from what you are handed: a simulation must be able to repeat a run.' },
+  {
+    object: 'Date',
+    property: 'now',
+    message: 'Take the time from the Clock you are handed: a simulation runs these rules on a virtual one.',
+  },
+  {
+    object: 'Math',
+    property: 'random',
+    message: 'Take ids and chance from what you are handed: a simulation must be able to repeat a run.',
+  },
 ];
 const newDate = {
   selector: "NewExpression[callee.name='Date'][arguments.length=0]",
   message: 'Take the time from the Clock you are handed: a simulation runs these rules on a virtual one.',
 };
-const noEnum = { selector: 'TSEnumDeclaration', message: 'A const object or a string union, no TypeScript enum.' };
-const noExportAll = { selector: 'ExportAllDeclaration', message: 'Name what you export: a wildcard hides what is public and makes cycles.' };
+const noEnum = {
+  selector: 'TSEnumDeclaration',
+  message: 'A const object or a string union, no TypeScript enum.',
+};
+const noExportAll = {
+  selector: 'ExportAllDeclaration',
+  message: 'Name what you export: a wildcard hides what is public and makes cycles.',
+};
 
 export default tseslint.config(
   { ignores: ['**/dist/**', '**/node_modules/**', '**/*.generated.ts', '.rhizome/**', '.cache/**'] },
   js.configs.recommended,
   ...tseslint.configs.recommended,
   {
-    plugins: { house: { rules: { 'max-lines': builtinRules.get('max-lines'), 'max-function': builtinRules.get('max-lines-per-function') } } },
+    plugins: {
+      house: {
+        rules: {
+          'max-lines': builtinRules.get('max-lines'),
+          'max-function': builtinRules.get('max-lines-per-function'),
+        },
+      },
+    },
     rules: {
       '@typescript-eslint/no-explicit-any': 'error',
       '@typescript-eslint/no-non-null-assertion': 'error',
@@ -60,45 +89,102 @@ export default tseslint.config(
     },
   },
   {
-    files: ['**/config.ts', '**/bin.ts', 'lib/config/**', 'lib/testkit/**', 'test/**', 'tools/**', '**/*.mjs', '**/*.test.ts', '**/*.e2e.ts', '**/payloads/**'],
+    files: [
+      '**/config.ts',
+      '**/bin.ts',
+      'lib/config/**',
+      'lib/testkit/**',
+      'test/**',
+      'tools/**',
+      '**/*.mjs',
+      '**/*.test.ts',
+      '**/*.e2e.ts',
+      '**/payloads/**',
+    ],
     rules: { 'no-restricted-properties': 'off' },
   },
   {
     files: ['lib/**/*.ts'],
-    rules: restrict(mongodb, zone(['core', 'gateway', 'schema', 'pilot', 'cli', 'playground', ...experiments], 'lib is the floor: nothing above it may be imported here.')),
+    rules: restrict(
+      mongodb,
+      zone(
+        ['core', 'gateway', 'schema', 'pilot', 'cli', 'playground', ...experiments],
+        'lib is the floor: nothing above it may be imported here.',
+      ),
+    ),
   },
   { files: ['lib/mongo/**/*.ts', 'lib/testkit/**/*.ts'], rules: restrict() },
   {
     files: ['subgraphs/**/*.ts'],
     rules: {
-      ...restrict(mongodb, zone(['gateway', 'client', 'pilot', 'cli', 'playground', ...experiments], 'Core knows no experiment, no gateway and no client: they know core.')),
+      ...restrict(
+        mongodb,
+        zone(
+          ['gateway', 'client', 'pilot', 'cli', 'playground', ...experiments],
+          'Core knows no experiment, no gateway and no client: they know core.',
+        ),
+      ),
       'no-restricted-properties': ['error', processEnv, ...clockAndChance],
       'no-restricted-syntax': ['error', noEnum, noExportAll, newDate],
     },
   },
   {
-    files: ['subgraphs/**/*.{repository,document}.ts', 'subgraphs/**/migrations/**/*.ts', 'subgraphs/**/{app,bin}.ts', 'subgraphs/**/*.test.ts'],
-    rules: restrict(zone(['gateway', 'client', 'pilot', 'cli', 'playground', ...experiments], 'Core knows no experiment, no gateway and no client: they know core.')),
+    files: [
+      'subgraphs/**/*.{repository,document}.ts',
+      'subgraphs/**/migrations/**/*.ts',
+      'subgraphs/**/{app,bin}.ts',
+      'subgraphs/**/*.test.ts',
+    ],
+    rules: restrict(
+      zone(
+        ['gateway', 'client', 'pilot', 'cli', 'playground', ...experiments],
+        'Core knows no experiment, no gateway and no client: they know core.',
+      ),
+    ),
   },
-  { files: ['subgraphs/**/{config,bin}.ts', 'subgraphs/**/*.test.ts'], rules: { 'no-restricted-properties': 'off' } },
+  {
+    files: ['subgraphs/**/{config,bin}.ts', 'subgraphs/**/*.test.ts'],
+    rules: { 'no-restricted-properties': 'off' },
+  },
   ...experiments.flatMap((name) => {
     const zones = [
       zone(['core', 'gateway'], viaGraph),
-      zone(experiments.filter((other) => other !== name), 'An experiment does not know another: what both need belongs to core or to the graph.'),
+      zone(
+        experiments.filter((other) => other !== name),
+        'An experiment does not know another: what both need belongs to core or to the graph.',
+      ),
       zone(['schema', 'pilot', 'cli', 'playground'], 'An experiment imports lib/* only.'),
     ];
     return [
       { files: [`experiments/${name}/**/*.ts`], rules: restrict(mongodb, ...zones) },
-      { files: [`experiments/${name}/**/{*.repository,*.document,app,bin}.ts`, `experiments/${name}/**/*.test.ts`], rules: restrict(...zones) },
+      {
+        files: [
+          `experiments/${name}/**/{*.repository,*.document,app,bin}.ts`,
+          `experiments/${name}/**/*.test.ts`,
+        ],
+        rules: restrict(...zones),
+      },
     ];
   }),
   {
     files: ['gateway/**/*.ts'],
-    rules: restrict(mongodb, zone(['core', 'client', 'pilot', 'cli', 'playground', ...experiments], 'The gateway knows subgraphs by the supergraph alone.')),
+    rules: restrict(
+      mongodb,
+      zone(
+        ['core', 'client', 'pilot', 'cli', 'playground', ...experiments],
+        'The gateway knows subgraphs by the supergraph alone.',
+      ),
+    ),
   },
   {
     files: ['clients/**/*.ts'],
-    rules: restrict(mongodb, zone(['core', 'gateway', 'schema', 'mongo', 'subgraph', 'playground', ...experiments], 'Clients know the public schema alone, through @rhizome/client.')),
+    rules: restrict(
+      mongodb,
+      zone(
+        ['core', 'gateway', 'schema', 'mongo', 'subgraph', 'playground', ...experiments],
+        'Clients know the public schema alone, through @rhizome/client.',
+      ),
+    ),
   },
   { files: ['deploy/**/*.ts', 'test/**/*.ts'], rules: restrict() },
   {
@@ -107,7 +193,23 @@ export default tseslint.config(
   },
   {
     files: ['**/*.{js,mjs}'],
-    languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly', Buffer: 'readonly', performance: 'readonly', setTimeout: 'readonly', clearTimeout: 'readonly', setInterval: 'readonly', clearInterval: 'readonly', fetch: 'readonly', document: 'readonly', window: 'readonly', location: 'readonly' } },
+    languageOptions: {
+      globals: {
+        process: 'readonly',
+        console: 'readonly',
+        URL: 'readonly',
+        Buffer: 'readonly',
+        performance: 'readonly',
+        setTimeout: 'readonly',
+        clearTimeout: 'readonly',
+        setInterval: 'readonly',
+        clearInterval: 'readonly',
+        fetch: 'readonly',
+        document: 'readonly',
+        window: 'readonly',
+        location: 'readonly',
+      },
+    },
     rules: { 'no-restricted-imports': 'off' },
   },
 );

@@ -32,9 +32,13 @@ function prune(folder) {
 const folders = packageFolders();
 folders.forEach(prune);
 const tsc = join(root, 'node_modules', 'typescript-native', 'bin', 'tsc');
-const result = spawnSync(process.execPath, [tsc, '-b', root, ...process.argv.slice(2).filter((a) => a !== '--quiet')], {
-  stdio: 'inherit',
-});
+const result = spawnSync(
+  process.execPath,
+  [tsc, '-b', root, ...process.argv.slice(2).filter((a) => a !== '--quiet')],
+  {
+    stdio: 'inherit',
+  },
+);
 if (result.status !== 0) {
   console.error('build: TypeScript reported errors; see above');
   process.exit(result.status ?? 1);
@@ -42,10 +46,14 @@ if (result.status !== 0) {
 for (const folder of folders) {
   const step = join(folder, 'build.mjs');
   if (!existsSync(step)) continue;
-  const { status } = spawnSync(process.execPath, [step, ...(quiet ? ['--quiet'] : [])], { cwd: folder, stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, [step, ...(quiet ? ['--quiet'] : [])], {
+    cwd: folder,
+    stdio: 'inherit',
+  });
   if (status !== 0) {
     console.error(`build: ${relative(root, step)} failed`);
     process.exit(status ?? 1);
   }
 }
-if (!quiet) console.log(`build: ${folders.length} packages in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+if (!quiet)
+  console.log(`build: ${folders.length} packages in ${((performance.now() - started) / 1000).toFixed(1)} s`);

@@ -20,26 +20,40 @@ const parts = words.length > 0 ? words : allParts;
 
 /** Debian packages that the tests need beside Node and Python, each with the file that shows it is there. */
 const systemPackages = [
-  { name: 'chromium', present: () => ['/usr/bin/chromium', '/usr/bin/chromium-browser'].some(existsSync), parts: ['e2e'] },
+  {
+    name: 'chromium',
+    present: () => ['/usr/bin/chromium', '/usr/bin/chromium-browser'].some(existsSync),
+    parts: ['e2e'],
+  },
   { name: 'libcurl4', present: () => sharedLibrary('libcurl.so.4'), parts: ['integration', 'e2e'] },
 ];
 
 function sharedLibrary(name) {
-  const { stdout, status } = spawnSync('ldconfig', ['-p'], { encoding: 'utf8', env: { ...process.env, PATH: `${process.env.PATH}:/sbin:/usr/sbin` } });
+  const { stdout, status } = spawnSync('ldconfig', ['-p'], {
+    encoding: 'utf8',
+    env: { ...process.env, PATH: `${process.env.PATH}:/sbin:/usr/sbin` },
+  });
   return status !== 0 || stdout.includes(name);
 }
 
 /** Installs what is missing where that is allowed (root on Debian); else names the exact line and fails. */
 function provideSystemPackages() {
-  const missing = systemPackages.filter((p) => p.parts.some((part) => parts.includes(part)) && !p.present()).map((p) => p.name);
+  const missing = systemPackages
+    .filter((p) => p.parts.some((part) => parts.includes(part)) && !p.present())
+    .map((p) => p.name);
   if (missing.length === 0) return;
   const line = `apt-get update && apt-get install -y --no-install-recommends ${missing.join(' ')}`;
   if (process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) {
-    console.error(`test: missing system packages: ${missing.join(', ')}. Install them as root, on Debian with:\n  ${line}`);
+    console.error(
+      `test: missing system packages: ${missing.join(', ')}. Install them as root, on Debian with:\n  ${line}`,
+    );
     process.exit(1);
   }
   console.log(`test: installing ${missing.join(', ')}`);
-  const { status } = spawnSync('sh', ['-c', line], { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
+  const { status } = spawnSync('sh', ['-c', line], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  });
   if (status !== 0) {
     console.error(`test: could not install ${missing.join(', ')}; try as root:\n  ${line}`);
     process.exit(1);
@@ -61,7 +75,9 @@ function part(name, run) {
 }
 
 function command(program, args, env = {}) {
-  return spawnSync(program, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } }).status === 0;
+  return (
+    spawnSync(program, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } }).status === 0
+  );
 }
 
 /** A part that is one check: it passes or fails as a whole. */
@@ -78,7 +94,16 @@ function jest(project) {
   const bin = join(root, 'node_modules', 'jest', 'bin', 'jest.js');
   const flags = ['--experimental-vm-modules', '--no-warnings=ExperimentalWarning'];
   part(project, () =>
-    command(process.execPath, [...flags, bin, '--selectProjects', project, '--json', `--outputFile=${report}`, '--testLocationInResults=false', ...jestArguments]),
+    command(process.execPath, [
+      ...flags,
+      bin,
+      '--selectProjects',
+      project,
+      '--json',
+      `--outputFile=${report}`,
+      '--testLocationInResults=false',
+      ...jestArguments,
+    ]),
   );
   if (existsSync(report)) {
     const result = JSON.parse(readFileSync(report, 'utf8'));
@@ -91,10 +116,19 @@ function jest(project) {
   rmSync(folder, { recursive: true, force: true });
 }
 
-if (part('system packages', () => (provideSystemPackages(), true)) && check('build', process.execPath, ['tools/build.mjs'])) {
+if (
+  part('system packages', () => (provideSystemPackages(), true)) &&
+  check('build', process.execPath, ['tools/build.mjs'])
+) {
   if (parts.includes('lint')) {
     check('lint', process.execPath, ['node_modules/eslint/bin/eslint.js', '--quiet', '.']);
-    check('format', process.execPath, ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.']);
+    check('format', process.execPath, [
+      'node_modules/prettier/bin/prettier.cjs',
+      '--check',
+      '--log-level',
+      'warn',
+      '.',
+    ]);
   }
   if (parts.some((p) => p === 'integration' || p === 'e2e')) {
     check('mongod', process.execPath, ['lib/mongo/dist/fetch.js']);
@@ -103,6 +137,7 @@ if (part('system packages', () => (provideSystemPackages(), true)) && check('bui
 }
 
 console.log('\n── times ──');
-for (const { name, seconds, ok } of timings) console.log(`${name.padEnd(18)} ${seconds.toFixed(1).padStart(7)} s  ${ok ? 'ok' : 'FAILED'}`);
+for (const { name, seconds, ok } of timings)
+  console.log(`${name.padEnd(18)} ${seconds.toFixed(1).padStart(7)} s  ${ok ? 'ok' : 'FAILED'}`);
 console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
 process.exit(failed === 0 && passed > 0 ? 0 : 1);

@@ -174,6 +174,12 @@ const service = {
     'The consumer fell behind; go on from cursor {cursor}',
     'The consumer of a stream was too slow and was dropped. Subscribe again with the cursor given.',
   ),
+  SCHEMA_INVALID: entry(
+    422,
+    'never',
+    'The subgraphs do not make a supergraph: {value}',
+    'Subgraphs do not compose, or an experiment breaks a rule of the house; each fault names its rule and place.',
+  ),
   CONFIG_INVALID: entry(
     500,
     'never',

@@ -1,0 +1,48 @@
+/** The committed baseline: what the subgraphs of this repository compose to. */
+import { DomainError } from '@rhizome/errors';
+import { stringify } from 'yaml';
+import { compose } from './compose.js';
+import { discoverSubgraphs, type FoundSubgraph } from './discover.js';
+import { checkExperimentSchema, definedTypes } from './rules.js';
+
+/** The committed files by their path relative to the root, with the content they must have. */
+export type Baseline = Readonly<Record<string, string>>;
+
+/**
+ * Composes the repository at `root`. Throws SCHEMA_INVALID with every fault when the subgraphs do not compose or an experiment breaks a
+ * rule of the house.
+ */
+export function composeBaseline(root: string): Baseline {
+  const subgraphs = discoverSubgraphs(root);
+  const faults = subgraphs.flatMap((subgraph) => violations(subgraph, subgraphs));
+  const result = compose(subgraphs);
+  if (!result.ok) faults.push(...result.faults.map(({ code, message }) => `${code}: ${message}`));
+  if (!result.ok || faults.length > 0) {
+    throw new DomainError(
+      'SCHEMA_INVALID',
+      `the subgraphs do not make a supergraph:\n  ${faults.join('\n  ')}`,
+      { field: 'schema', value: faults },
+    );
+  }
+  const listed = subgraphs.map(({ name, url, folder, manifest }) => ({
+    name,
+    url,
+    folder,
+    ...(manifest ? { experiment: true } : {}),
+  }));
+  return {
+    'schema/supergraph.graphql': `# Written by \`npm run compose\`. Do not edit.\n${result.supergraphSdl.trim()}\n`,
+    'schema/public.graphql': `# Written by \`npm run compose\`. Do not edit.\n${result.publicSdl.trim()}\n`,
+    'schema/subgraphs.generated.yaml': `# Written by \`npm run compose\`. Do not edit.\n${stringify({ subgraphs: listed })}`,
+  };
+}
+
+function violations(subgraph: FoundSubgraph, all: readonly FoundSubgraph[]): readonly string[] {
+  if (!subgraph.manifest) return [];
+  const coreTypes = new Set(
+    all.filter(({ manifest }) => !manifest).flatMap(({ sdl }) => [...definedTypes(sdl)]),
+  );
+  return checkExperimentSchema(subgraph.ownSdl, subgraph.manifest, coreTypes).map(
+    ({ rule, message }) => `[${subgraph.name}] ${rule}: ${message}`,
+  );
+}
