@@ -1,0 +1,25 @@
+import { monotonicFactory } from 'ulid';
+import { systemClock, type Clock } from './clock.js';
+
+/** Where rules take ids from. */
+export interface Ids {
+  /** A fresh id: `next('job')` is `job_01J…`. Later ids of one source sort behind earlier ones, whatever their prefix. */
+  next(prefix: string): string;
+}
+
+const wellFormed = /^[a-z][a-zA-Z]*$/;
+
+/**
+ * Prefixed ULIDs: 48 bits of time, 80 bits of chance, growing also within a millisecond and when the clock goes back.
+ * `random` gives numbers in [0, 1); the default is the system's secure source.
+ */
+export function createIds(clock: Clock = systemClock, random?: () => number): Ids {
+  const ulid = monotonicFactory(random);
+  return {
+    next(prefix) {
+      if (!wellFormed.test(prefix))
+        throw new TypeError(`id prefix "${prefix}" is not a lower camel case word`);
+      return `${prefix}_${ulid(clock.now().getTime())}`;
+    },
+  };
+}
