@@ -34,7 +34,9 @@ export const coreActions = [
   'share:read',
   'share:set',
   'events:read',
-  /** What no narrower action covers, such as reading a subgraph's SDL. */
+  /** Reads a subgraph's SDL. */
+  'subgraph:read',
+  /** What no narrower action covers. */
   'admin:*',
 ] as const;
 
@@ -79,6 +81,7 @@ const roleTable: Readonly<Record<Role, readonly CoreAction[]>> = {
     'queue:update',
     'queue:setState',
     'worker:drain',
+    'subgraph:read',
   ],
   PRODUCTION: [...submitters, 'job:setPriority', 'job:manageAny'],
   USER: submitters,

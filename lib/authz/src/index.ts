@@ -9,6 +9,7 @@ export {
   type Role,
   roles,
 } from './actions.js';
+export { type Clock, systemClock } from './clock.js';
 export {
   assertCan,
   authorisationScope,

@@ -1,3 +1,4 @@
+export { buildSubgraph } from './build.js';
 export type { ContextFactory, ContextInit, SubgraphContext } from './context.js';
 export {
   type Entity,
@@ -7,7 +8,9 @@ export {
   type ReferenceOptions,
   representationAsIs,
 } from './entity.js';
+export { createInProcess, type InProcessOptions } from './in-process.js';
 export { byKey, defineLoader, type LoaderDefinition, Loaders, type LoadMany } from './loaders.js';
+export type { ExecutionMode } from './operation.js';
 export type {
   Door,
   InProcessSubgraph,

@@ -1,0 +1,142 @@
+import { type Clock, systemClock } from '@rhizome/authz';
+import { DomainError, type ErrorCode, isInternalError, toGraphQLError } from '@rhizome/errors';
+import { type Logger, withContext } from '@rhizome/log';
+import type { ExecutionResult, GraphQLFormattedError } from 'graphql';
+import { expireWith } from './expiry.js';
+import {
+  type CompiledOperation,
+  type ExecutionMode,
+  type InvalidOperation,
+  OperationCompiler,
+} from './operation.js';
+import { ResultStream } from './result-stream.js';
+import type { InProcessSubgraph, SubgraphCall, SubgraphResult, SubgraphSchema } from './types.js';
+
+/** How a subgraph is made callable in its own process. */
+export interface InProcessOptions {
+  readonly subgraph: SubgraphSchema;
+  readonly log: Logger;
+  /** Default `jit`. */
+  readonly mode?: ExecutionMode;
+  /** Tells when tokens end; default: the system's. */
+  readonly clock?: Clock;
+}
+
+/** Makes a subgraph callable without a socket: same schema and policies, same error shape, no serialisation. */
+export function createInProcess(options: InProcessOptions): InProcessSubgraph {
+  return new Executable(options);
+}
+
+class Executable implements InProcessSubgraph {
+  readonly name: string;
+  readonly sdl: string;
+  readonly #subgraph: SubgraphSchema;
+  readonly #log: Logger;
+  readonly #clock: Clock;
+  readonly #compiler: OperationCompiler;
+
+  constructor({ subgraph, log, mode = 'jit', clock = systemClock }: InProcessOptions) {
+    this.name = subgraph.name;
+    this.sdl = subgraph.sdl;
+    this.#subgraph = subgraph;
+    this.#log = log;
+    this.#clock = clock;
+    this.#compiler = new OperationCompiler(subgraph.schema, mode);
+  }
+
+  execute(call: SubgraphCall): Promise<SubgraphResult> {
+    return withContext({ requestId: call.requestId }, async () => {
+      try {
+        const operation = this.#compiler.compile(call.document, call.operationName);
+        if ('errors' in operation) return this.#refused(operation, call);
+        if (operation.kind === 'subscription') throw notHere(operation.kind);
+        return await this.#run(operation, undefined, call, call.signal);
+      } catch (error) {
+        return this.#failed(error, call);
+      }
+    });
+  }
+
+  subscribe(call: SubgraphCall): ResultStream {
+    const ids = { requestId: call.requestId };
+    const stream = new ResultStream({
+      open: (signal) => withContext(ids, () => this.#open(call, signal)),
+      answer: (event, signal) =>
+        withContext(ids, async () => {
+          try {
+            const operation = this.#compiler.compile(call.document, call.operationName);
+            if ('errors' in operation) return this.#refused(operation, call);
+            return await this.#run(operation, event, call, signal);
+          } catch (error) {
+            return this.#failed(error, call);
+          }
+        }),
+      failed: (error) => this.#failed(error, call),
+      signal: call.signal,
+    });
+    expireWith(stream, call.principal, this.#clock, (error) => this.#failed(error, call));
+    return stream;
+  }
+
+  async #open(call: SubgraphCall, signal: AbortSignal) {
+    const operation = this.#compiler.compile(call.document, call.operationName);
+    if ('errors' in operation) return { only: this.#refused(operation, call) };
+    if (operation.kind !== 'subscription')
+      return { only: await this.#run(operation, undefined, call, signal) };
+    const source = await operation.open(this.#context(call, signal), call.variables ?? {});
+    if (Symbol.asyncIterator in source) return source;
+    return { only: this.#shape(source, call) };
+  }
+
+  /** Every run has a context of its own, so that no event sees what a loader has read for an earlier one. */
+  async #run(
+    operation: CompiledOperation,
+    event: unknown,
+    call: SubgraphCall,
+    signal: AbortSignal | undefined,
+  ): Promise<SubgraphResult> {
+    if (signal?.aborted)
+      throw new DomainError('REQUEST_CANCELLED', 'The request was cancelled by its caller');
+    const result = await operation.run(event, this.#context(call, signal), call.variables ?? {});
+    return this.#shape(result, call);
+  }
+
+  #context({ principal, requestId }: SubgraphCall, signal: AbortSignal | undefined) {
+    return this.#subgraph.createContext({ principal, requestId, log: this.#log, signal });
+  }
+
+  #shape(result: ExecutionResult, call: SubgraphCall): SubgraphResult {
+    const { data, errors } = result;
+    if (!errors || errors.length === 0) return { data: data ?? null };
+    const shaped = errors.map((error) => this.#format(error, call));
+    return data === undefined ? { errors: shaped } : { data, errors: shaped };
+  }
+
+  #refused({ errors }: InvalidOperation, call: SubgraphCall): SubgraphResult {
+    return { errors: errors.map((error) => this.#format(error, call, 'GRAPHQL_VALIDATION_FAILED')) };
+  }
+
+  #failed(error: unknown, call: SubgraphCall): SubgraphResult {
+    return { errors: [this.#format(error, call)] };
+  }
+
+  #format(error: unknown, call: SubgraphCall, requestErrorCode?: ErrorCode): GraphQLFormattedError {
+    const { requestId } = call;
+    const shaped = toGraphQLError(error, { requestId, ...(requestErrorCode ? { requestErrorCode } : {}) });
+    if (isInternalError(shaped)) {
+      this.#log.error(
+        { err: shaped.originalError ?? error, path: shaped.path, subgraph: this.name },
+        'resolver failed',
+      );
+    }
+    return shaped.toJSON();
+  }
+}
+
+function notHere(kind: string): DomainError {
+  return new DomainError('BAD_USER_INPUT', `A ${kind} has many answers and is opened by subscribe`, {
+    field: 'query',
+    value: kind,
+    expected: 'query or mutation',
+  });
+}

@@ -1,0 +1,92 @@
+import {
+  createSourceEventStream,
+  type DocumentNode,
+  execute,
+  type ExecutionResult,
+  getOperationAST,
+  type GraphQLError,
+  type GraphQLSchema,
+  type OperationTypeNode,
+  validate,
+} from 'graphql';
+import { compileQuery, isCompiledQuery } from 'graphql-jit';
+import { DomainError } from '@rhizome/errors';
+import type { SubgraphContext } from './context.js';
+
+/** Values of an operation's variables, before they are coerced. */
+export type Variables = Readonly<Record<string, unknown>>;
+
+/** An operation that is valid and ready to run any number of times. */
+export interface CompiledOperation {
+  readonly kind: OperationTypeNode;
+  /** Runs it; for a subscription, on one event. */
+  run(
+    event: unknown,
+    context: SubgraphContext,
+    variables: Variables,
+  ): ExecutionResult | PromiseLike<ExecutionResult>;
+  /** Opens a subscription's source, or says what is wrong. */
+  open(context: SubgraphContext, variables: Variables): Promise<AsyncIterable<unknown> | ExecutionResult>;
+}
+
+/** An operation that cannot run: the document does not fit the schema, or does not have it. */
+export interface InvalidOperation {
+  readonly errors: readonly (GraphQLError | DomainError)[];
+}
+
+/** `jit`: operations are compiled to code, and those that cannot be are interpreted; `interpreted`: none are. */
+export type ExecutionMode = 'jit' | 'interpreted';
+
+/** Compiles each document once; what was made of it lives as long as the document does. */
+export class OperationCompiler {
+  readonly #schema: GraphQLSchema;
+  readonly #mode: ExecutionMode;
+  readonly #compiled = new WeakMap<DocumentNode, Map<string, CompiledOperation | InvalidOperation>>();
+
+  constructor(schema: GraphQLSchema, mode: ExecutionMode) {
+    this.#schema = schema;
+    this.#mode = mode;
+  }
+
+  /** The operation of this name, or the only one. */
+  compile(document: DocumentNode, operationName: string | undefined): CompiledOperation | InvalidOperation {
+    let byName = this.#compiled.get(document);
+    if (!byName) this.#compiled.set(document, (byName = new Map()));
+    const name = operationName ?? '';
+    let operation = byName.get(name);
+    if (!operation) byName.set(name, (operation = this.#make(document, operationName)));
+    return operation;
+  }
+
+  #make(document: DocumentNode, operationName: string | undefined): CompiledOperation | InvalidOperation {
+    const errors = validate(this.#schema, document);
+    if (errors.length > 0) return { errors };
+    const node = getOperationAST(document, operationName);
+    if (!node) {
+      const message = operationName
+        ? `Unknown operation named "${operationName}"`
+        : 'The document has several operations: name one by operationName';
+      return { errors: [new DomainError('OPERATION_RESOLUTION_FAILURE', message)] };
+    }
+    const args = { schema: this.#schema, document, operationName };
+    return {
+      kind: node.operation,
+      run: this.#runner(document, operationName),
+      open: (contextValue, variableValues) =>
+        createSourceEventStream({ ...args, contextValue, variableValues }),
+    };
+  }
+
+  #runner(document: DocumentNode, operationName: string | undefined): CompiledOperation['run'] {
+    if (this.#mode === 'jit') {
+      const compiled = compileQuery(this.#schema, document, operationName, {
+        disablingCapturingStackErrors: true,
+      });
+      if (isCompiledQuery(compiled))
+        return (event, context, variables) => compiled.query(event, context, variables);
+    }
+    const schema = this.#schema;
+    return (rootValue, contextValue, variableValues) =>
+      execute({ schema, document, operationName, rootValue, contextValue, variableValues });
+  }
+}

@@ -1,0 +1,46 @@
+import { badInput } from '@rhizome/errors';
+import { GraphQLScalarType, Kind, valueFromASTUntyped } from 'graphql';
+
+const instant = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/;
+
+function parseInstant(value: unknown): Date {
+  if (value instanceof Date && !Number.isNaN(value.getTime())) return value;
+  const parsed = typeof value === 'string' && instant.test(value) ? new Date(value) : undefined;
+  if (!parsed || Number.isNaN(parsed.getTime())) {
+    throw badInput('DateTime', value, 'ISO 8601 with an offset, such as 2030-05-17T08:30:00.000Z');
+  }
+  return parsed;
+}
+
+/** `DateTime`: a Date inside, ISO 8601 in UTC with milliseconds outside; any offset is taken in. */
+export const dateTime = new GraphQLScalarType<Date, string>({
+  name: 'DateTime',
+  serialize: (value) => parseInstant(value).toISOString(),
+  parseValue: parseInstant,
+  parseLiteral: (node) => parseInstant(node.kind === Kind.STRING ? node.value : valueFromASTUntyped(node)),
+});
+
+function parseSafeInt(value: unknown): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return value;
+  throw badInput('SafeInt', value, 'a whole number between -(2^53 - 1) and 2^53 - 1');
+}
+
+/** `SafeInt`: whole numbers that a double holds exactly. */
+export const safeInt = new GraphQLScalarType<number, number>({
+  name: 'SafeInt',
+  serialize: (value) => parseSafeInt(typeof value === 'bigint' ? Number(value) : value),
+  parseValue: parseSafeInt,
+  parseLiteral: (node) =>
+    parseSafeInt(node.kind === Kind.INT ? Number(node.value) : valueFromASTUntyped(node)),
+});
+
+/** `JSON`: passed through as it is. */
+export const json = new GraphQLScalarType<unknown, unknown>({
+  name: 'JSON',
+  serialize: (value) => value,
+  parseValue: (value) => value,
+  parseLiteral: (node, variables) => valueFromASTUntyped(node, variables),
+});
+
+/** The scalars of the shared SDL; a subgraph need not bring resolvers for them. */
+export const houseScalars: readonly GraphQLScalarType[] = [dateTime, safeInt, json];
