@@ -2400,8 +2400,8 @@ export type ReferenceResolver<TResult, TReference, TContext> = (
 
       type ScalarCheck<T, S> = S extends true ? T : NullableCheck<T, S>;
       type NullableCheck<T, S> = Maybe<T> extends T ? Maybe<ListCheck<NonNullable<T>, S>> : ListCheck<T, S>;
-      type ListCheck<T, S> = T extends (infer U)[] ? NullableCheck<U, S>[] : GraphQLRecursivePick<T, S>;
-      export type GraphQLRecursivePick<T, S> = { [K in keyof T & keyof S]: ScalarCheck<T[K], S[K]> };
+      type ListCheck<T, S> = T extends (infer U)[] ? NullableCheck<U, S>[] : GraphQLNestedPick<T, S>;
+      export type GraphQLNestedPick<T, S> = { [K in keyof T & keyof S]: ScalarCheck<T[K], S[K]> };
     
 
 export type ResolverWithResolve<TResult, TParent, TContext, TArgs> = {
@@ -2479,20 +2479,20 @@ export type FederationTypes = {
 export type FederationReferenceTypes = {
   Experiment:
     ( { __typename: 'Experiment' }
-    & GraphQLRecursivePick<FederationTypes['Experiment'], {"name":true}> );
+    & GraphQLNestedPick<FederationTypes['Experiment'], {"name":true}> );
   Job:
     ( { __typename: 'Job' }
-    & GraphQLRecursivePick<FederationTypes['Job'], {"id":true}> );
+    & GraphQLNestedPick<FederationTypes['Job'], {"id":true}> );
   Queue:
     ( { __typename: 'Queue' }
-    & ( GraphQLRecursivePick<FederationTypes['Queue'], {"id":true}>
-        | GraphQLRecursivePick<FederationTypes['Queue'], {"name":true}> ) );
+    & ( GraphQLNestedPick<FederationTypes['Queue'], {"id":true}>
+        | GraphQLNestedPick<FederationTypes['Queue'], {"name":true}> ) );
   Task:
     ( { __typename: 'Task' }
-    & GraphQLRecursivePick<FederationTypes['Task'], {"id":true}> );
+    & GraphQLNestedPick<FederationTypes['Task'], {"id":true}> );
   Worker:
     ( { __typename: 'Worker' }
-    & GraphQLRecursivePick<FederationTypes['Worker'], {"id":true}> );
+    & GraphQLNestedPick<FederationTypes['Worker'], {"id":true}> );
 };
 
 

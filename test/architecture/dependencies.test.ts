@@ -1,0 +1,67 @@
+import { describe, expect, test } from '@jest/globals';
+import { read, workspacePackages } from './repository.js';
+
+/** Every third-party package that ships, with what it is for. A new one is an argument: add its line and say why. */
+const allowed: Readonly<Record<string, string>> = {
+  '@apollo/server': 'subgraph servers',
+  '@apollo/subgraph': 'the subgraph specification',
+  '@graphql-hive/router-query-planner': 'query plans; behind gateway/src/engine',
+  '@graphql-typed-document-node/core': 'typed documents',
+  '@marcbachmann/cel-js': 'selectors in CEL',
+  '@theguild/federation-composition': 'composition',
+  commander: 'command lines',
+  dataloader: 'batches behind fields',
+  graphiql: 'the page to try queries',
+  graphql: 'parsing, validation, execution',
+  'graphql-jit': 'compiled subgraph documents in process',
+  'graphql-sse': 'streams over HTTP',
+  'graphql-ws': 'streams over WebSocket',
+  jose: 'tokens',
+  mongodb: 'the store',
+  'mongodb-memory-server-core': 'finding an official mongod',
+  pino: 'logs',
+  'prom-client': 'metrics',
+  ulid: 'time-ordered ids',
+  undici: 'HTTP client',
+  ws: 'WebSocket',
+  yaml: 'YAML files',
+  zod: 'configuration and manifests',
+};
+
+describe('third-party dependencies', () => {
+  const shipped = workspacePackages()
+    .filter(({ folder }) => folder !== 'test')
+    .flatMap(({ folder, dependencies }) =>
+      Object.entries(dependencies).map(([name, version]) => ({ folder, name, version })),
+    )
+    .filter(({ name }) => !name.startsWith('@rhizome/'));
+
+  test('are all on the list', () => {
+    expect([...new Set(shipped.map(({ name }) => name))].filter((name) => !(name in allowed)).sort()).toEqual(
+      [],
+    );
+  });
+
+  test('are all in use', () => {
+    expect(
+      Object.keys(allowed).filter((name) => !shipped.some((dependency) => dependency.name === name)),
+    ).toEqual([]);
+  });
+
+  test('have exact versions, the same everywhere', () => {
+    const versions = new Map<string, Set<string>>();
+    for (const { name, version } of shipped)
+      versions.set(name, (versions.get(name) ?? new Set()).add(version));
+    const loose = [...versions].filter(
+      ([, set]) => set.size !== 1 || ![...set].every((version) => /^\d+\.\d+\.\d+$/.test(version)),
+    );
+    expect(loose.map(([name, set]) => `${name}: ${[...set].join(', ')}`)).toEqual([]);
+  });
+
+  test('the lock file names no host', () => {
+    const { packages } = JSON.parse(read('package-lock.json')) as {
+      packages: Record<string, { resolved?: string }>;
+    };
+    expect(Object.values(packages).filter(({ resolved }) => resolved?.startsWith('http')).length).toBe(0);
+  });
+});

@@ -1,0 +1,132 @@
+import { describe, expect, test } from '@jest/globals';
+import { builtinModules } from 'node:module';
+import {
+  experimentNames,
+  importsOf,
+  read,
+  repositoryFiles,
+  workspacePackages,
+  type WorkspacePackage,
+} from './repository.js';
+
+const packages = workspacePackages();
+const experiments = experimentNames().map((name) => `@rhizome/${name}`);
+const libraries = packages.filter(({ folder }) => folder.startsWith('lib/')).map(({ name }) => name);
+const clients = ['@rhizome/client', '@rhizome/errors', '@rhizome/config', '@rhizome/log'];
+
+/** What each kind of package may depend on inside the house, beside test helpers. Source: the table of the architecture page. */
+function allowed({ folder, name }: WorkspacePackage): readonly string[] {
+  if (folder.startsWith('lib/')) return libraries;
+  if (folder === 'schema') return ['@rhizome/errors'];
+  if (folder.startsWith('subgraphs/')) return libraries;
+  if (folder.startsWith('experiments/')) return libraries;
+  if (folder === 'gateway') return [...libraries, '@rhizome/schema'];
+  if (folder.startsWith('clients/')) return clients;
+  return packages.map((other) => other.name).filter((other) => other !== name && other !== '@rhizome/test');
+}
+
+const sources = repositoryFiles().filter((path) => /\.tsx?$/.test(path));
+const isTest = (path: string) => /\.(test|e2e)\.ts$/.test(path) || path.startsWith('test/');
+const owner = (path: string) => packages.find(({ folder }) => path.startsWith(`${folder}/`));
+const packageOf = (specifier: string) =>
+  specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
+
+describe('who may import whom', () => {
+  test.each(packages.map((p) => [p.name, p] as const))(
+    '%s depends inside the house on what the plan allows',
+    (_name, workspacePackage) => {
+      const inside = Object.keys(workspacePackage.dependencies).filter((name) =>
+        name.startsWith('@rhizome/'),
+      );
+      expect(inside.filter((name) => !allowed(workspacePackage).includes(name))).toEqual([]);
+    },
+  );
+
+  test('core depends on no experiment, no experiment on core or on another', () => {
+    for (const workspacePackage of packages) {
+      const all = Object.keys({ ...workspacePackage.dependencies, ...workspacePackage.devDependencies });
+      if (workspacePackage.folder.startsWith('subgraphs/'))
+        expect(all.filter((name) => experiments.includes(name))).toEqual([]);
+      if (workspacePackage.folder.startsWith('experiments/')) {
+        expect(all.filter((name) => name === '@rhizome/core' || experiments.includes(name))).toEqual([]);
+      }
+    }
+  });
+
+  test('every import of a source is declared by its own package', () => {
+    const builtin = new Set(builtinModules);
+    const undeclared = sources.flatMap((path) => {
+      const home = owner(path);
+      if (!home) return [];
+      const declared = new Set([
+        home.name,
+        ...Object.keys({ ...home.dependencies, ...home.devDependencies }),
+        ...(isTest(path) ? ['@jest/globals'] : []),
+      ]);
+      return importsOf(read(path))
+        .filter(
+          (specifier) =>
+            !specifier.startsWith('.') && !specifier.startsWith('node:') && !builtin.has(specifier),
+        )
+        .map(packageOf)
+        .filter((name) => !declared.has(name))
+        .map((name) => `${path}: ${name} is not in ${home.folder}/package.json`);
+    });
+    expect(undeclared).toEqual([]);
+  });
+
+  test('what ships imports no package that is declared for tests alone', () => {
+    const wrong = sources
+      .filter((path) => !isTest(path))
+      .flatMap((path) => {
+        const home = owner(path);
+        if (!home) return [];
+        return importsOf(read(path))
+          .map(packageOf)
+          .filter(
+            (name) =>
+              name in home.devDependencies && !(name in home.dependencies) && !name.startsWith('@types/'),
+          )
+          .map((name) => `${path}: ${name}`);
+      });
+    expect(wrong).toEqual([]);
+  });
+
+  test('no source reaches into another package by a relative path', () => {
+    const reaching = sources.flatMap((path) => {
+      const home = owner(path);
+      const depth = home ? path.slice(home.folder.length + 1).split('/').length - 1 : 99;
+      return importsOf(read(path))
+        .filter((specifier) => (specifier.match(/^(\.\.\/)+/)?.[0].length ?? 0) / 3 > depth)
+        .map((specifier) => `${path}: ${specifier}`);
+    });
+    expect(reaching).toEqual([]);
+  });
+
+  test('mongodb is imported in lib/mongo, in repositories, documents and roots of composition only', () => {
+    const places = /(^lib\/(mongo|testkit)\/)|\.(repository|document)\.ts$|\/(app|bin)\.ts$|\/migrations\//;
+    const wrong = sources.filter(
+      (path) =>
+        !isTest(path) && !places.test(path) && importsOf(read(path)).some((s) => packageOf(s) === 'mongodb'),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  test('the plan format is known to the engine only', () => {
+    const planner = '@graphql-hive/router-query-planner';
+    const wrong = sources.filter(
+      (path) => !path.startsWith('gateway/src/engine/') && importsOf(read(path)).includes(planner),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  test('no package of Hive is there at run time but the planner', () => {
+    const hive = packages
+      .flatMap(({ dependencies }) => Object.keys(dependencies))
+      .filter((name) => /^@graphql-(hive|mesh|tools)\//.test(name));
+    expect([...new Set(hive)]).toEqual(['@graphql-hive/router-query-planner']);
+  });
+});

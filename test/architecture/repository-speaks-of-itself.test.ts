@@ -1,0 +1,50 @@
+import { describe, expect, test } from '@jest/globals';
+import { read, repositoryFiles } from './repository.js';
+
+const text = /\.(ts|tsx|js|mjs|json|md|graphql|ya?ml|html|css|sh)$|\/run$/;
+
+describe('the repository speaks of itself alone', () => {
+  test.each([
+    ['absolute paths of a machine', /(^|[^A-Za-z0-9_.-])\/(work|root|home\/[a-z]+|Users\/[A-Za-z]+)\//],
+    [
+      'hosts of package registries',
+      /registry\.npmjs\.org|pypi\.org|files\.pythonhosted\.org|registry\.yarnpkg\.com/,
+    ],
+  ])('no %s', (_what, pattern) => {
+    const found = repositoryFiles()
+      .filter((path) => text.test(path) && !path.startsWith('test/architecture/'))
+      .flatMap((path) =>
+        read(path)
+          .split('\n')
+          .flatMap((line, index) =>
+            pattern.test(line) ? [`${path}:${index + 1}: ${line.trim().slice(0, 100)}`] : [],
+          ),
+      );
+    expect(found).toEqual([]);
+  });
+
+  test('no test is switched off', () => {
+    const off = /\b(it|test|describe)\.(skip|only|todo)\b|\bx(it|test|describe)\(|jest\.retryTimes/;
+    const found = repositoryFiles()
+      .filter((path) => /\.(test|e2e)\.ts$/.test(path) && !path.startsWith('test/architecture/'))
+      .flatMap((path) =>
+        read(path)
+          .split('\n')
+          .flatMap((line, index) => (off.test(line) ? [`${path}:${index + 1}`] : [])),
+      );
+    expect(found).toEqual([]);
+  });
+
+  test('the root has the commands of the plan and no others', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    expect(Object.keys(scripts).sort()).toEqual([
+      'bench',
+      'build',
+      'compose',
+      'generate',
+      'lint',
+      'playground',
+      'test',
+    ]);
+  });
+});
