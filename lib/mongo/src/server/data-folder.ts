@@ -1,0 +1,119 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { DomainError } from '@rhizome/errors';
+import { isAlive } from '../binary/fetch-lock.js';
+import { run } from '../binary/run.js';
+import { sendSignal } from './watchdog.js';
+
+/** What a data folder knows about itself between two starts. */
+interface FolderRecord {
+  /** The process that owns the servers in it. */
+  readonly owner?: { readonly pid: number; readonly startedAt: string | undefined };
+  /** The ports of the members at the last start. */
+  readonly ports: readonly number[];
+}
+
+/** A data folder that this process owns until it releases it. */
+export interface OwnedFolder {
+  /** The folder of one member's files. */
+  memberFolder(index: number): string;
+  /** Ports of the last start; empty on the first. */
+  readonly lastPorts: readonly number[];
+  /** Keeps the ports for the next start. */
+  remember(ports: readonly number[]): Promise<void>;
+  /** Gives the folder up; the ports stay. */
+  release(): Promise<void>;
+}
+
+/**
+ * Takes a data folder for `members` members. Servers of an owner that was killed are stopped first.
+ * @throws DomainError MONGOD_UNAVAILABLE when a living process owns it, or it has data of more members.
+ */
+export async function ownFolder(dataDir: string, members: number): Promise<OwnedFolder> {
+  const root = resolve(dataDir);
+  const file = join(root, 'replica-set.json');
+  const memberFolder = (index: number): string => join(root, `member-${index}`);
+  await mkdir(root, { recursive: true });
+  const last = await readRecord(file);
+  await refuseLivingOwner(root, last);
+  if (last && last.ports.length > members) {
+    throw unusable(root, `it holds a replica set of ${last.ports.length} members, asked for are ${members}`);
+  }
+  const owner = { pid: process.pid, startedAt: await startOf(process.pid) };
+  let ports = last?.ports ?? [];
+  const write = (record: FolderRecord): Promise<void> => writeFile(file, `${JSON.stringify(record)}\n`);
+  await write({ owner, ports });
+  await Promise.all(Array.from({ length: members }, (_, index) => stopLeftover(memberFolder(index))));
+  return {
+    memberFolder,
+    lastPorts: ports,
+    remember: (now) => write({ owner, ports: (ports = now) }),
+    release: () => write({ ports }),
+  };
+}
+
+/** Removes a data folder and everything in it. */
+export async function removeFolder(dataDir: string): Promise<void> {
+  await rm(dataDir, { recursive: true, force: true, maxRetries: 3 });
+}
+
+async function readRecord(file: string): Promise<FolderRecord | undefined> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as FolderRecord;
+  } catch {
+    return undefined;
+  }
+}
+
+async function refuseLivingOwner(root: string, record: FolderRecord | undefined): Promise<void> {
+  const owner = record?.owner;
+  if (!owner || !isAlive(owner.pid) || owner.startedAt !== (await startOf(owner.pid))) return;
+  throw unusable(root, `process ${owner.pid} uses it`);
+}
+
+function unusable(root: string, reason: string): DomainError {
+  return new DomainError('MONGOD_UNAVAILABLE', `the data folder ${root} cannot be used: ${reason}`, {
+    field: 'dataDir',
+    value: root,
+    expected: 'a folder of its own for each running server',
+  });
+}
+
+/** When a process started, in the kernel's ticks: tells it from a later one with the same id. */
+async function startOf(pid: number): Promise<string | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  // The second field is the name in brackets, which may hold blanks.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+}
+
+/** Stops the mongod that still runs on these files: its owner is dead, and so may be its watchdog. */
+async function stopLeftover(folder: string): Promise<void> {
+  const pid = await runningOn(folder);
+  if (pid === undefined) return;
+  sendSignal(pid, 'SIGTERM');
+  if (await isGone(folder, 3_000)) return;
+  sendSignal(pid, 'SIGKILL');
+  if (!(await isGone(folder, 3_000))) throw unusable(folder, `process ${pid} works on it and does not end`);
+}
+
+async function isGone(folder: string, withinMs: number): Promise<boolean> {
+  for (let waited = 0; waited < withinMs; waited += 50) {
+    if ((await runningOn(folder)) === undefined) return true;
+    await delay(50);
+  }
+  return false;
+}
+
+/** Process id of the mongod on these files: it writes its id into `mongod.lock`, and its command line is compared. */
+async function runningOn(folder: string): Promise<number | undefined> {
+  const pid = Number.parseInt(await readFile(join(folder, 'mongod.lock'), 'utf8').catch(() => ''), 10);
+  if (!Number.isInteger(pid) || !isAlive(pid)) return undefined;
+  return (await commandLine(pid)).includes(folder) ? pid : undefined;
+}
+
+async function commandLine(pid: number): Promise<string> {
+  const fromKernel = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => undefined);
+  if (fromKernel !== undefined) return fromKernel;
+  return (await run('ps', ['-o', 'args=', '-p', String(pid)])).output;
+}
