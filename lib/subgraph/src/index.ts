@@ -20,3 +20,5 @@ export type {
   SubgraphResult,
   SubgraphSchema,
 } from './types.js';
+export type { TokenVerifier } from './credentials.js';
+export { type Readiness, type ServedSubgraph, type ServeOptions, serveSubgraph } from './serve.js';

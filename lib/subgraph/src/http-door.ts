@@ -1,0 +1,120 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type ApolloServer, HeaderMap, type HTTPGraphQLResponse } from '@apollo/server';
+import { DomainError, toGraphQLError } from '@rhizome/errors';
+import { type Logger, withContext } from '@rhizome/log';
+import type { SubgraphContext } from './context.js';
+import { bearerToken, requestIdOf, type TokenVerifier } from './credentials.js';
+import type { SubgraphSchema } from './types.js';
+
+/** What `/graphql` is answered with. */
+export interface HttpDoorOptions {
+  readonly subgraph: SubgraphSchema;
+  readonly apollo: ApolloServer<SubgraphContext>;
+  readonly verifier: TokenVerifier;
+  readonly log: Logger;
+  /** Largest body taken, in bytes. */
+  readonly maxBodyBytes: number;
+}
+
+/** Answers one request for `/graphql`: verifies the token, runs the operation, and aborts it when the client leaves. */
+export async function answerGraphQL(
+  options: HttpDoorOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const requestId = requestIdOf(request.headers['x-request-id']);
+  response.setHeader('x-request-id', requestId);
+  await withContext({ requestId }, async () => {
+    try {
+      const principal = await options.verifier.verify(bearerToken(request.headers.authorization));
+      const body = request.method === 'POST' ? await readJson(request, options.maxBodyBytes) : undefined;
+      const signal = abortedWith(response);
+      const init = { principal, requestId, log: options.log, signal };
+      const answer = await options.apollo.executeHTTPGraphQLRequest({
+        httpGraphQLRequest: {
+          method: request.method ?? 'GET',
+          headers: headerMap(request),
+          search: new URL(request.url ?? '/', 'http://localhost').search,
+          body,
+        },
+        context: async () => options.subgraph.createContext(init),
+      });
+      await send(response, answer);
+    } catch (error) {
+      refuse(response, error, requestId);
+    }
+  });
+}
+
+/** Answers with one error of the catalogue and its status. */
+export function refuse(response: ServerResponse, error: unknown, requestId: string): void {
+  if (response.headersSent || response.destroyed) {
+    response.destroy();
+    return;
+  }
+  const status = error instanceof DomainError ? error.http : 500;
+  const body = JSON.stringify({ errors: [toGraphQLError(error, { requestId }).toJSON()] });
+  response.writeHead(status, {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+    ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
+    // What is left of a body that was not read is not worth reading.
+    ...(status === 413 || status === 503 ? { connection: 'close' } : {}),
+  });
+  response.end(body);
+}
+
+function headerMap(request: IncomingMessage): HeaderMap {
+  const headers = new HeaderMap();
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
+  }
+  return headers;
+}
+
+async function readJson(request: IncomingMessage, maxBytes: number): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > maxBytes) {
+      throw new DomainError('LIMIT_EXCEEDED', `The request is larger than ${maxBytes} bytes`, {
+        field: 'body',
+        expected: `at most ${maxBytes} bytes`,
+      });
+    }
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown;
+  } catch (cause) {
+    throw new DomainError(
+      'BAD_REQUEST',
+      'The body is not JSON',
+      { field: 'body', expected: 'a JSON object' },
+      { cause },
+    );
+  }
+}
+
+/** Aborted when the connection goes before the answer is out. */
+function abortedWith(response: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  response.once('close', () => {
+    if (!response.writableFinished) controller.abort();
+  });
+  return controller.signal;
+}
+
+async function send(response: ServerResponse, { status, headers, body }: HTTPGraphQLResponse): Promise<void> {
+  if (response.destroyed) return;
+  for (const [name, value] of headers) response.setHeader(name, value);
+  response.statusCode = status ?? 200;
+  if (body.kind === 'complete') {
+    response.setHeader('content-length', Buffer.byteLength(body.string));
+    response.end(body.string);
+    return;
+  }
+  for await (const chunk of body.asyncIterator) response.write(chunk);
+  response.end();
+}
