@@ -62,7 +62,9 @@ const fromEach = (states: readonly JobState[], make: (from: JobState) => JobEdge
 /** All edges. */
 export const jobEdges: readonly JobEdge[] = [
   edge('PENDING', 'ACTIVATED', ['dependency', 'backoff', 'principal'], 'ready', 'nothing holds the job back any more'),
-  edge('PENDING', 'PENDING', ['principal'], 'none', 'held, or released while something else still holds it back'),
+  edge('PENDING', 'PENDING', ['principal'], 'none', 'held, released while something else still holds it back, or its priority was changed'),
+  edge('ACTIVATED', 'ACTIVATED', ['principal'], 'none', 'its priority was changed'),
+  edge('THROTTLED', 'THROTTLED', ['principal'], 'none', 'its priority was changed'),
   edge('ACTIVATED', 'PENDING', ['principal'], 'none', 'held'),
   edge('THROTTLED', 'PENDING', ['principal'], 'none', 'held'),
   edge('ACTIVATED', 'THROTTLED', ['broker'], 'none', 'its owner or share is over its limit'),

@@ -111,13 +111,21 @@ export interface StoredTransition {
   readonly actor: string;
   readonly reason?: string;
   readonly attempt: number;
+  /** The bulk operation that asked for it: tells a resumed operation what it has done already. */
+  readonly operation?: string;
 }
 
 /**
  * The latest event of the job: what the change stream carries. It holds the keys that subscribers and counters filter by, so that no
- * look-up is needed. `from` is null for the submit.
+ * look-up is needed. `from` is null for the submit; it equals `to` where something else than the state changed (hold, priority).
  */
 export interface StoredLastEvent {
+  /**
+   * One of the two is written, in turn, as the first field: a first field that changes its name makes the server log the whole object
+   * instead of the differences in it, so that the stream always brings `updatedFields.last` entire.
+   */
+  readonly odd?: true;
+  readonly even?: true;
   readonly revision: number;
   readonly from: JobState | null;
   readonly to: JobState;
@@ -137,6 +145,8 @@ export interface StoredLastEvent {
   readonly labels: readonly string[];
   readonly classId: string;
   readonly priority: number;
+  /** The priority before this event, where it differs. */
+  readonly previousPriority?: number;
   /** When the job may be started at the earliest, in a backoff. */
   readonly notBefore?: Date;
   readonly workerId?: string;
@@ -161,7 +171,7 @@ export interface JobDocument {
   readonly labels: readonly { readonly key: string; readonly value: string }[];
   /**
    * What the job is looked up by beside its fields, in one multikey index: `l:key=value` for labels, `p:<job id>` for each parent it still
-   * waits for, `backoff` while a backoff is due.
+   * waits for (kept by a job that was closed because of it), `b:<ISO time>` while a backoff runs and nothing holds the job.
    */
   readonly lookup: readonly string[];
   readonly requirements: StoredRequirements;

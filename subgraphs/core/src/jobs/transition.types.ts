@@ -29,6 +29,10 @@ export interface TransitionChange {
   readonly hold?: { readonly by: string; readonly reason: string } | null;
   /** A backoff until this time; null ends it. */
   readonly notBefore?: Date | null;
+  /** Parents known to have FINISHED: the job waits for them no more. Only on the way from PENDING to ACTIVATED. */
+  readonly finishedParents?: readonly string[];
+  /** A new priority. Only on edges of a waiting state to itself. */
+  readonly priority?: number;
 }
 
 /** One wished transition. */
@@ -42,22 +46,29 @@ export interface TransitionRequest {
   readonly reason?: string;
   /** For edges with guard `fence`: the fence that the document must carry. */
   readonly fence?: number;
+  /** The bulk operation that asks; kept in the job's history. */
+  readonly operation?: string;
   readonly change?: TransitionChange;
 }
 
 /** What became of it. A refusal tells the document's present state, or null where there is no such job. */
 export type TransitionOutcome =
-  | { readonly applied: true; readonly jobId: string; readonly revision: number; readonly at: Date }
+  | { readonly applied: true; readonly jobId: string; readonly at: Date }
   | {
       readonly applied: false;
       readonly jobId: string;
       readonly current: { readonly state: JobState; readonly fence: number; readonly revision: number; readonly workerId?: string } | null;
     };
 
-/** A transition that was acknowledged by the majority, told to listeners of this process before the stream brings it. */
+/**
+ * A transition that was acknowledged by the majority, told to listeners of this process before the stream brings it. Groups are written
+ * without reading, so only what the request knew is told beside the states: `fence` (the document's after the transition), `workerId` of
+ * a grant, `notBefore`, `priority`.
+ */
 export interface AppliedTransition {
   readonly jobId: string;
-  readonly last: Pick<StoredLastEvent, 'from' | 'to' | 'at' | 'attempt' | 'fence' | 'workerId' | 'notBefore'>;
+  readonly last: Pick<StoredLastEvent, 'from' | 'to' | 'at'> &
+    Partial<Pick<StoredLastEvent, 'fence' | 'workerId' | 'notBefore' | 'priority'>>;
 }
 
 /** Groups what arrives within a few milliseconds by edge and writes each group with one guarded pipeline update. */
