@@ -1,5 +1,31 @@
 export { systemClock, type Clock } from './clock.js';
 export { createIds, type Ids } from './ids.js';
+export type { Environment } from './config.js';
 export { defaultCacheDir, resolveMongod, type ResolveOptions } from './binary/resolve.js';
 export { progressLine, type FetchProgress, type OnProgress } from './binary/progress.js';
 export { startMongod, type RunningMember, type RunningMongod, type StartOptions } from './server/start.js';
+export { openMongo, type OpenedMongo } from './open.js';
+export { connectMongo, type ConnectOptions } from './store/connect.js';
+export {
+  collection,
+  defineCollection,
+  type CollectionDeclaration,
+  type CollectionDefinition,
+  type DocumentSchema,
+  type IndexDefinition,
+} from './store/collection.js';
+export {
+  assertNoDrift,
+  ensureCollections,
+  type Drift,
+  type EnsureOptions,
+  type EnsureReport,
+} from './store/ensure-collections.js';
+export { runMigrations, type Migration, type MigrationOptions } from './store/migrations.js';
+export {
+  keysetPage,
+  type KeysetPage,
+  type KeysetRequest,
+  type OrderField,
+  type PageInfo,
+} from './store/keyset-page.js';

@@ -1,0 +1,205 @@
+import { DomainError } from '@rhizome/errors';
+import type { Logger } from '@rhizome/log';
+import { MongoServerError, type Db, type Document, type IndexDescriptionInfo } from 'mongodb';
+import type { CollectionDefinition, IndexDefinition } from './collection.js';
+
+/** One difference between the database and the declarations. */
+export interface Drift {
+  readonly collection: string;
+  /** Name of the index; absent when the validator differs. */
+  readonly index?: string;
+  /** In words: what is there, what is declared. */
+  readonly reason: string;
+}
+
+/** What `ensureCollections` did and found. */
+export interface EnsureReport {
+  /** Collections that were made. */
+  readonly created: readonly string[];
+  /** Collections whose validator was brought to a newer version. */
+  readonly updated: readonly string[];
+  /** Indexes that were built, as `collection.index`. */
+  readonly indexed: readonly string[];
+  /** Differences that were left alone. */
+  readonly drift: readonly Drift[];
+}
+
+/** Told to `ensureCollections`. */
+export interface EnsureOptions {
+  /** Bring what differs to the declaration: validators of the same version, indexes with other keys or options. */
+  readonly repair?: boolean;
+  /** Warned of each difference that is left alone. */
+  readonly log?: Logger;
+}
+
+type Report = { created: string[]; updated: string[]; indexed: string[]; drift: Drift[] };
+
+/**
+ * Makes collections, validators and indexes as declared; harmless when repeated and when several processes start at
+ * once. A validator of an older version is replaced. Anything else that differs is drift: reported, and mended with
+ * `repair` only (undeclared indexes never: somebody made them on purpose).
+ */
+export async function ensureCollections(
+  db: Db,
+  definitions: readonly CollectionDefinition[],
+  options: EnsureOptions = {},
+): Promise<EnsureReport> {
+  const report: Report = { created: [], updated: [], indexed: [], drift: [] };
+  for (const definition of definitions) {
+    await ensureValidator(db, definition, options, report);
+    await ensureIndexes(db, definition, options, report);
+  }
+  for (const drift of report.drift)
+    options.log?.warn({ ...drift }, 'the database differs from its declaration');
+  return report;
+}
+
+/** @throws DomainError COLLECTION_DRIFT when a report has differences. */
+export function assertNoDrift({ drift }: EnsureReport): void {
+  if (drift.length === 0) return;
+  const text = drift.map((d) => `  - ${d.collection}${d.index ? `.${d.index}` : ''}: ${d.reason}`).join('\n');
+  throw new DomainError('COLLECTION_DRIFT', `the database differs from its declarations:\n${text}`, {
+    drift,
+  });
+}
+
+async function ensureValidator(
+  db: Db,
+  definition: CollectionDefinition,
+  options: EnsureOptions,
+  report: Report,
+): Promise<void> {
+  const { name, schemaVersion, validator } = definition;
+  const strict = {
+    validator: { $jsonSchema: validator },
+    validationLevel: 'strict',
+    validationAction: 'error',
+  } as const;
+  if (await createIfAbsent(db, name, strict)) {
+    report.created.push(name);
+    return;
+  }
+  const [info] = await db.listCollections({ name }, { nameOnly: false }).toArray();
+  const stored = (info as { options?: Document } | undefined)?.options ?? {};
+  const there = {
+    validator: stored['validator'],
+    validationLevel: stored['validationLevel'],
+    validationAction: stored['validationAction'],
+  };
+  if (canonical(there) === canonical(strict)) return;
+  const version = storedVersion(stored);
+  if (version !== undefined && version > schemaVersion) {
+    report.drift.push({
+      collection: name,
+      reason: `the validator is version ${version}, this process declares ${schemaVersion}`,
+    });
+  } else if (version === schemaVersion && options.repair !== true) {
+    report.drift.push({
+      collection: name,
+      reason: `the validator of version ${version} differs from the declared one of the same version`,
+    });
+  } else {
+    await db.command({ collMod: name, ...strict });
+    report.updated.push(name);
+  }
+}
+
+async function createIfAbsent(db: Db, name: string, options: Document): Promise<boolean> {
+  if ((await db.listCollections({ name }, { nameOnly: true }).toArray()).length > 0) return false;
+  try {
+    await db.createCollection(name, options);
+    return true;
+  } catch (error) {
+    if (error instanceof MongoServerError && error.codeName === 'NamespaceExists') return false;
+    throw error;
+  }
+}
+
+/** The version that `defineCollection` wrote into the title; a validator without one is older than all. */
+function storedVersion(stored: Document): number | undefined {
+  const title = (stored as { validator?: { $jsonSchema?: { title?: string } } }).validator?.$jsonSchema
+    ?.title;
+  const version = / v(\d+)$/.exec(title ?? '')?.[1];
+  return version === undefined ? undefined : Number(version);
+}
+
+async function ensureIndexes(
+  db: Db,
+  definition: CollectionDefinition,
+  options: EnsureOptions,
+  report: Report,
+): Promise<void> {
+  const { name, indexes } = definition;
+  const there = new Map((await db.collection(name).indexes()).map((index) => [index.name, index]));
+  for (const index of indexes) {
+    const existing = there.get(index.name);
+    there.delete(index.name);
+    if (existing && canonicalIndex(existing) === canonicalIndex({ key: index.keys, ...index.options }))
+      continue;
+    if (existing && options.repair !== true) {
+      report.drift.push({
+        collection: name,
+        index: index.name,
+        reason: `the index is ${canonicalIndex(existing)}, declared is ${canonicalIndex({ key: index.keys, ...index.options })}`,
+      });
+      continue;
+    }
+    if (existing) await db.collection(name).dropIndex(index.name);
+    await build(db, name, index, report);
+  }
+  there.delete('_id_');
+  for (const undeclared of there.keys()) {
+    report.drift.push({
+      collection: name,
+      index: String(undeclared),
+      reason: 'the index is in the database and is not declared',
+    });
+  }
+}
+
+async function build(db: Db, name: string, index: IndexDefinition, report: Report): Promise<void> {
+  try {
+    await db.collection(name).createIndexes([{ ...index.options, key: { ...index.keys }, name: index.name }]);
+    report.indexed.push(`${name}.${index.name}`);
+  } catch (error) {
+    // The same keys under another name: that index is undeclared, and dropping it is not for a start-up to decide.
+    if (!(error instanceof MongoServerError) || error.codeName !== 'IndexOptionsConflict') throw error;
+    report.drift.push({
+      collection: name,
+      index: index.name,
+      reason: `the index cannot be built: ${error.message}`,
+    });
+  }
+}
+
+const indexOptions = [
+  'unique',
+  'sparse',
+  'partialFilterExpression',
+  'expireAfterSeconds',
+  'collation',
+] as const;
+
+/** Keys in their order, options in ours. The server spells a collation out, so only its locale and strength count. */
+function canonicalIndex(index: Partial<IndexDescriptionInfo> & { key?: unknown }): string {
+  const options = indexOptions.flatMap((option) => {
+    const value: unknown = (index as Document)[option];
+    if (value === undefined || value === false) return [];
+    if (option !== 'collation') return [`${option}: ${canonical(value)}`];
+    const { locale, strength = 3 } = value as { locale?: string; strength?: number };
+    return [`collation: ${locale} ${strength}`];
+  });
+  return [JSON.stringify(index.key), ...options].join(', ');
+}
+
+/** JSON with sorted keys: equal for values that differ in the order of their keys only. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === 'object' &&
+    inner !== null &&
+    !Array.isArray(inner) &&
+    Object.getPrototypeOf(inner) === Object.prototype
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}

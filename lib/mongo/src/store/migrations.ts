@@ -1,0 +1,169 @@
+import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { DomainError } from '@rhizome/errors';
+import type { Logger } from '@rhizome/log';
+import { MongoServerError, type Collection, type Db } from 'mongodb';
+import { systemClock, type Clock } from '../clock.js';
+
+/** One step forward; it may be run again after a crash and must then do what is left. */
+export interface Migration {
+  /** `0001-jobs-get-shares`: four digits, growing by the order of the list, and words. Never changed once released. */
+  readonly id: string;
+  /** `signal` is aborted when the lock was lost: stop, somebody else goes on. */
+  readonly up: (db: Db, signal: AbortSignal) => Promise<void>;
+}
+
+/** What `runMigrations` may be told. */
+export interface MigrationOptions {
+  readonly log?: Logger;
+  readonly clock?: Clock;
+  /** A holder of the lock that is silent for so long has lost it; 30,000 unless given. */
+  readonly lockTtlMs?: number;
+  /** How long to wait for somebody else's run; 600,000 unless given. */
+  readonly waitMs?: number;
+}
+
+interface MigrationRecord {
+  _id: string;
+  schemaVersion: number;
+  appliedAt: Date;
+  durationMs: number;
+}
+
+interface LockDocument {
+  _id: 'lock';
+  owner: string;
+  expiresAt: Date;
+}
+
+const lookAgainMs = 100;
+
+/**
+ * Runs what is not yet recorded in the collection `migrations`, in order, each once, while holding the lock document
+ * in `migrationLock`: of several processes that start at once one works and the others wait.
+ * @returns the ids that this call ran
+ * @throws DomainError MIGRATION_FAILED: the failed migration is not recorded, later ones are not tried.
+ */
+export async function runMigrations(
+  db: Db,
+  migrations: readonly Migration[],
+  options: MigrationOptions = {},
+): Promise<string[]> {
+  checkOrder(migrations);
+  const records = db.collection<MigrationRecord>('migrations');
+  if ((await pending(records, migrations)).length === 0) return [];
+  return withLock(db, options, async (signal) => {
+    const done: string[] = [];
+    for (const migration of await pending(records, migrations)) {
+      await apply(db, records, migration, signal, options);
+      done.push(migration.id);
+    }
+    return done;
+  });
+}
+
+function checkOrder(migrations: readonly Migration[]): void {
+  let last = '';
+  for (const { id } of migrations) {
+    if (!/^\d{4}-[a-z0-9]+(-[a-z0-9]+)*$/.test(id))
+      throw new TypeError(`migration ${id} is not named like 0001-what-it-does`);
+    if (id.slice(0, 4) <= last.slice(0, 4))
+      throw new TypeError(`migration ${id} comes after ${last}; numbers must grow`);
+    last = id;
+  }
+}
+
+/** Unrecorded migrations. One that would have to run before a recorded one means that two branches met wrongly. */
+async function pending(
+  records: Collection<MigrationRecord>,
+  migrations: readonly Migration[],
+): Promise<Migration[]> {
+  const recorded = new Set(
+    (await records.find({}, { projection: { _id: 1 } }).toArray()).map(({ _id }) => _id),
+  );
+  const latest = migrations.findLast(({ id }) => recorded.has(id))?.id ?? '';
+  const missing = migrations.filter(({ id }) => !recorded.has(id));
+  const late = missing.find(({ id }) => id < latest);
+  if (late)
+    throw failed(late.id, `it comes before ${latest}, which was run already; give it a number of its own`);
+  return missing;
+}
+
+async function apply(
+  db: Db,
+  records: Collection<MigrationRecord>,
+  { id, up }: Migration,
+  signal: AbortSignal,
+  { log, clock = systemClock }: MigrationOptions,
+): Promise<void> {
+  const started = clock.monotonicMs();
+  log?.info({ migration: id }, 'migration starts');
+  try {
+    await up(db, signal);
+  } catch (error) {
+    throw failed(id, error instanceof Error ? error.message : String(error), error);
+  }
+  if (signal.aborted) throw failed(id, 'its lock was lost while it ran; another process goes on');
+  const durationMs = Math.round(clock.monotonicMs() - started);
+  const record: MigrationRecord = { _id: id, schemaVersion: 1, appliedAt: clock.now(), durationMs };
+  await records.updateOne(
+    { _id: id },
+    { $setOnInsert: record },
+    { upsert: true, writeConcern: { w: 'majority' } },
+  );
+  log?.info({ migration: id, durationMs }, 'migration is done');
+}
+
+function failed(id: string, reason: string, cause?: unknown): DomainError {
+  return new DomainError(
+    'MIGRATION_FAILED',
+    `migration ${id} failed: ${reason}`,
+    { field: 'migration', value: id },
+    { cause },
+  );
+}
+
+async function withLock<T>(
+  db: Db,
+  options: MigrationOptions,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { lockTtlMs = 30_000, waitMs = 600_000, log } = options;
+  const locks = db.collection<LockDocument>('migrationLock');
+  const owner = `${hostname()}/${process.pid}/${process.hrtime.bigint()}`;
+  const deadline = performance.now() + waitMs;
+  while (!(await takeLock(locks, owner, lockTtlMs))) {
+    if (performance.now() > deadline)
+      throw failed('lock', `another process holds the lock for more than ${waitMs} ms`);
+    await delay(lookAgainMs);
+  }
+  const lost = new AbortController();
+  const sign = setInterval(() => {
+    takeLock(locks, owner, lockTtlMs).then(
+      (mine) => mine || lost.abort(),
+      (error: unknown) => log?.warn({ err: error }, 'the lock of the migrations could not be renewed'),
+    );
+  }, lockTtlMs / 3);
+  try {
+    return await work(lost.signal);
+  } finally {
+    clearInterval(sign);
+    await locks.deleteOne({ _id: 'lock', owner });
+  }
+}
+
+/** Takes or renews the lock by the server's clock: those of the processes may differ. */
+async function takeLock(locks: Collection<LockDocument>, owner: string, ttlMs: number): Promise<boolean> {
+  try {
+    await locks.findOneAndUpdate(
+      { _id: 'lock', $or: [{ owner }, { $expr: { $lt: ['$expiresAt', '$$NOW'] } }] },
+      [{ $set: { owner: { $literal: owner }, expiresAt: { $add: ['$$NOW', ttlMs] } } }],
+      { upsert: true, writeConcern: { w: 'majority' } },
+    );
+    return true;
+  } catch (error) {
+    // Somebody else's lock is there: the upsert meets its _id.
+    if (error instanceof MongoServerError && error.code === 11000) return false;
+    throw error;
+  }
+}
