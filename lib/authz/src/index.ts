@@ -37,3 +37,6 @@ export {
   type PrincipalKind,
   principalKinds,
 } from './principal.js';
+export { createTokenIssuer, type MintOptions, type TokenIssuer, type TokenIssuerOptions } from './issuer.js';
+export type { TrustedIssuer } from './keys.js';
+export { createVerifier, type Verifier, type VerifierOptions } from './verifier.js';

@@ -1,0 +1,124 @@
+import { DomainError } from '@rhizome/errors';
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  customFetch,
+  errors,
+  type JSONWebKeySet,
+  type JWTVerifyGetKey,
+} from 'jose';
+
+/** An issuer whose tokens are taken, and where its public keys are. */
+export interface TrustedIssuer {
+  /** The `iss` of its tokens, exactly. */
+  readonly issuer: string;
+  /** Address of its JWKS; fetched when first needed, and again when a key is unknown or the copy is old. */
+  readonly jwksUri?: string;
+  /** Or the keys themselves; a function is asked each time, so that keys can change. */
+  readonly jwks?: JSONWebKeySet | (() => JSONWebKeySet);
+}
+
+/** The keys of one issuer. */
+export interface KeySource {
+  readonly key: JWTVerifyGetKey;
+  /** Something that is another thing as soon as the keys are others. */
+  version(): unknown;
+}
+
+const fetchTimeoutMs = 5000;
+/** A copy of an issuer's keys is asked for anew after this time, so that a withdrawn key is noticed. */
+const freshForMs = 10 * 60_000;
+/** While it cannot be had, the last one stands, and it is asked for this often. */
+const retryAfterMs = 30_000;
+
+/** @throws DomainError CONFIG_INVALID unless the issuer has exactly one source of keys */
+export function keySource(issuer: TrustedIssuer): KeySource {
+  const { jwks, jwksUri } = issuer;
+  if ((jwks === undefined) === (jwksUri === undefined)) {
+    throw new DomainError('CONFIG_INVALID', `Issuer "${issuer.issuer}" needs either jwksUri or jwks`, {
+      field: 'issuers',
+      value: issuer.issuer,
+      expected: 'one of jwksUri and jwks',
+    });
+  }
+  return jwksUri === undefined
+    ? localKeys(jwks as NonNullable<typeof jwks>)
+    : remoteKeys(issuer.issuer, jwksUri);
+}
+
+function localKeys(jwks: JSONWebKeySet | (() => JSONWebKeySet)): KeySource {
+  const current = typeof jwks === 'function' ? jwks : () => jwks;
+  let text = '';
+  let getKey: JWTVerifyGetKey | undefined;
+  const refresh = (): JWTVerifyGetKey => {
+    const set = current();
+    const now = JSON.stringify(set);
+    if (!getKey || now !== text) {
+      text = now;
+      getKey = createLocalJWKSet(set);
+    }
+    return getKey;
+  };
+  return {
+    key: (header, token) => refresh()(header, token),
+    version: () => {
+      refresh();
+      return text;
+    },
+  };
+}
+
+function remoteKeys(issuer: string, uri: string): KeySource {
+  const watch = new KeyWatch();
+  const remote = createRemoteJWKSet(new URL(uri), {
+    timeoutDuration: fetchTimeoutMs,
+    // How old a copy may be is seen to here: an issuer that is down for a while must not lock everybody out.
+    cacheMaxAge: Infinity,
+    [customFetch]: (url, options) => watch.fetch(url, options),
+  });
+  return {
+    key: async (header, token) => {
+      try {
+        return await remote(header, token);
+      } catch (error) {
+        throw isKeyFault(error) ? error : unreachable(issuer, uri, error);
+      }
+    },
+    version: () => {
+      if (watch.isDue()) void remote.reload().catch(() => undefined);
+      return watch.text;
+    },
+  };
+}
+
+/** Sees what an issuer's address answers, and when it is time to ask again. */
+class KeyWatch {
+  /** The keys as they came last. */
+  text = '';
+  #askAgainAt = Infinity;
+
+  isDue(): boolean {
+    if (performance.now() < this.#askAgainAt) return false;
+    this.#askAgainAt = performance.now() + retryAfterMs;
+    return true;
+  }
+
+  async fetch(url: string, options: RequestInit): Promise<Response> {
+    const response = await fetch(url, options);
+    const body = await response.text();
+    if (response.ok) {
+      this.text = body;
+      this.#askAgainAt = performance.now() + freshForMs;
+    }
+    return new Response(body, { status: response.status, headers: response.headers });
+  }
+}
+
+function isKeyFault(error: unknown): boolean {
+  return error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys;
+}
+
+function unreachable(issuer: string, uri: string, cause: unknown): DomainError {
+  const message = `The keys of issuer "${issuer}" cannot be had from ${uri}`;
+  return new DomainError('SERVICE_UNAVAILABLE', message, { issuer }, { cause });
+}

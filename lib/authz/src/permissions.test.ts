@@ -1,0 +1,117 @@
+import { describe, expect, test } from '@jest/globals';
+import { type Action, defineActions, type Role } from './actions.js';
+import { assertCan, authorisationScope, can, experimentsFor, permissionsOf } from './permissions.js';
+import { createPrincipal, type Grant, type PrincipalKind } from './principal.js';
+
+const grant = (experiment: string, ...roles: Role[]): Grant => ({ experiment, roles });
+const principal = (kind: PrincipalKind, ...grants: Grant[]) =>
+  createPrincipal({
+    kind,
+    subject: 'somebody',
+    grants,
+    expiresAt: new Date('2030-01-01T00:00:00Z'),
+    ...(kind === 'AGENT' ? { actsFor: 'a human' } : {}),
+  });
+
+describe('permissions', () => {
+  test('hold in the experiments they are granted for only', () => {
+    const user = principal('HUMAN', grant('alpha', 'USER'), grant('beta', 'READER'));
+    expect(can(user, 'job:submit', 'alpha')).toBe(true);
+    expect(can(user, 'job:submit', 'beta')).toBe(false);
+    expect(can(user, 'job:submit', '*')).toBe(false);
+    expect(can(user, 'job:submit')).toBe(true);
+    expect(can(user, 'queue:create')).toBe(false);
+  });
+
+  test('add up over roles and grants of one experiment', () => {
+    const user = principal('HUMAN', grant('alpha', 'READER'), grant('alpha', 'USER'), grant('beta', 'USER'));
+    expect(experimentsFor(user, 'job:submit')).toEqual(['alpha', 'beta']);
+    expect(experimentsFor(user, 'queue:create')).toEqual([]);
+  });
+
+  test('granted everywhere win over those of one experiment, in any order', () => {
+    const grants = [grant('alpha', 'USER'), grant('*', 'USER')];
+    for (const order of [grants, [...grants].reverse()]) {
+      const user = principal('HUMAN', ...order);
+      expect(experimentsFor(user, 'job:submit')).toBe('*');
+      expect(can(user, 'job:submit', 'anything')).toBe(true);
+    }
+  });
+
+  test('of an agent are the reads of what it is granted', () => {
+    const agent = principal('AGENT', grant('*', 'ADMIN'));
+    expect(can(agent, 'job:read', 'alpha')).toBe(true);
+    expect([...permissionsOf(agent).keys()].filter((action) => !action.endsWith(':read'))).toEqual([]);
+  });
+
+  test('include actions that were defined after the principal was first asked', () => {
+    const user = principal('HUMAN', grant('alpha', 'USER'));
+    expect(can(user, 'job:read', 'alpha')).toBe(true);
+    const actions = defineActions('delta', { 'deltaRun:submit': ['USER'] });
+    expect(can(user, actions['deltaRun:submit'], 'alpha')).toBe(true);
+  });
+
+  test('are refused in words that name who, what and where', () => {
+    const reader = principal('HUMAN', grant('alpha', 'READER'));
+    expect(() => assertCan(reader, 'job:submit', 'alpha')).toThrow(
+      expect.objectContaining({
+        code: 'FORBIDDEN',
+        message: 'HUMAN "somebody" may not job:submit in "alpha"',
+        details: expect.objectContaining({ action: 'job:submit', experiment: 'alpha' }),
+      }),
+    );
+  });
+
+  test('of an action that nobody defined are a fault of the program', () => {
+    const admin = principal('HUMAN', grant('*', 'ADMIN'));
+    expect(() => can(admin, 'job:paint' as unknown as Action)).toThrow(/not in the list of actions/);
+  });
+});
+
+describe('the authorisation scope', () => {
+  const scope = (kind: PrincipalKind, ...grants: Grant[]) => authorisationScope(principal(kind, ...grants));
+
+  test('is the same for the same grants in another order or doubled', () => {
+    expect(scope('HUMAN', grant('alpha', 'USER', 'READER'), grant('beta', 'READER'))).toBe(
+      scope('HUMAN', grant('beta', 'READER'), grant('alpha', 'READER'), grant('alpha', 'USER', 'USER')),
+    );
+  });
+
+  test('differs by kind, role and experiment', () => {
+    const scopes = [
+      scope('HUMAN', grant('alpha', 'USER')),
+      scope('SERVICE', grant('alpha', 'USER')),
+      scope('HUMAN', grant('beta', 'USER')),
+      scope('HUMAN', grant('alpha', 'READER')),
+      scope('HUMAN', grant('*', 'USER')),
+      scope('HUMAN'),
+    ];
+    expect(new Set(scopes).size).toBe(scopes.length);
+  });
+
+  test('cannot be forged by the name of an experiment', () => {
+    expect(scope('HUMAN', grant('alpha":USER "beta', 'USER'))).not.toBe(
+      scope('HUMAN', grant('alpha', 'USER'), grant('beta', 'USER')),
+    );
+  });
+});
+
+describe('a principal', () => {
+  test('knows the queue of a pilot and the experiment of a service by its subject', () => {
+    const expiresAt = new Date('2030-01-01T00:00:00Z');
+    const pilot = createPrincipal({ kind: 'PILOT', subject: 'pilot:main', grants: [], expiresAt });
+    const service = createPrincipal({ kind: 'SERVICE', subject: 'experiment:alpha', grants: [], expiresAt });
+    const human = createPrincipal({ kind: 'HUMAN', subject: 'pilot:main', grants: [], expiresAt });
+    expect([pilot.queue, pilot.service]).toEqual(['main', undefined]);
+    expect([service.queue, service.service]).toEqual([undefined, 'alpha']);
+    expect(human.queue).toBeUndefined();
+  });
+
+  test('carries its token where no copy and no log takes it along', () => {
+    const expiresAt = new Date('2030-01-01T00:00:00Z');
+    const human = createPrincipal({ kind: 'HUMAN', subject: 'a', grants: [], expiresAt, token: 'secret' });
+    expect(human.token).toBe('secret');
+    expect(JSON.stringify(human)).not.toContain('secret');
+    expect({ ...human }).not.toHaveProperty('token');
+  });
+});
