@@ -1,0 +1,45 @@
+/**
+ * `npm run bench [-- NAME…] [--json FILE] [--full]`: runs the named benchmarks (all by default), prints each table with the goals of the plan
+ * beside the figures. Speed is never a test: the exit code tells only whether the benchmarks could run.
+ */
+import { parseArgs } from 'node:util';
+import { federatedRead } from './federated-read.js';
+import { lives } from './lives.js';
+import { type Row, table, writeJson } from './report.js';
+import { submit } from './submit.js';
+
+/** One benchmark. */
+export interface Bench {
+  readonly name: string;
+  readonly about: string;
+  run(options: { readonly full: boolean; progress(text: string): void }): Promise<readonly Row[]>;
+}
+
+const benches: readonly Bench[] = [submit, lives, federatedRead];
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: 'string' },
+    full: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+const unknown = positionals.filter((name) => !benches.some((bench) => bench.name === name));
+if (values.help || unknown.length > 0) {
+  if (unknown.length > 0) console.error(`bench: there is no benchmark "${unknown[0]}"`);
+  console.log(
+    `npm run bench [-- NAME…] [--json FILE] [--full]\n${benches.map(({ name, about }) => `  ${name.padEnd(16)} ${about}`).join('\n')}`,
+  );
+  process.exit(unknown.length > 0 ? 2 : 0);
+}
+
+const rows: Row[] = [];
+for (const bench of benches.filter(({ name }) => positionals.length === 0 || positionals.includes(name))) {
+  console.error(`bench: ${bench.name}: ${bench.about}`);
+  rows.push(
+    ...(await bench.run({ full: values.full, progress: (text) => console.error(`bench:   ${text}`) })),
+  );
+}
+console.log(table(rows));
+if (values.json) writeJson(values.json, rows);

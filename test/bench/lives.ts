@@ -1,0 +1,213 @@
+/**
+ * Whole lives through the gateway: acquire → start → finish, 100 jobs a call, by 1 to 256 workers with few or many jobs pending. The
+ * workers are connections of this one process that speak the pilots' protocol.
+ */
+import { type Api, connectApi } from './api.js';
+import type { Bench } from './bin.js';
+import { measureCpu, quantile, residentMiB } from './cpu.js';
+import type { Row } from './report.js';
+import { type Stack, startStack } from './stack.js';
+
+const register = /* GraphQL */ `
+  mutation BenchRegister($input: RegisterWorkerInput!) {
+    registerWorker(input: $input) {
+      worker {
+        id
+      }
+      userErrors {
+        message
+      }
+    }
+  }
+`;
+const acquire = /* GraphQL */ `
+  mutation BenchAcquire($input: AcquireJobsInput!) {
+    acquireJobs(input: $input) {
+      assignments {
+        job {
+          id
+        }
+        fence
+      }
+      userErrors {
+        message
+      }
+    }
+  }
+`;
+const start = /* GraphQL */ `
+  mutation BenchStart($input: StartJobsInput!) {
+    startJobs(input: $input) {
+      acceptedIds
+    }
+  }
+`;
+const finish = /* GraphQL */ `
+  mutation BenchFinish($input: FinishJobsInput!) {
+    finishJobs(input: $input) {
+      acceptedIds
+    }
+  }
+`;
+const task = /* GraphQL */ `
+  mutation BenchTask($input: SubmitTaskInput!) {
+    submitTask(input: $input) {
+      task {
+        id
+      }
+      userErrors {
+        message
+      }
+    }
+  }
+`;
+const progressOf = /* GraphQL */ `
+  query BenchProgress($id: ID!) {
+    task(id: $id) {
+      progress {
+        createdJobs
+      }
+    }
+  }
+`;
+const perCall = 100;
+
+interface Assignments {
+  readonly acquireJobs: {
+    readonly assignments: readonly { readonly job: { readonly id: string }; readonly fence: number }[];
+    readonly userErrors: readonly { readonly message: string }[];
+  };
+}
+
+/** Fills the system with pending jobs and waits until all exist. */
+async function fill(api: Api, count: number, progress: (text: string) => void): Promise<void> {
+  const template = {
+    name: 'life',
+    requirements: { cores: 1, memoryMiB: 100, diskMiB: 10, walltimeSeconds: 600 },
+    payload: { command: 'true' },
+  };
+  const { submitTask } = await api.post<{
+    submitTask: { task: { id: string } | null; userErrors: readonly { message: string }[] };
+  }>(task, {
+    input: {
+      experiment: 'larkspur',
+      idempotencyKey: `lives-${count}`,
+      name: `lives-${count}`,
+      count,
+      template,
+    },
+  });
+  if (!submitTask.task) throw new Error(submitTask.userErrors[0]?.message);
+  for (let created = 0, told = 0; created < count;) {
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const answer = await api.post<{ task: { progress: { createdJobs: number } } }>(progressOf, {
+      id: submitTask.task.id,
+    });
+    created = answer.task.progress.createdJobs;
+    if (created - told >= 100_000) progress(`${(told = created)} of ${count} jobs created`);
+  }
+}
+
+async function registerWorker(api: Api, name: string): Promise<string> {
+  const hardware = { architecture: 'x86_64', cores: 4096, memoryMiB: 16_000_000, diskMiB: 16_000_000 };
+  const { registerWorker: answer } = await api.post<{
+    registerWorker: { worker: { id: string } | null; userErrors: readonly { message: string }[] };
+  }>(register, {
+    input: {
+      queue: 'bench',
+      host: name,
+      name,
+      hardware,
+      version: 'bench',
+      idempotencyKey: `${name}-${process.pid}-${performance.now()}`,
+    },
+  });
+  if (!answer.worker) throw new Error(answer.userErrors[0]?.message);
+  return answer.worker.id;
+}
+
+/** One worker: lives of up to 100 jobs at a time until the time is over. Answers the jobs finished and the time of each acquire. */
+async function work(api: Api, workerId: string, until: number, acquireMs: number[]): Promise<number> {
+  const free = { cores: 4096, memoryMiB: 16_000_000, diskMiB: 16_000_000 };
+  let finished = 0;
+  while (performance.now() < until) {
+    const asked = performance.now();
+    const { acquireJobs } = await api.post<Assignments>(acquire, {
+      input: { workerId, count: perCall, free },
+    });
+    acquireMs.push(performance.now() - asked);
+    const jobs = acquireJobs.assignments.map(({ job, fence }) => ({ id: job.id, fence }));
+    if (jobs.length === 0) throw new Error(acquireJobs.userErrors[0]?.message ?? 'no jobs left to acquire');
+    await api.post(start, { input: { workerId, jobs: jobs.map((job) => ({ ...job, phase: 'RUNNING' })) } });
+    const done = await api.post<{ finishJobs: { acceptedIds: readonly string[] } }>(finish, {
+      input: { workerId, jobs },
+    });
+    finished += done.finishJobs.acceptedIds.length;
+  }
+  return finished;
+}
+
+async function measure(
+  stack: Stack,
+  workers: number,
+  pending: number,
+  seconds: number,
+): Promise<readonly Row[]> {
+  const api = connectApi(stack.url, await stack.pilotToken('bench'), workers);
+  try {
+    const ids = await Promise.all(
+      Array.from({ length: workers }, (_, i) => registerWorker(api, `bench-${workers}-${pending}-${i}`)),
+    );
+    const acquireMs: number[] = [];
+    const started = performance.now();
+    const { result, cpu } = await measureCpu(stack.pids, async () => {
+      const finished = await Promise.all(ids.map((id) => work(api, id, started + seconds * 1000, acquireMs)));
+      return finished.reduce((sum, n) => sum + n, 0);
+    });
+    const elapsed = (performance.now() - started) / 1000;
+    const name = `lives: ${workers} workers, ${pending.toLocaleString('en')} pending`;
+    return [
+      { name, value: result / elapsed, unit: 'lives/s', goal: { value: 2_500, better: 'higher' } },
+      { name: `${name}: acquire p50`, value: quantile(acquireMs, 0.5), unit: 'ms' },
+      { name: `${name}: gateway and core`, value: ((cpu['stack'] ?? 0) / result) * 1e6, unit: 'µs CPU/life' },
+      { name: `${name}: mongod`, value: ((cpu['mongod'] ?? 0) / result) * 1e6, unit: 'µs CPU/life' },
+    ];
+  } finally {
+    await api.close();
+  }
+}
+
+/** The benchmark. */
+export const lives: Bench = {
+  name: 'lives',
+  about: 'acquire → start → finish through the gateway, 100 jobs a call',
+  async run({ full, progress }) {
+    const rows: Row[] = [];
+    for (const pending of full ? [10_000, 1_000_000, 10_000_000] : [10_000, 1_000_000]) {
+      const stack = await startStack();
+      const api = connectApi(stack.url, stack.adminToken, 2);
+      try {
+        await api.post(
+          `mutation { createQueue(input: { name: "bench", site: "BENCH" }) { userErrors { message } } }`,
+        );
+        // What is measured is the rate at a standing backlog: each measurement's jobs come on top of it.
+        await fill(api, pending, progress);
+        for (const workers of [1, 16, 64, 256]) {
+          const extra = pending <= 10_000 ? 60_000 : 0;
+          if (extra > 0) await fill(api, extra + workers, progress);
+          rows.push(...(await measure(stack, workers, pending, full ? 20 : 8)));
+          progress(`${workers} workers, ${pending} pending: ${Math.round(rows.at(-4)?.value ?? 0)} lives/s`);
+        }
+        rows.push({
+          name: `lives: memory of gateway and core, ${pending.toLocaleString('en')} pending`,
+          value: residentMiB(stack.pids['stack'] ?? 0),
+          unit: 'MiB',
+        });
+      } finally {
+        await api.close();
+        await stack.stop();
+      }
+    }
+    return rows;
+  },
+};

@@ -1,0 +1,70 @@
+/** Submit through the gateway: batches of 1,000 jobs over a few connections. */
+import { connectApi } from './api.js';
+import type { Bench } from './bin.js';
+import { measureCpu } from './cpu.js';
+import { startStack } from './stack.js';
+
+const mutation = /* GraphQL */ `
+  mutation BenchSubmit($input: SubmitJobsInput!) {
+    submitJobs(input: $input) {
+      jobs {
+        id
+      }
+      userErrors {
+        message
+      }
+    }
+  }
+`;
+const batchSize = 1_000;
+const connections = 4;
+
+/** A batch of jobs as a client sends it. */
+export function jobBatch(experiment: string, key: string, size: number): Record<string, unknown> {
+  const jobs = Array.from({ length: size }, (_, index) => ({
+    name: `bench-${index}`,
+    labels: [{ key: 'campaign', value: 'bench' }],
+    requirements: { cores: 1, memoryMiB: 1_000, walltimeSeconds: 600 },
+    payload: { command: 'true', arguments: [String(index)] },
+  }));
+  return { input: { experiment, idempotencyKey: key, jobs } };
+}
+
+/** The benchmark. */
+export const submit: Bench = {
+  name: 'submit',
+  about: 'jobs submitted through the gateway, batches of 1,000',
+  async run({ full, progress }) {
+    const stack = await startStack();
+    const api = connectApi(stack.url, stack.adminToken, connections);
+    try {
+      const send = async (key: string) => {
+        const { submitJobs } = await api.post<{
+          submitJobs: { jobs: readonly unknown[]; userErrors: readonly { message: string }[] };
+        }>(mutation, jobBatch('larkspur', key, batchSize));
+        if (submitJobs.userErrors[0]) throw new Error(submitJobs.userErrors[0].message);
+      };
+      for (let i = 0; i < 4; i += 1) await send(`warm-${i}`);
+      const batches = full ? 400 : 100;
+      let next = 0;
+      const started = performance.now();
+      const { cpu } = await measureCpu(stack.pids, async () => {
+        const lane = async () => {
+          while (next < batches) await send(`batch-${next++}`);
+        };
+        await Promise.all(Array.from({ length: connections }, lane));
+      });
+      const seconds = (performance.now() - started) / 1000;
+      const jobs = batches * batchSize;
+      progress(`${jobs} jobs in ${seconds.toFixed(1)} s`);
+      return [
+        { name: 'submit', value: jobs / seconds, unit: 'jobs/s', goal: { value: 8_000, better: 'higher' } },
+        { name: 'submit: gateway and core', value: ((cpu['stack'] ?? 0) / jobs) * 1e6, unit: 'µs CPU/job' },
+        { name: 'submit: mongod', value: ((cpu['mongod'] ?? 0) / jobs) * 1e6, unit: 'µs CPU/job' },
+      ];
+    } finally {
+      await api.close();
+      await stack.stop();
+    }
+  },
+};
