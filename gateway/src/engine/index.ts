@@ -1,2 +1,16 @@
 // The engine's door: everything else in this folder is private to it.
-export type * from './types.js';
+export { createEngine } from './engine.js';
+export { defaultLimits } from './limits.js';
+export type {
+  ClientRequest,
+  Engine,
+  EngineLimits,
+  EngineLog,
+  EngineOptions,
+  ExecutionText,
+  OperationCheck,
+  OperationInfo,
+  Preparation,
+  ResumableField,
+  Subscribing,
+} from './types.js';

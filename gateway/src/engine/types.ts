@@ -16,6 +16,8 @@ export interface EngineLimits {
   readonly cachedOperations: number;
   /** Lexical tokens of a client's document. Default 15,000. */
   readonly documentTokens: number;
+  /** Fields of an operation when its fragments are written out. Default 20,000. */
+  readonly expandedFields: number;
   /** Milliseconds that one call of a subgraph may take; by subgraph where named. Default 30,000. */
   readonly subgraphTimeoutMs: number;
   readonly subgraphTimeoutsMs: Readonly<Record<string, number>>;
@@ -49,6 +51,8 @@ export interface ResumableField {
   readonly variable: string | undefined;
   /** The payload's field that holds the cursor. */
   readonly cursorField: string;
+  /** The key under which the engine fetches it. */
+  readonly cursorKey: string;
 }
 
 /** A further check of a planned operation, for instance of depth or cost; answers the faults it finds. */
@@ -102,6 +106,8 @@ export interface ExecutionText {
   readonly kind: 'query' | 'mutation' | 'subscription' | undefined;
   /** Codes of the answer's errors, in order. Empty on success. */
   readonly codes: readonly string[];
+  /** True on the last event of a subscription whose upstream was lost: it may be opened again. */
+  readonly lost?: boolean | undefined;
   /** The cursor of this event, on subscription fields marked `@resumable`. */
   readonly cursor?: string | undefined;
 }

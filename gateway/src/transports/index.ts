@@ -1,1 +1,16 @@
-export type * from './transport.js';
+export { createHttpTransport, type HttpTransportOptions } from './http.js';
+export { createInProcessTransport } from './in-process.js';
+export { PushQueue, type PushQueueOptions } from './push-queue.js';
+export {
+  createWebSocketSubscriptions,
+  type WebSocketOptions,
+  type WebSocketSubscriptions,
+} from './websocket.js';
+export type {
+  SubgraphError,
+  SubgraphOperation,
+  SubgraphRequest,
+  SubgraphResult,
+  Transport,
+  TransportFactory,
+} from './transport.js';

@@ -1,0 +1,141 @@
+import { type FragmentDefinitionNode, Kind, type OperationDefinitionNode, parse } from 'graphql';
+import type { SubgraphOperation, SubgraphResult, Transport } from '../transports/transport.js';
+import { DomainError } from '@rhizome/errors';
+import { type EngineError, fromTransport } from './errors.js';
+import { leafText, quote } from './json.js';
+import type { FetchBase } from './planning/plan-format.js';
+import type { RunContext, RunningCall } from './run-state.js';
+
+/** How a plan's compiler finds what it needs of the world around. */
+export interface Surroundings {
+  transportOf(subgraph: string): Transport;
+  timeoutOf(subgraph: string): number;
+}
+
+/** One operation of a plan, parsed once, with the way to its subgraph. */
+export interface CompiledCall {
+  readonly operation: SubgraphOperation;
+  readonly definition: OperationDefinitionNode;
+  readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>;
+  readonly transport: Transport;
+  readonly timeoutMs: number;
+  /** Variables of the client that go along: the subgraph's name for each, and the client's. */
+  readonly variables: readonly { readonly name: string; readonly client: string }[];
+}
+
+/** Parses a fetch's operation. Throws if it is not GraphQL: a fault of the planner. */
+export function compileCall(
+  fetch: FetchBase,
+  renamed: Readonly<Record<string, string>>,
+  around: Surroundings,
+): CompiledCall {
+  const document = parse(fetch.operation, { noLocation: true });
+  const definition = document.definitions.find((node) => node.kind === Kind.OPERATION_DEFINITION);
+  if (!definition) throw new Error('the planner made a fetch without an operation');
+  const fragments = document.definitions.filter((node) => node.kind === Kind.FRAGMENT_DEFINITION);
+  return {
+    operation: {
+      subgraph: fetch.serviceName,
+      kind: definition.operation,
+      documentText: fetch.operation,
+      document,
+      operationName: definition.name?.value,
+    },
+    definition,
+    fragments: new Map(fragments.map((fragment) => [fragment.name.value, fragment])),
+    transport: around.transportOf(fetch.serviceName),
+    timeoutMs: around.timeoutOf(fetch.serviceName),
+    variables: (fetch.variableUsages ?? []).map((name) => ({ name, client: renamed[name] ?? name })),
+  };
+}
+
+/** Lists of representations that go into an operation, each in the form that the transport wants. */
+export type Representations = readonly { readonly variable: string; readonly list: readonly unknown[] }[];
+
+const noRepresentations: Representations = [];
+
+/** The variables of one call: text or objects, as the transport wants them. */
+export function variablesOf(
+  call: CompiledCall,
+  context: RunContext,
+  representations: Representations = noRepresentations,
+): { variablesText?: string; variables?: Record<string, unknown> } {
+  if (call.variables.length === 0 && representations.length === 0) return {};
+  if (call.transport.wire === 'objects') {
+    const variables: Record<string, unknown> = {};
+    for (const { name, client } of call.variables) {
+      if (Object.hasOwn(context.variables, client)) variables[name] = context.variables[client];
+    }
+    for (const { variable, list } of representations) variables[variable] = list;
+    return { variables };
+  }
+  const parts: string[] = [];
+  for (const { variable, list } of representations) parts.push(`${quote(variable)}:[${list.join(',')}]`);
+  for (const { name, client } of call.variables) {
+    if (!Object.hasOwn(context.variables, client)) continue;
+    const text = leafText(context.variables[client]);
+    if (text !== undefined) parts.push(`${quote(name)}:${text}`);
+  }
+  return { variablesText: `{${parts.join(',')}}` };
+}
+
+/** What came of a call: an answer, or the error that stands for it. */
+export type CallOutcome =
+  | { readonly ok: true; readonly result: SubgraphResult }
+  | { readonly ok: false; readonly error: EngineError };
+
+/**
+ * Calls a subgraph within its time. Rejects only when the client's signal aborts; every other failure is an outcome.
+ */
+export function send(
+  call: CompiledCall,
+  context: RunContext,
+  variables: ReturnType<typeof variablesOf>,
+): Promise<CallOutcome> {
+  context.calls.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const controller = new AbortController();
+    const fail = (error: unknown): void => {
+      settle();
+      resolve({ ok: false, error: fromTransport(error, call.operation.subgraph, context) });
+    };
+    const running: RunningCall = {
+      end: (reason) => {
+        settle();
+        controller.abort(reason);
+        reject(reason as Error);
+      },
+    };
+    const timer = setTimeout(() => {
+      const error = timeoutError(call);
+      controller.abort(error);
+      fail(error);
+    }, call.timeoutMs);
+    const settle = (): void => {
+      clearTimeout(timer);
+      context.calls.leave(running);
+    };
+    context.calls.enter(running);
+    call.transport
+      .execute({
+        operation: call.operation,
+        ...variables,
+        principal: context.principal,
+        scope: context.scope,
+        requestId: context.requestId,
+        headers: context.headers,
+        signal: controller.signal,
+      })
+      .then((result) => {
+        settle();
+        resolve({ ok: true, result });
+      }, fail);
+  });
+}
+
+function timeoutError({ operation, timeoutMs }: CompiledCall): DomainError {
+  return new DomainError(
+    'DOWNSTREAM_SERVICE_ERROR',
+    `The service "${operation.subgraph}" did not answer within ${timeoutMs} ms`,
+  );
+}

@@ -1,0 +1,317 @@
+import { DomainError } from '@rhizome/errors';
+import { buildASTSchema, type DocumentNode, type GraphQLSchema, parse, print } from 'graphql';
+import type { Transport } from '../transports/transport.js';
+import { type Refusal, refusal, refusalText } from './answers.js';
+import { describe } from './describe.js';
+import { asksForSchema } from './introspection.js';
+import { defaultLimits } from './limits.js';
+import { Lru } from './lru.js';
+import { type EngineParts, Operation, type Overrides } from './operation.js';
+import { createOverrides } from './overrides.js';
+import type { CompiledPlan } from './plan.js';
+import { createInlinePlanning, createWorkerPlanning, type PlanningService } from './planning/pool.js';
+import { selectOperation } from './planning/select.js';
+import { RunningCalls, type RunContext } from './run-state.js';
+import { EventStream } from './subscription.js';
+import { TypeRelations } from './type-relations.js';
+import type {
+  ClientRequest,
+  Engine,
+  EngineLimits,
+  EngineOptions,
+  ExecutionText,
+  Preparation,
+  Subscribing,
+} from './types.js';
+
+/**
+ * Makes an engine for a supergraph; it never changes, a new supergraph gets a new engine.
+ * Rejects with COMPOSITION_FAILED when the text is no supergraph.
+ */
+export async function createEngine(options: EngineOptions): Promise<Engine> {
+  const limits: EngineLimits = { ...defaultLimits, ...options.limits };
+  const planning = await startPlanning(options, limits);
+  const schema = buildASTSchema(parse(planning.facts.publicSdl, { noLocation: true }), { assumeValid: true });
+  return new FederationEngine(options, limits, planning, schema);
+}
+
+async function startPlanning(options: EngineOptions, limits: EngineLimits): Promise<PlanningService> {
+  const settings = {
+    supergraphSdl: options.supergraphSdl,
+    documentTokens: limits.documentTokens,
+    expandedFields: limits.expandedFields,
+    timeoutMs: limits.planTimeoutMs,
+  };
+  try {
+    return options.planning === 'inline' ? createInlinePlanning(settings) : await createWorkerPlanning(settings);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new DomainError('COMPOSITION_FAILED', `The supergraph cannot be used: ${message}`, {}, { cause: error });
+  }
+}
+
+/** Characters of documents that are kept to recognise them. */
+const keptDocumentCharacters = 32 * 2 ** 20;
+const keptRefusals = 200;
+
+class FederationEngine implements Engine {
+  readonly publicSchema: GraphQLSchema;
+  readonly publicSdl: string;
+  readonly subgraphs: Engine['subgraphs'];
+  readonly #options: EngineOptions;
+  readonly #parts: EngineParts;
+  readonly #overridesOf: (request: ClientRequest) => Overrides;
+  readonly #transports = new Map<string, Transport>();
+  /** By document as sent and name. Promises, so that what is asked for twice is made once. */
+  readonly #byText: Lru<string, Promise<Operation | Refusal>>;
+  /** By normalised text: spellings share their compiled operation. */
+  readonly #byMeaning: Lru<string, Operation>;
+  readonly #refusals = new Lru<string, Refusal>({ entries: keptRefusals, weight: keptDocumentCharacters, weigh: lengthOf });
+  readonly #printed = new WeakMap<DocumentNode, string>();
+  readonly #streams = new Set<EventStream>();
+  #operations = 0;
+  #isClosing = false;
+  #onIdle: (() => void) | undefined;
+
+  constructor(options: EngineOptions, limits: EngineLimits, planning: PlanningService, schema: GraphQLSchema) {
+    const { facts, overrides } = planning;
+    this.#options = options;
+    this.publicSchema = schema;
+    this.publicSdl = facts.publicSdl;
+    this.subgraphs = facts.subgraphs;
+    for (const { name, url } of facts.subgraphs) this.#transports.set(name, options.transports(name, url));
+    this.#overridesOf = createOverrides(overrides, options.overrideLabels);
+    this.#byText = new Lru({ entries: 2 * limits.cachedOperations, weight: keptDocumentCharacters, weigh: lengthOf });
+    this.#byMeaning = new Lru({ entries: limits.cachedOperations });
+    this.#parts = {
+      schema,
+      planning,
+      limits,
+      log: options.log,
+      relations: new TypeRelations(facts.possibleTypes),
+      transportOf: (subgraph) => this.#transportOf(subgraph),
+      timeoutOf: (subgraph) => limits.subgraphTimeoutsMs[subgraph] ?? limits.subgraphTimeoutMs,
+    };
+  }
+
+  get running(): Engine['running'] {
+    return { operations: this.#operations, subscriptions: this.#streams.size };
+  }
+
+  async prepare(request: Parameters<Engine['prepare']>[0]): Promise<Preparation> {
+    const operation = await this.#operationOf(request);
+    if (operation instanceof Operation) return { ok: true, operation: operation.info };
+    return { ok: false, answer: refusalText(operation, request.requestId) };
+  }
+
+  async execute(request: ClientRequest): Promise<ExecutionText> {
+    this.#operations++;
+    try {
+      return await this.#execute(request);
+    } catch (error) {
+      request.signal?.throwIfAborted();
+      return this.#internal(error, request);
+    } finally {
+      this.#operations--;
+      if (this.#operations === 0) this.#onIdle?.();
+    }
+  }
+
+  async subscribe(request: ClientRequest): Promise<Subscribing> {
+    this.#operations++;
+    try {
+      return await this.#subscribe(request);
+    } catch (error) {
+      request.signal?.throwIfAborted();
+      return { ok: false, answer: this.#internal(error, request) };
+    } finally {
+      this.#operations--;
+      if (this.#operations === 0) this.#onIdle?.();
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    for (const stream of [...this.#streams]) await stream.return();
+    if (this.#operations > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+    await this.#parts.planning.close();
+    await Promise.all([...this.#transports.values()].map((transport) => transport.close()));
+  }
+
+  async #execute(request: ClientRequest): Promise<ExecutionText> {
+    const operation = await this.#operationOf(request);
+    if (!(operation instanceof Operation)) return refusalText(operation, request.requestId);
+    if (operation.info.kind === 'subscription') {
+      return refusalText(refusedKind('A subscription needs a stream: open it over WebSocket or SSE'), request.requestId);
+    }
+    const begun = await this.#begin(operation, request);
+    if (!begun.ok) return refusalText(begun.refusal, request.requestId);
+    const calls = new RunningCalls(request.signal);
+    try {
+      const state = operation.begin({ ...begun.context, calls }, begun.coerced);
+      await begun.plan.run(state);
+      return operation.finish(state, begun.plan);
+    } finally {
+      calls.done();
+    }
+  }
+
+  async #subscribe(request: ClientRequest): Promise<Subscribing> {
+    const operation = await this.#operationOf(request);
+    if (!(operation instanceof Operation)) {
+      return { ok: false, answer: refusalText(operation, request.requestId) };
+    }
+    if (operation.info.kind !== 'subscription') {
+      return { ok: true, events: single(await this.#execute(request)) };
+    }
+    const begun = await this.#begin(operation, request);
+    if (!begun.ok) return { ok: false, answer: refusalText(begun.refusal, request.requestId) };
+    const { context, plan } = begun;
+    const stream = new EventStream({
+      operation,
+      plan,
+      context,
+      signal: request.signal,
+      cursorOf: cursorReader(operation),
+      onEnd: (ended) => this.#streams.delete(ended),
+    });
+    this.#streams.add(stream);
+    return { ok: true, events: stream };
+  }
+
+  /** Everything that stands before a plan runs: variables, plan, what is known of the request. */
+  async #begin(operation: Operation, request: ClientRequest): Promise<Begun> {
+    const variables = request.variables ?? {};
+    const coerced = operation.coerce(variables);
+    if (!coerced.ok) return coerced;
+    const plan = await operation.plan(coerced.conditions, this.#overridesOf(request));
+    if ('errors' in plan) return { ok: false, refusal: plan };
+    const { log, limits } = this.#parts;
+    return {
+      ok: true,
+      plan,
+      coerced: coerced.coerced,
+      context: {
+        requestId: request.requestId,
+        log,
+        uncodedMessages: this.#options.uncodedMessages ?? false,
+        variables,
+        conditions: coerced.conditions,
+        principal: request.principal,
+        scope: request.scope ?? defaultScope(request),
+        headers: request.headers,
+        errorsPerFetch: limits.errorsPerFetch,
+      },
+    };
+  }
+
+  async #operationOf(request: Parameters<Engine['prepare']>[0]): Promise<Operation | Refusal> {
+    if (this.#isClosing) throw new DomainError('SHUTTING_DOWN', 'This graph is no longer served');
+    const text = this.#textOf(request);
+    if (text === undefined) return { kind: undefined, errors: [noDocument] };
+    const operationName = request.operationName ?? undefined;
+    const key = operationName === undefined ? text : `${text}\u0000${operationName}`;
+    const refused = this.#refusals.get(key);
+    if (refused) return refused;
+    let operation = this.#byText.get(key);
+    if (!operation) {
+      operation = this.#compile(text, operationName);
+      this.#byText.set(key, operation);
+      const made = operation;
+      made.then(
+        (result) => {
+          if (result instanceof Operation) return;
+          this.#byText.drop(key, made);
+          this.#refusals.set(key, result);
+        },
+        () => this.#byText.drop(key, made),
+      );
+    }
+    return operation;
+  }
+
+  #textOf({ query, document }: Parameters<Engine['prepare']>[0]): string | undefined {
+    if (query !== undefined || !document) return query;
+    let text = this.#printed.get(document);
+    if (text === undefined) {
+      text = print(document);
+      this.#printed.set(document, text);
+    }
+    return text;
+  }
+
+  async #compile(text: string, operationName: string | undefined): Promise<Operation | Refusal> {
+    const fault = await this.#parts.planning.validate(text, operationName);
+    if (fault) return refusal(fault.code, fault.errors);
+    const selected = selectOperation(parse(text, { noLocation: true }), operationName);
+    if ('fault' in selected) return refusal('OPERATION_RESOLUTION_FAILURE', [{ message: selected.fault }]);
+    const normalisedText = print(selected.document);
+    const known = this.#byMeaning.get(normalisedText);
+    if (known) return known;
+    if (this.#options.introspection === false && asksForSchema(selected)) {
+      return refusal('GRAPHQL_VALIDATION_FAILED', [{ message: 'Introspection is switched off here' }]);
+    }
+    const { info, planText } = describe(this.publicSchema, this.#parts.planning.facts, selected, normalisedText);
+    const faults = (this.#options.checks ?? []).flatMap((check) => check(info, this.publicSchema));
+    if (faults.length > 0) return refusal('LIMIT_EXCEEDED', faults.map((error) => error.toJSON()), info.kind);
+    const operation = new Operation(this.#parts, selected, info, planText);
+    this.#byMeaning.set(normalisedText, operation);
+    return operation;
+  }
+
+  #transportOf(subgraph: string): Transport {
+    const transport = this.#transports.get(subgraph);
+    if (!transport) throw new Error(`the plan names a subgraph that the supergraph has not: ${subgraph}`);
+    return transport;
+  }
+
+  /** What nobody foresaw, or a planner that is gone: masked, logged in full. */
+  #internal(error: unknown, { requestId }: ClientRequest): ExecutionText {
+    if (error instanceof DomainError) {
+      return refusalText({ kind: undefined, errors: [{ message: error.message, code: error.code }] }, requestId);
+    }
+    this.#options.log.error({ err: error, requestId }, 'an operation failed inside the gateway');
+    const message = `Internal error; quote request ${requestId} when you report it`;
+    return refusalText({ kind: undefined, errors: [{ message, code: 'INTERNAL_SERVER_ERROR' }] }, requestId);
+  }
+}
+
+type Begun =
+  | { readonly ok: false; readonly refusal: Refusal }
+  | {
+      readonly ok: true;
+      readonly plan: CompiledPlan;
+      readonly coerced: Readonly<Record<string, unknown>>;
+      readonly context: Omit<RunContext, 'calls'>;
+    };
+
+const noDocument = { message: 'The request has no document', code: 'BAD_REQUEST' };
+
+function lengthOf(text: string): number {
+  return text.length;
+}
+
+function defaultScope({ principal }: ClientRequest): string {
+  return principal ? `${principal.kind}:${principal.subject}:${principal.actsFor ?? ''}` : '';
+}
+
+function refusedKind(message: string): Refusal {
+  return { kind: 'subscription', errors: [{ message, code: 'BAD_USER_INPUT' }] };
+}
+
+async function* single(answer: ExecutionText): AsyncGenerator<ExecutionText, undefined, undefined> {
+  yield answer;
+}
+
+function cursorReader(
+  operation: Operation,
+): ((data: Readonly<Record<string, unknown>>) => string | undefined) | undefined {
+  const { resumable } = operation.info;
+  if (!resumable) return undefined;
+  return (data) => {
+    const payload = data[resumable.responseKey] as Record<string, unknown> | null | undefined;
+    const cursor = payload?.[resumable.cursorKey];
+    return typeof cursor === 'string' ? cursor : undefined;
+  };
+}

@@ -1,0 +1,212 @@
+import { getVariableValues, GraphQLError, type GraphQLSchema, type SelectionSetNode } from 'graphql';
+import type { Transport } from '../transports/transport.js';
+import { type Refusal, refusal } from './answers.js';
+import { AnswerSelection } from './collect.js';
+import { errorsText } from './errors.js';
+import { introspect, asksForSchema } from './introspection.js';
+import { Lru } from './lru.js';
+import { explain } from './nulls.js';
+import { type CompiledPlan, compilePlan } from './plan.js';
+import { conditionVariables } from './planning/normalise.js';
+import type { PlanningService } from './planning/pool.js';
+import type { SelectedOperation } from './planning/select.js';
+import { compileAnswer, type WriteMark } from './project.js';
+import type { ConditionValues } from './requires.js';
+import { RunState, type RunContext } from './run-state.js';
+import type { TypeRelations } from './type-relations.js';
+import type { EngineLimits, EngineLog, ExecutionText, OperationInfo } from './types.js';
+
+/** What all operations of an engine share. */
+export interface EngineParts {
+  readonly schema: GraphQLSchema;
+  readonly planning: PlanningService;
+  readonly relations: TypeRelations;
+  readonly limits: EngineLimits;
+  readonly log: EngineLog;
+  transportOf(subgraph: string): Transport;
+  timeoutOf(subgraph: string): number;
+}
+
+/** Which progressive overrides are on for a request. */
+export interface Overrides {
+  readonly labels: readonly string[];
+  readonly percentage: number;
+  /** Equal for equal overrides. */
+  readonly key: string;
+}
+
+/** Values of a request's variables, or what is wrong with them. */
+export type CoercedVariables =
+  | { readonly ok: true; readonly coerced: Readonly<Record<string, unknown>>; readonly conditions: ConditionValues }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+/** How an operation is answered under one set of conditions. */
+interface Projection {
+  readonly selection: AnswerSelection;
+  readonly write: ReturnType<typeof compileAnswer>;
+}
+
+/** Combinations of conditions that one operation keeps compiled. */
+const keptVariants = 64;
+const maxVariableErrors = 20;
+
+/** One operation of a client, compiled: run as often as it is asked for. */
+export class Operation {
+  readonly info: OperationInfo;
+  readonly selected: SelectedOperation;
+  readonly #parts: EngineParts;
+  /** What is planned: the client's operation, or that with a cursor added. */
+  readonly #planText: string;
+  readonly #conditionNames: readonly string[];
+  readonly #plans = new Lru<string, Promise<CompiledPlan | Refusal>>({ entries: keptVariants });
+  readonly #projections = new Lru<string, Projection>({ entries: keptVariants });
+  readonly #asksForSchema: boolean;
+  readonly #notices: string;
+  #isGeneral = true;
+
+  constructor(parts: EngineParts, selected: SelectedOperation, info: OperationInfo, planText: string) {
+    this.#parts = parts;
+    this.selected = selected;
+    this.info = info;
+    this.#planText = planText;
+    this.#conditionNames = conditionVariables(selected.document);
+    this.#asksForSchema = asksForSchema(selected);
+    this.#notices = noticesOf(info);
+  }
+
+  /** Checks a request's variables against the schema and applies defaults. */
+  coerce(variables: Readonly<Record<string, unknown>>): CoercedVariables {
+    const definitions = this.selected.operation.variableDefinitions;
+    if (!definitions || definitions.length === 0) return nothingToCoerce;
+    const result = getVariableValues(this.#parts.schema, definitions, variables, { maxErrors: maxVariableErrors });
+    if (result.errors) {
+      const errors = result.errors.map((error: GraphQLError) => error.toJSON());
+      return { ok: false, refusal: refusal('BAD_USER_INPUT', errors, this.info.kind) };
+    }
+    const conditions: Record<string, boolean> = {};
+    for (const name of this.#conditionNames) conditions[name] = result.coerced[name] === true;
+    return { ok: true, coerced: result.coerced, conditions };
+  }
+
+  /** The compiled plan for a request; made when first needed. */
+  async plan(conditions: ConditionValues, overrides: Overrides): Promise<CompiledPlan | Refusal> {
+    if (this.#isGeneral) {
+      const plan = await this.#cachedPlan(overrides.key, undefined, overrides);
+      if (plan) return plan;
+      this.#isGeneral = false;
+    }
+    const key = `${overrides.key}|${this.#bitsOf(conditions)}`;
+    const plan = await this.#cachedPlan(key, conditions, overrides);
+    return plan ?? unplannable(this.info);
+  }
+
+  /** The cached plan, or undefined if there is none for all conditions. */
+  async #cachedPlan(
+    key: string,
+    conditions: ConditionValues | undefined,
+    overrides: Overrides,
+  ): Promise<CompiledPlan | Refusal | undefined> {
+    let planned = this.#plans.get(key);
+    if (!planned) {
+      const fresh = this.#makePlan(conditions, overrides);
+      planned = fresh as Promise<CompiledPlan | Refusal>;
+      this.#plans.set(key, planned);
+      // A planner that could not be asked is no verdict on the operation.
+      fresh.catch(() => this.#plans.drop(key, planned as Promise<CompiledPlan | Refusal>));
+    }
+    return planned;
+  }
+
+  async #makePlan(
+    conditions: ConditionValues | undefined,
+    { labels, percentage }: Overrides,
+  ): Promise<CompiledPlan | Refusal | undefined> {
+    const reply = await this.#parts.planning.plan({
+      query: this.#planText,
+      operationName: this.info.name,
+      labels,
+      percentage,
+      conditions,
+    });
+    if (reply.outcome === 'planned') return compilePlan(reply.node, reply.renamed, this.#parts);
+    if (reply.outcome === 'specialise') return undefined;
+    this.#parts.log.warn({ operation: this.info.name, reason: reply.reason }, 'an operation cannot be planned');
+    return unplannable(this.info, reply.reason);
+  }
+
+  /** What the schema itself answers of an operation goes into its data before anything else. */
+  begin(context: RunContext, coerced: Readonly<Record<string, unknown>>): RunState {
+    const state = new RunState(context);
+    if (this.#asksForSchema) {
+      Object.assign(state.data, introspect(this.#parts.schema, this.selected, coerced));
+      state.answered = true;
+    }
+    return state;
+  }
+
+  /** Writes the answer of a state whose plan has run. */
+  finish(state: RunState, plan: CompiledPlan): ExecutionText {
+    const { selection, write } = this.#projectionOf(state.context.conditions);
+    const mark: WriteMark = { bubbled: false };
+    const data = write(state.data, mark);
+    if (!mark.bubbled && state.errors.length === 0 && !state.failures) {
+      return { text: `{"data":${data}${this.#notices}}`, outcome: 'executed', kind: this.info.kind, codes: none };
+    }
+    const errors = explain(selection, state, plan.dependents);
+    const shown = errors.length > 0 ? `"errors":${errorsText(errors, state.context.requestId)},` : '';
+    return {
+      text: `{${shown}"data":${data}${this.#notices}}`,
+      outcome: 'executed',
+      kind: this.info.kind,
+      codes: errors.map(({ code }) => code),
+    };
+  }
+
+  #projectionOf(conditions: ConditionValues): Projection {
+    const key = this.#bitsOf(conditions);
+    let projection = this.#projections.get(key);
+    if (!projection) {
+      const selection = AnswerSelection.ofOperation(this.#parts.schema, this.selected, conditions);
+      projection = { selection, write: compileAnswer(selection) };
+      this.#projections.set(key, projection);
+    }
+    return projection;
+  }
+
+  #bitsOf(conditions: ConditionValues): string {
+    let bits = '';
+    for (const name of this.#conditionNames) bits += conditions[name] === true ? '1' : '0';
+    return bits;
+  }
+}
+
+const none: readonly string[] = [];
+const nothingToCoerce: CoercedVariables = { ok: true, coerced: {}, conditions: {} };
+
+function unplannable(info: OperationInfo, reason?: string): Refusal {
+  const why = reason === undefined ? '' : `: ${reason}`;
+  return {
+    kind: info.kind,
+    errors: [
+      {
+        message: `No way was found to answer this operation from the services of the graph${why}`,
+        code: 'GRAPHQL_VALIDATION_FAILED',
+      },
+    ],
+  };
+}
+
+/** Remarks in the answer's extensions, as JSON text after `data`. */
+function noticesOf({ document }: OperationInfo): string {
+  const defers = document.definitions.some((node) => 'selectionSet' in node && usesDefer(node.selectionSet));
+  if (!defers) return '';
+  return ',"extensions":{"notices":["@defer is answered at once, with the rest of the answer"]}';
+}
+
+function usesDefer(set: SelectionSetNode): boolean {
+  return set.selections.some(
+    (selection) =>
+      selection.directives?.some(({ name }) => name.value === 'defer') ||
+      ('selectionSet' in selection && selection.selectionSet !== undefined && usesDefer(selection.selectionSet)),
+  );
+}

@@ -1,0 +1,129 @@
+import { compileEntityFetch } from './entity-fetch.js';
+import { type CompileContext, compileRootFetch, type RootFetch, rootFetchStep, type Step } from './fetch.js';
+import type { Dependents } from './nulls.js';
+import type { PlanNode } from './planning/plan-format.js';
+import type { Surroundings } from './call.js';
+import type { TypeRelations } from './type-relations.js';
+
+/** A plan as closures. */
+export interface CompiledPlan {
+  /** The upstream, for subscriptions. */
+  readonly source: RootFetch | undefined;
+  /** Everything, or what follows an event of the source. */
+  readonly run: Step;
+  readonly dependents: Dependents;
+}
+
+/** What compiling needs beside the plan. */
+export interface PlanSurroundings extends Surroundings {
+  readonly relations: TypeRelations;
+}
+
+/** Compiles a plan. Throws if it has what the executor does not know: better at once than at run time. */
+export function compilePlan(
+  node: PlanNode | null,
+  renamed: Readonly<Record<string, string>>,
+  around: PlanSurroundings,
+): CompiledPlan {
+  if (!node) return { source: undefined, run: nothing, dependents: new Map() };
+  const context: CompileContext = {
+    relations: around.relations,
+    transportOf: around.transportOf,
+    timeoutOf: around.timeoutOf,
+    renamed,
+    copies: needsCopies(node),
+    dependents: new Map(),
+  };
+  const [first, rest] = splitSubscription(node);
+  const source = first ? compileRootFetch(first.primary, context) : undefined;
+  return { source, run: rest ? compileNode(rest, context) : nothing, dependents: context.dependents };
+}
+
+const nothing: Step = async () => {};
+
+type SubscriptionNode = Extract<PlanNode, { kind: 'Subscription' }>;
+
+function splitSubscription(node: PlanNode): [SubscriptionNode | undefined, PlanNode | undefined] {
+  if (node.kind === 'Subscription') return [node, undefined];
+  if (node.kind !== 'Sequence') return [undefined, node];
+  const [first, ...rest] = node.nodes;
+  if (first?.kind !== 'Subscription') return [undefined, node];
+  return [first, rest.length > 0 ? { kind: 'Sequence', nodes: rest } : undefined];
+}
+
+/** Whether places that share an entity's answer may be changed differently later on. */
+function needsCopies(node: PlanNode): boolean {
+  switch (node.kind) {
+    case 'Sequence':
+    case 'Parallel':
+      return node.nodes.some(needsCopies);
+    case 'Condition':
+      return [node.ifClause, node.elseClause].some((clause) => clause && needsCopies(clause));
+    case 'Flatten':
+      return node.path.some((segment) => typeof segment === 'object' && 'TypeCondition' in segment);
+    case 'BatchFetch':
+      return node.entityBatch.aliases.some(
+        ({ paths }) =>
+          paths.length > 1 ||
+          paths.some((path) => path.some((segment) => typeof segment === 'object' && 'TypeCondition' in segment)),
+      );
+    default:
+      return false;
+  }
+}
+
+function compileNode(node: PlanNode, context: CompileContext): Step {
+  switch (node.kind) {
+    case 'Fetch':
+      return rootFetchStep(compileRootFetch(node, context));
+    case 'Flatten': {
+      const { node: fetch, path } = node;
+      // A fetch of roots needs no place.
+      if (!fetch.requires) return compileNode(fetch, context);
+      return compileEntityFetch(
+        fetch,
+        [
+          {
+            alias: '_entities',
+            representationsVariableName: 'representations',
+            paths: [path],
+            requires: fetch.requires,
+            inputRewrites: fetch.inputRewrites,
+            outputRewrites: fetch.outputRewrites,
+          },
+        ],
+        context,
+      );
+    }
+    case 'BatchFetch':
+      return compileEntityFetch(node, node.entityBatch.aliases, context);
+    case 'Sequence':
+      return sequence(node.nodes.map((child) => compileNode(child, context)));
+    case 'Parallel':
+      return parallel(node.nodes.map((child) => compileNode(child, context)));
+    case 'Condition': {
+      const yes = node.ifClause ? compileNode(node.ifClause, context) : nothing;
+      const no = node.elseClause ? compileNode(node.elseClause, context) : nothing;
+      const variable = context.renamed[node.condition] ?? node.condition;
+      return (state) => (state.context.conditions[variable] === true ? yes(state) : no(state));
+    }
+    default:
+      throw new Error(`the planner asks for a step that cannot stand here: ${node.kind}`);
+  }
+}
+
+function sequence(steps: readonly Step[]): Step {
+  const [only] = steps;
+  if (only && steps.length === 1) return only;
+  return async (state) => {
+    for (const step of steps) await step(state);
+  };
+}
+
+function parallel(steps: readonly Step[]): Step {
+  const [only] = steps;
+  if (only && steps.length === 1) return only;
+  return async (state) => {
+    await Promise.all(steps.map((step) => step(state)));
+  };
+}

@@ -1,0 +1,280 @@
+import {
+  type ASTNode,
+  type DirectiveNode,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  getNamedType,
+  type GraphQLNamedType,
+  type GraphQLSchema,
+  isAbstractType,
+  isCompositeType,
+  isInterfaceType,
+  isObjectType,
+  Kind,
+  type OperationDefinitionNode,
+  type SelectionNode,
+  type ValueNode,
+  visit,
+} from 'graphql';
+import type { SelectedOperation } from './select.js';
+
+/** Values of the variables that `@skip` and `@include` read. */
+export type ConditionValues = Readonly<Record<string, boolean>>;
+
+/** An operation in the form that the planner takes well. */
+export interface NormalisedOperation {
+  /** Without fragments, introspection, static conditions; undefined where nothing is left to plan. */
+  readonly operation: OperationDefinitionNode | undefined;
+  /** Names of variables as the planner sees them, where they differ from the client's: planner's name to client's. */
+  readonly renamed: Readonly<Record<string, string>>;
+}
+
+/** Variable names that the planner uses itself without looking whether the client does, too. */
+const reserved = /^(representations|__batch_reps_\d+)$/;
+
+/**
+ * Rewrites a valid operation for the planner: inlines fragments, drops what is never included, root `__typename` and
+ * introspection (answered here, not by a subgraph), type conditions that are always met (the planner fails on
+ * conditional ones on unions) and `@defer`; renames variables that would collide with its own.
+ * With `conditions`, `@skip` and `@include` are applied, so that the result has none.
+ */
+export function normalise(
+  schema: GraphQLSchema,
+  selected: SelectedOperation,
+  conditions?: ConditionValues,
+): NormalisedOperation {
+  const root = schema.getRootType(selected.operation.operation);
+  if (!root) throw new Error(`the schema has no ${selected.operation.operation} root`);
+  const walk: Walk = { schema, fragments: selected.fragments, conditions };
+  const selections = normaliseSelections(walk, selected.operation.selectionSet.selections, root, true);
+  if (selections.length === 0) return { operation: undefined, renamed: {} };
+  const pruned: OperationDefinitionNode = {
+    ...selected.operation,
+    directives: [],
+    selectionSet: { kind: Kind.SELECTION_SET, selections },
+  };
+  return renameReserved(withUsedVariables(pruned));
+}
+
+interface Walk {
+  readonly schema: GraphQLSchema;
+  readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>;
+  readonly conditions: ConditionValues | undefined;
+}
+
+function normaliseSelections(
+  walk: Walk,
+  selections: readonly SelectionNode[],
+  parent: GraphQLNamedType,
+  isRoot: boolean,
+): SelectionNode[] {
+  const kept: SelectionNode[] = [];
+  for (const selection of selections) {
+    const directives = applyConditions(selection.directives ?? [], walk.conditions);
+    if (!directives) continue;
+    if (selection.kind === Kind.FIELD) {
+      const field = normaliseField(walk, selection, directives, parent, isRoot);
+      if (field) kept.push(field);
+    } else {
+      kept.push(...normaliseFragment(walk, selection, directives, parent, isRoot));
+    }
+  }
+  return kept;
+}
+
+function normaliseField(
+  walk: Walk,
+  node: FieldNode,
+  directives: readonly DirectiveNode[],
+  parent: GraphQLNamedType,
+  isRoot: boolean,
+): FieldNode | undefined {
+  const name = node.name.value;
+  if (name.startsWith('__')) {
+    return isRoot ? undefined : { ...node, directives };
+  }
+  if (!node.selectionSet) return { ...node, directives };
+  const definition = isObjectType(parent) || isInterfaceType(parent) ? parent.getFields()[name] : undefined;
+  if (!definition) throw new Error(`the schema has no field ${parent.name}.${name}`);
+  const selections = normaliseSelections(
+    walk,
+    node.selectionSet.selections,
+    getNamedType(definition.type),
+    false,
+  );
+  return {
+    ...node,
+    directives,
+    selectionSet: { kind: Kind.SELECTION_SET, selections: selections.length > 0 ? selections : [typename] },
+  };
+}
+
+const typename: FieldNode = { kind: Kind.FIELD, name: { kind: Kind.NAME, value: '__typename' } };
+
+function normaliseFragment(
+  walk: Walk,
+  node: Exclude<SelectionNode, FieldNode>,
+  directives: readonly DirectiveNode[],
+  parent: GraphQLNamedType,
+  isRoot: boolean,
+): SelectionNode[] {
+  const spread = node.kind === Kind.FRAGMENT_SPREAD ? walk.fragments.get(node.name.value) : node;
+  if (!spread) return [];
+  const condition = spread.typeCondition?.name.value;
+  const target = condition === undefined ? parent : walk.schema.getType(condition);
+  if (!target || !isCompositeType(target)) return [];
+  const redundant = isAlwaysMet(walk.schema, parent, target);
+  const inner = normaliseSelections(walk, spread.selectionSet.selections, redundant ? parent : target, isRoot);
+  if (inner.length === 0) return [];
+  if (redundant && directives.length === 0) return inner;
+  return [
+    {
+      kind: Kind.INLINE_FRAGMENT,
+      directives,
+      ...(redundant
+        ? {}
+        : { typeCondition: { kind: Kind.NAMED_TYPE, name: { kind: Kind.NAME, value: target.name } } }),
+      selectionSet: { kind: Kind.SELECTION_SET, selections: inner },
+    },
+  ];
+}
+
+/**
+ * Whether every value of `parent` meets a condition on `target`, and all of target's fields can be asked of parent.
+ * Fields of a union or an interface that parent itself implements can; a union inside an interface is kept.
+ */
+function isAlwaysMet(schema: GraphQLSchema, parent: GraphQLNamedType, target: GraphQLNamedType): boolean {
+  if (parent === target) return true;
+  if (!isAbstractType(target)) return false;
+  if (!isObjectType(parent) && !isInterfaceType(parent)) return false;
+  return schema.isSubType(target, parent);
+}
+
+/** The directives that are left, or undefined if the selection is not included. */
+function applyConditions(
+  directives: readonly DirectiveNode[],
+  conditions: ConditionValues | undefined,
+): readonly DirectiveNode[] | undefined {
+  const left: DirectiveNode[] = [];
+  for (const directive of directives) {
+    const name = directive.name.value;
+    if (name === 'defer') continue;
+    if (name !== 'skip' && name !== 'include') {
+      left.push(directive);
+      continue;
+    }
+    const value = conditionValue(directive, conditions);
+    if (value === undefined) left.push(directive);
+    else if (value === (name === 'skip')) return undefined;
+  }
+  return left;
+}
+
+function conditionValue(directive: DirectiveNode, conditions: ConditionValues | undefined): boolean | undefined {
+  const value = directive.arguments?.find(({ name }) => name.value === 'if')?.value;
+  if (value?.kind === Kind.BOOLEAN) return value.value;
+  if (value?.kind === Kind.VARIABLE) return conditions?.[value.name.value];
+  return undefined;
+}
+
+function withUsedVariables(operation: OperationDefinitionNode): OperationDefinitionNode {
+  const used = new Set<string>();
+  visit(operation.selectionSet, {
+    Variable({ name }) {
+      used.add(name.value);
+    },
+  });
+  return {
+    ...operation,
+    variableDefinitions: operation.variableDefinitions?.filter(({ variable }) => used.has(variable.name.value)) ?? [],
+  };
+}
+
+function renameReserved(operation: OperationDefinitionNode): NormalisedOperation {
+  const names = new Set(operation.variableDefinitions?.map(({ variable }) => variable.name.value));
+  const toPlanner = new Map<string, string>();
+  for (const name of names) {
+    if (!reserved.test(name)) continue;
+    let fresh = `client_${name}`;
+    while (names.has(fresh)) fresh = `${fresh}_`;
+    toPlanner.set(name, fresh);
+  }
+  if (toPlanner.size === 0) return { operation, renamed: {} };
+  const renamed = visit(operation, {
+    Variable(node) {
+      const fresh = toPlanner.get(node.name.value);
+      return fresh === undefined ? undefined : { ...node, name: { ...node.name, value: fresh } };
+    },
+  });
+  return {
+    operation: renamed,
+    renamed: Object.fromEntries([...toPlanner].map(([client, planner]) => [planner, client])),
+  };
+}
+
+/** Names of the variables that the `@skip` and `@include` of an operation read, in order of appearance. */
+export function conditionVariables(node: ASTNode): string[] {
+  const names = new Set<string>();
+  visit(node, {
+    Directive({ name, arguments: given }) {
+      if (name.value !== 'skip' && name.value !== 'include') return;
+      const value: ValueNode | undefined = given?.find((argument) => argument.name.value === 'if')?.value;
+      if (value?.kind === Kind.VARIABLE) names.add(value.name.value);
+    },
+  });
+  return [...names];
+}
+
+/** How many fields an operation has when its fragments are written out; `Infinity` above `bound`. */
+export function expandedSize(selected: SelectedOperation, bound: number): number {
+  const sizes = new Map<string, number>();
+  const sizeOf = (selections: readonly SelectionNode[]): number => {
+    let total = 0;
+    for (const selection of selections) {
+      if (selection.kind === Kind.FRAGMENT_SPREAD) total += fragmentSize(selection.name.value);
+      else total += 1 + sizeOf(selection.selectionSet?.selections ?? []);
+      if (total > bound) return Infinity;
+    }
+    return total;
+  };
+  const fragmentSize = (name: string): number => {
+    const known = sizes.get(name);
+    if (known !== undefined) return known;
+    const size = sizeOf(selected.fragments.get(name)?.selectionSet.selections ?? []);
+    sizes.set(name, size);
+    return size;
+  };
+  return sizeOf(selected.operation.selectionSet.selections);
+}
+
+/** One root field of an operation in a document of its own, with the conditions that stand above it. */
+export interface RootField {
+  readonly responseKey: string;
+  readonly operation: OperationDefinitionNode;
+}
+
+/** Splits a normalised operation by the response keys of its roots, in order of first appearance. */
+export function splitRoots(operation: OperationDefinitionNode): RootField[] {
+  const byKey = new Map<string, SelectionNode[]>();
+  const collect = (selections: readonly SelectionNode[], wrap: (node: SelectionNode) => SelectionNode): void => {
+    for (const selection of selections) {
+      if (selection.kind === Kind.FIELD) {
+        const key = selection.alias?.value ?? selection.name.value;
+        byKey.set(key, [...(byKey.get(key) ?? []), wrap(selection)]);
+      } else if (selection.kind === Kind.INLINE_FRAGMENT) {
+        collect(selection.selectionSet.selections, (node) =>
+          wrap({ ...selection, selectionSet: { kind: Kind.SELECTION_SET, selections: [node] } }),
+        );
+      }
+    }
+  };
+  collect(operation.selectionSet.selections, (node) => node);
+  return [...byKey].map(([responseKey, selections]) => ({
+    responseKey,
+    operation: withUsedVariables({
+      ...operation,
+      selectionSet: { kind: Kind.SELECTION_SET, selections },
+    }),
+  }));
+}
+

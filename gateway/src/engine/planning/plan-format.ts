@@ -1,0 +1,131 @@
+// The plan as the planner hands it out: what was seen in real plans, stricter than its own declarations
+// (`Flatten` always wraps one Fetch, `Defer` is never built, the primary of a Subscription has no kind).
+// Only this folder and the compiler of plans know it.
+
+/** One step of a plan. */
+export type PlanNode =
+  | FetchNode
+  | BatchFetchNode
+  | SequenceNode
+  | ParallelNode
+  | FlattenNode
+  | ConditionNode
+  | SubscriptionNode;
+
+/** What every kind of fetch says of the subgraph's operation. */
+export interface FetchBase {
+  readonly serviceName: string;
+  readonly variableUsages?: readonly string[] | undefined;
+  readonly operationKind?: 'query' | 'mutation' | 'subscription' | undefined;
+  readonly operationName?: string | undefined;
+  readonly operation: string;
+}
+
+/** One operation of one subgraph: of its roots, or of `_entities` where `requires` says what to send. */
+export interface FetchNode extends FetchBase {
+  readonly kind: 'Fetch';
+  readonly requires?: readonly RequiresNode[] | undefined;
+  readonly inputRewrites?: readonly Rewrite[] | undefined;
+  readonly outputRewrites?: readonly Rewrite[] | undefined;
+}
+
+/** Several entity fetches of one subgraph in one operation. */
+export interface BatchFetchNode extends FetchBase {
+  readonly kind: 'BatchFetch';
+  readonly entityBatch: { readonly aliases: readonly EntityBatchAlias[] };
+}
+
+/** One aliased `_entities` field of a batch and the places it feeds. */
+export interface EntityBatchAlias {
+  readonly alias: string;
+  readonly representationsVariableName: string;
+  readonly paths: readonly (readonly PathSegment[])[];
+  readonly requires: readonly RequiresNode[];
+  readonly inputRewrites?: readonly Rewrite[] | undefined;
+  readonly outputRewrites?: readonly Rewrite[] | undefined;
+}
+
+export interface SequenceNode {
+  readonly kind: 'Sequence';
+  readonly nodes: readonly PlanNode[];
+}
+
+export interface ParallelNode {
+  readonly kind: 'Parallel';
+  readonly nodes: readonly PlanNode[];
+}
+
+/** A fetch for the entities found along a path. */
+export interface FlattenNode {
+  readonly kind: 'Flatten';
+  readonly path: readonly PathSegment[];
+  readonly node: FetchNode;
+}
+
+/** Steps that depend on a Boolean variable of the client. */
+export interface ConditionNode {
+  readonly kind: 'Condition';
+  readonly condition: string;
+  readonly ifClause?: PlanNode | null | undefined;
+  readonly elseClause?: PlanNode | null | undefined;
+}
+
+/** The upstream of a subscription; what follows it in its Sequence runs for each event. */
+export interface SubscriptionNode {
+  readonly kind: 'Subscription';
+  readonly primary: FetchBase;
+}
+
+/** A step of a path: a field, a filter by concrete type, or all items of a list. */
+export type PathSegment = { readonly Field: string } | { readonly TypeCondition: readonly string[] } | '@';
+
+/** What a representation is made of. `name` is the key in our data, `alias` the key in the representation. */
+export type RequiresNode =
+  | {
+      readonly kind: 'InlineFragment';
+      readonly typeCondition: string;
+      readonly selections: readonly RequiresNode[];
+      readonly skipIf?: string | null | undefined;
+      readonly includeIf?: string | null | undefined;
+    }
+  | {
+      readonly kind: 'Field';
+      readonly name: string;
+      readonly alias?: string | null | undefined;
+      readonly selections?: readonly RequiresNode[] | null | undefined;
+    };
+
+/** A change of a representation before it is sent, or of an answer before it is merged. */
+export type Rewrite =
+  | { readonly ValueSetter: { readonly path: readonly RewriteSegment[]; readonly setValueTo: string } }
+  | { readonly KeyRenamer: { readonly path: readonly RewriteSegment[]; readonly renameKeyTo: string } }
+  | { readonly kind: 'ValueSetter'; readonly path: readonly RewriteSegment[]; readonly setValueTo: string };
+
+export type RewriteSegment = { readonly TypenameEquals: readonly string[] } | { readonly Key: string };
+
+/** The fetches of a plan in the order in which they stand in it. */
+export function* fetchesOf(node: PlanNode | null | undefined): Generator<FetchBase> {
+  if (!node) return;
+  switch (node.kind) {
+    case 'Fetch':
+    case 'BatchFetch':
+      yield node;
+      return;
+    case 'Subscription':
+      yield node.primary;
+      return;
+    case 'Flatten':
+      yield node.node;
+      return;
+    case 'Condition':
+      yield* fetchesOf(node.ifClause);
+      yield* fetchesOf(node.elseClause);
+      return;
+    case 'Sequence':
+    case 'Parallel':
+      for (const child of node.nodes) yield* fetchesOf(child);
+      return;
+    default:
+      throw new Error(`the planner answered a step of unknown kind: ${JSON.stringify(node)}`);
+  }
+}

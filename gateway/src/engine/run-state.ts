@@ -1,0 +1,81 @@
+import type { Principal } from '@rhizome/authz';
+import type { ErrorContext, EngineError, Failure } from './errors.js';
+import type { DataObject } from './path.js';
+import type { ConditionValues } from './requires.js';
+
+/** What is the same for everything that is done for one client's request. */
+export interface RunContext extends ErrorContext {
+  /** Variables as the client sent them; subgraphs apply the defaults that the plan's operations carry. */
+  readonly variables: Readonly<Record<string, unknown>>;
+  /** Values of the variables of `@skip` and `@include`, defaults applied. */
+  readonly conditions: ConditionValues;
+  readonly principal: Principal | undefined;
+  readonly scope: string;
+  readonly headers: Readonly<Record<string, string>> | undefined;
+  readonly errorsPerFetch: number;
+  readonly calls: RunningCalls;
+}
+
+/** A call of a subgraph that can be ended from outside. */
+export interface RunningCall {
+  end(reason: unknown): void;
+}
+
+/** The calls in flight for one request, ended together when the client's signal aborts. */
+export class RunningCalls {
+  readonly #signal: AbortSignal | undefined;
+  readonly #running = new Set<RunningCall>();
+  readonly #onAbort = (): void => {
+    for (const call of [...this.#running]) call.end(this.#signal?.reason);
+  };
+
+  constructor(signal: AbortSignal | undefined) {
+    this.#signal = signal;
+    signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  /** @throws the signal's reason when it has aborted. */
+  throwIfAborted(): void {
+    this.#signal?.throwIfAborted();
+  }
+
+  enter(call: RunningCall): void {
+    this.#running.add(call);
+  }
+
+  leave(call: RunningCall): void {
+    this.#running.delete(call);
+  }
+
+  /** The request is done: the client's signal is let go of. */
+  done(): void {
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+  }
+}
+
+/** What grows while a plan runs: made anew for each operation and for each event of a subscription. */
+export class RunState {
+  readonly context: RunContext;
+  data: DataObject = {};
+  /** Whether `data` is an answer already, into which others are merged. */
+  answered = false;
+  readonly errors: EngineError[] = [];
+  #failures: Map<object, Failure[]> | undefined;
+
+  constructor(context: RunContext) {
+    this.context = context;
+  }
+
+  /** Failures of fetches by the objects that they leave incomplete; undefined while nothing failed. */
+  get failures(): ReadonlyMap<object, readonly Failure[]> | undefined {
+    return this.#failures;
+  }
+
+  /** Notes that a fetch brought nothing to an object. */
+  fail(entity: object, failure: Failure): void {
+    this.#failures ??= new Map();
+    const known = this.#failures.get(entity);
+    if (known) known.push(failure);
+    else this.#failures.set(entity, [failure]);
+  }
+}

@@ -1,0 +1,138 @@
+import {
+  type ConstDirectiveNode,
+  type DefinitionNode,
+  type DocumentNode,
+  Kind,
+  type ObjectTypeDefinitionNode,
+  parse,
+  print,
+  specifiedDirectives,
+  specifiedScalarTypes,
+} from 'graphql';
+
+/** One subgraph of a supergraph. */
+export interface SubgraphFact {
+  readonly name: string;
+  readonly url: string;
+}
+
+/** A root subscription field that can go on from a cursor, by its marks in the schema. */
+export interface ResumableFact {
+  readonly argument: string;
+  readonly cursor: string;
+}
+
+/** What the engine reads out of a supergraph file beside the plan: plain data that can cross threads. */
+export interface SupergraphFacts {
+  readonly publicSdl: string;
+  readonly subgraphs: readonly SubgraphFact[];
+  /** Object types of each interface and union, hidden ones included. */
+  readonly possibleTypes: Readonly<Record<string, readonly string[]>>;
+  /** Root subscription fields marked `@resumable`, by name. */
+  readonly resumable: Readonly<Record<string, ResumableFact>>;
+  /** Fields marked `@perPrincipal`, as `Type.field`. */
+  readonly perPrincipal: readonly string[];
+}
+
+const builtIn = new Set([
+  ...specifiedScalarTypes.map(({ name }) => name),
+  ...specifiedDirectives.map(({ name }) => `@${name}`),
+]);
+
+/** Reads the facts from the supergraph's text and the planner's public schema. Throws on invalid SDL. */
+export function readSupergraph(supergraphSdl: string, consumerSdl: string): SupergraphFacts {
+  const supergraph = parse(supergraphSdl, { noLocation: true });
+  return {
+    publicSdl: publicSdl(consumerSdl),
+    subgraphs: readSubgraphs(supergraph),
+    possibleTypes: readPossibleTypes(supergraph),
+    ...readMarks(supergraph),
+  };
+}
+
+/** The planner's public schema without what every schema has by itself: introspection, built-in types. */
+function publicSdl(consumerSdl: string): string {
+  const document = parse(consumerSdl, { noLocation: true });
+  const definitions = document.definitions.filter((node) => !isBuiltIn(node)).map(withoutIntrospection);
+  return print({ kind: Kind.DOCUMENT, definitions });
+}
+
+function isBuiltIn(node: DefinitionNode): boolean {
+  if (!('name' in node) || !node.name) return false;
+  const name = node.name.value;
+  if (node.kind === Kind.DIRECTIVE_DEFINITION) return builtIn.has(`@${name}`);
+  return name.startsWith('__') || builtIn.has(name);
+}
+
+function withoutIntrospection(node: DefinitionNode): DefinitionNode {
+  if (node.kind !== Kind.OBJECT_TYPE_DEFINITION || !node.fields) return node;
+  return { ...node, fields: node.fields.filter(({ name }) => !name.value.startsWith('__')) };
+}
+
+function readSubgraphs(supergraph: DocumentNode): SubgraphFact[] {
+  const found: SubgraphFact[] = [];
+  for (const node of supergraph.definitions) {
+    if (node.kind !== Kind.ENUM_TYPE_DEFINITION || node.name.value !== 'join__Graph') continue;
+    for (const value of node.values ?? []) {
+      const graph = value.directives?.find(({ name }) => name.value === 'join__graph');
+      if (graph) found.push({ name: stringArgument(graph, 'name') ?? '', url: stringArgument(graph, 'url') ?? '' });
+    }
+  }
+  return found;
+}
+
+function readPossibleTypes(supergraph: DocumentNode): Record<string, string[]> {
+  const possible: Record<string, string[]> = Object.create(null) as Record<string, string[]>;
+  for (const node of supergraph.definitions) {
+    if (node.kind === Kind.OBJECT_TYPE_DEFINITION) {
+      for (const parent of node.interfaces ?? []) (possible[parent.name.value] ??= []).push(node.name.value);
+    } else if (node.kind === Kind.UNION_TYPE_DEFINITION) {
+      possible[node.name.value] = (node.types ?? []).map(({ name }) => name.value);
+    } else if (node.kind === Kind.INTERFACE_TYPE_DEFINITION) {
+      possible[node.name.value] ??= [];
+    }
+  }
+  return possible;
+}
+
+function readMarks(supergraph: DocumentNode): Pick<SupergraphFacts, 'resumable' | 'perPrincipal'> {
+  const resumable: Record<string, ResumableFact> = Object.create(null) as Record<string, ResumableFact>;
+  const perPrincipal: string[] = [];
+  const subscription = rootName(supergraph, 'subscription');
+  for (const node of supergraph.definitions) {
+    if (node.kind !== Kind.OBJECT_TYPE_DEFINITION && node.kind !== Kind.INTERFACE_TYPE_DEFINITION) continue;
+    for (const field of node.fields ?? []) {
+      for (const directive of field.directives ?? []) {
+        if (directive.name.value === 'perPrincipal') perPrincipal.push(`${node.name.value}.${field.name.value}`);
+        if (directive.name.value !== 'resumable' || node.name.value !== subscription) continue;
+        const argument = stringArgument(directive, 'argument');
+        const cursor = stringArgument(directive, 'cursor');
+        if (argument && cursor) resumable[field.name.value] = { argument, cursor };
+      }
+    }
+  }
+  return { resumable, perPrincipal };
+}
+
+/** The name of a root type in a supergraph, whether or not its schema definition spells it. */
+export function rootName(supergraph: DocumentNode, operation: 'query' | 'mutation' | 'subscription'): string {
+  for (const node of supergraph.definitions) {
+    if (node.kind !== Kind.SCHEMA_DEFINITION) continue;
+    const root = node.operationTypes.find((type) => type.operation === operation);
+    if (root) return root.type.name.value;
+  }
+  return operation[0]?.toUpperCase() + operation.slice(1);
+}
+
+/** The string given for an argument of a directive. */
+export function stringArgument(directive: ConstDirectiveNode, name: string): string | undefined {
+  const value = directive.arguments?.find((argument) => argument.name.value === name)?.value;
+  return value?.kind === Kind.STRING || value?.kind === Kind.ENUM ? value.value : undefined;
+}
+
+/** The object types of a supergraph that are roots of operations. */
+export function isRootType(supergraph: DocumentNode, node: ObjectTypeDefinitionNode): boolean {
+  return (['query', 'mutation', 'subscription'] as const).some(
+    (operation) => rootName(supergraph, operation) === node.name.value,
+  );
+}

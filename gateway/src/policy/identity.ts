@@ -1,0 +1,47 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Principal, Verifier } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
+
+/** Finds out who knocks; one for all doors. */
+export interface Identity {
+  /** False in a gateway that was started without identities: then nobody is asked who they are. */
+  readonly required: boolean;
+  /**
+   * The principal of a request's headers; undefined without identities.
+   * @throws DomainError UNAUTHENTICATED, TOKEN_EXPIRED, or SERVICE_UNAVAILABLE while keys cannot be had
+   */
+  ofHeaders(headers: IncomingHttpHeaders): Promise<Principal | undefined>;
+  /** The principal of a WebSocket: from its `connection_init` payload, else from the headers it was opened with. */
+  ofSocket(
+    payload: Readonly<Record<string, unknown>> | undefined,
+    headers: IncomingHttpHeaders,
+  ): Promise<Principal | undefined>;
+}
+
+/** An identity by bearer tokens; without a verifier, one that asks nobody. */
+export function createIdentity(verifier: Verifier | undefined): Identity {
+  const verify = async (authorization: unknown) => verifier?.verify(bearerToken(authorization));
+  return {
+    required: verifier !== undefined,
+    ofHeaders: (headers) => verify(headers.authorization),
+    ofSocket: (payload, headers) =>
+      verify(payload?.['authorization'] ?? payload?.['Authorization'] ?? headers.authorization),
+  };
+}
+
+function bearerToken(authorization: unknown): string {
+  const found =
+    typeof authorization === 'string' ? /^Bearer +(\S+) *$/i.exec(authorization)?.[1] : undefined;
+  if (found) return found;
+  throw new DomainError(
+    'UNAUTHENTICATED',
+    'A bearer token is missing: send it as "authorization: Bearer <token>"',
+    { field: 'authorization', expected: 'Bearer <token>' },
+  );
+}
+
+/** The caller's request id where it is fit to stand in logs and headers, or a new one. */
+export function requestIdOf(given: unknown): string {
+  return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
+}

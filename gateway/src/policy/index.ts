@@ -1,0 +1,6 @@
+export { errorsOf, formatError, refusal, statusOf, withFact } from './answers.js';
+export { assertLocalCaller, assertNotCrossSite, isLoopback } from './cross-site.js';
+export { createIdentity, type Identity, requestIdOf } from './identity.js';
+export { defaultLimits, type GatewayLimits } from './limits.js';
+export { isIntrospection, shapeChecks } from './operation-checks.js';
+export { scopeOf } from './scope.js';

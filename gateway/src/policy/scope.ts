@@ -1,0 +1,15 @@
+import { authorisationScope, type Principal } from '@rhizome/authz';
+
+const scopes = new WeakMap<Principal, string>();
+
+/**
+ * Stable text of what a principal may see: who has the same scope may share one execution. `perPrincipal` narrows it
+ * to the subject and, for an agent, to the human it acts for.
+ */
+export function scopeOf(principal: Principal | undefined, perPrincipal: boolean): string {
+  if (!principal) return 'anybody';
+  let scope = scopes.get(principal);
+  if (scope === undefined) scopes.set(principal, (scope = authorisationScope(principal)));
+  if (!perPrincipal) return scope;
+  return `${scope} ${JSON.stringify([principal.subject, principal.actsFor ?? null])}`;
+}

@@ -1,0 +1,78 @@
+import type { StreamEvent } from './types.js';
+
+/** Where a listener stands in a ring: the sequence number of the event that it reads next. */
+export type Position = number;
+
+/**
+ * The newest events of a shared stream, kept once for all its listeners. A listener has a position in it and no buffer
+ * of its own; one whose position has fallen off the ring is a laggard.
+ */
+export class EventRing {
+  readonly #maxEvents: number;
+  readonly #maxCharacters: number;
+  readonly #events: StreamEvent[] = [];
+  readonly #afterCursor = new Map<string, Position>();
+  /** The cursor of the event right before the first: to go on after it is still possible. */
+  #before: string | undefined;
+  #first: Position = 0;
+  #characters = 0;
+
+  constructor(maxEvents: number, maxCharacters: number, startAfter?: string) {
+    this.#maxEvents = maxEvents;
+    this.#maxCharacters = maxCharacters;
+    this.#before = startAfter;
+    if (startAfter !== undefined) this.#afterCursor.set(startAfter, 0);
+  }
+
+  /** The oldest event kept. */
+  get first(): Position {
+    return this.#first;
+  }
+
+  /** One after the newest. */
+  get end(): Position {
+    return this.#first + this.#events.length;
+  }
+
+  /** The event at a position; undefined outside of the ring. */
+  at(position: Position): StreamEvent | undefined {
+    return this.#events[position - this.#first];
+  }
+
+  /** Where to go on after this cursor, if the ring still knows. */
+  after(cursor: string): Position | undefined {
+    return this.#afterCursor.get(cursor);
+  }
+
+  /** Where the first event from `from` on with this very text stands, plus one. */
+  afterText(text: string, from: Position): Position | undefined {
+    for (let position = Math.max(from, this.#first); position < this.end; position++) {
+      if (this.at(position)?.text === text) return position + 1;
+    }
+    return undefined;
+  }
+
+  /** Adds an event; the oldest go where bounds are passed, the newest always stays. */
+  push(event: StreamEvent): void {
+    this.#events.push(event);
+    this.#characters += event.text.length;
+    if (event.cursor !== undefined) this.#afterCursor.set(event.cursor, this.end);
+    while (
+      this.#events.length > 1 &&
+      (this.#events.length > this.#maxEvents || this.#characters > this.#maxCharacters)
+    ) {
+      this.#dropFirst();
+    }
+  }
+
+  #dropFirst(): void {
+    const dropped = this.#events.shift();
+    if (!dropped) return;
+    if (this.#before !== undefined && this.#afterCursor.get(this.#before) === this.#first) {
+      this.#afterCursor.delete(this.#before);
+    }
+    this.#first++;
+    this.#characters -= dropped.text.length;
+    this.#before = dropped.cursor;
+  }
+}

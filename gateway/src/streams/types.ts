@@ -1,0 +1,39 @@
+import type { Principal } from '@rhizome/authz';
+import type { OperationInfo } from '../engine/index.js';
+
+/** One message of a stream, serialised once for all who get it. */
+export interface StreamEvent {
+  /** The JSON of one GraphQL answer. */
+  readonly text: string;
+  /** Where the stream stands after it, on resumable fields. */
+  readonly cursor?: string | undefined;
+  readonly codes: readonly string[];
+  /** True where the stream ends with this message because of its errors. */
+  readonly last?: boolean | undefined;
+}
+
+/** Why a client's stream ended; a label in the metrics. */
+export type StreamEnd = 'complete' | 'client' | 'failed' | 'lagged' | 'expired' | 'refused' | 'shutdown';
+
+/** What is told about streams as they live. */
+export interface StreamObserver {
+  streamOpened(): void;
+  streamClosed(why: StreamEnd): void;
+  upstreamOpened(): void;
+  upstreamClosed(): void;
+  /** An upstream was opened again from where it stood. */
+  upstreamReopened(why: 'broken' | 'moved'): void;
+  /** One event went out to this many listeners at once, or was read later by one. */
+  delivered(listeners: number): void;
+}
+
+/** A client's wish for a stream. */
+export interface StreamRequest {
+  readonly operation: OperationInfo;
+  readonly variables: Readonly<Record<string, unknown>>;
+  readonly principal: Principal | undefined;
+  readonly requestId: string;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** A cursor that the client brought beside the operation (`Last-Event-ID`); it wins over the argument. */
+  readonly cursor?: string | undefined;
+}

@@ -1,0 +1,176 @@
+import { lookUp } from '@rhizome/errors';
+import type { ExecutionText, Subscribing } from '../engine/index.js';
+import { backoffMs, sleep } from './backoff.js';
+import type { StreamEvent, StreamObserver } from './types.js';
+
+/** Where an upstream's events go. */
+export interface UpstreamSink {
+  /** Takes one event; where it answers with a promise, the next event is taken from upstream only after that. */
+  event(event: StreamEvent): void | Promise<void>;
+  /** Called once, unless the upstream was closed by its owner. `last` says what went wrong, if anything did. */
+  end(last: StreamEvent | undefined): void;
+}
+
+/** What an {@link Upstream} is made of. */
+export interface UpstreamOptions {
+  /** Opens the subscription on the engine that is current, after a cursor where one is given. */
+  readonly open: (cursor: string | undefined, signal: AbortSignal) => Promise<Subscribing>;
+  readonly sink: UpstreamSink;
+  /** Whether the stream can go on from a cursor: only then is a broken upstream opened again. */
+  readonly resumable: boolean;
+  /** Whether an error of this code concerns who opened the stream only, and somebody else can open it. */
+  readonly othersMayOpen: (code: string) => boolean;
+  /** The message that a stream opens with, to be recognised; it is passed on once only. */
+  readonly openingMessage: (cursor: string) => string | undefined;
+  /** Where to start; undefined: with what happens from now on. */
+  readonly cursor: string | undefined;
+  /** How long a broken upstream is tried again, in milliseconds. */
+  readonly reopenForMs: number;
+  readonly observer: StreamObserver;
+}
+
+type Outcome =
+  | { readonly kind: 'moved' }
+  | { readonly kind: 'complete' }
+  | { readonly kind: 'failed'; readonly last: StreamEvent; readonly retry: boolean };
+
+/** How long an event without data is held back to see whether the stream ends with it, in milliseconds. */
+const lastWordMs = 25;
+
+/**
+ * One subscription of the engine, kept alive: opened again from its last cursor when it breaks, and on another engine
+ * when it is moved. Its sink sees one unbroken sequence in which no cursor occurs twice.
+ */
+export class Upstream {
+  readonly #options: UpstreamOptions;
+  #cursor: string | undefined;
+  #turn = new AbortController();
+  #isClosed = false;
+  #wasOpen = false;
+
+  constructor(options: UpstreamOptions) {
+    this.#options = options;
+    this.#cursor = options.cursor;
+    options.observer.upstreamOpened();
+    void this.#run();
+  }
+
+  /** Where it stands. */
+  get cursor(): string | undefined {
+    return this.#cursor;
+  }
+
+  /** Ends what is open now and opens it again, on the current engine, by whoever may best open it now. */
+  move(): void {
+    if (!this.#isClosed) this.#turn.abort();
+  }
+
+  /** Ends it; the sink hears nothing more. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#turn.abort();
+    this.#options.observer.upstreamClosed();
+  }
+
+  async #run(): Promise<void> {
+    const { observer, reopenForMs } = this.#options;
+    let attempt = 0;
+    let brokenAt = 0;
+    while (!this.#isClosed) {
+      this.#turn = new AbortController();
+      const cursorBefore = this.#cursor;
+      const outcome = await this.#once(this.#turn.signal);
+      if (this.#isClosed) return;
+      if (outcome.kind === 'moved') {
+        observer.upstreamReopened('moved');
+        continue;
+      }
+      if (this.#cursor !== cursorBefore) attempt = 0;
+      if (attempt === 0) brokenAt = performance.now();
+      if (outcome.kind === 'complete' || !outcome.retry || performance.now() - brokenAt > reopenForMs) {
+        return this.#end(outcome.kind === 'complete' ? undefined : outcome.last);
+      }
+      observer.upstreamReopened('broken');
+      await sleep(backoffMs(attempt++), this.#turn.signal);
+    }
+  }
+
+  #end(last: StreamEvent | undefined): void {
+    this.close();
+    this.#options.sink.end(last);
+  }
+
+  async #once(signal: AbortSignal): Promise<Outcome> {
+    const moved = new Promise<Outcome>((resolve) =>
+      signal.addEventListener('abort', () => resolve({ kind: 'moved' }), { once: true }),
+    );
+    return Promise.race([moved, this.#follow(signal)]);
+  }
+
+  /** Opens and reads until the end. Whatever the engine throws ends the turn, too. */
+  async #follow(signal: AbortSignal): Promise<Outcome> {
+    const { open } = this.#options;
+    const opened = await open(this.#cursor, signal);
+    if (!opened.ok) return this.#failed(opened.answer, this.#wasOpen);
+    const { events } = opened;
+    const stop = (): void => void events.return?.();
+    if (signal.aborted) {
+      stop();
+      return { kind: 'moved' };
+    }
+    signal.addEventListener('abort', stop, { once: true });
+    return this.#read(events, signal);
+  }
+
+  async #read(events: AsyncIterator<ExecutionText>, signal: AbortSignal): Promise<Outcome> {
+    const resumedFrom = this.#cursor;
+    let isFirst = true;
+    let next = events.next();
+    for (;;) {
+      const item = await next;
+      if (signal.aborted) return { kind: 'moved' };
+      if (item.done) return { kind: 'complete' };
+      const event = item.value;
+      next = events.next();
+      if (event.lost !== undefined) return this.#failed(event, event.lost);
+      if (hasNoData(event) && (await endsWithin(next, lastWordMs))) {
+        return signal.aborted ? { kind: 'moved' } : this.#failed(event, true);
+      }
+      this.#wasOpen = true;
+      const repeats = isFirst && resumedFrom !== undefined && this.#isRepeated(event, resumedFrom);
+      isFirst = false;
+      if (repeats) continue;
+      if (event.cursor !== undefined) this.#cursor = event.cursor;
+      const taken = this.#options.sink.event(event);
+      if (taken) await taken;
+      if (signal.aborted) return { kind: 'moved' };
+    }
+  }
+
+  /** A stream that goes on opens with its cursor alone once more; its listeners have had that. */
+  #isRepeated({ text, cursor }: ExecutionText, resumedFrom: string): boolean {
+    if (cursor === undefined) return false;
+    return cursor === resumedFrom || text === this.#options.openingMessage(cursor);
+  }
+
+  #failed(answer: ExecutionText, mayRetry: boolean): Outcome {
+    const { resumable, othersMayOpen } = this.#options;
+    const code = answer.codes[0] ?? 'INTERNAL_SERVER_ERROR';
+    const passes = (lookUp(code)?.retry ?? 'never') !== 'never';
+    const retry = othersMayOpen(code) || (resumable && mayRetry && this.#wasOpen && passes);
+    return { kind: 'failed', last: { text: answer.text, codes: answer.codes, last: true }, retry };
+  }
+}
+
+function hasNoData({ codes, cursor, outcome, text }: ExecutionText): boolean {
+  if (codes.length === 0 || cursor !== undefined) return false;
+  return outcome === 'rejected' || text.endsWith('"data":null}') || !text.includes('"data":');
+}
+
+async function endsWithin(next: Promise<IteratorResult<unknown, unknown>>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), ms)));
+  const isDone = next.then(({ done }) => done === true);
+  return Promise.race([isDone, late]).finally(() => clearTimeout(timer));
+}

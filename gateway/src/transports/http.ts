@@ -1,0 +1,179 @@
+import { DomainError } from '@rhizome/errors';
+import { type Dispatcher, errors as undiciErrors, Pool } from 'undici';
+import type { SubgraphOperation, SubgraphRequest, SubgraphResult, Transport } from './transport.js';
+
+/** How one subgraph is reached over HTTP. */
+export interface HttpTransportOptions {
+  readonly subgraph: string;
+  readonly url: string;
+  /** Bytes that an answer may have. Default 64 MiB. */
+  readonly maxAnswerBytes?: number | undefined;
+  /** Sockets open at once. Default 128. */
+  readonly connections?: number | undefined;
+  /** Milliseconds to open a socket. Default 5,000. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** How its subscriptions are reached; without it there are none. */
+  readonly subscriptions?: Pick<Transport, 'subscribe' | 'close'> | undefined;
+}
+
+const defaultMaxAnswerBytes = 64 * 2 ** 20;
+const defaultConnections = 128;
+const defaultConnectTimeoutMs = 5_000;
+/** Shorter than what servers commonly keep an idle socket, so that a request does not meet a closing one. */
+const keepAliveTimeoutMs = 4_000;
+/** An engine's own time limit ends a call; these only guard against one without. */
+const answerTimeoutMs = 600_000;
+
+/**
+ * Reaches a subgraph by POST over kept sockets; subscriptions go the way they are given. The caller's token is handed
+ * on, since each process verifies it.
+ */
+export function createHttpTransport(options: HttpTransportOptions): Transport {
+  const { subgraph, subscriptions } = options;
+  const url = new URL(options.url);
+  const pool = new Pool(url.origin, {
+    connections: options.connections ?? defaultConnections,
+    connectTimeout: options.connectTimeoutMs ?? defaultConnectTimeoutMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    headersTimeout: answerTimeoutMs,
+    bodyTimeout: answerTimeoutMs,
+    maxResponseSize: options.maxAnswerBytes ?? defaultMaxAnswerBytes,
+  });
+  const path = url.pathname + url.search;
+  const bodies = new WeakMap<SubgraphOperation, string>();
+  const bodyOf = ({ operation, variablesText }: SubgraphRequest): string => {
+    let start = bodies.get(operation);
+    if (start === undefined) {
+      start = openingOf(operation);
+      bodies.set(operation, start);
+    }
+    return variablesText === undefined ? `${start}}` : `${start},"variables":${variablesText}}`;
+  };
+  return {
+    wire: 'text',
+    execute: async (request) => {
+      const body = bodyOf(request);
+      const headers = headersOf(request);
+      const post = (): Promise<Answer> => dispatch(pool, { path, method: 'POST', headers, body }, request.signal);
+      try {
+        return readAnswer(subgraph, await post().catch((error: unknown) => retry(error, request, post)));
+      } catch (error) {
+        throw toDomainError(error, subgraph, request.signal);
+      }
+    },
+    subscribe: (request) => {
+      if (subscriptions) return subscriptions.subscribe(request);
+      throw new DomainError('DOWNSTREAM_SERVICE_ERROR', `The service "${subgraph}" offers no subscriptions here`);
+    },
+    close: async () => {
+      await subscriptions?.close();
+      await pool.close();
+    },
+  };
+}
+
+function openingOf({ documentText, operationName }: SubgraphOperation): string {
+  const name = operationName === undefined ? '' : `,"operationName":${JSON.stringify(operationName)}`;
+  return `{"query":${JSON.stringify(documentText)}${name}`;
+}
+
+/** The headers of a call: the client's as let through, and those that are the gateway's own to set. */
+export function headersOf({ principal, requestId, headers }: SubgraphRequest): Record<string, string> {
+  return {
+    ...headers,
+    'content-type': 'application/json',
+    accept: 'application/graphql-response+json, application/json',
+    'x-request-id': requestId,
+    ...(principal?.token === undefined ? {} : { authorization: `Bearer ${principal.token}` }),
+  };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** One request; rejects with the signal's reason when it aborts. */
+function dispatch(
+  pool: Pool,
+  options: Dispatcher.DispatchOptions,
+  signal: AbortSignal | undefined,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    let controller: Dispatcher.DispatchController | undefined;
+    let status = 0;
+    const chunks: Buffer[] = [];
+    const onAbort = (): void => {
+      controller?.abort(abortError(signal));
+      reject(abortError(signal));
+    };
+    const settle = (): void => signal?.removeEventListener('abort', onAbort);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    pool.dispatch(options, {
+      onRequestStart: (started) => {
+        controller = started;
+        if (signal?.aborted) started.abort(abortError(signal));
+      },
+      onResponseStart: (_controller, code) => {
+        status = code;
+      },
+      onResponseData: (_controller, chunk) => {
+        chunks.push(chunk);
+      },
+      onResponseEnd: () => {
+        settle();
+        const [first] = chunks;
+        resolve({ status, text: (first && chunks.length === 1 ? first : Buffer.concat(chunks)).toString('utf8') });
+      },
+      onResponseError: (_controller, error) => {
+        settle();
+        reject(error);
+      },
+    });
+  });
+}
+
+function abortError(signal: AbortSignal | undefined): Error {
+  const reason: unknown = signal?.reason;
+  return reason instanceof Error ? reason : new Error('the request was aborted', { cause: reason });
+}
+
+/** A kept socket may close at the moment it is used; a query can be sent again, a mutation may have been received. */
+function retry(error: unknown, { operation, signal }: SubgraphRequest, post: () => Promise<Answer>): Promise<Answer> {
+  const closed =
+    error instanceof undiciErrors.SocketError || (error as NodeJS.ErrnoException).code === 'ECONNRESET';
+  if (operation.kind !== 'query' || !closed || signal?.aborted) throw error;
+  return post();
+}
+
+function readAnswer(subgraph: string, { status, text }: Answer): SubgraphResult {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    answer = undefined;
+  }
+  if (typeof answer === 'object' && answer !== null && ('data' in answer || 'errors' in answer)) {
+    const { data, errors } = answer as SubgraphResult;
+    // Some servers answer a refused request with an object of errors that are none of GraphQL's.
+    if (errors === undefined || errors === null || Array.isArray(errors)) return { data, errors: errors ?? undefined };
+  }
+  throw new DomainError(
+    'DOWNSTREAM_SERVICE_ERROR',
+    `The service "${subgraph}" answered no GraphQL response (HTTP status ${status})`,
+    { status },
+  );
+}
+
+function toDomainError(error: unknown, subgraph: string, signal: AbortSignal | undefined): unknown {
+  if (error instanceof DomainError || signal?.aborted) return error;
+  if (error instanceof undiciErrors.ResponseExceededMaxSizeError) {
+    return new DomainError('LIMIT_EXCEEDED', `The service "${subgraph}" answered more than is accepted`, {}, { cause: error });
+  }
+  return new DomainError(
+    'DOWNSTREAM_SERVICE_ERROR',
+    `The service "${subgraph}" could not be reached`,
+    {},
+    { cause: error },
+  );
+}

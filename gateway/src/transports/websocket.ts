@@ -1,0 +1,187 @@
+import { DomainError } from '@rhizome/errors';
+import { type Client, CloseCode, createClient, type FormattedExecutionResult } from 'graphql-ws';
+import { WebSocket } from 'ws';
+import { PushQueue } from './push-queue.js';
+import type { SubgraphRequest, SubgraphResult, Transport } from './transport.js';
+
+/** How the subscriptions of one subgraph are reached over WebSocket. */
+export interface WebSocketOptions {
+  readonly subgraph: string;
+  /** A ws: or wss: address. */
+  readonly url: string;
+  /** Milliseconds between pings. Default 10,000. */
+  readonly pingIntervalMs?: number | undefined;
+  /** Milliseconds that a pong may take before the socket counts as dead. Default 5,000. */
+  readonly pongTimeoutMs?: number | undefined;
+  /** Milliseconds that an unused socket is kept. Default 3,000. */
+  readonly idleMs?: number | undefined;
+  /** Events held for a stream that is slower than its upstream. Default 1,024. */
+  readonly queueBound?: number | undefined;
+}
+
+/** The WebSocket half of a transport. */
+export interface WebSocketSubscriptions extends Pick<Transport, 'subscribe' | 'close'> {
+  /** Open sockets: one a scope. */
+  readonly sockets: number;
+}
+
+/**
+ * Subscriptions by graphql-transport-ws over one socket for all that one scope asks of the subgraph. Dead sockets are
+ * found by pings. When a socket is lost its streams fail with a DomainError that may be retried, and the next
+ * subscription opens another: only whoever holds a stream knows the cursor from which to go on.
+ */
+export function createWebSocketSubscriptions(options: WebSocketOptions): WebSocketSubscriptions {
+  const sockets = new Map<string, ScopedSocket>();
+  return {
+    get sockets() {
+      return sockets.size;
+    },
+    subscribe: (request) => {
+      let socket = sockets.get(request.scope);
+      if (!socket) {
+        const made = new ScopedSocket(options, () => {
+          if (sockets.get(request.scope) === made) sockets.delete(request.scope);
+        });
+        socket = made;
+        sockets.set(request.scope, made);
+      }
+      return socket.subscribe(request);
+    },
+    close: async () => {
+      await Promise.all([...sockets.values()].map((socket) => socket.close()));
+    },
+  };
+}
+
+const defaults = { pingIntervalMs: 10_000, pongTimeoutMs: 5_000, idleMs: 3_000, queueBound: 1_024 };
+const ackTimeoutMs = 10_000;
+
+/** One socket and the streams on it. */
+class ScopedSocket {
+  readonly #options: WebSocketOptions;
+  readonly #client: Client;
+  readonly #onUnused: () => void;
+  readonly #streams = new Set<PushQueue<SubgraphResult>>();
+  /** The newest token of the scope: it opens the socket next time. */
+  #token: string | undefined;
+  #idle: NodeJS.Timeout | undefined;
+
+  constructor(options: WebSocketOptions, onUnused: () => void) {
+    this.#options = options;
+    this.#onUnused = onUnused;
+    this.#client = this.#connect();
+  }
+
+  subscribe(request: SubgraphRequest): AsyncIterable<SubgraphResult> {
+    const { operation, variablesText, principal, requestId, signal } = request;
+    clearTimeout(this.#idle);
+    this.#token = principal?.token ?? this.#token;
+    let dispose = (): void => {};
+    const onAbort = (): void => void stream.return();
+    const leave = (): void => {
+      signal?.removeEventListener('abort', onAbort);
+      this.#leave(stream);
+      dispose();
+    };
+    const stream = new PushQueue<SubgraphResult>({
+      bound: this.#options.queueBound ?? defaults.queueBound,
+      onEnd: leave,
+      overflow: () =>
+        new DomainError('SUBSCRIPTION_LAGGED', `The events of "${this.#options.subgraph}" came faster than they were taken`),
+    });
+    this.#streams.add(stream);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    dispose = this.#client.subscribe<Record<string, unknown>>(
+      {
+        query: operation.documentText,
+        operationName: operation.operationName,
+        variables: variablesText === undefined ? undefined : (JSON.parse(variablesText) as Record<string, unknown>),
+        extensions: { requestId },
+      },
+      {
+        next: (result) => stream.push(result as FormattedExecutionResult<Record<string, unknown>>),
+        error: (error) => {
+          this.#failed(stream, error);
+          leave();
+        },
+        complete: () => {
+          stream.finish();
+          leave();
+        },
+      },
+    );
+    if (signal?.aborted) onAbort();
+    return stream;
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#idle);
+    for (const stream of [...this.#streams]) await stream.return();
+    await this.#client.dispose();
+    this.#onUnused();
+  }
+
+  #leave(stream: PushQueue<SubgraphResult>): void {
+    if (!this.#streams.delete(stream) || this.#streams.size > 0) return;
+    this.#idle = setTimeout(() => void this.close(), this.#options.idleMs ?? defaults.idleMs);
+    this.#idle.unref();
+  }
+
+  #failed(stream: PushQueue<SubgraphResult>, error: unknown): void {
+    if (Array.isArray(error)) {
+      stream.push({ errors: error as SubgraphResult['errors'] });
+      stream.finish();
+    } else {
+      stream.fail(lostError(this.#options.subgraph, error));
+    }
+  }
+
+  #connect(): Client {
+    const { url, pingIntervalMs, pongTimeoutMs } = { ...defaults, ...this.#options };
+    let pong: NodeJS.Timeout | undefined;
+    const client: Client = createClient({
+      url,
+      webSocketImpl: WebSocket,
+      lazy: true,
+      // The socket outlives its last stream by the idle time kept here, not by the client's.
+      lazyCloseTimeout: 2 ** 31 - 1,
+      retryAttempts: 0,
+      keepAlive: pingIntervalMs,
+      connectionAckWaitTimeout: ackTimeoutMs,
+      connectionParams: () => (this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
+      on: {
+        ping: (received) => {
+          if (received) return;
+          clearTimeout(pong);
+          pong = setTimeout(() => client.terminate(), pongTimeoutMs);
+          pong.unref();
+        },
+        pong: (received) => {
+          if (received) clearTimeout(pong);
+        },
+        closed: () => clearTimeout(pong),
+      },
+    });
+    return client;
+  }
+}
+
+/** Close codes by which a subgraph says that the identity is not welcome: trying again would not help. */
+const refusals = new Set<number>([CloseCode.Unauthorized, CloseCode.Forbidden]);
+
+function lostError(subgraph: string, error: unknown): DomainError {
+  const { code, reason } = (typeof error === 'object' && error !== null ? error : {}) as {
+    code?: unknown;
+    reason?: unknown;
+  };
+  if (typeof code === 'number' && refusals.has(code)) {
+    return new DomainError('FORBIDDEN', `The service "${subgraph}" refused the connection`, {}, { cause: error });
+  }
+  const details = typeof code === 'number' ? { closeCode: code, reason: String(reason) } : {};
+  return new DomainError(
+    'SERVICE_UNAVAILABLE',
+    `The connection to the service "${subgraph}" was lost`,
+    details,
+    { cause: error instanceof Error ? error : undefined },
+  );
+}
