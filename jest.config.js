@@ -12,7 +12,14 @@ export default {
   maxWorkers: 2,
   projects: [
     { ...common, displayName: 'unit', testMatch: [inDist('.test.js')], testPathIgnorePatterns: ['/node_modules/', '\\.int\\.test\\.js$'] },
-    { ...common, displayName: 'integration', testMatch: [inDist('.int.test.js')] },
+    {
+      ...common,
+      displayName: 'integration',
+      testMatch: [inDist('.int.test.js')],
+      // Offers one real replica set to all files; it is started when the first of them asks for it.
+      globalSetup: '<rootDir>/lib/testkit/dist/jest/global-setup.js',
+      globalTeardown: '<rootDir>/lib/testkit/dist/jest/global-teardown.js',
+    },
     { ...common, displayName: 'e2e', testMatch: [inDist('.e2e.js')] },
   ],
 };

@@ -1,0 +1,65 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createLogger } from '@rhizome/log';
+import { type OpenedMongo, openMongo } from '@rhizome/mongo';
+import { offerStore } from '../config.js';
+
+const prefix = 'rhizome-tests-';
+
+/** Ends what the set-up has started; jest calls it in the same process. */
+let tearDown: () => Promise<void> = () => Promise.resolve();
+
+/**
+ * Before the first integration test: offers one replica set to all test files of this run, at an address that workers
+ * ask. It is started when the first of them asks, and ends with the run.
+ */
+export default async function globalSetup(): Promise<void> {
+  await sweep();
+  const folder = await mkdtemp(join(tmpdir(), `${prefix}${process.pid}-`));
+  let opening: Promise<OpenedMongo> | undefined;
+  const log = createLogger({ name: 'tests', level: 'warn', destination: process.stderr });
+  const server = createServer((_request, response) => {
+    opening ??= openMongo({ dataDir: join(folder, 'mongo'), oplogSizeMiB: 128, log });
+    opening.then(
+      ({ uri }) => response.end(uri),
+      (error: unknown) => response.writeHead(500).end(String(error)),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  offerStore(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  tearDown = async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    await opening?.then(
+      (store) => store.stop(),
+      () => undefined,
+    );
+    await rm(folder, { recursive: true, force: true });
+  };
+}
+
+/** Jest's global tear-down. */
+export async function globalTeardown(): Promise<void> {
+  await tearDown();
+}
+
+/** Removes the folders of runs that were killed. */
+async function sweep(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const pid = name.startsWith(prefix) ? Number.parseInt(name.slice(prefix.length), 10) : Number.NaN;
+    if (Number.isNaN(pid) || isAlive(pid)) continue;
+    await rm(join(tmpdir(), name), { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

@@ -1,0 +1,80 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { get, type IncomingMessage } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createLogger } from '@rhizome/log';
+import { connectMongo, openMongo } from '@rhizome/mongo';
+import { storeOffer } from './config.js';
+import { leftovers } from './leftovers.js';
+
+/** A connected client of the driver. */
+export type TestClient = Awaited<ReturnType<typeof connectMongo>>;
+/** A database of the driver. */
+export type TestDatabase = ReturnType<TestClient['db']>;
+
+/** A real replica set of one member. */
+export interface TestMongo {
+  readonly uri: string;
+  /** Connected; closed at the end of the file. */
+  readonly client: TestClient;
+}
+
+let opened: Promise<TestMongo> | undefined;
+const ports = new Set<number>();
+
+/** Ports of the stores this file talks to. */
+export function storePorts(): ReadonlySet<number> {
+  return ports;
+}
+
+/**
+ * The replica set that all test files of a run share; outside of a run, one of this process' own. What breaks a server
+ * starts its own by `startMongod` instead.
+ */
+export function testMongo(): Promise<TestMongo> {
+  return (opened ??= open());
+}
+
+async function open(): Promise<TestMongo> {
+  const uri = await storeUri();
+  for (const [, port] of uri.matchAll(/:(\d+)/g)) ports.add(Number(port));
+  const client = await connectMongo({ uri, appName: 'tests', maxPoolSize: 20 });
+  leftovers.defer('the Mongo client of testMongo', async () => {
+    opened = undefined;
+    await client.close();
+  });
+  return { uri, client };
+}
+
+async function storeUri(): Promise<string> {
+  const offer = storeOffer();
+  if (offer === undefined) return ownStore();
+  const { status, text } = await ask(offer);
+  if (status !== 200) throw new Error(`the store of this test run cannot be had: ${text}`);
+  return text;
+}
+
+/** Asks on a connection of its own that is gone afterwards. */
+async function ask(address: string): Promise<{ readonly status: number | undefined; readonly text: string }> {
+  const [response] = (await once(get(address, { agent: false }), 'response')) as [IncomingMessage];
+  const chunks: Buffer[] = [];
+  for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
+  return { status: response.statusCode, text: Buffer.concat(chunks).toString('utf8') };
+}
+
+async function ownStore(): Promise<string> {
+  const dataDir = await mkdtemp(join(tmpdir(), `rhizome-tests-${process.pid}-`));
+  leftovers.defer('the data of testMongo', () => rm(dataDir, { recursive: true, force: true }));
+  const log = createLogger({ name: 'tests', level: 'warn' });
+  return leftovers.use(await openMongo({ dataDir, oplogSizeMiB: 128, log }), 'the mongod of testMongo').uri;
+}
+
+/** A database of its own, with a random name; dropped at the end of the file. */
+export async function testDatabase(name = 'test'): Promise<TestDatabase> {
+  const { client } = await testMongo();
+  const db = client.db(`${name}_${randomBytes(6).toString('hex')}`);
+  leftovers.defer(`the database ${db.databaseName}`, () => db.dropDatabase());
+  return db;
+}

@@ -1,0 +1,44 @@
+import { describe, expect, test } from '@jest/globals';
+import './after-file.js';
+import { leftovers } from './leftovers.js';
+import { spawnProcess } from './spawn-process.js';
+
+const script = (text: string) => ({ name: 'child', command: 'node', args: ['-e', text] });
+
+describe('a spawned process', () => {
+  test('is read line by line, past and to come, from both outputs', async () => {
+    const child = spawnProcess(
+      script(
+        `console.log('port=41'); process.stdin.once('data', () => { console.error('late'); process.exit(3); })`,
+      ),
+    );
+    expect((await child.line(/port=(\d+)/, 5000))[1]).toBe('41');
+    expect((await child.line(/port=(\d+)/, 5000))[1]).toBe('41');
+    child.write('go\n');
+    await child.line(/late/, 5000);
+    expect(await child.exited).toEqual({ code: 3, signal: null });
+    expect(child.stdout).toEqual(['port=41']);
+    expect(child.stderr).toEqual(['late']);
+  });
+
+  test('that ends without the line says what it said instead', async () => {
+    const child = spawnProcess(script(`console.log('sorry'); process.exit(1)`));
+    await expect(child.line(/ready/, 5000)).rejects.toThrow(/ended without a line like \/ready\/:\nsorry/);
+  });
+
+  test('that cannot be started says so', async () => {
+    const child = spawnProcess({ name: 'nothing', command: '/nonexistent/program' });
+    await expect(child.exited).rejects.toThrow(/nothing could not be started/);
+  });
+
+  test('is asked to end by a signal, and killed if it is forgotten', async () => {
+    const polite = spawnProcess(script(`setInterval(() => {}, 1000)`));
+    expect(await polite.kill()).toEqual({ code: null, signal: 'SIGTERM' });
+    const stubborn = spawnProcess(
+      script(`process.on('SIGTERM', () => {}); setInterval(() => {}, 1000); console.log('up')`),
+    );
+    await stubborn.line(/up/, 5000);
+    await leftovers.disposeAll();
+    expect(await stubborn.exited).toEqual({ code: null, signal: 'SIGKILL' });
+  });
+});

@@ -1,0 +1,101 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  createPrincipal,
+  createTokenIssuer,
+  createVerifier,
+  type Grant,
+  type MintOptions,
+  type Principal,
+  type PrincipalKind,
+  type Role,
+  type TrustedIssuer,
+  type Verifier,
+} from '@rhizome/authz';
+import { leftovers } from './leftovers.js';
+
+/** Roles by experiment (`*` for all), or one role everywhere. */
+export type TestGrants = Role | Readonly<Record<string, Role | readonly Role[]>>;
+
+/** A principal for tests that need no token. */
+export interface TestPrincipalOptions {
+  readonly kind?: PrincipalKind;
+  readonly subject?: string;
+  readonly grants?: TestGrants;
+  readonly actsFor?: string;
+  readonly expiresAt?: Date;
+}
+
+function grantsOf(grants: TestGrants): Grant[] {
+  if (typeof grants === 'string') return [{ experiment: '*', roles: [grants] }];
+  return Object.entries(grants).map(([experiment, roles]) => ({
+    experiment,
+    roles: typeof roles === 'string' ? [roles] : roles,
+  }));
+}
+
+/** A principal without a token; by default a human who is ADMIN everywhere. */
+export function testPrincipal(options: TestPrincipalOptions = {}): Principal {
+  const { kind = 'HUMAN', subject = 'admin@example', grants = 'ADMIN', actsFor, expiresAt } = options;
+  return createPrincipal({
+    kind,
+    subject,
+    grants: grantsOf(grants),
+    actsFor,
+    expiresAt: expiresAt ?? new Date('2099-01-01T00:00:00Z'),
+  });
+}
+
+/** Real tokens of an issuer that exists for this file only, and what is needed to trust it. */
+export interface TestTokens {
+  /** What a service is configured with to take these tokens. */
+  readonly trusted: TrustedIssuer;
+  readonly verifier: Verifier;
+  /** Any token; ten minutes unless told otherwise. */
+  mint(options: Omit<MintOptions, 'ttlSeconds'> & { readonly ttlSeconds?: number }): Promise<string>;
+  /** A human who is ADMIN everywhere. */
+  admin(subject?: string): Promise<string>;
+  /** A human who may read in one experiment. */
+  reader(experiment: string, subject?: string): Promise<string>;
+  /** A human with any grants. */
+  human(subject: string, grants: TestGrants): Promise<string>;
+  /** A pilot of a queue, for all experiments. */
+  pilot(queue: string): Promise<string>;
+  /** The service of an experiment. */
+  service(experiment: string): Promise<string>;
+  /** An agent that acts for a human, with that human's grants. */
+  agent(actsFor: string, grants: TestGrants): Promise<string>;
+  /** An admin's token that ended a minute ago. */
+  expired(): Promise<string>;
+  /** An admin's token by an issuer of the same name with another key. */
+  foreign(): Promise<string>;
+}
+
+/** Starts an issuer in a folder of its own, removed at the end of the file. */
+export async function testTokens(issuer = 'https://issuer.test'): Promise<TestTokens> {
+  const folder = await mkdtemp(join(tmpdir(), 'rhizome-tokens-'));
+  leftovers.defer('the folder of testTokens', () => rm(folder, { recursive: true, force: true }));
+  const own = await createTokenIssuer({ keyFile: join(folder, 'key.json'), issuer });
+  const other = await createTokenIssuer({ keyFile: join(folder, 'foreign.json'), issuer });
+  const trusted: TrustedIssuer = { issuer, jwks: own.jwks() };
+  const mint: TestTokens['mint'] = (options) => own.mint({ ttlSeconds: 600, ...options });
+  const human: TestTokens['human'] = (subject, grants) =>
+    mint({ subject, kind: 'HUMAN', grants: grantsOf(grants) });
+  const admin = { subject: 'admin@example', kind: 'HUMAN', grants: grantsOf('ADMIN') } as const;
+  return {
+    trusted,
+    verifier: createVerifier({ issuers: [trusted] }),
+    mint,
+    human,
+    admin: (subject = admin.subject) => human(subject, 'ADMIN'),
+    reader: (experiment, subject = 'reader@example') => human(subject, { [experiment]: 'READER' }),
+    pilot: (queue) => mint({ subject: `pilot:${queue}`, kind: 'PILOT', grants: grantsOf('PILOT') }),
+    service: (name) =>
+      mint({ subject: `experiment:${name}`, kind: 'SERVICE', grants: grantsOf({ [name]: 'SERVICE' }) }),
+    agent: (actsFor, grants) =>
+      mint({ subject: `agent-of-${actsFor}`, kind: 'AGENT', grants: grantsOf(grants), actsFor }),
+    expired: () => mint({ ...admin, ttlSeconds: -60 }),
+    foreign: () => other.mint({ ...admin, ttlSeconds: 600 }),
+  };
+}
