@@ -199,4 +199,6 @@ export interface JobDocument {
   readonly transitions: readonly StoredTransition[];
   readonly stateTimes: Readonly<Partial<Record<JobState, Date>>>;
   readonly retryOf?: string;
+  /** The first job that repeats this one: in its task, that one counts instead. */
+  readonly retriedBy?: string;
 }

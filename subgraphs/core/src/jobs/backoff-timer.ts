@@ -1,0 +1,103 @@
+import type { Logger } from '@rhizome/log';
+import type { Clock } from '@rhizome/mongo';
+import type { LeaderWork } from './collaborators.js';
+import type { JobsRepository } from './jobs.repository.js';
+import type { EventHandler } from './event-work.js';
+import { pause } from './pause.js';
+import type { TransitionWriter } from './transition.types.js';
+
+/** What {@link BackoffTimer} works with. */
+export interface BackoffTimerOptions {
+  readonly jobs: JobsRepository;
+  readonly writer: TransitionWriter;
+  readonly leader: LeaderWork;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const pageSize = 1000;
+/** Longest sleep: a timer must not overflow, and a clock that was set is noticed. */
+const longestSleepMs = 60_000;
+
+/** The leader's timer: activates jobs when their backoff ends. It sleeps until the next end, and is woken when an earlier one is made. */
+export class BackoffTimer implements EventHandler {
+  readonly name = 'backoff';
+  readonly #options: BackoffTimerOptions;
+  #running: Promise<void> = Promise.resolve();
+  #stop: (() => void)[] = [];
+  /** When the next backoff known here ends, in milliseconds of the epoch. */
+  #next = Number.POSITIVE_INFINITY;
+  #wake = new AbortController();
+
+  constructor(options: BackoffTimerOptions) {
+    this.#options = options;
+  }
+
+  /** Works whenever this process leads. */
+  start(): void {
+    const { leader, writer } = this.#options;
+    this.#stop = [
+      leader.onGained((signal) => {
+        this.#running = this.#running.then(() => this.#lead(signal));
+      }),
+      writer.onApplied((applied) => applied.forEach(({ last }) => this.#expect(last.notBefore))),
+    ];
+  }
+
+  /** Takes no more leadership and waits for the end of the work under way; the leader's signal must have been aborted. */
+  async stop(): Promise<void> {
+    this.#stop.forEach((stop) => stop());
+    await this.#running;
+  }
+
+  async handle(events: Parameters<EventHandler['handle']>[0]): Promise<void> {
+    events.forEach(({ last }) => this.#expect(last.notBefore));
+  }
+
+  async recover(): Promise<void> {
+    this.#expect(this.#options.clock.now());
+  }
+
+  /** A backoff ends then. */
+  #expect(at: Date | undefined): void {
+    if (!at || at.getTime() >= this.#next) return;
+    this.#next = at.getTime();
+    this.#wake.abort();
+  }
+
+  async #lead(signal: AbortSignal): Promise<void> {
+    const { jobs, clock, log } = this.#options;
+    while (!signal.aborted) {
+      try {
+        await this.#activateDue(signal);
+        this.#next = Number.POSITIVE_INFINITY;
+        this.#expect((await jobs.nextBackoff()) ?? undefined);
+        this.#wake = new AbortController();
+        const milliseconds = Math.min(Math.max(this.#next - clock.now().getTime() + 1, 0), longestSleepMs);
+        await pause(milliseconds, AbortSignal.any([signal, this.#wake.signal]));
+      } catch (error) {
+        if (!signal.aborted) log.warn({ err: error }, 'the backoff timer was interrupted and goes on');
+        await pause(500, signal);
+      }
+    }
+  }
+
+  async #activateDue(signal: AbortSignal): Promise<void> {
+    const { jobs, writer, clock } = this.#options;
+    while (!signal.aborted) {
+      const due = await jobs.dueBackoffs(clock.now(), pageSize);
+      if (due.length === 0) return;
+      await writer.apply(
+        due.map(({ _id }) => ({
+          jobId: _id,
+          from: 'PENDING',
+          to: 'ACTIVATED',
+          by: 'backoff',
+          actor: 'system:backoff',
+          reason: 'its backoff ended',
+          change: { notBefore: null },
+        })),
+      );
+    }
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * A filter of jobs as one or more queries that an index answers in the order of the ids, without a sort in memory. Where a filter leaves
+ * the middle field of an index open, all its values are listed: the server then merges one scan for each, which are in order already.
+ */
+import { jobIndex } from './job.document.js';
+import { lowestIdAt } from './job-ids.js';
+import { jobStates, type JobState } from './job-state.js';
+import { labelKey } from './new-job.js';
+
+/** Which jobs: every field given must be met. */
+export interface JobCriteria {
+  readonly ids?: readonly string[] | undefined;
+  readonly experiments?: readonly string[] | undefined;
+  readonly taskId?: string | undefined;
+  readonly owner?: string | undefined;
+  readonly queueId?: string | undefined;
+  readonly states?: readonly JobState[] | undefined;
+  readonly share?: string | undefined;
+  /** `key=value` */
+  readonly label?: string | undefined;
+  readonly createdFrom?: Date | undefined;
+  readonly createdBefore?: Date | undefined;
+}
+
+/** Queries whose results together, merged by id, are the answer; and the index that all of them use. No branch: nothing can match. */
+export interface JobFilterPlan {
+  readonly branches: readonly Readonly<Record<string, unknown>>[];
+  readonly index: string;
+}
+
+/** The server merges at most 200 scans in order. */
+const maxScans = 192;
+
+const nothing: JobFilterPlan = { branches: [], index: jobIndex.id };
+
+/**
+ * Plans a filter.
+ * @param visible experiments whose jobs the caller may read
+ * @param known all experiments; needed where every experiment is visible and states are asked for
+ */
+export function planJobFilter(criteria: JobCriteria, visible: '*' | readonly string[], known: readonly string[]): JobFilterPlan {
+  const experiments = narrow(criteria.experiments, visible);
+  const { ids, states, taskId, queueId, label, owner, share } = criteria;
+  if (experiments?.length === 0 || ids?.length === 0 || states?.length === 0) return nothing;
+  const range = idRange(criteria);
+  const inStates = states ? { state: oneOf(states) } : {};
+  const inExperiments = experiments ? { experiment: oneOf(experiments) } : {};
+  const rest: Record<string, unknown> = {
+    ...range,
+    ...inExperiments,
+    ...inStates,
+    ...(taskId === undefined ? {} : { taskId }),
+    ...(label === undefined ? {} : { lookup: labelKey(label) }),
+    ...(owner === undefined ? {} : { owner }),
+    ...(queueId === undefined ? {} : { queueId }),
+    ...(share === undefined ? {} : { share }),
+  };
+  const single = (index: string, extra: Record<string, unknown> = {}): JobFilterPlan => ({ branches: [{ ...rest, ...extra }], index });
+  const anyState = { state: { $in: states ?? jobStates } };
+  if (ids) return single(jobIndex.id);
+  if (taskId !== undefined) return single(jobIndex.task, anyState);
+  if (label !== undefined) return single(jobIndex.lookup);
+  if (owner !== undefined) return single(jobIndex.owner);
+  if (queueId !== undefined) return single(jobIndex.queue, anyState);
+  if (share !== undefined) return single(jobIndex.share);
+  if (!experiments && !states) return single(jobIndex.id);
+  return byExperiment(experiments ?? known, states ?? jobStates, range);
+}
+
+function byExperiment(experiments: readonly string[], states: readonly JobState[], range: object): JobFilterPlan {
+  const size = Math.max(1, Math.floor(maxScans / states.length));
+  const branches: Readonly<Record<string, unknown>>[] = [];
+  for (let start = 0; start < experiments.length; start += size) {
+    branches.push({ ...range, experiment: { $in: experiments.slice(start, start + size) }, state: { $in: states } });
+  }
+  return { branches, index: jobIndex.experiment };
+}
+
+function narrow(wanted: readonly string[] | undefined, visible: '*' | readonly string[]): readonly string[] | undefined {
+  if (visible === '*') return wanted ? [...new Set(wanted)] : undefined;
+  return wanted ? [...new Set(wanted)].filter((name) => visible.includes(name)) : visible;
+}
+
+/** Ids are ordered by time: a range of times is a range of ids. */
+function idRange({ ids, createdFrom, createdBefore }: JobCriteria): Record<string, unknown> {
+  if (!ids && !createdFrom && !createdBefore) return {};
+  return {
+    _id: {
+      ...(ids ? { $in: [...new Set(ids)] } : {}),
+      ...(createdFrom ? { $gte: lowestIdAt(createdFrom) } : {}),
+      ...(createdBefore ? { $lt: lowestIdAt(createdBefore) } : {}),
+    },
+  };
+}
+
+function oneOf<T>(values: readonly T[]): T | { $in: readonly T[] } {
+  const [only] = values;
+  return values.length === 1 && only !== undefined ? only : { $in: values };
+}

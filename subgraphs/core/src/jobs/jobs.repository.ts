@@ -1,0 +1,222 @@
+import { keysetPage, type KeysetPage } from '@rhizome/mongo';
+import type { AnyBulkWriteOperation, Collection, Document, Filter } from 'mongodb';
+import { isOnlyDuplicates } from './classes.repository.js';
+import type { StateCounts } from './collaborators.js';
+import type { JobFilterPlan } from './job-filter.js';
+import { jobIndex } from './job.document.js';
+import { terminalStates, type JobState } from './job-state.js';
+import type { JobDocument } from './job.types.js';
+import { parentKey, repeatedKey } from './new-job.js';
+
+/** Stored fields to read. */
+export type JobProjection = Readonly<Record<string, 1>>;
+
+/** A parent, as far as its children need to know. */
+export type ParentFacts = Pick<JobDocument, '_id' | 'experiment' | 'state'>;
+
+type TaskStateCount = { readonly _id: { readonly task: string; readonly state: JobState }; readonly n: number };
+
+/** Documents in one insert. */
+const insertBatch = 1000;
+/** Ids in one query. */
+const findBatch = 10_000;
+
+/** The only code that reads and inserts jobs; transitions are written by `transitions.repository.ts`. */
+export class JobsRepository {
+  readonly #jobs: Collection<JobDocument>;
+
+  constructor(jobs: Collection<JobDocument>) {
+    this.#jobs = jobs;
+  }
+
+  /** Inserts jobs; those that are there already are left as they are. Resolves once the majority has them. */
+  async insertNew(jobs: readonly JobDocument[]): Promise<void> {
+    for (let start = 0; start < jobs.length; start += insertBatch) {
+      try {
+        await this.#jobs.insertMany(jobs.slice(start, start + insertBatch), { ordered: false, writeConcern: { w: 'majority' } });
+      } catch (error) {
+        if (!isOnlyDuplicates(error)) throw error;
+      }
+    }
+  }
+
+  /** Jobs by id, in no order; those that do not exist are missing. */
+  async find(ids: readonly string[], projection?: JobProjection): Promise<readonly JobDocument[]> {
+    const found: JobDocument[] = [];
+    for (let start = 0; start < ids.length; start += findBatch) {
+      const filter = { _id: { $in: ids.slice(start, start + findBatch) } };
+      found.push(...(await this.#jobs.find(filter, projection ? { projection } : {}).toArray()));
+    }
+    return found;
+  }
+
+  /** Ids of those that exist. */
+  async existing(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    const found = await this.find(ids, { _id: 1 });
+    return new Set(found.map(({ _id }) => _id));
+  }
+
+  /** Parents by id. */
+  async parents(ids: readonly string[]): Promise<ReadonlyMap<string, ParentFacts>> {
+    const found = await this.find(ids, { experiment: 1, state: 1 });
+    return new Map(found.map((job) => [job._id, job]));
+  }
+
+  /** A page of jobs in the order of their ids. */
+  async page(
+    plan: JobFilterPlan,
+    request: { readonly direction: 1 | -1; readonly first: number; readonly after?: string | null | undefined; readonly projection: JobProjection },
+  ): Promise<KeysetPage<JobDocument>> {
+    const { direction, first, after, projection } = request;
+    const order = [{ field: '_id', direction }];
+    const pages = await Promise.all(
+      plan.branches.map((branch) =>
+        keysetPage({ collection: this.#jobs, filter: branch as Filter<JobDocument>, order, first, after, projection, hint: plan.index }),
+      ),
+    );
+    return mergePages(pages, direction, first);
+  }
+
+  /** Ids that match, in order, behind a place; at most `limit`. */
+  async ids(plan: JobFilterPlan, limit: number, behind?: string): Promise<readonly string[]> {
+    const found = await Promise.all(
+      plan.branches.map((branch) => {
+        const filter = behind === undefined ? branch : { $and: [branch, { _id: { $gt: behind } }] };
+        return this.#jobs
+          .find(filter as Filter<JobDocument>, { projection: { _id: 1 }, sort: { _id: 1 }, limit, hint: plan.index })
+          .toArray();
+      }),
+    );
+    const ids = found.flat().map(({ _id }) => _id);
+    return (plan.branches.length > 1 ? ids.sort() : ids).slice(0, limit);
+  }
+
+  /** How many match. */
+  async count(plan: JobFilterPlan): Promise<number> {
+    const counts = await Promise.all(
+      plan.branches.map((branch) => this.#jobs.countDocuments(branch as Filter<JobDocument>, { hint: plan.index })),
+    );
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Jobs of tasks by state, read from an index; jobs that others repeat are not counted. */
+  async stateCounts(taskIds: readonly string[]): Promise<ReadonlyMap<string, StateCounts>> {
+    const [all, repeated] = await Promise.all([
+      this.#countStates({ taskId: { $in: [...taskIds] } }, jobIndex.task),
+      this.#countStates({ lookup: { $in: taskIds.map(repeatedKey) } }, jobIndex.lookup),
+    ]);
+    const counts = new Map<string, Record<string, number>>(taskIds.map((id) => [id, {}]));
+    const add = (sign: 1 | -1) => (row: TaskStateCount) => {
+      const of = counts.get(row._id.task);
+      if (of) of[row._id.state] = (of[row._id.state] ?? 0) + sign * row.n;
+    };
+    all.forEach(add(1));
+    repeated.forEach(add(-1));
+    return counts;
+  }
+
+  async #countStates(filter: Document, hint: string): Promise<readonly TaskStateCount[]> {
+    const group = { $group: { _id: { task: '$taskId', state: '$state' }, n: { $sum: 1 } } };
+    return this.#jobs.aggregate<TaskStateCount>([{ $match: filter }, group], { hint }).toArray();
+  }
+
+  /** PENDING children that wait for one of the parents, as far as is needed to let them go. */
+  async waitingChildren(parentIds: readonly string[], limit: number): Promise<readonly Pick<JobDocument, '_id' | 'waitingFor'>[]> {
+    const lookup = { $in: parentIds.map(parentKey) };
+    return this.#jobs.find({ lookup, state: 'PENDING' }, { projection: { waitingFor: 1 }, limit, hint: jobIndex.lookup }).toArray();
+  }
+
+  /** All parents that PENDING jobs wait for, in batches; some may come in several batches. For recovery: it reads every such job. */
+  async *awaitedParents(): AsyncGenerator<readonly string[]> {
+    const cursor = this.#jobs.find(
+      { lookup: { $gte: 'p:', $lt: 'p;' }, state: 'PENDING' },
+      { projection: { waitingFor: 1 }, hint: jobIndex.lookup, batchSize: insertBatch },
+    );
+    let parents = new Set<string>();
+    for await (const { waitingFor } of cursor) {
+      waitingFor.forEach((id) => parents.add(id));
+      if (parents.size < insertBatch) continue;
+      yield [...parents];
+      parents = new Set();
+    }
+    if (parents.size > 0) yield [...parents];
+  }
+
+  /**
+   * Takes finished parents from jobs that cannot be activated yet: because they wait for others as well, or because they are held. A job
+   * that waits for these parents alone and is not held is left to be activated, so that none is ever PENDING with nothing to wait for.
+   */
+  async dropParents(childIds: readonly string[], parentIds: readonly string[]): Promise<void> {
+    const filter = {
+      _id: { $in: [...childIds] },
+      state: 'PENDING' as const,
+      $or: [{ hold: { $exists: true } }, { waitingFor: { $elemMatch: { $nin: [...parentIds] } } }],
+    };
+    const update = { $pull: { waitingFor: { $in: [...parentIds] }, lookup: { $in: parentIds.map(parentKey) } } };
+    await this.#jobs.updateMany(filter as Filter<JobDocument>, update as Document, { writeConcern: { w: 'majority' } });
+  }
+
+  /** Children that were closed while they waited for one of the parents. */
+  async closedChildren(parentIds: readonly string[], limit: number): Promise<readonly Pick<JobDocument, '_id'>[]> {
+    const lookup = { $in: parentIds.map(parentKey) };
+    return this.#jobs.find({ lookup, state: 'CLOSED' }, { projection: { _id: 1 }, limit, hint: jobIndex.lookup }).toArray();
+  }
+
+  /** PENDING jobs whose backoff ends at or before a time, the earliest first. */
+  async dueBackoffs(until: Date, limit: number): Promise<readonly Pick<JobDocument, '_id' | 'notBefore'>[]> {
+    return this.#backoffs(`b:${until.toISOString()}`, limit);
+  }
+
+  /** The time at which the next backoff ends; null where none runs. */
+  async nextBackoff(): Promise<Date | null> {
+    const [first] = await this.#backoffs('b;', 1);
+    return first?.notBefore ?? null;
+  }
+
+  /** The index brings them in the order of their times. */
+  async #backoffs(until: string, limit: number): Promise<readonly Pick<JobDocument, '_id' | 'notBefore'>[]> {
+    return this.#jobs
+      .find({ lookup: { $gte: 'b:', $lte: until }, state: 'PENDING' }, { projection: { notBefore: 1 }, limit, hint: jobIndex.lookup })
+      .toArray();
+  }
+
+  /**
+   * Marks terminal jobs as repeated by copies; resolves to those that these copies were the first to repeat. In their tasks, the copies
+   * count instead of them.
+   */
+  async markRepeated(pairs: readonly { readonly source: string; readonly copy: string; readonly taskId: string }[]): Promise<ReadonlySet<string>> {
+    if (pairs.length === 0) return new Set();
+    const operations: AnyBulkWriteOperation<JobDocument>[] = pairs.map(({ source, copy, taskId }) => ({
+      updateOne: {
+        filter: { _id: source, state: { $in: [...terminalStates] }, retriedBy: { $exists: false } },
+        update: { $set: { retriedBy: copy }, $addToSet: { lookup: repeatedKey(taskId) } },
+      },
+    }));
+    await this.#jobs.bulkWrite(operations, { ordered: false, writeConcern: { w: 'majority' } });
+    const marked = await this.find(pairs.map(({ source }) => source), { retriedBy: 1 });
+    const copies = new Set(pairs.map(({ copy }) => copy));
+    return new Set(marked.filter(({ retriedBy }) => retriedBy !== undefined && copies.has(retriedBy)).map(({ _id }) => _id));
+  }
+}
+
+/** One page of several that are each in order. */
+function mergePages(pages: readonly KeysetPage<JobDocument>[], direction: 1 | -1, first: number): KeysetPage<JobDocument> {
+  const [only] = pages;
+  if (only && pages.length === 1) return only;
+  const all = pages
+    .flatMap(({ edges }) => edges)
+    .sort((a, b) => (a.node._id < b.node._id ? -direction : a.node._id > b.node._id ? direction : 0));
+  const edges = all.slice(0, first);
+  const hasNextPage = all.length > first || pages.some((page) => page.hasNextPage);
+  return {
+    nodes: edges.map(({ node }) => node),
+    edges,
+    hasNextPage,
+    pageInfo: {
+      hasNextPage,
+      hasPreviousPage: pages.some(({ pageInfo }) => pageInfo.hasPreviousPage),
+      startCursor: edges.at(0)?.cursor ?? null,
+      endCursor: edges.at(-1)?.cursor ?? null,
+    },
+  };
+}

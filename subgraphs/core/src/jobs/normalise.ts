@@ -1,0 +1,76 @@
+/** Requirements, payloads and retry policies in their stored form: defaults filled in, lists sorted where order means nothing. */
+import type { JobErrorFamily, StoredGpuRequirement, StoredPayload, StoredRequirements, StoredRetryPolicy } from './job.types.js';
+import type { GpuSpec, PayloadSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
+
+/** Families of errors that are retried where a job does not say. */
+export const defaultRetryOn: readonly JobErrorFamily[] = ['DATA', 'PAYLOAD', 'SYSTEM', 'WORKER'];
+
+/** Equal requirements give equal objects, whatever was left out or in which order lists came. */
+export function normaliseRequirements(spec: RequirementsSpec): StoredRequirements {
+  return {
+    cores: spec.cores ?? 1,
+    memoryMiB: spec.memoryMiB ?? 1024,
+    diskMiB: spec.diskMiB ?? 1024,
+    walltimeSeconds: spec.walltimeSeconds ?? 3600,
+    ...known({
+      architecture: spec.architecture,
+      architectureLevel: spec.architectureLevel,
+      containerRuntime: spec.containerRuntime,
+    }),
+    network: spec.network ?? false,
+    ...known({ queue: spec.queue, selector: spec.selector?.trim() }),
+    ...(spec.gpu ? { gpu: normaliseGpu(spec.gpu) } : {}),
+  };
+}
+
+function normaliseGpu(spec: GpuSpec): StoredGpuRequirement {
+  return {
+    count: spec.count ?? 1,
+    ...known({ vendor: spec.vendor }),
+    models: sorted(spec.models),
+    ...known({
+      minMemoryMiB: spec.minMemoryMiB,
+      minComputeCapability: spec.minComputeCapability,
+      cudaRuntime: spec.cudaRuntime,
+      rocmRuntime: spec.rocmRuntime,
+    }),
+    sassTargets: sorted(spec.sassTargets),
+    ptxTargets: sorted(spec.ptxTargets),
+    ...known({ migProfile: spec.migProfile, share: spec.share }),
+    nvlink: spec.nvlink ?? false,
+    optional: spec.optional ?? false,
+  };
+}
+
+/** What is run, with empty lists for what was left out. Order is kept: it means something to the payload. */
+export function normalisePayload(spec: PayloadSpec): StoredPayload {
+  return {
+    command: spec.command,
+    arguments: [...(spec.arguments ?? [])],
+    environment: (spec.environment ?? []).map(({ name, value }) => ({ name, value })),
+    ...known({ image: spec.image }),
+    inputs: (spec.inputs ?? []).map(({ name, location }) => ({ name, location })),
+    outputs: [...(spec.outputs ?? [])],
+  };
+}
+
+/** The policy with its defaults. */
+export function normaliseRetry(spec: RetrySpec | null | undefined): StoredRetryPolicy {
+  return {
+    maxAttempts: spec?.maxAttempts ?? 3,
+    backoffSeconds: spec?.backoffSeconds ?? 0,
+    backoffFactor: spec?.backoffFactor ?? 2,
+    retryOn: [...new Set(spec?.retryOn ?? defaultRetryOn)].sort(),
+  };
+}
+
+function sorted(values: readonly string[] | null | undefined): readonly string[] {
+  return [...new Set(values ?? [])].sort();
+}
+
+type Known<T> = { [K in keyof T]?: NonNullable<T[K]> };
+
+/** Leaves out what is null or undefined. */
+function known<T extends object>(facts: T): Known<T> {
+  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined && value !== null)) as Known<T>;
+}

@@ -1,0 +1,36 @@
+import { MongoServerError, type Collection } from 'mongodb';
+import type { SubmissionDocument } from './submission.document.js';
+
+const duplicateKey = 11_000;
+
+/** Submits by their idempotency keys. */
+export class SubmissionsRepository {
+  readonly #submissions: Collection<SubmissionDocument>;
+
+  constructor(submissions: Collection<SubmissionDocument>) {
+    this.#submissions = submissions;
+  }
+
+  /** The submit with this key, or null. */
+  async find(id: string): Promise<SubmissionDocument | null> {
+    return this.#submissions.findOne({ _id: id }, { readConcern: { level: 'majority' } });
+  }
+
+  /** Reserves a key: the document given, or the one that was there first. Resolves once the majority has it. */
+  async reserve(document: SubmissionDocument): Promise<SubmissionDocument> {
+    try {
+      await this.#submissions.insertOne(document, { writeConcern: { w: 'majority' } });
+      return document;
+    } catch (error) {
+      if (!(error instanceof MongoServerError && error.code === duplicateKey)) throw error;
+      const earlier = await this.find(document._id);
+      if (!earlier) throw error;
+      return earlier;
+    }
+  }
+
+  /** Notes that everything the submit promised is written. */
+  async done(id: string, now: Date): Promise<void> {
+    await this.#submissions.updateOne({ _id: id, doneAt: { $exists: false } }, { $set: { doneAt: now }, $inc: { revision: 1 } });
+  }
+}
