@@ -1,0 +1,52 @@
+import { readFile, statfs } from 'node:fs/promises';
+import { availableParallelism, totalmem } from 'node:os';
+
+const MIB = 1024 * 1024;
+
+/** What this process may use of the host, under the limits of its control group, as of a container or a batch job. */
+export interface UsableResources {
+  readonly cores: number;
+  readonly memoryMiB: number;
+}
+
+/** Where control groups are mounted; tests hand in a folder of their own. */
+const CGROUP_ROOT = '/sys/fs/cgroup';
+
+/** Cores and memory that are there and allowed: the host's, or less where a control group (v2 or v1) says so. */
+export async function usableResources(cgroupRoot = CGROUP_ROOT): Promise<UsableResources> {
+  const [cores, bytes] = await Promise.all([coreLimit(cgroupRoot), memoryLimit(cgroupRoot)]);
+  return {
+    cores: Math.max(1, Math.min(availableParallelism(), Math.floor(cores))),
+    memoryMiB: Math.max(1, Math.floor(Math.min(totalmem(), bytes) / MIB)),
+  };
+}
+
+/** Free space of the file system that holds a folder. */
+export async function freeDiskMiB(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return Math.floor((bavail * bsize) / MIB);
+}
+
+async function coreLimit(root: string): Promise<number> {
+  const [quota, period] = (await textOf(`${root}/cpu.max`))?.split(' ').map(Number) ?? [
+    numberIn(await textOf(`${root}/cpu/cpu.cfs_quota_us`)),
+    numberIn(await textOf(`${root}/cpu/cpu.cfs_period_us`)),
+  ];
+  // No quota reads as "max" in version 2 and as -1 in version 1.
+  return quota !== undefined && quota > 0 && period !== undefined && period > 0 ? quota / period : Infinity;
+}
+
+async function memoryLimit(root: string): Promise<number> {
+  const text = (await textOf(`${root}/memory.max`)) ?? (await textOf(`${root}/memory/memory.limit_in_bytes`));
+  const bytes = numberIn(text);
+  return bytes > 0 ? bytes : Infinity;
+}
+
+const numberIn = (text: string | undefined): number => Number(text ?? NaN);
+
+async function textOf(path: string): Promise<string | undefined> {
+  return readFile(path, 'utf8').then(
+    (text) => text.trim(),
+    () => undefined,
+  );
+}

@@ -1,0 +1,281 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { looksAfresh } from '../processes/attempt-processes.js';
+import { readProcessTable } from '../processes/process-table.js';
+import { OutputCapture, type CaptureLimits, type LogChunk } from './output-capture.js';
+import { Payload, type PayloadLimits, type PayloadResult } from './payload.js';
+import { ProcessMonitor } from './process-monitor.js';
+import { ReapedTime } from './reaped-time.js';
+
+const services = { monitor: new ProcessMonitor(150), reapedTime: new ReapedTime() };
+const roomy: CaptureLimits = { head: 1 << 20, tail: 1 << 16, buffer: 1 << 19 };
+let folder: string;
+let attempts: string[];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'payload-'));
+  attempts = [];
+});
+afterEach(async () => {
+  const left = attempts.flatMap((id) =>
+    [...readProcessTable().values()].filter((entry) => !entry.isZombie && looksAfresh(entry, id)),
+  );
+  expect(left).toEqual([]);
+  await rm(folder, { recursive: true, force: true });
+});
+
+interface Run {
+  readonly payload: Payload;
+  readonly capture: OutputCapture;
+}
+
+async function start(script: string, limits: Partial<PayloadLimits> = {}, captured = roomy): Promise<Run> {
+  const attemptId = `att_test_${process.pid}_${attempts.length}_${performance.now()}`;
+  attempts.push(attemptId);
+  const environment = { PATH: '/usr/bin:/bin', RHIZOME_ATTEMPT_ID: attemptId, GREETING: 'hello' };
+  const payload = await Payload.start(
+    attemptId,
+    { command: 'sh', arguments: ['-c', script], environment, folder, pipes: folder },
+    { walltimeSeconds: 60, memoryMiB: 4096, graceSeconds: 5, ...limits },
+    services,
+  );
+  const capture = new OutputCapture(
+    { STDOUT: payload.stdout, STDERR: payload.stderr },
+    captured,
+    () => new Date(),
+  );
+  return { payload, capture };
+}
+
+async function readAll(capture: OutputCapture): Promise<LogChunk[]> {
+  const all: LogChunk[] = [];
+  for (;;) {
+    const chunks = await capture.take(100);
+    if (chunks.length === 0) return all;
+    all.push(...chunks);
+  }
+}
+
+const textOf = (chunks: readonly LogChunk[], stream: string): string =>
+  chunks.flatMap((chunk) => (chunk.stream === stream ? [chunk.text] : [])).join('');
+
+async function run(
+  script: string,
+  limits: Partial<PayloadLimits> = {},
+): Promise<PayloadResult & { out: string; err: string }> {
+  const { payload, capture } = await start(script, limits);
+  const [result, chunks] = await Promise.all([payload.result, readAll(capture)]);
+  return { ...result, out: textOf(chunks, 'STDOUT'), err: textOf(chunks, 'STDERR') };
+}
+
+/** Takes chunks until one holds the text, and gives the text so far. */
+async function readUntil(capture: OutputCapture, wanted: RegExp): Promise<string> {
+  let text = '';
+  while (!wanted.test(text)) {
+    const chunks = await capture.take(1);
+    if (chunks.length === 0)
+      throw new Error(`the output ended with ${JSON.stringify(text)}, without ${wanted}`);
+    text += chunks.map((chunk) => chunk.text).join('');
+  }
+  return text;
+}
+
+describe('how a payload ends', () => {
+  test('its real exit code is told', async () => {
+    expect(await run('exit 3')).toMatchObject({ exitCode: 3, signal: null, exceeded: null });
+  });
+
+  test('an exit code that looks like a signal stays an exit code, and a signal a signal', async () => {
+    expect(await run('exit 137')).toMatchObject({ exitCode: 137, signal: null });
+    expect(await run('kill -SEGV $$')).toMatchObject({ exitCode: null, signal: 'SIGSEGV' });
+  });
+
+  test('a program that is not there is told with the reason, and nothing stays behind', async () => {
+    const before = [...readProcessTable().values()].filter(({ parent }) => parent === process.pid).length;
+    const spec = {
+      command: 'no-such-program',
+      arguments: [],
+      environment: { PATH: '/usr/bin:/bin' },
+      folder,
+      pipes: folder,
+    };
+    const limits = { walltimeSeconds: 1, memoryMiB: 1, graceSeconds: 1 };
+    await expect(Payload.start('att_none', spec, limits, services)).rejects.toMatchObject({ code: 'ENOENT' });
+    expect([...readProcessTable().values()].filter(({ parent }) => parent === process.pid)).toHaveLength(
+      before,
+    );
+  });
+
+  test('what it leaves behind is killed with it, also in a session of its own', async () => {
+    const { out } = await run(
+      'setsid sh -c "trap \\"\\" TERM HUP; while :; do sleep 0.05; done" & sleep 0.2; echo done',
+    );
+    expect(out).toBe('done\n');
+  });
+});
+
+describe('where a payload runs', () => {
+  test('it sees the environment it was given and nothing else, and its own folder', async () => {
+    const { out } = await run('env | sort; pwd');
+    const names = out.split('\n').flatMap((line) => /^([A-Z_]+)=/.exec(line)?.[1] ?? []);
+    expect(names.filter((name) => !['PWD', 'OLDPWD', 'SHLVL', '_'].includes(name)).sort()).toEqual([
+      'GREETING',
+      'PATH',
+      'RHIZOME_ATTEMPT_ID',
+    ]);
+    expect(out).toContain(`${folder}\n`);
+  });
+
+  test('it leads a session and a group of its own', async () => {
+    const { payload, capture } = await start('exec sleep 30');
+    const entry = readProcessTable().get(payload.pid);
+    expect(entry).toMatchObject({ group: payload.pid, session: payload.pid });
+    payload.terminate();
+    expect(await payload.result).toMatchObject({ signal: 'SIGTERM', exceeded: null });
+    await readAll(capture);
+  });
+
+  test('it can open /dev/stdout and /dev/stderr, as shell scripts do', async () => {
+    expect(await run('echo one > /dev/stdout; echo two > /dev/stderr')).toMatchObject({
+      exitCode: 0,
+      out: 'one\n',
+      err: 'two\n',
+    });
+  });
+});
+
+describe('limits', () => {
+  test('walltime: the payload is asked to end, and says so', async () => {
+    const result = await run('trap "echo asked; exit 4" TERM; while :; do sleep 0.05; done', {
+      walltimeSeconds: 0.3,
+    });
+    expect(result).toMatchObject({ exitCode: 4, exceeded: 'WALLTIME', out: 'asked\n' });
+    expect(result.usage.wallSeconds).toBeGreaterThanOrEqual(0.3);
+  });
+
+  test('walltime: a payload that does not end when asked is killed after the grace', async () => {
+    const script = 'trap "" TERM; while :; do sleep 0.05; done';
+    expect(await run(script, { walltimeSeconds: 0.2, graceSeconds: 0.2 })).toMatchObject({
+      signal: 'SIGKILL',
+      exceeded: 'WALLTIME',
+    });
+  });
+
+  test('memory: all processes count together', async () => {
+    // Three processes, each of them under the limit, together over it.
+    const eat = `${process.execPath} -e "const b=Buffer.alloc(120e6,1);setTimeout(()=>b,20000)"`;
+    const result = await run(`${eat} & ${eat} & ${eat}; wait`, { memoryMiB: 300 });
+    expect(result).toMatchObject({ signal: 'SIGKILL', exceeded: 'MEMORY' });
+    expect(result.usage.peakMemoryMiB).toBeGreaterThan(300);
+  });
+});
+
+describe('what a payload used', () => {
+  const burn = (ms: number): string =>
+    `${process.execPath} -e "const used=()=>{const{user,system}=process.cpuUsage();return user+system};while(used()<${ms}e3);"`;
+
+  test('CPU time of children that ended is counted, and agrees with what the shell itself was told', async () => {
+    const { usage, out } = await run(`${burn(300)}; ${burn(400)}; times`);
+    // The builtin prints the shell's own times, then those of its children: minutes and seconds, user and system.
+    const seconds = [...out.matchAll(/(\d+)m([\d.]+)s/g)].map(
+      ([, minutes, rest]) => Number(minutes) * 60 + Number(rest),
+    );
+    expect(seconds).toHaveLength(4);
+    expect(usage.cpuSeconds).toBeGreaterThanOrEqual(0.68);
+    expect(Math.abs(usage.cpuSeconds - seconds.reduce((a, b) => a + b, 0))).toBeLessThanOrEqual(0.05);
+    expect(usage.isPartial).toBe(false);
+  });
+
+  test('CPU time of a process that left its session is counted too', async () => {
+    const { usage } = await run(`setsid ${burn(500)} & sleep 1.2`);
+    expect(usage.cpuSeconds).toBeGreaterThanOrEqual(0.3);
+  });
+
+  test('a payload shorter than one sample has its CPU time, and says that the rest is partial', async () => {
+    const { usage } = await run('i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done');
+    expect(usage).toMatchObject({ isPartial: true, peakMemoryMiB: null, readBytes: null, writeBytes: null });
+    expect(usage.cpuSeconds).toBeGreaterThan(0);
+    expect(usage.cpuSeconds).toBeLessThan(0.5);
+  });
+
+  test('peak memory and bytes written to storage', async () => {
+    const { usage } = await run(
+      `dd if=/dev/zero of=data bs=1M count=20 conv=fsync 2>/dev/null; ${process.execPath} -e "const b=Buffer.alloc(150e6,1);setTimeout(()=>b,600)"`,
+    );
+    expect(usage.peakMemoryMiB).toBeGreaterThan(150);
+    expect(usage.peakMemoryMiB).toBeLessThan(600);
+    expect(usage.writeBytes).toBeGreaterThanOrEqual(20 * 2 ** 20);
+    expect(await readFile(join(folder, 'data'))).toHaveLength(20 * 2 ** 20);
+  });
+});
+
+describe('output', () => {
+  test('arrives while the payload runs', async () => {
+    const { payload, capture } = await start('echo first; exec sleep 30');
+    expect(await readUntil(capture, /first\n/)).toBe('first\n');
+    payload.terminate();
+    await payload.result;
+    await readAll(capture);
+  });
+
+  test('is not lost or doubled at any size, with chunks in sequence and within bounds', async () => {
+    const { payload, capture } = await start(
+      'i=0; while [ $i -lt 20000 ]; do echo "line $i äöü€"; i=$((i+1)); done',
+    );
+    const chunks = await readAll(capture);
+    await payload.result;
+    expect(textOf(chunks, 'STDOUT')).toBe(
+      Array.from({ length: 20_000 }, (_, i) => `line ${i} äöü€\n`).join(''),
+    );
+    expect(chunks.map(({ sequence }) => sequence)).toEqual(chunks.map((_, index) => index));
+    expect(Math.max(...chunks.map(({ text }) => Buffer.byteLength(text)))).toBeLessThanOrEqual(64 * 1024);
+  });
+
+  test('that nobody takes makes the payload wait, and then comes whole', async () => {
+    const limits = { head: 1 << 30, tail: 0, buffer: 1 << 17 };
+    const { payload, capture } = await start(
+      'head -c 3000000 /dev/zero | tr "\\0" x; echo; date +%s%N',
+      {},
+      limits,
+    );
+    const first = await capture.take(1);
+    // The buffer and the pipe are full: the payload cannot have written all. Its own clock at the end proves that it waited.
+    const resumedAt = await new Promise<number>((resolve) => setTimeout(() => resolve(Date.now()), 500));
+    const text = textOf([...first, ...(await readAll(capture))], 'STDOUT');
+    const [filler = '', nanoseconds = '0'] = text.split('\n');
+    expect(filler).toBe('x'.repeat(3_000_000));
+    expect(Number(nanoseconds) / 1e6).toBeGreaterThanOrEqual(resumedAt);
+    expect(await payload.result).toMatchObject({ exitCode: 0 });
+  });
+
+  test('over the cap keeps its head and its tail, and says how much is missing', async () => {
+    const limits = { head: 1000, tail: 500, buffer: 1 << 17 };
+    const { payload, capture } = await start(
+      'echo begin; head -c 100000 /dev/zero | tr "\\0" x; echo; echo end',
+      {},
+      limits,
+    );
+    const text = textOf(await readAll(capture), 'STDOUT');
+    await payload.result;
+    const total = 6 + 100_000 + 1 + 4;
+    expect(text.startsWith('begin\nxxx')).toBe(true);
+    expect(text).toContain(
+      `\n[rhizome: ${total - 1500} bytes of STDOUT left out here; the log keeps the first 1000 bytes and the last 500]\n`,
+    );
+    expect(text.endsWith('xxx\nend\n')).toBe(true);
+    expect(text.match(/x/g)?.length).toBeLessThan(1600);
+  });
+
+  test('that is discarded no longer makes the payload wait', async () => {
+    const { payload, capture } = await start(
+      'head -c 30000000 /dev/zero',
+      {},
+      { head: 1 << 30, tail: 0, buffer: 1 << 16 },
+    );
+    capture.discard();
+    expect(await payload.result).toMatchObject({ exitCode: 0 });
+    expect(await readAll(capture)).toEqual([]);
+  });
+});

@@ -1,0 +1,150 @@
+import { killAttempt, signalAttempt } from '../processes/sweep.js';
+import { processesOf, type AttemptMark } from '../processes/attempt-processes.js';
+import { readProcessTable, type ProcessEntry } from '../processes/process-table.js';
+import { startWatchdog, type Watchdog } from '../watchdog/watchdog.js';
+import { launch, type Launched, type LaunchSpec, type ProcessEnd } from './launch.js';
+import type { ProcessMonitor } from './process-monitor.js';
+import type { ReapedTime } from './reaped-time.js';
+import { UsageMeter, type Usage } from './usage.js';
+
+/** A limit of the job that its payload went over. */
+export type ExceededLimit = 'WALLTIME' | 'MEMORY';
+
+/** What a payload may use. */
+export interface PayloadLimits {
+  readonly walltimeSeconds: number;
+  readonly memoryMiB: number;
+  /** Time between SIGTERM and SIGKILL, for the walltime and for `kill`. */
+  readonly graceSeconds: number;
+}
+
+/** How a payload ended. */
+export interface PayloadResult extends ProcessEnd {
+  /** The limit for which it was killed; null when it was not. */
+  readonly exceeded: ExceededLimit | null;
+  readonly usage: Usage;
+  /** Processes that could not be killed; 0 but for such as hang in the kernel. */
+  readonly survivors: number;
+}
+
+/** What payloads of one pilot share. */
+export interface PayloadServices {
+  readonly monitor: ProcessMonitor;
+  readonly reapedTime: ReapedTime;
+}
+
+/**
+ * One running payload with its watchdog and its limits. `result` is there when the leader has ended and nothing of the attempt is
+ * left alive; it never rejects.
+ */
+export class Payload {
+  readonly result: Promise<PayloadResult>;
+  private exceeded: ExceededLimit | null = null;
+  private readonly meter: UsageMeter;
+  private readonly timers = new Set<NodeJS.Timeout>();
+  private readonly stopMonitor: () => void;
+  private readonly startedAt = performance.now();
+
+  private constructor(
+    private readonly mark: AttemptMark,
+    private readonly launched: Launched,
+    private readonly limits: PayloadLimits,
+    private readonly watchdog: Watchdog,
+    services: PayloadServices,
+  ) {
+    this.meter = new UsageMeter(launched.leader.pid);
+    this.stopMonitor = services.monitor.add(mark, (entries) => this.onSample(entries));
+    this.after(limits.walltimeSeconds, () => this.overWalltime());
+    this.result = new Promise((resolve) => {
+      launched.onEnd((end) => {
+        const reaped = services.reapedTime.take(this.meter.lastKnownTicks);
+        void this.finish(end, reaped).then(resolve);
+      });
+    });
+  }
+
+  /**
+   * Starts the watchdog, then the payload.
+   * @throws the error of the operating system when it cannot be started; nothing is left behind then
+   */
+  static async start(
+    attemptId: string,
+    spec: LaunchSpec,
+    limits: PayloadLimits,
+    services: PayloadServices,
+  ): Promise<Payload> {
+    const watchdog = await startWatchdog(attemptId);
+    try {
+      services.reapedTime.rebase();
+      const launched = await launch(spec);
+      watchdog.watch(launched.leader);
+      return new Payload({ attemptId, leader: launched.leader }, launched, limits, watchdog, services);
+    } catch (error) {
+      await watchdog.release();
+      throw error;
+    }
+  }
+
+  get stdout(): Launched['stdout'] {
+    return this.launched.stdout;
+  }
+
+  get stderr(): Launched['stderr'] {
+    return this.launched.stderr;
+  }
+
+  /** The payload's first process, for logs and tests. */
+  get pid(): number {
+    return this.launched.leader.pid;
+  }
+
+  /** Asks all processes of the attempt to end (SIGTERM), and kills those that have not after the grace. */
+  terminate(graceSeconds = this.limits.graceSeconds): void {
+    signalAttempt(this.mark, 'SIGTERM');
+    this.after(graceSeconds, () => void killAttempt(this.mark));
+  }
+
+  private onSample(entries: readonly ProcessEntry[]): void {
+    const bytes = this.meter.observe(entries);
+    if (bytes <= this.limits.memoryMiB * 1024 ** 2 || this.exceeded !== null) return;
+    this.exceeded = 'MEMORY';
+    void killAttempt(this.mark);
+  }
+
+  private overWalltime(): void {
+    if (this.exceeded !== null) return;
+    this.exceeded = 'WALLTIME';
+    this.terminate();
+  }
+
+  /** What the leader left behind is killed: the job has ended with it. */
+  private async finish(end: ProcessEnd, reaped: Promise<number>): Promise<PayloadResult> {
+    const wallSeconds = (performance.now() - this.startedAt) / 1000;
+    this.timers.forEach(clearTimeout);
+    this.stopMonitor();
+    const left = processesOf(this.mark, readProcessTable());
+    const usage = this.meter.finish(left, await reaped, wallSeconds);
+    const survivors = await killAttempt(this.mark);
+    if (survivors > 0) {
+      this.stdout.destroy();
+      this.stderr.destroy();
+    }
+    await this.watchdog.release();
+    return { ...end, exceeded: this.exceeded, usage, survivors };
+  }
+
+  /** setTimeout takes no more than 2^31 - 1 ms: a longer time is waited for in parts. */
+  private after(seconds: number, action: () => void): void {
+    const longest = 2 ** 31 - 1;
+    const ms = seconds * 1000;
+    const timer = setTimeout(
+      () => {
+        this.timers.delete(timer);
+        if (ms > longest) this.after(seconds - longest / 1000, action);
+        else action();
+      },
+      Math.min(ms, longest),
+    );
+    this.timers.add(timer);
+  }
+}

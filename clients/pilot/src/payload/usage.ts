@@ -1,0 +1,146 @@
+import {
+  residentBytes,
+  storageTraffic,
+  TICKS_PER_SECOND,
+  type ProcessEntry,
+} from '../processes/process-table.js';
+
+/** What an attempt's processes used together. */
+export interface Usage {
+  /** User and system time of all processes, also of those that ended. */
+  readonly cpuSeconds: number;
+  readonly wallSeconds: number;
+  /** Largest resident memory of all processes together; null when it was never seen. */
+  readonly peakMemoryMiB: number | null;
+  /** Bytes from and to storage; null when they were never seen. */
+  readonly readBytes: number | null;
+  readonly writeBytes: number | null;
+  /** The payload was shorter than one sample: what is missing was not nothing, it was not seen. */
+  readonly isPartial: boolean;
+}
+
+/** A process with what it has used so far, children that it waited for included. */
+interface Account {
+  readonly entry: ProcessEntry;
+  readonly cpuTicks: number;
+  readonly readBytes: number;
+  readonly writeBytes: number;
+}
+
+type Amounts = Omit<Account, 'entry'>;
+
+/** Reads the account of a process; amounts that may not be read stay what they were. */
+export type ReadAccount = (entry: ProcessEntry, before: Amounts | undefined) => Account;
+
+const nothing: Amounts = { cpuTicks: 0, readBytes: 0, writeBytes: 0 };
+
+const readFromProc: ReadAccount = (entry, before) => ({
+  entry,
+  cpuTicks: entry.ownTicks + entry.childTicks,
+  ...(storageTraffic(entry.pid) ?? {
+    readBytes: before?.readBytes ?? 0,
+    writeBytes: before?.writeBytes ?? 0,
+  }),
+});
+
+/**
+ * Adds up what the processes of one attempt use, from samples. A process that ended between two samples is found in its
+ * parent's account when that waited for it; when the parent was outside of the attempt, its last known account is kept.
+ */
+export class UsageMeter {
+  private accounts = new Map<number, Account>();
+  private retired: Amounts = nothing;
+  private peakBytes = 0;
+  private samples = 0;
+
+  constructor(
+    private readonly leaderPid: number,
+    private readonly readAccount: ReadAccount = readFromProc,
+    private readonly memoryOf: (pid: number) => number = residentBytes,
+  ) {}
+
+  /** CPU time of the leader's tree as last seen, in ticks. */
+  get lastKnownTicks(): number {
+    return [...this.accounts.values()].reduce((sum, { cpuTicks }) => sum + cpuTicks, 0);
+  }
+
+  /** Takes one sample of all processes of the attempt. Returns their resident memory together, in bytes. */
+  observe(entries: readonly ProcessEntry[]): number {
+    const next = this.read(entries);
+    for (const account of this.vanished(next)) {
+      if (!this.isAbsorbed(account.entry, next)) this.retired = add(this.retired, account);
+    }
+    this.accounts = next;
+    const bytes = entries.reduce((sum, { pid }) => sum + this.memoryOf(pid), 0);
+    this.peakBytes = Math.max(this.peakBytes, bytes);
+    this.samples += 1;
+    return bytes;
+  }
+
+  /**
+   * The final account. `survivors` are processes of the attempt that outlived the leader; `reapedTicks` is the CPU time that the
+   * kernel handed to this process when it took note of the leader's end, if known: exact, and there also for the shortest payload.
+   */
+  finish(survivors: readonly ProcessEntry[], reapedTicks: number | undefined, wallSeconds: number): Usage {
+    const alive = this.read(survivors);
+    let tree = nothing;
+    for (const account of this.vanished(alive)) {
+      if (this.descendsFromLeader(account.entry)) tree = add(tree, account);
+      else if (!this.isAbsorbed(account.entry, alive)) this.retired = add(this.retired, account);
+    }
+    const rest = [...alive.values()].reduce(add, this.retired);
+    const wasSeen = this.samples > 0;
+    return {
+      cpuSeconds: (rest.cpuTicks + Math.max(tree.cpuTicks, reapedTicks ?? 0)) / TICKS_PER_SECOND,
+      wallSeconds,
+      peakMemoryMiB: wasSeen ? Math.ceil(this.peakBytes / 1024 ** 2) : null,
+      readBytes: wasSeen ? rest.readBytes + tree.readBytes : null,
+      writeBytes: wasSeen ? rest.writeBytes + tree.writeBytes : null,
+      isPartial: !wasSeen,
+    };
+  }
+
+  private read(entries: readonly ProcessEntry[]): Map<number, Account> {
+    return new Map(
+      entries.map((entry) => [entry.pid, this.readAccount(entry, this.accounts.get(entry.pid))]),
+    );
+  }
+
+  private vanished(next: ReadonlyMap<number, Account>): readonly Account[] {
+    return [...this.accounts.values()].filter(
+      ({ entry }) => next.get(entry.pid)?.entry.startTicks !== entry.startTicks,
+    );
+  }
+
+  /** Whether an ancestor still lives that has, or will have, this process's time among its children's. */
+  private isAbsorbed(entry: ProcessEntry, next: ReadonlyMap<number, Account>): boolean {
+    return this.ancestors(entry).some(
+      ({ pid, startTicks }) => next.get(pid)?.entry.startTicks === startTicks,
+    );
+  }
+
+  private descendsFromLeader(entry: ProcessEntry): boolean {
+    return entry.pid === this.leaderPid || this.ancestors(entry).some(({ pid }) => pid === this.leaderPid);
+  }
+
+  private ancestors(entry: ProcessEntry): readonly ProcessEntry[] {
+    const found: ProcessEntry[] = [];
+    for (
+      let at = this.accounts.get(entry.parent);
+      at !== undefined;
+      at = this.accounts.get(at.entry.parent)
+    ) {
+      if (found.includes(at.entry)) break;
+      found.push(at.entry);
+    }
+    return found;
+  }
+}
+
+function add(a: Amounts, b: Amounts): Amounts {
+  return {
+    cpuTicks: a.cpuTicks + b.cpuTicks,
+    readBytes: a.readBytes + b.readBytes,
+    writeBytes: a.writeBytes + b.writeBytes,
+  };
+}

@@ -1,0 +1,56 @@
+import { hasEnvironment, type ProcessEntry, type ProcessTable } from './process-table.js';
+
+/** The variable that every process of an attempt inherits; its value is the attempt's id. */
+export const ATTEMPT_VARIABLE = 'RHIZOME_ATTEMPT_ID';
+
+/** What tells the processes of one attempt from all others. */
+export interface AttemptMark {
+  readonly attemptId: string;
+  /** The payload's first process, which leads a session and a group of its own; absent before it was started. */
+  readonly leader?: { readonly pid: number; readonly startTicks: number } | undefined;
+}
+
+/** Answers whether a process carries the attempt's id in its environment; a monitor remembers answers, a sweep does not. */
+export type CarriesMark = (entry: ProcessEntry, attemptId: string) => boolean;
+
+/** Looks into the environment of the process each time. */
+export const looksAfresh: CarriesMark = (entry, attemptId) =>
+  hasEnvironment(entry.pid, ATTEMPT_VARIABLE, attemptId);
+
+/**
+ * The processes of an attempt, zombies included: those in the leader's group or session, those that carry the attempt's id in
+ * their environment, and all descendants of these. What left the session keeps the environment; what cleaned its environment
+ * stays in the group or has a parent here. This process itself is never among them.
+ */
+export function processesOf(
+  mark: AttemptMark,
+  table: ProcessTable,
+  carries: CarriesMark = looksAfresh,
+): readonly ProcessEntry[] {
+  const found = new Map<number, ProcessEntry>();
+  const isOurGroup = groupTest(mark, table);
+  for (const entry of table.values()) {
+    if (isOurGroup(entry) || carries(entry, mark.attemptId)) found.set(entry.pid, entry);
+  }
+  if (found.size > 0) addDescendants(found, table);
+  found.delete(process.pid);
+  found.delete(1);
+  return [...found.values()];
+}
+
+/** The number of a group may be used again after all its processes ended: then its leader has another start. */
+function groupTest({ leader }: AttemptMark, table: ProcessTable): (entry: ProcessEntry) => boolean {
+  if (leader === undefined) return () => false;
+  const holder = table.get(leader.pid);
+  if (holder !== undefined && holder.startTicks !== leader.startTicks) return () => false;
+  return (entry) => entry.group === leader.pid || entry.session === leader.pid;
+}
+
+function addDescendants(found: Map<number, ProcessEntry>, table: ProcessTable): void {
+  for (let before = -1; before !== found.size;) {
+    before = found.size;
+    for (const entry of table.values()) {
+      if (found.has(entry.parent)) found.set(entry.pid, entry);
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import { readFileSync, readdirSync } from 'node:fs';
+
+/** One process as /proc shows it. A process id may be used again: only with its start does it name a process. */
+export interface ProcessEntry {
+  readonly pid: number;
+  readonly parent: number;
+  readonly group: number;
+  readonly session: number;
+  /** When it started, in ticks since boot. */
+  readonly startTicks: number;
+  /** Ended, and waits for its parent to take note. */
+  readonly isZombie: boolean;
+  /** User and system time of its own, in ticks. */
+  readonly ownTicks: number;
+  /** The same of all children that it waited for, and of theirs, in ticks. */
+  readonly childTicks: number;
+}
+
+/** All processes of a host at one moment, by process id. */
+export type ProcessTable = ReadonlyMap<number, ProcessEntry>;
+
+/** Ticks a second of times in /proc: fixed in Linux' interface, whatever the kernel's own clock does. */
+export const TICKS_PER_SECOND = 100;
+
+/** Reads all processes. Those that end meanwhile are left out. */
+export function readProcessTable(): ProcessTable {
+  const table = new Map<number, ProcessEntry>();
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const entry = readProcess(Number(name));
+    if (entry !== undefined) table.set(entry.pid, entry);
+  }
+  return table;
+}
+
+/** Reads one process; undefined when it has gone. */
+export function readProcess(pid: number): ProcessEntry | undefined {
+  const text = textOf(`/proc/${pid}/stat`);
+  return text === undefined ? undefined : parseStat(text);
+}
+
+/** Parses /proc/<pid>/stat. The program's name stands in brackets and may itself hold spaces and brackets. */
+export function parseStat(text: string): ProcessEntry | undefined {
+  const open = text.indexOf('(');
+  const close = text.lastIndexOf(')');
+  if (open < 0 || close < open) return undefined;
+  // Field 3 of the manual page, the state, is the first after the name.
+  const fields = text.slice(close + 2).split(' ');
+  const field = (number: number): number => Number(fields[number - 3]);
+  return {
+    pid: Number(text.slice(0, open)),
+    parent: field(4),
+    group: field(5),
+    session: field(6),
+    startTicks: field(22),
+    isZombie: fields[0] === 'Z' || fields[0] === 'X',
+    ownTicks: field(14) + field(15),
+    childTicks: field(16) + field(17),
+  };
+}
+
+/** Resident memory in bytes; 0 when the process has gone or is a zombie. */
+export function residentBytes(pid: number): number {
+  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(textOf(`/proc/${pid}/status`) ?? '')?.[1];
+  return Number(kilobytes ?? 0) * 1024;
+}
+
+/** Bytes that reached or left storage, of the process and of all children that it waited for. */
+export interface StorageTraffic {
+  readonly readBytes: number;
+  readonly writeBytes: number;
+}
+
+/** Storage traffic; undefined when it may not be read or the process has gone. */
+export function storageTraffic(pid: number): StorageTraffic | undefined {
+  const text = textOf(`/proc/${pid}/io`);
+  if (text === undefined) return undefined;
+  const field = (name: string): number => Number(new RegExp(`^${name}: (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
+  return { readBytes: field('read_bytes'), writeBytes: field('write_bytes') };
+}
+
+/** Whether the process was started with this variable in its environment. */
+export function hasEnvironment(pid: number, name: string, value: string): boolean {
+  const text = textOf(`/proc/${pid}/environ`);
+  return text !== undefined && `\0${text}`.includes(`\0${name}=${value}\0`);
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,50 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { processesOf, type AttemptMark } from './attempt-processes.js';
+import { readProcessTable, type ProcessEntry } from './process-table.js';
+
+const ROUND_MS = 10;
+
+/** How hard to look. */
+export interface SweepOptions {
+  /** After this time what still lives is given up: it hangs in the kernel. */
+  readonly deadlineMs?: number;
+  /** Looks in a row that must find nothing: a look at /proc is not atomic, a process may hand over to a child behind it. */
+  readonly quietRounds?: number;
+}
+
+/** Sends a signal to every process of the attempt, once. Returns how many there were. */
+export function signalAttempt(mark: AttemptMark, signal: NodeJS.Signals): number {
+  const alive = living(mark);
+  alive.forEach((entry) => send(entry, signal));
+  return alive.length;
+}
+
+/**
+ * Kills every process of the attempt and does so again until none is found any more. Processes are stopped before they
+ * are killed, so that none can fork in between. Returns how many still live at the deadline: such as cannot be interrupted.
+ */
+export async function killAttempt(mark: AttemptMark, options: SweepOptions = {}): Promise<number> {
+  const { deadlineMs = 10_000, quietRounds = 2 } = options;
+  const end = performance.now() + deadlineMs;
+  for (let quiet = 0; quiet < quietRounds;) {
+    const alive = living(mark);
+    quiet = alive.length === 0 ? quiet + 1 : 0;
+    if (alive.length > 0 && performance.now() > end) return alive.length;
+    alive.forEach((entry) => send(entry, 'SIGSTOP'));
+    alive.forEach((entry) => send(entry, 'SIGKILL'));
+    if (quiet < quietRounds) await pause(ROUND_MS);
+  }
+  return 0;
+}
+
+function living(mark: AttemptMark): readonly ProcessEntry[] {
+  return processesOf(mark, readProcessTable()).filter(({ isZombie }) => !isZombie);
+}
+
+function send({ pid }: ProcessEntry, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has ended, or belongs to somebody else: the next round tells.
+  }
+}

@@ -1,0 +1,155 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
+import { looksAfresh } from '../processes/attempt-processes.js';
+import { readProcessTable, type ProcessEntry } from '../processes/process-table.js';
+import { killAttempt } from '../processes/sweep.js';
+
+const payloadModule = new URL('../payload/payload.js', import.meta.url).href;
+const monitorModule = new URL('../payload/process-monitor.js', import.meta.url).href;
+const reapedModule = new URL('../payload/reaped-time.js', import.meta.url).href;
+
+let folder: string;
+let attemptId: string;
+let pilots: ReturnType<typeof spawn>[];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'watchdog-'));
+  attemptId = `att_watchdog_${process.pid}_${performance.now()}`;
+  pilots = [];
+});
+afterEach(async () => {
+  pilots.forEach((pilot) => pilot.kill('SIGKILL'));
+  await killAttempt({ attemptId });
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** A process that does of a pilot's work just this: starts one payload. Gives the lines that it and the payload print. */
+function startPilot(script: string): { pilot: ReturnType<typeof spawn>; lines: AsyncIterator<string> } {
+  const source = `
+    import { Payload } from ${JSON.stringify(payloadModule)};
+    import { ProcessMonitor } from ${JSON.stringify(monitorModule)};
+    import { ReapedTime } from ${JSON.stringify(reapedModule)};
+    const spec = {
+      command: 'sh', arguments: ['-c', ${JSON.stringify(script)}], folder: ${JSON.stringify(folder)}, pipes: ${JSON.stringify(folder)},
+      environment: { PATH: '/usr/bin:/bin', RHIZOME_ATTEMPT_ID: ${JSON.stringify(attemptId)} },
+    };
+    const limits = { walltimeSeconds: 60, memoryMiB: 1024, graceSeconds: 5 };
+    const payload = await Payload.start(${JSON.stringify(attemptId)}, spec, limits, { monitor: new ProcessMonitor(), reapedTime: new ReapedTime() });
+    payload.stdout.pipe(process.stdout);
+    payload.stderr.resume();
+    const { exitCode } = await payload.result;
+    console.log('ended', exitCode);
+  `;
+  const pilot = spawn(process.execPath, ['--input-type=module', '-e', source], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
+  });
+  pilots.push(pilot);
+  return { pilot, lines: createInterface({ input: pilot.stdout ?? process.stdin })[Symbol.asyncIterator]() };
+}
+
+/** Processes that carry the attempt's id. */
+function carriers(): ProcessEntry[] {
+  return [...readProcessTable().values()].filter((entry) => !entry.isZombie && looksAfresh(entry, attemptId));
+}
+
+function watchdogs(): ProcessEntry[] {
+  const isWatchdog = (line: string): boolean =>
+    line.includes(`\0${attemptId}\0`) && /rhizome-watchdog|watchdog-main/.test(line);
+  return [...readProcessTable().values()].filter(
+    ({ pid, isZombie }) => !isZombie && isWatchdog(commandLine(pid)),
+  );
+}
+
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** Waits until it holds; fails after three times the deadline. */
+async function until(holds: () => boolean, deadlineMs: number): Promise<void> {
+  const start = performance.now();
+  while (!holds()) {
+    if (performance.now() - start > 3 * deadlineMs)
+      throw new Error(`not so after ${3 * deadlineMs} ms: ${String(holds)}`);
+    await pause(10);
+  }
+}
+
+const stubborn = 'trap "" TERM HUP INT; echo ready; while :; do sleep 0.05; done';
+
+describe('when a pilot is killed with SIGKILL', () => {
+  test('a payload that has forked, called setsid and ignores SIGTERM does not outlive it', async () => {
+    const deep = `setsid sh -c '${stubborn.replaceAll('"', '\\"')}'`;
+    const { pilot, lines } = startPilot(`(${deep} &) ; ${deep} & ${stubborn}`);
+    for (let i = 0; i < 3; i += 1) expect((await lines.next()).value).toBe('ready');
+    const sessions = new Set(carriers().map(({ session }) => session));
+    expect(sessions.size).toBe(3);
+    pilot.kill('SIGKILL');
+    await once(pilot, 'exit');
+    await until(() => carriers().length === 0, 2000);
+    await until(() => watchdogs().length === 0, 2000);
+  });
+
+  test('a process that cleaned its environment goes with the group, one that also left the session with its parent', async () => {
+    const loop = 'while :; do sleep 0.05; done';
+    const marks = ['cleaned', 'escaped'].map(
+      (name) => `${name}_${process.pid}_${Math.round(performance.now())}`,
+    );
+    const script = `env -i sh -c '${loop} # ${marks[0]}' & setsid env -i sh -c '${loop} # ${marks[1]}' & echo ready; ${loop}`;
+    const { pilot, lines } = startPilot(script);
+    expect((await lines.next()).value).toBe('ready');
+    const marked = (): ProcessEntry[] =>
+      [...readProcessTable().values()].filter(
+        ({ pid, isZombie }) =>
+          !isZombie &&
+          marks.some(
+            (mark) => commandLine(pid).startsWith('sh\0') && commandLine(pid).endsWith(`# ${mark}\0`),
+          ),
+      );
+    await until(() => marked().length === 2, 2000);
+    pilot.kill('SIGKILL');
+    await until(() => marked().length === 0, 2000);
+  });
+
+  test('its whole process group may be killed: the watchdog is not in it', async () => {
+    const { pilot, lines } = startPilot(stubborn);
+    await lines.next();
+    process.kill(-(pilot.pid ?? 0), 'SIGKILL');
+    await until(() => carriers().length === 0, 2000);
+  });
+});
+
+describe('while a pilot lives', () => {
+  test('the watchdog does nothing, is small, and ends with the payload', async () => {
+    const { pilot, lines } = startPilot('echo ready; sleep 0.3; exit 5');
+    await lines.next();
+    const [dog] = watchdogs();
+    expect(dog).toBeDefined();
+    const kilobytes = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${dog?.pid}/status`, 'utf8'))?.[1]);
+    expect(kilobytes).toBeLessThan(8 * 1024);
+    expect((await lines.next()).value).toBe('ended 5');
+    await once(pilot, 'exit');
+    expect(watchdogs()).toEqual([]);
+  });
+
+  test('a watchdog that somebody ended is replaced, and the new one knows the payload', async () => {
+    const { pilot, lines } = startPilot(stubborn);
+    await lines.next();
+    const [first] = watchdogs();
+    process.kill(first?.pid ?? 0, 'SIGKILL');
+    await until(() => watchdogs().some(({ pid }) => pid !== first?.pid), 2000);
+    pilot.kill('SIGKILL');
+    await until(() => carriers().length === 0, 2000);
+  });
+});
