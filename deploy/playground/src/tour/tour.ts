@@ -1,0 +1,190 @@
+/** The tour: submits real work of two experiments through the gateway, shows it live, and checks what came out. */
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import type { Client } from '@rhizome/client';
+import {
+  TourJobsDocument,
+  type TourJobsSubscription,
+  TourLogDocument,
+  TourSubmitAtlasTaskDocument,
+  TourSubmitEpicRunDocument,
+  TourTaskDocument,
+  type TourTaskQuery,
+} from '../operations.generated.js';
+import type { Board } from './board.js';
+import { atlasTask, epicRun } from './submissions.js';
+
+/** What the tour is handed. */
+export interface TourOptions {
+  readonly client: Client;
+  readonly board: Board;
+  /** Seconds since the command began. */
+  readonly since: () => number;
+  readonly signal: AbortSignal;
+}
+
+/** How the tour went. */
+export interface TourResult {
+  readonly ok: boolean;
+  /** What is wrong, one sentence each. */
+  readonly problems: readonly string[];
+}
+
+/** The fit that the merge job leaves. */
+interface Fit {
+  readonly fit: { readonly peak: number; readonly peakError: number };
+}
+
+type TourJob = NonNullable<NonNullable<TourTaskQuery['task']>['jobs']['nodes'][number]>;
+type TourEvent = TourJobsSubscription['jobStateChanged'];
+
+const terminal = new Set(['FINISHED', 'FAILED', 'CANCELLED', 'CLOSED']);
+/** The Z mass as the toy generator has it, and how far the fitted peak may be away, in GeV. */
+const expectedPeak = 91.2;
+const peakTolerance = 0.5;
+
+/** Runs the tour to its end, or until the signal. */
+export async function runTour({ client, board, since, signal }: TourOptions): Promise<TourResult> {
+  const events = client.subscribe(TourJobsDocument, { experiments: ['atlas', 'epic'] }, { signal });
+  const iterator = events[Symbol.asyncIterator]();
+  // The opening message: from its cursor on nothing is missed, so the work may be submitted now.
+  await iterator.next();
+  const tasks = await submitAll(client, board);
+  const ended = await follow(iterator, client, tasks, board, since);
+  await iterator.return?.();
+  if (signal.aborted) return { ok: false, problems: ['the tour was interrupted'] };
+  return check(client, board, tasks, ended);
+}
+
+async function submitAll(client: Client, board: Board): Promise<readonly string[]> {
+  const atlas = await client.mutate(
+    TourSubmitAtlasTaskDocument,
+    { input: atlasTask(randomUUID()) },
+    { idempotent: true },
+  );
+  const runNumber = Math.floor(Date.now() / 1000);
+  const epic = await client.mutate(
+    TourSubmitEpicRunDocument,
+    { input: epicRun(randomUUID(), runNumber) },
+    { idempotent: true },
+  );
+  const errors = [...atlas.submitAtlasTask.userErrors, ...epic.submitEpicRun.userErrors];
+  const tasks = [atlas.submitAtlasTask.task?.task?.id, epic.submitEpicRun.run?.task?.id].filter(
+    (id) => id !== undefined && id !== null,
+  );
+  if (errors.length > 0 || tasks.length !== 2) {
+    throw new Error(
+      `the tour's work was refused: ${errors.map(({ message }) => message).join('; ') || 'no task came back'}`,
+    );
+  }
+  board.say(`Submitted the ATLAS task ${atlas.submitAtlasTask.task?.id} and the ePIC run ${runNumber}.\n`);
+  return tasks;
+}
+
+/** Shows events until every job of the tasks is terminal. Answers the terminal state of each. */
+async function follow(
+  iterator: AsyncIterator<TourJobsSubscription>,
+  client: Client,
+  tasks: readonly string[],
+  board: Board,
+  since: () => number,
+): Promise<ReadonlyMap<string, string>> {
+  const expected = await totalJobs(client, tasks);
+  const ended = new Map<string, string>();
+  while (ended.size < expected) {
+    const { value, done } = await iterator.next();
+    if (done) break;
+    const event = (value as TourJobsSubscription).jobStateChanged;
+    if (!event.job?.task || !tasks.includes(event.job.task.id) || !event.state) continue;
+    board.show({ id: event.job.id, ...lineOf(event) });
+    if (!terminal.has(event.state)) continue;
+    if (ended.size === 0) board.say(`First job ${event.state} ${since().toFixed(1)} s after the command.`);
+    ended.set(event.job.id, event.state);
+  }
+  return ended;
+}
+
+function lineOf({ job, state, attempt }: TourEvent) {
+  const step = job?.atlas
+    ? `ATLAS ${job.atlas.step.toLowerCase()}${job.atlas.firstEvent === null || job.atlas.firstEvent === undefined ? '' : ` from ${job.atlas.firstEvent}`}`
+    : undefined;
+  const group = job?.epic
+    ? `ePIC ${job.epic.group ? `time-frame group ${job.epic.group.index}` : 'merge'}`
+    : undefined;
+  const exits = (job?.attempts ?? [])
+    .map(({ exitCode }) => exitCode)
+    .filter((code) => code !== null && code !== undefined);
+  return {
+    what: step ?? group ?? job?.name ?? '',
+    state: state ?? '',
+    attempt: attempt ?? 0,
+    worker: job?.worker?.name ?? '',
+    note: exits.length > 0 ? `exit ${exits.join(', then ')}` : '',
+  };
+}
+
+async function totalJobs(client: Client, tasks: readonly string[]): Promise<number> {
+  const answers = await Promise.all(tasks.map((id) => client.query(TourTaskDocument, { id })));
+  return answers.reduce((sum, { task }) => sum + (task?.progress.totalJobs ?? 0), 0);
+}
+
+/** Looks at what the jobs left: states, the retried attempt with its log, and the fitted peak. */
+async function check(
+  client: Client,
+  board: Board,
+  tasks: readonly string[],
+  ended: ReadonlyMap<string, string>,
+): Promise<TourResult> {
+  const answers = await Promise.all(tasks.map((id) => client.query(TourTaskDocument, { id })));
+  const jobs = answers.flatMap(({ task }) => task?.jobs.nodes ?? []);
+  const problems = jobs
+    .filter(({ state }) => state !== 'FINISHED')
+    .map(({ name, state }) => `job ${name} is ${state}`);
+  if (ended.size < jobs.length) problems.push(`${jobs.length - ended.size} jobs did not end in view`);
+  await showRetried(client, board, jobs, problems);
+  await showPeak(board, jobs, problems);
+  return { ok: problems.length === 0, problems };
+}
+
+async function showRetried(
+  client: Client,
+  board: Board,
+  jobs: readonly TourJob[],
+  problems: string[],
+): Promise<void> {
+  const retried = jobs.find(
+    ({ attempts }) => attempts.length === 2 && attempts[0]?.exitCode === 3 && attempts[1]?.exitCode === 0,
+  );
+  if (!retried) {
+    problems.push('no job failed with exit code 3 and succeeded on its second attempt');
+    return;
+  }
+  const { job } = await client.query(TourLogDocument, { id: retried.id, attempt: 1 });
+  const said = (job?.log.chunks ?? [])
+    .map(({ text }) => text)
+    .join('')
+    .trim();
+  board.say(
+    `\n${retried.name} ended with exit code 3 on its first attempt and with 0 on its second. The log of the first:\n  ${said.replaceAll('\n', '\n  ')}`,
+  );
+}
+
+async function showPeak(board: Board, jobs: readonly TourJob[], problems: string[]): Promise<void> {
+  const outputs = jobs.flatMap((job) => job.outputs);
+  const location = outputs.find(({ name }) => name === 'histogram.json')?.location;
+  const picture = outputs.find(({ name }) => name === 'histogram.svg')?.location;
+  if (!location || !picture) {
+    problems.push('the merge left no histogram');
+    return;
+  }
+  const { fit } = JSON.parse(await readFile(pathOf(location), 'utf8')) as Fit;
+  if (!(Math.abs(fit.peak - expectedPeak) <= peakTolerance)) {
+    problems.push(`the fitted peak is at ${fit.peak} GeV, outside ${expectedPeak} ± ${peakTolerance} GeV`);
+  }
+  board.say(
+    `\nThe fitted Z peak is at ${fit.peak.toFixed(3)} ± ${fit.peakError.toFixed(3)} GeV. The picture: ${pathOf(picture)}`,
+  );
+}
+
+const pathOf = (location: string) => (location.startsWith('file:') ? fileURLToPath(location) : location);
