@@ -4,12 +4,12 @@ import {
   execute,
   type ExecutionResult,
   getOperationAST,
-  type GraphQLError,
+  GraphQLError,
   type GraphQLSchema,
   type OperationTypeNode,
   validate,
 } from 'graphql';
-import { compileQuery, isCompiledQuery } from 'graphql-jit';
+import { type CompiledQuery, compileQuery, isCompiledQuery } from 'graphql-jit';
 import { DomainError } from '@rhizome/errors';
 import type { SubgraphContext } from './context.js';
 
@@ -78,15 +78,38 @@ export class OperationCompiler {
   }
 
   #runner(document: DocumentNode, operationName: string | undefined): CompiledOperation['run'] {
-    if (this.#mode === 'jit') {
-      const compiled = compileQuery(this.#schema, document, operationName, {
-        disablingCapturingStackErrors: true,
-      });
-      if (isCompiledQuery(compiled))
-        return (event, context, variables) => compiled.query(event, context, variables);
+    const compiled = this.#mode === 'jit' ? compileToCode(this.#schema, document, operationName) : undefined;
+    if (compiled) {
+      return async (event, context, variables) =>
+        wholeErrors(await compiled.query(event, context, variables));
     }
     const schema = this.#schema;
     return (rootValue, contextValue, variableValues) =>
       execute({ schema, document, operationName, rootValue, contextValue, variableValues });
   }
+}
+
+/** The operation as code; undefined for the few that the compiler does not know how to do. */
+function compileToCode(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operationName: string | undefined,
+): CompiledQuery | undefined {
+  try {
+    const compiled = compileQuery(schema, document, operationName, { disablingCapturingStackErrors: true });
+    return isCompiledQuery(compiled) ? compiled : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Errors of compiled code lack what every GraphQLError has: its extensions. */
+function wholeErrors(result: ExecutionResult): ExecutionResult {
+  if (!result.errors) return result;
+  const errors = result.errors.map((error) =>
+    (error.extensions as unknown) === undefined
+      ? new GraphQLError(error.message, { path: error.path, originalError: error.originalError })
+      : error,
+  );
+  return { ...result, errors };
 }

@@ -83,7 +83,10 @@ export async function serveSubgraph(options: ServeOptions): Promise<ServedSubgra
       socket.end('HTTP/1.1 503 Service Unavailable\r\n\r\n');
     else sockets.upgrade(request, socket, head);
   });
-  await listen(server, host, port);
+  await listen(server, host, port).catch(async (error: unknown) => {
+    await apollo.stop();
+    throw error;
+  });
   const { port: taken } = server.address() as AddressInfo;
   const address = `${host.includes(':') ? `[${host}]` : host}:${taken}`;
   log.info({ subgraph: subgraph.name, address }, 'serving');

@@ -1,0 +1,418 @@
+import { describe, expect, jest, test } from '@jest/globals';
+import { createPrincipal, type Principal, type Role } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
+import { silentLogger } from '@rhizome/log';
+import { parse } from 'graphql';
+import { makeGarden } from './garden.fixture.js';
+import { createInProcess } from './in-process.js';
+import type { ExecutionMode } from './operation.js';
+
+const who = (
+  role: Role | undefined,
+  subject = 'somebody',
+  expiresAt = new Date('2099-01-01T00:00:00Z'),
+): Principal =>
+  createPrincipal({
+    kind: 'HUMAN',
+    subject,
+    grants: role ? [{ experiment: 'alpha', roles: [role] }] : [],
+    expiresAt,
+  });
+const reader = who('READER');
+
+function setUp(mode: ExecutionMode) {
+  const garden = makeGarden();
+  const executable = createInProcess({ subgraph: garden.subgraph, log: silentLogger(), mode });
+  const call = (query: string, variables = {}, principal = reader, signal?: AbortSignal) => ({
+    document: parse(query),
+    variables,
+    principal,
+    requestId: 'req-1',
+    signal,
+  });
+  return {
+    ...garden,
+    executable,
+    run: (query: string, variables = {}, principal = reader) =>
+      executable.execute(call(query, variables, principal)),
+    open: (query: string, principal = reader, signal?: AbortSignal) =>
+      executable.subscribe(call(query, {}, principal, signal)),
+  };
+}
+
+const plantStream = 'subscription { plantChanged { cursor plant { id name } } }';
+
+/** One turn of the event loop, so that what can happen has happened. */
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+describe.each<ExecutionMode>(['jit', 'interpreted'])('in process, %s', (mode) => {
+  describe('policies', () => {
+    test('stand before the resolver, which never sees a call that is not allowed', async () => {
+      const { run, ran } = setUp(mode);
+      const refused = await run('{ plants { id } }', {}, who(undefined));
+      expect(refused.data).toBeNull();
+      expect(refused.errors?.[0]).toMatchObject({
+        path: ['plants'],
+        extensions: { code: 'FORBIDDEN', action: 'job:read', retry: 'never', requestId: 'req-1' },
+      });
+      expect(ran).toEqual([]);
+      await run('{ plants { id } }');
+      expect(ran).toEqual(['plants']);
+    });
+
+    test('read the arguments', async () => {
+      const { run } = setUp(mode);
+      expect((await run('{ plants(experiment: "alpha") { id } }')).errors).toBeUndefined();
+      const refused = await run('query Q($e: String) { plants(experiment: $e) { id } }', { e: 'beta' });
+      expect(refused.errors?.[0]?.message).toMatch(/may not job:read in "beta"/);
+    });
+
+    test('refuse in a nullable place without taking the rest along', async () => {
+      const { run } = setUp(mode);
+      const answer = await run('{ plant(id: "1") { name } me }', {}, who('READER', 'nobody'));
+      expect(answer.data).toEqual({ plant: { name: 'fern' }, me: null });
+      expect(answer.errors).toHaveLength(1);
+      expect(answer.errors?.[0]).toMatchObject({ path: ['me'], extensions: { code: 'FORBIDDEN' } });
+    });
+
+    test('stand before mutations, which change nothing when refused', async () => {
+      const { run, names } = setUp(mode);
+      const rename = 'mutation { rename(id: "1", name: "oak") { name } }';
+      expect((await run(rename)).errors?.[0]?.extensions).toMatchObject({ code: 'FORBIDDEN' });
+      expect(names.get('1')).toBe('fern');
+      expect((await run(rename, {}, who('USER'))).data).toEqual({ rename: { name: 'oak' } });
+    });
+
+    test('stand before the opening of a stream', async () => {
+      const { open, streams } = setUp(mode);
+      const items = [];
+      for await (const item of open(plantStream, who(undefined))) items.push(item);
+      expect(items).toEqual([
+        { errors: [expect.objectContaining({ extensions: expect.objectContaining({ code: 'FORBIDDEN' }) })] },
+      ]);
+      expect(streams).toEqual([]);
+    });
+
+    test('stand before entities', async () => {
+      const { run, batches } = setUp(mode);
+      const answer = await run(
+        'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Plant { name } } }',
+        { r: [{ __typename: 'Plant', id: '1' }] },
+        who(undefined),
+      );
+      expect(answer.data).toEqual({ _entities: [null] });
+      expect(answer.errors?.[0]).toMatchObject({ path: ['_entities', 0], extensions: { code: 'FORBIDDEN' } });
+      expect(batches).toEqual([]);
+    });
+
+    test('keep the SDL for those who may read subgraphs', async () => {
+      const { run, subgraph } = setUp(mode);
+      expect((await run('{ _service { sdl } }')).errors?.[0]?.extensions).toMatchObject({
+        code: 'FORBIDDEN',
+      });
+      expect((await run('{ _service { sdl } }', {}, who('OPERATOR'))).data).toEqual({
+        _service: { sdl: subgraph.sdl },
+      });
+    });
+  });
+
+  describe('entities', () => {
+    const entities =
+      'query ($r: [_Any!]!) { _entities(representations: $r) { __typename ... on Plant { id name } ... on Bed { id } } }';
+    const plant = (id: string) => ({ __typename: 'Plant', id });
+
+    test('are loaded in one batch, in order, each key once, null where there is none', async () => {
+      const { run, batches } = setUp(mode);
+      const answer = await run(entities, { r: ['3', '9', '1', '3'].map(plant) });
+      expect(answer.errors).toBeUndefined();
+      expect(answer.data?.['_entities']).toEqual([
+        { __typename: 'Plant', id: '3', name: 'ivy' },
+        null,
+        { __typename: 'Plant', id: '1', name: 'fern' },
+        { __typename: 'Plant', id: '3', name: 'ivy' },
+      ]);
+      expect(batches).toEqual(['Plant:3,9,1']);
+    });
+
+    test('of several types take one batch a type', async () => {
+      const { run, batches } = setUp(mode);
+      const bed = { __typename: 'Bed', id: 'east' };
+      const answer = await run(entities, { r: [plant('1'), bed, plant('2')] });
+      expect(answer.data?.['_entities']).toMatchObject([
+        { name: 'fern' },
+        { __typename: 'Bed', id: 'east' },
+        { name: 'moss' },
+      ]);
+      expect([...batches].sort()).toEqual(['Bed:east', 'Plant:1,2']);
+    });
+
+    test('that fail are alone in it', async () => {
+      const { run } = setUp(mode);
+      const answer = await run(entities, { r: [plant('1'), plant('bad'), plant('2')] });
+      expect(answer.data?.['_entities']).toMatchObject([{ name: 'fern' }, null, { name: 'moss' }]);
+      expect(answer.errors).toHaveLength(1);
+      expect(answer.errors?.[0]?.path).toEqual(['_entities', 1]);
+    });
+
+    test('of elsewhere, or without a key, are not made up', async () => {
+      const { run } = setUp(mode);
+      const answer = await run(entities, { r: [{ __typename: 'Shed', id: '1' }, { __typename: 'Plant' }] });
+      expect(answer.data?.['_entities']).toEqual([null, null]);
+      expect(answer.errors?.[0]).toMatchObject({
+        path: ['_entities', 0],
+        extensions: { code: 'BAD_USER_INPUT' },
+      });
+    });
+
+    test('that are frozen are handed over all the same', async () => {
+      const { run } = setUp(mode);
+      const answer = await run(entities, { r: [{ __typename: 'Bed', id: 'east' }] });
+      expect(answer).toEqual({ data: { _entities: [{ __typename: 'Bed', id: 'east' }] } });
+    });
+  });
+
+  describe('loaders', () => {
+    test('batch object-to-object fields over a list', async () => {
+      const { run, batches } = setUp(mode);
+      const answer = await run('{ plants { bed { id } } }');
+      expect(answer.data).toEqual({
+        plants: [{ bed: { id: 'east' } }, { bed: { id: 'east' } }, { bed: { id: 'west' } }],
+      });
+      expect(batches).toEqual(['Bed:east,west']);
+    });
+
+    test('live for one operation', async () => {
+      const { run, batches } = setUp(mode);
+      const twice = '{ a: plant(id: "1") { name } b: plant(id: "1") { name } }';
+      await run(twice);
+      await run(twice);
+      expect(batches).toEqual(['Plant:1', 'Plant:1']);
+    });
+
+    test('live for one event of a stream: what has changed since is seen', async () => {
+      const { open, streams, names, batches } = setUp(mode);
+      const stream = open(plantStream);
+      const first = stream.next();
+      await turn();
+      streams[0]?.feed.push({ cursor: 'c1', id: '1' });
+      expect((await first).value).toEqual({
+        data: { plantChanged: { cursor: 'c1', plant: { id: '1', name: 'fern' } } },
+      });
+      names.set('1', 'oak');
+      streams[0]?.feed.push({ cursor: 'c2', id: '1' });
+      expect((await stream.next()).value).toMatchObject({
+        data: { plantChanged: { plant: { name: 'oak' } } },
+      });
+      expect(batches).toEqual(['Plant:1', 'Plant:1']);
+      await stream.return();
+    });
+  });
+
+  describe('errors', () => {
+    test('that nobody expected are masked, with the request to quote', async () => {
+      const { run } = setUp(mode);
+      const answer = await run('{ broken }');
+      expect(answer.data).toEqual({ broken: null });
+      expect(JSON.stringify(answer)).not.toContain('hunter2');
+      expect(answer.errors?.[0]).toMatchObject({
+        message: expect.stringContaining('req-1'),
+        extensions: { code: 'INTERNAL_SERVER_ERROR', requestId: 'req-1' },
+      });
+    });
+
+    test('under a non-null field take the next nullable object along, with their code', async () => {
+      const { run } = setUp(mode);
+      const answer = await run('{ strictlyBroken { must } me }');
+      expect(answer.data).toEqual({ strictlyBroken: null, me: 'somebody in eden' });
+      expect(answer.errors?.[0]).toMatchObject({
+        path: ['strictlyBroken', 'must'],
+        extensions: { code: 'CONFLICT' },
+      });
+    });
+
+    test.each([
+      ['an unknown field', '{ nothing }', {}, 'GRAPHQL_VALIDATION_FAILED'],
+      ['a missing variable', 'query ($id: ID!) { plant(id: $id) { id } }', {}, 'BAD_USER_INPUT'],
+      [
+        'a wrong variable',
+        'query ($at: DateTime!) { plantedBefore(at: $at) { at } }',
+        { at: 'soon' },
+        'BAD_USER_INPUT',
+      ],
+      [
+        'no name among several operations',
+        'query A { me } query B { me }',
+        {},
+        'OPERATION_RESOLUTION_FAILURE',
+      ],
+      ['a subscription where one answer is wanted', plantStream, {}, 'BAD_USER_INPUT'],
+    ])('for %s carry its code and no data', async (_what, query, variables, code) => {
+      const { run } = setUp(mode);
+      const answer = await run(query, variables);
+      expect(answer.data ?? null).toBeNull();
+      expect(answer.errors?.[0]?.extensions).toMatchObject({ code });
+    });
+  });
+
+  describe('values', () => {
+    test('of the shared scalars go in and out', async () => {
+      const { run } = setUp(mode);
+      const query =
+        'query ($at: DateTime!, $limit: SafeInt, $note: JSON) { plantedBefore(at: $at, limit: $limit, note: $note) { at limit note } }';
+      const answer = await run(query, {
+        at: '2030-05-17T10:30:00+02:00',
+        limit: 2 ** 40,
+        note: { deep: [1, null] },
+      });
+      expect(answer.data).toEqual({
+        plantedBefore: { at: '2030-05-17T08:30:00.000Z', limit: 2 ** 40, note: { deep: [1, null] } },
+      });
+    });
+
+    test('of interfaces and unions find their type', async () => {
+      const { run } = setUp(mode);
+      const answer = await run(
+        '{ things { __typename id } beings { __typename ... on Plant { shout(times: 2) } } }',
+      );
+      expect(answer.data?.['things']).toHaveLength(4);
+      expect(answer.data?.['beings']).toEqual([
+        { __typename: 'Bed' },
+        { __typename: 'Plant', shout: 'FERNFERN' },
+      ]);
+    });
+  });
+
+  describe('a stream', () => {
+    test('passes its argument on and ends with its source', async () => {
+      const { open, streams } = setUp(mode);
+      const stream = open('subscription { plantChanged(after: "c7") { cursor } }');
+      const first = stream.next();
+      await turn();
+      expect(streams[0]?.after).toBe('c7');
+      streams[0]?.feed.push({ cursor: 'c8' });
+      expect((await first).value).toEqual({ data: { plantChanged: { cursor: 'c8' } } });
+      const second = stream.next();
+      await turn();
+      await streams[0]?.feed.return();
+      expect(await second).toEqual({ value: undefined, done: true });
+    });
+
+    test('that is left while it waits settles at once, ends its source and aborts its signal', async () => {
+      const { open, streams } = setUp(mode);
+      const stream = open(plantStream);
+      const waiting = stream.next();
+      await turn();
+      await stream.return();
+      expect(await waiting).toEqual({ value: undefined, done: true });
+      expect(streams[0]?.feed.ended).toBe(true);
+      expect(streams[0]?.signal?.aborted).toBe(true);
+      expect(await stream.next()).toEqual({ value: undefined, done: true });
+    });
+
+    test('ends by its caller’s signal', async () => {
+      const { open, streams } = setUp(mode);
+      const caller = new AbortController();
+      const waiting = open(plantStream, reader, caller.signal).next();
+      await turn();
+      caller.abort();
+      expect(await waiting).toEqual({ value: undefined, done: true });
+      expect(streams[0]?.feed.ended).toBe(true);
+    });
+
+    test('whose source fails says why and ends', async () => {
+      const { open, streams } = setUp(mode);
+      const stream = open(plantStream);
+      const first = stream.next();
+      await turn();
+      streams[0]?.feed.fail(new DomainError('SUBSCRIPTION_LAGGED', 'too slow', { cursor: 'c4' }));
+      streams[0]?.feed.push({ cursor: 'c1', id: '1' });
+      await first;
+      expect((await stream.next()).value).toMatchObject({
+        errors: [{ extensions: { code: 'SUBSCRIPTION_LAGGED', cursor: 'c4' } }],
+      });
+      expect((await stream.next()).done).toBe(true);
+    });
+
+    test('goes on after an event whose resolvers failed', async () => {
+      const { open, streams } = setUp(mode);
+      const stream = open(plantStream);
+      const first = stream.next();
+      await turn();
+      streams[0]?.feed.push({ cursor: 'c1', id: 'bad' });
+      expect((await first).value).toMatchObject({ data: { plantChanged: { plant: null } }, errors: [{}] });
+      streams[0]?.feed.push({ cursor: 'c2', id: '1' });
+      const second = (await stream.next()).value;
+      expect(second).toEqual({ data: { plantChanged: { cursor: 'c2', plant: { id: '1', name: 'fern' } } } });
+      await stream.return();
+    });
+
+    test('ends with TOKEN_EXPIRED when the token does', async () => {
+      jest.useFakeTimers({
+        doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'],
+        now: new Date('2030-01-01T00:00:00Z'),
+      });
+      try {
+        const { open, streams } = setUp(mode);
+        // Further away than a timer can wait.
+        const days = 60 * 24 * 3600 * 1000;
+        const stream = open(
+          plantStream,
+          who('READER', 'somebody', new Date(Date.parse('2030-01-01T00:00:00Z') + days)),
+        );
+        const waiting = stream.next();
+        await turn();
+        jest.advanceTimersByTime(days - 1000);
+        expect(streams[0]?.feed.ended).toBe(false);
+        jest.advanceTimersByTime(1000);
+        expect((await waiting).value).toMatchObject({ errors: [{ extensions: { code: 'TOKEN_EXPIRED' } }] });
+        expect((await stream.next()).done).toBe(true);
+        expect(streams[0]?.feed.ended).toBe(true);
+      } finally {
+        jest.useRealTimers();
+      }
+    });
+
+    test('of a query has its one answer', async () => {
+      const { open } = setUp(mode);
+      const items = [];
+      for await (const item of open('{ me }')) items.push(item);
+      expect(items).toEqual([{ data: { me: 'somebody in eden' } }]);
+    });
+  });
+
+  test('a call that was cancelled before it began runs nothing', async () => {
+    const { executable, ran } = setUp(mode);
+    const answer = await executable.execute({
+      document: parse('{ plants { id } }'),
+      principal: reader,
+      requestId: 'req-1',
+      signal: AbortSignal.abort(),
+    });
+    expect(answer.errors?.[0]?.extensions).toMatchObject({ code: 'REQUEST_CANCELLED' });
+    expect(ran).toEqual([]);
+  });
+});
+
+describe('compiled and interpreted', () => {
+  const documents = [
+    '{ plants { id name bed { id plants { id bed { id } } } shout } }',
+    '{ a: plant(id: "1") { ...P } b: plant(id: "2") { ...P } c: plant(id: "9") { ...P } } fragment P on Plant { id name @skip(if: false) bed @include(if: false) { id } }',
+    'query ($no: Boolean = true) { me @skip(if: $no) plants { __typename } }',
+    '{ things { ... on Plant { name } ... on Bed { plants { name } } } beings { __typename } }',
+    '{ broken strictlyBroken { must } plants { plantedAt } }',
+    '{ plantedBefore(at: "2030-01-01T00:00:00Z", note: { a: [1, 2.5, "x", true, null] }) { at limit note } }',
+    '{ __type(name: "Plant") { name fields { name type { name kind ofType { name } } } } }',
+    'mutation { a: rename(id: "1", name: "x") { name } b: rename(id: "1", name: "y") { name } }',
+    '{ plantedBefore(at: "yesterday") { at } }',
+  ];
+
+  test.each(documents)('give one result for %s', async (query) => {
+    const [jit, interpreted] = await Promise.all(
+      (['jit', 'interpreted'] as const).map((mode) => setUp(mode).run(query, {}, who('USER'))),
+    );
+    // Where in the document an error belongs to is told by its path.
+    const plain = (answer: unknown): unknown =>
+      JSON.parse(JSON.stringify(answer, (key, value: unknown) => (key === 'locations' ? undefined : value)));
+    expect(plain(jit)).toEqual(plain(interpreted));
+  });
+});
