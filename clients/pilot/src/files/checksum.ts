@@ -1,0 +1,27 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+
+/** What a file is, whatever it is called. */
+export interface Digest {
+  readonly sizeBytes: number;
+  /** In hexadecimal. */
+  readonly sha256: string;
+}
+
+/** Reads a file once for its size and its SHA-256. */
+export async function digestOf(path: string, signal: AbortSignal): Promise<Digest> {
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  await pipeline(
+    createReadStream(path),
+    async (bytes: AsyncIterable<Buffer>) => {
+      for await (const part of bytes) {
+        hash.update(part);
+        sizeBytes += part.length;
+      }
+    },
+    { signal },
+  );
+  return { sizeBytes, sha256: hash.digest('hex') };
+}

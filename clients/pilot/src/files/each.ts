@@ -1,0 +1,12 @@
+/** Does something with each item, at most `width` at once; stops at the first that fails, and fails with it. */
+export async function eachOf<T>(
+  items: readonly T[],
+  width: number,
+  action: (item: T) => Promise<void>,
+): Promise<void> {
+  const queue = items.values();
+  const work = async (): Promise<void> => {
+    for (const item of queue) await action(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(width, items.length) }, work));
+}

@@ -1,0 +1,28 @@
+import { FolderStore } from './folder-store.js';
+import { HttpStore } from './http-store.js';
+
+/** Where outputs are put and from where others fetch them: shared by all workers whose jobs read each other's files. */
+export interface FileStore {
+  /** Puts a local file at a place; a file of that place is replaced whole or not at all. Places are relative, with `/`. */
+  put(localPath: string, place: string, signal: AbortSignal): Promise<void>;
+  /** Fetches what is at a place into a local file. */
+  get(place: string, localPath: string, signal: AbortSignal): Promise<void>;
+}
+
+/** The store at a folder's path or at an http(s) URL that answers PUT and GET. */
+export function openFileStore(address: string): FileStore {
+  return /^https?:\/\//i.test(address) ? new HttpStore(address) : new FolderStore(address);
+}
+
+/** A place made of parts that have no meaning of their own: none may be empty, `.`, `..` or hold a `/`. */
+export function placeOf(...parts: readonly string[]): string {
+  const bad = parts.find((part) => !isPlainName(part));
+  if (bad !== undefined)
+    throw new Error(`${JSON.stringify(bad)} cannot be part of a place in the file store`);
+  return parts.join('/');
+}
+
+/** Whether a text names a file and nothing else. */
+export function isPlainName(name: string): boolean {
+  return name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name);
+}

@@ -1,0 +1,227 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { access, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { openFileStore, type FileStore } from './file-store.js';
+import { Scratch, type AttemptFolders } from './scratch.js';
+import { findOutputs, stageIn, stageOut } from './staging.js';
+
+const open = new AbortController().signal;
+let folder: string;
+let folders: AttemptFolders;
+let scratch: Scratch;
+let server: Server | undefined;
+/** Statuses that the server answers with before it does what it is asked to. */
+let faults: number[];
+let requests: string[];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'files-'));
+  scratch = await Scratch.open(join(folder, 'scratch'));
+  folders = await scratch.makeFolders('att_1');
+  faults = [];
+  requests = [];
+});
+afterEach(async () => {
+  server?.closeAllConnections();
+  server?.close();
+  server = undefined;
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** A server that keeps files in a folder, as WebDAV servers and object stores do for PUT and GET. */
+async function serveFiles(): Promise<string> {
+  server = createServer((request, response) => {
+    requests.push(`${request.method} ${request.url}`);
+    const fault = faults.shift();
+    const path = join(folder, 'served', decodeURIComponent(request.url ?? ''));
+    const act = async (): Promise<void> => {
+      if (fault !== undefined) {
+        request.resume();
+        response.writeHead(fault).end('not now');
+      } else if (request.method === 'PUT') {
+        await mkdir(dirname(path), { recursive: true });
+        await pipeline(request, createWriteStream(path));
+        response.writeHead(201).end();
+      } else {
+        await access(path);
+        await pipeline(createReadStream(path), response);
+      }
+    };
+    act().catch(() => response.headersSent || response.writeHead(404).end());
+  });
+  await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/base/`;
+}
+
+const sha256 = (content: string | Buffer): string => createHash('sha256').update(content).digest('hex');
+
+describe.each(['folder', 'http'])('a file store by %s', (kind) => {
+  let store: FileStore;
+
+  beforeEach(async () => {
+    store = openFileStore(kind === 'http' ? await serveFiles() : join(folder, 'store'));
+  });
+
+  test('carries outputs of a job to its child, whole, and says what they are', async () => {
+    const big = Buffer.alloc(3_000_000, 'x');
+    await writeFile(join(folders.outputs, 'events €.bin'), big);
+    await writeFile(join(folders.outputs, 'empty'), '');
+    const found = await findOutputs(['events €.bin', 'empty'], folders, open);
+    const stored = await stageOut(found, { jobId: 'job_p', attemptId: 'att_1' }, store, open);
+    expect(stored).toEqual([
+      {
+        name: 'events €.bin',
+        location: 'job_p/att_1/events €.bin',
+        sizeBytes: 3_000_000,
+        sha256: sha256(big),
+      },
+      { name: 'empty', location: 'job_p/att_1/empty', sizeBytes: 0, sha256: sha256('') },
+    ]);
+    const child = await scratch.makeFolders('att_2');
+    await stageIn({ inputs: [], parents: [{ jobId: 'job_p', outputs: stored }] }, child, store, open);
+    expect(big.equals(await readFile(join(child.inputs, 'job_p', 'events €.bin')))).toBe(true);
+    const manifest: unknown = JSON.parse(await readFile(child.inputsManifest, 'utf8'));
+    expect(manifest).toEqual({
+      parents: [
+        {
+          jobId: 'job_p',
+          folder: join(child.inputs, 'job_p'),
+          files: stored.map(({ location: _, ...file }) => file),
+        },
+      ],
+      inputs: [],
+    });
+  });
+
+  test('keeps nothing half written under its name, and no second attempt replaces the first', async () => {
+    await writeFile(join(folders.outputs, 'a'), 'first');
+    const found = await findOutputs(['a'], folders, open);
+    const [first] = await stageOut(found, { jobId: 'job_p', attemptId: 'att_1' }, store, open);
+    await writeFile(join(folders.outputs, 'a'), 'second');
+    await stageOut(
+      await findOutputs(['a'], folders, open),
+      { jobId: 'job_p', attemptId: 'att_2' },
+      store,
+      open,
+    );
+    await store.get(first?.location ?? '', join(folder, 'fetched'), open);
+    expect(await readFile(join(folder, 'fetched'), 'utf8')).toBe('first');
+    const names = (await readdir(folder, { recursive: true })).filter((name) => name.includes('.part'));
+    expect(names).toEqual([]);
+  });
+
+  test('refuses places that lead out of it', async () => {
+    for (const place of ['../secret', 'a/../../secret', '/etc/passwd']) {
+      await expect(store.get(place, join(folder, 'x'), open)).rejects.toThrow(
+        /no place inside of the file store|404/,
+      );
+    }
+  });
+
+  test('a file that is not there fails the attempt with its name', async () => {
+    const missing = { name: 'gone', location: 'job_p/att_1/gone' };
+    await expect(stageIn({ inputs: [missing], parents: [] }, folders, store, open)).rejects.toMatchObject({
+      family: 'DATA',
+      code: 'INPUT_UNAVAILABLE',
+      message: expect.stringContaining('input "gone" from job_p/att_1/gone could not be fetched'),
+      retryable: true,
+    });
+    expect(requests.length).toBeLessThanOrEqual(1);
+  });
+
+  test('a file that is not what its parent left fails the attempt', async () => {
+    await writeFile(join(folders.outputs, 'a'), 'content');
+    const stored = await stageOut(
+      await findOutputs(['a'], folders, open),
+      { jobId: 'job_p', attemptId: 'att_1' },
+      store,
+      open,
+    );
+    const outputs = stored.map((file) => ({ ...file, sha256: sha256('other') }));
+    await expect(
+      stageIn({ inputs: [], parents: [{ jobId: 'job_p', outputs }] }, folders, store, open),
+    ).rejects.toMatchObject({
+      code: 'INPUT_CORRUPT',
+    });
+  });
+});
+
+describe('a file server', () => {
+  test('that fails for a while is asked again', async () => {
+    const store = openFileStore(await serveFiles());
+    await writeFile(join(folder, 'a'), 'content');
+    faults = [503, 500];
+    await store.put(join(folder, 'a'), 'job_p/a', open);
+    faults = [502];
+    await store.get('job_p/a', join(folder, 'b'), open);
+    expect(await readFile(join(folder, 'b'), 'utf8')).toBe('content');
+    expect(requests).toHaveLength(5);
+  });
+
+  test('that refuses is asked once, and what it says of credentials is not repeated', async () => {
+    const url = new URL(await serveFiles());
+    faults = [403];
+    const location = `http://user:secret@${url.host}/x?signature=secret`;
+    const staging = stageIn(
+      { inputs: [{ name: 'x', location }], parents: [] },
+      folders,
+      openFileStore(folder),
+      open,
+    );
+    const error: unknown = await staging.catch((caught: unknown) => caught);
+    expect(String(error)).toContain(`GET http://${url.host}/x was answered with status 403`);
+    expect(String(error)).not.toContain('secret');
+    expect(requests).toHaveLength(1);
+  });
+
+  test('gives declared inputs by URL into the working folder', async () => {
+    const url = await serveFiles();
+    await openFileStore(url).put(new URL(import.meta.url).pathname, 'data.json', open);
+    await stageIn(
+      { inputs: [{ name: 'in.json', location: `${url}data.json` }], parents: [] },
+      folders,
+      openFileStore(folder),
+      open,
+    );
+    expect(await readdir(folders.work)).toEqual(['in.json']);
+  });
+});
+
+describe('declared outputs', () => {
+  test('that are missing are named, all of them', async () => {
+    await writeFile(join(folders.outputs, 'there'), '');
+    await expect(findOutputs(['a', 'there', 'b'], folders, open)).rejects.toMatchObject({
+      code: 'OUTPUT_MISSING',
+      message: 'declared outputs are not in the output folder as regular files: "a", "b"',
+    });
+  });
+
+  test('are no links, no folders, and nothing outside of the output folder', async () => {
+    await symlink('/etc/hostname', join(folders.outputs, 'link'));
+    await mkdir(join(folders.outputs, 'folder'));
+    for (const name of ['link', 'folder', '../inputs.json', '..', '']) {
+      await expect(findOutputs([name], folders, open)).rejects.toMatchObject({ code: 'OUTPUT_MISSING' });
+    }
+  });
+});
+
+describe('scratch space', () => {
+  test('of a pilot that has gone is removed by the next, of one that runs it stays', async () => {
+    const parent = join(folder, 'shared');
+    await mkdir(join(parent, 'pilot-4194304-1', 'att_old'), { recursive: true });
+    await mkdir(join(parent, 'something else'), { recursive: true });
+    const mine = await Scratch.open(parent);
+    await Scratch.open(parent);
+    const left = await readdir(parent);
+    expect(left).toHaveLength(2);
+    expect(left).toContain('something else');
+    await mine.close();
+    expect(await readdir(parent)).toEqual(['something else']);
+  });
+});

@@ -1,0 +1,101 @@
+import { createReadStream, createWriteStream } from 'node:fs';
+import { rm, stat } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import { request, type Dispatcher } from 'undici';
+import type { FileStore } from './file-store.js';
+
+const TRIES = 4;
+const FIRST_PAUSE_MS = 250;
+/** Silence of the other side after which a transfer is given up. */
+const SILENCE_MS = 60_000;
+
+/** A server that keeps what is PUT and answers it to GET. */
+export class HttpStore implements FileStore {
+  private readonly base: string;
+
+  constructor(url: string) {
+    this.base = url.replace(/\/+$/, '');
+  }
+
+  async put(localPath: string, place: string, signal: AbortSignal): Promise<void> {
+    const { size } = await stat(localPath);
+    await withTries(signal, async () => {
+      const answer = await request(this.urlOf(place), {
+        method: 'PUT',
+        headers: { 'content-length': String(size), 'content-type': 'application/octet-stream' },
+        body: createReadStream(localPath),
+        headersTimeout: SILENCE_MS,
+        bodyTimeout: SILENCE_MS,
+        signal,
+      });
+      await answer.body.dump();
+      assertOk(answer, 'PUT', this.urlOf(place));
+    });
+  }
+
+  async get(place: string, localPath: string, signal: AbortSignal): Promise<void> {
+    await download(this.urlOf(place), localPath, signal);
+  }
+
+  private urlOf(place: string): string {
+    const parts = place.split('/');
+    if (parts.some((part) => part === '' || part === '.' || part === '..')) {
+      throw new Error(`${JSON.stringify(place)} is no place inside of the file store`);
+    }
+    return `${this.base}/${parts.map(encodeURIComponent).join('/')}`;
+  }
+}
+
+/** Fetches a URL into a file; nothing is left there when that fails. Follows no redirects. */
+export async function download(url: string, localPath: string, signal: AbortSignal): Promise<void> {
+  try {
+    await withTries(signal, async () => {
+      const answer = await request(url, {
+        method: 'GET',
+        headersTimeout: SILENCE_MS,
+        bodyTimeout: SILENCE_MS,
+        signal,
+      });
+      if (answer.statusCode !== 200) await answer.body.dump();
+      assertOk(answer, 'GET', url);
+      await pipeline(answer.body, createWriteStream(localPath), { signal });
+    });
+  } catch (error) {
+    await rm(localPath, { force: true });
+    throw error;
+  }
+}
+
+/** An answer that is no use to repeat the request for. */
+class FinalAnswer extends Error {}
+
+function assertOk({ statusCode }: Dispatcher.ResponseData, method: string, url: string): void {
+  if (statusCode >= 200 && statusCode < 300) return;
+  const message = `${method} ${withoutCredentials(url)} was answered with status ${statusCode}`;
+  const isPassing = statusCode >= 500 || statusCode === 408 || statusCode === 429;
+  throw isPassing ? new Error(message) : new FinalAnswer(message);
+}
+
+/** User names, passwords and signatures in a URL are nobody's business in an error's text. */
+export function withoutCredentials(url: string): string {
+  return url.replace(/\/\/[^/@]*@/, '//').replace(/[?#].*$/s, '');
+}
+
+/** Faults of the network and of the server pass; anything else is final. */
+async function withTries(signal: AbortSignal, transfer: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await transfer();
+    } catch (error) {
+      if (attempt === TRIES || signal.aborted || error instanceof FinalAnswer || isLocal(error)) throw error;
+      await pause(FIRST_PAUSE_MS * 2 ** (attempt - 1) * (0.5 + Math.random()), undefined, { signal });
+    }
+  }
+}
+
+/** A fault of this host's own disk: trying again does not mend it. */
+function isLocal(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === 'ENOSPC' || code === 'EACCES' || code === 'ENOENT' || code === 'EROFS' || code === 'EDQUOT';
+}

@@ -1,0 +1,77 @@
+import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readProcess } from '../processes/process-table.js';
+import { placeOf } from './file-store.js';
+
+/** The folders of one attempt. */
+export interface AttemptFolders {
+  /** All of them; holds nothing of the payload itself. */
+  readonly root: string;
+  /** Where the payload starts. */
+  readonly work: string;
+  /** What its parents left: a folder for each, named by the parent's job id. */
+  readonly inputs: string;
+  /** Where it leaves what it declared. */
+  readonly outputs: string;
+  /** For temporary files. */
+  readonly temporary: string;
+  /** What is in `inputs`, as JSON. */
+  readonly inputsManifest: string;
+}
+
+/** A pilot's own part of the scratch space, named by its process so that another can tell whether it is still in use. */
+export class Scratch {
+  private constructor(private readonly folder: string) {}
+
+  /** Makes the part, and removes parts whose pilots have gone. */
+  static async open(parent: string): Promise<Scratch> {
+    await mkdir(parent, { recursive: true });
+    for (const name of await readdir(parent)) {
+      const [, pid, startTicks] = /^pilot-(\d+)-(\d+)$/.exec(name) ?? [];
+      if (pid === undefined || readProcess(Number(pid))?.startTicks === Number(startTicks)) continue;
+      await removeFolder(join(parent, name));
+    }
+    const self = readProcess(process.pid);
+    const folder = join(parent, `pilot-${process.pid}-${self?.startTicks ?? 0}`);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    return new Scratch(folder);
+  }
+
+  /** Makes the folders of an attempt. */
+  async makeFolders(attemptId: string): Promise<AttemptFolders> {
+    const root = join(this.folder, placeOf(attemptId));
+    const folders = {
+      root,
+      work: join(root, 'work'),
+      inputs: join(root, 'inputs'),
+      outputs: join(root, 'outputs'),
+      temporary: join(root, 'tmp'),
+    };
+    await mkdir(root, { recursive: true, mode: 0o700 });
+    for (const folder of [folders.work, folders.inputs, folders.outputs, folders.temporary])
+      await mkdir(folder, { recursive: true });
+    return { ...folders, inputsManifest: join(root, 'inputs.json') };
+  }
+
+  /** Removes all of the pilot's part. */
+  async close(): Promise<void> {
+    await removeFolder(this.folder);
+  }
+}
+
+/** Removes a folder also where a payload took away its own permission to do so. */
+export async function removeFolder(folder: string): Promise<void> {
+  try {
+    await rm(folder, { recursive: true, force: true });
+  } catch {
+    await openUp(folder);
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function openUp(folder: string): Promise<void> {
+  await chmod(folder, 0o700);
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    if (entry.isDirectory()) await openUp(join(folder, entry.name));
+  }
+}

@@ -1,0 +1,172 @@
+import { lstat, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AttemptError } from '../payload/attempt-error.js';
+import { digestOf, type Digest } from './checksum.js';
+import { eachOf } from './each.js';
+import { isPlainName, placeOf, type FileStore } from './file-store.js';
+import { download, withoutCredentials } from './http-store.js';
+import type { AttemptFolders } from './scratch.js';
+
+/** A file that the payload wants to find, by name, in its working folder. */
+export interface InputFile {
+  readonly name: string;
+  /** An http(s) URL, or a place in the file store. */
+  readonly location: string;
+}
+
+/** An output where it was put. */
+export interface StoredFile extends InputFile, Digest {}
+
+/** A parent of the job, with what it left. */
+export interface ParentOutputs {
+  readonly jobId: string;
+  readonly outputs: readonly StoredFile[];
+}
+
+/** What a job reads. */
+export interface StageInPlan {
+  readonly inputs: readonly InputFile[];
+  readonly parents: readonly ParentOutputs[];
+}
+
+/** Transfers at once, of one job. */
+const WIDTH = 8;
+
+/**
+ * Fetches declared inputs into the working folder and the outputs of each parent into a folder of its own, checks the latter
+ * against what was said of them, and writes the manifest: `{"parents": [{"jobId", "folder", "files": [{"name", "sizeBytes",
+ * "sha256"}]}], "inputs": [{"name", "path"}]}`.
+ * @throws AttemptError DATA that names the file
+ */
+export async function stageIn(
+  plan: StageInPlan,
+  folders: AttemptFolders,
+  store: FileStore,
+  signal: AbortSignal,
+): Promise<void> {
+  const parents = plan.parents.map((parent) => ({
+    ...parent,
+    folder: join(folders.inputs, placeOf(parent.jobId)),
+  }));
+  for (const { folder } of parents) await mkdir(folder, { recursive: true });
+  const wanted = [
+    ...plan.inputs.map((file) => ({ file, folder: folders.work })),
+    ...parents.flatMap(({ outputs, folder }) => outputs.map((file) => ({ file, folder }))),
+  ];
+  await eachOf(wanted, WIDTH, async ({ file, folder }) => fetchInput(file, folder, store, signal));
+  const manifest = {
+    parents: parents.map(({ jobId, folder, outputs }) => ({
+      jobId,
+      folder,
+      files: outputs.map(({ name, sizeBytes, sha256 }) => ({ name, sizeBytes, sha256 })),
+    })),
+    inputs: plan.inputs.map(({ name }) => ({ name, path: join(folders.work, name) })),
+  };
+  await writeFile(folders.inputsManifest, `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+async function fetchInput(
+  file: InputFile | StoredFile,
+  folder: string,
+  store: FileStore,
+  signal: AbortSignal,
+): Promise<void> {
+  const shown = `input ${JSON.stringify(file.name)} from ${withoutCredentials(file.location)}`;
+  if (!isPlainName(file.name))
+    throw new AttemptError(
+      'DATA',
+      'INPUT_INVALID',
+      `${shown}: a name of a file is wanted, without "/"`,
+      false,
+    );
+  const target = join(folder, file.name);
+  try {
+    if (/^https?:\/\//i.test(file.location)) await download(file.location, target, signal);
+    else await store.get(file.location, target, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new AttemptError(
+      'DATA',
+      'INPUT_UNAVAILABLE',
+      `${shown} could not be fetched: ${reasonOf(error)}`,
+      true,
+      { cause: error },
+    );
+  }
+  if (!('sha256' in file)) return;
+  const found = await digestOf(target, signal);
+  if (found.sha256 === file.sha256 && found.sizeBytes === file.sizeBytes) return;
+  const difference = `${found.sizeBytes} bytes with SHA-256 ${found.sha256} instead of ${file.sizeBytes} bytes with ${file.sha256}`;
+  throw new AttemptError('DATA', 'INPUT_CORRUPT', `${shown} has ${difference}`, true);
+}
+
+/** A declared output that is there, with what it is. */
+export interface FoundOutput extends Digest {
+  readonly name: string;
+  readonly path: string;
+}
+
+/**
+ * Looks for all declared outputs.
+ * @throws AttemptError DATA OUTPUT_MISSING that names every one that is missing or is no regular file
+ */
+export async function findOutputs(
+  names: readonly string[],
+  folders: AttemptFolders,
+  signal: AbortSignal,
+): Promise<readonly FoundOutput[]> {
+  const paths = names.map((name) => ({ name, path: join(folders.outputs, name) }));
+  // A link is no output: it could lead to a file of the host that the payload's owner must not see.
+  const isThere = await Promise.all(
+    paths.map(
+      async ({ name, path }) =>
+        isPlainName(name) &&
+        (await lstat(path).then(
+          (found) => found.isFile(),
+          () => false,
+        )),
+    ),
+  );
+  const missing = names.filter((_, index) => !isThere[index]);
+  if (missing.length > 0) {
+    const list = missing.map((name) => JSON.stringify(name)).join(', ');
+    throw new AttemptError(
+      'DATA',
+      'OUTPUT_MISSING',
+      `declared outputs are not in the output folder as regular files: ${list}`,
+      true,
+    );
+  }
+  return Promise.all(paths.map(async (output) => ({ ...output, ...(await digestOf(output.path, signal)) })));
+}
+
+/**
+ * Puts outputs into the store, in a place of this attempt alone: a late attempt never replaces files of another.
+ * @throws AttemptError DATA OUTPUT_NOT_STORED
+ */
+export async function stageOut(
+  outputs: readonly FoundOutput[],
+  attempt: { readonly jobId: string; readonly attemptId: string },
+  store: FileStore,
+  signal: AbortSignal,
+): Promise<readonly StoredFile[]> {
+  const stored = outputs.map((output) => ({
+    ...output,
+    location: placeOf(attempt.jobId, attempt.attemptId, output.name),
+  }));
+  await eachOf(stored, WIDTH, async ({ name, path, location }) => {
+    try {
+      await store.put(path, location, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      const message = `output ${JSON.stringify(name)} could not be put at ${location}: ${reasonOf(error)}`;
+      throw new AttemptError('DATA', 'OUTPUT_NOT_STORED', message, true, { cause: error });
+    }
+  });
+  return stored.map(({ name, location, sizeBytes, sha256 }) => ({ name, location, sizeBytes, sha256 }));
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.message === '' && 'code' in error ? String(error.code) : error.message;
+}
