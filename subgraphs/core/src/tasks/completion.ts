@@ -1,0 +1,90 @@
+import type { Clock } from '@rhizome/mongo';
+import type { JobEvent, StateCounts } from '../jobs/collaborators.js';
+import type { EventHandler } from '../jobs/event-work.js';
+import { isTerminal, terminalStates } from '../jobs/job-state.js';
+import type { JobsRepository } from '../jobs/jobs.repository.js';
+import type { TaskState } from './task.document.js';
+import type { TasksRepository } from './tasks.repository.js';
+
+/** What {@link Completion} works with. */
+export interface CompletionOptions {
+  readonly tasks: TasksRepository;
+  readonly jobs: JobsRepository;
+  readonly clock: Clock;
+}
+
+/** Tasks whose missing ends are remembered; forgetting one costs a count. */
+const maxRemembered = 50_000;
+const pageSize = 200;
+
+/** Ends tasks when the last of their jobs has ended. */
+export class Completion implements EventHandler {
+  readonly name = 'task completion';
+  readonly #options: CompletionOptions;
+  /** Jobs of a task that had not ended at the last count, less the ends told since: a lower bound, which may be too low and never too high. */
+  readonly #missing = new Map<string, number>();
+
+  constructor(options: CompletionOptions) {
+    this.#options = options;
+  }
+
+  async handle(events: readonly JobEvent[]): Promise<void> {
+    const ends = new Map<string, number>();
+    for (const { last } of events) {
+      if (last.taskId !== undefined && isTerminal(last.to) && last.from !== last.to) ends.set(last.taskId, (ends.get(last.taskId) ?? 0) + 1);
+    }
+    const due: string[] = [];
+    for (const [taskId, count] of ends) {
+      const missing = (this.#missing.get(taskId) ?? 0) - count;
+      if (missing <= 0) due.push(taskId);
+      else this.#missing.set(taskId, missing);
+    }
+    await this.check(due);
+  }
+
+  async recover(signal: AbortSignal): Promise<void> {
+    let behind = '';
+    while (!signal.aborted) {
+      const running = await this.#options.tasks.running(behind, pageSize);
+      if (running.length === 0) return;
+      await this.check(running.map(({ _id }) => _id));
+      behind = running.at(-1)?._id ?? behind;
+    }
+  }
+
+  /** Counts the jobs of these tasks, and ends those in which none is live. */
+  async check(taskIds: readonly string[]): Promise<void> {
+    const { tasks, jobs, clock } = this.#options;
+    for (let start = 0; start < taskIds.length; start += pageSize) {
+      const found = (await tasks.find(taskIds.slice(start, start + pageSize))).filter(({ state }) => state === 'RUNNING');
+      if (found.length === 0) continue;
+      const counts = await jobs.stateCounts(found.map(({ _id }) => _id));
+      for (const { _id, totalJobs } of found) {
+        const of = counts.get(_id) ?? {};
+        const missing = totalJobs - endedOf(of);
+        if (missing > 0) this.#remember(_id, missing);
+        else {
+          await tasks.end(_id, endStateOf(of), clock.now());
+          this.#missing.delete(_id);
+        }
+      }
+    }
+  }
+
+  #remember(taskId: string, missing: number): void {
+    if (this.#missing.size >= maxRemembered) this.#missing.clear();
+    this.#missing.set(taskId, missing);
+  }
+}
+
+/** Jobs that have ended. */
+export function endedOf(counts: StateCounts): number {
+  return terminalStates.reduce((sum, state) => sum + (counts[state] ?? 0), 0);
+}
+
+/** How a task has ended whose jobs have all ended. */
+export function endStateOf(counts: StateCounts): Exclude<TaskState, 'EXPANDING' | 'RUNNING'> {
+  const { FINISHED = 0, FAILED = 0, CANCELLED = 0, CLOSED = 0 } = counts;
+  if (FAILED + CANCELLED + CLOSED === 0) return 'FINISHED';
+  return FINISHED === 0 && FAILED === 0 && CANCELLED > 0 ? 'CANCELLED' : 'FAILED';
+}

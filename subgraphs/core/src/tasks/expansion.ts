@@ -1,0 +1,160 @@
+import type { Logger } from '@rhizome/log';
+import type { Clock } from '@rhizome/mongo';
+import type { LeaderWork } from '../jobs/collaborators.js';
+import type { Dependencies } from '../jobs/dependencies.js';
+import { batchJobIds } from '../jobs/job-ids.js';
+import { sibling } from '../jobs/job-input.js';
+import type { JobDocument } from '../jobs/job.types.js';
+import type { JobsRepository } from '../jobs/jobs.repository.js';
+import { newJobDocument } from '../jobs/new-job.js';
+import { pause } from '../jobs/pause.js';
+import type { StoredParameterSet, TaskDocument } from './task.document.js';
+import type { TasksRepository } from './tasks.repository.js';
+import { fillIn } from './template.js';
+
+/** What {@link Expansion} works with. */
+export interface ExpansionOptions {
+  readonly tasks: TasksRepository;
+  readonly jobs: JobsRepository;
+  readonly dependencies: Dependencies;
+  readonly leader: LeaderWork;
+  /** Told when all jobs of a task exist: they may have ended by then. */
+  readonly onComplete: (taskId: string) => Promise<void>;
+  /** Names this process among those that may expand a task. */
+  readonly runnerId: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Jobs in one step, 1 to 5,000; 2,000 unless given. */
+  readonly stepSize?: number;
+  /** How often the leader looks for tasks that nobody expands, in milliseconds; 10,000 unless given. */
+  readonly sweepMs?: number;
+}
+
+/** Tasks that this process expands at the same time. */
+const maxAtOnce = 4;
+
+/**
+ * Creates the jobs of tasks, step by step. The process that accepted a task begins at once; the leader goes on with those whose process
+ * ended. The ids of the jobs follow from the task and their positions: a step that is done twice makes nothing twice.
+ */
+export class Expansion {
+  readonly #options: ExpansionOptions;
+  readonly #active = new Map<string, Promise<void>>();
+  readonly #waiting: string[] = [];
+  readonly #stopping = new AbortController();
+  #sweeping: Promise<void> = Promise.resolve();
+  #stop: (() => void) | undefined;
+
+  constructor(options: ExpansionOptions) {
+    this.#options = options;
+  }
+
+  /** Looks for abandoned tasks whenever this process leads. */
+  start(): void {
+    this.#stop = this.#options.leader.onGained((signal) => {
+      this.#sweeping = this.#sweeping.then(() => this.#sweep(AbortSignal.any([signal, this.#stopping.signal])));
+    });
+  }
+
+  /** Ends after the steps under way; others go on with the tasks. */
+  async stop(): Promise<void> {
+    this.#stop?.();
+    this.#stopping.abort();
+    this.#waiting.length = 0;
+    await Promise.all([this.#sweeping, ...this.#active.values()]);
+  }
+
+  /** Begins to expand a task, or lines it up; what goes wrong is logged, and the leader tries again. */
+  begin(id: string): void {
+    if (this.#stopping.signal.aborted || this.#active.has(id)) return;
+    if (this.#active.size < maxAtOnce) void this.#run(id);
+    else if (!this.#waiting.includes(id)) this.#waiting.push(id);
+  }
+
+  #run(id: string): Promise<void> {
+    const running = this.#expand(id)
+      .catch((error: unknown) => this.#options.log.warn({ err: error, taskId: id }, 'the expansion of a task was interrupted and goes on later'))
+      .finally(() => {
+        this.#active.delete(id);
+        const next = this.#waiting.shift();
+        if (next !== undefined) this.begin(next);
+      });
+    this.#active.set(id, running);
+    return running;
+  }
+
+  async #sweep(signal: AbortSignal): Promise<void> {
+    const { tasks, clock, log, sweepMs = 10_000 } = this.#options;
+    while (!signal.aborted) {
+      try {
+        for (const id of await tasks.abandoned(clock.now(), 100)) this.begin(id);
+      } catch (error) {
+        log.warn({ err: error }, 'abandoned tasks could not be looked for');
+      }
+      await pause(sweepMs, signal);
+    }
+  }
+
+  async #expand(id: string): Promise<void> {
+    const { tasks, runnerId, clock, stepSize = 2000, onComplete } = this.#options;
+    const task = await tasks.claim(id, runnerId, clock.now());
+    if (!task) return;
+    try {
+      let created = task.createdJobs;
+      while (created < task.totalJobs) {
+        if (this.#stopping.signal.aborted) return;
+        const upTo = Math.min(created + stepSize, task.totalJobs);
+        await this.#step(task, created, upTo);
+        created = upTo;
+        if (!(await tasks.created(id, runnerId, created, created === task.totalJobs, clock.now()))) return;
+      }
+    } finally {
+      await tasks.letGo(id, runnerId);
+    }
+    if (task.hasParameters) await tasks.dropSets(id);
+    await onComplete(id);
+  }
+
+  /** Creates the jobs from one position up to, and without, another. */
+  async #step(task: TaskDocument, from: number, upTo: number): Promise<void> {
+    const { tasks, jobs, dependencies, clock } = this.#options;
+    const sets = task.hasParameters ? await tasks.sets(task._id, from, upTo - from) : undefined;
+    if (sets && sets.length !== upTo - from) throw new Error(`task ${task._id}: parameter sets ${from} to ${upTo - 1} are not complete`);
+    const idAt = batchJobIds(task._id, task.createdAt);
+    const parentsAt = (index: number): readonly string[] => {
+      const own = sets?.[index - from]?.dependsOn ?? [];
+      return [...task.template.dependsOn, ...own.map((id) => (sibling.test(id) ? idAt(Number(id.slice(1))) : id))];
+    };
+    const positions = Array.from({ length: upTo - from }, (_, offset) => from + offset);
+    const finished = await this.#finished(new Set(positions.flatMap(parentsAt)));
+    const now = clock.now();
+    const documents = positions.map((index) => {
+      const dependsOn = parentsAt(index);
+      const waitingFor = dependsOn.filter((parent) => !finished.has(parent));
+      return jobAt(task, index, sets?.[index - from], { id: idAt(index), dependsOn, waitingFor }, now);
+    });
+    await jobs.insertNew(documents);
+    await dependencies.checkAgain(documents.flatMap(({ waitingFor }) => waitingFor));
+  }
+
+  async #finished(parents: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+    const found = await this.#options.jobs.parents([...parents]);
+    return new Set([...found.values()].flatMap(({ _id, state }) => (state === 'FINISHED' ? [_id] : [])));
+  }
+}
+
+function jobAt(
+  task: TaskDocument,
+  index: number,
+  set: StoredParameterSet | undefined,
+  place: { readonly id: string; readonly dependsOn: readonly string[]; readonly waitingFor: readonly string[] },
+  now: Date,
+): JobDocument {
+  const { template, createdAt, experiment, owner, share, priority, labels } = task;
+  const { name, payload } = fillIn(template, index, set?.parameters ?? {});
+  const { requirements, classId, retry } = template;
+  return newJobDocument(
+    { ...place, createdAt, experiment, name, owner, share, priority, labels, requirements, classId, payload, retry, task: { id: task._id, index } },
+    now,
+  );
+}

@@ -1,0 +1,108 @@
+/** Whether a task that a caller describes is well-formed: the template, each parameter set, and what the template makes of it. */
+import { setImmediate as turn } from 'node:timers/promises';
+import { Findings } from '../jobs/findings.js';
+import { checkJob, checkPayload, sibling, type CheckSelector } from '../jobs/job-input.js';
+import type { JobSpec, Refusal } from '../jobs/submit.types.js';
+import { fillIn, indexParameter, parametersOf, textsOf } from './template.js';
+
+/** Jobs of a task at most. */
+export const maxJobsPerTask = 1_000_000;
+
+/** The values of one job. */
+export interface ParameterSetSpec {
+  readonly parameters: readonly { readonly name: string; readonly value: string }[];
+  readonly dependsOn?: readonly string[] | null | undefined;
+}
+
+/** A task to submit. */
+export interface TaskSpec {
+  readonly experiment: string;
+  readonly idempotencyKey: string;
+  readonly name: string;
+  readonly template: JobSpec;
+  readonly parameterSets?: readonly ParameterSetSpec[] | null | undefined;
+  readonly count?: number | null | undefined;
+}
+
+const parameterName = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
+/** Refusals told at most: a fault in a template is a fault of each job. */
+const maxRefusals = 100;
+
+/** Everything that can be said without the store. Empty: the task is well-formed. */
+export async function checkTask(task: TaskSpec, checkSelector: CheckSelector): Promise<readonly Refusal[]> {
+  const findings = new Findings();
+  findings.text(['idempotencyKey'], task.idempotencyKey, 1, 200);
+  findings.text(['experiment'], task.experiment, 1, 31);
+  findings.text(['name'], task.name, 1, 255);
+  checkJob(task.template, ['template'], findings, checkSelector);
+  checkSize(task, findings);
+  if (!findings.isEmpty) return findings.refusals.slice(0, maxRefusals);
+  if (task.parameterSets) await checkSets(task.template, task.parameterSets, findings);
+  else checkCount(task.template, task.count ?? 0, findings);
+  return findings.refusals.slice(0, maxRefusals);
+}
+
+/** Ids of jobs outside of the task that it waits for. */
+export function externalParentsOf({ template, parameterSets }: TaskSpec): ReadonlySet<string> {
+  const ids = new Set<string>(template.dependsOn ?? []);
+  for (const { dependsOn } of parameterSets ?? []) for (const id of dependsOn ?? []) if (!sibling.test(id)) ids.add(id);
+  return ids;
+}
+
+function checkSize({ parameterSets, count, template }: TaskSpec, findings: Findings): void {
+  if ((parameterSets == null) === (count == null)) {
+    findings.add(['count'], count ?? null, 'either `count` or `parameterSets`, not both and not neither');
+  } else if (parameterSets != null && (parameterSets.length < 1 || parameterSets.length > maxJobsPerTask)) {
+    findings.add(['parameterSets'], `${parameterSets.length} sets`, `1 to ${maxJobsPerTask} sets`, parameterSets.length > 0 ? 'BATCH_TOO_LARGE' : 'INVALID_VALUE');
+  } else if (count != null) findings.int(['count'], count, 1, maxJobsPerTask);
+  (template.dependsOn ?? []).forEach((id, position) => {
+    if (sibling.test(id)) findings.add(['template', 'dependsOn', position], id, 'the id of a job outside of the task; `#N` stands in a parameter set', 'DEPENDENCY_INVALID');
+  });
+}
+
+function checkCount(template: JobSpec, count: number, findings: Findings): void {
+  for (const name of parametersOf(textsOf(template))) {
+    if (name !== indexParameter) findings.add(['template'], `{{${name}}}`, 'no parameter but {{index}} where a count is given');
+  }
+  checkFilled(template, count - 1, {}, ['template'], findings);
+}
+
+async function checkSets(template: JobSpec, sets: readonly ParameterSetSpec[], findings: Findings): Promise<void> {
+  const needed = [...parametersOf(textsOf(template))].filter((name) => name !== indexParameter);
+  for (const [index, set] of sets.entries()) {
+    checkSet(template, needed, set, index, findings);
+    if (findings.refusals.length >= maxRefusals) return;
+    // A million sets take a while: others get their turn.
+    if (index % 500 === 499) await turn();
+  }
+}
+
+function checkSet(template: JobSpec, needed: readonly string[], set: ParameterSetSpec, index: number, findings: Findings): void {
+  const path = ['parameterSets', index];
+  const before = findings.refusals.length;
+  findings.list([...path, 'parameters'], set.parameters, 100);
+  findings.distinct([...path, 'parameters'], set.parameters.map(({ name }) => name));
+  set.parameters.forEach(({ name, value }, position) => {
+    const own = [...path, 'parameters', position];
+    if (!parameterName.test(name) || name === indexParameter) findings.add([...own, 'name'], name, 'letters, digits and `_`, not starting with a digit, and not `index`');
+    findings.text([...own, 'value'], value, 0, 4096);
+  });
+  const values = Object.fromEntries(set.parameters.map(({ name, value }) => [name, value]));
+  for (const name of needed) if (!Object.hasOwn(values, name)) findings.add([...path, 'parameters'], Object.keys(values), `a value for {{${name}}} of the template`);
+  const parents = set.dependsOn ?? [];
+  findings.list([...path, 'dependsOn'], parents, 1000 - (template.dependsOn?.length ?? 0));
+  findings.distinct([...path, 'dependsOn'], [...(template.dependsOn ?? []), ...parents]);
+  parents.forEach((id, position) => {
+    if (sibling.test(id) && Number(id.slice(1)) >= index) {
+      findings.add([...path, 'dependsOn', position], id, `#N with N smaller than ${index}`, 'DEPENDENCY_INVALID');
+    }
+  });
+  if (findings.refusals.length === before) checkFilled(template, index, values, path, findings);
+}
+
+/** What the values make of the template must be as well-formed as a job that is given as it is. */
+function checkFilled(template: JobSpec, index: number, values: Readonly<Record<string, string>>, path: readonly (string | number)[], findings: Findings): void {
+  const { name, payload } = fillIn(textsOf(template), index, values);
+  findings.text([...path, 'name'], name, 1, 255);
+  checkPayload({ ...template.payload, ...payload }, [...path, 'payload'], findings);
+}

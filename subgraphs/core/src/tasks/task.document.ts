@@ -1,0 +1,111 @@
+import { defineCollection } from '@rhizome/mongo';
+import type { StoredPayload, StoredRequirements, StoredRetryPolicy } from '../jobs/job.types.js';
+
+/** How a task stands. */
+export const taskStates = ['EXPANDING', 'RUNNING', 'FINISHED', 'FAILED', 'CANCELLED'] as const;
+
+/** One of {@link taskStates}. */
+export type TaskState = (typeof taskStates)[number];
+
+/** What each job of a task is made of; texts may hold `{{name}}` for parameters. */
+export interface StoredTemplate {
+  readonly name: string;
+  readonly requirements: StoredRequirements;
+  readonly classId: string;
+  readonly payload: StoredPayload;
+  readonly retry: StoredRetryPolicy;
+  readonly dependsOn: readonly string[];
+}
+
+/** A stored task. Its parameter sets lie in a collection of their own. */
+export interface TaskDocument {
+  readonly _id: string;
+  readonly schemaVersion: number;
+  readonly revision: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly experiment: string;
+  readonly name: string;
+  readonly owner: string;
+  /** Path of the leaf. */
+  readonly share: string;
+  readonly priority: number;
+  readonly labels: readonly { readonly key: string; readonly value: string }[];
+  readonly template: StoredTemplate;
+  readonly hasParameters: boolean;
+  readonly state: TaskState;
+  readonly totalJobs: number;
+  /** Jobs with smaller positions exist. */
+  readonly createdJobs: number;
+  readonly endedAt?: Date;
+  /** Who creates the jobs, until when nobody else does. */
+  readonly runner?: { readonly id: string; readonly until: Date };
+}
+
+/** Tasks. */
+export const tasksCollection = defineCollection<TaskDocument>({
+  name: 'tasks',
+  schemaVersion: 1,
+  validator: {
+    required: [
+      'revision', 'createdAt', 'updatedAt', 'experiment', 'name', 'owner', 'share', 'priority', 'labels', 'template', 'hasParameters',
+      'state', 'totalJobs', 'createdJobs',
+    ],
+    properties: {
+      revision: { bsonType: 'int', minimum: 1 },
+      createdAt: { bsonType: 'date' },
+      updatedAt: { bsonType: 'date' },
+      experiment: { bsonType: 'string' },
+      name: { bsonType: 'string' },
+      owner: { bsonType: 'string' },
+      share: { bsonType: 'string' },
+      priority: { bsonType: 'int', minimum: -1000, maximum: 1000 },
+      labels: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: 32 },
+      template: { bsonType: 'object' },
+      hasParameters: { bsonType: 'bool' },
+      state: { enum: [...taskStates] },
+      totalJobs: { bsonType: 'int', minimum: 1, maximum: 1_000_000 },
+      createdJobs: { bsonType: 'int', minimum: 0, maximum: 1_000_000 },
+      endedAt: { bsonType: 'date' },
+      runner: { bsonType: 'object' },
+    },
+  },
+  indexes: [
+    { name: 'experiment_state_idx', keys: { experiment: 1, state: 1, _id: 1 }, why: 'tasks of experiments, of states, newest first' },
+    { name: 'owner_idx', keys: { owner: 1, _id: 1 }, why: 'tasks of an owner, newest first' },
+    { name: 'state_idx', keys: { state: 1, _id: 1 }, why: 'tasks whose jobs are not all created, or not all ended, for whoever leads' },
+  ],
+});
+
+/** The values of one job of a task. */
+export interface StoredParameterSet {
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly dependsOn?: readonly string[];
+}
+
+/** Parameter sets of some jobs of a task that follow each other. */
+export interface ParameterChunkDocument {
+  /** `<task>/<position of the first, seven digits>` */
+  readonly _id: string;
+  readonly schemaVersion: number;
+  readonly revision: number;
+  readonly taskId: string;
+  /** Position of the first. */
+  readonly first: number;
+  readonly sets: readonly StoredParameterSet[];
+}
+
+/** Parameter sets, bounded pieces a document. */
+export const parameterChunksCollection = defineCollection<ParameterChunkDocument>({
+  name: 'taskParameterSets',
+  schemaVersion: 1,
+  validator: {
+    required: ['revision', 'taskId', 'first', 'sets'],
+    properties: {
+      revision: { bsonType: 'int', minimum: 1 },
+      taskId: { bsonType: 'string' },
+      first: { bsonType: 'int', minimum: 0 },
+      sets: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: 1000 },
+    },
+  },
+});

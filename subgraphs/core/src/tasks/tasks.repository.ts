@@ -1,0 +1,173 @@
+import { keysetPage, type KeysetPage } from '@rhizome/mongo';
+import { MongoServerError, type Collection, type Filter } from 'mongodb';
+import { isOnlyDuplicates } from '../jobs/classes.repository.js';
+import { taskStates, type ParameterChunkDocument, type StoredParameterSet, type TaskDocument, type TaskState } from './task.document.js';
+
+const duplicateKey = 11_000;
+/** A runner that is not heard of so long is replaced. */
+const runnerMs = 30_000;
+const chunkSets = 1000;
+/** Characters of values in one document; far below the 16 MiB that a document may have, whatever the characters. */
+const chunkCharacters = 2_000_000;
+
+/** Which tasks: every field given must be met. */
+export interface TaskCriteria {
+  readonly ids?: readonly string[] | undefined;
+  readonly experiments?: readonly string[] | undefined;
+  readonly owner?: string | undefined;
+  readonly states?: readonly TaskState[] | undefined;
+}
+
+/** Tasks and their parameter sets. */
+export class TasksRepository {
+  readonly #tasks: Collection<TaskDocument>;
+  readonly #chunks: Collection<ParameterChunkDocument>;
+
+  constructor(tasks: Collection<TaskDocument>, chunks: Collection<ParameterChunkDocument>) {
+    this.#tasks = tasks;
+    this.#chunks = chunks;
+  }
+
+  /** Writes a task; the one that is there already wins. Its parameter sets must have been written. */
+  async create(task: TaskDocument): Promise<TaskDocument> {
+    try {
+      await this.#tasks.insertOne(task, { writeConcern: { w: 'majority' } });
+      return task;
+    } catch (error) {
+      if (!(error instanceof MongoServerError && error.code === duplicateKey)) throw error;
+      return (await this.#tasks.findOne({ _id: task._id })) ?? task;
+    }
+  }
+
+  /** Writes parameter sets in pieces; those that are there already are left as they are. */
+  async storeSets(taskId: string, sets: Iterable<StoredParameterSet>): Promise<void> {
+    let chunk: StoredParameterSet[] = [];
+    let characters = 0;
+    let first = 0;
+    for (const set of sets) {
+      const size = sizeOf(set);
+      if (chunk.length > 0 && (chunk.length >= chunkSets || characters + size > chunkCharacters)) {
+        await this.#storeChunk(taskId, first, chunk);
+        first += chunk.length;
+        chunk = [];
+        characters = 0;
+      }
+      chunk.push(set);
+      characters += size;
+    }
+    if (chunk.length > 0) await this.#storeChunk(taskId, first, chunk);
+  }
+
+  async #storeChunk(taskId: string, first: number, sets: readonly StoredParameterSet[]): Promise<void> {
+    const document = { _id: chunkId(taskId, first), schemaVersion: 1, revision: 1, taskId, first, sets };
+    try {
+      await this.#chunks.insertMany([document], { ordered: false, writeConcern: { w: 'majority' } });
+    } catch (error) {
+      if (!isOnlyDuplicates(error)) throw error;
+    }
+  }
+
+  /** Parameter sets from a position on; at most `count`. */
+  async sets(taskId: string, from: number, count: number): Promise<readonly StoredParameterSet[]> {
+    const range = { $gte: chunkId(taskId, Math.max(0, from - chunkSets + 1)), $lt: chunkId(taskId, from + count) };
+    const chunks = await this.#chunks.find({ _id: range }, { sort: { _id: 1 } }).toArray();
+    return chunks.flatMap(({ first, sets }) => sets.slice(Math.max(0, from - first), Math.max(0, from + count - first)));
+  }
+
+  /** Deletes the parameter sets of a task whose jobs all exist. */
+  async dropSets(taskId: string): Promise<void> {
+    await this.#chunks.deleteMany({ _id: { $gte: chunkId(taskId, 0), $lte: chunkId(taskId, 9_999_999) } });
+  }
+
+  /** Tasks by id, in no order. */
+  async find(ids: readonly string[]): Promise<readonly TaskDocument[]> {
+    return ids.length === 0 ? [] : this.#tasks.find({ _id: { $in: [...ids] } }).toArray();
+  }
+
+  /** A page of tasks, newest first. */
+  async page(criteria: TaskCriteria, first: number, after: string | null | undefined): Promise<KeysetPage<TaskDocument>> {
+    const { ids, experiments, owner } = criteria;
+    // With all states listed, the index of experiments gives the order of the ids through a merge of its scans.
+    const states = criteria.states ?? (experiments && !ids && owner === undefined ? taskStates : undefined);
+    const filter = {
+      ...(ids ? { _id: { $in: [...ids] } } : {}),
+      ...(experiments ? { experiment: { $in: [...experiments] } } : {}),
+      ...(owner === undefined ? {} : { owner }),
+      ...(states ? { state: { $in: [...states] } } : {}),
+    };
+    return keysetPage({ collection: this.#tasks, filter: filter as Filter<TaskDocument>, order: [{ field: '_id', direction: -1 }], first, after });
+  }
+
+  /** Ids of tasks in a state whose jobs nobody creates. */
+  async abandoned(now: Date, limit: number): Promise<readonly string[]> {
+    const free = { $or: [{ runner: { $exists: false } }, { 'runner.until': { $lt: now } }] };
+    const found = await this.#tasks.find({ state: 'EXPANDING', ...free }, { projection: { _id: 1 }, sort: { _id: 1 }, limit }).toArray();
+    return found.map(({ _id }) => _id);
+  }
+
+  /** Takes the expansion of a task over, if nobody is at it; the document as it stands, or null. */
+  async claim(id: string, runnerId: string, now: Date): Promise<TaskDocument | null> {
+    const free = { $or: [{ runner: { $exists: false } }, { 'runner.until': { $lt: now } }, { 'runner.id': runnerId }] };
+    return this.#tasks.findOneAndUpdate(
+      { _id: id, state: 'EXPANDING', ...free },
+      { $set: { runner: { id: runnerId, until: new Date(now.getTime() + runnerMs) } } },
+      { returnDocument: 'after', writeConcern: { w: 'majority' } },
+    );
+  }
+
+  /** Lets the expansion of a task go, for others to go on with. */
+  async letGo(id: string, runnerId: string): Promise<void> {
+    await this.#tasks.updateOne({ _id: id, 'runner.id': runnerId }, { $unset: { runner: '' } });
+  }
+
+  /** Notes how many jobs exist, and that all do; false when somebody else is at it. */
+  async created(id: string, runnerId: string, createdJobs: number, isComplete: boolean, now: Date): Promise<boolean> {
+    const { matchedCount } = await this.#tasks.updateOne(
+      { _id: id, state: 'EXPANDING', 'runner.id': runnerId },
+      {
+        $max: { createdJobs },
+        $inc: { revision: 1 },
+        $set: { updatedAt: now, ...(isComplete ? { state: 'RUNNING' } : { 'runner.until': new Date(now.getTime() + runnerMs) }) },
+        ...(isComplete ? { $unset: { runner: '' as const } } : {}),
+      },
+      { writeConcern: { w: 'majority' } },
+    );
+    return matchedCount === 1;
+  }
+
+  /** RUNNING tasks after an id, in order; for whoever looks whether they have ended. */
+  async running(behind: string, limit: number): Promise<readonly Pick<TaskDocument, '_id' | 'totalJobs'>[]> {
+    return this.#tasks
+      .find({ state: 'RUNNING', _id: { $gt: behind } }, { projection: { totalJobs: 1 }, sort: { _id: 1 }, limit })
+      .toArray();
+  }
+
+  /** Ends a task whose jobs have all ended. */
+  async end(id: string, state: Exclude<TaskState, 'EXPANDING' | 'RUNNING'>, now: Date): Promise<void> {
+    await this.#tasks.updateOne(
+      { _id: id, state: 'RUNNING' },
+      { $set: { state, endedAt: now, updatedAt: now }, $inc: { revision: 1 } },
+      { writeConcern: { w: 'majority' } },
+    );
+  }
+
+  /** Opens ended tasks again: some of their jobs are repeated. */
+  async reopen(ids: readonly string[], now: Date): Promise<void> {
+    await this.#tasks.updateMany(
+      { _id: { $in: [...ids] }, state: { $in: ['FINISHED', 'FAILED', 'CANCELLED'] } },
+      { $set: { state: 'RUNNING', updatedAt: now }, $unset: { endedAt: '' }, $inc: { revision: 1 } },
+      { writeConcern: { w: 'majority' } },
+    );
+  }
+}
+
+function chunkId(taskId: string, first: number): string {
+  return `${taskId}/${String(first).padStart(7, '0')}`;
+}
+
+function sizeOf({ parameters, dependsOn = [] }: StoredParameterSet): number {
+  let size = 40;
+  for (const [name, value] of Object.entries(parameters)) size += name.length + value.length + 16;
+  for (const id of dependsOn) size += id.length + 12;
+  return size;
+}

@@ -1,0 +1,197 @@
+import { assertCan, experimentsFor, type Principal } from '@rhizome/authz';
+import { badInput } from '@rhizome/errors';
+import type { Clock, Ids, KeysetPage } from '@rhizome/mongo';
+import type { ClassesRepository } from '../jobs/classes.repository.js';
+import type { ExperimentDirectory, ExperimentFacts, StateCounts } from '../jobs/collaborators.js';
+import type { CheckSelector } from '../jobs/job-input.js';
+import type { JobsRepository } from '../jobs/jobs.repository.js';
+import { normalisePayload, normaliseRetry } from '../jobs/normalise.js';
+import type { SubmissionsRepository } from '../jobs/submissions.repository.js';
+import { classifier, digestOf, keyReused, listed, refusalOf, shareOf } from '../jobs/submit.service.js';
+import type { Refusal } from '../jobs/submit.types.js';
+import { endedOf } from './completion.js';
+import type { Expansion } from './expansion.js';
+import type { StoredParameterSet, TaskDocument, TaskState } from './task.document.js';
+import { checkTask, externalParentsOf, type ParameterSetSpec, type TaskSpec } from './task-input.js';
+import type { TasksRepository } from './tasks.repository.js';
+
+/** What {@link TasksService} works with. */
+export interface TasksServiceOptions {
+  readonly tasks: TasksRepository;
+  readonly jobs: JobsRepository;
+  readonly classes: ClassesRepository;
+  readonly submissions: SubmissionsRepository;
+  readonly experiments: ExperimentDirectory;
+  readonly expansion: Expansion;
+  readonly checkSelector: CheckSelector;
+  readonly clock: Clock;
+  readonly ids: Ids;
+}
+
+/** The task, or why it was refused. */
+export type SubmitTaskResult = { readonly task: TaskDocument } | { readonly refusals: readonly Refusal[] };
+
+/** How far a task is. */
+export interface TaskProgressFacts {
+  readonly totalJobs: number;
+  readonly createdJobs: number;
+  readonly states: StateCounts;
+}
+
+/** Which tasks; what is left out is not asked for. */
+export interface TaskFilterSpec {
+  readonly ids?: readonly string[] | null | undefined;
+  readonly experiments?: readonly string[] | null | undefined;
+  readonly owner?: string | null | undefined;
+  readonly states?: readonly TaskState[] | null | undefined;
+}
+
+const maxIds = 1000;
+
+/** Tasks: jobs under one policy. */
+export class TasksService {
+  readonly #options: TasksServiceOptions;
+
+  constructor(options: TasksServiceOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Accepts a task; its jobs are created behind the answer. The same key with the same content gives the same task.
+   * @throws DomainError FORBIDDEN
+   */
+  async submit(principal: Principal, spec: TaskSpec): Promise<SubmitTaskResult> {
+    assertCan(principal, 'task:submit', spec.experiment);
+    const { submissions, clock, ids } = this.#options;
+    const digest = digestOf({ ...spec, idempotencyKey: undefined });
+    const reservationId = `task/${spec.experiment}/${principal.subject}/${spec.idempotencyKey.slice(0, 201)}`;
+    let reserved = await submissions.find(reservationId);
+    if (reserved && reserved.digest !== digest) return { refusals: [keyReused(spec.idempotencyKey)] };
+    if (reserved) {
+      const [known] = await this.#options.tasks.find([reserved.batchId]);
+      if (known) return { task: known };
+    }
+    const { refusals, experiment } = await this.#examine(spec);
+    if (!experiment || refusals.length > 0) return { refusals };
+    reserved ??= await submissions.reserve({
+      _id: reservationId,
+      schemaVersion: 1,
+      revision: 1,
+      createdAt: clock.now(),
+      digest,
+      batchId: ids.next('task'),
+      count: 0,
+      refused: [],
+    });
+    if (reserved.digest !== digest) return { refusals: [keyReused(spec.idempotencyKey)] };
+    return { task: await this.#create(principal, spec, experiment, reserved) };
+  }
+
+  /** Tasks by id, one answer an id; null where there is none that the principal may read. */
+  async findMany(ids: readonly string[], principal: Principal): Promise<readonly (TaskDocument | null)[]> {
+    const visible = experimentsFor(principal, 'task:read');
+    const found = new Map((await this.#options.tasks.find(ids)).map((task) => [task._id, task]));
+    return ids.map((id) => {
+      const task = found.get(id);
+      return task && (visible === '*' || visible.includes(task.experiment)) ? task : null;
+    });
+  }
+
+  /** A page of the tasks that the principal may read, newest first. @throws DomainError BAD_USER_INPUT, CURSOR_INVALID */
+  async page(
+    principal: Principal,
+    filter: TaskFilterSpec | null | undefined,
+    { first, after }: { readonly first: number; readonly after?: string | null | undefined },
+  ): Promise<KeysetPage<TaskDocument>> {
+    const ids = filter?.ids ?? undefined;
+    if (ids && ids.length > maxIds) throw badInput('filter.ids', `${ids.length} ids`, `at most ${maxIds} ids`);
+    const visible = experimentsFor(principal, 'task:read');
+    const wanted = filter?.experiments ?? undefined;
+    const experiments = visible === '*' ? wanted : wanted ? wanted.filter((name) => visible.includes(name)) : visible;
+    return this.#options.tasks.page({ ids, experiments, owner: filter?.owner ?? undefined, states: filter?.states ?? undefined }, first, after);
+  }
+
+  /** How far tasks are, counted from an index; one answer a task, in order. */
+  async progressOf(tasks: readonly TaskDocument[]): Promise<readonly TaskProgressFacts[]> {
+    const counts = await this.#options.jobs.stateCounts(tasks.map(({ _id }) => _id));
+    return tasks.map(({ _id, totalJobs, createdJobs }) => ({ totalJobs, createdJobs, states: counts.get(_id) ?? {} }));
+  }
+
+  async #examine(spec: TaskSpec): Promise<{ refusals: readonly Refusal[]; experiment?: ExperimentFacts }> {
+    const refusals = await checkTask(spec, this.#options.checkSelector);
+    if (refusals.length > 0) return { refusals };
+    const experiment = await this.#options.experiments.find(spec.experiment);
+    if (!experiment) return { refusals: [refusalOf('EXPERIMENT_NOT_FOUND', ['experiment'], spec.experiment, 'a registered experiment')] };
+    const { share } = spec.template;
+    if (share != null && !experiment.shares.includes(shareOf(share, experiment))) {
+      const expected = `a share of ${experiment.name}: ${listed(experiment.shares)}`;
+      return { refusals: [refusalOf('SHARE_NOT_FOUND', ['template', 'share'], share, expected)] };
+    }
+    const external = [...externalParentsOf(spec)];
+    const parents = await this.#options.jobs.parents(external);
+    const strange = external.filter((id) => parents.get(id)?.experiment !== experiment.name);
+    const expected = `existing jobs of ${experiment.name}, or #N`;
+    return { refusals: strange.slice(0, 100).map((id) => refusalOf('DEPENDENCY_INVALID', placeOf(spec, id), id, expected)), experiment };
+  }
+
+  async #create(
+    principal: Principal,
+    spec: TaskSpec,
+    experiment: ExperimentFacts,
+    reserved: { readonly batchId: string; readonly createdAt: Date },
+  ): Promise<TaskDocument> {
+    const { tasks, classes, expansion } = this.#options;
+    const { template, parameterSets, count } = spec;
+    const classOf = classifier();
+    const { requirements, classId } = classOf(template);
+    await classes.ensure(classOf.classes, reserved.createdAt);
+    if (parameterSets) await tasks.storeSets(reserved.batchId, storedSets(parameterSets));
+    const task = await tasks.create({
+      _id: reserved.batchId,
+      schemaVersion: 1,
+      revision: 1,
+      createdAt: reserved.createdAt,
+      updatedAt: reserved.createdAt,
+      experiment: experiment.name,
+      name: spec.name,
+      owner: principal.subject,
+      share: template.share != null ? shareOf(template.share, experiment) : (experiment.shares[0] ?? `${experiment.name}/default`),
+      priority: template.priority ?? 0,
+      labels: (template.labels ?? []).map(({ key, value }) => ({ key, value })),
+      template: {
+        name: template.name,
+        requirements,
+        classId,
+        payload: normalisePayload(template.payload),
+        retry: normaliseRetry(template.retry),
+        dependsOn: [...(template.dependsOn ?? [])],
+      },
+      hasParameters: parameterSets != null,
+      state: 'EXPANDING',
+      totalJobs: parameterSets?.length ?? count ?? 0,
+      createdJobs: 0,
+    });
+    expansion.begin(task._id);
+    return task;
+  }
+}
+
+/** FINISHED and ended jobs by all jobs, 0 to 1. */
+export function fractionsOf({ totalJobs, states }: TaskProgressFacts): { readonly finished: number; readonly ended: number } {
+  const of = (count: number): number => (totalJobs === 0 ? 0 : Math.min(1, count / totalJobs));
+  return { finished: of(states.FINISHED ?? 0), ended: of(endedOf(states)) };
+}
+
+function* storedSets(sets: readonly ParameterSetSpec[]): Generator<StoredParameterSet> {
+  for (const { parameters, dependsOn } of sets) {
+    const values = Object.fromEntries(parameters.map(({ name, value }) => [name, value]));
+    yield { parameters: values, ...(dependsOn && dependsOn.length > 0 ? { dependsOn: [...dependsOn] } : {}) };
+  }
+}
+
+function placeOf({ template, parameterSets }: TaskSpec, parentId: string): readonly string[] {
+  const inTemplate = (template.dependsOn ?? []).indexOf(parentId);
+  if (inTemplate >= 0) return ['template', 'dependsOn', String(inTemplate)];
+  const set = (parameterSets ?? []).findIndex(({ dependsOn }) => dependsOn?.includes(parentId));
+  return ['parameterSets', String(set), 'dependsOn'];
+}

@@ -1,0 +1,65 @@
+/** Templates of tasks: pure rules for what is replaced by parameters, and where. */
+import type { StoredPayload } from '../jobs/job.types.js';
+import type { JobSpec } from '../jobs/submit.types.js';
+
+const placeholder = /\{\{([A-Za-z_][A-Za-z0-9_]*)\}\}/g;
+
+/** The name of the parameter that every job has: its position. */
+export const indexParameter = 'index';
+
+/** Texts of a template that parameters are put into. */
+export interface TemplateTexts {
+  readonly name: string;
+  readonly payload: Pick<StoredPayload, 'arguments' | 'environment' | 'inputs' | 'outputs'>;
+}
+
+/** Names of all parameters that occur. */
+export function parametersOf(texts: TemplateTexts): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const text of allTexts(texts)) for (const [, name] of text.matchAll(placeholder)) if (name !== undefined) names.add(name);
+  return names;
+}
+
+/** The texts of a job before anything is filled in. */
+export function textsOf({ name, payload }: JobSpec): TemplateTexts {
+  return {
+    name,
+    payload: {
+      arguments: payload.arguments ?? [],
+      environment: payload.environment ?? [],
+      inputs: payload.inputs ?? [],
+      outputs: payload.outputs ?? [],
+    },
+  };
+}
+
+/**
+ * The texts of the job at a position. The name gets the position at its end where the template does not use it, so that jobs can be told
+ * apart. Values are put in as they are and not looked through again.
+ */
+export function fillIn<T extends TemplateTexts>(texts: T, index: number, parameters: Readonly<Record<string, string>>): T {
+  const fill = (text: string): string =>
+    text.includes('{{')
+      ? text.replace(placeholder, (all, name: string) => (name === indexParameter ? String(index) : (parameters[name] ?? all)))
+      : text;
+  const { name, payload } = texts;
+  return {
+    ...texts,
+    name: name.includes(`{{${indexParameter}}}`) ? fill(name) : `${fill(name)} ${index}`,
+    payload: {
+      ...payload,
+      arguments: payload.arguments.map(fill),
+      environment: payload.environment.map(({ name: variable, value }) => ({ name: variable, value: fill(value) })),
+      inputs: payload.inputs.map(({ name: file, location }) => ({ name: file, location: fill(location) })),
+      outputs: payload.outputs.map(fill),
+    },
+  };
+}
+
+function* allTexts({ name, payload }: TemplateTexts): Generator<string> {
+  yield name;
+  yield* payload.arguments;
+  for (const { value } of payload.environment) yield value;
+  for (const { location } of payload.inputs) yield location;
+  yield* payload.outputs;
+}
