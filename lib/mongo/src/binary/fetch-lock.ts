@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DomainError } from '@rhizome/errors';
+import { isAlive } from '../process.js';
 
 /** A lock whose holder gave no sign of life for so long is taken over. */
 const staleAfterMs = 15_000;
@@ -94,16 +95,6 @@ async function isStale(lock: string, holder: Holder | undefined, host: string): 
     return Date.now() - (await stat(lock)).mtimeMs > staleAfterMs;
   } catch {
     return false;
-  }
-}
-
-/** True when a process of this id exists, whoever owns it. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

@@ -1,10 +1,9 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DomainError } from '@rhizome/errors';
-import { isAlive } from '../binary/fetch-lock.js';
 import { run } from '../binary/run.js';
-import { sendSignal } from './watchdog.js';
+import { isAlive, sendSignal, startOf } from '../process.js';
 
 /** What a data folder knows about itself between two starts. */
 interface FolderRecord {
@@ -18,7 +17,9 @@ interface FolderRecord {
 export interface OwnedFolder {
   /** The folder of one member's files. */
   memberFolder(index: number): string;
-  /** Ports of the last start; empty on the first. */
+  /** True when a server has worked on this member's files before. */
+  hasData(index: number): Promise<boolean>;
+  /** Ports that the members' files know; empty on the first start. */
   readonly lastPorts: readonly number[];
   /** Keeps the ports for the next start. */
   remember(ports: readonly number[]): Promise<void>;
@@ -36,26 +37,28 @@ export async function ownFolder(dataDir: string, members: number): Promise<Owned
   const memberFolder = (index: number): string => join(root, `member-${index}`);
   await mkdir(root, { recursive: true });
   const last = await readRecord(file);
-  await refuseLivingOwner(root, last);
+  refuseLivingOwner(root, last);
   if (last && last.ports.length > members) {
     throw unusable(root, `it holds a replica set of ${last.ports.length} members, asked for are ${members}`);
   }
-  const owner = { pid: process.pid, startedAt: await startOf(process.pid) };
+  const owner = { pid: process.pid, startedAt: startOf(process.pid) };
   let ports = last?.ports ?? [];
   const write = (record: FolderRecord): Promise<void> => writeFile(file, `${JSON.stringify(record)}\n`);
   await write({ owner, ports });
   await Promise.all(Array.from({ length: members }, (_, index) => stopLeftover(memberFolder(index))));
   return {
     memberFolder,
-    lastPorts: ports,
+    hasData: (index) =>
+      access(join(memberFolder(index), 'WiredTiger')).then(
+        () => true,
+        () => false,
+      ),
+    get lastPorts() {
+      return ports;
+    },
     remember: (now) => write({ owner, ports: (ports = now) }),
     release: () => write({ ports }),
   };
-}
-
-/** Removes a data folder and everything in it. */
-export async function removeFolder(dataDir: string): Promise<void> {
-  await rm(dataDir, { recursive: true, force: true, maxRetries: 3 });
 }
 
 async function readRecord(file: string): Promise<FolderRecord | undefined> {
@@ -66,9 +69,9 @@ async function readRecord(file: string): Promise<FolderRecord | undefined> {
   }
 }
 
-async function refuseLivingOwner(root: string, record: FolderRecord | undefined): Promise<void> {
+function refuseLivingOwner(root: string, record: FolderRecord | undefined): void {
   const owner = record?.owner;
-  if (!owner || !isAlive(owner.pid) || owner.startedAt !== (await startOf(owner.pid))) return;
+  if (!owner || !isAlive(owner.pid) || owner.startedAt !== startOf(owner.pid)) return;
   throw unusable(root, `process ${owner.pid} uses it`);
 }
 
@@ -78,13 +81,6 @@ function unusable(root: string, reason: string): DomainError {
     value: root,
     expected: 'a folder of its own for each running server',
   });
-}
-
-/** When a process started, in the kernel's ticks: tells it from a later one with the same id. */
-async function startOf(pid: number): Promise<string | undefined> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  // The second field is the name in brackets, which may hold blanks.
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
 }
 
 /** Stops the mongod that still runs on these files: its owner is dead, and so may be its watchdog. */

@@ -2,7 +2,7 @@ import { mkdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DomainError } from '@rhizome/errors';
-import { accepts, loopback } from './ports.js';
+import { loopback } from './ports.js';
 import { spawnWatched, waitForExit, type WatchedProcess } from './watchdog.js';
 
 /** What one mongod is started with. */
@@ -27,7 +27,14 @@ const politeMs = 4_000;
 const portTakenStatus = 48;
 
 /** The port was taken between the look and the start. */
-export class PortTakenError extends Error {}
+export class PortTakenError extends Error {
+  readonly port: number;
+
+  constructor(port: number) {
+    super(`port ${port} is taken`);
+    this.port = port;
+  }
+}
 
 /** One real mongod of an embedded replica set. */
 export class Member {
@@ -57,14 +64,14 @@ export class Member {
     return this.#process?.isRunning() ?? false;
   }
 
-  /** Starts the process and waits until it accepts connections. */
-  async start(): Promise<void> {
+  /** Starts the process, as a member of the set or on its own, and waits until it accepts connections. */
+  async start(mode: 'member' | 'standalone' = 'member'): Promise<void> {
     if (this.isRunning) throw new Error(`mongod on port ${this.port} runs already`);
     const { binary, folder, onUnexpectedExit } = this.#options;
     await mkdir(folder, { recursive: true });
     await keepLastLog(folder);
     this.#asked = false;
-    const started = await spawnWatched(binary, this.#arguments());
+    const started = await spawnWatched(binary, this.#arguments(mode));
     this.#process = started;
     await this.#untilListening(started);
     void started.exited.then(async (status) => {
@@ -72,11 +79,11 @@ export class Member {
     });
   }
 
-  #arguments(): string[] {
+  #arguments(mode: 'member' | 'standalone'): string[] {
     const { folder, port, cacheSizeGB, oplogSizeMiB } = this.#options;
     return [
       ...['--dbpath', folder, '--port', String(port), '--bind_ip', loopback, '--nounixsocket'],
-      ...['--replSet', replicaSetName, '--oplogSize', String(oplogSizeMiB)],
+      ...(mode === 'member' ? ['--replSet', replicaSetName, '--oplogSize', String(oplogSizeMiB)] : []),
       ...['--wiredTigerCacheSizeGB', String(cacheSizeGB), '--logpath', join(folder, 'mongod.log'), '--quiet'],
       ...['--setParameter', 'diagnosticDataCollectionEnabled=false'],
       // A stopping primary waits so long for its clients and followers; ours are on this machine.
@@ -87,7 +94,7 @@ export class Member {
   async #untilListening(started: WatchedProcess): Promise<void> {
     const deadline = performance.now() + startDeadlineMs;
     while (started.isRunning() && performance.now() < deadline) {
-      if (await accepts(this.port)) return;
+      if (await saysListening(this.#options.folder)) return;
       await delay(lookAgainMs);
     }
     this.#asked = true;
@@ -96,7 +103,7 @@ export class Member {
       await waitForExit(started, politeMs);
     }
     const status = await started.exited;
-    if (status === portTakenStatus) throw new PortTakenError(`port ${this.port} is taken`);
+    if (status === portTakenStatus) throw new PortTakenError(this.port);
     const { folder, binary } = this.#options;
     const reason = await lastFault(folder, started.output());
     throw new DomainError(
@@ -130,6 +137,12 @@ export class Member {
 /** Each start has a log of its own; the one before it is kept. */
 async function keepLastLog(folder: string): Promise<void> {
   await rename(join(folder, 'mongod.log'), join(folder, 'mongod.log.1')).catch(() => undefined);
+}
+
+/** By its own log: whoever else holds the port would answer a connection as well. */
+async function saysListening(folder: string): Promise<boolean> {
+  const log = await readFile(join(folder, 'mongod.log'), 'utf8').catch(() => '');
+  return log.includes('"msg":"Waiting for connections"');
 }
 
 /** The last error in mongod's log, or what it wrote to its streams. */

@@ -1,4 +1,4 @@
-import { createServer, connect } from 'node:net';
+import { createServer } from 'node:net';
 
 /** Address that embedded servers listen on. */
 export const loopback = '127.0.0.1';
@@ -21,15 +21,7 @@ function tryPort(port: number): Promise<number | undefined> {
   });
 }
 
-/** True when something accepts connections there. */
-export function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, loopback);
-    const end = (result: boolean): void => {
-      socket.destroy();
-      resolve(result);
-    };
-    socket.once('connect', () => end(true));
-    socket.once('error', () => end(false));
-  });
+/** True when nobody listens on the port. */
+export async function isFree(port: number): Promise<boolean> {
+  return (await tryPort(port)) !== undefined;
 }

@@ -28,17 +28,29 @@ export async function withDirect<T>(member: Member, work: (client: MongoClient) 
   }
 }
 
-/** Makes the members one replica set on the hosts they have now, and waits until each takes part. */
+/** Makes the members one replica set where they are none yet, and waits until each takes part. */
 export async function formReplicaSet(members: readonly Member[]): Promise<void> {
   const stored = await Promise.all(members.map((member) => withDirect(member, storedConfig)));
-  const newest = newestOf(stored);
-  if (newest === undefined) await initiate(members);
-  else {
-    const { config, index } = newest;
-    const leader = members[index];
-    if (leader && !hasHosts(config, members)) await reconfigure(leader, config, members);
-  }
+  if (stored.every((config) => config === null)) await initiate(members);
   await untilReady(members);
+}
+
+/**
+ * Writes new hosts into the configuration that stopped members have on disk, as MongoDB advises for a change of all
+ * host names: each is started on its own for it. Started as members they would look for themselves at the old
+ * addresses, where by now anybody may listen.
+ */
+export async function moveHosts(stopped: readonly Member[], hosts: readonly string[]): Promise<void> {
+  try {
+    await Promise.all(stopped.map((member) => member.start('standalone')));
+    const stored = await Promise.all(stopped.map((member) => withDirect(member, storedConfig)));
+    const newest = newestOf(stored);
+    if (!newest) return;
+    const moved = { ...newest, version: newest.version + 1, members: memberList(hosts) };
+    await Promise.all(stopped.map((member) => withDirect(member, (client) => storeConfig(client, moved))));
+  } finally {
+    await Promise.all(stopped.map((member) => member.stop()));
+  }
 }
 
 /** The configuration is read from the member's own files: right after its start it may not yet know it otherwise. */
@@ -49,29 +61,20 @@ async function storedConfig(client: MongoClient): Promise<SetConfig | null> {
     .findOne({}, { readPreference: 'primaryPreferred' });
 }
 
-function newestOf(stored: readonly (SetConfig | null)[]): { config: SetConfig; index: number } | undefined {
-  let best: { config: SetConfig; index: number } | undefined;
-  stored.forEach((config, index) => {
-    if (!config) return;
-    const age = (c: SetConfig): number => (c.term ?? 0) * 1e9 + c.version;
-    if (!best || age(config) > age(best.config)) best = { config, index };
-  });
-  return best;
+async function storeConfig(client: MongoClient, config: SetConfig): Promise<void> {
+  await client
+    .db('local')
+    .collection<SetConfig>('system.replset')
+    .replaceOne({ _id: config._id }, config, { upsert: true });
 }
 
-function hasHosts(config: SetConfig, members: readonly Member[]): boolean {
-  const hosts = config.members.map(({ host }) => host).sort();
-  return (
-    hosts.join() ===
-    members
-      .map(({ host }) => host)
-      .sort()
-      .join()
-  );
+function newestOf(stored: readonly (SetConfig | null)[]): SetConfig | undefined {
+  const age = ({ term = 0, version }: SetConfig): number => term * 1e9 + version;
+  return stored.filter((config) => config !== null).sort((a, b) => age(b) - age(a))[0];
 }
 
-const memberList = (members: readonly Member[]): Document[] =>
-  members.map(({ host }, _id) => ({ _id, host }));
+const memberList = (hosts: readonly string[]): { _id: number; host: string }[] =>
+  hosts.map((host, _id) => ({ _id, host }));
 
 // On one machine a dead primary shows at once; followers need not wait the ten seconds that a network deserves.
 const settings = { electionTimeoutMillis: 2_000, heartbeatIntervalMillis: 500, heartbeatTimeoutSecs: 2 };
@@ -79,21 +82,8 @@ const settings = { electionTimeoutMillis: 2_000, heartbeatIntervalMillis: 500, h
 async function initiate(members: readonly Member[]): Promise<void> {
   const [first] = members;
   if (!first) return;
-  const config = { _id: replicaSetName, members: memberList(members), settings };
+  const config = { _id: replicaSetName, members: memberList(members.map(({ host }) => host)), settings };
   await withDirect(first, (client) => insist(() => client.db('admin').command({ replSetInitiate: config })));
-}
-
-/** The ports changed, or members came: no majority can be asked, so the new hosts are set by force. */
-async function reconfigure(leader: Member, config: SetConfig, members: readonly Member[]): Promise<void> {
-  const next = {
-    ...config,
-    version: config.version + 1,
-    members: memberList(members),
-    settings: { ...config.settings, ...settings },
-  };
-  await withDirect(leader, (client) =>
-    insist(() => client.db('admin').command({ replSetReconfig: next, force: true })),
-  );
 }
 
 /** A server that has just started may not be ready for its configuration yet: asks again until it is. */

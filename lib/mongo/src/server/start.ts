@@ -1,11 +1,12 @@
+import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import { resolveMongod } from '../binary/resolve.js';
 import type { OnProgress } from '../binary/progress.js';
 import type { Environment } from '../config.js';
 import { ownFolder, type OwnedFolder } from './data-folder.js';
 import { Member, PortTakenError, replicaSetName } from './member.js';
-import { freePort } from './ports.js';
-import { formReplicaSet, untilReady } from './replica-set.js';
+import { freePort, isFree } from './ports.js';
+import { formReplicaSet, moveHosts, untilReady } from './replica-set.js';
 
 /** How an embedded replica set is started. */
 export interface StartOptions {
@@ -72,7 +73,6 @@ export async function startMongod(options: StartOptions): Promise<RunningMongod>
   try {
     members = await startMembers(binary, folder, options);
     await formReplicaSet(members);
-    await folder.remember(members.map(({ port }) => port));
   } catch (error) {
     await stop();
     throw error;
@@ -88,44 +88,84 @@ export async function startMongod(options: StartOptions): Promise<RunningMongod>
   };
 }
 
+/** Between the look for free ports and the start of the servers somebody may take one: then on others. */
 async function startMembers(binary: string, folder: OwnedFolder, options: StartOptions): Promise<Member[]> {
-  const count = options.members ?? 1;
-  const started = await Promise.allSettled(
-    Array.from({ length: count }, (_, index) => startMember(binary, folder, options, index)),
+  for (let attempt = 1; ; attempt++) {
+    const ports = await choosePorts(folder, options, attempt);
+    const members = ports.map((port, index) => createMember(binary, folder, options, port, index));
+    try {
+      if (folder.lastPorts.join() !== ports.join()) await moveTo(folder, members);
+      await startAll(members);
+      return members;
+    } catch (error) {
+      if (!(error instanceof PortTakenError)) throw error;
+      if (options.port || attempt === 5) throw portTaken(error.port);
+    }
+  }
+}
+
+async function choosePorts(
+  folder: OwnedFolder,
+  { members = 1, port: first }: StartOptions,
+  attempt: number,
+): Promise<number[]> {
+  const ports: number[] = [];
+  for (let index = 0; index < members; index++) {
+    if (!first) ports.push(await freePort(attempt === 1 ? folder.lastPorts[index] : 0));
+    else if (await isFree(first + index)) ports.push(first + index);
+    else throw portTaken(first + index);
+  }
+  return ports;
+}
+
+function createMember(
+  binary: string,
+  folder: OwnedFolder,
+  options: StartOptions,
+  port: number,
+  index: number,
+): Member {
+  return new Member({
+    binary,
+    folder: folder.memberFolder(index),
+    port,
+    cacheSizeGB: options.cacheSizeGB ?? 0.25,
+    oplogSizeMiB: options.oplogSizeMiB ?? 1024,
+    onUnexpectedExit: (status, reason) =>
+      options.log.error({ port, status, reason }, 'mongod ended unexpectedly'),
+  });
+}
+
+/** Tells members that have data of their new ports, and keeps these before anything can go wrong with them. */
+async function moveTo(folder: OwnedFolder, members: readonly Member[]): Promise<void> {
+  const withData: Member[] = [];
+  for (const [index, member] of members.entries()) if (await folder.hasData(index)) withData.push(member);
+  await moveHosts(
+    withData,
+    members.map(({ host }) => host),
   );
-  const members = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  await folder.remember(members.map(({ port }) => port));
+}
+
+async function startAll(members: readonly Member[]): Promise<void> {
+  const started = await Promise.allSettled(members.map((member) => member.start()));
   const failed = started.find((result) => result.status === 'rejected');
-  if (!failed) return members;
+  if (!failed) return;
   await Promise.all(members.map((member) => member.stop()));
   throw failed.reason;
 }
 
-/** Between the look for a free port and the start of the server somebody may take it: then another one. */
-async function startMember(
-  binary: string,
-  folder: OwnedFolder,
-  options: StartOptions,
-  index: number,
-): Promise<Member> {
-  const fixed = options.port ? options.port + index : undefined;
-  for (let attempt = 1; ; attempt++) {
-    const port = fixed ?? (await freePort(attempt === 1 ? folder.lastPorts[index] : 0));
-    const member = new Member({
-      binary,
-      folder: folder.memberFolder(index),
-      port,
-      cacheSizeGB: options.cacheSizeGB ?? 0.25,
-      oplogSizeMiB: options.oplogSizeMiB ?? 1024,
-      onUnexpectedExit: (status, reason) =>
-        options.log.error({ port, status, reason }, 'mongod ended unexpectedly'),
-    });
-    try {
-      await member.start();
-      return member;
-    } catch (error) {
-      if (!(error instanceof PortTakenError) || fixed !== undefined || attempt === 5) throw error;
-    }
-  }
+function portTaken(port: number): DomainError {
+  const expected = 'a free port, or 0 to take one that is free';
+  return new DomainError(
+    'PORT_TAKEN',
+    `port ${port} of 127.0.0.1 is taken by another process; expected ${expected}`,
+    {
+      field: 'port',
+      value: port,
+      expected,
+    },
+  );
 }
 
 function runningMember(member: Member, all: readonly Member[]): RunningMember {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import { sendSignal } from '../process.js';
 
 // A shell between us and the program. Descriptor 3 is a pipe from this process: it closes when this process ends,
 // however it ends, and then the guard stops the program. As the program's parent the shell holds its process id
@@ -74,15 +75,6 @@ async function readPid(stdout: Socket, exited: Promise<number>): Promise<number>
   const pid = await Promise.race([first, exited.then(() => Number.NaN)]);
   if (!Number.isInteger(pid)) throw new Error('the watchdog shell gave no process id');
   return pid;
-}
-
-/** Sends a signal; a process that is gone is no error. */
-export function sendSignal(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
 }
 
 /** Waits until the program has ended, at most `timeoutMs`; true when it has. Keeps this process alive meanwhile. */

@@ -1,0 +1,35 @@
+import { readFileSync } from 'node:fs';
+
+/** True when a process of this id runs, whoever owns it; one that has ended and is not yet reaped does not. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+  return !/^[ZX]/.test(statFields(pid)[0] ?? '');
+}
+
+/** When a process started, in the kernel's ticks: tells it from a later one with the same id. Undefined but on Linux. */
+export function startOf(pid: number): string | undefined {
+  return statFields(pid)[19];
+}
+
+/** Sends a signal; a process that is gone is no error. */
+export function sendSignal(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** The fields of /proc/<pid>/stat from the third on, the state. The second is a name that may hold blanks. */
+function statFields(pid: number): string[] {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,261 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { createLogger, silentLogger } from '@rhizome/log';
+import { MongoClient } from 'mongodb';
+import { resolveMongod } from '../binary/resolve.js';
+import { isAlive } from '../process.js';
+import { connectMongo } from '../store/connect.js';
+import { startMongod, type RunningMongod, type StartOptions } from './start.js';
+
+jest.setTimeout(120_000);
+
+let binary = '';
+let root = '';
+const running: RunningMongod[] = [];
+const squatters: { server: Server; sockets: Socket[] }[] = [];
+
+beforeAll(async () => {
+  binary = await resolveMongod();
+  root = await mkdtemp(join(tmpdir(), 'rhizome-mongod-'));
+});
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((mongod) => mongod.stop()));
+  squatters.splice(0).forEach(({ server, sockets }) => {
+    server.close();
+    sockets.forEach((socket) => socket.destroy());
+  });
+});
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+async function start(folder: string, options: Partial<StartOptions> = {}): Promise<RunningMongod> {
+  const mongod = await startMongod({ binary, dataDir: join(root, folder), log: silentLogger(), ...options });
+  running.push(mongod);
+  return mongod;
+}
+
+async function withClient<T>(uri: string, work: (client: MongoClient) => Promise<T>): Promise<T> {
+  const client = await connectMongo({ uri, appName: 'test', serverSelectionTimeoutMs: 30_000 });
+  try {
+    return await work(client);
+  } finally {
+    await client.close();
+  }
+}
+
+const write = (uri: string, _id: string): Promise<unknown> =>
+  withClient(uri, (client) => client.db('test').collection<{ _id: string }>('kept').insertOne({ _id }));
+const read = (uri: string): Promise<string[]> =>
+  withClient(uri, async (client) =>
+    (await client.db('test').collection<{ _id: string }>('kept').find().sort({ _id: 1 }).toArray()).map(
+      ({ _id }) => _id,
+    ),
+  );
+
+/** Takes a port, answers connections and never says a word. */
+async function squat(port = 0): Promise<number> {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => void sockets.push(socket)).listen(port, '127.0.0.1');
+  squatters.push({ server, sockets });
+  await once(server, 'listening');
+  return (server.address() as { port: number }).port;
+}
+
+/** Waits for an end that the kernel brings about; fails after ten seconds. */
+async function untilGone(pids: readonly number[]): Promise<number> {
+  const started = performance.now();
+  while (pids.some(isAlive)) {
+    if (performance.now() - started > 10_000) throw new Error(`still there: ${pids.filter(isAlive).join()}`);
+    await delay(20);
+  }
+  return performance.now() - started;
+}
+
+describe('one member', () => {
+  test('serves majority writes, transactions and change streams, and ends within two seconds', async () => {
+    const mongod = await start('one');
+    await withClient(mongod.uri, async (client) => {
+      const jobs = client.db('test').collection<{ _id: string }>('jobs');
+      await jobs.insertOne({ _id: 'a' });
+      const stream = jobs.watch();
+      const change = stream.next();
+      await client.withSession((session) =>
+        session.withTransaction(async () => void (await jobs.insertOne({ _id: 'b' }, { session }))),
+      );
+      // The stream may open after the insert; a later one must then reach it.
+      const later = await Promise.race([change, delay(500).then(() => undefined)]);
+      if (!later) await jobs.insertOne({ _id: 'c' });
+      expect((await change).operationType).toBe('insert');
+      await stream.close();
+    });
+    const before = performance.now();
+    await mongod.stop();
+    expect(performance.now() - before).toBeLessThan(2_000);
+    expect(mongod.members.map(({ pid }) => isAlive(pid))).toEqual([false]);
+    await mongod.stop();
+  });
+
+  test('finds its data again, on the same port and on another one', async () => {
+    const first = await start('again');
+    await write(first.uri, 'first');
+    await first.stop();
+    const second = await start('again');
+    expect(second.ports).toEqual(first.ports);
+    await write(second.uri, 'second');
+    await second.stop();
+    // Somebody else has the port now.
+    await squat(second.ports[0]);
+    const third = await start('again');
+    expect(third.ports).not.toEqual(second.ports);
+    expect(await read(third.uri)).toEqual(['first', 'second']);
+    await write(third.uri, 'third');
+  });
+
+  test('a port that is asked for and taken is a clear error', async () => {
+    const port = await squat();
+    await expect(start('taken', { port })).rejects.toMatchObject({
+      code: 'PORT_TAKEN',
+      message: expect.stringContaining(String(port)),
+    });
+  });
+
+  test('a folder in use is a clear error and its server goes on', async () => {
+    const mongod = await start('used');
+    await expect(start('used')).rejects.toMatchObject({
+      code: 'MONGOD_UNAVAILABLE',
+      message: expect.stringContaining(`process ${process.pid} uses it`),
+    });
+    await write(mongod.uri, 'still here');
+  });
+
+  test('a binary that fails says why, and leaves nothing', async () => {
+    await expect(start('broken', { binary: '/bin/false' })).rejects.toMatchObject({
+      code: 'MONGOD_UNAVAILABLE',
+      message: expect.stringMatching(/\/bin\/false ended with status 1/),
+    });
+    const record = JSON.parse(await readFile(join(root, 'broken', 'replica-set.json'), 'utf8')) as object;
+    expect(record).not.toHaveProperty('owner');
+  });
+
+  test('a server killed with SIGKILL comes back with what was acknowledged', async () => {
+    const mongod = await start('killed');
+    const [member] = mongod.members;
+    await write(mongod.uri, 'acknowledged');
+    const { pid } = member!;
+    await member!.kill('SIGKILL');
+    expect([isAlive(pid), member!.isRunning]).toEqual([false, false]);
+    await member!.restart();
+    expect(member!.pid).not.toBe(pid);
+    expect(await read(mongod.uri)).toEqual(['acknowledged']);
+  });
+
+  test('an end that nobody asked for is logged', async () => {
+    let heard: (line: string) => void = () => undefined;
+    const line = new Promise<string>((resolve) => (heard = resolve));
+    const log = createLogger({ name: 'test', level: 'error', destination: { write: (text) => heard(text) } });
+    const mongod = await start('unasked', { log });
+    process.kill(mongod.members[0]!.pid, 'SIGKILL');
+    expect(JSON.parse(await line)).toMatchObject({
+      port: mongod.ports[0],
+      status: 137,
+      msg: 'mongod ended unexpectedly',
+    });
+  });
+});
+
+describe('three members', () => {
+  test('go on when one is killed, take it back, and find their data when all ports changed', async () => {
+    const mongod = await start('three', { members: 3 });
+    expect(new Set(mongod.members.map(({ pid }) => pid)).size).toBe(3);
+    await write(mongod.uri, 'before');
+    const leader = await withClient(mongod.uri, async (client) => {
+      const hello = await client.db('admin').command({ hello: 1 });
+      return mongod.members.find(({ port }) => String(hello['primary']).endsWith(`:${port}`));
+    });
+    await leader!.kill('SIGKILL');
+    await write(mongod.uri, 'with two');
+    await leader!.restart();
+    const before = performance.now();
+    await mongod.stop();
+    expect(performance.now() - before).toBeLessThan(4_000);
+    await Promise.all(mongod.ports.map((port) => squat(port)));
+    const moved = await start('three', { members: 3 });
+    expect(moved.ports.filter((port) => mongod.ports.includes(port))).toEqual([]);
+    expect(await read(moved.uri)).toEqual(['before', 'with two']);
+  });
+
+  test('come out of one member with its data, and are not cut down to one', async () => {
+    const one = await start('grown');
+    await write(one.uri, 'from one');
+    await one.stop();
+    const three = await start('grown', { members: 3 });
+    expect(await read(three.uri)).toEqual(['from one']);
+    await three.stop();
+    await expect(start('grown', { members: 1 })).rejects.toMatchObject({ code: 'MONGOD_UNAVAILABLE' });
+  });
+});
+
+describe('a parent that is killed with SIGKILL', () => {
+  const script = fileURLToPath(new URL('./owner.fixture.js', import.meta.url));
+
+  async function owner(
+    folder: string,
+    members: number,
+  ): Promise<{ kill: () => void; pids: number[]; uri: string }> {
+    const child = spawn(process.execPath, [script, binary, join(root, folder), String(members)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
+    const { pids, uri } = JSON.parse(line) as { pids: number[]; uri: string };
+    return { kill: () => child.kill('SIGKILL'), pids, uri };
+  }
+
+  test.each([1, 3])(
+    'takes its %d mongod with it, and the data is there at the next start',
+    async (members) => {
+      const { kill, pids, uri } = await owner(`parent-${members}`, members);
+      await write(uri, 'kept');
+      kill();
+      await untilGone(pids);
+      const next = await start(`parent-${members}`, { members: members as 1 | 3 });
+      expect(await read(next.uri)).toEqual(['kept']);
+    },
+  );
+
+  test('and whose watchdog is killed too: the next start stops the leftover first', async () => {
+    const { kill, pids, uri } = await owner('leftover', 1);
+    await write(uri, 'kept');
+    const parents = pids.map((pid) =>
+      Number(spawnSync('ps', ['-o', 'ppid=', '-p', String(pid)], { encoding: 'utf8' }).stdout),
+    );
+    for (const shell of parents) {
+      // Both shells of the watchdog: the guard first, then the one that waits.
+      const guards = spawnSync('ps', ['-o', 'pid=,args=', '--ppid', String(shell)], {
+        encoding: 'utf8',
+      }).stdout;
+      for (const [, pid] of guards.matchAll(/^\s*(\d+) \/bin\/sh/gm)) process.kill(Number(pid), 'SIGKILL');
+      process.kill(shell, 'SIGKILL');
+    }
+    kill();
+    await untilGone(parents);
+    expect(pids.map(isAlive)).toEqual([true]);
+    const next = await start('leftover');
+    expect(pids.map(isAlive)).toEqual([false]);
+    expect(await read(next.uri)).toEqual(['kept']);
+  });
+
+  test('an end without stop() leaves nothing either', async () => {
+    const child = spawn(process.execPath, [script, binary, join(root, 'exit'), '1', 'exit'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
+    await untilGone((JSON.parse(line) as { pids: number[] }).pids);
+  });
+});
