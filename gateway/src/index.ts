@@ -1,1 +1,3 @@
-export {};
+export { buildGateway, builtPages, type Gateway, type GatewayOptions } from './app.js';
+export { serveGateway, type ServedGateway } from './serve.js';
+export { defaultLimits, type GatewayLimits } from './policy/index.js';

@@ -1,5 +1,5 @@
 import type { Principal } from '@rhizome/authz';
-import type { OperationInfo } from '../engine/index.js';
+import type { Engine, OperationInfo } from '../engine/index.js';
 
 /** One message of a stream, serialised once for all who get it. */
 export interface StreamEvent {
@@ -29,6 +29,8 @@ export interface StreamObserver {
 
 /** A client's wish for a stream. */
 export interface StreamRequest {
+  /** The engine that prepared the operation. */
+  readonly engine: Engine;
   readonly operation: OperationInfo;
   readonly variables: Readonly<Record<string, unknown>>;
   readonly principal: Principal | undefined;

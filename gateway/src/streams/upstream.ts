@@ -13,7 +13,7 @@ export interface UpstreamSink {
 
 /** What an {@link Upstream} is made of. */
 export interface UpstreamOptions {
-  /** Opens the subscription on the engine that is current, after a cursor where one is given. */
+  /** Opens the subscription on the engine that is current, after a cursor where one is given. Rejects only on abort. */
   readonly open: (cursor: string | undefined, signal: AbortSignal) => Promise<Subscribing>;
   readonly sink: UpstreamSink;
   /** Whether the stream can go on from a cursor: only then is a broken upstream opened again. */
@@ -27,6 +27,8 @@ export interface UpstreamOptions {
   /** How long a broken upstream is tried again, in milliseconds. */
   readonly reopenForMs: number;
   readonly observer: StreamObserver;
+  /** Called once when it is closed, by its owner or by its end. */
+  readonly closed: () => void;
 }
 
 type Outcome =
@@ -52,7 +54,8 @@ export class Upstream {
     this.#options = options;
     this.#cursor = options.cursor;
     options.observer.upstreamOpened();
-    void this.#run();
+    // Its owner has yet to let its first client in.
+    queueMicrotask(() => void this.#run());
   }
 
   /** Where it stands. */
@@ -71,6 +74,7 @@ export class Upstream {
     this.#isClosed = true;
     this.#turn.abort();
     this.#options.observer.upstreamClosed();
+    this.#options.closed();
   }
 
   async #run(): Promise<void> {

@@ -1,0 +1,186 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { type Clock, systemClock, type Verifier } from '@rhizome/authz';
+import type { Logger } from '@rhizome/log';
+import { GatewayMetrics, HttpDoor, type Obstacles, Operations, Router, SocketDoor } from './doors/index.js';
+import { createEngine, type Engine, type EngineLimits } from './engine/index.js';
+import { createIdentity, defaultLimits, type GatewayLimits, shapeChecks } from './policy/index.js';
+import { EngineHolder } from './registry/index.js';
+import { SharedReads, StreamHub } from './streams/index.js';
+import type { TransportFactory } from './transports/index.js';
+
+/** What a gateway is built from. It opens no socket: that is done by who calls it. */
+export interface GatewayOptions {
+  /** A Federation 2 supergraph. */
+  readonly supergraphSdl: string;
+  /** How subgraphs are reached; asked once a subgraph and supergraph. */
+  readonly transports: TransportFactory;
+  /** Checks bearer tokens. Undefined: nobody is asked who they are, so serve it on the loopback interface only. */
+  readonly verifier: Verifier | undefined;
+  readonly log: Logger;
+  readonly limits?: Partial<GatewayLimits>;
+  readonly engineLimits?: Partial<EngineLimits>;
+  /** Default: the system's. */
+  readonly clock?: Clock;
+  /** Who may ask for the schema: those with a token (default), everybody, nobody. */
+  readonly introspection?: 'token' | 'open' | 'off';
+  /** Whether `/metrics` is open to those without a token; default false. */
+  readonly openMetrics?: boolean;
+  /** Folder of built pages; undefined: none are served. {@link builtPages} is this package's own. */
+  readonly staticRoot?: string | undefined;
+  /** Where plans are made; default `worker`. */
+  readonly planning?: 'worker' | 'inline';
+  /** Whether messages of subgraph errors without a code reach clients; default false. */
+  readonly uncodedMessages?: boolean;
+}
+
+/** The whole gateway, as a handler. */
+export interface Gateway {
+  /** Answers HTTP requests. */
+  handle(request: IncomingMessage, response: ServerResponse): void;
+  /** Takes over connections that ask to be upgraded. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Serves another supergraph from now on. Streams stay open; resolves when the old one is gone. */
+  swap(supergraphSdl: string): Promise<void>;
+  /** Subgraphs of the supergraph of now. */
+  readonly subgraphs: Engine['subgraphs'];
+  readonly metrics: GatewayMetrics;
+  /**
+   * Ends what clients have open, in order: not ready, streams closed with their cursors, running operations ended
+   * (`drainMs` at most, default 3,000), sockets closed with 1001. What comes now is refused with SHUTTING_DOWN.
+   */
+  drain(drainMs?: number): Promise<void>;
+  /** Drains, and lets go of the subgraphs when the last operation has ended; connections of clients are the caller's. */
+  close(): Promise<void>;
+}
+
+/** Folder of the pages that this package's build makes. */
+export const builtPages = fileURLToPath(new URL('./static', import.meta.url));
+
+/**
+ * Builds a gateway.
+ * @throws DomainError COMPOSITION_FAILED when the text is no supergraph
+ */
+export async function buildGateway(options: GatewayOptions): Promise<Gateway> {
+  const engine = await createEngine(engineOptions(options));
+  return new BuiltGateway(options, engine);
+}
+
+function engineOptions(options: GatewayOptions): Parameters<typeof createEngine>[0] {
+  const { supergraphSdl, transports, log, engineLimits, introspection, planning, uncodedMessages } = options;
+  return {
+    supergraphSdl,
+    transports,
+    log,
+    limits: engineLimits,
+    checks: shapeChecks({ ...defaultLimits, ...options.limits }),
+    introspection: introspection !== 'off',
+    planning,
+    uncodedMessages,
+  };
+}
+
+const defaultDrainMs = 3000;
+/** How long a client may take to answer the closing of its socket, in milliseconds. */
+const socketGraceMs = 1000;
+
+class BuiltGateway implements Gateway {
+  readonly metrics = new GatewayMetrics();
+  readonly #options: GatewayOptions;
+  readonly #holder: EngineHolder;
+  readonly #hub: StreamHub;
+  readonly #operations: Operations;
+  readonly #sockets: SocketDoor;
+  readonly #router: Router;
+  #draining: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: GatewayOptions, engine: Engine) {
+    const { log, verifier, clock = systemClock } = options;
+    const { metrics } = this;
+    const limits = { ...defaultLimits, ...options.limits };
+    this.#options = options;
+    const holder = (this.#holder = new EngineHolder(engine));
+    const hub = (this.#hub = new StreamHub({
+      engine: () => holder.current,
+      clock,
+      log,
+      limits,
+      observer: metrics,
+    }));
+    const anonymous = verifier ? (options.introspection === 'open' ? 'introspection' : 'nothing') : 'everything';
+    const operations = (this.#operations = new Operations({
+      holder,
+      hub,
+      reads: new SharedReads(),
+      metrics,
+      log,
+      anonymous,
+    }));
+    const identity = createIdentity(verifier);
+    const isClosing = (): boolean => this.#draining !== undefined;
+    const door = { operations, identity, limits, metrics, log, clock, isClosing, admitsAnonymous: anonymous !== 'nothing' };
+    this.#sockets = new SocketDoor(door);
+    this.#router = new Router({
+      http: new HttpDoor(door),
+      sockets: this.#sockets,
+      metrics,
+      identity,
+      log,
+      obstacles: () => this.#obstacles(),
+      openMetrics: options.openMetrics ?? false,
+      staticRoot: options.staticRoot,
+    });
+    metrics.watch({
+      streams: () => hub.open,
+      sockets: () => this.#sockets.size,
+      running: () => operations.running,
+    });
+  }
+
+  get subgraphs(): Engine['subgraphs'] {
+    return this.#holder.current.subgraphs;
+  }
+
+  handle(request: IncomingMessage, response: ServerResponse): void {
+    this.#router.handle(request, response);
+  }
+
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (this.#draining) socket.end('HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+    else this.#router.upgrade(request, socket, head);
+  }
+
+  async swap(supergraphSdl: string): Promise<void> {
+    const engine = await createEngine({ ...engineOptions(this.#options), supergraphSdl });
+    this.#options.log.info({ subgraphs: engine.subgraphs.map(({ name }) => name) }, 'serving a new supergraph');
+    await this.#holder.swap(engine, () => this.#hub.move());
+  }
+
+  drain(drainMs = defaultDrainMs): Promise<void> {
+    return (this.#draining ??= this.#drain(drainMs));
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.drain().then(() => this.#holder.close()));
+  }
+
+  async #drain(drainMs: number): Promise<void> {
+    // What is at the door already is let in; what comes after this turn finds it closed.
+    await nextTurn();
+    this.#hub.shutDown('resumable');
+    await this.#operations.idle(drainMs);
+    await this.#sockets.close(socketGraceMs);
+    this.#hub.shutDown('all');
+    await nextTurn();
+  }
+
+  #obstacles(): Obstacles {
+    return this.#draining ? { gateway: 'shutting down' } : {};
+  }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,140 @@
+import type { IncomingMessage } from 'node:http';
+import { DomainError, show } from '@rhizome/errors';
+
+/** The parameters of GraphQL over HTTP. */
+export interface Parameters {
+  readonly query: string;
+  readonly operationName: string | undefined;
+  readonly variables: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** A refusal with a status of its own, where the catalogue's does not fit. */
+export class HttpRefusal extends Error {
+  readonly status: number;
+  readonly error: DomainError;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(status: number, error: DomainError, headers: Readonly<Record<string, string>> = {}) {
+    super(error.message);
+    this.status = status;
+    this.error = error;
+    this.headers = headers;
+  }
+}
+
+function badRequest(message: string, details: Record<string, unknown> = {}): HttpRefusal {
+  return new HttpRefusal(400, new DomainError('BAD_REQUEST', message, details));
+}
+
+/** Parameters of a GET request. @throws HttpRefusal */
+export function readQueryString(url: string): Parameters {
+  const at = url.indexOf('?');
+  const search = new URLSearchParams(at < 0 ? '' : url.slice(at + 1));
+  const json = (name: string): unknown => {
+    const text = search.get(name);
+    if (text === null || text === '') return undefined;
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw badRequest(`${name}: not JSON`, { field: name, expected: 'a JSON object' });
+    }
+  };
+  return check({
+    query: search.get('query') ?? undefined,
+    operationName: search.get('operationName') || undefined,
+    variables: json('variables'),
+    extensions: json('extensions'),
+  });
+}
+
+/**
+ * Parameters of a POST request, whose body must be JSON in UTF-8.
+ * @throws HttpRefusal 415 for another type, 413 for too large a body, 400 for what is no GraphQL request
+ */
+export async function readBody(request: IncomingMessage, limitBytes: number): Promise<Parameters> {
+  assertJson(request.headers['content-type']);
+  if (request.headers['content-encoding'] && request.headers['content-encoding'] !== 'identity') {
+    throw new HttpRefusal(
+      415,
+      new DomainError('BAD_REQUEST', 'content-encoding: the body must come as it is', {
+        field: 'content-encoding',
+        value: request.headers['content-encoding'],
+        expected: 'identity',
+      }),
+    );
+  }
+  const text = await readText(request, limitBytes);
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    throw badRequest('The body is not JSON', { field: 'body', expected: 'a JSON object' });
+  }
+  if (Array.isArray(body)) {
+    throw badRequest('Batches of operations are not taken; send each by itself', {
+      field: 'body',
+      expected: 'a JSON object',
+    });
+  }
+  if (!isObject(body)) throw badRequest('The body is not a JSON object', { field: 'body', expected: 'a JSON object' });
+  return check(body);
+}
+
+function assertJson(contentType: string | undefined): void {
+  const [type = '', ...parameters] = (contentType ?? '').split(';').map((part) => part.trim().toLowerCase());
+  const charset = parameters.find((parameter) => parameter.startsWith('charset='));
+  if (type === 'application/json' && (charset === undefined || /^charset="?utf-?8"?$/.test(charset))) return;
+  throw new HttpRefusal(
+    415,
+    new DomainError('BAD_REQUEST', `content-type: ${show(contentType ?? null)} is not taken`, {
+      field: 'content-type',
+      value: contentType,
+      expected: 'application/json; charset=utf-8',
+    }),
+  );
+}
+
+async function readText(request: IncomingMessage, limitBytes: number): Promise<string> {
+  const announced = Number(request.headers['content-length'] ?? 0);
+  if (announced > limitBytes) throw tooLarge(announced, limitBytes);
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > limitBytes) throw tooLarge(size, limitBytes);
+    chunks.push(chunk);
+  }
+  return (chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)).toString('utf8');
+}
+
+function tooLarge(value: number, limit: number): HttpRefusal {
+  const text = `The body has ${value} bytes or more; the limit is ${limit}`;
+  const details = { field: 'body', value, expected: `at most ${limit} bytes` };
+  // What is left of the body is not read: the connection ends with the answer.
+  return new HttpRefusal(413, new DomainError('LIMIT_EXCEEDED', text, details), { connection: 'close' });
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The same checks for all doors. @throws HttpRefusal */
+export function check(given: Readonly<Record<string, unknown>>): Parameters {
+  const { query, operationName, variables, extensions } = given;
+  if (extensions !== undefined && extensions !== null && !isObject(extensions)) {
+    throw badRequest('extensions: not an object', { field: 'extensions', expected: 'an object' });
+  }
+  if (typeof query !== 'string' || query === '') {
+    if (query === undefined && isObject(extensions) && extensions['persistedQuery'] !== undefined) {
+      throw new HttpRefusal(200, new DomainError('PERSISTED_QUERY_NOT_SUPPORTED', 'PersistedQueryNotSupported'));
+    }
+    throw badRequest('query: missing, or not a text', { field: 'query', expected: 'a GraphQL document' });
+  }
+  if (operationName !== undefined && operationName !== null && typeof operationName !== 'string') {
+    throw badRequest('operationName: not a text', { field: 'operationName', expected: 'a text' });
+  }
+  if (variables !== undefined && variables !== null && !isObject(variables)) {
+    throw badRequest('variables: not an object', { field: 'variables', expected: 'an object' });
+  }
+  return { query, operationName: operationName ?? undefined, variables: variables ?? undefined };
+}

@@ -1,0 +1,147 @@
+import type { Principal } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
+import { type Logger, withContext } from '@rhizome/log';
+import type { Engine, ExecutionText, OperationInfo } from '../engine/index.js';
+import { isIntrospection, refusal, scopeOf } from '../policy/index.js';
+import type { EngineHolder } from '../registry/index.js';
+import type { ClientStream, SharedReads, StreamHub } from '../streams/index.js';
+import type { GatewayMetrics } from './metrics.js';
+
+/** One operation as it came through a door. */
+export interface DoorRequest {
+  readonly query: string;
+  readonly operationName: string | undefined;
+  readonly variables: Readonly<Record<string, unknown>> | undefined;
+  /** Who asks; undefined for somebody who did not say. */
+  readonly principal: Principal | undefined;
+  readonly requestId: string;
+  /** Headers that go on to subgraphs. */
+  readonly headers: Readonly<Record<string, string>> | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What a door does with an operation once it knows what that is. */
+export interface DoorUse<T> {
+  /** It was refused before it ran. */
+  refused(answer: ExecutionText): T;
+  /** Refuses a kind of operation that this door does not take, by what it returns. */
+  admit?(operation: OperationInfo): DomainError | undefined;
+  /** A query's or a mutation's answer. */
+  answered(answer: ExecutionText, operation: OperationInfo): T;
+  streamed(stream: ClientStream, operation: OperationInfo): T;
+}
+
+/** What {@link Operations} is made of. */
+export interface OperationsParts {
+  readonly holder: EngineHolder;
+  readonly reads: SharedReads;
+  readonly hub: StreamHub;
+  readonly metrics: GatewayMetrics;
+  readonly log: Logger;
+  /** Whether somebody without a token is answered: never, for the schema only, or always. */
+  readonly anonymous: 'nothing' | 'introspection' | 'everything';
+}
+
+/** The way of an operation from a door to the engine: known, admitted, shared where that is possible, run. */
+export class Operations {
+  readonly #parts: OperationsParts;
+  #running = 0;
+  #onIdle: (() => void) | undefined;
+
+  constructor(parts: OperationsParts) {
+    this.#parts = parts;
+  }
+
+  /** Queries and mutations that run now. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Resolves when nothing runs, or after `withinMs`. */
+  async idle(withinMs: number): Promise<void> {
+    if (this.#running === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, withinMs)));
+    await Promise.race([late, new Promise<void>((resolve) => (this.#onIdle = resolve))]);
+    clearTimeout(timer);
+  }
+
+  /** Runs an operation. Rejects only with the reason of the request's signal. */
+  run<T>(request: DoorRequest, use: DoorUse<T>, cursor?: string): Promise<T> {
+    return withContext({ requestId: request.requestId }, () =>
+      this.#parts.holder.borrow((engine) => this.#run(engine, request, use, cursor)),
+    );
+  }
+
+  async #run<T>(engine: Engine, request: DoorRequest, use: DoorUse<T>, cursor: string | undefined): Promise<T> {
+    const { query, operationName, requestId } = request;
+    const prepared = await this.#guarded(request, () => engine.prepare({ query, operationName, requestId }));
+    if ('text' in prepared) return use.refused(this.#count(prepared));
+    if (!prepared.ok) return use.refused(this.#count(prepared.answer));
+    const { operation } = prepared;
+    const error = this.#anonymous(request, operation) ?? use.admit?.(operation);
+    if (error) return use.refused(this.#count(refusal(error, requestId, this.#parts.log)));
+    if (operation.kind === 'subscription') {
+      return use.streamed(this.#subscribe(engine, operation, request, cursor), operation);
+    }
+    return use.answered(await this.#execute(engine, operation, request), operation);
+  }
+
+  #anonymous({ principal }: DoorRequest, operation: OperationInfo): DomainError | undefined {
+    const { anonymous } = this.#parts;
+    if (principal || anonymous === 'everything') return undefined;
+    if (anonymous === 'introspection' && isIntrospection(operation)) return undefined;
+    return new DomainError('UNAUTHENTICATED', 'Without a token nothing but the schema may be asked for here', {
+      field: 'authorization',
+      expected: 'Bearer <token>',
+    });
+  }
+
+  #subscribe(
+    engine: Engine,
+    operation: OperationInfo,
+    { variables = {}, principal, requestId, headers }: DoorRequest,
+    cursor: string | undefined,
+  ): ClientStream {
+    return this.#parts.hub.subscribe({ engine, operation, variables, principal, requestId, headers, cursor });
+  }
+
+  async #execute(engine: Engine, operation: OperationInfo, request: DoorRequest): Promise<ExecutionText> {
+    const started = performance.now();
+    this.#running++;
+    try {
+      const answer = await this.#guarded(request, () => this.#answer(engine, operation, request));
+      this.#parts.metrics.answered(answer, (performance.now() - started) / 1000);
+      return answer;
+    } finally {
+      this.#running--;
+      if (this.#running === 0) this.#onIdle?.();
+    }
+  }
+
+  async #answer(engine: Engine, operation: OperationInfo, request: DoorRequest): Promise<ExecutionText> {
+    const { query, operationName, variables, principal, requestId, headers } = request;
+    const scope = scopeOf(principal, operation.perPrincipal);
+    const call = { query, operationName, variables, principal, scope, requestId, headers };
+    if (operation.kind !== 'query') return engine.execute({ ...call, signal: request.signal });
+    const key = { document: operation.normalisedText, variables, scope };
+    const read = await this.#parts.reads.read(key, request.signal, (signal) => engine.execute({ ...call, signal }));
+    if (read.shared) this.#parts.metrics.readShared();
+    return read.answer;
+  }
+
+  /** Whatever goes wrong unforeseen is an answer, too; only an abort passes. */
+  async #guarded<T>(request: DoorRequest, work: () => Promise<T>): Promise<T | ExecutionText> {
+    try {
+      return await work();
+    } catch (error) {
+      request.signal?.throwIfAborted();
+      return refusal(error, request.requestId, this.#parts.log);
+    }
+  }
+
+  #count(answer: ExecutionText): ExecutionText {
+    this.#parts.metrics.refused(answer.codes[0] ?? 'UNKNOWN');
+    return answer;
+  }
+}

@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { extname, join, normalize, sep } from 'node:path';
+
+const types: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.json': 'application/json; charset=utf-8',
+  '.map': 'application/json; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.ttf': 'font/ttf',
+  '.woff2': 'font/woff2',
+  '.txt': 'text/plain; charset=utf-8',
+};
+
+/** Serves the files of one folder, and nothing outside of it. */
+export class StaticFiles {
+  readonly #root: string;
+
+  constructor(root: string) {
+    this.#root = normalize(root);
+  }
+
+  /** Sends a file of the folder; false where there is none of that name. */
+  async send(request: IncomingMessage, response: ServerResponse, path: string): Promise<boolean> {
+    const file = this.#locate(path);
+    const found = file === undefined ? undefined : await stat(file).catch(() => undefined);
+    if (file === undefined || !found?.isFile()) return false;
+    const etag = `"${createHash('sha256').update(`${path} ${found.size} ${found.mtimeMs}`).digest('base64url').slice(0, 22)}"`;
+    response.setHeader('etag', etag);
+    response.setHeader('x-content-type-options', 'nosniff');
+    // Names with a hash in them never change what they hold.
+    const isHashed = /-[A-Z0-9]{8}\.\w+$/.test(file);
+    response.setHeader('cache-control', isHashed ? 'public, max-age=31536000, immutable' : 'no-cache');
+    if (request.headers['if-none-match'] === etag) {
+      response.writeHead(304).end();
+      return true;
+    }
+    response.writeHead(200, {
+      'content-type': types[extname(file)] ?? 'application/octet-stream',
+      'content-length': found.size,
+    });
+    if (request.method === 'HEAD') response.end();
+    else createReadStream(file).on('error', () => response.destroy()).pipe(response);
+    return true;
+  }
+
+  #locate(path: string): string | undefined {
+    let decoded: string;
+    try {
+      decoded = decodeURIComponent(path);
+    } catch {
+      return undefined;
+    }
+    if (decoded.includes('\0')) return undefined;
+    const file = normalize(join(this.#root, decoded));
+    return file.startsWith(this.#root + sep) ? file : undefined;
+  }
+}
+
+/** What a page of ours may load: itself, from here. A page that tries more is stopped by the browser. */
+function contentPolicy(host: string): string {
+  return [
+    "default-src 'self'",
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data:",
+    "font-src 'self' data:",
+    "worker-src 'self'",
+    `connect-src 'self' ws://${host} wss://${host}`,
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join('; ');
+}
+
+/** Serves GraphiQL's page; its files come from the same folder. */
+export async function sendGraphiql(request: IncomingMessage, response: ServerResponse, root: string): Promise<void> {
+  const page = await readFile(join(root, 'graphiql', 'index.html')).catch(() => undefined);
+  if (!page) {
+    response.writeHead(503, { 'content-type': 'text/plain; charset=utf-8' });
+    response.end('GraphiQL has not been built: run `npm run build`.\n');
+    return;
+  }
+  const { host } = request.headers;
+  response.writeHead(200, {
+    'content-type': 'text/html; charset=utf-8',
+    'content-length': page.length,
+    'cache-control': 'no-cache',
+    'content-security-policy': contentPolicy(host && /^[\w.:[\]-]+$/.test(host) ? host : 'localhost'),
+    'referrer-policy': 'no-referrer',
+    'x-content-type-options': 'nosniff',
+  });
+  response.end(request.method === 'HEAD' ? undefined : page);
+}

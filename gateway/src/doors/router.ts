@@ -1,0 +1,125 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { isDomainError } from '@rhizome/errors';
+import type { Logger } from '@rhizome/log';
+import { type Identity, refusal, requestIdOf } from '../policy/index.js';
+import type { HttpDoor } from './http.js';
+import type { GatewayMetrics } from './metrics.js';
+import { sendGraphiql, StaticFiles } from './pages.js';
+import type { SocketDoor } from './ws.js';
+
+/** What stands in the way of readiness, by part; empty when ready. */
+export type Obstacles = Readonly<Record<string, string>>;
+
+/** What the router leads to. */
+export interface RouterParts {
+  readonly http: HttpDoor;
+  readonly sockets: SocketDoor;
+  readonly metrics: GatewayMetrics;
+  readonly identity: Identity;
+  readonly log: Logger;
+  readonly obstacles: () => Obstacles;
+  /** Whether `/metrics` is open to those without a token. */
+  readonly openMetrics: boolean;
+  /** Folder of built pages; undefined: none are served. */
+  readonly staticRoot: string | undefined;
+}
+
+/** Finds the door for a request. */
+export class Router {
+  readonly #parts: RouterParts;
+  readonly #files: StaticFiles | undefined;
+
+  constructor(parts: RouterParts) {
+    this.#parts = parts;
+    this.#files = parts.staticRoot === undefined ? undefined : new StaticFiles(parts.staticRoot);
+  }
+
+  /** Answers an HTTP request. Never throws. */
+  handle(request: IncomingMessage, response: ServerResponse): void {
+    const path = pathOf(request);
+    if (path === '/graphql') void this.#parts.http.handle(request, response);
+    else void this.#other(path, request, response).catch((error: unknown) => this.#failed(error, request, response));
+  }
+
+  /** Takes over an upgraded connection. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => socket.destroy());
+    if (pathOf(request) === '/graphql') this.#parts.sockets.upgrade(request, socket, head);
+    else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+  }
+
+  async #other(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      return sendJson(request, response, 405, { message: 'Only GET is answered here' }, { allow: 'GET, HEAD' });
+    }
+    if (path === '/healthz') return sendJson(request, response, 200, { status: 'ok' });
+    if (path === '/readyz') return this.#ready(request, response);
+    if (path === '/metrics') return this.#metrics(request, response);
+    const { staticRoot } = this.#parts;
+    if (staticRoot !== undefined && this.#files) {
+      if (path === '/') {
+        response.writeHead(302, { location: '/graphiql', 'content-length': 0 }).end();
+        return;
+      }
+      if (path === '/graphiql' || path === '/graphiql/') return sendGraphiql(request, response, staticRoot);
+      if (await this.#files.send(request, response, path)) return;
+    }
+    sendJson(request, response, 404, { message: `There is nothing at ${path.slice(0, 200)}` });
+  }
+
+  #ready(request: IncomingMessage, response: ServerResponse): void {
+    const checks = this.#parts.obstacles();
+    const ready = Object.keys(checks).length === 0;
+    sendJson(request, response, ready ? 200 : 503, { ready, checks });
+  }
+
+  async #metrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (!this.#parts.openMetrics) await this.#parts.identity.ofHeaders(request.headers);
+    const { registry } = this.#parts.metrics;
+    const text = await registry.metrics();
+    response.writeHead(200, { 'content-type': registry.contentType, 'content-length': Buffer.byteLength(text) });
+    response.end(request.method === 'HEAD' ? undefined : text);
+  }
+
+  #failed(error: unknown, request: IncomingMessage, response: ServerResponse): void {
+    if (response.headersSent) return void response.destroy();
+    const requestId = requestIdOf(request.headers['x-request-id']);
+    const answer = refusal(error, requestId, this.#parts.log);
+    const status = isDomainError(error) ? error.http : 500;
+    const headers: Record<string, string> = { 'x-request-id': requestId };
+    if (status === 401) headers['www-authenticate'] = 'Bearer';
+    send(request, response, status, answer.text, headers);
+  }
+}
+
+function pathOf({ url = '/' }: IncomingMessage): string {
+  const at = url.indexOf('?');
+  return at < 0 ? url : url.slice(0, at);
+}
+
+function sendJson(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  body: object,
+  headers: Record<string, string> = {},
+): void {
+  send(request, response, status, JSON.stringify(body), headers);
+}
+
+function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  text: string,
+  headers: Record<string, string>,
+): void {
+  response.writeHead(status, {
+    ...headers,
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(text),
+    'cache-control': 'no-store',
+  });
+  response.end(request.method === 'HEAD' ? undefined : text);
+}

@@ -1,0 +1,122 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Logger } from '@rhizome/log';
+import { CloseCode, handleProtocols, type WebSocket as ProtocolSocket } from 'graphql-ws';
+import { type WebSocket, WebSocketServer } from 'ws';
+
+/** A socket as the protocol library sees it, with a way to send text that is JSON already. */
+export interface SocketLine extends ProtocolSocket {
+  /** An object that becomes this very text, where it is the last value of the next message sent. */
+  splice(text: string): object;
+}
+
+/** What a {@link SocketPool} is made of. */
+export interface SocketPoolOptions {
+  readonly maxMessageBytes: number;
+  /** Time between pings; a socket that leaves one unanswered until the next is cut. */
+  readonly keepAliveMs: number;
+  readonly log: Logger;
+  /** A socket has opened; what is returned is called when it has closed. */
+  readonly opened: (line: SocketLine, request: IncomingMessage) => (code: number, reason: string) => Promise<void>;
+}
+
+/** The open WebSockets of a gateway. */
+export class SocketPool {
+  readonly #options: SocketPoolOptions;
+  readonly #server: WebSocketServer;
+
+  constructor(options: SocketPoolOptions) {
+    this.#options = options;
+    this.#server = new WebSocketServer({
+      noServer: true,
+      maxPayload: options.maxMessageBytes,
+      // Without a protocol in common the connection opens all the same: the protocol refuses it with a code of its own.
+      handleProtocols,
+      perMessageDeflate: false,
+    });
+  }
+
+  get size(): number {
+    return this.#server.clients.size;
+  }
+
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#server.handleUpgrade(request, socket, head, (client) => this.#open(client, request));
+  }
+
+  async close(graceMs: number): Promise<void> {
+    const { clients } = this.#server;
+    const gone = Promise.all([...clients].map((client) => new Promise((resolve) => client.once('close', resolve))));
+    for (const client of clients) client.close(1001, 'SHUTTING_DOWN');
+    const cut = setTimeout(() => {
+      for (const client of clients) client.terminate();
+    }, graceMs);
+    await gone;
+    clearTimeout(cut);
+    this.#server.close();
+  }
+
+  #open(client: WebSocket, request: IncomingMessage): void {
+    const { opened, log } = this.#options;
+    const closed = opened(lineOf(client, log), request);
+    const stopPinging = this.#keepAlive(client);
+    // The library closes the socket after an error by itself.
+    client.on('error', (error) => log.debug({ err: error }, 'socket error'));
+    client.once('close', (code, reason) => {
+      stopPinging();
+      closed(code, String(reason)).catch((error: unknown) => log.error({ err: error }, 'closing a socket failed'));
+    });
+  }
+
+  #keepAlive(client: WebSocket): () => void {
+    let isAnswered = true;
+    client.on('pong', () => (isAnswered = true));
+    const timer = setInterval(() => {
+      if (!isAnswered) return client.terminate();
+      isAnswered = false;
+      client.ping();
+    }, this.#options.keepAliveMs);
+    timer.unref();
+    return () => clearInterval(timer);
+  }
+}
+
+/** What stands for a text in a message while the protocol library serialises it. */
+const placeholder = '\u0000';
+const placeholderJson = `${JSON.stringify(placeholder)}}`;
+
+function lineOf(client: WebSocket, log: Logger): SocketLine {
+  // The library serialises a message and sends it in one go, so one text at a time waits here.
+  let spliced: string | undefined;
+  return {
+    protocol: client.protocol,
+    splice: (text) => ({
+      toJSON: () => {
+        spliced = text;
+        return placeholder;
+      },
+    }),
+    send: (data) => {
+      const text = spliced;
+      spliced = undefined;
+      const message = text === undefined ? data : `${data.slice(0, -placeholderJson.length)}${text}}`;
+      return send(client, message);
+    },
+    close: (code, reason) => client.close(code, reason),
+    onMessage: (take) =>
+      client.on('message', (data) => {
+        take(String(data)).catch((error: unknown) => {
+          log.error({ err: error }, 'handling a message failed');
+          client.close(CloseCode.InternalServerError, 'Internal server error');
+        });
+      }),
+  };
+}
+
+/** Resolves when the message has left for the network; that it cannot any more is for the closing to tell. */
+function send(client: WebSocket, message: string): Promise<void> {
+  return new Promise((resolve) => {
+    if (client.readyState !== client.OPEN) resolve();
+    else client.send(message, () => resolve());
+  });
+}

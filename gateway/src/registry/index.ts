@@ -1,0 +1,1 @@
+export { EngineHolder } from './engine-holder.js';

@@ -1,0 +1,180 @@
+import type { ExecutionText } from '../engine/index.js';
+import type { CatchUp } from './catch-up.js';
+import type { Position } from './event-ring.js';
+import type { SharedStream } from './shared-stream.js';
+import type { StreamEnd, StreamEvent, StreamRequest } from './types.js';
+
+type Item = IteratorResult<StreamEvent, undefined>;
+const done: Item = { done: true, value: undefined };
+
+/** What a client stream tells the room it lives in. */
+export interface ClientStreamOwner {
+  /** The message that tells a laggard where to go on. */
+  lagged(cursor: string | undefined, requestId: string): StreamEvent;
+  ended(stream: ClientStream, why: StreamEnd): void;
+  delivered(listeners: number): void;
+}
+
+/**
+ * The events of one client. It reads what is meant for it alone first (the opening message, the gap of one who
+ * resumes), then from the ring of the shared stream, at its own pace and without a buffer of its own.
+ */
+export class ClientStream implements AsyncIterableIterator<StreamEvent> {
+  readonly request: StreamRequest;
+  readonly #owner: ClientStreamOwner;
+  /** Events for this client alone. */
+  readonly #own: StreamEvent[] = [];
+  #shared: SharedStream | undefined;
+  #catchUp: CatchUp | undefined;
+  #position: Position | undefined;
+  /** The first shared event is left out where it has this text: the client has had it already. */
+  #skipText: string | undefined;
+  #cursor: string | undefined;
+  #waiting: ((item: Item) => void) | undefined;
+  #isEnded = false;
+  #last: StreamEvent | undefined;
+
+  constructor(request: StreamRequest, owner: ClientStreamOwner) {
+    this.request = request;
+    this.#owner = owner;
+  }
+
+  /** The cursor of the last event that the client was given or will still be given. */
+  get cursor(): string | undefined {
+    for (let i = this.#own.length - 1; i >= 0; i--) {
+      const cursor = this.#own[i]?.cursor;
+      if (cursor !== undefined) return cursor;
+    }
+    return this.#cursor;
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  /** Belongs to a shared stream from now on. */
+  belongTo(shared: SharedStream): void {
+    this.#shared = shared;
+  }
+
+  /** Reads its own upstream until it has found its place in the shared one. */
+  catchUpBy(catchUp: CatchUp): void {
+    this.#catchUp = catchUp;
+  }
+
+  /** An event for this client alone; true while the client is behind with those. */
+  give(event: StreamEvent): boolean {
+    if (this.#isEnded) return false;
+    if (this.#waiting) {
+      this.#settle(this.#note(event));
+      return false;
+    }
+    this.#own.push(event);
+    return true;
+  }
+
+  /** Goes on from a position in the ring; what was given before comes first. */
+  goOnAt(position: Position, skipText?: string): void {
+    this.#catchUp?.close();
+    this.#catchUp = undefined;
+    this.#position = position;
+    this.#skipText = skipText;
+    if (this.#waiting) this.#pull();
+  }
+
+  /** A new event of the ring, for one that waits at the ring's end. */
+  wake(event: StreamEvent, next: Position): void {
+    this.#position = next;
+    const skip = this.#skipText;
+    this.#skipText = undefined;
+    if (skip === event.text) return this.#shared?.wait(this);
+    this.#settle(this.#note(event));
+  }
+
+  /** Ends the stream; `last` is still read by the client, after what it was given. */
+  end(why: StreamEnd, last?: StreamEvent): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#last = last;
+    this.#catchUp?.close();
+    this.#shared?.leave(this);
+    this.#owner.ended(this, why);
+    if (this.#waiting) this.#settle(this.#takeLast());
+  }
+
+  /** Whether it reads from the ring and has read all of it. */
+  get hasReadAll(): boolean {
+    return this.#own.length === 0 && this.#position !== undefined && this.#position >= (this.#shared?.ring.end ?? 0);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** One caller at a time, as `for await` does. */
+  next(): Promise<Item> {
+    return new Promise((resolve) => {
+      this.#waiting = resolve;
+      this.#pull();
+    });
+  }
+
+  return(): Promise<Item> {
+    this.#own.length = 0;
+    this.end('client');
+    this.#last = undefined;
+    return Promise.resolve(done);
+  }
+
+  #pull(): void {
+    const own = this.#own.shift();
+    if (own) {
+      this.#settle(this.#note(own));
+      if (this.#own.length === 0) this.#catchUp?.hasRoom();
+      return;
+    }
+    if (this.#isEnded) return this.#settle(this.#takeLast());
+    if (this.#position !== undefined) this.#pullShared(this.#position);
+  }
+
+  #pullShared(position: Position): void {
+    const shared = this.#shared;
+    if (!shared) return;
+    if (position < shared.ring.first) {
+      return this.end('lagged', this.#owner.lagged(this.#cursor, this.request.requestId));
+    }
+    const event = shared.ring.at(position);
+    if (!event) {
+      if (shared.ended) return this.end(shared.ended.why, shared.ended.last);
+      return shared.wait(this);
+    }
+    this.#position = position + 1;
+    const skip = this.#skipText;
+    this.#skipText = undefined;
+    if (skip === event.text) return this.#pullShared(position + 1);
+    this.#owner.delivered(1);
+    this.#settle(this.#note(event));
+  }
+
+  #note(event: StreamEvent): Item {
+    if (event.cursor !== undefined) this.#cursor = event.cursor;
+    return { done: false, value: event };
+  }
+
+  #takeLast(): Item {
+    const last = this.#last;
+    this.#last = undefined;
+    return last ? { done: false, value: last } : done;
+  }
+
+  #settle(item: Item): void {
+    const resolve = this.#waiting;
+    this.#waiting = undefined;
+    resolve?.(item);
+  }
+}
+
+/** An answer that refuses a stream, as its last event. */
+export function lastWord({ text, codes }: ExecutionText): StreamEvent {
+  return { text, codes, last: true };
+}

@@ -1,0 +1,149 @@
+import type { CatchUp } from './catch-up.js';
+import type { ClientStream } from './client-stream.js';
+import { EventRing } from './event-ring.js';
+import type { StreamPlan, Variables } from './stream-plan.js';
+import type { StreamEnd, StreamEvent, StreamRequest } from './types.js';
+import type { Upstream, UpstreamSink } from './upstream.js';
+
+/** What a shared stream is made of. */
+export interface SharedStreamOptions {
+  readonly key: string;
+  readonly plan: StreamPlan;
+  readonly variables: Variables;
+  readonly scope: string;
+  /** Whether the scope names a subject. */
+  readonly perPrincipal: boolean;
+  readonly bufferedEvents: number;
+  readonly bufferedCharacters: number;
+  /** Where the upstream starts; undefined: with what happens from now on. */
+  readonly cursor: string | undefined;
+  readonly openUpstream: (shared: SharedStream, sink: UpstreamSink, cursor: string | undefined) => Upstream;
+  readonly openCatchUp: (shared: SharedStream, client: ClientStream, cursor: string | undefined) => void;
+  readonly delivered: (listeners: number) => void;
+  /** Called once, when nobody listens any more or the upstream has ended. */
+  readonly gone: (shared: SharedStream) => void;
+}
+
+/**
+ * One upstream for all clients who asked for the same and have the same rights: joined and left at any time, gone with
+ * the last of them.
+ */
+export class SharedStream implements UpstreamSink {
+  readonly options: SharedStreamOptions;
+  readonly ring: EventRing;
+  readonly #clients = new Set<ClientStream>();
+  readonly #expected = new Map<string, Set<CatchUp>>();
+  readonly #upstream: Upstream;
+  #waiting = new Set<ClientStream>();
+  #cursor: string | undefined;
+  /** Whether the ring's end is the present; one that was opened after an old cursor may still be on its way. */
+  isLive: boolean;
+  #ended: { why: StreamEnd; last: StreamEvent | undefined } | undefined;
+
+  constructor(options: SharedStreamOptions) {
+    this.options = options;
+    this.isLive = options.cursor === undefined;
+    this.ring = new EventRing(options.bufferedEvents, options.bufferedCharacters, options.cursor);
+    this.#upstream = options.openUpstream(this, this, options.cursor);
+  }
+
+  /** Set when the upstream has ended; what is in the ring may still be read. */
+  get ended(): { readonly why: StreamEnd; readonly last: StreamEvent | undefined } | undefined {
+    return this.#ended;
+  }
+
+  get clients(): ReadonlySet<ClientStream> {
+    return this.#clients;
+  }
+
+  get upstream(): Upstream {
+    return this.#upstream;
+  }
+
+  /** Lets a client in, after a cursor where it has one. */
+  join(client: ClientStream, cursor: string | undefined): void {
+    this.#clients.add(client);
+    client.belongTo(this);
+    if (cursor === undefined) this.#joinNow(client);
+    else this.#joinAfter(client, cursor);
+  }
+
+  /** Ends nothing but the client's membership; with the last one the stream goes. */
+  leave(client: ClientStream): void {
+    this.#clients.delete(client);
+    this.#waiting.delete(client);
+    if (this.#clients.size > 0) return;
+    this.#upstream.close();
+    this.options.gone(this);
+  }
+
+  /** Wakes the client with the next event. */
+  wait(client: ClientStream): void {
+    this.#waiting.add(client);
+  }
+
+  /** Tells a client that catches up as soon as this stream comes to a cursor. */
+  expect(catchUp: CatchUp, cursor: string): void {
+    let those = this.#expected.get(cursor);
+    if (!those) this.#expected.set(cursor, (those = new Set()));
+    those.add(catchUp);
+  }
+
+  forget(catchUp: CatchUp, cursor: string | undefined): void {
+    if (cursor === undefined) return;
+    const those = this.#expected.get(cursor);
+    if (those?.delete(catchUp) && those.size === 0) this.#expected.delete(cursor);
+  }
+
+  event(event: StreamEvent): void {
+    this.ring.push(event);
+    if (event.cursor !== undefined) this.#cursor = event.cursor;
+    const { end } = this.ring;
+    const waiting = this.#waiting;
+    this.#waiting = new Set();
+    this.options.delivered(waiting.size);
+    for (const client of waiting) client.wake(event, end);
+    const those = event.cursor === undefined ? undefined : this.#expected.get(event.cursor);
+    for (const catchUp of [...(those ?? [])]) catchUp.meet();
+  }
+
+  end(last: StreamEvent | undefined): void {
+    this.#ended = { why: last ? 'failed' : 'complete', last };
+    this.options.gone(this);
+    this.#waiting.clear();
+    for (const client of [...this.#clients]) if (client.hasReadAll) client.end(this.#ended.why, last);
+  }
+
+  #joinNow(client: ClientStream): void {
+    const { plan, openCatchUp, variables } = this.options;
+    const isUntouched = this.ring.first === 0 && this.ring.end === 0;
+    if (isUntouched && this.isLive) return client.goOnAt(0);
+    if (!plan.resumable || !this.isLive || this.#cursor === undefined) return openCatchUp(this, client, undefined);
+    const opening = plan.openingMessage(variables, this.#cursor);
+    if (opening !== undefined) client.give({ text: opening, cursor: this.#cursor, codes: [] });
+    client.goOnAt(this.ring.end);
+  }
+
+  #joinAfter(client: ClientStream, cursor: string): void {
+    const { plan, openCatchUp, variables } = this.options;
+    const opening = plan.openingMessage(variables, cursor);
+    if (opening !== undefined) client.give({ text: opening, cursor, codes: [] });
+    const position = this.ring.after(cursor);
+    if (position === undefined) openCatchUp(this, client, cursor);
+    else client.goOnAt(position);
+  }
+}
+
+/** The one whose token lasts longest opens the upstream: it has to be opened again least often. */
+export function longestLasting(requests: Iterable<StreamRequest>): StreamRequest | undefined {
+  let best: StreamRequest | undefined;
+  for (const request of requests) {
+    if (!best || expiry(request) > expiry(best)) best = request;
+  }
+  return best;
+}
+
+/** When a request's token ends, in milliseconds since 1970; never, without one. */
+export function expiry({ principal }: StreamRequest): number {
+  return principal?.expiresAt.getTime() ?? Infinity;
+}

@@ -1,0 +1,310 @@
+import type { Clock } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
+import type { Logger } from '@rhizome/log';
+import type { Engine, Subscribing } from '../engine/index.js';
+import { type GatewayLimits, refusal, scopeOf, withFact } from '../policy/index.js';
+import { CatchUp } from './catch-up.js';
+import { ClientStream, type ClientStreamOwner, lastWord } from './client-stream.js';
+import { expiry, longestLasting, SharedStream } from './shared-stream.js';
+import { planStream, type StreamPlan, type Variables } from './stream-plan.js';
+import type { StreamEnd, StreamEvent, StreamObserver, StreamRequest } from './types.js';
+import { Upstream, type UpstreamSink } from './upstream.js';
+
+/** What the room of streams is handed. */
+export interface StreamHubOptions {
+  /** The engine of now. */
+  readonly engine: () => Engine;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly limits: GatewayLimits;
+  readonly observer: StreamObserver;
+}
+
+/** Node's timers hold no longer wait, about 24 days. */
+const longestTimerMs = 2 ** 31 - 1;
+/** An upstream is opened by somebody else this long before its opener's token ends, in milliseconds. */
+const handOnMs = 2000;
+
+/** All client streams and what they share. */
+export class StreamHub implements ClientStreamOwner {
+  readonly #options: StreamHubOptions;
+  readonly #shared = new Map<string, SharedStream>();
+  readonly #upstreams = new Set<Upstream>();
+  readonly #clients = new Map<ClientStream, NodeJS.Timeout | undefined>();
+  readonly #perSubject = new Map<string, number>();
+
+  constructor(options: StreamHubOptions) {
+    this.#options = options;
+  }
+
+  /** Client streams that are open, and the subscriptions of the engine behind them. */
+  get open(): { readonly streams: number; readonly upstreams: number } {
+    return { streams: this.#clients.size, upstreams: this.#upstreams.size };
+  }
+
+  /** Opens a stream. What is wrong with it comes as its only event. */
+  subscribe(request: StreamRequest): ClientStream {
+    const client = new ClientStream(request, this);
+    this.#options.observer.streamOpened();
+    const refused = this.#admit(request);
+    if (refused) {
+      client.end('refused', lastWord(refusal(refused, request.requestId, this.#options.log)));
+      return client;
+    }
+    this.#clients.set(client, undefined);
+    count(this.#perSubject, request.principal?.subject ?? '', 1);
+    this.#expire(client);
+    if (client.isEnded) return client;
+    const { operation, engine, variables } = request;
+    const plan = planStream(operation, engine.publicSchema);
+    const cursor = plan.resumable ? (request.cursor ?? plan.cursorOf(variables)) : undefined;
+    this.#sharedFor(request, plan, cursor).join(client, cursor);
+    return client;
+  }
+
+  /** Opens every upstream again on the engine of now; client streams stay open and miss nothing that is resumable. */
+  move(): void {
+    for (const upstream of this.#upstreams) upstream.move();
+  }
+
+  /**
+   * Ends client streams because the process ends, each with the cursor to go on from. `resumable` ends only those
+   * that have one: a WebSocket's others are better ended by the closing of the socket, which clients take for a
+   * reason to come back.
+   */
+  shutDown(which: 'resumable' | 'all'): void {
+    for (const client of [...this.#clients.keys()]) {
+      if (which === 'resumable' && client.request.operation.resumable === undefined) continue;
+      const error = new DomainError('SHUTTING_DOWN', 'This gateway is being stopped; go on with another one');
+      client.end('shutdown', this.#word(error, client));
+    }
+  }
+
+  lagged(cursor: string | undefined, requestId: string): StreamEvent {
+    const goOn = cursor === undefined ? 'subscribe again' : `go on after cursor ${cursor}`;
+    const error = new DomainError('SUBSCRIPTION_LAGGED', `This client reads too slowly; ${goOn}`, {
+      ...(cursor === undefined ? {} : { cursor }),
+    });
+    return lastWord(refusal(error, requestId, this.#options.log));
+  }
+
+  ended(client: ClientStream, why: StreamEnd): void {
+    this.#options.observer.streamClosed(why);
+    if (!this.#clients.has(client)) return;
+    clearTimeout(this.#clients.get(client));
+    this.#clients.delete(client);
+    count(this.#perSubject, client.request.principal?.subject ?? '', -1);
+  }
+
+  delivered(listeners: number): void {
+    this.#options.observer.delivered(listeners);
+  }
+
+  #admit({ principal }: StreamRequest): DomainError | undefined {
+    const { streams, streamsPerSubject } = this.#options.limits;
+    const own = this.#perSubject.get(principal?.subject ?? '') ?? 0;
+    if (this.#clients.size >= streams) return tooMany('open streams', this.#clients.size, streams);
+    if (principal && own >= streamsPerSubject) return tooMany('open streams of one subject', own, streamsPerSubject);
+    return undefined;
+  }
+
+  /** Ends the stream with TOKEN_EXPIRED when its principal's token ends. */
+  #expire(client: ClientStream): void {
+    const { principal } = client.request;
+    if (!principal || client.isEnded) return;
+    const leftMs = principal.expiresAt.getTime() - this.#options.clock.now().getTime();
+    if (leftMs <= 0) {
+      const text = `The token of "${principal.subject}" ended at ${principal.expiresAt.toISOString()}; go on with a new one`;
+      return client.end('expired', this.#word(new DomainError('TOKEN_EXPIRED', text), client));
+    }
+    const timer = setTimeout(() => this.#expire(client), Math.min(leftMs, longestTimerMs));
+    timer.unref();
+    this.#clients.set(client, timer);
+  }
+
+  #word(error: DomainError, client: ClientStream): StreamEvent {
+    const answer = refusal(error, client.request.requestId, this.#options.log);
+    return lastWord(client.cursor === undefined ? answer : withFact(answer, 'cursor', client.cursor));
+  }
+
+  #sharedFor(request: StreamRequest, plan: StreamPlan, cursor: string | undefined): SharedStream {
+    const { operation, principal, variables } = request;
+    const scope = scopeOf(principal, operation.perPrincipal);
+    const key = `${scope}\n${plan.keyOf(variables)}\n${plan.text}`;
+    let shared = this.#shared.get(key);
+    if (!shared) this.#shared.set(key, (shared = this.#makeShared(request, { key, plan, scope, cursor })));
+    return shared;
+  }
+
+  #makeShared(
+    { operation, variables }: StreamRequest,
+    made: { key: string; plan: StreamPlan; scope: string; cursor: string | undefined },
+  ): SharedStream {
+    const { bufferedEvents, bufferedCharacters } = this.#options.limits;
+    let handOn: NodeJS.Timeout | undefined;
+    return new SharedStream({
+      ...made,
+      variables,
+      perPrincipal: operation.perPrincipal,
+      bufferedEvents,
+      bufferedCharacters,
+      delivered: (listeners) => this.delivered(listeners),
+      openUpstream: (shared, sink, cursor) => {
+        const opener = new Opener(shared, this.#options.clock);
+        return this.#upstream(shared, sink, cursor, opener, (chosen) => {
+          clearTimeout(handOn);
+          handOn = this.#handOn(shared, chosen);
+        });
+      },
+      openCatchUp: (shared, client, cursor) => this.#catchUp(shared, client, cursor),
+      gone: (shared) => {
+        clearTimeout(handOn);
+        if (this.#shared.get(made.key) === shared) this.#shared.delete(made.key);
+      },
+    });
+  }
+
+  /** Before the opener's token ends, somebody whose token lasts longer opens the upstream. */
+  #handOn(shared: SharedStream, chosen: StreamRequest): NodeJS.Timeout | undefined {
+    const leftMs = expiry(chosen) - this.#options.clock.now().getTime() - handOnMs;
+    if (leftMs === Infinity || leftMs > longestTimerMs) return undefined;
+    const timer = setTimeout(
+      () => {
+        const next = longestLasting(requestsOf(shared));
+        if (next && expiry(next) > expiry(chosen)) shared.upstream.move();
+      },
+      Math.max(0, leftMs),
+    );
+    timer.unref();
+    return timer;
+  }
+
+  #catchUp(shared: SharedStream, client: ClientStream, cursor: string | undefined): void {
+    const catchUp = new CatchUp(client, shared, { fromPresent: cursor === undefined });
+    client.catchUpBy(catchUp);
+    const upstream: Upstream = this.#upstream(shared, catchUp, cursor, new Self(client), () => undefined);
+    catchUp.feedBy(upstream);
+  }
+
+  #upstream(
+    shared: SharedStream,
+    sink: UpstreamSink,
+    cursor: string | undefined,
+    opener: Opening,
+    opened: (by: StreamRequest) => void,
+  ): Upstream {
+    const { plan, variables, perPrincipal, scope } = shared.options;
+    const upstream: Upstream = new Upstream({
+      cursor,
+      sink,
+      resumable: plan.resumable !== undefined,
+      reopenForMs: this.#options.limits.reopenForMs,
+      observer: this.#options.observer,
+      closed: () => this.#upstreams.delete(upstream),
+      openingMessage: (at) => plan.openingMessage(variables, at),
+      othersMayOpen: (code) => isAboutToken(code) && opener.canChange(),
+      open: (after, signal) => {
+        const by = opener.choose();
+        opened(by);
+        return this.#open({ plan, variables, perPrincipal, scope }, by, after, signal);
+      },
+    });
+    this.#upstreams.add(upstream);
+    return upstream;
+  }
+
+  async #open(
+    wanted: { plan: StreamPlan; variables: Variables; perPrincipal: boolean; scope: string },
+    { principal, requestId, headers }: StreamRequest,
+    cursor: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Subscribing> {
+    const { plan, variables, perPrincipal, scope } = wanted;
+    try {
+      const engine = this.#options.engine();
+      const prepared = await engine.prepare({ query: plan.text, requestId });
+      if (!prepared.ok) return prepared;
+      if (prepared.operation.perPrincipal && !perPrincipal) throw changedUnderneath();
+      const upstreamVariables = plan.upstreamVariables(variables, cursor);
+      const request = { query: plan.text, variables: upstreamVariables, principal, scope, requestId, headers, signal };
+      return await engine.subscribe(request);
+    } catch (error) {
+      signal.throwIfAborted();
+      return { ok: false, answer: refusal(error, requestId, this.#options.log) };
+    }
+  }
+}
+
+/** Who opens an upstream. */
+interface Opening {
+  choose(): StreamRequest;
+  /** Whether somebody else could open it now. */
+  canChange(): boolean;
+}
+
+/** Whoever of a shared stream's clients has the longest lasting token. */
+class Opener implements Opening {
+  readonly #shared: SharedStream;
+  readonly #clock: Clock;
+  #last: StreamRequest | undefined;
+
+  constructor(shared: SharedStream, clock: Clock) {
+    this.#shared = shared;
+    this.#clock = clock;
+  }
+
+  choose(): StreamRequest {
+    this.#last = longestLasting(requestsOf(this.#shared)) ?? this.#last;
+    if (!this.#last) throw new Error('a shared stream without clients cannot be opened');
+    return this.#last;
+  }
+
+  canChange(): boolean {
+    const next = longestLasting(requestsOf(this.#shared));
+    if (!next || !this.#last || next.principal === this.#last.principal) return false;
+    return expiry(next) > this.#clock.now().getTime();
+  }
+}
+
+/** A client's own upstream is opened by that client. */
+class Self implements Opening {
+  readonly #client: ClientStream;
+
+  constructor(client: ClientStream) {
+    this.#client = client;
+  }
+
+  choose(): StreamRequest {
+    return this.#client.request;
+  }
+
+  canChange(): boolean {
+    return false;
+  }
+}
+
+function* requestsOf(shared: SharedStream): Generator<StreamRequest> {
+  for (const { request } of shared.clients) yield request;
+}
+
+function isAboutToken(code: string): boolean {
+  return code === 'TOKEN_EXPIRED' || code === 'UNAUTHENTICATED';
+}
+
+function changedUnderneath(): DomainError {
+  return new DomainError(
+    'SERVICE_UNAVAILABLE',
+    'A new schema says that this stream depends on who reads it; subscribe again',
+  );
+}
+
+function tooMany(field: string, value: number, limit: number): DomainError {
+  const text = `There are ${value} ${field}; the limit is ${limit}`;
+  return new DomainError('LIMIT_EXCEEDED', text, { field, value, expected: `at most ${limit}` });
+}
+
+function count(map: Map<string, number>, key: string, by: number): void {
+  const next = (map.get(key) ?? 0) + by;
+  if (next > 0) map.set(key, next);
+  else map.delete(key);
+}
