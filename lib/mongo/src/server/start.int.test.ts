@@ -83,17 +83,19 @@ describe('one member', () => {
     const mongod = await start('one');
     await withClient(mongod.uri, async (client) => {
       const jobs = client.db('test').collection<{ _id: string }>('jobs');
-      await jobs.insertOne({ _id: 'a' });
-      const stream = jobs.watch();
-      const change = stream.next();
-      await client.withSession((session) =>
-        session.withTransaction(async () => void (await jobs.insertOne({ _id: 'b' }, { session }))),
-      );
-      // The stream may open after the insert; a later one must then reach it.
-      const later = await Promise.race([change, delay(500).then(() => undefined)]);
-      if (!later) await jobs.insertOne({ _id: 'c' });
-      expect((await change).operationType).toBe('insert');
-      await stream.close();
+      await client.withSession(async (session) => {
+        await session.withTransaction(async () => {
+          await jobs.insertOne({ _id: 'a' }, { session });
+          await jobs.insertOne({ _id: 'b' }, { session });
+        });
+        const stream = jobs.watch([], { startAtOperationTime: session.operationTime! });
+        expect(
+          [await stream.next(), await stream.next()].map(
+            (event) => (event as { documentKey: { _id: string } }).documentKey._id,
+          ),
+        ).toEqual(['a', 'b']);
+        await stream.close();
+      });
     });
     const before = performance.now();
     await mongod.stop();

@@ -152,17 +152,22 @@ async function withLock<T>(
   }
 }
 
-/** Takes or renews the lock by the server's clock: those of the processes may differ. */
+/** Takes or renews the lock, all in one update by the server's clock: those of the processes may differ. */
 async function takeLock(locks: Collection<LockDocument>, owner: string, ttlMs: number): Promise<boolean> {
+  const mine = { $literal: owner };
+  const isFree = {
+    $or: [{ $eq: ['$owner', mine] }, { $lt: [{ $ifNull: ['$expiresAt', new Date(0)] }, '$$NOW'] }],
+  };
+  const expiresAt = { $cond: [isFree, { $add: ['$$NOW', ttlMs] }, '$expiresAt'] };
   try {
-    await locks.findOneAndUpdate(
-      { _id: 'lock', $or: [{ owner }, { $expr: { $lt: ['$expiresAt', '$$NOW'] } }] },
-      [{ $set: { owner: { $literal: owner }, expiresAt: { $add: ['$$NOW', ttlMs] } } }],
-      { upsert: true, writeConcern: { w: 'majority' } },
+    const lock = await locks.findOneAndUpdate(
+      { _id: 'lock' },
+      [{ $set: { owner: { $cond: [isFree, mine, '$owner'] }, expiresAt } }],
+      { upsert: true, returnDocument: 'after', writeConcern: { w: 'majority' } },
     );
-    return true;
+    return lock?.owner === owner;
   } catch (error) {
-    // Somebody else's lock is there: the upsert meets its _id.
+    // Two inserted the lock at once; the other one has it.
     if (error instanceof MongoServerError && error.code === 11000) return false;
     throw error;
   }

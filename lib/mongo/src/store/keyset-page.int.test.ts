@@ -1,0 +1,176 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Collection, Document } from 'mongodb';
+import { useMongod } from './database.fixture.js';
+import { keysetPage, type KeysetPage, type KeysetRequest, type OrderField } from './keyset-page.js';
+
+interface Row {
+  _id: string;
+  state: string;
+  createdAt: Date;
+  priority: number | null;
+  place: { rank?: number };
+}
+
+const { database } = useMongod();
+
+/** Rows with many ties, nulls and missing fields, in an order that has nothing to do with their ids. */
+async function rows(count = 240): Promise<Collection<Row>> {
+  const collection = database().collection<Row>('rows');
+  const documents = Array.from({ length: count }, (_, index): Row => {
+    const mixed = (index * 7919) % count;
+    return {
+      _id: `row_${String(mixed).padStart(5, '0')}`,
+      state: mixed % 3 === 0 ? 'A' : 'B',
+      createdAt: new Date(1000 * (mixed % 11)),
+      priority: mixed % 5 === 0 ? null : mixed % 7,
+      place: mixed % 4 === 0 ? {} : { rank: mixed % 6 },
+    };
+  });
+  await collection.insertMany(documents);
+  await collection.createIndexes([
+    { key: { state: 1, createdAt: -1, _id: -1 }, name: 'state_createdAt_idx' },
+    { key: { priority: 1, createdAt: 1, _id: 1 }, name: 'priority_createdAt_idx' },
+  ]);
+  return collection;
+}
+
+async function walk(request: Omit<KeysetRequest<Row>, 'after' | 'first'>, first: number): Promise<string[]> {
+  const seen: string[] = [];
+  let after: string | null = null;
+  for (;;) {
+    const page: KeysetPage<Row> = await keysetPage({ ...request, first, after });
+    seen.push(...page.nodes.map(({ _id }) => _id));
+    expect(page.pageInfo.hasPreviousPage).toBe(after !== null);
+    if (!page.hasNextPage) return seen;
+    expect(page.nodes).toHaveLength(first);
+    after = page.pageInfo.endCursor;
+  }
+}
+
+const orders: [string, OrderField[]][] = [
+  ['id up', [{ field: '_id', direction: 1 }]],
+  ['id down', [{ field: '_id', direction: -1 }]],
+  ['newest first', [{ field: 'createdAt', direction: -1 }]],
+  [
+    'two fields up',
+    [
+      { field: 'createdAt', direction: 1 },
+      { field: 'state', direction: 1 },
+    ],
+  ],
+  [
+    'mixed directions',
+    [
+      { field: 'state', direction: 1 },
+      { field: 'createdAt', direction: -1 },
+      { field: '_id', direction: 1 },
+    ],
+  ],
+  ['a nullable field up', [{ field: 'priority', direction: 1, nullable: true }]],
+  ['a nullable field down', [{ field: 'priority', direction: -1, nullable: true }]],
+  [
+    'a field inside that may be missing, down',
+    [
+      { field: 'place.rank', direction: -1, nullable: true },
+      { field: 'createdAt', direction: 1 },
+    ],
+  ],
+];
+
+describe('keysetPage', () => {
+  test.each(orders)('walks %s: every document once, in the order of the server', async (_what, order) => {
+    const collection = await rows();
+    const last = order.at(-1)!;
+    const sort = Object.fromEntries([
+      ...order.map(({ field, direction }) => [field, direction]),
+      ...(last.field === '_id' ? [] : [['_id', last.direction]]),
+    ]) as Record<string, 1 | -1>;
+    const expected = (await collection.find({ state: 'B' }).sort(sort).toArray()).map(({ _id }) => _id);
+    for (const first of [1, 7, 100]) {
+      expect(await walk({ collection, filter: { state: 'B' }, order }, first)).toEqual(expected);
+    }
+  });
+
+  test('neither repeats nor misses when documents come and go between two pages', async () => {
+    const collection = await rows(40);
+    const order: OrderField[] = [{ field: '_id', direction: 1 }];
+    const page = await keysetPage({ collection, filter: {}, order, first: 10 });
+    await collection.deleteMany({ _id: { $in: page.nodes.slice(0, 5).map(({ _id }) => _id) } });
+    await collection.deleteOne({ _id: 'row_00009' });
+    await collection.insertOne({
+      _id: 'row_00000a',
+      state: 'B',
+      createdAt: new Date(),
+      priority: 1,
+      place: {},
+    });
+    const next = await keysetPage({
+      collection,
+      filter: {},
+      order,
+      first: 10,
+      after: page.pageInfo.endCursor,
+    });
+    expect(next.nodes.map(({ _id }) => _id)).toEqual(
+      Array.from({ length: 10 }, (_, i) => `row_${String(i + 10).padStart(5, '0')}`),
+    );
+  });
+
+  test('reads in an index from its place: no collection scan, no sort in memory, few documents', async () => {
+    const collection = await rows(5_000);
+    const order: OrderField[] = [{ field: 'createdAt', direction: -1 }];
+    const filter = { state: 'B' };
+    let after: string | null = null;
+    for (let i = 0; i < 30; i++)
+      after = (await keysetPage({ collection, filter, order, first: 100, after })).pageInfo.endCursor;
+    await collection.db.command({ profile: 2 });
+    await keysetPage({ collection, filter, order, first: 100, after });
+    await collection.db.command({ profile: 0 });
+    const [entry] = await collection.db
+      .collection('system.profile')
+      .find({ op: 'query', ns: collection.namespace })
+      .toArray();
+    expect(entry).toMatchObject({ planSummary: expect.stringContaining('IXSCAN') });
+    expect(entry).not.toHaveProperty('hasSortStage');
+    expect(entry!['docsExamined']).toBeLessThanOrEqual(10 * 101 + 100);
+  });
+
+  test('a projection keeps what the cursors need', async () => {
+    const collection = await rows(30);
+    const order: OrderField[] = [{ field: 'place.rank', direction: 1, nullable: true }];
+    const all = await walk({ collection, filter: {}, order }, 100);
+    expect(await walk({ collection, filter: {}, order, projection: { state: 1 } }, 4)).toEqual(all);
+    expect(await walk({ collection, filter: {}, order, projection: { place: 1 } }, 4)).toEqual(all);
+  });
+
+  test('an empty list has no cursors', async () => {
+    const page = await keysetPage({
+      collection: database().collection<Document>('none'),
+      filter: {},
+      order: [],
+      first: 5,
+    });
+    expect(page).toEqual({
+      nodes: [],
+      edges: [],
+      hasNextPage: false,
+      pageInfo: { hasNextPage: false, hasPreviousPage: false, startCursor: null, endCursor: null },
+    });
+  });
+
+  test('refuses the cursor of another order, and a page size out of range', async () => {
+    const collection = await rows(5);
+    const request = { collection, filter: {}, first: 2 };
+    const { pageInfo } = await keysetPage({ ...request, order: [{ field: 'createdAt', direction: 1 }] });
+    await expect(
+      keysetPage({ ...request, order: [{ field: 'createdAt', direction: -1 }], after: pageInfo.endCursor }),
+    ).rejects.toMatchObject({ code: 'CURSOR_INVALID' });
+    for (const first of [0, -1, 101, 1.5, Number.NaN]) {
+      await expect(keysetPage({ ...request, order: [], first })).rejects.toMatchObject({
+        code: 'BAD_USER_INPUT',
+        details: { field: 'first' },
+      });
+    }
+    expect((await keysetPage({ ...request, order: [], first: 101, maxFirst: 500 })).nodes).toHaveLength(5);
+  });
+});

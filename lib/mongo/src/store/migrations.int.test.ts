@@ -1,0 +1,124 @@
+import { describe, expect, test } from '@jest/globals';
+import { MongoClient } from 'mongodb';
+import { useMongod } from './database.fixture.js';
+import { runMigrations, type Migration } from './migrations.js';
+
+const { database, uri } = useMongod();
+
+const step = (
+  id: string,
+  up: Migration['up'] = async (db) => void (await db.collection('ran').insertOne({ id })),
+): Migration => ({ id, up });
+
+describe('runMigrations', () => {
+  test('runs each once, in order, and records it', async () => {
+    const db = database();
+    const list = [step('0001-first'), step('0002-second')];
+    expect(await runMigrations(db, list)).toEqual(['0001-first', '0002-second']);
+    expect(await runMigrations(db, [...list, step('0005-third')])).toEqual(['0005-third']);
+    expect(await runMigrations(db, list)).toEqual([]);
+    expect((await db.collection('ran').find().toArray()).map(({ id }) => id as string)).toEqual([
+      '0001-first',
+      '0002-second',
+      '0005-third',
+    ]);
+    expect(await db.collection('migrations').findOne({ _id: '0001-first' as never })).toMatchObject({
+      schemaVersion: 1,
+      appliedAt: expect.any(Date),
+    });
+  });
+
+  test('of processes that start at once one works and all return when it is done', async () => {
+    const db = database();
+    let inside = 0;
+    let most = 0;
+    const slow = step('0001-slow', async (target) => {
+      most = Math.max(most, ++inside);
+      await target.collection('ran').insertOne({ id: 'slow' });
+      inside--;
+    });
+    const clients = Array.from({ length: 5 }, () => new MongoClient(uri()));
+    const done = await Promise.all(
+      clients.map((client) => runMigrations(client.db(db.databaseName), [slow, step('0002-next')])),
+    );
+    expect(done.flat().sort()).toEqual(['0001-slow', '0002-next']);
+    expect([most, await db.collection('ran').countDocuments()]).toEqual([1, 2]);
+    expect(await db.collection('migrationLock').countDocuments()).toBe(0);
+    await Promise.all(clients.map((client) => client.close()));
+  });
+
+  test('a failure is named, not recorded, stops the rest and gives the lock back', async () => {
+    const db = database();
+    let broken = true;
+    const list = [
+      step('0001-good'),
+      step('0002-bad', () => (broken ? Promise.reject(new Error('no such field')) : Promise.resolve())),
+      step('0003-after'),
+    ];
+    await expect(runMigrations(db, list)).rejects.toMatchObject({
+      code: 'MIGRATION_FAILED',
+      message: 'migration 0002-bad failed: no such field',
+    });
+    broken = false;
+    expect(await runMigrations(db, list)).toEqual(['0002-bad', '0003-after']);
+  });
+
+  test('goes on when the holder of the lock is dead, and waits while it lives', async () => {
+    const db = database();
+    const lock = db.collection<{ _id: string; owner: string; expiresAt: Date }>('migrationLock');
+    await lock.insertOne({ _id: 'lock', owner: 'dead', expiresAt: new Date(Date.now() + 700) });
+    const started = performance.now();
+    expect(await runMigrations(db, [step('0001-first')])).toEqual(['0001-first']);
+    expect(performance.now() - started).toBeGreaterThan(400);
+    await lock.insertOne({ _id: 'lock', owner: 'alive', expiresAt: new Date(Date.now() + 60_000) });
+    await expect(
+      runMigrations(db, [step('0001-first'), step('0002-x')], { waitMs: 150 }),
+    ).rejects.toMatchObject({ code: 'MIGRATION_FAILED' });
+    expect((await lock.findOne({}))?.owner).toBe('alive');
+  });
+
+  test('keeps the lock while a migration takes longer than its time, and stops when it is lost', async () => {
+    const db = database();
+    const lock = db.collection<{ _id: string; owner: string; expiresAt: Date }>('migrationLock');
+    const longer = step('0001-longer', async (target) => {
+      const first = (await target.collection('migrationLock').findOne({}))?.['expiresAt'] as Date;
+      for (let now = first; now <= first;)
+        now = (await target.collection('migrationLock').findOne({}))?.['expiresAt'] as Date;
+    });
+    expect(await runMigrations(db, [longer], { lockTtlMs: 300 })).toEqual(['0001-longer']);
+    const robbed = step('0002-robbed', async (_target, signal) => {
+      await lock.updateOne(
+        { _id: 'lock' },
+        { $set: { owner: 'somebody else', expiresAt: new Date(Date.now() + 60_000) } },
+      );
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    });
+    await expect(runMigrations(db, [longer, robbed], { lockTtlMs: 300 })).rejects.toMatchObject({
+      message: expect.stringContaining('lock was lost'),
+    });
+    expect((await lock.findOne({}))?.owner).toBe('somebody else');
+    expect(await db.collection('migrations').countDocuments()).toBe(1);
+  });
+
+  test.each<[string, string[], RegExp]>([
+    ['a name of another form', ['1-a'], /named like/],
+    ['the same number twice', ['0001-a', '0001-b'], /must grow/],
+    ['a number that goes back', ['0002-a', '0001-b'], /must grow/],
+  ])('refuses %s', async (_what, ids, reason) => {
+    await expect(
+      runMigrations(
+        database(),
+        ids.map((id) => step(id)),
+      ),
+    ).rejects.toThrow(reason);
+  });
+
+  test('refuses one that would have to run before one that was run', async () => {
+    const db = database();
+    await runMigrations(db, [step('0001-a'), step('0003-c')]);
+    await expect(runMigrations(db, [step('0001-a'), step('0002-b'), step('0003-c')])).rejects.toMatchObject({
+      code: 'MIGRATION_FAILED',
+      message: expect.stringContaining('0002-b'),
+    });
+  });
+});
