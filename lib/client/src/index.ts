@@ -1,1 +1,15 @@
-export {};
+export { isRhizomeApiError, RhizomeApiError } from './api-error.js';
+export type { RetryOptions } from './backoff.js';
+export {
+  type ApiClient,
+  type CallOptions,
+  type ClientOptions,
+  createClient,
+  type MutationOptions,
+  type PartialAnswer,
+  type ResumeOptions,
+  type Retrying,
+  type SubscribeOptions,
+} from './client.js';
+export type { Reconnecting } from './resuming-stream.js';
+export type { TokenSource } from './token-source.js';

@@ -1,0 +1,287 @@
+import { randomUUID } from 'node:crypto';
+import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
+import { type DocumentNode, Kind, print } from 'graphql';
+import { fromGraphQLErrors, isRhizomeApiError, RhizomeApiError } from './api-error.js';
+import { type Backoff, backoffOf, type RetryOptions, sleep, waitBefore } from './backoff.js';
+import { type HttpAnswer, type HttpCall, HttpTransport } from './http-transport.js';
+import { type Reconnecting, ResumingStream } from './resuming-stream.js';
+import { SocketTransport } from './socket-transport.js';
+import { Tokens, type TokenSource } from './token-source.js';
+
+/** A request is sent again. */
+export interface Retrying {
+  readonly operationName: string | undefined;
+  /** 1 for the first time. */
+  readonly attempt: number;
+  readonly waitMs: number;
+  readonly error: RhizomeApiError;
+}
+
+/** Where the API is, and how to speak to it. */
+export interface ClientOptions {
+  /** The address for HTTP, `http://host:port/graphql`. */
+  readonly url: string;
+  /** The address for WebSocket; default: that for HTTP with `ws`. */
+  readonly wsUrl?: string;
+  readonly token: TokenSource;
+  /** For requests. */
+  readonly retry?: RetryOptions;
+  /** For streams. */
+  readonly reconnect?: RetryOptions;
+  readonly onRetry?: (event: Retrying) => void;
+  /** Time for one attempt, in milliseconds; default 30,000. */
+  readonly timeoutMs?: number;
+  /** Connections for HTTP; default 16. */
+  readonly connections?: number;
+}
+
+/** How one request is sent. */
+export interface CallOptions {
+  /** Time for one attempt, in milliseconds. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+  /** Default: a new one a call, kept over its attempts. */
+  readonly requestId?: string;
+  readonly retry?: RetryOptions;
+}
+
+/** Mutations say whether sending them twice does what sending them once does: by an idempotency key, or by nature. */
+export interface MutationOptions extends CallOptions {
+  readonly idempotent: boolean;
+}
+
+/** How a stream is followed. */
+export interface SubscribeOptions {
+  /** Ends the stream. */
+  readonly signal?: AbortSignal;
+  readonly reconnect?: RetryOptions;
+  readonly onReconnect?: (event: Reconnecting) => void;
+  /** Errors of an event that has data all the same. */
+  readonly onErrors?: (errors: readonly RhizomeApiError[]) => void;
+  readonly requestId?: string;
+}
+
+/** How a stream goes on where it broke. */
+export interface ResumeOptions<TData> extends SubscribeOptions {
+  /** The cursor of an event. */
+  readonly cursorOf: (data: TData) => string | null | undefined;
+  /** The variable that takes the cursor; default `after`. */
+  readonly afterVariable?: string;
+}
+
+/** An answer as it came: data, errors, or both. */
+export interface PartialAnswer<TData> {
+  readonly data: TData | null;
+  readonly errors: readonly RhizomeApiError[];
+}
+
+/** A client of the API. All promises reject with {@link RhizomeApiError}, or with what aborted the caller's signal. */
+export interface ApiClient {
+  /** Runs a query; any error rejects, after those that may pass were retried. */
+  query<TData, TVariables>(
+    document: TypedDocumentNode<TData, TVariables>,
+    variables: TVariables,
+    options?: CallOptions,
+  ): Promise<TData>;
+  /** Runs a mutation; one that is not idempotent is sent again only if the server cannot have seen it. */
+  mutate<TData, TVariables>(
+    document: TypedDocumentNode<TData, TVariables>,
+    variables: TVariables,
+    options: MutationOptions,
+  ): Promise<TData>;
+  /** Runs either and hands out what came of it: errors beside data do not reject and are not retried. */
+  execute<TData, TVariables>(
+    document: TypedDocumentNode<TData, TVariables>,
+    variables: TVariables,
+    options: MutationOptions,
+  ): Promise<PartialAnswer<TData>>;
+  /** Follows a stream, opened again from its beginning when it breaks: for streams that start with the present. */
+  subscribe<TData, TVariables>(
+    document: TypedDocumentNode<TData, TVariables>,
+    variables: TVariables,
+    options?: SubscribeOptions,
+  ): AsyncIterableIterator<TData>;
+  /** Follows a stream that goes on after its last cursor when it breaks: nothing lost, nothing doubled. */
+  subscribeResumable<TData, TVariables>(
+    document: TypedDocumentNode<TData, TVariables>,
+    variables: TVariables,
+    options: ResumeOptions<TData>,
+  ): AsyncIterableIterator<TData>;
+  /** Ends all streams, waits for running requests, closes all connections. May be called twice. */
+  close(): Promise<void>;
+}
+
+/** Makes a client. It connects when first needed. */
+export function createClient(options: ClientOptions): ApiClient {
+  return new Client(options);
+}
+
+const requestAttempts = 6;
+
+class Client implements ApiClient {
+  readonly #options: ClientOptions;
+  readonly #tokens: Tokens;
+  readonly #http: HttpTransport;
+  readonly #socket: SocketTransport;
+  readonly #streams = new Set<ResumingStream<unknown>>();
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+    this.#tokens = new Tokens(options.token);
+    this.#http = new HttpTransport(options.url, this.#tokens, options.connections ?? 16);
+    this.#socket = new SocketTransport(options.wsUrl ?? options.url.replace(/^http/, 'ws'), this.#tokens);
+  }
+
+  async query<TData, TVariables>(
+    document: TypedDocumentNode<TData, TVariables>,
+    variables: TVariables,
+    options: CallOptions = {},
+  ): Promise<TData> {
+    return (await this.#send<TData>(document, variables, { ...options, idempotent: true }, true))
+      .data as TData;
+  }
+
+  async mutate<TData, TVariables>(
+    document: TypedDocumentNode<TData, TVariables>,
+    variables: TVariables,
+    options: MutationOptions,
+  ): Promise<TData> {
+    return (await this.#send<TData>(document, variables, options, true)).data as TData;
+  }
+
+  execute<TData, TVariables>(
+    document: TypedDocumentNode<TData, TVariables>,
+    variables: TVariables,
+    options: MutationOptions,
+  ): Promise<PartialAnswer<TData>> {
+    return this.#send<TData>(document, variables, options, false);
+  }
+
+  subscribe<TData, TVariables>(
+    document: TypedDocumentNode<TData, TVariables>,
+    variables: TVariables,
+    options: SubscribeOptions = {},
+  ): AsyncIterableIterator<TData> {
+    return this.#follow<TData>(document, () => asRecord(variables), undefined, options);
+  }
+
+  subscribeResumable<TData, TVariables>(
+    document: TypedDocumentNode<TData, TVariables>,
+    variables: TVariables,
+    options: ResumeOptions<TData>,
+  ): AsyncIterableIterator<TData> {
+    const { cursorOf, afterVariable = 'after' } = options;
+    const given = asRecord(variables);
+    const from = (cursor: string | undefined) =>
+      cursor === undefined ? given : { ...given, [afterVariable]: cursor };
+    return this.#follow<TData>(document, from, cursorOf, options);
+  }
+
+  close(): Promise<void> {
+    for (const stream of this.#streams) stream.end();
+    return (this.#closing ??= Promise.all([this.#socket.close(), this.#http.close()]).then(() => undefined));
+  }
+
+  #follow<TData>(
+    document: DocumentNode,
+    variables: (cursor: string | undefined) => Record<string, unknown>,
+    cursorOf: ((data: TData) => string | null | undefined) | undefined,
+    options: SubscribeOptions,
+  ): ResumingStream<TData> {
+    const stream = new ResumingStream<TData>({
+      socket: this.#socket,
+      tokens: this.#tokens,
+      backoff: backoffOf(options.reconnect ?? this.#options.reconnect, Infinity),
+      ...textOf(document),
+      variables,
+      cursorOf,
+      onReconnect: options.onReconnect,
+      onErrors: options.onErrors,
+      onEnd: () => this.#streams.delete(stream as ResumingStream<unknown>),
+      signal: options.signal,
+      requestId: options.requestId ?? randomUUID(),
+    });
+    this.#streams.add(stream as ResumingStream<unknown>);
+    return stream;
+  }
+
+  /** Sends until there is an answer to hand out, or an error that sending again cannot mend. */
+  async #send<TData>(
+    document: DocumentNode,
+    variables: unknown,
+    options: MutationOptions,
+    strict: boolean,
+  ): Promise<PartialAnswer<TData>> {
+    const { signal, requestId = randomUUID(), timeoutMs = this.#options.timeoutMs ?? 30_000 } = options;
+    const call: HttpCall = { ...textOf(document), variables, requestId, timeoutMs, signal };
+    const backoff = backoffOf(options.retry ?? this.#options.retry, requestAttempts);
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return answerOf<TData>(await this.#http.send(call), requestId, strict);
+      } catch (error) {
+        if (!isRhizomeApiError(error)) throw error;
+        const waitMs = this.#waitAfter(error, attempt, options.idempotent, backoff);
+        if (waitMs === undefined) throw error;
+        this.#options.onRetry?.({ operationName: call.operationName, attempt, waitMs, error });
+        if (!(await sleep(waitMs, signal))) throw signal?.reason;
+      }
+    }
+  }
+
+  /** The time until the next attempt; undefined when there is none. */
+  #waitAfter(
+    error: RhizomeApiError,
+    attempt: number,
+    idempotent: boolean,
+    backoff: Backoff,
+  ): number | undefined {
+    if (attempt > backoff.attempts) return undefined;
+    // A token is looked at before anything runs: sending again with another one does nothing twice.
+    if (
+      error.code === 'TOKEN_EXPIRED' &&
+      error.path === undefined &&
+      this.#tokens.canRenew &&
+      attempt === 1
+    ) {
+      this.#tokens.expire();
+      return 0;
+    }
+    if (error.retry === 'never' || !(idempotent || error.notSent)) return undefined;
+    return waitBefore(attempt, error.retry, backoff);
+  }
+}
+
+function answerOf<TData>(
+  { data, errors = [] }: HttpAnswer,
+  requestId: string,
+  strict: boolean,
+): PartialAnswer<TData> {
+  const failures = fromGraphQLErrors(errors, requestId);
+  const failure = RhizomeApiError.firstOf(failures);
+  if (failure && (strict || data === undefined || data === null)) throw failure;
+  return { data: (data ?? null) as TData | null, errors: failures };
+}
+
+const printed = new WeakMap<
+  DocumentNode,
+  { readonly query: string; readonly operationName: string | undefined }
+>();
+
+/** The text and the name of a document, made once. */
+function textOf(document: DocumentNode): {
+  readonly query: string;
+  readonly operationName: string | undefined;
+} {
+  let text = printed.get(document);
+  if (!text) {
+    const operation = document.definitions.find((node) => node.kind === Kind.OPERATION_DEFINITION);
+    text = { query: print(document), operationName: operation?.name?.value };
+    printed.set(document, text);
+  }
+  return text;
+}
+
+function asRecord(variables: unknown): Record<string, unknown> {
+  return (variables ?? {}) as Record<string, unknown>;
+}

@@ -1,0 +1,124 @@
+import type { GraphQLFormattedError } from 'graphql';
+import { Agent, request } from 'undici';
+import { RhizomeApiError } from './api-error.js';
+import type { Tokens } from './token-source.js';
+
+/** One GraphQL request. */
+export interface HttpCall {
+  readonly query: string;
+  readonly operationName: string | undefined;
+  readonly variables: unknown;
+  readonly requestId: string;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A GraphQL answer. */
+export interface HttpAnswer {
+  readonly data?: unknown;
+  readonly errors?: readonly GraphQLFormattedError[];
+}
+
+const connectTimeoutMs = 5000;
+/** Shorter than servers keep a connection, so that none is used in the moment it is closed. */
+const keepAliveMs = 30_000;
+
+/** Failures before a connection stands: the server has seen nothing. */
+const notSentCodes = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+/** Sends requests over kept connections, once each; retries are for others. */
+export class HttpTransport {
+  readonly #url: string;
+  readonly #tokens: Tokens;
+  readonly #agent: Agent;
+
+  constructor(url: string, tokens: Tokens, connections: number) {
+    this.#url = url;
+    this.#tokens = tokens;
+    this.#agent = new Agent({
+      connections,
+      connect: { timeout: connectTimeoutMs },
+      keepAliveTimeout: keepAliveMs,
+      keepAliveMaxTimeout: keepAliveMs,
+    });
+  }
+
+  /** @throws RhizomeApiError for everything but an answer in GraphQL's form; what aborted the signal as it is */
+  async send(call: HttpCall): Promise<HttpAnswer> {
+    const token = await this.#tokens.current();
+    const { query, operationName, variables, requestId } = call;
+    let status: number;
+    let text: string;
+    try {
+      const response = await request(this.#url, {
+        method: 'POST',
+        dispatcher: this.#agent,
+        headers: {
+          'content-type': 'application/json',
+          accept: 'application/graphql-response+json, application/json;q=0.9',
+          authorization: `Bearer ${token}`,
+          'x-request-id': requestId,
+        },
+        body: JSON.stringify({ query, operationName, variables }),
+        headersTimeout: call.timeoutMs,
+        bodyTimeout: call.timeoutMs,
+        ...(call.signal ? { signal: call.signal } : {}),
+      });
+      status = response.statusCode;
+      text = await response.body.text();
+    } catch (cause) {
+      throw call.signal?.aborted ? cause : networkError(this.#url, call, cause);
+    }
+    return parseAnswer(text) ?? refuseAnswer(this.#url, status, requestId);
+  }
+
+  /** Waits for what runs, then closes the connections. */
+  async close(): Promise<void> {
+    await this.#agent.close();
+  }
+}
+
+function parseAnswer(text: string): HttpAnswer | undefined {
+  try {
+    const answer = JSON.parse(text) as HttpAnswer | null;
+    const isAnswer =
+      typeof answer === 'object' && answer !== null && ('data' in answer || Array.isArray(answer.errors));
+    return isAnswer ? answer : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function refuseAnswer(url: string, status: number, requestId: string): never {
+  const passing = status === 502 || status === 503 || status === 504 || status === 429;
+  throw new RhizomeApiError({
+    code: passing ? 'SERVICE_UNAVAILABLE' : 'DOWNSTREAM_SERVICE_ERROR',
+    retry: passing ? 'later' : 'never',
+    message: `${url} answered with status ${status} and not with GraphQL; is the address right?`,
+    requestId,
+    details: { status },
+  });
+}
+
+function networkError(url: string, { timeoutMs, requestId }: HttpCall, cause: unknown): RhizomeApiError {
+  const code = (cause as { code?: unknown } | undefined)?.code;
+  const text = cause instanceof Error ? cause.message || String(code) : String(cause);
+  if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') {
+    const message = `${url} gave no answer within ${timeoutMs} ms`;
+    return new RhizomeApiError({ code: 'REQUEST_TIMEOUT', message, requestId, cause });
+  }
+  return new RhizomeApiError({
+    code: 'SERVICE_UNAVAILABLE',
+    message: `${url} cannot be reached: ${text}`,
+    requestId,
+    notSent: typeof code === 'string' && notSentCodes.has(code),
+    cause,
+  });
+}

@@ -1,0 +1,161 @@
+import type { FormattedExecutionResult, SubscribePayload } from 'graphql-ws';
+import { fromGraphQLErrors, isRhizomeApiError, RhizomeApiError } from './api-error.js';
+import { type Backoff, sleep, waitBefore } from './backoff.js';
+import type { SocketTransport } from './socket-transport.js';
+import type { Tokens } from './token-source.js';
+
+type Result = FormattedExecutionResult<Record<string, unknown>>;
+
+/** A stream is opened again. */
+export interface Reconnecting {
+  /** 1 for the first time since the last event. */
+  readonly attempt: number;
+  /** The time until then. */
+  readonly waitMs: number;
+  /** Why it is not open any more. */
+  readonly error: RhizomeApiError;
+  /** Where it goes on; undefined at the beginning, and for streams that cannot be resumed. */
+  readonly cursor: string | undefined;
+}
+
+/** How a stream is kept open. */
+export interface ResumingStreamOptions<TData> {
+  readonly socket: SocketTransport;
+  readonly tokens: Tokens;
+  readonly backoff: Backoff;
+  readonly query: string;
+  readonly operationName: string | undefined;
+  /** The variables, given where the stream shall go on. */
+  readonly variables: (cursor: string | undefined) => Record<string, unknown>;
+  readonly cursorOf: ((data: TData) => string | null | undefined) | undefined;
+  readonly onReconnect: ((event: Reconnecting) => void) | undefined;
+  readonly onErrors: ((errors: readonly RhizomeApiError[]) => void) | undefined;
+  /** Told once, when the stream has ended in any way. */
+  readonly onEnd: () => void;
+  readonly signal: AbortSignal | undefined;
+  readonly requestId: string;
+}
+
+/**
+ * The data of a subscription, opened again, after its last cursor, whenever it breaks. It ends when the server
+ * completes it or `end` is called, and throws what trying again cannot mend.
+ */
+export class ResumingStream<TData> implements AsyncIterableIterator<TData> {
+  readonly #options: ResumingStreamOptions<TData>;
+  readonly #ending = new AbortController();
+  readonly #onAbort = () => this.end();
+  readonly #data: AsyncGenerator<TData, void, undefined>;
+  #open: AsyncIterator<unknown> | undefined;
+  #cursor: string | undefined;
+  #attempt = 0;
+
+  constructor(options: ResumingStreamOptions<TData>) {
+    this.#options = options;
+    this.#data = this.#run();
+    if (options.signal?.aborted) this.end();
+    else options.signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  next(): Promise<IteratorResult<TData, void>> {
+    return this.#data.next();
+  }
+
+  async return(): Promise<IteratorResult<TData, void>> {
+    this.end();
+    await this.#data.return();
+    return { value: undefined, done: true };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** Ends the stream at once, also while it waits for an event or for its next attempt. */
+  end(): void {
+    if (this.#ending.signal.aborted) return;
+    this.#ending.abort();
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    this.#options.onEnd();
+    void Promise.resolve(this.#open?.return?.()).catch(() => undefined);
+  }
+
+  async *#run(): AsyncGenerator<TData, void, undefined> {
+    const { signal } = this.#ending;
+    try {
+      while (!signal.aborted) {
+        try {
+          yield* this.#read();
+          return;
+        } catch (error) {
+          if (signal.aborted) return;
+          if (!isRhizomeApiError(error)) throw error;
+          await this.#recover(error);
+        }
+      }
+    } finally {
+      this.end();
+    }
+  }
+
+  async *#read(): AsyncGenerator<TData, void, undefined> {
+    const results = this.#options.socket.open(this.#payload());
+    this.#open = results;
+    for (let item = await this.#next(results); !item.done; item = await this.#next(results)) {
+      if (this.#ending.signal.aborted) return;
+      const data = this.#dataOf(item.value);
+      this.#attempt = 0;
+      yield data;
+      // Only now: an event whose consumer failed counts as not seen.
+      this.#cursor = this.#options.cursorOf?.(data) ?? this.#cursor;
+    }
+  }
+
+  async #next(results: AsyncIterator<Result>): Promise<IteratorResult<Result>> {
+    try {
+      return await results.next();
+    } catch (thrown) {
+      throw this.#options.socket.explain(thrown);
+    }
+  }
+
+  /** The variables are read when they are sent: the socket's library may send them again by itself. */
+  #payload(): SubscribePayload {
+    const { query, operationName, variables, requestId } = this.#options;
+    const current = (): Record<string, unknown> => variables(this.#cursor);
+    return {
+      query,
+      ...(operationName === undefined ? {} : { operationName }),
+      get variables() {
+        return current();
+      },
+      extensions: { requestId },
+    };
+  }
+
+  /** An event without data is the stream's failure; errors beside data are the event's own. */
+  #dataOf({ data, errors = [] }: Result): TData {
+    const failures = fromGraphQLErrors(errors, this.#options.requestId);
+    if (data && Object.values(data).some((value) => value !== null)) {
+      if (failures.length > 0) this.#options.onErrors?.(failures);
+      return data as TData;
+    }
+    const failure = RhizomeApiError.firstOf(failures);
+    if (failure) throw failure;
+    return data as TData;
+  }
+
+  /** Waits for the next attempt; throws the error where none would help. */
+  async #recover(error: RhizomeApiError): Promise<void> {
+    const { backoff, tokens, socket, onReconnect } = this.#options;
+    this.#attempt += 1;
+    const renew = error.code === 'TOKEN_EXPIRED' && tokens.canRenew && this.#attempt <= 2;
+    if (renew) {
+      tokens.expire();
+      socket.drop();
+    }
+    if ((!renew && error.retry === 'never') || this.#attempt > backoff.attempts) throw error;
+    const waitMs = waitBefore(this.#attempt, renew ? 'now' : error.retry, backoff);
+    onReconnect?.({ attempt: this.#attempt, waitMs, error, cursor: this.#cursor });
+    await sleep(waitMs, this.#ending.signal);
+  }
+}

@@ -1,0 +1,107 @@
+import { lookUp } from '@rhizome/errors';
+import type { GraphQLFormattedError } from 'graphql';
+import {
+  type Client,
+  CloseCode,
+  createClient,
+  type FormattedExecutionResult,
+  type SubscribePayload,
+} from 'graphql-ws';
+import { type ClientOptions, WebSocket } from 'ws';
+import { fromGraphQLErrors, isRhizomeApiError, RhizomeApiError } from './api-error.js';
+import type { Tokens } from './token-source.js';
+
+const handshakeMs = 10_000;
+const pingEveryMs = 10_000;
+const pongWithinMs = 5000;
+/** A socket nobody uses is kept a moment: the next stream often follows at once. */
+const idleMs = 500;
+
+/** A socket that does not wait for ever to be let in. */
+class BoundedWebSocket extends WebSocket {
+  constructor(address: string | URL, protocols?: string | string[], options?: ClientOptions) {
+    super(address, protocols, { handshakeTimeout: handshakeMs, ...options });
+  }
+}
+
+/** One socket for all streams of a client: opened when needed, never retried here. */
+export class SocketTransport {
+  readonly #url: string;
+  readonly #client: Client;
+  #pong: NodeJS.Timeout | undefined;
+
+  constructor(url: string, tokens: Tokens) {
+    this.#url = url;
+    this.#client = createClient({
+      url,
+      webSocketImpl: BoundedWebSocket,
+      connectionParams: async () => ({ authorization: `Bearer ${await tokens.current()}` }),
+      connectionAckWaitTimeout: handshakeMs,
+      lazyCloseTimeout: idleMs,
+      keepAlive: pingEveryMs,
+      retryAttempts: 0,
+      on: {
+        // A dead peer is noticed by a ping that nobody answers.
+        ping: (received) => {
+          if (!received) this.#pong = setTimeout(() => this.#client.terminate(), pongWithinMs);
+        },
+        pong: (received) => {
+          if (received) clearTimeout(this.#pong);
+        },
+        closed: () => clearTimeout(this.#pong),
+      },
+    });
+  }
+
+  /** Opens a stream. Its iterator throws whatever {@link SocketTransport.explain} makes sense of. */
+  open(payload: SubscribePayload): AsyncIterableIterator<FormattedExecutionResult<Record<string, unknown>>> {
+    return this.#client.iterate(payload) as AsyncIterableIterator<
+      FormattedExecutionResult<Record<string, unknown>>
+    >;
+  }
+
+  /** Drops the socket: the next stream opens another, with another token. */
+  drop(): void {
+    this.#client.terminate();
+  }
+
+  /** What a stream has thrown, as an error of the catalogue. */
+  explain(thrown: unknown): RhizomeApiError {
+    if (isRhizomeApiError(thrown)) return thrown;
+    if (Array.isArray(thrown)) {
+      const error = RhizomeApiError.firstOf(fromGraphQLErrors(thrown as GraphQLFormattedError[]));
+      if (error) return error;
+    }
+    const { code, reason, message } = thrown as { code?: unknown; reason?: unknown; message?: unknown };
+    if (typeof code === 'number') return this.#closed(code, typeof reason === 'string' ? reason : '');
+    const text = typeof message === 'string' && message !== '' ? message : 'the connection failed';
+    return new RhizomeApiError({
+      code: 'SERVICE_UNAVAILABLE',
+      message: `${this.#url} cannot be reached: ${text}`,
+      cause: thrown,
+    });
+  }
+
+  /** Servers close with a code of the catalogue as the reason where they have one. */
+  #closed(code: number, reason: string): RhizomeApiError {
+    const message = `${this.#url} closed the stream: ${reason || 'no reason given'} (${code})`;
+    return new RhizomeApiError({
+      code: lookUp(reason) ? reason : codeOfClose(code),
+      message,
+      details: { close: code },
+    });
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#pong);
+    await this.#client.dispose();
+  }
+}
+
+function codeOfClose(code: number): string {
+  if (code === 1001) return 'SHUTTING_DOWN';
+  if (code === CloseCode.Forbidden || code === CloseCode.Unauthorized) return 'UNAUTHENTICATED';
+  if (code === CloseCode.InternalServerError) return 'INTERNAL_SERVER_ERROR';
+  if (code === CloseCode.BadRequest || code === CloseCode.SubprotocolNotAcceptable) return 'BAD_REQUEST';
+  return 'SERVICE_UNAVAILABLE';
+}

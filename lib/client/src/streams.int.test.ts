@@ -1,0 +1,314 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
+import { buildSchema, GraphQLError, parse } from 'graphql';
+import { type Extra, useServer } from 'graphql-ws/use/ws';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { type ApiClient, type ClientOptions, createClient } from './client.js';
+import type { Reconnecting } from './resuming-stream.js';
+
+interface Count {
+  readonly count: { readonly cursor: string; readonly value: number | null };
+}
+const countDocument = parse(
+  'subscription Count($after: String) { count(after: $after) { cursor value } }',
+) as TypedDocumentNode<Count, { after?: string }>;
+
+const schema = buildSchema(/* GraphQL */ `
+  type Query {
+    ping: String
+  }
+  type Subscription {
+    count(after: String): Counted
+  }
+  type Counted {
+    cursor: String!
+    value: Int
+  }
+`);
+
+/** A server that counts from the cursor on, as far as it is told, and breaks in any way it is told. */
+class CountingServer {
+  /** Numbers up to this one are there. */
+  top = 0;
+  readonly afters: (string | undefined)[] = [];
+  readonly tokens: unknown[] = [];
+  refuse: ((token: unknown) => string | undefined) | undefined;
+  /** What is given instead of the next number. */
+  instead: Error | undefined;
+  readonly #http: Server = createServer();
+  #sockets = new WebSocketServer({ noServer: true });
+  #wake: (() => void)[] = [];
+  port = 0;
+
+  async start(): Promise<void> {
+    this.#sockets = new WebSocketServer({ server: this.#http });
+    useServer<Record<string, unknown>, Extra & Record<PropertyKey, unknown>>(
+      {
+        schema,
+        roots: { subscription: { count: (args: { after?: string }) => this.#count(args.after) } },
+        onConnect: ({ connectionParams, extra }) => {
+          const token = connectionParams?.['authorization'];
+          this.tokens.push(token);
+          const reason = this.refuse?.(token);
+          if (reason === undefined) return true;
+          extra.socket.close(4403, reason);
+          return false;
+        },
+      },
+      this.#sockets,
+    );
+    this.#http.listen(this.port, '127.0.0.1');
+    await once(this.#http, 'listening');
+    this.port = (this.#http.address() as AddressInfo).port;
+  }
+
+  async *#count(after: string | undefined): AsyncGenerator<Count> {
+    this.afters.push(after);
+    for (let value = Number(after ?? 0) + 1; ; value += 1) {
+      while (value > this.top && !this.instead)
+        await new Promise<void>((resolve) => this.#wake.push(resolve));
+      const failure = this.instead;
+      this.instead = undefined;
+      if (failure) throw failure;
+      yield { count: { cursor: String(value), value } };
+    }
+  }
+
+  to(top: number): void {
+    this.top = top;
+    this.wake();
+  }
+
+  wake(): void {
+    for (const resolve of this.#wake.splice(0)) resolve();
+  }
+
+  /** Breaks all connections as a crash does, or closes them by a code. */
+  drop(code?: number, reason?: string): void {
+    this.#sockets.clients.forEach((socket: WebSocket) =>
+      code ? socket.close(code, reason) : socket.terminate(),
+    );
+  }
+
+  get connections(): number {
+    return this.#sockets.clients.size;
+  }
+
+  async stop(): Promise<void> {
+    this.drop();
+    await new Promise((resolve) => this.#sockets.close(resolve));
+    this.#http.closeAllConnections();
+    await new Promise((resolve) => this.#http.close(resolve));
+  }
+}
+
+let server: CountingServer;
+let clients: ApiClient[];
+let reconnects: Reconnecting[];
+
+beforeEach(async () => {
+  clients = [];
+  reconnects = [];
+  server = new CountingServer();
+  await server.start();
+});
+afterEach(async () => {
+  await Promise.all(clients.map((client) => client.close()));
+  await server.stop();
+});
+
+function client(options: Partial<ClientOptions> = {}): ApiClient {
+  const made = createClient({
+    url: `http://127.0.0.1:${server.port}/graphql`,
+    token: 'one',
+    reconnect: { baseMs: 5, capMs: 20 },
+    ...options,
+  });
+  clients.push(made);
+  return made;
+}
+
+const resumable = {
+  cursorOf: ({ count }: Count) => count.cursor,
+  onReconnect: (event: Reconnecting) => void reconnects.push(event),
+};
+
+/** The next values of a stream. */
+async function take(stream: AsyncIterator<Count>, amount: number): Promise<(number | null)[]> {
+  const values: (number | null)[] = [];
+  while (values.length < amount) {
+    const { value, done } = await stream.next();
+    if (done) break;
+    values.push((value as Count).count.value);
+  }
+  return values;
+}
+
+describe('a stream that can be resumed', () => {
+  test('goes on after its last cursor when the connection breaks: nothing lost, nothing doubled', async () => {
+    const stream = client().subscribeResumable(countDocument, {}, resumable);
+    server.to(3);
+    expect(await take(stream, 3)).toEqual([1, 2, 3]);
+    const next = take(stream, 2);
+    server.drop();
+    server.to(5);
+    expect(await next).toEqual([4, 5]);
+    expect(server.afters).toEqual([undefined, '3']);
+    expect(reconnects).toMatchObject([{ attempt: 1, cursor: '3', error: { code: 'SERVICE_UNAVAILABLE' } }]);
+  });
+
+  test.each([
+    ['a drain', 1001, 'Going away', 'SHUTTING_DOWN'],
+    ['a close with a code of the catalogue', 4429, 'SUBSCRIPTION_LAGGED', 'SUBSCRIPTION_LAGGED'],
+  ])('goes on after %s', async (_what, close, reason, code) => {
+    const stream = client().subscribeResumable(countDocument, {}, resumable);
+    server.to(1);
+    expect(await take(stream, 1)).toEqual([1]);
+    const next = take(stream, 1);
+    server.drop(close, reason);
+    server.to(2);
+    expect(await next).toEqual([2]);
+    expect(reconnects[0]?.error).toMatchObject({ code });
+  });
+
+  test('goes on after the server was away for a while', async () => {
+    const stream = client().subscribeResumable(countDocument, {}, resumable);
+    server.to(1);
+    expect(await take(stream, 1)).toEqual([1]);
+    const next = take(stream, 1);
+    await server.stop();
+    await until(() => reconnects.length >= 3);
+    await server.start();
+    server.to(2);
+    expect(await next).toEqual([2]);
+    expect(server.afters.at(-1)).toBe('1');
+    expect(reconnects.map(({ attempt }) => attempt)).toEqual(reconnects.map((_, at) => at + 1));
+  });
+
+  test('starts where its variables say', async () => {
+    server.to(9);
+    const stream = client().subscribeResumable(countDocument, { after: '7' }, resumable);
+    expect(await take(stream, 2)).toEqual([8, 9]);
+  });
+
+  test('goes on after an error that passes, and throws one that does not', async () => {
+    const stream = client().subscribeResumable(countDocument, {}, resumable);
+    server.to(1);
+    expect(await take(stream, 1)).toEqual([1]);
+    server.instead = new GraphQLError('behind', { extensions: { code: 'SUBSCRIPTION_LAGGED' } });
+    const next = take(stream, 1);
+    server.wake();
+    server.to(2);
+    expect(await next).toEqual([2]);
+    server.instead = new GraphQLError('too late', { extensions: { code: 'CURSOR_EXPIRED', oldest: '5' } });
+    const last = stream.next();
+    server.wake();
+    await expect(last).rejects.toMatchObject({ code: 'CURSOR_EXPIRED', details: { oldest: '5' } });
+    expect(await stream.next()).toEqual({ value: undefined, done: true });
+  });
+
+  test('gives up after as many attempts as it is allowed', async () => {
+    await server.stop();
+    const asked = client({ reconnect: { baseMs: 1, capMs: 2, attempts: 3 } }).subscribeResumable(
+      countDocument,
+      {},
+      resumable,
+    );
+    await expect(asked.next()).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+    expect(reconnects).toHaveLength(3);
+    await server.start();
+  });
+
+  test('hands a fault of its consumer’s own to the consumer', async () => {
+    server.to(1);
+    const cursorOf = () => {
+      throw new TypeError('no cursor here');
+    };
+    const stream = client().subscribeResumable(countDocument, {}, { cursorOf });
+    await stream.next();
+    await expect(stream.next()).rejects.toThrow('no cursor here');
+  });
+});
+
+describe('a stream', () => {
+  test('ends at once when it is left, also while it waits for an event, and tells the server', async () => {
+    const stream = client().subscribeResumable(countDocument, {}, resumable);
+    const waiting = stream.next();
+    await until(() => server.afters.length === 1);
+    await stream.return?.();
+    expect(await waiting).toEqual({ value: undefined, done: true });
+    server.wake();
+    await until(() => server.connections === 0);
+  });
+
+  test('ends by its signal, also between two attempts', async () => {
+    await server.stop();
+    const leaving = new AbortController();
+    const stream = client({ reconnect: { baseMs: 60_000, capMs: 60_000 } }).subscribe(
+      countDocument,
+      {},
+      { signal: leaving.signal, onReconnect: () => leaving.abort() },
+    );
+    expect(await stream.next()).toEqual({ value: undefined, done: true });
+    await server.start();
+  });
+
+  test('ends with its client', async () => {
+    const one = client();
+    const stream = one.subscribe(countDocument, {});
+    const waiting = stream.next();
+    await until(() => server.afters.length === 1);
+    await one.close();
+    expect(await waiting).toEqual({ value: undefined, done: true });
+  });
+
+  test('shares its socket with others of its client', async () => {
+    server.to(1);
+    const one = client();
+    const streams = [1, 2, 3].map(() => one.subscribe(countDocument, {}));
+    await Promise.all(streams.map((stream) => take(stream, 1)));
+    expect(server.connections).toBe(1);
+  });
+});
+
+describe('the token of a stream', () => {
+  test('that is not accepted ends it for good', async () => {
+    server.refuse = () => 'UNAUTHENTICATED';
+    const stream = client().subscribe(countDocument, {}, resumable);
+    await expect(stream.next()).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+    expect(reconnects).toEqual([]);
+  });
+
+  test('is replaced when it has ended, at the door or on the way, and the stream goes on', async () => {
+    let issued = 0;
+    const expired: boolean[] = [];
+    const token = (ended: boolean) => {
+      expired.push(ended);
+      if (ended) issued += 1;
+      return `token-${issued}`;
+    };
+    server.refuse = (given) => (given === 'Bearer token-0' ? 'TOKEN_EXPIRED' : undefined);
+    const stream = client({ token }).subscribeResumable(countDocument, {}, resumable);
+    server.to(1);
+    expect(await take(stream, 1)).toEqual([1]);
+    server.instead = new GraphQLError('ended', { extensions: { code: 'TOKEN_EXPIRED' } });
+    const next = take(stream, 1);
+    server.wake();
+    server.to(2);
+    expect(await next).toEqual([2]);
+    expect(server.tokens).toEqual(['Bearer token-0', 'Bearer token-1', 'Bearer token-2']);
+    expect(expired).toEqual([false, true, true]);
+  });
+});
+
+/** Waits for something that happens in this process, on the other side of a socket. */
+async function until(happened: () => boolean): Promise<void> {
+  const deadline = performance.now() + 5000;
+  while (!happened()) {
+    if (performance.now() > deadline) throw new Error('it did not happen within 5 s');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

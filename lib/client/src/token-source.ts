@@ -1,0 +1,30 @@
+/** A token, or a way to get one: asked before each request, and with `expired` true when the last one has ended. */
+export type TokenSource = string | ((expired: boolean) => string | Promise<string>);
+
+/** Hands tokens out. */
+export class Tokens {
+  readonly #source: TokenSource;
+  #expired = false;
+
+  constructor(source: TokenSource) {
+    this.#source = source;
+  }
+
+  /** Whether there can be another token than the last one. */
+  get canRenew(): boolean {
+    return typeof this.#source === 'function';
+  }
+
+  /** The next token that is asked for must be a new one. */
+  expire(): void {
+    this.#expired = true;
+  }
+
+  async current(): Promise<string> {
+    const source = this.#source;
+    if (typeof source === 'string') return source;
+    const expired = this.#expired;
+    this.#expired = false;
+    return source(expired);
+  }
+}
