@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import type { Client } from '@rhizome/client';
+import type { ApiClient } from '@rhizome/client';
 import {
   TourJobsDocument,
   type TourJobsSubscription,
@@ -17,7 +17,7 @@ import { atlasTask, epicRun } from './submissions.js';
 
 /** What the tour is handed. */
 export interface TourOptions {
-  readonly client: Client;
+  readonly client: ApiClient;
   readonly board: Board;
   /** Seconds since the command began. */
   readonly since: () => number;
@@ -57,7 +57,7 @@ export async function runTour({ client, board, since, signal }: TourOptions): Pr
   return check(client, board, tasks, ended);
 }
 
-async function submitAll(client: Client, board: Board): Promise<readonly string[]> {
+async function submitAll(client: ApiClient, board: Board): Promise<readonly string[]> {
   const atlas = await client.mutate(
     TourSubmitAtlasTaskDocument,
     { input: atlasTask(randomUUID()) },
@@ -85,7 +85,7 @@ async function submitAll(client: Client, board: Board): Promise<readonly string[
 /** Shows events until every job of the tasks is terminal. Answers the terminal state of each. */
 async function follow(
   iterator: AsyncIterator<TourJobsSubscription>,
-  client: Client,
+  client: ApiClient,
   tasks: readonly string[],
   board: Board,
   since: () => number,
@@ -124,14 +124,14 @@ function lineOf({ job, state, attempt }: TourEvent) {
   };
 }
 
-async function totalJobs(client: Client, tasks: readonly string[]): Promise<number> {
+async function totalJobs(client: ApiClient, tasks: readonly string[]): Promise<number> {
   const answers = await Promise.all(tasks.map((id) => client.query(TourTaskDocument, { id })));
   return answers.reduce((sum, { task }) => sum + (task?.progress.totalJobs ?? 0), 0);
 }
 
 /** Looks at what the jobs left: states, the retried attempt with its log, and the fitted peak. */
 async function check(
-  client: Client,
+  client: ApiClient,
   board: Board,
   tasks: readonly string[],
   ended: ReadonlyMap<string, string>,
@@ -148,7 +148,7 @@ async function check(
 }
 
 async function showRetried(
-  client: Client,
+  client: ApiClient,
   board: Board,
   jobs: readonly TourJob[],
   problems: string[],

@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+/** `rhizome`: hands the process's streams to the command line. */
+import { run } from './program.js';
+
+const stop = new AbortController();
+process.once('SIGINT', () => stop.abort());
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // The reader of a pipe has gone, as with `| head`.
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+process.exitCode = await run(process.argv.slice(2), {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  stdin: process.stdin,
+  cwd: process.cwd(),
+  now: () => Date.now(),
+  signal: stop.signal,
+});

@@ -1,0 +1,83 @@
+/** What every command has in common: its connection, its output, and how errors become exit codes. */
+import { type ApiClient, createClient, isRhizomeApiError } from '@rhizome/client';
+import type { Command } from 'commander';
+import { type ConnectionFlags, findConnection } from './config.js';
+import { CliError, type ExitCode, exitCodes } from './exit-codes.js';
+import type { Output } from './output.js';
+
+/** What a command is handed. */
+export interface Session {
+  readonly client: ApiClient;
+  readonly output: Output;
+  readonly cwd: string;
+  /** The time now, in milliseconds. */
+  readonly now: () => number;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+}
+
+/** The world outside, as `bin.ts` hands it. */
+export interface World {
+  readonly stdout: Output['stream'];
+  readonly stderr: Output['errors'];
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
+  readonly cwd: string;
+  readonly now: () => number;
+  readonly signal: AbortSignal;
+}
+
+/** Flags of every command. */
+export interface CommonFlags extends ConnectionFlags {
+  readonly json?: boolean;
+}
+
+/** Runs a command's action with a client, and closes it. Answers the exit code. */
+export async function withSession(
+  command: Command,
+  world: World,
+  action: (session: Session) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  const flags = command.optsWithGlobals<CommonFlags>();
+  const connection = findConnection(flags, world.cwd);
+  const output: Output = { json: flags.json === true, stream: world.stdout, errors: world.stderr };
+  const client = createClient({
+    url: connection.url,
+    token: connection.token,
+    ...(connection.wsUrl ? { wsUrl: connection.wsUrl } : {}),
+  });
+  try {
+    return await action({ client, output, cwd: world.cwd, now: world.now, signal: world.signal });
+  } finally {
+    await client.close();
+  }
+}
+
+const denied = new Set(['UNAUTHENTICATED', 'TOKEN_EXPIRED', 'FORBIDDEN']);
+
+/** The exit code of an error, and what to say. */
+export function explain(error: unknown): { readonly exitCode: ExitCode; readonly message: string } {
+  if (error instanceof CliError) return { exitCode: error.exitCode, message: error.message };
+  if (isRhizomeApiError(error)) {
+    const request = error.requestId ? ` (request ${error.requestId})` : '';
+    const message = `${error.message}${request}`;
+    if (denied.has(error.code)) return { exitCode: exitCodes.denied, message };
+    if (error.code.endsWith('_NOT_FOUND')) return { exitCode: exitCodes.notFound, message };
+    if (error.retry !== 'never') return { exitCode: exitCodes.unavailable, message };
+    return { exitCode: exitCodes.failed, message };
+  }
+  return { exitCode: exitCodes.unavailable, message: error instanceof Error ? error.message : String(error) };
+}
+
+/** One refusal of a mutation. */
+interface Refusal {
+  readonly message: string;
+  readonly path: readonly string[];
+  readonly code: string;
+}
+
+/** Tells refusals on the error stream, at most 20 of them. */
+export function tellRefusals(output: Output, refusals: readonly Refusal[]): void {
+  for (const { message, path, code } of refusals.slice(0, 20))
+    output.errors.write(`refused: ${path.join('.')}: ${message} [${code}]\n`);
+  if (refusals.length > 20) output.errors.write(`refused: ${refusals.length - 20} more\n`);
+}

@@ -1,0 +1,98 @@
+/** `rhizome queues` and `rhizome workers`. */
+import type { Command } from 'commander';
+import { type Session, type World, withSession } from '../command.js';
+import { type ExitCode, exitCodes } from '../exit-codes.js';
+import { type Finish, collect, pagesUpTo } from '../flags.js';
+import {
+  CliQueuesDocument,
+  CliWorkersDocument,
+  type QueueState,
+  type WorkerState,
+} from '../operations.generated.js';
+import { ago, sayJson, sayTable } from '../output.js';
+
+const most = 10_000;
+
+interface QueueFlags {
+  readonly site?: string;
+  readonly state: readonly string[];
+}
+
+interface WorkerFlags {
+  readonly queue?: string;
+  readonly state: readonly string[];
+}
+
+/** Adds `queues`. */
+export function addQueues(program: Command, world: World, finish: Finish): void {
+  const command = program
+    .command('queues')
+    .description('list queues')
+    .option('--site <name>', 'at this site')
+    .option('-s, --state <state>', 'in this state; repeat for more', collect, []);
+  command.action((flags: QueueFlags) =>
+    finish(withSession(command, world, (session) => queues(session, flags))),
+  );
+}
+
+/** Adds `workers`. */
+export function addWorkers(program: Command, world: World, finish: Finish): void {
+  const command = program
+    .command('workers')
+    .description('list workers; live ones by default')
+    .option('-q, --queue <name>', 'of this queue')
+    .option('-s, --state <state>', 'in this state; repeat for more', collect, []);
+  command.action((flags: WorkerFlags) =>
+    finish(withSession(command, world, (session) => workers(session, flags))),
+  );
+}
+
+async function queues({ client, output }: Session, { site, state }: QueueFlags): Promise<ExitCode> {
+  const filter = {
+    ...(site ? { site } : {}),
+    ...(state.length > 0 ? { states: state.map((s) => s.toUpperCase() as QueueState) } : {}),
+  };
+  const found = await pagesUpTo(
+    most,
+    async (first, after) => (await client.query(CliQueuesDocument, { filter, first, after })).queues,
+  );
+  if (output.json) sayJson(output, found);
+  else {
+    const rows = found.map((queue) => [
+      queue.name,
+      queue.site,
+      queue.state,
+      queue.executor,
+      queue.experiments.map(({ name }) => name).join(',') || 'all',
+      queue.stateReason ?? '',
+    ]);
+    sayTable(output, ['QUEUE', 'SITE', 'STATE', 'EXECUTOR', 'EXPERIMENTS', 'REASON'], rows);
+  }
+  return exitCodes.ok;
+}
+
+async function workers({ client, output, now }: Session, { queue, state }: WorkerFlags): Promise<ExitCode> {
+  const filter = {
+    ...(queue ? { queue } : {}),
+    ...(state.length > 0 ? { states: state.map((s) => s.toUpperCase() as WorkerState) } : {}),
+  };
+  const found = await pagesUpTo(
+    most,
+    async (first, after) => (await client.query(CliWorkersDocument, { filter, first, after })).workers,
+  );
+  if (output.json) sayJson(output, found);
+  else {
+    const rows = found.map((worker) => [
+      worker.name,
+      worker.queue.name,
+      worker.host,
+      worker.state,
+      `${worker.free.cores}/${worker.hardware.cores}`,
+      `${worker.free.memoryMiB}/${worker.hardware.memoryMiB}`,
+      worker.hardware.architectureLevel ?? worker.hardware.architecture,
+      ago(worker.lastSeenAt, now()),
+    ]);
+    sayTable(output, ['WORKER', 'QUEUE', 'HOST', 'STATE', 'CORES FREE', 'MIB FREE', 'CPU', 'SEEN'], rows);
+  }
+  return exitCodes.ok;
+}

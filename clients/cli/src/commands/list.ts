@@ -1,0 +1,112 @@
+/** `rhizome list`: jobs, or tasks, that match. */
+import type { Command } from 'commander';
+import { type Session, type World, withSession } from '../command.js';
+import { exitCodes } from '../exit-codes.js';
+import { type Finish, collect, labelOf, pagesUpTo, wholeNumber } from '../flags.js';
+import {
+  CliListJobsDocument,
+  CliListTasksDocument,
+  type JobState,
+  type TaskState,
+} from '../operations.generated.js';
+import { ago, sayJson, sayTable } from '../output.js';
+
+interface ListFlags {
+  readonly tasks?: boolean;
+  readonly experiment: readonly string[];
+  readonly state: readonly string[];
+  readonly task?: string;
+  readonly owner?: string;
+  readonly queue?: string;
+  readonly share?: string;
+  readonly label?: string;
+  readonly oldest?: boolean;
+  readonly limit: number;
+}
+
+/** Adds the command. */
+export function addList(program: Command, world: World, finish: Finish): void {
+  const command = program
+    .command('list')
+    .alias('ls')
+    .description('list jobs, newest first')
+    .option('--tasks', 'list tasks instead')
+    .option('-e, --experiment <name>', 'of this experiment; repeat for more', collect, [])
+    .option('-s, --state <state>', 'in this state; repeat for more', collect, [])
+    .option('-t, --task <id>', 'of this task')
+    .option('--owner <subject>', 'submitted by this subject')
+    .option('-q, --queue <name>', 'last sent to this queue')
+    .option('--share <path>', 'charged to this share')
+    .option('-l, --label <key=value>', 'with this label')
+    .option('--oldest', 'oldest first')
+    .option('-n, --limit <n>', 'at most so many, 1 to 10000', wholeNumber(1, 10_000), 20);
+  command.action((flags: ListFlags) =>
+    finish(
+      withSession(command, world, (session) =>
+        flags.tasks ? listTasks(session, flags) : listJobs(session, flags),
+      ),
+    ),
+  );
+}
+
+async function listJobs({ client, output, now }: Session, flags: ListFlags) {
+  const filter = {
+    ...(flags.experiment.length > 0 ? { experiments: [...flags.experiment] } : {}),
+    ...(flags.state.length > 0
+      ? { states: flags.state.map((state) => state.toUpperCase() as JobState) }
+      : {}),
+    ...(flags.task ? { taskId: flags.task } : {}),
+    ...(flags.owner ? { owner: flags.owner } : {}),
+    ...(flags.queue ? { queue: flags.queue } : {}),
+    ...(flags.share ? { share: flags.share } : {}),
+    ...(flags.label ? { label: labelOf(flags.label) } : {}),
+  };
+  const order = flags.oldest ? 'OLDEST' : 'NEWEST';
+  const jobs = await pagesUpTo(
+    flags.limit,
+    async (first, after) => (await client.query(CliListJobsDocument, { filter, order, first, after })).jobs,
+  );
+  if (output.json) sayJson(output, jobs);
+  else {
+    const rows = jobs.map((job) => [
+      job.id,
+      job.experiment.name,
+      job.name,
+      job.state,
+      String(job.attempt),
+      job.exitCode === null ? '' : String(job.exitCode),
+      job.queue?.name ?? '',
+      ago(job.updatedAt, now()),
+    ]);
+    sayTable(output, ['JOB', 'EXPERIMENT', 'NAME', 'STATE', 'ATTEMPT', 'EXIT', 'QUEUE', 'CHANGED'], rows);
+  }
+  return exitCodes.ok;
+}
+
+async function listTasks({ client, output, now }: Session, flags: ListFlags) {
+  const filter = {
+    ...(flags.experiment.length > 0 ? { experiments: [...flags.experiment] } : {}),
+    ...(flags.state.length > 0
+      ? { states: flags.state.map((state) => state.toUpperCase() as TaskState) }
+      : {}),
+    ...(flags.owner ? { owner: flags.owner } : {}),
+  };
+  const tasks = await pagesUpTo(
+    flags.limit,
+    async (first, after) => (await client.query(CliListTasksDocument, { filter, first, after })).tasks,
+  );
+  if (output.json) sayJson(output, tasks);
+  else {
+    const rows = tasks.map((task) => [
+      task.id,
+      task.experiment.name,
+      task.name,
+      task.state,
+      `${Math.round(task.progress.finishedFraction * 100)} %`,
+      String(task.progress.totalJobs),
+      ago(task.createdAt, now()),
+    ]);
+    sayTable(output, ['TASK', 'EXPERIMENT', 'NAME', 'STATE', 'FINISHED', 'JOBS', 'AGE'], rows);
+  }
+  return exitCodes.ok;
+}

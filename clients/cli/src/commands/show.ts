@@ -1,0 +1,128 @@
+/** `rhizome show`: everything about a job, or a task's progress. */
+import type { Command } from 'commander';
+import { type Session, type World, withSession } from '../command.js';
+import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
+import type { Finish } from '../flags.js';
+import { CliShowJobDocument, type CliShowJobQuery, CliShowTaskDocument } from '../operations.generated.js';
+import { type Output, bar, bytes, say, sayFacts, sayJson, sayTable } from '../output.js';
+
+/** Adds the command. */
+export function addShow(program: Command, world: World, finish: Finish): void {
+  const command = program
+    .command('show')
+    .description('show a job or a task')
+    .argument('<id>', 'a job or a task');
+  command.action((id: string) =>
+    finish(
+      withSession(command, world, (session) =>
+        id.startsWith('task_') ? showTask(session, id) : showJob(session, id),
+      ),
+    ),
+  );
+}
+
+async function showJob({ client, output }: Session, id: string): Promise<ExitCode> {
+  const { job } = await client.query(CliShowJobDocument, { id });
+  if (!job) throw new CliError(exitCodes.notFound, `job ${id} does not exist, or you may not see it`);
+  if (output.json) sayJson(output, job);
+  else tellJob(output, job);
+  return exitCodes.ok;
+}
+
+type Job = NonNullable<CliShowJobQuery['job']>;
+
+function tellJob(output: Output, job: Job): void {
+  const { requirements, payload, metrics } = job;
+  sayFacts(output, [
+    ['job', job.id],
+    ['name', job.name],
+    ['experiment', job.experiment.name],
+    ['task', job.task && `${job.task.id} [${job.taskIndex}]`],
+    ['owner', job.owner],
+    ['share', job.share],
+    ['priority', job.priority],
+    ['state', job.state],
+    ['hold', job.hold && `by ${job.hold.by} since ${job.hold.at}: ${job.hold.reason}`],
+    ['not before', job.notBefore],
+    ['exit code', job.exitCode],
+    ['error', job.error && `${job.error.family} ${job.error.code}: ${job.error.message}`],
+    ['labels', job.labels.map(({ key, value }) => `${key}=${value}`).join(' ')],
+    [
+      'asks for',
+      `${requirements.cores} cores, ${requirements.memoryMiB} MiB memory, ${requirements.diskMiB} MiB disk, ${requirements.walltimeSeconds} s`,
+    ],
+    ['selector', requirements.selector],
+    ['command', [payload.command, ...payload.arguments].join(' ')],
+    ['image', payload.image],
+    ['used', metrics && usage(metrics)],
+    ['retry of', job.retryOf?.id],
+    ['submitted', job.createdAt],
+  ]);
+  if (job.dependsOn.length > 0) {
+    say(output, '');
+    sayTable(
+      output,
+      ['PARENT', 'NAME', 'STATE'],
+      job.dependsOn.map(({ id, name, state }) => [id, name, state]),
+    );
+  }
+  tellAttempts(output, job);
+  if (job.outputs.length > 0) {
+    say(output, '');
+    sayTable(
+      output,
+      ['OUTPUT', 'SIZE', 'LOCATION'],
+      job.outputs.map(({ name, sizeBytes, location }) => [name, bytes(sizeBytes), location]),
+    );
+  }
+  say(output, '');
+  sayTable(
+    output,
+    ['WHEN', 'FROM', 'TO', 'BY', 'WHY'],
+    job.transitions.map(({ at, from, to, actor, reason }) => [at, from, to, actor, reason ?? '']),
+  );
+}
+
+function usage(metrics: NonNullable<Job['metrics']>): string {
+  const partial = metrics.isPartial ? ' (partial: too short to measure fully)' : '';
+  return `${metrics.cpuSeconds ?? '?'} s CPU in ${metrics.wallSeconds ?? '?'} s, ${metrics.peakMemoryMiB ?? '?'} MiB, read ${bytes(metrics.readBytes)}, written ${bytes(metrics.writeBytes)}${partial}`;
+}
+
+function tellAttempts(output: Output, { attempts }: Job): void {
+  if (attempts.length === 0) return;
+  say(output, '');
+  const rows = attempts.map((attempt) => [
+    String(attempt.number),
+    attempt.worker?.name ?? '',
+    attempt.worker?.host ?? '',
+    attempt.sentAt,
+    attempt.endedAt ?? '',
+    attempt.outcome ?? '',
+    attempt.exitCode === null ? (attempt.signal ?? '') : String(attempt.exitCode),
+    attempt.error?.message ?? '',
+  ]);
+  sayTable(output, ['ATTEMPT', 'WORKER', 'HOST', 'SENT', 'ENDED', 'OUTCOME', 'EXIT', 'ERROR'], rows);
+}
+
+async function showTask({ client, output }: Session, id: string): Promise<ExitCode> {
+  const { task } = await client.query(CliShowTaskDocument, { id });
+  if (!task) throw new CliError(exitCodes.notFound, `task ${id} does not exist, or you may not see it`);
+  if (output.json) {
+    sayJson(output, task);
+    return exitCodes.ok;
+  }
+  const { progress } = task;
+  sayFacts(output, [
+    ['task', task.id],
+    ['name', task.name],
+    ['experiment', task.experiment.name],
+    ['owner', task.owner],
+    ['state', task.state],
+    ['created', `${progress.createdJobs} of ${progress.totalJobs} jobs`],
+    ['ended', `${bar(progress.endedFraction, 24)} ${Math.round(progress.endedFraction * 100)} %`],
+    ['jobs', progress.states.map(({ state, count }) => `${state.toLowerCase()} ${count}`).join(', ')],
+    ['submitted', task.createdAt],
+    ['ended at', task.endedAt],
+  ]);
+  return exitCodes.ok;
+}

@@ -1,0 +1,165 @@
+/** `rhizome submit`: one job or a task of equal jobs by flags, or one task from a YAML file. */
+import { randomUUID } from 'node:crypto';
+import type { Command } from 'commander';
+import { type Session, type World, tellRefusals, withSession } from '../command.js';
+import { type ExitCode, CliError, exitCodes } from '../exit-codes.js';
+import { type Finish, collect, labelOf, wholeNumber } from '../flags.js';
+import {
+  CliSubmitJobsDocument,
+  CliSubmitTaskDocument,
+  type JobInput,
+  type SubmitTaskInput,
+} from '../operations.generated.js';
+import { say, sayJson } from '../output.js';
+import { readTaskFile } from '../task-file.js';
+import { watchJob, watchTask } from './watch.js';
+
+interface SubmitFlags {
+  readonly file?: string;
+  readonly experiment?: string;
+  readonly name?: string;
+  readonly count?: number;
+  readonly share?: string;
+  readonly priority?: number;
+  readonly label: readonly string[];
+  readonly cores?: number;
+  readonly memory?: number;
+  readonly disk?: number;
+  readonly walltime?: number;
+  readonly queue?: string;
+  readonly selector?: string;
+  readonly env: readonly string[];
+  readonly output: readonly string[];
+  readonly after: readonly string[];
+  readonly attempts?: number;
+  readonly image?: string;
+  readonly key?: string;
+  readonly watch?: boolean;
+}
+
+/** Adds the command. */
+export function addSubmit(program: Command, world: World, finish: Finish): void {
+  const command = program
+    .command('submit')
+    .description(
+      'submit a job: rhizome submit -e EXPERIMENT [flags] -- COMMAND [ARGUMENT…]; or one task: rhizome submit -f task.yaml',
+    )
+    .argument('[command...]', 'the command and its arguments')
+    .option('-f, --file <file>', 'a YAML file of one task')
+    .option('-e, --experiment <name>', 'the experiment that owns the job')
+    .option('--name <name>', 'its name; the command by default')
+    .option(
+      '-c, --count <n>',
+      'so many equal jobs as one task; {{index}} is replaced in arguments',
+      wholeNumber(1, 1_000_000),
+    )
+    .option('--share <path>', 'the share it is charged to')
+    .option('--priority <n>', 'larger runs earlier, -1000 to 1000', wholeNumber(-1000, 1000))
+    .option('-l, --label <key=value>', 'a label; repeat for more', collect, [])
+    .option('--cores <n>', 'CPU cores', wholeNumber(1, 4096))
+    .option('--memory <MiB>', 'memory', wholeNumber(1, 16_777_216))
+    .option('--disk <MiB>', 'scratch space', wholeNumber(0, 1_073_741_824))
+    .option('--walltime <seconds>', 'longest time', wholeNumber(1, 2_592_000))
+    .option('-q, --queue <name>', 'only this queue')
+    .option('--selector <cel>', 'a CEL expression over worker and queue')
+    .option('--env <name=value>', 'an environment variable; repeat for more', collect, [])
+    .option(
+      '-o, --output <name>',
+      'a file that the job leaves in its output folder; repeat for more',
+      collect,
+      [],
+    )
+    .option('--after <job>', 'wait until this job has FINISHED; repeat for more', collect, [])
+    .option('--attempts <n>', 'attempts in all, 1 to 20', wholeNumber(1, 20))
+    .option('--image <image>', 'the container image')
+    .option('--key <key>', 'idempotency key: the same key submits nothing twice')
+    .option('-w, --watch', 'watch until the end');
+  command.action((words: readonly string[], flags: SubmitFlags) =>
+    finish(withSession(command, world, (session) => submit(session, words, flags))),
+  );
+}
+
+async function submit(session: Session, words: readonly string[], flags: SubmitFlags): Promise<ExitCode> {
+  const key = flags.key ?? randomUUID();
+  if (flags.file) {
+    if (words.length > 0) throw new CliError(exitCodes.usage, 'give a file or a command, not both');
+    return submitTask(session, { ...readTaskFile(flags.file, session.cwd), idempotencyKey: key }, flags);
+  }
+  if (!flags.experiment)
+    throw new CliError(exitCodes.usage, 'submit needs --experiment NAME, or a file with -f');
+  const job = jobOf(words, flags);
+  if (flags.count !== undefined) {
+    return submitTask(
+      session,
+      {
+        experiment: flags.experiment,
+        idempotencyKey: key,
+        name: job.name,
+        template: job,
+        count: flags.count,
+      },
+      flags,
+    );
+  }
+  return submitJob(session, flags.experiment, key, job, flags);
+}
+
+function jobOf([command, ...args]: readonly string[], flags: SubmitFlags): JobInput {
+  if (command === undefined)
+    throw new CliError(
+      exitCodes.usage,
+      'submit needs a command after --, as: rhizome submit -e EXPERIMENT -- echo hello',
+    );
+  const requirements = {
+    ...(flags.cores === undefined ? {} : { cores: flags.cores }),
+    ...(flags.memory === undefined ? {} : { memoryMiB: flags.memory }),
+    ...(flags.disk === undefined ? {} : { diskMiB: flags.disk }),
+    ...(flags.walltime === undefined ? {} : { walltimeSeconds: flags.walltime }),
+    ...(flags.queue === undefined ? {} : { queue: flags.queue }),
+    ...(flags.selector === undefined ? {} : { selector: flags.selector }),
+  };
+  return {
+    name: flags.name ?? command,
+    requirements,
+    payload: {
+      command,
+      arguments: args,
+      environment: flags.env.map(labelOf).map(({ key, value }) => ({ name: key, value })),
+      outputs: [...flags.output],
+      ...(flags.image === undefined ? {} : { image: flags.image }),
+    },
+    labels: flags.label.map(labelOf),
+    dependsOn: [...flags.after],
+    ...(flags.share === undefined ? {} : { share: flags.share }),
+    ...(flags.priority === undefined ? {} : { priority: flags.priority }),
+    ...(flags.attempts === undefined ? {} : { retry: { maxAttempts: flags.attempts } }),
+  };
+}
+
+async function submitJob(
+  session: Session,
+  experiment: string,
+  key: string,
+  job: JobInput,
+  flags: SubmitFlags,
+): Promise<ExitCode> {
+  const { client, output } = session;
+  const input = { experiment, idempotencyKey: key, jobs: [job] };
+  const { submitJobs } = await client.mutate(CliSubmitJobsDocument, { input }, { idempotent: true });
+  tellRefusals(output, submitJobs.userErrors);
+  const [submitted] = submitJobs.jobs;
+  if (!submitted) return exitCodes.failed;
+  if (output.json) sayJson(output, submitted, flags.watch);
+  else say(output, submitted.id);
+  return flags.watch ? watchJob(session, submitted.id) : exitCodes.ok;
+}
+
+async function submitTask(session: Session, input: SubmitTaskInput, flags: SubmitFlags): Promise<ExitCode> {
+  const { client, output } = session;
+  const { submitTask: answer } = await client.mutate(CliSubmitTaskDocument, { input }, { idempotent: true });
+  tellRefusals(output, answer.userErrors);
+  if (!answer.task) return exitCodes.failed;
+  if (output.json) sayJson(output, answer.task, flags.watch);
+  else say(output, answer.task.id);
+  return flags.watch ? watchTask(session, answer.task.id) : exitCodes.ok;
+}

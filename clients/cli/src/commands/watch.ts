@@ -1,0 +1,127 @@
+/** `rhizome watch`: a job or a task, live, until it ends. */
+import type { Command } from 'commander';
+import { type Session, type World, withSession } from '../command.js';
+import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
+import type { Finish } from '../flags.js';
+import {
+  CliShowJobDocument,
+  CliShowTaskDocument,
+  CliWatchJobsDocument,
+  CliWatchTaskDocument,
+  type CliTaskLineFragment,
+} from '../operations.generated.js';
+import { type Output, bar, say, sayJson } from '../output.js';
+
+const terminalJob = new Set(['FINISHED', 'FAILED', 'CANCELLED', 'CLOSED']);
+const terminalTask = new Set(['FINISHED', 'FAILED', 'CANCELLED']);
+
+/** Adds the command. */
+export function addWatch(program: Command, world: World, finish: Finish): void {
+  const command = program
+    .command('watch')
+    .description('watch a job or a task until it ends; exit code 0 if it FINISHED')
+    .argument('<id>', 'a job or a task');
+  command.action((id: string) => finish(withSession(command, world, (session) => watch(session, id))));
+}
+
+/** Watches whatever the id names. */
+async function watch(session: Session, id: string): Promise<ExitCode> {
+  if (id.startsWith('task_')) return watchTask(session, id);
+  return watchJob(session, id);
+}
+
+/** Watches a job. The stream is open before the job is read, so nothing lies between. */
+export async function watchJob({ client, output, signal }: Session, id: string): Promise<ExitCode> {
+  const stream = client.subscribeResumable(
+    CliWatchJobsDocument,
+    { filter: { jobIds: [id] } },
+    {
+      cursorOf: ({ jobStateChanged }) => jobStateChanged.cursor,
+      signal,
+      onReconnect: () => output.errors.write('reconnecting…\n'),
+    },
+  );
+  try {
+    await stream.next();
+    const { job } = await client.query(CliShowJobDocument, { id });
+    if (!job) throw new CliError(exitCodes.notFound, `job ${id} does not exist, or you may not see it`);
+    if (!output.json) say(output, `${job.name}: ${job.state}`);
+    if (terminalJob.has(job.state)) return job.state === 'FINISHED' ? exitCodes.ok : exitCodes.failed;
+    for await (const { jobStateChanged: event } of stream) {
+      if (!event.state || (event.revision ?? 0) <= lastRevision(job)) continue;
+      tellEvent(output, event);
+      if (terminalJob.has(event.state)) return event.state === 'FINISHED' ? exitCodes.ok : exitCodes.failed;
+    }
+    return exitCodes.unavailable;
+  } finally {
+    await stream.return?.();
+  }
+}
+
+function lastRevision(job: { readonly transitions: readonly { readonly revision: number }[] }): number {
+  return job.transitions.at(-1)?.revision ?? 0;
+}
+
+interface JobEvent {
+  readonly state: string | null;
+  readonly previousState: string | null;
+  readonly attempt: number | null;
+  readonly reason: string | null;
+  readonly at: string | null;
+  readonly job: { readonly exitCode: number | null } | null;
+}
+
+function tellEvent(output: Output, event: JobEvent): void {
+  if (output.json) {
+    sayJson(output, event, true);
+    return;
+  }
+  const exit =
+    event.job?.exitCode === null || event.job?.exitCode === undefined
+      ? ''
+      : `  exit code ${event.job.exitCode}`;
+  say(
+    output,
+    `${event.at}  ${event.previousState ?? ''} → ${event.state}  attempt ${event.attempt}${exit}${event.reason ? `  (${event.reason})` : ''}`,
+  );
+}
+
+/** Watches a task with a progress bar where the output is a terminal, else a line for each change. */
+export async function watchTask({ client, output, signal }: Session, id: string): Promise<ExitCode> {
+  const { task } = await client.query(CliShowTaskDocument, { id });
+  if (!task) throw new CliError(exitCodes.notFound, `task ${id} does not exist, or you may not see it`);
+  const stream = client.subscribe(CliWatchTaskDocument, { id }, { signal });
+  let state: string = task.state;
+  try {
+    if (!terminalTask.has(state)) {
+      for await (const { taskProgress } of stream) {
+        if (!taskProgress.task || !taskProgress.progress) continue;
+        state = taskProgress.task.state;
+        tellProgress(output, taskProgress.task.name, state, taskProgress.progress);
+        if (terminalTask.has(state)) break;
+      }
+    } else tellProgress(output, task.name, state, task.progress);
+  } finally {
+    await stream.return?.();
+  }
+  if (output.stream.isTTY && !output.json) output.stream.write('\n');
+  if (!terminalTask.has(state)) return exitCodes.unavailable;
+  return state === 'FINISHED' ? exitCodes.ok : exitCodes.failed;
+}
+
+function tellProgress(
+  output: Output,
+  name: string,
+  state: string,
+  progress: CliTaskLineFragment['progress'],
+): void {
+  if (output.json) {
+    sayJson(output, { name, state, progress }, true);
+    return;
+  }
+  const counts = progress.states.map(({ state: of, count }) => `${of.toLowerCase()} ${count}`).join(', ');
+  const line = `${name} ${bar(progress.endedFraction, 24)} ${Math.round(progress.endedFraction * 100)} % of ${progress.totalJobs}  ${state}  ${counts}`;
+  if (output.stream.isTTY)
+    output.stream.write(`\r\x1b[2K${line.slice(0, (output.stream.columns ?? 100) - 1)}`);
+  else say(output, line);
+}

@@ -1,0 +1,96 @@
+/** Where the command line finds the gateway and its token: flags, then the environment, then the playground, then the login. */
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { loadConfig } from '@rhizome/config';
+import { z } from 'zod';
+import { CliError, exitCodes } from './exit-codes.js';
+
+/** A gateway and who asks. */
+export interface Connection {
+  readonly url: string;
+  readonly wsUrl?: string;
+  readonly token: string;
+  /** Where it was found, for messages. */
+  readonly source: string;
+}
+
+/** Flags that every command takes. */
+export interface ConnectionFlags {
+  readonly url?: string;
+  readonly tokenFile?: string;
+}
+
+const environment = z.object({
+  url: z.url().optional().describe('the gateway, as http://host:4000/graphql'),
+  token: z.string().min(1).optional(),
+  tokenFile: z.string().min(1).optional(),
+  configDir: z.string().min(1).optional(),
+});
+const stored = z.object({ url: z.url(), wsUrl: z.url().optional(), token: z.string().min(1) });
+
+/** What the environment says: RHIZOME_URL, RHIZOME_TOKEN, RHIZOME_TOKEN_FILE, RHIZOME_CONFIG_DIR. */
+function readEnvironment(): z.infer<typeof environment> {
+  return loadConfig({ schema: environment, env: process.env, prefix: 'RHIZOME_', secrets: ['token'] });
+}
+
+/** The file that `login` writes. */
+export function credentialsFile(): string {
+  const folder =
+    readEnvironment().configDir ??
+    join(process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'rhizome');
+  return join(folder, 'credentials.json');
+}
+
+/** Finds the gateway and the token. Throws a CliError that says where was looked. */
+export function findConnection(flags: ConnectionFlags, cwd: string): Connection {
+  const env = readEnvironment();
+  const file = readStored(findPlaygroundFile(cwd)) ?? readStored(credentialsFile());
+  const url = flags.url ?? env.url ?? file?.url;
+  const token = flags.tokenFile
+    ? readToken(flags.tokenFile)
+    : (env.token ?? (env.tokenFile ? readToken(env.tokenFile) : undefined) ?? file?.token);
+  if (!url || !token) {
+    const missing = url ? 'token' : 'gateway';
+    throw new CliError(
+      exitCodes.denied,
+      `no ${missing} known: start the playground (npm run playground), or run "rhizome login --url URL", or set RHIZOME_URL and RHIZOME_TOKEN_FILE`,
+    );
+  }
+  const sameGateway = file !== undefined && file.url === url;
+  return {
+    url,
+    token,
+    source: file?.path ?? 'environment',
+    ...(sameGateway && file.wsUrl ? { wsUrl: file.wsUrl } : {}),
+  };
+}
+
+/** The playground's file in this folder or one above; null if there is none. */
+function findPlaygroundFile(from: string): string | null {
+  for (let folder = resolve(from); ; folder = dirname(folder)) {
+    const file = join(folder, '.rhizome', 'playground.json');
+    if (existsSync(file)) return file;
+    if (dirname(folder) === folder) return null;
+  }
+}
+
+function readStored(path: string | null): (z.infer<typeof stored> & { path: string }) | undefined {
+  if (path === null || !existsSync(path)) return undefined;
+  try {
+    return { ...stored.parse(JSON.parse(readFileSync(path, 'utf8'))), path };
+  } catch {
+    throw new CliError(
+      exitCodes.usage,
+      `${path} cannot be read: it must be JSON with "url" and "token"; start the playground or log in again`,
+    );
+  }
+}
+
+function readToken(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    throw new CliError(exitCodes.usage, `the token file ${path} cannot be read`);
+  }
+}

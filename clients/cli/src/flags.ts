@@ -1,0 +1,47 @@
+/** Flags that several commands share, and pages read until enough is there. */
+import { InvalidArgumentError } from 'commander';
+import type { ExitCode } from './exit-codes.js';
+
+/** Hands a command's exit code to the process. */
+export type Finish = (result: Promise<ExitCode>) => Promise<void>;
+
+/** Collects a flag that may be repeated. */
+export function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
+}
+
+/** A parser of whole numbers from `minimum` to `maximum`. */
+export function wholeNumber(minimum: number, maximum: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= minimum && value <= maximum && text.trim() !== '') return value;
+    throw new InvalidArgumentError(`it must be a whole number from ${minimum} to ${maximum}.`);
+  };
+}
+
+/** `key=value` as a label. */
+export function labelOf(text: string): { key: string; value: string } {
+  const at = text.indexOf('=');
+  if (at <= 0) throw new InvalidArgumentError(`"${text}" is no label: write key=value.`);
+  return { key: text.slice(0, at), value: text.slice(at + 1) };
+}
+
+interface Page<T> {
+  readonly nodes: readonly T[];
+  readonly pageInfo: { readonly endCursor: string | null; readonly hasNextPage: boolean };
+}
+
+/** Reads pages of at most 100 until `limit` nodes are there or no more follow. */
+export async function pagesUpTo<T>(
+  limit: number,
+  read: (first: number, after: string | null) => Promise<Page<T>>,
+): Promise<readonly T[]> {
+  const nodes: T[] = [];
+  for (let after: string | null = null; nodes.length < limit;) {
+    const page: Page<T> = await read(Math.min(100, limit - nodes.length), after);
+    nodes.push(...page.nodes);
+    after = page.pageInfo.endCursor;
+    if (!page.pageInfo.hasNextPage || after === null) break;
+  }
+  return nodes;
+}

@@ -1,0 +1,79 @@
+/** The command line as one tree of commands. */
+import { Argument, Command } from 'commander';
+import { type World, explain } from './command.js';
+import { addCancel, addRetry } from './commands/bulk.js';
+import { addQueues, addWorkers } from './commands/fleet.js';
+import { addList } from './commands/list.js';
+import { addLogin } from './commands/login.js';
+import { addLogs } from './commands/logs.js';
+import { addShow } from './commands/show.js';
+import { addSubmit } from './commands/submit.js';
+import { addWatch } from './commands/watch.js';
+import { addWhy } from './commands/why.js';
+import { type Shell, completionScript, shells } from './completion.js';
+import { exitCodes } from './exit-codes.js';
+import type { Finish } from './flags.js';
+
+const help = `
+Exit codes: ${exitCodes.ok} all went well · ${exitCodes.failed} something failed or was refused · ${exitCodes.usage} wrong usage · ${exitCodes.notFound} not found · ${exitCodes.denied} not permitted · ${exitCodes.unavailable} not reachable
+The gateway and the token come from --url and --token-file, then RHIZOME_URL and RHIZOME_TOKEN or RHIZOME_TOKEN_FILE, then the playground's
+.rhizome/playground.json in this folder or one above, then "rhizome login".`;
+
+/** Runs the command line. Answers the exit code; writes to the world's streams only. */
+export async function run(argv: readonly string[], world: World): Promise<number> {
+  let exitCode: number = exitCodes.ok;
+  const finish: Finish = async (result) => {
+    exitCode = await result;
+  };
+  const program = createProgram(world, finish);
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+  } catch (error) {
+    if (isCommanderError(error)) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    const { exitCode: code, message } = explain(error);
+    world.stderr.write(`rhizome: ${message}\n`);
+    return code;
+  }
+  return exitCode;
+}
+
+function createProgram(world: World, finish: Finish): Command {
+  const program = new Command('rhizome')
+    .description('Submit jobs and look after them.')
+    .option('--url <url>', 'the gateway, as http://host:4000/graphql')
+    .option('--token-file <file>', 'a file that holds the token')
+    .option('--json', 'answer as JSON')
+    .addHelpText('after', help)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => world.stdout.write(text),
+      writeErr: (text) => world.stderr.write(text),
+    });
+  for (const add of [
+    addLogin,
+    addSubmit,
+    addList,
+    addShow,
+    addWatch,
+    addLogs,
+    addCancel,
+    addRetry,
+    addQueues,
+    addWorkers,
+    addWhy,
+  ])
+    add(program, world, finish);
+  program
+    .command('completion')
+    .description('print shell completions')
+    .addArgument(new Argument('<shell>', 'the shell').choices(shells))
+    .action((shell: Shell) => {
+      world.stdout.write(completionScript(program, shell));
+    });
+  for (const command of program.commands) command.exitOverride().configureOutput(program.configureOutput());
+  return program;
+}
+
+function isCommanderError(error: unknown): error is { exitCode: number; code: string } {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('commander.');
+}

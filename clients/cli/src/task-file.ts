@@ -1,0 +1,103 @@
+/** A YAML file of one task: what `submit -f` reads. All faults are told at once. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { CliError, exitCodes } from './exit-codes.js';
+import type { SubmitTaskInput } from './operations.generated.js';
+
+const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String);
+const texts = z.array(scalar);
+const keyed = z.record(z.string(), scalar);
+
+const taskFile = z
+  .strictObject({
+    experiment: z.string(),
+    name: z.string(),
+    count: z.int().min(1).max(1_000_000).optional(),
+    /** One job for each entry; `{{name}}` is replaced by its value. */
+    parameters: z.array(keyed).min(1).optional(),
+    command: z.string(),
+    arguments: texts.default([]),
+    environment: keyed.default({}),
+    image: z.string().optional(),
+    inputs: z.array(z.strictObject({ name: z.string(), location: z.string() })).default([]),
+    outputs: z.array(z.string()).default([]),
+    share: z.string().optional(),
+    priority: z.int().optional(),
+    labels: keyed.default({}),
+    requirements: z
+      .strictObject({
+        cores: z.int().optional(),
+        memoryMiB: z.int().optional(),
+        diskMiB: z.int().optional(),
+        walltimeSeconds: z.int().optional(),
+        architecture: z.string().optional(),
+        architectureLevel: z.string().optional(),
+        containerRuntime: z.string().optional(),
+        network: z.boolean().optional(),
+        queue: z.string().optional(),
+        selector: z.string().optional(),
+      })
+      .default({}),
+    retry: z
+      .strictObject({
+        maxAttempts: z.int().optional(),
+        backoffSeconds: z.int().optional(),
+        backoffFactor: z.number().optional(),
+      })
+      .optional(),
+    dependsOn: z.array(z.string()).default([]),
+  })
+  .refine(({ count, parameters }) => (count === undefined) !== (parameters === undefined), {
+    message: 'give either count or parameters',
+  });
+
+/** Reads the file. Throws a CliError with every fault by its place. */
+export function readTaskFile(path: string, cwd: string): Omit<SubmitTaskInput, 'idempotencyKey'> {
+  const { count, parameters, experiment, name, share, priority, retry, ...job } = parseFile(path, cwd);
+  const pairs = (record: Readonly<Record<string, string>>) => Object.entries(record);
+  const set = (values: Readonly<Record<string, string>>) => ({
+    parameters: pairs(values).map(([key, value]) => ({ name: key, value })),
+  });
+  return {
+    experiment,
+    name,
+    ...(parameters ? { parameterSets: parameters.map(set) } : { count: count ?? 1 }),
+    template: {
+      name,
+      labels: pairs(job.labels).map(([key, value]) => ({ key, value })),
+      requirements: job.requirements,
+      payload: {
+        command: job.command,
+        arguments: job.arguments,
+        environment: pairs(job.environment).map(([key, value]) => ({ name: key, value })),
+        inputs: job.inputs,
+        outputs: job.outputs,
+        ...(job.image === undefined ? {} : { image: job.image }),
+      },
+      dependsOn: job.dependsOn,
+      ...(share === undefined ? {} : { share }),
+      ...(priority === undefined ? {} : { priority }),
+      ...(retry === undefined ? {} : { retry }),
+    },
+  };
+}
+
+function parseFile(path: string, cwd: string): z.infer<typeof taskFile> {
+  let document: unknown;
+  try {
+    document = parse(readFileSync(resolve(cwd, path), 'utf8'));
+  } catch (error) {
+    throw new CliError(
+      exitCodes.usage,
+      `${path} cannot be read as YAML: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+  const result = taskFile.safeParse(document);
+  if (result.success) return result.data;
+  const faults = result.error.issues.map(
+    ({ path: place, message }) => `  ${place.join('.') || '(top)'}: ${message}`,
+  );
+  throw new CliError(exitCodes.usage, `${path} is no task:\n${faults.join('\n')}`);
+}
