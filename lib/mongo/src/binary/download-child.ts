@@ -9,5 +9,6 @@ try {
   console.log(`PATH=${path}`);
 } catch (error) {
   console.log(`FAILED=${String(error).replace(/\s+/g, ' ').slice(0, 300)}`);
-  process.exitCode = 1;
+  // The helper may leave a connection open that would keep this process alive.
+  process.exit(1);
 }

