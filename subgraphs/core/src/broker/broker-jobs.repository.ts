@@ -1,0 +1,132 @@
+/** What the broker reads of jobs: ready ones by window, held ones for the ledger, throttled ones to let back in. It writes nothing. */
+import type { Collection, Filter } from 'mongodb';
+import { heldStates } from '../jobs/job-state.js';
+import type { JobDocument, StoredAttempt } from '../jobs/job.types.js';
+import type { ReadyJob } from './broker.types.js';
+import type { HeldForReturn } from './send-back.js';
+import type { ReadyKey, RefillRequest } from './ready-window.js';
+
+const readyIndex = 'ready_idx';
+
+/** A kind of ready jobs: what a window holds. */
+export interface ReadyKind {
+  readonly classId: string;
+  readonly share: string;
+}
+
+/** What the ledger needs of a job in a worker's hands. */
+export type HeldJobFacts = Pick<JobDocument, '_id' | 'state' | 'fence' | 'attempt' | 'workerId' | 'queueId' | 'share' | 'owner' | 'classId'> & {
+  readonly payload: { readonly outputs: readonly string[] };
+  readonly attempts: readonly Pick<StoredAttempt, 'deviceIds'>[];
+};
+
+/** What a worker's word about a job is checked against. */
+export type ReportedJob = Pick<JobDocument, '_id' | 'state' | 'fence' | 'attempt' | 'retry' | 'workerId'> & {
+  readonly payload: { readonly outputs: readonly string[] };
+  readonly last: { readonly reason?: string };
+};
+
+/** What is needed to let a throttled job back in. */
+export type ThrottledJobFacts = Pick<JobDocument, '_id' | 'owner' | 'classId'>;
+
+/** See the head of this file. */
+export class BrokerJobsRepository {
+  constructor(private readonly jobs: Collection<JobDocument>) {}
+
+  /** The next ready jobs of a kind, by priority and age. */
+  async ready({ classId, share }: ReadyKind, { after, limit }: RefillRequest): Promise<ReadyJob[]> {
+    const found: ReadyJob[] = [];
+    for (const filter of behind(after)) {
+      const cursor = this.jobs
+        .find({ state: 'ACTIVATED', classId, share, ...filter }, { hint: readyIndex, batchSize: limit + 1 })
+        .project<Pick<JobDocument, '_id' | 'priority' | 'owner' | 'attempt'>>({ priority: 1, owner: 1, attempt: 1 })
+        .sort({ priority: -1, _id: 1 })
+        .limit(limit - found.length);
+      for (const { _id, priority, owner, attempt } of await cursor.toArray()) found.push({ id: _id, priority, owner, attempt });
+      if (found.length >= limit) break;
+    }
+    return found;
+  }
+
+  /** All kinds of which there are ready jobs, without reading the jobs: the index is skipped through from kind to kind. */
+  async *readyKinds(signal?: AbortSignal): AsyncGenerator<ReadyKind> {
+    let last: ReadyKind | undefined;
+    while (!signal?.aborted) {
+      const next: ReadyKind | undefined =
+        (last && (await this.#firstKind({ classId: last.classId, share: { $gt: last.share } }))) ??
+        (await this.#firstKind(last ? { classId: { $gt: last.classId } } : {}));
+      if (!next) return;
+      yield next;
+      last = next;
+    }
+  }
+
+  /** Number of ready jobs of a kind before a place, counted up to a limit. */
+  async countBefore({ classId, share }: ReadyKind, key: ReadyKey, limit: number): Promise<number> {
+    const counts = await Promise.all(
+      [{ priority: { $gt: key.priority } }, { priority: key.priority, _id: { $lt: key.id } }].map((filter) =>
+        this.jobs.countDocuments({ state: 'ACTIVATED', classId, share, ...filter }, { hint: readyIndex, limit }),
+      ),
+    );
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** All jobs in the hands of workers of these queues. */
+  held(queueIds: readonly string[]): AsyncIterable<HeldJobFacts> {
+    return this.jobs.find({ queueId: { $in: [...queueIds] }, state: { $in: [...heldStates] } }, { batchSize: 2000 }).project<HeldJobFacts>({
+      state: 1,
+      fence: 1,
+      attempt: 1,
+      workerId: 1,
+      queueId: 1,
+      share: 1,
+      owner: 1,
+      classId: 1,
+      'payload.outputs': 1,
+      attempts: { $slice: -1 },
+      'attempts.deviceIds': 1,
+    });
+  }
+
+  /** What a worker's word about jobs is checked against. */
+  reported(ids: readonly string[]): Promise<ReportedJob[]> {
+    return this.jobs
+      .find({ _id: { $in: [...ids] } })
+      .project<ReportedJob>({ state: 1, fence: 1, attempt: 1, retry: 1, workerId: 1, 'payload.outputs': 1, 'last.reason': 1 })
+      .toArray();
+  }
+
+  /** Jobs by id as far as a worker has them. */
+  heldByIds(ids: readonly string[]): Promise<HeldForReturn[]> {
+    return this.jobs
+      .find({ _id: { $in: [...ids] }, state: { $in: [...heldStates] } })
+      .project<HeldForReturn>({ state: 1, fence: 1, attempt: 1, retry: 1, workerId: 1 })
+      .toArray();
+  }
+
+  /** Throttled jobs of a share after an id, oldest first. */
+  throttled(experiment: string, share: string, after: string, limit: number): Promise<ThrottledJobFacts[]> {
+    return this.jobs
+      .find({ experiment, state: 'THROTTLED', _id: { $gt: after }, share }, { hint: 'experiment_state_idx' })
+      .project<ThrottledJobFacts>({ owner: 1, classId: 1 })
+      .sort({ _id: 1 })
+      .limit(limit)
+      .toArray();
+  }
+
+  async #firstKind(filter: Filter<JobDocument>): Promise<ReadyKind | undefined> {
+    const [found] = await this.jobs
+      .find({ state: 'ACTIVATED', ...filter }, { hint: readyIndex })
+      .project<ReadyKind>({ _id: 0, classId: 1, share: 1 })
+      .sort({ classId: 1, share: 1, priority: -1, _id: 1 })
+      .limit(1)
+      .toArray();
+    return found;
+  }
+}
+
+/** Two plain ranges instead of one `$or`: each is one scan of the index in its order. */
+function behind(after: ReadyKey | undefined): readonly Filter<JobDocument>[] {
+  if (!after) return [{}];
+  return [{ priority: after.priority, _id: { $gt: after.id } }, { priority: { $lt: after.priority } }];
+}

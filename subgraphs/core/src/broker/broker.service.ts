@@ -1,0 +1,196 @@
+/** The broker as the rest of core sees it: work for workers, why a job waits, what shares use. */
+import { DomainError } from '@rhizome/errors';
+import type { Logger } from '@rhizome/log';
+import type { Clock, Ids } from '@rhizome/mongo';
+import { isHeld, isTerminal } from '../jobs/job-state.js';
+import type { TransitionWriter } from '../jobs/transition.types.js';
+import type { AcquireRequest, Grant, JobEvent, JobEventFeed } from './broker.types.js';
+import type { BrokerJobsRepository } from './broker-jobs.repository.js';
+import type { BrokerView } from './broker-view.js';
+import { Dispatcher } from './dispatcher.js';
+import { GrantWriter } from './grant-writer.js';
+import type { BrokerLeadership } from './leadership.js';
+import type { Usage } from './ledger.js';
+import { explainPending, type PendingFacts, type WaitingJob } from './pending.js';
+import type { RequirementClasses } from './requirement-classes.js';
+import { grantLost, type GrantRef, type SendBack } from './send-back.js';
+import { Throttle } from './throttle.js';
+
+/** What {@link BrokerService} is made of. */
+export interface BrokerOptions {
+  readonly view: BrokerView;
+  readonly classes: RequirementClasses;
+  readonly jobs: BrokerJobsRepository;
+  readonly leadership: BrokerLeadership;
+  readonly writer: TransitionWriter;
+  readonly sendBack: SendBack;
+  readonly feed: JobEventFeed;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Logger;
+  /** How often shares, queues and throttled jobs are looked at. */
+  readonly tickMs?: number;
+}
+
+/** How long and for whom a call of `acquire` may wait. */
+export interface AcquireCall {
+  readonly request: AcquireRequest;
+  readonly waitSeconds: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What one term of leadership has. */
+interface Term {
+  readonly dispatcher: Dispatcher;
+  readonly throttle: Throttle;
+  readonly firstFence: number;
+}
+
+/** Ready jobs before one are counted up to here. */
+const countLimit = 10_000;
+const maxKindsCounted = 64;
+
+/** See the head of this file. */
+export class BrokerService {
+  readonly #options: BrokerOptions;
+  #term: Term | undefined;
+  #stops: (() => void)[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #ticking: Promise<void> = Promise.resolve();
+
+  constructor(options: BrokerOptions) {
+    this.#options = options;
+  }
+
+  /** Whether this process grants jobs. */
+  get isLeading(): boolean {
+    return this.#term !== undefined && this.#options.leadership.isLeader();
+  }
+
+  /** Begins to follow events, and to lead whenever this process holds the lease. */
+  async start(): Promise<void> {
+    const { view, feed, writer, leadership, tickMs = 1000 } = this.#options;
+    this.#stops = [
+      view.onChange({
+        events: (events) => this.#takeEvents(events),
+        capacity: () => this.#term?.dispatcher.wake(),
+        foreignGrants: (grants) => this.#takeBack(grants),
+        queues: () => undefined,
+      }),
+      feed.onEvents((events) => void view.take(events).catch(() => undefined)),
+      writer.onApplied((applied) => view.takeApplied(applied)),
+    ];
+    await view.start();
+    this.#stops.push(
+      leadership.onGained((signal) => void this.#lead(signal)),
+      leadership.onLost(() => (this.#term = undefined)),
+    );
+    this.#timer = setInterval(() => this.#tick(), tickMs);
+    this.#timer.unref();
+  }
+
+  /** Follows no more; the leadership must have been stopped. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    for (const stop of this.#stops) stop();
+    this.#term = undefined;
+    await this.#ticking;
+    await this.#options.view.stop();
+  }
+
+  /**
+   * Grants matching jobs to a worker, at once or within the wait.
+   * @throws DomainError LEADER_UNAVAILABLE when this process does not lead, EPOCH_STALE when it has just been replaced
+   */
+  acquire({ request, waitSeconds, signal }: AcquireCall): Promise<readonly Grant[]> {
+    if (!this.#term || !this.isLeading) throw new DomainError('LEADER_UNAVAILABLE', 'This process does not lead the broker');
+    return this.#term.dispatcher.acquire(request, { waitMs: waitSeconds * 1000, signal });
+  }
+
+  /** What the broker can say about why a job waits; null once it was sent, or for a class that is not stored. */
+  async pending(job: WaitingJob): Promise<PendingFacts | null> {
+    if (isHeld(job.state) || isTerminal(job.state)) return null;
+    const { classes, view } = this.#options;
+    await classes.load([job.classId]);
+    const cls = classes.get(job.classId);
+    return cls ? explainPending(job, cls, view, job.state === 'ACTIVATED' ? await this.#position(job) : null) : null;
+  }
+
+  /** What is granted to a share now. */
+  shareUsage(path: string): Usage {
+    return this.#options.view.ledger.shareUse(path);
+  }
+
+  async #lead(signal: AbortSignal): Promise<void> {
+    const { leadership, view, classes, jobs, writer, clock, ids, log } = this.#options;
+    const firstFence = leadership.firstFence ?? 0;
+    try {
+      // Grants of the former leader: all of them are in the store, and none can follow.
+      await view.refresh();
+      await view.reload();
+      if (signal.aborted) return;
+      const grants = new GrantWriter({ fences: leadership, writer, ledger: view.ledger, ids, onUncertain: (err) => this.#readAnew(err) });
+      const dispatcher = new Dispatcher({ view, classes, jobs, grants, clock, log, signal, onThrottled: (over) => void throttle.putAside(over) });
+      const throttle = new Throttle({ view, windows: dispatcher.windows, jobs, classes, writer, log });
+      for (const { path } of view.fleet.shares()) throttle.note(path);
+      this.#term = { dispatcher, throttle, firstFence };
+      await dispatcher.warm();
+    } catch (error) {
+      if (signal.aborted) return;
+      log.error({ err: error }, 'the broker could not begin to lead and tries again');
+      this.#term = undefined;
+      setTimeout(() => void (signal.aborted || this.#lead(signal)), 1000).unref();
+    }
+  }
+
+  #takeEvents(events: readonly JobEvent[]): void {
+    const term = this.#term;
+    if (!term) return;
+    term.dispatcher.take(events);
+    for (const { last } of events) if (last.to === 'THROTTLED') term.throttle.note(last.share);
+  }
+
+  /**
+   * A grant of a former leader that reached the store after this term began: its worker was never told, and what it took may have been given
+   * to another meanwhile. It is taken back; an old word about a grant that has gone on since is refused by its fence.
+   */
+  #takeBack(grants: readonly GrantRef[]): void {
+    const { firstFence } = this.#term ?? {};
+    if (firstFence === undefined) return;
+    const late = grants.filter(({ fence }) => fence < firstFence);
+    if (late.length === 0) return;
+    const { sendBack, log } = this.#options;
+    sendBack.run(late, grantLost('it was granted by a former leader of the broker'), 'system:broker').then(
+      (count) => count > 0 && log.warn({ jobs: count }, 'late grants of a former leader were taken back'),
+      (err: unknown) => log.error({ err }, 'late grants of a former leader could not be taken back'),
+    );
+  }
+
+  #readAnew(error: unknown): void {
+    this.#options.log.warn({ err: error }, 'nobody knows whether a group of grants was written: the ledger is read anew');
+    void this.#options.view.reload().catch(() => undefined);
+  }
+
+  #tick(): void {
+    this.#ticking = this.#ticking.then(async () => {
+      try {
+        await this.#options.view.refresh();
+        if (!this.#term) return;
+        this.#term.dispatcher.prune();
+        await this.#term.throttle.step();
+      } catch (err) {
+        this.#options.log.warn({ err }, 'queues and shares could not be read');
+      }
+    });
+  }
+
+  async #position(job: WaitingJob): Promise<number | null> {
+    const windows = this.#term?.dispatcher.windows;
+    if (!windows) return null;
+    const kinds = [...windows.of(job.share)];
+    if (kinds.length > maxKindsCounted) return null;
+    const key = { priority: job.priority, id: job._id };
+    const counts = await Promise.all(kinds.map((window) => window.countBefore(key) ?? this.#options.jobs.countBefore(window, key, countLimit)));
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+}

@@ -1,0 +1,130 @@
+/** What the broker knows and decides on. All of it is data: rules of this folder take it, and the time, from outside. */
+import type { JobState } from '../jobs/job-state.js';
+import type { StoredLastEvent, StoredRequirements } from '../jobs/job.types.js';
+import type { StoredDevice, StoredHardware, StoredLabel, WorkerState } from '../workers/worker.types.js';
+
+/** Whether a queue takes work: the words of the schema. */
+export type QueueStateWord = 'ONLINE' | 'TEST' | 'BROKEROFF' | 'PAUSED' | 'OFFLINE';
+
+/** What the broker must know of a queue. */
+export interface QueueFacts {
+  readonly id: string;
+  readonly name: string;
+  readonly site: string;
+  readonly state: QueueStateWord;
+  readonly executor: string;
+  /** Names; empty admits every experiment. */
+  readonly experiments: readonly string[];
+  readonly labels: readonly StoredLabel[];
+  readonly limits: {
+    readonly maxCores?: number;
+    readonly maxMemoryMiB?: number;
+    readonly maxWalltimeSeconds?: number;
+    readonly maxRunningJobs?: number;
+    readonly heartbeatSeconds: number;
+    readonly leaseSeconds: number;
+  };
+  /** Grows with each change: what was matched against an older one is matched anew. */
+  readonly revision: number;
+}
+
+/** What the broker must know of a leaf of the share tree. */
+export interface ShareFacts {
+  /** `experiment/leaf`. */
+  readonly path: string;
+  readonly nominalCores: number;
+  /** Left out: without limit. */
+  readonly borrowLimitCores?: number;
+  readonly weight: number;
+  readonly ownerLimitCores?: number;
+}
+
+/** What the broker must know of a live worker. */
+export interface WorkerFacts {
+  readonly id: string;
+  readonly queueId: string;
+  readonly host: string;
+  readonly name: string;
+  readonly version: string;
+  readonly state: WorkerState;
+  readonly hardware: StoredHardware;
+  readonly labels: readonly StoredLabel[];
+  readonly devices: readonly StoredDevice[];
+  readonly endsAt?: Date;
+}
+
+/** An amount of what jobs ask for. */
+export interface Capacity {
+  readonly cores: number;
+  readonly memoryMiB: number;
+  readonly diskMiB: number;
+}
+
+/** A job that is ready, as a window holds it. */
+export interface ReadyJob {
+  readonly id: string;
+  readonly priority: number;
+  readonly owner: string;
+  /** The latest attempt; the grant opens the next. */
+  readonly attempt: number;
+}
+
+/** A job in the hands of a worker, as the ledger holds it. */
+export interface LedgerEntry {
+  readonly jobId: string;
+  readonly workerId: string;
+  readonly queueId: string;
+  readonly share: string;
+  readonly owner: string;
+  readonly classId: string;
+  readonly requirements: Pick<StoredRequirements, 'cores' | 'memoryMiB' | 'diskMiB'>;
+  readonly deviceIds: readonly string[];
+  readonly attempt: number;
+  /** Infinity while the grant is being written. */
+  fence: number;
+  state: JobState;
+  /** Monotonic milliseconds of this process when it was put down here. */
+  readonly since: number;
+  /** Names of declared outputs, once known. */
+  outputs?: readonly string[];
+}
+
+/** A worker that asks for work. */
+export interface AcquireRequest {
+  readonly workerId: string;
+  readonly count: number;
+  readonly free: Capacity;
+  readonly freeDeviceIds: readonly string[];
+  /** Seconds; left out: no limit. */
+  readonly remainingSeconds?: number;
+}
+
+/** A job granted to a worker, written and acknowledged. */
+export interface Grant {
+  readonly jobId: string;
+  readonly fence: number;
+  readonly attempt: number;
+  readonly attemptId: string;
+  readonly deviceIds: readonly string[];
+}
+
+/** An event of the stream, as the broker needs it. */
+export interface JobEvent {
+  readonly jobId: string;
+  readonly last: StoredLastEvent;
+}
+
+/** The part of the process's event stream that the broker and the workers' commands follow. */
+export interface JobEventFeed {
+  /**
+   * Calls the listener with each batch of events, in order; returns how to stop. Events may be told more than once and may lag behind the
+   * store, never go missing while the feed lives.
+   */
+  onEvents(listener: (events: readonly JobEvent[]) => void): () => void;
+}
+
+/** Where queues and shares are read. Small sets: they are read whole. */
+export interface FleetDirectory {
+  queues(): Promise<readonly QueueFacts[]>;
+  shares(): Promise<readonly ShareFacts[]>;
+}

@@ -1,0 +1,157 @@
+/** What a job asks of a worker, constraint by constraint: for matching, and for explaining why a job waits. */
+import type { StoredRequirements } from '../jobs/job.types.js';
+import type { QueueFacts, WorkerFacts } from './broker.types.js';
+import { gpuRefusal } from './gpu-match.js';
+import { type Selector, type SelectorView, selectorView } from './selector.js';
+
+/** What a constraint sees: a worker as if it were empty, with its queue. */
+export interface Candidate {
+  readonly worker: Omit<WorkerFacts, 'id' | 'state' | 'queueId'>;
+  readonly queue: QueueFacts;
+  /** Made when a selector first asks for it. */
+  readonly view: () => SelectorView;
+}
+
+/** One thing that a job asks for. */
+export interface Constraint {
+  /** As `cores >= 8`. */
+  readonly text: string;
+  /** Why the candidate does not meet it, or undefined if it does. Unknown facts never do. */
+  refusal(candidate: Candidate): string | undefined;
+}
+
+/** A worker with its queue, ready to be matched. */
+export function candidateOf(worker: Candidate['worker'], queue: QueueFacts): Candidate {
+  let view: SelectorView | undefined;
+  return { worker, queue, view: () => (view ??= selectorView(worker, queue)) };
+}
+
+/** All constraints of the requirements; the cheap and telling ones first. */
+export function constraintsOf(requirements: StoredRequirements, selector: Selector | undefined): readonly Constraint[] {
+  return [
+    queueConstraint(requirements),
+    amount('cores', requirements.cores, ({ worker }) => worker.hardware.cores, ({ queue }) => queue.limits.maxCores),
+    amount('memoryMiB', requirements.memoryMiB, ({ worker }) => worker.hardware.memoryMiB, ({ queue }) => queue.limits.maxMemoryMiB),
+    amount('diskMiB', requirements.diskMiB, ({ worker }) => worker.hardware.diskMiB, () => undefined),
+    ...walltime(requirements),
+    ...platform(requirements),
+    ...gpu(requirements),
+    ...(selector ? [selectorConstraint(selector)] : []),
+  ];
+}
+
+/** Whether the candidate meets all constraints. */
+export function meetsAll(constraints: readonly Constraint[], candidate: Candidate): boolean {
+  return constraints.every((constraint) => constraint.refusal(candidate) === undefined);
+}
+
+function queueConstraint({ queue: bound }: StoredRequirements): Constraint {
+  return {
+    text: bound === undefined ? 'queue takes work by brokerage' : `queue = ${bound}`,
+    refusal({ queue }) {
+      if (bound !== undefined && bound !== queue.name) return `queue is ${queue.name}`;
+      if (queue.state === 'ONLINE') return undefined;
+      const takesBound = queue.state === 'TEST' || queue.state === 'BROKEROFF';
+      return takesBound && bound !== undefined ? undefined : `queue ${queue.name} is ${queue.state}`;
+    },
+  };
+}
+
+function amount(
+  name: string,
+  wanted: number,
+  have: (candidate: Candidate) => number,
+  limit: (candidate: Candidate) => number | undefined,
+): Constraint {
+  return {
+    text: `${name} >= ${wanted}`,
+    refusal(candidate) {
+      if (have(candidate) < wanted) return `has ${have(candidate)}`;
+      const most = limit(candidate);
+      return most !== undefined && wanted > most ? `queue ${candidate.queue.name} allows ${most}` : undefined;
+    },
+  };
+}
+
+function walltime({ walltimeSeconds }: StoredRequirements): readonly Constraint[] {
+  return [
+    {
+      text: `walltimeSeconds >= ${walltimeSeconds}`,
+      refusal({ queue }) {
+        const most = queue.limits.maxWalltimeSeconds;
+        return most !== undefined && walltimeSeconds > most ? `queue ${queue.name} allows ${most}` : undefined;
+      },
+    },
+  ];
+}
+
+function platform(requirements: StoredRequirements): readonly Constraint[] {
+  const { architecture, architectureLevel, containerRuntime, network } = requirements;
+  const found: Constraint[] = [];
+  if (architecture !== undefined) {
+    found.push({
+      text: `architecture = ${architecture}`,
+      refusal: ({ worker }) =>
+        instructionSet(worker.hardware.architecture) === instructionSet(architecture) ? undefined : `is ${worker.hardware.architecture}`,
+    });
+  }
+  if (architectureLevel !== undefined) {
+    found.push({
+      text: `architectureLevel >= ${architectureLevel}`,
+      refusal: ({ worker }) =>
+        levelServes(worker.hardware.architectureLevel, architectureLevel) ? undefined : `is ${worker.hardware.architectureLevel ?? 'unknown'}`,
+    });
+  }
+  if (containerRuntime !== undefined) {
+    found.push({
+      text: `containerRuntimes has ${containerRuntime}`,
+      refusal: ({ worker }) => (worker.hardware.containerRuntimes.includes(containerRuntime) ? undefined : 'does not have it'),
+    });
+  }
+  if (network) {
+    found.push({
+      text: 'network',
+      refusal: ({ worker }) => (worker.hardware.network === true ? undefined : worker.hardware.network === false ? 'has none' : 'is unknown'),
+    });
+  }
+  return found;
+}
+
+function gpu({ gpu: wanted }: StoredRequirements): readonly Constraint[] {
+  if (wanted === undefined || wanted.optional) return [];
+  return [{ text: gpuText(wanted), refusal: ({ worker }) => gpuRefusal(wanted, worker.devices) }];
+}
+
+function gpuText(wanted: NonNullable<StoredRequirements['gpu']>): string {
+  const parts = [
+    wanted.vendor,
+    wanted.models.length > 0 ? wanted.models.join(' or ') : undefined,
+    wanted.minMemoryMiB === undefined ? undefined : `>= ${wanted.minMemoryMiB} MiB`,
+    wanted.minComputeCapability === undefined ? undefined : `capability >= ${wanted.minComputeCapability}`,
+    wanted.migProfile,
+  ].filter((part) => part !== undefined);
+  return `gpu: ${wanted.count} ${parts.length > 0 ? `of ${parts.join(', ')}` : 'of any kind'}`;
+}
+
+function selectorConstraint(selector: Selector): Constraint {
+  return {
+    text: `selector: ${selector.text}`,
+    refusal: (candidate) => (selector.accepts(candidate.view()) ? undefined : 'not met, or an attribute is unknown'),
+  };
+}
+
+const aliases: Readonly<Record<string, string>> = { amd64: 'x86_64', 'x86-64': 'x86_64', arm64: 'aarch64' };
+
+function instructionSet(word: string): string {
+  const lower = word.toLowerCase();
+  return aliases[lower] ?? lower;
+}
+
+/** Levels of one family (`x86-64-v2` ≤ `x86-64-v3`) compare by their number; others must be equal. */
+function levelServes(have: string | undefined, want: string): boolean {
+  if (have === undefined) return false;
+  const pattern = /^(.*)-v(\d+)$/;
+  const [a, b] = [pattern.exec(have), pattern.exec(want)];
+  if (!a || !b) return have === want;
+  return a[1] === b[1] && Number(a[2]) >= Number(b[2]);
+}

@@ -1,0 +1,268 @@
+/**
+ * The leader at work: keeps the windows from events and refills, lets workers that ask wait for what fits, runs passes of the matcher and has
+ * the grants written. It lives for one term of leadership; the next term makes a new one.
+ */
+import { DomainError } from '@rhizome/errors';
+import type { Logger } from '@rhizome/log';
+import type { Clock } from '@rhizome/mongo';
+import type { AcquireRequest, Grant, JobEvent } from './broker.types.js';
+import type { BrokerJobsRepository } from './broker-jobs.repository.js';
+import type { BrokerView } from './broker-view.js';
+import type { GrantWriter } from './grant-writer.js';
+import { matchPass, type PassRequest, type Choice } from './matcher.js';
+import type { ReadyWindow } from './ready-window.js';
+import { ReadyWindows } from './ready-windows.js';
+import type { RequirementClasses } from './requirement-classes.js';
+import { type Patience, type Waiter, WaitingRoom } from './waiting-room.js';
+
+/** What {@link Dispatcher} is made of. */
+export interface DispatcherOptions {
+  readonly view: BrokerView;
+  readonly classes: RequirementClasses;
+  readonly jobs: Pick<BrokerJobsRepository, 'ready' | 'readyKinds'>;
+  readonly grants: GrantWriter;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Told which jobs' owners are over their limit. */
+  readonly onThrottled: (jobs: readonly { readonly jobId: string; readonly share: string; readonly owner: string }[]) => void;
+  /** Aborted at the end of the term. */
+  readonly signal: AbortSignal;
+}
+
+/** Windows that are read from the store at once. */
+const refillsAtOnce = 8;
+/** The most a pass gives before it looks at those who wait again: the event loop goes on in between. */
+const maxRounds = 4;
+
+/** See the head of this file. */
+export class Dispatcher {
+  readonly windows = new ReadyWindows();
+  readonly #options: DispatcherOptions;
+  readonly #room = new WaitingRoom();
+  readonly #refills = new Map<ReadyWindow, Promise<boolean>>();
+  #isPassDue = false;
+  #isPassing = false;
+  #isWarm = false;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+    options.signal.addEventListener('abort', () => this.#end());
+  }
+
+  /** Finds out what is ready; until then calls wait. Events may come before. */
+  async warm(): Promise<void> {
+    const { jobs, classes, signal } = this.#options;
+    for await (const { share, classId } of jobs.readyKinds(signal)) this.windows.open(share, classId);
+    await classes.load([...this.windows.all()].map(({ classId }) => classId));
+    await this.#refillAll([...this.windows.all()]);
+    this.#isWarm = true;
+    this.wake();
+  }
+
+  /**
+   * Jobs for a worker: what fits at once, or within its patience.
+   * @throws DomainError LEADER_UNAVAILABLE when the term ends meanwhile
+   */
+  acquire(request: AcquireRequest, patience: Patience): Promise<readonly Grant[]> {
+    if (this.#options.signal.aborted) return Promise.reject(termEnded());
+    return this.#room.admit(request, patience, () => this.wake());
+  }
+
+  /** Takes in events: jobs that became ready, changed their priority, or are ready no more. */
+  take(events: readonly JobEvent[]): void {
+    const { ledger } = this.#options.view;
+    const fresh = new Set<string>();
+    for (const { jobId, last } of events) {
+      if (last.to !== 'ACTIVATED') {
+        if (last.from === 'ACTIVATED') this.windows.find(last.share, last.classId)?.remove(jobId);
+        continue;
+      }
+      // A grant that is newer than the word: the job is not ready any more.
+      const entry = ledger.get(jobId);
+      if (entry && entry.fence > last.fence) continue;
+      this.windows.open(last.share, last.classId).put({ id: jobId, priority: last.priority, owner: last.owner, attempt: last.attempt });
+      fresh.add(last.classId);
+    }
+    if (fresh.size === 0) return;
+    void this.#options.classes.load(fresh).then(
+      () => this.wake(),
+      (err: unknown) => this.#options.log.warn({ err }, 'requirement classes could not be read'),
+    );
+  }
+
+  /** Has a pass run soon, if anybody waits. */
+  wake(): void {
+    if (this.#isPassDue || this.#room.size === 0 || !this.#isWarm || this.#options.signal.aborted) return;
+    this.#isPassDue = true;
+    setImmediate(() => void this.#passes());
+  }
+
+  /** Forgets windows of kinds that have no ready jobs. */
+  prune(): void {
+    this.windows.prune();
+  }
+
+  /** One pass after another while there is reason; passes do not overlap, writes of grants do. */
+  async #passes(): Promise<void> {
+    if (this.#isPassing) return;
+    this.#isPassing = true;
+    try {
+      while (this.#isPassDue && !this.#options.signal.aborted) {
+        this.#isPassDue = false;
+        await this.#pass();
+      }
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'a pass of the broker failed');
+      this.#room.refuseAll(error instanceof Error ? error : new Error(String(error)));
+    } finally {
+      this.#isPassing = false;
+      if (this.#isPassDue) setImmediate(() => void this.#passes());
+    }
+  }
+
+  async #pass(): Promise<void> {
+    const asking = this.#asking();
+    const isRead = await this.#refillAll(this.#unknownFor(asking.map(([, request]) => request)));
+    const still = asking.filter(([waiter]) => this.#room.has(waiter));
+    const taken = new Map<Waiter, Choice[]>();
+    for (let round = 0; round < maxRounds; round += 1) {
+      if (!this.#round(still, taken)) break;
+    }
+    for (const [waiter, request] of still) {
+      const picks = taken.get(waiter);
+      if (picks) this.#write(waiter, picks, request.worker.shape.queue.name);
+      // A window ran out before its turn, and there is more behind it: it is not nothing that this worker gets.
+      else if (isRead && this.#unknownFor([request]).length > 0) this.#isPassDue = true;
+      else if (!waiter.waits) waiter.answer([]);
+    }
+    this.#refillLow();
+  }
+
+  /** Gives each that asks a fair part of what is ready (all it asks for while there is more behind the windows), those without devices first. @returns whether anything was given */
+  #round(asking: readonly (readonly [Waiter, PassRequest])[], taken: Map<Waiter, Choice[]>): boolean {
+    const { view, classes, clock } = this.#options;
+    const open = asking.filter(([waiter]) => (taken.get(waiter)?.length ?? 0) < waiter.request.count);
+    if (open.length === 0) return false;
+    let ready = 0;
+    for (const window of this.windows.all()) ready += window.isComplete ? window.size : Infinity;
+    const part = Math.max(1, Math.floor(ready / open.length));
+    const requests = open.map(([waiter, request]) => {
+      const has = taken.get(waiter)?.length ?? 0;
+      return { ...request, limit: Math.min(part, waiter.request.count - has), request: lessTaken(waiter.request, taken.get(waiter)) };
+    });
+    const { fleet, ledger } = view;
+    const state = { fleet, ledger, windows: this.windows, classOf: (id: string) => classes.get(id) };
+    const { picks, throttled } = matchPass(state, requests, clock.monotonicMs());
+    if (throttled.length > 0) this.#options.onThrottled(throttled);
+    let given = false;
+    open.forEach(([waiter], index) => {
+      const found = picks[index] ?? [];
+      if (found.length === 0) return;
+      given = true;
+      taken.set(waiter, [...(taken.get(waiter) ?? []), ...found]);
+    });
+    return given;
+  }
+
+  /** Those who wait with their workers; hosts with devices last, so that jobs without need of one stay away from them. */
+  #asking(): (readonly [Waiter, PassRequest])[] {
+    const { fleet } = this.#options.view;
+    const now = this.#options.clock.now().getTime();
+    const found: (readonly [Waiter, PassRequest])[] = [];
+    for (const waiter of this.#room.all()) {
+      const worker = fleet.worker(waiter.request.workerId);
+      if (!worker) {
+        if (!waiter.waits) waiter.answer([]);
+        continue;
+      }
+      const untilEnd = worker.facts.endsAt ? (worker.facts.endsAt.getTime() - now) / 1000 : Infinity;
+      const remainingSeconds = Math.min(waiter.request.remainingSeconds ?? Infinity, untilEnd);
+      found.push([waiter, { worker, request: { ...waiter.request, remainingSeconds }, limit: waiter.request.count }]);
+    }
+    return found.sort(([, a], [, b]) => Number(a.worker.shape.hasDevices) - Number(b.worker.shape.hasDevices));
+  }
+
+  #write(waiter: Waiter, picks: readonly Choice[], queue: string): void {
+    this.#room.take(waiter);
+    this.#options.grants.write(picks, queue).then(
+      (grants) => {
+        if (grants.length > 0 || !waiter.waits || waiter.isOver()) waiter.answer(grants);
+        else this.#room.putBack(waiter);
+        if (grants.length < picks.length) this.wake();
+      },
+      (error: unknown) => waiter.refuse(error),
+    );
+  }
+
+  /** Windows of which nothing is known, and which one of those who ask might be served from. */
+  #unknownFor(requests: readonly PassRequest[]): ReadyWindow[] {
+    const shapes = new Set(requests.map(({ worker }) => worker.shape));
+    return [...this.windows.all()].filter((window) => {
+      if (window.size > 0 || window.isComplete) return false;
+      const cls = this.#options.classes.get(window.classId);
+      return cls !== undefined && [...shapes].some((shape) => shape.mayFit(cls));
+    });
+  }
+
+  #refillLow(): void {
+    const low = [...this.windows.all()].filter((window) => window.isLow);
+    if (low.length === 0) return;
+    // After a fault of the store the next event or call tries again, not this one in a circle.
+    void this.#refillAll(low).then((isRead) => isRead && this.wake());
+  }
+
+  /** @returns whether all could be read */
+  async #refillAll(windows: readonly ReadyWindow[]): Promise<boolean> {
+    const queue = [...windows];
+    let isRead = true;
+    const work = async (): Promise<void> => {
+      for (let window = queue.pop(); window && !this.#options.signal.aborted; window = queue.pop()) {
+        isRead = (await this.#refill(window)) && isRead;
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(refillsAtOnce, queue.length) }, work));
+    return isRead;
+  }
+
+  #refill(window: ReadyWindow): Promise<boolean> {
+    const known = this.#refills.get(window);
+    if (known) return known;
+    const request = window.beginRefill();
+    const refill = this.#options.jobs
+      .ready(window, request)
+      .then(
+        (found) => {
+          window.endRefill(request, found);
+          return true;
+        },
+        (err: unknown) => {
+          window.endRefill(request, undefined);
+          this.#options.log.warn({ err, classId: window.classId, share: window.share }, 'ready jobs could not be read');
+          return false;
+        },
+      )
+      .finally(() => this.#refills.delete(window));
+    this.#refills.set(window, refill);
+    return refill;
+  }
+
+  #end(): void {
+    this.#room.refuseAll(termEnded());
+    this.windows.clear();
+  }
+}
+
+function termEnded(): DomainError {
+  return new DomainError('LEADER_UNAVAILABLE', 'This process does not lead the broker any more');
+}
+
+function lessTaken(request: AcquireRequest, picks: readonly Choice[] | undefined): AcquireRequest {
+  if (!picks || picks.length === 0) return request;
+  let { cores, memoryMiB, diskMiB } = request.free;
+  for (const { cls } of picks) {
+    cores -= cls.requirements.cores;
+    memoryMiB -= cls.requirements.memoryMiB;
+    diskMiB -= cls.requirements.diskMiB;
+  }
+  return { ...request, free: { cores, memoryMiB, diskMiB } };
+}

@@ -1,0 +1,186 @@
+/**
+ * The fleet as the broker matches against it: live workers with their queues, and shapes. Workers that publish the same facts are of one
+ * shape; whether a class fits a shape is decided once and remembered.
+ */
+import type { QueueFacts, ShareFacts, WorkerFacts } from './broker.types.js';
+import { type Candidate, candidateOf, meetsAll } from './constraints.js';
+import { canonicalJson, type RequirementClass } from './requirement-class.js';
+import { type Totals, unknownShare } from './share-order.js';
+
+const enum Answer {
+  Unknown = 0,
+  Fits = 1,
+  No = 2,
+}
+
+/** What was decided about one candidate, by the index of the class. */
+class Answers {
+  #known = new Uint8Array(64);
+
+  constructor(readonly candidate: Candidate) {}
+
+  fits(cls: RequirementClass): boolean {
+    if (cls.index >= this.#known.length) this.#grow(cls.index);
+    let answer = this.#known[cls.index];
+    if (answer === Answer.Unknown) {
+      answer = meetsAll(cls.constraints, this.candidate) ? Answer.Fits : Answer.No;
+      this.#known[cls.index] = answer;
+    }
+    return answer === Answer.Fits;
+  }
+
+  #grow(index: number): void {
+    const wider = new Uint8Array(Math.max(index + 1, 2 * this.#known.length));
+    wider.set(this.#known);
+    this.#known = wider;
+  }
+}
+
+/** Workers that publish the same facts in the same queue. */
+export interface Shape {
+  readonly key: string;
+  readonly queue: QueueFacts;
+  readonly hasDevices: boolean;
+  /** Whether an empty worker of this shape could run the class; for a class that asks for a host, whether it might. */
+  mayFit(cls: RequirementClass): boolean;
+}
+
+/** A live worker in the fleet. */
+export interface FleetWorker {
+  readonly facts: WorkerFacts;
+  readonly shape: Shape;
+  readonly candidate: Candidate;
+  /** Whether the worker, when empty, could run the class. */
+  fits(cls: RequirementClass): boolean;
+}
+
+interface KnownShape extends Shape {
+  readonly answers: Answers;
+  users: number;
+}
+
+interface KnownWorker extends FleetWorker {
+  readonly shape: KnownShape;
+}
+
+/** See the head of this file. */
+export class Fleet {
+  #queues = new Map<string, QueueFacts>();
+  #shares = new Map<string, ShareFacts>();
+  readonly #workers = new Map<string, KnownWorker>();
+  readonly #shapes = new Map<string, KnownShape>();
+  #cores = 0;
+  #memoryMiB = 0;
+
+  /** All that live workers offer. */
+  get totals(): Totals {
+    return { cores: this.#cores, memoryMiB: this.#memoryMiB };
+  }
+
+  /** All live workers. */
+  workers(): IterableIterator<FleetWorker> {
+    return this.#workers.values();
+  }
+
+  /** A live worker, or undefined. */
+  worker(workerId: string): FleetWorker | undefined {
+    return this.#workers.get(workerId);
+  }
+
+  /** Shapes of the live workers. */
+  shapes(): IterableIterator<Shape> {
+    return this.#shapes.values();
+  }
+
+  /** A queue, or undefined. */
+  queue(queueId: string): QueueFacts | undefined {
+    return this.#queues.get(queueId);
+  }
+
+  /** All queues. */
+  queues(): IterableIterator<QueueFacts> {
+    return this.#queues.values();
+  }
+
+  /** A leaf; one that nobody configured owns nothing. */
+  share(path: string): ShareFacts {
+    return this.#shares.get(path) ?? unknownShare(path);
+  }
+
+  /** All configured leaves. */
+  shares(): IterableIterator<ShareFacts> {
+    return this.#shares.values();
+  }
+
+  /** Replaces the shares. @returns whether anything changed */
+  setShares(shares: readonly ShareFacts[]): boolean {
+    const fresh = new Map(shares.map((share) => [share.path, share]));
+    const changed = canonicalJson([...fresh.values()]) !== canonicalJson([...this.#shares.values()]);
+    this.#shares = fresh;
+    return changed;
+  }
+
+  /** Replaces the queues and shapes their workers anew where a queue changed. @returns the queues that changed */
+  setQueues(queues: readonly QueueFacts[]): readonly QueueFacts[] {
+    const before = this.#queues;
+    this.#queues = new Map(queues.map((queue) => [queue.id, queue]));
+    const changed = queues.filter((queue) => before.get(queue.id)?.revision !== queue.revision);
+    const ids = new Set(changed.map(({ id }) => id));
+    for (const worker of [...this.#workers.values()]) if (ids.has(worker.facts.queueId)) this.put(worker.facts);
+    return changed;
+  }
+
+  /** Takes in a live worker, or what changed of one. Unknown queues are not matched. */
+  put(facts: WorkerFacts): FleetWorker | undefined {
+    this.remove(facts.id);
+    const queue = this.#queues.get(facts.queueId);
+    if (!queue) return undefined;
+    const shape = this.#shapeOf(facts, queue);
+    shape.users += 1;
+    const candidate = candidateOf(facts, queue);
+    let own: Answers | undefined;
+    const worker: KnownWorker = {
+      facts,
+      shape,
+      candidate,
+      fits: (cls) => (cls.selector?.usesIdentity ? (own ??= new Answers(candidate)) : shape.answers).fits(cls),
+    };
+    this.#workers.set(facts.id, worker);
+    this.#count(facts, 1);
+    return worker;
+  }
+
+  /** Takes out a worker that lives no more. */
+  remove(workerId: string): void {
+    const worker = this.#workers.get(workerId);
+    if (!worker) return;
+    this.#workers.delete(workerId);
+    this.#count(worker.facts, -1);
+    worker.shape.users -= 1;
+    if (worker.shape.users === 0) this.#shapes.delete(worker.shape.key);
+  }
+
+  #count({ hardware }: WorkerFacts, sign: 1 | -1): void {
+    this.#cores += sign * hardware.cores;
+    this.#memoryMiB += sign * hardware.memoryMiB;
+  }
+
+  #shapeOf(facts: WorkerFacts, queue: QueueFacts): KnownShape {
+    const { hardware, labels } = facts;
+    const devices = facts.devices.map(({ id: _id, ...rest }) => rest);
+    const key = canonicalJson([queue.id, queue.revision, hardware, labels, devices]);
+    const known = this.#shapes.get(key);
+    if (known) return known;
+    const answers = new Answers(candidateOf(facts, queue));
+    const shape: KnownShape = {
+      key,
+      queue,
+      hasDevices: devices.length > 0,
+      answers,
+      users: 0,
+      mayFit: (cls) => cls.selector?.usesIdentity === true || answers.fits(cls),
+    };
+    this.#shapes.set(key, shape);
+    return shape;
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * Writes grants in groups: what is chosen within one turn gets its fences by one update of the lease document, which proves that this process
+ * still leads, and is written by the transition writer. A grant is answered only after its write, and only while this process leads.
+ */
+import { DomainError } from '@rhizome/errors';
+import type { Ids } from '@rhizome/mongo';
+import type { TransitionRequest, TransitionWriter } from '../jobs/transition.types.js';
+import type { Grant } from './broker.types.js';
+import { fenceStep } from './broker-lease.repository.js';
+import type { Ledger } from './ledger.js';
+import type { Choice } from './matcher.js';
+
+/** Where fences come from: the leadership. */
+export interface FenceSource {
+  isLeader(): boolean;
+  allocateFences(count: number): Promise<number>;
+}
+
+/** What {@link GrantWriter} is made of. */
+export interface GrantWriterOptions {
+  readonly fences: FenceSource;
+  readonly writer: TransitionWriter;
+  readonly ledger: Ledger;
+  readonly ids: Ids;
+  /** Called when nobody knows whether a group was written: the ledger must be read anew. */
+  readonly onUncertain: (error: unknown) => void;
+}
+
+interface Waiting {
+  readonly picks: readonly Choice[];
+  readonly queue: string;
+  readonly resolve: (grants: readonly Grant[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** See the head of this file. */
+export class GrantWriter {
+  readonly #options: GrantWriterOptions;
+  #waiting: Waiting[] = [];
+
+  constructor(options: GrantWriterOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Writes the picks of one worker.
+   * @returns the grants that were written; a job that is no longer ready is left out
+   * @throws DomainError EPOCH_STALE or LEADER_UNAVAILABLE when this process does not lead any more
+   */
+  write(picks: readonly Choice[], queue: string): Promise<readonly Grant[]> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ picks, queue, resolve, reject });
+      if (this.#waiting.length === 1) setImmediate(() => void this.#flush());
+    });
+  }
+
+  async #flush(): Promise<void> {
+    const group = this.#waiting;
+    this.#waiting = [];
+    try {
+      const grants = await this.#writeGroup(group);
+      for (const [index, waiting] of group.entries()) waiting.resolve(grants[index] ?? []);
+    } catch (error) {
+      for (const waiting of group) waiting.reject(error);
+    }
+  }
+
+  async #writeGroup(group: readonly Waiting[]): Promise<Grant[][]> {
+    const { fences, writer, ledger } = this.#options;
+    const picks = group.flatMap((waiting) => waiting.picks.map((pick) => ({ pick, queue: waiting.queue })));
+    let next = await this.#allocate(picks.map(({ pick }) => pick));
+    const grants: Grant[] = [];
+    const requests = picks.map(({ pick: { entry }, queue }): TransitionRequest => {
+      const grant = this.#grantOf(entry, next);
+      next += fenceStep;
+      ledger.confirm(entry.jobId, grant.fence);
+      grants.push(grant);
+      const { workerId, queueId } = entry;
+      const change = { grant: { workerId, queueId, queue, fence: grant.fence, attemptId: grant.attemptId, deviceIds: grant.deviceIds } };
+      return { jobId: entry.jobId, from: 'ACTIVATED', to: 'SENT', by: 'broker', actor: 'system:broker', change };
+    });
+    const outcomes = await writer.apply(requests).catch((error: unknown) => {
+      this.#options.onUncertain(error);
+      throw error;
+    });
+    outcomes.forEach((outcome, index) => {
+      const grant = grants[index];
+      if (grant && !outcome.applied) ledger.release(grant.jobId, grant.fence);
+    });
+    // A grant that took longer than the lease may be one of a former leader: the worker never learns of it, and it goes back.
+    if (!fences.isLeader()) throw new DomainError('LEADER_UNAVAILABLE', 'This process stopped leading the broker');
+    return split(group, grants, outcomes.map(({ applied }) => applied));
+  }
+
+  async #allocate(picks: readonly Choice[]): Promise<number> {
+    try {
+      return await this.#options.fences.allocateFences(picks.length);
+    } catch (error) {
+      for (const { entry } of picks) this.#options.ledger.release(entry.jobId, Infinity);
+      throw error;
+    }
+  }
+
+  #grantOf({ jobId, attempt, deviceIds }: Choice['entry'], fence: number): Grant {
+    return { jobId, fence, attempt, attemptId: this.#options.ids.next('attempt'), deviceIds };
+  }
+}
+
+/** Written grants by who waits for them; `grants` and `applied` are in the order of all picks of the group. */
+function split(group: readonly Waiting[], grants: readonly Grant[], applied: readonly boolean[]): Grant[][] {
+  let at = 0;
+  return group.map(({ picks }) => {
+    const own = picks.flatMap((_pick, index) => (applied[at + index] ? (grants[at + index] ?? []) : []));
+    at += picks.length;
+    return own;
+  });
+}

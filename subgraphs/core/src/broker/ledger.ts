@@ -1,0 +1,176 @@
+/**
+ * The ledger of grants: which job is in whose hands, and what that takes of workers, shares, owners and queues. It is exact: every sum is
+ * kept from the entries alone, and an entry is put down and released exactly once whatever order words arrive in.
+ */
+import { heldStates, type JobState } from '../jobs/job-state.js';
+import type { Capacity, LedgerEntry } from './broker.types.js';
+
+/** What one share uses now. */
+export interface Usage {
+  readonly cores: number;
+  readonly memoryMiB: number;
+  readonly jobs: number;
+}
+
+interface Sum {
+  cores: number;
+  memoryMiB: number;
+  diskMiB: number;
+  jobs: number;
+}
+
+const nothing: Readonly<Sum> = Object.freeze({ cores: 0, memoryMiB: 0, diskMiB: 0, jobs: 0 });
+const rank = new Map<JobState, number>(heldStates.map((state, index) => [state, index]));
+
+/** See the head of this file. */
+export class Ledger {
+  readonly #entries = new Map<string, LedgerEntry>();
+  readonly #byWorker = new Map<string, { sum: Sum; jobs: Set<string>; devices: Map<string, string> }>();
+  readonly #shares = new Map<string, Sum>();
+  readonly #owners = new Map<string, Sum>();
+  readonly #queues = new Map<string, Sum>();
+
+  /** Number of jobs in workers' hands. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** The entry of a job, or undefined if nobody has it. */
+  get(jobId: string): Readonly<LedgerEntry> | undefined {
+    return this.#entries.get(jobId);
+  }
+
+  /** All entries. */
+  entries(): IterableIterator<Readonly<LedgerEntry>> {
+    return this.#entries.values();
+  }
+
+  /**
+   * Puts a grant down. An older entry of the same job (lower fence) is replaced; the same or a newer one stays.
+   * @returns whether it was put down
+   */
+  add(entry: LedgerEntry): boolean {
+    const known = this.#entries.get(entry.jobId);
+    if (known) {
+      if (known.fence >= entry.fence) return false;
+      this.#remove(known);
+    }
+    this.#entries.set(entry.jobId, entry);
+    this.#count(entry, 1);
+    const worker = this.#worker(entry.workerId);
+    worker.jobs.add(entry.jobId);
+    for (const deviceId of entry.deviceIds) worker.devices.set(deviceId, entry.jobId);
+    return true;
+  }
+
+  /** Gives a grant that was put down unwritten its fence. */
+  confirm(jobId: string, fence: number): void {
+    const entry = this.#entries.get(jobId);
+    if (entry?.fence === Infinity) entry.fence = fence;
+  }
+
+  /**
+   * Takes back what a word with this fence ended. A grant that was made after the word stays, so words may come late, twice, or out of
+   * order. `Infinity` takes back a grant whose write failed.
+   * @returns the entry, or undefined if there was nothing to take back
+   */
+  release(jobId: string, fence: number): Readonly<LedgerEntry> | undefined {
+    const entry = this.#entries.get(jobId);
+    if (!entry || entry.fence > fence) return undefined;
+    this.#remove(entry);
+    return entry;
+  }
+
+  /** Notes how far the job is; only forward, and only for the grant that the word is about. */
+  advance(jobId: string, fence: number, state: JobState): void {
+    const entry = this.#entries.get(jobId);
+    if (entry?.fence === fence && (rank.get(state) ?? -1) > (rank.get(entry.state) ?? -1)) entry.state = state;
+  }
+
+  /** Notes the declared outputs of a job. */
+  noteOutputs(jobId: string, outputs: readonly string[]): void {
+    const entry = this.#entries.get(jobId);
+    if (entry) entry.outputs = outputs;
+  }
+
+  /** What jobs take of a worker. */
+  workerUse(workerId: string): Capacity & { readonly jobs: number } {
+    return this.#byWorker.get(workerId)?.sum ?? nothing;
+  }
+
+  /** Ids of the jobs that a worker has. */
+  jobsOf(workerId: string): ReadonlySet<string> {
+    return this.#byWorker.get(workerId)?.jobs ?? new Set();
+  }
+
+  /** The job that a device is given to. */
+  deviceHolder(workerId: string, deviceId: string): string | undefined {
+    return this.#byWorker.get(workerId)?.devices.get(deviceId);
+  }
+
+  /** What a share uses. */
+  shareUse(path: string): Usage {
+    return this.#shares.get(path) ?? nothing;
+  }
+
+  /** Cores that one owner uses of a share. */
+  ownerCores(path: string, owner: string): number {
+    return this.#owners.get(ownerKey(path, owner))?.cores ?? 0;
+  }
+
+  /** Jobs in the hands of a queue's workers. */
+  queueJobs(queueId: string): number {
+    return this.#queues.get(queueId)?.jobs ?? 0;
+  }
+
+  /** Forgets everything, for a new start from the store. */
+  clear(): void {
+    for (const map of [this.#entries, this.#byWorker, this.#shares, this.#owners, this.#queues]) map.clear();
+  }
+
+  #worker(workerId: string): { sum: Sum; jobs: Set<string>; devices: Map<string, string> } {
+    let worker = this.#byWorker.get(workerId);
+    if (!worker) {
+      worker = { sum: { ...nothing }, jobs: new Set(), devices: new Map() };
+      this.#byWorker.set(workerId, worker);
+    }
+    return worker;
+  }
+
+  #remove(entry: LedgerEntry): void {
+    this.#entries.delete(entry.jobId);
+    this.#count(entry, -1);
+    const worker = this.#worker(entry.workerId);
+    worker.jobs.delete(entry.jobId);
+    for (const deviceId of entry.deviceIds) {
+      if (worker.devices.get(deviceId) === entry.jobId) worker.devices.delete(deviceId);
+    }
+    if (worker.jobs.size === 0) this.#byWorker.delete(entry.workerId);
+  }
+
+  #count(entry: LedgerEntry, sign: 1 | -1): void {
+    addTo(this.#worker(entry.workerId).sum, entry, sign);
+    for (const [map, key] of [
+      [this.#shares, entry.share],
+      [this.#owners, ownerKey(entry.share, entry.owner)],
+      [this.#queues, entry.queueId],
+    ] as const) {
+      const sum = map.get(key) ?? { ...nothing };
+      addTo(sum, entry, sign);
+      if (sum.jobs === 0) map.delete(key);
+      else map.set(key, sum);
+    }
+  }
+}
+
+function addTo(sum: Sum, { requirements }: LedgerEntry, sign: 1 | -1): void {
+  sum.cores += sign * requirements.cores;
+  sum.memoryMiB += sign * requirements.memoryMiB;
+  sum.diskMiB += sign * requirements.diskMiB;
+  sum.jobs += sign;
+}
+
+/** A share's path has no space, so that the two cannot be taken for another pair. */
+function ownerKey(path: string, owner: string): string {
+  return `${path} ${owner}`;
+}

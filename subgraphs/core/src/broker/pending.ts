@@ -1,0 +1,121 @@
+/** Why a job waits: each constraint with the workers that meet it, and one sentence. Pure. */
+import type { JobDocument } from '../jobs/job.types.js';
+import type { Fleet, FleetWorker } from './fleet.js';
+import { chooseDevices } from './gpu-match.js';
+import type { Ledger } from './ledger.js';
+import { experimentOf } from './ready-windows.js';
+import type { RequirementClass } from './requirement-class.js';
+import { mayTake } from './share-order.js';
+
+/** What of a job its waiting depends on. */
+export type WaitingJob = Pick<JobDocument, '_id' | 'state' | 'share' | 'owner' | 'priority' | 'classId' | 'hold' | 'notBefore' | 'waitingFor'>;
+
+/** The facts of `Job.pending`. */
+export interface PendingFacts {
+  readonly summary: string;
+  readonly constraints: readonly { readonly constraint: string; readonly workersThatPass: number; readonly reasons: readonly string[] }[];
+  readonly workersConsidered: number;
+  readonly workersThatFit: number;
+  readonly workersFreeNow: number;
+  readonly position: number | null;
+  readonly isShareBorrowing: boolean;
+}
+
+/** Reasons shown for one constraint at most. */
+const maxReasons = 3;
+
+/** Explains a waiting job. `position`: ready jobs before it in its share, or null when that is not known here. */
+export function explainPending(
+  job: WaitingJob,
+  cls: RequirementClass,
+  { fleet, ledger }: { readonly fleet: Fleet; readonly ledger: Ledger },
+  position: number | null,
+): PendingFacts {
+  const considered = [...fleet.workers()].filter((worker) => isConsidered(worker, job, cls));
+  const constraints = constraintFacts(cls, considered);
+  const fitting = considered.filter((worker) => worker.fits(cls));
+  const free = fitting.filter((worker) => hasRoom(worker, cls, ledger));
+  const share = fleet.share(job.share);
+  const counts = {
+    constraints,
+    workersConsidered: considered.length,
+    workersThatFit: fitting.length,
+    workersFreeNow: free.length,
+    position,
+    isShareBorrowing: ledger.shareUse(job.share).cores >= share.nominalCores,
+  };
+  return { summary: ownReason(job) ?? fleetReason(job, cls, counts, fleet, ledger), ...counts };
+}
+
+/** Workers that take jobs, of queues that take work (also by name only, where the job names it) and admit the experiment. */
+function isConsidered({ facts, shape: { queue } }: FleetWorker, job: WaitingJob, { requirements }: RequirementClass): boolean {
+  const admits = queue.experiments.length === 0 || queue.experiments.includes(experimentOf(job.share));
+  const isNamed = requirements.queue === queue.name && (queue.state === 'TEST' || queue.state === 'BROKEROFF');
+  return facts.state === 'READY' && admits && (queue.state === 'ONLINE' || isNamed);
+}
+
+function constraintFacts(cls: RequirementClass, workers: readonly FleetWorker[]): PendingFacts['constraints'] {
+  return cls.constraints.map((constraint) => {
+    let passing = 0;
+    const reasons = new Map<string, number>();
+    for (const { candidate } of workers) {
+      const reason = constraint.refusal(candidate);
+      if (reason === undefined) passing += 1;
+      else reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+    }
+    const frequent = [...reasons].sort(([, a], [, b]) => b - a).slice(0, maxReasons);
+    return {
+      constraint: constraint.text,
+      workersThatPass: passing,
+      reasons: frequent.map(([reason, count]) => `${reason} (${count} ${count === 1 ? 'worker' : 'workers'})`),
+    };
+  });
+}
+
+function hasRoom({ facts, shape }: FleetWorker, { requirements }: RequirementClass, ledger: Ledger): boolean {
+  const used = ledger.workerUse(facts.id);
+  const most = shape.queue.limits.maxRunningJobs;
+  return (
+    facts.hardware.cores - used.cores >= requirements.cores &&
+    facts.hardware.memoryMiB - used.memoryMiB >= requirements.memoryMiB &&
+    facts.hardware.diskMiB - used.diskMiB >= requirements.diskMiB &&
+    (most === undefined || ledger.queueJobs(shape.queue.id) < most) &&
+    chooseDevices(requirements.gpu, facts.devices, (id) => ledger.deviceHolder(facts.id, id) === undefined) !== undefined
+  );
+}
+
+/** What holds the job back before any worker is looked at. */
+function ownReason({ state, hold, notBefore, waitingFor, owner, share }: WaitingJob): string | undefined {
+  if (hold) return `Held by ${hold.by}: ${hold.reason}`;
+  if (waitingFor.length > 0) {
+    const more = waitingFor.length > 1 ? ` and ${waitingFor.length - 1} more` : '';
+    return `Waits for ${waitingFor[0] ?? ''}${more} to finish.`;
+  }
+  if (state === 'PENDING' && notBefore) return `Waits until ${notBefore.toISOString()} before the next attempt.`;
+  if (state === 'THROTTLED') return `Owner ${owner} has its limit of cores of share ${share} in use.`;
+  return undefined;
+}
+
+type Counts = Omit<PendingFacts, 'summary'>;
+
+function fleetReason(job: WaitingJob, cls: RequirementClass, counts: Counts, fleet: Fleet, ledger: Ledger): string {
+  const experiment = experimentOf(job.share);
+  const { workersConsidered, workersThatFit, workersFreeNow, position, constraints } = counts;
+  if (workersConsidered === 0) return `No live worker of a queue that is online and admits ${experiment}.`;
+  if (workersThatFit === 0) {
+    const worst = [...constraints].sort((a, b) => a.workersThatPass - b.workersThatPass)[0];
+    if (!worst || worst.workersThatPass > 0) return `Each constraint is met by some of ${workersConsidered} workers, but no worker meets all of them.`;
+    return `None of ${workersConsidered} workers meets "${worst.constraint}": ${worst.reasons[0] ?? 'unknown'}.`;
+  }
+  const share = fleet.share(job.share);
+  if (!mayTake(share, ledger.shareUse(job.share), cls.requirements.cores)) {
+    return `Share ${job.share} uses ${ledger.shareUse(job.share).cores} cores, and ${cls.requirements.cores} more are over its limit.`;
+  }
+  if (workersFreeNow === 0) return `${plural(workersThatFit, 'worker')} could run it, but none has room now.`;
+  const turn = position === null ? '' : position === 0 ? '; it is the next of its share' : `; ${plural(position, 'job')} of its share ${position === 1 ? 'comes' : 'come'} before it`;
+  return `Ready: ${plural(workersFreeNow, 'worker')} ${workersFreeNow === 1 ? 'has' : 'have'} room for it${turn}.`;
+}
+
+function plural(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? '' : 's'}`;
+}

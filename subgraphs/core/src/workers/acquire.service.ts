@@ -1,0 +1,104 @@
+/** Rules of asking for work: who may, with what, and in which process it is answered. */
+import type { Principal } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
+import type { BrokerService } from '../broker/broker.service.js';
+import type { Capacity, Grant } from '../broker/broker.types.js';
+import { type ForwardedAnswer, type ForwardedCall } from '../broker/forwarding.js';
+import type { Leadership } from '../broker/leadership.js';
+import { Problems } from '../directory/problems.js';
+import { workerLimits } from './worker.document.js';
+import { assertSpeaksFor, silenced, type WorkerErrorCode, type WorkerProblem } from './worker-errors.js';
+import type { WorkerRegistry } from './worker-registry.js';
+
+/** A worker that asks for work, as it comes. */
+export interface AcquireSpec {
+  readonly workerId: string;
+  readonly count: number;
+  readonly free: Capacity;
+  readonly freeDeviceIds?: readonly string[] | null | undefined;
+  readonly remainingSeconds?: number | null | undefined;
+  readonly waitSeconds?: number | null | undefined;
+}
+
+/** Who asks, and how. */
+export interface AcquireCaller {
+  readonly principal: Principal;
+  readonly requestId: string;
+  readonly signal?: AbortSignal | undefined;
+  /** The call came from another core process, which took this one for the leader. */
+  readonly isForwarded: boolean;
+}
+
+/** The work, or why it was refused. */
+export interface AcquireResult {
+  readonly assignments: readonly Grant[];
+  readonly userErrors: readonly WorkerProblem[];
+}
+
+/** What {@link AcquireService} is made of. */
+export interface AcquireOptions {
+  readonly broker: Pick<BrokerService, 'acquire' | 'isLeading'>;
+  readonly leadership: Pick<Leadership, 'leaderUrl'>;
+  readonly registry: Pick<WorkerRegistry, 'find'>;
+  readonly forward: (url: string, call: ForwardedCall) => Promise<ForwardedAnswer>;
+  /** Where this process takes calls; left out where it is alone. */
+  readonly ownUrl?: string | undefined;
+}
+
+/** See the head of this file. */
+export class AcquireService {
+  readonly #options: AcquireOptions;
+
+  constructor(options: AcquireOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Gives matching work to a worker.
+   * @throws DomainError LEADER_UNAVAILABLE while nobody leads; FORBIDDEN
+   */
+  async acquire(spec: AcquireSpec, caller: AcquireCaller): Promise<AcquireResult> {
+    const worker = await this.#options.registry.find(spec.workerId);
+    if (worker) assertSpeaksFor(caller.principal, worker.queue);
+    const refusal = silenced(spec.workerId, worker);
+    if (refusal) return { assignments: [], userErrors: [refusal] };
+    const problems = check(spec);
+    if (!problems.none) return { assignments: [], userErrors: problems.found };
+    if (!this.#options.broker.isLeading) return this.#handOn(spec, caller);
+    const { workerId, count, free, freeDeviceIds, remainingSeconds, waitSeconds } = spec;
+    const request = {
+      workerId,
+      count,
+      free,
+      freeDeviceIds: freeDeviceIds ?? [],
+      ...(typeof remainingSeconds === 'number' ? { remainingSeconds } : {}),
+    };
+    const assignments = await this.#options.broker.acquire({ request, waitSeconds: waitSeconds ?? 0, signal: caller.signal });
+    return { assignments, userErrors: [] };
+  }
+
+  async #handOn(spec: AcquireSpec, { principal, requestId, signal, isForwarded }: AcquireCaller): Promise<AcquireResult> {
+    const { leadership, forward, ownUrl } = this.#options;
+    const url = leadership.leaderUrl();
+    if (isForwarded || url === undefined || url === ownUrl) {
+      throw new DomainError('LEADER_UNAVAILABLE', 'No broker leads at the moment; ask again in a few seconds');
+    }
+    const answer = await forward(url, { input: { ...spec }, token: principal.token, requestId, signal });
+    return {
+      assignments: answer.assignments.map(({ job, ...grant }) => ({ jobId: job.id, ...grant })),
+      userErrors: answer.userErrors.map(({ message, path, code }) => ({ message, path, code: code as WorkerErrorCode })),
+    };
+  }
+}
+
+function check({ count, free, freeDeviceIds, remainingSeconds, waitSeconds }: AcquireSpec): Problems<WorkerErrorCode> {
+  const problems = new Problems<WorkerErrorCode>();
+  problems.whole(['count'], count, 1, 1000);
+  problems.whole(['free', 'cores'], free.cores, 0, 4096);
+  problems.whole(['free', 'memoryMiB'], free.memoryMiB, 0, 16_777_216);
+  problems.whole(['free', 'diskMiB'], free.diskMiB, 0, 1_073_741_824);
+  problems.distinct(['freeDeviceIds'], freeDeviceIds ?? [], workerLimits.devices);
+  problems.whole(['remainingSeconds'], remainingSeconds, 0, 2_147_483_647);
+  problems.whole(['waitSeconds'], waitSeconds, 0, 60);
+  return problems;
+}

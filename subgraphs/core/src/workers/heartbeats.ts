@@ -1,0 +1,51 @@
+/** Groups signs of life: what arrives within a few milliseconds renews its leases by one call of the store. */
+import type { LeasesRepository, Renewal } from './leases.repository.js';
+import type { LeaseDocument } from './worker.types.js';
+
+interface Waiting {
+  readonly renewal: Renewal;
+  readonly resolve: (lease: LeaseDocument | undefined) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Leases renewed by one call at most. */
+const maxGroup = 1000;
+
+/** See the head of this file. */
+export class Heartbeats {
+  #waiting: Waiting[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly leases: Pick<LeasesRepository, 'renew' | 'findMany'>,
+    private readonly delayMs = 5,
+  ) {}
+
+  /** Renews a lease. @returns the lease as it is now, lost or not; undefined when there is none */
+  renew(renewal: Renewal): Promise<LeaseDocument | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ renewal, resolve, reject });
+      if (this.#waiting.length >= maxGroup) this.#flush();
+      else this.#timer ??= setTimeout(() => this.#flush(), this.delayMs);
+    });
+  }
+
+  #flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const group = this.#waiting;
+    this.#waiting = [];
+    void this.#write(group);
+  }
+
+  async #write(group: readonly Waiting[]): Promise<void> {
+    try {
+      await this.leases.renew(group.map(({ renewal }) => renewal));
+      const found = await this.leases.findMany(group.map(({ renewal }) => renewal.workerId));
+      const byId = new Map(found.map((lease) => [lease._id, lease]));
+      for (const { renewal, resolve } of group) resolve(byId.get(renewal.workerId));
+    } catch (error) {
+      for (const { reject } of group) reject(error);
+    }
+  }
+}

@@ -1,0 +1,88 @@
+/** The only code that touches the collection of workers' leases. Times are the store's: clocks of processes need not agree. */
+import type { AnyBulkWriteOperation, Collection, Document } from 'mongodb';
+import type { StoreTime } from '../broker/store-time.js';
+import type { HeldJob, LeaseDocument } from './worker.types.js';
+
+/** A sign of life. */
+export interface Renewal {
+  readonly workerId: string;
+  readonly leaseSeconds: number;
+  readonly jobs: readonly HeldJob[];
+}
+
+const majority = { w: 'majority' } as const;
+
+/** See the head of this file. */
+export class LeasesRepository {
+  constructor(
+    private readonly leases: Collection<LeaseDocument>,
+    private readonly now: StoreTime,
+  ) {}
+
+  /** Gives a worker its first lease. */
+  async open(workerId: string, queueId: string, leaseSeconds: number): Promise<LeaseDocument> {
+    const fresh = { _id: workerId, schemaVersion: 1, revision: 1, queueId, jobs: [] };
+    const stored = await this.leases.findOneAndUpdate(
+      { _id: workerId },
+      [{ $replaceWith: { $mergeObjects: [{ $literal: fresh }, { createdAt: this.now() }, this.#alive(leaseSeconds)] } }],
+      { upsert: true, returnDocument: 'after', writeConcern: majority },
+    );
+    if (!stored) throw new Error(`lease of ${workerId} was not stored`);
+    return stored;
+  }
+
+  /** Renews many leases in one call. A lease that was lost stays as it is: read them to see which. */
+  async renew(renewals: readonly Renewal[]): Promise<void> {
+    const operations = renewals.map(({ workerId, leaseSeconds, jobs }): AnyBulkWriteOperation<LeaseDocument> => ({
+      updateOne: {
+        filter: { _id: workerId, lostAt: { $exists: false } },
+        update: [{ $set: { ...this.#alive(leaseSeconds), jobs: { $literal: jobs }, revision: { $add: ['$revision', 1] } } }],
+      },
+    }));
+    await this.leases.bulkWrite(operations, { ordered: false, writeConcern: majority });
+  }
+
+  /** Leases by worker. */
+  findMany(workerIds: readonly string[]): Promise<LeaseDocument[]> {
+    return this.leases.find({ _id: { $in: [...workerIds] } }).toArray();
+  }
+
+  /** Lets no renewal follow. @returns whether the lease was there and had not been lost before */
+  async lose(workerId: string, reason: string): Promise<boolean> {
+    const result = await this.leases.updateOne({ _id: workerId, lostAt: { $exists: false } }, this.#loss(reason), { writeConcern: majority });
+    return result.modifiedCount === 1;
+  }
+
+  /** Marks all leases that have ended as lost: one conditional update for all of them. */
+  async loseExpired(): Promise<number> {
+    const result = await this.leases.updateMany(
+      { $expr: { $lte: ['$expiresAt', this.now()] }, lostAt: { $exists: false } },
+      this.#loss('it was not heard of until its lease ended'),
+      { writeConcern: majority },
+    );
+    return result.modifiedCount;
+  }
+
+  /** Lost leases, whose jobs are to go back. */
+  findLost(limit: number): Promise<LeaseDocument[]> {
+    return this.leases.find({ lostAt: { $exists: true } }, { hint: 'lostAt_idx' }).sort({ lostAt: 1 }).limit(limit).toArray();
+  }
+
+  /** Removes a lost lease once its jobs have gone back. */
+  async remove(workerId: string): Promise<void> {
+    await this.leases.deleteOne({ _id: workerId, lostAt: { $exists: true } });
+  }
+
+  /** Removes the lease of a worker that came to nothing. */
+  async discard(workerId: string): Promise<void> {
+    await this.leases.deleteOne({ _id: workerId });
+  }
+
+  #alive(leaseSeconds: number): Document {
+    return { updatedAt: this.now(), expiresAt: { $add: [this.now(), leaseSeconds * 1000] } };
+  }
+
+  #loss(reason: string): Document[] {
+    return [{ $set: { lostAt: this.now(), lostReason: { $literal: reason }, revision: { $add: ['$revision', 1] } } }];
+  }
+}

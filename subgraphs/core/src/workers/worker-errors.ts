@@ -1,0 +1,45 @@
+/** Why a worker's word is refused. */
+import type { Principal } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
+import type { Problem } from '../directory/problems.js';
+import type { WorkerDocument } from './worker.types.js';
+
+/** Codes beside INVALID_VALUE. */
+export type WorkerErrorCode =
+  | 'QUEUE_NOT_FOUND'
+  | 'WORKER_NOT_FOUND'
+  | 'WORKER_LOST'
+  | 'JOB_NOT_FOUND'
+  | 'FENCE_STALE'
+  | 'JOB_STATE_CONFLICT'
+  | 'OUTPUT_MISSING'
+  | 'LOG_TOO_LARGE'
+  | 'IDEMPOTENCY_KEY_REUSED';
+
+/** One entry of `userErrors`. */
+export type WorkerProblem = Problem<WorkerErrorCode>;
+
+/** Why a worker may not speak, or undefined if it may. */
+export function silenced(workerId: string, worker: WorkerDocument | undefined): WorkerProblem | undefined {
+  if (worker?.state === 'LOST') {
+    return {
+      code: 'WORKER_LOST',
+      path: ['workerId'],
+      message: `workerId: ${workerId} was lost: ${worker.stateReason ?? 'its lease ended'}; drop its jobs and register anew`,
+    };
+  }
+  if (!worker || worker.state === 'ENDED') {
+    const why = worker ? 'has ended' : 'does not exist';
+    return { code: 'WORKER_NOT_FOUND', path: ['workerId'], message: `workerId: ${JSON.stringify(workerId)} ${why}; register a worker first` };
+  }
+  return undefined;
+}
+
+/**
+ * A pilot speaks for workers of its own queue alone; for others the policy of the door decides.
+ * @throws DomainError FORBIDDEN
+ */
+export function assertSpeaksFor(principal: Principal, queue: string): void {
+  if (principal.kind !== 'PILOT' || principal.queue === queue) return;
+  throw new DomainError('FORBIDDEN', `PILOT "${principal.subject}" may not speak for workers of queue "${queue}"`, { field: 'queue', value: queue });
+}

@@ -1,0 +1,106 @@
+/** Collections of workers, their leases, and the broker's lease. */
+import { defineCollection } from '@rhizome/mongo';
+import type { BrokerLeaseDocument } from '../broker/broker-lease.repository.js';
+import type { LeaseDocument, WorkerDocument } from './worker.types.js';
+
+/** Version of the stored shapes of workers and leases. */
+export const workerSchemaVersion = 1;
+
+const text = { bsonType: 'string' };
+const time = { bsonType: 'date' };
+const revision = { bsonType: 'int', minimum: 1 };
+
+/** Most labels and devices of a worker. */
+export const workerLimits = { labels: 64, devices: 256, runtimes: 32, heldJobs: 10_000 } as const;
+
+/** Workers: one document each time an agent came up. */
+export const workersCollection = defineCollection<WorkerDocument>({
+  name: 'workers',
+  schemaVersion: workerSchemaVersion,
+  validator: {
+    required: [
+      'revision', 'createdAt', 'updatedAt', 'queueId', 'queue', 'name', 'host', 'version', 'state', 'hardware', 'labels', 'devices',
+      'registrationKey', 'registrationDigest',
+    ],
+    properties: {
+      revision,
+      createdAt: time,
+      updatedAt: time,
+      queueId: text,
+      queue: text,
+      name: text,
+      liveName: text,
+      host: text,
+      version: text,
+      state: { enum: ['READY', 'DRAINING', 'ENDED', 'LOST'] },
+      stateReason: text,
+      hardware: { bsonType: 'object' },
+      labels: { bsonType: 'array', maxItems: workerLimits.labels },
+      devices: { bsonType: 'array', maxItems: workerLimits.devices },
+      endsAt: time,
+      registrationKey: text,
+      registrationDigest: text,
+      lastSeenAt: time,
+      leaseExpiresAt: time,
+    },
+  },
+  indexes: [
+    {
+      name: 'queueId_liveName_uq',
+      keys: { queueId: 1, liveName: 1 },
+      options: { unique: true, partialFilterExpression: { liveName: { $exists: true } } },
+      why: 'one live worker of a name in a queue',
+    },
+    { name: 'registrationKey_uq', keys: { registrationKey: 1 }, options: { unique: true }, why: 'a registration that is repeated' },
+    { name: 'state_idx', keys: { state: 1, _id: -1 }, why: 'workers in states, newest first; all live ones' },
+    { name: 'queueId_state_idx', keys: { queueId: 1, state: 1, _id: -1 }, why: 'workers of a queue in states, newest first' },
+    { name: 'updatedAt_idx', keys: { updatedAt: 1 }, why: 'workers that changed since a moment' },
+  ],
+});
+
+/** Leases of workers, apart from them: a sign of life rewrites this small document only. */
+export const leasesCollection = defineCollection<LeaseDocument>({
+  name: 'leases',
+  schemaVersion: workerSchemaVersion,
+  validator: {
+    required: ['revision', 'queueId', 'createdAt', 'updatedAt', 'expiresAt', 'jobs'],
+    properties: {
+      revision,
+      queueId: text,
+      createdAt: time,
+      updatedAt: time,
+      expiresAt: time,
+      jobs: { bsonType: 'array', maxItems: workerLimits.heldJobs },
+      lostAt: time,
+      lostReason: text,
+    },
+  },
+  indexes: [
+    { name: 'expiresAt_idx', keys: { expiresAt: 1 }, why: 'leases that have ended' },
+    {
+      name: 'lostAt_idx',
+      keys: { lostAt: 1 },
+      options: { partialFilterExpression: { lostAt: { $exists: true } } },
+      why: 'leases whose jobs are to go back',
+    },
+  ],
+});
+
+/** The broker's lease: one document. */
+export const brokerLeaseCollection = defineCollection<BrokerLeaseDocument>({
+  name: 'brokerLease',
+  schemaVersion: workerSchemaVersion,
+  validator: {
+    required: ['revision', 'createdAt', 'updatedAt', 'holder', 'epoch', 'expiresAt', 'nextFence'],
+    properties: {
+      revision: { bsonType: 'number', minimum: 1 },
+      createdAt: time,
+      updatedAt: time,
+      holder: text,
+      url: text,
+      epoch: { bsonType: 'number', minimum: 0 },
+      expiresAt: time,
+      nextFence: { bsonType: 'number', minimum: 0 },
+    },
+  },
+});

@@ -1,0 +1,99 @@
+/** The stored shape of a worker and of its lease. `worker.document.ts` has the validators and the indexes that go with it. */
+
+/** How a worker stands: the words of the schema. */
+export type WorkerState = 'READY' | 'DRAINING' | 'ENDED' | 'LOST';
+
+/** States in which a worker has a lease and may hold jobs. */
+export const liveWorkerStates = ['READY', 'DRAINING'] as const satisfies readonly WorkerState[];
+
+/** Whether a device can be used. */
+export type DeviceHealth = 'HEALTHY' | 'UNHEALTHY' | 'UNKNOWN';
+
+/** What a host is and has; facts that are not known are left out. */
+export interface StoredHardware {
+  readonly cpuVendor?: string;
+  readonly cpuModel?: string;
+  readonly architecture: string;
+  readonly architectureLevel?: string;
+  readonly cores: number;
+  readonly memoryMiB: number;
+  readonly diskMiB: number;
+  readonly containerRuntimes: readonly string[];
+  readonly network?: boolean;
+}
+
+/** One GPU or one MIG slice; facts that are not known are left out. */
+export interface StoredDevice {
+  readonly id: string;
+  readonly vendor: string;
+  readonly model: string;
+  readonly memoryMiB?: number;
+  readonly computeCapability?: string;
+  readonly driverVersion?: string;
+  readonly cudaVersion?: string;
+  readonly migProfile?: string;
+  readonly parentId?: string;
+  readonly health: DeviceHealth;
+}
+
+/** A key and its value. */
+export interface StoredLabel {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** A stored worker. It is written when something about it changes, never by a mere sign of life. */
+export interface WorkerDocument {
+  readonly _id: string;
+  readonly schemaVersion: number;
+  readonly revision: number;
+  readonly createdAt: Date;
+  /** By the clock of the store, so that every process can ask for what changed since. */
+  readonly updatedAt: Date;
+  readonly queueId: string;
+  /** Name of the queue. */
+  readonly queue: string;
+  readonly name: string;
+  /** The name again while the worker lives: unique in its queue. */
+  readonly liveName?: string;
+  readonly host: string;
+  readonly version: string;
+  readonly state: WorkerState;
+  readonly stateReason?: string;
+  readonly hardware: StoredHardware;
+  readonly labels: readonly StoredLabel[];
+  readonly devices: readonly StoredDevice[];
+  readonly endsAt?: Date;
+  /** Subject and idempotency key of the registration. */
+  readonly registrationKey: string;
+  /** SHA-256 of what was registered under the key. */
+  readonly registrationDigest: string;
+  /** For a worker that no longer lives: what its lease said last. */
+  readonly lastSeenAt?: Date;
+  readonly leaseExpiresAt?: Date;
+}
+
+/** A job that a worker says it holds. */
+export interface HeldJob {
+  readonly id: string;
+  readonly fence: number;
+}
+
+/** A worker's lease: renewed by its signs of life, apart from the worker, so that they do not rewrite it. */
+export interface LeaseDocument {
+  /** The worker's id. */
+  readonly _id: string;
+  readonly schemaVersion: number;
+  readonly revision: number;
+  readonly queueId: string;
+  readonly createdAt: Date;
+  /** When the worker was last heard of, by the clock of the store. */
+  readonly updatedAt: Date;
+  readonly expiresAt: Date;
+  /** The jobs of the latest sign of life. */
+  readonly jobs: readonly HeldJob[];
+  /** Set once, before the jobs go back: from then on the lease cannot be renewed. */
+  readonly lostAt?: Date;
+  /** Why it was lost. */
+  readonly lostReason?: string;
+}

@@ -1,0 +1,117 @@
+/** The only code that touches the collection of workers. */
+import { type KeysetPage, keysetPage } from '@rhizome/mongo';
+import type { Collection, Document, Filter } from 'mongodb';
+import type { StoreTime } from '../broker/store-time.js';
+import { liveWorkerStates, type StoredDevice, type StoredHardware, type WorkerDocument, type WorkerState } from './worker.types.js';
+
+/** A worker before it is written: times are the store's. */
+export type NewWorker = Omit<WorkerDocument, 'createdAt' | 'updatedAt' | 'revision' | 'liveName' | 'state'>;
+
+/** Which workers a page lists. */
+export interface WorkersFilter {
+  readonly ids?: readonly string[] | undefined;
+  readonly queueId?: string | undefined;
+  readonly states: readonly WorkerState[];
+}
+
+/** What a registration met. */
+export type InsertOutcome = { readonly worker: WorkerDocument } | { readonly taken: 'key' | 'name' };
+
+const majority = { w: 'majority' } as const;
+
+/** See the head of this file. */
+export class WorkersRepository {
+  constructor(
+    private readonly workers: Collection<WorkerDocument>,
+    private readonly now: StoreTime,
+  ) {}
+
+  /** Writes a new live worker, unless its key or its name is taken. */
+  async insert(worker: NewWorker): Promise<InsertOutcome> {
+    const fresh = { ...worker, liveName: worker.name, state: 'READY', revision: 1 };
+    try {
+      const stored = await this.workers.findOneAndUpdate(
+        { _id: worker._id },
+        [{ $replaceWith: { $mergeObjects: [{ $literal: fresh }, { createdAt: this.now(), updatedAt: this.now() }] } }],
+        { upsert: true, returnDocument: 'after', writeConcern: majority },
+      );
+      if (!stored) throw new Error(`worker ${worker._id} was not stored`);
+      return { worker: stored };
+    } catch (error) {
+      const { code, keyPattern } = error as { code?: unknown; keyPattern?: Record<string, unknown> };
+      if (code !== 11000) throw error;
+      return { taken: keyPattern && 'registrationKey' in keyPattern ? 'key' : 'name' };
+    }
+  }
+
+  /** The worker of a registration. */
+  findByKey(registrationKey: string): Promise<WorkerDocument | null> {
+    return this.workers.findOne({ registrationKey });
+  }
+
+  /** The live worker of a name in a queue. */
+  findLive(queueId: string, name: string): Promise<WorkerDocument | null> {
+    return this.workers.findOne({ queueId, liveName: name });
+  }
+
+  /** Workers by id. */
+  findMany(ids: readonly string[]): Promise<WorkerDocument[]> {
+    return this.workers.find({ _id: { $in: [...ids] } }).toArray();
+  }
+
+  /** All live workers. */
+  findAllLive(): Promise<WorkerDocument[]> {
+    return this.workers.find({ state: { $in: [...liveWorkerStates] } }, { hint: 'state_idx' }).toArray();
+  }
+
+  /** Workers that came or changed since a moment of the store's clock. */
+  findChangedSince(since: Date): Promise<WorkerDocument[]> {
+    return this.workers.find({ updatedAt: { $gte: since } }, { hint: 'updatedAt_idx' }).sort({ updatedAt: 1 }).toArray();
+  }
+
+  /** A page of workers, newest first. */
+  page({ ids, queueId, states }: WorkersFilter, first: number, after: string | null | undefined): Promise<KeysetPage<WorkerDocument>> {
+    const filter: Filter<WorkerDocument> = {
+      state: { $in: [...states] },
+      ...(ids ? { _id: { $in: [...ids] } } : {}),
+      ...(queueId === undefined ? {} : { queueId }),
+    };
+    return keysetPage({ collection: this.workers, filter, order: [{ field: '_id', direction: -1 }], first, after });
+  }
+
+  /** Replaces facts of a live worker. @returns the worker, or null if it lives no more */
+  setFacts(id: string, facts: { readonly hardware?: StoredHardware; readonly devices?: readonly StoredDevice[] }): Promise<WorkerDocument | null> {
+    const literal = Object.fromEntries(Object.entries(facts).map(([name, value]) => [name, { $literal: value }]));
+    return this.#change({ _id: id, state: { $in: [...liveWorkerStates] } }, literal);
+  }
+
+  /** Lets a ready worker take no more. @returns the worker, or null if it is not READY */
+  drain(id: string, reason: string | undefined): Promise<WorkerDocument | null> {
+    return this.#change({ _id: id, state: 'READY' }, { state: 'DRAINING', ...reasonOf(reason) });
+  }
+
+  /** Ends a live worker. @returns the worker, or null if it lives no more */
+  end(
+    id: string,
+    state: 'ENDED' | 'LOST',
+    reason: string | undefined,
+    lease: { readonly updatedAt: Date; readonly expiresAt: Date } | undefined,
+  ): Promise<WorkerDocument | null> {
+    return this.#change(
+      { _id: id, state: { $in: [...liveWorkerStates] } },
+      { state, liveName: '$$REMOVE', ...reasonOf(reason), ...(lease ? { lastSeenAt: lease.updatedAt, leaseExpiresAt: lease.expiresAt } : {}) },
+    );
+  }
+
+  #change(filter: Filter<WorkerDocument>, fields: Document): Promise<WorkerDocument | null> {
+    return this.workers.findOneAndUpdate(
+      filter,
+      [{ $set: { ...fields, updatedAt: this.now(), revision: { $add: ['$revision', 1] } } }],
+      { returnDocument: 'after', writeConcern: majority },
+    );
+  }
+}
+
+function reasonOf(reason: string | undefined): Document {
+  return reason === undefined ? {} : { stateReason: { $literal: reason } };
+}

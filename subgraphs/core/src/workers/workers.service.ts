@@ -1,0 +1,246 @@
+/** Rules of workers: how they come up, what they report of themselves, how they end. */
+import type { Principal } from '@rhizome/authz';
+import type { Logger } from '@rhizome/log';
+import type { Clock, Ids, KeysetPage } from '@rhizome/mongo';
+import type { QueueFacts } from '../broker/broker.types.js';
+import { canonicalJson } from '../broker/requirement-class.js';
+import { digestOf } from '../directory/idempotency.js';
+import { Problems } from '../directory/problems.js';
+import type { Heartbeats } from './heartbeats.js';
+import type { LeasesRepository } from './leases.repository.js';
+import { checkDevices, checkHardware, checkRegistration, type DeviceSpec, type HardwareSpec, type RegisterSpec, storedDevices, storedHardware } from './worker-input.js';
+import { assertSpeaksFor, silenced, type WorkerErrorCode, type WorkerProblem } from './worker-errors.js';
+import type { WorkerRegistry } from './worker-registry.js';
+import { workerLimits, workerSchemaVersion } from './worker.document.js';
+import type { HeldJob, LeaseDocument, WorkerDocument, WorkerState } from './worker.types.js';
+import type { WorkersRepository } from './workers.repository.js';
+import type { CommandRules, WorkerCommand } from './command-rules.js';
+
+/** Queues, as workers need them. */
+export interface QueueLookup {
+  /** A queue by name, or undefined. */
+  byName(name: string): Promise<QueueFacts | undefined>;
+}
+
+/** What {@link WorkersService} is made of. */
+export interface WorkersOptions {
+  readonly workers: WorkersRepository;
+  readonly leases: LeasesRepository;
+  readonly heartbeats: Heartbeats;
+  readonly registry: WorkerRegistry;
+  readonly queues: QueueLookup;
+  readonly commands: CommandRules;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Logger;
+}
+
+/** The worker, or why it was refused. */
+export interface RegisterResult {
+  readonly worker: WorkerDocument | null;
+  readonly heartbeatSeconds: number | null;
+  readonly leaseSeconds: number | null;
+  readonly userErrors: readonly WorkerProblem[];
+}
+
+/** A sign of life. */
+export interface HeartbeatSpec {
+  readonly workerId: string;
+  readonly jobs: readonly HeldJob[];
+  readonly hardware?: HardwareSpec | null | undefined;
+  readonly devices?: readonly DeviceSpec[] | null | undefined;
+}
+
+/** What a sign of life is answered with. */
+export interface HeartbeatResult {
+  readonly leaseExpiresAt: Date | null;
+  readonly commands: readonly WorkerCommand[];
+  readonly userErrors: readonly WorkerProblem[];
+}
+
+/** Which workers. */
+export interface WorkersQuery {
+  readonly ids?: readonly string[] | null | undefined;
+  readonly queue?: string | null | undefined;
+  readonly states?: readonly WorkerState[] | null | undefined;
+}
+
+/** Tries of a registration while others take the same name. */
+const maxTries = 5;
+
+/** See the head of this file. */
+export class WorkersService {
+  readonly #options: WorkersOptions;
+
+  constructor(options: WorkersOptions) {
+    this.#options = options;
+  }
+
+  /** Workers by id, one answer an id. */
+  async findMany(ids: readonly string[]): Promise<readonly (WorkerDocument | null)[]> {
+    const found = new Map((await this.#options.workers.findMany(ids)).map((worker) => [worker._id, worker]));
+    return ids.map((id) => found.get(id) ?? null);
+  }
+
+  /** Leases by worker, one answer an id. */
+  async leases(ids: readonly string[]): Promise<readonly (LeaseDocument | null)[]> {
+    const found = new Map((await this.#options.leases.findMany(ids)).map((lease) => [lease._id, lease]));
+    return ids.map((id) => found.get(id) ?? null);
+  }
+
+  /** A page of workers, newest first; of a queue that does not exist it is empty. */
+  async page(query: WorkersQuery, first: number, after: string | null | undefined): Promise<KeysetPage<WorkerDocument>> {
+    const queue = query.queue == null ? undefined : ((await this.#options.queues.byName(query.queue))?.id ?? '');
+    const states = query.states ?? ['READY', 'DRAINING'];
+    return this.#options.workers.page({ ids: query.ids ?? undefined, queueId: queue, states }, first, after);
+  }
+
+  /** Makes a worker known. The same name in the same queue takes over: the older worker is lost at once. */
+  async register(principal: Principal, spec: RegisterSpec): Promise<RegisterResult> {
+    assertSpeaksFor(principal, spec.queue);
+    const problems = new Problems<WorkerErrorCode>();
+    checkRegistration(problems, spec, this.#options.clock.now());
+    const queue = await this.#options.queues.byName(spec.queue);
+    if (!queue) problems.add('QUEUE_NOT_FOUND', ['queue'], `queue: there is no queue ${JSON.stringify(spec.queue)}; create it first`);
+    if (!queue || !problems.none) return { worker: null, heartbeatSeconds: null, leaseSeconds: null, userErrors: problems.found };
+    const { heartbeatSeconds, leaseSeconds } = queue.limits;
+    const outcome = await this.#register(principal, spec, queue);
+    if ('code' in outcome) return { worker: null, heartbeatSeconds: null, leaseSeconds: null, userErrors: [outcome] };
+    this.#options.registry.take(outcome);
+    return { worker: outcome, heartbeatSeconds, leaseSeconds, userErrors: [] };
+  }
+
+  /** Renews a worker's lease, takes in what changed, and tells what it must do. */
+  async heartbeat(principal: Principal, spec: HeartbeatSpec): Promise<HeartbeatResult> {
+    const { registry, queues, heartbeats, commands } = this.#options;
+    const worker = await registry.find(spec.workerId);
+    if (worker) assertSpeaksFor(principal, worker.queue);
+    const refusal = silenced(spec.workerId, worker);
+    if (!worker || refusal) return refused(refusal ? [refusal] : []);
+    const problems = checkHeartbeat(spec);
+    if (!problems.none) return refused(problems.found);
+    const queue = await queues.byName(worker.queue);
+    const jobs = spec.jobs.map(({ id, fence }) => ({ id, fence }));
+    const lease = await heartbeats.renew({ workerId: worker._id, leaseSeconds: queue?.limits.leaseSeconds ?? 30, jobs });
+    if (!lease || lease.lostAt) return refused([await this.#lostNow(worker._id, lease)]);
+    const changed = await this.#setFacts(worker, spec);
+    return { leaseExpiresAt: lease.expiresAt, commands: await commands.forHeartbeat(changed, queue, jobs), userErrors: [] };
+  }
+
+  /** Lets a worker take no more, or, when it says that it has ended, ends it: jobs that it still has go back. */
+  async drain(
+    principal: Principal,
+    spec: { readonly workerId: string; readonly reason?: string | null | undefined; readonly ended?: boolean | null | undefined },
+  ): Promise<{ readonly worker: WorkerDocument | null; readonly userErrors: readonly WorkerProblem[] }> {
+    const { registry, workers, leases } = this.#options;
+    const worker = await registry.find(spec.workerId);
+    if (worker) assertSpeaksFor(principal, worker.queue);
+    // Who repeats that it has ended is told so, not refused.
+    if (worker?.state === 'ENDED' && spec.ended) return { worker, userErrors: [] };
+    const refusal = silenced(spec.workerId, worker);
+    if (!worker || refusal) return { worker: null, userErrors: refusal ? [refusal] : [] };
+    const reason = spec.reason ?? undefined;
+    const problems = new Problems<WorkerErrorCode>();
+    if (reason !== undefined) problems.text(['reason'], reason, 1, 500);
+    if (!problems.none) return { worker: null, userErrors: problems.found };
+    if (spec.ended) {
+      const [lease] = await leases.findMany([worker._id]);
+      const ended = await workers.end(worker._id, 'ENDED', reason, lease);
+      await leases.lose(worker._id, 'it ended and still had the job');
+      return this.#told(worker._id, ended);
+    }
+    return this.#told(worker._id, worker.state === 'DRAINING' ? worker : await workers.drain(worker._id, reason));
+  }
+
+  async #told(id: string, changed: WorkerDocument | null): Promise<{ worker: WorkerDocument | null; userErrors: readonly WorkerProblem[] }> {
+    const [worker] = changed ? [changed] : await this.#options.workers.findMany([id]);
+    if (worker) this.#options.registry.take(worker);
+    const refusal = changed || worker?.state === 'DRAINING' ? undefined : silenced(id, worker);
+    return refusal ? { worker: null, userErrors: [refusal] } : { worker: worker ?? null, userErrors: [] };
+  }
+
+  async #register(principal: Principal, spec: RegisterSpec, queue: QueueFacts): Promise<WorkerDocument | WorkerProblem> {
+    const { workers, leases, ids } = this.#options;
+    const registrationKey = `${queue.id}/${principal.subject}/${spec.idempotencyKey}`;
+    const registrationDigest = digestOf(spec);
+    for (let attempt = 0; attempt < maxTries; attempt += 1) {
+      const known = await workers.findByKey(registrationKey);
+      if (known) return known.registrationDigest === registrationDigest ? known : keyReused(spec.idempotencyKey);
+      const id = ids.next('worker');
+      // The lease first: a worker without one would look lost.
+      await leases.open(id, queue.id, queue.limits.leaseSeconds);
+      const outcome = await workers.insert({
+        _id: id,
+        schemaVersion: workerSchemaVersion,
+        queueId: queue.id,
+        queue: queue.name,
+        name: spec.name,
+        host: spec.host,
+        version: spec.version,
+        hardware: storedHardware(spec.hardware),
+        labels: (spec.labels ?? []).map(({ key, value }) => ({ key, value })),
+        devices: storedDevices(spec.devices ?? []),
+        ...(spec.endsAt ? { endsAt: spec.endsAt } : {}),
+        registrationKey,
+        registrationDigest,
+      });
+      if ('worker' in outcome) return outcome.worker;
+      await leases.discard(id);
+      if (outcome.taken === 'name') await this.#takeOver(queue, spec.name);
+    }
+    throw new Error(`worker ${spec.name} of queue ${queue.name} could not be registered: others kept taking its name`);
+  }
+
+  async #takeOver(queue: QueueFacts, name: string): Promise<void> {
+    const { workers, leases, registry, log } = this.#options;
+    const older = await workers.findLive(queue.id, name);
+    if (!older) return;
+    const reason = 'another agent of its name took over';
+    const [lease] = await leases.findMany([older._id]);
+    await leases.lose(older._id, reason);
+    const lost = await workers.end(older._id, 'LOST', reason, lease);
+    if (!lost) return;
+    registry.take(lost);
+    log.info({ workerId: older._id, queue: queue.name, name }, 'a worker was taken over');
+  }
+
+  async #lostNow(id: string, lease: LeaseDocument | undefined): Promise<WorkerProblem> {
+    const [worker] = await this.#options.workers.findMany([id]);
+    if (worker) this.#options.registry.take(worker);
+    const known = silenced(id, worker);
+    if (known) return known;
+    const reason = lease?.lostReason ?? 'its lease ended';
+    return { code: 'WORKER_LOST', path: ['workerId'], message: `workerId: ${id} was lost: ${reason}; drop its jobs and register anew` };
+  }
+
+  async #setFacts(worker: WorkerDocument, { hardware, devices }: HeartbeatSpec): Promise<WorkerDocument> {
+    const facts = {
+      ...(hardware ? { hardware: storedHardware(hardware) } : {}),
+      ...(devices ? { devices: storedDevices(devices) } : {}),
+    };
+    const isNew =
+      (facts.hardware && canonicalJson(facts.hardware) !== canonicalJson(worker.hardware)) ||
+      (facts.devices && canonicalJson(facts.devices) !== canonicalJson(worker.devices));
+    if (!isNew) return worker;
+    const changed = await this.#options.workers.setFacts(worker._id, facts);
+    if (changed) this.#options.registry.take(changed);
+    return changed ?? worker;
+  }
+}
+
+function checkHeartbeat({ jobs, hardware, devices }: HeartbeatSpec): Problems<WorkerErrorCode> {
+  const problems = new Problems<WorkerErrorCode>();
+  if (hardware) checkHardware(problems, ['hardware'], hardware);
+  if (devices) checkDevices(problems, ['devices'], devices);
+  problems.distinct(['jobs'], jobs.map(({ id }) => id), workerLimits.heldJobs);
+  return problems;
+}
+
+function refused(userErrors: readonly WorkerProblem[]): HeartbeatResult {
+  return { leaseExpiresAt: null, commands: [], userErrors };
+}
+
+function keyReused(key: string): WorkerProblem {
+  const message = `idempotencyKey: ${JSON.stringify(key)} was used before with other content; take a new key`;
+  return { code: 'IDEMPOTENCY_KEY_REUSED', path: ['idempotencyKey'], message };
+}
