@@ -1,0 +1,167 @@
+/**
+ * Reads the change stream: events of jobs, and notices of other documents, in batches. It is the only code that opens one.
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import type { ChangeStream, Db, Document, Timestamp } from 'mongodb';
+import type { DocumentNotice, JobEvent } from './job-event.js';
+import { toJobEvent } from './job-event.js';
+
+/** Where to begin: after a place, or at a time of the store (events of that very time come again). */
+export type FeedStart = { readonly after: string } | { readonly at: Timestamp };
+
+/** What is read at once. Both lists may be empty: then only the place went on. */
+export interface FeedBatch {
+  readonly events: readonly JobEvent[];
+  readonly notices: readonly DocumentNotice[];
+  /** Everything up to here was read. */
+  readonly position: string;
+}
+
+/** How a feed is read. */
+export interface FeedOptions {
+  readonly db: Db;
+  readonly start: FeedStart;
+  /** Collections beside `jobs` whose writes are told. */
+  readonly notices?: readonly string[];
+  /** Conditions on `id` and `last` of events, for the server to leave out the rest. */
+  readonly filter?: Document | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Events that wait to be taken at most; then reading pauses. */
+const readAhead = 5000;
+/** Events after which other work gets its turn. */
+const turnEvery = 250;
+/** How long the server waits for an event before it tells that there is none. */
+const awaitMs = 500;
+
+/**
+ * Yields batches until the signal is aborted. Reads ahead no more than a few thousand events. The driver goes on by itself after a fail-over
+ * or a lost connection; what it cannot mend is thrown as the driver's error.
+ */
+export async function* readFeed(options: FeedOptions): AsyncGenerator<FeedBatch, void, undefined> {
+  const { db, start, signal } = options;
+  if (signal.aborted) return;
+  const stream = db.watch(pipelineOf(options), {
+    batchSize: readAhead,
+    maxAwaitTimeMS: awaitMs,
+    ...('after' in start ? { resumeAfter: { _data: start.after } } : { startAtOperationTime: start.at }),
+  });
+  const reader = new Reader(stream);
+  const stop = (): void => reader.stop();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    yield* reader.batches();
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    signal.removeEventListener('abort', stop);
+    reader.stop();
+    await stream.close().catch(() => undefined);
+  }
+}
+
+function pipelineOf({ notices = [], filter }: FeedOptions): Document[] {
+  const lastSet = { 'updateDescription.updatedFields.last': { $exists: true } };
+  return [
+    {
+      $match: {
+        $or: [
+          { 'ns.coll': 'jobs', operationType: 'insert' },
+          { 'ns.coll': 'jobs', operationType: 'update', ...lastSet },
+          ...(notices.length > 0 ? [{ 'ns.coll': { $in: [...notices] } }] : []),
+        ],
+      },
+    },
+    {
+      $project: {
+        id: '$documentKey._id',
+        last: { $ifNull: ['$updateDescription.updatedFields.last', '$fullDocument.last'] },
+        collection: { $cond: [{ $eq: ['$ns.coll', 'jobs'] }, '$$REMOVE', '$ns.coll'] },
+      },
+    },
+    ...(filter ? [{ $match: filter }] : []),
+  ];
+}
+
+/** Fills a list from the stream in one loop, and hands it out in another: what is buffered is taken together. */
+class Reader {
+  readonly #stream: ChangeStream;
+  #events: JobEvent[] = [];
+  #notices: DocumentNotice[] = [];
+  #position: string | undefined;
+  #hasNews = false;
+  #isStopped = false;
+  #failure: { readonly error: unknown } | undefined;
+  #wakeTaker: (() => void) | undefined;
+  #wakeReader: (() => void) | undefined;
+
+  constructor(stream: ChangeStream) {
+    this.#stream = stream;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#wakeTaker?.();
+    this.#wakeReader?.();
+    void this.#stream.close().catch(() => undefined);
+  }
+
+  async *batches(): AsyncGenerator<FeedBatch, void, undefined> {
+    void this.#read().catch((error: unknown) => {
+      this.#failure = { error };
+      this.#wakeTaker?.();
+    });
+    while (!this.#isStopped) {
+      const batch = this.#take();
+      if (batch) yield batch;
+      else if (this.#failure) throw this.#failure.error;
+      else await new Promise<void>((resolve) => (this.#wakeTaker = resolve));
+    }
+  }
+
+  #take(): FeedBatch | undefined {
+    if (!this.#hasNews || this.#position === undefined) return undefined;
+    const batch = { events: this.#events, notices: this.#notices, position: this.#position };
+    this.#events = [];
+    this.#notices = [];
+    this.#hasNews = false;
+    this.#wakeReader?.();
+    return batch;
+  }
+
+  async #read(): Promise<void> {
+    let sinceTurn = 0;
+    while (!this.#isStopped) {
+      const change = await this.#stream.tryNext();
+      if (change) this.#put(change);
+      else this.#moveTo((this.#stream.resumeToken as { _data?: string } | null)?._data);
+      // The taker is woken in a turn of its own: what the driver has in its buffer comes with this batch.
+      sinceTurn += 1;
+      if (sinceTurn >= turnEvery || !change) {
+        sinceTurn = 0;
+        await turn();
+      }
+      if (this.#events.length + this.#notices.length >= readAhead) {
+        await new Promise<void>((resolve) => (this.#wakeReader = resolve));
+      }
+    }
+  }
+
+  #put(change: Document): void {
+    const token = (change['_id'] as { _data: string })._data;
+    const { id, last, collection } = change as { id?: unknown; last?: Document; collection?: string };
+    if (typeof id === 'string' && collection) this.#notices.push({ collection, id });
+    else if (typeof id === 'string' && last) this.#events.push(toJobEvent(token, id, last));
+    this.#moveTo(token);
+  }
+
+  #moveTo(position: string | undefined): void {
+    if (position === undefined || position === this.#position) return;
+    this.#position = position;
+    if (this.#hasNews) return;
+    this.#hasNews = true;
+    const wake = this.#wakeTaker;
+    if (wake) setImmediate(wake);
+  }
+}

@@ -1,0 +1,39 @@
+/** Which counts a caller wants, and may see. */
+import { assertCan, experimentsFor, type Principal } from '@rhizome/authz';
+import type { JobState } from '../../jobs/job-state.js';
+import type { JobCountRow } from './job-counts.js';
+
+/** The filter as it is given; what is left out or null does not narrow. */
+export interface JobCountFilterInput {
+  readonly experiments?: readonly string[] | null | undefined;
+  readonly queues?: readonly string[] | null | undefined;
+  readonly shares?: readonly string[] | null | undefined;
+  readonly states?: readonly JobState[] | null | undefined;
+}
+
+/** A test of counts, narrowed to what the principal may see. @throws DomainError FORBIDDEN for an experiment that is named and not theirs */
+export function compileCountFilter(
+  input: JobCountFilterInput | null | undefined,
+  principal: Principal,
+): (row: JobCountRow) => boolean {
+  const { experiments, queues, shares, states } = input ?? {};
+  for (const experiment of experiments ?? []) assertCan(principal, 'job:read', experiment);
+  const visible = experimentsFor(principal, 'job:read');
+  const wanted = experiments ?? (visible === '*' ? undefined : visible);
+  const tests: ((row: JobCountRow) => boolean)[] = [
+    ...narrow(wanted, (row: JobCountRow) => row.experiment),
+    ...narrow(queues, (row: JobCountRow) => row.queue),
+    ...narrow(shares, (row: JobCountRow) => row.share),
+    ...narrow(states, (row: JobCountRow) => row.state),
+  ];
+  return (row) => tests.every((test) => test(row));
+}
+
+function narrow(
+  values: readonly string[] | null | undefined,
+  of: (row: JobCountRow) => string | null,
+): ((row: JobCountRow) => boolean)[] {
+  if (!values) return [];
+  const set = new Set<string | null>(values);
+  return [(row) => set.has(of(row))];
+}

@@ -1,0 +1,87 @@
+/** Counts by looking at every job once, as of one time of the store: the beginning, and the way back when the stream was lost. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { MongoServerError, type ClientSession, type Db, type Timestamp } from 'mongodb';
+import { jobStates, type JobState } from '../../jobs/job-state.js';
+import type { JobCountRow } from './job-counts.js';
+
+/** What the scan found. */
+export interface CountScan {
+  /** The counts hold everything up to this time of the store, and nothing behind. */
+  readonly at: Timestamp;
+  readonly jobs: readonly JobCountRow[];
+  /** Numbers by task. */
+  readonly tasks: ReadonlyMap<string, readonly number[]>;
+}
+
+interface Group {
+  readonly _id: {
+    readonly experiment: string;
+    readonly queue?: string;
+    readonly share: string;
+    readonly state: JobState;
+    readonly task?: string;
+  };
+  readonly n: number;
+}
+
+/** The server cannot read at a time yet at which collections or indexes were just made. */
+const notYet = 246;
+const maxTries = 50;
+const waitMs = 200;
+
+/** Counts all jobs. @throws the driver's error when the store cannot be read as of one time */
+export async function scanCounts(db: Db, signal: AbortSignal): Promise<CountScan> {
+  for (let tries = 1; ; tries++) {
+    const session = db.client.startSession({ snapshot: true });
+    try {
+      return await scan(db, session);
+    } catch (error) {
+      const mayRetry = error instanceof MongoServerError && error.code === notYet && tries < maxTries;
+      if (!mayRetry || signal.aborted) throw error;
+      await delay(waitMs, undefined, { signal });
+    } finally {
+      await session.endSession();
+    }
+  }
+}
+
+async function scan(db: Db, session: ClientSession): Promise<CountScan> {
+  const jobs = db.collection('jobs');
+  const key = { experiment: '$experiment', queue: '$queue', share: '$share', state: '$state', task: '$taskId' };
+  const groups = jobs.aggregate<Group>([{ $group: { _id: key, n: { $sum: 1 } } }], { session, allowDiskUse: true });
+  const rows = new Map<string, { -readonly [K in keyof JobCountRow]: JobCountRow[K] }>();
+  const tasks = new Map<string, number[]>();
+  for await (const { _id, n } of groups) {
+    const { experiment, queue = null, share, state, task } = _id;
+    const place = JSON.stringify([experiment, queue, share, state]);
+    const row = rows.get(place);
+    if (row) row.count += n;
+    else rows.set(place, { experiment, queue, share, state, count: n });
+    if (task !== undefined) add(tasks, task, state, n);
+  }
+  await takeRepeatedOut(db, session, tasks);
+  // Set by the first read of the session; the driver does not show it in its types.
+  const at = (session as { snapshotTime?: Timestamp }).snapshotTime;
+  if (!at) throw new Error('the store did not tell the time of its snapshot');
+  return { at, jobs: [...rows.values()], tasks };
+}
+
+/** In a task, a job that repeats another stands for it. */
+async function takeRepeatedOut(db: Db, session: ClientSession, tasks: Map<string, number[]>): Promise<void> {
+  const repeated = db.collection('jobs').aggregate<{ _id: { task: string; state: JobState }; n: number }>(
+    [
+      { $match: { retryOf: { $exists: true }, taskId: { $exists: true } } },
+      { $lookup: { from: 'jobs', localField: 'retryOf', foreignField: '_id', as: 'source', pipeline: [{ $project: { state: 1 } }] } },
+      { $group: { _id: { task: '$taskId', state: { $first: '$source.state' } }, n: { $sum: 1 } } },
+    ],
+    { session, allowDiskUse: true },
+  );
+  for await (const { _id, n } of repeated) add(tasks, _id.task, _id.state, -n);
+}
+
+function add(tasks: Map<string, number[]>, task: string, state: JobState, n: number): void {
+  const counts = tasks.get(task) ?? new Array<number>(jobStates.length).fill(0);
+  const index = jobStates.indexOf(state);
+  counts[index] = (counts[index] ?? 0) + n;
+  tasks.set(task, counts);
+}

@@ -1,0 +1,151 @@
+/** Streams of counts and of a task's progress: coalesced, so that they cost the same however many jobs change. */
+import { DomainError } from '@rhizome/errors';
+import type { Clock } from '@rhizome/mongo';
+import type { CountsService } from './counts.service.js';
+import type { JobCountRow } from './job-counts.js';
+import type { StateCounts } from './task-counts.js';
+
+/** Counts of jobs that changed, with the place in the stream up to which they hold. */
+export interface CountsChange {
+  readonly token: string;
+  readonly counts: readonly JobCountRow[];
+}
+
+/** What streams of counts are made of. */
+export interface CountStreamOptions {
+  readonly counts: CountsService;
+  readonly clock: Clock;
+  /** The place up to which all is counted. */
+  readonly head: () => string;
+  readonly signal: AbortSignal;
+}
+
+/** Yields all counts that match, then those that changed, at most once an interval. */
+export async function* streamCounts(
+  options: CountStreamOptions,
+  wants: (row: JobCountRow) => boolean,
+  intervalMs: number,
+): AsyncGenerator<CountsChange, void, undefined> {
+  const { counts, head, signal } = options;
+  const bell = new Bell(options, intervalMs);
+  const stop = counts.onChanged(() => bell.ring());
+  try {
+    let table = counts.jobs;
+    let seen = table.changes;
+    yield { token: head(), counts: table.rows().filter(wants) };
+    while (await bell.wait()) {
+      if (counts.jobs !== table) seen = 0;
+      table = counts.jobs;
+      const changed = table.changedSince(seen).filter(wants);
+      seen = table.changes;
+      if (changed.length > 0) yield { token: head(), counts: changed };
+    }
+  } finally {
+    stop();
+    bell.release();
+  }
+  if (!signal.aborted) throw new Error('a stream of counts ended by itself');
+}
+
+/** How far a task is. */
+export interface TaskProgressFacts {
+  readonly totalJobs: number;
+  readonly createdJobs: number;
+  readonly states: StateCounts;
+}
+
+/** Where tasks are read. */
+export interface TaskSource<TTask> {
+  /** The task, or null where there is none that the caller may read. */
+  find(): Promise<TTask | null>;
+  progress(task: TTask): Promise<TaskProgressFacts>;
+  /** Whether it has ended for good. */
+  hasEnded(task: TTask): boolean;
+  /** Calls the listener when the task's own document was written; returns how to stop. */
+  onWritten(listener: () => void): () => void;
+}
+
+/** The progress of a task, with the place in the stream. */
+export interface TaskProgressChange<TTask> {
+  readonly token: string;
+  readonly task: TTask;
+  readonly progress: TaskProgressFacts;
+}
+
+/** Messages of a task's progress are at least so far apart. */
+const progressIntervalMs = 500;
+
+/** Yields how far a task is, at each change, and ends after the last. @throws DomainError TASK_NOT_FOUND */
+export async function* streamProgress<TTask>(
+  options: CountStreamOptions,
+  id: string,
+  source: TaskSource<TTask>,
+): AsyncGenerator<TaskProgressChange<TTask>, void, undefined> {
+  const { counts, head } = options;
+  const bell = new Bell(options, progressIntervalMs);
+  const stops = [counts.onChanged((tasks) => tasks.has(id) && bell.ring()), source.onWritten(() => bell.ring())];
+  try {
+    let shown = '';
+    do {
+      const task = await source.find();
+      if (!task) throw new DomainError('TASK_NOT_FOUND', `id: there is no task "${id}", or you may not see it`, { field: 'id', value: id });
+      const progress = await source.progress(task);
+      const hasEnded = source.hasEnded(task);
+      const text = JSON.stringify([hasEnded, progress]);
+      if (text !== shown) yield { token: head(), task, progress };
+      shown = text;
+      if (hasEnded) return;
+    } while (await bell.wait());
+  } finally {
+    stops.forEach((stop) => stop());
+    bell.release();
+  }
+}
+
+/** Remembers that there is news, and lets one wait for it, at most once an interval. */
+class Bell {
+  readonly #signal: AbortSignal;
+  readonly #clock: Clock;
+  readonly #intervalMs: number;
+  readonly #onAbort = (): void => this.#wake?.();
+  #hasRung = false;
+  #wake: (() => void) | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #lastMs: number;
+
+  constructor({ signal, clock }: CountStreamOptions, intervalMs: number) {
+    this.#signal = signal;
+    this.#clock = clock;
+    this.#intervalMs = intervalMs;
+    this.#lastMs = clock.monotonicMs();
+    signal.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  ring(): void {
+    this.#hasRung = true;
+    if (!this.#wake || this.#timer) return;
+    const restMs = this.#lastMs + this.#intervalMs - this.#clock.monotonicMs();
+    if (restMs <= 0) this.#wake();
+    else this.#timer = setTimeout(() => this.#wake?.(), restMs);
+  }
+
+  /** Resolves to true when there is news and the interval is over, to false when the signal is aborted. */
+  async wait(): Promise<boolean> {
+    if (this.#signal.aborted) return false;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      if (this.#hasRung) this.ring();
+    });
+    this.#wake = undefined;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#hasRung = false;
+    this.#lastMs = this.#clock.monotonicMs();
+    return !this.#signal.aborted;
+  }
+
+  release(): void {
+    this.#signal.removeEventListener('abort', this.#onAbort);
+    clearTimeout(this.#timer);
+  }
+}

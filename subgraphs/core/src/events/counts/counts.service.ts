@@ -1,0 +1,207 @@
+/**
+ * The counts of this process: begun from the stored snapshot or a scan, carried on by the events of the stream, each once, and stored by the
+ * leader together with the place in the stream.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from '@rhizome/log';
+import type { Clock, Ids } from '@rhizome/mongo';
+import type { Db } from 'mongodb';
+import type { FeedStart } from '../change-feed.js';
+import { placeAfter } from '../cursor.js';
+import type { JobEvent } from '../job-event.js';
+import { headId, type CountChunkDocument } from './count-snapshot.document.js';
+import type { CountSnapshotsRepository } from './count-snapshots.repository.js';
+import { scanCounts } from './count-scan.js';
+import { JobCounts } from './job-counts.js';
+import { taskParts, TaskCounts, type StateCounts } from './task-counts.js';
+
+/** What {@link CountsService} is made of. */
+export interface CountsOptions {
+  readonly db: Db;
+  readonly snapshots: CountSnapshotsRepository;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Logger;
+  /** How often the leader stores them, in milliseconds. */
+  readonly saveMs: number;
+}
+
+/** Where the stream has to be read from, and the place up to which all is counted. */
+export interface CountsStart {
+  readonly feed: FeedStart;
+  readonly place: string;
+}
+
+/** Rows of one stored chunk at most. */
+const chunkRows = 5000;
+/** An idle stream's place is stored this often, so that it does not grow too old to be resumed. */
+const idleSaveMs = 60_000;
+
+/** See the head of this file. */
+export class CountsService {
+  readonly #options: CountsOptions;
+  readonly #listeners = new Set<(tasks: ReadonlySet<string>) => void>();
+  #jobs = new JobCounts();
+  #tasks = new TaskCounts();
+  #place = '';
+  #isLoaded = false;
+  /** Ids of the stored chunks of this process's last snapshot, by part; empty where all must be stored anew. */
+  #stored = new Map<string, readonly string[]>();
+  #saved: { readonly token: string; readonly changes: number; readonly atMs: number } | undefined;
+
+  constructor(options: CountsOptions) {
+    this.#options = options;
+  }
+
+  /** Whether there are counts to show. */
+  get isLoaded(): boolean {
+    return this.#isLoaded;
+  }
+
+  /** The table of jobs; another one after the stream was lost. */
+  get jobs(): JobCounts {
+    return this.#jobs;
+  }
+
+  /** Numbers of a task, or undefined where they must be counted by an index. */
+  ofTask(taskId: string): StateCounts | undefined {
+    return this.#isLoaded ? this.#tasks.get(taskId) : undefined;
+  }
+
+  /** Jobs of a share that are not terminal. */
+  live(share: string): number {
+    return this.#jobs.sum((row) => row.share === share && !endStates.has(row.state));
+  }
+
+  /** Jobs of a share that are ready. */
+  ready(share: string): number {
+    return this.#jobs.sum((row) => row.share === share && row.state === 'ACTIVATED');
+  }
+
+  /** Calls the listener after each batch that changed something, with the tasks whose numbers changed. Returns how to stop. */
+  onChanged(listener: (tasks: ReadonlySet<string>) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Takes the stored counts, or those of a scan where there are none. */
+  async begin(signal: AbortSignal): Promise<CountsStart> {
+    const snapshot = await this.#options.snapshots.read();
+    if (!snapshot) return this.rebuild(signal);
+    const { head, chunks } = snapshot;
+    const jobs = new JobCounts();
+    const tasks = new TaskCounts(undefined, head.forgottenUpTo);
+    for (const chunk of chunks) {
+      chunk.jobs.forEach((row) => jobs.set(row));
+      chunk.tasks.forEach((row) => tasks.set(row));
+    }
+    this.#replace(jobs, tasks, head.token);
+    return { feed: { after: head.token }, place: head.token };
+  }
+
+  /** Counts all jobs anew. */
+  async rebuild(signal: AbortSignal): Promise<CountsStart> {
+    const { clock, log, db } = this.#options;
+    const begun = clock.monotonicMs();
+    const found = await scanCounts(db, signal);
+    const jobs = new JobCounts();
+    const tasks = new TaskCounts();
+    found.jobs.forEach((row) => jobs.set(row));
+    for (const task of [...found.tasks.keys()].sort()) tasks.set({ task, counts: found.tasks.get(task) ?? [] });
+    const place = placeAfter(found.at);
+    this.#replace(jobs, tasks, place);
+    log.info({ rows: found.jobs.length, tasks: found.tasks.size, ms: Math.round(clock.monotonicMs() - begun) }, 'jobs were counted');
+    return { feed: { at: found.at }, place };
+  }
+
+  /** Takes events in, each once, and notes the place behind them. */
+  apply(events: readonly JobEvent[], place: string): void {
+    this.#place = place;
+    if (events.length === 0) return;
+    const tasks = new Set<string>();
+    for (const event of events) {
+      this.#jobs.apply(event);
+      if (this.#tasks.apply(event) || event.last.taskId !== undefined) tasks.add(event.last.taskId ?? '');
+    }
+    for (const listener of this.#listeners) listener(tasks);
+  }
+
+  /** Stores the counts again and again while this process leads. */
+  async saveWhile(signal: AbortSignal, epoch: number): Promise<void> {
+    const { saveMs, log } = this.#options;
+    this.#stored = new Map();
+    while (!signal.aborted) {
+      await delay(saveMs, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted || !this.#isDue()) continue;
+      try {
+        if (!(await this.save(epoch))) return;
+      } catch (err) {
+        this.#stored = new Map();
+        log.warn({ err }, 'counts could not be stored; they are stored again later');
+      }
+    }
+  }
+
+  /** Stores the counts once. @returns false when another leader has stored younger ones */
+  async save(epoch: number): Promise<boolean> {
+    const { clock, snapshots } = this.#options;
+    const token = this.#place;
+    if (!/^[0-9A-F]+$/.test(token)) return true;
+    const changes = this.#jobs.changes;
+    // Everything is copied before the first wait: the snapshot is of one moment.
+    const fresh = this.#changedChunks(epoch);
+    const forgottenUpTo = this.#tasks.forgottenUpTo;
+    const stored = new Map(this.#stored);
+    for (const [part, chunks] of fresh) stored.set(part, chunks.map(({ _id }) => _id));
+    const head = { _id: headId, schemaVersion: 1, kind: 'HEAD', createdAt: clock.now(), token, epoch, forgottenUpTo } as const;
+    const isNewest = await snapshots.write({ ...head, chunks: [...stored.values()].flat() }, [...fresh.values()].flat());
+    this.#stored = stored;
+    this.#saved = { token, changes, atMs: clock.monotonicMs() };
+    return isNewest;
+  }
+
+  #isDue(): boolean {
+    if (!this.#saved) return true;
+    if (this.#place === this.#saved.token) return false;
+    return this.#jobs.changes !== this.#saved.changes || this.#options.clock.monotonicMs() - this.#saved.atMs > idleSaveMs;
+  }
+
+  /** The parts that are not stored as they are now, cut into chunks. */
+  #changedChunks(epoch: number): ReadonlyMap<string, readonly CountChunkDocument[]> {
+    const { clock, ids } = this.#options;
+    const createdAt = clock.now();
+    const chunk = (jobs: CountChunkDocument['jobs'], tasks: CountChunkDocument['tasks']): CountChunkDocument => ({
+      _id: ids.next('counts'),
+      schemaVersion: 1,
+      kind: 'CHUNK',
+      createdAt,
+      epoch,
+      jobs,
+      tasks,
+    });
+    const changed = this.#tasks.takeChangedParts();
+    const parts = this.#stored.size === 0 ? new Set(Array.from({ length: taskParts }, (_, part) => part)) : changed;
+    const chunks = new Map([['jobs', pieces(this.#jobs.rows()).map((rows) => chunk(rows, []))]]);
+    for (const [part, rows] of this.#tasks.rowsOf(parts)) {
+      chunks.set(`tasks ${part}`, pieces(rows).map((piece) => chunk([], piece)));
+    }
+    return chunks;
+  }
+
+  #replace(jobs: JobCounts, tasks: TaskCounts, place: string): void {
+    this.#jobs = jobs;
+    this.#tasks = tasks;
+    this.#place = place;
+    this.#stored = new Map();
+    this.#saved = undefined;
+    this.#isLoaded = true;
+    for (const listener of this.#listeners) listener(new Set());
+  }
+}
+
+function pieces<T>(rows: readonly T[]): (readonly T[])[] {
+  const count = Math.ceil(rows.length / chunkRows);
+  return Array.from({ length: count }, (_, piece) => rows.slice(piece * chunkRows, (piece + 1) * chunkRows));
+}
+
+const endStates: ReadonlySet<string> = new Set(['FINISHED', 'FAILED', 'CANCELLED', 'CLOSED']);

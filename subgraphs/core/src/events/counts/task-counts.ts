@@ -1,0 +1,121 @@
+/**
+ * Numbers of jobs by task and state. Tasks whose jobs have all ended are forgotten in time, the one that changed longest ago first: their
+ * numbers are counted by the index when somebody asks.
+ */
+import { isTerminal, jobStates, type JobState } from '../../jobs/job-state.js';
+import type { JobEvent } from '../job-event.js';
+
+/** Numbers of one task; states without jobs are left out. */
+export type StateCounts = Readonly<Partial<Record<JobState, number>>>;
+
+/** Parts in which tasks are stored: a part is written when one of its tasks has changed. */
+export const taskParts = 64;
+
+/** One task as it is stored: numbers in the order of {@link jobStates}. */
+export interface TaskCountRow {
+  readonly task: string;
+  readonly counts: readonly number[];
+}
+
+const indexOf = new Map(jobStates.map((state, index) => [state, index]));
+const live = jobStates.map((state) => !isTerminal(state));
+
+/** See the head of this file. */
+export class TaskCounts {
+  readonly #open = new Map<string, number[]>();
+  /** Without live jobs; the one that changed longest ago first. */
+  readonly #idle = new Map<string, number[]>();
+  readonly #maxIdle: number;
+  /** Unknown tasks up to this id may have been forgotten; ids grow with time. */
+  #forgottenUpTo: string;
+  #changedParts = new Set<number>();
+
+  constructor(maxIdle = 10_000, forgottenUpTo = '') {
+    this.#maxIdle = maxIdle;
+    this.#forgottenUpTo = forgottenUpTo;
+  }
+
+  /** See the class. */
+  get forgottenUpTo(): string {
+    return this.#forgottenUpTo;
+  }
+
+  /** Takes one event in. @returns whether it is one of a task that is kept here */
+  apply({ last }: JobEvent): boolean {
+    const { taskId, from, to } = last;
+    if (taskId === undefined) return false;
+    const counts = this.#find(taskId) ?? this.#begin(taskId);
+    if (!counts) return false;
+    if (from !== null) add(counts, from, -1);
+    // A job that repeats one of the task stands for it from now on.
+    else if (last.repeats !== undefined) add(counts, last.repeats, -1);
+    add(counts, to, 1);
+    this.#changedParts.add(partOf(taskId));
+    this.#place(taskId, counts);
+    return true;
+  }
+
+  /** Puts numbers where they were read. */
+  set({ task, counts }: TaskCountRow): void {
+    this.#place(task, [...counts]);
+  }
+
+  /** Numbers of a task, or undefined where they are not kept here. A task that nothing was heard of has none. */
+  get(taskId: string): StateCounts | undefined {
+    const counts = this.#find(taskId);
+    if (!counts) return taskId > this.#forgottenUpTo ? {} : undefined;
+    return Object.fromEntries(jobStates.flatMap((state, index) => (counts[index] ? [[state, counts[index]]] : [])));
+  }
+
+  /** The parts that changed since they were last taken. */
+  takeChangedParts(): ReadonlySet<number> {
+    const changed = this.#changedParts;
+    this.#changedParts = new Set();
+    return changed;
+  }
+
+  /** The tasks of some parts, as they are stored, by part. */
+  rowsOf(parts: ReadonlySet<number>): ReadonlyMap<number, readonly TaskCountRow[]> {
+    const rows = new Map<number, TaskCountRow[]>([...parts].map((part) => [part, []]));
+    for (const tasks of [this.#open, this.#idle]) {
+      for (const [task, counts] of tasks) rows.get(partOf(task))?.push({ task, counts: [...counts] });
+    }
+    return rows;
+  }
+
+  #find(taskId: string): number[] | undefined {
+    return this.#open.get(taskId) ?? this.#idle.get(taskId);
+  }
+
+  #begin(taskId: string): number[] | undefined {
+    return taskId > this.#forgottenUpTo ? new Array<number>(jobStates.length).fill(0) : undefined;
+  }
+
+  #place(taskId: string, counts: number[]): void {
+    const isOpen = counts.some((count, index) => count !== 0 && live[index]);
+    this.#idle.delete(taskId);
+    if (isOpen) {
+      this.#open.set(taskId, counts);
+      return;
+    }
+    this.#open.delete(taskId);
+    this.#idle.set(taskId, counts);
+    if (this.#idle.size <= this.#maxIdle) return;
+    const [oldest] = this.#idle.keys();
+    if (oldest === undefined) return;
+    this.#idle.delete(oldest);
+    this.#changedParts.add(partOf(oldest));
+    if (oldest > this.#forgottenUpTo) this.#forgottenUpTo = oldest;
+  }
+}
+
+function add(counts: number[], state: JobState, by: number): void {
+  const index = indexOf.get(state);
+  if (index !== undefined) counts[index] = (counts[index] ?? 0) + by;
+}
+
+function partOf(taskId: string): number {
+  let hash = 0;
+  for (let at = 0; at < taskId.length; at++) hash = (hash * 31 + taskId.charCodeAt(at)) | 0;
+  return Math.abs(hash) % taskParts;
+}

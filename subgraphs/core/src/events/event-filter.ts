@@ -1,0 +1,95 @@
+/** Which events a subscriber wants, and may see. */
+import { assertCan, experimentsFor, type Principal } from '@rhizome/authz';
+import { badInput } from '@rhizome/errors';
+import type { Document } from 'mongodb';
+import type { JobState } from '../jobs/job-state.js';
+import type { JobEvent } from './job-event.js';
+
+/** The filter as it is given; what is left out or null does not narrow. */
+export interface JobEventFilterInput {
+  readonly jobIds?: readonly string[] | null | undefined;
+  readonly taskId?: string | null | undefined;
+  readonly experiments?: readonly string[] | null | undefined;
+  readonly queue?: string | null | undefined;
+  readonly share?: string | null | undefined;
+  readonly owner?: string | null | undefined;
+  readonly states?: readonly JobState[] | null | undefined;
+  readonly label?: { readonly key: string; readonly value: string } | null | undefined;
+}
+
+/** A filter, ready to be used. Undefined does not narrow; an empty set matches nothing. */
+export interface EventFilter {
+  readonly jobIds?: ReadonlySet<string> | undefined;
+  readonly taskId?: string | undefined;
+  readonly experiments?: ReadonlySet<string> | undefined;
+  readonly queue?: string | undefined;
+  readonly share?: string | undefined;
+  readonly owner?: string | undefined;
+  readonly states?: ReadonlySet<JobState> | undefined;
+  /** `key=value`. */
+  readonly label?: string | undefined;
+}
+
+/** Jobs in a filter at most. */
+const maxJobIds = 1000;
+
+/**
+ * The filter of a subscriber, narrowed to what the principal may see.
+ * @throws DomainError FORBIDDEN for an experiment that is named and not theirs, BAD_USER_INPUT for too many jobs
+ */
+export function compileFilter(input: JobEventFilterInput | null | undefined, principal: Principal): EventFilter {
+  const { jobIds, taskId, experiments, queue, share, owner, states, label } = input ?? {};
+  if (jobIds && jobIds.length > maxJobIds) throw badInput('filter.jobIds', `${jobIds.length} ids`, `at most ${maxJobIds}`);
+  for (const experiment of experiments ?? []) {
+    assertCan(principal, 'events:read', experiment);
+    assertCan(principal, 'job:read', experiment);
+  }
+  return {
+    ...(jobIds ? { jobIds: new Set(jobIds) } : {}),
+    ...(taskId ? { taskId } : {}),
+    ...(queue ? { queue } : {}),
+    ...(share ? { share } : {}),
+    ...(owner ? { owner } : {}),
+    ...(states ? { states: new Set(states) } : {}),
+    ...(label ? { label: `${label.key}=${label.value}` } : {}),
+    experiments: experiments ? new Set(experiments) : visibleExperiments(principal),
+  };
+}
+
+/** Experiments whose events a principal may read; undefined for all. */
+export function visibleExperiments(principal: Principal): ReadonlySet<string> | undefined {
+  const events = experimentsFor(principal, 'events:read');
+  const jobs = experimentsFor(principal, 'job:read');
+  if (events === '*') return jobs === '*' ? undefined : new Set(jobs);
+  return new Set(jobs === '*' ? events : events.filter((name) => jobs.includes(name)));
+}
+
+/** Whether an event meets the filter. */
+export function matches(filter: EventFilter, { jobId, last }: JobEvent): boolean {
+  return (
+    (filter.experiments === undefined || filter.experiments.has(last.experiment)) &&
+    (filter.jobIds === undefined || filter.jobIds.has(jobId)) &&
+    (filter.taskId === undefined || filter.taskId === last.taskId) &&
+    (filter.queue === undefined || filter.queue === last.queue) &&
+    (filter.share === undefined || filter.share === last.share) &&
+    (filter.owner === undefined || filter.owner === last.owner) &&
+    (filter.states === undefined || filter.states.has(last.to)) &&
+    (filter.label === undefined || last.labels.includes(filter.label))
+  );
+}
+
+/** The same filter for the server, so that a replay reads only what is wanted; undefined where all is wanted. */
+export function storedFilter(filter: EventFilter): Document | undefined {
+  const { jobIds, taskId, experiments, queue, share, owner, states, label } = filter;
+  const conditions: Document = {
+    ...(jobIds ? { id: { $in: [...jobIds] } } : {}),
+    ...(taskId ? { 'last.taskId': taskId } : {}),
+    ...(experiments ? { 'last.experiment': { $in: [...experiments] } } : {}),
+    ...(queue ? { 'last.queue': queue } : {}),
+    ...(share ? { 'last.share': share } : {}),
+    ...(owner ? { 'last.owner': owner } : {}),
+    ...(states ? { 'last.to': { $in: [...states] } } : {}),
+    ...(label ? { 'last.labels': label } : {}),
+  };
+  return Object.keys(conditions).length > 0 ? conditions : undefined;
+}

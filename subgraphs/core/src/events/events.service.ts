@@ -1,0 +1,243 @@
+/** The event stream of this process: tailer, hub and counts, and what other domains and subscribers follow. */
+import type { Principal } from '@rhizome/authz';
+import type { Logger } from '@rhizome/log';
+import type { Clock, Ids } from '@rhizome/mongo';
+import type { Db } from 'mongodb';
+import type { JobDocument } from '../jobs/job.types.js';
+import type { FeedBatch } from './change-feed.js';
+import { compileCountFilter, type JobCountFilterInput } from './counts/count-filter.js';
+import type { CountSnapshotsRepository } from './counts/count-snapshots.repository.js';
+import { streamCounts, streamProgress, type CountsChange, type TaskProgressChange, type TaskSource } from './counts/count-stream.js';
+import { CountsService } from './counts/counts.service.js';
+import type { JobCountRow } from './counts/job-counts.js';
+import { decodeCursor, encodeCursor } from './cursor.js';
+import { compileFilter, type JobEventFilterInput } from './event-filter.js';
+import { EventHub, everyEvent, type JobEventListener } from './hub.js';
+import { JobBatchReader, type ReadJobs } from './job-batch-reader.js';
+import type { JobEvent } from './job-event.js';
+import { linkSignals } from './linked-signal.js';
+import { Tailer } from './tailer.js';
+
+/** How events are kept. */
+export interface EventsConfig {
+  /** Events in memory. */
+  readonly ringSize: number;
+  /** Events in the buffer of a subscriber that has caught up. */
+  readonly bufferSize: number;
+  /** How often the leader stores the counts, in milliseconds. */
+  readonly countsSaveMs: number;
+}
+
+/** What {@link EventsService} is made of. */
+export interface EventsOptions {
+  readonly db: Db;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Logger;
+  readonly config: EventsConfig;
+  readonly snapshots: CountSnapshotsRepository;
+  readonly readJobs: ReadJobs;
+  /** Collections beside `jobs` whose writes are told to {@link EventsService.onWritten}. */
+  readonly watched: readonly string[];
+}
+
+/** One message of `jobStateChanged`; without an event it is the opening one. */
+export interface JobStateChange {
+  readonly token: string;
+  readonly event: JobEvent | null;
+}
+
+/** Part of a leader's work: what {@link EventsService.leadWith} asks of the one who knows who leads. */
+export interface LeaderTerms {
+  onGained(listener: (signal: AbortSignal, epoch: number) => void): () => void;
+}
+
+/** An idle follower is told the place this often. */
+const followIdleMs = 5000;
+
+/** See the head of this file. */
+export class EventsService {
+  readonly counts: CountsService;
+  readonly #options: EventsOptions;
+  readonly #hub: EventHub;
+  readonly #tailer: Tailer;
+  readonly #jobs: JobBatchReader;
+  readonly #written = new Map<string, Set<(ids: readonly string[]) => void>>();
+  readonly #abort = new AbortController();
+  #saving: Promise<void> = Promise.resolve();
+  #stopLeading: (() => void) | undefined;
+
+  constructor(options: EventsOptions) {
+    const { db, clock, ids, log, config, snapshots, readJobs, watched } = options;
+    this.#options = options;
+    this.#hub = new EventHub({ db, log, ringSize: config.ringSize, bufferSize: config.bufferSize });
+    this.#jobs = new JobBatchReader(readJobs);
+    this.counts = new CountsService({ db, snapshots, clock, ids, log, saveMs: config.countsSaveMs });
+    this.#tailer = new Tailer({
+      db,
+      clock,
+      log,
+      notices: watched,
+      take: (batch) => this.#take(batch),
+      recover: async (signal) => {
+        const { feed, place } = await this.counts.rebuild(signal);
+        this.#hub.begin(place);
+        return feed;
+      },
+    });
+  }
+
+  /** Whether the stream is read and there are counts. */
+  get isReady(): boolean {
+    return this.counts.isLoaded && this.#tailer.isAlive;
+  }
+
+  /** Loads or makes the counts and begins to read the stream; resolves when it is open. */
+  async start(): Promise<void> {
+    const { feed, place } = await this.counts.begin(this.#abort.signal);
+    this.#hub.begin(place);
+    this.#tailer.start(feed);
+    await this.#tailer.opened;
+  }
+
+  /** Stores the counts while this process leads. */
+  leadWith(terms: LeaderTerms): void {
+    this.#stopLeading = terms.onGained((signal, epoch) => {
+      this.#saving = this.#saving.then(() => this.counts.saveWhile(signal, epoch));
+    });
+  }
+
+  /** Ends all streams and reads no more; the leader's signal must have been aborted. */
+  async stop(): Promise<void> {
+    this.#stopLeading?.();
+    this.#abort.abort();
+    await this.#tailer.stop();
+    await this.#saving;
+  }
+
+  /** Tells a listener of all events of jobs, in order, in batches, as they come; it must not wait. Returns how to stop. */
+  onEvents(listener: JobEventListener): () => void {
+    return this.#hub.onEvents(listener);
+  }
+
+  /** Calls the listener when the stream was lost, and events may have gone by unseen. Returns how to stop. */
+  onReset(listener: () => void): () => void {
+    return this.#hub.onReset(listener);
+  }
+
+  /** Tells a listener of documents of a watched collection that were written. Returns how to stop. */
+  onWritten(collection: string, listener: (ids: readonly string[]) => void): () => void {
+    const listeners = this.#written.get(collection) ?? new Set();
+    this.#written.set(collection, listeners);
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }
+
+  /**
+   * Follows all events from a place on, or from now, each at least once, in order, without gaps; the first batch may be empty and tells where
+   * the stream begins. Reads no further than its consumer. @throws DomainError CURSOR_EXPIRED, CURSOR_INVALID
+   */
+  async *follow(options: {
+    readonly after: string | null;
+    readonly signal: AbortSignal;
+  }): AsyncGenerator<{ readonly events: readonly JobEvent[]; readonly cursor: string }, void, undefined> {
+    await this.#tailer.opened;
+    const tie = linkSignals([options.signal, this.#abort.signal]);
+    const after = options.after === null ? this.#hub.head : decodeCursor(options.after);
+    try {
+      yield { events: [], cursor: encodeCursor(after) };
+      const request = { filter: everyEvent, after, signal: tie.signal, whenBehind: 'replay', idleMs: followIdleMs } as const;
+      for await (const { events, position } of this.#hub.stream(request)) yield { events, cursor: encodeCursor(position) };
+    } finally {
+      tie.release();
+    }
+  }
+
+  /** Events that a principal may see, for a subscriber. @throws DomainError CURSOR_…, FORBIDDEN, BAD_USER_INPUT, SUBSCRIPTION_LAGGED */
+  async *jobStateChanged(
+    input: JobEventFilterInput | null | undefined,
+    after: string | null | undefined,
+    principal: Principal,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<JobStateChange, void, undefined> {
+    const filter = compileFilter(input, principal);
+    const place = typeof after === 'string' ? decodeCursor(after) : undefined;
+    await this.#tailer.opened;
+    const start = place ?? this.#hub.head;
+    const tie = linkSignals([signal, this.#abort.signal]);
+    try {
+      if (place === undefined) yield { token: start, event: null };
+      const request = { filter, after: start, signal: tie.signal, whenBehind: 'end' } as const;
+      for await (const { events } of this.#hub.stream(request)) {
+        for (const event of events) yield { token: event.token, event };
+      }
+    } finally {
+      tie.release();
+    }
+  }
+
+  /** The job of an event, as it is now. */
+  readJob(event: JobEvent): Promise<JobDocument | null> {
+    return this.#jobs.load(event.jobId);
+  }
+
+  /** Counts that a principal may see. */
+  jobCounts(filter: JobCountFilterInput | null | undefined, principal: Principal): readonly JobCountRow[] {
+    return this.counts.jobs.rows().filter(compileCountFilter(filter, principal));
+  }
+
+  /** Counts that a principal may see, and their changes. */
+  async *jobCountsChanged(
+    filter: JobCountFilterInput | null | undefined,
+    intervalMs: number,
+    principal: Principal,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<CountsChange, void, undefined> {
+    const wants = compileCountFilter(filter, principal);
+    await this.#tailer.opened;
+    const tie = linkSignals([signal, this.#abort.signal]);
+    try {
+      yield* streamCounts(this.#streamOptions(tie.signal), wants, intervalMs);
+    } finally {
+      tie.release();
+    }
+  }
+
+  /** The progress of a task, until it has ended. @throws DomainError TASK_NOT_FOUND */
+  async *taskProgress<TTask>(
+    id: string,
+    source: Omit<TaskSource<TTask>, 'onWritten'>,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<TaskProgressChange<TTask>, void, undefined> {
+    await this.#tailer.opened;
+    const tie = linkSignals([signal, this.#abort.signal]);
+    const onWritten = (listener: () => void): (() => void) =>
+      this.onWritten('tasks', (ids) => {
+        if (ids.includes(id)) listener();
+      });
+    try {
+      yield* streamProgress(this.#streamOptions(tie.signal), id, { ...source, onWritten });
+    } finally {
+      tie.release();
+    }
+  }
+
+  #streamOptions(signal: AbortSignal) {
+    return { counts: this.counts, clock: this.#options.clock, head: () => this.#hub.head, signal };
+  }
+
+  #take({ events, notices, position }: FeedBatch): void {
+    const fresh = this.#hub.publish(events, position);
+    this.counts.apply(fresh, position);
+    if (notices.length === 0) return;
+    const byCollection = new Map<string, Set<string>>();
+    for (const { collection, id } of notices) {
+      const ids = byCollection.get(collection);
+      if (ids) ids.add(id);
+      else byCollection.set(collection, new Set([id]));
+    }
+    for (const [collection, ids] of byCollection) {
+      for (const listener of this.#written.get(collection) ?? []) listener([...ids]);
+    }
+  }
+}

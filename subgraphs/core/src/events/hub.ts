@@ -1,0 +1,113 @@
+/** Where the events of this process's tailer arrive: kept in the ring, handed to those whom they concern, told to listeners. */
+import type { Logger } from '@rhizome/log';
+import type { Db } from 'mongodb';
+import type { EventFilter } from './event-filter.js';
+import { EventRing } from './event-ring.js';
+import type { JobEvent } from './job-event.js';
+import { streamJobs, type JobEventBatch, type StreamRequest } from './job-stream.js';
+import { SubscriberIndex } from './subscriber-index.js';
+
+/** What {@link EventHub} is made of. */
+export interface HubOptions {
+  readonly db: Db;
+  readonly log: Logger;
+  /** Events that are kept in memory. */
+  readonly ringSize: number;
+  /** Events in a consumer's own buffer. */
+  readonly bufferSize: number;
+}
+
+/** Takes events in batches, in order. Must not throw and must not wait. */
+export type JobEventListener = (events: readonly JobEvent[]) => void;
+
+/** See the head of this file. */
+export class EventHub {
+  readonly #options: HubOptions;
+  readonly #listeners = new Set<JobEventListener>();
+  readonly #resets = new Set<() => void>();
+  #index = new SubscriberIndex();
+  #ring: EventRing;
+  #head = '';
+
+  constructor(options: HubOptions) {
+    this.#options = options;
+    // Until the tailer has begun, no place is covered.
+    this.#ring = new EventRing(1, '~');
+  }
+
+  /** The place up to which everything was published. */
+  get head(): string {
+    return this.#head;
+  }
+
+  /** Consumers that have caught up. */
+  get liveConsumers(): number {
+    return this.#index.size;
+  }
+
+  /** Events in memory. */
+  get size(): number {
+    return this.#ring.size;
+  }
+
+  /** Begins, or begins anew after the stream was lost: everything after this place will be published. */
+  begin(start: string): void {
+    const isAnew = this.#ring.floor !== '~';
+    this.#ring = new EventRing(this.#options.ringSize, start);
+    const orphans = this.#index;
+    this.#index = new SubscriberIndex();
+    orphans.closeAll();
+    if (isAnew) for (const listener of this.#resets) this.#guarded(listener);
+  }
+
+  /** Takes a batch in. @returns the events that were not known before */
+  publish(events: readonly JobEvent[], head: string): readonly JobEvent[] {
+    this.#head = head;
+    const fresh = this.#ring.append(events, head);
+    for (const event of fresh) this.#index.deliver(event);
+    if (fresh.length > 0) for (const listener of this.#listeners) this.#guarded(() => listener(fresh));
+    return fresh;
+  }
+
+  /** Tells a listener of all events as they come; returns how to stop. */
+  onEvents(listener: JobEventListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Calls the listener when the stream was lost: events may have gone by unseen. Returns how to stop. */
+  onReset(listener: () => void): () => void {
+    this.#resets.add(listener);
+    return () => this.#resets.delete(listener);
+  }
+
+  /** Follows the stream from a place on; see {@link streamJobs}. */
+  stream(request: StreamRequest): AsyncGenerator<JobEventBatch, void, undefined> {
+    const { db, bufferSize } = this.#options;
+    const hub = { ring: () => this.#ring, index: () => this.#index };
+    return streamJobs(
+      {
+        db,
+        bufferSize,
+        get ring() {
+          return hub.ring();
+        },
+        get index() {
+          return hub.index();
+        },
+      },
+      request,
+    );
+  }
+
+  #guarded(call: () => void): void {
+    try {
+      call();
+    } catch (err) {
+      this.#options.log.error({ err }, 'a listener of events failed');
+    }
+  }
+}
+
+/** A filter that takes everything. */
+export const everyEvent: EventFilter = {};

@@ -1,0 +1,71 @@
+/** Doors of the event stream: unpack, call, map. */
+import type { Policies } from '@rhizome/authz';
+import { badInput } from '@rhizome/errors';
+import type { Resolvers } from '../types.generated.js';
+import { encodeCursor } from './cursor.js';
+import { isToldByEvent, jobOfEvent } from './event-job.js';
+
+const shortestIntervalMs = 100;
+const longestIntervalMs = 60_000;
+
+export const eventResolvers: Pick<
+  Resolvers,
+  'Query' | 'JobCountsChanged' | 'JobStateChanged' | 'TaskProgressChanged'
+> & {
+  readonly Subscription: Pick<NonNullable<Resolvers['Subscription']>, 'jobStateChanged' | 'taskProgress' | 'jobCountsChanged'>;
+} = {
+  Query: {
+    jobCounts: (_parent, { filter }, { core, principal }) => core.events.jobCounts(filter, principal),
+  },
+  Subscription: {
+    jobStateChanged: {
+      subscribe: (_parent, { filter, after }, { core, principal, signal }) =>
+        core.events.jobStateChanged(filter, after, principal, signal),
+      resolve: (change: unknown) => change as never,
+    },
+    taskProgress: {
+      subscribe: (_parent, { id }, { core, principal, signal }) =>
+        core.events.taskProgress(id, core.tasks.progressSource(id, principal), signal),
+      resolve: (change: unknown) => change as never,
+    },
+    jobCountsChanged: {
+      subscribe: (_parent, { filter, intervalMs }, { core, principal, signal }) =>
+        core.events.jobCountsChanged(filter, checkedInterval(intervalMs), principal, signal),
+      resolve: (change: unknown) => change as never,
+    },
+  },
+  JobStateChanged: {
+    cursor: ({ token }) => encodeCursor(token),
+    job: ({ event }, _args, { core }, info) => {
+      if (!event) return null;
+      return isToldByEvent(info) ? jobOfEvent(event) : core.events.readJob(event);
+    },
+    previousState: ({ event }) => event?.last.from ?? null,
+    state: ({ event }) => event?.last.to ?? null,
+    attempt: ({ event }) => event?.last.attempt ?? null,
+    actor: ({ event }) => event?.last.actor ?? null,
+    reason: ({ event }) => event?.last.reason ?? null,
+    at: ({ event }) => event?.last.at ?? null,
+    revision: ({ event }) => event?.last.revision ?? null,
+  },
+  TaskProgressChanged: {
+    cursor: ({ token }) => encodeCursor(token),
+  },
+  JobCountsChanged: {
+    cursor: ({ token }) => encodeCursor(token),
+  },
+};
+
+function checkedInterval(intervalMs: number | null | undefined): number {
+  const given = intervalMs ?? 1000;
+  if (given >= shortestIntervalMs && given <= longestIntervalMs) return given;
+  throw badInput('intervalMs', given, `${shortestIntervalMs} to ${longestIntervalMs}`);
+}
+
+export const eventPolicies: Policies = {
+  'Query.jobCounts': { action: 'job:read' },
+  // Which experiments they may follow, the service narrows to.
+  'Subscription.jobStateChanged': { action: 'events:read' },
+  'Subscription.jobCountsChanged': { action: 'events:read' },
+  'Subscription.taskProgress': { action: 'task:read' },
+};

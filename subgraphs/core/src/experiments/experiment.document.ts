@@ -1,0 +1,34 @@
+/** The stored shape of an experiment. */
+import { defineCollection } from '@rhizome/mongo';
+
+/** A registered experiment; it never changes. */
+export interface ExperimentDocument {
+  /** The name. */
+  readonly _id: string;
+  readonly schemaVersion: number;
+  readonly revision: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly title: string;
+  readonly description?: string;
+  /** The subject that registered it. */
+  readonly registeredBy: string;
+}
+
+/** Experiments. Few: they are read whole. */
+export const experimentsCollection = defineCollection<ExperimentDocument>({
+  name: 'experiments',
+  schemaVersion: 1,
+  validator: {
+    required: ['revision', 'createdAt', 'updatedAt', 'title', 'registeredBy'],
+    properties: {
+      _id: { bsonType: 'string', pattern: '^[a-z][a-z0-9-]{0,30}$' },
+      revision: { bsonType: 'int', minimum: 1 },
+      createdAt: { bsonType: 'date' },
+      updatedAt: { bsonType: 'date' },
+      title: { bsonType: 'string', minLength: 1, maxLength: 100 },
+      description: { bsonType: 'string', maxLength: 500 },
+      registeredBy: { bsonType: 'string' },
+    },
+  },
+});

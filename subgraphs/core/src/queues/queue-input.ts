@@ -1,0 +1,99 @@
+/** What inputs about queues may hold. Pure. */
+import { checkKey } from '../directory/idempotency.js';
+import { Problems } from '../directory/problems.js';
+import type { QueueDocument, QueueExecutor, QueueState, StoredQueueLimits } from './queue.document.js';
+
+/** Reasons to refuse a change of a queue. */
+export type QueueProblemCode =
+  | 'QUEUE_NOT_FOUND'
+  | 'QUEUE_NAME_TAKEN'
+  | 'EXPERIMENT_NOT_FOUND'
+  | 'REVISION_CONFLICT'
+  | 'IDEMPOTENCY_KEY_REUSED';
+
+/** Limits as they are given: left out stays, null takes a limit away. */
+export type LimitsInput = { readonly [K in keyof StoredQueueLimits]?: number | null | undefined };
+
+/** A queue to create. */
+export interface CreateQueue {
+  readonly name: string;
+  readonly site: string;
+  readonly experiments?: readonly string[] | null | undefined;
+  readonly executor?: QueueExecutor | null | undefined;
+  readonly limits?: LimitsInput | null | undefined;
+  readonly labels?: QueueDocument['labels'] | null | undefined;
+  readonly state?: QueueState | null | undefined;
+  readonly idempotencyKey?: string | null | undefined;
+}
+
+/** What to change of a queue; what is left out or null stays. */
+export interface UpdateQueue extends Omit<CreateQueue, 'site' | 'state' | 'idempotencyKey'> {
+  readonly site?: string | null | undefined;
+  readonly expectedRevision?: number | null | undefined;
+}
+
+/** What a queue is unless told otherwise. */
+export const defaultLimits: StoredQueueLimits = { heartbeatSeconds: 10, leaseSeconds: 30 };
+
+/** The form of a queue's name. */
+export const queueName = /^[A-Za-z0-9._-]{1,63}$/;
+
+const nameForm = '1 to 63 letters, digits, ".", "_", "-"';
+const largest = { maxCores: 4096, maxMemoryMiB: 16_777_216, maxWalltimeSeconds: 2_592_000, maxRunningJobs: 10_000_000 };
+const longestHeartbeat = 300;
+const longestLease = 3600;
+
+/** Faults of a queue to create. */
+export function checkCreate(input: CreateQueue): Problems<QueueProblemCode> {
+  const problems = new Problems<QueueProblemCode>();
+  problems.form(['name'], input.name, queueName, nameForm);
+  checkKey(problems, input.idempotencyKey);
+  checkCommon(problems, input);
+  checkLimits(problems, mergeLimits(defaultLimits, input.limits));
+  return problems;
+}
+
+/** Faults of a change, seen against the queue as it is. */
+export function checkUpdate(input: UpdateQueue, current: QueueDocument): Problems<QueueProblemCode> {
+  const problems = new Problems<QueueProblemCode>();
+  checkCommon(problems, input);
+  checkLimits(problems, mergeLimits(current.limits, input.limits));
+  return problems;
+}
+
+/** Faults of a reason. */
+export function checkReason(reason: string): Problems<QueueProblemCode> {
+  const problems = new Problems<QueueProblemCode>();
+  problems.text(['reason'], reason, 1, 500);
+  return problems;
+}
+
+/** Limits after a change. */
+export function mergeLimits(current: StoredQueueLimits, change: LimitsInput | null | undefined): StoredQueueLimits {
+  const merged: Record<string, number> = { ...current };
+  for (const [name, value] of Object.entries(change ?? {})) {
+    if (value === undefined) continue;
+    if (value !== null) merged[name] = value;
+    else delete merged[name];
+  }
+  return { ...defaultLimits, ...merged };
+}
+
+function checkCommon(problems: Problems<QueueProblemCode>, { site, experiments, labels }: UpdateQueue): void {
+  if (typeof site === 'string') problems.text(['site'], site, 1, 63);
+  problems.distinct(['experiments'], experiments ?? [], 1000);
+  problems.labels(['labels'], labels ?? [], 32);
+}
+
+function checkLimits(problems: Problems<QueueProblemCode>, limits: StoredQueueLimits): void {
+  for (const [name, max] of Object.entries(largest)) {
+    problems.whole(['limits', name], limits[name as keyof typeof largest], 1, max);
+  }
+  const { heartbeatSeconds, leaseSeconds } = limits;
+  problems.whole(['limits', 'heartbeatSeconds'], heartbeatSeconds, 1, longestHeartbeat);
+  const shortestLease = 2 * heartbeatSeconds;
+  if (!Number.isInteger(leaseSeconds) || leaseSeconds < shortestLease || leaseSeconds > longestLease) {
+    const expected = `a whole number from ${shortestLease} (twice the heartbeat) to ${longestLease}`;
+    problems.invalid(['limits', 'leaseSeconds'], leaseSeconds, expected);
+  }
+}

@@ -1,0 +1,106 @@
+/** The stored shape of a queue. */
+import { defineCollection } from '@rhizome/mongo';
+import type { StoredCreation } from '../directory/idempotency.js';
+
+/** Whether a queue takes work. */
+export const queueStates = ['ONLINE', 'TEST', 'BROKEROFF', 'PAUSED', 'OFFLINE'] as const;
+/** One of {@link queueStates}. */
+export type QueueState = (typeof queueStates)[number];
+
+/** How workers get to a queue. */
+export const queueExecutors = ['DIRECT', 'SLURM', 'HTCONDOR', 'KUBERNETES'] as const;
+/** One of {@link queueExecutors}. */
+export type QueueExecutor = (typeof queueExecutors)[number];
+
+/** Limits of a queue; what is left out is not limited. */
+export interface StoredQueueLimits {
+  readonly maxCores?: number;
+  readonly maxMemoryMiB?: number;
+  readonly maxWalltimeSeconds?: number;
+  readonly maxRunningJobs?: number;
+  readonly heartbeatSeconds: number;
+  readonly leaseSeconds: number;
+}
+
+/** A queue. */
+export interface QueueDocument {
+  readonly _id: string;
+  readonly schemaVersion: number;
+  readonly revision: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly name: string;
+  readonly site: string;
+  readonly state: QueueState;
+  readonly stateReason?: string;
+  readonly stateChangedBy: string;
+  readonly stateChangedAt: Date;
+  /** Names, sorted; empty admits every experiment. */
+  readonly experiments: readonly string[];
+  readonly executor: QueueExecutor;
+  readonly limits: StoredQueueLimits;
+  readonly labels: readonly { readonly key: string; readonly value: string }[];
+  readonly creation?: StoredCreation;
+}
+
+const limit = { bsonType: 'number', minimum: 1 };
+const text = { bsonType: 'string' };
+
+/** Queues. Few: they are read whole, and paged for callers. */
+export const queuesCollection = defineCollection<QueueDocument>({
+  name: 'queues',
+  schemaVersion: 1,
+  validator: {
+    required: [
+      'revision',
+      'createdAt',
+      'updatedAt',
+      'name',
+      'site',
+      'state',
+      'stateChangedBy',
+      'stateChangedAt',
+      'experiments',
+      'executor',
+      'limits',
+      'labels',
+    ],
+    properties: {
+      revision: { bsonType: 'int', minimum: 1 },
+      createdAt: { bsonType: 'date' },
+      updatedAt: { bsonType: 'date' },
+      name: { bsonType: 'string', pattern: '^[A-Za-z0-9._-]{1,63}$' },
+      site: text,
+      state: { enum: [...queueStates] },
+      stateReason: { bsonType: 'string', maxLength: 500 },
+      stateChangedBy: text,
+      stateChangedAt: { bsonType: 'date' },
+      experiments: { bsonType: 'array', maxItems: 1000, items: text },
+      executor: { enum: [...queueExecutors] },
+      limits: {
+        bsonType: 'object',
+        required: ['heartbeatSeconds', 'leaseSeconds'],
+        additionalProperties: false,
+        properties: {
+          maxCores: limit,
+          maxMemoryMiB: limit,
+          maxWalltimeSeconds: limit,
+          maxRunningJobs: limit,
+          heartbeatSeconds: limit,
+          leaseSeconds: limit,
+        },
+      },
+      labels: { bsonType: 'array', maxItems: 32, items: { bsonType: 'object', required: ['key', 'value'] } },
+      creation: { bsonType: 'object', required: ['by', 'key', 'digest'] },
+    },
+  },
+  indexes: [
+    { name: 'name_uq', keys: { name: 1 }, options: { unique: true }, why: 'a queue by name; pages of queues by name' },
+    {
+      name: 'creation_uq',
+      keys: { 'creation.by': 1, 'creation.key': 1 },
+      options: { unique: true, partialFilterExpression: { 'creation.key': { $exists: true } } },
+      why: 'the queue that a call with this key has created',
+    },
+  ],
+});

@@ -1,0 +1,251 @@
+/** Rules of queues: who may see and change which, and how. */
+import { assertCan, experimentsFor, type Action, type Principal } from '@rhizome/authz';
+import { badInput } from '@rhizome/errors';
+import type { Clock, Ids, KeysetPage } from '@rhizome/mongo';
+import type { Filter } from 'mongodb';
+import { digestOf } from '../directory/idempotency.js';
+import { Problems, type Problem } from '../directory/problems.js';
+import {
+  checkCreate,
+  checkReason,
+  checkUpdate,
+  defaultLimits,
+  mergeLimits,
+  type CreateQueue,
+  type QueueProblemCode,
+  type UpdateQueue,
+} from './queue-input.js';
+import type { QueueDocument, QueueState } from './queue.document.js';
+import type { QueuesRepository } from './queues.repository.js';
+
+/** What {@link QueuesService} is made of. */
+export interface QueuesOptions {
+  readonly repository: QueuesRepository;
+  /** Names among these that are no experiments. */
+  readonly missingExperiments: (names: readonly string[]) => Promise<ReadonlySet<string>>;
+  readonly clock: Clock;
+  readonly ids: Ids;
+}
+
+/** Which queues. */
+export interface QueueFilter {
+  readonly names?: readonly string[] | null | undefined;
+  readonly site?: string | null | undefined;
+  readonly states?: readonly QueueState[] | null | undefined;
+  readonly experiment?: string | null | undefined;
+}
+
+/** The state a queue is put in. */
+export interface SetQueueState {
+  readonly name: string;
+  readonly state: QueueState;
+  readonly reason: string;
+}
+
+/** The queue, or why it was refused. */
+export interface QueueResult {
+  readonly queue: QueueDocument | null;
+  readonly userErrors: readonly Problem<QueueProblemCode>[];
+}
+
+/** Tries before a change gives way to others that keep changing the same queue. */
+const maxTries = 10;
+
+/** See the head of this file. */
+export class QueuesService {
+  readonly #options: QueuesOptions;
+
+  constructor(options: QueuesOptions) {
+    this.#options = options;
+  }
+
+  /** Reads the queues into memory. */
+  async start(): Promise<void> {
+    await this.#options.repository.directory.load();
+  }
+
+  /** All queues as they are in memory. */
+  all(): readonly QueueDocument[] {
+    return this.#options.repository.directory.all();
+  }
+
+  /** Queues by id, one answer an id. */
+  byIds(ids: readonly string[]): Promise<readonly (QueueDocument | null)[]> {
+    return this.#options.repository.directory.find(ids);
+  }
+
+  /** Queues by name, one answer a name. */
+  byNames(names: readonly string[]): Promise<readonly (QueueDocument | null)[]> {
+    return this.#options.repository.byNames(names);
+  }
+
+  /** Calls the listener with queues that are new or changed; returns how to stop. */
+  onChanged(listener: (changed: readonly QueueDocument[]) => void): () => void {
+    return this.#options.repository.directory.onChanged(listener);
+  }
+
+  /** Whether a principal may know of a queue: one that admits every experiment, or one of theirs. */
+  isVisible(queue: QueueDocument, principal: Principal): boolean {
+    const visible = experimentsFor(principal, 'queue:read');
+    if (visible === '*') return true;
+    if (visible.length === 0) return false;
+    return queue.experiments.length === 0 || queue.experiments.some((name) => visible.includes(name));
+  }
+
+  /** A page of the queues that a principal may see, by name. */
+  async page(
+    filter: QueueFilter | null | undefined,
+    page: { readonly first: number; readonly after?: string | null | undefined },
+    principal: Principal,
+  ): Promise<KeysetPage<QueueDocument>> {
+    if ((filter?.names?.length ?? 0) > 1000) throw badInput('filter.names', filter?.names?.length, 'at most 1000 names');
+    return this.#options.repository.page({ filter: storedFilter(filter ?? {}, principal), ...page });
+  }
+
+  /** Creates a queue; the same call with the same key gives the same queue. */
+  async create(input: CreateQueue, principal: Principal): Promise<QueueResult> {
+    const problems = checkCreate(input);
+    if (problems.none) await this.#checkExperiments(problems, input.experiments);
+    if (!problems.none) return refused(problems);
+    const queue = this.#newQueue(input, principal);
+    const result = await this.#options.repository.insert(queue);
+    if ('inserted' in result) return { queue: result.inserted, userErrors: [] };
+    if ('nameTaken' in result) {
+      problems.add('QUEUE_NAME_TAKEN', ['name'], `name: there is a queue "${input.name}" already; take another name`);
+      return refused(problems);
+    }
+    if (result.repeated.creation?.digest === queue.creation?.digest) return { queue: result.repeated, userErrors: [] };
+    const message = `idempotencyKey: "${input.idempotencyKey}" was used before for queue "${result.repeated.name}" with other content; take a fresh key`;
+    problems.add('IDEMPOTENCY_KEY_REUSED', ['idempotencyKey'], message);
+    return refused(problems);
+  }
+
+  /** Changes a queue. */
+  async update(input: UpdateQueue, principal: Principal): Promise<QueueResult> {
+    const { expectedRevision } = input;
+    return this.#change(input.name, principal, 'queue:update', async (current, problems) => {
+      if (typeof expectedRevision === 'number' && expectedRevision !== current.revision) {
+        const message = `expectedRevision: ${expectedRevision} is not the queue's; it was changed and has ${current.revision} now`;
+        problems.add('REVISION_CONFLICT', ['expectedRevision'], message);
+        return null;
+      }
+      problems.found.push(...checkUpdate(input, current).found);
+      if (problems.none) await this.#checkExperiments(problems, input.experiments);
+      // Whoever opens a queue to an experiment must be allowed to there, too.
+      if (input.experiments) assertIn(principal, 'queue:update', input.experiments);
+      return problems.none ? changed(current, input) : null;
+    });
+  }
+
+  /** Puts a queue in a state. */
+  async setState({ name, state, reason }: SetQueueState, principal: Principal): Promise<QueueResult> {
+    return this.#change(name, principal, 'queue:setState', (current, problems) => {
+      problems.found.push(...checkReason(reason).found);
+      const { subject } = principal;
+      return Promise.resolve(
+        problems.none
+          ? { ...current, state, stateReason: reason, stateChangedBy: subject, stateChangedAt: this.#options.clock.now() }
+          : null,
+      );
+    });
+  }
+
+  async #change(
+    name: string,
+    principal: Principal,
+    action: Action,
+    decide: (current: QueueDocument, problems: Problems<QueueProblemCode>) => Promise<QueueDocument | null>,
+  ): Promise<QueueResult> {
+    const { repository, clock } = this.#options;
+    for (let tries = 0; tries < maxTries; tries++) {
+      const problems = new Problems<QueueProblemCode>();
+      const current = await repository.read(name);
+      if (!current || !this.isVisible(current, principal)) {
+        problems.add('QUEUE_NOT_FOUND', ['name'], `name: there is no queue "${name}", or you may not see it`);
+        return refused(problems);
+      }
+      assertIn(principal, action, current.experiments);
+      const next = await decide(current, problems);
+      if (!next) return refused(problems);
+      if (next === current) return { queue: current, userErrors: [] };
+      const written = { ...next, revision: current.revision + 1, updatedAt: clock.now() };
+      if (await repository.replace(written)) return { queue: written, userErrors: [] };
+    }
+    const problems = new Problems<QueueProblemCode>();
+    problems.add('REVISION_CONFLICT', ['name'], `name: queue "${name}" is being changed by others all the time; try again`);
+    return refused(problems);
+  }
+
+  async #checkExperiments(
+    problems: Problems<QueueProblemCode>,
+    names: readonly string[] | null | undefined,
+  ): Promise<void> {
+    const missing = await this.#options.missingExperiments(names ?? []);
+    (names ?? []).forEach((name, index) => {
+      if (!missing.has(name)) return;
+      const message = `experiments.${index}: "${name}" is not registered; register it first`;
+      problems.add('EXPERIMENT_NOT_FOUND', ['experiments', index], message);
+    });
+  }
+
+  #newQueue(input: CreateQueue, { subject }: Principal): QueueDocument {
+    const now = this.#options.clock.now();
+    const { name, site, idempotencyKey } = input;
+    return {
+      _id: this.#options.ids.next('queue'),
+      schemaVersion: 1,
+      revision: 1,
+      createdAt: now,
+      updatedAt: now,
+      name,
+      site,
+      state: input.state ?? 'ONLINE',
+      stateChangedBy: subject,
+      stateChangedAt: now,
+      experiments: [...(input.experiments ?? [])].sort(),
+      executor: input.executor ?? 'DIRECT',
+      limits: mergeLimits(defaultLimits, input.limits),
+      labels: (input.labels ?? []).map(({ key, value }) => ({ key, value })),
+      ...(idempotencyKey ? { creation: { by: subject, key: idempotencyKey, digest: digestOf(input) } } : {}),
+    };
+  }
+}
+
+function refused(problems: Problems<QueueProblemCode>): QueueResult {
+  return { queue: null, userErrors: problems.found };
+}
+
+/** A queue that admits every experiment is everybody's: only who may act everywhere may change it. */
+function assertIn(principal: Principal, action: Action, experiments: readonly string[]): void {
+  if (experiments.length === 0) assertCan(principal, action, '*');
+  for (const experiment of experiments) assertCan(principal, action, experiment);
+}
+
+function changed(current: QueueDocument, input: UpdateQueue): QueueDocument {
+  const next: QueueDocument = {
+    ...current,
+    site: input.site ?? current.site,
+    experiments: input.experiments ? [...input.experiments].sort() : current.experiments,
+    executor: input.executor ?? current.executor,
+    limits: mergeLimits(current.limits, input.limits),
+    labels: input.labels ? input.labels.map(({ key, value }) => ({ key, value })) : current.labels,
+  };
+  return digestOf(next) === digestOf(current) ? current : next;
+}
+
+function storedFilter({ names, site, states, experiment }: QueueFilter, principal: Principal): Filter<QueueDocument> {
+  const visible = experimentsFor(principal, 'queue:read');
+  const admits = (experiments: readonly string[]): Filter<QueueDocument> => ({
+    $or: [{ experiments: { $size: 0 } }, { experiments: { $in: [...experiments] } }],
+  });
+  return {
+    $and: [
+      ...(names ? [{ name: { $in: [...names] } }] : []),
+      ...(site ? [{ site }] : []),
+      ...(states ? [{ state: { $in: [...states] } }] : []),
+      ...(experiment ? [admits([experiment])] : []),
+      ...(visible === '*' ? [] : [admits(visible)]),
+      {},
+    ],
+  };
+}

@@ -1,0 +1,61 @@
+/** The stored shape of an experiment's shares. */
+import { defineCollection } from '@rhizome/mongo';
+
+/** One leaf. */
+export interface StoredShareLeaf {
+  readonly leaf: string;
+  readonly nominalCores: number;
+  /** Left out: without limit. */
+  readonly borrowLimitCores?: number;
+  readonly weight: number;
+  /** Left out: without limit. */
+  readonly ownerLimitCores?: number;
+}
+
+/** All leaves of one experiment: they are set together, so they are one document. */
+export interface SharesDocument {
+  /** The experiment's name. */
+  readonly _id: string;
+  readonly schemaVersion: number;
+  readonly revision: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  /** 1 to 100, the default first. */
+  readonly leaves: readonly StoredShareLeaf[];
+}
+
+/** Leaves of an experiment at most. */
+export const maxLeaves = 100;
+
+const cores = { bsonType: 'int', minimum: 0, maximum: 100_000_000 };
+
+/** Shares, one document an experiment. Few: they are read whole. */
+export const sharesCollection = defineCollection<SharesDocument>({
+  name: 'shares',
+  schemaVersion: 1,
+  validator: {
+    required: ['revision', 'createdAt', 'updatedAt', 'leaves'],
+    properties: {
+      revision: { bsonType: 'int', minimum: 1 },
+      createdAt: { bsonType: 'date' },
+      updatedAt: { bsonType: 'date' },
+      leaves: {
+        bsonType: 'array',
+        minItems: 1,
+        maxItems: maxLeaves,
+        items: {
+          bsonType: 'object',
+          required: ['leaf', 'nominalCores', 'weight'],
+          additionalProperties: false,
+          properties: {
+            leaf: { bsonType: 'string' },
+            nominalCores: cores,
+            borrowLimitCores: cores,
+            weight: { bsonType: 'number' },
+            ownerLimitCores: cores,
+          },
+        },
+      },
+    },
+  },
+});

@@ -1,0 +1,176 @@
+/** Rules of shares: who may see which, and how they are set. */
+import { experimentsFor, type Principal } from '@rhizome/authz';
+import type { Clock } from '@rhizome/mongo';
+import { Problems, type Problem } from '../directory/problems.js';
+import type { SharesDocument, StoredShareLeaf } from './share.document.js';
+import { maxLeaves } from './share.document.js';
+import type { SharesRepository } from './shares.repository.js';
+
+/** A leaf with its place in the tree. */
+export interface ShareLeaf extends StoredShareLeaf {
+  /** `experiment/leaf`. */
+  readonly path: string;
+  readonly experiment: string;
+}
+
+/** What is granted to a share now. */
+export interface ShareUsage {
+  readonly usedCores: number;
+  readonly usedMemoryMiB: number;
+}
+
+/** What {@link SharesService} needs of other domains. */
+export interface ShareCollaborators {
+  /** Whether there is such an experiment. */
+  experimentExists(name: string): Promise<boolean>;
+  /** Jobs of a share that are not terminal. */
+  liveJobs(path: string): number;
+}
+
+/** What {@link SharesService} is made of. */
+export interface SharesOptions extends ShareCollaborators {
+  readonly repository: SharesRepository;
+  readonly clock: Clock;
+}
+
+/** Shares to set. */
+export interface SetShares {
+  readonly experiment: string;
+  readonly shares: readonly {
+    readonly leaf: string;
+    readonly nominalCores: number;
+    readonly borrowLimitCores?: number | null | undefined;
+    readonly weight?: number | null | undefined;
+    readonly ownerLimitCores?: number | null | undefined;
+  }[];
+}
+
+type Code = 'EXPERIMENT_NOT_FOUND' | 'SHARE_IN_USE';
+
+/** The shares, or why they were refused. */
+export interface SharesSet {
+  readonly shares: readonly ShareLeaf[];
+  readonly userErrors: readonly Problem<Code>[];
+}
+
+/** What a new experiment begins with: nothing of its own, free to borrow. */
+const firstLeaf: StoredShareLeaf = { leaf: 'default', nominalCores: 0, weight: 1 };
+const leafName = /^[a-z0-9-]{1,31}$/;
+const maxCores = 100_000_000;
+
+/** See the head of this file. */
+export class SharesService {
+  readonly #options: SharesOptions;
+
+  constructor(options: SharesOptions) {
+    this.#options = options;
+  }
+
+  /** Reads the shares into memory. */
+  async start(): Promise<void> {
+    await this.#options.repository.directory.load();
+  }
+
+  /** Gives a new experiment its first share. */
+  async prepare(experiment: string): Promise<void> {
+    const { repository, clock } = this.#options;
+    if (repository.directory.peek(experiment)) return;
+    await repository.prepare(experiment, [firstLeaf], clock.now());
+  }
+
+  /** Leaves of one experiment, the default first; looked up where memory lacks them. */
+  async ofExperiment(experiment: string): Promise<readonly ShareLeaf[]> {
+    const [document] = await this.#options.repository.directory.find([experiment]);
+    return document ? leavesOf(document) : [];
+  }
+
+  /** Leaves by path as they are in memory, one answer a path. */
+  findMany(paths: readonly string[]): readonly (ShareLeaf | null)[] {
+    return paths.map((path) => {
+      const slash = path.indexOf('/');
+      const document = this.#options.repository.directory.peek(path.slice(0, Math.max(slash, 0)));
+      return (document && leavesOf(document).find((leaf) => leaf.path === path)) ?? null;
+    });
+  }
+
+  /** All leaves, by path. */
+  all(): readonly ShareLeaf[] {
+    const leaves = this.#options.repository.directory.all().flatMap(leavesOf);
+    return leaves.sort((a, b) => (a.path < b.path ? -1 : 1));
+  }
+
+  /** The leaves that a principal may read, by path. */
+  visibleTo(principal: Principal, experiment?: string | null): readonly ShareLeaf[] {
+    const visible = experimentsFor(principal, 'share:read');
+    return this.all().filter(
+      (leaf) =>
+        (visible === '*' || visible.includes(leaf.experiment)) && (experiment ?? leaf.experiment) === leaf.experiment,
+    );
+  }
+
+  /** Calls the listener when shares changed; returns how to stop. */
+  onChanged(listener: () => void): () => void {
+    return this.#options.repository.directory.onChanged(() => listener());
+  }
+
+  /** Sets all shares of an experiment. */
+  async set(input: SetShares): Promise<SharesSet> {
+    const problems = check(input);
+    if (problems.none) await this.#checkAgainstStore(input, problems);
+    if (!problems.none) return { shares: [], userErrors: problems.found };
+    const leaves = input.shares.map(storedLeaf);
+    const stored = await this.#options.repository.set(input.experiment, leaves, this.#options.clock.now());
+    return { shares: stored ? leavesOf(stored) : [], userErrors: [] };
+  }
+
+  async #checkAgainstStore({ experiment, shares }: SetShares, problems: Problems<Code>): Promise<void> {
+    const { experimentExists, liveJobs } = this.#options;
+    if (!(await experimentExists(experiment))) {
+      const message = `experiment: "${experiment}" is not registered; register it first`;
+      problems.add('EXPERIMENT_NOT_FOUND', ['experiment'], message);
+      return;
+    }
+    const kept = new Set(shares.map(({ leaf }) => leaf));
+    for (const { leaf, path } of await this.ofExperiment(experiment)) {
+      const live = kept.has(leaf) ? 0 : liveJobs(path);
+      if (live === 0) continue;
+      const message = `shares: leaf "${leaf}" is left out, and ${live} of its jobs are live; keep it until they have ended`;
+      problems.add('SHARE_IN_USE', ['shares'], message);
+    }
+  }
+}
+
+function leavesOf({ _id, leaves }: SharesDocument): ShareLeaf[] {
+  return leaves.map((leaf) => ({ ...leaf, experiment: _id, path: `${_id}/${leaf.leaf}` }));
+}
+
+function storedLeaf({ leaf, nominalCores, borrowLimitCores, weight, ownerLimitCores }: SetShares['shares'][number]): StoredShareLeaf {
+  return {
+    leaf,
+    nominalCores,
+    weight: weight ?? 1,
+    ...(typeof borrowLimitCores === 'number' ? { borrowLimitCores } : {}),
+    ...(typeof ownerLimitCores === 'number' ? { ownerLimitCores } : {}),
+  };
+}
+
+function check({ shares }: SetShares): Problems<Code> {
+  const problems = new Problems<Code>();
+  if (shares.length < 1 || shares.length > maxLeaves) {
+    problems.invalid(['shares'], `${shares.length} entries`, `1 to ${maxLeaves} entries`);
+    return problems;
+  }
+  const seen = new Set<string>();
+  shares.forEach((share, index) => {
+    const at = (field: string) => ['shares', index, field];
+    problems.form(at('leaf'), share.leaf, leafName, '1 to 31 lower-case letters, digits and "-"');
+    if (seen.has(share.leaf)) problems.invalid(at('leaf'), share.leaf, 'each leaf once');
+    seen.add(share.leaf);
+    problems.whole(at('nominalCores'), share.nominalCores, 0, maxCores);
+    problems.whole(at('borrowLimitCores'), share.borrowLimitCores, 0, maxCores);
+    problems.whole(at('ownerLimitCores'), share.ownerLimitCores, 0, maxCores);
+    const weight = share.weight ?? 1;
+    if (!(weight > 0 && weight <= 1000)) problems.invalid(at('weight'), weight, 'a number above 0, up to 1000');
+  });
+  return problems;
+}

@@ -1,0 +1,9 @@
+/** What stands behind the types of this folder's SDL. */
+import type { Grant, Principal } from '@rhizome/authz';
+
+export type ViewerMapper = Principal;
+/** A grant, of one principal. */
+export interface ViewerGrantMapper {
+  readonly grant: Grant;
+  readonly principal: Principal;
+}
