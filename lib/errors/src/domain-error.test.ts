@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { DomainError, badInput, isDomainError } from './domain-error.js';
-import { defineErrors, lookUp, type AnyErrorCode } from './registry.js';
+import { defineErrors, type AnyErrorCode, type lookUp } from './registry.js';
 import { catalogue } from './catalogue.js';
 
 describe('DomainError', () => {

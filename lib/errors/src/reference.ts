@@ -10,7 +10,7 @@ export function renderReference(
   return `${intro}\n${sections.join('\n')}`;
 }
 
-const intro = `<!-- Generated from lib/errors/src/catalogue.ts by npm run generate. Do not edit. -->
+const intro = `<!-- Generated from lib/errors/src/codes by npm run generate. Do not edit. -->
 
 # Error codes
 

@@ -9,8 +9,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { createLogger, silentLogger } from '@rhizome/log';
-import { MongoClient } from 'mongodb';
+import type { MongoClient } from 'mongodb';
 import { resolveMongod } from '../binary/resolve.js';
+import { given } from '../given.fixture.js';
 import { isAlive } from '../process.js';
 import { connectMongo } from '../store/connect.js';
 import { startMongod, type RunningMongod, type StartOptions } from './start.js';
@@ -88,7 +89,7 @@ describe('one member', () => {
           await jobs.insertOne({ _id: 'a' }, { session });
           await jobs.insertOne({ _id: 'b' }, { session });
         });
-        const stream = jobs.watch([], { startAtOperationTime: session.operationTime! });
+        const stream = jobs.watch([], { startAtOperationTime: given(session.operationTime) });
         expect(
           [await stream.next(), await stream.next()].map(
             (event) => (event as { documentKey: { _id: string } }).documentKey._id,
@@ -148,13 +149,13 @@ describe('one member', () => {
 
   test('a server killed with SIGKILL comes back with what was acknowledged', async () => {
     const mongod = await start('killed');
-    const [member] = mongod.members;
+    const member = given(mongod.members[0]);
     await write(mongod.uri, 'acknowledged');
-    const { pid } = member!;
-    await member!.kill('SIGKILL');
-    expect([isAlive(pid), member!.isRunning]).toEqual([false, false]);
-    await member!.restart();
-    expect(member!.pid).not.toBe(pid);
+    const { pid } = member;
+    await member.kill('SIGKILL');
+    expect([isAlive(pid), member.isRunning]).toEqual([false, false]);
+    await member.restart();
+    expect(member.pid).not.toBe(pid);
     expect(await read(mongod.uri)).toEqual(['acknowledged']);
   });
 
@@ -163,7 +164,7 @@ describe('one member', () => {
     const line = new Promise<string>((resolve) => (heard = resolve));
     const log = createLogger({ name: 'test', level: 'error', destination: { write: (text) => heard(text) } });
     const mongod = await start('unasked', { log });
-    process.kill(mongod.members[0]!.pid, 'SIGKILL');
+    process.kill(given(mongod.members[0]).pid, 'SIGKILL');
     expect(JSON.parse(await line)).toMatchObject({
       port: mongod.ports[0],
       status: 137,
@@ -181,9 +182,9 @@ describe('three members', () => {
       const hello = await client.db('admin').command({ hello: 1 });
       return mongod.members.find(({ port }) => String(hello['primary']).endsWith(`:${port}`));
     });
-    await leader!.kill('SIGKILL');
+    await given(leader).kill('SIGKILL');
     await write(mongod.uri, 'with two');
-    await leader!.restart();
+    await given(leader).restart();
     const before = performance.now();
     await mongod.stop();
     expect(performance.now() - before).toBeLessThan(4_000);

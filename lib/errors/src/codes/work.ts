@@ -1,0 +1,77 @@
+import { entry, type CatalogueEntry } from './entry.js';
+
+/** Codes of jobs, tasks, experiments and shares. */
+export const workCodes = {
+  JOB_NOT_FOUND: entry(
+    404,
+    'never',
+    '{field}: job {value} does not exist, or you may not see it',
+    'No such job, or none the caller may see.',
+  ),
+  JOB_STATE_CONFLICT: entry(
+    409,
+    'never',
+    'Job {value} is {state}; {action} needs {expected}',
+    'The job is in a state that the request cannot leave. Its state is named.',
+  ),
+  JOB_REQUIREMENTS_INVALID: entry(
+    422,
+    'never',
+    '{field}: {value} is not valid; expected {expected}',
+    'The requirements of a job contradict themselves or a limit.',
+  ),
+  SELECTOR_INVALID: entry(
+    422,
+    'never',
+    '{field}: selector {value} is refused: {expected}',
+    'The CEL selector does not parse, names unknown attributes, is not a condition, or costs too much.',
+  ),
+  DEPENDENCY_INVALID: entry(
+    422,
+    'never',
+    '{field}: {value} cannot be a parent: {expected}',
+    'A parent in `dependsOn` does not exist, belongs to another experiment, or closes a circle.',
+  ),
+  TASK_NOT_FOUND: entry(
+    404,
+    'never',
+    '{field}: task {value} does not exist, or you may not see it',
+    'No such task, or none the caller may see.',
+  ),
+  TASK_INVALID: entry(
+    422,
+    'never',
+    '{field}: {value} is not valid; expected {expected}',
+    'The template, the parameter sets or the count of a task are not valid.',
+  ),
+  OPERATION_NOT_FOUND: entry(
+    404,
+    'never',
+    '{field}: operation {value} does not exist, or you may not see it',
+    'No such background operation, or none the caller may see.',
+  ),
+  EXPERIMENT_NOT_FOUND: entry(
+    404,
+    'never',
+    '{field}: experiment {value} is not registered',
+    'No experiment of this name is registered.',
+  ),
+  EXPERIMENT_INVALID: entry(
+    422,
+    'never',
+    '{field}: {value} is not valid; expected {expected}',
+    'The registration of an experiment is not valid or contradicts an earlier one.',
+  ),
+  SHARE_NOT_FOUND: entry(
+    404,
+    'never',
+    '{field}: share {value} does not exist',
+    'No leaf of the fair-share tree has this name.',
+  ),
+  SHARES_INVALID: entry(
+    422,
+    'never',
+    '{field}: {value} is not valid; expected {expected}',
+    'The fair-share tree is not valid: names twice, a negative weight, a leaf in use removed.',
+  ),
+} as const satisfies Record<string, CatalogueEntry>;
