@@ -29,3 +29,4 @@ export {
   type OrderField,
   type PageInfo,
 } from './store/keyset-page.js';
+export { decodeCursor, encodeCursor, orderSignature, type KeyValue } from './store/cursor.js';
