@@ -2,7 +2,7 @@ import { catalogueByScope, type CatalogueEntry } from './catalogue.js';
 
 const header = ['Code', 'HTTP', 'Retry', 'When, and what to do', 'Message'];
 
-/** The reference page of the catalogue, as Markdown with aligned tables. Written by `npm run generate`. */
+/** The reference page of the catalogue, as Markdown with aligned tables. */
 export function renderReference(
   scopes: Record<string, Record<string, CatalogueEntry>> = catalogueByScope,
 ): string {
@@ -10,7 +10,7 @@ export function renderReference(
   return `${intro}\n${sections.join('\n')}`;
 }
 
-const intro = `<!-- Generated from lib/errors/src/codes by npm run generate. Do not edit. -->
+const intro = `<!-- Generated from lib/errors/src/codes (node lib/errors/dist/write-reference.js writes it). Do not edit. -->
 
 # Error codes
 
