@@ -1,10 +1,12 @@
 /** Doors of shares: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
-import { defineLoader, reference } from '@rhizome/subgraph';
+import { DomainError } from '@rhizome/errors';
+import { defineLoader, type Loaders } from '@rhizome/subgraph';
 import type { Context } from '../context.js';
+import type { ExperimentDocument } from '../experiments/experiment.document.js';
 import { experimentEntity } from '../experiments/resolvers.js';
 import type { Resolvers } from '../types.generated.js';
-import type { ShareLeaf, ShareUsage } from './shares.service.js';
+import type { ShareUsage } from './shares.service.js';
 
 const usageLoader = defineLoader<string, ShareUsage, Context>({
   name: 'ShareUsage',
@@ -15,15 +17,26 @@ async function usageOf(path: string, { loaders }: Context): Promise<ShareUsage> 
   return (await loaders.load(usageLoader, path)) ?? { usedCores: 0, usedMemoryMiB: 0 };
 }
 
+async function owner(name: string, loaders: Loaders): Promise<ExperimentDocument> {
+  const experiment = await loaders.load(experimentEntity.loader, name);
+  if (!experiment) throw new DomainError('EXPERIMENT_NOT_FOUND', `experiment: "${name}" is not registered`, { field: 'experiment', value: name });
+  return experiment;
+}
+
 export const shareResolvers: Pick<Resolvers, 'Share' | 'Query' | 'Mutation'> = {
   Query: {
-    shares: (_parent, { experiment }, { core, principal }) => core.shares.visibleTo(principal, experiment),
+    shares: async (_parent, { experiment }, { core, principal }) => {
+      const visible = core.shares.visibleTo(principal, experiment);
+      // A share is made before its experiment: those whose experiment is not there yet are not shown.
+      const missing = await core.experiments.missing(visible.map((share) => share.experiment));
+      return visible.filter((share) => !missing.has(share.experiment));
+    },
   },
   Mutation: {
     setShares: (_parent, { input }, { core }) => core.shares.set(input),
   },
   Share: {
-    experiment: reference({ loader: experimentEntity.loader, key: ({ experiment }: ShareLeaf) => experiment }),
+    experiment: ({ experiment }, _args, { loaders }) => owner(experiment, loaders),
     usedCores: async ({ path }, _args, context) => (await usageOf(path, context)).usedCores,
     usedMemoryMiB: async ({ path }, _args, context) => (await usageOf(path, context)).usedMemoryMiB,
     readyJobs: ({ path }, _args, { core }) => core.events.counts.ready(path),
