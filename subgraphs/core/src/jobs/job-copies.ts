@@ -87,7 +87,6 @@ export class JobCopies {
           dependsOn,
           waitingFor: dependsOn.filter((id) => states.get(id)?.state !== 'FINISHED'),
           task,
-          repeats: task && source.state,
           retryOf: source._id,
           actor: bulk.requester.subject,
         },

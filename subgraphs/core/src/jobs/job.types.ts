@@ -151,8 +151,6 @@ export interface StoredLastEvent {
   readonly notBefore?: Date;
   readonly workerId?: string;
   readonly fence: number;
-  /** At a submit: the state of the job of the same task that this one repeats and stands for from now on, so that counts of the task move. */
-  readonly repeats?: JobState;
 }
 
 /** A stored job. */

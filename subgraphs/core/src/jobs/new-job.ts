@@ -1,5 +1,4 @@
 import { jobSchemaVersion } from './job.document.js';
-import type { JobState } from './job-state.js';
 import type { JobDocument, StoredPayload, StoredRequirements, StoredRetryPolicy } from './job.types.js';
 
 /** All that a new job is made of, checked and normalised. */
@@ -23,8 +22,6 @@ export interface NewJob {
   readonly waitingFor: readonly string[];
   readonly task?: { readonly id: string; readonly index: number } | undefined;
   readonly retryOf?: string | undefined;
-  /** The state of the job whose place in the task it takes. */
-  readonly repeats?: JobState | undefined;
   /** Who made it, where that is not the owner. */
   readonly actor?: string | undefined;
 }
@@ -75,7 +72,6 @@ export function newJobDocument(job: NewJob, now: Date): JobDocument {
       classId: job.classId,
       priority: job.priority,
       fence: 0,
-      ...(job.repeats === undefined ? {} : { repeats: job.repeats }),
     },
     transitions: [],
     stateTimes: { [state]: now },

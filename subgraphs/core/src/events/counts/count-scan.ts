@@ -59,24 +59,10 @@ async function scan(db: Db, session: ClientSession): Promise<CountScan> {
     else rows.set(place, { experiment, queue, share, state, count: n });
     if (task !== undefined) add(tasks, task, state, n);
   }
-  await takeRepeatedOut(db, session, tasks);
   // Set by the first read of the session; the driver does not show it in its types.
   const at = (session as { snapshotTime?: Timestamp }).snapshotTime;
   if (!at) throw new Error('the store did not tell the time of its snapshot');
   return { at, jobs: [...rows.values()], tasks };
-}
-
-/** In a task, a job that repeats another stands for it. */
-async function takeRepeatedOut(db: Db, session: ClientSession, tasks: Map<string, number[]>): Promise<void> {
-  const repeated = db.collection('jobs').aggregate<{ _id: { task: string; state: JobState }; n: number }>(
-    [
-      { $match: { retryOf: { $exists: true }, taskId: { $exists: true } } },
-      { $lookup: { from: 'jobs', localField: 'retryOf', foreignField: '_id', as: 'source', pipeline: [{ $project: { state: 1 } }] } },
-      { $group: { _id: { task: '$taskId', state: { $first: '$source.state' } }, n: { $sum: 1 } } },
-    ],
-    { session, allowDiskUse: true },
-  );
-  for await (const { _id, n } of repeated) add(tasks, _id.task, _id.state, -n);
 }
 
 function add(tasks: Map<string, number[]>, task: string, state: JobState, n: number): void {

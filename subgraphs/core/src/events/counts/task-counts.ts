@@ -5,7 +5,7 @@
 import { isTerminal, jobStates, type JobState } from '../../jobs/job-state.js';
 import type { JobEvent } from '../job-event.js';
 
-/** Numbers of one task; states without jobs are left out. */
+/** Numbers of one task, jobs that others repeat among them; states without jobs are left out. */
 export type StateCounts = Readonly<Partial<Record<JobState, number>>>;
 
 /** Parts in which tasks are stored: a part is written when one of its tasks has changed. */
@@ -47,8 +47,6 @@ export class TaskCounts {
     const counts = this.#find(taskId) ?? this.#begin(taskId);
     if (!counts) return false;
     if (from !== null) add(counts, from, -1);
-    // A job that repeats one of the task stands for it from now on.
-    else if (last.repeats !== undefined) add(counts, last.repeats, -1);
     add(counts, to, 1);
     this.#changedParts.add(partOf(taskId));
     this.#place(taskId, counts);
