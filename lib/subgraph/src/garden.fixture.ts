@@ -153,124 +153,148 @@ export const gardenPolicies: Policies = {
   'Bed.__resolveReference': { action: 'job:read' },
 };
 
-/** A small subgraph with three plants in two beds. */
-export function makeGarden(): Garden {
-  const batches: string[] = [];
-  const ran: string[] = [];
-  const streams: { feed: HandFed; signal: AbortSignal | undefined; after: unknown }[] = [];
-  const names = new Map([
+/** Three plants in two beds, and what a test can see of them. */
+class Plants implements Omit<Garden, 'subgraph'> {
+  readonly batches: string[] = [];
+  readonly ran: string[] = [];
+  readonly streams: { feed: HandFed; signal: AbortSignal | undefined; after: unknown }[] = [];
+  readonly names = new Map([
     ['1', 'fern'],
     ['2', 'moss'],
     ['3', 'ivy'],
   ]);
-  const plantAt = (id: string): Plant => ({
-    id,
-    name: names.get(id) ?? '',
-    bedId: id === '3' ? 'west' : 'east',
-    plantedAt: new Date(`2030-01-0${id}T00:00:00Z`),
-  });
-  const plants = entity<Plant, string, GardenContext>({
+  readonly plants = entity<Plant, string, GardenContext>({
     type: 'Plant',
     key: 'id',
     load: async (ids) => {
-      batches.push(`Plant:${ids.join(',')}`);
+      this.batches.push(`Plant:${ids.join(',')}`);
       // Rows come in an order of their own, as from a database.
-      const rows = [...names.keys()]
-        .filter((id) => ids.includes(id))
-        .map(plantAt)
+      const rows = this.all()
+        .filter(({ id }) => ids.includes(id))
         .reverse();
       return byKey(ids, rows, (row) => row.id).map((row, at) =>
         ids[at] === 'bad' ? new Error('rotten') : row,
       );
     },
   });
-  const beds = entity<{ readonly id: string }, string, GardenContext>({
+  readonly beds = entity<{ readonly id: string }, string, GardenContext>({
     type: 'Bed',
     key: 'id',
     load: async (ids) => {
-      batches.push(`Bed:${ids.join(',')}`);
+      this.batches.push(`Bed:${ids.join(',')}`);
       return ids.map((id) => Object.freeze({ id }));
     },
   });
-  const note = <T>(name: string, value: T): T => {
-    ran.push(name);
-    return value;
-  };
-  const all = (): Plant[] => [...names.keys()].map(plantAt);
-  const resolvers = {
-    Query: {
-      plant: (_: unknown, { id }: { id: string }, { loaders }: GardenContext) =>
-        note('plant', loaders.load(plants.loader, id)),
-      plants: () => note('plants', all()),
-      things: () => [
-        ...all().map((plant) => ({ ...plant, __typename: 'Plant' })),
-        { __typename: 'Bed', id: 'east' },
-      ],
-      beings: () => [
-        { __typename: 'Bed', id: 'west' },
-        { ...plantAt('1'), __typename: 'Plant' },
-      ],
-      me: (_: unknown, _args: unknown, { principal, garden }: GardenContext) =>
-        `${principal.subject} in ${garden}`,
-      plantedBefore: (_: unknown, args: { at: Date }) => {
-        if (!(args.at instanceof Date)) throw new Error('a DateTime is a Date inside');
-        return args;
-      },
-      broken: () => {
-        throw new Error('the password is hunter2');
-      },
-      slow: async (_: unknown, { ms }: { ms: number }, { signal }: GardenContext) => {
-        ran.push('slow');
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, ms);
-          signal?.addEventListener('abort', () => {
-            clearTimeout(timer);
-            ran.push('slow aborted');
-            resolve();
-          });
-        });
-        return 'done';
-      },
-      strictlyBroken: () => ({ must: () => Promise.reject(new DomainError('CONFLICT', 'two gardeners')) }),
-    },
+
+  at(id: string): Plant {
+    return {
+      id,
+      name: this.names.get(id) ?? '',
+      bedId: id === '3' ? 'west' : 'east',
+      plantedAt: new Date(`2030-01-0${id}T00:00:00Z`),
+    };
+  }
+
+  all(): Plant[] {
+    return [...this.names.keys()].map((id) => this.at(id));
+  }
+
+  /** A stream for a test to feed. */
+  open(after: unknown, signal: AbortSignal | undefined): HandFed {
+    this.ran.push('plantChanged');
+    const feed = new HandFed();
+    this.streams.push({ feed, signal, after });
+    return feed;
+  }
+
+  /** Takes its time, unless nobody waits any more. */
+  async slow(ms: number, signal: AbortSignal | undefined): Promise<string> {
+    this.ran.push('slow');
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      signal?.addEventListener('abort', () => {
+        clearTimeout(timer);
+        this.ran.push('slow aborted');
+        resolve();
+      });
+    });
+    return 'done';
+  }
+}
+
+const queryResolvers = (garden: Plants) => ({
+  plant: (_: unknown, { id }: { id: string }, { loaders }: GardenContext) => {
+    garden.ran.push('plant');
+    return loaders.load(garden.plants.loader, id);
+  },
+  plants: () => {
+    garden.ran.push('plants');
+    return garden.all();
+  },
+  things: () => [
+    ...garden.all().map((plant) => ({ ...plant, __typename: 'Plant' })),
+    { __typename: 'Bed', id: 'east' },
+  ],
+  beings: () => [
+    { __typename: 'Bed', id: 'west' },
+    { ...garden.at('1'), __typename: 'Plant' },
+  ],
+  me: (_: unknown, _args: unknown, context: GardenContext) =>
+    `${context.principal.subject} in ${context.garden}`,
+  plantedBefore: (_: unknown, args: { at: unknown }) => {
+    if (!(args.at instanceof Date)) throw new Error('a DateTime is a Date inside');
+    return args;
+  },
+  broken: () => {
+    throw new Error('the password is hunter2');
+  },
+  slow: (_: unknown, { ms }: { ms: number }, { signal }: GardenContext) => garden.slow(ms, signal),
+  strictlyBroken: () => ({ must: () => Promise.reject(new DomainError('CONFLICT', 'two gardeners')) }),
+});
+
+const typeResolvers = (garden: Plants) => ({
+  PlantChanged: {
+    plant: ({ id }: { id: string }, _args: unknown, { loaders }: GardenContext) =>
+      loaders.load(garden.plants.loader, id),
+  },
+  Plant: {
+    __resolveReference: garden.plants.resolveReference,
+    bed: reference({ loader: garden.beds.loader, key: (plant: Plant) => plant.bedId }),
+    shout: ({ name }: Plant, { times }: { times: number }) => name.toUpperCase().repeat(times),
+  },
+  Bed: {
+    __resolveReference: garden.beds.resolveReference,
+    plants: (bed: { id: string }) => garden.all().filter(({ bedId }) => bedId === bed.id),
+  },
+});
+
+/** A small subgraph with three plants in two beds. */
+export function makeGarden(): Garden {
+  const garden = new Plants();
+  const roots = {
+    Query: queryResolvers(garden),
     Mutation: {
       rename: (_: unknown, { id, name }: { id: string; name: string }, { loaders }: GardenContext) => {
-        ran.push(`rename ${id}`);
-        names.set(id, name);
-        return loaders.load(plants.loader, id);
+        garden.ran.push(`rename ${id}`);
+        garden.names.set(id, name);
+        return loaders.load(garden.plants.loader, id);
       },
     },
     Subscription: {
       plantChanged: {
-        subscribe: (_: unknown, { after }: { after?: string }, { signal }: GardenContext) => {
-          ran.push('plantChanged');
-          const feed = new HandFed();
-          streams.push({ feed, signal, after });
-          return feed;
-        },
+        subscribe: (_: unknown, { after }: { after?: string }, { signal }: GardenContext) =>
+          garden.open(after, signal),
         resolve: (event: unknown) => event,
       },
-    },
-    PlantChanged: {
-      plant: ({ id }: { id: string }, _args: unknown, { loaders }: GardenContext) =>
-        loaders.load(plants.loader, id),
-    },
-    Plant: {
-      __resolveReference: plants.resolveReference,
-      bed: reference({ loader: beds.loader, key: (plant: Plant) => plant.bedId }),
-      shout: ({ name }: Plant, { times }: { times: number }) => name.toUpperCase().repeat(times),
-    },
-    Bed: {
-      __resolveReference: beds.resolveReference,
-      plants: (bed: { id: string }) => all().filter(({ bedId }) => bedId === bed.id),
     },
   };
   const subgraph = buildSubgraph<GardenContext>({
     name: 'garden',
     typeDefs: typeDefsOf(gardenSdl),
-    resolvers,
+    resolvers: [roots, typeResolvers(garden)],
     policies: gardenPolicies,
     contextFactory: (base) => ({ ...base, garden: 'eden' }),
   });
+  const { batches, ran, streams, names } = garden;
   return { subgraph, batches, ran, streams, names };
 }

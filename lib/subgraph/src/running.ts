@@ -15,6 +15,12 @@ export class Running {
     for (const resolve of waiting) resolve();
   }
 
+  /** Counts until the promise is settled. */
+  during<T>(work: Promise<T>): Promise<T> {
+    this.enter();
+    return work.finally(() => this.leave());
+  }
+
   /** Resolves when nothing runs, or after so many milliseconds; true if nothing runs. */
   async idle(withinMs: number): Promise<boolean> {
     if (this.#count === 0) return true;

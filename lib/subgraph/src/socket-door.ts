@@ -3,20 +3,14 @@ import type { Duplex } from 'node:stream';
 import type { Principal } from '@rhizome/authz';
 import { isDomainError, toGraphQLError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
-import {
-  type DocumentNode,
-  type ExecutionArgs,
-  type ExecutionResult,
-  GraphQLError,
-  type GraphQLSchema,
-  parse,
-} from 'graphql';
-import { CloseCode } from 'graphql-ws';
+import { type ExecutionArgs, type ExecutionResult, GraphQLError, type GraphQLSchema } from 'graphql';
+import { CloseCode, type Context, type SubscribePayload } from 'graphql-ws';
 import { type Extra, useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
 import { bearerToken, requestIdOf, type TokenVerifier } from './credentials.js';
+import { DocumentCache } from './document-cache.js';
 import { Running } from './running.js';
-import type { InProcessSubgraph, SubgraphCall, SubgraphResult } from './types.js';
+import type { InProcessSubgraph, SubgraphCall } from './types.js';
 
 /** What WebSockets are served with. */
 export interface SocketDoorOptions {
@@ -43,109 +37,81 @@ interface Connection extends Extra, Record<PropertyKey, unknown> {
   leaving?: AbortController;
 }
 
-/** Documents that clients have sent, parsed; the oldest go first. */
+type Socket = Context<Record<string, unknown>, Connection>;
+
+/** Texts that clients have sent and that are kept parsed. */
 const documentsKept = 500;
 
 /** Serves `graphql-transport-ws`: one verified principal a socket, operations run as they do in process. */
 export function openSocketDoor(options: SocketDoorOptions): SocketDoor {
-  const { executable, schema, verifier, log, maxMessageBytes } = options;
+  const { executable, schema, maxMessageBytes } = options;
   const sockets = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes });
   const documents = new DocumentCache(documentsKept);
   const running = new Running();
-
-  const dispose = useServer<Record<string, unknown>, Connection>(
+  const server = useServer<Record<string, unknown>, Connection>(
     {
       isProd: true,
-      onConnect: async ({ connectionParams, extra }) => {
-        try {
-          extra.principal = await verifier.verify(bearerToken(connectionParams?.['authorization']));
-          extra.leaving = new AbortController();
-          return true;
-        } catch (error) {
-          // The reason is the code: a client tells an ended token from a wrong one by it.
-          extra.socket.close(CloseCode.Forbidden, isDomainError(error) ? error.code : 'SERVICE_UNAVAILABLE');
-          log.debug({ err: error }, 'socket refused');
-          return false;
-        }
-      },
+      onConnect: (socket) => admit(socket, options),
       onClose: ({ extra }) => extra.leaving?.abort(),
-      onSubscribe: ({ extra }, _id, payload) => {
-        const requestId = requestIdOf((payload.extensions as { requestId?: unknown } | undefined)?.requestId);
-        const document = documents.parse(payload.query);
-        if (document instanceof GraphQLError) return [toGraphQLError(document, { requestId })];
-        // Only a socket whose principal is known gets here.
-        const call: SubgraphCall = {
-          document,
-          operationName: payload.operationName ?? undefined,
-          variables: payload.variables ?? undefined,
-          principal: extra.principal as Principal,
-          requestId,
-          signal: extra.leaving?.signal,
-        };
-        return {
-          schema,
-          document,
-          operationName: call.operationName,
-          contextValue: call,
-        } satisfies ExecutionArgs;
-      },
-      subscribe: (args) =>
-        executable.subscribe(callOf(args)) as unknown as AsyncIterableIterator<ExecutionResult>,
-      execute: async (args) => {
-        running.enter();
-        try {
-          return (await executable.execute(callOf(args))) as unknown as ExecutionResult;
-        } finally {
-          running.leave();
-        }
-      },
+      onSubscribe: (socket, _id, payload) => prepare(socket, payload, schema, documents),
+      subscribe: (args) => executable.subscribe(callOf(args)) as AsyncIterableIterator<ExecutionResult>,
+      execute: (args) => running.during(executable.execute(callOf(args))) as Promise<ExecutionResult>,
       // Results are shaped already; the protocol's own shaping knows nothing of codes.
-      onNext: (_context, _id, _payload, _args, result) => result as SubgraphResult as ExecutionResult,
+      onNext: (_socket, _id, _payload, _args, result) => result as ExecutionResult,
     },
     sockets,
   );
-
   return {
+    running,
     upgrade: (request, socket, head) =>
       sockets.handleUpgrade(request, socket, head, (client) => sockets.emit('connection', client, request)),
-    running,
     close: async (graceMs) => {
       const cut = setTimeout(() => sockets.clients.forEach((client) => client.terminate()), graceMs);
-      await dispose.dispose();
+      await server.dispose();
       clearTimeout(cut);
     },
   };
 }
 
-function callOf({ contextValue }: { readonly contextValue?: unknown }): SubgraphCall {
-  return contextValue as SubgraphCall;
+/** Verifies the token that a socket brings; closes it with the code as the reason when it is not accepted. */
+async function admit(
+  { connectionParams, extra }: Socket,
+  { verifier, log }: SocketDoorOptions,
+): Promise<boolean> {
+  try {
+    extra.principal = await verifier.verify(bearerToken(connectionParams?.['authorization']));
+    extra.leaving = new AbortController();
+    return true;
+  } catch (error) {
+    extra.socket.close(CloseCode.Forbidden, isDomainError(error) ? error.code : 'SERVICE_UNAVAILABLE');
+    log.debug({ err: error }, 'socket refused');
+    return false;
+  }
 }
 
-/** Equal texts are one document, so that what was compiled for it is found again. */
-class DocumentCache {
-  readonly #limit: number;
-  readonly #parsed = new Map<string, DocumentNode>();
+/** Makes a call of a message, carried to its execution as the context. */
+function prepare(
+  { extra }: Socket,
+  payload: SubscribePayload,
+  schema: GraphQLSchema,
+  documents: DocumentCache,
+): ExecutionArgs | GraphQLError[] {
+  const requestId = requestIdOf(payload.extensions?.['requestId']);
+  const document = documents.parse(payload.query);
+  if (document instanceof GraphQLError) return [toGraphQLError(document, { requestId })];
+  const operationName = payload.operationName ?? undefined;
+  const call: SubgraphCall = {
+    document,
+    operationName,
+    variables: payload.variables ?? undefined,
+    // Only a socket whose principal is known gets here.
+    principal: extra.principal as Principal,
+    requestId,
+    signal: extra.leaving?.signal,
+  };
+  return { schema, document, operationName, contextValue: call };
+}
 
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  parse(text: string): DocumentNode | GraphQLError {
-    const known = this.#parsed.get(text);
-    if (known) {
-      this.#parsed.delete(text);
-      this.#parsed.set(text, known);
-      return known;
-    }
-    try {
-      const document = parse(text);
-      this.#parsed.set(text, document);
-      const oldest = this.#parsed.keys().next();
-      if (this.#parsed.size > this.#limit && !oldest.done) this.#parsed.delete(oldest.value);
-      return document;
-    } catch (error) {
-      if (error instanceof GraphQLError) return error;
-      throw error;
-    }
-  }
+function callOf({ contextValue }: { readonly contextValue?: unknown }): SubgraphCall {
+  return contextValue as SubgraphCall;
 }
