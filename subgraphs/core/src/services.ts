@@ -4,8 +4,16 @@
  */
 import type { EventsService } from './events/events.service.js';
 import type { ExperimentsService } from './experiments/experiments.service.js';
+import type { PendingFacts } from './broker/pending.js';
+import type { BulkService } from './jobs/bulk.service.js';
+import type { JobLogs } from './jobs/job-logs.js';
+import type { JobDocument } from './jobs/job.types.js';
+import type { JobsService } from './jobs/jobs.service.js';
+import type { SubmitService } from './jobs/submit.service.js';
 import type { QueuesService } from './queues/queues.service.js';
 import type { SharesService, ShareUsage } from './shares/shares.service.js';
+import type { TasksService } from './tasks/tasks.service.js';
+import type { WorkersService } from './workers/workers.service.js';
 
 /** See the head of this file. */
 export interface CoreServices {
@@ -15,4 +23,14 @@ export interface CoreServices {
   readonly events: EventsService;
   /** What is granted to shares now, from the broker's ledger; one answer a path. */
   readonly shareUsage: (paths: readonly string[]) => Promise<readonly (ShareUsage | null)[]>;
+  /** Reads of jobs. */
+  readonly jobs: JobsService;
+  readonly submits: SubmitService;
+  /** Changes of many jobs. */
+  readonly bulk: BulkService;
+  readonly jobLogs: JobLogs;
+  readonly tasks: TasksService;
+  /** What the broker can say about why a job waits; null once it was sent. */
+  readonly pending: (job: JobDocument) => Promise<PendingFacts | null>;
+  readonly workers: WorkersService;
 }

@@ -18,7 +18,6 @@ export interface BulkServiceOptions {
   readonly changes: BulkChanges;
   readonly runner: BulkRunner;
   readonly experiments: ExperimentDirectory;
-  readonly runnerId: string;
   readonly clock: Clock;
   readonly ids: Ids;
 }

@@ -4,7 +4,7 @@ import { isOnlyDuplicates } from './classes.repository.js';
 import type { StateCounts } from './collaborators.js';
 import type { JobFilterPlan } from './job-filter.js';
 import { jobIndex } from './job.document.js';
-import { terminalStates, type JobState } from './job-state.js';
+import { jobStates, terminalStates, type JobState } from './job-state.js';
 import type { JobDocument } from './job.types.js';
 import { parentKey, repeatedKey } from './new-job.js';
 
@@ -103,21 +103,25 @@ export class JobsRepository {
   async stateCounts(taskIds: readonly string[]): Promise<ReadonlyMap<string, StateCounts>> {
     const [all, repeated] = await Promise.all([
       this.#countStates({ taskId: { $in: [...taskIds] } }, jobIndex.task),
-      this.#countStates({ lookup: { $in: taskIds.map(repeatedKey) } }, jobIndex.lookup),
+      this.repeatedCounts(taskIds),
     ]);
-    const counts = new Map<string, Record<string, number>>(taskIds.map((id) => [id, {}]));
-    const add = (sign: 1 | -1) => (row: TaskStateCount) => {
-      const of = counts.get(row._id.task);
-      if (of) of[row._id.state] = (of[row._id.state] ?? 0) + sign * row.n;
-    };
-    all.forEach(add(1));
-    repeated.forEach(add(-1));
-    return counts;
+    return new Map(taskIds.map((id) => [id, subtract(all.get(id) ?? {}, repeated.get(id) ?? {})]));
   }
 
-  async #countStates(filter: Document, hint: string): Promise<readonly TaskStateCount[]> {
+  /** Jobs of tasks by state that others repeat. */
+  async repeatedCounts(taskIds: readonly string[]): Promise<ReadonlyMap<string, StateCounts>> {
+    return taskIds.length === 0 ? new Map() : this.#countStates({ lookup: { $in: taskIds.map(repeatedKey) } }, jobIndex.lookup);
+  }
+
+  async #countStates(filter: Document, hint: string): Promise<ReadonlyMap<string, StateCounts>> {
     const group = { $group: { _id: { task: '$taskId', state: '$state' }, n: { $sum: 1 } } };
-    return this.#jobs.aggregate<TaskStateCount>([{ $match: filter }, group], { hint }).toArray();
+    const counts = new Map<string, Partial<Record<JobState, number>>>();
+    for await (const { _id, n } of this.#jobs.aggregate<TaskStateCount>([{ $match: filter }, group], { hint })) {
+      const of = counts.get(_id.task) ?? {};
+      of[_id.state] = n;
+      counts.set(_id.task, of);
+    }
+    return counts;
   }
 
   /** PENDING children that wait for one of the parents, as far as is needed to let them go. */
@@ -219,4 +223,10 @@ function mergePages(pages: readonly KeysetPage<JobDocument>[], direction: 1 | -1
       endCursor: edges.at(-1)?.cursor ?? null,
     },
   };
+}
+
+/** Numbers by state less others; states without jobs are left out. */
+export function subtract(all: StateCounts, less: StateCounts): StateCounts {
+  const rest = jobStates.map((state) => [state, (all[state] ?? 0) - (less[state] ?? 0)] as const);
+  return Object.fromEntries(rest.filter(([, count]) => count > 0));
 }

@@ -64,7 +64,7 @@ export class Completion implements EventHandler {
         const missing = totalJobs - endedOf(of);
         if (missing > 0) this.#remember(_id, missing);
         else {
-          await tasks.end(_id, endStateOf(of), clock.now());
+          await tasks.end(_id, endStateOf(of), of, clock.now());
           this.#missing.delete(_id);
         }
       }

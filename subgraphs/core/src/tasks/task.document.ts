@@ -1,4 +1,5 @@
 import { defineCollection } from '@rhizome/mongo';
+import type { StateCounts } from '../jobs/collaborators.js';
 import type { StoredPayload, StoredRequirements, StoredRetryPolicy } from '../jobs/job.types.js';
 
 /** How a task stands. */
@@ -38,6 +39,8 @@ export interface TaskDocument {
   /** Jobs with smaller positions exist. */
   readonly createdJobs: number;
   readonly endedAt?: Date;
+  /** Jobs by state when the task ended. */
+  readonly endStates?: StateCounts;
   /** Who creates the jobs, until when nobody else does. */
   readonly runner?: { readonly id: string; readonly until: Date };
 }
@@ -67,6 +70,7 @@ export const tasksCollection = defineCollection<TaskDocument>({
       totalJobs: { bsonType: 'int', minimum: 1, maximum: 1_000_000 },
       createdJobs: { bsonType: 'int', minimum: 0, maximum: 1_000_000 },
       endedAt: { bsonType: 'date' },
+      endStates: { bsonType: 'object' },
       runner: { bsonType: 'object' },
     },
   },

@@ -1,5 +1,6 @@
 import { keysetPage, type KeysetPage } from '@rhizome/mongo';
 import { MongoServerError, type Collection, type Filter } from 'mongodb';
+import type { StateCounts } from '../jobs/collaborators.js';
 import { isOnlyDuplicates } from '../jobs/classes.repository.js';
 import { taskStates, type ParameterChunkDocument, type StoredParameterSet, type TaskDocument, type TaskState } from './task.document.js';
 
@@ -143,10 +144,10 @@ export class TasksRepository {
   }
 
   /** Ends a task whose jobs have all ended. */
-  async end(id: string, state: Exclude<TaskState, 'EXPANDING' | 'RUNNING'>, now: Date): Promise<void> {
+  async end(id: string, state: Exclude<TaskState, 'EXPANDING' | 'RUNNING'>, endStates: StateCounts, now: Date): Promise<void> {
     await this.#tasks.updateOne(
       { _id: id, state: 'RUNNING' },
-      { $set: { state, endedAt: now, updatedAt: now }, $inc: { revision: 1 } },
+      { $set: { state, endedAt: now, endStates, updatedAt: now }, $inc: { revision: 1 } },
       { writeConcern: { w: 'majority' } },
     );
   }
@@ -155,7 +156,7 @@ export class TasksRepository {
   async reopen(ids: readonly string[], now: Date): Promise<void> {
     await this.#tasks.updateMany(
       { _id: { $in: [...ids] }, state: { $in: ['FINISHED', 'FAILED', 'CANCELLED'] } },
-      { $set: { state: 'RUNNING', updatedAt: now }, $unset: { endedAt: '' }, $inc: { revision: 1 } },
+      { $set: { state: 'RUNNING', updatedAt: now }, $unset: { endedAt: '', endStates: '' }, $inc: { revision: 1 } },
       { writeConcern: { w: 'majority' } },
     );
   }

@@ -4,7 +4,7 @@ import type { Clock, Ids, KeysetPage } from '@rhizome/mongo';
 import type { ClassesRepository } from '../jobs/classes.repository.js';
 import type { ExperimentDirectory, ExperimentFacts, StateCounts } from '../jobs/collaborators.js';
 import type { CheckSelector } from '../jobs/job-input.js';
-import type { JobsRepository } from '../jobs/jobs.repository.js';
+import { subtract, type JobsRepository } from '../jobs/jobs.repository.js';
 import { normalisePayload, normaliseRetry } from '../jobs/normalise.js';
 import type { SubmissionsRepository } from '../jobs/submissions.repository.js';
 import { classifier, digestOf, keyReused, listed, refusalOf, shareOf } from '../jobs/submit.service.js';
@@ -24,6 +24,8 @@ export interface TasksServiceOptions {
   readonly experiments: ExperimentDirectory;
   readonly expansion: Expansion;
   readonly checkSelector: CheckSelector;
+  /** Jobs of a task by state as the event stream tells, or undefined where it does not know. */
+  readonly liveCounts: (taskId: string) => StateCounts | undefined;
   readonly clock: Clock;
   readonly ids: Ids;
 }
@@ -111,10 +113,21 @@ export class TasksService {
     return this.#options.tasks.page({ ids, experiments, owner: filter?.owner ?? undefined, states: filter?.states ?? undefined }, first, after);
   }
 
-  /** How far tasks are, counted from an index; one answer a task, in order. */
+  /** How far tasks are; one answer a task, in order. Ended tasks know it; for others the live counts are taken, or the index is counted. */
   async progressOf(tasks: readonly TaskDocument[]): Promise<readonly TaskProgressFacts[]> {
-    const counts = await this.#options.jobs.stateCounts(tasks.map(({ _id }) => _id));
-    return tasks.map(({ _id, totalJobs, createdJobs }) => ({ totalJobs, createdJobs, states: counts.get(_id) ?? {} }));
+    const { jobs, liveCounts } = this.#options;
+    const open = tasks.filter(({ endStates }) => !endStates).map(({ _id }) => _id);
+    const live = new Map(open.map((id) => [id, liveCounts(id)]));
+    const unknown = open.filter((id) => !live.get(id));
+    const [repeated, counted] = await Promise.all([
+      jobs.repeatedCounts(open.filter((id) => live.get(id))),
+      unknown.length > 0 ? jobs.stateCounts(unknown) : new Map<string, StateCounts>(),
+    ]);
+    return tasks.map(({ _id, totalJobs, createdJobs, endStates }) => {
+      const counts = live.get(_id);
+      const states = endStates ?? (counts ? subtract(counts, repeated.get(_id) ?? {}) : (counted.get(_id) ?? {}));
+      return { totalJobs, createdJobs, states };
+    });
   }
 
   async #examine(spec: TaskSpec): Promise<{ refusals: readonly Refusal[]; experiment?: ExperimentFacts }> {

@@ -1,0 +1,23 @@
+import type { JobEvent } from './collaborators.js';
+import type { Dependencies } from './dependencies.js';
+import type { EventHandler } from './event-work.js';
+import { isTerminal } from './job-state.js';
+
+/** Tells {@link Dependencies} of each end of a job. */
+export class DependencyWork implements EventHandler {
+  readonly name = 'dependencies';
+  readonly #dependencies: Dependencies;
+
+  constructor(dependencies: Dependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  async handle(events: readonly JobEvent[]): Promise<void> {
+    const ended = events.filter(({ last }) => isTerminal(last.to)).map(({ jobId, last }) => ({ id: jobId, state: last.to }));
+    await this.#dependencies.parentsEnded(ended);
+  }
+
+  async recover(signal: AbortSignal): Promise<void> {
+    await this.#dependencies.recover(signal);
+  }
+}

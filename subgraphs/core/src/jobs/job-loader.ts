@@ -1,0 +1,56 @@
+import { DomainError } from '@rhizome/errors';
+import { defineLoader } from '@rhizome/subgraph';
+import type { GraphQLResolveInfo } from 'graphql';
+import type { Context } from '../context.js';
+import { jobProjection } from './job-fields.js';
+import type { JobDocument } from './job.types.js';
+import type { JobProjection } from './jobs.repository.js';
+
+interface JobKey {
+  readonly id: string;
+  readonly projection: JobProjection;
+}
+
+const texts = new WeakMap<JobProjection, string>();
+
+function textOf(projection: JobProjection): string {
+  let text = texts.get(projection);
+  if (text === undefined) texts.set(projection, (text = Object.keys(projection).join()));
+  return text;
+}
+
+/** Jobs by id, with the stored fields that are needed: all of a batch are read at once with the fields of all. */
+const jobLoader = defineLoader<JobKey, JobDocument, Context>({
+  name: 'Job',
+  cacheKey: ({ id, projection }) => `${id} ${textOf(projection)}`,
+  load: (keys, { core, principal }) => {
+    const ids = keys.map(({ id }) => id);
+    const projection = Object.assign({}, ...new Set(keys.map((key) => key.projection))) as JobProjection;
+    return core.jobs.findMany(ids, projection, principal);
+  },
+  maxBatchSize: 10_000,
+});
+
+/** One job with what is selected of it; null where there is none that the principal may read. */
+export function loadJob(id: string, context: Context, info: GraphQLResolveInfo): Promise<JobDocument | null> {
+  return context.loaders.load(jobLoader, { id, projection: jobProjection(info) });
+}
+
+/** Jobs with what is selected of them, in order. @throws DomainError NOT_FOUND where one cannot be read */
+export async function loadJobs(ids: readonly string[], context: Context, info: GraphQLResolveInfo): Promise<readonly JobDocument[]> {
+  const found = await Promise.all(ids.map((id) => loadJob(id, context, info)));
+  return found.map((job, position) => {
+    if (job) return job;
+    throw new DomainError('JOB_NOT_FOUND', `job ${ids[position]} does not exist, or you may not see it`, { value: ids[position] });
+  });
+}
+
+/** A resolver for a field that leads to a job: batched with all others of the operation, and no more is read than is selected. */
+export function jobReference<TParent>(
+  key: (parent: TParent) => string | null | undefined,
+): (parent: TParent, args: object, context: Context, info: GraphQLResolveInfo) => Promise<JobDocument | null> {
+  return async (parent, _args, context, info) => {
+    const id = key(parent);
+    return id == null ? null : loadJob(id, context, info);
+  };
+}

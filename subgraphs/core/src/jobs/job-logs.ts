@@ -1,0 +1,121 @@
+import { badInput, DomainError } from '@rhizome/errors';
+import { decodeCursor, encodeCursor, orderSignature } from '@rhizome/mongo';
+import { chunkId, type JobLogsRepository, type LogHead } from './job-logs.repository.js';
+import type { LogStreamName } from './job-log.document.js';
+import type { JobDocument } from './job.types.js';
+
+/** A piece of captured output as a worker sends it. */
+export interface LogChunk {
+  /** Counts the chunks of the attempt from 0, without gaps. */
+  readonly sequence: number;
+  readonly stream: LogStreamName;
+  readonly text: string;
+  readonly at: Date;
+}
+
+/** What became of chunks. */
+export type AppendOutcome =
+  | { readonly nextSequence: number }
+  | { readonly refusal: 'INVALID_VALUE' | 'LOG_TOO_LARGE'; readonly path: readonly string[]; readonly message: string };
+
+/** A page of a log. */
+export interface LogPage {
+  readonly chunks: readonly (LogChunk & { readonly cursor: string })[];
+  readonly endCursor: string | null;
+  readonly hasNextPage: boolean;
+  readonly isComplete: boolean;
+}
+
+/** What {@link JobLogs} works with. */
+export interface JobLogsOptions {
+  readonly logs: JobLogsRepository;
+  /** Bytes of one attempt's log at most; 64 MiB unless given. */
+  readonly maxBytes?: number;
+}
+
+const maxChunks = 100;
+const maxChunkBytes = 65_536;
+const maxPage = 1000;
+const signature = orderSignature('job log');
+
+/** Captured output of attempts: added exactly once by its sequence numbers, read in pages. */
+export class JobLogs {
+  readonly #logs: JobLogsRepository;
+  readonly #maxBytes: number;
+
+  constructor({ logs, maxBytes = 64 * 1024 * 1024 }: JobLogsOptions) {
+    this.#logs = logs;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Adds chunks that follow what is known; known ones are passed over. The caller has checked that the worker holds the attempt. */
+  async append(jobId: string, attempt: number, chunks: readonly LogChunk[]): Promise<AppendOutcome> {
+    const fault = checkChunks(chunks);
+    if (fault) return fault;
+    for (;;) {
+      const head = await this.#logs.head(jobId, attempt);
+      const fresh = chunks.filter(({ sequence }) => sequence >= head.next);
+      const [first] = fresh;
+      if (!first) return { nextSequence: head.next };
+      if (first.sequence !== head.next) return invalid(['chunks', '0', 'sequence'], first.sequence, `${head.next}, which is the next of attempt ${attempt}`);
+      const to: LogHead = { next: head.next + fresh.length, bytes: head.bytes + fresh.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0) };
+      if (to.bytes > this.#maxBytes) return this.#tooLarge(to.bytes);
+      // Chunks first: a head never promises what is not stored. A chunk that was stored by a call that broke off stays as it is.
+      await this.#logs.insert(fresh.map((chunk) => ({ _id: chunkId(jobId, attempt, chunk.sequence), schemaVersion: 1, revision: 1, jobId, attempt, ...chunk })));
+      if (await this.#logs.move(jobId, attempt, head, to)) return { nextSequence: to.next };
+    }
+  }
+
+  /**
+   * A page of the log of an attempt, the latest by default.
+   * @throws DomainError BAD_USER_INPUT, CURSOR_INVALID
+   */
+  async page(
+    job: Pick<JobDocument, '_id' | 'attempt' | 'attempts'>,
+    request: { readonly attempt?: number | null | undefined; readonly after?: string | null | undefined; readonly first: number },
+  ): Promise<LogPage> {
+    const { first, after } = request;
+    const attempt = request.attempt ?? job.attempt;
+    if (!Number.isInteger(first) || first < 1 || first > maxPage) throw badInput('first', first, `1 to ${maxPage}`);
+    if (!Number.isInteger(attempt) || attempt < 0) throw badInput('attempt', attempt, 'the number of an attempt, from 1');
+    const from = after == null ? 0 : sequenceAfter(after, attempt);
+    const hasEnded = job.attempts.some(({ number, endedAt }) => number === attempt && endedAt !== undefined);
+    const found = attempt === 0 ? [] : await this.#logs.chunks(job._id, attempt, from, first + 1);
+    const chunks = found.slice(0, first).map(({ sequence, stream, text, at }) => ({ sequence, stream, text, at, cursor: encodeCursor(signature, [attempt, sequence]) }));
+    const hasNextPage = found.length > first;
+    return { chunks, endCursor: chunks.at(-1)?.cursor ?? after ?? null, hasNextPage, isComplete: hasEnded && !hasNextPage };
+  }
+
+  #tooLarge(bytes: number): AppendOutcome {
+    const message = `chunks: the log of the attempt would have ${bytes} bytes; at most ${this.#maxBytes} are kept`;
+    return { refusal: 'LOG_TOO_LARGE', path: ['chunks'], message };
+  }
+}
+
+function sequenceAfter(after: string, attempt: number): number {
+  const [of, sequence] = decodeCursor(after, signature, 2);
+  if (of !== attempt || typeof sequence !== 'number' || !Number.isInteger(sequence)) {
+    throw new DomainError('CURSOR_INVALID', `after: ${JSON.stringify(after)} is not a cursor of the log of attempt ${attempt}`, {
+      field: 'after',
+      value: after,
+      expected: 'a cursor that the log of this attempt gave, or none',
+    });
+  }
+  return sequence + 1;
+}
+
+function checkChunks(chunks: readonly LogChunk[]): AppendOutcome | undefined {
+  if (chunks.length < 1 || chunks.length > maxChunks) return invalid(['chunks'], `${chunks.length} chunks`, `1 to ${maxChunks} chunks`);
+  for (const [position, { sequence, text }] of chunks.entries()) {
+    const path = ['chunks', String(position)];
+    const before = chunks[position - 1]?.sequence;
+    if (!Number.isInteger(sequence) || sequence < 0 || sequence > 99_999_999) return invalid([...path, 'sequence'], sequence, 'a whole number from 0 to 99999999');
+    if (before !== undefined && sequence !== before + 1) return invalid([...path, 'sequence'], sequence, `${before + 1}: chunks follow each other without gaps`);
+    if (Buffer.byteLength(text) > maxChunkBytes) return invalid([...path, 'text'], `${Buffer.byteLength(text)} bytes`, `at most ${maxChunkBytes} bytes`);
+  }
+  return undefined;
+}
+
+function invalid(path: readonly string[], value: unknown, expected: string): AppendOutcome {
+  return { refusal: 'INVALID_VALUE', path, message: `${path.join('.')}: ${JSON.stringify(value)} is not valid; expected ${expected}` };
+}

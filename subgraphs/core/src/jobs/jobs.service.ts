@@ -1,0 +1,95 @@
+import { can, experimentsFor, type Principal } from '@rhizome/authz';
+import { badInput } from '@rhizome/errors';
+import type { KeysetPage } from '@rhizome/mongo';
+import { mayChange } from './bulk-rules.js';
+import type { ExperimentDirectory, QueueDirectory } from './collaborators.js';
+import { isTerminal, type JobState } from './job-state.js';
+import { planJobFilter, type JobCriteria, type JobFilterPlan } from './job-filter.js';
+import type { JobDocument } from './job.types.js';
+import type { JobProjection, JobsRepository } from './jobs.repository.js';
+
+/** What {@link JobsService} works with. */
+export interface JobsServiceOptions {
+  readonly jobs: JobsRepository;
+  readonly experiments: ExperimentDirectory;
+  readonly queues: QueueDirectory;
+}
+
+/** Which jobs, as a caller asks; what is left out is not asked for. */
+export interface JobFilterSpec {
+  readonly ids?: readonly string[] | null | undefined;
+  readonly experiments?: readonly string[] | null | undefined;
+  readonly taskId?: string | null | undefined;
+  readonly owner?: string | null | undefined;
+  /** Queue name. */
+  readonly queue?: string | null | undefined;
+  readonly states?: readonly JobState[] | null | undefined;
+  readonly share?: string | null | undefined;
+  readonly label?: { readonly key: string; readonly value: string } | null | undefined;
+  readonly createdFrom?: Date | null | undefined;
+  readonly createdBefore?: Date | null | undefined;
+}
+
+/** A page that is asked for. */
+export interface JobPageRequest {
+  readonly order: 'NEWEST' | 'OLDEST';
+  readonly first: number;
+  readonly after?: string | null | undefined;
+  readonly projection: JobProjection;
+}
+
+const maxIds = 1000;
+
+/** Reads jobs, as far as the caller may see them. */
+export class JobsService {
+  readonly #options: JobsServiceOptions;
+
+  constructor(options: JobsServiceOptions) {
+    this.#options = options;
+  }
+
+  /** Jobs by id, one answer an id; null where there is none that the principal may read. */
+  async findMany(ids: readonly string[], projection: JobProjection, principal: Principal): Promise<readonly (JobDocument | null)[]> {
+    const found = new Map((await this.#options.jobs.find(ids, projection)).map((job) => [job._id, job]));
+    return ids.map((id) => {
+      const job = found.get(id);
+      return job && can(principal, 'job:read', job.experiment) ? job : null;
+    });
+  }
+
+  /** A page of jobs in the order of their ids. @throws DomainError BAD_USER_INPUT, CURSOR_INVALID */
+  async page(principal: Principal, filter: JobFilterSpec | null | undefined, request: JobPageRequest): Promise<KeysetPage<JobDocument>> {
+    const { order, first, after, projection } = request;
+    if (!Number.isInteger(first) || first < 1 || first > 100) throw badInput('first', first, '1 to 100');
+    const plan = await this.plan(principal, await this.criteria(filter));
+    return this.#options.jobs.page(plan, { direction: order === 'OLDEST' ? 1 : -1, first, after, projection });
+  }
+
+  /** The criteria behind a filter. A queue that does not exist matches nothing. @throws DomainError BAD_USER_INPUT */
+  async criteria(filter: JobFilterSpec | null | undefined): Promise<JobCriteria> {
+    if ((filter?.ids?.length ?? 0) > maxIds) throw badInput('filter.ids', `${filter?.ids?.length} ids`, `at most ${maxIds} ids`);
+    const { queue, label } = filter ?? {};
+    return {
+      ids: filter?.ids ?? undefined,
+      experiments: filter?.experiments ?? undefined,
+      taskId: filter?.taskId ?? undefined,
+      owner: filter?.owner ?? undefined,
+      queueId: queue == null ? undefined : ((await this.#options.queues.idOf(queue)) ?? 'none'),
+      states: filter?.states ? [...new Set(filter.states)] : undefined,
+      share: filter?.share ?? undefined,
+      label: label ? `${label.key}=${label.value}` : undefined,
+      createdFrom: filter?.createdFrom ?? undefined,
+      createdBefore: filter?.createdBefore ?? undefined,
+    };
+  }
+
+  /** How the criteria are looked up, within what the principal may read. */
+  async plan(principal: Principal, criteria: JobCriteria): Promise<JobFilterPlan> {
+    return planJobFilter(criteria, experimentsFor(principal, 'job:read'), await this.#options.experiments.names());
+  }
+
+  /** Whether the principal may cancel the job now. */
+  canCancel(principal: Principal, job: Pick<JobDocument, 'experiment' | 'owner' | 'state'>): boolean {
+    return !isTerminal(job.state) && mayChange(principal, 'job:cancel', job);
+  }
+}
