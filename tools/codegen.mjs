@@ -71,6 +71,7 @@ export function documentsOutput({ folder, schema, operations }) {
             },
             dedupeFragments: true,
             documentVariablePrefix: '',
+            documentNodeImport: '@rhizome/client#TypedDocumentNode',
           },
         },
       },

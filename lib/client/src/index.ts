@@ -1,3 +1,4 @@
+export type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 export { isRhizomeApiError, RhizomeApiError } from './api-error.js';
 export type { RetryOptions } from './backoff.js';
 export {
