@@ -1,8 +1,8 @@
-import { describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Document } from 'mongodb';
 import { collection, defineCollection, type CollectionDeclaration } from './collection.js';
 import { connectMongo } from './connect.js';
-import { useMongod } from './database.fixture.js';
+import { openTestStore, type TestStore } from './database.fixture.js';
 import { assertNoDrift, ensureCollections } from './ensure-collections.js';
 
 interface JobDocument {
@@ -68,11 +68,15 @@ const job = (change: Partial<JobDocument> & Document = {}): JobDocument => ({
   ...change,
 });
 
-const { database, uri } = useMongod();
+let store: TestStore;
+beforeAll(async () => {
+  store = await openTestStore();
+}, 120_000);
+afterAll(() => store.close());
 
 describe('ensureCollections', () => {
   test('makes what is missing and finds nothing to do the second time', async () => {
-    const db = database();
+    const db = store.database();
     const first = await ensureCollections(db, [jobs]);
     expect(first).toEqual({
       created: ['jobs'],
@@ -85,9 +89,9 @@ describe('ensureCollections', () => {
   });
 
   test('several processes may start at once', async () => {
-    const db = database();
+    const db = store.database();
     const clients = await Promise.all(
-      [1, 2, 3, 4].map(() => connectMongo({ uri: uri(), appName: 'starter' })),
+      [1, 2, 3, 4].map(() => connectMongo({ uri: store.uri, appName: 'starter' })),
     );
     const reports = await Promise.all(
       clients.map((client) => ensureCollections(client.db(db.databaseName), [jobs])),
@@ -107,7 +111,7 @@ describe('ensureCollections', () => {
     ['a newer version', { schemaVersion: 3 }],
     ['no version', { schemaVersion: undefined }],
   ])('the validator refuses %s, on insert and on update', async (_what, change) => {
-    const db = database();
+    const db = store.database();
     await ensureCollections(db, [jobs]);
     const stored = collection(db, jobs);
     await expect(stored.insertOne(job(change as Partial<JobDocument>))).rejects.toMatchObject({ code: 121 });
@@ -121,7 +125,7 @@ describe('ensureCollections', () => {
   });
 
   test('brings an older validator forward, leaves a newer one alone and says so', async () => {
-    const db = database();
+    const db = store.database();
     const next = defineCollection<JobDocument>({
       ...declaration,
       schemaVersion: 3,
@@ -142,7 +146,7 @@ describe('ensureCollections', () => {
   });
 
   test('reports what differs at the same version, and mends it only when told to', async () => {
-    const db = database();
+    const db = store.database();
     await ensureCollections(db, [jobs]);
     await db.command({ collMod: 'jobs', validator: {}, validationLevel: 'off' });
     await db.command({ collMod: 'jobs', validator: { $jsonSchema: { title: 'jobs v2' } } });
@@ -171,13 +175,13 @@ describe('ensureCollections', () => {
   });
 
   test('takes over a collection that was made without a validator', async () => {
-    const db = database();
+    const db = store.database();
     await db.createCollection('jobs');
     expect((await ensureCollections(db, [jobs])).updated).toEqual(['jobs']);
   });
 
   test('an index under another name is drift and no failure', async () => {
-    const db = database();
+    const db = store.database();
     await db.collection('jobs').createIndex({ state: 1, createdAt: -1 }, { name: 'other' });
     const { drift } = await ensureCollections(db, [jobs]);
     expect(drift.map(({ index }) => index)).toEqual(['state_createdAt_idx', 'other']);
@@ -186,9 +190,9 @@ describe('ensureCollections', () => {
 
 describe('connectMongo', () => {
   test('writes for the majority and stores no undefined fields', async () => {
-    const client = await connectMongo({ uri: uri(), appName: 'connect' });
+    const client = await connectMongo({ uri: store.uri, appName: 'connect' });
     expect(client.writeConcern?.w).toBe('majority');
-    const stored = client.db(database().databaseName).collection<Document>('any');
+    const stored = client.db(store.database().databaseName).collection<Document>('any');
     await stored.insertOne({ _id: 'a' as never, gone: undefined });
     expect(await stored.findOne({})).toEqual({ _id: 'a' });
     await client.close();

@@ -1,7 +1,7 @@
-import { describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Collection, Document } from 'mongodb';
 import { given } from '../given.fixture.js';
-import { useMongod } from './database.fixture.js';
+import { openTestStore, type TestStore } from './database.fixture.js';
 import { keysetPage, type KeysetPage, type KeysetRequest, type OrderField } from './keyset-page.js';
 
 interface Row {
@@ -12,11 +12,15 @@ interface Row {
   place: { rank?: number };
 }
 
-const { database } = useMongod();
+let store: TestStore;
+beforeAll(async () => {
+  store = await openTestStore();
+}, 120_000);
+afterAll(() => store.close());
 
 /** Rows with many ties, nulls and missing fields, in an order that has nothing to do with their ids. */
 async function rows(count = 240): Promise<Collection<Row>> {
-  const collection = database().collection<Row>('rows');
+  const collection = store.database().collection<Row>('rows');
   const documents = Array.from({ length: count }, (_, index): Row => {
     const mixed = (index * 7919) % count;
     return {
@@ -146,7 +150,7 @@ describe('keysetPage', () => {
 
   test('an empty list has no cursors', async () => {
     const page = await keysetPage({
-      collection: database().collection<Document>('none'),
+      collection: store.database().collection<Document>('none'),
       filter: {},
       order: [],
       first: 5,

@@ -1,9 +1,13 @@
-import { describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { MongoClient } from 'mongodb';
-import { useMongod } from './database.fixture.js';
+import { openTestStore, type TestStore } from './database.fixture.js';
 import { runMigrations, type Migration } from './migrations.js';
 
-const { database, uri } = useMongod();
+let store: TestStore;
+beforeAll(async () => {
+  store = await openTestStore();
+}, 120_000);
+afterAll(() => store.close());
 
 const step = (
   id: string,
@@ -12,7 +16,7 @@ const step = (
 
 describe('runMigrations', () => {
   test('runs each once, in order, and records it', async () => {
-    const db = database();
+    const db = store.database();
     const list = [step('0001-first'), step('0002-second')];
     expect(await runMigrations(db, list)).toEqual(['0001-first', '0002-second']);
     expect(await runMigrations(db, [...list, step('0005-third')])).toEqual(['0005-third']);
@@ -29,7 +33,7 @@ describe('runMigrations', () => {
   });
 
   test('of processes that start at once one works and all return when it is done', async () => {
-    const db = database();
+    const db = store.database();
     let inside = 0;
     let most = 0;
     const slow = step('0001-slow', async (target) => {
@@ -37,7 +41,7 @@ describe('runMigrations', () => {
       await target.collection('ran').insertOne({ id: 'slow' });
       inside--;
     });
-    const clients = Array.from({ length: 5 }, () => new MongoClient(uri()));
+    const clients = Array.from({ length: 5 }, () => new MongoClient(store.uri));
     const done = await Promise.all(
       clients.map((client) => runMigrations(client.db(db.databaseName), [slow, step('0002-next')])),
     );
@@ -48,7 +52,7 @@ describe('runMigrations', () => {
   });
 
   test('a failure is named, not recorded, stops the rest and gives the lock back', async () => {
-    const db = database();
+    const db = store.database();
     let broken = true;
     const list = [
       step('0001-good'),
@@ -64,7 +68,7 @@ describe('runMigrations', () => {
   });
 
   test('goes on when the holder of the lock is dead, and waits while it lives', async () => {
-    const db = database();
+    const db = store.database();
     const lock = db.collection<{ _id: string; owner: string; expiresAt: Date }>('migrationLock');
     await lock.insertOne({ _id: 'lock', owner: 'dead', expiresAt: new Date(Date.now() + 700) });
     const started = performance.now();
@@ -78,7 +82,7 @@ describe('runMigrations', () => {
   });
 
   test('keeps the lock while a migration takes longer than its time, and stops when it is lost', async () => {
-    const db = database();
+    const db = store.database();
     const lock = db.collection<{ _id: string; owner: string; expiresAt: Date }>('migrationLock');
     const longer = step('0001-longer', async (target) => {
       const first = (await target.collection('migrationLock').findOne({}))?.['expiresAt'] as Date;
@@ -107,14 +111,14 @@ describe('runMigrations', () => {
   ])('refuses %s', async (_what, ids, reason) => {
     await expect(
       runMigrations(
-        database(),
+        store.database(),
         ids.map((id) => step(id)),
       ),
     ).rejects.toThrow(reason);
   });
 
   test('refuses one that would have to run before one that was run', async () => {
-    const db = database();
+    const db = store.database();
     await runMigrations(db, [step('0001-a'), step('0003-c')]);
     await expect(runMigrations(db, [step('0001-a'), step('0002-b'), step('0003-c')])).rejects.toMatchObject({
       code: 'MIGRATION_FAILED',
