@@ -96,6 +96,15 @@ export class BrokerJobsRepository {
       .toArray();
   }
 
+  /** Devices given to these jobs, each with its job. */
+  async devicesOf(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const found = await this.jobs
+      .find({ _id: { $in: [...ids] }, state: { $in: [...heldStates] } })
+      .project<Pick<HeldJobFacts, '_id' | 'attempts'>>({ attempts: { $slice: -1 }, 'attempts.deviceIds': 1 })
+      .toArray();
+    return new Map(found.flatMap(({ _id, attempts }) => (attempts[0]?.deviceIds ?? []).map((device) => [device, _id] as const)));
+  }
+
   /** Jobs by id as far as a worker has them. */
   heldByIds(ids: readonly string[]): Promise<HeldForReturn[]> {
     return this.jobs

@@ -62,9 +62,14 @@ export class BrokerService {
     this.#options = options;
   }
 
-  /** Whether this process grants jobs. */
+  /** Whether this process leads. */
   get isLeading(): boolean {
-    return this.#term !== undefined && this.#options.leadership.isLeader();
+    return this.#options.leadership.isLeader();
+  }
+
+  /** Whether this process leads and has made its ledger from the store. */
+  get isReady(): boolean {
+    return this.#term !== undefined && this.isLeading;
   }
 
   /** Begins to follow events, and to lead whenever this process holds the lease. */
@@ -78,6 +83,7 @@ export class BrokerService {
         queues: () => undefined,
       }),
       feed.onEvents((events) => void view.take(events).catch(() => undefined)),
+      feed.onReset(() => void this.#readAnew('events may have gone by unseen')),
       writer.onApplied((applied) => view.takeApplied(applied)),
     ];
     await view.start();
@@ -102,8 +108,9 @@ export class BrokerService {
    * Grants matching jobs to a worker, at once or within the wait.
    * @throws DomainError LEADER_UNAVAILABLE when this process does not lead, EPOCH_STALE when it has just been replaced
    */
-  acquire({ request, waitSeconds, signal }: AcquireCall): Promise<readonly Grant[]> {
-    if (!this.#term || !this.isLeading) throw new DomainError('LEADER_UNAVAILABLE', 'This process does not lead the broker');
+  async acquire({ request, waitSeconds, signal }: AcquireCall): Promise<readonly Grant[]> {
+    if (!this.isLeading) throw new DomainError('LEADER_UNAVAILABLE', 'This process does not lead the broker');
+    if (!this.#term) throw new DomainError('LEADER_UNAVAILABLE', 'The broker has just begun to lead; ask again in a second');
     return this.#term.dispatcher.acquire(request, { waitMs: waitSeconds * 1000, signal });
   }
 
@@ -129,7 +136,7 @@ export class BrokerService {
       await view.refresh();
       await view.reload();
       if (signal.aborted) return;
-      const grants = new GrantWriter({ fences: leadership, writer, ledger: view.ledger, ids, onUncertain: (err) => this.#readAnew(err) });
+      const grants = new GrantWriter({ fences: leadership, writer, ledger: view.ledger, ids, onUncertain: (err) => void this.#readAnew('nobody knows whether grants were written', err) });
       const dispatcher = new Dispatcher({ view, classes, jobs, grants, clock, log, signal, onThrottled: (over) => void throttle.putAside(over) });
       const throttle = new Throttle({ view, windows: dispatcher.windows, jobs, classes, writer, log });
       for (const { path } of view.fleet.shares()) throttle.note(path);
@@ -166,9 +173,16 @@ export class BrokerService {
     );
   }
 
-  #readAnew(error: unknown): void {
-    this.#options.log.warn({ err: error }, 'nobody knows whether a group of grants was written: the ledger is read anew');
-    void this.#options.view.reload().catch(() => undefined);
+  /** What is known from events is read from the store again. Faults are logged; the next reset or term does it again. */
+  async #readAnew(reason: string, err?: unknown): Promise<void> {
+    const { view, log } = this.#options;
+    log.warn({ reason, ...(err === undefined ? {} : { err }) }, 'the broker reads jobs anew');
+    try {
+      await view.reload();
+      await this.#term?.dispatcher.restart();
+    } catch (error) {
+      log.error({ err: error }, 'the broker could not read jobs anew');
+    }
   }
 
   #tick(): void {

@@ -95,6 +95,8 @@ export interface AcquireRequest {
   readonly count: number;
   readonly free: Capacity;
   readonly freeDeviceIds: readonly string[];
+  /** Experiments whose jobs the caller may take; left out: all. */
+  readonly experiments?: readonly string[];
   /** Seconds; left out: no limit. */
   readonly remainingSeconds?: number;
 }
@@ -121,6 +123,8 @@ export interface JobEventFeed {
    * store, never go missing while the feed lives.
    */
   onEvents(listener: (events: readonly JobEvent[]) => void): () => void;
+  /** Calls the listener when events may have gone by unseen: what was derived from them is derived anew. Returns how to stop. */
+  onReset(listener: () => void): () => void;
 }
 
 /** Where queues and shares are read. Small sets: they are read whole. */

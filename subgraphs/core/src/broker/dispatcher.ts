@@ -90,6 +90,13 @@ export class Dispatcher {
     );
   }
 
+  /** Begins anew from the store: events may have gone by unseen. */
+  async restart(): Promise<void> {
+    this.#isWarm = false;
+    this.windows.clear();
+    await this.warm();
+  }
+
   /** Has a pass run soon, if anybody waits. */
   wake(): void {
     if (this.#isPassDue || this.#room.size === 0 || !this.#isWarm || this.#options.signal.aborted) return;

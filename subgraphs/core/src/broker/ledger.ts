@@ -108,6 +108,11 @@ export class Ledger {
     return this.#byWorker.get(workerId)?.devices.get(deviceId);
   }
 
+  /** Devices of a worker that are given away, with their jobs. */
+  devicesOf(workerId: string): ReadonlyMap<string, string> {
+    return this.#byWorker.get(workerId)?.devices ?? new Map();
+  }
+
   /** What a share uses. */
   shareUse(path: string): Usage {
     return this.#shares.get(path) ?? nothing;

@@ -55,7 +55,7 @@ interface ShareView {
   readonly heap: Heap<Queued>;
 }
 
-/** The candidates of one shape: made once a pass for all workers of the shape. */
+/** The candidates of one shape: made once a pass for all workers of the shape whose callers may take the same. */
 interface ShapeView {
   readonly shares: readonly ShareView[];
   readonly minCores: number;
@@ -72,23 +72,28 @@ interface Room {
 
 /** Decides a pass. `sinceMs` is what the entries of the ledger are dated with. */
 export function matchPass(state: MatcherState, requests: readonly PassRequest[], sinceMs: number): PassResult {
-  const views = new Map<string, ShapeView>();
+  const views = new Map<Shape, Map<string, ShapeView>>();
   const throttled: { jobId: string; share: string; owner: string }[] = [];
   const picks = requests.map((request) => {
     const { shape } = request.worker;
-    let view = views.get(shape.key);
-    if (!view) views.set(shape.key, (view = viewOf(state, shape)));
+    const { experiments } = request.request;
+    let ofShape = views.get(shape);
+    if (!ofShape) views.set(shape, (ofShape = new Map()));
+    const key = experiments?.join(' ') ?? '*';
+    let view = ofShape.get(key);
+    if (!view) ofShape.set(key, (view = viewOf(state, shape, experiments)));
     return new Taking(state, request, view, throttled, sinceMs).run();
   });
   return { picks, throttled };
 }
 
-function viewOf(state: MatcherState, shape: Shape): ShapeView {
+function viewOf(state: MatcherState, shape: Shape, mayTakeOf: readonly string[] | undefined): ShapeView {
   const shares: ShareView[] = [];
   let [minCores, minMemoryMiB] = [Infinity, Infinity];
   const admits = shape.queue.experiments;
   for (const [path, windows] of state.windows.byShare()) {
-    if (admits.length > 0 && !admits.includes(experimentOf(path))) continue;
+    const experiment = experimentOf(path);
+    if ((admits.length > 0 && !admits.includes(experiment)) || mayTakeOf?.includes(experiment) === false) continue;
     const heap = new Heap<Queued>((a, b) => compareKeys(a.head, b.head));
     for (const window of windows.values()) {
       const cls = window.head && state.classOf(window.classId);

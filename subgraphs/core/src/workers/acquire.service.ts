@@ -1,5 +1,5 @@
 /** Rules of asking for work: who may, with what, and in which process it is answered. */
-import type { Principal } from '@rhizome/authz';
+import { experimentsFor, type Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import type { BrokerService } from '../broker/broker.service.js';
 import type { Capacity, Grant } from '../broker/broker.types.js';
@@ -13,7 +13,7 @@ import type { WorkerRegistry } from './worker-registry.js';
 /** A worker that asks for work, as it comes. */
 export interface AcquireSpec {
   readonly workerId: string;
-  readonly count: number;
+  readonly count?: number | null | undefined;
   readonly free: Capacity;
   readonly freeDeviceIds?: readonly string[] | null | undefined;
   readonly remainingSeconds?: number | null | undefined;
@@ -66,11 +66,13 @@ export class AcquireService {
     if (!problems.none) return { assignments: [], userErrors: problems.found };
     if (!this.#options.broker.isLeading) return this.#handOn(spec, caller);
     const { workerId, count, free, freeDeviceIds, remainingSeconds, waitSeconds } = spec;
+    const experiments = experimentsFor(caller.principal, 'job:acquire');
     const request = {
       workerId,
-      count,
+      count: count ?? 1,
       free,
       freeDeviceIds: freeDeviceIds ?? [],
+      ...(experiments === '*' ? {} : { experiments }),
       ...(typeof remainingSeconds === 'number' ? { remainingSeconds } : {}),
     };
     const assignments = await this.#options.broker.acquire({ request, waitSeconds: waitSeconds ?? 0, signal: caller.signal });

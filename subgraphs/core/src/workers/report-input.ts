@@ -30,7 +30,8 @@ export interface MetricsSpec {
 export interface FinishSpec {
   readonly id: string;
   readonly fence: number;
-  readonly phase: 'HOLDING' | 'TRANSFERRING' | 'FINISHED';
+  /** FINISHED by default. */
+  readonly phase?: Maybe<'HOLDING' | 'TRANSFERRING' | 'FINISHED'>;
   readonly exitCode?: Maybe<number>;
   readonly metrics?: Maybe<MetricsSpec>;
   readonly outputs?: Maybe<readonly StoredOutput[]>;
@@ -92,7 +93,7 @@ export function missingOutput(word: FinishSpec, declared: readonly string[], ind
     const expected = declared.length > 0 ? `one of ${declared.join(', ')}` : 'none: the job declares no outputs';
     return { code: 'INVALID_VALUE', path, message: `jobs.${index}.outputs: ${JSON.stringify(unknown)} was not declared; expected ${expected}` };
   }
-  const missing = word.phase === 'FINISHED' ? declared.filter((name) => !given.has(name)) : [];
+  const missing = (word.phase ?? 'FINISHED') === 'FINISHED' ? declared.filter((name) => !given.has(name)) : [];
   if (missing.length === 0) return undefined;
   return { code: 'OUTPUT_MISSING', path, message: `jobs.${index}.outputs: ${missing.join(', ')} missing; all declared outputs are needed for FINISHED` };
 }

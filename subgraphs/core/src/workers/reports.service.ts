@@ -80,7 +80,7 @@ export class ReportsService {
       refuse: (word, { outputs }, index) => missingOutput(word, outputs ?? [], index),
       plan: (word, known) =>
         planFinish(
-          { phase: word.phase, end: storedEnd(word), outputs: storedOutputs(word), hasDeclaredOutputs: (known.outputs ?? []).length > 0 },
+          { phase: word.phase ?? 'FINISHED', end: storedEnd(word), outputs: storedOutputs(word), hasDeclaredOutputs: (known.outputs ?? []).length > 0 },
           known.state,
         ),
     });

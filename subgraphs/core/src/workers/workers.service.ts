@@ -1,11 +1,14 @@
 /** Rules of workers: how they come up, what they report of themselves, how they end. */
 import type { Principal } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids, KeysetPage } from '@rhizome/mongo';
 import type { QueueFacts } from '../broker/broker.types.js';
 import { canonicalJson } from '../broker/requirement-class.js';
 import { digestOf } from '../directory/idempotency.js';
 import { Problems } from '../directory/problems.js';
+import type { CommandHub, CommandsMessage } from './command-hub.js';
+import { type CommandRules, drainOf, type WorkerCommand } from './command-rules.js';
 import type { Heartbeats } from './heartbeats.js';
 import type { LeasesRepository } from './leases.repository.js';
 import { checkDevices, checkHardware, checkRegistration, type DeviceSpec, type HardwareSpec, type RegisterSpec, storedDevices, storedHardware } from './worker-input.js';
@@ -14,7 +17,6 @@ import type { WorkerRegistry } from './worker-registry.js';
 import { workerLimits, workerSchemaVersion } from './worker.document.js';
 import type { HeldJob, LeaseDocument, WorkerDocument, WorkerState } from './worker.types.js';
 import type { WorkersRepository } from './workers.repository.js';
-import type { CommandRules, WorkerCommand } from './command-rules.js';
 
 /** Queues, as workers need them. */
 export interface QueueLookup {
@@ -30,6 +32,9 @@ export interface WorkersOptions {
   readonly registry: WorkerRegistry;
   readonly queues: QueueLookup;
   readonly commands: CommandRules;
+  readonly hub: Pick<CommandHub, 'listen'>;
+  /** Which devices of a worker are given to which jobs. */
+  readonly devices: (workerId: string) => Promise<ReadonlyMap<string, string>>;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;
@@ -46,7 +51,7 @@ export interface RegisterResult {
 /** A sign of life. */
 export interface HeartbeatSpec {
   readonly workerId: string;
-  readonly jobs: readonly HeldJob[];
+  readonly jobs?: readonly HeldJob[] | null | undefined;
   readonly hardware?: HardwareSpec | null | undefined;
   readonly devices?: readonly DeviceSpec[] | null | undefined;
 }
@@ -95,6 +100,24 @@ export class WorkersService {
     return this.#options.workers.page({ ids: query.ids ?? undefined, queueId: queue, states }, first, after);
   }
 
+  /** The job that a device is given to, or undefined. */
+  async deviceHolder(workerId: string, deviceId: string): Promise<string | undefined> {
+    return (await this.#options.devices(workerId)).get(deviceId);
+  }
+
+  /**
+   * Orders to a worker from now on; the first message tells what holds already.
+   * @throws DomainError WORKER_LOST, WORKER_NOT_FOUND, FORBIDDEN
+   */
+  async commands(principal: Principal, workerId: string): Promise<AsyncIterableIterator<CommandsMessage>> {
+    const { registry, queues, hub } = this.#options;
+    const worker = await registry.find(workerId);
+    if (worker) assertSpeaksFor(principal, worker.queue);
+    const refusal = silenced(workerId, worker);
+    if (!worker || refusal) throw new DomainError(refusal?.code === 'WORKER_LOST' ? 'WORKER_LOST' : 'WORKER_NOT_FOUND', refusal?.message ?? workerId);
+    return hub.listen(workerId, drainOf(worker, await queues.byName(worker.queue)));
+  }
+
   /** Makes a worker known. The same name in the same queue takes over: the older worker is lost at once. */
   async register(principal: Principal, spec: RegisterSpec): Promise<RegisterResult> {
     assertSpeaksFor(principal, spec.queue);
@@ -120,7 +143,7 @@ export class WorkersService {
     const problems = checkHeartbeat(spec);
     if (!problems.none) return refused(problems.found);
     const queue = await queues.byName(worker.queue);
-    const jobs = spec.jobs.map(({ id, fence }) => ({ id, fence }));
+    const jobs = (spec.jobs ?? []).map(({ id, fence }) => ({ id, fence }));
     const lease = await heartbeats.renew({ workerId: worker._id, leaseSeconds: queue?.limits.leaseSeconds ?? 30, jobs });
     if (!lease || lease.lostAt) return refused([await this.#lostNow(worker._id, lease)]);
     const changed = await this.#setFacts(worker, spec);
@@ -232,7 +255,7 @@ function checkHeartbeat({ jobs, hardware, devices }: HeartbeatSpec): Problems<Wo
   const problems = new Problems<WorkerErrorCode>();
   if (hardware) checkHardware(problems, ['hardware'], hardware);
   if (devices) checkDevices(problems, ['devices'], devices);
-  problems.distinct(['jobs'], jobs.map(({ id }) => id), workerLimits.heldJobs);
+  problems.distinct(['jobs'], (jobs ?? []).map(({ id }) => id), workerLimits.heldJobs);
   return problems;
 }
 

@@ -1,0 +1,165 @@
+/** Puts the broker and the workers together from what they are handed. Opens no socket; begins nothing before `start`. */
+import type { Logger } from '@rhizome/log';
+import { type Clock, collection, type Ids } from '@rhizome/mongo';
+import type { Db } from 'mongodb';
+import { BrokerJobsRepository } from '../broker/broker-jobs.repository.js';
+import { BrokerLeaseRepository } from '../broker/broker-lease.repository.js';
+import { BrokerService } from '../broker/broker.service.js';
+import { BrokerView } from '../broker/broker-view.js';
+import type { JobEventFeed, QueueFacts, ShareFacts } from '../broker/broker.types.js';
+import { forwardAcquire } from '../broker/forwarding.js';
+import { BrokerLeadership } from '../broker/leadership.js';
+import type { Usage } from '../broker/ledger.js';
+import { RequirementClasses, RequirementClassesRepository } from '../broker/requirement-classes.js';
+import { SendBack } from '../broker/send-back.js';
+import { serverTime, type StoreTime } from '../broker/store-time.js';
+import { jobsCollection } from '../jobs/job.document.js';
+import { requirementClassesCollection } from '../jobs/requirement-class.document.js';
+import type { TransitionWriter } from '../jobs/transition.types.js';
+import { AcquireService } from './acquire.service.js';
+import { CommandHub } from './command-hub.js';
+import { CommandRules } from './command-rules.js';
+import { Heartbeats } from './heartbeats.js';
+import { JobHolder } from './job-holder.js';
+import { LeaseWatch } from './lease-watch.js';
+import { LeasesRepository } from './leases.repository.js';
+import { ReportsService } from './reports.service.js';
+import { WorkerRegistry } from './worker-registry.js';
+import { brokerLeaseCollection, leasesCollection, workersCollection } from './worker.document.js';
+import { WorkersRepository } from './workers.repository.js';
+import { WorkersService } from './workers.service.js';
+
+/** Collections that this module keeps. */
+export const fleetCollections = [workersCollection, leasesCollection, brokerLeaseCollection] as const;
+
+/** What the broker and the workers need of the rest of core. */
+export interface FleetOptions {
+  readonly db: Db;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Logger;
+  readonly writer: TransitionWriter;
+  /** The process's event stream: events of jobs, and notices of workers that were written. */
+  readonly feed: JobEventFeed & { onWritten?(collection: string, listener: (ids: readonly string[]) => void): () => void };
+  /** All queues and all shares, as they are now. */
+  readonly queues: () => readonly QueueFacts[] | Promise<readonly QueueFacts[]>;
+  readonly shares: () => readonly ShareFacts[] | Promise<readonly ShareFacts[]>;
+  /** Calls the listener when queues or shares changed; returns how to stop. */
+  readonly onDirectoryChanged?: (listener: () => void) => () => void;
+  /** Where this process takes GraphQL calls of other core processes; left out where it is alone. */
+  readonly url?: string | undefined;
+  readonly brokerTtlMs?: number;
+  readonly brokerRenewMs?: number;
+  readonly graceMs?: number;
+  /** The store's clock unless given. */
+  readonly storeTime?: StoreTime;
+}
+
+/** The services, as resolvers and other domains find them. */
+export interface FleetServices {
+  readonly workers: WorkersService;
+  readonly reports: ReportsService;
+  readonly acquire: AcquireService;
+  readonly broker: BrokerService;
+  readonly commands: CommandHub;
+  readonly holder: JobHolder;
+  readonly view: BrokerView;
+  readonly registry: WorkerRegistry;
+}
+
+/** See {@link buildFleet}. */
+export interface FleetModule {
+  readonly services: FleetServices;
+  readonly leadership: BrokerLeadership;
+  readonly leaseWatch: LeaseWatch;
+  /** What is granted to shares, one answer a path. */
+  shareUsage(paths: readonly string[]): readonly Usage[];
+  /** The event stream must be open: what comes by it from now on is taken in. */
+  start(): Promise<void>;
+  /** Gives the leadership back first, so that another process can lead at once. */
+  stop(): Promise<void>;
+}
+
+/** See the head of this file. */
+export function buildFleet(options: FleetOptions): FleetModule {
+  const { clock, ids, log, writer, feed, brokerTtlMs = 5000, brokerRenewMs = 1000 } = options;
+  const parts = makeParts(options);
+  const { view, registry, leases, workers, brokerJobs, brokerLeases, classes } = parts;
+  const leadership = new BrokerLeadership({
+    leases: brokerLeases, clock, log, holder: ids.next('core'), url: options.url, ttlMs: brokerTtlMs, renewMs: brokerRenewMs,
+  });
+  const sendBack = new SendBack({ jobs: brokerJobs, writer, clock, log });
+  const broker = new BrokerService({ view, classes, jobs: brokerJobs, leadership, writer, sendBack, feed, clock, ids, log });
+  const ledger = view.ledger;
+  const queueByName = async (name: string): Promise<QueueFacts | undefined> => (await options.queues()).find((queue) => queue.name === name);
+  const leaseWatch = new LeaseWatch({
+    leases, workers, registry, ledger, sendBack, clock, log, isLeading: () => broker.isReady,
+    ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
+  });
+  const commands = new CommandHub({ view, classes });
+  const services: FleetServices = {
+    view,
+    registry,
+    broker,
+    commands,
+    reports: new ReportsService({ registry, ledger, jobs: brokerJobs, writer, clock }),
+    holder: new JobHolder({ registry, ledger, jobs: brokerJobs }),
+    acquire: new AcquireService({ broker, leadership, registry, forward: forwardAcquire, ownUrl: options.url }),
+    workers: new WorkersService({
+      workers, leases, registry, clock, ids, log,
+      heartbeats: new Heartbeats(leases),
+      queues: { byName: queueByName },
+      commands: new CommandRules(ledger, brokerJobs),
+      hub: commands,
+      devices: (workerId) => (broker.isReady ? Promise.resolve(ledger.devicesOf(workerId)) : brokerJobs.devicesOf([...ledger.jobsOf(workerId)])),
+    }),
+  };
+  return { services, leadership, leaseWatch, shareUsage: (paths) => paths.map((path) => broker.shareUsage(path)), ...lifeOf(options, services, leadership, leaseWatch) };
+}
+
+function makeParts({ db, clock, log, storeTime = serverTime, queues, shares, brokerTtlMs = 5000 }: FleetOptions) {
+  const brokerJobs = new BrokerJobsRepository(collection(db, jobsCollection));
+  const workers = new WorkersRepository(collection(db, workersCollection), storeTime);
+  const classes = new RequirementClasses(new RequirementClassesRepository(collection(db, requirementClassesCollection)));
+  const registry = new WorkerRegistry(workers, log);
+  const directory = { queues: async () => queues(), shares: async () => shares() };
+  return {
+    brokerJobs,
+    workers,
+    classes,
+    registry,
+    leases: new LeasesRepository(collection(db, leasesCollection), storeTime),
+    brokerLeases: new BrokerLeaseRepository(collection(db, brokerLeaseCollection), storeTime, brokerTtlMs),
+    view: new BrokerView({ directory, workers: registry, classes, jobs: brokerJobs, clock, log }),
+  };
+}
+
+function lifeOf(
+  { feed, onDirectoryChanged, log }: FleetOptions,
+  { broker, commands, registry, view }: FleetServices,
+  leadership: BrokerLeadership,
+  leaseWatch: LeaseWatch,
+): Pick<FleetModule, 'start' | 'stop'> {
+  const stops: (() => void)[] = [];
+  const logged = (work: Promise<void>): void => void work.catch((err: unknown) => log.warn({ err }, 'the fleet could not be read anew'));
+  return {
+    async start() {
+      const stopNotices = feed.onWritten?.('workers', (ids) => logged(registry.notice(ids)));
+      const stopDirectory = onDirectoryChanged?.(() => logged(view.refresh()));
+      stops.push(registry.onChanged((worker) => commands.takeWorker(worker)), ...[stopNotices, stopDirectory].filter((stop) => stop !== undefined));
+      await registry.start();
+      await broker.start();
+      commands.start();
+      leaseWatch.start();
+      await leadership.start();
+    },
+    async stop() {
+      await leadership.stop();
+      for (const stop of stops.splice(0)) stop();
+      await leaseWatch.stop();
+      commands.stop();
+      await broker.stop();
+      await registry.stop();
+    },
+  };
+}

@@ -1,0 +1,126 @@
+/** Doors of workers and of their words: unpack, call, map. */
+import type { Policies } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
+import type { GraphQLResolveInfo } from 'graphql';
+import { forwardedOperation } from '../broker/forwarding.js';
+import type { Context } from '../context.js';
+import { loadJob } from '../jobs/job-loader.js';
+import { queueEntity } from '../queues/resolvers.js';
+import type { Resolvers } from '../types.generated.js';
+import { leaseLoader, workerLoader } from './worker-loader.js';
+import type { WorkerDocument } from './worker.types.js';
+
+type Mutations = Pick<
+  NonNullable<Resolvers['Mutation']>,
+  'registerWorker' | 'heartbeat' | 'acquireJobs' | 'startJobs' | 'finishJobs' | 'failJobs' | 'drainWorker' | 'appendJobLog'
+>;
+
+/** Jobs shown of a worker at most. */
+const maxJobsShown = 100;
+
+const mutations: Mutations = {
+  registerWorker: (_parent, { input }, { core, principal }) => core.fleet.workers.register(principal, input),
+  heartbeat: (_parent, { input }, { core, principal }) => core.fleet.workers.heartbeat(principal, input),
+  acquireJobs: (_parent, { input }, { core, principal, requestId, signal }, info) => {
+    const isForwarded = info.operation.name?.value === forwardedOperation;
+    return core.fleet.acquire.acquire(input, { principal, requestId, signal, isForwarded });
+  },
+  startJobs: (_parent, { input }, { core, principal }) => core.fleet.reports.start(principal, input.workerId, input.jobs),
+  finishJobs: (_parent, { input }, { core, principal }) => core.fleet.reports.finish(principal, input.workerId, input.jobs),
+  failJobs: (_parent, { input }, { core, principal }) => core.fleet.reports.fail(principal, input.workerId, input.jobs),
+  drainWorker: (_parent, { input }, { core, principal }) => core.fleet.workers.drain(principal, input),
+  appendJobLog: async (_parent, { input }, { core, principal }) => {
+    const held = await core.fleet.holder.attemptOf(principal, input);
+    if ('code' in held) return { nextSequence: null, userErrors: [held] };
+    const outcome = await core.jobLogs.append(input.jobId, held.attempt, input.chunks);
+    if ('nextSequence' in outcome) return { nextSequence: outcome.nextSequence, userErrors: [] };
+    const { refusal, path, message } = outcome;
+    return { nextSequence: null, userErrors: [{ code: refusal, path, message }] };
+  },
+};
+
+async function leaseOf({ _id }: WorkerDocument, { loaders }: Context) {
+  return loaders.load(leaseLoader, _id);
+}
+
+/** Jobs that the caller may read, of those that a worker holds. */
+async function jobsOf({ _id }: WorkerDocument, _args: object, context: Context, info: GraphQLResolveInfo) {
+  const ids = [...context.core.fleet.view.ledger.jobsOf(_id)].slice(0, maxJobsShown);
+  const found = await Promise.all(ids.map((id) => loadJob(id, context, info)));
+  return found.filter((job) => job !== null);
+}
+
+const worker: NonNullable<Resolvers['Worker']> = {
+  __resolveReference: ({ id }, { loaders }) => loaders.load(workerLoader, id),
+  id: ({ _id }) => _id,
+  queue: async ({ queueId }, _args, { loaders }) => {
+    const queue = await loaders.load(queueEntity.loader, { id: queueId });
+    if (queue) return queue;
+    throw new DomainError('QUEUE_NOT_FOUND', `queue ${queueId} does not exist, or you may not see it`, { value: queueId });
+  },
+  devices: ({ _id, devices }) => devices.map((device) => ({ ...device, workerId: _id })),
+  jobs: jobsOf,
+  free: ({ _id, hardware, state }, _args, { core }) => {
+    if (state !== 'READY' && state !== 'DRAINING') return { cores: 0, memoryMiB: 0, diskMiB: 0 };
+    const used = core.fleet.view.ledger.workerUse(_id);
+    return {
+      cores: Math.max(0, hardware.cores - used.cores),
+      memoryMiB: Math.max(0, hardware.memoryMiB - used.memoryMiB),
+      diskMiB: Math.max(0, hardware.diskMiB - used.diskMiB),
+    };
+  },
+  registeredAt: ({ createdAt }) => createdAt,
+  lastSeenAt: async (parent, _args, context) => parent.lastSeenAt ?? (await leaseOf(parent, context))?.updatedAt ?? parent.updatedAt,
+  leaseExpiresAt: async (parent, _args, context) => parent.leaseExpiresAt ?? (await leaseOf(parent, context))?.expiresAt ?? parent.updatedAt,
+};
+
+/** Resolvers of this folder's SDL, of `Queue.workers` and of `workerCommands`. */
+export const workerResolvers: Pick<Resolvers, 'Query' | 'Mutation' | 'Subscription' | 'Worker' | 'Device' | 'JobAssignment' | 'Queue'> = {
+  Query: {
+    worker: (_parent, { id }, { loaders }) => loaders.load(workerLoader, id),
+    workers: (_parent, { filter, first, after }, { core }) => core.fleet.workers.page(filter ?? {}, first ?? 20, after),
+  },
+  Mutation: mutations,
+  Subscription: {
+    workerCommands: {
+      subscribe: (_parent, { workerId }, { core, principal }) => core.fleet.workers.commands(principal, workerId),
+      resolve: (message: unknown) => message,
+    } as NonNullable<Resolvers['Subscription']>['workerCommands'],
+  },
+  Worker: worker,
+  Device: {
+    job: async ({ id, workerId }, _args, context, info) => {
+      const jobId = await context.core.fleet.workers.deviceHolder(workerId, id);
+      return jobId === undefined ? null : loadJob(jobId, context, info);
+    },
+  },
+  JobAssignment: {
+    job: async ({ jobId }, _args, context, info) => {
+      const job = await loadJob(jobId, context, info);
+      if (!job) throw new DomainError('JOB_NOT_FOUND', `job ${jobId} does not exist, or you may not see it`, { value: jobId });
+      // Who asks for the payload spares the report of its end a read.
+      const { payload } = job as Partial<typeof job>;
+      if (payload) context.core.fleet.view.ledger.noteOutputs(jobId, payload.outputs);
+      return job;
+    },
+  },
+  Queue: {
+    workers: ({ name }, { first, after }, { core }) => core.fleet.workers.page({ queue: name }, first ?? 20, after),
+  },
+};
+
+/** Who may pass the doors of workers. That pilots speak for their own queue alone is asked by the services. */
+export const workerPolicies: Policies = {
+  'Query.worker': { action: 'worker:read' },
+  'Query.workers': { action: 'worker:read' },
+  'Worker.__resolveReference': { action: 'worker:read' },
+  'Mutation.registerWorker': { action: 'worker:register' },
+  'Mutation.heartbeat': { action: 'worker:heartbeat' },
+  'Mutation.acquireJobs': { action: 'job:acquire' },
+  'Mutation.startJobs': { action: 'job:report' },
+  'Mutation.finishJobs': { action: 'job:report' },
+  'Mutation.failJobs': { action: 'job:report' },
+  'Mutation.drainWorker': { action: 'worker:drain' },
+  'Mutation.appendJobLog': { action: 'jobLog:append' },
+  'Subscription.workerCommands': { action: 'worker:heartbeat' },
+};

@@ -1,0 +1,15 @@
+/** What stands behind the types of this folder's SDL. */
+import type { Grant } from '../broker/broker.types.js';
+import type { WorkerCommand } from './command-rules.js';
+import type { StoredDevice, WorkerDocument } from './worker.types.js';
+
+export type WorkerMapper = WorkerDocument;
+export type WorkerCommandMapper = WorkerCommand;
+
+/** A device with the worker it is of. */
+export interface DeviceMapper extends StoredDevice {
+  readonly workerId: string;
+}
+
+/** The job is read where it is asked for. */
+export type JobAssignmentMapper = Grant;
