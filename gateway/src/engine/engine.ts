@@ -9,7 +9,7 @@ import { Lru } from './lru.js';
 import { type EngineParts, Operation, type Overrides } from './operation.js';
 import { createOverrides } from './overrides.js';
 import type { CompiledPlan } from './plan.js';
-import { createInlinePlanning, createWorkerPlanning, type PlanningService } from './planning/pool.js';
+import { createInlinePlanning, createProcessPlanning, type PlanningService } from './planning/pool.js';
 import { selectOperation } from './planning/select.js';
 import { RunningCalls, type RunContext } from './run-state.js';
 import { EventStream } from './subscription.js';
@@ -43,7 +43,7 @@ async function startPlanning(options: EngineOptions, limits: EngineLimits): Prom
     timeoutMs: limits.planTimeoutMs,
   };
   try {
-    return options.planning === 'inline' ? createInlinePlanning(settings) : await createWorkerPlanning(settings);
+    return options.planning === 'inline' ? createInlinePlanning(settings) : await createProcessPlanning(settings);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     throw new DomainError('COMPOSITION_FAILED', `The supergraph cannot be used: ${message}`, {}, { cause: error });

@@ -1,14 +1,6 @@
-import {
-  type ConstDirectiveNode,
-  type DefinitionNode,
-  type DocumentNode,
-  Kind,
-  type ObjectTypeDefinitionNode,
-  parse,
-  print,
-  specifiedDirectives,
-  specifiedScalarTypes,
-} from 'graphql';
+import { type DocumentNode, Kind, parse, print } from 'graphql';
+import { publicDocument } from './public-schema.js';
+import { stringArgument } from './supergraph-directives.js';
 
 /** One subgraph of a supergraph. */
 export interface SubgraphFact {
@@ -34,39 +26,15 @@ export interface SupergraphFacts {
   readonly perPrincipal: readonly string[];
 }
 
-const builtIn = new Set([
-  ...specifiedScalarTypes.map(({ name }) => name),
-  ...specifiedDirectives.map(({ name }) => `@${name}`),
-]);
-
-/** Reads the facts from the supergraph's text and the planner's public schema. Throws on invalid SDL. */
-export function readSupergraph(supergraphSdl: string, consumerSdl: string): SupergraphFacts {
+/** Reads the facts from a supergraph's text. Throws on invalid SDL. */
+export function readSupergraph(supergraphSdl: string): SupergraphFacts {
   const supergraph = parse(supergraphSdl, { noLocation: true });
   return {
-    publicSdl: publicSdl(consumerSdl),
+    publicSdl: print(publicDocument(supergraph)),
     subgraphs: readSubgraphs(supergraph),
     possibleTypes: readPossibleTypes(supergraph),
     ...readMarks(supergraph),
   };
-}
-
-/** The planner's public schema without what every schema has by itself: introspection, built-in types. */
-function publicSdl(consumerSdl: string): string {
-  const document = parse(consumerSdl, { noLocation: true });
-  const definitions = document.definitions.filter((node) => !isBuiltIn(node)).map(withoutIntrospection);
-  return print({ kind: Kind.DOCUMENT, definitions });
-}
-
-function isBuiltIn(node: DefinitionNode): boolean {
-  if (!('name' in node) || !node.name) return false;
-  const name = node.name.value;
-  if (node.kind === Kind.DIRECTIVE_DEFINITION) return builtIn.has(`@${name}`);
-  return name.startsWith('__') || builtIn.has(name);
-}
-
-function withoutIntrospection(node: DefinitionNode): DefinitionNode {
-  if (node.kind !== Kind.OBJECT_TYPE_DEFINITION || !node.fields) return node;
-  return { ...node, fields: node.fields.filter(({ name }) => !name.value.startsWith('__')) };
 }
 
 function readSubgraphs(supergraph: DocumentNode): SubgraphFact[] {
@@ -122,17 +90,4 @@ export function rootName(supergraph: DocumentNode, operation: 'query' | 'mutatio
     if (root) return root.type.name.value;
   }
   return operation[0]?.toUpperCase() + operation.slice(1);
-}
-
-/** The string given for an argument of a directive. */
-export function stringArgument(directive: ConstDirectiveNode, name: string): string | undefined {
-  const value = directive.arguments?.find((argument) => argument.name.value === name)?.value;
-  return value?.kind === Kind.STRING || value?.kind === Kind.ENUM ? value.value : undefined;
-}
-
-/** The object types of a supergraph that are roots of operations. */
-export function isRootType(supergraph: DocumentNode, node: ObjectTypeDefinitionNode): boolean {
-  return (['query', 'mutation', 'subscription'] as const).some(
-    (operation) => rootName(supergraph, operation) === node.name.value,
-  );
 }

@@ -75,7 +75,7 @@ export interface EngineOptions {
    * since nobody vouches that they hold no internals.
    */
   readonly uncodedMessages?: boolean | undefined;
-  /** Where plans are made: in a thread of its own (default), or on the event loop (short-lived tools, tests). */
+  /** Where plans are made: in a worker process of its own (default), or on the event loop (short-lived tools, tests). */
   readonly planning?: 'worker' | 'inline' | undefined;
 }
 

@@ -11,6 +11,7 @@ import {
   isObjectType,
   Kind,
   parse,
+  print,
   specifiedRules,
   subscribe,
   validate,
@@ -24,7 +25,7 @@ export interface TestContext {
   readonly signal: AbortSignal | undefined;
 }
 
-type Resolver = GraphQLFieldResolver<never, TestContext, never>;
+type AnyResolver = GraphQLFieldResolver<unknown, unknown>;
 type TypeResolvers = Readonly<Record<string, unknown>>;
 
 /** A subgraph as a test writes it: federation SDL and resolvers. */
@@ -34,7 +35,8 @@ export interface TestSubgraphInit {
   readonly sdl: string;
   /**
    * By type and field; `__resolveReference` finds entities (default: the representation itself), `__resolveType` the
-   * type of an abstract value (default: its `__typename`). Subscription fields give async iterables.
+   * type of an abstract value (default: its `__typename`). Subscription fields give async iterables, or are pairs of
+   * `subscribe` and `resolve`.
    */
   readonly resolvers?: Readonly<Record<string, TypeResolvers>>;
 }
@@ -78,7 +80,7 @@ export function testSubgraph({ name, sdl, resolvers = {} }: TestSubgraphInit): T
   const calls: ServedCall[] = [];
   const checked = new WeakMap<DocumentNode, SubgraphResult | undefined>();
   const check = (call: SubgraphCall): SubgraphResult | undefined => {
-    calls.push({ text: call.document.loc?.source.body ?? '', variables: call.variables ?? {} });
+    calls.push({ text: print(call.document), variables: call.variables ?? {} });
     if (!checked.has(call.document)) checked.set(call.document, faultsOf(schema, call.document));
     return checked.get(call.document);
   };
@@ -165,10 +167,11 @@ function attach(schema: GraphQLSchema, resolvers: NonNullable<TestSubgraphInit['
       const field = isObjectType(type) || isInterfaceType(type) ? type.getFields()[fieldName] : undefined;
       if (!field) throw new Error(`the test subgraph has a resolver for ${typeName}.${fieldName} but no such field`);
       if (typeName === 'Subscription') {
-        field.subscribe = resolve as Resolver as GraphQLFieldResolver<unknown, unknown>;
-        field.resolve = (event: unknown) => event;
+        const pair = resolve as { subscribe?: AnyResolver; resolve?: AnyResolver };
+        field.subscribe = pair.subscribe ?? (resolve as AnyResolver);
+        field.resolve = pair.resolve ?? ((event: unknown) => event);
       } else {
-        field.resolve = resolve as Resolver as GraphQLFieldResolver<unknown, unknown>;
+        field.resolve = resolve as AnyResolver;
       }
     }
   }

@@ -91,7 +91,9 @@ function normaliseField(
 ): FieldNode | undefined {
   const name = node.name.value;
   if (name.startsWith('__')) {
-    return isRoot ? undefined : { ...node, directives };
+    // The answer's writer knows every type name by itself. What is left helps the plan to find it out: without alias
+    // and conditions, which the planner takes for a field of the data where a type may be an interface object.
+    return isRoot ? undefined : typename;
   }
   if (!node.selectionSet) return { ...node, directives };
   const definition = isObjectType(parent) || isInterfaceType(parent) ? parent.getFields()[name] : undefined;
@@ -245,6 +247,17 @@ export function expandedSize(selected: SelectedOperation, bound: number): number
     return size;
   };
   return sizeOf(selected.operation.selectionSet.selections);
+}
+
+/** Whether an operation's root fields depend on conditions. */
+export function hasRootConditions(operation: OperationDefinitionNode): boolean {
+  const conditional = (selections: readonly SelectionNode[]): boolean =>
+    selections.some(
+      (selection) =>
+        (selection.directives?.length ?? 0) > 0 ||
+        (selection.kind === Kind.INLINE_FRAGMENT && conditional(selection.selectionSet.selections)),
+    );
+  return conditional(operation.selectionSet.selections);
 }
 
 /** One root field of an operation in a document of its own, with the conditions that stand above it. */

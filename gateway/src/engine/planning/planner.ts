@@ -12,7 +12,7 @@ import {
   validate,
 } from 'graphql';
 import { readSupergraph, type SupergraphFacts } from '../supergraph.js';
-import { type ConditionValues, conditionVariables, expandedSize, normalise, splitRoots } from './normalise.js';
+import { type ConditionValues, conditionVariables, expandedSize, hasRootConditions, normalise, splitRoots } from './normalise.js';
 import { fetchesOf, type PlanNode } from './plan-format.js';
 import { selectOperation } from './select.js';
 import { serviceOfTwin, withTwins } from './twins.js';
@@ -71,7 +71,7 @@ const maxValidationErrors = 25;
 /** Builds the planner of a supergraph. Throws when the supergraph is not one. */
 export function createPlanner(supergraphSdl: string, limits: PlannerLimits): Planner {
   const main = new QueryPlanner(supergraphSdl);
-  const facts = readSupergraph(supergraphSdl, main.consumerSchema);
+  const facts = readSupergraph(supergraphSdl);
   const schema = validationSchema(facts.publicSdl);
   let twins: QueryPlanner | null | undefined;
   const twinPlanner = (): QueryPlanner | null => {
@@ -141,6 +141,8 @@ function planQuery(context: PlanContext, request: PlanRequest): PlanReply {
   if ('fault' in selected) return { outcome: 'unplannable', reason: selected.fault };
   const { operation, renamed } = normalise(context.schema, selected, request.conditions);
   if (!operation) return { outcome: 'planned', node: null, renamed };
+  // The order of mutations is that of the fields that are really there.
+  if (operation.operation === 'mutation' && hasRootConditions(operation)) return { outcome: 'specialise' };
   const plain = tryPlan(context.main, operation, request);
   if (plain.ok) return { outcome: 'planned', node: plain.node, renamed };
   if (!request.conditions && conditionVariables(operation).length > 0) return { outcome: 'specialise' };

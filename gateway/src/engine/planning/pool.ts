@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads';
+import { type ChildProcess, fork } from 'node:child_process';
 import { DomainError } from '@rhizome/errors';
 import type { SupergraphFacts } from '../supergraph.js';
 import {
@@ -23,7 +23,7 @@ export interface PlanningService {
 /** What a planning service is told at its start. */
 export interface PlanningOptions extends PlannerLimits {
   readonly supergraphSdl: string;
-  /** Milliseconds a call may take; then the thread is ended and a new one started. */
+  /** Milliseconds a call may take; then the process is ended and a new one started. */
   readonly timeoutMs: number;
 }
 
@@ -39,138 +39,175 @@ export function createInlinePlanning(options: PlanningOptions): PlanningService 
   };
 }
 
-/** What the thread is sent. */
+/** What the process is sent. */
 export type PlanningCall =
+  | { readonly call: 'start'; readonly supergraphSdl: string; readonly limits: PlannerLimits }
   | { readonly id: number; readonly call: 'validate'; readonly query: string; readonly operationName: string | undefined }
   | { readonly id: number; readonly call: 'plan'; readonly request: PlanRequest };
 
-/** What the thread sends. */
+/** What the process sends. */
 export type PlanningMessage =
   | { readonly started: { readonly facts: SupergraphFacts; readonly overrides: Planner['overrides'] } }
   | { readonly id: number; readonly answer: unknown }
-  | { readonly id: number; readonly failure: string };
+  | { readonly id: number; readonly failure: string }
+  | { readonly refused: string };
+
+type Request = Extract<PlanningCall, { id: number }>;
+type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
+type Started = Extract<PlanningMessage, { started: unknown }>['started'];
 
 interface Pending {
+  readonly request: Request;
   readonly resolve: (answer: unknown) => void;
   readonly reject: (error: Error) => void;
-  readonly timer: NodeJS.Timeout;
 }
 
 /**
- * Plans in a thread of its own. Ending the thread is what frees the planner's native memory, which the garbage
- * collector does not see; a plan that takes too long, or a crash, costs one thread and not the event loop.
+ * Plans in a process of its own. The planner's native memory is invisible to the garbage collector: the end of its
+ * process frees it. The planner may also abort its process (a panic in it is not caught), and an operation may take it
+ * longer than anyone waits: both cost that process, which is started anew, and never the gateway.
  * Rejects when the supergraph is not one.
  */
-export async function createWorkerPlanning(options: PlanningOptions): Promise<PlanningService> {
-  const thread = new PlannerThread(options);
-  const { facts, overrides } = await thread.start();
+export async function createProcessPlanning(options: PlanningOptions): Promise<PlanningService> {
+  const process = new PlannerProcess(options);
+  const { facts, overrides } = await process.start();
   return {
     facts,
     overrides,
     validate: (query, operationName) =>
-      thread.call({ call: 'validate', query, operationName }) as Promise<ValidationReply | undefined>,
-    plan: (request) => thread.call({ call: 'plan', request }) as Promise<PlanReply>,
-    close: () => thread.close(),
+      process.call({ call: 'validate', query, operationName }) as Promise<ValidationReply | undefined>,
+    plan: (request) => process.call({ call: 'plan', request }) as Promise<PlanReply>,
+    close: async () => process.close(),
   };
 }
 
-type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
-
-class PlannerThread {
+class PlannerProcess {
   readonly #options: PlanningOptions;
+  /** In the order in which they were sent, which is the order in which they are answered. */
   readonly #pending = new Map<number, Pending>();
-  #worker: Worker | undefined;
+  #child: ChildProcess | undefined;
+  #starting: Promise<Started> | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #nextId = 1;
-  #closed = false;
+  #isClosed = false;
 
   constructor(options: PlanningOptions) {
     this.#options = options;
   }
 
-  /** Starts the thread and waits until its planner is built. */
-  async start(): Promise<{ facts: SupergraphFacts; overrides: Planner['overrides'] }> {
+  /** Starts the process and waits until its planner is built. */
+  start(): Promise<Started> {
+    this.#starting ??= this.#spawn().finally(() => {
+      this.#starting = undefined;
+    });
+    return this.#starting;
+  }
+
+  async call(request: WithoutId<Request>): Promise<unknown> {
+    if (!this.#child || this.#starting) await this.start();
+    if (this.#isClosed) throw shuttingDown();
+    return new Promise((resolve, reject) => this.#send({ ...request, id: this.#nextId++ }, resolve, reject));
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    this.#child?.kill('SIGKILL');
+    this.#child = undefined;
+    for (const { reject } of this.#pending.values()) reject(shuttingDown());
+    this.#pending.clear();
+  }
+
+  async #spawn(): Promise<Started> {
+    const child = fork(new URL('./process.js', import.meta.url), {
+      serialization: 'advanced',
+      execArgv: [],
+      env: {},
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    });
+    child.unref();
+    const started = await this.#handshake(child);
+    if (this.#isClosed) {
+      child.kill('SIGKILL');
+      throw shuttingDown();
+    }
+    this.#child = child;
+    child.channel?.unref();
+    child.on('exit', () => this.#lost(child, crashed()));
+    return started;
+  }
+
+  #handshake(child: ChildProcess): Promise<Started> {
     const { supergraphSdl, documentTokens, expandedFields } = this.#options;
-    const worker = new Worker(new URL('./worker.js', import.meta.url), {
-      workerData: { supergraphSdl, documentTokens, expandedFields },
-    });
-    this.#worker = worker;
     return new Promise((resolve, reject) => {
-      worker.on('message', (message: PlanningMessage) => {
-        if ('started' in message) {
-          worker.unref();
-          resolve(message.started);
-        } else {
-          this.#settle(message);
-        }
+      child.once('error', reject);
+      child.once('exit', () => reject(crashed()));
+      child.on('message', (message: PlanningMessage) => {
+        if ('started' in message) resolve(message.started);
+        else if ('refused' in message) reject(new Error(message.refused));
+        else this.#settle(message);
       });
-      worker.on('error', (error) => {
-        this.#lost(worker, error);
-        reject(error);
-      });
-      worker.on('exit', () => {
-        const error = new Error('the planner thread ended');
-        this.#lost(worker, error);
-        reject(error);
-      });
+      child.send({ call: 'start', supergraphSdl, limits: { documentTokens, expandedFields } } satisfies PlanningCall);
     });
   }
 
-  call(request: WithoutId<PlanningCall>): Promise<unknown> {
-    const worker = this.#worker;
-    if (this.#closed) return Promise.reject(new DomainError('SHUTTING_DOWN', 'This graph is no longer served'));
-    if (!worker) return this.#restart().then(() => this.call(request));
-    const id = this.#nextId++;
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#timedOut(worker), this.#options.timeoutMs);
-      if (this.#pending.size === 0) worker.ref();
-      this.#pending.set(id, { resolve, reject, timer });
-      worker.postMessage({ id, ...request } satisfies PlanningCall);
-    });
+  #send(request: Request, resolve: Pending['resolve'], reject: Pending['reject']): void {
+    this.#pending.set(request.id, { request, resolve, reject });
+    if (this.#pending.size === 1) this.#watch();
+    this.#child?.send(request);
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
-    await this.#worker?.terminate();
-    this.#worker = undefined;
+  /** Times the call that is being worked on: the oldest one. */
+  #watch(): void {
+    clearTimeout(this.#timer);
+    const child = this.#child;
+    if (this.#pending.size === 0 || !child) {
+      child?.channel?.unref();
+      return;
+    }
+    child.channel?.ref();
+    this.#timer = setTimeout(() => {
+      this.#lost(child, tooSlow(this.#options.timeoutMs));
+      child.kill('SIGKILL');
+    }, this.#options.timeoutMs);
   }
 
-  #restarting: Promise<unknown> | undefined;
-
-  #restart(): Promise<unknown> {
-    this.#restarting ??= this.start().finally(() => {
-      this.#restarting = undefined;
-    });
-    return this.#restarting;
-  }
-
-  #settle(message: Exclude<PlanningMessage, { started: unknown }>): void {
+  #settle(message: Extract<PlanningMessage, { id: number }>): void {
     const pending = this.#pending.get(message.id);
     if (!pending) return;
     this.#pending.delete(message.id);
-    clearTimeout(pending.timer);
-    if (this.#pending.size === 0) this.#worker?.unref();
+    this.#watch();
     if ('failure' in message) pending.reject(new Error(message.failure));
     else pending.resolve(message.answer);
   }
 
-  #timedOut(worker: Worker): void {
-    const { timeoutMs } = this.#options;
-    const error = new DomainError(
-      'LIMIT_EXCEEDED',
-      `Planning the operation took more than ${timeoutMs} ms; ask for less in one operation`,
-    );
-    this.#lost(worker, error);
-    void worker.terminate();
-  }
-
-  /** The thread is gone: whoever waits for it is told, and the next call starts another. */
-  #lost(worker: Worker, error: Error): void {
-    if (this.#worker !== worker) return;
-    this.#worker = undefined;
-    for (const { reject, timer } of this.#pending.values()) {
-      clearTimeout(timer);
-      reject(error);
-    }
+  /** The process is gone, by what it worked on: that is told so, and the others are sent to a new one. */
+  #lost(child: ChildProcess, reason: DomainError): void {
+    if (this.#child !== child) return;
+    this.#child = undefined;
+    clearTimeout(this.#timer);
+    const [culprit, ...others] = this.#pending.values();
     this.#pending.clear();
+    culprit?.reject(reason);
+    if (others.length === 0) return;
+    this.start().then(
+      () => others.forEach(({ request, resolve, reject }) => this.#send(request, resolve, reject)),
+      (error: Error) => others.forEach(({ reject }) => reject(error)),
+    );
   }
+}
+
+function shuttingDown(): DomainError {
+  return new DomainError('SHUTTING_DOWN', 'This graph is no longer served');
+}
+
+function crashed(): DomainError {
+  return new DomainError('INTERNAL_SERVER_ERROR', 'The query planner failed on this operation');
+}
+
+function tooSlow(timeoutMs: number): DomainError {
+  return new DomainError(
+    'LIMIT_EXCEEDED',
+    `Planning the operation took more than ${timeoutMs} ms; ask for less in one operation`,
+  );
 }

@@ -15,7 +15,8 @@ import {
   type TypeDefinitionNode,
   visit,
 } from 'graphql';
-import { rootName, stringArgument } from '../supergraph.js';
+import { rootName } from '../supergraph.js';
+import { stringArgument } from '../supergraph-directives.js';
 
 // The planner cannot reach a `@requires` field of a subgraph by an entity hop that starts in that same subgraph
 // ("Path … cannot be found in selection set"). It can when the field seems to live in another subgraph. So the

@@ -1,0 +1,165 @@
+import { buildASTSchema, type GraphQLSchema, isAbstractType, isObjectType, parse } from 'graphql';
+import { type FieldModel, type Model, namedType, type ObjectModel } from './model.js';
+import { keyValue, type Thing, type Universe } from './universe.js';
+import { Counters, rootResolver } from './write-subgraphs.js';
+
+/** One plain schema with all that clients see of a model: what the engine's answers are compared with. */
+export function writeOracle(model: Model, universe: Universe): GraphQLSchema {
+  const schema = buildASTSchema(parse(sdlOf(model)), { assumeValid: true });
+  const hiddenValues = new Set(model.enums.flatMap(({ hidden }) => hidden ?? []));
+  const hiddenTypes = new Set(model.objects.filter(({ hidden }) => hidden).map(({ name }) => name));
+  const shown = (field: FieldModel, value: unknown): unknown => hide(value, field, hiddenValues, hiddenTypes);
+  const counters = new Counters();
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (isAbstractType(type)) type.resolveType = (value: Thing) => value.__typename;
+  }
+  for (const object of model.objects) attachObject(schema, model, object, universe, shown);
+  for (const [typeName, fields] of [
+    ['Query', model.queries],
+    ['Mutation', model.mutations],
+    ['Subscription', model.subscriptions],
+  ] as const) {
+    for (const field of fields) attachRoot(schema, typeName, field, universe, counters, shown);
+  }
+  return schema;
+}
+
+function sdlOf(model: Model): string {
+  const parts = ['scalar JSON'];
+  for (const { name, values, hidden } of model.enums) {
+    parts.push(`enum ${name} { ${values.filter((value) => value !== hidden).join(' ')} }`);
+  }
+  for (const object of model.objects) {
+    if (object.hidden) continue;
+    const fields = fieldsOf(model, object).map(sdlOfField);
+    const keys = keysOf(object);
+    const lines = [...keys.map((key) => keySdl(object, key)), ...fields];
+    const implemented = object.interfaces.length > 0 ? `implements ${object.interfaces.join(' & ')}` : '';
+    parts.push(`type ${object.name} ${implemented} { ${lines.join('\n')} }`);
+    if (keys.includes('ref')) parts.push(`type Ref_${object.name} { code: String! }`);
+  }
+  for (const { kind, name, members, fields, present } of model.abstracts) {
+    const visible = members.filter((member) =>
+      model.objects.some(
+        (one) => one.name === member && !one.hidden && present.some((subgraph) => one.present.has(subgraph)),
+      ),
+    );
+    if (kind === 'union') parts.push(`union ${name} = ${visible.join(' | ')}`);
+    else parts.push(`interface ${name} { ${fields.map(sdlOfField).join('\n')} }`);
+  }
+  for (const [name, fields] of [
+    ['Query', model.queries],
+    ['Mutation', model.mutations],
+    ['Subscription', model.subscriptions],
+  ] as const) {
+    if (fields.length > 0) parts.push(`type ${name} { ${fields.map(sdlOfField).join('\n')} }`);
+  }
+  return parts.join('\n');
+}
+
+function sdlOfField({ name, args, type }: FieldModel): string {
+  return `${name}${args}: ${type}`;
+}
+
+/** An object's own fields and those that interface objects add. */
+function fieldsOf(model: Model, object: ObjectModel): FieldModel[] {
+  return [...object.fields, ...addedFields(model, object).map(({ field }) => field)];
+}
+
+function addedFields(model: Model, object: ObjectModel): { owner: string; field: FieldModel }[] {
+  return model.abstracts.flatMap((abstract) =>
+    abstract.kind === 'interface' && object.interfaces.includes(abstract.name)
+      ? abstract.fields
+          .filter(({ owners }) => abstract.objectIn !== undefined && owners.includes(abstract.objectIn))
+          .map((field) => ({ owner: abstract.name, field }))
+      : [],
+  );
+}
+
+function keysOf(object: ObjectModel): string[] {
+  const keys = [...object.present.values()].flat();
+  return ['id', 'sku', 'ref'].filter((name) => keys.some((key) => new RegExp(`\\b${name}\\b`).test(key)));
+}
+
+function keySdl(object: ObjectModel, key: string): string {
+  if (key === 'ref') return `ref: Ref_${object.name}!`;
+  return key === 'sku' ? 'sku: String!' : 'id: ID!';
+}
+
+type Shown = (field: FieldModel, value: unknown) => unknown;
+
+function attachObject(
+  schema: GraphQLSchema,
+  model: Model,
+  object: ObjectModel,
+  universe: Universe,
+  shown: Shown,
+): void {
+  const type = schema.getType(object.name);
+  if (!isObjectType(type)) return;
+  const fields = type.getFields();
+  for (const key of keysOf(object)) {
+    const field = fields[key];
+    if (field) field.resolve = (thing: Thing) => keyValue(thing, key);
+  }
+  const own = object.fields.map((field) => ({ owner: undefined, field }));
+  for (const { owner, field } of [...own, ...addedFields(model, object)]) {
+    const target = fields[field.name];
+    if (!target) continue;
+    const [subgraph = 0] = field.owners;
+    target.resolve = async (thing: Thing, args: object) => {
+      const required = field.requires ? await requiredOf(object, thing, field, universe) : undefined;
+      const situation = required ? { subgraph, required } : { subgraph };
+      return shown(field, await universe.resolve(owner ?? thing.__typename, thing, field, args, situation));
+    };
+  }
+}
+
+async function requiredOf(
+  object: ObjectModel,
+  thing: Thing,
+  field: FieldModel,
+  universe: Universe,
+): Promise<Record<string, unknown>> {
+  const required: Record<string, unknown> = {};
+  for (const { name } of field.requires?.fields ?? []) {
+    const source = object.fields.find((one) => one.name === name);
+    if (!source) throw new Error(`no field ${name}`);
+    const [subgraph = 0] = source.owners;
+    required[name] = (await universe.resolve(thing.__typename, thing, source, {}, { subgraph })) ?? null;
+  }
+  return required;
+}
+
+function attachRoot(
+  schema: GraphQLSchema,
+  typeName: 'Query' | 'Mutation' | 'Subscription',
+  field: FieldModel,
+  universe: Universe,
+  counters: Counters,
+  shown: Shown,
+): void {
+  const type = schema.getType(typeName);
+  const target = isObjectType(type) ? type.getFields()[field.name] : undefined;
+  if (!target) return;
+  const [subgraph = 0] = field.owners;
+  const made = rootResolver(typeName, field, universe, subgraph, counters);
+  const pair = made as { subscribe?: typeof target.subscribe; resolve?: typeof target.resolve };
+  const resolve = (pair.resolve ?? made) as NonNullable<typeof target.resolve>;
+  if (pair.subscribe) target.subscribe = pair.subscribe;
+  target.resolve = async (source, args, context, info) =>
+    shown(field, await resolve(source, args as object, context, info));
+}
+
+/** What composition hides reads as null. */
+function hide(
+  value: unknown,
+  field: FieldModel,
+  hiddenValues: ReadonlySet<string>,
+  hiddenTypes: ReadonlySet<string>,
+): unknown {
+  if (Array.isArray(value)) return value.map((item) => hide(item, field, hiddenValues, hiddenTypes));
+  if (namedType(field.type) === 'Kind') return hiddenValues.has(value as string) ? null : value;
+  if (typeof value === 'object' && value !== null && hiddenTypes.has((value as Thing).__typename)) return null;
+  return value;
+}

@@ -1,0 +1,116 @@
+/** An event of a test's log. */
+export interface LoggedEvent {
+  readonly cursor: string;
+  /** The id of the item that changed; null in the message that opens a stream. */
+  readonly itemId: string | null;
+}
+
+/** The events of a test's subgraph, in order, from any cursor on: what a real subgraph reads from its database. */
+export class EventLog {
+  readonly #events: LoggedEvent[] = [];
+  readonly #followers = new Set<Follower>();
+  /** Streams opened so far. */
+  opened = 0;
+  /** Cursors that streams were opened with, in order. */
+  readonly openedAfter: (string | undefined)[] = [];
+  /** Oldest position that can still be gone on from. */
+  forgottenBelow = 0;
+
+  /** Streams open now. */
+  get open(): number {
+    return this.#followers.size;
+  }
+
+  /** The cursor of the newest event. */
+  get cursor(): string {
+    return `c${this.#events.length}`;
+  }
+
+  append(itemId: string): string {
+    const event = { cursor: `c${this.#events.length + 1}`, itemId };
+    this.#events.push(event);
+    for (const follower of this.#followers) follower.take(event);
+    return event.cursor;
+  }
+
+  /** What happens from now on, or after a cursor; the first message carries the cursor alone. */
+  follow(after: string | undefined): Follower {
+    const from = after === undefined ? this.#events.length : Number(after.slice(1));
+    this.opened++;
+    this.openedAfter.push(after);
+    const opening: LoggedEvent = { cursor: after ?? this.cursor, itemId: null };
+    const follower = new Follower([opening, ...this.#events.slice(from)], () => this.#followers.delete(follower));
+    this.#followers.add(follower);
+    return follower;
+  }
+
+  /** Every open stream fails, as when a connection breaks. */
+  breakAll(error: Error): void {
+    for (const follower of [...this.#followers]) follower.fail(error);
+  }
+
+  /** Every open stream ends in order. */
+  endAll(): void {
+    for (const follower of [...this.#followers]) void follower.return();
+  }
+}
+
+type Next = IteratorResult<LoggedEvent, undefined>;
+const done: Next = { done: true, value: undefined };
+
+/** One open stream of an {@link EventLog}. */
+export class Follower implements AsyncIterableIterator<LoggedEvent> {
+  readonly #ready: LoggedEvent[];
+  readonly #gone: () => void;
+  #waiting: { resolve: (next: Next) => void; reject: (error: Error) => void } | undefined;
+  #error: Error | undefined;
+  #isEnded = false;
+
+  constructor(ready: LoggedEvent[], gone: () => void) {
+    this.#ready = ready;
+    this.#gone = gone;
+  }
+
+  take(event: LoggedEvent): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (waiting) waiting.resolve({ done: false, value: event });
+    else this.#ready.push(event);
+  }
+
+  fail(error: Error): void {
+    this.#gone();
+    this.#isEnded = true;
+    this.#error = error;
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (waiting) {
+      this.#error = undefined;
+      waiting.reject(error);
+    }
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<Next> {
+    const event = this.#ready.shift();
+    if (event) return Promise.resolve({ done: false, value: event });
+    if (this.#error) {
+      const error = this.#error;
+      this.#error = undefined;
+      return Promise.reject(error);
+    }
+    if (this.#isEnded) return Promise.resolve(done);
+    return new Promise((resolve, reject) => (this.#waiting = { resolve, reject }));
+  }
+
+  return(): Promise<Next> {
+    this.#gone();
+    this.#isEnded = true;
+    this.#waiting?.resolve(done);
+    this.#waiting = undefined;
+    return Promise.resolve(done);
+  }
+}

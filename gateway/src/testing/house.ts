@@ -1,0 +1,234 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Principal } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
+import { silentLogger } from '@rhizome/log';
+import { compose } from '@rhizome/schema';
+import { buildSubgraph, createInProcess, entity, type InProcessSubgraph, type SubgraphContext } from '@rhizome/subgraph';
+import { leftovers, testPrincipal, type TestTokens, testTokens } from '@rhizome/testkit';
+import { type DocumentNode, parse } from 'graphql';
+import { buildGateway, type Gateway, type GatewayOptions } from '../app.js';
+import { serveGateway, type ServedGateway } from '../serve.js';
+import { createInProcessTransport, type Transport, type TransportFactory } from '../transports/index.js';
+import { EventLog } from './event-log.js';
+
+/** Two small subgraphs as the house builds them, a gateway over them on a real socket, and tokens to use it with. */
+export interface House {
+  readonly gateway: Gateway;
+  readonly served: ServedGateway;
+  readonly tokens: TestTokens;
+  readonly log: EventLog;
+  /** Questions that the subgraph `alpha` was asked by root field. */
+  readonly asked: Map<string, number>;
+  /** Lets `Query.slow` answer. */
+  finishSlow(): void;
+  /** Calls of `Query.slow` that wait, and those that were aborted. */
+  readonly slow: { waiting: number; aborted: number };
+  /** How an engine reaches the subgraphs. */
+  readonly transports: TransportFactory;
+  /** The supergraph, with a further field on the type Item where one is given. */
+  supergraph(extraField?: string): string;
+  /** Headers with a token. */
+  bearer(token?: string): Promise<Record<string, string>>;
+}
+
+/** What a house is built with beside its subgraphs. */
+export interface HouseOptions extends Partial<Omit<GatewayOptions, 'supergraphSdl' | 'transports'>> {
+  /** Without identities. */
+  readonly noAuth?: boolean;
+}
+
+const sharedSdl = readFileSync(fileURLToPath(new URL('../../../schema/shared.graphql', import.meta.url)), 'utf8');
+
+const alphaSdl = `
+  type Query {
+    item(id: ID!): Item
+    items: [Item!]!
+    fails: String
+    slow: String
+    whoAmI: String! @perPrincipal
+  }
+  type Mutation { touchItem(id: ID!): Item }
+  type Subscription {
+    itemChanged(name: String, after: String): ItemChanged! @resumable(argument: "after", cursor: "cursor")
+    level: Level!
+    never: Level!
+  }
+  type Item @key(fields: "id") { id: ID! name: String! seenBy: String @perPrincipal EXTRA }
+  type ItemChanged { cursor: String! item: Item }
+  type Level { value: Int! }
+`;
+
+const betaSdl = `type Item @key(fields: "id") { id: ID! label: String }`;
+
+/** Starts a house; it is closed at the end of the file. */
+export async function startHouse(options: HouseOptions = {}): Promise<House> {
+  const tokens = await testTokens();
+  const log = new EventLog();
+  const state = { level: 1, finishers: [] as (() => void)[] };
+  const slow = { waiting: 0, aborted: 0 };
+  const asked = new Map<string, number>();
+  const subgraphs = new Map([
+    ['alpha', alpha({ log, state, slow, asked })],
+    ['beta', beta()],
+  ]);
+  const supergraph: House['supergraph'] = (extraField = '') => {
+    const sdls = [
+      ['alpha', sharedSdl + alphaSdl.replace('EXTRA', extraField)],
+      ['beta', sharedSdl + betaSdl],
+    ] as const;
+    const composed = compose(sdls.map(([name, sdl]) => ({ name, sdl, url: `http://${name}.test/graphql` })));
+    if (!composed.ok) throw new Error(JSON.stringify(composed.faults));
+    return composed.supergraphSdl;
+  };
+  const { noAuth = false, ...rest } = options;
+  const transports: TransportFactory = (name) => {
+    const transport = createInProcessTransport(found(subgraphs, name));
+    return noAuth ? asAnybody(transport) : transport;
+  };
+  const gateway = await buildGateway({
+    supergraphSdl: supergraph(),
+    transports,
+    verifier: noAuth ? undefined : tokens.verifier,
+    log: silentLogger(),
+    planning: 'inline',
+    ...rest,
+  });
+  const served = leftovers.use(await serveGateway(gateway, { port: 0 }), 'the gateway of a house');
+  return {
+    gateway,
+    served,
+    tokens,
+    log,
+    asked,
+    slow,
+    transports,
+    supergraph,
+    finishSlow: () => state.finishers.splice(0).forEach((finish) => finish()),
+    bearer: async (token) => ({ authorization: `Bearer ${token ?? (await tokens.admin())}` }),
+  };
+}
+
+function found(subgraphs: ReadonlyMap<string, InProcessSubgraph>, name: string): InProcessSubgraph {
+  const subgraph = subgraphs.get(name);
+  if (!subgraph) throw new Error(`no subgraph ${name}`);
+  return subgraph;
+}
+
+/** Subgraphs in process need to know who asks; without identities it is this one. */
+function asAnybody(transport: Transport): Transport {
+  const principal = testPrincipal({ subject: 'anybody' });
+  return {
+    ...transport,
+    execute: (request) => transport.execute({ ...request, principal }),
+    subscribe: (request) => transport.subscribe({ ...request, principal }),
+  };
+}
+
+interface Parts {
+  readonly log: EventLog;
+  readonly state: { level: number; finishers: (() => void)[] };
+  readonly slow: { waiting: number; aborted: number };
+  readonly asked: Map<string, number>;
+}
+
+const open = { open: 'a test' } as const;
+
+function alpha(parts: Parts): InProcessSubgraph {
+  const { log, state, slow, asked } = parts;
+  const count = (field: string): void => void asked.set(field, (asked.get(field) ?? 0) + 1);
+  const items = entity({ type: 'Item', key: 'id', load: async (ids) => ids.map((id) => item(String(id))) });
+  const resolvers = {
+    Query: {
+      item: (_parent: unknown, { id }: { id: string }) => {
+        count('item');
+        return id === 'none' ? null : item(id);
+      },
+      items: () => ['a', 'b', 'c'].map(item),
+      fails: () => {
+        throw new Error('password of the database is hunter2');
+      },
+      slow: (_parent: unknown, _args: unknown, { signal }: SubgraphContext) => {
+        count('slow');
+        slow.waiting++;
+        signal?.addEventListener('abort', () => slow.aborted++);
+        return new Promise((resolve) => state.finishers.push(() => resolve('done')));
+      },
+      whoAmI: (_parent: unknown, _args: unknown, { principal }: SubgraphContext) => principal.subject,
+    },
+    Mutation: {
+      touchItem: (_parent: unknown, { id }: { id: string }) => {
+        log.append(id);
+        return item(id);
+      },
+    },
+    Subscription: {
+      itemChanged: {
+        subscribe: (_parent: unknown, { after }: { after?: string | null }) => {
+          if (after && Number(after.slice(1)) < log.forgottenBelow) {
+            throw new DomainError('CURSOR_EXPIRED', `after: ${after} is too old`, { field: 'after', value: after });
+          }
+          return log.follow(after ?? undefined);
+        },
+        resolve: ({ cursor, itemId }: { cursor: string; itemId: string | null }) => ({
+          cursor,
+          item: itemId === null ? null : item(itemId),
+        }),
+      },
+      level: {
+        subscribe: async function* () {
+          yield { value: state.level };
+          for await (const { itemId } of log.follow(undefined)) if (itemId !== null) yield { value: ++state.level };
+        },
+        resolve: (level: unknown) => level,
+      },
+      never: { subscribe: () => new EventLog().follow(undefined), resolve: () => ({ value: 0 }) },
+    },
+    Item: {
+      __resolveReference: items.resolveReference,
+      seenBy: (_parent: unknown, _args: unknown, { principal }: SubgraphContext) => principal.subject,
+    },
+  };
+  return inProcess('alpha', alphaSdl.replace('EXTRA', 'extra: String'), resolvers, {
+    'Query.item': open,
+    'Query.items': open,
+    'Query.fails': open,
+    'Query.slow': open,
+    'Query.whoAmI': { ...open, perPrincipal: true },
+    'Mutation.touchItem': open,
+    'Subscription.itemChanged': open,
+    'Subscription.level': open,
+    'Subscription.never': open,
+    'Item.__resolveReference': open,
+    'Item.seenBy': { ...open, perPrincipal: true },
+  });
+}
+
+function beta(): InProcessSubgraph {
+  const labels = entity({ type: 'Item', key: 'id', load: async (ids) => ids.map((id) => ({ id, label: `label of ${String(id)}` })) });
+  return inProcess(
+    'beta',
+    betaSdl,
+    { Item: { __resolveReference: labels.resolveReference } },
+    { 'Item.__resolveReference': open },
+  );
+}
+
+function item(id: string): { id: string; name: string; extra: string } {
+  return { id, name: `item ${id}`, extra: 'more' };
+}
+
+function inProcess(
+  name: string,
+  sdl: string,
+  resolvers: Parameters<typeof buildSubgraph>[0]['resolvers'],
+  policies: Parameters<typeof buildSubgraph>[0]['policies'],
+): InProcessSubgraph {
+  const typeDefs: DocumentNode = parse(sharedSdl + sdl);
+  return createInProcess({ subgraph: buildSubgraph({ name, typeDefs, resolvers, policies }), log: silentLogger() });
+}
+
+/** The principal of a token. */
+export function principalOf(house: House, token: string): Promise<Principal> {
+  return house.tokens.verifier.verify(token);
+}
