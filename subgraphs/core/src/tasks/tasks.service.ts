@@ -130,6 +130,18 @@ export class TasksService {
     });
   }
 
+  /** A task and its progress as a stream of its changes reads them. */
+  progressSource(id: string, principal: Principal) {
+    return {
+      find: async (): Promise<TaskDocument | null> => (await this.findMany([id], principal))[0] ?? null,
+      progress: async (task: TaskDocument): Promise<TaskProgressFacts> => {
+        const [progress] = await this.progressOf([task]);
+        return progress ?? { totalJobs: task.totalJobs, createdJobs: task.createdJobs, states: {} };
+      },
+      hasEnded: ({ state }: TaskDocument): boolean => state !== 'EXPANDING' && state !== 'RUNNING',
+    };
+  }
+
   async #examine(spec: TaskSpec): Promise<{ refusals: readonly Refusal[]; experiment?: ExperimentFacts }> {
     const refusals = await checkTask(spec, this.#options.checkSelector);
     if (refusals.length > 0) return { refusals };
