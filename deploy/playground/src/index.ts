@@ -1,1 +1,2 @@
-export {};
+export { parseOptions, type PlaygroundOptions, type TransportKind } from './options.js';
+export { playgroundFilePath, type PlaygroundFile } from './playground-file.js';

@@ -1,0 +1,16 @@
+/** A client whose address is known only when the gateway listens. */
+import { type ApiClient, type ClientOptions, createClient } from '@rhizome/client';
+
+/** Makes the client at its first use; `url` must be known by then. */
+export function lazyClient(options: () => ClientOptions): ApiClient {
+  let made: ApiClient | undefined;
+  const client = () => (made ??= createClient(options()));
+  return {
+    query: (document, variables, call) => client().query(document, variables, call),
+    mutate: (document, variables, call) => client().mutate(document, variables, call),
+    execute: (document, variables, call) => client().execute(document, variables, call),
+    subscribe: (document, variables, call) => client().subscribe(document, variables, call),
+    subscribeResumable: (document, variables, call) => client().subscribeResumable(document, variables, call),
+    close: async () => made?.close(),
+  };
+}

@@ -1,0 +1,34 @@
+/** What runs between the store and the clients: core, the experiments and the gateway, together or each on its own. */
+import type { Logger } from '@rhizome/log';
+import { type FoundSubgraph, compose } from '@rhizome/schema';
+import type { Identities } from './identities.js';
+
+/** What a stack is started from. */
+export interface StackOptions {
+  /** The connection string of the store. */
+  readonly mongoUri: string;
+  readonly identities: Identities;
+  /** Subgraphs found in the repository. */
+  readonly subgraphs: readonly FoundSubgraph[];
+  readonly port: number;
+  readonly data: string;
+  readonly log: Logger;
+}
+
+/** A stack that serves. */
+export interface RunningStack {
+  readonly url: string;
+  readonly wsUrl: string;
+  readonly origin: string;
+  /** Ends everything in order: the gateway first, core last. */
+  stop(): Promise<void>;
+}
+
+/** The supergraph of what was found. Throws with every fault when the subgraphs do not compose. */
+export function supergraphOf(subgraphs: readonly FoundSubgraph[]): string {
+  const result = compose(subgraphs);
+  if (result.ok) return result.supergraphSdl;
+  throw new Error(
+    `the subgraphs do not compose:\n  ${result.faults.map(({ code, message }) => `${code}: ${message}`).join('\n  ')}`,
+  );
+}
