@@ -1,0 +1,229 @@
+import type { Logger } from '@rhizome/log';
+import type { FileStore } from '../files/file-store.js';
+import { removeFolder, type AttemptFolders, type Scratch } from '../files/scratch.js';
+import { findOutputs, stageIn, stageOut, type StoredFile } from '../files/staging.js';
+import { AttemptError } from '../payload/attempt-error.js';
+import { failureOf, startFailure } from '../payload/conclusion.js';
+import { payloadEnvironment } from '../payload/environment.js';
+import { OutputCapture, type CaptureLimits, type LogChunk } from '../payload/output-capture.js';
+import { Payload, type PayloadLimits, type PayloadServices } from '../payload/payload.js';
+import type { Usage } from '../payload/usage.js';
+import { CoreRefused, type Assignment, type CoreProtocol, type FinishReport, type HeldJob } from '../protocol/core-protocol.js';
+import { shipLog } from '../report/log-shipper.js';
+import type { Reporter, ReportResult } from '../report/reporter.js';
+
+/** What a job's run is handed. */
+export interface JobRunServices {
+  readonly core: CoreProtocol;
+  readonly workerId: string;
+  readonly reporter: Reporter;
+  readonly payloads: PayloadServices;
+  readonly scratch: Scratch;
+  readonly store: FileStore;
+  readonly captureLimits: CaptureLimits;
+  /** Time between SIGTERM and SIGKILL. */
+  readonly graceSeconds: number;
+  /** Where the payload's programs are looked for. */
+  readonly searchPath: string;
+  readonly log: Logger;
+}
+
+/** The job is no longer this worker's: its payload ends, and nothing more is said about it. */
+class Dropped extends Error {}
+
+/** Codes with which core says that a word about a job is void. */
+const voidCodes = new Set(['FENCE_STALE', 'JOB_NOT_FOUND', 'JOB_STATE_CONFLICT', 'WORKER_LOST', 'WORKER_NOT_FOUND']);
+
+/**
+ * One attempt on this worker, from its assignment to its last report: inputs, payload, log, outputs. `done` is there when nothing of it
+ * is left on this host; it never rejects.
+ */
+export class JobRun {
+  readonly done: Promise<void>;
+  private readonly dropped = new AbortController();
+  private hasSaidLast = false;
+  private payload: Payload | undefined;
+
+  constructor(
+    readonly assignment: Assignment,
+    private readonly services: JobRunServices,
+  ) {
+    this.done = this.live();
+  }
+
+  /** The job and its fence, for signs of life. */
+  get held(): HeldJob {
+    return { jobId: this.assignment.jobId, fence: this.assignment.fence };
+  }
+
+  /** True while this worker may still say something about the job. */
+  get isHeld(): boolean {
+    return !this.hasSaidLast && !this.isDropped;
+  }
+
+  /** True once the job was taken from this worker. */
+  get isDropped(): boolean {
+    return this.dropped.signal.aborted;
+  }
+
+  /** Ends the payload, with SIGTERM and then SIGKILL, and says nothing more about the job. */
+  drop(reason: string, graceSeconds = this.services.graceSeconds): void {
+    if (!this.isHeld) return;
+    this.services.log.info({ reason }, 'the job is dropped');
+    this.dropped.abort(new Dropped(reason));
+    this.payload?.terminate(graceSeconds);
+  }
+
+  private async live(): Promise<void> {
+    const { scratch, log } = this.services;
+    let folders: AttemptFolders | undefined;
+    try {
+      folders = await scratch.makeFolders(this.assignment.attemptId);
+      await this.runIn(folders);
+    } catch (error) {
+      await this.onFailure(error);
+    } finally {
+      if (folders !== undefined) {
+        await removeFolder(folders.root).catch((error: unknown) => log.warn({ err: error }, 'scratch space could not be removed'));
+      }
+    }
+  }
+
+  private async runIn(folders: AttemptFolders): Promise<void> {
+    const { log } = this.services;
+    await this.prepare(folders);
+    await this.say(() => this.services.reporter.start({ ...this.held, phase: 'RUNNING' }, this.dropped.signal));
+    const limits = this.limits();
+    const payload = await this.startPayload(folders, limits);
+    log.info({ processId: payload.pid }, 'the payload runs');
+    const capture = new OutputCapture({ STDOUT: payload.stdout, STDERR: payload.stderr }, this.services.captureLimits, () => new Date());
+    const shipping = this.ship(capture);
+    const result = await payload.result;
+    const { exitCode, signal, exceeded, survivors } = result;
+    log.info({ exitCode, signal, exceeded, cpuSeconds: result.usage.cpuSeconds }, 'the payload ended');
+    if (survivors > 0) log.error({ survivors }, 'processes of the payload could not be killed');
+    await shipping;
+    this.dropped.signal.throwIfAborted();
+    const failure = failureOf(result, limits);
+    if (failure !== undefined) await this.fail(failure, exitCode, signal, result.usage);
+    else await this.finish(folders, exitCode ?? 0, result.usage);
+  }
+
+  /** Inputs, and the word that they are being fetched where there are any. */
+  private async prepare(folders: AttemptFolders): Promise<void> {
+    const { payload, parents } = this.assignment;
+    if (payload.image !== null) {
+      throw new AttemptError('WORKER', 'IMAGE_UNSUPPORTED', `this worker runs payloads on its host only, not in image ${payload.image}`, true);
+    }
+    const plan = { inputs: payload.inputs, parents };
+    if (payload.inputs.length > 0 || parents.some(({ outputs }) => outputs.length > 0)) {
+      await this.say(() => this.services.reporter.start({ ...this.held, phase: 'STARTING' }, this.dropped.signal));
+    }
+    await stageIn(plan, folders, this.services.store, this.dropped.signal);
+  }
+
+  private async startPayload(folders: AttemptFolders, limits: PayloadLimits): Promise<Payload> {
+    const { attemptId, payload } = this.assignment;
+    const spec = {
+      command: payload.command,
+      arguments: payload.arguments,
+      environment: payloadEnvironment(this.assignment, folders, this.services.searchPath),
+      folder: folders.work,
+      pipes: folders.root,
+    };
+    this.payload = await Payload.start(attemptId, spec, limits, this.services.payloads).catch((error: unknown) => {
+      throw startFailure(payload.command, error);
+    });
+    // Taken away while it was being started: nobody could tell it to end before it was there.
+    if (this.isDropped) this.payload.terminate();
+    return this.payload;
+  }
+
+  private limits(): PayloadLimits {
+    const { walltimeSeconds, memoryMiB } = this.assignment.requirements;
+    return { walltimeSeconds, memoryMiB, graceSeconds: this.services.graceSeconds };
+  }
+
+  /** Ships the log; never rejects: a word of core that the job is not ours any more has its effect at once. */
+  private async ship(capture: OutputCapture): Promise<void> {
+    const { core, workerId, log } = this.services;
+    const { signal } = this.dropped;
+    const append = async (chunks: readonly LogChunk[]): Promise<void> => {
+      await core.appendJobLog(workerId, this.held, chunks, signal).catch((error: unknown) => {
+        if (error instanceof CoreRefused && voidCodes.has(error.code)) this.drop(`${error.code}: ${error.message}`);
+        throw error;
+      });
+    };
+    try {
+      await shipLog(capture, append, signal, log);
+    } catch (error) {
+      if (!this.isDropped) log.error({ err: error }, 'the log could not be shipped');
+    }
+  }
+
+  private async finish(folders: AttemptFolders, exitCode: number, usage: Usage): Promise<void> {
+    const { payload, jobId, attemptId } = this.assignment;
+    const { signal } = this.dropped;
+    const report = (phase: FinishReport['phase'], outputs: readonly StoredFile[] = []): FinishReport => ({
+      ...this.held,
+      phase,
+      exitCode,
+      usage,
+      outputs,
+    });
+    let stored: readonly StoredFile[] = [];
+    try {
+      if (payload.outputs.length > 0) {
+        await this.sayFinish(report('HOLDING'));
+        const found = await findOutputs(payload.outputs, folders, signal);
+        await this.sayFinish(report('TRANSFERRING'));
+        stored = await stageOut(found, { jobId, attemptId }, this.services.store, signal);
+      }
+      await this.sayFinish(report('FINISHED', stored));
+      this.hasSaidLast = true;
+    } catch (error) {
+      if (!(error instanceof AttemptError)) throw error;
+      await this.fail(error, exitCode, null, usage);
+    }
+  }
+
+  private async sayFinish(report: FinishReport): Promise<void> {
+    await this.say(() => this.services.reporter.finish(report, this.dropped.signal));
+  }
+
+  private async fail(error: AttemptError, exitCode: number | null, signal: string | null, usage: Usage | null): Promise<void> {
+    const { family, code, message, retryable } = error;
+    this.services.log.info({ family, code, reason: message }, 'the attempt failed');
+    const report = { ...this.held, exitCode, signal, error: { family, code, message: message.slice(0, 2000), retryable }, usage };
+    await this.say(() => this.services.reporter.fail(report, this.dropped.signal));
+    this.hasSaidLast = true;
+  }
+
+  /**
+   * Says a word about the job. A word that core calls void takes the job away; one that it calls wrong fails the attempt.
+   * @throws Dropped, AttemptError
+   */
+  private async say(word: () => Promise<ReportResult>): Promise<void> {
+    const result = await word().catch((error: unknown): ReportResult => {
+      if (error instanceof CoreRefused) return { accepted: false, refusal: { code: error.code, message: error.message } };
+      throw error;
+    });
+    if (result.accepted) return;
+    const { code, message } = result.refusal;
+    if (voidCodes.has(code)) this.drop(`${code}: ${message}`);
+    this.dropped.signal.throwIfAborted();
+    throw new AttemptError('SYSTEM', 'REPORT_REFUSED', `a report was refused with ${code}: ${message}`, true);
+  }
+
+  /** What went wrong outside of the payload itself. */
+  private async onFailure(error: unknown): Promise<void> {
+    if (this.isDropped) return;
+    const { log } = this.services;
+    const known = error instanceof AttemptError;
+    if (!known) log.error({ err: error }, 'a fault of the pilot');
+    const failure = known ? error : new AttemptError('WORKER', 'PILOT_FAULT', `the pilot had a fault: ${String(error)}`, true);
+    await this.fail(failure, null, null, null).catch((fault: unknown) => {
+      if (!this.isDropped) log.error({ err: fault }, 'the failure of the attempt could not be reported');
+    });
+  }
+}

@@ -1,0 +1,138 @@
+import type { Logger } from '@rhizome/log';
+import { randomUUID } from 'node:crypto';
+import { openFileStore } from '../files/file-store.js';
+import { Scratch } from '../files/scratch.js';
+import { findHostFacts, type HostFacts, type HostOptions } from '../hardware/host-facts.js';
+import type { CaptureLimits } from '../payload/output-capture.js';
+import { ProcessMonitor } from '../payload/process-monitor.js';
+import { ReapedTime } from '../payload/reaped-time.js';
+import { untilAnswered } from '../protocol/backoff.js';
+import type { CoreProtocol, RegisteredWorker } from '../protocol/core-protocol.js';
+import { Lease } from './lease.js';
+import { Slots } from './slots.js';
+import { WorkerSession, type SessionServices } from './worker-session.js';
+
+/** How a pilot is set up. */
+export interface PilotOptions {
+  readonly queue: string;
+  /** Unique in its queue while it lives: a pilot of the same name takes over. */
+  readonly name: string;
+  readonly labels: readonly { readonly key: string; readonly value: string }[];
+  readonly host: HostOptions;
+  /** Path or http(s) URL of the shared file store. */
+  readonly store: string;
+  /** Time until it must have ended; null for no limit. */
+  readonly lifetimeSeconds: number | null;
+  /** Time that jobs get to end when it drains; null for as long as they take. */
+  readonly drainSeconds: number | null;
+  /** Time between SIGTERM and SIGKILL of a payload. */
+  readonly graceSeconds: number;
+  readonly captureLimits: CaptureLimits;
+  readonly sampleMs: number;
+  readonly longestIdlePauseMs: number;
+  readonly version: string;
+}
+
+/** The worker agent: a worker of a queue, registered anew when core has given it up, until it drains. */
+export class Pilot {
+  private readonly stopping = new AbortController();
+  private readonly startedAt = performance.now();
+  private session: WorkerSession | undefined;
+  private drainTimer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly core: CoreProtocol,
+    private readonly options: PilotOptions,
+    private readonly log: Logger,
+  ) {}
+
+  /**
+   * Runs until it has drained or was stopped.
+   * @throws CoreRefused when core does not take this worker
+   */
+  async run(): Promise<void> {
+    const { host } = this.options;
+    const scratch = await Scratch.open(host.scratch);
+    const lifetime = this.armLifetime();
+    try {
+      const facts = await findHostFacts(host);
+      const services = this.services(scratch, new Slots(facts));
+      for (let end = ''; end !== 'DRAINED' && !this.stopping.signal.aborted; ) end = await this.live(facts, services);
+    } catch (error) {
+      if (!this.stopping.signal.aborted || error !== this.stopping.signal.reason) throw error;
+    } finally {
+      clearTimeout(lifetime);
+      clearTimeout(this.drainTimer);
+      await scratch.close();
+    }
+  }
+
+  /** Takes no more work and ends when its jobs have ended, or when their time to do so is over. */
+  drain(reason: string): void {
+    if (this.stopping.signal.aborted) return;
+    this.stopping.abort(new Error(reason));
+    this.session?.drain(reason);
+    const { drainSeconds } = this.options;
+    if (drainSeconds !== null) this.drainTimer = setTimeout(() => this.stop(reason), drainSeconds * 1000);
+  }
+
+  /** Ends its payloads and itself: core gives the jobs to others. */
+  stop(reason: string): void {
+    this.drain(reason);
+    this.session?.abandon(reason);
+  }
+
+  /** One worker, from its registration on. */
+  private async live(facts: HostFacts, services: SessionServices): Promise<string> {
+    const { worker, sentAt } = await this.register(facts);
+    this.log.info({ ...worker, queue: this.options.queue, name: this.options.name }, 'registered');
+    this.session = new WorkerSession(worker, new Lease(worker.leaseSeconds, sentAt), services);
+    if (this.stopping.signal.aborted) this.session.drain('stopped while it registered');
+    return this.session.ended;
+  }
+
+  private async register(facts: HostFacts): Promise<{ worker: RegisteredWorker; sentAt: number }> {
+    const { queue, name, labels, version } = this.options;
+    const { signal } = this.stopping;
+    const left = this.remainingSeconds();
+    const endsAt = left === null ? null : new Date(Date.now() + left * 1000);
+    const registration = { queue, name, facts, labels, endsAt, version, idempotencyKey: `${name}:${randomUUID()}` };
+    let sentAt = performance.now();
+    const call = async (): Promise<RegisteredWorker> => {
+      sentAt = performance.now();
+      return this.core.registerWorker(registration, signal);
+    };
+    const worker = await untilAnswered(call, signal, ({ message }) => this.log.warn({ reason: message }, 'core cannot be reached'));
+    return { worker, sentAt };
+  }
+
+  private services(scratch: Scratch, slots: Slots): SessionServices {
+    const { host, store, graceSeconds, captureLimits, sampleMs, longestIdlePauseMs } = this.options;
+    return {
+      core: this.core,
+      payloads: { monitor: new ProcessMonitor(sampleMs), reapedTime: new ReapedTime() },
+      scratch,
+      slots,
+      store: openFileStore(store),
+      captureLimits,
+      graceSeconds,
+      searchPath: host.searchPath,
+      longestIdlePauseMs,
+      remainingSeconds: () => this.remainingSeconds(),
+      log: this.log,
+    };
+  }
+
+  private remainingSeconds(): number | null {
+    const { lifetimeSeconds } = this.options;
+    if (lifetimeSeconds === null) return null;
+    return Math.max(0, Math.floor(lifetimeSeconds - (performance.now() - this.startedAt) / 1000));
+  }
+
+  /** At the end of its life it drains: jobs that core sent in time have ended by then. */
+  private armLifetime(): NodeJS.Timeout | undefined {
+    const { lifetimeSeconds } = this.options;
+    if (lifetimeSeconds === null) return undefined;
+    return setTimeout(() => this.drain('its time is over'), Math.min(lifetimeSeconds * 1000, 2 ** 31 - 1));
+  }
+}

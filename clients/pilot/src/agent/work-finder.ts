@@ -1,0 +1,118 @@
+import type { Logger } from '@rhizome/log';
+import { Backoff, unavailablePauses } from '../protocol/backoff.js';
+import { CoreUnavailable, type AcquireRequest, type Assignment, type CoreProtocol } from '../protocol/core-protocol.js';
+import type { Slots } from './slots.js';
+
+/** What a finder is handed. */
+export interface FinderServices {
+  readonly core: CoreProtocol;
+  readonly slots: Slots;
+  readonly remainingSeconds: () => number | null;
+  readonly longestIdlePauseMs: number;
+}
+
+/** How long core may keep an idle worker's question open. */
+const LONG_POLL_SECONDS = 10;
+/** How long an open question may be waited for after the finder was stopped: its answer may bring work. */
+const LAST_ANSWER_MS = 1000;
+const MOST_JOBS = 1000;
+
+/**
+ * Asks for work for what is free, one question at a time. An idle worker leaves its question open at core; one with jobs asks again when
+ * something gets free, when core says that there is work, and otherwise with growing pauses.
+ */
+export class WorkFinder {
+  private readonly stopped = new AbortController();
+  private wake: (() => void) | undefined;
+  private isLookDue = false;
+
+  constructor(
+    private readonly workerId: string,
+    private readonly services: FinderServices,
+    private readonly log: Logger,
+  ) {}
+
+  /** Looks for work now, or again right after the question that is open. */
+  look(): void {
+    this.isLookDue = true;
+    this.wake?.();
+  }
+
+  /** Asks no more. */
+  stop(): void {
+    this.stopped.abort();
+    this.wake?.();
+  }
+
+  /** Work, until the finder is stopped. What is yielded must be booked before the next is asked for. */
+  async *assignments(): AsyncGenerator<Assignment, void, undefined> {
+    const { slots, longestIdlePauseMs } = this.services;
+    const idle = new Backoff({ firstMs: 200, longestMs: longestIdlePauseMs });
+    const unavailable = new Backoff(unavailablePauses);
+    const stopListening = slots.onFreed(() => this.look());
+    try {
+      while (!this.stopped.signal.aborted) {
+        this.isLookDue = false;
+        const request = this.request();
+        if (request === undefined) {
+          await this.pause(undefined);
+          continue;
+        }
+        const found = await this.ask(request);
+        if (found === undefined) {
+          await this.pause(unavailable.next());
+          continue;
+        }
+        unavailable.reset();
+        yield* found;
+        if (found.length > 0) idle.reset();
+        else await this.pause(idle.next());
+      }
+    } finally {
+      stopListening();
+    }
+  }
+
+  /** What to ask for; undefined when nothing is free. */
+  private request(): AcquireRequest | undefined {
+    const { slots, remainingSeconds } = this.services;
+    const { free, isIdle } = slots;
+    const left = remainingSeconds();
+    if (free.cores < 1 || free.memoryMiB < 1 || (left !== null && left < 1)) return undefined;
+    const count = Math.min(free.cores, MOST_JOBS);
+    return { workerId: this.workerId, count, free, remainingSeconds: left, waitSeconds: isIdle ? LONG_POLL_SECONDS : 0 };
+  }
+
+  /** The answer; undefined when there was none, and the next question should wait longer each time. */
+  private async ask(request: AcquireRequest): Promise<readonly Assignment[] | undefined> {
+    const giveUp = new AbortController();
+    const onStop = (): NodeJS.Timeout => setTimeout(() => giveUp.abort(), LAST_ANSWER_MS);
+    let timer: NodeJS.Timeout | undefined;
+    const listener = (): void => void (timer = onStop());
+    this.stopped.signal.addEventListener('abort', listener, { once: true });
+    try {
+      return await this.services.core.acquireJobs(request, giveUp.signal);
+    } catch (error) {
+      if (this.stopped.signal.aborted) return [];
+      const level = error instanceof CoreUnavailable ? 'debug' : 'warn';
+      this.log[level]({ err: error }, 'no answer to the question for work');
+      return undefined;
+    } finally {
+      clearTimeout(timer);
+      this.stopped.signal.removeEventListener('abort', listener);
+    }
+  }
+
+  /** Waits, for ever when no time is given, unless there is a reason to look at once. */
+  private async pause(ms: number | undefined): Promise<void> {
+    if (this.isLookDue || this.stopped.signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const timer = ms === undefined ? undefined : setTimeout(resolve, ms);
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.wake = undefined;
+  }
+}

@@ -1,0 +1,178 @@
+import type { Logger } from '@rhizome/log';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Backoff, untilAnswered, unavailablePauses } from '../protocol/backoff.js';
+import { CoreRefused, CoreUnavailable, type Command, type RegisteredWorker } from '../protocol/core-protocol.js';
+import { Reporter } from '../report/reporter.js';
+import { JobRun, type JobRunServices } from './job-run.js';
+import type { Lease } from './lease.js';
+import type { Slots } from './slots.js';
+import { WorkFinder } from './work-finder.js';
+
+/** What a session is handed. */
+export interface SessionServices extends Omit<JobRunServices, 'workerId' | 'reporter'> {
+  readonly slots: Slots;
+  /** Time that is left to this pilot; null for no limit. */
+  readonly remainingSeconds: () => number | null;
+  /** Longest pause between two looks for work while there is none. */
+  readonly longestIdlePauseMs: number;
+}
+
+/** How a session ended. */
+export type SessionEnd = 'DRAINED' | 'LOST';
+
+/** Time that a last word may take at the end. */
+const LAST_WORD_MS = 5000;
+
+/**
+ * The life of one registered worker: signs of life, orders, work, until it has drained or its lease is lost. When the lease is lost
+ * every job is dropped: from then on others may have them.
+ */
+export class WorkerSession {
+  readonly ended: Promise<SessionEnd>;
+  private readonly runs = new Set<JobRun>();
+  private readonly closing = new AbortController();
+  private readonly finder: WorkFinder;
+  private readonly reporter: Reporter;
+  private readonly log: Logger;
+  private heartbeatSoon: (() => void) | undefined;
+  private drainReason: string | undefined;
+
+  constructor(
+    private readonly worker: RegisteredWorker,
+    private readonly lease: Lease,
+    private readonly services: SessionServices,
+  ) {
+    this.log = services.log.child({ workerId: worker.workerId });
+    this.reporter = new Reporter(services.core, worker.workerId);
+    this.finder = new WorkFinder(worker.workerId, services, this.log);
+    lease.signal.addEventListener('abort', () => this.onLost());
+    this.ended = this.live();
+  }
+
+  /** Takes no more work; ends when the jobs have ended. */
+  drain(reason: string): void {
+    if (this.drainReason !== undefined || this.lease.isLost) return;
+    this.drainReason = reason;
+    this.log.info({ reason, jobs: this.runs.size }, 'draining');
+    this.finder.stop();
+    void this.sayDraining(reason, false);
+  }
+
+  /** Drops all jobs and drains: core gives them to others at once. */
+  abandon(reason: string): void {
+    this.drain(reason);
+    this.runs.forEach((run) => run.drop(reason, 1));
+  }
+
+  private async live(): Promise<SessionEnd> {
+    const background = [this.heartbeats(), this.followCommands()];
+    for await (const assignment of this.finder.assignments()) this.start(assignment);
+    while (this.runs.size > 0) await Promise.all([...this.runs].map(async ({ done }) => done));
+    if (!this.lease.isLost) await this.sayDraining(this.drainReason ?? 'drained', true);
+    this.closing.abort();
+    this.lease.end();
+    await Promise.all(background);
+    return this.lease.isLost ? 'LOST' : 'DRAINED';
+  }
+
+  private start(assignment: JobRun['assignment']): void {
+    const { jobId, attempt, fence, name } = assignment;
+    const log = this.log.child({ jobId, attempt });
+    log.info({ fence, name }, 'the job is taken');
+    const release = this.services.slots.book(assignment.requirements);
+    const run = new JobRun(assignment, { ...this.services, workerId: this.worker.workerId, reporter: this.reporter, log });
+    this.runs.add(run);
+    void run.done.then(() => {
+      this.runs.delete(run);
+      release();
+    });
+    if (this.lease.isLost) run.drop('the lease is lost');
+  }
+
+  private onLost(): void {
+    this.log.warn({ reason: String(this.lease.signal.reason) }, 'the lease is lost');
+    this.finder.stop();
+    this.runs.forEach((run) => run.drop('the lease is lost'));
+  }
+
+  private async heartbeats(): Promise<void> {
+    const backoff = new Backoff(unavailablePauses);
+    const period = this.worker.heartbeatSeconds * 1000;
+    let wait = period;
+    while (await this.waits(wait)) {
+      const isAnswered = await this.heartbeat();
+      if (isAnswered) backoff.reset();
+      wait = isAnswered ? period : Math.min(period, backoff.next());
+    }
+  }
+
+  /** Waits for the next sign of life, or until one is due at once. False when there shall be none. */
+  private async waits(ms: number): Promise<boolean> {
+    const signals = [this.closing.signal, this.lease.signal];
+    if (signals.some(({ aborted }) => aborted)) return false;
+    await new Promise<void>((resolve) => {
+      const onEnd = (): void => {
+        clearTimeout(timer);
+        signals.forEach((signal) => signal.removeEventListener('abort', onEnd));
+        resolve();
+      };
+      const timer = setTimeout(onEnd, ms);
+      this.heartbeatSoon = onEnd;
+      signals.forEach((signal) => signal.addEventListener('abort', onEnd));
+    });
+    return !signals.some(({ aborted }) => aborted);
+  }
+
+  private async heartbeat(): Promise<boolean> {
+    const { core } = this.services;
+    const sentAt = performance.now();
+    const held = [...this.runs].filter(({ isHeld }) => isHeld).map((run) => run.held);
+    const timeoutMs = this.worker.heartbeatSeconds * 1000;
+    try {
+      const commands = await core.heartbeat(this.worker.workerId, held, timeoutMs, this.closing.signal);
+      this.lease.renew(sentAt);
+      commands.forEach((command) => this.obey(command));
+      return true;
+    } catch (error) {
+      if (error instanceof CoreRefused && /^WORKER_/.test(error.code)) this.lease.lose(error.message);
+      else if (!this.closing.signal.aborted) this.log.warn({ err: error }, 'a sign of life was not answered');
+      return false;
+    }
+  }
+
+  /** Orders come at once over a stream; a sign of life after each connection brings those that were given in between. */
+  private async followCommands(): Promise<void> {
+    const signal = AbortSignal.any([this.closing.signal, this.lease.signal]);
+    const backoff = new Backoff(unavailablePauses);
+    while (!signal.aborted) {
+      try {
+        for await (const commands of this.services.core.workerCommands(this.worker.workerId, signal)) {
+          backoff.reset();
+          if (commands.length === 0) this.heartbeatSoon?.();
+          commands.forEach((command) => this.obey(command));
+        }
+      } catch (error) {
+        if (!signal.aborted) this.log.debug({ err: error }, 'the stream of orders broke');
+      }
+      await pause(backoff.next(), undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  private obey({ kind, jobId, fence, reason }: Command): void {
+    if (kind === 'DRAIN') this.drain(reason ?? 'core asked for it');
+    if (kind === 'WORK') this.finder.look();
+    if (kind !== 'KILL' && kind !== 'DROP') return;
+    for (const run of this.runs) {
+      if (run.held.jobId === jobId && (fence === null || run.held.fence === fence)) run.drop(reason ?? kind);
+    }
+  }
+
+  private async sayDraining(reason: string, hasEnded: boolean): Promise<void> {
+    const signal = AbortSignal.any([this.lease.signal, AbortSignal.timeout(LAST_WORD_MS)]);
+    const say = async (): Promise<void> => this.services.core.drainWorker(this.worker.workerId, reason, hasEnded, signal);
+    await untilAnswered(say, signal).catch((error: unknown) => {
+      const isWorthALine = !(error instanceof CoreUnavailable) && !this.lease.isLost;
+      if (isWorthALine) this.log.warn({ err: error }, 'core did not learn that this worker drains');
+    });
+  }
+}

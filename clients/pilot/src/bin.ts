@@ -1,0 +1,47 @@
+#!/usr/bin/env node
+import { isDomainError } from '@rhizome/errors';
+import { createLogger } from '@rhizome/log';
+import { Pilot } from './agent/pilot.js';
+import { readConfig, readToken, type PilotConfig } from './config.js';
+import { CoreRefused } from './protocol/core-protocol.js';
+import { GraphqlProtocol } from './protocol/graphql-protocol.js';
+
+/** Exit codes: 0 drained or stopped in order, 1 a fault, 2 core does not take this worker, 64 wrong configuration. */
+const EXIT_FAULT = 1;
+const EXIT_REFUSED = 2;
+const EXIT_USAGE = 64;
+
+function configure(): PilotConfig {
+  try {
+    return readConfig(process.argv, process.env);
+  } catch (error) {
+    if (!isDomainError(error)) throw error;
+    console.error(`rhizome-pilot: ${error.message}`);
+    process.exit(EXIT_USAGE);
+  }
+}
+
+const { url, tokenFile, logLevel, pilot: options } = configure();
+const log = createLogger({ name: 'pilot', level: logLevel });
+const core = new GraphqlProtocol({ url, token: () => readToken(tokenFile) });
+const pilot = new Pilot(core, options, log);
+
+// SIGTERM lets jobs end; SIGINT, or a second SIGTERM, does not.
+let isDraining = false;
+process.on('SIGTERM', () => {
+  if (isDraining) pilot.stop('a second SIGTERM');
+  else pilot.drain('SIGTERM');
+  isDraining = true;
+});
+process.on('SIGINT', () => pilot.stop('SIGINT'));
+
+try {
+  await pilot.run();
+} catch (error) {
+  const isRefusal = error instanceof CoreRefused;
+  if (isRefusal) log.error({ code: error.code, reason: error.message }, 'core does not take this worker');
+  else log.error({ err: error }, 'a fault of the pilot');
+  process.exitCode = isRefusal ? EXIT_REFUSED : EXIT_FAULT;
+} finally {
+  await core.close();
+}

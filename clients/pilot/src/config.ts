@@ -1,0 +1,140 @@
+import { environmentName, loadConfig } from '@rhizome/config';
+import { DomainError, isDomainError } from '@rhizome/errors';
+import type { LogLevel } from '@rhizome/log';
+import { Command } from 'commander';
+import { readFileSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import type { PilotOptions } from './agent/pilot.js';
+
+const PREFIX = 'RHIZOME_PILOT_';
+
+/** Every setting, as an option of the command line and as a variable RHIZOME_PILOT_…; the option wins. */
+const schema = z.object({
+  url: z.url({ protocol: /^https?$/ }).describe('the gateway, as http://host:4000/graphql'),
+  tokenFile: z.string().min(1).describe("a file with the pilot's token; read again before each request"),
+  queue: z.string().min(1).describe('the queue to serve'),
+  name: z.string().min(1).max(255).optional().describe('unique in the queue; HOST-PROCESS by default'),
+  scratch: z.string().min(1).default(join(tmpdir(), 'rhizome-pilot')).describe('a folder for the payloads'),
+  store: z.string().min(1).optional().describe('the shared file store: a path or an http(s) URL; SCRATCH/store by default'),
+  cores: z.int().min(1).max(4096).optional().describe('cores to offer; all by default'),
+  memoryMib: z.int().min(1).max(16_777_216).optional().describe('memory to offer, in MiB; all by default'),
+  diskMib: z.int().min(0).max(1_073_741_824).optional().describe('scratch space to offer, in MiB; what is free by default'),
+  label: z.array(z.string().regex(/^[^=]+=/, 'expected KEY=VALUE')).max(64).default([]).describe('a label as KEY=VALUE; may be repeated'),
+  network: z.boolean().optional().describe('whether payloads reach the outside network (true, false); unknown by default'),
+  lifetimeSeconds: z.int().min(1).optional().describe('time until the pilot must have ended; no limit by default'),
+  drainSeconds: z.int().min(0).optional().describe('time that jobs get to end after SIGTERM; no limit by default'),
+  graceSeconds: z.number().min(0).max(600).default(5).describe('time between SIGTERM and SIGKILL of a payload'),
+  logLimitKib: z.int().min(1).max(1_048_576).default(4096).describe('how much of each output stream is kept from its beginning'),
+  logLevel: z.enum(['error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info').describe("how much of the pilot's own log is written"),
+});
+
+type Settings = z.infer<typeof schema>;
+
+/** All that the program needs to start. */
+export interface PilotConfig {
+  readonly url: string;
+  readonly tokenFile: string;
+  readonly logLevel: LogLevel;
+  readonly pilot: PilotOptions;
+}
+
+/**
+ * Reads the command line and the environment.
+ * @throws DomainError CONFIG_INVALID that lists all faults, by option or by variable
+ */
+export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): PilotConfig {
+  const version = ownVersion();
+  const options = readOptions(argv, version);
+  const fromOptions = Object.fromEntries(
+    Object.entries(options).map(([key, value]) => [environmentName(PREFIX, [key]), textOf(value)]),
+  );
+  try {
+    const settings = loadConfig({ schema, env: { ...env, ...fromOptions }, prefix: PREFIX });
+    readToken(settings.tokenFile);
+    const searchPath = env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
+    const { url, tokenFile, logLevel } = settings;
+    return { url, tokenFile, logLevel, pilot: pilotOptions(settings as Settings, searchPath, version) };
+  } catch (error) {
+    throw byOption(error, Object.keys(options));
+  }
+}
+
+/**
+ * The token in a file. A fresh one may be put there at any time.
+ * @throws DomainError CONFIG_INVALID when there is none
+ */
+export function readToken(path: string): string {
+  try {
+    const token = readFileSync(path, 'utf8').trim();
+    if (token !== '') return token;
+  } catch (error) {
+    throw new DomainError('CONFIG_INVALID', `the token file ${path} cannot be read: ${(error as Error).message}`, { value: path }, { cause: error });
+  }
+  throw new DomainError('CONFIG_INVALID', `the token file ${path} is empty; expected a token`, { value: path });
+}
+
+function pilotOptions(settings: Settings, searchPath: string, version: string): PilotOptions {
+  const scratch = resolve(settings.scratch);
+  const store = settings.store ?? join(scratch, 'store');
+  return {
+    queue: settings.queue,
+    name: settings.name ?? `${hostname()}-${process.pid}`,
+    labels: settings.label.map((label) => {
+      const equals = label.indexOf('=');
+      return { key: label.slice(0, equals), value: label.slice(equals + 1) };
+    }),
+    host: {
+      scratch,
+      searchPath,
+      cores: settings.cores,
+      memoryMiB: settings.memoryMib,
+      diskMiB: settings.diskMib,
+      network: settings.network,
+    },
+    store,
+    lifetimeSeconds: settings.lifetimeSeconds ?? null,
+    drainSeconds: settings.drainSeconds ?? null,
+    graceSeconds: settings.graceSeconds,
+    captureLimits: { head: settings.logLimitKib * 1024, tail: 64 * 1024, buffer: 1024 * 1024 },
+    sampleMs: 1000,
+    longestIdlePauseMs: 2000,
+    version,
+  };
+}
+
+/** Options come out as texts, as variables do: one place says what is right. */
+function readOptions(argv: readonly string[], version: string): Record<string, string | string[]> {
+  const command = new Command('rhizome-pilot')
+    .description('The worker agent: takes work from a queue and runs it on this host. Each option is also a variable RHIZOME_PILOT_….')
+    .version(version);
+  for (const [key, { description }] of Object.entries(schema.shape)) {
+    const flag = `--${flagOf(key)} <value>`;
+    if (key === 'label') command.option(flag, description ?? '', (value, before: string[] = []) => [...before, value]);
+    else command.option(flag, description ?? '');
+  }
+  return command.parse([...argv]).opts();
+}
+
+const flagOf = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+function textOf(value: string | readonly string[]): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+/** Faults are told with the name that the reader used: an option's where the value came from one. */
+function byOption(error: unknown, used: readonly string[]): unknown {
+  if (!isDomainError(error)) return error;
+  const message = Object.keys(schema.shape).reduce((text, key) => {
+    const variable = environmentName(PREFIX, [key]);
+    const flag = `--${flagOf(key)}`;
+    return text.replaceAll(new RegExp(`\\b${variable}\\b`, 'g'), used.includes(key) ? flag : `${flag} (or ${variable})`);
+  }, error.message);
+  return new DomainError(error.code, message, error.details, { cause: error });
+}
+
+function ownVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

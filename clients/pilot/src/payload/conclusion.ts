@@ -1,0 +1,30 @@
+import { AttemptError } from './attempt-error.js';
+import type { PayloadLimits, PayloadResult } from './payload.js';
+
+/** Why an ended payload failed its attempt; undefined when it ended well. */
+export function failureOf(result: PayloadResult, limits: PayloadLimits): AttemptError | undefined {
+  const { exitCode, signal, exceeded, usage } = result;
+  if (exceeded === 'MEMORY') {
+    const message = `the payload used ${usage.peakMemoryMiB ?? '?'} MiB of memory; its limit is ${limits.memoryMiB} MiB`;
+    return new AttemptError('LIMIT', 'MEMORY_EXCEEDED', message, false);
+  }
+  if (exceeded === 'WALLTIME') {
+    return new AttemptError('LIMIT', 'WALLTIME_EXCEEDED', `the payload ran longer than its limit of ${limits.walltimeSeconds} s`, false);
+  }
+  if (signal !== null) return new AttemptError('PAYLOAD', 'SIGNAL', `the payload was ended by ${signal}`, true);
+  if (exitCode === 0) return undefined;
+  return new AttemptError('PAYLOAD', 'EXIT_CODE', `the payload ended with exit code ${exitCode}`, true);
+}
+
+/** Why a payload could not be started. */
+export function startFailure(command: string, error: unknown): AttemptError {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  const reasons: Readonly<Record<string, string>> = {
+    ENOENT: 'there is no such program on this host',
+    EACCES: 'it may not be executed',
+    ENOEXEC: 'it is no program for this host',
+    E2BIG: 'its arguments and its environment are too long',
+  };
+  const message = `the payload could not be started: ${JSON.stringify(command)}: ${reasons[code] ?? code}`;
+  return new AttemptError('WORKER', 'START_FAILED', message, true, { cause: error });
+}

@@ -1,0 +1,162 @@
+import { createClient, isRhizomeApiError, type ApiClient, type TokenSource } from '@rhizome/client';
+import type { LogChunk } from '../payload/output-capture.js';
+import {
+  PilotAcquireJobsDocument,
+  PilotAppendJobLogDocument,
+  PilotDrainWorkerDocument,
+  PilotFailJobsDocument,
+  PilotFinishJobsDocument,
+  PilotHeartbeatDocument,
+  PilotRegisterWorkerDocument,
+  PilotStartJobsDocument,
+  PilotWorkerCommandsDocument,
+} from '../operations.generated.js';
+import {
+  CoreRefused,
+  CoreUnavailable,
+  type AcquireRequest,
+  type Assignment,
+  type Command,
+  type CoreProtocol,
+  type FailReport,
+  type FinishReport,
+  type HeldJob,
+  type RegisteredWorker,
+  type Registration,
+  type ReportAnswer,
+  type StartReport,
+} from './core-protocol.js';
+import { assignmentOf, failInput, finishInput, hardwareInput, refusedOf, type WorkerError } from './mapping.js';
+
+/** Where the gateway is, and how it knows this pilot. */
+export interface GraphqlProtocolOptions {
+  /** Address of GraphQL over HTTP; the one for WebSocket follows from it. */
+  readonly url: string;
+  /** Asked before each request: the token may be renewed while the pilot runs. */
+  readonly token: TokenSource;
+}
+
+/** One quick repetition, which also takes up a renewed token; longer patience belongs to who knows how long it makes sense. */
+const retry = { attempts: 1, baseMs: 20, capMs: 100 };
+const ANSWER_MS = 30_000;
+/** Orders are wanted soon after a gateway came back. */
+const reconnect = { baseMs: 100, capMs: 3000 };
+
+/** Codes that a token renewed in time makes good: no reason to give up jobs before their lease does. */
+const tokenCodes = new Set(['TOKEN_EXPIRED', 'UNAUTHENTICATED']);
+
+/** Core as the gateway's GraphQL API shows it. */
+export class GraphqlProtocol implements CoreProtocol {
+  private readonly client: ApiClient;
+
+  constructor({ url, token }: GraphqlProtocolOptions) {
+    this.client = createClient({ url, token, retry, reconnect, timeoutMs: ANSWER_MS });
+  }
+
+  async registerWorker(registration: Registration, signal: AbortSignal): Promise<RegisteredWorker> {
+    const { queue, name, facts, labels, endsAt, version, idempotencyKey } = registration;
+    const input = {
+      queue,
+      name,
+      host: facts.host,
+      hardware: hardwareInput(facts),
+      labels: [...labels],
+      endsAt: endsAt?.toISOString() ?? null,
+      version,
+      idempotencyKey,
+    };
+    const { registerWorker } = await answered(
+      signal,
+      () => this.client.mutate(PilotRegisterWorkerDocument, { input }, { idempotent: true, signal }),
+      true,
+    );
+    const { worker, heartbeatSeconds, leaseSeconds, userErrors } = registerWorker;
+    throwFirst(userErrors);
+    if (worker === null || heartbeatSeconds === null || leaseSeconds === null) throw new CoreUnavailable('the registration was answered short');
+    return { workerId: worker.id, heartbeatSeconds, leaseSeconds };
+  }
+
+  async heartbeat(workerId: string, jobs: readonly HeldJob[], timeoutMs: number, signal: AbortSignal): Promise<readonly Command[]> {
+    const input = { workerId, jobs: jobs.map(({ jobId, fence }) => ({ id: jobId, fence })) };
+    const { heartbeat } = await answered(signal, () =>
+      this.client.mutate(PilotHeartbeatDocument, { input }, { idempotent: true, signal, timeoutMs }),
+    );
+    throwFirst(heartbeat.userErrors);
+    return heartbeat.commands;
+  }
+
+  async acquireJobs(request: AcquireRequest, signal: AbortSignal): Promise<readonly Assignment[]> {
+    const { cores, memoryMiB, diskMiB } = request.free;
+    const input = { ...request, free: { cores, memoryMiB, diskMiB } };
+    const timeoutMs = ANSWER_MS + request.waitSeconds * 1000;
+    // Not to be repeated: each call that arrives is given other jobs.
+    const { acquireJobs } = await answered(signal, () =>
+      this.client.mutate(PilotAcquireJobsDocument, { input }, { idempotent: false, signal, timeoutMs }),
+    );
+    throwFirst(acquireJobs.userErrors);
+    return acquireJobs.assignments.map(assignmentOf);
+  }
+
+  async startJobs(workerId: string, reports: readonly StartReport[]): Promise<ReportAnswer> {
+    const jobs = reports.map(({ jobId, fence, phase }) => ({ id: jobId, fence, phase }));
+    const { startJobs } = await answered(undefined, () =>
+      this.client.mutate(PilotStartJobsDocument, { input: { workerId, jobs } }, { idempotent: true }),
+    );
+    return refusedOf(reports, startJobs);
+  }
+
+  async finishJobs(workerId: string, reports: readonly FinishReport[]): Promise<ReportAnswer> {
+    const input = { workerId, jobs: reports.map(finishInput) };
+    const { finishJobs } = await answered(undefined, () => this.client.mutate(PilotFinishJobsDocument, { input }, { idempotent: true }));
+    return refusedOf(reports, finishJobs);
+  }
+
+  async failJobs(workerId: string, reports: readonly FailReport[]): Promise<ReportAnswer> {
+    const input = { workerId, jobs: reports.map(failInput) };
+    const { failJobs } = await answered(undefined, () => this.client.mutate(PilotFailJobsDocument, { input }, { idempotent: true }));
+    return refusedOf(reports, failJobs);
+  }
+
+  async appendJobLog(workerId: string, { jobId, fence }: HeldJob, chunks: readonly LogChunk[], signal: AbortSignal): Promise<void> {
+    const input = { workerId, jobId, fence, chunks: chunks.map((chunk) => ({ ...chunk, at: chunk.at.toISOString() })) };
+    const { appendJobLog } = await answered(signal, () =>
+      this.client.mutate(PilotAppendJobLogDocument, { input }, { idempotent: true, signal }),
+    );
+    throwFirst(appendJobLog.userErrors);
+  }
+
+  async drainWorker(workerId: string, reason: string, hasEnded: boolean, signal: AbortSignal): Promise<void> {
+    const input = { workerId, reason, ended: hasEnded };
+    const { drainWorker } = await answered(signal, () =>
+      this.client.mutate(PilotDrainWorkerDocument, { input }, { idempotent: true, signal }),
+    );
+    throwFirst(drainWorker.userErrors);
+  }
+
+  async *workerCommands(workerId: string, signal: AbortSignal): AsyncIterable<readonly Command[]> {
+    for await (const { workerCommands } of this.client.subscribe(PilotWorkerCommandsDocument, { workerId }, { signal })) {
+      yield workerCommands.commands;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.client.close();
+  }
+}
+
+function throwFirst([first]: readonly WorkerError[]): void {
+  if (first !== undefined) throw new CoreRefused(first.code, first.message);
+}
+
+/** Runs a call and sorts its errors: no for good, or not now. */
+async function answered<T>(signal: AbortSignal | undefined, call: () => Promise<T>, isTokenFinal = false): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    signal?.throwIfAborted();
+    const message = error instanceof Error ? error.message : String(error);
+    const isFinal = isRhizomeApiError(error) && error.retry === 'never' && (isTokenFinal || !tokenCodes.has(error.code));
+    if (isFinal) throw new CoreRefused(error.code, message, { cause: error });
+    throw new CoreUnavailable(message, { cause: error });
+  }
+}

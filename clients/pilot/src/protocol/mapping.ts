@@ -1,0 +1,73 @@
+import type { HostFacts } from '../hardware/host-facts.js';
+import type { FailJobInput, FinishJobInput, JobMetricsInput, PilotAcquireJobsMutation, WorkerHardwareInput } from '../operations.generated.js';
+import type { Usage } from '../payload/usage.js';
+import type { Assignment, FailReport, FinishReport, HeldJob, Refusal, ReportAnswer } from './core-protocol.js';
+
+/** A user error of a worker's mutation. */
+export interface WorkerError {
+  readonly code: string;
+  readonly message: string;
+  readonly path: readonly string[];
+}
+
+/** What the API wants to know about a host. */
+export function hardwareInput(facts: HostFacts): WorkerHardwareInput {
+  const { cpu, cores, memoryMiB, diskMiB, containerRuntimes, network } = facts;
+  return {
+    cpuVendor: cpu.vendor,
+    cpuModel: cpu.model,
+    architecture: cpu.architecture,
+    architectureLevel: cpu.level,
+    cores,
+    memoryMiB,
+    diskMiB,
+    containerRuntimes: [...containerRuntimes],
+    network,
+  };
+}
+
+type ApiAssignment = PilotAcquireJobsMutation['acquireJobs']['assignments'][number];
+
+/** An assignment in the pilot's own words. */
+export function assignmentOf({ job, fence, attempt, attemptId }: ApiAssignment): Assignment {
+  const { id, name, requirements, payload, dependsOn } = job;
+  const parents = dependsOn.map((parent) => ({ jobId: parent.id, outputs: parent.outputs }));
+  return { jobId: id, fence, attempt, attemptId, name, requirements, payload, parents };
+}
+
+/** What a payload used, as far as it is known. */
+export function metricsInput(usage: Usage): JobMetricsInput {
+  return { ...usage };
+}
+
+export function finishInput({ jobId, fence, phase, exitCode, usage, outputs }: FinishReport): FinishJobInput {
+  return { id: jobId, fence, phase, exitCode, metrics: metricsInput(usage), outputs: outputs.map((output) => ({ ...output })) };
+}
+
+export function failInput({ jobId, fence, exitCode, signal, error, usage }: FailReport): FailJobInput {
+  return { id: jobId, fence, exitCode, signal, error, metrics: usage === null ? null : metricsInput(usage) };
+}
+
+interface BatchPayload {
+  readonly acceptedIds: readonly string[];
+  readonly userErrors: readonly WorkerError[];
+}
+
+/** Which reports of a batch were refused, and why: an error names its job by the place in the input, or stands for all of them. */
+export function refusedOf(reports: readonly HeldJob[], { acceptedIds, userErrors }: BatchPayload): ReportAnswer {
+  const accepted = new Set(acceptedIds);
+  const refused = new Map<string, Refusal>();
+  const general = userErrors.find(({ path }) => indexIn(path) === undefined);
+  reports.forEach(({ jobId }, index) => {
+    if (accepted.has(jobId)) return;
+    const own = userErrors.find(({ path }) => indexIn(path) === index) ?? general;
+    refused.set(jobId, own ?? { code: 'INVALID_VALUE', message: 'the report was neither accepted nor refused' });
+  });
+  return { refused };
+}
+
+function indexIn(path: readonly string[]): number | undefined {
+  const at = path.indexOf('jobs');
+  const index = at < 0 ? undefined : path[at + 1];
+  return index !== undefined && /^\d+$/.test(index) ? Number(index) : undefined;
+}

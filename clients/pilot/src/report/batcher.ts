@@ -1,0 +1,54 @@
+interface Waiting<T, R> {
+  readonly item: T;
+  readonly resolve: (result: R) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** How items are grouped. */
+export interface BatcherOptions {
+  /** How long the first item of a group waits for others. */
+  readonly delayMs: number;
+  /** Items in one call at most. */
+  readonly most: number;
+}
+
+/** Groups what arrives within a few milliseconds into one call; each caller is answered for its own item. */
+export class Batcher<T, R> {
+  private waiting: Waiting<T, R>[] = [];
+  private timer: NodeJS.Timeout | undefined;
+
+  /** @param send gives one result an item, in order; when it fails, it fails for all of them */
+  constructor(
+    private readonly send: (items: readonly T[]) => Promise<readonly R[]>,
+    private readonly options: BatcherOptions = { delayMs: 5, most: 1000 },
+  ) {}
+
+  async add(item: T): Promise<R> {
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ item, resolve, reject });
+      if (this.waiting.length >= this.options.most) this.flush();
+      else this.timer ??= setTimeout(() => this.flush(), this.options.delayMs);
+    });
+  }
+
+  private flush(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    const group = this.waiting;
+    this.waiting = [];
+    void this.deliver(group);
+  }
+
+  private async deliver(group: readonly Waiting<T, R>[]): Promise<void> {
+    try {
+      const results = await this.send(group.map(({ item }) => item));
+      group.forEach(({ resolve, reject }, index) => {
+        const result = results[index];
+        if (result === undefined) reject(new Error('a batch was answered short'));
+        else resolve(result);
+      });
+    } catch (error) {
+      group.forEach(({ reject }) => reject(error));
+    }
+  }
+}

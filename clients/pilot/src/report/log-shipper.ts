@@ -1,0 +1,36 @@
+import type { Logger } from '@rhizome/log';
+import { untilAnswered } from '../protocol/backoff.js';
+import type { LogChunk, OutputCapture } from '../payload/output-capture.js';
+import { CoreRefused } from '../protocol/core-protocol.js';
+
+/** Chunks in one call: with at most 60 KiB each, a call stays well under what servers accept. */
+const CHUNKS_A_CALL = 12;
+
+/**
+ * Ships captured output to core, in order, until all of it has arrived or the signal. While core does not answer nothing is taken,
+ * and in the end the payload waits. When core refuses the log for good, the rest is thrown away: a job need not fail for that.
+ * @throws the signal's reason
+ */
+export async function shipLog(
+  capture: OutputCapture,
+  append: (chunks: readonly LogChunk[]) => Promise<void>,
+  signal: AbortSignal,
+  log: Logger,
+): Promise<void> {
+  const discard = (): void => capture.discard();
+  signal.addEventListener('abort', discard);
+  try {
+    for (;;) {
+      const chunks = await capture.take(CHUNKS_A_CALL);
+      signal.throwIfAborted();
+      if (chunks.length === 0) return;
+      await untilAnswered(() => append(chunks), signal);
+    }
+  } catch (error) {
+    capture.discard();
+    if (!(error instanceof CoreRefused)) throw error;
+    log.warn({ code: error.code, reason: error.message }, 'the rest of the log is dropped: core refused it');
+  } finally {
+    signal.removeEventListener('abort', discard);
+  }
+}

@@ -1,0 +1,237 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { LogChunk } from '../payload/output-capture.js';
+import {
+  CoreRefused,
+  CoreUnavailable,
+  type AcquireRequest,
+  type Assignment,
+  type Command,
+  type CoreProtocol,
+  type FailReport,
+  type FinishReport,
+  type HeldJob,
+  type Refusal,
+  type RegisteredWorker,
+  type Registration,
+  type ReportAnswer,
+  type StartReport,
+} from '../protocol/core-protocol.js';
+
+/** One thing that a pilot said, in the order in which it was taken. */
+export interface Said {
+  readonly what: string;
+  readonly jobId?: string;
+  readonly detail?: unknown;
+}
+
+/** A job of a script: what is left out is small and harmless. */
+export interface ScriptedJob {
+  readonly jobId: string;
+  readonly shell?: string;
+  readonly cores?: number;
+  readonly memoryMiB?: number;
+  readonly walltimeSeconds?: number;
+  readonly attempt?: number;
+  readonly payload?: Partial<Assignment['payload']>;
+  readonly parents?: Assignment['parents'];
+}
+
+/**
+ * Core's side of the protocol as a test wants it: it can be away, lose its answers, and take jobs away. It holds fences as core does: a word
+ * with an old one is refused. The real core is met in the stories under test/.
+ */
+export class ScriptedCore implements CoreProtocol {
+  readonly said: Said[] = [];
+  readonly calls: string[] = [];
+  /** `away`: nobody answers. `mute`: words arrive and count, and their answers are lost. */
+  mood: 'here' | 'away' | 'mute' = 'here';
+  lease = { heartbeatSeconds: 0.2, leaseSeconds: 2 };
+  private readonly waiting: Assignment[] = [];
+  private readonly fences = new Map<string, number>();
+  private readonly ended = new Set<string>();
+  private readonly chunks = new Map<string, LogChunk[]>();
+  private readonly listeners = new Set<() => void>();
+  private pushed: Command[][] = [];
+  private workers = 0;
+
+  /** A job that waits for a worker. */
+  add(job: ScriptedJob): void {
+    const fence = (this.fences.get(job.jobId) ?? 0) + 1;
+    this.fences.set(job.jobId, fence);
+    const attempt = job.attempt ?? 1;
+    this.waiting.push({
+      jobId: job.jobId,
+      fence,
+      attempt,
+      attemptId: `att_${job.jobId}_${attempt}_${process.pid}_${Math.round(performance.now() * 1000)}`,
+      name: job.jobId,
+      requirements: { cores: job.cores ?? 1, memoryMiB: job.memoryMiB ?? 256, diskMiB: 1, walltimeSeconds: job.walltimeSeconds ?? 60 },
+      payload: { command: 'sh', arguments: ['-c', job.shell ?? 'true'], environment: [], image: null, inputs: [], outputs: [], ...job.payload },
+      parents: job.parents ?? [],
+    });
+    this.notify();
+  }
+
+  /** Takes a job from its worker, and tells it so. */
+  take(jobId: string, kind: 'KILL' | 'DROP' = 'KILL', isTold = true): void {
+    const fence = this.fences.get(jobId) ?? 0;
+    this.fences.set(jobId, fence + 1);
+    if (isTold) this.order({ kind, jobId, fence, reason: 'the test took it' });
+  }
+
+  /** Gives an order. */
+  order(command: Command): void {
+    this.pushed.push([command]);
+    this.notify();
+  }
+
+  /** The text of a job's log so far. */
+  logOf(jobId: string): string {
+    return (this.chunks.get(jobId) ?? []).map(({ text }) => text).join('');
+  }
+
+  /** What was said about a job, in order. */
+  about(jobId: string): readonly string[] {
+    return this.said.filter((one) => one.jobId === jobId).map(({ what }) => what);
+  }
+
+  /** Waits until something is so; fails after ten seconds. */
+  async until(what: string, holds: () => boolean): Promise<void> {
+    const end = performance.now() + 10_000;
+    while (!holds()) {
+      if (performance.now() > end) throw new Error(`${what}: not within 10 s; said so far: ${JSON.stringify(this.said)}`);
+      await pause(10);
+    }
+  }
+
+  async registerWorker(registration: Registration): Promise<RegisteredWorker> {
+    return this.answer('registerWorker', () => {
+      this.workers += 1;
+      const workerId = `worker_${this.workers}`;
+      this.said.push({ what: 'registered', detail: registration });
+      return { workerId, ...this.lease };
+    });
+  }
+
+  async heartbeat(workerId: string, jobs: readonly HeldJob[]): Promise<readonly Command[]> {
+    return this.answer('heartbeat', () => {
+      this.assertIsCurrent(workerId);
+      const isStale = ({ jobId, fence }: HeldJob): boolean => this.fences.get(jobId) !== fence || this.ended.has(jobId);
+      return jobs.filter(isStale).map(({ jobId, fence }) => ({ kind: 'DROP' as const, jobId, fence, reason: 'no longer yours' }));
+    });
+  }
+
+  async acquireJobs(request: AcquireRequest, signal: AbortSignal): Promise<readonly Assignment[]> {
+    const end = performance.now() + request.waitSeconds * 1000;
+    while (this.waiting.length === 0 && this.mood === 'here' && performance.now() < end && !signal.aborted) await pause(10);
+    return this.answer('acquireJobs', () => {
+      this.assertIsCurrent(request.workerId);
+      const found: Assignment[] = [];
+      let { cores, memoryMiB } = request.free;
+      for (const job of [...this.waiting]) {
+        if (found.length === request.count || job.requirements.cores > cores || job.requirements.memoryMiB > memoryMiB) continue;
+        found.push(job);
+        this.waiting.splice(this.waiting.indexOf(job), 1);
+        cores -= job.requirements.cores;
+        memoryMiB -= job.requirements.memoryMiB;
+        this.said.push({ what: 'sent', jobId: job.jobId });
+      }
+      return found;
+    });
+  }
+
+  async startJobs(workerId: string, reports: readonly StartReport[]): Promise<ReportAnswer> {
+    return this.answer('startJobs', () => this.judge(workerId, reports, (report) => this.say(report.phase, report)));
+  }
+
+  async finishJobs(workerId: string, reports: readonly FinishReport[]): Promise<ReportAnswer> {
+    return this.answer('finishJobs', () =>
+      this.judge(workerId, reports, (report) => {
+        if (this.ended.has(report.jobId)) return;
+        this.say(report.phase, report);
+        if (report.phase === 'FINISHED') this.ended.add(report.jobId);
+      }),
+    );
+  }
+
+  async failJobs(workerId: string, reports: readonly FailReport[]): Promise<ReportAnswer> {
+    return this.answer('failJobs', () =>
+      this.judge(workerId, reports, (report) => {
+        if (this.ended.has(report.jobId)) return;
+        this.say('failed', report);
+        this.ended.add(report.jobId);
+      }),
+    );
+  }
+
+  async appendJobLog(workerId: string, job: HeldJob, chunks: readonly LogChunk[]): Promise<void> {
+    await this.answer('appendJobLog', () => {
+      const [refusal] = this.judge(workerId, [job], () => undefined).refused.values();
+      if (refusal !== undefined) throw new CoreRefused(refusal.code, refusal.message);
+      const known = this.chunks.get(job.jobId) ?? [];
+      this.chunks.set(job.jobId, [...known, ...chunks.filter(({ sequence }) => sequence >= known.length)]);
+    });
+  }
+
+  async drainWorker(workerId: string, reason: string, hasEnded: boolean): Promise<void> {
+    await this.answer('drainWorker', () => {
+      this.assertIsCurrent(workerId);
+      this.said.push({ what: hasEnded ? 'ended' : 'draining', detail: reason });
+    });
+  }
+
+  async *workerCommands(_workerId: string, signal: AbortSignal): AsyncIterable<readonly Command[]> {
+    let next = this.pushed.length;
+    yield [];
+    while (!signal.aborted) {
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          this.listeners.delete(wake);
+          signal.removeEventListener('abort', wake);
+          resolve();
+        };
+        this.listeners.add(wake);
+        signal.addEventListener('abort', wake);
+      });
+      for (; next < this.pushed.length; next += 1) yield this.pushed[next] ?? [];
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.resolve();
+  }
+
+  private async answer<T>(call: string, act: () => T): Promise<T> {
+    this.calls.push(call);
+    await pause(1);
+    if (this.mood === 'away') throw new CoreUnavailable('nobody is at home');
+    const result = act();
+    if (this.mood === 'mute') throw new CoreUnavailable('the answer was lost');
+    return result;
+  }
+
+  private assertIsCurrent(workerId: string): void {
+    if (workerId !== `worker_${this.workers}`) throw new CoreRefused('WORKER_LOST', 'another worker took over');
+  }
+
+  /** Old fences are refused; everything else is taken. */
+  private judge<T extends HeldJob>(workerId: string, reports: readonly T[], take: (report: T) => void): ReportAnswer {
+    const refused = new Map<string, Refusal>();
+    for (const report of reports) {
+      const isVoid = this.fences.get(report.jobId) !== report.fence || workerId !== `worker_${this.workers}`;
+      if (isVoid) refused.set(report.jobId, { code: 'FENCE_STALE', message: 'the fence no longer counts' });
+      else take(report);
+    }
+    for (const jobId of refused.keys()) this.said.push({ what: 'refused', jobId });
+    return { refused };
+  }
+
+  private say(what: string, report: HeldJob): void {
+    const isRepeated = this.said.some((one) => one.what === what && one.jobId === report.jobId);
+    if (!isRepeated) this.said.push({ what, jobId: report.jobId, detail: report });
+  }
+
+  private notify(): void {
+    [...this.listeners].forEach((listener) => listener());
+  }
+}
