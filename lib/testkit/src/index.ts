@@ -1,7 +1,14 @@
 import './after-file.js';
 
 export { type Closable, leftovers } from './leftovers.js';
-export { type TestClient, type TestDatabase, testDatabase, type TestMongo, testMongo } from './mongo.js';
+export {
+  countReads,
+  type TestClient,
+  type TestDatabase,
+  testDatabase,
+  type TestMongo,
+  testMongo,
+} from './mongo.js';
 export { type ProcessExit, type SpawnOptions, spawnProcess, type TestProcess } from './spawn-process.js';
 export { type ManualClock, manualClock, seededRandom, testIds, testStart } from './time.js';
 export {

@@ -40,7 +40,12 @@ export function testMongo(): Promise<TestMongo> {
 async function open(): Promise<TestMongo> {
   const uri = await storeUri();
   for (const [, port] of uri.matchAll(/:(\d+)/g)) ports.add(Number(port));
-  const client = await connectMongo({ uri, appName: 'tests', maxPoolSize: 20 });
+  const client = await connectMongo({
+    uri,
+    appName: 'tests',
+    maxPoolSize: 20,
+    driver: { monitorCommands: true },
+  });
   leftovers.defer('the Mongo client of testMongo', async () => {
     opened = undefined;
     await client.close();
@@ -77,4 +82,20 @@ export async function testDatabase(name = 'test'): Promise<TestDatabase> {
   const db = client.db(`${name}_${randomBytes(6).toString('hex')}`);
   leftovers.defer(`the database ${db.databaseName}`, () => db.dropDatabase());
   return db;
+}
+
+/** Counts the reads that this file's client sends to the store while something runs. */
+export async function countReads(run: () => Promise<unknown>): Promise<number> {
+  const { client } = await testMongo();
+  let reads = 0;
+  const count = ({ commandName }: { readonly commandName: string }): void => {
+    if (commandName === 'find' || commandName === 'aggregate') reads += 1;
+  };
+  client.on('commandStarted', count);
+  try {
+    await run();
+  } finally {
+    client.off('commandStarted', count);
+  }
+  return reads;
 }

@@ -1,0 +1,179 @@
+import './after-file.js';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { silentLogger } from '@rhizome/log';
+import { createInProcess, serveSubgraph, type ServedSubgraph, type SubgraphSchema } from '@rhizome/subgraph';
+import { type DocumentNode, isObjectType, Kind, parse, visit } from 'graphql';
+import { countReads, type TestDatabase, testDatabase } from './mongo.js';
+import { testPrincipal, type TestTokens, testTokens } from './tokens.js';
+
+/** A subgraph on a database of its own, ready to be asked. */
+export interface SubgraphUnderContract {
+  readonly subgraph: SubgraphSchema;
+  /**
+   * For each entity that the subgraph loads: representations of at least three that are there. Entities it only adds
+   * to belong here as well, with what `reads` selects.
+   */
+  readonly representations: Readonly<Record<string, readonly object[]>>;
+  /** What is selected of each entity to see it loaded, as GraphQL fields; default its key alone. */
+  readonly selections?: Readonly<Record<string, string>>;
+  stop?(): Promise<void>;
+}
+
+/** How the subgraph of a test is made. */
+export type OpenSubgraph = (db: TestDatabase) => Promise<SubgraphUnderContract>;
+
+/**
+ * The contract that every subgraph keeps, as tests: it publishes its SDL, each door has a policy, entities are loaded
+ * in batches, it lets nobody in without a token, and it comes up and goes down as an orchestrator expects.
+ */
+export function describeSubgraphContract(name: string, open: OpenSubgraph): void {
+  describe(`the contract of subgraph ${name}`, () => {
+    let opened: SubgraphUnderContract;
+    let tokens: TestTokens;
+
+    beforeAll(async () => {
+      tokens = await testTokens();
+      opened = await open(await testDatabase(name));
+    }, 60_000);
+    afterAll(() => opened.stop?.());
+
+    test('its SDL is that of its name, parses, and carries the shared words', () => {
+      const { subgraph } = opened;
+      expect(subgraph.name).toBe(name);
+      expect(declaredIn(parse(subgraph.sdl))).toEqual(
+        expect.arrayContaining(['DateTime', 'PageInfo', 'UserError']),
+      );
+    });
+
+    test('every entity it loads is under this contract', () => {
+      const entities = opened.subgraph.doors.filter(({ kind }) => kind === 'entity');
+      const types = entities.map((door) => door.name.split('.')[0]);
+      expect(Object.keys(opened.representations).sort()).toEqual(types.sort());
+    });
+
+    test('n representations take no more reads than one, and come in order', async () => {
+      for (const type of Object.keys(opened.representations)) await checkBatch(opened, type);
+    });
+
+    test('who has no role gets no entity', async () => {
+      for (const type of Object.keys(opened.representations)) {
+        const door = opened.subgraph.doors.find((one) => one.name === `${type}.__resolveReference`);
+        if (door && 'open' in door.policy) continue;
+        const answer = await entities(opened, type, opened.representations[type] ?? [], 'nobody');
+        expect(answer.errors?.every(({ extensions }) => extensions?.['code'] === 'FORBIDDEN')).toBe(true);
+        expect((answer.data?.['_entities'] as unknown[]).every((one) => one === null)).toBe(true);
+      }
+    });
+
+    describeServing(() => ({ opened, tokens }));
+  });
+}
+
+function describeServing(context: () => { opened: SubgraphUnderContract; tokens: TestTokens }): void {
+  describe('served', () => {
+    let served: ServedSubgraph;
+    const ask = (path: string, token?: string) => statusOf(new URL(path, served.url), token);
+
+    beforeAll(async () => {
+      const { opened, tokens } = context();
+      served = await serveSubgraph({
+        subgraph: opened.subgraph,
+        verifier: tokens.verifier,
+        log: silentLogger(),
+      });
+    });
+    afterAll(() => served.close());
+
+    test('it is healthy and ready', async () => {
+      expect([await ask('/healthz'), await ask('/readyz')]).toEqual([200, 200]);
+    });
+
+    test('it lets in who has a good token and nobody else', async () => {
+      const { tokens } = context();
+      expect(await ask('/graphql', await tokens.admin())).toBe(200);
+      for (const token of [undefined, 'junk', await tokens.foreign(), await tokens.expired()]) {
+        expect(await ask('/graphql', token)).toBe(401);
+      }
+    });
+
+    test('it goes down in order, and its port is free afterwards', async () => {
+      await served.close();
+      await expect(ask('/healthz')).rejects.toThrow();
+    });
+  });
+}
+
+/** Asks on a connection of its own, for the answer's status. */
+async function statusOf(url: URL, token?: string): Promise<number> {
+  const isQuery = url.pathname === '/graphql';
+  const response = await fetch(url, {
+    method: isQuery ? 'POST' : 'GET',
+    headers: {
+      'content-type': 'application/json',
+      connection: 'close',
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    },
+    ...(isQuery ? { body: JSON.stringify({ query: '{ __typename }' }) } : {}),
+  });
+  await response.arrayBuffer();
+  return response.status;
+}
+
+async function checkBatch(opened: SubgraphUnderContract, type: string): Promise<void> {
+  const known = opened.representations[type] ?? [];
+  if (known.length < 3) throw new Error(`the contract needs three representations of ${type} at least`);
+  const readsOfOne = await countReads(() => entities(opened, type, known.slice(0, 1), 'ADMIN'));
+  const readsOfAll = await countReads(() => entities(opened, type, known, 'ADMIN'));
+  expect({ type, reads: readsOfAll }).toEqual({ type, reads: readsOfOne });
+
+  const [first, second] = known;
+  const answer = await entities(opened, type, [second ?? {}, first ?? {}, second ?? {}], 'ADMIN');
+  expect(answer.errors).toBeUndefined();
+  const ordered = await Promise.all(
+    [second, first, second].map(async (one) => {
+      const alone = await entities(opened, type, [one ?? {}], 'ADMIN');
+      return (alone.data?.['_entities'] as unknown[])[0];
+    }),
+  );
+  expect(answer.data?.['_entities']).toEqual(ordered);
+}
+
+/** Asks for entities the way a gateway does. */
+function entities(
+  opened: SubgraphUnderContract,
+  type: string,
+  representations: readonly object[],
+  role: string,
+) {
+  const executable = createInProcess({ subgraph: opened.subgraph, log: silentLogger() });
+  const selection = opened.selections?.[type] ?? keyOf(opened.subgraph, type);
+  return executable.execute({
+    document: parse(
+      `query ($r: [_Any!]!) { _entities(representations: $r) { __typename ... on ${type} { ${selection} } } }`,
+    ),
+    variables: { r: representations.map((one) => ({ __typename: type, ...one })) },
+    principal: testPrincipal(role === 'ADMIN' ? {} : { subject: 'nobody@example', grants: {} }),
+    requestId: 'contract',
+  });
+}
+
+/** The fields of a type's first key. */
+function keyOf({ schema }: SubgraphSchema, name: string): string {
+  const type = schema.getType(name);
+  const nodes = isObjectType(type) ? [type.astNode, ...type.extensionASTNodes] : [];
+  const key = nodes.flatMap((node) => node?.directives ?? []).find((one) => one.name.value === 'key');
+  const fields = key?.arguments?.find((one) => one.name.value === 'fields')?.value;
+  return fields?.kind === Kind.STRING ? fields.value : '__typename';
+}
+
+function declaredIn(document: DocumentNode): string[] {
+  const names: string[] = [];
+  const note = (node: { readonly name: { readonly value: string } }): void =>
+    void names.push(node.name.value);
+  visit(document, {
+    ScalarTypeDefinition: note,
+    ObjectTypeDefinition: note,
+    InterfaceTypeDefinition: note,
+  });
+  return names;
+}
