@@ -33,7 +33,7 @@ const readAhead = 5000;
 /** Events after which other work gets its turn. */
 const turnEvery = 250;
 /** How long the server waits for an event before it tells that there is none. */
-const awaitMs = 500;
+const awaitMs = 100;
 
 /**
  * Yields batches until the signal is aborted. Reads ahead no more than a few thousand events. The driver goes on by itself after a fail-over

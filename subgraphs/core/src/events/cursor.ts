@@ -61,8 +61,12 @@ export function secondsOf(token: string): number {
   return Number.parseInt(token.slice(2, 10), 16);
 }
 
-/** A text that sorts behind all events of this time of the store, and before later ones. It is for comparing, and is no resume token. */
-export function placeAfter(time: Timestamp): string {
+/**
+ * Texts that sort before and behind all events of this very time of the store. They are for comparing, and no resume tokens: a token that tells
+ * how far an idle stream is sorts between the two.
+ */
+export function placesAround(time: Timestamp): { readonly before: string; readonly behind: string } {
   const hex = (value: number): string => value.toString(16).toUpperCase().padStart(8, '0');
-  return `82${hex(time.getHighBitsUnsigned())}${hex(time.getLowBitsUnsigned())}~`;
+  const before = `82${hex(time.getHighBitsUnsigned())}${hex(time.getLowBitsUnsigned())}`;
+  return { before, behind: `${before}~` };
 }

@@ -10,10 +10,13 @@ export class EventRing {
   #floor: string;
   #head: string;
 
-  /** @param start the place after which everything will be put here */
-  constructor(capacity: number, start: string) {
+  /**
+   * @param start the place after which everything will be put here; events at or before it are left out
+   * @param floor a place before it from which one can still go on here, because nothing lies between that anybody was promised
+   */
+  constructor(capacity: number, start: string, floor = start) {
     this.#events = new Array<JobEvent | undefined>(capacity);
-    this.#floor = start;
+    this.#floor = floor;
     this.#head = start;
   }
 

@@ -10,7 +10,7 @@ import type { CountSnapshotsRepository } from './counts/count-snapshots.reposito
 import { streamCounts, streamProgress, type CountsChange, type TaskProgressChange, type TaskSource } from './counts/count-stream.js';
 import { CountsService } from './counts/counts.service.js';
 import type { JobCountRow } from './counts/job-counts.js';
-import { decodeCursor, encodeCursor } from './cursor.js';
+import { decodeCursor, encodeCursor, invalidCursor, secondsOf } from './cursor.js';
 import { compileFilter, type JobEventFilterInput } from './event-filter.js';
 import { EventHub, everyEvent, type JobEventListener } from './hub.js';
 import { JobBatchReader, type ReadJobs } from './job-batch-reader.js';
@@ -52,6 +52,8 @@ export interface LeaderTerms {
   onGained(listener: (signal: AbortSignal, epoch: number) => void): () => void;
 }
 
+/** Another process may have read a little further than this one; a place further ahead is of another store. */
+const aheadSeconds = 600;
 /** An idle follower is told the place this often. */
 const followIdleMs = 5000;
 
@@ -80,9 +82,9 @@ export class EventsService {
       notices: watched,
       take: (batch) => this.#take(batch),
       recover: async (signal) => {
-        const { feed, place } = await this.counts.rebuild(signal);
-        this.#hub.begin(place);
-        return feed;
+        const begun = await this.counts.rebuild(signal);
+        this.#hub.begin(begun);
+        return begun.feed;
       },
     });
   }
@@ -94,9 +96,9 @@ export class EventsService {
 
   /** Loads or makes the counts and begins to read the stream; resolves when it is open. */
   async start(): Promise<void> {
-    const { feed, place } = await this.counts.begin(this.#abort.signal);
-    this.#hub.begin(place);
-    this.#tailer.start(feed);
+    const begun = await this.counts.begin(this.#abort.signal);
+    this.#hub.begin(begun);
+    this.#tailer.start(begun.feed);
     await this.#tailer.opened;
   }
 
@@ -164,6 +166,7 @@ export class EventsService {
     const place = typeof after === 'string' ? decodeCursor(after) : undefined;
     await this.#tailer.opened;
     const start = place ?? this.#hub.head;
+    if (secondsOf(start) > secondsOf(this.#hub.head) + aheadSeconds) throw invalidCursor(after ?? '');
     const tie = linkSignals([signal, this.#abort.signal]);
     try {
       if (place === undefined) yield { token: start, event: null };

@@ -50,10 +50,10 @@ export class EventHub {
     return this.#ring.size;
   }
 
-  /** Begins, or begins anew after the stream was lost: everything after this place will be published. */
-  begin(start: string): void {
+  /** Begins, or begins anew after the stream was lost: everything after this place will be published. See {@link EventRing}. */
+  begin({ start, floor }: { readonly start: string; readonly floor: string }): void {
     const isAnew = this.#ring.floor !== '~';
-    this.#ring = new EventRing(this.#options.ringSize, start);
+    this.#ring = new EventRing(this.#options.ringSize, start, floor);
     const orphans = this.#index;
     this.#index = new SubscriberIndex();
     orphans.closeAll();

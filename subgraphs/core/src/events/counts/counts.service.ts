@@ -7,7 +7,7 @@ import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/mongo';
 import type { Db } from 'mongodb';
 import type { FeedStart } from '../change-feed.js';
-import { placeAfter } from '../cursor.js';
+import { placesAround } from '../cursor.js';
 import type { JobEvent } from '../job-event.js';
 import { headId, type CountChunkDocument } from './count-snapshot.document.js';
 import type { CountSnapshotsRepository } from './count-snapshots.repository.js';
@@ -26,10 +26,11 @@ export interface CountsOptions {
   readonly saveMs: number;
 }
 
-/** Where the stream has to be read from, and the place up to which all is counted. */
+/** Where the stream has to be read from, the place up to which all is counted, and one before it from which one may go on as well. */
 export interface CountsStart {
   readonly feed: FeedStart;
-  readonly place: string;
+  readonly start: string;
+  readonly floor: string;
 }
 
 /** Rows of one stored chunk at most. */
@@ -96,7 +97,7 @@ export class CountsService {
       chunk.tasks.forEach((row) => tasks.set(row));
     }
     this.#replace(jobs, tasks, head.token);
-    return { feed: { after: head.token }, place: head.token };
+    return { feed: { after: head.token }, start: head.token, floor: head.token };
   }
 
   /** Counts all jobs anew. */
@@ -108,10 +109,10 @@ export class CountsService {
     const tasks = new TaskCounts();
     found.jobs.forEach((row) => jobs.set(row));
     for (const task of [...found.tasks.keys()].sort()) tasks.set({ task, counts: found.tasks.get(task) ?? [] });
-    const place = placeAfter(found.at);
-    this.#replace(jobs, tasks, place);
+    const { before, behind } = placesAround(found.at);
+    this.#replace(jobs, tasks, behind);
     log.info({ rows: found.jobs.length, tasks: found.tasks.size, ms: Math.round(clock.monotonicMs() - begun) }, 'jobs were counted');
-    return { feed: { at: found.at }, place };
+    return { feed: { at: found.at }, start: behind, floor: before };
   }
 
   /** Takes events in, each once, and notes the place behind them. */
