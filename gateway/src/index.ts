@@ -1,3 +1,10 @@
 export { buildGateway, builtPages, type Gateway, type GatewayOptions } from './app.js';
 export { serveGateway, type ServedGateway } from './serve.js';
 export { defaultLimits, type GatewayLimits } from './policy/index.js';
+export {
+  createHttpTransport,
+  createInProcessTransport,
+  createWebSocketSubscriptions,
+  type Transport,
+  type TransportFactory,
+} from './transports/index.js';
