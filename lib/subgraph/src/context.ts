@@ -1,6 +1,7 @@
 import type { Principal } from '@rhizome/authz';
 import type { Logger } from '@rhizome/log';
 import { Loaders } from './loaders.js';
+import { RequestLogger } from './request-log.js';
 
 /** What every resolver is handed. A service adds its own by the `contextFactory` of `buildSubgraph`. */
 export interface SubgraphContext {
@@ -8,6 +9,7 @@ export interface SubgraphContext {
   readonly principal: Principal;
   /** Names the client's request in logs and errors of every process it touches. */
   readonly requestId: string;
+  /** Writes the request's id in each line. */
   readonly log: Logger;
   /** Fresh for each operation and for each event of a subscription. */
   readonly loaders: Loaders;
@@ -27,7 +29,7 @@ export function createContext<TContext extends SubgraphContext>(
   factory: ContextFactory<TContext> | undefined,
 ): SubgraphContext {
   const loaders = new Loaders();
-  const base: SubgraphContext = { ...init, loaders };
+  const base: SubgraphContext = { ...init, log: new RequestLogger(init.log, init.requestId), loaders };
   const context = factory ? factory(base) : base;
   loaders.bind(context);
   return context;

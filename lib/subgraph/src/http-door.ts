@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ApolloServer, HeaderMap, type HTTPGraphQLResponse } from '@apollo/server';
 import { DomainError, toGraphQLError } from '@rhizome/errors';
-import { type Logger, withContext } from '@rhizome/log';
+import type { Logger } from '@rhizome/log';
 import type { SubgraphContext } from './context.js';
 import { bearerToken, requestIdOf, type TokenVerifier } from './credentials.js';
 import type { SubgraphSchema } from './types.js';
@@ -24,26 +24,24 @@ export async function answerGraphQL(
 ): Promise<void> {
   const requestId = requestIdOf(request.headers['x-request-id']);
   response.setHeader('x-request-id', requestId);
-  await withContext({ requestId }, async () => {
-    try {
-      const principal = await options.verifier.verify(bearerToken(request.headers.authorization));
-      const body = request.method === 'POST' ? await readJson(request, options.maxBodyBytes) : undefined;
-      const signal = abortedWith(response);
-      const init = { principal, requestId, log: options.log, signal };
-      const answer = await options.apollo.executeHTTPGraphQLRequest({
-        httpGraphQLRequest: {
-          method: request.method ?? 'GET',
-          headers: headerMap(request),
-          search: new URL(request.url ?? '/', 'http://localhost').search,
-          body,
-        },
-        context: async () => options.subgraph.createContext(init),
-      });
-      await send(response, answer);
-    } catch (error) {
-      refuse(response, error, requestId);
-    }
-  });
+  try {
+    const principal = await options.verifier.verify(bearerToken(request.headers.authorization));
+    const body = request.method === 'POST' ? await readJson(request, options.maxBodyBytes) : undefined;
+    const signal = abortedWith(response);
+    const init = { principal, requestId, log: options.log, signal };
+    const answer = await options.apollo.executeHTTPGraphQLRequest({
+      httpGraphQLRequest: {
+        method: request.method ?? 'GET',
+        headers: headerMap(request),
+        search: new URL(request.url ?? '/', 'http://localhost').search,
+        body,
+      },
+      context: async () => options.subgraph.createContext(init),
+    });
+    await send(response, answer);
+  } catch (error) {
+    refuse(response, error, requestId);
+  }
 }
 
 /** Answers with one error of the catalogue and its status. */

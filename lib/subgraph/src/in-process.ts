@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '@rhizome/authz';
 import { DomainError, type ErrorCode, isInternalError, toGraphQLError } from '@rhizome/errors';
-import { type Logger, withContext } from '@rhizome/log';
+import type { Logger } from '@rhizome/log';
 import type { ExecutionResult, GraphQLFormattedError } from 'graphql';
 import { expireWith } from './expiry.js';
 import {
@@ -44,33 +44,29 @@ class Executable implements InProcessSubgraph {
     this.#compiler = new OperationCompiler(subgraph.schema, mode);
   }
 
-  execute(call: SubgraphCall): Promise<SubgraphResult> {
-    return withContext({ requestId: call.requestId }, async () => {
-      try {
-        const operation = this.#compiler.compile(call.document, call.operationName);
-        if ('errors' in operation) return this.#refused(operation, call);
-        if (operation.kind === 'subscription') throw notHere(operation.kind);
-        return await this.#run(operation, undefined, call, call.signal);
-      } catch (error) {
-        return this.#failed(error, call);
-      }
-    });
+  async execute(call: SubgraphCall): Promise<SubgraphResult> {
+    try {
+      const operation = this.#compiler.compile(call.document, call.operationName);
+      if ('errors' in operation) return this.#refused(operation, call);
+      if (operation.kind === 'subscription') throw notHere(operation.kind);
+      return await this.#run(operation, undefined, call, call.signal);
+    } catch (error) {
+      return this.#failed(error, call);
+    }
   }
 
   subscribe(call: SubgraphCall): ResultStream {
-    const ids = { requestId: call.requestId };
     const stream = new ResultStream({
-      open: (signal) => withContext(ids, () => this.#open(call, signal)),
-      answer: (event, signal) =>
-        withContext(ids, async () => {
-          try {
-            const operation = this.#compiler.compile(call.document, call.operationName);
-            if ('errors' in operation) return this.#refused(operation, call);
-            return await this.#run(operation, event, call, signal);
-          } catch (error) {
-            return this.#failed(error, call);
-          }
-        }),
+      open: (signal) => this.#open(call, signal),
+      answer: async (event, signal) => {
+        try {
+          const operation = this.#compiler.compile(call.document, call.operationName);
+          if ('errors' in operation) return this.#refused(operation, call);
+          return await this.#run(operation, event, call, signal);
+        } catch (error) {
+          return this.#failed(error, call);
+        }
+      },
       failed: (error) => this.#failed(error, call),
       signal: call.signal,
     });
@@ -125,7 +121,7 @@ class Executable implements InProcessSubgraph {
     const shaped = toGraphQLError(error, { requestId, ...(requestErrorCode ? { requestErrorCode } : {}) });
     if (isInternalError(shaped)) {
       this.#log.error(
-        { err: shaped.originalError ?? error, path: shaped.path, subgraph: this.name },
+        { err: shaped.originalError ?? error, requestId, path: shaped.path, subgraph: this.name },
         'resolver failed',
       );
     }
