@@ -21,7 +21,7 @@ export interface Pilots {
   stop(graceMs: number): Promise<void>;
 }
 
-const program = fileURLToPath(import.meta.resolve('@rhizome/pilot/bin'));
+const program = fileURLToPath(new URL('./bin.js', import.meta.resolve('@rhizome/pilot')));
 
 /** Starts the pilots. Each offers its part of the machine, at least two cores, so that jobs run side by side also on a small one. */
 export function startPilots({ url, token, data, count }: PilotOptions): Pilots {
@@ -44,6 +44,8 @@ export function startPilots({ url, token, data, count }: PilotOptions): Pilots {
       String(cores),
       '--memory-mib',
       String(memory),
+      '--drain-seconds',
+      '1',
     ];
     const child = spawn(process.execPath, [program, ...args, ...place], { stdio: ['ignore', log, log] });
     closeSync(log);

@@ -1,9 +1,9 @@
 /** The playground from its start to its end. */
-import { mkdirSync, openSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createClient } from '@rhizome/client';
-import { type Logger, createLogger } from '@rhizome/log';
+import { type Logger, createLogger, logFile } from '@rhizome/log';
 import { openMongo, progressLine } from '@rhizome/mongo';
 import { type ExperimentManifest, discoverSubgraphs } from '@rhizome/schema';
 import type { PlaygroundOptions } from './options.js';
@@ -57,7 +57,7 @@ export async function runPlayground({ options, signal, since }: PlaygroundWorld)
     for (const part of ['mongo', 'pilots', 'store', 'playground.json'])
       rmSync(join(data, part), { recursive: true, force: true });
   mkdirSync(data, { recursive: true, mode: 0o700 });
-  const log = createLogger({ name: 'playground', destination: openSync(join(data, 'playground.log'), 'a') });
+  const log = createLogger({ name: 'playground', destination: logFile(join(data, 'playground.log')) });
   const endings = new Endings();
   try {
     return await start({ options, signal, since }, log, endings);

@@ -1,6 +1,6 @@
 /** The playground's own token issuer, and who it mints tokens for. */
 import { join } from 'node:path';
-import { type TokenIssuer, type Verifier, createTokenIssuer, createVerifier } from '@rhizome/authz';
+import { type Role, type TokenIssuer, type Verifier, createTokenIssuer, createVerifier } from '@rhizome/authz';
 
 /** Tokens live this long: a playground is started anew more often. */
 const ttlSeconds = 7 * 86_400;
@@ -26,7 +26,7 @@ export async function openIdentities(data: string): Promise<Identities> {
     issuer: 'rhizome-playground',
   });
   const verifier = createVerifier({ issuers: [{ issuer: issuer.issuer, jwks: issuer.jwks() }] });
-  const everywhere = (role: string) => [{ experiment: '*', roles: [role] }];
+  const everywhere = (role: Role) => [{ experiment: '*', roles: [role] }];
   return {
     issuer,
     verifier,
