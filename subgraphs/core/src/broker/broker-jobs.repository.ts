@@ -1,12 +1,13 @@
 /** What the broker reads of jobs: ready ones by window, held ones for the ledger, throttled ones to let back in. It writes nothing. */
 import type { Collection, Filter } from 'mongodb';
 import { heldStates } from '../jobs/job-state.js';
-import type { JobDocument, StoredAttempt } from '../jobs/job.types.js';
+import type { JobDocument } from '../jobs/job.types.js';
 import type { ReadyJob } from './broker.types.js';
 import type { HeldForReturn } from './send-back.js';
 import type { ReadyKey, RefillRequest } from './ready-window.js';
 
 const readyIndex = 'ready_idx';
+const lastDevices = { $last: '$attempts.deviceIds' };
 
 /** A kind of ready jobs: what a window holds. */
 export interface ReadyKind {
@@ -17,7 +18,8 @@ export interface ReadyKind {
 /** What the ledger needs of a job in a worker's hands. */
 export type HeldJobFacts = Pick<JobDocument, '_id' | 'state' | 'fence' | 'attempt' | 'workerId' | 'queueId' | 'share' | 'owner' | 'classId'> & {
   readonly payload: { readonly outputs: readonly string[] };
-  readonly attempts: readonly Pick<StoredAttempt, 'deviceIds'>[];
+  /** Of the latest attempt. */
+  readonly deviceIds?: readonly string[];
 };
 
 /** What a worker's word about a job is checked against. */
@@ -83,8 +85,7 @@ export class BrokerJobsRepository {
       owner: 1,
       classId: 1,
       'payload.outputs': 1,
-      attempts: { $slice: -1 },
-      'attempts.deviceIds': 1,
+      deviceIds: lastDevices,
     });
   }
 
@@ -100,9 +101,9 @@ export class BrokerJobsRepository {
   async devicesOf(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const found = await this.jobs
       .find({ _id: { $in: [...ids] }, state: { $in: [...heldStates] } })
-      .project<Pick<HeldJobFacts, '_id' | 'attempts'>>({ attempts: { $slice: -1 }, 'attempts.deviceIds': 1 })
+      .project<Pick<HeldJobFacts, '_id' | 'deviceIds'>>({ deviceIds: lastDevices })
       .toArray();
-    return new Map(found.flatMap(({ _id, attempts }) => (attempts[0]?.deviceIds ?? []).map((device) => [device, _id] as const)));
+    return new Map(found.flatMap(({ _id, deviceIds }) => (deviceIds ?? []).map((device) => [device, _id] as const)));
   }
 
   /** Jobs by id as far as a worker has them. */

@@ -166,7 +166,7 @@ export class BrokerView {
       owner: job.owner,
       classId: job.classId,
       requirements,
-      deviceIds: job.attempts[0]?.deviceIds ?? [],
+      deviceIds: job.deviceIds ?? [],
       attempt: job.attempt,
       fence: job.fence,
       state: job.state,

@@ -47,6 +47,7 @@ export interface WorkerFacts {
   readonly name: string;
   readonly version: string;
   readonly state: WorkerState;
+  readonly stateReason?: string;
   readonly hardware: StoredHardware;
   readonly labels: readonly StoredLabel[];
   readonly devices: readonly StoredDevice[];

@@ -106,6 +106,12 @@ export class BrokerLeadership implements Leadership {
     if (term) await this.#options.leases.release(term).catch((err: unknown) => this.#options.log.warn({ err }, 'broker lease was not given back'));
   }
 
+  /** Neither renews nor tries to lead any more, and does not give the lease back either: what a crash leaves behind. */
+  suspend(): void {
+    this.#isStopped = true;
+    this.#timers.forEach(clearInterval);
+  }
+
   /** Renews or tries to take the lease once; calls do not overlap. Faults of the store are logged: the next step tries again. */
   async step(): Promise<void> {
     this.#stepping ??= this.#step()
