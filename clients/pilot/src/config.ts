@@ -17,17 +17,54 @@ const schema = z.object({
   queue: z.string().min(1).describe('the queue to serve'),
   name: z.string().min(1).max(255).optional().describe('unique in the queue; HOST-PROCESS by default'),
   scratch: z.string().min(1).default(join(tmpdir(), 'rhizome-pilot')).describe('a folder for the payloads'),
-  store: z.string().min(1).optional().describe('the shared file store: a path or an http(s) URL; SCRATCH/store by default'),
+  store: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('the shared file store: a path or an http(s) URL; SCRATCH/store by default'),
   cores: z.int().min(1).max(4096).optional().describe('cores to offer; all by default'),
   memoryMib: z.int().min(1).max(16_777_216).optional().describe('memory to offer, in MiB; all by default'),
-  diskMib: z.int().min(0).max(1_073_741_824).optional().describe('scratch space to offer, in MiB; what is free by default'),
-  label: z.array(z.string().regex(/^[^=]+=/, 'expected KEY=VALUE')).max(64).default([]).describe('a label as KEY=VALUE; may be repeated'),
-  network: z.boolean().optional().describe('whether payloads reach the outside network (true, false); unknown by default'),
-  lifetimeSeconds: z.int().min(1).optional().describe('time until the pilot must have ended; no limit by default'),
-  drainSeconds: z.int().min(0).optional().describe('time that jobs get to end after SIGTERM; no limit by default'),
-  graceSeconds: z.number().min(0).max(600).default(5).describe('time between SIGTERM and SIGKILL of a payload'),
-  logLimitKib: z.int().min(1).max(1_048_576).default(4096).describe('how much of each output stream is kept from its beginning'),
-  logLevel: z.enum(['error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info').describe("how much of the pilot's own log is written"),
+  diskMib: z
+    .int()
+    .min(0)
+    .max(1_073_741_824)
+    .optional()
+    .describe('scratch space to offer, in MiB; what is free by default'),
+  label: z
+    .array(z.string().regex(/^[^=]+=/, 'expected KEY=VALUE'))
+    .max(64)
+    .default([])
+    .describe('a label as KEY=VALUE; may be repeated'),
+  network: z
+    .boolean()
+    .optional()
+    .describe('whether payloads reach the outside network (true, false); unknown by default'),
+  lifetimeSeconds: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('time until the pilot must have ended; no limit by default'),
+  drainSeconds: z
+    .int()
+    .min(0)
+    .optional()
+    .describe('time that jobs get to end after SIGTERM; no limit by default'),
+  graceSeconds: z
+    .number()
+    .min(0)
+    .max(600)
+    .default(5)
+    .describe('time between SIGTERM and SIGKILL of a payload'),
+  logLimitKib: z
+    .int()
+    .min(1)
+    .max(1_048_576)
+    .default(4096)
+    .describe('how much of each output stream is kept from its beginning'),
+  logLevel: z
+    .enum(['error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe("how much of the pilot's own log is written"),
 });
 
 type Settings = z.infer<typeof schema>;
@@ -70,9 +107,16 @@ export function readToken(path: string): string {
     const token = readFileSync(path, 'utf8').trim();
     if (token !== '') return token;
   } catch (error) {
-    throw new DomainError('CONFIG_INVALID', `the token file ${path} cannot be read: ${(error as Error).message}`, { value: path }, { cause: error });
+    throw new DomainError(
+      'CONFIG_INVALID',
+      `the token file ${path} cannot be read: ${(error as Error).message}`,
+      { value: path },
+      { cause: error },
+    );
   }
-  throw new DomainError('CONFIG_INVALID', `the token file ${path} is empty; expected a token`, { value: path });
+  throw new DomainError('CONFIG_INVALID', `the token file ${path} is empty; expected a token`, {
+    value: path,
+  });
 }
 
 function pilotOptions(settings: Settings, searchPath: string, version: string): PilotOptions {
@@ -107,11 +151,14 @@ function pilotOptions(settings: Settings, searchPath: string, version: string): 
 /** Options come out as texts, as variables do: one place says what is right. */
 function readOptions(argv: readonly string[], version: string): Record<string, string | string[]> {
   const command = new Command('rhizome-pilot')
-    .description('The worker agent: takes work from a queue and runs it on this host. Each option is also a variable RHIZOME_PILOT_….')
+    .description(
+      'The worker agent: takes work from a queue and runs it on this host. Each option is also a variable RHIZOME_PILOT_….',
+    )
     .version(version);
   for (const [key, { description }] of Object.entries(schema.shape)) {
     const flag = `--${flagOf(key)} <value>`;
-    if (key === 'label') command.option(flag, description ?? '', (value, before: string[] = []) => [...before, value]);
+    if (key === 'label')
+      command.option(flag, description ?? '', (value, before: string[] = []) => [...before, value]);
     else command.option(flag, description ?? '');
   }
   return command.parse([...argv]).opts();
@@ -129,7 +176,10 @@ function byOption(error: unknown, used: readonly string[]): unknown {
   const message = Object.keys(schema.shape).reduce((text, key) => {
     const variable = environmentName(PREFIX, [key]);
     const flag = `--${flagOf(key)}`;
-    return text.replaceAll(new RegExp(`\\b${variable}\\b`, 'g'), used.includes(key) ? flag : `${flag} (or ${variable})`);
+    return text.replaceAll(
+      new RegExp(`\\b${variable}\\b`, 'g'),
+      used.includes(key) ? flag : `${flag} (or ${variable})`,
+    );
   }, error.message);
   return new DomainError(error.code, message, error.details, { cause: error });
 }

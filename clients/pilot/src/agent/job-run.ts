@@ -8,7 +8,13 @@ import { payloadEnvironment } from '../payload/environment.js';
 import { OutputCapture, type CaptureLimits, type LogChunk } from '../payload/output-capture.js';
 import { Payload, type PayloadLimits, type PayloadServices } from '../payload/payload.js';
 import type { Usage } from '../payload/usage.js';
-import { CoreRefused, type Assignment, type CoreProtocol, type FinishReport, type HeldJob } from '../protocol/core-protocol.js';
+import {
+  CoreRefused,
+  type Assignment,
+  type CoreProtocol,
+  type FinishReport,
+  type HeldJob,
+} from '../protocol/core-protocol.js';
 import { shipLog } from '../report/log-shipper.js';
 import type { Reporter, ReportResult } from '../report/reporter.js';
 
@@ -32,7 +38,13 @@ export interface JobRunServices {
 class Dropped extends Error {}
 
 /** Codes with which core says that a word about a job is void. */
-const voidCodes = new Set(['FENCE_STALE', 'JOB_NOT_FOUND', 'JOB_STATE_CONFLICT', 'WORKER_LOST', 'WORKER_NOT_FOUND']);
+const voidCodes = new Set([
+  'FENCE_STALE',
+  'JOB_NOT_FOUND',
+  'JOB_STATE_CONFLICT',
+  'WORKER_LOST',
+  'WORKER_NOT_FOUND',
+]);
 
 /**
  * One attempt on this worker, from its assignment to its last report: inputs, payload, log, outputs. `done` is there when nothing of it
@@ -84,7 +96,9 @@ export class JobRun {
       await this.onFailure(error);
     } finally {
       if (folders !== undefined) {
-        await removeFolder(folders.root).catch((error: unknown) => log.warn({ err: error }, 'scratch space could not be removed'));
+        await removeFolder(folders.root).catch((error: unknown) =>
+          log.warn({ err: error }, 'scratch space could not be removed'),
+        );
       }
     }
   }
@@ -92,11 +106,17 @@ export class JobRun {
   private async runIn(folders: AttemptFolders): Promise<void> {
     const { log } = this.services;
     await this.prepare(folders);
-    await this.say(() => this.services.reporter.start({ ...this.held, phase: 'RUNNING' }, this.dropped.signal));
+    await this.say(() =>
+      this.services.reporter.start({ ...this.held, phase: 'RUNNING' }, this.dropped.signal),
+    );
     const limits = this.limits();
     const payload = await this.startPayload(folders, limits);
     log.info({ processId: payload.pid }, 'the payload runs');
-    const capture = new OutputCapture({ STDOUT: payload.stdout, STDERR: payload.stderr }, this.services.captureLimits, () => new Date());
+    const capture = new OutputCapture(
+      { STDOUT: payload.stdout, STDERR: payload.stderr },
+      this.services.captureLimits,
+      () => new Date(),
+    );
     const shipping = this.ship(capture);
     const result = await payload.result;
     const { exitCode, signal, exceeded, survivors } = result;
@@ -113,11 +133,18 @@ export class JobRun {
   private async prepare(folders: AttemptFolders): Promise<void> {
     const { payload, parents } = this.assignment;
     if (payload.image !== null) {
-      throw new AttemptError('WORKER', 'IMAGE_UNSUPPORTED', `this worker runs payloads on its host only, not in image ${payload.image}`, true);
+      throw new AttemptError(
+        'WORKER',
+        'IMAGE_UNSUPPORTED',
+        `this worker runs payloads on its host only, not in image ${payload.image}`,
+        true,
+      );
     }
     const plan = { inputs: payload.inputs, parents };
     if (payload.inputs.length > 0 || parents.some(({ outputs }) => outputs.length > 0)) {
-      await this.say(() => this.services.reporter.start({ ...this.held, phase: 'STARTING' }, this.dropped.signal));
+      await this.say(() =>
+        this.services.reporter.start({ ...this.held, phase: 'STARTING' }, this.dropped.signal),
+      );
     }
     await stageIn(plan, folders, this.services.store, this.dropped.signal);
   }
@@ -131,9 +158,11 @@ export class JobRun {
       folder: folders.work,
       pipes: folders.root,
     };
-    this.payload = await Payload.start(attemptId, spec, limits, this.services.payloads).catch((error: unknown) => {
-      throw startFailure(payload.command, error);
-    });
+    this.payload = await Payload.start(attemptId, spec, limits, this.services.payloads).catch(
+      (error: unknown) => {
+        throw startFailure(payload.command, error);
+      },
+    );
     // Taken away while it was being started: nobody could tell it to end before it was there.
     if (this.isDropped) this.payload.terminate();
     return this.payload;
@@ -150,7 +179,8 @@ export class JobRun {
     const { signal } = this.dropped;
     const append = async (chunks: readonly LogChunk[]): Promise<void> => {
       await core.appendJobLog(workerId, this.held, chunks, signal).catch((error: unknown) => {
-        if (error instanceof CoreRefused && voidCodes.has(error.code)) this.drop(`${error.code}: ${error.message}`);
+        if (error instanceof CoreRefused && voidCodes.has(error.code))
+          this.drop(`${error.code}: ${error.message}`);
         throw error;
       });
     };
@@ -191,10 +221,21 @@ export class JobRun {
     await this.say(() => this.services.reporter.finish(report, this.dropped.signal));
   }
 
-  private async fail(error: AttemptError, exitCode: number | null, signal: string | null, usage: Usage | null): Promise<void> {
+  private async fail(
+    error: AttemptError,
+    exitCode: number | null,
+    signal: string | null,
+    usage: Usage | null,
+  ): Promise<void> {
     const { family, code, message, retryable } = error;
     this.services.log.info({ family, code, reason: message }, 'the attempt failed');
-    const report = { ...this.held, exitCode, signal, error: { family, code, message: message.slice(0, 2000), retryable }, usage };
+    const report = {
+      ...this.held,
+      exitCode,
+      signal,
+      error: { family, code, message: message.slice(0, 2000), retryable },
+      usage,
+    };
     await this.say(() => this.services.reporter.fail(report, this.dropped.signal));
     this.hasSaidLast = true;
   }
@@ -205,7 +246,8 @@ export class JobRun {
    */
   private async say(word: () => Promise<ReportResult>): Promise<void> {
     const result = await word().catch((error: unknown): ReportResult => {
-      if (error instanceof CoreRefused) return { accepted: false, refusal: { code: error.code, message: error.message } };
+      if (error instanceof CoreRefused)
+        return { accepted: false, refusal: { code: error.code, message: error.message } };
       throw error;
     });
     if (result.accepted) return;
@@ -221,7 +263,9 @@ export class JobRun {
     const { log } = this.services;
     const known = error instanceof AttemptError;
     if (!known) log.error({ err: error }, 'a fault of the pilot');
-    const failure = known ? error : new AttemptError('WORKER', 'PILOT_FAULT', `the pilot had a fault: ${String(error)}`, true);
+    const failure = known
+      ? error
+      : new AttemptError('WORKER', 'PILOT_FAULT', `the pilot had a fault: ${String(error)}`, true);
     await this.fail(failure, null, null, null).catch((fault: unknown) => {
       if (!this.isDropped) log.error({ err: fault }, 'the failure of the attempt could not be reported');
     });

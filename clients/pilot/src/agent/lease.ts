@@ -47,10 +47,13 @@ export class Lease {
     clearTimeout(this.timer);
     if (this.isLost) return;
     const left = this.endsAt - this.now();
-    this.timer = setTimeout(() => {
-      if (this.now() < this.endsAt) this.arm();
-      else this.lose(`core did not answer a sign of life for ${this.seconds} s`);
-    }, Math.max(0, left));
+    this.timer = setTimeout(
+      () => {
+        if (this.now() < this.endsAt) this.arm();
+        else this.lose(`core did not answer a sign of life for ${this.seconds} s`);
+      },
+      Math.max(0, left),
+    );
   }
 }
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { FailReport, FinishReport } from '../protocol/core-protocol.js';
 import { readProcessTable } from '../processes/process-table.js';
-import { ScriptedCore } from '../testing/scripted-core.js';
+import { ScriptedCore, type ScriptedJob } from '../testing/scripted-core.js';
 import { Pilot, type PilotOptions } from './pilot.js';
 
 let folder: string;
@@ -29,14 +29,22 @@ afterEach(async () => {
 
 function start(options: Partial<Omit<PilotOptions, 'host'>> & { cores?: number } = {}): Pilot {
   const { cores = 4, ...rest } = options;
-  const log = process.env['PILOT_TEST_LOG'] ? createLogger({ name: 'pilot', level: 'debug' }) : silentLogger();
+  const log = process.env['PILOT_TEST_LOG']
+    ? createLogger({ name: 'pilot', level: 'debug' })
+    : silentLogger();
   const started = new Pilot(
     core,
     {
       queue: 'q',
       name: 'test-pilot',
       labels: [],
-      host: { scratch: join(folder, 'scratch'), searchPath: '/usr/bin:/bin', cores, memoryMiB: 4096, diskMiB: 1000 },
+      host: {
+        scratch: join(folder, 'scratch'),
+        searchPath: '/usr/bin:/bin',
+        cores,
+        memoryMiB: 4096,
+        diskMiB: 1000,
+      },
       store: join(folder, 'store'),
       lifetimeSeconds: null,
       drainSeconds: null,
@@ -55,12 +63,16 @@ function start(options: Partial<Omit<PilotOptions, 'host'>> & { cores?: number }
 }
 
 function childrenOfThisProcess(): string[] {
-  return [...readProcessTable().values()].filter(({ parent, isZombie }) => parent === process.pid && !isZombie).map(({ pid }) => String(pid));
+  return [...readProcessTable().values()]
+    .filter(({ parent, isZombie }) => parent === process.pid && !isZombie)
+    .map(({ pid }) => String(pid));
 }
 
-const ended = (jobId: string) => (): boolean => core.about(jobId).some((what) => what === 'FINISHED' || what === 'failed');
+const ended = (jobId: string) => (): boolean =>
+  core.about(jobId).some((what) => what === 'FINISHED' || what === 'failed');
 const isRunning = (jobId: string) => (): boolean => core.about(jobId).includes('RUNNING');
-const detailOf = <T>(what: string, jobId: string): T => core.said.find((one) => one.what === what && one.jobId === jobId)?.detail as T;
+const detailOf = <T>(what: string, jobId: string): T =>
+  core.said.find((one) => one.what === what && one.jobId === jobId)?.detail as T;
 
 describe('a job', () => {
   test('runs in its own surroundings and is reported with its log and what it used', async () => {
@@ -88,27 +100,63 @@ describe('a job', () => {
   });
 
   test('that declares outputs is HOLDING, TRANSFERRING and FINISHED, and its child reads them', async () => {
-    core.add({ jobId: 'job_p', shell: 'echo content > "$RHIZOME_OUTPUTS/data.txt"', payload: { outputs: ['data.txt'] } });
+    core.add({
+      jobId: 'job_p',
+      shell: 'echo content > "$RHIZOME_OUTPUTS/data.txt"',
+      payload: { outputs: ['data.txt'] },
+    });
     start();
     await core.until('job_p ends', ended('job_p'));
     expect(core.about('job_p')).toEqual(['sent', 'RUNNING', 'HOLDING', 'TRANSFERRING', 'FINISHED']);
     const { outputs } = detailOf<FinishReport>('FINISHED', 'job_p');
     expect(outputs).toEqual([expect.objectContaining({ name: 'data.txt', sizeBytes: 8 })]);
-    core.add({ jobId: 'job_c', shell: 'cat "$RHIZOME_INPUTS/job_p/data.txt" "$RHIZOME_INPUTS_MANIFEST"', parents: [{ jobId: 'job_p', outputs }] });
+    core.add({
+      jobId: 'job_c',
+      shell: 'cat "$RHIZOME_INPUTS/job_p/data.txt" "$RHIZOME_INPUTS_MANIFEST"',
+      parents: [{ jobId: 'job_p', outputs }],
+    });
     await core.until('job_c ends', ended('job_c'));
     expect(core.about('job_c')).toEqual(['sent', 'STARTING', 'RUNNING', 'FINISHED']);
     expect(core.logOf('job_c')).toMatch(/^content\n\{/);
     expect(await readFile(join(folder, 'store', outputs[0]?.location ?? ''), 'utf8')).toBe('content\n');
   });
 
-  test.each([
-    ['its exit code', { shell: 'echo why; exit 3' }, { exitCode: 3, signal: null, error: { family: 'PAYLOAD', code: 'EXIT_CODE' } }],
-    ['its signal', { shell: 'kill -9 $$' }, { exitCode: null, signal: 'SIGKILL', error: { family: 'PAYLOAD', code: 'SIGNAL' } }],
-    ['its walltime', { shell: 'exec sleep 30', walltimeSeconds: 0.2 }, { error: { family: 'LIMIT', code: 'WALLTIME_EXCEEDED', retryable: false } }],
-    ['a program that is not there', { payload: { command: 'nonesuch' } }, { exitCode: null, error: { family: 'WORKER', code: 'START_FAILED' } }],
-    ['a missing output', { payload: { outputs: ['gone'] } }, { exitCode: 0, error: { family: 'DATA', code: 'OUTPUT_MISSING' } }],
-    ['a missing input', { payload: { inputs: [{ name: 'x', location: 'no/x' }] } }, { usage: null, error: { family: 'DATA', code: 'INPUT_UNAVAILABLE' } }],
-    ['an image', { payload: { image: 'docker://x' } }, { usage: null, error: { family: 'WORKER', code: 'IMAGE_UNSUPPORTED' } }],
+  test.each<[string, Omit<ScriptedJob, 'jobId'>, object]>([
+    [
+      'its exit code',
+      { shell: 'echo why; exit 3' },
+      { exitCode: 3, signal: null, error: { family: 'PAYLOAD', code: 'EXIT_CODE' } },
+    ],
+    [
+      'its signal',
+      { shell: 'kill -9 $$' },
+      { exitCode: null, signal: 'SIGKILL', error: { family: 'PAYLOAD', code: 'SIGNAL' } },
+    ],
+    [
+      'its walltime',
+      { shell: 'exec sleep 30', walltimeSeconds: 0.2 },
+      { error: { family: 'LIMIT', code: 'WALLTIME_EXCEEDED', retryable: false } },
+    ],
+    [
+      'a program that is not there',
+      { payload: { command: 'nonesuch' } },
+      { exitCode: null, error: { family: 'WORKER', code: 'START_FAILED' } },
+    ],
+    [
+      'a missing output',
+      { payload: { outputs: ['gone'] } },
+      { exitCode: 0, error: { family: 'DATA', code: 'OUTPUT_MISSING' } },
+    ],
+    [
+      'a missing input',
+      { payload: { inputs: [{ name: 'x', location: 'no/x' }] } },
+      { usage: null, error: { family: 'DATA', code: 'INPUT_UNAVAILABLE' } },
+    ],
+    [
+      'an image',
+      { payload: { image: 'docker://x' } },
+      { usage: null, error: { family: 'WORKER', code: 'IMAGE_UNSUPPORTED' } },
+    ],
   ])('that fails is reported with %s', async (_, job, expected) => {
     core.add({ jobId: 'job_f', ...job });
     start();
@@ -118,7 +166,10 @@ describe('a job', () => {
   });
 
   test('leaves nothing in the scratch space', async () => {
-    core.add({ jobId: 'job_a', shell: 'mkdir -p deep/er; echo x > deep/er/file; chmod 000 deep/er; chmod 500 deep' });
+    core.add({
+      jobId: 'job_a',
+      shell: 'mkdir -p deep/er; echo x > deep/er/file; chmod 000 deep/er; chmod 500 deep',
+    });
     start();
     await core.until('job_a ends', ended('job_a'));
     const [mine = ''] = await readdir(join(folder, 'scratch'));
@@ -136,7 +187,9 @@ describe('slots', () => {
     for (let i = 0; i < 12; i += 1) core.add({ jobId: `job_${i}`, shell: 'sleep 0.3' });
     let most = 0;
     const runningNow = (): number =>
-      Array.from({ length: 12 }, (_, i) => `job_${i}`).filter((id) => core.about(id).includes('sent') && !ended(id)()).length;
+      Array.from({ length: 12 }, (_, i) => `job_${i}`).filter(
+        (id) => core.about(id).includes('sent') && !ended(id)(),
+      ).length;
     start({ cores: 4 });
     await core.until('all jobs end', () => {
       most = Math.max(most, runningNow());
@@ -151,10 +204,11 @@ describe('slots', () => {
     core.add({ jobId: 'job_big', cores: 2 });
     start({ cores: 2 });
     await core.until('both end', () => ended('job_small')() && ended('job_big')());
-    expect(core.said.map(({ what, jobId }) => `${jobId} ${what}`).filter((text) => /small FINISHED|big sent/.test(text))).toEqual([
-      'job_small FINISHED',
-      'job_big sent',
-    ]);
+    expect(
+      core.said
+        .map(({ what, jobId }) => `${jobId} ${what}`)
+        .filter((text) => /small FINISHED|big sent/.test(text)),
+    ).toEqual(['job_small FINISHED', 'job_big sent']);
   });
 
   test('an idle pilot has a new job at once', async () => {
@@ -168,18 +222,21 @@ describe('slots', () => {
 });
 
 describe('orders', () => {
-  test.each(['KILL', 'DROP'] as const)('%s ends the payload within a second, and nothing more is said of the job', async (kind) => {
-    core.add({ jobId: 'job_a', shell: 'trap "" TERM; echo up; while :; do sleep 0.05; done' });
-    start();
-    await core.until('job_a is up', () => core.logOf('job_a') === 'up\n');
-    const before = performance.now();
-    core.take('job_a', kind);
-    await core.until('nothing of it runs', () => childrenOfThisProcess().length === 0);
-    expect(performance.now() - before).toBeLessThan(1000);
-    core.add({ jobId: 'job_b', cores: 4 });
-    await core.until('its slots are free', ended('job_b'));
-    expect(core.about('job_a')).toEqual(['sent', 'RUNNING']);
-  });
+  test.each(['KILL', 'DROP'] as const)(
+    '%s ends the payload within a second, and nothing more is said of the job',
+    async (kind) => {
+      core.add({ jobId: 'job_a', shell: 'trap "" TERM; echo up; while :; do sleep 0.05; done' });
+      start();
+      await core.until('job_a is up', () => core.logOf('job_a') === 'up\n');
+      const before = performance.now();
+      core.take('job_a', kind);
+      await core.until('nothing of it runs', () => childrenOfThisProcess().length === 0);
+      expect(performance.now() - before).toBeLessThan(1000);
+      core.add({ jobId: 'job_b', cores: 4 });
+      await core.until('its slots are free', ended('job_b'));
+      expect(core.about('job_a')).toEqual(['sent', 'RUNNING']);
+    },
+  );
 
   test('a job that was taken away while its worker could not hear it is dropped at the next sign of life', async () => {
     core.add({ jobId: 'job_a', shell: 'echo up; exec sleep 30' });
@@ -233,9 +290,15 @@ describe('when core cannot be reached', () => {
     start();
     await core.until('job_a is up', () => core.logOf('job_a') === 'up\n');
     core.mood = 'mute';
-    await core.until('the log was sent twice', () => core.calls.filter((call) => call === 'appendJobLog').length >= 4);
+    await core.until(
+      'the log was sent twice',
+      () => core.calls.filter((call) => call === 'appendJobLog').length >= 4,
+    );
     core.mood = 'here';
-    await core.until('the pilot has nothing left to say', () => childrenOfThisProcess().length === 0 && ended('job_a')());
+    await core.until(
+      'the pilot has nothing left to say',
+      () => childrenOfThisProcess().length === 0 && ended('job_a')(),
+    );
     expect(core.logOf('job_a')).toBe('up\ndown\n');
     expect(core.about('job_a')).toEqual(['sent', 'RUNNING', 'FINISHED']);
   });

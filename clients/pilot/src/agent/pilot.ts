@@ -57,7 +57,8 @@ export class Pilot {
     try {
       const facts = await findHostFacts(host);
       const services = this.services(scratch, new Slots(facts));
-      for (let end = ''; end !== 'DRAINED' && !this.stopping.signal.aborted; ) end = await this.live(facts, services);
+      for (let end = ''; end !== 'DRAINED' && !this.stopping.signal.aborted;)
+        end = await this.live(facts, services);
     } catch (error) {
       if (!this.stopping.signal.aborted || error !== this.stopping.signal.reason) throw error;
     } finally {
@@ -96,13 +97,23 @@ export class Pilot {
     const { signal } = this.stopping;
     const left = this.remainingSeconds();
     const endsAt = left === null ? null : new Date(Date.now() + left * 1000);
-    const registration = { queue, name, facts, labels, endsAt, version, idempotencyKey: `${name}:${randomUUID()}` };
+    const registration = {
+      queue,
+      name,
+      facts,
+      labels,
+      endsAt,
+      version,
+      idempotencyKey: `${name}:${randomUUID()}`,
+    };
     let sentAt = performance.now();
     const call = async (): Promise<RegisteredWorker> => {
       sentAt = performance.now();
       return this.core.registerWorker(registration, signal);
     };
-    const worker = await untilAnswered(call, signal, ({ message }) => this.log.warn({ reason: message }, 'core cannot be reached'));
+    const worker = await untilAnswered(call, signal, ({ message }) =>
+      this.log.warn({ reason: message }, 'core cannot be reached'),
+    );
     return { worker, sentAt };
   }
 

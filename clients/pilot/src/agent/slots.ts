@@ -10,8 +10,15 @@ export class Slots {
   /** What is not given to a job; never below zero. */
   get free(): Capacity {
     const sum = (part: (capacity: Capacity) => number): number =>
-      Math.max(0, [...this.booked].reduce((left, capacity) => left - part(capacity), part(this.total)));
-    return { cores: sum(({ cores }) => cores), memoryMiB: sum(({ memoryMiB }) => memoryMiB), diskMiB: sum(({ diskMiB }) => diskMiB) };
+      Math.max(
+        0,
+        [...this.booked].reduce((left, capacity) => left - part(capacity), part(this.total)),
+      );
+    return {
+      cores: sum(({ cores }) => cores),
+      memoryMiB: sum(({ memoryMiB }) => memoryMiB),
+      diskMiB: sum(({ diskMiB }) => diskMiB),
+    };
   }
 
   /** True when no job has anything. */

@@ -1,6 +1,11 @@
 import type { Logger } from '@rhizome/log';
 import { Backoff, unavailablePauses } from '../protocol/backoff.js';
-import { CoreUnavailable, type AcquireRequest, type Assignment, type CoreProtocol } from '../protocol/core-protocol.js';
+import {
+  CoreUnavailable,
+  type AcquireRequest,
+  type Assignment,
+  type CoreProtocol,
+} from '../protocol/core-protocol.js';
 import type { Slots } from './slots.js';
 
 /** What a finder is handed. */
@@ -14,7 +19,7 @@ export interface FinderServices {
 /** How long core may keep an idle worker's question open. */
 const LONG_POLL_SECONDS = 10;
 /** How long an open question may be waited for after the finder was stopped: its answer may bring work. */
-const LAST_ANSWER_MS = 1000;
+const LAST_ANSWER_MS = 500;
 const MOST_JOBS = 1000;
 
 /**
@@ -80,7 +85,13 @@ export class WorkFinder {
     const left = remainingSeconds();
     if (free.cores < 1 || free.memoryMiB < 1 || (left !== null && left < 1)) return undefined;
     const count = Math.min(free.cores, MOST_JOBS);
-    return { workerId: this.workerId, count, free, remainingSeconds: left, waitSeconds: isIdle ? LONG_POLL_SECONDS : 0 };
+    return {
+      workerId: this.workerId,
+      count,
+      free,
+      remainingSeconds: left,
+      waitSeconds: isIdle ? LONG_POLL_SECONDS : 0,
+    };
   }
 
   /** The answer; undefined when there was none, and the next question should wait longer each time. */

@@ -1,7 +1,12 @@
 import type { Logger } from '@rhizome/log';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Backoff, untilAnswered, unavailablePauses } from '../protocol/backoff.js';
-import { CoreRefused, CoreUnavailable, type Command, type RegisteredWorker } from '../protocol/core-protocol.js';
+import {
+  CoreRefused,
+  CoreUnavailable,
+  type Command,
+  type RegisteredWorker,
+} from '../protocol/core-protocol.js';
 import { Reporter } from '../report/reporter.js';
 import { JobRun, type JobRunServices } from './job-run.js';
 import type { Lease } from './lease.js';
@@ -80,7 +85,12 @@ export class WorkerSession {
     const log = this.log.child({ jobId, attempt });
     log.info({ fence, name }, 'the job is taken');
     const release = this.services.slots.book(assignment.requirements);
-    const run = new JobRun(assignment, { ...this.services, workerId: this.worker.workerId, reporter: this.reporter, log });
+    const run = new JobRun(assignment, {
+      ...this.services,
+      workerId: this.worker.workerId,
+      reporter: this.reporter,
+      log,
+    });
     this.runs.add(run);
     void run.done.then(() => {
       this.runs.delete(run);
@@ -169,7 +179,8 @@ export class WorkerSession {
 
   private async sayDraining(reason: string, hasEnded: boolean): Promise<void> {
     const signal = AbortSignal.any([this.lease.signal, AbortSignal.timeout(LAST_WORD_MS)]);
-    const say = async (): Promise<void> => this.services.core.drainWorker(this.worker.workerId, reason, hasEnded, signal);
+    const say = async (): Promise<void> =>
+      this.services.core.drainWorker(this.worker.workerId, reason, hasEnded, signal);
     await untilAnswered(say, signal).catch((error: unknown) => {
       const isWorthALine = !(error instanceof CoreUnavailable) && !this.lease.isLost;
       if (isWorthALine) this.log.warn({ err: error }, 'core did not learn that this worker drains');

@@ -9,9 +9,15 @@ export function failureOf(result: PayloadResult, limits: PayloadLimits): Attempt
     return new AttemptError('LIMIT', 'MEMORY_EXCEEDED', message, false);
   }
   if (exceeded === 'WALLTIME') {
-    return new AttemptError('LIMIT', 'WALLTIME_EXCEEDED', `the payload ran longer than its limit of ${limits.walltimeSeconds} s`, false);
+    return new AttemptError(
+      'LIMIT',
+      'WALLTIME_EXCEEDED',
+      `the payload ran longer than its limit of ${limits.walltimeSeconds} s`,
+      false,
+    );
   }
-  if (signal !== null) return new AttemptError('PAYLOAD', 'SIGNAL', `the payload was ended by ${signal}`, true);
+  if (signal !== null)
+    return new AttemptError('PAYLOAD', 'SIGNAL', `the payload was ended by ${signal}`, true);
   if (exitCode === 0) return undefined;
   return new AttemptError('PAYLOAD', 'EXIT_CODE', `the payload ended with exit code ${exitCode}`, true);
 }

@@ -6,7 +6,11 @@ import type { Assignment } from '../protocol/core-protocol.js';
  * The whole environment of a payload: what the host's programs need, what the job declared, and what the pilot says about the
  * job. Nothing of the pilot's own environment gets in; what the pilot says cannot be overridden.
  */
-export function payloadEnvironment(assignment: Assignment, folders: AttemptFolders, searchPath: string): Record<string, string> {
+export function payloadEnvironment(
+  assignment: Assignment,
+  folders: AttemptFolders,
+  searchPath: string,
+): Record<string, string> {
   const declared = assignment.payload.environment.map(({ name, value }) => [name, value] as const);
   return {
     PATH: searchPath,

@@ -36,7 +36,11 @@ export const unavailablePauses: BackoffOptions = { firstMs: 100, longestMs: 5000
  * Repeats a call while core cannot be reached, until the signal. Other errors are thrown at once.
  * @throws the signal's reason when it comes first
  */
-export async function untilAnswered<T>(call: () => Promise<T>, signal: AbortSignal, onRetry?: (error: CoreUnavailable) => void): Promise<T> {
+export async function untilAnswered<T>(
+  call: () => Promise<T>,
+  signal: AbortSignal,
+  onRetry?: (error: CoreUnavailable) => void,
+): Promise<T> {
   const backoff = new Backoff(unavailablePauses);
   for (;;) {
     signal.throwIfAborted();

@@ -145,12 +145,22 @@ export class CoreUnavailable extends Error {
 export interface CoreProtocol {
   registerWorker(registration: Registration, signal: AbortSignal): Promise<RegisteredWorker>;
   /** Says that the worker lives and which jobs it holds; gives what it must do. */
-  heartbeat(workerId: string, jobs: readonly HeldJob[], timeoutMs: number, signal: AbortSignal): Promise<readonly Command[]>;
+  heartbeat(
+    workerId: string,
+    jobs: readonly HeldJob[],
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<readonly Command[]>;
   acquireJobs(request: AcquireRequest, signal: AbortSignal): Promise<readonly Assignment[]>;
   startJobs(workerId: string, reports: readonly StartReport[]): Promise<ReportAnswer>;
   finishJobs(workerId: string, reports: readonly FinishReport[]): Promise<ReportAnswer>;
   failJobs(workerId: string, reports: readonly FailReport[]): Promise<ReportAnswer>;
-  appendJobLog(workerId: string, job: HeldJob, chunks: readonly LogChunk[], signal: AbortSignal): Promise<void>;
+  appendJobLog(
+    workerId: string,
+    job: HeldJob,
+    chunks: readonly LogChunk[],
+    signal: AbortSignal,
+  ): Promise<void>;
   /** `hasEnded`: the worker holds no job any more; what core thinks it holds goes to others. */
   drainWorker(workerId: string, reason: string, hasEnded: boolean, signal: AbortSignal): Promise<void>;
   /** Orders as they are given, until the signal; ends or throws when the connection is lost for good. */

@@ -26,7 +26,14 @@ import {
   type ReportAnswer,
   type StartReport,
 } from './core-protocol.js';
-import { assignmentOf, failInput, finishInput, hardwareInput, refusedOf, type WorkerError } from './mapping.js';
+import {
+  assignmentOf,
+  failInput,
+  finishInput,
+  hardwareInput,
+  refusedOf,
+  type WorkerError,
+} from './mapping.js';
 
 /** Where the gateway is, and how it knows this pilot. */
 export interface GraphqlProtocolOptions {
@@ -72,11 +79,17 @@ export class GraphqlProtocol implements CoreProtocol {
     );
     const { worker, heartbeatSeconds, leaseSeconds, userErrors } = registerWorker;
     throwFirst(userErrors);
-    if (worker === null || heartbeatSeconds === null || leaseSeconds === null) throw new CoreUnavailable('the registration was answered short');
+    if (worker === null || heartbeatSeconds === null || leaseSeconds === null)
+      throw new CoreUnavailable('the registration was answered short');
     return { workerId: worker.id, heartbeatSeconds, leaseSeconds };
   }
 
-  async heartbeat(workerId: string, jobs: readonly HeldJob[], timeoutMs: number, signal: AbortSignal): Promise<readonly Command[]> {
+  async heartbeat(
+    workerId: string,
+    jobs: readonly HeldJob[],
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<readonly Command[]> {
     const input = { workerId, jobs: jobs.map(({ jobId, fence }) => ({ id: jobId, fence })) };
     const { heartbeat } = await answered(signal, () =>
       this.client.mutate(PilotHeartbeatDocument, { input }, { idempotent: true, signal, timeoutMs }),
@@ -107,18 +120,32 @@ export class GraphqlProtocol implements CoreProtocol {
 
   async finishJobs(workerId: string, reports: readonly FinishReport[]): Promise<ReportAnswer> {
     const input = { workerId, jobs: reports.map(finishInput) };
-    const { finishJobs } = await answered(undefined, () => this.client.mutate(PilotFinishJobsDocument, { input }, { idempotent: true }));
+    const { finishJobs } = await answered(undefined, () =>
+      this.client.mutate(PilotFinishJobsDocument, { input }, { idempotent: true }),
+    );
     return refusedOf(reports, finishJobs);
   }
 
   async failJobs(workerId: string, reports: readonly FailReport[]): Promise<ReportAnswer> {
     const input = { workerId, jobs: reports.map(failInput) };
-    const { failJobs } = await answered(undefined, () => this.client.mutate(PilotFailJobsDocument, { input }, { idempotent: true }));
+    const { failJobs } = await answered(undefined, () =>
+      this.client.mutate(PilotFailJobsDocument, { input }, { idempotent: true }),
+    );
     return refusedOf(reports, failJobs);
   }
 
-  async appendJobLog(workerId: string, { jobId, fence }: HeldJob, chunks: readonly LogChunk[], signal: AbortSignal): Promise<void> {
-    const input = { workerId, jobId, fence, chunks: chunks.map((chunk) => ({ ...chunk, at: chunk.at.toISOString() })) };
+  async appendJobLog(
+    workerId: string,
+    { jobId, fence }: HeldJob,
+    chunks: readonly LogChunk[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const input = {
+      workerId,
+      jobId,
+      fence,
+      chunks: chunks.map((chunk) => ({ ...chunk, at: chunk.at.toISOString() })),
+    };
     const { appendJobLog } = await answered(signal, () =>
       this.client.mutate(PilotAppendJobLogDocument, { input }, { idempotent: true, signal }),
     );
@@ -134,7 +161,11 @@ export class GraphqlProtocol implements CoreProtocol {
   }
 
   async *workerCommands(workerId: string, signal: AbortSignal): AsyncIterable<readonly Command[]> {
-    for await (const { workerCommands } of this.client.subscribe(PilotWorkerCommandsDocument, { workerId }, { signal })) {
+    for await (const { workerCommands } of this.client.subscribe(
+      PilotWorkerCommandsDocument,
+      { workerId },
+      { signal },
+    )) {
       yield workerCommands.commands;
     }
   }
@@ -149,13 +180,18 @@ function throwFirst([first]: readonly WorkerError[]): void {
 }
 
 /** Runs a call and sorts its errors: no for good, or not now. */
-async function answered<T>(signal: AbortSignal | undefined, call: () => Promise<T>, isTokenFinal = false): Promise<T> {
+async function answered<T>(
+  signal: AbortSignal | undefined,
+  call: () => Promise<T>,
+  isTokenFinal = false,
+): Promise<T> {
   try {
     return await call();
   } catch (error) {
     signal?.throwIfAborted();
     const message = error instanceof Error ? error.message : String(error);
-    const isFinal = isRhizomeApiError(error) && error.retry === 'never' && (isTokenFinal || !tokenCodes.has(error.code));
+    const isFinal =
+      isRhizomeApiError(error) && error.retry === 'never' && (isTokenFinal || !tokenCodes.has(error.code));
     if (isFinal) throw new CoreRefused(error.code, message, { cause: error });
     throw new CoreUnavailable(message, { cause: error });
   }

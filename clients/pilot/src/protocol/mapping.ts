@@ -1,7 +1,20 @@
 import type { HostFacts } from '../hardware/host-facts.js';
-import type { FailJobInput, FinishJobInput, JobMetricsInput, PilotAcquireJobsMutation, WorkerHardwareInput } from '../operations.generated.js';
+import type {
+  FailJobInput,
+  FinishJobInput,
+  JobMetricsInput,
+  PilotAcquireJobsMutation,
+  WorkerHardwareInput,
+} from '../operations.generated.js';
 import type { Usage } from '../payload/usage.js';
-import type { Assignment, FailReport, FinishReport, HeldJob, Refusal, ReportAnswer } from './core-protocol.js';
+import type {
+  Assignment,
+  FailReport,
+  FinishReport,
+  HeldJob,
+  Refusal,
+  ReportAnswer,
+} from './core-protocol.js';
 
 /** A user error of a worker's mutation. */
 export interface WorkerError {
@@ -41,7 +54,14 @@ export function metricsInput(usage: Usage): JobMetricsInput {
 }
 
 export function finishInput({ jobId, fence, phase, exitCode, usage, outputs }: FinishReport): FinishJobInput {
-  return { id: jobId, fence, phase, exitCode, metrics: metricsInput(usage), outputs: outputs.map((output) => ({ ...output })) };
+  return {
+    id: jobId,
+    fence,
+    phase,
+    exitCode,
+    metrics: metricsInput(usage),
+    outputs: outputs.map((output) => ({ ...output })),
+  };
 }
 
 export function failInput({ jobId, fence, exitCode, signal, error, usage }: FailReport): FailJobInput {
@@ -54,14 +74,20 @@ interface BatchPayload {
 }
 
 /** Which reports of a batch were refused, and why: an error names its job by the place in the input, or stands for all of them. */
-export function refusedOf(reports: readonly HeldJob[], { acceptedIds, userErrors }: BatchPayload): ReportAnswer {
+export function refusedOf(
+  reports: readonly HeldJob[],
+  { acceptedIds, userErrors }: BatchPayload,
+): ReportAnswer {
   const accepted = new Set(acceptedIds);
   const refused = new Map<string, Refusal>();
   const general = userErrors.find(({ path }) => indexIn(path) === undefined);
   reports.forEach(({ jobId }, index) => {
     if (accepted.has(jobId)) return;
     const own = userErrors.find(({ path }) => indexIn(path) === index) ?? general;
-    refused.set(jobId, own ?? { code: 'INVALID_VALUE', message: 'the report was neither accepted nor refused' });
+    refused.set(
+      jobId,
+      own ?? { code: 'INVALID_VALUE', message: 'the report was neither accepted nor refused' },
+    );
   });
   return { refused };
 }

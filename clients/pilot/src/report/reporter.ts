@@ -1,9 +1,18 @@
 import { untilAnswered } from '../protocol/backoff.js';
-import type { CoreProtocol, FailReport, FinishReport, HeldJob, Refusal, ReportAnswer, StartReport } from '../protocol/core-protocol.js';
+import type {
+  CoreProtocol,
+  FailReport,
+  FinishReport,
+  HeldJob,
+  Refusal,
+  ReportAnswer,
+  StartReport,
+} from '../protocol/core-protocol.js';
 import { Batcher } from './batcher.js';
 
 /** What became of one report. */
-export type ReportResult = { readonly accepted: true } | { readonly accepted: false; readonly refusal: Refusal };
+export type ReportResult =
+  { readonly accepted: true } | { readonly accepted: false; readonly refusal: Refusal };
 
 /**
  * Reports about jobs of one worker. Reports of several jobs travel together; one that finds nobody at home is repeated, with
@@ -16,7 +25,9 @@ export class Reporter {
 
   constructor(core: CoreProtocol, workerId: string) {
     this.starts = new Batcher(async (reports) => resultsOf(reports, await core.startJobs(workerId, reports)));
-    this.finishes = new Batcher(async (reports) => resultsOf(reports, await core.finishJobs(workerId, reports)));
+    this.finishes = new Batcher(async (reports) =>
+      resultsOf(reports, await core.finishJobs(workerId, reports)),
+    );
     this.fails = new Batcher(async (reports) => resultsOf(reports, await core.failJobs(workerId, reports)));
   }
 

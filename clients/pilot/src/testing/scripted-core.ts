@@ -53,6 +53,7 @@ export class ScriptedCore implements CoreProtocol {
   private readonly listeners = new Set<() => void>();
   private pushed: Command[][] = [];
   private workers = 0;
+  private isClosed = false;
 
   /** A job that waits for a worker. */
   add(job: ScriptedJob): void {
@@ -65,8 +66,21 @@ export class ScriptedCore implements CoreProtocol {
       attempt,
       attemptId: `att_${job.jobId}_${attempt}_${process.pid}_${Math.round(performance.now() * 1000)}`,
       name: job.jobId,
-      requirements: { cores: job.cores ?? 1, memoryMiB: job.memoryMiB ?? 256, diskMiB: 1, walltimeSeconds: job.walltimeSeconds ?? 60 },
-      payload: { command: 'sh', arguments: ['-c', job.shell ?? 'true'], environment: [], image: null, inputs: [], outputs: [], ...job.payload },
+      requirements: {
+        cores: job.cores ?? 1,
+        memoryMiB: job.memoryMiB ?? 256,
+        diskMiB: 1,
+        walltimeSeconds: job.walltimeSeconds ?? 60,
+      },
+      payload: {
+        command: 'sh',
+        arguments: ['-c', job.shell ?? 'true'],
+        environment: [],
+        image: null,
+        inputs: [],
+        outputs: [],
+        ...job.payload,
+      },
       parents: job.parents ?? [],
     });
     this.notify();
@@ -99,7 +113,8 @@ export class ScriptedCore implements CoreProtocol {
   async until(what: string, holds: () => boolean): Promise<void> {
     const end = performance.now() + 10_000;
     while (!holds()) {
-      if (performance.now() > end) throw new Error(`${what}: not within 10 s; said so far: ${JSON.stringify(this.said)}`);
+      if (performance.now() > end)
+        throw new Error(`${what}: not within 10 s; said so far: ${JSON.stringify(this.said)}`);
       await pause(10);
     }
   }
@@ -116,20 +131,35 @@ export class ScriptedCore implements CoreProtocol {
   async heartbeat(workerId: string, jobs: readonly HeldJob[]): Promise<readonly Command[]> {
     return this.answer('heartbeat', () => {
       this.assertIsCurrent(workerId);
-      const isStale = ({ jobId, fence }: HeldJob): boolean => this.fences.get(jobId) !== fence || this.ended.has(jobId);
-      return jobs.filter(isStale).map(({ jobId, fence }) => ({ kind: 'DROP' as const, jobId, fence, reason: 'no longer yours' }));
+      const isStale = ({ jobId, fence }: HeldJob): boolean =>
+        this.fences.get(jobId) !== fence || this.ended.has(jobId);
+      return jobs
+        .filter(isStale)
+        .map(({ jobId, fence }) => ({ kind: 'DROP' as const, jobId, fence, reason: 'no longer yours' }));
     });
   }
 
   async acquireJobs(request: AcquireRequest, signal: AbortSignal): Promise<readonly Assignment[]> {
     const end = performance.now() + request.waitSeconds * 1000;
-    while (this.waiting.length === 0 && this.mood === 'here' && performance.now() < end && !signal.aborted) await pause(10);
+    while (
+      this.waiting.length === 0 &&
+      this.mood === 'here' &&
+      performance.now() < end &&
+      !signal.aborted &&
+      !this.isClosed
+    )
+      await pause(10);
     return this.answer('acquireJobs', () => {
       this.assertIsCurrent(request.workerId);
       const found: Assignment[] = [];
       let { cores, memoryMiB } = request.free;
       for (const job of [...this.waiting]) {
-        if (found.length === request.count || job.requirements.cores > cores || job.requirements.memoryMiB > memoryMiB) continue;
+        if (
+          found.length === request.count ||
+          job.requirements.cores > cores ||
+          job.requirements.memoryMiB > memoryMiB
+        )
+          continue;
         found.push(job);
         this.waiting.splice(this.waiting.indexOf(job), 1);
         cores -= job.requirements.cores;
@@ -141,7 +171,9 @@ export class ScriptedCore implements CoreProtocol {
   }
 
   async startJobs(workerId: string, reports: readonly StartReport[]): Promise<ReportAnswer> {
-    return this.answer('startJobs', () => this.judge(workerId, reports, (report) => this.say(report.phase, report)));
+    return this.answer('startJobs', () =>
+      this.judge(workerId, reports, (report) => this.say(report.phase, report)),
+    );
   }
 
   async finishJobs(workerId: string, reports: readonly FinishReport[]): Promise<ReportAnswer> {
@@ -183,7 +215,7 @@ export class ScriptedCore implements CoreProtocol {
   async *workerCommands(_workerId: string, signal: AbortSignal): AsyncIterable<readonly Command[]> {
     let next = this.pushed.length;
     yield [];
-    while (!signal.aborted) {
+    while (!signal.aborted && !this.isClosed) {
       await new Promise<void>((resolve) => {
         const wake = (): void => {
           this.listeners.delete(wake);
@@ -198,6 +230,8 @@ export class ScriptedCore implements CoreProtocol {
   }
 
   async close(): Promise<void> {
+    this.isClosed = true;
+    this.notify();
     await Promise.resolve();
   }
 
@@ -211,11 +245,16 @@ export class ScriptedCore implements CoreProtocol {
   }
 
   private assertIsCurrent(workerId: string): void {
-    if (workerId !== `worker_${this.workers}`) throw new CoreRefused('WORKER_LOST', 'another worker took over');
+    if (workerId !== `worker_${this.workers}`)
+      throw new CoreRefused('WORKER_LOST', 'another worker took over');
   }
 
   /** Old fences are refused; everything else is taken. */
-  private judge<T extends HeldJob>(workerId: string, reports: readonly T[], take: (report: T) => void): ReportAnswer {
+  private judge<T extends HeldJob>(
+    workerId: string,
+    reports: readonly T[],
+    take: (report: T) => void,
+  ): ReportAnswer {
     const refused = new Map<string, Refusal>();
     for (const report of reports) {
       const isVoid = this.fences.get(report.jobId) !== report.fence || workerId !== `worker_${this.workers}`;

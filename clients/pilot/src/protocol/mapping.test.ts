@@ -1,0 +1,34 @@
+import { describe, expect, test } from '@jest/globals';
+import { refusedOf } from './mapping.js';
+
+const reports = ['a', 'b', 'c'].map((jobId) => ({ jobId, fence: 1 }));
+const error = (
+  code: string,
+  path: readonly string[],
+): { code: string; message: string; path: readonly string[] } => ({ code, message: code, path });
+const codes = (answer: ReturnType<typeof refusedOf>): Record<string, string> =>
+  Object.fromEntries([...answer.refused].map(([jobId, { code }]) => [jobId, code]));
+
+describe('what became of a batch of reports', () => {
+  test('each job has its own refusal, by its place in the input', () => {
+    const answer = refusedOf(reports, {
+      acceptedIds: ['b'],
+      userErrors: [
+        error('FENCE_STALE', ['jobs', '2', 'fence']),
+        error('JOB_NOT_FOUND', ['input', 'jobs', '0', 'id']),
+      ],
+    });
+    expect(codes(answer)).toEqual({ a: 'JOB_NOT_FOUND', c: 'FENCE_STALE' });
+  });
+
+  test('a refusal of the whole call is one of every job', () => {
+    const answer = refusedOf(reports, { acceptedIds: [], userErrors: [error('WORKER_LOST', ['workerId'])] });
+    expect(codes(answer)).toEqual({ a: 'WORKER_LOST', b: 'WORKER_LOST', c: 'WORKER_LOST' });
+  });
+
+  test('a job of which nothing was said was not accepted', () => {
+    expect(codes(refusedOf(reports, { acceptedIds: ['a', 'c'], userErrors: [] }))).toEqual({
+      b: 'INVALID_VALUE',
+    });
+  });
+});

@@ -1,0 +1,198 @@
+import { buildSchema, graphql } from 'graphql';
+import { useServer } from 'graphql-ws/use/ws';
+import { readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { WebSocketServer } from 'ws';
+import type { JobMetricsInput } from '../operations.generated.js';
+import type { Usage } from '../payload/usage.js';
+import {
+  CoreRefused,
+  type Assignment,
+  type Command,
+  type HeldJob,
+  type ReportAnswer,
+} from '../protocol/core-protocol.js';
+import type { ScriptedCore } from './scripted-core.js';
+
+/** A scripted core behind the real public schema, over real HTTP and WebSocket: what a pilot sends must be valid there. */
+export interface GraphqlCore {
+  readonly url: string;
+  /** Requests that were refused as such: a pilot that sends one has a fault. */
+  readonly faults: readonly string[];
+  close(): Promise<void>;
+}
+
+const sdl = readFileSync(new URL('../../../../schema/public.graphql', import.meta.url), 'utf8');
+
+/** Opens a port; `token` is the only one that is let in, or what it is at the time of a request. */
+export async function serveScriptedCore(core: ScriptedCore, token: () => string): Promise<GraphqlCore> {
+  const schema = buildSchema(sdl);
+  const faults: string[] = [];
+  const rootValue = rootOf(core);
+  const server = createServer((request, response) => {
+    void bodyOf(request).then(async (body) => {
+      const { query, variables, operationName } = JSON.parse(body) as {
+        query: string;
+        variables: Record<string, unknown>;
+        operationName: string;
+      };
+      const isIn = request.headers.authorization === `Bearer ${token()}`;
+      const refusal = { errors: [{ message: 'who are you?', extensions: { code: 'UNAUTHENTICATED' } }] };
+      const answer = isIn
+        ? await graphql({ schema, source: query, rootValue, variableValues: variables, operationName })
+        : refusal;
+      if ('errors' in answer && isIn)
+        faults.push(...(answer.errors ?? []).map(({ message }) => message).filter((text) => text !== MUTE));
+      if (core.mood === 'here')
+        response
+          .writeHead(isIn ? 200 : 401, { 'content-type': 'application/json' })
+          .end(JSON.stringify(answer));
+      else request.socket.destroy();
+    });
+  });
+  const sockets = new WebSocketServer({ server, path: '/graphql' });
+  const streams = useServer(
+    {
+      schema,
+      roots: { subscription: rootValue },
+      onError: (_context, _id, _payload, errors) => void faults.push(...errors.map(({ message }) => message)),
+    },
+    sockets,
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`,
+    faults,
+    async close() {
+      await streams.dispose();
+      sockets.close();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+const MUTE = 'the answer was lost';
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  let body = '';
+  for await (const part of request) body += String(part);
+  return body;
+}
+
+interface Input<T> {
+  readonly input: T;
+}
+type ApiWord = { readonly id: string; readonly fence: number; readonly metrics?: JobMetricsInput | null };
+
+const never = new AbortController().signal;
+
+/** The pilots' part of the API, in the script's words. */
+function rootOf(core: ScriptedCore): Record<string, object> {
+  const held = ({ id, ...rest }: ApiWord): HeldJob & Record<string, unknown> => ({
+    ...rest,
+    jobId: id,
+    usage: (rest.metrics ?? null) as Usage | null,
+  });
+  const report =
+    (method: 'startJobs' | 'finishJobs' | 'failJobs') =>
+    async (args: Input<{ workerId: string; jobs: ApiWord[] }>) => {
+      const { workerId, jobs } = args.input;
+      const answer: ReportAnswer = await core[method](workerId, jobs.map(held) as never);
+      return batchPayload(jobs, answer);
+    };
+  return {
+    registerWorker: async ({ input }: Input<{ queue: string } & Record<string, unknown>>) => {
+      if (input.queue === 'nowhere')
+        return {
+          userErrors: [
+            { code: 'QUEUE_NOT_FOUND', message: 'queue: there is no queue "nowhere"', path: ['queue'] },
+          ],
+        };
+      const { workerId, ...seconds } = await core.registerWorker(input as never);
+      return { worker: { id: workerId }, ...seconds, userErrors: [] };
+    },
+    heartbeat: async ({ input }: Input<{ workerId: string; jobs: ApiWord[] }>) =>
+      orRefused(async () => ({ commands: await core.heartbeat(input.workerId, input.jobs.map(held)) }), {
+        commands: [],
+      }),
+    acquireJobs: async ({ input }: Input<never>) =>
+      orRefused(async () => ({ assignments: (await core.acquireJobs(input, never)).map(apiAssignment) }), {
+        assignments: [],
+      }),
+    startJobs: report('startJobs'),
+    finishJobs: report('finishJobs'),
+    failJobs: report('failJobs'),
+    appendJobLog: async ({
+      input,
+    }: Input<{ workerId: string; jobId: string; fence: number; chunks: never[] }>) =>
+      orRefused(async () => {
+        await core.appendJobLog(input.workerId, input, input.chunks);
+        return {};
+      }, {}),
+    drainWorker: async ({ input }: Input<{ workerId: string; reason: string; ended: boolean }>) =>
+      orRefused(async () => {
+        await core.drainWorker(input.workerId, input.reason, input.ended);
+        return {};
+      }, {}),
+    workerCommands: ({ workerId }: { workerId: string }) => commandsOf(core, workerId),
+  };
+}
+
+async function orRefused<T extends object>(act: () => Promise<T>, otherwise: object): Promise<object> {
+  try {
+    return { ...(await act()), userErrors: [] };
+  } catch (error) {
+    if (!(error instanceof CoreRefused)) throw error;
+    return { ...otherwise, userErrors: [{ code: error.code, message: error.message, path: ['workerId'] }] };
+  }
+}
+
+function batchPayload(jobs: readonly ApiWord[], { refused }: ReportAnswer): object {
+  const userErrors = jobs.flatMap(({ id }, index) => {
+    const refusal = refused.get(id);
+    return refusal === undefined ? [] : [{ ...refusal, path: ['jobs', String(index), 'fence'] }];
+  });
+  return {
+    acceptedIds: jobs.map(({ id }) => id).filter((id) => !refused.has(id)),
+    retriedIds: [],
+    userErrors,
+  };
+}
+
+function apiAssignment({
+  jobId,
+  fence,
+  attempt,
+  attemptId,
+  name,
+  requirements,
+  payload,
+  parents,
+}: Assignment): object {
+  const dependsOn = parents.map((parent) => ({ id: parent.jobId, outputs: parent.outputs }));
+  return {
+    fence,
+    attempt,
+    attemptId,
+    deviceIds: [],
+    job: { id: jobId, name, requirements, payload, dependsOn },
+  };
+}
+
+async function* commandsOf(
+  core: ScriptedCore,
+  workerId: string,
+): AsyncGenerator<{ workerCommands: { sequence: number; commands: readonly Command[] } }> {
+  const gone = new AbortController();
+  let sequence = 0;
+  try {
+    for await (const commands of core.workerCommands(workerId, gone.signal)) {
+      yield { workerCommands: { sequence, commands } };
+      sequence += 1;
+    }
+  } finally {
+    gone.abort();
+  }
+}
