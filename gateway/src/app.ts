@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { type Clock, systemClock, type Verifier } from '@rhizome/authz';
 import type { Logger } from '@rhizome/log';
 import { GatewayMetrics, HttpDoor, type Obstacles, Operations, Router, SocketDoor } from './doors/index.js';
-import { createEngine, type Engine, type EngineLimits } from './engine/index.js';
+import { createEngine, type Engine, type EngineLimits, type EngineOptions } from './engine/index.js';
 import { createIdentity, defaultLimits, type GatewayLimits, shapeChecks } from './policy/index.js';
 import { EngineHolder } from './registry/index.js';
 import { SharedReads, StreamHub } from './streams/index.js';
@@ -29,8 +29,8 @@ export interface GatewayOptions {
   readonly openMetrics?: boolean;
   /** Folder of built pages; undefined: none are served. {@link builtPages} is this package's own. */
   readonly staticRoot?: string | undefined;
-  /** Where plans are made; default `worker`. */
-  readonly planning?: 'worker' | 'inline';
+  /** Where plans are made; default: off the event loop. */
+  readonly planning?: EngineOptions['planning'];
   /** Whether messages of subgraph errors without a code reach clients; default false. */
   readonly uncodedMessages?: boolean;
 }
@@ -67,7 +67,7 @@ export async function buildGateway(options: GatewayOptions): Promise<Gateway> {
   return new BuiltGateway(options, engine);
 }
 
-function engineOptions(options: GatewayOptions): Parameters<typeof createEngine>[0] {
+function engineOptions(options: GatewayOptions): EngineOptions {
   const { supergraphSdl, transports, log, engineLimits, introspection, planning, uncodedMessages } = options;
   return {
     supergraphSdl,

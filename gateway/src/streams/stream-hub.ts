@@ -224,7 +224,9 @@ export class StreamHub implements ClientStreamOwner {
       const engine = this.#options.engine();
       const prepared = await engine.prepare({ query: plan.text, requestId });
       if (!prepared.ok) return prepared;
-      if (prepared.operation.perPrincipal && !perPrincipal) throw changedUnderneath();
+      if (prepared.operation.perPrincipal && !perPrincipal) {
+        return { ok: false, answer: { ...refusal(changedUnderneath(), requestId, this.#options.log), lost: false } };
+      }
       const upstreamVariables = plan.upstreamVariables(variables, cursor);
       const request = { query: plan.text, variables: upstreamVariables, principal, scope, requestId, headers, signal };
       return await engine.subscribe(request);

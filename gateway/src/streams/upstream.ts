@@ -1,5 +1,6 @@
 import { lookUp } from '@rhizome/errors';
 import type { ExecutionText, Subscribing } from '../engine/index.js';
+import { withFact } from '../policy/index.js';
 import { backoffMs, sleep } from './backoff.js';
 import type { StreamEvent, StreamObserver } from './types.js';
 
@@ -116,7 +117,7 @@ export class Upstream {
   async #follow(signal: AbortSignal): Promise<Outcome> {
     const { open } = this.#options;
     const opened = await open(this.#cursor, signal);
-    if (!opened.ok) return this.#failed(opened.answer, this.#wasOpen);
+    if (!opened.ok) return this.#failed(opened.answer, opened.answer.lost !== false);
     const { events } = opened;
     const stop = (): void => void events.return?.();
     if (signal.aborted) {
@@ -129,6 +130,7 @@ export class Upstream {
 
   async #read(events: AsyncIterator<ExecutionText>, signal: AbortSignal): Promise<Outcome> {
     const resumedFrom = this.#cursor;
+    const isReopened = this.#wasOpen;
     let isFirst = true;
     let next = events.next();
     for (;;) {
@@ -142,9 +144,15 @@ export class Upstream {
         return signal.aborted ? { kind: 'moved' } : this.#failed(event, true);
       }
       this.#wasOpen = true;
-      const repeats = isFirst && resumedFrom !== undefined && this.#isRepeated(event, resumedFrom);
+      if (isFirst && resumedFrom !== undefined) {
+        const opens = this.#opens(event, resumedFrom);
+        if (opens && isReopened) {
+          isFirst = false;
+          continue;
+        }
+        if (!opens && !isReopened) await this.#makeOpening(resumedFrom);
+      }
       isFirst = false;
-      if (repeats) continue;
       if (event.cursor !== undefined) this.#cursor = event.cursor;
       const taken = this.#options.sink.event(event);
       if (taken) await taken;
@@ -152,10 +160,16 @@ export class Upstream {
     }
   }
 
-  /** A stream that goes on opens with its cursor alone once more; its listeners have had that. */
-  #isRepeated({ text, cursor }: ExecutionText, resumedFrom: string): boolean {
+  /** Whether an event is the message that a stream opens with: listeners of one that goes on have had that. */
+  #opens({ text, cursor }: ExecutionText, resumedFrom: string): boolean {
     if (cursor === undefined) return false;
     return cursor === resumedFrom || text === this.#options.openingMessage(cursor);
+  }
+
+  /** For a source that brings none itself. */
+  async #makeOpening(cursor: string): Promise<void> {
+    const text = this.#options.openingMessage(cursor);
+    if (text !== undefined) await this.#options.sink.event({ text, cursor, codes: [] });
   }
 
   #failed(answer: ExecutionText, mayRetry: boolean): Outcome {
@@ -163,7 +177,9 @@ export class Upstream {
     const code = answer.codes[0] ?? 'INTERNAL_SERVER_ERROR';
     const passes = (lookUp(code)?.retry ?? 'never') !== 'never';
     const retry = othersMayOpen(code) || (resumable && mayRetry && this.#wasOpen && passes);
-    return { kind: 'failed', last: { text: answer.text, codes: answer.codes, last: true }, retry };
+    const last = { text: answer.text, codes: answer.codes, last: true };
+    const tells = this.#wasOpen && this.#cursor !== undefined && !code.startsWith('CURSOR_');
+    return { kind: 'failed', last: tells ? withFact(last, 'cursor', this.#cursor) : last, retry };
   }
 }
 

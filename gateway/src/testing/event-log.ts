@@ -21,6 +21,11 @@ export class EventLog {
     return this.#followers.size;
   }
 
+  /** Events so far. */
+  get length(): number {
+    return this.#events.length;
+  }
+
   /** The cursor of the newest event. */
   get cursor(): string {
     return `c${this.#events.length}`;
@@ -31,6 +36,23 @@ export class EventLog {
     this.#events.push(event);
     for (const follower of this.#followers) follower.take(event);
     return event.cursor;
+  }
+
+  /** As {@link follow} from now on, but each message is what `value` says then, the first included. */
+  followWith<T>(value: (event: LoggedEvent) => T): AsyncIterableIterator<T> {
+    const follower = this.follow(undefined);
+    const mapped: AsyncIterableIterator<T> = {
+      [Symbol.asyncIterator]: () => mapped,
+      next: async () => {
+        const item = await follower.next();
+        return item.done ? item : { done: false, value: value(item.value) };
+      },
+      return: async () => {
+        await follower.return();
+        return { done: true, value: undefined };
+      },
+    };
+    return mapped;
   }
 
   /** What happens from now on, or after a cursor; the first message carries the cursor alone. */

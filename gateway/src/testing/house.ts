@@ -65,7 +65,7 @@ const betaSdl = `type Item @key(fields: "id") { id: ID! label: String }`;
 export async function startHouse(options: HouseOptions = {}): Promise<House> {
   const tokens = await testTokens();
   const log = new EventLog();
-  const state = { level: 1, finishers: [] as (() => void)[] };
+  const state = { finishers: [] as (() => void)[] };
   const slow = { waiting: 0, aborted: 0 };
   const asked = new Map<string, number>();
   const subgraphs = new Map([
@@ -127,7 +127,7 @@ function asAnybody(transport: Transport): Transport {
 
 interface Parts {
   readonly log: EventLog;
-  readonly state: { level: number; finishers: (() => void)[] };
+  readonly state: { finishers: (() => void)[] };
   readonly slow: { waiting: number; aborted: number };
   readonly asked: Map<string, number>;
 }
@@ -176,10 +176,7 @@ function alpha(parts: Parts): InProcessSubgraph {
         }),
       },
       level: {
-        subscribe: async function* () {
-          yield { value: state.level };
-          for await (const { itemId } of log.follow(undefined)) if (itemId !== null) yield { value: ++state.level };
-        },
+        subscribe: () => log.followWith(() => ({ value: log.length })),
         resolve: (level: unknown) => level,
       },
       never: { subscribe: () => new EventLog().follow(undefined), resolve: () => ({ value: 0 }) },
@@ -205,7 +202,9 @@ function alpha(parts: Parts): InProcessSubgraph {
 }
 
 function beta(): InProcessSubgraph {
-  const labels = entity({ type: 'Item', key: 'id', load: async (ids) => ids.map((id) => ({ id, label: `label of ${String(id)}` })) });
+  const labelled = (id: string) =>
+    id === 'bad' ? new DomainError('NOT_FOUND', 'there is no label') : { id, label: `label of ${id}` };
+  const labels = entity({ type: 'Item', key: 'id', load: async (ids) => ids.map((id) => labelled(String(id))) });
   return inProcess(
     'beta',
     betaSdl,

@@ -1,0 +1,43 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { serverAudits } from 'graphql-http';
+import { type House, startHouse } from '../testing/house.js';
+
+/** The suite has to be known before anything is started. */
+let url = '';
+let headers: Record<string, string> = {};
+let house: House;
+let open: House;
+
+beforeAll(async () => {
+  house = await startHouse();
+  open = await startHouse({ noAuth: true });
+});
+
+afterAll(async () => {
+  await Promise.all([house.served.close(), open.served.close()]);
+});
+
+const fetchFn = (input: string | URL, init: RequestInit = {}): Promise<Response> =>
+  fetch(String(input).replace('http://gateway.test/graphql', url), {
+    ...init,
+    headers: { ...(init.headers as Record<string, string>), ...headers },
+  });
+
+const audits = serverAudits({ url: 'http://gateway.test/graphql', fetchFn });
+
+test('the audit has the cases it is known for', () => {
+  expect(audits).toHaveLength(61);
+});
+
+describe.each(['with tokens', 'without identities'])('GraphQL over HTTP, %s', (which) => {
+  beforeAll(async () => {
+    const chosen = which === 'with tokens' ? house : open;
+    url = chosen.served.url;
+    headers = which === 'with tokens' ? await chosen.bearer() : {};
+  });
+
+  test.each(audits.map(({ name, id, fn }) => [`${id} ${name}`, fn] as const))('%s', async (_name, fn) => {
+    const result = await fn();
+    if (result.status !== 'ok') throw new Error(`${result.status}: ${result.reason}`);
+  });
+});

@@ -1,0 +1,198 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { waitFor } from '@rhizome/testkit';
+import { type House, startHouse } from '../testing/house.js';
+import { RawSocket } from '../testing/raw-socket.js';
+
+const changes = 'subscription { itemChanged { cursor item { id } } }';
+const opened: RawSocket[] = [];
+let house: House;
+let headers: Record<string, string>;
+
+async function open(options?: Parameters<typeof RawSocket.open>[1]): Promise<RawSocket> {
+  const socket = await RawSocket.open(house.served.wsUrl, options);
+  opened.push(socket);
+  return socket;
+}
+
+async function ready(): Promise<RawSocket> {
+  const socket = await RawSocket.ready(house.served.wsUrl, headers);
+  opened.push(socket);
+  return socket;
+}
+
+const noStreamLeft = () => house.log.open === 0;
+
+beforeAll(async () => {
+  house = await startHouse({ limits: { initWaitMs: 500 } });
+  headers = await house.bearer();
+});
+
+afterEach(async () => {
+  for (const socket of opened.splice(0)) socket.drop();
+  await waitFor('the end of all upstream streams', noStreamLeft, { deadlineMs: 1000 });
+});
+
+afterAll(() => house.served.close());
+
+describe('graphql-transport-ws on a raw socket', () => {
+  test('1 a socket without the sub-protocol is closed with 4406', async () => {
+    const socket = await open({ protocol: null });
+    expect((await socket.closed).code).toBe(4406);
+  });
+
+  test('2 a socket that does not introduce itself in time is closed with 4408', async () => {
+    const socket = await open();
+    expect((await socket.closed).code).toBe(4408);
+  });
+
+  test('3 a second introduction closes the socket with 4429', async () => {
+    const socket = await ready();
+    socket.send({ type: 'connection_init', payload: headers });
+    expect((await socket.closed).code).toBe(4429);
+  });
+
+  test('4 an operation before the introduction closes the socket with 4401', async () => {
+    const socket = await open();
+    socket.subscribe('1', changes);
+    expect((await socket.closed).code).toBe(4401);
+  });
+
+  test.each([
+    ['no token', async () => ({}), 'UNAUTHENTICATED'],
+    ['no JWT', async () => ({ authorization: 'Bearer nonsense' }), 'UNAUTHENTICATED'],
+    ['a token that ended', async () => house.bearer(await house.tokens.expired()), 'TOKEN_EXPIRED'],
+    ['a token signed by somebody else', async () => house.bearer(await house.tokens.foreign()), 'UNAUTHENTICATED'],
+  ])('5 an introduction with %s closes the socket with 4403 and a code', async (_what, payload, reason) => {
+    const socket = await open();
+    socket.send({ type: 'connection_init', payload: await payload() });
+    expect(await socket.closed).toEqual({ code: 4403, reason });
+  });
+
+  test('6 two live operations of one id close the socket with 4409', async () => {
+    const socket = await ready();
+    socket.subscribe('1', changes);
+    socket.subscribe('1', changes);
+    expect((await socket.closed).code).toBe(4409);
+  });
+
+  test.each(['{"type":', '"text"', '{"type":"unknown"}', '{"type":"subscribe","id":"1"}'])(
+    '7 the message %s closes the socket with 4400',
+    async (message) => {
+      const socket = await ready();
+      socket.send(message);
+      expect((await socket.closed).code).toBe(4400);
+    },
+  );
+
+  test('8 an invalid query is answered by error, and nothing comes after it', async () => {
+    const socket = await ready();
+    socket.subscribe('1', '{ nonsense }');
+    const { type, payload } = await socket.next();
+    expect(type).toBe('error');
+    expect(payload).toEqual([
+      expect.objectContaining({ extensions: expect.objectContaining({ code: 'GRAPHQL_VALIDATION_FAILED' }) }),
+    ]);
+    socket.send({ type: 'ping' });
+    expect((await socket.next()).type).toBe('pong');
+  });
+
+  test('9 a query and a mutation are answered by next and complete', async () => {
+    const socket = await ready();
+    socket.subscribe('q', '{ item(id: "a") { name label } }');
+    expect(await socket.next()).toEqual({
+      id: 'q',
+      type: 'next',
+      payload: { data: { item: { name: 'item a', label: 'label of a' } } },
+    });
+    expect(await socket.next()).toEqual({ id: 'q', type: 'complete' });
+    socket.subscribe('m', 'mutation { touchItem(id: "b") { id } }');
+    expect(await socket.next()).toEqual({ id: 'm', type: 'next', payload: { data: { touchItem: { id: 'b' } } } });
+    expect(await socket.next()).toEqual({ id: 'm', type: 'complete' });
+  });
+
+  test('10 complete from the client ends the upstream at once, and no more comes', async () => {
+    const socket = await ready();
+    socket.subscribe('1', changes);
+    await socket.next('next');
+    socket.send({ id: '1', type: 'complete' });
+    await waitFor('the end of the upstream', noStreamLeft, { deadlineMs: 500 });
+    house.log.append('a');
+    socket.send({ type: 'ping' });
+    expect((await socket.next()).type).toBe('pong');
+  });
+
+  test('11 a connection that drops while an operation is pending leaves nothing behind', async () => {
+    const before = house.gateway.metrics;
+    for (let round = 0; round < 20; round++) {
+      const socket = await ready();
+      socket.subscribe('1', changes);
+      socket.subscribe('2', '{ slow }');
+      socket.drop();
+    }
+    await waitFor('the end of all upstreams', noStreamLeft, { deadlineMs: 1000 });
+    await waitFor(
+      'the end of all streams',
+      async () => (await before.registry.getSingleMetricAsString('rhizome_gateway_streams')).includes('streams 0'),
+      { deadlineMs: 1000 },
+    );
+    await waitFor('the end of what was pending', () => house.slow.aborted === house.slow.waiting, { deadlineMs: 1000 });
+  });
+
+  test('12 ping is answered by pong with its payload', async () => {
+    const socket = await ready();
+    socket.send({ type: 'ping', payload: { at: 1 } });
+    expect(await socket.next()).toEqual({ type: 'pong', payload: { at: 1 } });
+  });
+
+  test('13 of 50 operations on one socket 49 live on when one ends', async () => {
+    const socket = await ready();
+    for (let id = 0; id < 50; id++) socket.subscribe(`s${id}`, changes);
+    for (let id = 0; id < 50; id++) await socket.next('next', `s${id}`);
+    socket.send({ id: 's7', type: 'complete' });
+    socket.send({ type: 'ping' });
+    await socket.next('pong');
+    house.log.append('z');
+    for (let id = 0; id < 50; id++) {
+      if (id === 7) continue;
+      const { payload } = await socket.next('next', `s${id}`);
+      expect(payload).toMatchObject({ data: { itemChanged: { item: { id: 'z' } } } });
+    }
+    expect(socket.messages).toEqual([]);
+  });
+
+  test('14 the upstream of a quiet stream is closed when its client leaves, without an event', async () => {
+    const socket = await ready();
+    socket.subscribe('1', changes);
+    await socket.next('next');
+    expect(house.log.open).toBe(1);
+    socket.drop();
+    await waitFor('the end of the upstream', noStreamLeft, { deadlineMs: 500 });
+  });
+});
+
+describe('a WebSocket of the gateway', () => {
+  test('takes the token from the headers of its opening where the introduction has none', async () => {
+    const socket = await open({ headers });
+    socket.send({ type: 'connection_init' });
+    expect((await socket.next()).type).toBe('connection_ack');
+  });
+
+  test('is refused elsewhere than on /graphql', async () => {
+    await expect(RawSocket.open(house.served.wsUrl.replace('/graphql', '/other'))).rejects.toThrow('404');
+  });
+
+  test('hands texts through as they are, placeholders of the protocol included', async () => {
+    const socket = await ready();
+    const id = '\u0000"}\\';
+    socket.subscribe('\u0000', 'query ($id: ID!) { item(id: $id) { id name } }', { id });
+    expect((await socket.next()).payload).toEqual({ data: { item: { id, name: `item ${id}` } } });
+  });
+
+  test('masks internals and carries a request id of the client', async () => {
+    const socket = await ready();
+    socket.send({ id: '1', type: 'subscribe', payload: { query: '{ fails }', extensions: { requestId: 'mine' } } });
+    const { payload } = await socket.next('next');
+    expect(JSON.stringify(payload)).not.toContain('hunter2');
+    expect(payload).toMatchObject({ data: { fails: null }, errors: [{ extensions: { requestId: 'mine' } }] });
+  });
+});

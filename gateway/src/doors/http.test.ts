@@ -1,0 +1,302 @@
+import { request as httpRequest } from 'node:http';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { waitFor } from '@rhizome/testkit';
+import { type House, startHouse } from '../testing/house.js';
+import { codesOf, post, send } from '../testing/post.js';
+
+let house: House;
+let headers: Record<string, string>;
+
+beforeAll(async () => {
+  house = await startHouse({ limits: { bodyBytes: 4096, aliases: 3, rootFields: 4, directives: 2 } });
+  headers = await house.bearer();
+});
+
+afterAll(() => house.served.close());
+
+describe('who knocks', () => {
+  test.each([
+    ['nobody', async () => ({}), 'UNAUTHENTICATED'],
+    ['a token of another kind', async () => ({ authorization: 'Basic YTpi' }), 'UNAUTHENTICATED'],
+    ['a token signed by somebody else', async () => house.bearer(await house.tokens.foreign()), 'UNAUTHENTICATED'],
+    ['a token that ended', async () => house.bearer(await house.tokens.expired()), 'TOKEN_EXPIRED'],
+  ])('%s is refused with 401 at every door', async (_who, given, code) => {
+    const sent = await given();
+    const { url, origin } = house.served;
+    const answers = await Promise.all([
+      post(url, '{ items { id } }', sent),
+      post(url, '{ __schema { queryType { name } } }', sent),
+      post(url, 'mutation { touchItem(id: "a") { id } }', sent),
+      send(`${url}?query=${encodeURIComponent('{ items { id } }')}`, { headers: sent }),
+      post(url, 'subscription { level { value } }', { ...sent, accept: 'text/event-stream' }),
+      send(`${origin}/metrics`, { headers: sent }),
+    ]);
+    for (const answer of answers) {
+      expect(answer.status).toBe(401);
+      expect(answer.headers.get('www-authenticate')).toBe('Bearer');
+      expect(codesOf(answer)).toEqual([code]);
+    }
+  });
+
+  test('the token never comes back in an answer', async () => {
+    const token = 'Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.';
+    expect((await post(house.served.url, '{ items { id } }', { authorization: token })).text).not.toContain('eyJ');
+  });
+});
+
+describe('answers', () => {
+  test('come in the order of the selection, joined from both subgraphs', async () => {
+    const { text, status } = await post(house.served.url, '{ items { label id } }', headers);
+    expect(status).toBe(200);
+    expect(text).toMatch(/^\{"data":\{"items":\[\{"label":"label of a","id":"a"\}/);
+  });
+
+  test('carry the request id of the client, or a new one', async () => {
+    const mine = await post(house.served.url, '{ fails }', { ...headers, 'x-request-id': 'req-7' });
+    expect(mine.headers.get('x-request-id')).toBe('req-7');
+    expect(mine.body.errors?.[0]?.extensions).toMatchObject({ requestId: 'req-7' });
+    const fresh = await post(house.served.url, '{ items { id } }', { ...headers, 'x-request-id': 'no good id!' });
+    expect(fresh.headers.get('x-request-id')).toMatch(/^[\w-]{36}$/);
+  });
+
+  test('mask internals', async () => {
+    const { text, status, body } = await post(house.served.url, '{ fails item(id: "a") { id } }', headers);
+    expect(status).toBe(200);
+    expect(text).not.toContain('hunter2');
+    expect(body.data).toEqual({ fails: null, item: { id: 'a' } });
+    expect(body.errors).toEqual([expect.objectContaining({ path: ['fails'] })]);
+  });
+
+  test('are 200 under application/json where the request is at fault, and 400 under its own type', async () => {
+    const legacy = await post(house.served.url, '{ nonsense }', { ...headers, accept: 'application/json' });
+    expect([legacy.status, codesOf(legacy)]).toEqual([200, ['GRAPHQL_VALIDATION_FAILED']]);
+    const own = await post(house.served.url, '{ nonsense', headers);
+    expect([own.status, codesOf(own)]).toEqual([400, ['GRAPHQL_PARSE_FAILED']]);
+  });
+});
+
+describe('requests that are refused', () => {
+  const document = encodeURIComponent('{ items { id } }');
+
+  test('a mutation over GET: 405', async () => {
+    const before = house.log.cursor;
+    const mutation = encodeURIComponent('mutation { touchItem(id: "a") { id } }');
+    const answer = await send(`${house.served.url}?query=${mutation}`, { headers });
+    expect([answer.status, answer.headers.get('allow'), codesOf(answer)]).toEqual([405, 'POST', ['BAD_REQUEST']]);
+    expect(house.log.cursor).toBe(before);
+  });
+
+  test('another method: 405', async () => {
+    const answer = await send(house.served.url, { method: 'DELETE', headers });
+    expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET, POST']);
+  });
+
+  test('an answer that nobody can give: 406', async () => {
+    const answer = await post(house.served.url, '{ items { id } }', { ...headers, accept: 'text/html' });
+    expect(answer.status).toBe(406);
+  });
+
+  test('a subscription to one who does not take a stream: 406', async () => {
+    const answer = await post(house.served.url, 'subscription { level { value } }', headers);
+    expect([answer.status, codesOf(answer)]).toEqual([406, ['BAD_REQUEST']]);
+  });
+
+  test('a body that is too large: 413, announced or not', async () => {
+    const answer = await post(house.served.url, `{ items { id } } #${'x'.repeat(5000)}`, headers);
+    expect([answer.status, codesOf(answer)]).toEqual([413, ['LIMIT_EXCEEDED']]);
+    const status = await new Promise((resolve, reject) => {
+      const request = httpRequest(house.served.url, {
+        method: 'POST',
+        headers: { ...headers, 'content-type': 'application/json', 'transfer-encoding': 'chunked' },
+      });
+      request.on('response', (response) => resolve(response.statusCode)).on('error', reject);
+      for (let i = 0; i < 5; i++) request.write('x'.repeat(1000));
+      request.end();
+    });
+    expect(status).toBe(413);
+  });
+
+  test.each(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x'])(
+    'a body of type %s, which a page could send to another site: 415',
+    async (type) => {
+      const answer = await post(house.served.url, '{ items { id } }', { ...headers, 'content-type': type });
+      expect(answer.status).toBe(415);
+    },
+  );
+
+  test('a list of operations: 400', async () => {
+    const answer = await send(house.served.url, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify([{ query: '{ items { id } }' }]),
+    });
+    expect([answer.status, codesOf(answer)]).toEqual([400, ['BAD_REQUEST']]);
+  });
+
+  test('a persisted operation without its document is told that there are none', async () => {
+    const answer = await send(house.served.url, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify({ extensions: { persistedQuery: { version: 1, sha256Hash: 'x' } } }),
+    });
+    expect([answer.status, codesOf(answer)]).toEqual([200, ['PERSISTED_QUERY_NOT_SUPPORTED']]);
+  });
+
+  test.each([
+    ['aliases', '{ a: __typename b: __typename c: __typename d: __typename }'],
+    ['root fields', '{ items { id } i: items { id } j: items { id } ...More } fragment More on Query { k: items { id } fails }'],
+    ['directives', '{ items @skip(if: false) { id @skip(if: false) name @skip(if: false) } }'],
+  ])('too many %s are refused before anything runs', async (field, query) => {
+    const answer = await post(house.served.url, query, headers);
+    expect(answer.status).toBe(400);
+    expect(codesOf(answer)).toContain('LIMIT_EXCEEDED');
+    expect(answer.body.errors?.[0]?.message).toContain(field);
+  });
+
+  test.each([
+    [{ origin: 'https://elsewhere.example' }, 403],
+    [{ 'sec-fetch-site': 'cross-site' }, 403],
+    [{ 'user-agent': 'Mozilla/5.0 (an old browser)' }, 403],
+    [{ 'user-agent': 'Mozilla/5.0', 'sec-fetch-site': 'same-origin' }, 401],
+    [{ 'user-agent': 'Mozilla/5.0', 'apollo-require-preflight': 'true' }, 401],
+    [{ 'user-agent': 'curl/8' }, 401],
+  ])('a GET that a page of another site could cause, %j: %d', async (sent, status) => {
+    const given = await new Promise((resolve, reject) => {
+      httpRequest(`${house.served.url}?query=${document}`, { headers: sent as Record<string, string> })
+        .on('response', (response) => resolve(response.resume().statusCode))
+        .on('error', reject)
+        .end();
+    });
+    expect(given).toBe(status);
+  });
+});
+
+describe('without identities', () => {
+  let open: House;
+  beforeAll(async () => {
+    open = await startHouse({ noAuth: true });
+  });
+  afterAll(() => open.served.close());
+
+  test.each([
+    [{ host: 'rebound.example:4000' }, 403],
+    [{ origin: 'https://elsewhere.example' }, 403],
+    [{}, 200],
+  ])('only this machine is answered: %j', async (sent, status) => {
+    const given = await new Promise((resolve, reject) => {
+      const request = httpRequest(open.served.url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...(sent as Record<string, string>) },
+      });
+      request.on('response', (response) => resolve(response.resume().statusCode)).on('error', reject);
+      request.end(JSON.stringify({ query: '{ items { id } }' }));
+    });
+    expect(given).toBe(status);
+  });
+});
+
+describe('equal reads at the same time', () => {
+  const waiting = (count: number) => () => house.slow.waiting === count;
+  const reset = (): void => {
+    house.slow.waiting = 0;
+    house.slow.aborted = 0;
+  };
+
+  test('by equal rights are one execution, whatever the token', async () => {
+    reset();
+    const tokens = await Promise.all(['ann', 'ben', 'cat'].map((name) => house.tokens.admin(name)));
+    const asks = tokens.map(async (token) => post(house.served.url, '{ slow }', await house.bearer(token)));
+    await waitFor('the execution', waiting(1), { deadlineMs: 1000 });
+    await waitFor(
+      'the others at the door',
+      async () => (await metric('rhizome_gateway_operations_running')) === 3,
+      { deadlineMs: 1000 },
+    );
+    house.finishSlow();
+    for (const { body } of await Promise.all(asks)) expect(body).toEqual({ data: { slow: 'done' } });
+    expect(house.slow.waiting).toBe(1);
+    expect(await metric('rhizome_gateway_shared_reads_total')).toBe(2);
+  });
+
+  test('by other rights, and of fields that depend on who asks, are not', async () => {
+    reset();
+    const reader = await house.bearer(await house.tokens.reader('beta'));
+    const asks = [post(house.served.url, '{ slow }', headers), post(house.served.url, '{ slow }', reader)];
+    await waitFor('both executions', waiting(2), { deadlineMs: 1000 });
+    house.finishSlow();
+    await Promise.all(asks);
+    const names = ['ann', 'ben'];
+    const answers = names.map(async (name) =>
+      post(house.served.url, '{ whoAmI slow }', await house.bearer(await house.tokens.admin(name))),
+    );
+    await waitFor('both executions', waiting(4), { deadlineMs: 1000 });
+    house.finishSlow();
+    expect((await Promise.all(answers)).map(({ body }) => body.data)).toEqual(
+      names.map((whoAmI) => ({ whoAmI, slow: 'done' })),
+    );
+  });
+
+  test('one that is given up is aborted only when nobody waits for it any more', async () => {
+    reset();
+    const leaving = new AbortController();
+    const staying = new AbortController();
+    const ask = (signal: AbortSignal) =>
+      fetch(house.served.url, {
+        method: 'POST',
+        headers: { ...headers, 'content-type': 'application/json' },
+        body: '{"query":"{ slow }"}',
+        signal,
+      }).catch(() => 'gone');
+    const asks = [ask(leaving.signal), ask(staying.signal)];
+    await waitFor('both', async () => (await metric('rhizome_gateway_operations_running')) === 2, { deadlineMs: 1000 });
+    leaving.abort();
+    await waitFor('one left', async () => (await metric('rhizome_gateway_operations_running')) === 1, { deadlineMs: 1000 });
+    expect(house.slow).toEqual({ waiting: 1, aborted: 0 });
+    staying.abort();
+    await waitFor('the abort', () => house.slow.aborted === 1, { deadlineMs: 1000 });
+    expect(await Promise.all(asks)).toEqual(['gone', 'gone']);
+    house.finishSlow();
+  });
+
+  async function metric(name: string): Promise<number> {
+    const text = await house.gateway.metrics.registry.getSingleMetricAsString(name);
+    return Number(/\s(\d+)$/.exec(text.trim())?.[1]);
+  }
+});
+
+describe('other paths', () => {
+  test('health and readiness are open', async () => {
+    const { origin } = house.served;
+    expect((await send(`${origin}/healthz`)).text).toBe('{"status":"ok"}');
+    expect((await send(`${origin}/readyz`)).text).toBe('{"ready":true,"checks":{}}');
+  });
+
+  test('metrics are for those with a token', async () => {
+    const { text, status } = await send(`${house.served.origin}/metrics`, { headers });
+    expect(status).toBe(200);
+    expect(text).toContain('rhizome_gateway_operation_seconds_bucket');
+    expect(text).toContain('rhizome_gateway_errors_total{code=');
+  });
+
+  test('what is not there is 404', async () => {
+    for (const path of ['/nothing', '/graphql/x', '/graphiql/../../package.json', '/%2e%2e/package.json', '/%00']) {
+      expect((await send(house.served.origin + path)).status).toBe(404);
+    }
+  });
+});
+
+describe('introspection', () => {
+  test('can be open to everybody, who then can ask for nothing else', async () => {
+    const { url } = (await startHouse({ introspection: 'open' })).served;
+    const schema = await post(url, 'query S { ...F } fragment F on Query { __schema { queryType { name } } __typename }');
+    expect(schema.body.data).toEqual({ __schema: { queryType: { name: 'Query' } }, __typename: 'Query' });
+    const more = await post(url, '{ __typename items { id } }');
+    expect([more.status, codesOf(more)]).toEqual([401, ['UNAUTHENTICATED']]);
+  });
+
+  test('can be off', async () => {
+    const { served, bearer } = await startHouse({ introspection: 'off' });
+    const answer = await post(served.url, '{ __schema { queryType { name } } }', await bearer());
+    expect(codesOf(answer)).toEqual(['GRAPHQL_VALIDATION_FAILED']);
+  });
+});

@@ -1,0 +1,145 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { waitFor } from '@rhizome/testkit';
+import { createClient } from 'graphql-sse';
+import { EventReader } from '../testing/event-reader.js';
+import { type House, startHouse } from '../testing/house.js';
+import { send } from '../testing/post.js';
+
+const changes = 'subscription { itemChanged { cursor item { name label } } }';
+const opened: EventReader[] = [];
+let house: House;
+let headers: Record<string, string>;
+
+async function open(query: string, more: Record<string, string> = {}): Promise<EventReader> {
+  const reader = await EventReader.post(house.served.url, query, { ...headers, ...more });
+  opened.push(reader);
+  return reader;
+}
+
+function event(cursor: string | undefined, payload: object | null): string {
+  const id = cursor === undefined ? '' : `id: ${cursor}\n`;
+  return `event: next\n${id}data: ${JSON.stringify({ data: { itemChanged: { cursor, ...payload } } })}`;
+}
+
+const itemOf = (id: string) => ({ item: { name: `item ${id}`, label: `label of ${id}` } });
+
+beforeAll(async () => {
+  house = await startHouse({ limits: { keepAliveMs: 60 } });
+  headers = await house.bearer();
+});
+
+afterEach(async () => {
+  for (const reader of opened.splice(0)) reader.leave();
+  await waitFor('the end of all upstream streams', () => house.log.open === 0, { deadlineMs: 1000 });
+});
+
+afterAll(() => house.served.close());
+
+describe('an event stream', () => {
+  test('opens with a comment, then brings events with their cursors as ids', async () => {
+    const stream = await open(changes);
+    expect(stream.status).toBe(200);
+    expect(stream.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+    expect(stream.headers.get('cache-control')).toBe('no-cache, no-transform');
+    expect(stream.headers.get('content-encoding')).toBeNull();
+    expect(await stream.block()).toBe(':');
+    expect(await stream.event()).toBe(event(house.log.cursor, { item: null }));
+    const cursor = house.log.append('a');
+    expect(await stream.event()).toBe(event(cursor, itemOf('a')));
+  });
+
+  test('goes on after Last-Event-ID, which wins over the argument', async () => {
+    const from = house.log.append('b');
+    const next = house.log.append('c');
+    const query = 'subscription { itemChanged(after: "c0") { cursor item { name label } } }';
+    const stream = await open(query, { 'last-event-id': from });
+    expect(await stream.event()).toBe(event(from, { item: null }));
+    expect(await stream.event()).toBe(event(next, itemOf('c')));
+  });
+
+  test('carries texts with line ends and field names of the format inside', async () => {
+    const id = 'data: x\n\nid: 7\r\nevent: complete\n\n\u2028';
+    const stream = await open(`subscription { itemChanged { item { id } } }`);
+    await stream.event();
+    house.log.append(id);
+    const lines = (await stream.event())?.split('\n') ?? [];
+    expect(lines).toHaveLength(3);
+    expect(JSON.parse(lines[2]?.slice('data: '.length) ?? '')).toEqual({ data: { itemChanged: { item: { id } } } });
+  });
+
+  test('is kept alive by comments while nothing happens', async () => {
+    const stream = await open(changes);
+    await stream.event();
+    expect(await stream.block()).toBe(':');
+    expect(await stream.block()).toBe(':');
+  });
+
+  test('ends upstream when its client leaves, without an event', async () => {
+    const stream = await open('subscription { itemChanged { cursor } }');
+    await stream.event();
+    expect(house.log.open).toBe(1);
+    stream.leave();
+    await waitFor('the end of the upstream', () => house.log.open === 0, { deadlineMs: 500 });
+  });
+
+  test('ends with complete when its source does', async () => {
+    const stream = await open(changes);
+    await stream.event();
+    house.log.endAll();
+    expect(await stream.event()).toBe('event: complete\ndata: ');
+    expect(await stream.event()).toBeUndefined();
+  });
+
+  test('can be opened by GET, as a browser does', async () => {
+    const url = `${house.served.url}?query=${encodeURIComponent(changes)}`;
+    const stream = await EventReader.open(url, { headers: { ...headers, accept: 'text/event-stream' } });
+    opened.push(stream);
+    expect(await stream.event()).toBe(event(house.log.cursor, { item: null }));
+  });
+});
+
+describe('to one who takes nothing but event streams', () => {
+  test('a query is answered by next and complete', async () => {
+    const stream = await open('{ item(id: "a") { id } }');
+    expect(await stream.event()).toBe('event: next\ndata: {"data":{"item":{"id":"a"}}}');
+    expect(await stream.event()).toBe('event: complete\ndata: ');
+  });
+
+  test('a document with faults is answered in the stream, too', async () => {
+    const stream = await open('subscription { nonsense }');
+    expect(stream.status).toBe(200);
+    expect(await stream.event()).toContain('GRAPHQL_VALIDATION_FAILED');
+    expect(await stream.event()).toBe('event: complete\ndata: ');
+  });
+
+  test('a source that refuses is an event with its code', async () => {
+    house.log.forgottenBelow = 3;
+    const stream = await open('subscription { itemChanged(after: "c1") { cursor } }');
+    expect(await stream.event()).toContain('"code":"CURSOR_EXPIRED"');
+    expect(await stream.event()).toBe('event: complete\ndata: ');
+    house.log.forgottenBelow = 0;
+  });
+});
+
+describe('clients of the field', () => {
+  test('graphql-sse', async () => {
+    const client = createClient({ url: house.served.url, headers, retryAttempts: 0 });
+    const events = client.iterate<{ itemChanged: { item: { name: string } | null } }>({ query: changes });
+    expect((await events.next()).value.data.itemChanged.item).toBeNull();
+    house.log.append('a');
+    expect((await events.next()).value.data.itemChanged.item.name).toBe('item a');
+    await events.return?.();
+    const query = client.iterate({ query: '{ item(id: "a") { id } }' });
+    expect((await query.next()).value).toEqual({ data: { item: { id: 'a' } } });
+    client.dispose();
+  });
+
+  test('somebody who asks for JSON gets JSON', async () => {
+    const answer = await send(house.served.url, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+      body: JSON.stringify({ query: '{ item(id: "a") { id } }' }),
+    });
+    expect(answer.body.data).toEqual({ item: { id: 'a' } });
+  });
+});

@@ -1,0 +1,59 @@
+import { describe, expect, test } from '@jest/globals';
+import { buildSchema, type DocumentNode, getOperationAST, parse } from 'graphql';
+import type { OperationInfo } from '../engine/index.js';
+import { defaultLimits } from './limits.js';
+import { isIntrospection, shapeChecks } from './operation-checks.js';
+
+const schema = buildSchema('type Query { node: Node } type Node { node: Node id: ID }');
+
+function info(text: string): OperationInfo {
+  const document: DocumentNode = parse(text);
+  return {
+    kind: getOperationAST(document)?.operation ?? 'query',
+    name: undefined,
+    normalisedText: text,
+    document,
+    perPrincipal: false,
+    resumable: undefined,
+  };
+}
+
+function faults(text: string, limits: Partial<typeof defaultLimits>): string[] {
+  const checks = shapeChecks({ ...defaultLimits, ...limits });
+  return checks.flatMap((check) => check(info(text), schema)).map(({ message }) => message);
+}
+
+describe('the shape of a document', () => {
+  test('depth counts through fragments, and not within introspection', () => {
+    const nested = '{ node { ...A } } fragment A on Node { node { ... { node { id } } } }';
+    expect(faults(nested, { depth: 4 })).toEqual([]);
+    expect(faults(nested, { depth: 3 })).toEqual(['The operation has depth of 4; the limit is 3']);
+    expect(faults('{ __schema { types { fields { type { ofType { name } } } } } }', { depth: 1 })).toEqual([]);
+  });
+
+  test('many fragments that hold each other many times are measured in a moment', () => {
+    const many = Array.from({ length: 60 }, (_, i) => `fragment F${i} on Node { ...F${i + 1} ...F${i + 1} node { ...F${i + 1} } }`);
+    const text = `{ node { ...F0 } } ${many.join(' ')} fragment F60 on Node { id }`;
+    const started = performance.now();
+    expect(faults(text, { depth: 25 })).toEqual(['The operation has depth of 62; the limit is 25']);
+    expect(performance.now() - started).toBeLessThan(500);
+  });
+
+  test('root fields of fragments are counted as often as they are spread', () => {
+    const text = '{ ...A ...A node { id } } fragment A on Query { a: node { id } b: node { id } }';
+    expect(faults(text, { rootFields: 4 })).toEqual(['The operation has root fields of 5; the limit is 4']);
+  });
+});
+
+describe('isIntrospection', () => {
+  test.each([
+    ['{ __schema { queryType { name } } }', true],
+    ['query Q { ...F } fragment F on Query { __type(name: "A") { name } ... { __typename } }', true],
+    ['{ __typename node { id } }', false],
+    ['{ ...F } fragment F on Query { node { id } }', false],
+    ['{ ... on Query { __schema: node { id } } }', false],
+    ['subscription { __typename }', false],
+  ])('%s: %s', (text, expected) => {
+    expect(isIntrospection(info(text))).toBe(expected);
+  });
+});

@@ -1,0 +1,63 @@
+import { describe, expect, test } from '@jest/globals';
+import { EventRing } from './event-ring.js';
+
+const event = (cursor: string | undefined, text = `event ${cursor ?? ''}`) => ({ text, cursor, codes: [] });
+
+describe('EventRing', () => {
+  test('keeps the newest events and says where to go on after a cursor', () => {
+    const ring = new EventRing(3, 1000);
+    for (const cursor of ['a', 'b', 'c', 'd', 'e']) ring.push(event(cursor));
+    expect([ring.first, ring.end]).toEqual([2, 5]);
+    expect(ring.at(1)).toBeUndefined();
+    expect(ring.at(2)?.cursor).toBe('c');
+    expect(ring.at(5)).toBeUndefined();
+    expect(['a', 'b', 'c', 'e', 'x'].map((cursor) => ring.after(cursor))).toEqual([undefined, 2, 3, 5, undefined]);
+  });
+
+  test('knows the cursor it was started after until the first event is dropped and one more', () => {
+    const ring = new EventRing(2, 1000, 'start');
+    expect(ring.after('start')).toBe(0);
+    ring.push(event('a'));
+    ring.push(event('b'));
+    expect(ring.after('start')).toBe(0);
+    ring.push(event('c'));
+    expect(ring.after('start')).toBeUndefined();
+    expect(ring.after('a')).toBe(1);
+  });
+
+  test('is bounded in characters, and keeps one event however large', () => {
+    const ring = new EventRing(100, 10);
+    ring.push(event('a', 'xxxx'));
+    ring.push(event('b', 'xxxx'));
+    ring.push(event('c', 'xxxx'));
+    expect([ring.first, ring.end]).toEqual([1, 3]);
+    ring.push(event('d', 'x'.repeat(50)));
+    expect([ring.first, ring.end]).toEqual([3, 4]);
+  });
+
+  test('goes on after the last of several events with one cursor', () => {
+    const ring = new EventRing(2, 1000);
+    for (const cursor of ['a', 'a', 'a']) ring.push(event(cursor));
+    expect(ring.after('a')).toBe(3);
+    ring.push(event(undefined));
+    ring.push(event(undefined));
+    expect(ring.after('a')).toBe(3);
+    ring.push(event(undefined));
+    expect(ring.after('a')).toBeUndefined();
+  });
+
+  test('finds a text from a position on', () => {
+    const ring = new EventRing(3, 1000);
+    for (const text of ['same', 'other', 'same']) ring.push(event(undefined, text));
+    expect(ring.afterText('same', 0)).toBe(1);
+    expect(ring.afterText('same', 1)).toBe(3);
+    expect(ring.afterText('none', 0)).toBeUndefined();
+  });
+
+  test('forgets cursors with their events: a long stream holds no more than a short one', () => {
+    const ring = new EventRing(10, 1000);
+    for (let i = 0; i < 10_000; i++) ring.push(event(`c${i}`));
+    const known = Array.from({ length: 10_000 }, (_, i) => ring.after(`c${i}`)).filter((at) => at !== undefined);
+    expect(known).toHaveLength(11);
+  });
+});
