@@ -18,6 +18,8 @@ const told: ReadonlySet<string> = new Set([
   'notBefore',
   'revision',
   'updatedAt',
+  'worker',
+  'viewerCanCancel',
 ]);
 
 /** A job as its event tells it: the fields of {@link told} can be resolved from it, and no others. */
@@ -33,6 +35,7 @@ export function jobOfEvent({ jobId, last }: JobEvent): JobDocument {
     state: last.to,
     attempt: last.attempt,
     ...(last.notBefore === undefined ? {} : { notBefore: last.notBefore }),
+    ...(last.workerId === undefined ? {} : { workerId: last.workerId }),
     revision: last.revision,
     updatedAt: last.at,
   };

@@ -38,7 +38,7 @@ export async function startEvents(
     log: silentLogger(),
     config: { ringSize: 1000, bufferSize: 100, countsSaveMs: 50, ...config },
     snapshots: new CountSnapshotsRepository(collection(db, countSnapshotsCollection)),
-    readJobs: (ids) => jobs.find({ _id: { $in: [...ids] } }).toArray(),
+    readJobs: (ids, projection) => jobs.find({ _id: { $in: [...ids] } }, { projection }).toArray(),
     watched: ['tasks', 'queues'],
   });
   let stopping: Promise<void> | undefined;

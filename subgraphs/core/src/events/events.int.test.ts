@@ -281,8 +281,9 @@ describe('followers inside core', () => {
     await jobs.submit(3);
     await all.until(3);
     const found = all.changes.flatMap(({ event }) => (event ? [event, event] : []));
+    const fields = { state: 1 } as const;
     const before = await opsOf(db);
-    const read = await Promise.all(found.map((event) => events.readJob(event)));
+    const read = await Promise.all(found.map((event) => events.readJob(event, fields)));
     expect(read.map((job) => job?._id)).toEqual(found.map(({ jobId }) => jobId));
     expect((await opsOf(db)) - before).toBe(1);
     await turn();

@@ -13,7 +13,7 @@ import type { JobCountRow } from './counts/job-counts.js';
 import { decodeCursor, encodeCursor, invalidCursor, secondsOf } from './cursor.js';
 import { compileFilter, type JobEventFilterInput } from './event-filter.js';
 import { EventHub, everyEvent, type JobEventListener } from './hub.js';
-import { JobBatchReader, type ReadJobs } from './job-batch-reader.js';
+import { JobBatchReader, type JobFields, type ReadJobs } from './job-batch-reader.js';
 import type { JobEvent } from './job-event.js';
 import { linkSignals } from './linked-signal.js';
 import { Tailer } from './tailer.js';
@@ -179,9 +179,9 @@ export class EventsService {
     }
   }
 
-  /** The job of an event, as it is now. */
-  readJob(event: JobEvent): Promise<JobDocument | null> {
-    return this.#jobs.load(event.jobId);
+  /** The job of an event with these stored fields, as it is now. */
+  readJob(event: JobEvent, fields: JobFields): Promise<JobDocument | null> {
+    return this.#jobs.load(event.jobId, fields);
   }
 
   /** Counts that a principal may see. */

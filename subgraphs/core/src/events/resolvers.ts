@@ -1,7 +1,11 @@
 /** Doors of the event stream: unpack, call, map. */
-import type { Policies } from '@rhizome/authz';
+import type { Policies, Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
+import { jobProjection } from '../jobs/job-fields.js';
+import type { TaskDocument } from '../tasks/task.document.js';
+import type { TasksService } from '../tasks/tasks.service.js';
 import type { Resolvers } from '../types.generated.js';
+import type { TaskSource } from './counts/count-stream.js';
 import { encodeCursor } from './cursor.js';
 import { isToldByEvent, jobOfEvent } from './event-job.js';
 
@@ -25,7 +29,7 @@ export const eventResolvers: Pick<
     },
     taskProgress: {
       subscribe: (_parent, { id }, { core, principal, signal }) =>
-        core.events.taskProgress(id, core.tasks.progressSource(id, principal), signal),
+        core.events.taskProgress(id, progressOf(id, core.tasks, principal), signal),
       resolve: (change: unknown) => change as never,
     },
     jobCountsChanged: {
@@ -38,7 +42,7 @@ export const eventResolvers: Pick<
     cursor: ({ token }) => encodeCursor(token),
     job: ({ event }, _args, { core }, info) => {
       if (!event) return null;
-      return isToldByEvent(info) ? jobOfEvent(event) : core.events.readJob(event);
+      return isToldByEvent(info) ? jobOfEvent(event) : core.events.readJob(event, jobProjection(info));
     },
     previousState: ({ event }) => event?.last.from ?? null,
     state: ({ event }) => event?.last.to ?? null,
@@ -55,6 +59,17 @@ export const eventResolvers: Pick<
     cursor: ({ token }) => encodeCursor(token),
   },
 };
+
+function progressOf(id: string, tasks: TasksService, principal: Principal): Omit<TaskSource<TaskDocument>, 'onWritten'> {
+  return {
+    find: async () => (await tasks.findMany([id], principal))[0] ?? null,
+    progress: async (task) => {
+      const [progress] = await tasks.progressOf([task]);
+      return progress ?? { totalJobs: task.totalJobs, createdJobs: task.createdJobs, states: {} };
+    },
+    hasEnded: ({ state }) => state !== 'EXPANDING' && state !== 'RUNNING',
+  };
+}
 
 function checkedInterval(intervalMs: number | null | undefined): number {
   const given = intervalMs ?? 1000;

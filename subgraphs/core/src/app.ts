@@ -1,0 +1,233 @@
+/** Core, put together from what it is handed. Opens no socket, and does nothing before `start`. */
+import type { Policies } from '@rhizome/authz';
+import { isDomainError } from '@rhizome/errors';
+import type { Logger } from '@rhizome/log';
+import { collection, ensureCollections, runMigrations, type Clock, type Ids } from '@rhizome/mongo';
+import { buildSubgraph, type SubgraphSchema } from '@rhizome/subgraph';
+import type { Db } from 'mongodb';
+import { compileSelector } from './broker/selector.js';
+import type { Context } from './context.js';
+import { type CoreConfig, defaultEvents } from './core-config.js';
+import { directoriesOf, type Directories } from './directory/directories.js';
+import { countSnapshotsCollection } from './events/counts/count-snapshot.document.js';
+import { CountSnapshotsRepository } from './events/counts/count-snapshots.repository.js';
+import { EventsService } from './events/events.service.js';
+import { eventPolicies, eventResolvers } from './events/resolvers.js';
+import { experimentPolicies, experimentResolvers } from './experiments/resolvers.js';
+import { createJobDomain, type JobDomain } from './jobs/job-domain.js';
+import type { CheckSelector } from './jobs/job-input.js';
+import { jobPolicies, jobResolvers } from './jobs/resolvers.js';
+import { jobStores } from './jobs/stores.repository.js';
+import { GroupingTransitionWriter } from './jobs/transition-writer.js';
+import { coreCollections, coreMigrations } from './migrations.js';
+import { queuePolicies, queueResolvers } from './queues/resolvers.js';
+import type { CoreServices } from './services.js';
+import { sharePolicies, shareResolvers } from './shares/resolvers.js';
+import { taskPolicies, taskResolvers } from './tasks/resolvers.js';
+import { typeDefs } from './typeDefs.generated.js';
+import { viewerPolicies, viewerResolvers } from './viewer/resolvers.js';
+import { buildFleet, type FleetModule } from './workers/fleet.module.js';
+import { workerPolicies, workerResolvers } from './workers/resolvers.js';
+
+/** What core is built from. */
+export interface CoreOptions {
+  /** Its own database, on a replica set. */
+  readonly db: Db;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Logger;
+  readonly config?: CoreConfig;
+}
+
+/** A built core. */
+export interface Core {
+  readonly subgraph: SubgraphSchema;
+  /** Migrates the database, opens the event stream, begins the work; resolves when calls can be answered. */
+  start(): Promise<void>;
+  /** Gives the leadership back, ends all streams and the work under way. */
+  stop(): Promise<void>;
+  /** Whether the event stream is read and the counts are known. */
+  ready(): boolean;
+}
+
+/** All policies of core's doors. */
+export const corePolicies: Policies = {
+  ...experimentPolicies,
+  ...sharePolicies,
+  ...queuePolicies,
+  ...viewerPolicies,
+  ...eventPolicies,
+  ...jobPolicies,
+  ...taskPolicies,
+  ...workerPolicies,
+};
+
+/** The parts that live. */
+interface Parts {
+  readonly events: EventsService;
+  readonly directories: Directories;
+  readonly writer: GroupingTransitionWriter;
+  readonly fleet: FleetModule;
+  readonly jobs: JobDomain;
+}
+
+/** See the head of this file. */
+export function buildCore(options: CoreOptions): Core {
+  const parts = makeParts(options);
+  const services = servicesOf(parts);
+  const subgraph = buildSubgraph<Context>({
+    name: 'core',
+    typeDefs,
+    resolvers: [
+      experimentResolvers,
+      shareResolvers,
+      queueResolvers,
+      viewerResolvers,
+      eventResolvers,
+      jobResolvers,
+      taskResolvers,
+      workerResolvers,
+    ],
+    policies: corePolicies,
+    contextFactory: (base) => Object.assign(base, { core: services }),
+  });
+  const life = new Life(options, parts);
+  return {
+    subgraph,
+    start: () => life.start(),
+    stop: () => life.stop(),
+    ready: () => life.isStarted && parts.events.isReady,
+  };
+}
+
+function makeParts({ db, clock, ids, log, config = {} }: CoreOptions): Parts {
+  const stores = jobStores(db);
+  const events = new EventsService({
+    db,
+    clock,
+    ids,
+    log,
+    config: { ...defaultEvents, ...config.events },
+    snapshots: new CountSnapshotsRepository(collection(db, countSnapshotsCollection)),
+    readJobs: (wanted, projection) => stores.jobs.find(wanted, projection),
+    watched: ['experiments', 'shares', 'queues', 'tasks', 'workers'],
+  });
+  const directories = directoriesOf({ db, clock, ids, log, events });
+  const { experiments, shares, queues } = directories;
+  const writer = new GroupingTransitionWriter({ store: stores.transitions, clock, log });
+  const fleet = buildFleet({
+    db,
+    clock,
+    ids,
+    log,
+    writer,
+    feed: events,
+    queues: () => queues.all().map(({ _id, ...queue }) => ({ ...queue, id: _id })),
+    shares: () => shares.all(),
+    onDirectoryChanged: (listener) => directories.onChanged(listener),
+    url: config.advertisedUrl,
+    ...(config.broker?.leaseMs ? { brokerTtlMs: config.broker.leaseMs } : {}),
+    ...(config.broker?.renewMs ? { brokerRenewMs: config.broker.renewMs } : {}),
+  });
+  const jobs = createJobDomain({
+    stores,
+    writer,
+    experiments: {
+      find: async (name) => {
+        if (!(await experiments.find(name))) return null;
+        return { name, shares: (await shares.ofExperiment(name)).map(({ path }) => path) };
+      },
+      names: async () => experiments.all().map(({ _id }) => _id),
+    },
+    queues: { idOf: async (name) => (await queues.byNames([name]))[0]?._id ?? null },
+    checkSelector,
+    stream: events,
+    leader: fleet.leadership,
+    liveCounts: (taskId) => events.counts.ofTask(taskId),
+    processId: ids.next('core'),
+    clock,
+    ids,
+    log,
+    maxLogBytes: config.maxLogBytes,
+  });
+  return { events, directories, writer, fleet, jobs };
+}
+
+const checkSelector: CheckSelector = (text) => {
+  try {
+    compileSelector(text);
+    return { ok: true };
+  } catch (error) {
+    if (!isDomainError(error)) throw error;
+    return { message: error.details.expected ?? error.message };
+  }
+};
+
+function servicesOf({ events, directories, fleet, jobs }: Parts): CoreServices {
+  const { experiments, shares, queues } = directories;
+  return {
+    experiments,
+    shares,
+    queues,
+    events,
+    fleet: fleet.services,
+    shareUsage: async (paths) =>
+      fleet.shareUsage(paths).map(({ cores, memoryMiB }) => ({ usedCores: cores, usedMemoryMiB: memoryMiB })),
+    jobs: jobs.jobs,
+    submits: jobs.submits,
+    bulk: jobs.bulk,
+    jobLogs: jobs.jobLogs,
+    tasks: jobs.tasks,
+    pending: (job) => fleet.services.broker.pending(job),
+    workers: fleet.services.workers,
+  };
+}
+
+/** The order in which the parts begin and end. */
+class Life {
+  readonly #options: CoreOptions;
+  readonly #parts: Parts;
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+  isStarted = false;
+
+  constructor(options: CoreOptions, parts: Parts) {
+    this.#options = options;
+    this.#parts = parts;
+  }
+
+  start(): Promise<void> {
+    return (this.#starting ??= this.#start());
+  }
+
+  stop(): Promise<void> {
+    return (this.#stopping ??= this.#stop());
+  }
+
+  async #start(): Promise<void> {
+    const { db, log, clock } = this.#options;
+    const { events, directories, fleet, jobs } = this.#parts;
+    await runMigrations(db, coreMigrations, { log, clock });
+    await ensureCollections(db, coreCollections, { log });
+    await events.start();
+    // What changes after this place of the stream is told; so what is read now does not grow old.
+    await directories.start();
+    events.leadWith(fleet.leadership);
+    jobs.start();
+    await fleet.start();
+    this.isStarted = true;
+    log.info('core works');
+  }
+
+  async #stop(): Promise<void> {
+    const { events, directories, writer, fleet, jobs } = this.#parts;
+    this.isStarted = false;
+    await this.#starting?.catch(() => undefined);
+    // Leadership first: all that is done for its term ends with it, and another process can lead at once.
+    await fleet.stop();
+    await jobs.stop();
+    directories.stop();
+    await events.stop();
+    await writer.close();
+  }
+}

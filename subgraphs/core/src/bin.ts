@@ -1,0 +1,83 @@
+/** A core process: reads its configuration, connects, serves over HTTP and WebSocket, drains on SIGTERM and SIGINT. */
+import { createVerifier } from '@rhizome/authz';
+import { isDomainError } from '@rhizome/errors';
+import { createLogger, type Logger } from '@rhizome/log';
+import { connectMongo, createIds, systemClock } from '@rhizome/mongo';
+import { serveSubgraph } from '@rhizome/subgraph';
+import { buildCore, type Core } from './app.js';
+import { readConfig, shownConfig, trustedIssuers, type ProcessConfig } from './config.js';
+
+type Mongo = Awaited<ReturnType<typeof connectMongo>>;
+
+async function main(): Promise<void> {
+  const config = readConfig();
+  const log = createLogger({ name: 'core', level: config.logLevel === 'fatal' ? 'error' : config.logLevel });
+  log.info({ config: shownConfig(config) }, 'configuration');
+  const mongo = await connectMongo({ uri: config.mongoUri, appName: 'rhizome-core' });
+  let ownUrl: string | undefined;
+  const core = buildCore({
+    db: mongo.db(config.database),
+    clock: systemClock,
+    ids: createIds(),
+    log,
+    config: { advertisedUrl: () => config.advertisedUrl ?? ownUrl, events: config.events, broker: config.broker },
+  });
+  const served = await serve(config, core, mongo, log);
+  // An address that only this host understands is of no use to others, but does no harm where there are none.
+  if (!isWildcard(config.host)) ownUrl = served.url;
+  const stop = async (signal: string): Promise<void> => {
+    log.info({ signal }, 'draining');
+    await served.close();
+    await core.stop();
+    await mongo.close();
+    log.info('ended');
+  };
+  onEnd(stop, log);
+  await core.start();
+}
+
+function serve(config: ProcessConfig, core: Core, mongo: Mongo, log: Logger) {
+  return serveSubgraph({
+    subgraph: core.subgraph,
+    verifier: createVerifier({ issuers: trustedIssuers(config), audience: config.audience }),
+    log,
+    host: config.host,
+    port: config.port,
+    introspection: config.introspection,
+    drainMs: config.drainSeconds * 1000,
+    readiness: async () => {
+      const isReached = await mongo.db('admin').command({ ping: 1 }, { timeoutMS: 2000 }).then(() => true, () => false);
+      const isFollowing = core.ready();
+      const checks = { mongo: isReached ? 'reached' : 'not reached', events: isFollowing ? 'followed, counts known' : 'not followed' };
+      return { ready: isReached && isFollowing, checks };
+    },
+  });
+}
+
+function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
+}
+
+/** Ends once, in order, and then for sure: a second signal ends at once. */
+function onEnd(stop: (signal: string) => Promise<void>, log: Logger): void {
+  let isEnding = false;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (isEnding) process.exit(1);
+      isEnding = true;
+      stop(signal).then(
+        () => process.exit(0),
+        (err: unknown) => {
+          log.error({ err }, 'could not end in order');
+          process.exit(1);
+        },
+      );
+    });
+  }
+}
+
+main().catch((error: unknown) => {
+  const text = isDomainError(error) ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`core: ${text}\n`);
+  process.exit(1);
+});

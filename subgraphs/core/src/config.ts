@@ -1,0 +1,78 @@
+/** The configuration of a core process: environment over a YAML file over defaults. */
+import { readFileSync } from 'node:fs';
+import type { TrustedIssuer } from '@rhizome/authz';
+import { type DeepReadonly, loadConfig, redact, z } from '@rhizome/config';
+import { DomainError } from '@rhizome/errors';
+
+const issuer = z
+  .strictObject({
+    issuer: z.string().min(1),
+    jwksUri: z.url().optional(),
+    jwksFile: z.string().min(1).optional(),
+  })
+  .refine(({ jwksUri, jwksFile }) => (jwksUri === undefined) !== (jwksFile === undefined), {
+    message: 'expected either jwksUri or jwksFile beside the issuer',
+  });
+
+const schema = z.strictObject({
+  mongoUri: z.string().regex(/^mongodb(\+srv)?:\/\//, 'expected a connection string that begins with mongodb:// or mongodb+srv://'),
+  database: z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,62}$/, 'expected 1 to 63 letters, digits, "_", "-"').default('core'),
+  host: z.string().min(1).default('127.0.0.1'),
+  port: z.int().min(0).max(65_535).default(4101),
+  /** Where other core processes reach this one; its own address unless given. */
+  advertisedUrl: z.url().optional(),
+  issuers: z.array(issuer).min(1),
+  audience: z.string().min(1).default('rhizome'),
+  introspection: z.boolean().default(false),
+  drainSeconds: z.int().min(1).max(600).default(10),
+  logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  events: z
+    .strictObject({
+      ringSize: z.int().min(1000).max(10_000_000).default(131_072),
+      bufferSize: z.int().min(10).max(1_000_000).default(4096),
+      countsSaveMs: z.int().min(100).max(600_000).default(5000),
+    })
+    .prefault({}),
+  broker: z
+    .strictObject({
+      leaseMs: z.int().min(1000).max(60_000).default(5000),
+      renewMs: z.int().min(100).max(20_000).default(1000),
+    })
+    .refine(({ leaseMs, renewMs }) => leaseMs >= 2 * renewMs, { message: 'expected leaseMs of at least twice renewMs' })
+    .prefault({}),
+});
+
+/** The configuration of a core process. */
+export type ProcessConfig = DeepReadonly<z.output<typeof schema>>;
+
+const secrets = ['mongoUri'];
+
+/**
+ * Reads the configuration; variables begin with `RHIZOME_CORE_`, and `RHIZOME_CORE_CONFIG` names the YAML file.
+ * @throws DomainError CONFIG_INVALID with every fault
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): ProcessConfig {
+  const { RHIZOME_CORE_CONFIG: file, ...variables } = env;
+  return loadConfig({ schema, env: variables, prefix: 'RHIZOME_CORE_', secrets, ...(file ? { file } : {}) });
+}
+
+/** The configuration for a log line. */
+export function shownConfig(config: ProcessConfig): Record<string, unknown> {
+  return redact(config, secrets);
+}
+
+/** The issuers whose tokens are taken. @throws DomainError CONFIG_INVALID for a file of keys that cannot be read */
+export function trustedIssuers({ issuers }: ProcessConfig): TrustedIssuer[] {
+  return issuers.map(({ issuer: name, jwksUri, jwksFile }) =>
+    jwksFile === undefined ? { issuer: name, ...(jwksUri ? { jwksUri } : {}) } : { issuer: name, jwks: readKeys(name, jwksFile) },
+  );
+}
+
+function readKeys(name: string, file: string): NonNullable<TrustedIssuer['jwks']> {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Exclude<TrustedIssuer['jwks'], undefined>;
+  } catch (cause) {
+    const text = `issuers: the keys of "${name}" cannot be read from ${file}; expected a JSON Web Key Set`;
+    throw new DomainError('CONFIG_INVALID', text, { field: 'issuers', value: file }, { cause });
+  }
+}

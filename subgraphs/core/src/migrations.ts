@@ -1,0 +1,28 @@
+/** The steps that bring a database to the shape that this version expects, in order; each is run once. */
+import { ensureCollections, type CollectionDefinition, type Migration } from '@rhizome/mongo';
+import { countSnapshotsCollection } from './events/counts/count-snapshot.document.js';
+import { experimentsCollection } from './experiments/experiment.document.js';
+import { jobCollections } from './jobs/stores.repository.js';
+import { queuesCollection } from './queues/queue.document.js';
+import { sharesCollection } from './shares/share.document.js';
+import { fleetCollections } from './workers/fleet.module.js';
+
+/** All collections of core. */
+export const coreCollections: readonly CollectionDefinition[] = [
+  experimentsCollection,
+  sharesCollection,
+  queuesCollection,
+  ...jobCollections,
+  ...fleetCollections,
+  countSnapshotsCollection,
+] as readonly CollectionDefinition[];
+
+/** All steps. A released one is never changed; the next one gets the next number. */
+export const coreMigrations: readonly Migration[] = [
+  {
+    id: '0001-initial-collections',
+    up: async (db) => {
+      await ensureCollections(db, coreCollections);
+    },
+  },
+];
