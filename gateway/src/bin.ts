@@ -1,0 +1,89 @@
+import { createVerifier } from '@rhizome/authz';
+import { isDomainError } from '@rhizome/errors';
+import { createLogger, type Logger } from '@rhizome/log';
+import { collectDefaultMetrics } from 'prom-client';
+import { buildGateway, builtPages, type GatewayOptions } from './app.js';
+import { type GatewayConfig, readCommandLine, readSupergraphFile } from './config.js';
+import { serveGateway, type ServedGateway } from './serve.js';
+import { createHttpTransport, createWebSocketSubscriptions, type TransportFactory } from './transports/index.js';
+
+async function main(): Promise<void> {
+  const command = readCommandLine(process.argv.slice(2), process.env);
+  if ('help' in command) {
+    process.stdout.write(command.help);
+    return;
+  }
+  const { config } = command;
+  const log = createLogger({ name: 'gateway', level: config.logLevel });
+  const gateway = await buildGateway(optionsOf(config, log));
+  collectDefaultMetrics({ register: gateway.metrics.registry });
+  const served = await serveGateway(gateway, { host: config.host, port: config.port });
+  log.info({ url: served.url, subgraphs: gateway.subgraphs }, 'serving');
+  process.stdout.write(`rhizome-gateway: ${served.url}\n`);
+  stopOnSignal(served, config, log);
+}
+
+function optionsOf(config: GatewayConfig, log: Logger): GatewayOptions {
+  const { limits, introspection, openMetrics, uncodedMessages, audience } = config;
+  const timeouts = Object.entries(config.subgraphs).flatMap(([name, { timeoutMs }]) =>
+    timeoutMs === undefined ? [] : [[name, timeoutMs] as const],
+  );
+  const { documentTokens, subgraphTimeoutMs, ...gatewayLimits } = limits;
+  return {
+    supergraphSdl: readSupergraphFile(config.supergraph),
+    transports: overNetwork(config),
+    verifier: config.auth === 'off' ? undefined : createVerifier({ issuers: config.issuers, audience }),
+    log,
+    limits: set(gatewayLimits),
+    engineLimits: { ...set({ documentTokens, subgraphTimeoutMs }), subgraphTimeoutsMs: Object.fromEntries(timeouts) },
+    introspection,
+    openMetrics,
+    uncodedMessages,
+    staticRoot: config.graphiql ? builtPages : undefined,
+  };
+}
+
+/** What is set, so that defaults hold for the rest. */
+function set<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}
+
+function overNetwork({ subgraphs }: GatewayConfig): TransportFactory {
+  return (subgraph, address) => {
+    const elsewhere = subgraphs[subgraph];
+    const url = elsewhere?.url ?? address;
+    const webSocketUrl = elsewhere?.webSocketUrl ?? url.replace(/^http/, 'ws');
+    const subscriptions = createWebSocketSubscriptions({ subgraph, url: webSocketUrl });
+    return createHttpTransport({ subgraph, url, subscriptions });
+  };
+}
+
+/** A second signal ends the process at once. */
+function stopOnSignal(served: ServedGateway, { drainMs }: GatewayConfig, log: Logger): void {
+  let isStopping = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (isStopping) process.exit(1);
+    isStopping = true;
+    log.info({ signal }, 'shutting down');
+    served.close(drainMs).then(
+      () => {
+        log.info('stopped');
+        process.exit(0);
+      },
+      (error: unknown) => {
+        log.error({ err: error }, 'shutdown failed');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+main().catch((error: unknown) => {
+  const text = isDomainError(error) ? error.message : error instanceof Error ? error.stack : String(error);
+  process.stderr.write(`rhizome-gateway: ${text}\n`);
+  process.exit(1);
+});

@@ -1,0 +1,146 @@
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { type DeepReadonly, loadConfig, z } from '@rhizome/config';
+import { DomainError } from '@rhizome/errors';
+import { isLoopback } from './policy/index.js';
+
+const positive = z.number().int().positive();
+
+const schema = z.object({
+  /** Address to listen on. */
+  host: z.string().min(1).default('127.0.0.1'),
+  /** Port to listen on; 0 takes a free one. */
+  port: z.number().int().min(0).max(65_535).default(4000),
+  /** Path of a Federation 2 supergraph. */
+  supergraph: z.string().min(1),
+  /** `off` asks nobody who they are, and is taken on the loopback interface only. */
+  auth: z.enum(['jwt', 'off']).default('jwt'),
+  /** Whose tokens are taken. */
+  issuers: z.array(z.strictObject({ issuer: z.string().min(1), jwksUri: z.url() })).default([]),
+  /** The `aud` that tokens must carry. */
+  audience: z.string().min(1).default('rhizome'),
+  /** Who may ask for the schema. */
+  introspection: z.enum(['token', 'open', 'off']).default('token'),
+  /** Whether `/metrics` is open to those without a token. */
+  openMetrics: z.boolean().default(false),
+  /** Whether GraphiQL is served. */
+  graphiql: z.boolean().default(true),
+  /** Whether messages of subgraph errors without a code reach clients. */
+  uncodedMessages: z.boolean().default(false),
+  logLevel: z.enum(['error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  /** How long a shutdown waits for running operations, in milliseconds. */
+  drainMs: z.number().int().min(0).max(600_000).default(3000),
+  /** Subgraphs that are elsewhere than the supergraph says. */
+  subgraphs: z
+    .record(
+      z.string(),
+      z.strictObject({
+        url: z.url().optional(),
+        /** Default: the URL with `ws` for `http`. */
+        webSocketUrl: z.url().optional(),
+        timeoutMs: positive.optional(),
+      }),
+    )
+    .default({}),
+  limits: z
+    .object({
+      bodyBytes: positive.optional(),
+      depth: positive.optional(),
+      aliases: positive.optional(),
+      rootFields: positive.optional(),
+      directives: positive.optional(),
+      documentTokens: positive.optional(),
+      streams: positive.optional(),
+      streamsPerSubject: positive.optional(),
+      bufferedEvents: positive.optional(),
+      bufferedCharacters: positive.optional(),
+      reopenForMs: positive.optional(),
+      keepAliveMs: positive.optional(),
+      subgraphTimeoutMs: positive.optional(),
+    })
+    .default({}),
+});
+
+/** How the gateway's process is set up. */
+export type GatewayConfig = DeepReadonly<z.output<typeof schema>>;
+
+/** What the command line asks for. */
+export type CommandLine = { readonly help: string } | { readonly config: GatewayConfig };
+
+const usage = `Usage: rhizome-gateway --supergraph FILE [--port N] [--host ADDRESS] [--no-auth] [--config FILE]
+
+Serves a Federation 2 supergraph: GraphQL over HTTP, event streams and WebSocket at /graphql, GraphiQL at /graphiql.
+
+  --supergraph FILE  the supergraph, with the addresses of its subgraphs
+  --port N           port to listen on (4000; 0 takes a free one)
+  --host ADDRESS     address to listen on (127.0.0.1)
+  --no-auth          ask nobody who they are; on the loopback interface only
+  --config FILE      YAML with all settings; variables RHIZOME_GATEWAY_… win over it, options over both
+`;
+
+/**
+ * Reads options over environment over file over defaults.
+ * @throws DomainError CONFIG_INVALID with all faults
+ */
+export function readCommandLine(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): CommandLine {
+  const options = parseOptions(args);
+  if (options.help) return { help: usage };
+  const given = {
+    RHIZOME_GATEWAY_SUPERGRAPH: options.supergraph,
+    RHIZOME_GATEWAY_PORT: options.port,
+    RHIZOME_GATEWAY_HOST: options.host,
+    RHIZOME_GATEWAY_AUTH: options['no-auth'] ? 'off' : undefined,
+  };
+  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const config = loadConfig({
+    schema,
+    env: { ...env, ...set },
+    prefix: 'RHIZOME_GATEWAY_',
+    file: options.config ?? env['RHIZOME_GATEWAY_CONFIG'],
+  });
+  checkIdentities(config);
+  return { config };
+}
+
+function parseOptions(args: readonly string[]) {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        supergraph: { type: 'string' },
+        port: { type: 'string' },
+        host: { type: 'string' },
+        config: { type: 'string' },
+        'no-auth': { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+    return values;
+  } catch (error) {
+    throw new DomainError('CONFIG_INVALID', `${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
+  }
+}
+
+function checkIdentities({ auth, host, issuers }: GatewayConfig): void {
+  if (auth === 'off' && !isLoopback(host)) {
+    const text = `Without identities a gateway listens on the loopback interface only, not on ${host}`;
+    throw new DomainError('CONFIG_INVALID', text, { field: 'auth', value: 'off', expected: 'jwt, or host 127.0.0.1' });
+  }
+  if (auth === 'jwt' && issuers.length === 0) {
+    const text = 'No issuer of tokens is set: set issuers (RHIZOME_GATEWAY_ISSUERS), or start with --no-auth';
+    throw new DomainError('CONFIG_INVALID', text, { field: 'issuers', value: [], expected: '[{issuer, jwksUri}]' });
+  }
+}
+
+/** @throws DomainError CONFIG_INVALID when the file cannot be read */
+export function readSupergraphFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const text = `supergraph: ${path} cannot be read (${error instanceof Error ? error.message : String(error)})`;
+    throw new DomainError('CONFIG_INVALID', text, { field: 'supergraph', value: path, expected: 'a file' });
+  }
+}
