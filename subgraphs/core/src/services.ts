@@ -12,6 +12,7 @@ import type { JobsService } from './jobs/jobs.service.js';
 import type { SubmitService } from './jobs/submit.service.js';
 import type { QueuesService } from './queues/queues.service.js';
 import type { SharesService, ShareUsage } from './shares/shares.service.js';
+import type { FleetServices } from './workers/fleet.module.js';
 import type { TasksService } from './tasks/tasks.service.js';
 import type { WorkersService } from './workers/workers.service.js';
 
@@ -21,6 +22,8 @@ export interface CoreServices {
   readonly shares: SharesService;
   readonly queues: QueuesService;
   readonly events: EventsService;
+  /** The broker and the workers. */
+  readonly fleet: FleetServices;
   /** What is granted to shares now, from the broker's ledger; one answer a path. */
   readonly shareUsage: (paths: readonly string[]) => Promise<readonly (ShareUsage | null)[]>;
   /** Reads of jobs. */

@@ -29,8 +29,8 @@ export interface LeadershipOptions {
   readonly log: Logger;
   /** Names this process. */
   readonly holder: string;
-  /** Where this process takes GraphQL calls; left out where it is alone. */
-  readonly url?: string | undefined;
+  /** Where this process takes GraphQL calls, asked when it begins to lead; nowhere where it is alone. */
+  readonly url?: (() => string | undefined) | undefined;
   readonly ttlMs: number;
   readonly renewMs: number;
 }
@@ -73,7 +73,7 @@ export class BrokerLeadership implements Leadership {
   }
 
   leaderUrl(): string | undefined {
-    return this.isLeader() ? this.#options.url : this.#leaderUrl;
+    return this.isLeader() ? this.#options.url?.() : this.#leaderUrl;
   }
 
   onGained(listener: (signal: AbortSignal, epoch: number) => void): () => void {
@@ -149,7 +149,8 @@ export class BrokerLeadership implements Leadership {
   }
 
   async #tryToLead(asked: number): Promise<void> {
-    const { leases, holder, url, log } = this.#options;
+    const { leases, holder, log } = this.#options;
+    const url = this.#options.url?.();
     const lease = await leases.take(holder, url);
     if (!lease) {
       this.#leaderUrl = (await leases.current())?.url;

@@ -41,8 +41,8 @@ export interface AcquireOptions {
   readonly leadership: Pick<Leadership, 'leaderUrl'>;
   readonly registry: Pick<WorkerRegistry, 'find'>;
   readonly forward: (url: string, call: ForwardedCall) => Promise<ForwardedAnswer>;
-  /** Where this process takes calls; left out where it is alone. */
-  readonly ownUrl?: string | undefined;
+  /** Where this process takes calls; nowhere where it is alone. */
+  readonly ownUrl?: (() => string | undefined) | undefined;
 }
 
 /** See the head of this file. */
@@ -82,7 +82,7 @@ export class AcquireService {
   async #handOn(spec: AcquireSpec, { principal, requestId, signal, isForwarded }: AcquireCaller): Promise<AcquireResult> {
     const { leadership, forward, ownUrl } = this.#options;
     const url = leadership.leaderUrl();
-    if (isForwarded || url === undefined || url === ownUrl) {
+    if (isForwarded || url === undefined || url === ownUrl?.()) {
       throw new DomainError('LEADER_UNAVAILABLE', 'No broker leads at the moment; ask again in a few seconds');
     }
     const answer = await forward(url, { input: { ...spec }, token: principal.token, requestId, signal });

@@ -63,7 +63,7 @@ export async function startFleet(db: TestDatabase, setup: FleetSetup = {}): Prom
     watched: ['workers'],
   });
   const fleet = buildFleet({
-    db, clock, ids, log, writer, feed: events, queues: () => queues, shares: () => shares, url,
+    db, clock, ids, log, writer, feed: events, queues: () => queues, shares: () => shares, url: () => url,
     ...(storeTime ? { storeTime } : {}),
     ...rest,
   });

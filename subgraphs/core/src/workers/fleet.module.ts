@@ -47,7 +47,7 @@ export interface FleetOptions {
   /** Calls the listener when queues or shares changed; returns how to stop. */
   readonly onDirectoryChanged?: (listener: () => void) => () => void;
   /** Where this process takes GraphQL calls of other core processes, asked when it is needed; left out where it is alone. */
-  readonly url?: string | (() => string | undefined) | undefined;
+  readonly url?: (() => string | undefined) | undefined;
   readonly brokerTtlMs?: number;
   readonly brokerRenewMs?: number;
   readonly graceMs?: number;
@@ -85,12 +85,8 @@ export function buildFleet(options: FleetOptions): FleetModule {
   const { clock, ids, log, writer, feed, brokerTtlMs = 5000, brokerRenewMs = 1000 } = options;
   const parts = makeParts(options);
   const { view, registry, leases, workers, brokerJobs, brokerLeases, classes } = parts;
-  const urlOf = (): string | undefined => (typeof options.url === 'function' ? options.url() : options.url);
   const leadership = new BrokerLeadership({
-    leases: brokerLeases, clock, log, holder: ids.next('core'), ttlMs: brokerTtlMs, renewMs: brokerRenewMs,
-    get url() {
-      return urlOf();
-    },
+    leases: brokerLeases, clock, log, holder: ids.next('core'), url: options.url, ttlMs: brokerTtlMs, renewMs: brokerRenewMs,
   });
   const sendBack = new SendBack({ jobs: brokerJobs, writer, clock, log });
   const broker = new BrokerService({ view, classes, jobs: brokerJobs, leadership, writer, sendBack, feed, clock, ids, log });
@@ -108,12 +104,7 @@ export function buildFleet(options: FleetOptions): FleetModule {
     commands,
     reports: new ReportsService({ registry, ledger, jobs: brokerJobs, writer, clock }),
     holder: new JobHolder({ registry, ledger, jobs: brokerJobs }),
-    acquire: new AcquireService({
-      broker, leadership, registry, forward: forwardAcquire,
-      get ownUrl() {
-        return urlOf();
-      },
-    }),
+    acquire: new AcquireService({ broker, leadership, registry, forward: forwardAcquire, ownUrl: options.url }),
     workers: new WorkersService({
       workers, leases, registry, clock, ids, log,
       heartbeats: new Heartbeats(leases),
