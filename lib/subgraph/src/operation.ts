@@ -1,14 +1,20 @@
 import {
+  BREAK,
   createSourceEventStream,
   type DocumentNode,
   execute,
   type ExecutionResult,
   getOperationAST,
   GraphQLError,
-  type GraphQLSchema,
+  GraphQLScalarType,
+  GraphQLSchema,
+  Kind,
+  type OperationDefinitionNode,
   type OperationTypeNode,
   validate,
+  visit,
 } from 'graphql';
+import { getVariableValues } from 'graphql/execution/values.js';
 import { type CompiledQuery, compileQuery, isCompiledQuery } from 'graphql-jit';
 import { DomainError } from '@rhizome/errors';
 import type { SubgraphContext } from './context.js';
@@ -40,11 +46,13 @@ export type ExecutionMode = 'jit' | 'interpreted';
 /** Compiles each document once; what was made of it lives as long as the document does. */
 export class OperationCompiler {
   readonly #schema: GraphQLSchema;
+  readonly #compilable: GraphQLSchema;
   readonly #mode: ExecutionMode;
   readonly #compiled = new WeakMap<DocumentNode, Map<string, CompiledOperation | InvalidOperation>>();
 
   constructor(schema: GraphQLSchema, mode: ExecutionMode) {
     this.#schema = schema;
+    this.#compilable = withCoercedScalar(schema);
     this.#mode = mode;
   }
 
@@ -71,22 +79,51 @@ export class OperationCompiler {
     const args = { schema: this.#schema, document, operationName };
     return {
       kind: node.operation,
-      run: this.#runner(document, operationName),
+      run: this.#runner(document, node),
       open: (contextValue, variableValues) =>
         createSourceEventStream({ ...args, contextValue, variableValues }),
     };
   }
 
-  #runner(document: DocumentNode, operationName: string | undefined): CompiledOperation['run'] {
-    const compiled = this.#mode === 'jit' ? compileToCode(this.#schema, document, operationName) : undefined;
-    if (compiled) {
-      return async (event, context, variables) =>
-        wholeErrors(await compiled.query(event, context, variables));
-    }
+  #runner(document: DocumentNode, node: OperationDefinitionNode): CompiledOperation['run'] {
+    const operationName = node.name?.value;
     const schema = this.#schema;
-    return (rootValue, contextValue, variableValues) =>
-      execute({ schema, document, operationName, rootValue, contextValue, variableValues });
+    const compiled =
+      this.#mode === 'jit' ? compileToCode(this.#compilable, document, operationName) : undefined;
+    if (!compiled) {
+      return (rootValue, contextValue, variableValues) =>
+        execute({ schema, document, operationName, rootValue, contextValue, variableValues });
+    }
+    const definitions = node.variableDefinitions ?? [];
+    return async (event, context, variables) => {
+      const { coerced, errors } = getVariableValues(schema, definitions, variables, { maxErrors: 50 });
+      if (errors) return { errors };
+      return wholeErrors(await compiled.query(event, context, coerced));
+    };
   }
+}
+
+const coercedName = 'rhizome__Coerced';
+
+/**
+ * The schema with one more scalar, that takes a value as it is. Variables are coerced by graphql-js, which knows default values of
+ * non-null input fields and `@oneOf`; the compiler's own coercion knows neither, so its documents declare their variables with this type.
+ */
+function withCoercedScalar(schema: GraphQLSchema): GraphQLSchema {
+  const config = schema.toConfig();
+  const scalar = new GraphQLScalarType({ name: coercedName, parseValue: (value) => value });
+  return new GraphQLSchema({ ...config, types: [...config.types, scalar], assumeValid: true });
+}
+
+/** The document with all its variables declared as already coerced, and absent where they are. */
+function withCoercedVariables(document: DocumentNode): DocumentNode {
+  return visit(document, {
+    VariableDefinition: (definition) => ({
+      ...definition,
+      type: { kind: Kind.NAMED_TYPE, name: { kind: Kind.NAME, value: coercedName } } as const,
+      defaultValue: undefined,
+    }),
+  });
 }
 
 /** The operation as code; undefined for the few that the compiler does not know how to do. */
@@ -95,12 +132,27 @@ function compileToCode(
   document: DocumentNode,
   operationName: string | undefined,
 ): CompiledQuery | undefined {
+  // The compiler writes null where an absent variable stands in an input object, and loses the field's default value.
+  if (hasVariableInObject(document)) return undefined;
   try {
-    const compiled = compileQuery(schema, document, operationName, { disablingCapturingStackErrors: true });
+    const compiled = compileQuery(schema, withCoercedVariables(document), operationName, {
+      disablingCapturingStackErrors: true,
+    });
     return isCompiledQuery(compiled) ? compiled : undefined;
   } catch {
     return undefined;
   }
+}
+
+function hasVariableInObject(document: DocumentNode): boolean {
+  let found = false;
+  visit(document, {
+    ObjectField: (field) => {
+      visit(field, { Variable: () => void (found = true) });
+      return found ? BREAK : undefined;
+    },
+  });
+  return found;
 }
 
 /** Errors of compiled code lack what every GraphQLError has: its extensions. */
