@@ -170,6 +170,8 @@ class BuiltGateway implements Gateway {
     // What is at the door already is let in; what comes after this turn finds it closed.
     await nextTurn();
     this.#hub.shutDown('resumable');
+    // Last words pass through the protocol's layers before their sockets may close.
+    await nextTurn();
     await this.#operations.idle(drainMs);
     await this.#sockets.close(socketGraceMs);
     this.#hub.shutDown('all');

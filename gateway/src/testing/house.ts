@@ -4,7 +4,7 @@ import type { Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { silentLogger } from '@rhizome/log';
 import { compose } from '@rhizome/schema';
-import { buildSubgraph, createInProcess, entity, type InProcessSubgraph, type SubgraphContext } from '@rhizome/subgraph';
+import { buildSubgraph, createInProcess, entity, type InProcessSubgraph, type SubgraphContext, type SubgraphSchema } from '@rhizome/subgraph';
 import { leftovers, testPrincipal, type TestTokens, testTokens } from '@rhizome/testkit';
 import { type DocumentNode, parse } from 'graphql';
 import { buildGateway, type Gateway, type GatewayOptions } from '../app.js';
@@ -68,19 +68,13 @@ export async function startHouse(options: HouseOptions = {}): Promise<House> {
   const state = { finishers: [] as (() => void)[] };
   const slow = { waiting: 0, aborted: 0 };
   const asked = new Map<string, number>();
-  const subgraphs = new Map([
-    ['alpha', alpha({ log, state, slow, asked })],
-    ['beta', beta()],
-  ]);
-  const supergraph: House['supergraph'] = (extraField = '') => {
-    const sdls = [
-      ['alpha', sharedSdl + alphaSdl.replace('EXTRA', extraField)],
-      ['beta', sharedSdl + betaSdl],
-    ] as const;
-    const composed = compose(sdls.map(([name, sdl]) => ({ name, sdl, url: `http://${name}.test/graphql` })));
-    if (!composed.ok) throw new Error(JSON.stringify(composed.faults));
-    return composed.supergraphSdl;
-  };
+  const subgraphs = new Map(
+    houseSubgraphs({ log, state, slow, asked }).map((subgraph) => [
+      subgraph.name,
+      createInProcess({ subgraph, log: silentLogger() }),
+    ]),
+  );
+  const supergraph: House['supergraph'] = (extraField) => houseSupergraph((name) => `http://${name}.test/graphql`, extraField);
   const { noAuth = false, ...rest } = options;
   const transports: TransportFactory = (name) => {
     const transport = createInProcessTransport(found(subgraphs, name));
@@ -109,6 +103,17 @@ export async function startHouse(options: HouseOptions = {}): Promise<House> {
   };
 }
 
+/** The supergraph of a house whose subgraphs have these addresses. */
+export function houseSupergraph(urlOf: (name: string) => string, extraField = ''): string {
+  const sdls = [
+    ['alpha', sharedSdl + alphaSdl.replace('EXTRA', extraField)],
+    ['beta', sharedSdl + betaSdl],
+  ] as const;
+  const composed = compose(sdls.map(([name, sdl]) => ({ name, sdl, url: urlOf(name) })));
+  if (!composed.ok) throw new Error(JSON.stringify(composed.faults));
+  return composed.supergraphSdl;
+}
+
 function found(subgraphs: ReadonlyMap<string, InProcessSubgraph>, name: string): InProcessSubgraph {
   const subgraph = subgraphs.get(name);
   if (!subgraph) throw new Error(`no subgraph ${name}`);
@@ -125,7 +130,8 @@ function asAnybody(transport: Transport): Transport {
   };
 }
 
-interface Parts {
+/** What the subgraphs of a house work on. */
+export interface HouseParts {
   readonly log: EventLog;
   readonly state: { finishers: (() => void)[] };
   readonly slow: { waiting: number; aborted: number };
@@ -134,7 +140,12 @@ interface Parts {
 
 const open = { open: 'a test' } as const;
 
-function alpha(parts: Parts): InProcessSubgraph {
+/** The subgraphs of a house. */
+export function houseSubgraphs(parts: HouseParts): SubgraphSchema[] {
+  return [alpha(parts), beta()];
+}
+
+function alpha(parts: HouseParts): SubgraphSchema {
   const { log, state, slow, asked } = parts;
   const count = (field: string): void => void asked.set(field, (asked.get(field) ?? 0) + 1);
   const items = entity({ type: 'Item', key: 'id', load: async (ids) => ids.map((id) => item(String(id))) });
@@ -186,7 +197,7 @@ function alpha(parts: Parts): InProcessSubgraph {
       seenBy: (_parent: unknown, _args: unknown, { principal }: SubgraphContext) => principal.subject,
     },
   };
-  return inProcess('alpha', alphaSdl.replace('EXTRA', 'extra: String'), resolvers, {
+  return build('alpha', alphaSdl.replace('EXTRA', 'extra: String'), resolvers, {
     'Query.item': open,
     'Query.items': open,
     'Query.fails': open,
@@ -201,11 +212,11 @@ function alpha(parts: Parts): InProcessSubgraph {
   });
 }
 
-function beta(): InProcessSubgraph {
+function beta(): SubgraphSchema {
   const labelled = (id: string) =>
     id === 'bad' ? new DomainError('NOT_FOUND', 'there is no label') : { id, label: `label of ${id}` };
   const labels = entity({ type: 'Item', key: 'id', load: async (ids) => ids.map((id) => labelled(String(id))) });
-  return inProcess(
+  return build(
     'beta',
     betaSdl,
     { Item: { __resolveReference: labels.resolveReference } },
@@ -217,14 +228,14 @@ function item(id: string): { id: string; name: string; extra: string } {
   return { id, name: `item ${id}`, extra: 'more' };
 }
 
-function inProcess(
+function build(
   name: string,
   sdl: string,
   resolvers: Parameters<typeof buildSubgraph>[0]['resolvers'],
   policies: Parameters<typeof buildSubgraph>[0]['policies'],
-): InProcessSubgraph {
+): SubgraphSchema {
   const typeDefs: DocumentNode = parse(sharedSdl + sdl);
-  return createInProcess({ subgraph: buildSubgraph({ name, typeDefs, resolvers, policies }), log: silentLogger() });
+  return buildSubgraph({ name, typeDefs, resolvers, policies });
 }
 
 /** The principal of a token. */

@@ -83,6 +83,11 @@ export class RawSocket {
     this.#socket.pause();
   }
 
+  /** Reads again. */
+  resume(): void {
+    this.#socket.resume();
+  }
+
   /** Drops the TCP connection. */
   drop(): void {
     this.#socket.terminate();
