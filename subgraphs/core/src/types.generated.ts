@@ -33,7 +33,7 @@ export type Scalars = {
 /** A worker that asks for work. */
 export type AcquireJobsInput = {
   /** Jobs at most, 1 to 1000. */
-  readonly count?: Scalars['Int']['input'];
+  readonly count?: InputMaybe<Scalars['Int']['input']>;
   /** What is free for them. */
   readonly free: WorkerCapacityInput;
   /** Devices that are free, by UUID. */
@@ -424,7 +424,7 @@ export type FinishJobInput = {
   /** Where the declared outputs are; all of them when FINISHED. */
   readonly outputs?: InputMaybe<ReadonlyArray<JobOutputInput>>;
   /** How far it is. Without declared outputs FINISHED follows at once. */
-  readonly phase?: FinishPhase;
+  readonly phase?: InputMaybe<FinishPhase>;
 };
 
 /** Jobs whose payloads ended well. */
@@ -521,7 +521,7 @@ export type HeartbeatInput = {
   /** What the host is and has, if it changed. */
   readonly hardware?: InputMaybe<WorkerHardwareInput>;
   /** The jobs it holds, with their fences: others are told to be dropped. */
-  readonly jobs?: ReadonlyArray<HeldJobInput>;
+  readonly jobs?: InputMaybe<ReadonlyArray<HeldJobInput>>;
   /** The worker. */
   readonly workerId: Scalars['ID']['input'];
 };
@@ -1358,6 +1358,8 @@ export type ParameterSetInput = {
   readonly dependsOn?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
   /** Each parameter once. */
   readonly parameters: ReadonlyArray<ParameterInput>;
+  /** The variant that the job is made of, by its position in `variants`; the template by default. */
+  readonly variant?: InputMaybe<Scalars['Int']['input']>;
 };
 
 /** One constraint of a job. */
@@ -1955,6 +1957,8 @@ export type SubmitTaskInput = {
   readonly parameterSets?: InputMaybe<ReadonlyArray<ParameterSetInput>>;
   /** What each job is; `{{index}}` is its position from 0. Its name is the template's name with the index where the template does not use it. */
   readonly template: JobInput;
+  /** Other shapes of job that parameter sets may name, at most 20, together at most 4 MiB. */
+  readonly variants?: InputMaybe<ReadonlyArray<TaskVariantInput>>;
 };
 
 /** The task. */
@@ -2126,6 +2130,16 @@ export type TaskStateCount = {
   readonly count: Scalars['Int']['output'];
   /** The state. */
   readonly state: JobState;
+};
+
+/** Another shape of job in the same task. What is given stands in the place of the template's, as a whole. */
+export type TaskVariantInput = {
+  /** The name of its jobs. */
+  readonly name?: InputMaybe<Scalars['String']['input']>;
+  /** What its jobs run. */
+  readonly payload?: InputMaybe<JobPayloadInput>;
+  /** What its jobs ask of a worker. */
+  readonly requirements?: InputMaybe<JobRequirementsInput>;
 };
 
 /** What to change of a queue. What is left out stays. */
@@ -2663,6 +2677,7 @@ export type ResolversTypes = {
   TaskProgressChanged: ResolverTypeWrapper<TaskProgressChangedMapper>;
   TaskState: ResolverTypeWrapper<'EXPANDING' | 'RUNNING' | 'FINISHED' | 'FAILED' | 'CANCELLED'>;
   TaskStateCount: ResolverTypeWrapper<Omit<TaskStateCount, 'state'> & { state: ResolversTypes['JobState'] }>;
+  TaskVariantInput: TaskVariantInput;
   UpdateQueueInput: UpdateQueueInput;
   UpdateQueuePayload: ResolverTypeWrapper<Omit<UpdateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversTypes['Queue']>, userErrors: ReadonlyArray<ResolversTypes['QueueUserError']> }>;
   UserError: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['UserError']>;
@@ -2811,6 +2826,7 @@ export type ResolversParentTypes = {
   TaskProgress: TaskProgressMapper;
   TaskProgressChanged: TaskProgressChangedMapper;
   TaskStateCount: TaskStateCount;
+  TaskVariantInput: TaskVariantInput;
   UpdateQueueInput: UpdateQueueInput;
   UpdateQueuePayload: Omit<UpdateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversParentTypes['Queue']>, userErrors: ReadonlyArray<ResolversParentTypes['QueueUserError']> };
   UserError: ResolversInterfaceTypes<ResolversParentTypes>['UserError'];

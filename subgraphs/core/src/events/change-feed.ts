@@ -9,11 +9,11 @@ import { toJobEvent } from './job-event.js';
 /** Where to begin: after a place, or at a time of the store (events of that very time come again). */
 export type FeedStart = { readonly after: string } | { readonly at: Timestamp };
 
-/** What is read at once. Both lists may be empty: then only the place went on. */
+/** What is read at once. Both lists may be empty: the stream is alive, and its place may have gone on. */
 export interface FeedBatch {
   readonly events: readonly JobEvent[];
   readonly notices: readonly DocumentNotice[];
-  /** Everything up to here was read. */
+  /** Everything up to here was read. Never the place of a notice: one can go on from here also without asking for notices. */
   readonly position: string;
 }
 
@@ -47,7 +47,7 @@ export async function* readFeed(options: FeedOptions): AsyncGenerator<FeedBatch,
     maxAwaitTimeMS: awaitMs,
     ...('after' in start ? { resumeAfter: { _data: start.after } } : { startAtOperationTime: start.at }),
   });
-  const reader = new Reader(stream);
+  const reader = new Reader(stream, 'after' in start ? start.after : undefined);
   const stop = (): void => reader.stop();
   signal.addEventListener('abort', stop, { once: true });
   try {
@@ -90,14 +90,17 @@ class Reader {
   #events: JobEvent[] = [];
   #notices: DocumentNotice[] = [];
   #position: string | undefined;
+  /** Of the last notice. A stream that is filtered otherwise cannot be resumed there. */
+  #noticePlace: string | undefined;
   #hasNews = false;
   #isStopped = false;
   #failure: { readonly error: unknown } | undefined;
   #wakeTaker: (() => void) | undefined;
   #wakeReader: (() => void) | undefined;
 
-  constructor(stream: ChangeStream) {
+  constructor(stream: ChangeStream, position: string | undefined) {
     this.#stream = stream;
+    this.#position = position;
   }
 
   stop(): void {
@@ -135,7 +138,7 @@ class Reader {
     while (!this.#isStopped) {
       const change = await this.#stream.tryNext();
       if (change) this.#put(change);
-      else this.#moveTo((this.#stream.resumeToken as { _data?: string } | null)?._data);
+      else this.#moveOn((this.#stream.resumeToken as { _data?: string } | null)?._data);
       // The taker is woken in a turn of its own: what the driver has in its buffer comes with this batch.
       sinceTurn += 1;
       if (sinceTurn >= turnEvery || !change) {
@@ -151,17 +154,27 @@ class Reader {
   #put(change: Document): void {
     const token = (change['_id'] as { _data: string })._data;
     const { id, last, collection } = change as { id?: unknown; last?: Document; collection?: string };
-    if (typeof id === 'string' && collection) this.#notices.push({ collection, id });
-    else if (typeof id === 'string' && last) this.#events.push(toJobEvent(token, id, last));
-    this.#moveTo(token);
+    if (typeof id === 'string' && collection) {
+      this.#notices.push({ collection, id });
+      this.#noticePlace = token;
+    } else if (typeof id === 'string' && last) {
+      this.#events.push(toJobEvent(token, id, last));
+      this.#position = token;
+    }
+    this.#tell();
   }
 
-  #moveTo(position: string | undefined): void {
-    if (position === undefined || position === this.#position) return;
-    this.#position = position;
-    if (this.#hasNews) return;
+  /** The server tells how far it has looked: a place between events, or still that of the last one. */
+  #moveOn(place: string | undefined): void {
+    if (place !== undefined && place !== this.#noticePlace) this.#position = place;
+    this.#tell();
+  }
+
+  #tell(): void {
     this.#hasNews = true;
     const wake = this.#wakeTaker;
-    if (wake) setImmediate(wake);
+    if (!wake || this.#position === undefined) return;
+    this.#wakeTaker = undefined;
+    setImmediate(wake);
   }
 }

@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { isDomainError } from '@rhizome/errors';
 import { type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
 import { encodeCursor } from './cursor.js';
@@ -68,6 +68,8 @@ afterEach(async () => {
   await Promise.all(told.map((subscriber) => subscriber.close()));
   await jobs.close();
 });
+
+jest.setTimeout(60_000);
 
 describe('a subscriber', () => {
   test('is told the cursor alone first, then each transition in order, with what the event knows', async () => {
@@ -177,6 +179,25 @@ describe('a cursor', () => {
       expect(new Set(ends)).toEqual(new Set(moved));
     }
     await stop();
+  });
+
+  test('got while other documents were written is as good as any', async () => {
+    const { events, stop } = await startEvents(db);
+    const queues = db.collection<{ _id: string }>('queues');
+    const cursors: string[] = [];
+    for (let round = 0; round < 3; round++) {
+      await queues.insertOne({ _id: `queue_${round}` });
+      cursors.push((await tell(events).opened()).cursor);
+    }
+    const ids = await jobs.submit(1);
+    await stop();
+    const again = await startEvents(db);
+    for (const cursor of cursors) {
+      const resumed = tell(again.events, {}, cursor);
+      await resumed.until(1);
+      expect(resumed.lines).toEqual([`${ids[0]} null ACTIVATED`]);
+    }
+    await again.stop();
   });
 
   const soon = Math.floor(Date.now() / 1000).toString(16).toUpperCase();
