@@ -150,9 +150,12 @@ function jobAt(
   place: { readonly id: string; readonly dependsOn: readonly string[]; readonly waitingFor: readonly string[] },
   now: Date,
 ): JobDocument {
-  const { template, createdAt, experiment, owner, share, priority, labels } = task;
-  const { name, payload } = fillIn(template, index, set?.parameters ?? {});
-  const { requirements, classId, retry } = template;
+  const { template, variants = [], createdAt, experiment, owner, share, priority, labels } = task;
+  const shape = set?.variant === undefined ? template : variants[set.variant];
+  if (!shape) throw new Error(`task ${task._id}: job ${index} is of variant ${set?.variant}, which is not there`);
+  const { name, payload } = fillIn(shape, index, set?.parameters ?? {});
+  const { requirements, classId } = shape;
+  const { retry } = template;
   return newJobDocument(
     { ...place, createdAt, experiment, name, owner, share, priority, labels, requirements, classId, payload, retry, task: { id: task._id, index } },
     now,

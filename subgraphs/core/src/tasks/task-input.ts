@@ -1,8 +1,8 @@
 /** Whether a task that a caller describes is well-formed: the template, each parameter set, and what the template makes of it. */
 import { setImmediate as turn } from 'node:timers/promises';
 import { Findings } from '../jobs/findings.js';
-import { checkJob, checkPayload, sibling, type CheckSelector } from '../jobs/job-input.js';
-import type { JobSpec, Refusal } from '../jobs/submit.types.js';
+import { checkJob, checkPayload, checkRequirements, sibling, type CheckSelector } from '../jobs/job-input.js';
+import type { JobSpec, PayloadSpec, Refusal, RequirementsSpec } from '../jobs/submit.types.js';
 import { fillIn, indexParameter, parametersOf, textsOf } from './template.js';
 
 /** Jobs of a task at most. */
@@ -12,6 +12,15 @@ export const maxJobsPerTask = 1_000_000;
 export interface ParameterSetSpec {
   readonly parameters: readonly { readonly name: string; readonly value: string }[];
   readonly dependsOn?: readonly string[] | null | undefined;
+  /** Position in the task's variants; the template where it is left out. */
+  readonly variant?: number | null | undefined;
+}
+
+/** Another shape of job: what is given stands in the place of the template's. */
+export interface VariantSpec {
+  readonly name?: string | null | undefined;
+  readonly requirements?: RequirementsSpec | null | undefined;
+  readonly payload?: PayloadSpec | null | undefined;
 }
 
 /** A task to submit. */
@@ -20,6 +29,7 @@ export interface TaskSpec {
   readonly idempotencyKey: string;
   readonly name: string;
   readonly template: JobSpec;
+  readonly variants?: readonly VariantSpec[] | null | undefined;
   readonly parameterSets?: readonly ParameterSetSpec[] | null | undefined;
   readonly count?: number | null | undefined;
 }
@@ -27,6 +37,9 @@ export interface TaskSpec {
 const parameterName = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
 /** Refusals told at most: a fault in a template is a fault of each job. */
 const maxRefusals = 100;
+const maxVariants = 20;
+/** Characters of all variants as JSON: they lie in the document of their task. */
+const maxVariantsSize = 4 * 1024 * 1024;
 
 /** Everything that can be said without the store. Empty: the task is well-formed. */
 export async function checkTask(task: TaskSpec, checkSelector: CheckSelector): Promise<readonly Refusal[]> {
@@ -35,11 +48,23 @@ export async function checkTask(task: TaskSpec, checkSelector: CheckSelector): P
   findings.text(['experiment'], task.experiment, 1, 31);
   findings.text(['name'], task.name, 1, 255);
   checkJob(task.template, ['template'], findings, checkSelector);
+  checkVariants(task, findings, checkSelector);
   checkSize(task, findings);
   if (!findings.isEmpty) return findings.refusals.slice(0, maxRefusals);
-  if (task.parameterSets) await checkSets(task.template, task.parameterSets, findings);
+  if (task.parameterSets) await checkSets(shapesOf(task), task.parameterSets, findings);
   else checkCount(task.template, task.count ?? 0, findings);
   return findings.refusals.slice(0, maxRefusals);
+}
+
+/** The template, and behind it the variants with what they take over from it. */
+export function shapesOf({ template, variants }: Pick<TaskSpec, 'template' | 'variants'>): readonly JobSpec[] {
+  const others = (variants ?? []).map(({ name, requirements, payload }) => ({
+    ...template,
+    name: name ?? template.name,
+    requirements: requirements ?? template.requirements,
+    payload: payload ?? template.payload,
+  }));
+  return [template, ...others];
 }
 
 /** Ids of jobs outside of the task that it waits for. */
@@ -60,6 +85,20 @@ function checkSize({ parameterSets, count, template }: TaskSpec, findings: Findi
   });
 }
 
+function checkVariants({ variants, parameterSets }: TaskSpec, findings: Findings, checkSelector: CheckSelector): void {
+  const given = variants ?? [];
+  findings.list(['variants'], given, maxVariants);
+  if (given.length > 0 && parameterSets == null) findings.add(['variants'], `${given.length} entries`, 'none where no `parameterSets` name them');
+  const size = JSON.stringify(given).length;
+  if (size > maxVariantsSize) findings.add(['variants'], `${size} characters`, `at most ${maxVariantsSize} characters together`);
+  given.slice(0, maxVariants).forEach(({ name, requirements, payload }, position) => {
+    const path = ['variants', position];
+    if (name != null) findings.text([...path, 'name'], name, 1, 255);
+    if (requirements) checkRequirements(requirements, [...path, 'requirements'], findings, checkSelector);
+    if (payload) checkPayload(payload, [...path, 'payload'], findings);
+  });
+}
+
 function checkCount(template: JobSpec, count: number, findings: Findings): void {
   for (const name of parametersOf(textsOf(template))) {
     if (name !== indexParameter) findings.add(['template'], `{{${name}}}`, 'no parameter but {{index}} where a count is given');
@@ -67,17 +106,25 @@ function checkCount(template: JobSpec, count: number, findings: Findings): void 
   checkFilled(template, count - 1, {}, ['template'], findings);
 }
 
-async function checkSets(template: JobSpec, sets: readonly ParameterSetSpec[], findings: Findings): Promise<void> {
-  const needed = [...parametersOf(textsOf(template))].filter((name) => name !== indexParameter);
+/** A shape of job, with the parameters that its texts need. */
+interface Shape {
+  readonly spec: JobSpec;
+  readonly needed: readonly string[];
+}
+
+async function checkSets(specs: readonly JobSpec[], sets: readonly ParameterSetSpec[], findings: Findings): Promise<void> {
+  const shapes = specs.map((spec) => ({ spec, needed: [...parametersOf(textsOf(spec))].filter((name) => name !== indexParameter) }));
   for (const [index, set] of sets.entries()) {
-    checkSet(template, needed, set, index, findings);
+    const shape = shapes[set.variant == null ? 0 : set.variant + 1];
+    if (shape && set.variant !== -1) checkSet(shape, set, index, findings);
+    else findings.add(['parameterSets', index, 'variant'], set.variant, shapes.length > 1 ? `a position in \`variants\`, 0 to ${shapes.length - 2}` : 'none: there are no `variants`');
     if (findings.refusals.length >= maxRefusals) return;
     // A million sets take a while: others get their turn.
     if (index % 500 === 499) await turn();
   }
 }
 
-function checkSet(template: JobSpec, needed: readonly string[], set: ParameterSetSpec, index: number, findings: Findings): void {
+function checkSet({ spec: template, needed }: Shape, set: ParameterSetSpec, index: number, findings: Findings): void {
   const path = ['parameterSets', index];
   const before = findings.refusals.length;
   findings.list([...path, 'parameters'], set.parameters, 100);

@@ -18,6 +18,9 @@ export interface StoredTemplate {
   readonly dependsOn: readonly string[];
 }
 
+/** Another shape of job in a task, complete: it has what it takes over from the template, too. */
+export type StoredVariant = Pick<StoredTemplate, 'name' | 'requirements' | 'classId' | 'payload'>;
+
 /** A stored task. Its parameter sets lie in a collection of their own. */
 export interface TaskDocument {
   readonly _id: string;
@@ -33,6 +36,8 @@ export interface TaskDocument {
   readonly priority: number;
   readonly labels: readonly { readonly key: string; readonly value: string }[];
   readonly template: StoredTemplate;
+  /** Left out where there are none. */
+  readonly variants?: readonly StoredVariant[];
   readonly hasParameters: boolean;
   readonly state: TaskState;
   readonly totalJobs: number;
@@ -45,10 +50,13 @@ export interface TaskDocument {
   readonly runner?: { readonly id: string; readonly until: Date };
 }
 
+/** Version of the stored shape; since 2 there may be variants. */
+export const taskSchemaVersion = 2;
+
 /** Tasks. */
 export const tasksCollection = defineCollection<TaskDocument>({
   name: 'tasks',
-  schemaVersion: 1,
+  schemaVersion: taskSchemaVersion,
   validator: {
     required: [
       'revision', 'createdAt', 'updatedAt', 'experiment', 'name', 'owner', 'share', 'priority', 'labels', 'template', 'hasParameters',
@@ -65,6 +73,7 @@ export const tasksCollection = defineCollection<TaskDocument>({
       priority: { bsonType: 'int', minimum: -1000, maximum: 1000 },
       labels: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: 32 },
       template: { bsonType: 'object' },
+      variants: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: 20 },
       hasParameters: { bsonType: 'bool' },
       state: { enum: [...taskStates] },
       totalJobs: { bsonType: 'int', minimum: 1, maximum: 1_000_000 },
@@ -85,6 +94,8 @@ export const tasksCollection = defineCollection<TaskDocument>({
 export interface StoredParameterSet {
   readonly parameters: Readonly<Record<string, string>>;
   readonly dependsOn?: readonly string[];
+  /** Position in the variants of the task. */
+  readonly variant?: number;
 }
 
 /** Parameter sets of some jobs of a task that follow each other. */

@@ -11,8 +11,8 @@ import { classifier, digestOf, keyReused, listed, refusalOf, shareOf } from '../
 import type { Refusal } from '../jobs/submit.types.js';
 import { endedOf } from './completion.js';
 import type { Expansion } from './expansion.js';
-import type { StoredParameterSet, TaskDocument, TaskState } from './task.document.js';
-import { checkTask, externalParentsOf, type ParameterSetSpec, type TaskSpec } from './task-input.js';
+import { taskSchemaVersion, type StoredParameterSet, type TaskDocument, type TaskState } from './task.document.js';
+import { checkTask, externalParentsOf, shapesOf, type ParameterSetSpec, type TaskSpec } from './task-input.js';
 import type { TasksRepository } from './tasks.repository.js';
 
 /** What {@link TasksService} works with. */
@@ -168,12 +168,13 @@ export class TasksService {
     const { tasks, classes, expansion } = this.#options;
     const { template, parameterSets, count } = spec;
     const classOf = classifier();
-    const { requirements, classId } = classOf(template);
+    const [shape, ...variants] = shapesOf(spec).map((job) => ({ name: job.name, ...classOf(job), payload: normalisePayload(job.payload) }));
+    if (!shape) throw new Error('a task has its template at least');
     await classes.ensure(classOf.classes, reserved.createdAt);
     if (parameterSets) await tasks.storeSets(reserved.batchId, storedSets(parameterSets));
     const task = await tasks.create({
       _id: reserved.batchId,
-      schemaVersion: 1,
+      schemaVersion: taskSchemaVersion,
       revision: 1,
       createdAt: reserved.createdAt,
       updatedAt: reserved.createdAt,
@@ -183,14 +184,8 @@ export class TasksService {
       share: template.share != null ? shareOf(template.share, experiment) : (experiment.shares[0] ?? `${experiment.name}/default`),
       priority: template.priority ?? 0,
       labels: (template.labels ?? []).map(({ key, value }) => ({ key, value })),
-      template: {
-        name: template.name,
-        requirements,
-        classId,
-        payload: normalisePayload(template.payload),
-        retry: normaliseRetry(template.retry),
-        dependsOn: [...(template.dependsOn ?? [])],
-      },
+      template: { ...shape, retry: normaliseRetry(template.retry), dependsOn: [...(template.dependsOn ?? [])] },
+      ...(variants.length > 0 ? { variants } : {}),
       hasParameters: parameterSets != null,
       state: 'EXPANDING',
       totalJobs: parameterSets?.length ?? count ?? 0,
@@ -208,9 +203,13 @@ export function fractionsOf({ totalJobs, states }: TaskProgressFacts): { readonl
 }
 
 function* storedSets(sets: readonly ParameterSetSpec[]): Generator<StoredParameterSet> {
-  for (const { parameters, dependsOn } of sets) {
+  for (const { parameters, dependsOn, variant } of sets) {
     const values = Object.fromEntries(parameters.map(({ name, value }) => [name, value]));
-    yield { parameters: values, ...(dependsOn && dependsOn.length > 0 ? { dependsOn: [...dependsOn] } : {}) };
+    yield {
+      parameters: values,
+      ...(dependsOn && dependsOn.length > 0 ? { dependsOn: [...dependsOn] } : {}),
+      ...(variant == null ? {} : { variant }),
+    };
   }
 }
 

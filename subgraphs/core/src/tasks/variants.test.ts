@@ -1,0 +1,47 @@
+import { describe, expect, test } from '@jest/globals';
+import { checkTask, shapesOf, type TaskSpec } from './task-input.js';
+
+const anySelector = () => ({ ok: true }) as const;
+const check = (task: Partial<TaskSpec>) =>
+  checkTask(
+    {
+      experiment: 'alpha',
+      idempotencyKey: 'k',
+      name: 'chain',
+      template: { name: 'first', payload: { command: 'one', arguments: ['{{a}}'] } },
+      ...task,
+    },
+    anySelector,
+  );
+const set = (variant?: number, ...names: string[]) => ({ parameters: names.map((name) => ({ name, value: 'v' })), variant });
+
+describe('variants of a task', () => {
+  test('are taken where parameter sets name them, each with the parameters that its own texts need', async () => {
+    const variants = [{ payload: { command: 'two', arguments: ['{{b}}'] } }];
+    expect(await check({ variants, parameterSets: [set(undefined, 'a'), set(0, 'b')] })).toEqual([]);
+    const [refusal] = await check({ variants, parameterSets: [set(undefined, 'a'), set(0, 'a')] });
+    expect(refusal?.path).toEqual(['parameterSets', '1', 'parameters']);
+    expect(refusal?.message).toContain('{{b}}');
+  });
+
+  test('take over from the template what they do not give', () => {
+    const template = { name: 'first', requirements: { cores: 2 }, payload: { command: 'one' } };
+    const [base, other] = shapesOf({ template, variants: [{ name: 'second' }] });
+    expect(base).toBe(template);
+    expect(other).toEqual({ ...template, name: 'second' });
+  });
+
+  test.each([
+    [{ variants: [], parameterSets: [set(0, 'a')] }, ['parameterSets', '0', 'variant'], 'there are no `variants`'],
+    [{ variants: [{ name: 'x' }], parameterSets: [set(1, 'a')] }, ['parameterSets', '0', 'variant'], '0 to 0'],
+    [{ variants: [{ name: 'x' }], parameterSets: [set(-1, 'a')] }, ['parameterSets', '0', 'variant'], '0 to 0'],
+    [{ variants: [{ payload: { command: '' } }], parameterSets: [set(0)] }, ['variants', '0', 'payload', 'command'], '1 to 4096'],
+    [{ variants: [{ requirements: { cores: 0 } }], parameterSets: [set(0)] }, ['variants', '0', 'requirements', 'cores'], '1 to 4096'],
+    [{ variants: [{ name: 'x' }], count: 2, template: { name: 't', payload: { command: 'c' } } }, ['variants'], '`parameterSets`'],
+    [{ variants: Array.from({ length: 21 }, () => ({})), parameterSets: [set(undefined, 'a')] }, ['variants'], 'at most 20'],
+  ])('are refused with their place and what would be right: %#', async (task, path, expected) => {
+    const [refusal] = await check(task);
+    expect(refusal?.path).toEqual(path);
+    expect(refusal?.message).toContain(expected);
+  });
+});
