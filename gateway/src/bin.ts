@@ -3,9 +3,13 @@ import { isDomainError } from '@rhizome/errors';
 import { createLogger, type Logger } from '@rhizome/log';
 import { collectDefaultMetrics } from 'prom-client';
 import { buildGateway, builtPages, type GatewayOptions } from './app.js';
-import { type GatewayConfig, readCommandLine, readSupergraphFile } from './config.js';
+import { type GatewayConfig, readCommandLine, readSupergraphFile, trustedIssuers } from './config.js';
 import { serveGateway, type ServedGateway } from './serve.js';
-import { createHttpTransport, createWebSocketSubscriptions, type TransportFactory } from './transports/index.js';
+import {
+  createHttpTransport,
+  createWebSocketSubscriptions,
+  type TransportFactory,
+} from './transports/index.js';
 
 async function main(): Promise<void> {
   const command = readCommandLine(process.argv.slice(2), process.env);
@@ -32,10 +36,13 @@ function optionsOf(config: GatewayConfig, log: Logger): GatewayOptions {
   return {
     supergraphSdl: readSupergraphFile(config.supergraph),
     transports: overNetwork(config),
-    verifier: config.auth === 'off' ? undefined : createVerifier({ issuers: config.issuers, audience }),
+    verifier: config.auth === 'off' ? undefined : createVerifier({ issuers: trustedIssuers(config), audience }),
     log,
     limits: set(gatewayLimits),
-    engineLimits: { ...set({ documentTokens, subgraphTimeoutMs }), subgraphTimeoutsMs: Object.fromEntries(timeouts) },
+    engineLimits: {
+      ...set({ documentTokens, subgraphTimeoutMs }),
+      subgraphTimeoutsMs: Object.fromEntries(timeouts),
+    },
     introspection,
     openMetrics,
     uncodedMessages,
