@@ -1,5 +1,5 @@
 /** A core process: reads its configuration, connects, serves over HTTP and WebSocket, drains on SIGTERM and SIGINT. */
-import { createVerifier } from '@rhizome/authz';
+import { createVerifier, type Verifier } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import { createLogger, type Logger } from '@rhizome/log';
 import { connectMongo, createIds, systemClock } from '@rhizome/mongo';
@@ -13,6 +13,7 @@ async function main(): Promise<void> {
   const config = readConfig();
   const log = createLogger({ name: 'core', level: config.logLevel === 'fatal' ? 'error' : config.logLevel });
   log.info({ config: shownConfig(config) }, 'configuration');
+  const verifier = createVerifier({ issuers: trustedIssuers(config), audience: config.audience });
   const mongo = await connectMongo({ uri: config.mongoUri, appName: 'rhizome-core' });
   let ownUrl: string | undefined;
   const core = buildCore({
@@ -22,7 +23,7 @@ async function main(): Promise<void> {
     log,
     config: { advertisedUrl: () => config.advertisedUrl ?? ownUrl, events: config.events, broker: config.broker },
   });
-  const served = await serve(config, core, mongo, log);
+  const served = await serve(config, core, mongo, verifier, log);
   // An address that only this host understands is of no use to others, but does no harm where there are none.
   if (!isWildcard(config.host)) ownUrl = served.url;
   const stop = async (signal: string): Promise<void> => {
@@ -36,10 +37,10 @@ async function main(): Promise<void> {
   await core.start();
 }
 
-function serve(config: ProcessConfig, core: Core, mongo: Mongo, log: Logger) {
+function serve(config: ProcessConfig, core: Core, mongo: Mongo, verifier: Verifier, log: Logger) {
   return serveSubgraph({
     subgraph: core.subgraph,
-    verifier: createVerifier({ issuers: trustedIssuers(config), audience: config.audience }),
+    verifier,
     log,
     host: config.host,
     port: config.port,
