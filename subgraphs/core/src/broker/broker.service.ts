@@ -54,6 +54,8 @@ const maxKindsCounted = 64;
 export class BrokerService {
   readonly #options: BrokerOptions;
   #term: Term | undefined;
+  /** The beginning of the present term, until the ledger is made. */
+  #preparing: Promise<void> = Promise.resolve();
   #stops: (() => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
   #ticking: Promise<void> = Promise.resolve();
@@ -95,6 +97,11 @@ export class BrokerService {
     this.#timer.unref();
   }
 
+  /** Grants nothing more and waits for the grants that are being written, so that none is left unanswered. */
+  async finishGrants(): Promise<void> {
+    await this.#term?.dispatcher.close();
+  }
+
   /** Follows no more; the leadership must have been stopped. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
@@ -110,6 +117,7 @@ export class BrokerService {
    */
   async acquire({ request, waitSeconds, signal }: AcquireCall): Promise<readonly Grant[]> {
     if (!this.isLeading) throw new DomainError('LEADER_UNAVAILABLE', 'This process does not lead the broker');
+    if (!this.#term) await this.#preparing;
     if (!this.#term) throw new DomainError('LEADER_UNAVAILABLE', 'The broker has just begun to lead; ask again in a second');
     return this.#term.dispatcher.acquire(request, { waitMs: waitSeconds * 1000, signal });
   }
@@ -128,7 +136,14 @@ export class BrokerService {
     return this.#options.view.ledger.shareUse(path);
   }
 
-  async #lead(signal: AbortSignal): Promise<void> {
+  #lead(signal: AbortSignal): Promise<void> {
+    let prepared: () => void = () => undefined;
+    this.#preparing = new Promise((resolve) => (prepared = resolve));
+    signal.addEventListener('abort', () => prepared());
+    return this.#begin(signal, prepared).finally(prepared);
+  }
+
+  async #begin(signal: AbortSignal, prepared: () => void): Promise<void> {
     const { leadership, view, classes, jobs, writer, clock, ids, log } = this.#options;
     const firstFence = leadership.firstFence ?? 0;
     try {
@@ -141,6 +156,7 @@ export class BrokerService {
       const throttle = new Throttle({ view, windows: dispatcher.windows, jobs, classes, writer, log });
       for (const { path } of view.fleet.shares()) throttle.note(path);
       this.#term = { dispatcher, throttle, firstFence };
+      prepared();
       await dispatcher.warm();
     } catch (error) {
       if (signal.aborted) return;

@@ -16,6 +16,8 @@ export interface Candidate {
 export interface Constraint {
   /** As `cores >= 8`. */
   readonly text: string;
+  /** Whether workers of one shape may differ in it. */
+  readonly isPerWorker?: boolean;
   /** Why the candidate does not meet it, or undefined if it does. Unknown facts never do. */
   refusal(candidate: Candidate): string | undefined;
 }
@@ -136,6 +138,7 @@ function gpuText(wanted: NonNullable<StoredRequirements['gpu']>): string {
 function selectorConstraint(selector: Selector): Constraint {
   return {
     text: `selector: ${selector.text}`,
+    isPerWorker: selector.usesIdentity,
     refusal: (candidate) => (selector.accepts(candidate.view()) ? undefined : 'not met, or an attribute is unknown'),
   };
 }

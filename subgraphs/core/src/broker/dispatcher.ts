@@ -43,6 +43,7 @@ export class Dispatcher {
   #isPassDue = false;
   #isPassing = false;
   #isWarm = false;
+  #isClosed = false;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -64,8 +65,15 @@ export class Dispatcher {
    * @throws DomainError LEADER_UNAVAILABLE when the term ends meanwhile
    */
   acquire(request: AcquireRequest, patience: Patience): Promise<readonly Grant[]> {
-    if (this.#options.signal.aborted) return Promise.reject(termEnded());
+    if (this.#options.signal.aborted || this.#isClosed) return Promise.reject(termEnded());
     return this.#room.admit(request, patience, () => this.wake());
+  }
+
+  /** Grants nothing more, and waits for what is being written: the end of a term in order. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#room.refuseAll(termEnded());
+    await this.#options.grants.idle();
   }
 
   /** Takes in events: jobs that became ready, changed their priority, or are ready no more. */
@@ -99,7 +107,7 @@ export class Dispatcher {
 
   /** Has a pass run soon, if anybody waits. */
   wake(): void {
-    if (this.#isPassDue || this.#room.size === 0 || !this.#isWarm || this.#options.signal.aborted) return;
+    if (this.#isPassDue || this.#room.size === 0 || !this.#isWarm || this.#isClosed || this.#options.signal.aborted) return;
     this.#isPassDue = true;
     setImmediate(() => void this.#passes());
   }
@@ -194,6 +202,7 @@ export class Dispatcher {
     this.#options.grants.write(picks, queue).then(
       (grants) => {
         if (grants.length > 0 || !waiter.waits || waiter.isOver()) waiter.answer(grants);
+        else if (this.#isClosed || this.#options.signal.aborted) waiter.refuse(termEnded());
         else this.#room.putBack(waiter);
         if (grants.length < picks.length) this.wake();
       },

@@ -37,6 +37,7 @@ interface Waiting {
 export class GrantWriter {
   readonly #options: GrantWriterOptions;
   #waiting: Waiting[] = [];
+  readonly #writing = new Set<Promise<unknown>>();
 
   constructor(options: GrantWriterOptions) {
     this.#options = options;
@@ -48,10 +49,18 @@ export class GrantWriter {
    * @throws DomainError EPOCH_STALE or LEADER_UNAVAILABLE when this process does not lead any more
    */
   write(picks: readonly Choice[], queue: string): Promise<readonly Grant[]> {
-    return new Promise((resolve, reject) => {
+    const written = new Promise<readonly Grant[]>((resolve, reject) => {
       this.#waiting.push({ picks, queue, resolve, reject });
       if (this.#waiting.length === 1) setImmediate(() => void this.#flush());
     });
+    const settled = written.catch(() => undefined).finally(() => this.#writing.delete(settled));
+    this.#writing.add(settled);
+    return written;
+  }
+
+  /** Resolves when nothing is being written any more. */
+  async idle(): Promise<void> {
+    while (this.#writing.size > 0) await Promise.all(this.#writing);
   }
 
   async #flush(): Promise<void> {

@@ -54,20 +54,28 @@ function isConsidered({ facts, shape: { queue } }: FleetWorker, job: WaitingJob,
   return facts.state === 'READY' && admits && (queue.state === 'ONLINE' || isNamed);
 }
 
+/** Workers of one shape are looked at once, except where a constraint tells them apart. */
 function constraintFacts(cls: RequirementClass, workers: readonly FleetWorker[]): PendingFacts['constraints'] {
+  const byShape = new Map<object, FleetWorker[]>();
+  for (const worker of workers) {
+    const alike = byShape.get(worker.shape);
+    if (alike) alike.push(worker);
+    else byShape.set(worker.shape, [worker]);
+  }
+  const groups = [...byShape.values()];
   return cls.constraints.map((constraint) => {
     let passing = 0;
     const reasons = new Map<string, number>();
-    for (const { candidate } of workers) {
-      const reason = constraint.refusal(candidate);
-      if (reason === undefined) passing += 1;
-      else reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+    for (const alike of constraint.isPerWorker ? workers.map((worker) => [worker]) : groups) {
+      const reason = alike[0] && constraint.refusal(alike[0].candidate);
+      if (reason === undefined) passing += alike.length;
+      else reasons.set(reason, (reasons.get(reason) ?? 0) + alike.length);
     }
     const frequent = [...reasons].sort(([, a], [, b]) => b - a).slice(0, maxReasons);
     return {
       constraint: constraint.text,
       workersThatPass: passing,
-      reasons: frequent.map(([reason, count]) => `${reason} (${count} ${count === 1 ? 'worker' : 'workers'})`),
+      reasons: frequent.map(([reason, count]) => `${reason} (${plural(count, 'worker')})`),
     };
   });
 }

@@ -108,7 +108,7 @@ export function buildFleet(options: FleetOptions): FleetModule {
     workers: new WorkersService({
       workers, leases, registry, clock, ids, log,
       heartbeats: new Heartbeats(leases),
-      queues: { byName: queueByName },
+      queues: { byName: queueByName, all: async () => options.queues() },
       commands: new CommandRules(ledger, brokerJobs),
       hub: commands,
       devices: (workerId) => (broker.isReady ? Promise.resolve(ledger.devicesOf(workerId)) : brokerJobs.devicesOf([...ledger.jobsOf(workerId)])),
@@ -154,6 +154,7 @@ function lifeOf(
       await leadership.start();
     },
     async stop() {
+      await broker.finishGrants();
       await leadership.stop();
       for (const stop of stops.splice(0)) stop();
       await leaseWatch.stop();

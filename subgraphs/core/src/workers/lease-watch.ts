@@ -90,11 +90,10 @@ export class LeaseWatch {
 
   /** Jobs whose worker has no lease at all: the last leader was interrupted, or a grant was written while its worker was closed. */
   async #takeBackUnknown(): Promise<void> {
-    const { ledger, leases, sendBack } = this.#options;
+    const { ledger, leases, sendBack, registry } = this.#options;
     const unknown = new Map<string, GrantRef[]>();
-    const live = new Set([...this.#options.registry.live()].map(({ id }) => id));
     for (const { jobId, fence, workerId } of ledger.entries()) {
-      if (live.has(workerId) || fence === Infinity) continue;
+      if (registry.isLive(workerId) || fence === Infinity) continue;
       unknown.set(workerId, [...(unknown.get(workerId) ?? []), { jobId, fence }]);
     }
     if (unknown.size === 0) return;

@@ -5,7 +5,7 @@ import type { GraphQLResolveInfo } from 'graphql';
 import { forwardedOperation } from '../broker/forwarding.js';
 import type { Context } from '../context.js';
 import { loadJob } from '../jobs/job-loader.js';
-import { queueEntity } from '../queues/resolvers.js';
+import { queueById } from '../queues/resolvers.js';
 import type { Resolvers } from '../types.generated.js';
 import { leaseLoader, workerLoader } from './worker-loader.js';
 import type { WorkerDocument } from './worker.types.js';
@@ -53,10 +53,11 @@ async function jobsOf({ _id }: WorkerDocument, _args: object, context: Context, 
 const worker: NonNullable<Resolvers['Worker']> = {
   __resolveReference: ({ id }, { loaders }) => loaders.load(workerLoader, id),
   id: ({ _id }) => _id,
+  // Who may see a worker may know of its queue.
   queue: async ({ queueId }, _args, { loaders }) => {
-    const queue = await loaders.load(queueEntity.loader, { id: queueId });
+    const queue = await loaders.load(queueById, queueId);
     if (queue) return queue;
-    throw new DomainError('QUEUE_NOT_FOUND', `queue ${queueId} does not exist, or you may not see it`, { value: queueId });
+    throw new DomainError('QUEUE_NOT_FOUND', `queue ${queueId} does not exist`, { value: queueId });
   },
   devices: ({ _id, devices }) => devices.map((device) => ({ ...device, workerId: _id })),
   jobs: jobsOf,
@@ -77,8 +78,11 @@ const worker: NonNullable<Resolvers['Worker']> = {
 /** Resolvers of this folder's SDL, of `Queue.workers` and of `workerCommands`. */
 export const workerResolvers: Pick<Resolvers, 'Query' | 'Mutation' | 'Subscription' | 'Worker' | 'Device' | 'JobAssignment' | 'Queue'> = {
   Query: {
-    worker: (_parent, { id }, { loaders }) => loaders.load(workerLoader, id),
-    workers: (_parent, { filter, first, after }, { core }) => core.fleet.workers.page(filter ?? {}, first ?? 20, after),
+    worker: async (_parent, { id }, { core, loaders, principal }) => {
+      const found = await loaders.load(workerLoader, id);
+      return found && (await core.fleet.workers.isVisible(found, principal)) ? found : null;
+    },
+    workers: (_parent, { filter, first, after }, { core, principal }) => core.fleet.workers.page(principal, filter ?? {}, first ?? 20, after),
   },
   Mutation: mutations,
   Subscription: {
@@ -105,7 +109,7 @@ export const workerResolvers: Pick<Resolvers, 'Query' | 'Mutation' | 'Subscripti
     },
   },
   Queue: {
-    workers: ({ name }, { first, after }, { core }) => core.fleet.workers.page({ queue: name }, first ?? 20, after),
+    workers: ({ name }, { first, after }, { core, principal }) => core.fleet.workers.page(principal, { queue: name }, first ?? 20, after),
   },
 };
 

@@ -53,6 +53,11 @@ export class WorkerRegistry implements WorkerFeed {
     for (const worker of await this.workers.findMany([...new Set(workerIds)])) this.take(worker);
   }
 
+  /** Whether the worker lives, as far as this process knows. */
+  isLive(workerId: string): boolean {
+    return this.#live.has(workerId);
+  }
+
   live(): Iterable<WorkerFacts> {
     return [...this.#live.values()].map(factsOf);
   }

@@ -10,7 +10,7 @@ export type NewWorker = Omit<WorkerDocument, 'createdAt' | 'updatedAt' | 'revisi
 /** Which workers a page lists. */
 export interface WorkersFilter {
   readonly ids?: readonly string[] | undefined;
-  readonly queueId?: string | undefined;
+  readonly queueIds?: readonly string[] | undefined;
   readonly states: readonly WorkerState[];
 }
 
@@ -70,11 +70,11 @@ export class WorkersRepository {
   }
 
   /** A page of workers, newest first. */
-  page({ ids, queueId, states }: WorkersFilter, first: number, after: string | null | undefined): Promise<KeysetPage<WorkerDocument>> {
+  page({ ids, queueIds, states }: WorkersFilter, first: number, after: string | null | undefined): Promise<KeysetPage<WorkerDocument>> {
     const filter: Filter<WorkerDocument> = {
       state: { $in: [...states] },
       ...(ids ? { _id: { $in: [...ids] } } : {}),
-      ...(queueId === undefined ? {} : { queueId }),
+      ...(queueIds ? { queueId: { $in: [...queueIds] } } : {}),
     };
     return keysetPage({ collection: this.workers, filter, order: [{ field: '_id', direction: -1 }], first, after });
   }

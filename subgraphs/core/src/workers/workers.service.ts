@@ -1,6 +1,6 @@
 /** Rules of workers: how they come up, what they report of themselves, how they end. */
-import type { Principal } from '@rhizome/authz';
-import { DomainError } from '@rhizome/errors';
+import { can, experimentsFor, type Principal } from '@rhizome/authz';
+import { badInput, DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids, KeysetPage } from '@rhizome/mongo';
 import type { QueueFacts } from '../broker/broker.types.js';
@@ -22,6 +22,8 @@ import type { WorkersRepository } from './workers.repository.js';
 export interface QueueLookup {
   /** A queue by name, or undefined. */
   byName(name: string): Promise<QueueFacts | undefined>;
+  /** All queues. */
+  all(): Promise<readonly QueueFacts[]>;
 }
 
 /** What {@link WorkersService} is made of. */
@@ -70,6 +72,8 @@ export interface WorkersQuery {
   readonly states?: readonly WorkerState[] | null | undefined;
 }
 
+/** Ids in one filter at most. */
+const maxIds = 1000;
 /** Tries of a registration while others take the same name. */
 const maxTries = 5;
 
@@ -93,11 +97,23 @@ export class WorkersService {
     return ids.map((id) => found.get(id) ?? null);
   }
 
-  /** A page of workers, newest first; of a queue that does not exist it is empty. */
-  async page(query: WorkersQuery, first: number, after: string | null | undefined): Promise<KeysetPage<WorkerDocument>> {
-    const queue = query.queue == null ? undefined : ((await this.#options.queues.byName(query.queue))?.id ?? '');
+  /**
+   * A page of the workers whose queues the principal may see, newest first; of a queue that does not exist it is empty.
+   * @throws DomainError BAD_USER_INPUT, CURSOR_INVALID
+   */
+  async page(principal: Principal, query: WorkersQuery, first: number, after: string | null | undefined): Promise<KeysetPage<WorkerDocument>> {
+    if ((query.ids?.length ?? 0) > maxIds) throw badInput('filter.ids', `${query.ids?.length} ids`, `at most ${maxIds} ids`);
+    const queues = (await this.#options.queues.all()).filter((queue) => maySee(principal, queue));
+    const queueIds = queues.filter(({ name }) => query.queue == null || name === query.queue).map(({ id }) => id);
+    const isAll = query.queue == null && experimentsFor(principal, 'worker:read') === '*';
     const states = query.states ?? ['READY', 'DRAINING'];
-    return this.#options.workers.page({ ids: query.ids ?? undefined, queueId: queue, states }, first, after);
+    return this.#options.workers.page({ ids: query.ids ?? undefined, queueIds: isAll ? undefined : queueIds, states }, first, after);
+  }
+
+  /** Whether the principal may see the worker: one of a queue that it may see. */
+  async isVisible(worker: WorkerDocument, principal: Principal): Promise<boolean> {
+    const queue = await this.#options.queues.byName(worker.queue);
+    return queue === undefined ? can(principal, 'worker:read', '*') : maySee(principal, queue);
   }
 
   /** The job that a device is given to, or undefined. */
@@ -249,6 +265,12 @@ export class WorkersService {
     if (changed) this.#options.registry.take(changed);
     return changed ?? worker;
   }
+}
+
+/** A queue that admits every experiment is seen by everybody; others by those who may read workers in one that they admit. */
+function maySee(principal: Principal, { experiments }: QueueFacts): boolean {
+  if (experiments.length === 0) return can(principal, 'worker:read');
+  return experiments.some((experiment) => can(principal, 'worker:read', experiment));
 }
 
 function checkHeartbeat({ jobs, hardware, devices }: HeartbeatSpec): Problems<WorkerErrorCode> {
