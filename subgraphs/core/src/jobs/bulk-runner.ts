@@ -52,7 +52,7 @@ export class BulkRunner {
   async stop(): Promise<void> {
     this.#stop?.();
     this.#stopping.abort();
-    await Promise.all([this.#sweeping, ...this.#active.values()]);
+    await Promise.allSettled([this.#sweeping, ...this.#active.values()]);
   }
 
   /** Works on an operation until it is done; resolves to it, or to null where somebody else works on it or this process stops. */

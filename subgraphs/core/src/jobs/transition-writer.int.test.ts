@@ -3,7 +3,7 @@ import { silentLogger } from '@rhizome/log';
 import { collection, ensureCollections, systemClock } from '@rhizome/mongo';
 import { leftovers, testDatabase, waitFor } from '@rhizome/testkit';
 import type { Collection } from 'mongodb';
-import { aJob } from './job-fixtures.js';
+import { aJob } from './job.fixture.js';
 import { jobsCollection } from './job.document.js';
 import type { JobDocument } from './job.types.js';
 import { GroupingTransitionWriter } from './transition-writer.js';

@@ -61,7 +61,7 @@ export class Expansion {
     this.#stop?.();
     this.#stopping.abort();
     this.#waiting.length = 0;
-    await Promise.all([this.#sweeping, ...this.#active.values()]);
+    await Promise.allSettled([this.#sweeping, ...this.#active.values()]);
   }
 
   /** Begins to expand a task, or lines it up; what goes wrong is logged, and the leader tries again. */
