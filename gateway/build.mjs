@@ -1,7 +1,16 @@
 // Builds the pages that the gateway serves into dist/static, from npm packages alone: no page loads anything from
 // another host. Nothing is done while what they are made of has not changed.
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,12 +19,22 @@ const root = dirname(fileURLToPath(import.meta.url));
 const target = join(root, 'dist', 'static');
 const stamp = join(target, '.made-of');
 const require = createRequire(import.meta.url);
-const packages = ['esbuild', 'graphiql', 'graphql', 'graphql-ws', 'monaco-editor', 'monaco-graphql', 'react', 'react-dom'];
+const packages = [
+  'esbuild',
+  'graphiql',
+  'graphql',
+  'graphql-ws',
+  'monaco-editor',
+  'monaco-graphql',
+  'react',
+  'react-dom',
+];
 
 /** One text for all that the pages are made of. */
 function fingerprint() {
   const hash = createHash('sha256').update(readFileSync(fileURLToPath(import.meta.url)));
-  for (const file of readdirSync(join(root, 'pages')).sort()) hash.update(readFileSync(join(root, 'pages', file)));
+  for (const file of readdirSync(join(root, 'pages')).sort())
+    hash.update(readFileSync(join(root, 'pages', file)));
   for (const name of packages) hash.update(`${name}@${versionOf(name)} `);
   return hash.digest('hex');
 }
@@ -71,7 +90,9 @@ async function build(madeOf) {
         format: 'iife',
       }),
     ]);
-    const [script, entry] = Object.entries(page.metafile.outputs).find(([, { entryPoint }]) => entryPoint === 'pages/graphiql.js');
+    const [script, entry] = Object.entries(page.metafile.outputs).find(
+      ([, { entryPoint }]) => entryPoint === 'pages/graphiql.js',
+    );
     const html = readFileSync(join(root, 'pages', 'graphiql.html'), 'utf8')
       .replace('{{script}}', basename(script))
       .replace('{{style}}', basename(entry.cssBundle));

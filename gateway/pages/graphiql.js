@@ -57,12 +57,15 @@ async function* follow(parameters, headers = {}) {
 }
 
 function fetcher(parameters, { documentAST, headers } = {}) {
+  // GraphiQL asks for the schema before its headers pane is there.
+  if (parameters.operationName === 'IntrospectionQuery') return post(parameters, { ...prefilled, ...headers });
   const operation = documentAST && getOperationAST(documentAST, parameters.operationName);
   return operation?.operation === 'subscription' ? follow(parameters, headers) : post(parameters, headers);
 }
 
 const { token, query } = readFragment();
-const headers = JSON.stringify({ authorization: token ? `Bearer ${token}` : 'Bearer <token>' }, null, 2);
+const prefilled = token ? { authorization: `Bearer ${token}` } : {};
+const headers = JSON.stringify({ authorization: 'Bearer <token>', ...prefilled }, null, 2);
 
 createRoot(document.getElementById('graphiql')).render(
   createElement(GraphiQL, {

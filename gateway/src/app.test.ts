@@ -11,7 +11,12 @@ const changes = 'subscription ($after: String) { itemChanged(after: $after) { cu
 const bare = 'subscription { itemChanged { item { id } } }';
 
 function clientOf(house: House, connectionParams: () => Promise<Record<string, string>>): Client {
-  return createClient({ url: house.served.wsUrl, webSocketImpl: WebSocket, connectionParams, retryAttempts: 0 });
+  return createClient({
+    url: house.served.wsUrl,
+    webSocketImpl: WebSocket,
+    connectionParams,
+    retryAttempts: 0,
+  });
 }
 
 describe('a gateway in use by clients of the field', () => {
@@ -28,7 +33,9 @@ describe('a gateway in use by clients of the field', () => {
         return clientOf(house, () => house.bearer(token));
       }),
     );
-    const streams = clients.map((client) => client.iterate<{ itemChanged: { item: { id: string } | null } }>({ query: changes }));
+    const streams = clients.map((client) =>
+      client.iterate<{ itemChanged: { item: { id: string } | null } }>({ query: changes }),
+    );
     await Promise.all(streams.map((stream) => stream.next()));
     expect(house.log.open).toBe(1);
     const ids = Array.from({ length: 20 }, (_, i) => `i${i}`);
@@ -67,12 +74,16 @@ describe('a gateway in use by clients of the field', () => {
     await house.gateway.swap(house.supergraph('extra: String'));
     expect((await post(house.served.url, query, headers)).body.data).toEqual({ item: { extra: 'more' } });
     house.log.append('after the swap');
-    expect((await socket.next()).payload).toEqual({ data: { itemChanged: { item: { id: 'after the swap' } } } });
+    expect((await socket.next()).payload).toEqual({
+      data: { itemChanged: { item: { id: 'after the swap' } } },
+    });
     socket.drop();
   });
 
   test('a supergraph that is none is refused, and the one of now goes on', async () => {
-    await expect(house.gateway.swap('type Query { a: Int')).rejects.toMatchObject({ code: 'COMPOSITION_FAILED' });
+    await expect(house.gateway.swap('type Query { a: Int')).rejects.toMatchObject({
+      code: 'COMPOSITION_FAILED',
+    });
     expect((await post(house.served.url, '{ item(id: "a") { id } }', await house.bearer())).status).toBe(200);
   });
 
@@ -110,9 +121,12 @@ describe('a gateway in use by clients of the field', () => {
     expect(extensions).toMatchObject({ code: 'SUBSCRIPTION_LAGGED', retry: 'now' });
     const seen = stalled.messages.filter(({ type }) => type === 'next');
     expect(seen.length).toBeLessThan(200);
-    const last = (seen.at(-1)?.payload as { data: { itemChanged: { cursor: string } } }).data.itemChanged.cursor;
+    const last = (seen.at(-1)?.payload as { data: { itemChanged: { cursor: string } } }).data.itemChanged
+      .cursor;
     expect(extensions['cursor']).toBe(last);
-    const text = await lagging.gateway.metrics.registry.getSingleMetricAsString('rhizome_gateway_streams_closed_total');
+    const text = await lagging.gateway.metrics.registry.getSingleMetricAsString(
+      'rhizome_gateway_streams_closed_total',
+    );
     expect(text).toContain('rhizome_gateway_streams_closed_total{reason="lagged"} 1');
     await lagging.served.close();
   });
@@ -136,7 +150,9 @@ describe('tokens on sockets', () => {
     clock.advance(1000);
     const { payload: errors } = await socket.next('error');
     const cursor = (payload as { data: { itemChanged: { cursor: string } } }).data.itemChanged.cursor;
-    expect(errors).toEqual([expect.objectContaining({ extensions: expect.objectContaining({ code: 'TOKEN_EXPIRED', cursor }) })]);
+    expect(errors).toEqual([
+      expect.objectContaining({ extensions: expect.objectContaining({ code: 'TOKEN_EXPIRED', cursor }) }),
+    ]);
     socket.subscribe('2', '{ item(id: "a") { id } }');
     expect((await socket.next()).payload).toEqual([
       expect.objectContaining({ extensions: expect.objectContaining({ code: 'TOKEN_EXPIRED' }) }),
@@ -166,7 +182,9 @@ describe('shutdown', () => {
     const { id, payload } = await socket.next('error');
     expect(id).toBe('resumable');
     expect(payload).toEqual([
-      expect.objectContaining({ extensions: expect.objectContaining({ code: 'SHUTTING_DOWN', cursor, retry: 'now' }) }),
+      expect.objectContaining({
+        extensions: expect.objectContaining({ code: 'SHUTTING_DOWN', cursor, retry: 'now' }),
+      }),
     ]);
     expect(await events.event()).toContain(`"cursor":"${cursor}"`);
     expect(await events.event()).toBe('event: complete\ndata: ');
@@ -211,7 +229,9 @@ describe('shutdown', () => {
   test('a port that is taken is a clear error', async () => {
     const house = await startHouse();
     const { serveGateway } = await import('./serve.js');
-    await expect(serveGateway(house.gateway, { port: house.served.port })).rejects.toMatchObject({ code: 'PORT_TAKEN' });
+    await expect(serveGateway(house.gateway, { port: house.served.port })).rejects.toMatchObject({
+      code: 'PORT_TAKEN',
+    });
     await house.served.close();
   });
 });

@@ -109,7 +109,11 @@ class BuiltGateway implements Gateway {
       limits,
       observer: metrics,
     }));
-    const anonymous = verifier ? (options.introspection === 'open' ? 'introspection' : 'nothing') : 'everything';
+    const anonymous = verifier
+      ? options.introspection === 'open'
+        ? 'introspection'
+        : 'nothing'
+      : 'everything';
     const operations = (this.#operations = new Operations({
       holder,
       hub,
@@ -120,7 +124,16 @@ class BuiltGateway implements Gateway {
     }));
     const identity = createIdentity(verifier);
     const isClosing = (): boolean => this.#draining !== undefined;
-    const door = { operations, identity, limits, metrics, log, clock, isClosing, admitsAnonymous: anonymous !== 'nothing' };
+    const door = {
+      operations,
+      identity,
+      limits,
+      metrics,
+      log,
+      clock,
+      isClosing,
+      admitsAnonymous: anonymous !== 'nothing',
+    };
     this.#sockets = new SocketDoor(door);
     this.#router = new Router({
       http: new HttpDoor(door),
@@ -148,13 +161,17 @@ class BuiltGateway implements Gateway {
   }
 
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (this.#draining) socket.end('HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+    if (this.#draining)
+      socket.end('HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
     else this.#router.upgrade(request, socket, head);
   }
 
   async swap(supergraphSdl: string): Promise<void> {
     const engine = await createEngine({ ...engineOptions(this.#options), supergraphSdl });
-    this.#options.log.info({ subgraphs: engine.subgraphs.map(({ name }) => name) }, 'serving a new supergraph');
+    this.#options.log.info(
+      { subgraphs: engine.subgraphs.map(({ name }) => name) },
+      'serving a new supergraph',
+    );
     await this.#holder.swap(engine, () => this.#hub.move());
   }
 

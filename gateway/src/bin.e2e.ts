@@ -24,8 +24,16 @@ interface Started {
   readonly origin: string;
 }
 
-async function startGateway(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Started> {
-  const process = spawnProcess({ name: 'gateway', command: 'node', args: [bin, '--port', '0', ...args], env });
+async function startGateway(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Started> {
+  const process = spawnProcess({
+    name: 'gateway',
+    command: 'node',
+    args: [bin, '--port', '0', ...args],
+    env,
+  });
   const [, url = ''] = await process.line(/^rhizome-gateway: (http\S+)$/, 10_000);
   return { process, url, wsUrl: url.replace('http', 'ws'), origin: new URL(url).origin };
 }
@@ -66,7 +74,10 @@ describe('a gateway over the network', () => {
     expect(status).toBe(200);
     expect(body.data).toEqual({ item: { name: 'item a', label: null } });
     expect(body.errors).toHaveLength(1);
-    expect(body.errors?.[0]).toMatchObject({ path: ['item', 'label'], extensions: { subgraph: 'beta', retry: 'later' } });
+    expect(body.errors?.[0]).toMatchObject({
+      path: ['item', 'label'],
+      extensions: { subgraph: 'beta', retry: 'later' },
+    });
     await house.start('beta');
     const again = await post(gateway.url, '{ item(id: "a") { label } }', headers);
     expect(again.body.data).toEqual({ item: { label: 'label of a' } });
@@ -86,7 +97,9 @@ describe('a gateway over the network', () => {
     for (const socket of sockets) {
       const seen = [await socket.next('next'), await socket.next('next')].map(({ payload }) => payload);
       expect(seen).toMatchObject(
-        ['while it was down', 'after'].map((id) => ({ data: { itemChanged: { item: { id, label: `label of ${id}` } } } })),
+        ['while it was down', 'after'].map((id) => ({
+          data: { itemChanged: { item: { id, label: `label of ${id}` } } },
+        })),
       );
       socket.drop();
     }
@@ -103,7 +116,10 @@ describe('a gateway over the network', () => {
     const { payload } = await socket.next('error');
     expect(payload).toMatchObject([{ extensions: { code: 'SHUTTING_DOWN', cursor } }]);
     expect((await socket.closed).code).toBe(1001);
-    expect(await waitFor('the end of the process', other.process.exited, { deadlineMs: 4000 })).toEqual({ code: 0, signal: null });
+    expect(await waitFor('the end of the process', other.process.exited, { deadlineMs: 4000 })).toEqual({
+      code: 0,
+      signal: null,
+    });
   });
 });
 
@@ -118,7 +134,10 @@ describe('without identities', () => {
       let text = '';
       request.on('data', (chunk: Buffer) => (text += String(chunk)));
       request.on('end', () => {
-        const { query, variables } = JSON.parse(text) as { query: string; variables?: Record<string, unknown> };
+        const { query, variables } = JSON.parse(text) as {
+          query: string;
+          variables?: Record<string, unknown>;
+        };
         const call = { document: parse(query), variables, principal: testPrincipal(), requestId: 'r' };
         void subgraph.execute(call).then((result) => {
           response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(result));
@@ -136,7 +155,12 @@ describe('without identities', () => {
     const file = join(house.supergraphFile, '..', 'gamma.graphql');
     await writeFile(file, sdl);
     const gateway = await startGateway(['--supergraph', file, '--no-auth']);
-    const { body } = await post(gateway.url, 'query ($name: String!) { hello(name: $name) }', {}, { name: 'world' });
+    const { body } = await post(
+      gateway.url,
+      'query ($name: String!) { hello(name: $name) }',
+      {},
+      { name: 'world' },
+    );
     expect(body).toEqual({ data: { hello: 'hello world' } });
     expect(codesOf(await post(gateway.url, '{ hello }'))).toEqual(['GRAPHQL_VALIDATION_FAILED']);
     await gateway.process.kill();

@@ -28,7 +28,10 @@ export interface ServedGateway {
  * Lets a gateway listen.
  * @throws DomainError PORT_TAKEN when something else listens there
  */
-export async function serveGateway(gateway: Gateway, options: ServeGatewayOptions = {}): Promise<ServedGateway> {
+export async function serveGateway(
+  gateway: Gateway,
+  options: ServeGatewayOptions = {},
+): Promise<ServedGateway> {
   const { host = '127.0.0.1', port = 4000 } = options;
   const server = createServer((request, response) => gateway.handle(request, response));
   // Longer than clients and proxies keep idle connections, so that none is closed under a request.

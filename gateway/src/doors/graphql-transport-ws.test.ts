@@ -61,7 +61,11 @@ describe('graphql-transport-ws on a raw socket', () => {
     ['no token', async () => ({}), 'UNAUTHENTICATED'],
     ['no JWT', async () => ({ authorization: 'Bearer nonsense' }), 'UNAUTHENTICATED'],
     ['a token that ended', async () => house.bearer(await house.tokens.expired()), 'TOKEN_EXPIRED'],
-    ['a token signed by somebody else', async () => house.bearer(await house.tokens.foreign()), 'UNAUTHENTICATED'],
+    [
+      'a token signed by somebody else',
+      async () => house.bearer(await house.tokens.foreign()),
+      'UNAUTHENTICATED',
+    ],
   ])('5 an introduction with %s closes the socket with 4403 and a code', async (_what, payload, reason) => {
     const socket = await open();
     socket.send({ type: 'connection_init', payload: await payload() });
@@ -106,7 +110,11 @@ describe('graphql-transport-ws on a raw socket', () => {
     });
     expect(await socket.next()).toEqual({ id: 'q', type: 'complete' });
     socket.subscribe('m', 'mutation { touchItem(id: "b") { id } }');
-    expect(await socket.next()).toEqual({ id: 'm', type: 'next', payload: { data: { touchItem: { id: 'b' } } } });
+    expect(await socket.next()).toEqual({
+      id: 'm',
+      type: 'next',
+      payload: { data: { touchItem: { id: 'b' } } },
+    });
     expect(await socket.next()).toEqual({ id: 'm', type: 'complete' });
   });
 
@@ -132,10 +140,13 @@ describe('graphql-transport-ws on a raw socket', () => {
     await waitFor('the end of all upstreams', noStreamLeft, { deadlineMs: 1000 });
     await waitFor(
       'the end of all streams',
-      async () => (await before.registry.getSingleMetricAsString('rhizome_gateway_streams')).includes('streams 0'),
+      async () =>
+        (await before.registry.getSingleMetricAsString('rhizome_gateway_streams')).includes('streams 0'),
       { deadlineMs: 1000 },
     );
-    await waitFor('the end of what was pending', () => house.slow.aborted === house.slow.waiting, { deadlineMs: 1000 });
+    await waitFor('the end of what was pending', () => house.slow.aborted === house.slow.waiting, {
+      deadlineMs: 1000,
+    });
   });
 
   test('12 ping is answered by pong with its payload', async () => {
@@ -190,7 +201,11 @@ describe('a WebSocket of the gateway', () => {
 
   test('masks internals and carries a request id of the client', async () => {
     const socket = await ready();
-    socket.send({ id: '1', type: 'subscribe', payload: { query: '{ fails }', extensions: { requestId: 'mine' } } });
+    socket.send({
+      id: '1',
+      type: 'subscribe',
+      payload: { query: '{ fails }', extensions: { requestId: 'mine' } },
+    });
     const { payload } = await socket.next('next');
     expect(JSON.stringify(payload)).not.toContain('hunter2');
     expect(payload).toMatchObject({ data: { fails: null }, errors: [{ extensions: { requestId: 'mine' } }] });

@@ -76,7 +76,8 @@ export async function readBody(request: IncomingMessage, limitBytes: number): Pr
       expected: 'a JSON object',
     });
   }
-  if (!isObject(body)) throw badRequest('The body is not a JSON object', { field: 'body', expected: 'a JSON object' });
+  if (!isObject(body))
+    throw badRequest('The body is not a JSON object', { field: 'body', expected: 'a JSON object' });
   return check(body);
 }
 
@@ -126,7 +127,10 @@ export function check(given: Readonly<Record<string, unknown>>): Parameters {
   }
   if (typeof query !== 'string' || query === '') {
     if (query === undefined && isObject(extensions) && extensions['persistedQuery'] !== undefined) {
-      throw new HttpRefusal(200, new DomainError('PERSISTED_QUERY_NOT_SUPPORTED', 'PersistedQueryNotSupported'));
+      throw new HttpRefusal(
+        200,
+        new DomainError('PERSISTED_QUERY_NOT_SUPPORTED', 'PersistedQueryNotSupported'),
+      );
     }
     throw badRequest('query: missing, or not a text', { field: 'query', expected: 'a GraphQL document' });
   }

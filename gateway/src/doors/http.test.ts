@@ -18,7 +18,11 @@ describe('who knocks', () => {
   test.each([
     ['nobody', async () => ({}), 'UNAUTHENTICATED'],
     ['a token of another kind', async () => ({ authorization: 'Basic YTpi' }), 'UNAUTHENTICATED'],
-    ['a token signed by somebody else', async () => house.bearer(await house.tokens.foreign()), 'UNAUTHENTICATED'],
+    [
+      'a token signed by somebody else',
+      async () => house.bearer(await house.tokens.foreign()),
+      'UNAUTHENTICATED',
+    ],
     ['a token that ended', async () => house.bearer(await house.tokens.expired()), 'TOKEN_EXPIRED'],
   ])('%s is refused with 401 at every door', async (_who, given, code) => {
     const sent = await given();
@@ -40,7 +44,9 @@ describe('who knocks', () => {
 
   test('the token never comes back in an answer', async () => {
     const token = 'Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.';
-    expect((await post(house.served.url, '{ items { id } }', { authorization: token })).text).not.toContain('eyJ');
+    expect((await post(house.served.url, '{ items { id } }', { authorization: token })).text).not.toContain(
+      'eyJ',
+    );
   });
 });
 
@@ -55,7 +61,10 @@ describe('answers', () => {
     const mine = await post(house.served.url, '{ fails }', { ...headers, 'x-request-id': 'req-7' });
     expect(mine.headers.get('x-request-id')).toBe('req-7');
     expect(mine.body.errors?.[0]?.extensions).toMatchObject({ requestId: 'req-7' });
-    const fresh = await post(house.served.url, '{ items { id } }', { ...headers, 'x-request-id': 'no good id!' });
+    const fresh = await post(house.served.url, '{ items { id } }', {
+      ...headers,
+      'x-request-id': 'no good id!',
+    });
     expect(fresh.headers.get('x-request-id')).toMatch(/^[\w-]{36}$/);
   });
 
@@ -82,7 +91,11 @@ describe('requests that are refused', () => {
     const before = house.log.cursor;
     const mutation = encodeURIComponent('mutation { touchItem(id: "a") { id } }');
     const answer = await send(`${house.served.url}?query=${mutation}`, { headers });
-    expect([answer.status, answer.headers.get('allow'), codesOf(answer)]).toEqual([405, 'POST', ['BAD_REQUEST']]);
+    expect([answer.status, answer.headers.get('allow'), codesOf(answer)]).toEqual([
+      405,
+      'POST',
+      ['BAD_REQUEST'],
+    ]);
     expect(house.log.cursor).toBe(before);
   });
 
@@ -144,7 +157,10 @@ describe('requests that are refused', () => {
 
   test.each([
     ['aliases', '{ a: __typename b: __typename c: __typename d: __typename }'],
-    ['root fields', '{ items { id } i: items { id } j: items { id } ...More } fragment More on Query { k: items { id } fails }'],
+    [
+      'root fields',
+      '{ items { id } i: items { id } j: items { id } ...More } fragment More on Query { k: items { id } fails }',
+    ],
     ['directives', '{ items @skip(if: false) { id @skip(if: false) name @skip(if: false) } }'],
   ])('too many %s are refused before anything runs', async (field, query) => {
     const answer = await post(house.served.url, query, headers);
@@ -248,9 +264,13 @@ describe('equal reads at the same time', () => {
         signal,
       }).catch(() => 'gone');
     const asks = [ask(leaving.signal), ask(staying.signal)];
-    await waitFor('both', async () => (await metric('rhizome_gateway_operations_running')) === 2, { deadlineMs: 1000 });
+    await waitFor('both', async () => (await metric('rhizome_gateway_operations_running')) === 2, {
+      deadlineMs: 1000,
+    });
     leaving.abort();
-    await waitFor('one left', async () => (await metric('rhizome_gateway_operations_running')) === 1, { deadlineMs: 1000 });
+    await waitFor('one left', async () => (await metric('rhizome_gateway_operations_running')) === 1, {
+      deadlineMs: 1000,
+    });
     expect(house.slow).toEqual({ waiting: 1, aborted: 0 });
     staying.abort();
     await waitFor('the abort', () => house.slow.aborted === 1, { deadlineMs: 1000 });
@@ -279,7 +299,13 @@ describe('other paths', () => {
   });
 
   test('what is not there is 404', async () => {
-    for (const path of ['/nothing', '/graphql/x', '/graphiql/../../package.json', '/%2e%2e/package.json', '/%00']) {
+    for (const path of [
+      '/nothing',
+      '/graphql/x',
+      '/graphiql/../../package.json',
+      '/%2e%2e/package.json',
+      '/%00',
+    ]) {
       expect((await send(house.served.origin + path)).status).toBe(404);
     }
   });
@@ -288,7 +314,10 @@ describe('other paths', () => {
 describe('introspection', () => {
   test('can be open to everybody, who then can ask for nothing else', async () => {
     const { url } = (await startHouse({ introspection: 'open' })).served;
-    const schema = await post(url, 'query S { ...F } fragment F on Query { __schema { queryType { name } } __typename }');
+    const schema = await post(
+      url,
+      'query S { ...F } fragment F on Query { __schema { queryType { name } } __typename }',
+    );
     expect(schema.body.data).toEqual({ __schema: { queryType: { name: 'Query' } }, __typename: 'Query' });
     const more = await post(url, '{ __typename items { id } }');
     expect([more.status, codesOf(more)]).toEqual([401, ['UNAUTHENTICATED']]);

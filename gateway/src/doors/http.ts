@@ -87,7 +87,8 @@ export class HttpDoor {
   }
 
   #admit({ method, headers }: IncomingMessage, { json, stream }: Accepted): void {
-    if (this.#options.isClosing()) throw new DomainError('SHUTTING_DOWN', 'This gateway is being stopped; ask again');
+    if (this.#options.isClosing())
+      throw new DomainError('SHUTTING_DOWN', 'This gateway is being stopped; ask again');
     if (method !== 'GET' && method !== 'POST') {
       const text = `${method ?? ''} is not answered here; use POST, or GET for queries`;
       throw new HttpRefusal(405, new DomainError('BAD_REQUEST', text), { allow: 'GET, POST' });

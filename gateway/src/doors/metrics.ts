@@ -35,7 +35,9 @@ export class GatewayMetrics implements StreamObserver {
     const counter = (name: string, help: string, labelNames: string[] = []) =>
       new Counter({ name: `rhizome_gateway_${name}`, help, labelNames, registers });
     this.#errors = counter('errors_total', 'Errors in answers by code', ['code']);
-    this.#refusals = counter('refusals_total', 'Requests refused before an operation was known, by code', ['code']);
+    this.#refusals = counter('refusals_total', 'Requests refused before an operation was known, by code', [
+      'code',
+    ]);
     this.#sharedReads = counter('shared_reads_total', 'Queries answered by an equal one that was on its way');
     this.#streamsOpened = counter('streams_opened_total', 'Client streams opened');
     this.#streamsClosed = counter('streams_closed_total', 'Client streams closed, by reason', ['reason']);

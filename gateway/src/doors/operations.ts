@@ -73,7 +73,12 @@ export class Operations {
     );
   }
 
-  async #run<T>(engine: Engine, request: DoorRequest, use: DoorUse<T>, cursor: string | undefined): Promise<T> {
+  async #run<T>(
+    engine: Engine,
+    request: DoorRequest,
+    use: DoorUse<T>,
+    cursor: string | undefined,
+  ): Promise<T> {
     const { query, operationName, requestId } = request;
     const prepared = await this.#guarded(request, () => engine.prepare({ query, operationName, requestId }));
     if ('text' in prepared) return use.refused(this.#count(prepared));
@@ -91,10 +96,14 @@ export class Operations {
     const { anonymous } = this.#parts;
     if (principal || anonymous === 'everything') return undefined;
     if (anonymous === 'introspection' && isIntrospection(operation)) return undefined;
-    return new DomainError('UNAUTHENTICATED', 'Without a token nothing but the schema may be asked for here', {
-      field: 'authorization',
-      expected: 'Bearer <token>',
-    });
+    return new DomainError(
+      'UNAUTHENTICATED',
+      'Without a token nothing but the schema may be asked for here',
+      {
+        field: 'authorization',
+        expected: 'Bearer <token>',
+      },
+    );
   }
 
   #subscribe(
@@ -125,7 +134,9 @@ export class Operations {
     const call = { query, operationName, variables, principal, scope, requestId, headers };
     if (operation.kind !== 'query') return engine.execute({ ...call, signal: request.signal });
     const key = { document: operation.normalisedText, variables, scope };
-    const read = await this.#parts.reads.read(key, request.signal, (signal) => engine.execute({ ...call, signal }));
+    const read = await this.#parts.reads.read(key, request.signal, (signal) =>
+      engine.execute({ ...call, signal }),
+    );
     if (read.shared) this.#parts.metrics.readShared();
     return read.answer;
   }

@@ -45,7 +45,10 @@ export class StaticFiles {
       'content-length': found.size,
     });
     if (request.method === 'HEAD') response.end();
-    else createReadStream(file).on('error', () => response.destroy()).pipe(response);
+    else
+      createReadStream(file)
+        .on('error', () => response.destroy())
+        .pipe(response);
     return true;
   }
 
@@ -78,7 +81,11 @@ function contentPolicy(host: string): string {
 }
 
 /** Serves GraphiQL's page; its files come from the same folder. */
-export async function sendGraphiql(request: IncomingMessage, response: ServerResponse, root: string): Promise<void> {
+export async function sendGraphiql(
+  request: IncomingMessage,
+  response: ServerResponse,
+  root: string,
+): Promise<void> {
   const page = await readFile(join(root, 'graphiql', 'index.html')).catch(() => undefined);
   if (!page) {
     response.writeHead(503, { 'content-type': 'text/plain; charset=utf-8' });

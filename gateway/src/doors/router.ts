@@ -39,7 +39,10 @@ export class Router {
   handle(request: IncomingMessage, response: ServerResponse): void {
     const path = pathOf(request);
     if (path === '/graphql') void this.#parts.http.handle(request, response);
-    else void this.#other(path, request, response).catch((error: unknown) => this.#failed(error, request, response));
+    else
+      void this.#other(path, request, response).catch((error: unknown) =>
+        this.#failed(error, request, response),
+      );
   }
 
   /** Takes over an upgraded connection. */
@@ -51,7 +54,13 @@ export class Router {
 
   async #other(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
-      return sendJson(request, response, 405, { message: 'Only GET is answered here' }, { allow: 'GET, HEAD' });
+      return sendJson(
+        request,
+        response,
+        405,
+        { message: 'Only GET is answered here' },
+        { allow: 'GET, HEAD' },
+      );
     }
     if (path === '/healthz') return sendJson(request, response, 200, { status: 'ok' });
     if (path === '/readyz') return this.#ready(request, response);
@@ -78,7 +87,10 @@ export class Router {
     if (!this.#parts.openMetrics) await this.#parts.identity.ofHeaders(request.headers);
     const { registry } = this.#parts.metrics;
     const text = await registry.metrics();
-    response.writeHead(200, { 'content-type': registry.contentType, 'content-length': Buffer.byteLength(text) });
+    response.writeHead(200, {
+      'content-type': registry.contentType,
+      'content-length': Buffer.byteLength(text),
+    });
     response.end(request.method === 'HEAD' ? undefined : text);
   }
 

@@ -64,7 +64,9 @@ describe('an event stream', () => {
     house.log.append(id);
     const lines = (await stream.event())?.split('\n') ?? [];
     expect(lines).toHaveLength(3);
-    expect(JSON.parse(lines[2]?.slice('data: '.length) ?? '')).toEqual({ data: { itemChanged: { item: { id } } } });
+    expect(JSON.parse(lines[2]?.slice('data: '.length) ?? '')).toEqual({
+      data: { itemChanged: { item: { id } } },
+    });
   });
 
   test('is kept alive by comments while nothing happens', async () => {
@@ -137,7 +139,11 @@ describe('clients of the field', () => {
   test('somebody who asks for JSON gets JSON', async () => {
     const answer = await send(house.served.url, {
       method: 'POST',
-      headers: { ...headers, 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+      headers: {
+        ...headers,
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+      },
       body: JSON.stringify({ query: '{ item(id: "a") { id } }' }),
     });
     expect(answer.body.data).toEqual({ item: { id: 'a' } });

@@ -22,7 +22,11 @@ export function sendAsEvents(response: ServerResponse, text: string): void {
  * Sends a stream as server-sent events, each with its cursor as `id`, so that a browser's own reconnect goes on from
  * there by `Last-Event-ID`. Comments keep quiet connections alive. Resolves when the response has ended.
  */
-export async function sendStream(response: ServerResponse, stream: ClientStream, keepAliveMs: number): Promise<void> {
+export async function sendStream(
+  response: ServerResponse,
+  stream: ClientStream,
+  keepAliveMs: number,
+): Promise<void> {
   response.writeHead(200, opening);
   // Some browsers take the stream for open only when something has come.
   response.write(':\n\n');

@@ -17,7 +17,10 @@ export interface SocketPoolOptions {
   readonly keepAliveMs: number;
   readonly log: Logger;
   /** A socket has opened; what is returned is called when it has closed. */
-  readonly opened: (line: SocketLine, request: IncomingMessage) => (code: number, reason: string) => Promise<void>;
+  readonly opened: (
+    line: SocketLine,
+    request: IncomingMessage,
+  ) => (code: number, reason: string) => Promise<void>;
 }
 
 /** The open WebSockets of a gateway. */
@@ -46,7 +49,9 @@ export class SocketPool {
 
   async close(graceMs: number): Promise<void> {
     const { clients } = this.#server;
-    const gone = Promise.all([...clients].map((client) => new Promise((resolve) => client.once('close', resolve))));
+    const gone = Promise.all(
+      [...clients].map((client) => new Promise((resolve) => client.once('close', resolve))),
+    );
     for (const client of clients) client.close(1001, 'SHUTTING_DOWN');
     const cut = setTimeout(() => {
       for (const client of clients) client.terminate();
@@ -64,7 +69,9 @@ export class SocketPool {
     client.on('error', (error) => log.debug({ err: error }, 'socket error'));
     client.once('close', (code, reason) => {
       stopPinging();
-      closed(code, String(reason)).catch((error: unknown) => log.error({ err: error }, 'closing a socket failed'));
+      closed(code, String(reason)).catch((error: unknown) =>
+        log.error({ err: error }, 'closing a socket failed'),
+      );
     });
   }
 

@@ -3,7 +3,13 @@ import type { Duplex } from 'node:stream';
 import type { Clock, Principal } from '@rhizome/authz';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
-import { type ExecutionArgs, type ExecutionResult, GraphQLError, type GraphQLFormattedError, GraphQLSchema } from 'graphql';
+import {
+  type ExecutionArgs,
+  type ExecutionResult,
+  GraphQLError,
+  type GraphQLFormattedError,
+  GraphQLSchema,
+} from 'graphql';
 import { CloseCode, makeServer, type ServerOptions, type SubscribePayload } from 'graphql-ws';
 import type { ExecutionText, OperationInfo } from '../engine/index.js';
 import {
@@ -106,7 +112,8 @@ export class SocketDoor {
       connectionInitWaitTimeout: this.#options.limits.initWaitMs,
       onConnect: ({ connectionParams, extra }) => this.#connect(connectionParams, extra),
       onSubscribe: ({ extra }, _id, payload) => this.#subscribe(extra, payload),
-      subscribe: (args) => streamOf(args as ExecutionArgs) as unknown as AsyncIterableIterator<ExecutionResult>,
+      subscribe: (args) =>
+        streamOf(args as ExecutionArgs) as unknown as AsyncIterableIterator<ExecutionResult>,
       execute: (args) => outcomeOf(args as ExecutionArgs) as unknown as ExecutionResult,
       onNext: ({ extra }, _id, _payload, _args, result) =>
         extra.line.splice((result as unknown as StreamEvent).text) as unknown as ExecutionResult,
@@ -120,7 +127,8 @@ export class SocketDoor {
     const { headers } = connection.request;
     try {
       const isAnonymous = admitsAnonymous && !params?.['authorization'] && !params?.['Authorization'];
-      connection.principal = isAnonymous && !headers.authorization ? undefined : await identity.ofSocket(params, headers);
+      connection.principal =
+        isAnonymous && !headers.authorization ? undefined : await identity.ofSocket(params, headers);
       this.#expire(connection);
       return true;
     } catch (error) {
@@ -137,7 +145,10 @@ export class SocketDoor {
     if (!principal) return;
     const leftMs = principal.expiresAt.getTime() - this.#options.clock.now().getTime();
     if (leftMs > longestTimerMs) return;
-    connection.expiry = setTimeout(() => line.close(CloseCode.Forbidden, 'TOKEN_EXPIRED'), Math.max(0, leftMs) + lastWordsMs);
+    connection.expiry = setTimeout(
+      () => line.close(CloseCode.Forbidden, 'TOKEN_EXPIRED'),
+      Math.max(0, leftMs) + lastWordsMs,
+    );
     connection.expiry.unref();
   }
 

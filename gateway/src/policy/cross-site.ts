@@ -40,11 +40,15 @@ const loopbackNames = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
 export function assertLocalCaller(headers: IncomingHttpHeaders): void {
   const { host, origin } = headers;
   if (host && !loopbackNames.test(host)) {
-    throw new DomainError('FORBIDDEN', `Host ${host} is not this machine; without identities only it is served`, {
-      field: 'host',
-      value: host,
-      expected: 'localhost or a loopback address',
-    });
+    throw new DomainError(
+      'FORBIDDEN',
+      `Host ${host} is not this machine; without identities only it is served`,
+      {
+        field: 'host',
+        value: host,
+        expected: 'localhost or a loopback address',
+      },
+    );
   }
   if (origin && origin !== 'null' && host && URL.canParse(origin) && new URL(origin).host === host) return;
   if (origin === undefined) return;

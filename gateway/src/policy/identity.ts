@@ -31,8 +31,7 @@ export function createIdentity(verifier: Verifier | undefined): Identity {
 }
 
 function bearerToken(authorization: unknown): string {
-  const found =
-    typeof authorization === 'string' ? /^Bearer +(\S+) *$/i.exec(authorization)?.[1] : undefined;
+  const found = typeof authorization === 'string' ? /^Bearer +(\S+) *$/i.exec(authorization)?.[1] : undefined;
   if (found) return found;
   throw new DomainError(
     'UNAUTHENTICATED',

@@ -28,11 +28,16 @@ describe('the shape of a document', () => {
     const nested = '{ node { ...A } } fragment A on Node { node { ... { node { id } } } }';
     expect(faults(nested, { depth: 4 })).toEqual([]);
     expect(faults(nested, { depth: 3 })).toEqual(['The operation has depth of 4; the limit is 3']);
-    expect(faults('{ __schema { types { fields { type { ofType { name } } } } } }', { depth: 1 })).toEqual([]);
+    expect(faults('{ __schema { types { fields { type { ofType { name } } } } } }', { depth: 1 })).toEqual(
+      [],
+    );
   });
 
   test('many fragments that hold each other many times are measured in a moment', () => {
-    const many = Array.from({ length: 60 }, (_, i) => `fragment F${i} on Node { ...F${i + 1} ...F${i + 1} node { ...F${i + 1} } }`);
+    const many = Array.from(
+      { length: 60 },
+      (_, i) => `fragment F${i} on Node { ...F${i + 1} ...F${i + 1} node { ...F${i + 1} } }`,
+    );
     const text = `{ node { ...F0 } } ${many.join(' ')} fragment F60 on Node { id }`;
     const started = performance.now();
     expect(faults(text, { depth: 25 })).toEqual(['The operation has depth of 62; the limit is 25']);

@@ -22,7 +22,11 @@ export function shapeChecks(limits: GatewayLimits): OperationCheck[] {
 function over(field: string, value: number, limit: number): GraphQLError[] {
   if (value <= limit) return [];
   const text = `The operation has ${field} of ${value}; the limit is ${limit}`;
-  const originalError = new DomainError('LIMIT_EXCEEDED', text, { field, value, expected: `at most ${limit}` });
+  const originalError = new DomainError('LIMIT_EXCEEDED', text, {
+    field,
+    value,
+    expected: `at most ${limit}`,
+  });
   const extensions = { code: originalError.code, ...originalError.details };
   return [new GraphQLError(text, { originalError, extensions })];
 }
@@ -58,7 +62,9 @@ function measure(document: DocumentNode): { depth: number; rootFields: number } 
         continue;
       }
       const inner =
-        selection.kind === Kind.INLINE_FRAGMENT ? selection.selectionSet : fragments.get(selection.name.value);
+        selection.kind === Kind.INLINE_FRAGMENT
+          ? selection.selectionSet
+          : fragments.get(selection.name.value);
       if (!inner) continue;
       const below = walk(inner);
       depth = Math.max(depth, below.depth);
@@ -86,7 +92,9 @@ export function isIntrospection({ kind, document }: OperationInfo): boolean {
     set.selections.every((selection) => {
       if (selection.kind === Kind.FIELD) return selection.name.value.startsWith('__');
       return only(
-        selection.kind === Kind.INLINE_FRAGMENT ? selection.selectionSet : fragments.get(selection.name.value),
+        selection.kind === Kind.INLINE_FRAGMENT
+          ? selection.selectionSet
+          : fragments.get(selection.name.value),
       );
     });
   return only(document.definitions.find((node) => node.kind === Kind.OPERATION_DEFINITION)?.selectionSet);

@@ -25,7 +25,11 @@ export class CatchUp implements UpstreamSink {
   #isClosed = false;
 
   /** `fromPresent`: its upstream starts with what happens from now on, not after an old cursor. */
-  constructor(client: ClientStream, shared: SharedStream, { fromPresent }: { readonly fromPresent: boolean }) {
+  constructor(
+    client: ClientStream,
+    shared: SharedStream,
+    { fromPresent }: { readonly fromPresent: boolean },
+  ) {
     this.#client = client;
     this.#shared = shared;
     this.#resumable = shared.options.plan.resumable !== undefined;

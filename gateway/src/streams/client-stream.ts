@@ -104,7 +104,11 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
 
   /** Whether it reads from the ring and has read all of it. */
   get hasReadAll(): boolean {
-    return this.#own.length === 0 && this.#position !== undefined && this.#position >= (this.#shared?.ring.end ?? 0);
+    return (
+      this.#own.length === 0 &&
+      this.#position !== undefined &&
+      this.#position >= (this.#shared?.ring.end ?? 0)
+    );
   }
 
   [Symbol.asyncIterator](): this {

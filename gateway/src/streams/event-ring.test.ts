@@ -11,7 +11,13 @@ describe('EventRing', () => {
     expect(ring.at(1)).toBeUndefined();
     expect(ring.at(2)?.cursor).toBe('c');
     expect(ring.at(5)).toBeUndefined();
-    expect(['a', 'b', 'c', 'e', 'x'].map((cursor) => ring.after(cursor))).toEqual([undefined, 2, 3, 5, undefined]);
+    expect(['a', 'b', 'c', 'e', 'x'].map((cursor) => ring.after(cursor))).toEqual([
+      undefined,
+      2,
+      3,
+      5,
+      undefined,
+    ]);
   });
 
   test('knows the cursor it was started after until the first event is dropped and one more', () => {
@@ -57,7 +63,9 @@ describe('EventRing', () => {
   test('forgets cursors with their events: a long stream holds no more than a short one', () => {
     const ring = new EventRing(10, 1000);
     for (let i = 0; i < 10_000; i++) ring.push(event(`c${i}`));
-    const known = Array.from({ length: 10_000 }, (_, i) => ring.after(`c${i}`)).filter((at) => at !== undefined);
+    const known = Array.from({ length: 10_000 }, (_, i) => ring.after(`c${i}`)).filter(
+      (at) => at !== undefined,
+    );
     expect(known).toHaveLength(11);
   });
 });

@@ -118,7 +118,8 @@ export class SharedStream implements UpstreamSink {
     const { plan, openCatchUp, variables } = this.options;
     const isUntouched = this.ring.first === 0 && this.ring.end === 0;
     if (isUntouched && this.isLive) return client.goOnAt(0);
-    if (!plan.resumable || !this.isLive || this.#cursor === undefined) return openCatchUp(this, client, undefined);
+    if (!plan.resumable || !this.isLive || this.#cursor === undefined)
+      return openCatchUp(this, client, undefined);
     const opening = plan.openingMessage(variables, this.#cursor);
     if (opening !== undefined) client.give({ text: opening, cursor: this.#cursor, codes: [] });
     client.goOnAt(this.ring.end);

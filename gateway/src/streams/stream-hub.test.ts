@@ -69,12 +69,24 @@ interface Asked extends Partial<Pick<StreamRequest, 'cursor' | 'requestId'>> {
   readonly principal?: Principal;
 }
 
-async function subscribe({ query = changes, after, principal = testPrincipal(), ...more }: Asked = {}): Promise<ClientStream> {
+async function subscribe({
+  query = changes,
+  after,
+  principal = testPrincipal(),
+  ...more
+}: Asked = {}): Promise<ClientStream> {
   const engine = holder.current;
   const prepared = await engine.prepare({ query, requestId: 'r' });
   if (!prepared.ok) throw new Error(prepared.answer.text);
   const variables = after === undefined ? {} : { after };
-  const stream = hub.subscribe({ engine, operation: prepared.operation, variables, principal, requestId: 'r', ...more });
+  const stream = hub.subscribe({
+    engine,
+    operation: prepared.operation,
+    variables,
+    principal,
+    requestId: 'r',
+    ...more,
+  });
   open.push(stream);
   return stream;
 }
@@ -91,7 +103,10 @@ async function readTo(stream: ClientStream, id: string): Promise<string[]> {
   for (;;) {
     const event = await next(stream);
     if (event.last) throw new Error(event.text);
-    const { cursor, item } = JSON.parse(event.text).data.itemChanged as { cursor: string; item: { id: string } | null };
+    const { cursor, item } = JSON.parse(event.text).data.itemChanged as {
+      cursor: string;
+      item: { id: string } | null;
+    };
     expect(cursor).toBe(event.cursor);
     seen.push(item ? `${cursor} ${item.id}` : cursor);
     if (item?.id === id) return seen;
@@ -105,7 +120,9 @@ function human(subject: string, expiresAt?: Date): Principal {
 describe('shared streams', () => {
   test('1,000 clients with equal rights are one upstream and one text an event; the last to leave ends it', async () => {
     await start();
-    const streams = await Promise.all(Array.from({ length: 1000 }, (_, i) => subscribe({ principal: human(`u${i}`) })));
+    const streams = await Promise.all(
+      Array.from({ length: 1000 }, (_, i) => subscribe({ principal: human(`u${i}`) })),
+    );
     await Promise.all(streams.map(next));
     expect([house.log.open, counts.upstreams]).toEqual([1, 1]);
     house.log.append('shared');
@@ -147,7 +164,10 @@ describe('shared streams', () => {
     await readTo(first, 'before');
     const late = await subscribe();
     const opening = await next(late);
-    expect(opening).toMatchObject({ cursor, text: `{"data":{"itemChanged":{"cursor":"${cursor}","item":null}}}` });
+    expect(opening).toMatchObject({
+      cursor,
+      text: `{"data":{"itemChanged":{"cursor":"${cursor}","item":null}}}`,
+    });
     house.log.append('after');
     expect(await readTo(late, 'after')).toHaveLength(1);
     expect(counts.upstreams).toBe(1);
@@ -156,7 +176,9 @@ describe('shared streams', () => {
   test('fields that depend on who asks are shared by one subject only', async () => {
     await start();
     const query = 'subscription { itemChanged { item { seenBy } } }';
-    const streams = await Promise.all(['ann', 'ben', 'ann'].map((name) => subscribe({ query, principal: human(name) })));
+    const streams = await Promise.all(
+      ['ann', 'ben', 'ann'].map((name) => subscribe({ query, principal: human(name) })),
+    );
     await Promise.all(streams.map(next));
     expect(house.log.open).toBe(2);
     house.log.append('x');
@@ -167,7 +189,8 @@ describe('shared streams', () => {
   test('an agent shares such fields with others for the same human only', async () => {
     await start();
     const query = 'subscription { itemChanged { item { seenBy } } }';
-    const agent = (actsFor: string) => testPrincipal({ kind: 'AGENT', subject: 'bot', actsFor, grants: { beta: 'READER' } });
+    const agent = (actsFor: string) =>
+      testPrincipal({ kind: 'AGENT', subject: 'bot', actsFor, grants: { beta: 'READER' } });
     await Promise.all(['ann', 'ben', 'ann'].map((name) => subscribe({ query, principal: agent(name) })));
     await waitFor('two upstreams', () => house.log.open === 2, { deadlineMs: 500 });
   });
@@ -375,7 +398,9 @@ describe('tokens that end', () => {
 
   test('do not open a stream', async () => {
     await start();
-    expect(await next(await subscribe({ principal: human('a', soon(-1)) }))).toMatchObject({ codes: ['TOKEN_EXPIRED'] });
+    expect(await next(await subscribe({ principal: human('a', soon(-1)) }))).toMatchObject({
+      codes: ['TOKEN_EXPIRED'],
+    });
     expect(counts.upstreams).toBe(0);
   });
 
@@ -394,7 +419,10 @@ describe('tokens that end', () => {
 
   test('refused upstream are replaced by those of others', async () => {
     await start();
-    const [a, b] = [await subscribe({ principal: human('a') }), await subscribe({ principal: human('b', soon(9e6)) })];
+    const [a, b] = [
+      await subscribe({ principal: human('a') }),
+      await subscribe({ principal: human('b', soon(9e6)) }),
+    ];
     await Promise.all([next(a), next(b)]);
     house.log.breakAll(new DomainError('TOKEN_EXPIRED', 'the token of a ended'));
     await a.return();
@@ -407,9 +435,16 @@ describe('a new supergraph', () => {
   test('streams stay open and lose and double nothing while it is swapped', async () => {
     await start();
     const old = house.log.append('before');
-    const streams = await Promise.all(Array.from({ length: 100 }, (_, i) => subscribe({ principal: human(`u${i % 7}`) })));
-    const other = await subscribe({ query: 'subscription { itemChanged { cursor item { id label name } } }' });
-    const resumed = await subscribe({ after: old, query: 'subscription ($after: String) { itemChanged(after: $after) { cursor item { id } } }' });
+    const streams = await Promise.all(
+      Array.from({ length: 100 }, (_, i) => subscribe({ principal: human(`u${i % 7}`) })),
+    );
+    const other = await subscribe({
+      query: 'subscription { itemChanged { cursor item { id label name } } }',
+    });
+    const resumed = await subscribe({
+      after: old,
+      query: 'subscription ($after: String) { itemChanged(after: $after) { cursor item { id } } }',
+    });
     const all = [...streams, other, resumed];
     for (const opening of await Promise.all(all.map(next))) expect(opening.cursor).toBe(old);
     const reads = all.map((stream) => readTo(stream, 'end'));
@@ -440,11 +475,18 @@ describe('a new supergraph', () => {
     await start();
     await holder.swap(await newEngine('extra: String'), () => hub.move());
     const query = 'subscription { itemChanged { item { extra } } }';
-    const streams = [await subscribe({ query, principal: human('a') }), await subscribe({ query, principal: human('b') })];
+    const streams = [
+      await subscribe({ query, principal: human('a') }),
+      await subscribe({ query, principal: human('b') }),
+    ];
     await Promise.all(streams.map(next));
     await holder.swap(await newEngine('extra: String @perPrincipal'), () => hub.move());
-    for (const stream of streams) expect(await next(stream)).toMatchObject({ codes: ['SERVICE_UNAVAILABLE'] });
-    const again = [await subscribe({ query, principal: human('a') }), await subscribe({ query, principal: human('b') })];
+    for (const stream of streams)
+      expect(await next(stream)).toMatchObject({ codes: ['SERVICE_UNAVAILABLE'] });
+    const again = [
+      await subscribe({ query, principal: human('a') }),
+      await subscribe({ query, principal: human('b') }),
+    ];
     await Promise.all(again.map(next));
     expect(house.log.open).toBe(2);
   });
@@ -465,7 +507,8 @@ describe('streams of fields that begin with the present state', () => {
   test('give it to each who comes, and share what follows', async () => {
     await start();
     const query = 'subscription { level { value } }';
-    const value = async (stream: ClientStream) => JSON.parse((await next(stream)).text).data.level.value as number;
+    const value = async (stream: ClientStream) =>
+      JSON.parse((await next(stream)).text).data.level.value as number;
     const first = await subscribe({ query });
     const at = await value(first);
     const second = await subscribe({ query });
@@ -486,19 +529,28 @@ describe('bounds and endings', () => {
     expect(await next(third)).toMatchObject({ last: true, codes: ['LIMIT_EXCEEDED'] });
     const other = await subscribe({ principal: human('b') });
     await next(other);
-    expect(await next(await subscribe({ principal: human('c') }))).toMatchObject({ codes: ['LIMIT_EXCEEDED'] });
+    expect(await next(await subscribe({ principal: human('c') }))).toMatchObject({
+      codes: ['LIMIT_EXCEEDED'],
+    });
     await other.return();
     await next(await subscribe({ principal: human('c') }));
   });
 
   test('shutdown closes resumable streams with their cursors first, then the rest', async () => {
     await start();
-    const [resumable, plain] = [await subscribe(), await subscribe({ query: 'subscription { level { value } }' })];
+    const [resumable, plain] = [
+      await subscribe(),
+      await subscribe({ query: 'subscription { level { value } }' }),
+    ];
     const { cursor } = await next(resumable);
     await next(plain);
     hub.shutDown('resumable');
     const last = await next(resumable);
-    expect(JSON.parse(last.text).errors[0].extensions).toMatchObject({ code: 'SHUTTING_DOWN', cursor, retry: 'now' });
+    expect(JSON.parse(last.text).errors[0].extensions).toMatchObject({
+      code: 'SHUTTING_DOWN',
+      cursor,
+      retry: 'now',
+    });
     expect(hub.open.streams).toBe(1);
     hub.shutDown('all');
     expect(await next(plain)).toMatchObject({ last: true, codes: ['SHUTTING_DOWN'] });

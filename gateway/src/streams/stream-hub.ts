@@ -104,7 +104,8 @@ export class StreamHub implements ClientStreamOwner {
     const { streams, streamsPerSubject } = this.#options.limits;
     const own = this.#perSubject.get(principal?.subject ?? '') ?? 0;
     if (this.#clients.size >= streams) return tooMany('open streams', this.#clients.size, streams);
-    if (principal && own >= streamsPerSubject) return tooMany('open streams of one subject', own, streamsPerSubject);
+    if (principal && own >= streamsPerSubject)
+      return tooMany('open streams of one subject', own, streamsPerSubject);
     return undefined;
   }
 
@@ -225,10 +226,21 @@ export class StreamHub implements ClientStreamOwner {
       const prepared = await engine.prepare({ query: plan.text, requestId });
       if (!prepared.ok) return prepared;
       if (prepared.operation.perPrincipal && !perPrincipal) {
-        return { ok: false, answer: { ...refusal(changedUnderneath(), requestId, this.#options.log), lost: false } };
+        return {
+          ok: false,
+          answer: { ...refusal(changedUnderneath(), requestId, this.#options.log), lost: false },
+        };
       }
       const upstreamVariables = plan.upstreamVariables(variables, cursor);
-      const request = { query: plan.text, variables: upstreamVariables, principal, scope, requestId, headers, signal };
+      const request = {
+        query: plan.text,
+        variables: upstreamVariables,
+        principal,
+        scope,
+        requestId,
+        headers,
+        signal,
+      };
       return await engine.subscribe(request);
     } catch (error) {
       signal.throwIfAborted();

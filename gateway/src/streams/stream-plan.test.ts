@@ -13,7 +13,10 @@ const schema = buildSchema(`
   type Tick { n: Int }
 `);
 
-function plan(text: string, resumable: Partial<NonNullable<OperationInfo['resumable']>> | null = {}): StreamPlan {
+function plan(
+  text: string,
+  resumable: Partial<NonNullable<OperationInfo['resumable']>> | null = {},
+): StreamPlan {
   const document = parse(text);
   const info: OperationInfo = {
     kind: 'subscription',
@@ -40,9 +43,24 @@ function plan(text: string, resumable: Partial<NonNullable<OperationInfo['resuma
 describe('the plan of a resumable stream', () => {
   test.each([
     ['a literal', 'subscription { changed(filter: {x: 1}, after: "c1") { cursor } }', {}, 'c1'],
-    ['a variable', 'subscription S($c: String) { changed(filter: {x: 1}, after: $c) { cursor } }', { c: 'c2' }, 'c2'],
-    ['a default', 'subscription S($c: String = "c3") { changed(filter: {x: 1}, after: $c) { cursor } }', {}, 'c3'],
-    ['null', 'subscription S($c: String = "c3") { changed(filter: {x: 1}, after: $c) { cursor } }', { c: null }, undefined],
+    [
+      'a variable',
+      'subscription S($c: String) { changed(filter: {x: 1}, after: $c) { cursor } }',
+      { c: 'c2' },
+      'c2',
+    ],
+    [
+      'a default',
+      'subscription S($c: String = "c3") { changed(filter: {x: 1}, after: $c) { cursor } }',
+      {},
+      'c3',
+    ],
+    [
+      'null',
+      'subscription S($c: String = "c3") { changed(filter: {x: 1}, after: $c) { cursor } }',
+      { c: null },
+      undefined,
+    ],
     ['nothing', 'subscription S { changed(filter: {x: 1}) { cursor } }', {}, undefined],
   ])('the cursor by %s is no part of what is shared', (_by, text, variables, cursor) => {
     const made = plan(text);
@@ -74,17 +92,23 @@ describe('the plan of a resumable stream', () => {
 
 describe('the opening message', () => {
   test('carries the cursor in the shape of the selection and nothing else', () => {
-    const made = plan('subscription ($no: Boolean!) { e: changed { __typename ...F item @skip(if: $no) { id } } } fragment F on Changed { at c: cursor }', {
-      responseKey: 'e',
-    });
+    const made = plan(
+      'subscription ($no: Boolean!) { e: changed { __typename ...F item @skip(if: $no) { id } } } fragment F on Changed { at c: cursor }',
+      {
+        responseKey: 'e',
+      },
+    );
     expect(made.openingMessage({ no: false }, 'x"y')).toBe(
       '{"data":{"e":{"__typename":"Changed","at":null,"c":"x\\"y","item":null}}}',
     );
-    expect(made.openingMessage({ no: true }, 'x')).toBe('{"data":{"e":{"__typename":"Changed","at":null,"c":"x"}}}');
+    expect(made.openingMessage({ no: true }, 'x')).toBe(
+      '{"data":{"e":{"__typename":"Changed","at":null,"c":"x"}}}',
+    );
   });
 
   test('is not made where the payload cannot be empty, or the variables do not fit', () => {
-    const strict = (fields: string) => plan(`subscription { strict { ${fields} } }`, { responseKey: 'strict' });
+    const strict = (fields: string) =>
+      plan(`subscription { strict { ${fields} } }`, { responseKey: 'strict' });
     expect(strict('item { id }').openingMessage({}, 'x')).toBeUndefined();
     expect(strict('cursor').openingMessage({}, 'x')).toBe('{"data":{"strict":{"cursor":"x"}}}');
     const needs = plan('subscription ($f: F!) { changed(filter: $f) { at } }');

@@ -96,7 +96,11 @@ interface RootField {
   readonly field: GraphQLField<unknown, unknown>;
 }
 
-function findRootField(document: DocumentNode, schema: GraphQLSchema, responseKey: string): RootField | undefined {
+function findRootField(
+  document: DocumentNode,
+  schema: GraphQLSchema,
+  responseKey: string,
+): RootField | undefined {
   const root = schema.getSubscriptionType();
   const info = new TypeInfo(schema);
   let found: RootField | undefined;
@@ -129,7 +133,8 @@ function feedByVariable(
     document,
     visitWithTypeInfo(info, {
       Field: (node) => {
-        if (info.getParentType() !== root || (node.alias ?? node.name).value !== responseKey) return undefined;
+        if (info.getParentType() !== root || (node.alias ?? node.name).value !== responseKey)
+          return undefined;
         const others = (node.arguments ?? []).filter((given) => given.name.value !== argument);
         const own = { kind: Kind.ARGUMENT, name: { kind: Kind.NAME, value: argument }, value } as const;
         return { ...node, arguments: [...others, own] };
@@ -167,12 +172,18 @@ function freeName(taken: readonly string[]): string {
   return name;
 }
 
-function cursorIn(given: ValueNode | undefined, document: DocumentNode, variables: Variables): string | undefined {
+function cursorIn(
+  given: ValueNode | undefined,
+  document: DocumentNode,
+  variables: Variables,
+): string | undefined {
   if (!given) return undefined;
   let value: unknown;
   if (given.kind === Kind.VARIABLE) {
     const name = given.name.value;
-    const definition = operationOf(document)?.variableDefinitions?.find((d) => d.variable.name.value === name);
+    const definition = operationOf(document)?.variableDefinitions?.find(
+      (d) => d.variable.name.value === name,
+    );
     const fallback = definition?.defaultValue;
     value = Object.hasOwn(variables, name) ? variables[name] : fallback && valueFromASTUntyped(fallback);
   } else {
@@ -211,4 +222,3 @@ function emptyAnswer(
   if ('then' in result || result.errors || !result.data) return undefined;
   return JSON.stringify({ data: result.data });
 }
-

@@ -61,7 +61,9 @@ export class EventLog {
     this.opened++;
     this.openedAfter.push(after);
     const opening: LoggedEvent = { cursor: after ?? this.cursor, itemId: null };
-    const follower = new Follower([opening, ...this.#events.slice(from)], () => this.#followers.delete(follower));
+    const follower = new Follower([opening, ...this.#events.slice(from)], () =>
+      this.#followers.delete(follower),
+    );
     this.#followers.add(follower);
     return follower;
   }

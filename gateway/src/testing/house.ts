@@ -4,7 +4,14 @@ import type { Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { silentLogger } from '@rhizome/log';
 import { compose } from '@rhizome/schema';
-import { buildSubgraph, createInProcess, entity, type InProcessSubgraph, type SubgraphContext, type SubgraphSchema } from '@rhizome/subgraph';
+import {
+  buildSubgraph,
+  createInProcess,
+  entity,
+  type InProcessSubgraph,
+  type SubgraphContext,
+  type SubgraphSchema,
+} from '@rhizome/subgraph';
 import { leftovers, testPrincipal, type TestTokens, testTokens } from '@rhizome/testkit';
 import { type DocumentNode, parse } from 'graphql';
 import { buildGateway, type Gateway, type GatewayOptions } from '../app.js';
@@ -38,7 +45,10 @@ export interface HouseOptions extends Partial<Omit<GatewayOptions, 'supergraphSd
   readonly noAuth?: boolean;
 }
 
-const sharedSdl = readFileSync(fileURLToPath(new URL('../../../schema/shared.graphql', import.meta.url)), 'utf8');
+const sharedSdl = readFileSync(
+  fileURLToPath(new URL('../../../schema/shared.graphql', import.meta.url)),
+  'utf8',
+);
 
 const alphaSdl = `
   type Query {
@@ -74,7 +84,8 @@ export async function startHouse(options: HouseOptions = {}): Promise<House> {
       createInProcess({ subgraph, log: silentLogger() }),
     ]),
   );
-  const supergraph: House['supergraph'] = (extraField) => houseSupergraph((name) => `http://${name}.test/graphql`, extraField);
+  const supergraph: House['supergraph'] = (extraField) =>
+    houseSupergraph((name) => `http://${name}.test/graphql`, extraField);
   const { noAuth = false, ...rest } = options;
   const transports: TransportFactory = (name) => {
     const transport = createInProcessTransport(found(subgraphs, name));
@@ -177,7 +188,10 @@ function alpha(parts: HouseParts): SubgraphSchema {
       itemChanged: {
         subscribe: (_parent: unknown, { after }: { after?: string | null }) => {
           if (after && Number(after.slice(1)) < log.forgottenBelow) {
-            throw new DomainError('CURSOR_EXPIRED', `after: ${after} is too old`, { field: 'after', value: after });
+            throw new DomainError('CURSOR_EXPIRED', `after: ${after} is too old`, {
+              field: 'after',
+              value: after,
+            });
           }
           return log.follow(after ?? undefined);
         },
@@ -215,7 +229,11 @@ function alpha(parts: HouseParts): SubgraphSchema {
 function beta(): SubgraphSchema {
   const labelled = (id: string) =>
     id === 'bad' ? new DomainError('NOT_FOUND', 'there is no label') : { id, label: `label of ${id}` };
-  const labels = entity({ type: 'Item', key: 'id', load: async (ids) => ids.map((id) => labelled(String(id))) });
+  const labels = entity({
+    type: 'Item',
+    key: 'id',
+    load: async (ids) => ids.map((id) => labelled(String(id))),
+  });
   return build(
     'beta',
     betaSdl,

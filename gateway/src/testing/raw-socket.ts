@@ -39,7 +39,11 @@ export class RawSocket {
     const { protocol = 'graphql-transport-ws', headers } = options;
     const socket = new WebSocket(url, protocol === null ? [] : [protocol], { headers });
     const raw = new RawSocket(socket);
-    await waitFor('an open socket', new Promise<void>((resolve, reject) => socket.once('open', resolve).once('error', reject)), { deadlineMs: 2000 });
+    await waitFor(
+      'an open socket',
+      new Promise<void>((resolve, reject) => socket.once('open', resolve).once('error', reject)),
+      { deadlineMs: 2000 },
+    );
     return raw;
   }
 
@@ -71,7 +75,8 @@ export class RawSocket {
       for (;;) {
         const at = this.messages.findIndex(fits);
         if (at >= 0) return this.messages.splice(at, 1)[0] as RawMessage;
-        if (!this.#isOpen) throw new Error(`the socket closed before a message of type ${type ?? 'any'} came`);
+        if (!this.#isOpen)
+          throw new Error(`the socket closed before a message of type ${type ?? 'any'} came`);
         await new Promise<void>((resolve) => (this.#arrived = resolve));
       }
     };

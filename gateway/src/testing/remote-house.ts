@@ -24,20 +24,33 @@ export interface RemoteHouse extends HouseParts {
 /** Serves the subgraphs of a house and the keys of its tokens. */
 export async function startRemoteHouse(): Promise<RemoteHouse> {
   const tokens = await testTokens();
-  const parts: HouseParts = { log: new EventLog(), state: { finishers: [] }, slow: { waiting: 0, aborted: 0 }, asked: new Map() };
+  const parts: HouseParts = {
+    log: new EventLog(),
+    state: { finishers: [] },
+    slow: { waiting: 0, aborted: 0 },
+    asked: new Map(),
+  };
   const schemas = new Map(houseSubgraphs(parts).map((subgraph) => [subgraph.name, subgraph]));
   const served = new Map<string, ServedSubgraph>();
   const start = async (name: string): Promise<void> => {
     const subgraph = schemas.get(name) as SubgraphSchema;
     const port = served.get(name)?.port ?? 0;
-    served.set(name, await serveSubgraph({ subgraph, verifier: tokens.verifier, log: silentLogger(), port, drainMs: 100 }));
+    served.set(
+      name,
+      await serveSubgraph({ subgraph, verifier: tokens.verifier, log: silentLogger(), port, drainMs: 100 }),
+    );
   };
   for (const name of schemas.keys()) await start(name);
-  leftovers.defer('the subgraphs', () => Promise.all([...served.values()].map((subgraph) => subgraph.close())));
+  leftovers.defer('the subgraphs', () =>
+    Promise.all([...served.values()].map((subgraph) => subgraph.close())),
+  );
   const folder = await mkdtemp(join(tmpdir(), 'rhizome-gateway-'));
   leftovers.defer('the folder of the supergraph', () => rm(folder, { recursive: true, force: true }));
   const supergraphFile = join(folder, 'supergraph.graphql');
-  await writeFile(supergraphFile, houseSupergraph((name) => served.get(name)?.url ?? ''));
+  await writeFile(
+    supergraphFile,
+    houseSupergraph((name) => served.get(name)?.url ?? ''),
+  );
   const jwksUri = await serveKeys(tokens);
   return {
     ...parts,
