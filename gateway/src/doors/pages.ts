@@ -59,7 +59,7 @@ export class StaticFiles {
     } catch {
       return undefined;
     }
-    if (decoded.includes('\0')) return undefined;
+    if (decoded.includes('\0') || decoded.includes('/.')) return undefined;
     const file = normalize(join(this.#root, decoded));
     return file.startsWith(this.#root + sep) ? file : undefined;
   }
