@@ -16,7 +16,7 @@ const zone = (names, message) => ({
   message,
 });
 const relative = {
-  regex: '^(\\.\\./)+(lib|schema|subgraphs|experiments|gateway|clients|deploy|test)/',
+  regex: '^(\\.\\./){3,}(lib|schema|subgraphs|experiments|gateway|clients|deploy|test)/',
   message:
     'Import another package by its name (@rhizome/…), and name it in package.json: its folder is its own.',
 };
@@ -114,6 +114,15 @@ export default tseslint.config(
     ),
   },
   { files: ['lib/mongo/**/*.ts', 'lib/testkit/**/*.ts'], rules: restrict() },
+  {
+    files: ['lib/experiment/**/*.{repository,document}.ts', 'lib/experiment/**/*.test.ts'],
+    rules: restrict(
+      zone(
+        ['core', 'gateway', 'schema', 'pilot', 'cli', 'playground', ...experiments],
+        'lib is the floor: nothing above it may be imported here.',
+      ),
+    ),
+  },
   {
     files: ['subgraphs/**/*.ts'],
     rules: {
