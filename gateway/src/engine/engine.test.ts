@@ -82,7 +82,7 @@ describe('an ordinary supergraph in process', () => {
     ]);
   });
 
-  test('a field that needs another of the entity it came from is found by a twin of the service', async () => {
+  test('a field that needs another of the entity it came from is found', async () => {
     expect(await gateway.text('{ jobs { alpha { job { weight } } } }')).toBe(
       '{"data":{"jobs":[{"alpha":{"job":{"weight":20}}},{"alpha":{"job":{"weight":40}}}]}}',
     );

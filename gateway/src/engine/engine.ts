@@ -88,6 +88,7 @@ class FederationEngine implements Engine {
       planning,
       limits,
       log: options.log,
+      reserve: options.planner === 'reserve',
       relations: new TypeRelations(facts.possibleTypes),
       transportOf: (subgraph) => this.#transportOf(subgraph),
       timeoutOf: (subgraph) => limits.subgraphTimeoutsMs[subgraph] ?? limits.subgraphTimeoutMs,

@@ -8,5 +8,5 @@ export const defaultLimits: EngineLimits = Object.freeze({
   subgraphTimeoutMs: 30_000,
   subgraphTimeoutsMs: {},
   errorsPerFetch: 200,
-  planTimeoutMs: 5_000,
+  planTimeoutMs: 2_000,
 });

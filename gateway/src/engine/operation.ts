@@ -23,6 +23,8 @@ export interface EngineParts {
   readonly relations: TypeRelations;
   readonly limits: EngineLimits;
   readonly log: EngineLog;
+  /** Leave the native planner out. */
+  readonly reserve: boolean;
   transportOf(subgraph: string): Transport;
   timeoutOf(subgraph: string): number;
 }
@@ -62,7 +64,6 @@ export class Operation {
   readonly #projections = new Lru<string, Projection>({ entries: keptVariants });
   readonly #asksForSchema: boolean;
   readonly #notices: string;
-  #isGeneral = true;
 
   constructor(parts: EngineParts, selected: SelectedOperation, info: OperationInfo, planText: string) {
     this.#parts = parts;
@@ -88,48 +89,31 @@ export class Operation {
     return { ok: true, coerced: result.coerced, conditions };
   }
 
-  /** The compiled plan for a request; made when first needed. */
-  async plan(conditions: ConditionValues, overrides: Overrides): Promise<CompiledPlan | Refusal> {
-    if (this.#isGeneral) {
-      const plan = await this.#cachedPlan(overrides.key, undefined, overrides);
-      if (plan) return plan;
-      this.#isGeneral = false;
-    }
+  /** The compiled plan for a request; made when first needed, for one set of conditions. */
+  plan(conditions: ConditionValues, overrides: Overrides): Promise<CompiledPlan | Refusal> {
     const key = `${overrides.key}|${this.#bitsOf(conditions)}`;
-    const plan = await this.#cachedPlan(key, conditions, overrides);
-    return plan ?? unplannable(this.info);
-  }
-
-  /** The cached plan, or undefined if there is none for all conditions. */
-  async #cachedPlan(
-    key: string,
-    conditions: ConditionValues | undefined,
-    overrides: Overrides,
-  ): Promise<CompiledPlan | Refusal | undefined> {
-    let planned = this.#plans.get(key);
-    if (!planned) {
-      const fresh = this.#makePlan(conditions, overrides);
-      planned = fresh as Promise<CompiledPlan | Refusal>;
-      this.#plans.set(key, planned);
-      // A planner that could not be asked is no verdict on the operation.
-      fresh.catch(() => this.#plans.drop(key, planned as Promise<CompiledPlan | Refusal>));
-    }
-    return planned;
+    const known = this.#plans.get(key);
+    if (known) return known;
+    const fresh = this.#makePlan(conditions, overrides);
+    this.#plans.set(key, fresh);
+    // A planner that could not be asked is no verdict on the operation.
+    fresh.catch(() => this.#plans.drop(key, fresh));
+    return fresh;
   }
 
   async #makePlan(
-    conditions: ConditionValues | undefined,
+    conditions: ConditionValues,
     { labels, percentage }: Overrides,
-  ): Promise<CompiledPlan | Refusal | undefined> {
+  ): Promise<CompiledPlan | Refusal> {
     const reply = await this.#parts.planning.plan({
       query: this.#planText,
       operationName: this.info.name,
       labels,
       percentage,
       conditions,
+      reserve: this.#parts.reserve,
     });
     if (reply.outcome === 'planned') return compilePlan(reply.node, reply.renamed, this.#parts);
-    if (reply.outcome === 'specialise') return undefined;
     this.#parts.log.warn({ operation: this.info.name, reason: reply.reason }, 'an operation cannot be planned');
     return unplannable(this.info, reply.reason);
   }
@@ -183,13 +167,12 @@ export class Operation {
 const none: readonly string[] = [];
 const nothingToCoerce: CoercedVariables = { ok: true, coerced: {}, conditions: {} };
 
-function unplannable(info: OperationInfo, reason?: string): Refusal {
-  const why = reason === undefined ? '' : `: ${reason}`;
+function unplannable(info: OperationInfo, reason: string): Refusal {
   return {
     kind: info.kind,
     errors: [
       {
-        message: `No way was found to answer this operation from the services of the graph${why}`,
+        message: `No way was found to answer this operation from the services of the graph: ${reason}`,
         code: 'GRAPHQL_VALIDATION_FAILED',
       },
     ],

@@ -23,7 +23,7 @@ export interface EngineLimits {
   readonly subgraphTimeoutsMs: Readonly<Record<string, number>>;
   /** Errors that one failed fetch may add to an answer. Default 200. */
   readonly errorsPerFetch: number;
-  /** Milliseconds that validation and planning of one operation may take. Default 5,000. */
+  /** Milliseconds that validation and planning of one operation may take. Default 2,000. */
   readonly planTimeoutMs: number;
 }
 
@@ -77,6 +77,8 @@ export interface EngineOptions {
   readonly uncodedMessages?: boolean | undefined;
   /** Where plans are made: in a worker process of its own (default), or on the event loop (short-lived tools, tests). */
   readonly planning?: 'worker' | 'inline' | undefined;
+  /** `reserve`: only the plain planner of our own, which otherwise plans what the native one fails at. For tests. */
+  readonly planner?: 'native' | 'reserve' | undefined;
 }
 
 /** One client's operation. Exactly one of `query` and `document` is given. */

@@ -23,7 +23,7 @@ export type ConditionValues = Readonly<Record<string, boolean>>;
 
 /** An operation in the form that the planner takes well. */
 export interface NormalisedOperation {
-  /** Without fragments, introspection, static conditions; undefined where nothing is left to plan. */
+  /** Without named fragments, introspection and conditions; undefined where nothing is left to plan. */
   readonly operation: OperationDefinitionNode | undefined;
   /** Names of variables as the planner sees them, where they differ from the client's: planner's name to client's. */
   readonly renamed: Readonly<Record<string, string>>;
@@ -34,14 +34,13 @@ const reserved = /^(representations|__batch_reps_\d+)$/;
 
 /**
  * Rewrites a valid operation for the planner: inlines fragments, drops what is never included, root `__typename` and
- * introspection (answered here, not by a subgraph), type conditions that are always met (the planner fails on
- * conditional ones on unions) and `@defer`; renames variables that would collide with its own.
- * With `conditions`, `@skip` and `@include` are applied, so that the result has none.
+ * introspection (answered here, not by a subgraph), type conditions that are always met and `@defer`; applies `@skip`
+ * and `@include`; renames variables that would collide with the planner's own.
  */
 export function normalise(
   schema: GraphQLSchema,
   selected: SelectedOperation,
-  conditions?: ConditionValues,
+  conditions: ConditionValues,
 ): NormalisedOperation {
   const root = schema.getRootType(selected.operation.operation);
   if (!root) throw new Error(`the schema has no ${selected.operation.operation} root`);
@@ -59,7 +58,7 @@ export function normalise(
 interface Walk {
   readonly schema: GraphQLSchema;
   readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>;
-  readonly conditions: ConditionValues | undefined;
+  readonly conditions: ConditionValues;
 }
 
 function normaliseSelections(
@@ -155,7 +154,7 @@ function isAlwaysMet(schema: GraphQLSchema, parent: GraphQLNamedType, target: Gr
 /** The directives that are left, or undefined if the selection is not included. */
 function applyConditions(
   directives: readonly DirectiveNode[],
-  conditions: ConditionValues | undefined,
+  conditions: ConditionValues,
 ): readonly DirectiveNode[] | undefined {
   const left: DirectiveNode[] = [];
   for (const directive of directives) {
@@ -172,10 +171,10 @@ function applyConditions(
   return left;
 }
 
-function conditionValue(directive: DirectiveNode, conditions: ConditionValues | undefined): boolean | undefined {
+function conditionValue(directive: DirectiveNode, conditions: ConditionValues): boolean | undefined {
   const value = directive.arguments?.find(({ name }) => name.value === 'if')?.value;
   if (value?.kind === Kind.BOOLEAN) return value.value;
-  if (value?.kind === Kind.VARIABLE) return conditions?.[value.name.value];
+  if (value?.kind === Kind.VARIABLE) return conditions[value.name.value] === true;
   return undefined;
 }
 
@@ -247,17 +246,6 @@ export function expandedSize(selected: SelectedOperation, bound: number): number
     return size;
   };
   return sizeOf(selected.operation.selectionSet.selections);
-}
-
-/** Whether an operation's root fields depend on conditions. */
-export function hasRootConditions(operation: OperationDefinitionNode): boolean {
-  const conditional = (selections: readonly SelectionNode[]): boolean =>
-    selections.some(
-      (selection) =>
-        (selection.directives?.length ?? 0) > 0 ||
-        (selection.kind === Kind.INLINE_FRAGMENT && conditional(selection.selectionSet.selections)),
-    );
-  return conditional(operation.selectionSet.selections);
 }
 
 /** One root field of an operation in a document of its own, with the conditions that stand above it. */

@@ -12,10 +12,11 @@ import {
   validate,
 } from 'graphql';
 import { readSupergraph, type SupergraphFacts } from '../supergraph.js';
-import { type ConditionValues, conditionVariables, expandedSize, hasRootConditions, normalise, splitRoots } from './normalise.js';
+import { type ConditionValues, expandedSize, normalise, splitRoots } from './normalise.js';
 import { fetchesOf, type PlanNode } from './plan-format.js';
 import { selectOperation } from './select.js';
-import { serviceOfTwin, withTwins } from './twins.js';
+import { readModel, type SupergraphModel } from './reserve/graph.js';
+import { planInReserve } from './reserve/reserve-planner.js';
 
 /** What is to be planned. */
 export interface PlanRequest {
@@ -25,21 +26,25 @@ export interface PlanRequest {
   readonly labels: readonly string[];
   /** Overrides by `percent(n)` are on where this is below n; 100 switches all of them off. */
   readonly percentage: number;
-  /** Values of the variables of `@skip` and `@include`, where the plan shall be for these only. */
-  readonly conditions?: ConditionValues | undefined;
+  /**
+   * Values of the variables of `@skip` and `@include`. A plan is for these only: of conditions the planner makes
+   * invalid text at times, and at times it forgets to fetch what stands under them.
+   */
+  readonly conditions: ConditionValues;
+  /** Leave the native planner out: it has failed on this operation in a way that cannot be caught. */
+  readonly reserve?: boolean | undefined;
 }
 
 /** A plan, or what stands in its way. Plain data that can cross threads. */
 export type PlanReply =
   | {
       readonly outcome: 'planned';
+      readonly planner: 'native' | 'reserve' | 'none';
       /** Null where nothing is to be fetched. */
       readonly node: PlanNode | null;
       /** Planner's name to client's name of variables that had to be renamed. */
       readonly renamed: Readonly<Record<string, string>>;
     }
-  /** There is no plan for all values of the conditions: ask for one with the values at hand. */
-  | { readonly outcome: 'specialise' }
   | { readonly outcome: 'unplannable'; readonly reason: string };
 
 /** Faults of a document that keep it from being planned, as clients are told of them; empty if it is fine. */
@@ -73,19 +78,13 @@ export function createPlanner(supergraphSdl: string, limits: PlannerLimits): Pla
   const main = new QueryPlanner(supergraphSdl);
   const facts = readSupergraph(supergraphSdl);
   const schema = validationSchema(facts.publicSdl);
-  let twins: QueryPlanner | null | undefined;
-  const twinPlanner = (): QueryPlanner | null => {
-    if (twins === undefined) {
-      const sdl = withTwins(supergraphSdl);
-      twins = sdl === undefined ? null : new QueryPlanner(sdl);
-    }
-    return twins;
-  };
+  let model: SupergraphModel | undefined;
+  const supergraphModel = (): SupergraphModel => (model ??= readModel(parse(supergraphSdl, { noLocation: true })));
   return {
     facts,
     overrides: { labels: main.overrideLabels, percentages: main.overridePercentages },
     validate: (query, operationName) => validateQuery(schema, limits, query, operationName),
-    plan: (request) => planQuery({ schema, main, twinPlanner }, request),
+    plan: (request) => planQuery({ schema, main, supergraphModel }, request),
   };
 }
 
@@ -130,39 +129,60 @@ function validateQuery(
   return undefined;
 }
 
+/** How the native planner says that there is no plan. All else that it says is a fault of its own. */
+const verdict = /No paths found for selection item/;
+
 interface PlanContext {
   readonly schema: GraphQLSchema;
   readonly main: QueryPlanner;
-  readonly twinPlanner: () => QueryPlanner | null;
+  readonly supergraphModel: () => SupergraphModel;
 }
 
 function planQuery(context: PlanContext, request: PlanRequest): PlanReply {
   const selected = selectOperation(parse(request.query, { noLocation: true }), request.operationName);
   if ('fault' in selected) return { outcome: 'unplannable', reason: selected.fault };
   const { operation, renamed } = normalise(context.schema, selected, request.conditions);
-  if (!operation) return { outcome: 'planned', node: null, renamed };
-  // The order of mutations is that of the fields that are really there.
-  if (operation.operation === 'mutation' && hasRootConditions(operation)) return { outcome: 'specialise' };
-  const plain = tryPlan(context.main, operation, request);
-  if (plain.ok) return { outcome: 'planned', node: plain.node, renamed };
-  if (!request.conditions && conditionVariables(operation).length > 0) return { outcome: 'specialise' };
-  const twins = context.twinPlanner();
-  const second = twins ? tryPlan(twins, operation, request) : plain;
-  if (second.ok) return { outcome: 'planned', node: withoutTwins(second.node), renamed };
-  return { outcome: 'unplannable', reason: plain.reason };
+  if (!operation) return { outcome: 'planned', planner: 'none', node: null, renamed };
+  const native = request.reserve ? undefined : tryNative(context.main, operation, request);
+  if (native?.ok) return { outcome: 'planned', planner: 'native', node: native.node, renamed };
+  if (native && verdict.test(native.reason)) return { outcome: 'unplannable', reason: native.reason };
+  const reserve = tryReserve(context, operation, request);
+  if (reserve.ok) return { outcome: 'planned', planner: 'reserve', node: reserve.node, renamed };
+  return { outcome: 'unplannable', reason: reserve.reason };
 }
 
 type Attempt = { readonly ok: true; readonly node: PlanNode | null } | { readonly ok: false; readonly reason: string };
 
-function tryPlan(planner: QueryPlanner, operation: OperationDefinitionNode, request: PlanRequest): Attempt {
-  const whole = tryPlanText(planner, operation, request);
-  if (operation.operation !== 'mutation' || (whole.ok && isRootsOnly(whole.node))) return whole;
+function tryNative(planner: QueryPlanner, operation: OperationDefinitionNode, request: PlanRequest): Attempt {
+  const whole = tryText(planner, operation, request);
+  if (operation.operation !== 'mutation' || !whole.ok || isRootsOnly(whole.node)) return whole;
   // The planner lets what follows one mutation run beside the next one; the spec wants one to end before the next.
-  const roots = splitRoots(operation);
-  if (roots.length < 2) return whole;
+  return inSequence(operation, (root) => tryText(planner, root, request));
+}
+
+function tryReserve(context: PlanContext, operation: OperationDefinitionNode, request: PlanRequest): Attempt {
+  const rootName = context.schema.getRootType(operation.operation)?.name ?? '';
+  const overrides = {
+    isOn: (label: string): boolean => {
+      const percent = /^percent\((\d+(?:\.\d+)?)\)$/.exec(label)?.[1];
+      return percent === undefined ? request.labels.includes(label) : request.percentage < Number(percent);
+    },
+  };
+  const attempt = (root: OperationDefinitionNode): Attempt => {
+    try {
+      return { ok: true, node: planInReserve(context.supergraphModel(), overrides, rootName, root) };
+    } catch (error) {
+      return { ok: false, reason: error instanceof Error ? error.message : String(error) };
+    }
+  };
+  return operation.operation === 'mutation' ? inSequence(operation, attempt) : attempt(operation);
+}
+
+/** Plans the root fields one after the other. */
+function inSequence(operation: OperationDefinitionNode, plan: (root: OperationDefinitionNode) => Attempt): Attempt {
   const nodes: PlanNode[] = [];
-  for (const root of roots) {
-    const attempt = tryPlanText(planner, root.operation, request);
+  for (const root of splitRoots(operation)) {
+    const attempt = plan(root.operation);
     if (!attempt.ok) return attempt;
     if (attempt.node) nodes.push(attempt.node);
   }
@@ -173,7 +193,7 @@ function isRootsOnly(node: PlanNode | null): boolean {
   return [...fetchesOf(node)].every(({ operationKind }) => operationKind === 'mutation');
 }
 
-function tryPlanText(planner: QueryPlanner, operation: OperationDefinitionNode, request: PlanRequest): Attempt {
+function tryText(planner: QueryPlanner, operation: OperationDefinitionNode, request: PlanRequest): Attempt {
   try {
     const { labels, percentage } = request;
     const plan = planner.plan(print(operation), operation.name?.value, new Set(labels), percentage);
@@ -185,10 +205,3 @@ function tryPlanText(planner: QueryPlanner, operation: OperationDefinitionNode, 
     return { ok: false, reason: error instanceof Error ? error.message : String(error) };
   }
 }
-
-function withoutTwins(node: PlanNode | null): PlanNode | null {
-  return JSON.parse(JSON.stringify(node), (key, value: unknown) =>
-    key === 'serviceName' && typeof value === 'string' ? serviceOfTwin(value) : value,
-  ) as PlanNode | null;
-}
-

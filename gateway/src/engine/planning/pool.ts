@@ -76,10 +76,20 @@ export async function createProcessPlanning(options: PlanningOptions): Promise<P
     overrides,
     validate: (query, operationName) =>
       process.call({ call: 'validate', query, operationName }) as Promise<ValidationReply | undefined>,
-    plan: (request) => process.call({ call: 'plan', request }) as Promise<PlanReply>,
+    plan: async (request) => {
+      try {
+        return (await process.call({ call: 'plan', request })) as PlanReply;
+      } catch (error) {
+        if (!(error instanceof PlannerLost) || request.reserve) throw error;
+        return (await process.call({ call: 'plan', request: { ...request, reserve: true } })) as PlanReply;
+      }
+    },
     close: async () => process.close(),
   };
 }
+
+/** The planner's process ended over what it was asked. */
+class PlannerLost extends DomainError {}
 
 class PlannerProcess {
   readonly #options: PlanningOptions;
@@ -202,11 +212,11 @@ function shuttingDown(): DomainError {
 }
 
 function crashed(): DomainError {
-  return new DomainError('INTERNAL_SERVER_ERROR', 'The query planner failed on this operation');
+  return new PlannerLost('INTERNAL_SERVER_ERROR', 'The query planner failed on this operation');
 }
 
 function tooSlow(timeoutMs: number): DomainError {
-  return new DomainError(
+  return new PlannerLost(
     'LIMIT_EXCEEDED',
     `Planning the operation took more than ${timeoutMs} ms; ask for less in one operation`,
   );

@@ -166,9 +166,12 @@ class ModelMaker {
   #interfaces(): void {
     const random = this.#random;
     for (let index = random.int(0, 2); index > 0; index--) {
-      const candidates = this.#objects.filter(({ kind, hidden }) => kind === 'entity' && !hidden);
-      const members = random.shuffled(candidates).slice(0, random.int(1, 3));
       const home = random.pick(this.#all());
+      const candidates = this.#objects.filter(
+        ({ kind, hidden, name }) => kind === 'entity' && !hidden && !this.#isBehindInterface(name, home),
+      );
+      const members = random.shuffled(candidates).slice(0, random.int(1, 3));
+      if (members.length === 0) continue;
       // An interface's home knows all of its types by a common key.
       for (const member of members) this.#addKey(member, home, 'id');
       const objectIn = random.chance(0.6)
@@ -240,11 +243,17 @@ class ModelMaker {
     const composites = [
       ...this.#objects.filter((object) => object.kind === 'entity' || object.present.has(owner)),
       ...this.#abstracts.filter((type) => type.present.includes(owner)),
-    ].filter((type) => !('hidden' in type && type.hidden));
+    ].filter((type) => !('hidden' in type && type.hidden) && !this.#isBehindInterface(type.name, owner));
+    if (composites.length === 0) return this.#scalarField(owner, prefix);
     const target = random.pick(composites);
     if (target.kind === 'entity' && !target.present.has(owner)) this.#stub(target, owner);
     const type = random.pick(wrappers).replace('T', target.name);
     return { name: this.#name(prefix), type, args: random.chance(0.3) ? this.#args() : '', owners: [owner], steady: false };
+  }
+
+  /** A subgraph that has an interface as an object must not know its types. */
+  #isBehindInterface(name: string, subgraph: number): boolean {
+    return this.#abstracts.some((one) => one.objectIn === subgraph && one.members.includes(name));
   }
 
   /** A subgraph that only refers to an entity. */

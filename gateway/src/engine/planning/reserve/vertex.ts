@@ -1,0 +1,147 @@
+import { Kind, type SelectionSetNode } from 'graphql';
+import { type FieldInGraph, type GraphType, namedTypeOf, type SupergraphModel } from './graph.js';
+
+/** A subgraph as one type sees it: under the type's own name, or under that of an interface object. */
+export interface Vertex {
+  readonly id: string;
+  readonly graph: string;
+  /** The type's name there. */
+  readonly as: string;
+  readonly keys: readonly SelectionSetNode[];
+}
+
+/** Which progressive overrides are on. */
+export interface ActiveOverrides {
+  isOn(label: string): boolean;
+}
+
+/** How a vertex is entered: the key that is sent, and from which vertices its fields come. */
+export interface Entry {
+  readonly vertex: Vertex;
+  readonly hops: number;
+  readonly key: SelectionSetNode;
+  /** By the name of each top-level field of the key. */
+  readonly sources: ReadonlyMap<string, Vertex>;
+}
+
+/** Answers who can resolve what, and how one gets from one subgraph to another. */
+export class Navigator {
+  readonly #model: SupergraphModel;
+  readonly #overrides: ActiveOverrides;
+  readonly #vertices = new Map<string, readonly Vertex[]>();
+
+  constructor(model: SupergraphModel, overrides: ActiveOverrides) {
+    this.#model = model;
+    this.#overrides = overrides;
+  }
+
+  type(name: string): GraphType | undefined {
+    return this.#model.types.get(name);
+  }
+
+  /** All vertices of a type. */
+  verticesOf(typeName: string): readonly Vertex[] {
+    const known = this.#vertices.get(typeName);
+    if (known) return known;
+    const type = this.type(typeName);
+    const made: Vertex[] = [];
+    if (type) {
+      for (const { graph, keys } of type.graphs.values()) made.push({ id: graph, graph, as: typeName, keys });
+      for (const parent of type.interfaces) {
+        for (const { graph, keys, isInterfaceObject } of this.type(parent)?.graphs.values() ?? []) {
+          if (isInterfaceObject) made.push({ id: `${graph}/${parent}`, graph, as: parent, keys });
+        }
+      }
+    }
+    this.#vertices.set(typeName, made);
+    return made;
+  }
+
+  /** The vertex of a type in a subgraph that knows it under its own name. */
+  vertexIn(typeName: string, graph: string): Vertex | undefined {
+    return this.verticesOf(typeName).find((vertex) => vertex.id === graph);
+  }
+
+  /** What a vertex says of a field, if it can resolve it; `provided` are external fields that came along. */
+  resolves(vertex: Vertex, field: string, provided?: SelectionSetNode): FieldInGraph | undefined {
+    const type = this.type(vertex.as);
+    const definition = type?.fields.get(field);
+    if (!type || !definition) return undefined;
+    if (!definition.joins) return type.graphs.has(vertex.graph) ? plain(vertex.graph) : undefined;
+    const join = definition.joins.find((one) => one.graph === vertex.graph && this.#isOn(one));
+    if (!join) return undefined;
+    if (!join.external || selects(provided, field)) return join;
+    return undefined;
+  }
+
+  #isOn({ label, takesOver }: FieldInGraph): boolean {
+    return label === undefined || this.#overrides.isOn(label) === takesOver;
+  }
+
+  /** Whether a vertex can resolve all of a set of fields by itself. */
+  resolvesSet(vertex: Vertex, set: SelectionSetNode): boolean {
+    return set.selections.every((selection) => {
+      if (selection.kind !== Kind.FIELD) return false;
+      const name = selection.name.value;
+      if (name === '__typename') return true;
+      if (!this.resolves(vertex, name)) return false;
+      if (!selection.selectionSet) return true;
+      const definition = this.type(vertex.as)?.fields.get(name);
+      const child = definition && this.vertexIn(namedTypeOf(definition.type), vertex.graph);
+      return child !== undefined && this.resolvesSet(child, selection.selectionSet);
+    });
+  }
+
+  /** Every vertex that can be entered from some others, with the shortest way. */
+  reach(typeName: string, from: readonly Vertex[]): ReadonlyMap<string, Entry> {
+    const hops = new Map<string, { readonly vertex: Vertex; readonly hops: number }>();
+    for (const vertex of from) hops.set(vertex.id, { vertex, hops: 0 });
+    const entries = new Map<string, Entry>();
+    for (let round = 1; ; round++) {
+      const reached = [...hops.values()];
+      const fresh: Entry[] = [];
+      for (const vertex of this.verticesOf(typeName)) {
+        if (hops.has(vertex.id)) continue;
+        const entry = this.entryOf(vertex, reached.map((one) => one.vertex), round);
+        if (entry) fresh.push(entry);
+      }
+      if (fresh.length === 0) return entries;
+      for (const entry of fresh) {
+        hops.set(entry.vertex.id, entry);
+        entries.set(entry.vertex.id, entry);
+      }
+    }
+  }
+
+  /** How a vertex is entered from others in one hop. */
+  entryOf(vertex: Vertex, from: readonly Vertex[], hops = 1): Entry | undefined {
+    for (const key of vertex.keys) {
+      const sources = new Map<string, Vertex>();
+      const isKnown = key.selections.every((selection) => {
+        if (selection.kind !== Kind.FIELD) return false;
+        const part: SelectionSetNode = { kind: Kind.SELECTION_SET, selections: [selection] };
+        const source = from.find((one) => this.resolvesSet(one, part));
+        if (source) sources.set(selection.name.value, source);
+        return source !== undefined;
+      });
+      if (isKnown) return { vertex, hops, key, sources };
+    }
+    return undefined;
+  }
+}
+
+function plain(graph: string): FieldInGraph {
+  return { graph, requires: undefined, provides: undefined, external: false, label: undefined, takesOver: false };
+}
+
+function selects(set: SelectionSetNode | undefined, field: string): boolean {
+  return set?.selections.some((one) => one.kind === Kind.FIELD && one.name.value === field) ?? false;
+}
+
+/** What is provided below a field that is itself provided. */
+export function providedBelow(provided: SelectionSetNode | undefined, field: string): SelectionSetNode | undefined {
+  for (const one of provided?.selections ?? []) {
+    if (one.kind === Kind.FIELD && one.name.value === field) return one.selectionSet;
+  }
+  return undefined;
+}
