@@ -35,3 +35,5 @@ process.on('message', (message: PlanningCall) => {
   }
 });
 process.on('disconnect', () => process.exit(0));
+// Ctrl-C, and a service manager's stop, reach all processes of a group: the gateway's last operations still need plans.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import type { Environment } from '../config.js';
 
 /** How a program ended. */
@@ -22,6 +22,10 @@ export interface RunOptions {
 
 const kept = 64 * 1024;
 
+/** What runs now. A download goes on for minutes: it must not outlive a process that was told to end meanwhile. */
+const running = new Set<ChildProcess>();
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
 /** Runs a program to its end and gives what it printed; never rejects. */
 export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   return new Promise((resolve) => {
@@ -31,6 +35,8 @@ export function run(command: string, args: readonly string[], options: RunOption
       ...(options.env ? { env: options.env } : {}),
       ...(options.signal ? { signal: options.signal, killSignal: 'SIGKILL' } : {}),
     });
+    running.add(child);
+    child.once('close', () => running.delete(child));
     const collect = (chunk: Buffer): void => {
       const text = chunk.toString('utf8');
       output = (output + text).slice(-kept);
@@ -39,7 +45,9 @@ export function run(command: string, args: readonly string[], options: RunOption
     child.stdout.on('data', collect);
     child.stderr.on('data', collect);
     child.on('error', (startError) => {
-      if (child.pid === undefined) resolve({ code: null, signal: null, output, startError });
+      if (child.pid !== undefined) return;
+      running.delete(child);
+      resolve({ code: null, signal: null, output, startError });
     });
     child.on('close', (code, signal) => resolve({ code, signal, output }));
   });

@@ -159,17 +159,23 @@ describe('one member', () => {
     expect(await read(mongod.uri)).toEqual(['acknowledged']);
   });
 
-  test('an end that nobody asked for is logged', async () => {
+  test('an end that nobody asked for is logged and told, an end that was asked for is not', async () => {
     let heard: (line: string) => void = () => undefined;
     const line = new Promise<string>((resolve) => (heard = resolve));
     const log = createLogger({ name: 'test', level: 'error', destination: { write: (text) => heard(text) } });
-    const mongod = await start('unasked', { log });
+    const told: string[] = [];
+    const onUnexpectedExit = (reason: string): void => void told.push(reason);
+    await (await start('asked', { onUnexpectedExit })).stop();
+    const mongod = await start('unasked', { log, onUnexpectedExit });
     process.kill(given(mongod.members[0]).pid, 'SIGKILL');
     expect(JSON.parse(await line)).toMatchObject({
       port: mongod.ports[0],
       status: 137,
       msg: 'mongod ended unexpectedly',
     });
+    expect(told).toEqual([
+      expect.stringContaining(`mongod on port ${mongod.ports[0]} ended with status 137: `),
+    ]);
   });
 });
 

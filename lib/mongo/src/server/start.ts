@@ -23,6 +23,8 @@ export interface StartOptions {
   readonly oplogSizeMiB?: number;
   readonly log: Logger;
   readonly onProgress?: OnProgress;
+  /** Told when a member has ended that nobody asked to end. */
+  readonly onUnexpectedExit?: (reason: string) => void;
   /** Handed to `resolveMongod`. */
   readonly cacheDir?: string;
   readonly env?: Environment;
@@ -131,8 +133,10 @@ function createMember(
     port,
     cacheSizeGB: options.cacheSizeGB ?? 0.25,
     oplogSizeMiB: options.oplogSizeMiB ?? 1024,
-    onUnexpectedExit: (status, reason) =>
-      options.log.error({ port, status, reason }, 'mongod ended unexpectedly'),
+    onUnexpectedExit: (status, reason) => {
+      options.log.error({ port, status, reason }, 'mongod ended unexpectedly');
+      options.onUnexpectedExit?.(`mongod on port ${port} ended with status ${status}: ${reason}`);
+    },
   });
 }
 
