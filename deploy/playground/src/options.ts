@@ -50,6 +50,8 @@ export function parseOptions(argv: readonly string[], cwd: string): PlaygroundOp
   const { data, ...rest } = command.parse([...argv], { from: 'user' }).opts<PlaygroundOptions>();
   if (rest.once && !rest.tour)
     command.error('error: --once ends after the tour, so it cannot go with --no-tour');
+  if (rest.tour && rest.pilots === 0)
+    command.error('error: --pilots 0 runs nothing, so it needs --no-tour: the tour would never end');
   return { ...rest, data: resolve(cwd, data) };
 }
 

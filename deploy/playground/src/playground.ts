@@ -1,18 +1,22 @@
 /** The playground from its start to its end. */
-import { mkdirSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createClient } from '@rhizome/client';
+import { type ApiClient, createClient } from '@rhizome/client';
 import { type Logger, createLogger, logFile } from '@rhizome/log';
-import { openMongo, progressLine } from '@rhizome/mongo';
-import { type ExperimentManifest, discoverSubgraphs } from '@rhizome/schema';
+import { openMongo } from '@rhizome/mongo';
+import { discoverSubgraphs } from '@rhizome/schema';
+import { ownDataFolder } from './data-folder.js';
+import { Endings } from './endings.js';
 import type { PlaygroundOptions } from './options.js';
 import { startPilots } from './pilots.js';
-import { removePlaygroundFile, writePlaygroundFile } from './playground-file.js';
-import { seed } from './seed.js';
-import { openIdentities } from './stack/identities.js';
+import { assertPortFree } from './port.js';
+import { type PlaygroundFile, removePlaygroundFile, writePlaygroundFile } from './playground-file.js';
+import { showProgress } from './progress.js';
+import { playgroundQueue, seed } from './seed.js';
+import { type Identities, openIdentities } from './stack/identities.js';
 import { startInProcess } from './stack/in-process.js';
 import { startOverHttp } from './stack/over-http.js';
+import type { RunningStack } from './stack/stack.js';
 import { createBoard } from './tour/board.js';
 import { runTour } from './tour/tour.js';
 import { welcome } from './welcome.js';
@@ -26,115 +30,150 @@ export interface PlaygroundWorld {
   readonly options: PlaygroundOptions;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
-  /** Seconds since the command began. */
+  /** Seconds since the command. */
   readonly since: () => number;
 }
 
-/** Things to end, newest first. */
-class Endings {
-  readonly #endings: { readonly what: string; end(): Promise<void> | void }[] = [];
-
-  add(what: string, end: () => Promise<void> | void): void {
-    this.#endings.unshift({ what, end });
-  }
-
-  /** Ends all, also when one fails. */
-  async run(log: Logger): Promise<void> {
-    for (const { what, end } of this.#endings) {
-      try {
-        await end();
-      } catch (error) {
-        log.error({ err: error }, `ending ${what} failed`);
-      }
-    }
-  }
-}
-
-/** Runs the playground until its tour is over (`--once`) or the signal comes. Answers the exit code. */
-export async function runPlayground({ options, signal, since }: PlaygroundWorld): Promise<number> {
-  const { data } = options;
-  if (options.reset)
-    for (const part of ['mongo', 'pilots', 'store', 'playground.json'])
-      rmSync(join(data, part), { recursive: true, force: true });
-  mkdirSync(data, { recursive: true, mode: 0o700 });
-  const log = createLogger({ name: 'playground', destination: logFile(join(data, 'playground.log')) });
+/**
+ * Runs the playground until its tour is over (`--once`) or the signal comes. Answers the exit code; throws when it cannot
+ * be started, or when a part of it ends unexpectedly. Either way everything that it started has ended.
+ */
+export async function runPlayground(world: PlaygroundWorld): Promise<number> {
+  const { options } = world;
+  const folder = ownDataFolder(options.data);
   const endings = new Endings();
+  const log = createLogger({
+    name: 'playground',
+    destination: logFile(join(options.data, 'playground.log')),
+  });
+  endings.add('the data folder', () => folder.release());
   try {
-    return await start({ options, signal, since }, log, endings);
+    await assertPortFree(options.port);
+    if (options.reset) folder.reset();
+    return await new Playground(world, log, endings).run();
+  } catch (error) {
+    log.error({ err: error }, 'the playground ends');
+    throw error;
   } finally {
     await endings.run(log);
   }
 }
 
-async function start(
-  { options, signal, since }: PlaygroundWorld,
-  log: Logger,
-  endings: Endings,
-): Promise<number> {
-  const { data } = options;
-  const mongo = await openMongo({
-    dataDir: join(data, 'mongo'),
-    log,
-    onProgress: (progress) => console.log(progressLine(progress)),
-  });
-  endings.add('mongod', () => mongo.stop());
-  if (signal.aborted) return 0;
-  const identities = await openIdentities(data);
-  const subgraphs = discoverSubgraphs(root);
-  const startStack = options.transport === 'http' ? startOverHttp : startInProcess;
-  const stack = await startStack({
-    mongoUri: mongo.uri,
-    identities,
-    subgraphs,
-    port: options.port,
-    data,
-    log,
-  });
-  endings.add('the stack', () => stack.stop());
-  const token = await identities.newcomer();
-  const client = createClient({ url: stack.url, wsUrl: stack.wsUrl, token });
-  endings.add('the client', () => client.close());
-  await seed(
-    client,
-    subgraphs.flatMap(({ manifest }): readonly ExperimentManifest[] => (manifest ? [manifest] : [])),
-  );
-  const pilots = startPilots({
-    url: stack.url,
-    token: await identities.pilot('playground'),
-    data,
-    count: options.pilots,
-  });
-  endings.add('the pilots', () => pilots.stop(pilotGraceMs));
-  const file = {
-    url: stack.url,
-    wsUrl: stack.wsUrl,
-    graphiql: `${stack.origin}/graphiql`,
-    token,
-    readerToken: await identities.reader(),
-    pid: process.pid,
-  };
-  writePlaygroundFile(data, file);
-  endings.add('the playground file', () => removePlaygroundFile(data));
-  console.log(welcome(file, { seconds: since(), pilots: options.pilots, transport: options.transport }));
-  if (!options.tour) {
-    await untilAborted(signal);
-    return 0;
-  }
-  const result = await runTour({
-    client,
-    board: createBoard({ stream: process.stdout }, since),
-    since,
-    signal,
-  });
-  for (const problem of result.problems) console.log(`problem: ${problem}`);
-  console.log(result.ok ? '\nThe tour is over; everything went well.' : '\nThe tour did not go well.');
-  if (options.once) return result.ok ? 0 : 1;
-  if (!signal.aborted) console.log('The playground goes on until Ctrl-C.');
-  await untilAborted(signal);
-  return 0;
+/** What is there when all has started. */
+interface Started {
+  readonly client: ApiClient;
+  readonly file: PlaygroundFile;
 }
 
-function untilAborted(signal: AbortSignal): Promise<void> {
+class Playground {
+  readonly #world: PlaygroundWorld;
+  readonly #log: Logger;
+  readonly #endings: Endings;
+  /** Aborted, with the reason, when a part has ended that nobody asked to end. */
+  readonly #failure = new AbortController();
+
+  constructor(world: PlaygroundWorld, log: Logger, endings: Endings) {
+    this.#world = world;
+    this.#log = log;
+    this.#endings = endings;
+  }
+
+  async run(): Promise<number> {
+    const { options, since } = this.#world;
+    const started = await this.#unlessEnded(this.#start());
+    if (!started) return options.once ? 1 : 0;
+    const { client, file } = started;
+    console.log(welcome(file, { seconds: since(), options }));
+    const went = options.tour ? await this.#unlessEnded(this.#tour(client)) : undefined;
+    if (options.once) return went === true ? 0 : 1;
+    if (went !== undefined) console.log('The playground goes on until Ctrl-C.');
+    await this.#unlessEnded(new Promise<never>(() => undefined));
+    return 0;
+  }
+
+  async #tour(client: ApiClient): Promise<boolean> {
+    const { since, signal } = this.#world;
+    const board = createBoard({ stream: process.stdout }, since);
+    const { ok, problems } = await runTour({ client, board, since, signal });
+    for (const problem of problems) console.log(`problem: ${problem}`);
+    console.log(ok ? '\nThe tour is over; everything went well.' : '\nThe tour did not go well.');
+    return ok;
+  }
+
+  /** Waits for the work, but no longer than until Ctrl-C: then undefined. Throws when a part of the playground has ended. */
+  async #unlessEnded<T>(work: Promise<T>): Promise<T | undefined> {
+    const { signal } = this.#world;
+    work.catch(() => undefined);
+    const stopped = aborted(signal).then(() => undefined);
+    const failed = aborted(this.#failure.signal).then(() => {
+      throw this.#failure.signal.reason as Error;
+    });
+    failed.catch(() => undefined);
+    return Promise.race([stopped, failed, work]);
+  }
+
+  async #start(): Promise<Started> {
+    const { data, transport, port } = this.#world.options;
+    const onFailure = (error: Error) => this.#failure.abort(error);
+    const mongo = await openMongo({
+      dataDir: join(data, 'mongo'),
+      log: this.#log,
+      onProgress: showProgress(process.stdout),
+      onUnexpectedExit: (reason) => onFailure(new Error(reason)),
+    });
+    this.#endings.add('mongod', () => mongo.stop());
+    const identities = await openIdentities(data);
+    const subgraphs = discoverSubgraphs(root);
+    const startStack = transport === 'http' ? startOverHttp : startInProcess;
+    const log = this.#log;
+    const stack = await startStack({
+      mongoUri: mongo.uri,
+      identities,
+      subgraphs,
+      port,
+      data,
+      log,
+      onFailure,
+    });
+    this.#endings.add('the stack', () => stack.stop());
+    const token = await identities.newcomer();
+    const client = createClient({ url: stack.url, wsUrl: stack.wsUrl, token });
+    this.#endings.add('the client', () => client.close());
+    await seed(
+      client,
+      subgraphs.flatMap(({ manifest }) => (manifest ? [manifest] : [])),
+    );
+    const pids = await this.#startPilots(stack, identities);
+    const file = await this.#writeFile(stack, identities, token, pids);
+    return { client, file };
+  }
+
+  async #startPilots(stack: RunningStack, identities: Identities): Promise<Record<string, number>> {
+    const { data, pilots: count } = this.#world.options;
+    const token = await identities.pilot(playgroundQueue);
+    const pilots = startPilots({ url: stack.url, token, data, count, say: (text) => console.log(text) });
+    this.#endings.add('the pilots', () => pilots.stop(pilotGraceMs));
+    return pilots.pids;
+  }
+
+  async #writeFile(
+    stack: RunningStack,
+    identities: Identities,
+    token: string,
+    pilotPids: Record<string, number>,
+  ): Promise<PlaygroundFile> {
+    const { data } = this.#world.options;
+    const { url, wsUrl, origin } = stack;
+    const readerToken = await identities.reader();
+    const pids = { playground: process.pid, ...stack.pids, ...pilotPids };
+    const file = { url, wsUrl, graphiql: `${origin}/graphiql`, token, readerToken, pid: process.pid, pids };
+    writePlaygroundFile(data, file);
+    this.#endings.add('the playground file', () => removePlaygroundFile(data));
+    return file;
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((done) => {
     if (signal.aborted) done();
     else signal.addEventListener('abort', () => done(), { once: true });

@@ -1,32 +1,52 @@
-/** What a fresh playground must have before it can run anything: experiments, shares, and a queue. Repeating it changes nothing. */
+/** What a fresh playground must have before it can run anything: experiments, shares, and a queue. What is there already stays as it is. */
 import type { ApiClient } from '@rhizome/client';
 import type { ExperimentManifest } from '@rhizome/schema';
-import { SeedExperimentDocument, SeedQueueDocument, SeedSharesDocument } from './operations.generated.js';
+import {
+  SeedExperimentDocument,
+  SeedQueueDocument,
+  SeedSharesDocument,
+  SeedStateDocument,
+} from './operations.generated.js';
 
 /** The playground's queue. */
 export const playgroundQueue = 'playground';
 
-/** Registers the experiments, each with two shares, and creates the queue. Throws when something is refused. */
+const shares = [
+  { leaf: 'production', nominalCores: 100 },
+  { leaf: 'analysis', nominalCores: 50 },
+  { leaf: 'default', nominalCores: 10 },
+];
+
+/** Registers the experiments, each with its shares, and creates the queue. Throws when something is refused. */
 export async function seed(client: ApiClient, experiments: readonly ExperimentManifest[]): Promise<void> {
-  for (const { name, title } of experiments) {
-    const registered = await client.mutate(
-      SeedExperimentDocument,
-      { input: { name, title } },
-      { idempotent: true },
+  const state = await client.query(SeedStateDocument, { queue: playgroundQueue });
+  // An experiment that has just been registered has one share: whoever changed its shares has more, or another one.
+  const isSeeded = (name: string) =>
+    state.experiments.some(
+      (one) => one.name === name && one.shares.some(({ path }) => path !== `${name}/default`),
     );
-    refuse(`experiment ${name}`, registered.registerExperiment.userErrors);
-    const shares = [
-      { leaf: 'production', nominalCores: 100 },
-      { leaf: 'analysis', nominalCores: 50 },
-      { leaf: 'default', nominalCores: 10 },
-    ];
-    const set = await client.mutate(
-      SeedSharesDocument,
-      { input: { experiment: name, shares } },
-      { idempotent: true },
-    );
-    refuse(`the shares of ${name}`, set.setShares.userErrors);
-  }
+  await Promise.all(
+    experiments.filter(({ name }) => !isSeeded(name)).map((one) => seedExperiment(client, one)),
+  );
+  if (!state.queue) await seedQueue(client);
+}
+
+async function seedExperiment(client: ApiClient, { name, title }: ExperimentManifest): Promise<void> {
+  const registered = await client.mutate(
+    SeedExperimentDocument,
+    { input: { name, title } },
+    { idempotent: true },
+  );
+  refuse(`experiment ${name}`, registered.registerExperiment.userErrors);
+  const set = await client.mutate(
+    SeedSharesDocument,
+    { input: { experiment: name, shares } },
+    { idempotent: true },
+  );
+  refuse(`the shares of ${name}`, set.setShares.userErrors);
+}
+
+async function seedQueue(client: ApiClient): Promise<void> {
   const queue = { name: playgroundQueue, site: 'PLAYGROUND', idempotencyKey: 'playground' };
   const created = await client.mutate(SeedQueueDocument, { input: queue }, { idempotent: true });
   refuse('the queue', created.createQueue.userErrors);

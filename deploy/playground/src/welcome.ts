@@ -1,13 +1,20 @@
 /** What the playground says when it is ready. */
-import type { PlaygroundFile } from './playground-file.js';
+import { basename } from 'node:path';
+import type { PlaygroundOptions } from './options.js';
+import { type PlaygroundFile, tokenFilePath } from './playground-file.js';
+
+/** What there is to say beside the addresses. */
+export interface WelcomeOptions {
+  /** Since the command. */
+  readonly seconds: number;
+  readonly options: PlaygroundOptions;
+}
 
 /** Addresses, a token to paste, and three first commands. The first line is what scripts wait for. */
-export function welcome(
-  file: PlaygroundFile,
-  { seconds, pilots, transport }: { seconds: number; pilots: number; transport: string },
-): string {
+export function welcome(file: PlaygroundFile, { seconds, options }: WelcomeOptions): string {
+  const { pilots, transport } = options;
   return `
-Rhizome playground ready after ${seconds.toFixed(1)} s (${transport} transport, ${pilots} pilots)
+Rhizome playground ready after ${seconds.toFixed(1)} s (${transport} transport, ${pilots} ${pilots === 1 ? 'pilot' : 'pilots'})
 
   GraphQL    ${file.url}   (POST, GET, SSE)
   WebSocket  ${file.wsUrl}
@@ -17,8 +24,20 @@ Rhizome playground ready after ${seconds.toFixed(1)} s (${transport} transport, 
   ${file.token}
 
   Three first commands, in another terminal:
-  npx rhizome submit -e larkspur --name hello -- sh -c 'echo hello from $(hostname)'
-  npx rhizome list
-  npx rhizome workers
+${commands(file, options)
+  .map((command) => `  ${command}`)
+  .join('\n')}
 `;
+}
+
+/** The command line finds `.rhizome/playground.json` by itself; another folder must be told. */
+function commands({ url }: PlaygroundFile, { data }: PlaygroundOptions): readonly string[] {
+  const found = basename(data) === '.rhizome';
+  const told = found ? [] : [`export RHIZOME_URL=${url} RHIZOME_TOKEN_FILE=${tokenFilePath(data)}`];
+  return [
+    ...told,
+    "npx rhizome submit -e larkspur --name hello --watch -- sh -c 'echo hello from $(hostname)'",
+    'npx rhizome list',
+    'npx rhizome workers',
+  ];
 }

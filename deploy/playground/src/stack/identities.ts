@@ -1,6 +1,12 @@
 /** The playground's own token issuer, and who it mints tokens for. */
 import { join } from 'node:path';
-import { type Role, type TokenIssuer, type Verifier, createTokenIssuer, createVerifier } from '@rhizome/authz';
+import {
+  type Role,
+  type TokenIssuer,
+  type Verifier,
+  createTokenIssuer,
+  createVerifier,
+} from '@rhizome/authz';
 
 /** Tokens live this long: a playground is started anew more often. */
 const ttlSeconds = 7 * 86_400;

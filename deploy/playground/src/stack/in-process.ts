@@ -1,43 +1,55 @@
 /** Core, the experiments and the gateway in this process: no hop, no serialisation. */
-import { buildCore } from '@rhizome/core';
+import { type Core, buildCore } from '@rhizome/core';
 import { buildGateway, builtPages, createInProcessTransport, serveGateway } from '@rhizome/gateway';
 import { connectMongo, createIds, systemClock } from '@rhizome/mongo';
+import { type ExperimentManifest } from '@rhizome/schema';
 import { type InProcessSubgraph, type SubgraphSchema, createInProcess } from '@rhizome/subgraph';
+import { Endings } from '../endings.js';
 import { type ExperimentService, loadExperiment } from './experiment-module.js';
 import { lazyClient } from './lazy-client.js';
 import { type RunningStack, type StackOptions, supergraphOf } from './stack.js';
 
-/** Starts the stack; resolves when the gateway serves and the experiments follow core's events. */
+type Mongo = Awaited<ReturnType<typeof connectMongo>>;
+
+/** What is built before the gateway has an address. */
+interface Parts {
+  readonly mongo: Mongo;
+  readonly ids: ReturnType<typeof createIds>;
+  readonly endings: Endings;
+  /** The gateway's address, once it is known. */
+  url: string;
+}
+
+/** How long the gateway waits for running operations at the end, in milliseconds. */
+const drainMs = 1_000;
+
+/**
+ * Starts the stack; resolves when the gateway serves and the experiments follow core's events. Throws, and leaves nothing
+ * running, when a part cannot be started.
+ */
 export async function startInProcess(options: StackOptions): Promise<RunningStack> {
+  const endings = new Endings();
+  try {
+    return await start(options, endings);
+  } catch (error) {
+    await endings.run(options.log);
+    throw error;
+  }
+}
+
+async function start(options: StackOptions, endings: Endings): Promise<RunningStack> {
   const { mongoUri, identities, subgraphs, port, log } = options;
   const mongo = await connectMongo({ uri: mongoUri, appName: 'rhizome-playground' });
-  const ids = createIds();
-  const core = await buildCore({
-    db: mongo.db('core'),
-    clock: systemClock,
-    ids,
-    log: log.child({ service: 'core' }),
-  });
-  await core.start();
-  let url = '';
-  const parts = [{ name: 'core', schema: core.subgraph }];
-  const experiments: { service: ExperimentService; close(): Promise<void> }[] = [];
-  for (const { name, manifest } of subgraphs) {
-    if (!manifest) continue;
-    const client = lazyClient(() => ({ url, token: () => identities.service(name) }));
-    const module = await loadExperiment(manifest);
-    const db = mongo.db(manifest.database);
-    const service = await module.build({
-      db,
-      clock: systemClock,
-      ids,
-      log: log.child({ service: name }),
-      core: client,
-    });
-    parts.push({ name, schema: service.subgraph });
-    experiments.push({ service, close: () => client.close() });
-  }
-  const reached = reach(parts, options);
+  endings.add("core's connection to the store", () => mongo.close());
+  const parts: Parts = { mongo, ids: createIds(), endings, url: '' };
+  const [core, experiments] = await Promise.all([
+    startCore(options, parts),
+    Promise.all(
+      subgraphs.flatMap(({ manifest }) => (manifest ? [buildExperiment(options, parts, manifest)] : [])),
+    ),
+  ]);
+  const schemas = [core.subgraph, ...experiments.map(({ subgraph }) => subgraph)];
+  const reached = reach(schemas, options);
   const gateway = await buildGateway({
     supergraphSdl: supergraphOf(subgraphs),
     transports: (name) => createInProcessTransport(reached(name)),
@@ -45,28 +57,59 @@ export async function startInProcess(options: StackOptions): Promise<RunningStac
     log: log.child({ service: 'gateway' }),
     staticRoot: builtPages,
   });
+  endings.add('the gateway', () => gateway.close());
   const served = await serveGateway(gateway, { port });
-  url = served.url;
-  await Promise.all(experiments.map(({ service }) => service.start()));
-  const stop = async () => {
-    await Promise.all(experiments.map(({ service }) => service.stop()));
-    await served.close(1_000);
-    await Promise.all(experiments.map(({ close }) => close()));
-    await core.stop();
-    await mongo.close();
-  };
-  return { url: served.url, wsUrl: served.wsUrl, origin: served.origin, stop };
+  endings.add("the gateway's doors", () => served.close(drainMs));
+  parts.url = served.url;
+  await Promise.all(
+    experiments.map(async (experiment) => {
+      endings.add('an experiment', () => experiment.stop());
+      await experiment.start();
+    }),
+  );
+  const stop = () => endings.run(log);
+  return { url: served.url, wsUrl: served.wsUrl, origin: served.origin, pids: {}, stop };
+}
+
+async function startCore({ log }: StackOptions, { mongo, ids, endings }: Parts): Promise<Core> {
+  const core = buildCore({
+    db: mongo.db('core'),
+    clock: systemClock,
+    ids,
+    log: log.child({ service: 'core' }),
+  });
+  endings.add('core', () => core.stop());
+  await core.start();
+  return core;
+}
+
+async function buildExperiment(
+  { identities, log }: StackOptions,
+  parts: Parts,
+  manifest: ExperimentManifest,
+): Promise<ExperimentService> {
+  const { name, database } = manifest;
+  const client = lazyClient(() => ({ url: parts.url, token: () => identities.service(name) }));
+  parts.endings.add(`the client of ${name}`, () => client.close());
+  const module = await loadExperiment(manifest);
+  return module.build({
+    db: parts.mongo.db(database),
+    clock: systemClock,
+    ids: parts.ids,
+    log: log.child({ service: name }),
+    core: client,
+  });
 }
 
 function reach(
-  parts: readonly { name: string; schema: SubgraphSchema }[],
+  schemas: readonly SubgraphSchema[],
   { log }: StackOptions,
 ): (name: string) => InProcessSubgraph {
   const callable = new Map(
-    parts.map(({ name, schema }) => [
-      name,
-      createInProcess({ subgraph: schema, log: log.child({ service: name }) }),
-    ]),
+    schemas.map((subgraph) => {
+      const { name } = subgraph;
+      return [name, createInProcess({ subgraph, log: log.child({ service: name }) })];
+    }),
   );
   return (name) => {
     const subgraph = callable.get(name);

@@ -13,6 +13,8 @@ export interface StackOptions {
   readonly port: number;
   readonly data: string;
   readonly log: Logger;
+  /** Told when a part of the running stack has ended although nobody asked it to. */
+  readonly onFailure: (error: Error) => void;
 }
 
 /** A stack that serves. */
@@ -20,6 +22,8 @@ export interface RunningStack {
   readonly url: string;
   readonly wsUrl: string;
   readonly origin: string;
+  /** Processes of its own, by the service that each runs; empty where all run in this one. */
+  readonly pids: Readonly<Record<string, number>>;
   /** Ends everything in order: the gateway first, core last. */
   stop(): Promise<void>;
 }

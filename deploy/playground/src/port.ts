@@ -1,0 +1,37 @@
+/** Ports of this machine's loopback interface. */
+import { type AddressInfo, createServer } from 'node:net';
+import { DomainError } from '@rhizome/errors';
+
+const host = '127.0.0.1';
+
+/**
+ * Makes sure that a port can be listened on, before anything is started; 0 can always.
+ * @throws DomainError PORT_TAKEN
+ */
+export async function assertPortFree(port: number): Promise<void> {
+  if (port !== 0) await tryPort(port);
+}
+
+/** A port that is free now, for a service whose address others must know before it listens. */
+export function freePort(): Promise<number> {
+  return tryPort(0);
+}
+
+async function tryPort(port: number): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(explain(error, port)));
+    server.listen(port, host, resolve);
+  });
+  const { port: taken } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return taken;
+}
+
+function explain(error: NodeJS.ErrnoException, port: number): Error {
+  if (error.code !== 'EADDRINUSE' && error.code !== 'EACCES') return error;
+  const why = error.code === 'EACCES' ? 'may not be used by this user' : 'is taken by another process';
+  const expected = 'a free port, as --port 4001, or --port 0 to take any that is free';
+  const text = `port ${port} of ${host} ${why}; expected ${expected}`;
+  return new DomainError('PORT_TAKEN', text, { field: 'port', value: port, expected }, { cause: error });
+}

@@ -1,0 +1,18 @@
+/** Children that the kernel kills when their parent dies. */
+import { spawnSync } from 'node:child_process';
+
+let prefix: readonly string[] | undefined;
+
+/**
+ * The command line that runs a program such that the kernel kills it when this process dies: by `setpriv`, which becomes the
+ * program. Where there is no such `setpriv` the program alone; it then outlives a parent that is killed.
+ */
+export function dyingWithParent(program: string): readonly string[] {
+  prefix ??= isAvailable() ? ['setpriv', '--pdeathsig', 'KILL', '--'] : [];
+  return [...prefix, program];
+}
+
+function isAvailable(): boolean {
+  const { status } = spawnSync('setpriv', ['--pdeathsig', 'KILL', '--', 'true'], { stdio: 'ignore' });
+  return status === 0;
+}

@@ -1,0 +1,29 @@
+/** How the fetching of mongod is shown. */
+import type { Writable } from 'node:stream';
+import { type FetchProgress, progressLine } from '@rhizome/mongo';
+
+/** Elsewhere than on a terminal a line is written for each step, and for each of so many percent. */
+const percentStep = 20;
+
+/** On a terminal one line that is written over, elsewhere few lines. */
+export function showProgress(
+  stream: Writable & { readonly isTTY?: boolean },
+): (progress: FetchProgress) => void {
+  let step = '';
+  let told = 0;
+  return (progress) => {
+    const isNew = progress.step !== step;
+    const line = progressLine(progress);
+    if (stream.isTTY) {
+      stream.write(
+        `${isNew && step !== '' ? '\n' : '\r\x1b[2K'}${line}${progress.percent === 100 ? '\n' : ''}`,
+      );
+      step = progress.percent === 100 ? '' : progress.step;
+      return;
+    }
+    const part = Math.floor((progress.percent ?? 0) / percentStep);
+    if (isNew || part > told) stream.write(`${line}\n`);
+    step = progress.step;
+    told = part;
+  };
+}

@@ -1,0 +1,98 @@
+/** The services of the house as they are started by the playground and by tests: which program, with which settings. */
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { TokenIssuer } from '@rhizome/authz';
+import type { ExperimentManifest } from '@rhizome/schema';
+import { type Service, startService } from './service.js';
+
+/** What every service needs. */
+export interface ServiceWorld {
+  /** Folder for logs, and for the files that services are handed. */
+  readonly data: string;
+  /** The connection string of the store. */
+  readonly mongoUri: string;
+  /** Whose tokens are taken. */
+  readonly issuer: TokenIssuer;
+  /** Settings by variable, over those given here. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Starts a core process; `name` tells several apart. Ready when `untilReady` says so. */
+export function startCore(world: ServiceWorld, { name = 'core', port = 0 } = {}): Promise<Service> {
+  return start(world, name, '@rhizome/core', {
+    RHIZOME_CORE_MONGO_URI: world.mongoUri,
+    RHIZOME_CORE_PORT: String(port),
+    RHIZOME_CORE_ISSUERS: issuersOf(world),
+    RHIZOME_CORE_DRAIN_SECONDS: '1',
+  });
+}
+
+/** How an experiment's service is started. */
+export interface ExperimentServiceOptions {
+  readonly manifest: ExperimentManifest;
+  /** The gateway's address for HTTP; it need not answer yet. */
+  readonly gatewayUrl: string;
+  /** A token of the experiment's service principal. */
+  readonly token: string;
+  readonly port?: number;
+}
+
+/** Starts an experiment's service. */
+export function startExperiment(world: ServiceWorld, options: ExperimentServiceOptions): Promise<Service> {
+  const { manifest, gatewayUrl, token, port = 0 } = options;
+  const prefix = `RHIZOME_${manifest.name.toUpperCase()}_`;
+  const settings = {
+    MONGO_URI: world.mongoUri,
+    DATABASE: manifest.database,
+    PORT: String(port),
+    ISSUERS: issuersOf(world),
+    GATEWAY_URL: gatewayUrl,
+    TOKEN_FILE: privateFile(world.data, `${manifest.name}.token`, token),
+  };
+  const env = Object.fromEntries(Object.entries(settings).map(([key, value]) => [`${prefix}${key}`, value]));
+  return start(world, manifest.name, `@rhizome/${manifest.name}`, env);
+}
+
+/** Starts a gateway on a supergraph that names the addresses of its subgraphs. Throws when the port is taken. */
+export function startGateway(
+  world: ServiceWorld,
+  { supergraphSdl, port = 0 }: { readonly supergraphSdl: string; readonly port?: number },
+): Promise<Service> {
+  return start(world, 'gateway', '@rhizome/gateway', {
+    RHIZOME_GATEWAY_SUPERGRAPH: privateFile(world.data, 'supergraph.graphql', supergraphSdl),
+    RHIZOME_GATEWAY_PORT: String(port),
+    RHIZOME_GATEWAY_ISSUERS: issuersOf(world),
+    RHIZOME_GATEWAY_DRAIN_MS: '1000',
+  });
+}
+
+function start(
+  { data, env }: ServiceWorld,
+  name: string,
+  packageName: string,
+  settings: Readonly<Record<string, string>>,
+): Promise<Service> {
+  return startService({
+    name,
+    program: fileURLToPath(new URL('./bin.js', import.meta.resolve(packageName))),
+    env: { ...settings, ...env },
+    logFile: join(data, 'logs', `${name}.log`),
+  });
+}
+
+function issuersOf({ data, issuer }: ServiceWorld): string {
+  const jwksFile = privateFile(data, 'jwks.json', JSON.stringify(issuer.jwks(), null, 2));
+  return JSON.stringify([{ issuer: issuer.issuer, jwksFile }]);
+}
+
+/** Writes a file that its owner alone may read; answers its path. */
+function privateFile(data: string, name: string, text: string): string {
+  const path = join(data, name);
+  // Services that start at the same time read some of these: they see the whole of it, old or new.
+  const draft = `${path}.new`;
+  rmSync(draft, { force: true });
+  writeFileSync(draft, `${text}\n`, { mode: 0o600 });
+  renameSync(draft, path);
+  return path;
+}
