@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from '@rhizome/log';
 import { CloseCode, handleProtocols, type WebSocket as ProtocolSocket } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { Flusher } from './flusher.js';
 
 /** A socket as the protocol library sees it, with a way to send text that is JSON already. */
 export interface SocketLine extends ProtocolSocket {
@@ -27,6 +28,7 @@ export interface SocketPoolOptions {
 export class SocketPool {
   readonly #options: SocketPoolOptions;
   readonly #server: WebSocketServer;
+  readonly #flusher = new Flusher();
 
   constructor(options: SocketPoolOptions) {
     this.#options = options;
@@ -44,7 +46,7 @@ export class SocketPool {
   }
 
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.#server.handleUpgrade(request, socket, head, (client) => this.#open(client, request));
+    this.#server.handleUpgrade(request, socket, head, (client) => this.#open(client, request, socket));
   }
 
   async close(graceMs: number): Promise<void> {
@@ -61,9 +63,9 @@ export class SocketPool {
     this.#server.close();
   }
 
-  #open(client: WebSocket, request: IncomingMessage): void {
+  #open(client: WebSocket, request: IncomingMessage, socket: Duplex): void {
     const { opened, log } = this.#options;
-    const closed = opened(lineOf(client, log), request);
+    const closed = opened(lineOf(client, log, new Sender(client, socket, this.#flusher)), request);
     const stopPinging = this.#keepAlive(client);
     // The library closes the socket after an error by itself.
     client.on('error', (error) => log.debug({ err: error }, 'socket error'));
@@ -92,7 +94,7 @@ export class SocketPool {
 const placeholder = '\u0000';
 const placeholderJson = `${JSON.stringify(placeholder)}}`;
 
-function lineOf(client: WebSocket, log: Logger): SocketLine {
+function lineOf(client: WebSocket, log: Logger, sender: Sender): SocketLine {
   // The library serialises a message and sends it in one go, so one text at a time waits here.
   let spliced: string | undefined;
   return {
@@ -107,7 +109,7 @@ function lineOf(client: WebSocket, log: Logger): SocketLine {
       const text = spliced;
       spliced = undefined;
       const message = text === undefined ? data : `${data.slice(0, -placeholderJson.length)}${text}}`;
-      return send(client, message);
+      return sender.send(message);
     },
     close: (code, reason) => client.close(code, reason),
     onMessage: (take) =>
@@ -120,10 +122,34 @@ function lineOf(client: WebSocket, log: Logger): SocketLine {
   };
 }
 
-/** Resolves when the message has left for the network; that it cannot any more is for the closing to tell. */
-function send(client: WebSocket, message: string): Promise<void> {
-  return new Promise((resolve) => {
-    if (client.readyState !== client.OPEN) resolve();
-    else client.send(message, () => resolve());
-  });
+/** Bytes that a socket may hold back before its sender waits for the network. */
+const highWaterBytes = 128 * 1024;
+const sent = Promise.resolve();
+
+/** Sends messages on one socket. */
+class Sender {
+  readonly #client: WebSocket;
+  readonly #socket: Duplex;
+  readonly #flusher: Flusher;
+
+  constructor(client: WebSocket, socket: Duplex, flusher: Flusher) {
+    this.#client = client;
+    this.#socket = socket;
+    this.#flusher = flusher;
+  }
+
+  /**
+   * Resolves when the next message may be sent: at once as long as little waits for the network. That a message
+   * cannot leave any more is for the closing to tell.
+   */
+  send(message: string): Promise<void> {
+    const client = this.#client;
+    if (client.readyState !== client.OPEN) return sent;
+    const turn = this.#flusher.beforeWrite(this.#socket);
+    if (client.bufferedAmount + message.length > highWaterBytes) {
+      return new Promise((resolve) => client.send(message, () => resolve()));
+    }
+    client.send(message);
+    return turn ?? sent;
+  }
 }
