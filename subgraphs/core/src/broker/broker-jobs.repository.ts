@@ -16,7 +16,10 @@ export interface ReadyKind {
 }
 
 /** What the ledger needs of a job in a worker's hands. */
-export type HeldJobFacts = Pick<JobDocument, '_id' | 'state' | 'fence' | 'attempt' | 'workerId' | 'queueId' | 'share' | 'owner' | 'classId'> & {
+export type HeldJobFacts = Pick<
+  JobDocument,
+  '_id' | 'state' | 'fence' | 'attempt' | 'workerId' | 'queueId' | 'share' | 'owner' | 'classId'
+> & {
   readonly payload: { readonly outputs: readonly string[] };
   /** Of the latest attempt. */
   readonly deviceIds?: readonly string[];
@@ -41,10 +44,15 @@ export class BrokerJobsRepository {
     for (const filter of behind(after)) {
       const cursor = this.jobs
         .find({ state: 'ACTIVATED', classId, share, ...filter }, { hint: readyIndex, batchSize: limit + 1 })
-        .project<Pick<JobDocument, '_id' | 'priority' | 'owner' | 'attempt'>>({ priority: 1, owner: 1, attempt: 1 })
+        .project<Pick<JobDocument, '_id' | 'priority' | 'owner' | 'attempt'>>({
+          priority: 1,
+          owner: 1,
+          attempt: 1,
+        })
         .sort({ priority: -1, _id: 1 })
         .limit(limit - found.length);
-      for (const { _id, priority, owner, attempt } of await cursor.toArray()) found.push({ id: _id, priority, owner, attempt });
+      for (const { _id, priority, owner, attempt } of await cursor.toArray())
+        found.push({ id: _id, priority, owner, attempt });
       if (found.length >= limit) break;
     }
     return found;
@@ -67,7 +75,10 @@ export class BrokerJobsRepository {
   async countBefore({ classId, share }: ReadyKind, key: ReadyKey, limit: number): Promise<number> {
     const counts = await Promise.all(
       [{ priority: { $gt: key.priority } }, { priority: key.priority, _id: { $lt: key.id } }].map((filter) =>
-        this.jobs.countDocuments({ state: 'ACTIVATED', classId, share, ...filter }, { hint: readyIndex, limit }),
+        this.jobs.countDocuments(
+          { state: 'ACTIVATED', classId, share, ...filter },
+          { hint: readyIndex, limit },
+        ),
       ),
     );
     return counts.reduce((sum, count) => sum + count, 0);
@@ -75,25 +86,35 @@ export class BrokerJobsRepository {
 
   /** All jobs in the hands of workers of these queues. */
   held(queueIds: readonly string[]): AsyncIterable<HeldJobFacts> {
-    return this.jobs.find({ queueId: { $in: [...queueIds] }, state: { $in: [...heldStates] } }, { batchSize: 2000 }).project<HeldJobFacts>({
-      state: 1,
-      fence: 1,
-      attempt: 1,
-      workerId: 1,
-      queueId: 1,
-      share: 1,
-      owner: 1,
-      classId: 1,
-      'payload.outputs': 1,
-      deviceIds: lastDevices,
-    });
+    return this.jobs
+      .find({ queueId: { $in: [...queueIds] }, state: { $in: [...heldStates] } }, { batchSize: 2000 })
+      .project<HeldJobFacts>({
+        state: 1,
+        fence: 1,
+        attempt: 1,
+        workerId: 1,
+        queueId: 1,
+        share: 1,
+        owner: 1,
+        classId: 1,
+        'payload.outputs': 1,
+        deviceIds: lastDevices,
+      });
   }
 
   /** What a worker's word about jobs is checked against. */
   reported(ids: readonly string[]): Promise<ReportedJob[]> {
     return this.jobs
       .find({ _id: { $in: [...ids] } })
-      .project<ReportedJob>({ state: 1, fence: 1, attempt: 1, retry: 1, workerId: 1, 'payload.outputs': 1, 'last.reason': 1 })
+      .project<ReportedJob>({
+        state: 1,
+        fence: 1,
+        attempt: 1,
+        retry: 1,
+        workerId: 1,
+        'payload.outputs': 1,
+        'last.reason': 1,
+      })
       .toArray();
   }
 
@@ -103,7 +124,9 @@ export class BrokerJobsRepository {
       .find({ _id: { $in: [...ids] }, state: { $in: [...heldStates] } })
       .project<Pick<HeldJobFacts, '_id' | 'deviceIds'>>({ deviceIds: lastDevices })
       .toArray();
-    return new Map(found.flatMap(({ _id, deviceIds }) => (deviceIds ?? []).map((device) => [device, _id] as const)));
+    return new Map(
+      found.flatMap(({ _id, deviceIds }) => (deviceIds ?? []).map((device) => [device, _id] as const)),
+    );
   }
 
   /** Jobs by id as far as a worker has them. */

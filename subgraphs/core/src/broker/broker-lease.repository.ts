@@ -40,7 +40,16 @@ export class BrokerLeaseRepository {
 
   /** Makes the document where there is none. */
   async prepare(at: Date): Promise<void> {
-    const fresh = { schemaVersion: 1, revision: 1, createdAt: at, updatedAt: at, holder: '', epoch: 0, expiresAt: new Date(0), nextFence: fenceStep };
+    const fresh = {
+      schemaVersion: 1,
+      revision: 1,
+      createdAt: at,
+      updatedAt: at,
+      holder: '',
+      epoch: 0,
+      expiresAt: new Date(0),
+      nextFence: fenceStep,
+    };
     try {
       await this.leases.updateOne({ _id: 'broker' }, { $setOnInsert: fresh }, { upsert: true });
     } catch (error) {
@@ -54,7 +63,13 @@ export class BrokerLeaseRepository {
     const ended: Filter<BrokerLeaseDocument> = { _id: 'broker', $expr: { $lte: ['$expiresAt', this.now()] } };
     const taken = await this.leases.findOneAndUpdate(
       ended,
-      [this.#renewal({ holder: { $literal: holder }, url: url === undefined ? '$$REMOVE' : { $literal: url }, epoch: { $add: ['$epoch', 1] } })],
+      [
+        this.#renewal({
+          holder: { $literal: holder },
+          url: url === undefined ? '$$REMOVE' : { $literal: url },
+          epoch: { $add: ['$epoch', 1] },
+        }),
+      ],
       { returnDocument: 'after', writeConcern: { w: 'majority' } },
     );
     return taken ?? undefined;
@@ -62,7 +77,9 @@ export class BrokerLeaseRepository {
 
   /** Lengthens the lease. @returns false when the term has been ended by another */
   async renew(term: LeaseTerm): Promise<boolean> {
-    const result = await this.leases.updateOne(this.#held(term), [this.#renewal({})], { writeConcern: { w: 'majority' } });
+    const result = await this.leases.updateOne(this.#held(term), [this.#renewal({})], {
+      writeConcern: { w: 'majority' },
+    });
     return result.matchedCount === 1;
   }
 
@@ -84,9 +101,13 @@ export class BrokerLeaseRepository {
 
   /** Ends the term at once, so that another can lead. */
   async release(term: LeaseTerm): Promise<void> {
-    await this.leases.updateOne(this.#held(term), [{ $set: { expiresAt: this.now(), updatedAt: this.now() } }], {
-      writeConcern: { w: 'majority' },
-    });
+    await this.leases.updateOne(
+      this.#held(term),
+      [{ $set: { expiresAt: this.now(), updatedAt: this.now() } }],
+      {
+        writeConcern: { w: 'majority' },
+      },
+    );
   }
 
   /** The lease as it stands, if it has not ended. */
@@ -101,6 +122,13 @@ export class BrokerLeaseRepository {
 
   #renewal(fields: Document): Document {
     const now = this.now();
-    return { $set: { ...fields, expiresAt: { $add: [now, this.ttlMs] }, updatedAt: now, revision: { $add: ['$revision', 1] } } };
+    return {
+      $set: {
+        ...fields,
+        expiresAt: { $add: [now, this.ttlMs] },
+        updatedAt: now,
+        revision: { $add: ['$revision', 1] },
+      },
+    };
   }
 }

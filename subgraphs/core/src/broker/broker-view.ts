@@ -92,7 +92,8 @@ export class BrokerView {
     const changed = this.fleet.setQueues(queues);
     const sharesChanged = this.fleet.setShares(shares);
     // Workers of a queue that was not known when they came.
-    if (changed.length > 0) for (const worker of workers.live()) if (!this.fleet.worker(worker.id)) this.fleet.put(worker);
+    if (changed.length > 0)
+      for (const worker of workers.live()) if (!this.fleet.worker(worker.id)) this.fleet.put(worker);
     if (changed.length > 0) this.#tell((listener) => listener.queues(changed));
     if (changed.length > 0 || sharesChanged) this.#tell((listener) => listener.capacity());
   }
@@ -105,7 +106,9 @@ export class BrokerView {
   /** Takes in events of the stream, in order. */
   take(events: readonly JobEvent[]): Promise<void> {
     return this.#inOrder(async () => {
-      await this.#options.classes.load(events.filter(({ last }) => isHeld(last.to)).map(({ last }) => last.classId));
+      await this.#options.classes.load(
+        events.filter(({ last }) => isHeld(last.to)).map(({ last }) => last.classId),
+      );
       let released = false;
       const foreign: GrantRef[] = [];
       for (const event of events) released = this.#takeEvent(event, foreign) || released;
@@ -135,7 +138,9 @@ export class BrokerView {
   /** Runs after all batches before it, also after one that failed. */
   #inOrder(work: () => Promise<void>): Promise<void> {
     const next = this.#order.then(work);
-    this.#order = next.catch((err: unknown) => this.#options.log.error({ err }, 'the broker could not take in a batch of events'));
+    this.#order = next.catch((err: unknown) =>
+      this.#options.log.error({ err }, 'the broker could not take in a batch of events'),
+    );
     return next;
   }
 
@@ -146,7 +151,9 @@ export class BrokerView {
     const since = clock.monotonicMs();
     for await (const job of jobs.held(queueIds)) found.push(job);
     await classes.load(found.map(({ classId }) => classId));
-    const unwritten = [...this.ledger.entries()].filter((entry) => entry.fence === Infinity || entry.since >= since);
+    const unwritten = [...this.ledger.entries()].filter(
+      (entry) => entry.fence === Infinity || entry.since >= since,
+    );
     this.ledger.clear();
     for (const job of found) {
       const entry = this.#entryOf(job, since);

@@ -4,7 +4,9 @@ import type { StoredDevice, StoredHardware } from '../workers/worker.types.js';
 import type { LedgerEntry, QueueFacts, ReadyJob, ShareFacts, WorkerFacts } from './broker.types.js';
 
 /** A queue that takes everything. */
-export function aQueue(change: Partial<Omit<QueueFacts, 'limits'>> & { readonly limits?: Partial<QueueFacts['limits']> }): QueueFacts {
+export function aQueue(
+  change: Partial<Omit<QueueFacts, 'limits'>> & { readonly limits?: Partial<QueueFacts['limits']> },
+): QueueFacts {
   return {
     id: 'queue_1',
     name: 'main',
@@ -20,7 +22,9 @@ export function aQueue(change: Partial<Omit<QueueFacts, 'limits'>> & { readonly 
 }
 
 /** A worker with 8 cores. */
-export function aWorker(change: Partial<Omit<WorkerFacts, 'hardware'>> & { readonly hardware?: Partial<StoredHardware> }): WorkerFacts {
+export function aWorker(
+  change: Partial<Omit<WorkerFacts, 'hardware'>> & { readonly hardware?: Partial<StoredHardware> },
+): WorkerFacts {
   return {
     id: 'worker_1',
     queueId: 'queue_1',
@@ -31,7 +35,14 @@ export function aWorker(change: Partial<Omit<WorkerFacts, 'hardware'>> & { reado
     labels: [],
     devices: [],
     ...change,
-    hardware: { architecture: 'x86_64', cores: 8, memoryMiB: 16_384, diskMiB: 100_000, containerRuntimes: [], ...change.hardware },
+    hardware: {
+      architecture: 'x86_64',
+      cores: 8,
+      memoryMiB: 16_384,
+      diskMiB: 100_000,
+      containerRuntimes: [],
+      ...change.hardware,
+    },
   };
 }
 

@@ -118,7 +118,8 @@ export class BrokerService {
   async acquire({ request, waitSeconds, signal }: AcquireCall): Promise<readonly Grant[]> {
     if (!this.isLeading) throw new DomainError('LEADER_UNAVAILABLE', 'This process does not lead the broker');
     if (!this.#term) await this.#preparing;
-    if (!this.#term) throw new DomainError('LEADER_UNAVAILABLE', 'The broker has just begun to lead; ask again in a second');
+    if (!this.#term)
+      throw new DomainError('LEADER_UNAVAILABLE', 'The broker has just begun to lead; ask again in a second');
     return this.#term.dispatcher.acquire(request, { waitMs: waitSeconds * 1000, signal });
   }
 
@@ -128,7 +129,9 @@ export class BrokerService {
     const { classes, view } = this.#options;
     await classes.load([job.classId]);
     const cls = classes.get(job.classId);
-    return cls ? explainPending(job, cls, view, job.state === 'ACTIVATED' ? await this.#position(job) : null) : null;
+    return cls
+      ? explainPending(job, cls, view, job.state === 'ACTIVATED' ? await this.#position(job) : null)
+      : null;
   }
 
   /** What is granted to a share now. */
@@ -151,8 +154,23 @@ export class BrokerService {
       await view.refresh();
       await view.reload();
       if (signal.aborted) return;
-      const grants = new GrantWriter({ fences: leadership, writer, ledger: view.ledger, ids, onUncertain: (err) => void this.#readAnew('nobody knows whether grants were written', err) });
-      const dispatcher = new Dispatcher({ view, classes, jobs, grants, clock, log, signal, onThrottled: (over) => void throttle.putAside(over) });
+      const grants = new GrantWriter({
+        fences: leadership,
+        writer,
+        ledger: view.ledger,
+        ids,
+        onUncertain: (err) => void this.#readAnew('nobody knows whether grants were written', err),
+      });
+      const dispatcher = new Dispatcher({
+        view,
+        classes,
+        jobs,
+        grants,
+        clock,
+        log,
+        signal,
+        onThrottled: (over) => void throttle.putAside(over),
+      });
       const throttle = new Throttle({ view, windows: dispatcher.windows, jobs, classes, writer, log });
       for (const { path } of view.fleet.shares()) throttle.note(path);
       this.#term = { dispatcher, throttle, firstFence };
@@ -220,7 +238,11 @@ export class BrokerService {
     const kinds = [...windows.of(job.share)];
     if (kinds.length > maxKindsCounted) return null;
     const key = { priority: job.priority, id: job._id };
-    const counts = await Promise.all(kinds.map((window) => window.countBefore(key) ?? this.#options.jobs.countBefore(window, key, countLimit)));
+    const counts = await Promise.all(
+      kinds.map(
+        (window) => window.countBefore(key) ?? this.#options.jobs.countBefore(window, key, countLimit),
+      ),
+    );
     return counts.reduce((sum, count) => sum + count, 0);
   }
 }

@@ -7,10 +7,17 @@ import { compileSelector } from './selector.js';
 
 type Hardware = Partial<WorkerFacts['hardware']>;
 
-function meets(requirements: Partial<StoredRequirements>, hardware: Hardware = {}, queue: Parameters<typeof aQueue>[0] = {}): boolean {
+function meets(
+  requirements: Partial<StoredRequirements>,
+  hardware: Hardware = {},
+  queue: Parameters<typeof aQueue>[0] = {},
+): boolean {
   const wanted = someRequirements(requirements);
   const selector = wanted.selector === undefined ? undefined : compileSelector(wanted.selector);
-  return meetsAll(constraintsOf(wanted, selector), candidateOf(aWorker({ hardware, labels: [{ key: 'zone', value: 'a' }] }), aQueue(queue)));
+  return meetsAll(
+    constraintsOf(wanted, selector),
+    candidateOf(aWorker({ hardware, labels: [{ key: 'zone', value: 'a' }] }), aQueue(queue)),
+  );
 }
 
 describe('a worker is matched', () => {
@@ -24,7 +31,12 @@ describe('a worker is matched', () => {
     ['another instruction set', { architecture: 'aarch64' }, { architecture: 'x86_64' }, false],
     ['a higher level', { architectureLevel: 'x86-64-v2' }, { architectureLevel: 'x86-64-v3' }, true],
     ['a lower level', { architectureLevel: 'x86-64-v4' }, { architectureLevel: 'x86-64-v3' }, false],
-    ['a level with a larger number of another family', { architectureLevel: 'x86-64-v2' }, { architectureLevel: 'power-v9' }, false],
+    [
+      'a level with a larger number of another family',
+      { architectureLevel: 'x86-64-v2' },
+      { architectureLevel: 'power-v9' },
+      false,
+    ],
     ['an unknown level', { architectureLevel: 'x86-64-v1' }, {}, false],
     ['the runtime', { containerRuntime: 'apptainer' }, { containerRuntimes: ['podman', 'apptainer'] }, true],
     ['no runtime', { containerRuntime: 'apptainer' }, {}, false],
@@ -59,7 +71,10 @@ describe('a worker is matched', () => {
   });
 
   test('with a reason for each constraint that it does not meet', () => {
-    const constraints = constraintsOf(someRequirements({ cores: 16, containerRuntime: 'podman', gpu: aGpu({ minMemoryMiB: 80_000 }) }), undefined);
+    const constraints = constraintsOf(
+      someRequirements({ cores: 16, containerRuntime: 'podman', gpu: aGpu({ minMemoryMiB: 80_000 }) }),
+      undefined,
+    );
     const candidate = candidateOf(aWorker({ devices: [aDevice({ memoryMiB: 40_960 })] }), aQueue({}));
     const refusals = constraints.flatMap((constraint) => {
       const reason = constraint.refusal(candidate);

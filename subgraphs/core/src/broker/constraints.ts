@@ -29,12 +29,30 @@ export function candidateOf(worker: Candidate['worker'], queue: QueueFacts): Can
 }
 
 /** All constraints of the requirements; the cheap and telling ones first. */
-export function constraintsOf(requirements: StoredRequirements, selector: Selector | undefined): readonly Constraint[] {
+export function constraintsOf(
+  requirements: StoredRequirements,
+  selector: Selector | undefined,
+): readonly Constraint[] {
   return [
     queueConstraint(requirements),
-    amount('cores', requirements.cores, ({ worker }) => worker.hardware.cores, ({ queue }) => queue.limits.maxCores),
-    amount('memoryMiB', requirements.memoryMiB, ({ worker }) => worker.hardware.memoryMiB, ({ queue }) => queue.limits.maxMemoryMiB),
-    amount('diskMiB', requirements.diskMiB, ({ worker }) => worker.hardware.diskMiB, () => undefined),
+    amount(
+      'cores',
+      requirements.cores,
+      ({ worker }) => worker.hardware.cores,
+      ({ queue }) => queue.limits.maxCores,
+    ),
+    amount(
+      'memoryMiB',
+      requirements.memoryMiB,
+      ({ worker }) => worker.hardware.memoryMiB,
+      ({ queue }) => queue.limits.maxMemoryMiB,
+    ),
+    amount(
+      'diskMiB',
+      requirements.diskMiB,
+      ({ worker }) => worker.hardware.diskMiB,
+      () => undefined,
+    ),
     ...walltime(requirements),
     ...platform(requirements),
     ...gpu(requirements),
@@ -81,7 +99,9 @@ function walltime({ walltimeSeconds }: StoredRequirements): readonly Constraint[
       text: `walltimeSeconds >= ${walltimeSeconds}`,
       refusal({ queue }) {
         const most = queue.limits.maxWalltimeSeconds;
-        return most !== undefined && walltimeSeconds > most ? `queue ${queue.name} allows ${most}` : undefined;
+        return most !== undefined && walltimeSeconds > most
+          ? `queue ${queue.name} allows ${most}`
+          : undefined;
       },
     },
   ];
@@ -94,26 +114,36 @@ function platform(requirements: StoredRequirements): readonly Constraint[] {
     found.push({
       text: `architecture = ${architecture}`,
       refusal: ({ worker }) =>
-        instructionSet(worker.hardware.architecture) === instructionSet(architecture) ? undefined : `is ${worker.hardware.architecture}`,
+        instructionSet(worker.hardware.architecture) === instructionSet(architecture)
+          ? undefined
+          : `is ${worker.hardware.architecture}`,
     });
   }
   if (architectureLevel !== undefined) {
     found.push({
       text: `architectureLevel >= ${architectureLevel}`,
       refusal: ({ worker }) =>
-        levelServes(worker.hardware.architectureLevel, architectureLevel) ? undefined : `is ${worker.hardware.architectureLevel ?? 'unknown'}`,
+        levelServes(worker.hardware.architectureLevel, architectureLevel)
+          ? undefined
+          : `is ${worker.hardware.architectureLevel ?? 'unknown'}`,
     });
   }
   if (containerRuntime !== undefined) {
     found.push({
       text: `containerRuntimes has ${containerRuntime}`,
-      refusal: ({ worker }) => (worker.hardware.containerRuntimes.includes(containerRuntime) ? undefined : 'does not have it'),
+      refusal: ({ worker }) =>
+        worker.hardware.containerRuntimes.includes(containerRuntime) ? undefined : 'does not have it',
     });
   }
   if (network) {
     found.push({
       text: 'network',
-      refusal: ({ worker }) => (worker.hardware.network === true ? undefined : worker.hardware.network === false ? 'has none' : 'is unknown'),
+      refusal: ({ worker }) =>
+        worker.hardware.network === true
+          ? undefined
+          : worker.hardware.network === false
+            ? 'has none'
+            : 'is unknown',
     });
   }
   return found;
@@ -139,7 +169,8 @@ function selectorConstraint(selector: Selector): Constraint {
   return {
     text: `selector: ${selector.text}`,
     isPerWorker: selector.usesIdentity,
-    refusal: (candidate) => (selector.accepts(candidate.view()) ? undefined : 'not met, or an attribute is unknown'),
+    refusal: (candidate) =>
+      selector.accepts(candidate.view()) ? undefined : 'not met, or an attribute is unknown',
   };
 }
 

@@ -12,6 +12,7 @@ import type { GrantWriter } from './grant-writer.js';
 import { matchPass, type PassRequest, type Choice } from './matcher.js';
 import type { ReadyWindow } from './ready-window.js';
 import { ReadyWindows } from './ready-windows.js';
+import { Refills } from './refills.js';
 import type { RequirementClasses } from './requirement-classes.js';
 import { type Patience, type Waiter, WaitingRoom } from './waiting-room.js';
 
@@ -24,13 +25,13 @@ export interface DispatcherOptions {
   readonly clock: Clock;
   readonly log: Logger;
   /** Told which jobs' owners are over their limit. */
-  readonly onThrottled: (jobs: readonly { readonly jobId: string; readonly share: string; readonly owner: string }[]) => void;
+  readonly onThrottled: (
+    jobs: readonly { readonly jobId: string; readonly share: string; readonly owner: string }[],
+  ) => void;
   /** Aborted at the end of the term. */
   readonly signal: AbortSignal;
 }
 
-/** Windows that are read from the store at once. */
-const refillsAtOnce = 8;
 /** The most a pass gives before it looks at those who wait again: the event loop goes on in between. */
 const maxRounds = 4;
 
@@ -39,7 +40,7 @@ export class Dispatcher {
   readonly windows = new ReadyWindows();
   readonly #options: DispatcherOptions;
   readonly #room = new WaitingRoom();
-  readonly #refills = new Map<ReadyWindow, Promise<boolean>>();
+  readonly #refills: Refills;
   #isPassDue = false;
   #isPassing = false;
   #isWarm = false;
@@ -47,6 +48,7 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#refills = new Refills(options);
     options.signal.addEventListener('abort', () => this.#end());
   }
 
@@ -55,7 +57,7 @@ export class Dispatcher {
     const { jobs, classes, signal } = this.#options;
     for await (const { share, classId } of jobs.readyKinds(signal)) this.windows.open(share, classId);
     await classes.load([...this.windows.all()].map(({ classId }) => classId));
-    await this.#refillAll([...this.windows.all()]);
+    await this.#refills.run([...this.windows.all()]);
     this.#isWarm = true;
     this.wake();
   }
@@ -88,7 +90,9 @@ export class Dispatcher {
       // A grant that is newer than the word: the job is not ready any more.
       const entry = ledger.get(jobId);
       if (entry && entry.fence > last.fence) continue;
-      this.windows.open(last.share, last.classId).put({ id: jobId, priority: last.priority, owner: last.owner, attempt: last.attempt });
+      this.windows
+        .open(last.share, last.classId)
+        .put({ id: jobId, priority: last.priority, owner: last.owner, attempt: last.attempt });
       fresh.add(last.classId);
     }
     if (fresh.size === 0) return;
@@ -107,7 +111,14 @@ export class Dispatcher {
 
   /** Has a pass run soon, if anybody waits. */
   wake(): void {
-    if (this.#isPassDue || this.#room.size === 0 || !this.#isWarm || this.#isClosed || this.#options.signal.aborted) return;
+    if (
+      this.#isPassDue ||
+      this.#room.size === 0 ||
+      !this.#isWarm ||
+      this.#isClosed ||
+      this.#options.signal.aborted
+    )
+      return;
     this.#isPassDue = true;
     setImmediate(() => void this.#passes());
   }
@@ -137,7 +148,7 @@ export class Dispatcher {
 
   async #pass(): Promise<void> {
     const asking = this.#asking();
-    const isRead = await this.#refillAll(this.#unknownFor(asking.map(([, request]) => request)));
+    const isRead = await this.#refills.run(this.#unknownFor(asking.map(([, request]) => request)));
     const still = asking.filter(([waiter]) => this.#room.has(waiter));
     const taken = new Map<Waiter, Choice[]>();
     for (let round = 0; round < maxRounds; round += 1) {
@@ -153,7 +164,10 @@ export class Dispatcher {
     this.#refillLow();
   }
 
-  /** Gives each that asks a fair part of what is ready (all it asks for while there is more behind the windows), those without devices first. @returns whether anything was given */
+  /**
+   * Gives each that asks a fair part of what is ready (all it asks for while there is more behind the windows), those without devices first.
+   * @returns whether anything was given
+   */
   #round(asking: readonly (readonly [Waiter, PassRequest])[], taken: Map<Waiter, Choice[]>): boolean {
     const { view, classes, clock } = this.#options;
     const open = asking.filter(([waiter]) => (taken.get(waiter)?.length ?? 0) < waiter.request.count);
@@ -163,7 +177,11 @@ export class Dispatcher {
     const part = Math.max(1, Math.floor(ready / open.length));
     const requests = open.map(([waiter, request]) => {
       const has = taken.get(waiter)?.length ?? 0;
-      return { ...request, limit: Math.min(part, waiter.request.count - has), request: lessTaken(waiter.request, taken.get(waiter)) };
+      return {
+        ...request,
+        limit: Math.min(part, waiter.request.count - has),
+        request: lessTaken(request.request, taken.get(waiter)),
+      };
     });
     const { fleet, ledger } = view;
     const state = { fleet, ledger, windows: this.windows, classOf: (id: string) => classes.get(id) };
@@ -192,9 +210,14 @@ export class Dispatcher {
       }
       const untilEnd = worker.facts.endsAt ? (worker.facts.endsAt.getTime() - now) / 1000 : Infinity;
       const remainingSeconds = Math.min(waiter.request.remainingSeconds ?? Infinity, untilEnd);
-      found.push([waiter, { worker, request: { ...waiter.request, remainingSeconds }, limit: waiter.request.count }]);
+      found.push([
+        waiter,
+        { worker, request: { ...waiter.request, remainingSeconds }, limit: waiter.request.count },
+      ]);
     }
-    return found.sort(([, a], [, b]) => Number(a.worker.shape.hasDevices) - Number(b.worker.shape.hasDevices));
+    return found.sort(
+      ([, a], [, b]) => Number(a.worker.shape.hasDevices) - Number(b.worker.shape.hasDevices),
+    );
   }
 
   #write(waiter: Waiter, picks: readonly Choice[], queue: string): void {
@@ -224,42 +247,7 @@ export class Dispatcher {
     const low = [...this.windows.all()].filter((window) => window.isLow);
     if (low.length === 0) return;
     // After a fault of the store the next event or call tries again, not this one in a circle.
-    void this.#refillAll(low).then((isRead) => isRead && this.wake());
-  }
-
-  /** @returns whether all could be read */
-  async #refillAll(windows: readonly ReadyWindow[]): Promise<boolean> {
-    const queue = [...windows];
-    let isRead = true;
-    const work = async (): Promise<void> => {
-      for (let window = queue.pop(); window && !this.#options.signal.aborted; window = queue.pop()) {
-        isRead = (await this.#refill(window)) && isRead;
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(refillsAtOnce, queue.length) }, work));
-    return isRead;
-  }
-
-  #refill(window: ReadyWindow): Promise<boolean> {
-    const known = this.#refills.get(window);
-    if (known) return known;
-    const request = window.beginRefill();
-    const refill = this.#options.jobs
-      .ready(window, request)
-      .then(
-        (found) => {
-          window.endRefill(request, found);
-          return true;
-        },
-        (err: unknown) => {
-          window.endRefill(request, undefined);
-          this.#options.log.warn({ err, classId: window.classId, share: window.share }, 'ready jobs could not be read');
-          return false;
-        },
-      )
-      .finally(() => this.#refills.delete(window));
-    this.#refills.set(window, refill);
-    return refill;
+    void this.#refills.run(low).then((isRead) => isRead && this.wake());
   }
 
   #end(): void {

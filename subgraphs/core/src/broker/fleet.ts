@@ -7,11 +7,9 @@ import { type Candidate, candidateOf, meetsAll } from './constraints.js';
 import { canonicalJson, type RequirementClass } from './requirement-class.js';
 import { type Totals, unknownShare } from './share-order.js';
 
-const enum Answer {
-  Unknown = 0,
-  Fits = 1,
-  No = 2,
-}
+/** What is known of a class and a candidate; 0 where nothing is. */
+const answerFits = 1;
+const answerNo = 2;
 
 /** What was decided about one candidate, by the index of the class. */
 class Answers {
@@ -22,11 +20,11 @@ class Answers {
   fits(cls: RequirementClass): boolean {
     if (cls.index >= this.#known.length) this.#grow(cls.index);
     let answer = this.#known[cls.index];
-    if (answer === Answer.Unknown) {
-      answer = meetsAll(cls.constraints, this.candidate) ? Answer.Fits : Answer.No;
+    if (!answer) {
+      answer = meetsAll(cls.constraints, this.candidate) ? answerFits : answerNo;
       this.#known[cls.index] = answer;
     }
-    return answer === Answer.Fits;
+    return answer === answerFits;
   }
 
   #grow(index: number): void {
@@ -126,7 +124,8 @@ export class Fleet {
     this.#queues = new Map(queues.map((queue) => [queue.id, queue]));
     const changed = queues.filter((queue) => before.get(queue.id)?.revision !== queue.revision);
     const ids = new Set(changed.map(({ id }) => id));
-    for (const worker of [...this.#workers.values()]) if (ids.has(worker.facts.queueId)) this.put(worker.facts);
+    for (const worker of [...this.#workers.values()])
+      if (ids.has(worker.facts.queueId)) this.put(worker.facts);
     return changed;
   }
 
@@ -143,7 +142,8 @@ export class Fleet {
       facts,
       shape,
       candidate,
-      fits: (cls) => (cls.selector?.usesIdentity ? (own ??= new Answers(candidate)) : shape.answers).fits(cls),
+      fits: (cls) =>
+        (cls.selector?.usesIdentity ? (own ??= new Answers(candidate)) : shape.answers).fits(cls),
     };
     this.#workers.set(facts.id, worker);
     this.#count(facts, 1);

@@ -19,7 +19,11 @@ export interface ForwardedAnswer {
     readonly attemptId: string;
     readonly deviceIds: readonly string[];
   }[];
-  readonly userErrors: readonly { readonly message: string; readonly path: readonly string[]; readonly code: string }[];
+  readonly userErrors: readonly {
+    readonly message: string;
+    readonly path: readonly string[];
+    readonly code: string;
+  }[];
 }
 
 /** The name of the operation: who receives it does not hand it on once more. */
@@ -44,13 +48,17 @@ export async function forwardAcquire(url: string, call: ForwardedCall): Promise<
   if (data?.acquireJobs) return data.acquireJobs;
   const [error] = errors ?? [];
   const code = error?.extensions?.code;
-  if (code === 'FORBIDDEN' || code === 'UNAUTHENTICATED' || code === 'TOKEN_EXPIRED') throw new DomainError(code, error?.message ?? code);
+  if (code === 'FORBIDDEN' || code === 'UNAUTHENTICATED' || code === 'TOKEN_EXPIRED')
+    throw new DomainError(code, error?.message ?? code);
   throw unavailable(`it answered ${code ?? 'nothing usable'}`);
 }
 
 interface Answer {
   readonly data?: { readonly acquireJobs?: ForwardedAnswer } | null;
-  readonly errors?: readonly { readonly message?: string; readonly extensions?: { readonly code?: string } }[];
+  readonly errors?: readonly {
+    readonly message?: string;
+    readonly extensions?: { readonly code?: string };
+  }[];
 }
 
 async function post(url: string, { input, token, requestId, signal }: ForwardedCall): Promise<Answer> {
@@ -59,7 +67,12 @@ async function post(url: string, { input, token, requestId, signal }: ForwardedC
   try {
     const response = await fetch(url, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', accept: 'application/json', authorization: `Bearer ${token}`, 'x-request-id': requestId },
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json',
+        authorization: `Bearer ${token}`,
+        'x-request-id': requestId,
+      },
       body: JSON.stringify({ query, operationName: forwardedOperation, variables: { input } }),
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     });
@@ -71,5 +84,10 @@ async function post(url: string, { input, token, requestId, signal }: ForwardedC
 }
 
 function unavailable(reason: string, cause?: unknown): DomainError {
-  return new DomainError('LEADER_UNAVAILABLE', `The leader of the broker did not take the call: ${reason}`, {}, cause === undefined ? undefined : { cause });
+  return new DomainError(
+    'LEADER_UNAVAILABLE',
+    `The leader of the broker did not take the call: ${reason}`,
+    {},
+    cause === undefined ? undefined : { cause },
+  );
 }

@@ -50,7 +50,11 @@ describe('a device serves', () => {
 
 describe('the choice of devices', () => {
   test('takes the smallest that suffice, and free ones only', () => {
-    const devices = [aDevice({ id: 'a', memoryMiB: 80_000 }), aDevice({ id: 'b', memoryMiB: 40_000 }), aDevice({ id: 'c', memoryMiB: 40_000 })];
+    const devices = [
+      aDevice({ id: 'a', memoryMiB: 80_000 }),
+      aDevice({ id: 'b', memoryMiB: 40_000 }),
+      aDevice({ id: 'c', memoryMiB: 40_000 }),
+    ];
     expect(chooseDevices(aGpu({ count: 2 }), devices, () => true)).toEqual(['b', 'c']);
     expect(chooseDevices(aGpu({ count: 2 }), devices, (id) => id !== 'b')).toEqual(['c', 'a']);
     expect(chooseDevices(aGpu({ count: 3 }), devices, (id) => id !== 'b')).toBeUndefined();
@@ -80,7 +84,9 @@ describe('the choice of devices', () => {
           const devices = found.map((facts) => aDevice(facts));
           const gpu = aGpu({ count, minMemoryMiB });
           const chosen = chooseDevices(gpu, devices, (id) => free.includes(id));
-          const able = devices.filter((one) => free.includes(one.id) && deviceRefusal(gpu, one, devices) === undefined).map(({ id }) => id);
+          const able = devices
+            .filter((one) => free.includes(one.id) && deviceRefusal(gpu, one, devices) === undefined)
+            .map(({ id }) => id);
           if (able.length < count) expect(chosen).toBeUndefined();
           else {
             expect(new Set(chosen).size).toBe(count);

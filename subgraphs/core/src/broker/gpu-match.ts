@@ -13,13 +13,20 @@ export function deviceRefusal(
 ): string | undefined {
   if (device.health !== 'HEALTHY') return `device is ${device.health.toLowerCase()}`;
   if (gpu.vendor !== undefined && gpu.vendor !== device.vendor) return `vendor is ${device.vendor}`;
-  if (gpu.models.length > 0 && !gpu.models.some((model) => sameWord(model, device.model))) return `model is ${device.model}`;
+  if (gpu.models.length > 0 && !gpu.models.some((model) => sameWord(model, device.model)))
+    return `model is ${device.model}`;
   return partitionRefusal(gpu, device, all) ?? amountRefusal(gpu, device) ?? runtimeRefusal(gpu, device);
 }
 
-function partitionRefusal(gpu: StoredGpuRequirement, device: StoredDevice, all: readonly StoredDevice[]): string | undefined {
+function partitionRefusal(
+  gpu: StoredGpuRequirement,
+  device: StoredDevice,
+  all: readonly StoredDevice[],
+): string | undefined {
   if (gpu.migProfile !== undefined) {
-    return gpu.migProfile === device.migProfile ? undefined : `profile is ${device.migProfile ?? 'none: a whole device'}`;
+    return gpu.migProfile === device.migProfile
+      ? undefined
+      : `profile is ${device.migProfile ?? 'none: a whole device'}`;
   }
   if (device.migProfile !== undefined || device.parentId !== undefined) return 'device is a slice';
   if (all.some((other) => other.parentId === device.id)) return 'device is divided into slices';
@@ -30,7 +37,10 @@ function amountRefusal(gpu: StoredGpuRequirement, device: StoredDevice): string 
   if (gpu.minMemoryMiB !== undefined && !((device.memoryMiB ?? -1) >= gpu.minMemoryMiB)) {
     return `memory is ${device.memoryMiB === undefined ? 'unknown' : `${device.memoryMiB} MiB`}`;
   }
-  if (gpu.minComputeCapability !== undefined && !atLeast(device.computeCapability, gpu.minComputeCapability)) {
+  if (
+    gpu.minComputeCapability !== undefined &&
+    !atLeast(device.computeCapability, gpu.minComputeCapability)
+  ) {
     return `compute capability is ${device.computeCapability ?? 'unknown'}`;
   }
   return undefined;
@@ -42,7 +52,8 @@ function runtimeRefusal(gpu: StoredGpuRequirement, device: StoredDevice): string
   }
   if (gpu.rocmRuntime !== undefined) return 'ROCm release is unknown';
   if (gpu.nvlink && gpu.count > 1) return 'NVLink is unknown';
-  if (!targetsServe(gpu, device.computeCapability)) return `targets do not run on compute capability ${device.computeCapability ?? 'unknown'}`;
+  if (!targetsServe(gpu, device.computeCapability))
+    return `targets do not run on compute capability ${device.computeCapability ?? 'unknown'}`;
   return undefined;
 }
 
@@ -54,8 +65,9 @@ function targetsServe(gpu: StoredGpuRequirement, capability: string | undefined)
   const sass = gpu.sassTargets.map((target) => targetNumber(target.replace(/^sm_/, '')));
   const ptx = gpu.ptxTargets.map((target) => targetNumber(target.replace(/^compute_/, '')));
   return (
-    sass.some((target) => target !== undefined && Math.floor(target / 10) === Math.floor(have / 10) && target <= have) ||
-    ptx.some((target) => target !== undefined && target <= have)
+    sass.some(
+      (target) => target !== undefined && Math.floor(target / 10) === Math.floor(have / 10) && target <= have,
+    ) || ptx.some((target) => target !== undefined && target <= have)
   );
 }
 
@@ -73,9 +85,13 @@ export function chooseDevices(
   isFree: (deviceId: string) => boolean,
 ): readonly string[] | undefined {
   if (gpu === undefined) return [];
-  const serving = devices.filter((device) => isFree(device.id) && deviceRefusal(gpu, device, devices) === undefined);
+  const serving = devices.filter(
+    (device) => isFree(device.id) && deviceRefusal(gpu, device, devices) === undefined,
+  );
   if (serving.length < gpu.count) return gpu.optional ? [] : undefined;
-  const bySize = [...serving].sort((a, b) => (a.memoryMiB ?? Infinity) - (b.memoryMiB ?? Infinity) || (a.id < b.id ? -1 : 1));
+  const bySize = [...serving].sort(
+    (a, b) => (a.memoryMiB ?? Infinity) - (b.memoryMiB ?? Infinity) || (a.id < b.id ? -1 : 1),
+  );
   return bySize.slice(0, gpu.count).map(({ id }) => id);
 }
 

@@ -77,18 +77,14 @@ export class GrantWriter {
   async #writeGroup(group: readonly Waiting[]): Promise<Grant[][]> {
     const { fences, writer, ledger } = this.#options;
     const picks = group.flatMap((waiting) => waiting.picks.map((pick) => ({ pick, queue: waiting.queue })));
-    let next = await this.#allocate(picks.map(({ pick }) => pick));
-    const grants: Grant[] = [];
-    const requests = picks.map(({ pick: { entry }, queue }): TransitionRequest => {
-      const grant = this.#grantOf(entry, next);
-      next += fenceStep;
+    const first = await this.#allocate(picks.map(({ pick }) => pick));
+    const granted = picks.map(({ pick: { entry }, queue }, index) => {
+      const grant = this.#grantOf(entry, first + index * fenceStep);
       ledger.confirm(entry.jobId, grant.fence);
-      grants.push(grant);
-      const { workerId, queueId } = entry;
-      const change = { grant: { workerId, queueId, queue, fence: grant.fence, attemptId: grant.attemptId, deviceIds: grant.deviceIds } };
-      return { jobId: entry.jobId, from: 'ACTIVATED', to: 'SENT', by: 'broker', actor: 'system:broker', change };
+      return { grant, request: requestOf(entry, queue, grant) };
     });
-    const outcomes = await writer.apply(requests).catch((error: unknown) => {
+    const grants = granted.map(({ grant }) => grant);
+    const outcomes = await writer.apply(granted.map(({ request }) => request)).catch((error: unknown) => {
       this.#options.onUncertain(error);
       throw error;
     });
@@ -97,8 +93,13 @@ export class GrantWriter {
       if (grant && !outcome.applied) ledger.release(grant.jobId, grant.fence);
     });
     // A grant that took longer than the lease may be one of a former leader: the worker never learns of it, and it goes back.
-    if (!fences.isLeader()) throw new DomainError('LEADER_UNAVAILABLE', 'This process stopped leading the broker');
-    return split(group, grants, outcomes.map(({ applied }) => applied));
+    if (!fences.isLeader())
+      throw new DomainError('LEADER_UNAVAILABLE', 'This process stopped leading the broker');
+    return split(
+      group,
+      grants,
+      outcomes.map(({ applied }) => applied),
+    );
   }
 
   async #allocate(picks: readonly Choice[]): Promise<number> {
@@ -113,6 +114,15 @@ export class GrantWriter {
   #grantOf({ jobId, attempt, deviceIds }: Choice['entry'], fence: number): Grant {
     return { jobId, fence, attempt, attemptId: this.#options.ids.next('attempt'), deviceIds };
   }
+}
+
+function requestOf(
+  { jobId, workerId, queueId }: Choice['entry'],
+  queue: string,
+  { fence, attemptId, deviceIds }: Grant,
+): TransitionRequest {
+  const grant = { workerId, queueId, queue, fence, attemptId, deviceIds };
+  return { jobId, from: 'ACTIVATED', to: 'SENT', by: 'broker', actor: 'system:broker', change: { grant } };
 }
 
 /** Written grants by who waits for them; `grants` and `applied` are in the order of all picks of the group. */

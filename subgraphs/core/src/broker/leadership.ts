@@ -92,7 +92,10 @@ export class BrokerLeadership implements Leadership {
     await this.#options.leases.prepare(this.#options.clock.now());
     await this.step();
     const { renewMs } = this.#options;
-    this.#timers = [setInterval(() => void this.step(), renewMs), setInterval(() => this.#stepDownIfUnsure(), Math.min(250, renewMs))];
+    this.#timers = [
+      setInterval(() => void this.step(), renewMs),
+      setInterval(() => this.#stepDownIfUnsure(), Math.min(250, renewMs)),
+    ];
     for (const timer of this.#timers) timer.unref();
   }
 
@@ -103,7 +106,10 @@ export class BrokerLeadership implements Leadership {
     await this.#stepping;
     const term = this.#term;
     this.#stepDown('stopped');
-    if (term) await this.#options.leases.release(term).catch((err: unknown) => this.#options.log.warn({ err }, 'broker lease was not given back'));
+    if (term)
+      await this.#options.leases
+        .release(term)
+        .catch((err: unknown) => this.#options.log.warn({ err }, 'broker lease was not given back'));
   }
 
   /** Neither renews nor tries to lead any more, and does not give the lease back either: what a crash leaves behind. */
@@ -127,12 +133,16 @@ export class BrokerLeadership implements Leadership {
    */
   async allocateFences(count: number): Promise<number> {
     const term = this.#term;
-    if (!term || !this.isLeader()) throw new DomainError('LEADER_UNAVAILABLE', 'This process does not lead the broker');
+    if (!term || !this.isLeader())
+      throw new DomainError('LEADER_UNAVAILABLE', 'This process does not lead the broker');
     const asked = this.#options.clock.monotonicMs();
     const first = await this.#options.leases.allocate(term, count);
     if (first === undefined) {
       this.#stepDown('another process leads');
-      throw new DomainError('EPOCH_STALE', `Epoch ${term.epoch} of the broker has ended`, { field: 'epoch', value: term.epoch });
+      throw new DomainError('EPOCH_STALE', `Epoch ${term.epoch} of the broker has ended`, {
+        field: 'epoch',
+        value: term.epoch,
+      });
     }
     this.#prolong(term, asked);
     return first;
@@ -156,7 +166,13 @@ export class BrokerLeadership implements Leadership {
       this.#leaderUrl = (await leases.current())?.url;
       return;
     }
-    const term: Term = { holder, epoch: lease.epoch, firstFence: lease.nextFence, abort: new AbortController(), unsureAt: 0 };
+    const term: Term = {
+      holder,
+      epoch: lease.epoch,
+      firstFence: lease.nextFence,
+      abort: new AbortController(),
+      unsureAt: 0,
+    };
     this.#prolong(term, asked);
     this.#term = term;
     this.#leaderUrl = url;

@@ -71,7 +71,17 @@ describe('the ledger', () => {
           else {
             const requirements = { cores, memoryMiB: 10 * cores, diskMiB: cores };
             const deviceIds = device ? [device] : [];
-            ledger.add(anEntry({ jobId: `job_${job}`, workerId: `worker_${worker}`, share, owner, fence, requirements, deviceIds }));
+            ledger.add(
+              anEntry({
+                jobId: `job_${job}`,
+                workerId: `worker_${worker}`,
+                share,
+                owner,
+                fence,
+                requirements,
+                deviceIds,
+              }),
+            );
           }
         }
         const left = [...ledger.entries()];
@@ -80,12 +90,16 @@ describe('the ledger', () => {
           left.filter(keep).reduce((total, { requirements }) => total + requirements.cores, 0);
         for (const worker of ['worker_0', 'worker_1', 'worker_2']) {
           expect(ledger.workerUse(worker).cores).toBe(sum((entry) => entry.workerId === worker));
-          expect(ledger.jobsOf(worker)).toEqual(new Set(left.filter((entry) => entry.workerId === worker).map(({ jobId }) => jobId)));
+          expect(ledger.jobsOf(worker)).toEqual(
+            new Set(left.filter((entry) => entry.workerId === worker).map(({ jobId }) => jobId)),
+          );
         }
         for (const share of ['alpha/a', 'alpha/b', 'beta/a']) {
           expect(ledger.shareUse(share).cores).toBe(sum((entry) => entry.share === share));
           for (const owner of ['ada', 'bob']) {
-            expect(ledger.ownerCores(share, owner)).toBe(sum((entry) => entry.share === share && entry.owner === owner));
+            expect(ledger.ownerCores(share, owner)).toBe(
+              sum((entry) => entry.share === share && entry.owner === owner),
+            );
           }
         }
         expect(ledger.queueJobs('queue_1')).toBe(left.length);

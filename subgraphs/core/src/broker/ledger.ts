@@ -84,7 +84,8 @@ export class Ledger {
   /** Notes how far the job is; only forward, and only for the grant that the word is about. */
   advance(jobId: string, fence: number, state: JobState): void {
     const entry = this.#entries.get(jobId);
-    if (entry?.fence === fence && (rank.get(state) ?? -1) > (rank.get(entry.state) ?? -1)) entry.state = state;
+    if (entry?.fence === fence && (rank.get(state) ?? -1) > (rank.get(entry.state) ?? -1))
+      entry.state = state;
   }
 
   /** Notes the declared outputs of a job. */

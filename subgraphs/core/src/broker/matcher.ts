@@ -71,7 +71,11 @@ interface Room {
 }
 
 /** Decides a pass. `sinceMs` is what the entries of the ledger are dated with. */
-export function matchPass(state: MatcherState, requests: readonly PassRequest[], sinceMs: number): PassResult {
+export function matchPass(
+  state: MatcherState,
+  requests: readonly PassRequest[],
+  sinceMs: number,
+): PassResult {
   const views = new Map<Shape, Map<string, ShapeView>>();
   const throttled: { jobId: string; share: string; owner: string }[] = [];
   const picks = requests.map((request) => {
@@ -93,7 +97,8 @@ function viewOf(state: MatcherState, shape: Shape, mayTakeOf: readonly string[] 
   const admits = shape.queue.experiments;
   for (const [path, windows] of state.windows.byShare()) {
     const experiment = experimentOf(path);
-    if ((admits.length > 0 && !admits.includes(experiment)) || mayTakeOf?.includes(experiment) === false) continue;
+    if ((admits.length > 0 && !admits.includes(experiment)) || mayTakeOf?.includes(experiment) === false)
+      continue;
     const heap = new Heap<Queued>((a, b) => compareKeys(a.head, b.head));
     for (const window of windows.values()) {
       const cls = window.head && state.classOf(window.classId);
@@ -116,7 +121,11 @@ function roomOf({ ledger }: MatcherState, { worker, request }: PassRequest): Roo
     cores: Math.min(request.free.cores, hardware.cores - used.cores),
     memoryMiB: Math.min(request.free.memoryMiB, hardware.memoryMiB - used.memoryMiB),
     diskMiB: Math.min(request.free.diskMiB, hardware.diskMiB - used.diskMiB),
-    devices: new Set(devices.filter((d) => offered.has(d.id) && ledger.deviceHolder(id, d.id) === undefined).map((d) => d.id)),
+    devices: new Set(
+      devices
+        .filter((d) => offered.has(d.id) && ledger.deviceHolder(id, d.id) === undefined)
+        .map((d) => d.id),
+    ),
     seconds: request.remainingSeconds ?? Infinity,
   };
 }
@@ -140,7 +149,11 @@ class Taking {
 
   run(): readonly Choice[] {
     let left = this.#mostJobs();
-    while (left > 0 && this.#room.cores >= this.view.minCores && this.#room.memoryMiB >= this.view.minMemoryMiB) {
+    while (
+      left > 0 &&
+      this.#room.cores >= this.view.minCores &&
+      this.#room.memoryMiB >= this.view.minMemoryMiB
+    ) {
       const share = this.#nextShare();
       if (!share) break;
       if (this.#takeFrom(share)) left -= 1;
@@ -204,7 +217,13 @@ class Taking {
   #devicesFor(cls: RequirementClass, path: string): readonly string[] | undefined {
     const { cores, memoryMiB, diskMiB, walltimeSeconds, gpu } = cls.requirements;
     const room = this.#room;
-    if (cores > room.cores || memoryMiB > room.memoryMiB || diskMiB > room.diskMiB || walltimeSeconds > room.seconds) return undefined;
+    if (
+      cores > room.cores ||
+      memoryMiB > room.memoryMiB ||
+      diskMiB > room.diskMiB ||
+      walltimeSeconds > room.seconds
+    )
+      return undefined;
     const { fleet, ledger } = this.state;
     if (!mayTake(fleet.share(path), ledger.shareUse(path), cores)) return undefined;
     const { worker } = this.asked;
@@ -215,7 +234,10 @@ class Taking {
   #isOwnerOver(path: string, job: ReadyJob, cls: RequirementClass): boolean {
     const { fleet, ledger } = this.state;
     const share = fleet.share(path);
-    return share.ownerLimitCores !== undefined && !ownerMayTake(share, ledger.ownerCores(path, job.owner), cls.requirements.cores);
+    return (
+      share.ownerLimitCores !== undefined &&
+      !ownerMayTake(share, ledger.ownerCores(path, job.owner), cls.requirements.cores)
+    );
   }
 
   #take(job: ReadyJob, cls: RequirementClass, share: string, deviceIds: readonly string[]): void {

@@ -8,12 +8,19 @@ import type { RequirementClass } from './requirement-class.js';
 import { mayTake } from './share-order.js';
 
 /** What of a job its waiting depends on. */
-export type WaitingJob = Pick<JobDocument, '_id' | 'state' | 'share' | 'owner' | 'priority' | 'classId' | 'hold' | 'notBefore' | 'waitingFor'>;
+export type WaitingJob = Pick<
+  JobDocument,
+  '_id' | 'state' | 'share' | 'owner' | 'priority' | 'classId' | 'hold' | 'notBefore' | 'waitingFor'
+>;
 
 /** The facts of `Job.pending`. */
 export interface PendingFacts {
   readonly summary: string;
-  readonly constraints: readonly { readonly constraint: string; readonly workersThatPass: number; readonly reasons: readonly string[] }[];
+  readonly constraints: readonly {
+    readonly constraint: string;
+    readonly workersThatPass: number;
+    readonly reasons: readonly string[];
+  }[];
   readonly workersConsidered: number;
   readonly workersThatFit: number;
   readonly workersFreeNow: number;
@@ -48,14 +55,22 @@ export function explainPending(
 }
 
 /** Workers that take jobs, of queues that take work (also by name only, where the job names it) and admit the experiment. */
-function isConsidered({ facts, shape: { queue } }: FleetWorker, job: WaitingJob, { requirements }: RequirementClass): boolean {
+function isConsidered(
+  { facts, shape: { queue } }: FleetWorker,
+  job: WaitingJob,
+  { requirements }: RequirementClass,
+): boolean {
   const admits = queue.experiments.length === 0 || queue.experiments.includes(experimentOf(job.share));
-  const isNamed = requirements.queue === queue.name && (queue.state === 'TEST' || queue.state === 'BROKEROFF');
+  const isNamed =
+    requirements.queue === queue.name && (queue.state === 'TEST' || queue.state === 'BROKEROFF');
   return facts.state === 'READY' && admits && (queue.state === 'ONLINE' || isNamed);
 }
 
 /** Workers of one shape are looked at once, except where a constraint tells them apart. */
-function constraintFacts(cls: RequirementClass, workers: readonly FleetWorker[]): PendingFacts['constraints'] {
+function constraintFacts(
+  cls: RequirementClass,
+  workers: readonly FleetWorker[],
+): PendingFacts['constraints'] {
   const byShape = new Map<object, FleetWorker[]>();
   for (const worker of workers) {
     const alike = byShape.get(worker.shape);
@@ -88,7 +103,11 @@ function hasRoom({ facts, shape }: FleetWorker, { requirements }: RequirementCla
     facts.hardware.memoryMiB - used.memoryMiB >= requirements.memoryMiB &&
     facts.hardware.diskMiB - used.diskMiB >= requirements.diskMiB &&
     (most === undefined || ledger.queueJobs(shape.queue.id) < most) &&
-    chooseDevices(requirements.gpu, facts.devices, (id) => ledger.deviceHolder(facts.id, id) === undefined) !== undefined
+    chooseDevices(
+      requirements.gpu,
+      facts.devices,
+      (id) => ledger.deviceHolder(facts.id, id) === undefined,
+    ) !== undefined
   );
 }
 
@@ -99,20 +118,28 @@ function ownReason({ state, hold, notBefore, waitingFor, owner, share }: Waiting
     const more = waitingFor.length > 1 ? ` and ${waitingFor.length - 1} more` : '';
     return `Waits for ${waitingFor[0] ?? ''}${more} to finish.`;
   }
-  if (state === 'PENDING' && notBefore) return `Waits until ${notBefore.toISOString()} before the next attempt.`;
+  if (state === 'PENDING' && notBefore)
+    return `Waits until ${notBefore.toISOString()} before the next attempt.`;
   if (state === 'THROTTLED') return `Owner ${owner} has its limit of cores of share ${share} in use.`;
   return undefined;
 }
 
 type Counts = Omit<PendingFacts, 'summary'>;
 
-function fleetReason(job: WaitingJob, cls: RequirementClass, counts: Counts, fleet: Fleet, ledger: Ledger): string {
+function fleetReason(
+  job: WaitingJob,
+  cls: RequirementClass,
+  counts: Counts,
+  fleet: Fleet,
+  ledger: Ledger,
+): string {
   const experiment = experimentOf(job.share);
   const { workersConsidered, workersThatFit, workersFreeNow, position, constraints } = counts;
   if (workersConsidered === 0) return `No live worker of a queue that is online and admits ${experiment}.`;
   if (workersThatFit === 0) {
     const worst = [...constraints].sort((a, b) => a.workersThatPass - b.workersThatPass)[0];
-    if (!worst || worst.workersThatPass > 0) return `Each constraint is met by some of ${workersConsidered} workers, but no worker meets all of them.`;
+    if (!worst || worst.workersThatPass > 0)
+      return `Each constraint is met by some of ${workersConsidered} workers, but no worker meets all of them.`;
     return `None of ${workersConsidered} workers meets "${worst.constraint}": ${worst.reasons[0] ?? 'unknown'}.`;
   }
   const share = fleet.share(job.share);
@@ -120,7 +147,12 @@ function fleetReason(job: WaitingJob, cls: RequirementClass, counts: Counts, fle
     return `Share ${job.share} uses ${ledger.shareUse(job.share).cores} cores, and ${cls.requirements.cores} more are over its limit.`;
   }
   if (workersFreeNow === 0) return `${plural(workersThatFit, 'worker')} could run it, but none has room now.`;
-  const turn = position === null ? '' : position === 0 ? '; it is the next of its share' : `; ${plural(position, 'job')} of its share ${position === 1 ? 'comes' : 'come'} before it`;
+  const turn =
+    position === null
+      ? ''
+      : position === 0
+        ? '; it is the next of its share'
+        : `; ${plural(position, 'job')} of its share ${position === 1 ? 'comes' : 'come'} before it`;
   return `Ready: ${plural(workersFreeNow, 'worker')} ${workersFreeNow === 1 ? 'has' : 'have'} room for it${turn}.`;
 }
 

@@ -15,14 +15,18 @@ class Store {
   refill(window: ReadyWindow, meanwhile: () => void = () => undefined): void {
     const request = window.beginRefill();
     const { after, limit } = request;
-    const found = this.sorted().filter((job) => !after || compareKeys(job, after) > 0).slice(0, limit);
+    const found = this.sorted()
+      .filter((job) => !after || compareKeys(job, after) > 0)
+      .slice(0, limit);
     meanwhile();
     window.endRefill(request, found);
   }
 }
 
 function many(count: number, priority: (i: number) => number = () => 0): ReadyJob[] {
-  return Array.from({ length: count }, (_, i) => aReadyJob(`job_${String(i).padStart(6, '0')}`, { priority: priority(i) }));
+  return Array.from({ length: count }, (_, i) =>
+    aReadyJob(`job_${String(i).padStart(6, '0')}`, { priority: priority(i) }),
+  );
 }
 
 describe('a window on ready jobs', () => {
@@ -97,12 +101,18 @@ describe('a window on ready jobs', () => {
   });
 
   test('for any history, its head is the first ready job of the store', () => {
-    const key = fc.record({ job: fc.integer({ min: 0, max: 400 }), priority: fc.integer({ min: -2, max: 2 }) });
+    const key = fc.record({
+      job: fc.integer({ min: 0, max: 400 }),
+      priority: fc.integer({ min: -2, max: 2 }),
+    });
     const step = fc.oneof(
       { weight: 3, arbitrary: key.map((value) => ({ kind: 'ready' as const, ...value })) },
       { weight: 2, arbitrary: key.map((value) => ({ kind: 'gone' as const, ...value })) },
       { weight: 4, arbitrary: fc.constant({ kind: 'serve' as const }) },
-      { weight: 1, arbitrary: fc.array(key, { maxLength: 4 }).map((during) => ({ kind: 'refill' as const, during })) },
+      {
+        weight: 1,
+        arbitrary: fc.array(key, { maxLength: 4 }).map((during) => ({ kind: 'refill' as const, during })),
+      },
     );
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 300 }), fc.array(step, { maxLength: 80 }), (count, steps) => {

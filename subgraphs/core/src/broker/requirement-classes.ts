@@ -1,16 +1,6 @@
 /** The requirement classes that this process knows: read once, kept for good, ready for matching. */
-import type { Collection } from 'mongodb';
 import { prepareClass, type RequirementClass, type RequirementClassDocument } from './requirement-class.js';
-
-/** Where classes are stored. */
-export class RequirementClassesRepository {
-  constructor(private readonly classes: Collection<RequirementClassDocument>) {}
-
-  /** The classes with these ids that exist. */
-  findMany(ids: readonly string[]): Promise<RequirementClassDocument[]> {
-    return this.classes.find({ _id: { $in: [...ids] } }).toArray();
-  }
-}
+import type { RequirementClassesRepository } from './requirement-classes.repository.js';
 
 /** See the head of this file. */
 export class RequirementClasses {

@@ -5,7 +5,10 @@ import { compileSelector, selectorView } from './selector.js';
 const view = selectorView(
   aWorker({
     host: 'node-7',
-    labels: [{ key: 'release', value: '24.0' }, { key: 'site/zone', value: 'b' }],
+    labels: [
+      { key: 'release', value: '24.0' },
+      { key: 'site/zone', value: 'b' },
+    ],
     hardware: { cores: 64, memoryMiB: 256_000, containerRuntimes: ['apptainer'], network: true },
     devices: [{ id: 'GPU-1', vendor: 'NVIDIA', model: 'A100', memoryMiB: 40_960, health: 'HEALTHY' }],
   }),
@@ -49,14 +52,26 @@ describe('a selector', () => {
     ['patterns', 'worker.host.matches("^(a+)+$")', /no call of matches/],
     ['bindings, which could grow without bound', 'cel.bind(a, "xx", a == "xx")', /no call of bind/],
     ['a comprehension inside another', '[1, 2].all(x, [3, 4].exists(y, y > x))', /inside another/],
-    ['too many comprehensions', Array.from({ length: 5 }, () => '[1].all(x, x > 0)').join(' && '), /at most 4/],
+    [
+      'too many comprehensions',
+      Array.from({ length: 5 }, () => '[1].all(x, x > 0)').join(' && '),
+      /at most 4/,
+    ],
     ['a text that is too long', `worker.host == "${'x'.repeat(2000)}"`, /2000 characters/],
     ['too many parts', Array.from({ length: 160 }, () => '1 < 2').join('&&'), /parses/],
-    ['a list that is too long', `worker.cores in [${Array.from({ length: 101 }, (_, i) => i).join(', ')}]`, /parses/],
+    [
+      'a list that is too long',
+      `worker.cores in [${Array.from({ length: 101 }, (_, i) => i).join(', ')}]`,
+      /parses/,
+    ],
     ['nesting that is too deep', `${'('.repeat(40)}true${')'.repeat(40)}`, /parses/],
   ])('refuses %s', (_what, text, reason) => {
     expect(() => compileSelector(text, 'requirements.selector')).toThrow(
-      expect.objectContaining({ code: 'SELECTOR_INVALID', message: expect.stringMatching(reason), details: expect.objectContaining({ field: 'requirements.selector' }) }),
+      expect.objectContaining({
+        code: 'SELECTOR_INVALID',
+        message: expect.stringMatching(reason),
+        details: expect.objectContaining({ field: 'requirements.selector' }),
+      }),
     );
   });
 
@@ -68,14 +83,17 @@ describe('a selector', () => {
   });
 
   test('is evaluated within a bounded time, however it is written within its limits', () => {
-    const longest = Array.from({ length: 4 }, (_, i) => `worker.labels.exists(k, k.contains("${'a'.repeat(300)}${i}"))`).join(' || ');
+    const longest = Array.from(
+      { length: 4 },
+      (_, i) => `worker.labels.exists(k, k.contains("${'a'.repeat(300)}${i}"))`,
+    ).join(' || ');
     const wide = selectorView(
       aWorker({ labels: Array.from({ length: 64 }, (_, i) => ({ key: `k${i}`, value: 'v'.repeat(255) })) }),
       aQueue({}),
     );
     const selector = compileSelector(longest);
-    const started = performance.now();
+    const started = process.cpuUsage();
     for (let i = 0; i < 200; i += 1) selector.accepts(wide);
-    expect((performance.now() - started) / 200).toBeLessThan(50);
+    expect(process.cpuUsage(started).user / 1000 / 200).toBeLessThan(50);
   });
 });

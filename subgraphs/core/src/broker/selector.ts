@@ -11,8 +11,30 @@ const maxComprehensions = 4;
 
 /** Functions and macros with a cost linear in the (bounded) expression and attributes; `matches` is not: patterns can be exponential. */
 const allowedCalls = new Set([
-  'size', 'startsWith', 'endsWith', 'contains', 'lowerAscii', 'upperAscii', 'trim', 'indexOf', 'lastIndexOf', 'substring', 'split', 'join',
-  'int', 'uint', 'double', 'string', 'bool', 'dyn', 'has', 'all', 'exists', 'exists_one', 'filter', 'map',
+  'size',
+  'startsWith',
+  'endsWith',
+  'contains',
+  'lowerAscii',
+  'upperAscii',
+  'trim',
+  'indexOf',
+  'lastIndexOf',
+  'substring',
+  'split',
+  'join',
+  'int',
+  'uint',
+  'double',
+  'string',
+  'bool',
+  'dyn',
+  'has',
+  'all',
+  'exists',
+  'exists_one',
+  'filter',
+  'map',
 ]);
 const comprehensions = new Set(['all', 'exists', 'exists_one', 'filter', 'map']);
 
@@ -74,13 +96,16 @@ export function compileSelector(text: string, field = 'selector'): Selector {
 
 function compile(text: string, field: string): Selector {
   if (text.trim() === '') throw refused(text, field, 'a CEL condition, such as worker.cores >= 8');
-  if (text.length > maxLength) throw refused(text, field, `at most ${maxLength} characters; it has ${text.length}`);
+  if (text.length > maxLength)
+    throw refused(text, field, `at most ${maxLength} characters; it has ${text.length}`);
   const parsed = parse(text, field);
   const found = inspect(parsed.ast);
   if (found.refusal) throw refused(text, field, found.refusal);
   const checked = parsed.check();
-  if (!checked.valid) throw refused(text, field, `known attributes and fitting types: ${firstLine(checked.error)}`);
-  if (checked.type !== 'bool') throw refused(text, field, `a condition (bool); it gives ${checked.type ?? 'no type'}`);
+  if (!checked.valid)
+    throw refused(text, field, `known attributes and fitting types: ${firstLine(checked.error)}`);
+  if (checked.type !== 'bool')
+    throw refused(text, field, `a condition (bool); it gives ${checked.type ?? 'no type'}`);
   return {
     text,
     usesIdentity: found.usesIdentity,
@@ -135,7 +160,8 @@ function walk(node: unknown, inside: boolean, finding: Finding): void {
   if (node.op !== 'call' && node.op !== 'rcall') return walk(node.args, inside, finding);
   const [name, ...rest] = node.args as [unknown, ...unknown[]];
   const isComprehension = comprehensions.has(String(name));
-  if (!allowedCalls.has(String(name))) finding.refusal ??= `no call of ${String(name)}; allowed are ${[...allowedCalls].join(', ')}`;
+  if (!allowedCalls.has(String(name)))
+    finding.refusal ??= `no call of ${String(name)}; allowed are ${[...allowedCalls].join(', ')}`;
   if (isComprehension) {
     finding.comprehensions += 1;
     if (inside) finding.refusal ??= `no comprehension inside another: ${String(name)}`;
@@ -159,15 +185,22 @@ function firstLine(error: unknown): string {
 
 function refused(text: string, field: string, expected: string): DomainError {
   const shown = text.length > 120 ? `${text.slice(0, 117)}...` : text;
-  return new DomainError('SELECTOR_INVALID', `${field}: selector ${JSON.stringify(shown)} is refused; expected ${expected}`, {
-    field,
-    value: shown,
-    expected,
-  });
+  return new DomainError(
+    'SELECTOR_INVALID',
+    `${field}: selector ${JSON.stringify(shown)} is refused; expected ${expected}`,
+    {
+      field,
+      value: shown,
+      expected,
+    },
+  );
 }
 
 /** The attributes of a worker and its queue as typed values; unknown ones are left out. Whole numbers are CEL ints. */
-export function selectorView(worker: Omit<WorkerFacts, 'id' | 'state' | 'queueId'>, queue: QueueFacts): SelectorView {
+export function selectorView(
+  worker: Omit<WorkerFacts, 'id' | 'state' | 'queueId'>,
+  queue: QueueFacts,
+): SelectorView {
   const { hardware, labels, devices } = worker;
   return {
     worker: {
@@ -188,7 +221,11 @@ export function selectorView(worker: Omit<WorkerFacts, 'id' | 'state' | 'queueId
       labels: labelMap(labels),
       devices: devices.map((device) => {
         const { id: _id, parentId: _parentId, memoryMiB, ...facts } = device;
-        return new Map<string, unknown>(Object.entries(defined({ ...facts, memoryMiB: memoryMiB === undefined ? undefined : BigInt(memoryMiB) })));
+        return new Map<string, unknown>(
+          Object.entries(
+            defined({ ...facts, memoryMiB: memoryMiB === undefined ? undefined : BigInt(memoryMiB) }),
+          ),
+        );
       }),
     },
     queue: { name: queue.name, site: queue.site, executor: queue.executor, labels: labelMap(queue.labels) },

@@ -25,12 +25,22 @@ export interface SendBackOptions {
 
 /** What is said of a grant that its worker never learned of. */
 export function grantLost(why: string): StoredJobError {
-  return { family: 'WORKER', code: 'GRANT_LOST', message: `The worker did not learn of the job: ${why}.`, retryable: true };
+  return {
+    family: 'WORKER',
+    code: 'GRANT_LOST',
+    message: `The worker did not learn of the job: ${why}.`,
+    retryable: true,
+  };
 }
 
 /** What is said of a job whose worker was lost. */
 export function leaseLost(workerId: string, why: string): StoredJobError {
-  return { family: 'WORKER', code: 'LEASE_LOST', message: `Worker ${workerId} was lost: ${why}.`, retryable: true };
+  return {
+    family: 'WORKER',
+    code: 'LEASE_LOST',
+    message: `Worker ${workerId} was lost: ${why}.`,
+    retryable: true,
+  };
 }
 
 /** Jobs read and written at once. */
@@ -55,7 +65,11 @@ export class SendBack {
   async run(grants: readonly GrantRef[], error: StoredJobError, actor: string): Promise<number> {
     let sent = 0;
     for (let at = 0; at < grants.length; at += chunkSize) {
-      sent += await this.#chunk(new Map(grants.slice(at, at + chunkSize).map(({ jobId, fence }) => [jobId, fence])), error, actor);
+      sent += await this.#chunk(
+        new Map(grants.slice(at, at + chunkSize).map(({ jobId, fence }) => [jobId, fence])),
+        error,
+        actor,
+      );
     }
     return sent;
   }
@@ -65,12 +79,15 @@ export class SendBack {
     let sent = 0;
     for (let round = 0; round < maxRounds && open.size > 0; round += 1) {
       const found = await jobs.heldByIds([...open.keys()]);
-      const requests = found.filter((job) => isHeld(job.state) && open.get(job._id) === job.fence).map((job) => this.#requestOf(job, error, actor));
+      const requests = found
+        .filter((job) => isHeld(job.state) && open.get(job._id) === job.fence)
+        .map((job) => this.#requestOf(job, error, actor));
       open.clear();
       for (const [index, outcome] of (await writer.apply(requests)).entries()) {
         const request = requests[index];
         if (outcome.applied) sent += 1;
-        else if (request?.fence !== undefined && outcome.current?.fence === request.fence) open.set(outcome.jobId, request.fence);
+        else if (request?.fence !== undefined && outcome.current?.fence === request.fence)
+          open.set(outcome.jobId, request.fence);
       }
     }
     if (open.size > 0) log.warn({ jobs: [...open.keys()] }, 'jobs kept moving while they were taken back');
@@ -87,7 +104,10 @@ export class SendBack {
       actor,
       reason: error.message,
       fence: job.fence,
-      change: { attemptEnd: { error }, ...(decision.to === 'PENDING' ? { notBefore: decision.notBefore } : {}) },
+      change: {
+        attemptEnd: { error },
+        ...(decision.to === 'PENDING' ? { notBefore: decision.notBefore } : {}),
+      },
     };
   }
 }

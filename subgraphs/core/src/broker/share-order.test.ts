@@ -16,7 +16,12 @@ describe('the order of shares', () => {
   });
 
   test('under their own, the one that is served least by its quota comes first', () => {
-    expect(before([aShare({ nominalCores: 400 }), use(100), totals], [aShare({ nominalCores: 100 }), use(50), totals])).toBe(true);
+    expect(
+      before(
+        [aShare({ nominalCores: 400 }), use(100), totals],
+        [aShare({ nominalCores: 100 }), use(50), totals],
+      ),
+    ).toBe(true);
   });
 
   test('borrowers come by what they hold beyond their own, against their weight', () => {
@@ -54,7 +59,8 @@ describe('the order of shares', () => {
         );
         if (!a || !b || !c) throw new Error('three shares');
         expect(Math.sign(compareStandings(a, b)) + Math.sign(compareStandings(b, a))).toBe(0);
-        if (compareStandings(a, b) <= 0 && compareStandings(b, c) <= 0) expect(compareStandings(a, c)).toBeLessThanOrEqual(0);
+        if (compareStandings(a, b) <= 0 && compareStandings(b, c) <= 0)
+          expect(compareStandings(a, c)).toBeLessThanOrEqual(0);
       }),
     );
   });

@@ -48,7 +48,9 @@ export function compareStandings(a: ShareStanding, b: ShareStanding): number {
 
 /** Whether the share may take this many cores more: within its own and what it may borrow. */
 export function mayTake(share: ShareFacts, usage: Usage, cores: number): boolean {
-  return share.borrowLimitCores === undefined || usage.cores + cores <= share.nominalCores + share.borrowLimitCores;
+  return (
+    share.borrowLimitCores === undefined || usage.cores + cores <= share.nominalCores + share.borrowLimitCores
+  );
 }
 
 /** Whether the owner may take this many cores more of the share. */

@@ -13,7 +13,10 @@ export interface ThrottleOptions {
   readonly view: BrokerView;
   readonly windows: ReadyWindows;
   readonly jobs: Pick<BrokerJobsRepository, 'throttled'>;
-  readonly classes: { load(ids: Iterable<string>): Promise<void>; get(id: string): { readonly requirements: { readonly cores: number } } | undefined };
+  readonly classes: {
+    load(ids: Iterable<string>): Promise<void>;
+    get(id: string): { readonly requirements: { readonly cores: number } } | undefined;
+  };
   readonly writer: TransitionWriter;
   readonly log: Logger;
 }
@@ -37,20 +40,26 @@ export class Throttle {
   }
 
   /** Puts ready jobs aside. Faults are logged: the jobs are met again. */
-  async putAside(jobs: readonly { readonly jobId: string; readonly share: string; readonly owner: string }[]): Promise<void> {
+  async putAside(
+    jobs: readonly { readonly jobId: string; readonly share: string; readonly owner: string }[],
+  ): Promise<void> {
     const { view, writer, log } = this.#options;
     const requests = jobs.map(({ jobId, share, owner }): TransitionRequest => {
       this.note(share);
       const reason = `owner ${owner} has its limit of ${view.fleet.share(share).ownerLimitCores ?? 0} cores of share ${share} in use`;
       return { jobId, from: 'ACTIVATED', to: 'THROTTLED', by: 'broker', actor: 'system:broker', reason };
     });
-    await writer.apply(requests).catch((err: unknown) => log.warn({ err }, 'jobs over their owner\'s limit could not be throttled'));
+    await writer
+      .apply(requests)
+      .catch((err: unknown) => log.warn({ err }, "jobs over their owner's limit could not be throttled"));
   }
 
   /** Lets jobs back in whose owners have room; looks at a page of each share, and goes on behind it the next time. */
   async step(): Promise<void> {
     for (const share of [...this.#shares.keys()]) {
-      await this.#stepShare(share).catch((err: unknown) => this.#options.log.warn({ err, share }, 'throttled jobs could not be looked at'));
+      await this.#stepShare(share).catch((err: unknown) =>
+        this.#options.log.warn({ err, share }, 'throttled jobs could not be looked at'),
+      );
     }
   }
 
@@ -72,7 +81,12 @@ export class Throttle {
       return fits;
     });
     const requests = back.map(({ _id }): TransitionRequest => ({
-      jobId: _id, from: 'THROTTLED', to: 'ACTIVATED', by: 'broker', actor: 'system:broker', reason: 'its owner is under the limit again',
+      jobId: _id,
+      from: 'THROTTLED',
+      to: 'ACTIVATED',
+      by: 'broker',
+      actor: 'system:broker',
+      reason: 'its owner is under the limit again',
     }));
     await writer.apply(requests);
   }
@@ -83,7 +97,8 @@ export class Throttle {
     const limit = view.fleet.share(share).ownerLimitCores;
     if (limit === undefined) return Infinity;
     let room = limit - view.ledger.ownerCores(share, owner);
-    for (const window of windows.of(share)) room -= window.countOf(owner) * (classes.get(window.classId)?.requirements.cores ?? 0);
+    for (const window of windows.of(share))
+      room -= window.countOf(owner) * (classes.get(window.classId)?.requirements.cores ?? 0);
     return room;
   }
 }

@@ -36,7 +36,11 @@ export class WaitingRoom {
    * Lets a call wait: it is answered by whoever calls `answer` or `refuse` of its waiter, or with nothing when its time is over.
    * @param onAdmitted called once it waits
    */
-  admit(request: AcquireRequest, { waitMs, signal }: Patience, onAdmitted: () => void): Promise<readonly Grant[]> {
+  admit(
+    request: AcquireRequest,
+    { waitMs, signal }: Patience,
+    onAdmitted: () => void,
+  ): Promise<readonly Grant[]> {
     if (signal?.aborted) return Promise.resolve([]);
     return new Promise((resolve, reject) => {
       let isOver = false;

@@ -75,25 +75,45 @@ export class AcquireService {
       ...(experiments === '*' ? {} : { experiments }),
       ...(typeof remainingSeconds === 'number' ? { remainingSeconds } : {}),
     };
-    const assignments = await this.#options.broker.acquire({ request, waitSeconds: waitSeconds ?? 0, signal: caller.signal });
+    const assignments = await this.#options.broker.acquire({
+      request,
+      waitSeconds: waitSeconds ?? 0,
+      signal: caller.signal,
+    });
     return { assignments, userErrors: [] };
   }
 
-  async #handOn(spec: AcquireSpec, { principal, requestId, signal, isForwarded }: AcquireCaller): Promise<AcquireResult> {
+  async #handOn(
+    spec: AcquireSpec,
+    { principal, requestId, signal, isForwarded }: AcquireCaller,
+  ): Promise<AcquireResult> {
     const { leadership, forward, ownUrl } = this.#options;
     const url = leadership.leaderUrl();
     if (isForwarded || url === undefined || url === ownUrl?.()) {
-      throw new DomainError('LEADER_UNAVAILABLE', 'No broker leads at the moment; ask again in a few seconds');
+      throw new DomainError(
+        'LEADER_UNAVAILABLE',
+        'No broker leads at the moment; ask again in a few seconds',
+      );
     }
     const answer = await forward(url, { input: { ...spec }, token: principal.token, requestId, signal });
     return {
       assignments: answer.assignments.map(({ job, ...grant }) => ({ jobId: job.id, ...grant })),
-      userErrors: answer.userErrors.map(({ message, path, code }) => ({ message, path, code: code as WorkerErrorCode })),
+      userErrors: answer.userErrors.map(({ message, path, code }) => ({
+        message,
+        path,
+        code: code as WorkerErrorCode,
+      })),
     };
   }
 }
 
-function check({ count, free, freeDeviceIds, remainingSeconds, waitSeconds }: AcquireSpec): Problems<WorkerErrorCode> {
+function check({
+  count,
+  free,
+  freeDeviceIds,
+  remainingSeconds,
+  waitSeconds,
+}: AcquireSpec): Problems<WorkerErrorCode> {
   const problems = new Problems<WorkerErrorCode>();
   problems.whole(['count'], count, 1, 1000);
   problems.whole(['free', 'cores'], free.cores, 0, 4096);

@@ -117,25 +117,34 @@ export class CommandHub {
     this.#ready.clear();
     if (kinds.length === 0) return;
     for (const workerId of this.#listeners.keys()) {
-      if (this.#mayWork(workerId, kinds)) this.issue(workerId, [{ kind: 'WORK', reason: 'jobs became ready' }]);
+      if (this.#mayWork(workerId, kinds))
+        this.issue(workerId, [{ kind: 'WORK', reason: 'jobs became ready' }]);
     }
   }
 
-  #mayWork(workerId: string, kinds: readonly { readonly classId: string; readonly share: string }[]): boolean {
+  #mayWork(
+    workerId: string,
+    kinds: readonly { readonly classId: string; readonly share: string }[],
+  ): boolean {
     const { fleet, ledger } = this.#options.view;
     const worker = fleet.worker(workerId);
-    if (worker?.facts.state !== 'READY' || ledger.workerUse(workerId).cores >= worker.facts.hardware.cores) return false;
+    if (worker?.facts.state !== 'READY' || ledger.workerUse(workerId).cores >= worker.facts.hardware.cores)
+      return false;
     if (kinds.length >= maxKinds) return true;
     const { experiments } = worker.shape.queue;
     return kinds.some(({ classId, share }) => {
       const cls = this.#options.classes.get(classId);
       // A class that this process has not read may fit: asking costs little, missing work much.
-      return (experiments.length === 0 || experiments.includes(experimentOf(share))) && (!cls || worker.fits(cls));
+      return (
+        (experiments.length === 0 || experiments.includes(experimentOf(share))) && (!cls || worker.fits(cls))
+      );
     });
   }
 
   #takeQueues(queues: readonly QueueFacts[]): void {
-    const offline = new Map(queues.filter(({ state }) => state === 'OFFLINE').map((queue) => [queue.id, queue]));
+    const offline = new Map(
+      queues.filter(({ state }) => state === 'OFFLINE').map((queue) => [queue.id, queue]),
+    );
     if (offline.size === 0) return;
     for (const workerId of [...this.#listeners.keys()]) {
       const worker = this.#options.view.fleet.worker(workerId);

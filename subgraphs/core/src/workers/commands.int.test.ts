@@ -1,15 +1,27 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
 import { aQueue } from '../broker/broker.fixture.js';
 import type { CommandsMessage } from './command-hub.js';
-import { fleetDatabase, pilotOf, startFleet, submitJobs, type TestFleet, TestWorker } from './fleet.fixture.js';
+import {
+  fleetDatabase,
+  pilotOf,
+  startFleet,
+  submitJobs,
+  type TestFleet,
+  TestWorker,
+} from './fleet.fixture.js';
+
+// A deadline of its own stands where time matters; this one is for a machine that is busy with other things.
+jest.setTimeout(60_000);
 
 let db: TestDatabase;
 let fleet: TestFleet;
 
 beforeAll(async () => {
   db = await fleetDatabase();
-  fleet = await startFleet(db, { queues: [aQueue({}), aQueue({ id: 'queue_2', name: 'closed', experiments: ['beta'] })] });
+  fleet = await startFleet(db, {
+    queues: [aQueue({}), aQueue({ id: 'queue_2', name: 'closed', experiments: ['beta'] })],
+  });
   await waitFor('the broker leads', () => fleet.services.broker.isReady, { deadlineMs: 3000 });
 }, 60_000);
 
@@ -19,7 +31,8 @@ async function listen(worker: TestWorker): Promise<AsyncIterableIterator<Command
   return commands;
 }
 
-const next = (name: string, commands: AsyncIterable<CommandsMessage>) => waitFor(name, commands, { deadlineMs: 2500 });
+const next = (name: string, commands: AsyncIterable<CommandsMessage>) =>
+  waitFor(name, commands, { deadlineMs: 2500 });
 
 describe('orders to a worker', () => {
   test('that it may find work come when jobs that fit became ready, and not for those that do not', async () => {
@@ -42,11 +55,15 @@ describe('orders to a worker', () => {
     const nowhere = { ...mine, jobId: 'job_nowhere' };
     const old = { ...mine, fence: mine.fence - 8 };
     expect((await worker.heartbeat([mine])).commands).toEqual([]);
-    expect((await worker.heartbeat([theirs, nowhere])).commands.map(({ kind, jobId }) => [kind, jobId])).toEqual([
+    expect(
+      (await worker.heartbeat([theirs, nowhere])).commands.map(({ kind, jobId }) => [kind, jobId]),
+    ).toEqual([
       ['DROP', theirs.jobId],
       ['DROP', 'job_nowhere'],
     ]);
-    expect((await worker.heartbeat([old])).commands).toEqual([expect.objectContaining({ kind: 'DROP', fence: old.fence })]);
+    expect((await worker.heartbeat([old])).commands).toEqual([
+      expect.objectContaining({ kind: 'DROP', fence: old.fence }),
+    ]);
     await worker.finish([mine]);
     await other.finish([theirs]);
   });
@@ -55,24 +72,36 @@ describe('orders to a worker', () => {
     const worker = await TestWorker.register(fleet);
     const commands = await listen(worker);
     fleet.queues[0] = aQueue({ state: 'OFFLINE', revision: 2 });
-    expect((await next('the order', commands)).commands).toEqual([{ kind: 'DRAIN', reason: 'queue main is OFFLINE' }]);
+    expect((await next('the order', commands)).commands).toEqual([
+      { kind: 'DRAIN', reason: 'queue main is OFFLINE' },
+    ]);
     expect((await worker.heartbeat()).commands).toEqual([{ kind: 'DRAIN', reason: 'queue main is OFFLINE' }]);
     const again = await fleet.services.workers.commands(pilotOf('main'), worker.id);
-    expect((await again.next()).value).toEqual({ sequence: 0, commands: [{ kind: 'DRAIN', reason: 'queue main is OFFLINE' }] });
+    expect((await again.next()).value).toEqual({
+      sequence: 0,
+      commands: [{ kind: 'DRAIN', reason: 'queue main is OFFLINE' }],
+    });
     await Promise.all([commands.return?.(), again.return?.()]);
     fleet.queues[0] = aQueue({ revision: 3 });
   });
 
   test('are for the pilots of its queue, and for workers that live', async () => {
     const worker = await TestWorker.register(fleet);
-    await expect(fleet.services.workers.commands(pilotOf('closed'), worker.id)).rejects.toMatchObject({ code: 'FORBIDDEN' });
-    await expect(fleet.services.workers.commands(pilotOf('main'), 'worker_nowhere')).rejects.toMatchObject({ code: 'WORKER_NOT_FOUND' });
+    await expect(fleet.services.workers.commands(pilotOf('closed'), worker.id)).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+    });
+    await expect(fleet.services.workers.commands(pilotOf('main'), 'worker_nowhere')).rejects.toMatchObject({
+      code: 'WORKER_NOT_FOUND',
+    });
   });
 });
 
 describe('workers are seen', () => {
   test('by those who may see their queues', async () => {
-    const [open, closed] = [await TestWorker.register(fleet), await TestWorker.register(fleet, { queue: 'closed' })];
+    const [open, closed] = [
+      await TestWorker.register(fleet),
+      await TestWorker.register(fleet, { queue: 'closed' }),
+    ];
     const { workers } = fleet.services;
     const seenBy = async (experiment: string) => {
       const principal = testPrincipal({ grants: { [experiment]: 'READER' } });
@@ -81,11 +110,15 @@ describe('workers are seen', () => {
     };
     expect(await seenBy('alpha')).toEqual([open.id]);
     expect(await seenBy('beta')).toEqual([open.id, closed.id].sort());
-    expect((await workers.page(testPrincipal(), { queue: 'closed' }, 10, null)).nodes.map(({ _id }) => _id)).toEqual([closed.id]);
+    expect(
+      (await workers.page(testPrincipal(), { queue: 'closed' }, 10, null)).nodes.map(({ _id }) => _id),
+    ).toEqual([closed.id]);
     expect((await workers.page(testPrincipal(), { queue: 'nowhere' }, 10, null)).nodes).toEqual([]);
     const [document] = await workers.findMany([closed.id]);
     if (!document) throw new Error('no worker');
     expect(await workers.isVisible(document, testPrincipal({ grants: { alpha: 'READER' } }))).toBe(false);
-    await expect(workers.page(testPrincipal(), { ids: Array.from({ length: 1001 }, (_, i) => `worker_${i}`) }, 10, null)).rejects.toMatchObject({ code: 'BAD_USER_INPUT' });
+    await expect(
+      workers.page(testPrincipal(), { ids: Array.from({ length: 1001 }, (_, i) => `worker_${i}`) }, 10, null),
+    ).rejects.toMatchObject({ code: 'BAD_USER_INPUT' });
   });
 });

@@ -21,7 +21,12 @@ import { buildFleet, fleetCollections, type FleetModule } from './fleet.module.j
 /** A database with the collections that the fleet needs. */
 export async function fleetDatabase(): Promise<TestDatabase> {
   const db = await testDatabase('fleet');
-  await ensureCollections(db, [jobsCollection, requirementClassesCollection, countSnapshotsCollection, ...fleetCollections]);
+  await ensureCollections(db, [
+    jobsCollection,
+    requirementClassesCollection,
+    countSnapshotsCollection,
+    ...fleetCollections,
+  ]);
   return db;
 }
 
@@ -63,7 +68,15 @@ export async function startFleet(db: TestDatabase, setup: FleetSetup = {}): Prom
     watched: ['workers'],
   });
   const fleet = buildFleet({
-    db, clock, ids, log, writer, feed: events, queues: () => queues, shares: () => shares, url: () => url,
+    db,
+    clock,
+    ids,
+    log,
+    writer,
+    feed: events,
+    queues: () => queues,
+    shares: () => shares,
+    url: () => url,
     ...(storeTime ? { storeTime } : {}),
     ...rest,
   });
@@ -94,10 +107,20 @@ const ids = createIds();
 
 /** Inserts ready jobs, with their class, as a submit does. @returns their ids, oldest first */
 export async function submitJobs(db: TestDatabase, count: number, job: TestJob = {}): Promise<string[]> {
-  const now = new Date();
-  const requirements: StoredRequirements = { cores: 1, memoryMiB: 100, diskMiB: 0, walltimeSeconds: 60, network: false, ...job.requirements };
+  const now = systemClock.now();
+  const requirements: StoredRequirements = {
+    cores: 1,
+    memoryMiB: 100,
+    diskMiB: 0,
+    walltimeSeconds: 60,
+    network: false,
+    ...job.requirements,
+  };
   const classId = classIdOf(requirements);
-  await new ClassesRepository(collection(db, requirementClassesCollection)).ensure(new Map([[classId, requirements]]), now);
+  await new ClassesRepository(collection(db, requirementClassesCollection)).ensure(
+    new Map([[classId, requirements]]),
+    now,
+  );
   const share = job.share ?? 'alpha/default';
   const documents = Array.from({ length: count }, () =>
     newJobDocument(
@@ -113,7 +136,13 @@ export async function submitJobs(db: TestDatabase, count: number, job: TestJob =
         requirements,
         classId,
         payload: { command: 'true', arguments: [], environment: [], inputs: [], outputs: [], ...job.payload },
-        retry: { maxAttempts: 3, backoffSeconds: 0, backoffFactor: 2, retryOn: ['DATA', 'PAYLOAD', 'SYSTEM', 'WORKER'], ...job.retry },
+        retry: {
+          maxAttempts: 3,
+          backoffSeconds: 0,
+          backoffFactor: 2,
+          retryOn: ['DATA', 'PAYLOAD', 'SYSTEM', 'WORKER'],
+          ...job.retry,
+        },
         dependsOn: [],
         waitingFor: [],
       },
@@ -128,7 +157,13 @@ export async function submitJobs(db: TestDatabase, count: number, job: TestJob =
 
 /** Jobs as they are stored, in the order of the ids. */
 export async function storedJobs(db: TestDatabase, jobIds: readonly string[]): Promise<JobDocument[]> {
-  const found = new Map((await collection(db, jobsCollection).find({ _id: { $in: [...jobIds] } }).toArray()).map((job) => [job._id, job]));
+  const found = new Map(
+    (
+      await collection(db, jobsCollection)
+        .find({ _id: { $in: [...jobIds] } })
+        .toArray()
+    ).map((job) => [job._id, job]),
+  );
   return jobIds.map((id) => {
     const job = found.get(id);
     if (!job) throw new Error(`there is no job ${id}`);
@@ -154,9 +189,21 @@ export class TestWorker {
 
   static async register(
     fleet: TestFleet,
-    change: { readonly name?: string; readonly queue?: string; readonly cores?: number; readonly key?: string; readonly devices?: readonly string[] } = {},
+    change: {
+      readonly name?: string;
+      readonly queue?: string;
+      readonly cores?: number;
+      readonly key?: string;
+      readonly devices?: readonly string[];
+    } = {},
   ): Promise<TestWorker> {
-    const { name = ids.next('agent'), queue = 'main', cores = 8, key = ids.next('key'), devices = [] } = change;
+    const {
+      name = ids.next('agent'),
+      queue = 'main',
+      cores = 8,
+      key = ids.next('key'),
+      devices = [],
+    } = change;
     const { worker, userErrors } = await fleet.services.workers.register(pilotOf(queue), {
       queue,
       name,
@@ -175,7 +222,14 @@ export class TestWorker {
     return new TestWorker(fleet, this.id, this.cores);
   }
 
-  async acquire(count: number, change: { readonly waitSeconds?: number; readonly freeDeviceIds?: readonly string[]; readonly signal?: AbortSignal } = {}): Promise<readonly Grant[]> {
+  async acquire(
+    count: number,
+    change: {
+      readonly waitSeconds?: number;
+      readonly freeDeviceIds?: readonly string[];
+      readonly signal?: AbortSignal;
+    } = {},
+  ): Promise<readonly Grant[]> {
     const { signal, ...spec } = change;
     const free = { cores: this.cores, memoryMiB: 1_000_000, diskMiB: 1_000_000 };
     const { assignments, userErrors } = await this.fleet.services.acquire.acquire(
@@ -187,7 +241,10 @@ export class TestWorker {
   }
 
   /** Asks until it has so many: events of jobs that were submitted one after another may come one after another. */
-  async acquireInAll(count: number, change: { readonly freeDeviceIds?: readonly string[] } = {}): Promise<readonly Grant[]> {
+  async acquireInAll(
+    count: number,
+    change: { readonly freeDeviceIds?: readonly string[] } = {},
+  ): Promise<readonly Grant[]> {
     const all: Grant[] = [];
     for (let tries = 0; all.length < count && tries < 2 * count; tries += 1) {
       all.push(...(await this.acquire(count - all.length, { waitSeconds: 5, ...change })));
@@ -196,19 +253,34 @@ export class TestWorker {
   }
 
   start(grants: readonly Grant[], phase: 'STARTING' | 'RUNNING' = 'RUNNING') {
-    return this.fleet.services.reports.start(pilotOf('main'), this.id, grants.map(({ jobId, fence }) => ({ id: jobId, fence, phase })));
+    return this.fleet.services.reports.start(
+      pilotOf('main'),
+      this.id,
+      grants.map(({ jobId, fence }) => ({ id: jobId, fence, phase })),
+    );
   }
 
   finish(grants: readonly Grant[]) {
-    return this.fleet.services.reports.finish(pilotOf('main'), this.id, grants.map(({ jobId, fence }) => ({ id: jobId, fence })));
+    return this.fleet.services.reports.finish(
+      pilotOf('main'),
+      this.id,
+      grants.map(({ jobId, fence }) => ({ id: jobId, fence })),
+    );
   }
 
   fail(grants: readonly Grant[], retryable = true) {
     const error = { family: 'PAYLOAD' as const, code: 'EXIT_CODE', message: 'exit code 3', retryable };
-    return this.fleet.services.reports.fail(pilotOf('main'), this.id, grants.map(({ jobId, fence }) => ({ id: jobId, fence, exitCode: 3, error })));
+    return this.fleet.services.reports.fail(
+      pilotOf('main'),
+      this.id,
+      grants.map(({ jobId, fence }) => ({ id: jobId, fence, exitCode: 3, error })),
+    );
   }
 
   heartbeat(grants: readonly Grant[] = []) {
-    return this.fleet.services.workers.heartbeat(pilotOf('main'), { workerId: this.id, jobs: grants.map(({ jobId, fence }) => ({ id: jobId, fence })) });
+    return this.fleet.services.workers.heartbeat(pilotOf('main'), {
+      workerId: this.id,
+      jobs: grants.map(({ jobId, fence }) => ({ id: jobId, fence })),
+    });
   }
 }

@@ -1,32 +1,27 @@
 /** Puts the broker and the workers together from what they are handed. Opens no socket; begins nothing before `start`. */
 import type { Logger } from '@rhizome/log';
-import { type Clock, collection, type Ids } from '@rhizome/mongo';
-import type { Db } from 'mongodb';
-import { BrokerJobsRepository } from '../broker/broker-jobs.repository.js';
-import { BrokerLeaseRepository } from '../broker/broker-lease.repository.js';
+import type { Clock, Ids } from '@rhizome/mongo';
 import { BrokerService } from '../broker/broker.service.js';
 import { BrokerView } from '../broker/broker-view.js';
 import type { JobEventFeed, QueueFacts, ShareFacts } from '../broker/broker.types.js';
 import { forwardAcquire } from '../broker/forwarding.js';
 import { BrokerLeadership } from '../broker/leadership.js';
 import type { Usage } from '../broker/ledger.js';
-import { RequirementClasses, RequirementClassesRepository } from '../broker/requirement-classes.js';
+import { RequirementClasses } from '../broker/requirement-classes.js';
 import { SendBack } from '../broker/send-back.js';
 import { serverTime, type StoreTime } from '../broker/store-time.js';
-import { jobsCollection } from '../jobs/job.document.js';
-import { requirementClassesCollection } from '../jobs/requirement-class.document.js';
 import type { TransitionWriter } from '../jobs/transition.types.js';
 import { AcquireService } from './acquire.service.js';
 import { CommandHub } from './command-hub.js';
 import { CommandRules } from './command-rules.js';
+import { type FleetDatabase, fleetStores } from './fleet-stores.repository.js';
 import { Heartbeats } from './heartbeats.js';
 import { JobHolder } from './job-holder.js';
 import { LeaseWatch } from './lease-watch.js';
-import { LeasesRepository } from './leases.repository.js';
+import { Registration } from './registration.js';
 import { ReportsService } from './reports.service.js';
 import { WorkerRegistry } from './worker-registry.js';
 import { brokerLeaseCollection, leasesCollection, workersCollection } from './worker.document.js';
-import { WorkersRepository } from './workers.repository.js';
 import { WorkersService } from './workers.service.js';
 
 /** Collections that this module keeps. */
@@ -34,13 +29,15 @@ export const fleetCollections = [workersCollection, leasesCollection, brokerLeas
 
 /** What the broker and the workers need of the rest of core. */
 export interface FleetOptions {
-  readonly db: Db;
+  readonly db: FleetDatabase;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;
   readonly writer: TransitionWriter;
   /** The process's event stream: events of jobs, and notices of workers that were written. */
-  readonly feed: JobEventFeed & { onWritten?(collection: string, listener: (ids: readonly string[]) => void): () => void };
+  readonly feed: JobEventFeed & {
+    onWritten?(collection: string, listener: (ids: readonly string[]) => void): () => void;
+  };
   /** All queues and all shares, as they are now. */
   readonly queues: () => readonly QueueFacts[] | Promise<readonly QueueFacts[]>;
   readonly shares: () => readonly ShareFacts[] | Promise<readonly ShareFacts[]>;
@@ -82,56 +79,97 @@ export interface FleetModule {
 
 /** See the head of this file. */
 export function buildFleet(options: FleetOptions): FleetModule {
-  const { clock, ids, log, writer, feed, brokerTtlMs = 5000, brokerRenewMs = 1000 } = options;
+  const { clock, ids, log, writer, feed, url, graceMs, brokerTtlMs = 5000, brokerRenewMs = 1000 } = options;
   const parts = makeParts(options);
-  const { view, registry, leases, workers, brokerJobs, brokerLeases, classes } = parts;
+  const { stores, view, registry, classes } = parts;
+  const { jobs, leases, workers, brokerLease } = stores;
   const leadership = new BrokerLeadership({
-    leases: brokerLeases, clock, log, holder: ids.next('core'), url: options.url, ttlMs: brokerTtlMs, renewMs: brokerRenewMs,
+    leases: brokerLease,
+    clock,
+    log,
+    holder: ids.next('core'),
+    url,
+    ttlMs: brokerTtlMs,
+    renewMs: brokerRenewMs,
   });
-  const sendBack = new SendBack({ jobs: brokerJobs, writer, clock, log });
-  const broker = new BrokerService({ view, classes, jobs: brokerJobs, leadership, writer, sendBack, feed, clock, ids, log });
-  const ledger = view.ledger;
-  const queueByName = async (name: string): Promise<QueueFacts | undefined> => (await options.queues()).find((queue) => queue.name === name);
-  const leaseWatch = new LeaseWatch({
-    leases, workers, registry, ledger, sendBack, clock, log, isLeading: () => broker.isReady,
-    ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
+  const sendBack = new SendBack({ jobs, writer, clock, log });
+  const broker = new BrokerService({
+    view,
+    classes,
+    jobs,
+    leadership,
+    writer,
+    sendBack,
+    feed,
+    clock,
+    ids,
+    log,
   });
+  const { ledger } = view;
+  const isLeading = (): boolean => broker.isReady;
+  const watched = { leases, workers, registry, ledger, sendBack, clock, log, isLeading };
+  const leaseWatch = new LeaseWatch({ ...watched, ...(graceMs === undefined ? {} : { graceMs }) });
+  const services = servicesOf(options, parts, broker, leadership);
+  return {
+    services,
+    leadership,
+    leaseWatch,
+    shareUsage: (paths) => paths.map((path) => broker.shareUsage(path)),
+    ...lifeOf(options, services, leadership, leaseWatch),
+  };
+}
+
+function servicesOf(
+  { clock, ids, log, writer, url, queues }: FleetOptions,
+  { stores, view, registry, classes }: ReturnType<typeof makeParts>,
+  broker: BrokerService,
+  leadership: BrokerLeadership,
+): FleetServices {
+  const { jobs, leases, workers } = stores;
+  const { ledger } = view;
   const commands = new CommandHub({ view, classes });
-  const services: FleetServices = {
+  const byName = async (name: string): Promise<QueueFacts | undefined> =>
+    (await queues()).find((queue) => queue.name === name);
+  const devices = async (workerId: string): Promise<ReadonlyMap<string, string>> =>
+    broker.isReady ? ledger.devicesOf(workerId) : jobs.devicesOf([...ledger.jobsOf(workerId)]);
+  return {
     view,
     registry,
     broker,
     commands,
-    reports: new ReportsService({ registry, ledger, jobs: brokerJobs, writer, clock }),
-    holder: new JobHolder({ registry, ledger, jobs: brokerJobs }),
-    acquire: new AcquireService({ broker, leadership, registry, forward: forwardAcquire, ownUrl: options.url }),
+    reports: new ReportsService({ registry, ledger, jobs, writer, clock }),
+    holder: new JobHolder({ registry, ledger, jobs }),
+    acquire: new AcquireService({ broker, leadership, registry, forward: forwardAcquire, ownUrl: url }),
     workers: new WorkersService({
-      workers, leases, registry, clock, ids, log,
+      workers,
+      leases,
+      registry,
+      clock,
+      devices,
+      registration: new Registration({ workers, leases, registry, ids, log }),
       heartbeats: new Heartbeats(leases),
-      queues: { byName: queueByName, all: async () => options.queues() },
-      commands: new CommandRules(ledger, brokerJobs),
+      queues: { byName, all: async () => queues() },
+      commands: new CommandRules(ledger, jobs),
       hub: commands,
-      devices: (workerId) => (broker.isReady ? Promise.resolve(ledger.devicesOf(workerId)) : brokerJobs.devicesOf([...ledger.jobsOf(workerId)])),
     }),
   };
-  return { services, leadership, leaseWatch, shareUsage: (paths) => paths.map((path) => broker.shareUsage(path)), ...lifeOf(options, services, leadership, leaseWatch) };
 }
 
-function makeParts({ db, clock, log, storeTime = serverTime, queues, shares, brokerTtlMs = 5000 }: FleetOptions) {
-  const brokerJobs = new BrokerJobsRepository(collection(db, jobsCollection));
-  const workers = new WorkersRepository(collection(db, workersCollection), storeTime);
-  const classes = new RequirementClasses(new RequirementClassesRepository(collection(db, requirementClassesCollection)));
-  const registry = new WorkerRegistry(workers, log);
+function makeParts({
+  db,
+  clock,
+  log,
+  storeTime = serverTime,
+  queues,
+  shares,
+  brokerTtlMs = 5000,
+}: FleetOptions) {
+  const stores = fleetStores(db, storeTime, brokerTtlMs);
+  const classes = new RequirementClasses(stores.classes);
+  const registry = new WorkerRegistry(stores.workers, log);
   const directory = { queues: async () => queues(), shares: async () => shares() };
-  return {
-    brokerJobs,
-    workers,
-    classes,
-    registry,
-    leases: new LeasesRepository(collection(db, leasesCollection), storeTime),
-    brokerLeases: new BrokerLeaseRepository(collection(db, brokerLeaseCollection), storeTime, brokerTtlMs),
-    view: new BrokerView({ directory, workers: registry, classes, jobs: brokerJobs, clock, log }),
-  };
+  const view = new BrokerView({ directory, workers: registry, classes, jobs: stores.jobs, clock, log });
+  return { stores, classes, registry, view };
 }
 
 function lifeOf(
@@ -141,12 +179,16 @@ function lifeOf(
   leaseWatch: LeaseWatch,
 ): Pick<FleetModule, 'start' | 'stop'> {
   const stops: (() => void)[] = [];
-  const logged = (work: Promise<void>): void => void work.catch((err: unknown) => log.warn({ err }, 'the fleet could not be read anew'));
+  const logged = (work: Promise<void>): void =>
+    void work.catch((err: unknown) => log.warn({ err }, 'the fleet could not be read anew'));
   return {
     async start() {
       const stopNotices = feed.onWritten?.('workers', (ids) => logged(registry.notice(ids)));
       const stopDirectory = onDirectoryChanged?.(() => logged(view.refresh()));
-      stops.push(registry.onChanged((worker) => commands.takeWorker(worker)), ...[stopNotices, stopDirectory].filter((stop) => stop !== undefined));
+      stops.push(
+        registry.onChanged((worker) => commands.takeWorker(worker)),
+        ...[stopNotices, stopDirectory].filter((stop) => stop !== undefined),
+      );
       await registry.start();
       await broker.start();
       commands.start();

@@ -33,8 +33,17 @@ export class JobHolder {
     const entry = ledger.get(jobId);
     if (entry?.workerId === workerId && entry.fence === fence) return { attempt: entry.attempt };
     const [job] = await jobs.reported([jobId]);
-    if (!job) return { code: 'JOB_NOT_FOUND', path: ['jobId'], message: `jobId: there is no job ${JSON.stringify(jobId)}` };
+    if (!job)
+      return {
+        code: 'JOB_NOT_FOUND',
+        path: ['jobId'],
+        message: `jobId: there is no job ${JSON.stringify(jobId)}`,
+      };
     if (job.fence === fence && job.workerId === workerId) return { attempt: job.attempt };
-    return { code: 'FENCE_STALE', path: ['fence'], message: `fence: ${fence} no longer counts for job ${jobId}: it was taken from this worker` };
+    return {
+      code: 'FENCE_STALE',
+      path: ['fence'],
+      message: `fence: ${fence} no longer counts for job ${jobId}: it was taken from this worker`,
+    };
   }
 }

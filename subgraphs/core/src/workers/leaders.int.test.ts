@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { collection, systemClock } from '@rhizome/mongo';
 import { manualClock, type TestDatabase, waitFor } from '@rhizome/testkit';
@@ -6,8 +6,18 @@ import { BrokerLeaseRepository, fenceStep } from '../broker/broker-lease.reposit
 import { BrokerLeadership } from '../broker/leadership.js';
 import { serverTime, timeOf } from '../broker/store-time.js';
 import { jobsCollection } from '../jobs/job.document.js';
-import { fleetDatabase, startFleet, storedJobs, submitJobs, type TestFleet, TestWorker } from './fleet.fixture.js';
+import {
+  fleetDatabase,
+  startFleet,
+  storedJobs,
+  submitJobs,
+  type TestFleet,
+  TestWorker,
+} from './fleet.fixture.js';
 import { brokerLeaseCollection } from './worker.document.js';
+
+// A deadline of its own stands where time matters; this one is for a machine that is busy with other things.
+jest.setTimeout(60_000);
 
 let db: TestDatabase;
 
@@ -15,7 +25,8 @@ beforeEach(async () => {
   db = await fleetDatabase();
 }, 60_000);
 
-const leads = (fleet: TestFleet) => waitFor('a process leads', () => fleet.services.broker.isReady, { deadlineMs: 10_000 });
+const leads = (fleet: TestFleet) =>
+  waitFor('a process leads', () => fleet.services.broker.isReady, { deadlineMs: 10_000 });
 
 describe('two processes of core', () => {
   test('one leads; when it is gone, the other grants within ten seconds, knows what is in hands, and gives nothing twice', async () => {
@@ -42,7 +53,9 @@ describe('two processes of core', () => {
     expect(grants.flatMap(({ deviceIds }) => deviceIds)).toEqual([]);
     const fences = [...held, ...grants].map(({ fence }) => fence);
     expect(new Set(fences).size).toBe(fences.length);
-    expect(Math.min(...grants.map(({ fence }) => fence))).toBeGreaterThan(Math.max(...held.map(({ fence }) => fence)));
+    expect(Math.min(...grants.map(({ fence }) => fence))).toBeGreaterThan(
+      Math.max(...held.map(({ fence }) => fence)),
+    );
     // Words about the old leader's grants hold under the new one.
     expect((await worker.at(second).finish(held)).acceptedIds).toHaveLength(3);
     expect(second.services.view.ledger.workerUse(worker.id).jobs).toBe(1);
@@ -54,13 +67,21 @@ describe('two processes of core', () => {
     const worker = await TestWorker.register(first);
     const ids = await submitJobs(db, 3);
     // Somebody takes the lease as if it had ended: the first process still counts on it.
-    await collection(db, brokerLeaseCollection).updateOne({ _id: 'broker' }, { $set: { expiresAt: new Date(0) } });
-    const taken = await new BrokerLeaseRepository(collection(db, brokerLeaseCollection), serverTime, 5000).take('other', undefined);
+    await collection(db, brokerLeaseCollection).updateOne(
+      { _id: 'broker' },
+      { $set: { expiresAt: new Date(0) } },
+    );
+    const taken = await new BrokerLeaseRepository(
+      collection(db, brokerLeaseCollection),
+      serverTime,
+      5000,
+    ).take('other', undefined);
     expect(taken?.epoch).toBe(2);
     expect(first.services.broker.isLeading).toBe(true);
     await expect(worker.acquire(3, { waitSeconds: 5 })).rejects.toMatchObject({ code: 'EPOCH_STALE' });
     expect(first.services.broker.isLeading).toBe(false);
-    for (const job of await storedJobs(db, ids)) expect(job).toMatchObject({ state: 'ACTIVATED', attempt: 0, fence: 0, revision: 1 });
+    for (const job of await storedJobs(db, ids))
+      expect(job).toMatchObject({ state: 'ACTIVATED', attempt: 0, fence: 0, revision: 1 });
     expect(first.services.view.ledger.size).toBe(0);
     await expect(worker.acquire(3)).rejects.toMatchObject({ code: 'LEADER_UNAVAILABLE' });
   }, 60_000);
@@ -72,12 +93,23 @@ describe('two processes of core', () => {
     const [id = ''] = await submitJobs(db, 1);
     // As a write of the leader before would do, had it been under way all the time.
     const jobs = collection(db, jobsCollection);
-    const grant = { workerId: worker.id, queueId: 'queue_1', queue: 'main', fence: 1, attemptId: 'attempt_late', deviceIds: [] };
+    const grant = {
+      workerId: worker.id,
+      queueId: 'queue_1',
+      queue: 'main',
+      fence: 1,
+      attemptId: 'attempt_late',
+      deviceIds: [],
+    };
     const [outcome] = await fleet.writer.apply([
       { jobId: id, from: 'ACTIVATED', to: 'SENT', by: 'broker', actor: 'system:broker', change: { grant } },
     ]);
     expect(outcome?.applied).toBe(true);
-    const back = await waitFor('the job is back', async () => jobs.findOne({ _id: id, state: 'ACTIVATED', attempt: 1 }), { deadlineMs: 2000 });
+    const back = await waitFor(
+      'the job is back',
+      async () => jobs.findOne({ _id: id, state: 'ACTIVATED', attempt: 1 }),
+      { deadlineMs: 2000 },
+    );
     expect(back?.attempts[0]).toMatchObject({ outcome: 'FAILED', error: { code: 'GRANT_LOST' } });
     const [next] = await worker.acquire(1, { waitSeconds: 5 });
     expect(next).toMatchObject({ jobId: id, attempt: 2 });
@@ -148,7 +180,10 @@ describe('the lease of the broker', () => {
     const terms: AbortSignal[] = [];
     a.onGained((signal) => terms.push(signal));
     await a.start();
-    await collection(db, brokerLeaseCollection).updateOne({ _id: 'broker' }, { $set: { epoch: 7, expiresAt: new Date(0) } });
+    await collection(db, brokerLeaseCollection).updateOne(
+      { _id: 'broker' },
+      { $set: { epoch: 7, expiresAt: new Date(0) } },
+    );
     await a.step();
     expect(terms.map(({ aborted }) => aborted)).toEqual([true]);
     await a.step();

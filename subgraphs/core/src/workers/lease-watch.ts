@@ -59,7 +59,9 @@ export class LeaseWatch {
   /** One scan; scans do not overlap. Faults are logged: the next scan goes on where this one stopped. */
   async scan(): Promise<void> {
     this.#scanning ??= this.#scan()
-      .catch((err: unknown) => this.#options.log.warn({ err }, 'leases of workers could not be looked through'))
+      .catch((err: unknown) =>
+        this.#options.log.warn({ err }, 'leases of workers could not be looked through'),
+      )
       .finally(() => (this.#scanning = undefined));
     await this.#scanning;
   }
@@ -99,16 +101,25 @@ export class LeaseWatch {
     if (unknown.size === 0) return;
     const leased = new Set((await leases.findMany([...unknown.keys()])).map(({ _id }) => _id));
     for (const [workerId, grants] of unknown) {
-      if (!leased.has(workerId)) await sendBack.run(grants, leaseLost(workerId, 'it has no lease'), 'system:lease');
+      if (!leased.has(workerId))
+        await sendBack.run(grants, leaseLost(workerId, 'it has no lease'), 'system:lease');
     }
   }
 
   async #takeBackOrphans(): Promise<void> {
     const { ledger, leases, sendBack, clock, log, graceMs = 20_000 } = this.#options;
     const before = clock.monotonicMs() - graceMs;
-    const silent = [...ledger.entries()].filter(({ state, since, fence }) => state === 'SENT' && since <= before && fence !== Infinity);
-    const found = silent.length === 0 ? [] : await leases.findMany([...new Set(silent.map(({ workerId }) => workerId))]);
-    const byWorker = new Map(found.map((lease) => [lease._id, { revision: lease.revision, held: new Set(lease.jobs.map(({ id }) => id)) }]));
+    const silent = [...ledger.entries()].filter(
+      ({ state, since, fence }) => state === 'SENT' && since <= before && fence !== Infinity,
+    );
+    const found =
+      silent.length === 0 ? [] : await leases.findMany([...new Set(silent.map(({ workerId }) => workerId))]);
+    const byWorker = new Map(
+      found.map((lease) => [
+        lease._id,
+        { revision: lease.revision, held: new Set(lease.jobs.map(({ id }) => id)) },
+      ]),
+    );
     const suspects = new Map<string, number>();
     const orphans: GrantRef[] = [];
     for (const { jobId, fence, workerId } of silent) {

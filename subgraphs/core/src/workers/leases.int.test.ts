@@ -1,10 +1,22 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { collection } from '@rhizome/mongo';
 import { type ManualClock, manualClock, type TestDatabase, waitFor } from '@rhizome/testkit';
 import { aQueue } from '../broker/broker.fixture.js';
 import { timeOf } from '../broker/store-time.js';
-import { admin, fleetDatabase, pilotOf, startFleet, storedJobs, submitJobs, type TestFleet, TestWorker } from './fleet.fixture.js';
+import {
+  admin,
+  fleetDatabase,
+  pilotOf,
+  startFleet,
+  storedJobs,
+  submitJobs,
+  type TestFleet,
+  TestWorker,
+} from './fleet.fixture.js';
 import { leasesCollection, workersCollection } from './worker.document.js';
+
+// A deadline of its own stands where time matters; this one is for a machine that is busy with other things.
+jest.setTimeout(60_000);
 
 let db: TestDatabase;
 let fleet: TestFleet;
@@ -14,7 +26,14 @@ beforeAll(async () => {
   db = await fleetDatabase();
   clock = manualClock();
   // The clock stands still while nobody moves it: the broker's own lease is renewed by it, too.
-  fleet = await startFleet(db, { clock, storeTime: timeOf(clock), queues: [aQueue({ limits: { leaseSeconds: 30 } })], graceMs: 20_000 });
+  fleet = await startFleet(db, {
+    clock,
+    storeTime: timeOf(clock),
+    queues: [aQueue({ limits: { leaseSeconds: 30 } })],
+    graceMs: 20_000,
+    // Renewed by this test alone, so that no renewal is under way while the clock moves.
+    brokerRenewMs: 3_600_000,
+  });
   await waitFor('the broker leads', () => fleet.services.broker.isReady, { deadlineMs: 3000 });
 }, 60_000);
 
@@ -26,7 +45,8 @@ async function pass(seconds: number): Promise<void> {
   }
 }
 
-const workerState = async (id: string) => (await collection(db, workersCollection).findOne({ _id: id }))?.state;
+const workerState = async (id: string) =>
+  (await collection(db, workersCollection).findOne({ _id: id }))?.state;
 
 describe('a worker that falls silent', () => {
   test('is lost when its lease ends, and not before; its jobs go back to the next attempt', async () => {
@@ -44,14 +64,22 @@ describe('a worker that falls silent', () => {
     expect(await workerState(worker.id)).toBe('LOST');
     const jobs = await storedJobs(db, [id, one]);
     for (const job of jobs) {
-      expect(job).toMatchObject({ state: 'ACTIVATED', attempt: 1, attempts: [{ outcome: 'FAILED', error: { code: 'LEASE_LOST', family: 'WORKER' } }] });
+      expect(job).toMatchObject({
+        state: 'ACTIVATED',
+        attempt: 1,
+        attempts: [{ outcome: 'FAILED', error: { code: 'LEASE_LOST', family: 'WORKER' } }],
+      });
     }
     expect(fleet.services.view.ledger.workerUse(worker.id).jobs).toBe(0);
     expect(await collection(db, leasesCollection).findOne({ _id: worker.id })).toBeNull();
 
     // The late worker: whatever it says is void.
-    expect((await worker.heartbeat(grants)).userErrors).toEqual([expect.objectContaining({ code: 'WORKER_LOST', path: ['workerId'] })]);
-    expect((await worker.finish(grants)).userErrors).toEqual([expect.objectContaining({ code: 'WORKER_LOST' })]);
+    expect((await worker.heartbeat(grants)).userErrors).toEqual([
+      expect.objectContaining({ code: 'WORKER_LOST', path: ['workerId'] }),
+    ]);
+    expect((await worker.finish(grants)).userErrors).toEqual([
+      expect.objectContaining({ code: 'WORKER_LOST' }),
+    ]);
     await expect(worker.acquire(1)).rejects.toThrow(/WORKER_LOST/);
 
     const next = await TestWorker.register(fleet);
@@ -104,7 +132,9 @@ describe('registration', () => {
     const first = await TestWorker.register(fleet, { name: 'agent', key: 'key-1' });
     const again = await TestWorker.register(fleet, { name: 'agent', key: 'key-1' });
     expect(again.id).toBe(first.id);
-    await expect(TestWorker.register(fleet, { name: 'agent', key: 'key-1', cores: 9 })).rejects.toThrow(/IDEMPOTENCY_KEY_REUSED/);
+    await expect(TestWorker.register(fleet, { name: 'agent', key: 'key-1', cores: 9 })).rejects.toThrow(
+      /IDEMPOTENCY_KEY_REUSED/,
+    );
   });
 
   test('the same name takes over: the older worker is lost at once, and its jobs go back', async () => {
@@ -114,19 +144,29 @@ describe('registration', () => {
     await older.start(grants);
     const younger = await TestWorker.register(fleet, { name: 'twin' });
     expect(await workerState(older.id)).toBe('LOST');
-    expect((await older.heartbeat(grants)).userErrors).toEqual([expect.objectContaining({ code: 'WORKER_LOST', message: expect.stringContaining('took over') })]);
+    expect((await older.heartbeat(grants)).userErrors).toEqual([
+      expect.objectContaining({ code: 'WORKER_LOST', message: expect.stringContaining('took over') }),
+    ]);
     await fleet.leaseWatch.scan();
     expect((await storedJobs(db, [id]))[0]).toMatchObject({ state: 'ACTIVATED', attempt: 1 });
     await younger.finish(await younger.acquire(1, { waitSeconds: 5 }));
-    expect((await storedJobs(db, [id]))[0]).toMatchObject({ state: 'FINISHED', attempt: 2, workerId: younger.id });
+    expect((await storedJobs(db, [id]))[0]).toMatchObject({
+      state: 'FINISHED',
+      attempt: 2,
+      workerId: younger.id,
+    });
   });
 
   test('many at once of one name leave one', async () => {
-    const found = await Promise.all(Array.from({ length: 4 }, () => TestWorker.register(fleet, { name: 'many' })));
+    const found = await Promise.all(
+      Array.from({ length: 4 }, () => TestWorker.register(fleet, { name: 'many' })),
+    );
     const live = await collection(db, workersCollection).find({ name: 'many', state: 'READY' }).toArray();
     expect(live).toHaveLength(1);
     expect(found.map(({ id }) => id)).toContain(live[0]?._id);
-    const leases = await collection(db, leasesCollection).find({ _id: { $in: found.map(({ id }) => id) }, lostAt: { $exists: false } }).toArray();
+    const leases = await collection(db, leasesCollection)
+      .find({ _id: { $in: found.map(({ id }) => id) }, lostAt: { $exists: false } })
+      .toArray();
     expect(leases.map(({ _id }) => _id)).toEqual([live[0]?._id]);
   });
 
@@ -138,22 +178,43 @@ describe('registration', () => {
       name: 'a'.repeat(256),
       version: '1',
       hardware: { architecture: 'x86_64', cores: 0, memoryMiB: 1, diskMiB: -1 },
-      devices: [{ id: 'GPU-1', vendor: 'ACME', model: 'X', computeCapability: 'nine' }, { id: 'GPU-1', vendor: 'NVIDIA', model: 'X' }],
+      devices: [
+        { id: 'GPU-1', vendor: 'ACME', model: 'X', computeCapability: 'nine' },
+        { id: 'GPU-1', vendor: 'NVIDIA', model: 'X' },
+      ],
       labels: [{ key: 'bad key', value: 'x' }],
       endsAt: new Date(clock.now().getTime() - 1),
       idempotencyKey: 'key-bad',
     });
     expect(result.worker).toBeNull();
     expect(result.userErrors.map(({ path }) => path.join('.')).sort()).toEqual([
-      'devices.0.computeCapability', 'devices.0.vendor', 'devices.1', 'endsAt', 'hardware.cores', 'hardware.diskMiB', 'host', 'labels.0.key', 'name', 'queue',
+      'devices.0.computeCapability',
+      'devices.0.vendor',
+      'devices.1',
+      'endsAt',
+      'hardware.cores',
+      'hardware.diskMiB',
+      'host',
+      'labels.0.key',
+      'name',
+      'queue',
     ]);
     expect(result.userErrors.find(({ path }) => path[0] === 'queue')?.code).toBe('QUEUE_NOT_FOUND');
     expect(await collection(db, workersCollection).countDocuments()).toBe(before);
   });
 
   test('a pilot registers in its own queue only', async () => {
-    const spec = { queue: 'main', host: 'h', name: 'n', version: '1', hardware: { architecture: 'x86_64', cores: 1, memoryMiB: 1, diskMiB: 1 }, idempotencyKey: 'k' };
-    await expect(fleet.services.workers.register(pilotOf('elsewhere'), spec)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    const spec = {
+      queue: 'main',
+      host: 'h',
+      name: 'n',
+      version: '1',
+      hardware: { architecture: 'x86_64', cores: 1, memoryMiB: 1, diskMiB: 1 },
+      idempotencyKey: 'k',
+    };
+    await expect(fleet.services.workers.register(pilotOf('elsewhere'), spec)).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+    });
   });
 });
 
@@ -178,15 +239,22 @@ describe('facts and drains', () => {
     await commands.next();
     const drained = await fleet.services.workers.drain(admin, { workerId: worker.id, reason: 'upgrade' });
     expect(drained.worker?.state).toBe('DRAINING');
-    expect((await waitFor('the order', commands, { deadlineMs: 1000 })).commands).toEqual([{ kind: 'DRAIN', reason: 'upgrade' }]);
+    expect((await waitFor('the order', commands, { deadlineMs: 1000 })).commands).toEqual([
+      { kind: 'DRAIN', reason: 'upgrade' },
+    ]);
     await commands.return?.();
     expect((await worker.heartbeat()).commands).toEqual([{ kind: 'DRAIN', reason: 'upgrade' }]);
     await submitJobs(db, 1);
     expect(await worker.acquire(1)).toEqual([]);
     const ended = await fleet.services.workers.drain(pilotOf('main'), { workerId: worker.id, ended: true });
     expect(ended.worker?.state).toBe('ENDED');
-    expect((await fleet.services.workers.drain(pilotOf('main'), { workerId: worker.id, ended: true })).worker?.state).toBe('ENDED');
-    expect((await worker.heartbeat()).userErrors).toEqual([expect.objectContaining({ code: 'WORKER_NOT_FOUND' })]);
+    expect(
+      (await fleet.services.workers.drain(pilotOf('main'), { workerId: worker.id, ended: true })).worker
+        ?.state,
+    ).toBe('ENDED');
+    expect((await worker.heartbeat()).userErrors).toEqual([
+      expect.objectContaining({ code: 'WORKER_NOT_FOUND' }),
+    ]);
     const next = await TestWorker.register(fleet);
     await next.finish(await next.acquire(1, { waitSeconds: 5 }));
   });

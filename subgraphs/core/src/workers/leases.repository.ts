@@ -24,7 +24,13 @@ export class LeasesRepository {
     const fresh = { _id: workerId, schemaVersion: 1, revision: 1, queueId, jobs: [] };
     const stored = await this.leases.findOneAndUpdate(
       { _id: workerId },
-      [{ $replaceWith: { $mergeObjects: [{ $literal: fresh }, { createdAt: this.now() }, this.#alive(leaseSeconds)] } }],
+      [
+        {
+          $replaceWith: {
+            $mergeObjects: [{ $literal: fresh }, { createdAt: this.now() }, this.#alive(leaseSeconds)],
+          },
+        },
+      ],
       { upsert: true, returnDocument: 'after', writeConcern: majority },
     );
     if (!stored) throw new Error(`lease of ${workerId} was not stored`);
@@ -33,12 +39,22 @@ export class LeasesRepository {
 
   /** Renews many leases in one call. A lease that was lost stays as it is: read them to see which. */
   async renew(renewals: readonly Renewal[]): Promise<void> {
-    const operations = renewals.map(({ workerId, leaseSeconds, jobs }): AnyBulkWriteOperation<LeaseDocument> => ({
-      updateOne: {
-        filter: { _id: workerId, lostAt: { $exists: false } },
-        update: [{ $set: { ...this.#alive(leaseSeconds), jobs: { $literal: jobs }, revision: { $add: ['$revision', 1] } } }],
-      },
-    }));
+    const operations = renewals.map(
+      ({ workerId, leaseSeconds, jobs }): AnyBulkWriteOperation<LeaseDocument> => ({
+        updateOne: {
+          filter: { _id: workerId, lostAt: { $exists: false } },
+          update: [
+            {
+              $set: {
+                ...this.#alive(leaseSeconds),
+                jobs: { $literal: jobs },
+                revision: { $add: ['$revision', 1] },
+              },
+            },
+          ],
+        },
+      }),
+    );
     await this.leases.bulkWrite(operations, { ordered: false, writeConcern: majority });
   }
 
@@ -49,7 +65,11 @@ export class LeasesRepository {
 
   /** Lets no renewal follow. @returns whether the lease was there and had not been lost before */
   async lose(workerId: string, reason: string): Promise<boolean> {
-    const result = await this.leases.updateOne({ _id: workerId, lostAt: { $exists: false } }, this.#loss(reason), { writeConcern: majority });
+    const result = await this.leases.updateOne(
+      { _id: workerId, lostAt: { $exists: false } },
+      this.#loss(reason),
+      { writeConcern: majority },
+    );
     return result.modifiedCount === 1;
   }
 
@@ -65,7 +85,11 @@ export class LeasesRepository {
 
   /** Lost leases, whose jobs are to go back. */
   findLost(limit: number): Promise<LeaseDocument[]> {
-    return this.leases.find({ lostAt: { $exists: true } }, { hint: 'lostAt_idx' }).sort({ lostAt: 1 }).limit(limit).toArray();
+    return this.leases
+      .find({ lostAt: { $exists: true } }, { hint: 'lostAt_idx' })
+      .sort({ lostAt: 1 })
+      .limit(limit)
+      .toArray();
   }
 
   /** Removes a lost lease once its jobs have gone back. */
@@ -83,6 +107,10 @@ export class LeasesRepository {
   }
 
   #loss(reason: string): Document[] {
-    return [{ $set: { lostAt: this.now(), lostReason: { $literal: reason }, revision: { $add: ['$revision', 1] } } }];
+    return [
+      {
+        $set: { lostAt: this.now(), lostReason: { $literal: reason }, revision: { $add: ['$revision', 1] } },
+      },
+    ];
   }
 }

@@ -1,9 +1,21 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { collection } from '@rhizome/mongo';
 import { type TestDatabase, waitFor } from '@rhizome/testkit';
 import { aQueue } from '../broker/broker.fixture.js';
 import { jobsCollection } from '../jobs/job.document.js';
-import { admin, fleetDatabase, pilotOf, startFleet, storedJobs, submitJobs, type TestFleet, TestWorker } from './fleet.fixture.js';
+import {
+  admin,
+  fleetDatabase,
+  pilotOf,
+  startFleet,
+  storedJobs,
+  submitJobs,
+  type TestFleet,
+  TestWorker,
+} from './fleet.fixture.js';
+
+// A deadline of its own stands where time matters; this one is for a machine that is busy with other things.
+jest.setTimeout(60_000);
 
 let db: TestDatabase;
 let fleet: TestFleet;
@@ -28,12 +40,21 @@ describe('a life of a job', () => {
     const grants = await worker.acquire(5, { waitSeconds: 5 });
     expect(grants).toEqual([expect.objectContaining({ jobId: id, attempt: 1 })]);
     const [grant] = grants;
-    expect((await storedJobs(db, [id]))[0]).toMatchObject({ state: 'SENT', fence: grant?.fence, workerId: worker.id, attempt: 1 });
+    expect((await storedJobs(db, [id]))[0]).toMatchObject({
+      state: 'SENT',
+      fence: grant?.fence,
+      workerId: worker.id,
+      attempt: 1,
+    });
     expect((await worker.start(grants, 'STARTING')).acceptedIds).toEqual([id]);
     expect((await worker.start(grants)).acceptedIds).toEqual([id]);
     expect((await worker.finish(grants)).acceptedIds).toEqual([id]);
     const [job] = await storedJobs(db, [id]);
-    expect(job).toMatchObject({ state: 'FINISHED', exitCode: 0, attempts: [{ number: 1, outcome: 'FINISHED', workerId: worker.id }] });
+    expect(job).toMatchObject({
+      state: 'FINISHED',
+      exitCode: 0,
+      attempts: [{ number: 1, outcome: 'FINISHED', workerId: worker.id }],
+    });
     expect(job?.transitions.map(({ to }) => to)).toEqual(['SENT', 'STARTING', 'RUNNING', 'FINISHED']);
     expect(fleet.services.view.ledger.workerUse(worker.id).jobs).toBe(0);
   });
@@ -46,7 +67,10 @@ describe('a life of a job', () => {
     expect((await worker.start(grants)).acceptedIds.length).toBe(3);
     await worker.finish(grants);
     const before = await storedJobs(db, ids);
-    expect(await worker.finish(grants)).toEqual({ acceptedIds: grants.map(({ jobId }) => jobId), userErrors: [] });
+    expect(await worker.finish(grants)).toEqual({
+      acceptedIds: grants.map(({ jobId }) => jobId),
+      userErrors: [],
+    });
     expect(await storedJobs(db, ids)).toEqual(before);
   });
 
@@ -55,7 +79,11 @@ describe('a life of a job', () => {
     const [id = ''] = await submitJobs(db, 1);
     const grants = await worker.acquire(1, { waitSeconds: 5 });
     expect((await worker.finish(grants)).acceptedIds).toEqual([id]);
-    expect((await storedJobs(db, [id]))[0]?.transitions.map(({ to }) => to)).toEqual(['SENT', 'RUNNING', 'FINISHED']);
+    expect((await storedJobs(db, [id]))[0]?.transitions.map(({ to }) => to)).toEqual([
+      'SENT',
+      'RUNNING',
+      'FINISHED',
+    ]);
   });
 
   test('declared outputs must be complete, and only those', async () => {
@@ -64,18 +92,30 @@ describe('a life of a job', () => {
     const [grant] = await worker.acquire(1, { waitSeconds: 5 });
     if (!grant) throw new Error('no grant');
     await worker.start([grant]);
-    const output = (name: string) => ({ name, location: `/store/${name}`, sizeBytes: 3, sha256: 'a'.repeat(64) });
+    const output = (name: string) => ({
+      name,
+      location: `/store/${name}`,
+      sizeBytes: 3,
+      sha256: 'a'.repeat(64),
+    });
     const finish = (outputs: readonly string[], phase?: 'HOLDING' | 'TRANSFERRING') =>
       fleet.services.reports.finish(pilotOf('main'), worker.id, [
         { id, fence: grant.fence, outputs: outputs.map(output), ...(phase ? { phase } : {}) },
       ]);
-    expect((await finish(['a.root'])).userErrors).toEqual([expect.objectContaining({ code: 'OUTPUT_MISSING', path: ['jobs', '0', 'outputs'] })]);
-    expect((await finish(['a.root', 'b.json', 'c.txt'])).userErrors).toEqual([expect.objectContaining({ code: 'INVALID_VALUE' })]);
+    expect((await finish(['a.root'])).userErrors).toEqual([
+      expect.objectContaining({ code: 'OUTPUT_MISSING', path: ['jobs', '0', 'outputs'] }),
+    ]);
+    expect((await finish(['a.root', 'b.json', 'c.txt'])).userErrors).toEqual([
+      expect.objectContaining({ code: 'INVALID_VALUE' }),
+    ]);
     expect((await finish([], 'HOLDING')).acceptedIds).toEqual([id]);
     expect((await storedJobs(db, [id]))[0]?.state).toBe('HOLDING');
     expect((await finish([], 'TRANSFERRING')).acceptedIds).toEqual([id]);
     expect((await finish(['b.json', 'a.root'])).acceptedIds).toEqual([id]);
-    expect((await storedJobs(db, [id]))[0]).toMatchObject({ state: 'FINISHED', outputs: [output('b.json'), output('a.root')] });
+    expect((await storedJobs(db, [id]))[0]).toMatchObject({
+      state: 'FINISHED',
+      outputs: [output('b.json'), output('a.root')],
+    });
   });
 
   test('a failed attempt is followed by the next, until none is left', async () => {
@@ -87,12 +127,17 @@ describe('a life of a job', () => {
     const second = await worker.acquire(1, { waitSeconds: 5 });
     expect(second).toEqual([expect.objectContaining({ jobId: id, attempt: 2 })]);
     // The first attempt's words are void by now.
-    expect((await worker.finish(first)).userErrors).toEqual([expect.objectContaining({ code: 'FENCE_STALE' })]);
+    expect((await worker.finish(first)).userErrors).toEqual([
+      expect.objectContaining({ code: 'FENCE_STALE' }),
+    ]);
     await worker.start(second);
     expect(await worker.fail(second)).toMatchObject({ acceptedIds: [id], retriedIds: [] });
     const [job] = await storedJobs(db, [id]);
     expect(job).toMatchObject({ state: 'FAILED', exitCode: 3, error: { code: 'EXIT_CODE' } });
-    expect(job?.attempts.map(({ outcome, exitCode }) => [outcome, exitCode])).toEqual([['FAILED', 3], ['FAILED', 3]]);
+    expect(job?.attempts.map(({ outcome, exitCode }) => [outcome, exitCode])).toEqual([
+      ['FAILED', 3],
+      ['FAILED', 3],
+    ]);
   });
 
   test('a failure that is not retryable ends the job at once', async () => {
@@ -116,9 +161,17 @@ describe('a life of a job', () => {
       { id: a.jobId, fence: a.fence, phase: 'RUNNING' },
     ]);
     expect(result.acceptedIds).toEqual([a.jobId]);
-    expect(result.userErrors.map(({ code, path }) => [code, path[1]]).sort()).toEqual([['FENCE_STALE', '1'], ['INVALID_VALUE', '3'], ['JOB_NOT_FOUND', '2']]);
-    expect((await stranger.start([b])).userErrors).toEqual([expect.objectContaining({ code: 'FENCE_STALE' })]);
-    await expect(fleet.services.reports.start(pilotOf('other'), worker.id, [])).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    expect(result.userErrors.map(({ code, path }) => [code, path[1]]).sort()).toEqual([
+      ['FENCE_STALE', '1'],
+      ['INVALID_VALUE', '3'],
+      ['JOB_NOT_FOUND', '2'],
+    ]);
+    expect((await stranger.start([b])).userErrors).toEqual([
+      expect.objectContaining({ code: 'FENCE_STALE' }),
+    ]);
+    await expect(fleet.services.reports.start(pilotOf('other'), worker.id, [])).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+    });
     await worker.finish([a, b]);
   });
 
@@ -129,12 +182,33 @@ describe('a life of a job', () => {
     await worker.start(grants);
     const commands = await fleet.services.workers.commands(pilotOf('main'), worker.id);
     expect((await commands.next()).value).toEqual({ sequence: 0, commands: [] });
-    const pushed = waitFor('the kill', commands, { deadlineMs: 1000, until: ({ commands: list }) => list.some(({ kind }) => kind === 'KILL') });
-    await fleet.writer.apply([{ jobId: id, from: 'RUNNING', to: 'CANCELLED', by: 'principal', actor: 'ada@example', reason: 'not needed' }]);
-    expect((await pushed).commands).toContainEqual({ kind: 'KILL', jobId: id, fence: grants[0]?.fence, reason: 'not needed' });
+    const pushed = waitFor('the kill', commands, {
+      deadlineMs: 1000,
+      until: ({ commands: list }) => list.some(({ kind }) => kind === 'KILL'),
+    });
+    await fleet.writer.apply([
+      {
+        jobId: id,
+        from: 'RUNNING',
+        to: 'CANCELLED',
+        by: 'principal',
+        actor: 'ada@example',
+        reason: 'not needed',
+      },
+    ]);
+    expect((await pushed).commands).toContainEqual({
+      kind: 'KILL',
+      jobId: id,
+      fence: grants[0]?.fence,
+      reason: 'not needed',
+    });
     await commands.return?.();
-    expect((await worker.heartbeat(grants)).commands).toEqual([{ kind: 'KILL', jobId: id, fence: grants[0]?.fence, reason: 'not needed' }]);
-    expect((await worker.finish(grants)).userErrors).toEqual([expect.objectContaining({ code: 'FENCE_STALE' })]);
+    expect((await worker.heartbeat(grants)).commands).toEqual([
+      { kind: 'KILL', jobId: id, fence: grants[0]?.fence, reason: 'not needed' },
+    ]);
+    expect((await worker.finish(grants)).userErrors).toEqual([
+      expect.objectContaining({ code: 'FENCE_STALE' }),
+    ]);
     expect(fleet.services.view.ledger.get(id)).toBeUndefined();
   });
 });
@@ -167,7 +241,9 @@ describe('asking for work', () => {
     await Promise.all(workers.map((worker, i) => worker.finish(given[i] ?? [])));
     for (const worker of workers) await drainAll(worker);
     expect(new Set(first).size).toBe(first.length);
-    expect((await storedJobs(db, ids)).every(({ state, attempt }) => state === 'FINISHED' && attempt === 1)).toBe(true);
+    expect(
+      (await storedJobs(db, ids)).every(({ state, attempt }) => state === 'FINISHED' && attempt === 1),
+    ).toBe(true);
   });
 
   test('jobs beyond the window come one after another, each once', async () => {
@@ -181,7 +257,11 @@ describe('asking for work', () => {
       await worker.finish(grants);
     }
     expect(seen).toEqual(ids);
-    const counts = await collection(db, jobsCollection).countDocuments({ _id: { $in: ids }, state: 'FINISHED', attempt: 1 });
+    const counts = await collection(db, jobsCollection).countDocuments({
+      _id: { $in: ids },
+      state: 'FINISHED',
+      attempt: 1,
+    });
     expect(counts).toBe(3000);
   }, 60_000);
 
@@ -193,7 +273,9 @@ describe('asking for work', () => {
     const grants = await worker.acquire(8, offered);
     expect(grants.flatMap(({ deviceIds }) => deviceIds).sort()).toEqual(['GPU-a', 'GPU-b']);
     expect(await worker.acquire(8, { freeDeviceIds: ['GPU-a', 'GPU-b'] })).toEqual([]);
-    expect(await fleet.services.workers.deviceHolder(worker.id, 'GPU-a')).toBe(grants.find(({ deviceIds }) => deviceIds[0] === 'GPU-a')?.jobId);
+    expect(await fleet.services.workers.deviceHolder(worker.id, 'GPU-a')).toBe(
+      grants.find(({ deviceIds }) => deviceIds[0] === 'GPU-a')?.jobId,
+    );
     await worker.finish(grants);
     await worker.finish(await worker.acquire(8, offered));
   });
@@ -204,7 +286,11 @@ describe('asking for work', () => {
     const [beta = ''] = await submitJobs(db, 1, { share: 'beta/default' });
     const free = { cores: 8, memoryMiB: 10_000, diskMiB: 10_000 };
     const principal = { ...pilotOf('main'), grants: [{ experiment: 'beta', roles: ['PILOT' as const] }] };
-    const ask = (waitSeconds: number) => fleet.services.acquire.acquire({ workerId: worker.id, count: 8, free, waitSeconds }, { principal, requestId: 'test', isForwarded: false });
+    const ask = (waitSeconds: number) =>
+      fleet.services.acquire.acquire(
+        { workerId: worker.id, count: 8, free, waitSeconds },
+        { principal, requestId: 'test', isForwarded: false },
+      );
     expect((await ask(5)).assignments.map(({ jobId }) => jobId)).toEqual([beta]);
     expect((await ask(0)).assignments).toEqual([]);
     await drainAll(worker);
@@ -222,6 +308,8 @@ describe('asking for work', () => {
       { workerId: 'worker_nowhere', count: 1, free: { cores: 1, memoryMiB: 1, diskMiB: 1 } },
       { principal: admin, requestId: 'test', isForwarded: false },
     );
-    expect(unknown.userErrors).toEqual([expect.objectContaining({ code: 'WORKER_NOT_FOUND', path: ['workerId'] })]);
+    expect(unknown.userErrors).toEqual([
+      expect.objectContaining({ code: 'WORKER_NOT_FOUND', path: ['workerId'] }),
+    ]);
   });
 });

@@ -43,7 +43,12 @@ export interface FailSpec {
   readonly fence: number;
   readonly exitCode?: Maybe<number>;
   readonly signal?: Maybe<string>;
-  readonly error: { readonly family: JobErrorFamily; readonly code: string; readonly message: string; readonly retryable?: Maybe<boolean> };
+  readonly error: {
+    readonly family: JobErrorFamily;
+    readonly code: string;
+    readonly message: string;
+    readonly retryable?: Maybe<boolean>;
+  };
   readonly metrics?: Maybe<MetricsSpec>;
 }
 
@@ -54,7 +59,11 @@ export function checkFinish(problems: Problems<WorkerErrorCode>, at: Path, word:
   problems.whole([...at, 'exitCode'], word.exitCode, -1, 255);
   checkMetrics(problems, [...at, 'metrics'], word.metrics);
   const outputs = word.outputs ?? [];
-  problems.distinct([...at, 'outputs'], outputs.map(({ name }) => name), 100);
+  problems.distinct(
+    [...at, 'outputs'],
+    outputs.map(({ name }) => name),
+    100,
+  );
   outputs.forEach((output, index) => {
     const place = [...at, 'outputs', index];
     problems.text([...place, 'name'], output.name, 1, 255);
@@ -67,9 +76,20 @@ export function checkFinish(problems: Problems<WorkerErrorCode>, at: Path, word:
 /** Notes all faults of a word about a failure. */
 export function checkFail(problems: Problems<WorkerErrorCode>, at: Path, word: FailSpec): void {
   problems.whole([...at, 'exitCode'], word.exitCode, -1, 255);
-  if (word.signal) problems.form([...at, 'signal'], word.signal, /^SIG[A-Z0-9+-]{1,16}$/, 'a name such as SIGKILL');
-  problems.form([...at, 'error', 'code'], word.error.code, /^[A-Z][A-Z0-9_]{0,63}$/, 'up to 64 letters A to Z, digits and "_"');
-  if (word.error.message.length > 2000) problems.invalid([...at, 'error', 'message'], `${word.error.message.length} characters`, 'up to 2000 characters');
+  if (word.signal)
+    problems.form([...at, 'signal'], word.signal, /^SIG[A-Z0-9+-]{1,16}$/, 'a name such as SIGKILL');
+  problems.form(
+    [...at, 'error', 'code'],
+    word.error.code,
+    /^[A-Z][A-Z0-9_]{0,63}$/,
+    'up to 64 letters A to Z, digits and "_"',
+  );
+  if (word.error.message.length > 2000)
+    problems.invalid(
+      [...at, 'error', 'message'],
+      `${word.error.message.length} characters`,
+      'up to 2000 characters',
+    );
   checkMetrics(problems, [...at, 'metrics'], word.metrics);
 }
 
@@ -77,25 +97,42 @@ function checkMetrics(problems: Problems<WorkerErrorCode>, at: Path, metrics: Ma
   if (!metrics) return;
   for (const name of ['cpuSeconds', 'wallSeconds'] as const) {
     const value = metrics[name];
-    if (typeof value === 'number' && !(value >= 0 && value < 1e12)) problems.invalid([...at, name], value, 'a number from 0');
+    if (typeof value === 'number' && !(value >= 0 && value < 1e12))
+      problems.invalid([...at, name], value, 'a number from 0');
   }
-  for (const name of ['peakMemoryMiB', 'readBytes', 'writeBytes', 'gpuPeakMemoryMiB'] as const) problems.whole([...at, name], metrics[name], 0, maxAmount);
+  for (const name of ['peakMemoryMiB', 'readBytes', 'writeBytes', 'gpuPeakMemoryMiB'] as const)
+    problems.whole([...at, name], metrics[name], 0, maxAmount);
   const part = metrics.gpuUtilisation;
-  if (typeof part === 'number' && !(part >= 0 && part <= 1)) problems.invalid([...at, 'gpuUtilisation'], part, 'a number from 0 to 1');
+  if (typeof part === 'number' && !(part >= 0 && part <= 1))
+    problems.invalid([...at, 'gpuUtilisation'], part, 'a number from 0 to 1');
 }
 
 /** The problem if a job is to be FINISHED and declared outputs are missing, or an output was never declared. */
-export function missingOutput(word: FinishSpec, declared: readonly string[], index: number): WorkerProblem | undefined {
+export function missingOutput(
+  word: FinishSpec,
+  declared: readonly string[],
+  index: number,
+): WorkerProblem | undefined {
   const given = new Set((word.outputs ?? []).map(({ name }) => name));
   const path = ['jobs', String(index), 'outputs'];
   const unknown = [...given].find((name) => !declared.includes(name));
   if (unknown !== undefined) {
-    const expected = declared.length > 0 ? `one of ${declared.join(', ')}` : 'none: the job declares no outputs';
-    return { code: 'INVALID_VALUE', path, message: `jobs.${index}.outputs: ${JSON.stringify(unknown)} was not declared; expected ${expected}` };
+    const expected =
+      declared.length > 0 ? `one of ${declared.join(', ')}` : 'none: the job declares no outputs';
+    return {
+      code: 'INVALID_VALUE',
+      path,
+      message: `jobs.${index}.outputs: ${JSON.stringify(unknown)} was not declared; expected ${expected}`,
+    };
   }
-  const missing = (word.phase ?? 'FINISHED') === 'FINISHED' ? declared.filter((name) => !given.has(name)) : [];
+  const missing =
+    (word.phase ?? 'FINISHED') === 'FINISHED' ? declared.filter((name) => !given.has(name)) : [];
   if (missing.length === 0) return undefined;
-  return { code: 'OUTPUT_MISSING', path, message: `jobs.${index}.outputs: ${missing.join(', ')} missing; all declared outputs are needed for FINISHED` };
+  return {
+    code: 'OUTPUT_MISSING',
+    path,
+    message: `jobs.${index}.outputs: ${missing.join(', ')} missing; all declared outputs are needed for FINISHED`,
+  };
 }
 
 /** The end of the attempt in its stored form. */
@@ -104,7 +141,12 @@ export function storedEnd({ exitCode, metrics }: FinishSpec): AttemptEndChange {
 }
 
 /** The failure of the attempt in its stored form. */
-export function storedFailure({ exitCode, signal, error, metrics }: FailSpec): AttemptEndChange & { readonly error: StoredJobError } {
+export function storedFailure({
+  exitCode,
+  signal,
+  error,
+  metrics,
+}: FailSpec): AttemptEndChange & { readonly error: StoredJobError } {
   const { family, code, message, retryable } = error;
   return {
     ...(typeof exitCode === 'number' ? { exitCode } : {}),
@@ -116,7 +158,12 @@ export function storedFailure({ exitCode, signal, error, metrics }: FailSpec): A
 
 /** Outputs in their stored form. */
 export function storedOutputs({ outputs }: FinishSpec): readonly StoredOutput[] {
-  return (outputs ?? []).map(({ name, location, sizeBytes, sha256 }) => ({ name, location, sizeBytes, sha256 }));
+  return (outputs ?? []).map(({ name, location, sizeBytes, sha256 }) => ({
+    name,
+    location,
+    sizeBytes,
+    sha256,
+  }));
 }
 
 function storedMetrics(metrics: MetricsSpec): StoredMetrics {

@@ -5,7 +5,12 @@ import type { StoredOutput } from '../jobs/job.types.js';
 
 /** The next step: a transition, after which the word may need another; `done` when the word holds already. */
 export type ReportStep =
-  | { readonly kind: 'step'; readonly to: JobState; readonly change?: TransitionChange; readonly isLast: boolean }
+  | {
+      readonly kind: 'step';
+      readonly to: JobState;
+      readonly change?: TransitionChange;
+      readonly isLast: boolean;
+    }
   | { readonly kind: 'done' }
   | { readonly kind: 'conflict'; readonly expected: string };
 
@@ -45,12 +50,15 @@ export function planFinish(word: FinishWord, state: JobState): ReportStep {
 /** The attempt failed; `decide` says what follows. */
 export function planFail(
   end: AttemptEndChange,
-  decide: () => { readonly to: 'ACTIVATED' | 'FAILED' } | { readonly to: 'PENDING'; readonly notBefore: Date },
+  decide: () =>
+    { readonly to: 'ACTIVATED' | 'FAILED' } | { readonly to: 'PENDING'; readonly notBefore: Date },
   state: JobState,
 ): ReportStep {
   // The fence is still the attempt's: its end was told before.
-  if (state === 'ACTIVATED' || state === 'PENDING' || state === 'THROTTLED' || state === 'FAILED') return done;
-  if (!isHeld(state)) return { kind: 'conflict', expected: 'SENT, STARTING, RUNNING, HOLDING or TRANSFERRING' };
+  if (state === 'ACTIVATED' || state === 'PENDING' || state === 'THROTTLED' || state === 'FAILED')
+    return done;
+  if (!isHeld(state))
+    return { kind: 'conflict', expected: 'SENT, STARTING, RUNNING, HOLDING or TRANSFERRING' };
   const decision = decide();
   const notBefore = 'notBefore' in decision ? { notBefore: decision.notBefore } : {};
   return { kind: 'step', to: decision.to, change: { attemptEnd: end, ...notBefore }, isLast: true };

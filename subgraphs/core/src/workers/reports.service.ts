@@ -3,13 +3,32 @@ import type { Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/mongo';
 import type { ReportedJob } from '../broker/broker-jobs.repository.js';
 import type { Ledger } from '../broker/ledger.js';
-import { Problems } from '../directory/problems.js';
 import type { JobState } from '../jobs/job-state.js';
 import { decideAfterFailure } from '../jobs/retry-policy.js';
 import type { TransitionOutcome, TransitionRequest, TransitionWriter } from '../jobs/transition.types.js';
-import { checkFail, checkFinish, type FailSpec, type FinishSpec, missingOutput, type StartSpec, storedEnd, storedFailure, storedOutputs } from './report-input.js';
+import {
+  checkFail,
+  checkFinish,
+  type FailSpec,
+  type FinishSpec,
+  missingOutput,
+  type StartSpec,
+  storedEnd,
+  storedFailure,
+  storedOutputs,
+} from './report-input.js';
 import { planFail, planFinish, planStart, type ReportStep } from './report-plans.js';
-import { assertSpeaksFor, silenced, type WorkerErrorCode, type WorkerProblem } from './worker-errors.js';
+import {
+  checkedWords,
+  conflict,
+  type Known,
+  noJob,
+  type OpenWord,
+  type ReportRules,
+  stale,
+  type Word,
+} from './report-words.js';
+import { assertSpeaksFor, silenced, type WorkerProblem } from './worker-errors.js';
 import type { WorkerRegistry } from './worker-registry.js';
 
 /** What {@link ReportsService} is made of. */
@@ -32,28 +51,6 @@ export interface FailResult extends ReportResult {
   readonly retriedIds: readonly string[];
 }
 
-/** A word about one job. */
-interface Word {
-  readonly id: string;
-  readonly fence: number;
-}
-
-/** What is known of a job that a word is about; `full` has been read from the store. */
-interface Known {
-  readonly state: JobState;
-  readonly outputs: readonly string[] | undefined;
-  readonly full: ReportedJob | undefined;
-}
-
-/** One word on its way. */
-interface Open<TWord extends Word> {
-  readonly index: number;
-  readonly word: TWord;
-  known: Known;
-}
-
-/** Jobs in one call at most. */
-export const maxReported = 1000;
 /** Steps of one word at most, with those that meet a job that moved meanwhile. */
 const maxSteps = 6;
 
@@ -68,7 +65,11 @@ export class ReportsService {
   /** Payloads start. */
   async start(principal: Principal, workerId: string, words: readonly StartSpec[]): Promise<ReportResult> {
     const plan = (word: StartSpec, known: Known): ReportStep => planStart(word.phase, known.state);
-    const { accepted, problems } = await this.#report(principal, workerId, words, { plan, check: () => undefined, needs: 'state' });
+    const { accepted, problems } = await this.#report(principal, workerId, words, {
+      plan,
+      check: () => undefined,
+      needs: 'state',
+    });
     return { acceptedIds: accepted.map(({ word }) => word.id), userErrors: problems };
   }
 
@@ -80,7 +81,12 @@ export class ReportsService {
       refuse: (word, { outputs }, index) => missingOutput(word, outputs ?? [], index),
       plan: (word, known) =>
         planFinish(
-          { phase: word.phase ?? 'FINISHED', end: storedEnd(word), outputs: storedOutputs(word), hasDeclaredOutputs: (known.outputs ?? []).length > 0 },
+          {
+            phase: word.phase ?? 'FINISHED',
+            end: storedEnd(word),
+            outputs: storedOutputs(word),
+            hasDeclaredOutputs: (known.outputs ?? []).length > 0,
+          },
           known.state,
         ),
     });
@@ -95,30 +101,37 @@ export class ReportsService {
       check: (word, at, found) => checkFail(found, at, word),
       plan: (word, { state, full }) => {
         const end = storedFailure(word);
-        const decide = () => (full ? decideAfterFailure(full, end.error, clock.now()) : ({ to: 'FAILED' } as const));
+        const decide = () =>
+          full ? decideAfterFailure(full, end.error, clock.now()) : ({ to: 'FAILED' } as const);
         return planFail(end, decide, state);
       },
     });
     const retried = accepted.filter(({ known }) => known.state !== 'FAILED');
-    return { acceptedIds: accepted.map(({ word }) => word.id), retriedIds: retried.map(({ word }) => word.id), userErrors: problems };
+    return {
+      acceptedIds: accepted.map(({ word }) => word.id),
+      retriedIds: retried.map(({ word }) => word.id),
+      userErrors: problems,
+    };
   }
 
   async #report<TWord extends Word>(
     principal: Principal,
     workerId: string,
     words: readonly TWord[],
-    rules: Rules<TWord>,
-  ): Promise<{ accepted: readonly Open<TWord>[]; problems: readonly WorkerProblem[] }> {
+    rules: ReportRules<TWord>,
+  ): Promise<{ accepted: readonly OpenWord<TWord>[]; problems: readonly WorkerProblem[] }> {
     const worker = await this.#options.registry.find(workerId);
     if (worker) assertSpeaksFor(principal, worker.queue);
     const refusal = silenced(workerId, worker);
     if (refusal) return { accepted: [], problems: [refusal] };
-    const { fit, problems } = checked(words, rules);
+    const { fit, problems } = checkedWords(words, rules);
     const open = await this.#open(workerId, fit, rules, problems);
-    const accepted: Open<TWord>[] = [];
+    const accepted: OpenWord<TWord>[] = [];
     let left = open;
-    for (let step = 0; step < maxSteps && left.length > 0; step += 1) left = await this.#step(left, rules, principal.subject, accepted, problems);
-    for (const { index, word, known } of left) problems.push(conflict(index, word, known.state, 'a state that stays for a moment'));
+    for (let step = 0; step < maxSteps && left.length > 0; step += 1)
+      left = await this.#step(left, rules, principal.subject, accepted, problems);
+    for (const { index, word, known } of left)
+      problems.push(conflict(index, word, known.state, 'a state that stays for a moment'));
     return { accepted: accepted.sort((a, b) => a.index - b.index), problems };
   }
 
@@ -126,23 +139,27 @@ export class ReportsService {
   async #open<TWord extends Word>(
     workerId: string,
     words: readonly { readonly index: number; readonly word: TWord }[],
-    { needs, refuse }: Rules<TWord>,
+    { needs, refuse }: ReportRules<TWord>,
     problems: WorkerProblem[],
-  ): Promise<Open<TWord>[]> {
+  ): Promise<OpenWord<TWord>[]> {
     const known = new Map<string, Known>();
     for (const { word } of words) {
       const entry = this.#options.ledger.get(word.id);
       if (entry?.workerId !== workerId || entry.fence !== word.fence) continue;
-      if (needs === 'state' || (needs === 'outputs' && entry.outputs)) known.set(word.id, { state: entry.state, outputs: entry.outputs, full: undefined });
+      if (needs === 'state' || (needs === 'outputs' && entry.outputs))
+        known.set(word.id, { state: entry.state, outputs: entry.outputs, full: undefined });
     }
     const unknown = words.filter(({ word }) => !known.has(word.id));
-    const found = unknown.length === 0 ? [] : await this.#options.jobs.reported(unknown.map(({ word }) => word.id));
+    const found =
+      unknown.length === 0 ? [] : await this.#options.jobs.reported(unknown.map(({ word }) => word.id));
     const byId = new Map(found.map((job) => [job._id, job]));
     return words.flatMap(({ index, word }) => {
       const job = byId.get(word.id);
-      const facts = known.get(word.id) ?? (job && { state: job.state, outputs: job.payload.outputs, full: job });
+      const facts =
+        known.get(word.id) ?? (job && { state: job.state, outputs: job.payload.outputs, full: job });
       if (!facts) problems.push(noJob(index, word));
-      else if (job && (job.fence !== word.fence || job.workerId !== workerId)) problems.push(stale(index, word));
+      else if (job && (job.fence !== word.fence || job.workerId !== workerId))
+        problems.push(stale(index, word));
       else {
         const problem = refuse?.(word, facts, index);
         if (!problem) return [{ index, word, known: facts }];
@@ -154,21 +171,31 @@ export class ReportsService {
 
   /** Takes the next step of each word. @returns those that need another */
   async #step<TWord extends Word>(
-    open: readonly Open<TWord>[],
-    { plan }: Rules<TWord>,
+    open: readonly OpenWord<TWord>[],
+    { plan }: ReportRules<TWord>,
     actor: string,
-    accepted: Open<TWord>[],
+    accepted: OpenWord<TWord>[],
     problems: WorkerProblem[],
-  ): Promise<Open<TWord>[]> {
-    const writing: { readonly one: Open<TWord>; readonly request: TransitionRequest; readonly isLast: boolean }[] = [];
+  ): Promise<OpenWord<TWord>[]> {
+    const writing: {
+      readonly one: OpenWord<TWord>;
+      readonly request: TransitionRequest;
+      readonly isLast: boolean;
+    }[] = [];
     for (const one of open) {
       const step = plan(one.word, one.known);
       if (step.kind === 'done') accepted.push(one);
-      else if (step.kind === 'conflict') problems.push(conflict(one.index, one.word, one.known.state, step.expected));
-      else writing.push({ one, isLast: step.isLast, request: requestOf(one.word, one.known.state, step, actor) });
+      else if (step.kind === 'conflict')
+        problems.push(conflict(one.index, one.word, one.known.state, step.expected));
+      else
+        writing.push({
+          one,
+          isLast: step.isLast,
+          request: requestOf(one.word, one.known.state, step, actor),
+        });
     }
     const outcomes = await this.#options.writer.apply(writing.map(({ request }) => request));
-    const again: Open<TWord>[] = [];
+    const again: OpenWord<TWord>[] = [];
     writing.forEach(({ one, request, isLast }, position) => {
       const outcome = outcomes[position];
       if (outcome?.applied) {
@@ -184,7 +211,10 @@ export class ReportsService {
   }
 
   /** The job was not in the state that was thought. @returns the problem, or undefined if the word may still be right */
-  #met<TWord extends Word>(one: Open<TWord>, outcome: TransitionOutcome & { readonly applied: false }): WorkerProblem | undefined {
+  #met<TWord extends Word>(
+    one: OpenWord<TWord>,
+    outcome: TransitionOutcome & { readonly applied: false },
+  ): WorkerProblem | undefined {
     const { current } = outcome;
     if (!current) return noJob(one.index, one.word);
     if (current.fence !== one.word.fence) return stale(one.index, one.word);
@@ -193,49 +223,19 @@ export class ReportsService {
   }
 }
 
-interface Rules<TWord extends Word> {
-  /** What must be known of a job before its word is planned. */
-  readonly needs: 'state' | 'outputs' | 'all';
-  readonly check: (word: TWord, at: readonly (string | number)[], problems: Problems<WorkerErrorCode>) => void;
-  readonly refuse?: (word: TWord, known: Known, index: number) => WorkerProblem | undefined;
-  readonly plan: (word: TWord, known: Known) => ReportStep;
-}
-
-/** Words that are well formed, each job once. */
-function checked<TWord extends Word>(words: readonly TWord[], { check }: Rules<TWord>) {
-  const fit: { index: number; word: TWord }[] = [];
-  const all: WorkerProblem[] = [];
-  if (words.length > maxReported) {
-    const problems = new Problems<WorkerErrorCode>();
-    problems.invalid(['jobs'], `${words.length} entries`, `at most ${maxReported} entries`);
-    return { fit, problems: problems.found };
-  }
-  const seen = new Set<string>();
-  words.forEach((word, index) => {
-    const problems = new Problems<WorkerErrorCode>();
-    if (seen.has(word.id)) problems.invalid(['jobs', index, 'id'], word.id, 'each job once in a call');
-    seen.add(word.id);
-    check(word, ['jobs', index], problems);
-    if (problems.none) fit.push({ index, word });
-    else all.push(...problems.found);
-  });
-  return { fit, problems: all };
-}
-
-function requestOf(word: Word, from: JobState, step: ReportStep & { readonly kind: 'step' }, actor: string): TransitionRequest {
-  return { jobId: word.id, from, to: step.to, by: 'worker', actor, fence: word.fence, ...(step.change ? { change: step.change } : {}) };
-}
-
-function noJob(index: number, { id }: Word): WorkerProblem {
-  return { code: 'JOB_NOT_FOUND', path: ['jobs', String(index), 'id'], message: `jobs.${index}.id: there is no job ${JSON.stringify(id)}` };
-}
-
-function stale(index: number, { id, fence }: Word): WorkerProblem {
-  const message = `jobs.${index}.fence: ${fence} no longer counts for job ${id}: it was taken from this worker; end the payload and report nothing`;
-  return { code: 'FENCE_STALE', path: ['jobs', String(index), 'fence'], message };
-}
-
-function conflict(index: number, { id }: Word, state: JobState, expected: string): WorkerProblem {
-  const message = `jobs.${index}.id: job ${id} is ${state}; expected ${expected}`;
-  return { code: 'JOB_STATE_CONFLICT', path: ['jobs', String(index), 'id'], message };
+function requestOf(
+  word: Word,
+  from: JobState,
+  step: ReportStep & { readonly kind: 'step' },
+  actor: string,
+): TransitionRequest {
+  return {
+    jobId: word.id,
+    from,
+    to: step.to,
+    by: 'worker',
+    actor,
+    fence: word.fence,
+    ...(step.change ? { change: step.change } : {}),
+  };
 }

@@ -12,7 +12,14 @@ import type { WorkerDocument } from './worker.types.js';
 
 type Mutations = Pick<
   NonNullable<Resolvers['Mutation']>,
-  'registerWorker' | 'heartbeat' | 'acquireJobs' | 'startJobs' | 'finishJobs' | 'failJobs' | 'drainWorker' | 'appendJobLog'
+  | 'registerWorker'
+  | 'heartbeat'
+  | 'acquireJobs'
+  | 'startJobs'
+  | 'finishJobs'
+  | 'failJobs'
+  | 'drainWorker'
+  | 'appendJobLog'
 >;
 
 /** Jobs shown of a worker at most. */
@@ -25,9 +32,12 @@ const mutations: Mutations = {
     const isForwarded = info.operation.name?.value === forwardedOperation;
     return core.fleet.acquire.acquire(input, { principal, requestId, signal, isForwarded });
   },
-  startJobs: (_parent, { input }, { core, principal }) => core.fleet.reports.start(principal, input.workerId, input.jobs),
-  finishJobs: (_parent, { input }, { core, principal }) => core.fleet.reports.finish(principal, input.workerId, input.jobs),
-  failJobs: (_parent, { input }, { core, principal }) => core.fleet.reports.fail(principal, input.workerId, input.jobs),
+  startJobs: (_parent, { input }, { core, principal }) =>
+    core.fleet.reports.start(principal, input.workerId, input.jobs),
+  finishJobs: (_parent, { input }, { core, principal }) =>
+    core.fleet.reports.finish(principal, input.workerId, input.jobs),
+  failJobs: (_parent, { input }, { core, principal }) =>
+    core.fleet.reports.fail(principal, input.workerId, input.jobs),
   drainWorker: (_parent, { input }, { core, principal }) => core.fleet.workers.drain(principal, input),
   appendJobLog: async (_parent, { input }, { core, principal }) => {
     const held = await core.fleet.holder.attemptOf(principal, input);
@@ -71,23 +81,30 @@ const worker: NonNullable<Resolvers['Worker']> = {
     };
   },
   registeredAt: ({ createdAt }) => createdAt,
-  lastSeenAt: async (parent, _args, context) => parent.lastSeenAt ?? (await leaseOf(parent, context))?.updatedAt ?? parent.updatedAt,
-  leaseExpiresAt: async (parent, _args, context) => parent.leaseExpiresAt ?? (await leaseOf(parent, context))?.expiresAt ?? parent.updatedAt,
+  lastSeenAt: async (parent, _args, context) =>
+    parent.lastSeenAt ?? (await leaseOf(parent, context))?.updatedAt ?? parent.updatedAt,
+  leaseExpiresAt: async (parent, _args, context) =>
+    parent.leaseExpiresAt ?? (await leaseOf(parent, context))?.expiresAt ?? parent.updatedAt,
 };
 
 /** Resolvers of this folder's SDL, of `Queue.workers` and of `workerCommands`. */
-export const workerResolvers: Pick<Resolvers, 'Query' | 'Mutation' | 'Subscription' | 'Worker' | 'Device' | 'JobAssignment' | 'Queue'> = {
+export const workerResolvers: Pick<
+  Resolvers,
+  'Query' | 'Mutation' | 'Subscription' | 'Worker' | 'Device' | 'JobAssignment' | 'Queue'
+> = {
   Query: {
     worker: async (_parent, { id }, { core, loaders, principal }) => {
       const found = await loaders.load(workerLoader, id);
       return found && (await core.fleet.workers.isVisible(found, principal)) ? found : null;
     },
-    workers: (_parent, { filter, first, after }, { core, principal }) => core.fleet.workers.page(principal, filter ?? {}, first ?? 20, after),
+    workers: (_parent, { filter, first, after }, { core, principal }) =>
+      core.fleet.workers.page(principal, filter ?? {}, first ?? 20, after),
   },
   Mutation: mutations,
   Subscription: {
     workerCommands: {
-      subscribe: (_parent, { workerId }, { core, principal }) => core.fleet.workers.commands(principal, workerId),
+      subscribe: (_parent, { workerId }, { core, principal }) =>
+        core.fleet.workers.commands(principal, workerId),
       resolve: (message: unknown) => message,
     } as NonNullable<Resolvers['Subscription']>['workerCommands'],
   },
@@ -101,7 +118,10 @@ export const workerResolvers: Pick<Resolvers, 'Query' | 'Mutation' | 'Subscripti
   JobAssignment: {
     job: async ({ jobId }, _args, context, info) => {
       const job = await loadJob(jobId, context, info);
-      if (!job) throw new DomainError('JOB_NOT_FOUND', `job ${jobId} does not exist, or you may not see it`, { value: jobId });
+      if (!job)
+        throw new DomainError('JOB_NOT_FOUND', `job ${jobId} does not exist, or you may not see it`, {
+          value: jobId,
+        });
       // Who asks for the payload spares the report of its end a read.
       const { payload } = job as Partial<typeof job>;
       if (payload) context.core.fleet.view.ledger.noteOutputs(jobId, payload.outputs);
@@ -109,7 +129,8 @@ export const workerResolvers: Pick<Resolvers, 'Query' | 'Mutation' | 'Subscripti
     },
   },
   Queue: {
-    workers: ({ name }, { first, after }, { core, principal }) => core.fleet.workers.page(principal, { queue: name }, first ?? 20, after),
+    workers: ({ name }, { first, after }, { core, principal }) =>
+      core.fleet.workers.page(principal, { queue: name }, first ?? 20, after),
   },
 };
 

@@ -30,7 +30,11 @@ export function silenced(workerId: string, worker: WorkerDocument | undefined): 
   }
   if (!worker || worker.state === 'ENDED') {
     const why = worker ? 'has ended' : 'does not exist';
-    return { code: 'WORKER_NOT_FOUND', path: ['workerId'], message: `workerId: ${JSON.stringify(workerId)} ${why}; register a worker first` };
+    return {
+      code: 'WORKER_NOT_FOUND',
+      path: ['workerId'],
+      message: `workerId: ${JSON.stringify(workerId)} ${why}; register a worker first`,
+    };
   }
   return undefined;
 }
@@ -41,5 +45,9 @@ export function silenced(workerId: string, worker: WorkerDocument | undefined): 
  */
 export function assertSpeaksFor(principal: Principal, queue: string): void {
   if (principal.kind !== 'PILOT' || principal.queue === queue) return;
-  throw new DomainError('FORBIDDEN', `PILOT "${principal.subject}" may not speak for workers of queue "${queue}"`, { field: 'queue', value: queue });
+  throw new DomainError(
+    'FORBIDDEN',
+    `PILOT "${principal.subject}" may not speak for workers of queue "${queue}"`,
+    { field: 'queue', value: queue },
+  );
 }

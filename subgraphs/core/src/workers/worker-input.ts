@@ -1,5 +1,5 @@
 /** Checks what workers say of themselves, and brings it into its stored form. */
-import { Problems } from '../directory/problems.js';
+import type { Problems } from '../directory/problems.js';
 import { workerLimits } from './worker.document.js';
 import type { DeviceHealth, StoredDevice, StoredHardware, StoredLabel } from './worker.types.js';
 import type { WorkerErrorCode } from './worker-errors.js';
@@ -59,7 +59,8 @@ export function checkRegistration(problems: Problems<WorkerErrorCode>, spec: Reg
   checkHardware(problems, ['hardware'], spec.hardware);
   problems.labels(['labels'], spec.labels ?? [], workerLimits.labels);
   checkDevices(problems, ['devices'], spec.devices ?? []);
-  if (spec.endsAt && spec.endsAt <= now) problems.invalid(['endsAt'], spec.endsAt.toISOString(), 'a time to come');
+  if (spec.endsAt && spec.endsAt <= now)
+    problems.invalid(['endsAt'], spec.endsAt.toISOString(), 'a time to come');
 }
 
 /** Notes all faults of a host's facts. */
@@ -67,7 +68,12 @@ export function checkHardware(problems: Problems<WorkerErrorCode>, path: Path, s
   problems.whole([...path, 'cores'], spec.cores, 1, 4096);
   problems.whole([...path, 'memoryMiB'], spec.memoryMiB, 1, 16_777_216);
   problems.whole([...path, 'diskMiB'], spec.diskMiB, 0, 1_073_741_824);
-  problems.form([...path, 'architecture'], spec.architecture, /^[A-Za-z0-9_-]{1,32}$/, 'a word such as x86_64 or aarch64');
+  problems.form(
+    [...path, 'architecture'],
+    spec.architecture,
+    /^[A-Za-z0-9_-]{1,32}$/,
+    'a word such as x86_64 or aarch64',
+  );
   if (spec.architectureLevel) problems.text([...path, 'architectureLevel'], spec.architectureLevel, 1, 32);
   if (spec.cpuVendor) problems.text([...path, 'cpuVendor'], spec.cpuVendor, 1, 128);
   if (spec.cpuModel) problems.text([...path, 'cpuModel'], spec.cpuModel, 1, 255);
@@ -77,8 +83,16 @@ export function checkHardware(problems: Problems<WorkerErrorCode>, path: Path, s
 }
 
 /** Notes all faults of a list of devices. */
-export function checkDevices(problems: Problems<WorkerErrorCode>, path: Path, devices: readonly DeviceSpec[]): void {
-  problems.distinct(path, devices.map(({ id }) => id), workerLimits.devices);
+export function checkDevices(
+  problems: Problems<WorkerErrorCode>,
+  path: Path,
+  devices: readonly DeviceSpec[],
+): void {
+  problems.distinct(
+    path,
+    devices.map(({ id }) => id),
+    workerLimits.devices,
+  );
   const ids = new Set(devices.map(({ id }) => id));
   devices.forEach((device, index) => {
     const at = (field: string): Path => [...path, index, field];
@@ -86,8 +100,10 @@ export function checkDevices(problems: Problems<WorkerErrorCode>, path: Path, de
     if (!vendors.includes(device.vendor)) problems.invalid(at('vendor'), device.vendor, vendors.join(', '));
     problems.text(at('model'), device.model, 1, 128);
     problems.whole(at('memoryMiB'), device.memoryMiB, 1, 16_777_216);
-    if (device.computeCapability) problems.form(at('computeCapability'), device.computeCapability, version, 'a version such as 9.0');
-    if (device.cudaVersion) problems.form(at('cudaVersion'), device.cudaVersion, version, 'a version such as 12.4');
+    if (device.computeCapability)
+      problems.form(at('computeCapability'), device.computeCapability, version, 'a version such as 9.0');
+    if (device.cudaVersion)
+      problems.form(at('cudaVersion'), device.cudaVersion, version, 'a version such as 12.4');
     if (device.driverVersion) problems.text(at('driverVersion'), device.driverVersion, 1, 64);
     if (device.migProfile) problems.text(at('migProfile'), device.migProfile, 1, 64);
     if (device.parentId && !ids.has(device.parentId)) problems.text(at('parentId'), device.parentId, 1, 128);
@@ -110,18 +126,33 @@ export function storedHardware(spec: HardwareSpec): StoredHardware {
 
 /** The stored form, by id; what is not known is left out. */
 export function storedDevices(devices: readonly DeviceSpec[]): readonly StoredDevice[] {
-  const stored = devices.map(({ id, vendor, model, memoryMiB, computeCapability, driverVersion, cudaVersion, migProfile, parentId, health }) => ({
-    id,
-    vendor,
-    model,
-    ...known({ memoryMiB, computeCapability, driverVersion, cudaVersion, migProfile, parentId }),
-    health: health ?? ('UNKNOWN' as const),
-  }));
+  const stored = devices.map(
+    ({
+      id,
+      vendor,
+      model,
+      memoryMiB,
+      computeCapability,
+      driverVersion,
+      cudaVersion,
+      migProfile,
+      parentId,
+      health,
+    }) => ({
+      id,
+      vendor,
+      model,
+      ...known({ memoryMiB, computeCapability, driverVersion, cudaVersion, migProfile, parentId }),
+      health: health ?? ('UNKNOWN' as const),
+    }),
+  );
   return stored.sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
 type Known<T> = { [K in keyof T]?: NonNullable<T[K]> };
 
 function known<T extends object>(facts: T): Known<T> {
-  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined && value !== null)) as Known<T>;
+  return Object.fromEntries(
+    Object.entries(facts).filter(([, value]) => value !== undefined && value !== null),
+  ) as Known<T>;
 }

@@ -92,7 +92,15 @@ export class WorkerRegistry implements WorkerFeed {
 function factsOf(worker: WorkerDocument): WorkerFacts {
   const { _id, queueId, host, name, version, state, stateReason, hardware, labels, devices, endsAt } = worker;
   return {
-    id: _id, queueId, host, name, version, state, hardware, labels, devices,
+    id: _id,
+    queueId,
+    host,
+    name,
+    version,
+    state,
+    hardware,
+    labels,
+    devices,
     ...(stateReason === undefined ? {} : { stateReason }),
     ...(endsAt ? { endsAt } : {}),
   };

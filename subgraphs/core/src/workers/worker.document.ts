@@ -19,8 +19,20 @@ export const workersCollection = defineCollection<WorkerDocument>({
   schemaVersion: workerSchemaVersion,
   validator: {
     required: [
-      'revision', 'createdAt', 'updatedAt', 'queueId', 'queue', 'name', 'host', 'version', 'state', 'hardware', 'labels', 'devices',
-      'registrationKey', 'registrationDigest',
+      'revision',
+      'createdAt',
+      'updatedAt',
+      'queueId',
+      'queue',
+      'name',
+      'host',
+      'version',
+      'state',
+      'hardware',
+      'labels',
+      'devices',
+      'registrationKey',
+      'registrationDigest',
     ],
     properties: {
       revision,
@@ -51,9 +63,18 @@ export const workersCollection = defineCollection<WorkerDocument>({
       options: { unique: true, partialFilterExpression: { liveName: { $exists: true } } },
       why: 'one live worker of a name in a queue',
     },
-    { name: 'registrationKey_uq', keys: { registrationKey: 1 }, options: { unique: true }, why: 'a registration that is repeated' },
+    {
+      name: 'registrationKey_uq',
+      keys: { registrationKey: 1 },
+      options: { unique: true },
+      why: 'a registration that is repeated',
+    },
     { name: 'state_idx', keys: { state: 1, _id: -1 }, why: 'workers in states, newest first; all live ones' },
-    { name: 'queueId_state_idx', keys: { queueId: 1, state: 1, _id: -1 }, why: 'workers of a queue in states, newest first' },
+    {
+      name: 'queueId_state_idx',
+      keys: { queueId: 1, state: 1, _id: -1 },
+      why: 'workers of a queue in states, newest first',
+    },
     { name: 'updatedAt_idx', keys: { updatedAt: 1 }, why: 'workers that changed since a moment' },
   ],
 });

@@ -2,7 +2,13 @@
 import { type KeysetPage, keysetPage } from '@rhizome/mongo';
 import type { Collection, Document, Filter } from 'mongodb';
 import type { StoreTime } from '../broker/store-time.js';
-import { liveWorkerStates, type StoredDevice, type StoredHardware, type WorkerDocument, type WorkerState } from './worker.types.js';
+import {
+  liveWorkerStates,
+  type StoredDevice,
+  type StoredHardware,
+  type WorkerDocument,
+  type WorkerState,
+} from './worker.types.js';
 
 /** A worker before it is written: times are the store's. */
 export type NewWorker = Omit<WorkerDocument, 'createdAt' | 'updatedAt' | 'revision' | 'liveName' | 'state'>;
@@ -32,7 +38,13 @@ export class WorkersRepository {
     try {
       const stored = await this.workers.findOneAndUpdate(
         { _id: worker._id },
-        [{ $replaceWith: { $mergeObjects: [{ $literal: fresh }, { createdAt: this.now(), updatedAt: this.now() }] } }],
+        [
+          {
+            $replaceWith: {
+              $mergeObjects: [{ $literal: fresh }, { createdAt: this.now(), updatedAt: this.now() }],
+            },
+          },
+        ],
         { upsert: true, returnDocument: 'after', writeConcern: majority },
       );
       if (!stored) throw new Error(`worker ${worker._id} was not stored`);
@@ -66,22 +78,40 @@ export class WorkersRepository {
 
   /** Workers that came or changed since a moment of the store's clock. */
   findChangedSince(since: Date): Promise<WorkerDocument[]> {
-    return this.workers.find({ updatedAt: { $gte: since } }, { hint: 'updatedAt_idx' }).sort({ updatedAt: 1 }).toArray();
+    return this.workers
+      .find({ updatedAt: { $gte: since } }, { hint: 'updatedAt_idx' })
+      .sort({ updatedAt: 1 })
+      .toArray();
   }
 
   /** A page of workers, newest first. */
-  page({ ids, queueIds, states }: WorkersFilter, first: number, after: string | null | undefined): Promise<KeysetPage<WorkerDocument>> {
+  page(
+    { ids, queueIds, states }: WorkersFilter,
+    first: number,
+    after: string | null | undefined,
+  ): Promise<KeysetPage<WorkerDocument>> {
     const filter: Filter<WorkerDocument> = {
       state: { $in: [...states] },
       ...(ids ? { _id: { $in: [...ids] } } : {}),
       ...(queueIds ? { queueId: { $in: [...queueIds] } } : {}),
     };
-    return keysetPage({ collection: this.workers, filter, order: [{ field: '_id', direction: -1 }], first, after });
+    return keysetPage({
+      collection: this.workers,
+      filter,
+      order: [{ field: '_id', direction: -1 }],
+      first,
+      after,
+    });
   }
 
   /** Replaces facts of a live worker. @returns the worker, or null if it lives no more */
-  setFacts(id: string, facts: { readonly hardware?: StoredHardware; readonly devices?: readonly StoredDevice[] }): Promise<WorkerDocument | null> {
-    const literal = Object.fromEntries(Object.entries(facts).map(([name, value]) => [name, { $literal: value }]));
+  setFacts(
+    id: string,
+    facts: { readonly hardware?: StoredHardware; readonly devices?: readonly StoredDevice[] },
+  ): Promise<WorkerDocument | null> {
+    const literal = Object.fromEntries(
+      Object.entries(facts).map(([name, value]) => [name, { $literal: value }]),
+    );
     return this.#change({ _id: id, state: { $in: [...liveWorkerStates] } }, literal);
   }
 
@@ -99,7 +129,12 @@ export class WorkersRepository {
   ): Promise<WorkerDocument | null> {
     return this.#change(
       { _id: id, state: { $in: [...liveWorkerStates] } },
-      { state, liveName: '$$REMOVE', ...reasonOf(reason), ...(lease ? { lastSeenAt: lease.updatedAt, leaseExpiresAt: lease.expiresAt } : {}) },
+      {
+        state,
+        liveName: '$$REMOVE',
+        ...reasonOf(reason),
+        ...(lease ? { lastSeenAt: lease.updatedAt, leaseExpiresAt: lease.expiresAt } : {}),
+      },
     );
   }
 

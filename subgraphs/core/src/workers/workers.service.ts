@@ -1,20 +1,28 @@
 /** Rules of workers: how they come up, what they report of themselves, how they end. */
 import { can, experimentsFor, type Principal } from '@rhizome/authz';
 import { badInput, DomainError } from '@rhizome/errors';
-import type { Logger } from '@rhizome/log';
-import type { Clock, Ids, KeysetPage } from '@rhizome/mongo';
+import type { Clock, KeysetPage } from '@rhizome/mongo';
 import type { QueueFacts } from '../broker/broker.types.js';
 import { canonicalJson } from '../broker/requirement-class.js';
-import { digestOf } from '../directory/idempotency.js';
 import { Problems } from '../directory/problems.js';
 import type { CommandHub, CommandsMessage } from './command-hub.js';
 import { type CommandRules, drainOf, type WorkerCommand } from './command-rules.js';
 import type { Heartbeats } from './heartbeats.js';
 import type { LeasesRepository } from './leases.repository.js';
-import { checkDevices, checkHardware, checkRegistration, type DeviceSpec, type HardwareSpec, type RegisterSpec, storedDevices, storedHardware } from './worker-input.js';
+import type { Registration } from './registration.js';
+import {
+  checkDevices,
+  checkHardware,
+  checkRegistration,
+  type DeviceSpec,
+  type HardwareSpec,
+  type RegisterSpec,
+  storedDevices,
+  storedHardware,
+} from './worker-input.js';
 import { assertSpeaksFor, silenced, type WorkerErrorCode, type WorkerProblem } from './worker-errors.js';
 import type { WorkerRegistry } from './worker-registry.js';
-import { workerLimits, workerSchemaVersion } from './worker.document.js';
+import { workerLimits } from './worker.document.js';
 import type { HeldJob, LeaseDocument, WorkerDocument, WorkerState } from './worker.types.js';
 import type { WorkersRepository } from './workers.repository.js';
 
@@ -30,6 +38,7 @@ export interface QueueLookup {
 export interface WorkersOptions {
   readonly workers: WorkersRepository;
   readonly leases: LeasesRepository;
+  readonly registration: Registration;
   readonly heartbeats: Heartbeats;
   readonly registry: WorkerRegistry;
   readonly queues: QueueLookup;
@@ -38,8 +47,6 @@ export interface WorkersOptions {
   /** Which devices of a worker are given to which jobs. */
   readonly devices: (workerId: string) => Promise<ReadonlyMap<string, string>>;
   readonly clock: Clock;
-  readonly ids: Ids;
-  readonly log: Logger;
 }
 
 /** The worker, or why it was refused. */
@@ -74,8 +81,6 @@ export interface WorkersQuery {
 
 /** Ids in one filter at most. */
 const maxIds = 1000;
-/** Tries of a registration while others take the same name. */
-const maxTries = 5;
 
 /** See the head of this file. */
 export class WorkersService {
@@ -101,13 +106,25 @@ export class WorkersService {
    * A page of the workers whose queues the principal may see, newest first; of a queue that does not exist it is empty.
    * @throws DomainError BAD_USER_INPUT, CURSOR_INVALID
    */
-  async page(principal: Principal, query: WorkersQuery, first: number, after: string | null | undefined): Promise<KeysetPage<WorkerDocument>> {
-    if ((query.ids?.length ?? 0) > maxIds) throw badInput('filter.ids', `${query.ids?.length} ids`, `at most ${maxIds} ids`);
+  async page(
+    principal: Principal,
+    query: WorkersQuery,
+    first: number,
+    after: string | null | undefined,
+  ): Promise<KeysetPage<WorkerDocument>> {
+    if ((query.ids?.length ?? 0) > maxIds)
+      throw badInput('filter.ids', `${query.ids?.length} ids`, `at most ${maxIds} ids`);
     const queues = (await this.#options.queues.all()).filter((queue) => maySee(principal, queue));
-    const queueIds = queues.filter(({ name }) => query.queue == null || name === query.queue).map(({ id }) => id);
+    const queueIds = queues
+      .filter(({ name }) => query.queue == null || name === query.queue)
+      .map(({ id }) => id);
     const isAll = query.queue == null && experimentsFor(principal, 'worker:read') === '*';
     const states = query.states ?? ['READY', 'DRAINING'];
-    return this.#options.workers.page({ ids: query.ids ?? undefined, queueIds: isAll ? undefined : queueIds, states }, first, after);
+    return this.#options.workers.page(
+      { ids: query.ids ?? undefined, queueIds: isAll ? undefined : queueIds, states },
+      first,
+      after,
+    );
   }
 
   /** Whether the principal may see the worker: one of a queue that it may see. */
@@ -130,7 +147,11 @@ export class WorkersService {
     const worker = await registry.find(workerId);
     if (worker) assertSpeaksFor(principal, worker.queue);
     const refusal = silenced(workerId, worker);
-    if (!worker || refusal) throw new DomainError(refusal?.code === 'WORKER_LOST' ? 'WORKER_LOST' : 'WORKER_NOT_FOUND', refusal?.message ?? workerId);
+    if (!worker || refusal)
+      throw new DomainError(
+        refusal?.code === 'WORKER_LOST' ? 'WORKER_LOST' : 'WORKER_NOT_FOUND',
+        refusal?.message ?? workerId,
+      );
     return hub.listen(workerId, drainOf(worker, await queues.byName(worker.queue)));
   }
 
@@ -140,11 +161,18 @@ export class WorkersService {
     const problems = new Problems<WorkerErrorCode>();
     checkRegistration(problems, spec, this.#options.clock.now());
     const queue = await this.#options.queues.byName(spec.queue);
-    if (!queue) problems.add('QUEUE_NOT_FOUND', ['queue'], `queue: there is no queue ${JSON.stringify(spec.queue)}; create it first`);
-    if (!queue || !problems.none) return { worker: null, heartbeatSeconds: null, leaseSeconds: null, userErrors: problems.found };
+    if (!queue)
+      problems.add(
+        'QUEUE_NOT_FOUND',
+        ['queue'],
+        `queue: there is no queue ${JSON.stringify(spec.queue)}; create it first`,
+      );
+    if (!queue || !problems.none)
+      return { worker: null, heartbeatSeconds: null, leaseSeconds: null, userErrors: problems.found };
     const { heartbeatSeconds, leaseSeconds } = queue.limits;
-    const outcome = await this.#register(principal, spec, queue);
-    if ('code' in outcome) return { worker: null, heartbeatSeconds: null, leaseSeconds: null, userErrors: [outcome] };
+    const outcome = await this.#options.registration.run(principal, spec, queue);
+    if ('code' in outcome)
+      return { worker: null, heartbeatSeconds: null, leaseSeconds: null, userErrors: [outcome] };
     this.#options.registry.take(outcome);
     return { worker: outcome, heartbeatSeconds, leaseSeconds, userErrors: [] };
   }
@@ -160,16 +188,28 @@ export class WorkersService {
     if (!problems.none) return refused(problems.found);
     const queue = await queues.byName(worker.queue);
     const jobs = (spec.jobs ?? []).map(({ id, fence }) => ({ id, fence }));
-    const lease = await heartbeats.renew({ workerId: worker._id, leaseSeconds: queue?.limits.leaseSeconds ?? 30, jobs });
+    const lease = await heartbeats.renew({
+      workerId: worker._id,
+      leaseSeconds: queue?.limits.leaseSeconds ?? 30,
+      jobs,
+    });
     if (!lease || lease.lostAt) return refused([await this.#lostNow(worker._id, lease)]);
     const changed = await this.#setFacts(worker, spec);
-    return { leaseExpiresAt: lease.expiresAt, commands: await commands.forHeartbeat(changed, queue, jobs), userErrors: [] };
+    return {
+      leaseExpiresAt: lease.expiresAt,
+      commands: await commands.forHeartbeat(changed, queue, jobs),
+      userErrors: [],
+    };
   }
 
   /** Lets a worker take no more, or, when it says that it has ended, ends it: jobs that it still has go back. */
   async drain(
     principal: Principal,
-    spec: { readonly workerId: string; readonly reason?: string | null | undefined; readonly ended?: boolean | null | undefined },
+    spec: {
+      readonly workerId: string;
+      readonly reason?: string | null | undefined;
+      readonly ended?: boolean | null | undefined;
+    },
   ): Promise<{ readonly worker: WorkerDocument | null; readonly userErrors: readonly WorkerProblem[] }> {
     const { registry, workers, leases } = this.#options;
     const worker = await registry.find(spec.workerId);
@@ -188,59 +228,20 @@ export class WorkersService {
       await leases.lose(worker._id, 'it ended and still had the job');
       return this.#told(worker._id, ended);
     }
-    return this.#told(worker._id, worker.state === 'DRAINING' ? worker : await workers.drain(worker._id, reason));
+    return this.#told(
+      worker._id,
+      worker.state === 'DRAINING' ? worker : await workers.drain(worker._id, reason),
+    );
   }
 
-  async #told(id: string, changed: WorkerDocument | null): Promise<{ worker: WorkerDocument | null; userErrors: readonly WorkerProblem[] }> {
+  async #told(
+    id: string,
+    changed: WorkerDocument | null,
+  ): Promise<{ worker: WorkerDocument | null; userErrors: readonly WorkerProblem[] }> {
     const [worker] = changed ? [changed] : await this.#options.workers.findMany([id]);
     if (worker) this.#options.registry.take(worker);
     const refusal = changed || worker?.state === 'DRAINING' ? undefined : silenced(id, worker);
     return refusal ? { worker: null, userErrors: [refusal] } : { worker: worker ?? null, userErrors: [] };
-  }
-
-  async #register(principal: Principal, spec: RegisterSpec, queue: QueueFacts): Promise<WorkerDocument | WorkerProblem> {
-    const { workers, leases, ids } = this.#options;
-    const registrationKey = `${queue.id}/${principal.subject}/${spec.idempotencyKey}`;
-    const registrationDigest = digestOf(spec);
-    for (let attempt = 0; attempt < maxTries; attempt += 1) {
-      const known = await workers.findByKey(registrationKey);
-      if (known) return known.registrationDigest === registrationDigest ? known : keyReused(spec.idempotencyKey);
-      const id = ids.next('worker');
-      // The lease first: a worker without one would look lost.
-      await leases.open(id, queue.id, queue.limits.leaseSeconds);
-      const outcome = await workers.insert({
-        _id: id,
-        schemaVersion: workerSchemaVersion,
-        queueId: queue.id,
-        queue: queue.name,
-        name: spec.name,
-        host: spec.host,
-        version: spec.version,
-        hardware: storedHardware(spec.hardware),
-        labels: (spec.labels ?? []).map(({ key, value }) => ({ key, value })),
-        devices: storedDevices(spec.devices ?? []),
-        ...(spec.endsAt ? { endsAt: spec.endsAt } : {}),
-        registrationKey,
-        registrationDigest,
-      });
-      if ('worker' in outcome) return outcome.worker;
-      await leases.discard(id);
-      if (outcome.taken === 'name') await this.#takeOver(queue, spec.name);
-    }
-    throw new Error(`worker ${spec.name} of queue ${queue.name} could not be registered: others kept taking its name`);
-  }
-
-  async #takeOver(queue: QueueFacts, name: string): Promise<void> {
-    const { workers, leases, registry, log } = this.#options;
-    const older = await workers.findLive(queue.id, name);
-    if (!older) return;
-    const reason = 'another agent of its name took over';
-    const [lease] = await leases.findMany([older._id]);
-    await leases.lose(older._id, reason);
-    const lost = await workers.end(older._id, 'LOST', reason, lease);
-    if (!lost) return;
-    registry.take(lost);
-    log.info({ workerId: older._id, queue: queue.name, name }, 'a worker was taken over');
   }
 
   async #lostNow(id: string, lease: LeaseDocument | undefined): Promise<WorkerProblem> {
@@ -249,7 +250,11 @@ export class WorkersService {
     const known = silenced(id, worker);
     if (known) return known;
     const reason = lease?.lostReason ?? 'its lease ended';
-    return { code: 'WORKER_LOST', path: ['workerId'], message: `workerId: ${id} was lost: ${reason}; drop its jobs and register anew` };
+    return {
+      code: 'WORKER_LOST',
+      path: ['workerId'],
+      message: `workerId: ${id} was lost: ${reason}; drop its jobs and register anew`,
+    };
   }
 
   async #setFacts(worker: WorkerDocument, { hardware, devices }: HeartbeatSpec): Promise<WorkerDocument> {
@@ -277,15 +282,14 @@ function checkHeartbeat({ jobs, hardware, devices }: HeartbeatSpec): Problems<Wo
   const problems = new Problems<WorkerErrorCode>();
   if (hardware) checkHardware(problems, ['hardware'], hardware);
   if (devices) checkDevices(problems, ['devices'], devices);
-  problems.distinct(['jobs'], (jobs ?? []).map(({ id }) => id), workerLimits.heldJobs);
+  problems.distinct(
+    ['jobs'],
+    (jobs ?? []).map(({ id }) => id),
+    workerLimits.heldJobs,
+  );
   return problems;
 }
 
 function refused(userErrors: readonly WorkerProblem[]): HeartbeatResult {
   return { leaseExpiresAt: null, commands: [], userErrors };
-}
-
-function keyReused(key: string): WorkerProblem {
-  const message = `idempotencyKey: ${JSON.stringify(key)} was used before with other content; take a new key`;
-  return { code: 'IDEMPOTENCY_KEY_REUSED', path: ['idempotencyKey'], message };
 }

@@ -1,0 +1,13 @@
+/** Reads stored requirement classes; a submit writes them. */
+import type { Collection } from 'mongodb';
+import type { RequirementClassDocument } from './requirement-class.js';
+
+/** See the head of this file. */
+export class RequirementClassesRepository {
+  constructor(private readonly classes: Collection<RequirementClassDocument>) {}
+
+  /** The classes with these ids that exist. */
+  findMany(ids: readonly string[]): Promise<RequirementClassDocument[]> {
+    return this.classes.find({ _id: { $in: [...ids] } }).toArray();
+  }
+}
