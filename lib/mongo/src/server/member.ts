@@ -12,6 +12,7 @@ export interface MemberOptions {
   readonly port: number;
   readonly cacheSizeGB: number;
   readonly oplogSizeMiB: number;
+  readonly checkpointSeconds?: number | undefined;
   /** Told when the process ends without having been asked to. */
   readonly onUnexpectedExit: (status: number, reason: string) => void;
 }
@@ -80,12 +81,13 @@ export class Member {
   }
 
   #arguments(mode: 'member' | 'standalone'): string[] {
-    const { folder, port, cacheSizeGB, oplogSizeMiB } = this.#options;
+    const { folder, port, cacheSizeGB, oplogSizeMiB, checkpointSeconds } = this.#options;
     return [
       ...['--dbpath', folder, '--port', String(port), '--bind_ip', loopback, '--nounixsocket'],
       ...(mode === 'member' ? ['--replSet', replicaSetName, '--oplogSize', String(oplogSizeMiB)] : []),
       ...['--wiredTigerCacheSizeGB', String(cacheSizeGB), '--logpath', join(folder, 'mongod.log'), '--quiet'],
       ...['--setParameter', 'diagnosticDataCollectionEnabled=false'],
+      ...(checkpointSeconds === undefined ? [] : ['--syncdelay', String(checkpointSeconds)]),
       // A stopping primary waits so long for its clients and followers; ours are on this machine.
       ...['--setParameter', 'shutdownTimeoutMillisForSignaledShutdown=200'],
     ];

@@ -21,6 +21,8 @@ export interface StartOptions {
   readonly cacheSizeGB?: number;
   /** Size of the oplog, how far change streams reach back; 1024 unless given. */
   readonly oplogSizeMiB?: number;
+  /** Seconds between checkpoints, up to which the oplog may be cut; mongod's 60 unless given. For tests of what happens then. */
+  readonly checkpointSeconds?: number;
   readonly log: Logger;
   readonly onProgress?: OnProgress;
   /** Told when a member has ended that nobody asked to end. */
@@ -133,6 +135,7 @@ function createMember(
     port,
     cacheSizeGB: options.cacheSizeGB ?? 0.25,
     oplogSizeMiB: options.oplogSizeMiB ?? 1024,
+    checkpointSeconds: options.checkpointSeconds,
     onUnexpectedExit: (status, reason) => {
       options.log.error({ port, status, reason }, 'mongod ended unexpectedly');
       options.onUnexpectedExit?.(`mongod on port ${port} ended with status ${status}: ${reason}`);

@@ -1,0 +1,121 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { jobStates, type JobState } from '../../jobs/job-state.js';
+import type { StoredLastEvent } from '../../jobs/job.types.js';
+import type { JobEvent } from '../job-event.js';
+import { JobCounts } from './job-counts.js';
+import { TaskCounts } from './task-counts.js';
+
+function anEvent(from: JobState | null, to: JobState, change: Partial<StoredLastEvent> = {}): JobEvent {
+  const last: StoredLastEvent = {
+    revision: 1,
+    from,
+    to,
+    at: new Date(0),
+    actor: 'a',
+    attempt: 0,
+    experiment: 'alpha',
+    share: 'alpha/default',
+    owner: 'o',
+    labels: [],
+    classId: 'c',
+    priority: 0,
+    fence: 0,
+    ...change,
+  };
+  return { token: '82', jobId: 'job_1', last };
+}
+
+describe('counts of jobs', () => {
+  test('a job moves from queue to queue with its grants, and is counted once', () => {
+    const counts = new JobCounts();
+    counts.apply(anEvent(null, 'ACTIVATED'));
+    expect(counts.rows()).toEqual([{ experiment: 'alpha', queue: null, share: 'alpha/default', state: 'ACTIVATED', count: 1 }]);
+    const north = { queue: 'north', attempt: 1 };
+    counts.apply(anEvent('ACTIVATED', 'SENT', north));
+    counts.apply(anEvent('SENT', 'RUNNING', north));
+    counts.apply(anEvent('RUNNING', 'ACTIVATED', north));
+    expect(counts.rows()).toEqual([{ experiment: 'alpha', queue: 'north', share: 'alpha/default', state: 'ACTIVATED', count: 1 }]);
+    counts.apply(anEvent('ACTIVATED', 'SENT', { queue: 'south', previousQueue: 'north', attempt: 2 }));
+    counts.apply(anEvent('SENT', 'ACTIVATED', { queue: 'south', attempt: 2 }));
+    counts.apply(anEvent('ACTIVATED', 'SENT', { queue: 'south', attempt: 3 }));
+    expect(counts.rows()).toEqual([{ experiment: 'alpha', queue: 'south', share: 'alpha/default', state: 'SENT', count: 1 }]);
+  });
+
+  test('a change that leaves the state alone leaves the counts alone', () => {
+    const counts = new JobCounts();
+    counts.apply(anEvent(null, 'PENDING'));
+    counts.apply(anEvent('PENDING', 'PENDING'));
+    expect(counts.rows().map(({ count }) => count)).toEqual([1]);
+  });
+
+  test('tells what changed since a look, zeros among them', () => {
+    const counts = new JobCounts();
+    counts.apply(anEvent(null, 'ACTIVATED'));
+    const seen = counts.changes;
+    expect(counts.changedSince(seen)).toEqual([]);
+    counts.apply(anEvent('ACTIVATED', 'CANCELLED'));
+    expect(counts.changedSince(seen).map(({ state, count }) => [state, count])).toEqual([
+      ['ACTIVATED', 0],
+      ['CANCELLED', 1],
+    ]);
+  });
+});
+
+describe('counts of tasks', () => {
+  const walk = fc.array(fc.record({ task: fc.integer({ min: 1, max: 6 }), step: fc.nat() }), { maxLength: 60 });
+
+  test('those that are kept are exact, however many are forgotten and whatever comes for them later', () => {
+    fc.assert(
+      fc.property(walk, (steps) => {
+        const counts = new TaskCounts(2);
+        const truth = new Map<string, Map<string, JobState>>();
+        steps.forEach(({ task, step }, serial) => {
+          const taskId = `task_${task}`;
+          const jobs = truth.get(taskId) ?? new Map<string, JobState>();
+          truth.set(taskId, jobs);
+          const to = jobStates[step % jobStates.length] ?? 'PENDING';
+          const known = [...jobs.keys()];
+          const job = step % 3 === 0 || known.length === 0 ? `job_${serial}` : (known[step % known.length] ?? '');
+          counts.apply({ ...anEvent(jobs.get(job) ?? null, to, { taskId }), jobId: job });
+          jobs.set(job, to);
+        });
+        for (const [taskId, jobs] of truth) {
+          const kept = counts.get(taskId);
+          if (!kept) continue;
+          const expected: Partial<Record<JobState, number>> = {};
+          for (const state of jobs.values()) expected[state] = (expected[state] ?? 0) + 1;
+          expect(kept).toEqual(expected);
+        }
+      }),
+    );
+  });
+
+  test('a task with a live job is never forgotten; ended ones are, the one that changed longest ago first', () => {
+    const counts = new TaskCounts(2);
+    counts.apply(anEvent(null, 'ACTIVATED', { taskId: 'task_0' }));
+    for (const task of ['task_1', 'task_2', 'task_3']) {
+      counts.apply(anEvent(null, 'ACTIVATED', { taskId: task }));
+      counts.apply(anEvent('ACTIVATED', 'CANCELLED', { taskId: task }));
+    }
+    expect(counts.get('task_0')).toEqual({ ACTIVATED: 1 });
+    expect(counts.get('task_1')).toBeUndefined();
+    expect(counts.get('task_2')).toEqual({ CANCELLED: 1 });
+    expect(counts.get('task_4')).toEqual({});
+    expect(counts.forgottenUpTo).toBe('task_1');
+    counts.apply(anEvent(null, 'ACTIVATED', { taskId: 'task_1' }));
+    expect(counts.get('task_1')).toBeUndefined();
+  });
+
+  test('only parts that changed are stored again, those of forgotten tasks too', () => {
+    const counts = new TaskCounts(1);
+    counts.apply(anEvent(null, 'CANCELLED', { taskId: 'task_1' }));
+    expect(counts.takeChangedParts().size).toBe(1);
+    expect(counts.takeChangedParts().size).toBe(0);
+    counts.apply(anEvent(null, 'CANCELLED', { taskId: 'task_2' }));
+    const changed = counts.takeChangedParts();
+    const rows = [...counts.rowsOf(changed).values()].flat();
+    expect(rows.map(({ task }) => task)).toEqual(['task_2']);
+    expect(changed.size).toBe(2);
+  });
+});
