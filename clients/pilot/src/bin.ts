@@ -37,6 +37,7 @@ process.on('SIGINT', () => pilot.stop('SIGINT'));
 
 try {
   await pilot.run();
+  log.info('ended in order');
 } catch (error) {
   const isRefusal = error instanceof CoreRefused;
   if (isRefusal) log.error({ code: error.code, reason: error.message }, 'core does not take this worker');

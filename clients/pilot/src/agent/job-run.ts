@@ -156,7 +156,6 @@ export class JobRun {
       arguments: payload.arguments,
       environment: payloadEnvironment(this.assignment, folders, this.services.searchPath),
       folder: folders.work,
-      pipes: folders.root,
     };
     this.payload = await Payload.start(attemptId, spec, limits, this.services.payloads).catch(
       (error: unknown) => {

@@ -4,10 +4,12 @@ import { openFileStore } from '../files/file-store.js';
 import { Scratch } from '../files/scratch.js';
 import { findHostFacts, type HostFacts, type HostOptions } from '../hardware/host-facts.js';
 import type { CaptureLimits } from '../payload/output-capture.js';
+import { PipePool } from '../payload/pipes.js';
 import { ProcessMonitor } from '../payload/process-monitor.js';
-import { ReapedTime } from '../payload/reaped-time.js';
+import { ReapedAccounts } from '../payload/reaped.js';
 import { untilAnswered } from '../protocol/backoff.js';
 import type { CoreProtocol, RegisteredWorker } from '../protocol/core-protocol.js';
+import { Watchdogs } from '../watchdog/watchdog.js';
 import { Lease } from './lease.js';
 import { Slots } from './slots.js';
 import { WorkerSession, type SessionServices } from './worker-session.js';
@@ -54,9 +56,10 @@ export class Pilot {
     const { host } = this.options;
     const scratch = await Scratch.open(host.scratch);
     const lifetime = this.armLifetime();
+    const watchdogs = new Watchdogs();
     try {
       const facts = await findHostFacts(host);
-      const services = this.services(scratch, new Slots(facts));
+      const services = this.services(scratch, new Slots(facts), watchdogs);
       for (let end = ''; end !== 'DRAINED' && !this.stopping.signal.aborted;)
         end = await this.live(facts, services);
     } catch (error) {
@@ -64,6 +67,7 @@ export class Pilot {
     } finally {
       clearTimeout(lifetime);
       clearTimeout(this.drainTimer);
+      await watchdogs.close();
       await scratch.close();
     }
   }
@@ -117,11 +121,16 @@ export class Pilot {
     return { worker, sentAt };
   }
 
-  private services(scratch: Scratch, slots: Slots): SessionServices {
+  private services(scratch: Scratch, slots: Slots, watchdogs: Watchdogs): SessionServices {
     const { host, store, graceSeconds, captureLimits, sampleMs, longestIdlePauseMs } = this.options;
     return {
       core: this.core,
-      payloads: { monitor: new ProcessMonitor(sampleMs), reapedTime: new ReapedTime() },
+      payloads: {
+        monitor: new ProcessMonitor(sampleMs),
+        reaped: new ReapedAccounts(),
+        watchdogs,
+        pipes: new PipePool(scratch.folder),
+      },
       scratch,
       slots,
       store: openFileStore(store),

@@ -18,8 +18,10 @@ export interface FinderServices {
 
 /** How long core may keep an idle worker's question open. */
 const LONG_POLL_SECONDS = 10;
-/** How long an open question may be waited for after the finder was stopped: its answer may bring work. */
+/** How long an open question is waited for after the finder was stopped: its answer may be on its way, with work. */
 const LAST_ANSWER_MS = 500;
+/** The same once core knows that no more is wanted. */
+const LATE_ANSWER_MS = 100;
 const MOST_JOBS = 1000;
 
 /**
@@ -28,6 +30,8 @@ const MOST_JOBS = 1000;
  */
 export class WorkFinder {
   private readonly stopped = new AbortController();
+  private readonly given = new AbortController();
+  private lastTimer: NodeJS.Timeout | undefined;
   private wake: (() => void) | undefined;
   private isLookDue = false;
 
@@ -45,8 +49,16 @@ export class WorkFinder {
 
   /** Asks no more. */
   stop(): void {
+    if (this.stopped.signal.aborted) return;
     this.stopped.abort();
     this.wake?.();
+    this.giveUpIn(LAST_ANSWER_MS);
+  }
+
+  /** Core knows that no more is wanted: an open question brings nothing but what is on its way. */
+  expectNothing(): void {
+    this.stop();
+    this.giveUpIn(LATE_ANSWER_MS);
   }
 
   /** Work, until the finder is stopped. What is yielded must be booked before the next is asked for. */
@@ -75,6 +87,7 @@ export class WorkFinder {
       }
     } finally {
       stopListening();
+      clearTimeout(this.lastTimer);
     }
   }
 
@@ -96,22 +109,19 @@ export class WorkFinder {
 
   /** The answer; undefined when there was none, and the next question should wait longer each time. */
   private async ask(request: AcquireRequest): Promise<readonly Assignment[] | undefined> {
-    const giveUp = new AbortController();
-    const onStop = (): NodeJS.Timeout => setTimeout(() => giveUp.abort(), LAST_ANSWER_MS);
-    let timer: NodeJS.Timeout | undefined;
-    const listener = (): void => void (timer = onStop());
-    this.stopped.signal.addEventListener('abort', listener, { once: true });
     try {
-      return await this.services.core.acquireJobs(request, giveUp.signal);
+      return await this.services.core.acquireJobs(request, this.given.signal);
     } catch (error) {
       if (this.stopped.signal.aborted) return [];
       const level = error instanceof CoreUnavailable ? 'debug' : 'warn';
       this.log[level]({ err: error }, 'no answer to the question for work');
       return undefined;
-    } finally {
-      clearTimeout(timer);
-      this.stopped.signal.removeEventListener('abort', listener);
     }
+  }
+
+  private giveUpIn(ms: number): void {
+    clearTimeout(this.lastTimer);
+    this.lastTimer = setTimeout(() => this.given.abort(), ms);
   }
 
   /** Waits, for ever when no time is given, unless there is a reason to look at once. */

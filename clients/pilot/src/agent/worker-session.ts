@@ -60,7 +60,7 @@ export class WorkerSession {
     this.drainReason = reason;
     this.log.info({ reason, jobs: this.runs.size }, 'draining');
     this.finder.stop();
-    void this.sayDraining(reason, false);
+    void this.sayDraining(reason, false).then(() => this.finder.expectNothing());
   }
 
   /** Drops all jobs and drains: core gives them to others at once. */

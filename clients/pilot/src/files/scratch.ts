@@ -21,7 +21,8 @@ export interface AttemptFolders {
 
 /** A pilot's own part of the scratch space, named by its process so that another can tell whether it is still in use. */
 export class Scratch {
-  private constructor(private readonly folder: string) {}
+  /** @param folder the part itself */
+  private constructor(readonly folder: string) {}
 
   /** Makes the part, and removes parts whose pilots have gone. */
   static async open(parent: string): Promise<Scratch> {

@@ -1,26 +1,37 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { looksAfresh } from '../processes/attempt-processes.js';
+import { lookAfresh } from '../processes/attempt-processes.js';
 import { readProcessTable } from '../processes/process-table.js';
+import { Watchdogs } from '../watchdog/watchdog.js';
 import { OutputCapture, type CaptureLimits, type LogChunk } from './output-capture.js';
-import { Payload, type PayloadLimits, type PayloadResult } from './payload.js';
+import { Payload, type PayloadLimits, type PayloadResult, type PayloadServices } from './payload.js';
+import { PipePool } from './pipes.js';
 import { ProcessMonitor } from './process-monitor.js';
-import { ReapedTime } from './reaped-time.js';
+import { ReapedAccounts } from './reaped.js';
 
-const services = { monitor: new ProcessMonitor(150), reapedTime: new ReapedTime() };
+jest.setTimeout(30_000);
+
 const roomy: CaptureLimits = { head: 1 << 20, tail: 1 << 16, buffer: 1 << 19 };
+let services: PayloadServices;
 let folder: string;
 let attempts: string[];
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'payload-'));
   attempts = [];
+  services = {
+    monitor: new ProcessMonitor(150),
+    reaped: new ReapedAccounts(),
+    watchdogs: new Watchdogs(),
+    pipes: new PipePool(folder),
+  };
 });
 afterEach(async () => {
+  await services.watchdogs.close();
   const left = attempts.flatMap((id) =>
-    [...readProcessTable().values()].filter((entry) => !entry.isZombie && looksAfresh(entry, id)),
+    [...readProcessTable().values()].filter((entry) => !entry.isZombie && lookAfresh(entry) === id),
   );
   expect(left).toEqual([]);
   await rm(folder, { recursive: true, force: true });
@@ -37,7 +48,7 @@ async function start(script: string, limits: Partial<PayloadLimits> = {}, captur
   const environment = { PATH: '/usr/bin:/bin', RHIZOME_ATTEMPT_ID: attemptId, GREETING: 'hello' };
   const payload = await Payload.start(
     attemptId,
-    { command: 'sh', arguments: ['-c', script], environment, folder, pipes: folder },
+    { command: 'sh', arguments: ['-c', script], environment, folder },
     { walltimeSeconds: 60, memoryMiB: 4096, graceSeconds: 5, ...limits },
     services,
   );
@@ -93,19 +104,16 @@ describe('how a payload ends', () => {
   });
 
   test('a program that is not there is told with the reason, and nothing stays behind', async () => {
-    const before = [...readProcessTable().values()].filter(({ parent }) => parent === process.pid).length;
     const spec = {
       command: 'no-such-program',
       arguments: [],
       environment: { PATH: '/usr/bin:/bin' },
       folder,
-      pipes: folder,
     };
     const limits = { walltimeSeconds: 1, memoryMiB: 1, graceSeconds: 1 };
     await expect(Payload.start('att_none', spec, limits, services)).rejects.toMatchObject({ code: 'ENOENT' });
-    expect([...readProcessTable().values()].filter(({ parent }) => parent === process.pid)).toHaveLength(
-      before,
-    );
+    await services.watchdogs.close();
+    expect([...readProcessTable().values()].filter(({ parent }) => parent === process.pid)).toEqual([]);
   });
 
   test('what it leaves behind is killed with it, also in a session of its own', async () => {
@@ -193,9 +201,13 @@ describe('what a payload used', () => {
     expect(usage.cpuSeconds).toBeGreaterThanOrEqual(0.3);
   });
 
-  test('a payload shorter than one sample has its CPU time, and says that the rest is partial', async () => {
-    const { usage } = await run('i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done');
-    expect(usage).toMatchObject({ isPartial: true, peakMemoryMiB: null, readBytes: null, writeBytes: null });
+  test('a payload shorter than one sample has its CPU time and its traffic, and says that it was not seen', async () => {
+    const { usage } = await run(
+      'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; head -c 1000000 /dev/zero > data',
+    );
+    expect(usage).toMatchObject({ isPartial: true, peakMemoryMiB: null });
+    expect(usage.writeBytes).toBeGreaterThanOrEqual(1_000_000);
+    expect(usage.writeBytes).toBeLessThan(1_500_000);
     expect(usage.cpuSeconds).toBeGreaterThan(0);
     expect(usage.cpuSeconds).toBeLessThan(0.5);
   });

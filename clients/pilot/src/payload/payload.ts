@@ -1,10 +1,13 @@
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
 import { killAttempt, signalAttempt } from '../processes/sweep.js';
 import { processesOf, type AttemptMark } from '../processes/attempt-processes.js';
 import { readProcessTable, type ProcessEntry } from '../processes/process-table.js';
-import { startWatchdog, type Watchdog } from '../watchdog/watchdog.js';
+import type { Watchdog, Watchdogs } from '../watchdog/watchdog.js';
 import { launch, type Launched, type LaunchSpec, type ProcessEnd } from './launch.js';
+import type { OpenPipes, PipePool } from './pipes.js';
 import type { ProcessMonitor } from './process-monitor.js';
-import type { ReapedTime } from './reaped-time.js';
+import type { Amounts, ReapedAccounts } from './reaped.js';
 import { UsageMeter, type Usage } from './usage.js';
 
 /** A limit of the job that its payload went over. */
@@ -30,7 +33,9 @@ export interface PayloadResult extends ProcessEnd {
 /** What payloads of one pilot share. */
 export interface PayloadServices {
   readonly monitor: ProcessMonitor;
-  readonly reapedTime: ReapedTime;
+  readonly reaped: ReapedAccounts;
+  readonly watchdogs: Watchdogs;
+  readonly pipes: PipePool;
 }
 
 /**
@@ -50,14 +55,15 @@ export class Payload {
     private readonly launched: Launched,
     private readonly limits: PayloadLimits,
     private readonly watchdog: Watchdog,
-    services: PayloadServices,
+    private readonly pipes: OpenPipes,
+    private readonly services: PayloadServices,
   ) {
     this.meter = new UsageMeter(launched.leader.pid);
     this.stopMonitor = services.monitor.add(mark, (entries) => this.onSample(entries));
     this.after(limits.walltimeSeconds, () => this.overWalltime());
     this.result = new Promise((resolve) => {
       launched.onEnd((end) => {
-        const reaped = services.reapedTime.take(this.meter.lastKnownTicks);
+        const reaped = services.reaped.take(this.meter.lastKnown);
         void this.finish(end, reaped).then(resolve);
       });
     });
@@ -73,24 +79,28 @@ export class Payload {
     limits: PayloadLimits,
     services: PayloadServices,
   ): Promise<Payload> {
-    const watchdog = await startWatchdog(attemptId);
+    const watchdog = await services.watchdogs.guard(attemptId);
+    const pipes = await services.pipes.open();
     try {
-      services.reapedTime.rebase();
-      const launched = await launch(spec);
+      services.reaped.rebase();
+      const launched = await launch(spec, pipes);
       watchdog.watch(launched.leader);
-      return new Payload({ attemptId, leader: launched.leader }, launched, limits, watchdog, services);
+      return new Payload({ attemptId, leader: launched.leader }, launched, limits, watchdog, pipes, services);
     } catch (error) {
-      await watchdog.release();
+      pipes.close(true);
+      watchdog.release();
       throw error;
+    } finally {
+      pipes.closeWriters();
     }
   }
 
-  get stdout(): Launched['stdout'] {
-    return this.launched.stdout;
+  get stdout(): Readable {
+    return this.pipes.stdout.reader;
   }
 
-  get stderr(): Launched['stderr'] {
-    return this.launched.stderr;
+  get stderr(): Readable {
+    return this.pipes.stderr.reader;
   }
 
   /** The payload's first process, for logs and tests. */
@@ -100,15 +110,16 @@ export class Payload {
 
   /** Asks all processes of the attempt to end (SIGTERM), and kills those that have not after the grace. */
   terminate(graceSeconds = this.limits.graceSeconds): void {
-    signalAttempt(this.mark, 'SIGTERM');
-    this.after(graceSeconds, () => void killAttempt(this.mark));
+    const { attemptOf } = this.services.monitor.memory;
+    signalAttempt(this.mark, 'SIGTERM', attemptOf);
+    this.after(graceSeconds, () => void killAttempt(this.mark, { attemptOf }));
   }
 
   private onSample(entries: readonly ProcessEntry[]): void {
     const bytes = this.meter.observe(entries);
     if (bytes <= this.limits.memoryMiB * 1024 ** 2 || this.exceeded !== null) return;
     this.exceeded = 'MEMORY';
-    void killAttempt(this.mark);
+    void killAttempt(this.mark, { attemptOf: this.services.monitor.memory.attemptOf });
   }
 
   private overWalltime(): void {
@@ -118,19 +129,25 @@ export class Payload {
   }
 
   /** What the leader left behind is killed: the job has ended with it. */
-  private async finish(end: ProcessEnd, reaped: Promise<number>): Promise<PayloadResult> {
+  private async finish(end: ProcessEnd, reaped: Promise<Amounts>): Promise<PayloadResult> {
     const wallSeconds = (performance.now() - this.startedAt) / 1000;
     this.timers.forEach(clearTimeout);
     this.stopMonitor();
-    const left = processesOf(this.mark, readProcessTable());
+    const { attemptOf } = this.services.monitor.memory;
+    const left = processesOf(this.mark, readProcessTable(), attemptOf);
     const usage = this.meter.finish(left, await reaped, wallSeconds);
-    const survivors = await killAttempt(this.mark);
-    if (survivors > 0) {
-      this.stdout.destroy();
-      this.stderr.destroy();
-    }
-    await this.watchdog.release();
+    // Where the first look found nothing, one more is enough.
+    const survivors = await killAttempt(this.mark, { attemptOf, quietRounds: left.length === 0 ? 1 : 2 });
+    if (survivors > 0) this.pipes.close(false);
+    else void this.whenRead().then(() => this.pipes.close(true));
+    this.watchdog.release();
     return { ...end, exceeded: this.exceeded, usage, survivors };
+  }
+
+  /** All writers are gone; what they wrote may still be on its way to who reads it. */
+  private async whenRead(): Promise<void> {
+    const closed = [this.stdout, this.stderr].map(async (stream) => stream.closed || once(stream, 'close'));
+    await Promise.all(closed);
   }
 
   /** setTimeout takes no more than 2^31 - 1 ms: a longer time is waited for in parts. */

@@ -1,10 +1,6 @@
-import {
-  looksAfresh,
-  processesOf,
-  type AttemptMark,
-  type CarriesMark,
-} from '../processes/attempt-processes.js';
-import { readProcessTable, type ProcessEntry, type ProcessTable } from '../processes/process-table.js';
+import { processesOf, type AttemptMark } from '../processes/attempt-processes.js';
+import { EnvironmentMemory } from '../processes/environment-memory.js';
+import { readProcessTable, type ProcessEntry } from '../processes/process-table.js';
 
 /** What is told of each sample. */
 export type OnSample = (entries: readonly ProcessEntry[]) => void;
@@ -19,10 +15,10 @@ const EARLY_SAMPLES_MS = [100, 400];
 
 /** Samples the processes of all running attempts: one look at /proc a period, shared by all of them. */
 export class ProcessMonitor {
+  /** What is known of environments; for others who look at the same processes. */
+  readonly memory = new EnvironmentMemory();
   private readonly watched = new Set<Watched>();
   private timer: NodeJS.Timeout | undefined;
-  /** Answers by process id and start: an environment is looked at once in a process's life. */
-  private remembered = new Map<string, boolean>();
 
   constructor(private readonly periodMs = 1000) {}
 
@@ -40,29 +36,12 @@ export class ProcessMonitor {
       if (this.watched.size > 0) return;
       clearInterval(this.timer);
       this.timer = undefined;
-      this.remembered.clear();
     };
   }
 
   private sample(attempts: readonly Watched[]): void {
     const table = readProcessTable();
-    for (const { mark, onSample } of attempts) onSample(processesOf(mark, table, this.carries));
-    if (attempts.length === this.watched.size) this.forget(table);
-  }
-
-  private readonly carries: CarriesMark = (entry, attemptId) => {
-    const key = `${entry.pid}:${entry.startTicks}:${attemptId}`;
-    const known = this.remembered.get(key);
-    if (known !== undefined) return known;
-    const answer = looksAfresh(entry, attemptId);
-    this.remembered.set(key, answer);
-    return answer;
-  };
-
-  private forget(table: ProcessTable): void {
-    for (const key of this.remembered.keys()) {
-      const [pid, start] = key.split(':').map(Number);
-      if (pid === undefined || table.get(pid)?.startTicks !== start) this.remembered.delete(key);
-    }
+    this.memory.keepOnly(table);
+    for (const { mark, onSample } of attempts) onSample(processesOf(mark, table, this.memory.attemptOf));
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ProcessEntry } from '../processes/process-table.js';
-import { ReapedTime } from './reaped-time.js';
+import { nothing, ReapedAccounts, type Amounts } from './reaped.js';
 import { UsageMeter, type ReadAccount } from './usage.js';
 
 const LEADER = 100;
@@ -26,44 +26,46 @@ const account: ReadAccount = (of) => {
 const meter = (memory: Readonly<Record<number, number>> = {}): UsageMeter =>
   new UsageMeter(LEADER, account, (pid) => memory[pid] ?? 0);
 
+const ticks = (cpuTicks: number): Amounts => ({ cpuTicks, readBytes: cpuTicks, writeBytes: 0 });
+
 describe('CPU time from samples', () => {
   test('of a child that its parent waited for is counted once', () => {
     const m = meter();
     m.observe([entry(LEADER, 1, 10), entry(101, LEADER, 50)]);
     m.observe([entry(LEADER, 1, 12, 60)]);
-    expect(m.finish([], undefined, 1)).toMatchObject({ cpuSeconds: 0.72, readBytes: 72 });
+    expect(m.finish([], nothing, 1)).toMatchObject({ cpuSeconds: 0.72, readBytes: 72 });
   });
 
   test('of a child that ended with its parent, when nobody told, is what was last seen', () => {
     const m = meter();
     m.observe([entry(LEADER, 1, 10), entry(101, LEADER, 50)]);
-    expect(m.finish([], undefined, 1).cpuSeconds).toBe(0.6);
+    expect(m.finish([], nothing, 1).cpuSeconds).toBe(0.6);
   });
 
   test('of the whole tree is what the kernel told at its end, where that is more', () => {
     const m = meter();
     m.observe([entry(LEADER, 1, 10), entry(101, LEADER, 50)]);
-    expect(m.finish([], 200, 1).cpuSeconds).toBe(2);
+    expect(m.finish([], ticks(200), 1).cpuSeconds).toBe(2);
   });
 
   test('of a process that went to another parent is kept when it ends, and counted beside the tree', () => {
     const m = meter();
     m.observe([entry(LEADER, 1, 10), entry(102, 1, 30)]);
     m.observe([entry(LEADER, 1, 10)]);
-    expect(m.finish([], 15, 1).cpuSeconds).toBe(0.45);
+    expect(m.finish([], ticks(15), 1).cpuSeconds).toBe(0.45);
   });
 
   test('of a process that outlives the leader is counted beside the tree', () => {
     const m = meter();
     m.observe([entry(LEADER, 1, 10), entry(102, LEADER, 30)]);
-    expect(m.finish([entry(102, 1, 40)], 15, 1).cpuSeconds).toBe(0.55);
+    expect(m.finish([entry(102, 1, 40)], ticks(15), 1).cpuSeconds).toBe(0.55);
   });
 
   test('of a process whose number is used again is not taken for the new one', () => {
     const m = meter();
     m.observe([entry(LEADER, 1, 10), entry(102, 1, 30)]);
     m.observe([entry(LEADER, 1, 10), { ...entry(102, 1, 5), startTicks: 999 }]);
-    expect(m.finish([], 10, 1).cpuSeconds).toBe(0.45);
+    expect(m.finish([], ticks(10), 1).cpuSeconds).toBe(0.45);
   });
 });
 
@@ -75,37 +77,40 @@ describe('memory', () => {
     m.observe([entry(LEADER, 1, 1), entry(101, LEADER, 1)]);
     memory[LEADER] = 60 * mib;
     m.observe([entry(LEADER, 1, 1)]);
-    expect(m.finish([], 1, 1)).toMatchObject({ peakMemoryMiB: 110, isPartial: false });
+    expect(m.finish([], ticks(1), 1)).toMatchObject({ peakMemoryMiB: 110, isPartial: false });
   });
 
-  test('and traffic are unknown, not zero, without a sample', () => {
-    expect(meter().finish([], 7, 0.01)).toEqual({
+  test('is unknown, not zero, without a sample; what the kernel told at the end is known all the same', () => {
+    expect(meter().finish([], ticks(7), 0.01)).toEqual({
       cpuSeconds: 0.07,
       wallSeconds: 0.01,
       peakMemoryMiB: null,
-      readBytes: null,
-      writeBytes: null,
+      readBytes: 7,
+      writeBytes: 0,
       isPartial: true,
     });
   });
 });
 
-describe('CPU time that the kernel hands over at the end of a child', () => {
-  test('is the growth of the sum since the last', async () => {
+describe('what the kernel hands over at the end of a child', () => {
+  test('is the growth of the sums since the last', async () => {
     let sum = 1000;
-    const reaped = new ReapedTime(() => sum);
+    const reaped = new ReapedAccounts(() => ticks(sum));
     sum = 1010;
     reaped.rebase();
     sum = 1060;
-    expect(await reaped.take(20)).toBe(50);
+    expect(await reaped.take(ticks(20))).toEqual(ticks(50));
     sum = 1065;
-    expect(await reaped.take(0)).toBe(5);
+    expect(await reaped.take(nothing)).toEqual(ticks(5));
   });
 
   test('is shared among children that end at once: to each what was seen of it, and an equal part of the rest', async () => {
     let sum = 0;
-    const reaped = new ReapedTime(() => sum);
+    const reaped = new ReapedAccounts(() => ticks(sum));
     sum = 100;
-    expect(await Promise.all([reaped.take(60), reaped.take(20)])).toEqual([70, 30]);
+    expect(await Promise.all([reaped.take(ticks(60)), reaped.take(ticks(20))])).toEqual([
+      ticks(70),
+      ticks(30),
+    ]);
   });
 });

@@ -1,3 +1,4 @@
+import { add, combine, nothing, type Amounts } from './reaped.js';
 import {
   residentBytes,
   storageTraffic,
@@ -12,27 +13,20 @@ export interface Usage {
   readonly wallSeconds: number;
   /** Largest resident memory of all processes together; null when it was never seen. */
   readonly peakMemoryMiB: number | null;
-  /** Bytes from and to storage; null when they were never seen. */
-  readonly readBytes: number | null;
-  readonly writeBytes: number | null;
-  /** The payload was shorter than one sample: what is missing was not nothing, it was not seen. */
+  /** Bytes from and to storage. */
+  readonly readBytes: number;
+  readonly writeBytes: number;
+  /** The payload was shorter than one sample: its memory was not seen. */
   readonly isPartial: boolean;
 }
 
 /** A process with what it has used so far, children that it waited for included. */
-interface Account {
+interface Account extends Amounts {
   readonly entry: ProcessEntry;
-  readonly cpuTicks: number;
-  readonly readBytes: number;
-  readonly writeBytes: number;
 }
-
-type Amounts = Omit<Account, 'entry'>;
 
 /** Reads the account of a process; amounts that may not be read stay what they were. */
 export type ReadAccount = (entry: ProcessEntry, before: Amounts | undefined) => Account;
-
-const nothing: Amounts = { cpuTicks: 0, readBytes: 0, writeBytes: 0 };
 
 const readFromProc: ReadAccount = (entry, before) => ({
   entry,
@@ -51,7 +45,6 @@ export class UsageMeter {
   private accounts = new Map<number, Account>();
   private retired: Amounts = nothing;
   private peakBytes = 0;
-  private samples = 0;
 
   constructor(
     private readonly leaderPid: number,
@@ -59,9 +52,9 @@ export class UsageMeter {
     private readonly memoryOf: (pid: number) => number = residentBytes,
   ) {}
 
-  /** CPU time of the leader's tree as last seen, in ticks. */
-  get lastKnownTicks(): number {
-    return [...this.accounts.values()].reduce((sum, { cpuTicks }) => sum + cpuTicks, 0);
+  /** What the living processes had used when they were last seen. */
+  get lastKnown(): Amounts {
+    return [...this.accounts.values()].reduce(add, nothing);
   }
 
   /** Takes one sample of all processes of the attempt. Returns their resident memory together, in bytes. */
@@ -73,15 +66,14 @@ export class UsageMeter {
     this.accounts = next;
     const bytes = entries.reduce((sum, { pid }) => sum + this.memoryOf(pid), 0);
     this.peakBytes = Math.max(this.peakBytes, bytes);
-    this.samples += 1;
     return bytes;
   }
 
   /**
-   * The final account. `survivors` are processes of the attempt that outlived the leader; `reapedTicks` is the CPU time that the
-   * kernel handed to this process when it took note of the leader's end, if known: exact, and there also for the shortest payload.
+   * The final account. `survivors` are processes of the attempt that outlived the leader; `reaped` is what the kernel handed to this
+   * process when it took note of the leader's end: exact, and there also for the shortest payload.
    */
-  finish(survivors: readonly ProcessEntry[], reapedTicks: number | undefined, wallSeconds: number): Usage {
+  finish(survivors: readonly ProcessEntry[], reaped: Amounts, wallSeconds: number): Usage {
     const alive = this.read(survivors);
     let tree = nothing;
     for (const account of this.vanished(alive)) {
@@ -89,13 +81,15 @@ export class UsageMeter {
       else if (!this.isAbsorbed(account.entry, alive)) this.retired = add(this.retired, account);
     }
     const rest = [...alive.values()].reduce(add, this.retired);
-    const wasSeen = this.samples > 0;
+    const { cpuTicks, readBytes, writeBytes } = add(rest, combine(tree, reaped, Math.max));
+    // A look that finds nobody, or a process that has just ended, is no sample.
+    const wasSeen = this.peakBytes > 0;
     return {
-      cpuSeconds: (rest.cpuTicks + Math.max(tree.cpuTicks, reapedTicks ?? 0)) / TICKS_PER_SECOND,
+      cpuSeconds: cpuTicks / TICKS_PER_SECOND,
       wallSeconds,
       peakMemoryMiB: wasSeen ? Math.ceil(this.peakBytes / 1024 ** 2) : null,
-      readBytes: wasSeen ? rest.readBytes + tree.readBytes : null,
-      writeBytes: wasSeen ? rest.writeBytes + tree.writeBytes : null,
+      readBytes,
+      writeBytes,
       isPartial: !wasSeen,
     };
   }
@@ -135,12 +129,4 @@ export class UsageMeter {
     }
     return found;
   }
-}
-
-function add(a: Amounts, b: Amounts): Amounts {
-  return {
-    cpuTicks: a.cpuTicks + b.cpuTicks,
-    readBytes: a.readBytes + b.readBytes,
-    writeBytes: a.writeBytes + b.writeBytes,
-  };
 }

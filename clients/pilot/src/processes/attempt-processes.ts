@@ -1,4 +1,4 @@
-import { hasEnvironment, type ProcessEntry, type ProcessTable } from './process-table.js';
+import { environmentValue, type ProcessEntry, type ProcessTable } from './process-table.js';
 
 /** The variable that every process of an attempt inherits; its value is the attempt's id. */
 export const ATTEMPT_VARIABLE = 'RHIZOME_ATTEMPT_ID';
@@ -10,12 +10,11 @@ export interface AttemptMark {
   readonly leader?: { readonly pid: number; readonly startTicks: number } | undefined;
 }
 
-/** Answers whether a process carries the attempt's id in its environment; a monitor remembers answers, a sweep does not. */
-export type CarriesMark = (entry: ProcessEntry, attemptId: string) => boolean;
+/** Tells which attempt's id a process carries in its environment, if any. */
+export type AttemptOf = (entry: ProcessEntry) => string | undefined;
 
 /** Looks into the environment of the process each time. */
-export const looksAfresh: CarriesMark = (entry, attemptId) =>
-  hasEnvironment(entry.pid, ATTEMPT_VARIABLE, attemptId);
+export const lookAfresh: AttemptOf = ({ pid }) => environmentValue(pid, ATTEMPT_VARIABLE);
 
 /**
  * The processes of an attempt, zombies included: those in the leader's group or session, those that carry the attempt's id in
@@ -25,12 +24,12 @@ export const looksAfresh: CarriesMark = (entry, attemptId) =>
 export function processesOf(
   mark: AttemptMark,
   table: ProcessTable,
-  carries: CarriesMark = looksAfresh,
+  attemptOf: AttemptOf = lookAfresh,
 ): readonly ProcessEntry[] {
   const found = new Map<number, ProcessEntry>();
   const isOurGroup = groupTest(mark, table);
   for (const entry of table.values()) {
-    if (isOurGroup(entry) || carries(entry, mark.attemptId)) found.set(entry.pid, entry);
+    if (isOurGroup(entry) || attemptOf(entry) === mark.attemptId) found.set(entry.pid, entry);
   }
   if (found.size > 0) addDescendants(found, table);
   found.delete(process.pid);

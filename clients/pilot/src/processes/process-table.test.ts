@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { processesOf } from './attempt-processes.js';
+import { EnvironmentMemory } from './environment-memory.js';
 import { parseStat, type ProcessEntry } from './process-table.js';
 
 describe('/proc/<pid>/stat', () => {
@@ -42,7 +43,7 @@ describe('the processes of an attempt', () => {
     new Map(entries.map((entry) => [entry.pid, entry]));
   const pids = (entries: readonly ProcessEntry[]): number[] =>
     entries.map(({ pid }) => pid).sort((a, b) => a - b);
-  const none = (): boolean => false;
+  const none = (): undefined => undefined;
 
   test('are its group, its session, carriers of its id, and their descendants', () => {
     const table = tableOf(
@@ -54,7 +55,8 @@ describe('the processes of an attempt', () => {
       at(105, 104),
       at(200, 50),
     );
-    const carries = ({ pid }: ProcessEntry): boolean => pid === 103;
+    const carries = ({ pid }: ProcessEntry): string | undefined =>
+      pid === 103 ? 'a' : pid === 200 ? 'b' : undefined;
     const mark = { attemptId: 'a', leader: { pid: 100, startTicks: 100 } };
     expect(pids(processesOf(mark, table, carries))).toEqual([100, 101, 102, 103, 104, 105]);
   });
@@ -73,6 +75,23 @@ describe('the processes of an attempt', () => {
 
   test('are never this process or the first one', () => {
     const table = tableOf(at(1, 0), at(process.pid, 1), at(101, process.pid));
-    expect(pids(processesOf({ attemptId: 'a' }, table, () => true))).toEqual([101]);
+    expect(pids(processesOf({ attemptId: 'a' }, table, () => 'a'))).toEqual([101]);
+  });
+
+  test('have their environments looked at once, and again when a number is that of another process', () => {
+    const looks: number[] = [];
+    const memory = new EnvironmentMemory(({ pid, startTicks }) => {
+      looks.push(pid);
+      return `att_${startTicks}`;
+    });
+    expect([at(7, 1), at(7, 1), { ...at(7, 1), startTicks: 99 }].map(memory.attemptOf)).toEqual([
+      'att_7',
+      'att_7',
+      'att_99',
+    ]);
+    expect(looks).toEqual([7, 7]);
+    memory.keepOnly(tableOf());
+    memory.attemptOf({ ...at(7, 1), startTicks: 99 });
+    expect(looks).toEqual([7, 7, 7]);
   });
 });

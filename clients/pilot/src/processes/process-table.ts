@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { closeSync, openSync, readSync, readdirSync } from 'node:fs';
 
 /** One process as /proc shows it. A process id may be used again: only with its start does it name a process. */
 export interface ProcessEntry {
@@ -71,24 +71,46 @@ export interface StorageTraffic {
   readonly writeBytes: number;
 }
 
-/** Storage traffic; undefined when it may not be read or the process has gone. */
+/** Storage traffic of a process; undefined when it may not be read or the process has gone. */
 export function storageTraffic(pid: number): StorageTraffic | undefined {
-  const text = textOf(`/proc/${pid}/io`);
+  return trafficIn(`/proc/${pid}/io`);
+}
+
+/** Storage traffic of one thread of this process, without that of children. */
+export function threadTraffic(thread: number): StorageTraffic | undefined {
+  return trafficIn(`/proc/self/task/${thread}/io`);
+}
+
+function trafficIn(path: string): StorageTraffic | undefined {
+  const text = textOf(path);
   if (text === undefined) return undefined;
   const field = (name: string): number => Number(new RegExp(`^${name}: (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
   return { readBytes: field('read_bytes'), writeBytes: field('write_bytes') };
 }
 
-/** Whether the process was started with this variable in its environment. */
-export function hasEnvironment(pid: number, name: string, value: string): boolean {
+/** The value of a variable in the environment with which a process was started; undefined when it has none or may not be read. */
+export function environmentValue(pid: number, name: string): string | undefined {
   const text = textOf(`/proc/${pid}/environ`);
-  return text !== undefined && `\0${text}`.includes(`\0${name}=${value}\0`);
+  const start = text === undefined ? -1 : `\0${text}`.indexOf(`\0${name}=`);
+  return text?.slice(start + name.length + 1, start < 0 ? 0 : text.indexOf('\0', start)) || undefined;
 }
 
+/** One buffer for all: Node's own way takes a fresh one of 64 KiB for each file whose size is not known before. */
+let buffer = Buffer.allocUnsafe(64 * 1024);
+
 function textOf(path: string): string | undefined {
+  let file: number | undefined;
   try {
-    return readFileSync(path, 'latin1');
+    file = openSync(path, 'r');
+    let length = 0;
+    for (let read = -1; read !== 0; length += read) {
+      if (length === buffer.length) buffer = Buffer.concat([buffer, Buffer.allocUnsafe(buffer.length)]);
+      read = readSync(file, buffer, length, buffer.length - length, null);
+    }
+    return buffer.toString('latin1', 0, length);
   } catch {
     return undefined;
+  } finally {
+    if (file !== undefined) closeSync(file);
   }
 }

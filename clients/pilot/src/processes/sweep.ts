@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { processesOf, type AttemptMark } from './attempt-processes.js';
+import { lookAfresh, processesOf, type AttemptMark, type AttemptOf } from './attempt-processes.js';
 import { readProcessTable, type ProcessEntry } from './process-table.js';
 
 const ROUND_MS = 10;
@@ -10,11 +10,17 @@ export interface SweepOptions {
   readonly deadlineMs?: number;
   /** Looks in a row that must find nothing: a look at /proc is not atomic, a process may hand over to a child behind it. */
   readonly quietRounds?: number;
+  /** How environments are looked at. */
+  readonly attemptOf?: AttemptOf;
 }
 
 /** Sends a signal to every process of the attempt, once. Returns how many there were. */
-export function signalAttempt(mark: AttemptMark, signal: NodeJS.Signals): number {
-  const alive = living(mark);
+export function signalAttempt(
+  mark: AttemptMark,
+  signal: NodeJS.Signals,
+  attemptOf: AttemptOf = lookAfresh,
+): number {
+  const alive = living(mark, attemptOf);
   alive.forEach((entry) => send(entry, signal));
   return alive.length;
 }
@@ -24,10 +30,10 @@ export function signalAttempt(mark: AttemptMark, signal: NodeJS.Signals): number
  * are killed, so that none can fork in between. Returns how many still live at the deadline: such as cannot be interrupted.
  */
 export async function killAttempt(mark: AttemptMark, options: SweepOptions = {}): Promise<number> {
-  const { deadlineMs = 10_000, quietRounds = 2 } = options;
+  const { deadlineMs = 10_000, quietRounds = 2, attemptOf = lookAfresh } = options;
   const end = performance.now() + deadlineMs;
   for (let quiet = 0; quiet < quietRounds;) {
-    const alive = living(mark);
+    const alive = living(mark, attemptOf);
     quiet = alive.length === 0 ? quiet + 1 : 0;
     if (alive.length > 0 && performance.now() > end) return alive.length;
     alive.forEach((entry) => send(entry, 'SIGSTOP'));
@@ -37,8 +43,8 @@ export async function killAttempt(mark: AttemptMark, options: SweepOptions = {})
   return 0;
 }
 
-function living(mark: AttemptMark): readonly ProcessEntry[] {
-  return processesOf(mark, readProcessTable()).filter(({ isZombie }) => !isZombie);
+function living(mark: AttemptMark, attemptOf: AttemptOf): readonly ProcessEntry[] {
+  return processesOf(mark, readProcessTable(), attemptOf).filter(({ isZombie }) => !isZombie);
 }
 
 function send({ pid }: ProcessEntry, signal: NodeJS.Signals): void {

@@ -1,19 +1,23 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
-import { looksAfresh } from '../processes/attempt-processes.js';
+import { lookAfresh } from '../processes/attempt-processes.js';
 import { readProcessTable, type ProcessEntry } from '../processes/process-table.js';
 import { killAttempt } from '../processes/sweep.js';
 
+jest.setTimeout(30_000);
+
 const payloadModule = new URL('../payload/payload.js', import.meta.url).href;
+const watchdogModule = new URL('./watchdog.js', import.meta.url).href;
+const pipesModule = new URL('../payload/pipes.js', import.meta.url).href;
 const monitorModule = new URL('../payload/process-monitor.js', import.meta.url).href;
-const reapedModule = new URL('../payload/reaped-time.js', import.meta.url).href;
+const reapedModule = new URL('../payload/reaped.js', import.meta.url).href;
 
 let folder: string;
 let attemptId: string;
@@ -35,17 +39,31 @@ function startPilot(script: string): { pilot: ReturnType<typeof spawn>; lines: A
   const source = `
     import { Payload } from ${JSON.stringify(payloadModule)};
     import { ProcessMonitor } from ${JSON.stringify(monitorModule)};
-    import { ReapedTime } from ${JSON.stringify(reapedModule)};
+    import { ReapedAccounts } from ${JSON.stringify(reapedModule)};
+    import { PipePool } from ${JSON.stringify(pipesModule)};
+    import { Watchdogs } from ${JSON.stringify(watchdogModule)};
     const spec = {
-      command: 'sh', arguments: ['-c', ${JSON.stringify(script)}], folder: ${JSON.stringify(folder)}, pipes: ${JSON.stringify(folder)},
+      command: 'sh', arguments: ['-c', ${JSON.stringify(script)}], folder: ${JSON.stringify(folder)},
       environment: { PATH: '/usr/bin:/bin', RHIZOME_ATTEMPT_ID: ${JSON.stringify(attemptId)} },
     };
     const limits = { walltimeSeconds: 60, memoryMiB: 1024, graceSeconds: 5 };
-    const payload = await Payload.start(${JSON.stringify(attemptId)}, spec, limits, { monitor: new ProcessMonitor(), reapedTime: new ReapedTime() });
-    payload.stdout.pipe(process.stdout);
-    payload.stderr.resume();
-    const { exitCode } = await payload.result;
+    const services = {
+      monitor: new ProcessMonitor(),
+      reaped: new ReapedAccounts(),
+      watchdogs: new Watchdogs(),
+      pipes: new PipePool(${JSON.stringify(folder)}),
+    };
+    const run = async (attemptId, payloadSpec) => {
+      const payload = await Payload.start(attemptId, payloadSpec, limits, services);
+      payload.stdout.pipe(process.stdout, { end: false });
+      payload.stderr.resume();
+      return payload.result;
+    };
+    // The watchdog and the pipes of the payload in question have served another one before.
+    await run('att_before', { ...spec, arguments: ['-c', 'exit 0'] });
+    const { exitCode } = await run(${JSON.stringify(attemptId)}, spec);
     console.log('ended', exitCode);
+    await services.watchdogs.close();
   `;
   const pilot = spawn(process.execPath, ['--input-type=module', '-e', source], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -57,15 +75,19 @@ function startPilot(script: string): { pilot: ReturnType<typeof spawn>; lines: A
 
 /** Processes that carry the attempt's id. */
 function carriers(): ProcessEntry[] {
-  return [...readProcessTable().values()].filter((entry) => !entry.isZombie && looksAfresh(entry, attemptId));
+  return [...readProcessTable().values()].filter(
+    (entry) => !entry.isZombie && lookAfresh(entry) === attemptId,
+  );
 }
 
-function watchdogs(): ProcessEntry[] {
-  const isWatchdog = (line: string): boolean =>
-    line.includes(`\0${attemptId}\0`) && /rhizome-watchdog|watchdog-main/.test(line);
-  return [...readProcessTable().values()].filter(
-    ({ pid, isZombie }) => !isZombie && isWatchdog(commandLine(pid)),
-  );
+/** Watchdogs of the pilot, and what one becomes when the pilot has died. */
+function watchdogs(pilot: ReturnType<typeof spawn>): ProcessEntry[] {
+  return [...readProcessTable().values()].filter(({ pid, parent, isZombie }) => {
+    if (isZombie) return false;
+    const line = commandLine(pid);
+    const isOfPilot = parent === pilot.pid && line.includes('rhizome-watchdog');
+    return isOfPilot || (line.includes('watchdog-main') && line.includes(`\0${attemptId}\0`));
+  });
 }
 
 function commandLine(pid: number): string {
@@ -95,10 +117,12 @@ describe('when a pilot is killed with SIGKILL', () => {
     for (let i = 0; i < 3; i += 1) expect((await lines.next()).value).toBe('ready');
     const sessions = new Set(carriers().map(({ session }) => session));
     expect(sessions.size).toBe(3);
+    const dogs = watchdogs(pilot).map(({ pid }) => pid);
+    expect(dogs).toHaveLength(1);
     pilot.kill('SIGKILL');
     await once(pilot, 'exit');
     await until(() => carriers().length === 0, 2000);
-    await until(() => watchdogs().length === 0, 2000);
+    await until(() => dogs.every((pid) => !existsSync(`/proc/${pid}`)), 2000);
   });
 
   test('a process that cleaned its environment goes with the group, one that also left the session with its parent', async () => {
@@ -131,24 +155,24 @@ describe('when a pilot is killed with SIGKILL', () => {
 });
 
 describe('while a pilot lives', () => {
-  test('the watchdog does nothing, is small, and ends with the payload', async () => {
+  test('the watchdog does nothing, is small, and ends with the pilot', async () => {
     const { pilot, lines } = startPilot('echo ready; sleep 0.3; exit 5');
     await lines.next();
-    const [dog] = watchdogs();
+    const [dog] = watchdogs(pilot);
     expect(dog).toBeDefined();
     const kilobytes = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${dog?.pid}/status`, 'utf8'))?.[1]);
     expect(kilobytes).toBeLessThan(8 * 1024);
     expect((await lines.next()).value).toBe('ended 5');
     await once(pilot, 'exit');
-    expect(watchdogs()).toEqual([]);
+    expect(existsSync(`/proc/${dog?.pid}`)).toBe(false);
   });
 
   test('a watchdog that somebody ended is replaced, and the new one knows the payload', async () => {
     const { pilot, lines } = startPilot(stubborn);
     await lines.next();
-    const [first] = watchdogs();
+    const [first] = watchdogs(pilot);
     process.kill(first?.pid ?? 0, 'SIGKILL');
-    await until(() => watchdogs().some(({ pid }) => pid !== first?.pid), 2000);
+    await until(() => watchdogs(pilot).some(({ pid }) => pid !== first?.pid), 2000);
     pilot.kill('SIGKILL');
     await until(() => carriers().length === 0, 2000);
   });

@@ -4,78 +4,136 @@ import { fileURLToPath } from 'node:url';
 import type { AttemptMark } from '../processes/attempt-processes.js';
 
 /**
- * A small shell that waits at the end of a pipe: a shell and not Node, because there is one for each payload. It is told who leads
- * the payload ("leader PID START") and when all is over ("done"). The pipe's end without "done" means that the pilot has died.
+ * A small shell that waits at the end of a pipe: a shell and not Node, because there is one for each running payload. It is told which
+ * attempt it guards ("attempt ID"), who leads the payload ("leader PID START") and when all is over ("done"); then it may guard another.
+ * The pipe's end means that the pilot has ended; when that comes before "done", it has died.
  */
 const script = `
 trap '' TERM INT HUP
-pid= start=
+attempt= pid= start=
 while read -r word first second; do
   case $word in
+    attempt) attempt=$first pid= start= ;;
     leader) pid=$first start=$second ;;
-    done) exit 0 ;;
+    done) attempt= ;;
   esac
 done
-exec "$1" "$2" "$3" "$pid" "$start"
+[ -n "$attempt" ] || exit 0
+exec "$1" "$2" "$attempt" "$pid" "$start"
 `;
 
 const sweeper = fileURLToPath(new URL('./watchdog-main.js', import.meta.url));
+
+type Leader = NonNullable<AttemptMark['leader']>;
 
 /** Guards one attempt: if this process dies, however it dies, nothing of the attempt stays alive. */
 export interface Watchdog {
   /** Its process, for tests and logs. */
   readonly pid: number;
   /** Says who leads the payload's group. */
-  watch(leader: NonNullable<AttemptMark['leader']>): void;
+  watch(leader: Leader): void;
   /** Ends the guard; to be called when nothing of the attempt is left. */
-  release(): Promise<void>;
+  release(): void;
 }
 
-/**
- * Starts the guard of an attempt, before its payload is started. It has a session of its own, so that no signal meant for the
- * pilot's group reaches it, and is started again if somebody ends it.
- * @throws the error of the operating system when no process can be started
- */
-export async function startWatchdog(attemptId: string): Promise<Watchdog> {
-  let child = await startShell(attemptId);
-  let leader: AttemptMark['leader'];
-  let isReleased = false;
-  const tell = (line: string): void => void child.stdin?.write(`${line}\n`);
-  const keepAlive = (): void => {
-    child.once('exit', () => {
-      if (isReleased) return;
-      void startShell(attemptId).then(
-        (next) => {
-          child = next;
-          if (leader !== undefined) tell(`leader ${leader.pid} ${leader.startTicks}`);
-          if (isReleased) tell('done');
-          else keepAlive();
-        },
-        () => undefined,
-      );
+/** Watchdogs that wait for their next attempt rather than be started anew: starting a process takes this one milliseconds. */
+const MOST_IDLE = 16;
+
+/** The watchdogs of one pilot, one for each attempt that runs. */
+export class Watchdogs {
+  private readonly idle: Shell[] = [];
+  private isClosed = false;
+
+  /**
+   * The guard of an attempt, to be had before its payload is started.
+   * @throws the error of the operating system when no process can be started
+   */
+  async guard(attemptId: string): Promise<Watchdog> {
+    const shell = this.idle.pop() ?? (await Shell.start());
+    shell.guard(attemptId);
+    return {
+      get pid() {
+        return shell.pid;
+      },
+      watch: (leader) => shell.watch(leader),
+      release: () => {
+        shell.done();
+        if (this.isClosed || this.idle.length >= MOST_IDLE) void shell.end();
+        else this.idle.push(shell);
+      },
+    };
+  }
+
+  /** Ends those that guard nothing. */
+  async close(): Promise<void> {
+    this.isClosed = true;
+    await Promise.all(this.idle.splice(0).map(async (shell) => shell.end()));
+  }
+}
+
+/** One shell. It has a session of its own, so that no signal meant for the pilot's group reaches it; if somebody ends it, another takes over. */
+class Shell {
+  private attemptId: string | undefined;
+  private leader: Leader | undefined;
+  private isEnding = false;
+
+  private constructor(private child: ChildProcess) {
+    this.replaceWhenEnded();
+  }
+
+  static async start(): Promise<Shell> {
+    return new Shell(await startShell());
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  guard(attemptId: string): void {
+    this.attemptId = attemptId;
+    this.tell(`attempt ${attemptId}`);
+  }
+
+  watch(leader: Leader): void {
+    this.leader = leader;
+    this.tell(`leader ${leader.pid} ${leader.startTicks}`);
+  }
+
+  done(): void {
+    this.attemptId = this.leader = undefined;
+    this.tell('done');
+  }
+
+  async end(): Promise<void> {
+    this.isEnding = true;
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const ended = once(this.child, 'exit');
+    this.child.stdin?.end();
+    await ended;
+  }
+
+  private tell(line: string): void {
+    this.child.stdin?.write(`${line}\n`);
+  }
+
+  private replaceWhenEnded(): void {
+    this.child.once('exit', () => {
+      if (!this.isEnding) void this.replace().catch(() => undefined);
     });
-  };
-  keepAlive();
-  return {
-    get pid() {
-      return child.pid ?? 0;
-    },
-    watch(payload) {
-      leader = payload;
-      tell(`leader ${payload.pid} ${payload.startTicks}`);
-    },
-    async release() {
-      isReleased = true;
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const ended = once(child, 'exit');
-      tell('done');
-      await ended;
-    },
-  };
+  }
+
+  private async replace(): Promise<void> {
+    const { leader } = this;
+    this.child = await startShell();
+    this.replaceWhenEnded();
+    if (this.attemptId !== undefined) this.guard(this.attemptId);
+    if (leader !== undefined && this.leader === leader) this.watch(leader);
+    if (this.isEnding) await this.end();
+  }
 }
 
-async function startShell(attemptId: string): Promise<ChildProcess> {
-  const args = ['-c', script, 'rhizome-watchdog', process.execPath, sweeper, attemptId];
+async function startShell(): Promise<ChildProcess> {
+  const args = ['-c', script, 'rhizome-watchdog', process.execPath, sweeper];
   const child = spawn('/bin/sh', args, {
     detached: true,
     cwd: '/',

@@ -1,0 +1,96 @@
+import { readdirSync } from 'node:fs';
+import {
+  readProcess,
+  storageTraffic,
+  threadTraffic,
+  type StorageTraffic,
+} from '../processes/process-table.js';
+
+/** What processes used: CPU time in ticks, and bytes from and to storage. */
+export interface Amounts extends StorageTraffic {
+  readonly cpuTicks: number;
+}
+
+/** Nothing at all. */
+export const nothing: Amounts = { cpuTicks: 0, readBytes: 0, writeBytes: 0 };
+
+/** Combines two amounts part by part. */
+export function combine(a: Amounts, b: Amounts, how: (a: number, b: number) => number): Amounts {
+  return {
+    cpuTicks: how(a.cpuTicks, b.cpuTicks),
+    readBytes: how(a.readBytes, b.readBytes),
+    writeBytes: how(a.writeBytes, b.writeBytes),
+  };
+}
+
+/** The sum of two amounts. */
+export function add(a: Amounts, b: Amounts): Amounts {
+  return combine(a, b, (x, y) => x + y);
+}
+
+interface Waiting {
+  readonly known: Amounts;
+  readonly resolve: (amounts: Amounts) => void;
+}
+
+/**
+ * What ended children used, with all descendants that were waited for. Node does not hand out what the kernel tells when a child is waited
+ * for, but this process's own sums over all its ended children grow by just that. Children that end in the same moment share the growth.
+ */
+export class ReapedAccounts {
+  private waiting: Waiting[] = [];
+  private baseline: Amounts;
+
+  constructor(private readonly readSum: () => Amounts = sumOverEndedChildren) {
+    this.baseline = readSum();
+  }
+
+  /** To be called before a payload starts: what other children used until now is nobody's. */
+  rebase(): void {
+    if (this.waiting.length === 0) this.baseline = this.readSum();
+  }
+
+  /** To be called at once, synchronously, when a child's end is told. `known` is what was last seen of it. Gives all it used. */
+  async take(known: Amounts): Promise<Amounts> {
+    return new Promise((resolve) => {
+      this.waiting.push({ known, resolve });
+      if (this.waiting.length === 1) setImmediate(() => this.settle());
+    });
+  }
+
+  private settle(): void {
+    const ended = this.waiting;
+    this.waiting = [];
+    const sum = this.readSum();
+    const growth = combine(sum, this.baseline, (now, before) => Math.max(0, now - before));
+    this.baseline = sum;
+    const seen = ended.reduce((total, { known }) => add(total, known), nothing);
+    const share = combine(growth, seen, (all, part) => Math.max(0, Math.floor((all - part) / ended.length)));
+    ended.forEach(({ known, resolve }) => resolve(ended.length === 1 ? growth : add(known, share)));
+  }
+}
+
+/** How often the sums are read again when a thread of this process was at work in between. */
+const MOST_READS = 5;
+
+/** The kernel shows storage traffic of ended children only together with that of this process's threads: those are taken off. */
+function sumOverEndedChildren(): Amounts {
+  const cpuTicks = readProcess(process.pid)?.childTicks ?? 0;
+  let before = trafficOfThreads();
+  for (let read = 1; ; read += 1) {
+    const all = storageTraffic(process.pid) ?? nothing;
+    const after = trafficOfThreads();
+    const isSteady = before.readBytes === after.readBytes && before.writeBytes === after.writeBytes;
+    if (isSteady || read === MOST_READS) {
+      const taken = combine({ cpuTicks: 0, ...all }, after, (whole, own) => Math.max(0, whole - own));
+      return { ...taken, cpuTicks };
+    }
+    before = after;
+  }
+}
+
+function trafficOfThreads(): Amounts {
+  return readdirSync('/proc/self/task')
+    .map((thread) => ({ cpuTicks: 0, ...(threadTraffic(Number(thread)) ?? nothing) }))
+    .reduce(add, nothing);
+}
