@@ -143,11 +143,11 @@ describe('tokens on sockets', () => {
       ttlSeconds: 3600,
     });
     const headers = await house.bearer(token);
-    clock.advance(3600_000 - 600);
+    clock.advance(3600_000 - 2500);
     const socket = await RawSocket.ready(house.served.wsUrl, headers);
     socket.subscribe('1', changes);
     const { payload } = await socket.next('next');
-    clock.advance(1000);
+    clock.advance(3000);
     const { payload: errors } = await socket.next('error');
     const cursor = (payload as { data: { itemChanged: { cursor: string } } }).data.itemChanged.cursor;
     expect(errors).toEqual([

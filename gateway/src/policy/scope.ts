@@ -9,7 +9,13 @@ const scopes = new WeakMap<Principal, string>();
 export function scopeOf(principal: Principal | undefined, perPrincipal: boolean): string {
   if (!principal) return 'anybody';
   let scope = scopes.get(principal);
-  if (scope === undefined) scopes.set(principal, (scope = authorisationScope(principal)));
+  if (scope === undefined) scopes.set(principal, (scope = baseScope(principal)));
   if (!perPrincipal) return scope;
   return `${scope} ${JSON.stringify([principal.subject, principal.actsFor ?? null])}`;
+}
+
+/** A pilot speaks for its queue alone and a service for its experiment, whatever their roles. */
+function baseScope(principal: Principal): string {
+  const { queue, service } = principal;
+  return `${authorisationScope(principal)} ${JSON.stringify([queue ?? null, service ?? null])}`;
 }

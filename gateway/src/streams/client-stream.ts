@@ -16,8 +16,8 @@ export interface ClientStreamOwner {
 }
 
 /**
- * The events of one client. It reads what is meant for it alone first (the opening message, the gap of one who
- * resumes), then from the ring of the shared stream, at its own pace and without a buffer of its own.
+ * The events of one client. It reads what is meant for it alone first (the opening message, or the gap of one
+ * who resumes), then from the ring of the shared stream, at its own pace and without a buffer of its own.
  */
 export class ClientStream implements AsyncIterableIterator<StreamEvent> {
   readonly request: StreamRequest;

@@ -126,13 +126,9 @@ export class SharedStream implements UpstreamSink {
   }
 
   #joinAfter(client: ClientStream, cursor: string): void {
-    const { plan, openCatchUp, variables } = this.options;
     const position = this.ring.after(cursor);
-    if (position === undefined) return openCatchUp(this, client, cursor);
-    // The first message of an upstream that has yet to begin opens the stream for all who wait for it.
-    const opening = this.ring.end === 0 ? undefined : plan.openingMessage(variables, cursor);
-    if (opening !== undefined) client.give({ text: opening, cursor, codes: [] });
-    client.goOnAt(position);
+    if (position === undefined) this.options.openCatchUp(this, client, cursor);
+    else client.goOnAt(position);
   }
 }
 

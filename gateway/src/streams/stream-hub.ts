@@ -32,6 +32,7 @@ export class StreamHub implements ClientStreamOwner {
   readonly #upstreams = new Set<Upstream>();
   readonly #clients = new Map<ClientStream, NodeJS.Timeout | undefined>();
   readonly #perSubject = new Map<string, number>();
+  #alone = 0;
 
   constructor(options: StreamHubOptions) {
     this.#options = options;
@@ -131,7 +132,9 @@ export class StreamHub implements ClientStreamOwner {
   #sharedFor(request: StreamRequest, plan: StreamPlan, cursor: string | undefined): SharedStream {
     const { operation, principal, variables } = request;
     const scope = scopeOf(principal, operation.perPrincipal);
-    const key = `${scope}\n${plan.keyOf(variables)}\n${plan.text}`;
+    // What a worker or one person is told once, and cannot ask for again, is nobody else's.
+    const isAlone = !plan.resumable && (operation.perPrincipal || principal?.kind === 'PILOT');
+    const key = `${scope}\n${plan.keyOf(variables)}\n${plan.text}${isAlone ? `\n${++this.#alone}` : ''}`;
     let shared = this.#shared.get(key);
     if (!shared) this.#shared.set(key, (shared = this.#makeShared(request, { key, plan, scope, cursor })));
     return shared;

@@ -130,7 +130,6 @@ export class Upstream {
 
   async #read(events: AsyncIterator<ExecutionText>, signal: AbortSignal): Promise<Outcome> {
     const resumedFrom = this.#cursor;
-    const isReopened = this.#wasOpen;
     let isFirst = true;
     let next = events.next();
     for (;;) {
@@ -144,15 +143,9 @@ export class Upstream {
         return signal.aborted ? { kind: 'moved' } : this.#failed(event, true);
       }
       this.#wasOpen = true;
-      if (isFirst && resumedFrom !== undefined) {
-        const opens = this.#opens(event, resumedFrom);
-        if (opens && isReopened) {
-          isFirst = false;
-          continue;
-        }
-        if (!opens && !isReopened) await this.#makeOpening(resumedFrom);
-      }
+      const isOpening = isFirst && resumedFrom !== undefined && this.#opens(event, resumedFrom);
       isFirst = false;
+      if (isOpening) continue;
       if (event.cursor !== undefined) this.#cursor = event.cursor;
       const taken = this.#options.sink.event(event);
       if (taken) await taken;
@@ -160,16 +153,10 @@ export class Upstream {
     }
   }
 
-  /** Whether an event is the message that a stream opens with: listeners of one that goes on have had that. */
+  /** Whether an event only tells where a stream begins: one that goes on after a cursor needs no such message. */
   #opens({ text, cursor }: ExecutionText, resumedFrom: string): boolean {
     if (cursor === undefined) return false;
     return cursor === resumedFrom || text === this.#options.openingMessage(cursor);
-  }
-
-  /** For a source that brings none itself. */
-  async #makeOpening(cursor: string): Promise<void> {
-    const text = this.#options.openingMessage(cursor);
-    if (text !== undefined) await this.#options.sink.event({ text, cursor, codes: [] });
   }
 
   #failed(answer: ExecutionText, mayRetry: boolean): Outcome {
