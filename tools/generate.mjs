@@ -15,7 +15,7 @@ const executable = new Set([Kind.OPERATION_DEFINITION, Kind.FRAGMENT_DEFINITION]
 
 /** The packages that may have SDL or operations: every folder of these groups, in a stable order. */
 function packages() {
-  return ['subgraphs', 'experiments', 'clients', 'deploy']
+  return ['lib', 'subgraphs', 'experiments', 'clients', 'deploy']
     .filter((group) => existsSync(join(root, group)))
     .flatMap((group) => readdirSync(join(root, group)).map((name) => `${group}/${name}`))
     .filter((folder) => existsSync(join(root, folder, 'src')))

@@ -1,0 +1,36 @@
+/** Larkspur, put together from what it is handed. Opens no socket, and follows nothing before `start`. */
+import {
+  createSubmissions,
+  type ExperimentOptions,
+  type ExperimentService,
+  prepareDatabase,
+} from '@rhizome/experiment';
+import { buildSubgraph } from '@rhizome/subgraph';
+import type { Context } from './context.js';
+import { collections, migrations } from './migrations.js';
+import { amountsOf, observationLabel, observationPlaces, observationRules } from './observation.js';
+import { observationsCollection } from './observation.document.js';
+import { policies, resolversOf } from './resolvers.js';
+import { typeDefs } from './typeDefs.generated.js';
+
+/** Migrates the database and builds. */
+export async function buildLarkspur(options: ExperimentOptions): Promise<ExperimentService> {
+  await prepareDatabase(options, migrations, collections);
+  const observations: Context['observations'] = createSubmissions({
+    ...options,
+    experiment: 'larkspur',
+    definition: observationsCollection,
+    label: observationLabel,
+    rules: observationRules,
+    amountsOf,
+    places: observationPlaces,
+  });
+  const subgraph = buildSubgraph<Context>({
+    name: 'larkspur',
+    typeDefs,
+    resolvers: resolversOf(observations),
+    policies,
+    contextFactory: (base) => Object.assign(base, { observations }),
+  });
+  return { subgraph, start: observations.start, stop: observations.stop, ready: observations.ready };
+}

@@ -1,0 +1,117 @@
+/** Rules of observations, all pure: what may be submitted, which jobs follow, what a job is, how an observation stands. */
+import {
+  type CoreTask,
+  InputCheck,
+  type InputFault,
+  type PlaceRule,
+  type SubmissionRules,
+  usualPlaces,
+  workerLabel,
+} from '@rhizome/experiment';
+import { errors } from './errors.js';
+import type { ObservationDocument } from './observation.document.js';
+import type {
+  LarkspurObservationState,
+  LarkspurStep,
+  LarkspurSubmitObservationInput,
+} from './types.generated.js';
+
+/** The label by which a job names its observation. */
+export const observationLabel = 'larkspur-observation';
+
+/** What is submitted, without the key. */
+export type ObservationContent = Omit<LarkspurSubmitObservationInput, 'idempotencyKey'>;
+
+/** Everything that is wrong with an input; nothing, if it is well-formed. */
+export function checkObservation(input: LarkspurSubmitObservationInput): readonly InputFault[] {
+  const check = new InputCheck(errors.LARKSPUR_INPUT_INVALID);
+  check.usual(input);
+  check.form(['field'], input.field, /^LK-\d{3}$/, '`LK-` and three digits, as LK-042');
+  check.int(['exposures'], input.exposures, 1, 1000);
+  const { exposureSeconds: seconds } = input;
+  if (!(seconds > 0 && seconds <= 3600))
+    check.add(['exposureSeconds'], seconds, 'a number above 0, up to 3600');
+  check.program(['command'], input.command);
+  check.programArguments(['arguments'], input.arguments ?? []);
+  if (input.calibration != null) check.text(['calibration'], input.calibration, 1, 255);
+  return check.faults;
+}
+
+/** How observations become tasks: a job an exposure, and one more that stacks them. */
+export const observationRules: SubmissionRules<ObservationDocument, ObservationContent> = {
+  idPrefix: 'larkspurObservation',
+  describe: ({ field, band, exposures, exposureSeconds, command, arguments: given, calibration }) => ({
+    field,
+    band,
+    exposures,
+    exposureSeconds,
+    command,
+    arguments: [...(given ?? [])],
+    ...(calibration == null ? {} : { calibration }),
+    totalJobs: exposures + 1,
+  }),
+  toTask: taskOf,
+};
+
+/** Where the places of core's input come from. */
+export const observationPlaces: readonly PlaceRule[] = [
+  ...usualPlaces,
+  ['template.requirements.selector', 'calibration'],
+  ['variants.*.payload.arguments', 'arguments'],
+];
+
+function taskOf({
+  field,
+  band,
+  exposures,
+  command,
+  arguments: given,
+  calibration,
+}: ObservationDocument): CoreTask {
+  const payload = (...own: readonly string[]) => ({
+    command,
+    arguments: [...given, ...own, '--field', field],
+  });
+  const positions = Array.from({ length: exposures }, (_, exposure) => exposure);
+  return {
+    name: `${field} ${band}`,
+    template: {
+      name: `calibrate {{index}}`,
+      labels: [
+        { key: 'larkspur-field', value: field },
+        { key: 'larkspur-band', value: band },
+      ],
+      payload: payload('--step', 'calibrate', '--exposure', '{{exposure}}'),
+      ...(calibration === undefined
+        ? {}
+        : { requirements: { selector: workerLabel('larkspur-calibration', calibration) } }),
+    },
+    variants: [{ name: `stack {{index}}`, payload: payload('--step', 'stack') }],
+    parameterSets: [
+      ...positions.map((exposure) => ({ parameters: [{ name: 'exposure', value: String(exposure) }] })),
+      { parameters: [], dependsOn: positions.map((exposure) => `#${exposure}`), variant: 0 },
+    ],
+  };
+}
+
+/** What a job at a position is. */
+export function stepAt({ exposures }: Pick<ObservationDocument, 'exposures'>, index: number): LarkspurStep {
+  return index < exposures ? 'CALIBRATE' : 'STACK';
+}
+
+/** What the FINISHED job at a position adds to an observation. */
+export function amountsOf(observation: ObservationDocument, index: number): Readonly<Record<string, number>> {
+  return stepAt(observation, index) === 'CALIBRATE' ? { calibratedExposures: 1 } : {};
+}
+
+/** How an observation stands. */
+export function stateOf({
+  taskId,
+  finishedJobs,
+  lostJobs,
+  totalJobs,
+}: ObservationDocument): LarkspurObservationState {
+  if (taskId === undefined) return 'SUBMITTING';
+  if (lostJobs > 0) return 'INCOMPLETE';
+  return finishedJobs === totalJobs ? 'COMPLETE' : 'PROCESSING';
+}

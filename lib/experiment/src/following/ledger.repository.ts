@@ -1,0 +1,196 @@
+/** Takes in what events tell: positions, the sums of their submissions and the place in the stream, together. */
+import { collection, type Clock, type CollectionDefinition } from '@rhizome/mongo';
+import type { AnyBulkWriteOperation, ClientSession, Collection, Db, Filter } from 'mongodb';
+import type { SubmissionDocument } from '../submissions/submission.document.js';
+import { isNews, type JobFact, newestOf, outcomeOf } from './job-fact.js';
+import {
+  type JobOutcome,
+  jobStatesCollection,
+  type JobStateDocument,
+  positionId,
+  streamPlacesCollection,
+  type StreamPlaceDocument,
+} from './job-state.document.js';
+
+/** What {@link Ledger} works with. */
+export interface LedgerOptions<T extends SubmissionDocument> {
+  readonly db: Db;
+  readonly definition: CollectionDefinition<T>;
+  /** What the FINISHED job at a position is worth, by name. Pure. */
+  readonly amountsOf: (submission: T, index: number) => Readonly<Record<string, number>>;
+  readonly clock: Clock;
+}
+
+/** The one stream that is followed. */
+const stream = 'jobStateChanged';
+/** Positions read or written at once. */
+const maxPositions = 1000;
+
+interface News {
+  readonly fact: JobFact;
+  readonly before: JobOutcome;
+  readonly after: JobOutcome;
+}
+
+/** See the head of this file. */
+export class Ledger<T extends SubmissionDocument> {
+  readonly #options: LedgerOptions<T>;
+  readonly #submissions: Collection<T>;
+  readonly #positions: Collection<JobStateDocument>;
+  readonly #places: Collection<StreamPlaceDocument>;
+
+  constructor(options: LedgerOptions<T>) {
+    this.#options = options;
+    this.#submissions = collection(options.db, options.definition);
+    this.#positions = collection(options.db, jobStatesCollection);
+    this.#places = collection(options.db, streamPlacesCollection);
+  }
+
+  /** The cursor up to which events were taken in; null before the first, or after it was forgotten. */
+  async cursor(): Promise<string | null> {
+    return (await this.#places.findOne({ _id: stream }))?.cursor ?? null;
+  }
+
+  /** Forgets the cursor: the stream does not reach back to it any more. */
+  async forgetCursor(): Promise<void> {
+    await this.#places.deleteOne({ _id: stream }, { writeConcern: { w: 'majority' } });
+  }
+
+  /**
+   * Takes facts in, in one transaction with the cursor behind them. A fact that is no news changes nothing, so the same facts may come
+   * again, in any order; facts about jobs of other tasks, or of no submission, are left aside.
+   */
+  async takeIn(facts: readonly JobFact[], cursor?: string): Promise<void> {
+    if (facts.length === 0 && cursor === undefined) return;
+    await this.#options.db.client.withSession((session) =>
+      session.withTransaction(
+        async () => {
+          for (let at = 0; at < facts.length; at += maxPositions) {
+            await this.#takeIn(facts.slice(at, at + maxPositions), session);
+          }
+          if (cursor !== undefined) await this.#moveTo(cursor, session);
+        },
+        { readConcern: { level: 'snapshot' }, writeConcern: { w: 'majority' } },
+      ),
+    );
+  }
+
+  /** Outcomes of positions, one answer a position; WAITING where nothing is known. */
+  async outcomes(
+    positions: readonly { readonly submissionId: string; readonly index: number }[],
+  ): Promise<readonly JobOutcome[]> {
+    const ids = positions.map(({ submissionId, index }) => positionId(submissionId, index));
+    const found = await this.#positions.find({ _id: { $in: ids } }, { projection: { outcome: 1 } }).toArray();
+    const known = new Map(found.map(({ _id, outcome }) => [_id, outcome]));
+    return ids.map((id) => known.get(id) ?? 'WAITING');
+  }
+
+  async #takeIn(facts: readonly JobFact[], session: ClientSession): Promise<void> {
+    const submissions = await this.#submissionsOf(facts, session);
+    const own = facts.filter((fact) => belongs(fact, submissions.get(fact.submissionId)));
+    const newest = newestOf(own, ({ submissionId, index }) => positionId(submissionId, index));
+    const found = await this.#positions.find({ _id: { $in: [...newest.keys()] } }, { session }).toArray();
+    const known = new Map(found.map((position) => [position._id, position]));
+    const news = new Map<string, News>();
+    for (const [id, fact] of newest) {
+      const before = known.get(id);
+      if (!isNews(fact, before)) continue;
+      news.set(id, { fact, before: before?.outcome ?? 'WAITING', after: outcomeOf(fact.state) });
+    }
+    if (news.size === 0) return;
+    await this.#positions.bulkWrite(this.#positionWrites(news), { session });
+    const sums = this.#sumWrites([...news.values()], submissions);
+    if (sums.length > 0) await this.#submissions.bulkWrite(sums, { session });
+  }
+
+  async #submissionsOf(facts: readonly JobFact[], session: ClientSession): Promise<ReadonlyMap<string, T>> {
+    const ids = [...new Set(facts.map(({ submissionId }) => submissionId))];
+    const found = (await this.#submissions
+      .find({ _id: { $in: ids } } as unknown as Filter<T>, { session })
+      .toArray()) as T[];
+    return new Map(found.map((submission) => [submission._id, submission]));
+  }
+
+  #positionWrites(news: ReadonlyMap<string, News>): AnyBulkWriteOperation<JobStateDocument>[] {
+    const updatedAt = this.#options.clock.now();
+    return [...news].map(([_id, { fact, after }]) => ({
+      updateOne: {
+        filter: { _id },
+        update: {
+          $set: { outcome: after, jobId: fact.jobId, jobRevision: fact.revision, updatedAt },
+          $setOnInsert: { schemaVersion: jobStatesCollection.schemaVersion },
+          $inc: { revision: 1 },
+        },
+        upsert: true,
+      },
+    }));
+  }
+
+  /** One write a submission whose sums change. */
+  #sumWrites(news: readonly News[], submissions: ReadonlyMap<string, T>): AnyBulkWriteOperation<T>[] {
+    const updatedAt = this.#options.clock.now();
+    const writes: AnyBulkWriteOperation<T>[] = [];
+    const bySubmission = new Map<string, News[]>();
+    for (const one of news) {
+      const others = bySubmission.get(one.fact.submissionId);
+      if (others) others.push(one);
+      else bySubmission.set(one.fact.submissionId, [one]);
+    }
+    for (const [id, submission] of submissions) {
+      const worth = (index: number) => this.#options.amountsOf(submission, index);
+      const sums = sumsOf(bySubmission.get(id) ?? [], worth);
+      if (Object.keys(sums).length === 0) continue;
+      const finished = submission.finishedJobs + (sums['finishedJobs'] ?? 0);
+      // Until core's answer is noted, the stage is the submitter's.
+      const stage =
+        submission.stage === 'SUBMITTING'
+          ? 'SUBMITTING'
+          : finished === submission.totalJobs
+            ? 'DONE'
+            : 'OPEN';
+      const update = { $inc: { ...sums, revision: 1 }, $set: { updatedAt, stage } };
+      writes.push({ updateOne: { filter: { _id: id }, update } } as unknown as AnyBulkWriteOperation<T>);
+    }
+    return writes;
+  }
+
+  async #moveTo(cursor: string, session: ClientSession): Promise<void> {
+    const { schemaVersion } = streamPlacesCollection;
+    await this.#places.updateOne(
+      { _id: stream },
+      {
+        $set: { cursor, updatedAt: this.#options.clock.now() },
+        $setOnInsert: { schemaVersion },
+        $inc: { revision: 1 },
+      },
+      { upsert: true, session },
+    );
+  }
+}
+
+/** A label is anybody's to give: the task must be the submission's, as soon as that is known. */
+function belongs({ taskId, index }: JobFact, submission: SubmissionDocument | undefined): boolean {
+  if (!submission || index < 0 || index >= submission.totalJobs) return false;
+  return submission.taskId === undefined || submission.taskId === taskId;
+}
+
+/** What is added to the sums of one submission; what adds up to nothing is left out. */
+function sumsOf(
+  news: readonly News[],
+  worth: (index: number) => Readonly<Record<string, number>>,
+): Record<string, number> {
+  const sums = new Map<string, number>();
+  const add = (name: string, amount: number): void => void sums.set(name, (sums.get(name) ?? 0) + amount);
+  for (const { fact, before, after } of news) {
+    for (const [outcome, sign] of [
+      [before, -1],
+      [after, 1],
+    ] as const) {
+      if (outcome === 'LOST') add('lostJobs', sign);
+      if (outcome !== 'FINISHED') continue;
+      add('finishedJobs', sign);
+      for (const [name, amount] of Object.entries(worth(fact.index))) add(`amounts.${name}`, sign * amount);
+    }
+  }
+  return Object.fromEntries([...sums].filter(([, amount]) => amount !== 0));
+}

@@ -1,0 +1,98 @@
+/** The configuration of a process that serves an experiment: environment over a YAML file over defaults, as core's. */
+import { readFileSync } from 'node:fs';
+import type { TrustedIssuer } from '@rhizome/authz';
+import { type DeepReadonly, loadConfig, redact, z } from '@rhizome/config';
+import { DomainError } from '@rhizome/errors';
+
+const issuer = z
+  .strictObject({
+    issuer: z.string().min(1),
+    jwksUri: z.url().optional(),
+    jwksFile: z.string().min(1).optional(),
+  })
+  .refine(({ jwksUri, jwksFile }) => (jwksUri === undefined) !== (jwksFile === undefined), {
+    message: 'expected either jwksUri or jwksFile beside the issuer',
+  });
+
+/** What differs from one experiment to another. */
+export interface ExperimentDefaults {
+  /** As in the manifest; variables begin with `RHIZOME_<NAME>_`. */
+  readonly name: string;
+  /** As in the manifest. */
+  readonly database: string;
+  /** That of the manifest's endpoint. */
+  readonly port: number;
+}
+
+function schemaOf({ database, port }: ExperimentDefaults) {
+  return z.strictObject({
+    mongoUri: z
+      .string()
+      .regex(
+        /^mongodb(\+srv)?:\/\//,
+        'expected a connection string that begins with mongodb:// or mongodb+srv://',
+      ),
+    database: z
+      .string()
+      .regex(/^[A-Za-z][A-Za-z0-9_-]{0,62}$/, 'expected 1 to 63 letters, digits, "_", "-"')
+      .default(database),
+    host: z.string().min(1).default('127.0.0.1'),
+    port: z.int().min(0).max(65_535).default(port),
+    /** Core is reached through it. */
+    gatewayUrl: z.url({ protocol: /^https?$/ }),
+    /** A file with the token of the experiment's service principal; read again before each request. */
+    tokenFile: z.string().min(1),
+    issuers: z.array(issuer).min(1),
+    audience: z.string().min(1).default('rhizome'),
+    introspection: z.boolean().default(false),
+    drainSeconds: z.int().min(1).max(600).default(10),
+    logLevel: z.enum(['error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  });
+}
+
+/** The configuration of an experiment's process. */
+export type ExperimentConfig = DeepReadonly<z.output<ReturnType<typeof schemaOf>>>;
+
+const secrets = ['mongoUri'];
+
+/**
+ * Reads the configuration; variables begin with `RHIZOME_<NAME>_`, and `RHIZOME_<NAME>_CONFIG` names the YAML file.
+ * @throws DomainError CONFIG_INVALID with every fault
+ */
+export function loadExperimentConfig(
+  defaults: ExperimentDefaults,
+  env: Readonly<Record<string, string | undefined>>,
+): ExperimentConfig {
+  const prefix = `RHIZOME_${defaults.name.toUpperCase()}_`;
+  const { [`${prefix}CONFIG`]: file, ...variables } = env;
+  return loadConfig({
+    schema: schemaOf(defaults),
+    env: variables,
+    prefix,
+    secrets,
+    ...(file ? { file } : {}),
+  });
+}
+
+/** The configuration for a log line. */
+export function shownConfig(config: ExperimentConfig): Record<string, unknown> {
+  return redact(config, secrets);
+}
+
+/** The issuers whose tokens are taken. @throws DomainError CONFIG_INVALID for a file of keys that cannot be read */
+export function trustedIssuers({ issuers }: ExperimentConfig): TrustedIssuer[] {
+  return issuers.map(({ issuer: name, jwksUri, jwksFile }) =>
+    jwksFile === undefined
+      ? { issuer: name, ...(jwksUri ? { jwksUri } : {}) }
+      : { issuer: name, jwks: readKeys(name, jwksFile) },
+  );
+}
+
+function readKeys(name: string, file: string): NonNullable<TrustedIssuer['jwks']> {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Exclude<TrustedIssuer['jwks'], undefined>;
+  } catch (cause) {
+    const text = `issuers: the keys of "${name}" cannot be read from ${file}; expected a JSON Web Key Set`;
+    throw new DomainError('CONFIG_INVALID', text, { field: 'issuers', value: file }, { cause });
+  }
+}

@@ -1,0 +1,84 @@
+/** A built experiment over HTTP and WebSocket, with its own connection to the store and to the gateway. */
+import { readFile } from 'node:fs/promises';
+import { createVerifier } from '@rhizome/authz';
+import { createClient } from '@rhizome/client';
+import type { Logger } from '@rhizome/log';
+import { connectMongo, createIds, systemClock } from '@rhizome/mongo';
+import { type Readiness, serveSubgraph } from '@rhizome/subgraph';
+import type { ExperimentModule, ExperimentService } from '../module.js';
+import { type ExperimentConfig, trustedIssuers } from './config.js';
+
+/** An experiment that is served. */
+export interface ServedExperiment {
+  /** `http://…/graphql` */
+  readonly url: string;
+  /** Drains, ends the work, closes all connections. May be called twice. */
+  stop(): Promise<void>;
+}
+
+type Mongo = Awaited<ReturnType<typeof connectMongo>>;
+
+/** Connects, builds, listens and starts. @throws DomainError SERVICE_UNAVAILABLE, PORT_TAKEN, MIGRATION_FAILED, CONFIG_INVALID */
+export async function serveExperiment(
+  module: ExperimentModule,
+  config: ExperimentConfig,
+  log: Logger,
+): Promise<ServedExperiment> {
+  const verifier = createVerifier({ issuers: trustedIssuers(config), audience: config.audience });
+  const mongo = await connectMongo({ uri: config.mongoUri, appName: `rhizome-${module.name}` });
+  const core = createClient({
+    url: config.gatewayUrl,
+    token: async () => (await readFile(config.tokenFile, 'utf8')).trim(),
+    onRetry: ({ operationName, attempt, error }) =>
+      log.info({ operationName, attempt, code: error.code }, 'core is asked again'),
+  });
+  const closeAll = async (): Promise<void> => {
+    await core.close();
+    await mongo.close();
+  };
+  try {
+    const db = mongo.db(config.database);
+    const service = await module.build({ db, clock: systemClock, ids: createIds(), log, core });
+    const served = await serveSubgraph({
+      subgraph: service.subgraph,
+      verifier,
+      log,
+      host: config.host,
+      port: config.port,
+      introspection: config.introspection,
+      drainMs: config.drainSeconds * 1000,
+      readiness: () => readinessOf(service, mongo, config),
+    });
+    await service.start();
+    let stopping: Promise<void> | undefined;
+    const stop = async (): Promise<void> => {
+      await served.close();
+      await service.stop();
+      await closeAll();
+    };
+    return { url: served.url, stop: () => (stopping ??= stop()) };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+/** Questions can be answered without core: whether it is followed does not matter here. */
+async function readinessOf(
+  service: ExperimentService,
+  mongo: Mongo,
+  { database }: ExperimentConfig,
+): Promise<Readiness> {
+  const isReached = await mongo
+    .db(database)
+    .command({ ping: 1 }, { timeoutMS: 2000 })
+    .then(
+      () => true,
+      () => false,
+    );
+  const checks = {
+    mongo: isReached ? 'reached' : 'not reached',
+    work: service.ready() ? 'started' : 'not started',
+  };
+  return { ready: isReached && service.ready(), checks };
+}

@@ -1,0 +1,30 @@
+export type { Database, ExperimentModule, ExperimentOptions, ExperimentService } from './module.js';
+export {
+  collectionsOf,
+  createSubmissions,
+  prepareDatabase,
+  type Submissions,
+  type SubmissionsOptions,
+} from './submissions.js';
+export {
+  defineSubmissions,
+  type OwnFields,
+  type SubmissionDocument,
+  type SubmissionsDeclaration,
+  type SubmissionStage,
+} from './submissions/submission.document.js';
+export { type CoreTask, type PlaceRule, usualPlaces } from './submissions/core-task.js';
+export type { SubmissionParts } from './submissions/submissions.repository.js';
+export type { SubmissionRules, SubmitRequest, SubmitResult } from './submissions/submitter.js';
+export type { DocumentChange } from './changes/change-feed.js';
+export {
+  jobDetails,
+  type JobPlace,
+  type JobPlaceKey,
+  type JobRepresentation,
+} from './details/job-details.js';
+export type { JobOutcome } from './following/job-state.document.js';
+export { InputCheck, type InputFault, type UsualInput, workerLabel } from './input/input-check.js';
+export { type ExperimentConfig, type ExperimentDefaults, loadExperimentConfig } from './host/config.js';
+export { runExperiment } from './host/run-experiment.js';
+export { type ServedExperiment, serveExperiment } from './host/serve-experiment.js';

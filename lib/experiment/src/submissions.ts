@@ -1,0 +1,159 @@
+/** All of an experiment's mechanics over one collection: submitting, following, showing. */
+import {
+  type CollectionDefinition,
+  type EnsureReport,
+  ensureCollections,
+  type KeysetPage,
+  type Migration,
+  runMigrations,
+} from '@rhizome/mongo';
+import { defineLoader, type LoaderDefinition } from '@rhizome/subgraph';
+import { ChangeFeed, type DocumentChange } from './changes/change-feed.js';
+import { changesOf } from './changes/change-stream.repository.js';
+import { type JobPlace, type JobPlaceKey, jobPlaceLoader } from './details/job-details.js';
+import { JobFollower } from './following/follower.js';
+import {
+  type JobOutcome,
+  jobStatesCollection,
+  streamPlacesCollection,
+} from './following/job-state.document.js';
+import { Ledger } from './following/ledger.repository.js';
+import { takeJobs } from './following/snapshot.js';
+import type { ExperimentOptions } from './module.js';
+import type { PlaceRule } from './submissions/core-task.js';
+import type { SubmissionDocument } from './submissions/submission.document.js';
+import { SubmissionsRepository } from './submissions/submissions.repository.js';
+import {
+  Submitter,
+  type SubmissionRules,
+  type SubmitRequest,
+  type SubmitResult,
+} from './submissions/submitter.js';
+import { sweepWhile } from './submissions/sweep.js';
+
+/** What {@link createSubmissions} is given. */
+export interface SubmissionsOptions<T extends SubmissionDocument, C> extends ExperimentOptions {
+  /** The name, as in the manifest. */
+  readonly experiment: string;
+  /** Made by `defineSubmissions`. */
+  readonly definition: CollectionDefinition<T>;
+  /** Key of the label that each job carries, with the submission's id as its value. */
+  readonly label: string;
+  readonly rules: SubmissionRules<T, C>;
+  /** What the FINISHED job at a position is worth, by name: summed up in `amounts`. Pure; nothing by default. */
+  readonly amountsOf?: (submission: T, index: number) => Readonly<Record<string, number>>;
+  /** Where the places of core's input come from, for what core refuses. */
+  readonly places: readonly PlaceRule[];
+  /** How often submissions that were left behind are looked for, in milliseconds; 15,000 unless given. */
+  readonly sweepMs?: number;
+}
+
+/** Submissions of one experiment. `C` is what a caller submits. */
+export interface Submissions<T extends SubmissionDocument, C> {
+  /** Submits once for each subject and key; see {@link Submitter.submit}. */
+  submit(request: SubmitRequest<C>): Promise<SubmitResult<T>>;
+  /** Submissions by id, in no order. */
+  find(ids: readonly string[]): Promise<readonly T[]>;
+  /** The first with these values in fields of the experiment's own, or null. */
+  where(fields: Readonly<Partial<T>>): Promise<T | null>;
+  /** A page of those with these values, newest first. @throws DomainError CURSOR_INVALID, BAD_USER_INPUT */
+  page(fields: Readonly<Partial<T>>, first: number, after?: string | null): Promise<KeysetPage<T>>;
+  /** Finds what jobs are, by task and position: one read for many. */
+  readonly places: LoaderDefinition<JobPlaceKey, JobPlace<T>>;
+  /** Finds how positions stand, as far as the event stream told: one read for many. */
+  readonly outcomes: LoaderDefinition<{ readonly submissionId: string; readonly index: number }, JobOutcome>;
+  /** Follows the changes of one submission. @throws DomainError CURSOR_INVALID, CURSOR_EXPIRED */
+  changes(
+    id: string,
+    after: string | null | undefined,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<DocumentChange, void, undefined>;
+  /** Begins to follow core's events and to hand over what was left behind. Core need not be reachable yet. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** Whether it was started and not stopped. */
+  ready(): boolean;
+  /** Whether the event stream is open. */
+  readonly isFollowing: boolean;
+}
+
+/** Builds it; nothing runs before `start`, but all questions are answered. The collections must be there: see {@link prepareDatabase}. */
+export function createSubmissions<T extends SubmissionDocument, C>(
+  options: SubmissionsOptions<T, C>,
+): Submissions<T, C> {
+  const {
+    db,
+    clock,
+    ids,
+    core,
+    experiment,
+    definition,
+    label,
+    rules,
+    places,
+    amountsOf = () => ({}),
+  } = options;
+  const log = options.log.child({ part: 'submissions' });
+  const submissions = new SubmissionsRepository(db, definition);
+  const ledger = new Ledger({ db, definition, amountsOf, clock });
+  const { schemaVersion } = definition;
+  const submitter = new Submitter({
+    core,
+    experiment,
+    label,
+    places,
+    rules,
+    schemaVersion,
+    submissions,
+    clock,
+    ids,
+    log,
+  });
+  const feed = new ChangeFeed({ read: changesOf(db, definition as unknown as CollectionDefinition), log });
+  const follower = new JobFollower({ core, experiment, label, submissions, ledger, log });
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const healed = (submission: T): Promise<void> =>
+    takeJobs({ core, submissions, ledger }, submission, signal);
+  const sweep = { submissions, submitter, healed, log, everyMs: options.sweepMs ?? 15_000 };
+  let sweeping: Promise<void> | undefined;
+  return {
+    submit: (request) => submitter.submit(request),
+    find: (wanted) => submissions.find(wanted),
+    where: (fields) => submissions.where(fields),
+    page: (fields, first, after) => submissions.page(fields, first, after),
+    places: jobPlaceLoader(`${experiment}.places`, submissions, submitter),
+    outcomes: defineLoader({
+      name: `${experiment}.outcomes`,
+      load: (positions) => ledger.outcomes(positions),
+    }),
+    changes: (id, after, until) => feed.changes(id, after, until),
+    async start() {
+      follower.start();
+      sweeping ??= sweepWhile(sweep, signal);
+    },
+    async stop() {
+      stopping.abort();
+      await Promise.all([follower.stop(), sweeping, feed.stop(), submitter.settled()]);
+    },
+    ready: () => sweeping !== undefined && !signal.aborted,
+    get isFollowing() {
+      return follower.isFollowing;
+    },
+  };
+}
+
+/** Runs an experiment's migrations, and makes its collections and those that `createSubmissions` needs. */
+export async function prepareDatabase(
+  { db, clock, log }: Pick<ExperimentOptions, 'db' | 'clock' | 'log'>,
+  migrations: readonly Migration[],
+  own: readonly CollectionDefinition[],
+): Promise<EnsureReport> {
+  await runMigrations(db, migrations, { log, clock });
+  return ensureCollections(db, collectionsOf(own), { log });
+}
+
+/** An experiment's collections and those that `createSubmissions` needs, for `ensureCollections` in a migration. */
+export function collectionsOf(own: readonly CollectionDefinition[]): readonly CollectionDefinition[] {
+  return [...own, jobStatesCollection, streamPlacesCollection] as unknown as readonly CollectionDefinition[];
+}

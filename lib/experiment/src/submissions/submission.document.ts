@@ -1,0 +1,113 @@
+/** The stored shape that the submissions of all experiments share, and the declaration of a collection of them. */
+import {
+  type CollectionDefinition,
+  defineCollection,
+  type DocumentSchema,
+  type IndexDefinition,
+} from '@rhizome/mongo';
+
+/**
+ * How far a submission is: core has not taken it yet; core has, and not all jobs have FINISHED; all jobs have FINISHED. What is not DONE
+ * is looked at again after a gap in the event stream.
+ */
+export const submissionStages = ['SUBMITTING', 'OPEN', 'DONE'] as const;
+
+/** One of {@link submissionStages}. */
+export type SubmissionStage = (typeof submissionStages)[number];
+
+/** Something that was submitted to an experiment and that core does as one task. Experiments add fields of their own. */
+export interface SubmissionDocument {
+  /** `<prefix>_<ULID>`. */
+  readonly _id: string;
+  readonly schemaVersion: number;
+  /** Grows with each change. */
+  readonly revision: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  /** Subject of the principal. */
+  readonly submittedBy: string;
+  /** Unique together with the subject. */
+  readonly idempotencyKey: string;
+  /** Of the content: another content under the same key is refused. */
+  readonly digest: string;
+  readonly stage: SubmissionStage;
+  /** The task in core; absent while SUBMITTING. */
+  readonly taskId?: string;
+  readonly totalJobs: number;
+  /** Derived from events: jobs that FINISHED, by position in the task. */
+  readonly finishedJobs: number;
+  /** Derived from events: jobs that ended otherwise and were not repeated. */
+  readonly lostJobs: number;
+  /** Derived from events: sums of what the FINISHED jobs are worth, by name. */
+  readonly amounts: Readonly<Record<string, number>>;
+}
+
+/** The fields that an experiment adds. */
+export type OwnFields<T extends SubmissionDocument> = Omit<T, keyof SubmissionDocument>;
+
+/** What {@link defineSubmissions} is given. */
+export interface SubmissionsDeclaration {
+  /** Of the collection. */
+  readonly name: string;
+  readonly schemaVersion: number;
+  /** JSON schema of the fields that the experiment adds. */
+  readonly properties: DocumentSchema['properties'];
+  /** Which of them every document has. */
+  readonly required: readonly string[];
+  readonly indexes?: readonly IndexDefinition[];
+}
+
+const count = { bsonType: 'int', minimum: 0 };
+
+/** Declares a collection of submissions: the fields of {@link SubmissionDocument} and those that the experiment adds. */
+export function defineSubmissions<T extends SubmissionDocument>(
+  declaration: SubmissionsDeclaration,
+): CollectionDefinition<T> {
+  const { name, schemaVersion, properties, required, indexes = [] } = declaration;
+  return defineCollection<T>({
+    name,
+    schemaVersion,
+    validator: {
+      required: [
+        ...['revision', 'createdAt', 'updatedAt', 'submittedBy', 'idempotencyKey', 'digest', 'stage'],
+        ...['totalJobs', 'finishedJobs', 'lostJobs', 'amounts'],
+        ...required,
+      ],
+      properties: {
+        revision: { bsonType: 'int', minimum: 1 },
+        createdAt: { bsonType: 'date' },
+        updatedAt: { bsonType: 'date' },
+        submittedBy: { bsonType: 'string' },
+        idempotencyKey: { bsonType: 'string', minLength: 1, maxLength: 200 },
+        digest: { bsonType: 'string' },
+        stage: { enum: [...submissionStages] },
+        taskId: { bsonType: 'string' },
+        totalJobs: { bsonType: 'int', minimum: 1, maximum: 1_000_000 },
+        finishedJobs: count,
+        lostJobs: count,
+        amounts: { bsonType: 'object', additionalProperties: { bsonType: 'number', minimum: 0 } },
+        ...properties,
+      },
+    },
+    indexes: [
+      {
+        name: 'submittedBy_idempotencyKey_uq',
+        keys: { submittedBy: 1, idempotencyKey: 1 },
+        options: { unique: true },
+        why: 'the submission of a key, once for each subject',
+      },
+      {
+        name: 'taskId_uq',
+        keys: { taskId: 1 },
+        options: { unique: true, partialFilterExpression: { taskId: { $exists: true } } },
+        why: 'what jobs are to the experiment, by their tasks',
+      },
+      {
+        name: 'stage_idx',
+        keys: { stage: 1, _id: 1 },
+        why: 'what is not handed over, and what is looked at again after a gap in the event stream',
+      },
+      ...indexes,
+    ],
+  });
+}

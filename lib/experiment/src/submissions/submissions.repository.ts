@@ -1,0 +1,128 @@
+/** The only code that writes submissions, beside the ledger that derives from events. */
+import { type CollectionDefinition, collection, keysetPage, type KeysetPage } from '@rhizome/mongo';
+import { type ClientSession, type Collection, type Db, type Filter, MongoServerError } from 'mongodb';
+import type { SubmissionDocument, SubmissionStage } from './submission.document.js';
+
+/** What lies beside a submission in collections of the experiment's own, written and withdrawn together with it. */
+export interface SubmissionParts<T extends SubmissionDocument> {
+  /** Writes, or removes, in the session's transaction. */
+  readonly run: (db: Db, session: ClientSession, submission: T) => Promise<void>;
+}
+
+/** A new submission was written, or a unique index forbids it. */
+export type Accepted<T> = { readonly submission: T } | { readonly takenKeys: readonly string[] };
+
+const duplicateKey = 11_000;
+const majority = { writeConcern: { w: 'majority' } } as const;
+
+/** Documents in and out. Method types hide the driver's generics, which cannot see that T has these fields. */
+export class SubmissionsRepository<T extends SubmissionDocument> {
+  readonly #db: Db;
+  readonly #submissions: Collection<T>;
+
+  constructor(db: Db, definition: CollectionDefinition<T>) {
+    this.#db = db;
+    this.#submissions = collection(db, definition);
+  }
+
+  /** Submissions by id, in no order. */
+  find(ids: readonly string[]): Promise<readonly T[]> {
+    return ids.length === 0 ? Promise.resolve([]) : this.#all({ _id: { $in: [...ids] } });
+  }
+
+  /** Submissions by task, in no order. */
+  ofTasks(taskIds: readonly string[]): Promise<readonly T[]> {
+    return taskIds.length === 0 ? Promise.resolve([]) : this.#all({ taskId: { $in: [...taskIds] } });
+  }
+
+  /** The submission of a subject's key, or null. */
+  async ofKey(submittedBy: string, idempotencyKey: string): Promise<T | null> {
+    return (await this.#all({ submittedBy, idempotencyKey }, 1))[0] ?? null;
+  }
+
+  /** The first submission with these values in fields of the experiment's own, or null. */
+  async where(fields: Readonly<Partial<T>>): Promise<T | null> {
+    return (await this.#all(fields, 1))[0] ?? null;
+  }
+
+  /** Submissions in a stage behind an id, by id. */
+  inStage(stage: SubmissionStage, behind: string, limit: number): Promise<readonly T[]> {
+    return this.#all({ stage, _id: { $gt: behind } }, limit);
+  }
+
+  /** A page, newest first, of those with these values. @throws DomainError CURSOR_INVALID, BAD_USER_INPUT */
+  page(fields: Readonly<Partial<T>>, first: number, after?: string | null): Promise<KeysetPage<T>> {
+    const order = [{ field: '_id', direction: -1 }] as const;
+    return keysetPage<T>({ collection: this.#submissions, filter: fields as Filter<T>, order, first, after });
+  }
+
+  /** Writes a new submission, and its parts, all or nothing. */
+  async accept(submission: T, parts?: SubmissionParts<T>): Promise<Accepted<T>> {
+    try {
+      await this.#together(parts, submission, async (session) => {
+        await this.#submissions.insertOne(
+          submission as Parameters<Collection<T>['insertOne']>[0],
+          options(session),
+        );
+        return true;
+      });
+      return { submission };
+    } catch (error) {
+      const isTaken = error instanceof MongoServerError && error.code === duplicateKey;
+      if (!isTaken) throw error;
+      return { takenKeys: Object.keys((error['keyPattern'] as object | undefined) ?? {}) };
+    }
+  }
+
+  /** SUBMITTING → OPEN, or DONE: notes the task in core. @returns the submission as it then is, or null where it is gone */
+  async handedOver(id: string, taskId: string, now: Date): Promise<T | null> {
+    // Events of the task may have been taken in before its id was known here.
+    const stage = { $cond: [{ $eq: ['$finishedJobs', '$totalJobs'] }, 'DONE', 'OPEN'] };
+    const update = {
+      taskId: { $literal: taskId },
+      stage,
+      updatedAt: now,
+      revision: { $add: ['$revision', 1] },
+    };
+    const filter = { _id: id, stage: 'SUBMITTING' } as unknown as Filter<T>;
+    const moved = await this.#submissions.findOneAndUpdate(filter, [{ $set: update }], {
+      returnDocument: 'after',
+      ...majority,
+    });
+    return (moved as T | null) ?? (await this.#all({ _id: id, taskId }, 1))[0] ?? null;
+  }
+
+  /** Removes a submission that core refused, and its parts; one that core has taken stays. */
+  async withdraw(submission: T, parts?: SubmissionParts<T>): Promise<void> {
+    await this.#together(parts, submission, async (session) => {
+      const filter = { _id: submission._id, stage: 'SUBMITTING' } as unknown as Filter<T>;
+      return (await this.#submissions.deleteOne(filter, options(session))).deletedCount === 1;
+    });
+  }
+
+  async #all(filter: object, limit = 0): Promise<readonly T[]> {
+    return (await this.#submissions.find(filter as Filter<T>, { sort: { _id: 1 }, limit }).toArray()) as T[];
+  }
+
+  /** Runs a write alone, or in one transaction with that of the parts, which is left out where the first did nothing. */
+  async #together(
+    parts: SubmissionParts<T> | undefined,
+    submission: T,
+    write: (session?: ClientSession) => Promise<boolean>,
+  ): Promise<void> {
+    if (!parts) {
+      await write();
+      return;
+    }
+    await this.#db.client.withSession((session) =>
+      session.withTransaction(async () => {
+        if (await write(session)) await parts.run(this.#db, session, submission);
+      }, majority),
+    );
+  }
+}
+
+/** In a transaction the write concern is the transaction's. */
+function options(session: ClientSession | undefined) {
+  return session ? { session } : majority;
+}

@@ -1,0 +1,155 @@
+/** Takes submissions in: written down here first, then handed to core, then noted as handed over. A crash anywhere in between is healed. */
+import { createHash } from 'node:crypto';
+import { DomainError } from '@rhizome/errors';
+import type { Logger } from '@rhizome/log';
+import type { Clock, Ids } from '@rhizome/mongo';
+import type { InputFault } from '../input/input-check.js';
+import { type CoreSubmitOptions, type CoreTask, submitToCore } from './core-task.js';
+import type { OwnFields, SubmissionDocument } from './submission.document.js';
+import type { SubmissionParts, SubmissionsRepository } from './submissions.repository.js';
+
+/** What an experiment says about its submissions. All functions but `parts` are pure. */
+export interface SubmissionRules<T extends SubmissionDocument, C> {
+  /** Prefix of ids: lower camel case. */
+  readonly idPrefix: string;
+  /** The fields of a new document, and the number of its jobs. The content was checked. */
+  describe(content: C): OwnFields<T> & Pick<T, 'totalJobs'>;
+  /** The same document gives the same task, whenever and wherever it is asked for. */
+  toTask(submission: T): CoreTask | Promise<CoreTask>;
+  /** The fault of a content that a unique index of the experiment's own forbids. @param keys of the index */
+  taken?(content: C, keys: readonly string[]): InputFault;
+  /** Writes what lies beside a new submission. */
+  parts?(content: C): SubmissionParts<T>;
+  /** Removes it, where core refused the submission. */
+  readonly dropParts?: SubmissionParts<T>;
+}
+
+/** What {@link Submitter} works with. */
+export interface SubmitterOptions<T extends SubmissionDocument, C> extends CoreSubmitOptions {
+  readonly rules: SubmissionRules<T, C>;
+  readonly schemaVersion: number;
+  readonly submissions: SubmissionsRepository<T>;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Logger;
+}
+
+/** Something to submit. */
+export interface SubmitRequest<C> {
+  /** Who asks: keys are theirs. */
+  readonly subject: string;
+  readonly idempotencyKey: string;
+  /** What is submitted, checked. */
+  readonly content: C;
+}
+
+/** The submission, or why there is none. */
+export type SubmitResult<T> = { readonly submission: T } | { readonly faults: readonly InputFault[] };
+
+/** See the head of this file. */
+export class Submitter<T extends SubmissionDocument, C> {
+  readonly #options: SubmitterOptions<T, C>;
+  readonly #underWay = new Map<string, Promise<SubmitResult<T>>>();
+
+  constructor(options: SubmitterOptions<T, C>) {
+    this.#options = options;
+  }
+
+  /**
+   * Submits once for each subject and key: the same content gives the same submission, another one IDEMPOTENCY_KEY_REUSED. What core
+   * refuses is withdrawn, and its key is free again.
+   * @throws DomainError SERVICE_UNAVAILABLE when core gave no answer: the submission is kept, and goes on by itself
+   */
+  async submit(request: SubmitRequest<C>): Promise<SubmitResult<T>> {
+    const { submissions, rules } = this.#options;
+    const { subject, idempotencyKey, content } = request;
+    const digest = digestOf(content);
+    let known = await submissions.ofKey(subject, idempotencyKey);
+    if (!known) {
+      const accepted = await submissions.accept(this.#newDocument(request, digest), rules.parts?.(content));
+      if ('submission' in accepted) return this.handOver(accepted.submission, content);
+      known = await submissions.ofKey(subject, idempotencyKey);
+      if (!known) return { faults: [takenFault(rules, content, accepted.takenKeys)] };
+    }
+    if (known.digest !== digest) return { faults: [keyReused(idempotencyKey)] };
+    return known.taskId === undefined ? this.handOver(known, content) : { submission: known };
+  }
+
+  /** Hands a submission to core, or waits for whoever is at it in this process. @param content where it is at hand */
+  handOver(submission: T, content?: C): Promise<SubmitResult<T>> {
+    const underWay = this.#underWay.get(submission._id);
+    if (underWay) return underWay;
+    const handing = this.#handOver(submission, content).finally(() => this.#underWay.delete(submission._id));
+    this.#underWay.set(submission._id, handing);
+    return handing;
+  }
+
+  /** Whether core is being told of a submission by this process right now. */
+  get isHandingOver(): boolean {
+    return this.#underWay.size > 0;
+  }
+
+  /** Resolves when what is being handed over now has come to an end, good or bad. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#underWay.values());
+  }
+
+  async #handOver(submission: T, content: C | undefined): Promise<SubmitResult<T>> {
+    const { submissions, rules, clock, log } = this.#options;
+    const { _id } = submission;
+    const answer = await submitToCore(this.#options, _id, await rules.toTask(submission));
+    if ('faults' in answer) {
+      await submissions.withdraw(submission, rules.dropParts);
+      return answer;
+    }
+    const noted = await submissions.handedOver(_id, answer.taskId, clock.now());
+    if (noted) return { submission: noted };
+    // Core refused the same submission of another process a moment ago, and it was withdrawn there; now there is a task for it.
+    log.warn({ submission: _id, taskId: answer.taskId }, 'a withdrawn submission is written again');
+    const again = { ...submission, taskId: answer.taskId, stage: 'OPEN' } as T;
+    await submissions.accept(again, content === undefined ? undefined : rules.parts?.(content));
+    return { submission: again };
+  }
+
+  #newDocument({ subject, idempotencyKey, content }: SubmitRequest<C>, digest: string): T {
+    const { rules, ids, clock, schemaVersion } = this.#options;
+    const now = clock.now();
+    const base: Omit<SubmissionDocument, 'totalJobs'> = {
+      _id: ids.next(rules.idPrefix),
+      schemaVersion,
+      revision: 1,
+      createdAt: now,
+      updatedAt: now,
+      submittedBy: subject,
+      idempotencyKey,
+      digest,
+      stage: 'SUBMITTING',
+      finishedJobs: 0,
+      lostJobs: 0,
+      amounts: {},
+    };
+    // What `describe` gives are the other fields of T.
+    return { ...base, ...rules.describe(content) } as unknown as T;
+  }
+}
+
+/** SHA-256 of a content as it came through the schema, which fixes the order of its fields. */
+function digestOf(content: unknown): string {
+  return createHash('sha256').update(JSON.stringify(content)).digest('base64url');
+}
+
+function keyReused(key: string): InputFault {
+  const message = `idempotencyKey: ${JSON.stringify(key)} is not valid; expected a key that was not used for another input`;
+  return { path: ['idempotencyKey'], message, code: 'IDEMPOTENCY_KEY_REUSED' };
+}
+
+function takenFault<T extends SubmissionDocument, C>(
+  { taken }: SubmissionRules<T, C>,
+  content: C,
+  keys: readonly string[],
+): InputFault {
+  if (taken) return taken(content, keys);
+  throw new DomainError('CONFLICT', `${keys.join(', ')}: somebody else took it first`, {
+    field: keys.join('.'),
+  });
+}

@@ -1,0 +1,183 @@
+/** For tests: a real core and the experiments under test behind a real gateway, on a real store, in this process. */
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type ApiClient, createClient, type TypedDocumentNode } from '@rhizome/client';
+import { buildCore } from '@rhizome/core';
+import type { ExperimentModule, ExperimentService } from '@rhizome/experiment';
+import { buildGateway, createInProcessTransport, serveGateway } from '@rhizome/gateway';
+import { silentLogger } from '@rhizome/log';
+import { createIds, systemClock } from '@rhizome/mongo';
+import { compose, discoverSubgraphs } from '@rhizome/schema';
+import { createInProcess, type InProcessSubgraph } from '@rhizome/subgraph';
+import { leftovers, type TestDatabase, testDatabase, type TestTokens, testTokens } from '@rhizome/testkit';
+import { parse } from 'graphql';
+
+const root = join(fileURLToPath(import.meta.url), '..', '..', '..', '..');
+
+/** What an experiment was built with, to be built again. */
+export interface Room {
+  readonly db: TestDatabase;
+  service: ExperimentService;
+  /** Ends the service and builds and starts another one on the same database, as a new process would. @param core instead of the usual client */
+  restart(core?: ApiClient): Promise<void>;
+}
+
+/** The house. */
+export interface House {
+  readonly url: string;
+  readonly tokens: TestTokens;
+  readonly core: { readonly db: TestDatabase };
+  /** By name. */
+  readonly rooms: Readonly<Record<string, Room>>;
+  /** A client with a token; everywhere ADMIN unless given. */
+  client(token?: string): Promise<ApiClient>;
+  /** A client of an experiment's service principal. */
+  service(name: string): ApiClient;
+  /** Asks the gateway; the answer as plain JSON, and the errors beside it. */
+  ask(text: string, variables?: object, token?: string): Promise<Asked>;
+}
+
+/** An answer. */
+export interface Asked {
+  // What a test reads of an answer is written in its query, beside.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly data: any;
+  readonly errors: readonly { readonly code: string; readonly message: string }[];
+}
+
+const documents = new Map<string, TypedDocumentNode<Record<string, unknown>, object>>();
+
+/** A document of a text, parsed once. */
+export function document(text: string): TypedDocumentNode<Record<string, unknown>, object> {
+  const known = documents.get(text) ?? (parse(text) as TypedDocumentNode<Record<string, unknown>, object>);
+  documents.set(text, known);
+  return known;
+}
+
+/** Starts core, the experiments and the gateway; all of them end with the file. Experiments are registered, with two shares each. */
+export async function startHouse(modules: readonly ExperimentModule[]): Promise<House> {
+  const log = silentLogger();
+  const tokens = await testTokens();
+  const coreDb = await testDatabase('core');
+  const core = buildCore({ db: coreDb, clock: systemClock, ids: createIds(), log });
+  const subgraphs = new Map<string, InProcessSubgraph>([
+    ['core', createInProcess({ subgraph: core.subgraph, log })],
+  ]);
+  let url = '';
+  const service = (name: string): ApiClient =>
+    leftovers.use(
+      createClient({ url, token: () => tokens.service(name), reconnect: { baseMs: 20 } }),
+      `client of ${name}`,
+    );
+  const rooms: Record<string, Room> = {};
+  await core.start();
+  for (const module of modules) {
+    const db = await testDatabase(module.name);
+    const room = await openRoom(
+      module,
+      db,
+      lazy(() => service(module.name)),
+      subgraphs,
+    );
+    rooms[module.name] = room;
+  }
+  const found = discoverSubgraphs(root).filter(({ name }) => subgraphs.has(name));
+  const composed = compose(found);
+  if (!composed.ok) throw new Error(JSON.stringify(composed.faults));
+  const gateway = await buildGateway({
+    supergraphSdl: composed.supergraphSdl,
+    transports: (name) => createInProcessTransport(delegate(name, subgraphs)),
+    verifier: tokens.verifier,
+    log,
+    planning: 'inline',
+  });
+  const served = await serveGateway(gateway, { port: 0 });
+  url = served.url;
+  leftovers.defer('the house', async () => {
+    await Promise.all(Object.values(rooms).map((room) => room.service.stop()));
+    await served.close(500);
+    await core.stop();
+  });
+  await Promise.all(Object.values(rooms).map((room) => room.service.start()));
+  const client = async (token?: string): Promise<ApiClient> =>
+    leftovers.use(createClient({ url, token: token ?? (await tokens.admin()) }), 'a client');
+  const admin = await client();
+  const ask = async (text: string, variables: object = {}, token?: string): Promise<Asked> => {
+    const asking = token === undefined ? admin : await client(token);
+    const { data, errors } = await asking.execute(document(text), variables, { idempotent: false });
+    return { data, errors };
+  };
+  await seed(ask, Object.keys(rooms));
+  return { url, tokens, core: { db: coreDb }, rooms, client, service, ask };
+}
+
+async function openRoom(
+  module: ExperimentModule,
+  db: TestDatabase,
+  core: ApiClient,
+  subgraphs: Map<string, InProcessSubgraph>,
+): Promise<Room> {
+  const log = silentLogger();
+  const build = async (by: ApiClient): Promise<ExperimentService> => {
+    const service = await module.build({ db, clock: systemClock, ids: createIds(), log, core: by });
+    subgraphs.set(module.name, createInProcess({ subgraph: service.subgraph, log }));
+    return service;
+  };
+  const room: Room = {
+    db,
+    service: await build(core),
+    restart: async (other = core) => {
+      await room.service.stop();
+      room.service = await build(other);
+      await room.service.start();
+    },
+  };
+  return room;
+}
+
+/** The subgraph of a name as it now is: experiments are built again under a gateway that stays. */
+function delegate(name: string, subgraphs: ReadonlyMap<string, InProcessSubgraph>): InProcessSubgraph {
+  const current = (): InProcessSubgraph => {
+    const subgraph = subgraphs.get(name);
+    if (!subgraph) throw new Error(`no subgraph ${name}`);
+    return subgraph;
+  };
+  return {
+    name,
+    sdl: current().sdl,
+    execute: (call) => current().execute(call),
+    subscribe: (call) => current().subscribe(call),
+  };
+}
+
+/** A client that is made at its first use: the gateway listens only after the experiments are built. */
+function lazy(make: () => ApiClient): ApiClient {
+  let made: ApiClient | undefined;
+  const client = (): ApiClient => (made ??= make());
+  return {
+    query: (document, variables, call) => client().query(document, variables, call),
+    mutate: (document, variables, call) => client().mutate(document, variables, call),
+    execute: (document, variables, call) => client().execute(document, variables, call),
+    subscribe: (document, variables, call) => client().subscribe(document, variables, call),
+    subscribeResumable: (document, variables, call) => client().subscribeResumable(document, variables, call),
+    close: async () => made?.close(),
+  };
+}
+
+async function seed(ask: House['ask'], names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    await ask(
+      'mutation ($i: RegisterExperimentInput!) { registerExperiment(input: $i) { userErrors { message } } }',
+      {
+        i: { name, title: name },
+      },
+    );
+    const shares = ['production', 'analysis'].map((leaf) => ({ leaf, nominalCores: 10 }));
+    await ask('mutation ($i: SetSharesInput!) { setShares(input: $i) { userErrors { message } } }', {
+      i: { experiment: name, shares },
+    });
+  }
+  await ask('mutation ($i: CreateQueueInput!) { createQueue(input: $i) { userErrors { message } } }', {
+    i: { name: 'north', site: 'POLE', idempotencyKey: 'north' },
+  });
+}

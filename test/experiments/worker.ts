@@ -1,0 +1,123 @@
+/** For tests: a worker that speaks core's protocol for workers, and decides itself how payloads end. */
+import type { House } from './house.js';
+
+/** A job that the worker was given. */
+export interface Given {
+  readonly id: string;
+  readonly name: string;
+  readonly fence: number;
+  readonly command: string;
+  readonly arguments: readonly string[];
+  readonly outputs: readonly string[];
+}
+
+/** See the head of this file. */
+export interface TestWorker {
+  /** Takes so many jobs at most, or none when there is nothing. */
+  acquire(count: number): Promise<readonly Given[]>;
+  /** Starts and finishes jobs, with their outputs. */
+  finish(jobs: readonly Given[]): Promise<void>;
+  /** Starts jobs and reports that they failed, for good unless said otherwise. */
+  fail(jobs: readonly Given[]): Promise<void>;
+  /** Takes and finishes whatever there is until nothing is left. @returns all that was run, in order */
+  runAll(): Promise<readonly Given[]>;
+}
+
+const capacity = { cores: 64, memoryMiB: 1_000_000, diskMiB: 1_000_000 };
+
+/** Registers a worker of the queue `north`. */
+export async function startWorker(
+  house: House,
+  name = 'one',
+  labels: Readonly<Record<string, string>> = {},
+): Promise<TestWorker> {
+  const token = await house.tokens.pilot('north');
+  const client = await house.client(token);
+  void client;
+  const call = async (field: string, type: string, selection: string, input: object) => {
+    const { data, errors } = await house.ask(
+      `mutation ($input: ${type}!) { ${field}(input: $input) { ${selection} } }`,
+      { input },
+      token,
+    );
+    if (errors.length > 0) throw new Error(JSON.stringify(errors));
+    const answer = data[field];
+    if (answer.userErrors.length > 0) throw new Error(JSON.stringify(answer.userErrors));
+    return answer;
+  };
+  const { worker } = await call(
+    'registerWorker',
+    'RegisterWorkerInput',
+    'worker { id } userErrors { message }',
+    {
+      queue: 'north',
+      host: 'host-1',
+      name,
+      version: '1',
+      idempotencyKey: name,
+      hardware: { architecture: 'x86_64', ...capacity },
+      labels: Object.entries(labels).map(([key, value]) => ({ key, value })),
+    },
+  );
+  const workerId: string = worker.id;
+  const reports = (jobs: readonly Given[]) => jobs.map(({ id, fence }) => ({ id, fence }));
+  const start = (jobs: readonly Given[]) =>
+    call('startJobs', 'StartJobsInput', 'userErrors { message }', {
+      workerId,
+      jobs: reports(jobs).map((job) => ({ ...job, phase: 'RUNNING' })),
+    });
+  const self: TestWorker = {
+    async acquire(count) {
+      const selection =
+        'assignments { fence job { id name payload { command arguments outputs } } } userErrors { message }';
+      const input = { workerId, count, free: capacity, waitSeconds: 1 };
+      const { assignments } = await call('acquireJobs', 'AcquireJobsInput', selection, input);
+      return assignments.map(
+        ({
+          fence,
+          job,
+        }: {
+          fence: number;
+          job: { id: string; name: string; payload: Omit<Given, 'id' | 'name' | 'fence'> };
+        }): Given => ({
+          id: job.id,
+          name: job.name,
+          fence,
+          ...job.payload,
+        }),
+      );
+    },
+    async finish(jobs) {
+      await start(jobs);
+      const outputs = ({ outputs: names, id }: Given) =>
+        names.map((file) => ({
+          name: file,
+          location: `/store/${id}/${file}`,
+          sizeBytes: 1,
+          sha256: 'a'.repeat(64),
+        }));
+      await call('finishJobs', 'FinishJobsInput', 'userErrors { message }', {
+        workerId,
+        jobs: jobs.map((job) => ({ id: job.id, fence: job.fence, phase: 'FINISHED', outputs: outputs(job) })),
+      });
+    },
+    async fail(jobs) {
+      await start(jobs);
+      const error = { family: 'LIMIT', code: 'WALLTIME_EXCEEDED', message: 'too long', retryable: false };
+      await call('failJobs', 'FailJobsInput', 'userErrors { message }', {
+        workerId,
+        jobs: reports(jobs).map((job) => ({ ...job, error })),
+      });
+    },
+    async runAll() {
+      const run: Given[] = [];
+      for (;;) {
+        const jobs = await self.acquire(100);
+        if (jobs.length === 0) return run;
+        await self.finish(jobs);
+        run.push(...jobs);
+      }
+    },
+  };
+  return self;
+}
