@@ -13,6 +13,8 @@ export class EventLog {
   opened = 0;
   /** Cursors that streams were opened with, in order. */
   readonly openedAfter: (string | undefined)[] = [];
+  /** Whether there is nothing more to come: streams end after what there is. */
+  isOver = false;
   /** Oldest position that can still be gone on from. */
   forgottenBelow = 0;
 
@@ -65,6 +67,7 @@ export class EventLog {
       this.#followers.delete(follower),
     );
     this.#followers.add(follower);
+    if (this.isOver) void follower.return();
     return follower;
   }
 

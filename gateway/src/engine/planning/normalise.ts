@@ -33,7 +33,7 @@ export interface NormalisedOperation {
 const reserved = /^(representations|__batch_reps_\d+)$/;
 
 /**
- * Rewrites a valid operation for the planner: inlines fragments, drops what is never included, root `__typename` and
+ * Rewrites a valid operation for the planner: inlines fragments, drops what is never included or never met, root `__typename` and
  * introspection (answered here, not by a subgraph), type conditions that are always met and `@defer`; applies `@skip`
  * and `@include`; renames variables that would collide with the planner's own.
  */
@@ -45,7 +45,7 @@ export function normalise(
   const root = schema.getRootType(selected.operation.operation);
   if (!root) throw new Error(`the schema has no ${selected.operation.operation} root`);
   const walk: Walk = { schema, fragments: selected.fragments, conditions };
-  const selections = normaliseSelections(walk, selected.operation.selectionSet.selections, root, true);
+  const selections = normaliseSelections(walk, selected.operation.selectionSet.selections, positionOf(walk, root), true);
   if (selections.length === 0) return { operation: undefined, renamed: {} };
   const pruned: OperationDefinitionNode = {
     ...selected.operation,
@@ -61,10 +61,27 @@ interface Walk {
   readonly conditions: ConditionValues;
 }
 
+/** Where selections stand: their type, and the object types that can come that far through the fragments around. */
+interface Position {
+  readonly type: GraphQLNamedType;
+  readonly possible: ReadonlySet<GraphQLNamedType>;
+}
+
+function positionOf({ schema }: Walk, type: GraphQLNamedType): Position {
+  return { type, possible: new Set(isAbstractType(type) ? schema.getPossibleTypes(type) : [type]) };
+}
+
+/** The position inside a fragment; undefined if nothing can come there: the planner would drop the field around it. */
+function narrowed(walk: Walk, position: Position, target: GraphQLNamedType): Position | undefined {
+  const { possible } = positionOf(walk, target);
+  const left = new Set([...position.possible].filter((type) => possible.has(type)));
+  return left.size === 0 ? undefined : { type: target, possible: left };
+}
+
 function normaliseSelections(
   walk: Walk,
   selections: readonly SelectionNode[],
-  parent: GraphQLNamedType,
+  parent: Position,
   isRoot: boolean,
 ): SelectionNode[] {
   const kept: SelectionNode[] = [];
@@ -72,7 +89,7 @@ function normaliseSelections(
     const directives = applyConditions(selection.directives ?? [], walk.conditions);
     if (!directives) continue;
     if (selection.kind === Kind.FIELD) {
-      const field = normaliseField(walk, selection, directives, parent, isRoot);
+      const field = normaliseField(walk, selection, directives, parent.type, isRoot);
       if (field) kept.push(field);
     } else {
       kept.push(...normaliseFragment(walk, selection, directives, parent, isRoot));
@@ -100,7 +117,7 @@ function normaliseField(
   const selections = normaliseSelections(
     walk,
     node.selectionSet.selections,
-    getNamedType(definition.type),
+    positionOf(walk, getNamedType(definition.type)),
     false,
   );
   return {
@@ -116,16 +133,18 @@ function normaliseFragment(
   walk: Walk,
   node: Exclude<SelectionNode, FieldNode>,
   directives: readonly DirectiveNode[],
-  parent: GraphQLNamedType,
+  parent: Position,
   isRoot: boolean,
 ): SelectionNode[] {
   const spread = node.kind === Kind.FRAGMENT_SPREAD ? walk.fragments.get(node.name.value) : node;
   if (!spread) return [];
   const condition = spread.typeCondition?.name.value;
-  const target = condition === undefined ? parent : walk.schema.getType(condition);
+  const target = condition === undefined ? parent.type : walk.schema.getType(condition);
   if (!target || !isCompositeType(target)) return [];
-  const redundant = isAlwaysMet(walk.schema, parent, target);
-  const inner = normaliseSelections(walk, spread.selectionSet.selections, redundant ? parent : target, isRoot);
+  const position = narrowed(walk, parent, target);
+  if (!position) return [];
+  const redundant = isAlwaysMet(walk.schema, parent.type, target);
+  const inner = normaliseSelections(walk, spread.selectionSet.selections, redundant ? parent : position, isRoot);
   if (inner.length === 0) return [];
   if (redundant && directives.length === 0) return inner;
   return [

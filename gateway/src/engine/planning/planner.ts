@@ -13,8 +13,10 @@ import {
 } from 'graphql';
 import { readSupergraph, type SupergraphFacts } from '../supergraph.js';
 import { type ConditionValues, expandedSize, normalise, splitRoots } from './normalise.js';
-import { fetchesOf, type PlanNode } from './plan-format.js';
+import { type BatchFetchNode, fetchesOf, type FetchNode, type PlanNode } from './plan-format.js';
+import { readRewrite } from '../rewrite.js';
 import { selectOperation } from './select.js';
+import { repairSupergraph } from './repair.js';
 import { readModel, type SupergraphModel } from './reserve/graph.js';
 import { planInReserve } from './reserve/reserve-planner.js';
 
@@ -74,7 +76,8 @@ const incrementalDirectives =
 const maxValidationErrors = 25;
 
 /** Builds the planner of a supergraph. Throws when the supergraph is not one. */
-export function createPlanner(supergraphSdl: string, limits: PlannerLimits): Planner {
+export function createPlanner(givenSdl: string, limits: PlannerLimits): Planner {
+  const supergraphSdl = repairSupergraph(givenSdl);
   const main = new QueryPlanner(supergraphSdl);
   const facts = readSupergraph(supergraphSdl);
   const schema = validationSchema(facts.publicSdl);
@@ -200,8 +203,22 @@ function tryText(planner: QueryPlanner, operation: OperationDefinitionNode, requ
     const node = (plan.node ?? null) as PlanNode | null;
     // The planner may print what cannot be parsed; better to know now than from a subgraph.
     for (const fetch of fetchesOf(node)) parse(fetch.operation, { noLocation: true });
-    return { ok: true, node };
+    const fault = faultOf(node);
+    return fault === undefined ? { ok: true, node } : { ok: false, reason: fault };
   } catch (error) {
     return { ok: false, reason: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** What is known to be wrong with a plan although it looks right. */
+function faultOf(node: PlanNode | null): string | undefined {
+  for (const fetch of fetchesOf(node)) {
+    const parts = 'entityBatch' in fetch ? (fetch as BatchFetchNode).entityBatch.aliases : [fetch as FetchNode];
+    for (const { inputRewrites } of parts) {
+      const names = new Set((inputRewrites ?? []).map((rewrite) => readRewrite(rewrite).change.to));
+      // One representation cannot go by two names: the subgraph would answer for one of them only.
+      if (names.size > 1) return 'the plan asks one fetch for two interface objects';
+    }
+  }
+  return undefined;
 }

@@ -1,0 +1,35 @@
+import { describe, expect, test } from '@jest/globals';
+import { Lru } from './lru.js';
+
+describe('a bounded map', () => {
+  test('forgets what was used longest ago', () => {
+    const lru = new Lru<string, number>({ entries: 2 });
+    lru.set('a', 1);
+    lru.set('b', 2);
+    lru.get('a');
+    lru.set('c', 3);
+    expect([lru.get('a'), lru.get('b'), lru.get('c'), lru.size]).toEqual([1, undefined, 3, 2]);
+  });
+
+  test('is bounded by weight as well, and lets go of an entry that alone is too heavy', () => {
+    const lru = new Lru<string, number>({ entries: 10, weight: 5, weigh: (key) => key.length });
+    lru.set('aaa', 1);
+    lru.set('bb', 2);
+    expect(lru.size).toBe(2);
+    lru.set('c', 3);
+    expect([lru.get('aaa'), lru.get('bb'), lru.get('c')]).toEqual([undefined, 2, 3]);
+    lru.set('dddddd', 4);
+    expect(lru.size).toBe(0);
+    lru.set('ee', 5);
+    expect(lru.get('ee')).toBe(5);
+  });
+
+  test('drops a key only while it has the value that is meant', () => {
+    const lru = new Lru<string, number>({ entries: 2 });
+    lru.set('a', 1);
+    lru.drop('a', 2);
+    expect(lru.get('a')).toBe(1);
+    lru.drop('a', 1);
+    expect(lru.get('a')).toBeUndefined();
+  });
+});
