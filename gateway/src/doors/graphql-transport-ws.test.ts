@@ -199,6 +199,17 @@ describe('a WebSocket of the gateway', () => {
     expect((await socket.next()).payload).toEqual({ data: { item: { id, name: `item ${id}` } } });
   });
 
+  test('aborts a query that its client gives up', async () => {
+    const { aborted } = house.slow;
+    const socket = await ready();
+    socket.subscribe('1', '{ slow }');
+    await waitFor('the call', () => house.slow.waiting > aborted, { deadlineMs: 1000 });
+    socket.send({ id: '1', type: 'complete' });
+    await waitFor('the abort', () => house.slow.aborted > aborted, { deadlineMs: 1000 });
+    socket.subscribe('1', '{ item(id: "a") { id } }');
+    expect(await socket.next()).toMatchObject({ id: '1', payload: { data: { item: { id: 'a' } } } });
+  });
+
   test('masks internals and carries a request id of the client', async () => {
     const socket = await ready();
     socket.send({

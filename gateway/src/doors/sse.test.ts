@@ -86,9 +86,11 @@ describe('an event stream', () => {
   test('ends with complete when its source does', async () => {
     const stream = await open(changes);
     await stream.event();
+    house.log.isOver = true;
     house.log.endAll();
     expect(await stream.event()).toBe('event: complete\ndata: ');
     expect(await stream.event()).toBeUndefined();
+    house.log.isOver = false;
   });
 
   test('can be opened by GET, as a browser does', async () => {

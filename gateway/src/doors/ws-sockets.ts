@@ -9,6 +9,8 @@ import { Flusher } from './flusher.js';
 export interface SocketLine extends ProtocolSocket {
   /** An object that becomes this very text, where it is the last value of the next message sent. */
   splice(text: string): object;
+  /** Told when the client completes an operation: the protocol library tells streams only. */
+  onComplete: ((id: string) => void) | undefined;
 }
 
 /** What a {@link SocketPool} is made of. */
@@ -97,8 +99,9 @@ const placeholderJson = `${JSON.stringify(placeholder)}}`;
 function lineOf(client: WebSocket, log: Logger, sender: Sender): SocketLine {
   // The library serialises a message and sends it in one go, so one text at a time waits here.
   let spliced: string | undefined;
-  return {
+  const line: SocketLine = {
     protocol: client.protocol,
+    onComplete: undefined,
     splice: (text) => ({
       toJSON: () => {
         spliced = text;
@@ -114,12 +117,29 @@ function lineOf(client: WebSocket, log: Logger, sender: Sender): SocketLine {
     close: (code, reason) => client.close(code, reason),
     onMessage: (take) =>
       client.on('message', (data) => {
-        take(String(data)).catch((error: unknown) => {
+        const text = String(data);
+        const completed = completedBy(text);
+        if (completed !== undefined) line.onComplete?.(completed);
+        take(text).catch((error: unknown) => {
           log.error({ err: error }, 'handling a message failed');
           client.close(CloseCode.InternalServerError, 'Internal server error');
         });
       }),
   };
+  return line;
+}
+
+/** Longest message that can be a `complete`, identifiers of clients being short. */
+const longestComplete = 256;
+
+function completedBy(text: string): string | undefined {
+  if (text.length > longestComplete || !text.includes('"complete"')) return undefined;
+  try {
+    const message = JSON.parse(text) as { type?: unknown; id?: unknown } | null;
+    return message?.type === 'complete' && typeof message.id === 'string' ? message.id : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Bytes that a socket may hold back before its sender waits for the network. */

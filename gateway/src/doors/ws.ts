@@ -39,7 +39,8 @@ export interface SocketDoorOptions {
 interface Connection {
   readonly line: SocketLine;
   readonly request: IncomingMessage;
-  readonly gone: AbortController;
+  /** Operations that have not been answered, by their ids. */
+  readonly pending: Map<string, AbortController>;
   principal?: Principal | undefined;
   expiry?: NodeJS.Timeout;
 }
@@ -73,11 +74,12 @@ export class SocketDoor {
       keepAliveMs: options.limits.keepAliveMs,
       log: options.log,
       opened: (line, request) => {
-        const connection: Connection = { line, request, gone: new AbortController() };
+        const connection: Connection = { line, request, pending: new Map() };
+        line.onComplete = (id) => connection.pending.get(id)?.abort(cancelled());
         const closed = server.opened(line, connection);
         return (code, reason) => {
           clearTimeout(connection.expiry);
-          connection.gone.abort(new DomainError('REQUEST_CANCELLED', 'The client has gone'));
+          for (const operation of connection.pending.values()) operation.abort(cancelled());
           return closed(code, reason);
         };
       },
@@ -111,7 +113,7 @@ export class SocketDoor {
     return {
       connectionInitWaitTimeout: this.#options.limits.initWaitMs,
       onConnect: ({ connectionParams, extra }) => this.#connect(connectionParams, extra),
-      onSubscribe: ({ extra }, _id, payload) => this.#subscribe(extra, payload),
+      onSubscribe: ({ extra }, id, payload) => this.#subscribe(extra, id, payload),
       subscribe: (args) =>
         streamOf(args as ExecutionArgs) as unknown as AsyncIterableIterator<ExecutionResult>,
       execute: (args) => outcomeOf(args as ExecutionArgs) as unknown as ExecutionResult,
@@ -153,7 +155,8 @@ export class SocketDoor {
   }
 
   async #subscribe(
-    { principal, gone, request }: Connection,
+    { principal, pending, request }: Connection,
+    id: string,
     payload: SubscribePayload,
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
     const requestId = requestIdOf(payload.extensions?.['requestId']);
@@ -161,6 +164,8 @@ export class SocketDoor {
       return [new Refused(this.#expired(principal, requestId))];
     }
     const { traceparent } = request.headers;
+    const operation = new AbortController();
+    pending.set(id, operation);
     const run = this.#options.operations.run<ExecutionArgs | readonly GraphQLError[]>(
       {
         query: payload.query,
@@ -169,26 +174,34 @@ export class SocketDoor {
         principal,
         requestId,
         headers: typeof traceparent === 'string' ? { traceparent } : undefined,
-        signal: gone.signal,
+        signal: operation.signal,
       },
       {
         refused: (answer) => [new Refused(answer)],
-        answered: (answer, operation) =>
-          answer.outcome === 'rejected' ? [new Refused(answer)] : argumentsOf(operation, { answer }),
-        streamed: (stream, operation) => argumentsOf(operation, { stream }),
+        answered: (answer, info) =>
+          answer.outcome === 'rejected' ? [new Refused(answer)] : argumentsOf(info, { answer }),
+        streamed: (stream, info) => argumentsOf(info, { stream }),
       },
     );
-    // It rejects when the socket has gone; then nobody is told.
-    return run.catch((error: unknown) => {
-      if (gone.signal.aborted) return [new Refused({ text: '{}' })];
+    try {
+      return await run;
+    } catch (error) {
+      // The client has given it up or gone: nobody is told.
+      if (operation.signal.aborted) return [new Refused({ text: '{}' })];
       throw error;
-    });
+    } finally {
+      if (pending.get(id) === operation) pending.delete(id);
+    }
   }
 
   #expired({ subject, expiresAt }: Principal, requestId: string): ExecutionText {
     const text = `The token of "${subject}" ended at ${expiresAt.toISOString()}; connect with a new one`;
     return refusal(new DomainError('TOKEN_EXPIRED', text), requestId, this.#options.log);
   }
+}
+
+function cancelled(): DomainError {
+  return new DomainError('REQUEST_CANCELLED', 'The client has given it up');
 }
 
 const longestTimerMs = 2 ** 31 - 1;

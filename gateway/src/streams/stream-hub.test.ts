@@ -357,16 +357,37 @@ describe('a broken upstream', () => {
     expect(JSON.parse(last.text).errors[0].extensions.cursor).toBe(cursor);
   });
 
-  test('whose source ends in order ends its clients in order, after what they have not read yet', async () => {
+  test('that ends in order, as when its service stops, is opened again', async () => {
+    await start();
+    const stream = await subscribe();
+    await next(stream);
+    house.log.endAll();
+    house.log.append('later');
+    expect(await readTo(stream, 'later')).toHaveLength(1);
+    expect(counts.reopened).toEqual(['broken']);
+  });
+
+  test('that ends in order again has no more to say: its clients end in order, after what they have not read', async () => {
     await start();
     const [quick, slow] = [await subscribe(), await subscribe()];
     await next(quick);
     house.log.append('a');
     await readTo(quick, 'a');
+    house.log.isOver = true;
     house.log.endAll();
     expect((await quick.next()).done).toBe(true);
     expect(await readTo(slow, 'a')).toHaveLength(2);
     expect((await slow.next()).done).toBe(true);
+    house.log.isOver = false;
+    expect(counts.closed).toEqual(['complete', 'complete']);
+  });
+
+  test('of another field ends with its source', async () => {
+    await start();
+    const stream = await subscribe({ query: 'subscription { level { value } }' });
+    await next(stream);
+    house.log.endAll();
+    expect((await stream.next()).done).toBe(true);
   });
 });
 
@@ -427,11 +448,11 @@ describe('tokens that end', () => {
 
   test('of the one who opened it do not end the stream of the others', async () => {
     await start();
-    const short = await subscribe({ principal: human('short', soon(2050)) });
+    const short = await subscribe({ principal: human('short', soon(3000)) });
     await next(short);
     const long = await subscribe({ principal: human('long', soon(3_600_000)) });
     await next(long);
-    await waitFor('the upstream in another hand', () => counts.reopened.length === 1, { deadlineMs: 1000 });
+    await waitFor('the upstream in another hand', () => counts.reopened.length === 1, { deadlineMs: 2000 });
     house.log.append('still');
     expect(await readTo(long, 'still')).toHaveLength(1);
     expect(await readTo(short, 'still')).toHaveLength(1);

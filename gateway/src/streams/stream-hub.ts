@@ -209,6 +209,7 @@ export class StreamHub implements ClientStreamOwner {
       othersMayOpen: (code) => isAboutToken(code) && opener.canChange(),
       open: (after, signal) => {
         const by = opener.choose();
+        if (!by) return Promise.resolve({ ok: false, answer: refusal(nobodyLeft(), '', this.#options.log) });
         opened(by);
         return this.#open({ plan, variables, perPrincipal, scope }, by, after, signal);
       },
@@ -254,7 +255,8 @@ export class StreamHub implements ClientStreamOwner {
 
 /** Who opens an upstream. */
 interface Opening {
-  choose(): StreamRequest;
+  /** Undefined when everybody has left. */
+  choose(): StreamRequest | undefined;
   /** Whether somebody else could open it now. */
   canChange(): boolean;
 }
@@ -270,9 +272,8 @@ class Opener implements Opening {
     this.#clock = clock;
   }
 
-  choose(): StreamRequest {
+  choose(): StreamRequest | undefined {
     this.#last = longestLasting(requestsOf(this.#shared)) ?? this.#last;
-    if (!this.#last) throw new Error('a shared stream without clients cannot be opened');
     return this.#last;
   }
 
@@ -306,6 +307,10 @@ function* requestsOf(shared: SharedStream): Generator<StreamRequest> {
 
 function isAboutToken(code: string): boolean {
   return code === 'TOKEN_EXPIRED' || code === 'UNAUTHENTICATED';
+}
+
+function nobodyLeft(): DomainError {
+  return new DomainError('REQUEST_CANCELLED', 'All who listened have left');
 }
 
 function changedUnderneath(): DomainError {

@@ -82,6 +82,7 @@ export class Upstream {
     const { observer, reopenForMs } = this.#options;
     let attempt = 0;
     let brokenAt = 0;
+    let endedBefore = false;
     while (!this.#isClosed) {
       this.#turn = new AbortController();
       const cursorBefore = this.#cursor;
@@ -93,12 +94,20 @@ export class Upstream {
       }
       if (this.#cursor !== cursorBefore) attempt = 0;
       if (attempt === 0) brokenAt = performance.now();
-      if (outcome.kind === 'complete' || !outcome.retry || performance.now() - brokenAt > reopenForMs) {
-        return this.#end(outcome.kind === 'complete' ? undefined : outcome.last);
+      // A service that stops ends its streams in order, too: only who says so twice has no more to say.
+      const isOver = outcome.kind === 'complete' && (!this.#mayGoOn() || (endedBefore && attempt > 0));
+      endedBefore = outcome.kind === 'complete';
+      if (isOver) return this.#end(undefined);
+      if (outcome.kind === 'failed' && (!outcome.retry || performance.now() - brokenAt > reopenForMs)) {
+        return this.#end(outcome.last);
       }
       observer.upstreamReopened('broken');
       await sleep(backoffMs(attempt++), this.#turn.signal);
     }
+  }
+
+  #mayGoOn(): boolean {
+    return this.#options.resumable && this.#cursor !== undefined;
   }
 
   #end(last: StreamEvent | undefined): void {
