@@ -1,7 +1,7 @@
 /**
  * Reads the change stream: events of jobs, and notices of other documents, in batches. It is the only code that opens one.
  */
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import type { ChangeStream, Db, Document, Timestamp } from 'mongodb';
 import type { DocumentNotice, JobEvent } from './job-event.js';
 import { toJobEvent } from './job-event.js';
@@ -34,6 +34,12 @@ const readAhead = 5000;
 const turnEvery = 250;
 /** How long the server waits for an event before it tells that there is none. */
 const awaitMs = 100;
+/**
+ * A stream that does not answer for so long is given up. After the death of its server the driver waits for that very server, to tell it that
+ * the cursor is not needed any more, as long as it may look for servers.
+ */
+const silentMs = 4000;
+const closeMs = 500;
 
 /**
  * Yields batches until the signal is aborted. Reads ahead no more than a few thousand events. The driver goes on by itself after a fail-over
@@ -56,8 +62,7 @@ export async function* readFeed(options: FeedOptions): AsyncGenerator<FeedBatch,
     if (!signal.aborted) throw error;
   } finally {
     signal.removeEventListener('abort', stop);
-    reader.stop();
-    await stream.close().catch(() => undefined);
+    await reader.close();
   }
 }
 
@@ -97,6 +102,9 @@ class Reader {
   #failure: { readonly error: unknown } | undefined;
   #wakeTaker: (() => void) | undefined;
   #wakeReader: (() => void) | undefined;
+  #watch: NodeJS.Timeout | undefined;
+  #hasAnswered = false;
+  #closing: Promise<void> | undefined;
 
   constructor(stream: ChangeStream, position: string | undefined) {
     this.#stream = stream;
@@ -107,14 +115,20 @@ class Reader {
     this.#isStopped = true;
     this.#wakeTaker?.();
     this.#wakeReader?.();
-    void this.#stream.close().catch(() => undefined);
+    clearTimeout(this.#watch);
+    this.#closing ??= this.#stream.close().catch(() => undefined);
+  }
+
+  /** Stops, and waits for the server a little. */
+  async close(): Promise<void> {
+    this.stop();
+    const patience = new AbortController();
+    await Promise.race([this.#closing, delay(closeMs, undefined, { signal: patience.signal }).catch(() => undefined)]);
+    patience.abort();
   }
 
   async *batches(): AsyncGenerator<FeedBatch, void, undefined> {
-    void this.#read().catch((error: unknown) => {
-      this.#failure = { error };
-      this.#wakeTaker?.();
-    });
+    void this.#read().catch((error: unknown) => this.#fail(error));
     while (!this.#isStopped) {
       const batch = this.#take();
       if (batch) yield batch;
@@ -136,6 +150,8 @@ class Reader {
   async #read(): Promise<void> {
     let sinceTurn = 0;
     while (!this.#isStopped) {
+      this.#hasAnswered = true;
+      if (!this.#watch) this.#watchOver();
       const change = await this.#stream.tryNext();
       if (change) this.#put(change);
       else this.#moveOn((this.#stream.resumeToken as { _data?: string } | null)?._data);
@@ -147,8 +163,24 @@ class Reader {
       }
       if (this.#events.length + this.#notices.length >= readAhead) {
         await new Promise<void>((resolve) => (this.#wakeReader = resolve));
+        this.#wakeReader = undefined;
       }
     }
+  }
+
+  /** One timer for many answers: what took longer than twice its time is noticed for sure, and nothing that took less than once. */
+  #watchOver(): void {
+    this.#hasAnswered = false;
+    this.#watch = setTimeout(() => {
+      const isWaiting = this.#wakeReader !== undefined;
+      if (!this.#hasAnswered && !isWaiting) this.#fail(new Error(`the change stream did not answer for ${silentMs} ms`));
+      else if (!this.#isStopped) this.#watchOver();
+    }, silentMs);
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#wakeTaker?.();
   }
 
   #put(change: Document): void {
