@@ -42,38 +42,37 @@ export function planJobFilter(criteria: JobCriteria, visible: '*' | readonly str
   const experiments = narrow(criteria.experiments, visible);
   const { ids, states, taskId, queueId, label, owner, share } = criteria;
   if (experiments?.length === 0 || ids?.length === 0 || states?.length === 0) return nothing;
-  const range = idRange(criteria);
-  const inStates = states ? { state: oneOf(states) } : {};
-  const inExperiments = experiments ? { experiment: oneOf(experiments) } : {};
   const rest: Record<string, unknown> = {
-    ...range,
-    ...inExperiments,
-    ...inStates,
+    ...idRange(criteria),
+    ...(experiments ? { experiment: oneOf(experiments) } : {}),
+    ...(states ? { state: oneOf(states) } : {}),
     ...(taskId === undefined ? {} : { taskId }),
-    ...(label === undefined ? {} : { lookup: labelKey(label) }),
     ...(owner === undefined ? {} : { owner }),
     ...(queueId === undefined ? {} : { queueId }),
     ...(share === undefined ? {} : { share }),
   };
   const single = (index: string, extra: Record<string, unknown> = {}): JobFilterPlan => ({ branches: [{ ...rest, ...extra }], index });
+  // One scan for each value of the fields before the id, no more of them in one query than the server merges.
+  const spread = (index: string, each: number, query: (names: readonly string[]) => Record<string, unknown>): JobFilterPlan => ({
+    branches: chunks(experiments ?? known, Math.max(1, Math.floor(maxScans / each))).map((names) => ({ ...rest, ...query(names) })),
+    index,
+  });
   const anyState = { state: { $in: states ?? jobStates } };
-  if (ids) return single(jobIndex.id);
-  if (taskId !== undefined) return single(jobIndex.task, anyState);
-  if (label !== undefined) return single(jobIndex.lookup);
-  if (owner !== undefined) return single(jobIndex.owner);
+  const labelled = (names: readonly string[]) => ({ lookup: oneOf(names.map((name) => labelKey(name, label ?? ''))) });
+  if (ids) return label === undefined ? single(jobIndex.id) : single(jobIndex.id, labelled(experiments ?? known));
+  if (taskId !== undefined) return single(jobIndex.task, { ...anyState, ...(label === undefined ? {} : labelled(experiments ?? known)) });
+  if (label !== undefined) return spread(jobIndex.lookup, 1, labelled);
+  if (owner !== undefined) return spread(jobIndex.owner, 1, (names) => ({ experiment: { $in: names } }));
   if (queueId !== undefined) return single(jobIndex.queue, anyState);
-  if (share !== undefined) return single(jobIndex.share);
+  if (share !== undefined) return experiments && !experiments.includes(share.split('/')[0] ?? '') ? nothing : single(jobIndex.share);
   if (!experiments && !states) return single(jobIndex.id);
-  return byExperiment(experiments ?? known, states ?? jobStates, range);
+  return spread(jobIndex.experiment, states?.length ?? jobStates.length, (names) => ({ experiment: { $in: names }, ...anyState }));
 }
 
-function byExperiment(experiments: readonly string[], states: readonly JobState[], range: object): JobFilterPlan {
-  const size = Math.max(1, Math.floor(maxScans / states.length));
-  const branches: Readonly<Record<string, unknown>>[] = [];
-  for (let start = 0; start < experiments.length; start += size) {
-    branches.push({ ...range, experiment: { $in: experiments.slice(start, start + size) }, state: { $in: states } });
-  }
-  return { branches, index: jobIndex.experiment };
+function chunks<T>(values: readonly T[], size: number): readonly (readonly T[])[] {
+  const parts: (readonly T[])[] = [];
+  for (let start = 0; start < values.length; start += size) parts.push(values.slice(start, start + size));
+  return parts;
 }
 
 function narrow(wanted: readonly string[] | undefined, visible: '*' | readonly string[]): readonly string[] | undefined {

@@ -76,7 +76,11 @@ export const jobsCollection = defineCollection<JobDocument>({
       options: { partialFilterExpression: { taskId: { $exists: true } } },
       why: 'jobs of a task, of states, by position; numbers of jobs of a task by state',
     },
-    { name: 'owner_idx', keys: { owner: 1, _id: 1 }, why: 'jobs of an owner' },
+    {
+      name: 'owner_experiment_idx',
+      keys: { owner: 1, experiment: 1, _id: 1 },
+      why: 'jobs of an owner in the experiments that the caller may read; ordered by id through a merge of one scan for each',
+    },
     {
       name: 'queueId_state_idx',
       keys: { queueId: 1, state: 1, _id: 1 },
@@ -102,7 +106,7 @@ export const jobsCollection = defineCollection<JobDocument>({
 export const jobIndex = {
   experiment: 'experiment_state_idx',
   task: 'taskId_state_idx',
-  owner: 'owner_idx',
+  owner: 'owner_experiment_idx',
   queue: 'queueId_state_idx',
   share: 'share_idx',
   lookup: 'lookup_idx',

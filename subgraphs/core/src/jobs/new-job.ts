@@ -45,7 +45,7 @@ export function newJobDocument(job: NewJob, now: Date): JobDocument {
     share: job.share,
     priority: job.priority,
     labels,
-    lookup: [...labelTexts.map(labelKey), ...waitingFor.map(parentKey)],
+    lookup: [...labelTexts.map((label) => labelKey(job.experiment, label)), ...waitingFor.map(parentKey)],
     requirements: job.requirements,
     classId: job.classId,
     payload: job.payload,
@@ -79,9 +79,9 @@ export function newJobDocument(job: NewJob, now: Date): JobDocument {
   };
 }
 
-/** The part of `lookup` for a label, given as `key=value`. */
-export function labelKey(label: string): string {
-  return `l:${label}`;
+/** The part of `lookup` for a label, given as `key=value`: of one experiment, so that nobody has to look past jobs that are not theirs. */
+export function labelKey(experiment: string, label: string): string {
+  return `l:${experiment}:${label}`;
 }
 
 /** The part of `lookup` for a parent that the job waits for. */

@@ -25,7 +25,7 @@ describe('accepting', () => {
     const [first = '', second = ''] = idsOf(jobs);
     const stored = await shared.read(first);
     expect(stored).toMatchObject({
-      state: 'ACTIVATED', experiment: 'alpha', owner: 'someone@example', share: 'alpha/default', priority: 0, lookup: ['l:run=1'],
+      state: 'ACTIVATED', experiment: 'alpha', owner: 'someone@example', share: 'alpha/default', priority: 0, lookup: ['l:alpha:run=1'],
       requirements: { cores: 1, memoryMiB: 1024, diskMiB: 1024, walltimeSeconds: 3600, network: false }, retry: { maxAttempts: 3 },
     });
     expect(await shared.read(second)).toMatchObject({ share: 'alpha/other', priority: 5 });
