@@ -58,7 +58,8 @@ async function* follow(parameters, headers = {}) {
 
 function fetcher(parameters, { documentAST, headers } = {}) {
   // GraphiQL asks for the schema before its headers pane is there.
-  if (parameters.operationName === 'IntrospectionQuery') return post(parameters, { ...prefilled, ...headers });
+  if (parameters.operationName === 'IntrospectionQuery')
+    return post(parameters, { ...prefilled, ...headers });
   const operation = documentAST && getOperationAST(documentAST, parameters.operationName);
   return operation?.operation === 'subscription' ? follow(parameters, headers) : post(parameters, headers);
 }

@@ -36,7 +36,8 @@ function optionsOf(config: GatewayConfig, log: Logger): GatewayOptions {
   return {
     supergraphSdl: readSupergraphFile(config.supergraph),
     transports: overNetwork(config),
-    verifier: config.auth === 'off' ? undefined : createVerifier({ issuers: trustedIssuers(config), audience }),
+    verifier:
+      config.auth === 'off' ? undefined : createVerifier({ issuers: trustedIssuers(config), audience }),
     log,
     limits: set(gatewayLimits),
     engineLimits: {
