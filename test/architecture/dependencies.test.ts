@@ -14,7 +14,6 @@ const allowed: Readonly<Record<string, string>> = {
   graphiql: 'the page to try queries',
   graphql: 'parsing, validation, execution',
   'graphql-jit': 'compiled subgraph documents in process',
-  'graphql-sse': 'streams over HTTP',
   'graphql-ws': 'streams over WebSocket',
   jose: 'tokens',
   mongodb: 'the store',

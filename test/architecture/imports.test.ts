@@ -26,7 +26,9 @@ function allowed({ folder, name }: WorkspacePackage): readonly string[] {
 }
 
 const sources = repositoryFiles().filter((path) => /\.tsx?$/.test(path));
-const isTest = (path: string) => /\.(test|e2e)\.ts$/.test(path) || path.startsWith('test/');
+/** Tests, and what only tests are built on. */
+const isTest = (path: string) =>
+  /\.(test|e2e|fixture)\.ts$/.test(path) || path.includes('/src/testing/') || path.startsWith('test/');
 const owner = (path: string) => packages.find(({ folder }) => path.startsWith(`${folder}/`));
 const packageOf = (specifier: string) =>
   specifier
