@@ -1,0 +1,64 @@
+import { describe, expect, test } from '@jest/globals';
+import { findEdge, heldStates, isHeld, isTerminal, jobEdges, jobStates, terminalStates, waitingStates, type JobState, type TransitionActor } from './job-state.js';
+
+/** The machine as its plan has it, line by line: from, to, who. */
+const plan: readonly (readonly [JobState, JobState, readonly TransitionActor[]])[] = [
+  ['PENDING', 'ACTIVATED', ['dependency', 'backoff', 'principal']],
+  ['PENDING', 'PENDING', ['principal']],
+  ['ACTIVATED', 'ACTIVATED', ['principal']],
+  ['THROTTLED', 'THROTTLED', ['principal']],
+  ['ACTIVATED', 'PENDING', ['principal']],
+  ['THROTTLED', 'PENDING', ['principal']],
+  ['ACTIVATED', 'THROTTLED', ['broker']],
+  ['THROTTLED', 'ACTIVATED', ['broker']],
+  ['ACTIVATED', 'SENT', ['broker']],
+  ['SENT', 'STARTING', ['worker']],
+  ['SENT', 'RUNNING', ['worker']],
+  ['STARTING', 'RUNNING', ['worker']],
+  ['RUNNING', 'HOLDING', ['worker']],
+  ['RUNNING', 'TRANSFERRING', ['worker']],
+  ['HOLDING', 'TRANSFERRING', ['worker']],
+  ['RUNNING', 'FINISHED', ['worker']],
+  ['HOLDING', 'FINISHED', ['worker']],
+  ['TRANSFERRING', 'FINISHED', ['worker']],
+  ...(['SENT', 'STARTING', 'RUNNING', 'HOLDING', 'TRANSFERRING'] as const).flatMap((from) =>
+    (['ACTIVATED', 'PENDING', 'FAILED'] as const).map((to) => [from, to, ['worker', 'lease']] as const),
+  ),
+  ...(['PENDING', 'ACTIVATED', 'THROTTLED', 'SENT', 'STARTING', 'RUNNING', 'HOLDING', 'TRANSFERRING'] as const).flatMap((from) => [
+    [from, 'CANCELLED', ['principal']] as const,
+    [from, 'CLOSED', ['system', 'dependency']] as const,
+  ]),
+];
+
+describe('the state machine', () => {
+  test('has the edges of the plan and no others, each for those who may take it', () => {
+    const sorted = (edges: readonly (readonly unknown[])[]) => edges.map((edge) => JSON.stringify(edge)).sort();
+    expect(sorted(jobEdges.map(({ from, to, actors }) => [from, to, actors]))).toEqual(sorted(plan));
+  });
+
+  test('lets nothing leave a terminal state', () => {
+    expect(jobEdges.filter(({ from }) => isTerminal(from))).toEqual([]);
+    for (const from of terminalStates) for (const to of jobStates) expect(findEdge(from, to)).toBeUndefined();
+  });
+
+  test('guards every word of a worker, and every loss of one, by the fence', () => {
+    for (const { actors, guard, from, to } of jobEdges) {
+      if (actors.includes('worker') || actors.includes('lease')) expect([from, to, guard]).toEqual([from, to, 'fence']);
+    }
+  });
+
+  test('divides the states into waiting, held and terminal', () => {
+    expect([...waitingStates, ...heldStates, ...terminalStates].sort()).toEqual([...jobStates].sort());
+    expect(jobStates.filter(isHeld)).toEqual([...heldStates]);
+  });
+
+  test('leads from every live state to an end, and to every state from a submit', () => {
+    const reach = (start: readonly JobState[]): Set<JobState> => {
+      const found = new Set(start);
+      for (const state of found) for (const { from, to } of jobEdges) if (from === state) found.add(to);
+      return found;
+    };
+    expect([...reach(['PENDING'])].sort()).toEqual([...jobStates].sort());
+    for (const state of [...waitingStates, ...heldStates]) expect([...reach([state])].some(isTerminal)).toBe(true);
+  });
+});

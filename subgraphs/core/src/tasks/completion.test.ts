@@ -1,0 +1,20 @@
+import { describe, expect, test } from '@jest/globals';
+import { endedOf, endStateOf } from './completion.js';
+
+describe('how a task has ended', () => {
+  test.each([
+    [{ FINISHED: 3 }, 'FINISHED'],
+    [{ FINISHED: 2, FAILED: 1 }, 'FAILED'],
+    [{ FINISHED: 2, CANCELLED: 1 }, 'FAILED'],
+    [{ CANCELLED: 3 }, 'CANCELLED'],
+    [{ CANCELLED: 1, CLOSED: 2 }, 'CANCELLED'],
+    [{ FAILED: 1, CANCELLED: 2 }, 'FAILED'],
+    [{ CLOSED: 3 }, 'FAILED'],
+  ] as const)('with %j: %s', (counts, state) => {
+    expect(endStateOf(counts)).toBe(state);
+  });
+
+  test('live jobs have not ended', () => {
+    expect(endedOf({ PENDING: 1, ACTIVATED: 2, RUNNING: 3, FINISHED: 4, FAILED: 5, CANCELLED: 6, CLOSED: 7 })).toBe(22);
+  });
+});
