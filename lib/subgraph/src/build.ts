@@ -15,6 +15,7 @@ import { checkPolicies, checkResumable, type DoorPlace, findDoors, isEntityRefer
 import { guardEntity, guardField, refuseEntity } from './guard.js';
 import { checkResolverNames, type MergedResolvers, mergeResolvers, scalarParts } from './resolver-map.js';
 import { houseScalars } from './scalars.js';
+import { settleLists } from './settled-lists.js';
 import type { SubgraphOptions, SubgraphSchema } from './types.js';
 
 /**
@@ -88,7 +89,10 @@ function settleTypes(schema: GraphQLSchema): string[] {
     if (isAbstractType(type)) settleAbstract(type, faults);
     if (!isObjectType(type)) continue;
     if (isAsyncFunction(type.isTypeOf)) faults.push(`${type.name}.__isTypeOf must be synchronous`);
-    for (const field of Object.values(type.getFields())) field.resolve ??= defaultFieldResolver;
+    for (const field of Object.values(type.getFields())) {
+      field.resolve ??= defaultFieldResolver;
+      settleLists(field);
+    }
   }
   return faults;
 }
