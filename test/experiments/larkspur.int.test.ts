@@ -1,8 +1,7 @@
 import { beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { type ApiClient, RhizomeApiError } from '@rhizome/client';
 import { experiment } from '@rhizome/larkspur';
 import { waitFor } from '@rhizome/testkit';
-import { document, type House, startHouse } from './house.js';
+import { type House, startHouse } from './house.js';
 import { startWorker, type TestWorker } from './worker.js';
 
 jest.setTimeout(60_000);

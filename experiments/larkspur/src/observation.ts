@@ -1,5 +1,7 @@
 /** Rules of observations, all pure: what may be submitted, which jobs follow, what a job is, how an observation stands. */
 import {
+  type Amounts,
+  type AmountsOf,
   type CoreTask,
   InputCheck,
   type InputFault,
@@ -99,10 +101,9 @@ export function stepAt({ exposures }: Pick<ObservationDocument, 'exposures'>, in
   return index < exposures ? 'CALIBRATE' : 'STACK';
 }
 
-/** What the FINISHED job at a position adds to an observation. */
-export function amountsOf(observation: ObservationDocument, index: number): Readonly<Record<string, number>> {
-  return stepAt(observation, index) === 'CALIBRATE' ? { calibratedExposures: 1 } : {};
-}
+/** What ended jobs count for. */
+export const amountsOf: AmountsOf<ObservationDocument> = (observation, index, outcome): Amounts =>
+  outcome === 'FINISHED' && stepAt(observation, index) === 'CALIBRATE' ? { calibratedExposures: 1 } : {};
 
 /** How an observation stands. */
 export function stateOf({

@@ -23,6 +23,7 @@ export {
   type JobPlaceKey,
   type JobRepresentation,
 } from './details/job-details.js';
+export type { Amounts, AmountsOf } from './following/ledger.repository.js';
 export type { JobOutcome } from './following/job-state.document.js';
 export { InputCheck, type InputFault, type UsualInput, workerLabel } from './input/input-check.js';
 export { type ExperimentConfig, type ExperimentDefaults, loadExperimentConfig } from './host/config.js';

@@ -17,7 +17,7 @@ import {
   jobStatesCollection,
   streamPlacesCollection,
 } from './following/job-state.document.js';
-import { Ledger } from './following/ledger.repository.js';
+import { type AmountsOf, Ledger } from './following/ledger.repository.js';
 import { takeJobs } from './following/snapshot.js';
 import type { ExperimentOptions } from './module.js';
 import type { PlaceRule } from './submissions/core-task.js';
@@ -40,8 +40,8 @@ export interface SubmissionsOptions<T extends SubmissionDocument, C> extends Exp
   /** Key of the label that each job carries, with the submission's id as its value. */
   readonly label: string;
   readonly rules: SubmissionRules<T, C>;
-  /** What the FINISHED job at a position is worth, by name: summed up in `amounts`. Pure; nothing by default. */
-  readonly amountsOf?: (submission: T, index: number) => Readonly<Record<string, number>>;
+  /** What jobs count for, once they have ended; nothing by default. */
+  readonly amountsOf?: AmountsOf<T>;
   /** Where the places of core's input come from, for what core refuses. */
   readonly places: readonly PlaceRule[];
   /** How often submissions that were left behind are looked for, in milliseconds; 15,000 unless given. */

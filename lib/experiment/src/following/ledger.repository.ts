@@ -12,12 +12,21 @@ import {
   type StreamPlaceDocument,
 } from './job-state.document.js';
 
+/** Amounts by name. */
+export type Amounts = Readonly<Record<string, number>>;
+
+/** What the job at a position counts for once it has ended like this, by name: summed up in `amounts`. Pure. */
+export type AmountsOf<T extends SubmissionDocument> = (
+  submission: T,
+  index: number,
+  outcome: 'FINISHED' | 'LOST',
+) => Amounts;
+
 /** What {@link Ledger} works with. */
 export interface LedgerOptions<T extends SubmissionDocument> {
   readonly db: Db;
   readonly definition: CollectionDefinition<T>;
-  /** What the FINISHED job at a position is worth, by name. Pure. */
-  readonly amountsOf: (submission: T, index: number) => Readonly<Record<string, number>>;
+  readonly amountsOf: AmountsOf<T>;
   readonly clock: Clock;
 }
 
@@ -137,7 +146,7 @@ export class Ledger<T extends SubmissionDocument> {
       else bySubmission.set(one.fact.submissionId, [one]);
     }
     for (const [id, submission] of submissions) {
-      const worth = (index: number) => this.#options.amountsOf(submission, index);
+      const worth: Worth = (index, outcome) => this.#options.amountsOf(submission, index, outcome);
       const sums = sumsOf(bySubmission.get(id) ?? [], worth);
       if (Object.keys(sums).length === 0) continue;
       const finished = submission.finishedJobs + (sums['finishedJobs'] ?? 0);
@@ -174,23 +183,20 @@ function belongs({ taskId, index }: JobFact, submission: SubmissionDocument | un
   return submission.taskId === undefined || submission.taskId === taskId;
 }
 
+type Worth = (index: number, outcome: 'FINISHED' | 'LOST') => Amounts;
+
 /** What is added to the sums of one submission; what adds up to nothing is left out. */
-function sumsOf(
-  news: readonly News[],
-  worth: (index: number) => Readonly<Record<string, number>>,
-): Record<string, number> {
+function sumsOf(news: readonly News[], worth: Worth): Record<string, number> {
   const sums = new Map<string, number>();
   const add = (name: string, amount: number): void => void sums.set(name, (sums.get(name) ?? 0) + amount);
+  const count = (index: number, outcome: JobOutcome, sign: 1 | -1): void => {
+    if (outcome === 'WAITING') return;
+    add(outcome === 'FINISHED' ? 'finishedJobs' : 'lostJobs', sign);
+    for (const [name, amount] of Object.entries(worth(index, outcome))) add(`amounts.${name}`, sign * amount);
+  };
   for (const { fact, before, after } of news) {
-    for (const [outcome, sign] of [
-      [before, -1],
-      [after, 1],
-    ] as const) {
-      if (outcome === 'LOST') add('lostJobs', sign);
-      if (outcome !== 'FINISHED') continue;
-      add('finishedJobs', sign);
-      for (const [name, amount] of Object.entries(worth(fact.index))) add(`amounts.${name}`, sign * amount);
-    }
+    count(fact.index, before, -1);
+    count(fact.index, after, 1);
   }
   return Object.fromEntries([...sums].filter(([, amount]) => amount !== 0));
 }

@@ -11,8 +11,14 @@ import {
 /** The task that does a submission's work. The experiment, the key and the label of the submission are added. */
 export type CoreTask = Omit<SubmitTaskInput, 'experiment' | 'idempotencyKey'>;
 
-/** A place in core's input, from the outside in, and the place in the experiment's that it comes from. */
-export type PlaceRule = readonly [core: string, own: string];
+/**
+ * A place in core's input, dotted, with `*` for any part, and the place in the experiment's that it comes from: what follows the first is
+ * put behind the second, or is what the function makes a place of.
+ */
+export type PlaceRule = readonly [
+  core: string,
+  own: string | ((rest: readonly string[]) => readonly string[]),
+];
 
 /** What core said: it has the task, or why not. */
 export type CoreAnswer = { readonly taskId: string } | { readonly faults: readonly InputFault[] };
@@ -83,14 +89,22 @@ export function inOwnWords(
   }: { readonly path: readonly string[]; readonly message: string; readonly code: string },
   places: readonly PlaceRule[],
 ): InputFault {
-  const found = places
-    .map(([core, own]) => ({ core: core.split('.'), own: own === '' ? [] : own.split('.') }))
-    .filter(({ core }) => core.every((part, index) => part === '*' || part === path[index]))
-    .sort((a, b) => b.core.length - a.core.length)[0];
-  const own = found ? [...found.own, ...path.slice(found.core.length)] : [];
+  const rule = places
+    .map(([core, own]) => ({ parts: core.split('.'), own }))
+    .filter(({ parts }) =>
+      parts.every((part, index) => index < path.length && (part === '*' || part === path[index])),
+    )
+    .sort((one, other) => other.parts.length - one.parts.length)[0];
+  const rest = path.slice(rule?.parts.length);
+  const own =
+    rule === undefined
+      ? []
+      : typeof rule.own === 'string'
+        ? [...rule.own.split('.'), ...rest]
+        : rule.own(rest);
   const prefix = `${path.join('.')}: `;
-  const rest = message.startsWith(prefix) ? message.slice(prefix.length) : message;
-  return { path: own, message: own.length > 0 ? `${own.join('.')}: ${rest}` : rest, code };
+  const told = message.startsWith(prefix) ? message.slice(prefix.length) : message;
+  return { path: own, message: own.length > 0 ? `${own.join('.')}: ${told}` : told, code };
 }
 
 /** Rules for what usually passes through under its own name. */

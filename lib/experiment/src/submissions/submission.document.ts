@@ -38,7 +38,7 @@ export interface SubmissionDocument {
   readonly finishedJobs: number;
   /** Derived from events: jobs that ended otherwise and were not repeated. */
   readonly lostJobs: number;
-  /** Derived from events: sums of what the FINISHED jobs are worth, by name. */
+  /** Derived from events: sums of what ended jobs count for, by name. */
   readonly amounts: Readonly<Record<string, number>>;
 }
 

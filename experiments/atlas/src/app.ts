@@ -1,0 +1,36 @@
+/** ATLAS, put together from what it is handed. Opens no socket, and follows nothing before `start`. */
+import {
+  createSubmissions,
+  type ExperimentOptions,
+  type ExperimentService,
+  prepareDatabase,
+} from '@rhizome/experiment';
+import { buildSubgraph } from '@rhizome/subgraph';
+import type { Context } from './context.js';
+import { collections, migrations } from './migrations.js';
+import { amountsOf, productionTaskPlaces, productionTaskRules, taskLabel } from './production-task.js';
+import { productionTasksCollection } from './production-task.document.js';
+import { policies, resolversOf } from './resolvers.js';
+import { typeDefs } from './typeDefs.generated.js';
+
+/** Migrates the database and builds. */
+export async function buildAtlas(options: ExperimentOptions): Promise<ExperimentService> {
+  await prepareDatabase(options, migrations, collections);
+  const tasks: Context['tasks'] = createSubmissions({
+    ...options,
+    experiment: 'atlas',
+    definition: productionTasksCollection,
+    label: taskLabel,
+    rules: productionTaskRules,
+    amountsOf,
+    places: productionTaskPlaces,
+  });
+  const subgraph = buildSubgraph<Context>({
+    name: 'atlas',
+    typeDefs,
+    resolvers: resolversOf(tasks),
+    policies,
+    contextFactory: (base) => Object.assign(base, { tasks }),
+  });
+  return { subgraph, start: tasks.start, stop: tasks.stop, ready: tasks.ready };
+}

@@ -1,0 +1,198 @@
+/** Rules of production tasks, all pure: what may be submitted, which task of core follows, how one stands. */
+import {
+  type Amounts,
+  type AmountsOf,
+  type CoreTask,
+  InputCheck,
+  type InputFault,
+  type PlaceRule,
+  type SubmissionRules,
+  usualPlaces,
+  workerLabel,
+} from '@rhizome/experiment';
+import { isLastSplit, jobAt, jobCount, jobsPerStep } from './chain.js';
+import { errors } from './errors.js';
+import { type ProductionTaskDocument, steps, type StoredTransform } from './production-task.document.js';
+import type { AtlasSubmitTaskInput, AtlasTaskState, AtlasTransformInput } from './types.generated.js';
+
+/** The label by which a job names its production task. */
+export const taskLabel = 'atlas-task';
+
+/** What is submitted, without the key. */
+export type ProductionTaskContent = Omit<AtlasSubmitTaskInput, 'idempotencyKey'>;
+
+const maxJobsPerStep = 10_000;
+/** A job waits for so many others at most. */
+const maxMergedJobs = 1000;
+/** What is replaced in programs and names of files; `index` is core's own. */
+const parameters = ['events', 'firstEvent', 'seed', 'index'];
+
+/** Everything that is wrong with an input; nothing, if it is well-formed. */
+export function checkProductionTask(input: AtlasSubmitTaskInput): readonly InputFault[] {
+  const check = new InputCheck(errors.ATLAS_INPUT_INVALID);
+  check.usual(input);
+  check.form(['campaign'], input.campaign, /^mc\d{2}[a-z]$/, '`mc`, two digits and a letter, as mc23e');
+  check.int(['requestId'], input.requestId, 1, 2_147_483_647);
+  check.form(['physicsShort'], input.physicsShort, /^[A-Za-z0-9_]{1,63}$/, '1 to 63 letters, digits and `_`');
+  check.int(['totalEvents'], input.totalEvents, 1, 100_000_000);
+  check.int(['eventsPerJob'], input.eventsPerJob, 1, 100_000_000);
+  check.int(['seed'], input.seed, 0, 2_000_000_000);
+  if (input.release != null) check.text(['release'], input.release, 1, 255);
+  if (input.share != null) check.text(['share'], input.share, 1, 63);
+  checkChain(input.transforms, check);
+  if (check.none) checkWidth(input, check);
+  return check.faults;
+}
+
+function checkChain(transforms: readonly AtlasTransformInput[], check: InputCheck): void {
+  check.list(['transforms'], transforms, 1, steps.length);
+  transforms.forEach(({ step, command: [program, ...rest], output, moreOutputs }, position) => {
+    const path = ['transforms', position];
+    const before = transforms[position - 1]?.step;
+    if (before !== undefined && steps.indexOf(step) <= steps.indexOf(before)) {
+      check.add(
+        [...path, 'step'],
+        step,
+        `a step behind ${before} in ${steps.join(', ')}`,
+        errors.ATLAS_CHAIN_INVALID,
+      );
+    }
+    if (step === 'MERGE' && position === 0) {
+      check.add(
+        [...path, 'step'],
+        step,
+        'a step before it whose outputs are merged',
+        errors.ATLAS_CHAIN_INVALID,
+      );
+    }
+    if (program === undefined) check.add([...path, 'command'], [], 'a program, and arguments behind it');
+    else check.program([...path, 'command', 0], program);
+    check.programArguments([...path, 'command'], rest, parameters);
+    check.fileName([...path, 'output'], output, parameters);
+    check.outputs([...path, 'moreOutputs'], moreOutputs ?? [], parameters);
+    if (moreOutputs?.includes(output))
+      check.add([...path, 'moreOutputs'], output, 'other files than `output`');
+  });
+}
+
+function checkWidth(input: AtlasSubmitTaskInput, check: InputCheck): void {
+  const isMerged = input.transforms.some(({ step }) => step === 'MERGE');
+  const most = isMerged ? maxMergedJobs : maxJobsPerStep;
+  const width = jobsPerStep(input);
+  if (width <= most) return;
+  const least = Math.ceil(input.totalEvents / most);
+  const why = `${width} jobs for each step are more than ${most}${isMerged ? ', which one merge can wait for' : ''}`;
+  check.add(['eventsPerJob'], input.eventsPerJob, `${least} or more: ${why}`);
+}
+
+/** How production tasks become tasks of core. */
+export const productionTaskRules: SubmissionRules<ProductionTaskDocument, ProductionTaskContent> = {
+  idPrefix: 'atlasTask',
+  describe: describeTask,
+  toTask: coreTaskOf,
+};
+
+/** Where the places of core's input come from. */
+export const productionTaskPlaces: readonly PlaceRule[] = [
+  ...usualPlaces,
+  ['template.requirements.selector', 'release'],
+  ['template.payload', () => ['transforms', '0']],
+  ['variants', ([position]) => ['transforms', String(Number(position) + 1)]],
+];
+
+function describeTask(content: ProductionTaskContent): ReturnType<(typeof productionTaskRules)['describe']> {
+  const { campaign, requestId, physicsShort, totalEvents, eventsPerJob, release, share } = content;
+  return {
+    ...{ campaign, requestId, physicsShort, totalEvents, eventsPerJob },
+    transforms: content.transforms.map(storedTransform),
+    cores: content.cores ?? 1,
+    memoryMiB: content.memoryMiB ?? 2000,
+    walltimeSeconds: content.walltimeSeconds ?? 43_200,
+    seed: content.seed ?? 1,
+    maxAttempts: content.maxAttempts ?? 3,
+    ...(release == null ? {} : { release }),
+    ...(share == null ? {} : { share }),
+    totalJobs: jobCount(content),
+  };
+}
+
+function storedTransform({
+  step,
+  command: [program = '', ...rest],
+  output,
+  moreOutputs,
+}: AtlasTransformInput): StoredTransform {
+  return { step, command: program, arguments: rest, outputs: [output, ...(moreOutputs ?? [])] };
+}
+
+function coreTaskOf(task: ProductionTaskDocument): CoreTask {
+  const {
+    campaign,
+    requestId,
+    physicsShort,
+    cores,
+    memoryMiB,
+    walltimeSeconds,
+    maxAttempts,
+    release,
+    share,
+  } = task;
+  const shapes = task.transforms.map(({ step, command, arguments: given, outputs }) => ({
+    name: `${physicsShort} ${step.toLowerCase()} {{index}}`,
+    payload: { command, arguments: [...given], outputs: [...outputs] },
+  }));
+  const [template = { name: '', payload: { command: '' } }, ...variants] = shapes;
+  return {
+    name: `${campaign} ${requestId} ${physicsShort}`,
+    template: {
+      ...template,
+      ...(share === undefined ? {} : { share }),
+      labels: [
+        { key: 'atlas-campaign', value: campaign },
+        { key: 'atlas-request', value: String(requestId) },
+      ],
+      requirements: {
+        ...{ cores, memoryMiB, walltimeSeconds },
+        ...(release === undefined ? {} : { selector: workerLabel('atlas-release', release) }),
+      },
+      retry: { maxAttempts },
+    },
+    variants,
+    parameterSets: Array.from({ length: task.totalJobs }, (_, index) => parameterSet(task, index)),
+  };
+}
+
+function parameterSet(
+  task: ProductionTaskDocument,
+  index: number,
+): NonNullable<CoreTask['parameterSets']>[number] {
+  const { transform, firstEvent, events, parents } = jobAt(task, index);
+  return {
+    parameters: [
+      { name: 'events', value: String(events) },
+      { name: 'firstEvent', value: String(firstEvent) },
+      { name: 'seed', value: String(task.seed + index) },
+    ],
+    dependsOn: parents.map((parent) => `#${parent}`),
+    ...(transform === 0 ? {} : { variant: transform - 1 }),
+  };
+}
+
+/** What ended jobs count for: events, once they have gone through the last step before the merge. */
+export const amountsOf: AmountsOf<ProductionTaskDocument> = (task, index, outcome): Amounts => {
+  const job = jobAt(task, index);
+  return outcome === 'FINISHED' && isLastSplit(task, job) ? { processedEvents: job.events } : {};
+};
+
+/** How a production task stands. */
+export function stateOf({
+  taskId,
+  finishedJobs,
+  lostJobs,
+  totalJobs,
+}: ProductionTaskDocument): AtlasTaskState {
+  if (taskId === undefined) return 'REGISTERED';
+  if (finishedJobs + lostJobs < totalJobs) return 'RUNNING';
+  if (lostJobs === 0) return 'DONE';
+  return finishedJobs > 0 ? 'FINISHED' : 'FAILED';
+}

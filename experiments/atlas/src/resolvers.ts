@@ -1,0 +1,92 @@
+/** Doors of ATLAS: unpack, call, map. */
+import type { Policies } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
+import { type DocumentChange, jobDetails } from '@rhizome/experiment';
+import { byKey, entity, reference, representationAsIs } from '@rhizome/subgraph';
+import { jobAt } from './chain.js';
+import type { Context } from './context.js';
+import { errors } from './errors.js';
+import { checkProductionTask, stateOf } from './production-task.js';
+import type { ProductionTaskDocument } from './production-task.document.js';
+import type { Resolvers } from './types.generated.js';
+
+const experiment = 'atlas';
+
+const task = entity<ProductionTaskDocument, string, Context>({
+  type: 'AtlasTask',
+  key: 'id',
+  load: async (ids, { tasks }) => byKey(ids, await tasks.find(ids), ({ _id }) => _id),
+});
+
+async function* changesOf(
+  id: string,
+  after: string | null | undefined,
+  { tasks, loaders, signal }: Context,
+): AsyncGenerator<DocumentChange, void, undefined> {
+  if (!(await loaders.load(task.loader, id))) {
+    const text = `id: there is no production task ${JSON.stringify(id)}`;
+    throw new DomainError(errors.ATLAS_TASK_NOT_FOUND, text, { field: 'id', value: id });
+  }
+  yield* tasks.changes(id, after, signal);
+}
+
+/** Resolvers of the SDL. */
+export function resolversOf({ places }: Context['tasks']): Resolvers {
+  return {
+    Query: { atlas: () => ({}) },
+    AtlasQuery: {
+      task: (_parent, { id }, { loaders }) => loaders.load(task.loader, id),
+      tasks: (_parent, { campaign, first, after }, { tasks }) =>
+        tasks.page(campaign == null ? {} : { campaign }, first ?? 20, after),
+    },
+    Mutation: {
+      submitAtlasTask: async (_parent, { input }, { tasks, principal }) => {
+        const faults = checkProductionTask(input);
+        if (faults.length > 0) return { task: null, userErrors: faults };
+        const { idempotencyKey, ...content } = input;
+        const result = await tasks.submit({ subject: principal.subject, idempotencyKey, content });
+        return 'submission' in result
+          ? { task: result.submission, userErrors: [] }
+          : { task: null, userErrors: result.faults };
+      },
+    },
+    Subscription: {
+      atlasTaskChanged: {
+        subscribe: (_parent, { id, after }, context) => changesOf(id, after, context),
+        resolve: (change: unknown) => change as never,
+      },
+    },
+    AtlasTaskChanged: { task: reference({ loader: task.loader, key: ({ id }: DocumentChange) => id }) },
+    AtlasTask: {
+      __resolveReference: ({ id }, { loaders }) => loaders.load(task.loader, id),
+      id: ({ _id }) => _id,
+      steps: ({ transforms }) => transforms.map(({ step }) => step),
+      submittedAt: ({ createdAt }) => createdAt,
+      processedEvents: ({ amounts }) => amounts['processedEvents'] ?? 0,
+      state: stateOf,
+      task: ({ taskId }) => (taskId === undefined ? null : { id: taskId }),
+    },
+    Job: { __resolveReference: representationAsIs, atlas: jobDetails(experiment, places) },
+    AtlasJob: {
+      task: ({ submission }) => submission,
+      step: ({ submission, index }) => jobAt(submission, index).step,
+      firstEvent: ({ submission, index }) => {
+        const { step, firstEvent } = jobAt(submission, index);
+        return step === 'MERGE' ? null : firstEvent;
+      },
+      events: ({ submission, index }) => jobAt(submission, index).events,
+    },
+  };
+}
+
+const read = { action: 'task:read', experiment } as const;
+
+/** Who may pass. */
+export const policies: Policies = {
+  'Query.atlas': read,
+  'Mutation.submitAtlasTask': { action: 'task:submit', experiment },
+  'Subscription.atlasTaskChanged': read,
+  'AtlasTask.__resolveReference': read,
+  // Jobs of all experiments come here; whose details a caller may see is decided by the field.
+  'Job.__resolveReference': { action: 'job:read' },
+};

@@ -1,0 +1,36 @@
+/** ePIC, put together from what it is handed. Opens no socket, and follows nothing before `start`. */
+import {
+  createSubmissions,
+  type ExperimentOptions,
+  type ExperimentService,
+  prepareDatabase,
+} from '@rhizome/experiment';
+import { buildSubgraph } from '@rhizome/subgraph';
+import type { Context } from './context.js';
+import { collections, migrations } from './migrations.js';
+import { policies, resolversOf } from './resolvers.js';
+import { amountsOf, runLabel, runPlaces, runRules } from './run.js';
+import { runsCollection } from './run.document.js';
+import { typeDefs } from './typeDefs.generated.js';
+
+/** Migrates the database and builds. */
+export async function buildEpic(options: ExperimentOptions): Promise<ExperimentService> {
+  await prepareDatabase(options, migrations, collections);
+  const runs: Context['runs'] = createSubmissions({
+    ...options,
+    experiment: 'epic',
+    definition: runsCollection,
+    label: runLabel,
+    rules: runRules,
+    amountsOf,
+    places: runPlaces,
+  });
+  const subgraph = buildSubgraph<Context>({
+    name: 'epic',
+    typeDefs,
+    resolvers: resolversOf(runs),
+    policies,
+    contextFactory: (base) => Object.assign(base, { runs }),
+  });
+  return { subgraph, start: runs.start, stop: runs.stop, ready: runs.ready };
+}

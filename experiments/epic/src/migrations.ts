@@ -1,0 +1,16 @@
+/** The steps that bring ePIC's database to the shape that this version expects, in order; each is run once, and never changed. */
+import { collectionsOf } from '@rhizome/experiment';
+import { type CollectionDefinition, ensureCollections, type Migration } from '@rhizome/mongo';
+import { runsCollection } from './run.document.js';
+
+/** ePIC's own collections. */
+export const collections = [runsCollection] as unknown as readonly CollectionDefinition[];
+
+export const migrations: readonly Migration[] = [
+  {
+    id: '0001-initial-collections',
+    up: async (db) => {
+      await ensureCollections(db, collectionsOf(collections));
+    },
+  },
+];

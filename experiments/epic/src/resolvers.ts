@@ -1,0 +1,106 @@
+/** Doors of ePIC: unpack, call, map. */
+import type { Policies } from '@rhizome/authz';
+import { badInput, DomainError } from '@rhizome/errors';
+import { type DocumentChange, jobDetails, type JobOutcome } from '@rhizome/experiment';
+import { byKey, entity, reference, representationAsIs } from '@rhizome/subgraph';
+import type { Context } from './context.js';
+import { errors } from './errors.js';
+import { checkRun, framesOf, groupCount, phaseOf } from './run.js';
+import type { RunDocument } from './run.document.js';
+import type { EpicGroupState, Resolvers } from './types.generated.js';
+
+const experiment = 'epic';
+const maxGroupsAtOnce = 10_000;
+
+const groupStates: Readonly<Record<JobOutcome, EpicGroupState>> = {
+  WAITING: 'WAITING',
+  FINISHED: 'PROCESSED',
+  LOST: 'LOST',
+};
+
+const run = entity<RunDocument, string, Context>({
+  type: 'EpicRun',
+  key: 'id',
+  load: async (ids, { runs }) => byKey(ids, await runs.find(ids), ({ _id }) => _id),
+});
+
+async function* changesOf(
+  runNumber: number,
+  after: string | null | undefined,
+  { runs, signal }: Context,
+): AsyncGenerator<DocumentChange, void, undefined> {
+  const found = await runs.where({ runNumber });
+  if (!found) {
+    const details = { field: 'runNumber', value: runNumber };
+    throw new DomainError(errors.EPIC_RUN_NOT_FOUND, `runNumber: there is no run ${runNumber}`, details);
+  }
+  yield* runs.changes(found._id, after, signal);
+}
+
+function groupsOf(submission: RunDocument, from: number, first: number) {
+  if (from < 0) throw badInput('from', from, '0 or more');
+  if (first < 1 || first > maxGroupsAtOnce) throw badInput('first', first, `1 to ${maxGroupsAtOnce}`);
+  const length = Math.max(0, Math.min(first, groupCount(submission) - from));
+  return Array.from({ length }, (_, offset) => ({ submission, index: from + offset }));
+}
+
+/** Resolvers of the SDL. */
+export function resolversOf({ places, outcomes }: Context['runs']): Resolvers {
+  return {
+    Query: { epic: () => ({}) },
+    EpicQuery: {
+      run: (_parent, { runNumber }, { runs }) => runs.where({ runNumber }),
+      runs: (_parent, { first, after }, { runs }) => runs.page({}, first ?? 20, after),
+    },
+    Mutation: {
+      submitEpicRun: async (_parent, { input }, { runs, principal }) => {
+        const faults = checkRun(input);
+        if (faults.length > 0) return { run: null, userErrors: faults };
+        const { idempotencyKey, ...content } = input;
+        const result = await runs.submit({ subject: principal.subject, idempotencyKey, content });
+        return 'submission' in result
+          ? { run: result.submission, userErrors: [] }
+          : { run: null, userErrors: result.faults };
+      },
+    },
+    Subscription: {
+      epicRunChanged: {
+        subscribe: (_parent, { runNumber, after }, context) => changesOf(runNumber, after, context),
+        resolve: (change: unknown) => change as never,
+      },
+    },
+    EpicRunChanged: { run: reference({ loader: run.loader, key: ({ id }: DocumentChange) => id }) },
+    EpicRun: {
+      __resolveReference: ({ id }, { loaders }) => loaders.load(run.loader, id),
+      id: ({ _id }) => _id,
+      submittedAt: ({ createdAt }) => createdAt,
+      phase: phaseOf,
+      groups: (parent, { from, first }) => groupsOf(parent, from ?? 0, first ?? 100),
+      processedFrames: ({ amounts }) => amounts['processedFrames'] ?? 0,
+      task: ({ taskId }) => (taskId === undefined ? null : { id: taskId }),
+    },
+    EpicTimeFrameGroup: {
+      firstFrame: ({ submission, index }) => framesOf(submission, index).firstFrame,
+      frames: ({ submission, index }) => framesOf(submission, index).frames,
+      state: async ({ submission, index }, _args, { loaders }) =>
+        groupStates[(await loaders.load(outcomes, { submissionId: submission._id, index })) ?? 'WAITING'],
+    },
+    Job: { __resolveReference: representationAsIs, epic: jobDetails(experiment, places) },
+    EpicJob: {
+      run: ({ submission }) => submission,
+      group: (place) => (place.index < groupCount(place.submission) ? place : null),
+    },
+  };
+}
+
+const read = { action: 'task:read', experiment } as const;
+
+/** Who may pass. */
+export const policies: Policies = {
+  'Query.epic': read,
+  'Mutation.submitEpicRun': { action: 'task:submit', experiment },
+  'Subscription.epicRunChanged': read,
+  'EpicRun.__resolveReference': read,
+  // Jobs of all experiments come here; whose details a caller may see is decided by the field.
+  'Job.__resolveReference': { action: 'job:read' },
+};

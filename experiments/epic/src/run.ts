@@ -1,0 +1,203 @@
+/** Rules of runs, all pure: what may be submitted, which groups and jobs follow, how a run stands. */
+import {
+  type Amounts,
+  type AmountsOf,
+  type CoreTask,
+  InputCheck,
+  type InputFault,
+  type PlaceRule,
+  type SubmissionRules,
+  usualPlaces,
+  workerLabel,
+} from '@rhizome/experiment';
+import { errors } from './errors.js';
+import type { RunDocument } from './run.document.js';
+import type { EpicRunPhase, EpicSubmitRunInput } from './types.generated.js';
+
+/** The label by which a job names its run. */
+export const runLabel = 'epic-run';
+
+/** What is submitted, without the key. */
+export type RunContent = Omit<EpicSubmitRunInput, 'idempotencyKey'>;
+
+const maxGroups = 10_000;
+/** A job waits for so many others at most. */
+const maxMergedGroups = 1000;
+
+/** Groups that the frames of a run make. */
+export function groupCount({
+  superTimeFrames,
+  framesPerGroup,
+}: Pick<RunDocument, 'superTimeFrames' | 'framesPerGroup'>): number {
+  return Math.ceil(superTimeFrames / framesPerGroup);
+}
+
+/** The frames of a group; the last one takes what is left. */
+export function framesOf(run: Pick<RunDocument, 'superTimeFrames' | 'framesPerGroup'>, group: number) {
+  const firstFrame = group * run.framesPerGroup;
+  return { firstFrame, frames: Math.min(run.framesPerGroup, run.superTimeFrames - firstFrame) };
+}
+
+/** Everything that is wrong with an input; nothing, if it is well-formed. */
+export function checkRun(input: EpicSubmitRunInput): readonly InputFault[] {
+  const check = new InputCheck(errors.EPIC_INPUT_INVALID);
+  check.usual(input);
+  check.int(['runNumber'], input.runNumber, 1, 2_147_483_647);
+  const configuration = '1 to 127 letters, digits, `_`, `-`, `.`';
+  check.form(
+    ['detectorConfiguration'],
+    input.detectorConfiguration,
+    /^[A-Za-z0-9_.-]{1,127}$/,
+    configuration,
+  );
+  check.int(['superTimeFrames'], input.superTimeFrames, 1, 10_000_000);
+  check.int(['framesPerGroup'], input.framesPerGroup, 1, 10_000_000);
+  check.program(['command'], input.command);
+  check.programArguments(['arguments'], input.arguments ?? []);
+  check.outputs(['outputs'], input.outputs ?? []);
+  checkMerge(input, check);
+  if (check.none) checkGroups(input, check);
+  return check.faults;
+}
+
+function checkMerge({ mergeCommand, mergeOutputs }: EpicSubmitRunInput, check: InputCheck): void {
+  if (mergeCommand == null) {
+    if (mergeOutputs?.length)
+      check.add(['mergeOutputs'], mergeOutputs, 'none where there is no `mergeCommand`');
+    return;
+  }
+  const [command, ...rest] = mergeCommand;
+  if (command === undefined) check.add(['mergeCommand'], mergeCommand, 'a program, and arguments behind it');
+  else check.program(['mergeCommand', 0], command);
+  check.programArguments(['mergeCommand'], rest);
+  check.outputs(['mergeOutputs'], mergeOutputs ?? []);
+}
+
+function checkGroups(input: EpicSubmitRunInput, check: InputCheck): void {
+  const groups = groupCount(input);
+  const most = input.mergeCommand ? maxMergedGroups : maxGroups;
+  if (groups <= most) return;
+  const least = Math.ceil(input.superTimeFrames / most);
+  check.add(
+    ['framesPerGroup'],
+    input.framesPerGroup,
+    `${least} or more: ${groups} groups are more than ${most}${input.mergeCommand ? ', which one merge can wait for' : ''}`,
+  );
+}
+
+/** How runs become tasks: a job a group, and one more that merges them where that is asked for. */
+export const runRules: SubmissionRules<RunDocument, RunContent> = {
+  idPrefix: 'epicRun',
+  describe: describeRun,
+  toTask: taskOf,
+  taken: ({ runNumber }) => ({
+    path: ['runNumber'],
+    message: `runNumber: run ${runNumber} was submitted before; expected a number that was not used`,
+    code: errors.EPIC_RUN_NUMBER_TAKEN,
+  }),
+};
+
+/** Where the places of core's input come from. */
+export const runPlaces: readonly PlaceRule[] = [
+  ...usualPlaces,
+  ['template.requirements.selector', 'detectorConfiguration'],
+  ['variants.*.payload.outputs', 'mergeOutputs'],
+  ['variants.*.payload', () => ['mergeCommand']],
+];
+
+function describeRun(content: RunContent): ReturnType<(typeof runRules)['describe']> {
+  const { runNumber, detectorConfiguration, superTimeFrames, framesPerGroup, command, mergeCommand } =
+    content;
+  const [mergeProgram, ...mergeArguments] = mergeCommand ?? [];
+  const merge =
+    mergeProgram === undefined
+      ? {}
+      : {
+          merge: {
+            command: mergeProgram,
+            arguments: mergeArguments,
+            outputs: [...(content.mergeOutputs ?? [])],
+          },
+        };
+  return {
+    ...{ runNumber, detectorConfiguration, superTimeFrames, framesPerGroup, command, ...merge },
+    arguments: [...(content.arguments ?? [])],
+    outputs: [...(content.outputs ?? [])],
+    cores: content.cores ?? 1,
+    memoryMiB: content.memoryMiB ?? 2000,
+    walltimeSeconds: content.walltimeSeconds ?? 14_400,
+    maxAttempts: content.maxAttempts ?? 3,
+    requireDetectorLabel: content.requireDetectorLabel ?? false,
+    totalJobs: groupCount(content) + (mergeProgram === undefined ? 0 : 1),
+  };
+}
+
+function taskOf(run: RunDocument): CoreTask {
+  const {
+    runNumber,
+    detectorConfiguration,
+    command,
+    outputs,
+    merge,
+    cores,
+    memoryMiB,
+    walltimeSeconds,
+    maxAttempts,
+  } = run;
+  const groups = Array.from({ length: groupCount(run) }, (_, group) => group);
+  const placement = run.requireDetectorLabel
+    ? { selector: workerLabel('epic-detector', detectorConfiguration) }
+    : {};
+  const own = ['--run', String(runNumber), '--first-frame', '{{firstFrame}}', '--frames', '{{frames}}'];
+  const sets = groups.map((group) => {
+    const { firstFrame, frames } = framesOf(run, group);
+    return {
+      parameters: [
+        { name: 'firstFrame', value: String(firstFrame) },
+        { name: 'frames', value: String(frames) },
+      ],
+    };
+  });
+  return {
+    name: `run ${runNumber}`,
+    template: {
+      name: `run ${runNumber} group {{index}}`,
+      labels: [{ key: 'epic-detector', value: detectorConfiguration }],
+      requirements: { cores, memoryMiB, walltimeSeconds, ...placement },
+      payload: { command, arguments: [...run.arguments, ...own], outputs: [...outputs] },
+      retry: { maxAttempts },
+    },
+    ...(merge
+      ? {
+          variants: [
+            {
+              name: `run ${runNumber} merge {{index}}`,
+              payload: { ...merge, arguments: [...merge.arguments], outputs: [...merge.outputs] },
+            },
+          ],
+          parameterSets: [
+            ...sets,
+            { parameters: [], dependsOn: groups.map((group) => `#${group}`), variant: 0 },
+          ],
+        }
+      : { parameterSets: sets }),
+  };
+}
+
+/** What ended jobs count for; the merge counts for nothing. */
+export const amountsOf: AmountsOf<RunDocument> = (run, index, outcome): Amounts => {
+  if (index >= groupCount(run)) return {};
+  return outcome === 'LOST'
+    ? { lostGroups: 1 }
+    : { processedGroups: 1, processedFrames: framesOf(run, index).frames };
+};
+
+/** How a run stands. */
+export function phaseOf(run: RunDocument): EpicRunPhase {
+  const { taskId, amounts } = run;
+  if (taskId === undefined) return 'STARTING';
+  const groups = groupCount(run);
+  const processed = amounts['processedGroups'] ?? 0;
+  if (processed === groups) return 'COMPLETE';
+  return processed + (amounts['lostGroups'] ?? 0) === groups ? 'PARTIAL' : 'PROCESSING';
+}

@@ -1,0 +1,12 @@
+/** What stands behind the types of the SDL. */
+import type { DocumentChange, JobPlace, JobRepresentation } from '@rhizome/experiment';
+import type { RunDocument } from './run.document.js';
+
+export type JobMapper = JobRepresentation;
+export type EpicJobMapper = JobPlace<RunDocument>;
+export type EpicRunMapper = RunDocument;
+export type EpicRunChangedMapper = DocumentChange;
+/** A group is a position of its run's task. */
+export type EpicTimeFrameGroupMapper = JobPlace<RunDocument>;
+/** Its fields are asked for one by one. */
+export type EpicQueryMapper = Record<string, never>;

@@ -1,0 +1,37 @@
+/** Rubin, put together from what it is handed. Opens no socket, and follows nothing before `start`. */
+import {
+  createSubmissions,
+  type ExperimentOptions,
+  type ExperimentService,
+  prepareDatabase,
+} from '@rhizome/experiment';
+import { buildSubgraph } from '@rhizome/subgraph';
+import type { Context } from './context.js';
+import { collections, migrations } from './migrations.js';
+import { QuantaRepository } from './quanta.repository.js';
+import { policies, resolversOf } from './resolvers.js';
+import { typeDefs } from './typeDefs.generated.js';
+import { workflowLabel, workflowPlaces, workflowRules } from './workflow.js';
+import { workflowsCollection } from './workflow.document.js';
+
+/** Migrates the database and builds. */
+export async function buildRubin(options: ExperimentOptions): Promise<ExperimentService> {
+  await prepareDatabase(options, migrations, collections);
+  const quanta = new QuantaRepository(options.db);
+  const workflows: Context['workflows'] = createSubmissions({
+    ...options,
+    experiment: 'rubin',
+    definition: workflowsCollection,
+    label: workflowLabel,
+    rules: workflowRules(quanta),
+    places: workflowPlaces,
+  });
+  const subgraph = buildSubgraph<Context>({
+    name: 'rubin',
+    typeDefs,
+    resolvers: resolversOf(workflows),
+    policies,
+    contextFactory: (base) => Object.assign(base, { workflows, quanta }),
+  });
+  return { subgraph, start: workflows.start, stop: workflows.stop, ready: workflows.ready };
+}

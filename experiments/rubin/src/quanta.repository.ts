@@ -1,0 +1,54 @@
+/** The only code that touches quanta. They are written and removed together with their workflow, and never changed. */
+import type { SubmissionParts } from '@rhizome/experiment';
+import { collection } from '@rhizome/mongo';
+import type { Collection, Db } from 'mongodb';
+import {
+  quantaCollection,
+  type Quantum,
+  type QuantumDocument,
+  quantumId,
+  type WorkflowDocument,
+} from './workflow.document.js';
+
+/** See the head of this file. */
+export class QuantaRepository {
+  readonly #quanta: Collection<QuantumDocument>;
+
+  constructor(db: Db) {
+    this.#quanta = collection(db, quantaCollection);
+  }
+
+  /** Quanta of a workflow from a position on. */
+  async range(workflowId: string, from: number, count: number): Promise<readonly QuantumDocument[]> {
+    const _id = { $gte: quantumId(workflowId, from), $lt: quantumId(workflowId, from + count) };
+    return this.#quanta.find({ _id }, { sort: { _id: 1 } }).toArray();
+  }
+
+  /** Quanta by id, in no order. */
+  async find(ids: readonly string[]): Promise<readonly QuantumDocument[]> {
+    return this.#quanta.find({ _id: { $in: [...ids] } }).toArray();
+  }
+}
+
+/** Writes the quanta of a new workflow, in order. */
+export function writeQuanta(quanta: readonly Quantum[]): SubmissionParts<WorkflowDocument> {
+  return {
+    run: async (db, session, { _id }) => {
+      const documents = quanta.map(({ name, label, dataId, needs }, index) => ({
+        _id: quantumId(_id, index),
+        schemaVersion: quantaCollection.schemaVersion,
+        revision: 1,
+        ...{ name, label, dataId, needs: [...needs] },
+      }));
+      await collection(db, quantaCollection).insertMany(documents, { session });
+    },
+  };
+}
+
+/** Removes the quanta of a workflow. */
+export const dropQuanta: SubmissionParts<WorkflowDocument> = {
+  run: async (db, session, { _id, totalJobs }) => {
+    const range = { $gte: quantumId(_id, 0), $lt: quantumId(_id, totalJobs) };
+    await collection(db, quantaCollection).deleteMany({ _id: range }, { session });
+  },
+};

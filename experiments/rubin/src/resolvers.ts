@@ -1,0 +1,107 @@
+/** Doors of Rubin: unpack, call, map. */
+import type { Policies } from '@rhizome/authz';
+import { badInput, DomainError } from '@rhizome/errors';
+import { type DocumentChange, jobDetails } from '@rhizome/experiment';
+import { byKey, defineLoader, entity, reference, representationAsIs } from '@rhizome/subgraph';
+import type { Context } from './context.js';
+import { errors } from './errors.js';
+import type { Resolvers } from './types.generated.js';
+import { checkWorkflow, maxQuanta } from './workflow.js';
+import { type QuantumDocument, quantumId, type WorkflowDocument } from './workflow.document.js';
+
+const experiment = 'rubin';
+
+const workflow = entity<WorkflowDocument, string, Context>({
+  type: 'RubinWorkflow',
+  key: 'id',
+  load: async (ids, { workflows }) => byKey(ids, await workflows.find(ids), ({ _id }) => _id),
+});
+
+const quantumLoader = defineLoader<string, QuantumDocument, Context>({
+  name: 'RubinQuantum',
+  load: async (ids, { quanta }) => byKey(ids, await quanta.find(ids), ({ _id }) => _id),
+});
+
+async function* changesOf(
+  id: string,
+  after: string | null | undefined,
+  { workflows, loaders, signal }: Context,
+): AsyncGenerator<DocumentChange, void, undefined> {
+  if (!(await loaders.load(workflow.loader, id))) {
+    const text = `id: there is no workflow ${JSON.stringify(id)}`;
+    throw new DomainError(errors.RUBIN_WORKFLOW_NOT_FOUND, text, { field: 'id', value: id });
+  }
+  yield* workflows.changes(id, after, signal);
+}
+
+async function quantumAt(
+  { _id }: WorkflowDocument,
+  index: number,
+  { loaders }: Context,
+): Promise<QuantumDocument> {
+  const quantum = await loaders.load(quantumLoader, quantumId(_id, index));
+  if (quantum) return quantum;
+  throw new Error(`workflow ${_id} has no quantum at ${index}`);
+}
+
+/** Resolvers of the SDL. */
+export function resolversOf({ places }: Context['workflows']): Resolvers {
+  return {
+    Query: { rubin: () => ({}) },
+    RubinQuery: {
+      workflow: (_parent, { id }, { loaders }) => loaders.load(workflow.loader, id),
+      workflows: (_parent, { first, after }, { workflows }) => workflows.page({}, first ?? 20, after),
+    },
+    Mutation: {
+      submitRubinWorkflow: async (_parent, { input }, { workflows, principal }) => {
+        const faults = checkWorkflow(input);
+        if (faults.length > 0) return { workflow: null, userErrors: faults };
+        const { idempotencyKey, ...content } = input;
+        const result = await workflows.submit({ subject: principal.subject, idempotencyKey, content });
+        return 'submission' in result
+          ? { workflow: result.submission, userErrors: [] }
+          : { workflow: null, userErrors: result.faults };
+      },
+    },
+    Subscription: {
+      rubinWorkflowChanged: {
+        subscribe: (_parent, { id, after }, context) => changesOf(id, after, context),
+        resolve: (change: unknown) => change as never,
+      },
+    },
+    RubinWorkflowChanged: {
+      workflow: reference({ loader: workflow.loader, key: ({ id }: DocumentChange) => id }),
+    },
+    RubinWorkflow: {
+      __resolveReference: ({ id }, { loaders }) => loaders.load(workflow.loader, id),
+      id: ({ _id }) => _id,
+      totalQuanta: ({ totalJobs }) => totalJobs,
+      quanta: ({ _id }, { from, first }, { quanta }) => {
+        if ((from ?? 0) < 0) throw badInput('from', from, '0 or more');
+        const count = first ?? 100;
+        if (count < 1 || count > maxQuanta) throw badInput('first', count, `1 to ${maxQuanta}`);
+        return quanta.range(_id, from ?? 0, count);
+      },
+      finishedQuanta: ({ finishedJobs }) => finishedJobs,
+      submittedAt: ({ createdAt }) => createdAt,
+      task: ({ taskId }) => (taskId === undefined ? null : { id: taskId }),
+    },
+    Job: { __resolveReference: representationAsIs, rubin: jobDetails(experiment, places) },
+    RubinJob: {
+      workflow: ({ submission }) => submission,
+      quantum: ({ submission, index }, _args, context) => quantumAt(submission, index, context),
+    },
+  };
+}
+
+const read = { action: 'task:read', experiment } as const;
+
+/** Who may pass. */
+export const policies: Policies = {
+  'Query.rubin': read,
+  'Mutation.submitRubinWorkflow': { action: 'task:submit', experiment },
+  'Subscription.rubinWorkflowChanged': read,
+  'RubinWorkflow.__resolveReference': read,
+  // Jobs of all experiments come here; whose details a caller may see is decided by the field.
+  'Job.__resolveReference': { action: 'job:read' },
+};

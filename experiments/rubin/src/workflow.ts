@@ -1,0 +1,133 @@
+/** Rules of workflows: what may be submitted, and which task of core follows. */
+import {
+  type CoreTask,
+  InputCheck,
+  type InputFault,
+  type PlaceRule,
+  type SubmissionRules,
+  usualPlaces,
+} from '@rhizome/experiment';
+import { errors } from './errors.js';
+import { dropQuanta, type QuantaRepository, writeQuanta } from './quanta.repository.js';
+import { inOrder } from './quantum-graph.js';
+import type { RubinQuantumInput, RubinSubmitWorkflowInput } from './types.generated.js';
+import type { Quantum, WorkflowDocument } from './workflow.document.js';
+
+/** The label by which a job names its workflow. */
+export const workflowLabel = 'rubin-workflow';
+
+/** What is submitted, without the key. */
+export type WorkflowContent = Omit<RubinSubmitWorkflowInput, 'idempotencyKey'>;
+
+/** Quanta of a workflow at most. */
+export const maxQuanta = 10_000;
+/** A job waits for so many others at most. */
+const maxNeeds = 1000;
+const maxNeedsInAll = 100_000;
+
+/** Everything that is wrong with an input; nothing, if it is well-formed. */
+export function checkWorkflow(input: RubinSubmitWorkflowInput): readonly InputFault[] {
+  const check = new InputCheck(errors.RUBIN_INPUT_INVALID);
+  check.usual(input);
+  check.text(['name'], input.name, 1, 127);
+  check.text(['pipeline'], input.pipeline, 1, 63);
+  check.program(['command'], input.command);
+  check.programArguments(['arguments'], input.arguments ?? []);
+  check.list(['quanta'], input.quanta, 1, maxQuanta);
+  if (input.quanta.length <= maxQuanta) checkQuanta(input.quanta, check);
+  if (check.none) checkOrder(input.quanta, check);
+  return check.faults;
+}
+
+function checkQuanta(quanta: readonly RubinQuantumInput[], check: InputCheck): void {
+  const names = new Set(quanta.map(({ name }) => name));
+  const seen = new Set<string>();
+  let needed = 0;
+  quanta.forEach(({ name, label, dataId, needs }, position) => {
+    const path = ['quanta', position];
+    check.form([...path, 'name'], name, /^[A-Za-z0-9_.-]{1,127}$/, '1 to 127 letters, digits, `_`, `-`, `.`');
+    if (seen.has(name)) check.add([...path, 'name'], name, 'a name that no other quantum has');
+    seen.add(name);
+    check.text([...path, 'label'], label, 1, 63);
+    check.text([...path, 'dataId'], dataId, 1, 1024);
+    check.list([...path, 'needs'], needs ?? [], 0, maxNeeds);
+    check.distinct([...path, 'needs'], needs ?? []);
+    needed += needs?.length ?? 0;
+    (needs ?? []).forEach((need, index) => {
+      if (!names.has(need))
+        check.add([...path, 'needs', index], need, 'the name of a quantum of this workflow');
+    });
+  });
+  if (needed > maxNeedsInAll)
+    check.add(['quanta'], `${needed} needs`, `at most ${maxNeedsInAll} needs in all`);
+}
+
+function checkOrder(quanta: readonly RubinQuantumInput[], check: InputCheck): void {
+  const ordered = inOrder(quanta);
+  if (!('circle' in ordered)) return;
+  const [first] = ordered.circle;
+  const position = quanta.findIndex(({ name }) => name === first);
+  const shown = ordered.circle.length > 12 ? [...ordered.circle.slice(0, 11), '…', first] : ordered.circle;
+  check.add(
+    ['quanta', position, 'needs'],
+    shown.join(' → '),
+    'quanta that do not need each other in a circle',
+    errors.RUBIN_GRAPH_CIRCULAR,
+  );
+}
+
+/** The quanta as they are stored: in order. */
+export function orderedQuanta({ quanta }: Pick<WorkflowContent, 'quanta'>): readonly Quantum[] {
+  const ordered = inOrder(quanta);
+  if ('circle' in ordered) throw new Error(`a circle that was not refused: ${ordered.circle.join(' → ')}`);
+  return ordered.order.map(({ name, label, dataId, needs }) => ({
+    name,
+    label,
+    dataId,
+    needs: [...(needs ?? [])],
+  }));
+}
+
+/** How workflows become tasks: a job a quantum. */
+export function workflowRules(quanta: QuantaRepository): SubmissionRules<WorkflowDocument, WorkflowContent> {
+  return {
+    idPrefix: 'rubinWorkflow',
+    describe: ({ name, pipeline, command, arguments: given, memoryMiB, walltimeSeconds, quanta: nodes }) => ({
+      ...{ name, pipeline, command },
+      arguments: [...(given ?? [])],
+      memoryMiB: memoryMiB ?? 4000,
+      walltimeSeconds: walltimeSeconds ?? 7200,
+      totalJobs: nodes.length,
+    }),
+    toTask: async (workflow) => taskOf(workflow, await quanta.range(workflow._id, 0, workflow.totalJobs)),
+    parts: (content) => writeQuanta(orderedQuanta(content)),
+    dropParts: dropQuanta,
+  };
+}
+
+/** Where the places of core's input come from. */
+export const workflowPlaces: readonly PlaceRule[] = [...usualPlaces, ['parameterSets', () => ['quanta']]];
+
+/** The task of a workflow. @param quanta in order */
+export function taskOf(workflow: Omit<WorkflowDocument, '_id'>, quanta: readonly Quantum[]): CoreTask {
+  const { name, pipeline, command, memoryMiB, walltimeSeconds } = workflow;
+  const positions = new Map(quanta.map((quantum, index) => [quantum.name, index]));
+  const own = ['--label', '{{label}}', '--data-id', '{{dataId}}', '--quantum', '{{quantum}}'];
+  return {
+    name,
+    template: {
+      name: '{{quantum}}',
+      labels: [{ key: 'rubin-pipeline', value: pipeline }],
+      requirements: { memoryMiB, walltimeSeconds },
+      payload: { command, arguments: [...workflow.arguments, ...own] },
+    },
+    parameterSets: quanta.map((quantum) => ({
+      parameters: [
+        { name: 'label', value: quantum.label },
+        { name: 'dataId', value: quantum.dataId },
+        { name: 'quantum', value: quantum.name },
+      ],
+      dependsOn: quantum.needs.map((need) => `#${positions.get(need)}`),
+    })),
+  };
+}
