@@ -95,17 +95,22 @@ function assertJson(contentType: string | undefined): void {
   );
 }
 
-async function readText(request: IncomingMessage, limitBytes: number): Promise<string> {
+function readText(request: IncomingMessage, limitBytes: number): Promise<string> {
   const announced = Number(request.headers['content-length'] ?? 0);
   if (announced > limitBytes) throw tooLarge(announced, limitBytes);
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > limitBytes) throw tooLarge(size, limitBytes);
-    chunks.push(chunk);
-  }
-  return (chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)).toString('utf8');
+  // Events are read by hand: an async iterator costs more than all else that is done here.
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= limitBytes) chunks.push(chunk);
+      else reject(tooLarge(size, limitBytes));
+    });
+    request.on('end', () => resolve(Buffer.concat(chunks, Math.min(size, limitBytes)).toString('utf8')));
+    request.on('error', reject);
+    request.on('close', () => reject(badRequest('The body was not sent to its end', { field: 'body' })));
+  });
 }
 
 function tooLarge(value: number, limit: number): HttpRefusal {

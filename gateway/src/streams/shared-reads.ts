@@ -17,6 +17,7 @@ interface Flight {
   readonly answer: Promise<ExecutionText>;
   readonly controller: AbortController;
   waiting: number;
+  isOver: boolean;
 }
 
 /** Equal reads by equal rights at the same time are one execution; it is aborted when the last of them has gone. */
@@ -52,11 +53,14 @@ export class SharedReads {
   #start(document: string, key: string, execute: (signal: AbortSignal) => Promise<ExecutionText>): Flight {
     const controller = new AbortController();
     const answer = execute(controller.signal);
-    const flight: Flight = { answer, controller, waiting: 0 };
+    const flight: Flight = { answer, controller, waiting: 0, isOver: false };
     let ofDocument = this.#flights.get(document);
     if (!ofDocument) this.#flights.set(document, (ofDocument = new Map()));
     ofDocument.set(key, flight);
-    const land = (): void => this.#forget(document, key, flight);
+    const land = (): void => {
+      flight.isOver = true;
+      this.#forget(document, key, flight);
+    };
     // Whoever comes while it is aborted must start anew.
     controller.signal.addEventListener('abort', land, { once: true });
     answer.then(land, land);
@@ -84,7 +88,7 @@ export class SharedReads {
     } finally {
       if (onAbort) signal.removeEventListener('abort', onAbort);
       flight.waiting--;
-      if (flight.waiting === 0) flight.controller.abort();
+      if (flight.waiting === 0 && !flight.isOver) flight.controller.abort();
     }
   }
 }
