@@ -21,7 +21,7 @@ export type AtlasSubmitTaskInput = {
   campaign: string;
   /** Cores of each job, 1 to 4096. */
   cores?: number | null | undefined;
-  /** Events of each job; at most 10,000 jobs for each step follow. */
+  /** Events of each job; at most 10,000 jobs for each step follow, 1,000 where a merge waits for them. */
   eventsPerJob: number;
   /** 1 to 200 characters: the same key with the same content gives the same task. */
   idempotencyKey: string;
@@ -35,7 +35,7 @@ export type AtlasSubmitTaskInput = {
   release?: string | null | undefined;
   /** The production request, 1 or more. */
   requestId: number;
-  /** Random seed; job i gets the seed plus i. */
+  /** Random seed, 0 to 2,000,000,000; the job at position i of the task gets the seed plus i. */
   seed?: number | null | undefined;
   /** The share, as `atlas/production`; the first by default. */
   share?: string | null | undefined;
@@ -89,7 +89,7 @@ export type EpicSubmitRunInput = {
   cores?: number | null | undefined;
   /** The detector's configuration: 1 to 127 letters, digits, `_`, `-`, `.`. */
   detectorConfiguration: string;
-  /** Super time frames of one group; at most 10,000 groups follow. */
+  /** Super time frames of one group; at most 10,000 groups follow, 1,000 where they are merged. */
   framesPerGroup: number;
   /** 1 to 200 characters: the same key with the same content gives the same run. */
   idempotencyKey: string;
