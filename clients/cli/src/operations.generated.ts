@@ -15,6 +15,8 @@ export type BulkOperationState =
 export type BulkRefusalCode =
   /** The caller may read the job, but not change it. */
   | 'FORBIDDEN'
+  /** The key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
   /** There is no such job, or the caller may not see it. */
@@ -267,6 +269,8 @@ export type ParameterSetInput = {
   dependsOn?: Array<string> | null | undefined;
   /** Each parameter once. */
   parameters: Array<ParameterInput>;
+  /** The variant that the job is made of, by its position in `variants`; the template by default. */
+  variant?: number | null | undefined;
 };
 
 /** Kinds of principals. */
@@ -379,6 +383,8 @@ export type SubmitTaskInput = {
   parameterSets?: Array<ParameterSetInput> | null | undefined;
   /** What each job is; `{{index}}` is its position from 0. Its name is the template's name with the index where the template does not use it. */
   template: JobInput;
+  /** Other shapes of job that parameter sets may name, at most 20, together at most 4 MiB. */
+  variants?: Array<TaskVariantInput> | null | undefined;
 };
 
 /** Which tasks. Every field given must be met; lists are alternatives. */
@@ -405,6 +411,16 @@ export type TaskState =
   | 'FINISHED'
   /** All jobs exist, and some are not terminal. */
   | 'RUNNING';
+
+/** Another shape of job in the same task. What is given stands in the place of the template's, as a whole. */
+export type TaskVariantInput = {
+  /** The name of its jobs. */
+  name?: string | null | undefined;
+  /** What its jobs run. */
+  payload?: JobPayloadInput | null | undefined;
+  /** What its jobs ask of a worker. */
+  requirements?: JobRequirementsInput | null | undefined;
+};
 
 /** Which workers. Every field given must be met; lists are alternatives. */
 export type WorkerFilter = {

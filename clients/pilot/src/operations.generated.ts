@@ -7,7 +7,7 @@ import type { TypedDocumentNode as DocumentNode } from '@rhizome/client';
 /** A worker that asks for work. */
 export type AcquireJobsInput = {
   /** Jobs at most, 1 to 1000. */
-  count?: number;
+  count?: number | null | undefined;
   /** What is free for them. */
   free: WorkerCapacityInput;
   /** Devices that are free, by UUID. */
@@ -112,7 +112,7 @@ export type FinishJobInput = {
   /** Where the declared outputs are; all of them when FINISHED. */
   outputs?: Array<JobOutputInput> | null | undefined;
   /** How far it is. Without declared outputs FINISHED follows at once. */
-  phase?: FinishPhase;
+  phase?: FinishPhase | null | undefined;
 };
 
 /** Jobs whose payloads ended well. */
@@ -139,7 +139,7 @@ export type HeartbeatInput = {
   /** What the host is and has, if it changed. */
   hardware?: WorkerHardwareInput | null | undefined;
   /** The jobs it holds, with their fences: others are told to be dropped. */
-  jobs?: Array<HeldJobInput>;
+  jobs?: Array<HeldJobInput> | null | undefined;
   /** The worker. */
   workerId: string;
 };
