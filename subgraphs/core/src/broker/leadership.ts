@@ -20,6 +20,8 @@ export interface Leadership {
   onGained(listener: (signal: AbortSignal, epoch: number) => void): () => void;
   /** Calls the listener when this process no longer leads. Returns how to stop. */
   onLost(listener: () => void): () => void;
+  /** Calls the listener when {@link leaderUrl} has become another one, also when it is no longer known. Returns how to stop. */
+  onLeaderChanged(listener: () => void): () => void;
 }
 
 /** What {@link BrokerLeadership} is made of. */
@@ -49,6 +51,7 @@ export class BrokerLeadership implements Leadership {
   readonly #options: LeadershipOptions;
   readonly #gained = new Set<(signal: AbortSignal, epoch: number) => void>();
   readonly #lost = new Set<() => void>();
+  readonly #leaderChanged = new Set<() => void>();
   #term: Term | undefined;
   #leaderUrl: string | undefined;
   #timers: NodeJS.Timeout[] = [];
@@ -85,6 +88,11 @@ export class BrokerLeadership implements Leadership {
   onLost(listener: () => void): () => void {
     this.#lost.add(listener);
     return () => this.#lost.delete(listener);
+  }
+
+  onLeaderChanged(listener: () => void): () => void {
+    this.#leaderChanged.add(listener);
+    return () => this.#leaderChanged.delete(listener);
   }
 
   /** Makes the lease document if there is none, tries for the lease at once, and goes on by itself. */
@@ -163,7 +171,7 @@ export class BrokerLeadership implements Leadership {
     const url = this.#options.url?.();
     const lease = await leases.take(holder, url);
     if (!lease) {
-      this.#leaderUrl = (await leases.current())?.url;
+      this.#follow((await leases.current())?.url);
       return;
     }
     const term: Term = {
@@ -175,9 +183,15 @@ export class BrokerLeadership implements Leadership {
     };
     this.#prolong(term, asked);
     this.#term = term;
-    this.#leaderUrl = url;
+    this.#follow(url);
     log.info({ epoch: term.epoch }, 'leads the broker');
     for (const listener of this.#gained) listener(term.abort.signal, term.epoch);
+  }
+
+  #follow(url: string | undefined): void {
+    if (url === this.#leaderUrl) return;
+    this.#leaderUrl = url;
+    for (const listener of this.#leaderChanged) listener();
   }
 
   /** Counted from before the store was asked, and less a part for clocks that run at different speeds. */
@@ -194,7 +208,7 @@ export class BrokerLeadership implements Leadership {
     const term = this.#term;
     if (!term) return;
     this.#term = undefined;
-    this.#leaderUrl = undefined;
+    this.#follow(undefined);
     this.#options.log.info({ epoch: term.epoch, reason }, 'no longer leads the broker');
     term.abort.abort();
     for (const listener of this.#lost) listener();

@@ -38,7 +38,7 @@ export interface AcquireResult {
 /** What {@link AcquireService} is made of. */
 export interface AcquireOptions {
   readonly broker: Pick<BrokerService, 'acquire' | 'isLeading'>;
-  readonly leadership: Pick<Leadership, 'leaderUrl'>;
+  readonly leadership: Pick<Leadership, 'leaderUrl' | 'onLeaderChanged'>;
   readonly registry: Pick<WorkerRegistry, 'find'>;
   readonly forward: (url: string, call: ForwardedCall) => Promise<ForwardedAnswer>;
   /** Where this process takes calls; nowhere where it is alone. */
@@ -95,7 +95,12 @@ export class AcquireService {
         'No broker leads at the moment; ask again in a few seconds',
       );
     }
-    const answer = await forward(url, { input: { ...spec }, token: principal.token, requestId, signal });
+    // A leader that hangs, or is cut off, would keep the caller waiting; as soon as another one leads the caller may ask again.
+    const replaced = new AbortController();
+    const forget = leadership.onLeaderChanged(() => replaced.abort());
+    const until = signal ? AbortSignal.any([signal, replaced.signal]) : replaced.signal;
+    const call = { input: { ...spec }, token: principal.token, requestId, signal: until };
+    const answer = await forward(url, call).finally(forget);
     return {
       assignments: answer.assignments.map(({ job, ...grant }) => ({ jobId: job.id, ...grant })),
       userErrors: answer.userErrors.map(({ message, path, code }) => ({
