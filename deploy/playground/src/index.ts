@@ -1,2 +1,14 @@
 export { parseOptions, type PlaygroundOptions, type TransportKind } from './options.js';
 export { playgroundFilePath, type PlaygroundFile } from './playground-file.js';
+export { freePort } from './port.js';
+export { playgroundQueue, seed } from './seed.js';
+export {
+  type ExperimentServiceOptions,
+  type ServiceWorld,
+  startCore,
+  startExperiment,
+  startGateway,
+} from './services/house-services.js';
+export type { Service } from './services/service.js';
+export { type Identities, openIdentities } from './stack/identities.js';
+export { supergraphOf } from './stack/stack.js';

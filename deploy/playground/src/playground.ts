@@ -123,7 +123,8 @@ class Playground {
     });
     this.#endings.add('mongod', () => mongo.stop());
     const identities = await openIdentities(data);
-    const subgraphs = discoverSubgraphs(root);
+    const everything = discoverSubgraphs(root);
+    const subgraphs = everything.filter(({ manifest }) => !manifest); // TEMPORARY
     const startStack = transport === 'http' ? startOverHttp : startInProcess;
     const log = this.#log;
     const stack = await startStack({

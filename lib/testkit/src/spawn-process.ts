@@ -15,6 +15,8 @@ export interface SpawnOptions {
   readonly cwd?: string;
   /** Added to this process' environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Whether it leads a process group of its own, with its process id, as a command of a terminal does. */
+  readonly group?: boolean;
 }
 
 /** How a process ended. */
@@ -37,6 +39,8 @@ export interface TestProcess {
   line(pattern: RegExp, deadlineMs: number): Promise<RegExpExecArray>;
   /** Writes to its standard input. */
   write(text: string): void;
+  /** Ends its standard input, after a last text. */
+  end(text?: string): void;
   /** Sends a signal and waits for the end. */
   kill(signal?: NodeJS.Signals): Promise<ProcessExit>;
   /** Sends a signal and waits for nothing. */
@@ -44,9 +48,10 @@ export interface TestProcess {
 }
 
 /** Starts a real process; killed at the end of the file if it still runs. */
-export function spawnProcess({ name, command, args = [], cwd, env }: SpawnOptions): TestProcess {
+export function spawnProcess({ name, command, args = [], cwd, env, group = false }: SpawnOptions): TestProcess {
   const child = spawn(command === 'node' ? process.execPath : command, [...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
+    detached: group,
     ...(cwd === undefined ? {} : { cwd }),
     env: { ...inheritedEnvironment(), ...env },
   });
@@ -125,6 +130,10 @@ class Spawned implements TestProcess {
 
   write(text: string): void {
     this.#child.stdin?.write(text);
+  }
+
+  end(text = ''): void {
+    this.#child.stdin?.end(text);
   }
 
   signal(signal: NodeJS.Signals): void {

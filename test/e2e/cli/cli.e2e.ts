@@ -1,0 +1,331 @@
+// The command line as people and scripts use it: every command, on a playground with one real pilot.
+import { execFile } from 'node:child_process';
+import { mkdtemp, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { type CommandLine, commandLineOf } from '../house/cli.js';
+import { experiment, jobOf, submit } from '../house/jobs.js';
+import { type JobWatch, watchJobs } from '../house/job-watch.js';
+import { type PlaygroundHouse, startPlayground } from '../house/playground-house.js';
+
+jest.setTimeout(120_000);
+
+let house: PlaygroundHouse;
+let watch: JobWatch;
+let cli: CommandLine;
+
+beforeAll(async () => {
+  house = await startPlayground({ pilots: 1 });
+  watch = await watchJobs(house.client());
+  cli = commandLineOf(house);
+});
+
+interface JobLine {
+  readonly id: string;
+  readonly name: string;
+  readonly state: string;
+}
+
+/** Arguments of a submit of one small job. */
+const submitArgs = (shell: string, ...flags: string[]) => [
+  'submit',
+  ...['-e', experiment, '--memory', '64', '--disk', '1'],
+  ...flags,
+  ...['--', 'sh', '-c', shell],
+];
+
+/** Submits by the command line; answers the job's id. */
+async function submitted(shell: string, ...flags: string[]): Promise<string> {
+  const { exitCode, stdout, stderr } = await cli.run(submitArgs(shell, ...flags));
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+  const id = /job_\w+/.exec(stdout)?.[0];
+  expect(id).toBeDefined();
+  return id ?? '';
+}
+
+describe('submit and watch', () => {
+  test('submits a job, watches it to its end, and ends with 0 because it FINISHED', async () => {
+    const ended = await cli.run(submitArgs('echo out; echo err >&2', '--name', 'greeting', '--watch'));
+    expect(ended).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(ended.stdout).toMatch(/→ FINISHED {2}attempt 1 {2}exit code 0/);
+  });
+
+  test('a watched job that fails gives exit code 1, and its own exit code is shown', async () => {
+    const ended = await cli.run(submitArgs('exit 7', '--attempts', '1', '--watch'));
+    expect(ended.exitCode).toBe(1);
+    expect(ended.stdout).toMatch(/→ FAILED {2}attempt 1 {2}exit code 7/);
+  });
+
+  test('with --json each event is a document on a line of its own', async () => {
+    const ended = await cli.run(['--json', ...submitArgs('true', '--name', 'documents', '--watch')]);
+    expect(ended.exitCode).toBe(0);
+    const documents = ended.stdout.split('\n').filter((line) => line.startsWith('{"'));
+    const states = documents.map((line) => (JSON.parse(line) as { state?: string }).state);
+    expect(states.at(-1)).toBe('FINISHED');
+  });
+
+  test('a count makes a task, whose progress is watched until all jobs FINISHED', async () => {
+    const ended = await cli.run(submitArgs('echo {{index}}', '--name', 'five', '--count', '5', '--watch'));
+    expect(ended.exitCode).toBe(0);
+    expect(ended.stdout).toMatch(/five .* 100 % of 5 {2}FINISHED/);
+  });
+
+  test('a YAML file is one task, with a job for each set of parameters', async () => {
+    const file = join(dirname(house.data), 'task.yaml');
+    const lines = [
+      `experiment: ${experiment}`,
+      'name: greet {{who}}',
+      'command: sh',
+      'arguments: [-c, "echo hello {{who}}"]',
+      'requirements: { memoryMiB: 64, diskMiB: 1 }',
+      'parameters:',
+      '  - who: Ada',
+      '  - who: Emmy',
+    ];
+    await writeFile(file, `${lines.join('\n')}\n`);
+    const ended = await cli.run(['submit', '-f', 'task.yaml', '--watch']);
+    expect({ exitCode: ended.exitCode, stderr: ended.stderr }).toEqual({ exitCode: 0, stderr: '' });
+    const task = /task_\w+/.exec(ended.stdout)?.[0] ?? '';
+    const listed = (await cli.run(['list', '--json', '--task', task])).json<JobLine[]>();
+    expect(listed.map(({ name }) => name).sort()).toEqual(['greet Ada', 'greet Emmy']);
+  });
+
+  test('a file with faults is refused with its name and what would be right, and nothing is sent', async () => {
+    await writeFile(join(dirname(house.data), 'wrong.yaml'), 'experiment: 5\ncolour: red\n');
+    const { exitCode, stderr } = await cli.run(['submit', '-f', 'wrong.yaml']);
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(/wrong\.yaml/);
+    expect(stderr).toMatch(/colour/);
+  });
+
+  test('what core refuses is told with its place and its code', async () => {
+    const { exitCode, stderr } = await cli.run(submitArgs('true', '--share', 'larkspur/nowhere'));
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/refused: jobs\.0\.share: .*larkspur\/nowhere.* \[SHARE_NOT_FOUND\]/);
+  });
+
+  test('the same key submits nothing twice', async () => {
+    const first = await submitted('true', '--key', 'once', '--name', 'once');
+    expect(await submitted('true', '--key', 'once', '--name', 'once')).toBe(first);
+  });
+});
+
+describe('looking at jobs', () => {
+  test('list shows the newest first, and filters', async () => {
+    const older = await submitted('true', '--name', 'older', '--label', 'story=list');
+    const newer = await submitted('true', '--name', 'newer', '--label', 'story=list');
+    const { stdout } = await cli.run(['list', '--label', 'story=list']);
+    expect(stdout).toMatch(/^JOB +EXPERIMENT +NAME +STATE/);
+    expect(stdout.indexOf(newer)).toBeGreaterThan(0);
+    expect(stdout.indexOf(older)).toBeGreaterThan(stdout.indexOf(newer));
+    const oldest = await cli.run(['list', '--json', '--label', 'story=list', '--oldest', '-n', '1']);
+    expect(oldest.json<JobLine[]>().map(({ id }) => id)).toEqual([older]);
+    expect((await cli.run(['list', '--json', '-s', 'throttled'])).json()).toEqual([]);
+  });
+
+  test('list --tasks shows tasks', async () => {
+    const { exitCode, stdout } = await cli.run(['list', '--tasks']);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^TASK +EXPERIMENT +NAME +STATE/);
+    expect(stdout).toMatch(/five +FINISHED +100 % +5 /);
+  });
+
+  test('show tells attempts, the real exit code and the history', async () => {
+    const id = await submitted('test "$RHIZOME_ATTEMPT" = 2 || exit 3', '--name', 'second try');
+    await watch.untilState(id, 'FINISHED', 20_000);
+    const { stdout, exitCode } = await cli.run(['show', id]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^ATTEMPT +WORKER/m);
+    expect(stdout).toMatch(/^1 +pilot-1 .* FAILED +3 /m);
+    expect(stdout).toMatch(/^2 +pilot-1 .* FINISHED +0/m);
+    expect(stdout).toMatch(/RUNNING +ACTIVATED/);
+    const shown = (await cli.run(['show', id, '--json'])).json<{
+      id: string;
+      attempts: { exitCode: number }[];
+    }>();
+    expect(shown.attempts.map(({ exitCode: code }) => code)).toEqual([3, 0]);
+  });
+
+  test('logs gives each stream where it belongs, of any attempt', async () => {
+    const id = await submitted(
+      'echo "out $RHIZOME_ATTEMPT"; echo "err $RHIZOME_ATTEMPT" >&2; test $RHIZOME_ATTEMPT = 2',
+    );
+    await watch.untilState(id, 'FINISHED', 20_000);
+    expect(await cli.run(['logs', id])).toMatchObject({ exitCode: 0, stdout: 'out 2', stderr: 'err 2' });
+    expect(await cli.run(['logs', id, '--attempt', '1'])).toMatchObject({ stdout: 'out 1', stderr: 'err 1' });
+    const lines = (await cli.run(['logs', id, '--json'])).stdout.split('\n');
+    expect(lines.map((line) => (JSON.parse(line) as { stream: string }).stream).sort()).toEqual([
+      'STDERR',
+      'STDOUT',
+    ]);
+  });
+
+  test('logs -f shows lines while the payload runs, and ends when it has', async () => {
+    const go = join(dirname(house.data), 'go');
+    const id = await submitted(`echo first; until test -e ${go}; do sleep 0.05; done; echo last`);
+    const following = cli.start(['logs', '-f', id]);
+    await watch.untilState(id, 'RUNNING', 20_000);
+    await following.line(/^first$/, 10_000);
+    await writeFile(go, '');
+    await following.line(/^last$/, 10_000);
+    expect(await following.exited).toMatchObject({ code: 0 });
+  });
+
+  test('why says what a waiting job waits for', async () => {
+    const id = await submitted('true', '--cores', '4000');
+    const { exitCode, stdout } = await cli.run(['why', id]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/cores >= 4000/);
+    expect((await cli.run(['why', id, '--json'])).json()).toMatchObject({ pending: { workersThatFit: 0 } });
+    await cli.run(['cancel', id]);
+  });
+
+  test('queues and workers show what there is', async () => {
+    expect((await cli.run(['queues'])).stdout).toMatch(/playground +.*ONLINE/);
+    expect((await cli.run(['queues', '--json'])).json()).toMatchObject([{ name: 'playground' }]);
+    expect((await cli.run(['workers'])).stdout).toMatch(/pilot-1/);
+    expect((await cli.run(['workers', '--json'])).json()).toMatchObject([
+      { name: 'pilot-1', state: 'READY' },
+    ]);
+  });
+});
+
+describe('changing jobs', () => {
+  test('cancel ends a running job for good', async () => {
+    const id = await submitted('sleep 600');
+    await watch.untilState(id, 'RUNNING', 20_000);
+    expect(await cli.run(['cancel', id, '--reason', 'enough'])).toMatchObject({
+      exitCode: 0,
+      stdout: '1 cancelled',
+    });
+    expect(await jobOf(house.api(), id)).toMatchObject({ state: 'CANCELLED' });
+    const again = await cli.run(['cancel', id]);
+    expect(again.exitCode).toBe(1);
+    expect(again.stderr).toMatch(/\[JOB_STATE_CONFLICT\]/);
+  });
+
+  test('retry makes a new job of one that failed', async () => {
+    const id = await submitted('exit 1', '--attempts', '1');
+    await watch.untilState(id, 'FAILED', 20_000);
+    const { exitCode, stdout } = await cli.run(['retry', id]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(new RegExp(`^job_\\w+ {2}retries ${id}$`));
+    const json = await cli.run(['retry', id, '--json', '--key', 'again']);
+    expect(json.json()).toMatchObject({ jobs: [{ retryOf: { id } }], result: { changedCount: 1 } });
+  });
+});
+
+describe('exit codes for scripts', () => {
+  test.each([
+    ['an unknown command', ['launch'], 2, /unknown command/],
+    ['a missing argument', ['show'], 2, /missing required argument/],
+    ['a number out of range', ['list', '-n', '0'], 2, /1 to 10000/],
+    [
+      'a job that is not there',
+      ['show', 'job_00000000000000000000000000'],
+      3,
+      /does not exist, or you may not see it/,
+    ],
+    ['a task that is not there', ['watch', 'task_00000000000000000000000000'], 3, /does not exist/],
+  ])('%s', async (_, args, exitCode, message) => {
+    const ended = await cli.run(args);
+    expect(ended.exitCode).toBe(exitCode);
+    expect(ended.stderr).toMatch(message);
+    expect(ended.stdout).toBe('');
+  });
+
+  test('4 where the token is not good, or does not permit it', async () => {
+    const bad = await cli.run(['list'], {
+      env: { RHIZOME_URL: house.file.url, RHIZOME_TOKEN: 'not-a-token' },
+    });
+    expect(bad).toMatchObject({ exitCode: 4 });
+    expect(bad.stderr).not.toContain('not-a-token');
+    const reader = { RHIZOME_URL: house.file.url, RHIZOME_TOKEN: house.file.readerToken };
+    expect(await cli.run(submitArgs('true'), { env: reader })).toMatchObject({ exitCode: 4 });
+  });
+
+  test('4 with a word where to look when no gateway is known', async () => {
+    const nowhere = await mkdtemp(join(dirname(dirname(house.data)), 'rhizome-nowhere-'));
+    const { exitCode, stderr } = await cli.run(['list'], { cwd: nowhere });
+    expect(exitCode).toBe(4);
+    expect(stderr).toMatch(/npm run playground/);
+  });
+
+  test('5 where nobody answers', async () => {
+    const env = { RHIZOME_URL: 'http://127.0.0.1:9/graphql', RHIZOME_TOKEN: house.file.token };
+    expect(await cli.run(['list'], { env })).toMatchObject({ exitCode: 5 });
+  });
+});
+
+describe('login and completion', () => {
+  test('login keeps gateway and token for its owner alone, and commands elsewhere use them', async () => {
+    const elsewhere = await mkdtemp(join(dirname(dirname(house.data)), 'rhizome-elsewhere-'));
+    const login = await cli.run(['login', '--url', house.file.url], {
+      cwd: elsewhere,
+      stdin: house.file.readerToken,
+    });
+    expect(login).toMatchObject({ exitCode: 0 });
+    expect(login.stdout).toMatch(/^Logged in as reader@playground \(HUMAN\)/);
+    expect(login.stdout).not.toContain(house.file.readerToken);
+    const { mode } = await stat(join(elsewhere, 'config', 'rhizome', 'credentials.json'));
+    expect(mode & 0o777).toBe(0o600);
+    expect(await cli.run(['queues'], { cwd: elsewhere })).toMatchObject({ exitCode: 0 });
+    const refused = await cli.run(['login', '--url', house.file.url], { cwd: elsewhere, stdin: 'junk' });
+    expect(refused.exitCode).toBe(4);
+    expect(await cli.run(['queues'], { cwd: elsewhere })).toMatchObject({ exitCode: 0 });
+  });
+
+  test('completions parse in bash, and complete commands and flags', async () => {
+    const { stdout } = await cli.run(['completion', 'bash']);
+    const file = join(dirname(house.data), 'completion.bash');
+    await writeFile(file, `${stdout}\n`);
+    const complete = async (...words: string[]) => {
+      const quoted = words.map((word) => `'${word}'`).join(' ');
+      const script = `source ${file}; COMP_WORDS=(${quoted}); COMP_CWORD=${words.length - 1}; _rhizome; printf '%s\\n' "\${COMPREPLY[@]}"`;
+      const { stdout: answer } = await promisify(execFile)('bash', ['-euc', script]);
+      return answer.trim().split('\n');
+    };
+    expect(await complete('rhizome', 'w')).toEqual(['watch', 'workers', 'why']);
+    expect(await complete('rhizome', 'logs', '--f')).toEqual(['--follow']);
+    expect(await complete('rhizome', 'submit', '--exp')).toEqual(['--experiment']);
+  });
+
+  test.each(['zsh', 'fish'])('completions for %s are printed', async (shell) => {
+    const { exitCode, stdout } = await cli.run(['completion', shell]);
+    expect(exitCode).toBe(0);
+    for (const word of ['submit', 'watch', 'logs', 'cancel']) expect(stdout).toContain(word);
+  });
+
+  test('help names every command and the exit codes', async () => {
+    const { exitCode, stdout } = await cli.run(['--help']);
+    expect(exitCode).toBe(0);
+    const commands = [
+      'login',
+      'submit',
+      'list',
+      'show',
+      'watch',
+      'logs',
+      'cancel',
+      'retry',
+      'queues',
+      'workers',
+      'why',
+    ];
+    for (const command of commands) expect(stdout).toMatch(new RegExp(`^ +${command}\\b`, 'm'));
+    expect(stdout).toMatch(/Exit codes: 0 all went well/);
+  });
+
+  test('a job submitted by somebody else is not seen by who has no role in its experiment', async () => {
+    const [id = ''] = await submit(house.api(), [{}]);
+    const token = await house.identities.issuer.mint({
+      subject: 'stranger@playground',
+      kind: 'HUMAN',
+      grants: [{ experiment: 'another', roles: ['USER'] }],
+      ttlSeconds: 600,
+    });
+    const env = { RHIZOME_URL: house.file.url, RHIZOME_TOKEN: token };
+    expect(await cli.run(['show', id], { env })).toMatchObject({ exitCode: 3 });
+  });
+});

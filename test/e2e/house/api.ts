@@ -1,0 +1,51 @@
+/** GraphQL by hand: what a test sends and what comes back, errors included. */
+
+/** One GraphQL error as it came. */
+export interface ApiError {
+  readonly message: string;
+  readonly path?: readonly (string | number)[];
+  readonly extensions: { readonly code: string; readonly retry?: string; readonly [name: string]: unknown };
+}
+
+/** An answer as it came. */
+export interface Answer<T> {
+  readonly status: number;
+  readonly data?: T | null;
+  readonly errors?: readonly ApiError[];
+}
+
+/** Where to send, and as whom. */
+export interface Api {
+  readonly url: string;
+  readonly token: string | undefined;
+  /** The whole answer. */
+  post<T>(query: string, variables?: object): Promise<Answer<T>>;
+  /** The data alone; errors of any kind fail the test. */
+  data<T>(query: string, variables?: object): Promise<T>;
+}
+
+/** Speaks to one endpoint with one token; `undefined` sends none. */
+export function apiOf(url: string, token: string | undefined): Api {
+  const post = async <T>(query: string, variables: object = {}): Promise<Answer<T>> => {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json',
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
+      body: JSON.stringify({ query, variables }),
+    });
+    return { status: response.status, ...((await response.json()) as Omit<Answer<T>, 'status'>) };
+  };
+  return {
+    url,
+    token,
+    post,
+    async data<T>(query: string, variables?: object): Promise<T> {
+      const { data, errors, status } = await post<T>(query, variables);
+      if (errors || !data) throw new Error(`HTTP ${status}: ${JSON.stringify(errors ?? data)}`);
+      return data;
+    },
+  };
+}

@@ -1,0 +1,55 @@
+/** `rhizome` as a person or a script runs it: a process of its own, in a folder of its own. */
+import { dirname, join } from 'node:path';
+import { type ProcessExit, spawnProcess, type TestProcess } from '@rhizome/testkit';
+import { type PlaygroundHouse, root } from './playground-house.js';
+
+/** What a command did. */
+export interface CommandResult {
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Standard output as one JSON document. */
+  json<T>(): T;
+}
+
+/** How a command is run. */
+export interface CommandOptions {
+  /** Written to its standard input, which then ends. */
+  readonly stdin?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** The folder it is given in; beside the playground's data unless given. */
+  readonly cwd?: string;
+}
+
+/** Runs commands beside a playground's data folder, so that they find the gateway and the token by themselves. */
+export interface CommandLine {
+  /** Runs a command to its end. */
+  run(args: readonly string[], options?: CommandOptions): Promise<CommandResult>;
+  /** Starts a command that goes on. */
+  start(args: readonly string[], options?: CommandOptions): TestProcess;
+}
+
+/** The command line beside a house. */
+export function commandLineOf({ data }: Pick<PlaygroundHouse, 'data'>): CommandLine {
+  const start: CommandLine['start'] = (args, { env = {}, cwd = dirname(data) } = {}) =>
+    spawnProcess({
+      name: `rhizome ${args.join(' ')}`,
+      command: 'node',
+      args: [join(root, 'clients', 'cli', 'bin', 'rhizome.mjs'), ...args],
+      cwd,
+      env: { XDG_CONFIG_HOME: join(cwd, 'config'), ...env },
+    });
+  return {
+    start,
+    async run(args, options = {}) {
+      const process = start(args, options);
+      process.end(options.stdin);
+      return resultOf(process, await process.exited);
+    },
+  };
+}
+
+function resultOf({ stdout, stderr }: TestProcess, { code }: ProcessExit): CommandResult {
+  const text = stdout.join('\n');
+  return { exitCode: code, stdout: text, stderr: stderr.join('\n'), json: <T>() => JSON.parse(text) as T };
+}

@@ -1,0 +1,151 @@
+/** Follows all jobs as a client does, by the resumable stream, and keeps what it saw. */
+import { EventEmitter } from 'node:events';
+import type { ApiClient, TypedDocumentNode } from '@rhizome/client';
+import { leftovers, waitFor } from '@rhizome/testkit';
+import { parse } from 'graphql';
+
+/** One event of a job. */
+export interface JobEvent {
+  readonly cursor: string;
+  readonly jobId: string;
+  readonly previousState: string | null;
+  readonly state: string;
+  readonly attempt: number;
+  readonly revision: number;
+  readonly reason: string | null;
+  readonly actor: string | null;
+}
+
+interface Payload {
+  readonly jobStateChanged: Omit<JobEvent, 'jobId' | 'state' | 'attempt' | 'revision'> & {
+    readonly job: { readonly id: string } | null;
+    readonly state: string | null;
+    readonly attempt: number | null;
+    readonly revision: number | null;
+  };
+}
+
+const document = parse(/* GraphQL */ `
+  subscription WatchJobs($after: String) {
+    jobStateChanged(after: $after) {
+      cursor
+      job {
+        id
+      }
+      previousState
+      state
+      attempt
+      revision
+      reason
+      actor
+    }
+  }
+`) as TypedDocumentNode<Payload, object>;
+
+/** What was seen, and waiting for what is to come. */
+export interface JobWatch {
+  /** In the order in which they came. */
+  readonly events: readonly JobEvent[];
+  /** Codes of the errors for which the stream was opened again. */
+  readonly reconnects: readonly string[];
+  /** The events of one job. */
+  of(jobId: string): readonly JobEvent[];
+  /** The first event that fits, past or to come. */
+  until(what: string, fits: (event: JobEvent) => boolean, deadlineMs: number): Promise<JobEvent>;
+  /** The event by which a job came into one of the states, past or to come. */
+  untilState(jobId: string, states: string | readonly string[], deadlineMs: number): Promise<JobEvent>;
+  stop(): Promise<void>;
+}
+
+/** Opens the stream; resolves when it is open, so that whatever happens from then on is seen. */
+export async function watchJobs(client: ApiClient): Promise<JobWatch> {
+  const events: JobEvent[] = [];
+  const reconnects: string[] = [];
+  const news = new EventEmitter().setMaxListeners(1000);
+  const stream = client.subscribeResumable(
+    document,
+    {},
+    {
+      cursorOf: ({ jobStateChanged }) => jobStateChanged.cursor,
+      onReconnect: ({ error }) => reconnects.push(error.code),
+    },
+  );
+  await waitFor('the opening of the stream of jobs', stream.next(), { deadlineMs: 10_000 });
+  const reading = read(stream, events, news);
+  // Who waits is told; a stream that fails while nobody waits is seen by the next who does.
+  reading.catch(() => undefined);
+  leftovers.defer('the stream of jobs', () => stream.return?.());
+  const until: JobWatch['until'] = (what, fits, deadlineMs) =>
+    found(what, fits, deadlineMs, { events, news, reading });
+  return {
+    events,
+    reconnects,
+    of: (jobId) => events.filter((event) => event.jobId === jobId),
+    until,
+    untilState: (jobId, states, deadlineMs) => {
+      const wanted = typeof states === 'string' ? [states] : states;
+      const fits = (event: JobEvent) => event.jobId === jobId && wanted.includes(event.state);
+      return until(`${jobId} in ${wanted.join(' or ')}`, fits, deadlineMs);
+    },
+    stop: async () => void (await stream.return?.()),
+  };
+}
+
+async function read(stream: AsyncIterable<Payload>, events: JobEvent[], news: EventEmitter): Promise<void> {
+  for await (const { jobStateChanged } of stream) {
+    const { job, state, attempt, revision, ...rest } = jobStateChanged;
+    if (job === null || state === null || attempt === null || revision === null) continue;
+    const event = { ...rest, jobId: job.id, state, attempt, revision };
+    events.push(event);
+    news.emit('event', event);
+  }
+}
+
+interface Seen {
+  readonly events: readonly JobEvent[];
+  readonly news: EventEmitter;
+  readonly reading: Promise<void>;
+}
+
+async function found(
+  what: string,
+  fits: (event: JobEvent) => boolean,
+  deadlineMs: number,
+  { events, news, reading }: Seen,
+): Promise<JobEvent> {
+  const past = events.find(fits);
+  if (past) return past;
+  let look = (_event: JobEvent): void => undefined;
+  const coming = new Promise<JobEvent>((resolve) => {
+    look = (event) => {
+      if (fits(event)) resolve(event);
+    };
+    news.on('event', look);
+  });
+  // A stream that ended or failed brings nothing any more.
+  const ended = reading.then(() => Promise.reject(new Error('the stream of jobs has ended')));
+  ended.catch(() => undefined);
+  try {
+    return await waitFor(what, Promise.race([coming, ended]), { deadlineMs });
+  } catch (error) {
+    const seen = events
+      .slice(-20)
+      .map(({ jobId, state, attempt }) => `${jobId} ${state} (attempt ${attempt})`);
+    throw new Error(`${String(error)}; the last events were:\n${seen.join('\n')}`, { cause: error });
+  } finally {
+    news.off('event', look);
+  }
+}
+
+/** What is wrong with the events of a job: gaps and repetitions in its revisions, states that do not follow each other. */
+export function faultsOf(events: readonly JobEvent[]): readonly string[] {
+  return events.flatMap((event, index) => {
+    const before = events[index - 1];
+    if (!before) return [];
+    const faults = [];
+    if (event.revision <= before.revision) faults.push(`revision ${event.revision} after ${before.revision}`);
+    if (event.previousState !== before.state)
+      faults.push(`${event.previousState} → ${event.state} after ${before.state}`);
+    return faults;
+  });
+}

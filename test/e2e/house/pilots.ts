@@ -1,0 +1,153 @@
+/** Pilots: real ones, and workers that a story speaks for itself. */
+import { randomUUID } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pilotProgram } from '@rhizome/pilot';
+import { type Identities, playgroundQueue } from '@rhizome/playground';
+import { spawnProcess, type TestProcess } from '@rhizome/testkit';
+import { type Api, apiOf } from './api.js';
+
+/** Where a worker works. */
+export interface WorkerPlace {
+  readonly url: string;
+  readonly data: string;
+  readonly identities: Identities;
+}
+
+/** How a worker is set up. */
+export interface WorkerOptions {
+  readonly name: string;
+  /** The playground's unless given. */
+  readonly queue?: string;
+  readonly cores?: number;
+  /** Further options of the pilot's command line. */
+  readonly args?: readonly string[];
+}
+
+/** A real pilot as a process; resolves when it has registered. */
+export async function startPilot(place: WorkerPlace, options: WorkerOptions): Promise<TestProcess> {
+  const { name, queue = playgroundQueue, cores = 4, args = [] } = options;
+  const { url, data, identities } = place;
+  const folder = join(data, 'pilots');
+  await mkdir(folder, { recursive: true });
+  const tokenFile = join(folder, `${name}.token`);
+  await writeFile(tokenFile, await identities.pilot(queue), { mode: 0o600 });
+  const who = ['--url', url, '--token-file', tokenFile, '--queue', queue, '--name', name];
+  const scratch = ['--scratch', join(folder, name), '--store', join(data, 'store')];
+  const size = ['--cores', String(cores), '--memory-mib', '2048', '--drain-seconds', '1'];
+  const pilot = spawnProcess({
+    name,
+    command: 'node',
+    args: [pilotProgram, ...who, ...scratch, ...size, ...args],
+  });
+  await pilot.line(/"msg":"registered"/, 20_000);
+  return pilot;
+}
+
+/** A job as it was given to a worker. */
+export interface Grant {
+  readonly job: { readonly id: string; readonly name: string };
+  readonly attempt: number;
+  readonly fence: number;
+}
+
+/** What core says to a report. */
+export interface ReportAnswer {
+  readonly acceptedIds: readonly string[];
+  readonly userErrors: readonly { readonly code: string; readonly message: string }[];
+}
+
+/** A worker that does only what the story tells it to. */
+export interface SpokenWorker {
+  readonly id: string;
+  readonly api: Api;
+  /** Asks for work; `at` asks a core process itself instead of the gateway. */
+  acquire(
+    count: number,
+    options?: { readonly waitSeconds?: number; readonly at?: string },
+  ): Promise<readonly Grant[]>;
+  start(grant: Grant, phase: 'STARTING' | 'RUNNING'): Promise<ReportAnswer>;
+  finish(
+    grant: Grant,
+    phase: 'HOLDING' | 'TRANSFERRING' | 'FINISHED',
+    outputs?: readonly object[],
+  ): Promise<ReportAnswer>;
+  fail(grant: Grant, error: object): Promise<ReportAnswer>;
+  heartbeat(
+    held: readonly Grant[],
+  ): Promise<readonly { readonly kind: string; readonly jobId: string | null }[]>;
+}
+
+/** The text of an acquire, for stories that send it by hand. */
+export const acquireMutation = /* GraphQL */ `
+  mutation ($input: AcquireJobsInput!) {
+    acquireJobs(input: $input) {
+      assignments {
+        job {
+          id
+        }
+        attempt
+        fence
+      }
+      userErrors {
+        code
+        message
+      }
+    }
+  }
+`;
+
+/** What is free at a {@link SpokenWorker}. */
+export const spokenCapacity = { cores: 64, memoryMiB: 65_536, diskMiB: 65_536 };
+
+const report = (name: string, type: string) =>
+  `mutation ($input: ${type}!) { ${name}(input: $input) { acceptedIds userErrors { code message } } }`;
+
+/** Registers such a worker. */
+export async function speakAsWorker(
+  place: WorkerPlace,
+  { name, queue = playgroundQueue }: WorkerOptions,
+): Promise<SpokenWorker> {
+  const token = await place.identities.pilot(queue);
+  const api = apiOf(place.url, token);
+  const hardware = { architecture: 'x86_64', ...spokenCapacity };
+  const input = { queue, name, host: 'spoken', hardware, version: '1', idempotencyKey: randomUUID() };
+  const { registerWorker } = await api.data<{
+    registerWorker: { worker: { id: string } | null; userErrors: unknown[] };
+  }>(
+    'mutation ($input: RegisterWorkerInput!) { registerWorker(input: $input) { worker { id } userErrors { message } } }',
+    { input },
+  );
+  const workerId = registerWorker.worker?.id;
+  if (workerId === undefined)
+    throw new Error(`the worker was refused: ${JSON.stringify(registerWorker.userErrors)}`);
+  const send = async (mutation: string, type: string, job: object): Promise<ReportAnswer> => {
+    const variables = { input: { workerId, jobs: [job] } };
+    const data = await api.data<Record<string, ReportAnswer>>(report(mutation, type), variables);
+    return data[mutation] as ReportAnswer;
+  };
+  return {
+    id: workerId,
+    api,
+    async acquire(count, { waitSeconds = 0, at = place.url } = {}) {
+      const variables = { input: { workerId, count, free: spokenCapacity, waitSeconds } };
+      type Data = { acquireJobs: { assignments: Grant[]; userErrors: unknown[] } };
+      const { acquireJobs } = await apiOf(at, token).data<Data>(acquireMutation, variables);
+      if (acquireJobs.userErrors.length > 0) throw new Error(JSON.stringify(acquireJobs.userErrors));
+      return acquireJobs.assignments;
+    },
+    start: ({ job, fence }, phase) => send('startJobs', 'StartJobsInput', { id: job.id, fence, phase }),
+    finish: ({ job, fence }, phase, outputs = []) =>
+      send('finishJobs', 'FinishJobsInput', { id: job.id, fence, phase, outputs }),
+    fail: ({ job, fence }, error) => send('failJobs', 'FailJobsInput', { id: job.id, fence, error }),
+    async heartbeat(held) {
+      const jobs = held.map(({ job, fence }) => ({ id: job.id, fence }));
+      type Data = { heartbeat: { commands: { kind: string; jobId: string | null }[] } };
+      const { heartbeat } = await api.data<Data>(
+        'mutation ($input: HeartbeatInput!) { heartbeat(input: $input) { commands { kind jobId } userErrors { code } } }',
+        { input: { workerId, jobs } },
+      );
+      return heartbeat.commands;
+    },
+  };
+}

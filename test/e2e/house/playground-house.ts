@@ -1,0 +1,85 @@
+/** The playground as a newcomer starts it: one command, a process of its own, a data folder of its own. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type ApiClient, createClient } from '@rhizome/client';
+import { type Identities, openIdentities, type PlaygroundFile } from '@rhizome/playground';
+import { leftovers, type ProcessExit, spawnProcess, type TestProcess } from '@rhizome/testkit';
+import { type Api, apiOf } from './api.js';
+import { processesWith, untilGone } from './processes.js';
+
+/** The repository. */
+export const root = resolve(fileURLToPath(new URL('.', import.meta.url)), '..', '..', '..', '..');
+
+/** How subgraphs are reached; stories about what clients see are told for both. */
+export const transports = ['in-process', 'http'] as const;
+
+/** One of the two. */
+export type TransportKind = (typeof transports)[number];
+
+/** How a playground is started. */
+export interface PlaygroundHouseOptions {
+  readonly transport?: TransportKind;
+  /** 0 unless given. */
+  readonly pilots?: number;
+  /** A folder of an earlier house; a fresh one unless given. */
+  readonly data?: string;
+  /** A free one unless given. */
+  readonly port?: number;
+  readonly args?: readonly string[];
+}
+
+/** A playground that is ready. */
+export interface PlaygroundHouse {
+  readonly data: string;
+  readonly process: TestProcess;
+  readonly file: PlaygroundFile;
+  readonly identities: Identities;
+  /** The gateway, as the newcomer who may do everything, or with any other token. */
+  api(token?: string): Api;
+  /** A client as services use it; closed at the end of the file. */
+  client(token?: string): ApiClient;
+  /** Ends it as Ctrl-C does, and waits until it has. */
+  stop(): Promise<ProcessExit>;
+}
+
+/**
+ * A data folder, `.rhizome` in a folder where commands can be given; gone at the end of the file. Whatever still runs on it
+ * then is a fault.
+ */
+export async function dataFolder(): Promise<string> {
+  const base = await mkdtemp(join(tmpdir(), 'rhizome-e2e-'));
+  leftovers.defer(`the folder ${base}`, async () => {
+    await untilGone(processesWith(base), 5_000);
+    if (process.env['RHIZOME_E2E_KEEP']) process.stderr.write(`kept: ${base}\n`);
+    else await rm(base, { recursive: true, force: true });
+  });
+  return join(base, '.rhizome');
+}
+
+/** The command line of a playground, without npm. */
+export function spawnPlayground(name: string, args: readonly string[]): TestProcess {
+  const program = join(root, 'deploy', 'playground', 'dist', 'bin.js');
+  return spawnProcess({ name, command: 'node', args: [program, ...args], cwd: root });
+}
+
+/** Starts a playground without its tour, and waits until it is ready. */
+export async function startPlayground(options: PlaygroundHouseOptions = {}): Promise<PlaygroundHouse> {
+  const { transport = 'in-process', pilots = 0, port = 0, args = [] } = options;
+  const data = options.data ?? (await dataFolder());
+  const place = ['--data', data, '--port', String(port), '--transport', transport];
+  const process = spawnPlayground('playground', [...place, '--no-tour', '--pilots', String(pilots), ...args]);
+  await process.line(/playground ready/, 30_000);
+  const file = JSON.parse(await readFile(join(data, 'playground.json'), 'utf8')) as PlaygroundFile;
+  return {
+    data,
+    process,
+    file,
+    identities: await openIdentities(data),
+    api: (token = file.token) => apiOf(file.url, token),
+    client: (token = file.token) =>
+      leftovers.use(createClient({ url: file.url, wsUrl: file.wsUrl, token }), 'a client'),
+    stop: () => process.kill('SIGINT'),
+  };
+}

@@ -1,0 +1,152 @@
+/** The house with each service a process that a story can end and start again: for what must go on when one of them does not. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type ApiClient, createClient } from '@rhizome/client';
+import { silentLogger } from '@rhizome/log';
+import { type RunningMongod, startMongod } from '@rhizome/mongo';
+import {
+  freePort,
+  type Identities,
+  openIdentities,
+  seed,
+  type Service,
+  type ServiceWorld,
+  startCore,
+  startExperiment,
+  startGateway,
+  supergraphOf,
+} from '@rhizome/playground';
+import { discoverSubgraphs, type ExperimentManifest, type FoundSubgraph } from '@rhizome/schema';
+import { leftovers } from '@rhizome/testkit';
+import { type Api, apiOf } from './api.js';
+import { dataFolder, root } from './playground-house.js';
+
+/** What is started. */
+export interface ServiceHouseOptions {
+  /** How many core processes; one unless given. The gateway speaks with the first, which leads at the beginning. */
+  readonly cores?: number;
+  /** The store's address for a core process, where it is another one than the store's own. */
+  readonly storeOf?: (core: string, mongo: RunningMongod) => string | Promise<string>;
+  /** Names of the experiments that run; all unless given. */
+  readonly experiments?: readonly string[];
+}
+
+/** A house of services. */
+export interface ServiceHouse {
+  readonly data: string;
+  readonly mongo: RunningMongod;
+  readonly identities: Identities;
+  readonly url: string;
+  readonly wsUrl: string;
+  readonly token: string;
+  /** A service by name: `core`, `core-2`, `gateway`, or an experiment's. */
+  service(name: string): Service;
+  /** Starts a service that has ended again, at the address it had; resolves when it is ready. */
+  startAgain(name: string): Promise<void>;
+  api(token?: string): Api;
+  client(token?: string): ApiClient;
+}
+
+/** Starts the services, and what a fresh house must have; everything ends with the file. */
+export async function startServices(options: ServiceHouseOptions = {}): Promise<ServiceHouse> {
+  const { cores = 1, experiments, storeOf = (_core, { uri }) => uri } = options;
+  const data = await dataFolder();
+  await mkdir(data, { recursive: true });
+  const mongo = leftovers.use(
+    await startMongod({ dataDir: join(data, 'mongo'), log: silentLogger() }),
+    'mongod',
+  );
+  const identities = await openIdentities(data);
+  const found = discoverSubgraphs(root).filter(
+    ({ name, manifest }) => !manifest || (experiments?.includes(name) ?? true),
+  );
+  const house = new House(data, mongo, identities, await identities.newcomer(), found, await freePort());
+  await house.start(cores, storeOf);
+  return house;
+}
+
+class House implements ServiceHouse {
+  readonly #services = new Map<string, Service>();
+  readonly #starters = new Map<string, (port: number) => Promise<Service>>();
+  readonly #world: ServiceWorld;
+  readonly url: string;
+  readonly wsUrl: string;
+
+  constructor(
+    readonly data: string,
+    readonly mongo: RunningMongod,
+    readonly identities: Identities,
+    readonly token: string,
+    private readonly found: readonly FoundSubgraph[],
+    private readonly gatewayPort: number,
+  ) {
+    this.#world = { data, mongoUri: mongo.uri, issuer: identities.issuer };
+    this.url = `http://127.0.0.1:${gatewayPort}/graphql`;
+    this.wsUrl = this.url.replace('http', 'ws');
+    leftovers.defer('the services', () => Promise.all([...this.#services.values()].map((one) => one.kill())));
+  }
+
+  service(name: string): Service {
+    const service = this.#services.get(name);
+    if (!service)
+      throw new Error(`no service ${name} runs here; there are ${[...this.#services.keys()].join(', ')}`);
+    return service;
+  }
+
+  async startAgain(name: string): Promise<void> {
+    const before = this.service(name);
+    await before.exited;
+    await (await this.#run(name, Number(new URL(before.url).port))).untilReady();
+  }
+
+  api(token = this.token): Api {
+    return apiOf(this.url, token);
+  }
+
+  client(token = this.token): ApiClient {
+    return leftovers.use(createClient({ url: this.url, wsUrl: this.wsUrl, token }), 'a client');
+  }
+
+  async start(cores: number, storeOf: NonNullable<ServiceHouseOptions['storeOf']>): Promise<void> {
+    const coreNames = Array.from({ length: cores }, (_, index) =>
+      index === 0 ? 'core' : `core-${index + 1}`,
+    );
+    for (const name of coreNames) {
+      const world = { ...this.#world, mongoUri: await storeOf(name, this.mongo) };
+      this.#starters.set(name, (port) => startCore(world, { name, port }));
+    }
+    const manifests = this.found.flatMap(({ manifest }) => (manifest ? [manifest] : []));
+    for (const manifest of manifests)
+      this.#starters.set(manifest.name, (port) => this.#experiment(manifest, port));
+    // One after the other: the first is the leader, and migrates.
+    for (const name of coreNames) await (await this.#run(name)).untilReady();
+    await Promise.all(manifests.map(({ name }) => this.#run(name)));
+    const supergraphSdl = this.#supergraph();
+    this.#starters.set('gateway', (port) => startGateway(this.#world, { supergraphSdl, port }));
+    await (await this.#run('gateway', this.gatewayPort)).untilReady();
+    await Promise.all([...this.#services.values()].map((service) => service.untilReady()));
+    await seed(this.client(), this.#allManifests());
+  }
+
+  async #run(name: string, port = 0): Promise<Service> {
+    const start = this.#starters.get(name);
+    if (!start) throw new Error(`nobody knows how to start ${name}`);
+    const service = await start(port);
+    this.#services.set(name, service);
+    return service;
+  }
+
+  async #experiment(manifest: ExperimentManifest, port: number): Promise<Service> {
+    const token = await this.identities.service(manifest.name);
+    return startExperiment(this.#world, { manifest, gatewayUrl: this.url, token, port });
+  }
+
+  #supergraph(): string {
+    return supergraphOf(this.found.map((one) => ({ ...one, url: this.service(one.name).url })));
+  }
+
+  /** Jobs may belong to experiments whose service does not run. */
+  #allManifests(): readonly ExperimentManifest[] {
+    return discoverSubgraphs(root).flatMap(({ manifest }) => (manifest ? [manifest] : []));
+  }
+}

@@ -1,0 +1,128 @@
+// Two core processes: the leader is cut off from the store, and later the other one is killed. Somebody always grants, never two at once.
+import { beforeAll, expect, jest, test } from '@jest/globals';
+import { connectMongo } from '@rhizome/mongo';
+import { leftovers, waitFor } from '@rhizome/testkit';
+import { type Answer, apiOf } from '../house/api.js';
+import { jobsOf, submit } from '../house/jobs.js';
+import {
+  acquireMutation,
+  type Grant,
+  speakAsWorker,
+  spokenCapacity,
+  type SpokenWorker,
+} from '../house/pilots.js';
+import { type Proxy, startProxy } from '../house/proxy.js';
+import { type ServiceHouse, startServices } from '../house/service-house.js';
+
+jest.setTimeout(180_000);
+
+/** The longest that nobody grants when a leader is lost. */
+const handOverMs = 10_000;
+
+interface Lease {
+  readonly _id: string;
+  readonly epoch: number;
+  readonly url?: string;
+}
+interface Acquired {
+  readonly acquireJobs: { readonly assignments: readonly Grant[] };
+}
+
+let house: ServiceHouse;
+let worker: SpokenWorker;
+let network: Proxy;
+let lease: () => Promise<Lease | null>;
+let jobs: readonly string[];
+const granted: Grant[] = [];
+
+beforeAll(async () => {
+  house = await startServices({
+    cores: 2,
+    experiments: [],
+    storeOf: async (core, { uri, ports }) => {
+      if (core !== 'core') return uri;
+      // The first core reaches the store through a network that can be cut.
+      network = await startProxy(ports[0] ?? 0);
+      return `mongodb://127.0.0.1:${network.port}/?directConnection=true`;
+    },
+  });
+  const mongo = leftovers.use(await connectMongo({ uri: house.mongo.uri, appName: 'story' }));
+  lease = () => mongo.db('core').collection<Lease>('brokerLease').findOne({ _id: 'broker' });
+  worker = await speakAsWorker(house, { name: 'spoken' });
+  jobs = await submit(
+    house.api(),
+    Array.from({ length: 6 }, (_, index) => ({ name: `job ${index}` })),
+  );
+});
+
+/** Asks a core process until it grants a job; what it says meanwhile is that nobody leads. */
+async function untilGranted(at: string): Promise<Grant> {
+  const { token } = worker.api;
+  const variables = { input: { workerId: worker.id, count: 1, free: spokenCapacity } };
+  return waitFor(
+    `the next grant by ${at}`,
+    async () => {
+      const { data, errors = [] } = await apiOf(at, token).post<Acquired>(acquireMutation, variables);
+      for (const { extensions } of errors)
+        expect(['LEADER_UNAVAILABLE', 'SERVICE_UNAVAILABLE']).toContain(extensions.code);
+      return data?.acquireJobs.assignments[0];
+    },
+    { deadlineMs: handOverMs },
+  );
+}
+
+test('the first leads, and the other one hands calls for work on to it', async () => {
+  expect(await lease()).toMatchObject({ epoch: 1, url: house.service('core').url });
+  granted.push(
+    ...(await worker.acquire(1, { waitSeconds: 10 })),
+    ...(await worker.acquire(1, { waitSeconds: 10, at: house.service('core-2').url })),
+  );
+  expect(granted).toHaveLength(2);
+  expect(await lease()).toMatchObject({ epoch: 1 });
+});
+
+test('a leader that no longer reaches the store is followed by the other within 10 s, and what it then writes is refused', async () => {
+  const { token } = worker.api;
+  network.cut();
+  const variables = { input: { workerId: worker.id, count: 1, free: spokenCapacity } };
+  // The old leader still believes that it leads: its write is on its way to the store.
+  const late: Promise<Answer<Acquired>> = apiOf(house.service('core').url, token).post(
+    acquireMutation,
+    variables,
+  );
+  granted.push(await untilGranted(house.service('core-2').url));
+  expect(await lease()).toMatchObject({ epoch: 2, url: house.service('core-2').url });
+  network.mend();
+  const { data, errors } = await waitFor('the answer of the old leader', late, { deadlineMs: 15_000 });
+  expect(data?.acquireJobs).toBeFalsy();
+  expect(errors?.map(({ extensions }) => extensions.code)).toEqual(['EPOCH_STALE']);
+  const states = (await jobsOf(house.api(), jobs)).map(({ state, attempt }) => `${state} ${attempt}`);
+  expect(states.filter((state) => state === 'SENT 1')).toHaveLength(3);
+  expect(states.filter((state) => state === 'ACTIVATED 0')).toHaveLength(3);
+});
+
+test('the one that came back hands calls on, too', async () => {
+  granted.push(await untilGranted(house.url));
+  expect(await lease()).toMatchObject({ epoch: 2 });
+});
+
+test('a leader that is killed is followed within 10 s', async () => {
+  await house.service('core-2').kill();
+  granted.push(await untilGranted(house.url));
+  expect(await lease()).toMatchObject({ epoch: 3, url: house.service('core').url });
+});
+
+test('no job was given away twice, and every grant holds', async () => {
+  expect(new Set(granted.map(({ job }) => job.id)).size).toBe(granted.length);
+  expect(new Set(granted.map(({ fence }) => fence)).size).toBe(granted.length);
+  for (const grant of granted) {
+    expect(await worker.start(grant, 'RUNNING')).toMatchObject({
+      acceptedIds: [grant.job.id],
+      userErrors: [],
+    });
+    expect(await worker.finish(grant, 'FINISHED')).toMatchObject({
+      acceptedIds: [grant.job.id],
+      userErrors: [],
+    });
+  }
+});
