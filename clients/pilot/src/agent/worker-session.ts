@@ -25,8 +25,9 @@ export interface SessionServices extends Omit<JobRunServices, 'workerId' | 'repo
 /** How a session ended. */
 export type SessionEnd = 'DRAINED' | 'LOST';
 
-/** Time that a last word may take at the end. */
+/** Time that a last word may take at the end, and when the end is in a hurry. */
 const LAST_WORD_MS = 5000;
+const HASTY_WORD_MS = 1500;
 
 /**
  * The life of one registered worker: signs of life, orders, work, until it has drained or its lease is lost. When the lease is lost
@@ -41,6 +42,7 @@ export class WorkerSession {
   private readonly log: Logger;
   private heartbeatSoon: (() => void) | undefined;
   private drainReason: string | undefined;
+  private isHasty = false;
 
   constructor(
     private readonly worker: RegisteredWorker,
@@ -65,6 +67,7 @@ export class WorkerSession {
 
   /** Drops all jobs and drains: core gives them to others at once. */
   abandon(reason: string): void {
+    this.isHasty = true;
     this.drain(reason);
     this.runs.forEach((run) => run.drop(reason, 1));
   }
@@ -178,7 +181,7 @@ export class WorkerSession {
   }
 
   private async sayDraining(reason: string, hasEnded: boolean): Promise<void> {
-    const signal = AbortSignal.any([this.lease.signal, AbortSignal.timeout(LAST_WORD_MS)]);
+    const signal = AbortSignal.any([this.lease.signal, AbortSignal.timeout(this.isHasty ? HASTY_WORD_MS : LAST_WORD_MS)]);
     const say = async (): Promise<void> =>
       this.services.core.drainWorker(this.worker.workerId, reason, hasEnded, signal);
     await untilAnswered(say, signal).catch((error: unknown) => {
