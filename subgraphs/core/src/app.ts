@@ -2,22 +2,23 @@
 import type { Policies } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
-import { collection, ensureCollections, runMigrations, type Clock, type Ids } from '@rhizome/mongo';
+import { ensureCollections, runMigrations, type Clock, type Ids } from '@rhizome/mongo';
 import { buildSubgraph, type SubgraphSchema } from '@rhizome/subgraph';
 import type { Db } from 'mongodb';
 import { compileSelector } from './broker/selector.js';
 import type { Context } from './context.js';
 import { type CoreConfig, defaultEvents } from './core-config.js';
 import { directoriesOf, type Directories } from './directory/directories.js';
-import { countSnapshotsCollection } from './events/counts/count-snapshot.document.js';
-import { CountSnapshotsRepository } from './events/counts/count-snapshots.repository.js';
+import { directoryStores } from './directory/directory-stores.repository.js';
+import { eventStores } from './events/event-stores.repository.js';
 import { EventsService } from './events/events.service.js';
+import type { ReadJobs } from './events/job-batch-reader.js';
 import { eventPolicies, eventResolvers } from './events/resolvers.js';
 import { experimentPolicies, experimentResolvers } from './experiments/resolvers.js';
 import { createJobDomain, type JobDomain } from './jobs/job-domain.js';
 import type { CheckSelector } from './jobs/job-input.js';
 import { jobPolicies, jobResolvers } from './jobs/resolvers.js';
-import { jobStores } from './jobs/stores.repository.js';
+import { jobStores, type JobStores } from './jobs/stores.repository.js';
 import { GroupingTransitionWriter } from './jobs/transition-writer.js';
 import { coreCollections, coreMigrations } from './migrations.js';
 import { queuePolicies, queueResolvers } from './queues/resolvers.js';
@@ -100,22 +101,36 @@ export function buildCore(options: CoreOptions): Core {
   };
 }
 
-function makeParts({ db, clock, ids, log, config = {} }: CoreOptions): Parts {
+function makeParts(options: CoreOptions): Parts {
+  const { db, clock, ids, log } = options;
   const stores = jobStores(db);
-  const events = new EventsService({
-    db,
+  const events = eventsOf(options, (wanted, fields) => stores.jobs.find(wanted, fields));
+  const directories = directoriesOf({ stores: directoryStores(db), clock, ids, log, events });
+  const writer = new GroupingTransitionWriter({ store: stores.transitions, clock, log });
+  const fleet = fleetOf(options, { events, directories, writer });
+  const jobs = jobsOf(options, { events, directories, writer, fleet }, stores);
+  return { events, directories, writer, fleet, jobs };
+}
+
+function eventsOf({ db, clock, ids, log, config }: CoreOptions, readJobs: ReadJobs): EventsService {
+  const stores = eventStores(db, ['experiments', 'shares', 'queues', 'tasks', 'workers']);
+  return new EventsService({
+    stores,
     clock,
     ids,
     log,
-    config: { ...defaultEvents, ...config.events },
-    snapshots: new CountSnapshotsRepository(collection(db, countSnapshotsCollection)),
-    readJobs: (wanted, projection) => stores.jobs.find(wanted, projection),
-    watched: ['experiments', 'shares', 'queues', 'tasks', 'workers'],
+    config: { ...defaultEvents, ...config?.events },
+    readJobs,
   });
-  const directories = directoriesOf({ db, clock, ids, log, events });
-  const { experiments, shares, queues } = directories;
-  const writer = new GroupingTransitionWriter({ store: stores.transitions, clock, log });
-  const fleet = buildFleet({
+}
+
+function fleetOf(
+  { db, clock, ids, log, config }: CoreOptions,
+  { events, directories, writer }: Pick<Parts, 'events' | 'directories' | 'writer'>,
+): FleetModule {
+  const { queues, shares } = directories;
+  const { leaseMs, renewMs } = config?.broker ?? {};
+  return buildFleet({
     db,
     clock,
     ids,
@@ -125,11 +140,19 @@ function makeParts({ db, clock, ids, log, config = {} }: CoreOptions): Parts {
     queues: () => queues.all().map(({ _id, ...queue }) => ({ ...queue, id: _id })),
     shares: () => shares.all(),
     onDirectoryChanged: (listener) => directories.onChanged(listener),
-    url: config.advertisedUrl,
-    ...(config.broker?.leaseMs ? { brokerTtlMs: config.broker.leaseMs } : {}),
-    ...(config.broker?.renewMs ? { brokerRenewMs: config.broker.renewMs } : {}),
+    url: config?.advertisedUrl,
+    ...(leaseMs ? { brokerTtlMs: leaseMs } : {}),
+    ...(renewMs ? { brokerRenewMs: renewMs } : {}),
   });
-  const jobs = createJobDomain({
+}
+
+function jobsOf(
+  { clock, ids, log, config }: CoreOptions,
+  { events, directories, writer, fleet }: Omit<Parts, 'jobs'>,
+  stores: JobStores,
+): JobDomain {
+  const { experiments, shares, queues } = directories;
+  return createJobDomain({
     stores,
     writer,
     experiments: {
@@ -148,9 +171,8 @@ function makeParts({ db, clock, ids, log, config = {} }: CoreOptions): Parts {
     clock,
     ids,
     log,
-    maxLogBytes: config.maxLogBytes,
+    maxLogBytes: config?.maxLogBytes,
   });
-  return { events, directories, writer, fleet, jobs };
 }
 
 const checkSelector: CheckSelector = (text) => {

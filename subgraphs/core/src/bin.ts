@@ -21,7 +21,11 @@ async function main(): Promise<void> {
     clock: systemClock,
     ids: createIds(),
     log,
-    config: { advertisedUrl: () => config.advertisedUrl ?? ownUrl, events: config.events, broker: config.broker },
+    config: {
+      advertisedUrl: () => config.advertisedUrl ?? ownUrl,
+      events: config.events,
+      broker: config.broker,
+    },
   });
   const served = await serve(config, core, mongo, verifier, log);
   // An address that only this host understands is of no use to others, but does no harm where there are none.
@@ -47,9 +51,18 @@ function serve(config: ProcessConfig, core: Core, mongo: Mongo, verifier: Verifi
     introspection: config.introspection,
     drainMs: config.drainSeconds * 1000,
     readiness: async () => {
-      const isReached = await mongo.db('admin').command({ ping: 1 }, { timeoutMS: 2000 }).then(() => true, () => false);
+      const isReached = await mongo
+        .db('admin')
+        .command({ ping: 1 }, { timeoutMS: 2000 })
+        .then(
+          () => true,
+          () => false,
+        );
       const isFollowing = core.ready();
-      const checks = { mongo: isReached ? 'reached' : 'not reached', events: isFollowing ? 'followed, counts known' : 'not followed' };
+      const checks = {
+        mongo: isReached ? 'reached' : 'not reached',
+        events: isFollowing ? 'followed, counts known' : 'not followed',
+      };
       return { ready: isReached && isFollowing, checks };
     },
   });
@@ -78,7 +91,11 @@ function onEnd(stop: (signal: string) => Promise<void>, log: Logger): void {
 }
 
 main().catch((error: unknown) => {
-  const text = isDomainError(error) ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const text = isDomainError(error)
+    ? error.message
+    : error instanceof Error
+      ? (error.stack ?? error.message)
+      : String(error);
   process.stderr.write(`core: ${text}\n`);
   process.exit(1);
 });

@@ -15,8 +15,16 @@ const issuer = z
   });
 
 const schema = z.strictObject({
-  mongoUri: z.string().regex(/^mongodb(\+srv)?:\/\//, 'expected a connection string that begins with mongodb:// or mongodb+srv://'),
-  database: z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,62}$/, 'expected 1 to 63 letters, digits, "_", "-"').default('core'),
+  mongoUri: z
+    .string()
+    .regex(
+      /^mongodb(\+srv)?:\/\//,
+      'expected a connection string that begins with mongodb:// or mongodb+srv://',
+    ),
+  database: z
+    .string()
+    .regex(/^[A-Za-z][A-Za-z0-9_-]{0,62}$/, 'expected 1 to 63 letters, digits, "_", "-"')
+    .default('core'),
   host: z.string().min(1).default('127.0.0.1'),
   port: z.int().min(0).max(65_535).default(4101),
   /** Where other core processes reach this one; its own address unless given. */
@@ -38,7 +46,9 @@ const schema = z.strictObject({
       leaseMs: z.int().min(1000).max(60_000).default(5000),
       renewMs: z.int().min(100).max(20_000).default(1000),
     })
-    .refine(({ leaseMs, renewMs }) => leaseMs >= 2 * renewMs, { message: 'expected leaseMs of at least twice renewMs' })
+    .refine(({ leaseMs, renewMs }) => leaseMs >= 2 * renewMs, {
+      message: 'expected leaseMs of at least twice renewMs',
+    })
     .prefault({}),
 });
 
@@ -64,7 +74,9 @@ export function shownConfig(config: ProcessConfig): Record<string, unknown> {
 /** The issuers whose tokens are taken. @throws DomainError CONFIG_INVALID for a file of keys that cannot be read */
 export function trustedIssuers({ issuers }: ProcessConfig): TrustedIssuer[] {
   return issuers.map(({ issuer: name, jwksUri, jwksFile }) =>
-    jwksFile === undefined ? { issuer: name, ...(jwksUri ? { jwksUri } : {}) } : { issuer: name, jwks: readKeys(name, jwksFile) },
+    jwksFile === undefined
+      ? { issuer: name, ...(jwksUri ? { jwksUri } : {}) }
+      : { issuer: name, jwks: readKeys(name, jwksFile) },
   );
 }
 

@@ -40,7 +40,9 @@ export function pilotOf(queue: string): Principal {
 }
 
 /** Starts a core, on a database of its own unless one is given; stopped at the end of the file, or before. */
-export async function startCore(setup: { readonly db?: TestDatabase; readonly config?: CoreConfig; readonly log?: Logger } = {}): Promise<TestCore & { readonly db: TestDatabase }> {
+export async function startCore(
+  setup: { readonly db?: TestDatabase; readonly config?: CoreConfig; readonly log?: Logger } = {},
+): Promise<TestCore & { readonly db: TestDatabase }> {
   const { config = {}, log = silentLogger() } = setup;
   const db = setup.db ?? (await testDatabase('core'));
   const core = buildCore({ db, clock: systemClock, ids: createIds(), log, config });
@@ -63,7 +65,8 @@ function callsOf(executable: InProcessSubgraph): Pick<TestCore, 'ask' | 'run' | 
     principal,
     requestId: 'test',
   });
-  const run: TestCore['run'] = (text, variables, principal) => executable.execute(call(text, variables, principal));
+  const run: TestCore['run'] = (text, variables, principal) =>
+    executable.execute(call(text, variables, principal));
   return {
     run,
     async ask(text, variables, principal) {
@@ -76,7 +79,10 @@ function callsOf(executable: InProcessSubgraph): Pick<TestCore, 'ask' | 'run' | 
       const abort = new AbortController();
       const results: SubgraphResult[] = [];
       const ended = (async () => {
-        for await (const result of executable.subscribe({ ...call(text, variables, principal), signal: abort.signal })) {
+        for await (const result of executable.subscribe({
+          ...call(text, variables, principal),
+          signal: abort.signal,
+        })) {
           results.push(JSON.parse(JSON.stringify(result)) as SubgraphResult);
         }
       })();
@@ -92,6 +98,8 @@ function callsOf(executable: InProcessSubgraph): Pick<TestCore, 'ask' | 'run' | 
 
 /** Registers the experiment "alpha" and creates the queue "north". */
 export async function seed({ ask }: TestCore): Promise<void> {
-  await ask('mutation { registerExperiment(input: { name: "alpha", title: "Alpha" }) { userErrors { message } } }');
+  await ask(
+    'mutation { registerExperiment(input: { name: "alpha", title: "Alpha" }) { userErrors { message } } }',
+  );
   await ask('mutation { createQueue(input: { name: "north", site: "Pole" }) { userErrors { message } } }');
 }

@@ -23,8 +23,10 @@ const register = `mutation ($input: RegisterWorkerInput!) {
 const acquire = `mutation ($input: AcquireJobsInput!) {
   acquireJobs(input: $input) { assignments { fence attempt attemptId job { id state name payload { command } } } userErrors { message code } }
 }`;
-const start = 'mutation ($input: StartJobsInput!) { startJobs(input: $input) { acceptedIds userErrors { code message } } }';
-const finish = 'mutation ($input: FinishJobsInput!) { finishJobs(input: $input) { acceptedIds userErrors { code message } } }';
+const start =
+  'mutation ($input: StartJobsInput!) { startJobs(input: $input) { acceptedIds userErrors { code message } } }';
+const finish =
+  'mutation ($input: FinishJobsInput!) { finishJobs(input: $input) { acceptedIds userErrors { code message } } }';
 const changes = `subscription ($filter: JobEventFilter, $after: String) {
   jobStateChanged(filter: $filter, after: $after) {
     cursor previousState state attempt actor revision at
@@ -43,7 +45,11 @@ async function aWorker({ ask }: TestCore, name = 'one'): Promise<string> {
 
 async function acquired({ ask }: TestCore, workerId: string, count: number): Promise<readonly Answer[]> {
   const free = { cores: 8, memoryMiB: 16_000, diskMiB: 100_000 };
-  const { acquireJobs } = await ask(acquire, { input: { workerId, count, free, waitSeconds: 5 } }, pilotOf('north'));
+  const { acquireJobs } = await ask(
+    acquire,
+    { input: { workerId, count, free, waitSeconds: 5 } },
+    pilotOf('north'),
+  );
   expect(acquireJobs?.['userErrors']).toEqual([]);
   return acquireJobs?.['assignments'] as unknown as readonly Answer[];
 }
@@ -53,7 +59,11 @@ async function work(on: TestCore, workerId: string, count: number): Promise<void
   const assignments = await acquired(on, workerId, count);
   const jobs = assignments.map(({ job, fence }) => ({ id: job?.['id'], fence }));
   const ids = jobs.map(({ id }) => id);
-  const begun = await on.ask(start, { input: { workerId, jobs: jobs.map((job) => ({ ...job, phase: 'RUNNING' })) } }, pilotOf('north'));
+  const begun = await on.ask(
+    start,
+    { input: { workerId, jobs: jobs.map((job) => ({ ...job, phase: 'RUNNING' })) } },
+    pilotOf('north'),
+  );
   expect(begun['startJobs']).toEqual({ acceptedIds: ids, userErrors: [] });
   const ended = await on.ask(finish, { input: { workerId, jobs } }, pilotOf('north'));
   expect(ended['finishJobs']).toEqual({ acceptedIds: ids, userErrors: [] });
@@ -66,12 +76,20 @@ describe('core, wired', () => {
     const stream = core.subscribe(changes, { filter: { experiments: ['alpha'] } });
     await waitFor('the opening message', () => stream.results.length > 0, { deadlineMs: 3000 });
     const jobs = [{ name: 'first', payload, labels: [{ key: 'kind', value: 'test' }] }];
-    const { submitJobs } = await core.ask(submit, { input: { experiment: 'alpha', idempotencyKey: 'k', jobs } });
+    const { submitJobs } = await core.ask(submit, {
+      input: { experiment: 'alpha', idempotencyKey: 'k', jobs },
+    });
     const id = submitJobs?.['jobs']?.[0]?.['id'];
     await work(core, await aWorker(core), 1);
     await waitFor('four events', () => stream.results.length >= 5, { deadlineMs: 3000 });
     const told = stream.results.map(({ data }) => (data as unknown as Answer)['jobStateChanged']);
-    expect(told.map((change) => change?.['state'])).toEqual([null, 'ACTIVATED', 'SENT', 'RUNNING', 'FINISHED']);
+    expect(told.map((change) => change?.['state'])).toEqual([
+      null,
+      'ACTIVATED',
+      'SENT',
+      'RUNNING',
+      'FINISHED',
+    ]);
     expect(told.map((change) => change?.['revision'])).toEqual([null, 1, 2, 3, 4]);
     expect(told[0]?.['job']).toBeNull();
     expect(told[4]?.['job']).toEqual({
@@ -87,7 +105,9 @@ describe('core, wired', () => {
     const resumed = core.subscribe(changes, { after: told[2]?.['cursor'] });
     await waitFor('the rest', () => resumed.results.length >= 2, { deadlineMs: 3000 });
     const again = resumed.results.map(({ data }) => (data as unknown as Answer)['jobStateChanged']);
-    expect(again.map((change) => change?.['cursor'])).toEqual(told.slice(3).map((change) => change?.['cursor']));
+    expect(again.map((change) => change?.['cursor'])).toEqual(
+      told.slice(3).map((change) => change?.['cursor']),
+    );
     expect(again.map((change) => change?.['job']?.['state'])).toEqual(['FINISHED', 'FINISHED']);
   });
 
@@ -100,17 +120,33 @@ describe('core, wired', () => {
       'subscription ($id: ID!) { taskProgress(id: $id) { cursor task { id state } progress { totalJobs createdJobs endedFraction states { state count } } } }',
       { id },
     );
-    const counts = core.subscribe('subscription { jobCountsChanged(intervalMs: 100) { counts { experiment queue share state count } } }');
+    const counts = core.subscribe(
+      'subscription { jobCountsChanged(intervalMs: 100) { counts { experiment queue share state count } } }',
+    );
     const workerId = await aWorker(core);
     for (let done = 0; done < 20; done += 5) await work(core, workerId, 5);
     await waitFor('the end of the progress', progress.ended, { deadlineMs: 5000 });
     const last = (progress.results.at(-1)?.data as unknown as Answer)['taskProgress'];
-    expect(last).toMatchObject({ task: { id, state: 'FINISHED' }, progress: { totalJobs: 20, createdJobs: 20, endedFraction: 1, states: [{ state: 'FINISHED', count: 20 }] } });
+    expect(last).toMatchObject({
+      task: { id, state: 'FINISHED' },
+      progress: {
+        totalJobs: 20,
+        createdJobs: 20,
+        endedFraction: 1,
+        states: [{ state: 'FINISHED', count: 20 }],
+      },
+    });
     const seen = () => JSON.stringify(counts.results.at(-1));
     await waitFor('the last counts', () => seen().includes('"FINISHED","count":20'), { deadlineMs: 3000 });
-    const { jobCounts, shares } = await core.ask('{ jobCounts { experiment queue share state count } shares { path readyJobs usedCores experiment { name } } }');
-    expect(jobCounts).toEqual([{ experiment: 'alpha', queue: 'north', share: 'alpha/default', state: 'FINISHED', count: 20 }]);
-    expect(shares).toEqual([{ path: 'alpha/default', readyJobs: 0, usedCores: 0, experiment: { name: 'alpha' } }]);
+    const { jobCounts, shares } = await core.ask(
+      '{ jobCounts { experiment queue share state count } shares { path readyJobs usedCores experiment { name } } }',
+    );
+    expect(jobCounts).toEqual([
+      { experiment: 'alpha', queue: 'north', share: 'alpha/default', state: 'FINISHED', count: 20 },
+    ]);
+    expect(shares).toEqual([
+      { path: 'alpha/default', readyJobs: 0, usedCores: 0, experiment: { name: 'alpha' } },
+    ]);
     await counts.close();
   });
 
@@ -119,13 +155,23 @@ describe('core, wired', () => {
       { name: 'parent', payload },
       { name: 'child', payload, dependsOn: ['#0'] },
     ];
-    const { submitJobs } = await core.ask(submit, { input: { experiment: 'alpha', idempotencyKey: 'k', jobs } });
-    expect((submitJobs?.['jobs'] as unknown as readonly Answer[]).map(({ state }) => state)).toEqual(['ACTIVATED', 'PENDING']);
+    const { submitJobs } = await core.ask(submit, {
+      input: { experiment: 'alpha', idempotencyKey: 'k', jobs },
+    });
+    expect((submitJobs?.['jobs'] as unknown as readonly Answer[]).map(({ state }) => state)).toEqual([
+      'ACTIVATED',
+      'PENDING',
+    ]);
     const workerId = await aWorker(core);
     await work(core, workerId, 1);
     await work(core, workerId, 1);
-    const { jobs: found } = await core.ask('{ jobs(filter: { experiments: ["alpha"], states: [FINISHED] }) { nodes { name transitions { to actor } } } }');
-    expect((found?.['nodes'] as unknown as readonly Answer[]).map(({ name }) => name).sort()).toEqual(['child', 'parent']);
+    const { jobs: found } = await core.ask(
+      '{ jobs(filter: { experiments: ["alpha"], states: [FINISHED] }) { nodes { name transitions { to actor } } } }',
+    );
+    expect((found?.['nodes'] as unknown as readonly Answer[]).map(({ name }) => name).sort()).toEqual([
+      'child',
+      'parent',
+    ]);
   });
 
   test('a restart goes on where it was: jobs, counts, cursors, leadership', async () => {
@@ -140,8 +186,14 @@ describe('core, wired', () => {
     const again = await startCore({ db: core.db });
     const resumed = again.subscribe(changes, { after: cursor });
     await waitFor('all events', () => resumed.results.length >= 13, { deadlineMs: 3000 });
-    const { jobCounts, worker } = await again.ask(`{ jobCounts { state count } worker(id: "${workerId}") { state jobs { id } } }`);
-    expect([...(jobCounts as unknown as readonly Answer[])].sort((a, b) => (String(a['state']) < String(b['state']) ? -1 : 1))).toEqual([
+    const { jobCounts, worker } = await again.ask(
+      `{ jobCounts { state count } worker(id: "${workerId}") { state jobs { id } } }`,
+    );
+    expect(
+      [...(jobCounts as unknown as readonly Answer[])].sort((a, b) =>
+        String(a['state']) < String(b['state']) ? -1 : 1,
+      ),
+    ).toEqual([
       { state: 'ACTIVATED', count: 7 },
       { state: 'SENT', count: 3 },
     ]);
@@ -153,8 +205,17 @@ describe('core, wired', () => {
 
   test('every door has a policy and the viewer is told what it may do', async () => {
     expect(core.core.subgraph.doors.length).toBeGreaterThan(40);
-    const { viewer } = await core.ask('{ viewer { subject kind actsFor expiresAt grants { experiment roles permissions } } }', {}, pilotOf('north'));
-    expect(viewer).toMatchObject({ subject: 'pilot:north', kind: 'PILOT', actsFor: null, grants: [{ experiment: '*', roles: ['PILOT'] }] });
+    const { viewer } = await core.ask(
+      '{ viewer { subject kind actsFor expiresAt grants { experiment roles permissions } } }',
+      {},
+      pilotOf('north'),
+    );
+    expect(viewer).toMatchObject({
+      subject: 'pilot:north',
+      kind: 'PILOT',
+      actsFor: null,
+      grants: [{ experiment: '*', roles: ['PILOT'] }],
+    });
     expect(viewer?.['grants']?.[0]?.['permissions']).toContain('job:acquire');
     expect(admin.grants).toHaveLength(1);
   });

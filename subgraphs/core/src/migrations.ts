@@ -1,20 +1,16 @@
 /** The steps that bring a database to the shape that this version expects, in order; each is run once. */
 import { ensureCollections, type CollectionDefinition, type Migration } from '@rhizome/mongo';
-import { countSnapshotsCollection } from './events/counts/count-snapshot.document.js';
-import { experimentsCollection } from './experiments/experiment.document.js';
+import { directoryCollections } from './directory/directory-stores.repository.js';
+import { eventCollections } from './events/event-stores.repository.js';
 import { jobCollections } from './jobs/stores.repository.js';
-import { queuesCollection } from './queues/queue.document.js';
-import { sharesCollection } from './shares/share.document.js';
 import { fleetCollections } from './workers/fleet.module.js';
 
 /** All collections of core. */
 export const coreCollections: readonly CollectionDefinition[] = [
-  experimentsCollection,
-  sharesCollection,
-  queuesCollection,
+  ...directoryCollections,
   ...jobCollections,
   ...fleetCollections,
-  countSnapshotsCollection,
+  ...eventCollections,
 ] as readonly CollectionDefinition[];
 
 /** All steps. A released one is never changed; the next one gets the next number. */

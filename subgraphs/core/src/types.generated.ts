@@ -1116,7 +1116,7 @@ export type JobState =
   /** The outputs are being moved. */
   | 'TRANSFERRING';
 
-/** A job changed its state, or was submitted. */
+/** A job changed its state, was submitted, or was held, released or given another priority while it stays in its state. */
 export type JobStateChanged = {
   readonly __typename?: 'JobStateChanged';
   /** Who: a subject, or a part of the system. */

@@ -1,17 +1,11 @@
 /** The small collections of core, with their services: made together, because they check each other, and kept fresh together. */
 import type { Logger } from '@rhizome/log';
-import { collection, type Clock, type Ids } from '@rhizome/mongo';
-import type { Db } from 'mongodb';
-import { experimentsCollection } from '../experiments/experiment.document.js';
-import { ExperimentsRepository } from '../experiments/experiments.repository.js';
+import type { Clock, Ids } from '@rhizome/mongo';
 import { ExperimentsService } from '../experiments/experiments.service.js';
-import { queuesCollection } from '../queues/queue.document.js';
-import { QueuesRepository } from '../queues/queues.repository.js';
 import { QueuesService } from '../queues/queues.service.js';
-import { sharesCollection } from '../shares/share.document.js';
-import { SharesRepository } from '../shares/shares.repository.js';
 import { SharesService } from '../shares/shares.service.js';
-import type { Directory, DirectoryDocument } from './directory.js';
+import type { Directory, DirectoryDocument } from './directory.repository.js';
+import type { DirectoryStores } from './directory-stores.repository.js';
 
 /** The part of the event stream that directories need. */
 export interface DirectoryEvents {
@@ -22,7 +16,7 @@ export interface DirectoryEvents {
 
 /** What {@link directoriesOf} makes them from. */
 export interface DirectoriesOptions {
-  readonly db: Db;
+  readonly stores: DirectoryStores;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;
@@ -42,37 +36,49 @@ export interface Directories {
 }
 
 /** Makes them. */
-export function directoriesOf({ db, clock, ids, log, events }: DirectoriesOptions): Directories {
-  const repositories = {
-    experiments: new ExperimentsRepository(collection(db, experimentsCollection)),
-    shares: new SharesRepository(collection(db, sharesCollection)),
-    queues: new QueuesRepository(collection(db, queuesCollection)),
-  };
+export function directoriesOf({ stores, clock, ids, log, events }: DirectoriesOptions): Directories {
   const shares: SharesService = new SharesService({
-    repository: repositories.shares,
+    repository: stores.shares,
     clock,
     experimentExists: async (name) => (await experiments.find(name)) !== null,
     liveJobs: (path) => events.counts.live(path),
   });
   const experiments = new ExperimentsService({
-    repository: repositories.experiments,
+    repository: stores.experiments,
     clock,
     prepareShares: (name) => shares.prepare(name),
   });
   const queues = new QueuesService({
-    repository: repositories.queues,
+    repository: stores.queues,
     clock,
     ids,
     missingExperiments: (names) => experiments.missing(names),
   });
-  const all = Object.values(repositories).map(({ directory }) => directory as unknown as Directory<DirectoryDocument>);
-  const stops: (() => void)[] = [];
-  const logged = (work: Promise<void>): void =>
-    void work.catch((err: unknown) => log.warn({ err }, 'a directory could not be read anew'));
   return {
     experiments,
     shares,
     queues,
+    ...freshness(stores, events, log),
+    onChanged(listener) {
+      const ends = [queues.onChanged(() => listener()), shares.onChanged(listener)];
+      return () => ends.forEach((end) => end());
+    },
+  };
+}
+
+/** How they are read, and read anew. */
+function freshness(
+  stores: DirectoryStores,
+  events: DirectoryEvents,
+  log: Logger,
+): Pick<Directories, 'start' | 'stop'> {
+  const all = Object.values(stores).map(
+    ({ directory }) => directory as unknown as Directory<DirectoryDocument>,
+  );
+  const stops: (() => void)[] = [];
+  const logged = (work: Promise<void>): void =>
+    void work.catch((err: unknown) => log.warn({ err }, 'a directory could not be read anew'));
+  return {
     async start() {
       for (const directory of all) {
         stops.push(
@@ -80,14 +86,10 @@ export function directoriesOf({ db, clock, ids, log, events }: DirectoriesOption
           events.onReset(() => logged(directory.load())),
         );
       }
-      await Promise.all([experiments.start(), shares.start(), queues.start()]);
+      await Promise.all(all.map((directory) => directory.load()));
     },
     stop() {
       for (const stop of stops.splice(0)) stop();
-    },
-    onChanged(listener) {
-      const ends = [queues.onChanged(() => listener()), shares.onChanged(listener)];
-      return () => ends.forEach((end) => end());
     },
   };
 }

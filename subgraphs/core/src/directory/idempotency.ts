@@ -22,12 +22,15 @@ export function checkKey(problems: Problems<string>, key: string | null | undefi
 
 /** Equal for inputs that differ at most in the order of their fields, in fields left out or null, and in the key. */
 export function digestOf(input: object): string {
-  return createHash('sha256').update(canonical({ ...input, idempotencyKey: undefined })).digest('base64url');
+  return createHash('sha256')
+    .update(canonical({ ...input, idempotencyKey: undefined }))
+    .digest('base64url');
 }
 
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_name, inner: unknown) => {
-    if (typeof inner !== 'object' || inner === null || Array.isArray(inner) || inner instanceof Date) return inner;
+    if (typeof inner !== 'object' || inner === null || Array.isArray(inner) || inner instanceof Date)
+      return inner;
     const kept = Object.entries(inner).filter(([, part]) => part !== undefined && part !== null);
     return Object.fromEntries(kept.sort(([a], [b]) => (a < b ? -1 : 1)));
   });

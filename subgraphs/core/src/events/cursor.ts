@@ -3,7 +3,6 @@
  * events do, outlive this process, and are the same in all processes. Outside, it is an opaque text.
  */
 import { DomainError } from '@rhizome/errors';
-import type { Timestamp } from 'mongodb';
 
 const prefix = 'e1.';
 /** A token begins with the time of the event: type byte, seconds, increment. */
@@ -61,12 +60,18 @@ export function secondsOf(token: string): number {
   return Number.parseInt(token.slice(2, 10), 16);
 }
 
+/** A time of the store: seconds since 1970, and the count of what happened in that second. */
+export interface StoreTime {
+  readonly t: number;
+  readonly i: number;
+}
+
 /**
- * Texts that sort before and behind all events of this very time of the store. They are for comparing, and no resume tokens: a token that tells
- * how far an idle stream is sorts between the two.
+ * Texts that sort before and behind all events of this very time of the store. They are for comparing, and no resume tokens: a token that
+ * tells how far an idle stream is sorts between the two.
  */
-export function placesAround(time: Timestamp): { readonly before: string; readonly behind: string } {
+export function placesAround({ t, i }: StoreTime): { readonly before: string; readonly behind: string } {
   const hex = (value: number): string => value.toString(16).toUpperCase().padStart(8, '0');
-  const before = `82${hex(time.getHighBitsUnsigned())}${hex(time.getLowBitsUnsigned())}`;
+  const before = `82${hex(t)}${hex(i)}`;
   return { before, behind: `${before}~` };
 }

@@ -1,7 +1,7 @@
 /** Which events a subscriber wants, and may see. */
 import { assertCan, experimentsFor, type Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
-import type { Document } from 'mongodb';
+import type { FeedConditions } from './change-feed.repository.js';
 import type { JobState } from '../jobs/job-state.js';
 import type { JobEvent } from './job-event.js';
 
@@ -37,9 +37,13 @@ const maxJobIds = 1000;
  * The filter of a subscriber, narrowed to what the principal may see.
  * @throws DomainError FORBIDDEN for an experiment that is named and not theirs, BAD_USER_INPUT for too many jobs
  */
-export function compileFilter(input: JobEventFilterInput | null | undefined, principal: Principal): EventFilter {
+export function compileFilter(
+  input: JobEventFilterInput | null | undefined,
+  principal: Principal,
+): EventFilter {
   const { jobIds, taskId, experiments, queue, share, owner, states, label } = input ?? {};
-  if (jobIds && jobIds.length > maxJobIds) throw badInput('filter.jobIds', `${jobIds.length} ids`, `at most ${maxJobIds}`);
+  if (jobIds && jobIds.length > maxJobIds)
+    throw badInput('filter.jobIds', `${jobIds.length} ids`, `at most ${maxJobIds}`);
   for (const experiment of experiments ?? []) {
     assertCan(principal, 'events:read', experiment);
     assertCan(principal, 'job:read', experiment);
@@ -79,9 +83,9 @@ export function matches(filter: EventFilter, { jobId, last }: JobEvent): boolean
 }
 
 /** The same filter for the server, so that a replay reads only what is wanted; undefined where all is wanted. */
-export function storedFilter(filter: EventFilter): Document | undefined {
+export function storedFilter(filter: EventFilter): FeedConditions | undefined {
   const { jobIds, taskId, experiments, queue, share, owner, states, label } = filter;
-  const conditions: Document = {
+  const conditions: FeedConditions = {
     ...(jobIds ? { id: { $in: [...jobIds] } } : {}),
     ...(taskId ? { 'last.taskId': taskId } : {}),
     ...(experiments ? { 'last.experiment': { $in: [...experiments] } } : {}),

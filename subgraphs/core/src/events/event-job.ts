@@ -1,5 +1,11 @@
 /** The job of an event, as far as the event itself tells: many subscribers want no more, and then nothing is read. */
-import { Kind, type FieldNode, type FragmentDefinitionNode, type GraphQLResolveInfo, type SelectionSetNode } from 'graphql';
+import {
+  Kind,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  type GraphQLResolveInfo,
+  type SelectionSetNode,
+} from 'graphql';
 import type { JobDocument } from '../jobs/job.types.js';
 import type { JobEvent } from './job-event.js';
 
@@ -51,7 +57,10 @@ function labelOf(text: string): JobDocument['labels'][number] {
 const answers = new WeakMap<FieldNode, boolean>();
 
 /** Whether the event tells all that is selected of its job. Remembered with the document. */
-export function isToldByEvent({ fieldNodes, fragments }: Pick<GraphQLResolveInfo, 'fieldNodes' | 'fragments'>): boolean {
+export function isToldByEvent({
+  fieldNodes,
+  fragments,
+}: Pick<GraphQLResolveInfo, 'fieldNodes' | 'fragments'>): boolean {
   return fieldNodes.every((node) => {
     let answer = answers.get(node);
     if (answer === undefined) {
@@ -62,7 +71,10 @@ export function isToldByEvent({ fieldNodes, fragments }: Pick<GraphQLResolveInfo
   });
 }
 
-function isTold({ selections }: SelectionSetNode, fragments: Readonly<Record<string, FragmentDefinitionNode>>): boolean {
+function isTold(
+  { selections }: SelectionSetNode,
+  fragments: Readonly<Record<string, FragmentDefinitionNode>>,
+): boolean {
   return selections.every((selection) => {
     if (selection.kind === Kind.FIELD) return told.has(selection.name.value);
     if (selection.kind === Kind.INLINE_FRAGMENT) return isTold(selection.selectionSet, fragments);

@@ -38,7 +38,8 @@ export class EventRing {
   /** Appends events that follow, and moves the head on; events at or before the head are known already and are left out. */
   append(events: readonly JobEvent[], head: string): readonly JobEvent[] {
     const [first] = events;
-    const fresh = first && first.token <= this.#head ? events.filter(({ token }) => token > this.#head) : events;
+    const fresh =
+      first && first.token <= this.#head ? events.filter(({ token }) => token > this.#head) : events;
     for (const event of fresh) this.#put(event);
     const last = fresh.at(-1)?.token ?? this.#head;
     this.#head = head > last ? head : last;

@@ -9,8 +9,7 @@ import { newJobDocument, type NewJob } from '../jobs/new-job.js';
 import { GroupingTransitionWriter } from '../jobs/transition-writer.js';
 import type { TransitionRequest } from '../jobs/transition.types.js';
 import { transitionStore } from '../jobs/transitions.repository.js';
-import { countSnapshotsCollection } from './counts/count-snapshot.document.js';
-import { CountSnapshotsRepository } from './counts/count-snapshots.repository.js';
+import { eventCollections, eventStores } from './event-stores.repository.js';
 import { EventsService, type EventsConfig } from './events.service.js';
 
 /** A database with the collections that events need. */
@@ -22,7 +21,7 @@ export async function eventsDatabase(): Promise<TestDatabase> {
 
 /** Makes the collections that events need. */
 export async function prepareDatabase(db: TestDatabase): Promise<void> {
-  await ensureCollections(db, [jobsCollection, countSnapshotsCollection]);
+  await ensureCollections(db, [jobsCollection, ...eventCollections]);
 }
 
 /** One process's event stream, started; stopped at the end of the file, or before. */
@@ -32,14 +31,12 @@ export async function startEvents(
 ): Promise<{ readonly events: EventsService; stop(): Promise<void> }> {
   const jobs = collection(db, jobsCollection);
   const events = new EventsService({
-    db,
+    stores: eventStores(db, ['tasks', 'queues']),
     clock: systemClock,
     ids: createIds(),
     log: silentLogger(),
     config: { ringSize: 1000, bufferSize: 100, countsSaveMs: 50, ...config },
-    snapshots: new CountSnapshotsRepository(collection(db, countSnapshotsCollection)),
     readJobs: (ids, projection) => jobs.find({ _id: { $in: [...ids] } }, { projection }).toArray(),
-    watched: ['tasks', 'queues'],
   });
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopping ??= events.stop());
@@ -66,15 +63,25 @@ export class TestJobs {
 
   /** Inserts jobs; returns their ids in order. */
   async submit(count: number, change: Partial<NewJob> = {}): Promise<string[]> {
-    const now = new Date();
-    const documents = Array.from({ length: count }, () => newJobDocument({ ...plainJob, createdAt: now, id: this.#ids.next('job'), ...change }, now));
+    const now = systemClock.now();
+    const documents = Array.from({ length: count }, () =>
+      newJobDocument({ ...plainJob, createdAt: now, id: this.#ids.next('job'), ...change }, now),
+    );
     await collection(this.#db, jobsCollection).insertMany(documents, { ordered: false });
     return documents.map(({ _id }) => _id);
   }
 
   /** Moves jobs over one edge; a grant goes to a queue. */
-  async move(ids: readonly string[], from: JobState, to: JobState, change: Partial<TransitionRequest> = {}, queue = 'north'): Promise<void> {
-    const documents = await collection(this.#db, jobsCollection).find({ _id: { $in: [...ids] } }).toArray();
+  async move(
+    ids: readonly string[],
+    from: JobState,
+    to: JobState,
+    change: Partial<TransitionRequest> = {},
+    queue = 'north',
+  ): Promise<void> {
+    const documents = await collection(this.#db, jobsCollection)
+      .find({ _id: { $in: [...ids] } })
+      .toArray();
     const fences = new Map(documents.map(({ _id, fence }) => [_id, fence]));
     const by = actorOf(from, to);
     const outcomes = await this.#writer.apply(
@@ -90,7 +97,8 @@ export class TestJobs {
       })),
     );
     const refused = outcomes.filter(({ applied }) => !applied);
-    if (refused.length > 0) throw new Error(`${refused.length} of ${ids.length} jobs did not go from ${from} to ${to}`);
+    if (refused.length > 0)
+      throw new Error(`${refused.length} of ${ids.length} jobs did not go from ${from} to ${to}`);
   }
 
   /** A whole life: sent, run, finished. */
@@ -107,7 +115,14 @@ export class TestJobs {
 
   #grant(jobId: string, queue: string) {
     this.#fence += 8;
-    return { workerId: 'worker_1', queueId: `queue_${queue}`, queue, fence: this.#fence, attemptId: `attempt_${jobId}_${this.#fence}`, deviceIds: [] };
+    return {
+      workerId: 'worker_1',
+      queueId: `queue_${queue}`,
+      queue,
+      fence: this.#fence,
+      attemptId: `attempt_${jobId}_${this.#fence}`,
+      deviceIds: [],
+    };
   }
 }
 
@@ -147,6 +162,9 @@ export async function countedByScan(db: TestDatabase): Promise<string[]> {
 export function countedByEvents({ counts }: EventsService): string[] {
   return counts.jobs
     .rows()
-    .map(({ experiment, queue, share, state, count }) => `${experiment} ${queue ?? '-'} ${share} ${state} ${count}`)
+    .map(
+      ({ experiment, queue, share, state, count }) =>
+        `${experiment} ${queue ?? '-'} ${share} ${state} ${count}`,
+    )
     .sort();
 }

@@ -14,13 +14,23 @@ class Told {
   readonly #abort = new AbortController();
   readonly ended: Promise<unknown>;
 
-  constructor(events: EventsService, filter: Parameters<EventsService['jobStateChanged']>[0] = {}, after?: string, principal = admin) {
+  constructor(
+    events: EventsService,
+    filter: Parameters<EventsService['jobStateChanged']>[0] = {},
+    after?: string,
+    principal = admin,
+  ) {
     const stream = events.jobStateChanged(filter, after, principal, this.#abort.signal);
-    this.ended = this.#read(stream).then(() => undefined, (error: unknown) => error);
+    this.ended = this.#read(stream).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
   }
 
   get lines(): string[] {
-    return this.changes.flatMap(({ event }) => (event ? [`${event.jobId} ${event.last.from} ${event.last.to}`] : []));
+    return this.changes.flatMap(({ event }) =>
+      event ? [`${event.jobId} ${event.last.from} ${event.last.to}`] : [],
+    );
   }
 
   get cursor(): string {
@@ -79,16 +89,35 @@ describe('a subscriber', () => {
     const [id = ''] = await jobs.submit(1, { labels: [{ key: 'a', value: 'b' }] });
     await jobs.run([id]);
     await all.until(4);
-    expect(all.lines).toEqual([`${id} null ACTIVATED`, `${id} ACTIVATED SENT`, `${id} SENT RUNNING`, `${id} RUNNING FINISHED`]);
+    expect(all.lines).toEqual([
+      `${id} null ACTIVATED`,
+      `${id} ACTIVATED SENT`,
+      `${id} SENT RUNNING`,
+      `${id} RUNNING FINISHED`,
+    ]);
     expect(all.changes.map(({ event }) => event?.last.revision)).toEqual([undefined, 1, 2, 3, 4]);
-    expect(all.changes[2]?.event?.last).toMatchObject({ queue: 'north', attempt: 1, share: 'alpha/default', labels: ['a=b'], workerId: 'worker_1' });
+    expect(all.changes[2]?.event?.last).toMatchObject({
+      queue: 'north',
+      attempt: 1,
+      share: 'alpha/default',
+      labels: ['a=b'],
+      workerId: 'worker_1',
+    });
     await stop();
   });
 
   test('is told only what its filter names', async () => {
     const { events, stop } = await startEvents(db);
-    const [first = '', second = ''] = await jobs.submit(2, { share: 'alpha/fast', owner: 'one@example', task: { id: 'task_1', index: 0 } });
-    const [other = ''] = await jobs.submit(1, { experiment: 'beta', share: 'beta/default', labels: [{ key: 'kind', value: 'test' }] });
+    const [first = '', second = ''] = await jobs.submit(2, {
+      share: 'alpha/fast',
+      owner: 'one@example',
+      task: { id: 'task_1', index: 0 },
+    });
+    const [other = ''] = await jobs.submit(1, {
+      experiment: 'beta',
+      share: 'beta/default',
+      labels: [{ key: 'kind', value: 'test' }],
+    });
     await waitFor('counts', () => events.counts.jobs.sum(() => true) === 3, { deadlineMs: 3000 });
     const filters: [Parameters<EventsService['jobStateChanged']>[0], string[]][] = [
       [{ jobIds: [first] }, [`${first} ACTIVATED SENT`, `${first} SENT RUNNING`]],
@@ -121,7 +150,8 @@ describe('a subscriber', () => {
     await resumed.until(1);
     const narrowed = tell(first.events, { jobIds: [...hidden, visible] }, opening, reader);
     await narrowed.until(1);
-    for (const subscriber of [live, resumed, narrowed]) expect(subscriber.lines).toEqual([`${visible} null ACTIVATED`]);
+    for (const subscriber of [live, resumed, narrowed])
+      expect(subscriber.lines).toEqual([`${visible} null ACTIVATED`]);
     const refused = tell(first.events, { experiments: ['alpha'] }, undefined, reader);
     expect(await refused.ended).toMatchObject({ code: 'FORBIDDEN' });
     await first.stop();
@@ -174,7 +204,9 @@ describe('a cursor', () => {
     expect(subscribers.length).toBeGreaterThan(4);
     for (const [index, subscriber] of subscribers.entries()) {
       await subscriber.until(index % 2 === 0 ? 1600 : 800);
-      const ends = subscriber.lines.filter((line) => line.endsWith('CANCELLED')).map((line) => line.split(' ')[0]);
+      const ends = subscriber.lines
+        .filter((line) => line.endsWith('CANCELLED'))
+        .map((line) => line.split(' ')[0]);
       expect(subscriber.lines).toHaveLength(index % 2 === 0 ? 1600 : 800);
       expect(new Set(ends)).toEqual(new Set(moved));
     }
@@ -200,9 +232,11 @@ describe('a cursor', () => {
     await again.stop();
   });
 
-  const soon = Math.floor(Date.now() / 1000).toString(16).toUpperCase();
-  const texts = ['82'.repeat(40), `82${soon}00000001${'00'.repeat(20)}`, `82${soon}000000012B022C0100FF`].map((hex) =>
-    `e1.${Buffer.from(hex, 'hex').toString('base64url')}`,
+  const soon = Math.floor(Date.now() / 1000)
+    .toString(16)
+    .toUpperCase();
+  const texts = ['82'.repeat(40), `82${soon}00000001${'00'.repeat(20)}`, `82${soon}000000012B022C0100FF`].map(
+    (hex) => `e1.${Buffer.from(hex, 'hex').toString('base64url')}`,
   );
   test.each(['', 'x', 'e1.', 'e1.AAAA', 'e1.***', ...texts])(
     '%p is refused as none of this stream',
@@ -272,7 +306,8 @@ describe('followers inside core', () => {
     const second = await startEvents(db, { ringSize: 10 });
     const got: string[] = [];
     const reading = (async () => {
-      for await (const { events } of second.events.follow({ after: place, signal: abort.signal })) got.push(...events.map(({ jobId }) => jobId));
+      for await (const { events } of second.events.follow({ after: place, signal: abort.signal }))
+        got.push(...events.map(({ jobId }) => jobId));
     })();
     await waitFor('30 events', () => got.length >= 30, { deadlineMs: 3000 });
     expect(new Set(got)).toEqual(new Set(ids));
@@ -315,5 +350,8 @@ describe('followers inside core', () => {
 /** Queries the server has answered on the jobs of a database. */
 async function opsOf(of: TestDatabase): Promise<number> {
   const stats = await of.client.db('admin').command({ top: 1 });
-  return (stats['totals'] as Record<string, { queries: { count: number } }>)[`${of.databaseName}.jobs`]?.queries.count ?? 0;
+  return (
+    (stats['totals'] as Record<string, { queries: { count: number } }>)[`${of.databaseName}.jobs`]?.queries
+      .count ?? 0
+  );
 }

@@ -2,12 +2,17 @@
 import type { Principal } from '@rhizome/authz';
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/mongo';
-import type { Db } from 'mongodb';
 import type { JobDocument } from '../jobs/job.types.js';
-import type { FeedBatch } from './change-feed.js';
+import type { FeedBatch } from './change-feed.repository.js';
+import type { EventStores } from './event-stores.repository.js';
 import { compileCountFilter, type JobCountFilterInput } from './counts/count-filter.js';
-import type { CountSnapshotsRepository } from './counts/count-snapshots.repository.js';
-import { streamCounts, streamProgress, type CountsChange, type TaskProgressChange, type TaskSource } from './counts/count-stream.js';
+import {
+  streamCounts,
+  streamProgress,
+  type CountsChange,
+  type TaskProgressChange,
+  type TaskSource,
+} from './counts/count-stream.js';
 import { CountsService } from './counts/counts.service.js';
 import type { JobCountRow } from './counts/job-counts.js';
 import { decodeCursor, encodeCursor, invalidCursor, secondsOf } from './cursor.js';
@@ -30,15 +35,12 @@ export interface EventsConfig {
 
 /** What {@link EventsService} is made of. */
 export interface EventsOptions {
-  readonly db: Db;
+  readonly stores: EventStores;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;
   readonly config: EventsConfig;
-  readonly snapshots: CountSnapshotsRepository;
   readonly readJobs: ReadJobs;
-  /** Collections beside `jobs` whose writes are told to {@link EventsService.onWritten}. */
-  readonly watched: readonly string[];
 }
 
 /** One message of `jobStateChanged`; without an event it is the opening one. */
@@ -70,16 +72,16 @@ export class EventsService {
   #stopLeading: (() => void) | undefined;
 
   constructor(options: EventsOptions) {
-    const { db, clock, ids, log, config, snapshots, readJobs, watched } = options;
+    const { stores, clock, ids, log, config, readJobs } = options;
+    const { feed, scan, snapshots } = stores;
     this.#options = options;
-    this.#hub = new EventHub({ db, log, ringSize: config.ringSize, bufferSize: config.bufferSize });
+    this.#hub = new EventHub({ feed, log, ringSize: config.ringSize, bufferSize: config.bufferSize });
     this.#jobs = new JobBatchReader(readJobs);
-    this.counts = new CountsService({ db, snapshots, clock, ids, log, saveMs: config.countsSaveMs });
+    this.counts = new CountsService({ scan, snapshots, clock, ids, log, saveMs: config.countsSaveMs });
     this.#tailer = new Tailer({
-      db,
+      feed,
       clock,
       log,
-      notices: watched,
       take: (batch) => this.#take(batch),
       recover: async (signal) => {
         const begun = await this.counts.rebuild(signal);
@@ -148,8 +150,15 @@ export class EventsService {
     const after = options.after === null ? this.#hub.head : decodeCursor(options.after);
     try {
       yield { events: [], cursor: encodeCursor(after) };
-      const request = { filter: everyEvent, after, signal: tie.signal, whenBehind: 'replay', idleMs: followIdleMs } as const;
-      for await (const { events, position } of this.#hub.stream(request)) yield { events, cursor: encodeCursor(position) };
+      const request = {
+        filter: everyEvent,
+        after,
+        signal: tie.signal,
+        whenBehind: 'replay',
+        idleMs: followIdleMs,
+      } as const;
+      for await (const { events, position } of this.#hub.stream(request))
+        yield { events, cursor: encodeCursor(position) };
     } finally {
       tie.release();
     }

@@ -1,7 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import { testPrincipal } from '@rhizome/testkit';
 import fc from 'fast-check';
-import { buildSchema, parse, type FieldNode, type FragmentDefinitionNode, type OperationDefinitionNode } from 'graphql';
+import {
+  buildSchema,
+  parse,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  type OperationDefinitionNode,
+} from 'graphql';
 import { Timestamp } from 'mongodb';
 import type { StoredLastEvent } from '../jobs/job.types.js';
 import { decodeCursor, encodeCursor, placesAround, secondsOf } from './cursor.js';
@@ -11,7 +17,8 @@ import { EventRing } from './event-ring.js';
 import { toJobEvent, type JobEvent } from './job-event.js';
 import { SubscriberIndex } from './subscriber-index.js';
 
-const real = '826B0645BF000000022B022C0100296E5A1004BF36EB0FFC9F4084BBAED621E882DF82463C5F6964003C6A6F625F30314A3042000004';
+const real =
+  '826B0645BF000000022B022C0100296E5A1004BF36EB0FFC9F4084BBAED621E882DF82463C5F6964003C6A6F625F30314A3042000004';
 
 function anEvent(token: string, change: Partial<StoredLastEvent> = {}, jobId = 'job_1'): JobEvent {
   const last = {
@@ -43,9 +50,16 @@ describe('cursors', () => {
 
   test('whatever is not one is refused', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.string(), fc.string().map((text) => `e1.${text}`), fc.base64String().map((text) => `e1.${text}`)), (text) => {
-        expect(() => decodeCursor(text)).toThrow(/after: .* is not a cursor of this stream/);
-      }),
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.string().map((text) => `e1.${text}`),
+          fc.base64String().map((text) => `e1.${text}`),
+        ),
+        (text) => {
+          expect(() => decodeCursor(text)).toThrow(/after: .* is not a cursor of this stream/);
+        },
+      ),
     );
   });
 
@@ -61,42 +75,55 @@ describe('the ring', () => {
 
   test('holds the newest events, and knows from which places it can serve', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 20 }), fc.array(fc.integer({ min: 0, max: 5 }), { maxLength: 20 }), (capacity, batches) => {
-        const ring = new EventRing(capacity, token(0));
-        const all: number[] = [];
-        let next = 0;
-        for (const size of batches) {
-          const batch = Array.from({ length: size }, () => (next += 10));
-          all.push(...batch);
-          ring.append(batch.map((n) => anEvent(token(n))), token((next += 1)));
-        }
-        expect(ring.size).toBe(Math.min(capacity, all.length));
-        for (let place = 0; place <= next + 1; place++) {
-          const expected = all.filter((n) => n > place);
-          expect(ring.covers(token(place))).toBe(expected.length <= ring.size && place >= (all.at(-ring.size - 1) ?? 0));
-          if (!ring.covers(token(place))) continue;
-          const got: string[] = [];
-          for (let number = ring.numberAfter(token(place)); ; number++) {
-            const event = ring.at(number);
-            if (!event) break;
-            got.push(event.token);
+      fc.property(
+        fc.integer({ min: 1, max: 20 }),
+        fc.array(fc.integer({ min: 0, max: 5 }), { maxLength: 20 }),
+        (capacity, batches) => {
+          const ring = new EventRing(capacity, token(0));
+          const all: number[] = [];
+          let next = 0;
+          for (const size of batches) {
+            const batch = Array.from({ length: size }, () => (next += 10));
+            all.push(...batch);
+            ring.append(
+              batch.map((n) => anEvent(token(n))),
+              token((next += 1)),
+            );
           }
-          expect(got).toEqual(expected.map(token));
-        }
-      }),
+          expect(ring.size).toBe(Math.min(capacity, all.length));
+          for (let place = 0; place <= next + 1; place++) {
+            const expected = all.filter((n) => n > place);
+            expect(ring.covers(token(place))).toBe(
+              expected.length <= ring.size && place >= (all.at(-ring.size - 1) ?? 0),
+            );
+            if (!ring.covers(token(place))) continue;
+            const got: string[] = [];
+            for (let number = ring.numberAfter(token(place)); ; number++) {
+              const event = ring.at(number);
+              if (!event) break;
+              got.push(event.token);
+            }
+            expect(got).toEqual(expected.map(token));
+          }
+        },
+      ),
     );
   });
 
   test('takes an event once, also when the driver brings it again', () => {
     const ring = new EventRing(10, token(0));
     ring.append([anEvent(token(1)), anEvent(token(2))], token(2));
-    expect(ring.append([anEvent(token(2)), anEvent(token(3))], token(3)).map((event) => event.token)).toEqual([token(3)]);
+    expect(ring.append([anEvent(token(2)), anEvent(token(3))], token(3)).map((event) => event.token)).toEqual(
+      [token(3)],
+    );
     expect(ring.size).toBe(3);
   });
 
   test('an event at the time of the scan is counted already; one may go on from just before it', () => {
     const ring = new EventRing(10, '000005~', '000005');
-    expect(ring.append([anEvent('000005AA'), anEvent('000006AA')], '000006AA').map((event) => event.token)).toEqual(['000006AA']);
+    expect(
+      ring.append([anEvent('000005AA'), anEvent('000006AA')], '000006AA').map((event) => event.token),
+    ).toEqual(['000006AA']);
     expect(ring.covers('000005AA')).toBe(true);
     expect(ring.covers('000004FF')).toBe(false);
   });
@@ -135,7 +162,9 @@ describe('subscribers', () => {
       fc.property(fc.array(event, { maxLength: 20 }), fc.nat(), (given, leaving) => {
         const index = new SubscriberIndex();
         const got = filters.map(() => [] as JobEvent[]);
-        const leaves = filters.map((filter, at) => index.add({ filter, push: (one) => got[at]?.push(one), close: () => undefined }));
+        const leaves = filters.map((filter, at) =>
+          index.add({ filter, push: (one) => got[at]?.push(one), close: () => undefined }),
+        );
         expect(index.size).toBe(filters.length);
         const gone = leaving % filters.length;
         leaves[gone]?.();
@@ -155,15 +184,21 @@ describe('subscribers', () => {
     const principal = testPrincipal({ grants: { alpha: 'READER', beta: 'PILOT', gamma: 'USER' } });
     expect([...(compileFilter({}, principal).experiments ?? [])].sort()).toEqual(['alpha', 'gamma']);
     expect(compileFilter({}, testPrincipal()).experiments).toBeUndefined();
-    expect(() => compileFilter({ experiments: ['alpha', 'beta'] }, principal)).toThrow(/events:read in "beta"/);
-    expect(() => compileFilter({ jobIds: Array.from({ length: 1001 }, () => 'j') }, principal)).toThrow(/at most 1000/);
+    expect(() => compileFilter({ experiments: ['alpha', 'beta'] }, principal)).toThrow(
+      /events:read in "beta"/,
+    );
+    expect(() => compileFilter({ jobIds: Array.from({ length: 1001 }, () => 'j') }, principal)).toThrow(
+      /at most 1000/,
+    );
   });
 });
 
 describe('the job of an event', () => {
   const schema = buildSchema('type Query { a: Int }');
   const selection = (text: string) => {
-    const { definitions } = parse(`query { job ${text} } fragment F on Job { id labels { key } } fragment G on Job { name }`);
+    const { definitions } = parse(
+      `query { job ${text} } fragment F on Job { id labels { key } } fragment G on Job { name }`,
+    );
     const [operation, ...fragments] = definitions as [OperationDefinitionNode, ...FragmentDefinitionNode[]];
     return {
       fieldNodes: operation.selectionSet.selections as readonly FieldNode[],
@@ -184,7 +219,16 @@ describe('the job of an event', () => {
   });
 
   test('has what the event has', () => {
-    const job = jobOfEvent(anEvent('82', { to: 'SENT', taskId: 't', labels: ['a=b=c'], workerId: 'w', revision: 3 }));
-    expect(job).toMatchObject({ _id: 'job_1', state: 'SENT', taskId: 't', labels: [{ key: 'a', value: 'b=c' }], workerId: 'w', revision: 3 });
+    const job = jobOfEvent(
+      anEvent('82', { to: 'SENT', taskId: 't', labels: ['a=b=c'], workerId: 'w', revision: 3 }),
+    );
+    expect(job).toMatchObject({
+      _id: 'job_1',
+      state: 'SENT',
+      taskId: 't',
+      labels: [{ key: 'a', value: 'b=c' }],
+      workerId: 'w',
+      revision: 3,
+    });
   });
 });

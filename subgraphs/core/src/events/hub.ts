@@ -1,6 +1,6 @@
 /** Where the events of this process's tailer arrive: kept in the ring, handed to those whom they concern, told to listeners. */
 import type { Logger } from '@rhizome/log';
-import type { Db } from 'mongodb';
+import type { ChangeFeed } from './change-feed.repository.js';
 import type { EventFilter } from './event-filter.js';
 import { EventRing } from './event-ring.js';
 import type { JobEvent } from './job-event.js';
@@ -9,7 +9,7 @@ import { SubscriberIndex } from './subscriber-index.js';
 
 /** What {@link EventHub} is made of. */
 export interface HubOptions {
-  readonly db: Db;
+  readonly feed: ChangeFeed;
   readonly log: Logger;
   /** Events that are kept in memory. */
   readonly ringSize: number;
@@ -83,11 +83,11 @@ export class EventHub {
 
   /** Follows the stream from a place on; see {@link streamJobs}. */
   stream(request: StreamRequest): AsyncGenerator<JobEventBatch, void, undefined> {
-    const { db, bufferSize } = this.#options;
+    const { feed, bufferSize } = this.#options;
     const hub = { ring: () => this.#ring, index: () => this.#index };
     return streamJobs(
       {
-        db,
+        feed,
         bufferSize,
         get ring() {
           return hub.ring();

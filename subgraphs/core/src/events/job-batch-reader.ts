@@ -7,7 +7,10 @@ export type JobFields = Readonly<Record<string, 1>>;
 /** Reads jobs by id, in any order. */
 export type ReadJobs = (ids: readonly string[], fields: JobFields) => Promise<readonly JobDocument[]>;
 
-type Waiter = { readonly resolve: (job: JobDocument | null) => void; readonly reject: (error: unknown) => void };
+type Waiter = {
+  readonly resolve: (job: JobDocument | null) => void;
+  readonly reject: (error: unknown) => void;
+};
 
 /** Jobs in one query at most. */
 const maxBatch = 1000;
@@ -39,13 +42,21 @@ export class JobBatchReader {
     this.#waiting = new Map();
     for (const [fields, group] of groups) {
       const all = [...group];
-      for (let at = 0; at < all.length; at += maxBatch) void this.#answer(all.slice(at, at + maxBatch), fields);
+      for (let at = 0; at < all.length; at += maxBatch)
+        void this.#answer(all.slice(at, at + maxBatch), fields);
     }
   }
 
   async #answer(batch: readonly (readonly [string, readonly Waiter[]])[], fields: JobFields): Promise<void> {
     try {
-      const found = new Map((await this.#read(batch.map(([id]) => id), fields)).map((job) => [job._id, job]));
+      const found = new Map(
+        (
+          await this.#read(
+            batch.map(([id]) => id),
+            fields,
+          )
+        ).map((job) => [job._id, job]),
+      );
       for (const [id, waiters] of batch) waiters.forEach(({ resolve }) => resolve(found.get(id) ?? null));
     } catch (error) {
       for (const [, waiters] of batch) waiters.forEach(({ reject }) => reject(error));

@@ -1,5 +1,4 @@
 /** An event of the stream: what a transition, or a submit, has left in the job's document. */
-import type { Document } from 'mongodb';
 import type { StoredLastEvent } from '../jobs/job.types.js';
 
 /** One event. */
@@ -28,10 +27,21 @@ function once(text: string): string {
   return text;
 }
 
-const repeated = ['actor', 'reason', 'experiment', 'taskId', 'queue', 'previousQueue', 'share', 'owner', 'classId', 'workerId'] as const;
+const repeated = [
+  'actor',
+  'reason',
+  'experiment',
+  'taskId',
+  'queue',
+  'previousQueue',
+  'share',
+  'owner',
+  'classId',
+  'workerId',
+] as const;
 
 /** Makes an event of what the stream brings, see `change-feed.ts`. */
-export function toJobEvent(token: string, jobId: string, stored: Document): JobEvent {
+export function toJobEvent(token: string, jobId: string, stored: Record<string, unknown>): JobEvent {
   for (const field of repeated) {
     const text = stored[field] as string | undefined;
     if (text !== undefined) stored[field] = once(text);

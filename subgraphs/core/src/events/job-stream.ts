@@ -2,12 +2,10 @@
  * One consumer's way through the stream: from the change stream while its place lies before the ring, from the ring at its own pace, and from
  * its own small buffer once it has caught up. Each step begins exactly where the one before ended, so nothing is lost and nothing doubled.
  */
-import type { Db } from 'mongodb';
-import { readFeed } from './change-feed.js';
+import { feedFault, type ChangeFeed } from './change-feed.repository.js';
 import { laggedBehind } from './cursor.js';
 import { matches, storedFilter, type EventFilter } from './event-filter.js';
 import type { EventRing } from './event-ring.js';
-import { feedFault } from './feed-faults.js';
 import type { JobEvent } from './job-event.js';
 import type { Subscriber, SubscriberIndex } from './subscriber-index.js';
 
@@ -19,7 +17,7 @@ export interface JobEventBatch {
 
 /** What a stream is read from. */
 export interface StreamSource {
-  readonly db: Db;
+  readonly feed: ChangeFeed;
   readonly ring: EventRing;
   readonly index: SubscriberIndex;
   /** Events in a consumer's own buffer; more, and it goes back to the ring. */
@@ -44,7 +42,10 @@ const scanLimit = 2000;
  * Yields batches in order, without a gap. Reads no further than a buffer ahead of its consumer. Ends when the signal is aborted.
  * @throws DomainError CURSOR_EXPIRED, CURSOR_INVALID, SUBSCRIPTION_LAGGED, SERVICE_UNAVAILABLE
  */
-export async function* streamJobs(source: StreamSource, request: StreamRequest): AsyncGenerator<JobEventBatch, void, undefined> {
+export async function* streamJobs(
+  source: StreamSource,
+  request: StreamRequest,
+): AsyncGenerator<JobEventBatch, void, undefined> {
   const { signal, filter } = request;
   let position = request.after;
   let wasLive = false;
@@ -80,15 +81,23 @@ export async function* streamJobs(source: StreamSource, request: StreamRequest):
   }
 }
 
-async function* replay({ db }: StreamSource, { filter, signal }: StreamRequest, after: string): AsyncGenerator<JobEventBatch> {
+async function* replay(
+  { feed }: StreamSource,
+  { filter, signal }: StreamRequest,
+  after: string,
+): AsyncGenerator<JobEventBatch> {
   try {
-    yield* readFeed({ db, start: { after }, filter: storedFilter(filter), signal });
+    yield* feed.read({ start: { after }, filter: storedFilter(filter), signal });
   } catch (error) {
     throw feedFault(error, after);
   }
 }
 
-function scan(ring: EventRing, filter: EventFilter, after: string): JobEventBatch & { readonly isAtHead: boolean } {
+function scan(
+  ring: EventRing,
+  filter: EventFilter,
+  after: string,
+): JobEventBatch & { readonly isAtHead: boolean } {
   const first = ring.numberAfter(after);
   const events: JobEvent[] = [];
   let position = after;
@@ -146,7 +155,11 @@ class LiveConsumer implements Subscriber {
         this.#position = last.token;
         yield { events, position: last.token };
       } else if (this.#isClosed) return;
-      else if ((await this.#nextEvent(signal, idleMs)) === 'idle' && this.#buffer.length === 0 && !this.#isClosed) {
+      else if (
+        (await this.#nextEvent(signal, idleMs)) === 'idle' &&
+        this.#buffer.length === 0 &&
+        !this.#isClosed
+      ) {
         if (this.#ring.head > this.#position) this.#position = this.#ring.head;
         yield { events: [], position: this.#position };
       }

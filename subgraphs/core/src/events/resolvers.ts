@@ -16,7 +16,10 @@ export const eventResolvers: Pick<
   Resolvers,
   'Query' | 'JobCountsChanged' | 'JobStateChanged' | 'TaskProgressChanged'
 > & {
-  readonly Subscription: Pick<NonNullable<Resolvers['Subscription']>, 'jobStateChanged' | 'taskProgress' | 'jobCountsChanged'>;
+  readonly Subscription: Pick<
+    NonNullable<Resolvers['Subscription']>,
+    'jobStateChanged' | 'taskProgress' | 'jobCountsChanged'
+  >;
 } = {
   Query: {
     jobCounts: (_parent, { filter }, { core, principal }) => core.events.jobCounts(filter, principal),
@@ -60,7 +63,11 @@ export const eventResolvers: Pick<
   },
 };
 
-function progressOf(id: string, tasks: TasksService, principal: Principal): Omit<TaskSource<TaskDocument>, 'onWritten'> {
+function progressOf(
+  id: string,
+  tasks: TasksService,
+  principal: Principal,
+): Omit<TaskSource<TaskDocument>, 'onWritten'> {
   return {
     find: async () => (await tasks.findMany([id], principal))[0] ?? null,
     progress: async (task) => {

@@ -53,7 +53,8 @@ export class SubscriberIndex {
   /** Ends all: each goes on elsewhere, from its own place. */
   closeAll(): void {
     const subscribers = new Set(this.#all);
-    for (const map of Object.values(this.#by)) for (const there of map.values()) there.forEach((one) => subscribers.add(one));
+    for (const map of Object.values(this.#by))
+      for (const there of map.values()) there.forEach((one) => subscribers.add(one));
     for (const subscriber of subscribers) subscriber.close();
   }
 
@@ -89,7 +90,9 @@ function give(subscribers: ReadonlySet<Subscriber> | undefined, event: JobEvent)
 }
 
 /** The narrowest dimension of a filter; undefined for one that names none. */
-function placeOf(filter: EventFilter): { readonly dimension: Dimension; readonly keys: readonly string[] } | undefined {
+function placeOf(
+  filter: EventFilter,
+): { readonly dimension: Dimension; readonly keys: readonly string[] } | undefined {
   if (filter.jobIds) return { dimension: 'job', keys: [...filter.jobIds] };
   if (filter.taskId) return { dimension: 'task', keys: [filter.taskId] };
   if (filter.queue) return { dimension: 'queue', keys: [filter.queue] };

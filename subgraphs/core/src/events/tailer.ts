@@ -3,17 +3,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/mongo';
-import type { Db } from 'mongodb';
-import { readFeed, type FeedBatch, type FeedStart } from './change-feed.js';
-import { isStreamLost } from './feed-faults.js';
+import { isStreamLost, type ChangeFeed, type FeedBatch, type FeedStart } from './change-feed.repository.js';
 
 /** What {@link Tailer} is made of. */
 export interface TailerOptions {
-  readonly db: Db;
+  readonly feed: ChangeFeed;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Collections beside `jobs` whose writes are told. */
-  readonly notices: readonly string[];
   /** Takes what was read; must not wait. */
   readonly take: (batch: FeedBatch) => void;
   /** The stream cannot go on from its place: derives what hangs on it anew and says from where to read. May be tried again. */
@@ -62,13 +58,13 @@ export class Tailer {
   }
 
   async #run(from: FeedStart): Promise<void> {
-    const { db, notices, take, clock, log } = this.#options;
+    const { feed, take, clock, log } = this.#options;
     const { signal } = this.#abort;
     let start = from;
     let waitMs = firstWaitMs;
     while (!signal.aborted) {
       try {
-        for await (const batch of readFeed({ db, start, notices, signal })) {
+        for await (const batch of feed.read({ start, notices: true, signal })) {
           take(batch);
           start = { after: batch.position };
           waitMs = firstWaitMs;

@@ -37,11 +37,6 @@ export class ExperimentsService {
     this.#options = options;
   }
 
-  /** Reads the experiments into memory. */
-  async start(): Promise<void> {
-    await this.#options.repository.directory.load();
-  }
-
   /** One experiment by name, or null. */
   async find(name: string): Promise<ExperimentDocument | null> {
     return (await this.findMany([name]))[0] ?? null;

@@ -20,7 +20,8 @@ export const experimentResolvers: Pick<Resolvers, 'Experiment' | 'Query' | 'Muta
     experiments: (_parent, _args, { core, principal }) => core.experiments.visibleTo(principal),
   },
   Mutation: {
-    registerExperiment: (_parent, { input }, { core, principal }) => core.experiments.register(input, principal),
+    registerExperiment: (_parent, { input }, { core, principal }) =>
+      core.experiments.register(input, principal),
   },
   Experiment: {
     __resolveReference: experimentEntity.resolveReference,
@@ -39,5 +40,8 @@ export const experimentPolicies: Policies = {
     action: 'experiment:read',
     experiment: ({ parent }) => (parent as { name: string }).name,
   },
-  'Experiment.shares': { action: 'share:read', experiment: ({ parent }) => (parent as ExperimentDocument)._id },
+  'Experiment.shares': {
+    action: 'share:read',
+    experiment: ({ parent }) => (parent as ExperimentDocument)._id,
+  },
 };

@@ -2,8 +2,7 @@
 import { silentLogger } from '@rhizome/log';
 import { collection, createIds, ensureCollections, systemClock } from '@rhizome/mongo';
 import { leftovers, testDatabase, testPrincipal, type TestDatabase } from '@rhizome/testkit';
-import { countSnapshotsCollection } from '../events/counts/count-snapshot.document.js';
-import { CountSnapshotsRepository } from '../events/counts/count-snapshots.repository.js';
+import { eventCollections, eventStores } from '../events/event-stores.repository.js';
 import { EventsService } from '../events/events.service.js';
 import type { ExperimentFacts, LeaderWork } from './collaborators.js';
 import { createJobDomain, type JobDomain } from './job-domain.js';
@@ -69,7 +68,7 @@ export const someone = testPrincipal({ subject: 'someone@example', grants: { alp
 /** A store for tests, with the experiments "alpha" and "beta". */
 export async function testDomain(name: string): Promise<TestDomain> {
   const db = await testDatabase(name);
-  await ensureCollections(db, [...jobCollections, countSnapshotsCollection]);
+  await ensureCollections(db, [...jobCollections, ...eventCollections]);
   const facts = ['alpha', 'beta'].map((experiment) => [experiment, { name: experiment, shares: [`${experiment}/default`, `${experiment}/other`] }] as const);
   const experiments = new Map<string, ExperimentFacts>(facts);
   let serial = 0;
@@ -93,14 +92,12 @@ async function startProcess(db: TestDatabase, experiments: ReadonlyMap<string, E
   const writer = new GroupingTransitionWriter({ store: stores.transitions, clock: systemClock, log });
   const leader = new TestLeader();
   const events = new EventsService({
-    db,
+    stores: eventStores(db, ['tasks']),
     clock: systemClock,
     ids,
     log,
     config: { ringSize: 10_000, bufferSize: 1000, countsSaveMs: 60_000 },
-    snapshots: new CountSnapshotsRepository(collection(db, countSnapshotsCollection)),
     readJobs: (all) => stores.jobs.find(all),
-    watched: ['tasks'],
   });
   await events.start();
   const domain = createJobDomain({

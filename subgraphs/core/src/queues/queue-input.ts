@@ -39,7 +39,12 @@ export const defaultLimits: StoredQueueLimits = { heartbeatSeconds: 10, leaseSec
 export const queueName = /^[A-Za-z0-9._-]{1,63}$/;
 
 const nameForm = '1 to 63 letters, digits, ".", "_", "-"';
-const largest = { maxCores: 4096, maxMemoryMiB: 16_777_216, maxWalltimeSeconds: 2_592_000, maxRunningJobs: 10_000_000 };
+const largest = {
+  maxCores: 4096,
+  maxMemoryMiB: 16_777_216,
+  maxWalltimeSeconds: 2_592_000,
+  maxRunningJobs: 10_000_000,
+};
 const longestHeartbeat = 300;
 const longestLease = 3600;
 
@@ -69,7 +74,10 @@ export function checkReason(reason: string): Problems<QueueProblemCode> {
 }
 
 /** Limits after a change. */
-export function mergeLimits(current: StoredQueueLimits, change: LimitsInput | null | undefined): StoredQueueLimits {
+export function mergeLimits(
+  current: StoredQueueLimits,
+  change: LimitsInput | null | undefined,
+): StoredQueueLimits {
   const merged: Record<string, number> = { ...current };
   for (const [name, value] of Object.entries(change ?? {})) {
     if (value === undefined) continue;

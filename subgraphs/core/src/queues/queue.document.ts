@@ -95,7 +95,12 @@ export const queuesCollection = defineCollection<QueueDocument>({
     },
   },
   indexes: [
-    { name: 'name_uq', keys: { name: 1 }, options: { unique: true }, why: 'a queue by name; pages of queues by name' },
+    {
+      name: 'name_uq',
+      keys: { name: 1 },
+      options: { unique: true },
+      why: 'a queue by name; pages of queues by name',
+    },
     {
       name: 'creation_uq',
       keys: { 'creation.by': 1, 'creation.key': 1 },

@@ -1,15 +1,20 @@
 /** The only code that touches the collection of queues. */
 import { keysetPage, type KeysetPage } from '@rhizome/mongo';
 import { MongoServerError, type Collection, type Filter } from 'mongodb';
-import { Directory } from '../directory/directory.js';
-import type { QueueDocument } from './queue.document.js';
+import { Directory } from '../directory/directory.repository.js';
+import type { QueueDocument, QueueState } from './queue.document.js';
 
 /** What became of an insert. */
-export type InsertedQueue = { readonly inserted: QueueDocument } | { readonly repeated: QueueDocument } | { readonly nameTaken: true };
+export type InsertedQueue =
+  { readonly inserted: QueueDocument } | { readonly repeated: QueueDocument } | { readonly nameTaken: true };
 
-/** A page of queues. */
+/** A page of queues; what is left out or null does not narrow. */
 export interface QueuePageRequest {
-  readonly filter: Filter<QueueDocument>;
+  readonly names?: readonly string[] | null | undefined;
+  readonly site?: string | null | undefined;
+  readonly states?: readonly QueueState[] | null | undefined;
+  /** Admitting one experiment, at least, of each of these lists. */
+  readonly admitting: readonly (readonly string[])[];
   readonly first: number;
   readonly after?: string | null | undefined;
 }
@@ -40,8 +45,30 @@ export class QueuesRepository {
   }
 
   /** A page of queues by name. */
-  page({ filter, first, after }: QueuePageRequest): Promise<KeysetPage<QueueDocument>> {
-    return keysetPage({ collection: this.#queues, filter, order: [{ field: 'name', direction: 1 }], first, after });
+  page({
+    names,
+    site,
+    states,
+    admitting,
+    first,
+    after,
+  }: QueuePageRequest): Promise<KeysetPage<QueueDocument>> {
+    const conditions: Filter<QueueDocument>[] = [
+      ...(names ? [{ name: { $in: [...names] } }] : []),
+      ...(site ? [{ site }] : []),
+      ...(states ? [{ state: { $in: [...states] } }] : []),
+      ...admitting.map((some) => ({
+        $or: [{ experiments: { $size: 0 } }, { experiments: { $in: [...some] } }],
+      })),
+    ];
+    const filter = conditions.length > 0 ? { $and: conditions } : {};
+    return keysetPage({
+      collection: this.#queues,
+      filter,
+      order: [{ field: 'name', direction: 1 }],
+      first,
+      after,
+    });
   }
 
   /** Inserts a queue, unless its name is taken or the same call was made before. */

@@ -2,7 +2,6 @@
 import { assertCan, experimentsFor, type Action, type Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
 import type { Clock, Ids, KeysetPage } from '@rhizome/mongo';
-import type { Filter } from 'mongodb';
 import { digestOf } from '../directory/idempotency.js';
 import { Problems, type Problem } from '../directory/problems.js';
 import {
@@ -59,11 +58,6 @@ export class QueuesService {
     this.#options = options;
   }
 
-  /** Reads the queues into memory. */
-  async start(): Promise<void> {
-    await this.#options.repository.directory.load();
-  }
-
   /** All queues as they are in memory. */
   all(): readonly QueueDocument[] {
     return this.#options.repository.directory.all();
@@ -98,8 +92,12 @@ export class QueuesService {
     page: { readonly first: number; readonly after?: string | null | undefined },
     principal: Principal,
   ): Promise<KeysetPage<QueueDocument>> {
-    if ((filter?.names?.length ?? 0) > 1000) throw badInput('filter.names', filter?.names?.length, 'at most 1000 names');
-    return this.#options.repository.page({ filter: storedFilter(filter ?? {}, principal), ...page });
+    if ((filter?.names?.length ?? 0) > 1000)
+      throw badInput('filter.names', filter?.names?.length, 'at most 1000 names');
+    const visible = experimentsFor(principal, 'queue:read');
+    const { experiment, ...rest } = filter ?? {};
+    const admitting = [...(experiment ? [[experiment]] : []), ...(visible === '*' ? [] : [visible])];
+    return this.#options.repository.page({ ...rest, admitting, ...page });
   }
 
   /** Creates a queue; the same call with the same key gives the same queue. */
@@ -111,10 +109,15 @@ export class QueuesService {
     const result = await this.#options.repository.insert(queue);
     if ('inserted' in result) return { queue: result.inserted, userErrors: [] };
     if ('nameTaken' in result) {
-      problems.add('QUEUE_NAME_TAKEN', ['name'], `name: there is a queue "${input.name}" already; take another name`);
+      problems.add(
+        'QUEUE_NAME_TAKEN',
+        ['name'],
+        `name: there is a queue "${input.name}" already; take another name`,
+      );
       return refused(problems);
     }
-    if (result.repeated.creation?.digest === queue.creation?.digest) return { queue: result.repeated, userErrors: [] };
+    if (result.repeated.creation?.digest === queue.creation?.digest)
+      return { queue: result.repeated, userErrors: [] };
     const message = `idempotencyKey: "${input.idempotencyKey}" was used before for queue "${result.repeated.name}" with other content; take a fresh key`;
     problems.add('IDEMPOTENCY_KEY_REUSED', ['idempotencyKey'], message);
     return refused(problems);
@@ -144,7 +147,13 @@ export class QueuesService {
       const { subject } = principal;
       return Promise.resolve(
         problems.none
-          ? { ...current, state, stateReason: reason, stateChangedBy: subject, stateChangedAt: this.#options.clock.now() }
+          ? {
+              ...current,
+              state,
+              stateReason: reason,
+              stateChangedBy: subject,
+              stateChangedAt: this.#options.clock.now(),
+            }
           : null,
       );
     });
@@ -172,7 +181,11 @@ export class QueuesService {
       if (await repository.replace(written)) return { queue: written, userErrors: [] };
     }
     const problems = new Problems<QueueProblemCode>();
-    problems.add('REVISION_CONFLICT', ['name'], `name: queue "${name}" is being changed by others all the time; try again`);
+    problems.add(
+      'REVISION_CONFLICT',
+      ['name'],
+      `name: queue "${name}" is being changed by others all the time; try again`,
+    );
     return refused(problems);
   }
 
@@ -231,21 +244,4 @@ function changed(current: QueueDocument, input: UpdateQueue): QueueDocument {
     labels: input.labels ? input.labels.map(({ key, value }) => ({ key, value })) : current.labels,
   };
   return digestOf(next) === digestOf(current) ? current : next;
-}
-
-function storedFilter({ names, site, states, experiment }: QueueFilter, principal: Principal): Filter<QueueDocument> {
-  const visible = experimentsFor(principal, 'queue:read');
-  const admits = (experiments: readonly string[]): Filter<QueueDocument> => ({
-    $or: [{ experiments: { $size: 0 } }, { experiments: { $in: [...experiments] } }],
-  });
-  return {
-    $and: [
-      ...(names ? [{ name: { $in: [...names] } }] : []),
-      ...(site ? [{ site }] : []),
-      ...(states ? [{ state: { $in: [...states] } }] : []),
-      ...(experiment ? [admits([experiment])] : []),
-      ...(visible === '*' ? [] : [admits(visible)]),
-      {},
-    ],
-  };
 }

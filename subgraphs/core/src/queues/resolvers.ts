@@ -28,7 +28,8 @@ export const queueEntity = entity<QueueDocument, QueueKey, Context>({
   load: (keys, { core, loaders, principal }) =>
     Promise.all(
       keys.map(async (key) => {
-        const queue = 'id' in key ? await loaders.load(queueById, key.id) : await loaders.load(queueByName, key.name);
+        const queue =
+          'id' in key ? await loaders.load(queueById, key.id) : await loaders.load(queueByName, key.name);
         return queue && core.queues.isVisible(queue, principal) ? queue : null;
       }),
     ),

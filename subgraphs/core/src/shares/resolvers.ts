@@ -19,7 +19,11 @@ async function usageOf(path: string, { loaders }: Context): Promise<ShareUsage> 
 
 async function owner(name: string, loaders: Loaders): Promise<ExperimentDocument> {
   const experiment = await loaders.load(experimentEntity.loader, name);
-  if (!experiment) throw new DomainError('EXPERIMENT_NOT_FOUND', `experiment: "${name}" is not registered`, { field: 'experiment', value: name });
+  if (!experiment)
+    throw new DomainError('EXPERIMENT_NOT_FOUND', `experiment: "${name}" is not registered`, {
+      field: 'experiment',
+      value: name,
+    });
   return experiment;
 }
 

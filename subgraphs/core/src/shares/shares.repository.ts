@@ -1,6 +1,6 @@
 /** The only code that touches the collection of shares. */
 import type { Collection } from 'mongodb';
-import { Directory } from '../directory/directory.js';
+import { Directory } from '../directory/directory.repository.js';
 import type { SharesDocument, StoredShareLeaf } from './share.document.js';
 
 /** See the head of this file. */
@@ -25,10 +25,18 @@ export class SharesRepository {
   }
 
   /** Sets all leaves of an experiment. */
-  async set(experiment: string, leaves: readonly StoredShareLeaf[], at: Date): Promise<SharesDocument | null> {
+  async set(
+    experiment: string,
+    leaves: readonly StoredShareLeaf[],
+    at: Date,
+  ): Promise<SharesDocument | null> {
     const stored = await this.#shares.findOneAndUpdate(
       { _id: experiment },
-      { $set: { leaves, updatedAt: at }, $setOnInsert: { schemaVersion: 1, createdAt: at }, $inc: { revision: 1 } },
+      {
+        $set: { leaves, updatedAt: at },
+        $setOnInsert: { schemaVersion: 1, createdAt: at },
+        $inc: { revision: 1 },
+      },
       { upsert: true, returnDocument: 'after', writeConcern: { w: 'majority' } },
     );
     if (stored) this.directory.put(stored);

@@ -66,11 +66,6 @@ export class SharesService {
     this.#options = options;
   }
 
-  /** Reads the shares into memory. */
-  async start(): Promise<void> {
-    await this.#options.repository.directory.load();
-  }
-
   /** Gives a new experiment its first share. */
   async prepare(experiment: string): Promise<void> {
     const { repository, clock } = this.#options;
@@ -104,7 +99,8 @@ export class SharesService {
     const visible = experimentsFor(principal, 'share:read');
     return this.all().filter(
       (leaf) =>
-        (visible === '*' || visible.includes(leaf.experiment)) && (experiment ?? leaf.experiment) === leaf.experiment,
+        (visible === '*' || visible.includes(leaf.experiment)) &&
+        (experiment ?? leaf.experiment) === leaf.experiment,
     );
   }
 
@@ -144,7 +140,13 @@ function leavesOf({ _id, leaves }: SharesDocument): ShareLeaf[] {
   return leaves.map((leaf) => ({ ...leaf, experiment: _id, path: `${_id}/${leaf.leaf}` }));
 }
 
-function storedLeaf({ leaf, nominalCores, borrowLimitCores, weight, ownerLimitCores }: SetShares['shares'][number]): StoredShareLeaf {
+function storedLeaf({
+  leaf,
+  nominalCores,
+  borrowLimitCores,
+  weight,
+  ownerLimitCores,
+}: SetShares['shares'][number]): StoredShareLeaf {
   return {
     leaf,
     nominalCores,
@@ -170,7 +172,8 @@ function check({ shares }: SetShares): Problems<Code> {
     problems.whole(at('borrowLimitCores'), share.borrowLimitCores, 0, maxCores);
     problems.whole(at('ownerLimitCores'), share.ownerLimitCores, 0, maxCores);
     const weight = share.weight ?? 1;
-    if (!(weight > 0 && weight <= 1000)) problems.invalid(at('weight'), weight, 'a number above 0, up to 1000');
+    if (!(weight > 0 && weight <= 1000))
+      problems.invalid(at('weight'), weight, 'a number above 0, up to 1000');
   });
   return problems;
 }

@@ -6,8 +6,7 @@ import { aQueue } from '../broker/broker.fixture.js';
 import type { Grant, QueueFacts, ShareFacts } from '../broker/broker.types.js';
 import { classIdOf } from '../broker/requirement-class.js';
 import type { StoreTime } from '../broker/store-time.js';
-import { countSnapshotsCollection } from '../events/counts/count-snapshot.document.js';
-import { CountSnapshotsRepository } from '../events/counts/count-snapshots.repository.js';
+import { eventCollections, eventStores } from '../events/event-stores.repository.js';
 import { EventsService } from '../events/events.service.js';
 import { ClassesRepository } from '../jobs/classes.repository.js';
 import { jobsCollection } from '../jobs/job.document.js';
@@ -24,7 +23,7 @@ export async function fleetDatabase(): Promise<TestDatabase> {
   await ensureCollections(db, [
     jobsCollection,
     requirementClassesCollection,
-    countSnapshotsCollection,
+    ...eventCollections,
     ...fleetCollections,
   ]);
   return db;
@@ -58,14 +57,12 @@ export async function startFleet(db: TestDatabase, setup: FleetSetup = {}): Prom
   const jobs = collection(db, jobsCollection);
   const writer = new GroupingTransitionWriter({ store: transitionStore(jobs), clock, log });
   const events = new EventsService({
-    db,
+    stores: eventStores(db, ['workers']),
     clock,
     ids,
     log,
     config: { ringSize: 1000, bufferSize: 100, countsSaveMs: 1000 },
-    snapshots: new CountSnapshotsRepository(collection(db, countSnapshotsCollection)),
     readJobs: (wanted) => jobs.find({ _id: { $in: [...wanted] } }).toArray(),
-    watched: ['workers'],
   });
   const fleet = buildFleet({
     db,

@@ -30,7 +30,9 @@ export class CountSnapshotsRepository {
     for (let tries = 0; tries < maxReads; tries++) {
       const head = (await this.#snapshots.findOne({ _id: headId })) as CountHeadDocument | null;
       if (!head) return null;
-      const found = (await this.#snapshots.find({ _id: { $in: [...head.chunks] } }).toArray()) as CountChunkDocument[];
+      const found = (await this.#snapshots
+        .find({ _id: { $in: [...head.chunks] } })
+        .toArray()) as CountChunkDocument[];
       const byId = new Map(found.map((chunk) => [chunk._id, chunk]));
       const chunks = head.chunks.flatMap((id) => byId.get(id) ?? []);
       if (chunks.length === head.chunks.length) return { head, chunks };
@@ -48,13 +50,20 @@ export class CountSnapshotsRepository {
     if (fresh.length > 0) await this.#snapshots.insertMany([...fresh], majority);
     const { epoch } = head;
     try {
-      await this.#snapshots.replaceOne({ _id: headId, epoch: { $lte: epoch } }, head, { upsert: true, ...majority });
+      await this.#snapshots.replaceOne({ _id: headId, epoch: { $lte: epoch } }, head, {
+        upsert: true,
+        ...majority,
+      });
     } catch (error) {
       // The head is there and has a greater epoch: the upsert meets its _id.
       if (error instanceof MongoServerError && error.code === 11000) return false;
       throw error;
     }
-    await this.#snapshots.deleteMany({ kind: 'CHUNK', _id: { $nin: [...head.chunks] }, epoch: { $lte: epoch } });
+    await this.#snapshots.deleteMany({
+      kind: 'CHUNK',
+      _id: { $nin: [...head.chunks] },
+      epoch: { $lte: epoch },
+    });
     return true;
   }
 }

@@ -83,12 +83,19 @@ export async function* streamProgress<TTask>(
 ): AsyncGenerator<TaskProgressChange<TTask>, void, undefined> {
   const { counts, head } = options;
   const bell = new Bell(options, progressIntervalMs);
-  const stops = [counts.onChanged((tasks) => tasks.has(id) && bell.ring()), source.onWritten(() => bell.ring())];
+  const stops = [
+    counts.onChanged((tasks) => tasks.has(id) && bell.ring()),
+    source.onWritten(() => bell.ring()),
+  ];
   try {
     let shown = '';
     do {
       const task = await source.find();
-      if (!task) throw new DomainError('TASK_NOT_FOUND', `id: there is no task "${id}", or you may not see it`, { field: 'id', value: id });
+      if (!task)
+        throw new DomainError('TASK_NOT_FOUND', `id: there is no task "${id}", or you may not see it`, {
+          field: 'id',
+          value: id,
+        });
       const progress = await source.progress(task);
       const hasEnded = source.hasEnded(task);
       const text = JSON.stringify([hasEnded, progress]);

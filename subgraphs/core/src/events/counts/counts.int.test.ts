@@ -7,9 +7,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jobsCollection } from '../../jobs/job.document.js';
 import { encodeCursor } from '../cursor.js';
-import { countedByEvents, countedByScan, eventsDatabase, prepareDatabase, startEvents, TestJobs } from '../events.fixture.js';
+import {
+  countedByEvents,
+  countedByScan,
+  eventsDatabase,
+  prepareDatabase,
+  startEvents,
+  TestJobs,
+} from '../events.fixture.js';
 import type { EventsService } from '../events.service.js';
 import { CountsService } from './counts.service.js';
+import { eventStores } from '../event-stores.repository.js';
 import { countSnapshotsCollection } from './count-snapshot.document.js';
 import { CountSnapshotsRepository } from './count-snapshots.repository.js';
 
@@ -30,27 +38,39 @@ function lead(events: EventsService, epoch: number): AbortController {
 /** Waits until the counts of a process are those of the store. */
 async function untilEqual(db: TestDatabase, events: EventsService): Promise<void> {
   const expected = await countedByScan(db);
-  await waitFor('counts that equal a scan', () => JSON.stringify(countedByEvents(events)) === JSON.stringify(expected), { deadlineMs: 5000 }).catch(() => undefined);
+  await waitFor(
+    'counts that equal a scan',
+    () => JSON.stringify(countedByEvents(events)) === JSON.stringify(expected),
+    { deadlineMs: 5000 },
+  ).catch(() => undefined);
   expect(countedByEvents(events)).toEqual(expected);
 }
 
 async function tasksByScan(db: TestDatabase, taskId: string): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
-  for (const { state } of await collection(db, jobsCollection).find({ taskId }).toArray()) counts[state] = (counts[state] ?? 0) + 1;
+  for (const { state } of await collection(db, jobsCollection).find({ taskId }).toArray())
+    counts[state] = (counts[state] ?? 0) + 1;
   return counts;
 }
 
 /** Jobs come, run and end at two queues, until the signal is aborted. */
 async function keepMoving(jobs: TestJobs, signal: AbortSignal): Promise<void> {
   for (let round = 0; !signal.aborted; round++) {
-    const share = round % 3 === 0 ? { experiment: 'beta', share: 'beta/default' } : { share: `alpha/${round % 2 === 0 ? 'slow' : 'fast'}` };
+    const share =
+      round % 3 === 0
+        ? { experiment: 'beta', share: 'beta/default' }
+        : { share: `alpha/${round % 2 === 0 ? 'slow' : 'fast'}` };
     const ids = await jobs.submit(12, { ...share, task: { id: `task_${round % 4}`, index: 0 } });
     await jobs.move(ids.slice(0, 8), 'ACTIVATED', 'SENT', {}, round % 2 === 0 ? 'north' : 'south');
-    await jobs.move(ids.slice(0, 3), 'SENT', 'ACTIVATED', { by: 'lease', fence: undefined }).catch(() => undefined);
+    await jobs
+      .move(ids.slice(0, 3), 'SENT', 'ACTIVATED', { by: 'lease', fence: undefined })
+      .catch(() => undefined);
     await jobs.move(ids.slice(3, 8), 'SENT', 'RUNNING');
     await jobs.move(ids.slice(3, 6), 'RUNNING', 'FINISHED');
     await jobs.move(ids.slice(8, 10), 'ACTIVATED', 'CANCELLED');
-    await jobs.move(ids.slice(10, 12), 'ACTIVATED', 'PENDING', { change: { hold: { by: 'user@example', reason: 'test' } } });
+    await jobs.move(ids.slice(10, 12), 'ACTIVATED', 'PENDING', {
+      change: { hold: { by: 'user@example', reason: 'test' } },
+    });
   }
 }
 
@@ -67,7 +87,8 @@ describe('counts', () => {
     abort.abort();
     await moving;
     await untilEqual(db, events);
-    for (const task of ['task_0', 'task_1', 'task_2']) expect(events.counts.ofTask(task)).toEqual(await tasksByScan(db, task));
+    for (const task of ['task_0', 'task_1', 'task_2'])
+      expect(events.counts.ofTask(task)).toEqual(await tasksByScan(db, task));
     expect(events.counts.ofTask('task_9')).toEqual({});
     await stop();
     await jobs.close();
@@ -87,7 +108,12 @@ describe('counts', () => {
         'a stored snapshot',
         async () => {
           const head = await snapshots.findOne<{ token: string; epoch: number }>({ kind: 'HEAD' });
-          return head !== null && head.epoch === epoch && head.token !== storedBefore && (storedBefore = head.token);
+          return (
+            head !== null &&
+            head.epoch === epoch &&
+            head.token !== storedBefore &&
+            (storedBefore = head.token)
+          );
         },
         { deadlineMs: 10_000 },
       );
@@ -99,7 +125,8 @@ describe('counts', () => {
     abort.abort();
     await moving;
     await untilEqual(db, events);
-    for (const task of ['task_0', 'task_1', 'task_2', 'task_3']) expect(events.counts.ofTask(task)).toEqual(await tasksByScan(db, task));
+    for (const task of ['task_0', 'task_1', 'task_2', 'task_3'])
+      expect(events.counts.ofTask(task)).toEqual(await tasksByScan(db, task));
     const head = await snapshots.findOne<{ chunks: string[] }>({ kind: 'HEAD' });
     const chunks = await snapshots.find<{ _id: string }>({ kind: 'CHUNK' }).toArray();
     expect(chunks.map(({ _id }) => _id).sort()).toEqual([...(head?.chunks ?? [])].sort());
@@ -127,7 +154,14 @@ describe('counts', () => {
     const [old, young] = await Promise.all([startEvents(db), startEvents(db)]);
     await untilEqual(db, old.events);
     await untilEqual(db, young.events);
-    await waitFor('a place', async () => young.events.counts.save(2).then(() => db.collection(countSnapshotsCollection.name).findOne({ kind: 'HEAD' })), { deadlineMs: 5000 });
+    await waitFor(
+      'a place',
+      async () =>
+        young.events.counts
+          .save(2)
+          .then(() => db.collection(countSnapshotsCollection.name).findOne({ kind: 'HEAD' })),
+      { deadlineMs: 5000 },
+    );
     expect(await old.events.counts.save(1)).toBe(false);
     await jobs.submit(5, { task: { id: 'task_1', index: 0 } });
     await untilEqual(db, young.events);
@@ -146,7 +180,10 @@ describe('a stream that was lost', () => {
   test('is begun anew: counts equal a scan, old cursors are told to be expired, new ones work', async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'core-oplog-'));
     leftovers.defer('the data', () => rm(dataDir, { recursive: true, force: true }));
-    const mongod = leftovers.use(await startMongod({ dataDir, oplogSizeMiB: 1, checkpointSeconds: 1, log: silentLogger() }), 'a mongod of its own');
+    const mongod = leftovers.use(
+      await startMongod({ dataDir, oplogSizeMiB: 1, checkpointSeconds: 1, log: silentLogger() }),
+      'a mongod of its own',
+    );
     const mongo = await connectMongo({ uri: mongod.uri, appName: 'tests' });
     leftovers.defer('its client', () => mongo.close());
     const db = mongo.db('core');
@@ -159,14 +196,21 @@ describe('a stream that was lost', () => {
     const cursor = encodeCursor(opening.value?.token ?? '');
     await jobs.submit(20);
     await untilEqual(db, first.events);
-    await waitFor('a snapshot', () => db.collection(countSnapshotsCollection.name).findOne({ kind: 'HEAD' }), { deadlineMs: 5000 });
+    await waitFor(
+      'a snapshot',
+      () => db.collection(countSnapshotsCollection.name).findOne({ kind: 'HEAD' }),
+      { deadlineMs: 5000 },
+    );
     term.abort();
     await first.stop();
     await jobs.submit(20);
     await overwriteOplog(db, cursor);
     const second = await startEvents(db);
     await untilEqual(db, second.events);
-    const old = await second.events.jobStateChanged({}, cursor, admin, undefined).next().catch((error: unknown) => error);
+    const old = await second.events
+      .jobStateChanged({}, cursor, admin, undefined)
+      .next()
+      .catch((error: unknown) => error);
     expect(old).toMatchObject({ code: 'CURSOR_EXPIRED', details: { field: 'after' } });
     const stream = second.events.jobStateChanged({}, undefined, admin, undefined);
     expect((await stream.next()).value).toMatchObject({ event: null });
@@ -183,7 +227,10 @@ describe('when the primary of three is killed', () => {
   test('the stream goes on at the next one, without gap or double', async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'core-three-'));
     leftovers.defer('the data', () => rm(dataDir, { recursive: true, force: true }));
-    const mongod = leftovers.use(await startMongod({ dataDir, members: 3, oplogSizeMiB: 64, log: silentLogger() }), 'three mongod');
+    const mongod = leftovers.use(
+      await startMongod({ dataDir, members: 3, oplogSizeMiB: 64, log: silentLogger() }),
+      'three mongod',
+    );
     const mongo = await connectMongo({ uri: mongod.uri, appName: 'tests', serverSelectionTimeoutMs: 60_000 });
     leftovers.defer('their client', () => mongo.close());
     const db = mongo.db('core');
@@ -193,13 +240,24 @@ describe('when the primary of three is killed', () => {
     const abort = new AbortController();
     const told: string[] = [];
     const reading = (async () => {
-      for await (const { event } of events.jobStateChanged({}, undefined, testPrincipal(), abort.signal)) if (event) told.push(`${event.jobId} ${event.last.to}`);
+      for await (const { event } of events.jobStateChanged({}, undefined, testPrincipal(), abort.signal))
+        if (event) told.push(`${event.jobId} ${event.last.to}`);
     })();
     const before = await jobs.submit(20);
     const hello = await mongo.db('admin').command({ hello: 1 });
     const primary = mongod.members.find(({ port }) => String(hello['primary']).endsWith(`:${port}`));
     await primary?.kill('SIGKILL');
-    await waitFor('another primary', async () => (await mongo.db('admin').command({ hello: 1 }).catch(() => ({ isWritablePrimary: false })))['isWritablePrimary'] === true, { deadlineMs: 30_000 });
+    await waitFor(
+      'another primary',
+      async () =>
+        (
+          await mongo
+            .db('admin')
+            .command({ hello: 1 })
+            .catch(() => ({ isWritablePrimary: false }))
+        )['isWritablePrimary'] === true,
+      { deadlineMs: 30_000 },
+    );
     const after = await jobs.submit(20);
     await waitFor('all events', () => told.length >= 40, { deadlineMs: 20_000 });
     await untilEqual(db, events);
@@ -221,7 +279,10 @@ async function overwriteOplog(db: TestDatabase, cursor: string): Promise<void> {
     async () => {
       await db.collection('filler').insertMany(filler.map((document) => ({ ...document })));
       const feed = db.watch([], { resumeAfter: { _data: token } });
-      const isLost = await feed.tryNext().then(() => false, (error: { code?: number }) => error.code === 286);
+      const isLost = await feed.tryNext().then(
+        () => false,
+        (error: { code?: number }) => error.code === 286,
+      );
       await feed.close();
       return isLost;
     },
@@ -232,8 +293,15 @@ async function overwriteOplog(db: TestDatabase, cursor: string): Promise<void> {
 describe('before the counts are loaded', () => {
   test('nothing is said of a task; afterwards one that nothing was heard of has no jobs', async () => {
     const db = await eventsDatabase();
-    const snapshots = new CountSnapshotsRepository(collection(db, countSnapshotsCollection));
-    const counts = new CountsService({ db, snapshots, clock: systemClock, ids: createIds(), log: silentLogger(), saveMs: 1000 });
+    const { scan, snapshots } = eventStores(db, []);
+    const counts = new CountsService({
+      scan,
+      snapshots,
+      clock: systemClock,
+      ids: createIds(),
+      log: silentLogger(),
+      saveMs: 1000,
+    });
     expect(counts.ofTask('task_1')).toBeUndefined();
     await counts.begin(new AbortController().signal);
     expect(counts.ofTask('task_1')).toEqual({});

@@ -5,19 +5,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/mongo';
-import type { Db } from 'mongodb';
-import type { FeedStart } from '../change-feed.js';
+import type { FeedStart } from '../change-feed.repository.js';
 import { placesAround } from '../cursor.js';
 import type { JobEvent } from '../job-event.js';
 import { headId, type CountChunkDocument } from './count-snapshot.document.js';
 import type { CountSnapshotsRepository } from './count-snapshots.repository.js';
-import { scanCounts } from './count-scan.js';
+import type { CountScanRepository } from './count-scan.repository.js';
 import { JobCounts } from './job-counts.js';
 import { taskParts, TaskCounts, type StateCounts } from './task-counts.js';
 
 /** What {@link CountsService} is made of. */
 export interface CountsOptions {
-  readonly db: Db;
+  readonly scan: CountScanRepository;
   readonly snapshots: CountSnapshotsRepository;
   readonly clock: Clock;
   readonly ids: Ids;
@@ -102,16 +101,20 @@ export class CountsService {
 
   /** Counts all jobs anew. */
   async rebuild(signal: AbortSignal): Promise<CountsStart> {
-    const { clock, log, db } = this.#options;
+    const { clock, log, scan } = this.#options;
     const begun = clock.monotonicMs();
-    const found = await scanCounts(db, signal);
+    const found = await scan.scan(signal);
     const jobs = new JobCounts();
     const tasks = new TaskCounts();
     found.jobs.forEach((row) => jobs.set(row));
-    for (const task of [...found.tasks.keys()].sort()) tasks.set({ task, counts: found.tasks.get(task) ?? [] });
+    for (const task of [...found.tasks.keys()].sort())
+      tasks.set({ task, counts: found.tasks.get(task) ?? [] });
     const { before, behind } = placesAround(found.at);
     this.#replace(jobs, tasks, behind);
-    log.info({ rows: found.jobs.length, tasks: found.tasks.size, ms: Math.round(clock.monotonicMs() - begun) }, 'jobs were counted');
+    log.info(
+      { rows: found.jobs.length, tasks: found.tasks.size, ms: Math.round(clock.monotonicMs() - begun) },
+      'jobs were counted',
+    );
     return { feed: { at: found.at }, start: behind, floor: before };
   }
 
@@ -153,9 +156,24 @@ export class CountsService {
     const fresh = this.#changedChunks(epoch);
     const forgottenUpTo = this.#tasks.forgottenUpTo;
     const stored = new Map(this.#stored);
-    for (const [part, chunks] of fresh) stored.set(part, chunks.map(({ _id }) => _id));
-    const head = { _id: headId, schemaVersion: 1, kind: 'HEAD', createdAt: clock.now(), token, epoch, forgottenUpTo } as const;
-    const isNewest = await snapshots.write({ ...head, chunks: [...stored.values()].flat() }, [...fresh.values()].flat());
+    for (const [part, chunks] of fresh)
+      stored.set(
+        part,
+        chunks.map(({ _id }) => _id),
+      );
+    const head = {
+      _id: headId,
+      schemaVersion: 1,
+      kind: 'HEAD',
+      createdAt: clock.now(),
+      token,
+      epoch,
+      forgottenUpTo,
+    } as const;
+    const isNewest = await snapshots.write(
+      { ...head, chunks: [...stored.values()].flat() },
+      [...fresh.values()].flat(),
+    );
     this.#stored = stored;
     this.#saved = { token, changes, atMs: clock.monotonicMs() };
     return isNewest;
@@ -164,14 +182,20 @@ export class CountsService {
   #isDue(): boolean {
     if (!this.#saved) return true;
     if (this.#place === this.#saved.token) return false;
-    return this.#jobs.changes !== this.#saved.changes || this.#options.clock.monotonicMs() - this.#saved.atMs > idleSaveMs;
+    return (
+      this.#jobs.changes !== this.#saved.changes ||
+      this.#options.clock.monotonicMs() - this.#saved.atMs > idleSaveMs
+    );
   }
 
   /** The parts that are not stored as they are now, cut into chunks. */
   #changedChunks(epoch: number): ReadonlyMap<string, readonly CountChunkDocument[]> {
     const { clock, ids } = this.#options;
     const createdAt = clock.now();
-    const chunk = (jobs: CountChunkDocument['jobs'], tasks: CountChunkDocument['tasks']): CountChunkDocument => ({
+    const chunk = (
+      jobs: CountChunkDocument['jobs'],
+      tasks: CountChunkDocument['tasks'],
+    ): CountChunkDocument => ({
       _id: ids.next('counts'),
       schemaVersion: 1,
       kind: 'CHUNK',
@@ -181,10 +205,14 @@ export class CountsService {
       tasks,
     });
     const changed = this.#tasks.takeChangedParts();
-    const parts = this.#stored.size === 0 ? new Set(Array.from({ length: taskParts }, (_, part) => part)) : changed;
+    const parts =
+      this.#stored.size === 0 ? new Set(Array.from({ length: taskParts }, (_, part) => part)) : changed;
     const chunks = new Map([['jobs', pieces(this.#jobs.rows()).map((rows) => chunk(rows, []))]]);
     for (const [part, rows] of this.#tasks.rowsOf(parts)) {
-      chunks.set(`tasks ${part}`, pieces(rows).map((piece) => chunk([], piece)));
+      chunks.set(
+        `tasks ${part}`,
+        pieces(rows).map((piece) => chunk([], piece)),
+      );
     }
     return chunks;
   }

@@ -30,16 +30,22 @@ describe('counts of jobs', () => {
   test('a job moves from queue to queue with its grants, and is counted once', () => {
     const counts = new JobCounts();
     counts.apply(anEvent(null, 'ACTIVATED'));
-    expect(counts.rows()).toEqual([{ experiment: 'alpha', queue: null, share: 'alpha/default', state: 'ACTIVATED', count: 1 }]);
+    expect(counts.rows()).toEqual([
+      { experiment: 'alpha', queue: null, share: 'alpha/default', state: 'ACTIVATED', count: 1 },
+    ]);
     const north = { queue: 'north', attempt: 1 };
     counts.apply(anEvent('ACTIVATED', 'SENT', north));
     counts.apply(anEvent('SENT', 'RUNNING', north));
     counts.apply(anEvent('RUNNING', 'ACTIVATED', north));
-    expect(counts.rows()).toEqual([{ experiment: 'alpha', queue: 'north', share: 'alpha/default', state: 'ACTIVATED', count: 1 }]);
+    expect(counts.rows()).toEqual([
+      { experiment: 'alpha', queue: 'north', share: 'alpha/default', state: 'ACTIVATED', count: 1 },
+    ]);
     counts.apply(anEvent('ACTIVATED', 'SENT', { queue: 'south', previousQueue: 'north', attempt: 2 }));
     counts.apply(anEvent('SENT', 'ACTIVATED', { queue: 'south', attempt: 2 }));
     counts.apply(anEvent('ACTIVATED', 'SENT', { queue: 'south', attempt: 3 }));
-    expect(counts.rows()).toEqual([{ experiment: 'alpha', queue: 'south', share: 'alpha/default', state: 'SENT', count: 1 }]);
+    expect(counts.rows()).toEqual([
+      { experiment: 'alpha', queue: 'south', share: 'alpha/default', state: 'SENT', count: 1 },
+    ]);
   });
 
   test('a change that leaves the state alone leaves the counts alone', () => {
@@ -63,7 +69,9 @@ describe('counts of jobs', () => {
 });
 
 describe('counts of tasks', () => {
-  const walk = fc.array(fc.record({ task: fc.integer({ min: 1, max: 6 }), step: fc.nat() }), { maxLength: 60 });
+  const walk = fc.array(fc.record({ task: fc.integer({ min: 1, max: 6 }), step: fc.nat() }), {
+    maxLength: 60,
+  });
 
   test('those that are kept are exact, however many are forgotten and whatever comes for them later', () => {
     fc.assert(
@@ -76,7 +84,8 @@ describe('counts of tasks', () => {
           truth.set(taskId, jobs);
           const to = jobStates[step % jobStates.length] ?? 'PENDING';
           const known = [...jobs.keys()];
-          const job = step % 3 === 0 || known.length === 0 ? `job_${serial}` : (known[step % known.length] ?? '');
+          const job =
+            step % 3 === 0 || known.length === 0 ? `job_${serial}` : (known[step % known.length] ?? '');
           counts.apply({ ...anEvent(jobs.get(job) ?? null, to, { taskId }), jobId: job });
           jobs.set(job, to);
         });

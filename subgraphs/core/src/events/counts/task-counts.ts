@@ -62,7 +62,9 @@ export class TaskCounts {
   get(taskId: string): StateCounts | undefined {
     const counts = this.#find(taskId);
     if (!counts) return taskId > this.#forgottenUpTo ? {} : undefined;
-    return Object.fromEntries(jobStates.flatMap((state, index) => (counts[index] ? [[state, counts[index]]] : [])));
+    return Object.fromEntries(
+      jobStates.flatMap((state, index) => (counts[index] ? [[state, counts[index]]] : [])),
+    );
   }
 
   /** The parts that changed since they were last taken. */

@@ -1,13 +1,14 @@
 /** Counts by looking at every job once, as of one time of the store: the beginning, and the way back when the stream was lost. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { MongoServerError, type ClientSession, type Db, type Timestamp } from 'mongodb';
+import { MongoServerError, type ClientSession, type Db } from 'mongodb';
 import { jobStates, type JobState } from '../../jobs/job-state.js';
+import type { StoreTime } from '../cursor.js';
 import type { JobCountRow } from './job-counts.js';
 
 /** What the scan found. */
 export interface CountScan {
   /** The counts hold everything up to this time of the store, and nothing behind. */
-  readonly at: Timestamp;
+  readonly at: StoreTime;
   readonly jobs: readonly JobCountRow[];
   /** Numbers by task. */
   readonly tasks: ReadonlyMap<string, readonly number[]>;
@@ -29,26 +30,44 @@ const notYet = 246;
 const maxTries = 50;
 const waitMs = 200;
 
-/** Counts all jobs. @throws the driver's error when the store cannot be read as of one time */
-export async function scanCounts(db: Db, signal: AbortSignal): Promise<CountScan> {
-  for (let tries = 1; ; tries++) {
-    const session = db.client.startSession({ snapshot: true });
-    try {
-      return await scan(db, session);
-    } catch (error) {
-      const mayRetry = error instanceof MongoServerError && error.code === notYet && tries < maxTries;
-      if (!mayRetry || signal.aborted) throw error;
-      await delay(waitMs, undefined, { signal });
-    } finally {
-      await session.endSession();
+/** See the head of this file. */
+export class CountScanRepository {
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  /** Counts all jobs. @throws the driver's error when the store cannot be read as of one time */
+  async scan(signal: AbortSignal): Promise<CountScan> {
+    for (let tries = 1; ; tries++) {
+      const session = this.#db.client.startSession({ snapshot: true });
+      try {
+        return await scan(this.#db, session);
+      } catch (error) {
+        const mayRetry = error instanceof MongoServerError && error.code === notYet && tries < maxTries;
+        if (!mayRetry || signal.aborted) throw error;
+        await delay(waitMs, undefined, { signal });
+      } finally {
+        await session.endSession();
+      }
     }
   }
 }
 
 async function scan(db: Db, session: ClientSession): Promise<CountScan> {
   const jobs = db.collection('jobs');
-  const key = { experiment: '$experiment', queue: '$queue', share: '$share', state: '$state', task: '$taskId' };
-  const groups = jobs.aggregate<Group>([{ $group: { _id: key, n: { $sum: 1 } } }], { session, allowDiskUse: true });
+  const key = {
+    experiment: '$experiment',
+    queue: '$queue',
+    share: '$share',
+    state: '$state',
+    task: '$taskId',
+  };
+  const groups = jobs.aggregate<Group>([{ $group: { _id: key, n: { $sum: 1 } } }], {
+    session,
+    allowDiskUse: true,
+  });
   const rows = new Map<string, { -readonly [K in keyof JobCountRow]: JobCountRow[K] }>();
   const tasks = new Map<string, number[]>();
   for await (const { _id, n } of groups) {
@@ -60,7 +79,7 @@ async function scan(db: Db, session: ClientSession): Promise<CountScan> {
     if (task !== undefined) add(tasks, task, state, n);
   }
   // Set by the first read of the session; the driver does not show it in its types.
-  const at = (session as { snapshotTime?: Timestamp }).snapshotTime;
+  const at = (session as { snapshotTime?: StoreTime }).snapshotTime;
   if (!at) throw new Error('the store did not tell the time of its snapshot');
   return { at, jobs: [...rows.values()], tasks };
 }

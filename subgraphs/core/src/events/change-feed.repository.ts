@@ -2,12 +2,14 @@
  * Reads the change stream: events of jobs, and notices of other documents, in batches. It is the only code that opens one.
  */
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
-import type { ChangeStream, Db, Document, Timestamp } from 'mongodb';
+import { DomainError } from '@rhizome/errors';
+import { MongoServerError, Timestamp, type ChangeStream, type Db, type Document } from 'mongodb';
+import { encodeCursor, expiredCursor, invalidCursor, type StoreTime } from './cursor.js';
 import type { DocumentNotice, JobEvent } from './job-event.js';
 import { toJobEvent } from './job-event.js';
 
 /** Where to begin: after a place, or at a time of the store (events of that very time come again). */
-export type FeedStart = { readonly after: string } | { readonly at: Timestamp };
+export type FeedStart = { readonly after: string } | { readonly at: StoreTime };
 
 /** What is read at once. Both lists may be empty: the stream is alive, and its place may have gone on. */
 export interface FeedBatch {
@@ -18,15 +20,17 @@ export interface FeedBatch {
 }
 
 /** How a feed is read. */
-export interface FeedOptions {
-  readonly db: Db;
+export interface FeedRequest {
   readonly start: FeedStart;
-  /** Collections beside `jobs` whose writes are told. */
-  readonly notices?: readonly string[];
+  /** Tell writes of other documents as well. */
+  readonly notices?: boolean;
   /** Conditions on `id` and `last` of events, for the server to leave out the rest. */
-  readonly filter?: Document | undefined;
+  readonly filter?: FeedConditions | undefined;
   readonly signal: AbortSignal;
 }
+
+/** Conditions as the server takes them. */
+export type FeedConditions = Readonly<Record<string, unknown>>;
 
 /** Events that wait to be taken at most; then reading pauses. */
 const readAhead = 5000;
@@ -41,52 +45,77 @@ const awaitMs = 100;
 const silentMs = 4000;
 const closeMs = 500;
 
-/**
- * Yields batches until the signal is aborted. Reads ahead no more than a few thousand events. The driver goes on by itself after a fail-over
- * or a lost connection; what it cannot mend is thrown as the driver's error.
- */
-export async function* readFeed(options: FeedOptions): AsyncGenerator<FeedBatch, void, undefined> {
-  const { db, start, signal } = options;
-  if (signal.aborted) return;
-  const stream = db.watch(pipelineOf(options), {
-    batchSize: readAhead,
-    maxAwaitTimeMS: awaitMs,
-    ...('after' in start ? { resumeAfter: { _data: start.after } } : { startAtOperationTime: start.at }),
-  });
-  const reader = new Reader(stream, 'after' in start ? start.after : undefined);
-  const stop = (): void => reader.stop();
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    yield* reader.batches();
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  } finally {
-    signal.removeEventListener('abort', stop);
-    await reader.close();
+/** Opens streams on one database. */
+export class ChangeFeed {
+  readonly #db: Db;
+  readonly #noticed: readonly string[];
+
+  /** @param noticed collections beside `jobs` whose writes are told to those who ask for notices */
+  constructor(db: Db, noticed: readonly string[]) {
+    this.#db = db;
+    this.#noticed = noticed;
+  }
+
+  /**
+   * Yields batches until the signal is aborted. Reads ahead no more than a few thousand events. The driver goes on by itself after a fail-over
+   * or a lost connection; what it cannot mend is thrown as the driver's error, see {@link isStreamLost} and {@link feedFault}.
+   */
+  async *read(request: FeedRequest): AsyncGenerator<FeedBatch, void, undefined> {
+    const { start, signal } = request;
+    if (signal.aborted) return;
+    const stream = this.#db.watch(this.#pipeline(request), {
+      batchSize: readAhead,
+      maxAwaitTimeMS: awaitMs,
+      ...('after' in start
+        ? { resumeAfter: { _data: start.after } }
+        : { startAtOperationTime: new Timestamp({ t: start.at.t, i: start.at.i }) }),
+    });
+    const reader = new Reader(stream, 'after' in start ? start.after : undefined);
+    const stop = (): void => reader.stop();
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      yield* reader.batches();
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      signal.removeEventListener('abort', stop);
+      await reader.close();
+    }
+  }
+
+  #pipeline({ notices = false, filter }: FeedRequest): Document[] {
+    const lastSet = { 'updateDescription.updatedFields.last': { $exists: true } };
+    const wanted = [
+      { 'ns.coll': 'jobs', operationType: 'insert' },
+      { 'ns.coll': 'jobs', operationType: 'update', ...lastSet },
+      ...(notices ? [{ 'ns.coll': { $in: [...this.#noticed] } }] : []),
+    ];
+    const fields = {
+      id: '$documentKey._id',
+      last: { $ifNull: ['$updateDescription.updatedFields.last', '$fullDocument.last'] },
+      collection: { $cond: [{ $eq: ['$ns.coll', 'jobs'] }, '$$REMOVE', '$ns.coll'] },
+    };
+    return [{ $match: { $or: wanted } }, { $project: fields }, ...(filter ? [{ $match: filter }] : [])];
   }
 }
 
-function pipelineOf({ notices = [], filter }: FeedOptions): Document[] {
-  const lastSet = { 'updateDescription.updatedFields.last': { $exists: true } };
-  return [
-    {
-      $match: {
-        $or: [
-          { 'ns.coll': 'jobs', operationType: 'insert' },
-          { 'ns.coll': 'jobs', operationType: 'update', ...lastSet },
-          ...(notices.length > 0 ? [{ 'ns.coll': { $in: [...notices] } }] : []),
-        ],
-      },
-    },
-    {
-      $project: {
-        id: '$documentKey._id',
-        last: { $ifNull: ['$updateDescription.updatedFields.last', '$fullDocument.last'] },
-        collection: { $cond: [{ $eq: ['$ns.coll', 'jobs'] }, '$$REMOVE', '$ns.coll'] },
-      },
-    },
-    ...(filter ? [{ $match: filter }] : []),
-  ];
+/** The oplog no longer reaches back to the place; or its event is not there, as after a roll-back or in another store. */
+const lostCodes: ReadonlySet<unknown> = new Set([286, 280, 136]);
+/** The token does not parse. */
+const invalidCodes: ReadonlySet<unknown> = new Set([2, 9, 260, 40647, 40648, 40649, 50811, 50797]);
+
+/** Whether the stream cannot be continued from its place: what was derived from it must be made anew. */
+export function isStreamLost(error: unknown): boolean {
+  return error instanceof MongoServerError && lostCodes.has(error.code);
+}
+
+/** The error that a caller who gave this place is told. */
+export function feedFault(error: unknown, place: string): unknown {
+  if (isStreamLost(error)) return expiredCursor(place, error);
+  if (error instanceof MongoServerError && invalidCodes.has(error.code))
+    return invalidCursor(encodeCursor(place), error);
+  const text = 'The event stream cannot be read now';
+  return new DomainError('SERVICE_UNAVAILABLE', text, { service: 'database' }, { cause: error });
 }
 
 /** Fills a list from the stream in one loop, and hands it out in another: what is buffered is taken together. */
@@ -123,7 +152,10 @@ class Reader {
   async close(): Promise<void> {
     this.stop();
     const patience = new AbortController();
-    await Promise.race([this.#closing, delay(closeMs, undefined, { signal: patience.signal }).catch(() => undefined)]);
+    await Promise.race([
+      this.#closing,
+      delay(closeMs, undefined, { signal: patience.signal }).catch(() => undefined),
+    ]);
     patience.abort();
   }
 
@@ -173,7 +205,8 @@ class Reader {
     this.#hasAnswered = false;
     this.#watch = setTimeout(() => {
       const isWaiting = this.#wakeReader !== undefined;
-      if (!this.#hasAnswered && !isWaiting) this.#fail(new Error(`the change stream did not answer for ${silentMs} ms`));
+      if (!this.#hasAnswered && !isWaiting)
+        this.#fail(new Error(`the change stream did not answer for ${silentMs} ms`));
       else if (!this.#isStopped) this.#watchOver();
     }, silentMs);
   }

@@ -1,0 +1,28 @@
+/** The small collections of core, held in memory. */
+import { collection } from '@rhizome/mongo';
+import type { Db } from 'mongodb';
+import { experimentsCollection } from '../experiments/experiment.document.js';
+import { ExperimentsRepository } from '../experiments/experiments.repository.js';
+import { queuesCollection } from '../queues/queue.document.js';
+import { QueuesRepository } from '../queues/queues.repository.js';
+import { sharesCollection } from '../shares/share.document.js';
+import { SharesRepository } from '../shares/shares.repository.js';
+
+/** Collections of the directories. */
+export const directoryCollections = [experimentsCollection, sharesCollection, queuesCollection] as const;
+
+/** What {@link directoryStores} makes. */
+export interface DirectoryStores {
+  readonly experiments: ExperimentsRepository;
+  readonly shares: SharesRepository;
+  readonly queues: QueuesRepository;
+}
+
+/** The repositories on one database. */
+export function directoryStores(db: Db): DirectoryStores {
+  return {
+    experiments: new ExperimentsRepository(collection(db, experimentsCollection)),
+    shares: new SharesRepository(collection(db, sharesCollection)),
+    queues: new QueuesRepository(collection(db, queuesCollection)),
+  };
+}
