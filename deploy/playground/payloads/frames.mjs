@@ -23,7 +23,7 @@ function readOptions() {
   }
   const whole = (name, fallback, minimum, maximum) =>
     numberOption(name, values[name], { fallback, minimum, maximum, integer: true });
-  const run = whole('run', 1, 1, 1e9);
+  const run = whole('run', 1, 1, 2 ** 31 - 1);
   return {
     run,
     firstFrame: whole('first-frame', 0, 0, 1e9),

@@ -92,9 +92,10 @@ class Playground {
   }
 
   async #tour(client: ApiClient): Promise<boolean> {
-    const { since, signal } = this.#world;
+    const { since, signal, options } = this.#world;
     const board = createBoard({ stream: process.stdout }, since);
-    const { ok, problems } = await runTour({ client, board, since, signal });
+    const store = join(options.data, 'store');
+    const { ok, problems } = await runTour({ client, board, store, since, signal });
     for (const problem of problems) console.log(`problem: ${problem}`);
     console.log(ok ? '\nThe tour is over; everything went well.' : '\nThe tour did not go well.');
     return ok;
@@ -123,8 +124,7 @@ class Playground {
     });
     this.#endings.add('mongod', () => mongo.stop());
     const identities = await openIdentities(data);
-    const everything = discoverSubgraphs(root);
-    const subgraphs = everything.filter(({ manifest }) => !manifest); // TEMPORARY
+    const subgraphs = discoverSubgraphs(root);
     const startStack = transport === 'http' ? startOverHttp : startInProcess;
     const log = this.#log;
     const stack = await startStack({

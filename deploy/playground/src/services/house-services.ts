@@ -47,6 +47,7 @@ export function startExperiment(world: ServiceWorld, options: ExperimentServiceO
     DATABASE: manifest.database,
     PORT: String(port),
     ISSUERS: issuersOf(world),
+    DRAIN_SECONDS: '1',
     GATEWAY_URL: gatewayUrl,
     TOKEN_FILE: privateFile(world.data, `${manifest.name}.token`, token),
   };

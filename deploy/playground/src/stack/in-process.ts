@@ -1,11 +1,12 @@
 /** Core, the experiments and the gateway in this process: no hop, no serialisation. */
 import { type Core, buildCore } from '@rhizome/core';
+import type { ExperimentService } from '@rhizome/experiment';
 import { buildGateway, builtPages, createInProcessTransport, serveGateway } from '@rhizome/gateway';
 import { connectMongo, createIds, systemClock } from '@rhizome/mongo';
 import { type ExperimentManifest } from '@rhizome/schema';
 import { type InProcessSubgraph, type SubgraphSchema, createInProcess } from '@rhizome/subgraph';
 import { Endings } from '../endings.js';
-import { type ExperimentService, loadExperiment } from './experiment-module.js';
+import { loadExperiment } from './experiment-module.js';
 import { lazyClient } from './lazy-client.js';
 import { type RunningStack, type StackOptions, supergraphOf } from './stack.js';
 
