@@ -10,6 +10,7 @@ import {
   parse,
   print,
   validate,
+  visit,
 } from 'graphql';
 import { readSupergraph, type SupergraphFacts } from '../supergraph.js';
 import { type ConditionValues, expandedSize, normalise, splitRoots } from './normalise.js';
@@ -117,6 +118,9 @@ function validateQuery(
     if (!(error instanceof GraphQLError)) throw error;
     return { code: 'GRAPHQL_PARSE_FAILED', errors: [error.toJSON()] };
   }
+  if (query.includes('__proto__') && usesName(document, '__proto__')) {
+    return { code: 'GRAPHQL_VALIDATION_FAILED', errors: [{ message: 'Nothing may be named "__proto__"' }] };
+  }
   const selected = selectOperation(document, operationName);
   if ('fault' in selected) {
     return { code: 'OPERATION_RESOLUTION_FAILURE', errors: [{ message: selected.fault }] };
@@ -134,6 +138,17 @@ function validateQuery(
 
 /** How the native planner says that there is no plan. All else that it says is a fault of its own. */
 const verdict = /No paths found for selection item/;
+
+/** Whether an alias, a variable or anything else has the name: JavaScript's objects have no place for this one. */
+function usesName(document: DocumentNode, name: string): boolean {
+  let uses = false;
+  visit(document, {
+    Name({ value }) {
+      if (value === name) uses = true;
+    },
+  });
+  return uses;
+}
 
 interface PlanContext {
   readonly schema: GraphQLSchema;

@@ -136,7 +136,10 @@ class PlannerProcess {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
     child.unref();
-    const started = await this.#handshake(child);
+    const started = await this.#handshake(child).catch((error: unknown) => {
+      child.kill('SIGKILL');
+      throw error;
+    });
     if (this.#isClosed) {
       child.kill('SIGKILL');
       throw shuttingDown();
