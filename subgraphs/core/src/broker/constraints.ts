@@ -55,6 +55,7 @@ export function constraintsOf(
     ),
     ...walltime(requirements),
     ...platform(requirements),
+    ...surroundings(requirements),
     ...gpu(requirements),
     ...(selector ? [selectorConstraint(selector)] : []),
   ];
@@ -108,7 +109,7 @@ function walltime({ walltimeSeconds }: StoredRequirements): readonly Constraint[
 }
 
 function platform(requirements: StoredRequirements): readonly Constraint[] {
-  const { architecture, architectureLevel, containerRuntime, network } = requirements;
+  const { architecture, architectureLevel } = requirements;
   const found: Constraint[] = [];
   if (architecture !== undefined) {
     found.push({
@@ -128,6 +129,11 @@ function platform(requirements: StoredRequirements): readonly Constraint[] {
           : `is ${worker.hardware.architectureLevel ?? 'unknown'}`,
     });
   }
+  return found;
+}
+
+function surroundings({ containerRuntime, network }: StoredRequirements): readonly Constraint[] {
+  const found: Constraint[] = [];
   if (containerRuntime !== undefined) {
     found.push({
       text: `containerRuntimes has ${containerRuntime}`,

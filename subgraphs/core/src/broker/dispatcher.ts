@@ -34,6 +34,7 @@ export interface DispatcherOptions {
 
 /** The most a pass gives before it looks at those who wait again: the event loop goes on in between. */
 const maxRounds = 4;
+const shortPassMs = 5;
 
 /** See the head of this file. */
 export class Dispatcher {
@@ -43,6 +44,7 @@ export class Dispatcher {
   readonly #refills: Refills;
   #isPassDue = false;
   #isPassing = false;
+  #lastPassMs = 0;
   #isWarm = false;
   #isClosed = false;
 
@@ -120,7 +122,9 @@ export class Dispatcher {
     )
       return;
     this.#isPassDue = true;
-    setImmediate(() => void this.#passes());
+    // Where thousands wait a pass takes its time: others get as much before the next.
+    if (this.#lastPassMs > shortPassMs) setTimeout(() => void this.#passes(), this.#lastPassMs);
+    else setImmediate(() => void this.#passes());
   }
 
   /** Forgets windows of kinds that have no ready jobs. */
@@ -150,6 +154,7 @@ export class Dispatcher {
     const asking = this.#asking();
     const isRead = await this.#refills.run(this.#unknownFor(asking.map(([, request]) => request)));
     const still = asking.filter(([waiter]) => this.#room.has(waiter));
+    const begun = this.#options.clock.monotonicMs();
     const taken = new Map<Waiter, Choice[]>();
     for (let round = 0; round < maxRounds; round += 1) {
       if (!this.#round(still, taken)) break;
@@ -161,6 +166,7 @@ export class Dispatcher {
       else if (isRead && this.#unknownFor([request]).length > 0) this.#isPassDue = true;
       else if (!waiter.waits) waiter.answer([]);
     }
+    this.#lastPassMs = this.#options.clock.monotonicMs() - begun;
     this.#refillLow();
   }
 
