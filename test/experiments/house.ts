@@ -1,7 +1,7 @@
 /** For tests: a real core and the experiments under test behind a real gateway, on a real store, in this process. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type ApiClient, createClient, type TypedDocumentNode } from '@rhizome/client';
+import { type ApiClient, createClient, isRhizomeApiError, type TypedDocumentNode } from '@rhizome/client';
 import { buildCore } from '@rhizome/core';
 import type { ExperimentModule, ExperimentService } from '@rhizome/experiment';
 import { buildGateway, createInProcessTransport, serveGateway } from '@rhizome/gateway';
@@ -33,6 +33,8 @@ export interface House {
   client(token?: string): Promise<ApiClient>;
   /** A client of an experiment's service principal. */
   service(name: string): ApiClient;
+  /** Registers an experiment with core, with two shares. */
+  register(name: string): Promise<void>;
   /** Asks the gateway; the answer as plain JSON, and the errors beside it. */
   ask(text: string, variables?: object, token?: string): Promise<Asked>;
 }
@@ -54,8 +56,11 @@ export function document(text: string): TypedDocumentNode<Record<string, unknown
   return known;
 }
 
-/** Starts core, the experiments and the gateway; all of them end with the file. Experiments are registered, with two shares each. */
-export async function startHouse(modules: readonly ExperimentModule[]): Promise<House> {
+/** Starts core, the experiments and the gateway; all of them end with the file. Experiments are registered unless told otherwise. */
+export async function startHouse(
+  modules: readonly ExperimentModule[],
+  { registered = true }: { readonly registered?: boolean } = {},
+): Promise<House> {
   const log = silentLogger();
   const tokens = await testTokens();
   const coreDb = await testDatabase('core');
@@ -104,11 +109,19 @@ export async function startHouse(modules: readonly ExperimentModule[]): Promise<
   const admin = await client();
   const ask = async (text: string, variables: object = {}, token?: string): Promise<Asked> => {
     const asking = token === undefined ? admin : await client(token);
-    const { data, errors } = await asking.execute(document(text), variables, { idempotent: false });
-    return { data, errors };
+    try {
+      return await asking.execute(document(text), variables, { idempotent: false });
+    } catch (error) {
+      if (isRhizomeApiError(error)) return { data: null, errors: error.errors };
+      throw error;
+    }
   };
-  await seed(ask, Object.keys(rooms));
-  return { url, tokens, core: { db: coreDb }, rooms, client, service, ask };
+  const register = (name: string): Promise<void> => registerExperiment(ask, name);
+  if (registered) for (const name of Object.keys(rooms)) await register(name);
+  await ask('mutation ($i: CreateQueueInput!) { createQueue(input: $i) { userErrors { message } } }', {
+    i: { name: 'north', site: 'POLE', idempotencyKey: 'north' },
+  });
+  return { url, tokens, core: { db: coreDb }, rooms, client, service, register, ask };
 }
 
 async function openRoom(
@@ -164,20 +177,15 @@ function lazy(make: () => ApiClient): ApiClient {
   };
 }
 
-async function seed(ask: House['ask'], names: readonly string[]): Promise<void> {
-  for (const name of names) {
-    await ask(
-      'mutation ($i: RegisterExperimentInput!) { registerExperiment(input: $i) { userErrors { message } } }',
-      {
-        i: { name, title: name },
-      },
-    );
-    const shares = ['production', 'analysis'].map((leaf) => ({ leaf, nominalCores: 10 }));
-    await ask('mutation ($i: SetSharesInput!) { setShares(input: $i) { userErrors { message } } }', {
-      i: { experiment: name, shares },
-    });
-  }
-  await ask('mutation ($i: CreateQueueInput!) { createQueue(input: $i) { userErrors { message } } }', {
-    i: { name: 'north', site: 'POLE', idempotencyKey: 'north' },
+async function registerExperiment(ask: House['ask'], name: string): Promise<void> {
+  await ask(
+    'mutation ($i: RegisterExperimentInput!) { registerExperiment(input: $i) { userErrors { message } } }',
+    {
+      i: { name, title: name },
+    },
+  );
+  const shares = ['production', 'analysis'].map((leaf) => ({ leaf, nominalCores: 10 }));
+  await ask('mutation ($i: SetSharesInput!) { setShares(input: $i) { userErrors { message } } }', {
+    i: { experiment: name, shares },
   });
 }

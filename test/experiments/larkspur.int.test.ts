@@ -1,7 +1,8 @@
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { experiment } from '@rhizome/larkspur';
 import { waitFor } from '@rhizome/testkit';
-import { type House, startHouse } from './house.js';
+import { losing } from './faulty-client.js';
+import { document, type House, type Room, startHouse } from './house.js';
 import { startWorker, type TestWorker } from './worker.js';
 
 jest.setTimeout(60_000);
@@ -13,11 +14,14 @@ const submit = `mutation ($input: LarkspurSubmitObservationInput!) {
   }
 }`;
 const show = `query ($id: ID!) {
-  larkspur { observation(id: $id) { state calibratedExposures task { id state jobs(first: 100) { nodes {
+  larkspur { observation(id: $id) { id state calibratedExposures task { id state jobs(first: 100) { nodes {
     id name taskIndex state larkspur { step exposure observation { id } }
   } } } } }
 }`;
-const observationInput = (key: string, more: object = {}) => ({
+const list = 'query { larkspur { observations(first: 100) { nodes { id } } } }';
+const tasks = 'query { tasks(first: 100) { nodes { id } } }';
+
+const wanted = (key: string, more: object = {}) => ({
   idempotencyKey: key,
   field: 'LK-042',
   band: 'RED',
@@ -28,66 +32,273 @@ const observationInput = (key: string, more: object = {}) => ({
 });
 
 let house: House;
+let room: Room;
 let worker: TestWorker;
 
 beforeAll(async () => {
   house = await startHouse([experiment]);
+  room = house.rooms['larkspur'] as Room;
   worker = await startWorker(house, 'labelled', { 'larkspur-calibration': '2030a' });
 }, 120_000);
 
-const submitted = async (input: object, token?: string) =>
-  (await house.ask(submit, { input }, token)).data.submitLarkspurObservation;
+const submitted = async (input: object, token?: string) => {
+  const { data, errors } = await house.ask(submit, { input }, token);
+  return { ...data?.submitLarkspurObservation, errors };
+};
 const shown = async (id: string) => (await house.ask(show, { id })).data.larkspur.observation;
+const reaches = (id: string, state: string) =>
+  waitFor(
+    `state ${state}`,
+    async () => {
+      const observation = await shown(id);
+      return observation.state === state && observation;
+    },
+    { deadlineMs: 5000 },
+  );
+const jobsOf = (id: string, count: number) =>
+  waitFor(
+    `${count} jobs`,
+    async () => {
+      const nodes = (await shown(id))?.task?.jobs.nodes;
+      return nodes?.length === count && (nodes as Record<string, unknown>[]);
+    },
+    { deadlineMs: 5000 },
+  );
+const allTasks = async () => (await house.ask(tasks)).data.tasks.nodes.length as number;
+const allObservations = async () => (await house.ask(list)).data.larkspur.observations.nodes.length as number;
+
+/** Leaves no jobs to the next test. */
+const runAll = async (): Promise<void> => {
+  await worker.runAll();
+};
 
 describe('an observation', () => {
+  afterEach(runAll);
+
   test('becomes a task of core whose jobs say what they are, at once', async () => {
-    const { observation, userErrors } = await submitted(observationInput('shown'));
+    const { observation, userErrors } = await submitted(wanted('shown'));
     expect(userErrors).toEqual([]);
-    expect(observation).toMatchObject({ exposures: 3, calibratedExposures: 0, submittedBy: 'admin@example' });
-    const jobs = await waitFor(
-      'all jobs',
-      async () => {
-        const { nodes } = (await shown(observation.id)).task.jobs;
-        return nodes.length === 4 && nodes;
-      },
-      { deadlineMs: 5000 },
-    );
+    expect(observation).toMatchObject({
+      exposures: 3,
+      calibratedExposures: 0,
+      submittedBy: 'admin@example',
+      state: 'PROCESSING',
+    });
+    const jobs = await jobsOf(observation.id, 4);
+    const of = { observation: { id: observation.id } };
     expect(
-      jobs.map(({ name, taskIndex, state, larkspur }: Record<string, unknown>) => ({
-        name,
-        taskIndex,
-        state,
-        larkspur,
-      })),
+      jobs.map(({ name, taskIndex, state, larkspur }) => ({ name, taskIndex, state, larkspur })),
     ).toEqual([
       ...[0, 1, 2].map((exposure) => ({
         name: `calibrate ${exposure}`,
         taskIndex: exposure,
         state: 'ACTIVATED',
-        larkspur: { step: 'CALIBRATE', exposure, observation: { id: observation.id } },
+        larkspur: { step: 'CALIBRATE', exposure, ...of },
       })),
-      {
-        name: 'stack 3',
-        taskIndex: 3,
-        state: 'PENDING',
-        larkspur: { step: 'STACK', exposure: null, observation: { id: observation.id } },
-      },
+      { name: 'stack 3', taskIndex: 3, state: 'PENDING', larkspur: { step: 'STACK', exposure: null, ...of } },
     ]);
     const run = await worker.runAll();
     expect(run.map((job) => job.arguments)).toEqual([
-      ...['0', '1', '2'].map((exposure) => [
-        '--step',
-        'calibrate',
-        '--exposure',
-        exposure,
-        '--field',
-        'LK-042',
-      ]),
+      ...['0', '1', '2'].map((at) => ['--step', 'calibrate', '--exposure', at, '--field', 'LK-042']),
       ['--step', 'stack', '--field', 'LK-042'],
     ]);
-    await waitFor('the end', async () => (await shown(observation.id)).state === 'COMPLETE', {
+    expect((await reaches(observation.id, 'COMPLETE')).calibratedExposures).toBe(3);
+  });
+
+  test('is one for each subject and key, and another content under a key is refused', async () => {
+    const before = await allTasks();
+    const first = await submitted(wanted('once'));
+    const [again, atOnce] = await Promise.all([submitted(wanted('once')), submitted(wanted('once'))]);
+    expect([again.observation.id, atOnce.observation.id]).toEqual([
+      first.observation.id,
+      first.observation.id,
+    ]);
+    expect(await allTasks()).toBe(before + 1);
+    const other = await submitted(wanted('once', { exposures: 4 }));
+    expect(other.observation).toBeNull();
+    expect(other.userErrors).toMatchObject([{ code: 'IDEMPOTENCY_KEY_REUSED', path: ['idempotencyKey'] }]);
+    const someone = await house.tokens.human('someone@example', { larkspur: 'USER' });
+    expect((await submitted(wanted('once'), someone)).observation.id).not.toBe(first.observation.id);
+  });
+
+  test('runs only where its calibration is, by a selector that core does not understand', async () => {
+    await worker.runAll();
+    const stranger = await startWorker(house, 'stranger');
+    const { observation } = await submitted(wanted('placed', { exposures: 1, calibration: '2030a' }));
+    await jobsOf(observation.id, 2);
+    expect(await stranger.acquire(10)).toEqual([]);
+    expect((await worker.runAll()).length).toBe(2);
+    await reaches(observation.id, 'COMPLETE');
+  });
+
+  test('that lost a job is INCOMPLETE, and complete after its jobs were repeated', async () => {
+    const { observation } = await submitted(wanted('lost', { exposures: 2 }));
+    await jobsOf(observation.id, 3);
+    const [first, second] = await worker.acquire(2);
+    if (!first || !second) throw new Error('two jobs were expected');
+    await worker.finish([first]);
+    await worker.fail([second]);
+    expect((await reaches(observation.id, 'INCOMPLETE')).calibratedExposures).toBe(1);
+    const retried = await house.ask(
+      'mutation ($i: RetryJobsInput!) { retryJobs(input: $i) { jobs { id } userErrors { message } } }',
+      { i: { selection: { ids: [second.id] }, includeDependents: true, idempotencyKey: 'again' } },
+    );
+    expect(retried.data.retryJobs.jobs.length).toBe(2);
+    await worker.runAll();
+    expect((await reaches(observation.id, 'COMPLETE')).calibratedExposures).toBe(2);
+  });
+});
+
+describe('an observation', () => {
+  test.each([
+    ['idempotencyKey', { idempotencyKey: '' }, '1 to 200'],
+    ['field', { field: 'M31' }, 'LK-042'],
+    ['exposures', { exposures: 0 }, '1 to 1000'],
+    ['exposures', { exposures: 1001 }, '1 to 1000'],
+    ['exposureSeconds', { exposureSeconds: 0 }, 'above 0'],
+    ['exposureSeconds', { exposureSeconds: 3601 }, 'up to 3600'],
+    ['command', { command: '' }, '1 to 4096'],
+    ['arguments.1', { arguments: ['a', '{{b}}'] }, 'without {{…}}'],
+    ['calibration', { calibration: '' }, '1 to 255'],
+  ])('with a bad %s is refused, and nothing is written', async (path, bad, expected) => {
+    const before = [await allTasks(), await allObservations()];
+    const { observation, userErrors } = await submitted({ ...wanted('bad'), ...bad });
+    expect(observation).toBeNull();
+    expect(userErrors).toMatchObject([{ code: 'LARKSPUR_INPUT_INVALID', path: path.split('.') }]);
+    expect(userErrors[0].message).toContain(path);
+    expect(userErrors[0].message).toContain(expected);
+    expect([await allTasks(), await allObservations()]).toEqual(before);
+  });
+
+  test('is submitted by those who may, and read by those who may', async () => {
+    const reader = await house.tokens.reader('larkspur');
+    const refused = await submitted(wanted('refused'), reader);
+    expect(refused.errors).toMatchObject([{ code: 'FORBIDDEN' }]);
+    expect((await house.ask(list, {}, reader)).errors).toEqual([]);
+    const elsewhere = await house.ask(list, {}, await house.tokens.reader('somewhere'));
+    expect(elsewhere.errors).toMatchObject([{ code: 'FORBIDDEN' }]);
+  });
+});
+
+describe('a crash', () => {
+  afterEach(runAll);
+
+  test('before core was told is healed by the next start', async () => {
+    await room.restart(losing(house.service('larkspur'), 'request'));
+    const before = await allTasks();
+    const lost = await submitted(wanted('before core'));
+    expect(lost.errors).toMatchObject([{ code: 'SERVICE_UNAVAILABLE' }]);
+    expect(await allTasks()).toBe(before);
+    const stored = await room.db.collection('observations').findOne({ idempotencyKey: 'before core' });
+    expect((await shown(String(stored?._id))).state).toBe('SUBMITTING');
+    await room.restart();
+    await jobsOf(String(stored?._id), 4);
+    expect(await allTasks()).toBe(before + 1);
+  });
+
+  test('after core took the task is healed by the same key: one task, and what ran meanwhile is counted', async () => {
+    await room.restart(losing(house.service('larkspur'), 'answer'));
+    const before = await allTasks();
+    expect((await submitted(wanted('after core'))).errors).toMatchObject([{ code: 'SERVICE_UNAVAILABLE' }]);
+    expect(await allTasks()).toBe(before + 1);
+    await room.service.stop();
+    // The stream is lost, too: only a look at the jobs can tell what ran.
+    await room.db.collection('streamPlaces').deleteMany({});
+    expect((await worker.runAll()).length).toBe(4);
+    await room.restart();
+    const { observation } = await submitted(wanted('after core'));
+    expect((await reaches(observation.id, 'COMPLETE')).calibratedExposures).toBe(3);
+    expect(await allTasks()).toBe(before + 1);
+  });
+
+  test('while events are followed counts nothing twice and leaves nothing out', async () => {
+    const { observation } = await submitted(wanted('followed', { exposures: 4 }));
+    await jobsOf(observation.id, 5);
+    const early = await room.db.collection('streamPlaces').findOne({});
+    await worker.finish(await worker.acquire(2));
+    await waitFor('two exposures', async () => (await shown(observation.id)).calibratedExposures === 2, {
       deadlineMs: 5000,
     });
-    expect((await shown(observation.id)).calibratedExposures).toBe(3);
+    await room.service.stop();
+    // As if the last writes were lost with the process: the same events are told again.
+    await room.db.collection('streamPlaces').updateOne({}, { $set: { cursor: early?.['cursor'] } });
+    await worker.finish(await worker.acquire(1));
+    await room.restart();
+    await waitFor('three exposures', async () => (await shown(observation.id)).calibratedExposures === 3, {
+      deadlineMs: 5000,
+    });
+    await worker.runAll();
+    expect((await reaches(observation.id, 'COMPLETE')).calibratedExposures).toBe(4);
+  });
+
+  test('that leaves a cursor behind which core does not know is healed by a look at the jobs', async () => {
+    const { observation } = await submitted(wanted('unknown cursor'));
+    await jobsOf(observation.id, 4);
+    await room.service.stop();
+    await room.db.collection('streamPlaces').updateOne({}, { $set: { cursor: 'e1.unknown' } });
+    await worker.runAll();
+    await room.restart();
+    expect((await reaches(observation.id, 'COMPLETE')).calibratedExposures).toBe(3);
+    const place = await room.db.collection('streamPlaces').findOne({});
+    expect(place?.['cursor']).not.toBe('e1.unknown');
+  });
+});
+
+describe('the stream of an observation', () => {
+  const changed = document(`subscription ($id: ID!, $after: String) {
+    larkspurObservationChanged(id: $id, after: $after) { cursor observation { state calibratedExposures } }
+  }`);
+  interface Changed {
+    readonly cursor: string;
+    readonly observation: { readonly state: string; readonly calibratedExposures: number } | null;
+  }
+  const follow = async (id: string, after?: string) => {
+    const client = await house.client();
+    return client.subscribe(changed, { id, after: after ?? null }) as AsyncIterableIterator<{
+      readonly larkspurObservationChanged: Changed;
+    }>;
+  };
+  const next = async (stream: Awaited<ReturnType<typeof follow>>): Promise<Changed> => {
+    const { value } = await waitFor('a change', stream.next(), { deadlineMs: 5000 });
+    return value.larkspurObservationChanged;
+  };
+
+  test('begins with a cursor, tells each change, and goes on from a cursor without a gap', async () => {
+    const { observation } = await submitted(wanted('streamed'));
+    await jobsOf(observation.id, 4);
+    const stream = await follow(observation.id);
+    const opening = await next(stream);
+    expect(opening.observation).toBeNull();
+    await worker.finish(await worker.acquire(1));
+    const first = await next(stream);
+    expect(first.observation).toEqual({ state: 'PROCESSING', calibratedExposures: 1 });
+    await stream.return?.();
+
+    await worker.runAll();
+    await reaches(observation.id, 'COMPLETE');
+    const resumed = await follow(observation.id, first.cursor);
+    const cursors = [first.cursor];
+    let last = first;
+    while (last.observation?.state !== 'COMPLETE') {
+      last = await next(resumed);
+      // A resumed stream may begin with its own cursor.
+      if (last.observation) cursors.push(last.cursor);
+    }
+    expect(last.observation.calibratedExposures).toBe(3);
+    expect(new Set(cursors).size).toBe(cursors.length);
+    await resumed.return?.();
+  });
+
+  test('refuses a cursor that it never gave', async () => {
+    const { observation } = await submitted(wanted('cursors'));
+    await expect(next(await follow(observation.id, 'junk'))).rejects.toMatchObject({
+      code: 'CURSOR_INVALID',
+    });
+  });
+
+  test('of an observation that is not there is refused', async () => {
+    await expect(next(await follow('larkspurObservation_none'))).rejects.toMatchObject({
+      code: 'LARKSPUR_OBSERVATION_NOT_FOUND',
+    });
   });
 });

@@ -32,8 +32,6 @@ export async function startWorker(
   labels: Readonly<Record<string, string>> = {},
 ): Promise<TestWorker> {
   const token = await house.tokens.pilot('north');
-  const client = await house.client(token);
-  void client;
   const call = async (field: string, type: string, selection: string, input: object) => {
     const { data, errors } = await house.ask(
       `mutation ($input: ${type}!) { ${field}(input: $input) { ${selection} } }`,
@@ -70,6 +68,7 @@ export async function startWorker(
     async acquire(count) {
       const selection =
         'assignments { fence job { id name payload { command arguments outputs } } } userErrors { message }';
+      await call('heartbeat', 'HeartbeatInput', 'userErrors { message }', { workerId });
       const input = { workerId, count, free: capacity, waitSeconds: 1 };
       const { assignments } = await call('acquireJobs', 'AcquireJobsInput', selection, input);
       return assignments.map(

@@ -1,0 +1,165 @@
+import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { experiment } from '@rhizome/epic';
+import { waitFor } from '@rhizome/testkit';
+import { document, type House, startHouse } from './house.js';
+import { startWorker, type TestWorker } from './worker.js';
+
+jest.setTimeout(60_000);
+
+const submit = `mutation ($input: EpicSubmitRunInput!) {
+  submitEpicRun(input: $input) { run { id runNumber phase task { id } } userErrors { code path message } }
+}`;
+const show = `query ($run: Int!) {
+  epic { run(runNumber: $run) {
+    id phase processedFrames
+    groups { index firstFrame frames state }
+    few: groups(from: 1, first: 1) { index }
+    task { jobs(first: 100) { nodes { name taskIndex state requirements { selector } epic { run { runNumber } group { index state } } } } }
+  } }
+}`;
+
+const wanted = (runNumber: number, more: object = {}) => ({
+  idempotencyKey: `run ${runNumber}`,
+  runNumber,
+  detectorConfiguration: 'epic_craterlake_18x275',
+  superTimeFrames: 25,
+  framesPerGroup: 10,
+  command: 'frames',
+  arguments: ['-v'],
+  ...more,
+});
+
+let house: House;
+let worker: TestWorker;
+
+beforeAll(async () => {
+  house = await startHouse([experiment]);
+  worker = await startWorker(house, 'one', { 'epic-detector': 'epic_craterlake_18x275' });
+}, 120_000);
+
+const submitted = async (input: object) => (await house.ask(submit, { input })).data.submitEpicRun;
+const shown = async (run: number) => (await house.ask(show, { run })).data.epic.run;
+const jobsOf = (run: number, count: number) =>
+  waitFor(
+    `${count} jobs`,
+    async () => {
+      const nodes = (await shown(run)).task.jobs.nodes;
+      return nodes.length === count && nodes;
+    },
+    { deadlineMs: 5000 },
+  );
+const reaches = (run: number, phase: string) =>
+  waitFor(
+    `phase ${phase}`,
+    async () => {
+      const found = await shown(run);
+      return found.phase === phase && found;
+    },
+    { deadlineMs: 5000 },
+  );
+
+describe('a run', () => {
+  test('is processed in groups of super time frames, and its merge waits for all of them', async () => {
+    const { run, userErrors } = await submitted(
+      wanted(101, {
+        mergeCommand: ['merge', '--all'],
+        mergeOutputs: ['run.root'],
+        outputs: ['frames.json'],
+        requireDetectorLabel: true,
+      }),
+    );
+    expect(userErrors).toEqual([]);
+    expect(run).toMatchObject({ runNumber: 101, phase: 'PROCESSING' });
+    const jobs = await jobsOf(101, 4);
+    expect(jobs.map(({ epic }: { epic: unknown }) => epic)).toEqual([
+      ...[0, 1, 2].map((index) => ({ run: { runNumber: 101 }, group: { index, state: 'WAITING' } })),
+      { run: { runNumber: 101 }, group: null },
+    ]);
+    expect(jobs[0].requirements.selector).toBe('worker.labels["epic-detector"] == "epic_craterlake_18x275"');
+    const run1 = await worker.runAll();
+    expect(run1.map(({ command, arguments: given, outputs }) => [command, given.join(' '), outputs])).toEqual(
+      [
+        ['frames', '-v --run 101 --first-frame 0 --frames 10', ['frames.json']],
+        ['frames', '-v --run 101 --first-frame 10 --frames 10', ['frames.json']],
+        ['frames', '-v --run 101 --first-frame 20 --frames 5', ['frames.json']],
+        ['merge', '--all', ['run.root']],
+      ],
+    );
+    const done = await reaches(101, 'COMPLETE');
+    expect(done).toMatchObject({ processedFrames: 25, few: [{ index: 1 }] });
+    expect(done.groups).toEqual([
+      { index: 0, firstFrame: 0, frames: 10, state: 'PROCESSED' },
+      { index: 1, firstFrame: 10, frames: 10, state: 'PROCESSED' },
+      { index: 2, firstFrame: 20, frames: 5, state: 'PROCESSED' },
+    ]);
+  });
+
+  test('that lost a group is PARTIAL', async () => {
+    await submitted(wanted(102));
+    await jobsOf(102, 3);
+    const given = await worker.acquire(3);
+    await worker.finish(given.slice(1));
+    await worker.fail(given.slice(0, 1));
+    const run = await reaches(102, 'PARTIAL');
+    expect(run.groups.map(({ state }: { state: string }) => state)).toEqual([
+      'LOST',
+      'PROCESSED',
+      'PROCESSED',
+    ]);
+    expect(run.processedFrames).toBe(15);
+  });
+
+  test('has a number of its own', async () => {
+    const first = await submitted(wanted(103));
+    const second = await submitted(wanted(103, { idempotencyKey: 'another' }));
+    expect(second.run).toBeNull();
+    expect(second.userErrors).toMatchObject([{ code: 'EPIC_RUN_NUMBER_TAKEN', path: ['runNumber'] }]);
+    expect((await submitted(wanted(103))).run.id).toBe(first.run.id);
+    await worker.runAll();
+  });
+
+  test('tells its changes to those who follow it', async () => {
+    await submitted(wanted(104));
+    await jobsOf(104, 3);
+    const client = await house.client();
+    const changes = document(
+      'subscription ($run: Int!) { epicRunChanged(runNumber: $run) { cursor run { phase processedFrames } } }',
+    );
+    const stream = client.subscribe(changes, { run: 104 });
+    await waitFor('the opening message', stream.next(), { deadlineMs: 5000 });
+    await worker.runAll();
+    const end = { phase: 'COMPLETE', processedFrames: 25 };
+    const last = await waitFor<Record<string, unknown>>('the end', stream, {
+      deadlineMs: 5000,
+      until: ({ epicRunChanged }) => (epicRunChanged as { run: { phase: string } }).run.phase === 'COMPLETE',
+    });
+    expect((last['epicRunChanged'] as { run: unknown }).run).toEqual(end);
+    await stream.return?.();
+    const nobody = client.subscribe(changes, { run: 999 });
+    await expect(nobody.next()).rejects.toMatchObject({ code: 'EPIC_RUN_NOT_FOUND' });
+  });
+
+  test.each([
+    ['runNumber', { runNumber: 0 }],
+    ['detectorConfiguration', { detectorConfiguration: 'a b' }],
+    ['superTimeFrames', { superTimeFrames: 0 }],
+    ['framesPerGroup', { framesPerGroup: 0 }],
+    ['framesPerGroup', { superTimeFrames: 10_001, framesPerGroup: 1 }],
+    ['framesPerGroup', { superTimeFrames: 1001, framesPerGroup: 1, mergeCommand: ['merge'] }],
+    ['command', { command: '' }],
+    ['arguments.0', { arguments: ['{{x}}'] }],
+    ['outputs.0', { outputs: ['..'] }],
+    ['mergeCommand', { mergeCommand: [] }],
+    ['mergeOutputs', { mergeOutputs: ['x'] }],
+    ['cores', { cores: 4097 }],
+    ['maxAttempts', { maxAttempts: 0 }],
+  ])('with a bad %s is refused, and nothing is written', async (path, bad) => {
+    const { run, userErrors } = await submitted({ ...wanted(200), ...bad });
+    expect(run).toBeNull();
+    expect(userErrors).toMatchObject([{ code: 'EPIC_INPUT_INVALID', path: path.split('.') }]);
+    expect(userErrors[0].message).toMatch(new RegExp(`^${path}: .*expected `));
+    expect(
+      await house.rooms['epic']?.db.collection('runs').countDocuments({ idempotencyKey: 'run 200' }),
+    ).toBe(0);
+  });
+});

@@ -1,0 +1,179 @@
+import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { experiment } from '@rhizome/rubin';
+import { waitFor } from '@rhizome/testkit';
+import { losing } from './faulty-client.js';
+import { type House, type Room, startHouse } from './house.js';
+import { startWorker, type TestWorker } from './worker.js';
+
+jest.setTimeout(60_000);
+
+const submit = `mutation ($input: RubinSubmitWorkflowInput!) {
+  submitRubinWorkflow(input: $input) { workflow { id totalQuanta task { id } } userErrors { code path message } }
+}`;
+const show = `query ($id: ID!) {
+  rubin { workflow(id: $id) {
+    finishedQuanta quanta { name needs } few: quanta(from: 2, first: 1) { name }
+    task { jobs(first: 100) { nodes { state dependsOn { taskIndex } rubin { quantum { name label dataId } workflow { pipeline } } } } }
+  } }
+}`;
+
+const quantum = (name: string, ...needs: string[]) => ({
+  name,
+  label: name.replace(/\d/, ''),
+  dataId: `visit=${name}`,
+  needs,
+});
+const wanted = (key: string, more: object = {}) => ({
+  idempotencyKey: key,
+  name: 'u/hsc/run7',
+  pipeline: 'DRP',
+  // In no order on purpose.
+  quanta: [
+    quantum('coadd', 'calibrate1', 'calibrate2'),
+    quantum('calibrate1', 'isr1'),
+    quantum('isr1'),
+    quantum('calibrate2', 'isr2'),
+    quantum('isr2'),
+  ],
+  command: 'pipetask',
+  arguments: ['run'],
+  ...more,
+});
+
+let house: House;
+let room: Room;
+let worker: TestWorker;
+
+beforeAll(async () => {
+  house = await startHouse([experiment], { registered: false });
+  room = house.rooms['rubin'] as Room;
+  worker = await startWorker(house);
+}, 120_000);
+
+const submitted = async (input: object) => {
+  const { data, errors } = await house.ask(submit, { input });
+  return { ...data?.submitRubinWorkflow, errors };
+};
+const shown = async (id: string) => (await house.ask(show, { id })).data.rubin.workflow;
+const jobsOf = (id: string, count: number) =>
+  waitFor(
+    `${count} jobs`,
+    async () => {
+      const nodes = (await shown(id)).task?.jobs.nodes;
+      return nodes?.length === count && nodes;
+    },
+    { deadlineMs: 5000 },
+  );
+const written = async (key: string) => {
+  const workflows = await room.db.collection('workflows').countDocuments({ idempotencyKey: key });
+  return [workflows, await room.db.collection('quanta').countDocuments({})];
+};
+
+describe('a workflow', () => {
+  test('that core refuses takes its quanta with it, and its key is free again', async () => {
+    const refused = await submitted(wanted('refused'));
+    expect(refused.workflow).toBeNull();
+    expect(refused.userErrors).toMatchObject([{ code: 'EXPERIMENT_NOT_FOUND', path: [] }]);
+    expect(await written('refused')).toEqual([0, 0]);
+    await house.register('rubin');
+    const { workflow } = await submitted(wanted('refused'));
+    await jobsOf(workflow.id, 5);
+    expect(await written('refused')).toEqual([1, 5]);
+    await worker.runAll();
+  });
+
+  test('becomes jobs that wait for those that their quanta need', async () => {
+    const { workflow, userErrors } = await submitted(wanted('graph'));
+    expect(userErrors).toEqual([]);
+    const jobs = await jobsOf(workflow.id, 5);
+    expect(
+      jobs.map(
+        ({
+          rubin,
+          dependsOn,
+        }: {
+          rubin: { quantum: { name: string } };
+          dependsOn: { taskIndex: number }[];
+        }) => [rubin.quantum.name, dependsOn.map(({ taskIndex }) => taskIndex)],
+      ),
+    ).toEqual([
+      ['isr1', []],
+      ['calibrate1', [0]],
+      ['isr2', []],
+      ['calibrate2', [2]],
+      ['coadd', [1, 3]],
+    ]);
+    expect(jobs[0].rubin).toEqual({
+      quantum: { name: 'isr1', label: 'isr', dataId: 'visit=isr1' },
+      workflow: { pipeline: 'DRP' },
+    });
+    const run = await worker.runAll();
+    expect(run.length).toBe(5);
+    expect(run.at(-1)?.arguments).toEqual([
+      'run',
+      '--label',
+      'coadd',
+      '--data-id',
+      'visit=coadd',
+      '--quantum',
+      'coadd',
+    ]);
+    const done = await waitFor(
+      'all quanta',
+      async () => {
+        const found = await shown(workflow.id);
+        return found.finishedQuanta === 5 && found;
+      },
+      { deadlineMs: 5000 },
+    );
+    expect(done.quanta.map(({ name }: { name: string }) => name)).toEqual([
+      'isr1',
+      'calibrate1',
+      'isr2',
+      'calibrate2',
+      'coadd',
+    ]);
+    expect(done.few).toEqual([{ name: 'isr2' }]);
+  });
+
+  test('is handed over after a crash with the quanta that were written', async () => {
+    await room.restart(losing(house.service('rubin'), 'request'));
+    expect((await submitted(wanted('crash'))).errors).toMatchObject([{ code: 'SERVICE_UNAVAILABLE' }]);
+    await room.restart();
+    const { workflow } = await submitted(wanted('crash'));
+    await jobsOf(workflow.id, 5);
+    expect((await worker.runAll()).length).toBe(5);
+  });
+
+  test.each([
+    ['name', { name: '' }, 'RUBIN_INPUT_INVALID'],
+    ['pipeline', { pipeline: 'x'.repeat(64) }, 'RUBIN_INPUT_INVALID'],
+    ['quanta', { quanta: [] }, 'RUBIN_INPUT_INVALID'],
+    ['quanta.0.name', { quanta: [quantum('a b')] }, 'RUBIN_INPUT_INVALID'],
+    ['quanta.1.name', { quanta: [quantum('a'), quantum('a')] }, 'RUBIN_INPUT_INVALID'],
+    ['quanta.0.label', { quanta: [{ ...quantum('a'), label: '' }] }, 'RUBIN_INPUT_INVALID'],
+    ['quanta.0.dataId', { quanta: [{ ...quantum('a'), dataId: '' }] }, 'RUBIN_INPUT_INVALID'],
+    ['quanta.1.needs.0', { quanta: [quantum('a'), quantum('b', 'c')] }, 'RUBIN_INPUT_INVALID'],
+    [
+      'quanta.0.needs',
+      { quanta: [quantum('a', 'c'), quantum('b', 'a'), quantum('c', 'b')] },
+      'RUBIN_GRAPH_CIRCULAR',
+    ],
+    ['quanta.0.needs', { quanta: [quantum('a', 'a')] }, 'RUBIN_GRAPH_CIRCULAR'],
+    ['memoryMiB', { memoryMiB: 0 }, 'RUBIN_INPUT_INVALID'],
+  ])('with a bad %s is refused, and nothing is written', async (path, bad, code) => {
+    const before = await written('bad');
+    const { workflow, userErrors } = await submitted({ ...wanted('bad'), ...bad });
+    expect(workflow).toBeNull();
+    expect(userErrors).toMatchObject([{ code, path: path.split('.') }]);
+    expect(userErrors[0].message).toMatch(new RegExp(`^${path}: .*expected `));
+    expect(await written('bad')).toEqual(before);
+  });
+
+  test('with a circle is told which', async () => {
+    const { userErrors } = await submitted(
+      wanted('circle', { quanta: [quantum('a', 'c'), quantum('b', 'a'), quantum('c', 'b')] }),
+    );
+    expect(userErrors[0].message).toContain('a → c → b → a');
+  });
+});
