@@ -10,7 +10,7 @@ import {
   GraphQLSchema,
   Kind,
   type OperationDefinitionNode,
-  type OperationTypeNode,
+  OperationTypeNode,
   validate,
   visit,
 } from 'graphql';
@@ -94,13 +94,26 @@ export class OperationCompiler {
       return (rootValue, contextValue, variableValues) =>
         execute({ schema, document, operationName, rootValue, contextValue, variableValues });
     }
-    const definitions = node.variableDefinitions ?? [];
+    const coerce = coercion(schema, node);
     return async (event, context, variables) => {
-      const { coerced, errors } = getVariableValues(schema, definitions, variables, { maxErrors: 50 });
+      const { coerced, errors } = coerce(variables);
       if (errors) return { errors };
       return wholeErrors(await compiled.query(event, context, coerced));
     };
   }
+}
+
+/** Coerces variables; those of a subscription once, though it runs for each of its events: they may be long lists. */
+function coercion(schema: GraphQLSchema, { operation, variableDefinitions = [] }: OperationDefinitionNode) {
+  const coerce = (variables: Variables) =>
+    getVariableValues(schema, variableDefinitions, variables, { maxErrors: 50 });
+  if (operation !== OperationTypeNode.SUBSCRIPTION) return coerce;
+  const known = new WeakMap<Variables, ReturnType<typeof coerce>>();
+  return (variables: Variables) => {
+    const found = known.get(variables) ?? coerce(variables);
+    known.set(variables, found);
+    return found;
+  };
 }
 
 const coercedName = 'rhizome__Coerced';

@@ -1,4 +1,5 @@
 /** The event stream of this process: tailer, hub and counts, and what other domains and subscribers follow. */
+import { setMaxListeners } from 'node:events';
 import type { Principal } from '@rhizome/authz';
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/mongo';
@@ -75,6 +76,8 @@ export class EventsService {
     const { stores, clock, ids, log, config, readJobs } = options;
     const { feed, scan, snapshots } = stores;
     this.#options = options;
+    // Every open stream listens.
+    setMaxListeners(0, this.#abort.signal);
     this.#hub = new EventHub({ feed, log, ringSize: config.ringSize, bufferSize: config.bufferSize });
     this.#jobs = new JobBatchReader(readJobs);
     this.counts = new CountsService({ scan, snapshots, clock, ids, log, saveMs: config.countsSaveMs });
