@@ -1,24 +1,17 @@
 /** The playground from its start to its end. */
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type ApiClient, createClient } from '@rhizome/client';
+import type { ApiClient } from '@rhizome/client';
 import { type Logger, createLogger, logFile } from '@rhizome/log';
 import { openMongo } from '@rhizome/mongo';
-import { discoverSubgraphs } from '@rhizome/schema';
 import { ownDataFolder } from './data-folder.js';
 import { Endings } from './endings.js';
 import type { PlaygroundOptions } from './options.js';
-import { startPilots } from './pilots.js';
 import { assertPortFree } from './port.js';
 import { type PlaygroundFile, removePlaygroundFile, writePlaygroundFile } from './playground-file.js';
 import { showProgress } from './progress.js';
-import { playgroundQueue, seed } from './seed.js';
-import { type Identities, openIdentities } from './stack/identities.js';
-import { startInProcess } from './stack/in-process.js';
-import { startOverHttp } from './stack/over-http.js';
+import type { Identities } from './stack/identities.js';
 import type { RunningStack } from './stack/stack.js';
-import { createBoard } from './tour/board.js';
-import { runTour } from './tour/tour.js';
 import { welcome } from './welcome.js';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
@@ -93,6 +86,7 @@ class Playground {
 
   async #tour(client: ApiClient): Promise<boolean> {
     const { since, signal, options } = this.#world;
+    const { createBoard, runTour } = await import('./tour/index.js');
     const board = createBoard({ stream: process.stdout }, since);
     const store = join(options.data, 'store');
     const { ok, problems } = await runTour({ client, board, store, since, signal });
@@ -115,41 +109,46 @@ class Playground {
 
   async #start(): Promise<Started> {
     const { data, transport, port } = this.#world.options;
-    const onFailure = (error: Error) => this.#failure.abort(error);
-    const mongo = await openMongo({
-      dataDir: join(data, 'mongo'),
-      log: this.#log,
-      onProgress: showProgress(process.stdout),
-      onUnexpectedExit: (reason) => onFailure(new Error(reason)),
-    });
-    this.#endings.add('mongod', () => mongo.stop());
+    const log = this.#log;
+    // The store takes its time in a process of its own; meanwhile the house is loaded, which is most of the work to do.
+    const mongoUri = this.#openStore();
+    // Seen by who waits for it, which is later.
+    mongoUri.catch(() => undefined);
+    const house = await import('./house.js');
+    const { createClient, discoverSubgraphs, openIdentities, seedExperiments, seedQueue } = house;
     const identities = await openIdentities(data);
     const subgraphs = discoverSubgraphs(root);
-    const startStack = transport === 'http' ? startOverHttp : startInProcess;
-    const log = this.#log;
-    const stack = await startStack({
-      mongoUri: mongo.uri,
-      identities,
-      subgraphs,
-      port,
-      data,
-      log,
-      onFailure,
-    });
+    const startStack = await house.startStackOf(transport);
+    const onFailure = (error: Error) => this.#failure.abort(error);
+    const stack = await startStack({ mongoUri, identities, subgraphs, port, data, log, onFailure });
     this.#endings.add('the stack', () => stack.stop());
     const token = await identities.newcomer();
     const client = createClient({ url: stack.url, wsUrl: stack.wsUrl, token });
     this.#endings.add('the client', () => client.close());
-    await seed(
-      client,
-      subgraphs.flatMap(({ manifest }) => (manifest ? [manifest] : [])),
-    );
-    const pids = await this.#startPilots(stack, identities);
+    const manifests = subgraphs.flatMap(({ manifest }) => (manifest ? [manifest] : []));
+    await seedQueue(client);
+    const [pids] = await Promise.all([
+      this.#startPilots(stack, identities),
+      seedExperiments(client, manifests),
+    ]);
     const file = await this.#writeFile(stack, identities, token, pids);
     return { client, file };
   }
 
+  /** Opens the store; answers its connection string. */
+  async #openStore(): Promise<string> {
+    const mongo = await openMongo({
+      dataDir: join(this.#world.options.data, 'mongo'),
+      log: this.#log,
+      onProgress: showProgress(process.stdout),
+      onUnexpectedExit: (reason) => this.#failure.abort(new Error(reason)),
+    });
+    this.#endings.add('mongod', () => mongo.stop());
+    return mongo.uri;
+  }
+
   async #startPilots(stack: RunningStack, identities: Identities): Promise<Record<string, number>> {
+    const { playgroundQueue, startPilots } = await import('./house.js');
     const { data, pilots: count } = this.#world.options;
     const token = await identities.pilot(playgroundQueue);
     const pilots = startPilots({ url: stack.url, token, data, count, say: (text) => console.log(text) });

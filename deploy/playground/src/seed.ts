@@ -3,9 +3,10 @@ import type { ApiClient } from '@rhizome/client';
 import type { ExperimentManifest } from '@rhizome/schema';
 import {
   SeedExperimentDocument,
+  SeedExperimentsDocument,
   SeedQueueDocument,
+  SeedQueueStateDocument,
   SeedSharesDocument,
-  SeedStateDocument,
 } from './operations.generated.js';
 
 /** The playground's queue. */
@@ -17,18 +18,20 @@ const shares = [
   { leaf: 'default', nominalCores: 10 },
 ];
 
-/** Registers the experiments, each with its shares, and creates the queue. Throws when something is refused. */
-export async function seed(client: ApiClient, experiments: readonly ExperimentManifest[]): Promise<void> {
-  const state = await client.query(SeedStateDocument, { queue: playgroundQueue });
+/** Registers the experiments, each with its shares. Throws when something is refused. */
+export async function seedExperiments(
+  client: ApiClient,
+  experiments: readonly ExperimentManifest[],
+): Promise<void> {
+  const known = await client.query(SeedExperimentsDocument, {});
   // An experiment that has just been registered has one share: whoever changed its shares has more, or another one.
   const isSeeded = (name: string) =>
-    state.experiments.some(
+    known.experiments.some(
       (one) => one.name === name && one.shares.some(({ path }) => path !== `${name}/default`),
     );
   await Promise.all(
     experiments.filter(({ name }) => !isSeeded(name)).map((one) => seedExperiment(client, one)),
   );
-  if (!state.queue) await seedQueue(client);
 }
 
 async function seedExperiment(client: ApiClient, { name, title }: ExperimentManifest): Promise<void> {
@@ -46,7 +49,9 @@ async function seedExperiment(client: ApiClient, { name, title }: ExperimentMani
   refuse(`the shares of ${name}`, set.setShares.userErrors);
 }
 
-async function seedQueue(client: ApiClient): Promise<void> {
+/** Creates the queue, without which no pilot can register. Throws when it is refused. */
+export async function seedQueue(client: ApiClient): Promise<void> {
+  if ((await client.query(SeedQueueStateDocument, { name: playgroundQueue })).queue) return;
   const queue = { name: playgroundQueue, site: 'PLAYGROUND', idempotencyKey: 'playground' };
   const created = await client.mutate(SeedQueueDocument, { input: queue }, { idempotent: true });
   refuse('the queue', created.createQueue.userErrors);

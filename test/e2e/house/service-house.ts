@@ -8,7 +8,8 @@ import {
   freePort,
   type Identities,
   openIdentities,
-  seed,
+  seedExperiments,
+  seedQueue,
   type Service,
   type ServiceWorld,
   startCore,
@@ -125,7 +126,9 @@ class House implements ServiceHouse {
     this.#starters.set('gateway', (port) => startGateway(this.#world, { supergraphSdl, port }));
     await (await this.#run('gateway', this.gatewayPort)).untilReady();
     await Promise.all([...this.#services.values()].map((service) => service.untilReady()));
-    await seed(this.client(), this.#allManifests());
+    const client = this.client();
+    await seedQueue(client);
+    await seedExperiments(client, this.#allManifests());
   }
 
   async #run(name: string, port = 0): Promise<Service> {

@@ -39,8 +39,9 @@ export async function startInProcess(options: StackOptions): Promise<RunningStac
 }
 
 async function start(options: StackOptions, endings: Endings): Promise<RunningStack> {
-  const { mongoUri, identities, subgraphs, port, log } = options;
-  const mongo = await connectMongo({ uri: mongoUri, appName: 'rhizome-playground' });
+  const { identities, subgraphs, port, log } = options;
+  const supergraphSdl = supergraphOf(subgraphs);
+  const mongo = await connectMongo({ uri: await options.mongoUri, appName: 'rhizome-playground' });
   endings.add("core's connection to the store", () => mongo.close());
   const parts: Parts = { mongo, ids: createIds(), endings, url: '' };
   const [core, experiments] = await Promise.all([
@@ -52,7 +53,7 @@ async function start(options: StackOptions, endings: Endings): Promise<RunningSt
   const schemas = [core.subgraph, ...experiments.map(({ subgraph }) => subgraph)];
   const reached = reach(schemas, options);
   const gateway = await buildGateway({
-    supergraphSdl: supergraphOf(subgraphs),
+    supergraphSdl,
     transports: (name) => createInProcessTransport(reached(name)),
     verifier: identities.verifier,
     log: log.child({ service: 'gateway' }),

@@ -23,8 +23,8 @@ export async function startOverHttp(options: StackOptions): Promise<RunningStack
 }
 
 async function start(options: StackOptions, started: StartedServices): Promise<RunningStack> {
-  const { subgraphs, identities, data, mongoUri } = options;
-  const world: ServiceWorld = { data, mongoUri, issuer: identities.issuer };
+  const { subgraphs, identities, data } = options;
+  const world: ServiceWorld = { data, mongoUri: await options.mongoUri, issuer: identities.issuer };
   const port = options.port === 0 ? await freePort() : options.port;
   const gatewayUrl = `http://127.0.0.1:${port}/graphql`;
   const services = await allStarted(

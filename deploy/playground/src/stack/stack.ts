@@ -5,8 +5,8 @@ import type { Identities } from './identities.js';
 
 /** What a stack is started from. */
 export interface StackOptions {
-  /** The connection string of the store. */
-  readonly mongoUri: string;
+  /** The connection string of the store, once it can be used: what needs no store is done meanwhile. */
+  readonly mongoUri: Promise<string>;
   readonly identities: Identities;
   /** Subgraphs found in the repository. */
   readonly subgraphs: readonly FoundSubgraph[];

@@ -1,0 +1,2 @@
+export { createBoard } from './board.js';
+export { runTour } from './tour.js';
