@@ -26,8 +26,8 @@ const setup = {
     aShare({ path: 'alpha/default', nominalCores: 8 }),
     aShare({ path: 'beta/default', ownerLimitCores: 6 }),
   ],
-  brokerTtlMs: 1500,
-  brokerRenewMs: 300,
+  brokerTtlMs: 3000,
+  brokerRenewMs: 500,
 };
 
 /** An agent that does what agents do, and some things that they should not; ends when it is told to. */
@@ -125,7 +125,7 @@ test(`agents that work, fail, repeat themselves and lose their leader, users tha
   // It is gone: nobody reaches it any more.
   alive.shift();
   first.leadership.suspend();
-  await waitFor('the next leader', () => second.services.broker.isReady, { deadlineMs: 5000 });
+  await waitFor('the next leader', () => second.services.broker.isReady, { deadlineMs: 10_000 });
   await new Promise((resolve) => setTimeout(resolve, 2500));
   isOver = true;
   await all;

@@ -52,6 +52,8 @@ export interface TestFleet extends FleetModule {
 /** Starts a process; stopped at the end of the file, or before. */
 export async function startFleet(db: TestDatabase, setup: FleetSetup = {}): Promise<TestFleet> {
   const { clock = systemClock, queues = [aQueue({})], shares = [], storeTime, url, ...rest } = setup;
+  // A leader that is slow because the machine is busy is no matter of most tests.
+  const patience = { brokerTtlMs: 60_000, ...rest };
   const log = silentLogger();
   const ids = createIds();
   const jobs = collection(db, jobsCollection);
@@ -75,7 +77,7 @@ export async function startFleet(db: TestDatabase, setup: FleetSetup = {}): Prom
     shares: () => shares,
     url: () => url,
     ...(storeTime ? { storeTime } : {}),
-    ...rest,
+    ...patience,
   });
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> =>

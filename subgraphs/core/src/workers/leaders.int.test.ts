@@ -30,9 +30,9 @@ const leads = (fleet: TestFleet) =>
 
 describe('two processes of core', () => {
   test('one leads; when it is gone, the other grants within ten seconds, knows what is in hands, and gives nothing twice', async () => {
-    const first = await startFleet(db, { url: 'http://first.test/graphql' });
+    const first = await startFleet(db, { url: 'http://first.test/graphql', brokerTtlMs: 5000 });
     await leads(first);
-    const second = await startFleet(db, { url: 'http://second.test/graphql' });
+    const second = await startFleet(db, { url: 'http://second.test/graphql', brokerTtlMs: 5000 });
     expect(second.services.broker.isLeading).toBe(false);
     expect(second.leadership.leaderUrl()).toBe('http://first.test/graphql');
     const worker = await TestWorker.register(first, { cores: 4, devices: ['GPU-1'] });
