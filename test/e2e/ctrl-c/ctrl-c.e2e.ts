@@ -1,0 +1,208 @@
+// The end of a playground, and its next beginning: in order, by force, and where it cannot begin at all.
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import { describe, expect, jest, test } from '@jest/globals';
+import type { PlaygroundFile } from '@rhizome/playground';
+import { leftovers, spawnProcess, waitFor } from '@rhizome/testkit';
+import { apiOf } from '../house/api.js';
+import { jobOf, submit } from '../house/jobs.js';
+import { watchJobs } from '../house/job-watch.js';
+import { dataFolder, root, spawnPlayground, startPlayground, transports } from '../house/playground-house.js';
+import {
+  alive,
+  allProcesses,
+  describe as told,
+  processesWith,
+  treeOf,
+  untilGone,
+} from '../house/processes.js';
+
+jest.setTimeout(180_000);
+
+/** Ctrl-C, and nothing is left: the promise. */
+const endWithinMs = 5_000;
+
+/** A payload that is hard to end: it ignores SIGTERM, and has a child in a session of its own that does, too. */
+const stubborn =
+  "trap '' TERM INT HUP; setsid sh -c \"trap '' TERM INT HUP; while :; do sleep 1; done\" & while :; do sleep 1; done";
+
+describe.each(transports)('over %s', (transport) => {
+  test('Ctrl-C in the terminal of npm ends all within 5 s, payloads too; a restart finds its data and goes on', async () => {
+    const data = await dataFolder();
+    const args = ['--no-tour', '--pilots', '1', '--port', '0', '--data', data, '--transport', transport];
+    const npm = spawnProcess({
+      name: 'npm run playground',
+      command: 'npm',
+      args: ['run', 'playground', '--', ...args],
+      cwd: root,
+      group: true,
+    });
+    await npm.line(/playground ready/, 30_000);
+    const file = JSON.parse(await readFile(join(data, 'playground.json'), 'utf8')) as PlaygroundFile;
+    const api = apiOf(file.url, file.token);
+    const [id = ''] = await submit(api, [{ name: 'stubborn', shell: stubborn }]);
+    await waitFor('the payload', () => processesWith(`RHIZOME_JOB_ID=${id}`).length >= 2, {
+      deadlineMs: 20_000,
+    });
+
+    const everything = [...treeOf(npm.pid), ...processesWith(data), ...processesWith(`RHIZOME_JOB_ID=${id}`)];
+    const started = performance.now();
+    // As a terminal does: the signal goes to the whole group, npm's shell and ours.
+    process.kill(-npm.pid, 'SIGINT');
+    await npm.exited;
+    await untilGone(everything, endWithinMs);
+    process.stderr.write(
+      `measured: Ctrl-C to the end (${transport}) ${(performance.now() - started).toFixed(0)} ms\n`,
+    );
+    expect(told(processesWith(data))).toBe('none');
+    expect(existsSync(join(data, 'playground.json'))).toBe(false);
+
+    const again = await startPlayground({ data, transport, pilots: 1 });
+    const job = await jobOf(again.api(), id);
+    expect(job.name).toBe('stubborn');
+    const watch = await watchJobs(again.client());
+    await watch
+      .until(`${id} runs again`, (event) => event.jobId === id && event.state === 'RUNNING', 45_000)
+      .catch(async (error: unknown) => {
+        // It may have been sent before the stream was open.
+        if ((await jobOf(again.api(), id)).state !== 'RUNNING') throw error;
+      });
+    expect((await jobOf(again.api(), id)).attempt).toBeGreaterThanOrEqual(2);
+    expect(await again.stop()).toMatchObject({ code: 0 });
+  });
+
+  test('a playground that is killed takes everything with it, and a restart finds its data', async () => {
+    const house = await startPlayground({ transport, pilots: 1 });
+    const [id = ''] = await submit(house.api(), [{ name: 'kept', shell: stubborn }]);
+    await waitFor('the payload', () => processesWith(`RHIZOME_JOB_ID=${id}`).length >= 2, {
+      deadlineMs: 20_000,
+    });
+    const everything = [
+      ...treeOf(house.process.pid),
+      ...processesWith(house.data),
+      ...processesWith(`RHIZOME_JOB_ID=${id}`),
+    ];
+    await house.process.kill('SIGKILL');
+    await untilGone(everything, 2 * endWithinMs);
+    const again = await startPlayground({ data: house.data, transport });
+    expect(await jobOf(again.api(), id)).toMatchObject({ id, name: 'kept' });
+    expect(await again.stop()).toMatchObject({ code: 0 });
+  });
+});
+
+describe('what cannot begin', () => {
+  test('a taken port is told before anything is started', async () => {
+    const server = leftovers.use(createServer());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const data = await dataFolder();
+    const playground = spawnPlayground('playground', ['--port', String(port), '--data', data]);
+    expect(await playground.exited).toMatchObject({ code: 1 });
+    expect(playground.stderr.join('\n')).toContain(`port ${port} of 127.0.0.1 is taken by another process`);
+    expect(playground.stdout).toEqual([]);
+    expect(existsSync(join(data, 'mongo'))).toBe(false);
+    expect(told(processesWith(data))).toBe('none');
+  });
+
+  test('a second playground on the same data is refused, also with --reset, and the first goes on', async () => {
+    const first = await startPlayground();
+    const [id = ''] = await submit(first.api(), [{}]);
+    const second = spawnPlayground('second', ['--reset', '--port', '0', '--data', first.data]);
+    expect(await second.exited).toMatchObject({ code: 1 });
+    expect(second.stderr.join('\n')).toContain(
+      `process ${first.process.pid} runs a playground in ${first.data}`,
+    );
+    expect(await jobOf(first.api(), id)).toMatchObject({ id });
+    await first.stop();
+  });
+});
+
+test('--reset forgets what was there, and nothing else', async () => {
+  const first = await startPlayground();
+  const [id = ''] = await submit(first.api(), [{}]);
+  await first.stop();
+  const other = join(first.data, 'notes.txt');
+  await writeFile(other, 'not of the playground\n');
+  const again = await startPlayground({ data: first.data, args: ['--reset'] });
+  const { job } = await again.api().data<{ job: null }>('query ($id: ID!) { job(id: $id) { id } }', { id });
+  expect(job).toBeNull();
+  expect(await readFile(other, 'utf8')).toBe('not of the playground\n');
+  // The key is new as well: a token of the time before is none any more.
+  expect(await again.api(first.file.token).post('{ viewer { subject } }')).toMatchObject({ status: 401 });
+  await again.stop();
+});
+
+describe('while it runs', () => {
+  test('a service that dies ends the playground with a clear message, and nothing is left', async () => {
+    const house = await startPlayground({ transport: 'http' });
+    const everything = [...treeOf(house.process.pid), ...processesWith(house.data)];
+    const core = house.file.pids['core'] ?? 0;
+    process.kill(core, 'SIGKILL');
+    expect(await house.process.exited).toMatchObject({ code: 1 });
+    expect(house.process.stderr.join('\n')).toContain(`core (process ${core}) was ended by SIGKILL`);
+    await untilGone(everything, endWithinMs);
+  });
+
+  test('so does the store', async () => {
+    const house = await startPlayground();
+    const mongod = processesWith(house.data).find(({ commandLine }) =>
+      commandLine.includes('mongod --dbpath'),
+    );
+    process.kill(mongod?.pid ?? 0, 'SIGKILL');
+    expect(await house.process.exited).toMatchObject({ code: 1 });
+    expect(house.process.stderr.join('\n')).toMatch(/mongod on port \d+ ended with status 137/);
+  });
+
+  test('a pilot that dies is told, and the house goes on', async () => {
+    const house = await startPlayground({ pilots: 1 });
+    process.kill(house.file.pids['pilot-1'] ?? 0, 'SIGKILL');
+    await house.process.line(/pilot-1 \(process \d+\) was ended by SIGKILL; its jobs go to others/, 5_000);
+    expect(await submit(house.api(), [{}])).toHaveLength(1);
+    expect(await house.stop()).toMatchObject({ code: 0 });
+  });
+
+  test('SIGTERM to npm ends it as well', async () => {
+    const data = await dataFolder();
+    await mkdir(dirname(data), { recursive: true });
+    const args = ['--no-tour', '--pilots', '0', '--port', '0', '--data', data];
+    const npm = spawnProcess({
+      name: 'npm',
+      command: 'npm',
+      args: ['run', 'playground', '--', ...args],
+      cwd: root,
+    });
+    await npm.line(/playground ready/, 30_000);
+    const everything = [...treeOf(npm.pid), ...processesWith(data)];
+    npm.signal('SIGTERM');
+    await untilGone(everything, endWithinMs);
+    expect(alive(everything)).toEqual([]);
+    expect(allProcesses().length).toBeGreaterThan(0);
+  });
+});
+
+test('Ctrl-C while it starts ends it, too', async () => {
+  const data = await dataFolder();
+  const playground = spawnPlayground('playground', [
+    '--no-tour',
+    '--pilots',
+    '0',
+    '--port',
+    '0',
+    '--data',
+    data,
+  ]);
+  await waitFor(
+    'a mongod',
+    () => processesWith(data).some(({ commandLine }) => /mongod --dbpath/.test(commandLine)),
+    {
+      deadlineMs: 20_000,
+    },
+  );
+  const everything = [...treeOf(playground.pid), ...processesWith(data)];
+  playground.signal('SIGINT');
+  await playground.exited;
+  await untilGone(everything, endWithinMs);
+  expect(playground.stdout.join('\n')).not.toContain('playground ready');
+});

@@ -1,0 +1,80 @@
+// What a newcomer sees: one command, real work of two experiments on real pilots, a fitted peak, and an exit code.
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, jest, test } from '@jest/globals';
+import { dataFolder, spawnPlayground, transports } from '../house/playground-house.js';
+import { processesWith, untilGone } from '../house/processes.js';
+
+jest.setTimeout(180_000);
+
+describe.each(transports)('the tour over %s', (transport) => {
+  test('runs to its end without a terminal, shows what happened, and ends with 0', async () => {
+    const data = await dataFolder();
+    const args = ['--once', '--port', '0', '--data', data, '--transport', transport];
+    const playground = spawnPlayground('tour', args);
+    await playground.line(/^Rhizome playground ready after [\d.]+ s/, 30_000);
+    const exit = await playground.exited;
+    const output = playground.stdout.join('\n');
+    expect({ exit, stderr: playground.stderr, output }).toMatchObject({ exit: { code: 0 }, stderr: [] });
+
+    // Each job, state by state: a generator runs, holds its outputs, moves them.
+    const states = (job: string) =>
+      [...output.matchAll(new RegExp(`s {2}${job} +([A-Z]+) +attempt`, 'g'))].map(([, state]) => state);
+    const whole = ['SENT', 'RUNNING', 'HOLDING', 'TRANSFERRING', 'FINISHED'];
+    expect(states('ATLAS evgen from 0')).toEqual(expect.arrayContaining(whole));
+    expect(states('ATLAS merge').slice(0, 2)).toEqual(['PENDING', 'ACTIVATED']);
+    expect(states('ATLAS merge').at(-1)).toBe('FINISHED');
+    expect(output).toMatch(/First job FINISHED [\d.]+ s after the command/);
+
+    // One job fails on its first attempt with exit code 3, and its log is shown.
+    expect(output).toMatch(/ePIC time-frame group 0 +ACTIVATED +attempt 1 .*exit 3/);
+    expect(output).toMatch(/group 0 ended with exit code 3 on its first attempt and with 0 on its second/);
+    expect(output).toMatch(/attempt 1 fails on purpose/);
+    expect(output).toMatch(/ePIC time-frame group 0 +FINISHED +attempt 2 .*exit 3, then 0/);
+
+    const [, peak = '', picture = ''] =
+      /fitted Z peak is at ([\d.]+) ± .* The picture: (.+)$/m.exec(output) ?? [];
+    expect(Math.abs(Number(peak) - 91.2)).toBeLessThanOrEqual(0.5);
+    expect(await readFile(picture, 'utf8')).toContain('<svg');
+    expect(output).toContain('everything went well');
+    await untilGone(processesWith(data), 1_000);
+  });
+});
+
+test('tokens, keys and logs are for their owner alone', async () => {
+  const data = await dataFolder();
+  const playground = spawnPlayground('playground', [
+    '--no-tour',
+    '--pilots',
+    '1',
+    '--port',
+    '0',
+    '--data',
+    data,
+  ]);
+  await playground.line(/playground ready/, 30_000);
+  const modeOf = async (path: string) => ((await stat(join(data, path))).mode & 0o777).toString(8);
+  expect(await modeOf('.')).toBe('700');
+  for (const file of ['token-key.json', 'playground.json', 'token', 'pilots/token', 'logs/pilot-1.log'])
+    expect([file, await modeOf(file)]).toEqual([file, '600']);
+  const token = (await readFile(join(data, 'token'), 'utf8')).trim();
+  expect(await readFile(join(data, 'playground.log'), 'utf8')).not.toContain(token);
+  await playground.kill('SIGINT');
+});
+
+describe('the command line of the playground', () => {
+  test.each([
+    [['--port', '70000'], /--port must be a whole number from 0 to 65535/],
+    [['--pilots', 'two'], /--pilots must be a whole number from 0 to 64/],
+    [['--transport', 'pigeon'], /Allowed choices are in-process, http/],
+    [['--once', '--no-tour'], /--once ends after the tour, so it cannot go with --no-tour/],
+    [['--pilots', '0'], /--pilots 0 runs nothing, so it needs --no-tour/],
+    [['--colour'], /unknown option '--colour'/],
+  ])('refuses %j, says what would be right, and starts nothing', async (args, message) => {
+    const data = await dataFolder();
+    const playground = spawnPlayground('playground', ['--data', data, ...args]);
+    expect(await playground.exited).toMatchObject({ code: 1 });
+    expect(playground.stderr.join('\n')).toMatch(message);
+    await expect(stat(data)).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+});
