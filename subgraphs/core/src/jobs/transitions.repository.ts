@@ -4,7 +4,10 @@ import type { JobDocument } from './job.types.js';
 import { groupFilter, groupPipeline, type TransitionGroup } from './transition-group.js';
 
 /** A job as it is read after a group was not taken in full. */
-export type TransitionMark = Pick<JobDocument, '_id' | 'state' | 'fence' | 'revision' | 'workerId' | 'transitions' | 'attempts'>;
+export type TransitionMark = Pick<
+  JobDocument,
+  '_id' | 'state' | 'fence' | 'revision' | 'workerId' | 'transitions' | 'attempts'
+>;
 
 /** The part of the store that the transition writer needs. */
 export interface TransitionStore {
@@ -20,16 +23,32 @@ export interface TransitionStore {
 /** Newest history entries that are read to find out whether a request was carried out: a job takes few steps in between. */
 const readBack = 16;
 
+/** MongoDB's code for a missing privilege. */
+const unauthorized = 13;
+
 /** The transition writer's store on the collection of jobs. */
 export function transitionStore(jobs: Collection<JobDocument>): TransitionStore {
+  // A group's pipeline is made here alone and keeps the shape; to check it again costs the server more than the update itself. The
+  // privilege for it may be missing: then the server checks.
+  let bypassDocumentValidation = true;
+  const update = async (group: TransitionGroup): Promise<number> => {
+    const options = { writeConcern: { w: 'majority' as const }, bypassDocumentValidation };
+    const { modifiedCount } = await jobs.updateMany(
+      groupFilter(group),
+      groupPipeline(group) as Document[],
+      options,
+    );
+    return modifiedCount;
+  };
   return {
     async write(group) {
       try {
-        const update = groupPipeline(group) as Document[];
-        const { modifiedCount } = await jobs.updateMany(groupFilter(group), update, {
-          writeConcern: { w: 'majority' },
+        return await update(group).catch((error: unknown) => {
+          if (!bypassDocumentValidation || (error as { code?: unknown } | null)?.code !== unauthorized)
+            throw error;
+          bypassDocumentValidation = false;
+          return update(group);
         });
-        return modifiedCount;
       } catch (error) {
         if (isConnectionFault(error)) return null;
         throw error;
@@ -38,12 +57,20 @@ export function transitionStore(jobs: Collection<JobDocument>): TransitionStore 
     async read(ids) {
       try {
         const found = await jobs
-          .find({ _id: { $in: [...ids] } }, { readConcern: { level: 'majority' }, projection: markProjection })
+          .find(
+            { _id: { $in: [...ids] } },
+            { readConcern: { level: 'majority' }, projection: markProjection },
+          )
           .toArray();
         return new Map(found.map((job) => [job._id, job as TransitionMark]));
       } catch (error) {
         if (!isConnectionFault(error)) throw error;
-        throw new DomainError('SERVICE_UNAVAILABLE', 'The database cannot be reached', { service: 'database' }, { cause: error });
+        throw new DomainError(
+          'SERVICE_UNAVAILABLE',
+          'The database cannot be reached',
+          { service: 'database' },
+          { cause: error },
+        );
       }
     },
   };
