@@ -125,6 +125,10 @@ function validateQuery(
   if ('fault' in selected) {
     return { code: 'OPERATION_RESOLUTION_FAILURE', errors: [{ message: selected.fault }] };
   }
+  if (!schema.getRootType(selected.operation.operation)) {
+    const message = `The schema has no root for a ${selected.operation.operation}`;
+    return { code: 'GRAPHQL_VALIDATION_FAILED', errors: [{ message }] };
+  }
   const faults = validate(schema, document, undefined, { maxErrors: maxValidationErrors });
   if (faults.length > 0) {
     return { code: 'GRAPHQL_VALIDATION_FAILED', errors: faults.map((fault) => fault.toJSON()) };
