@@ -255,7 +255,7 @@ class FederationEngine implements Engine {
     }
     const { info, planText } = describe(this.publicSchema, this.#parts.planning.facts, selected, normalisedText);
     const faults = (this.#options.checks ?? []).flatMap((check) => check(info, this.publicSchema));
-    if (faults.length > 0) return refusal('LIMIT_EXCEEDED', faults.map((error) => error.toJSON()), info.kind);
+    if (faults.length > 0) return refusal('OPERATION_TOO_COMPLEX', faults.map((error) => error.toJSON()), info.kind);
     const operation = new Operation(this.#parts, selected, info, planText);
     this.#byMeaning.set(normalisedText, operation);
     return operation;

@@ -156,7 +156,7 @@ describe('operations', () => {
       ],
     });
     for (let round = 0; round < 2; round++) {
-      expect(await checked.run('{ jobs { alpha } }')).toMatchObject({ errors: [{ message: 'too dear', extensions: { code: 'LIMIT_EXCEEDED', cost: 9 } }] });
+      expect(await checked.run('{ jobs { alpha } }')).toMatchObject({ errors: [{ message: 'too dear', extensions: { code: 'OPERATION_TOO_COMPLEX', cost: 9 } }] });
       expect(await checked.text('{ echo }')).toBe('{"data":{"echo":"{}"}}');
     }
     expect(asked).toBe(2);
