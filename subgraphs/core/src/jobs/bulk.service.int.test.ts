@@ -165,7 +165,7 @@ describe('retry', () => {
     expect(answer).toMatchObject({ changedCount: 1, refusals: [{ jobId: alive, code: 'JOB_STATE_CONFLICT' }] });
     const [copy = ''] = answer.changedIds ?? [];
     expect(await shared.read(copy)).toMatchObject({
-      state: 'ACTIVATED', retryOf: failed, priority: 3, lookup: ['l:alpha:k=v'], attempt: 0, owner: 'someone@example', attempts: [],
+      state: 'ACTIVATED', retryOf: failed, priority: 3, lookup: ['o:alpha:someone@example', 's:alpha/default', 'l:alpha:k=v'], attempt: 0, owner: 'someone@example', attempts: [],
     });
     expect(await shared.read(failed)).toMatchObject({ state: 'FAILED' });
     expect(await change('RETRY', input)).toEqual(answer);

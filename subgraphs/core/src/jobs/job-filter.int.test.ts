@@ -200,7 +200,7 @@ describe('limits', () => {
     await expect(service.page(everybody, {}, { order: 'NEWEST', first: 10, projection: {}, ...over })).rejects.toMatchObject({ code });
   });
 
-  test('jobs have eight indexes', async () => {
-    expect(await jobs.indexes()).toHaveLength(8);
+  test('jobs have no more than eight indexes', async () => {
+    expect((await jobs.indexes()).length).toBeLessThanOrEqual(8);
   });
 });

@@ -5,7 +5,7 @@
 import { jobIndex } from './job.document.js';
 import { lowestIdAt } from './job-ids.js';
 import { jobStates, type JobState } from './job-state.js';
-import { labelKey } from './new-job.js';
+import { labelKey, ownerKey, shareKey } from './new-job.js';
 
 /** Which jobs: every field given must be met. */
 export interface JobCriteria {
@@ -58,13 +58,15 @@ export function planJobFilter(criteria: JobCriteria, visible: '*' | readonly str
     index,
   });
   const anyState = { state: { $in: states ?? jobStates } };
-  const labelled = (names: readonly string[]) => ({ lookup: oneOf(names.map((name) => labelKey(name, label ?? ''))) });
-  if (ids) return label === undefined ? single(jobIndex.id) : single(jobIndex.id, labelled(experiments ?? known));
-  if (taskId !== undefined) return single(jobIndex.task, { ...anyState, ...(label === undefined ? {} : labelled(experiments ?? known)) });
+  const found = (keys: readonly string[]) => ({ lookup: oneOf(keys) });
+  const labelled = (names: readonly string[]) => found(names.map((name) => labelKey(name, label ?? '')));
+  const anyLabel = label === undefined ? {} : labelled(experiments ?? known);
+  if (ids) return single(jobIndex.id, anyLabel);
+  if (taskId !== undefined) return single(jobIndex.task, { ...anyState, ...anyLabel });
   if (label !== undefined) return spread(jobIndex.lookup, 1, labelled);
-  if (owner !== undefined) return spread(jobIndex.owner, 1, (names) => ({ experiment: { $in: names } }));
+  if (owner !== undefined) return spread(jobIndex.lookup, 1, (names) => found(names.map((name) => ownerKey(name, owner))));
   if (queueId !== undefined) return single(jobIndex.queue, anyState);
-  if (share !== undefined) return experiments && !experiments.includes(share.split('/')[0] ?? '') ? nothing : single(jobIndex.share);
+  if (share !== undefined) return experiments && !experiments.includes(share.split('/')[0] ?? '') ? nothing : single(jobIndex.lookup, found([shareKey(share)]));
   if (!experiments && !states) return single(jobIndex.id);
   return spread(jobIndex.experiment, states?.length ?? jobStates.length, (names) => ({ experiment: { $in: names }, ...anyState }));
 }

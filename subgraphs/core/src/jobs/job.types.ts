@@ -170,7 +170,7 @@ export interface JobDocument {
   readonly priority: number;
   readonly labels: readonly { readonly key: string; readonly value: string }[];
   /**
-   * What the job is looked up by beside its fields, in one multikey index: `l:<experiment>:key=value` for labels, `p:<job id>` for each parent it still
+   * What the job is looked up by beside its fields, in one multikey index: `o:<experiment>:<owner>`, `s:<share>`, `l:<experiment>:key=value` for labels, `p:<job id>` for each parent it still
    * waits for (kept by a job that was closed because of it), `b:<ISO time>` while a backoff runs and nothing holds the job.
    */
   readonly lookup: readonly string[];

@@ -45,7 +45,12 @@ export function newJobDocument(job: NewJob, now: Date): JobDocument {
     share: job.share,
     priority: job.priority,
     labels,
-    lookup: [...labelTexts.map((label) => labelKey(job.experiment, label)), ...waitingFor.map(parentKey)],
+    lookup: [
+      ownerKey(job.experiment, job.owner),
+      shareKey(job.share),
+      ...labelTexts.map((label) => labelKey(job.experiment, label)),
+      ...waitingFor.map(parentKey),
+    ],
     requirements: job.requirements,
     classId: job.classId,
     payload: job.payload,
@@ -77,6 +82,16 @@ export function newJobDocument(job: NewJob, now: Date): JobDocument {
     stateTimes: { [state]: now },
     ...(retryOf === undefined ? {} : { retryOf }),
   };
+}
+
+/** The part of `lookup` for an owner: of one experiment, as labels. */
+export function ownerKey(experiment: string, owner: string): string {
+  return `o:${experiment}:${owner}`;
+}
+
+/** The part of `lookup` for a share; its path begins with its experiment. */
+export function shareKey(share: string): string {
+  return `s:${share}`;
 }
 
 /** The part of `lookup` for a label, given as `key=value`: of one experiment, so that nobody has to look past jobs that are not theirs. */

@@ -25,7 +25,7 @@ describe('accepting', () => {
     const [first = '', second = ''] = idsOf(jobs);
     const stored = await shared.read(first);
     expect(stored).toMatchObject({
-      state: 'ACTIVATED', experiment: 'alpha', owner: 'someone@example', share: 'alpha/default', priority: 0, lookup: ['l:alpha:run=1'],
+      state: 'ACTIVATED', experiment: 'alpha', owner: 'someone@example', share: 'alpha/default', priority: 0, lookup: ['o:alpha:someone@example', 's:alpha/default', 'l:alpha:run=1'],
       requirements: { cores: 1, memoryMiB: 1024, diskMiB: 1024, walltimeSeconds: 3600, network: false }, retry: { maxAttempts: 3 },
     });
     expect(await shared.read(second)).toMatchObject({ share: 'alpha/other', priority: 5 });
@@ -136,7 +136,7 @@ describe('dependencies', () => {
     expect((await shared.read(child)).state).toBe('PENDING');
     await live(process.writer, [b]);
     await stateIs(child, 'ACTIVATED');
-    expect(await shared.read(child)).toMatchObject({ waitingFor: [], lookup: [], dependsOn: [a, b], transitions: [{ from: 'PENDING', to: 'ACTIVATED', actor: 'system:dependencies' }] });
+    expect(await shared.read(child)).toMatchObject({ waitingFor: [], lookup: ['o:alpha:someone@example', 's:alpha/default'], dependsOn: [a, b], transitions: [{ from: 'PENDING', to: 'ACTIVATED', actor: 'system:dependencies' }] });
   });
 
   test('a parent that had FINISHED before its child was submitted holds nothing up', async () => {

@@ -12,6 +12,8 @@ import { transitionStore, type TransitionStore } from './transitions.repository.
 
 let jobs: Collection<JobDocument>;
 let serial = 0;
+/** What every job of {@link aJob} is found by. */
+const own = ['o:alpha:someone@example', 's:alpha/default'];
 
 beforeAll(async () => {
   const db = await testDatabase('writer');
@@ -108,10 +110,10 @@ describe('a life', () => {
     const notBefore = new Date(Date.now() - 1000);
     await writer.apply([step(id, 'SENT', 'PENDING', 24, { notBefore })]);
     const key = `b:${notBefore.toISOString()}`;
-    expect((await read(id)).lookup).toEqual([key]);
+    expect((await read(id)).lookup).toEqual([...own, key]);
     const hold = { jobId: id, from: 'PENDING', to: 'PENDING', by: 'principal', actor: 'someone@example' } as const;
     await writer.apply([{ ...hold, change: { hold: { by: 'someone@example', reason: 'wait' } } }]);
-    expect((await read(id)).lookup).toEqual([]);
+    expect((await read(id)).lookup).toEqual(own);
     expect((await read(id)).hold).toMatchObject({ by: 'someone@example', reason: 'wait' });
     const due = { jobId: id, from: 'PENDING', to: 'ACTIVATED', by: 'backoff', actor: 'system:backoff', change: { notBefore: null } } as const;
     expect(await writer.apply([due])).toMatchObject([{ applied: false, current: { state: 'PENDING' } }]);
@@ -119,7 +121,7 @@ describe('a life', () => {
     expect(await writer.apply([{ ...hold, change: { hold: null } }])).toMatchObject([{ applied: false }]);
     expect(await writer.apply([{ ...hold, to: 'ACTIVATED', change: { hold: null } }])).toMatchObject([{ applied: true }]);
     const job = await read(id);
-    expect(job).toMatchObject({ state: 'ACTIVATED', lookup: [] });
+    expect(job).toMatchObject({ state: 'ACTIVATED', lookup: own });
     expect(job.hold ?? job.notBefore).toBeUndefined();
   });
 
@@ -132,7 +134,7 @@ describe('a life', () => {
     const hold = { jobId: id, from: 'PENDING', to: 'PENDING', by: 'principal', actor: 'a' } as const;
     await writer.apply([{ ...hold, change: { hold: { by: 'a', reason: 'r' } } }]);
     expect(await writer.apply([{ ...hold, change: { hold: null } }])).toMatchObject([{ applied: true }]);
-    expect(await read(id)).toMatchObject({ state: 'PENDING', lookup: [`b:${notBefore.toISOString()}`] });
+    expect(await read(id)).toMatchObject({ state: 'PENDING', lookup: [...own, `b:${notBefore.toISOString()}`] });
   });
 
   test('the history keeps the newest 64 with their revisions', async () => {

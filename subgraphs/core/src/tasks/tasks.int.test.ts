@@ -47,7 +47,7 @@ describe('expansion', () => {
     expect(task).toMatchObject({ state: 'EXPANDING', totalJobs: 3, createdJobs: 0, owner: 'someone@example', share: 'alpha/other' });
     await stateIs(task._id, 'RUNNING');
     expect((await jobsOf(task._id)).map(({ name, taskIndex, payload, priority, share, lookup, createdAt }) => ({ name, taskIndex, args: payload.arguments, priority, share, lookup, createdAt })))
-      .toEqual([0, 1, 2].map((index) => ({ name: `work ${index}`, taskIndex: index, args: ['-n', String(index)], priority: 4, share: 'alpha/other', lookup: ['l:alpha:l=1'], createdAt: task.createdAt })));
+      .toEqual([0, 1, 2].map((index) => ({ name: `work ${index}`, taskIndex: index, args: ['-n', String(index)], priority: 4, share: 'alpha/other', lookup: ['o:alpha:someone@example', 's:alpha/other', 'l:alpha:l=1'], createdAt: task.createdAt })));
   });
 
   test('parameter sets fill the template in and may wait for others of the task; their storage is bounded and temporary', async () => {
