@@ -45,7 +45,9 @@ export interface Core {
   readonly subgraph: SubgraphSchema;
   /** Migrates the database, opens the event stream, begins the work; resolves when calls can be answered. */
   start(): Promise<void>;
-  /** Gives the leadership back, ends all streams and the work under way. */
+  /** Gives the leadership back, so that workers wait here no longer and another process can lead; calls are still answered. */
+  handOver(): Promise<void>;
+  /** Hands over, ends all streams and the work under way. */
   stop(): Promise<void>;
   /** Whether the event stream is read and the counts are known. */
   ready(): boolean;
@@ -96,6 +98,7 @@ export function buildCore(options: CoreOptions): Core {
   return {
     subgraph,
     start: () => life.start(),
+    handOver: () => parts.fleet.leadership.stop(),
     stop: () => life.stop(),
     ready: () => life.isStarted && parts.events.isReady,
   };

@@ -85,6 +85,8 @@ const registerWorker =
   'mutation ($key: String!) { registerWorker(input: { queue: "north", host: "h", name: $key, version: "1", idempotencyKey: $key, hardware: { architecture: "x86_64", cores: 8, memoryMiB: 16000, diskMiB: 100000 } }) { worker { id } userErrors { message } } }';
 const acquire =
   'mutation ($worker: ID!, $count: Int!) { acquireJobs(input: { workerId: $worker, count: $count, waitSeconds: 5, free: { cores: 8, memoryMiB: 16000, diskMiB: 100000 } }) { assignments { fence job { id state } } userErrors { message } } }';
+const acquireAndWait =
+  'mutation ($worker: ID!) { acquireJobs(input: { workerId: $worker, count: 1, waitSeconds: 30, free: { cores: 8, memoryMiB: 16000, diskMiB: 100000 } }) { assignments { fence } userErrors { message } } }';
 const startJobs =
   'mutation ($input: StartJobsInput!) { startJobs(input: $input) { acceptedIds userErrors { message } } }';
 const finishJobs =
@@ -119,7 +121,8 @@ describe('core as a process', () => {
     const { process, origin } = await startBin('core', database);
     const token = await tokens.admin();
     const admin = caller(origin, async () => token);
-    const pilot = caller(origin, () => tokens.pilot('north'));
+    const pilotToken = await tokens.pilot('north');
+    const pilot = caller(origin, async () => pilotToken);
     expect(await admin(register)).toEqual({
       registerExperiment: { userErrors: [] },
       createQueue: { userErrors: [] },
@@ -137,6 +140,12 @@ describe('core as a process', () => {
     expect(states).toEqual([null, 'ACTIVATED', 'SENT', 'RUNNING', 'FINISHED']);
     await expect(caller(origin, () => tokens.expired())(viewer)).rejects.toThrow('TOKEN_EXPIRED');
     await expect(caller(origin, () => tokens.foreign())(viewer)).rejects.toThrow('UNAUTHENTICATED');
+    const waiting = pilot(acquireAndWait, { worker }).then(
+      ({ acquireJobs: answer }) => answer?.['assignments'],
+      (error: unknown) => String(error),
+    );
+    // Answered after the worker's call has come in.
+    for (let round = 0; round < 5; round++) await admin(viewer);
     process.signal('SIGTERM');
     expect(await waitFor('the socket to be closed', closed, { deadlineMs: 5000 })).toMatchObject({
       code: 1001,
@@ -145,6 +154,7 @@ describe('core as a process', () => {
       code: 0,
       signal: null,
     });
+    expect(await waiting).toContain('LEADER_UNAVAILABLE');
     expect(process.stderr).toEqual([]);
     expect(process.lines.join('\n')).not.toContain(token);
   });

@@ -32,7 +32,8 @@ async function main(): Promise<void> {
   if (!isWildcard(config.host)) ownUrl = served.url;
   const stop = async (signal: string): Promise<void> => {
     log.info({ signal }, 'draining');
-    await served.close();
+    // A worker may be waiting for work: it is answered at once, or it would keep the drain waiting.
+    await Promise.all([served.close(), core.handOver()]);
     await core.stop();
     await mongo.close();
     log.info('ended');
