@@ -77,7 +77,7 @@ interface Refusal {
 
 /** Tells refusals on the error stream, at most 20 of them. */
 export function tellRefusals(output: Output, refusals: readonly Refusal[]): void {
-  for (const { message, path, code } of refusals.slice(0, 20))
-    output.errors.write(`refused: ${path.join('.')}: ${message} [${code}]\n`);
+  for (const { message, code } of refusals.slice(0, 20))
+    output.errors.write(`refused: ${message} [${code}]\n`);
   if (refusals.length > 20) output.errors.write(`refused: ${refusals.length - 20} more\n`);
 }

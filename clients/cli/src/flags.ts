@@ -45,3 +45,14 @@ export async function pagesUpTo<T>(
   }
   return nodes;
 }
+
+/** A parser of a repeated flag that takes words of a list, in any case. */
+export function collectOneOf<T extends string>(
+  words: readonly T[],
+): (value: string, before: readonly T[]) => readonly T[] {
+  return (value, before) => {
+    const word = words.find((candidate) => candidate === value.toUpperCase());
+    if (word === undefined) throw new InvalidArgumentError(`it must be one of ${words.join(', ')}.`);
+    return [...before, word];
+  };
+}

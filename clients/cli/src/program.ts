@@ -1,4 +1,5 @@
 /** The command line as one tree of commands. */
+import { readFileSync } from 'node:fs';
 import { Argument, Command } from 'commander';
 import { type World, explain } from './command.js';
 import { addCancel, addRetry } from './commands/bulk.js';
@@ -13,6 +14,10 @@ import { addWhy } from './commands/why.js';
 import { type Shell, completionScript, shells } from './completion.js';
 import { exitCodes } from './exit-codes.js';
 import type { Finish } from './flags.js';
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
 
 const help = `
 Exit codes: ${exitCodes.ok} all went well · ${exitCodes.failed} something failed or was refused · ${exitCodes.usage} wrong usage · ${exitCodes.notFound} not found · ${exitCodes.denied} not permitted · ${exitCodes.unavailable} not reachable
@@ -40,6 +45,7 @@ export async function run(argv: readonly string[], world: World): Promise<number
 function createProgram(world: World, finish: Finish): Command {
   const program = new Command('rhizome')
     .description('Submit jobs and look after them.')
+    .version(version, '--version')
     .option('--url <url>', 'the gateway, as http://host:4000/graphql')
     .option('--token-file <file>', 'a file that holds the token')
     .option('--json', 'answer as JSON')

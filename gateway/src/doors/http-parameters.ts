@@ -97,7 +97,10 @@ function assertJson(contentType: string | undefined): void {
 
 function readText(request: IncomingMessage, limitBytes: number): Promise<string> {
   const announced = Number(request.headers['content-length'] ?? 0);
-  if (announced > limitBytes) throw tooLarge(announced, limitBytes);
+  if (announced > limitBytes) {
+    swallow(request);
+    throw tooLarge(announced, limitBytes);
+  }
   // Events are read by hand: an async iterator costs more than all else that is done here.
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -105,7 +108,12 @@ function readText(request: IncomingMessage, limitBytes: number): Promise<string>
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;
       if (size <= limitBytes) chunks.push(chunk);
-      else reject(tooLarge(size, limitBytes));
+      else {
+        reject(tooLarge(size, limitBytes));
+        request.removeAllListeners('data');
+        chunks.length = 0;
+        swallow(request);
+      }
     });
     request.on('end', () => resolve(Buffer.concat(chunks, Math.min(size, limitBytes)).toString('utf8')));
     request.on('error', reject);
@@ -113,11 +121,23 @@ function readText(request: IncomingMessage, limitBytes: number): Promise<string>
   });
 }
 
+/** Bytes of a refused body that are still read, so that a client that writes before it reads sees why it was refused. */
+const swallowedBytes = 256 * 1024 * 1024;
+
+function swallow(request: IncomingMessage): void {
+  let left = swallowedBytes;
+  request.on('error', () => undefined);
+  request.on('data', (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) request.destroy();
+  });
+}
+
 function tooLarge(value: number, limit: number): HttpRefusal {
   const text = `The body has ${value} bytes or more; the limit is ${limit}`;
   const details = { field: 'body', value, expected: `at most ${limit} bytes` };
-  // What is left of the body is not read: the connection ends with the answer.
-  return new HttpRefusal(413, new DomainError('LIMIT_EXCEEDED', text, details), { connection: 'close' });
+  // The connection ends with the answer.
+  return new HttpRefusal(413, new DomainError('REQUEST_TOO_LARGE', text, details), { connection: 'close' });
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -28,7 +28,7 @@ export interface GatewayLimits {
 
 /** What holds unless it is configured. */
 export const defaultLimits: GatewayLimits = {
-  bodyBytes: 32 * 1024 * 1024,
+  bodyBytes: 96 * 1024 * 1024,
   depth: 25,
   aliases: 200,
   rootFields: 50,

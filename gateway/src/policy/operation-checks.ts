@@ -22,7 +22,7 @@ export function shapeChecks(limits: GatewayLimits): OperationCheck[] {
 function over(field: string, value: number, limit: number): GraphQLError[] {
   if (value <= limit) return [];
   const text = `The operation has ${field} of ${value}; the limit is ${limit}`;
-  const originalError = new DomainError('LIMIT_EXCEEDED', text, {
+  const originalError = new DomainError('OPERATION_TOO_COMPLEX', text, {
     field,
     value,
     expected: `at most ${limit}`,

@@ -76,7 +76,7 @@ async function readJson(request: IncomingMessage, maxBytes: number): Promise<unk
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > maxBytes) {
-      throw new DomainError('LIMIT_EXCEEDED', `The request is larger than ${maxBytes} bytes`, {
+      throw new DomainError('REQUEST_TOO_LARGE', `The request is larger than ${maxBytes} bytes`, {
         field: 'body',
         expected: `at most ${maxBytes} bytes`,
       });

@@ -150,7 +150,7 @@ describe('over HTTP', () => {
     const answer = await post(`{ me } # ${'x'.repeat(2000)}`, await tokenOf(issuer, 'READER'));
     expect(answer.body.errors?.[0]).toMatchObject({
       message: expect.stringContaining('1000 bytes'),
-      extensions: { code: 'LIMIT_EXCEEDED' },
+      extensions: { code: 'REQUEST_TOO_LARGE' },
     });
   });
 

@@ -34,7 +34,7 @@ export interface ServeOptions {
   readonly introspection?: boolean;
   /** How long a drain waits for running operations, in milliseconds; default 10,000. */
   readonly drainMs?: number;
-  /** Largest HTTP body or WebSocket message, in bytes; default 32 MiB. */
+  /** Largest HTTP body or WebSocket message, in bytes; default 96 MiB: a task of a million parameter sets fits. */
   readonly maxBodyBytes?: number;
   /** How WebSocket operations run; default `jit`. */
   readonly mode?: ExecutionMode;
@@ -64,7 +64,7 @@ export interface ServedSubgraph {
  */
 export async function serveSubgraph(options: ServeOptions): Promise<ServedSubgraph> {
   const { subgraph, verifier, log, host = '127.0.0.1', port = 0, introspection = false } = options;
-  const maxBodyBytes = options.maxBodyBytes ?? 32 * 1024 * 1024;
+  const maxBodyBytes = options.maxBodyBytes ?? 96 * 1024 * 1024;
   const apollo = await startApollo(subgraph, log, introspection);
   const executable = createInProcess({ subgraph, log, ...pick(options) });
   const sockets = openSocketDoor({

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
 import { type ExitCode, exitCodes } from '../exit-codes.js';
-import { type Finish, collect, pagesUpTo } from '../flags.js';
+import { type Finish, collectOneOf, pagesUpTo } from '../flags.js';
 import {
   CliQueuesDocument,
   CliWorkersDocument,
@@ -10,17 +10,18 @@ import {
   type WorkerState,
 } from '../operations.generated.js';
 import { ago, sayJson, sayTable } from '../output.js';
+import { queueStates, workerStates } from '../states.js';
 
 const most = 10_000;
 
 interface QueueFlags {
   readonly site?: string;
-  readonly state: readonly string[];
+  readonly state: readonly QueueState[];
 }
 
 interface WorkerFlags {
   readonly queue?: string;
-  readonly state: readonly string[];
+  readonly state: readonly WorkerState[];
 }
 
 /** Adds `queues`. */
@@ -29,7 +30,7 @@ export function addQueues(program: Command, world: World, finish: Finish): void 
     .command('queues')
     .description('list queues')
     .option('--site <name>', 'at this site')
-    .option('-s, --state <state>', 'in this state; repeat for more', collect, []);
+    .option('-s, --state <state>', 'in this state; repeat for more', collectOneOf(queueStates), []);
   command.action((flags: QueueFlags) =>
     finish(withSession(command, world, (session) => queues(session, flags))),
   );
@@ -41,7 +42,7 @@ export function addWorkers(program: Command, world: World, finish: Finish): void
     .command('workers')
     .description('list workers; live ones by default')
     .option('-q, --queue <name>', 'of this queue')
-    .option('-s, --state <state>', 'in this state; repeat for more', collect, []);
+    .option('-s, --state <state>', 'in this state; repeat for more', collectOneOf(workerStates), []);
   command.action((flags: WorkerFlags) =>
     finish(withSession(command, world, (session) => workers(session, flags))),
   );
@@ -50,7 +51,7 @@ export function addWorkers(program: Command, world: World, finish: Finish): void
 async function queues({ client, output }: Session, { site, state }: QueueFlags): Promise<ExitCode> {
   const filter = {
     ...(site ? { site } : {}),
-    ...(state.length > 0 ? { states: state.map((s) => s.toUpperCase() as QueueState) } : {}),
+    ...(state.length > 0 ? { states: [...state] } : {}),
   };
   const found = await pagesUpTo(
     most,
@@ -74,7 +75,7 @@ async function queues({ client, output }: Session, { site, state }: QueueFlags):
 async function workers({ client, output, now }: Session, { queue, state }: WorkerFlags): Promise<ExitCode> {
   const filter = {
     ...(queue ? { queue } : {}),
-    ...(state.length > 0 ? { states: state.map((s) => s.toUpperCase() as WorkerState) } : {}),
+    ...(state.length > 0 ? { states: [...state] } : {}),
   };
   const found = await pagesUpTo(
     most,

@@ -1,8 +1,8 @@
 /** `rhizome list`: jobs, or tasks, that match. */
 import type { Command } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
-import { exitCodes } from '../exit-codes.js';
-import { type Finish, collect, labelOf, pagesUpTo, wholeNumber } from '../flags.js';
+import { CliError, exitCodes } from '../exit-codes.js';
+import { type Finish, collect, collectOneOf, labelOf, pagesUpTo, wholeNumber } from '../flags.js';
 import {
   CliListJobsDocument,
   CliListTasksDocument,
@@ -10,6 +10,7 @@ import {
   type TaskState,
 } from '../operations.generated.js';
 import { ago, sayJson, sayTable } from '../output.js';
+import { jobStates, taskStates } from '../states.js';
 
 interface ListFlags {
   readonly tasks?: boolean;
@@ -32,7 +33,12 @@ export function addList(program: Command, world: World, finish: Finish): void {
     .description('list jobs, newest first')
     .option('--tasks', 'list tasks instead')
     .option('-e, --experiment <name>', 'of this experiment; repeat for more', collect, [])
-    .option('-s, --state <state>', 'in this state; repeat for more', collect, [])
+    .option(
+      '-s, --state <state>',
+      'in this state; repeat for more',
+      collectOneOf([...new Set([...jobStates, ...taskStates])]),
+      [],
+    )
     .option('-t, --task <id>', 'of this task')
     .option('--owner <subject>', 'submitted by this subject')
     .option('-q, --queue <name>', 'last sent to this queue')
@@ -52,9 +58,7 @@ export function addList(program: Command, world: World, finish: Finish): void {
 async function listJobs({ client, output, now }: Session, flags: ListFlags) {
   const filter = {
     ...(flags.experiment.length > 0 ? { experiments: [...flags.experiment] } : {}),
-    ...(flags.state.length > 0
-      ? { states: flags.state.map((state) => state.toUpperCase() as JobState) }
-      : {}),
+    ...(flags.state.length > 0 ? { states: ofKind('jobs', flags.state, jobStates) } : {}),
     ...(flags.task ? { taskId: flags.task } : {}),
     ...(flags.owner ? { owner: flags.owner } : {}),
     ...(flags.queue ? { queue: flags.queue } : {}),
@@ -86,9 +90,7 @@ async function listJobs({ client, output, now }: Session, flags: ListFlags) {
 async function listTasks({ client, output, now }: Session, flags: ListFlags) {
   const filter = {
     ...(flags.experiment.length > 0 ? { experiments: [...flags.experiment] } : {}),
-    ...(flags.state.length > 0
-      ? { states: flags.state.map((state) => state.toUpperCase() as TaskState) }
-      : {}),
+    ...(flags.state.length > 0 ? { states: ofKind('tasks', flags.state, taskStates) } : {}),
     ...(flags.owner ? { owner: flags.owner } : {}),
   };
   const tasks = await pagesUpTo(
@@ -109,4 +111,10 @@ async function listTasks({ client, output, now }: Session, flags: ListFlags) {
     sayTable(output, ['TASK', 'EXPERIMENT', 'NAME', 'STATE', 'FINISHED', 'JOBS', 'AGE'], rows);
   }
   return exitCodes.ok;
+}
+
+function ofKind<T extends string>(kind: string, given: readonly string[], words: readonly T[]): T[] {
+  const wrong = given.find((state) => !(words as readonly string[]).includes(state));
+  if (wrong === undefined) return given as T[];
+  throw new CliError(exitCodes.usage, `${kind} are never ${wrong}; their states are ${words.join(', ')}`);
 }

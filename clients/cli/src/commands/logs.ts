@@ -12,6 +12,7 @@ interface LogFlags {
   readonly attempt?: number;
 }
 
+const terminalStates = new Set<string>(['FINISHED', 'FAILED', 'CANCELLED', 'CLOSED']);
 /** How often a followed log is asked for more while the payload runs. */
 const followEveryMs = 500;
 
@@ -35,13 +36,17 @@ async function logs(
   id: string,
   { follow, attempt }: LogFlags,
 ): Promise<ExitCode> {
+  let of = attempt ?? null;
   for (let after: string | null = null; ;) {
-    const { job }: CliLogQuery = await client.query(CliLogDocument, { id, attempt: attempt ?? null, after });
+    const { job }: CliLogQuery = await client.query(CliLogDocument, { id, attempt: of, after });
     if (!job) throw new CliError(exitCodes.notFound, `job ${id} does not exist, or you may not see it`);
+    // The attempt is fixed by the first page that has one: a retry in between must not change what is followed.
+    if (of === null && job.attempt > 0) of = job.attempt;
     for (const chunk of job.log.chunks) tell(output, chunk);
     after = job.log.endCursor ?? after;
     if (job.log.hasNextPage) continue;
-    if (!follow || job.log.isComplete || signal.aborted) return exitCodes.ok;
+    const isOver = job.log.isComplete || (job.attempt === 0 && terminalStates.has(job.state));
+    if (!follow || isOver || signal.aborted) return exitCodes.ok;
     await sleep(followEveryMs, undefined, { signal }).catch(() => undefined);
   }
 }

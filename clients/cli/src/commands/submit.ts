@@ -82,7 +82,7 @@ export function addSubmit(program: Command, world: World, finish: Finish): void 
 async function submit(session: Session, words: readonly string[], flags: SubmitFlags): Promise<ExitCode> {
   const key = flags.key ?? randomUUID();
   if (flags.file) {
-    if (words.length > 0) throw new CliError(exitCodes.usage, 'give a file or a command, not both');
+    refuseBesideFile(words, flags);
     return submitTask(session, { ...readTaskFile(flags.file, session.cwd), idempotencyKey: key }, flags);
   }
   if (!flags.experiment)
@@ -102,6 +102,20 @@ async function submit(session: Session, words: readonly string[], flags: SubmitF
     );
   }
   return submitJob(session, flags.experiment, key, job, flags);
+}
+
+/** Flags that mean something beside a file. */
+const besideFile = new Set(['file', 'key', 'watch']);
+
+function refuseBesideFile(words: readonly string[], flags: SubmitFlags): void {
+  if (words.length > 0) throw new CliError(exitCodes.usage, 'give a file or a command, not both');
+  const lost = Object.entries(flags).filter(
+    ([name, value]) =>
+      !besideFile.has(name) && value !== undefined && !(Array.isArray(value) && value.length === 0),
+  );
+  if (lost.length === 0) return;
+  const names = lost.map(([name]) => `--${name}`).join(', ');
+  throw new CliError(exitCodes.usage, `${names} cannot go with --file: write it into the file`);
 }
 
 function jobOf([command, ...args]: readonly string[], flags: SubmitFlags): JobInput {

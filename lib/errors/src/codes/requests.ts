@@ -48,7 +48,19 @@ export const requestCodes = {
     429,
     'later',
     '{field}: {value} is over the limit of {expected}',
-    'A limit on depth, cost, aliases, size, rate or open subscriptions is reached. Ask for less, or later.',
+    'A limit on rate or open subscriptions is reached. Ask for less, or later.',
+  ),
+  REQUEST_TOO_LARGE: entry(
+    413,
+    'never',
+    '{field}: {value} is over the limit of {expected}',
+    'The body of a request, or a message, has more bytes than are taken. Send it in parts.',
+  ),
+  OPERATION_TOO_COMPLEX: entry(
+    400,
+    'never',
+    '{field}: {value} is over the limit of {expected}',
+    'An operation is over a limit on depth, aliases, root fields, directives, tokens or cost. Ask for less at once.',
   ),
   BATCH_TOO_LARGE: entry(
     413,

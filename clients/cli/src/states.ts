@@ -1,0 +1,39 @@
+/** The words of states that flags take; the compiler holds them against the schema. */
+import type { JobState, QueueState, TaskState, WorkerState } from './operations.generated.js';
+
+const wordsOf = <T extends string>(words: Readonly<Record<T, true>>): readonly T[] =>
+  Object.keys(words) as T[];
+
+/** States of jobs. */
+export const jobStates = wordsOf<JobState>({
+  PENDING: true,
+  ACTIVATED: true,
+  THROTTLED: true,
+  SENT: true,
+  STARTING: true,
+  RUNNING: true,
+  HOLDING: true,
+  TRANSFERRING: true,
+  FINISHED: true,
+  FAILED: true,
+  CANCELLED: true,
+  CLOSED: true,
+});
+/** States of tasks. */
+export const taskStates = wordsOf<TaskState>({
+  EXPANDING: true,
+  RUNNING: true,
+  FINISHED: true,
+  FAILED: true,
+  CANCELLED: true,
+});
+/** States of queues. */
+export const queueStates = wordsOf<QueueState>({
+  ONLINE: true,
+  TEST: true,
+  BROKEROFF: true,
+  PAUSED: true,
+  OFFLINE: true,
+});
+/** States of workers. */
+export const workerStates = wordsOf<WorkerState>({ READY: true, DRAINING: true, ENDED: true, LOST: true });
