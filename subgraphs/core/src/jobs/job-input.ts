@@ -1,5 +1,5 @@
 /** Whether a job that a caller describes is well-formed: ranges, forms, sizes. What the store must be asked for is not looked at here. */
-import { Findings } from './findings.js';
+import type { Findings } from './findings.js';
 import type { GpuSpec, JobSpec, LabelSpec, PayloadSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
 
 /** Answers whether a selector can be used, and if not, why. */
