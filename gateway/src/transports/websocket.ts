@@ -13,7 +13,7 @@ export interface WebSocketOptions {
   readonly pingIntervalMs?: number | undefined;
   /** Milliseconds that a pong may take before the socket counts as dead. Default 5,000. */
   readonly pongTimeoutMs?: number | undefined;
-  /** Milliseconds that an unused socket is kept. Default 3,000. */
+  /** Milliseconds that an unused socket is kept. Default 1,000. */
   readonly idleMs?: number | undefined;
   /** Events held for a stream that is slower than its upstream. Default 1,024. */
   readonly queueBound?: number | undefined;
@@ -53,8 +53,18 @@ export function createWebSocketSubscriptions(options: WebSocketOptions): WebSock
   };
 }
 
-const defaults = { pingIntervalMs: 10_000, pongTimeoutMs: 5_000, idleMs: 3_000, queueBound: 1_024 };
+const defaults = { pingIntervalMs: 10_000, pongTimeoutMs: 5_000, idleMs: 1_000, queueBound: 1_024 };
 const ackTimeoutMs = 10_000;
+
+function withDefaults(options: WebSocketOptions): WebSocketOptions & typeof defaults {
+  return {
+    ...options,
+    pingIntervalMs: options.pingIntervalMs ?? defaults.pingIntervalMs,
+    pongTimeoutMs: options.pongTimeoutMs ?? defaults.pongTimeoutMs,
+    idleMs: options.idleMs ?? defaults.idleMs,
+    queueBound: options.queueBound ?? defaults.queueBound,
+  };
+}
 
 /** One socket and the streams on it. */
 class ScopedSocket {
@@ -64,7 +74,6 @@ class ScopedSocket {
   readonly #streams = new Set<PushQueue<SubgraphResult>>();
   /** The newest token of the scope: it opens the socket next time. */
   #token: string | undefined;
-  #idle: NodeJS.Timeout | undefined;
 
   constructor(options: WebSocketOptions, onUnused: () => void) {
     this.#options = options;
@@ -74,17 +83,16 @@ class ScopedSocket {
 
   subscribe(request: SubgraphRequest): AsyncIterable<SubgraphResult> {
     const { operation, variablesText, principal, requestId, signal } = request;
-    clearTimeout(this.#idle);
     this.#token = principal?.token ?? this.#token;
     let dispose = (): void => {};
     const onAbort = (): void => void stream.return();
     const leave = (): void => {
       signal?.removeEventListener('abort', onAbort);
-      this.#leave(stream);
+      this.#streams.delete(stream);
       dispose();
     };
     const stream = new PushQueue<SubgraphResult>({
-      bound: this.#options.queueBound ?? defaults.queueBound,
+      bound: withDefaults(this.#options).queueBound,
       onEnd: leave,
       overflow: () =>
         new DomainError('SUBSCRIPTION_LAGGED', `The events of "${this.#options.subgraph}" came faster than they were taken`),
@@ -115,16 +123,9 @@ class ScopedSocket {
   }
 
   async close(): Promise<void> {
-    clearTimeout(this.#idle);
     for (const stream of [...this.#streams]) await stream.return();
     await this.#client.dispose();
     this.#onUnused();
-  }
-
-  #leave(stream: PushQueue<SubgraphResult>): void {
-    if (!this.#streams.delete(stream) || this.#streams.size > 0) return;
-    this.#idle = setTimeout(() => void this.close(), this.#options.idleMs ?? defaults.idleMs);
-    this.#idle.unref();
   }
 
   #failed(stream: PushQueue<SubgraphResult>, error: unknown): void {
@@ -137,14 +138,13 @@ class ScopedSocket {
   }
 
   #connect(): Client {
-    const { url, pingIntervalMs, pongTimeoutMs } = { ...defaults, ...this.#options };
+    const { url, pingIntervalMs, pongTimeoutMs, idleMs } = withDefaults(this.#options);
     let pong: NodeJS.Timeout | undefined;
     const client: Client = createClient({
       url,
       webSocketImpl: WebSocket,
       lazy: true,
-      // The socket outlives its last stream by the idle time kept here, not by the client's.
-      lazyCloseTimeout: 2 ** 31 - 1,
+      lazyCloseTimeout: idleMs,
       retryAttempts: 0,
       keepAlive: pingIntervalMs,
       connectionAckWaitTimeout: ackTimeoutMs,
@@ -159,7 +159,10 @@ class ScopedSocket {
         pong: (received) => {
           if (received) clearTimeout(pong);
         },
-        closed: () => clearTimeout(pong),
+        closed: () => {
+          clearTimeout(pong);
+          if (this.#streams.size === 0) this.#onUnused();
+        },
       },
     });
     return client;

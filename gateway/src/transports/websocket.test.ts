@@ -1,0 +1,250 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createPrincipal } from '@rhizome/authz';
+import { type GraphQLFieldResolver, buildSchema, GraphQLError, parse } from 'graphql';
+import { useServer } from 'graphql-ws/use/ws';
+import { type WebSocket, WebSocketServer } from 'ws';
+import {
+  createWebSocketSubscriptions,
+  type SubgraphRequest,
+  type SubgraphResult,
+  type WebSocketOptions,
+  type WebSocketSubscriptions,
+} from './index.js';
+
+// Against a real server of graphql-ws.
+
+let sockets: WebSocket[] = [];
+let connectionParams: unknown[] = [];
+let ended = 0;
+let server: WebSocketServer | undefined;
+let subscriptions: WebSocketSubscriptions | undefined;
+
+const schema = buildSchema('type Query { a: Int } type Subscription { count(to: Int!): Int quiet: Int refused: Int }');
+const resolvers: Record<string, GraphQLFieldResolver<unknown, unknown, { to: number }>> = {
+  count: async function* (_source, { to }) {
+    for (let count = 1; count <= to; count++) yield { count };
+  },
+  quiet: () => {
+    let settle: (next: IteratorResult<unknown>) => void = () => {};
+    return {
+      [Symbol.asyncIterator]: () => ({
+        next: () => new Promise<IteratorResult<unknown>>((resolve) => (settle = resolve)),
+        return: async () => {
+          ended++;
+          settle({ done: true, value: undefined });
+          return { done: true, value: undefined };
+        },
+      }),
+    };
+  },
+  refused: () => {
+    throw new GraphQLError('not you', { extensions: { code: 'FORBIDDEN' } });
+  },
+};
+for (const [name, field] of Object.entries(schema.getSubscriptionType()?.getFields() ?? {})) field.subscribe = resolvers[name];
+
+async function start(options: Partial<WebSocketOptions> = {}, onConnect?: () => boolean): Promise<WebSocketSubscriptions> {
+  server = new WebSocketServer({ port: 0, host: '127.0.0.1', path: '/graphql' });
+  server.on('connection', (socket) => sockets.push(socket));
+  useServer(
+    {
+      schema,
+      onConnect: (context) => {
+        connectionParams.push(context.connectionParams);
+        return onConnect?.() ?? true;
+      },
+    },
+    server,
+  );
+  await once(server, 'listening');
+  subscriptions = createWebSocketSubscriptions({
+    subgraph: 'alpha',
+    idleMs: 50,
+    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`,
+    ...options,
+  });
+  return subscriptions;
+}
+
+afterEach(async () => {
+  await subscriptions?.close();
+  for (const socket of sockets) socket.terminate();
+  if (server) await new Promise((resolve) => server?.close(resolve));
+  [sockets, connectionParams, ended, server, subscriptions] = [[], [], 0, undefined, undefined];
+});
+
+function request(text: string, more: Partial<SubgraphRequest> = {}): SubgraphRequest {
+  return {
+    operation: { subgraph: 'alpha', kind: 'subscription', documentText: text, document: parse(text) },
+    scope: 'scope',
+    requestId: 'r1',
+    ...more,
+  };
+}
+
+const token = (value: string) => createPrincipal({ kind: 'HUMAN', subject: value, grants: [], expiresAt: new Date(1e15), token: value });
+
+async function all(stream: AsyncIterable<SubgraphResult>): Promise<unknown[]> {
+  const results: unknown[] = [];
+  for await (const result of stream) results.push(result.data ?? result.errors);
+  return results;
+}
+
+/** Opens a stream that stays quiet, and waits until the server knows it. */
+async function quiet(from: WebSocketSubscriptions, more: Partial<SubgraphRequest> = {}): Promise<AsyncIterator<SubgraphResult>> {
+  const stream = from.subscribe(request('subscription { quiet }', more))[Symbol.asyncIterator]();
+  // Answered in order on the one socket: when this one is done, the one before is open.
+  await all(from.subscribe(request('subscription { count(to: 0) }', more)));
+  return stream;
+}
+
+describe('subscriptions over WebSocket', () => {
+  test('many streams of one scope go over one socket, with the token of who came first', async () => {
+    const ws = await start();
+    const streams = Array.from({ length: 20 }, (_, index) =>
+      all(ws.subscribe(request('subscription ($n: Int!) { count(to: $n) }', { variablesText: '{"n":3}', principal: token(`t${index}`) }))),
+    );
+    for (const results of await Promise.all(streams)) expect(results).toEqual([{ count: 1 }, { count: 2 }, { count: 3 }]);
+    expect(sockets).toHaveLength(1);
+    expect(connectionParams).toHaveLength(1);
+    expect(connectionParams[0]).toMatchObject({ authorization: expect.stringMatching(/^Bearer t\d+$/) });
+  });
+
+  test('another scope has a socket of its own', async () => {
+    const ws = await start();
+    await Promise.all([
+      all(ws.subscribe(request('subscription { count(to: 1) }', { scope: 'a', principal: token('a') }))),
+      all(ws.subscribe(request('subscription { count(to: 1) }', { scope: 'b', principal: token('b') }))),
+    ]);
+    expect(sockets).toHaveLength(2);
+    expect(new Set(connectionParams.map((params) => JSON.stringify(params)))).toEqual(new Set(['{"authorization":"Bearer a"}', '{"authorization":"Bearer b"}']));
+  });
+
+  test('a refusal of the operation is its one result', async () => {
+    const ws = await start();
+    expect(await all(ws.subscribe(request('subscription { refused }')))).toEqual([
+      [expect.objectContaining({ message: 'not you', extensions: { code: 'FORBIDDEN' } })],
+    ]);
+    expect(await all(ws.subscribe(request('subscription { nope }')))).toEqual([[expect.objectContaining({ message: expect.stringContaining('nope') })]]);
+  });
+
+  test('leaving ends the stream at the server without waiting for an event; the others live', async () => {
+    const ws = await start();
+    const [first, second] = [await quiet(ws), await quiet(ws)];
+    const waiting = first.next();
+    await first.return?.();
+    expect(await waiting).toEqual({ done: true, value: undefined });
+    // The server has taken note when it answers what was sent after.
+    await all(ws.subscribe(request('subscription { count(to: 1) }')));
+    expect(ended).toBe(1);
+    await second.return?.();
+    await all(ws.subscribe(request('subscription { count(to: 1) }')));
+    expect(ended).toBe(2);
+    expect(sockets).toHaveLength(1);
+  });
+
+  test('a signal does the same', async () => {
+    const ws = await start();
+    const controller = new AbortController();
+    const stream = await quiet(ws, { signal: controller.signal });
+    const waiting = stream.next();
+    controller.abort();
+    expect((await waiting).done).toBe(true);
+    expect((await all(ws.subscribe(request('subscription { count(to: 1) }', { signal: AbortSignal.abort() })))).length).toBe(0);
+  });
+
+  test('a socket that is lost is told to its streams, and the next one opens another', async () => {
+    const ws = await start();
+    const [one, two] = [await quiet(ws), await quiet(ws)];
+    const waiting = [one.next(), two.next()];
+    sockets[0]?.terminate();
+    for (const next of waiting) await expect(next).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE', retry: 'later' });
+    expect(await all(ws.subscribe(request('subscription { count(to: 2) }')))).toEqual([{ count: 1 }, { count: 2 }]);
+    expect(sockets).toHaveLength(2);
+  });
+
+  test('the newest token of a scope opens the next socket', async () => {
+    const ws = await start();
+    const old = await quiet(ws, { principal: token('old') });
+    const next = old.next();
+    const fresh = await quiet(ws, { principal: token('new') });
+    sockets[0]?.terminate();
+    await expect(next).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+    await expect(fresh.next()).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+    await all(ws.subscribe(request('subscription { count(to: 1) }')));
+    expect(connectionParams).toEqual([{ authorization: 'Bearer old' }, { authorization: 'Bearer new' }]);
+  });
+
+  test('a server that has fallen silent is found by pings', async () => {
+    const ws = await start({ pingIntervalMs: 30, pongTimeoutMs: 30 });
+    const stream = await quiet(ws);
+    const waiting = stream.next();
+    // The socket stays open, but nothing is read from it any more.
+    sockets[0]?.pause();
+    await expect(waiting).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+  });
+
+  test('a server that answers pings is left alone', async () => {
+    const ws = await start({ pingIntervalMs: 10, pongTimeoutMs: 2_000 });
+    const stream = await quiet(ws);
+    const [socket] = sockets;
+    if (!socket) throw new Error('no socket');
+    for (let pings = 0; pings < 5; ) {
+      const [data] = (await once(socket, 'message')) as [Buffer];
+      if (String(data).includes('"ping"')) pings++;
+    }
+    expect(socket.readyState).toBe(socket.OPEN);
+    await stream.return?.();
+  });
+
+  test('a server that refuses the identity is not worth another try', async () => {
+    const ws = await start({}, () => false);
+    await expect(all(ws.subscribe(request('subscription { quiet }')))).rejects.toMatchObject({ code: 'FORBIDDEN', retry: 'never' });
+  });
+
+  test('nobody who listens', async () => {
+    const ws = createWebSocketSubscriptions({ subgraph: 'alpha', url: 'ws://127.0.0.1:1/graphql' });
+    await expect(all(ws.subscribe(request('subscription { quiet }')))).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+    await ws.close();
+  });
+
+  test('a socket without streams is closed after a while', async () => {
+    const ws = await start({ idleMs: 20 });
+    await all(ws.subscribe(request('subscription { count(to: 1) }')));
+    const [socket] = sockets;
+    if (socket && socket.readyState !== socket.CLOSED) await once(socket, 'close');
+    // The other end hears of it a moment later.
+    while (ws.sockets > 0) await new Promise((resolve) => setImmediate(resolve));
+  });
+
+  test('a consumer that is slower than its events is told so', async () => {
+    const ws = await start({ queueBound: 3 });
+    const stream = ws.subscribe(request('subscription { count(to: 50) }'))[Symbol.asyncIterator]();
+    // Taken only when all events have come.
+    await all(createBarrier(ws));
+    const taken: unknown[] = [];
+    const read = async (): Promise<void> => {
+      for (let next = await stream.next(); !next.done; next = await stream.next()) taken.push(next.value.data);
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'SUBSCRIPTION_LAGGED' });
+    expect(taken).toEqual([{ count: 1 }, { count: 2 }, { count: 3 }]);
+  });
+
+  test('closing ends streams and sockets', async () => {
+    const ws = await start();
+    const stream = await quiet(ws);
+    const waiting = stream.next();
+    await ws.close();
+    expect((await waiting).done).toBe(true);
+    const [socket] = sockets;
+    if (socket && socket.readyState !== socket.CLOSED) await once(socket, 'close');
+    expect(ws.sockets).toBe(0);
+  });
+});
+
+/** A stream that ends after those that were opened before it have been answered. */
+function createBarrier(ws: WebSocketSubscriptions): AsyncIterable<SubgraphResult> {
+  return ws.subscribe(request('subscription { count(to: 2) }', { scope: 'scope' }));
+}
