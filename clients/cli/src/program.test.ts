@@ -1,0 +1,140 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
+import { exitCodes } from './exit-codes.js';
+import { run } from './program.js';
+
+const folders: string[] = [];
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+/** Runs the command line in an empty folder; `--url` and `--token-file` name a port where nobody listens. */
+async function rhizome(...argv: string[]) {
+  const cwd = mkdtempSync(join(tmpdir(), 'rhizome-cli-'));
+  folders.push(cwd);
+  writeFileSync(join(cwd, 'token'), 'a-token');
+  return runIn(cwd, ...argv);
+}
+
+async function runIn(cwd: string, ...argv: string[]) {
+  const streams = { stdout: new PassThrough(), stderr: new PassThrough() };
+  const written = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const)
+    streams[name].on('data', (chunk) => (written[name] += String(chunk)));
+  const world = {
+    ...streams,
+    stdin: Readable.from([]),
+    cwd,
+    now: () => 0,
+    signal: new AbortController().signal,
+  };
+  const exitCode = await run(argv, world);
+  return { exitCode, ...written };
+}
+
+describe('wrong usage ends with exit code 2 and says what would be right', () => {
+  test.each([
+    ['an unknown command', ['frobnicate'], /unknown command 'frobnicate'/],
+    ['an unknown flag', ['list', '--colour'], /unknown option '--colour'/],
+    ['a state that does not exist', ['list', '--state', 'NOPE'], /must be one of PENDING, ACTIVATED/],
+    ['a number out of range', ['list', '--limit', '0'], /whole number from 1 to 10000/],
+    ['no job to show', ['show'], /missing required argument 'id'/],
+    ['a shell that is not served', ['completion', 'tcsh'], /Allowed choices are bash, zsh, fish/],
+  ])('%s', async (_what, argv, message) => {
+    const { exitCode, stderr } = await rhizome(...argv);
+    expect(stderr).toMatch(message);
+    expect(exitCode).toBe(exitCodes.usage);
+  });
+
+  test.each([
+    ['a submit without an experiment', ['submit', '--', 'true'], /needs --experiment/],
+    ['a submit without a command', ['submit', '-e', 'alpha'], /needs a command after --/],
+    [
+      'flags beside a file',
+      ['submit', '-f', 'task.yaml', '--cores', '4', '-e', 'alpha'],
+      /--experiment, --cores|--cores, --experiment/,
+    ],
+    ['a file that is not there', ['submit', '-f', 'task.yaml'], /task\.yaml cannot be read/],
+    ['a cancel without jobs', ['cancel'], /give jobs, or a task/],
+    [
+      'a state of another kind',
+      ['list', '--tasks', '--state', 'HOLDING'],
+      /tasks are never HOLDING; their states are EXPANDING/,
+    ],
+  ])('%s', async (_what, argv, message) => {
+    const cwd = mkdtempSync(join(tmpdir(), 'rhizome-cli-'));
+    folders.push(cwd);
+    writeFileSync(join(cwd, 'token'), 'a-token');
+    // Nobody listens there: what is refused is refused before anything is asked.
+    const connection = ['--url', 'http://127.0.0.1:9/graphql', '--token-file', join(cwd, 'token')];
+    const { exitCode, stderr } = await runIn(cwd, ...connection, ...argv);
+    expect(stderr).toMatch(message);
+    expect(exitCode).toBe(exitCodes.usage);
+  });
+});
+
+describe('where the gateway is', () => {
+  test('nobody known ends with exit code 4 and says how to begin', async () => {
+    const { exitCode, stderr } = await rhizome('list');
+    expect(stderr).toMatch(/npm run playground.*rhizome login/);
+    expect(exitCode).toBe(exitCodes.denied);
+  });
+});
+
+describe('a task file', () => {
+  test('is refused with every fault by its place', async () => {
+    const cwd = mkdtempSync(join(tmpdir(), 'rhizome-cli-'));
+    folders.push(cwd);
+    writeFileSync(join(cwd, 'token'), 'a-token');
+    writeFileSync(join(cwd, 'task.yaml'), 'experiment: alpha\ncommand: [true]\ncount: 0\ncolour: red\n');
+    const { exitCode, stderr } = await runIn(
+      cwd,
+      '--url',
+      'http://127.0.0.1:9/graphql',
+      '--token-file',
+      join(cwd, 'token'),
+      'submit',
+      '-f',
+      'task.yaml',
+    );
+    expect(stderr).toMatch(/name: /);
+    expect(stderr).toMatch(/command: /);
+    expect(stderr).toMatch(/count: /);
+    expect(stderr).toMatch(/colour/);
+    expect(exitCode).toBe(exitCodes.usage);
+  });
+});
+
+describe('help', () => {
+  test('names every command and the exit codes', async () => {
+    const { exitCode, stdout } = await rhizome('--help');
+    for (const name of [
+      'login',
+      'submit',
+      'list',
+      'show',
+      'watch',
+      'logs',
+      'cancel',
+      'retry',
+      'queues',
+      'workers',
+      'why',
+      'completion',
+    ]) {
+      expect(stdout).toContain(name);
+    }
+    expect(stdout).toMatch(/Exit codes: 0 /);
+    expect(exitCode).toBe(exitCodes.ok);
+  });
+
+  test.each(['bash', 'zsh', 'fish'])('completions for %s know commands and their flags', async (shell) => {
+    const { stdout, exitCode } = await rhizome('completion', shell);
+    expect(stdout).toContain('submit');
+    expect(stdout).toMatch(/walltime/);
+    expect(exitCode).toBe(exitCodes.ok);
+  });
+});
