@@ -148,11 +148,13 @@ describe('while it runs', () => {
   test('so does the store', async () => {
     const house = await startPlayground();
     const mongod = processesWith(house.data).find(({ commandLine }) =>
-      commandLine.includes('mongod --dbpath'),
+      /^\S*mongod --dbpath/.test(commandLine),
     );
     process.kill(mongod?.pid ?? 0, 'SIGKILL');
     expect(await house.process.exited).toMatchObject({ code: 1 });
-    expect(house.process.stderr.join('\n')).toMatch(/mongod on port \d+ ended with status 137/);
+    expect(house.process.stderr.join('\n')).toMatch(
+      /mongod on port \d+ ended with status 137: Killed/,
+    );
   });
 
   test('a pilot that dies is told, and the house goes on', async () => {

@@ -154,7 +154,9 @@ async function lastFault(folder: string, output: string): Promise<string> {
     .split('\n')
     .slice(-200)
     .findLast((line) => /"s":"[EF]"/.test(line) && !/aborting after|fassert/.test(line));
-  if (!fault) return output.trim().split('\n').at(-1) || 'it gave no reason';
+  // What is no error is no reason either: it writes the first lines of its log to its streams.
+  const last = output.trim().split('\n').at(-1) ?? '';
+  if (!fault) return last === '' || last.startsWith('{') ? 'it gave no reason' : last;
   try {
     const { msg, attr } = JSON.parse(fault) as { msg: string; attr?: { error?: unknown } };
     return attr?.error === undefined
