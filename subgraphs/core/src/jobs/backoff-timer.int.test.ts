@@ -14,19 +14,52 @@ beforeAll(async () => {
 
 /** Jobs whose first attempt failed and whose next may start at the given time. */
 async function backingOff(count: number, notBefore: Date): Promise<string[]> {
-  const { jobs } = await process.domain.submits.submit(someone, { experiment: 'alpha', idempotencyKey: `key ${(serial += 1)}`, jobs: Array.from({ length: count }, () => aSpec()) });
+  const { jobs } = await process.domain.submits.submit(someone, {
+    experiment: 'alpha',
+    idempotencyKey: `key ${(serial += 1)}`,
+    jobs: Array.from({ length: count }, () => aSpec()),
+  });
   const ids = jobs.map((job) => job?._id ?? '');
   const grants = ids.map((jobId) => ({ jobId, fence: (fence += 8) }));
-  await process.writer.apply(grants.map(({ jobId, fence: own }) => ({
-    jobId, from: 'ACTIVATED', to: 'SENT', by: 'broker', actor: 'system:broker',
-    change: { grant: { workerId: 'worker_1', queueId: 'queue_1', queue: 'main', fence: own, attemptId: `attempt_${own}`, deviceIds: [] } },
-  })));
-  await process.writer.apply(grants.map(({ jobId, fence: own }) => ({ jobId, from: 'SENT', to: 'PENDING', by: 'worker', actor: 'pilot:main', fence: own, change: { notBefore } })));
+  await process.writer.apply(
+    grants.map(({ jobId, fence: own }) => ({
+      jobId,
+      from: 'ACTIVATED',
+      to: 'SENT',
+      by: 'broker',
+      actor: 'system:broker',
+      change: {
+        grant: {
+          workerId: 'worker_1',
+          queueId: 'queue_1',
+          queue: 'main',
+          fence: own,
+          attemptId: `attempt_${own}`,
+          deviceIds: [],
+        },
+      },
+    })),
+  );
+  await process.writer.apply(
+    grants.map(({ jobId, fence: own }) => ({
+      jobId,
+      from: 'SENT',
+      to: 'PENDING',
+      by: 'worker',
+      actor: 'pilot:main',
+      fence: own,
+      change: { notBefore },
+    })),
+  );
   return ids;
 }
 
-const states = async (ids: readonly string[]) => new Set((await process.stores.jobs.find(ids, { state: 1 })).map(({ state }) => state));
-const areActivated = (ids: readonly string[]) => waitFor('the backoffs to end', async () => [...(await states(ids))].join() === 'ACTIVATED', { deadlineMs: 10_000 });
+const states = async (ids: readonly string[]) =>
+  new Set((await process.stores.jobs.find(ids, { state: 1 })).map(({ state }) => state));
+const areActivated = (ids: readonly string[]) =>
+  waitFor('the backoffs to end', async () => [...(await states(ids))].join() === 'ACTIVATED', {
+    deadlineMs: 10_000,
+  });
 
 describe('the backoff timer', () => {
   test('jobs go on when their time has come, and not before; a sooner end wakes it', async () => {
@@ -35,7 +68,11 @@ describe('the backoff timer', () => {
     const first = await backingOff(5, soon);
     await areActivated(first);
     const job = await shared.read(first[0] ?? '');
-    expect(job.transitions.at(-1)).toMatchObject({ from: 'PENDING', to: 'ACTIVATED', actor: 'system:backoff' });
+    expect(job.transitions.at(-1)).toMatchObject({
+      from: 'PENDING',
+      to: 'ACTIVATED',
+      actor: 'system:backoff',
+    });
     expect(job.transitions.at(-1)?.at.getTime()).toBeGreaterThanOrEqual(soon.getTime());
     expect(job.notBefore).toBeUndefined();
     expect(await states(later)).toEqual(new Set(['PENDING']));
@@ -51,7 +88,10 @@ describe('the backoff timer', () => {
 
   test('a held job stays held when its backoff ends, and a release lets it go on', async () => {
     const [id = ''] = await backingOff(1, new Date(Date.now() + 300));
-    await process.domain.bulk.change(someone, 'HOLD', { selection: { ids: [id] }, parameters: { reason: 'look first' } });
+    await process.domain.bulk.change(someone, 'HOLD', {
+      selection: { ids: [id] },
+      parameters: { reason: 'look first' },
+    });
     const [mark = ''] = await backingOff(1, new Date(Date.now() + 400));
     await areActivated([mark]);
     expect((await shared.read(id)).state).toBe('PENDING');

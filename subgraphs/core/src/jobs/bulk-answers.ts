@@ -31,19 +31,28 @@ export async function changeJobs(
   return { result: result.answer, userErrors: faultsOf(result.answer, chosen) };
 }
 
-async function selectionOf(core: Context['core'], { ids, filter }: JobSelectionInput): Promise<BulkSelection> {
-  if ((ids == null) === (filter == null)) throw badInput('input.selection', { ids, filter }, 'either ids or a filter');
+async function selectionOf(
+  core: Context['core'],
+  { ids, filter }: JobSelectionInput,
+): Promise<BulkSelection> {
+  if ((ids == null) === (filter == null))
+    throw badInput('input.selection', { ids, filter }, 'either ids or a filter');
   return ids != null ? { ids } : { criteria: await core.jobs.criteria(filter) };
 }
 
 /** Jobs that were left alone, the first 100, with their places in the input. */
 function faultsOf({ refusals }: BulkAnswer, selection: BulkSelection): readonly BulkFault[] {
-  if (!('ids' in selection)) return refusals.map(({ code, message }) => ({ code, message, path: ['selection', 'filter'] }));
+  if (!('ids' in selection))
+    return refusals.map(({ code, message }) => ({ code, message, path: ['selection', 'filter'] }));
   const places = new Map<string, number>();
   selection.ids.forEach((id, position) => {
     if (!places.has(id)) places.set(id, position);
   });
-  return refusals.map(({ code, message, jobId }) => ({ code, message, path: ['selection', 'ids', String(places.get(jobId) ?? 0)] }));
+  return refusals.map(({ code, message, jobId }) => ({
+    code,
+    message,
+    path: ['selection', 'ids', String(places.get(jobId) ?? 0)],
+  }));
 }
 
 /** Numbers of refused jobs by reason, as the schema has them. */

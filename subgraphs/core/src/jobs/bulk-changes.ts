@@ -63,5 +63,9 @@ export class BulkChanges {
 }
 
 function busy(jobId: string): BulkRefusal {
-  return { jobId, code: 'JOB_STATE_CONFLICT', message: `job ${jobId} changes its state too quickly; ask again` };
+  return {
+    jobId,
+    code: 'JOB_STATE_CONFLICT',
+    message: `job ${jobId} changes its state too quickly; ask again`,
+  };
 }

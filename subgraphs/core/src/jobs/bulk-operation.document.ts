@@ -50,8 +50,19 @@ export const bulkOperationsCollection = defineCollection<BulkOperationDocument>(
   schemaVersion: 1,
   validator: {
     required: [
-      'revision', 'createdAt', 'updatedAt', 'kind', 'state', 'requester', 'parameters', 'isBackground', 'totalCount', 'changedCount',
-      'refusedCount', 'refusedByReason', 'refusals',
+      'revision',
+      'createdAt',
+      'updatedAt',
+      'kind',
+      'state',
+      'requester',
+      'parameters',
+      'isBackground',
+      'totalCount',
+      'changedCount',
+      'refusedCount',
+      'refusedByReason',
+      'refusals',
     ],
     properties: {
       revision: { bsonType: 'int', minimum: 1 },
@@ -86,6 +97,10 @@ export const bulkOperationsCollection = defineCollection<BulkOperationDocument>(
       options: { unique: true, partialFilterExpression: { key: { $exists: true } } },
       why: 'a change that is asked for again with its key',
     },
-    { name: 'state_idx', keys: { state: 1, _id: 1 }, why: 'changes that are under way, for whoever resumes them' },
+    {
+      name: 'state_idx',
+      keys: { state: 1, _id: 1 },
+      why: 'changes that are under way, for whoever resumes them',
+    },
   ],
 });

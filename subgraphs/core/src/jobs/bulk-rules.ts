@@ -13,7 +13,14 @@ export type BulkView = Pick<
 
 /** Fields of {@link BulkView}. */
 export const bulkProjection = {
-  state: 1, experiment: 1, owner: 1, hold: 1, waitingFor: 1, notBefore: 1, priority: 1, 'transitions.operation': 1,
+  state: 1,
+  experiment: 1,
+  owner: 1,
+  hold: 1,
+  waitingFor: 1,
+  notBefore: 1,
+  priority: 1,
+  'transitions.operation': 1,
 } as const;
 
 const actions: Readonly<Record<BulkKind, CoreAction>> = {
@@ -35,24 +42,39 @@ export function principalOf({ kind, subject, grants }: BulkRequester, now: Date)
 }
 
 /** Whether the principal may change the job: its own with the permission, others' with `job:manageAny` beside. */
-export function mayChange(principal: Principal, action: CoreAction, job: Pick<JobDocument, 'experiment' | 'owner'>): boolean {
+export function mayChange(
+  principal: Principal,
+  action: CoreAction,
+  job: Pick<JobDocument, 'experiment' | 'owner'>,
+): boolean {
   if (!can(principal, action, job.experiment)) return false;
   return job.owner === principal.subject || can(principal, 'job:manageAny', job.experiment);
 }
 
 /** Why a job that the caller may not see or change is left alone; undefined where it may. */
-export function refusalFor(principal: Principal, kind: BulkKind, jobId: string, job: Pick<JobDocument, 'experiment' | 'owner'> | undefined): BulkRefusal | undefined {
+export function refusalFor(
+  principal: Principal,
+  kind: BulkKind,
+  jobId: string,
+  job: Pick<JobDocument, 'experiment' | 'owner'> | undefined,
+): BulkRefusal | undefined {
   if (!job || !can(principal, 'job:read', job.experiment)) {
     return { jobId, code: 'JOB_NOT_FOUND', message: `job ${jobId} does not exist, or you may not see it` };
   }
   const action = actionOf(kind);
   if (mayChange(principal, action, job)) return undefined;
-  const whose = can(principal, action, job.experiment) ? `it belongs to ${job.owner}` : `you may not ${action} in ${job.experiment}`;
+  const whose = can(principal, action, job.experiment)
+    ? `it belongs to ${job.owner}`
+    : `you may not ${action} in ${job.experiment}`;
   return { jobId, code: 'FORBIDDEN', message: `job ${jobId} is not yours to change: ${whose}` };
 }
 
 /** The transition that the change makes of the job as it is now, or why it is left alone. */
-export function requestFor(bulk: BulkJob, job: BulkView, now: Date): TransitionRequest | BulkRefusal | 'done' {
+export function requestFor(
+  bulk: BulkJob,
+  job: BulkView,
+  now: Date,
+): TransitionRequest | BulkRefusal | 'done' {
   const { kind, parameters, requester, operationId } = bulk;
   const base = {
     jobId: job._id,
@@ -65,11 +87,17 @@ export function requestFor(bulk: BulkJob, job: BulkView, now: Date): TransitionR
   if (isMarked(bulk, job)) return 'done';
   switch (kind) {
     case 'CANCEL':
-      return isTerminal(job.state) ? conflict(job, 'only a job that has not ended can be cancelled') : { ...base, to: 'CANCELLED' };
+      return isTerminal(job.state)
+        ? conflict(job, 'only a job that has not ended can be cancelled')
+        : { ...base, to: 'CANCELLED' };
     case 'HOLD':
       if (!isWaiting(job.state)) return conflict(job, 'only a job that has not been sent can be held');
       if (job.hold) return conflict(job, `it is held already, by ${job.hold.by}`);
-      return { ...base, to: 'PENDING', change: { hold: { by: requester.subject, reason: parameters.reason ?? '' } } };
+      return {
+        ...base,
+        to: 'PENDING',
+        change: { hold: { by: requester.subject, reason: parameters.reason ?? '' } },
+      };
     case 'RELEASE':
       if (!job.hold || job.state !== 'PENDING') return conflict(job, 'only a held job can be released');
       return { ...base, to: isReady(job, now) ? 'ACTIVATED' : 'PENDING', change: { hold: null } };
@@ -89,7 +117,11 @@ export function requestFor(bulk: BulkJob, job: BulkView, now: Date): TransitionR
 
 /** Whether the operation has changed the job already. */
 export function isMarked({ isResumed, operationId }: BulkJob, job: Pick<BulkView, 'transitions'>): boolean {
-  return isResumed && operationId !== undefined && job.transitions.some(({ operation }) => operation === operationId);
+  return (
+    isResumed &&
+    operationId !== undefined &&
+    job.transitions.some(({ operation }) => operation === operationId)
+  );
 }
 
 /** Why a job's state does not allow the change. */

@@ -44,7 +44,9 @@ export class BulkRunner {
   /** Looks for abandoned operations whenever this process leads. */
   start(): void {
     this.#stop = this.#options.leader.onGained((signal) => {
-      this.#sweeping = this.#sweeping.then(() => this.#sweep(AbortSignal.any([signal, this.#stopping.signal])));
+      this.#sweeping = this.#sweeping.then(() =>
+        this.#sweep(AbortSignal.any([signal, this.#stopping.signal])),
+      );
     });
   }
 
@@ -66,7 +68,12 @@ export class BulkRunner {
 
   /** Begins to work on an operation; what goes wrong is logged, and the leader tries again. */
   runInBackground(id: string): void {
-    this.run(id).catch((error: unknown) => this.#options.log.warn({ err: error, operation: id }, 'a bulk operation was interrupted and goes on later'));
+    this.run(id).catch((error: unknown) =>
+      this.#options.log.warn(
+        { err: error, operation: id },
+        'a bulk operation was interrupted and goes on later',
+      ),
+    );
   }
 
   async #sweep(signal: AbortSignal): Promise<void> {
@@ -107,7 +114,11 @@ export class BulkRunner {
   }
 
   /** Carries a page out and notes what became of it; false when somebody else works on the operation. */
-  async #page(operation: BulkOperationDocument, page: readonly string[], isResumed: boolean): Promise<boolean> {
+  async #page(
+    operation: BulkOperationDocument,
+    page: readonly string[],
+    isResumed: boolean,
+  ): Promise<boolean> {
     const { changes, operations, runnerId, clock, pageSize = 1000 } = this.#options;
     const bulk = bulkOf(operation, isResumed);
     const changed: string[] = [];
@@ -117,7 +128,14 @@ export class BulkRunner {
       changed.push(...outcome.changed);
       refused.push(...outcome.refused);
     }
-    return operations.endPage(operation._id, runnerId, page, { changed, refused }, !operation.isBackground, clock.now());
+    return operations.endPage(
+      operation._id,
+      runnerId,
+      page,
+      { changed, refused },
+      !operation.isBackground,
+      clock.now(),
+    );
   }
 
   async #nextPage(operation: BulkOperationDocument): Promise<readonly string[]> {

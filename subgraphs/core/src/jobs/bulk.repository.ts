@@ -40,13 +40,17 @@ export class BulkRepository {
   /** Ids of operations that nobody works on. */
   async abandoned(now: Date, limit: number): Promise<readonly string[]> {
     const free = { $or: [{ runner: { $exists: false } }, { 'runner.until': { $lt: now } }] };
-    const found = await this.#operations.find({ state: 'RUNNING', ...free }, { projection: { _id: 1 }, sort: { _id: 1 }, limit }).toArray();
+    const found = await this.#operations
+      .find({ state: 'RUNNING', ...free }, { projection: { _id: 1 }, sort: { _id: 1 }, limit })
+      .toArray();
     return found.map(({ _id }) => _id);
   }
 
   /** Takes an operation over, if nobody works on it; the document as it stands, or null. */
   async claim(id: string, runnerId: string, now: Date): Promise<BulkOperationDocument | null> {
-    const free = { $or: [{ runner: { $exists: false } }, { 'runner.until': { $lt: now } }, { 'runner.id': runnerId }] };
+    const free = {
+      $or: [{ runner: { $exists: false } }, { 'runner.until': { $lt: now } }, { 'runner.id': runnerId }],
+    };
     return this.#operations.findOneAndUpdate(
       { _id: id, state: 'RUNNING', ...free },
       { $set: { runner: { id: runnerId, until: new Date(now.getTime() + runnerMs) } } },
@@ -65,10 +69,19 @@ export class BulkRepository {
   }
 
   /** Notes what became of a page; false when somebody else works on the operation. */
-  async endPage(id: string, runnerId: string, page: readonly string[], outcome: BulkOutcome, keepIds: boolean, now: Date): Promise<boolean> {
+  async endPage(
+    id: string,
+    runnerId: string,
+    page: readonly string[],
+    outcome: BulkOutcome,
+    keepIds: boolean,
+    now: Date,
+  ): Promise<boolean> {
     const counts = new Map<string, number>();
     for (const { code } of outcome.refused) counts.set(code, (counts.get(code) ?? 0) + 1);
-    const byReason = Object.fromEntries([...counts].map(([code, count]) => [`refusedByReason.${code}`, count]));
+    const byReason = Object.fromEntries(
+      [...counts].map(([code, count]) => [`refusedByReason.${code}`, count]),
+    );
     const last = page.at(-1);
     return this.#step(id, runnerId, now, {
       ...(last === undefined ? {} : { $set: { position: last } }),
@@ -85,12 +98,21 @@ export class BulkRepository {
   async end(id: string, runnerId: string, now: Date): Promise<BulkOperationDocument | null> {
     return this.#operations.findOneAndUpdate(
       { _id: id, state: 'RUNNING', 'runner.id': runnerId },
-      { $set: { state: 'DONE', endedAt: now, updatedAt: now }, $unset: { runner: '', page: '' }, $inc: { revision: 1 } },
+      {
+        $set: { state: 'DONE', endedAt: now, updatedAt: now },
+        $unset: { runner: '', page: '' },
+        $inc: { revision: 1 },
+      },
       { returnDocument: 'after', writeConcern: { w: 'majority' } },
     );
   }
 
-  async #step(id: string, runnerId: string, now: Date, update: UpdateFilter<BulkOperationDocument>): Promise<boolean> {
+  async #step(
+    id: string,
+    runnerId: string,
+    now: Date,
+    update: UpdateFilter<BulkOperationDocument>,
+  ): Promise<boolean> {
     const set = { ...update.$set, updatedAt: now, 'runner.until': new Date(now.getTime() + runnerMs) };
     const { matchedCount } = await this.#operations.updateOne(
       { _id: id, state: 'RUNNING', 'runner.id': runnerId },

@@ -5,7 +5,16 @@ import type { BulkChanges } from './bulk-changes.js';
 import type { BulkOperationDocument } from './bulk-operation.document.js';
 import type { BulkRepository } from './bulk.repository.js';
 import type { BulkRunner } from './bulk-runner.js';
-import type { BulkFault, BulkJob, BulkKind, BulkOutcome, BulkParameters, BulkRefusal, BulkRequester, BulkSelection } from './bulk.types.js';
+import type {
+  BulkFault,
+  BulkJob,
+  BulkKind,
+  BulkOutcome,
+  BulkParameters,
+  BulkRefusal,
+  BulkRequester,
+  BulkSelection,
+} from './bulk.types.js';
 import type { ExperimentDirectory } from './collaborators.js';
 import { planJobFilter, type JobFilterPlan } from './job-filter.js';
 import type { JobsRepository } from './jobs.repository.js';
@@ -61,12 +70,14 @@ export class BulkService {
     const faults = check(kind, input);
     if (faults.length > 0) return { faults };
     const requester = { kind: principal.kind, subject: principal.subject, grants: principal.grants };
-    const key = input.idempotencyKey == null ? undefined : `${principal.subject}/${kind}/${input.idempotencyKey}`;
+    const key =
+      input.idempotencyKey == null ? undefined : `${principal.subject}/${kind}/${input.idempotencyKey}`;
     const digest = key === undefined ? undefined : digestOf([kind, input.selection, input.parameters]);
     const earlier = key === undefined ? null : await this.#options.operations.findByKey(key);
     if (earlier) return this.#repeat(earlier, digest, input);
     const chosen = await this.#choose(principal, input.selection);
-    if (chosen.ids.length <= maxAtOnce && key === undefined) return { answer: await this.#atOnce(requester, kind, input, chosen.ids) };
+    if (chosen.ids.length <= maxAtOnce && key === undefined)
+      return { answer: await this.#atOnce(requester, kind, input, chosen.ids) };
     const operation = await this.#record(principal, kind, input, chosen, { key, digest, requester });
     if (operation.digest !== digest) return { faults: [reused(input)] };
     return { answer: await this.#carryOut(operation, input) };
@@ -78,20 +89,42 @@ export class BulkService {
     return found && found.requester.subject === principal.subject ? found : null;
   }
 
-  async #repeat(earlier: BulkOperationDocument, digest: string | undefined, input: BulkInput): Promise<BulkResult> {
+  async #repeat(
+    earlier: BulkOperationDocument,
+    digest: string | undefined,
+    input: BulkInput,
+  ): Promise<BulkResult> {
     if (earlier.digest !== digest) return { faults: [reused(input)] };
     if (earlier.state === 'DONE' || earlier.isBackground) return { answer: answerOf(earlier, input) };
     return { answer: await this.#carryOut(earlier, input) };
   }
 
-  async #choose(principal: Principal, selection: BulkSelection): Promise<{ ids: readonly string[]; plan?: JobFilterPlan }> {
+  async #choose(
+    principal: Principal,
+    selection: BulkSelection,
+  ): Promise<{ ids: readonly string[]; plan?: JobFilterPlan }> {
     if ('ids' in selection) return { ids: [...new Set(selection.ids)] };
-    const plan = planJobFilter(selection.criteria, experimentsFor(principal, 'job:read'), await this.#options.experiments.names());
+    const plan = planJobFilter(
+      selection.criteria,
+      experimentsFor(principal, 'job:read'),
+      await this.#options.experiments.names(),
+    );
     return { ids: await this.#options.jobs.ids(plan, maxAtOnce + 1), plan };
   }
 
-  async #atOnce(requester: BulkRequester, kind: BulkKind, input: BulkInput, ids: readonly string[]): Promise<BulkAnswer> {
-    const bulk: BulkJob = { kind, parameters: input.parameters, requester, createdAt: this.#options.clock.now(), isResumed: false };
+  async #atOnce(
+    requester: BulkRequester,
+    kind: BulkKind,
+    input: BulkInput,
+    ids: readonly string[],
+  ): Promise<BulkAnswer> {
+    const bulk: BulkJob = {
+      kind,
+      parameters: input.parameters,
+      requester,
+      createdAt: this.#options.clock.now(),
+      isResumed: false,
+    };
     const outcome = await this.#options.changes.apply(bulk, ids);
     return {
       changedCount: outcome.changed.length,
@@ -108,13 +141,25 @@ export class BulkService {
     kind: BulkKind,
     { selection, parameters }: BulkInput,
     { ids, plan }: { readonly ids: readonly string[]; readonly plan?: JobFilterPlan },
-    { key, digest, requester }: { readonly key: string | undefined; readonly digest: string | undefined; readonly requester: BulkRequester },
+    {
+      key,
+      digest,
+      requester,
+    }: {
+      readonly key: string | undefined;
+      readonly digest: string | undefined;
+      readonly requester: BulkRequester;
+    },
   ): Promise<BulkOperationDocument> {
     const { clock, ids: source, jobs, operations } = this.#options;
     const now = clock.now();
     const isBackground = ids.length > maxAtOnce && plan !== undefined && 'criteria' in selection;
     const choice = isBackground
-      ? { criteria: defined(selection.criteria), visible: experimentsFor(principal, 'job:read'), upTo: source.next('job') }
+      ? {
+          criteria: defined(selection.criteria),
+          visible: experimentsFor(principal, 'job:read'),
+          upTo: source.next('job'),
+        }
       : { page: ids };
     return operations.create({
       _id: source.next('op'),
@@ -150,7 +195,16 @@ export class BulkService {
 }
 
 function answerOf(operation: BulkOperationDocument, { selection }: BulkInput): BulkAnswer {
-  const { changedCount, refusedCount, changedIds = [], refusedByReason, refusals, isBackground, state, kind } = operation;
+  const {
+    changedCount,
+    refusedCount,
+    changedIds = [],
+    refusedByReason,
+    refusals,
+    isBackground,
+    state,
+    kind,
+  } = operation;
   const showsIds = 'ids' in selection || kind === 'RETRY';
   return {
     changedCount,
@@ -172,7 +226,12 @@ function check(kind: BulkKind, { selection, parameters, idempotencyKey }: BulkIn
   const findings = new Findings();
   if ('ids' in selection) {
     if (selection.ids.length === 0) findings.add(['selection', 'ids'], '0 ids', `1 to ${maxAtOnce} ids`);
-    if (selection.ids.length > maxAtOnce) findings.add(['selection', 'ids'], `${selection.ids.length} ids`, `at most ${maxAtOnce} ids; choose more by a filter`);
+    if (selection.ids.length > maxAtOnce)
+      findings.add(
+        ['selection', 'ids'],
+        `${selection.ids.length} ids`,
+        `at most ${maxAtOnce} ids; choose more by a filter`,
+      );
   } else checkCriteria(selection.criteria, findings);
   if (kind === 'HOLD') findings.text(['reason'], parameters.reason ?? '', 1, 500);
   else if (parameters.reason !== undefined) findings.text(['reason'], parameters.reason, 0, 500);
@@ -182,16 +241,25 @@ function check(kind: BulkKind, { selection, parameters, idempotencyKey }: BulkIn
   return findings.refusals.map(({ path, message }) => ({ code: 'INVALID_VALUE' as const, path, message }));
 }
 
-function checkCriteria(criteria: Extract<BulkSelection, { criteria: unknown }>['criteria'], findings: Findings): void {
-  if ((criteria.ids?.length ?? 0) > 1000) findings.add(['selection', 'filter', 'ids'], `${criteria.ids?.length} ids`, 'at most 1000 ids');
+function checkCriteria(
+  criteria: Extract<BulkSelection, { criteria: unknown }>['criteria'],
+  findings: Findings,
+): void {
+  if ((criteria.ids?.length ?? 0) > 1000)
+    findings.add(['selection', 'filter', 'ids'], `${criteria.ids?.length} ids`, 'at most 1000 ids');
   const isEmpty = Object.values(criteria).every((value) => value === undefined);
-  if (isEmpty) findings.add(['selection', 'filter'], {}, 'at least one condition: a change of all jobs is never meant');
+  if (isEmpty)
+    findings.add(['selection', 'filter'], {}, 'at least one condition: a change of all jobs is never meant');
 }
 
 function reused({ idempotencyKey }: BulkInput): BulkFault {
   const findings = new Findings();
   findings.add(['idempotencyKey'], idempotencyKey, 'a key that was not used for another change');
-  return { code: 'IDEMPOTENCY_KEY_REUSED', path: ['idempotencyKey'], message: findings.refusals[0]?.message ?? '' };
+  return {
+    code: 'IDEMPOTENCY_KEY_REUSED',
+    path: ['idempotencyKey'],
+    message: findings.refusals[0]?.message ?? '',
+  };
 }
 
 /** Without what is undefined: it would be stored as null. */

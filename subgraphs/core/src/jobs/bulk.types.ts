@@ -6,7 +6,8 @@ import type { JobCriteria } from './job-filter.js';
 export type BulkKind = 'CANCEL' | 'RETRY' | 'HOLD' | 'RELEASE' | 'SET_PRIORITY';
 
 /** Why a job is left alone. */
-export type BulkRefusalCode = 'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'INVALID_VALUE' | 'IDEMPOTENCY_KEY_REUSED';
+export type BulkRefusalCode =
+  'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'INVALID_VALUE' | 'IDEMPOTENCY_KEY_REUSED';
 
 /** One refused job. */
 export interface BulkRefusal {

@@ -21,7 +21,13 @@ export class ClassesRepository {
     if (missing.length === 0) return;
     try {
       await this.#classes.insertMany(
-        missing.map(([_id, requirements]) => ({ _id, schemaVersion: 1, revision: 1, createdAt: now, requirements })),
+        missing.map(([_id, requirements]) => ({
+          _id,
+          schemaVersion: 1,
+          revision: 1,
+          createdAt: now,
+          requirements,
+        })),
         { ordered: false, writeConcern: { w: 'majority' } },
       );
     } catch (error) {

@@ -38,8 +38,10 @@ export class Dependencies {
     const finished = parents.filter(({ state }) => state === 'FINISHED').map(({ id }) => id);
     const others = parents.filter(({ state }) => isTerminal(state) && state !== 'FINISHED');
     // Closing comes first: a child of both kinds must not start.
-    for (let start = 0; start < others.length; start += pageSize) await this.#close(others.slice(start, start + pageSize));
-    for (let start = 0; start < finished.length; start += pageSize) await this.#release(finished.slice(start, start + pageSize));
+    for (let start = 0; start < others.length; start += pageSize)
+      await this.#close(others.slice(start, start + pageSize));
+    for (let start = 0; start < finished.length; start += pageSize)
+      await this.#release(finished.slice(start, start + pageSize));
   }
 
   /** Looks at parents again after children of theirs were written, for those that ended before anybody could know of the children. */
@@ -86,7 +88,15 @@ export class Dependencies {
 }
 
 function activation(jobId: string, finishedParents: readonly string[]): TransitionRequest {
-  return { jobId, from: 'PENDING', to: 'ACTIVATED', by: 'dependency', actor, reason: 'its parents FINISHED', change: { finishedParents } };
+  return {
+    jobId,
+    from: 'PENDING',
+    to: 'ACTIVATED',
+    by: 'dependency',
+    actor,
+    reason: 'its parents FINISHED',
+    change: { finishedParents },
+  };
 }
 
 function closing(jobId: string, reason: string): TransitionRequest {

@@ -13,7 +13,9 @@ export class DependencyWork implements EventHandler {
   }
 
   async handle(events: readonly JobEvent[]): Promise<void> {
-    const ended = events.filter(({ last }) => isTerminal(last.to)).map(({ jobId, last }) => ({ id: jobId, state: last.to }));
+    const ended = events
+      .filter(({ last }) => isTerminal(last.to))
+      .map(({ jobId, last }) => ({ id: jobId, state: last.to }));
     await this.#dependencies.parentsEnded(ended);
   }
 

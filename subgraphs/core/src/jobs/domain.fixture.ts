@@ -63,13 +63,19 @@ export interface ProcessOptions {
 }
 
 /** The caller of tests. */
-export const someone = testPrincipal({ subject: 'someone@example', grants: { alpha: ['USER'], beta: ['USER'] } });
+export const someone = testPrincipal({
+  subject: 'someone@example',
+  grants: { alpha: ['USER'], beta: ['USER'] },
+});
 
 /** A store for tests, with the experiments "alpha" and "beta". */
 export async function testDomain(name: string): Promise<TestDomain> {
   const db = await testDatabase(name);
   await ensureCollections(db, [...jobCollections, ...eventCollections]);
-  const facts = ['alpha', 'beta'].map((experiment) => [experiment, { name: experiment, shares: [`${experiment}/default`, `${experiment}/other`] }] as const);
+  const facts = ['alpha', 'beta'].map(
+    (experiment) =>
+      [experiment, { name: experiment, shares: [`${experiment}/default`, `${experiment}/other`] }] as const,
+  );
   const experiments = new Map<string, ExperimentFacts>(facts);
   let serial = 0;
   return {
@@ -84,7 +90,12 @@ export async function testDomain(name: string): Promise<TestDomain> {
   };
 }
 
-async function startProcess(db: TestDatabase, experiments: ReadonlyMap<string, ExperimentFacts>, processId: string, over: ProcessOptions): Promise<TestProcess> {
+async function startProcess(
+  db: TestDatabase,
+  experiments: ReadonlyMap<string, ExperimentFacts>,
+  processId: string,
+  over: ProcessOptions,
+): Promise<TestProcess> {
   const log = silentLogger();
   const ids = createIds();
   const plain = jobStores(db);
@@ -103,7 +114,10 @@ async function startProcess(db: TestDatabase, experiments: ReadonlyMap<string, E
   const domain = createJobDomain({
     stores,
     writer,
-    experiments: { find: async (name) => experiments.get(name) ?? null, names: async () => [...experiments.keys()] },
+    experiments: {
+      find: async (name) => experiments.get(name) ?? null,
+      names: async () => [...experiments.keys()],
+    },
     queues: { idOf: async (name) => (name === 'main' ? 'queue_1' : null) },
     checkSelector: (text) => (text.includes('bad') ? { message: 'a CEL condition' } : { ok: true }),
     stream: events,
@@ -136,11 +150,22 @@ export function aSpec(over: Partial<JobSpec> = {}): JobSpec {
 let fence = 8;
 
 /** Takes jobs through a whole life, to FINISHED or to FAILED. */
-export async function live(writer: TransitionWriter, ids: readonly string[], end: 'FINISHED' | 'FAILED' = 'FINISHED'): Promise<void> {
+export async function live(
+  writer: TransitionWriter,
+  ids: readonly string[],
+  end: 'FINISHED' | 'FAILED' = 'FINISHED',
+): Promise<void> {
   const lives = ids.map((jobId) => {
     fence += 8;
     const word = { jobId, by: 'worker', actor: 'pilot:main', fence } as const;
-    const grant = { workerId: 'worker_1', queueId: 'queue_1', queue: 'main', fence, attemptId: `attempt_${fence}`, deviceIds: [] };
+    const grant = {
+      workerId: 'worker_1',
+      queueId: 'queue_1',
+      queue: 'main',
+      fence,
+      attemptId: `attempt_${fence}`,
+      deviceIds: [],
+    };
     return [
       { jobId, from: 'ACTIVATED', to: 'SENT', by: 'broker', actor: 'system:broker', change: { grant } },
       { ...word, from: 'SENT', to: 'RUNNING' },
@@ -158,6 +183,8 @@ export async function live(writer: TransitionWriter, ids: readonly string[], end
 export function instead<T extends object>(target: T, changed: Partial<T>): T {
   const names = Object.getOwnPropertyNames(Object.getPrototypeOf(target)) as (keyof T & string)[];
   const methods = names.filter((name) => name !== 'constructor' && typeof target[name] === 'function');
-  const bound = methods.map((name) => [name, (target[name] as (...all: unknown[]) => unknown).bind(target)] as const);
+  const bound = methods.map(
+    (name) => [name, (target[name] as (...all: unknown[]) => unknown).bind(target)] as const,
+  );
   return Object.assign(Object.create(target) as T, Object.fromEntries(bound), changed);
 }

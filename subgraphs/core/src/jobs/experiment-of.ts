@@ -7,5 +7,7 @@ import { experimentEntity } from '../experiments/resolvers.js';
 export async function experimentNamed(name: string, { loaders }: Context): Promise<ExperimentDocument> {
   const found = await loaders.load(experimentEntity.loader, name);
   if (found) return found;
-  throw new DomainError('EXPERIMENT_NOT_FOUND', `experiment ${name} is not registered any more`, { value: name });
+  throw new DomainError('EXPERIMENT_NOT_FOUND', `experiment ${name} is not registered any more`, {
+    value: name,
+  });
 }

@@ -10,14 +10,24 @@ export class Findings {
   }
 
   /** Notes a fault. @param path the place in the input, from the outside in */
-  add(path: readonly (string | number)[], value: unknown, expected: string, code: RefusalCode = 'INVALID_VALUE'): void {
+  add(
+    path: readonly (string | number)[],
+    value: unknown,
+    expected: string,
+    code: RefusalCode = 'INVALID_VALUE',
+  ): void {
     const texts = path.map(String);
-    this.refusals.push({ code, path: texts, message: `${texts.join('.')}: ${show(value)} is not valid; expected ${expected}` });
+    this.refusals.push({
+      code,
+      path: texts,
+      message: `${texts.join('.')}: ${show(value)} is not valid; expected ${expected}`,
+    });
   }
 
   /** A whole number in a range. */
   int(path: readonly (string | number)[], value: number, min: number, max: number): void {
-    if (!Number.isInteger(value) || value < min || value > max) this.add(path, value, `a whole number from ${min} to ${max}`);
+    if (!Number.isInteger(value) || value < min || value > max)
+      this.add(path, value, `a whole number from ${min} to ${max}`);
   }
 
   /** A text with a number of characters in a range. */

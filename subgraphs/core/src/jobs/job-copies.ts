@@ -42,7 +42,11 @@ export class JobCopies {
     return { changed: copies, refused };
   }
 
-  async #sources(bulk: BulkJob, ids: readonly string[], refused: BulkRefusal[]): Promise<Map<string, JobDocument>> {
+  async #sources(
+    bulk: BulkJob,
+    ids: readonly string[],
+    refused: BulkRefusal[],
+  ): Promise<Map<string, JobDocument>> {
     const principal = principalOf(bulk.requester, this.#options.clock.now());
     const found = new Map((await this.#options.jobs.find(ids)).map((job) => [job._id, job]));
     const sources = new Map<string, JobDocument>();
@@ -50,7 +54,8 @@ export class JobCopies {
       const job = found.get(id);
       const refusal = refusalFor(principal, 'RETRY', id, job);
       if (refusal) refused.push(refusal);
-      else if (job && !isTerminal(job.state)) refused.push(conflict(job, 'only a job that has ended can be retried'));
+      else if (job && !isTerminal(job.state))
+        refused.push(conflict(job, 'only a job that has ended can be retried'));
       else if (job) sources.set(id, job);
     }
     return sources;
@@ -73,12 +78,17 @@ export class JobCopies {
     const copyOf = (id: string) => retryJobId(bulk.operationId ?? '', id, bulk.createdAt);
     const renamed = await this.#renamedParents(sources, copyOf);
     const firsts = await this.#takePlaces(sources, copyOf);
-    const states = await jobs.parents([...new Set(sources.flatMap(({ dependsOn }) => dependsOn.filter((id) => !renamed.has(id))))]);
+    const states = await jobs.parents([
+      ...new Set(sources.flatMap(({ dependsOn }) => dependsOn.filter((id) => !renamed.has(id)))),
+    ]);
     const now = clock.now();
     const copies = sources.map((source) => {
       const dependsOn = source.dependsOn.map((id) => renamed.get(id) ?? id);
       const { taskId, taskIndex } = source;
-      const task = taskId !== undefined && taskIndex !== undefined && firsts.has(source._id) ? { id: taskId, index: taskIndex } : undefined;
+      const task =
+        taskId !== undefined && taskIndex !== undefined && firsts.has(source._id)
+          ? { id: taskId, index: taskIndex }
+          : undefined;
       return newJobDocument(
         {
           ...source,
@@ -101,17 +111,27 @@ export class JobCopies {
   }
 
   /** Parents that this operation copies, too, here or on an earlier page: the copy waits for the copy. */
-  async #renamedParents(sources: readonly JobDocument[], copyOf: (id: string) => string): Promise<ReadonlyMap<string, string>> {
+  async #renamedParents(
+    sources: readonly JobDocument[],
+    copyOf: (id: string) => string,
+  ): Promise<ReadonlyMap<string, string>> {
     const here = new Set(sources.map(({ _id }) => _id));
     const parents = [...new Set(sources.flatMap(({ dependsOn }) => dependsOn))];
     const elsewhere = parents.filter((id) => !here.has(id));
     const existing = await this.#options.jobs.existing(elsewhere.map(copyOf));
-    return new Map(parents.filter((id) => here.has(id) || existing.has(copyOf(id))).map((id) => [id, copyOf(id)]));
+    return new Map(
+      parents.filter((id) => here.has(id) || existing.has(copyOf(id))).map((id) => [id, copyOf(id)]),
+    );
   }
 
   /** In a task, the first copy of a job takes its place. */
-  async #takePlaces(sources: readonly JobDocument[], copyOf: (id: string) => string): Promise<ReadonlySet<string>> {
-    const ofTasks = sources.flatMap(({ _id, taskId }) => (taskId === undefined ? [] : [{ source: _id, copy: copyOf(_id), taskId }]));
+  async #takePlaces(
+    sources: readonly JobDocument[],
+    copyOf: (id: string) => string,
+  ): Promise<ReadonlySet<string>> {
+    const ofTasks = sources.flatMap(({ _id, taskId }) =>
+      taskId === undefined ? [] : [{ source: _id, copy: copyOf(_id), taskId }],
+    );
     return this.#options.jobs.markRepeated(ofTasks);
   }
 }

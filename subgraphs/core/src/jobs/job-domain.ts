@@ -8,7 +8,13 @@ import { BackoffTimer } from './backoff-timer.js';
 import { BulkChanges } from './bulk-changes.js';
 import { BulkRunner } from './bulk-runner.js';
 import { BulkService } from './bulk.service.js';
-import type { ExperimentDirectory, JobEventStream, LeaderWork, QueueDirectory, StateCounts } from './collaborators.js';
+import type {
+  ExperimentDirectory,
+  JobEventStream,
+  LeaderWork,
+  QueueDirectory,
+  StateCounts,
+} from './collaborators.js';
 import { Dependencies } from './dependencies.js';
 import { DependencyWork } from './dependency-work.js';
 import { EventWork } from './event-work.js';
@@ -72,11 +78,31 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
   const runner = new BulkRunner({ operations, jobs, changes, experiments, leader, runnerId, clock, log });
   const stepSize = options.stepSize === undefined ? {} : { stepSize: options.stepSize };
   const onComplete = (taskId: string): Promise<void> => completion.check([taskId]);
-  const expansion = new Expansion({ tasks, jobs, dependencies, leader, onComplete, runnerId, clock, log, ...stepSize });
+  const expansion = new Expansion({
+    tasks,
+    jobs,
+    dependencies,
+    leader,
+    onComplete,
+    runnerId,
+    clock,
+    log,
+    ...stepSize,
+  });
   const timer = new BackoffTimer({ jobs, writer, leader, clock, log });
   const handlers = [new DependencyWork(dependencies), completion, timer];
   const events = new EventWork({ stream: options.stream, consumers, leader, handlers, clock, log });
-  const submits = new SubmitService({ jobs, classes, submissions, dependencies, experiments, checkSelector, clock, ids, log });
+  const submits = new SubmitService({
+    jobs,
+    classes,
+    submissions,
+    dependencies,
+    experiments,
+    checkSelector,
+    clock,
+    ids,
+    log,
+  });
   const maxBytes = options.maxLogBytes === undefined ? {} : { maxBytes: options.maxLogBytes };
   let stopRecovery: (() => void) | undefined;
   return {
@@ -85,13 +111,24 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
     bulk: new BulkService({ jobs, operations, changes, runner, experiments, clock, ids }),
     jobLogs: new JobLogs({ logs, ...maxBytes }),
     tasks: new TasksService({
-      tasks, jobs, classes, submissions, experiments, expansion, checkSelector, liveCounts: options.liveCounts, clock, ids,
+      tasks,
+      jobs,
+      classes,
+      submissions,
+      experiments,
+      expansion,
+      checkSelector,
+      liveCounts: options.liveCounts,
+      clock,
+      ids,
     }),
     dependencies,
     start() {
       // A task whose jobs all ended just when its expansion was broken off gets no further event.
       stopRecovery = leader.onGained((signal) => {
-        completion.recover(signal).catch((error: unknown) => log.warn({ err: error }, 'running tasks could not be looked through'));
+        completion
+          .recover(signal)
+          .catch((error: unknown) => log.warn({ err: error }, 'running tasks could not be looked through'));
       });
       [expansion, runner, timer, events].forEach((work) => work.start());
     },

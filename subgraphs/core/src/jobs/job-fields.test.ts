@@ -11,7 +11,11 @@ const schema = buildSchema(`
   type Query { job: Job jobs: Connection entities: [Entity] }
 `);
 
-async function fieldsFor(query: string, field: 'job' | 'jobs' | 'entities', ...paths: string[][]): Promise<string[]> {
+async function fieldsFor(
+  query: string,
+  field: 'job' | 'jobs' | 'entities',
+  ...paths: string[][]
+): Promise<string[]> {
   let found: string[] | undefined;
   const take = (_args: unknown, _context: unknown, info: GraphQLResolveInfo) => {
     found = Object.keys(jobProjection(info, ...paths));
@@ -33,11 +37,16 @@ describe('what is read of a job', () => {
   });
 
   test('is found on all ways from a page to its jobs', async () => {
-    const query = '{ jobs { count nodes { name } edges { cursor node { transitions } } ...p } } fragment p on Connection { nodes { payload } }';
-    expect(await fieldsFor(query, 'jobs', ['nodes'], ['edges', 'node'])).toEqual([...always, 'name', 'payload', 'transitions'].sort());
+    const query =
+      '{ jobs { count nodes { name } edges { cursor node { transitions } } ...p } } fragment p on Connection { nodes { payload } }';
+    expect(await fieldsFor(query, 'jobs', ['nodes'], ['edges', 'node'])).toEqual(
+      [...always, 'name', 'payload', 'transitions'].sort(),
+    );
   });
 
   test('leaves out what is selected of entities of other types', async () => {
-    expect(await fieldsFor('{ entities { ... on Task { name } ... on Job { payload } } }', 'entities')).toEqual([...always, 'payload'].sort());
+    expect(
+      await fieldsFor('{ entities { ... on Task { name } ... on Job { payload } } }', 'entities'),
+    ).toEqual([...always, 'payload'].sort());
   });
 });

@@ -46,7 +46,10 @@ const remembered = new WeakMap<FieldNode, JobProjection>();
  * Stored fields for the selection below the field that is resolved.
  * @param path fields between that field and the jobs, as `['edges', 'node']`; several ways are taken together
  */
-export function jobProjection(info: Pick<GraphQLResolveInfo, 'fieldNodes' | 'fragments'>, ...paths: readonly (readonly string[])[]): JobProjection {
+export function jobProjection(
+  info: Pick<GraphQLResolveInfo, 'fieldNodes' | 'fragments'>,
+  ...paths: readonly (readonly string[])[]
+): JobProjection {
   const [first] = info.fieldNodes;
   const known = info.fieldNodes.length === 1 && first ? remembered.get(first) : undefined;
   if (known) return known;
@@ -61,7 +64,12 @@ export function jobProjection(info: Pick<GraphQLResolveInfo, 'fieldNodes' | 'fra
   return projection;
 }
 
-function collect(selection: SelectionSetNode | undefined, path: readonly string[], fragments: GraphQLResolveInfo['fragments'], names: Set<string>): void {
+function collect(
+  selection: SelectionSetNode | undefined,
+  path: readonly string[],
+  fragments: GraphQLResolveInfo['fragments'],
+  names: Set<string>,
+): void {
   for (const node of selection?.selections ?? []) {
     if (node.kind === 'Field') {
       const [next, ...rest] = path;
@@ -72,6 +80,7 @@ function collect(selection: SelectionSetNode | undefined, path: readonly string[
     const fragment = node.kind === 'FragmentSpread' ? fragments[node.name.value] : node;
     const condition = fragment?.typeCondition?.name.value;
     // Entities of other types in the same list have fragments of their own.
-    if (path.length > 0 || condition === undefined || condition === jobType) collect(fragment?.selectionSet, path, fragments, names);
+    if (path.length > 0 || condition === undefined || condition === jobType)
+      collect(fragment?.selectionSet, path, fragments, names);
   }
 }

@@ -54,10 +54,24 @@ const facts: readonly Facts[] = numbers(total / 1000).flatMap((batch) => {
   });
 });
 
-function documentOf({ id, experiment, owner, share, run, taskId, queue, state, createdAt }: Facts): JobDocument {
+function documentOf({
+  id,
+  experiment,
+  owner,
+  share,
+  run,
+  taskId,
+  queue,
+  state,
+  createdAt,
+}: Facts): JobDocument {
   const task = taskId === undefined ? {} : { task: { id: taskId, index: 0 } };
   const document = { state, ...(queue === undefined ? {} : { queue, queueId: `queue_${queue.slice(1)}` }) };
-  return aJob(id, { createdAt, experiment, owner, share, labels: [{ key: 'run', value: run }], ...task, document }, createdAt);
+  return aJob(
+    id,
+    { createdAt, experiment, owner, share, labels: [{ key: 'run', value: run }], ...task, document },
+    createdAt,
+  );
 }
 
 beforeAll(async () => {
@@ -65,7 +79,10 @@ beforeAll(async () => {
   await ensureCollections(db, [jobsCollection]);
   jobs = collection(db, jobsCollection);
   for (let from = 0; from < total; from += 10_000) {
-    await jobs.insertMany(facts.slice(from, from + 10_000).map(documentOf), { ordered: false, writeConcern: { w: 1, journal: false } });
+    await jobs.insertMany(facts.slice(from, from + 10_000).map(documentOf), {
+      ordered: false,
+      writeConcern: { w: 1, journal: false },
+    });
   }
   service = new JobsService({
     jobs: new JobsRepository(jobs),
@@ -74,7 +91,10 @@ beforeAll(async () => {
   });
 }, 120_000);
 
-const created = { createdFrom: new Date(start.getTime() + 40 * minute), createdBefore: new Date(start.getTime() + 60 * minute) };
+const created = {
+  createdFrom: new Date(start.getTime() + 40 * minute),
+  createdBefore: new Date(start.getTime() + 60 * minute),
+};
 const singles: readonly [string, JobFilterSpec][] = [
   ['nothing', {}],
   ['ids', { ids: facts.filter((_, at) => at % 100 === 0).map(({ id }) => id) }],
@@ -93,7 +113,9 @@ const pairs: readonly [string, JobFilterSpec][] = [
   ['experiment and state', { experiments: ['gamma'], states: ['FAILED'] }],
   ['task and state', { taskId: 'task_gamma_4', states: ['RUNNING', 'SENT'] }],
   ['queue and state', { queue: 'q2', states: ['RUNNING'] }],
-  ...singles.slice(1, -1).map(([name, filter]): [string, JobFilterSpec] => [`${name} and created`, { ...filter, ...created }]),
+  ...singles
+    .slice(1, -1)
+    .map(([name, filter]): [string, JobFilterSpec] => [`${name} and created`, { ...filter, ...created }]),
 ];
 const everybody = testPrincipal();
 const some = testPrincipal({ grants: { alpha: 'READER', gamma: 'READER' } });
@@ -102,11 +124,18 @@ const stranger = testPrincipal({ grants: { epsilon: 'READER' } });
 
 function stagesOf(plan: Document | undefined): string[] {
   if (!plan) return [];
-  const inner = [plan['inputStage'], ...((plan['inputStages'] as Document[] | undefined) ?? [])].filter(Boolean) as Document[];
+  const inner = [plan['inputStage'], ...((plan['inputStages'] as Document[] | undefined) ?? [])].filter(
+    Boolean,
+  ) as Document[];
   return [String(plan['stage']), ...inner.flatMap(stagesOf)];
 }
 
-async function explain(filter: Filter<JobDocument>, direction: 1 | -1, limit: number, hint: string): Promise<{ stages: string[]; examined: number; returned: number }> {
+async function explain(
+  filter: Filter<JobDocument>,
+  direction: 1 | -1,
+  limit: number,
+  hint: string,
+): Promise<{ stages: string[]; examined: number; returned: number }> {
   const found = await jobs.find(filter, { sort: { _id: direction }, limit, hint }).explain('executionStats');
   const { executionStats, queryPlanner } = found as { executionStats: Document; queryPlanner: Document };
   return {
@@ -120,58 +149,93 @@ describe.each([
   ['who may read everything', everybody],
   ['who may read two experiments', some],
 ])('for one %s', (_who, principal) => {
-  test.each([...singles, ...pairs])('jobs by %s come from an index, in order, without a look at many others', async (_name, filter) => {
-    const plan = await service.plan(principal, await service.criteria(filter));
-    for (const direction of [1, -1] as const) {
-      for (const branch of plan.branches) {
-        const { stages, examined, returned } = await explain(branch as Filter<JobDocument>, direction, 51, plan.index);
-        expect(stages).not.toContain('COLLSCAN');
-        expect(stages).not.toContain('SORT');
-        expect(examined).toBeLessThanOrEqual(10 * returned + 100);
-        expect(returned).toBeGreaterThan(0);
+  test.each([...singles, ...pairs])(
+    'jobs by %s come from an index, in order, without a look at many others',
+    async (_name, filter) => {
+      const plan = await service.plan(principal, await service.criteria(filter));
+      for (const direction of [1, -1] as const) {
+        for (const branch of plan.branches) {
+          const { stages, examined, returned } = await explain(
+            branch as Filter<JobDocument>,
+            direction,
+            51,
+            plan.index,
+          );
+          expect(stages).not.toContain('COLLSCAN');
+          expect(stages).not.toContain('SORT');
+          expect(examined).toBeLessThanOrEqual(10 * returned + 100);
+          expect(returned).toBeGreaterThan(0);
+        }
       }
-    }
-  });
+    },
+  );
 
-  test.each([...singles, ...pairs])('pages of jobs by %s are together all that match, each once', async (_name, filter) => {
-    const { ids, experiments: wanted, taskId, owner, queue, states, share, label, createdFrom, createdBefore } = filter;
-    const visible = principal === some ? ['alpha', 'gamma'] : experiments;
-    const idSet = ids ? new Set(ids) : undefined;
-    const matches = (job: Facts): boolean =>
-      visible.includes(job.experiment) &&
-      (!idSet || idSet.has(job.id)) &&
-      (!wanted || wanted.includes(job.experiment)) &&
-      (taskId == null || job.taskId === taskId) &&
-      (owner == null || job.owner === owner) &&
-      (queue == null || job.queue === queue) &&
-      (!states || states.includes(job.state)) &&
-      (share == null || job.share === share) &&
-      (!label || job.run === label.value) &&
-      (!createdFrom || (job.createdAt >= createdFrom && createdBefore != null && job.createdAt < createdBefore));
-    const newest = facts.filter(matches).map(({ id }) => id).sort().reverse();
-    const found: string[] = [];
-    let after: string | null = null;
-    let hasNextPage = true;
-    while (hasNextPage && found.length < 300) {
-      const page: Awaited<ReturnType<JobsService['page']>> = await service.page(principal, filter, { order: 'NEWEST', first: 100, after, projection: { state: 1 } });
-      found.push(...page.nodes.map(({ _id }) => _id));
-      after = page.pageInfo.endCursor;
-      hasNextPage = page.hasNextPage;
-    }
-    expect(found).toEqual(newest.slice(0, 300));
-    expect(hasNextPage).toBe(newest.length > 300);
-  });
+  test.each([...singles, ...pairs])(
+    'pages of jobs by %s are together all that match, each once',
+    async (_name, filter) => {
+      const {
+        ids,
+        experiments: wanted,
+        taskId,
+        owner,
+        queue,
+        states,
+        share,
+        label,
+        createdFrom,
+        createdBefore,
+      } = filter;
+      const visible = principal === some ? ['alpha', 'gamma'] : experiments;
+      const idSet = ids ? new Set(ids) : undefined;
+      const matches = (job: Facts): boolean =>
+        visible.includes(job.experiment) &&
+        (!idSet || idSet.has(job.id)) &&
+        (!wanted || wanted.includes(job.experiment)) &&
+        (taskId == null || job.taskId === taskId) &&
+        (owner == null || job.owner === owner) &&
+        (queue == null || job.queue === queue) &&
+        (!states || states.includes(job.state)) &&
+        (share == null || job.share === share) &&
+        (!label || job.run === label.value) &&
+        (!createdFrom ||
+          (job.createdAt >= createdFrom && createdBefore != null && job.createdAt < createdBefore));
+      const newest = facts
+        .filter(matches)
+        .map(({ id }) => id)
+        .sort()
+        .reverse();
+      const found: string[] = [];
+      let after: string | null = null;
+      let hasNextPage = true;
+      while (hasNextPage && found.length < 300) {
+        const page: Awaited<ReturnType<JobsService['page']>> = await service.page(principal, filter, {
+          order: 'NEWEST',
+          first: 100,
+          after,
+          projection: { state: 1 },
+        });
+        found.push(...page.nodes.map(({ _id }) => _id));
+        after = page.pageInfo.endCursor;
+        hasNextPage = page.hasNextPage;
+      }
+      expect(found).toEqual(newest.slice(0, 300));
+      expect(hasNextPage).toBe(newest.length > 300);
+    },
+  );
 });
 
 describe('limits', () => {
-  test.each([singles[4], singles[5], singles[9], singles[10]].flatMap((single) => (single ? [single] : [])))('one who may read none of the jobs by %s looks at few of them', async (_name, filter) => {
-    const plan = await service.plan(stranger, await service.criteria(filter));
-    for (const branch of plan.branches) {
-      const { examined, returned } = await explain(branch as Filter<JobDocument>, -1, 51, plan.index);
-      expect(returned).toBe(0);
-      expect(examined).toBeLessThanOrEqual(filter.taskId == null ? 100 : 1000);
-    }
-  });
+  test.each([singles[4], singles[5], singles[9], singles[10]].flatMap((single) => (single ? [single] : [])))(
+    'one who may read none of the jobs by %s looks at few of them',
+    async (_name, filter) => {
+      const plan = await service.plan(stranger, await service.criteria(filter));
+      for (const branch of plan.branches) {
+        const { examined, returned } = await explain(branch as Filter<JobDocument>, -1, 51, plan.index);
+        expect(returned).toBe(0);
+        expect(examined).toBeLessThanOrEqual(filter.taskId == null ? 100 : 1000);
+      }
+    },
+  );
 
   test('more experiments than one query can merge are asked in several, merged in order', async () => {
     const many = Array.from({ length: 40 }, (_, at) => `x${at}`);
@@ -183,21 +247,42 @@ describe('limits', () => {
     const states = jobStates.filter((state): state is JobState => state !== 'CLOSED');
     const plan = await crowd.plan(everybody, await crowd.criteria({ states }));
     expect(plan.branches.length).toBeGreaterThan(1);
-    const page = await crowd.page(everybody, { states }, { order: 'OLDEST', first: 100, projection: { state: 1 } });
-    const alone = await jobs.find({ state: { $ne: 'CLOSED' } }, { sort: { _id: 1 }, limit: 100, projection: { _id: 1 } }).toArray();
+    const page = await crowd.page(
+      everybody,
+      { states },
+      { order: 'OLDEST', first: 100, projection: { state: 1 } },
+    );
+    const alone = await jobs
+      .find({ state: { $ne: 'CLOSED' } }, { sort: { _id: 1 }, limit: 100, projection: { _id: 1 } })
+      .toArray();
     expect(page.nodes.map(({ _id }) => _id)).toEqual(alone.map(({ _id }) => _id));
     expect(page.hasNextPage).toBe(true);
   });
 
   test('a queue, an experiment or a state that nothing can match gives an empty page', async () => {
-    for (const filter of [{ queue: 'nowhere' }, { experiments: [] }, { states: [] }, { experiments: ['beta'] }]) {
-      const page = await service.page(testPrincipal({ grants: { alpha: 'READER' } }), filter, { order: 'NEWEST', first: 10, projection: {} });
+    for (const filter of [
+      { queue: 'nowhere' },
+      { experiments: [] },
+      { states: [] },
+      { experiments: ['beta'] },
+    ]) {
+      const page = await service.page(testPrincipal({ grants: { alpha: 'READER' } }), filter, {
+        order: 'NEWEST',
+        first: 10,
+        projection: {},
+      });
       expect(page).toMatchObject({ nodes: [], hasNextPage: false, pageInfo: { endCursor: null } });
     }
   });
 
-  test.each([[{ first: 0 }, 'BAD_USER_INPUT'], [{ first: 101 }, 'BAD_USER_INPUT'], [{ after: 'junk' }, 'CURSOR_INVALID']])('%j is refused', async (over, code) => {
-    await expect(service.page(everybody, {}, { order: 'NEWEST', first: 10, projection: {}, ...over })).rejects.toMatchObject({ code });
+  test.each([
+    [{ first: 0 }, 'BAD_USER_INPUT'],
+    [{ first: 101 }, 'BAD_USER_INPUT'],
+    [{ after: 'junk' }, 'CURSOR_INVALID'],
+  ])('%j is refused', async (over, code) => {
+    await expect(
+      service.page(everybody, {}, { order: 'NEWEST', first: 10, projection: {}, ...over }),
+    ).rejects.toMatchObject({ code });
   });
 
   test('jobs have no more than eight indexes', async () => {

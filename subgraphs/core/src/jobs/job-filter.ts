@@ -38,7 +38,11 @@ const nothing: JobFilterPlan = { branches: [], index: jobIndex.id };
  * @param visible experiments whose jobs the caller may read
  * @param known all experiments; needed where every experiment is visible and states are asked for
  */
-export function planJobFilter(criteria: JobCriteria, visible: '*' | readonly string[], known: readonly string[]): JobFilterPlan {
+export function planJobFilter(
+  criteria: JobCriteria,
+  visible: '*' | readonly string[],
+  known: readonly string[],
+): JobFilterPlan {
   const experiments = narrow(criteria.experiments, visible);
   const { ids, states, taskId, queueId, label, owner, share } = criteria;
   if (experiments?.length === 0 || ids?.length === 0 || states?.length === 0) return nothing;
@@ -51,10 +55,20 @@ export function planJobFilter(criteria: JobCriteria, visible: '*' | readonly str
     ...(queueId === undefined ? {} : { queueId }),
     ...(share === undefined ? {} : { share }),
   };
-  const single = (index: string, extra: Record<string, unknown> = {}): JobFilterPlan => ({ branches: [{ ...rest, ...extra }], index });
+  const single = (index: string, extra: Record<string, unknown> = {}): JobFilterPlan => ({
+    branches: [{ ...rest, ...extra }],
+    index,
+  });
   // One scan for each value of the fields before the id, no more of them in one query than the server merges.
-  const spread = (index: string, each: number, query: (names: readonly string[]) => Record<string, unknown>): JobFilterPlan => ({
-    branches: chunks(experiments ?? known, Math.max(1, Math.floor(maxScans / each))).map((names) => ({ ...rest, ...query(names) })),
+  const spread = (
+    index: string,
+    each: number,
+    query: (names: readonly string[]) => Record<string, unknown>,
+  ): JobFilterPlan => ({
+    branches: chunks(experiments ?? known, Math.max(1, Math.floor(maxScans / each))).map((names) => ({
+      ...rest,
+      ...query(names),
+    })),
     index,
   });
   const anyState = { state: { $in: states ?? jobStates } };
@@ -64,11 +78,18 @@ export function planJobFilter(criteria: JobCriteria, visible: '*' | readonly str
   if (ids) return single(jobIndex.id, anyLabel);
   if (taskId !== undefined) return single(jobIndex.task, { ...anyState, ...anyLabel });
   if (label !== undefined) return spread(jobIndex.lookup, 1, labelled);
-  if (owner !== undefined) return spread(jobIndex.lookup, 1, (names) => found(names.map((name) => ownerKey(name, owner))));
+  if (owner !== undefined)
+    return spread(jobIndex.lookup, 1, (names) => found(names.map((name) => ownerKey(name, owner))));
   if (queueId !== undefined) return single(jobIndex.queue, anyState);
-  if (share !== undefined) return experiments && !experiments.includes(share.split('/')[0] ?? '') ? nothing : single(jobIndex.lookup, found([shareKey(share)]));
+  if (share !== undefined)
+    return experiments && !experiments.includes(share.split('/')[0] ?? '')
+      ? nothing
+      : single(jobIndex.lookup, found([shareKey(share)]));
   if (!experiments && !states) return single(jobIndex.id);
-  return spread(jobIndex.experiment, states?.length ?? jobStates.length, (names) => ({ experiment: { $in: names }, ...anyState }));
+  return spread(jobIndex.experiment, states?.length ?? jobStates.length, (names) => ({
+    experiment: { $in: names },
+    ...anyState,
+  }));
 }
 
 function chunks<T>(values: readonly T[], size: number): readonly (readonly T[])[] {
@@ -77,7 +98,10 @@ function chunks<T>(values: readonly T[], size: number): readonly (readonly T[])[
   return parts;
 }
 
-function narrow(wanted: readonly string[] | undefined, visible: '*' | readonly string[]): readonly string[] | undefined {
+function narrow(
+  wanted: readonly string[] | undefined,
+  visible: '*' | readonly string[],
+): readonly string[] | undefined {
   if (visible === '*') return wanted ? [...new Set(wanted)] : undefined;
   return wanted ? [...new Set(wanted)].filter((name) => visible.includes(name)) : visible;
 }

@@ -9,19 +9,25 @@ const time = new Date('2030-06-01T12:00:00.123Z');
 describe('ids of a batch', () => {
   test('follow from the batch and the position alone, are formed as all ids, and sort by position', () => {
     fc.assert(
-      fc.property(fc.string({ minLength: 1 }), fc.array(fc.integer({ min: 0, max: 2 ** 24 - 1 }), { minLength: 2 }), (batch, positions) => {
-        const idAt = batchJobIds(batch, time);
-        const sorted = [...new Set(positions)].sort((a, b) => a - b).map(idAt);
-        expect(sorted).toEqual([...sorted].sort());
-        expect(sorted.map((id) => id.length)).toEqual(sorted.map(() => 30));
-        sorted.forEach((id) => expect(id).toMatch(/^job_[0-9A-HJKMNP-TV-Z]{26}$/));
-        expect(positions.map(batchJobIds(batch, time))).toEqual(positions.map(idAt));
-      }),
+      fc.property(
+        fc.string({ minLength: 1 }),
+        fc.array(fc.integer({ min: 0, max: 2 ** 24 - 1 }), { minLength: 2 }),
+        (batch, positions) => {
+          const idAt = batchJobIds(batch, time);
+          const sorted = [...new Set(positions)].sort((a, b) => a - b).map(idAt);
+          expect(sorted).toEqual([...sorted].sort());
+          expect(sorted.map((id) => id.length)).toEqual(sorted.map(() => 30));
+          sorted.forEach((id) => expect(id).toMatch(/^job_[0-9A-HJKMNP-TV-Z]{26}$/));
+          expect(positions.map(batchJobIds(batch, time))).toEqual(positions.map(idAt));
+        },
+      ),
     );
   });
 
   test('differ between batches, also of one millisecond', () => {
-    const all = ['a', 'b', 'c'].flatMap((batch) => Array.from({ length: 1000 }, (_, at) => batchJobIds(batch, time)(at)));
+    const all = ['a', 'b', 'c'].flatMap((batch) =>
+      Array.from({ length: 1000 }, (_, at) => batchJobIds(batch, time)(at)),
+    );
     expect(new Set(all).size).toBe(3000);
   });
 
@@ -45,7 +51,9 @@ describe('ids of a batch', () => {
 });
 
 test('the copy of a job has one id for each operation and job', () => {
-  const ids = ['op_1', 'op_2'].flatMap((operation) => ['job_1', 'job_2'].map((job) => retryJobId(operation, job, time)));
+  const ids = ['op_1', 'op_2'].flatMap((operation) =>
+    ['job_1', 'job_2'].map((job) => retryJobId(operation, job, time)),
+  );
   expect(new Set(ids).size).toBe(4);
   expect(retryJobId('op_1', 'job_1', time)).toBe(ids[0]);
   ids.forEach((id) => expect(id).toMatch(/^job_[0-9A-HJKMNP-TV-Z]{26}$/));

@@ -1,9 +1,18 @@
 /** Whether a job that a caller describes is well-formed: ranges, forms, sizes. What the store must be asked for is not looked at here. */
 import type { Findings } from './findings.js';
-import type { GpuSpec, JobSpec, LabelSpec, PayloadSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
+import type {
+  GpuSpec,
+  JobSpec,
+  LabelSpec,
+  PayloadSpec,
+  RequirementsSpec,
+  RetrySpec,
+} from './submit.types.js';
 
 /** Answers whether a selector can be used, and if not, why. */
-export type CheckSelector = (text: string) => { readonly ok: true } | { readonly ok?: false; readonly message: string };
+export type CheckSelector = (
+  text: string,
+) => { readonly ok: true } | { readonly ok?: false; readonly message: string };
 
 type Path = readonly (string | number)[];
 
@@ -21,7 +30,8 @@ export function checkJob(job: JobSpec, path: Path, findings: Findings, checkSele
   findings.text([...path, 'name'], job.name, 1, 255);
   findings.int([...path, 'priority'], job.priority ?? 0, -1000, 1000);
   checkLabels(job.labels ?? [], [...path, 'labels'], findings);
-  if (job.requirements) checkRequirements(job.requirements, [...path, 'requirements'], findings, checkSelector);
+  if (job.requirements)
+    checkRequirements(job.requirements, [...path, 'requirements'], findings, checkSelector);
   checkPayload(job.payload, [...path, 'payload'], findings);
   if (job.retry) checkRetry(job.retry, [...path, 'retry'], findings);
   const parents = job.dependsOn ?? [];
@@ -36,29 +46,40 @@ export function checkLabels(labels: readonly LabelSpec[], path: Path, findings: 
     findings.form([...path, position, 'key'], key, labelKey, '1 to 63 letters, digits, `.`, `_`, `-`, `/`');
     findings.text([...path, position, 'value'], value, 0, 255);
   });
-  findings.distinct(path, labels.map(({ key }) => key));
+  findings.distinct(
+    path,
+    labels.map(({ key }) => key),
+  );
 }
 
 /** Checks requirements; the selector by what the broker says. */
-export function checkRequirements(spec: RequirementsSpec, path: Path, findings: Findings, checkSelector: CheckSelector): void {
+export function checkRequirements(
+  spec: RequirementsSpec,
+  path: Path,
+  findings: Findings,
+  checkSelector: CheckSelector,
+): void {
   findings.int([...path, 'cores'], spec.cores ?? 1, 1, 4096);
   findings.int([...path, 'memoryMiB'], spec.memoryMiB ?? 1, 1, 16_777_216);
   findings.int([...path, 'diskMiB'], spec.diskMiB ?? 0, 0, 1_073_741_824);
   findings.int([...path, 'walltimeSeconds'], spec.walltimeSeconds ?? 1, 1, 2_592_000);
   for (const name of ['architecture', 'architectureLevel', 'containerRuntime', 'queue'] as const) {
     const value = spec[name];
-    if (value != null) findings.form([...path, name], value, word, 'a word of 1 to 255 letters, digits and `._+:/@-`');
+    if (value != null)
+      findings.form([...path, name], value, word, 'a word of 1 to 255 letters, digits and `._+:/@-`');
   }
   if (spec.selector != null) {
     const answer = checkSelector(spec.selector.trim());
-    if (answer.ok !== true) findings.add([...path, 'selector'], spec.selector, answer.message, 'SELECTOR_INVALID');
+    if (answer.ok !== true)
+      findings.add([...path, 'selector'], spec.selector, answer.message, 'SELECTOR_INVALID');
   }
   if (spec.gpu) checkGpu(spec.gpu, [...path, 'gpu'], findings);
 }
 
 function checkGpu(spec: GpuSpec, path: Path, findings: Findings): void {
   findings.int([...path, 'count'], spec.count ?? 1, 1, 64);
-  if (spec.vendor != null && !vendors.includes(spec.vendor)) findings.add([...path, 'vendor'], spec.vendor, vendors.join(', '));
+  if (spec.vendor != null && !vendors.includes(spec.vendor))
+    findings.add([...path, 'vendor'], spec.vendor, vendors.join(', '));
   if (spec.minMemoryMiB != null) findings.int([...path, 'minMemoryMiB'], spec.minMemoryMiB, 1, 16_777_216);
   for (const name of ['minComputeCapability', 'cudaRuntime', 'rocmRuntime'] as const) {
     const value = spec[name];
@@ -79,28 +100,43 @@ function checkGpu(spec: GpuSpec, path: Path, findings: Findings): void {
 /** Checks what is run. */
 export function checkPayload(spec: PayloadSpec, path: Path, findings: Findings): void {
   const { command, image } = spec;
-  const given = { arguments: spec.arguments ?? [], environment: spec.environment ?? [], inputs: spec.inputs ?? [], outputs: spec.outputs ?? [] };
+  const given = {
+    arguments: spec.arguments ?? [],
+    environment: spec.environment ?? [],
+    inputs: spec.inputs ?? [],
+    outputs: spec.outputs ?? [],
+  };
   findings.text([...path, 'command'], command, 1, 4096);
   if (image != null) findings.text([...path, 'image'], image, 1, 1024);
   findings.list([...path, 'arguments'], given.arguments, 1000);
   given.arguments.forEach((value, position) => {
-    if (value.includes('\0')) findings.add([...path, 'arguments', position], value, 'a text without NUL characters');
+    if (value.includes('\0'))
+      findings.add([...path, 'arguments', position], value, 'a text without NUL characters');
   });
   const bytes = given.arguments.reduce((sum, value) => sum + Buffer.byteLength(value) + 1, 0);
-  if (bytes > 131_072) findings.add([...path, 'arguments'], `${bytes} bytes`, 'at most 131072 bytes together');
+  if (bytes > 131_072)
+    findings.add([...path, 'arguments'], `${bytes} bytes`, 'at most 131072 bytes together');
   findings.list([...path, 'environment'], given.environment, 1000);
   given.environment.forEach(({ name, value }, position) => {
     const expected = 'letters, digits and `_`, not starting with a digit or `RHIZOME_`';
-    if (!environmentName.test(name) || name.startsWith('RHIZOME_')) findings.add([...path, 'environment', position, 'name'], name, expected);
+    if (!environmentName.test(name) || name.startsWith('RHIZOME_'))
+      findings.add([...path, 'environment', position, 'name'], name, expected);
     findings.text([...path, 'environment', position, 'value'], value, 0, 32_768);
   });
   const size = given.environment.reduce((sum, { name, value }) => sum + name.length + value.length, 0);
-  if (size > 1_048_576) findings.add([...path, 'environment'], `${size} characters`, 'at most 1048576 characters together');
-  findings.distinct([...path, 'environment'], given.environment.map(({ name }) => name));
+  if (size > 1_048_576)
+    findings.add([...path, 'environment'], `${size} characters`, 'at most 1048576 characters together');
+  findings.distinct(
+    [...path, 'environment'],
+    given.environment.map(({ name }) => name),
+  );
   checkFiles(given, path, findings);
 }
 
-type Files = { readonly inputs: readonly { readonly name: string; readonly location: string }[]; readonly outputs: readonly string[] };
+type Files = {
+  readonly inputs: readonly { readonly name: string; readonly location: string }[];
+  readonly outputs: readonly string[];
+};
 
 /** File names stay in the folder they belong to. */
 function checkFiles({ inputs, outputs }: Files, path: Path, findings: Findings): void {
@@ -109,14 +145,18 @@ function checkFiles({ inputs, outputs }: Files, path: Path, findings: Findings):
     checkFileName(name, [...path, 'inputs', position, 'name'], findings);
     findings.text([...path, 'inputs', position, 'location'], location, 1, 4096);
   });
-  findings.distinct([...path, 'inputs'], inputs.map(({ name }) => name));
+  findings.distinct(
+    [...path, 'inputs'],
+    inputs.map(({ name }) => name),
+  );
   findings.list([...path, 'outputs'], outputs, 100);
   outputs.forEach((name, position) => checkFileName(name, [...path, 'outputs', position], findings));
   findings.distinct([...path, 'outputs'], outputs);
 }
 
 function checkFileName(name: string, path: Path, findings: Findings): void {
-  const well = name.length >= 1 && name.length <= 255 && !/[/\\\0]/.test(name) && name !== '.' && name !== '..';
+  const well =
+    name.length >= 1 && name.length <= 255 && !/[/\\\0]/.test(name) && name !== '.' && name !== '..';
   if (!well) findings.add(path, name, 'a file name of 1 to 255 characters without `/` and `\\`');
 }
 
@@ -125,5 +165,6 @@ export function checkRetry(spec: RetrySpec, path: Path, findings: Findings): voi
   findings.int([...path, 'maxAttempts'], spec.maxAttempts ?? 1, 1, 20);
   findings.int([...path, 'backoffSeconds'], spec.backoffSeconds ?? 0, 0, 86_400);
   const factor = spec.backoffFactor ?? 2;
-  if (!Number.isFinite(factor) || factor < 1 || factor > 10) findings.add([...path, 'backoffFactor'], factor, 'a number from 1 to 10');
+  if (!Number.isFinite(factor) || factor < 1 || factor > 10)
+    findings.add([...path, 'backoffFactor'], factor, 'a number from 1 to 10');
 }

@@ -37,18 +37,29 @@ export function loadJob(id: string, context: Context, info: GraphQLResolveInfo):
 }
 
 /** Jobs with what is selected of them, in order. @throws DomainError NOT_FOUND where one cannot be read */
-export async function loadJobs(ids: readonly string[], context: Context, info: GraphQLResolveInfo): Promise<readonly JobDocument[]> {
+export async function loadJobs(
+  ids: readonly string[],
+  context: Context,
+  info: GraphQLResolveInfo,
+): Promise<readonly JobDocument[]> {
   const found = await Promise.all(ids.map((id) => loadJob(id, context, info)));
   return found.map((job, position) => {
     if (job) return job;
-    throw new DomainError('JOB_NOT_FOUND', `job ${ids[position]} does not exist, or you may not see it`, { value: ids[position] });
+    throw new DomainError('JOB_NOT_FOUND', `job ${ids[position]} does not exist, or you may not see it`, {
+      value: ids[position],
+    });
   });
 }
 
 /** A resolver for a field that leads to a job: batched with all others of the operation, and no more is read than is selected. */
 export function jobReference<TParent>(
   key: (parent: TParent) => string | null | undefined,
-): (parent: TParent, args: object, context: Context, info: GraphQLResolveInfo) => Promise<JobDocument | null> {
+): (
+  parent: TParent,
+  args: object,
+  context: Context,
+  info: GraphQLResolveInfo,
+) => Promise<JobDocument | null> {
   return async (parent, _args, context, info) => {
     const id = key(parent);
     return id == null ? null : loadJob(id, context, info);

@@ -13,7 +13,10 @@ let serial = 0;
 beforeAll(async () => {
   const db = await testDatabase('logs');
   await ensureCollections(db, [jobLogsCollection, jobLogHeadsCollection]);
-  repository = new JobLogsRepository(collection(db, jobLogsCollection), collection(db, jobLogHeadsCollection));
+  repository = new JobLogsRepository(
+    collection(db, jobLogsCollection),
+    collection(db, jobLogHeadsCollection),
+  );
   logs = new JobLogs({ logs: repository, maxBytes: 1000 });
 });
 
@@ -22,8 +25,14 @@ const aJob = (attempt = 1, ended = false) => ({
   attempt,
   attempts: [{ number: attempt, ...(ended ? { endedAt: new Date(0) } : {}) } as StoredAttempt],
 });
-const chunk = (sequence: number, text = `line ${sequence}\n`): LogChunk => ({ sequence, stream: 'STDOUT', text, at: new Date(sequence) });
-const textOf = async (job: ReturnType<typeof aJob>): Promise<string> => (await logs.page(job, { first: 1000 })).chunks.map(({ text }) => text).join('');
+const chunk = (sequence: number, text = `line ${sequence}\n`): LogChunk => ({
+  sequence,
+  stream: 'STDOUT',
+  text,
+  at: new Date(sequence),
+});
+const textOf = async (job: ReturnType<typeof aJob>): Promise<string> =>
+  (await logs.page(job, { first: 1000 })).chunks.map(({ text }) => text).join('');
 
 describe('adding', () => {
   test('chunks are taken once, by their sequence; what is sent again is passed over', async () => {
@@ -37,24 +46,46 @@ describe('adding', () => {
   test('a gap is refused with the number that is expected', async () => {
     const job = aJob();
     await logs.append(job._id, 1, [chunk(0)]);
-    expect(await logs.append(job._id, 1, [chunk(2)])).toMatchObject({ refusal: 'INVALID_VALUE', path: ['chunks', '0', 'sequence'], message: expect.stringContaining('1, which is the next') });
-    expect(await logs.append(job._id, 1, [chunk(1), chunk(3)])).toMatchObject({ refusal: 'INVALID_VALUE', path: ['chunks', '1', 'sequence'] });
+    expect(await logs.append(job._id, 1, [chunk(2)])).toMatchObject({
+      refusal: 'INVALID_VALUE',
+      path: ['chunks', '0', 'sequence'],
+      message: expect.stringContaining('1, which is the next'),
+    });
+    expect(await logs.append(job._id, 1, [chunk(1), chunk(3)])).toMatchObject({
+      refusal: 'INVALID_VALUE',
+      path: ['chunks', '1', 'sequence'],
+    });
     expect(await textOf(job)).toBe('line 0\n');
   });
 
   test('the same chunks from many callers at once are stored once, and none is lost', async () => {
     const job = aJob();
     const all = Array.from({ length: 40 }, (_, at) => chunk(at, `${at};`));
-    await Promise.all(Array.from({ length: 8 }, async (_, caller) => {
-      for (let at = 0; at < 40; at += 4 + (caller % 2) * 4) await logs.append(job._id, 1, all.slice(at, at + 8));
-    }));
+    await Promise.all(
+      Array.from({ length: 8 }, async (_, caller) => {
+        for (let at = 0; at < 40; at += 4 + (caller % 2) * 4)
+          await logs.append(job._id, 1, all.slice(at, at + 8));
+      }),
+    );
     expect(await textOf(job)).toBe(all.map(({ text }) => text).join(''));
-    expect(await repository.head(job._id, 1)).toMatchObject({ next: 40, bytes: all.reduce((sum, { text }) => sum + text.length, 0) });
+    expect(await repository.head(job._id, 1)).toMatchObject({
+      next: 40,
+      bytes: all.reduce((sum, { text }) => sum + text.length, 0),
+    });
   });
 
   test('chunks that were stored by a call that broke off are kept, and the log goes on', async () => {
     const job = aJob();
-    await repository.insert([{ _id: `${job._id}/01/00000000`, schemaVersion: 1, revision: 1, jobId: job._id, attempt: 1, ...chunk(0) }]);
+    await repository.insert([
+      {
+        _id: `${job._id}/01/00000000`,
+        schemaVersion: 1,
+        revision: 1,
+        jobId: job._id,
+        attempt: 1,
+        ...chunk(0),
+      },
+    ]);
     expect(await logs.append(job._id, 1, [chunk(0), chunk(1)])).toEqual({ nextSequence: 2 });
     expect(await textOf(job)).toBe('line 0\nline 1\n');
   });
@@ -62,7 +93,11 @@ describe('adding', () => {
   test('a log that would grow over its limit is refused, and what it has stays', async () => {
     const job = aJob();
     await logs.append(job._id, 1, [chunk(0, 'ä'.repeat(400))]);
-    expect(await logs.append(job._id, 1, [chunk(1, 'x'.repeat(201))])).toMatchObject({ refusal: 'LOG_TOO_LARGE', path: ['chunks'], message: expect.stringContaining('1001 bytes') });
+    expect(await logs.append(job._id, 1, [chunk(1, 'x'.repeat(201))])).toMatchObject({
+      refusal: 'LOG_TOO_LARGE',
+      path: ['chunks'],
+      message: expect.stringContaining('1001 bytes'),
+    });
     expect(await logs.append(job._id, 1, [chunk(1, 'x'.repeat(200))])).toEqual({ nextSequence: 2 });
     expect(await logs.append(job._id, 2, [chunk(0)])).toEqual({ nextSequence: 1 });
   });
@@ -80,7 +115,11 @@ describe('adding', () => {
 describe('reading', () => {
   test('pages follow each other by cursor; the end is told once the attempt has ended', async () => {
     const job = aJob();
-    await logs.append(job._id, 1, [0, 1, 2, 3, 4].map((at) => chunk(at)));
+    await logs.append(
+      job._id,
+      1,
+      [0, 1, 2, 3, 4].map((at) => chunk(at)),
+    );
     const first = await logs.page(job, { first: 3 });
     expect(first).toMatchObject({ hasNextPage: true, isComplete: false });
     const second = await logs.page(job, { first: 3, after: first.endCursor });
@@ -98,7 +137,9 @@ describe('reading', () => {
     await logs.append(job._id, 1, [chunk(0, 'first')]);
     await logs.append(job._id, 12, [chunk(0, 'twelfth')]);
     expect(await textOf(job)).toBe('twelfth');
-    expect((await logs.page(job, { attempt: 1, first: 10 })).chunks.map(({ text }) => text)).toEqual(['first']);
+    expect((await logs.page(job, { attempt: 1, first: 10 })).chunks.map(({ text }) => text)).toEqual([
+      'first',
+    ]);
     expect((await logs.page(job, { attempt: 3, first: 10 })).chunks).toEqual([]);
   });
 
@@ -106,8 +147,12 @@ describe('reading', () => {
     const job = aJob(2);
     await logs.append(job._id, 1, [chunk(0)]);
     const { endCursor } = await logs.page(job, { attempt: 1, first: 1 });
-    await expect(logs.page(job, { attempt: 2, first: 1, after: endCursor })).rejects.toMatchObject({ code: 'CURSOR_INVALID' });
-    await expect(logs.page(job, { first: 1, after: 'junk' })).rejects.toMatchObject({ code: 'CURSOR_INVALID' });
+    await expect(logs.page(job, { attempt: 2, first: 1, after: endCursor })).rejects.toMatchObject({
+      code: 'CURSOR_INVALID',
+    });
+    await expect(logs.page(job, { first: 1, after: 'junk' })).rejects.toMatchObject({
+      code: 'CURSOR_INVALID',
+    });
     await expect(logs.page(job, { first: 1001 })).rejects.toMatchObject({ code: 'BAD_USER_INPUT' });
   });
 });

@@ -37,7 +37,10 @@ export class JobLogsRepository {
     const _id = headId(jobId, attempt);
     if (from.next === 0) {
       try {
-        await this.#heads.insertOne({ _id, schemaVersion: 1, revision: 1, ...to }, { writeConcern: { w: 'majority' } });
+        await this.#heads.insertOne(
+          { _id, schemaVersion: 1, revision: 1, ...to },
+          { writeConcern: { w: 'majority' } },
+        );
         return true;
       } catch (error) {
         if (error instanceof MongoServerError && error.code === duplicateKey) return false;
@@ -45,12 +48,19 @@ export class JobLogsRepository {
       }
     }
     const update = { $set: { next: to.next, bytes: to.bytes }, $inc: { revision: 1 } };
-    const { modifiedCount } = await this.#heads.updateOne({ _id, next: from.next }, update, { writeConcern: { w: 'majority' } });
+    const { modifiedCount } = await this.#heads.updateOne({ _id, next: from.next }, update, {
+      writeConcern: { w: 'majority' },
+    });
     return modifiedCount === 1;
   }
 
   /** Chunks from a sequence number on, in order. */
-  async chunks(jobId: string, attempt: number, from: number, limit: number): Promise<readonly JobLogChunkDocument[]> {
+  async chunks(
+    jobId: string,
+    attempt: number,
+    from: number,
+    limit: number,
+  ): Promise<readonly JobLogChunkDocument[]> {
     const range = { $gte: chunkId(jobId, attempt, from), $lt: `${headId(jobId, attempt)}/:` };
     return this.#chunks.find({ _id: range }, { sort: { _id: 1 }, limit }).toArray();
   }

@@ -16,7 +16,11 @@ export interface LogChunk {
 /** What became of chunks. */
 export type AppendOutcome =
   | { readonly nextSequence: number }
-  | { readonly refusal: 'INVALID_VALUE' | 'LOG_TOO_LARGE'; readonly path: readonly string[]; readonly message: string };
+  | {
+      readonly refusal: 'INVALID_VALUE' | 'LOG_TOO_LARGE';
+      readonly path: readonly string[];
+      readonly message: string;
+    };
 
 /** A page of a log. */
 export interface LogPage {
@@ -57,11 +61,28 @@ export class JobLogs {
       const fresh = chunks.filter(({ sequence }) => sequence >= head.next);
       const [first] = fresh;
       if (!first) return { nextSequence: head.next };
-      if (first.sequence !== head.next) return invalid(['chunks', '0', 'sequence'], first.sequence, `${head.next}, which is the next of attempt ${attempt}`);
-      const to: LogHead = { next: head.next + fresh.length, bytes: head.bytes + fresh.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0) };
+      if (first.sequence !== head.next)
+        return invalid(
+          ['chunks', '0', 'sequence'],
+          first.sequence,
+          `${head.next}, which is the next of attempt ${attempt}`,
+        );
+      const to: LogHead = {
+        next: head.next + fresh.length,
+        bytes: head.bytes + fresh.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0),
+      };
       if (to.bytes > this.#maxBytes) return this.#tooLarge(to.bytes);
       // Chunks first: a head never promises what is not stored. A chunk that was stored by a call that broke off stays as it is.
-      await this.#logs.insert(fresh.map((chunk) => ({ _id: chunkId(jobId, attempt, chunk.sequence), schemaVersion: 1, revision: 1, jobId, attempt, ...chunk })));
+      await this.#logs.insert(
+        fresh.map((chunk) => ({
+          _id: chunkId(jobId, attempt, chunk.sequence),
+          schemaVersion: 1,
+          revision: 1,
+          jobId,
+          attempt,
+          ...chunk,
+        })),
+      );
       if (await this.#logs.move(jobId, attempt, head, to)) return { nextSequence: to.next };
     }
   }
@@ -72,18 +93,37 @@ export class JobLogs {
    */
   async page(
     job: Pick<JobDocument, '_id' | 'attempt' | 'attempts'>,
-    request: { readonly attempt?: number | null | undefined; readonly after?: string | null | undefined; readonly first: number },
+    request: {
+      readonly attempt?: number | null | undefined;
+      readonly after?: string | null | undefined;
+      readonly first: number;
+    },
   ): Promise<LogPage> {
     const { first, after } = request;
     const attempt = request.attempt ?? job.attempt;
-    if (!Number.isInteger(first) || first < 1 || first > maxPage) throw badInput('first', first, `1 to ${maxPage}`);
-    if (!Number.isInteger(attempt) || attempt < 0) throw badInput('attempt', attempt, 'the number of an attempt, from 1');
+    if (!Number.isInteger(first) || first < 1 || first > maxPage)
+      throw badInput('first', first, `1 to ${maxPage}`);
+    if (!Number.isInteger(attempt) || attempt < 0)
+      throw badInput('attempt', attempt, 'the number of an attempt, from 1');
     const from = after == null ? 0 : sequenceAfter(after, attempt);
     const hasEnded = job.attempts.some(({ number, endedAt }) => number === attempt && endedAt !== undefined);
     const found = attempt === 0 ? [] : await this.#logs.chunks(job._id, attempt, from, first + 1);
-    const chunks = found.slice(0, first).map(({ sequence, stream, text, at }) => ({ sequence, stream, text, at, cursor: encodeCursor(signature, [attempt, sequence]) }));
+    const chunks = found
+      .slice(0, first)
+      .map(({ sequence, stream, text, at }) => ({
+        sequence,
+        stream,
+        text,
+        at,
+        cursor: encodeCursor(signature, [attempt, sequence]),
+      }));
     const hasNextPage = found.length > first;
-    return { chunks, endCursor: chunks.at(-1)?.cursor ?? after ?? null, hasNextPage, isComplete: hasEnded && !hasNextPage };
+    return {
+      chunks,
+      endCursor: chunks.at(-1)?.cursor ?? after ?? null,
+      hasNextPage,
+      isComplete: hasEnded && !hasNextPage,
+    };
   }
 
   #tooLarge(bytes: number): AppendOutcome {
@@ -95,27 +135,39 @@ export class JobLogs {
 function sequenceAfter(after: string, attempt: number): number {
   const [of, sequence] = decodeCursor(after, signature, 2);
   if (of !== attempt || typeof sequence !== 'number' || !Number.isInteger(sequence)) {
-    throw new DomainError('CURSOR_INVALID', `after: ${JSON.stringify(after)} is not a cursor of the log of attempt ${attempt}`, {
-      field: 'after',
-      value: after,
-      expected: 'a cursor that the log of this attempt gave, or none',
-    });
+    throw new DomainError(
+      'CURSOR_INVALID',
+      `after: ${JSON.stringify(after)} is not a cursor of the log of attempt ${attempt}`,
+      {
+        field: 'after',
+        value: after,
+        expected: 'a cursor that the log of this attempt gave, or none',
+      },
+    );
   }
   return sequence + 1;
 }
 
 function checkChunks(chunks: readonly LogChunk[]): AppendOutcome | undefined {
-  if (chunks.length < 1 || chunks.length > maxChunks) return invalid(['chunks'], `${chunks.length} chunks`, `1 to ${maxChunks} chunks`);
+  if (chunks.length < 1 || chunks.length > maxChunks)
+    return invalid(['chunks'], `${chunks.length} chunks`, `1 to ${maxChunks} chunks`);
   for (const [position, { sequence, text }] of chunks.entries()) {
     const path = ['chunks', String(position)];
     const before = chunks[position - 1]?.sequence;
-    if (!Number.isInteger(sequence) || sequence < 0 || sequence > 99_999_999) return invalid([...path, 'sequence'], sequence, 'a whole number from 0 to 99999999');
-    if (before !== undefined && sequence !== before + 1) return invalid([...path, 'sequence'], sequence, `${before + 1}: chunks follow each other without gaps`);
-    if (Buffer.byteLength(text) > maxChunkBytes) return invalid([...path, 'text'], `${Buffer.byteLength(text)} bytes`, `at most ${maxChunkBytes} bytes`);
+    if (!Number.isInteger(sequence) || sequence < 0 || sequence > 99_999_999)
+      return invalid([...path, 'sequence'], sequence, 'a whole number from 0 to 99999999');
+    if (before !== undefined && sequence !== before + 1)
+      return invalid([...path, 'sequence'], sequence, `${before + 1}: chunks follow each other without gaps`);
+    if (Buffer.byteLength(text) > maxChunkBytes)
+      return invalid([...path, 'text'], `${Buffer.byteLength(text)} bytes`, `at most ${maxChunkBytes} bytes`);
   }
   return undefined;
 }
 
 function invalid(path: readonly string[], value: unknown, expected: string): AppendOutcome {
-  return { refusal: 'INVALID_VALUE', path, message: `${path.join('.')}: ${JSON.stringify(value)} is not valid; expected ${expected}` };
+  return {
+    refusal: 'INVALID_VALUE',
+    path,
+    message: `${path.join('.')}: ${JSON.stringify(value)} is not valid; expected ${expected}`,
+  };
 }

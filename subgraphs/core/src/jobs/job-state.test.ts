@@ -1,5 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
-import { findEdge, heldStates, isHeld, isTerminal, jobEdges, jobStates, terminalStates, waitingStates, type JobState, type TransitionActor } from './job-state.js';
+import {
+  findEdge,
+  heldStates,
+  isHeld,
+  isTerminal,
+  jobEdges,
+  jobStates,
+  terminalStates,
+  waitingStates,
+  type JobState,
+  type TransitionActor,
+} from './job-state.js';
 
 /** The machine as its plan has it, line by line: from, to, who. */
 const plan: readonly (readonly [JobState, JobState, readonly TransitionActor[]])[] = [
@@ -24,7 +35,9 @@ const plan: readonly (readonly [JobState, JobState, readonly TransitionActor[]])
   ...(['SENT', 'STARTING', 'RUNNING', 'HOLDING', 'TRANSFERRING'] as const).flatMap((from) =>
     (['ACTIVATED', 'PENDING', 'FAILED'] as const).map((to) => [from, to, ['worker', 'lease']] as const),
   ),
-  ...(['PENDING', 'ACTIVATED', 'THROTTLED', 'SENT', 'STARTING', 'RUNNING', 'HOLDING', 'TRANSFERRING'] as const).flatMap((from) => [
+  ...(
+    ['PENDING', 'ACTIVATED', 'THROTTLED', 'SENT', 'STARTING', 'RUNNING', 'HOLDING', 'TRANSFERRING'] as const
+  ).flatMap((from) => [
     [from, 'CANCELLED', ['principal']] as const,
     [from, 'CLOSED', ['system', 'dependency']] as const,
   ]),
@@ -32,7 +45,8 @@ const plan: readonly (readonly [JobState, JobState, readonly TransitionActor[]])
 
 describe('the state machine', () => {
   test('has the edges of the plan and no others, each for those who may take it', () => {
-    const sorted = (edges: readonly (readonly unknown[])[]) => edges.map((edge) => JSON.stringify(edge)).sort();
+    const sorted = (edges: readonly (readonly unknown[])[]) =>
+      edges.map((edge) => JSON.stringify(edge)).sort();
     expect(sorted(jobEdges.map(({ from, to, actors }) => [from, to, actors]))).toEqual(sorted(plan));
   });
 
@@ -43,7 +57,8 @@ describe('the state machine', () => {
 
   test('guards every word of a worker, and every loss of one, by the fence', () => {
     for (const { actors, guard, from, to } of jobEdges) {
-      if (actors.includes('worker') || actors.includes('lease')) expect([from, to, guard]).toEqual([from, to, 'fence']);
+      if (actors.includes('worker') || actors.includes('lease'))
+        expect([from, to, guard]).toEqual([from, to, 'fence']);
     }
   });
 
@@ -59,6 +74,7 @@ describe('the state machine', () => {
       return found;
     };
     expect([...reach(['PENDING'])].sort()).toEqual([...jobStates].sort());
-    for (const state of [...waitingStates, ...heldStates]) expect([...reach([state])].some(isTerminal)).toBe(true);
+    for (const state of [...waitingStates, ...heldStates])
+      expect([...reach([state])].some(isTerminal)).toBe(true);
   });
 });

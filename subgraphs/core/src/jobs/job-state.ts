@@ -23,14 +23,26 @@ export const jobStates = [
 export type JobState = (typeof jobStates)[number];
 
 /** Final: no edge leaves these. */
-export const terminalStates = ['FINISHED', 'FAILED', 'CANCELLED', 'CLOSED'] as const satisfies readonly JobState[];
+export const terminalStates = [
+  'FINISHED',
+  'FAILED',
+  'CANCELLED',
+  'CLOSED',
+] as const satisfies readonly JobState[];
 /** A worker holds the job: it has an open attempt, a fence, and goes back when the worker's lease ends. */
-export const heldStates = ['SENT', 'STARTING', 'RUNNING', 'HOLDING', 'TRANSFERRING'] as const satisfies readonly JobState[];
+export const heldStates = [
+  'SENT',
+  'STARTING',
+  'RUNNING',
+  'HOLDING',
+  'TRANSFERRING',
+] as const satisfies readonly JobState[];
 /** Not yet sent: may be held, released, re-prioritised. */
 export const waitingStates = ['PENDING', 'ACTIVATED', 'THROTTLED'] as const satisfies readonly JobState[];
 
 /** Who may take an edge. A principal acts through a mutation; a worker through its reports; the rest are parts of core. */
-export type TransitionActor = 'principal' | 'worker' | 'broker' | 'lease' | 'dependency' | 'backoff' | 'system';
+export type TransitionActor =
+  'principal' | 'worker' | 'broker' | 'lease' | 'dependency' | 'backoff' | 'system';
 
 /** What must hold in the stored document beside its state. `fence`: the word carries the document's current fence. */
 export type TransitionGuard = 'none' | 'fence' | 'ready';
@@ -57,12 +69,25 @@ const edge = (
   meaning: string,
 ): JobEdge => ({ from, to, actors, guard, meaning });
 
-const fromEach = (states: readonly JobState[], make: (from: JobState) => JobEdge): readonly JobEdge[] => states.map(make);
+const fromEach = (states: readonly JobState[], make: (from: JobState) => JobEdge): readonly JobEdge[] =>
+  states.map(make);
 
 /** All edges. */
 export const jobEdges: readonly JobEdge[] = [
-  edge('PENDING', 'ACTIVATED', ['dependency', 'backoff', 'principal'], 'ready', 'nothing holds the job back any more'),
-  edge('PENDING', 'PENDING', ['principal'], 'none', 'held, released while something else still holds it back, or its priority was changed'),
+  edge(
+    'PENDING',
+    'ACTIVATED',
+    ['dependency', 'backoff', 'principal'],
+    'ready',
+    'nothing holds the job back any more',
+  ),
+  edge(
+    'PENDING',
+    'PENDING',
+    ['principal'],
+    'none',
+    'held, released while something else still holds it back, or its priority was changed',
+  ),
   edge('ACTIVATED', 'ACTIVATED', ['principal'], 'none', 'its priority was changed'),
   edge('THROTTLED', 'THROTTLED', ['principal'], 'none', 'its priority was changed'),
   edge('ACTIVATED', 'PENDING', ['principal'], 'none', 'held'),
@@ -76,12 +101,36 @@ export const jobEdges: readonly JobEdge[] = [
   edge('RUNNING', 'HOLDING', ['worker'], 'fence', 'the payload ended well, outputs are being registered'),
   edge('RUNNING', 'TRANSFERRING', ['worker'], 'fence', 'the payload ended well, outputs are being moved'),
   edge('HOLDING', 'TRANSFERRING', ['worker'], 'fence', 'outputs are being moved'),
-  ...fromEach(['RUNNING', 'HOLDING', 'TRANSFERRING'], (from) => edge(from, 'FINISHED', ['worker'], 'fence', 'ended well')),
-  ...fromEach(heldStates, (from) => edge(from, 'ACTIVATED', ['worker', 'lease'], 'fence', 'the attempt failed or its worker was lost; another follows')),
-  ...fromEach(heldStates, (from) => edge(from, 'PENDING', ['worker', 'lease'], 'fence', 'the attempt failed; another follows after a backoff')),
-  ...fromEach(heldStates, (from) => edge(from, 'FAILED', ['worker', 'lease'], 'fence', 'the attempt failed and none is left')),
-  ...fromEach([...waitingStates, ...heldStates], (from) => edge(from, 'CANCELLED', ['principal'], 'none', 'ended by a principal')),
-  ...fromEach([...waitingStates, ...heldStates], (from) => edge(from, 'CLOSED', ['system', 'dependency'], 'none', 'ended by the system')),
+  ...fromEach(['RUNNING', 'HOLDING', 'TRANSFERRING'], (from) =>
+    edge(from, 'FINISHED', ['worker'], 'fence', 'ended well'),
+  ),
+  ...fromEach(heldStates, (from) =>
+    edge(
+      from,
+      'ACTIVATED',
+      ['worker', 'lease'],
+      'fence',
+      'the attempt failed or its worker was lost; another follows',
+    ),
+  ),
+  ...fromEach(heldStates, (from) =>
+    edge(
+      from,
+      'PENDING',
+      ['worker', 'lease'],
+      'fence',
+      'the attempt failed; another follows after a backoff',
+    ),
+  ),
+  ...fromEach(heldStates, (from) =>
+    edge(from, 'FAILED', ['worker', 'lease'], 'fence', 'the attempt failed and none is left'),
+  ),
+  ...fromEach([...waitingStates, ...heldStates], (from) =>
+    edge(from, 'CANCELLED', ['principal'], 'none', 'ended by a principal'),
+  ),
+  ...fromEach([...waitingStates, ...heldStates], (from) =>
+    edge(from, 'CLOSED', ['system', 'dependency'], 'none', 'ended by the system'),
+  ),
 ];
 
 const edgesByKey = new Map(jobEdges.map((e) => [`${e.from}>${e.to}`, e]));

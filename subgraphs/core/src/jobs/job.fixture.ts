@@ -4,7 +4,11 @@ import { newJobDocument, type NewJob } from './new-job.js';
 import type { JobDocument } from './job.types.js';
 
 /** The document of a small job of the experiment "alpha"; what a test cares for is given. */
-export function aJob(id: string, over: Partial<NewJob> & { readonly document?: Partial<JobDocument> } = {}, now = new Date('2030-01-01T00:00:00Z')): JobDocument {
+export function aJob(
+  id: string,
+  over: Partial<NewJob> & { readonly document?: Partial<JobDocument> } = {},
+  now = new Date('2030-01-01T00:00:00Z'),
+): JobDocument {
   const { document, ...job } = over;
   const made = newJobDocument(
     {

@@ -14,7 +14,10 @@ export type JobProjection = Readonly<Record<string, 1>>;
 /** A parent, as far as its children need to know. */
 export type ParentFacts = Pick<JobDocument, '_id' | 'experiment' | 'state'>;
 
-type TaskStateCount = { readonly _id: { readonly task: string; readonly state: JobState }; readonly n: number };
+type TaskStateCount = {
+  readonly _id: { readonly task: string; readonly state: JobState };
+  readonly n: number;
+};
 
 /** Documents in one insert. */
 const insertBatch = 1000;
@@ -33,7 +36,10 @@ export class JobsRepository {
   async insertNew(jobs: readonly JobDocument[]): Promise<void> {
     for (let start = 0; start < jobs.length; start += insertBatch) {
       try {
-        await this.#jobs.insertMany(jobs.slice(start, start + insertBatch), { ordered: false, writeConcern: { w: 'majority' } });
+        await this.#jobs.insertMany(jobs.slice(start, start + insertBatch), {
+          ordered: false,
+          writeConcern: { w: 'majority' },
+        });
       } catch (error) {
         if (!isOnlyDuplicates(error)) throw error;
       }
@@ -65,13 +71,26 @@ export class JobsRepository {
   /** A page of jobs in the order of their ids. */
   async page(
     plan: JobFilterPlan,
-    request: { readonly direction: 1 | -1; readonly first: number; readonly after?: string | null | undefined; readonly projection: JobProjection },
+    request: {
+      readonly direction: 1 | -1;
+      readonly first: number;
+      readonly after?: string | null | undefined;
+      readonly projection: JobProjection;
+    },
   ): Promise<KeysetPage<JobDocument>> {
     const { direction, first, after, projection } = request;
     const order = [{ field: '_id', direction }];
     const pages = await Promise.all(
       plan.branches.map((branch) =>
-        keysetPage({ collection: this.#jobs, filter: branch as Filter<JobDocument>, order, first, after, projection, hint: plan.index }),
+        keysetPage({
+          collection: this.#jobs,
+          filter: branch as Filter<JobDocument>,
+          order,
+          first,
+          after,
+          projection,
+          hint: plan.index,
+        }),
       ),
     );
     return mergePages(pages, direction, first);
@@ -83,7 +102,12 @@ export class JobsRepository {
       plan.branches.map((branch) => {
         const filter = behind === undefined ? branch : { $and: [branch, { _id: { $gt: behind } }] };
         return this.#jobs
-          .find(filter as Filter<JobDocument>, { projection: { _id: 1 }, sort: { _id: 1 }, limit, hint: plan.index })
+          .find(filter as Filter<JobDocument>, {
+            projection: { _id: 1 },
+            sort: { _id: 1 },
+            limit,
+            hint: plan.index,
+          })
           .toArray();
       }),
     );
@@ -94,7 +118,9 @@ export class JobsRepository {
   /** How many match. */
   async count(plan: JobFilterPlan): Promise<number> {
     const counts = await Promise.all(
-      plan.branches.map((branch) => this.#jobs.countDocuments(branch as Filter<JobDocument>, { hint: plan.index })),
+      plan.branches.map((branch) =>
+        this.#jobs.countDocuments(branch as Filter<JobDocument>, { hint: plan.index }),
+      ),
     );
     return counts.reduce((sum, count) => sum + count, 0);
   }
@@ -110,13 +136,17 @@ export class JobsRepository {
 
   /** Jobs of tasks by state that others repeat. */
   async repeatedCounts(taskIds: readonly string[]): Promise<ReadonlyMap<string, StateCounts>> {
-    return taskIds.length === 0 ? new Map() : this.#countStates({ lookup: { $in: taskIds.map(repeatedKey) } }, jobIndex.lookup);
+    return taskIds.length === 0
+      ? new Map()
+      : this.#countStates({ lookup: { $in: taskIds.map(repeatedKey) } }, jobIndex.lookup);
   }
 
   async #countStates(filter: Document, hint: string): Promise<ReadonlyMap<string, StateCounts>> {
     const group = { $group: { _id: { task: '$taskId', state: '$state' }, n: { $sum: 1 } } };
     const counts = new Map<string, Partial<Record<JobState, number>>>();
-    for await (const { _id, n } of this.#jobs.aggregate<TaskStateCount>([{ $match: filter }, group], { hint })) {
+    for await (const { _id, n } of this.#jobs.aggregate<TaskStateCount>([{ $match: filter }, group], {
+      hint,
+    })) {
       const of = counts.get(_id.task) ?? {};
       of[_id.state] = n;
       counts.set(_id.task, of);
@@ -125,9 +155,14 @@ export class JobsRepository {
   }
 
   /** PENDING children that wait for one of the parents, as far as is needed to let them go. */
-  async waitingChildren(parentIds: readonly string[], limit: number): Promise<readonly Pick<JobDocument, '_id' | 'waitingFor'>[]> {
+  async waitingChildren(
+    parentIds: readonly string[],
+    limit: number,
+  ): Promise<readonly Pick<JobDocument, '_id' | 'waitingFor'>[]> {
     const lookup = { $in: parentIds.map(parentKey) };
-    return this.#jobs.find({ lookup, state: 'PENDING' }, { projection: { waitingFor: 1 }, limit, hint: jobIndex.lookup }).toArray();
+    return this.#jobs
+      .find({ lookup, state: 'PENDING' }, { projection: { waitingFor: 1 }, limit, hint: jobIndex.lookup })
+      .toArray();
   }
 
   /** All parents that PENDING jobs wait for, in batches; some may come in several batches. For recovery: it reads every such job. */
@@ -156,14 +191,23 @@ export class JobsRepository {
       state: 'PENDING' as const,
       $or: [{ hold: { $exists: true } }, { waitingFor: { $elemMatch: { $nin: [...parentIds] } } }],
     };
-    const update = { $pull: { waitingFor: { $in: [...parentIds] }, lookup: { $in: parentIds.map(parentKey) } } };
-    await this.#jobs.updateMany(filter as Filter<JobDocument>, update as Document, { writeConcern: { w: 'majority' } });
+    const update = {
+      $pull: { waitingFor: { $in: [...parentIds] }, lookup: { $in: parentIds.map(parentKey) } },
+    };
+    await this.#jobs.updateMany(filter as Filter<JobDocument>, update as Document, {
+      writeConcern: { w: 'majority' },
+    });
   }
 
   /** Children that were closed while they waited for one of the parents. */
-  async closedChildren(parentIds: readonly string[], limit: number): Promise<readonly Pick<JobDocument, '_id'>[]> {
+  async closedChildren(
+    parentIds: readonly string[],
+    limit: number,
+  ): Promise<readonly Pick<JobDocument, '_id'>[]> {
     const lookup = { $in: parentIds.map(parentKey) };
-    return this.#jobs.find({ lookup, state: 'CLOSED' }, { projection: { _id: 1 }, limit, hint: jobIndex.lookup }).toArray();
+    return this.#jobs
+      .find({ lookup, state: 'CLOSED' }, { projection: { _id: 1 }, limit, hint: jobIndex.lookup })
+      .toArray();
   }
 
   /** PENDING jobs whose backoff ends at or before a time, the earliest first. */
@@ -180,7 +224,10 @@ export class JobsRepository {
   /** The index brings them in the order of their times. */
   async #backoffs(until: string, limit: number): Promise<readonly Pick<JobDocument, '_id' | 'notBefore'>[]> {
     return this.#jobs
-      .find({ lookup: { $gte: 'b:', $lte: until }, state: 'PENDING' }, { projection: { notBefore: 1 }, limit, hint: jobIndex.lookup })
+      .find(
+        { lookup: { $gte: 'b:', $lte: until }, state: 'PENDING' },
+        { projection: { notBefore: 1 }, limit, hint: jobIndex.lookup },
+      )
       .toArray();
   }
 
@@ -188,7 +235,9 @@ export class JobsRepository {
    * Marks terminal jobs as repeated by copies; resolves to those that these copies were the first to repeat. In their tasks, the copies
    * count instead of them.
    */
-  async markRepeated(pairs: readonly { readonly source: string; readonly copy: string; readonly taskId: string }[]): Promise<ReadonlySet<string>> {
+  async markRepeated(
+    pairs: readonly { readonly source: string; readonly copy: string; readonly taskId: string }[],
+  ): Promise<ReadonlySet<string>> {
     if (pairs.length === 0) return new Set();
     const operations: AnyBulkWriteOperation<JobDocument>[] = pairs.map(({ source, copy, taskId }) => ({
       updateOne: {
@@ -197,14 +246,25 @@ export class JobsRepository {
       },
     }));
     await this.#jobs.bulkWrite(operations, { ordered: false, writeConcern: { w: 'majority' } });
-    const marked = await this.find(pairs.map(({ source }) => source), { retriedBy: 1 });
+    const marked = await this.find(
+      pairs.map(({ source }) => source),
+      { retriedBy: 1 },
+    );
     const copies = new Set(pairs.map(({ copy }) => copy));
-    return new Set(marked.filter(({ retriedBy }) => retriedBy !== undefined && copies.has(retriedBy)).map(({ _id }) => _id));
+    return new Set(
+      marked
+        .filter(({ retriedBy }) => retriedBy !== undefined && copies.has(retriedBy))
+        .map(({ _id }) => _id),
+    );
   }
 }
 
 /** One page of several that are each in order. */
-function mergePages(pages: readonly KeysetPage<JobDocument>[], direction: 1 | -1, first: number): KeysetPage<JobDocument> {
+function mergePages(
+  pages: readonly KeysetPage<JobDocument>[],
+  direction: 1 | -1,
+  first: number,
+): KeysetPage<JobDocument> {
   const [only] = pages;
   if (only && pages.length === 1) return only;
   const all = pages

@@ -49,7 +49,11 @@ export class JobsService {
   }
 
   /** Jobs by id, one answer an id; null where there is none that the principal may read. */
-  async findMany(ids: readonly string[], projection: JobProjection, principal: Principal): Promise<readonly (JobDocument | null)[]> {
+  async findMany(
+    ids: readonly string[],
+    projection: JobProjection,
+    principal: Principal,
+  ): Promise<readonly (JobDocument | null)[]> {
     const found = new Map((await this.#options.jobs.find(ids, projection)).map((job) => [job._id, job]));
     return ids.map((id) => {
       const job = found.get(id);
@@ -58,16 +62,26 @@ export class JobsService {
   }
 
   /** A page of jobs in the order of their ids. @throws DomainError BAD_USER_INPUT, CURSOR_INVALID */
-  async page(principal: Principal, filter: JobFilterSpec | null | undefined, request: JobPageRequest): Promise<KeysetPage<JobDocument>> {
+  async page(
+    principal: Principal,
+    filter: JobFilterSpec | null | undefined,
+    request: JobPageRequest,
+  ): Promise<KeysetPage<JobDocument>> {
     const { order, first, after, projection } = request;
     if (!Number.isInteger(first) || first < 1 || first > 100) throw badInput('first', first, '1 to 100');
     const plan = await this.plan(principal, await this.criteria(filter));
-    return this.#options.jobs.page(plan, { direction: order === 'OLDEST' ? 1 : -1, first, after, projection });
+    return this.#options.jobs.page(plan, {
+      direction: order === 'OLDEST' ? 1 : -1,
+      first,
+      after,
+      projection,
+    });
   }
 
   /** The criteria behind a filter. A queue that does not exist matches nothing. @throws DomainError BAD_USER_INPUT */
   async criteria(filter: JobFilterSpec | null | undefined): Promise<JobCriteria> {
-    if ((filter?.ids?.length ?? 0) > maxIds) throw badInput('filter.ids', `${filter?.ids?.length} ids`, `at most ${maxIds} ids`);
+    if ((filter?.ids?.length ?? 0) > maxIds)
+      throw badInput('filter.ids', `${filter?.ids?.length} ids`, `at most ${maxIds} ids`);
     const { queue, label } = filter ?? {};
     return {
       ids: filter?.ids ?? undefined,
@@ -85,7 +99,11 @@ export class JobsService {
 
   /** How the criteria are looked up, within what the principal may read. */
   async plan(principal: Principal, criteria: JobCriteria): Promise<JobFilterPlan> {
-    return planJobFilter(criteria, experimentsFor(principal, 'job:read'), await this.#options.experiments.names());
+    return planJobFilter(
+      criteria,
+      experimentsFor(principal, 'job:read'),
+      await this.#options.experiments.names(),
+    );
   }
 
   /** Whether the principal may cancel the job now. */

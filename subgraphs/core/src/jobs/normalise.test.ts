@@ -12,13 +12,32 @@ const specs: fc.Arbitrary<RequirementsSpec> = fc.record({
   network: maybe(fc.boolean()),
   architecture: maybe(fc.constant('x86_64')),
   selector: maybe(fc.constantFrom('worker.cores >= 8', ' worker.cores >= 8 ')),
-  gpu: maybe(fc.record({ count: maybe(fc.integer({ min: 1, max: 8 })), models: maybe(words), nvlink: maybe(fc.boolean()) })),
+  gpu: maybe(
+    fc.record({
+      count: maybe(fc.integer({ min: 1, max: 8 })),
+      models: maybe(words),
+      nvlink: maybe(fc.boolean()),
+    }),
+  ),
 });
 
 describe('requirements', () => {
   test('what is left out is the default, and absent facts are left out', () => {
-    expect(normaliseRequirements({})).toEqual({ cores: 1, memoryMiB: 1024, diskMiB: 1024, walltimeSeconds: 3600, network: false });
-    expect(normaliseRequirements({ gpu: {} }).gpu).toEqual({ count: 1, models: [], sassTargets: [], ptxTargets: [], nvlink: false, optional: false });
+    expect(normaliseRequirements({})).toEqual({
+      cores: 1,
+      memoryMiB: 1024,
+      diskMiB: 1024,
+      walltimeSeconds: 3600,
+      network: false,
+    });
+    expect(normaliseRequirements({ gpu: {} }).gpu).toEqual({
+      count: 1,
+      models: [],
+      sassTargets: [],
+      ptxTargets: [],
+      nvlink: false,
+      optional: false,
+    });
   });
 
   test('equal requirements are of one class: defaults given or not, lists in any order or twice, blanks around a selector', () => {
@@ -26,7 +45,16 @@ describe('requirements', () => {
       fc.property(specs, (spec) => {
         const models = [...(spec.gpu?.models ?? [])];
         const other: RequirementsSpec = {
-          ...(spec.gpu ? { gpu: { ...spec.gpu, models: [...models].reverse().concat(models.slice(0, 1)), count: spec.gpu.count ?? 1, vendor: null } } : { gpu: null }),
+          ...(spec.gpu
+            ? {
+                gpu: {
+                  ...spec.gpu,
+                  models: [...models].reverse().concat(models.slice(0, 1)),
+                  count: spec.gpu.count ?? 1,
+                  vendor: null,
+                },
+              }
+            : { gpu: null }),
           selector: spec.selector === undefined ? null : `${spec.selector} `,
           architecture: spec.architecture ?? null,
           network: spec.network ?? false,
@@ -39,11 +67,23 @@ describe('requirements', () => {
   });
 
   test('normalising again changes nothing', () => {
-    fc.assert(fc.property(specs, (spec) => expect(normaliseRequirements(normaliseRequirements(spec))).toEqual(normaliseRequirements(spec))));
+    fc.assert(
+      fc.property(specs, (spec) =>
+        expect(normaliseRequirements(normaliseRequirements(spec))).toEqual(normaliseRequirements(spec)),
+      ),
+    );
   });
 
   test('requirements that differ are of different classes', () => {
-    const ids = [{}, { cores: 2 }, { network: true }, { gpu: {} }, { gpu: { optional: true } }, { gpu: { models: ['A100'] } }, { queue: 'main' }].map((spec) => classIdOf(normaliseRequirements(spec)));
+    const ids = [
+      {},
+      { cores: 2 },
+      { network: true },
+      { gpu: {} },
+      { gpu: { optional: true } },
+      { gpu: { models: ['A100'] } },
+      { queue: 'main' },
+    ].map((spec) => classIdOf(normaliseRequirements(spec)));
     expect(new Set(ids).size).toBe(ids.length);
     ids.forEach((id) => expect(id).toMatch(/^class_[0-9A-Za-z]{26}$/));
   });
@@ -51,12 +91,28 @@ describe('requirements', () => {
 
 describe('payloads and policies', () => {
   test('the order of arguments, environment and files is kept', () => {
-    const payload = { command: 'c', arguments: ['b', 'a'], environment: [{ name: 'Z', value: '1' }, { name: 'A', value: '2' }], outputs: ['z', 'a'] };
+    const payload = {
+      command: 'c',
+      arguments: ['b', 'a'],
+      environment: [
+        { name: 'Z', value: '1' },
+        { name: 'A', value: '2' },
+      ],
+      outputs: ['z', 'a'],
+    };
     expect(normalisePayload(payload)).toEqual({ ...payload, inputs: [] });
   });
 
   test('a policy has its defaults; families are sorted, each once', () => {
-    expect(normaliseRetry(null)).toEqual({ maxAttempts: 3, backoffSeconds: 0, backoffFactor: 2, retryOn: ['DATA', 'PAYLOAD', 'SYSTEM', 'WORKER'] });
-    expect(normaliseRetry({ maxAttempts: 1, retryOn: ['WORKER', 'DATA', 'WORKER'] })).toMatchObject({ maxAttempts: 1, retryOn: ['DATA', 'WORKER'] });
+    expect(normaliseRetry(null)).toEqual({
+      maxAttempts: 3,
+      backoffSeconds: 0,
+      backoffFactor: 2,
+      retryOn: ['DATA', 'PAYLOAD', 'SYSTEM', 'WORKER'],
+    });
+    expect(normaliseRetry({ maxAttempts: 1, retryOn: ['WORKER', 'DATA', 'WORKER'] })).toMatchObject({
+      maxAttempts: 1,
+      retryOn: ['DATA', 'WORKER'],
+    });
   });
 });

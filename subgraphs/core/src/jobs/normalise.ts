@@ -1,5 +1,11 @@
 /** Requirements, payloads and retry policies in their stored form: defaults filled in, lists sorted where order means nothing. */
-import type { JobErrorFamily, StoredGpuRequirement, StoredPayload, StoredRequirements, StoredRetryPolicy } from './job.types.js';
+import type {
+  JobErrorFamily,
+  StoredGpuRequirement,
+  StoredPayload,
+  StoredRequirements,
+  StoredRetryPolicy,
+} from './job.types.js';
 import type { GpuSpec, PayloadSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
 
 /** Families of errors that are retried where a job does not say. */
@@ -72,5 +78,7 @@ type Known<T> = { [K in keyof T]?: NonNullable<T[K]> };
 
 /** Leaves out what is null or undefined. */
 function known<T extends object>(facts: T): Known<T> {
-  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined && value !== null)) as Known<T>;
+  return Object.fromEntries(
+    Object.entries(facts).filter(([, value]) => value !== undefined && value !== null),
+  ) as Known<T>;
 }

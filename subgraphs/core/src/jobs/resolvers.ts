@@ -21,27 +21,40 @@ type Mutations = Pick<
 
 const mutations: Mutations = {
   submitJobs: (_parent, { input }, { core, principal }) => core.submits.submit(principal, input),
-  cancelJobs: (_parent, { input }, context) => changeJobs(context, 'CANCEL', input, { reason: input.reason ?? undefined }),
+  cancelJobs: (_parent, { input }, context) =>
+    changeJobs(context, 'CANCEL', input, { reason: input.reason ?? undefined }),
   retryJobs: async (_parent, { input }, context) => {
-    const { result, userErrors } = await changeJobs(context, 'RETRY', input, { includeDependents: input.includeDependents ?? false });
+    const { result, userErrors } = await changeJobs(context, 'RETRY', input, {
+      includeDependents: input.includeDependents ?? false,
+    });
     return { jobIds: result?.changedIds ?? [], result, userErrors };
   },
   holdJobs: (_parent, { input }, context) => changeJobs(context, 'HOLD', input, { reason: input.reason }),
   releaseJobs: (_parent, { input }, context) => changeJobs(context, 'RELEASE', input, {}),
-  setJobPriority: (_parent, { input }, context) => changeJobs(context, 'SET_PRIORITY', input, { priority: input.priority }),
+  setJobPriority: (_parent, { input }, context) =>
+    changeJobs(context, 'SET_PRIORITY', input, { priority: input.priority }),
 };
 
 const job: NonNullable<Resolvers['Job']> = {
-  __resolveReference: ((representation: { readonly id: string }, context: Context, info: GraphQLResolveInfo) =>
-    loadJob(String(representation.id), context, info)) as NonNullable<Resolvers['Job']>['__resolveReference'],
+  __resolveReference: ((
+    representation: { readonly id: string },
+    context: Context,
+    info: GraphQLResolveInfo,
+  ) => loadJob(String(representation.id), context, info)) as NonNullable<
+    Resolvers['Job']
+  >['__resolveReference'],
   id: ({ _id }) => _id,
   experiment: ({ experiment }, _args, context) => experimentNamed(experiment, context),
   task: reference({ loader: taskLoader, key: ({ taskId }: JobDocument) => taskId }),
   requirements: ({ requirements, classId }) => ({ ...requirements, classId }),
   dependsOn: ({ dependsOn }, _args, context, info) => loadJobs(dependsOn, context, info),
   worker: reference({ loader: workerLoader, key: ({ workerId }: JobDocument) => workerId }),
-  queue: reference({ loader: queueEntity.loader, key: ({ queueId }: JobDocument) => (queueId === undefined ? null : { id: queueId }) }),
-  log: (parent, { attempt, after, first }, { core }) => core.jobLogs.page(parent, { attempt, after, first: first ?? 100 }),
+  queue: reference({
+    loader: queueEntity.loader,
+    key: ({ queueId }: JobDocument) => (queueId === undefined ? null : { id: queueId }),
+  }),
+  log: (parent, { attempt, after, first }, { core }) =>
+    core.jobLogs.page(parent, { attempt, after, first: first ?? 100 }),
   stateTimes: ({ stateTimes }) =>
     jobStates.flatMap((state) => {
       const at = stateTimes[state];
@@ -55,13 +68,25 @@ const job: NonNullable<Resolvers['Job']> = {
 /** Resolvers of this folder's SDL; counts are the events' domain. */
 export const jobResolvers: Pick<
   Resolvers,
-  'Query' | 'Mutation' | 'Job' | 'JobAttempt' | 'BulkOperation' | 'BulkResult' | 'SubmitJobsPayload' | 'RetryJobsPayload'
+  | 'Query'
+  | 'Mutation'
+  | 'Job'
+  | 'JobAttempt'
+  | 'BulkOperation'
+  | 'BulkResult'
+  | 'SubmitJobsPayload'
+  | 'RetryJobsPayload'
 > = {
   Query: {
     job: (_parent, { id }, context, info) => loadJob(id, context, info),
     jobs: (_parent, { filter, order, first, after }, { core, principal }, info) => {
       const projection = jobProjection(info, ['nodes'], ['edges', 'node']);
-      return core.jobs.page(principal, filter, { order: order ?? 'NEWEST', first: first ?? 20, after, projection });
+      return core.jobs.page(principal, filter, {
+        order: order ?? 'NEWEST',
+        first: first ?? 20,
+        after,
+        projection,
+      });
     },
     bulkOperation: (_parent, { id }, { core, principal }) => core.bulk.operation(principal, id),
   },
@@ -79,7 +104,9 @@ export const jobResolvers: Pick<
   BulkResult: { refusedByReason: ({ refusedByReason }) => refusalCounts(refusedByReason) },
   SubmitJobsPayload: {
     jobs: async ({ jobs }, _args, context, info) =>
-      Promise.all(jobs.map((entry) => (entry === null || 'state' in entry ? entry : loadJob(entry._id, context, info)))),
+      Promise.all(
+        jobs.map((entry) => (entry === null || 'state' in entry ? entry : loadJob(entry._id, context, info))),
+      ),
     userErrors: ({ refusals }) => refusals,
   },
   RetryJobsPayload: {

@@ -58,6 +58,8 @@ describe('a failed attempt', () => {
     expect(after(1)).toEqual({ to: 'PENDING', notBefore: new Date('2030-01-01T00:00:10Z') });
     expect(after(3)).toEqual({ to: 'PENDING', notBefore: new Date('2030-01-01T00:01:30Z') });
     expect(after(5)).toEqual({ to: 'FAILED' });
-    expect(decideAfterFailure({ attempt: 1, retry: { ...retry, backoffSeconds: 0 } }, error, now)).toEqual({ to: 'ACTIVATED' });
+    expect(decideAfterFailure({ attempt: 1, retry: { ...retry, backoffSeconds: 0 } }, error, now)).toEqual({
+      to: 'ACTIVATED',
+    });
   });
 });

@@ -19,13 +19,17 @@ export function decideAfterFailure(
   now: Date,
 ): AfterFailure {
   const { attempt, retry } = job;
-  if (!error.retryable || !retry.retryOn.includes(error.family) || attempt >= retry.maxAttempts) return { to: 'FAILED' };
+  if (!error.retryable || !retry.retryOn.includes(error.family) || attempt >= retry.maxAttempts)
+    return { to: 'FAILED' };
   const seconds = backoffSeconds(retry, attempt);
   if (seconds <= 0) return { to: 'ACTIVATED' };
   return { to: 'PENDING', notBefore: new Date(now.getTime() + Math.round(seconds * 1000)) };
 }
 
 /** The wait after the given attempt, in seconds: the first is `backoffSeconds`, each further one is `backoffFactor` times the one before. */
-export function backoffSeconds({ backoffSeconds: first, backoffFactor }: StoredRetryPolicy, attempt: number): number {
+export function backoffSeconds(
+  { backoffSeconds: first, backoffFactor }: StoredRetryPolicy,
+  attempt: number,
+): number {
   return Math.min(first * backoffFactor ** (Math.max(attempt, 1) - 1), longestBackoffSeconds);
 }

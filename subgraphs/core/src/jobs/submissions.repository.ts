@@ -31,6 +31,9 @@ export class SubmissionsRepository {
 
   /** Notes that everything the submit promised is written. */
   async done(id: string, now: Date): Promise<void> {
-    await this.#submissions.updateOne({ _id: id, doneAt: { $exists: false } }, { $set: { doneAt: now }, $inc: { revision: 1 } });
+    await this.#submissions.updateOne(
+      { _id: id, doneAt: { $exists: false } },
+      { $set: { doneAt: now }, $inc: { revision: 1 } },
+    );
   }
 }

@@ -65,13 +65,21 @@ export class SubmitService {
   async submit(principal: Principal, input: SubmitInput): Promise<SubmitResult> {
     assertCan(principal, 'job:submit', input.experiment);
     const refusal = checkCall(input);
-    if (refusal) return { jobs: refusal.code === 'BATCH_TOO_LARGE' ? [] : input.jobs.map(() => null), refusals: [refusal] };
+    if (refusal)
+      return {
+        jobs: refusal.code === 'BATCH_TOO_LARGE' ? [] : input.jobs.map(() => null),
+        refusals: [refusal],
+      };
     const reservationId = `jobs/${input.experiment}/${principal.subject}/${input.idempotencyKey}`;
     const digest = digestOf(input.jobs);
     const earlier = await this.#options.submissions.find(reservationId);
     if (earlier) return this.#repeat(principal, input, digest, earlier);
     const experiment = await this.#options.experiments.find(input.experiment);
-    if (!experiment) return nothing(input, refusalOf('EXPERIMENT_NOT_FOUND', ['experiment'], input.experiment, 'a registered experiment'));
+    if (!experiment)
+      return nothing(
+        input,
+        refusalOf('EXPERIMENT_NOT_FOUND', ['experiment'], input.experiment, 'a registered experiment'),
+      );
     const { refused, parents } = await this.#examine(input.jobs, experiment);
     if (refused.length === input.jobs.length) return this.#answer(input, [], refused);
     const reserved = await this.#options.submissions.reserve({
@@ -96,23 +104,38 @@ export class SubmitService {
   }
 
   /** The answer to a call that was made before; what it had not yet written is written now. */
-  async #repeat(principal: Principal, input: SubmitInput, digest: string, earlier: SubmissionDocument): Promise<SubmitResult> {
+  async #repeat(
+    principal: Principal,
+    input: SubmitInput,
+    digest: string,
+    earlier: SubmissionDocument,
+  ): Promise<SubmitResult> {
     if (earlier.digest !== digest) return nothing(input, keyReused(input.idempotencyKey));
     const refused = new Set(earlier.refused.map(({ index }) => index));
     const idAt = batchJobIds(earlier.batchId, earlier.createdAt);
     const ids = input.jobs.flatMap((_, index) => (refused.has(index) ? [] : [{ _id: idAt(index) }]));
     if (!earlier.doneAt) {
       const there = await this.#options.jobs.existing(ids.map(({ _id }) => _id));
-      const experiment = (await this.#options.experiments.find(input.experiment)) ?? { name: input.experiment, shares: [] };
+      const experiment = (await this.#options.experiments.find(input.experiment)) ?? {
+        name: input.experiment,
+        shares: [],
+      };
       const parents = await this.#options.jobs.parents(externalParents(input.jobs));
       const documents = await this.#documents(principal, input, earlier, experiment, parents);
-      await this.#write(documents.filter(({ _id }) => !there.has(_id)), earlier, documents);
+      await this.#write(
+        documents.filter(({ _id }) => !there.has(_id)),
+        earlier,
+        documents,
+      );
     }
     return this.#answer(input, ids, earlier.refused);
   }
 
   /** Looks at each job, alone and against the store. */
-  async #examine(jobs: readonly JobSpec[], experiment: ExperimentFacts): Promise<{ refused: RefusedJob[]; parents: ParentStates }> {
+  async #examine(
+    jobs: readonly JobSpec[],
+    experiment: ExperimentFacts,
+  ): Promise<{ refused: RefusedJob[]; parents: ParentStates }> {
     const parents = await this.#options.jobs.parents(externalParents(jobs));
     const refused: RefusedJob[] = [];
     const bad = new Set<number>();
@@ -121,7 +144,12 @@ export class SubmitService {
       const path = ['jobs', index];
       checkJob(job, path, findings, this.#options.checkSelector);
       if (job.share != null && !experiment.shares.includes(shareOf(job.share, experiment))) {
-        findings.add([...path, 'share'], job.share, `a share of ${experiment.name}: ${listed(experiment.shares)}`, 'SHARE_NOT_FOUND');
+        findings.add(
+          [...path, 'share'],
+          job.share,
+          `a share of ${experiment.name}: ${listed(experiment.shares)}`,
+          'SHARE_NOT_FOUND',
+        );
       }
       checkParents(job, index, experiment, parents, bad, findings);
       if (findings.isEmpty) return;
@@ -145,7 +173,9 @@ export class SubmitService {
     const documents = jobs.flatMap((job, index) => {
       if (refused.has(index)) return [];
       const { requirements, classId } = classOf(job);
-      const dependsOn = (job.dependsOn ?? []).map((id) => (sibling.test(id) ? idAt(Number(id.slice(1))) : id));
+      const dependsOn = (job.dependsOn ?? []).map((id) =>
+        sibling.test(id) ? idAt(Number(id.slice(1))) : id,
+      );
       const waitingFor = dependsOn.filter((id) => parents.get(id)?.state !== 'FINISHED');
       const made = {
         id: idAt(index),
@@ -153,7 +183,10 @@ export class SubmitService {
         experiment: experiment.name,
         name: job.name,
         owner: principal.subject,
-        share: job.share != null ? shareOf(job.share, experiment) : (experiment.shares[0] ?? `${experiment.name}/default`),
+        share:
+          job.share != null
+            ? shareOf(job.share, experiment)
+            : (experiment.shares[0] ?? `${experiment.name}/default`),
         priority: job.priority ?? 0,
         labels: (job.labels ?? []).map(({ key, value }) => ({ key, value })),
         requirements,
@@ -169,18 +202,28 @@ export class SubmitService {
     return documents;
   }
 
-  async #write(documents: readonly JobDocument[], reserved: SubmissionDocument, all = documents): Promise<void> {
+  async #write(
+    documents: readonly JobDocument[],
+    reserved: SubmissionDocument,
+    all = documents,
+  ): Promise<void> {
     await this.#options.jobs.insertNew(documents);
     await this.#options.dependencies.checkAgain(all.flatMap(({ waitingFor }) => waitingFor));
     // A repeat does without this note, only slower: nobody waits for it.
     const noted = this.#options.submissions
       .done(reserved._id, this.#options.clock.now())
-      .catch((error: unknown) => this.#options.log.warn({ err: error }, 'a submit could not be noted as done'))
+      .catch((error: unknown) =>
+        this.#options.log.warn({ err: error }, 'a submit could not be noted as done'),
+      )
       .finally(() => this.#background.delete(noted));
     this.#background.add(noted);
   }
 
-  #answer(input: SubmitInput, accepted: readonly { readonly _id: string }[], refused: readonly RefusedJob[]): SubmitResult {
+  #answer(
+    input: SubmitInput,
+    accepted: readonly { readonly _id: string }[],
+    refused: readonly RefusedJob[],
+  ): SubmitResult {
     const bad = new Set(refused.map(({ index }) => index));
     const rest = accepted.values();
     const jobs = input.jobs.map((_, index) => (bad.has(index) ? null : (rest.next().value ?? null)));
@@ -217,7 +260,12 @@ export function shareOf(share: string, experiment: Pick<ExperimentFacts, 'name'>
 }
 
 /** A refusal of something in the whole call. */
-export function refusalOf(code: Refusal['code'], path: readonly string[], value: unknown, expected: string): Refusal {
+export function refusalOf(
+  code: Refusal['code'],
+  path: readonly string[],
+  value: unknown,
+  expected: string,
+): Refusal {
   const findings = new Findings();
   findings.add(path, value, expected, code);
   return findings.refusals[0] as Refusal;
@@ -225,7 +273,12 @@ export function refusalOf(code: Refusal['code'], path: readonly string[], value:
 
 /** The refusal of a key that belongs to another input. */
 export function keyReused(key: string): Refusal {
-  return refusalOf('IDEMPOTENCY_KEY_REUSED', ['idempotencyKey'], key, 'a key that was not used for another input');
+  return refusalOf(
+    'IDEMPOTENCY_KEY_REUSED',
+    ['idempotencyKey'],
+    key,
+    'a key that was not used for another input',
+  );
 }
 
 /** A list for a message. */
@@ -236,7 +289,12 @@ export function listed(values: readonly string[]): string {
 function checkCall({ experiment, idempotencyKey, jobs }: SubmitInput): Refusal | undefined {
   const findings = new Findings();
   if (jobs.length > maxJobsPerSubmit) {
-    return refusalOf('BATCH_TOO_LARGE', ['jobs'], `${jobs.length} jobs`, `at most ${maxJobsPerSubmit} jobs in one call`);
+    return refusalOf(
+      'BATCH_TOO_LARGE',
+      ['jobs'],
+      `${jobs.length} jobs`,
+      `at most ${maxJobsPerSubmit} jobs in one call`,
+    );
   }
   if (jobs.length === 0) findings.add(['jobs'], '0 jobs', `1 to ${maxJobsPerSubmit} jobs`);
   findings.text(['idempotencyKey'], idempotencyKey, 1, 200);
@@ -259,7 +317,8 @@ function checkParents(
       const at = Number(id.slice(1));
       if (at >= index) refuse(`a job that stands before ${index} in the call`);
       else if (refused.has(at)) refuse('a job of the call that is not refused itself');
-    } else if (parents.get(id)?.experiment !== experiment.name) refuse(`an existing job of ${experiment.name}, or #N`);
+    } else if (parents.get(id)?.experiment !== experiment.name)
+      refuse(`an existing job of ${experiment.name}, or #N`);
   });
 }
 

@@ -46,8 +46,10 @@ export function edgeOf(request: TransitionRequest): JobEdge {
   const edge = findEdge(from, to);
   if (!edge) throw new Error(`job ${jobId}: the state machine has no edge from ${from} to ${to}`);
   if (!edge.actors.includes(by)) throw new Error(`job ${jobId}: ${by} may not take ${from} to ${to}`);
-  if (edge.guard === 'fence' && fence === undefined) throw new Error(`job ${jobId}: ${from} to ${to} needs a fence`);
-  if ((to === 'SENT') !== (change?.grant !== undefined)) throw new Error(`job ${jobId}: SENT and a grant belong together`);
+  if (edge.guard === 'fence' && fence === undefined)
+    throw new Error(`job ${jobId}: ${from} to ${to} needs a fence`);
+  if ((to === 'SENT') !== (change?.grant !== undefined))
+    throw new Error(`job ${jobId}: SENT and a grant belong together`);
   return edge;
 }
 
@@ -71,7 +73,17 @@ export function shapeOf({ from, to, by, change }: TransitionRequest): Transition
 /** Equal for requests that one update can write. */
 export function groupKey(request: TransitionRequest, shape: TransitionShape): string {
   const { raisesFence, grants, reportsEnd, outputs, hold, notBefore, priority } = shape;
-  return [request.from, request.to, +raisesFence, +grants, +reportsEnd, +outputs, hold, notBefore, +priority].join(' ');
+  return [
+    request.from,
+    request.to,
+    +raisesFence,
+    +grants,
+    +reportsEnd,
+    +outputs,
+    hold,
+    notBefore,
+    +priority,
+  ].join(' ');
 }
 
 /** The documents that the group may change: by id, by the state they must be in, and by what else guards the edge. */
@@ -98,7 +110,14 @@ export function groupPipeline(group: TransitionGroup): Plain[] {
   const values = group.requests.map((request) => valuesOf(request, group.at));
   const same = allEqual(values);
   const value = same ? literals(values[0] ?? {}) : (name: string) => `$ownValues.${name}`;
-  const set = { $set: { ...core(group, value), ...ending(group, value), ...granting(group, value), ...waiting(group, value) } };
+  const set = {
+    $set: {
+      ...core(group, value),
+      ...ending(group, value),
+      ...granting(group, value),
+      ...waiting(group, value),
+    },
+  };
   if (same) return [set];
   return [{ $set: { ownValues: pick(group, values) } }, set, { $unset: 'ownValues' }];
 }
@@ -107,7 +126,10 @@ export function groupPipeline(group: TransitionGroup): Plain[] {
 export function isMarkOf(
   request: TransitionRequest,
   at: Date,
-  found: { readonly transitions: readonly StoredTransition[]; readonly attempts: readonly { readonly fence: number }[] },
+  found: {
+    readonly transitions: readonly StoredTransition[];
+    readonly attempts: readonly { readonly fence: number }[];
+  },
 ): boolean {
   const { grant } = request.change ?? {};
   if (grant) return found.attempts.some((attempt) => attempt.fence === grant.fence);
@@ -184,7 +206,11 @@ function core(group: TransitionGroup, value: Value): Plain {
 
 /** See {@link StoredLastEvent.odd}. */
 const alternating = {
-  $cond: [{ $eq: [{ $mod: ['$revision', 2] }, 1] }, { $literal: { odd: true } }, { $literal: { even: true } }],
+  $cond: [
+    { $eq: [{ $mod: ['$revision', 2] }, 1] },
+    { $literal: { odd: true } },
+    { $literal: { even: true } },
+  ],
 };
 
 /** What subscribers and counters filter by; a value that is missing is left out. */
@@ -203,7 +229,8 @@ function keysOfEvent({ shape }: TransitionGroup, value: Value): Plain {
     classId: '$classId',
     priority: shape.priority ? value('priority') : '$priority',
     ...(shape.priority ? { previousPriority: changedOr('priority', value('priority')) } : {}),
-    notBefore: shape.notBefore === 'set' ? value('notBefore') : shape.notBefore === 'keep' ? '$notBefore' : '$$REMOVE',
+    notBefore:
+      shape.notBefore === 'set' ? value('notBefore') : shape.notBefore === 'keep' ? '$notBefore' : '$$REMOVE',
     workerId: shape.grants ? value('workerId') : '$workerId',
     fence: shape.grants ? value('fence') : shape.raisesFence ? { $add: ['$fence', 1] } : '$fence',
   };
@@ -217,7 +244,12 @@ function ending({ edge, shape, at }: TransitionGroup, value: Value): Plain {
     ...(to === 'RUNNING' ? { startedAt: at } : {}),
     ...(ends ? { endedAt: at, outcome: outcomeOf(to) } : {}),
     ...(shape.reportsEnd
-      ? { exitCode: value('exitCode'), signal: value('signal'), error: value('error'), metrics: value('metrics') }
+      ? {
+          exitCode: value('exitCode'),
+          signal: value('signal'),
+          error: value('error'),
+          metrics: value('metrics'),
+        }
       : {}),
   };
   return {
@@ -270,7 +302,9 @@ function waiting({ edge, shape }: TransitionGroup, value: Value): Plain {
   const touchesBackoff = shape.notBefore !== 'keep' || shape.hold !== 'keep';
   return {
     ...(shape.hold === 'keep' ? {} : { hold: shape.hold === 'set' ? value('hold') : '$$REMOVE' }),
-    ...(shape.notBefore === 'keep' ? {} : { notBefore: shape.notBefore === 'set' ? value('notBefore') : '$$REMOVE' }),
+    ...(shape.notBefore === 'keep'
+      ? {}
+      : { notBefore: shape.notBefore === 'set' ? value('notBefore') : '$$REMOVE' }),
     ...(activates ? { waitingFor: [] } : {}),
     ...(activates || touchesBackoff ? { lookup: lookupOf(shape, activates, value) } : {}),
   };
@@ -278,7 +312,9 @@ function waiting({ edge, shape }: TransitionGroup, value: Value): Plain {
 
 function lookupOf({ hold, notBefore }: TransitionShape, activates: boolean, value: Value): Plain {
   const dropped = activates ? ['b:', 'p:'] : ['b:'];
-  const kept = { $filter: { input: '$lookup', cond: { $not: [{ $in: [{ $substrBytes: ['$$this', 0, 2] }, dropped] }] } } };
+  const kept = {
+    $filter: { input: '$lookup', cond: { $not: [{ $in: [{ $substrBytes: ['$$this', 0, 2] }, dropped] }] } },
+  };
   if (hold === 'set' || (notBefore === 'clear' && hold !== 'clear')) return kept;
   if (notBefore === 'set') return { $concatArrays: [kept, [value('backoff')]] };
   if (activates || notBefore === 'clear') return kept;

@@ -22,7 +22,10 @@ beforeAll(async () => {
 });
 
 function writerOn(store: TransitionStore = transitionStore(jobs), maxGroup = 500): GroupingTransitionWriter {
-  return leftovers.use(new GroupingTransitionWriter({ store, clock: systemClock, log: silentLogger(), maxGroup }), 'a transition writer');
+  return leftovers.use(
+    new GroupingTransitionWriter({ store, clock: systemClock, log: silentLogger(), maxGroup }),
+    'a transition writer',
+  );
 }
 
 async function insert(count: number, over: Parameters<typeof aJob>[1] = {}): Promise<string[]> {
@@ -44,11 +47,26 @@ function grant(jobId: string, fence: number): TransitionRequest {
     to: 'SENT',
     by: 'broker',
     actor: 'system:broker',
-    change: { grant: { workerId: `worker_${fence}`, queueId: 'queue_1', queue: 'main', fence, attemptId: `attempt_${fence}`, deviceIds: [] } },
+    change: {
+      grant: {
+        workerId: `worker_${fence}`,
+        queueId: 'queue_1',
+        queue: 'main',
+        fence,
+        attemptId: `attempt_${fence}`,
+        deviceIds: [],
+      },
+    },
   };
 }
 
-function step(jobId: string, from: JobDocument['state'], to: JobDocument['state'], fence: number, change: TransitionRequest['change'] = {}): TransitionRequest {
+function step(
+  jobId: string,
+  from: JobDocument['state'],
+  to: JobDocument['state'],
+  fence: number,
+  change: TransitionRequest['change'] = {},
+): TransitionRequest {
   return { jobId, from, to, by: 'worker', actor: 'pilot:main', fence, change };
 }
 
@@ -62,11 +80,20 @@ describe('a life', () => {
     const stream = jobs.watch([{ $match: { operationType: 'update' } }]);
     leftovers.use(stream, 'a change stream');
     const events: unknown[] = [];
-    stream.on('change', (change) => events.push((change as { updateDescription?: { updatedFields?: { last?: unknown } } }).updateDescription?.updatedFields?.last));
-    await waitFor('the stream to be open', async () => {
-      await jobs.updateOne({ _id: id }, { $set: { name: `renamed ${serial++}` } });
-      return events.length > 0;
-    }, { deadlineMs: 5000 });
+    stream.on('change', (change) =>
+      events.push(
+        (change as { updateDescription?: { updatedFields?: { last?: unknown } } }).updateDescription
+          ?.updatedFields?.last,
+      ),
+    );
+    await waitFor(
+      'the stream to be open',
+      async () => {
+        await jobs.updateOne({ _id: id }, { $set: { name: `renamed ${serial++}` } });
+        return events.length > 0;
+      },
+      { deadlineMs: 5000 },
+    );
     events.length = 0;
     const writer = writerOn();
     await writer.apply([grant(id, 8)]);
@@ -78,9 +105,20 @@ describe('a life', () => {
     await writer.apply([step(id, 'SENT', 'RUNNING', 16)]);
     const metrics = { cpuSeconds: 1.5, isPartial: false };
     const outputs = [{ name: 'out', location: '/store/out', sizeBytes: 5, sha256: 'ab' }];
-    await writer.apply([step(id, 'RUNNING', 'FINISHED', 16, { attemptEnd: { exitCode: 0, metrics }, outputs })]);
+    await writer.apply([
+      step(id, 'RUNNING', 'FINISHED', 16, { attemptEnd: { exitCode: 0, metrics }, outputs }),
+    ]);
     const job = await read(id);
-    expect(job).toMatchObject({ state: 'FINISHED', revision: 8, attempt: 2, fence: 16, workerId: 'worker_16', exitCode: 0, metrics, outputs });
+    expect(job).toMatchObject({
+      state: 'FINISHED',
+      revision: 8,
+      attempt: 2,
+      fence: 16,
+      workerId: 'worker_16',
+      exitCode: 0,
+      metrics,
+      outputs,
+    });
     expect(job.error).toBeUndefined();
     expect(job.attempts).toMatchObject([
       { number: 1, fence: 8, outcome: 'FAILED', exitCode: 3, error: { code: 'EXIT_CODE' } },
@@ -88,16 +126,33 @@ describe('a life', () => {
     ]);
     expect(job.attempts[0]?.endedAt).toBeInstanceOf(Date);
     expect(job.transitions.map(({ from, to, attempt, revision }) => [revision, from, to, attempt])).toEqual([
-      [2, 'ACTIVATED', 'SENT', 1], [3, 'SENT', 'STARTING', 1], [4, 'STARTING', 'RUNNING', 1], [5, 'RUNNING', 'ACTIVATED', 1],
-      [6, 'ACTIVATED', 'SENT', 2], [7, 'SENT', 'RUNNING', 2], [8, 'RUNNING', 'FINISHED', 2],
+      [2, 'ACTIVATED', 'SENT', 1],
+      [3, 'SENT', 'STARTING', 1],
+      [4, 'STARTING', 'RUNNING', 1],
+      [5, 'RUNNING', 'ACTIVATED', 1],
+      [6, 'ACTIVATED', 'SENT', 2],
+      [7, 'SENT', 'RUNNING', 2],
+      [8, 'RUNNING', 'FINISHED', 2],
     ]);
-    expect(Object.keys(job.stateTimes).sort()).toEqual(['ACTIVATED', 'FINISHED', 'RUNNING', 'SENT', 'STARTING']);
+    expect(Object.keys(job.stateTimes).sort()).toEqual([
+      'ACTIVATED',
+      'FINISHED',
+      'RUNNING',
+      'SENT',
+      'STARTING',
+    ]);
     await waitFor('seven events', () => events.length >= 7, { deadlineMs: 5000 });
     expect(events).toHaveLength(7);
     for (const [position, event] of events.entries()) {
       expect(event).toMatchObject({
-        revision: position + 2, experiment: 'alpha', share: 'alpha/default', owner: 'someone@example', labels: ['run=7'],
-        classId: 'class_test', priority: 3, queue: 'main',
+        revision: position + 2,
+        experiment: 'alpha',
+        share: 'alpha/default',
+        owner: 'someone@example',
+        labels: ['run=7'],
+        classId: 'class_test',
+        priority: 3,
+        queue: 'main',
       });
     }
     expect(events[0]).not.toHaveProperty('previousQueue');
@@ -111,15 +166,30 @@ describe('a life', () => {
     await writer.apply([step(id, 'SENT', 'PENDING', 24, { notBefore })]);
     const key = `b:${notBefore.toISOString()}`;
     expect((await read(id)).lookup).toEqual([...own, key]);
-    const hold = { jobId: id, from: 'PENDING', to: 'PENDING', by: 'principal', actor: 'someone@example' } as const;
+    const hold = {
+      jobId: id,
+      from: 'PENDING',
+      to: 'PENDING',
+      by: 'principal',
+      actor: 'someone@example',
+    } as const;
     await writer.apply([{ ...hold, change: { hold: { by: 'someone@example', reason: 'wait' } } }]);
     expect((await read(id)).lookup).toEqual(own);
     expect((await read(id)).hold).toMatchObject({ by: 'someone@example', reason: 'wait' });
-    const due = { jobId: id, from: 'PENDING', to: 'ACTIVATED', by: 'backoff', actor: 'system:backoff', change: { notBefore: null } } as const;
+    const due = {
+      jobId: id,
+      from: 'PENDING',
+      to: 'ACTIVATED',
+      by: 'backoff',
+      actor: 'system:backoff',
+      change: { notBefore: null },
+    } as const;
     expect(await writer.apply([due])).toMatchObject([{ applied: false, current: { state: 'PENDING' } }]);
     // Nothing but the hold is in the way: staying PENDING without it would be for ever.
     expect(await writer.apply([{ ...hold, change: { hold: null } }])).toMatchObject([{ applied: false }]);
-    expect(await writer.apply([{ ...hold, to: 'ACTIVATED', change: { hold: null } }])).toMatchObject([{ applied: true }]);
+    expect(await writer.apply([{ ...hold, to: 'ACTIVATED', change: { hold: null } }])).toMatchObject([
+      { applied: true },
+    ]);
     const job = await read(id);
     expect(job).toMatchObject({ state: 'ACTIVATED', lookup: own });
     expect(job.hold ?? job.notBefore).toBeUndefined();
@@ -134,18 +204,32 @@ describe('a life', () => {
     const hold = { jobId: id, from: 'PENDING', to: 'PENDING', by: 'principal', actor: 'a' } as const;
     await writer.apply([{ ...hold, change: { hold: { by: 'a', reason: 'r' } } }]);
     expect(await writer.apply([{ ...hold, change: { hold: null } }])).toMatchObject([{ applied: true }]);
-    expect(await read(id)).toMatchObject({ state: 'PENDING', lookup: [...own, `b:${notBefore.toISOString()}`] });
+    expect(await read(id)).toMatchObject({
+      state: 'PENDING',
+      lookup: [...own, `b:${notBefore.toISOString()}`],
+    });
   });
 
   test('the history keeps the newest 64 with their revisions', async () => {
     const [id = ''] = await insert(1);
     const writer = writerOn();
     for (let round = 0; round < 70; round += 1) {
-      await writer.apply([{ jobId: id, from: 'ACTIVATED', to: 'ACTIVATED', by: 'principal', actor: 'a', change: { priority: round } }]);
+      await writer.apply([
+        {
+          jobId: id,
+          from: 'ACTIVATED',
+          to: 'ACTIVATED',
+          by: 'principal',
+          actor: 'a',
+          change: { priority: round },
+        },
+      ]);
     }
     const job = await read(id);
     expect(job.transitions).toHaveLength(64);
-    expect(job.transitions.map(({ revision }) => revision)).toEqual(Array.from({ length: 64 }, (_, at) => at + 8));
+    expect(job.transitions.map(({ revision }) => revision)).toEqual(
+      Array.from({ length: 64 }, (_, at) => at + 8),
+    );
     expect(job).toMatchObject({ revision: 71, priority: 69, last: { priority: 69, previousPriority: 68 } });
   });
 });
@@ -159,9 +243,13 @@ describe('groups', () => {
       writer.apply(ids.slice(0, 20).map((id) => cancel(id, 'ACTIVATED'))),
       writer.apply([...ids.slice(20, 40), 'job_missing'].map((id) => cancel(id, 'ACTIVATED'))),
     ]);
-    expect(a.slice(0, 10)).toEqual(ids.slice(0, 10).map((jobId, at) => ({
-      applied: false, jobId, current: { state: 'SENT', fence: 1000 + at * 8, revision: 2, workerId: `worker_${1000 + at * 8}` },
-    })));
+    expect(a.slice(0, 10)).toEqual(
+      ids.slice(0, 10).map((jobId, at) => ({
+        applied: false,
+        jobId,
+        current: { state: 'SENT', fence: 1000 + at * 8, revision: 2, workerId: `worker_${1000 + at * 8}` },
+      })),
+    );
     expect(a.slice(10).every(({ applied }) => applied)).toBe(true);
     expect(b.slice(0, 20).every(({ applied }) => applied)).toBe(true);
     expect(b[20]).toEqual({ applied: false, jobId: 'job_missing', current: null });
@@ -172,12 +260,19 @@ describe('groups', () => {
     const writer = writerOn();
     await writer.apply(ids.map((id, at) => grant(id, 5000 + at * 8)));
     await writer.apply(ids.map((id, at) => step(id, 'SENT', 'RUNNING', 5000 + at * 8)));
-    const outcomes = await writer.apply(ids.map((id, at) => step(id, 'RUNNING', 'FINISHED', 5000 + at * 8 + (at % 3 === 0 ? 1 : 0), { attemptEnd: { exitCode: at } })));
+    const outcomes = await writer.apply(
+      ids.map((id, at) =>
+        step(id, 'RUNNING', 'FINISHED', 5000 + at * 8 + (at % 3 === 0 ? 1 : 0), {
+          attemptEnd: { exitCode: at },
+        }),
+      ),
+    );
     for (const [at, id] of ids.entries()) {
       const job = await read(id);
       expect(outcomes[at]?.applied).toBe(at % 3 !== 0);
       if (at % 3 === 0) expect(job).toMatchObject({ state: 'RUNNING', fence: 5000 + at * 8 });
-      else expect(job).toMatchObject({ state: 'FINISHED', exitCode: at, workerId: `worker_${5000 + at * 8}` });
+      else
+        expect(job).toMatchObject({ state: 'FINISHED', exitCode: at, workerId: `worker_${5000 + at * 8}` });
     }
   });
 
@@ -186,7 +281,12 @@ describe('groups', () => {
     const writer = writerOn();
     const calls = ids.map((id, at) => {
       const fence = 9000 + at * 8;
-      return [grant(id, fence), step(id, 'SENT', 'STARTING', fence), step(id, 'STARTING', 'RUNNING', fence), step(id, 'RUNNING', 'FINISHED', fence)];
+      return [
+        grant(id, fence),
+        step(id, 'SENT', 'STARTING', fence),
+        step(id, 'STARTING', 'RUNNING', fence),
+        step(id, 'RUNNING', 'FINISHED', fence),
+      ];
     });
     const answers = await Promise.all(calls.flat().map((request) => writer.apply([request])));
     expect(answers.flat().every(({ applied }) => applied)).toBe(true);
@@ -197,7 +297,13 @@ describe('groups', () => {
     const ids = await insert(120);
     const sizes: number[] = [];
     const store = transitionStore(jobs);
-    const writer = writerOn({ read: (all) => store.read(all), write: (group) => (sizes.push(group.requests.length), store.write(group)) }, 50);
+    const writer = writerOn(
+      {
+        read: (all) => store.read(all),
+        write: (group) => (sizes.push(group.requests.length), store.write(group)),
+      },
+      50,
+    );
     await writer.apply(ids.map((id) => cancel(id, 'ACTIVATED')));
     expect(sizes.sort((a, b) => a - b)).toEqual([20, 50, 50]);
   });
@@ -210,7 +316,16 @@ describe('races', () => {
     const right = writerOn();
     const [a, b] = await Promise.all([
       left.apply(ids.map((id) => cancel(id, 'ACTIVATED', 'left'))),
-      right.apply(ids.map((id): TransitionRequest => ({ jobId: id, from: 'ACTIVATED', to: 'CLOSED', by: 'system', actor: 'system:expiry', reason: 'right' }))),
+      right.apply(
+        ids.map((id): TransitionRequest => ({
+          jobId: id,
+          from: 'ACTIVATED',
+          to: 'CLOSED',
+          by: 'system',
+          actor: 'system:expiry',
+          reason: 'right',
+        })),
+      ),
     ]);
     for (const [at, id] of ids.entries()) {
       expect(Number(a[at]?.applied) + Number(b[at]?.applied)).toBe(1);
@@ -241,17 +356,27 @@ describe('races', () => {
     const writer = writerOn();
     await writer.apply([grant(id, 300_000)]);
     await writer.apply([cancel(id, 'SENT')]);
-    expect(await read(id)).toMatchObject({ state: 'CANCELLED', fence: 300_001, attempts: [{ outcome: 'CANCELLED' }] });
-    expect(await writer.apply([step(id, 'SENT', 'RUNNING', 300_000)])).toMatchObject([{ applied: false, current: { state: 'CANCELLED' } }]);
+    expect(await read(id)).toMatchObject({
+      state: 'CANCELLED',
+      fence: 300_001,
+      attempts: [{ outcome: 'CANCELLED' }],
+    });
+    expect(await writer.apply([step(id, 'SENT', 'RUNNING', 300_000)])).toMatchObject([
+      { applied: false, current: { state: 'CANCELLED' } },
+    ]);
   });
 
   test('the word of an older attempt is refused although the state fits', async () => {
     const [id = ''] = await insert(1);
     const writer = writerOn();
     await writer.apply([grant(id, 400_000)]);
-    await writer.apply([{ jobId: id, from: 'SENT', to: 'ACTIVATED', by: 'lease', actor: 'system:lease', fence: 400_000 }]);
+    await writer.apply([
+      { jobId: id, from: 'SENT', to: 'ACTIVATED', by: 'lease', actor: 'system:lease', fence: 400_000 },
+    ]);
     await writer.apply([grant(id, 400_008)]);
-    expect(await writer.apply([step(id, 'SENT', 'RUNNING', 400_000)])).toMatchObject([{ applied: false, current: { state: 'SENT', fence: 400_008 } }]);
+    expect(await writer.apply([step(id, 'SENT', 'RUNNING', 400_000)])).toMatchObject([
+      { applied: false, current: { state: 'SENT', fence: 400_008 } },
+    ]);
     expect(await writer.apply([step(id, 'SENT', 'RUNNING', 400_008)])).toMatchObject([{ applied: true }]);
   });
 });
@@ -274,7 +399,9 @@ describe('faults', () => {
     const told: AppliedTransition[] = [];
     writer.onApplied((applied) => told.push(...applied));
     // The first write is lost before the store has it, its repetition after.
-    await expect(writer.apply(ids.slice(0, 10).map((id) => cancel(id, 'ACTIVATED')))).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+    await expect(writer.apply(ids.slice(0, 10).map((id) => cancel(id, 'ACTIVATED')))).rejects.toMatchObject({
+      code: 'SERVICE_UNAVAILABLE',
+    });
     calls = 1;
     const outcomes = await writer.apply(ids.slice(10).map((id) => cancel(id, 'ACTIVATED')));
     expect(outcomes.every(({ applied }) => applied)).toBe(true);
@@ -286,9 +413,13 @@ describe('faults', () => {
     const ids = await insert(2);
     const writer = writerOn();
     const wrong = { ...cancel(ids[1] ?? '', 'ACTIVATED'), to: 'RUNNING' } as const;
-    await expect(writer.apply([cancel(ids[0] ?? '', 'ACTIVATED'), wrong])).rejects.toThrow('no edge from ACTIVATED to RUNNING');
+    await expect(writer.apply([cancel(ids[0] ?? '', 'ACTIVATED'), wrong])).rejects.toThrow(
+      'no edge from ACTIVATED to RUNNING',
+    );
     expect(await read(ids[0] ?? '')).toMatchObject({ state: 'ACTIVATED', revision: 1 });
-    await expect(writer.apply([{ ...cancel(ids[0] ?? '', 'ACTIVATED'), by: 'worker' }])).rejects.toThrow('worker may not take');
+    await expect(writer.apply([{ ...cancel(ids[0] ?? '', 'ACTIVATED'), by: 'worker' }])).rejects.toThrow(
+      'worker may not take',
+    );
   });
 
   test('closing writes what waits and takes no more', async () => {
@@ -297,6 +428,8 @@ describe('faults', () => {
     const answers = writer.apply(ids.map((id) => cancel(id, 'ACTIVATED')));
     await writer.close();
     expect((await answers).every(({ applied }) => applied)).toBe(true);
-    await expect(writer.apply([cancel(ids[0] ?? '', 'ACTIVATED')])).rejects.toMatchObject({ code: 'SHUTTING_DOWN' });
+    await expect(writer.apply([cancel(ids[0] ?? '', 'ACTIVATED')])).rejects.toMatchObject({
+      code: 'SHUTTING_DOWN',
+    });
   });
 });

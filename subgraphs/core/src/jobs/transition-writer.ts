@@ -1,10 +1,22 @@
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/mongo';
-import { edgeOf, groupKey, isMarkOf, shapeOf, type TransitionGroup, type TransitionShape } from './transition-group.js';
+import {
+  edgeOf,
+  groupKey,
+  isMarkOf,
+  shapeOf,
+  type TransitionGroup,
+  type TransitionShape,
+} from './transition-group.js';
 import type { JobEdge } from './job-state.js';
 import type { TransitionMark, TransitionStore } from './transitions.repository.js';
-import type { AppliedTransition, TransitionOutcome, TransitionRequest, TransitionWriter } from './transition.types.js';
+import type {
+  AppliedTransition,
+  TransitionOutcome,
+  TransitionRequest,
+  TransitionWriter,
+} from './transition.types.js';
 
 /** How a transition writer is made. */
 export interface TransitionWriterOptions {
@@ -60,7 +72,11 @@ export class GroupingTransitionWriter implements TransitionWriter {
     if (this.#closed) return Promise.reject(new DomainError('SHUTTING_DOWN', 'The service is shutting down'));
     if (requests.length === 0) return Promise.resolve([]);
     return new Promise((resolve, reject) => {
-      const checked = requests.map((request) => ({ request, edge: edgeOf(request), shape: shapeOf(request) }));
+      const checked = requests.map((request) => ({
+        request,
+        edge: edgeOf(request),
+        shape: shapeOf(request),
+      }));
       const outcomes: TransitionOutcome[] = new Array<TransitionOutcome>(requests.length);
       let missing = requests.length;
       checked.forEach((part, position) => {
@@ -151,13 +167,22 @@ export class GroupingTransitionWriter implements TransitionWriter {
     const group: TransitionGroup = { edge, shape, requests, at: this.#options.clock.now() };
     try {
       let modified = await this.#options.store.write(group);
-      let found = modified === requests.length ? undefined : await this.#options.store.read(requests.map((r) => r.jobId));
+      let found =
+        modified === requests.length
+          ? undefined
+          : await this.#options.store.read(requests.map((r) => r.jobId));
       if (modified === null && found) {
         // Nobody knows whether the write happened. What it did bears its time, so that doing it again does nothing twice.
-        this.#options.log.warn({ from: edge.from, to: edge.to, jobs: requests.length }, 'a group of transitions is written again');
+        this.#options.log.warn(
+          { from: edge.from, to: edge.to, jobs: requests.length },
+          'a group of transitions is written again',
+        );
         modified = await this.#options.store.write(group);
         found = await this.#options.store.read(requests.map((r) => r.jobId));
-        if (modified === null) throw new DomainError('SERVICE_UNAVAILABLE', 'The database cannot be reached', { service: 'database' });
+        if (modified === null)
+          throw new DomainError('SERVICE_UNAVAILABLE', 'The database cannot be reached', {
+            service: 'database',
+          });
       }
       this.#answer(group, entries, found);
     } catch (error) {
@@ -165,7 +190,11 @@ export class GroupingTransitionWriter implements TransitionWriter {
     }
   }
 
-  #answer(group: TransitionGroup, entries: readonly Entry[], found: ReadonlyMap<string, TransitionMark> | undefined): void {
+  #answer(
+    group: TransitionGroup,
+    entries: readonly Entry[],
+    found: ReadonlyMap<string, TransitionMark> | undefined,
+  ): void {
     const applied: AppliedTransition[] = [];
     const outcomes = entries.map(({ request }) => {
       const mark = found?.get(request.jobId);
@@ -193,7 +222,10 @@ export class GroupingTransitionWriter implements TransitionWriter {
   }
 }
 
-function told({ jobId, from, to, fence, change }: TransitionRequest, { at, shape }: TransitionGroup): AppliedTransition {
+function told(
+  { jobId, from, to, fence, change }: TransitionRequest,
+  { at, shape }: TransitionGroup,
+): AppliedTransition {
   const { grant, notBefore, priority } = change ?? {};
   const after = grant?.fence ?? (fence === undefined ? undefined : fence + (shape.raisesFence ? 1 : 0));
   return {

@@ -57,7 +57,12 @@ export type TransitionOutcome =
   | {
       readonly applied: false;
       readonly jobId: string;
-      readonly current: { readonly state: JobState; readonly fence: number; readonly revision: number; readonly workerId?: string } | null;
+      readonly current: {
+        readonly state: JobState;
+        readonly fence: number;
+        readonly revision: number;
+        readonly workerId?: string;
+      } | null;
     };
 
 /**

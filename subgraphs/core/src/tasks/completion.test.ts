@@ -15,6 +15,8 @@ describe('how a task has ended', () => {
   });
 
   test('live jobs have not ended', () => {
-    expect(endedOf({ PENDING: 1, ACTIVATED: 2, RUNNING: 3, FINISHED: 4, FAILED: 5, CANCELLED: 6, CLOSED: 7 })).toBe(22);
+    expect(
+      endedOf({ PENDING: 1, ACTIVATED: 2, RUNNING: 3, FINISHED: 4, FAILED: 5, CANCELLED: 6, CLOSED: 7 }),
+    ).toBe(22);
   });
 });

@@ -31,7 +31,8 @@ export class Completion implements EventHandler {
   async handle(events: readonly JobEvent[]): Promise<void> {
     const ends = new Map<string, number>();
     for (const { last } of events) {
-      if (last.taskId !== undefined && isTerminal(last.to) && last.from !== last.to) ends.set(last.taskId, (ends.get(last.taskId) ?? 0) + 1);
+      if (last.taskId !== undefined && isTerminal(last.to) && last.from !== last.to)
+        ends.set(last.taskId, (ends.get(last.taskId) ?? 0) + 1);
     }
     const due: string[] = [];
     for (const [taskId, count] of ends) {
@@ -56,7 +57,9 @@ export class Completion implements EventHandler {
   async check(taskIds: readonly string[]): Promise<void> {
     const { tasks, jobs, clock } = this.#options;
     for (let start = 0; start < taskIds.length; start += pageSize) {
-      const found = (await tasks.find(taskIds.slice(start, start + pageSize))).filter(({ state }) => state === 'RUNNING');
+      const found = (await tasks.find(taskIds.slice(start, start + pageSize))).filter(
+        ({ state }) => state === 'RUNNING',
+      );
       if (found.length === 0) continue;
       const counts = await jobs.stateCounts(found.map(({ _id }) => _id));
       for (const { _id, totalJobs } of found) {

@@ -52,7 +52,9 @@ export class Expansion {
   /** Looks for abandoned tasks whenever this process leads. */
   start(): void {
     this.#stop = this.#options.leader.onGained((signal) => {
-      this.#sweeping = this.#sweeping.then(() => this.#sweep(AbortSignal.any([signal, this.#stopping.signal])));
+      this.#sweeping = this.#sweeping.then(() =>
+        this.#sweep(AbortSignal.any([signal, this.#stopping.signal])),
+      );
     });
   }
 
@@ -73,7 +75,12 @@ export class Expansion {
 
   #run(id: string): Promise<void> {
     const running = this.#expand(id)
-      .catch((error: unknown) => this.#options.log.warn({ err: error, taskId: id }, 'the expansion of a task was interrupted and goes on later'))
+      .catch((error: unknown) =>
+        this.#options.log.warn(
+          { err: error, taskId: id },
+          'the expansion of a task was interrupted and goes on later',
+        ),
+      )
       .finally(() => {
         this.#active.delete(id);
         const next = this.#waiting.shift();
@@ -119,11 +126,15 @@ export class Expansion {
   async #step(task: TaskDocument, from: number, upTo: number): Promise<void> {
     const { tasks, jobs, dependencies, clock } = this.#options;
     const sets = task.hasParameters ? await tasks.sets(task._id, from, upTo - from) : undefined;
-    if (sets && sets.length !== upTo - from) throw new Error(`task ${task._id}: parameter sets ${from} to ${upTo - 1} are not complete`);
+    if (sets && sets.length !== upTo - from)
+      throw new Error(`task ${task._id}: parameter sets ${from} to ${upTo - 1} are not complete`);
     const idAt = batchJobIds(task._id, task.createdAt);
     const parentsAt = (index: number): readonly string[] => {
       const own = sets?.[index - from]?.dependsOn ?? [];
-      return [...task.template.dependsOn, ...own.map((id) => (sibling.test(id) ? idAt(Number(id.slice(1))) : id))];
+      return [
+        ...task.template.dependsOn,
+        ...own.map((id) => (sibling.test(id) ? idAt(Number(id.slice(1))) : id)),
+      ];
     };
     const positions = Array.from({ length: upTo - from }, (_, offset) => from + offset);
     const finished = await this.#finished(new Set(positions.flatMap(parentsAt)));
@@ -147,17 +158,36 @@ function jobAt(
   task: TaskDocument,
   index: number,
   set: StoredParameterSet | undefined,
-  place: { readonly id: string; readonly dependsOn: readonly string[]; readonly waitingFor: readonly string[] },
+  place: {
+    readonly id: string;
+    readonly dependsOn: readonly string[];
+    readonly waitingFor: readonly string[];
+  },
   now: Date,
 ): JobDocument {
   const { template, variants = [], createdAt, experiment, owner, share, priority, labels } = task;
   const shape = set?.variant === undefined ? template : variants[set.variant];
-  if (!shape) throw new Error(`task ${task._id}: job ${index} is of variant ${set?.variant}, which is not there`);
+  if (!shape)
+    throw new Error(`task ${task._id}: job ${index} is of variant ${set?.variant}, which is not there`);
   const { name, payload } = fillIn(shape, index, set?.parameters ?? {});
   const { requirements, classId } = shape;
   const { retry } = template;
   return newJobDocument(
-    { ...place, createdAt, experiment, name, owner, share, priority, labels, requirements, classId, payload, retry, task: { id: task._id, index } },
+    {
+      ...place,
+      createdAt,
+      experiment,
+      name,
+      owner,
+      share,
+      priority,
+      labels,
+      requirements,
+      classId,
+      payload,
+      retry,
+      task: { id: task._id, index },
+    },
     now,
   );
 }

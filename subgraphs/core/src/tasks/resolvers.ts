@@ -14,12 +14,15 @@ import { fractionsOf } from './tasks.service.js';
 export const taskResolvers: Pick<Resolvers, 'Query' | 'Mutation' | 'Task' | 'TaskProgress'> = {
   Query: {
     task: (_parent, { id }, { loaders }) => loaders.load(taskLoader, id),
-    tasks: (_parent, { filter, first, after }, { core, principal }) => core.tasks.page(principal, filter, { first: first ?? 20, after }),
+    tasks: (_parent, { filter, first, after }, { core, principal }) =>
+      core.tasks.page(principal, filter, { first: first ?? 20, after }),
   },
   Mutation: {
     submitTask: async (_parent, { input }, { core, principal }) => {
       const result = await core.tasks.submit(principal, input);
-      return 'task' in result ? { task: result.task, userErrors: [] } : { task: null, userErrors: result.refusals };
+      return 'task' in result
+        ? { task: result.task, userErrors: [] }
+        : { task: null, userErrors: result.refusals };
     },
   },
   Task: {
@@ -29,15 +32,22 @@ export const taskResolvers: Pick<Resolvers, 'Query' | 'Mutation' | 'Task' | 'Tas
     progress: async (task, _args, { loaders }) => {
       const progress = await loaders.load(progressLoader, task);
       if (progress) return progress;
-      throw new DomainError('TASK_NOT_FOUND', `task ${task._id} does not exist any more`, { value: task._id });
+      throw new DomainError('TASK_NOT_FOUND', `task ${task._id} does not exist any more`, {
+        value: task._id,
+      });
     },
     jobs: ({ _id }, { states, first, after }, { core, principal }: Context, info) => {
       const projection = jobProjection(info, ['nodes'], ['edges', 'node']);
-      return core.jobs.page(principal, { taskId: _id, states }, { order: 'OLDEST', first: first ?? 20, after, projection });
+      return core.jobs.page(
+        principal,
+        { taskId: _id, states },
+        { order: 'OLDEST', first: first ?? 20, after, projection },
+      );
     },
   },
   TaskProgress: {
-    states: ({ states }) => jobStates.flatMap((state) => (states[state] ? [{ state, count: states[state] }] : [])),
+    states: ({ states }) =>
+      jobStates.flatMap((state) => (states[state] ? [{ state, count: states[state] }] : [])),
     finishedFraction: (progress) => fractionsOf(progress).finished,
     endedFraction: (progress) => fractionsOf(progress).ended,
   },

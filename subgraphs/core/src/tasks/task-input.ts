@@ -57,7 +57,10 @@ export async function checkTask(task: TaskSpec, checkSelector: CheckSelector): P
 }
 
 /** The template, and behind it the variants with what they take over from it. */
-export function shapesOf({ template, variants }: Pick<TaskSpec, 'template' | 'variants'>): readonly JobSpec[] {
+export function shapesOf({
+  template,
+  variants,
+}: Pick<TaskSpec, 'template' | 'variants'>): readonly JobSpec[] {
   const others = (variants ?? []).map(({ name, requirements, payload }) => ({
     ...template,
     name: name ?? template.name,
@@ -70,7 +73,8 @@ export function shapesOf({ template, variants }: Pick<TaskSpec, 'template' | 'va
 /** Ids of jobs outside of the task that it waits for. */
 export function externalParentsOf({ template, parameterSets }: TaskSpec): ReadonlySet<string> {
   const ids = new Set<string>(template.dependsOn ?? []);
-  for (const { dependsOn } of parameterSets ?? []) for (const id of dependsOn ?? []) if (!sibling.test(id)) ids.add(id);
+  for (const { dependsOn } of parameterSets ?? [])
+    for (const id of dependsOn ?? []) if (!sibling.test(id)) ids.add(id);
   return ids;
 }
 
@@ -78,19 +82,36 @@ function checkSize({ parameterSets, count, template }: TaskSpec, findings: Findi
   if ((parameterSets == null) === (count == null)) {
     findings.add(['count'], count ?? null, 'either `count` or `parameterSets`, not both and not neither');
   } else if (parameterSets != null && (parameterSets.length < 1 || parameterSets.length > maxJobsPerTask)) {
-    findings.add(['parameterSets'], `${parameterSets.length} sets`, `1 to ${maxJobsPerTask} sets`, parameterSets.length > 0 ? 'BATCH_TOO_LARGE' : 'INVALID_VALUE');
+    findings.add(
+      ['parameterSets'],
+      `${parameterSets.length} sets`,
+      `1 to ${maxJobsPerTask} sets`,
+      parameterSets.length > 0 ? 'BATCH_TOO_LARGE' : 'INVALID_VALUE',
+    );
   } else if (count != null) findings.int(['count'], count, 1, maxJobsPerTask);
   (template.dependsOn ?? []).forEach((id, position) => {
-    if (sibling.test(id)) findings.add(['template', 'dependsOn', position], id, 'the id of a job outside of the task; `#N` stands in a parameter set', 'DEPENDENCY_INVALID');
+    if (sibling.test(id))
+      findings.add(
+        ['template', 'dependsOn', position],
+        id,
+        'the id of a job outside of the task; `#N` stands in a parameter set',
+        'DEPENDENCY_INVALID',
+      );
   });
 }
 
-function checkVariants({ variants, parameterSets }: TaskSpec, findings: Findings, checkSelector: CheckSelector): void {
+function checkVariants(
+  { variants, parameterSets }: TaskSpec,
+  findings: Findings,
+  checkSelector: CheckSelector,
+): void {
   const given = variants ?? [];
   findings.list(['variants'], given, maxVariants);
-  if (given.length > 0 && parameterSets == null) findings.add(['variants'], `${given.length} entries`, 'none where no `parameterSets` name them');
+  if (given.length > 0 && parameterSets == null)
+    findings.add(['variants'], `${given.length} entries`, 'none where no `parameterSets` name them');
   const size = JSON.stringify(given).length;
-  if (size > maxVariantsSize) findings.add(['variants'], `${size} characters`, `at most ${maxVariantsSize} characters together`);
+  if (size > maxVariantsSize)
+    findings.add(['variants'], `${size} characters`, `at most ${maxVariantsSize} characters together`);
   given.slice(0, maxVariants).forEach(({ name, requirements, payload }, position) => {
     const path = ['variants', position];
     if (name != null) findings.text([...path, 'name'], name, 1, 255);
@@ -101,7 +122,8 @@ function checkVariants({ variants, parameterSets }: TaskSpec, findings: Findings
 
 function checkCount(template: JobSpec, count: number, findings: Findings): void {
   for (const name of parametersOf(textsOf(template))) {
-    if (name !== indexParameter) findings.add(['template'], `{{${name}}}`, 'no parameter but {{index}} where a count is given');
+    if (name !== indexParameter)
+      findings.add(['template'], `{{${name}}}`, 'no parameter but {{index}} where a count is given');
   }
   checkFilled(template, count - 1, {}, ['template'], findings);
 }
@@ -112,43 +134,83 @@ interface Shape {
   readonly needed: readonly string[];
 }
 
-async function checkSets(specs: readonly JobSpec[], sets: readonly ParameterSetSpec[], findings: Findings): Promise<void> {
-  const shapes = specs.map((spec) => ({ spec, needed: [...parametersOf(textsOf(spec))].filter((name) => name !== indexParameter) }));
+async function checkSets(
+  specs: readonly JobSpec[],
+  sets: readonly ParameterSetSpec[],
+  findings: Findings,
+): Promise<void> {
+  const shapes = specs.map((spec) => ({
+    spec,
+    needed: [...parametersOf(textsOf(spec))].filter((name) => name !== indexParameter),
+  }));
   for (const [index, set] of sets.entries()) {
     const shape = shapes[set.variant == null ? 0 : set.variant + 1];
     if (shape && set.variant !== -1) checkSet(shape, set, index, findings);
-    else findings.add(['parameterSets', index, 'variant'], set.variant, shapes.length > 1 ? `a position in \`variants\`, 0 to ${shapes.length - 2}` : 'none: there are no `variants`');
+    else
+      findings.add(
+        ['parameterSets', index, 'variant'],
+        set.variant,
+        shapes.length > 1
+          ? `a position in \`variants\`, 0 to ${shapes.length - 2}`
+          : 'none: there are no `variants`',
+      );
     if (findings.refusals.length >= maxRefusals) return;
     // A million sets take a while: others get their turn.
     if (index % 500 === 499) await turn();
   }
 }
 
-function checkSet({ spec: template, needed }: Shape, set: ParameterSetSpec, index: number, findings: Findings): void {
+function checkSet(
+  { spec: template, needed }: Shape,
+  set: ParameterSetSpec,
+  index: number,
+  findings: Findings,
+): void {
   const path = ['parameterSets', index];
   const before = findings.refusals.length;
   findings.list([...path, 'parameters'], set.parameters, 100);
-  findings.distinct([...path, 'parameters'], set.parameters.map(({ name }) => name));
+  findings.distinct(
+    [...path, 'parameters'],
+    set.parameters.map(({ name }) => name),
+  );
   set.parameters.forEach(({ name, value }, position) => {
     const own = [...path, 'parameters', position];
-    if (!parameterName.test(name) || name === indexParameter) findings.add([...own, 'name'], name, 'letters, digits and `_`, not starting with a digit, and not `index`');
+    if (!parameterName.test(name) || name === indexParameter)
+      findings.add(
+        [...own, 'name'],
+        name,
+        'letters, digits and `_`, not starting with a digit, and not `index`',
+      );
     findings.text([...own, 'value'], value, 0, 4096);
   });
   const values = Object.fromEntries(set.parameters.map(({ name, value }) => [name, value]));
-  for (const name of needed) if (!Object.hasOwn(values, name)) findings.add([...path, 'parameters'], Object.keys(values), `a value for {{${name}}} of the template`);
+  for (const name of needed)
+    if (!Object.hasOwn(values, name))
+      findings.add([...path, 'parameters'], Object.keys(values), `a value for {{${name}}} of the template`);
   const parents = set.dependsOn ?? [];
   findings.list([...path, 'dependsOn'], parents, 1000 - (template.dependsOn?.length ?? 0));
   findings.distinct([...path, 'dependsOn'], [...(template.dependsOn ?? []), ...parents]);
   parents.forEach((id, position) => {
     if (sibling.test(id) && Number(id.slice(1)) >= index) {
-      findings.add([...path, 'dependsOn', position], id, `#N with N smaller than ${index}`, 'DEPENDENCY_INVALID');
+      findings.add(
+        [...path, 'dependsOn', position],
+        id,
+        `#N with N smaller than ${index}`,
+        'DEPENDENCY_INVALID',
+      );
     }
   });
   if (findings.refusals.length === before) checkFilled(template, index, values, path, findings);
 }
 
 /** What the values make of the template must be as well-formed as a job that is given as it is. */
-function checkFilled(template: JobSpec, index: number, values: Readonly<Record<string, string>>, path: readonly (string | number)[], findings: Findings): void {
+function checkFilled(
+  template: JobSpec,
+  index: number,
+  values: Readonly<Record<string, string>>,
+  path: readonly (string | number)[],
+  findings: Findings,
+): void {
   const { name, payload } = fillIn(textsOf(template), index, values);
   findings.text([...path, 'name'], name, 1, 255);
   checkPayload({ ...template.payload, ...payload }, [...path, 'payload'], findings);

@@ -59,8 +59,20 @@ export const tasksCollection = defineCollection<TaskDocument>({
   schemaVersion: taskSchemaVersion,
   validator: {
     required: [
-      'revision', 'createdAt', 'updatedAt', 'experiment', 'name', 'owner', 'share', 'priority', 'labels', 'template', 'hasParameters',
-      'state', 'totalJobs', 'createdJobs',
+      'revision',
+      'createdAt',
+      'updatedAt',
+      'experiment',
+      'name',
+      'owner',
+      'share',
+      'priority',
+      'labels',
+      'template',
+      'hasParameters',
+      'state',
+      'totalJobs',
+      'createdJobs',
     ],
     properties: {
       revision: { bsonType: 'int', minimum: 1 },
@@ -84,9 +96,17 @@ export const tasksCollection = defineCollection<TaskDocument>({
     },
   },
   indexes: [
-    { name: 'experiment_state_idx', keys: { experiment: 1, state: 1, _id: 1 }, why: 'tasks of experiments, of states, newest first' },
+    {
+      name: 'experiment_state_idx',
+      keys: { experiment: 1, state: 1, _id: 1 },
+      why: 'tasks of experiments, of states, newest first',
+    },
     { name: 'owner_idx', keys: { owner: 1, _id: 1 }, why: 'tasks of an owner, newest first' },
-    { name: 'state_idx', keys: { state: 1, _id: 1 }, why: 'tasks whose jobs are not all created, or not all ended, for whoever leads' },
+    {
+      name: 'state_idx',
+      keys: { state: 1, _id: 1 },
+      why: 'tasks whose jobs are not all created, or not all ended, for whoever leads',
+    },
   ],
 });
 

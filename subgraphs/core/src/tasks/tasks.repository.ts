@@ -2,7 +2,13 @@ import { keysetPage, type KeysetPage } from '@rhizome/mongo';
 import { MongoServerError, type Collection, type Filter } from 'mongodb';
 import type { StateCounts } from '../jobs/collaborators.js';
 import { isOnlyDuplicates } from '../jobs/classes.repository.js';
-import { taskStates, type ParameterChunkDocument, type StoredParameterSet, type TaskDocument, type TaskState } from './task.document.js';
+import {
+  taskStates,
+  type ParameterChunkDocument,
+  type StoredParameterSet,
+  type TaskDocument,
+  type TaskState,
+} from './task.document.js';
 
 const duplicateKey = 11_000;
 /** A runner that is not heard of so long is replaced. */
@@ -70,9 +76,14 @@ export class TasksRepository {
 
   /** Parameter sets from a position on; at most `count`. */
   async sets(taskId: string, from: number, count: number): Promise<readonly StoredParameterSet[]> {
-    const range = { $gte: chunkId(taskId, Math.max(0, from - chunkSets + 1)), $lt: chunkId(taskId, from + count) };
+    const range = {
+      $gte: chunkId(taskId, Math.max(0, from - chunkSets + 1)),
+      $lt: chunkId(taskId, from + count),
+    };
     const chunks = await this.#chunks.find({ _id: range }, { sort: { _id: 1 } }).toArray();
-    return chunks.flatMap(({ first, sets }) => sets.slice(Math.max(0, from - first), Math.max(0, from + count - first)));
+    return chunks.flatMap(({ first, sets }) =>
+      sets.slice(Math.max(0, from - first), Math.max(0, from + count - first)),
+    );
   }
 
   /** Deletes the parameter sets of a task whose jobs all exist. */
@@ -86,7 +97,11 @@ export class TasksRepository {
   }
 
   /** A page of tasks, newest first. */
-  async page(criteria: TaskCriteria, first: number, after: string | null | undefined): Promise<KeysetPage<TaskDocument>> {
+  async page(
+    criteria: TaskCriteria,
+    first: number,
+    after: string | null | undefined,
+  ): Promise<KeysetPage<TaskDocument>> {
     const { ids, experiments, owner } = criteria;
     // With all states listed, the index of experiments gives the order of the ids through a merge of its scans.
     const states = criteria.states ?? (experiments && !ids && owner === undefined ? taskStates : undefined);
@@ -96,19 +111,29 @@ export class TasksRepository {
       ...(owner === undefined ? {} : { owner }),
       ...(states ? { state: { $in: [...states] } } : {}),
     };
-    return keysetPage({ collection: this.#tasks, filter: filter as Filter<TaskDocument>, order: [{ field: '_id', direction: -1 }], first, after });
+    return keysetPage({
+      collection: this.#tasks,
+      filter: filter as Filter<TaskDocument>,
+      order: [{ field: '_id', direction: -1 }],
+      first,
+      after,
+    });
   }
 
   /** Ids of tasks in a state whose jobs nobody creates. */
   async abandoned(now: Date, limit: number): Promise<readonly string[]> {
     const free = { $or: [{ runner: { $exists: false } }, { 'runner.until': { $lt: now } }] };
-    const found = await this.#tasks.find({ state: 'EXPANDING', ...free }, { projection: { _id: 1 }, sort: { _id: 1 }, limit }).toArray();
+    const found = await this.#tasks
+      .find({ state: 'EXPANDING', ...free }, { projection: { _id: 1 }, sort: { _id: 1 }, limit })
+      .toArray();
     return found.map(({ _id }) => _id);
   }
 
   /** Takes the expansion of a task over, if nobody is at it; the document as it stands, or null. */
   async claim(id: string, runnerId: string, now: Date): Promise<TaskDocument | null> {
-    const free = { $or: [{ runner: { $exists: false } }, { 'runner.until': { $lt: now } }, { 'runner.id': runnerId }] };
+    const free = {
+      $or: [{ runner: { $exists: false } }, { 'runner.until': { $lt: now } }, { 'runner.id': runnerId }],
+    };
     return this.#tasks.findOneAndUpdate(
       { _id: id, state: 'EXPANDING', ...free },
       { $set: { runner: { id: runnerId, until: new Date(now.getTime() + runnerMs) } } },
@@ -122,13 +147,22 @@ export class TasksRepository {
   }
 
   /** Notes how many jobs exist, and that all do; false when somebody else is at it. */
-  async created(id: string, runnerId: string, createdJobs: number, isComplete: boolean, now: Date): Promise<boolean> {
+  async created(
+    id: string,
+    runnerId: string,
+    createdJobs: number,
+    isComplete: boolean,
+    now: Date,
+  ): Promise<boolean> {
     const { matchedCount } = await this.#tasks.updateOne(
       { _id: id, state: 'EXPANDING', 'runner.id': runnerId },
       {
         $max: { createdJobs },
         $inc: { revision: 1 },
-        $set: { updatedAt: now, ...(isComplete ? { state: 'RUNNING' } : { 'runner.until': new Date(now.getTime() + runnerMs) }) },
+        $set: {
+          updatedAt: now,
+          ...(isComplete ? { state: 'RUNNING' } : { 'runner.until': new Date(now.getTime() + runnerMs) }),
+        },
         ...(isComplete ? { $unset: { runner: '' as const } } : {}),
       },
       { writeConcern: { w: 'majority' } },
@@ -139,12 +173,20 @@ export class TasksRepository {
   /** RUNNING tasks after an id, in order; for whoever looks whether they have ended. */
   async running(behind: string, limit: number): Promise<readonly Pick<TaskDocument, '_id' | 'totalJobs'>[]> {
     return this.#tasks
-      .find({ state: 'RUNNING', _id: { $gt: behind } }, { projection: { totalJobs: 1 }, sort: { _id: 1 }, limit })
+      .find(
+        { state: 'RUNNING', _id: { $gt: behind } },
+        { projection: { totalJobs: 1 }, sort: { _id: 1 }, limit },
+      )
       .toArray();
   }
 
   /** Ends a task whose jobs have all ended. */
-  async end(id: string, state: Exclude<TaskState, 'EXPANDING' | 'RUNNING'>, endStates: StateCounts, now: Date): Promise<void> {
+  async end(
+    id: string,
+    state: Exclude<TaskState, 'EXPANDING' | 'RUNNING'>,
+    endStates: StateCounts,
+    now: Date,
+  ): Promise<void> {
     await this.#tasks.updateOne(
       { _id: id, state: 'RUNNING' },
       { $set: { state, endedAt: now, endStates, updatedAt: now }, $inc: { revision: 1 } },
@@ -156,7 +198,11 @@ export class TasksRepository {
   async reopen(ids: readonly string[], now: Date): Promise<void> {
     await this.#tasks.updateMany(
       { _id: { $in: [...ids] }, state: { $in: ['FINISHED', 'FAILED', 'CANCELLED'] } },
-      { $set: { state: 'RUNNING', updatedAt: now }, $unset: { endedAt: '', endStates: '' }, $inc: { revision: 1 } },
+      {
+        $set: { state: 'RUNNING', updatedAt: now },
+        $unset: { endedAt: '', endStates: '' },
+        $inc: { revision: 1 },
+      },
       { writeConcern: { w: 'majority' } },
     );
   }

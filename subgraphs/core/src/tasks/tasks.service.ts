@@ -11,8 +11,19 @@ import { classifier, digestOf, keyReused, listed, refusalOf, shareOf } from '../
 import type { Refusal } from '../jobs/submit.types.js';
 import { endedOf } from './completion.js';
 import type { Expansion } from './expansion.js';
-import { taskSchemaVersion, type StoredParameterSet, type TaskDocument, type TaskState } from './task.document.js';
-import { checkTask, externalParentsOf, shapesOf, type ParameterSetSpec, type TaskSpec } from './task-input.js';
+import {
+  taskSchemaVersion,
+  type StoredParameterSet,
+  type TaskDocument,
+  type TaskState,
+} from './task.document.js';
+import {
+  checkTask,
+  externalParentsOf,
+  shapesOf,
+  type ParameterSetSpec,
+  type TaskSpec,
+} from './task-input.js';
 import type { TasksRepository } from './tasks.repository.js';
 
 /** What {@link TasksService} works with. */
@@ -106,11 +117,17 @@ export class TasksService {
     { first, after }: { readonly first: number; readonly after?: string | null | undefined },
   ): Promise<KeysetPage<TaskDocument>> {
     const ids = filter?.ids ?? undefined;
-    if (ids && ids.length > maxIds) throw badInput('filter.ids', `${ids.length} ids`, `at most ${maxIds} ids`);
+    if (ids && ids.length > maxIds)
+      throw badInput('filter.ids', `${ids.length} ids`, `at most ${maxIds} ids`);
     const visible = experimentsFor(principal, 'task:read');
     const wanted = filter?.experiments ?? undefined;
-    const experiments = visible === '*' ? wanted : wanted ? wanted.filter((name) => visible.includes(name)) : visible;
-    return this.#options.tasks.page({ ids, experiments, owner: filter?.owner ?? undefined, states: filter?.states ?? undefined }, first, after);
+    const experiments =
+      visible === '*' ? wanted : wanted ? wanted.filter((name) => visible.includes(name)) : visible;
+    return this.#options.tasks.page(
+      { ids, experiments, owner: filter?.owner ?? undefined, states: filter?.states ?? undefined },
+      first,
+      after,
+    );
   }
 
   /** How far tasks are; one answer a task, in order. Ended tasks know it; for others the live counts are taken, or the index is counted. */
@@ -125,7 +142,8 @@ export class TasksService {
     ]);
     return tasks.map(({ _id, totalJobs, createdJobs, endStates }) => {
       const counts = live.get(_id);
-      const states = endStates ?? (counts ? subtract(counts, repeated.get(_id) ?? {}) : (counted.get(_id) ?? {}));
+      const states =
+        endStates ?? (counts ? subtract(counts, repeated.get(_id) ?? {}) : (counted.get(_id) ?? {}));
       return { totalJobs, createdJobs, states };
     });
   }
@@ -146,7 +164,12 @@ export class TasksService {
     const refusals = await checkTask(spec, this.#options.checkSelector);
     if (refusals.length > 0) return { refusals };
     const experiment = await this.#options.experiments.find(spec.experiment);
-    if (!experiment) return { refusals: [refusalOf('EXPERIMENT_NOT_FOUND', ['experiment'], spec.experiment, 'a registered experiment')] };
+    if (!experiment)
+      return {
+        refusals: [
+          refusalOf('EXPERIMENT_NOT_FOUND', ['experiment'], spec.experiment, 'a registered experiment'),
+        ],
+      };
     const { share } = spec.template;
     if (share != null && !experiment.shares.includes(shareOf(share, experiment))) {
       const expected = `a share of ${experiment.name}: ${listed(experiment.shares)}`;
@@ -156,7 +179,12 @@ export class TasksService {
     const parents = await this.#options.jobs.parents(external);
     const strange = external.filter((id) => parents.get(id)?.experiment !== experiment.name);
     const expected = `existing jobs of ${experiment.name}, or #N`;
-    return { refusals: strange.slice(0, 100).map((id) => refusalOf('DEPENDENCY_INVALID', placeOf(spec, id), id, expected)), experiment };
+    return {
+      refusals: strange
+        .slice(0, 100)
+        .map((id) => refusalOf('DEPENDENCY_INVALID', placeOf(spec, id), id, expected)),
+      experiment,
+    };
   }
 
   async #create(
@@ -168,7 +196,11 @@ export class TasksService {
     const { tasks, classes, expansion } = this.#options;
     const { template, parameterSets, count } = spec;
     const classOf = classifier();
-    const [shape, ...variants] = shapesOf(spec).map((job) => ({ name: job.name, ...classOf(job), payload: normalisePayload(job.payload) }));
+    const [shape, ...variants] = shapesOf(spec).map((job) => ({
+      name: job.name,
+      ...classOf(job),
+      payload: normalisePayload(job.payload),
+    }));
     if (!shape) throw new Error('a task has its template at least');
     await classes.ensure(classOf.classes, reserved.createdAt);
     if (parameterSets) await tasks.storeSets(reserved.batchId, storedSets(parameterSets));
@@ -181,10 +213,17 @@ export class TasksService {
       experiment: experiment.name,
       name: spec.name,
       owner: principal.subject,
-      share: template.share != null ? shareOf(template.share, experiment) : (experiment.shares[0] ?? `${experiment.name}/default`),
+      share:
+        template.share != null
+          ? shareOf(template.share, experiment)
+          : (experiment.shares[0] ?? `${experiment.name}/default`),
       priority: template.priority ?? 0,
       labels: (template.labels ?? []).map(({ key, value }) => ({ key, value })),
-      template: { ...shape, retry: normaliseRetry(template.retry), dependsOn: [...(template.dependsOn ?? [])] },
+      template: {
+        ...shape,
+        retry: normaliseRetry(template.retry),
+        dependsOn: [...(template.dependsOn ?? [])],
+      },
       ...(variants.length > 0 ? { variants } : {}),
       hasParameters: parameterSets != null,
       state: 'EXPANDING',
@@ -197,7 +236,10 @@ export class TasksService {
 }
 
 /** FINISHED and ended jobs by all jobs, 0 to 1. */
-export function fractionsOf({ totalJobs, states }: TaskProgressFacts): { readonly finished: number; readonly ended: number } {
+export function fractionsOf({ totalJobs, states }: TaskProgressFacts): {
+  readonly finished: number;
+  readonly ended: number;
+} {
   const of = (count: number): number => (totalJobs === 0 ? 0 : Math.min(1, count / totalJobs));
   return { finished: of(states.FINISHED ?? 0), ended: of(endedOf(states)) };
 }

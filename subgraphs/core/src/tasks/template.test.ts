@@ -2,20 +2,34 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { fillIn, parametersOf, textsOf } from './template.js';
 
-const texts = (name: string, ...args: string[]) => textsOf({ name, payload: { command: 'c', arguments: args } });
+const texts = (name: string, ...args: string[]) =>
+  textsOf({ name, payload: { command: 'c', arguments: args } });
 
 describe('a template', () => {
   test('knows its parameters wherever they stand', () => {
-    const found = parametersOf(textsOf({
-      name: '{{a}}',
-      payload: { command: '{{not}}', arguments: ['-x{{b}}{{b}}'], environment: [{ name: 'N', value: '{{c}}' }], inputs: [{ name: 'i', location: '/d/{{d}}' }], outputs: ['{{e}}.out'] },
-    }));
+    const found = parametersOf(
+      textsOf({
+        name: '{{a}}',
+        payload: {
+          command: '{{not}}',
+          arguments: ['-x{{b}}{{b}}'],
+          environment: [{ name: 'N', value: '{{c}}' }],
+          inputs: [{ name: 'i', location: '/d/{{d}}' }],
+          outputs: ['{{e}}.out'],
+        },
+      }),
+    );
     expect([...found].sort()).toEqual(['a', 'b', 'c', 'd', 'e']);
   });
 
   test('is filled in with the values of one job and its position', () => {
-    expect(fillIn(texts('{{run}} part {{index}}', '{{run}}-{{index}}', '{{ run }}', '{{unknown}}'), 7, { run: 'r1' })).toMatchObject({
-      name: 'r1 part 7', payload: { arguments: ['r1-7', '{{ run }}', '{{unknown}}'] },
+    expect(
+      fillIn(texts('{{run}} part {{index}}', '{{run}}-{{index}}', '{{ run }}', '{{unknown}}'), 7, {
+        run: 'r1',
+      }),
+    ).toMatchObject({
+      name: 'r1 part 7',
+      payload: { arguments: ['r1-7', '{{ run }}', '{{unknown}}'] },
     });
   });
 
@@ -30,6 +44,8 @@ describe('a template', () => {
         expect(fillIn(texts('n', 'a{{v}}b'), index, { v: value }).payload.arguments).toEqual([`a${value}b`]);
       }),
     );
-    expect(fillIn(texts('n', '{{a}}'), 0, { a: '{{b}}$&$1', b: 'no' }).payload.arguments).toEqual(['{{b}}$&$1']);
+    expect(fillIn(texts('n', '{{a}}'), 0, { a: '{{b}}$&$1', b: 'no' }).payload.arguments).toEqual([
+      '{{b}}$&$1',
+    ]);
   });
 });

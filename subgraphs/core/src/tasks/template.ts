@@ -16,7 +16,8 @@ export interface TemplateTexts {
 /** Names of all parameters that occur. */
 export function parametersOf(texts: TemplateTexts): ReadonlySet<string> {
   const names = new Set<string>();
-  for (const text of allTexts(texts)) for (const [, name] of text.matchAll(placeholder)) if (name !== undefined) names.add(name);
+  for (const text of allTexts(texts))
+    for (const [, name] of text.matchAll(placeholder)) if (name !== undefined) names.add(name);
   return names;
 }
 
@@ -37,10 +38,16 @@ export function textsOf({ name, payload }: JobSpec): TemplateTexts {
  * The texts of the job at a position. The name gets the position at its end where the template does not use it, so that jobs can be told
  * apart. Values are put in as they are and not looked through again.
  */
-export function fillIn<T extends TemplateTexts>(texts: T, index: number, parameters: Readonly<Record<string, string>>): T {
+export function fillIn<T extends TemplateTexts>(
+  texts: T,
+  index: number,
+  parameters: Readonly<Record<string, string>>,
+): T {
   const fill = (text: string): string =>
     text.includes('{{')
-      ? text.replace(placeholder, (all, name: string) => (name === indexParameter ? String(index) : (parameters[name] ?? all)))
+      ? text.replace(placeholder, (all, name: string) =>
+          name === indexParameter ? String(index) : (parameters[name] ?? all),
+        )
       : text;
   const { name, payload } = texts;
   return {
@@ -49,7 +56,10 @@ export function fillIn<T extends TemplateTexts>(texts: T, index: number, paramet
     payload: {
       ...payload,
       arguments: payload.arguments.map(fill),
-      environment: payload.environment.map(({ name: variable, value }) => ({ name: variable, value: fill(value) })),
+      environment: payload.environment.map(({ name: variable, value }) => ({
+        name: variable,
+        value: fill(value),
+      })),
       inputs: payload.inputs.map(({ name: file, location }) => ({ name: file, location: fill(location) })),
       outputs: payload.outputs.map(fill),
     },

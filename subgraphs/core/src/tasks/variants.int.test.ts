@@ -3,12 +3,19 @@ import { waitFor } from '@rhizome/testkit';
 import { seed, startCore, type TestCore } from '../core.fixture.js';
 
 interface Submitted {
-  readonly submitTask: { readonly task: { readonly id: string } | null; readonly userErrors: readonly { readonly code: string }[] };
+  readonly submitTask: {
+    readonly task: { readonly id: string } | null;
+    readonly userErrors: readonly { readonly code: string }[];
+  };
 }
 interface JobOfTask {
   readonly name: string;
   readonly requirements: { readonly cores: number; readonly classId: string };
-  readonly payload: { readonly command: string; readonly arguments: readonly string[]; readonly outputs: readonly string[] };
+  readonly payload: {
+    readonly command: string;
+    readonly arguments: readonly string[];
+    readonly outputs: readonly string[];
+  };
   readonly dependsOn: readonly { readonly name: string }[];
 }
 interface TaskFound {
@@ -27,7 +34,8 @@ const jobsOf = `query ($id: ID!) {
 
 describe('a task with variants', () => {
   let core: TestCore;
-  const submitted = async (input: object) => ((await core.ask(submit, { input })) as unknown as Submitted).submitTask;
+  const submitted = async (input: object) =>
+    ((await core.ask(submit, { input })) as unknown as Submitted).submitTask;
   beforeAll(async () => {
     core = await startCore();
     await seed(core);
@@ -38,7 +46,11 @@ describe('a task with variants', () => {
       experiment: 'alpha',
       idempotencyKey: 'chain',
       name: 'chain',
-      template: { name: 'make {{n}}', requirements: { cores: 2 }, payload: { command: 'make', arguments: ['{{n}}'], outputs: ['o.{{n}}'] } },
+      template: {
+        name: 'make {{n}}',
+        requirements: { cores: 2 },
+        payload: { command: 'make', arguments: ['{{n}}'], outputs: ['o.{{n}}'] },
+      },
       variants: [
         { name: 'read {{n}}', payload: { command: 'read', arguments: ['-x', '{{n}}'] } },
         { name: 'merge', requirements: { cores: 1 }, payload: { command: 'merge' } },
@@ -51,13 +63,22 @@ describe('a task with variants', () => {
     };
     const { task: made, userErrors } = await submitted(input);
     expect(userErrors).toEqual([]);
-    const nodes = await waitFor('all jobs of the task', async () => {
-      const { task } = (await core.ask(jobsOf, { id: made?.id })) as unknown as TaskFound;
-      return task.state === 'RUNNING' && task.jobs.nodes;
-    }, { deadlineMs: 5000 });
+    const nodes = await waitFor(
+      'all jobs of the task',
+      async () => {
+        const { task } = (await core.ask(jobsOf, { id: made?.id })) as unknown as TaskFound;
+        return task.state === 'RUNNING' && task.jobs.nodes;
+      },
+      { deadlineMs: 5000 },
+    );
     expect(
       nodes.map(({ name, payload, requirements, dependsOn }) => [
-        name, payload.command, payload.arguments, payload.outputs, requirements.cores, dependsOn.map((parent) => parent.name),
+        name,
+        payload.command,
+        payload.arguments,
+        payload.outputs,
+        requirements.cores,
+        dependsOn.map((parent) => parent.name),
       ]),
     ).toEqual([
       ['make 7 0', 'make', ['7'], ['o.7'], 2, []],

@@ -13,7 +13,10 @@ const check = (task: Partial<TaskSpec>) =>
     },
     anySelector,
   );
-const set = (variant?: number, ...names: string[]) => ({ parameters: names.map((name) => ({ name, value: 'v' })), variant });
+const set = (variant?: number, ...names: string[]) => ({
+  parameters: names.map((name) => ({ name, value: 'v' })),
+  variant,
+});
 
 describe('variants of a task', () => {
   test('are taken where parameter sets name them, each with the parameters that its own texts need', async () => {
@@ -32,13 +35,41 @@ describe('variants of a task', () => {
   });
 
   test.each([
-    [{ variants: [], parameterSets: [set(0, 'a')] }, ['parameterSets', '0', 'variant'], 'there are no `variants`'],
-    [{ variants: [{ name: 'x' }], parameterSets: [set(1, 'a')] }, ['parameterSets', '0', 'variant'], '0 to 0'],
-    [{ variants: [{ name: 'x' }], parameterSets: [set(-1, 'a')] }, ['parameterSets', '0', 'variant'], '0 to 0'],
-    [{ variants: [{ payload: { command: '' } }], parameterSets: [set(0)] }, ['variants', '0', 'payload', 'command'], '1 to 4096'],
-    [{ variants: [{ requirements: { cores: 0 } }], parameterSets: [set(0)] }, ['variants', '0', 'requirements', 'cores'], '1 to 4096'],
-    [{ variants: [{ name: 'x' }], count: 2, template: { name: 't', payload: { command: 'c' } } }, ['variants'], '`parameterSets`'],
-    [{ variants: Array.from({ length: 21 }, () => ({})), parameterSets: [set(undefined, 'a')] }, ['variants'], 'at most 20'],
+    [
+      { variants: [], parameterSets: [set(0, 'a')] },
+      ['parameterSets', '0', 'variant'],
+      'there are no `variants`',
+    ],
+    [
+      { variants: [{ name: 'x' }], parameterSets: [set(1, 'a')] },
+      ['parameterSets', '0', 'variant'],
+      '0 to 0',
+    ],
+    [
+      { variants: [{ name: 'x' }], parameterSets: [set(-1, 'a')] },
+      ['parameterSets', '0', 'variant'],
+      '0 to 0',
+    ],
+    [
+      { variants: [{ payload: { command: '' } }], parameterSets: [set(0)] },
+      ['variants', '0', 'payload', 'command'],
+      '1 to 4096',
+    ],
+    [
+      { variants: [{ requirements: { cores: 0 } }], parameterSets: [set(0)] },
+      ['variants', '0', 'requirements', 'cores'],
+      '1 to 4096',
+    ],
+    [
+      { variants: [{ name: 'x' }], count: 2, template: { name: 't', payload: { command: 'c' } } },
+      ['variants'],
+      '`parameterSets`',
+    ],
+    [
+      { variants: Array.from({ length: 21 }, () => ({})), parameterSets: [set(undefined, 'a')] },
+      ['variants'],
+      'at most 20',
+    ],
   ])('are refused with their place and what would be right: %#', async (task, path, expected) => {
     const [refusal] = await check(task);
     expect(refusal?.path).toEqual(path);
