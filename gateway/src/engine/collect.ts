@@ -81,10 +81,12 @@ export class AnswerSelection {
   typeOf(typename: unknown): GraphQLNamedType | undefined {
     const declared = this.type;
     if (isObjectType(declared)) return declared;
-    if (typename === undefined || typename === declared.name) return isInterfaceType(declared) ? declared : undefined;
+    if (typename === undefined || typename === declared.name)
+      return isInterfaceType(declared) ? declared : undefined;
     if (typeof typename !== 'string') return undefined;
     const type = this.#context.schema.getType(typename);
-    if (!type || !isAbstractType(declared) || !(isObjectType(type) || isInterfaceType(type))) return undefined;
+    if (!type || !isAbstractType(declared) || !(isObjectType(type) || isInterfaceType(type)))
+      return undefined;
     return this.#context.schema.isSubType(declared, type) ? type : undefined;
   }
 

@@ -22,7 +22,10 @@ const core = testSubgraph({
       job: (_: unknown, { id }: { id: string }) => jobs.find((job) => job.id === id) ?? null,
     },
     Mutation: {
-      renameJob: (_: unknown, { id, name }: { id: string; name: string }) => ({ ...jobs.find((job) => job.id === id), name }),
+      renameJob: (_: unknown, { id, name }: { id: string; name: string }) => ({
+        ...jobs.find((job) => job.id === id),
+        name,
+      }),
     },
     Subscription: {
       jobChanged: async function* () {
@@ -62,9 +65,11 @@ describe('an ordinary supergraph in process', () => {
   });
 
   test('a mutation answers with fields of another service', async () => {
-    expect(await gateway.text('mutation ($n: String!) { renameJob(id: "1", name: $n) { name alpha { run } } }', { n: 'neu' })).toBe(
-      '{"data":{"renameJob":{"name":"neu","alpha":{"run":100}}}}',
-    );
+    expect(
+      await gateway.text('mutation ($n: String!) { renameJob(id: "1", name: $n) { name alpha { run } } }', {
+        n: 'neu',
+      }),
+    ).toBe('{"data":{"renameJob":{"name":"neu","alpha":{"run":100}}}}');
   });
 
   test('each event of a subscription is completed by the other services', async () => {
@@ -90,7 +95,10 @@ describe('an ordinary supergraph in process', () => {
 
   test('the schema is answered together with data', async () => {
     expect(
-      await gateway.text('query ($n: String!) { __typename a: __type(name: $n) { name } jobs(first: 1) { id } }', { n: 'Job' }),
+      await gateway.text(
+        'query ($n: String!) { __typename a: __type(name: $n) { name } jobs(first: 1) { id } }',
+        { n: 'Job' },
+      ),
     ).toBe('{"data":{"__typename":"Query","a":{"name":"Job"},"jobs":[{"id":"1"}]}}');
   });
 

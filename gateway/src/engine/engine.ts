@@ -1,16 +1,13 @@
 import { DomainError } from '@rhizome/errors';
-import { buildASTSchema, type DocumentNode, type GraphQLSchema, parse, print } from 'graphql';
+import { buildASTSchema, type GraphQLSchema, parse } from 'graphql';
 import type { Transport } from '../transports/transport.js';
-import { type Refusal, refusal, refusalText } from './answers.js';
-import { describe } from './describe.js';
-import { asksForSchema } from './introspection.js';
+import { type Refusal, refusalText } from './answers.js';
 import { defaultLimits } from './limits.js';
-import { Lru } from './lru.js';
 import { type EngineParts, Operation, type Overrides } from './operation.js';
+import { OperationStore } from './operation-store.js';
 import { createOverrides } from './overrides.js';
 import type { CompiledPlan } from './plan.js';
 import { createInlinePlanning, createProcessPlanning, type PlanningService } from './planning/pool.js';
-import { selectOperation } from './planning/select.js';
 import { RunningCalls, type RunContext } from './run-state.js';
 import { EventStream } from './subscription.js';
 import { TypeRelations } from './type-relations.js';
@@ -43,16 +40,19 @@ async function startPlanning(options: EngineOptions, limits: EngineLimits): Prom
     timeoutMs: limits.planTimeoutMs,
   };
   try {
-    return options.planning === 'inline' ? createInlinePlanning(settings) : await createProcessPlanning(settings);
+    return options.planning === 'inline'
+      ? createInlinePlanning(settings)
+      : await createProcessPlanning(settings);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    throw new DomainError('COMPOSITION_FAILED', `The supergraph cannot be used: ${message}`, {}, { cause: error });
+    throw new DomainError(
+      'COMPOSITION_FAILED',
+      `The supergraph cannot be used: ${message}`,
+      {},
+      { cause: error },
+    );
   }
 }
-
-/** Characters of documents that are kept to recognise them. */
-const keptDocumentCharacters = 32 * 2 ** 20;
-const keptRefusals = 200;
 
 class FederationEngine implements Engine {
   readonly publicSchema: GraphQLSchema;
@@ -62,18 +62,18 @@ class FederationEngine implements Engine {
   readonly #parts: EngineParts;
   readonly #overridesOf: (request: ClientRequest) => Overrides;
   readonly #transports = new Map<string, Transport>();
-  /** By document as sent and name. Promises, so that what is asked for twice is made once. */
-  readonly #byText: Lru<string, Promise<Operation | Refusal>>;
-  /** By normalised text: spellings share their compiled operation. */
-  readonly #byMeaning: Lru<string, Operation>;
-  readonly #refusals = new Lru<string, Refusal>({ entries: keptRefusals, weight: keptDocumentCharacters, weigh: lengthOf });
-  readonly #printed = new WeakMap<DocumentNode, string>();
+  readonly #operationStore: OperationStore;
   readonly #streams = new Set<EventStream>();
   #operations = 0;
   #isClosing = false;
   #onIdle: (() => void) | undefined;
 
-  constructor(options: EngineOptions, limits: EngineLimits, planning: PlanningService, schema: GraphQLSchema) {
+  constructor(
+    options: EngineOptions,
+    limits: EngineLimits,
+    planning: PlanningService,
+    schema: GraphQLSchema,
+  ) {
     const { facts, overrides } = planning;
     this.#options = options;
     this.publicSchema = schema;
@@ -81,8 +81,6 @@ class FederationEngine implements Engine {
     this.subgraphs = facts.subgraphs;
     for (const { name, url } of facts.subgraphs) this.#transports.set(name, options.transports(name, url));
     this.#overridesOf = createOverrides(overrides, options.overrideLabels);
-    this.#byText = new Lru({ entries: 2 * limits.cachedOperations, weight: keptDocumentCharacters, weigh: lengthOf });
-    this.#byMeaning = new Lru({ entries: limits.cachedOperations });
     this.#parts = {
       schema,
       planning,
@@ -93,6 +91,7 @@ class FederationEngine implements Engine {
       transportOf: (subgraph) => this.#transportOf(subgraph),
       timeoutOf: (subgraph) => limits.subgraphTimeoutsMs[subgraph] ?? limits.subgraphTimeoutMs,
     };
+    this.#operationStore = new OperationStore(this.#parts, options);
   }
 
   get running(): Engine['running'] {
@@ -144,7 +143,10 @@ class FederationEngine implements Engine {
     const operation = await this.#operationOf(request);
     if (!(operation instanceof Operation)) return refusalText(operation, request.requestId);
     if (operation.info.kind === 'subscription') {
-      return refusalText(refusedKind('A subscription needs a stream: open it over WebSocket or SSE'), request.requestId);
+      return refusalText(
+        refusedKind('A subscription needs a stream: open it over WebSocket or SSE'),
+        request.requestId,
+      );
     }
     const begun = await this.#begin(operation, request);
     if (!begun.ok) return refusalText(begun.refusal, request.requestId);
@@ -209,56 +211,7 @@ class FederationEngine implements Engine {
 
   async #operationOf(request: Parameters<Engine['prepare']>[0]): Promise<Operation | Refusal> {
     if (this.#isClosing) throw new DomainError('SHUTTING_DOWN', 'This graph is no longer served');
-    const text = this.#textOf(request);
-    if (text === undefined) return { kind: undefined, errors: [noDocument] };
-    const operationName = request.operationName ?? undefined;
-    const key = operationName === undefined ? text : `${text}\u0000${operationName}`;
-    const refused = this.#refusals.get(key);
-    if (refused) return refused;
-    let operation = this.#byText.get(key);
-    if (!operation) {
-      operation = this.#compile(text, operationName);
-      this.#byText.set(key, operation);
-      const made = operation;
-      made.then(
-        (result) => {
-          if (result instanceof Operation) return;
-          this.#byText.drop(key, made);
-          this.#refusals.set(key, result);
-        },
-        () => this.#byText.drop(key, made),
-      );
-    }
-    return operation;
-  }
-
-  #textOf({ query, document }: Parameters<Engine['prepare']>[0]): string | undefined {
-    if (query !== undefined || !document) return query;
-    let text = this.#printed.get(document);
-    if (text === undefined) {
-      text = print(document);
-      this.#printed.set(document, text);
-    }
-    return text;
-  }
-
-  async #compile(text: string, operationName: string | undefined): Promise<Operation | Refusal> {
-    const fault = await this.#parts.planning.validate(text, operationName);
-    if (fault) return refusal(fault.code, fault.errors);
-    const selected = selectOperation(parse(text, { noLocation: true }), operationName);
-    if ('fault' in selected) return refusal('OPERATION_RESOLUTION_FAILURE', [{ message: selected.fault }]);
-    const normalisedText = print(selected.document);
-    const known = this.#byMeaning.get(normalisedText);
-    if (known) return known;
-    if (this.#options.introspection === false && asksForSchema(selected)) {
-      return refusal('GRAPHQL_VALIDATION_FAILED', [{ message: 'Introspection is switched off here' }]);
-    }
-    const { info, planText } = describe(this.publicSchema, this.#parts.planning.facts, selected, normalisedText);
-    const faults = (this.#options.checks ?? []).flatMap((check) => check(info, this.publicSchema));
-    if (faults.length > 0) return refusal('OPERATION_TOO_COMPLEX', faults.map((error) => error.toJSON()), info.kind);
-    const operation = new Operation(this.#parts, selected, info, planText);
-    this.#byMeaning.set(normalisedText, operation);
-    return operation;
+    return this.#operationStore.get(request);
   }
 
   #transportOf(subgraph: string): Transport {
@@ -270,7 +223,10 @@ class FederationEngine implements Engine {
   /** What nobody foresaw, or a planner that is gone: masked, logged in full. */
   #internal(error: unknown, { requestId }: ClientRequest): ExecutionText {
     if (error instanceof DomainError) {
-      return refusalText({ kind: undefined, errors: [{ message: error.message, code: error.code }] }, requestId);
+      return refusalText(
+        { kind: undefined, errors: [{ message: error.message, code: error.code }] },
+        requestId,
+      );
     }
     this.#options.log.error({ err: error, requestId }, 'an operation failed inside the gateway');
     const message = `Internal error; quote request ${requestId} when you report it`;
@@ -286,12 +242,6 @@ type Begun =
       readonly coerced: Readonly<Record<string, unknown>>;
       readonly context: Omit<RunContext, 'calls'>;
     };
-
-const noDocument = { message: 'The request has no document', code: 'BAD_REQUEST' };
-
-function lengthOf(text: string): number {
-  return text.length;
-}
 
 function defaultScope({ principal }: ClientRequest): string {
   return principal ? `${principal.kind}:${principal.subject}:${principal.actsFor ?? ''}` : '';

@@ -54,7 +54,11 @@ export function compileEntityFetch(
     const outcome = await send(call, state.context, variablesOf(call, state.context, representations));
     if (!outcome.ok) failAll(collected, state, outcome.error);
     else if (!isPlainObject(outcome.result)) {
-      failAll(collected, state, badAnswer(call.operation.subgraph, 'answered no GraphQL response', state.context));
+      failAll(
+        collected,
+        state,
+        badAnswer(call.operation.subgraph, 'answered no GraphQL response', state.context),
+      );
     } else deliver(call, collected, state, outcome.result, context.relations);
   };
 }
@@ -222,7 +226,10 @@ function tellAtPlaces(
 }
 
 /** Where the objects of a part stand: walked only when there is an error to tell. */
-function placesOf({ part, groups }: Collected, state: RunState): ReadonlyMap<object, readonly ResponsePath[]> {
+function placesOf(
+  { part, groups }: Collected,
+  state: RunState,
+): ReadonlyMap<object, readonly ResponsePath[]> {
   const wanted = new Set<object>(groups.flat());
   const places = new Map<object, ResponsePath[]>();
   for (const path of part.paths) {

@@ -50,7 +50,11 @@ const internalFacts = new Set([
 ]);
 
 /** Codes by which a subgraph says that the gateway's operation was at fault: never the client's doing. */
-const ourFaults = new Set(['GRAPHQL_PARSE_FAILED', 'GRAPHQL_VALIDATION_FAILED', 'OPERATION_RESOLUTION_FAILURE']);
+const ourFaults = new Set([
+  'GRAPHQL_PARSE_FAILED',
+  'GRAPHQL_VALIDATION_FAILED',
+  'OPERATION_RESOLUTION_FAILURE',
+]);
 
 /** Shapes an error that a subgraph answered, without a path. */
 export function fromSubgraph(error: SubgraphError, subgraph: string, context: ErrorContext): EngineError {

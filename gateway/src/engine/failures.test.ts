@@ -1,7 +1,12 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { DomainError } from '@rhizome/errors';
 import { GraphQLError } from 'graphql';
-import { createInProcessTransport, type SubgraphResult, type Transport, type TransportFactory } from '../transports/index.js';
+import {
+  createInProcessTransport,
+  type SubgraphResult,
+  type Transport,
+  type TransportFactory,
+} from '../transports/index.js';
 import { keptLog, type TestAnswer, type TestGateway, testGateway, tester } from '../testing/gateway.js';
 import { type TestSubgraph, testSubgraph } from '../testing/subgraph.js';
 
@@ -17,14 +22,17 @@ const core = testSubgraph({
   `,
   resolvers: {
     Query: {
-      jobs: (_: unknown, { n }: { n: number }) => Array.from({ length: n }, (__, index) => ({ id: String(index) })),
+      jobs: (_: unknown, { n }: { n: number }) =>
+        Array.from({ length: n }, (__, index) => ({ id: String(index) })),
       job: () => ({ id: '0' }),
       coreOnly: () => 1,
     },
     Job: {
       name: ({ id }: Source) => `job ${String(id)}`,
       size: () => {
-        throw new GraphQLError('no size', { extensions: { code: 'NO_SIZE', field: 'size', stacktrace: ['secret'] } });
+        throw new GraphQLError('no size', {
+          extensions: { code: 'NO_SIZE', field: 'size', stacktrace: ['secret'] },
+        });
       },
       parent: () => ({ id: '9' }),
       bad: () => {
@@ -58,17 +66,26 @@ const alpha = testSubgraph({
   },
 });
 
-type Fault = (answer: () => Promise<SubgraphResult>, signal: AbortSignal | undefined) => Promise<SubgraphResult>;
+type Fault = (
+  answer: () => Promise<SubgraphResult>,
+  signal: AbortSignal | undefined,
+) => Promise<SubgraphResult>;
 
 /** Subgraphs of which some answer wrongly. */
-function withFaults(subgraphs: readonly TestSubgraph[], faults: Readonly<Record<string, Fault>>): TransportFactory {
+function withFaults(
+  subgraphs: readonly TestSubgraph[],
+  faults: Readonly<Record<string, Fault>>,
+): TransportFactory {
   return (name) => {
     const subgraph = subgraphs.find((one) => one.name === name);
     if (!subgraph) throw new Error(`no subgraph ${name}`);
     const real = createInProcessTransport(subgraph);
     const fault = faults[name];
     if (!fault) return real;
-    return { ...real, execute: (request) => fault(() => real.execute(request), request.signal) } satisfies Transport;
+    return {
+      ...real,
+      execute: (request) => fault(() => real.execute(request), request.signal),
+    } satisfies Transport;
   };
 }
 
@@ -83,13 +100,25 @@ describe('errors and failures', () => {
     gateway = undefined;
   });
 
-  async function run(query: string, faults: Readonly<Record<string, Fault>> = {}, options: Parameters<typeof testGateway>[1] = {}): Promise<TestAnswer> {
-    gateway = await testGateway([core, alpha], { transports: withFaults([core, alpha], faults), uncodedMessages: false, ...options });
+  async function run(
+    query: string,
+    faults: Readonly<Record<string, Fault>> = {},
+    options: Parameters<typeof testGateway>[1] = {},
+  ): Promise<TestAnswer> {
+    gateway = await testGateway([core, alpha], {
+      transports: withFaults([core, alpha], faults),
+      uncodedMessages: false,
+      ...options,
+    });
     return gateway.run(query);
   }
 
   const places = (answer: TestAnswer): unknown[] =>
-    (answer.errors ?? []).map(({ path, extensions }) => [path?.join('.'), extensions['code'], extensions['subgraph']]);
+    (answer.errors ?? []).map(({ path, extensions }) => [
+      path?.join('.'),
+      extensions['code'],
+      extensions['subgraph'],
+    ]);
 
   test('an error is told at the place the client knows, over aliases, lists and hops', async () => {
     const answer = await run('{ all: jobs { p: parent { a: alpha { l: list { b: bad } } } } }');
@@ -128,7 +157,10 @@ describe('errors and failures', () => {
   test('a service that is down leaves null in its own fields, each with an error', async () => {
     const answer = await run('{ jobs { id a: alpha { run } name } alphas coreOnly }', { alpha: down });
     expect(answer.data).toEqual({
-      jobs: [{ id: '0', a: null, name: 'job 0' }, { id: '1', a: null, name: 'job 1' }],
+      jobs: [
+        { id: '0', a: null, name: 'job 0' },
+        { id: '1', a: null, name: 'job 1' },
+      ],
       alphas: null,
       coreOnly: 1,
     });
@@ -140,14 +172,18 @@ describe('errors and failures', () => {
     expect(answer.errors?.[0]?.message).toBe('The service "alpha" could not be reached');
   });
 
-  test('a field that may not be null takes its object along, with the service\'s error', async () => {
+  test("a field that may not be null takes its object along, with the service's error", async () => {
     const answer = await run('{ job { id need } }', { alpha: down });
     expect(answer.data).toEqual({ job: null });
     expect(places(answer)).toEqual([['job.need', 'DOWNSTREAM_SERVICE_ERROR', 'alpha']]);
   });
 
   test('what comes after a failed fetch is told with its failure', async () => {
-    const answer = await run('{ alphaJob { weight alpha { run } name } }', { core: async () => { throw new DomainError('SERVICE_UNAVAILABLE', 'down'); } });
+    const answer = await run('{ alphaJob { weight alpha { run } name } }', {
+      core: async () => {
+        throw new DomainError('SERVICE_UNAVAILABLE', 'down');
+      },
+    });
     expect(answer.data).toEqual({ alphaJob: { weight: null, alpha: { run: 5 }, name: null } });
     expect(places(answer)).toEqual([
       ['alphaJob.weight', 'SERVICE_UNAVAILABLE', 'core'],
@@ -172,7 +208,12 @@ describe('errors and failures', () => {
     ['entities that are no list', async () => ({ data: { _entities: 5 } }), 'answered without entities'],
   ])('a service that answers %s', async (_name, fault, message) => {
     const answer = await run('{ jobs { alpha { run } name } }', { alpha: fault });
-    expect(answer.data).toEqual({ jobs: [{ alpha: null, name: 'job 0' }, { alpha: null, name: 'job 1' }] });
+    expect(answer.data).toEqual({
+      jobs: [
+        { alpha: null, name: 'job 0' },
+        { alpha: null, name: 'job 1' },
+      ],
+    });
     expect(places(answer)).toEqual([
       ['jobs.0.alpha', 'DOWNSTREAM_SERVICE_ERROR', 'alpha'],
       ['jobs.1.alpha', 'DOWNSTREAM_SERVICE_ERROR', 'alpha'],
@@ -234,14 +275,22 @@ describe('errors and failures', () => {
   });
 
   test('errors of one failure are bounded', async () => {
-    const answer = await run('{ jobs(n: 1000) { alpha { run } } }', { alpha: down }, { limits: { errorsPerFetch: 10 } });
+    const answer = await run(
+      '{ jobs(n: 1000) { alpha { run } } }',
+      { alpha: down },
+      { limits: { errorsPerFetch: 10 } },
+    );
     expect(answer.errors).toHaveLength(10);
     expect((answer.data?.['jobs'] as unknown[]).length).toBe(1000);
   });
 
   test('a service that refuses our own text is at fault towards the client, and that is logged', async () => {
     const answer = await run('{ alphas }', {
-      alpha: async () => ({ errors: [{ message: 'Cannot query field "alphas"', extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }] }),
+      alpha: async () => ({
+        errors: [
+          { message: 'Cannot query field "alphas"', extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } },
+        ],
+      }),
     });
     expect(places(answer)).toEqual([['alphas', 'DOWNSTREAM_SERVICE_ERROR', 'alpha']]);
     expect(JSON.stringify(answer)).not.toContain('Cannot query');
@@ -256,7 +305,11 @@ describe('errors and failures', () => {
           reject(new Error('stopped'));
         });
       });
-    const answer = await run('{ alphas coreOnly }', { alpha: slow }, { limits: { subgraphTimeoutsMs: { alpha: 30 }, subgraphTimeoutMs: 60_000 } });
+    const answer = await run(
+      '{ alphas coreOnly }',
+      { alpha: slow },
+      { limits: { subgraphTimeoutsMs: { alpha: 30 }, subgraphTimeoutMs: 60_000 } },
+    );
     expect(answer.data).toEqual({ alphas: null, coreOnly: 1 });
     expect(answer.errors?.[0]?.message).toBe('The service "alpha" did not answer within 30 ms');
     expect(stopped).toBeInstanceOf(DomainError);
@@ -277,7 +330,12 @@ describe('errors and failures', () => {
           }),
       }),
     });
-    const running = gateway.engine.execute({ query: '{ alphas }', principal: tester, requestId: 'r1', signal: controller.signal });
+    const running = gateway.engine.execute({
+      query: '{ alphas }',
+      principal: tester,
+      requestId: 'r1',
+      signal: controller.signal,
+    });
     await wasAsked;
     expect(gateway.engine.running.operations).toBe(1);
     controller.abort(leaving);
@@ -291,7 +349,12 @@ describe('errors and failures', () => {
     await answer;
     core.calls.length = 0;
     await expect(
-      gateway?.engine.execute({ query: '{ coreOnly }', principal: tester, requestId: 'r1', signal: AbortSignal.abort(new Error('gone')) }),
+      gateway?.engine.execute({
+        query: '{ coreOnly }',
+        principal: tester,
+        requestId: 'r1',
+        signal: AbortSignal.abort(new Error('gone')),
+      }),
     ).rejects.toThrow('gone');
     expect(core.calls).toEqual([]);
   });
@@ -317,7 +380,9 @@ describe('errors and failures', () => {
     await isAsked;
     const closing = gateway as unknown as TestGateway;
     const closed = closing.close().then(() => texts.push('closed'));
-    expect(JSON.parse(await closing.text('{ coreOnly }'))).toMatchObject({ errors: [{ extensions: { code: 'SHUTTING_DOWN' } }] });
+    expect(JSON.parse(await closing.text('{ coreOnly }'))).toMatchObject({
+      errors: [{ extensions: { code: 'SHUTTING_DOWN' } }],
+    });
     finish();
     await closed;
     expect(texts).toEqual(['{"data":{"coreOnly":1}}', 'closed']);

@@ -61,17 +61,53 @@ describe.each(['native', 'reserve'] as const)('interfaces, by the %s planner', (
   afterAll(() => gateway.close());
 
   test.each([
-    ['fields of the interface and of its types', '{ media { title ... on Film { minutes } ... on Song { bpm } id } }', '{"media":[{"title":"One","minutes":90,"id":"f1"},{"title":"Two","bpm":120,"id":"s1"}]}'],
-    ['a field that an interface object adds', '{ media { stars id } }', '{"media":[{"stars":2,"id":"f1"},{"stars":2,"id":"s1"}]}'],
+    [
+      'fields of the interface and of its types',
+      '{ media { title ... on Film { minutes } ... on Song { bpm } id } }',
+      '{"media":[{"title":"One","minutes":90,"id":"f1"},{"title":"Two","bpm":120,"id":"s1"}]}',
+    ],
+    [
+      'a field that an interface object adds',
+      '{ media { stars id } }',
+      '{"media":[{"stars":2,"id":"f1"},{"stars":2,"id":"s1"}]}',
+    ],
     ['the same of a concrete type', '{ film { stars slogan } }', '{"film":{"stars":2,"slogan":"See One!"}}'],
-    ['a type name that only the other subgraph knows', '{ best { t: __typename __typename } }', '{"best":{"t":"Song","__typename":"Song"}}'],
-    ['fields of the true types from an interface object', '{ top { __typename ... on Song { bpm } ... on Film { minutes stars } } }', '{"top":[{"__typename":"Film","minutes":90,"stars":2},{"__typename":"Song","bpm":120}]}'],
-    ['what an interface object requires', '{ top { slogan } }', '{"top":[{"slogan":"See One!"},{"slogan":"See Two!"}]}'],
+    [
+      'a type name that only the other subgraph knows',
+      '{ best { t: __typename __typename } }',
+      '{"best":{"t":"Song","__typename":"Song"}}',
+    ],
+    [
+      'fields of the true types from an interface object',
+      '{ top { __typename ... on Song { bpm } ... on Film { minutes stars } } }',
+      '{"top":[{"__typename":"Film","minutes":90,"stars":2},{"__typename":"Song","bpm":120}]}',
+    ],
+    [
+      'what an interface object requires',
+      '{ top { slogan } }',
+      '{"top":[{"slogan":"See One!"},{"slogan":"See Two!"}]}',
+    ],
     ['only what the interface object has itself', '{ best { id stars } }', '{"best":{"id":"s1","stars":2}}'],
-    ['a hidden type reads as null', '{ any { __typename ... on Film { id } } }', '{"any":[{"__typename":"Film","id":"f1"},null,{"__typename":"Song"}]}'],
-    ['a hidden enum value reads as null', '{ media { ... on Film { kind } ... on Song { kind } } }', '{"media":[{"kind":null},{"kind":"A"}]}'],
-    ['fragments in fragments, keys in order of first appearance', '{ media { ...A ... on Media { id ...B } } } fragment A on Media { ... on Song { bpm } title } fragment B on Film { minutes id }', '{"media":[{"title":"One","id":"f1","minutes":90},{"bpm":120,"title":"Two","id":"s1"}]}'],
-    ['a fragment that never applies', '{ film { ... on Media { ... on Song { bpm } title } } }', '{"film":{"title":"One"}}'],
+    [
+      'a hidden type reads as null',
+      '{ any { __typename ... on Film { id } } }',
+      '{"any":[{"__typename":"Film","id":"f1"},null,{"__typename":"Song"}]}',
+    ],
+    [
+      'a hidden enum value reads as null',
+      '{ media { ... on Film { kind } ... on Song { kind } } }',
+      '{"media":[{"kind":null},{"kind":"A"}]}',
+    ],
+    [
+      'fragments in fragments, keys in order of first appearance',
+      '{ media { ...A ... on Media { id ...B } } } fragment A on Media { ... on Song { bpm } title } fragment B on Film { minutes id }',
+      '{"media":[{"title":"One","id":"f1","minutes":90},{"bpm":120,"title":"Two","id":"s1"}]}',
+    ],
+    [
+      'a fragment that never applies',
+      '{ film { ... on Media { ... on Song { bpm } title } } }',
+      '{"film":{"title":"One"}}',
+    ],
   ])('%s', async (_name, query, data) => {
     expect(await gateway.text(query)).toBe(`{"data":${data}}`);
   });
@@ -82,7 +118,9 @@ describe.each(['native', 'reserve'] as const)('interfaces, by the %s planner', (
   });
 
   test('a value that clients cannot see is no error', async () => {
-    expect((await gateway.run('{ any { __typename } media { ... on Film { kind } } }')).errors).toBeUndefined();
+    expect(
+      (await gateway.run('{ any { __typename } media { ... on Film { kind } } }')).errors,
+    ).toBeUndefined();
   });
 });
 
@@ -164,14 +202,46 @@ describe.each(['native', 'reserve'] as const)('entities, by the %s planner', (pl
   afterAll(() => gateway.close());
 
   test.each([
-    ['a way over two keys, the second composite and nested', '{ things { size } }', '{"things":[{"size":5},null,{"size":5}]}'],
-    ['a field that another subgraph took over', '{ things { moved } }', '{"things":[{"moved":"in b"},null,{"moved":"in b"}]}'],
-    ['a required field with an argument, beside another of the client', '{ things { price(currency: "USD") cost } }', '{"things":[{"price":6,"cost":"costs 5"},null,{"price":6,"cost":"costs 5"}]}'],
-    ['a required field whose name the client uses for something else', '{ things { price: code cost } }', '{"things":[{"price":"x","cost":"costs 5"},null,{"price":"y","cost":"costs 5"}]}'],
-    ['a key whose name the client uses for something else', '{ things { code: size } }', '{"things":[{"code":5},null,{"code":5}]}'],
-    ['one shared value from two subgraphs', '{ box { height width inner { b a } } }', '{"box":{"height":3,"width":1,"inner":{"b":2,"a":1}}}'],
-    ['a provided field costs no fetch', '{ things { friend { nick } } }', '{"things":[{"friend":{"nick":"nick-x"}},null,{"friend":{"nick":"nick-y"}}]}'],
-    ['one field under several keys and arguments', '{ things { a: size(unit: "mm") b: size size(unit: "") } }', '{"things":[{"a":6,"b":5,"size":4},null,{"a":6,"b":5,"size":4}]}'],
+    [
+      'a way over two keys, the second composite and nested',
+      '{ things { size } }',
+      '{"things":[{"size":5},null,{"size":5}]}',
+    ],
+    [
+      'a field that another subgraph took over',
+      '{ things { moved } }',
+      '{"things":[{"moved":"in b"},null,{"moved":"in b"}]}',
+    ],
+    [
+      'a required field with an argument, beside another of the client',
+      '{ things { price(currency: "USD") cost } }',
+      '{"things":[{"price":6,"cost":"costs 5"},null,{"price":6,"cost":"costs 5"}]}',
+    ],
+    [
+      'a required field whose name the client uses for something else',
+      '{ things { price: code cost } }',
+      '{"things":[{"price":"x","cost":"costs 5"},null,{"price":"y","cost":"costs 5"}]}',
+    ],
+    [
+      'a key whose name the client uses for something else',
+      '{ things { code: size } }',
+      '{"things":[{"code":5},null,{"code":5}]}',
+    ],
+    [
+      'one shared value from two subgraphs',
+      '{ box { height width inner { b a } } }',
+      '{"box":{"height":3,"width":1,"inner":{"b":2,"a":1}}}',
+    ],
+    [
+      'a provided field costs no fetch',
+      '{ things { friend { nick } } }',
+      '{"things":[{"friend":{"nick":"nick-x"}},null,{"friend":{"nick":"nick-y"}}]}',
+    ],
+    [
+      'one field under several keys and arguments',
+      '{ things { a: size(unit: "mm") b: size size(unit: "") } }',
+      '{"things":[{"a":6,"b":5,"size":4},null,{"a":6,"b":5,"size":4}]}',
+    ],
   ])('%s', async (_name, query, data) => {
     expect(await gateway.text(query)).toBe(`{"data":${data}}`);
   });
@@ -187,7 +257,9 @@ describe.each(['native', 'reserve'] as const)('entities, by the %s planner', (pl
     const d = subgraphs[3];
     if (d) d.calls.length = 0;
     await gateway.run('{ one: things { price } two: things { price } }');
-    const asked = d?.calls.flatMap(({ variables }) => Object.values(variables).flatMap((list) => list as unknown[]));
+    const asked = d?.calls.flatMap(({ variables }) =>
+      Object.values(variables).flatMap((list) => list as unknown[]),
+    );
     expect(asked?.length).toBeGreaterThanOrEqual(2);
     expect(new Set(asked?.map((one) => JSON.stringify(one))).size).toBe(2);
     for (const { variables } of d?.calls ?? []) {
@@ -200,7 +272,12 @@ describe.each(['native', 'reserve'] as const)('entities, by the %s planner', (pl
   test('an override by percentage follows the caller, for ever on one side', async () => {
     const seen = new Map<string, number>();
     for (let index = 0; index < 200; index++) {
-      const principal = createPrincipal({ kind: 'HUMAN', subject: `user-${index}`, grants: [], expiresAt: new Date(1e15) });
+      const principal = createPrincipal({
+        kind: 'HUMAN',
+        subject: `user-${index}`,
+        grants: [],
+        expiresAt: new Date(1e15),
+      });
       const text = await gateway.text('{ things { late } }', {}, { principal });
       expect(await gateway.text('{ things { late } }', {}, { principal })).toBe(text);
       seen.set(text, (seen.get(text) ?? 0) + 1);
@@ -246,7 +323,10 @@ describe.each(['native', 'reserve'] as const)('@requires, by the %s planner', (p
       Query: { jobs: () => [{ id: '1' }, { id: '2' }] },
       Job: {
         size: ({ id }: Source) => (id === '1' ? 10 : null),
-        tags: ({ id }: Source) => [{ name: `t${String(id)}`, value: 1 }, { name: 'u', value: null }],
+        tags: ({ id }: Source) => [
+          { name: `t${String(id)}`, value: 1 },
+          { name: 'u', value: null },
+        ],
       },
     },
   });
@@ -265,7 +345,8 @@ describe.each(['native', 'reserve'] as const)('@requires, by the %s planner', (p
       Query: { alphaJobs: () => [{ id: '2' }, { id: '1' }] },
       Job: {
         weight: ({ size }: Source, { by }: Source) => (size === null ? -1 : Number(size) * Number(by)),
-        names: ({ tags }: { tags: { name: string; value: number | null }[] }) => tags.map(({ name, value }) => `${name}=${value}`).join(),
+        names: ({ tags }: { tags: { name: string; value: number | null }[] }) =>
+          tags.map(({ name, value }) => `${name}=${value}`).join(),
         alpha: ({ id }: Source) => ({ run: 1, job: { id }, jobs: [{ id: '1' }, { id: '2' }] }),
       },
     },
@@ -291,10 +372,26 @@ describe.each(['native', 'reserve'] as const)('@requires, by the %s planner', (p
   test.each([
     ['null is a value like any other', '{ jobs { weight } }', '{"jobs":[{"weight":10},{"weight":-1}]}'],
     ['objects in lists', '{ jobs { names } }', '{"jobs":[{"names":"t1=1,u=null"},{"names":"t2=1,u=null"}]}'],
-    ['back into the subgraph that the entity came from', '{ jobs { alpha { job { weight } jobs { weight(by: 2) } } } }', '{"jobs":[{"alpha":{"job":{"weight":10},"jobs":[{"weight":20},{"weight":-1}]}},{"alpha":{"job":{"weight":-1},"jobs":[{"weight":20},{"weight":-1}]}}]}'],
-    ['from a root of that subgraph', '{ alphaJobs { weight alpha { job { names } } } }', '{"alphaJobs":[{"weight":-1,"alpha":{"job":{"names":"t2=1,u=null"}}},{"weight":10,"alpha":{"job":{"names":"t1=1,u=null"}}}]}'],
-    ['one field for two subgraphs, from a root of one of them', '{ alphaJobs { weight half } }', '{"alphaJobs":[{"weight":-1,"half":-2},{"weight":10,"half":5}]}'],
-    ['a field that itself requires another', '{ jobs { doubled } }', '{"jobs":[{"doubled":20},{"doubled":-2}]}'],
+    [
+      'back into the subgraph that the entity came from',
+      '{ jobs { alpha { job { weight } jobs { weight(by: 2) } } } }',
+      '{"jobs":[{"alpha":{"job":{"weight":10},"jobs":[{"weight":20},{"weight":-1}]}},{"alpha":{"job":{"weight":-1},"jobs":[{"weight":20},{"weight":-1}]}}]}',
+    ],
+    [
+      'from a root of that subgraph',
+      '{ alphaJobs { weight alpha { job { names } } } }',
+      '{"alphaJobs":[{"weight":-1,"alpha":{"job":{"names":"t2=1,u=null"}}},{"weight":10,"alpha":{"job":{"names":"t1=1,u=null"}}}]}',
+    ],
+    [
+      'one field for two subgraphs, from a root of one of them',
+      '{ alphaJobs { weight half } }',
+      '{"alphaJobs":[{"weight":-1,"half":-2},{"weight":10,"half":5}]}',
+    ],
+    [
+      'a field that itself requires another',
+      '{ jobs { doubled } }',
+      '{"jobs":[{"doubled":20},{"doubled":-2}]}',
+    ],
   ])('%s', async (_name, query, data) => {
     expect(await gateway.text(query)).toBe(`{"data":${data}}`);
   });

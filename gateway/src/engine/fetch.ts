@@ -31,7 +31,10 @@ export interface Reshaping {
 }
 
 /** Compiles the output rewrites of a fetch together with the shape of its answer. */
-export function compileReshaping(shape: MergeShape, outputRewrites: readonly Rewrite[] | undefined): Reshaping {
+export function compileReshaping(
+  shape: MergeShape,
+  outputRewrites: readonly Rewrite[] | undefined,
+): Reshaping {
   const rewrites = (outputRewrites ?? []).map(readRewrite);
   const renames = new Map<string, string>();
   let renamedShape = shape;

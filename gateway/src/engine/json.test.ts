@@ -4,10 +4,28 @@ import { leafText, quote } from './json.js';
 
 describe('JSON text of leaves', () => {
   test('a string is written as JSON.stringify writes it', () => {
-    fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 120 }), (text) => quote(text) === JSON.stringify(text)), { numRuns: 5_000 });
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'binary', maxLength: 120 }),
+        (text) => quote(text) === JSON.stringify(text),
+      ),
+      { numRuns: 5_000 },
+    );
   });
 
-  test.each(['', '"', '\\', '\u0000', '\u001f', '\ud800', '\udfff', '🙂', '\u2028', 'x'.repeat(100), `${'x'.repeat(100)}"`])('%j', (text) => {
+  test.each([
+    '',
+    '"',
+    '\\',
+    '\u0000',
+    '\u001f',
+    '\ud800',
+    '\udfff',
+    '🙂',
+    '\u2028',
+    'x'.repeat(100),
+    `${'x'.repeat(100)}"`,
+  ])('%j', (text) => {
     expect(quote(text)).toBe(JSON.stringify(text));
   });
 

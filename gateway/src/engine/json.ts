@@ -9,7 +9,8 @@ export function quote(value: string): string {
   if (value.length > longString) return special.test(value) ? JSON.stringify(value) : `"${value}"`;
   for (let index = 0; index < value.length; index++) {
     const code = value.charCodeAt(index);
-    if (code < 32 || code === 34 || code === 92 || (code >= 0xd800 && code <= 0xdfff)) return JSON.stringify(value);
+    if (code < 32 || code === 34 || code === 92 || (code >= 0xd800 && code <= 0xdfff))
+      return JSON.stringify(value);
   }
   return `"${value}"`;
 }

@@ -8,7 +8,11 @@ function shape(selection: string): MergeShape {
   return shapeOf([node.selectionSet], new Map());
 }
 
-function merged(target: Record<string, unknown>, source: Record<string, unknown>, selection: string): unknown {
+function merged(
+  target: Record<string, unknown>,
+  source: Record<string, unknown>,
+  selection: string,
+): unknown {
   mergeInto(target, source, shape(selection));
   return target;
 }
@@ -17,14 +21,43 @@ describe('an answer merges into the data', () => {
   test.each([
     ['new keys are added', { a: 1 }, { b: 2 }, '{ b }', { a: 1, b: 2 }],
     ['objects are merged', { o: { a: 1 } }, { o: { b: 2 } }, '{ o { b } }', { o: { a: 1, b: 2 } }],
-    ['lists are merged by index', { l: [{ a: 1 }, { a: 2 }] }, { l: [{ b: 1 }, { b: 2 }] }, '{ l { b } }', { l: [{ a: 1, b: 1 }, { a: 2, b: 2 }] }],
-    ['lists of lists, too', { l: [[{ a: 1 }], null] }, { l: [[{ b: 1 }], null] }, '{ l { b } }', { l: [[{ a: 1, b: 1 }], null] }],
+    [
+      'lists are merged by index',
+      { l: [{ a: 1 }, { a: 2 }] },
+      { l: [{ b: 1 }, { b: 2 }] },
+      '{ l { b } }',
+      {
+        l: [
+          { a: 1, b: 1 },
+          { a: 2, b: 2 },
+        ],
+      },
+    ],
+    [
+      'lists of lists, too',
+      { l: [[{ a: 1 }], null] },
+      { l: [[{ b: 1 }], null] },
+      '{ l { b } }',
+      { l: [[{ a: 1, b: 1 }], null] },
+    ],
     ['null does not replace an object', { o: { a: 1 } }, { o: null }, '{ o { b } }', { o: { a: 1 } }],
     ['null does not replace an item', { l: [{ a: 1 }] }, { l: [null] }, '{ l { b } }', { l: [{ a: 1 }] }],
     ['an object replaces null', { o: null }, { o: { b: 1 } }, '{ o { b } }', { o: { b: 1 } }],
-    ['a later type name wins', { __typename: 'Node', id: 1 }, { __typename: 'Job' }, '{ __typename }', { __typename: 'Job', id: 1 }],
+    [
+      'a later type name wins',
+      { __typename: 'Node', id: 1 },
+      { __typename: 'Job' },
+      '{ __typename }',
+      { __typename: 'Job', id: 1 },
+    ],
     ['keys that were not asked for are left out', { a: 1 }, { b: 2, c: 3 }, '{ b }', { a: 1, b: 2 }],
-    ['a key in fragments of two types', { o: { a: 1 } }, { o: { b: 2 } }, '{ ... on A { o { b } } ... on B { o { c } } }', { o: { a: 1, b: 2 } }],
+    [
+      'a key in fragments of two types',
+      { o: { a: 1 } },
+      { o: { b: 2 } },
+      '{ ... on A { o { b } } ... on B { o { c } } }',
+      { o: { a: 1, b: 2 } },
+    ],
   ])('%s', (_name, target, source, selection, expected) => {
     expect(merged(target, source, selection)).toEqual(expected);
   });

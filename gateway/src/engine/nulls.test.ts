@@ -22,7 +22,9 @@ function resolverOf(field: string) {
 }
 
 const resolvers = Object.fromEntries(
-  ['id', 'a', 'a1', 'l', 'l1', 'l11', 'll', 'll1', 'o', 'o1', 'ol', 'ol1', 'odd', 'e', 'e1', 's1'].map((field) => [field, resolverOf(field)]),
+  ['id', 'a', 'a1', 'l', 'l1', 'l11', 'll', 'll1', 'o', 'o1', 'ol', 'ol1', 'odd', 'e', 'e1', 's1'].map(
+    (field) => [field, resolverOf(field)],
+  ),
 );
 
 let items: Values[] = [];
@@ -36,7 +38,9 @@ const left = testSubgraph({
     .replace(' e1: Kind!', '')}`,
   resolvers: {
     Query: { items: () => items, all: () => items, one: () => items[0], maybe: () => items[0] },
-    Item: Object.fromEntries(Object.entries(resolvers).filter(([name]) => !['a1', 's1', 'e1'].includes(name))),
+    Item: Object.fromEntries(
+      Object.entries(resolvers).filter(([name]) => !['a1', 's1', 'e1'].includes(name)),
+    ),
   },
 });
 
@@ -88,7 +92,11 @@ describe('null propagates as the public schema says', () => {
 
   test.each<[string, Values[], string]>([
     ['a null that may be', [{ ...good, a: null }], '{ items { a } }'],
-    ['a null that may not be, in an item that may not be null', [good, { ...good, id: '2', a1: null }], '{ items { id a1 } }'],
+    [
+      'a null that may not be, in an item that may not be null',
+      [good, { ...good, id: '2', a1: null }],
+      '{ items { id a1 } }',
+    ],
     ['the same in a list that may not be null', [good, { ...good, id: '2', a1: null }], '{ all { id a1 } }'],
     ['an error of a field that may be null', [{ ...good, a: fail }], '{ items { a id } }'],
     ['an error of a field that may not', [{ ...good, a1: fail }], '{ maybe { id a1 } }'],
@@ -97,11 +105,39 @@ describe('null propagates as the public schema says', () => {
     ['items that may not be, in a list that may', [{ ...good, l1: [1, null, 2] }], '{ items { l1 id } }'],
     ['neither may be', [{ ...good, l11: [1, null, 2] }], '{ items { l11 id } maybe { id } }'],
     ['lists of lists', [{ ...good, ll: [[1], null, [2, null]] }], '{ items { ll } }'],
-    ['lists of lists that may not be null', [{ ...good, ll1: [[1], [null]] }], '{ maybe { ll1 } items { id } }'],
-    ['a deep null, caught on its way', [{ ...good, o: { ...good, id: '2', o: { ...good, id: '3', a1: null } } }], '{ items { o { id o { id a1 } } } }'],
-    ['a deep null, not caught', [{ ...good, ol1: [{ ...good, id: '2', o1: { ...good, id: '3', a1: null } }] }], '{ items { ol1 { o1 { a1 } } } }'],
-    ['a null in a list of objects of another service', [{ ...good, ol: [{ ...good, id: '2' }, { ...good, id: '3', s1: null }] }], '{ items { id ol { id s1 } } }'],
-    ['two nulls in two branches', [{ ...good, o: { ...good, id: '2', a1: null }, ol: [{ ...good, id: '3', s1: fail }] }], '{ items { x: o { a1 } y: ol { s1 } a } }'],
+    [
+      'lists of lists that may not be null',
+      [{ ...good, ll1: [[1], [null]] }],
+      '{ maybe { ll1 } items { id } }',
+    ],
+    [
+      'a deep null, caught on its way',
+      [{ ...good, o: { ...good, id: '2', o: { ...good, id: '3', a1: null } } }],
+      '{ items { o { id o { id a1 } } } }',
+    ],
+    [
+      'a deep null, not caught',
+      [{ ...good, ol1: [{ ...good, id: '2', o1: { ...good, id: '3', a1: null } }] }],
+      '{ items { ol1 { o1 { a1 } } } }',
+    ],
+    [
+      'a null in a list of objects of another service',
+      [
+        {
+          ...good,
+          ol: [
+            { ...good, id: '2' },
+            { ...good, id: '3', s1: null },
+          ],
+        },
+      ],
+      '{ items { id ol { id s1 } } }',
+    ],
+    [
+      'two nulls in two branches',
+      [{ ...good, o: { ...good, id: '2', a1: null }, ol: [{ ...good, id: '3', s1: fail }] }],
+      '{ items { x: o { a1 } y: ol { s1 } a } }',
+    ],
     ['an empty list', [{ ...good, ol: [], l11: [] }], '{ items { ol { a1 } l11 } }'],
     ['an enum value that is none', [{ ...good, e: 'Z' }], '{ items { e id } }'],
   ])('%s', async (_name, given, query) => {
@@ -124,7 +160,8 @@ describe('null propagates as the public schema says', () => {
 
 describe('values that do not fit their type', () => {
   /** A service that answers what it is told, types or not. */
-  const fields = 'int: Int float: Float string: String boolean: Boolean id: ID list: [Int] object: Thing any: Any';
+  const fields =
+    'int: Int float: Float string: String boolean: Boolean id: ID list: [Int] object: Thing any: Any';
   const schemaSdl = `type Query { thing: Thing } type Thing { ${fields} } scalar Any`;
   let values: Values = {};
   let gateway: TestGateway;
@@ -164,7 +201,9 @@ describe('values that do not fit their type', () => {
     ['any', 'text', 'text'],
   ])('%s: %j', async (name, value, shown) => {
     values = { [name]: value };
-    const answer = await gateway.run(name === 'object' ? '{ thing { object { int } } }' : `{ thing { ${name} } }`);
+    const answer = await gateway.run(
+      name === 'object' ? '{ thing { object { int } } }' : `{ thing { ${name} } }`,
+    );
     expect(answer.data).toEqual({ thing: { [name]: shown === 'error' ? null : shown } });
     expect(answer.errors?.map(({ path, extensions }) => [path, extensions['code']])).toEqual(
       shown === 'error' ? [[['thing', name], 'DOWNSTREAM_SERVICE_ERROR']] : undefined,
@@ -173,6 +212,8 @@ describe('values that do not fit their type', () => {
 
   test('a key that every object has is not found where it is not there', async () => {
     values = {};
-    expect(await gateway.text('{ thing { constructor: int toString: string } }')).toBe('{"data":{"thing":{"constructor":null,"toString":null}}}');
+    expect(await gateway.text('{ thing { constructor: int toString: string } }')).toBe(
+      '{"data":{"thing":{"constructor":null,"toString":null}}}',
+    );
   });
 });

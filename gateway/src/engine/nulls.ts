@@ -39,7 +39,8 @@ class Explained {
 
   add(path: ResponsePath): void {
     this.#at.add(JSON.stringify(path));
-    for (let length = 0; length < path.length; length++) this.#above.add(JSON.stringify(path.slice(0, length)));
+    for (let length = 0; length < path.length; length++)
+      this.#above.add(JSON.stringify(path.slice(0, length)));
   }
 
   /** Whether an error lies at the place, above it, or below it. */
@@ -64,12 +65,7 @@ class NullWalk {
   }
 
   /** Whether null takes the place of the object, because one of its fields may not be null but is. */
-  object(
-    value: DataObject,
-    type: GraphQLNamedType,
-    selection: AnswerSelection,
-    path: ResponsePath,
-  ): boolean {
+  object(value: DataObject, type: GraphQLNamedType, selection: AnswerSelection, path: ResponsePath): boolean {
     let bubbles = false;
     for (const field of selection.fieldsOf(type)) {
       if (field.name.startsWith('__')) continue;
@@ -184,6 +180,8 @@ function feltAt(
 ): EngineError[] {
   const needing = dependents.get(key);
   return fields
-    .filter((field) => needing?.has(field.key) && (owner[field.key] === null || owner[field.key] === undefined))
+    .filter(
+      (field) => needing?.has(field.key) && (owner[field.key] === null || owner[field.key] === undefined),
+    )
     .map((field) => ({ ...error, path: [...place, field.key] }));
 }

@@ -1,4 +1,4 @@
-import { getVariableValues, GraphQLError, type GraphQLSchema, type SelectionSetNode } from 'graphql';
+import { getVariableValues, type GraphQLError, type GraphQLSchema, type SelectionSetNode } from 'graphql';
 import type { Transport } from '../transports/transport.js';
 import { type Refusal, refusal } from './answers.js';
 import { AnswerSelection } from './collect.js';
@@ -39,7 +39,11 @@ export interface Overrides {
 
 /** Values of a request's variables, or what is wrong with them. */
 export type CoercedVariables =
-  | { readonly ok: true; readonly coerced: Readonly<Record<string, unknown>>; readonly conditions: ConditionValues }
+  | {
+      readonly ok: true;
+      readonly coerced: Readonly<Record<string, unknown>>;
+      readonly conditions: ConditionValues;
+    }
   | { readonly ok: false; readonly refusal: Refusal };
 
 /** How an operation is answered under one set of conditions. */
@@ -79,7 +83,9 @@ export class Operation {
   coerce(variables: Readonly<Record<string, unknown>>): CoercedVariables {
     const definitions = this.selected.operation.variableDefinitions;
     if (!definitions || definitions.length === 0) return nothingToCoerce;
-    const result = getVariableValues(this.#parts.schema, definitions, variables, { maxErrors: maxVariableErrors });
+    const result = getVariableValues(this.#parts.schema, definitions, variables, {
+      maxErrors: maxVariableErrors,
+    });
     if (result.errors) {
       const errors = result.errors.map((error: GraphQLError) => error.toJSON());
       return { ok: false, refusal: refusal('BAD_USER_INPUT', errors, this.info.kind) };
@@ -114,7 +120,10 @@ export class Operation {
       reserve: this.#parts.reserve,
     });
     if (reply.outcome === 'planned') return compilePlan(reply.node, reply.renamed, this.#parts);
-    this.#parts.log.warn({ operation: this.info.name, reason: reply.reason }, 'an operation cannot be planned');
+    this.#parts.log.warn(
+      { operation: this.info.name, reason: reply.reason },
+      'an operation cannot be planned',
+    );
     return unplannable(this.info, reply.reason);
   }
 
@@ -134,7 +143,12 @@ export class Operation {
     const mark: WriteMark = { bubbled: false };
     const data = write(state.data, mark);
     if (!mark.bubbled && state.errors.length === 0 && !state.failures) {
-      return { text: `{"data":${data}${this.#notices}}`, outcome: 'executed', kind: this.info.kind, codes: none };
+      return {
+        text: `{"data":${data}${this.#notices}}`,
+        outcome: 'executed',
+        kind: this.info.kind,
+        codes: none,
+      };
     }
     const errors = explain(selection, state, plan.dependents);
     const shown = errors.length > 0 ? `"errors":${errorsText(errors, state.context.requestId)},` : '';
@@ -190,6 +204,8 @@ function usesDefer(set: SelectionSetNode): boolean {
   return set.selections.some(
     (selection) =>
       selection.directives?.some(({ name }) => name.value === 'defer') ||
-      ('selectionSet' in selection && selection.selectionSet !== undefined && usesDefer(selection.selectionSet)),
+      ('selectionSet' in selection &&
+        selection.selectionSet !== undefined &&
+        usesDefer(selection.selectionSet)),
   );
 }

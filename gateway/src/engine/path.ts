@@ -60,7 +60,10 @@ function collectorOf(step: Step, next: Collector): Collector {
   };
 }
 
-function objectStep(step: Step, next: Collector): (value: DataObject, found: (entity: DataObject) => void) => void {
+function objectStep(
+  step: Step,
+  next: Collector,
+): (value: DataObject, found: (entity: DataObject) => void) => void {
   if (step.kind === 'field') {
     const { name } = step;
     return (value, found) => next(value[name], found);

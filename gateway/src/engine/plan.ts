@@ -65,7 +65,9 @@ function needsCopies(node: PlanNode): boolean {
       return node.entityBatch.aliases.some(
         ({ paths }) =>
           paths.length > 1 ||
-          paths.some((path) => path.some((segment) => typeof segment === 'object' && 'TypeCondition' in segment)),
+          paths.some((path) =>
+            path.some((segment) => typeof segment === 'object' && 'TypeCondition' in segment),
+          ),
       );
     default:
       return false;

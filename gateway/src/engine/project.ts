@@ -2,7 +2,7 @@ import {
   type GraphQLLeafType,
   type GraphQLNamedType,
   type GraphQLOutputType,
-  GraphQLNonNull,
+  type GraphQLNonNull,
   isEnumType,
   isListType,
   isNonNullType,
@@ -137,7 +137,6 @@ class WriterFactory {
     }
     const body = `"use strict";return function(o){let s='',t,v;${lines.join('')}return s+${literal(`${pending}}`)};}`;
     // Only names of the schema and of a valid document, and JSON literals, go into the text.
-    // eslint-disable-next-line @typescript-eslint/no-implied-eval, no-new-func -- generated for speed
     const make = new Function('w', 'q', body) as (w: readonly Writer[], q: typeof quote) => Writer;
     return make(writers, quote);
   }
@@ -193,7 +192,9 @@ const scalarWriters = new Map<string, Writer>([
   [
     'Int',
     (value) =>
-      Number.isInteger(value) && (value as number) <= maxInt && (value as number) >= minInt ? `${value as number}` : undefined,
+      Number.isInteger(value) && (value as number) <= maxInt && (value as number) >= minInt
+        ? `${value as number}`
+        : undefined,
   ],
   ['Float', (value) => (Number.isFinite(value) ? `${value as number}` : undefined)],
   ['Boolean', (value) => (value === true ? 'true' : value === false ? 'false' : undefined)],

@@ -22,7 +22,15 @@ const machinery = new Set([
   'fromContext',
   'cacheTag',
 ]);
-const machineryPrefixes = ['join__', 'link__', 'core__', 'federation__', 'inaccessible__', 'context__', 'policy__'];
+const machineryPrefixes = [
+  'join__',
+  'link__',
+  'core__',
+  'federation__',
+  'inaccessible__',
+  'context__',
+  'policy__',
+];
 
 /**
  * The schema that clients see: the supergraph without what is marked inaccessible and without the marks of
@@ -31,9 +39,12 @@ const machineryPrefixes = ['join__', 'link__', 'core__', 'federation__', 'inacce
 export function publicDocument(supergraph: DocumentNode): DocumentNode {
   const inaccessible = inaccessibleName(supergraph);
   const isMachinery = (name: string): boolean =>
-    name === inaccessible || machinery.has(name) || machineryPrefixes.some((prefix) => name.startsWith(prefix));
+    name === inaccessible ||
+    machinery.has(name) ||
+    machineryPrefixes.some((prefix) => name.startsWith(prefix));
   const kept = supergraph.definitions.filter(
-    (node) => !('name' in node) || !node.name || (!isMachinery(node.name.value) && !isMarked(node, inaccessible)),
+    (node) =>
+      !('name' in node) || !node.name || (!isMachinery(node.name.value) && !isMarked(node, inaccessible)),
   );
   const shownDirectives = new Set([
     ...specifiedDirectives.map(({ name }) => name),
@@ -86,5 +97,7 @@ function shownParts(parts: readonly ASTNode[], filter: Filter): ASTNode[] {
     .filter((part) => !isMarked(part, filter.inaccessible))
     .filter((part) => part.kind !== Kind.NAMED_TYPE || filter.names.has(part.name.value))
     .filter((part) => part.kind !== Kind.OPERATION_TYPE_DEFINITION || filter.names.has(part.type.name.value))
-    .map((part) => (part.kind === Kind.NAMED_TYPE ? part : (shown(part as DefinitionNode, filter) as ASTNode)));
+    .map((part) =>
+      part.kind === Kind.NAMED_TYPE ? part : (shown(part as DefinitionNode, filter) as ASTNode),
+    );
 }

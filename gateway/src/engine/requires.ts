@@ -168,7 +168,10 @@ class RequiredSelection {
   }
 }
 
-function guardsOf(node: { skipIf?: string | null | undefined; includeIf?: string | null | undefined }): Guard[] {
+function guardsOf(node: {
+  skipIf?: string | null | undefined;
+  includeIf?: string | null | undefined;
+}): Guard[] {
   const guards: Guard[] = [];
   if (node.skipIf) guards.push({ variable: node.skipIf, wanted: false });
   if (node.includeIf) guards.push({ variable: node.includeIf, wanted: true });
@@ -252,7 +255,11 @@ function fill(
   }
 }
 
-function build(value: unknown, selection: RequiredSelection | undefined, conditions: ConditionValues): unknown {
+function build(
+  value: unknown,
+  selection: RequiredSelection | undefined,
+  conditions: ConditionValues,
+): unknown {
   if (!selection || value === null) return value;
   if (Array.isArray(value)) return value.map((item) => build(item ?? null, selection, conditions));
   if (!isPlainObject(value)) return value;

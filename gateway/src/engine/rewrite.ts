@@ -18,7 +18,8 @@ export function readRewrite(rewrite: Rewrite): NormalRewrite {
   if ('KeyRenamer' in rewrite) {
     return { path: rewrite.KeyRenamer.path, change: { kind: 'rename', to: rewrite.KeyRenamer.renameKeyTo } };
   }
-  if (rewrite.kind === 'ValueSetter') return { path: rewrite.path, change: { kind: 'set', to: rewrite.setValueTo } };
+  if (rewrite.kind === 'ValueSetter')
+    return { path: rewrite.path, change: { kind: 'set', to: rewrite.setValueTo } };
   throw new Error(`the planner asks for a rewrite of unknown kind: ${JSON.stringify(rewrite)}`);
 }
 

@@ -55,7 +55,12 @@ describe('subscriptions', () => {
     gateway = undefined;
   });
 
-  const open = async (query: string, options: Parameters<typeof testGateway>[1] = {}, variables: Source = {}, signal?: AbortSignal): Promise<Subscribing> => {
+  const open = async (
+    query: string,
+    options: Parameters<typeof testGateway>[1] = {},
+    variables: Source = {},
+    signal?: AbortSignal,
+  ): Promise<Subscribing> => {
     gateway ??= await testGateway([core, alpha], options);
     return gateway.engine.subscribe({ query, variables, principal: tester, requestId: 'r1', signal });
   };
@@ -66,7 +71,7 @@ describe('subscriptions', () => {
     return events;
   };
 
-  test('an error of one event is that event\'s alone', async () => {
+  test("an error of one event is that event's alone", async () => {
     answers = [
       () => 1,
       () => {
@@ -100,7 +105,11 @@ describe('subscriptions', () => {
       ['c2', '{"data":{"c":{"at":2}}}'],
       ['c3', '{"data":{"c":{"at":3}}}'],
     ]);
-    const [first] = await all(await open('subscription { ...S } fragment S on Subscription { jobChanged(n: 1) { cursor: at c: cursor } }'));
+    const [first] = await all(
+      await open(
+        'subscription { ...S } fragment S on Subscription { jobChanged(n: 1) { cursor: at c: cursor } }',
+      ),
+    );
     expect(first).toMatchObject({ cursor: 'c1', text: '{"data":{"jobChanged":{"cursor":1,"c":"c1"}}}' });
   });
 
@@ -115,11 +124,19 @@ describe('subscriptions', () => {
       resumable: { responseKey: 'x', argument: 'after', variable: 'a', cursorField: 'cursor' },
     });
     expect(await info('subscription { plain }')).toMatchObject({ resumable: undefined, perPrincipal: false });
-    expect(await info('{ job { id } ...F } fragment F on Query { me }')).toMatchObject({ perPrincipal: true });
+    expect(await info('{ job { id } ...F } fragment F on Query { me }')).toMatchObject({
+      perPrincipal: true,
+    });
   });
 
   test('@skip and @include work on events', async () => {
-    const [event] = await all(await open('subscription ($x: Boolean!) { jobChanged(n: 1) { at @skip(if: $x) job @include(if: $x) { id } } }', {}, { x: true }));
+    const [event] = await all(
+      await open(
+        'subscription ($x: Boolean!) { jobChanged(n: 1) { at @skip(if: $x) job @include(if: $x) { id } } }',
+        {},
+        { x: true },
+      ),
+    );
     expect(event?.text).toBe('{"data":{"jobChanged":{"job":{"id":"1"}}}}');
   });
 
@@ -131,23 +148,40 @@ describe('subscriptions', () => {
 
   test('a source that breaks is told after its events', async () => {
     const events = await all(await open('subscription { plain }'));
-    expect(events.map(({ text }) => text).slice(0, 2)).toEqual(['{"data":{"plain":1}}', '{"data":{"plain":2}}']);
+    expect(events.map(({ text }) => text).slice(0, 2)).toEqual([
+      '{"data":{"plain":1}}',
+      '{"data":{"plain":2}}',
+    ]);
     expect(events).toHaveLength(3);
     expect(events[2]).toMatchObject({ lost: true });
   });
 
   test('documents with faults, missing variables and queries are answered without a stream', async () => {
-    expect(await open('subscription { nope }')).toMatchObject({ ok: false, answer: { codes: ['GRAPHQL_VALIDATION_FAILED'] } });
-    expect(await open('subscription ($n: Int!) { jobChanged(n: $n) { at } }')).toMatchObject({ ok: false, answer: { codes: ['BAD_USER_INPUT'] } });
-    expect((await all(await open('{ job { id } }'))).map(({ text }) => text)).toEqual(['{"data":{"job":{"id":"1"}}}']);
-    expect(await gateway?.engine.execute({ query: 'subscription { plain }', principal: tester, requestId: 'r1' })).toMatchObject({ outcome: 'rejected', codes: ['BAD_USER_INPUT'] });
+    expect(await open('subscription { nope }')).toMatchObject({
+      ok: false,
+      answer: { codes: ['GRAPHQL_VALIDATION_FAILED'] },
+    });
+    expect(await open('subscription ($n: Int!) { jobChanged(n: $n) { at } }')).toMatchObject({
+      ok: false,
+      answer: { codes: ['BAD_USER_INPUT'] },
+    });
+    expect((await all(await open('{ job { id } }'))).map(({ text }) => text)).toEqual([
+      '{"data":{"job":{"id":"1"}}}',
+    ]);
+    expect(
+      await gateway?.engine.execute({ query: 'subscription { plain }', principal: tester, requestId: 'r1' }),
+    ).toMatchObject({ outcome: 'rejected', codes: ['BAD_USER_INPUT'] });
   });
 
   /** An upstream that the test holds in its hand. */
   async function held(query: string, signal?: AbortSignal) {
     let ends = 0;
     let aborted = false;
-    const upstream = new PushQueue<SubgraphResult>({ bound: 10, onEnd: () => ends++, overflow: () => new Error('overflow') });
+    const upstream = new PushQueue<SubgraphResult>({
+      bound: 10,
+      onEnd: () => ends++,
+      overflow: () => new Error('overflow'),
+    });
     const opened = await open(
       query,
       {
@@ -179,7 +213,7 @@ describe('subscriptions', () => {
     expect(await events.next()).toEqual({ done: true, value: undefined });
   });
 
-  test('the client\'s signal does the same', async () => {
+  test("the client's signal does the same", async () => {
     const controller = new AbortController();
     const { events, ends } = await held('subscription { plain }', controller.signal);
     const waiting = events.next();
@@ -202,11 +236,17 @@ describe('subscriptions', () => {
     upstream.push({ data: { plain: 1 } });
     upstream.push({ data: { plain: 2 } });
     upstream.finish();
-    expect((await Promise.all(waiting)).map(({ value }) => (value as ExecutionText | undefined)?.text)).toEqual(['{"data":{"plain":1}}', '{"data":{"plain":2}}', undefined]);
+    expect(
+      (await Promise.all(waiting)).map(({ value }) => (value as ExecutionText | undefined)?.text),
+    ).toEqual(['{"data":{"plain":1}}', '{"data":{"plain":2}}', undefined]);
   });
 
   test.each([
-    [new DomainError('SERVICE_UNAVAILABLE', 'The connection to the service "core" was lost'), true, 'SERVICE_UNAVAILABLE'],
+    [
+      new DomainError('SERVICE_UNAVAILABLE', 'The connection to the service "core" was lost'),
+      true,
+      'SERVICE_UNAVAILABLE',
+    ],
     [new DomainError('FORBIDDEN', 'refused'), false, 'FORBIDDEN'],
     [new Error('socket 10.0.0.7 hang up'), true, 'DOWNSTREAM_SERVICE_ERROR'],
   ])('an upstream that fails with %s says whether it may be opened again', async (error, lost, code) => {
@@ -224,7 +264,11 @@ describe('subscriptions', () => {
 describe('a queue between a pushing source and a pulling consumer', () => {
   const make = (bound: number) => {
     let ends = 0;
-    const queue = new PushQueue<number>({ bound, onEnd: () => ends++, overflow: () => new Error('too slow') });
+    const queue = new PushQueue<number>({
+      bound,
+      onEnd: () => ends++,
+      overflow: () => new Error('too slow'),
+    });
     return { queue, ends: () => ends };
   };
 
@@ -251,7 +295,10 @@ describe('a queue between a pushing source and a pulling consumer', () => {
     queue.push(1);
     queue.finish();
     queue.push(2);
-    expect([await queue.next(), await queue.next()]).toEqual([{ done: false, value: 1 }, { done: true, value: undefined }]);
+    expect([await queue.next(), await queue.next()]).toEqual([
+      { done: false, value: 1 },
+      { done: true, value: undefined },
+    ]);
     expect(ends()).toBe(0);
     await queue.return();
     expect(ends()).toBe(1);

@@ -47,17 +47,16 @@ export class EventStream implements AsyncIterableIterator<ExecutionText> {
     this.#options = options;
     this.#context = { ...options.context, calls: new RunningCalls(this.#controller.signal) };
     const { call } = source;
-    this.#upstream = call.transport
-      .subscribe({
-        operation: call.operation,
-        ...variablesOf(call, this.#context),
-        principal: this.#context.principal,
-        scope: this.#context.scope,
-        requestId: this.#context.requestId,
-        headers: this.#context.headers,
-        signal: this.#controller.signal,
-      })
-      [Symbol.asyncIterator]();
+    const upstream = call.transport.subscribe({
+      operation: call.operation,
+      ...variablesOf(call, this.#context),
+      principal: this.#context.principal,
+      scope: this.#context.scope,
+      requestId: this.#context.requestId,
+      headers: this.#context.headers,
+      signal: this.#controller.signal,
+    });
+    this.#upstream = upstream[Symbol.asyncIterator]();
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     if (signal?.aborted) this.#onAbort();
   }

@@ -43,7 +43,8 @@ function readSubgraphs(supergraph: DocumentNode): SubgraphFact[] {
     if (node.kind !== Kind.ENUM_TYPE_DEFINITION || node.name.value !== 'join__Graph') continue;
     for (const value of node.values ?? []) {
       const graph = value.directives?.find(({ name }) => name.value === 'join__graph');
-      if (graph) found.push({ name: stringArgument(graph, 'name') ?? '', url: stringArgument(graph, 'url') ?? '' });
+      if (graph)
+        found.push({ name: stringArgument(graph, 'name') ?? '', url: stringArgument(graph, 'url') ?? '' });
     }
   }
   return found;
@@ -71,7 +72,8 @@ function readMarks(supergraph: DocumentNode): Pick<SupergraphFacts, 'resumable' 
     if (node.kind !== Kind.OBJECT_TYPE_DEFINITION && node.kind !== Kind.INTERFACE_TYPE_DEFINITION) continue;
     for (const field of node.fields ?? []) {
       for (const directive of field.directives ?? []) {
-        if (directive.name.value === 'perPrincipal') perPrincipal.push(`${node.name.value}.${field.name.value}`);
+        if (directive.name.value === 'perPrincipal')
+          perPrincipal.push(`${node.name.value}.${field.name.value}`);
         if (directive.name.value !== 'resumable' || node.name.value !== subscription) continue;
         const argument = stringArgument(directive, 'argument');
         const cursor = stringArgument(directive, 'cursor');

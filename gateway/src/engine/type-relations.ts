@@ -19,7 +19,8 @@ export class TypeRelations {
   /** Every `__typename` that meets one of the conditions, their own names included. */
   namesMeeting(conditions: readonly string[]): ReadonlySet<string> {
     const names = new Set(conditions);
-    for (const condition of conditions) for (const name of this.#possible.get(condition) ?? []) names.add(name);
+    for (const condition of conditions)
+      for (const name of this.#possible.get(condition) ?? []) names.add(name);
     return names;
   }
 

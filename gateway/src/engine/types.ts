@@ -132,7 +132,9 @@ export interface Engine {
   /** Names and addresses of the subgraphs. */
   readonly subgraphs: readonly { readonly name: string; readonly url: string }[];
   /** Parses, validates and plans (cached), so that a door can see the kind of operation before it runs it. */
-  prepare(request: Pick<ClientRequest, 'query' | 'document' | 'operationName' | 'requestId'>): Promise<Preparation>;
+  prepare(
+    request: Pick<ClientRequest, 'query' | 'document' | 'operationName' | 'requestId'>,
+  ): Promise<Preparation>;
   /**
    * Runs a query or mutation. GraphQL errors are in the text; rejects only when the request's signal aborts.
    * A subscription is refused here with code BAD_USER_INPUT.

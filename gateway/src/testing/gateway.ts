@@ -1,7 +1,13 @@
 import { createPrincipal, type Principal } from '@rhizome/authz';
 import { composeServices } from '@theguild/federation-composition';
 import { parse } from 'graphql';
-import { createEngine, type ClientRequest, type Engine, type EngineLog, type EngineOptions } from '../engine/index.js';
+import {
+  createEngine,
+  type ClientRequest,
+  type Engine,
+  type EngineLog,
+  type EngineOptions,
+} from '../engine/index.js';
 import { createInProcessTransport, type TransportFactory } from '../transports/index.js';
 import type { TestSubgraph } from './subgraph.js';
 

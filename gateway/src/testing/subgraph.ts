@@ -114,7 +114,10 @@ export function testSubgraph({ name, sdl, resolvers = {} }: TestSubgraphInit): T
 }
 
 function toResult({ data, errors }: Awaited<ReturnType<typeof execute>>): SubgraphResult {
-  return { ...(data === undefined ? {} : { data }), ...(errors ? { errors: errors.map((error) => error.toJSON()) } : {}) };
+  return {
+    ...(data === undefined ? {} : { data }),
+    ...(errors ? { errors: errors.map((error) => error.toJSON()) } : {}),
+  };
 }
 
 /** The public schema cannot check values of `_Any`, and plans leave the variables of conditions unused at times. */
@@ -165,7 +168,8 @@ function attach(schema: GraphQLSchema, resolvers: NonNullable<TestSubgraphInit['
     for (const [fieldName, resolve] of Object.entries(map)) {
       if (fieldName.startsWith('__')) continue;
       const field = isObjectType(type) || isInterfaceType(type) ? type.getFields()[fieldName] : undefined;
-      if (!field) throw new Error(`the test subgraph has a resolver for ${typeName}.${fieldName} but no such field`);
+      if (!field)
+        throw new Error(`the test subgraph has a resolver for ${typeName}.${fieldName} but no such field`);
       if (typeName === 'Subscription') {
         const pair = resolve as { subscribe?: AnyResolver; resolve?: AnyResolver };
         field.subscribe = pair.subscribe ?? (resolve as AnyResolver);
@@ -200,8 +204,7 @@ function attachEntities(
       const { __typename: typename } = representation;
       if (!schema.getType(typename)) throw new Error(`unknown entity type ${typename}`);
       const resolve = resolvers[typename]?.['__resolveReference'] as
-        | ((representation: Representation, context: unknown) => unknown)
-        | undefined;
+        ((representation: Representation, context: unknown) => unknown) | undefined;
       const found = resolve ? await resolve(representation, context) : representation;
       if (typeof found !== 'object' || found === null) return null;
       return '__typename' in found ? found : { ...found, __typename: typename };

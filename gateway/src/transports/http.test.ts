@@ -4,23 +4,37 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { createPrincipal } from '@rhizome/authz';
 import { parse } from 'graphql';
-import { createHttpTransport, type SubgraphOperation, type SubgraphRequest, type Transport } from './index.js';
+import {
+  createHttpTransport,
+  type SubgraphOperation,
+  type SubgraphRequest,
+  type Transport,
+} from './index.js';
 
 type Handler = (request: IncomingMessage & { body: string }, response: ServerResponse) => void;
 
 let server: Server | undefined;
 let transport: Transport | undefined;
 
-async function serve(handler: Handler, options: Partial<Parameters<typeof createHttpTransport>[0]> = {}): Promise<Transport> {
+async function serve(
+  handler: Handler,
+  options: Partial<Parameters<typeof createHttpTransport>[0]> = {},
+): Promise<Transport> {
   server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => handler(Object.assign(request, { body: Buffer.concat(chunks).toString() }), response));
+    request.on('end', () =>
+      handler(Object.assign(request, { body: Buffer.concat(chunks).toString() }), response),
+    );
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  transport = createHttpTransport({ subgraph: 'alpha', url: `http://127.0.0.1:${port}/graphql?x=1`, ...options });
+  transport = createHttpTransport({
+    subgraph: 'alpha',
+    url: `http://127.0.0.1:${port}/graphql?x=1`,
+    ...options,
+  });
   return transport;
 }
 
@@ -39,27 +53,49 @@ const operation = (kind: 'query' | 'mutation' = 'query'): SubgraphOperation => (
   document: parse(`${kind} Q { a }`),
   operationName: 'Q',
 });
-const request = (more: Partial<SubgraphRequest> = {}): SubgraphRequest => ({ operation: operation(), scope: 's', requestId: 'r1', ...more });
+const request = (more: Partial<SubgraphRequest> = {}): SubgraphRequest => ({
+  operation: operation(),
+  scope: 's',
+  requestId: 'r1',
+  ...more,
+});
 const json = (response: ServerResponse, body: unknown, status = 200): void => {
   response.writeHead(status, { 'content-type': 'application/json' });
   response.end(JSON.stringify(body));
 };
 
 describe('the HTTP transport', () => {
-  test('posts the operation with variables as they were written, the caller\'s token and the request\'s id', async () => {
+  test("posts the operation with variables as they were written, the caller's token and the request's id", async () => {
     const seen: Record<string, unknown>[] = [];
     const http = await serve((asked, response) => {
       seen.push({ url: asked.url, method: asked.method, headers: asked.headers, body: asked.body });
       json(response, { data: { a: 'ü' } });
     });
-    const principal = createPrincipal({ kind: 'HUMAN', subject: 'me', grants: [], expiresAt: new Date(1e15), token: 'secret' });
-    const result = await http.execute(request({ variablesText: '{"n":1.50}', principal, headers: { 'x-trace': 't', authorization: 'other' } }));
+    const principal = createPrincipal({
+      kind: 'HUMAN',
+      subject: 'me',
+      grants: [],
+      expiresAt: new Date(1e15),
+      token: 'secret',
+    });
+    const result = await http.execute(
+      request({
+        variablesText: '{"n":1.50}',
+        principal,
+        headers: { 'x-trace': 't', authorization: 'other' },
+      }),
+    );
     expect(result).toEqual({ data: { a: 'ü' }, errors: undefined });
     expect(seen[0]).toMatchObject({
       url: '/graphql?x=1',
       method: 'POST',
       body: '{"query":"query Q { a(text: \\"x\\") }","operationName":"Q","variables":{"n":1.50}}',
-      headers: { authorization: 'Bearer secret', 'x-request-id': 'r1', 'x-trace': 't', 'content-type': 'application/json' },
+      headers: {
+        authorization: 'Bearer secret',
+        'x-request-id': 'r1',
+        'x-trace': 't',
+        'content-type': 'application/json',
+      },
     });
     await http.execute(request());
     expect(seen[1]).toMatchObject({ body: '{"query":"query Q { a(text: \\"x\\") }","operationName":"Q"}' });
@@ -93,13 +129,25 @@ describe('the HTTP transport', () => {
   });
 
   test.each<[string, Handler, string]>([
-    ['a page', (_asked, response) => response.writeHead(502).end('<html>Bad Gateway</html>'), 'HTTP status 502'],
+    [
+      'a page',
+      (_asked, response) => response.writeHead(502).end('<html>Bad Gateway</html>'),
+      'HTTP status 502',
+    ],
     ['nothing', (_asked, response) => response.writeHead(204).end(), 'HTTP status 204'],
     ['JSON that is no answer', (_asked, response) => json(response, { ok: true }), 'HTTP status 200'],
     ['a number', (_asked, response) => json(response, 7), 'HTTP status 200'],
     ['null', (_asked, response) => json(response, null), 'HTTP status 200'],
-    ['errors that are no list', (_asked, response) => json(response, { errors: { message: 'x' } }, 401), 'HTTP status 401'],
-    ['half of an answer', (_asked, response) => response.writeHead(200).end('{"data":{"a":'), 'HTTP status 200'],
+    [
+      'errors that are no list',
+      (_asked, response) => json(response, { errors: { message: 'x' } }, 401),
+      'HTTP status 401',
+    ],
+    [
+      'half of an answer',
+      (_asked, response) => response.writeHead(200).end('{"data":{"a":'),
+      'HTTP status 200',
+    ],
   ])('%s for an answer', async (_name, handler, message) => {
     const http = await serve(handler);
     await expect(http.execute(request())).rejects.toMatchObject({
@@ -114,17 +162,25 @@ describe('the HTTP transport', () => {
       response.write('{"data":');
       setImmediate(() => response.destroy());
     });
-    await expect(http.execute(request())).rejects.toMatchObject({ code: 'DOWNSTREAM_SERVICE_ERROR', message: expect.stringContaining('"alpha"') });
+    await expect(http.execute(request())).rejects.toMatchObject({
+      code: 'DOWNSTREAM_SERVICE_ERROR',
+      message: expect.stringContaining('"alpha"'),
+    });
   });
 
   test('nobody who listens', async () => {
     const http = createHttpTransport({ subgraph: 'alpha', url: 'http://127.0.0.1:1/graphql' });
-    await expect(http.execute(request())).rejects.toMatchObject({ code: 'DOWNSTREAM_SERVICE_ERROR', message: 'The service "alpha" could not be reached' });
+    await expect(http.execute(request())).rejects.toMatchObject({
+      code: 'DOWNSTREAM_SERVICE_ERROR',
+      message: 'The service "alpha" could not be reached',
+    });
     await http.close();
   });
 
   test('an answer that is too large', async () => {
-    const http = await serve((_asked, response) => json(response, { data: { a: 'x'.repeat(5_000) } }), { maxAnswerBytes: 1_000 });
+    const http = await serve((_asked, response) => json(response, { data: { a: 'x'.repeat(5_000) } }), {
+      maxAnswerBytes: 1_000,
+    });
     await expect(http.execute(request())).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
   });
 
@@ -146,7 +202,9 @@ describe('the HTTP transport', () => {
       asked++;
       json(response, { data: {} });
     });
-    await expect(http.execute(request({ signal: AbortSignal.abort(new Error('early')) }))).rejects.toThrow('early');
+    await expect(http.execute(request({ signal: AbortSignal.abort(new Error('early')) }))).rejects.toThrow(
+      'early',
+    );
     expect(asked).toBe(0);
   });
 
@@ -160,7 +218,9 @@ describe('the HTTP transport', () => {
     await http.execute(request());
     expect((await http.execute(request())).data).toEqual({ a: 3 });
     bodies.length = 1;
-    await expect(http.execute(request({ operation: operation('mutation') }))).rejects.toMatchObject({ code: 'DOWNSTREAM_SERVICE_ERROR' });
+    await expect(http.execute(request({ operation: operation('mutation') }))).rejects.toMatchObject({
+      code: 'DOWNSTREAM_SERVICE_ERROR',
+    });
     expect(bodies).toHaveLength(2);
   });
 

@@ -54,7 +54,8 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
     execute: async (request) => {
       const body = bodyOf(request);
       const headers = headersOf(request);
-      const post = (): Promise<Answer> => dispatch(pool, { path, method: 'POST', headers, body }, request.signal);
+      const post = (): Promise<Answer> =>
+        dispatch(pool, { path, method: 'POST', headers, body }, request.signal);
       try {
         return readAnswer(subgraph, await post().catch((error: unknown) => retry(error, request, post)));
       } catch (error) {
@@ -63,7 +64,10 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
     },
     subscribe: (request) => {
       if (subscriptions) return subscriptions.subscribe(request);
-      throw new DomainError('DOWNSTREAM_SERVICE_ERROR', `The service "${subgraph}" offers no subscriptions here`);
+      throw new DomainError(
+        'DOWNSTREAM_SERVICE_ERROR',
+        `The service "${subgraph}" offers no subscriptions here`,
+      );
     },
     close: async () => {
       await subscriptions?.close();
@@ -123,7 +127,10 @@ function dispatch(
       onResponseEnd: () => {
         settle();
         const [first] = chunks;
-        resolve({ status, text: (first && chunks.length === 1 ? first : Buffer.concat(chunks)).toString('utf8') });
+        resolve({
+          status,
+          text: (first && chunks.length === 1 ? first : Buffer.concat(chunks)).toString('utf8'),
+        });
       },
       onResponseError: (_controller, error) => {
         settle();
@@ -139,7 +146,11 @@ function abortError(signal: AbortSignal | undefined): Error {
 }
 
 /** A kept socket may close at the moment it is used; a query can be sent again, a mutation may have been received. */
-function retry(error: unknown, { operation, signal }: SubgraphRequest, post: () => Promise<Answer>): Promise<Answer> {
+function retry(
+  error: unknown,
+  { operation, signal }: SubgraphRequest,
+  post: () => Promise<Answer>,
+): Promise<Answer> {
   const closed =
     error instanceof undiciErrors.SocketError || (error as NodeJS.ErrnoException).code === 'ECONNRESET';
   if (operation.kind !== 'query' || !closed || signal?.aborted) throw error;
@@ -156,7 +167,8 @@ function readAnswer(subgraph: string, { status, text }: Answer): SubgraphResult 
   if (typeof answer === 'object' && answer !== null && ('data' in answer || 'errors' in answer)) {
     const { data, errors } = answer as SubgraphResult;
     // Some servers answer a refused request with an object of errors that are none of GraphQL's.
-    if (errors === undefined || errors === null || Array.isArray(errors)) return { data, errors: errors ?? undefined };
+    if (errors === undefined || errors === null || Array.isArray(errors))
+      return { data, errors: errors ?? undefined };
   }
   throw new DomainError(
     'DOWNSTREAM_SERVICE_ERROR',
@@ -168,7 +180,12 @@ function readAnswer(subgraph: string, { status, text }: Answer): SubgraphResult 
 function toDomainError(error: unknown, subgraph: string, signal: AbortSignal | undefined): unknown {
   if (error instanceof DomainError || signal?.aborted) return error;
   if (error instanceof undiciErrors.ResponseExceededMaxSizeError) {
-    return new DomainError('LIMIT_EXCEEDED', `The service "${subgraph}" answered more than is accepted`, {}, { cause: error });
+    return new DomainError(
+      'LIMIT_EXCEEDED',
+      `The service "${subgraph}" answered more than is accepted`,
+      {},
+      { cause: error },
+    );
   }
   return new DomainError(
     'DOWNSTREAM_SERVICE_ERROR',

@@ -32,5 +32,8 @@ function toCall(request: SubgraphRequest): Parameters<InProcessSubgraph['execute
 
 function principalOf({ principal }: SubgraphRequest): Principal {
   if (principal) return principal;
-  throw new DomainError('UNAUTHENTICATED', 'A subgraph in process needs to know who asks; the request has no identity');
+  throw new DomainError(
+    'UNAUTHENTICATED',
+    'A subgraph in process needs to know who asks; the request has no identity',
+  );
 }

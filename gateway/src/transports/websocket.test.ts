@@ -21,7 +21,9 @@ let ended = 0;
 let server: WebSocketServer | undefined;
 let subscriptions: WebSocketSubscriptions | undefined;
 
-const schema = buildSchema('type Query { a: Int } type Subscription { count(to: Int!): Int quiet: Int refused: Int }');
+const schema = buildSchema(
+  'type Query { a: Int } type Subscription { count(to: Int!): Int quiet: Int refused: Int }',
+);
 const resolvers: Record<string, GraphQLFieldResolver<unknown, unknown, { to: number }>> = {
   count: async function* (_source, { to }) {
     for (let count = 1; count <= to; count++) yield { count };
@@ -43,9 +45,13 @@ const resolvers: Record<string, GraphQLFieldResolver<unknown, unknown, { to: num
     throw new GraphQLError('not you', { extensions: { code: 'FORBIDDEN' } });
   },
 };
-for (const [name, field] of Object.entries(schema.getSubscriptionType()?.getFields() ?? {})) field.subscribe = resolvers[name];
+for (const [name, field] of Object.entries(schema.getSubscriptionType()?.getFields() ?? {}))
+  field.subscribe = resolvers[name];
 
-async function start(options: Partial<WebSocketOptions> = {}, onConnect?: () => boolean): Promise<WebSocketSubscriptions> {
+async function start(
+  options: Partial<WebSocketOptions> = {},
+  onConnect?: () => boolean,
+): Promise<WebSocketSubscriptions> {
   server = new WebSocketServer({ port: 0, host: '127.0.0.1', path: '/graphql' });
   server.on('connection', (socket) => sockets.push(socket));
   useServer(
@@ -84,7 +90,8 @@ function request(text: string, more: Partial<SubgraphRequest> = {}): SubgraphReq
   };
 }
 
-const token = (value: string) => createPrincipal({ kind: 'HUMAN', subject: value, grants: [], expiresAt: new Date(1e15), token: value });
+const token = (value: string) =>
+  createPrincipal({ kind: 'HUMAN', subject: value, grants: [], expiresAt: new Date(1e15), token: value });
 
 async function all(stream: AsyncIterable<SubgraphResult>): Promise<unknown[]> {
   const results: unknown[] = [];
@@ -93,7 +100,10 @@ async function all(stream: AsyncIterable<SubgraphResult>): Promise<unknown[]> {
 }
 
 /** Opens a stream that stays quiet, and waits until the server knows it. */
-async function quiet(from: WebSocketSubscriptions, more: Partial<SubgraphRequest> = {}): Promise<AsyncIterator<SubgraphResult>> {
+async function quiet(
+  from: WebSocketSubscriptions,
+  more: Partial<SubgraphRequest> = {},
+): Promise<AsyncIterator<SubgraphResult>> {
   const stream = from.subscribe(request('subscription { quiet }', more))[Symbol.asyncIterator]();
   // Answered in order on the one socket: when this one is done, the one before is open.
   await all(from.subscribe(request('subscription { count(to: 0) }', more)));
@@ -104,9 +114,17 @@ describe('subscriptions over WebSocket', () => {
   test('many streams of one scope go over one socket, with the token of who came first', async () => {
     const ws = await start();
     const streams = Array.from({ length: 20 }, (_, index) =>
-      all(ws.subscribe(request('subscription ($n: Int!) { count(to: $n) }', { variablesText: '{"n":3}', principal: token(`t${index}`) }))),
+      all(
+        ws.subscribe(
+          request('subscription ($n: Int!) { count(to: $n) }', {
+            variablesText: '{"n":3}',
+            principal: token(`t${index}`),
+          }),
+        ),
+      ),
     );
-    for (const results of await Promise.all(streams)) expect(results).toEqual([{ count: 1 }, { count: 2 }, { count: 3 }]);
+    for (const results of await Promise.all(streams))
+      expect(results).toEqual([{ count: 1 }, { count: 2 }, { count: 3 }]);
     expect(sockets).toHaveLength(1);
     expect(connectionParams).toHaveLength(1);
     expect(connectionParams[0]).toMatchObject({ authorization: expect.stringMatching(/^Bearer t\d+$/) });
@@ -119,7 +137,9 @@ describe('subscriptions over WebSocket', () => {
       all(ws.subscribe(request('subscription { count(to: 1) }', { scope: 'b', principal: token('b') }))),
     ]);
     expect(sockets).toHaveLength(2);
-    expect(new Set(connectionParams.map((params) => JSON.stringify(params)))).toEqual(new Set(['{"authorization":"Bearer a"}', '{"authorization":"Bearer b"}']));
+    expect(new Set(connectionParams.map((params) => JSON.stringify(params)))).toEqual(
+      new Set(['{"authorization":"Bearer a"}', '{"authorization":"Bearer b"}']),
+    );
   });
 
   test('a refusal of the operation is its one result', async () => {
@@ -127,7 +147,9 @@ describe('subscriptions over WebSocket', () => {
     expect(await all(ws.subscribe(request('subscription { refused }')))).toEqual([
       [expect.objectContaining({ message: 'not you', extensions: { code: 'FORBIDDEN' } })],
     ]);
-    expect(await all(ws.subscribe(request('subscription { nope }')))).toEqual([[expect.objectContaining({ message: expect.stringContaining('nope') })]]);
+    expect(await all(ws.subscribe(request('subscription { nope }')))).toEqual([
+      [expect.objectContaining({ message: expect.stringContaining('nope') })],
+    ]);
   });
 
   test('leaving ends the stream at the server without waiting for an event; the others live', async () => {
@@ -152,7 +174,10 @@ describe('subscriptions over WebSocket', () => {
     const waiting = stream.next();
     controller.abort();
     expect((await waiting).done).toBe(true);
-    expect((await all(ws.subscribe(request('subscription { count(to: 1) }', { signal: AbortSignal.abort() })))).length).toBe(0);
+    expect(
+      (await all(ws.subscribe(request('subscription { count(to: 1) }', { signal: AbortSignal.abort() }))))
+        .length,
+    ).toBe(0);
   });
 
   test('a socket that is lost is told to its streams, and the next one opens another', async () => {
@@ -160,8 +185,12 @@ describe('subscriptions over WebSocket', () => {
     const [one, two] = [await quiet(ws), await quiet(ws)];
     const waiting = [one.next(), two.next()];
     sockets[0]?.terminate();
-    for (const next of waiting) await expect(next).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE', retry: 'later' });
-    expect(await all(ws.subscribe(request('subscription { count(to: 2) }')))).toEqual([{ count: 1 }, { count: 2 }]);
+    for (const next of waiting)
+      await expect(next).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE', retry: 'later' });
+    expect(await all(ws.subscribe(request('subscription { count(to: 2) }')))).toEqual([
+      { count: 1 },
+      { count: 2 },
+    ]);
     expect(sockets).toHaveLength(2);
   });
 
@@ -191,7 +220,7 @@ describe('subscriptions over WebSocket', () => {
     const stream = await quiet(ws);
     const [socket] = sockets;
     if (!socket) throw new Error('no socket');
-    for (let pings = 0; pings < 5; ) {
+    for (let pings = 0; pings < 5;) {
       const [data] = (await once(socket, 'message')) as [Buffer];
       if (String(data).includes('"ping"')) pings++;
     }
@@ -201,12 +230,17 @@ describe('subscriptions over WebSocket', () => {
 
   test('a server that refuses the identity is not worth another try', async () => {
     const ws = await start({}, () => false);
-    await expect(all(ws.subscribe(request('subscription { quiet }')))).rejects.toMatchObject({ code: 'FORBIDDEN', retry: 'never' });
+    await expect(all(ws.subscribe(request('subscription { quiet }')))).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+      retry: 'never',
+    });
   });
 
   test('nobody who listens', async () => {
     const ws = createWebSocketSubscriptions({ subgraph: 'alpha', url: 'ws://127.0.0.1:1/graphql' });
-    await expect(all(ws.subscribe(request('subscription { quiet }')))).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+    await expect(all(ws.subscribe(request('subscription { quiet }')))).rejects.toMatchObject({
+      code: 'SERVICE_UNAVAILABLE',
+    });
     await ws.close();
   });
 
@@ -226,7 +260,8 @@ describe('subscriptions over WebSocket', () => {
     await all(createBarrier(ws));
     const taken: unknown[] = [];
     const read = async (): Promise<void> => {
-      for (let next = await stream.next(); !next.done; next = await stream.next()) taken.push(next.value.data);
+      for (let next = await stream.next(); !next.done; next = await stream.next())
+        taken.push(next.value.data);
     };
     await expect(read()).rejects.toMatchObject({ code: 'SUBSCRIPTION_LAGGED' });
     expect(taken).toEqual([{ count: 1 }, { count: 2 }, { count: 3 }]);

@@ -95,7 +95,10 @@ class ScopedSocket {
       bound: withDefaults(this.#options).queueBound,
       onEnd: leave,
       overflow: () =>
-        new DomainError('SUBSCRIPTION_LAGGED', `The events of "${this.#options.subgraph}" came faster than they were taken`),
+        new DomainError(
+          'SUBSCRIPTION_LAGGED',
+          `The events of "${this.#options.subgraph}" came faster than they were taken`,
+        ),
     });
     this.#streams.add(stream);
     signal?.addEventListener('abort', onAbort, { once: true });
@@ -103,7 +106,8 @@ class ScopedSocket {
       {
         query: operation.documentText,
         operationName: operation.operationName,
-        variables: variablesText === undefined ? undefined : (JSON.parse(variablesText) as Record<string, unknown>),
+        variables:
+          variablesText === undefined ? undefined : (JSON.parse(variablesText) as Record<string, unknown>),
         extensions: { requestId },
       },
       {
@@ -178,7 +182,12 @@ function lostError(subgraph: string, error: unknown): DomainError {
     reason?: unknown;
   };
   if (typeof code === 'number' && refusals.has(code)) {
-    return new DomainError('FORBIDDEN', `The service "${subgraph}" refused the connection`, {}, { cause: error });
+    return new DomainError(
+      'FORBIDDEN',
+      `The service "${subgraph}" refused the connection`,
+      {},
+      { cause: error },
+    );
   }
   const details = typeof code === 'number' ? { closeCode: code, reason: String(reason) } : {};
   return new DomainError(

@@ -45,7 +45,12 @@ export function normalise(
   const root = schema.getRootType(selected.operation.operation);
   if (!root) throw new Error(`the schema has no ${selected.operation.operation} root`);
   const walk: Walk = { schema, fragments: selected.fragments, conditions };
-  const selections = normaliseSelections(walk, selected.operation.selectionSet.selections, positionOf(walk, root), true);
+  const selections = normaliseSelections(
+    walk,
+    selected.operation.selectionSet.selections,
+    positionOf(walk, root),
+    true,
+  );
   if (selections.length === 0) return { operation: undefined, renamed: {} };
   const pruned: OperationDefinitionNode = {
     ...selected.operation,
@@ -144,7 +149,12 @@ function normaliseFragment(
   const position = narrowed(walk, parent, target);
   if (!position) return [];
   const redundant = isAlwaysMet(walk.schema, parent.type, target);
-  const inner = normaliseSelections(walk, spread.selectionSet.selections, redundant ? parent : position, isRoot);
+  const inner = normaliseSelections(
+    walk,
+    spread.selectionSet.selections,
+    redundant ? parent : position,
+    isRoot,
+  );
   if (inner.length === 0) return [];
   if (redundant && directives.length === 0) return inner;
   return [
@@ -206,7 +216,8 @@ function withUsedVariables(operation: OperationDefinitionNode): OperationDefinit
   });
   return {
     ...operation,
-    variableDefinitions: operation.variableDefinitions?.filter(({ variable }) => used.has(variable.name.value)) ?? [],
+    variableDefinitions:
+      operation.variableDefinitions?.filter(({ variable }) => used.has(variable.name.value)) ?? [],
   };
 }
 
@@ -276,7 +287,10 @@ export interface RootField {
 /** Splits a normalised operation by the response keys of its roots, in order of first appearance. */
 export function splitRoots(operation: OperationDefinitionNode): RootField[] {
   const byKey = new Map<string, SelectionNode[]>();
-  const collect = (selections: readonly SelectionNode[], wrap: (node: SelectionNode) => SelectionNode): void => {
+  const collect = (
+    selections: readonly SelectionNode[],
+    wrap: (node: SelectionNode) => SelectionNode,
+  ): void => {
     for (const selection of selections) {
       if (selection.kind === Kind.FIELD) {
         const key = selection.alias?.value ?? selection.name.value;
@@ -297,4 +311,3 @@ export function splitRoots(operation: OperationDefinitionNode): RootField[] {
     }),
   }));
 }
-

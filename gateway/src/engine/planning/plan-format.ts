@@ -4,13 +4,7 @@
 
 /** One step of a plan. */
 export type PlanNode =
-  | FetchNode
-  | BatchFetchNode
-  | SequenceNode
-  | ParallelNode
-  | FlattenNode
-  | ConditionNode
-  | SubscriptionNode;
+  FetchNode | BatchFetchNode | SequenceNode | ParallelNode | FlattenNode | ConditionNode | SubscriptionNode;
 
 /** What every kind of fetch says of the subgraph's operation. */
 export interface FetchBase {

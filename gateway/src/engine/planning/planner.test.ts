@@ -44,8 +44,10 @@ function texts(reply: PlanReply): string[] {
 }
 
 describe('faults of the native planner that are cured', () => {
-  test.each(['representations', '__batch_reps_0'])('a client\'s variable called $%s', (name) => {
-    const reply = plan(`query ($${name}: Int) { jobs(n: $${name}) { weight(k: $${name}) alpha(n: $${name}) { run } inner { weight } } }`);
+  test.each(['representations', '__batch_reps_0'])("a client's variable called $%s", (name) => {
+    const reply = plan(
+      `query ($${name}: Int) { jobs(n: $${name}) { weight(k: $${name}) alpha(n: $${name}) { run } inner { weight } } }`,
+    );
     for (const { operation } of fetchesOf(nodeOf(reply))) {
       const [head = ''] = operation.split('{');
       const names = [...head.matchAll(/\$(\w+)/g)].map(([, found]) => found);
@@ -55,16 +57,22 @@ describe('faults of the native planner that are cured', () => {
   });
 
   test('a renamed variable does not meet another of that name', () => {
-    const reply = plan('query ($representations: Int, $client_representations: Int) { a: jobs(n: $representations) { id } b: jobs(n: $client_representations) { id } }');
+    const reply = plan(
+      'query ($representations: Int, $client_representations: Int) { a: jobs(n: $representations) { id } b: jobs(n: $client_representations) { id } }',
+    );
     expect(texts(reply)).toEqual([expect.stringContaining('$client_representations_')]);
   });
 
   test('@requires back into the subgraph that an entity came from', () => {
-    expect(plan('{ jobs { alpha { job { weight } } } }')).toMatchObject({ outcome: 'planned', planner: 'reserve' });
+    expect(plan('{ jobs { alpha { job { weight } } } }')).toMatchObject({
+      outcome: 'planned',
+      planner: 'reserve',
+    });
   });
 
   test('conditions on members of a union, which it printed as invalid text', () => {
-    const query = 'query ($x: Boolean!) { thing { ... on A @include(if: $x) { a more } ... on B { b } ... on Thing @skip(if: $x) { ... on A { more } } } }';
+    const query =
+      'query ($x: Boolean!) { thing { ... on A @include(if: $x) { a more } ... on B { b } ... on Thing @skip(if: $x) { ... on A { more } } } }';
     for (const x of [true, false]) {
       for (const text of texts(plan(query, { x }))) {
         expect(() => parse(text.slice(text.indexOf(' ')))).not.toThrow();
@@ -74,7 +82,9 @@ describe('faults of the native planner that are cured', () => {
   });
 
   test('a fragment that nothing can meet does not take its field along', () => {
-    expect(texts(plan('{ thing { ... on A { ... on Thing { ... on B { b } } } } }'))).toEqual(['core {thing{__typename}}']);
+    expect(texts(plan('{ thing { ... on A { ... on Thing { ... on B { b } } } } }'))).toEqual([
+      'core {thing{__typename}}',
+    ]);
   });
 
   test('an alias of __typename is left to the writer of the answer', () => {
@@ -99,7 +109,14 @@ describe('faults of the native planner that are cured', () => {
   });
 
   test('an operation of which nothing is left needs no plan', () => {
-    expect(nodeOf(plan('query ($x: Boolean!) { jobs @skip(if: true) { id } thing @include(if: $x) { __typename } __typename __schema { queryType { name } } }', { x: false }))).toBeNull();
+    expect(
+      nodeOf(
+        plan(
+          'query ($x: Boolean!) { jobs @skip(if: true) { id } thing @include(if: $x) { __typename } __typename __schema { queryType { name } } }',
+          { x: false },
+        ),
+      ),
+    ).toBeNull();
   });
 
   test('a selection of which nothing is left asks whether the object is there', () => {
@@ -118,28 +135,44 @@ describe('faults of the native planner that are cured', () => {
   });
 
   test('an argument that does not exist is refused, which the native planner does not see', () => {
-    expect(planner.validate('{ jobs(nope: 1) { id } }', undefined)).toMatchObject({ code: 'GRAPHQL_VALIDATION_FAILED' });
+    expect(planner.validate('{ jobs(nope: 1) { id } }', undefined)).toMatchObject({
+      code: 'GRAPHQL_VALIDATION_FAILED',
+    });
   });
 });
 
 describe('bounds before planning', () => {
   test('tokens', () => {
-    expect(planner.validate(`{ ${'jobs { id } '.repeat(80)} }`, undefined)).toMatchObject({ code: 'GRAPHQL_PARSE_FAILED' });
+    expect(planner.validate(`{ ${'jobs { id } '.repeat(80)} }`, undefined)).toMatchObject({
+      code: 'GRAPHQL_PARSE_FAILED',
+    });
   });
 
   test('fields with fragments written out', () => {
-    const fragments = Array.from({ length: 12 }, (_, index) => `fragment F${index} on Job { ${index === 11 ? 'id' : `a: inner { ...F${index + 1} } b: inner { ...F${index + 1} }`} }`);
+    const fragments = Array.from(
+      { length: 12 },
+      (_, index) =>
+        `fragment F${index} on Job { ${index === 11 ? 'id' : `a: inner { ...F${index + 1} } b: inner { ...F${index + 1} }`} }`,
+    );
     const query = `{ jobs { ...F0 } } ${fragments.join(' ')}`;
-    const patient = createPlanner(composeTest([core, alpha]), { documentTokens: 10_000, expandedFields: 1_000 });
+    const patient = createPlanner(composeTest([core, alpha]), {
+      documentTokens: 10_000,
+      expandedFields: 1_000,
+    });
     expect(patient.validate(query, undefined)).toMatchObject({ code: 'LIMIT_EXCEEDED' });
   });
 
   test('names that JavaScript cannot hold', () => {
-    expect(planner.validate('{ __proto__: jobs { id } }', undefined)).toMatchObject({ code: 'GRAPHQL_VALIDATION_FAILED' });
+    expect(planner.validate('{ __proto__: jobs { id } }', undefined)).toMatchObject({
+      code: 'GRAPHQL_VALIDATION_FAILED',
+    });
   });
 
   test('errors told of one document', () => {
-    const reply = planner.validate(`{ ${Array.from({ length: 60 }, (_, index) => `n${index}`).join(' ')} }`, undefined);
+    const reply = planner.validate(
+      `{ ${Array.from({ length: 60 }, (_, index) => `n${index}`).join(' ')} }`,
+      undefined,
+    );
     expect(reply?.errors.length).toBeLessThanOrEqual(26);
   });
 });

@@ -52,7 +52,8 @@ export type PlanReply =
 
 /** Faults of a document that keep it from being planned, as clients are told of them; empty if it is fine. */
 export interface ValidationReply {
-  readonly code: 'GRAPHQL_PARSE_FAILED' | 'OPERATION_RESOLUTION_FAILURE' | 'GRAPHQL_VALIDATION_FAILED' | 'LIMIT_EXCEEDED';
+  readonly code:
+    'GRAPHQL_PARSE_FAILED' | 'OPERATION_RESOLUTION_FAILURE' | 'GRAPHQL_VALIDATION_FAILED' | 'LIMIT_EXCEEDED';
   readonly errors: readonly GraphQLFormattedError[];
 }
 
@@ -83,7 +84,8 @@ export function createPlanner(givenSdl: string, limits: PlannerLimits): Planner 
   const facts = readSupergraph(supergraphSdl);
   const schema = validationSchema(facts.publicSdl);
   let model: SupergraphModel | undefined;
-  const supergraphModel = (): SupergraphModel => (model ??= readModel(parse(supergraphSdl, { noLocation: true })));
+  const supergraphModel = (): SupergraphModel =>
+    (model ??= readModel(parse(supergraphSdl, { noLocation: true })));
   return {
     facts,
     overrides: { labels: main.overrideLabels, percentages: main.overridePercentages },
@@ -173,7 +175,8 @@ function planQuery(context: PlanContext, request: PlanRequest): PlanReply {
   return { outcome: 'unplannable', reason: reserve.reason };
 }
 
-type Attempt = { readonly ok: true; readonly node: PlanNode | null } | { readonly ok: false; readonly reason: string };
+type Attempt =
+  { readonly ok: true; readonly node: PlanNode | null } | { readonly ok: false; readonly reason: string };
 
 function tryNative(planner: QueryPlanner, operation: OperationDefinitionNode, request: PlanRequest): Attempt {
   const whole = tryText(planner, operation, request);
@@ -201,7 +204,10 @@ function tryReserve(context: PlanContext, operation: OperationDefinitionNode, re
 }
 
 /** Plans the root fields one after the other. */
-function inSequence(operation: OperationDefinitionNode, plan: (root: OperationDefinitionNode) => Attempt): Attempt {
+function inSequence(
+  operation: OperationDefinitionNode,
+  plan: (root: OperationDefinitionNode) => Attempt,
+): Attempt {
   const nodes: PlanNode[] = [];
   for (const root of splitRoots(operation)) {
     const attempt = plan(root.operation);
@@ -232,7 +238,8 @@ function tryText(planner: QueryPlanner, operation: OperationDefinitionNode, requ
 /** What is known to be wrong with a plan although it looks right. */
 function faultOf(node: PlanNode | null): string | undefined {
   for (const fetch of fetchesOf(node)) {
-    const parts = 'entityBatch' in fetch ? (fetch as BatchFetchNode).entityBatch.aliases : [fetch as FetchNode];
+    const parts =
+      'entityBatch' in fetch ? (fetch as BatchFetchNode).entityBatch.aliases : [fetch as FetchNode];
     for (const { inputRewrites } of parts) {
       const names = new Set((inputRewrites ?? []).map((rewrite) => readRewrite(rewrite).change.to));
       // One representation cannot go by two names: the subgraph would answer for one of them only.

@@ -22,7 +22,13 @@ const supergraphSdl = composeTest([core, owner, alpha]);
 const fatal = '{ runs { weight } }';
 
 const limits = { documentTokens: 1_000, expandedFields: 1_000 };
-const request = (query: string): PlanRequest => ({ query, operationName: undefined, labels: [], percentage: 100, conditions: {} });
+const request = (query: string): PlanRequest => ({
+  query,
+  operationName: undefined,
+  labels: [],
+  percentage: 100,
+  conditions: {},
+});
 
 describe('planning in a process of its own', () => {
   let service: PlanningService | undefined;
@@ -39,8 +45,13 @@ describe('planning in a process of its own', () => {
     const planning = await start();
     expect(planning.facts.subgraphs.map(({ name }) => name).sort()).toEqual(['alpha', 'core', 'owner']);
     expect(await planning.validate('{ jobs { id } }', undefined)).toBeUndefined();
-    expect(await planning.validate('{ jobs { nope } }', undefined)).toMatchObject({ code: 'GRAPHQL_VALIDATION_FAILED' });
-    expect(await planning.plan(request('{ jobs { id } runs { code } }'))).toMatchObject({ outcome: 'planned', planner: 'native' });
+    expect(await planning.validate('{ jobs { nope } }', undefined)).toMatchObject({
+      code: 'GRAPHQL_VALIDATION_FAILED',
+    });
+    expect(await planning.plan(request('{ jobs { id } runs { code } }'))).toMatchObject({
+      outcome: 'planned',
+      planner: 'native',
+    });
   });
 
   test('an operation on which the native planner aborts its process is planned in reserve, others are not lost', async () => {
@@ -74,6 +85,8 @@ describe('planning in a process of its own', () => {
     const wide = `{ ${Array.from({ length: 60 }, (_, index) => `a${index}: runs { id code size }`).join(' ')} }`;
     await expect(planning.plan(request(wide))).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
     // With a time as short as this one nothing is sure to be planned in time, but it is tried again each time.
-    await expect(planning.validate('{ jobs { id } }', undefined).catch((error: { code: string }) => error.code)).resolves.toBeDefined();
+    await expect(
+      planning.validate('{ jobs { id } }', undefined).catch((error: { code: string }) => error.code),
+    ).resolves.toBeDefined();
   });
 });

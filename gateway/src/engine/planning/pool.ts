@@ -42,7 +42,12 @@ export function createInlinePlanning(options: PlanningOptions): PlanningService 
 /** What the process is sent. */
 export type PlanningCall =
   | { readonly call: 'start'; readonly supergraphSdl: string; readonly limits: PlannerLimits }
-  | { readonly id: number; readonly call: 'validate'; readonly query: string; readonly operationName: string | undefined }
+  | {
+      readonly id: number;
+      readonly call: 'validate';
+      readonly query: string;
+      readonly operationName: string | undefined;
+    }
   | { readonly id: number; readonly call: 'plan'; readonly request: PlanRequest };
 
 /** What the process sends. */
@@ -160,7 +165,11 @@ class PlannerProcess {
         else if ('refused' in message) reject(new Error(message.refused));
         else this.#settle(message);
       });
-      child.send({ call: 'start', supergraphSdl, limits: { documentTokens, expandedFields } } satisfies PlanningCall);
+      child.send({
+        call: 'start',
+        supergraphSdl,
+        limits: { documentTokens, expandedFields },
+      } satisfies PlanningCall);
     });
   }
 

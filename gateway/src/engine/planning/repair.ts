@@ -35,7 +35,8 @@ function mendInterface(node: InterfaceTypeDefinitionNode): InterfaceTypeDefiniti
   for (const directive of objects) {
     const graph = stringArgument(directive, 'graph');
     if (graph === undefined) continue;
-    for (const name of requiredIn(node, graph)) external.set(name, new Set([...(external.get(name) ?? []), graph]));
+    for (const name of requiredIn(node, graph))
+      external.set(name, new Set([...(external.get(name) ?? []), graph]));
   }
   if (external.size === 0) return node;
   let isChanged = false;
@@ -60,7 +61,9 @@ function topLevelNames(fieldSet: string | undefined): string[] {
   if (fieldSet === undefined) return [];
   const [operation] = parse(`{${fieldSet}}`, { noLocation: true }).definitions;
   if (operation?.kind !== Kind.OPERATION_DEFINITION) return [];
-  return operation.selectionSet.selections.flatMap((one) => (one.kind === Kind.FIELD ? [one.name.value] : []));
+  return operation.selectionSet.selections.flatMap((one) =>
+    one.kind === Kind.FIELD ? [one.name.value] : [],
+  );
 }
 
 function withJoins(
@@ -68,16 +71,14 @@ function withJoins(
   graphs: readonly string[],
   without: ReadonlySet<string>,
 ): FieldDefinitionNode {
-  const joins = graphs.map(
-    (graph): ConstDirectiveNode => ({
-      kind: Kind.DIRECTIVE,
-      name: { kind: Kind.NAME, value: 'join__field' },
-      arguments: [
-        argument('graph', { kind: Kind.ENUM, value: graph }),
-        ...(without.has(graph) ? [argument('external', { kind: Kind.BOOLEAN, value: true })] : []),
-      ],
-    }),
-  );
+  const joins = graphs.map((graph): ConstDirectiveNode => ({
+    kind: Kind.DIRECTIVE,
+    name: { kind: Kind.NAME, value: 'join__field' },
+    arguments: [
+      argument('graph', { kind: Kind.ENUM, value: graph }),
+      ...(without.has(graph) ? [argument('external', { kind: Kind.BOOLEAN, value: true })] : []),
+    ],
+  }));
   return { ...field, directives: [...(field.directives ?? []), ...joins] };
 }
 

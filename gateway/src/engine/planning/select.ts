@@ -31,10 +31,14 @@ export function selectOperation(
   if (operations.length === 0) return { fault: 'The document has no operation' };
   if (operationName === undefined && operations.length > 1) {
     const names = operations.map(({ name }) => name?.value).join(', ');
-    return { fault: `The document has several operations (${names}); operationName must say which one is meant` };
+    return {
+      fault: `The document has several operations (${names}); operationName must say which one is meant`,
+    };
   }
   const operation =
-    operationName === undefined ? operations[0] : operations.find(({ name }) => name?.value === operationName);
+    operationName === undefined
+      ? operations[0]
+      : operations.find(({ name }) => name?.value === operationName);
   if (!operation) return { fault: `The document has no operation named "${operationName}"` };
   const reached = reachableFragments(document, operation);
   return {

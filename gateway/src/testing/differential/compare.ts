@@ -20,7 +20,8 @@ export const allowedDifferences = {} as const satisfies Record<string, string>;
 
 /** The first difference of two answers, in words; undefined if there is none. */
 export function differenceOf(ours: ComparedAnswer, theirs: ComparedAnswer): string | undefined {
-  if (ours.dataText !== theirs.dataText) return `data differ\n  ours   ${ours.dataText}\n  theirs ${theirs.dataText}`;
+  if (ours.dataText !== theirs.dataText)
+    return `data differ\n  ours   ${ours.dataText}\n  theirs ${theirs.dataText}`;
   const stray = ours.errors.find((error) => landing(ours.data, error) === undefined);
   if (stray) return `an error without a null at or above it: ${JSON.stringify(stray)}`;
   const mine = landings(ours);

@@ -93,7 +93,11 @@ class ModelMaker {
 
   make(): Model {
     const random = this.#random;
-    this.#enums.push({ name: 'Kind', values: ['RED', 'GREEN', 'BLUE'], hidden: random.chance(0.4) ? 'BLUE' : undefined });
+    this.#enums.push({
+      name: 'Kind',
+      values: ['RED', 'GREEN', 'BLUE'],
+      hidden: random.chance(0.4) ? 'BLUE' : undefined,
+    });
     for (let index = random.int(2, 4); index > 0; index--) this.#entity();
     for (let index = random.int(1, 3); index > 0; index--) this.#value();
     this.#unions();
@@ -126,11 +130,23 @@ class ModelMaker {
     for (const [position, subgraph] of everywhere.entries()) {
       if (style === 'id') present.set(subgraph, ['id']);
       else if (style === 'both') present.set(subgraph, random.pick([['id'], ['id', 'sku'], ['id sku']]));
-      else if (style === 'nested') present.set(subgraph, position === 0 ? ['id', 'ref { code }'] : random.pick([['id'], ['ref { code }']]));
+      else if (style === 'nested')
+        present.set(
+          subgraph,
+          position === 0 ? ['id', 'ref { code }'] : random.pick([['id'], ['ref { code }']]),
+        );
       else present.set(subgraph, position === 0 ? ['id', 'sku'] : random.pick([['id'], ['sku']]));
     }
     if (style === 'both' && everywhere[0] !== undefined) present.set(everywhere[0], ['id', 'sku', 'id sku']);
-    this.#objects.push({ kind: 'entity', name, fields: [], present, interfaces: [], externals: new Map(), hidden: false });
+    this.#objects.push({
+      kind: 'entity',
+      name,
+      fields: [],
+      present,
+      interfaces: [],
+      externals: new Map(),
+      hidden: false,
+    });
   }
 
   #value(): void {
@@ -143,7 +159,15 @@ class ModelMaker {
         .map((subgraph) => [subgraph, []]),
     );
     const hidden = random.chance(0.1);
-    this.#objects.push({ kind: 'value', name, fields: [], present, interfaces: [], externals: new Map(), hidden });
+    this.#objects.push({
+      kind: 'value',
+      name,
+      fields: [],
+      present,
+      interfaces: [],
+      externals: new Map(),
+      hidden,
+    });
   }
 
   #unions(): void {
@@ -152,7 +176,9 @@ class ModelMaker {
       const members = random.shuffled(this.#objects).slice(0, random.int(1, 4));
       const visible = members.filter(({ hidden }) => !hidden);
       if (visible.length === 0) continue;
-      const present = this.#all().filter((subgraph) => visible.some((member) => member.present.has(subgraph)));
+      const present = this.#all().filter((subgraph) =>
+        visible.some((member) => member.present.has(subgraph)),
+      );
       this.#abstracts.push({
         kind: 'union',
         name: `U${index}`,
@@ -248,7 +274,13 @@ class ModelMaker {
     const target = random.pick(composites);
     if (target.kind === 'entity' && !target.present.has(owner)) this.#stub(target, owner);
     const type = random.pick(wrappers).replace('T', target.name);
-    return { name: this.#name(prefix), type, args: random.chance(0.3) ? this.#args() : '', owners: [owner], steady: false };
+    return {
+      name: this.#name(prefix),
+      type,
+      args: random.chance(0.3) ? this.#args() : '',
+      owners: [owner],
+      steady: false,
+    };
   }
 
   /** A subgraph that has an interface as an object must not know its types. */
@@ -265,7 +297,13 @@ class ModelMaker {
   #args(): string {
     return this.#random.chance(0.75)
       ? ''
-      : this.#random.pick(['(a: Int)', '(a: Int = 7)', '(a: Int!, b: Kind)', '(c: [String!])', '(w: Int = 1, b: Kind = RED)']);
+      : this.#random.pick([
+          '(a: Int)',
+          '(a: Int = 7)',
+          '(a: Int!, b: Kind)',
+          '(c: [String!])',
+          '(w: Int = 1, b: Kind = RED)',
+        ]);
   }
 
   #name(prefix: string): string {
@@ -358,7 +396,13 @@ function markExternal(object: ObjectModel, subgraph: number, field: string): voi
 }
 
 function isSteadyLeaf(field: FieldModel, notOf: number): boolean {
-  return field.steady && !field.requires && !field.owners.includes(notOf) && field.args === '' && isLeafType(field.type);
+  return (
+    field.steady &&
+    !field.requires &&
+    !field.owners.includes(notOf) &&
+    field.args === '' &&
+    isLeafType(field.type)
+  );
 }
 
 function isLeafType(type: string): boolean {

@@ -160,6 +160,7 @@ function hide(
 ): unknown {
   if (Array.isArray(value)) return value.map((item) => hide(item, field, hiddenValues, hiddenTypes));
   if (namedType(field.type) === 'Kind') return hiddenValues.has(value as string) ? null : value;
-  if (typeof value === 'object' && value !== null && hiddenTypes.has((value as Thing).__typename)) return null;
+  if (typeof value === 'object' && value !== null && hiddenTypes.has((value as Thing).__typename))
+    return null;
   return value;
 }

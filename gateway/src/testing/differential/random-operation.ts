@@ -124,7 +124,8 @@ class OperationMaker {
     const args = field.args.flatMap((argument) => this.#argument(argument) ?? []);
     // Equal keys must have equal arguments: a key of its own for most, and sometimes a short one that may clash.
     const random = this.#random;
-    const alias = args.length > 0 || random.chance(0.2) ? `${random.pick(['a', 'b', 'c'])}${random.int(0, 9)}: ` : '';
+    const alias =
+      args.length > 0 || random.chance(0.2) ? `${random.pick(['a', 'b', 'c'])}${random.int(0, 9)}: ` : '';
     const head = `${alias}${field.name}${args.length > 0 ? `(${args.join(', ')})` : ''}${conditional ? this.#condition() : ''}`;
     const type = getNamedType(field.type);
     return isCompositeType(type) ? `${head} ${this.#selections(type, depth + 1)}` : head;

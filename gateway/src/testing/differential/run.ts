@@ -23,7 +23,9 @@ export interface Arena {
 }
 
 /** How the engine reaches the subgraphs of an arena. */
-export type Reach = (subgraphs: readonly TestSubgraph[]) => Promise<{ transports: TransportFactory; close(): Promise<void> }>;
+export type Reach = (
+  subgraphs: readonly TestSubgraph[],
+) => Promise<{ transports: TransportFactory; close(): Promise<void> }>;
 
 /** In process, on graphql-js. */
 export const inProcess: Reach = async (subgraphs) => ({
@@ -75,7 +77,10 @@ export async function openArena(
 }
 
 /** The n-th operation of an arena. */
-export function operationOf(arena: Arena, index: number): { kind: 'query' | 'mutation' | 'subscription'; operation: RandomOperation } | undefined {
+export function operationOf(
+  arena: Arena,
+  index: number,
+): { kind: 'query' | 'mutation' | 'subscription'; operation: RandomOperation } | undefined {
   const random = new Random(`kind:${arena.seed}:${index}`);
   const kinds = ['query', 'query', 'query', 'query', 'mutation', 'subscription'] as const;
   const kind = random.pick(kinds);
@@ -110,7 +115,11 @@ async function oursOf(arena: Arena, operation: RandomOperation, runId: string): 
   return [fromText(answer.text)];
 }
 
-async function oursOfStream(arena: Arena, operation: RandomOperation, runId: string): Promise<ComparedAnswer[]> {
+async function oursOfStream(
+  arena: Arena,
+  operation: RandomOperation,
+  runId: string,
+): Promise<ComparedAnswer[]> {
   const opened = await arena.engine.subscribe({ ...operation, principal: tester, requestId: runId });
   if (!opened.ok) return [fromText(opened.answer.text)];
   const answers: ComparedAnswer[] = [];
@@ -119,13 +128,19 @@ async function oursOfStream(arena: Arena, operation: RandomOperation, runId: str
 }
 
 function fromText(text: string): ComparedAnswer {
-  const answer = JSON.parse(text) as { data?: unknown; errors?: { path?: (string | number)[]; message: string; extensions: { code: string } }[] };
+  const answer = JSON.parse(text) as {
+    data?: unknown;
+    errors?: { path?: (string | number)[]; message: string; extensions: { code: string } }[];
+  };
   if (!('data' in answer)) throw new Error(`the engine refused: ${text}`);
   const start = text.indexOf('"data":', answer.errors ? text.indexOf('],"data":') : 0) + '"data":'.length;
   return {
     dataText: text.slice(start, -1),
     data: answer.data,
-    errors: (answer.errors ?? []).map(({ path, extensions }) => ({ path: path ?? [], code: extensions.code })),
+    errors: (answer.errors ?? []).map(({ path, extensions }) => ({
+      path: path ?? [],
+      code: extensions.code,
+    })),
   };
 }
 
@@ -133,7 +148,11 @@ async function theirsOf(arena: Arena, operation: RandomOperation, runId: string)
   return [fromResult(await execute(oracleArgs(arena, operation, runId)))];
 }
 
-async function theirsOfStream(arena: Arena, operation: RandomOperation, runId: string): Promise<ComparedAnswer[]> {
+async function theirsOfStream(
+  arena: Arena,
+  operation: RandomOperation,
+  runId: string,
+): Promise<ComparedAnswer[]> {
   const stream = await subscribe(oracleArgs(arena, operation, runId));
   if (!(Symbol.asyncIterator in stream)) return [fromResult(stream)];
   const answers: ComparedAnswer[] = [];
@@ -141,7 +160,11 @@ async function theirsOfStream(arena: Arena, operation: RandomOperation, runId: s
   return answers;
 }
 
-function oracleArgs(arena: Arena, { query, variables }: RandomOperation, requestId: string): Parameters<typeof execute>[0] {
+function oracleArgs(
+  arena: Arena,
+  { query, variables }: RandomOperation,
+  requestId: string,
+): Parameters<typeof execute>[0] {
   return {
     schema: arena.oracle,
     document: parse(query),
@@ -153,7 +176,8 @@ function oracleArgs(arena: Arena, { query, variables }: RandomOperation, request
 function fromResult({ data, errors }: ExecutionResult): ComparedAnswer {
   const compared: ComparedError[] = (errors ?? []).map((error) => ({
     path: error.path ?? [],
-    code: typeof error.extensions['code'] === 'string' ? error.extensions['code'] : 'DOWNSTREAM_SERVICE_ERROR',
+    code:
+      typeof error.extensions['code'] === 'string' ? error.extensions['code'] : 'DOWNSTREAM_SERVICE_ERROR',
   }));
   return { dataText: JSON.stringify(data ?? null), data: data ?? null, errors: compared };
 }

@@ -1,4 +1,10 @@
-import { GraphQLError, type ListTypeNode, type NamedTypeNode, type NonNullTypeNode, parseType } from 'graphql';
+import {
+  GraphQLError,
+  type ListTypeNode,
+  type NamedTypeNode,
+  type NonNullTypeNode,
+  parseType,
+} from 'graphql';
 import type { FieldModel, Model } from './model.js';
 import { hash } from './random.js';
 
@@ -21,8 +27,27 @@ const faultRate = 0.03;
 const nullRate = 0.12;
 const violationRate = 0.015;
 
-const strings = ['', 'plain', 'with "quotes"', 'back\\slash', 'line\nbreak', 'ümläut €', '\u2028\u2029', '🙂', '\ud800', 'x'.repeat(60), `${'y'.repeat(60)}"`];
-const jsonValues: readonly unknown[] = [{ a: 1, id: 'not a field', nested: { b: [1, null] } }, [1, [2]], 'text', 0, true, { __typename: 'Fake' }];
+const strings = [
+  '',
+  'plain',
+  'with "quotes"',
+  'back\\slash',
+  'line\nbreak',
+  'ümläut €',
+  '\u2028\u2029',
+  '🙂',
+  '\ud800',
+  'x'.repeat(60),
+  `${'y'.repeat(60)}"`,
+];
+const jsonValues: readonly unknown[] = [
+  { a: 1, id: 'not a field', nested: { b: [1, null] } },
+  [1, [2]],
+  'text',
+  0,
+  true,
+  { __typename: 'Fake' },
+];
 
 /**
  * All values of a model's fields: the same for the subgraphs and for the schema they are compared with. Some are null,
@@ -37,7 +62,13 @@ export class Universe {
   }
 
   /** The value of a field of an object, or a promise of it; throws where the universe has a fault. */
-  resolve(owner: string, thing: Thing | undefined, field: FieldModel, args: object, situation: Situation): unknown {
+  resolve(
+    owner: string,
+    thing: Thing | undefined,
+    field: FieldModel,
+    args: object,
+    situation: Situation,
+  ): unknown {
     const key = [this.#model.seed, owner, thing?.$id ?? '', field.name, JSON.stringify(args)].join('|');
     const needed = field.requires ? JSON.stringify(situation.required) : '';
     const h = hash(key + needed);
@@ -125,7 +156,9 @@ function rate(h: number, what: string): number {
 }
 
 function fault(owner: string, field: string): GraphQLError {
-  return new GraphQLError(`fault of ${owner}.${field}`, { extensions: { code: `FAULT_${field.toUpperCase()}` } });
+  return new GraphQLError(`fault of ${owner}.${field}`, {
+    extensions: { code: `FAULT_${field.toUpperCase()}` },
+  });
 }
 
 /** Values of the key fields that each entity has. */

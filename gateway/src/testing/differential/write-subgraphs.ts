@@ -88,7 +88,8 @@ class SubgraphWriter {
       object.hidden ? '@inaccessible' : '',
     ];
     this.#sdl.push(`${parts.join(' ')} { ${lines.join('\n  ')} }`);
-    if (keys.some((key) => key.includes('ref'))) this.#sdl.push(`type Ref_${object.name} { code: String! @shareable }`);
+    if (keys.some((key) => key.includes('ref')))
+      this.#sdl.push(`type Ref_${object.name} { code: String! @shareable }`);
     if (keys.length > 0) resolvers['__resolveReference'] = referenceResolver(object.name);
     this.#resolvers[object.name] = resolvers;
   }
@@ -124,11 +125,15 @@ class SubgraphWriter {
       return;
     }
     if (abstract.present.includes(this.#index)) {
-      const fields = abstract.fields.filter(({ owners }) => owners.length === 0 || owners.includes(this.#index));
+      const fields = abstract.fields.filter(
+        ({ owners }) => owners.length === 0 || owners.includes(this.#index),
+      );
       const key = abstract.objectIn === undefined ? '' : '@key(fields: "id")';
       const lines = fields.map((field) => `${field.name}${field.args}: ${field.type}`);
       this.#sdl.push(`interface ${name} ${key} { ${lines.join('\n  ')} }`);
-      this.#resolvers[name] = { __resolveReference: (rep: Readonly<Record<string, unknown>>) => thingOf(rep) };
+      this.#resolvers[name] = {
+        __resolveReference: (rep: Readonly<Record<string, unknown>>) => thingOf(rep),
+      };
     }
     if (abstract.objectIn === this.#index) this.#interfaceObject(abstract);
   }
@@ -139,7 +144,10 @@ class SubgraphWriter {
     this.#sdl.push(`type ${name} @key(fields: "id") @interfaceObject { ${lines.join('\n  ')} }`);
     const resolvers: Record<string, unknown> = {
       id: (thing: HeldThing) => thing.$id,
-      __resolveReference: async (rep: Readonly<Record<string, unknown>>) => ({ ...thingOf(rep), __typename: name }),
+      __resolveReference: async (rep: Readonly<Record<string, unknown>>) => ({
+        ...thingOf(rep),
+        __typename: name,
+      }),
     };
     for (const field of own) resolvers[field.name] = this.#resolver(name, field);
     this.#resolvers[name] = resolvers;
@@ -169,7 +177,9 @@ class SubgraphWriter {
       if (thing.$provided === field.name) {
         return this.#universe.resolve(thing.__typename, thing, field, {}, { subgraph: this.#index });
       }
-      throw new Error(`${thing.__typename}.${field.name} is external and was asked where nothing provides it`);
+      throw new Error(
+        `${thing.__typename}.${field.name} is external and was asked where nothing provides it`,
+      );
     };
   }
 

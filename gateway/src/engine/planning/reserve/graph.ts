@@ -132,7 +132,8 @@ function readField(node: FieldDefinitionNode): GraphField {
                 graph,
                 requires: fieldSet(stringArgument(directive, 'requires')),
                 provides: fieldSet(stringArgument(directive, 'provides')),
-                external: (flag(directive, 'external') ?? false) || (flag(directive, 'usedOverridden') ?? false),
+                external:
+                  (flag(directive, 'external') ?? false) || (flag(directive, 'usedOverridden') ?? false),
                 label: stringArgument(directive, 'overrideLabel'),
                 takesOver: stringArgument(directive, 'override') !== undefined,
               },
@@ -148,7 +149,9 @@ function fieldSet(text: string | undefined): SelectionSetNode | undefined {
   return operation?.kind === Kind.OPERATION_DEFINITION ? operation.selectionSet : undefined;
 }
 
-function readUnionMembers(node: WithDirectives & { readonly types?: readonly { name: { value: string } }[] | undefined }): Map<string, string[]> {
+function readUnionMembers(
+  node: WithDirectives & { readonly types?: readonly { name: { value: string } }[] | undefined },
+): Map<string, string[]> {
   const members = new Map<string, string[]>();
   for (const directive of directivesOf(node, 'join__unionMember')) {
     const graph = stringArgument(directive, 'graph');
@@ -158,7 +161,11 @@ function readUnionMembers(node: WithDirectives & { readonly types?: readonly { n
   if (members.size > 0) return members;
   for (const directive of directivesOf(node, 'join__type')) {
     const graph = stringArgument(directive, 'graph');
-    if (graph !== undefined) members.set(graph, (node.types ?? []).map(({ name }) => name.value));
+    if (graph !== undefined)
+      members.set(
+        graph,
+        (node.types ?? []).map(({ name }) => name.value),
+      );
   }
   return members;
 }

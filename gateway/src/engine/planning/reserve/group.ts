@@ -12,11 +12,19 @@ import type { Vertex } from './vertex.js';
 /** The selections of one object in a subgraph's operation, while they are gathered. */
 export class SelectionBuilder {
   asksTypename = false;
-  readonly #fields = new Map<string, { name: string; args: readonly ArgumentNode[]; child: SelectionBuilder | undefined }>();
+  readonly #fields = new Map<
+    string,
+    { name: string; args: readonly ArgumentNode[]; child: SelectionBuilder | undefined }
+  >();
   readonly #types = new Map<string, SelectionBuilder>();
 
   /** Adds a field; answers the builder of what is selected below it. */
-  field(key: string, name: string, args: readonly ArgumentNode[], isLeaf: boolean): SelectionBuilder | undefined {
+  field(
+    key: string,
+    name: string,
+    args: readonly ArgumentNode[],
+    isLeaf: boolean,
+  ): SelectionBuilder | undefined {
     let field = this.#fields.get(key);
     if (!field) {
       field = { name, args, child: isLeaf ? undefined : new SelectionBuilder() };
@@ -78,7 +86,9 @@ export function toFetch(group: Group, operation: OperationDefinitionNode, servic
     });
   };
   const body = group.builder.print(note);
-  const variables = (operation.variableDefinitions ?? []).filter(({ variable }) => used.has(variable.name.value));
+  const variables = (operation.variableDefinitions ?? []).filter(({ variable }) =>
+    used.has(variable.name.value),
+  );
   const base = {
     kind: 'Fetch' as const,
     serviceName,

@@ -7,9 +7,10 @@ import {
   type SelectionSetNode,
   type TypeNode,
 } from 'graphql';
-import type { FetchNode, PathSegment, PlanNode, RequiresNode, Rewrite } from '../plan-format.js';
+import type { PathSegment, PlanNode, RequiresNode, Rewrite } from '../plan-format.js';
 import { type GraphField, listDepth, namedTypeOf, type SupergraphModel } from './graph.js';
-import { type Group, SelectionBuilder, toFetch } from './group.js';
+import { emitPlan } from './emit.js';
+import { type Group, SelectionBuilder } from './group.js';
 import { Place, type Presence, signatureOf } from './place.js';
 import { type ActiveOverrides, type Entry, Navigator, providedBelow, type Vertex } from './vertex.js';
 
@@ -60,7 +61,7 @@ class ReservePlanner {
     const left = this.#select(root, [this.#operation.selectionSet]);
     const [first] = left;
     if (first) throw new Error(`no service of the graph can be asked for ${rootName}.${describe(first)}`);
-    return this.#emit();
+    return emitPlan(this.#groups, this.#operation, this.#model.serviceNames);
   }
 
   /** Plans a client's selections at a place; answers those that no subgraph within reach can resolve. */
@@ -75,7 +76,9 @@ class ReservePlanner {
       const below = this.#clientBelow(nodes.flatMap(({ selectionSet }) => selectionSet ?? []));
       if (!this.#field(place, wanted, below)) continue;
       const rest = below.rest();
-      left.push(rest.length === 0 ? node : { ...node, selectionSet: { kind: Kind.SELECTION_SET, selections: rest } });
+      left.push(
+        rest.length === 0 ? node : { ...node, selectionSet: { kind: Kind.SELECTION_SET, selections: rest } },
+      );
     }
     return left;
   }
@@ -96,7 +99,8 @@ class ReservePlanner {
    * asked of the next. Answers whether something is left.
    */
   #field(place: Place, wanted: Wanted, below: Below): boolean {
-    const definition = this.#navigator.type(place.typeName)?.fields.get(wanted.name) ?? this.#addedField(place, wanted.name);
+    const definition =
+      this.#navigator.type(place.typeName)?.fields.get(wanted.name) ?? this.#addedField(place, wanted.name);
     if (!definition) return true;
     const type = this.#navigator.type(namedTypeOf(definition.type));
     const tried = new Set<string>();
@@ -138,7 +142,9 @@ class ReservePlanner {
       })
       .sort((one, other) => one.hops - other.hops);
     for (const { vertex, join } of candidates) {
-      const presence = join.requires ? this.#require(place, vertex, join.requires) : this.#enter(place, vertex);
+      const presence = join.requires
+        ? this.#require(place, vertex, join.requires)
+        : this.#enter(place, vertex);
       if (presence) return presence;
     }
     return undefined;
@@ -184,7 +190,8 @@ class ReservePlanner {
     // Groups that were made on the way are part of what is waited for.
     for (const group of this.#groups.slice(before)) needs.add(group);
     const here = [...place.presences.values()].map(({ vertex }) => vertex);
-    const entry = this.#navigator.entryOf(vertex, here) ?? this.#navigator.reach(place.typeName, here).get(vertex.id);
+    const entry =
+      this.#navigator.entryOf(vertex, here) ?? this.#navigator.reach(place.typeName, here).get(vertex.id);
     const presence = entry && this.#hop(place, entry, nodes, needs);
     if (presence) place.required.set(id, presence);
     return presence;
@@ -215,23 +222,32 @@ class ReservePlanner {
     const args = field.arguments ?? [];
     const key = place.internalKey(name, args);
     const below: RequiresNode[] = [];
-    const missed = this.#field(place, { key, name, args }, {
-      plan: (child) => {
-        const { selectionSet } = field;
-        const inner = selectionSet && this.#requiredNodes(child, selectionSet, needs);
-        if (selectionSet && !inner) return [field];
-        for (const presence of child.presences.values()) needs.add(presence.group);
-        if (inner && this.#isAbstract(place, name)) {
-          below.push({ kind: 'InlineFragment', typeCondition: child.typeName, selections: [typenameNode, ...inner] });
-        } else {
-          below.push(...(inner ?? []));
-        }
-        return [];
+    const missed = this.#field(
+      place,
+      { key, name, args },
+      {
+        plan: (child) => {
+          const { selectionSet } = field;
+          const inner = selectionSet && this.#requiredNodes(child, selectionSet, needs);
+          if (selectionSet && !inner) return [field];
+          for (const presence of child.presences.values()) needs.add(presence.group);
+          if (inner && this.#isAbstract(place, name)) {
+            below.push({
+              kind: 'InlineFragment',
+              typeCondition: child.typeName,
+              selections: [typenameNode, ...inner],
+            });
+          } else {
+            below.push(...(inner ?? []));
+          }
+          return [];
+        },
+        narrow: () => {},
       },
-      narrow: () => {},
-    });
+    );
     if (missed) return undefined;
-    for (const presence of [...place.presences.values(), ...place.required.values()]) needs.add(presence.group);
+    for (const presence of [...place.presences.values(), ...place.required.values()])
+      needs.add(presence.group);
     return {
       kind: 'Field',
       name: key,
@@ -247,7 +263,12 @@ class ReservePlanner {
   }
 
   /** A fetch of entities: the key is taken from where it is, `required` goes along. */
-  #hop(place: Place, entry: Entry, required: readonly RequiresNode[], waitFor: ReadonlySet<Group>): Presence | undefined {
+  #hop(
+    place: Place,
+    entry: Entry,
+    required: readonly RequiresNode[],
+    waitFor: ReadonlySet<Group>,
+  ): Presence | undefined {
     const { vertex, key, sources } = entry;
     const needs = new Set(waitFor);
     const nodes: RequiresNode[] = [typenameNode];
@@ -300,7 +321,13 @@ class ReservePlanner {
   }
 
   /** The places where values of a field stand: one, or one for each concrete type. */
-  #values(place: Place, { key, name }: Wanted, { type }: GraphField, presence: Presence, builder: SelectionBuilder): Place[] {
+  #values(
+    place: Place,
+    { key, name }: Wanted,
+    { type }: GraphField,
+    presence: Presence,
+    builder: SelectionBuilder,
+  ): Place[] {
     const typeName = namedTypeOf(type);
     const graphType = this.#navigator.type(typeName);
     const { graph } = presence.vertex;
@@ -314,7 +341,8 @@ class ReservePlanner {
       }
       return child;
     };
-    if (!graphType || graphType.kind === 'object') return [arrive(place.child(key, segments, typeName), builder)];
+    if (!graphType || graphType.kind === 'object')
+      return [arrive(place.child(key, segments, typeName), builder)];
     builder.asksTypename = true;
     if (graphType.graphs.get(graph)?.isInterfaceObject) {
       const child = arrive(place.child(key, segments, typeName), builder);
@@ -326,7 +354,13 @@ class ReservePlanner {
   }
 
   /** An interface object does not know its types: a subgraph that has the interface is asked first. */
-  #concretePlaces(parent: Place, key: string, segments: readonly PathSegment[], typeName: string, child: Place): Place[] {
+  #concretePlaces(
+    parent: Place,
+    key: string,
+    segments: readonly PathSegment[],
+    typeName: string,
+    child: Place,
+  ): Place[] {
     const type = this.#navigator.type(typeName);
     const here = [...child.presences.values()].map(({ vertex }) => vertex);
     const home = [...this.#navigator.reach(typeName, here).values()].find(
@@ -359,7 +393,8 @@ class ReservePlanner {
           fields.set(key, [...(fields.get(key) ?? []), selection]);
         } else if (selection.kind === Kind.INLINE_FRAGMENT) {
           const condition = selection.typeCondition?.name.value;
-          if (condition === undefined || this.#matches(typeName, condition)) gather(selection.selectionSet.selections);
+          if (condition === undefined || this.#matches(typeName, condition))
+            gather(selection.selectionSet.selections);
         }
       }
     };
@@ -376,33 +411,6 @@ class ReservePlanner {
       [...type.members.values()].some((members) => members.includes(typeName))
     );
   }
-
-  /** The groups as a plan: each as soon as all that it needs is there. */
-  #emit(): PlanNode | null {
-    const levels: PlanNode[][] = [];
-    const levelOf = new Map<Group, number>();
-    const level = (group: Group): number => {
-      const known = levelOf.get(group);
-      if (known !== undefined) return known;
-      const own = Math.max(-1, ...[...group.needs].map(level)) + 1;
-      levelOf.set(group, own);
-      return own;
-    };
-    for (const group of this.#groups) {
-      if (group.builder.isEmpty && !group.path) continue;
-      (levels[level(group)] ??= []).push(this.#toNode(group));
-    }
-    const nodes = levels.filter(Boolean).map((level): PlanNode => parallel(level));
-    if (nodes.length === 0) return null;
-    return nodes.length === 1 && nodes[0] ? nodes[0] : { kind: 'Sequence', nodes };
-  }
-
-  #toNode(group: Group): PlanNode {
-    const serviceName = this.#model.serviceNames.get(group.vertex.graph) ?? group.vertex.graph;
-    const fetch: FetchNode = toFetch(group, this.#operation, serviceName);
-    if (group.path) return { kind: 'Flatten', path: group.path, node: fetch };
-    return this.#operation.operation === 'subscription' ? { kind: 'Subscription', primary: fetch } : fetch;
-  }
 }
 
 function segmentsOf(key: string, type: TypeNode): PathSegment[] {
@@ -410,11 +418,6 @@ function segmentsOf(key: string, type: TypeNode): PathSegment[] {
 }
 
 const typenameNode: RequiresNode = { kind: 'Field', name: '__typename' };
-
-function parallel(nodes: readonly PlanNode[]): PlanNode {
-  const [only] = nodes;
-  return only && nodes.length === 1 ? only : { kind: 'Parallel', nodes };
-}
 
 function keyFields(builder: SelectionBuilder, set: SelectionSetNode): RequiresNode[] {
   return set.selections.flatMap((selection): RequiresNode[] => {

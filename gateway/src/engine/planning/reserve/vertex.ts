@@ -102,7 +102,11 @@ export class Navigator {
       const fresh: Entry[] = [];
       for (const vertex of this.verticesOf(typeName)) {
         if (hops.has(vertex.id)) continue;
-        const entry = this.entryOf(vertex, reached.map((one) => one.vertex), round);
+        const entry = this.entryOf(
+          vertex,
+          reached.map((one) => one.vertex),
+          round,
+        );
         if (entry) fresh.push(entry);
       }
       if (fresh.length === 0) return entries;
@@ -131,7 +135,14 @@ export class Navigator {
 }
 
 function plain(graph: string): FieldInGraph {
-  return { graph, requires: undefined, provides: undefined, external: false, label: undefined, takesOver: false };
+  return {
+    graph,
+    requires: undefined,
+    provides: undefined,
+    external: false,
+    label: undefined,
+    takesOver: false,
+  };
 }
 
 function selects(set: SelectionSetNode | undefined, field: string): boolean {
@@ -139,7 +150,10 @@ function selects(set: SelectionSetNode | undefined, field: string): boolean {
 }
 
 /** What is provided below a field that is itself provided. */
-export function providedBelow(provided: SelectionSetNode | undefined, field: string): SelectionSetNode | undefined {
+export function providedBelow(
+  provided: SelectionSetNode | undefined,
+  field: string,
+): SelectionSetNode | undefined {
   for (const one of provided?.selections ?? []) {
     if (one.kind === Kind.FIELD && one.name.value === field) return one.selectionSet;
   }
