@@ -49,6 +49,8 @@ interface Term {
 /** Ready jobs before one are counted up to here. */
 const countLimit = 10_000;
 const maxKindsCounted = 64;
+/** How often requirement classes that nobody needs are looked for. */
+const pruneMs = 10_000;
 
 /** See the head of this file. */
 export class BrokerService {
@@ -59,6 +61,7 @@ export class BrokerService {
   #stops: (() => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
   #ticking: Promise<void> = Promise.resolve();
+  #prunedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: BrokerOptions) {
     this.#options = options;
@@ -72,6 +75,11 @@ export class BrokerService {
   /** Whether this process leads and has made its ledger from the store. */
   get isReady(): boolean {
     return this.#term !== undefined && this.isLeading;
+  }
+
+  /** Number of requirement classes in memory: it follows the jobs that are ready or held, not those that ever were. */
+  get classesInMemory(): number {
+    return this.#options.classes.size;
   }
 
   /** Begins to follow events, and to lead whenever this process holds the lease. */
@@ -223,13 +231,25 @@ export class BrokerService {
     this.#ticking = this.#ticking.then(async () => {
       try {
         await this.#options.view.refresh();
+        this.#term?.dispatcher.prune();
+        this.#pruneClasses();
         if (!this.#term) return;
-        this.#term.dispatcher.prune();
         await this.#term.throttle.step();
       } catch (err) {
         this.#options.log.warn({ err }, 'queues and shares could not be read');
       }
     });
+  }
+
+  #pruneClasses(): void {
+    const { classes, view, clock } = this.#options;
+    const now = clock.monotonicMs();
+    if (now - this.#prunedAt < pruneMs) return;
+    this.#prunedAt = now;
+    const inUse = new Set<string>();
+    for (const { classId } of view.ledger.entries()) inUse.add(classId);
+    for (const { classId } of this.#term?.dispatcher.windows.all() ?? []) inUse.add(classId);
+    classes.prune(inUse, now);
   }
 
   async #position(job: WaitingJob): Promise<number | null> {

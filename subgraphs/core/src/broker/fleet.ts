@@ -7,28 +7,29 @@ import { type Candidate, candidateOf, meetsAll } from './constraints.js';
 import { canonicalJson, type RequirementClass } from './requirement-class.js';
 import { type Totals, unknownShare } from './share-order.js';
 
-/** What is known of a class and a candidate; 0 where nothing is. */
+/** What is known of a class and a candidate, beside the serial of the class; 0 where nothing is. */
 const answerFits = 1;
 const answerNo = 2;
+const perSerial = 4;
 
-/** What was decided about one candidate, by the index of the class. */
+/** What was decided about one candidate, by the index of the class; its serial goes with it, because indexes are used again. */
 class Answers {
-  #known = new Uint8Array(64);
+  #known = new Uint32Array(64);
 
   constructor(readonly candidate: Candidate) {}
 
   fits(cls: RequirementClass): boolean {
     if (cls.index >= this.#known.length) this.#grow(cls.index);
-    let answer = this.#known[cls.index];
-    if (!answer) {
-      answer = meetsAll(cls.constraints, this.candidate) ? answerFits : answerNo;
-      this.#known[cls.index] = answer;
-    }
-    return answer === answerFits;
+    const own = cls.serial * perSerial;
+    const known = (this.#known[cls.index] ?? 0) - own;
+    if (known === answerFits || known === answerNo) return known === answerFits;
+    const fits = meetsAll(cls.constraints, this.candidate);
+    this.#known[cls.index] = own + (fits ? answerFits : answerNo);
+    return fits;
   }
 
   #grow(index: number): void {
-    const wider = new Uint8Array(Math.max(index + 1, 2 * this.#known.length));
+    const wider = new Uint32Array(Math.max(index + 1, 2 * this.#known.length));
     wider.set(this.#known);
     this.#known = wider;
   }

@@ -17,8 +17,10 @@ export interface RequirementClassDocument {
 /** A class with what matching needs of it. */
 export interface RequirementClass {
   readonly id: string;
-  /** A small number, dense in this process: where caches keep their answers. */
+  /** A small number, dense among the classes in memory: where caches keep their answers. Used again once the class is forgotten. */
   readonly index: number;
+  /** Tells the users of one index apart, below 2^29: an answer that was kept for another serial is of a forgotten class. */
+  readonly serial: number;
   readonly requirements: StoredRequirements;
   readonly selector?: Selector;
   readonly constraints: readonly Constraint[];
@@ -39,11 +41,17 @@ export function canonicalJson(value: unknown): string {
 }
 
 /** Makes a class ready for matching. A selector was checked at submit; one that no longer compiles matches nothing. */
-export function prepareClass(id: string, index: number, requirements: StoredRequirements): RequirementClass {
+export function prepareClass(
+  id: string,
+  index: number,
+  requirements: StoredRequirements,
+  serial = 0,
+): RequirementClass {
   const selector = requirements.selector === undefined ? undefined : compileOrNothing(requirements.selector);
   return {
     id,
     index,
+    serial,
     requirements,
     ...(selector ? { selector } : {}),
     constraints: constraintsOf(requirements, selector),

@@ -1,36 +1,83 @@
-/** The requirement classes that this process knows: read once, kept for good, ready for matching. */
+/**
+ * The requirement classes that this process works with, ready for matching: read from the store when somebody needs them, forgotten when nobody
+ * has for a while. The store keeps them all.
+ */
 import { prepareClass, type RequirementClass, type RequirementClassDocument } from './requirement-class.js';
 import type { RequirementClassesRepository } from './requirement-classes.repository.js';
 
+interface Known {
+  readonly cls: RequirementClass;
+  /** Whether anybody asked for it since it was last looked at. */
+  isAsked: boolean;
+  /** When it was last seen in use; unknown until it is looked at. */
+  usedAt: number;
+}
+
+/** A class that was in no use for so long is forgotten, in milliseconds: most come back at once or never. */
+const keptMs = 60_000;
+const maxSerial = 2 ** 29;
+
 /** See the head of this file. */
 export class RequirementClasses {
-  readonly #known = new Map<string, RequirementClass>();
+  readonly #known = new Map<string, Known>();
   readonly #loading = new Map<string, Promise<void>>();
+  /** Ids of the calls of `load` under way: what one part of a call has read stays until its last part is read. */
+  readonly #awaited = new Set<ReadonlySet<string>>();
+  readonly #freeIndexes: number[] = [];
+  #nextIndex = 0;
+  #nextSerial = 1;
 
   constructor(private readonly repository: Pick<RequirementClassesRepository, 'findMany'>) {}
 
-  /** The class, or undefined if this process has not read it. */
+  /** The class, or undefined if this process does not have it in memory. */
   get(classId: string): RequirementClass | undefined {
-    return this.#known.get(classId);
+    const known = this.#known.get(classId);
+    if (!known) return undefined;
+    known.isAsked = true;
+    return known.cls;
   }
 
-  /** Number of classes known. */
+  /** Number of classes in memory. */
   get size(): number {
     return this.#known.size;
   }
 
-  /** Reads the classes that are not known yet. Ids that do not exist are left out. */
+  /** Reads the classes that are not in memory. Ids that do not exist are left out. */
   async load(ids: Iterable<string>): Promise<void> {
+    const wanted = new Set(ids);
     const waits = new Set<Promise<void>>();
     const missing: string[] = [];
-    for (const id of new Set(ids)) {
-      if (this.#known.has(id)) continue;
+    for (const id of wanted) {
+      if (this.get(id)) continue;
       const loading = this.#loading.get(id);
       if (loading) waits.add(loading);
       else missing.push(id);
     }
-    for (let at = 0; at < missing.length; at += 1000) waits.add(this.#read(missing.slice(at, at + 1000)));
-    await Promise.all(waits);
+    if (waits.size === 0 && missing.length === 0) return;
+    this.#awaited.add(wanted);
+    try {
+      for (let at = 0; at < missing.length; at += 1000) waits.add(this.#read(missing.slice(at, at + 1000)));
+      await Promise.all(waits);
+    } finally {
+      this.#awaited.delete(wanted);
+    }
+  }
+
+  /**
+   * Forgets what was in no use for a minute: neither told here, nor asked for, nor being loaded. Whoever keeps a class must load it again
+   * where it was forgotten.
+   * @param inUse ids of classes with ready or held jobs
+   * @param nowMs monotonic, in milliseconds
+   */
+  prune(inUse: Iterable<string>, nowMs: number): void {
+    for (const ids of [inUse, ...this.#awaited]) for (const id of ids) this.get(id);
+    for (const [id, known] of this.#known) {
+      if (known.isAsked) known.usedAt = nowMs;
+      known.isAsked = false;
+      if (nowMs - known.usedAt < keptMs) continue;
+      this.#known.delete(id);
+      this.#freeIndexes.push(known.cls.index);
+    }
   }
 
   #read(ids: readonly string[]): Promise<void> {
@@ -43,6 +90,10 @@ export class RequirementClasses {
   }
 
   #learn({ _id, requirements }: RequirementClassDocument): void {
-    if (!this.#known.has(_id)) this.#known.set(_id, prepareClass(_id, this.#known.size, requirements));
+    if (this.#known.has(_id)) return;
+    const index = this.#freeIndexes.pop() ?? this.#nextIndex++;
+    const cls = prepareClass(_id, index, requirements, this.#nextSerial);
+    this.#nextSerial = (this.#nextSerial + 1) % maxSerial;
+    this.#known.set(_id, { cls, isAsked: true, usedAt: 0 });
   }
 }
