@@ -80,6 +80,23 @@ describe('who may import whom', () => {
     expect(undeclared).toEqual([]);
   });
 
+  test('every package uses what it declares', () => {
+    const loadedByName = new Set(experiments);
+    const idle = packages
+      .filter(({ folder }) => folder !== 'test')
+      .flatMap(({ folder, dependencies, devDependencies }) => {
+        const own = repositoryFiles().filter(
+          (path) => path.startsWith(`${folder}/`) && /\.(tsx?|mjs|js|css)$/.test(path),
+        );
+        const text = own.map(read).join('\n');
+        return Object.keys({ ...dependencies, ...devDependencies })
+          .filter((name) => !name.startsWith('@types/') && !loadedByName.has(name))
+          .filter((name) => !text.includes(`'${name}`) && !text.includes(`"${name}`))
+          .map((name) => `${folder}/package.json: ${name}`);
+      });
+    expect(idle).toEqual([]);
+  });
+
   test('what ships imports no package that is declared for tests alone', () => {
     const wrong = sources
       .filter((path) => !isTest(path))
