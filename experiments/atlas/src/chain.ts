@@ -47,7 +47,7 @@ export function jobAt(shape: ChainShape, index: number): ChainJob {
   const { totalEvents, eventsPerJob, transforms } = shape;
   const transform = Math.min(Math.floor(index / width), rows);
   const step = transforms[transform]?.step;
-  if (index < 0 || step === undefined)
+  if (index < 0 || index >= jobCount(shape) || step === undefined)
     throw new RangeError(`position ${index} is not in 0 to ${jobCount(shape) - 1}`);
   if (transform === rows) {
     const parents = Array.from({ length: width }, (_, column) => (rows - 1) * width + column);

@@ -1,6 +1,5 @@
 /** Rules of production tasks, all pure: what may be submitted, which task of core follows, how one stands. */
 import {
-  type Amounts,
   type AmountsOf,
   type CoreTask,
   InputCheck,
@@ -179,7 +178,7 @@ function parameterSet(
 }
 
 /** What ended jobs count for: events, once they have gone through the last step before the merge. */
-export const amountsOf: AmountsOf<ProductionTaskDocument> = (task, index, outcome): Amounts => {
+export const amountsOf: AmountsOf<ProductionTaskDocument> = (task, index, outcome) => {
   const job = jobAt(task, index);
   return outcome === 'FINISHED' && isLastSplit(task, job) ? { processedEvents: job.events } : {};
 };

@@ -1,6 +1,5 @@
 /** Rules of runs, all pure: what may be submitted, which groups and jobs follow, how a run stands. */
 import {
-  type Amounts,
   type AmountsOf,
   type CoreTask,
   InputCheck,
@@ -185,7 +184,7 @@ function taskOf(run: RunDocument): CoreTask {
 }
 
 /** What ended jobs count for; the merge counts for nothing. */
-export const amountsOf: AmountsOf<RunDocument> = (run, index, outcome): Amounts => {
+export const amountsOf: AmountsOf<RunDocument> = (run, index, outcome) => {
   if (index >= groupCount(run)) return {};
   return outcome === 'LOST'
     ? { lostGroups: 1 }

@@ -1,6 +1,5 @@
 /** Rules of observations, all pure: what may be submitted, which jobs follow, what a job is, how an observation stands. */
 import {
-  type Amounts,
   type AmountsOf,
   type CoreTask,
   InputCheck,
@@ -102,7 +101,7 @@ export function stepAt({ exposures }: Pick<ObservationDocument, 'exposures'>, in
 }
 
 /** What ended jobs count for. */
-export const amountsOf: AmountsOf<ObservationDocument> = (observation, index, outcome): Amounts =>
+export const amountsOf: AmountsOf<ObservationDocument> = (observation, index, outcome) =>
   outcome === 'FINISHED' && stepAt(observation, index) === 'CALIBRATE' ? { calibratedExposures: 1 } : {};
 
 /** How an observation stands. */

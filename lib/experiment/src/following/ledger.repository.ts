@@ -12,8 +12,8 @@ import {
   type StreamPlaceDocument,
 } from './job-state.document.js';
 
-/** Amounts by name. */
-export type Amounts = Readonly<Record<string, number>>;
+/** Amounts by name; what is left out counts for nothing. */
+export type Amounts = Readonly<Record<string, number | undefined>>;
 
 /** What the job at a position counts for once it has ended like this, by name: summed up in `amounts`. Pure. */
 export type AmountsOf<T extends SubmissionDocument> = (
@@ -192,7 +192,8 @@ function sumsOf(news: readonly News[], worth: Worth): Record<string, number> {
   const count = (index: number, outcome: JobOutcome, sign: 1 | -1): void => {
     if (outcome === 'WAITING') return;
     add(outcome === 'FINISHED' ? 'finishedJobs' : 'lostJobs', sign);
-    for (const [name, amount] of Object.entries(worth(index, outcome))) add(`amounts.${name}`, sign * amount);
+    for (const [name, amount] of Object.entries(worth(index, outcome)))
+      add(`amounts.${name}`, sign * (amount ?? 0));
   };
   for (const { fact, before, after } of news) {
     count(fact.index, before, -1);

@@ -1,0 +1,120 @@
+import { describe, expect, test } from '@jest/globals';
+import { amountsOf, checkProductionTask, productionTaskRules, stateOf } from './production-task.js';
+import type { ProductionTaskDocument } from './production-task.document.js';
+import type { AtlasSubmitTaskInput } from './types.generated.js';
+
+const transform = (step: 'EVGEN' | 'SIMUL' | 'RECO' | 'MERGE') => ({
+  step,
+  command: [step, '{{events}}'],
+  output: `${step}.root`,
+});
+const input: AtlasSubmitTaskInput = {
+  idempotencyKey: 'k',
+  campaign: 'mc23e',
+  requestId: 1,
+  physicsShort: 'Zmumu',
+  totalEvents: 25,
+  eventsPerJob: 10,
+  transforms: [transform('EVGEN'), transform('RECO'), transform('MERGE')],
+};
+const task = (
+  more: Partial<AtlasSubmitTaskInput> = {},
+  stored: Partial<ProductionTaskDocument> = {},
+): ProductionTaskDocument => ({
+  _id: 'atlasTask_1',
+  schemaVersion: 1,
+  revision: 1,
+  createdAt: new Date(0),
+  updatedAt: new Date(0),
+  submittedBy: 'somebody',
+  idempotencyKey: 'k',
+  digest: '',
+  stage: 'OPEN',
+  taskId: 'task_1',
+  finishedJobs: 0,
+  lostJobs: 0,
+  amounts: {},
+  ...productionTaskRules.describe({ ...input, ...more }),
+  ...stored,
+});
+
+describe('a production task', () => {
+  test('becomes one task of core with a variant for each further step', async () => {
+    const core = await productionTaskRules.toTask(
+      task({ seed: 100, release: '25.0', share: 'production', cores: 4 }),
+    );
+    expect(core.template).toMatchObject({
+      name: 'Zmumu evgen {{index}}',
+      share: 'production',
+      requirements: {
+        cores: 4,
+        memoryMiB: 2000,
+        walltimeSeconds: 43_200,
+        selector: 'worker.labels["atlas-release"] == "25.0"',
+      },
+      payload: { command: 'EVGEN', arguments: ['{{events}}'], outputs: ['EVGEN.root'] },
+      retry: { maxAttempts: 3 },
+    });
+    expect(core.variants?.map(({ payload }) => payload?.command)).toEqual(['RECO', 'MERGE']);
+    expect(core.parameterSets?.map(({ variant, dependsOn }) => [variant, dependsOn])).toEqual([
+      ...[0, 1, 2].map(() => [undefined, []]),
+      ...['#0', '#1', '#2'].map((parent) => [0, [parent]]),
+      [1, ['#3', '#4', '#5']],
+    ]);
+    const values = core.parameterSets?.map(({ parameters }) =>
+      parameters.map(({ value }) => value).join(' '),
+    );
+    expect(values).toEqual([
+      '10 0 100',
+      '10 10 101',
+      '5 20 102',
+      '10 0 103',
+      '10 10 104',
+      '5 20 105',
+      '25 0 106',
+    ]);
+  });
+
+  test.each([
+    ['REGISTERED', { taskId: undefined, stage: 'SUBMITTING' }],
+    ['RUNNING', { finishedJobs: 6 }],
+    ['DONE', { finishedJobs: 7 }],
+    ['FINISHED', { finishedJobs: 5, lostJobs: 2 }],
+    ['FAILED', { lostJobs: 7 }],
+  ] as const)('is %s when its jobs say so', (state, jobs) => {
+    expect(stateOf(task({}, jobs as Partial<ProductionTaskDocument>))).toBe(state);
+  });
+
+  test('counts events by the last step before the merge', () => {
+    const counted = Array.from(
+      { length: 7 },
+      (_, index) => amountsOf(task(), index, 'FINISHED')['processedEvents'] ?? 0,
+    );
+    expect(counted).toEqual([0, 0, 0, 10, 10, 5, 0]);
+    expect(amountsOf(task(), 3, 'LOST')).toEqual({});
+  });
+
+  test.each([
+    [1000, ['EVGEN', 'MERGE'], []],
+    [1001, ['EVGEN', 'MERGE'], ['eventsPerJob']],
+    [10_000, ['EVGEN', 'RECO'], []],
+    [10_001, ['EVGEN', 'RECO'], ['eventsPerJob']],
+  ] as const)('of %d jobs a step of %j has the faults %j', (width, steps, paths) => {
+    const faults = checkProductionTask({
+      ...input,
+      totalEvents: width,
+      eventsPerJob: 1,
+      transforms: steps.map(transform),
+    });
+    expect(faults.map(({ path }) => path.join('.'))).toEqual(paths);
+  });
+
+  test('may leave steps out, and may not have them in another order or twice', () => {
+    const faults = (...steps: ('EVGEN' | 'SIMUL' | 'RECO' | 'MERGE')[]) =>
+      checkProductionTask({ ...input, transforms: steps.map(transform) }).map(({ code }) => code);
+    expect(faults('SIMUL', 'MERGE')).toEqual([]);
+    expect(faults('RECO', 'SIMUL')).toEqual(['ATLAS_CHAIN_INVALID']);
+    expect(faults('RECO', 'RECO')).toEqual(['ATLAS_CHAIN_INVALID']);
+    expect(faults('MERGE')).toEqual(['ATLAS_CHAIN_INVALID']);
+  });
+});

@@ -1,0 +1,194 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { silentLogger } from '@rhizome/log';
+import { collection, connectMongo, defineCollection, startMongod } from '@rhizome/mongo';
+import { leftovers, type TestDatabase, testDatabase, waitFor } from '@rhizome/testkit';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ChangeFeed, type DocumentChange } from './change-feed.js';
+import { changesOf } from './change-stream.repository.js';
+
+interface Thing {
+  readonly _id: string;
+  readonly schemaVersion: number;
+  readonly count: number;
+}
+const things = defineCollection<Thing>({
+  name: 'things',
+  schemaVersion: 1,
+  validator: { required: ['count'], properties: { count: { bsonType: 'int' } } },
+});
+
+jest.setTimeout(60_000);
+
+let db: TestDatabase;
+let abort: AbortController;
+const feeds: ChangeFeed[] = [];
+
+beforeEach(async () => {
+  db = await testDatabase('feed');
+  abort = new AbortController();
+});
+afterEach(async () => {
+  abort.abort();
+  await Promise.all(feeds.splice(0).map((feed) => feed.stop()));
+});
+
+function openFeed(ringSize?: number): ChangeFeed {
+  const feed = new ChangeFeed({
+    read: changesOf(db, things as never),
+    log: silentLogger(),
+    ...(ringSize === undefined ? {} : { ringSize }),
+  });
+  feeds.push(feed);
+  return feed;
+}
+
+const change = (id: string) =>
+  collection(db, things).updateOne(
+    { _id: id },
+    { $inc: { count: 1 }, $setOnInsert: { schemaVersion: 1 } },
+    { upsert: true },
+  );
+const next = async (stream: AsyncIterator<DocumentChange>): Promise<DocumentChange> =>
+  (await waitFor('a change', stream.next(), { deadlineMs: 5000 })).value as DocumentChange;
+const follow = (feed: ChangeFeed, id: string, after?: string) => feed.changes(id, after, abort.signal);
+
+describe('the feed of changes', () => {
+  test('opens with a cursor and tells the changes of one document, in order', async () => {
+    const stream = follow(openFeed(), 'a');
+    const opening = await next(stream);
+    expect(opening).toEqual({ cursor: expect.any(String), id: null });
+    for (const id of ['a', 'b', 'a', 'a']) await change(id);
+    const told = [await next(stream), await next(stream), await next(stream)];
+    expect(told.map(({ id }) => id)).toEqual(['a', 'a', 'a']);
+    expect(new Set([opening, ...told].map(({ cursor }) => cursor)).size).toBe(4);
+    await stream.return(undefined);
+  });
+
+  test.each([
+    ['from memory', undefined],
+    ['from the store, when memory does not reach back', 2],
+  ])('goes on behind a cursor %s, without a gap and into the present', async (_name, ringSize) => {
+    const feed = openFeed(ringSize);
+    const first = follow(feed, 'a');
+    await next(first);
+    for (let at = 0; at < 5; at++) await change('a');
+    const told = [];
+    for (let at = 0; at < 5; at++) told.push((await next(first)).cursor);
+    const resumed = follow(feed, 'a', told[1]);
+    expect(await next(resumed)).toEqual({ cursor: told[1], id: null });
+    expect([
+      (await next(resumed)).cursor,
+      (await next(resumed)).cursor,
+      (await next(resumed)).cursor,
+    ]).toEqual(told.slice(2));
+    await change('a');
+    expect((await next(resumed)).cursor).toBe((await next(first)).cursor);
+    await resumed.return(undefined);
+    await first.return(undefined);
+  });
+
+  test('understands the cursors of another process', async () => {
+    const stream = follow(openFeed(), 'a');
+    const { cursor } = await next(stream);
+    await change('a');
+    await change('a');
+    const elsewhere = follow(openFeed(), 'a', cursor);
+    await next(elsewhere);
+    expect([(await next(elsewhere)).cursor, (await next(elsewhere)).cursor]).toEqual([
+      (await next(stream)).cursor,
+      (await next(stream)).cursor,
+    ]);
+    await elsewhere.return(undefined);
+    await stream.return(undefined);
+  });
+
+  test('gives a slow follower the latest changes and no more than it can hold', async () => {
+    const stream = follow(openFeed(), 'a');
+    const fast = follow(openFeed(), 'a');
+    await next(stream);
+    await next(fast);
+    let last = '';
+    for (let at = 0; at < 300; at++) {
+      await change('a');
+      last = (await next(fast)).cursor;
+    }
+    let told = 0;
+    let cursor = '';
+    while (cursor !== last) {
+      ({ cursor } = await next(stream));
+      told += 1;
+    }
+    expect(told).toBeLessThanOrEqual(256);
+    await stream.return(undefined);
+    await fast.return(undefined);
+  });
+
+  test('ends its streams when it is stopped, and with their signals', async () => {
+    const feed = openFeed();
+    const one = follow(feed, 'a');
+    const other = feed.changes('a', undefined, undefined);
+    await next(one);
+    await next(other);
+    const ends = [one.next(), other.next()];
+    abort.abort();
+    expect(
+      await waitFor('the end by the signal', ends[0] as Promise<unknown>, { deadlineMs: 2000 }),
+    ).toMatchObject({ done: true });
+    await feed.stop();
+    expect(
+      await waitFor('the end by the stop', ends[1] as Promise<unknown>, { deadlineMs: 2000 }),
+    ).toMatchObject({ done: true });
+  });
+
+  test.each([
+    'junk',
+    'c1.',
+    `c1.${Buffer.from('82', 'hex').toString('base64url')}`,
+    'e1.ggAAAAEAAAABKwIpKW4E',
+  ])('refuses the cursor %s', async (cursor) => {
+    await expect(follow(openFeed(), 'a', cursor).next()).rejects.toMatchObject({ code: 'CURSOR_INVALID' });
+  });
+
+  test('refuses a cursor from far ahead: it is of another store', async () => {
+    const ahead = `82${(0xfffffff0).toString(16).toUpperCase()}000000012B0229296E04`;
+    const cursor = `c1.${Buffer.from(ahead, 'hex').toString('base64url')}`;
+    await expect(follow(openFeed(), 'a', cursor).next()).rejects.toMatchObject({ code: 'CURSOR_INVALID' });
+  });
+});
+
+describe('a cursor that the store no longer reaches back to', () => {
+  test('is refused with CURSOR_EXPIRED', async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'rhizome-feed-'));
+    leftovers.defer('the data of a small store', () => rm(dataDir, { recursive: true, force: true }));
+    const mongod = leftovers.use(
+      await startMongod({ dataDir, oplogSizeMiB: 1, checkpointSeconds: 1, log: silentLogger() }),
+      'a small store',
+    );
+    const client = leftovers.use(await connectMongo({ uri: mongod.uri, appName: 'test' }), 'its client');
+    db = client.db('feed');
+    const stream = follow(openFeed(), 'a');
+    const { cursor } = await next(stream);
+    await stream.return(undefined);
+    const filler = 'x'.repeat(100_000);
+    const refusal = await waitFor(
+      'the end of the reach',
+      async () => {
+        await db.collection('filler').insertMany(Array.from({ length: 50 }, () => ({ filler })));
+        // Each look is that of a new process, which has nothing in memory.
+        const feed = openFeed();
+        const look = feed.changes('a', cursor, abort.signal);
+        const code = await look.next().then(
+          () => null,
+          (error: { code?: string }) => error.code,
+        );
+        await look.return(undefined);
+        await feed.stop();
+        return code;
+      },
+      { deadlineMs: 20_000 },
+    );
+    expect(refusal).toBe('CURSOR_EXPIRED');
+  });
+});

@@ -1,0 +1,173 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { systemClock } from '@rhizome/mongo';
+import { seededRandom, type TestDatabase, testDatabase } from '@rhizome/testkit';
+import { collection, ensureCollections } from '@rhizome/mongo';
+import { type ProbeDocument, probesCollection } from '../probe.fixture.js';
+import { collectionsOf } from '../submissions.js';
+import type { JobFact } from './job-fact.js';
+import { Ledger } from './ledger.repository.js';
+
+let db: TestDatabase;
+let ledger: Ledger<ProbeDocument>;
+
+const open = () =>
+  new Ledger<ProbeDocument>({
+    db,
+    definition: probesCollection,
+    amountsOf: (_probe, index, outcome) => (outcome === 'FINISHED' ? { worth: index + 1 } : {}),
+    clock: systemClock,
+  });
+
+beforeEach(async () => {
+  db = await testDatabase('ledger');
+  await ensureCollections(db, collectionsOf([probesCollection] as never));
+  ledger = open();
+});
+
+const probes = () => collection(db, probesCollection);
+const stored = async (_id: string) => probes().findOne({ _id });
+
+async function write(_id: string, totalJobs: number, more: Partial<ProbeDocument> = {}): Promise<void> {
+  await probes().insertOne({
+    _id,
+    schemaVersion: 1,
+    revision: 1,
+    createdAt: systemClock.now(),
+    updatedAt: systemClock.now(),
+    submittedBy: 'somebody',
+    idempotencyKey: _id,
+    digest: '',
+    stage: 'OPEN',
+    taskId: `task of ${_id}`,
+    totalJobs,
+    finishedJobs: 0,
+    lostJobs: 0,
+    amounts: {},
+    name: _id,
+    ...more,
+  });
+}
+
+const fact = (
+  submissionId: string,
+  index: number,
+  state: JobFact['state'],
+  revision = 4,
+  jobId = `job_1_${index}`,
+): JobFact => ({
+  submissionId,
+  taskId: `task of ${submissionId}`,
+  index,
+  jobId,
+  revision,
+  state,
+});
+
+describe('the ledger', () => {
+  test('sums up what ended, and keeps the place with it', async () => {
+    await write('a', 3);
+    await ledger.takeIn(
+      [fact('a', 0, 'FINISHED'), fact('a', 1, 'FAILED'), fact('a', 2, 'ACTIVATED', 1)],
+      'c1',
+    );
+    expect(await stored('a')).toMatchObject({
+      finishedJobs: 1,
+      lostJobs: 1,
+      amounts: { worth: 1 },
+      stage: 'OPEN',
+      revision: 2,
+    });
+    expect(await ledger.cursor()).toBe('c1');
+    await ledger.takeIn([], 'c2');
+    expect(await ledger.cursor()).toBe('c2');
+    await ledger.forgetCursor();
+    expect(await ledger.cursor()).toBeNull();
+  });
+
+  test('takes the same events again, in any order and by several processes at once, as nothing new', async () => {
+    await write('a', 40);
+    await write('b', 40);
+    const facts = ['a', 'b'].flatMap((id) =>
+      Array.from({ length: 40 }, (_, index) => [
+        fact(id, index, 'FAILED', 4, `job_1_${index}`),
+        fact(id, index, 'ACTIVATED', 1, `job_2_${index}`),
+        fact(id, index, index % 4 === 0 ? 'CANCELLED' : 'FINISHED', 4, `job_2_${index}`),
+      ]).flat(),
+    );
+    const random = seededRandom(7);
+    const shuffled = () =>
+      [...facts]
+        .map((one) => [random(), one] as const)
+        .sort(([x], [y]) => x - y)
+        .map(([, one]) => one);
+    const takers = [ledger, open(), open()];
+    await Promise.all(
+      takers.map(async (taker) => {
+        const all = [...shuffled(), ...shuffled()];
+        for (let at = 0; at < all.length; at += 37) await taker.takeIn(all.slice(at, at + 37), `c${at}`);
+      }),
+    );
+    const worth = Array.from({ length: 40 }, (_, index) => (index % 4 === 0 ? 0 : index + 1)).reduce(
+      (sum, one) => sum + one,
+    );
+    for (const id of ['a', 'b'])
+      expect(await stored(id)).toMatchObject({ finishedJobs: 30, lostJobs: 10, amounts: { worth } });
+  });
+
+  test('takes a repeated job for the one that it repeats', async () => {
+    await write('a', 1);
+    await ledger.takeIn([fact('a', 0, 'FINISHED', 4, 'job_1')], 'c1');
+    expect(await stored('a')).toMatchObject({ stage: 'DONE', finishedJobs: 1, amounts: { worth: 1 } });
+    await ledger.takeIn([fact('a', 0, 'ACTIVATED', 1, 'job_2')], 'c2');
+    expect(await stored('a')).toMatchObject({
+      stage: 'OPEN',
+      finishedJobs: 0,
+      lostJobs: 0,
+      amounts: { worth: 0 },
+    });
+    await ledger.takeIn([fact('a', 0, 'CLOSED', 2, 'job_2')], 'c3');
+    expect(await stored('a')).toMatchObject({ finishedJobs: 0, lostJobs: 1 });
+    expect(
+      await ledger.outcomes([
+        { submissionId: 'a', index: 0 },
+        { submissionId: 'a', index: 1 },
+      ]),
+    ).toEqual(['LOST', 'WAITING']);
+  });
+
+  test('leaves aside what is not a job of a submission, whatever its label says', async () => {
+    await write('a', 2);
+    const strange = [
+      { ...fact('a', 0, 'FINISHED'), taskId: 'another task' },
+      fact('a', 2, 'FINISHED'),
+      fact('nobody', 0, 'FINISHED'),
+    ];
+    await ledger.takeIn(strange, 'c1');
+    expect(await stored('a')).toMatchObject({ finishedJobs: 0, revision: 1 });
+    expect(await ledger.cursor()).toBe('c1');
+  });
+
+  test('takes events of a task whose id is not noted yet, and leaves the stage to whoever notes it', async () => {
+    await write('a', 1, { stage: 'SUBMITTING' });
+    await probes().updateOne({ _id: 'a' }, { $unset: { taskId: '' } });
+    await ledger.takeIn([fact('a', 0, 'FINISHED')], 'c1');
+    expect(await stored('a')).toMatchObject({ stage: 'SUBMITTING', finishedJobs: 1 });
+  });
+
+  test('takes nothing in, and does not move on, when a write fails', async () => {
+    await write('a', 2);
+    await ledger.takeIn([fact('a', 0, 'FINISHED')], 'c1');
+    await probes().updateOne({ _id: 'a' }, { $set: { finishedJobs: 0 } });
+    // The sum would fall below nothing, which the validator refuses: position and cursor must stay with it.
+    await expect(
+      ledger.takeIn([fact('a', 0, 'ACTIVATED', 1, 'job_2'), fact('a', 1, 'FAILED')], 'c2'),
+    ).rejects.toThrow();
+    expect(await ledger.cursor()).toBe('c1');
+    expect(
+      await ledger.outcomes([
+        { submissionId: 'a', index: 0 },
+        { submissionId: 'a', index: 1 },
+      ]),
+    ).toEqual(['FINISHED', 'WAITING']);
+  });
+});

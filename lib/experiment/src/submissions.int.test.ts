@@ -1,0 +1,258 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { leftovers, type TestDatabase, testDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
+import { silentLogger } from '@rhizome/log';
+import { Loaders } from '@rhizome/subgraph';
+import { jobDetails, type Submissions } from './index.js';
+import type { JobState } from './operations.generated.js';
+import { openProbes, type ProbeContent, type ProbeDocument, probeTask } from './probe.fixture.js';
+import { type RecordedHouse, type RecordedJob, serveRecordedCore } from './recorded-core.fixture.js';
+
+jest.setTimeout(60_000);
+
+let house: RecordedHouse;
+let db: TestDatabase;
+let probes: Submissions<ProbeDocument, ProbeContent>;
+
+beforeEach(async () => {
+  [house, db] = await Promise.all([serveRecordedCore(), testDatabase('probes')]);
+  probes = await openProbes(db, house.client);
+});
+afterEach(async () => {
+  await probes.stop();
+  await leftovers.disposeAll();
+});
+
+const submit = (key: string, more: Partial<ProbeContent> & { readonly subject?: string } = {}) => {
+  const { subject = 'somebody', name = key, jobs = 3 } = more;
+  return probes.submit({ subject, idempotencyKey: key, content: { name, jobs } });
+};
+const accepted = async (key: string, more: Partial<ProbeContent> = {}): Promise<ProbeDocument> => {
+  const result = await submit(key, more);
+  if ('faults' in result) throw new Error(JSON.stringify(result.faults));
+  return result.submission;
+};
+const stored = async ({ _id }: ProbeDocument) => (await probes.find([_id]))[0];
+const written = () => db.collection('probes').countDocuments();
+
+function job(
+  { _id, taskId = '' }: ProbeDocument,
+  taskIndex: number,
+  state: JobState,
+  more: Partial<RecordedJob> = {},
+): RecordedJob {
+  return { id: `job_${taskIndex}`, taskId, taskIndex, state, revision: 4, probe: _id, ...more };
+}
+const counts = (of: ProbeDocument, finishedJobs: number, lostJobs: number) =>
+  waitFor(
+    `${finishedJobs} finished and ${lostJobs} lost jobs`,
+    async () => {
+      const now = await stored(of);
+      return now?.finishedJobs === finishedJobs && now.lostJobs === lostJobs && now;
+    },
+    { deadlineMs: 5000 },
+  );
+
+describe('a submission', () => {
+  test('is written, handed to core under its own id, and noted', async () => {
+    const probe = await accepted('k');
+    expect(probe).toMatchObject({
+      stage: 'OPEN',
+      taskId: 'task_1',
+      totalJobs: 3,
+      finishedJobs: 0,
+      submittedBy: 'somebody',
+    });
+    const [[key, { input }]] = [...house.core.tasks] as unknown as [[string, { input: unknown }]];
+    expect(key).toBe(probe._id);
+    expect(input).toMatchObject({
+      experiment: 'alpha',
+      template: { labels: [{ key: 'alpha-probe', value: probe._id }] },
+    });
+  });
+
+  test('is one, however many ask at once, also in several processes', async () => {
+    const other = await openProbes(db, house.client);
+    const request = { subject: 'somebody', idempotencyKey: 'k', content: { name: 'k', jobs: 3 } };
+    const results = await Promise.all(
+      [0, 1, 2, 3].map((at) => (at % 2 === 0 ? probes : other).submit(request)),
+    );
+    const ids = results.map((result) => ('submission' in result ? result.submission.taskId : result.faults));
+    expect(new Set(ids)).toEqual(new Set(['task_1']));
+    expect([await written(), house.core.tasks.size]).toEqual([1, 1]);
+  });
+
+  test('under a known key is known by its subject and its content', async () => {
+    const first = await accepted('k');
+    expect(await submit('k')).toMatchObject({ submission: { _id: first._id } });
+    expect(await submit('k', { jobs: 4 })).toMatchObject({
+      faults: [{ code: 'IDEMPOTENCY_KEY_REUSED', path: ['idempotencyKey'] }],
+    });
+    expect(await submit('k', { subject: 'another', name: 'other' })).toMatchObject({
+      submission: { submittedBy: 'another' },
+    });
+  });
+
+  test('that a unique index forbids is refused with the place in the input', async () => {
+    await accepted('k', { name: 'n' });
+    expect(await submit('another', { name: 'n' })).toMatchObject({
+      faults: [{ code: 'CONFLICT', path: ['name'] }],
+    });
+    expect(house.core.tasks.size).toBe(1);
+  });
+
+  test('that core refuses is told in the words of the input, and leaves nothing behind', async () => {
+    const message = 'template.payload.command: "probe" is not valid; expected another';
+    house.core.refusals = [{ message, path: ['template', 'payload', 'command'], code: 'INVALID_VALUE' }];
+    expect(await submit('k')).toEqual({
+      faults: [
+        {
+          message: 'name.command: "probe" is not valid; expected another',
+          path: ['name', 'command'],
+          code: 'INVALID_VALUE',
+        },
+      ],
+    });
+    expect(await written()).toBe(0);
+    house.core.refusals = [];
+    expect(await submit('k', { jobs: 4 })).toMatchObject({ submission: { totalJobs: 4 } });
+  });
+
+  test('is asked for again where core fails in passing', async () => {
+    house.core.failures = 2;
+    expect((await accepted('k')).taskId).toBe('task_1');
+    expect(house.core.calls).toBe(3);
+  });
+
+  test('is kept while core cannot be reached, and handed over by whoever comes next', async () => {
+    house.core.failures = 100;
+    await expect(submit('k')).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+    expect(await db.collection('probes').findOne({})).toMatchObject({ stage: 'SUBMITTING' });
+    house.core.failures = 0;
+    expect((await accepted('k')).stage).toBe('OPEN');
+    expect(await written()).toBe(1);
+  });
+
+  test('that was left behind is handed over by the sweep', async () => {
+    house.core.failures = 4;
+    await expect(submit('k')).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+    await probes.stop();
+    probes = await openProbes(db, house.client, { sweepMs: 20 });
+    house.core.failures = 6;
+    await probes.start();
+    await waitFor('the handing over', () => house.core.tasks.size === 1, { deadlineMs: 5000 });
+    await waitFor('its note', async () => (await db.collection('probes').findOne({}))?.['stage'] === 'OPEN', {
+      deadlineMs: 5000,
+    });
+  });
+
+  test('that a former version described differently is found again by its label', async () => {
+    house.core.failures = 0;
+    const probe = await accepted('k');
+    await db.collection('probes').updateOne({}, { $set: { stage: 'SUBMITTING' }, $unset: { taskId: '' } });
+    await probes.stop();
+    probes = await openProbes(db, house.client, {
+      toTask: (document) => ({ ...probeTask(document), name: 'by a newer version' }),
+    });
+    expect(await accepted('k')).toMatchObject({ _id: probe._id, taskId: probe.taskId });
+    expect(house.core.tasks.size).toBe(1);
+  });
+});
+
+describe('following', () => {
+  test('counts what core tells, and goes on behind the stored cursor', async () => {
+    const probe = await accepted('k');
+    await probes.start();
+    await waitFor('the stream', () => house.core.opened.length === 1, { deadlineMs: 5000 });
+    house.core.tell(
+      job(probe, 0, 'ACTIVATED', { revision: 1 }),
+      job(probe, 0, 'FINISHED'),
+      job(probe, 1, 'FAILED'),
+    );
+    expect(await counts(probe, 1, 1)).toMatchObject({ amounts: { worth: 1 } });
+    await probes.stop();
+    house.core.tell(job(probe, 2, 'FINISHED'));
+    probes = await openProbes(db, house.client);
+    await probes.start();
+    expect(await counts(probe, 2, 1)).toMatchObject({ amounts: { worth: 4 } });
+    expect(house.core.opened).toEqual([null, '3']);
+  });
+
+  test('goes on by itself when the server is restarted', async () => {
+    const probe = await accepted('k');
+    await probes.start();
+    await waitFor('the stream', () => house.core.opened.length === 1, { deadlineMs: 5000 });
+    house.core.tell(job(probe, 0, 'FINISHED'));
+    await counts(probe, 1, 0);
+    await house.restart();
+    house.core.tell(job(probe, 1, 'FINISHED'), job(probe, 2, 'CANCELLED'));
+    await counts(probe, 2, 1);
+    expect(house.core.opened.slice(0, 2)).toEqual([null, '1']);
+  });
+
+  test('looks at the jobs once where there is a gap, and then follows', async () => {
+    const probe = await accepted('k', { jobs: 5 });
+    house.core.jobs = [0, 1, 2, 3].map((at) => job(probe, at, at === 3 ? 'RUNNING' : 'FINISHED'));
+    house.core.tell(job(probe, 0, 'FINISHED'), job(probe, 1, 'FINISHED'), job(probe, 2, 'FINISHED'));
+    await db.collection('streamPlaces').insertOne({
+      _id: 'jobStateChanged',
+      schemaVersion: 1,
+      revision: 1,
+      updatedAt: new Date(0),
+      cursor: '1',
+    } as never);
+    house.core.floor = 2;
+    await probes.start();
+    await counts(probe, 3, 0);
+    house.core.tell(job(probe, 3, 'FAILED', { revision: 6 }), job(probe, 4, 'FINISHED'));
+    await counts(probe, 4, 1);
+    expect(house.core.opened).toEqual(['1', null]);
+  });
+
+  test('passes no event by whose job cannot be told', async () => {
+    const probe = await accepted('k');
+    await probes.start();
+    await waitFor('a place', () => db.collection('streamPlaces').findOne({}), { deadlineMs: 5000 });
+    house.core.tell({ ...job(probe, 0, 'FINISHED'), isBroken: true });
+    await waitFor('another try', () => house.core.opened.length >= 3, { deadlineMs: 10_000 });
+    expect(await stored(probe)).toMatchObject({ finishedJobs: 0 });
+    house.core.events[0] = job(probe, 0, 'FINISHED');
+    await counts(probe, 1, 0);
+  });
+
+  test('leaves jobs of others aside', async () => {
+    const probe = await accepted('k');
+    await probes.start();
+    await waitFor('the stream', () => house.core.opened.length === 1, { deadlineMs: 5000 });
+    const { probe: _label, ...unlabelled } = job(probe, 0, 'FINISHED');
+    house.core.tell(unlabelled, job(probe, 1, 'FINISHED', { taskId: 'task_9' }), job(probe, 2, 'FINISHED'));
+    expect(await counts(probe, 1, 0)).toMatchObject({ amounts: { worth: 3 } });
+  });
+});
+
+describe('what a job is', () => {
+  const ask = async (taskId: string, index: number, grants: object = { alpha: 'READER' }) => {
+    const loaders = new Loaders();
+    const principal = testPrincipal({ grants: grants as never });
+    loaders.bind({ principal, requestId: 'r', log: silentLogger(), loaders });
+    return jobDetails('alpha', probes.places)(
+      { id: 'job', task: { id: taskId }, taskIndex: index },
+      {},
+      { loaders, principal },
+    );
+  };
+
+  test('is known while its task is just being handed over', async () => {
+    const submitting = submit('k');
+    await waitFor('core', () => house.core.tasks.size === 1, { deadlineMs: 5000 });
+    expect(await ask('task_1', 2)).toMatchObject({ index: 2, submission: { name: 'k' } });
+    await submitting;
+  });
+
+  test('is nothing for other jobs, for positions that are not there, and for those who may not read jobs', async () => {
+    await accepted('k');
+    expect(await ask('task_1', 0)).not.toBeNull();
+    expect(await ask('task_1', 3)).toBeNull();
+    expect(await ask('task_2', 0)).toBeNull();
+    expect(await ask('task_1', 0, { beta: 'READER' })).toBeNull();
+  });
+});
