@@ -3,7 +3,9 @@
 const common = {
   testEnvironment: 'node',
   transform: {},
-  roots: ['lib', 'schema', 'subgraphs', 'experiments', 'gateway', 'clients', 'deploy', 'test'].map((d) => `<rootDir>/${d}`),
+  roots: ['lib', 'schema', 'subgraphs', 'experiments', 'gateway', 'clients', 'deploy', 'test'].map(
+    (d) => `<rootDir>/${d}`,
+  ),
   modulePathIgnorePatterns: ['/\\.rhizome/'],
 };
 const inDist = (suffix) => `**/dist/**/*${suffix}`;
@@ -11,7 +13,12 @@ const inDist = (suffix) => `**/dist/**/*${suffix}`;
 export default {
   maxWorkers: 2,
   projects: [
-    { ...common, displayName: 'unit', testMatch: [inDist('.test.js')], testPathIgnorePatterns: ['/node_modules/', '\\.int\\.test\\.js$'] },
+    {
+      ...common,
+      displayName: 'unit',
+      testMatch: [inDist('.test.js')],
+      testPathIgnorePatterns: ['/node_modules/', '\\.int\\.test\\.js$'],
+    },
     {
       ...common,
       displayName: 'integration',

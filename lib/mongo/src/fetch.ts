@@ -4,7 +4,9 @@ import { progressLine } from './binary/progress.js';
 import { resolveMongod } from './binary/resolve.js';
 
 try {
-  console.log(`mongod: ${await resolveMongod({ onProgress: (progress) => console.log(progressLine(progress)) })}`);
+  console.log(
+    `mongod: ${await resolveMongod({ onProgress: (progress) => console.log(progressLine(progress)) })}`,
+  );
 } catch (error) {
   if (!isDomainError(error)) throw error;
   console.error(`mongod: ${error.message}`);

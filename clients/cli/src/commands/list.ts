@@ -3,12 +3,7 @@ import type { Command } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
 import { CliError, exitCodes } from '../exit-codes.js';
 import { type Finish, collect, collectOneOf, labelOf, pagesUpTo, wholeNumber } from '../flags.js';
-import {
-  CliListJobsDocument,
-  CliListTasksDocument,
-  type JobState,
-  type TaskState,
-} from '../operations.generated.js';
+import { CliListJobsDocument, CliListTasksDocument } from '../operations.generated.js';
 import { ago, sayJson, sayTable } from '../output.js';
 import { jobStates, taskStates } from '../states.js';
 

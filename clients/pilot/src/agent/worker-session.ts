@@ -181,7 +181,10 @@ export class WorkerSession {
   }
 
   private async sayDraining(reason: string, hasEnded: boolean): Promise<void> {
-    const signal = AbortSignal.any([this.lease.signal, AbortSignal.timeout(this.isHasty ? HASTY_WORD_MS : LAST_WORD_MS)]);
+    const signal = AbortSignal.any([
+      this.lease.signal,
+      AbortSignal.timeout(this.isHasty ? HASTY_WORD_MS : LAST_WORD_MS),
+    ]);
     const say = async (): Promise<void> =>
       this.services.core.drainWorker(this.worker.workerId, reason, hasEnded, signal);
     await untilAnswered(say, signal).catch((error: unknown) => {
