@@ -23,6 +23,8 @@ export class Completion implements EventHandler {
   readonly #options: CompletionOptions;
   /** Jobs of a task that had not ended at the last count, less the ends told since: a lower bound, which may be too low and never too high. */
   readonly #missing = new Map<string, number>();
+  /** Counts and ends are taken in one after another: an end that came after a count must not be overwritten by it. */
+  #order: Promise<void> = Promise.resolve();
 
   constructor(options: CompletionOptions) {
     this.#options = options;
@@ -34,44 +36,73 @@ export class Completion implements EventHandler {
       if (last.taskId !== undefined && isTerminal(last.to) && last.from !== last.to)
         ends.set(last.taskId, (ends.get(last.taskId) ?? 0) + 1);
     }
-    const due: string[] = [];
-    for (const [taskId, count] of ends) {
-      const missing = (this.#missing.get(taskId) ?? 0) - count;
-      if (missing <= 0) due.push(taskId);
-      else this.#missing.set(taskId, missing);
-    }
-    await this.check(due);
+    if (ends.size > 0) await this.#inOrder(() => this.#takeEnds(ends));
   }
 
+  /** Forgets what was remembered, as in an earlier term, and looks all running tasks through. */
   async recover(signal: AbortSignal): Promise<void> {
+    await this.#inOrder(() => this.#missing.clear());
+    await this.lookThrough(signal);
+  }
+
+  /**
+   * Counts the running tasks of which nothing is remembered: their last job may have ended before they were RUNNING, and the process that made
+   * them so may have ended before it counted.
+   */
+  async lookThrough(signal: AbortSignal): Promise<void> {
     let behind = '';
     while (!signal.aborted) {
       const running = await this.#options.tasks.running(behind, pageSize);
       if (running.length === 0) return;
-      await this.check(running.map(({ _id }) => _id));
+      await this.check(running.flatMap(({ _id }) => (this.#missing.has(_id) ? [] : [_id])));
       behind = running.at(-1)?._id ?? behind;
     }
   }
 
   /** Counts the jobs of these tasks, and ends those in which none is live. */
   async check(taskIds: readonly string[]): Promise<void> {
+    if (taskIds.length > 0) await this.#inOrder(() => this.#check(taskIds));
+  }
+
+  #inOrder(work: () => Promise<void> | void): Promise<void> {
+    const next = this.#order.then(work);
+    this.#order = next.catch(() => undefined);
+    return next;
+  }
+
+  async #takeEnds(ends: ReadonlyMap<string, number>): Promise<void> {
+    const due: string[] = [];
+    for (const [taskId, count] of ends) {
+      const missing = (this.#missing.get(taskId) ?? 0) - count;
+      if (missing <= 0) due.push(taskId);
+      else this.#missing.set(taskId, missing);
+    }
+    await this.#check(due);
+  }
+
+  async #check(taskIds: readonly string[]): Promise<void> {
+    const due = [...taskIds];
+    while (due.length > 0) due.push(...(await this.#checkPage(due.splice(0, pageSize))));
+  }
+
+  /** @returns tasks that changed under the count, to be counted again */
+  async #checkPage(taskIds: readonly string[]): Promise<readonly string[]> {
     const { tasks, jobs, clock } = this.#options;
-    for (let start = 0; start < taskIds.length; start += pageSize) {
-      const found = (await tasks.find(taskIds.slice(start, start + pageSize))).filter(
-        ({ state }) => state === 'RUNNING',
-      );
-      if (found.length === 0) continue;
-      const counts = await jobs.stateCounts(found.map(({ _id }) => _id));
-      for (const { _id, totalJobs } of found) {
-        const of = counts.get(_id) ?? {};
-        const missing = totalJobs - endedOf(of);
-        if (missing > 0) this.#remember(_id, missing);
-        else {
-          await tasks.end(_id, endStateOf(of), of, clock.now());
-          this.#missing.delete(_id);
-        }
+    const found = (await tasks.find(taskIds)).filter(({ state }) => state === 'RUNNING');
+    if (found.length === 0) return [];
+    const counts = await jobs.stateCounts(found.map(({ _id }) => _id));
+    const changed: string[] = [];
+    for (const { _id, revision, totalJobs } of found) {
+      const of = counts.get(_id) ?? {};
+      const missing = totalJobs - endedOf(of);
+      if (missing > 0) this.#remember(_id, missing);
+      else {
+        this.#missing.delete(_id);
+        // Jobs may be retried meanwhile: that opens the task again, which shows in its revision.
+        if (!(await tasks.end({ _id, revision }, endStateOf(of), of, clock.now()))) changed.push(_id);
       }
     }
+    return changed;
   }
 
   #remember(taskId: string, missing: number): void {

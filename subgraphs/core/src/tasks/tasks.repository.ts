@@ -180,24 +180,25 @@ export class TasksRepository {
       .toArray();
   }
 
-  /** Ends a task whose jobs have all ended. */
+  /** Ends a RUNNING task whose jobs had all ended when it was read; false when it has changed since. */
   async end(
-    id: string,
+    { _id, revision }: Pick<TaskDocument, '_id' | 'revision'>,
     state: Exclude<TaskState, 'EXPANDING' | 'RUNNING'>,
     endStates: StateCounts,
     now: Date,
-  ): Promise<void> {
-    await this.#tasks.updateOne(
-      { _id: id, state: 'RUNNING' },
+  ): Promise<boolean> {
+    const { matchedCount } = await this.#tasks.updateOne(
+      { _id, revision, state: 'RUNNING' },
       { $set: { state, endedAt: now, endStates, updatedAt: now }, $inc: { revision: 1 } },
       { writeConcern: { w: 'majority' } },
     );
+    return matchedCount === 1;
   }
 
-  /** Opens ended tasks again: some of their jobs are repeated. */
+  /** Opens tasks again: some of their jobs are repeated. One that is open gets a new revision, so that no older count ends it. */
   async reopen(ids: readonly string[], now: Date): Promise<void> {
     await this.#tasks.updateMany(
-      { _id: { $in: [...ids] }, state: { $in: ['FINISHED', 'FAILED', 'CANCELLED'] } },
+      { _id: { $in: [...ids] }, state: { $ne: 'EXPANDING' } },
       {
         $set: { state: 'RUNNING', updatedAt: now },
         $unset: { endedAt: '', endStates: '' },
