@@ -3,8 +3,6 @@ import { parseOptions } from './options.js';
 import { runPlayground } from './playground.js';
 import { secondsSinceCommand } from './since.js';
 
-/** Everything ends within 5 s of Ctrl-C: what has not ended in order by then is killed with this process. */
-const endWithinMs = 4_500;
 /** npm hands Ctrl-C on, so that it comes twice; only what comes later than this is a second one. */
 const sameSignalMs = 1_000;
 
@@ -19,7 +17,6 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     if (toldAt !== undefined && now - toldAt > sameSignalMs) process.exit(130);
     if (toldAt !== undefined) return;
     toldAt = now;
-    setTimeout(() => process.exit(1), endWithinMs).unref();
     stop.abort();
   });
 }
@@ -32,5 +29,5 @@ try {
   console.error(`playground: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
 }
-// What was under way when the end came, as a download, ends with the process.
+// What was under way when the end came, or could not be ended in time, ends with the process.
 process.exit();

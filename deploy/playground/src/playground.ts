@@ -1,5 +1,6 @@
 /** The playground from its start to its end. */
 import { dirname, join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ApiClient } from '@rhizome/client';
 import { type Logger, createLogger, logFile } from '@rhizome/log';
@@ -17,6 +18,8 @@ import { welcome } from './welcome.js';
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 /** How long pilots may drain at the end: the whole ends within 5 s. */
 const pilotGraceMs = 1_500;
+/** What has not ended in order by then is left to end with this process. */
+const endWithinMs = 4_500;
 
 /** What the process hands over. */
 export interface PlaygroundWorld {
@@ -29,26 +32,31 @@ export interface PlaygroundWorld {
 
 /**
  * Runs the playground until its tour is over (`--once`) or the signal comes. Answers the exit code; throws when it cannot
- * be started, or when a part of it ends unexpectedly. Either way everything that it started has ended.
+ * be started, or when a part of it ends unexpectedly. Either way everything that it started has ended, or ends with this process.
  */
 export async function runPlayground(world: PlaygroundWorld): Promise<number> {
-  const { options } = world;
-  const folder = ownDataFolder(options.data);
-  const endings = new Endings();
-  const log = createLogger({
-    name: 'playground',
-    destination: logFile(join(options.data, 'playground.log')),
-  });
-  endings.add('the data folder', () => folder.release());
+  const { data, port, reset } = world.options;
+  const folder = ownDataFolder(data);
   try {
-    await assertPortFree(options.port);
-    if (options.reset) folder.reset();
+    await assertPortFree(port);
+    if (reset) folder.reset();
+    return await runOn(world);
+  } finally {
+    folder.release();
+  }
+}
+
+async function runOn(world: PlaygroundWorld): Promise<number> {
+  const endings = new Endings();
+  const destination = logFile(join(world.options.data, 'playground.log'));
+  const log = createLogger({ name: 'playground', destination });
+  try {
     return await new Playground(world, log, endings).run();
   } catch (error) {
     log.error({ err: error }, 'the playground ends');
     throw error;
   } finally {
-    await endings.run(log);
+    await Promise.race([endings.run(log), delay(endWithinMs)]);
   }
 }
 

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { type CommandLine, commandLineOf } from '../house/cli.js';
+import { gateBeside } from '../house/gate.js';
 import { experiment, jobOf, submit } from '../house/jobs.js';
 import { type JobWatch, watchJobs } from '../house/job-watch.js';
 import { type PlaygroundHouse, startPlayground } from '../house/playground-house.js';
@@ -162,12 +163,12 @@ describe('looking at jobs', () => {
   });
 
   test('logs -f shows lines while the payload runs, and ends when it has', async () => {
-    const go = join(dirname(house.data), 'go');
-    const id = await submitted(`echo first; until test -e ${go}; do sleep 0.05; done; echo last`);
+    const gate = gateBeside(house.data);
+    const id = await submitted(`echo first; ${gate.wait}; echo last`);
     const following = cli.start(['logs', '-f', id]);
     await watch.untilState(id, 'RUNNING', 20_000);
     await following.line(/^first$/, 10_000);
-    await writeFile(go, '');
+    gate.open();
     await following.line(/^last$/, 10_000);
     expect(await following.exited).toMatchObject({ code: 0 });
   });

@@ -152,9 +152,7 @@ describe('while it runs', () => {
     );
     process.kill(mongod?.pid ?? 0, 'SIGKILL');
     expect(await house.process.exited).toMatchObject({ code: 1 });
-    expect(house.process.stderr.join('\n')).toMatch(
-      /mongod on port \d+ ended with status 137: Killed/,
-    );
+    expect(house.process.stderr.join('\n')).toMatch(/mongod on port \d+ ended with status 137: Killed/);
   });
 
   test('a pilot that dies is told, and the house goes on', async () => {

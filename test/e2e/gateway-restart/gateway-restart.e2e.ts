@@ -1,0 +1,102 @@
+// The gateway goes away and comes back under clients that watch: they go on where they were, and see every event once.
+import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { createClient } from '@rhizome/client';
+import { leftovers } from '@rhizome/testkit';
+import { type Api, apiOf } from '../house/api.js';
+import { commandLineOf } from '../house/cli.js';
+import { gateBeside } from '../house/gate.js';
+import { jobsOf, logOf, submit } from '../house/jobs.js';
+import { faultsOf, type JobWatch, watchJobs } from '../house/job-watch.js';
+import { speakAsWorker, startPilot, type WorkerPlace } from '../house/pilots.js';
+import { startPlayground, transports, type TransportKind } from '../house/playground-house.js';
+import { type ServiceHouse, startServices } from '../house/service-house.js';
+
+jest.setTimeout(240_000);
+
+/** A house whose gateway can be restarted: alone, or with all that is in its process. */
+interface Restartable extends WorkerPlace {
+  readonly token: string;
+  readonly wsUrl: string;
+  restart(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+}
+
+async function start(transport: TransportKind): Promise<Restartable> {
+  if (transport === 'http') {
+    const services: ServiceHouse = await startServices({ experiments: ['larkspur'] });
+    const restart: Restartable['restart'] = async (signal) => {
+      services.service('gateway').signal(signal);
+      await services.startAgain('gateway');
+    };
+    const { url, wsUrl, token, data, identities } = services;
+    return { url, wsUrl, token, data, identities, restart };
+  }
+  let house = await startPlayground();
+  const { data, identities, file } = house;
+  const { url, wsUrl, token } = file;
+  const restart: Restartable['restart'] = async (signal) => {
+    await house.process.kill(signal);
+    house = await startPlayground({ data, port: Number(new URL(url).port) });
+  };
+  return { url, wsUrl, token, data, identities, restart };
+}
+
+describe.each(transports)('over %s', (transport) => {
+  let house: Restartable;
+  let api: Api;
+  let watch: JobWatch;
+
+  beforeAll(async () => {
+    house = await start(transport);
+    api = apiOf(house.url, house.token);
+    const { url, wsUrl, token } = house;
+    watch = await watchJobs(
+      leftovers.use(createClient({ url, wsUrl, token, reconnect: { baseMs: 50, capMs: 500 } })),
+    );
+  });
+
+  test.each(['SIGTERM', 'SIGKILL'] as const)(
+    'a client goes on without a gap or a repetition after %s',
+    async (signal) => {
+      const worker = await speakAsWorker(house, { name: `spoken-${signal}` });
+      const plans = Array.from({ length: 20 }, (_, index) => ({ name: `watched ${index}` }));
+      const ids = await submit(api, plans);
+      const held = [];
+      while (held.length < 20) held.push(...(await worker.acquire(20 - held.length, { waitSeconds: 10 })));
+      for (const grant of held.slice(0, 10)) await worker.finish(grant, 'FINISHED');
+      const before = watch.reconnects.length;
+      await house.restart(signal);
+      for (const grant of held.slice(10)) await worker.finish(grant, 'FINISHED');
+      for (const id of ids) await watch.untilState(id, 'FINISHED', 20_000);
+      expect(watch.reconnects.length).toBeGreaterThan(before);
+      for (const job of await jobsOf(api, ids)) {
+        const seen = watch.of(job.id);
+        expect(faultsOf(seen)).toEqual([]);
+        // The submit, and each transition that the job itself remembers.
+        expect(seen.slice(1).map(({ revision }) => revision)).toEqual(
+          job.transitions.map(({ revision }) => revision),
+        );
+      }
+    },
+  );
+
+  test('`rhizome watch` goes on, and so does a pilot with its payload: one attempt, exit code 0', async () => {
+    const gate = gateBeside(house.data);
+    const pilot = await startPilot(house, { name: 'steadfast' });
+    const [id = ''] = await submit(api, [{ shell: `echo before; ${gate.wait}; echo after` }]);
+    const env = { RHIZOME_URL: house.url, RHIZOME_TOKEN: house.token };
+    const watching = commandLineOf(house).start(['watch', id], { env });
+    await watch.untilState(id, 'RUNNING', 20_000);
+    await watching.line(/RUNNING/, 20_000);
+    await house.restart('SIGKILL');
+    await watching.line(/reconnecting/, 20_000);
+    gate.open();
+    await watching.line(/→ FINISHED {2}attempt 1 {2}exit code 0/, 20_000);
+    expect(await watching.exited).toMatchObject({ code: 0 });
+    const told = watching.stdout
+      .filter((line) => line.includes('→'))
+      .map((line) => /→ (\w+)/.exec(line)?.[1]);
+    expect(told).toEqual([...new Set(told)]);
+    expect(await logOf(api, id)).toBe('before\nafter\n');
+    expect(await pilot.kill('SIGTERM')).toMatchObject({ code: 0 });
+  });
+});

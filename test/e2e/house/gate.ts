@@ -1,0 +1,23 @@
+/** A payload that waits until its story lets it go on: no story waits for a clock. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/** The gate. */
+export interface Gate {
+  /** Shell that waits until the gate is open. */
+  readonly wait: string;
+  open(): void;
+}
+
+let count = 0;
+
+/** A closed gate beside a house's data. */
+export function gateBeside(data: string): Gate {
+  const folder = join(dirname(data), 'gates');
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, String((count += 1)));
+  return {
+    wait: `until test -e ${path}; do sleep 0.05; done`,
+    open: () => writeFileSync(path, ''),
+  };
+}

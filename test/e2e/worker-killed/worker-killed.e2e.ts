@@ -1,0 +1,105 @@
+// A pilot is killed with SIGKILL while its payload runs: its job comes back and ends elsewhere, and of the payload nothing is left.
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { waitFor } from '@rhizome/testkit';
+import { jobOf, logOf, submit } from '../house/jobs.js';
+import { faultsOf, type JobWatch, watchJobs } from '../house/job-watch.js';
+import { startPilot } from '../house/pilots.js';
+import { type PlaygroundHouse, startPlayground } from '../house/playground-house.js';
+import { processesWith, untilGone } from '../house/processes.js';
+
+jest.setTimeout(240_000);
+
+/** A dead worker's jobs are back within this time: the promise, with the lease that queues have by default. */
+const backWithinMs = 45_000;
+
+let house: PlaygroundHouse;
+let watch: JobWatch;
+
+beforeAll(async () => {
+  house = await startPlayground();
+  watch = await watchJobs(house.client());
+});
+
+/** The place of a house, as workers need it. */
+const place = () => ({ url: house.file.url, data: house.data, identities: house.identities });
+
+describe('a worker that is killed in mid-job', () => {
+  test('its job is back within 45 s, ends elsewhere, its own processes are gone, and its late word would be void', async () => {
+    const marks = join(dirname(house.data), 'marks');
+    await mkdir(marks, { recursive: true });
+    // On its first attempt it forks, leaves its session, ignores SIGTERM and goes on for ever; on its second it ends well.
+    const shell = [
+      'echo "attempt $RHIZOME_ATTEMPT"',
+      'if [ "$RHIZOME_ATTEMPT" = 2 ]; then exit 0; fi',
+      "trap '' TERM",
+      "(trap '' TERM; while :; do sleep 1; done) &",
+      'setsid sh -c "trap \'\' TERM INT HUP; while :; do sleep 1; done" &',
+      'while :; do sleep 1; done',
+    ].join('\n');
+    const victim = await startPilot(place(), { name: 'victim', cores: 1 });
+    const [id = ''] = await submit(house.api(), [{ name: 'hard to kill', shell }]);
+    await watch.untilState(id, 'RUNNING', 20_000);
+    const carriers = () => processesWith(`RHIZOME_JOB_ID=${id}`);
+    await waitFor('a payload of three shells', () => carriers().length >= 3, { deadlineMs: 10_000 });
+    const orphans = carriers();
+
+    await victim.kill('SIGKILL');
+    const killedAt = performance.now();
+    const elsewhere = await startPilot(place(), { name: 'elsewhere', cores: 1 });
+    await untilGone(orphans, 5_000);
+
+    const isBack = (event: { jobId: string; state: string; attempt: number }) =>
+      event.jobId === id && event.state === 'ACTIVATED' && event.attempt === 1;
+    const back = await watch.until(`${id} is back`, isBack, backWithinMs);
+    const seconds = (performance.now() - killedAt) / 1000;
+    process.stderr.write(`measured: SIGKILL of the pilot to the job's return ${seconds.toFixed(1)} s\n`);
+    expect(back.reason).toMatch(/lease|not heard of/);
+    await watch.untilState(id, 'FINISHED', 20_000);
+
+    const job = await jobOf(house.api(), id);
+    expect(job).toMatchObject({ state: 'FINISHED', attempt: 2, exitCode: 0, worker: { name: 'elsewhere' } });
+    expect(job.attempts).toMatchObject([
+      {
+        number: 1,
+        outcome: 'FAILED',
+        error: { family: 'WORKER', code: 'LEASE_LOST' },
+        worker: { name: 'victim' },
+      },
+      { number: 2, outcome: 'FINISHED', error: null, worker: { name: 'elsewhere' } },
+    ]);
+    expect(await logOf(house.api(), id)).toBe('attempt 2\n');
+    expect(faultsOf(watch.of(id))).toEqual([]);
+    const { workers } = await house
+      .api()
+      .data<{ workers: { nodes: { name: string; state: string }[] } }>(
+        '{ workers(filter: { states: [READY, LOST] }) { nodes { name state } } }',
+      );
+    expect(workers.nodes.map(({ name, state }) => `${name} ${state}`).sort()).toEqual([
+      'elsewhere READY',
+      'victim LOST',
+    ]);
+    await elsewhere.kill('SIGTERM');
+  });
+
+  test('a job without another attempt is FAILED then, with a reason', async () => {
+    const queue = 'short-lease';
+    const created = await house
+      .api()
+      .data<{ createQueue: { userErrors: unknown[] } }>(
+        `mutation { createQueue(input: { name: "${queue}", site: "STORY", limits: { heartbeatSeconds: 1, leaseSeconds: 3 } }) { userErrors { message } } }`,
+      );
+    expect(created.createQueue.userErrors).toEqual([]);
+    const victim = await startPilot(place(), { name: 'victim', queue });
+    const requirements = { memoryMiB: 64, diskMiB: 1, queue };
+    const [id = ''] = await submit(house.api(), [
+      { shell: 'sleep 600', requirements, retry: { maxAttempts: 1 } },
+    ]);
+    await watch.untilState(id, 'RUNNING', 20_000);
+    await victim.kill('SIGKILL');
+    await watch.untilState(id, 'FAILED', 10_000);
+    const { attempts } = await jobOf(house.api(), id);
+    expect(attempts).toMatchObject([{ outcome: 'FAILED', error: { family: 'WORKER', code: 'LEASE_LOST' } }]);
+  });
+});
