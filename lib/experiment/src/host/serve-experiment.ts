@@ -36,31 +36,24 @@ export async function serveExperiment(
     await core.close();
     await mongo.close();
   };
-  try {
-    const db = mongo.db(config.database);
-    const service = await module.build({ db, clock: systemClock, ids: createIds(), log, core });
-    const served = await serveSubgraph({
-      subgraph: service.subgraph,
-      verifier,
-      log,
-      host: config.host,
-      port: config.port,
-      introspection: config.introspection,
-      drainMs: config.drainSeconds * 1000,
-      readiness: () => readinessOf(service, mongo, config),
-    });
-    await service.start();
-    let stopping: Promise<void> | undefined;
-    const stop = async (): Promise<void> => {
-      await served.close();
-      await service.stop();
-      await closeAll();
-    };
-    return { url: served.url, stop: () => (stopping ??= stop()) };
-  } catch (error) {
-    await closeAll();
-    throw error;
-  }
+  const db = mongo.db(config.database);
+  const service = await module
+    .build({ db, clock: systemClock, ids: createIds(), log, core })
+    .catch((error: unknown) => closeAll().then(() => Promise.reject(error)));
+  const stopAll = (): Promise<void> => service.stop().then(closeAll);
+  await service.start();
+  const served = await serveSubgraph({
+    subgraph: service.subgraph,
+    verifier,
+    log,
+    host: config.host,
+    port: config.port,
+    introspection: config.introspection,
+    drainMs: config.drainSeconds * 1000,
+    readiness: () => readinessOf(service, mongo, config),
+  }).catch((error: unknown) => stopAll().then(() => Promise.reject(error)));
+  let stopping: Promise<void> | undefined;
+  return { url: served.url, stop: () => (stopping ??= served.close().then(stopAll)) };
 }
 
 /** Questions can be answered without core: whether it is followed does not matter here. */
