@@ -22,7 +22,7 @@ export interface BulkRunnerOptions {
   readonly log: Logger;
   /** Jobs in one page; 1,000 unless given. */
   readonly pageSize?: number;
-  /** How often the leader looks for operations that nobody works on, in milliseconds; 10,000 unless given. */
+  /** How often the leader looks for operations that nobody works on, in milliseconds; 3,000 unless given. */
   readonly sweepMs?: number;
 }
 
@@ -77,7 +77,7 @@ export class BulkRunner {
   }
 
   async #sweep(signal: AbortSignal): Promise<void> {
-    const { operations, clock, log, sweepMs = 10_000 } = this.#options;
+    const { operations, clock, log, sweepMs = 3000 } = this.#options;
     while (!signal.aborted) {
       try {
         for (const id of await operations.abandoned(clock.now(), 10)) {

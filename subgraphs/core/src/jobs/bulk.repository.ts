@@ -5,7 +5,7 @@ import type { BulkOutcome } from './bulk.types.js';
 const duplicateKey = 11_000;
 const keptRefusals = 100;
 /** A runner that is not heard of so long is replaced. */
-const runnerMs = 30_000;
+const runnerMs = 10_000;
 
 /** Recorded changes of many jobs. */
 export class BulkRepository {

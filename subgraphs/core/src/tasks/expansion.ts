@@ -26,7 +26,7 @@ export interface ExpansionOptions {
   readonly log: Logger;
   /** Jobs in one step, 1 to 5,000; 2,000 unless given. */
   readonly stepSize?: number;
-  /** How often the leader looks for tasks that nobody expands, in milliseconds; 10,000 unless given. */
+  /** How often the leader looks for tasks that nobody expands, in milliseconds; 3,000 unless given. */
   readonly sweepMs?: number;
 }
 
@@ -91,7 +91,7 @@ export class Expansion {
   }
 
   async #sweep(signal: AbortSignal): Promise<void> {
-    const { tasks, clock, log, sweepMs = 10_000 } = this.#options;
+    const { tasks, clock, log, sweepMs = 3000 } = this.#options;
     while (!signal.aborted) {
       try {
         for (const id of await tasks.abandoned(clock.now(), 100)) this.begin(id);

@@ -12,10 +12,12 @@ import {
 
 const duplicateKey = 11_000;
 /** A runner that is not heard of so long is replaced. */
-const runnerMs = 30_000;
+const runnerMs = 10_000;
 const chunkSets = 1000;
 /** Characters of values in one document; far below the 16 MiB that a document may have, whatever the characters. */
 const chunkCharacters = 2_000_000;
+/** Such documents in one write. */
+const piecesAtOnce = 8;
 
 /** Which tasks: every field given must be met. */
 export interface TaskCriteria {
@@ -48,27 +50,19 @@ export class TasksRepository {
 
   /** Writes parameter sets in pieces; those that are there already are left as they are. */
   async storeSets(taskId: string, sets: Iterable<StoredParameterSet>): Promise<void> {
-    let chunk: StoredParameterSet[] = [];
-    let characters = 0;
-    let first = 0;
-    for (const set of sets) {
-      const size = sizeOf(set);
-      if (chunk.length > 0 && (chunk.length >= chunkSets || characters + size > chunkCharacters)) {
-        await this.#storeChunk(taskId, first, chunk);
-        first += chunk.length;
-        chunk = [];
-        characters = 0;
-      }
-      chunk.push(set);
-      characters += size;
+    let pieces: ParameterChunkDocument[] = [];
+    for (const piece of piecesOf(taskId, sets)) {
+      pieces.push(piece);
+      if (pieces.length < piecesAtOnce) continue;
+      await this.#store(pieces);
+      pieces = [];
     }
-    if (chunk.length > 0) await this.#storeChunk(taskId, first, chunk);
+    if (pieces.length > 0) await this.#store(pieces);
   }
 
-  async #storeChunk(taskId: string, first: number, sets: readonly StoredParameterSet[]): Promise<void> {
-    const document = { _id: chunkId(taskId, first), schemaVersion: 1, revision: 1, taskId, first, sets };
+  async #store(pieces: readonly ParameterChunkDocument[]): Promise<void> {
     try {
-      await this.#chunks.insertMany([document], { ordered: false, writeConcern: { w: 'majority' } });
+      await this.#chunks.insertMany([...pieces], { ordered: false, writeConcern: { w: 'majority' } });
     } catch (error) {
       if (!isOnlyDuplicates(error)) throw error;
     }
@@ -207,6 +201,32 @@ export class TasksRepository {
       { writeConcern: { w: 'majority' } },
     );
   }
+}
+
+function* piecesOf(taskId: string, sets: Iterable<StoredParameterSet>): Generator<ParameterChunkDocument> {
+  const piece = (first: number, some: readonly StoredParameterSet[]): ParameterChunkDocument => ({
+    _id: chunkId(taskId, first),
+    schemaVersion: 1,
+    revision: 1,
+    taskId,
+    first,
+    sets: some,
+  });
+  let some: StoredParameterSet[] = [];
+  let characters = 0;
+  let first = 0;
+  for (const set of sets) {
+    const size = sizeOf(set);
+    if (some.length > 0 && (some.length >= chunkSets || characters + size > chunkCharacters)) {
+      yield piece(first, some);
+      first += some.length;
+      some = [];
+      characters = 0;
+    }
+    some.push(set);
+    characters += size;
+  }
+  if (some.length > 0) yield piece(first, some);
 }
 
 function chunkId(taskId: string, first: number): string {
