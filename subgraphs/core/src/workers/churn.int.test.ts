@@ -30,42 +30,56 @@ const setup = {
   brokerRenewMs: 500,
 };
 
+/** What the agents have seen so far, and whether they are to end. */
+interface Course {
+  isOver: boolean;
+  grants: number;
+  /** Grants of jobs that had been granted before. */
+  repeats: number;
+  /** Jobs that they finished. */
+  finished: number;
+}
+
 /** An agent that does what agents do, and some things that they should not; ends when it is told to. */
 async function agent(
   worker: TestWorker,
   fleets: readonly TestFleet[],
   random: () => number,
-  isOver: () => boolean,
+  course: Course,
 ): Promise<void> {
   const held: Grant[] = [];
-  while (!isOver() || held.length > 0) {
+  while (!course.isOver || held.length > 0) {
     const at = worker.at(fleets[Math.floor(random() * fleets.length)] ?? worker.fleet);
     try {
-      if (!isOver() && random() < 0.5)
-        held.push(
-          ...(await at.acquire(1 + Math.floor(random() * 4), {
-            waitSeconds: random() < 0.3 ? 1 : 0,
-            freeDeviceIds: devices,
-          })),
-        );
-      const some = held.splice(0, isOver() ? held.length : Math.floor(random() * (held.length + 1)));
+      if (!course.isOver && random() < 0.5) {
+        const waitSeconds = random() < 0.3 ? 1 : 0;
+        const count = 1 + Math.floor(random() * 4);
+        const grants = await at.acquire(count, { waitSeconds, freeDeviceIds: devices });
+        course.grants += grants.length;
+        course.repeats += grants.filter(({ attempt }) => attempt > 1).length;
+        held.push(...grants);
+      }
+      const some = held.splice(0, course.isOver ? held.length : Math.floor(random() * (held.length + 1)));
       if (random() < 0.8) await at.start(some);
-      if (random() < 0.2 && !isOver()) await at.fail(some);
-      else await at.finish(some);
+      if (random() < 0.2 && !course.isOver) await at.fail(some);
+      else course.finished += (await at.finish(some)).acceptedIds.length;
       if (random() < 0.3) await at.heartbeat(held);
     } catch (error) {
       // A process that does not lead, or was replaced in this moment: agents ask again.
       if (!isDomainError(error) || (error.code !== 'LEADER_UNAVAILABLE' && error.code !== 'EPOCH_STALE'))
         throw error;
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await waitFor('a process that leads', () => fleets.some((fleet) => fleet.services.broker.isReady), {
+        deadlineMs: 10_000,
+      });
     }
   }
 }
 
-/** A user who cancels what is there. */
-async function canceller(fleet: TestFleet, random: () => number, isOver: () => boolean): Promise<void> {
+/** A user who cancels one job for each few that are granted. */
+async function canceller(fleet: TestFleet, random: () => number, course: Course): Promise<void> {
   const jobs = collection(db, jobsCollection);
-  while (!isOver()) {
+  for (let next = 0; !course.isOver; next = course.grants + 6) {
+    await waitFor('more grants', () => course.isOver || course.grants >= next, { deadlineMs: 30_000 });
     const state = (['ACTIVATED', 'SENT', 'RUNNING'] as const)[Math.floor(random() * 3)] ?? 'SENT';
     const found = await jobs.find({ state }).limit(1).toArray();
     await fleet.writer.apply(
@@ -77,7 +91,6 @@ async function canceller(fleet: TestFleet, random: () => number, isOver: () => b
         actor: 'ada@example',
       })),
     );
-    await new Promise((resolve) => setTimeout(resolve, 30));
   }
 }
 
@@ -108,28 +121,35 @@ test(`agents that work, fail, repeat themselves and lose their leader, users tha
     Array.from({ length: 5 }, () => TestWorker.register(first, { cores, devices })),
   );
   const alive = [first, second];
-  let isOver = false;
+  const course: Course = { isOver: false, grants: 0, repeats: 0, finished: 0 };
   let worstUse = 0;
   const watch = setInterval(() => {
     const leader = [first, second].find(({ services }) => services.broker.isReady);
     for (const { id } of leader ? workers : [])
       worstUse = Math.max(worstUse, leader?.services.view.ledger.workerUse(id).cores ?? 0);
   }, 5);
-  const busy = [
-    ...workers.map((worker) => agent(worker, alive, random, () => isOver)),
-    canceller(second, random, () => isOver),
-  ];
-  const all = Promise.all(busy);
-  all.catch(() => (isOver = true));
-  await new Promise((resolve) => setTimeout(resolve, 2500));
-  // It is gone: nobody reaches it any more.
-  alive.shift();
-  first.leadership.suspend();
-  await waitFor('the next leader', () => second.services.broker.isReady, { deadlineMs: 10_000 });
-  await new Promise((resolve) => setTimeout(resolve, 2500));
-  isOver = true;
+  const all = Promise.all([
+    ...workers.map((worker) => agent(worker, alive, random, course)),
+    canceller(second, random, course),
+  ]);
+  /** Waits for so many more grants, or for the end of an agent that met with what it must not. */
+  const granted = (count: number): Promise<unknown> => {
+    const wanted = course.grants + count;
+    const seen = (): boolean => course.grants >= wanted && course.repeats > 0 && course.finished > 20;
+    return Promise.race([waitFor(`${count} grants`, seen, { deadlineMs: 20_000 }), all]);
+  };
+  try {
+    await granted(100);
+    // It is gone: nobody reaches it any more.
+    alive.shift();
+    first.leadership.suspend();
+    await waitFor('the next leader', () => second.services.broker.isReady, { deadlineMs: 10_000 });
+    await granted(100);
+  } finally {
+    course.isOver = true;
+    clearInterval(watch);
+  }
   await all;
-  clearInterval(watch);
 
   const jobs = await collection(db, jobsCollection).find().toArray();
   expect(jobs.filter(({ state }) => state === 'FINISHED').length).toBeGreaterThan(20);
