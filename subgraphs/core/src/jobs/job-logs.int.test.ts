@@ -4,6 +4,7 @@ import { testDatabase } from '@rhizome/testkit';
 import { JobLogs, type LogChunk } from './job-logs.js';
 import { jobLogHeadsCollection, jobLogsCollection } from './job-log.document.js';
 import { JobLogsRepository } from './job-logs.repository.js';
+import type { JobState } from './job-state.js';
 import type { StoredAttempt } from './job.types.js';
 
 let repository: JobLogsRepository;
@@ -20,8 +21,9 @@ beforeAll(async () => {
   logs = new JobLogs({ logs: repository, maxBytes: 1000 });
 });
 
-const aJob = (attempt = 1, ended = false) => ({
+const aJob = (attempt = 1, ended = false, state: JobState = 'RUNNING') => ({
   _id: `job_${(serial += 1)}`,
+  state,
   attempt,
   attempts: [{ number: attempt, ...(ended ? { endedAt: new Date(0) } : {}) } as StoredAttempt],
 });
@@ -143,7 +145,50 @@ describe('reading', () => {
     expect((await logs.page(job, { attempt: 3, first: 10 })).chunks).toEqual([]);
   });
 
-  test('a cursor of another attempt, or junk, is refused', async () => {
+  test.each([
+    ['without any attempt', { attempt: 0, attempts: [] }, { first: 10 }],
+    ['of an attempt that it never had', {}, { attempt: 7, first: 10 }],
+  ])('the log of a job that has ended %s is complete', async (_name, over, request) => {
+    const live = { ...aJob(1, true, 'ACTIVATED'), ...over };
+    expect(await logs.page(live, request)).toMatchObject({ chunks: [], isComplete: false });
+    const ended = { ...live, state: 'CANCELLED' as const };
+    expect(await logs.page(ended, request)).toMatchObject({
+      chunks: [],
+      isComplete: true,
+      hasNextPage: false,
+    });
+  });
+
+  test('the log of an earlier attempt is complete, though the job has forgotten the attempt', async () => {
+    const job = aJob(30);
+    await logs.append(job._id, 2, [chunk(0)]);
+    expect(await logs.page(job, { attempt: 2, first: 10 })).toMatchObject({ isComplete: true });
+    expect(await logs.page(job, { attempt: 30, first: 10 })).toMatchObject({ isComplete: false });
+    expect(await logs.page(job, { attempt: 31, first: 10 })).toMatchObject({ isComplete: false });
+  });
+
+  test('pages of the latest attempt go on with the attempt that they began with when a later one begins', async () => {
+    const job = aJob();
+    await logs.append(job._id, 1, [chunk(0, 'a'), chunk(1, 'b'), chunk(2, 'c')]);
+    const first = await logs.page(job, { first: 2 });
+    const later = { ...aJob(2), _id: job._id };
+    await logs.append(job._id, 2, [chunk(0, 'second')]);
+    const second = await logs.page(later, { first: 2, after: first.endCursor });
+    expect(second).toMatchObject({ chunks: [{ text: 'c' }], hasNextPage: false, isComplete: true });
+    expect(await logs.page(later, { first: 2, after: second.endCursor })).toMatchObject({
+      chunks: [],
+      endCursor: second.endCursor,
+      isComplete: true,
+    });
+    expect((await logs.page(later, { first: 2 })).chunks.map(({ text }) => text)).toEqual(['second']);
+    // The job has had one attempt only: this cursor is of another job.
+    const { endCursor } = await logs.page(later, { first: 2 });
+    await expect(logs.page(job, { first: 2, after: endCursor })).rejects.toMatchObject({
+      code: 'CURSOR_INVALID',
+    });
+  });
+
+  test('a cursor of another attempt than the one that is asked for, or junk, is refused', async () => {
     const job = aJob(2);
     await logs.append(job._id, 1, [chunk(0)]);
     const { endCursor } = await logs.page(job, { attempt: 1, first: 1 });

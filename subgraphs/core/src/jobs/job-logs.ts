@@ -2,6 +2,7 @@ import { badInput, DomainError } from '@rhizome/errors';
 import { decodeCursor, encodeCursor, orderSignature } from '@rhizome/mongo';
 import { chunkId, type JobLogsRepository, type LogHead } from './job-logs.repository.js';
 import type { LogStreamName } from './job-log.document.js';
+import { isTerminal } from './job-state.js';
 import type { JobDocument } from './job.types.js';
 
 /** A piece of captured output as a worker sends it. */
@@ -88,11 +89,11 @@ export class JobLogs {
   }
 
   /**
-   * A page of the log of an attempt, the latest by default.
+   * A page of the log of an attempt: by default that of the cursor, and without a cursor the latest.
    * @throws DomainError BAD_USER_INPUT, CURSOR_INVALID
    */
   async page(
-    job: Pick<JobDocument, '_id' | 'attempt' | 'attempts'>,
+    job: Pick<JobDocument, '_id' | 'state' | 'attempt' | 'attempts'>,
     request: {
       readonly attempt?: number | null | undefined;
       readonly after?: string | null | undefined;
@@ -100,29 +101,28 @@ export class JobLogs {
     },
   ): Promise<LogPage> {
     const { first, after } = request;
-    const attempt = request.attempt ?? job.attempt;
+    const asked = request.attempt ?? undefined;
     if (!Number.isInteger(first) || first < 1 || first > maxPage)
       throw badInput('first', first, `1 to ${maxPage}`);
-    if (!Number.isInteger(attempt) || attempt < 0)
-      throw badInput('attempt', attempt, 'the number of an attempt, from 1');
-    const from = after == null ? 0 : sequenceAfter(after, attempt);
-    const hasEnded = job.attempts.some(({ number, endedAt }) => number === attempt && endedAt !== undefined);
+    if (asked !== undefined && (!Number.isInteger(asked) || asked < 0))
+      throw badInput('attempt', asked, 'the number of an attempt, from 1');
+    const place = after == null ? undefined : placeOf(after, asked, job.attempt);
+    const attempt = place?.attempt ?? asked ?? job.attempt;
+    const from = place === undefined ? 0 : place.sequence + 1;
     const found = attempt === 0 ? [] : await this.#logs.chunks(job._id, attempt, from, first + 1);
-    const chunks = found
-      .slice(0, first)
-      .map(({ sequence, stream, text, at }) => ({
-        sequence,
-        stream,
-        text,
-        at,
-        cursor: encodeCursor(signature, [attempt, sequence]),
-      }));
+    const chunks = found.slice(0, first).map(({ sequence, stream, text, at }) => ({
+      sequence,
+      stream,
+      text,
+      at,
+      cursor: encodeCursor(signature, [attempt, sequence]),
+    }));
     const hasNextPage = found.length > first;
     return {
       chunks,
       endCursor: chunks.at(-1)?.cursor ?? after ?? null,
       hasNextPage,
-      isComplete: hasEnded && !hasNextPage,
+      isComplete: !hasNextPage && hasEnded(job, attempt),
     };
   }
 
@@ -132,20 +132,33 @@ export class JobLogs {
   }
 }
 
-function sequenceAfter(after: string, attempt: number): number {
-  const [of, sequence] = decodeCursor(after, signature, 2);
-  if (of !== attempt || typeof sequence !== 'number' || !Number.isInteger(sequence)) {
-    throw new DomainError(
-      'CURSOR_INVALID',
-      `after: ${JSON.stringify(after)} is not a cursor of the log of attempt ${attempt}`,
-      {
-        field: 'after',
-        value: after,
-        expected: 'a cursor that the log of this attempt gave, or none',
-      },
-    );
-  }
-  return sequence + 1;
+/** Whether nothing can be added to the log of the attempt any more. */
+function hasEnded(
+  { state, attempt: latest, attempts }: Pick<JobDocument, 'state' | 'attempt' | 'attempts'>,
+  attempt: number,
+): boolean {
+  if (isTerminal(state) || attempt < latest) return true;
+  return attempts.some(({ number, endedAt }) => number === attempt && endedAt !== undefined);
+}
+
+/** The attempt and the chunk of a cursor; of the attempt that is asked for, or of any that the job has had. */
+function placeOf(
+  after: string,
+  asked: number | undefined,
+  latest: number,
+): { attempt: number; sequence: number } {
+  const [attempt, sequence] = decodeCursor(after, signature, 2);
+  const isOfLog =
+    typeof attempt === 'number' &&
+    (asked === undefined ? attempt >= 1 && attempt <= latest : attempt === asked);
+  if (isOfLog && typeof sequence === 'number' && Number.isInteger(attempt) && Number.isInteger(sequence))
+    return { attempt, sequence };
+  const log = asked === undefined ? 'the log of this job' : `the log of attempt ${asked}`;
+  throw new DomainError('CURSOR_INVALID', `after: ${JSON.stringify(after)} is not a cursor of ${log}`, {
+    field: 'after',
+    value: after,
+    expected: `a cursor that ${log} gave, or none`,
+  });
 }
 
 function checkChunks(chunks: readonly LogChunk[]): AppendOutcome | undefined {
