@@ -208,7 +208,7 @@ describe('the job of an event', () => {
   };
 
   test.each<[string, boolean]>([
-    ['{ id state }', true],
+    ['{ id state taskIndex task { id } }', true],
     ['{ __typename id experiment { title } task { name } worker { host } }', true],
     ['{ id ... on Job { owner ...F } }', true],
     ['{ id name }', false],
@@ -220,12 +220,13 @@ describe('the job of an event', () => {
 
   test('has what the event has', () => {
     const job = jobOfEvent(
-      anEvent('82', { to: 'SENT', taskId: 't', labels: ['a=b=c'], workerId: 'w', revision: 3 }),
+      anEvent('82', { to: 'SENT', taskId: 't', taskIndex: 7, labels: ['a=b=c'], workerId: 'w', revision: 3 }),
     );
     expect(job).toMatchObject({
       _id: 'job_1',
       state: 'SENT',
       taskId: 't',
+      taskIndex: 7,
       labels: [{ key: 'a', value: 'b=c' }],
       workerId: 'w',
       revision: 3,

@@ -135,6 +135,8 @@ export interface StoredLastEvent {
   readonly attempt: number;
   readonly experiment: string;
   readonly taskId?: string;
+  /** Position in the task. */
+  readonly taskIndex?: number;
   /** Name of the queue of the current or latest attempt. */
   readonly queue?: string;
   /** Queue before this event, where it differs: counts move from there. */

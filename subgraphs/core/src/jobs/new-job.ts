@@ -70,7 +70,7 @@ export function newJobDocument(job: NewJob, now: Date): JobDocument {
       actor: job.actor ?? job.owner,
       attempt: 0,
       experiment: job.experiment,
-      ...(task ? { taskId: task.id } : {}),
+      ...ofTask,
       share: job.share,
       owner: job.owner,
       labels: labelTexts,

@@ -221,6 +221,7 @@ function keysOfEvent({ shape }: TransitionGroup, value: Value): Plain {
   return {
     experiment: '$experiment',
     taskId: '$taskId',
+    taskIndex: '$taskIndex',
     queue: shape.grants ? value('queue') : '$queue',
     ...(shape.grants ? { previousQueue: changedOr('queue', value('queue')) } : {}),
     share: '$share',
