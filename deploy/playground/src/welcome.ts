@@ -18,9 +18,9 @@ Rhizome playground ready after ${seconds.toFixed(1)} s (${transport} transport, 
 
   GraphQL    ${file.url}   (POST, GET, SSE)
   WebSocket  ${file.wsUrl}
-  GraphiQL   ${file.graphiql}
+  GraphiQL   ${file.graphiql}#token=${file.token}
 
-  A token to paste in GraphiQL's headers, as {"authorization": "Bearer …"}:
+  A token to paste elsewhere, as "authorization: Bearer …":
   ${file.token}
 
   Three first commands, in another terminal:

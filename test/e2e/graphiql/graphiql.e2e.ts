@@ -1,0 +1,104 @@
+// GraphiQL in a real browser: it loads, runs a query, and asks nobody else than the gateway for anything.
+import { existsSync } from 'node:fs';
+import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { leftovers } from '@rhizome/testkit';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { submit } from '../house/jobs.js';
+import { type PlaygroundHouse, startPlayground } from '../house/playground-house.js';
+
+jest.setTimeout(120_000);
+
+/** Browsers differ in where Debian and others put them; the test run installs one where there is none. */
+const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
+  existsSync,
+);
+
+let house: PlaygroundHouse;
+let browser: Browser;
+const requests: string[] = [];
+
+beforeAll(async () => {
+  if (executablePath === undefined)
+    throw new Error('no Chromium: npm test installs it, or says how on this system');
+  house = await startPlayground();
+  const quiet = [
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--no-first-run',
+  ];
+  const args = ['--no-sandbox', '--disable-gpu', ...quiet];
+  browser = leftovers.use(await chromium.launch({ executablePath, headless: true, args }), 'Chromium');
+});
+
+/** A page of its own, with what went wrong in it. */
+async function open(url: string): Promise<{ readonly page: Page; readonly faults: readonly string[] }> {
+  const page = await (await browser.newContext()).newPage();
+  const faults: string[] = [];
+  page.on('request', (request) => requests.push(request.url()));
+  page.on('console', (message) => {
+    if (message.type() === 'error') faults.push(message.text());
+  });
+  page.on('pageerror', (error) => faults.push(error.message));
+  page.on('requestfailed', (request) => faults.push(`${request.url()}: ${request.failure()?.errorText}`));
+  const answer = await page.goto(url, { waitUntil: 'load' });
+  expect(answer?.status()).toBe(200);
+  await page.locator('.graphiql-query-editor .view-lines').waitFor({ timeout: 60_000 });
+  return { page, faults };
+}
+
+/** Replaces what the editor holds that is seen at this place. */
+async function type(page: Page, editor: string, text: string): Promise<void> {
+  await page.locator(`${editor} .view-lines:visible`).click();
+  await page.keyboard.press('Control+A');
+  await page.keyboard.press('Delete');
+  await page.keyboard.insertText(text);
+}
+
+describe('GraphiQL', () => {
+  test('by the link that the playground prints: a query is written, run and answered', async () => {
+    const [, link = ''] = await house.process.line(/GraphiQL +(http\S+)/, 1_000);
+    const { page, faults } = await open(link);
+    // The token is not left in the address, where it would be copied or kept.
+    expect(page.url()).toBe(house.file.graphiql);
+    await type(page, '.graphiql-query-editor', '{ viewer { subject kind } }');
+    await page.getByRole('button', { name: /Execute/ }).click();
+    const answer = page.locator('.result-window');
+    await answer.getByText('newcomer@playground').waitFor({ timeout: 30_000 });
+    expect(await answer.innerText()).toContain('HUMAN');
+    expect(faults).toEqual([]);
+  });
+
+  test('with a token pasted into the headers', async () => {
+    const { page } = await open(house.file.graphiql);
+    await page.getByRole('button', { name: 'Headers' }).click();
+    const headers = { authorization: `Bearer ${house.file.readerToken}` };
+    await type(page, '.graphiql-editor-tools', JSON.stringify(headers));
+    await type(page, '.graphiql-query-editor', '{ viewer { subject } }');
+    await page.getByRole('button', { name: /Execute/ }).click();
+    await page.locator('.result-window').getByText('reader@playground').waitFor({ timeout: 30_000 });
+  });
+
+  test('a subscription is followed', async () => {
+    const query = encodeURIComponent('subscription { jobStateChanged { cursor state job { name } } }');
+    const { page } = await open(`${house.file.graphiql}#token=${house.file.token}&query=${query}`);
+    await page.getByRole('button', { name: /Execute/ }).click();
+    const answer = page.locator('.result-window');
+    await answer.getByText('cursor').waitFor({ timeout: 30_000 });
+    await submit(house.api(), [{ name: 'seen in the browser' }]);
+    await answer.getByText('seen in the browser').waitFor({ timeout: 30_000 });
+  });
+
+  test('no request went to another host', () => {
+    const { origin } = new URL(house.file.url);
+    const elsewhere = requests.filter((url) => !url.startsWith(origin) && !/^(data|blob):/.test(url));
+    expect(elsewhere).toEqual([]);
+    expect(requests.length).toBeGreaterThan(3);
+  });
+
+  test('its page forbids other hosts by its own policy', async () => {
+    const policy = (await fetch(house.file.graphiql)).headers.get('content-security-policy') ?? '';
+    expect(policy).toContain("default-src 'self'");
+    expect(policy).not.toMatch(/https?:/);
+  });
+});
