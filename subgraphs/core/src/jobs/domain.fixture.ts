@@ -58,6 +58,7 @@ export interface TestDomain {
 export interface ProcessOptions {
   readonly stores?: (stores: JobStores) => JobStores;
   readonly stepSize?: number;
+  readonly upkeepMs?: number;
   /** Leads at once; true unless given. */
   readonly leads?: boolean;
 }
@@ -128,6 +129,7 @@ async function startProcess(
     ids,
     log,
     ...(over.stepSize === undefined ? {} : { stepSize: over.stepSize }),
+    ...(over.upkeepMs === undefined ? {} : { upkeepMs: over.upkeepMs }),
   });
   domain.start();
   if (over.leads ?? true) leader.gain();

@@ -3,6 +3,7 @@ import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/mongo';
 import { Completion } from '../tasks/completion.js';
 import { Expansion } from '../tasks/expansion.js';
+import { TaskUpkeep } from '../tasks/task-upkeep.js';
 import { TasksService } from '../tasks/tasks.service.js';
 import { BackoffTimer } from './backoff-timer.js';
 import { BulkChanges } from './bulk-changes.js';
@@ -46,6 +47,8 @@ export interface JobDomainOptions {
   readonly maxLogBytes?: number | undefined;
   /** Jobs in one step of expansion; for tests. */
   readonly stepSize?: number | undefined;
+  /** How often the leader looks after tasks, in milliseconds; for tests. */
+  readonly upkeepMs?: number | undefined;
 }
 
 /** The services that resolvers call, and the work behind them. */
@@ -89,6 +92,8 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
     log,
     ...stepSize,
   });
+  const everyMs = options.upkeepMs === undefined ? {} : { everyMs: options.upkeepMs };
+  const upkeep = new TaskUpkeep({ tasks, completion, leader, clock, log, ...everyMs });
   const timer = new BackoffTimer({ jobs, writer, leader, clock, log });
   const handlers = [new DependencyWork(dependencies), completion, timer];
   const events = new EventWork({ stream: options.stream, consumers, leader, handlers, clock, log });
@@ -104,7 +109,7 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
     log,
   });
   const maxBytes = options.maxLogBytes === undefined ? {} : { maxBytes: options.maxLogBytes };
-  let stopRecovery: (() => void) | undefined;
+  const works = [upkeep, expansion, runner, timer, events];
   return {
     jobs: new JobsService({ jobs, experiments, queues }),
     submits,
@@ -124,17 +129,10 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
     }),
     dependencies,
     start() {
-      // A task whose jobs all ended just when its expansion was broken off gets no further event.
-      stopRecovery = leader.onGained((signal) => {
-        completion
-          .recover(signal)
-          .catch((error: unknown) => log.warn({ err: error }, 'running tasks could not be looked through'));
-      });
-      [expansion, runner, timer, events].forEach((work) => work.start());
+      for (const work of works) work.start();
     },
     async stop() {
-      stopRecovery?.();
-      await Promise.all([expansion, runner, timer, events].map((work) => work.stop()));
+      await Promise.all(works.map((work) => work.stop()));
       await submits.settle();
     },
   };

@@ -103,7 +103,7 @@ export class Expansion {
   }
 
   async #expand(id: string): Promise<void> {
-    const { tasks, runnerId, clock, stepSize = 2000, onComplete } = this.#options;
+    const { tasks, runnerId, clock, log, stepSize = 2000, onComplete } = this.#options;
     const task = await tasks.claim(id, runnerId, clock.now());
     if (!task) return;
     try {
@@ -118,7 +118,11 @@ export class Expansion {
     } finally {
       await tasks.letGo(id, runnerId);
     }
-    if (task.hasParameters) await tasks.dropSets(id);
+    // Sets that stay are deleted by the leader some time later; a task must not wait for that.
+    if (task.hasParameters)
+      await tasks
+        .dropSets(id)
+        .catch((error: unknown) => log.warn({ err: error, taskId: id }, 'parameter sets are left over'));
     await onComplete(id);
   }
 

@@ -124,20 +124,26 @@ export interface ParameterChunkDocument {
   readonly _id: string;
   readonly schemaVersion: number;
   readonly revision: number;
+  /** When it was written last: sets without a task are given up some time later. */
+  readonly createdAt: Date;
   readonly taskId: string;
   /** Position of the first. */
   readonly first: number;
   readonly sets: readonly StoredParameterSet[];
 }
 
-/** Parameter sets, bounded pieces a document. */
+/** Version of the stored shape; since 2 with the time. */
+export const parameterChunkSchemaVersion = 2;
+
+/** Parameter sets, bounded pieces a document. They live until the jobs of their task exist. */
 export const parameterChunksCollection = defineCollection<ParameterChunkDocument>({
   name: 'taskParameterSets',
-  schemaVersion: 1,
+  schemaVersion: parameterChunkSchemaVersion,
   validator: {
-    required: ['revision', 'taskId', 'first', 'sets'],
+    required: ['revision', 'createdAt', 'taskId', 'first', 'sets'],
     properties: {
       revision: { bsonType: 'int', minimum: 1 },
+      createdAt: { bsonType: 'date' },
       taskId: { bsonType: 'string' },
       first: { bsonType: 'int', minimum: 0 },
       sets: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: 1000 },

@@ -3,6 +3,7 @@ import { MongoServerError, type Collection, type Filter } from 'mongodb';
 import type { StateCounts } from '../jobs/collaborators.js';
 import { isOnlyDuplicates } from '../jobs/classes.repository.js';
 import {
+  parameterChunkSchemaVersion,
   taskStates,
   type ParameterChunkDocument,
   type StoredParameterSet,
@@ -18,6 +19,8 @@ const chunkSets = 1000;
 const chunkCharacters = 2_000_000;
 /** Such documents in one write. */
 const piecesAtOnce = 8;
+/** Tasks looked at in one step for sets that are left over. */
+const tasksAtOnce = 100;
 
 /** Which tasks: every field given must be met. */
 export interface TaskCriteria {
@@ -48,10 +51,10 @@ export class TasksRepository {
     }
   }
 
-  /** Writes parameter sets in pieces; those that are there already are left as they are. */
-  async storeSets(taskId: string, sets: Iterable<StoredParameterSet>): Promise<void> {
+  /** Writes parameter sets in pieces. Those that are there already are written anew: from now on they are as fresh as the others. */
+  async storeSets(taskId: string, sets: Iterable<StoredParameterSet>, now: Date): Promise<void> {
     let pieces: ParameterChunkDocument[] = [];
-    for (const piece of piecesOf(taskId, sets)) {
+    for (const piece of piecesOf(taskId, sets, now)) {
       pieces.push(piece);
       if (pieces.length < piecesAtOnce) continue;
       await this.#store(pieces);
@@ -61,9 +64,13 @@ export class TasksRepository {
   }
 
   async #store(pieces: readonly ParameterChunkDocument[]): Promise<void> {
+    const writes = pieces.map(({ _id, ...rest }) => ({
+      replaceOne: { filter: { _id }, replacement: rest, upsert: true },
+    }));
     try {
-      await this.#chunks.insertMany([...pieces], { ordered: false, writeConcern: { w: 'majority' } });
+      await this.#chunks.bulkWrite(writes, { ordered: false, writeConcern: { w: 'majority' } });
     } catch (error) {
+      // Another call with the same key writes the same at the same time.
       if (!isOnlyDuplicates(error)) throw error;
     }
   }
@@ -82,7 +89,43 @@ export class TasksRepository {
 
   /** Deletes the parameter sets of a task whose jobs all exist. */
   async dropSets(taskId: string): Promise<void> {
-    await this.#chunks.deleteMany({ _id: { $gte: chunkId(taskId, 0), $lte: chunkId(taskId, 9_999_999) } });
+    await this.#chunks.deleteMany(piecesFilter(taskId));
+  }
+
+  /**
+   * Deletes parameter sets that nobody will read, as a process that ended left them: of tasks that were never written, or whose jobs all exist.
+   * @param before younger ones stay: their task may be about to be written
+   * @returns the number of deleted pieces
+   */
+  async dropLeftOver(before: Date, signal: AbortSignal): Promise<number> {
+    let dropped = 0;
+    for (let behind = ''; !signal.aborted;) {
+      const ids = await this.#withSets(behind, tasksAtOnce);
+      const last = ids.at(-1);
+      if (last === undefined) break;
+      behind = last;
+      const expanding = { _id: { $in: ids }, state: 'EXPANDING' as const };
+      const found = await this.#tasks.find(expanding, { projection: { _id: 1 } }).toArray();
+      const needed = new Set(found.map(({ _id }) => _id));
+      for (const id of ids.filter((one) => !needed.has(one))) {
+        // By its negation, so that it holds for pieces without a time, too.
+        const filter = { ...piecesFilter(id), createdAt: { $not: { $gte: before } } };
+        dropped += (await this.#chunks.deleteMany(filter)).deletedCount;
+      }
+    }
+    return dropped;
+  }
+
+  /** Ids of tasks with parameter sets, in order, after an id: one look into the index for each. */
+  async #withSets(behind: string, limit: number): Promise<string[]> {
+    const ids: string[] = [];
+    while (ids.length < limit) {
+      const filter = { _id: { $gt: `${ids.at(-1) ?? behind}/:` } };
+      const found = await this.#chunks.findOne(filter, { sort: { _id: 1 }, projection: { taskId: 1 } });
+      if (!found) break;
+      ids.push(found.taskId);
+    }
+    return ids;
   }
 
   /** Tasks by id, in no order. */
@@ -203,11 +246,20 @@ export class TasksRepository {
   }
 }
 
-function* piecesOf(taskId: string, sets: Iterable<StoredParameterSet>): Generator<ParameterChunkDocument> {
+function piecesFilter(taskId: string) {
+  return { _id: { $gte: chunkId(taskId, 0), $lte: chunkId(taskId, 9_999_999) } };
+}
+
+function* piecesOf(
+  taskId: string,
+  sets: Iterable<StoredParameterSet>,
+  createdAt: Date,
+): Generator<ParameterChunkDocument> {
   const piece = (first: number, some: readonly StoredParameterSet[]): ParameterChunkDocument => ({
     _id: chunkId(taskId, first),
-    schemaVersion: 1,
+    schemaVersion: parameterChunkSchemaVersion,
     revision: 1,
+    createdAt,
     taskId,
     first,
     sets: some,

@@ -193,7 +193,7 @@ export class TasksService {
     experiment: ExperimentFacts,
     reserved: { readonly batchId: string; readonly createdAt: Date },
   ): Promise<TaskDocument> {
-    const { tasks, classes, expansion } = this.#options;
+    const { tasks, classes, expansion, clock } = this.#options;
     const { template, parameterSets, count } = spec;
     const classOf = classifier();
     const [shape, ...variants] = shapesOf(spec).map((job) => ({
@@ -203,7 +203,7 @@ export class TasksService {
     }));
     if (!shape) throw new Error('a task has its template at least');
     await classes.ensure(classOf.classes, reserved.createdAt);
-    if (parameterSets) await tasks.storeSets(reserved.batchId, storedSets(parameterSets));
+    if (parameterSets) await tasks.storeSets(reserved.batchId, storedSets(parameterSets), clock.now());
     const task = await tasks.create({
       _id: reserved.batchId,
       schemaVersion: taskSchemaVersion,
