@@ -73,7 +73,7 @@ describe('GraphiQL', () => {
     const { page } = await open(house.file.graphiql);
     await page.getByRole('button', { name: 'Headers' }).click();
     const headers = { authorization: `Bearer ${house.file.readerToken}` };
-    await type(page, '.graphiql-editor-tools', JSON.stringify(headers));
+    await type(page, '.graphiql-editor-tool', JSON.stringify(headers));
     await type(page, '.graphiql-query-editor', '{ viewer { subject } }');
     await page.getByRole('button', { name: /Execute/ }).click();
     await page.locator('.result-window').getByText('reader@playground').waitFor({ timeout: 30_000 });
