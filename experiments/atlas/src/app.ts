@@ -10,7 +10,7 @@ import type { Context } from './context.js';
 import { collections, migrations } from './migrations.js';
 import { amountsOf, productionTaskPlaces, productionTaskRules, taskLabel } from './production-task.js';
 import { productionTasksCollection } from './production-task.document.js';
-import { policies, resolversOf } from './resolvers.js';
+import { policies, resolvers } from './resolvers.js';
 import { typeDefs } from './typeDefs.generated.js';
 
 /** Migrates the database and builds. */
@@ -28,7 +28,7 @@ export async function buildAtlas(options: ExperimentOptions): Promise<Experiment
   const subgraph = buildSubgraph<Context>({
     name: 'atlas',
     typeDefs,
-    resolvers: resolversOf(tasks),
+    resolvers,
     policies,
     contextFactory: (base) => Object.assign(base, { tasks }),
   });

@@ -31,53 +31,54 @@ async function* changesOf(
 }
 
 /** Resolvers of the SDL. */
-export function resolversOf({ places }: Context['tasks']): Resolvers {
-  return {
-    Query: { atlas: () => ({}) },
-    AtlasQuery: {
-      task: (_parent, { id }, { loaders }) => loaders.load(task.loader, id),
-      tasks: (_parent, { campaign, first, after }, { tasks }) =>
-        tasks.page(campaign == null ? {} : { campaign }, first ?? 20, after),
+export const resolvers: Resolvers = {
+  Query: { atlas: () => ({}) },
+  AtlasQuery: {
+    task: (_parent, { id }, { loaders }) => loaders.load(task.loader, id),
+    tasks: (_parent, { campaign, first, after }, { tasks }) =>
+      tasks.page(campaign == null ? {} : { campaign }, first ?? 20, after),
+  },
+  Mutation: {
+    submitAtlasTask: async (_parent, { input }, { tasks, principal }) => {
+      const faults = checkProductionTask(input);
+      if (faults.length > 0) return { task: null, userErrors: faults };
+      const { idempotencyKey, ...content } = input;
+      const result = await tasks.submit({ subject: principal.subject, idempotencyKey, content });
+      return 'submission' in result
+        ? { task: result.submission, userErrors: [] }
+        : { task: null, userErrors: result.faults };
     },
-    Mutation: {
-      submitAtlasTask: async (_parent, { input }, { tasks, principal }) => {
-        const faults = checkProductionTask(input);
-        if (faults.length > 0) return { task: null, userErrors: faults };
-        const { idempotencyKey, ...content } = input;
-        const result = await tasks.submit({ subject: principal.subject, idempotencyKey, content });
-        return 'submission' in result
-          ? { task: result.submission, userErrors: [] }
-          : { task: null, userErrors: result.faults };
-      },
+  },
+  Subscription: {
+    atlasTaskChanged: {
+      subscribe: (_parent, { id, after }, context) => changesOf(id, after, context),
+      resolve: (change: unknown) => change as never,
     },
-    Subscription: {
-      atlasTaskChanged: {
-        subscribe: (_parent, { id, after }, context) => changesOf(id, after, context),
-        resolve: (change: unknown) => change as never,
-      },
+  },
+  AtlasTaskChanged: { task: reference({ loader: task.loader, key: ({ id }: DocumentChange) => id }) },
+  AtlasTask: {
+    __resolveReference: ({ id }, { loaders }) => loaders.load(task.loader, id),
+    id: ({ _id }) => _id,
+    steps: ({ transforms }) => transforms.map(({ step }) => step),
+    submittedAt: ({ createdAt }) => createdAt,
+    processedEvents: ({ amounts }) => amounts['processedEvents'] ?? 0,
+    state: stateOf,
+    task: ({ taskId }) => (taskId === undefined ? null : { id: taskId }),
+  },
+  Job: {
+    __resolveReference: representationAsIs,
+    atlas: jobDetails(experiment, ({ tasks }: Context) => tasks.places),
+  },
+  AtlasJob: {
+    task: ({ submission }) => submission,
+    step: ({ submission, index }) => jobAt(submission, index).step,
+    firstEvent: ({ submission, index }) => {
+      const { step, firstEvent } = jobAt(submission, index);
+      return step === 'MERGE' ? null : firstEvent;
     },
-    AtlasTaskChanged: { task: reference({ loader: task.loader, key: ({ id }: DocumentChange) => id }) },
-    AtlasTask: {
-      __resolveReference: ({ id }, { loaders }) => loaders.load(task.loader, id),
-      id: ({ _id }) => _id,
-      steps: ({ transforms }) => transforms.map(({ step }) => step),
-      submittedAt: ({ createdAt }) => createdAt,
-      processedEvents: ({ amounts }) => amounts['processedEvents'] ?? 0,
-      state: stateOf,
-      task: ({ taskId }) => (taskId === undefined ? null : { id: taskId }),
-    },
-    Job: { __resolveReference: representationAsIs, atlas: jobDetails(experiment, places) },
-    AtlasJob: {
-      task: ({ submission }) => submission,
-      step: ({ submission, index }) => jobAt(submission, index).step,
-      firstEvent: ({ submission, index }) => {
-        const { step, firstEvent } = jobAt(submission, index);
-        return step === 'MERGE' ? null : firstEvent;
-      },
-      events: ({ submission, index }) => jobAt(submission, index).events,
-    },
-  };
-}
+    events: ({ submission, index }) => jobAt(submission, index).events,
+  },
+};
 
 const read = { action: 'task:read', experiment } as const;
 

@@ -8,7 +8,7 @@ import {
 import { buildSubgraph } from '@rhizome/subgraph';
 import type { Context } from './context.js';
 import { collections, migrations } from './migrations.js';
-import { policies, resolversOf } from './resolvers.js';
+import { policies, resolvers } from './resolvers.js';
 import { amountsOf, runLabel, runPlaces, runRules } from './run.js';
 import { runsCollection } from './run.document.js';
 import { typeDefs } from './typeDefs.generated.js';
@@ -28,7 +28,7 @@ export async function buildEpic(options: ExperimentOptions): Promise<ExperimentS
   const subgraph = buildSubgraph<Context>({
     name: 'epic',
     typeDefs,
-    resolvers: resolversOf(runs),
+    resolvers,
     policies,
     contextFactory: (base) => Object.assign(base, { runs }),
   });

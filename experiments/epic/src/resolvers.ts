@@ -45,53 +45,54 @@ function groupsOf(submission: RunDocument, from: number, first: number) {
 }
 
 /** Resolvers of the SDL. */
-export function resolversOf({ places, outcomes }: Context['runs']): Resolvers {
-  return {
-    Query: { epic: () => ({}) },
-    EpicQuery: {
-      run: (_parent, { runNumber }, { runs }) => runs.where({ runNumber }),
-      runs: (_parent, { first, after }, { runs }) => runs.page({}, first ?? 20, after),
+export const resolvers: Resolvers = {
+  Query: { epic: () => ({}) },
+  EpicQuery: {
+    run: (_parent, { runNumber }, { runs }) => runs.where({ runNumber }),
+    runs: (_parent, { first, after }, { runs }) => runs.page({}, first ?? 20, after),
+  },
+  Mutation: {
+    submitEpicRun: async (_parent, { input }, { runs, principal }) => {
+      const faults = checkRun(input);
+      if (faults.length > 0) return { run: null, userErrors: faults };
+      const { idempotencyKey, ...content } = input;
+      const result = await runs.submit({ subject: principal.subject, idempotencyKey, content });
+      return 'submission' in result
+        ? { run: result.submission, userErrors: [] }
+        : { run: null, userErrors: result.faults };
     },
-    Mutation: {
-      submitEpicRun: async (_parent, { input }, { runs, principal }) => {
-        const faults = checkRun(input);
-        if (faults.length > 0) return { run: null, userErrors: faults };
-        const { idempotencyKey, ...content } = input;
-        const result = await runs.submit({ subject: principal.subject, idempotencyKey, content });
-        return 'submission' in result
-          ? { run: result.submission, userErrors: [] }
-          : { run: null, userErrors: result.faults };
-      },
+  },
+  Subscription: {
+    epicRunChanged: {
+      subscribe: (_parent, { runNumber, after }, context) => changesOf(runNumber, after, context),
+      resolve: (change: unknown) => change as never,
     },
-    Subscription: {
-      epicRunChanged: {
-        subscribe: (_parent, { runNumber, after }, context) => changesOf(runNumber, after, context),
-        resolve: (change: unknown) => change as never,
-      },
-    },
-    EpicRunChanged: { run: reference({ loader: run.loader, key: ({ id }: DocumentChange) => id }) },
-    EpicRun: {
-      __resolveReference: ({ id }, { loaders }) => loaders.load(run.loader, id),
-      id: ({ _id }) => _id,
-      submittedAt: ({ createdAt }) => createdAt,
-      phase: phaseOf,
-      groups: (parent, { from, first }) => groupsOf(parent, from ?? 0, first ?? 100),
-      processedFrames: ({ amounts }) => amounts['processedFrames'] ?? 0,
-      task: ({ taskId }) => (taskId === undefined ? null : { id: taskId }),
-    },
-    EpicTimeFrameGroup: {
-      firstFrame: ({ submission, index }) => framesOf(submission, index).firstFrame,
-      frames: ({ submission, index }) => framesOf(submission, index).frames,
-      state: async ({ submission, index }, _args, { loaders }) =>
-        groupStates[(await loaders.load(outcomes, { submissionId: submission._id, index })) ?? 'WAITING'],
-    },
-    Job: { __resolveReference: representationAsIs, epic: jobDetails(experiment, places) },
-    EpicJob: {
-      run: ({ submission }) => submission,
-      group: (place) => (place.index < groupCount(place.submission) ? place : null),
-    },
-  };
-}
+  },
+  EpicRunChanged: { run: reference({ loader: run.loader, key: ({ id }: DocumentChange) => id }) },
+  EpicRun: {
+    __resolveReference: ({ id }, { loaders }) => loaders.load(run.loader, id),
+    id: ({ _id }) => _id,
+    submittedAt: ({ createdAt }) => createdAt,
+    phase: phaseOf,
+    groups: (parent, { from, first }) => groupsOf(parent, from ?? 0, first ?? 100),
+    processedFrames: ({ amounts }) => amounts['processedFrames'] ?? 0,
+    task: ({ taskId }) => (taskId === undefined ? null : { id: taskId }),
+  },
+  EpicTimeFrameGroup: {
+    firstFrame: ({ submission, index }) => framesOf(submission, index).firstFrame,
+    frames: ({ submission, index }) => framesOf(submission, index).frames,
+    state: async ({ submission, index }, _args, { loaders, runs }) =>
+      groupStates[(await loaders.load(runs.outcomes, { submissionId: submission._id, index })) ?? 'WAITING'],
+  },
+  Job: {
+    __resolveReference: representationAsIs,
+    epic: jobDetails(experiment, ({ runs }: Context) => runs.places),
+  },
+  EpicJob: {
+    run: ({ submission }) => submission,
+    group: (place) => (place.index < groupCount(place.submission) ? place : null),
+  },
+};
 
 const read = { action: 'task:read', experiment } as const;
 

@@ -132,54 +132,55 @@ function describeRun(content: RunContent): ReturnType<(typeof runRules)['describ
 }
 
 function taskOf(run: RunDocument): CoreTask {
+  const { runNumber, merge } = run;
+  const groups = Array.from({ length: groupCount(run) }, (_, group) => group);
+  const sets = groups.map((group) => parameterSet(run, group));
+  const task = { name: `run ${runNumber}`, template: templateOf(run) };
+  if (!merge) return { ...task, parameterSets: sets };
+  const { command, arguments: given, outputs } = merge;
+  return {
+    ...task,
+    variants: [
+      {
+        name: `run ${runNumber} merge {{index}}`,
+        payload: { command, arguments: [...given], outputs: [...outputs] },
+      },
+    ],
+    parameterSets: [...sets, { parameters: [], dependsOn: groups.map((group) => `#${group}`), variant: 0 }],
+  };
+}
+
+function templateOf(run: RunDocument): CoreTask['template'] {
   const {
     runNumber,
     detectorConfiguration,
     command,
     outputs,
-    merge,
     cores,
     memoryMiB,
     walltimeSeconds,
     maxAttempts,
   } = run;
-  const groups = Array.from({ length: groupCount(run) }, (_, group) => group);
   const placement = run.requireDetectorLabel
     ? { selector: workerLabel('epic-detector', detectorConfiguration) }
     : {};
   const own = ['--run', String(runNumber), '--first-frame', '{{firstFrame}}', '--frames', '{{frames}}'];
-  const sets = groups.map((group) => {
-    const { firstFrame, frames } = framesOf(run, group);
-    return {
-      parameters: [
-        { name: 'firstFrame', value: String(firstFrame) },
-        { name: 'frames', value: String(frames) },
-      ],
-    };
-  });
   return {
-    name: `run ${runNumber}`,
-    template: {
-      name: `run ${runNumber} group {{index}}`,
-      labels: [{ key: 'epic-detector', value: detectorConfiguration }],
-      requirements: { cores, memoryMiB, walltimeSeconds, ...placement },
-      payload: { command, arguments: [...run.arguments, ...own], outputs: [...outputs] },
-      retry: { maxAttempts },
-    },
-    ...(merge
-      ? {
-          variants: [
-            {
-              name: `run ${runNumber} merge {{index}}`,
-              payload: { ...merge, arguments: [...merge.arguments], outputs: [...merge.outputs] },
-            },
-          ],
-          parameterSets: [
-            ...sets,
-            { parameters: [], dependsOn: groups.map((group) => `#${group}`), variant: 0 },
-          ],
-        }
-      : { parameterSets: sets }),
+    name: `run ${runNumber} group {{index}}`,
+    labels: [{ key: 'epic-detector', value: detectorConfiguration }],
+    requirements: { cores, memoryMiB, walltimeSeconds, ...placement },
+    payload: { command, arguments: [...run.arguments, ...own], outputs: [...outputs] },
+    retry: { maxAttempts },
+  };
+}
+
+function parameterSet(run: RunDocument, group: number): NonNullable<CoreTask['parameterSets']>[number] {
+  const { firstFrame, frames } = framesOf(run, group);
+  return {
+    parameters: [
+      { name: 'firstFrame', value: String(firstFrame) },
+      { name: 'frames', value: String(frames) },
+    ],
   };
 }
 

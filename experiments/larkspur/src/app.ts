@@ -10,7 +10,7 @@ import type { Context } from './context.js';
 import { collections, migrations } from './migrations.js';
 import { amountsOf, observationLabel, observationPlaces, observationRules } from './observation.js';
 import { observationsCollection } from './observation.document.js';
-import { policies, resolversOf } from './resolvers.js';
+import { policies, resolvers } from './resolvers.js';
 import { typeDefs } from './typeDefs.generated.js';
 
 /** Migrates the database and builds. */
@@ -28,7 +28,7 @@ export async function buildLarkspur(options: ExperimentOptions): Promise<Experim
   const subgraph = buildSubgraph<Context>({
     name: 'larkspur',
     typeDefs,
-    resolvers: resolversOf(observations),
+    resolvers,
     policies,
     contextFactory: (base) => Object.assign(base, { observations }),
   });

@@ -31,53 +31,50 @@ async function* changesOf(
 }
 
 /** Resolvers of the SDL. */
-export function resolversOf({ places }: Context['observations']): Resolvers {
-  return {
-    Query: { larkspur: () => ({}) },
-    LarkspurQuery: {
-      observation: (_parent, { id }, { loaders }) => loaders.load(observation.loader, id),
-      observations: (_parent, { first, after }, { observations }) =>
-        observations.page({}, first ?? 20, after),
+export const resolvers: Resolvers = {
+  Query: { larkspur: () => ({}) },
+  LarkspurQuery: {
+    observation: (_parent, { id }, { loaders }) => loaders.load(observation.loader, id),
+    observations: (_parent, { first, after }, { observations }) => observations.page({}, first ?? 20, after),
+  },
+  Mutation: {
+    submitLarkspurObservation: async (_parent, { input }, { observations, principal }) => {
+      const faults = checkObservation(input);
+      if (faults.length > 0) return { observation: null, userErrors: faults };
+      const { idempotencyKey, ...content } = input;
+      const result = await observations.submit({ subject: principal.subject, idempotencyKey, content });
+      return 'submission' in result
+        ? { observation: result.submission, userErrors: [] }
+        : { observation: null, userErrors: result.faults };
     },
-    Mutation: {
-      submitLarkspurObservation: async (_parent, { input }, { observations, principal }) => {
-        const faults = checkObservation(input);
-        if (faults.length > 0) return { observation: null, userErrors: faults };
-        const { idempotencyKey, ...content } = input;
-        const result = await observations.submit({ subject: principal.subject, idempotencyKey, content });
-        return 'submission' in result
-          ? { observation: result.submission, userErrors: [] }
-          : { observation: null, userErrors: result.faults };
-      },
+  },
+  Subscription: {
+    larkspurObservationChanged: {
+      subscribe: (_parent, { id, after }, context) => changesOf(id, after, context),
+      resolve: (change: unknown) => change as never,
     },
-    Subscription: {
-      larkspurObservationChanged: {
-        subscribe: (_parent, { id, after }, context) => changesOf(id, after, context),
-        resolve: (change: unknown) => change as never,
-      },
-    },
-    LarkspurObservationChanged: {
-      observation: reference({ loader: observation.loader, key: ({ id }: DocumentChange) => id }),
-    },
-    LarkspurObservation: {
-      __resolveReference: ({ id }, { loaders }) => loaders.load(observation.loader, id),
-      id: ({ _id }) => _id,
-      submittedAt: ({ createdAt }) => createdAt,
-      state: stateOf,
-      calibratedExposures: ({ amounts }) => amounts['calibratedExposures'] ?? 0,
-      task: ({ taskId }) => (taskId === undefined ? null : { id: taskId }),
-    },
-    Job: {
-      __resolveReference: representationAsIs,
-      larkspur: jobDetails(experiment, places),
-    },
-    LarkspurJob: {
-      observation: ({ submission }) => submission,
-      step: ({ submission, index }) => stepAt(submission, index),
-      exposure: ({ submission, index }) => (stepAt(submission, index) === 'CALIBRATE' ? index : null),
-    },
-  };
-}
+  },
+  LarkspurObservationChanged: {
+    observation: reference({ loader: observation.loader, key: ({ id }: DocumentChange) => id }),
+  },
+  LarkspurObservation: {
+    __resolveReference: ({ id }, { loaders }) => loaders.load(observation.loader, id),
+    id: ({ _id }) => _id,
+    submittedAt: ({ createdAt }) => createdAt,
+    state: stateOf,
+    calibratedExposures: ({ amounts }) => amounts['calibratedExposures'] ?? 0,
+    task: ({ taskId }) => (taskId === undefined ? null : { id: taskId }),
+  },
+  Job: {
+    __resolveReference: representationAsIs,
+    larkspur: jobDetails(experiment, ({ observations }: Context) => observations.places),
+  },
+  LarkspurJob: {
+    observation: ({ submission }) => submission,
+    step: ({ submission, index }) => stepAt(submission, index),
+    exposure: ({ submission, index }) => (stepAt(submission, index) === 'CALIBRATE' ? index : null),
+  },
+};
 
 const read = { action: actions['larkspurObservation:read'], experiment };
 

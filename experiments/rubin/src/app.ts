@@ -9,7 +9,7 @@ import { buildSubgraph } from '@rhizome/subgraph';
 import type { Context } from './context.js';
 import { collections, migrations } from './migrations.js';
 import { QuantaRepository } from './quanta.repository.js';
-import { policies, resolversOf } from './resolvers.js';
+import { policies, resolvers } from './resolvers.js';
 import { typeDefs } from './typeDefs.generated.js';
 import { workflowLabel, workflowPlaces, workflowRules } from './workflow.js';
 import { workflowsCollection } from './workflow.document.js';
@@ -29,7 +29,7 @@ export async function buildRubin(options: ExperimentOptions): Promise<Experiment
   const subgraph = buildSubgraph<Context>({
     name: 'rubin',
     typeDefs,
-    resolvers: resolversOf(workflows),
+    resolvers,
     policies,
     contextFactory: (base) => Object.assign(base, { workflows, quanta }),
   });

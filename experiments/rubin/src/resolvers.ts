@@ -45,54 +45,55 @@ async function quantumAt(
 }
 
 /** Resolvers of the SDL. */
-export function resolversOf({ places }: Context['workflows']): Resolvers {
-  return {
-    Query: { rubin: () => ({}) },
-    RubinQuery: {
-      workflow: (_parent, { id }, { loaders }) => loaders.load(workflow.loader, id),
-      workflows: (_parent, { first, after }, { workflows }) => workflows.page({}, first ?? 20, after),
+export const resolvers: Resolvers = {
+  Query: { rubin: () => ({}) },
+  RubinQuery: {
+    workflow: (_parent, { id }, { loaders }) => loaders.load(workflow.loader, id),
+    workflows: (_parent, { first, after }, { workflows }) => workflows.page({}, first ?? 20, after),
+  },
+  Mutation: {
+    submitRubinWorkflow: async (_parent, { input }, { workflows, principal }) => {
+      const faults = checkWorkflow(input);
+      if (faults.length > 0) return { workflow: null, userErrors: faults };
+      const { idempotencyKey, ...content } = input;
+      const result = await workflows.submit({ subject: principal.subject, idempotencyKey, content });
+      return 'submission' in result
+        ? { workflow: result.submission, userErrors: [] }
+        : { workflow: null, userErrors: result.faults };
     },
-    Mutation: {
-      submitRubinWorkflow: async (_parent, { input }, { workflows, principal }) => {
-        const faults = checkWorkflow(input);
-        if (faults.length > 0) return { workflow: null, userErrors: faults };
-        const { idempotencyKey, ...content } = input;
-        const result = await workflows.submit({ subject: principal.subject, idempotencyKey, content });
-        return 'submission' in result
-          ? { workflow: result.submission, userErrors: [] }
-          : { workflow: null, userErrors: result.faults };
-      },
+  },
+  Subscription: {
+    rubinWorkflowChanged: {
+      subscribe: (_parent, { id, after }, context) => changesOf(id, after, context),
+      resolve: (change: unknown) => change as never,
     },
-    Subscription: {
-      rubinWorkflowChanged: {
-        subscribe: (_parent, { id, after }, context) => changesOf(id, after, context),
-        resolve: (change: unknown) => change as never,
-      },
+  },
+  RubinWorkflowChanged: {
+    workflow: reference({ loader: workflow.loader, key: ({ id }: DocumentChange) => id }),
+  },
+  RubinWorkflow: {
+    __resolveReference: ({ id }, { loaders }) => loaders.load(workflow.loader, id),
+    id: ({ _id }) => _id,
+    totalQuanta: ({ totalJobs }) => totalJobs,
+    quanta: ({ _id }, { from, first }, { quanta }) => {
+      if ((from ?? 0) < 0) throw badInput('from', from, '0 or more');
+      const count = first ?? 100;
+      if (count < 1 || count > maxQuanta) throw badInput('first', count, `1 to ${maxQuanta}`);
+      return quanta.range(_id, from ?? 0, count);
     },
-    RubinWorkflowChanged: {
-      workflow: reference({ loader: workflow.loader, key: ({ id }: DocumentChange) => id }),
-    },
-    RubinWorkflow: {
-      __resolveReference: ({ id }, { loaders }) => loaders.load(workflow.loader, id),
-      id: ({ _id }) => _id,
-      totalQuanta: ({ totalJobs }) => totalJobs,
-      quanta: ({ _id }, { from, first }, { quanta }) => {
-        if ((from ?? 0) < 0) throw badInput('from', from, '0 or more');
-        const count = first ?? 100;
-        if (count < 1 || count > maxQuanta) throw badInput('first', count, `1 to ${maxQuanta}`);
-        return quanta.range(_id, from ?? 0, count);
-      },
-      finishedQuanta: ({ finishedJobs }) => finishedJobs,
-      submittedAt: ({ createdAt }) => createdAt,
-      task: ({ taskId }) => (taskId === undefined ? null : { id: taskId }),
-    },
-    Job: { __resolveReference: representationAsIs, rubin: jobDetails(experiment, places) },
-    RubinJob: {
-      workflow: ({ submission }) => submission,
-      quantum: ({ submission, index }, _args, context) => quantumAt(submission, index, context),
-    },
-  };
-}
+    finishedQuanta: ({ finishedJobs }) => finishedJobs,
+    submittedAt: ({ createdAt }) => createdAt,
+    task: ({ taskId }) => (taskId === undefined ? null : { id: taskId }),
+  },
+  Job: {
+    __resolveReference: representationAsIs,
+    rubin: jobDetails(experiment, ({ workflows }: Context) => workflows.places),
+  },
+  RubinJob: {
+    workflow: ({ submission }) => submission,
+    quantum: ({ submission, index }, _args, context) => quantumAt(submission, index, context),
+  },
+};
 
 const read = { action: 'task:read', experiment } as const;
 

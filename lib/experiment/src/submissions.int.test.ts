@@ -234,7 +234,7 @@ describe('what a job is', () => {
     const loaders = new Loaders();
     const principal = testPrincipal({ grants: grants as never });
     loaders.bind({ principal, requestId: 'r', log: silentLogger(), loaders });
-    return jobDetails('alpha', probes.places)(
+    return jobDetails('alpha', () => probes.places)(
       { id: 'job', task: { id: taskId }, taskIndex: index },
       {},
       { loaders, principal },

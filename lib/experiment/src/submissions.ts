@@ -110,7 +110,7 @@ export function createSubmissions<T extends SubmissionDocument, C>(
     log,
   });
   const feed = new ChangeFeed({ read: changesOf(db, definition as unknown as CollectionDefinition), log });
-  const follower = new JobFollower({ core, experiment, label, submissions, ledger, log });
+  const follower = new JobFollower({ core, experiment, label, submissions, ledger, clock, log });
   const stopping = new AbortController();
   const { signal } = stopping;
   const healed = (submission: T): Promise<void> =>

@@ -61,21 +61,24 @@ export function jobPlaceLoader<T extends SubmissionDocument>(
   });
 }
 
+/** What a details resolver looks at. */
+interface DetailsContext {
+  readonly loaders: Loaders;
+  readonly principal: Principal;
+}
+
 /**
  * A resolver for `Job.<experiment>`: null for jobs that are not the experiment's, and for callers who may not read its jobs.
  * @param experiment as in the manifest
+ * @param loaderOf the `places` of the experiment's submissions, which its context has
  */
-export function jobDetails<T extends SubmissionDocument>(
+export function jobDetails<T extends SubmissionDocument, TContext extends DetailsContext>(
   experiment: string,
-  loader: LoaderDefinition<JobPlaceKey, JobPlace<T>>,
-): (
-  job: JobRepresentation,
-  args: object,
-  context: { readonly loaders: Loaders; readonly principal: Principal },
-) => Promise<JobPlace<T> | null> {
-  return async ({ task, taskIndex }, _args, { loaders, principal }) => {
-    if (!task || taskIndex == null || !can(principal, 'job:read', experiment)) return null;
-    return loaders.load(loader, { taskId: task.id, index: taskIndex });
+  loaderOf: (context: TContext) => LoaderDefinition<JobPlaceKey, JobPlace<T>>,
+): (job: JobRepresentation, args: object, context: TContext) => Promise<JobPlace<T> | null> {
+  return async ({ task, taskIndex }, _args, context) => {
+    if (!task || taskIndex == null || !can(context.principal, 'job:read', experiment)) return null;
+    return context.loaders.load(loaderOf(context), { taskId: task.id, index: taskIndex });
   };
 }
 

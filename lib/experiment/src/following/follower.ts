@@ -4,6 +4,7 @@
  */
 import { type ApiClient, isRhizomeApiError, type RhizomeApiError } from '@rhizome/client';
 import type { Logger } from '@rhizome/log';
+import type { Clock } from '@rhizome/mongo';
 import {
   ExperimentJobEventsDocument,
   type ExperimentJobEventsSubscription,
@@ -21,6 +22,7 @@ export interface FollowerOptions<T extends SubmissionDocument> extends SnapshotO
   readonly experiment: string;
   /** The key of the label that names a job's submission. */
   readonly label: string;
+  readonly clock: Clock;
   readonly log: Logger;
   /** Wait after a failure, doubled with each further one up to 30 seconds; 500 ms unless given. */
   readonly backoffMs?: number;
@@ -30,6 +32,8 @@ type Event = ExperimentJobEventsSubscription['jobStateChanged'];
 
 /** Events taken in at once. */
 const maxBatch = 500;
+/** How often the place is noted while there are only events of others. */
+const placeMs = 1000;
 const longestBackoffMs = 30_000;
 /** The stream cannot go on from the cursor that is stored. */
 const lostCodes: readonly string[] = ['CURSOR_EXPIRED', 'CURSOR_INVALID'];
@@ -81,7 +85,7 @@ export class JobFollower<T extends SubmissionDocument> {
 
   /** Takes the stream in from the stored cursor, or, after a look at all jobs, from now. @param going told when events were taken in */
   async #follow(going: () => void): Promise<void> {
-    const { core, experiment, ledger, log } = this.#options;
+    const { core, experiment, ledger, clock, log } = this.#options;
     const { signal } = this.#stopping;
     const cursor = await ledger.cursor();
     let fault: RhizomeApiError | undefined;
@@ -97,6 +101,7 @@ export class JobFollower<T extends SubmissionDocument> {
       },
     );
     let isCaughtUp = cursor !== null;
+    let notedAt = clock.monotonicMs();
     this.#isFollowing = isCaughtUp;
     try {
       for await (const events of inBatches(stream)) {
@@ -104,7 +109,13 @@ export class JobFollower<T extends SubmissionDocument> {
         if (fault) throw fault;
         if (!isCaughtUp) await takeSnapshot(this.#options, signal);
         if (signal.aborted) return;
-        await ledger.takeIn(this.#factsOf(events), events.at(-1)?.cursor);
+        const facts = this.#factsOf(events);
+        // Events of others are told again after a crash; that costs less than to note the place behind each of them.
+        const isDue = facts.length > 0 || !isCaughtUp || clock.monotonicMs() - notedAt >= placeMs;
+        if (isDue) {
+          await ledger.takeIn(facts, events.at(-1)?.cursor);
+          notedAt = clock.monotonicMs();
+        }
         isCaughtUp = true;
         this.#isFollowing = true;
         going();
