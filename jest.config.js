@@ -1,5 +1,6 @@
 // Tests run from the built packages, so that what is tested is what is shipped. The suffix is the price:
-// .test.ts needs nothing, .int.test.ts a real mongod, .e2e.ts real processes. The timeouts catch what hangs; they are no measure of speed.
+// .test.ts needs nothing, .int.test.ts a real mongod, .e2e.ts real processes. The timeout catches what hangs; it is no measure of
+// speed. Jest heeds it here only, not in projects.
 const common = {
   testEnvironment: 'node',
   transform: {},
@@ -12,23 +13,22 @@ const inDist = (suffix) => `**/dist/**/*${suffix}`;
 
 export default {
   maxWorkers: 2,
+  testTimeout: 180_000,
   projects: [
     {
       ...common,
       displayName: 'unit',
-      testTimeout: 30_000,
       testMatch: [inDist('.test.js')],
       testPathIgnorePatterns: ['/node_modules/', '\\.int\\.test\\.js$'],
     },
     {
       ...common,
       displayName: 'integration',
-      testTimeout: 90_000,
       testMatch: [inDist('.int.test.js')],
       // Offers one real replica set to all files; it is started when the first of them asks for it.
       globalSetup: '<rootDir>/lib/testkit/dist/jest/global-setup.js',
       globalTeardown: '<rootDir>/lib/testkit/dist/jest/global-teardown.js',
     },
-    { ...common, displayName: 'e2e', testTimeout: 180_000, testMatch: [inDist('.e2e.js')] },
+    { ...common, displayName: 'e2e', testMatch: [inDist('.e2e.js')] },
   ],
 };
