@@ -84,7 +84,7 @@ describe('the backoff timer', () => {
     expect(await states(ids.slice(0, 5))).toEqual(new Set(['PENDING']));
     process.leader.gain();
     await areActivated(ids);
-  }, 20_000);
+  });
 
   test('a held job stays held when its backoff ends, and a release lets it go on', async () => {
     const [id = ''] = await backingOff(1, new Date(Date.now() + 300));
@@ -97,5 +97,5 @@ describe('the backoff timer', () => {
     expect((await shared.read(id)).state).toBe('PENDING');
     await process.domain.bulk.change(someone, 'RELEASE', { selection: { ids: [id] }, parameters: {} });
     expect((await shared.read(id)).state).toBe('ACTIVATED');
-  }, 20_000);
+  });
 });

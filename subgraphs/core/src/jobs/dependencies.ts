@@ -21,6 +21,8 @@ export interface DependenciesOptions {
 
 /** Children looked at in one step. */
 const pageSize = 1000;
+/** Rounds in which nothing changed at most: others may change the same children at the same time, but not for ever. */
+const maxIdleRounds = 20;
 const actor = 'system:dependencies';
 
 /** Lets children go, or closes them. */
@@ -62,14 +64,18 @@ export class Dependencies {
   }
 
   async #release(parentIds: readonly string[]): Promise<void> {
-    for (;;) {
+    for (let idle = 0; idle < maxIdleRounds; idle += 1) {
       const children = await this.#jobs.waitingChildren(parentIds, pageSize);
       if (children.length === 0) return;
       const outcomes = await this.#writer.apply(children.map(({ _id }) => activation(_id, parentIds)));
       const refused = outcomes.filter(isStillPending).map(({ jobId }) => jobId);
       // What is refused waits for others, too, or is held: then these parents are struck off its list.
-      if (refused.length > 0) await this.#jobs.dropParents(refused, parentIds);
+      const dropped = refused.length > 0 ? await this.#jobs.dropParents(refused, parentIds) : 0;
+      if (dropped > 0 || refused.length < children.length) idle = -1;
     }
+    throw new Error(
+      `children of ${parentIds.slice(0, 3).join(', ')} can be neither activated nor left to other parents`,
+    );
   }
 
   async #close(parents: readonly EndedParent[]): Promise<void> {

@@ -11,7 +11,7 @@ beforeAll(async () => {
   await core.ask(
     'mutation { registerExperiment(input: { name: "beta", title: "Beta" }) { userErrors { message } } }',
   );
-}, 60_000);
+});
 
 const submitJobs = `mutation ($input: SubmitJobsInput!) {
   submitJobs(input: $input) { jobs { id state owner priority experiment { name } } userErrors { code path message } }

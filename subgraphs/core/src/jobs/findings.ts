@@ -37,6 +37,12 @@ export class Findings {
     } else if (value.includes('\0')) this.add(path, value, 'a text without NUL characters');
   }
 
+  /** A text as {@link text}, without what could steer a terminal or hide in a log line. */
+  line(path: readonly (string | number)[], value: string, min: number, max: number): void {
+    if (/\p{Cc}/u.test(value)) this.add(path, value, 'a text without control characters');
+    else this.text(path, value, min, max);
+  }
+
   /** A text of a form. */
   form(path: readonly (string | number)[], value: string, pattern: RegExp, expected: string): void {
     if (!pattern.test(value)) this.add(path, value, expected);

@@ -89,7 +89,7 @@ beforeAll(async () => {
     experiments: { find: async () => null, names: async () => experiments },
     queues: { idOf: async (name) => (/^q\d$/.test(name) ? `queue_${name.slice(1)}` : null) },
   });
-}, 120_000);
+});
 
 const created = {
   createdFrom: new Date(start.getTime() + 40 * minute),
@@ -283,6 +283,37 @@ describe('limits', () => {
     await expect(
       service.page(everybody, {}, { order: 'NEWEST', first: 10, projection: {}, ...over }),
     ).rejects.toMatchObject({ code });
+  });
+
+  test('backoffs and awaited parents are found without a look at other jobs', async () => {
+    await jobs.insertMany([
+      aJob('job_backoff', {
+        document: { state: 'PENDING', lookup: ['b:2030-01-01T00:00:00.000Z'], notBefore: start },
+      }),
+      aJob('job_child', { waitingFor: ['job_parent'] }),
+    ]);
+    const repository = new JobsRepository(jobs);
+    const examined = async (run: () => Promise<unknown>): Promise<number> => {
+      const count = async () => {
+        const { metrics } = (await jobs.db.admin().serverStatus()) as {
+          metrics: { queryExecutor: { scanned: number } };
+        };
+        return metrics.queryExecutor.scanned;
+      };
+      const before = await count();
+      await run();
+      return (await count()) - before;
+    };
+    let next: Date | null = null;
+    const parents: string[] = [];
+    expect(await examined(async () => (next = await repository.nextBackoff()))).toBeLessThan(1000);
+    expect(next).toEqual(start);
+    expect((await repository.dueBackoffs(start, 10)).map(({ _id }) => _id)).toEqual(['job_backoff']);
+    const read = async (): Promise<void> => {
+      for await (const some of repository.awaitedParents()) parents.push(...some);
+    };
+    expect(await examined(read)).toBeLessThan(1000);
+    expect(parents).toEqual(['job_parent']);
   });
 
   test('jobs have no more than eight indexes', async () => {

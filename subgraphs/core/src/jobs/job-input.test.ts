@@ -42,7 +42,7 @@ describe('a job', () => {
 
   test.each<[Partial<JobSpec>, string, string]>([
     [{ name: '' }, 'name', '1 to 255 characters'],
-    [{ name: 'a\0b' }, 'name', 'without NUL'],
+    [{ name: 'a\0b' }, 'name', 'without control characters'],
     [{ priority: 1001 }, 'priority', '-1000 to 1000'],
     [{ priority: 0.5 }, 'priority', 'a whole number'],
     [{ labels: [{ key: 'a=b', value: '' }] }, 'labels.0.key', '1 to 63 letters'],

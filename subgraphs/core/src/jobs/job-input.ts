@@ -27,7 +27,7 @@ export const sibling = /^#(0|[1-9]\d{0,6})$/;
 
 /** Checks one job. @param path where it stands in the input */
 export function checkJob(job: JobSpec, path: Path, findings: Findings, checkSelector: CheckSelector): void {
-  findings.text([...path, 'name'], job.name, 1, 255);
+  findings.line([...path, 'name'], job.name, 1, 255);
   findings.int([...path, 'priority'], job.priority ?? 0, -1000, 1000);
   checkLabels(job.labels ?? [], [...path, 'labels'], findings);
   if (job.requirements)
@@ -44,7 +44,7 @@ export function checkLabels(labels: readonly LabelSpec[], path: Path, findings: 
   findings.list(path, labels, max);
   labels.forEach(({ key, value }, position) => {
     findings.form([...path, position, 'key'], key, labelKey, '1 to 63 letters, digits, `.`, `_`, `-`, `/`');
-    findings.text([...path, position, 'value'], value, 0, 255);
+    findings.line([...path, position, 'value'], value, 0, 255);
   });
   findings.distinct(
     path,

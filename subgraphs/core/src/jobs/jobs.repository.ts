@@ -168,7 +168,7 @@ export class JobsRepository {
   /** All parents that PENDING jobs wait for, in batches; some may come in several batches. For recovery: it reads every such job. */
   async *awaitedParents(): AsyncGenerator<readonly string[]> {
     const cursor = this.#jobs.find(
-      { lookup: { $gte: 'p:', $lt: 'p;' }, state: 'PENDING' },
+      { lookup: keysFrom('p:', 'p;'), state: 'PENDING' },
       { projection: { waitingFor: 1 }, hint: jobIndex.lookup, batchSize: insertBatch },
     );
     let parents = new Set<string>();
@@ -184,8 +184,9 @@ export class JobsRepository {
   /**
    * Takes finished parents from jobs that cannot be activated yet: because they wait for others as well, or because they are held. A job
    * that waits for these parents alone and is not held is left to be activated, so that none is ever PENDING with nothing to wait for.
+   * Resolves to the number of jobs that were changed.
    */
-  async dropParents(childIds: readonly string[], parentIds: readonly string[]): Promise<void> {
+  async dropParents(childIds: readonly string[], parentIds: readonly string[]): Promise<number> {
     const filter = {
       _id: { $in: [...childIds] },
       state: 'PENDING' as const,
@@ -194,9 +195,10 @@ export class JobsRepository {
     const update = {
       $pull: { waitingFor: { $in: [...parentIds] }, lookup: { $in: parentIds.map(parentKey) } },
     };
-    await this.#jobs.updateMany(filter as Filter<JobDocument>, update as Document, {
+    const { modifiedCount } = await this.#jobs.updateMany(filter as Filter<JobDocument>, update as Document, {
       writeConcern: { w: 'majority' },
     });
+    return modifiedCount;
   }
 
   /** Children that were closed while they waited for one of the parents. */
@@ -225,7 +227,7 @@ export class JobsRepository {
   async #backoffs(until: string, limit: number): Promise<readonly Pick<JobDocument, '_id' | 'notBefore'>[]> {
     return this.#jobs
       .find(
-        { lookup: { $gte: 'b:', $lte: until }, state: 'PENDING' },
+        { lookup: keysFrom('b:', until), state: 'PENDING' },
         { projection: { notBefore: 1 }, limit, hint: jobIndex.lookup },
       )
       .toArray();
@@ -257,6 +259,11 @@ export class JobsRepository {
         .map(({ _id }) => _id),
     );
   }
+}
+
+/** Jobs with a key in a range. One key must lie in it: without that, the index would be read from one bound to its end. */
+function keysFrom(first: string, last: string): Filter<JobDocument>['lookup'] {
+  return { $elemMatch: { $gte: first, $lte: last } };
 }
 
 /** One page of several that are each in order. */

@@ -46,7 +46,7 @@ export async function checkTask(task: TaskSpec, checkSelector: CheckSelector): P
   const findings = new Findings();
   findings.text(['idempotencyKey'], task.idempotencyKey, 1, 200);
   findings.text(['experiment'], task.experiment, 1, 31);
-  findings.text(['name'], task.name, 1, 255);
+  findings.line(['name'], task.name, 1, 255);
   checkJob(task.template, ['template'], findings, checkSelector);
   checkVariants(task, findings, checkSelector);
   checkSize(task, findings);
@@ -114,7 +114,7 @@ function checkVariants(
     findings.add(['variants'], `${size} characters`, `at most ${maxVariantsSize} characters together`);
   given.slice(0, maxVariants).forEach(({ name, requirements, payload }, position) => {
     const path = ['variants', position];
-    if (name != null) findings.text([...path, 'name'], name, 1, 255);
+    if (name != null) findings.line([...path, 'name'], name, 1, 255);
     if (requirements) checkRequirements(requirements, [...path, 'requirements'], findings, checkSelector);
     if (payload) checkPayload(payload, [...path, 'payload'], findings);
   });
@@ -212,6 +212,6 @@ function checkFilled(
   findings: Findings,
 ): void {
   const { name, payload } = fillIn(textsOf(template), index, values);
-  findings.text([...path, 'name'], name, 1, 255);
+  findings.line([...path, 'name'], name, 1, 255);
   checkPayload({ ...template.payload, ...payload }, [...path, 'payload'], findings);
 }

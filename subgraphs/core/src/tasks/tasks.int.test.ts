@@ -141,50 +141,44 @@ describe('expansion', () => {
       async () => (await shared.read(jobs[1199]?._id ?? '')).state === 'ACTIVATED',
       deadline,
     );
-  }, 30_000);
+  });
 
   test.each([
     'before a step is written',
     'in the middle of a step',
     'after a step is written and before it is noted',
-  ])(
-    'a process that ends %s: whoever leads goes on, and each position exists exactly once',
-    async (when) => {
-      let steps = 0;
-      const end = (): never => {
-        throw new Error('the process ended here');
-      };
-      const stores: ProcessOptions['stores'] = (all) => ({
-        ...all,
-        jobs: instead(all.jobs, {
-          insertNew: async (documents) => {
-            steps += 1;
-            if (steps < 3) return all.jobs.insertNew(documents);
-            if (when.startsWith('before')) end();
-            await all.jobs.insertNew(when.startsWith('in the middle') ? documents.slice(0, 123) : documents);
-            return when.startsWith('in the middle') ? end() : undefined;
-          },
-        }),
-        tasks: instead(all.tasks, {
-          created: async (...args) => (steps >= 3 ? end() : all.tasks.created(...args)),
-        }),
-      });
-      const crashing = await shared.process({ leads: false, stepSize: 200, stores });
-      const task = await submit(aTask({ count: 900 }), crashing);
-      await waitFor('the third step', () => steps >= 3, deadline);
-      await crashing.stop();
-      expect(await taskOf(task._id)).toMatchObject({ state: 'EXPANDING', createdJobs: 400 });
-      process.leader.lose();
-      process.leader.gain();
-      await stateIs(task._id, 'RUNNING');
-      const jobs = await jobsOf(task._id);
-      expect(jobs.map(({ taskIndex }) => taskIndex)).toEqual(
-        Array.from({ length: 900 }, (_, index) => index),
-      );
-      expect(await taskOf(task._id)).toMatchObject({ createdJobs: 900, totalJobs: 900 });
-    },
-    30_000,
-  );
+  ])('a process that ends %s: whoever leads goes on, and each position exists exactly once', async (when) => {
+    let steps = 0;
+    const end = (): never => {
+      throw new Error('the process ended here');
+    };
+    const stores: ProcessOptions['stores'] = (all) => ({
+      ...all,
+      jobs: instead(all.jobs, {
+        insertNew: async (documents) => {
+          steps += 1;
+          if (steps < 3) return all.jobs.insertNew(documents);
+          if (when.startsWith('before')) end();
+          await all.jobs.insertNew(when.startsWith('in the middle') ? documents.slice(0, 123) : documents);
+          return when.startsWith('in the middle') ? end() : undefined;
+        },
+      }),
+      tasks: instead(all.tasks, {
+        created: async (...args) => (steps >= 3 ? end() : all.tasks.created(...args)),
+      }),
+    });
+    const crashing = await shared.process({ leads: false, stepSize: 200, stores });
+    const task = await submit(aTask({ count: 900 }), crashing);
+    await waitFor('the third step', () => steps >= 3, deadline);
+    await crashing.stop();
+    expect(await taskOf(task._id)).toMatchObject({ state: 'EXPANDING', createdJobs: 400 });
+    process.leader.lose();
+    process.leader.gain();
+    await stateIs(task._id, 'RUNNING');
+    const jobs = await jobsOf(task._id);
+    expect(jobs.map(({ taskIndex }) => taskIndex)).toEqual(Array.from({ length: 900 }, (_, index) => index));
+    expect(await taskOf(task._id)).toMatchObject({ createdJobs: 900, totalJobs: 900 });
+  });
 
   test('two processes that expand the same task at once make each job once', async () => {
     const task = await submit(
@@ -214,7 +208,7 @@ describe('expansion', () => {
     expect((await jobsOf(task._id)).map(({ taskIndex }) => taskIndex)).toEqual(
       Array.from({ length: 700 }, (_, index) => index),
     );
-  }, 30_000);
+  });
 });
 
 describe('submit', () => {
