@@ -213,7 +213,7 @@ export type SubmitTaskInput = {
   count?: number | null | undefined;
   /** The experiment that owns the task. */
   experiment: string;
-  /** 1 to 200 characters: the same key with the same content gives the same task. */
+  /** 1 to 200 characters: the same key with the same content gives the same task. It is known for 30 days. */
   idempotencyKey: string;
   /** A name of 1 to 255 characters. */
   name: string;
