@@ -1,6 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
-import { GraphQLError, buildSchema, graphql, parse } from 'graphql';
-import { DomainError } from './domain-error.js';
+import {
+  buildSchema,
+  graphql,
+  GraphQLError,
+  GraphQLInputObjectType,
+  GraphQLObjectType,
+  GraphQLScalarType,
+  GraphQLSchema,
+  GraphQLString,
+  parse,
+} from 'graphql';
+import { badInput, DomainError } from './domain-error.js';
 import { isInternalError, toGraphQLError } from './graphql.js';
 
 const schema = buildSchema('type Query { job(id: ID!, first: Int): String  kind: Kind } enum Kind { A }');
@@ -86,6 +96,31 @@ describe('toGraphQLError', () => {
       return undefined;
     })();
     expect(toGraphQLError(syntax).extensions['code']).toBe('GRAPHQL_PARSE_FAILED');
+  });
+
+  test("names the place of a variable's value that a scalar refuses, and keeps the scalar's own words and code", async () => {
+    const day = new GraphQLScalarType({
+      name: 'Day',
+      parseValue: (value) => {
+        throw badInput('Day', value, 'a day of the week');
+      },
+    });
+    const input = new GraphQLInputObjectType({ name: 'Plan', fields: { day: { type: day } } });
+    const planned = new GraphQLSchema({
+      query: new GraphQLObjectType({
+        name: 'Query',
+        fields: { plan: { type: GraphQLString, args: { input: { type: input } } } },
+      }),
+    });
+    const { errors } = await graphql({
+      schema: planned,
+      source: 'query ($input: Plan) { plan(input: $input) }',
+      variableValues: { input: { day: 'Someday' } },
+    });
+    const shaped = toGraphQLError(errors?.[0]);
+    expect(shaped.extensions['code']).toBe('BAD_USER_INPUT');
+    expect(shaped.message).toContain('"input.day"');
+    expect(shaped.message).toContain('"Someday" is not valid; expected a day of the week');
   });
 
   test('keeps the text of a GraphQLError whose code is in the catalogue', () => {

@@ -19,7 +19,7 @@ export interface ToGraphQLErrorOptions {
  */
 export function toGraphQLError(error: unknown, options: ToGraphQLErrorOptions = {}): GraphQLError {
   const domain = findDomainError(error);
-  if (domain) return shape(error, domain.message, domain.code, domain.details, options);
+  if (domain) return shape(error, messageOf(error, domain), domain.code, domain.details, options);
   if (error instanceof GraphQLError) {
     const known = knownCode(error) ?? requestCode(error, options);
     if (known) return shape(error, error.message, known, error.extensions, options);
@@ -40,6 +40,13 @@ function findDomainError(error: unknown): DomainError | undefined {
     current = current.originalError;
   }
   return undefined;
+}
+
+/** A scalar does not know the field whose value it refuses: graphql-js does, and says so around it. */
+function messageOf(error: unknown, domain: DomainError): string {
+  const isAboutVariable =
+    error instanceof GraphQLError && !error.path && error.message.startsWith('Variable "$');
+  return isAboutVariable ? error.message : domain.message;
 }
 
 function knownCode(error: GraphQLError): string | undefined {

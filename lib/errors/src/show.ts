@@ -3,7 +3,9 @@ const longest = 200;
 /** A value as short, one-line text for a message: JSON where it can be, cut at 200 characters. */
 export function show(value: unknown): string {
   const text = render(value);
-  return text.length > longest ? `${text.slice(0, longest)}… (${text.length} characters)` : text;
+  // Of a text its own characters are counted, not the quotes around it.
+  const length = typeof value === 'string' ? value.length : text.length;
+  return text.length > longest ? `${text.slice(0, longest)}… (${length} characters)` : text;
 }
 
 function render(value: unknown): string {
