@@ -375,7 +375,7 @@ export type SubmitTaskInput = {
   count?: number | null | undefined;
   /** The experiment that owns the task. */
   experiment: string;
-  /** 1 to 200 characters: the same key with the same content gives the same task. */
+  /** 1 to 200 characters: the same key with the same content gives the same task. It is known for 30 days. */
   idempotencyKey: string;
   /** A name of 1 to 255 characters. */
   name: string;
@@ -399,15 +399,15 @@ export type TaskFilter = {
   states?: Array<TaskState> | null | undefined;
 };
 
-/** How a task stands. */
+/** How a task stands. A retry of one of its jobs opens an ended task again: the first copy of a job stands in its place. */
 export type TaskState =
-  /** Terminal: all jobs ended, and none FINISHED because they were cancelled. */
+  /** Ended: none of its jobs FINISHED or FAILED, because they were cancelled. */
   | 'CANCELLED'
   /** Its jobs are being created; those that exist may already run. */
   | 'EXPANDING'
-  /** Terminal: all jobs ended, some otherwise than FINISHED. */
+  /** Ended: all jobs ended, some otherwise than FINISHED. */
   | 'FAILED'
-  /** Terminal: all jobs FINISHED. */
+  /** Ended: all jobs FINISHED. */
   | 'FINISHED'
   /** All jobs exist, and some are not terminal. */
   | 'RUNNING';

@@ -67,7 +67,7 @@ export type DeviceInput = {
 
 /** A worker that shall end its jobs and take no more. */
 export type DrainWorkerInput = {
-  /** Whether the worker has ended: it holds no job any more. */
+  /** Whether the worker has ended: it holds no job any more, and jobs that it still has go back. */
   ended?: boolean | null | undefined;
   /** Why, up to 500 characters. */
   reason?: string | null | undefined;
@@ -368,7 +368,7 @@ export type PilotAcquireJobsMutationVariables = Exact<{
 }>;
 
 
-export type PilotAcquireJobsMutation = { acquireJobs: { assignments: Array<{ fence: number, attempt: number, attemptId: string, job: { id: string, name: string, requirements: { cores: number, memoryMiB: number, diskMiB: number, walltimeSeconds: number }, payload: { command: string, arguments: Array<string>, image: string | null, outputs: Array<string>, environment: Array<{ name: string, value: string }>, inputs: Array<{ name: string, location: string }> }, dependsOn: Array<{ id: string, outputs: Array<{ name: string, location: string, sizeBytes: number, sha256: string }> }> } }>, userErrors: Array<{ code: WorkerUserErrorCode, message: string, path: Array<string> }> } };
+export type PilotAcquireJobsMutation = { acquireJobs: { assignments: Array<{ fence: number, attempt: number, attemptId: string, job: { id: string, name: string, requirements: { cores: number, memoryMiB: number, diskMiB: number, walltimeSeconds: number }, payload: { command: string, arguments: Array<string>, image: string | null, outputs: Array<string>, environment: Array<{ name: string, value: string }> | null, inputs: Array<{ name: string, location: string }> }, dependsOn: Array<{ id: string, outputs: Array<{ name: string, location: string, sizeBytes: number, sha256: string }> }> } }>, userErrors: Array<{ code: WorkerUserErrorCode, message: string, path: Array<string> }> } };
 
 export type PilotStartJobsMutationVariables = Exact<{
   input: StartJobsInput;

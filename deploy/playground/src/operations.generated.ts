@@ -258,15 +258,15 @@ export type SharesUserErrorCode =
   /** A leaf that is left out still has live jobs. */
   | 'SHARE_IN_USE';
 
-/** How a task stands. */
+/** How a task stands. A retry of one of its jobs opens an ended task again: the first copy of a job stands in its place. */
 export type TaskState =
-  /** Terminal: all jobs ended, and none FINISHED because they were cancelled. */
+  /** Ended: none of its jobs FINISHED or FAILED, because they were cancelled. */
   | 'CANCELLED'
   /** Its jobs are being created; those that exist may already run. */
   | 'EXPANDING'
-  /** Terminal: all jobs ended, some otherwise than FINISHED. */
+  /** Ended: all jobs ended, some otherwise than FINISHED. */
   | 'FAILED'
-  /** Terminal: all jobs FINISHED. */
+  /** Ended: all jobs FINISHED. */
   | 'FINISHED'
   /** All jobs exist, and some are not terminal. */
   | 'RUNNING';

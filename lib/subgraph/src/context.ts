@@ -13,9 +13,17 @@ export interface SubgraphContext {
   readonly log: Logger;
   /** Fresh for each operation and for each event of a subscription. */
   readonly loaders: Loaders;
+  /** Whether another process of the same service handed the call on, and said so by {@link forwardedHeader}. */
+  readonly isForwarded?: boolean | undefined;
   /** Aborted when nobody waits for the answer any more. */
   readonly signal?: AbortSignal | undefined;
 }
+
+/**
+ * The header by which a process marks a call that it hands on to another one of the same service. It grants nothing: who receives it
+ * answers for itself instead of handing on once more.
+ */
+export const forwardedHeader = 'x-rhizome-forwarded';
 
 /** Makes the context of a service from the common one; called once an operation, and once an event of a stream. */
 export type ContextFactory<TContext extends SubgraphContext> = (base: SubgraphContext) => TContext;

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ApolloServer, HeaderMap, type HTTPGraphQLResponse } from '@apollo/server';
 import { DomainError, toGraphQLError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
-import type { SubgraphContext } from './context.js';
+import { forwardedHeader, type SubgraphContext } from './context.js';
 import { bearerToken, requestIdOf, type TokenVerifier } from './credentials.js';
 import type { SubgraphSchema } from './types.js';
 
@@ -28,7 +28,8 @@ export async function answerGraphQL(
     const principal = await options.verifier.verify(bearerToken(request.headers.authorization));
     const body = request.method === 'POST' ? await readJson(request, options.maxBodyBytes) : undefined;
     const signal = abortedWith(response);
-    const init = { principal, requestId, log: options.log, signal };
+    const isForwarded = request.headers[forwardedHeader] !== undefined;
+    const init = { principal, requestId, log: options.log, signal, isForwarded };
     const answer = await options.apollo.executeHTTPGraphQLRequest({
       httpGraphQLRequest: {
         method: request.method ?? 'GET',

@@ -1,5 +1,5 @@
 export { buildSubgraph } from './build.js';
-export type { ContextFactory, ContextInit, SubgraphContext } from './context.js';
+export { type ContextFactory, type ContextInit, forwardedHeader, type SubgraphContext } from './context.js';
 export {
   type Entity,
   entity,

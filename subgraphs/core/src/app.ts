@@ -204,7 +204,6 @@ function servicesOf({ events, directories, fleet, jobs }: Parts): CoreServices {
     jobLogs: jobs.jobLogs,
     tasks: jobs.tasks,
     pending: (job) => fleet.services.broker.pending(job),
-    workers: fleet.services.workers,
   };
 }
 

@@ -14,7 +14,6 @@ import type { QueuesService } from './queues/queues.service.js';
 import type { SharesService, ShareUsage } from './shares/shares.service.js';
 import type { FleetServices } from './workers/fleet.module.js';
 import type { TasksService } from './tasks/tasks.service.js';
-import type { WorkersService } from './workers/workers.service.js';
 
 /** See the head of this file. */
 export interface CoreServices {
@@ -35,5 +34,4 @@ export interface CoreServices {
   readonly tasks: TasksService;
   /** What the broker can say about why a job waits; null once it was sent. */
   readonly pending: (job: JobDocument) => Promise<PendingFacts | null>;
-  readonly workers: WorkersService;
 }

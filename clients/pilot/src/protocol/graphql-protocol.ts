@@ -27,7 +27,7 @@ import {
   type StartReport,
 } from './core-protocol.js';
 import {
-  assignmentOf,
+  assignmentsOf,
   failInput,
   finishInput,
   hardwareInput,
@@ -107,7 +107,7 @@ export class GraphqlProtocol implements CoreProtocol {
       this.client.mutate(PilotAcquireJobsDocument, { input }, { idempotent: false, signal, timeoutMs }),
     );
     throwFirst(acquireJobs.userErrors);
-    return acquireJobs.assignments.map(assignmentOf);
+    return assignmentsOf(acquireJobs.assignments);
   }
 
   async startJobs(workerId: string, reports: readonly StartReport[]): Promise<ReportAnswer> {

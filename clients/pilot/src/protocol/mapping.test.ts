@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { refusedOf } from './mapping.js';
+import { assignmentsOf, refusedOf } from './mapping.js';
 
 const reports = ['a', 'b', 'c'].map((jobId) => ({ jobId, fence: 1 }));
 const error = (
@@ -8,6 +8,25 @@ const error = (
 ): { code: string; message: string; path: readonly string[] } => ({ code, message: code, path });
 const codes = (answer: ReturnType<typeof refusedOf>): Record<string, string> =>
   Object.fromEntries([...answer.refused].map(([jobId, { code }]) => [jobId, code]));
+
+test('a job that was taken back before its assignment was read is not run', () => {
+  const assigned = (id: string, environment: { name: string; value: string }[] | null) => ({
+    fence: 1,
+    attempt: 1,
+    attemptId: `${id}-1`,
+    job: {
+      id,
+      name: id,
+      requirements: { cores: 1, memoryMiB: 1, diskMiB: 1, walltimeSeconds: 1 },
+      payload: { command: 'true', arguments: [], environment, image: null, inputs: [], outputs: [] },
+      dependsOn: [],
+    },
+  });
+  const held = assigned('held', [{ name: 'A', value: 'b' }]);
+  expect(assignmentsOf([assigned('lost', null), held])).toMatchObject([
+    { jobId: 'held', payload: { environment: [{ name: 'A', value: 'b' }] } },
+  ]);
+});
 
 describe('what became of a batch of reports', () => {
   test('each job has its own refusal, by its place in the input', () => {

@@ -41,9 +41,20 @@ export function hardwareInput(facts: HostFacts): WorkerHardwareInput {
 
 type ApiAssignment = PilotAcquireJobsMutation['acquireJobs']['assignments'][number];
 
-/** An assignment in the pilot's own words. */
-export function assignmentOf({ job, fence, attempt, attemptId }: ApiAssignment): Assignment {
-  const { id, name, requirements, payload, dependsOn } = job;
+/** Assignments in the pilot's own words, without those that were taken back before they were read: their environment is not ours any more. */
+export function assignmentsOf(assignments: readonly ApiAssignment[]): readonly Assignment[] {
+  return assignments.flatMap((assignment) => {
+    const { environment } = assignment.job.payload;
+    return environment === null ? [] : [assignmentOf(assignment, environment)];
+  });
+}
+
+function assignmentOf(
+  { job, fence, attempt, attemptId }: ApiAssignment,
+  environment: Assignment['payload']['environment'],
+): Assignment {
+  const { id, name, requirements, dependsOn } = job;
+  const payload = { ...job.payload, environment };
   const parents = dependsOn.map((parent) => ({ jobId: parent.id, outputs: parent.outputs }));
   return { jobId: id, fence, attempt, attemptId, name, requirements, payload, parents };
 }

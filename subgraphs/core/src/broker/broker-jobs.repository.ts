@@ -26,7 +26,10 @@ export type HeldJobFacts = Pick<
 };
 
 /** What a worker's word about a job is checked against. */
-export type ReportedJob = Pick<JobDocument, '_id' | 'state' | 'fence' | 'attempt' | 'retry' | 'workerId'> & {
+export type ReportedJob = Pick<
+  JobDocument,
+  '_id' | 'state' | 'fence' | 'attempt' | 'retry' | 'workerId' | 'share'
+> & {
   readonly payload: { readonly outputs: readonly string[] };
   readonly last: { readonly reason?: string };
 };
@@ -112,6 +115,7 @@ export class BrokerJobsRepository {
         attempt: 1,
         retry: 1,
         workerId: 1,
+        share: 1,
         'payload.outputs': 1,
         'last.reason': 1,
       })

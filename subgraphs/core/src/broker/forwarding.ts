@@ -1,5 +1,6 @@
 /** Hands a call of `acquireJobs` on to the process that leads, in the name of the caller. */
 import { DomainError, isDomainError } from '@rhizome/errors';
+import { forwardedHeader } from '@rhizome/subgraph';
 
 /** A call to hand on. */
 export interface ForwardedCall {
@@ -26,10 +27,7 @@ export interface ForwardedAnswer {
   }[];
 }
 
-/** The name of the operation: who receives it does not hand it on once more. */
-export const forwardedOperation = 'ForwardedAcquireJobs';
-
-const query = `mutation ${forwardedOperation}($input: AcquireJobsInput!) {
+const query = `mutation ForwardedAcquireJobs($input: AcquireJobsInput!) {
   acquireJobs(input: $input) {
     assignments { job { id } fence attempt attemptId deviceIds }
     userErrors { message path code }
@@ -72,8 +70,10 @@ async function post(url: string, { input, token, requestId, signal }: ForwardedC
         accept: 'application/json',
         authorization: `Bearer ${token}`,
         'x-request-id': requestId,
+        // Who receives it does not hand it on once more.
+        [forwardedHeader]: '1',
       },
-      body: JSON.stringify({ query, operationName: forwardedOperation, variables: { input } }),
+      body: JSON.stringify({ query, variables: { input } }),
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     });
     return (await response.json()) as Answer;

@@ -57,7 +57,15 @@ export function compileFilter(
     ...(states ? { states: new Set(states) } : {}),
     ...(label ? { label: `${label.key}=${label.value}` } : {}),
     experiments: experiments ? new Set(experiments) : visibleExperiments(principal),
+    ...ofOwnQueue(queue, principal),
   };
+}
+
+/** A pilot follows jobs of its queue alone. */
+function ofOwnQueue(queue: string | null | undefined, principal: Principal): Partial<EventFilter> {
+  if (principal.kind !== 'PILOT') return {};
+  const own = principal.queue;
+  return own === undefined || (queue ?? own) !== own ? { experiments: new Set() } : { queue: own };
 }
 
 /** Experiments whose events a principal may read; undefined for all. */

@@ -26,7 +26,7 @@ const storedFields: Readonly<Record<string, readonly string[]>> = {
   error: ['error'],
   metrics: ['metrics'],
   outputs: ['outputs'],
-  log: ['attempt', 'attempts'],
+  log: ['attempt', 'attempts', 'queueId'],
   transitions: ['transitions'],
   createdAt: ['createdAt'],
   updatedAt: ['updatedAt'],
@@ -37,7 +37,7 @@ const storedFields: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Small, and needed to decide who may see what. */
-const always = ['experiment', 'owner', 'state'];
+const always = ['experiment', 'owner', 'state', 'queue'];
 
 const jobType = 'Job';
 const remembered = new WeakMap<FieldNode, JobProjection>();

@@ -1,8 +1,9 @@
 import { DomainError } from '@rhizome/errors';
-import { defineLoader } from '@rhizome/subgraph';
+import { defineLoader, type LoaderDefinition } from '@rhizome/subgraph';
 import type { GraphQLResolveInfo } from 'graphql';
 import type { Context } from '../context.js';
 import { jobProjection } from './job-fields.js';
+import { isOfItsQueue } from './job-visibility.js';
 import type { JobDocument } from './job.types.js';
 import type { JobProjection } from './jobs.repository.js';
 
@@ -20,16 +21,20 @@ function textOf(projection: JobProjection): string {
 }
 
 /** Jobs by id, with the stored fields that are needed: all of a batch are read at once with the fields of all. */
-const jobLoader = defineLoader<JobKey, JobDocument, Context>({
-  name: 'Job',
-  cacheKey: ({ id, projection }) => `${id} ${textOf(projection)}`,
-  load: (keys, { core, principal }) => {
-    const ids = keys.map(({ id }) => id);
-    const projection = Object.assign({}, ...new Set(keys.map((key) => key.projection))) as JobProjection;
-    return core.jobs.findMany(ids, projection, principal);
-  },
-  maxBatchSize: 10_000,
-});
+const loaderOf = (name: string, as: 'job' | 'parent'): LoaderDefinition<JobKey, JobDocument, Context> =>
+  defineLoader({
+    name,
+    cacheKey: ({ id, projection }) => `${id} ${textOf(projection)}`,
+    load: (keys, { core, principal }) => {
+      const ids = keys.map(({ id }) => id);
+      const projection = Object.assign({}, ...new Set(keys.map((key) => key.projection))) as JobProjection;
+      return core.jobs.findMany(ids, projection, principal, as);
+    },
+    maxBatchSize: 10_000,
+  });
+
+const jobLoader = loaderOf('Job', 'job');
+const parentLoader = loaderOf('ParentJob', 'parent');
 
 /** One job with what is selected of it; null where there is none that the principal may read. */
 export function loadJob(id: string, context: Context, info: GraphQLResolveInfo): Promise<JobDocument | null> {
@@ -42,7 +47,27 @@ export async function loadJobs(
   context: Context,
   info: GraphQLResolveInfo,
 ): Promise<readonly JobDocument[]> {
-  const found = await Promise.all(ids.map((id) => loadJob(id, context, info)));
+  return allFound(ids, await Promise.all(ids.map((id) => loadJob(id, context, info))));
+}
+
+/**
+ * The parents of a job. A pilot reads those of jobs of its queue, wherever they ran: it stages what they left; and no parents of parents.
+ * @throws DomainError JOB_NOT_FOUND where one cannot be read
+ */
+export async function loadParents(
+  { dependsOn, queue }: Pick<JobDocument, 'dependsOn' | 'queue'>,
+  context: Context,
+  info: GraphQLResolveInfo,
+): Promise<readonly JobDocument[]> {
+  const { principal, loaders } = context;
+  if (principal.kind !== 'PILOT' || !isOfItsQueue(principal, { queue }))
+    return loadJobs(dependsOn, context, info);
+  const projection = jobProjection(info);
+  const found = await Promise.all(dependsOn.map((id) => loaders.load(parentLoader, { id, projection })));
+  return allFound(dependsOn, found);
+}
+
+function allFound(ids: readonly string[], found: readonly (JobDocument | null)[]): readonly JobDocument[] {
   return found.map((job, position) => {
     if (job) return job;
     throw new DomainError('JOB_NOT_FOUND', `job ${ids[position]} does not exist, or you may not see it`, {

@@ -1,10 +1,11 @@
-import { can, experimentsFor, type Principal } from '@rhizome/authz';
+import { experimentsFor, type Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
 import { mayChange } from './bulk-rules.js';
 import type { ExperimentDirectory, QueueDirectory } from './collaborators.js';
 import { isTerminal, type JobState } from './job-state.js';
 import { planJobFilter, type JobCriteria, type JobFilterPlan } from './job-filter.js';
+import { maySeeJob, maySeeParent } from './job-visibility.js';
 import type { JobDocument } from './job.types.js';
 import type { JobProjection, JobsRepository } from './jobs.repository.js';
 
@@ -48,16 +49,21 @@ export class JobsService {
     this.#options = options;
   }
 
-  /** Jobs by id, one answer an id; null where there is none that the principal may read. */
+  /**
+   * Jobs by id, one answer an id; null where there is none that the principal may read.
+   * @param as parents of a job that the principal may read are read with it
+   */
   async findMany(
     ids: readonly string[],
     projection: JobProjection,
     principal: Principal,
+    as: 'job' | 'parent' = 'job',
   ): Promise<readonly (JobDocument | null)[]> {
+    const maySee = as === 'parent' ? maySeeParent : maySeeJob;
     const found = new Map((await this.#options.jobs.find(ids, projection)).map((job) => [job._id, job]));
     return ids.map((id) => {
       const job = found.get(id);
-      return job && can(principal, 'job:read', job.experiment) ? job : null;
+      return job && maySee(principal, job) ? job : null;
     });
   }
 
@@ -100,10 +106,17 @@ export class JobsService {
   /** How the criteria are looked up, within what the principal may read. */
   async plan(principal: Principal, criteria: JobCriteria): Promise<JobFilterPlan> {
     return planJobFilter(
-      criteria,
+      await this.#within(principal, criteria),
       experimentsFor(principal, 'job:read'),
       await this.#options.experiments.names(),
     );
+  }
+
+  /** A pilot reaches no further than its queue. */
+  async #within({ kind, queue }: Principal, criteria: JobCriteria): Promise<JobCriteria> {
+    if (kind !== 'PILOT') return criteria;
+    const own = (queue !== undefined && (await this.#options.queues.idOf(queue))) || 'none';
+    return { ...criteria, queueId: (criteria.queueId ?? own) === own ? own : 'none' };
   }
 
   /** Whether the principal may cancel the job now. */

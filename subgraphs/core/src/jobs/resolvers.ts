@@ -6,12 +6,13 @@ import type { Context } from '../context.js';
 import { queueEntity } from '../queues/resolvers.js';
 import { taskLoader } from '../tasks/task-loader.js';
 import type { Resolvers } from '../types.generated.js';
-import { workerLoader } from './worker-loader.js';
+import { workerEntity } from '../workers/worker-loader.js';
 import { changeJobs, refusalCounts } from './bulk-answers.js';
 import { experimentNamed } from './experiment-of.js';
 import { jobProjection } from './job-fields.js';
-import { jobReference, loadJob, loadJobs } from './job-loader.js';
+import { jobReference, loadJob, loadJobs, loadParents } from './job-loader.js';
 import { jobStates } from './job-state.js';
+import { assertMayReadLog, maySeeEnvironment } from './job-visibility.js';
 import type { JobDocument, StoredAttempt } from './job.types.js';
 
 type Mutations = Pick<
@@ -47,14 +48,17 @@ const job: NonNullable<Resolvers['Job']> = {
   experiment: ({ experiment }, _args, context) => experimentNamed(experiment, context),
   task: reference({ loader: taskLoader, key: ({ taskId }: JobDocument) => taskId }),
   requirements: ({ requirements, classId }) => ({ ...requirements, classId }),
-  dependsOn: ({ dependsOn }, _args, context, info) => loadJobs(dependsOn, context, info),
-  worker: reference({ loader: workerLoader, key: ({ workerId }: JobDocument) => workerId }),
+  payload: (parent) => ({ ...parent.payload, job: parent }),
+  dependsOn: (parent, _args, context, info) => loadParents(parent, context, info),
+  worker: reference({ loader: workerEntity.loader, key: ({ workerId }: JobDocument) => workerId }),
   queue: reference({
     loader: queueEntity.loader,
     key: ({ queueId }: JobDocument) => (queueId === undefined ? null : { id: queueId }),
   }),
-  log: (parent, { attempt, after, first }, { core }) =>
-    core.jobLogs.page(parent, { attempt, after, first: first ?? 100 }),
+  log: (parent, { attempt, after, first }, { core, principal }) => {
+    assertMayReadLog(principal, parent, attempt ?? parent.attempt);
+    return core.jobLogs.page(parent, { attempt, after, first: first ?? 100 });
+  },
   stateTimes: ({ stateTimes }) =>
     jobStates.flatMap((state) => {
       const at = stateTimes[state];
@@ -71,6 +75,7 @@ export const jobResolvers: Pick<
   | 'Query'
   | 'Mutation'
   | 'Job'
+  | 'JobPayload'
   | 'JobAttempt'
   | 'BulkOperation'
   | 'BulkResult'
@@ -92,8 +97,12 @@ export const jobResolvers: Pick<
   },
   Mutation: mutations,
   Job: job,
+  JobPayload: {
+    environment: ({ environment, job: of }, _args, { principal }) =>
+      maySeeEnvironment(principal, of) ? environment : null,
+  },
   JobAttempt: {
-    worker: reference({ loader: workerLoader, key: ({ workerId }: StoredAttempt) => workerId }),
+    worker: reference({ loader: workerEntity.loader, key: ({ workerId }: StoredAttempt) => workerId }),
     queue: reference({ loader: queueEntity.loader, key: ({ queueId }: StoredAttempt) => ({ id: queueId }) }),
   },
   BulkOperation: {
@@ -131,5 +140,6 @@ export const jobPolicies: Policies = {
   'Mutation.releaseJobs': { action: 'job:hold' },
   'Mutation.setJobPriority': { action: 'job:setPriority' },
   'Job.__resolveReference': { action: 'job:read' },
+  'JobPayload.environment': { open: 'null for those who may not read it', perPrincipal: true },
   'Job.viewerCanCancel': { open: 'tells the caller what the caller may do', perPrincipal: true },
 };

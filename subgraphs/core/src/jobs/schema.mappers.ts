@@ -2,12 +2,17 @@
 import type { BulkOperationDocument } from './bulk-operation.document.js';
 import type { BulkAnswer } from './bulk.service.js';
 import type { BulkFault } from './bulk.types.js';
-import type { JobDocument, StoredAttempt } from './job.types.js';
+import type { JobView } from './job-visibility.js';
+import type { JobDocument, StoredAttempt, StoredPayload } from './job.types.js';
 import type { SubmitResult } from './submit.service.js';
 
 /** A job, with at least the stored fields that its selection needs: see `job-fields.ts`. */
 export type JobMapper = JobDocument;
 export type JobAttemptMapper = StoredAttempt;
+/** A payload, with the job it is of: that decides who reads its environment. */
+export interface JobPayloadMapper extends StoredPayload {
+  readonly job: JobView;
+}
 export type BulkOperationMapper = BulkOperationDocument;
 export type BulkResultMapper = BulkAnswer;
 /** Jobs that are known by their ids alone are read where they are asked for. */

@@ -7,7 +7,8 @@ import { type ForwardedAnswer, type ForwardedCall } from '../broker/forwarding.j
 import type { Leadership } from '../broker/leadership.js';
 import { Problems } from '../directory/problems.js';
 import { workerLimits } from './worker.document.js';
-import { assertSpeaksFor, silenced, type WorkerErrorCode, type WorkerProblem } from './worker-errors.js';
+import type { Speakers } from './speakers.js';
+import { silenced, type WorkerErrorCode, type WorkerProblem } from './worker-errors.js';
 import type { WorkerRegistry } from './worker-registry.js';
 
 /** A worker that asks for work, as it comes. */
@@ -40,6 +41,7 @@ export interface AcquireOptions {
   readonly broker: Pick<BrokerService, 'acquire' | 'isLeading'>;
   readonly leadership: Pick<Leadership, 'leaderUrl' | 'onLeaderChanged'>;
   readonly registry: Pick<WorkerRegistry, 'find'>;
+  readonly speakers: Speakers;
   readonly forward: (url: string, call: ForwardedCall) => Promise<ForwardedAnswer>;
   /** Where this process takes calls; nowhere where it is alone. */
   readonly ownUrl?: (() => string | undefined) | undefined;
@@ -59,7 +61,7 @@ export class AcquireService {
    */
   async acquire(spec: AcquireSpec, caller: AcquireCaller): Promise<AcquireResult> {
     const worker = await this.#options.registry.find(spec.workerId);
-    if (worker) assertSpeaksFor(caller.principal, worker.queue);
+    if (worker) await this.#options.speakers.assert(caller.principal, 'job:acquire', worker.queue);
     const refusal = silenced(spec.workerId, worker);
     if (refusal) return { assignments: [], userErrors: [refusal] };
     const problems = check(spec);

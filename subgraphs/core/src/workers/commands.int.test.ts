@@ -114,9 +114,13 @@ describe('workers are seen', () => {
       (await workers.page(testPrincipal(), { queue: 'closed' }, 10, null)).nodes.map(({ _id }) => _id),
     ).toEqual([closed.id]);
     expect((await workers.page(testPrincipal(), { queue: 'nowhere' }, 10, null)).nodes).toEqual([]);
-    const [document] = await workers.findMany([closed.id]);
-    if (!document) throw new Error('no worker');
-    expect(await workers.isVisible(document, testPrincipal({ grants: { alpha: 'READER' } }))).toBe(false);
+    const ids = [open.id, closed.id];
+    const found = async (experiment: string) =>
+      (await workers.findMany(ids, testPrincipal({ grants: { [experiment]: 'READER' } }))).map(
+        (worker) => worker?._id,
+      );
+    expect(await found('alpha')).toEqual([open.id, undefined]);
+    expect(await found('beta')).toEqual(ids);
     await expect(
       workers.page(testPrincipal(), { ids: Array.from({ length: 1001 }, (_, i) => `worker_${i}`) }, 10, null),
     ).rejects.toMatchObject({ code: 'BAD_USER_INPUT' });

@@ -20,6 +20,7 @@ import { JobHolder } from './job-holder.js';
 import { LeaseWatch } from './lease-watch.js';
 import { Registration } from './registration.js';
 import { ReportsService } from './reports.service.js';
+import { Speakers } from './speakers.js';
 import { WorkerRegistry } from './worker-registry.js';
 import { brokerLeaseCollection, leasesCollection, workersCollection } from './worker.document.js';
 import { WorkersService } from './workers.service.js';
@@ -130,6 +131,7 @@ function servicesOf(
   const commands = new CommandHub({ view, classes });
   const byName = async (name: string): Promise<QueueFacts | undefined> =>
     (await queues()).find((queue) => queue.name === name);
+  const speakers = new Speakers({ queueByName: byName });
   const devices = async (workerId: string): Promise<ReadonlyMap<string, string>> =>
     broker.isReady ? ledger.devicesOf(workerId) : jobs.devicesOf([...ledger.jobsOf(workerId)]);
   return {
@@ -137,14 +139,22 @@ function servicesOf(
     registry,
     broker,
     commands,
-    reports: new ReportsService({ registry, ledger, jobs, writer, clock }),
-    holder: new JobHolder({ registry, ledger, jobs }),
-    acquire: new AcquireService({ broker, leadership, registry, forward: forwardAcquire, ownUrl: url }),
+    reports: new ReportsService({ registry, speakers, ledger, jobs, writer, clock }),
+    holder: new JobHolder({ registry, speakers, ledger, jobs }),
+    acquire: new AcquireService({
+      broker,
+      leadership,
+      registry,
+      speakers,
+      forward: forwardAcquire,
+      ownUrl: url,
+    }),
     workers: new WorkersService({
       workers,
       leases,
       registry,
       clock,
+      speakers,
       devices,
       registration: new Registration({ workers, leases, registry, ids, log }),
       heartbeats: new Heartbeats(leases),

@@ -61,10 +61,11 @@ async function ask(
   token: string,
   query: string,
   variables: object = {},
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<Record<string, never>> {
   const response = await fetch(at.url, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}`, ...headers },
     body: JSON.stringify({ query, variables }),
   });
   const { data, errors } = (await response.json()) as {
@@ -163,6 +164,18 @@ describe('a process that does not lead', () => {
       },
     )) as unknown as { finishJobs: { acceptedIds: string[] } };
     expect(finishJobs.acceptedIds).toEqual(jobs.map(({ id }) => id));
+  });
+
+  test("knows a call that was handed on by its header, and a client's operation name means nothing", async () => {
+    const workerId = await register(other, 'named');
+    const input = { workerId, count: 1, free };
+    const named = acquire.replace('mutation', 'mutation ForwardedAcquireJobs');
+    expect(await ask(other, pilot, named, { input })).toMatchObject({ acquireJobs: { userErrors: [] } });
+    await expect(ask(other, pilot, acquire, { input }, { 'x-rhizome-forwarded': '1' })).rejects.toMatchObject(
+      {
+        code: 'LEADER_UNAVAILABLE',
+      },
+    );
   });
 
   test('passes on what the leader refuses', async () => {

@@ -2,12 +2,14 @@
 import type { Principal } from '@rhizome/authz';
 import type { ReportedJob } from '../broker/broker-jobs.repository.js';
 import type { Ledger } from '../broker/ledger.js';
-import { assertSpeaksFor, silenced, type WorkerProblem } from './worker-errors.js';
+import { maySpeakOf, type Speakers } from './speakers.js';
+import { silenced, type WorkerProblem } from './worker-errors.js';
 import type { WorkerRegistry } from './worker-registry.js';
 
 /** What {@link JobHolder} is made of. */
 export interface JobHolderOptions {
   readonly registry: Pick<WorkerRegistry, 'find'>;
+  readonly speakers: Speakers;
   readonly ledger: Pick<Ledger, 'get'>;
   readonly jobs: { reported(ids: readonly string[]): Promise<readonly ReportedJob[]> };
 }
@@ -25,15 +27,17 @@ export class JobHolder {
     principal: Principal,
     { workerId, jobId, fence }: { readonly workerId: string; readonly jobId: string; readonly fence: number },
   ): Promise<{ readonly attempt: number } | WorkerProblem> {
-    const { registry, ledger, jobs } = this.#options;
+    const { registry, speakers, ledger, jobs } = this.#options;
     const worker = await registry.find(workerId);
-    if (worker) assertSpeaksFor(principal, worker.queue);
+    if (worker) await speakers.assert(principal, 'jobLog:append', worker.queue);
     const refusal = silenced(workerId, worker);
     if (refusal) return refusal;
     const entry = ledger.get(jobId);
-    if (entry?.workerId === workerId && entry.fence === fence) return { attempt: entry.attempt };
+    const mayTell = (share: string): boolean => maySpeakOf(principal, 'jobLog:append', share);
+    if (entry?.workerId === workerId && entry.fence === fence && mayTell(entry.share))
+      return { attempt: entry.attempt };
     const [job] = await jobs.reported([jobId]);
-    if (!job)
+    if (!job || !mayTell(job.share))
       return {
         code: 'JOB_NOT_FOUND',
         path: ['jobId'],

@@ -28,12 +28,14 @@ import {
   stale,
   type Word,
 } from './report-words.js';
-import { assertSpeaksFor, silenced, type WorkerProblem } from './worker-errors.js';
+import { maySpeakOf, type Speakers } from './speakers.js';
+import { silenced, type WorkerProblem } from './worker-errors.js';
 import type { WorkerRegistry } from './worker-registry.js';
 
 /** What {@link ReportsService} is made of. */
 export interface ReportsOptions {
   readonly registry: Pick<WorkerRegistry, 'find'>;
+  readonly speakers: Speakers;
   readonly ledger: Pick<Ledger, 'get'>;
   readonly jobs: { reported(ids: readonly string[]): Promise<readonly ReportedJob[]> };
   readonly writer: TransitionWriter;
@@ -120,12 +122,13 @@ export class ReportsService {
     words: readonly TWord[],
     rules: ReportRules<TWord>,
   ): Promise<{ accepted: readonly OpenWord<TWord>[]; problems: readonly WorkerProblem[] }> {
-    const worker = await this.#options.registry.find(workerId);
-    if (worker) assertSpeaksFor(principal, worker.queue);
+    const { registry, speakers } = this.#options;
+    const worker = await registry.find(workerId);
+    if (worker) await speakers.assert(principal, 'job:report', worker.queue);
     const refusal = silenced(workerId, worker);
     if (refusal) return { accepted: [], problems: [refusal] };
     const { fit, problems } = checkedWords(words, rules);
-    const open = await this.#open(workerId, fit, rules, problems);
+    const open = await this.#open({ principal, workerId }, fit, rules, problems);
     const accepted: OpenWord<TWord>[] = [];
     let left = open;
     for (let step = 0; step < maxSteps && left.length > 0; step += 1)
@@ -135,17 +138,18 @@ export class ReportsService {
     return { accepted: accepted.sort((a, b) => a.index - b.index), problems };
   }
 
-  /** Words about jobs that are the worker's under the fence given. */
+  /** Words about jobs that are the worker's under the fence given, and of experiments that its speaker may report of. */
   async #open<TWord extends Word>(
-    workerId: string,
+    { principal, workerId }: { readonly principal: Principal; readonly workerId: string },
     words: readonly { readonly index: number; readonly word: TWord }[],
     { needs, refuse }: ReportRules<TWord>,
     problems: WorkerProblem[],
   ): Promise<OpenWord<TWord>[]> {
+    const mayTell = (share: string): boolean => maySpeakOf(principal, 'job:report', share);
     const known = new Map<string, Known>();
     for (const { word } of words) {
       const entry = this.#options.ledger.get(word.id);
-      if (entry?.workerId !== workerId || entry.fence !== word.fence) continue;
+      if (entry?.workerId !== workerId || entry.fence !== word.fence || !mayTell(entry.share)) continue;
       if (needs === 'state' || (needs === 'outputs' && entry.outputs))
         known.set(word.id, { state: entry.state, outputs: entry.outputs, full: undefined });
     }
@@ -157,7 +161,7 @@ export class ReportsService {
       const job = byId.get(word.id);
       const facts =
         known.get(word.id) ?? (job && { state: job.state, outputs: job.payload.outputs, full: job });
-      if (!facts) problems.push(noJob(index, word));
+      if (!facts || (job && !mayTell(job.share))) problems.push(noJob(index, word));
       else if (job && (job.fence !== word.fence || job.workerId !== workerId))
         problems.push(stale(index, word));
       else {

@@ -2,12 +2,11 @@
 import type { Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import type { GraphQLResolveInfo } from 'graphql';
-import { forwardedOperation } from '../broker/forwarding.js';
 import type { Context } from '../context.js';
 import { loadJob } from '../jobs/job-loader.js';
-import { queueById } from '../queues/resolvers.js';
+import { queueEntity } from '../queues/resolvers.js';
 import type { Resolvers } from '../types.generated.js';
-import { leaseLoader, workerLoader } from './worker-loader.js';
+import { leaseLoader, workerEntity } from './worker-loader.js';
 import type { WorkerDocument } from './worker.types.js';
 
 type Mutations = Pick<
@@ -28,10 +27,8 @@ const maxJobsShown = 100;
 const mutations: Mutations = {
   registerWorker: (_parent, { input }, { core, principal }) => core.fleet.workers.register(principal, input),
   heartbeat: (_parent, { input }, { core, principal }) => core.fleet.workers.heartbeat(principal, input),
-  acquireJobs: (_parent, { input }, { core, principal, requestId, signal }, info) => {
-    const isForwarded = info.operation.name?.value === forwardedOperation;
-    return core.fleet.acquire.acquire(input, { principal, requestId, signal, isForwarded });
-  },
+  acquireJobs: (_parent, { input }, { core, principal, requestId, signal, isForwarded = false }) =>
+    core.fleet.acquire.acquire(input, { principal, requestId, signal, isForwarded }),
   startJobs: (_parent, { input }, { core, principal }) =>
     core.fleet.reports.start(principal, input.workerId, input.jobs),
   finishJobs: (_parent, { input }, { core, principal }) =>
@@ -61,13 +58,14 @@ async function jobsOf({ _id }: WorkerDocument, _args: object, context: Context, 
 }
 
 const worker: NonNullable<Resolvers['Worker']> = {
-  __resolveReference: ({ id }, { loaders }) => loaders.load(workerLoader, id),
+  __resolveReference: workerEntity.resolveReference,
   id: ({ _id }) => _id,
-  // Who may see a worker may know of its queue.
   queue: async ({ queueId }, _args, { loaders }) => {
-    const queue = await loaders.load(queueById, queueId);
+    const queue = await loaders.load(queueEntity.loader, { id: queueId });
     if (queue) return queue;
-    throw new DomainError('QUEUE_NOT_FOUND', `queue ${queueId} does not exist`, { value: queueId });
+    throw new DomainError('QUEUE_NOT_FOUND', `queue ${queueId} does not exist, or you may not see it`, {
+      value: queueId,
+    });
   },
   devices: ({ _id, devices }) => devices.map((device) => ({ ...device, workerId: _id })),
   jobs: jobsOf,
@@ -93,10 +91,7 @@ export const workerResolvers: Pick<
   'Query' | 'Mutation' | 'Subscription' | 'Worker' | 'Device' | 'JobAssignment' | 'Queue'
 > = {
   Query: {
-    worker: async (_parent, { id }, { core, loaders, principal }) => {
-      const found = await loaders.load(workerLoader, id);
-      return found && (await core.fleet.workers.isVisible(found, principal)) ? found : null;
-    },
+    worker: (_parent, { id }, { loaders }) => loaders.load(workerEntity.loader, id),
     workers: (_parent, { filter, first, after }, { core, principal }) =>
       core.fleet.workers.page(principal, filter ?? {}, first ?? 20, after),
   },
@@ -134,7 +129,7 @@ export const workerResolvers: Pick<
   },
 };
 
-/** Who may pass the doors of workers. That pilots speak for their own queue alone is asked by the services. */
+/** Who may pass the doors of workers. Who speaks for the workers of which queue is asked by the services: see `speakers.ts`. */
 export const workerPolicies: Policies = {
   'Query.worker': { action: 'worker:read' },
   'Query.workers': { action: 'worker:read' },
@@ -147,5 +142,5 @@ export const workerPolicies: Policies = {
   'Mutation.failJobs': { action: 'job:report' },
   'Mutation.drainWorker': { action: 'worker:drain' },
   'Mutation.appendJobLog': { action: 'jobLog:append' },
-  'Subscription.workerCommands': { action: 'worker:heartbeat' },
+  'Subscription.workerCommands': { action: 'worker:heartbeat', perPrincipal: true },
 };

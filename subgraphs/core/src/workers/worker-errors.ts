@@ -1,6 +1,4 @@
 /** Why a worker's word is refused. */
-import type { Principal } from '@rhizome/authz';
-import { DomainError } from '@rhizome/errors';
 import type { Problem } from '../directory/problems.js';
 import type { WorkerDocument } from './worker.types.js';
 
@@ -37,17 +35,4 @@ export function silenced(workerId: string, worker: WorkerDocument | undefined): 
     };
   }
   return undefined;
-}
-
-/**
- * A pilot speaks for workers of its own queue alone; for others the policy of the door decides.
- * @throws DomainError FORBIDDEN
- */
-export function assertSpeaksFor(principal: Principal, queue: string): void {
-  if (principal.kind !== 'PILOT' || principal.queue === queue) return;
-  throw new DomainError(
-    'FORBIDDEN',
-    `PILOT "${principal.subject}" may not speak for workers of queue "${queue}"`,
-    { field: 'queue', value: queue },
-  );
 }

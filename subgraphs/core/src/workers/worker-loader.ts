@@ -1,12 +1,13 @@
 /** Loading of workers and their leases: batched for all fields of an operation. */
-import { defineLoader } from '@rhizome/subgraph';
+import { defineLoader, entity } from '@rhizome/subgraph';
 import type { Context } from '../context.js';
 import type { LeaseDocument, WorkerDocument } from './worker.types.js';
 
-/** Workers by id. */
-export const workerLoader = defineLoader<string, WorkerDocument, Context>({
-  name: 'Worker',
-  load: (ids, { core }) => core.fleet.workers.findMany(ids),
+/** Workers by id; those of queues that the principal may not see are null. */
+export const workerEntity = entity<WorkerDocument, string, Context>({
+  type: 'Worker',
+  key: 'id',
+  load: (ids, { core, principal }) => core.fleet.workers.findMany(ids, principal),
 });
 
 /** Leases by worker; a worker that lives no more has none. */

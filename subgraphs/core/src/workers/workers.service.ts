@@ -20,7 +20,8 @@ import {
   storedDevices,
   storedHardware,
 } from './worker-input.js';
-import { assertSpeaksFor, silenced, type WorkerErrorCode, type WorkerProblem } from './worker-errors.js';
+import type { Speakers } from './speakers.js';
+import { silenced, type WorkerErrorCode, type WorkerProblem } from './worker-errors.js';
 import type { WorkerRegistry } from './worker-registry.js';
 import { workerLimits } from './worker.document.js';
 import type { HeldJob, LeaseDocument, WorkerDocument, WorkerState } from './worker.types.js';
@@ -42,6 +43,7 @@ export interface WorkersOptions {
   readonly heartbeats: Heartbeats;
   readonly registry: WorkerRegistry;
   readonly queues: QueueLookup;
+  readonly speakers: Speakers;
   readonly commands: CommandRules;
   readonly hub: Pick<CommandHub, 'listen'>;
   /** Which devices of a worker are given to which jobs. */
@@ -90,10 +92,16 @@ export class WorkersService {
     this.#options = options;
   }
 
-  /** Workers by id, one answer an id. */
-  async findMany(ids: readonly string[]): Promise<readonly (WorkerDocument | null)[]> {
-    const found = new Map((await this.#options.workers.findMany(ids)).map((worker) => [worker._id, worker]));
-    return ids.map((id) => found.get(id) ?? null);
+  /** Workers by id, one answer an id; null where there is none, or none of a queue that the principal may see. */
+  async findMany(ids: readonly string[], principal: Principal): Promise<readonly (WorkerDocument | null)[]> {
+    const { workers, queues } = this.#options;
+    const found = new Map((await workers.findMany(ids)).map((worker) => [worker._id, worker]));
+    const all = found.size === 0 ? [] : await queues.all();
+    const byName = new Map(all.map((queue) => [queue.name, queue]));
+    return ids.map((id) => {
+      const worker = found.get(id);
+      return worker && isVisible(byName.get(worker.queue), principal) ? worker : null;
+    });
   }
 
   /** Leases by worker, one answer an id. */
@@ -127,12 +135,6 @@ export class WorkersService {
     );
   }
 
-  /** Whether the principal may see the worker: one of a queue that it may see. */
-  async isVisible(worker: WorkerDocument, principal: Principal): Promise<boolean> {
-    const queue = await this.#options.queues.byName(worker.queue);
-    return queue === undefined ? can(principal, 'worker:read', '*') : maySee(principal, queue);
-  }
-
   /** The job that a device is given to, or undefined. */
   async deviceHolder(workerId: string, deviceId: string): Promise<string | undefined> {
     return (await this.#options.devices(workerId)).get(deviceId);
@@ -143,9 +145,9 @@ export class WorkersService {
    * @throws DomainError WORKER_LOST, WORKER_NOT_FOUND, FORBIDDEN
    */
   async commands(principal: Principal, workerId: string): Promise<AsyncIterableIterator<CommandsMessage>> {
-    const { registry, queues, hub } = this.#options;
+    const { registry, queues, speakers, hub } = this.#options;
     const worker = await registry.find(workerId);
-    if (worker) assertSpeaksFor(principal, worker.queue);
+    if (worker) await speakers.assert(principal, 'worker:heartbeat', worker.queue);
     const refusal = silenced(workerId, worker);
     if (!worker || refusal)
       throw new DomainError(
@@ -157,7 +159,7 @@ export class WorkersService {
 
   /** Makes a worker known. The same name in the same queue takes over: the older worker is lost at once. */
   async register(principal: Principal, spec: RegisterSpec): Promise<RegisterResult> {
-    assertSpeaksFor(principal, spec.queue);
+    await this.#options.speakers.assert(principal, 'worker:register', spec.queue);
     const problems = new Problems<WorkerErrorCode>();
     checkRegistration(problems, spec, this.#options.clock.now());
     const queue = await this.#options.queues.byName(spec.queue);
@@ -179,9 +181,9 @@ export class WorkersService {
 
   /** Renews a worker's lease, takes in what changed, and tells what it must do. */
   async heartbeat(principal: Principal, spec: HeartbeatSpec): Promise<HeartbeatResult> {
-    const { registry, queues, heartbeats, commands } = this.#options;
+    const { registry, queues, speakers, heartbeats, commands } = this.#options;
     const worker = await registry.find(spec.workerId);
-    if (worker) assertSpeaksFor(principal, worker.queue);
+    if (worker) await speakers.assert(principal, 'worker:heartbeat', worker.queue);
     const refusal = silenced(spec.workerId, worker);
     if (!worker || refusal) return refused(refusal ? [refusal] : []);
     const problems = checkHeartbeat(spec);
@@ -211,9 +213,9 @@ export class WorkersService {
       readonly ended?: boolean | null | undefined;
     },
   ): Promise<{ readonly worker: WorkerDocument | null; readonly userErrors: readonly WorkerProblem[] }> {
-    const { registry, workers, leases } = this.#options;
+    const { registry, workers, leases, speakers } = this.#options;
     const worker = await registry.find(spec.workerId);
-    if (worker) assertSpeaksFor(principal, worker.queue);
+    if (worker) await speakers.assert(principal, 'worker:drain', worker.queue);
     // Who repeats that it has ended is told so, not refused.
     if (worker?.state === 'ENDED' && spec.ended) return { worker, userErrors: [] };
     const refusal = silenced(spec.workerId, worker);
@@ -270,6 +272,11 @@ export class WorkersService {
     if (changed) this.#options.registry.take(changed);
     return changed ?? worker;
   }
+}
+
+/** Whether the principal may see workers of the queue, or of one that is not known. */
+function isVisible(queue: QueueFacts | undefined, principal: Principal): boolean {
+  return queue === undefined ? can(principal, 'worker:read', '*') : maySee(principal, queue);
 }
 
 /** A queue that admits every experiment is seen by everybody; others by those who may read workers in one that they admit. */

@@ -23,6 +23,11 @@ export function compileCountFilter(
   const tests: ((row: JobCountRow) => boolean)[] = [
     ...narrow(wanted, (row: JobCountRow) => row.experiment),
     ...narrow(queues, (row: JobCountRow) => row.queue),
+    // A pilot sees no further than its queue.
+    ...narrow(
+      principal.kind === 'PILOT' ? [principal.queue ?? ''] : undefined,
+      (row: JobCountRow) => row.queue,
+    ),
     ...narrow(shares, (row: JobCountRow) => row.share),
     ...narrow(states, (row: JobCountRow) => row.state),
   ];

@@ -1,0 +1,174 @@
+/** For tests of who may pass which door: a core with two experiments, and a job of one of them in a worker's hands. */
+import type { Principal } from '@rhizome/authz';
+import { type TestDatabase, type TestGrants, testPrincipal, waitFor } from '@rhizome/testkit';
+import { type Answer, pilotOf, startCore, type TestCore } from './core.fixture.js';
+
+/** What the tests ask about: all of it is alpha's, and in queue "north", which admits every experiment. */
+export interface World extends TestCore {
+  readonly db: TestDatabase;
+  /** A job that a worker of "north" runs; its environment holds a secret, and it waited for {@link parentId}. */
+  readonly jobId: string;
+  readonly fence: number;
+  readonly workerId: string;
+  /** A worker of "north" without jobs. */
+  readonly spareId: string;
+  /** FINISHED on a worker of "south", with an output; it waited for {@link grandparentId}. */
+  readonly parentId: string;
+  readonly grandparentId: string;
+  /** A job that no worker takes. */
+  readonly waitingId: string;
+  readonly taskId: string;
+  /** A bulk operation that `admin` asked for. */
+  readonly operationId: string;
+}
+
+/** The value of the environment variable TOKEN. */
+export const secret = 'hush';
+
+/** A human with grants. */
+export function human(subject: string, grants: TestGrants): Principal {
+  return testPrincipal({ subject: `${subject}@example`, grants });
+}
+
+const submitText = `mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { jobs { id } userErrors { message } } }`;
+const registerText = `mutation ($input: RegisterWorkerInput!) { registerWorker(input: $input) { worker { id } userErrors { message } } }`;
+const acquireText = `mutation ($input: AcquireJobsInput!) {
+  acquireJobs(input: $input) { assignments { fence job { id } } userErrors { message } }
+}`;
+
+/** What a worker says of itself. */
+export function registration(queue: string, name: string): object {
+  const hardware = { architecture: 'x86_64', cores: 4, memoryMiB: 8000, diskMiB: 8000 };
+  return { queue, host: 'host-1', name, hardware, version: '1', idempotencyKey: name };
+}
+
+/** What a worker has free. */
+export const free = { cores: 4, memoryMiB: 8000, diskMiB: 8000 };
+
+/** Makes a worker known, as its pilot. */
+export async function register({ ask }: TestCore, queue: string, name: string): Promise<string> {
+  const { registerWorker } = await ask(registerText, { input: registration(queue, name) }, pilotOf(queue));
+  return registerWorker?.['worker']?.['id'] ?? '';
+}
+
+/** Submits one job of alpha. */
+export async function submitOne(
+  { ask }: TestCore,
+  job: { readonly name: string; readonly [field: string]: unknown },
+): Promise<string> {
+  const input = {
+    experiment: 'alpha',
+    idempotencyKey: job.name,
+    jobs: [{ payload: { command: 'true' }, ...job }],
+  };
+  const { submitJobs } = await ask(submitText, { input });
+  return submitJobs?.['jobs']?.[0]?.['id'] ?? '';
+}
+
+/** Gets one job for a worker. @returns its fence */
+export async function acquireOne(
+  { ask }: TestCore,
+  queue: string,
+  workerId: string,
+): Promise<{ readonly id: string; readonly fence: number }> {
+  const answer = await ask(
+    acquireText,
+    { input: { workerId, count: 1, free, waitSeconds: 20 } },
+    pilotOf(queue),
+  );
+  const [assignment] = answer['acquireJobs']?.['assignments'] as unknown as readonly Answer[];
+  if (!assignment) throw new Error(JSON.stringify(answer));
+  return { id: String(assignment['job']?.['id']), fence: Number(assignment['fence']) };
+}
+
+/** Starts it all; stopped with the file. */
+export async function startWorld(): Promise<World> {
+  const core = await startCore();
+  const { ask } = core;
+  for (const name of ['alpha', 'beta'])
+    await ask(
+      'mutation ($name: String!) { registerExperiment(input: { name: $name, title: $name }) { userErrors { message } } }',
+      { name },
+    );
+  for (const name of ['north', 'south'])
+    await ask(
+      'mutation ($name: String!) { createQueue(input: { name: $name, site: "Pole" }) { userErrors { message } } }',
+      { name },
+    );
+  const southId = await register(core, 'south', 'southern');
+  const grandparentId = await submitOne(core, { name: 'grandparent', requirements: { queue: 'south' } });
+  await runToEnd(core, southId, []);
+  const parentId = await submitOne(core, {
+    name: 'parent',
+    dependsOn: [grandparentId],
+    requirements: { queue: 'south' },
+    payload: { command: 'true', outputs: ['out'], environment: [{ name: 'TOKEN', value: secret }] },
+  });
+  await runToEnd(core, southId, [
+    { name: 'out', location: '/store/out', sizeBytes: 1, sha256: 'a'.repeat(64) },
+  ]);
+  const workerId = await register(core, 'north', 'northern');
+  const jobId = await submitOne(core, {
+    name: 'child',
+    dependsOn: [parentId],
+    requirements: { queue: 'north' },
+    payload: { command: 'true', environment: [{ name: 'TOKEN', value: secret }] },
+  });
+  const { fence } = await acquireOne(core, 'north', workerId);
+  await ask(
+    'mutation ($input: StartJobsInput!) { startJobs(input: $input) { userErrors { message } } }',
+    { input: { workerId, jobs: [{ id: jobId, fence, phase: 'RUNNING' }] } },
+    pilotOf('north'),
+  );
+  const spareId = await register(core, 'north', 'spare');
+  const waitingId = await submitOne(core, { name: 'waiting', requirements: { cores: 4096 } });
+  return {
+    ...core,
+    jobId,
+    fence,
+    workerId,
+    spareId,
+    parentId,
+    grandparentId,
+    waitingId,
+    ...(await records(core)),
+  };
+}
+
+async function runToEnd(core: TestCore, workerId: string, outputs: readonly object[]): Promise<void> {
+  const { id, fence } = await acquireOne(core, 'south', workerId);
+  const { finishJobs } = await core.ask(
+    'mutation ($input: FinishJobsInput!) { finishJobs(input: $input) { acceptedIds userErrors { message } } }',
+    { input: { workerId, jobs: [{ id, fence, outputs }] } },
+    pilotOf('south'),
+  );
+  if (finishJobs?.['acceptedIds']?.[0] === undefined) throw new Error(JSON.stringify(finishJobs));
+}
+
+async function records({
+  ask,
+  db,
+}: TestCore & { readonly db: TestDatabase }): Promise<Pick<World, 'taskId' | 'operationId'>> {
+  const template = { name: 'part', payload: { command: 'true' }, requirements: { cores: 4096 } };
+  const { submitTask } = await ask(
+    'mutation ($input: SubmitTaskInput!) { submitTask(input: $input) { task { id } userErrors { message } } }',
+    { input: { experiment: 'alpha', idempotencyKey: 'task', name: 'task', template, count: 1 } },
+  );
+  const taskId = String(submitTask?.['task']?.['id']);
+  await waitFor(
+    'the job of the task',
+    async () => {
+      const { jobs } = await ask(
+        'query ($taskId: ID!) { jobs(filter: { taskId: $taskId }) { nodes { id } } }',
+        { taskId },
+      );
+      return jobs?.['nodes']?.[0] !== undefined;
+    },
+    { deadlineMs: 5000 },
+  );
+  await ask(`mutation {
+    holdJobs(input: { selection: { ids: ["job_nowhere"] }, reason: "look", idempotencyKey: "hold" }) { userErrors { message } }
+  }`);
+  const operation = await db.collection('bulkOperations').findOne({});
+  return { taskId, operationId: String(operation?._id) };
+}
