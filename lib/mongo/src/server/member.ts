@@ -13,6 +13,7 @@ export interface MemberOptions {
   readonly cacheSizeGB: number;
   readonly oplogSizeMiB: number;
   readonly checkpointSeconds?: number | undefined;
+  readonly expirySeconds?: number | undefined;
   /** Told when the process ends without having been asked to. */
   readonly onUnexpectedExit: (status: number, reason: string) => void;
 }
@@ -81,13 +82,14 @@ export class Member {
   }
 
   #arguments(mode: 'member' | 'standalone'): string[] {
-    const { folder, port, cacheSizeGB, oplogSizeMiB, checkpointSeconds } = this.#options;
+    const { folder, port, cacheSizeGB, oplogSizeMiB, checkpointSeconds, expirySeconds } = this.#options;
     return [
       ...['--dbpath', folder, '--port', String(port), '--bind_ip', loopback, '--nounixsocket'],
       ...(mode === 'member' ? ['--replSet', replicaSetName, '--oplogSize', String(oplogSizeMiB)] : []),
       ...['--wiredTigerCacheSizeGB', String(cacheSizeGB), '--logpath', join(folder, 'mongod.log'), '--quiet'],
       ...['--setParameter', 'diagnosticDataCollectionEnabled=false'],
       ...(checkpointSeconds === undefined ? [] : ['--syncdelay', String(checkpointSeconds)]),
+      ...(expirySeconds === undefined ? [] : ['--setParameter', `ttlMonitorSleepSecs=${expirySeconds}`]),
       // A stopping primary waits so long for its clients and followers; ours are on this machine.
       ...['--setParameter', 'shutdownTimeoutMillisForSignaledShutdown=200'],
     ];

@@ -23,6 +23,8 @@ export interface StartOptions {
   readonly oplogSizeMiB?: number;
   /** Seconds between checkpoints, up to which the oplog may be cut; mongod's 60 unless given. For tests of what happens then. */
   readonly checkpointSeconds?: number;
+  /** Seconds between looks for documents whose time is over; mongod's 60 unless given. For tests of what goes then. */
+  readonly expirySeconds?: number;
   readonly log: Logger;
   readonly onProgress?: OnProgress;
   /** Told when a member has ended that nobody asked to end. */
@@ -136,6 +138,7 @@ function createMember(
     cacheSizeGB: options.cacheSizeGB ?? 0.25,
     oplogSizeMiB: options.oplogSizeMiB ?? 1024,
     checkpointSeconds: options.checkpointSeconds,
+    expirySeconds: options.expirySeconds,
     onUnexpectedExit: (status, reason) => {
       options.log.error({ port, status, reason }, 'mongod ended unexpectedly');
       options.onUnexpectedExit?.(`mongod on port ${port} ended with status ${status}: ${reason}`);

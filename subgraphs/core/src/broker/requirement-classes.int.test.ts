@@ -1,4 +1,4 @@
-import { beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { collection, systemClock } from '@rhizome/mongo';
 import { manualClock, type TestDatabase, waitFor } from '@rhizome/testkit';
 import { ClassesRepository } from '../jobs/classes.repository.js';
@@ -11,8 +11,6 @@ import { RequirementClasses } from './requirement-classes.js';
 import { RequirementClassesRepository } from './requirement-classes.repository.js';
 import { timeOf } from './store-time.js';
 
-jest.setTimeout(60_000);
-
 let db: TestDatabase;
 let ids: string[];
 
@@ -22,7 +20,7 @@ beforeAll(async () => {
   ids = all.map(classIdOf);
   const stored = new Map(all.map((requirements) => [classIdOf(requirements), requirements]));
   await new ClassesRepository(collection(db, requirementClassesCollection)).ensure(stored, systemClock.now());
-}, 60_000);
+});
 
 describe('requirement classes in memory', () => {
   let classes: RequirementClasses;

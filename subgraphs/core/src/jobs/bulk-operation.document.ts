@@ -1,4 +1,5 @@
 import { defineCollection } from '@rhizome/mongo';
+import { retention } from '../retention.js';
 import type { BulkKind, BulkParameters, BulkRefusal, BulkRequester } from './bulk.types.js';
 import type { JobCriteria } from './job-filter.js';
 
@@ -101,6 +102,12 @@ export const bulkOperationsCollection = defineCollection<BulkOperationDocument>(
       name: 'state_idx',
       keys: { state: 1, _id: 1 },
       why: 'changes that are under way, for whoever resumes them',
+    },
+    {
+      name: 'endedAt_ttl',
+      keys: { endedAt: 1 },
+      options: { expireAfterSeconds: retention.bulkOperation },
+      why: 'none: changes are forgotten, with their keys, 30 days after their end; those under way have no such time',
     },
   ],
 });

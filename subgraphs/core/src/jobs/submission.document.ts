@@ -1,4 +1,5 @@
 import { defineCollection } from '@rhizome/mongo';
+import { retention } from '../retention.js';
 import type { RefusedJob } from './submit.types.js';
 
 /**
@@ -18,14 +19,19 @@ export interface SubmissionDocument {
   readonly batchId: string;
   readonly count: number;
   readonly refused: readonly RefusedJob[];
+  /** Reasons to refuse jobs that are not kept; left out where there are none. */
+  readonly omitted?: number;
   /** Set once all jobs are written: nothing is written again. */
   readonly doneAt?: Date;
 }
 
+/** Version of the stored shape; since 2 with the number of reasons that are not kept. */
+export const submissionSchemaVersion = 2;
+
 /** Submits by their idempotency keys. */
 export const submissionsCollection = defineCollection<SubmissionDocument>({
   name: 'submissions',
-  schemaVersion: 1,
+  schemaVersion: submissionSchemaVersion,
   validator: {
     required: ['revision', 'createdAt', 'digest', 'batchId', 'count', 'refused'],
     properties: {
@@ -35,7 +41,16 @@ export const submissionsCollection = defineCollection<SubmissionDocument>({
       batchId: { bsonType: 'string' },
       count: { bsonType: 'int', minimum: 0 },
       refused: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: 10_000 },
+      omitted: { bsonType: 'int', minimum: 1 },
       doneAt: { bsonType: 'date' },
     },
   },
+  indexes: [
+    {
+      name: 'createdAt_ttl',
+      keys: { createdAt: 1 },
+      options: { expireAfterSeconds: retention.submission },
+      why: 'none: keys are forgotten 30 days after their use, when nobody repeats the call any more',
+    },
+  ],
 });

@@ -40,6 +40,7 @@ export interface QueueDocument {
   readonly executor: QueueExecutor;
   readonly limits: StoredQueueLimits;
   readonly labels: readonly { readonly key: string; readonly value: string }[];
+  /** The call that created it: kept as long as the queue, of which there are few. */
   readonly creation?: StoredCreation;
 }
 

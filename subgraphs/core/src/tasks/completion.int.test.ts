@@ -1,4 +1,4 @@
-import { beforeAll, expect, jest, test } from '@jest/globals';
+import { beforeAll, expect, test } from '@jest/globals';
 import { systemClock } from '@rhizome/mongo';
 import { waitFor } from '@rhizome/testkit';
 import type { JobEvent } from '../jobs/collaborators.js';
@@ -13,8 +13,6 @@ import {
 import type { JobsRepository } from '../jobs/jobs.repository.js';
 import { Completion } from './completion.js';
 import type { TaskDocument } from './task.document.js';
-
-jest.setTimeout(60_000);
 
 const deadline = { deadlineMs: 20_000 };
 let shared: TestDomain;

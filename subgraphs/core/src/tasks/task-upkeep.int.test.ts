@@ -1,4 +1,4 @@
-import { beforeAll, expect, jest, test } from '@jest/globals';
+import { beforeAll, expect, test } from '@jest/globals';
 import { collection } from '@rhizome/mongo';
 import { waitFor } from '@rhizome/testkit';
 import {
@@ -13,8 +13,6 @@ import {
 import type { JobStores } from '../jobs/stores.repository.js';
 import { parameterChunksCollection, tasksCollection, type TaskDocument } from './task.document.js';
 import type { TasksRepository } from './tasks.repository.js';
-
-jest.setTimeout(60_000);
 
 const deadline = { deadlineMs: 20_000 };
 let shared: TestDomain;

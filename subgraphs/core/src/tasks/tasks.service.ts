@@ -3,9 +3,11 @@ import { badInput } from '@rhizome/errors';
 import type { Clock, Ids, KeysetPage } from '@rhizome/mongo';
 import type { ClassesRepository } from '../jobs/classes.repository.js';
 import type { ExperimentDirectory, ExperimentFacts, StateCounts } from '../jobs/collaborators.js';
+import { storedKey } from '../jobs/idempotency.js';
 import type { CheckSelector } from '../jobs/job-input.js';
 import { subtract, type JobsRepository } from '../jobs/jobs.repository.js';
 import { normalisePayload, normaliseRetry } from '../jobs/normalise.js';
+import { submissionSchemaVersion } from '../jobs/submission.document.js';
 import type { SubmissionsRepository } from '../jobs/submissions.repository.js';
 import { classifier, digestOf, keyReused, listed, refusalOf, shareOf } from '../jobs/submit.service.js';
 import type { Refusal } from '../jobs/submit.types.js';
@@ -77,7 +79,8 @@ export class TasksService {
     assertCan(principal, 'task:submit', spec.experiment);
     const { submissions, clock, ids } = this.#options;
     const digest = digestOf({ ...spec, idempotencyKey: undefined });
-    const reservationId = `task/${spec.experiment}/${principal.subject}/${spec.idempotencyKey.slice(0, 201)}`;
+    const key = spec.idempotencyKey.slice(0, 201);
+    const reservationId = storedKey('task', spec.experiment, principal.subject, key);
     let reserved = await submissions.find(reservationId);
     if (reserved && reserved.digest !== digest) return { refusals: [keyReused(spec.idempotencyKey)] };
     if (reserved) {
@@ -88,7 +91,7 @@ export class TasksService {
     if (!experiment || refusals.length > 0) return { refusals };
     reserved ??= await submissions.reserve({
       _id: reservationId,
-      schemaVersion: 1,
+      schemaVersion: submissionSchemaVersion,
       revision: 1,
       createdAt: clock.now(),
       digest,

@@ -1,7 +1,8 @@
 /** Collections of workers, their leases, and the broker's lease. */
 import { defineCollection } from '@rhizome/mongo';
 import type { BrokerLeaseDocument } from '../broker/broker-lease.repository.js';
-import type { LeaseDocument, WorkerDocument } from './worker.types.js';
+import { retention } from '../retention.js';
+import { endedWorkerStates, type LeaseDocument, type WorkerDocument } from './worker.types.js';
 
 /** Version of the stored shapes of workers and leases. */
 export const workerSchemaVersion = 1;
@@ -76,6 +77,15 @@ export const workersCollection = defineCollection<WorkerDocument>({
       why: 'workers of a queue in states, newest first',
     },
     { name: 'updatedAt_idx', keys: { updatedAt: 1 }, why: 'workers that changed since a moment' },
+    {
+      name: 'updatedAt_ended_ttl',
+      keys: { updatedAt: 1 },
+      options: {
+        expireAfterSeconds: retention.endedWorker,
+        partialFilterExpression: { state: { $in: [...endedWorkerStates] } },
+      },
+      why: 'none: workers are forgotten, with their keys, 30 days after their end, which is the last time that they change',
+    },
   ],
 });
 

@@ -6,6 +6,9 @@ export type WorkerState = 'READY' | 'DRAINING' | 'ENDED' | 'LOST';
 /** States in which a worker has a lease and may hold jobs. */
 export const liveWorkerStates = ['READY', 'DRAINING'] as const satisfies readonly WorkerState[];
 
+/** States that a worker does not leave. */
+export const endedWorkerStates = ['ENDED', 'LOST'] as const satisfies readonly WorkerState[];
+
 /** Whether a device can be used. */
 export type DeviceHealth = 'HEALTHY' | 'UNHEALTHY' | 'UNKNOWN';
 
