@@ -117,6 +117,7 @@ export const jobResolvers: Pick<
         jobs.map((entry) => (entry === null || 'state' in entry ? entry : loadJob(entry._id, context, info))),
       ),
     userErrors: ({ refusals }) => refusals,
+    omittedErrorCount: ({ omitted }) => omitted,
   },
   RetryJobsPayload: {
     jobs: ({ jobIds }, _args, context, info) => loadJobs(jobIds, context, info),

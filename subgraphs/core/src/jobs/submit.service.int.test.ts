@@ -97,6 +97,44 @@ describe('accepting', () => {
     );
   });
 
+  test('very many bad jobs with many faults each do not stop the good ones, and what is not told is counted', async () => {
+    const long = 'y'.repeat(300);
+    const bad = (at: number) =>
+      aSpec({
+        name: '',
+        priority: 5000 + at,
+        requirements: { cores: 0, memoryMiB: 0, diskMiB: -1, walltimeSeconds: 0 },
+        payload: { command: '', outputs: Array.from({ length: 5 }, (_, n) => `a/${n}${long}`) },
+        dependsOn: ['#9999', 'job_unknown'],
+      });
+    const faults = 14;
+    const jobs = [...Array.from({ length: 9999 }, (_, at) => bad(at)), aSpec({ name: 'good' })];
+    const input = { experiment: 'alpha', idempotencyKey: key(), jobs };
+    const first = await process.domain.submits.submit(someone, input);
+    expect(first.jobs.slice(0, 9999).every((job) => job === null)).toBe(true);
+    expect(await shared.read(idsOf(first.jobs)[9999] ?? '')).toMatchObject({
+      name: 'good',
+      state: 'ACTIVATED',
+    });
+    expect(new Set(first.refusals.map(({ path }) => path[1])).size).toBe(9999);
+    expect(first.refusals.length + first.omitted).toBe(9999 * faults);
+    expect(first.omitted).toBeGreaterThan(9999 * (faults - 10));
+    expect(
+      first.refusals.slice(0, 10).map(({ message }) => message.includes('is not valid; expected')),
+    ).toEqual(Array.from({ length: 10 }, () => true));
+    expect(first.refusals.at(-1)).toMatchObject({ code: 'INVALID_VALUE', path: ['jobs', '9998', 'name'] });
+    expect(await process.domain.submits.submit(someone, input)).toMatchObject({
+      jobs: [...Array.from({ length: 9999 }, () => null), { _id: idsOf(first.jobs)[9999] }],
+      refusals: first.refusals,
+      omitted: first.omitted,
+    });
+    const [stored] = await shared.db
+      .collection('submissions')
+      .aggregate([{ $match: { omitted: first.omitted } }, { $project: { bytes: { $bsonSize: '$$ROOT' } } }])
+      .toArray();
+    expect(stored?.['bytes']).toBeLessThan(8 * 1024 * 1024);
+  });
+
   test('what is wrong with the whole call refuses all of it and writes nothing', async () => {
     const before = await shared.db.collection('jobs').countDocuments();
     const submit = (over: object) =>

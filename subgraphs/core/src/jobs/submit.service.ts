@@ -7,15 +7,17 @@ import type { ClassesRepository } from './classes.repository.js';
 import type { ExperimentDirectory, ExperimentFacts } from './collaborators.js';
 import type { Dependencies } from './dependencies.js';
 import { Findings } from './findings.js';
+import { storedKey } from './idempotency.js';
 import { batchJobIds } from './job-ids.js';
 import { checkJob, sibling, type CheckSelector } from './job-input.js';
 import type { JobDocument, StoredRequirements } from './job.types.js';
 import type { JobsRepository } from './jobs.repository.js';
 import { newJobDocument } from './new-job.js';
 import { normalisePayload, normaliseRequirements, normaliseRetry } from './normalise.js';
-import type { SubmissionDocument } from './submission.document.js';
+import { RefusedJobs, type ToldRefusals } from './refused-jobs.js';
+import { submissionSchemaVersion, type SubmissionDocument } from './submission.document.js';
 import type { SubmissionsRepository } from './submissions.repository.js';
-import type { JobSpec, Refusal, RefusedJob } from './submit.types.js';
+import type { JobSpec, Refusal } from './submit.types.js';
 
 /** What {@link SubmitService} works with. */
 export interface SubmitServiceOptions {
@@ -41,6 +43,8 @@ export interface SubmitInput {
 export interface SubmitResult {
   readonly jobs: readonly (JobDocument | { readonly _id: string } | null)[];
   readonly refusals: readonly Refusal[];
+  /** Further reasons that are not told. */
+  readonly omitted: number;
 }
 
 /** Jobs in one call at most. */
@@ -69,8 +73,9 @@ export class SubmitService {
       return {
         jobs: refusal.code === 'BATCH_TOO_LARGE' ? [] : input.jobs.map(() => null),
         refusals: [refusal],
+        omitted: 0,
       };
-    const reservationId = `jobs/${input.experiment}/${principal.subject}/${input.idempotencyKey}`;
+    const reservationId = storedKey('jobs', input.experiment, principal.subject, input.idempotencyKey);
     const digest = digestOf(input.jobs);
     const earlier = await this.#options.submissions.find(reservationId);
     if (earlier) return this.#repeat(principal, input, digest, earlier);
@@ -80,22 +85,23 @@ export class SubmitService {
         input,
         refusalOf('EXPERIMENT_NOT_FOUND', ['experiment'], input.experiment, 'a registered experiment'),
       );
-    const { refused, parents } = await this.#examine(input.jobs, experiment);
-    if (refused.length === input.jobs.length) return this.#answer(input, [], refused);
+    const { told, parents } = await this.#examine(input.jobs, experiment);
+    if (told.refused.length === input.jobs.length) return this.#answer(input, [], told);
     const reserved = await this.#options.submissions.reserve({
       _id: reservationId,
-      schemaVersion: 1,
+      schemaVersion: submissionSchemaVersion,
       revision: 1,
       createdAt: this.#options.clock.now(),
       digest,
       batchId: this.#options.ids.next('batch'),
       count: input.jobs.length,
-      refused,
+      refused: told.refused,
+      ...(told.omitted > 0 ? { omitted: told.omitted } : {}),
     });
     if (reserved.digest !== digest) return nothing(input, keyReused(input.idempotencyKey));
     const documents = await this.#documents(principal, input, reserved, experiment, parents);
     await this.#write(documents, reserved);
-    return this.#answer(input, documents, reserved.refused);
+    return this.#answer(input, documents, reserved);
   }
 
   /** Waits for what goes on behind answers. */
@@ -128,16 +134,16 @@ export class SubmitService {
         documents,
       );
     }
-    return this.#answer(input, ids, earlier.refused);
+    return this.#answer(input, ids, earlier);
   }
 
   /** Looks at each job, alone and against the store. */
   async #examine(
     jobs: readonly JobSpec[],
     experiment: ExperimentFacts,
-  ): Promise<{ refused: RefusedJob[]; parents: ParentStates }> {
+  ): Promise<{ told: ToldRefusals; parents: ParentStates }> {
     const parents = await this.#options.jobs.parents(externalParents(jobs));
-    const refused: RefusedJob[] = [];
+    const told = new RefusedJobs();
     const bad = new Set<number>();
     jobs.forEach((job, index) => {
       const findings = new Findings();
@@ -154,9 +160,9 @@ export class SubmitService {
       checkParents(job, index, experiment, parents, bad, findings);
       if (findings.isEmpty) return;
       bad.add(index);
-      refused.push({ index, refusals: findings.refusals.slice(0, 10) });
+      told.add(index, findings.refusals);
     });
-    return { refused, parents };
+    return { told, parents };
   }
 
   async #documents(
@@ -222,12 +228,12 @@ export class SubmitService {
   #answer(
     input: SubmitInput,
     accepted: readonly { readonly _id: string }[],
-    refused: readonly RefusedJob[],
+    { refused, omitted = 0 }: Pick<SubmissionDocument, 'refused' | 'omitted'>,
   ): SubmitResult {
     const bad = new Set(refused.map(({ index }) => index));
     const rest = accepted.values();
     const jobs = input.jobs.map((_, index) => (bad.has(index) ? null : (rest.next().value ?? null)));
-    return { jobs, refusals: refused.flatMap(({ refusals }) => refusals) };
+    return { jobs, refusals: refused.flatMap(({ refusals }) => refusals), omitted };
   }
 }
 
@@ -329,5 +335,5 @@ function externalParents(jobs: readonly JobSpec[]): readonly string[] {
 }
 
 function nothing({ jobs }: SubmitInput, refusal: Refusal): SubmitResult {
-  return { jobs: jobs.map(() => null), refusals: [refusal] };
+  return { jobs: jobs.map(() => null), refusals: [refusal], omitted: 0 };
 }
