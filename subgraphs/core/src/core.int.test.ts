@@ -43,8 +43,12 @@ async function aWorker({ ask }: TestCore, name = 'one'): Promise<string> {
   return registerWorker?.['worker']?.['id'] ?? '';
 }
 
-async function acquired({ ask }: TestCore, workerId: string, count: number): Promise<readonly Answer[]> {
-  const free = { cores: 8, memoryMiB: 16_000, diskMiB: 100_000 };
+async function acquired(
+  { ask }: TestCore,
+  workerId: string,
+  count: number,
+  free = { cores: 8, memoryMiB: 16_000, diskMiB: 100_000 },
+): Promise<readonly Answer[]> {
   const { acquireJobs } = await ask(
     acquire,
     { input: { workerId, count, free, waitSeconds: 5 } },
@@ -109,6 +113,22 @@ describe('core, wired', () => {
       told.slice(3).map((change) => change?.['cursor']),
     );
     expect(again.map((change) => change?.['job']?.['state'])).toEqual(['FINISHED', 'FINISHED']);
+  });
+
+  test('a worker shows at most 100 of its jobs, and tells how many it holds', async () => {
+    const input = { queue: 'north', host: 'host-2', name: 'large', version: '1', idempotencyKey: 'large' };
+    const free = { cores: 200, memoryMiB: 1_000_000, diskMiB: 1_000_000 };
+    const hardware = { architecture: 'x86_64', ...free };
+    const { registerWorker } = await core.ask(register, { input: { ...input, hardware } }, pilotOf('north'));
+    const id = registerWorker?.['worker']?.['id'] ?? '';
+    const jobs = Array.from({ length: 120 }, (_, at) => ({ name: `job ${at}`, payload }));
+    await core.ask(submit, { input: { experiment: 'alpha', idempotencyKey: 'many', jobs } });
+    for (let count = 0; count < 120;) count += (await acquired(core, id, 120 - count, free)).length;
+    const { worker } = await core.ask('query ($id: ID!) { worker(id: $id) { jobCount jobs { state } } }', {
+      id,
+    });
+    expect(worker?.['jobCount']).toBe(120);
+    expect(worker?.['jobs']).toEqual(Array.from({ length: 100 }, () => ({ state: 'SENT' })));
   });
 
   test('a task is expanded, run, and its progress ends with the last job; counts follow', async () => {

@@ -69,6 +69,7 @@ const worker: NonNullable<Resolvers['Worker']> = {
   },
   devices: ({ _id, devices }) => devices.map((device) => ({ ...device, workerId: _id })),
   jobs: jobsOf,
+  jobCount: ({ _id }, _args, { core }) => core.fleet.view.ledger.jobsOf(_id).size,
   free: ({ _id, hardware, state }, _args, { core }) => {
     if (state !== 'READY' && state !== 'DRAINING') return { cores: 0, memoryMiB: 0, diskMiB: 0 };
     const used = core.fleet.view.ledger.workerUse(_id);
