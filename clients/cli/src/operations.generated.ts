@@ -26,7 +26,7 @@ export type BulkRefusalCode =
 
 /** Which jobs to cancel, and why. */
 export type CancelJobsInput = {
-  /** Repeating the call with the same key does nothing more. */
+  /** Repeating the call with the same key does nothing more, until 30 days after the change was done. */
   idempotencyKey?: string | null | undefined;
   /** Why, up to 500 characters; seen in the job's history. */
   reason?: string | null | undefined;
@@ -322,7 +322,7 @@ export type QueueState =
 
 /** Which jobs to retry. */
 export type RetryJobsInput = {
-  /** 1 to 200 characters: repeating the call with the same key makes no second copy. */
+  /** 1 to 200 characters: repeating the call with the same key makes no second copy, until 30 days after the first was made. */
   idempotencyKey: string;
   /** Also retry the children that were closed because of these jobs. */
   includeDependents?: boolean | null | undefined;
@@ -346,7 +346,10 @@ export type RetryPolicyInput = {
 export type SubmitJobsInput = {
   /** The experiment that owns the jobs. */
   experiment: string;
-  /** 1 to 200 characters: the same key with the same jobs gives the same answer and submits nothing twice; with other jobs it is an error. */
+  /**
+   * 1 to 200 characters: the same key with the same jobs gives the same answer and submits nothing twice; with other jobs it is an error. It is
+   * known for 30 days.
+   */
   idempotencyKey: string;
   /** 1 to 10,000 jobs. */
   jobs: Array<JobInput>;

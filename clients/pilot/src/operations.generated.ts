@@ -246,7 +246,7 @@ export type RegisterWorkerInput = {
   hardware: WorkerHardwareInput;
   /** The name of its host, 1 to 255 characters. */
   host: string;
-  /** Repeating the call with the same key gives the same worker. */
+  /** Repeating the call with the same key gives the same worker, until 30 days after its end. */
   idempotencyKey: string;
   /** At most 64 labels. */
   labels?: Array<LabelInput> | null | undefined;

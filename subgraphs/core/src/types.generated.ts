@@ -184,7 +184,7 @@ export type BulkUserError = UserError & {
 
 /** Which jobs to cancel, and why. */
 export type CancelJobsInput = {
-  /** Repeating the call with the same key does nothing more. */
+  /** Repeating the call with the same key does nothing more, until 30 days after the change was done. */
   readonly idempotencyKey?: InputMaybe<Scalars['String']['input']>;
   /** Why, up to 500 characters; seen in the job's history. */
   readonly reason?: InputMaybe<Scalars['String']['input']>;
@@ -547,7 +547,7 @@ export type HeldJobInput = {
 
 /** Which jobs to hold, and why. */
 export type HoldJobsInput = {
-  /** Repeating the call with the same key does nothing more. */
+  /** Repeating the call with the same key does nothing more, until 30 days after the change was done. */
   readonly idempotencyKey?: InputMaybe<Scalars['String']['input']>;
   /** Why, 1 to 500 characters. */
   readonly reason: Scalars['String']['input'];
@@ -691,7 +691,7 @@ export type JobAttempt = {
   readonly signal?: Maybe<Scalars['String']['output']>;
   /** When the payload started; null if it never did. */
   readonly startedAt?: Maybe<Scalars['DateTime']['output']>;
-  /** The worker it was sent to. */
+  /** The worker it was sent to; null once 30 days have gone by since its end. */
   readonly worker?: Maybe<Worker>;
 };
 
@@ -1389,7 +1389,7 @@ export type PrincipalKind =
 
 export type Query = {
   readonly __typename?: 'Query';
-  /** A background operation that the caller asked for, or any for who is ADMIN of all experiments; else null. */
+  /** A background operation, kept until 30 days after its end, that the caller asked for, or any for who is ADMIN of all experiments; else null. */
   readonly bulkOperation?: Maybe<BulkOperation>;
   /** The experiments that the caller may read, by name. */
   readonly experiments: ReadonlyArray<Experiment>;
@@ -1411,7 +1411,7 @@ export type Query = {
   readonly tasks: TaskConnection;
   /** Who calls, and what they may do. */
   readonly viewer: Viewer;
-  /** One worker, or null. */
+  /** One worker, or null; ended ones are kept for 30 days. */
   readonly worker?: Maybe<Worker>;
   /** Workers, newest first. */
   readonly workers: WorkerConnection;
@@ -1665,7 +1665,7 @@ export type RegisterWorkerInput = {
   readonly hardware: WorkerHardwareInput;
   /** The name of its host, 1 to 255 characters. */
   readonly host: Scalars['String']['input'];
-  /** Repeating the call with the same key gives the same worker. */
+  /** Repeating the call with the same key gives the same worker, until 30 days after its end. */
   readonly idempotencyKey: Scalars['String']['input'];
   /** At most 64 labels. */
   readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
@@ -1692,7 +1692,7 @@ export type RegisterWorkerPayload = {
 
 /** Which jobs to release. */
 export type ReleaseJobsInput = {
-  /** Repeating the call with the same key does nothing more. */
+  /** Repeating the call with the same key does nothing more, until 30 days after the change was done. */
   readonly idempotencyKey?: InputMaybe<Scalars['String']['input']>;
   /** Which. */
   readonly selection: JobSelectionInput;
@@ -1709,7 +1709,7 @@ export type ReleaseJobsPayload = {
 
 /** Which jobs to retry. */
 export type RetryJobsInput = {
-  /** 1 to 200 characters: repeating the call with the same key makes no second copy. */
+  /** 1 to 200 characters: repeating the call with the same key makes no second copy, until 30 days after the first was made. */
   readonly idempotencyKey: Scalars['String']['input'];
   /** Also retry the children that were closed because of these jobs. */
   readonly includeDependents?: InputMaybe<Scalars['Boolean']['input']>;
@@ -1755,7 +1755,7 @@ export type RetryPolicyInput = {
 
 /** Which jobs get which priority. */
 export type SetJobPriorityInput = {
-  /** Repeating the call with the same key does nothing more. */
+  /** Repeating the call with the same key does nothing more, until 30 days after the change was done. */
   readonly idempotencyKey?: InputMaybe<Scalars['String']['input']>;
   /** -1000 to 1000. */
   readonly priority: Scalars['Int']['input'];
@@ -1903,7 +1903,10 @@ export type StartPhase =
 export type SubmitJobsInput = {
   /** The experiment that owns the jobs. */
   readonly experiment: Scalars['String']['input'];
-  /** 1 to 200 characters: the same key with the same jobs gives the same answer and submits nothing twice; with other jobs it is an error. */
+  /**
+   * 1 to 200 characters: the same key with the same jobs gives the same answer and submits nothing twice; with other jobs it is an error. It is
+   * known for 30 days.
+   */
   readonly idempotencyKey: Scalars['String']['input'];
   /** 1 to 10,000 jobs. */
   readonly jobs: ReadonlyArray<JobInput>;
@@ -1914,7 +1917,12 @@ export type SubmitJobsPayload = {
   readonly __typename?: 'SubmitJobsPayload';
   /** One entry for each job of the input, in order; null where it was refused. */
   readonly jobs: ReadonlyArray<Maybe<Job>>;
-  /** Why jobs, or the whole call, were refused. */
+  /** Further reasons that `userErrors` does not tell. */
+  readonly omittedErrorCount: Scalars['Int']['output'];
+  /**
+   * Why jobs, or the whole call, were refused: of each refused job at least the first reason and at most ten; beyond the first 1000 reasons with
+   * code and path alone, and as many as there is room for.
+   */
   readonly userErrors: ReadonlyArray<SubmitJobsUserError>;
 };
 
@@ -2221,7 +2229,9 @@ export type Worker = {
   readonly host: Scalars['String']['output'];
   /** Opaque, time-ordered identifier, `worker_…`. */
   readonly id: Scalars['ID']['output'];
-  /** Jobs it holds now, at most 100 of them. */
+  /** The number of all jobs it holds now, also of those that the caller may not read. */
+  readonly jobCount: Scalars['Int']['output'];
+  /** Of the first 100 jobs that it holds now, those that the caller may read; `jobCount` tells how many it holds in all. */
   readonly jobs: ReadonlyArray<Job>;
   /** Labels; a selector sees them as `worker.labels`. */
   readonly labels: ReadonlyArray<Label>;
@@ -3409,6 +3419,7 @@ export type StartPhaseResolvers = EnumResolverSignature<{ RUNNING?: any, STARTIN
 
 export type SubmitJobsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SubmitJobsPayload'] = ResolversParentTypes['SubmitJobsPayload']> = {
   jobs?: Resolver<ReadonlyArray<Maybe<ResolversTypes['Job']>>, ParentType, ContextType>;
+  omittedErrorCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['SubmitJobsUserError']>, ParentType, ContextType>;
 };
 
@@ -3519,6 +3530,7 @@ export type WorkerResolvers<ContextType = Context, ParentType extends ResolversP
   hardware?: Resolver<ResolversTypes['WorkerHardware'], ParentType, ContextType>;
   host?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  jobCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   jobs?: Resolver<ReadonlyArray<ResolversTypes['Job']>, ParentType, ContextType>;
   labels?: Resolver<ReadonlyArray<ResolversTypes['Label']>, ParentType, ContextType>;
   lastSeenAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
