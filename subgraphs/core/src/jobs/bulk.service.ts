@@ -16,6 +16,7 @@ import type {
   BulkSelection,
 } from './bulk.types.js';
 import type { ExperimentDirectory } from './collaborators.js';
+import { storedKey } from './idempotency.js';
 import { planJobFilter, type JobFilterPlan } from './job-filter.js';
 import type { JobsRepository } from './jobs.repository.js';
 import { digestOf } from './submit.service.js';
@@ -71,7 +72,7 @@ export class BulkService {
     if (faults.length > 0) return { faults };
     const requester = { kind: principal.kind, subject: principal.subject, grants: principal.grants };
     const key =
-      input.idempotencyKey == null ? undefined : `${principal.subject}/${kind}/${input.idempotencyKey}`;
+      input.idempotencyKey == null ? undefined : storedKey(principal.subject, kind, input.idempotencyKey);
     const digest = key === undefined ? undefined : digestOf([kind, input.selection, input.parameters]);
     const earlier = key === undefined ? null : await this.#options.operations.findByKey(key);
     if (earlier) return this.#repeat(earlier, digest, input);
