@@ -1,0 +1,208 @@
+// For each mutation of the public schema: what is wrong is told with a code, its place and its value, and nothing is written.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { connectMongo } from '@rhizome/mongo';
+import { leftovers, type TestClient, waitFor } from '@rhizome/testkit';
+import type { Answer } from '../house/api.js';
+import { jobsOf, submit } from '../house/jobs.js';
+import { type Grant, speakAsWorker } from '../house/pilots.js';
+import { type PlaygroundHouse, startPlayground, transports } from '../house/playground-house.js';
+import { type BadInput, changed } from './case.js';
+import { coreCases } from './core-cases.js';
+import { experimentCases } from './experiment-cases.js';
+import { type Given, type GoodInputs, goodInputs, queueName, smallJob, usedKey } from './good-inputs.js';
+import { workerCases } from './worker-cases.js';
+
+jest.setTimeout(180_000);
+
+const cases = [...coreCases, ...workerCases, ...experimentCases];
+
+interface Payload {
+  readonly userErrors: readonly {
+    readonly message: string;
+    readonly path: readonly string[];
+    readonly code: string;
+  }[];
+}
+type Data = Readonly<Record<string, Payload | null>>;
+
+/** What changes by itself: leases, and what is saved from time to time. */
+const restless = new Set(['brokerLease', 'leases', 'countSnapshots', 'consumers', 'streamPlaces']);
+
+describe.each(transports)('over %s', (transport) => {
+  let house: PlaygroundHouse;
+  let store: TestClient;
+  let good: GoodInputs;
+
+  const send = (mutation: string, input: object): Promise<Answer<Data>> => {
+    const type = good[mutation]?.[0] ?? '';
+    const query = `mutation ($input: ${type}!) { ${mutation}(input: $input) { userErrors { message path code } } }`;
+    return house.api().post<Data>(query, { input });
+  };
+
+  /** A checksum of all that is stored, by collection. */
+  async function stored(): Promise<Readonly<Record<string, string>>> {
+    const { databases } = await store.db().admin().listDatabases({ nameOnly: true });
+    const own = databases
+      .map(({ name }) => name)
+      .filter((name) => !['admin', 'config', 'local'].includes(name));
+    const hashes = await Promise.all(
+      own.map(async (name) => {
+        const { collections } = (await store.db(name).command({ dbHash: 1 })) as unknown as {
+          collections: Record<string, string>;
+        };
+        return Object.entries(collections)
+          .filter(([collection]) => !restless.has(collection))
+          .map(([collection, hash]) => [`${name}.${collection}`, hash]);
+      }),
+    );
+    return Object.fromEntries(hashes.flat()) as Record<string, string>;
+  }
+
+  beforeAll(async () => {
+    house = await startPlayground({ transport });
+    const { ports } = JSON.parse(await readFile(join(house.data, 'mongo', 'replica-set.json'), 'utf8')) as {
+      ports: number[];
+    };
+    const uri = `mongodb://127.0.0.1:${ports[0]}/?directConnection=true`;
+    store = leftovers.use(await connectMongo({ uri, appName: 'story' }), 'the client of the store');
+    good = goodInputs(await prepare());
+    await useKeys();
+  });
+
+  /** Jobs and a worker in the states that the good inputs speak of. */
+  async function prepare(): Promise<Given> {
+    await house
+      .api()
+      .data('mutation { createQueue(input: { name: "north", site: "POLE" }) { userErrors { code } } }');
+    const worker = await speakAsWorker(
+      { url: house.file.url, data: house.data, identities: house.identities },
+      { name: 'spoken', queue: queueName },
+    );
+    const withOutput = { payload: { command: 'true', outputs: ['o'] } };
+    const ids = await submit(
+      house.api(),
+      ['start', 'finish', 'fail', 'log', 'ended'].map((name) => ({
+        name,
+        ...(name === 'finish' ? withOutput : {}),
+      })),
+    );
+    const grants: Grant[] = [];
+    while (grants.length < 5) grants.push(...(await worker.acquire(5, { waitSeconds: 10 })));
+    const [start, finish, fail, log, ended] = ids.map(
+      (id) => grants.find(({ job }) => job.id === id) as Grant,
+    );
+    if (!start || !finish || !fail || !log || !ended) throw new Error('a job was not granted');
+    for (const grant of [finish, fail, log, ended]) await worker.start(grant, 'RUNNING');
+    await worker.finish(ended, 'FINISHED');
+    const far = { requirements: { cores: 4000 }, share: 'larkspur/production' };
+    const [cancel = '', hold = '', priority = '', update = '', onHold = ''] = await submit(
+      house.api(),
+      ['cancel', 'hold', 'priority', 'update', 'on hold'].map((name) => ({ name, ...far })),
+    );
+    await house
+      .api()
+      .data(
+        'mutation ($ids: [ID!]!) { holdJobs(input: { selection: { ids: $ids }, reason: "r" }) { userErrors { code } } }',
+        {
+          ids: [onHold],
+        },
+      );
+    const waiting = { cancelJobs: cancel, holdJobs: hold, setJobPriority: priority, updateQueue: update };
+    const held = { start, finish, fail, log };
+    return { workerId: worker.id, held, waiting, onHold, ended: ended.job.id };
+  }
+
+  /** Uses the key that the table then uses with other content, and what may be used once. */
+  async function useKeys(): Promise<void> {
+    const before: readonly (readonly [string, BadInput['change']])[] = [
+      ['submitJobs', [['jobs', [smallJob]]]],
+      ['submitTask', []],
+      ['createQueue', [['name', 'west']]],
+      ['submitLarkspurObservation', []],
+      ['submitAtlasTask', []],
+      ['submitEpicRun', [['runNumber', 1]]],
+      ['submitRubinWorkflow', []],
+    ];
+    for (const [mutation, change] of before) {
+      const input = changed(good[mutation]?.[1] ?? {}, [...change, ['idempotencyKey', usedKey]]);
+      expect(await send(mutation, input)).toMatchObject({ data: { [mutation]: { userErrors: [] } } });
+    }
+    // Tasks are expanded behind their answer: the store is at rest when all their jobs are there.
+    await waitFor('the jobs of all tasks', async () => (await expanding()) === 0, { deadlineMs: 10_000 });
+  }
+
+  async function expanding(): Promise<number> {
+    const query = '{ tasks(filter: { states: [EXPANDING] }) { nodes { id } } }';
+    return (await house.api().data<{ tasks: { nodes: unknown[] } }>(query)).tasks.nodes.length;
+  }
+
+  test('the table speaks of every mutation of the public schema', async () => {
+    const { __schema } = await house
+      .api()
+      .data<{ __schema: { mutationType: { fields: { name: string }[] } } }>(
+        '{ __schema { mutationType { fields { name } } } }',
+      );
+    const all = __schema.mutationType.fields.map(({ name }) => name).sort();
+    expect([...new Set(cases.map(({ mutation }) => mutation))].sort()).toEqual(all);
+    expect(Object.keys(good).sort()).toEqual(all);
+  });
+
+  test.each(cases.map((one) => [one.mutation, one.wrong, one] as const))(
+    '%s: %s',
+    async (mutation, _, one) => {
+      const before = await stored();
+      const { data, errors } = await send(mutation, changed(good[mutation]?.[1] ?? {}, one.change));
+      if (one.path === null) {
+        expect(errors).toHaveLength(1);
+        expect(errors?.[0]?.extensions).toMatchObject({ code: one.code, retry: 'never' });
+        expect(errors?.[0]?.message).toContain(one.names);
+        for (const [path] of one.change) expect(errors?.[0]?.message).toContain(path.split('.').at(-1));
+      } else {
+        expect(errors).toBeUndefined();
+        const told = data?.[mutation]?.userErrors ?? [];
+        const [first] = told.filter(({ path }) => path.join('.') === one.path);
+        expect({ told, first: first?.code }).toMatchObject({ first: one.code });
+        expect(first?.message).toContain(one.names);
+      }
+      const now = await stored();
+      expect(one.keeps === undefined ? now : { ...now, [one.keeps]: before[one.keeps] }).toEqual(before);
+    },
+  );
+
+  test('one bad job of a batch does not sink the others', async () => {
+    const input = changed(good['submitJobs']?.[1] ?? {}, [
+      [
+        'jobs',
+        [
+          { ...smallJob, name: 'good' },
+          { ...smallJob, name: '' },
+          { ...smallJob, name: 'good, too' },
+        ],
+      ],
+      ['idempotencyKey', 'mixed'],
+    ]);
+    const query =
+      'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { jobs { id name } userErrors { path code } } }';
+    const { submitJobs } = await house
+      .api()
+      .data<{ submitJobs: { jobs: ({ id: string; name: string } | null)[]; userErrors: object[] } }>(query, {
+        input,
+      });
+    expect(submitJobs.jobs.map((job) => job?.name ?? null)).toEqual(['good', null, 'good, too']);
+    expect(submitJobs.userErrors).toEqual([{ path: ['jobs', '1', 'name'], code: 'INVALID_VALUE' }]);
+    const ids = submitJobs.jobs.flatMap((job) => job?.id ?? []);
+    expect(await jobsOf(house.api(), ids)).toHaveLength(2);
+  });
+
+  test('and the inputs that the table changes are good ones', async () => {
+    // What drains the worker, or closes its queue, comes last.
+    const last = ['setQueueState', 'drainWorker'];
+    const names = [...Object.keys(good).filter((name) => !last.includes(name)), ...last];
+    for (const mutation of names) {
+      const { data, errors } = await send(mutation, good[mutation]?.[1] ?? {});
+      expect([mutation, errors, data]).toEqual([mutation, undefined, { [mutation]: { userErrors: [] } }]);
+    }
+  });
+});

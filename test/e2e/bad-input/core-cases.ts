@@ -1,0 +1,244 @@
+/** Wrong inputs of core's mutations for people. */
+import { type BadInput, casesOf, type Row } from './case.js';
+import { nobody, queueName, smallJob, usedKey } from './good-inputs.js';
+
+const text = (length: number) => 'x'.repeat(length);
+const cut = (length: number) => `(${length} characters)`;
+const emptyKey: Row = ['an empty key', 'idempotencyKey', ''];
+const reused = (...also: BadInput['change']): Row => [
+  'a key that was used with other content',
+  'idempotencyKey',
+  usedKey,
+  { code: 'IDEMPOTENCY_KEY_REUSED', also },
+];
+const unknownField: Row = [
+  'a field that there is not',
+  'colour',
+  'red',
+  { code: 'BAD_USER_INPUT', names: 'colour' },
+];
+const noExperiment: Row = [
+  'an unknown experiment',
+  'experiment',
+  'nowhere',
+  { code: 'EXPERIMENT_NOT_FOUND' },
+];
+
+/** A job's own fields, at their place in the input. */
+const jobRows = (at: string): readonly Row[] => [
+  ['an empty name', `${at}.name`, ''],
+  ['a name that is too long', `${at}.name`, text(256), { names: cut(256) }],
+  ['an unknown share', `${at}.share`, 'larkspur/nowhere', { code: 'SHARE_NOT_FOUND' }],
+  ["another experiment's share", `${at}.share`, 'atlas/production', { code: 'SHARE_NOT_FOUND' }],
+  ['a priority out of range', `${at}.priority`, 1001],
+  [
+    'a label with a blank in its key',
+    `${at}.labels`,
+    [{ key: 'a b', value: '' }],
+    { at: `${at}.labels.0.key`, names: '"a b"' },
+  ],
+  ['no cores', `${at}.requirements.cores`, 0],
+  ['negative memory', `${at}.requirements.memoryMiB`, -1],
+  ['negative disk', `${at}.requirements.diskMiB`, -5],
+  ['no walltime', `${at}.requirements.walltimeSeconds`, 0],
+  ['a selector that does not parse', `${at}.requirements.selector`, 'worker.', { code: 'SELECTOR_INVALID' }],
+  ['a selector that is no condition', `${at}.requirements.selector`, '1 + 1', { code: 'SELECTOR_INVALID' }],
+  [
+    'no device asked for',
+    `${at}.requirements.gpu`,
+    { count: 0 },
+    { at: `${at}.requirements.gpu.count`, names: '0' },
+  ],
+  ['an empty command', `${at}.payload.command`, ''],
+  [
+    "a variable of the worker's",
+    `${at}.payload.environment`,
+    [{ name: 'RHIZOME_JOB_ID', value: '' }],
+    { at: `${at}.payload.environment.0.name`, names: '"RHIZOME_JOB_ID"' },
+  ],
+  [
+    'an output that leaves its folder',
+    `${at}.payload.outputs`,
+    ['../x'],
+    { at: `${at}.payload.outputs.0`, names: '"../x"' },
+  ],
+  ['no attempts', `${at}.retry`, { maxAttempts: 0 }, { at: `${at}.retry.maxAttempts`, names: '0' }],
+  [
+    'a parent that is not there',
+    `${at}.dependsOn`,
+    [nobody],
+    { at: `${at}.dependsOn.0`, names: nobody, code: 'DEPENDENCY_INVALID' },
+  ],
+  ['a text for a number', `${at}.priority`, 'high', { code: 'BAD_USER_INPUT' }],
+];
+
+const jobs = casesOf('submitJobs', 'INVALID_VALUE', [
+  noExperiment,
+  emptyKey,
+  unknownField,
+  ['no jobs', 'jobs', [], { names: '0 jobs' }],
+  [
+    'too many jobs',
+    'jobs',
+    Array.from({ length: 10_001 }, () => smallJob),
+    { code: 'BATCH_TOO_LARGE', names: '10001' },
+  ],
+  [
+    'a job that waits for itself',
+    'jobs.0.dependsOn',
+    ['#0'],
+    { code: 'DEPENDENCY_INVALID', at: 'jobs.0.dependsOn.0', names: '#0' },
+  ],
+  reused(['jobs.0.name', 'another name']),
+  ...jobRows('jobs.0'),
+]);
+
+const tasks = casesOf('submitTask', 'INVALID_VALUE', [
+  noExperiment,
+  emptyKey,
+  unknownField,
+  ['an empty name', 'name', ''],
+  ['no jobs', 'count', 0],
+  ['too many jobs', 'count', 1_000_001],
+  ['neither a count nor sets', 'count', undefined, { names: 'parameterSets' }],
+  ['both a count and sets', 'parameterSets', [], { at: 'count', names: '2' }],
+  ['no sets', 'parameterSets', [], { names: '0 sets', also: [['count', undefined]] }],
+  [
+    'a parameter with a blank in its name',
+    'parameterSets',
+    [{ parameters: [{ name: 'a b', value: '' }] }],
+    { at: 'parameterSets.0.parameters.0.name', names: '"a b"', also: [['count', undefined]] },
+  ],
+  [
+    'a job that waits for itself',
+    'parameterSets',
+    [{ parameters: [], dependsOn: ['#0'] }],
+    {
+      at: 'parameterSets.0.dependsOn.0',
+      names: '"#0"',
+      code: 'DEPENDENCY_INVALID',
+      also: [['count', undefined]],
+    },
+  ],
+  ['a parameter that no set gives', 'template.name', '{{who}}', { at: 'template' }],
+  reused(['count', 3]),
+  ...jobRows('template'),
+]);
+
+/** A choice of jobs, which five mutations share. */
+const selectionRows: readonly Row[] = [
+  [
+    'a job that is not there',
+    'selection.ids',
+    [nobody],
+    { at: 'selection.ids.0', names: nobody, code: 'JOB_NOT_FOUND' },
+  ],
+  ['no ids', 'selection.ids', [], { names: '0 ids' }],
+  [
+    'too many ids',
+    'selection.ids',
+    Array.from({ length: 10_001 }, (_, index) => `job_${index}`),
+    { names: '10001 ids' },
+  ],
+  ['a filter without a condition', 'selection', { filter: {} }, { at: 'selection.filter', names: '{}' }],
+  ['neither ids nor a filter', 'selection', {}, { code: 'BAD_USER_INPUT', names: 'input.selection' }],
+  [
+    'both ids and a filter',
+    'selection',
+    { ids: [nobody], filter: {} },
+    { code: 'BAD_USER_INPUT', names: 'input.selection' },
+  ],
+  emptyKey,
+  unknownField,
+];
+const tooLong: Row = ['a reason that is too long', 'reason', text(501), { names: cut(501) }];
+
+const bulk = [
+  ...casesOf('cancelJobs', 'INVALID_VALUE', [...selectionRows, tooLong]),
+  // Its key must be given, so that even this answer is kept.
+  ...casesOf(
+    'retryJobs',
+    'INVALID_VALUE',
+    selectionRows.map(([wrong, path, value, expectation]): Row => {
+      if (expectation?.code !== 'JOB_NOT_FOUND') return [wrong, path, value, expectation];
+      const also: BadInput['change'] = [['idempotencyKey', 'of nobody']];
+      return [wrong, path, value, { ...expectation, also, keeps: 'core.bulkOperations' }];
+    }),
+  ),
+  ...casesOf('holdJobs', 'INVALID_VALUE', [...selectionRows, tooLong, ['no reason', 'reason', '']]),
+  ...casesOf('releaseJobs', 'INVALID_VALUE', selectionRows),
+  ...casesOf('setJobPriority', 'INVALID_VALUE', [
+    ...selectionRows,
+    ['a priority out of range', 'priority', -1001],
+  ]),
+];
+
+const limitRows: readonly Row[] = [
+  ['no cores', 'limits.maxCores', 0],
+  ['negative memory', 'limits.maxMemoryMiB', -1],
+  ['no walltime', 'limits.maxWalltimeSeconds', 0],
+  ['a heartbeat that is too rare', 'limits.heartbeatSeconds', 301],
+  ['a lease shorter than two heartbeats', 'limits.leaseSeconds', 15],
+  [
+    'an unknown experiment',
+    'experiments',
+    ['nowhere'],
+    { at: 'experiments.0', names: '"nowhere"', code: 'EXPERIMENT_NOT_FOUND' },
+  ],
+  ['a label without a key', 'labels', [{ key: '', value: '' }], { at: 'labels.0.key', names: '""' }],
+  ['an empty site', 'site', ''],
+  ['an unknown executor', 'executor', 'PIGEON', { code: 'BAD_USER_INPUT' }],
+];
+
+const queues = [
+  ...casesOf('createQueue', 'INVALID_VALUE', [
+    ...limitRows,
+    emptyKey,
+    reused(['name', 'elsewhere']),
+    ['a name with a blank', 'name', 'a b'],
+    ['a name that is taken', 'name', queueName, { code: 'QUEUE_NAME_TAKEN' }],
+  ]),
+  ...casesOf('updateQueue', 'INVALID_VALUE', [
+    ...limitRows,
+    ['a queue that is not there', 'name', 'nowhere', { code: 'QUEUE_NOT_FOUND' }],
+    ['another revision', 'expectedRevision', 99, { code: 'REVISION_CONFLICT' }],
+  ]),
+  ...casesOf('setQueueState', 'INVALID_VALUE', [
+    ['a queue that is not there', 'name', 'nowhere', { code: 'QUEUE_NOT_FOUND' }],
+    ['no reason', 'reason', ''],
+    tooLong,
+    ['an unknown state', 'state', 'BROKEN', { code: 'BAD_USER_INPUT' }],
+  ]),
+];
+
+const experiments = [
+  ...casesOf('registerExperiment', 'INVALID_VALUE', [
+    ['a name with a capital', 'name', 'Newcomer'],
+    ['an empty title', 'title', ''],
+    ['a description that is too long', 'description', text(501), { names: cut(501) }],
+    ['a name that is taken', 'name', 'larkspur', { code: 'EXPERIMENT_NAME_TAKEN' }],
+  ]),
+  ...casesOf('setShares', 'INVALID_VALUE', [
+    ['an unknown experiment', 'experiment', 'nowhere', { code: 'EXPERIMENT_NOT_FOUND' }],
+    ['no leaves', 'shares', [], { names: '0 entries' }],
+    ['a leaf with a blank', 'shares.0.leaf', 'a b'],
+    ['negative cores', 'shares.0.nominalCores', -1],
+    ['no weight', 'shares.0.weight', 0],
+    ['a negative limit of an owner', 'shares.0.ownerLimitCores', -1],
+    [
+      'a leaf twice',
+      'shares.1',
+      { leaf: 'default', nominalCores: 1 },
+      { at: 'shares.1.leaf', names: '"default"' },
+    ],
+    [
+      'a leaf left out that is in use',
+      'experiment',
+      'larkspur',
+      { at: 'shares', code: 'SHARE_IN_USE', names: '"production"' },
+    ],
+  ]),
+];
+
+/** All of them. */
+export const coreCases: readonly BadInput[] = [...jobs, ...tasks, ...bulk, ...queues, ...experiments];

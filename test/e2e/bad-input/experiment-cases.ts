@@ -1,0 +1,94 @@
+/** Wrong inputs of the experiments' mutations. */
+import { type BadInput, casesOf, type Row } from './case.js';
+import { usedKey } from './good-inputs.js';
+
+const emptyKey: Row = ['an empty key', 'idempotencyKey', ''];
+const reused = (...also: BadInput['change']): Row => [
+  'a key that was used with other content',
+  'idempotencyKey',
+  usedKey,
+  { code: 'IDEMPOTENCY_KEY_REUSED', also },
+];
+
+const larkspur = casesOf('submitLarkspurObservation', 'LARKSPUR_INPUT_INVALID', [
+  emptyKey,
+  reused(['exposures', 3]),
+  ['a field of another catalogue', 'field', 'M31'],
+  ['no exposures', 'exposures', 0],
+  ['too many exposures', 'exposures', 1001],
+  ['an exposure of no time', 'exposureSeconds', 0],
+  ['an empty command', 'command', ''],
+  ['an argument that would be filled in', 'arguments', ['{{x}}'], { at: 'arguments.0', names: '"{{x}}"' }],
+  ['an empty calibration', 'calibration', ''],
+  ['an unknown band', 'band', 'GREEN', { code: 'BAD_USER_INPUT' }],
+]);
+
+const atlas = casesOf('submitAtlasTask', 'ATLAS_INPUT_INVALID', [
+  emptyKey,
+  reused(['requestId', 2]),
+  ['no campaign of simulation', 'campaign', 'data24'],
+  ['no request', 'requestId', 0],
+  ['an empty physics short', 'physicsShort', ''],
+  ['no events', 'totalEvents', 0],
+  ['no events for a job', 'eventsPerJob', 0],
+  ['more jobs than a step may have', 'eventsPerJob', 1, { also: [['totalEvents', 100_000_000]] }],
+  ['no steps', 'transforms', [], { names: '0 entries' }],
+  [
+    'a step twice',
+    'transforms.1',
+    { step: 'EVGEN', command: ['true'], output: 'o' },
+    { at: 'transforms.1.step', names: '"EVGEN"', code: 'ATLAS_CHAIN_INVALID' },
+  ],
+  ['a step without a program', 'transforms.0.command', []],
+  ['an output that leaves its folder', 'transforms.0.output', '../x'],
+  ['no cores', 'cores', 0],
+  ['no memory', 'memoryMiB', 0],
+  ['no walltime', 'walltimeSeconds', 0],
+  ['too many attempts', 'maxAttempts', 21],
+  ['a negative seed', 'seed', -1],
+  // What core refuses is told at the place where the experiment's own input has it.
+  ['an unknown share', 'share', 'atlas/nowhere', { code: 'SHARE_NOT_FOUND' }],
+  ['an unknown step', 'transforms.0.step', 'DIGI', { code: 'BAD_USER_INPUT' }],
+]);
+
+const epic = casesOf('submitEpicRun', 'EPIC_INPUT_INVALID', [
+  emptyKey,
+  reused(['runNumber', 8]),
+  ['no run number', 'runNumber', 0],
+  ['a run number that was used', 'runNumber', 1, { code: 'EPIC_RUN_NUMBER_TAKEN' }],
+  ['a configuration with a blank', 'detectorConfiguration', 'a b'],
+  ['no frames', 'superTimeFrames', 0],
+  ['no frames in a group', 'framesPerGroup', 0],
+  ['too many groups', 'framesPerGroup', 1, { also: [['superTimeFrames', 10_000_000]] }],
+  ['an empty command', 'command', ''],
+  ['an output in a folder', 'outputs', ['a/b'], { at: 'outputs.0', names: '"a/b"' }],
+  ['outputs of a merge that there is not', 'mergeOutputs', ['x']],
+  ['an empty merge', 'mergeCommand', []],
+  ['no cores', 'cores', 0],
+  ['no attempts', 'maxAttempts', 0],
+  ['a text for a number', 'runNumber', 'one', { code: 'BAD_USER_INPUT' }],
+]);
+
+const quantum = { name: 'a', label: 'isr', dataId: 'visit=1' };
+const rubin = casesOf('submitRubinWorkflow', 'RUBIN_INPUT_INVALID', [
+  emptyKey,
+  reused(['name', 'another']),
+  ['an empty name', 'name', ''],
+  ['an empty pipeline', 'pipeline', ''],
+  ['no quanta', 'quanta', [], { names: '0 entries' }],
+  ['a name twice', 'quanta.1.name', 'a'],
+  ['a need that is not there', 'quanta.1.needs', ['z'], { at: 'quanta.1.needs.0', names: '"z"' }],
+  [
+    'needs in a circle',
+    'quanta.0',
+    { ...quantum, needs: ['b'] },
+    { at: 'quanta.0.needs', names: 'a → b → a', code: 'RUBIN_GRAPH_CIRCULAR' },
+  ],
+  ['an empty label', 'quanta.0.label', ''],
+  ['an empty command', 'command', ''],
+  ['no memory', 'memoryMiB', 0],
+  ['a number for a text', 'pipeline', 5, { code: 'BAD_USER_INPUT' }],
+]);
+
+/** All of them. */
+export const experimentCases: readonly BadInput[] = [...larkspur, ...atlas, ...epic, ...rubin];

@@ -1,0 +1,104 @@
+/** For each mutation of the public schema an input that is accepted. */
+import { randomUUID } from 'node:crypto';
+import type { Grant } from '../house/pilots.js';
+
+/** What is there before the table is read. */
+export interface Given {
+  readonly workerId: string;
+  /** A job that the worker runs, with a declared output; one for each report. */
+  readonly held: Readonly<Record<'start' | 'finish' | 'fail' | 'log', Grant>>;
+  /** Jobs that wait, one for each change. */
+  readonly waiting: Readonly<Record<'cancelJobs' | 'holdJobs' | 'setJobPriority' | 'updateQueue', string>>;
+  /** A job that is held, and one that has ended. */
+  readonly onHold: string;
+  readonly ended: string;
+}
+
+/** A key that was used with other content. */
+export const usedKey = 'used';
+/** A queue that is there, whose name is taken. */
+export const queueName = 'north';
+/** Jobs that are nowhere. */
+export const nobody = 'job_00000000000000000000000000';
+
+/** The smallest job. */
+export const smallJob = { name: 'a job', payload: { command: 'true' } };
+const hardware = { architecture: 'x86_64', cores: 4, memoryMiB: 4096, diskMiB: 4096 };
+const refOf = ({ job, fence }: Grant) => ({ id: job.id, fence });
+
+/** The type of a mutation's input, and a good one. */
+export type GoodInputs = Readonly<Record<string, readonly [type: string, input: object]>>;
+
+/** Good inputs, each with a key of its own. */
+export function goodInputs({ workerId, held, waiting, onHold, ended }: Given): GoodInputs {
+  const key = () => ({ idempotencyKey: randomUUID() });
+  const select = (id: string) => ({ selection: { ids: [id] } });
+  const job = { experiment: 'larkspur', ...key() };
+  return {
+    submitJobs: ['SubmitJobsInput', { ...job, jobs: [{ ...smallJob, requirements: {} }] }],
+    submitTask: ['SubmitTaskInput', { ...job, name: 'a task', template: smallJob, count: 2 }],
+    cancelJobs: ['CancelJobsInput', select(waiting.cancelJobs)],
+    retryJobs: ['RetryJobsInput', { ...select(ended), ...key() }],
+    holdJobs: ['HoldJobsInput', { ...select(waiting.holdJobs), reason: 'for the story' }],
+    releaseJobs: ['ReleaseJobsInput', select(onHold)],
+    setJobPriority: ['SetJobPriorityInput', { ...select(waiting.setJobPriority), priority: 5 }],
+    registerExperiment: ['RegisterExperimentInput', { name: 'newcomer', title: 'Newcomer' }],
+    setShares: ['SetSharesInput', { experiment: 'rubin', shares: [{ leaf: 'default', nominalCores: 1 }] }],
+    createQueue: ['CreateQueueInput', { name: 'south', site: 'POLE', ...key(), limits: {} }],
+    updateQueue: ['UpdateQueueInput', { name: queueName, site: 'POLE', limits: {} }],
+    setQueueState: ['SetQueueStateInput', { name: queueName, state: 'PAUSED', reason: 'for the story' }],
+    registerWorker: [
+      'RegisterWorkerInput',
+      { queue: queueName, host: 'h', name: 'w', hardware, version: '1', ...key() },
+    ],
+    heartbeat: ['HeartbeatInput', { workerId, jobs: [] }],
+    acquireJobs: ['AcquireJobsInput', { workerId, free: { cores: 0, memoryMiB: 0, diskMiB: 0 } }],
+    startJobs: ['StartJobsInput', { workerId, jobs: [{ ...refOf(held.start), phase: 'RUNNING' }] }],
+    finishJobs: ['FinishJobsInput', { workerId, jobs: [{ ...refOf(held.finish), phase: 'HOLDING' }] }],
+    failJobs: [
+      'FailJobsInput',
+      { workerId, jobs: [{ ...refOf(held.fail), error: { family: 'PAYLOAD', code: 'X', message: 'm' } }] },
+    ],
+    drainWorker: ['DrainWorkerInput', { workerId, reason: 'for the story' }],
+    appendJobLog: [
+      'AppendJobLogInput',
+      { workerId, jobId: held.log.job.id, fence: held.log.fence, chunks: [chunk] },
+    ],
+    ...experimentInputs(),
+  };
+}
+
+const chunk = { sequence: 0, stream: 'STDOUT', text: 'text', at: '2026-01-01T00:00:00.000Z' };
+
+function experimentInputs(): GoodInputs {
+  const key = () => ({ idempotencyKey: randomUUID() });
+  const transform = { step: 'EVGEN', command: ['true'], output: 'events' };
+  const quantum = { name: 'a', label: 'isr', dataId: 'visit=1' };
+  return {
+    submitLarkspurObservation: [
+      'LarkspurSubmitObservationInput',
+      { ...key(), field: 'LK-042', band: 'RED', exposures: 2, exposureSeconds: 30, command: 'true' },
+    ],
+    submitAtlasTask: [
+      'AtlasSubmitTaskInput',
+      {
+        ...{ ...key(), campaign: 'mc23e', requestId: 1, physicsShort: 'Zmumu' },
+        ...{ totalEvents: 10, eventsPerJob: 5, transforms: [transform] },
+      },
+    ],
+    submitEpicRun: [
+      'EpicSubmitRunInput',
+      {
+        ...{ ...key(), runNumber: 7, detectorConfiguration: 'epic', command: 'true' },
+        ...{ superTimeFrames: 10, framesPerGroup: 5 },
+      },
+    ],
+    submitRubinWorkflow: [
+      'RubinSubmitWorkflowInput',
+      {
+        ...{ ...key(), name: 'u/x', pipeline: 'DRP', command: 'true' },
+        quanta: [quantum, { ...quantum, name: 'b', needs: ['a'] }],
+      },
+    ],
+  };
+}

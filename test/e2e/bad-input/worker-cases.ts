@@ -1,0 +1,126 @@
+/** Wrong inputs of the mutations that pilots speak. */
+import { type BadInput, casesOf, type Row } from './case.js';
+import { nobody } from './good-inputs.js';
+
+const text = (length: number) => 'x'.repeat(length);
+const noWorker: Row = ['a worker that is not there', 'workerId', 'worker_0', { code: 'WORKER_NOT_FOUND' }];
+const tooMany = (entry: object): Row => [
+  'too many jobs',
+  'jobs',
+  Array.from({ length: 1001 }, (_, index) => ({ ...entry, id: `job_${index}`, fence: 1 })),
+  { names: '1001' },
+];
+const noJob: Row = ['a job that is not there', 'jobs.0.id', nobody, { code: 'JOB_NOT_FOUND' }];
+const oldFence: Row = ['a fence of the past', 'jobs.0.fence', 1, { code: 'FENCE_STALE', names: 'job_' }];
+
+const register = casesOf('registerWorker', 'INVALID_VALUE', [
+  ['a queue that is not there', 'queue', 'nowhere', { code: 'QUEUE_NOT_FOUND' }],
+  ['an empty host', 'host', ''],
+  ['an empty name', 'name', ''],
+  ['an empty version', 'version', ''],
+  ['an empty key', 'idempotencyKey', ''],
+  ['no cores', 'hardware.cores', 0],
+  ['no memory', 'hardware.memoryMiB', 0],
+  ['negative disk', 'hardware.diskMiB', -1],
+  [
+    'a label with a blank in its key',
+    'labels',
+    [{ key: 'a b', value: '' }],
+    { at: 'labels.0.key', names: '"a b"' },
+  ],
+  [
+    'a device of an unknown vendor',
+    'devices',
+    [{ id: 'GPU-1', vendor: 'X', model: 'm' }],
+    { at: 'devices.0.vendor', names: '"X"' },
+  ],
+  ['an end in the past', 'endsAt', '2020-01-01T00:00:00.000Z'],
+  ['an end that is no time', 'endsAt', 'tomorrow', { code: 'BAD_USER_INPUT' }],
+]);
+
+const life = [
+  ...casesOf('heartbeat', 'INVALID_VALUE', [
+    noWorker,
+    [
+      'no cores',
+      'hardware',
+      { architecture: 'x86_64', cores: 0, memoryMiB: 1, diskMiB: 1 },
+      { at: 'hardware.cores', names: '0' },
+    ],
+    [
+      'a device without an id',
+      'devices',
+      [{ id: '', vendor: 'NVIDIA', model: 'm' }],
+      { at: 'devices.0.id', names: '""' },
+    ],
+  ]),
+  ...casesOf('acquireJobs', 'INVALID_VALUE', [
+    noWorker,
+    ['no jobs asked for', 'count', 0],
+    ['too many jobs asked for', 'count', 1001],
+    ['negative cores', 'free.cores', -1],
+    ['too long a wait', 'waitSeconds', 61],
+    ['negative time left', 'remainingSeconds', -1],
+    ['a device twice', 'freeDeviceIds', ['a', 'a'], { at: 'freeDeviceIds.1', names: '"a"' }],
+  ]),
+  ...casesOf('drainWorker', 'INVALID_VALUE', [
+    noWorker,
+    ['a reason that is too long', 'reason', text(501), { names: '(501 characters)' }],
+  ]),
+];
+
+const reports = [
+  ...casesOf('startJobs', 'INVALID_VALUE', [
+    noWorker,
+    noJob,
+    oldFence,
+    tooMany({ phase: 'RUNNING' }),
+    ['an unknown phase', 'jobs.0.phase', 'SOON', { code: 'BAD_USER_INPUT' }],
+  ]),
+  ...casesOf('finishJobs', 'INVALID_VALUE', [
+    noWorker,
+    noJob,
+    oldFence,
+    tooMany({}),
+    [
+      'negative CPU time',
+      'jobs.0.metrics',
+      { cpuSeconds: -1 },
+      { at: 'jobs.0.metrics.cpuSeconds', names: '-1' },
+    ],
+    [
+      'a declared output that is missing',
+      'jobs.0.phase',
+      'FINISHED',
+      { at: 'jobs.0.outputs', code: 'OUTPUT_MISSING', names: 'o missing' },
+    ],
+    [
+      'an output without a checksum',
+      'jobs.0.outputs',
+      [{ name: 'o', location: 'o', sizeBytes: 1, sha256: 'z' }],
+      { at: 'jobs.0.outputs.0.sha256', names: '"z"' },
+    ],
+  ]),
+  ...casesOf('failJobs', 'INVALID_VALUE', [
+    noWorker,
+    noJob,
+    oldFence,
+    tooMany({ error: { family: 'PAYLOAD', code: 'X', message: 'm' } }),
+    ['an error without a code', 'jobs.0.error.code', ''],
+    ['a message that is too long', 'jobs.0.error.message', text(2001), { names: '2001 characters' }],
+    ['a signal that is none', 'jobs.0.signal', 'a b'],
+  ]),
+  ...casesOf('appendJobLog', 'INVALID_VALUE', [
+    noWorker,
+    ['a job that is not there', 'jobId', nobody, { code: 'JOB_NOT_FOUND' }],
+    ['a fence of the past', 'fence', 1, { code: 'FENCE_STALE', names: 'job_' }],
+    ['a negative number', 'chunks.0.sequence', -1],
+    ['a gap', 'chunks.0.sequence', 5],
+    ['a chunk that is too long', 'chunks.0.text', text(65_537), { names: '65537' }],
+    ['a time that is none', 'chunks.0.at', 'now', { code: 'BAD_USER_INPUT' }],
+    ['a stream that there is not', 'chunks.0.stream', 'STDLOG', { code: 'BAD_USER_INPUT' }],
+  ]),
+];
+
+/** All of them. */
+export const workerCases: readonly BadInput[] = [...register, ...life, ...reports];
