@@ -6,7 +6,7 @@ import { type Api, connectApi } from './api.js';
 import type { Bench } from './bin.js';
 import { measureCpu, quantile, residentMiB } from './cpu.js';
 import type { Row } from './report.js';
-import { type Stack, startStack } from './stack.js';
+import { benchExperiment, type Stack, startStack } from './stack.js';
 
 const register = /* GraphQL */ `
   mutation BenchRegister($input: RegisterWorkerInput!) {
@@ -90,7 +90,7 @@ async function fill(api: Api, count: number, progress: (text: string) => void): 
     submitTask: { task: { id: string } | null; userErrors: readonly { message: string }[] };
   }>(task, {
     input: {
-      experiment: 'larkspur',
+      experiment: benchExperiment,
       idempotencyKey: `lives-${count}`,
       name: `lives-${count}`,
       count,

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createTokenIssuer } from '@rhizome/authz';
+import { connectApi } from './api.js';
 
 const playground = fileURLToPath(new URL('../../../deploy/playground/dist/bin.js', import.meta.url));
 
@@ -44,6 +45,7 @@ export async function startStack(options: { transport?: 'in-process' | 'http' } 
   const file = join(data, 'playground.json');
   await ready(child, file);
   const { url, token } = JSON.parse(readFileSync(file, 'utf8')) as PlaygroundFile;
+  await registerBench(url, token);
   const issuer = await createTokenIssuer({
     keyFile: join(data, 'token-key.json'),
     issuer: 'rhizome-playground',
@@ -66,6 +68,20 @@ export async function startStack(options: { transport?: 'in-process' | 'http' } 
       rmSync(data, { recursive: true, force: true });
     },
   };
+}
+
+/** The experiment that the measured jobs belong to: no service follows its events, so that core and the gateway are measured alone. */
+export const benchExperiment = 'bench';
+
+async function registerBench(url: string, token: string): Promise<void> {
+  const api = connectApi(url, token, 1);
+  const mutation = `mutation { registerExperiment(input: { name: "${benchExperiment}", title: "Benchmarks" }) { userErrors { message } } }`;
+  const answer = await api.post<{ registerExperiment: { userErrors: readonly { message: string }[] } }>(
+    mutation,
+  );
+  await api.close();
+  const [refused] = answer.registerExperiment.userErrors;
+  if (refused) throw new Error(refused.message);
 }
 
 /** Waits for the line that says that all is ready; fails with the output when the process ends before. */

@@ -2,7 +2,7 @@
 import { connectApi } from './api.js';
 import type { Bench } from './bin.js';
 import { measureCpu } from './cpu.js';
-import { startStack } from './stack.js';
+import { benchExperiment, startStack } from './stack.js';
 
 const mutation = /* GraphQL */ `
   mutation BenchSubmit($input: SubmitJobsInput!) {
@@ -41,7 +41,7 @@ export const submit: Bench = {
       const send = async (key: string) => {
         const { submitJobs } = await api.post<{
           submitJobs: { jobs: readonly unknown[]; userErrors: readonly { message: string }[] };
-        }>(mutation, jobBatch('larkspur', key, batchSize));
+        }>(mutation, jobBatch(benchExperiment, key, batchSize));
         if (submitJobs.userErrors[0]) throw new Error(submitJobs.userErrors[0].message);
       };
       for (let i = 0; i < 4; i += 1) await send(`warm-${i}`);
