@@ -228,14 +228,14 @@ const experiments = [
     [
       'a leaf twice',
       'shares.1',
-      { leaf: 'default', nominalCores: 1 },
-      { at: 'shares.1.leaf', names: '"default"' },
+      { leaf: 'production', nominalCores: 1 },
+      { at: 'shares.1.leaf', names: '"production"' },
     ],
     [
       'a leaf left out that is in use',
-      'experiment',
-      'larkspur',
-      { at: 'shares', code: 'SHARE_IN_USE', names: '"production"' },
+      'shares',
+      [{ leaf: 'default', nominalCores: 1 }],
+      { code: 'SHARE_IN_USE', names: '"production"', also: [['experiment', 'larkspur']] },
     ],
   ]),
 ];

@@ -24,6 +24,7 @@ export const nobody = 'job_00000000000000000000000000';
 /** The smallest job. */
 export const smallJob = { name: 'a job', payload: { command: 'true' } };
 const hardware = { architecture: 'x86_64', cores: 4, memoryMiB: 4096, diskMiB: 4096 };
+const shares = ['production', 'analysis', 'default'].map((leaf) => ({ leaf, nominalCores: 1 }));
 const refOf = ({ job, fence }: Grant) => ({ id: job.id, fence });
 
 /** The type of a mutation's input, and a good one. */
@@ -43,7 +44,7 @@ export function goodInputs({ workerId, held, waiting, onHold, ended }: Given): G
     releaseJobs: ['ReleaseJobsInput', select(onHold)],
     setJobPriority: ['SetJobPriorityInput', { ...select(waiting.setJobPriority), priority: 5 }],
     registerExperiment: ['RegisterExperimentInput', { name: 'newcomer', title: 'Newcomer' }],
-    setShares: ['SetSharesInput', { experiment: 'rubin', shares: [{ leaf: 'default', nominalCores: 1 }] }],
+    setShares: ['SetSharesInput', { experiment: 'rubin', shares }],
     createQueue: ['CreateQueueInput', { name: 'south', site: 'POLE', ...key(), limits: {} }],
     updateQueue: ['UpdateQueueInput', { name: queueName, site: 'POLE', limits: {} }],
     setQueueState: ['SetQueueStateInput', { name: queueName, state: 'PAUSED', reason: 'for the story' }],
