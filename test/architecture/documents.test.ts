@@ -1,0 +1,22 @@
+import { describe, expect, test } from '@jest/globals';
+import { existsSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { read, repositoryFiles, root } from './repository.js';
+
+const pages = repositoryFiles().filter((path) => path.endsWith('.md'));
+
+describe('documents', () => {
+  test.each(pages)('%s links to what is there', (page) => {
+    const links = [...read(page).matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1] ?? '');
+    const lost = links
+      .filter((link) => !/^(https?:|mailto:|#)/.test(link))
+      .filter((link) => !existsSync(join(root, normalize(join(dirname(page), link.split('#')[0] ?? '')))));
+    expect(lost).toEqual([]);
+  });
+
+  test('every room has a README of a few lines', () => {
+    const rooms = ['gateway', 'schema', 'test', 'experiments', 'lib', 'subgraphs/core', 'clients/cli', 'clients/pilot', 'deploy/playground'];
+    const wrong = rooms.filter((room) => !pages.includes(`${room}/README.md`) || read(`${room}/README.md`).trim().split('\n').length > 20);
+    expect(wrong).toEqual([]);
+  });
+});
