@@ -1,0 +1,228 @@
+// Nobody comes in without a token that this house has given out, by no door; and who is in does only what the token permits.
+import { randomUUID } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { createTokenIssuer, type Grant, type PrincipalKind } from '@rhizome/authz';
+import { waitFor } from '@rhizome/testkit';
+import { WebSocket } from 'ws';
+import { apiOf } from '../house/api.js';
+import { experiment, jobInput, jobOf, submit } from '../house/jobs.js';
+import { watchJobs } from '../house/job-watch.js';
+import { acquireMutation, speakAsWorker, spokenCapacity } from '../house/pilots.js';
+import { type ServiceHouse, startServices } from '../house/service-house.js';
+
+jest.setTimeout(120_000);
+
+let house: ServiceHouse;
+/** Tokens that open nothing, by what is wrong with them. */
+const bad = new Map<string, string | undefined>();
+const kinds = [
+  'none',
+  'no token at all',
+  'expired',
+  'of another issuer',
+  "signed by another's key",
+  'for another audience',
+  'unsigned',
+];
+
+const everywhere = (role: Grant['roles'][number]): Grant[] => [{ experiment: '*', roles: [role] }];
+
+/** A good token for anybody. */
+const mint = (subject: string, grants: Grant[], kind: PrincipalKind = 'HUMAN') =>
+  house.identities.issuer.mint({ subject, kind, grants, ttlSeconds: 600 });
+
+beforeAll(async () => {
+  house = await startServices({ experiments: [experiment, 'atlas'] });
+  const admin = { subject: 'intruder', kind: 'HUMAN', grants: everywhere('ADMIN'), ttlSeconds: 600 } as const;
+  const { issuer } = house.identities;
+  const other = (name: string, options: { issuer: string; audience?: string }) =>
+    createTokenIssuer({ keyFile: join(house.data, `${name}.json`), ...options });
+  bad.set('none', undefined);
+  bad.set('no token at all', 'junk');
+  bad.set('expired', await issuer.mint({ ...admin, ttlSeconds: -60 }));
+  bad.set('of another issuer', await (await other('other', { issuer: 'somebody-else' })).mint(admin));
+  bad.set("signed by another's key", await (await other('forged', { issuer: issuer.issuer })).mint(admin));
+  const elsewhere = await createTokenIssuer({
+    keyFile: join(house.data, 'token-key.json'),
+    issuer: issuer.issuer,
+    audience: 'elsewhere',
+  });
+  bad.set('for another audience', await elsewhere.mint(admin));
+  const [, claims = ''] = (await issuer.mint(admin)).split('.');
+  bad.set('unsigned', `${Buffer.from('{"alg":"none","typ":"JWT"}').toString('base64url')}.${claims}.`);
+});
+
+/** Addresses that take GraphQL: the gateway's, and each service's own. */
+const addresses = ['gateway', 'core', experiment, 'atlas'] as const;
+const urlOf = (name: (typeof addresses)[number]) =>
+  name === 'gateway' ? house.url : house.service(name).url;
+const bearer = (token: string | undefined): Record<string, string> =>
+  token === undefined ? {} : { authorization: `Bearer ${token}` };
+
+/** Opens a socket, says hello with the token, and asks for something; answers how it was closed, or what came. */
+async function knock(
+  url: string,
+  token: string | undefined,
+): Promise<{ readonly code?: number; readonly type?: string }> {
+  const socket = new WebSocket(url.replace(/^http/, 'ws'), 'graphql-transport-ws');
+  const outcome = new Promise<{ code?: number; type?: string }>((resolve, reject) => {
+    socket.on('error', reject);
+    socket.on('close', (code) => resolve({ code }));
+    socket.on('message', (data) => {
+      const { type } = JSON.parse(String(data)) as { type: string };
+      if (type !== 'ping') resolve({ type });
+    });
+    socket.on('open', () => {
+      const payload = token === undefined ? {} : { authorization: `Bearer ${token}` };
+      socket.send(JSON.stringify({ type: 'connection_init', payload }));
+    });
+  });
+  try {
+    return await waitFor(`an answer of ${url}`, outcome, { deadlineMs: 10_000 });
+  } finally {
+    socket.terminate();
+  }
+}
+
+describe.each(addresses)('%s', (name) => {
+  test.each(kinds)('answers no POST with a token that is: %s', async (kind) => {
+    const token = bad.get(kind);
+    const { status, data, errors } = await apiOf(urlOf(name), token).post('{ __typename }');
+    expect([status, data ?? null]).toEqual([401, null]);
+    expect(['UNAUTHENTICATED', 'TOKEN_EXPIRED']).toContain(errors?.[0]?.extensions.code);
+    if (token !== undefined && token.length > 10) expect(JSON.stringify(errors)).not.toContain(token);
+  });
+
+  test.each(kinds)('closes a WebSocket with a token that is: %s', async (kind) => {
+    expect([4401, 4403]).toContain((await knock(urlOf(name), bad.get(kind))).code);
+  });
+
+  test('lets a good token in', async () => {
+    expect(await apiOf(urlOf(name), house.token).post('{ __typename }')).toMatchObject({ status: 200 });
+    expect(await knock(urlOf(name), house.token)).toEqual({ type: 'connection_ack' });
+  });
+});
+
+describe("the gateway's other doors", () => {
+  test.each(kinds)('open to no token that is: %s', async (kind) => {
+    const headers = bearer(bad.get(kind));
+    const query = encodeURIComponent('{ viewer { subject } }');
+    expect((await fetch(`${house.url}?query=${query}`, { headers })).status).toBe(401);
+    const subscription = encodeURIComponent('subscription { jobStateChanged { cursor } }');
+    const events = await fetch(`${house.url}?query=${subscription}`, {
+      headers: { ...headers, accept: 'text/event-stream' },
+    });
+    const text = events.status === 401 ? '' : await events.text();
+    expect([events.status, text]).toEqual([401, '']);
+    expect((await fetch(new URL('/metrics', house.url), { headers })).status).toBe(401);
+  });
+
+  test('say that they are healthy and ready to anybody, and nothing more', async () => {
+    for (const path of ['/healthz', '/readyz']) {
+      const answer = await fetch(new URL(path, house.url));
+      expect(answer.status).toBe(200);
+      expect(await answer.text()).not.toMatch(/mongodb|127\.0\.0\.1/);
+    }
+  });
+});
+
+describe('who is in does what the token permits', () => {
+  const submission = (of: string) => ({
+    input: { experiment: of, idempotencyKey: randomUUID(), jobs: [jobInput({})] },
+  });
+  const submitJobs =
+    'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { jobs { id } userErrors { code } } }';
+  const forbidden = { errors: [{ extensions: { code: 'FORBIDDEN' } }] };
+
+  test.each<[string, () => Promise<string>]>([
+    ['a reader', () => house.identities.reader()],
+    ['a user of another experiment', () => mint('user', [{ experiment: 'atlas', roles: ['USER'] }])],
+    ['a pilot', () => house.identities.pilot('playground')],
+    ["another experiment's service", () => house.identities.service('atlas')],
+  ])('%s submits nothing here', async (_, token) => {
+    const answer = await house
+      .api(await token())
+      .post<{ submitJobs: null }>(submitJobs, submission(experiment));
+    expect(answer).toMatchObject(forbidden);
+    expect(answer.errors?.[0]?.message).toContain('job:submit');
+  });
+
+  test('jobs of an experiment without a role are not seen: not by id, not in a list, not counted, not live', async () => {
+    const stranger = await mint('stranger', [{ experiment: 'atlas', roles: ['USER'] }]);
+    const watch = await watchJobs(house.client(stranger));
+    const all = await watchJobs(house.client());
+    const [id = ''] = await submit(house.api(), [{}]);
+    await all.untilState(id, 'ACTIVATED', 10_000);
+    const api = house.api(stranger);
+    interface Seen {
+      readonly job: null;
+      readonly jobs: { readonly nodes: readonly unknown[] };
+      readonly jobCounts: readonly { readonly experiment: string }[];
+    }
+    const seen = await api.data<Seen>(
+      'query ($id: ID!) { job(id: $id) { id } jobs { nodes { id } } jobCounts { experiment } }',
+      { id },
+    );
+    expect(seen.job).toBeNull();
+    expect(seen.jobs.nodes).toEqual([]);
+    expect(seen.jobCounts.filter((count) => count.experiment === experiment)).toEqual([]);
+    // Something that is seen comes after it, so that it would have been seen as well.
+    const { submitJobs: own } = await api.data<{ submitJobs: { jobs: { id: string }[] } }>(
+      submitJobs,
+      submission('atlas'),
+    );
+    await watch.untilState(own.jobs[0]?.id ?? '', 'ACTIVATED', 10_000);
+    expect(watch.of(id)).toEqual([]);
+  });
+
+  test("a user changes no other user's job", async () => {
+    const [id = ''] = await submit(house.api(), [{ requirements: { cores: 4000 } }]);
+    const token = await mint('user', [{ experiment, roles: ['USER'] }]);
+    const { cancelJobs } = await house
+      .api(token)
+      .data<{ cancelJobs: { userErrors: object[] } }>(
+        'mutation ($ids: [ID!]!) { cancelJobs(input: { selection: { ids: $ids } }) { userErrors { code } } }',
+        { ids: [id] },
+      );
+    expect(cancelJobs.userErrors).toEqual([{ code: 'FORBIDDEN' }]);
+    expect(await jobOf(house.api(), id)).toMatchObject({ state: 'ACTIVATED' });
+  });
+
+  test('a human is no pilot, and a pilot serves its own queue alone', async () => {
+    const worker = await speakAsWorker(house, { name: 'rightful' });
+    const variables = { input: { workerId: worker.id, count: 1, free: spokenCapacity } };
+    for (const token of [await house.identities.pilot('another'), await house.identities.reader()])
+      expect(await house.api(token).post(acquireMutation, variables)).toMatchObject(forbidden);
+    const user = await mint('user', everywhere('USER'));
+    expect(await house.api(user).post(acquireMutation, variables)).toMatchObject(forbidden);
+  });
+
+  test('operators alone open and close queues', async () => {
+    const close =
+      'mutation { setQueueState(input: { name: "playground", state: OFFLINE, reason: "mine" }) { userErrors { code } } }';
+    for (const token of [await house.identities.reader(), await mint('user', everywhere('USER'))])
+      expect(await house.api(token).post(close)).toMatchObject(forbidden);
+    const { queue } = await house
+      .api()
+      .data<{ queue: { state: string } }>('{ queue(name: "playground") { state } }');
+    expect(queue.state).toBe('ONLINE');
+  });
+
+  test('the schema of a service is for operators, and what is asked of it directly is checked as well', async () => {
+    const reader = await house.identities.reader();
+    const answer = await apiOf(house.service('core').url, reader).post(submitJobs, submission(experiment));
+    expect(answer).toMatchObject(forbidden);
+  });
+});
+
+test('tokens are in no log', async () => {
+  const logs = join(house.data, 'logs');
+  for (const name of await readdir(logs)) {
+    const text = await readFile(join(logs, name), 'utf8');
+    for (const token of [house.token, ...bad.values()].filter((one) => one !== undefined && one.length > 10))
+      expect(text.includes(token ?? '')).toBe(false);
+    expect(text).not.toContain('mongodb://');
+  }
+});
