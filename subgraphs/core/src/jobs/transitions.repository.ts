@@ -30,8 +30,8 @@ const unauthorized = 13;
 export function transitionStore(jobs: Collection<JobDocument>): TransitionStore {
   // A group's pipeline is made here alone and keeps the shape; to check it again costs the server more than the update itself. The
   // privilege for it may be missing: then the server checks.
-  let bypassDocumentValidation = true;
-  const update = async (group: TransitionGroup): Promise<number> => {
+  let mayBypass = true;
+  const update = async (group: TransitionGroup, bypassDocumentValidation: boolean): Promise<number> => {
     const options = { writeConcern: { w: 'majority' as const }, bypassDocumentValidation };
     const { modifiedCount } = await jobs.updateMany(
       groupFilter(group),
@@ -43,11 +43,11 @@ export function transitionStore(jobs: Collection<JobDocument>): TransitionStore 
   return {
     async write(group) {
       try {
-        return await update(group).catch((error: unknown) => {
-          if (!bypassDocumentValidation || (error as { code?: unknown } | null)?.code !== unauthorized)
-            throw error;
-          bypassDocumentValidation = false;
-          return update(group);
+        const bypasses = mayBypass;
+        return await update(group, bypasses).catch((error: unknown) => {
+          if (!bypasses || (error as { code?: unknown } | null)?.code !== unauthorized) throw error;
+          mayBypass = false;
+          return update(group, false);
         });
       } catch (error) {
         if (isConnectionFault(error)) return null;
