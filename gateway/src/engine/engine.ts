@@ -87,6 +87,7 @@ class FederationEngine implements Engine {
       limits,
       log: options.log,
       reserve: options.planner === 'reserve',
+      onPlan: options.onPlan,
       relations: new TypeRelations(facts.possibleTypes),
       transportOf: (subgraph) => this.#transportOf(subgraph),
       timeoutOf: (subgraph) => limits.subgraphTimeoutsMs[subgraph] ?? limits.subgraphTimeoutMs,

@@ -10,6 +10,7 @@ export type {
   ExecutionText,
   OperationCheck,
   OperationInfo,
+  PlanNote,
   Preparation,
   ResumableField,
   Subscribing,

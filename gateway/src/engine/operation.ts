@@ -14,7 +14,7 @@ import { compileAnswer, type WriteMark } from './project.js';
 import type { ConditionValues } from './requires.js';
 import { RunState, type RunContext } from './run-state.js';
 import type { TypeRelations } from './type-relations.js';
-import type { EngineLimits, EngineLog, ExecutionText, OperationInfo } from './types.js';
+import type { EngineLimits, EngineLog, EngineOptions, ExecutionText, OperationInfo } from './types.js';
 
 /** What all operations of an engine share. */
 export interface EngineParts {
@@ -25,6 +25,7 @@ export interface EngineParts {
   readonly log: EngineLog;
   /** Leave the native planner out. */
   readonly reserve: boolean;
+  readonly onPlan: EngineOptions['onPlan'];
   transportOf(subgraph: string): Transport;
   timeoutOf(subgraph: string): number;
 }
@@ -119,7 +120,14 @@ export class Operation {
       conditions,
       reserve: this.#parts.reserve,
     });
-    if (reply.outcome === 'planned') return compilePlan(reply.node, reply.renamed, this.#parts);
+    if (reply.outcome === 'planned') {
+      const { planner, fault, node } = reply;
+      if (planner === 'reserve' && fault !== undefined) {
+        this.#parts.log.debug({ operation: this.info.name, fault }, 'an operation was planned in reserve');
+      }
+      this.#parts.onPlan?.({ operation: this.info, planner, fault, plan: node });
+      return compilePlan(node, reply.renamed, this.#parts);
+    }
     this.#parts.log.warn(
       { operation: this.info.name, reason: reply.reason },
       'an operation cannot be planned',

@@ -58,6 +58,16 @@ export interface ResumableField {
 /** A further check of a planned operation, for instance of depth or cost; answers the faults it finds. */
 export type OperationCheck = (operation: OperationInfo, schema: GraphQLSchema) => readonly GraphQLError[];
 
+/** One plan that was made. */
+export interface PlanNote {
+  readonly operation: OperationInfo;
+  readonly planner: 'native' | 'reserve' | 'none';
+  /** Why it was made in reserve. */
+  readonly fault: string | undefined;
+  /** The plan in the planner's own form, for people and statistics: it is no contract. */
+  readonly plan: unknown;
+}
+
 /** What {@link createEngine} is handed. */
 export interface EngineOptions {
   readonly supergraphSdl: string;
@@ -77,6 +87,8 @@ export interface EngineOptions {
   readonly uncodedMessages?: boolean | undefined;
   /** Where plans are made: in a worker process of its own (default), or on the event loop (short-lived tools, tests). */
   readonly planning?: 'worker' | 'inline' | undefined;
+  /** Told of each plan that is made, for statistics. */
+  readonly onPlan?: ((note: PlanNote) => void) | undefined;
   /** `reserve`: only the plain planner of our own, which otherwise plans what the native one fails at. For tests. */
   readonly planner?: 'native' | 'reserve' | undefined;
 }

@@ -123,3 +123,46 @@ export function* fetchesOf(node: PlanNode | null | undefined): Generator<FetchBa
       throw new Error(`the planner answered a step of unknown kind: ${JSON.stringify(node)}`);
   }
 }
+
+/** One fetch of a plan with the paths of the places that it feeds: none for roots. */
+export interface PlacedFetch {
+  readonly fetch: FetchBase;
+  readonly parts: readonly {
+    /** The root field of the operation that feeds these places; undefined for all roots. */
+    readonly alias: string | undefined;
+    readonly paths: readonly (readonly PathSegment[])[];
+    readonly inputRewrites?: readonly Rewrite[] | undefined;
+    readonly outputRewrites?: readonly Rewrite[] | undefined;
+  }[];
+}
+
+/** The fetches of a plan with their places. */
+export function* placedFetchesOf(
+  node: PlanNode | null | undefined,
+  path: readonly PathSegment[] = [],
+): Generator<PlacedFetch> {
+  if (!node) return;
+  switch (node.kind) {
+    case 'Fetch': {
+      const { inputRewrites, outputRewrites } = node;
+      const alias = node.requires ? '_entities' : undefined;
+      yield { fetch: node, parts: [{ alias, paths: [path], inputRewrites, outputRewrites }] };
+      return;
+    }
+    case 'BatchFetch':
+      yield { fetch: node, parts: node.entityBatch.aliases };
+      return;
+    case 'Subscription':
+      yield { fetch: node.primary, parts: [{ alias: undefined, paths: [[]] }] };
+      return;
+    case 'Flatten':
+      yield* placedFetchesOf(node.node, node.path);
+      return;
+    case 'Condition':
+      yield* placedFetchesOf(node.ifClause);
+      yield* placedFetchesOf(node.elseClause);
+      return;
+    default:
+      for (const child of node.nodes) yield* placedFetchesOf(child);
+  }
+}

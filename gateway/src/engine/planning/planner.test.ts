@@ -10,9 +10,9 @@ const core = testSubgraph({
   sdl: `
     type Query { jobs(n: Int): [Job!] thing: Thing }
     type Mutation { one: Job two: Job core: Int other: Int }
-    type Job @key(fields: "id") { id: ID! size: Int inner: Job }
+    type Job @key(fields: "id") { id: ID! size: Int inner: Job price(in: Int): Int }
     union Thing = A | B
-    type A @key(fields: "id") { id: ID! a: Int }
+    type A @key(fields: "id") { id: ID! a: Int jobs: [Job!] }
     type B @key(fields: "id") { id: ID! b: Int }
     type Secret @inaccessible { x: Int }
   `,
@@ -20,7 +20,7 @@ const core = testSubgraph({
 const alpha = testSubgraph({
   name: 'alpha',
   sdl: `
-    type Job @key(fields: "id") { id: ID! alpha(n: Int): Alpha size: Int @external weight(k: Int): Int @requires(fields: "size") }
+    type Job @key(fields: "id") { id: ID! alpha(n: Int): Alpha size: Int @external weight(k: Int): Int @requires(fields: "size") price(in: Int): Int @external priced: Int @requires(fields: "price(in: 3)") }
     type Alpha { job: Job run: Int }
     type A @key(fields: "id") { id: ID! more: Int }
     type Mutation { submitAlpha: Job }
@@ -54,6 +54,14 @@ describe('faults of the native planner that are cured', () => {
       expect(new Set(names).size).toBe(names.length);
     }
     if (reply.outcome === 'planned') expect(reply.renamed).toEqual({ [`client_${name}`]: name });
+  });
+
+  test("a required argument beside another of the client's, fetched under a name that it then forgot", () => {
+    const reply = plan('{ thing { ... on A { jobs { price priced } } } }');
+    expect(reply).toMatchObject({
+      planner: 'reserve',
+      fault: expect.stringContaining('a field was fetched under a name'),
+    });
   });
 
   test('a renamed variable does not meet another of that name', () => {

@@ -14,8 +14,8 @@ import {
 } from 'graphql';
 import { readSupergraph, type SupergraphFacts } from '../supergraph.js';
 import { type ConditionValues, expandedSize, normalise, splitRoots } from './normalise.js';
-import { type BatchFetchNode, fetchesOf, type FetchNode, type PlanNode } from './plan-format.js';
-import { readRewrite } from '../rewrite.js';
+import { faultOf } from './plan-check.js';
+import { fetchesOf, type PlanNode } from './plan-format.js';
 import { selectOperation } from './select.js';
 import { repairSupergraph } from './repair.js';
 import { readModel, type SupergraphModel } from './reserve/graph.js';
@@ -43,6 +43,8 @@ export type PlanReply =
   | {
       readonly outcome: 'planned';
       readonly planner: 'native' | 'reserve' | 'none';
+      /** Why the plan was made in reserve. */
+      readonly fault?: string | undefined;
       /** Null where nothing is to be fetched. */
       readonly node: PlanNode | null;
       /** Planner's name to client's name of variables that had to be renamed. */
@@ -167,22 +169,23 @@ function planQuery(context: PlanContext, request: PlanRequest): PlanReply {
   if ('fault' in selected) return { outcome: 'unplannable', reason: selected.fault };
   const { operation, renamed } = normalise(context.schema, selected, request.conditions);
   if (!operation) return { outcome: 'planned', planner: 'none', node: null, renamed };
-  const native = request.reserve ? undefined : tryNative(context.main, operation, request);
+  const native = request.reserve ? undefined : tryNative(context, operation, request);
   if (native?.ok) return { outcome: 'planned', planner: 'native', node: native.node, renamed };
   if (native && verdict.test(native.reason)) return { outcome: 'unplannable', reason: native.reason };
   const reserve = tryReserve(context, operation, request);
-  if (reserve.ok) return { outcome: 'planned', planner: 'reserve', node: reserve.node, renamed };
+  const fault = native?.ok === false ? native.reason : undefined;
+  if (reserve.ok) return { outcome: 'planned', planner: 'reserve', fault, node: reserve.node, renamed };
   return { outcome: 'unplannable', reason: reserve.reason };
 }
 
 type Attempt =
   { readonly ok: true; readonly node: PlanNode | null } | { readonly ok: false; readonly reason: string };
 
-function tryNative(planner: QueryPlanner, operation: OperationDefinitionNode, request: PlanRequest): Attempt {
-  const whole = tryText(planner, operation, request);
+function tryNative(context: PlanContext, operation: OperationDefinitionNode, request: PlanRequest): Attempt {
+  const whole = tryText(context, operation, request);
   if (operation.operation !== 'mutation' || !whole.ok || isRootsOnly(whole.node)) return whole;
   // The planner lets what follows one mutation run beside the next one; the spec wants one to end before the next.
-  return inSequence(operation, (root) => tryText(planner, root, request));
+  return inSequence(operation, (root) => tryText(context, root, request));
 }
 
 function tryReserve(context: PlanContext, operation: OperationDefinitionNode, request: PlanRequest): Attempt {
@@ -221,30 +224,16 @@ function isRootsOnly(node: PlanNode | null): boolean {
   return [...fetchesOf(node)].every(({ operationKind }) => operationKind === 'mutation');
 }
 
-function tryText(planner: QueryPlanner, operation: OperationDefinitionNode, request: PlanRequest): Attempt {
+function tryText(context: PlanContext, operation: OperationDefinitionNode, request: PlanRequest): Attempt {
   try {
     const { labels, percentage } = request;
-    const plan = planner.plan(print(operation), operation.name?.value, new Set(labels), percentage);
+    const plan = context.main.plan(print(operation), operation.name?.value, new Set(labels), percentage);
     const node = (plan.node ?? null) as PlanNode | null;
     // The planner may print what cannot be parsed; better to know now than from a subgraph.
     for (const fetch of fetchesOf(node)) parse(fetch.operation, { noLocation: true });
-    const fault = faultOf(node);
+    const fault = faultOf(node, operation, context.supergraphModel());
     return fault === undefined ? { ok: true, node } : { ok: false, reason: fault };
   } catch (error) {
     return { ok: false, reason: error instanceof Error ? error.message : String(error) };
   }
-}
-
-/** What is known to be wrong with a plan although it looks right. */
-function faultOf(node: PlanNode | null): string | undefined {
-  for (const fetch of fetchesOf(node)) {
-    const parts =
-      'entityBatch' in fetch ? (fetch as BatchFetchNode).entityBatch.aliases : [fetch as FetchNode];
-    for (const { inputRewrites } of parts) {
-      const names = new Set((inputRewrites ?? []).map((rewrite) => readRewrite(rewrite).change.to));
-      // One representation cannot go by two names: the subgraph would answer for one of them only.
-      if (names.size > 1) return 'the plan asks one fetch for two interface objects';
-    }
-  }
-  return undefined;
 }

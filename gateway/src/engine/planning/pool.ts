@@ -86,7 +86,11 @@ export async function createProcessPlanning(options: PlanningOptions): Promise<P
         return (await process.call({ call: 'plan', request })) as PlanReply;
       } catch (error) {
         if (!(error instanceof PlannerLost) || request.reserve) throw error;
-        return (await process.call({ call: 'plan', request: { ...request, reserve: true } })) as PlanReply;
+        const reply = (await process.call({
+          call: 'plan',
+          request: { ...request, reserve: true },
+        })) as PlanReply;
+        return reply.outcome === 'planned' ? { ...reply, fault: error.message } : reply;
       }
     },
     close: async () => process.close(),

@@ -17,12 +17,22 @@ export interface FieldModel {
   readonly overridden?: number | undefined;
   /** Never throws and never violates its type: others depend on it. */
   readonly steady: boolean;
+  /** Owners whose own schema does not allow null where the public one does. */
+  readonly strictIn?: readonly number[] | undefined;
+}
+
+/** One field that a `@requires` names. */
+export interface RequiredField {
+  readonly name: string;
+  readonly args: Readonly<Record<string, unknown>>;
+  /** Fields of the objects it gives; undefined for leaves. */
+  readonly inner: readonly string[] | undefined;
 }
 
 /** Fields that a `@requires` names, as SDL and as a tree of keys. */
 export interface RequiredSet {
   readonly sdl: string;
-  readonly fields: readonly { readonly name: string; readonly inner?: readonly string[] }[];
+  readonly fields: readonly RequiredField[];
 }
 
 /** A type with fields. */
@@ -103,7 +113,8 @@ class ModelMaker {
     this.#unions();
     this.#interfaces();
     for (const object of this.#objects) this.#fill(object);
-    for (const object of this.#objects) this.#needy(object);
+    for (const abstract of this.#abstracts) this.#disagree(abstract);
+    for (const object of [...this.#objects]) this.#needy(object);
     for (const object of this.#objects) this.#overrides(object);
     return {
       seed: this.#seed,
@@ -252,8 +263,40 @@ class ModelMaker {
     for (const subgraph of subgraphs) {
       for (let count = random.int(0, 4); count > 0; count--) object.fields.push(this.#field(subgraph, 'f'));
     }
+    this.#common(object, subgraphs);
     if (subgraphs.length > 1 && random.chance(0.5)) {
       object.fields.push({ ...this.#scalarField(0, 'sh'), owners: random.shuffled(subgraphs).slice(0, 2) });
+    }
+  }
+
+  /** A field of the same name in many types, on which the subgraphs do not agree whether it may be null. */
+  #common(object: ObjectModel, subgraphs: readonly number[]): void {
+    const random = this.#random;
+    if (!random.chance(0.7)) return;
+    const owners = random.shuffled(subgraphs).slice(0, 2);
+    const strictIn = owners.length > 1 && random.chance(0.5) ? owners.slice(0, 1) : [];
+    object.fields.push({ name: 'common', type: 'Int', args: '', owners, steady: true, strictIn });
+  }
+
+  /** In one subgraph, members of an abstract type differ in whether the field that they share may be null. */
+  #disagree({ members, present }: AbstractModel): void {
+    const [home] = present;
+    if (home === undefined || !this.#random.chance(0.6)) return;
+    const sharing = members
+      .map((member) => this.#objects.find(({ name }) => name === member))
+      .filter((object) => object !== undefined && object.present.has(home) && object.present.size > 1);
+    for (const [index, object] of sharing.entries()) {
+      const other = [...(object?.present.keys() ?? [])].find((subgraph) => subgraph !== home);
+      if (!object || other === undefined) continue;
+      const kept = object.fields.filter(({ name }) => name !== 'common');
+      object.fields.splice(0, object.fields.length, ...kept, {
+        name: 'common',
+        type: 'Int',
+        args: '',
+        owners: [home, other],
+        steady: true,
+        strictIn: index % 2 === 0 ? [home] : [],
+      });
     }
   }
 
@@ -317,15 +360,19 @@ class ModelMaker {
     for (const [subgraph] of object.present) {
       if (!random.chance(0.4)) continue;
       const foreign = object.fields.filter((field) => isSteadyLeaf(field, subgraph));
-      const source = foreign.length > 0 ? random.pick(foreign) : this.#steadyField(object, subgraph);
+      const source =
+        foreign.length > 0 && random.chance(0.5)
+          ? { field: random.pick(foreign), args: {}, inner: undefined }
+          : this.#source(object, subgraph);
       if (!source) continue;
-      markExternal(object, subgraph, source.name);
+      const { field, args, inner } = source;
+      markExternal(object, subgraph, field.name);
       object.fields.push({
         name: this.#name('r'),
         type: random.pick(['String', 'String', '[String]']),
         args: random.chance(0.2) ? '(a: Int)' : '',
         owners: [subgraph],
-        requires: { sdl: source.name, fields: [{ name: source.name }] },
+        requires: { sdl: requiredSdl(field.name, args, inner), fields: [{ name: field.name, args, inner }] },
         steady: random.chance(0.3),
       });
     }
@@ -333,18 +380,51 @@ class ModelMaker {
   }
 
   /** A new field of another subgraph that never fails, so that it can be required. */
-  #steadyField(object: ObjectModel, subgraph: number): FieldModel | undefined {
+  #source(
+    object: ObjectModel,
+    subgraph: number,
+  ): { field: FieldModel; args: Record<string, unknown>; inner: readonly string[] | undefined } | undefined {
+    const random = this.#random;
     const others = [...object.present.keys()].filter((other) => other !== subgraph);
     if (others.length === 0) return undefined;
+    const owner = random.pick(others);
+    const isNested = random.chance(0.3);
+    const hasArgs = random.chance(0.3);
+    const type = isNested
+      ? random.pick(['T', '[T!]', '[T]']).replace('T', this.#steadyValue(owner, subgraph))
+      : random.pick(['Int', 'String', '[Int]', 'Boolean', 'Kind']);
     const field: FieldModel = {
       name: this.#name('y'),
-      type: this.#random.pick(['Int', 'String', '[Int]', 'Boolean', 'Kind']),
-      args: '',
-      owners: [this.#random.pick(others)],
+      type,
+      args: hasArgs ? '(a: Int)' : '',
+      owners: [owner],
       steady: true,
     };
     object.fields.push(field);
-    return field;
+    return { field, args: hasArgs ? { a: random.int(1, 9) } : {}, inner: isNested ? ['q', 'p'] : undefined };
+  }
+
+  /** A value type of two subgraphs whose fields never fail. */
+  #steadyValue(one: number, other: number): string {
+    const name = `W${this.#objects.length}`;
+    const owners = [one, other];
+    const field = (fieldName: string, type: string): FieldModel => ({
+      name: fieldName,
+      type,
+      args: '',
+      owners,
+      steady: true,
+    });
+    this.#objects.push({
+      kind: 'value',
+      name,
+      fields: [field('p', 'Int'), field('q', '[String]')],
+      present: new Map(owners.map((subgraph) => [subgraph, []])),
+      interfaces: [],
+      externals: new Map(),
+      hidden: false,
+    });
+    return name;
   }
 
   #providing(object: ObjectModel): void {
@@ -374,6 +454,7 @@ class ModelMaker {
     for (const [index, field] of object.fields.entries()) {
       const [owner] = field.owners;
       if (owner === undefined || field.owners.length > 1 || field.requires || field.provides) continue;
+      if (field.name === 'common') continue;
       if (object.interfaces.length > 0 || !isLeafType(field.type) || !this.#random.chance(0.1)) continue;
       const from = [...object.present.keys()].find(
         (subgraph) => subgraph !== owner && !object.externals.get(subgraph)?.has(field.name),
@@ -387,6 +468,16 @@ class ModelMaker {
       Array.from({ length: this.#random.int(low, high) }, () => this.#field(subgraph, prefix)),
     );
   }
+}
+
+function requiredSdl(
+  name: string,
+  args: Readonly<Record<string, unknown>>,
+  inner: readonly string[] | undefined,
+): string {
+  const given = Object.entries(args).map(([key, value]) => `${key}: ${JSON.stringify(value)}`);
+  const list = given.length > 0 ? `(${given.join(', ')})` : '';
+  return `${name}${list}${inner ? ` { ${inner.join(' ')} }` : ''}`;
 }
 
 function markExternal(object: ObjectModel, subgraph: number, field: string): void {

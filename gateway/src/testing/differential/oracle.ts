@@ -1,6 +1,6 @@
 import { buildASTSchema, type GraphQLSchema, isAbstractType, isObjectType, parse } from 'graphql';
 import { type FieldModel, type Model, namedType, type ObjectModel } from './model.js';
-import { keyValue, type Thing, type Universe } from './universe.js';
+import { keyValue, requiredPart, type Thing, type Universe } from './universe.js';
 import { Counters, rootResolver } from './write-subgraphs.js';
 
 /** One plain schema with all that clients see of a model: what the engine's answers are compared with. */
@@ -108,7 +108,7 @@ function attachObject(
     if (!target) continue;
     const [subgraph = 0] = field.owners;
     target.resolve = async (thing: Thing, args: object) => {
-      const required = field.requires ? await requiredOf(object, thing, field, universe) : undefined;
+      const required = field.requires ? await requiredOf(model, object, thing, field, universe) : undefined;
       const situation = required ? { subgraph, required } : { subgraph };
       return shown(field, await universe.resolve(owner ?? thing.__typename, thing, field, args, situation));
     };
@@ -116,19 +116,45 @@ function attachObject(
 }
 
 async function requiredOf(
+  model: Model,
   object: ObjectModel,
   thing: Thing,
   field: FieldModel,
   universe: Universe,
 ): Promise<Record<string, unknown>> {
   const required: Record<string, unknown> = {};
-  for (const { name } of field.requires?.fields ?? []) {
+  for (const { name, args, inner } of field.requires?.fields ?? []) {
     const source = object.fields.find((one) => one.name === name);
     if (!source) throw new Error(`no field ${name}`);
     const [subgraph = 0] = source.owners;
-    required[name] = (await universe.resolve(thing.__typename, thing, source, {}, { subgraph })) ?? null;
+    const value = await universe.resolve(thing.__typename, thing, source, args, { subgraph });
+    required[name] = requiredPart(await spread(model, value, inner, universe, subgraph), inner);
   }
   return required;
+}
+
+/** The fields of required objects. */
+async function spread(
+  model: Model,
+  value: unknown,
+  inner: readonly string[] | undefined,
+  universe: Universe,
+  subgraph: number,
+): Promise<unknown> {
+  if (!inner || typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) {
+    return Promise.all(value.map((item) => spread(model, item, inner, universe, subgraph)));
+  }
+  const thing = value as Thing;
+  const type = model.objects.find(({ name }) => name === thing.__typename);
+  const entries = inner.map(async (name) => {
+    const field = type?.fields.find((one) => one.name === name);
+    return [
+      name,
+      field && (await universe.resolve(thing.__typename, thing, field, {}, { subgraph })),
+    ] as const;
+  });
+  return Object.fromEntries(await Promise.all(entries));
 }
 
 function attachRoot(

@@ -1,5 +1,6 @@
 import {
   getNamedType,
+  type GraphQLAbstractType,
   type GraphQLArgument,
   type GraphQLField,
   type GraphQLNamedType,
@@ -86,6 +87,7 @@ class OperationMaker {
     if (isQueryRoot && random.chance(0.05)) {
       return random.pick(['__schema { queryType { name } }', 'x: __type(name: "E0") { name kind }']);
     }
+    if (isAbstractType(type) && random.chance(0.15)) return this.#commonOfAll(type);
     const wantsFragment = isAbstractType(type) ? 0.55 : 0.15;
     if (random.chance(wantsFragment)) return this.#fragment(type, depth);
     if (!isObjectType(type) && !isInterfaceType(type)) return '__typename';
@@ -93,7 +95,15 @@ class OperationMaker {
       (field) => depth < maxDepth || !isCompositeType(getNamedType(field.type)),
     );
     if (fields.length === 0 || this.#fields > maxFields) return undefined;
+    // The one field that many types share, under its own name: keys meet in fragments of several types.
+    if (random.chance(0.25) && fields.some(({ name }) => name === 'common')) return 'common';
     return this.#field(random.pick(fields), depth, true);
+  }
+
+  /** The same key in a fragment for each type that has the field. */
+  #commonOfAll(type: GraphQLAbstractType): string {
+    const members = this.#schema.getPossibleTypes(type).filter((member) => 'common' in member.getFields());
+    return ['__typename', ...members.map(({ name }) => `... on ${name} { common }`)].join(' ');
   }
 
   #fragment(type: GraphQLNamedType, depth: number): string | undefined {

@@ -1,11 +1,12 @@
 import { execute, type ExecutionResult, type GraphQLSchema, parse, subscribe } from 'graphql';
 import { createEngine, type Engine, type EngineOptions } from '../../engine/index.js';
-import { createInProcessTransport, type TransportFactory } from '../../transports/index.js';
 import { composeTest, keptLog, tester } from '../gateway.js';
 import type { TestSubgraph } from '../subgraph.js';
 import { type ComparedAnswer, type ComparedError, differenceOf } from './compare.js';
+import type { FeatureCounts } from './features.js';
 import { type Model, randomModel } from './model.js';
 import { writeOracle } from './oracle.js';
+import { plain, type Reach } from './reach.js';
 import { randomOperation, type RandomOperation } from './random-operation.js';
 import { Random } from './random.js';
 import { Universe } from './universe.js';
@@ -22,25 +23,10 @@ export interface Arena {
   close(): Promise<void>;
 }
 
-/** How the engine reaches the subgraphs of an arena. */
-export type Reach = (
-  subgraphs: readonly TestSubgraph[],
-) => Promise<{ transports: TransportFactory; close(): Promise<void> }>;
-
-/** In process, on graphql-js. */
-export const inProcess: Reach = async (subgraphs) => ({
-  transports: (name) => {
-    const subgraph = subgraphs.find((one) => one.name === name);
-    if (!subgraph) throw new Error(`no subgraph ${name}`);
-    return createInProcessTransport(subgraph);
-  },
-  close: async () => {},
-});
-
 /** The arena of a seed, or why its model does not compose. */
 export async function openArena(
   seed: string,
-  reach: Reach = inProcess,
+  reach: Reach = plain,
   options: Partial<EngineOptions> = {},
 ): Promise<Arena | { readonly faults: string }> {
   const model = randomModel(seed);
@@ -94,6 +80,7 @@ export async function compareOperation(
   kind: 'query' | 'mutation' | 'subscription',
   operation: RandomOperation,
   runId: string,
+  counts?: FeatureCounts,
 ): Promise<string | undefined> {
   const [ours, theirs] = await Promise.all([
     kind === 'subscription' ? oursOfStream(arena, operation, runId) : oursOf(arena, operation, runId),
@@ -102,6 +89,7 @@ export async function compareOperation(
   if (ours.length !== theirs.length) {
     return `${ours.length} answers against ${theirs.length}: ${JSON.stringify(ours)}`;
   }
+  for (const answer of theirs) counts?.answer(answer);
   for (const [index, answer] of ours.entries()) {
     const other = theirs[index];
     const difference = other && differenceOf(answer, other);
@@ -174,10 +162,13 @@ function oracleArgs(
 }
 
 function fromResult({ data, errors }: ExecutionResult): ComparedAnswer {
-  const compared: ComparedError[] = (errors ?? []).map((error) => ({
-    path: error.path ?? [],
-    code:
-      typeof error.extensions['code'] === 'string' ? error.extensions['code'] : 'DOWNSTREAM_SERVICE_ERROR',
-  }));
+  const compared = (errors ?? []).map((error) => comparedError(error.path, error.extensions['code']));
   return { dataText: JSON.stringify(data ?? null), data: data ?? null, errors: compared };
+}
+
+/** Errors that nobody gave a code have one of two, by who has masked them. */
+const uncoded = new Set<unknown>([undefined, 'INTERNAL_SERVER_ERROR', 'DOWNSTREAM_SERVICE_ERROR']);
+
+function comparedError(path: readonly (string | number)[] | undefined, code: unknown): ComparedError {
+  return { path: path ?? [], code: uncoded.has(code) ? 'UNCODED' : String(code) };
 }

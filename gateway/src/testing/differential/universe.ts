@@ -5,6 +5,7 @@ import {
   type NonNullTypeNode,
   parseType,
 } from 'graphql';
+import { defineErrors } from '@rhizome/errors';
 import type { FieldModel, Model } from './model.js';
 import { hash } from './random.js';
 
@@ -69,14 +70,15 @@ export class Universe {
     args: object,
     situation: Situation,
   ): unknown {
-    const key = [this.#model.seed, owner, thing?.$id ?? '', field.name, JSON.stringify(args)].join('|');
+    const key = [this.#model.seed, owner, thing?.$id ?? '', field.name, inOrder(args)].join('|');
     const needed = field.requires ? JSON.stringify(situation.required) : '';
     const h = hash(key + needed);
     const isAsync = h % 3 === 0;
     try {
-      if (!field.steady && rate(h, 'fault') < faultRate) throw fault(owner, field.name);
-      let type = this.#types.get(field.type);
-      if (!type) this.#types.set(field.type, (type = parseType(field.type)));
+      if (!field.steady && rate(h, 'fault') < faultRate) throw fault(owner, field.name, h);
+      const typeText = field.strictIn?.length ? `${field.type}!` : field.type;
+      let type = this.#types.get(typeText);
+      if (!type) this.#types.set(typeText, (type = parseType(typeText)));
       const value = this.#value(type, h, field, situation, field.requires ? `${needed}` : undefined);
       return isAsync ? Promise.resolve(value) : value;
     } catch (error) {
@@ -151,14 +153,43 @@ export class Universe {
   }
 }
 
+/** Arguments as text; the order in which an executor hands them over means nothing. */
+function inOrder(args: object): string {
+  return JSON.stringify(Object.entries(args).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
 function rate(h: number, what: string): number {
   return hash(`${h}${what}`) / 2 ** 32;
 }
 
-function fault(owner: string, field: string): GraphQLError {
+/** Codes of a universe's faults. */
+export const faultCodes: readonly string[] = ['FAULT_A', 'FAULT_B', 'FAULT_C'];
+defineErrors(
+  'FAULT',
+  Object.fromEntries(
+    faultCodes.map((code) => [
+      code.slice('FAULT_'.length),
+      {
+        http: 500,
+        retry: 'never',
+        message: 'a fault',
+        description: 'A fault of a random universe.',
+      } as const,
+    ]),
+  ),
+);
+
+function fault(owner: string, field: string, h: number): GraphQLError {
   return new GraphQLError(`fault of ${owner}.${field}`, {
-    extensions: { code: `FAULT_${field.toUpperCase()}` },
+    extensions: { code: faultCodes[h % faultCodes.length] },
   });
+}
+
+/** The part of a required value that a representation has, in one order. */
+export function requiredPart(value: unknown, inner: readonly string[] | undefined): unknown {
+  if (!inner || value === null || value === undefined) return value ?? null;
+  if (Array.isArray(value)) return value.map((item) => requiredPart(item, inner));
+  return Object.fromEntries(inner.map((name) => [name, (value as Record<string, unknown>)[name] ?? null]));
 }
 
 /** Values of the key fields that each entity has. */

@@ -1,6 +1,6 @@
 import { testSubgraph, type TestContext, type TestSubgraph } from '../subgraph.js';
 import type { AbstractModel, FieldModel, Model, ObjectModel } from './model.js';
-import { keyValue, type Thing, thingOf, type Universe } from './universe.js';
+import { keyValue, requiredPart, type Thing, thingOf, type Universe } from './universe.js';
 
 /** A thing as a subgraph holds it: with what it was sent, and what its parent brought along. */
 interface HeldThing extends Thing {
@@ -95,7 +95,8 @@ class SubgraphWriter {
   }
 
   #field(object: ObjectModel, field: FieldModel, lines: string[], resolvers: Record<string, unknown>): void {
-    const declared = `${field.name}${field.args}: ${field.type}`;
+    const isStrict = field.strictIn?.includes(this.#index) ?? false;
+    const declared = `${field.name}${field.args}: ${field.type}${isStrict ? '!' : ''}`;
     if (field.owners.includes(this.#index)) {
       const directives = [
         field.owners.length > 1 ? '@shareable' : '',
@@ -167,7 +168,8 @@ class SubgraphWriter {
   #required(thing: HeldThing, field: FieldModel): Record<string, unknown> {
     if (!thing.$rep) throw new Error(`${field.name} was asked without what it requires`);
     const required: Record<string, unknown> = {};
-    for (const { name } of field.requires?.fields ?? []) required[name] = thing.$rep[name] ?? null;
+    for (const { name, inner } of field.requires?.fields ?? [])
+      required[name] = requiredPart(thing.$rep[name], inner);
     return required;
   }
 

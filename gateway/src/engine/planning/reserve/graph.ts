@@ -4,9 +4,11 @@ import {
   type FieldDefinitionNode,
   Kind,
   parse,
+  print,
   type SelectionSetNode,
   type TypeNode,
 } from 'graphql';
+import { rootName } from '../../supergraph.js';
 import { stringArgument } from '../../supergraph-directives.js';
 
 /** What one subgraph says of a field. */
@@ -15,6 +17,8 @@ export interface FieldInGraph {
   readonly requires: SelectionSetNode | undefined;
   readonly provides: SelectionSetNode | undefined;
   readonly external: boolean;
+  /** The type in this subgraph, where it is not the public one. */
+  readonly type: string | undefined;
   /** The label of a progressive override, and whether this subgraph is the one that takes over. */
   readonly label: string | undefined;
   readonly takesOver: boolean;
@@ -52,6 +56,8 @@ export interface SupergraphModel {
   readonly types: ReadonlyMap<string, GraphType>;
   /** Names of subgraphs by their name in the supergraph's enum. */
   readonly serviceNames: ReadonlyMap<string, string>;
+  /** Names of the root types. */
+  readonly roots: Readonly<Record<'query' | 'mutation' | 'subscription', string>>;
 }
 
 /** Reads the join directives of a supergraph. */
@@ -85,7 +91,12 @@ export function readModel(supergraph: DocumentNode): SupergraphModel {
     }
   }
   addImplementations(supergraph, types);
-  return { types, serviceNames };
+  const roots = {
+    query: rootName(supergraph, 'query'),
+    mutation: rootName(supergraph, 'mutation'),
+    subscription: rootName(supergraph, 'subscription'),
+  };
+  return { types, serviceNames, roots };
 }
 
 type WithDirectives = { readonly directives?: readonly ConstDirectiveNode[] | undefined };
@@ -132,6 +143,7 @@ function readField(node: FieldDefinitionNode): GraphField {
                 graph,
                 requires: fieldSet(stringArgument(directive, 'requires')),
                 provides: fieldSet(stringArgument(directive, 'provides')),
+                type: stringArgument(directive, 'type'),
                 external:
                   (flag(directive, 'external') ?? false) || (flag(directive, 'usedOverridden') ?? false),
                 label: stringArgument(directive, 'overrideLabel'),
@@ -197,4 +209,20 @@ export function namedTypeOf(type: TypeNode): string {
 export function listDepth(type: TypeNode): number {
   if (type.kind === Kind.NAMED_TYPE) return 0;
   return listDepth(type.type) + (type.kind === Kind.LIST_TYPE ? 1 : 0);
+}
+
+/**
+ * What two fields of one response key must have in common in a subgraph: the type for leaves, the wrappers for objects.
+ * Undefined where the subgraph is not known to have the field.
+ */
+export function shapeIn(
+  model: SupergraphModel,
+  graph: string,
+  typeName: string,
+  fieldName: string,
+): string | undefined {
+  const field = model.types.get(typeName)?.fields.get(fieldName);
+  if (!field) return undefined;
+  const own = field.joins?.find((join) => join.graph === graph)?.type ?? print(field.type);
+  return model.types.has(namedTypeOf(field.type)) ? own.replace(/\w+/, '*') : own;
 }

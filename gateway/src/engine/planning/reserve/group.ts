@@ -6,16 +6,30 @@ import {
   visit,
   type ASTNode,
 } from 'graphql';
-import type { FetchNode, PathSegment, RequiresNode, Rewrite } from '../plan-format.js';
+import type { FetchNode, PathSegment, RequiresNode, Rewrite, RewriteSegment } from '../plan-format.js';
 import type { Vertex } from './vertex.js';
+
+/** A field of a subgraph's operation, while it is gathered. */
+interface BuiltField {
+  readonly name: string;
+  readonly args: readonly ArgumentNode[];
+  /** See `shapeIn`. */
+  readonly shape: string | undefined;
+  readonly child: SelectionBuilder | undefined;
+}
+
+/** What printing tells beside the text. */
+interface Printing {
+  /** Is told every argument. */
+  note(node: ASTNode): void;
+  /** Renames of the answer's keys that had to be made. */
+  readonly renames: Rewrite[];
+}
 
 /** The selections of one object in a subgraph's operation, while they are gathered. */
 export class SelectionBuilder {
   asksTypename = false;
-  readonly #fields = new Map<
-    string,
-    { name: string; args: readonly ArgumentNode[]; child: SelectionBuilder | undefined }
-  >();
+  readonly #fields = new Map<string, BuiltField>();
   readonly #types = new Map<string, SelectionBuilder>();
 
   /** Adds a field; answers the builder of what is selected below it. */
@@ -23,11 +37,11 @@ export class SelectionBuilder {
     key: string,
     name: string,
     args: readonly ArgumentNode[],
-    isLeaf: boolean,
+    { isLeaf, shape }: { readonly isLeaf: boolean; readonly shape: string | undefined },
   ): SelectionBuilder | undefined {
     let field = this.#fields.get(key);
     if (!field) {
-      field = { name, args, child: isLeaf ? undefined : new SelectionBuilder() };
+      field = { name, args, shape, child: isLeaf ? undefined : new SelectionBuilder() };
       this.#fields.set(key, field);
     }
     return field.child;
@@ -47,21 +61,65 @@ export class SelectionBuilder {
     return this.#fields.size === 0 && [...this.#types.values()].every((type) => type.isEmpty);
   }
 
-  /** As text, braces included; `note` is told every argument. */
-  print(note: (node: ASTNode) => void): string {
+  /** As text, braces included. */
+  print(printing: Printing): string {
+    return this.#print(printing, [], [this.#fields]);
+  }
+
+  /** `beside`: the fields of other types that must not clash with these. */
+  #print(
+    printing: Printing,
+    path: readonly RewriteSegment[],
+    beside: readonly ReadonlyMap<string, BuiltField>[],
+  ): string {
     const parts: string[] = [];
-    for (const [key, { name, args, child }] of this.#fields) {
-      args.forEach(note);
-      const alias = key === name ? '' : `${key}: `;
-      const list = args.length > 0 ? `(${args.map(print).join(', ')})` : '';
-      parts.push(`${alias}${name}${list}${child ? child.print(note) : ''}`);
+    for (const [key, field] of this.#fields) {
+      field.args.forEach((argument) => printing.note(argument));
+      const clashes = beside.some((fields) => {
+        const other = fields.get(key);
+        return other !== undefined && other !== field && clash(other, field);
+      });
+      const printed = clashes ? `_rhz_${printing.renames.length}_${key}` : key;
+      if (clashes) {
+        printing.renames.push({ KeyRenamer: { path: [...path, { Key: printed }], renameKeyTo: key } });
+      }
+      const alias = printed === field.name ? '' : `${printed}: `;
+      const list =
+        field.args.length > 0 ? `(${field.args.map((argument) => print(argument)).join(', ')})` : '';
+      const child = field.child
+        ? field.child.#print(printing, [...path, { Key: key }], [field.child.#fields])
+        : '';
+      parts.push(`${alias}${field.name}${list}${child}`);
     }
+    const before = [...beside];
     for (const [name, builder] of this.#types) {
-      if (!builder.isEmpty || builder.asksTypename) parts.push(`...on ${name}${builder.print(note)}`);
+      if (builder.isEmpty && !builder.asksTypename) continue;
+      parts.push(`...on ${name}${builder.#print(printing, [...path, { TypenameEquals: [name] }], before)}`);
+      before.push(builder.#fields);
     }
     if (this.asksTypename || parts.length === 0) parts.unshift('__typename');
     return `{${parts.join(' ')}}`;
   }
+
+  /** All fields of a key in the selections of an object, whatever its type. */
+  static clashes(one: SelectionBuilder, other: SelectionBuilder): boolean {
+    const all = (builder: SelectionBuilder): [string, BuiltField][] => [
+      ...builder.#fields,
+      ...[...builder.#types.values()].flatMap(all),
+    ];
+    const others = all(other);
+    return all(one).some(([key, field]) =>
+      others.some(([otherKey, otherField]) => key === otherKey && clash(field, otherField)),
+    );
+  }
+}
+
+/** Whether two fields may not have one key in an operation although no object has both. */
+function clash(one: BuiltField, other: BuiltField): boolean {
+  if (one.shape !== other.shape) return true;
+  return (
+    one.child !== undefined && other.child !== undefined && SelectionBuilder.clashes(one.child, other.child)
+  );
 }
 
 /** One fetch, while it is gathered. */
@@ -85,13 +143,15 @@ export function toFetch(group: Group, operation: OperationDefinitionNode, servic
       },
     });
   };
-  const body = group.builder.print(note);
+  const renames: Rewrite[] = [];
+  const body = group.builder.print({ note, renames });
   const variables = (operation.variableDefinitions ?? []).filter(({ variable }) =>
     used.has(variable.name.value),
   );
   const base = {
     kind: 'Fetch' as const,
     serviceName,
+    ...(renames.length > 0 ? { outputRewrites: renames } : {}),
     variableUsages: variables.map(({ variable }) => variable.name.value),
   };
   if (!group.path) {

@@ -8,7 +8,7 @@ import {
   type TypeNode,
 } from 'graphql';
 import type { PathSegment, PlanNode, RequiresNode, Rewrite } from '../plan-format.js';
-import { type GraphField, listDepth, namedTypeOf, type SupergraphModel } from './graph.js';
+import { type GraphField, listDepth, namedTypeOf, shapeIn, type SupergraphModel } from './graph.js';
 import { emitPlan } from './emit.js';
 import { type Group, SelectionBuilder } from './group.js';
 import { Place, type Presence, signatureOf } from './place.js';
@@ -107,8 +107,12 @@ class ReservePlanner {
     for (;;) {
       const presence = this.#nearest(place, wanted.name, tried);
       if (!presence) return true;
-      tried.add(presence.vertex.id);
-      const builder = presence.builder.field(wanted.key, wanted.name, wanted.args, !type);
+      const { vertex } = presence;
+      tried.add(vertex.id);
+      const builder = presence.builder.field(wanted.key, wanted.name, wanted.args, {
+        isLeaf: !type,
+        shape: shapeIn(this.#model, vertex.graph, vertex.as, wanted.name),
+      });
       if (!type || !builder) return false;
       const values = this.#values(place, wanted, definition, presence, builder);
       const left = values.flatMap((child) => wrap(child, below.plan(child)));
@@ -310,14 +314,38 @@ class ReservePlanner {
     const name = field.name.value;
     from.builder.asksTypename ||= from.vertex.as === place.typeName;
     const key = place.internalKey(name, []);
-    const builder = from.builder.field(key, name, [], !field.selectionSet);
-    const selections = field.selectionSet && builder ? keyFields(builder, field.selectionSet) : undefined;
+    const { graph, as } = from.vertex;
+    const selections = this.#keyFields(from.builder, graph, as, [field], () => key)[0]?.selections;
     return {
       kind: 'Field',
       name: key,
       ...(key === name ? {} : { alias: name }),
       ...(selections ? { selections } : {}),
     };
+  }
+
+  /** Selects the fields of a key, and of its objects. */
+  #keyFields(
+    builder: SelectionBuilder,
+    graph: string,
+    typeName: string,
+    fields: readonly SelectionNode[],
+    keyOf: (name: string) => string,
+  ): Extract<RequiresNode, { kind: 'Field' }>[] {
+    return fields.flatMap((field) => {
+      if (field.kind !== Kind.FIELD) return [];
+      const name = field.name.value;
+      const inner = field.selectionSet?.selections;
+      const child = builder.field(keyOf(name), name, [], {
+        isLeaf: !inner,
+        shape: shapeIn(this.#model, graph, typeName, name),
+      });
+      const definition = this.#navigator.type(typeName)?.fields.get(name);
+      const childType = definition ? namedTypeOf(definition.type) : '';
+      const selections =
+        inner && child ? this.#keyFields(child, graph, childType, inner, (one) => one) : undefined;
+      return [{ kind: 'Field', name, ...(selections ? { selections } : {}) }];
+    });
   }
 
   /** The places where values of a field stand: one, or one for each concrete type. */
@@ -348,9 +376,15 @@ class ReservePlanner {
       const child = arrive(place.child(key, segments, typeName), builder);
       return this.#concretePlaces(place, key, segments, typeName, child);
     }
-    return (graphType.members.get(graph) ?? []).map((member) =>
+    return this.#membersIn(graph, join?.type?.replace(/[[\]!]/g, '') ?? typeName).map((member) =>
       arrive(place.child(key, [...segments, { TypeCondition: [member] }], member), builder.onType(member)),
     );
+  }
+
+  /** The object types that a subgraph may answer for a type; its own type may be narrower than the public one. */
+  #membersIn(graph: string, typeName: string): readonly string[] {
+    const type = this.#navigator.type(typeName);
+    return type?.kind === 'object' ? [typeName] : (type?.members.get(graph) ?? []);
   }
 
   /** An interface object does not know its types: a subgraph that has the interface is asked first. */
@@ -418,16 +452,6 @@ function segmentsOf(key: string, type: TypeNode): PathSegment[] {
 }
 
 const typenameNode: RequiresNode = { kind: 'Field', name: '__typename' };
-
-function keyFields(builder: SelectionBuilder, set: SelectionSetNode): RequiresNode[] {
-  return set.selections.flatMap((selection): RequiresNode[] => {
-    if (selection.kind !== Kind.FIELD) return [];
-    const name = selection.name.value;
-    const child = builder.field(name, name, [], !selection.selectionSet);
-    const selections = selection.selectionSet && child ? keyFields(child, selection.selectionSet) : undefined;
-    return [{ kind: 'Field', name, ...(selections ? { selections } : {}) }];
-  });
-}
 
 /** What is left of a concrete type's selections, as a selection of the declared type. */
 function wrap(place: Place, left: readonly SelectionNode[]): SelectionNode[] {

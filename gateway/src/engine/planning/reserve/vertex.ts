@@ -139,6 +139,7 @@ function plain(graph: string): FieldInGraph {
     graph,
     requires: undefined,
     provides: undefined,
+    type: undefined,
     external: false,
     label: undefined,
     takesOver: false,

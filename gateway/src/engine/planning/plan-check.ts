@@ -1,0 +1,169 @@
+import {
+  type FieldNode,
+  Kind,
+  type OperationDefinitionNode,
+  parse,
+  print,
+  type SelectionNode,
+  type SelectionSetNode,
+} from 'graphql';
+import { keysOf, readRewrite } from '../rewrite.js';
+import { namedTypeOf, shapeIn, type SupergraphModel } from './reserve/graph.js';
+import { type PathSegment, type PlacedFetch, placedFetchesOf, type PlanNode } from './plan-format.js';
+
+/**
+ * What is known to be wrong with a plan although it looks right; undefined if nothing is. Strict where it cannot tell:
+ * a plan that is refused here without need is made in reserve, and right.
+ */
+export function faultOf(
+  node: PlanNode | null,
+  operation: OperationDefinitionNode,
+  model: SupergraphModel,
+): string | undefined {
+  const keys = new KeyBook();
+  keys.note([], [operation.selectionSet], new Map());
+  if (hasOrphan(node)) return 'a field was fetched under a name that nothing asks for';
+  for (const placed of placedFetchesOf(node)) {
+    if (asksForTwoNames(placed)) return 'one fetch stands for two interface objects';
+    if (hasShapeClash(placed, model)) return 'a fetch has fields of one key that the service cannot merge';
+    notePlaced(placed, keys);
+    if (keys.clash) return `two different fields are merged as ${keys.clash}`;
+  }
+  return undefined;
+}
+
+/** A field that had to give way to the client's gets a name of its own, which the one who requires it must know. */
+function hasOrphan(node: PlanNode | null): boolean {
+  const text = JSON.stringify(node);
+  const fetched = new Set(
+    [...placedFetchesOf(node)].flatMap(({ fetch }) => fetch.operation.match(internalKey) ?? []),
+  );
+  return [...fetched].some((key) => !text.includes(`"name":"${key}"`) && !text.includes(`{"Key":"${key}"}`));
+}
+
+const internalKey = /_internal_qp_alias_\d+/g;
+
+/** One representation cannot go by two names: the subgraph would answer for one of them only. */
+function asksForTwoNames({ parts }: PlacedFetch): boolean {
+  return parts.some(({ inputRewrites }) => {
+    const names = new Set((inputRewrites ?? []).map((rewrite) => readRewrite(rewrite).change.to));
+    return names.size > 1;
+  });
+}
+
+function notePlaced({ fetch, parts }: PlacedFetch, keys: KeyBook): void {
+  const [operation] = parse(fetch.operation, { noLocation: true }).definitions;
+  if (operation?.kind !== Kind.OPERATION_DEFINITION) return;
+  for (const { alias, paths, outputRewrites } of parts) {
+    const renames = new Map<string, string>();
+    for (const rewrite of (outputRewrites ?? []).map(readRewrite)) {
+      const last = keysOf(rewrite).at(-1);
+      if (rewrite.change.kind === 'rename' && last !== undefined) renames.set(last, rewrite.change.to);
+    }
+    const sets = alias === undefined ? [operation.selectionSet] : entitySets(operation, alias);
+    for (const path of paths) keys.note(fieldsOf(path), sets, renames);
+  }
+}
+
+function entitySets(operation: OperationDefinitionNode, alias: string): SelectionSetNode[] {
+  return operation.selectionSet.selections.flatMap((node) =>
+    node.kind === Kind.FIELD && keyOf(node) === alias ? (node.selectionSet ?? []) : [],
+  );
+}
+
+function fieldsOf(path: readonly PathSegment[]): string[] {
+  return path.flatMap((segment) =>
+    typeof segment === 'object' && 'Field' in segment ? [segment.Field] : [],
+  );
+}
+
+function keyOf(node: FieldNode): string {
+  return node.alias?.value ?? node.name.value;
+}
+
+/** Which field each key of the data stands for: all fetches and the client must mean the same by it. */
+class KeyBook {
+  /** By path and key: the type it was asked of (empty where the text does not say) to name and arguments. */
+  readonly #meanings = new Map<string, Map<string, string>>();
+  clash: string | undefined;
+
+  note(
+    path: readonly string[],
+    sets: readonly SelectionSetNode[],
+    renames: ReadonlyMap<string, string>,
+  ): void {
+    for (const set of sets) this.#selections(path, set.selections, '', renames);
+  }
+
+  #selections(
+    path: readonly string[],
+    selections: readonly SelectionNode[],
+    type: string,
+    renames: ReadonlyMap<string, string>,
+  ): void {
+    for (const node of selections) {
+      if (node.kind === Kind.INLINE_FRAGMENT) {
+        this.#selections(path, node.selectionSet.selections, node.typeCondition?.name.value ?? type, renames);
+      } else if (node.kind === Kind.FIELD) {
+        const key = renames.get(keyOf(node)) ?? keyOf(node);
+        this.#field([...path, key], node, type);
+        if (node.selectionSet) this.#selections([...path, key], node.selectionSet.selections, '', renames);
+      }
+    }
+  }
+
+  #field(path: readonly string[], node: FieldNode, type: string): void {
+    const place = path.join('.');
+    const args = (node.arguments ?? []).map(print).sort().join(',');
+    const meaning = `${node.name.value}(${args})`;
+    let meanings = this.#meanings.get(place);
+    if (!meanings) this.#meanings.set(place, (meanings = new Map()));
+    const known = meanings.get(type);
+    if (known !== undefined && known !== meaning) this.clash = place;
+    for (const [other, otherMeaning] of meanings) {
+      if ((other === '' || type === '') && otherMeaning !== meaning) this.clash = place;
+    }
+    meanings.set(type, meaning);
+  }
+}
+
+/** Whether a subgraph would refuse an operation because fields of one key have different types there. */
+function hasShapeClash({ fetch }: PlacedFetch, model: SupergraphModel): boolean {
+  const graph = [...model.serviceNames].find(([, name]) => name === fetch.serviceName)?.[0];
+  const [operation] = parse(fetch.operation, { noLocation: true }).definitions;
+  if (graph === undefined || operation?.kind !== Kind.OPERATION_DEFINITION) return false;
+  // Only where types meet can a key stand for two fields.
+  if (!fetch.operation.includes('...on ')) return false;
+  const root = model.roots[operation.operation];
+  return clashes(model, graph, [{ typeName: root, set: operation.selectionSet }]);
+}
+
+interface TypedSet {
+  readonly typeName: string;
+  readonly set: SelectionSetNode;
+}
+
+function clashes(model: SupergraphModel, graph: string, sets: readonly TypedSet[]): boolean {
+  const shapes = new Map<string, string>();
+  const below = new Map<string, TypedSet[]>();
+  const gather = ({ typeName, set }: TypedSet): boolean =>
+    set.selections.some((node) => {
+      if (node.kind === Kind.INLINE_FRAGMENT) {
+        return gather({ typeName: node.typeCondition?.name.value ?? typeName, set: node.selectionSet });
+      }
+      if (node.kind !== Kind.FIELD) return false;
+      const key = keyOf(node);
+      const shape = shapeIn(model, graph, typeName, node.name.value);
+      const known = shapes.get(key);
+      if (shape !== undefined && known !== undefined && known !== shape) return true;
+      if (shape !== undefined) shapes.set(key, shape);
+      if (node.selectionSet) {
+        const childType = model.types.get(typeName)?.fields.get(node.name.value)?.type;
+        const list = below.get(key) ?? [];
+        list.push({ typeName: childType ? namedTypeOf(childType) : '', set: node.selectionSet });
+        below.set(key, list);
+      }
+      return false;
+    });
+  return sets.some(gather) || [...below.values()].some((inner) => clashes(model, graph, inner));
+}
