@@ -1,5 +1,5 @@
 import { DomainError } from '@rhizome/errors';
-import { buildASTSchema, type GraphQLSchema, parse } from 'graphql';
+import type { GraphQLSchema } from 'graphql';
 import type { Transport } from '../transports/transport.js';
 import { type Refusal, refusalText } from './answers.js';
 import { defaultLimits } from './limits.js';
@@ -8,6 +8,7 @@ import { OperationStore } from './operation-store.js';
 import { createOverrides } from './overrides.js';
 import type { CompiledPlan } from './plan.js';
 import { createInlinePlanning, createProcessPlanning, type PlanningService } from './planning/pool.js';
+import { buildInTurns } from './schema.js';
 import { RunningCalls, type RunContext } from './run-state.js';
 import { EventStream } from './subscription.js';
 import { TypeRelations } from './type-relations.js';
@@ -28,7 +29,7 @@ import type {
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const limits: EngineLimits = { ...defaultLimits, ...options.limits };
   const planning = await startPlanning(options, limits);
-  const schema = buildASTSchema(parse(planning.facts.publicSdl, { noLocation: true }), { assumeValid: true });
+  const schema = await buildInTurns(planning.facts.publicDefinitions);
   return new FederationEngine(options, limits, planning, schema);
 }
 
@@ -77,7 +78,7 @@ class FederationEngine implements Engine {
     const { facts, overrides } = planning;
     this.#options = options;
     this.publicSchema = schema;
-    this.publicSdl = facts.publicSdl;
+    this.publicSdl = facts.publicDefinitions.join('\n\n');
     this.subgraphs = facts.subgraphs;
     for (const { name, url } of facts.subgraphs) this.#transports.set(name, options.transports(name, url));
     this.#overridesOf = createOverrides(overrides, options.overrideLabels);

@@ -16,7 +16,8 @@ export interface ResumableFact {
 
 /** What the engine reads out of a supergraph file beside the plan: plain data that can cross threads. */
 export interface SupergraphFacts {
-  readonly publicSdl: string;
+  /** The definitions of the public schema, each as SDL. */
+  readonly publicDefinitions: readonly string[];
   readonly subgraphs: readonly SubgraphFact[];
   /** Object types of each interface and union, hidden ones included. */
   readonly possibleTypes: Readonly<Record<string, readonly string[]>>;
@@ -30,7 +31,7 @@ export interface SupergraphFacts {
 export function readSupergraph(supergraphSdl: string): SupergraphFacts {
   const supergraph = parse(supergraphSdl, { noLocation: true });
   return {
-    publicSdl: print(publicDocument(supergraph)),
+    publicDefinitions: publicDocument(supergraph).definitions.map((node) => print(node)),
     subgraphs: readSubgraphs(supergraph),
     possibleTypes: readPossibleTypes(supergraph),
     ...readMarks(supergraph),

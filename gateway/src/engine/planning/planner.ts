@@ -84,7 +84,7 @@ export function createPlanner(givenSdl: string, limits: PlannerLimits): Planner 
   const supergraphSdl = repairSupergraph(givenSdl);
   const main = new QueryPlanner(supergraphSdl);
   const facts = readSupergraph(supergraphSdl);
-  const schema = validationSchema(facts.publicSdl);
+  const schema = validationSchema(facts.publicDefinitions.join('\n'));
   let model: SupergraphModel | undefined;
   const supergraphModel = (): SupergraphModel =>
     (model ??= readModel(parse(supergraphSdl, { noLocation: true })));

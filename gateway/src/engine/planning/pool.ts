@@ -144,7 +144,6 @@ class PlannerProcess {
       env: {},
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
-    child.unref();
     const started = await this.#handshake(child).catch((error: unknown) => {
       child.kill('SIGKILL');
       throw error;
@@ -154,6 +153,7 @@ class PlannerProcess {
       throw shuttingDown();
     }
     this.#child = child;
+    child.unref();
     child.channel?.unref();
     child.on('exit', () => this.#lost(child, crashed()));
     return started;
