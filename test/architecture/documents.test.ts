@@ -15,8 +15,21 @@ describe('documents', () => {
   });
 
   test('every room has a README of a few lines', () => {
-    const rooms = ['gateway', 'schema', 'test', 'experiments', 'lib', 'subgraphs/core', 'clients/cli', 'clients/pilot', 'deploy/playground'];
-    const wrong = rooms.filter((room) => !pages.includes(`${room}/README.md`) || read(`${room}/README.md`).trim().split('\n').length > 20);
+    const rooms = [
+      'gateway',
+      'schema',
+      'test',
+      'experiments',
+      'lib',
+      'subgraphs/core',
+      'clients/cli',
+      'clients/pilot',
+      'deploy/playground',
+    ];
+    const wrong = rooms.filter(
+      (room) =>
+        !pages.includes(`${room}/README.md`) || read(`${room}/README.md`).trim().split('\n').length > 20,
+    );
     expect(wrong).toEqual([]);
   });
 });

@@ -48,7 +48,14 @@ export interface TestProcess {
 }
 
 /** Starts a real process; killed at the end of the file if it still runs. */
-export function spawnProcess({ name, command, args = [], cwd, env, group = false }: SpawnOptions): TestProcess {
+export function spawnProcess({
+  name,
+  command,
+  args = [],
+  cwd,
+  env,
+  group = false,
+}: SpawnOptions): TestProcess {
   const child = spawn(command === 'node' ? process.execPath : command, [...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: group,

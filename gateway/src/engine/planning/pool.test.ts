@@ -85,7 +85,9 @@ describe('planning in a process of its own', () => {
     const wide = `{ ${Array.from({ length: 60 }, (_, index) => `a${index}: runs { id code size }`).join(' ')} }`;
     await expect(planning.plan(request(wide))).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
     // With a time as short as this one nothing is sure to be in time, but it is tried again each time.
-    const code = await planning.validate('{ jobs { id } }', undefined).catch((error: { code: string }) => error.code);
+    const code = await planning
+      .validate('{ jobs { id } }', undefined)
+      .catch((error: { code: string }) => error.code);
     expect([undefined, 'LIMIT_EXCEEDED']).toContain(code);
   });
 });
