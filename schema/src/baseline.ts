@@ -1,6 +1,7 @@
 /** The committed baseline: what the subgraphs of this repository compose to. */
 import { DomainError } from '@rhizome/errors';
 import { stringify } from 'yaml';
+import { supergraphHead, supergraphPath } from './committed.js';
 import { compose } from './compose.js';
 import { discoverSubgraphs, type FoundSubgraph } from './discover.js';
 import { checkExperimentSchema, definedTypes } from './rules.js';
@@ -31,7 +32,7 @@ export function composeBaseline(root: string): Baseline {
     ...(manifest ? { experiment: true } : {}),
   }));
   return {
-    'schema/supergraph.graphql': `# Written by \`npm run compose\`. Do not edit.\n${result.supergraphSdl.trim()}\n`,
+    [supergraphPath]: `${supergraphHead(subgraphs)}${result.supergraphSdl.trim()}\n`,
     'schema/public.graphql': `# Written by \`npm run compose\`. Do not edit.\n${result.publicSdl.trim()}\n`,
     'schema/subgraphs.generated.yaml': `# Written by \`npm run compose\`. Do not edit.\n${stringify({ subgraphs: listed })}`,
   };

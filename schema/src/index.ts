@@ -1,4 +1,5 @@
 export { compose, type Composition, type CompositionFault, type SubgraphInput } from './compose.js';
+export { committedSupergraph } from './committed.js';
 export { composeBaseline, type Baseline } from './baseline.js';
 export {
   discoverSubgraphs,

@@ -3,7 +3,7 @@ import type { TransportKind } from './options.js';
 import type { RunningStack, StackOptions } from './stack/stack.js';
 
 export { createClient } from '@rhizome/client';
-export { discoverSubgraphs } from '@rhizome/schema';
+export { discoverSubgraphs } from '@rhizome/schema/repository';
 export { startPilots } from './pilots.js';
 export { playgroundQueue, seedExperiments, seedQueue } from './seed.js';
 export { openIdentities } from './stack/identities.js';

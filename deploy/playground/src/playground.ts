@@ -1,7 +1,6 @@
 /** The playground from its start to its end. */
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type { ApiClient } from '@rhizome/client';
 import { type Logger, createLogger, logFile } from '@rhizome/log';
 import { openMongo } from '@rhizome/mongo';
@@ -9,13 +8,13 @@ import { ownDataFolder } from './data-folder.js';
 import { Endings } from './endings.js';
 import type { PlaygroundOptions } from './options.js';
 import { assertPortFree } from './port.js';
+import { root } from './root.js';
 import { type PlaygroundFile, removePlaygroundFile, writePlaygroundFile } from './playground-file.js';
 import { showProgress } from './progress.js';
 import type { Identities } from './stack/identities.js';
 import type { RunningStack } from './stack/stack.js';
 import { welcome } from './welcome.js';
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 /** How long pilots may drain at the end: the whole ends within 5 s. */
 const pilotGraceMs = 1_500;
 /** What has not ended in order by then is left to end with this process. */

@@ -1,6 +1,6 @@
 /** What a fresh playground must have before it can run anything: experiments, shares, and a queue. What is there already stays as it is. */
 import type { ApiClient } from '@rhizome/client';
-import type { ExperimentManifest } from '@rhizome/schema';
+import type { ExperimentManifest } from '@rhizome/schema/repository';
 import {
   SeedExperimentDocument,
   SeedExperimentsDocument,

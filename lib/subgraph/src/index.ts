@@ -21,4 +21,5 @@ export type {
   SubgraphSchema,
 } from './types.js';
 export type { TokenVerifier } from './credentials.js';
-export { type Readiness, type ServedSubgraph, type ServeOptions, serveSubgraph } from './serve.js';
+export type { Readiness, ServedSubgraph, ServeOptions } from './serve.js';
+export { serveSubgraph } from './serve-when-asked.js';

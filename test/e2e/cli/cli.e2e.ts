@@ -89,7 +89,7 @@ describe('submit and watch', () => {
     expect({ exitCode: ended.exitCode, stderr: ended.stderr }).toEqual({ exitCode: 0, stderr: '' });
     const task = /task_\w+/.exec(ended.stdout)?.[0] ?? '';
     const listed = (await cli.run(['list', '--json', '--task', task])).json<JobLine[]>();
-    expect(listed.map(({ name }) => name).sort()).toEqual(['greet Ada', 'greet Emmy']);
+    expect(listed.map(({ name }) => name).sort()).toEqual(['greet Ada 0', 'greet Emmy 1']);
   });
 
   test('a file with faults is refused with its name and what would be right, and nothing is sent', async () => {

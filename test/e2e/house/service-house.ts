@@ -122,7 +122,7 @@ class House implements ServiceHouse {
     // One after the other: the first is the leader, and migrates.
     for (const name of coreNames) await (await this.#run(name)).untilReady();
     await Promise.all(manifests.map(({ name }) => this.#run(name)));
-    const supergraphSdl = this.#supergraph();
+    const supergraphSdl = await this.#supergraph();
     this.#starters.set('gateway', (port) => startGateway(this.#world, { supergraphSdl, port }));
     await (await this.#run('gateway', this.gatewayPort)).untilReady();
     await Promise.all([...this.#services.values()].map((service) => service.untilReady()));
@@ -144,7 +144,7 @@ class House implements ServiceHouse {
     return startExperiment(this.#world, { manifest, gatewayUrl: this.url, token, port });
   }
 
-  #supergraph(): string {
+  #supergraph(): Promise<string> {
     return supergraphOf(this.found.map((one) => ({ ...one, url: this.service(one.name).url })));
   }
 

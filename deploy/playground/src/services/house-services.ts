@@ -3,7 +3,7 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TokenIssuer } from '@rhizome/authz';
-import type { ExperimentManifest } from '@rhizome/schema';
+import type { ExperimentManifest } from '@rhizome/schema/repository';
 import { type Service, startService } from './service.js';
 
 /** What every service needs. */

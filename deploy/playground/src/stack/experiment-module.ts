@@ -1,6 +1,6 @@
 /** Experiments found in the repository, started without being known by name. */
 import type { ExperimentModule } from '@rhizome/experiment';
-import type { ExperimentManifest } from '@rhizome/schema';
+import type { ExperimentManifest } from '@rhizome/schema/repository';
 
 /** Loads the package of an experiment that was found in the repository. Throws when it has no such export. */
 export async function loadExperiment(manifest: ExperimentManifest): Promise<ExperimentModule> {

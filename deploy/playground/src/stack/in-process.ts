@@ -3,7 +3,7 @@ import { type Core, buildCore } from '@rhizome/core';
 import type { ExperimentService } from '@rhizome/experiment';
 import { buildGateway, builtPages, createInProcessTransport, serveGateway } from '@rhizome/gateway';
 import { connectMongo, createIds, systemClock } from '@rhizome/mongo';
-import { type ExperimentManifest } from '@rhizome/schema';
+import type { ExperimentManifest } from '@rhizome/schema/repository';
 import { type InProcessSubgraph, type SubgraphSchema, createInProcess } from '@rhizome/subgraph';
 import { Endings } from '../endings.js';
 import { loadExperiment } from './experiment-module.js';
@@ -40,7 +40,7 @@ export async function startInProcess(options: StackOptions): Promise<RunningStac
 
 async function start(options: StackOptions, endings: Endings): Promise<RunningStack> {
   const { identities, subgraphs, port, log } = options;
-  const supergraphSdl = supergraphOf(subgraphs);
+  const supergraphSdl = await supergraphOf(subgraphs);
   const mongo = await connectMongo({ uri: await options.mongoUri, appName: 'rhizome-playground' });
   endings.add("core's connection to the store", () => mongo.close());
   const parts: Parts = { mongo, ids: createIds(), endings, url: '' };

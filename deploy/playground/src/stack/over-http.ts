@@ -36,7 +36,7 @@ async function start(options: StackOptions, started: StartedServices): Promise<R
   );
   const urls = new Map(services.map(({ name, url }) => [name, url]));
   await Promise.all(started.group('core').map((core) => core.untilReady()));
-  const supergraphSdl = supergraphOf(
+  const supergraphSdl = await supergraphOf(
     subgraphs.map((one) => ({ ...one, url: urls.get(one.name) ?? one.url })),
   );
   const gateway = started.add('gateway', await startGateway(world, { supergraphSdl, port }));

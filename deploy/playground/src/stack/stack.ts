@@ -1,6 +1,7 @@
 /** What runs between the store and the clients: core, the experiments and the gateway, together or each on its own. */
 import type { Logger } from '@rhizome/log';
-import { type FoundSubgraph, compose } from '@rhizome/schema';
+import { committedSupergraph, type FoundSubgraph } from '@rhizome/schema/repository';
+import { root } from '../root.js';
 import type { Identities } from './identities.js';
 
 /** What a stack is started from. */
@@ -28,8 +29,14 @@ export interface RunningStack {
   stop(): Promise<void>;
 }
 
-/** The supergraph of what was found. Throws with every fault when the subgraphs do not compose. */
-export function supergraphOf(subgraphs: readonly FoundSubgraph[]): string {
+/**
+ * The supergraph of what was found: the committed one where it is made of exactly this, else composed anew.
+ * Throws with every fault when the subgraphs do not compose.
+ */
+export async function supergraphOf(subgraphs: readonly FoundSubgraph[]): Promise<string> {
+  const committed = committedSupergraph(root, subgraphs);
+  if (committed !== null) return committed;
+  const { compose } = await import('@rhizome/schema');
   const result = compose(subgraphs);
   if (result.ok) return result.supergraphSdl;
   throw new Error(

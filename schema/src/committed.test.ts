@@ -1,0 +1,35 @@
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from '@jest/globals';
+import { committedSupergraph } from './committed.js';
+import { compose } from './compose.js';
+import { discoverSubgraphs } from './discover.js';
+
+const root = resolve(fileURLToPath(new URL('.', import.meta.url)), '..', '..');
+const subgraphs = discoverSubgraphs(root);
+const withoutHead = (text: string | null) => text?.replace(/^(#.*\n)+/, '').trim();
+
+describe('the committed supergraph', () => {
+  test('is what the subgraphs of the repository compose to', () => {
+    const composed = compose(subgraphs);
+    expect(withoutHead(committedSupergraph(root, subgraphs))).toBe(
+      composed.ok ? composed.supergraphSdl.trim() : composed.faults,
+    );
+  });
+
+  test('has the addresses that it is asked for', () => {
+    const moved = subgraphs.map((one) => ({ ...one, url: `http://elsewhere.example/${one.name}` }));
+    const composed = compose(moved);
+    expect(withoutHead(committedSupergraph(root, moved))).toBe(
+      composed.ok ? composed.supergraphSdl.trim() : composed.faults,
+    );
+  });
+
+  test('is not given for others: fewer, or changed ones', () => {
+    expect(committedSupergraph(root, subgraphs.slice(1))).toBeNull();
+    const [first, ...rest] = subgraphs;
+    const changed = { ...first, sdl: `${first?.sdl}\ntype Added { one: Int }` } as (typeof subgraphs)[number];
+    expect(committedSupergraph(root, [changed, ...rest])).toBeNull();
+    expect(committedSupergraph('/nowhere', subgraphs)).toBeNull();
+  });
+});

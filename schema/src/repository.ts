@@ -1,0 +1,3 @@
+/** What the repository holds, without the means to compose it anew. */
+export { committedSupergraph } from './committed.js';
+export { discoverSubgraphs, type ExperimentManifest, type FoundSubgraph } from './discover.js';
