@@ -2,10 +2,11 @@ import { Kind, type SelectionNode } from 'graphql';
 import type { SubgraphError, SubgraphResult } from '../transports/transport.js';
 import { type CompiledCall, compileCall, send, type Surroundings, variablesOf } from './call.js';
 import { badAnswer, type EngineError, type Failure, fromSubgraph } from './errors.js';
-import { isPlainObject, mergeInto, type MergeShape, shapeOf, withRenamedKey } from './merge.js';
+import { copyOf, isPlainObject, mergeInto, type MergeShape, shapeOf, withRenamedKey } from './merge.js';
+import type { CompiledPath, DataObject } from './path.js';
 import type { FetchBase, Rewrite } from './planning/plan-format.js';
 import { applyRewrite, keysOf, type NormalRewrite, readRewrite, renamePath } from './rewrite.js';
-import type { RunState } from './run-state.js';
+import { RunState } from './run-state.js';
 import type { TypeRelations } from './type-relations.js';
 
 /** One step of a compiled plan; rejects only when the client's signal aborts. */
@@ -51,6 +52,7 @@ export function compileReshaping(
 /** Compiled root fetch, also used for the events of a subscription. */
 export interface RootFetch {
   readonly call: CompiledCall;
+  readonly shape: MergeShape;
   /** Takes an answer into the state. */
   deliver(state: RunState, result: SubgraphResult): void;
   /** Notes that there is no answer. */
@@ -72,6 +74,7 @@ export function compileRootFetch(
     state.fail(state.data, { error, fields, told: 0 } satisfies Failure);
   return {
     call,
+    shape: reshaping.shape,
     failed,
     deliver: (state, result) => {
       const { data, errors } = result;
@@ -124,6 +127,33 @@ export function rootFetchStep(fetch: RootFetch): Step {
     else if (!isPlainObject(outcome.result)) {
       fetch.failed(state, badAnswer(call.operation.subgraph, 'answered no GraphQL response', state.context));
     } else fetch.deliver(state, outcome.result);
+  };
+}
+
+/**
+ * The step of a fetch of root fields whose answer stands deeper: a type may have a field of the query type. The same
+ * answer goes to each object on the path, and nothing is asked if there is none.
+ */
+export function placedRootFetchStep(
+  fetch: FetchBase & { readonly outputRewrites?: readonly Rewrite[] | undefined },
+  path: CompiledPath,
+  context: CompileContext,
+): Step {
+  const root = compileRootFetch(fetch, context);
+  return async (state) => {
+    const targets: DataObject[] = [];
+    path.collect(state.data, (target) => targets.push(target));
+    if (targets.length === 0) return;
+    // Run as if it stood alone, then put where it belongs.
+    const alone = new RunState(state.context);
+    await rootFetchStep(root)(alone);
+    path.locate(state.data, (_target, place) => {
+      for (const error of alone.errors) state.errors.push({ ...error, path: [...place, ...(error.path ?? [])] });
+    });
+    for (const target of targets) {
+      mergeInto(target, copyOf(alone.data, root.shape) as DataObject, root.shape);
+      for (const failure of alone.failures?.get(alone.data) ?? []) state.fail(target, failure);
+    }
   };
 }
 

@@ -1,5 +1,13 @@
 import { compileEntityFetch } from './entity-fetch.js';
-import { type CompileContext, compileRootFetch, type RootFetch, rootFetchStep, type Step } from './fetch.js';
+import {
+  type CompileContext,
+  compileRootFetch,
+  placedRootFetchStep,
+  type RootFetch,
+  rootFetchStep,
+  type Step,
+} from './fetch.js';
+import { compilePath } from './path.js';
 import type { Dependents } from './nulls.js';
 import type { PlanNode } from './planning/plan-format.js';
 import type { Surroundings } from './call.js';
@@ -80,8 +88,9 @@ function compileNode(node: PlanNode, context: CompileContext): Step {
       return rootFetchStep(compileRootFetch(node, context));
     case 'Flatten': {
       const { node: fetch, path } = node;
-      // A fetch of roots needs no place.
-      if (!fetch.requires) return compileNode(fetch, context);
+      if (!fetch.requires || fetch.requires.length === 0) {
+        return placedRootFetchStep(fetch, compilePath(path, context.relations), context);
+      }
       return compileEntityFetch(
         fetch,
         [

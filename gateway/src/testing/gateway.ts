@@ -82,7 +82,7 @@ export async function testGateway(
     return createInProcessTransport(subgraph);
   };
   const engine = await createEngine({
-    supergraphSdl: composeTest(subgraphs),
+    supergraphSdl: options.supergraphSdl ?? composeTest(subgraphs),
     transports,
     log,
     planning: 'inline',

@@ -1,6 +1,6 @@
 import { GraphQLError } from 'graphql';
 import type { EngineOptions } from '../../engine/index.js';
-import { FeatureCounts } from './features.js';
+import type { FeatureCounts } from './features.js';
 import type { Reach } from './reach.js';
 import { type Arena, compareOperation, openArena, operationOf } from './run.js';
 import { shrink } from './shrink.js';

@@ -131,6 +131,8 @@ export interface Group {
   readonly requires: readonly RequiresNode[];
   readonly inputRewrites: readonly Rewrite[];
   readonly needs: ReadonlySet<Group>;
+  /** Asks root fields, be it at a place below. */
+  readonly isRoot: boolean;
 }
 
 /** The fetch node of a group. */
@@ -154,8 +156,8 @@ export function toFetch(group: Group, operation: OperationDefinitionNode, servic
     ...(renames.length > 0 ? { outputRewrites: renames } : {}),
     variableUsages: variables.map(({ variable }) => variable.name.value),
   };
-  if (!group.path) {
-    const kind = operation.operation;
+  if (!group.path || group.isRoot) {
+    const kind = group.path ? 'query' : operation.operation;
     const head = variables.length > 0 ? `${kind}${declarations(variables)}` : kind;
     return { ...base, operationKind: kind, operation: `${head}${body}` };
   }

@@ -133,7 +133,7 @@ class ReservePlanner {
   /** The fetch that a field is put into: one that is there, or the one with the fewest hops. */
   #nearest(place: Place, name: string, tried: ReadonlySet<string>): Presence | undefined {
     const here = [...place.presences.values()].map(({ vertex }) => vertex);
-    const reached = place.path.length === 0 ? undefined : this.#navigator.reach(place.typeName, here);
+    const reached = this.#isRoot(place) ? undefined : this.#navigator.reach(place.typeName, here);
     const candidates = this.#navigator
       .verticesOf(place.typeName)
       .filter(({ id }) => !tried.has(id))
@@ -158,7 +158,7 @@ class ReservePlanner {
   #enter(place: Place, vertex: Vertex): Presence | undefined {
     const known = place.presences.get(vertex.id);
     if (known) return known;
-    if (place.path.length === 0) return this.#root(place, vertex);
+    if (this.#isRoot(place)) return this.#root(place, vertex);
     const here = [...place.presences.values()].map(({ vertex }) => vertex);
     const entry = this.#navigator.reach(place.typeName, here).get(vertex.id);
     if (!entry) return undefined;
@@ -167,14 +167,20 @@ class ReservePlanner {
     return made;
   }
 
+  /** Root fields can be asked of any subgraph; those of queries also where a type has a field of the query type. */
+  #isRoot(place: Place): boolean {
+    return place.path.length === 0 || place.typeName === this.#model.roots.query;
+  }
+
   #root(place: Place, vertex: Vertex): Presence {
     const group: Group = {
       vertex,
       builder: new SelectionBuilder(),
-      path: undefined,
+      path: place.path.length === 0 ? undefined : place.path,
       requires: [],
       inputRewrites: [],
-      needs: new Set(),
+      needs: new Set(place.path.length === 0 ? [] : [...place.presences.values()].map(({ group }) => group)),
+      isRoot: true,
     };
     this.#groups.push(group);
     const presence: Presence = { group, vertex, builder: group.builder, provided: undefined };
@@ -304,6 +310,7 @@ class ReservePlanner {
       requires: [{ kind: 'InlineFragment', typeCondition: place.typeName, selections: nodes }],
       inputRewrites,
       needs,
+      isRoot: false,
     };
     this.#groups.push(group);
     return { group, vertex, builder: builder.onType(vertex.as), provided: undefined };
