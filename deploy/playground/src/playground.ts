@@ -2,9 +2,11 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ApiClient } from '@rhizome/client';
+import { DomainError } from '@rhizome/errors';
 import { type Logger, createLogger, logFile } from '@rhizome/log';
 import { openMongo } from '@rhizome/mongo';
-import { ownDataFolder } from './data-folder.js';
+import { hasStoreElsewhere } from './config.js';
+import { type DataFolder, ownDataFolder } from './data-folder.js';
 import { Endings } from './endings.js';
 import type { PlaygroundOptions } from './options.js';
 import { assertPortFree } from './port.js';
@@ -38,11 +40,23 @@ export async function runPlayground(world: PlaygroundWorld): Promise<number> {
   const folder = ownDataFolder(data);
   try {
     await assertPortFree(port);
-    if (reset) folder.reset();
+    if (reset) forget(folder);
     return await runOn(world);
   } finally {
     folder.release();
   }
+}
+
+function forget(folder: DataFolder): void {
+  if (hasStoreElsewhere()) {
+    const expected =
+      'no MONGODB_URI with --reset: what lies in a store that is run elsewhere is not ours to forget';
+    throw new DomainError('CONFIG_INVALID', `--reset was given; expected ${expected}`, {
+      field: 'reset',
+      expected,
+    });
+  }
+  folder.reset();
 }
 
 async function runOn(world: PlaygroundWorld): Promise<number> {

@@ -12,6 +12,8 @@ export interface ChildOptions {
   /** Path of a JavaScript file. */
   readonly program: string;
   readonly args?: readonly string[];
+  /** Options of Node itself. */
+  readonly nodeOptions?: readonly string[];
   /** Added to the environment that it inherits. */
   readonly env?: Readonly<Record<string, string>>;
   /** Both its outputs are appended here. */
@@ -49,12 +51,12 @@ export interface Child {
  * killed when this process dies, however it dies.
  */
 export function startChild(options: ChildOptions): Child {
-  const { name, program, args = [], env = {}, logFile } = options;
+  const { name, program, args = [], nodeOptions = [], env = {}, logFile } = options;
   mkdirSync(dirname(logFile), { recursive: true });
   const log = openSync(logFile, 'a', 0o600);
   const logFrom = fstatSync(log).size;
   const [command = process.execPath, ...before] = dyingWithParent(process.execPath);
-  const child = spawn(command, [...before, program, ...args], {
+  const child = spawn(command, [...before, ...nodeOptions, program, ...args], {
     stdio: ['ignore', log, log],
     detached: true,
     env: childEnvironment(env),

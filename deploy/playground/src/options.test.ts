@@ -1,0 +1,45 @@
+import { describe, expect, test } from '@jest/globals';
+import { parseOptions } from './options.js';
+
+// What is refused ends the process, so that it is tested on the process: test/e2e/tour.
+describe('the flags', () => {
+  test('have defaults: port 4000, two pilots, all in one process, the tour, data in .rhizome', () => {
+    expect(parseOptions([], '/home/newcomer/rhizome')).toEqual({
+      reset: false,
+      once: false,
+      port: 4000,
+      data: '/home/newcomer/rhizome/.rhizome',
+      pilots: 2,
+      transport: 'in-process',
+      tour: true,
+    });
+  });
+
+  test('are all taken', () => {
+    const flags = [
+      '--reset',
+      '--port',
+      '0',
+      '--data',
+      'here',
+      '--pilots',
+      '0',
+      '--transport',
+      'http',
+      '--no-tour',
+    ];
+    expect(parseOptions(flags, '/work')).toEqual({
+      reset: true,
+      once: false,
+      port: 0,
+      data: '/work/here',
+      pilots: 0,
+      transport: 'http',
+      tour: false,
+    });
+    expect(parseOptions(['--once', '--data', '/elsewhere'], '/work')).toMatchObject({
+      once: true,
+      data: '/elsewhere',
+    });
+  });
+});

@@ -1,0 +1,70 @@
+import { PassThrough } from 'node:stream';
+import { describe, expect, test } from '@jest/globals';
+import { createBoard } from './board.js';
+
+/** A board on a terminal or elsewhere, and what was written to it. */
+function board(isTTY: boolean) {
+  const stream = Object.assign(new PassThrough(), { isTTY });
+  let written = '';
+  stream.on('data', (chunk) => (written += String(chunk)));
+  return {
+    board: createBoard({ stream }, () => 1.25),
+    take: () => {
+      const text = written;
+      written = '';
+      return text;
+    },
+  };
+}
+
+/** So many lines up, and all below erased. */
+const up = (lines: number) => `\x1b[${lines}A\x1b[0J`;
+
+const line = (id: string, state: string) => ({
+  id,
+  what: `job ${id}`,
+  state,
+  attempt: 1,
+  worker: 'pilot-1',
+  note: '',
+});
+
+describe('elsewhere than on a terminal', () => {
+  test('each change is a line of plain text with its time', () => {
+    const { board: shown, take } = board(false);
+    shown.show(line('a', 'RUNNING'));
+    shown.show(line('a', 'FINISHED'));
+    const [first, second] = take().trimEnd().split('\n');
+    expect(first).toMatch(/^ +1\.3 s {2}job a +RUNNING +attempt 1 {2}pilot-1$/);
+    expect(second).toMatch(/FINISHED/);
+    shown.say('a word');
+    expect(take()).toBe('a word\n');
+  });
+});
+
+describe('on a terminal', () => {
+  test('each job has one line, which is drawn anew', () => {
+    const { board: shown, take } = board(true);
+    shown.show(line('a', 'RUNNING'));
+    take();
+    shown.show(line('b', 'SENT'));
+    // One line up, all below erased, then both.
+    const drawn = take();
+    expect(drawn.startsWith(up(1))).toBe(true);
+    expect(drawn.slice(up(1).length)).toMatch(/^job a.*RUNNING.*\njob b.*SENT.*\n$/s);
+    shown.show(line('a', 'FINISHED'));
+    const text = take();
+    expect(text.startsWith(up(2))).toBe(true);
+    expect(text.match(/job a/g)).toHaveLength(1);
+    expect(text).toContain('\x1b[32mFINISHED');
+  });
+
+  test('what is said stands above the board', () => {
+    const { board: shown, take } = board(true);
+    shown.show(line('a', 'RUNNING'));
+    take();
+    shown.say('a word');
+    const drawn = take();
+    expect(drawn.startsWith(`${up(1)}a word\njob a`)).toBe(true);
+  });
+});
