@@ -106,6 +106,14 @@ describe('what cannot begin', () => {
     expect(told(processesWith(data))).toBe('none');
   });
 
+  test("--reset is refused where the store is run elsewhere: its data is not the playground's to forget", async () => {
+    const data = await dataFolder();
+    const elsewhere = { MONGODB_URI: 'mongodb://127.0.0.1:9/?replicaSet=theirs' };
+    const playground = spawnPlayground('playground', ['--reset', '--port', '0', '--data', data], elsewhere);
+    expect(await playground.exited).toMatchObject({ code: 1 });
+    expect(playground.stderr.join('\n')).toContain('no MONGODB_URI with --reset');
+  });
+
   test('a second playground on the same data is refused, also with --reset, and the first goes on', async () => {
     const first = await startPlayground();
     const [id = ''] = await submit(first.api(), [{}]);

@@ -59,9 +59,13 @@ export async function dataFolder(): Promise<string> {
 }
 
 /** The command line of a playground, without npm. */
-export function spawnPlayground(name: string, args: readonly string[]): TestProcess {
+export function spawnPlayground(
+  name: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): TestProcess {
   const program = join(root, 'deploy', 'playground', 'dist', 'bin.js');
-  return spawnProcess({ name, command: 'node', args: [program, ...args], cwd: root });
+  return spawnProcess({ name, command: 'node', args: [program, ...args], cwd: root, env });
 }
 
 /** Starts a playground without its tour, and waits until it is ready. */
