@@ -148,7 +148,8 @@ export function placedRootFetchStep(
     const alone = new RunState(state.context);
     await rootFetchStep(root)(alone);
     path.locate(state.data, (_target, place) => {
-      for (const error of alone.errors) state.errors.push({ ...error, path: [...place, ...(error.path ?? [])] });
+      for (const error of alone.errors)
+        state.errors.push({ ...error, path: [...place, ...(error.path ?? [])] });
     });
     for (const target of targets) {
       mergeInto(target, copyOf(alone.data, root.shape) as DataObject, root.shape);

@@ -21,16 +21,33 @@ describe('a schema that is built in turns', () => {
     const at = buildSchema(definitions.join('\n'));
     expect(printSchema(lexicographicSortSchema(built))).toBe(printSchema(lexicographicSortSchema(at)));
     expect(built.getQueryType()?.name).toBe('Root');
-    expect(built.getDirectives().map(({ name }) => name).sort()).toEqual(at.getDirectives().map(({ name }) => name).sort());
+    expect(
+      built
+        .getDirectives()
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(
+      at
+        .getDirectives()
+        .map(({ name }) => name)
+        .sort(),
+    );
   });
 
   test('finds its roots by their names where nothing else is said', async () => {
     const built = await buildInTurns(['type Query { a: Int }', 'type Subscription { b: Int }']);
-    expect([built.getQueryType()?.name, built.getMutationType(), built.getSubscriptionType()?.name]).toEqual(['Query', undefined, 'Subscription']);
+    expect([built.getQueryType()?.name, built.getMutationType(), built.getSubscriptionType()?.name]).toEqual([
+      'Query',
+      undefined,
+      'Subscription',
+    ]);
   });
 
   test('lets the event loop go on while it is large', async () => {
-    const many = Array.from({ length: 3_000 }, (_, index) => `type T${index} { a(b: Int, c: String): T${(index + 1) % 3_000} d: [String!]! e: Int }`);
+    const many = Array.from(
+      { length: 3_000 },
+      (_, index) => `type T${index} { a(b: Int, c: String): T${(index + 1) % 3_000} d: [String!]! e: Int }`,
+    );
     let turns = 0;
     let isBuilding = true;
     const count = (): void => {

@@ -1,11 +1,13 @@
 import {
   type FieldNode,
+  type FragmentDefinitionNode,
   Kind,
   type OperationDefinitionNode,
   parse,
   print,
   type SelectionNode,
   type SelectionSetNode,
+  visit,
 } from 'graphql';
 import { keysOf, readRewrite } from '../rewrite.js';
 import { namedTypeOf, shapeIn, type SupergraphModel } from './reserve/graph.js';
@@ -51,9 +53,29 @@ function asksForTwoNames({ parts }: PlacedFetch): boolean {
   });
 }
 
-function notePlaced({ fetch, parts }: PlacedFetch, keys: KeyBook): void {
-  const [operation] = parse(fetch.operation, { noLocation: true }).definitions;
-  if (operation?.kind !== Kind.OPERATION_DEFINITION) return;
+/** The operation of a fetch, its fragments written out. */
+function operationOf({ fetch }: PlacedFetch): OperationDefinitionNode | undefined {
+  const document = parse(fetch.operation, { noLocation: true });
+  const fragments = new Map<string, FragmentDefinitionNode>();
+  for (const node of document.definitions) {
+    if (node.kind === Kind.FRAGMENT_DEFINITION) fragments.set(node.name.value, node);
+  }
+  const operation = document.definitions.find((node) => node.kind === Kind.OPERATION_DEFINITION);
+  if (!operation || fragments.size === 0) return operation;
+  return visit(operation, {
+    FragmentSpread({ name }) {
+      const fragment = fragments.get(name.value);
+      if (!fragment) return undefined;
+      const { typeCondition, selectionSet } = fragment;
+      return { kind: Kind.INLINE_FRAGMENT, typeCondition, selectionSet } as const;
+    },
+  });
+}
+
+function notePlaced(placed: PlacedFetch, keys: KeyBook): void {
+  const operation = operationOf(placed);
+  if (!operation) return;
+  const { parts } = placed;
   for (const { alias, paths, outputRewrites } of parts) {
     const renames = new Map<string, string>();
     for (const rewrite of (outputRewrites ?? []).map(readRewrite)) {
@@ -128,12 +150,13 @@ class KeyBook {
 }
 
 /** Whether a subgraph would refuse an operation because fields of one key have different types there. */
-function hasShapeClash({ fetch }: PlacedFetch, model: SupergraphModel): boolean {
-  const graph = [...model.serviceNames].find(([, name]) => name === fetch.serviceName)?.[0];
-  const [operation] = parse(fetch.operation, { noLocation: true }).definitions;
-  if (graph === undefined || operation?.kind !== Kind.OPERATION_DEFINITION) return false;
+function hasShapeClash(placed: PlacedFetch, model: SupergraphModel): boolean {
+  const { serviceName, operation: text } = placed.fetch;
   // Only where types meet can a key stand for two fields.
-  if (!fetch.operation.includes('...on ')) return false;
+  if (!text.includes('...')) return false;
+  const graph = [...model.serviceNames].find(([, name]) => name === serviceName)?.[0];
+  const operation = operationOf(placed);
+  if (graph === undefined || !operation) return false;
   const root = model.roots[operation.operation];
   return clashes(model, graph, [{ typeName: root, set: operation.selectionSet }]);
 }

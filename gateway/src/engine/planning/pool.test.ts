@@ -72,6 +72,14 @@ describe('planning in a process of its own', () => {
     ]);
   });
 
+  test('operations that keep ending the process soon end it no more', async () => {
+    const planning = await start();
+    for (let round = 0; round < 5; round++)
+      expect(await planning.plan(request(fatal))).toMatchObject({ fault: expect.anything() });
+    const reply = await planning.plan(request('{ jobs { id } }'));
+    expect(reply).toMatchObject({ outcome: 'planned', planner: 'reserve', fault: undefined });
+  });
+
   test('after it was closed it refuses, and what waits is told', async () => {
     const planning = await start();
     const waiting = planning.plan(request('{ jobs { id } }'));

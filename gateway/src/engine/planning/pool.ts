@@ -81,7 +81,8 @@ export async function createProcessPlanning(options: PlanningOptions): Promise<P
     overrides,
     validate: (query, operationName) =>
       process.call({ call: 'validate', query, operationName }) as Promise<ValidationReply | undefined>,
-    plan: async (request) => {
+    plan: async (given) => {
+      const request = process.isShaken ? { ...given, reserve: true } : given;
       try {
         return (await process.call({ call: 'plan', request })) as PlanReply;
       } catch (error) {
@@ -93,12 +94,16 @@ export async function createProcessPlanning(options: PlanningOptions): Promise<P
         return reply.outcome === 'planned' ? { ...reply, fault: error.message } : reply;
       }
     },
-    close: async () => process.close(),
+    close: () => process.close(),
   };
 }
 
 /** The planner's process ended over what it was asked. */
 class PlannerLost extends DomainError {}
+
+/** After so many losses within a minute, the native planner is left alone for the rest of it. */
+const tolerableLosses = 5;
+const lossMemoryMs = 60_000;
 
 class PlannerProcess {
   readonly #options: PlanningOptions;
@@ -109,9 +114,18 @@ class PlannerProcess {
   #timer: NodeJS.Timeout | undefined;
   #nextId = 1;
   #isClosed = false;
+  /** When the process was lost over what it was asked, most recent last. */
+  #losses: number[] = [];
 
   constructor(options: PlanningOptions) {
     this.#options = options;
+  }
+
+  /** Whether operations keep ending the process: each loss makes everybody wait for a new one. */
+  get isShaken(): boolean {
+    const since = performance.now() - lossMemoryMs;
+    this.#losses = this.#losses.filter((at) => at > since);
+    return this.#losses.length >= tolerableLosses;
   }
 
   /** Starts the process and waits until its planner is built. */
@@ -128,13 +142,19 @@ class PlannerProcess {
     return new Promise((resolve, reject) => this.#send({ ...request, id: this.#nextId++ }, resolve, reject));
   }
 
-  close(): void {
+  /** Resolves when the process has ended. */
+  async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
-    this.#child?.kill('SIGKILL');
+    const child = this.#child;
     this.#child = undefined;
     for (const { reject } of this.#pending.values()) reject(shuttingDown());
     this.#pending.clear();
+    if (!child) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.ref();
+    child.kill('SIGKILL');
+    await ended;
   }
 
   async #spawn(): Promise<Started> {
@@ -214,6 +234,7 @@ class PlannerProcess {
     clearTimeout(this.#timer);
     const [culprit, ...others] = this.#pending.values();
     this.#pending.clear();
+    if (culprit) this.#losses.push(performance.now());
     culprit?.reject(reason);
     if (others.length === 0) return;
     this.start().then(

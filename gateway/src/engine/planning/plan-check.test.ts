@@ -1,0 +1,119 @@
+import { describe, expect, test } from '@jest/globals';
+import { Kind, type OperationDefinitionNode, parse } from 'graphql';
+import { faultOf } from './plan-check.js';
+import type { FetchNode, PathSegment, PlanNode } from './plan-format.js';
+import { readModel } from './reserve/graph.js';
+
+const model = readModel(
+  parse(`
+    enum join__Graph { A @join__graph(name: "a", url: "") B @join__graph(name: "b", url: "") }
+    type Query @join__type(graph: A) @join__type(graph: B) { any: Any @join__field(graph: A) job: Job @join__field(graph: A) }
+    union Any @join__type(graph: A) @join__unionMember(graph: A, member: "Job") @join__unionMember(graph: A, member: "Task") = Job | Task
+    type Job @join__type(graph: A, key: "id") @join__type(graph: B, key: "id") { id: ID! size(in: Int): Int @join__field(graph: A, type: "Int!") @join__field(graph: B) other: Job }
+    type Task @join__type(graph: A, key: "id") @join__type(graph: B, key: "id") { id: ID! size(in: Int): Int other: Task }
+  `),
+);
+
+function client(query: string): OperationDefinitionNode {
+  const [node] = parse(query).definitions;
+  if (node?.kind !== Kind.OPERATION_DEFINITION) throw new Error('no operation');
+  return node;
+}
+
+const root = (operation: string, serviceName = 'a'): FetchNode => ({ kind: 'Fetch', serviceName, operation });
+const entity = (path: PathSegment[], selections: string, more: Partial<FetchNode> = {}): PlanNode => ({
+  kind: 'Flatten',
+  path,
+  node: {
+    kind: 'Fetch',
+    serviceName: 'b',
+    operation: `query($representations:[_Any!]!){_entities(representations: $representations){${selections}}}`,
+    requires: [{ kind: 'InlineFragment', typeCondition: 'Job', selections: [{ kind: 'Field', name: 'id' }] }],
+    ...more,
+  },
+});
+const sequence = (...nodes: PlanNode[]): PlanNode => ({ kind: 'Sequence', nodes });
+const job: PathSegment[] = [{ Field: 'job' }];
+const typename = (setValueTo: string) => ({
+  ValueSetter: { path: [{ TypenameEquals: ['Job'] }, { Key: '__typename' }], setValueTo },
+});
+
+describe('a plan that looks right', () => {
+  const fine = sequence(root('{job{__typename id}}'), entity(job, '...on Job{size}'));
+
+  test('and is', () => {
+    expect(faultOf(fine, client('{ job { size } }'), model)).toBeUndefined();
+    expect(faultOf(null, client('{ job { size } }'), model)).toBeUndefined();
+  });
+
+  test('but asks one fetch for two interface objects', () => {
+    const plan = sequence(
+      root('{job{__typename id}}'),
+      entity(job, '...on I1{a} ...on I2{b}', { inputRewrites: [typename('I1'), typename('I2')] }),
+    );
+    expect(faultOf(plan, client('{ job { size } }'), model)).toContain('two interface objects');
+    const one = sequence(
+      root('{job{__typename id}}'),
+      entity(job, '...on I1{a}', { inputRewrites: [typename('I1')] }),
+    );
+    expect(faultOf(one, client('{ job { size } }'), model)).toBeUndefined();
+  });
+
+  test("but merges a field for another into the client's key", () => {
+    const plan = sequence(root('{job{__typename id}}'), entity(job, '...on Job{size(in: 3)}'));
+    expect(faultOf(plan, client('{ job { size } }'), model)).toContain('job.size');
+  });
+
+  test('but merges two internal fields of one key', () => {
+    const plan = sequence(
+      root('{job{__typename id}}'),
+      entity(job, '...on Job{size(in: 3)}'),
+      entity(job, '...on Job{size(in: 4)}'),
+    );
+    expect(faultOf(plan, client('{ job { id } }'), model)).toContain('job.size');
+  });
+
+  test('a key that means two things in two types is none of these', () => {
+    const plan = sequence(root('{any{__typename ...on Job{x: id} ...on Task{x: id}}}'));
+    expect(
+      faultOf(plan, client('{ any { ... on Job { x: id } ... on Task { x: id } } }'), model),
+    ).toBeUndefined();
+  });
+
+  test('but fetches a field under a name that nothing asks for', () => {
+    const fetched = root('{job{__typename id size _internal_qp_alias_0: size(in: 3)}}');
+    const lost = sequence(fetched, entity(job, '...on Job{other{id}}'));
+    expect(faultOf(lost, client('{ job { size other { id } } }'), model)).toContain('nothing asks for');
+    const known = sequence(
+      fetched,
+      entity(job, '...on Job{other{id}}', {
+        requires: [
+          {
+            kind: 'InlineFragment',
+            typeCondition: 'Job',
+            selections: [{ kind: 'Field', name: '_internal_qp_alias_0', alias: 'size' }],
+          },
+        ],
+      }),
+    );
+    expect(faultOf(known, client('{ job { size other { id } } }'), model)).toBeUndefined();
+  });
+
+  test.each([
+    '{any{__typename ...on Job{size} ...on Task{size}}}',
+    '{any{__typename ...a ...on Task{size}}} fragment a on Job {size}',
+    '{any{__typename ...on Job{other{size}} ...on Task{other{...b}}}} fragment b on Task {size}',
+  ])('but has fields of one key that the service cannot merge: %s', (operation) => {
+    expect(faultOf(root(operation), client('{ any { __typename } }'), model)).toContain('cannot merge');
+  });
+
+  test('the same is fine for a service where the types agree', () => {
+    expect(
+      faultOf(
+        root('{any{__typename ...on Job{size} ...on Task{size}}}', 'b'),
+        client('{ any { __typename } }'),
+        model,
+      ),
+    ).toBeUndefined();
+  });
+});
