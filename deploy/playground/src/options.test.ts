@@ -4,11 +4,11 @@ import { parseOptions } from './options.js';
 // What is refused ends the process, so that it is tested on the process: test/e2e/tour.
 describe('the flags', () => {
   test('have defaults: port 4000, two pilots, all in one process, the tour, data in .rhizome', () => {
-    expect(parseOptions([], '/home/newcomer/rhizome')).toEqual({
+    expect(parseOptions([], '/checkout')).toEqual({
       reset: false,
       once: false,
       port: 4000,
-      data: '/home/newcomer/rhizome/.rhizome',
+      data: '/checkout/.rhizome',
       pilots: 2,
       transport: 'in-process',
       tour: true,
@@ -28,16 +28,16 @@ describe('the flags', () => {
       'http',
       '--no-tour',
     ];
-    expect(parseOptions(flags, '/work')).toEqual({
+    expect(parseOptions(flags, '/checkout')).toEqual({
       reset: true,
       once: false,
       port: 0,
-      data: '/work/here',
+      data: '/checkout/here',
       pilots: 0,
       transport: 'http',
       tour: false,
     });
-    expect(parseOptions(['--once', '--data', '/elsewhere'], '/work')).toMatchObject({
+    expect(parseOptions(['--once', '--data', '/elsewhere'], '/checkout')).toMatchObject({
       once: true,
       data: '/elsewhere',
     });

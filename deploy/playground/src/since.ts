@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 
 const ticksPerSecond = 100;
+/** npm writes what it was asked for over its command line. */
+const givesCommand = /npm[\0 ]run(-script)?[\0 ]playground/;
 
 /** Answers the seconds since `npm run playground` was typed, or since this process began where that is not known. */
 export function secondsSinceCommand(): () => number {
@@ -14,7 +16,7 @@ function secondsBefore(): number {
   try {
     const own = startTicks(process.pid);
     for (let pid = process.ppid, depth = 0; pid > 1 && depth < 4; pid = parentOf(pid), depth += 1) {
-      if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('npm'))
+      if (givesCommand.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8')))
         return Math.max(0, (own - startTicks(pid)) / ticksPerSecond);
     }
   } catch {

@@ -4,6 +4,7 @@ import { mkdtemp, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { waitFor } from '@rhizome/testkit';
 import { type CommandLine, commandLineOf } from '../house/cli.js';
 import { gateBeside } from '../house/gate.js';
 import { experiment, jobOf, submit } from '../house/jobs.js';
@@ -204,6 +205,21 @@ describe('changing jobs', () => {
     const again = await cli.run(['cancel', id]);
     expect(again.exitCode).toBe(1);
     expect(again.stderr).toMatch(/\[JOB_STATE_CONFLICT\]/);
+  });
+
+  test('cancel and retry take all jobs of a task, too', async () => {
+    const args = ['--cores', '4000', '--count', '3', '--name', 'three'];
+    const task = /task_\w+/.exec((await cli.run(submitArgs('true', ...args))).stdout)?.[0] ?? '';
+    const isThere = async () =>
+      (await cli.run(['list', '--json', '--task', task])).json<JobLine[]>().length === 3;
+    await waitFor('the jobs of the task', isThere, { deadlineMs: 10_000 });
+    expect(await cli.run(['cancel', '--task', task])).toMatchObject({ exitCode: 0, stdout: '3 cancelled' });
+    expect(await cli.run(['watch', task])).toMatchObject({ exitCode: 1 });
+    const { exitCode, stdout } = await cli.run(['retry', '--task', task]);
+    expect([exitCode, stdout.split('\n')]).toEqual([0, expect.any(Array)]);
+    expect(stdout.match(/^job_\w+ {2}retries job_\w+$/gm)).toHaveLength(3);
+    // The retries are the task's as well: it is live again.
+    expect(await cli.run(['cancel', '--task', task])).toMatchObject({ exitCode: 0, stdout: '3 cancelled' });
   });
 
   test('retry makes a new job of one that failed', async () => {

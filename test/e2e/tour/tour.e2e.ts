@@ -24,7 +24,10 @@ describe.each(transports)('the tour over %s', (transport) => {
     expect(states('ATLAS evgen from 0')).toEqual(expect.arrayContaining(whole));
     expect(states('ATLAS merge').slice(0, 2)).toEqual(['PENDING', 'ACTIVATED']);
     expect(states('ATLAS merge').at(-1)).toBe('FINISHED');
-    expect(output).toMatch(/First job FINISHED [\d.]+ s after the command/);
+    const [, first = ''] = /First job FINISHED ([\d.]+) s after the command/.exec(output) ?? [];
+    process.stderr.write(`measured: first job FINISHED over ${transport} ${first} s after the command\n`);
+    // The goal for one process is 10 s on a machine of its own; three times of it fail, since machines are shared.
+    if (transport === 'in-process') expect(Number(first)).toBeLessThan(30);
 
     // One job fails on its first attempt with exit code 3, and its log is shown.
     expect(output).toMatch(/ePIC time-frame group 0 +ACTIVATED +attempt 1 .*exit 3/);
