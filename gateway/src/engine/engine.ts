@@ -101,9 +101,13 @@ class FederationEngine implements Engine {
   }
 
   async prepare(request: Parameters<Engine['prepare']>[0]): Promise<Preparation> {
-    const operation = await this.#operationOf(request);
-    if (operation instanceof Operation) return { ok: true, operation: operation.info };
-    return { ok: false, answer: refusalText(operation, request.requestId) };
+    try {
+      const operation = await this.#operationOf(request);
+      if (operation instanceof Operation) return { ok: true, operation: operation.info };
+      return { ok: false, answer: refusalText(operation, request.requestId) };
+    } catch (error) {
+      return { ok: false, answer: this.#internal(error, request) };
+    }
   }
 
   async execute(request: ClientRequest): Promise<ExecutionText> {
@@ -223,7 +227,7 @@ class FederationEngine implements Engine {
   }
 
   /** What nobody foresaw, or a planner that is gone: masked, logged in full. */
-  #internal(error: unknown, { requestId }: ClientRequest): ExecutionText {
+  #internal(error: unknown, { requestId }: Pick<ClientRequest, 'requestId'>): ExecutionText {
     if (error instanceof DomainError) {
       return refusalText(
         { kind: undefined, errors: [{ message: error.message, code: error.code }] },

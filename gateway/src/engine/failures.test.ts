@@ -383,6 +383,10 @@ describe('errors and failures', () => {
     expect(JSON.parse(await closing.text('{ coreOnly }'))).toMatchObject({
       errors: [{ extensions: { code: 'SHUTTING_DOWN' } }],
     });
+    expect(await closing.engine.prepare({ query: '{ coreOnly }', requestId: 'r2' })).toMatchObject({
+      ok: false,
+      answer: { codes: ['SHUTTING_DOWN'] },
+    });
     finish();
     await closed;
     expect(texts).toEqual(['{"data":{"coreOnly":1}}', 'closed']);

@@ -143,7 +143,7 @@ export interface Engine {
   readonly publicSdl: string;
   /** Names and addresses of the subgraphs. */
   readonly subgraphs: readonly { readonly name: string; readonly url: string }[];
-  /** Parses, validates and plans (cached), so that a door can see the kind of operation before it runs it. */
+  /** Parses and validates (cached), so that a door can see the kind of operation before it runs it. Never rejects. */
   prepare(
     request: Pick<ClientRequest, 'query' | 'document' | 'operationName' | 'requestId'>,
   ): Promise<Preparation>;
