@@ -45,7 +45,8 @@ export async function watchJob({ client, output, signal }: Session, id: string):
     await stream.next();
     const { job } = await client.query(CliShowJobDocument, { id });
     if (!job) throw new CliError(exitCodes.notFound, `job ${id} does not exist, or you may not see it`);
-    if (!output.json) say(output, `${job.name}: ${job.state}`);
+    if (output.json) sayJson(output, present(job), true);
+    else say(output, `${job.name}: ${job.state}`);
     if (terminalJob.has(job.state)) return job.state === 'FINISHED' ? exitCodes.ok : exitCodes.failed;
     for await (const { jobStateChanged: event } of stream) {
       if (!event.state || (event.revision ?? 0) <= lastRevision(job)) continue;
@@ -62,13 +63,28 @@ function lastRevision(job: { readonly transitions: readonly { readonly revision:
   return job.transitions.at(-1)?.revision ?? 0;
 }
 
+/** Where the job stands when it begins to be watched, in the form of an event: it may have ended already. */
+function present(job: Present): JobEvent {
+  const { state, attempt, updatedAt, id, name, exitCode } = job;
+  return { state, previousState: null, attempt, reason: null, at: updatedAt, job: { id, name, exitCode } };
+}
+
+interface Present {
+  readonly id: string;
+  readonly name: string;
+  readonly state: string;
+  readonly attempt: number;
+  readonly updatedAt: string;
+  readonly exitCode: number | null;
+}
+
 interface JobEvent {
   readonly state: string | null;
   readonly previousState: string | null;
   readonly attempt: number | null;
   readonly reason: string | null;
   readonly at: string | null;
-  readonly job: { readonly exitCode: number | null } | null;
+  readonly job: { readonly id: string; readonly name: string; readonly exitCode: number | null } | null;
 }
 
 function tellEvent(output: Output, event: JobEvent): void {
