@@ -28,6 +28,13 @@ const endWithinMs = 5_000;
 const stubborn =
   "trap '' TERM INT HUP; setsid sh -c \"trap '' TERM INT HUP; while :; do sleep 1; done\" & while :; do sleep 1; done";
 
+/** Kills a process that must be there: no id, and 0 above all, stands for others than the one meant. */
+function killHard(pid: number | undefined): number {
+  if (!pid) throw new Error('the process to kill is not there');
+  process.kill(pid, 'SIGKILL');
+  return pid;
+}
+
 describe.each(transports)('over %s', (transport) => {
   test('Ctrl-C in the terminal of npm ends all within 5 s, payloads too; a restart finds its data and goes on', async () => {
     const data = await dataFolder();
@@ -146,8 +153,7 @@ describe('while it runs', () => {
   test('a service that dies ends the playground with a clear message, and nothing is left', async () => {
     const house = await startPlayground({ transport: 'http' });
     const everything = [...treeOf(house.process.pid), ...processesWith(house.data)];
-    const core = house.file.pids['core'] ?? 0;
-    process.kill(core, 'SIGKILL');
+    const core = killHard(house.file.pids['core']);
     expect(await house.process.exited).toMatchObject({ code: 1 });
     expect(house.process.stderr.join('\n')).toContain(`core (process ${core}) was ended by SIGKILL`);
     await untilGone(everything, endWithinMs);
@@ -158,14 +164,14 @@ describe('while it runs', () => {
     const mongod = processesWith(house.data).find(({ commandLine }) =>
       /^\S*mongod --dbpath/.test(commandLine),
     );
-    process.kill(mongod?.pid ?? 0, 'SIGKILL');
+    killHard(mongod?.pid);
     expect(await house.process.exited).toMatchObject({ code: 1 });
     expect(house.process.stderr.join('\n')).toMatch(/mongod on port \d+ ended with status 137: Killed/);
   });
 
   test('a pilot that dies is told, and the house goes on', async () => {
     const house = await startPlayground({ pilots: 1 });
-    process.kill(house.file.pids['pilot-1'] ?? 0, 'SIGKILL');
+    killHard(house.file.pids['pilot-1']);
     await house.process.line(/pilot-1 \(process \d+\) was ended by SIGKILL; its jobs go to others/, 5_000);
     expect(await submit(house.api(), [{}])).toHaveLength(1);
     expect(await house.stop()).toMatchObject({ code: 0 });
