@@ -61,7 +61,7 @@ export interface ReportAnswer {
 export interface SpokenWorker {
   readonly id: string;
   readonly api: Api;
-  /** Asks for work; `at` asks a core process itself instead of the gateway. */
+  /** Asks for work; empty also while nobody leads. `at` asks a core process itself instead of the gateway. */
   acquire(
     count: number,
     options?: { readonly waitSeconds?: number; readonly at?: string },
@@ -132,9 +132,11 @@ export async function speakAsWorker(
     async acquire(count, { waitSeconds = 0, at = place.url } = {}) {
       const variables = { input: { workerId, count, free: spokenCapacity, waitSeconds } };
       type Data = { acquireJobs: { assignments: Grant[]; userErrors: unknown[] } };
-      const { acquireJobs } = await apiOf(at, token).data<Data>(acquireMutation, variables);
-      if (acquireJobs.userErrors.length > 0) throw new Error(JSON.stringify(acquireJobs.userErrors));
-      return acquireJobs.assignments;
+      const { data, errors = [] } = await apiOf(at, token).post<Data>(acquireMutation, variables);
+      // A leader that was killed holds its lease for some seconds more: then there is nothing yet, as for a pilot.
+      if (errors.some(({ extensions }) => extensions.code === 'LEADER_UNAVAILABLE')) return [];
+      if (!data || data.acquireJobs.userErrors.length > 0) throw new Error(JSON.stringify({ data, errors }));
+      return data.acquireJobs.assignments;
     },
     start: ({ job, fence }, phase) => send('startJobs', 'StartJobsInput', { id: job.id, fence, phase }),
     finish: ({ job, fence }, phase, outputs = []) =>
