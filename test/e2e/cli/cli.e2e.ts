@@ -1,10 +1,11 @@
 // The command line as people and scripts use it: every command, on a playground with one real pilot.
 import { execFile } from 'node:child_process';
-import { mkdtemp, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { waitFor } from '@rhizome/testkit';
+import { leftovers, waitFor } from '@rhizome/testkit';
 import { type CommandLine, commandLineOf } from '../house/cli.js';
 import { gateBeside } from '../house/gate.js';
 import { experiment, jobOf, submit } from '../house/jobs.js';
@@ -22,6 +23,13 @@ beforeAll(async () => {
   watch = await watchJobs(house.client());
   cli = commandLineOf(house);
 });
+
+/** A folder from which no playground is found; gone at the end of the file. */
+async function folderElsewhere(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'rhizome-elsewhere-'));
+  leftovers.defer(folder, () => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
 
 interface JobLine {
   readonly id: string;
@@ -263,7 +271,7 @@ describe('exit codes for scripts', () => {
   });
 
   test('4 with a word where to look when no gateway is known', async () => {
-    const nowhere = await mkdtemp(join(dirname(dirname(house.data)), 'rhizome-nowhere-'));
+    const nowhere = await folderElsewhere();
     const { exitCode, stderr } = await cli.run(['list'], { cwd: nowhere });
     expect(exitCode).toBe(4);
     expect(stderr).toMatch(/npm run playground/);
@@ -277,7 +285,7 @@ describe('exit codes for scripts', () => {
 
 describe('login and completion', () => {
   test('login keeps gateway and token for its owner alone, and commands elsewhere use them', async () => {
-    const elsewhere = await mkdtemp(join(dirname(dirname(house.data)), 'rhizome-elsewhere-'));
+    const elsewhere = await folderElsewhere();
     const login = await cli.run(['login', '--url', house.file.url], {
       cwd: elsewhere,
       stdin: house.file.readerToken,
