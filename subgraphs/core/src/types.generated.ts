@@ -233,28 +233,69 @@ export type CreateQueuePayload = {
 /** One GPU or one MIG slice of a worker. */
 export type Device = {
   readonly __typename?: 'Device';
+  /** The marketing brand, as its driver names it (`Tesla`, `GeForce`); null when unknown. */
+  readonly brand?: Maybe<Scalars['String']['output']>;
   /** The compute capability, as `9.0`; null when unknown. */
   readonly computeCapability?: Maybe<Scalars['String']['output']>;
   /** The newest CUDA version the driver supports; null when unknown or none. */
   readonly cudaVersion?: Maybe<Scalars['String']['output']>;
   /** The driver's version; null when unknown. */
   readonly driverVersion?: Maybe<Scalars['String']['output']>;
+  /** Whether memory errors are corrected; null when unknown. */
+  readonly eccEnabled?: Maybe<Scalars['Boolean']['output']>;
+  /** The LLVM target of an AMD device, as `gfx90a`; null when unknown or of another vendor. */
+  readonly gfxTarget?: Maybe<Scalars['String']['output']>;
   /** Whether it can be used. */
   readonly health: DeviceHealth;
   /** The device's UUID, as its driver names it. */
   readonly id: Scalars['ID']['output'];
-  /** The job it is given to; null when free. */
+  /** The job it is given to; null when free. Of several that share it, the one that came first. */
   readonly job?: Maybe<Job>;
   /** Memory as its driver reports it; null when unknown. */
   readonly memoryMiB?: Maybe<Scalars['Int']['output']>;
+  /** Memory in use at the latest report that told it; null when unknown. */
+  readonly memoryUsedMiB?: Maybe<Scalars['Int']['output']>;
   /** The profile, of a MIG slice; null for whole devices. */
   readonly migProfile?: Maybe<Scalars['String']['output']>;
   /** The model, as its driver names it. */
   readonly model: Scalars['String']['output'];
+  /** Devices of one worker with the same value are connected by NVLink; null when unknown or not connected. */
+  readonly nvlinkGroup?: Maybe<Scalars['String']['output']>;
   /** The UUID of the device a slice is part of; null for whole devices. */
   readonly parentId?: Maybe<Scalars['ID']['output']>;
+  /** How a device that can be divided is, as `CPX/NPS4`, or `MIG` for one in MIG mode; null when unknown or not. */
+  readonly partitionMode?: Maybe<Scalars['String']['output']>;
+  /** The place on the PCI bus, as `0000:07:00.0`; null when unknown. */
+  readonly pciAddress?: Maybe<Scalars['String']['output']>;
+  /** The PCI vendor and device id, as `10de:20b2`; null when unknown. */
+  readonly pciId?: Maybe<Scalars['String']['output']>;
+  /** The ROCm release on the host, as `6.2`; null when unknown or none. */
+  readonly rocmVersion?: Maybe<Scalars['String']['output']>;
+  /** Where each fact comes from; null when the worker did not say. */
+  readonly sources?: Maybe<ReadonlyArray<DeviceFactSource>>;
+  /** What of it is given to jobs, in thousandths: 1000 for a job that has it alone. */
+  readonly usedShare: Scalars['Int']['output'];
+  /** Utilisation at the latest report that told it, 0 to 1; null when unknown. */
+  readonly utilisation?: Maybe<Scalars['Float']['output']>;
   /** The vendor: `NVIDIA`, `AMD` or `INTEL`. */
   readonly vendor: Scalars['String']['output'];
+};
+
+/** Where a fact about a device comes from. */
+export type DeviceFactSource = {
+  readonly __typename?: 'DeviceFactSource';
+  /** The fact, as the field of `Device` that tells it. */
+  readonly fact: Scalars['String']['output'];
+  /** The source, as `nvidia-smi -q -x`. */
+  readonly source: Scalars['String']['output'];
+};
+
+/** Where a fact about a device comes from. */
+export type DeviceFactSourceInput = {
+  /** The fact, as the field of `DeviceInput` that tells it. */
+  readonly fact: Scalars['String']['input'];
+  /** The source, as `nvidia-smi -q -x`, 1 to 128 characters. */
+  readonly source: Scalars['String']['input'];
 };
 
 /** Whether a device can be used. */
@@ -268,24 +309,46 @@ export type DeviceHealth =
 
 /** One GPU or one MIG slice. */
 export type DeviceInput = {
+  /** The marketing brand, as its driver names it. */
+  readonly brand?: InputMaybe<Scalars['String']['input']>;
   /** The compute capability, as `9.0`. */
   readonly computeCapability?: InputMaybe<Scalars['String']['input']>;
   /** The newest CUDA version the driver supports. */
   readonly cudaVersion?: InputMaybe<Scalars['String']['input']>;
   /** The driver's version. */
   readonly driverVersion?: InputMaybe<Scalars['String']['input']>;
+  /** Whether memory errors are corrected. */
+  readonly eccEnabled?: InputMaybe<Scalars['Boolean']['input']>;
+  /** The LLVM target of an AMD device, as `gfx90a`. */
+  readonly gfxTarget?: InputMaybe<Scalars['String']['input']>;
   /** Whether it can be used. */
   readonly health?: InputMaybe<DeviceHealth>;
   /** The device's UUID, as its driver names it. */
   readonly id: Scalars['ID']['input'];
   /** Memory as its driver reports it. */
   readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
+  /** Memory in use. */
+  readonly memoryUsedMiB?: InputMaybe<Scalars['Int']['input']>;
   /** The profile, of a MIG slice. */
   readonly migProfile?: InputMaybe<Scalars['String']['input']>;
   /** The model, as its driver names it. */
   readonly model: Scalars['String']['input'];
+  /** Devices with the same value are connected by NVLink. */
+  readonly nvlinkGroup?: InputMaybe<Scalars['String']['input']>;
   /** The UUID of the device a slice is part of. */
   readonly parentId?: InputMaybe<Scalars['ID']['input']>;
+  /** How a device that can be divided is, as `CPX/NPS4`, or `MIG` for one in MIG mode. */
+  readonly partitionMode?: InputMaybe<Scalars['String']['input']>;
+  /** The place on the PCI bus, as `0000:07:00.0`. */
+  readonly pciAddress?: InputMaybe<Scalars['String']['input']>;
+  /** The PCI vendor and device id, as `10de:20b2`. */
+  readonly pciId?: InputMaybe<Scalars['String']['input']>;
+  /** The ROCm release on the host, as `6.2`. */
+  readonly rocmVersion?: InputMaybe<Scalars['String']['input']>;
+  /** Where each fact comes from, at most 32. */
+  readonly sources?: InputMaybe<ReadonlyArray<DeviceFactSourceInput>>;
+  /** Utilisation, 0 to 1. */
+  readonly utilisation?: InputMaybe<Scalars['Float']['input']>;
   /** The vendor: `NVIDIA`, `AMD` or `INTEL`. */
   readonly vendor: Scalars['String']['input'];
 };
@@ -358,6 +421,18 @@ export type ExperimentUserErrorCode =
   | 'EXPERIMENT_NAME_TAKEN'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE';
+
+/** What to explain before it is submitted. */
+export type ExplainRequirementsInput = {
+  /** The experiment that would own the job. */
+  readonly experiment: Scalars['String']['input'];
+  /** The priority; -1000 to 1000. */
+  readonly priority?: InputMaybe<Scalars['Int']['input']>;
+  /** What the job would ask of a worker. */
+  readonly requirements?: InputMaybe<JobRequirementsInput>;
+  /** The leaf of the experiment's shares; its first leaf by default. */
+  readonly share?: InputMaybe<Scalars['String']['input']>;
+};
 
 /** A job whose attempt failed. */
 export type FailJobInput = {
@@ -453,51 +528,111 @@ export type FinishPhase =
   /** Outputs are being moved. */
   | 'TRANSFERRING';
 
+/** GPUs of one model in one queue. A MIG slice counts as a device; a device that is cut into slices does not. */
+export type GpuOccupancy = {
+  readonly __typename?: 'GpuOccupancy';
+  /** Devices that are given to jobs; a share of a device counts as its part, as 0.25. */
+  readonly allocated: Scalars['Float']['output'];
+  /** The model, as its driver names it. */
+  readonly model: Scalars['String']['output'];
+  /** The queue, by name. */
+  readonly queue: Scalars['String']['output'];
+  /** Devices of live workers. */
+  readonly total: Scalars['Int']['output'];
+  /** Those among them that cannot be used, or of which nobody knows whether they can. */
+  readonly unhealthy: Scalars['Int']['output'];
+  /** The vendor, as `NVIDIA`. */
+  readonly vendor: Scalars['String']['output'];
+};
+
+/** The occupancy of GPUs changed. */
+export type GpuOccupancyChanged = {
+  readonly __typename?: 'GpuOccupancyChanged';
+  /** Where the stream of jobs stands after this message. */
+  readonly cursor: Scalars['String']['output'];
+  /** What changed since the last message, zeros among it; everything in the first. */
+  readonly gpus: ReadonlyArray<GpuOccupancy>;
+};
+
+/** Which GPUs. Every field given must be met; lists are alternatives. */
+export type GpuOccupancyFilter = {
+  /** Of these models. */
+  readonly models?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Of these queues, by name. */
+  readonly queues?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+};
+
 /** GPUs that a job asks for. */
 export type GpuRequirement = {
   readonly __typename?: 'GpuRequirement';
+  /** Whether the payload brings the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
+  readonly bundlesCompat: Scalars['Boolean']['output'];
   /** The number of devices on one host. */
   readonly count: Scalars['Int']['output'];
   /** The CUDA runtime of the payload, as `12.4`. */
   readonly cudaRuntime?: Maybe<Scalars['String']['output']>;
+  /** Whether memory errors must be corrected. */
+  readonly ecc: Scalars['Boolean']['output'];
+  /** Whether nothing else may run on the same physical GPU: the other slices of a MIG device stay free. */
+  readonly exclusive: Scalars['Boolean']['output'];
+  /** AMD targets in the payload, as `gfx90a`; empty when unknown. */
+  readonly gfxTargets: ReadonlyArray<Scalars['String']['output']>;
+  /** Thousandths of one device as a MIG slice of any profile with at least so many of its slices; null for whole devices. */
+  readonly migFraction?: Maybe<Scalars['Int']['output']>;
   /** The MIG profile, as `1g.10gb`; null for whole devices. */
   readonly migProfile?: Maybe<Scalars['String']['output']>;
   /** Lowest compute capability, as `8.0`. */
   readonly minComputeCapability?: Maybe<Scalars['String']['output']>;
-  /** Memory of each device. */
+  /** The lowest driver version, as `575.51`, or `30.10` for amdgpu. */
+  readonly minDriverVersion?: Maybe<Scalars['String']['output']>;
+  /** Memory of each device. A device whose class size is at least this passes too: one sold as 40 GB reports less than 40,960 MiB, at most 5 %. */
   readonly minMemoryMiB?: Maybe<Scalars['Int']['output']>;
-  /** Accepted model names; empty accepts every model. */
+  /** Accepted models, by any of the names of the catalogue (`A100` takes all its variants); empty accepts every model. */
   readonly models: ReadonlyArray<Scalars['String']['output']>;
+  /** Whether the payload needs what only a driver of the runtime's own branch offers: minor-version compatibility is not enough. */
+  readonly needsNewDriverFeature: Scalars['Boolean']['output'];
   /** Whether the devices must be connected by NVLink. */
   readonly nvlink: Scalars['Boolean']['output'];
   /** Whether the job also runs without a GPU. */
   readonly optional: Scalars['Boolean']['output'];
   /** PTX targets in the payload, as `compute_80`; empty when unknown. */
   readonly ptxTargets: ReadonlyArray<Scalars['String']['output']>;
+  /** The CUDA toolkit that made the PTX, as `12.4`; null for that of `cudaRuntime`. */
+  readonly ptxToolkit?: Maybe<Scalars['String']['output']>;
   /** The ROCm release of the payload, as `6.2`. */
   readonly rocmRuntime?: Maybe<Scalars['String']['output']>;
   /** SASS targets in the payload, as `sm_80`; empty when unknown. */
   readonly sassTargets: ReadonlyArray<Scalars['String']['output']>;
-  /** Thousandths of one device, time-shared; null for whole devices. */
+  /** Thousandths of one device, time-shared where the queue allows it; null for whole devices. */
   readonly share?: Maybe<Scalars['Int']['output']>;
+  /** Memory that the job uses of a device it has a `share` of; null for the same part of its memory as of the device. */
+  readonly shareMemoryMiB?: Maybe<Scalars['Int']['output']>;
   /** `NVIDIA`, `AMD` or `INTEL`; null takes any. */
   readonly vendor?: Maybe<Scalars['String']['output']>;
 };
 
 /** GPUs that a job asks for. What is left out is not asked for. */
 export type GpuRequirementInput = {
+  /** Whether the payload brings the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
+  readonly bundlesCompat: Scalars['Boolean']['input'];
   /** The number of devices on one host, 1 to 64. */
   readonly count?: InputMaybe<Scalars['Int']['input']>;
   /** The CUDA runtime of the payload, as `12.4`. */
   readonly cudaRuntime?: InputMaybe<Scalars['String']['input']>;
+  /** AMD targets in the payload, as `gfx90a`; empty when unknown. */
+  readonly gfxTargets: ReadonlyArray<Scalars['String']['input']>;
   /** The MIG profile, as `1g.10gb`. */
   readonly migProfile?: InputMaybe<Scalars['String']['input']>;
   /** Lowest compute capability, as `8.0`. */
   readonly minComputeCapability?: InputMaybe<Scalars['String']['input']>;
-  /** Memory of each device. */
+  /** The lowest driver version, as `575.51`, or `30.10` for amdgpu. */
+  readonly minDriverVersion?: InputMaybe<Scalars['String']['input']>;
+  /** Memory of each device, or its class size: 40960 takes devices sold as 40 GB. */
   readonly minMemoryMiB?: InputMaybe<Scalars['Int']['input']>;
-  /** Accepted model names. */
+  /** Accepted models, by any of the names of the catalogue: `A100` takes all its variants. */
   readonly models?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Whether the payload needs what only a driver of the runtime's own branch offers: minor-version compatibility is not enough. */
+  readonly needsNewDriverFeature: Scalars['Boolean']['input'];
   /** Whether the devices must be connected by NVLink. */
   readonly nvlink?: InputMaybe<Scalars['Boolean']['input']>;
   /** Whether the job also runs without a GPU. */
@@ -600,7 +735,7 @@ export type Job = {
   readonly notBefore?: Maybe<Scalars['DateTime']['output']>;
   /** Declared outputs as registered by the worker; empty before. */
   readonly outputs: ReadonlyArray<JobOutput>;
-  /** The subject of the principal that submitted the job. */
+  /** The subject of the principal that the job belongs to: who submitted it, or in whose behalf a service did. */
   readonly owner: Scalars['String']['output'];
   /** What is run. */
   readonly payload: JobPayload;
@@ -624,6 +759,8 @@ export type Job = {
   readonly state: JobState;
   /** When each state was last entered. */
   readonly stateTimes: ReadonlyArray<JobStateTime>;
+  /** The subject of the principal that submitted the job: the owner, or the service that did so for the owner. Of a copy, that of the job it repeats. */
+  readonly submittedBy: Scalars['String']['output'];
   /** The task the job belongs to; null for a job that was submitted alone. */
   readonly task?: Maybe<Task>;
   /** Position in the task, from 0; null outside a task. */
@@ -795,8 +932,8 @@ export type JobEventFilter = {
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Of these jobs, at most 1000. */
   readonly jobIds?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
-  /** With this label. */
-  readonly label?: InputMaybe<LabelInput>;
+  /** With one of these labels, at most 32. */
+  readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
   /** Submitted by this subject. */
   readonly owner?: InputMaybe<Scalars['String']['input']>;
   /** Of this queue, by name. */
@@ -808,6 +945,13 @@ export type JobEventFilter = {
   /** Of this task. */
   readonly taskId?: InputMaybe<Scalars['ID']['input']>;
 };
+
+/** What a subscriber gets that reads more slowly than jobs change. */
+export type JobEventMode =
+  /** Each event. Who falls too far behind is ended with `SUBSCRIPTION_LAGGED` and the cursor to go on from. */
+  | 'EVERY'
+  /** The latest event of each job among those that wait; earlier ones of the same job are left out and counted in `coalescedCount`. */
+  | 'LATEST';
 
 /** Which jobs. Every field given must be met; lists are alternatives. */
 export type JobFilter = {
@@ -821,7 +965,7 @@ export type JobFilter = {
   readonly ids?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
   /** With this label. */
   readonly label?: InputMaybe<LabelInput>;
-  /** Submitted by this subject. */
+  /** Belonging to this subject. */
   readonly owner?: InputMaybe<Scalars['String']['input']>;
   /** Last sent to a worker of this queue, by name. */
   readonly queue?: InputMaybe<Scalars['String']['input']>;
@@ -862,6 +1006,19 @@ export type JobInput = {
   readonly retry?: InputMaybe<RetryPolicyInput>;
   /** The leaf of the experiment's shares; its first leaf by default. */
   readonly share?: InputMaybe<Scalars['String']['input']>;
+};
+
+/** Output was added to the log of a job, or nothing more will be. */
+export type JobLogAppended = {
+  readonly __typename?: 'JobLogAppended';
+  /** The attempt that it is of, from 1; null in the opening message. */
+  readonly attempt?: Maybe<Scalars['Int']['output']>;
+  /** What was added, oldest first, at most 100; null in the opening message, which carries the cursor alone. */
+  readonly chunks?: Maybe<ReadonlyArray<JobLogChunk>>;
+  /** Where the log stands after this message; the same as the cursor of its last chunk, so that `Job.log(after:)` takes it as well. */
+  readonly cursor: Scalars['String']['output'];
+  /** Whether the job has ended and all of its log was told: the last message; null in the opening message. */
+  readonly isComplete?: Maybe<Scalars['Boolean']['output']>;
 };
 
 /** A piece of a job's captured output. */
@@ -983,8 +1140,9 @@ export type JobPayload = {
   /** The program, by path or by name on the worker's PATH. */
   readonly command: Scalars['String']['output'];
   /**
-   * Environment variables it gets beside the ones that the worker sets. They may carry secrets: null for all but the job's owner, those who
-   * manage the jobs of others (`job:manageAny`), and the pilot of the queue that holds the job now.
+   * Environment variables it gets beside the ones that the worker sets. They may carry secrets: null for all but the job's owner, the
+   * service that submitted it for the owner, those who manage the jobs of others (`job:manageAny`), and the pilot of the queue that holds the
+   * job now.
    */
   readonly environment?: Maybe<ReadonlyArray<EnvironmentVariable>>;
   /** The container image; null runs on the host. */
@@ -1011,18 +1169,30 @@ export type JobPayloadInput = {
   readonly outputs?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
 };
 
-/** What the broker can say about why a job waits. */
+/** What the broker can say about why a job waits, or would wait. */
 export type JobPending = {
   readonly __typename?: 'JobPending';
-  /** Each constraint of the job with the workers that meet it. */
+  /** Each constraint with what meets it, in the order in which they are asked. */
   readonly constraints: ReadonlyArray<PendingConstraint>;
+  /** Devices of those workers. */
+  readonly devicesConsidered: Scalars['Int']['output'];
   /** Whether the share is over its nominal quota and borrows. */
   readonly isShareBorrowing: Scalars['Boolean']['output'];
+  /** The constraint that is the first to fail for the most workers, as its `constraint` reads; null where all workers fit. */
+  readonly mostFailed?: Maybe<Scalars['String']['output']>;
   /** Ready jobs before this one in its share; null when not known. */
   readonly position?: Maybe<Scalars['Int']['output']>;
+  /** Whether `position` is reckoned from counts: it is exact near the front. */
+  readonly positionIsEstimate: Scalars['Boolean']['output'];
+  /** Queues that are online and admit the experiment. */
+  readonly queuesConsidered: Scalars['Int']['output'];
+  /** Changes of a single constraint that would let more workers take it, the cheapest first; at most five. */
+  readonly relaxations: ReadonlyArray<PendingRelaxation>;
   /** One sentence for a person. */
   readonly summary: Scalars['String']['output'];
-  /** Workers now known, of queues that are online and admit the experiment. */
+  /** How long it may take until it is sent. */
+  readonly wait: WaitEstimate;
+  /** Workers now known, of those queues. */
   readonly workersConsidered: Scalars['Int']['output'];
   /** Workers that meet all constraints with what is free now. */
   readonly workersFreeNow: Scalars['Int']['output'];
@@ -1061,9 +1231,9 @@ export type JobRequirements = {
 
 /** What a job asks of a worker. What is left out is the default. */
 export type JobRequirementsInput = {
-  /** The instruction set, as `x86_64` or `aarch64`. */
+  /** The instruction set: `x86_64`, `aarch64`, `i686`, `ppc64le`, `riscv64` or `s390x`. */
   readonly architecture?: InputMaybe<Scalars['String']['input']>;
-  /** The lowest level of the instruction set, as `x86-64-v3`. */
+  /** The lowest level of the instruction set: `x86-64-v1` to `x86-64-v4`. */
   readonly architectureLevel?: InputMaybe<Scalars['String']['input']>;
   /** The container runtime the payload needs, as `apptainer`. */
   readonly containerRuntime?: InputMaybe<Scalars['String']['input']>;
@@ -1077,7 +1247,7 @@ export type JobRequirementsInput = {
   readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** Whether the payload needs the outside network. */
   readonly network?: InputMaybe<Scalars['Boolean']['input']>;
-  /** The queue the job is bound to, by name. */
+  /** The queue the job is bound to, by name: one that there is, and that admits the experiment. */
   readonly queue?: InputMaybe<Scalars['String']['input']>;
   /** A CEL expression over `worker` and `queue`, checked at submit and bounded in cost. */
   readonly selector?: InputMaybe<Scalars['String']['input']>;
@@ -1128,6 +1298,8 @@ export type JobStateChanged = {
   readonly at?: Maybe<Scalars['DateTime']['output']>;
   /** The attempt it concerns; 0 before the first, null in the opening message. */
   readonly attempt?: Maybe<Scalars['Int']['output']>;
+  /** How many earlier changes of the job, which were not told, this message stands for as well: 0 in mode `EVERY`, null in the opening message. */
+  readonly coalescedCount?: Maybe<Scalars['Int']['output']>;
   /** Where the stream stands after this event; give it as `after` to go on from here. */
   readonly cursor: Scalars['String']['output'];
   /** The job as it is now; null in the opening message, which carries the cursor alone. */
@@ -1370,10 +1542,37 @@ export type PendingConstraint = {
   readonly __typename?: 'PendingConstraint';
   /** What is asked, as `cores >= 8`. */
   readonly constraint: Scalars['String']['output'];
+  /** Devices of those workers that meet it alone; all their devices where it is not about devices. */
+  readonly devicesThatPass: Scalars['Int']['output'];
+  /** Devices that meet this constraint and all before it. */
+  readonly devicesTogether: Scalars['Int']['output'];
+  /** Queues with a worker that meets this constraint alone. */
+  readonly queuesThatPass: Scalars['Int']['output'];
+  /** Queues with a worker that meets this constraint and all before it. */
+  readonly queuesTogether: Scalars['Int']['output'];
   /** Why the others do not, most frequent first. */
   readonly reasons: ReadonlyArray<Scalars['String']['output']>;
+  /** Workers for which this is the first constraint that fails. */
+  readonly workersThatFailFirst: Scalars['Int']['output'];
   /** Workers that meet this constraint alone. */
   readonly workersThatPass: Scalars['Int']['output'];
+  /** Workers that meet this constraint and all before it. */
+  readonly workersTogether: Scalars['Int']['output'];
+};
+
+/** A change of one constraint that would let more workers take the job. */
+export type PendingRelaxation = {
+  readonly __typename?: 'PendingRelaxation';
+  /** What to ask instead, as `driver >= 525.60.13 instead of 575.51.03`. */
+  readonly change: Scalars['String']['output'];
+  /** The constraint that is changed, as its `constraint` reads. */
+  readonly constraint: Scalars['String']['output'];
+  /** Devices that serve then and do not now. */
+  readonly devicesGained: Scalars['Int']['output'];
+  /** Queues that fit then and do not now. */
+  readonly queuesGained: Scalars['Int']['output'];
+  /** Workers that fit then and do not now. */
+  readonly workersGained: Scalars['Int']['output'];
 };
 
 /** Kinds of principals. */
@@ -1393,6 +1592,8 @@ export type Query = {
   readonly bulkOperation?: Maybe<BulkOperation>;
   /** The experiments that the caller may read, by name. */
   readonly experiments: ReadonlyArray<Experiment>;
+  /** Explains what a job with these requirements would wait for, without submitting anything. */
+  readonly explainRequirements: RequirementsExplanation;
   /** One job, or null if there is none that the caller may read; a pilot reads jobs that its queue has, or had last. */
   readonly job?: Maybe<Job>;
   /** Numbers of jobs by experiment, queue, share and state, kept from the event stream. */
@@ -1420,6 +1621,11 @@ export type Query = {
 
 export type QuerybulkOperationArgs = {
   id: Scalars['ID']['input'];
+};
+
+
+export type QueryexplainRequirementsArgs = {
+  input: ExplainRequirementsInput;
 };
 
 
@@ -1521,6 +1727,23 @@ export type QueueworkersArgs = {
   first?: InputMaybe<Scalars['Int']['input']>;
 };
 
+/** Which changes of queues. Every field given must be met; lists are alternatives. */
+export type QueueChangeFilter = {
+  /** Of these queues, by name, at most 1000. */
+  readonly names?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** At these sites. */
+  readonly sites?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+};
+
+/** A queue was created or changed. */
+export type QueueChanged = {
+  readonly __typename?: 'QueueChanged';
+  /** Where the stream stands after this event; give it as `after` to go on from here. */
+  readonly cursor: Scalars['String']['output'];
+  /** The queue as it is now; null in the opening message, which carries the cursor alone. */
+  readonly queue?: Maybe<Queue>;
+};
+
 /** A page of queues. */
 export type QueueConnection = {
   readonly __typename?: 'QueueConnection';
@@ -1567,6 +1790,8 @@ export type QueueFilter = {
 /** What a job may ask for at most, and the lease of the workers. */
 export type QueueLimits = {
   readonly __typename?: 'QueueLimits';
+  /** Whether jobs that ask for a `share` of a GPU may have one of its devices together. */
+  readonly gpuSharing: Scalars['Boolean']['output'];
   /** How often a worker reports, 1 to 300. */
   readonly heartbeatSeconds: Scalars['Int']['output'];
   /** After this silence a worker's jobs go back, at least twice the heartbeat, up to 3600. */
@@ -1583,6 +1808,8 @@ export type QueueLimits = {
 
 /** Limits of a queue. What is left out is not limited, or stays as it is. */
 export type QueueLimitsInput = {
+  /** Whether jobs that ask for a `share` of a GPU may have one of its devices together; not by default. */
+  readonly gpuSharing?: InputMaybe<Scalars['Boolean']['input']>;
   /** How often a worker reports, 1 to 300; 10 by default. */
   readonly heartbeatSeconds?: InputMaybe<Scalars['Int']['input']>;
   /** After this silence a worker's jobs go back; 30 by default. */
@@ -1707,9 +1934,21 @@ export type ReleaseJobsPayload = {
   readonly userErrors: ReadonlyArray<BulkUserError>;
 };
 
+/** What would become of a job with these requirements. */
+export type RequirementsExplanation = {
+  readonly __typename?: 'RequirementsExplanation';
+  /** Who could run it and what it would wait for; null where the requirements were refused. */
+  readonly pending?: Maybe<JobPending>;
+  /** Why the requirements would be refused at submit. */
+  readonly userErrors: ReadonlyArray<SubmitJobsUserError>;
+};
+
 /** Which jobs to retry. */
 export type RetryJobsInput = {
-  /** 1 to 200 characters: repeating the call with the same key makes no second copy, until 30 days after the first was made. */
+  /**
+   * 1 to 200 characters: repeating the call with the same key makes no second copy, until 30 days after the first was made. A call that copied
+   * nothing, because each job was refused, leaves its key free.
+   */
   readonly idempotencyKey: Scalars['String']['input'];
   /** Also retry the children that were closed because of these jobs. */
   readonly includeDependents?: InputMaybe<Scalars['Boolean']['input']>;
@@ -1813,10 +2052,14 @@ export type Share = {
   readonly __typename?: 'Share';
   /** Cores it may borrow beyond; null without limit. */
   readonly borrowLimitCores?: Maybe<Scalars['Int']['output']>;
+  /** GPUs it may borrow beyond; null without limit. */
+  readonly borrowLimitGpus?: Maybe<Scalars['Float']['output']>;
   /** The experiment. */
   readonly experiment: Experiment;
   /** Cores that are the share's own. */
   readonly nominalCores: Scalars['Int']['output'];
+  /** GPUs that are the share's own; null for the same part of all GPUs as of all cores. */
+  readonly nominalGpus?: Maybe<Scalars['Float']['output']>;
   /** Cores that one owner may use at once; null without limit. What is over it is THROTTLED. */
   readonly ownerLimitCores?: Maybe<Scalars['Int']['output']>;
   /** The path: `experiment/leaf`. */
@@ -1825,6 +2068,8 @@ export type Share = {
   readonly readyJobs: Scalars['Int']['output'];
   /** Cores granted now, from the broker's ledger. */
   readonly usedCores: Scalars['Int']['output'];
+  /** GPUs granted now: a MIG slice is its part of its device, a time-shared part what it is. */
+  readonly usedGpus: Scalars['Float']['output'];
   /** Memory granted now. */
   readonly usedMemoryMiB: Scalars['Int']['output'];
   /** Its part of what is borrowed, against other borrowers; 1 by default. */
@@ -1835,10 +2080,14 @@ export type Share = {
 export type ShareInput = {
   /** Cores it may borrow beyond. */
   readonly borrowLimitCores?: InputMaybe<Scalars['Int']['input']>;
+  /** GPUs it may borrow beyond, 0 to 10000000. */
+  readonly borrowLimitGpus?: InputMaybe<Scalars['Float']['input']>;
   /** The leaf's name, 1 to 31 lower-case letters, digits and `-`. */
   readonly leaf: Scalars['String']['input'];
   /** Cores that are the share's own, 0 to 100000000. */
   readonly nominalCores: Scalars['Int']['input'];
+  /** GPUs that are the share's own, 0 to 10000000; the same part of all GPUs as of all cores by default. */
+  readonly nominalGpus?: InputMaybe<Scalars['Float']['input']>;
   /** Cores that one owner may use at once. */
   readonly ownerLimitCores?: InputMaybe<Scalars['Int']['input']>;
   /** Its part of what is borrowed, above 0, up to 1000. */
@@ -1910,6 +2159,11 @@ export type SubmitJobsInput = {
   readonly idempotencyKey: Scalars['String']['input'];
   /** 1 to 10,000 jobs. */
   readonly jobs: ReadonlyArray<JobInput>;
+  /**
+   * The subject of the principal that the jobs belong to, 1 to 255 characters: the caller by default. Another one needs `job:submitFor`, which
+   * services have: so the jobs of an experiment's mutation belong to the human who called it. The caller may still change them.
+   */
+  readonly onBehalfOf?: InputMaybe<Scalars['String']['input']>;
 };
 
 /** What became of the jobs. */
@@ -1949,6 +2203,8 @@ export type SubmitJobsUserErrorCode =
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
+  /** There is no such queue, or it does not admit the experiment. */
+  | 'QUEUE_NOT_FOUND'
   /** The selector does not parse, does not give a boolean, or costs too much. */
   | 'SELECTOR_INVALID'
   /** There is no such share. */
@@ -1964,6 +2220,8 @@ export type SubmitTaskInput = {
   readonly idempotencyKey: Scalars['String']['input'];
   /** A name of 1 to 255 characters. */
   readonly name: Scalars['String']['input'];
+  /** The subject of the principal that the task and its jobs belong to, as for `submitJobs`: the caller by default. */
+  readonly onBehalfOf?: InputMaybe<Scalars['String']['input']>;
   /** One job for each set; give this or `count`. */
   readonly parameterSets?: InputMaybe<ReadonlyArray<ParameterSetInput>>;
   /** What each job is; `{{index}}` is its position from 0. Its name is the template's name with the index where the template does not use it. */
@@ -1994,14 +2252,31 @@ export type SubmitTaskUserError = UserError & {
 
 export type Subscription = {
   readonly __typename?: 'Subscription';
+  /** GPUs that there are and that are given to jobs, at each change, coalesced to an interval. */
+  readonly gpuOccupancyChanged: GpuOccupancyChanged;
   /** Counts of jobs, at each change, coalesced to an interval. */
   readonly jobCountsChanged: JobCountsChanged;
+  /**
+   * What is added to the log of a job, as it is added, of this attempt and of those that follow; ends when the job has ended. The first message
+   * carries the cursor alone. To get all of a log: read `Job.log` page by page, then go on here after its last `endCursor`.
+   */
+  readonly jobLogAppended: JobLogAppended;
   /** Each change of state of the jobs that match and that the caller may read, in order for each job. The first message carries the cursor alone. */
   readonly jobStateChanged: JobStateChanged;
+  /** Changes of queues that the caller may see, each queue as it is then. The first message carries the cursor alone. */
+  readonly queueChanged: QueueChanged;
   /** The progress of a task, at each change, at most twice a second; ends after the last. */
   readonly taskProgress: TaskProgressChanged;
+  /** Changes of workers of queues that the caller may see, each worker as it is then. The first message carries the cursor alone. */
+  readonly workerChanged: WorkerChanged;
   /** Orders to a worker, at once. */
   readonly workerCommands: WorkerCommandsIssued;
+};
+
+
+export type SubscriptiongpuOccupancyChangedArgs = {
+  filter?: InputMaybe<GpuOccupancyFilter>;
+  intervalMs?: InputMaybe<Scalars['Int']['input']>;
 };
 
 
@@ -2011,14 +2286,33 @@ export type SubscriptionjobCountsChangedArgs = {
 };
 
 
+export type SubscriptionjobLogAppendedArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  jobId: Scalars['ID']['input'];
+};
+
+
 export type SubscriptionjobStateChangedArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   filter?: InputMaybe<JobEventFilter>;
+  mode?: InputMaybe<JobEventMode>;
+};
+
+
+export type SubscriptionqueueChangedArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  filter?: InputMaybe<QueueChangeFilter>;
 };
 
 
 export type SubscriptiontaskProgressArgs = {
   id: Scalars['ID']['input'];
+};
+
+
+export type SubscriptionworkerChangedArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  filter?: InputMaybe<WorkerChangeFilter>;
 };
 
 
@@ -2043,7 +2337,7 @@ export type Task = {
   readonly labels: ReadonlyArray<Label>;
   /** The name given at submit; not unique. */
   readonly name: Scalars['String']['output'];
-  /** The subject of the principal that submitted the task. */
+  /** The subject of the principal that the task belongs to: who submitted it, or in whose behalf a service did. */
   readonly owner: Scalars['String']['output'];
   /** The priority given to the jobs. */
   readonly priority: Scalars['Int']['output'];
@@ -2053,6 +2347,8 @@ export type Task = {
   readonly share: Scalars['String']['output'];
   /** How the task stands. */
   readonly state: TaskState;
+  /** The subject of the principal that submitted the task: the owner, or the service that did so for the owner. */
+  readonly submittedBy: Scalars['String']['output'];
 };
 
 
@@ -2089,7 +2385,7 @@ export type TaskFilter = {
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** These tasks, at most 1000. */
   readonly ids?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
-  /** Submitted by this subject. */
+  /** Belonging to this subject. */
   readonly owner?: InputMaybe<Scalars['String']['input']>;
   /** In these states. */
   readonly states?: InputMaybe<ReadonlyArray<TaskState>>;
@@ -2214,6 +2510,30 @@ export type ViewerGrant = {
   readonly roles: ReadonlyArray<Scalars['String']['output']>;
 };
 
+/** How long a job may wait, from the recent grants of its requirement class in its share. */
+export type WaitEstimate = {
+  readonly __typename?: 'WaitEstimate';
+  /** The grants that it is reckoned from. */
+  readonly basedOnGrants: Scalars['Int']['output'];
+  /** Nine of ten jobs are expected to wait shorter than this; null when unknown. */
+  readonly highSeconds?: Maybe<Scalars['Float']['output']>;
+  /** Whether anything can be said. */
+  readonly kind: WaitEstimateKind;
+  /** Nine of ten jobs are expected to wait longer than this; null when unknown. */
+  readonly lowSeconds?: Maybe<Scalars['Float']['output']>;
+  /** Why nothing can be said, or what it rests on. */
+  readonly reason: Scalars['String']['output'];
+  /** The likely wait from now; null when unknown. */
+  readonly seconds?: Maybe<Scalars['Float']['output']>;
+};
+
+/** Whether a wait can be estimated. */
+export type WaitEstimateKind =
+  /** It can. */
+  | 'ESTIMATED'
+  /** It cannot. */
+  | 'UNKNOWN';
+
 /** One running agent on one host of a queue, with the hardware it reported. */
 export type Worker = {
   readonly __typename?: 'Worker';
@@ -2270,6 +2590,25 @@ export type WorkerCapacityInput = {
   readonly diskMiB: Scalars['Int']['input'];
   /** Memory. */
   readonly memoryMiB: Scalars['Int']['input'];
+};
+
+/** Which changes of workers. Every field given must be met; lists are alternatives. */
+export type WorkerChangeFilter = {
+  /** Of these workers, at most 1000. */
+  readonly ids?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
+  /** Of these queues, by name. */
+  readonly queues?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** That are now in these states. */
+  readonly states?: InputMaybe<ReadonlyArray<WorkerState>>;
+};
+
+/** A worker registered, changed or ended; a mere sign of life is no change. */
+export type WorkerChanged = {
+  readonly __typename?: 'WorkerChanged';
+  /** Where the stream stands after this event; give it as `after` to go on from here. */
+  readonly cursor: Scalars['String']['output'];
+  /** The worker as it is now; null in the opening message, which carries the cursor alone. */
+  readonly worker?: Maybe<Worker>;
 };
 
 /** What a worker must do. */
@@ -2568,16 +2907,20 @@ export type ResolversTypes = {
   CreateQueuePayload: ResolverTypeWrapper<Omit<CreateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversTypes['Queue']>, userErrors: ReadonlyArray<ResolversTypes['QueueUserError']> }>;
   DateTime: ResolverTypeWrapper<Scalars['DateTime']['output']>;
   Device: ResolverTypeWrapper<DeviceMapper>;
+  Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
+  Float: ResolverTypeWrapper<Scalars['Float']['output']>;
+  DeviceFactSource: ResolverTypeWrapper<DeviceFactSource>;
+  DeviceFactSourceInput: DeviceFactSourceInput;
   DeviceHealth: ResolverTypeWrapper<'HEALTHY' | 'UNHEALTHY' | 'UNKNOWN'>;
   DeviceInput: DeviceInput;
   DrainWorkerInput: DrainWorkerInput;
-  Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
   DrainWorkerPayload: ResolverTypeWrapper<Omit<DrainWorkerPayload, 'userErrors' | 'worker'> & { userErrors: ReadonlyArray<ResolversTypes['WorkerUserError']>, worker?: Maybe<ResolversTypes['Worker']> }>;
   EnvironmentVariable: ResolverTypeWrapper<EnvironmentVariable>;
   EnvironmentVariableInput: EnvironmentVariableInput;
   Experiment: ResolverTypeWrapper<ExperimentMapper>;
   ExperimentUserError: ResolverTypeWrapper<Omit<ExperimentUserError, 'code'> & { code: ResolversTypes['ExperimentUserErrorCode'] }>;
   ExperimentUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NAME_TAKEN'>;
+  ExplainRequirementsInput: ExplainRequirementsInput;
   FailJobInput: FailJobInput;
   FailJobsInput: FailJobsInput;
   FailJobsPayload: ResolverTypeWrapper<Omit<FailJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['WorkerUserError']> }>;
@@ -2587,6 +2930,9 @@ export type ResolversTypes = {
   FinishJobsInput: FinishJobsInput;
   FinishJobsPayload: ResolverTypeWrapper<Omit<FinishJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['WorkerUserError']> }>;
   FinishPhase: ResolverTypeWrapper<'HOLDING' | 'TRANSFERRING' | 'FINISHED'>;
+  GpuOccupancy: ResolverTypeWrapper<GpuOccupancy>;
+  GpuOccupancyChanged: ResolverTypeWrapper<GpuOccupancyChanged>;
+  GpuOccupancyFilter: GpuOccupancyFilter;
   GpuRequirement: ResolverTypeWrapper<GpuRequirement>;
   GpuRequirementInput: GpuRequirementInput;
   HeartbeatInput: HeartbeatInput;
@@ -2607,21 +2953,22 @@ export type ResolversTypes = {
   JobErrorFamily: ResolverTypeWrapper<'PAYLOAD' | 'WORKER' | 'LIMIT' | 'DATA' | 'SYSTEM'>;
   JobErrorInput: JobErrorInput;
   JobEventFilter: JobEventFilter;
+  JobEventMode: ResolverTypeWrapper<'EVERY' | 'LATEST'>;
   JobFilter: JobFilter;
   JobHold: ResolverTypeWrapper<JobHold>;
   JobInput: JobInput;
+  JobLogAppended: ResolverTypeWrapper<Omit<JobLogAppended, 'chunks'> & { chunks?: Maybe<ReadonlyArray<ResolversTypes['JobLogChunk']>> }>;
   JobLogChunk: ResolverTypeWrapper<Omit<JobLogChunk, 'stream'> & { stream: ResolversTypes['LogStream'] }>;
   JobLogChunkInput: JobLogChunkInput;
   JobLogPage: ResolverTypeWrapper<Omit<JobLogPage, 'chunks'> & { chunks: ReadonlyArray<ResolversTypes['JobLogChunk']> }>;
   JobMetrics: ResolverTypeWrapper<JobMetrics>;
-  Float: ResolverTypeWrapper<Scalars['Float']['output']>;
   JobMetricsInput: JobMetricsInput;
   JobOrder: ResolverTypeWrapper<'NEWEST' | 'OLDEST'>;
   JobOutput: ResolverTypeWrapper<JobOutput>;
   JobOutputInput: JobOutputInput;
   JobPayload: ResolverTypeWrapper<JobPayloadMapper>;
   JobPayloadInput: JobPayloadInput;
-  JobPending: ResolverTypeWrapper<JobPending>;
+  JobPending: ResolverTypeWrapper<Omit<JobPending, 'wait'> & { wait: ResolversTypes['WaitEstimate'] }>;
   JobRequirements: ResolverTypeWrapper<JobRequirements>;
   JobRequirementsInput: JobRequirementsInput;
   JobSelectionInput: JobSelectionInput;
@@ -2637,9 +2984,12 @@ export type ResolversTypes = {
   ParameterInput: ParameterInput;
   ParameterSetInput: ParameterSetInput;
   PendingConstraint: ResolverTypeWrapper<PendingConstraint>;
+  PendingRelaxation: ResolverTypeWrapper<PendingRelaxation>;
   PrincipalKind: ResolverTypeWrapper<'HUMAN' | 'SERVICE' | 'PILOT' | 'AGENT'>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Queue: ResolverTypeWrapper<QueueMapper>;
+  QueueChangeFilter: QueueChangeFilter;
+  QueueChanged: ResolverTypeWrapper<Omit<QueueChanged, 'queue'> & { queue?: Maybe<ResolversTypes['Queue']> }>;
   QueueConnection: ResolverTypeWrapper<Omit<QueueConnection, 'edges' | 'nodes'> & { edges: ReadonlyArray<ResolversTypes['QueueEdge']>, nodes: ReadonlyArray<ResolversTypes['Queue']> }>;
   QueueEdge: ResolverTypeWrapper<Omit<QueueEdge, 'node'> & { node: ResolversTypes['Queue'] }>;
   QueueExecutor: ResolverTypeWrapper<'DIRECT' | 'SLURM' | 'HTCONDOR' | 'KUBERNETES'>;
@@ -2655,6 +3005,7 @@ export type ResolversTypes = {
   RegisterWorkerPayload: ResolverTypeWrapper<Omit<RegisterWorkerPayload, 'userErrors' | 'worker'> & { userErrors: ReadonlyArray<ResolversTypes['WorkerUserError']>, worker?: Maybe<ResolversTypes['Worker']> }>;
   ReleaseJobsInput: ReleaseJobsInput;
   ReleaseJobsPayload: ResolverTypeWrapper<Omit<ReleaseJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversTypes['BulkUserError']> }>;
+  RequirementsExplanation: ResolverTypeWrapper<Omit<RequirementsExplanation, 'pending' | 'userErrors'> & { pending?: Maybe<ResolversTypes['JobPending']>, userErrors: ReadonlyArray<ResolversTypes['SubmitJobsUserError']> }>;
   RetryJobsInput: RetryJobsInput;
   RetryJobsPayload: ResolverTypeWrapper<RetryJobsPayloadMapper>;
   RetryPolicy: ResolverTypeWrapper<Omit<RetryPolicy, 'retryOn'> & { retryOn: ReadonlyArray<ResolversTypes['JobErrorFamily']> }>;
@@ -2677,7 +3028,7 @@ export type ResolversTypes = {
   SubmitJobsInput: SubmitJobsInput;
   SubmitJobsPayload: ResolverTypeWrapper<SubmitJobsPayloadMapper>;
   SubmitJobsUserError: ResolverTypeWrapper<Omit<SubmitJobsUserError, 'code'> & { code: ResolversTypes['SubmitJobsUserErrorCode'] }>;
-  SubmitJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_NOT_FOUND' | 'DEPENDENCY_INVALID' | 'SELECTOR_INVALID' | 'IDEMPOTENCY_KEY_REUSED' | 'BATCH_TOO_LARGE'>;
+  SubmitJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_NOT_FOUND' | 'DEPENDENCY_INVALID' | 'QUEUE_NOT_FOUND' | 'SELECTOR_INVALID' | 'IDEMPOTENCY_KEY_REUSED' | 'BATCH_TOO_LARGE'>;
   SubmitTaskInput: SubmitTaskInput;
   SubmitTaskPayload: ResolverTypeWrapper<Omit<SubmitTaskPayload, 'task' | 'userErrors'> & { task?: Maybe<ResolversTypes['Task']>, userErrors: ReadonlyArray<ResolversTypes['SubmitTaskUserError']> }>;
   SubmitTaskUserError: ResolverTypeWrapper<Omit<SubmitTaskUserError, 'code'> & { code: ResolversTypes['SubmitJobsUserErrorCode'] }>;
@@ -2696,9 +3047,13 @@ export type ResolversTypes = {
   UserError: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['UserError']>;
   Viewer: ResolverTypeWrapper<ViewerMapper>;
   ViewerGrant: ResolverTypeWrapper<ViewerGrantMapper>;
+  WaitEstimate: ResolverTypeWrapper<Omit<WaitEstimate, 'kind'> & { kind: ResolversTypes['WaitEstimateKind'] }>;
+  WaitEstimateKind: ResolverTypeWrapper<'ESTIMATED' | 'UNKNOWN'>;
   Worker: ResolverTypeWrapper<WorkerMapper>;
   WorkerCapacity: ResolverTypeWrapper<WorkerCapacity>;
   WorkerCapacityInput: WorkerCapacityInput;
+  WorkerChangeFilter: WorkerChangeFilter;
+  WorkerChanged: ResolverTypeWrapper<Omit<WorkerChanged, 'worker'> & { worker?: Maybe<ResolversTypes['Worker']> }>;
   WorkerCommand: ResolverTypeWrapper<WorkerCommandMapper>;
   WorkerCommandKind: ResolverTypeWrapper<'KILL' | 'DROP' | 'DRAIN' | 'WORK'>;
   WorkerCommandsIssued: ResolverTypeWrapper<Omit<WorkerCommandsIssued, 'commands'> & { commands: ReadonlyArray<ResolversTypes['WorkerCommand']> }>;
@@ -2732,14 +3087,18 @@ export type ResolversParentTypes = {
   CreateQueuePayload: Omit<CreateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversParentTypes['Queue']>, userErrors: ReadonlyArray<ResolversParentTypes['QueueUserError']> };
   DateTime: Scalars['DateTime']['output'];
   Device: DeviceMapper;
+  Boolean: Scalars['Boolean']['output'];
+  Float: Scalars['Float']['output'];
+  DeviceFactSource: DeviceFactSource;
+  DeviceFactSourceInput: DeviceFactSourceInput;
   DeviceInput: DeviceInput;
   DrainWorkerInput: DrainWorkerInput;
-  Boolean: Scalars['Boolean']['output'];
   DrainWorkerPayload: Omit<DrainWorkerPayload, 'userErrors' | 'worker'> & { userErrors: ReadonlyArray<ResolversParentTypes['WorkerUserError']>, worker?: Maybe<ResolversParentTypes['Worker']> };
   EnvironmentVariable: EnvironmentVariable;
   EnvironmentVariableInput: EnvironmentVariableInput;
   Experiment: ExperimentMapper;
   ExperimentUserError: ExperimentUserError;
+  ExplainRequirementsInput: ExplainRequirementsInput;
   FailJobInput: FailJobInput;
   FailJobsInput: FailJobsInput;
   FailJobsPayload: Omit<FailJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['WorkerUserError']> };
@@ -2748,6 +3107,9 @@ export type ResolversParentTypes = {
   FinishJobInput: FinishJobInput;
   FinishJobsInput: FinishJobsInput;
   FinishJobsPayload: Omit<FinishJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['WorkerUserError']> };
+  GpuOccupancy: GpuOccupancy;
+  GpuOccupancyChanged: GpuOccupancyChanged;
+  GpuOccupancyFilter: GpuOccupancyFilter;
   GpuRequirement: GpuRequirement;
   GpuRequirementInput: GpuRequirementInput;
   HeartbeatInput: HeartbeatInput;
@@ -2770,17 +3132,17 @@ export type ResolversParentTypes = {
   JobFilter: JobFilter;
   JobHold: JobHold;
   JobInput: JobInput;
+  JobLogAppended: Omit<JobLogAppended, 'chunks'> & { chunks?: Maybe<ReadonlyArray<ResolversParentTypes['JobLogChunk']>> };
   JobLogChunk: JobLogChunk;
   JobLogChunkInput: JobLogChunkInput;
   JobLogPage: Omit<JobLogPage, 'chunks'> & { chunks: ReadonlyArray<ResolversParentTypes['JobLogChunk']> };
   JobMetrics: JobMetrics;
-  Float: Scalars['Float']['output'];
   JobMetricsInput: JobMetricsInput;
   JobOutput: JobOutput;
   JobOutputInput: JobOutputInput;
   JobPayload: JobPayloadMapper;
   JobPayloadInput: JobPayloadInput;
-  JobPending: JobPending;
+  JobPending: Omit<JobPending, 'wait'> & { wait: ResolversParentTypes['WaitEstimate'] };
   JobRequirements: JobRequirements;
   JobRequirementsInput: JobRequirementsInput;
   JobSelectionInput: JobSelectionInput;
@@ -2794,8 +3156,11 @@ export type ResolversParentTypes = {
   ParameterInput: ParameterInput;
   ParameterSetInput: ParameterSetInput;
   PendingConstraint: PendingConstraint;
+  PendingRelaxation: PendingRelaxation;
   Query: Record<PropertyKey, never>;
   Queue: QueueMapper;
+  QueueChangeFilter: QueueChangeFilter;
+  QueueChanged: Omit<QueueChanged, 'queue'> & { queue?: Maybe<ResolversParentTypes['Queue']> };
   QueueConnection: Omit<QueueConnection, 'edges' | 'nodes'> & { edges: ReadonlyArray<ResolversParentTypes['QueueEdge']>, nodes: ReadonlyArray<ResolversParentTypes['Queue']> };
   QueueEdge: Omit<QueueEdge, 'node'> & { node: ResolversParentTypes['Queue'] };
   QueueFilter: QueueFilter;
@@ -2808,6 +3173,7 @@ export type ResolversParentTypes = {
   RegisterWorkerPayload: Omit<RegisterWorkerPayload, 'userErrors' | 'worker'> & { userErrors: ReadonlyArray<ResolversParentTypes['WorkerUserError']>, worker?: Maybe<ResolversParentTypes['Worker']> };
   ReleaseJobsInput: ReleaseJobsInput;
   ReleaseJobsPayload: Omit<ReleaseJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversParentTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversParentTypes['BulkUserError']> };
+  RequirementsExplanation: Omit<RequirementsExplanation, 'pending' | 'userErrors'> & { pending?: Maybe<ResolversParentTypes['JobPending']>, userErrors: ReadonlyArray<ResolversParentTypes['SubmitJobsUserError']> };
   RetryJobsInput: RetryJobsInput;
   RetryJobsPayload: RetryJobsPayloadMapper;
   RetryPolicy: RetryPolicy;
@@ -2845,9 +3211,12 @@ export type ResolversParentTypes = {
   UserError: ResolversInterfaceTypes<ResolversParentTypes>['UserError'];
   Viewer: ViewerMapper;
   ViewerGrant: ViewerGrantMapper;
+  WaitEstimate: WaitEstimate;
   Worker: WorkerMapper;
   WorkerCapacity: WorkerCapacity;
   WorkerCapacityInput: WorkerCapacityInput;
+  WorkerChangeFilter: WorkerChangeFilter;
+  WorkerChanged: Omit<WorkerChanged, 'worker'> & { worker?: Maybe<ResolversParentTypes['Worker']> };
   WorkerCommand: WorkerCommandMapper;
   WorkerCommandsIssued: Omit<WorkerCommandsIssued, 'commands'> & { commands: ReadonlyArray<ResolversParentTypes['WorkerCommand']> };
   WorkerConnection: Omit<WorkerConnection, 'edges' | 'nodes'> & { edges: ReadonlyArray<ResolversParentTypes['WorkerEdge']>, nodes: ReadonlyArray<ResolversParentTypes['Worker']> };
@@ -2941,17 +3310,34 @@ export interface DateTimeScalarConfig extends GraphQLScalarTypeConfig<ResolversT
 }
 
 export type DeviceResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Device'] = ResolversParentTypes['Device']> = {
+  brand?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   computeCapability?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   cudaVersion?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   driverVersion?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  eccEnabled?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
+  gfxTarget?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   health?: Resolver<ResolversTypes['DeviceHealth'], ParentType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   job?: Resolver<Maybe<ResolversTypes['Job']>, ParentType, ContextType>;
   memoryMiB?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  memoryUsedMiB?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   migProfile?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   model?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  nvlinkGroup?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   parentId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  partitionMode?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  pciAddress?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  pciId?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  rocmVersion?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  sources?: Resolver<Maybe<ReadonlyArray<ResolversTypes['DeviceFactSource']>>, ParentType, ContextType>;
+  usedShare?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  utilisation?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
   vendor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type DeviceFactSourceResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DeviceFactSource'] = ResolversParentTypes['DeviceFactSource']> = {
+  fact?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  source?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
 export type DeviceHealthResolvers = EnumResolverSignature<{ HEALTHY?: any, UNHEALTHY?: any, UNKNOWN?: any }, ResolversTypes['DeviceHealth']>;
@@ -3002,19 +3388,42 @@ export type FinishJobsPayloadResolvers<ContextType = Context, ParentType extends
 
 export type FinishPhaseResolvers = EnumResolverSignature<{ FINISHED?: any, HOLDING?: any, TRANSFERRING?: any }, ResolversTypes['FinishPhase']>;
 
+export type GpuOccupancyResolvers<ContextType = Context, ParentType extends ResolversParentTypes['GpuOccupancy'] = ResolversParentTypes['GpuOccupancy']> = {
+  allocated?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  model?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  queue?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  total?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  unhealthy?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  vendor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type GpuOccupancyChangedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['GpuOccupancyChanged'] = ResolversParentTypes['GpuOccupancyChanged']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  gpus?: Resolver<ReadonlyArray<ResolversTypes['GpuOccupancy']>, ParentType, ContextType>;
+};
+
 export type GpuRequirementResolvers<ContextType = Context, ParentType extends ResolversParentTypes['GpuRequirement'] = ResolversParentTypes['GpuRequirement']> = {
+  bundlesCompat?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   count?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   cudaRuntime?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  ecc?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  exclusive?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  gfxTargets?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  migFraction?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   migProfile?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   minComputeCapability?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  minDriverVersion?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   minMemoryMiB?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   models?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  needsNewDriverFeature?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   nvlink?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   optional?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   ptxTargets?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  ptxToolkit?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   rocmRuntime?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   sassTargets?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
   share?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  shareMemoryMiB?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   vendor?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
 };
 
@@ -3062,6 +3471,7 @@ export type JobResolvers<ContextType = Context, ParentType extends ResolversPare
   share?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   state?: Resolver<ResolversTypes['JobState'], ParentType, ContextType>;
   stateTimes?: Resolver<ReadonlyArray<ResolversTypes['JobStateTime']>, ParentType, ContextType>;
+  submittedBy?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   task?: Resolver<Maybe<ResolversTypes['Task']>, ParentType, ContextType>;
   taskIndex?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   transitions?: Resolver<ReadonlyArray<ResolversTypes['JobTransition']>, ParentType, ContextType>;
@@ -3127,10 +3537,19 @@ export type JobErrorResolvers<ContextType = Context, ParentType extends Resolver
 
 export type JobErrorFamilyResolvers = EnumResolverSignature<{ DATA?: any, LIMIT?: any, PAYLOAD?: any, SYSTEM?: any, WORKER?: any }, ResolversTypes['JobErrorFamily']>;
 
+export type JobEventModeResolvers = EnumResolverSignature<{ EVERY?: any, LATEST?: any }, ResolversTypes['JobEventMode']>;
+
 export type JobHoldResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobHold'] = ResolversParentTypes['JobHold']> = {
   at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   by?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   reason?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type JobLogAppendedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobLogAppended'] = ResolversParentTypes['JobLogAppended']> = {
+  attempt?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  chunks?: Resolver<Maybe<ReadonlyArray<ResolversTypes['JobLogChunk']>>, ParentType, ContextType>;
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  isComplete?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
 };
 
 export type JobLogChunkResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobLogChunk'] = ResolversParentTypes['JobLogChunk']> = {
@@ -3178,9 +3597,15 @@ export type JobPayloadResolvers<ContextType = Context, ParentType extends Resolv
 
 export type JobPendingResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobPending'] = ResolversParentTypes['JobPending']> = {
   constraints?: Resolver<ReadonlyArray<ResolversTypes['PendingConstraint']>, ParentType, ContextType>;
+  devicesConsidered?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   isShareBorrowing?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  mostFailed?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   position?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  positionIsEstimate?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  queuesConsidered?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  relaxations?: Resolver<ReadonlyArray<ResolversTypes['PendingRelaxation']>, ParentType, ContextType>;
   summary?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  wait?: Resolver<ResolversTypes['WaitEstimate'], ParentType, ContextType>;
   workersConsidered?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   workersFreeNow?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   workersThatFit?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
@@ -3207,6 +3632,7 @@ export type JobStateChangedResolvers<ContextType = Context, ParentType extends R
   actor?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   at?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   attempt?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  coalescedCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   job?: Resolver<Maybe<ResolversTypes['Job']>, ParentType, ContextType>;
   previousState?: Resolver<Maybe<ResolversTypes['JobState']>, ParentType, ContextType>;
@@ -3267,8 +3693,22 @@ export type PageInfoResolvers<ContextType = Context, ParentType extends Resolver
 
 export type PendingConstraintResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PendingConstraint'] = ResolversParentTypes['PendingConstraint']> = {
   constraint?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  devicesThatPass?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  devicesTogether?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  queuesThatPass?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  queuesTogether?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   reasons?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  workersThatFailFirst?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   workersThatPass?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  workersTogether?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type PendingRelaxationResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PendingRelaxation'] = ResolversParentTypes['PendingRelaxation']> = {
+  change?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  constraint?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  devicesGained?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  queuesGained?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  workersGained?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
 };
 
 export type PrincipalKindResolvers = EnumResolverSignature<{ AGENT?: any, HUMAN?: any, PILOT?: any, SERVICE?: any }, ResolversTypes['PrincipalKind']>;
@@ -3276,6 +3716,7 @@ export type PrincipalKindResolvers = EnumResolverSignature<{ AGENT?: any, HUMAN?
 export type QueryResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
   bulkOperation?: Resolver<Maybe<ResolversTypes['BulkOperation']>, ParentType, ContextType, RequireFields<QuerybulkOperationArgs, 'id'>>;
   experiments?: Resolver<ReadonlyArray<ResolversTypes['Experiment']>, ParentType, ContextType>;
+  explainRequirements?: Resolver<ResolversTypes['RequirementsExplanation'], ParentType, ContextType, RequireFields<QueryexplainRequirementsArgs, 'input'>>;
   job?: Resolver<Maybe<ResolversTypes['Job']>, ParentType, ContextType, RequireFields<QueryjobArgs, 'id'>>;
   jobCounts?: Resolver<ReadonlyArray<ResolversTypes['JobCount']>, ParentType, ContextType, Partial<QueryjobCountsArgs>>;
   jobs?: Resolver<ResolversTypes['JobConnection'], ParentType, ContextType, RequireFields<QueryjobsArgs, 'first' | 'order'>>;
@@ -3307,6 +3748,11 @@ export type QueueResolvers<ContextType = Context, ParentType extends ResolversPa
   workers?: Resolver<ResolversTypes['WorkerConnection'], ParentType, ContextType, RequireFields<QueueworkersArgs, 'first'>>;
 };
 
+export type QueueChangedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['QueueChanged'] = ResolversParentTypes['QueueChanged']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  queue?: Resolver<Maybe<ResolversTypes['Queue']>, ParentType, ContextType>;
+};
+
 export type QueueConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['QueueConnection'] = ResolversParentTypes['QueueConnection']> = {
   edges?: Resolver<ReadonlyArray<ResolversTypes['QueueEdge']>, ParentType, ContextType>;
   nodes?: Resolver<ReadonlyArray<ResolversTypes['Queue']>, ParentType, ContextType>;
@@ -3321,6 +3767,7 @@ export type QueueEdgeResolvers<ContextType = Context, ParentType extends Resolve
 export type QueueExecutorResolvers = EnumResolverSignature<{ DIRECT?: any, HTCONDOR?: any, KUBERNETES?: any, SLURM?: any }, ResolversTypes['QueueExecutor']>;
 
 export type QueueLimitsResolvers<ContextType = Context, ParentType extends ResolversParentTypes['QueueLimits'] = ResolversParentTypes['QueueLimits']> = {
+  gpuSharing?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   heartbeatSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   leaseSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   maxCores?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
@@ -3357,6 +3804,11 @@ export type ReleaseJobsPayloadResolvers<ContextType = Context, ParentType extend
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['BulkUserError']>, ParentType, ContextType>;
 };
 
+export type RequirementsExplanationResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RequirementsExplanation'] = ResolversParentTypes['RequirementsExplanation']> = {
+  pending?: Resolver<Maybe<ResolversTypes['JobPending']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['SubmitJobsUserError']>, ParentType, ContextType>;
+};
+
 export type RetryJobsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RetryJobsPayload'] = ResolversParentTypes['RetryJobsPayload']> = {
   jobs?: Resolver<ReadonlyArray<ResolversTypes['Job']>, ParentType, ContextType>;
   result?: Resolver<Maybe<ResolversTypes['BulkResult']>, ParentType, ContextType>;
@@ -3391,12 +3843,15 @@ export type SetSharesPayloadResolvers<ContextType = Context, ParentType extends 
 
 export type ShareResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Share'] = ResolversParentTypes['Share']> = {
   borrowLimitCores?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  borrowLimitGpus?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
   experiment?: Resolver<ResolversTypes['Experiment'], ParentType, ContextType>;
   nominalCores?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  nominalGpus?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
   ownerLimitCores?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   path?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   readyJobs?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   usedCores?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  usedGpus?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
   usedMemoryMiB?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   weight?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
 };
@@ -3430,7 +3885,7 @@ export type SubmitJobsUserErrorResolvers<ContextType = Context, ParentType exten
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type SubmitJobsUserErrorCodeResolvers = EnumResolverSignature<{ BATCH_TOO_LARGE?: any, DEPENDENCY_INVALID?: any, EXPERIMENT_NOT_FOUND?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, SELECTOR_INVALID?: any, SHARE_NOT_FOUND?: any }, ResolversTypes['SubmitJobsUserErrorCode']>;
+export type SubmitJobsUserErrorCodeResolvers = EnumResolverSignature<{ BATCH_TOO_LARGE?: any, DEPENDENCY_INVALID?: any, EXPERIMENT_NOT_FOUND?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, SELECTOR_INVALID?: any, SHARE_NOT_FOUND?: any }, ResolversTypes['SubmitJobsUserErrorCode']>;
 
 export type SubmitTaskPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SubmitTaskPayload'] = ResolversParentTypes['SubmitTaskPayload']> = {
   task?: Resolver<Maybe<ResolversTypes['Task']>, ParentType, ContextType>;
@@ -3445,9 +3900,13 @@ export type SubmitTaskUserErrorResolvers<ContextType = Context, ParentType exten
 };
 
 export type SubscriptionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Subscription'] = ResolversParentTypes['Subscription']> = {
+  gpuOccupancyChanged?: SubscriptionResolver<ResolversTypes['GpuOccupancyChanged'], "gpuOccupancyChanged", ParentType, ContextType, RequireFields<SubscriptiongpuOccupancyChangedArgs, 'intervalMs'>>;
   jobCountsChanged?: SubscriptionResolver<ResolversTypes['JobCountsChanged'], "jobCountsChanged", ParentType, ContextType, RequireFields<SubscriptionjobCountsChangedArgs, 'intervalMs'>>;
-  jobStateChanged?: SubscriptionResolver<ResolversTypes['JobStateChanged'], "jobStateChanged", ParentType, ContextType, Partial<SubscriptionjobStateChangedArgs>>;
+  jobLogAppended?: SubscriptionResolver<ResolversTypes['JobLogAppended'], "jobLogAppended", ParentType, ContextType, RequireFields<SubscriptionjobLogAppendedArgs, 'jobId'>>;
+  jobStateChanged?: SubscriptionResolver<ResolversTypes['JobStateChanged'], "jobStateChanged", ParentType, ContextType, RequireFields<SubscriptionjobStateChangedArgs, 'mode'>>;
+  queueChanged?: SubscriptionResolver<ResolversTypes['QueueChanged'], "queueChanged", ParentType, ContextType, Partial<SubscriptionqueueChangedArgs>>;
   taskProgress?: SubscriptionResolver<ResolversTypes['TaskProgressChanged'], "taskProgress", ParentType, ContextType, RequireFields<SubscriptiontaskProgressArgs, 'id'>>;
+  workerChanged?: SubscriptionResolver<ResolversTypes['WorkerChanged'], "workerChanged", ParentType, ContextType, Partial<SubscriptionworkerChangedArgs>>;
   workerCommands?: SubscriptionResolver<ResolversTypes['WorkerCommandsIssued'], "workerCommands", ParentType, ContextType, RequireFields<SubscriptionworkerCommandsArgs, 'workerId'>>;
 };
 
@@ -3465,6 +3924,7 @@ export type TaskResolvers<ContextType = Context, ParentType extends ResolversPar
   progress?: Resolver<ResolversTypes['TaskProgress'], ParentType, ContextType>;
   share?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   state?: Resolver<ResolversTypes['TaskState'], ParentType, ContextType>;
+  submittedBy?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
 export type TaskConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['TaskConnection'] = ResolversParentTypes['TaskConnection']> = {
@@ -3522,6 +3982,17 @@ export type ViewerGrantResolvers<ContextType = Context, ParentType extends Resol
   roles?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
 };
 
+export type WaitEstimateResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WaitEstimate'] = ResolversParentTypes['WaitEstimate']> = {
+  basedOnGrants?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  highSeconds?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
+  kind?: Resolver<ResolversTypes['WaitEstimateKind'], ParentType, ContextType>;
+  lowSeconds?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
+  reason?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  seconds?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
+};
+
+export type WaitEstimateKindResolvers = EnumResolverSignature<{ ESTIMATED?: any, UNKNOWN?: any }, ResolversTypes['WaitEstimateKind']>;
+
 export type WorkerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Worker'] = ResolversParentTypes['Worker'], FederationReferenceType extends FederationReferenceTypes['Worker'] = FederationReferenceTypes['Worker']> = {
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Worker']> | FederationReferenceType, FederationReferenceType, ContextType>;
   devices?: Resolver<ReadonlyArray<ResolversTypes['Device']>, ParentType, ContextType>;
@@ -3546,6 +4017,11 @@ export type WorkerCapacityResolvers<ContextType = Context, ParentType extends Re
   cores?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   diskMiB?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   memoryMiB?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type WorkerChangedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkerChanged'] = ResolversParentTypes['WorkerChanged']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  worker?: Resolver<Maybe<ResolversTypes['Worker']>, ParentType, ContextType>;
 };
 
 export type WorkerCommandResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkerCommand'] = ResolversParentTypes['WorkerCommand']> = {
@@ -3611,6 +4087,7 @@ export type Resolvers<ContextType = Context> = {
   CreateQueuePayload?: CreateQueuePayloadResolvers<ContextType>;
   DateTime?: GraphQLScalarType;
   Device?: DeviceResolvers<ContextType>;
+  DeviceFactSource?: DeviceFactSourceResolvers<ContextType>;
   DeviceHealth?: DeviceHealthResolvers;
   DrainWorkerPayload?: DrainWorkerPayloadResolvers<ContextType>;
   EnvironmentVariable?: EnvironmentVariableResolvers<ContextType>;
@@ -3621,6 +4098,8 @@ export type Resolvers<ContextType = Context> = {
   FileReference?: FileReferenceResolvers<ContextType>;
   FinishJobsPayload?: FinishJobsPayloadResolvers<ContextType>;
   FinishPhase?: FinishPhaseResolvers;
+  GpuOccupancy?: GpuOccupancyResolvers<ContextType>;
+  GpuOccupancyChanged?: GpuOccupancyChangedResolvers<ContextType>;
   GpuRequirement?: GpuRequirementResolvers<ContextType>;
   HeartbeatPayload?: HeartbeatPayloadResolvers<ContextType>;
   HoldJobsPayload?: HoldJobsPayloadResolvers<ContextType>;
@@ -3634,7 +4113,9 @@ export type Resolvers<ContextType = Context> = {
   JobEdge?: JobEdgeResolvers<ContextType>;
   JobError?: JobErrorResolvers<ContextType>;
   JobErrorFamily?: JobErrorFamilyResolvers;
+  JobEventMode?: JobEventModeResolvers;
   JobHold?: JobHoldResolvers<ContextType>;
+  JobLogAppended?: JobLogAppendedResolvers<ContextType>;
   JobLogChunk?: JobLogChunkResolvers<ContextType>;
   JobLogPage?: JobLogPageResolvers<ContextType>;
   JobMetrics?: JobMetricsResolvers<ContextType>;
@@ -3652,9 +4133,11 @@ export type Resolvers<ContextType = Context> = {
   Mutation?: MutationResolvers<ContextType>;
   PageInfo?: PageInfoResolvers<ContextType>;
   PendingConstraint?: PendingConstraintResolvers<ContextType>;
+  PendingRelaxation?: PendingRelaxationResolvers<ContextType>;
   PrincipalKind?: PrincipalKindResolvers;
   Query?: QueryResolvers<ContextType>;
   Queue?: QueueResolvers<ContextType>;
+  QueueChanged?: QueueChangedResolvers<ContextType>;
   QueueConnection?: QueueConnectionResolvers<ContextType>;
   QueueEdge?: QueueEdgeResolvers<ContextType>;
   QueueExecutor?: QueueExecutorResolvers;
@@ -3665,6 +4148,7 @@ export type Resolvers<ContextType = Context> = {
   RegisterExperimentPayload?: RegisterExperimentPayloadResolvers<ContextType>;
   RegisterWorkerPayload?: RegisterWorkerPayloadResolvers<ContextType>;
   ReleaseJobsPayload?: ReleaseJobsPayloadResolvers<ContextType>;
+  RequirementsExplanation?: RequirementsExplanationResolvers<ContextType>;
   RetryJobsPayload?: RetryJobsPayloadResolvers<ContextType>;
   RetryPolicy?: RetryPolicyResolvers<ContextType>;
   SafeInt?: GraphQLScalarType;
@@ -3693,8 +4177,11 @@ export type Resolvers<ContextType = Context> = {
   UserError?: UserErrorResolvers<ContextType>;
   Viewer?: ViewerResolvers<ContextType>;
   ViewerGrant?: ViewerGrantResolvers<ContextType>;
+  WaitEstimate?: WaitEstimateResolvers<ContextType>;
+  WaitEstimateKind?: WaitEstimateKindResolvers;
   Worker?: WorkerResolvers<ContextType>;
   WorkerCapacity?: WorkerCapacityResolvers<ContextType>;
+  WorkerChanged?: WorkerChangedResolvers<ContextType>;
   WorkerCommand?: WorkerCommandResolvers<ContextType>;
   WorkerCommandKind?: WorkerCommandKindResolvers;
   WorkerCommandsIssued?: WorkerCommandsIssuedResolvers<ContextType>;

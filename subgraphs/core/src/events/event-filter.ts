@@ -14,7 +14,7 @@ export interface JobEventFilterInput {
   readonly share?: string | null | undefined;
   readonly owner?: string | null | undefined;
   readonly states?: readonly JobState[] | null | undefined;
-  readonly label?: { readonly key: string; readonly value: string } | null | undefined;
+  readonly labels?: readonly { readonly key: string; readonly value: string }[] | null | undefined;
 }
 
 /** A filter, ready to be used. Undefined does not narrow; an empty set matches nothing. */
@@ -26,24 +26,28 @@ export interface EventFilter {
   readonly share?: string | undefined;
   readonly owner?: string | undefined;
   readonly states?: ReadonlySet<JobState> | undefined;
-  /** `key=value`. */
-  readonly label?: string | undefined;
+  /** `key=value`; one of them is enough. */
+  readonly labels?: ReadonlySet<string> | undefined;
 }
 
 /** Jobs in a filter at most. */
 const maxJobIds = 1000;
+/** Labels in a filter at most. */
+const maxLabels = 32;
 
 /**
  * The filter of a subscriber, narrowed to what the principal may see.
- * @throws DomainError FORBIDDEN for an experiment that is named and not theirs, BAD_USER_INPUT for too many jobs
+ * @throws DomainError FORBIDDEN for an experiment that is named and not theirs, BAD_USER_INPUT for too many jobs or labels
  */
 export function compileFilter(
   input: JobEventFilterInput | null | undefined,
   principal: Principal,
 ): EventFilter {
-  const { jobIds, taskId, experiments, queue, share, owner, states, label } = input ?? {};
+  const { jobIds, taskId, experiments, queue, share, owner, states, labels } = input ?? {};
   if (jobIds && jobIds.length > maxJobIds)
     throw badInput('filter.jobIds', `${jobIds.length} ids`, `at most ${maxJobIds}`);
+  if (labels && labels.length > maxLabels)
+    throw badInput('filter.labels', `${labels.length} labels`, `at most ${maxLabels}`);
   for (const experiment of experiments ?? []) {
     assertCan(principal, 'events:read', experiment);
     assertCan(principal, 'job:read', experiment);
@@ -55,7 +59,7 @@ export function compileFilter(
     ...(share ? { share } : {}),
     ...(owner ? { owner } : {}),
     ...(states ? { states: new Set(states) } : {}),
-    ...(label ? { label: `${label.key}=${label.value}` } : {}),
+    ...(labels ? { labels: new Set(labels.map(({ key, value }) => `${key}=${value}`)) } : {}),
     experiments: experiments ? new Set(experiments) : visibleExperiments(principal),
     ...ofOwnQueue(queue, principal),
   };
@@ -86,13 +90,13 @@ export function matches(filter: EventFilter, { jobId, last }: JobEvent): boolean
     (filter.share === undefined || filter.share === last.share) &&
     (filter.owner === undefined || filter.owner === last.owner) &&
     (filter.states === undefined || filter.states.has(last.to)) &&
-    (filter.label === undefined || last.labels.includes(filter.label))
+    (filter.labels === undefined || last.labels.some((label) => filter.labels?.has(label)))
   );
 }
 
 /** The same filter for the server, so that a replay reads only what is wanted; undefined where all is wanted. */
 export function storedFilter(filter: EventFilter): FeedConditions | undefined {
-  const { jobIds, taskId, experiments, queue, share, owner, states, label } = filter;
+  const { jobIds, taskId, experiments, queue, share, owner, states, labels } = filter;
   const conditions: FeedConditions = {
     ...(jobIds ? { id: { $in: [...jobIds] } } : {}),
     ...(taskId ? { 'last.taskId': taskId } : {}),
@@ -101,7 +105,7 @@ export function storedFilter(filter: EventFilter): FeedConditions | undefined {
     ...(share ? { 'last.share': share } : {}),
     ...(owner ? { 'last.owner': owner } : {}),
     ...(states ? { 'last.to': { $in: [...states] } } : {}),
-    ...(label ? { 'last.labels': label } : {}),
+    ...(labels ? { 'last.labels': { $in: [...labels] } } : {}),
   };
   return Object.keys(conditions).length > 0 ? conditions : undefined;
 }

@@ -26,7 +26,6 @@ const told: ReadonlySet<string> = new Set([
   'revision',
   'updatedAt',
   'worker',
-  'viewerCanCancel',
 ]);
 
 /** A job as its event tells it: the fields of {@link told} can be resolved from it, and no others. */

@@ -123,7 +123,15 @@ describe('a subscriber', () => {
       [{ jobIds: [first] }, [`${first} ACTIVATED SENT`, `${first} SENT RUNNING`]],
       [{ taskId: 'task_1', states: ['RUNNING'] }, [`${first} SENT RUNNING`]],
       [{ experiments: ['beta'] }, [`${other} ACTIVATED CANCELLED`]],
-      [{ label: { key: 'kind', value: 'test' } }, [`${other} ACTIVATED CANCELLED`]],
+      [
+        {
+          labels: [
+            { key: 'kind', value: 'test' },
+            { key: 'kind', value: 'other' },
+          ],
+        },
+        [`${other} ACTIVATED CANCELLED`],
+      ],
       [{ queue: 'south' }, [`${first} ACTIVATED SENT`, `${first} SENT RUNNING`]],
       [{ share: 'alpha/fast', states: ['CANCELLED'] }, [`${second} ACTIVATED CANCELLED`]],
       [{ owner: 'one@example', states: ['SENT'] }, [`${first} ACTIVATED SENT`]],

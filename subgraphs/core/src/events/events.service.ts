@@ -21,6 +21,7 @@ import { compileFilter, type JobEventFilterInput } from './event-filter.js';
 import { EventHub, everyEvent, type JobEventListener } from './hub.js';
 import { JobBatchReader, type JobFields, type ReadJobs } from './job-batch-reader.js';
 import type { JobEvent } from './job-event.js';
+import type { StreamMode } from './job-stream.js';
 import { linkSignals } from './linked-signal.js';
 import { Tailer } from './tailer.js';
 
@@ -48,6 +49,8 @@ export interface EventsOptions {
 export interface JobStateChange {
   readonly token: string;
   readonly event: JobEvent | null;
+  /** Earlier events of the job that it stands for as well. */
+  readonly coalesced?: number | undefined;
 }
 
 /** Part of a leader's work: what {@link EventsService.leadWith} asks of the one who knows who leads. */
@@ -167,12 +170,16 @@ export class EventsService {
     }
   }
 
-  /** Events that a principal may see, for a subscriber. @throws DomainError CURSOR_…, FORBIDDEN, BAD_USER_INPUT, SUBSCRIPTION_LAGGED */
+  /**
+   * Events that a principal may see, for a subscriber: each, or the latest of each job among those that wait. In mode LATEST nobody is
+   * ended for being slow. @throws DomainError CURSOR_…, FORBIDDEN, BAD_USER_INPUT, SUBSCRIPTION_LAGGED
+   */
   async *jobStateChanged(
     input: JobEventFilterInput | null | undefined,
     after: string | null | undefined,
     principal: Principal,
     signal: AbortSignal | undefined,
+    mode: StreamMode = 'EVERY',
   ): AsyncGenerator<JobStateChange, void, undefined> {
     const filter = compileFilter(input, principal);
     const place = typeof after === 'string' ? decodeCursor(after) : undefined;
@@ -182,9 +189,11 @@ export class EventsService {
     const tie = linkSignals([signal, this.#abort.signal]);
     try {
       if (place === undefined) yield { token: start, event: null };
-      const request = { filter, after: start, signal: tie.signal, whenBehind: 'end' } as const;
-      for await (const { events } of this.#hub.stream(request)) {
-        for (const event of events) yield { token: event.token, event };
+      const whenBehind = mode === 'LATEST' ? 'replay' : 'end';
+      const request = { filter, after: start, signal: tie.signal, whenBehind, mode } as const;
+      for await (const { events, coalesced } of this.#hub.stream(request)) {
+        for (const [at, event] of events.entries())
+          yield { token: event.token, event, coalesced: coalesced?.[at] };
       }
     } finally {
       tie.release();

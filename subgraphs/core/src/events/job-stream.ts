@@ -4,6 +4,7 @@
  */
 import { feedFault, type ChangeFeed } from './change-feed.repository.js';
 import { laggedBehind } from './cursor.js';
+import { EventBuffer } from './event-buffer.js';
 import { matches, storedFilter, type EventFilter } from './event-filter.js';
 import type { EventRing } from './event-ring.js';
 import type { JobEvent } from './job-event.js';
@@ -13,14 +14,19 @@ import type { Subscriber, SubscriberIndex } from './subscriber-index.js';
 export interface JobEventBatch {
   readonly events: readonly JobEvent[];
   readonly position: string;
+  /** In mode LATEST: for each event, how many earlier ones of its job were left out; without it none was. */
+  readonly coalesced?: readonly number[];
 }
+
+/** Whether a slow consumer gets each event, or the latest of each job among those that wait for it. */
+export type StreamMode = 'EVERY' | 'LATEST';
 
 /** What a stream is read from. */
 export interface StreamSource {
   readonly feed: ChangeFeed;
   readonly ring: EventRing;
   readonly index: SubscriberIndex;
-  /** Events in a consumer's own buffer; more, and it goes back to the ring. */
+  /** Events, or in mode LATEST jobs, in a consumer's own buffer; more, and it goes back to the ring. */
   readonly bufferSize: number;
 }
 
@@ -31,12 +37,14 @@ export interface StreamRequest {
   readonly signal: AbortSignal;
   /** A consumer that falls out of the ring: ended with SUBSCRIPTION_LAGGED, or served from the change stream again. */
   readonly whenBehind: 'end' | 'replay';
+  /** EVERY unless given. */
+  readonly mode?: StreamMode;
   /** Yield an empty batch after this time without an event, so that the place goes on. */
   readonly idleMs?: number;
 }
 
-/** Events of the ring that are looked at in one go. */
-const scanLimit = 2000;
+/** Events of the ring that are looked at in one go, by those who want each, and by those who want the latest. */
+const scanLimits: Readonly<Record<StreamMode, number>> = { EVERY: 2000, LATEST: 20_000 };
 
 /**
  * Yields batches in order, without a gap. Reads no further than a buffer ahead of its consumer. Ends when the signal is aborted.
@@ -46,7 +54,7 @@ export async function* streamJobs(
   source: StreamSource,
   request: StreamRequest,
 ): AsyncGenerator<JobEventBatch, void, undefined> {
-  const { signal, filter } = request;
+  const { signal } = request;
   let position = request.after;
   let wasLive = false;
   while (!signal.aborted) {
@@ -59,55 +67,68 @@ export async function* streamJobs(
       }
       continue;
     }
-    const scanned = scan(source.ring, filter, position);
-    if (scanned.isAtHead) {
-      // No await between the look at the ring's head and the subscription: what comes next comes into the buffer.
-      const live = new LiveConsumer(source, filter, scanned.position);
-      try {
-        if (scanned.events.length > 0) yield scanned;
-        position = scanned.position;
-        wasLive = true;
-        for await (const batch of live.batches(request)) {
-          position = batch.position;
-          yield batch;
-        }
-      } finally {
-        live.close();
-      }
+    const scanned = scan(source, request, position);
+    position = scanned.position;
+    if (!scanned.isAtHead) {
+      if (scanned.found.size > 0) yield { ...scanned.found.takeAll(), position };
       continue;
     }
-    position = scanned.position;
-    if (scanned.events.length > 0) yield scanned;
+    // No await between the look at the ring's head and the subscription: what comes next comes into the buffer.
+    const live = new LiveConsumer(source, request, scanned);
+    try {
+      wasLive = true;
+      for await (const batch of live.batches(request)) {
+        position = batch.position;
+        yield batch;
+      }
+    } finally {
+      live.close();
+    }
   }
 }
 
 async function* replay(
   { feed }: StreamSource,
-  { filter, signal }: StreamRequest,
+  { filter, signal, mode }: StreamRequest,
   after: string,
 ): AsyncGenerator<JobEventBatch> {
   try {
-    yield* feed.read({ start: { after }, filter: storedFilter(filter), signal });
+    for await (const { events, position } of feed.read({
+      start: { after },
+      filter: storedFilter(filter),
+      signal,
+    })) {
+      const found = new EventBuffer(mode);
+      for (const event of events) found.add(event);
+      yield { ...found.takeAll(), position };
+    }
   } catch (error) {
     throw feedFault(error, after);
   }
 }
 
+/** What was found in the ring after a place, and how far it was looked at. */
+interface Scanned {
+  readonly found: EventBuffer;
+  readonly position: string;
+  readonly isAtHead: boolean;
+}
+
 function scan(
-  ring: EventRing,
-  filter: EventFilter,
+  { ring, bufferSize }: StreamSource,
+  { filter, mode = 'EVERY' }: StreamRequest,
   after: string,
-): JobEventBatch & { readonly isAtHead: boolean } {
+): Scanned {
   const first = ring.numberAfter(after);
-  const events: JobEvent[] = [];
+  const found = new EventBuffer(mode);
   let position = after;
-  for (let number = first; number < first + scanLimit; number++) {
+  for (let number = first; number < first + scanLimits[mode] && found.size < bufferSize; number++) {
     const event = ring.at(number);
-    if (!event) return { events, position: ring.head > position ? ring.head : position, isAtHead: true };
+    if (!event) return { found, position: ring.head > position ? ring.head : position, isAtHead: true };
     position = event.token;
-    if (matches(filter, event)) events.push(event);
+    if (matches(filter, event)) found.add(event);
   }
-  return { events, position, isAtHead: false };
+  return { found, position, isAtHead: false };
 }
 
 /** A consumer that has caught up: events are put into its buffer as they come. */
@@ -116,15 +137,21 @@ class LiveConsumer implements Subscriber {
   readonly #ring: EventRing;
   readonly #bufferSize: number;
   readonly #leave: () => void;
-  #buffer: JobEvent[] = [];
+  readonly #buffer: EventBuffer;
+  /** Everything up to here is in the buffer, or was. */
   #position: string;
   #isClosed = false;
   #wake: (() => void) | undefined;
 
-  constructor({ ring, index, bufferSize }: StreamSource, filter: EventFilter, position: string) {
+  constructor(
+    { ring, index, bufferSize }: StreamSource,
+    { filter }: StreamRequest,
+    { found, position }: Scanned,
+  ) {
     this.filter = filter;
     this.#ring = ring;
     this.#bufferSize = bufferSize;
+    this.#buffer = found;
     this.#position = position;
     this.#leave = index.add(this);
   }
@@ -132,11 +159,10 @@ class LiveConsumer implements Subscriber {
   push(event: JobEvent): void {
     // A consumer that was replayed further than this process has read meets events that it knows.
     if (event.token <= this.#position) return;
-    if (this.#buffer.length >= this.#bufferSize) this.close();
-    else {
-      this.#buffer.push(event);
-      this.#wake?.();
-    }
+    if (this.#buffer.size >= this.#bufferSize && !this.#buffer.absorbs(event)) return this.close();
+    this.#buffer.add(event);
+    this.#position = event.token;
+    this.#wake?.();
   }
 
   close(): void {
@@ -146,18 +172,16 @@ class LiveConsumer implements Subscriber {
   }
 
   /** Yields what comes until the signal is aborted or it was closed, as when the buffer was full; what is in the buffer is yielded before. */
-  async *batches({ signal, idleMs }: StreamRequest): AsyncGenerator<JobEventBatch, void, undefined> {
+  async *batches({ signal, idleMs, mode }: StreamRequest): AsyncGenerator<JobEventBatch, void, undefined> {
     while (!signal.aborted) {
-      const events = this.#buffer;
-      const last = events.at(-1);
-      if (last) {
-        this.#buffer = [];
-        this.#position = last.token;
-        yield { events, position: last.token };
+      if (this.#buffer.size > 0) {
+        // One at a time where a later event of a job may still take the place of what waits.
+        const { events, coalesced } = mode === 'LATEST' ? this.#buffer.takeFirst() : this.#buffer.takeAll();
+        yield { events, coalesced, position: events.at(-1)?.token ?? this.#position };
       } else if (this.#isClosed) return;
       else if (
         (await this.#nextEvent(signal, idleMs)) === 'idle' &&
-        this.#buffer.length === 0 &&
+        this.#buffer.size === 0 &&
         !this.#isClosed
       ) {
         if (this.#ring.head > this.#position) this.#position = this.#ring.head;

@@ -26,8 +26,8 @@ export const eventResolvers: Pick<
   },
   Subscription: {
     jobStateChanged: {
-      subscribe: (_parent, { filter, after }, { core, principal, signal }) =>
-        core.events.jobStateChanged(filter, after, principal, signal),
+      subscribe: (_parent, { filter, after, mode }, { core, principal, signal }) =>
+        core.events.jobStateChanged(filter, after, principal, signal, mode ?? 'EVERY'),
       resolve: (change: unknown) => change as never,
     },
     taskProgress: {
@@ -54,6 +54,7 @@ export const eventResolvers: Pick<
     reason: ({ event }) => event?.last.reason ?? null,
     at: ({ event }) => event?.last.at ?? null,
     revision: ({ event }) => event?.last.revision ?? null,
+    coalescedCount: ({ event, coalesced }) => (event ? (coalesced ?? 0) : null),
   },
   TaskProgressChanged: {
     cursor: ({ token }) => encodeCursor(token),
@@ -90,4 +91,8 @@ export const eventPolicies: Policies = {
   'Subscription.jobStateChanged': { action: 'events:read' },
   'Subscription.jobCountsChanged': { action: 'events:read' },
   'Subscription.taskProgress': { action: 'task:read' },
+  'Subscription.queueChanged': { action: 'queue:read' },
+  'Subscription.workerChanged': { action: 'worker:read' },
+  'Subscription.jobLogAppended': { action: 'job:read' },
+  'Subscription.gpuOccupancyChanged': { action: 'worker:read' },
 };

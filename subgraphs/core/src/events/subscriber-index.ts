@@ -10,16 +10,18 @@ export interface Subscriber {
   close(): void;
 }
 
-type Dimension = 'job' | 'task' | 'queue' | 'share' | 'owner' | 'experiment';
+type Dimension = 'job' | 'task' | 'label' | 'owner' | 'queue' | 'share' | 'state' | 'experiment';
 
 /** See the head of this file. */
 export class SubscriberIndex {
   readonly #by: Readonly<Record<Dimension, Map<string, Set<Subscriber>>>> = {
     job: new Map(),
     task: new Map(),
+    label: new Map(),
+    owner: new Map(),
     queue: new Map(),
     share: new Map(),
-    owner: new Map(),
+    state: new Map(),
     experiment: new Map(),
   };
   readonly #all = new Set<Subscriber>();
@@ -63,11 +65,19 @@ export class SubscriberIndex {
     const { jobId, last } = event;
     give(this.#by.job.get(jobId), event);
     if (last.taskId !== undefined) give(this.#by.task.get(last.taskId), event);
+    if (this.#by.label.size > 0) this.#deliverByLabel(event);
+    give(this.#by.owner.get(last.owner), event);
     if (last.queue !== undefined) give(this.#by.queue.get(last.queue), event);
     give(this.#by.share.get(last.share), event);
-    give(this.#by.owner.get(last.owner), event);
+    give(this.#by.state.get(last.to), event);
     give(this.#by.experiment.get(last.experiment), event);
     give(this.#all, event);
+  }
+
+  /** A subscriber of two labels gets an event that has both once. */
+  #deliverByLabel(event: JobEvent): void {
+    const those = event.last.labels.flatMap((label) => [...(this.#by.label.get(label) ?? [])]);
+    give(new Set(those), event);
   }
 
   #remove(subscriber: Subscriber): void {
@@ -95,9 +105,11 @@ function placeOf(
 ): { readonly dimension: Dimension; readonly keys: readonly string[] } | undefined {
   if (filter.jobIds) return { dimension: 'job', keys: [...filter.jobIds] };
   if (filter.taskId) return { dimension: 'task', keys: [filter.taskId] };
+  if (filter.labels) return { dimension: 'label', keys: [...filter.labels] };
+  if (filter.owner) return { dimension: 'owner', keys: [filter.owner] };
   if (filter.queue) return { dimension: 'queue', keys: [filter.queue] };
   if (filter.share) return { dimension: 'share', keys: [filter.share] };
-  if (filter.owner) return { dimension: 'owner', keys: [filter.owner] };
+  if (filter.states) return { dimension: 'state', keys: [...filter.states] };
   if (filter.experiments) return { dimension: 'experiment', keys: [...filter.experiments] };
   return undefined;
 }
