@@ -52,18 +52,26 @@ export type FileReferenceInput = {
 
 /** GPUs that a job asks for. What is left out is not asked for. */
 export type GpuRequirementInput = {
+  /** Whether the payload brings the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
+  bundlesCompat: boolean;
   /** The number of devices on one host, 1 to 64. */
   count?: number | null | undefined;
   /** The CUDA runtime of the payload, as `12.4`. */
   cudaRuntime?: string | null | undefined;
+  /** AMD targets in the payload, as `gfx90a`; empty when unknown. */
+  gfxTargets: Array<string>;
   /** The MIG profile, as `1g.10gb`. */
   migProfile?: string | null | undefined;
   /** Lowest compute capability, as `8.0`. */
   minComputeCapability?: string | null | undefined;
-  /** Memory of each device. */
+  /** The lowest driver version, as `575.51`, or `30.10` for amdgpu. */
+  minDriverVersion?: string | null | undefined;
+  /** Memory of each device, or its class size: 40960 takes devices sold as 40 GB. */
   minMemoryMiB?: number | null | undefined;
-  /** Accepted model names. */
+  /** Accepted models, by any of the names of the catalogue: `A100` takes all its variants. */
   models?: Array<string> | null | undefined;
+  /** Whether the payload needs what only a driver of the runtime's own branch offers: minor-version compatibility is not enough. */
+  needsNewDriverFeature: boolean;
   /** Whether the devices must be connected by NVLink. */
   nvlink?: boolean | null | undefined;
   /** Whether the job also runs without a GPU. */
@@ -99,8 +107,8 @@ export type JobEventFilter = {
   experiments?: Array<string> | null | undefined;
   /** Of these jobs, at most 1000. */
   jobIds?: Array<string> | null | undefined;
-  /** With this label. */
-  label?: LabelInput | null | undefined;
+  /** With one of these labels, at most 32. */
+  labels?: Array<LabelInput> | null | undefined;
   /** Submitted by this subject. */
   owner?: string | null | undefined;
   /** Of this queue, by name. */
@@ -125,7 +133,7 @@ export type JobFilter = {
   ids?: Array<string> | null | undefined;
   /** With this label. */
   label?: LabelInput | null | undefined;
-  /** Submitted by this subject. */
+  /** Belonging to this subject. */
   owner?: string | null | undefined;
   /** Last sent to a worker of this queue, by name. */
   queue?: string | null | undefined;
@@ -182,9 +190,9 @@ export type JobPayloadInput = {
 
 /** What a job asks of a worker. What is left out is the default. */
 export type JobRequirementsInput = {
-  /** The instruction set, as `x86_64` or `aarch64`. */
+  /** The instruction set: `x86_64`, `aarch64`, `i686`, `ppc64le`, `riscv64` or `s390x`. */
   architecture?: string | null | undefined;
-  /** The lowest level of the instruction set, as `x86-64-v3`. */
+  /** The lowest level of the instruction set: `x86-64-v1` to `x86-64-v4`. */
   architectureLevel?: string | null | undefined;
   /** The container runtime the payload needs, as `apptainer`. */
   containerRuntime?: string | null | undefined;
@@ -198,7 +206,7 @@ export type JobRequirementsInput = {
   memoryMiB?: number | null | undefined;
   /** Whether the payload needs the outside network. */
   network?: boolean | null | undefined;
-  /** The queue the job is bound to, by name. */
+  /** The queue the job is bound to, by name: one that there is, and that admits the experiment. */
   queue?: string | null | undefined;
   /** A CEL expression over `worker` and `queue`, checked at submit and bounded in cost. */
   selector?: string | null | undefined;
@@ -322,7 +330,10 @@ export type QueueState =
 
 /** Which jobs to retry. */
 export type RetryJobsInput = {
-  /** 1 to 200 characters: repeating the call with the same key makes no second copy, until 30 days after the first was made. */
+  /**
+   * 1 to 200 characters: repeating the call with the same key makes no second copy, until 30 days after the first was made. A call that copied
+   * nothing, because each job was refused, leaves its key free.
+   */
   idempotencyKey: string;
   /** Also retry the children that were closed because of these jobs. */
   includeDependents?: boolean | null | undefined;
@@ -353,6 +364,11 @@ export type SubmitJobsInput = {
   idempotencyKey: string;
   /** 1 to 10,000 jobs. */
   jobs: Array<JobInput>;
+  /**
+   * The subject of the principal that the jobs belong to, 1 to 255 characters: the caller by default. Another one needs `job:submitFor`, which
+   * services have: so the jobs of an experiment's mutation belong to the human who called it. The caller may still change them.
+   */
+  onBehalfOf?: string | null | undefined;
 };
 
 /** Reasons to refuse a job at submit. */
@@ -367,6 +383,8 @@ export type SubmitJobsUserErrorCode =
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
+  /** There is no such queue, or it does not admit the experiment. */
+  | 'QUEUE_NOT_FOUND'
   /** The selector does not parse, does not give a boolean, or costs too much. */
   | 'SELECTOR_INVALID'
   /** There is no such share. */
@@ -382,6 +400,8 @@ export type SubmitTaskInput = {
   idempotencyKey: string;
   /** A name of 1 to 255 characters. */
   name: string;
+  /** The subject of the principal that the task and its jobs belong to, as for `submitJobs`: the caller by default. */
+  onBehalfOf?: string | null | undefined;
   /** One job for each set; give this or `count`. */
   parameterSets?: Array<ParameterSetInput> | null | undefined;
   /** What each job is; `{{index}}` is its position from 0. Its name is the template's name with the index where the template does not use it. */
@@ -396,7 +416,7 @@ export type TaskFilter = {
   experiments?: Array<string> | null | undefined;
   /** These tasks, at most 1000. */
   ids?: Array<string> | null | undefined;
-  /** Submitted by this subject. */
+  /** Belonging to this subject. */
   owner?: string | null | undefined;
   /** In these states. */
   states?: Array<TaskState> | null | undefined;

@@ -32,6 +32,14 @@ export type AppendJobLogInput = {
   workerId: string;
 };
 
+/** Where a fact about a device comes from. */
+export type DeviceFactSourceInput = {
+  /** The fact, as the field of `DeviceInput` that tells it. */
+  fact: string;
+  /** The source, as `nvidia-smi -q -x`, 1 to 128 characters. */
+  source: string;
+};
+
 /** Whether a device can be used. */
 export type DeviceHealth =
   /** It can. */
@@ -43,24 +51,46 @@ export type DeviceHealth =
 
 /** One GPU or one MIG slice. */
 export type DeviceInput = {
+  /** The marketing brand, as its driver names it. */
+  brand?: string | null | undefined;
   /** The compute capability, as `9.0`. */
   computeCapability?: string | null | undefined;
   /** The newest CUDA version the driver supports. */
   cudaVersion?: string | null | undefined;
   /** The driver's version. */
   driverVersion?: string | null | undefined;
+  /** Whether memory errors are corrected. */
+  eccEnabled?: boolean | null | undefined;
+  /** The LLVM target of an AMD device, as `gfx90a`. */
+  gfxTarget?: string | null | undefined;
   /** Whether it can be used. */
   health?: DeviceHealth | null | undefined;
   /** The device's UUID, as its driver names it. */
   id: string;
   /** Memory as its driver reports it. */
   memoryMiB?: number | null | undefined;
+  /** Memory in use. */
+  memoryUsedMiB?: number | null | undefined;
   /** The profile, of a MIG slice. */
   migProfile?: string | null | undefined;
   /** The model, as its driver names it. */
   model: string;
+  /** Devices with the same value are connected by NVLink. */
+  nvlinkGroup?: string | null | undefined;
   /** The UUID of the device a slice is part of. */
   parentId?: string | null | undefined;
+  /** How a device that can be divided is, as `CPX/NPS4`, or `MIG` for one in MIG mode. */
+  partitionMode?: string | null | undefined;
+  /** The place on the PCI bus, as `0000:07:00.0`. */
+  pciAddress?: string | null | undefined;
+  /** The PCI vendor and device id, as `10de:20b2`. */
+  pciId?: string | null | undefined;
+  /** The ROCm release on the host, as `6.2`. */
+  rocmVersion?: string | null | undefined;
+  /** Where each fact comes from, at most 32. */
+  sources?: Array<DeviceFactSourceInput> | null | undefined;
+  /** Utilisation, 0 to 1. */
+  utilisation?: number | null | undefined;
   /** The vendor: `NVIDIA`, `AMD` or `INTEL`. */
   vendor: string;
 };

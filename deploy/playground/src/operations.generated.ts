@@ -175,6 +175,8 @@ export type QueueExecutor =
 
 /** Limits of a queue. What is left out is not limited, or stays as it is. */
 export type QueueLimitsInput = {
+  /** Whether jobs that ask for a `share` of a GPU may have one of its devices together; not by default. */
+  gpuSharing?: boolean | null | undefined;
   /** How often a worker reports, 1 to 300; 10 by default. */
   heartbeatSeconds?: number | null | undefined;
   /** After this silence a worker's jobs go back; 30 by default. */
@@ -239,10 +241,14 @@ export type SetSharesInput = {
 export type ShareInput = {
   /** Cores it may borrow beyond. */
   borrowLimitCores?: number | null | undefined;
+  /** GPUs it may borrow beyond, 0 to 10000000. */
+  borrowLimitGpus?: number | null | undefined;
   /** The leaf's name, 1 to 31 lower-case letters, digits and `-`. */
   leaf: string;
   /** Cores that are the share's own, 0 to 100000000. */
   nominalCores: number;
+  /** GPUs that are the share's own, 0 to 10000000; the same part of all GPUs as of all cores by default. */
+  nominalGpus?: number | null | undefined;
   /** Cores that one owner may use at once. */
   ownerLimitCores?: number | null | undefined;
   /** Its part of what is borrowed, above 0, up to 1000. */

@@ -16,6 +16,8 @@ export const coreActions = [
   'job:setPriority',
   /** Acts on jobs and tasks of other owners; without it the verbs above reach one's own only. */
   'job:manageAny',
+  /** Submits jobs and tasks that belong to somebody else, who asked for them. */
+  'job:submitFor',
   'task:read',
   'task:submit',
   'queue:read',
@@ -97,7 +99,7 @@ const roleTable: Readonly<Record<Role, readonly CoreAction[]>> = {
     'job:report',
     'jobLog:append',
   ],
-  SERVICE: [...submitters, 'job:setPriority'],
+  SERVICE: [...submitters, 'job:setPriority', 'job:submitFor'],
 };
 
 const extensionTable = new Map<string, ReadonlySet<Role>>();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { type Action, defineActions, type Role } from './actions.js';
+import { type Action, actionsOfRole, defineActions, type Role } from './actions.js';
 import { assertCan, authorisationScope, can, experimentsFor, permissionsOf } from './permissions.js';
 import { createPrincipal, type Grant, type PrincipalKind } from './principal.js';
 
@@ -42,6 +42,15 @@ describe('permissions', () => {
     const agent = principal('AGENT', grant('*', 'ADMIN'));
     expect(can(agent, 'job:read', 'alpha')).toBe(true);
     expect([...permissionsOf(agent).keys()].filter((action) => !action.endsWith(':read'))).toEqual([]);
+  });
+
+  test('of a pilot are what pilots do, whatever roles it was given', () => {
+    const pilot = principal('PILOT', grant('*', 'ADMIN'), grant('alpha', 'PRODUCTION'));
+    expect([...permissionsOf(pilot).keys()].sort()).toEqual([...actionsOfRole('PILOT')].sort());
+    expect(can(pilot, 'job:report', 'alpha')).toBe(true);
+    for (const action of ['job:cancel', 'job:submit', 'job:manageAny', 'queue:create', 'admin:*'] as const)
+      expect(can(pilot, action)).toBe(false);
+    expect(experimentsFor(principal('PILOT', grant('alpha', 'USER')), 'job:read')).toEqual(['alpha']);
   });
 
   test('include actions that were defined after the principal was first asked', () => {

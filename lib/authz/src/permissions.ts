@@ -7,7 +7,10 @@ export type Permissions = ReadonlyMap<Action, '*' | ReadonlySet<string>>;
 
 const derived = new WeakMap<Principal, { version: number; permissions: Permissions }>();
 
-/** The principal's permissions, computed from its grants once. Agents keep only the reads of what they are granted. */
+/**
+ * The principal's permissions, computed from its grants once. Agents keep only the reads of what they are granted, pilots only what pilots
+ * do: a token of theirs lies on a worker node, and is no way to the jobs of others whatever roles somebody gave it.
+ */
 export function permissionsOf(principal: Principal): Permissions {
   const version = actionsVersion();
   const known = derived.get(principal);
@@ -19,9 +22,10 @@ export function permissionsOf(principal: Principal): Permissions {
 
 function compute(principal: Principal): Permissions {
   const found = new Map<Action, '*' | Set<string>>();
+  const keeps = keptBy(principal);
   for (const { experiment, roles } of principal.grants) {
     for (const action of roles.flatMap((role) => actionsOfRole(role))) {
-      if (principal.kind === 'AGENT' && !action.endsWith(':read')) continue;
+      if (!keeps(action)) continue;
       const scope = found.get(action);
       if (scope === '*') continue;
       if (experiment === '*') found.set(action, '*');
@@ -30,6 +34,14 @@ function compute(principal: Principal): Permissions {
     }
   }
   return found;
+}
+
+/** What principals of a kind may have at all. */
+function keptBy({ kind }: Principal): (action: Action) => boolean {
+  if (kind === 'AGENT') return (action) => action.endsWith(':read');
+  if (kind !== 'PILOT') return () => true;
+  const known = new Set(actionsOfRole('PILOT'));
+  return (action) => known.has(action);
 }
 
 function scopeOf(principal: Principal, action: Action): '*' | ReadonlySet<string> | undefined {

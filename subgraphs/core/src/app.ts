@@ -16,7 +16,7 @@ import type { ReadJobs } from './events/job-batch-reader.js';
 import { eventPolicies, eventResolvers } from './events/resolvers.js';
 import { experimentPolicies, experimentResolvers } from './experiments/resolvers.js';
 import { createJobDomain, type JobDomain } from './jobs/job-domain.js';
-import type { CheckSelector } from './jobs/job-input.js';
+import type { CheckSelector } from './jobs/requirement-checks.js';
 import { jobPolicies, jobResolvers } from './jobs/resolvers.js';
 import { jobStores, type JobStores } from './jobs/stores.repository.js';
 import { GroupingTransitionWriter } from './jobs/transition-writer.js';
@@ -165,7 +165,11 @@ function jobsOf(
       },
       names: async () => experiments.all().map(({ _id }) => _id),
     },
-    queues: { idOf: async (name) => (await queues.byNames([name]))[0]?._id ?? null },
+    queues: {
+      idOf: async (name) => (await queues.byNames([name]))[0]?._id ?? null,
+      admitted: (names, experiment) => queues.admitted(names, experiment),
+      admitting: (experiment) => queues.admitting(experiment),
+    },
     checkSelector,
     stream: events,
     leader: fleet.leadership,

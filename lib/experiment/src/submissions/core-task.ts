@@ -7,9 +7,10 @@ import {
   ExperimentTaskOfLabelDocument,
   type SubmitTaskInput,
 } from '../operations.generated.js';
+import type { SubmissionDocument } from './submission.document.js';
 
-/** The task that does a submission's work. The experiment, the key and the label of the submission are added. */
-export type CoreTask = Omit<SubmitTaskInput, 'experiment' | 'idempotencyKey'>;
+/** The task that does a submission's work. The experiment, the key, the owner and the label of the submission are added. */
+export type CoreTask = Omit<SubmitTaskInput, 'experiment' | 'idempotencyKey' | 'onBehalfOf'>;
 
 /**
  * A place in core's input, dotted, with `*` for any part, and the place in the experiment's that it comes from: what follows the first is
@@ -36,17 +37,19 @@ export interface CoreSubmitOptions {
 const patience = { timeoutMs: 10_000, retry: { attempts: 3 } } as const;
 
 /**
- * Submits the task of a submission; the key follows from the submission, so that it is one task however often this is called.
+ * Submits the task of a submission; the key follows from the submission, so that it is one task however often this is called. Its jobs belong
+ * to who asked the experiment: they see and cancel them as their own, by core's own fields.
  * @throws DomainError SERVICE_UNAVAILABLE when core gave no answer
  */
 export async function submitToCore(
   options: CoreSubmitOptions,
-  id: string,
+  { _id: id, submittedBy }: Pick<SubmissionDocument, '_id' | 'submittedBy'>,
   task: CoreTask,
 ): Promise<CoreAnswer> {
   const { core, experiment, label, places } = options;
   const labels = [...(task.template.labels ?? []), { key: label, value: id }];
-  const input = { ...task, template: { ...task.template, labels }, experiment, idempotencyKey: id };
+  const template = { ...task.template, labels };
+  const input = { ...task, template, experiment, idempotencyKey: id, onBehalfOf: submittedBy };
   const { submitTask } = await asked(() =>
     core.mutate(ExperimentSubmitTaskDocument, { input }, { idempotent: true, ...patience }),
   );

@@ -97,7 +97,7 @@ export class Submitter<T extends SubmissionDocument, C> {
   async #handOver(submission: T, content: C | undefined): Promise<SubmitResult<T>> {
     const { submissions, rules, clock, log } = this.#options;
     const { _id } = submission;
-    const answer = await submitToCore(this.#options, _id, await rules.toTask(submission));
+    const answer = await submitToCore(this.#options, submission, await rules.toTask(submission));
     if ('faults' in answer) {
       await submissions.withdraw(submission, rules.dropParts);
       return answer;

@@ -8,14 +8,27 @@ import type { TransitionRequest } from './transition.types.js';
 /** What the rules read of a job. */
 export type BulkView = Pick<
   JobDocument,
-  '_id' | 'state' | 'experiment' | 'owner' | 'hold' | 'waitingFor' | 'notBefore' | 'priority' | 'transitions'
+  | '_id'
+  | 'state'
+  | 'experiment'
+  | 'owner'
+  | 'submittedBy'
+  | 'hold'
+  | 'waitingFor'
+  | 'notBefore'
+  | 'priority'
+  | 'transitions'
 >;
+
+/** What says whose a job is. */
+type Belonging = Pick<JobDocument, 'experiment' | 'owner' | 'submittedBy'>;
 
 /** Fields of {@link BulkView}. */
 export const bulkProjection = {
   state: 1,
   experiment: 1,
   owner: 1,
+  submittedBy: 1,
   hold: 1,
   waitingFor: 1,
   notBefore: 1,
@@ -41,14 +54,11 @@ export function principalOf({ kind, subject, grants }: BulkRequester, now: Date)
   return createPrincipal({ kind, subject, grants, expiresAt: now });
 }
 
-/** Whether the principal may change the job: its own with the permission, others' with `job:manageAny` beside. */
-export function mayChange(
-  principal: Principal,
-  action: CoreAction,
-  job: Pick<JobDocument, 'experiment' | 'owner'>,
-): boolean {
+/** Whether the principal may change the job: its own, and what it submitted for others, with the permission; others' with `job:manageAny` beside. */
+export function mayChange(principal: Principal, action: CoreAction, job: Belonging): boolean {
   if (!can(principal, action, job.experiment)) return false;
-  return job.owner === principal.subject || can(principal, 'job:manageAny', job.experiment);
+  const isOwn = job.owner === principal.subject || job.submittedBy === principal.subject;
+  return isOwn || can(principal, 'job:manageAny', job.experiment);
 }
 
 /** Why a job that the caller may not see or change is left alone; undefined where it may. */
@@ -56,7 +66,7 @@ export function refusalFor(
   principal: Principal,
   kind: BulkKind,
   jobId: string,
-  job: Pick<JobDocument, 'experiment' | 'owner'> | undefined,
+  job: Belonging | undefined,
 ): BulkRefusal | undefined {
   if (!job || !can(principal, 'job:read', job.experiment)) {
     return { jobId, code: 'JOB_NOT_FOUND', message: `job ${jobId} does not exist, or you may not see it` };

@@ -94,15 +94,22 @@ export class BulkRepository {
     } as UpdateFilter<BulkOperationDocument>);
   }
 
-  /** Ends an operation. */
+  /** Ends an operation. One that was asked for with a key and changed nothing leaves its key free: nothing could be doubled. */
   async end(id: string, runnerId: string, now: Date): Promise<BulkOperationDocument | null> {
     return this.#operations.findOneAndUpdate(
       { _id: id, state: 'RUNNING', 'runner.id': runnerId },
-      {
-        $set: { state: 'DONE', endedAt: now, updatedAt: now },
-        $unset: { runner: '', page: '' },
-        $inc: { revision: 1 },
-      },
+      [
+        {
+          $set: {
+            state: 'DONE',
+            endedAt: now,
+            updatedAt: now,
+            revision: { $add: ['$revision', 1] },
+            key: { $cond: [{ $eq: ['$changedCount', 0] }, '$$REMOVE', '$key'] },
+          },
+        },
+        { $unset: ['runner', 'page'] },
+      ],
       { returnDocument: 'after', writeConcern: { w: 'majority' } },
     );
   }

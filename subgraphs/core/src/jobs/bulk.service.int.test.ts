@@ -274,6 +274,29 @@ describe('retry', () => {
     expect(another.changedIds?.[0]).not.toBe(copy);
   });
 
+  test('a call that copied nothing leaves its key free, for the same call and for another', async () => {
+    const [alive = '', other = ''] = await submit(2);
+    const once = ofIds([alive, 'job_missing'], {}, key());
+    expect(await change('RETRY', once)).toMatchObject({
+      changedCount: 0,
+      refusedByReason: { JOB_STATE_CONFLICT: 1, JOB_NOT_FOUND: 1 },
+    });
+    await live(process.writer, [alive, other], 'FAILED');
+    const again = await change('RETRY', once);
+    expect(again).toMatchObject({ changedCount: 1, refusedByReason: { JOB_NOT_FOUND: 1 } });
+    expect(await change('RETRY', once)).toEqual(again);
+    expect(await shared.db.collection('jobs').countDocuments({ retryOf: alive })).toBe(1);
+    const { idempotencyKey } = once;
+    const missing = ofIds(['job_missing'], {}, key());
+    await change('RETRY', missing);
+    expect(await change('RETRY', { ...missing, selection: { ids: [other] } })).toMatchObject({
+      changedCount: 1,
+    });
+    expect(
+      await process.domain.bulk.change(someone, 'RETRY', ofIds([other], {}, idempotencyKey ?? '')),
+    ).toMatchObject({ faults: [{ code: 'IDEMPOTENCY_KEY_REUSED' }] });
+  });
+
   test('with the dependents that were closed because of it; copies wait for copies', async () => {
     const specs = [{}, { dependsOn: ['#0'] }, { dependsOn: ['#1'] }, {}].map((over) => aSpec(over));
     const { jobs } = await process.domain.submits.submit(someone, {

@@ -23,6 +23,10 @@ export interface ExperimentDirectory {
 export interface QueueDirectory {
   /** The id of a queue, or null where there is none of that name. */
   idOf(name: string): Promise<string | null>;
+  /** Of these names, those of queues that admit the experiment. */
+  admitted(names: readonly string[], experiment: string): Promise<ReadonlySet<string>>;
+  /** Names of the queues that admit the experiment, as far as this process knows them now: for messages. */
+  admitting(experiment: string): readonly string[];
 }
 
 /** Events of jobs from a place in the stream on. */

@@ -119,7 +119,11 @@ async function startProcess(
       find: async (name) => experiments.get(name) ?? null,
       names: async () => [...experiments.keys()],
     },
-    queues: { idOf: async (name) => (name === 'main' ? 'queue_1' : null) },
+    queues: {
+      idOf: async (name) => (name === 'main' ? 'queue_1' : null),
+      admitted: async (names) => new Set(names.filter((name) => name === 'main')),
+      admitting: () => ['main'],
+    },
     checkSelector: (text) => (text.includes('bad') ? { message: 'a CEL condition' } : { ok: true }),
     stream: events,
     leader,

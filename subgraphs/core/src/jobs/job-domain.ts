@@ -20,9 +20,9 @@ import { Dependencies } from './dependencies.js';
 import { DependencyWork } from './dependency-work.js';
 import { EventWork } from './event-work.js';
 import { JobCopies } from './job-copies.js';
-import type { CheckSelector } from './job-input.js';
 import { JobLogs } from './job-logs.js';
 import { JobsService } from './jobs.service.js';
+import type { CheckSelector } from './requirement-checks.js';
 import type { JobStores } from './stores.repository.js';
 import { SubmitService } from './submit.service.js';
 import type { TransitionWriter } from './transition.types.js';
@@ -103,6 +103,7 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
     submissions,
     dependencies,
     experiments,
+    queues,
     checkSelector,
     clock,
     ids,
@@ -121,6 +122,7 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
       classes,
       submissions,
       experiments,
+      queues,
       expansion,
       checkSelector,
       liveCounts: options.liveCounts,

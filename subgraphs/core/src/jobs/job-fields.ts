@@ -37,7 +37,7 @@ const storedFields: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Small, and needed to decide who may see what. */
-const always = ['experiment', 'owner', 'state', 'queue'];
+const always = ['experiment', 'owner', 'submittedBy', 'state', 'queue'];
 
 const jobType = 'Job';
 const remembered = new WeakMap<FieldNode, JobProjection>();

@@ -5,9 +5,10 @@ import type { JobSpec, PayloadSpec, RequirementsSpec } from './submit.types.js';
 
 function faults(over: Partial<JobSpec>): string[][] {
   const findings = new Findings();
-  checkJob({ name: 'a', payload: { command: 'c' }, ...over }, ['jobs', 0], findings, (text) =>
-    text === 'bad' ? { message: 'a CEL condition' } : { ok: true },
-  );
+  checkJob({ name: 'a', payload: { command: 'c' }, ...over }, ['jobs', 0], findings, {
+    selector: (text) => (text === 'bad' ? { message: 'a CEL condition' } : { ok: true }),
+    queue: (name) => (name === 'north' ? undefined : 'an existing queue that admits alpha: north'),
+  });
   return findings.refusals.map(({ path, code, message }) => [path.slice(2).join('.'), code, message]);
 }
 const needs = (requirements: RequirementsSpec) => ({ requirements });
@@ -26,7 +27,9 @@ describe('a job', () => {
           diskMiB: 0,
           walltimeSeconds: 2_592_000,
           selector: ' worker.cores > 1 ',
+          architecture: 'AMD64',
           architectureLevel: 'x86-64-v3',
+          queue: 'north',
           gpu: { count: 64, vendor: 'AMD', rocmRuntime: '6.2', share: 1000 },
         }),
         ...runs({
@@ -65,8 +68,16 @@ describe('a job', () => {
     [needs({ memoryMiB: 0 }), 'requirements.memoryMiB', '1 to 16777216'],
     [needs({ diskMiB: -1 }), 'requirements.diskMiB', '0 to 1073741824'],
     [needs({ walltimeSeconds: 2_592_001 }), 'requirements.walltimeSeconds', '1 to 2592000'],
-    [needs({ architecture: '' }), 'requirements.architecture', 'a word'],
-    [needs({ queue: 'a queue' }), 'requirements.queue', 'a word'],
+    [needs({ architecture: '' }), 'requirements.architecture', 'x86_64, aarch64'],
+    [needs({ architecture: 'x86-64-v3' }), 'requirements.architecture', 'x86_64, aarch64'],
+    [needs({ architectureLevel: 'v3' }), 'requirements.architectureLevel', 'x86-64-v1, x86-64-v2'],
+    [needs({ architectureLevel: 'x86-64-v5' }), 'requirements.architectureLevel', 'x86-64-v4'],
+    [
+      needs({ architecture: 'aarch64', architectureLevel: 'x86-64-v2' }),
+      'requirements.architectureLevel',
+      'only x86_64 has levels',
+    ],
+    [needs({ containerRuntime: 'two words' }), 'requirements.containerRuntime', 'a word'],
     [needs({ gpu: { count: 0 } }), 'requirements.gpu.count', '1 to 64'],
     [needs({ gpu: { vendor: 'nvidia' } }), 'requirements.gpu.vendor', 'NVIDIA, AMD, INTEL'],
     [needs({ gpu: { cudaRuntime: 'twelve' } }), 'requirements.gpu.cudaRuntime', 'a version such as 12.4'],
@@ -111,6 +122,16 @@ describe('a job', () => {
       expect(found[0]?.[2]).toContain(expected);
     },
   );
+
+  test('bound to a queue that cannot be used is told which can', () => {
+    expect(faults(needs({ queue: 'a queue' }))).toEqual([
+      [
+        'requirements.queue',
+        'QUEUE_NOT_FOUND',
+        'jobs.0.requirements.queue: "a queue" is not valid; expected an existing queue that admits alpha: north',
+      ],
+    ]);
+  });
 
   test('with a selector that cannot be used is told why', () => {
     expect(faults(needs({ selector: 'bad' }))).toEqual([

@@ -1,5 +1,7 @@
-/** Whether a job that a caller describes is well-formed: ranges, forms, sizes. What the store must be asked for is not looked at here. */
+/** Whether a job that a caller describes is well-formed: ranges, forms, sizes, known words. The store is not asked here. */
 import type { Findings } from './findings.js';
+import { wantedArchitecture, wantedLevel } from './platforms.js';
+import type { RequirementChecks } from './requirement-checks.js';
 import type {
   GpuSpec,
   JobSpec,
@@ -9,29 +11,24 @@ import type {
   RetrySpec,
 } from './submit.types.js';
 
-/** Answers whether a selector can be used, and if not, why. */
-export type CheckSelector = (
-  text: string,
-) => { readonly ok: true } | { readonly ok?: false; readonly message: string };
-
 type Path = readonly (string | number)[];
 
 const labelKey = /^[A-Za-z0-9._/-]{1,63}$/;
 const environmentName = /^[A-Za-z_][A-Za-z0-9_]{0,254}$/;
 const word = /^[A-Za-z0-9][A-Za-z0-9._+:/@-]{0,254}$/;
 const version = /^\d{1,3}(\.\d{1,3}){0,2}$/;
+const driver = /^\d{1,5}(\.\d{1,5}){0,3}$/;
 const vendors = ['NVIDIA', 'AMD', 'INTEL'];
 
 /** A dependency on a job of the same call or task, by its position. */
 export const sibling = /^#(0|[1-9]\d{0,6})$/;
 
 /** Checks one job. @param path where it stands in the input */
-export function checkJob(job: JobSpec, path: Path, findings: Findings, checkSelector: CheckSelector): void {
+export function checkJob(job: JobSpec, path: Path, findings: Findings, checks: RequirementChecks): void {
   findings.line([...path, 'name'], job.name, 1, 255);
   findings.int([...path, 'priority'], job.priority ?? 0, -1000, 1000);
   checkLabels(job.labels ?? [], [...path, 'labels'], findings);
-  if (job.requirements)
-    checkRequirements(job.requirements, [...path, 'requirements'], findings, checkSelector);
+  if (job.requirements) checkRequirements(job.requirements, [...path, 'requirements'], findings, checks);
   checkPayload(job.payload, [...path, 'payload'], findings);
   if (job.retry) checkRetry(job.retry, [...path, 'retry'], findings);
   const parents = job.dependsOn ?? [];
@@ -52,28 +49,48 @@ export function checkLabels(labels: readonly LabelSpec[], path: Path, findings: 
   );
 }
 
-/** Checks requirements; the selector by what the broker says. */
+/** Checks requirements; the selector by what the broker says, the queue by which there are. */
 export function checkRequirements(
   spec: RequirementsSpec,
   path: Path,
   findings: Findings,
-  checkSelector: CheckSelector,
+  checks: RequirementChecks,
 ): void {
   findings.int([...path, 'cores'], spec.cores ?? 1, 1, 4096);
   findings.int([...path, 'memoryMiB'], spec.memoryMiB ?? 1, 1, 16_777_216);
   findings.int([...path, 'diskMiB'], spec.diskMiB ?? 0, 0, 1_073_741_824);
   findings.int([...path, 'walltimeSeconds'], spec.walltimeSeconds ?? 1, 1, 2_592_000);
-  for (const name of ['architecture', 'architectureLevel', 'containerRuntime', 'queue'] as const) {
-    const value = spec[name];
-    if (value != null)
-      findings.form([...path, name], value, word, 'a word of 1 to 255 letters, digits and `._+:/@-`');
+  checkWords(spec, path, findings);
+  if (spec.queue != null) {
+    const wanted = checks.queue(spec.queue);
+    if (wanted !== undefined) findings.add([...path, 'queue'], spec.queue, wanted, 'QUEUE_NOT_FOUND');
   }
   if (spec.selector != null) {
-    const answer = checkSelector(spec.selector.trim());
+    const answer = checks.selector(spec.selector.trim());
     if (answer.ok !== true)
       findings.add([...path, 'selector'], spec.selector, answer.message, 'SELECTOR_INVALID');
   }
   if (spec.gpu) checkGpu(spec.gpu, [...path, 'gpu'], findings);
+}
+
+/** Words that no worker ever reports would let a job wait for ever. */
+function checkWords(spec: RequirementsSpec, path: Path, findings: Findings): void {
+  const { architecture, architectureLevel, containerRuntime } = spec;
+  if (architecture != null) {
+    const wanted = wantedArchitecture(architecture);
+    if (wanted !== undefined) findings.add([...path, 'architecture'], architecture, wanted);
+  }
+  if (architectureLevel != null) {
+    const wanted = wantedLevel(architectureLevel, architecture);
+    if (wanted !== undefined) findings.add([...path, 'architectureLevel'], architectureLevel, wanted);
+  }
+  if (containerRuntime != null)
+    findings.form(
+      [...path, 'containerRuntime'],
+      containerRuntime,
+      word,
+      'a word of 1 to 255 letters, digits and `._+:/@-`',
+    );
 }
 
 function checkGpu(spec: GpuSpec, path: Path, findings: Findings): void {
@@ -81,20 +98,44 @@ function checkGpu(spec: GpuSpec, path: Path, findings: Findings): void {
   if (spec.vendor != null && !vendors.includes(spec.vendor))
     findings.add([...path, 'vendor'], spec.vendor, vendors.join(', '));
   if (spec.minMemoryMiB != null) findings.int([...path, 'minMemoryMiB'], spec.minMemoryMiB, 1, 16_777_216);
-  for (const name of ['minComputeCapability', 'cudaRuntime', 'rocmRuntime'] as const) {
+  for (const name of ['minComputeCapability', 'cudaRuntime', 'rocmRuntime', 'ptxToolkit'] as const) {
     const value = spec[name];
     if (value != null) findings.form([...path, name], value, version, 'a version such as 12.4');
   }
-  for (const name of ['models', 'sassTargets', 'ptxTargets'] as const) {
+  if (spec.minDriverVersion != null)
+    findings.form(
+      [...path, 'minDriverVersion'],
+      spec.minDriverVersion,
+      driver,
+      'a version such as 575.51.03',
+    );
+  for (const name of ['models', 'sassTargets', 'ptxTargets', 'gfxTargets'] as const) {
     const values = spec[name] ?? [];
     findings.list([...path, name], values, 100);
     values.forEach((value, position) => findings.text([...path, name, position], value, 1, 100));
   }
+  checkFraction(spec, path, findings);
+}
+
+/** A part of a device is a MIG slice or a share, one of them; a share is of one device that others use too. */
+function checkFraction(spec: GpuSpec, path: Path, findings: Findings): void {
   if (spec.migProfile != null) findings.text([...path, 'migProfile'], spec.migProfile, 1, 63);
+  if (spec.migFraction != null) findings.int([...path, 'migFraction'], spec.migFraction, 1, 1000);
   if (spec.share != null) findings.int([...path, 'share'], spec.share, 1, 1000);
-  if (spec.share != null && spec.migProfile != null) {
+  if (spec.shareMemoryMiB != null)
+    findings.int([...path, 'shareMemoryMiB'], spec.shareMemoryMiB, 1, 16_777_216);
+  if (spec.share != null && (spec.migProfile != null || spec.migFraction != null))
     findings.add([...path, 'share'], spec.share, 'either a share of a device or a MIG profile, not both');
+  if (spec.migProfile != null && spec.migFraction != null)
+    findings.add([...path, 'migFraction'], spec.migFraction, 'either a MIG profile or a fraction, not both');
+  if (spec.share == null) {
+    if (spec.shareMemoryMiB != null)
+      findings.add([...path, 'shareMemoryMiB'], spec.shareMemoryMiB, 'a share beside it');
+    return;
   }
+  if ((spec.count ?? 1) !== 1)
+    findings.add([...path, 'count'], spec.count, '1 beside a share: a share is of one device');
+  if (spec.exclusive) findings.add([...path, 'exclusive'], true, 'no share beside it');
 }
 
 /** Checks what is run. */

@@ -5,7 +5,7 @@ import { isHeld } from './job-state.js';
 import type { JobDocument } from './job.types.js';
 
 /** What the rules read of a job. */
-export type JobView = Pick<JobDocument, 'experiment' | 'owner' | 'state' | 'queue'>;
+export type JobView = Pick<JobDocument, 'experiment' | 'owner' | 'submittedBy' | 'state' | 'queue'>;
 
 /** Whether the principal may read the job: with the permission, and a pilot only jobs that its queue has, or had last. */
 export function maySeeJob(principal: Principal, job: Pick<JobView, 'experiment' | 'queue'>): boolean {
@@ -42,12 +42,14 @@ export function assertMayReadLog(
 }
 
 /**
- * Whether the principal may read the environment of the payload, in which secrets are handed over: the owner, who manages the jobs of
- * others, and the pilot of the queue that holds the job. Never an agent.
+ * Whether the principal may read the environment of the payload, in which secrets are handed over: the owner, the service that submitted the
+ * job for the owner, who manages the jobs of others, and the pilot of the queue that holds the job. Never an agent.
  */
 export function maySeeEnvironment(principal: Principal, job: JobView): boolean {
   const { kind, subject } = principal;
   if (kind === 'AGENT') return false;
   if (kind === 'PILOT') return isHeld(job.state) && maySeeJob(principal, job);
-  return subject === job.owner || can(principal, 'job:manageAny', job.experiment);
+  return (
+    subject === job.owner || subject === job.submittedBy || can(principal, 'job:manageAny', job.experiment)
+  );
 }

@@ -52,6 +52,7 @@ export const jobsCollection = defineCollection<JobDocument>({
       experiment: { bsonType: 'string' },
       name: known,
       owner: known,
+      submittedBy: known,
       taskId: known,
       taskIndex: known,
       share: known,

@@ -25,12 +25,24 @@ export interface StoredGpuRequirement {
   readonly minMemoryMiB?: number;
   readonly minComputeCapability?: string;
   readonly cudaRuntime?: string;
+  /** True or left out, as all conditions that were added later: requirements stored before keep their class. */
+  readonly needsNewDriverFeature?: true;
+  readonly bundlesCompat?: true;
+  readonly minDriverVersion?: string;
   readonly rocmRuntime?: string;
+  /** Not empty. */
+  readonly gfxTargets?: readonly string[];
   readonly sassTargets: readonly string[];
   readonly ptxTargets: readonly string[];
+  readonly ptxToolkit?: string;
   readonly migProfile?: string;
+  /** Thousandths of one device, as a MIG slice. */
+  readonly migFraction?: number;
   /** Thousandths of one device. */
   readonly share?: number;
+  readonly shareMemoryMiB?: number;
+  readonly ecc?: true;
+  readonly exclusive?: true;
   readonly nvlink: boolean;
   readonly optional: boolean;
 }
@@ -165,6 +177,8 @@ export interface JobDocument {
   readonly experiment: string;
   readonly name: string;
   readonly owner: string;
+  /** Who submitted it, where that is not the owner. */
+  readonly submittedBy?: string;
   readonly taskId?: string;
   readonly taskIndex?: number;
   /** Path of the share leaf. */

@@ -13,7 +13,7 @@ import type { JobProjection, JobsRepository } from './jobs.repository.js';
 export interface JobsServiceOptions {
   readonly jobs: JobsRepository;
   readonly experiments: ExperimentDirectory;
-  readonly queues: QueueDirectory;
+  readonly queues: Pick<QueueDirectory, 'idOf'>;
 }
 
 /** Which jobs, as a caller asks; what is left out is not asked for. */
@@ -120,7 +120,10 @@ export class JobsService {
   }
 
   /** Whether the principal may cancel the job now. */
-  canCancel(principal: Principal, job: Pick<JobDocument, 'experiment' | 'owner' | 'state'>): boolean {
+  canCancel(
+    principal: Principal,
+    job: Pick<JobDocument, 'experiment' | 'owner' | 'submittedBy' | 'state'>,
+  ): boolean {
     return !isTerminal(job.state) && mayChange(principal, 'job:cancel', job);
   }
 }

@@ -7,8 +7,10 @@ export interface NewJob {
   readonly createdAt: Date;
   readonly experiment: string;
   readonly name: string;
-  /** Subject of the principal that submitted it. */
+  /** Subject of the principal that it belongs to. */
   readonly owner: string;
+  /** Subject of the principal that submitted it, where that is not the owner. */
+  readonly submittedBy?: string | undefined;
   /** Path of the leaf. */
   readonly share: string;
   readonly priority: number;
@@ -22,13 +24,13 @@ export interface NewJob {
   readonly waitingFor: readonly string[];
   readonly task?: { readonly id: string; readonly index: number } | undefined;
   readonly retryOf?: string | undefined;
-  /** Who made it, where that is not the owner. */
+  /** Who made it, where that is not who submitted it. */
   readonly actor?: string | undefined;
 }
 
 /** The document of a new job: ACTIVATED, or PENDING while it waits for parents. @param now when it is written */
 export function newJobDocument(job: NewJob, now: Date): JobDocument {
-  const { id, createdAt, task, retryOf, waitingFor, labels } = job;
+  const { id, createdAt, task, retryOf, waitingFor, labels, submittedBy } = job;
   const state = waitingFor.length > 0 ? 'PENDING' : 'ACTIVATED';
   const labelTexts = labels.map(({ key, value }) => `${key}=${value}`);
   const ofTask = task ? { taskId: task.id, taskIndex: task.index } : {};
@@ -41,6 +43,7 @@ export function newJobDocument(job: NewJob, now: Date): JobDocument {
     experiment: job.experiment,
     name: job.name,
     owner: job.owner,
+    ...(submittedBy === undefined ? {} : { submittedBy }),
     ...ofTask,
     share: job.share,
     priority: job.priority,
@@ -67,7 +70,7 @@ export function newJobDocument(job: NewJob, now: Date): JobDocument {
       from: null,
       to: state,
       at: now,
-      actor: job.actor ?? job.owner,
+      actor: job.actor ?? submittedBy ?? job.owner,
       attempt: 0,
       experiment: job.experiment,
       ...ofTask,

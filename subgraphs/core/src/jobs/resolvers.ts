@@ -15,6 +15,15 @@ import { jobStates } from './job-state.js';
 import { assertMayReadLog, maySeeEnvironment } from './job-visibility.js';
 import type { JobDocument, StoredAttempt } from './job.types.js';
 
+/** What a GPU requirement asks unless it says so: the conditions are stored only where they are asked. */
+const gpuDefaults = {
+  needsNewDriverFeature: false,
+  bundlesCompat: false,
+  gfxTargets: [],
+  ecc: false,
+  exclusive: false,
+};
+
 type Mutations = Pick<
   NonNullable<Resolvers['Mutation']>,
   'submitJobs' | 'cancelJobs' | 'retryJobs' | 'holdJobs' | 'releaseJobs' | 'setJobPriority'
@@ -46,8 +55,13 @@ const job: NonNullable<Resolvers['Job']> = {
   >['__resolveReference'],
   id: ({ _id }) => _id,
   experiment: ({ experiment }, _args, context) => experimentNamed(experiment, context),
+  submittedBy: ({ submittedBy, owner }) => submittedBy ?? owner,
   task: reference({ loader: taskLoader, key: ({ taskId }: JobDocument) => taskId }),
-  requirements: ({ requirements, classId }) => ({ ...requirements, classId }),
+  requirements: ({ requirements, classId }) => ({
+    ...requirements,
+    gpu: requirements.gpu === undefined ? null : { ...gpuDefaults, ...requirements.gpu },
+    classId,
+  }),
   payload: (parent) => ({ ...parent.payload, job: parent }),
   dependsOn: (parent, _args, context, info) => loadParents(parent, context, info),
   worker: reference({ loader: workerEntity.loader, key: ({ workerId }: JobDocument) => workerId }),
@@ -93,6 +107,7 @@ export const jobResolvers: Pick<
         projection,
       });
     },
+    explainRequirements: (_parent, { input }, { core, principal }) => core.explain(principal, input),
     bulkOperation: (_parent, { id }, { core, principal }) => core.bulk.operation(principal, id),
   },
   Mutation: mutations,
@@ -130,6 +145,10 @@ type InputOf<T> = { readonly input: T };
 export const jobPolicies: Policies = {
   'Query.job': { action: 'job:read' },
   'Query.jobs': { action: 'job:read' },
+  'Query.explainRequirements': {
+    action: 'job:read',
+    experiment: ({ args }) => (args as InputOf<{ experiment: string }>).input.experiment,
+  },
   'Query.bulkOperation': { action: 'job:read', perPrincipal: true },
   'Mutation.submitJobs': {
     action: 'job:submit',

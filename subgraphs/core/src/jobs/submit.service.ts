@@ -4,17 +4,19 @@ import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/mongo';
 import { classIdOf } from '../broker/requirement-class.js';
 import type { ClassesRepository } from './classes.repository.js';
-import type { ExperimentDirectory, ExperimentFacts } from './collaborators.js';
+import type { ExperimentDirectory, ExperimentFacts, QueueDirectory } from './collaborators.js';
 import type { Dependencies } from './dependencies.js';
 import { Findings } from './findings.js';
 import { storedKey } from './idempotency.js';
 import { batchJobIds } from './job-ids.js';
-import { checkJob, sibling, type CheckSelector } from './job-input.js';
+import { checkJob, sibling } from './job-input.js';
 import type { JobDocument, StoredRequirements } from './job.types.js';
 import type { JobsRepository } from './jobs.repository.js';
 import { newJobDocument } from './new-job.js';
 import { normalisePayload, normaliseRequirements, normaliseRetry } from './normalise.js';
+import { type Ownership, ownershipOf } from './owner.js';
 import { RefusedJobs, type ToldRefusals } from './refused-jobs.js';
+import { type CheckSelector, requirementChecks } from './requirement-checks.js';
 import { submissionSchemaVersion, type SubmissionDocument } from './submission.document.js';
 import type { SubmissionsRepository } from './submissions.repository.js';
 import type { JobSpec, Refusal } from './submit.types.js';
@@ -26,6 +28,7 @@ export interface SubmitServiceOptions {
   readonly submissions: SubmissionsRepository;
   readonly dependencies: Dependencies;
   readonly experiments: ExperimentDirectory;
+  readonly queues: QueueDirectory;
   readonly checkSelector: CheckSelector;
   readonly clock: Clock;
   readonly ids: Ids;
@@ -37,7 +40,11 @@ export interface SubmitInput {
   readonly experiment: string;
   readonly idempotencyKey: string;
   readonly jobs: readonly JobSpec[];
+  /** Whose they are; the caller's unless given. */
+  readonly onBehalfOf?: string | null | undefined;
 }
+
+type Owners = Exclude<Ownership, { readonly refusal: Refusal }>;
 
 /** What became of them: one entry a job, in order; a job that was known before is told by its id alone. */
 export interface SubmitResult {
@@ -68,17 +75,19 @@ export class SubmitService {
    */
   async submit(principal: Principal, input: SubmitInput): Promise<SubmitResult> {
     assertCan(principal, 'job:submit', input.experiment);
-    const refusal = checkCall(input);
-    if (refusal)
+    const owners = ownershipOf(principal, input.experiment, input.onBehalfOf);
+    const refusal = checkCall(input) ?? ('refusal' in owners ? owners.refusal : undefined);
+    if (refusal || 'refusal' in owners)
       return {
-        jobs: refusal.code === 'BATCH_TOO_LARGE' ? [] : input.jobs.map(() => null),
-        refusals: [refusal],
+        jobs: refusal?.code === 'BATCH_TOO_LARGE' ? [] : input.jobs.map(() => null),
+        refusals: refusal ? [refusal] : [],
         omitted: 0,
       };
     const reservationId = storedKey('jobs', input.experiment, principal.subject, input.idempotencyKey);
-    const digest = digestOf(input.jobs);
+    // Whose they are is part of what was submitted; the caller's own are digested as they always were.
+    const digest = digestOf(owners.submittedBy === undefined ? input.jobs : [owners.owner, input.jobs]);
     const earlier = await this.#options.submissions.find(reservationId);
-    if (earlier) return this.#repeat(principal, input, digest, earlier);
+    if (earlier) return this.#repeat(owners, input, digest, earlier);
     const experiment = await this.#options.experiments.find(input.experiment);
     if (!experiment)
       return nothing(
@@ -99,7 +108,7 @@ export class SubmitService {
       ...(told.omitted > 0 ? { omitted: told.omitted } : {}),
     });
     if (reserved.digest !== digest) return nothing(input, keyReused(input.idempotencyKey));
-    const documents = await this.#documents(principal, input, reserved, experiment, parents);
+    const documents = await this.#documents(owners, input, reserved, experiment, parents);
     await this.#write(documents, reserved);
     return this.#answer(input, documents, reserved);
   }
@@ -111,7 +120,7 @@ export class SubmitService {
 
   /** The answer to a call that was made before; what it had not yet written is written now. */
   async #repeat(
-    principal: Principal,
+    owners: Owners,
     input: SubmitInput,
     digest: string,
     earlier: SubmissionDocument,
@@ -127,7 +136,7 @@ export class SubmitService {
         shares: [],
       };
       const parents = await this.#options.jobs.parents(externalParents(input.jobs));
-      const documents = await this.#documents(principal, input, earlier, experiment, parents);
+      const documents = await this.#documents(owners, input, earlier, experiment, parents);
       await this.#write(
         documents.filter(({ _id }) => !there.has(_id)),
         earlier,
@@ -142,13 +151,20 @@ export class SubmitService {
     jobs: readonly JobSpec[],
     experiment: ExperimentFacts,
   ): Promise<{ told: ToldRefusals; parents: ParentStates }> {
-    const parents = await this.#options.jobs.parents(externalParents(jobs));
+    const [parents, checks] = await Promise.all([
+      this.#options.jobs.parents(externalParents(jobs)),
+      requirementChecks(
+        this.#options,
+        experiment.name,
+        jobs.map(({ requirements }) => requirements),
+      ),
+    ]);
     const told = new RefusedJobs();
     const bad = new Set<number>();
     jobs.forEach((job, index) => {
       const findings = new Findings();
       const path = ['jobs', index];
-      checkJob(job, path, findings, this.#options.checkSelector);
+      checkJob(job, path, findings, checks);
       if (job.share != null && !experiment.shares.includes(shareOf(job.share, experiment))) {
         findings.add(
           [...path, 'share'],
@@ -166,7 +182,7 @@ export class SubmitService {
   }
 
   async #documents(
-    principal: Principal,
+    { owner, submittedBy }: Owners,
     { jobs }: SubmitInput,
     reserved: SubmissionDocument,
     experiment: ExperimentFacts,
@@ -188,7 +204,8 @@ export class SubmitService {
         createdAt: reserved.createdAt,
         experiment: experiment.name,
         name: job.name,
-        owner: principal.subject,
+        owner,
+        submittedBy,
         share:
           job.share != null
             ? shareOf(job.share, experiment)

@@ -44,11 +44,20 @@ export interface GpuSpec {
   readonly minMemoryMiB?: Maybe<number>;
   readonly minComputeCapability?: Maybe<string>;
   readonly cudaRuntime?: Maybe<string>;
+  readonly needsNewDriverFeature?: Maybe<boolean>;
+  readonly bundlesCompat?: Maybe<boolean>;
+  readonly minDriverVersion?: Maybe<string>;
   readonly rocmRuntime?: Maybe<string>;
+  readonly gfxTargets?: Maybe<readonly string[]>;
   readonly sassTargets?: Maybe<readonly string[]>;
   readonly ptxTargets?: Maybe<readonly string[]>;
+  readonly ptxToolkit?: Maybe<string>;
   readonly migProfile?: Maybe<string>;
+  readonly migFraction?: Maybe<number>;
   readonly share?: Maybe<number>;
+  readonly shareMemoryMiB?: Maybe<number>;
+  readonly ecc?: Maybe<boolean>;
+  readonly exclusive?: Maybe<boolean>;
   readonly nvlink?: Maybe<boolean>;
   readonly optional?: Maybe<boolean>;
 }
@@ -78,6 +87,7 @@ export type RefusalCode =
   | 'SHARE_NOT_FOUND'
   | 'DEPENDENCY_INVALID'
   | 'SELECTOR_INVALID'
+  | 'QUEUE_NOT_FOUND'
   | 'IDEMPOTENCY_KEY_REUSED'
   | 'BATCH_TOO_LARGE';
 

@@ -73,6 +73,18 @@ export class QueuesService {
     return this.#options.repository.byNames(names);
   }
 
+  /** Of these names, those of queues that admit the experiment; read from the store where they are not in memory. */
+  async admitted(names: readonly string[], experiment: string): Promise<ReadonlySet<string>> {
+    const found = await this.byNames(names);
+    return new Set(found.flatMap((queue) => (queue && admits(queue, experiment) ? [queue.name] : [])));
+  }
+
+  /** Names of the queues in memory that admit the experiment, sorted. */
+  admitting(experiment: string): readonly string[] {
+    const found = this.all().filter((queue) => admits(queue, experiment));
+    return found.map(({ name }) => name).sort();
+  }
+
   /** Calls the listener with queues that are new or changed; returns how to stop. */
   onChanged(listener: (changed: readonly QueueDocument[]) => void): () => void {
     return this.#options.repository.directory.onChanged(listener);
@@ -222,6 +234,11 @@ export class QueuesService {
       ...(idempotencyKey ? { creation: { by: subject, key: idempotencyKey, digest: digestOf(input) } } : {}),
     };
   }
+}
+
+/** No names admit every experiment. */
+function admits({ experiments }: QueueDocument, experiment: string): boolean {
+  return experiments.length === 0 || experiments.includes(experiment);
 }
 
 function refused(problems: Problems<QueueProblemCode>): QueueResult {

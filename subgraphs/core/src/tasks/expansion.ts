@@ -169,7 +169,17 @@ function jobAt(
   },
   now: Date,
 ): JobDocument {
-  const { template, variants = [], createdAt, experiment, owner, share, priority, labels } = task;
+  const {
+    template,
+    variants = [],
+    createdAt,
+    experiment,
+    owner,
+    submittedBy,
+    share,
+    priority,
+    labels,
+  } = task;
   const shape = set?.variant === undefined ? template : variants[set.variant];
   if (!shape)
     throw new Error(`task ${task._id}: job ${index} is of variant ${set?.variant}, which is not there`);
@@ -183,6 +193,7 @@ function jobAt(
       experiment,
       name,
       owner,
+      submittedBy,
       share,
       priority,
       labels,

@@ -29,6 +29,7 @@ export const taskResolvers: Pick<Resolvers, 'Query' | 'Mutation' | 'Task' | 'Tas
     __resolveReference: (representation, { loaders }) => loaders.load(taskLoader, String(representation.id)),
     id: ({ _id }) => _id,
     experiment: ({ experiment }, _args, context) => experimentNamed(experiment, context),
+    submittedBy: ({ submittedBy, owner }) => submittedBy ?? owner,
     progress: async (task, _args, { loaders }) => {
       const progress = await loaders.load(progressLoader, task);
       if (progress) return progress;

@@ -1,7 +1,8 @@
 /** Whether a task that a caller describes is well-formed: the template, each parameter set, and what the template makes of it. */
 import { setImmediate as turn } from 'node:timers/promises';
 import { Findings } from '../jobs/findings.js';
-import { checkJob, checkPayload, checkRequirements, sibling, type CheckSelector } from '../jobs/job-input.js';
+import { checkJob, checkPayload, checkRequirements, sibling } from '../jobs/job-input.js';
+import type { RequirementChecks } from '../jobs/requirement-checks.js';
 import type { JobSpec, PayloadSpec, Refusal, RequirementsSpec } from '../jobs/submit.types.js';
 import { fillIn, indexParameter, parametersOf, textsOf } from './template.js';
 
@@ -32,6 +33,8 @@ export interface TaskSpec {
   readonly variants?: readonly VariantSpec[] | null | undefined;
   readonly parameterSets?: readonly ParameterSetSpec[] | null | undefined;
   readonly count?: number | null | undefined;
+  /** Whose it is; the caller's unless given. */
+  readonly onBehalfOf?: string | null | undefined;
 }
 
 const parameterName = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
@@ -41,14 +44,14 @@ const maxVariants = 20;
 /** Characters of all variants as JSON: they lie in the document of their task. */
 const maxVariantsSize = 4 * 1024 * 1024;
 
-/** Everything that can be said without the store. Empty: the task is well-formed. */
-export async function checkTask(task: TaskSpec, checkSelector: CheckSelector): Promise<readonly Refusal[]> {
+/** Everything that can be said without jobs of others. Empty: the task is well-formed. */
+export async function checkTask(task: TaskSpec, checks: RequirementChecks): Promise<readonly Refusal[]> {
   const findings = new Findings();
   findings.text(['idempotencyKey'], task.idempotencyKey, 1, 200);
   findings.text(['experiment'], task.experiment, 1, 31);
   findings.line(['name'], task.name, 1, 255);
-  checkJob(task.template, ['template'], findings, checkSelector);
-  checkVariants(task, findings, checkSelector);
+  checkJob(task.template, ['template'], findings, checks);
+  checkVariants(task, findings, checks);
   checkSize(task, findings);
   if (!findings.isEmpty) return findings.refusals.slice(0, maxRefusals);
   if (task.parameterSets) await checkSets(shapesOf(task), task.parameterSets, findings);
@@ -103,7 +106,7 @@ function checkSize({ parameterSets, count, template }: TaskSpec, findings: Findi
 function checkVariants(
   { variants, parameterSets }: TaskSpec,
   findings: Findings,
-  checkSelector: CheckSelector,
+  checks: RequirementChecks,
 ): void {
   const given = variants ?? [];
   findings.list(['variants'], given, maxVariants);
@@ -115,7 +118,7 @@ function checkVariants(
   given.slice(0, maxVariants).forEach(({ name, requirements, payload }, position) => {
     const path = ['variants', position];
     if (name != null) findings.line([...path, 'name'], name, 1, 255);
-    if (requirements) checkRequirements(requirements, [...path, 'requirements'], findings, checkSelector);
+    if (requirements) checkRequirements(requirements, [...path, 'requirements'], findings, checks);
     if (payload) checkPayload(payload, [...path, 'payload'], findings);
   });
 }

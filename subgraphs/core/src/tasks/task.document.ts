@@ -31,6 +31,8 @@ export interface TaskDocument {
   readonly experiment: string;
   readonly name: string;
   readonly owner: string;
+  /** Who submitted it, where that is not the owner. */
+  readonly submittedBy?: string;
   /** Path of the leaf. */
   readonly share: string;
   readonly priority: number;
@@ -81,6 +83,7 @@ export const tasksCollection = defineCollection<TaskDocument>({
       experiment: { bsonType: 'string' },
       name: { bsonType: 'string' },
       owner: { bsonType: 'string' },
+      submittedBy: { bsonType: 'string' },
       share: { bsonType: 'string' },
       priority: { bsonType: 'int', minimum: -1000, maximum: 1000 },
       labels: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: 32 },

@@ -2,11 +2,17 @@ import { assertCan, experimentsFor, type Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
 import type { Clock, Ids, KeysetPage } from '@rhizome/mongo';
 import type { ClassesRepository } from '../jobs/classes.repository.js';
-import type { ExperimentDirectory, ExperimentFacts, StateCounts } from '../jobs/collaborators.js';
+import type {
+  ExperimentDirectory,
+  ExperimentFacts,
+  QueueDirectory,
+  StateCounts,
+} from '../jobs/collaborators.js';
 import { storedKey } from '../jobs/idempotency.js';
-import type { CheckSelector } from '../jobs/job-input.js';
 import { subtract, type JobsRepository } from '../jobs/jobs.repository.js';
 import { normalisePayload, normaliseRetry } from '../jobs/normalise.js';
+import { type Ownership, ownershipOf } from '../jobs/owner.js';
+import { type CheckSelector, requirementChecks } from '../jobs/requirement-checks.js';
 import { submissionSchemaVersion } from '../jobs/submission.document.js';
 import type { SubmissionsRepository } from '../jobs/submissions.repository.js';
 import { classifier, digestOf, keyReused, listed, refusalOf, shareOf } from '../jobs/submit.service.js';
@@ -35,6 +41,7 @@ export interface TasksServiceOptions {
   readonly classes: ClassesRepository;
   readonly submissions: SubmissionsRepository;
   readonly experiments: ExperimentDirectory;
+  readonly queues: QueueDirectory;
   readonly expansion: Expansion;
   readonly checkSelector: CheckSelector;
   /** Jobs of a task by state as the event stream tells, or undefined where it does not know. */
@@ -77,6 +84,8 @@ export class TasksService {
    */
   async submit(principal: Principal, spec: TaskSpec): Promise<SubmitTaskResult> {
     assertCan(principal, 'task:submit', spec.experiment);
+    const owners = ownershipOf(principal, spec.experiment, spec.onBehalfOf);
+    if ('refusal' in owners) return { refusals: [owners.refusal] };
     const { submissions, clock, ids } = this.#options;
     const digest = digestOf({ ...spec, idempotencyKey: undefined });
     const key = spec.idempotencyKey.slice(0, 201);
@@ -100,7 +109,7 @@ export class TasksService {
       refused: [],
     });
     if (reserved.digest !== digest) return { refusals: [keyReused(spec.idempotencyKey)] };
-    return { task: await this.#create(principal, spec, experiment, reserved) };
+    return { task: await this.#create(owners, spec, experiment, reserved) };
   }
 
   /** Tasks by id, one answer an id; null where there is none that the principal may read. */
@@ -164,9 +173,14 @@ export class TasksService {
   }
 
   async #examine(spec: TaskSpec): Promise<{ refusals: readonly Refusal[]; experiment?: ExperimentFacts }> {
-    const refusals = await checkTask(spec, this.#options.checkSelector);
-    if (refusals.length > 0) return { refusals };
     const experiment = await this.#options.experiments.find(spec.experiment);
+    const checks = await requirementChecks(
+      this.#options,
+      experiment?.name ?? null,
+      [spec.template, ...(spec.variants ?? [])].map(({ requirements }) => requirements),
+    );
+    const refusals = await checkTask(spec, checks);
+    if (refusals.length > 0) return { refusals };
     if (!experiment)
       return {
         refusals: [
@@ -191,7 +205,7 @@ export class TasksService {
   }
 
   async #create(
-    principal: Principal,
+    owners: Exclude<Ownership, { readonly refusal: Refusal }>,
     spec: TaskSpec,
     experiment: ExperimentFacts,
     reserved: { readonly batchId: string; readonly createdAt: Date },
@@ -215,7 +229,7 @@ export class TasksService {
       updatedAt: reserved.createdAt,
       experiment: experiment.name,
       name: spec.name,
-      owner: principal.subject,
+      ...owners,
       share:
         template.share != null
           ? shareOf(template.share, experiment)

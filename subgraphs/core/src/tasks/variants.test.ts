@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { checkTask, shapesOf, type TaskSpec } from './task-input.js';
 
-const anySelector = () => ({ ok: true }) as const;
+const anything = { selector: () => ({ ok: true }) as const, queue: () => undefined };
 const check = (task: Partial<TaskSpec>) =>
   checkTask(
     {
@@ -11,7 +11,7 @@ const check = (task: Partial<TaskSpec>) =>
       template: { name: 'first', payload: { command: 'one', arguments: ['{{a}}'] } },
       ...task,
     },
-    anySelector,
+    anything,
   );
 const set = (variant?: number, ...names: string[]) => ({
   parameters: names.map((name) => ({ name, value: 'v' })),
