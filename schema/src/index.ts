@@ -9,3 +9,7 @@ export {
   type FoundSubgraph,
 } from './discover.js';
 export { checkExperimentSchema, definedTypes, type RuleSubject, type RuleViolation } from './rules.js';
+export { compareSchemas, type SchemaChange, type Severity } from './changes.js';
+export { checkSubgraph, coreFirst, type CheckInput, type CheckReport, type GraphSubgraph } from './check.js';
+export { cures, finding, traps, type Finding, type Rule } from './findings.js';
+export { canonicalSdl, completeSdl, ownDocument, sdlDigest, sharedSdl } from './words.js';

@@ -44,11 +44,12 @@ const roots = ['Query', 'Mutation', 'Subscription'];
  * @param coreTypes names of the types that core defines: the experiment may extend the entities, and redefine nothing.
  */
 export function checkExperimentSchema(
-  sdl: string,
+  sdl: string | DocumentNode,
   subject: RuleSubject,
   coreTypes: ReadonlySet<string>,
 ): readonly RuleViolation[] {
-  return parse(sdl).definitions.flatMap((definition) => checkDefinition(definition, subject, coreTypes));
+  const { definitions } = typeof sdl === 'string' ? parse(sdl) : sdl;
+  return definitions.flatMap((definition) => checkDefinition(definition, subject, coreTypes));
 }
 
 /** The names of the types that an SDL defines. */

@@ -1,0 +1,71 @@
+/** What differs between two public schemas, and whom it breaks. */
+import { ChangeType, CriticalityLevel, diff } from '@graphql-inspector/core';
+import { buildSchema } from 'graphql';
+
+/** How much a change matters to clients. */
+export type Severity = 'BREAKING' | 'DANGEROUS' | 'SAFE';
+
+/** One change of the public schema. */
+export interface SchemaChange {
+  readonly severity: Severity;
+  /** The kind, as `FIELD_REMOVED`. */
+  readonly kind: string;
+  /** `Type`, `Type.field`, `Type.field.argument`, or `@directive`. */
+  readonly where: string;
+  readonly message: string;
+  /**
+   * Whose use tells whether it hurts: coordinates as they are counted (`Type.field`, `Type.field(argument:)`, `Type` for all that
+   * touches the type); empty for changes that break nobody.
+   */
+  readonly usedAs: readonly string[];
+}
+
+const severities: Readonly<Record<CriticalityLevel, Severity>> = {
+  [CriticalityLevel.Breaking]: 'BREAKING',
+  [CriticalityLevel.Dangerous]: 'DANGEROUS',
+  [CriticalityLevel.NonBreaking]: 'SAFE',
+};
+
+/** All changes from one public schema to another: breaking ones first, each group by place. */
+export async function compareSchemas(before: string, after: string): Promise<readonly SchemaChange[]> {
+  const options = { assumeValidSDL: true };
+  const all = await diff(buildSchema(before, options), buildSchema(after, options));
+  const added = new Set(all.filter(({ type }) => isAddition(String(type))).map(({ path }) => path));
+  // That what is new has a description is no change of its own.
+  const changes = all.filter(
+    ({ type, path }) => !(String(type).endsWith('_DESCRIPTION_ADDED') && added.has(path)),
+  );
+  const order: readonly Severity[] = ['BREAKING', 'DANGEROUS', 'SAFE'];
+  return changes
+    .map(({ criticality, type, path = '', message }): SchemaChange => {
+      const severity = severities[criticality.level];
+      const kind = String(type);
+      return { severity, kind, where: path, message, usedAs: severity === 'SAFE' ? [] : usedAs(kind, path) };
+    })
+    .sort(
+      (a, b) =>
+        order.indexOf(a.severity) - order.indexOf(b.severity) ||
+        (a.where < b.where ? -1 : a.where > b.where ? 1 : 0),
+    );
+}
+
+function isAddition(kind: string): boolean {
+  return kind.endsWith('_ADDED') && !kind.endsWith('_DESCRIPTION_ADDED');
+}
+
+/** Argument changes that concern those who give the argument; others concern all who ask for the field. */
+const ofArgument: ReadonlySet<string> = new Set([
+  ChangeType.FieldArgumentRemoved,
+  ChangeType.FieldArgumentTypeChanged,
+  ChangeType.FieldArgumentDefaultChanged,
+]);
+
+function usedAs(kind: string, path: string): readonly string[] {
+  if (path === '' || path.startsWith('@')) return [];
+  const [type = '', field, argument] = path.split('.');
+  if (argument !== undefined)
+    return ofArgument.has(kind) ? [`${type}.${field}(${argument}:)`] : [`${type}.${field}`];
+  // Which fields of an input, and which values of an enum, travel in variables nobody counts: their type stands for them.
+  if (field === undefined || kind.startsWith('INPUT_') || kind.startsWith('ENUM_')) return [type];
+  return [`${type}.${field}`];
+}

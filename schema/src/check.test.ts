@@ -1,0 +1,306 @@
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from '@jest/globals';
+import { checkSubgraph, type CheckReport, type GraphSubgraph } from './check.js';
+import { compose } from './compose.js';
+import { discoverSubgraphs } from './discover.js';
+import { cures, traps } from './findings.js';
+import { canonicalSdl, completeSdl, sdlDigest } from './words.js';
+
+const root = resolve(fileURLToPath(new URL('.', import.meta.url)), '..', '..');
+
+const coreSdl = `
+  "A job."
+  type Job @key(fields: "id") {
+    "Its id."
+    id: ID!
+    "Its name."
+    name: String
+    "How it is."
+    state: JobState!
+  }
+  "States."
+  enum JobState {
+    "It runs."
+    RUNNING
+    "It ended."
+    ENDED
+  }
+  "Which jobs."
+  input JobFilter {
+    "By name."
+    name: String
+  }
+  type Query {
+    "Jobs."
+    jobs("Which." filter: JobFilter): [Job!]!
+  }
+`;
+const heronSdl = `
+  type Job @key(fields: "id") {
+    id: ID!
+    "What Heron knows of it."
+    heron: HeronJob
+  }
+  "What Heron knows of a job."
+  type HeronJob {
+    "The nest."
+    nest: String
+    "Birds."
+    birds: Int
+  }
+`;
+
+function subgraph(name: string, sdl: string, typePrefix: string | null = null): GraphSubgraph {
+  return { name, url: `http://${name}.example/graphql`, sdl: completeSdl(sdl), typePrefix };
+}
+
+const core = subgraph('core', coreSdl);
+const heron = subgraph('heron', heronSdl, 'Heron');
+
+function publicOf(subgraphs: readonly GraphSubgraph[]): string {
+  const composed = compose(subgraphs);
+  if (!composed.ok) throw new Error(JSON.stringify(composed.faults));
+  return composed.publicSdl;
+}
+
+/** Checks Egret, which is new, beside core and Heron. */
+function checkEgret(sdl: string): Promise<CheckReport> {
+  const others = [core, heron];
+  return checkSubgraph({
+    candidate: subgraph('egret', sdl, 'Egret'),
+    others,
+    livePublicSdl: publicOf(others),
+  });
+}
+
+const egretJob = `
+  type Job @key(fields: "id") { id: ID! "Egret's part." egret: EgretJob }
+  "Egret's part."
+  type EgretJob { "A size in metres." size: Float }
+`;
+
+describe('the subgraphs of the repository', () => {
+  const found = discoverSubgraphs(root).map((one) => ({
+    ...one,
+    typePrefix: one.manifest?.typePrefix ?? null,
+  }));
+
+  test.each(found.map((one) => [one.name, one] as const))(
+    '%s passes the check among the others',
+    async (_, one) => {
+      const others = found.filter(({ name }) => name !== one.name);
+      const { findings, changes } = await checkSubgraph({
+        candidate: one,
+        others,
+        livePublicSdl: publicOf(found),
+      });
+      expect({ findings, changes }).toEqual({ findings: [], changes: [] });
+    },
+  );
+});
+
+describe('the check of a subgraph', () => {
+  test('lets an experiment add what is its own, and tells what it adds', async () => {
+    const { findings, changes, supergraphSdl } = await checkEgret(egretJob);
+    expect(findings).toEqual([]);
+    expect(changes.map(({ severity, where }) => `${severity} ${where}`)).toEqual([
+      'SAFE EgretJob',
+      'SAFE EgretJob.size',
+      'SAFE Job.egret',
+    ]);
+    expect(supergraphSdl).toContain('EGRET @join__graph(name: "egret", url: "http://egret.example/graphql")');
+  });
+
+  test.each<[keyof typeof cures, string, string, string]>([
+    ['parse', 'egret', 'a text that is no SDL', 'type {'],
+    [
+      'silent-merge',
+      'Dataset',
+      'trap 2: an entity that another experiment has, too',
+      `${egretJob} "A set." type Dataset @key(fields: "id") { "Id." id: ID! "Rows." rows: Int }`,
+    ],
+    [
+      'vanishing-input-field',
+      'HeronFilter',
+      'trap 5: an input of two subgraphs with a field of one',
+      `${egretJob} "F." input HeronFilter { "A." a: Int "Extra." extra: Int }`,
+    ],
+    [
+      'enum-union',
+      'HeronColour',
+      'trap 7: an enum of two subgraphs with other values',
+      `${egretJob} "C." enum HeronColour { "G." GREY "W." WHITE }`,
+    ],
+    [
+      'description-conflict',
+      'Job.id',
+      'trap 11: other words for what core describes',
+      egretJob.replace('id: ID!', '"The number of an egret." id: ID!'),
+    ],
+    ['description-conflict', 'Job', 'trap 11 at a type', `"A bird's job." ${egretJob.trim()}`],
+    [
+      'description-conflict',
+      'PageInfo',
+      'trap 11 at a shared word',
+      `extend schema @link(url: "https://specs.apollo.dev/federation/v2.7", import: ["@key", "@shareable"]) ${egretJob}
+       "Other words." type PageInfo @shareable { hasNextPage: Boolean! endCursor: String }`,
+    ],
+    [
+      'shared-words',
+      'PageInfo',
+      'a shared word with other fields',
+      `extend schema @link(url: "https://specs.apollo.dev/federation/v2.7", import: ["@key", "@shareable"]) ${egretJob}
+       type PageInfo @shareable { hasNextPage: Boolean! endCursor: String more: Int }`,
+    ],
+    ['prefix', 'Nest', 'a type without the prefix', `${egretJob} "N." type Nest { "A." a: Int }`],
+    [
+      'nullable',
+      'Job.egret',
+      'a contribution that is not nullable',
+      egretJob.replace('egret: EgretJob', 'egret: EgretJob!'),
+    ],
+    [
+      'one-field',
+      'Job.size',
+      'a second field on an entity of core',
+      egretJob.replace('egret: EgretJob', 'size: EgretJob'),
+    ],
+    [
+      'redefinition',
+      'JobState',
+      'a type of core',
+      `${egretJob} "States." enum JobState { "It runs." RUNNING "It ended." ENDED }`,
+    ],
+    [
+      'redefinition',
+      'Job.id',
+      "a mark on core's field",
+      egretJob.replace('id: ID!', 'id: ID! @inaccessible'),
+    ],
+    [
+      'redefinition',
+      'Job',
+      'an interface put on an entity of core',
+      `${egretJob.replace('type Job @key', 'type Job implements EgretThing @key')} "T." interface EgretThing { "Id." id: ID! }`,
+    ],
+    ['composition', 'Job.name', 'a field of core', egretJob.replace('id: ID!', 'id: ID! "N." name: String')],
+    ['description', 'EgretJob.size', 'no description', egretJob.replace('"A size in metres."', '')],
+    [
+      'mutation-name',
+      'Mutation.doIt',
+      "a mutation without the experiment's name",
+      `${egretJob} type Mutation { "Does." doIt: Int }`,
+    ],
+    [
+      'subscription-name',
+      'Subscription.all',
+      "a stream without the experiment's name",
+      `${egretJob} type Subscription { "All." all: Int }`,
+    ],
+    [
+      'foreign-change',
+      'Job.id',
+      "core's field hidden by a tag of the schema",
+      egretJob.replace('id: ID!', 'id: ID! @inaccessible'),
+    ],
+  ])('refuses by rule %s at %s: %s', async (rule, where, _, sdl) => {
+    const shared = subgraph(
+      'heron',
+      `${heronSdl} "A set." type Dataset @key(fields: "id") { "Id." id: ID! "Size in bytes." size: Int }
+       "F." input HeronFilter { "A." a: Int } "C." enum HeronColour { "G." GREY "B." BLUE }
+       extend type HeronJob { "Colour." colour(a: HeronFilter): HeronColour "Set." set: Dataset }`,
+      'Heron',
+    );
+    const others = [core, shared];
+    let completed: string;
+    try {
+      completed = completeSdl(sdl);
+    } catch {
+      completed = sdl;
+    }
+    const candidate = { ...subgraph('egret', egretJob, 'Egret'), sdl: completed };
+    const { findings } = await checkSubgraph({ candidate, others, livePublicSdl: publicOf(others) });
+    const found = findings.filter((one) => one.rule === rule && one.where === where);
+    if (rule === 'foreign-change') {
+      // Told once, by the rule that says more.
+      expect(findings.map(({ where: place }) => place)).toContain(where);
+      return;
+    }
+    expect(found.length > 0 ? [] : findings).toEqual([]);
+    const [first] = found;
+    expect(first?.cure).toBe(cures[rule]);
+    expect(first?.message.includes(where) || rule === 'parse').toBe(true);
+  });
+
+  test('names the silent traps by their numbers', () => {
+    expect(Object.values(traps).sort((a, b) => a - b)).toEqual([2, 5, 7, 11]);
+  });
+
+  test('tells that a change of core breaks clients, and whose use would tell', async () => {
+    const candidate = subgraph(
+      'core',
+      coreSdl
+        .replace('"Its name."\n    name: String', '')
+        .replace('"It ended."\n    ENDED', '')
+        .replace('"By name."\n    name: String', '"By id."\n    id: ID')
+        .replace(
+          'jobs("Which." filter: JobFilter)',
+          'jobs("Which." filter: JobFilter, "How many." first: Int!)',
+        ),
+    );
+    const { findings, changes } = await checkSubgraph({
+      candidate,
+      others: [heron],
+      livePublicSdl: publicOf([core, heron]),
+    });
+    expect(findings).toEqual([]);
+    const breaking = changes.filter(({ severity }) => severity === 'BREAKING');
+    expect(Object.fromEntries(breaking.map(({ where, usedAs }) => [where, usedAs]))).toEqual({
+      'Job.name': ['Job.name'],
+      'JobFilter.name': ['JobFilter'],
+      'JobState.ENDED': ['JobState'],
+      'Query.jobs.first': ['Query.jobs'],
+    });
+  });
+
+  test('does not let core take a type away that an experiment extends', async () => {
+    const candidate = subgraph(
+      'core',
+      '"A task." type Task @key(fields: "id") { "Id." id: ID! } type Query { "T." task: Task }',
+    );
+    const { findings, supergraphSdl } = await checkSubgraph({
+      candidate,
+      others: [
+        subgraph(
+          'heron',
+          heronSdl
+            .replace('id: ID!', 'id: ID! name: String @external')
+            .replace('heron: HeronJob', 'heron: HeronJob @requires(fields: "name")'),
+          'Heron',
+        ),
+      ],
+      livePublicSdl: publicOf([core, heron]),
+    });
+    expect(supergraphSdl).toBeNull();
+    expect(findings.map(({ rule }) => rule)).toContain('composition');
+  });
+});
+
+describe('the spelling of an SDL', () => {
+  const one = `"""\nA job.\n""" type Job @key(fields: "id") @shareable { "Id." id: ID! a(y: Int, x: Int): Int } enum E { B A }`;
+  const same = `enum E { A B } "A job." type Job @shareable @key(fields: "id") { a(x: Int, y: Int): Int """Id.""" id: ID! }`;
+
+  test('is one for texts that differ in order and white space alone', () => {
+    expect(canonicalSdl(same)).toBe(canonicalSdl(one));
+    expect(sdlDigest(same)).toBe(sdlDigest(one));
+  });
+
+  test.each([
+    ['a type', one.replace('id: ID!', 'id: ID')],
+    ['a description', one.replace('Id.', 'The id.')],
+    ['an argument of a directive', one.replace('fields: "id"', 'fields: "a"')],
+  ])('differs with %s', (_, other) => {
+    expect(sdlDigest(other)).not.toBe(sdlDigest(one));
+  });
+});

@@ -1,0 +1,95 @@
+/** The check of one subgraph's schema among the others: everything that can be said without a running service. */
+import { compareSchemas, type SchemaChange } from './changes.js';
+import { compose, type CompositionFault } from './compose.js';
+import { type Finding, finding } from './findings.js';
+import { checkAmongOthers, type RuledSubgraph } from './graph-rules.js';
+import { checkExperimentSchema, definedTypes } from './rules.js';
+import { ownDocument } from './words.js';
+
+/** A subgraph of the graph. */
+export interface GraphSubgraph extends RuledSubgraph {
+  readonly url: string;
+}
+
+/** What is checked against what. */
+export interface CheckInput {
+  readonly candidate: GraphSubgraph;
+  /** All other subgraphs that are live. */
+  readonly others: readonly GraphSubgraph[];
+  /** What clients see now; null when nothing is live. */
+  readonly livePublicSdl: string | null;
+}
+
+/** What came of a check. */
+export interface CheckReport {
+  readonly findings: readonly Finding[];
+  /** Empty when the schemas do not compose. */
+  readonly changes: readonly SchemaChange[];
+  /** Null when the schemas do not compose. */
+  readonly supergraphSdl: string | null;
+  readonly publicSdl: string | null;
+}
+
+/** Composes and checks. Never throws for a bad schema. */
+export async function checkSubgraph({ candidate, others, livePublicSdl }: CheckInput): Promise<CheckReport> {
+  const all = [...others, candidate].sort(coreFirst);
+  const composition = compose(all);
+  if (!composition.ok && composition.faults.some(({ code }) => code === 'INVALID_GRAPHQL')) {
+    const findings = composition.faults.map(({ message }) => finding('parse', candidate.name, message));
+    return { findings, changes: [], supergraphSdl: null, publicSdl: null };
+  }
+  const findings = [...houseRules(candidate, others), ...checkAmongOthers(candidate, others)];
+  if (!composition.ok) {
+    const told = [...findings, ...composition.faults.map((fault) => ofComposition(fault, candidate.name))];
+    return { findings: told, changes: [], supergraphSdl: null, publicSdl: null };
+  }
+  const { supergraphSdl, publicSdl } = composition;
+  const changes = livePublicSdl === null ? [] : await compareSchemas(livePublicSdl, publicSdl);
+  findings.push(...foreignChanges(candidate, changes, findings));
+  return { findings, changes, supergraphSdl, publicSdl };
+}
+
+/** Core's subgraphs first, then by name: the order decides nothing but the text of the supergraph. */
+export function coreFirst(a: GraphSubgraph, b: GraphSubgraph): number {
+  const rank = ({ typePrefix }: GraphSubgraph): number => (typePrefix === null ? 0 : 1);
+  return rank(a) - rank(b) || (a.name < b.name ? -1 : 1);
+}
+
+function houseRules(candidate: GraphSubgraph, others: readonly GraphSubgraph[]): readonly Finding[] {
+  const { name, typePrefix, sdl } = candidate;
+  if (typePrefix === null) return [];
+  const core = others.filter((other) => other.typePrefix === null);
+  const coreTypes = new Set(core.flatMap((other) => [...definedTypes(ownDocument(other.sdl))]));
+  return checkExperimentSchema(ownDocument(sdl), { name, typePrefix }, coreTypes).map(
+    ({ rule, where, message }) => finding(rule, where, message),
+  );
+}
+
+function ofComposition({ code, message }: CompositionFault, subgraph: string): Finding {
+  const where = /"([A-Z]\w*(?:\.\w+)?)"/.exec(message)?.[1] ?? /\b([A-Z]\w*\.\w+)/.exec(message)?.[1];
+  return finding('composition', where ?? subgraph, `${code}: ${message}`);
+}
+
+/** Whatever an experiment publishes, nothing changes for clients but what is its own. */
+function foreignChanges(
+  { name, typePrefix }: GraphSubgraph,
+  changes: readonly SchemaChange[],
+  told: readonly Finding[],
+): readonly Finding[] {
+  if (typePrefix === null) return [];
+  const known = new Set(told.map(({ where }) => where));
+  return changes
+    .filter(({ where }) => where !== '' && !isOwn(where, name, typePrefix) && !known.has(where))
+    .map(({ where, message }) =>
+      finding('foreign-change', where, `${where} does not belong to "${name}": ${message}.`),
+    );
+}
+
+function isOwn(where: string, name: string, typePrefix: string): boolean {
+  const [type = '', field] = where.split('.');
+  if (type.startsWith(typePrefix)) return true;
+  if (field === undefined) return ['Query', 'Mutation', 'Subscription'].includes(type);
+  if (type === 'Mutation') return new RegExp(`^[a-z]+${typePrefix}([A-Z]|$)`).test(field);
+  if (type === 'Subscription') return field.startsWith(name);
+  return field === name;
+}

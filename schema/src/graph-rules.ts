@@ -1,0 +1,232 @@
+/**
+ * Rules about a subgraph among the others: one owner for each type, and none of the merges that composition makes without a word. Only what
+ * concerns the subgraph under check is told.
+ */
+import {
+  type ConstDirectiveNode,
+  type FieldDefinitionNode,
+  type InputValueDefinitionNode,
+  Kind,
+  parse,
+  print,
+  type TypeDefinitionNode,
+  type TypeExtensionNode,
+} from 'graphql';
+import { type Finding, finding } from './findings.js';
+import { nameOf, ownDocument, sharedNames, sharedSdl } from './words.js';
+
+/** A subgraph as the rules see it. */
+export interface RuledSubgraph {
+  readonly name: string;
+  readonly sdl: string;
+  /** The prefix of its types; null for core's subgraphs. */
+  readonly typePrefix: string | null;
+}
+
+type TypeNode = TypeDefinitionNode | TypeExtensionNode;
+
+const roots = new Set(['Query', 'Mutation', 'Subscription']);
+
+/** Checks how the types of a subgraph stand beside those of the others and beside the shared words. */
+export function checkAmongOthers(
+  candidate: RuledSubgraph,
+  others: readonly RuledSubgraph[],
+): readonly Finding[] {
+  const own = typesOf(ownDocument(candidate.sdl).definitions as readonly TypeNode[]);
+  const theirs = others.map((other) => ({
+    other,
+    types: typesOf(ownDocument(other.sdl).definitions as readonly TypeNode[]),
+  }));
+  const found: Finding[] = [...checkSharedWords(candidate)];
+  for (const [name, nodes] of own) {
+    if (roots.has(name)) continue;
+    const owner =
+      candidate.typePrefix === null ? candidate : theirs.find((one) => ownsEntity(one, name))?.other;
+    for (const { other, types } of theirs) {
+      // What several experiments add to one entity of core does not concern each other.
+      if (owner && owner !== candidate && owner !== other) continue;
+      const twin = types.get(name);
+      if (twin) found.push(...checkTwin(name, [candidate, nodes], [other, twin]));
+    }
+  }
+  return found;
+}
+
+function typesOf(definitions: readonly TypeNode[]): Map<string, TypeNode[]> {
+  const types = new Map<string, TypeNode[]>();
+  for (const node of definitions) types.set(node.name.value, [...(types.get(node.name.value) ?? []), node]);
+  return types;
+}
+
+function ownsEntity(
+  {
+    other,
+    types,
+  }: { readonly other: RuledSubgraph; readonly types: ReadonlyMap<string, readonly TypeNode[]> },
+  name: string,
+): boolean {
+  return other.typePrefix === null && hasKey(types.get(name) ?? []);
+}
+
+type Side = readonly [RuledSubgraph, readonly TypeNode[]];
+
+/** A type that two subgraphs have: an entity of core that the other adds to, or a fault. */
+function checkTwin(name: string, [candidate, own]: Side, [other, twin]: Side): readonly Finding[] {
+  const conflicts = descriptionConflicts(name, [candidate, own], [other, twin]);
+  const [core, guest] = candidate.typePrefix === null ? [own, twin] : [twin, own];
+  const isOneCore = (candidate.typePrefix === null) !== (other.typePrefix === null);
+  if (isOneCore && hasKey(core) && hasKey(guest)) {
+    return candidate.typePrefix === null
+      ? conflicts
+      : [...conflicts, ...checkGuest(name, guest, core, other)];
+  }
+  const both = `${name} is defined by "${candidate.name}" and by "${other.name}"`;
+  return [...mergeFault(name, both, own, twin), ...conflicts];
+}
+
+function mergeFault(
+  name: string,
+  both: string,
+  own: readonly TypeNode[],
+  twin: readonly TypeNode[],
+): readonly Finding[] {
+  const differ = partsOf(own).sort().join() !== partsOf(twin).sort().join();
+  const kinds = new Set([...own, ...twin].map(({ kind }) => kind.replace('Extension', 'Definition')));
+  if (kinds.size === 1 && kinds.has(Kind.INPUT_OBJECT_TYPE_DEFINITION) && differ) {
+    const lost = difference(partsOf(own), partsOf(twin));
+    const text = `${both} with different fields: ${lost.join(', ')} would vanish from the graph without a word.`;
+    return [finding('vanishing-input-field', name, text)];
+  }
+  if (kinds.size === 1 && kinds.has(Kind.ENUM_TYPE_DEFINITION) && differ) {
+    const more = difference(partsOf(own), partsOf(twin));
+    return [
+      finding(
+        'enum-union',
+        name,
+        `${both} with different values (${more.join(', ')}): they would become one enum.`,
+      ),
+    ];
+  }
+  if (hasKey(own) && hasKey(twin)) {
+    return [finding('silent-merge', name, `${both} as an entity: the two would silently become one type.`)];
+  }
+  return [finding('one-owner', name, `${both}: a type has one owner.`)];
+}
+
+function difference(one: readonly string[], other: readonly string[]): readonly string[] {
+  return [...one.filter((name) => !other.includes(name)), ...other.filter((name) => !one.includes(name))];
+}
+
+/** An experiment at an entity of core: beside its own field it repeats the key and what it needs, and says nothing about them. */
+function checkGuest(
+  name: string,
+  guest: readonly TypeNode[],
+  core: readonly TypeNode[],
+  owner: RuledSubgraph,
+): readonly Finding[] {
+  const found: Finding[] = [];
+  const known = new Set(partsOf(core));
+  const harmless = new Set(['key', 'extends', 'external', 'shareable']);
+  const strange = (directives: readonly ConstDirectiveNode[] | undefined) =>
+    (directives ?? []).filter((one) => !harmless.has(one.name.value)).map((one) => `@${one.name.value}`);
+  const told = (where: string, marks: readonly string[]): void => {
+    if (marks.length === 0) return;
+    const text = `${where} is of "${owner.name}" and must not be marked ${marks.join(', ')} by others.`;
+    found.push(finding('redefinition', where, text));
+  };
+  for (const node of guest) {
+    told(name, strange(node.directives));
+    for (const field of fieldsOf(node)) {
+      if (known.has(field.name.value)) told(`${name}.${field.name.value}`, strange(field.directives));
+    }
+    if ('interfaces' in node && (node.interfaces?.length ?? 0) > 0) {
+      const added = node.interfaces?.map((one) => one.name.value).join(', ');
+      found.push(
+        finding(
+          'redefinition',
+          name,
+          `${name} is of "${owner.name}": others must not make it implement ${added}.`,
+        ),
+      );
+    }
+  }
+  return found;
+}
+
+function descriptionConflicts(name: string, [candidate, own]: Side, [other, twin]: Side): readonly Finding[] {
+  const theirs = descriptionsOf(name, twin);
+  return [...descriptionsOf(name, own)].flatMap(([where, text]) => {
+    const word = theirs.get(where);
+    if (word === undefined || word === text) return [];
+    const sentence = `${where} is described by "${candidate.name}" and otherwise by "${other.name}": only one of the texts would be shown.`;
+    return [finding('description-conflict', where, sentence)];
+  });
+}
+
+function descriptionsOf(name: string, nodes: readonly TypeNode[]): Map<string, string> {
+  const found = new Map<string, string>();
+  const take = (
+    where: string,
+    node: { readonly description?: { readonly value: string } | undefined },
+  ): void => {
+    if (node.description) found.set(where, node.description.value.trim().replaceAll(/\s+/g, ' '));
+  };
+  for (const node of nodes) {
+    if ('description' in node) take(name, node);
+    for (const field of fieldsOf(node)) take(`${name}.${field.name.value}`, field);
+    if ('values' in node) for (const value of node.values ?? []) take(`${name}.${value.name.value}`, value);
+  }
+  return found;
+}
+
+function fieldsOf(node: TypeNode): readonly (FieldDefinitionNode | InputValueDefinitionNode)[] {
+  return 'fields' in node ? (node.fields ?? []) : [];
+}
+
+/** Names of fields, of values, or of the members of a union. */
+function partsOf(nodes: readonly TypeNode[]): string[] {
+  return nodes.flatMap((node) => {
+    if ('values' in node) return (node.values ?? []).map(({ name }) => name.value);
+    if ('types' in node) return (node.types ?? []).map(({ name }) => name.value);
+    return fieldsOf(node).map(({ name }) => name.value);
+  });
+}
+
+function hasKey(nodes: readonly TypeNode[]): boolean {
+  return nodes.some(({ directives }) => directives?.some(({ name }) => name.value === 'key') ?? false);
+}
+
+/** The shared words are the same everywhere; a copy may leave descriptions out, but not tell others. */
+function checkSharedWords(candidate: RuledSubgraph): readonly Finding[] {
+  const names = sharedNames();
+  const house = typesOf(parse(sharedSdl()).definitions.filter(isType));
+  const copies = typesOf(parse(candidate.sdl).definitions.filter(isType));
+  return [...copies].flatMap(([name, nodes]) => {
+    const words = house.get(name);
+    if (!words || !names.has(name)) return [];
+    const sides = [
+      [candidate, nodes],
+      [{ name: 'the shared words', sdl: '', typePrefix: null }, words],
+    ] as const;
+    if (shapeOf(nodes) !== shapeOf(words)) {
+      const text = `${name} is a shared word, and "${candidate.name}" defines it otherwise.`;
+      return [finding('shared-words', name, text)];
+    }
+    return descriptionConflicts(name, ...sides);
+  });
+}
+
+function isType(definition: { readonly kind: Kind }): definition is TypeNode {
+  const name = nameOf(definition as TypeNode);
+  return name !== undefined && !name.startsWith('@') && 'name' in definition;
+}
+
+/** Fields with their types: what must not differ. */
+function shapeOf(nodes: readonly TypeNode[]): string {
+  const lines = nodes.flatMap((node) => [
+    node.kind.replace('Extension', 'Definition'),
+    ...fieldsOf(node).map((field) => `${field.name.value}: ${print(field.type)}`),
+    ...partsOf([node]),
+  ]);
+  return lines.sort().join('\n');
+}

@@ -1,0 +1,90 @@
+/** The words that all subgraphs share, and what is a subgraph's own beside them. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { type DefinitionNode, type DocumentNode, Kind, parse, print, visit } from 'graphql';
+
+let text: string | undefined;
+let names: ReadonlySet<string> | undefined;
+
+/** The SDL of the shared words, as it lies in this package. */
+export function sharedSdl(): string {
+  return (text ??= readFileSync(new URL('../shared.graphql', import.meta.url), 'utf8'));
+}
+
+/** The names of the types and directives (with `@`) among the shared words. */
+export function sharedNames(): ReadonlySet<string> {
+  return (names ??= new Set(parse(sharedSdl()).definitions.flatMap((one) => nameOf(one) ?? [])));
+}
+
+/**
+ * An SDL with the shared words: where it links no specification itself, they are put before it, as they are for the subgraphs of this
+ * repository.
+ * @throws GraphQLError when it does not parse
+ */
+export function completeSdl(sdl: string): string {
+  const links = parse(sdl).definitions.some(
+    (one) =>
+      (one.kind === Kind.SCHEMA_EXTENSION || one.kind === Kind.SCHEMA_DEFINITION) &&
+      one.directives?.some(({ name }) => name.value === 'link'),
+  );
+  return links ? sdl : `${sharedSdl()}\n${sdl}`;
+}
+
+/** What a subgraph says of its own: without the shared words, and without what libraries add to speak the federation protocol. */
+export function ownDocument(sdl: string | DocumentNode): DocumentNode {
+  const document = typeof sdl === 'string' ? parse(sdl) : sdl;
+  const shared = sharedNames();
+  return { ...document, definitions: document.definitions.filter((one) => isOwn(one, shared)) };
+}
+
+function isOwn(definition: DefinitionNode, shared: ReadonlySet<string>): boolean {
+  const name = nameOf(definition);
+  if (name === undefined || definition.kind === Kind.DIRECTIVE_DEFINITION) return false;
+  return !shared.has(name) && !isMachinery(name);
+}
+
+const machinery = /^(_|federation__|link__|join__|core__|FieldSet$)/;
+
+/** Whether a type belongs to the federation protocol itself. */
+export function isMachinery(name: string): boolean {
+  return machinery.test(name);
+}
+
+/** The name of a type, or of a directive with `@`; undefined for the schema itself. */
+export function nameOf(definition: DefinitionNode): string | undefined {
+  if (!('name' in definition) || !definition.name) return undefined;
+  return definition.kind === Kind.DIRECTIVE_DEFINITION ? `@${definition.name.value}` : definition.name.value;
+}
+
+/**
+ * One spelling of an SDL: equal for texts that differ in the order of definitions, fields and directives, in the form of descriptions, or
+ * in white space.
+ */
+export function canonicalSdl(sdl: string): string {
+  const sorted = visit(parse(sdl, { noLocation: true }), {
+    StringValue: { leave: (node) => ({ ...node, value: node.value.trim(), block: false }) },
+    enter: (node) => {
+      const lists = ['fields', 'values', 'arguments', 'directives', 'interfaces', 'types', 'locations'];
+      const changed = lists.flatMap((key) => {
+        const list: unknown = (node as unknown as Record<string, unknown>)[key];
+        return Array.isArray(list) ? [[key, [...(list as object[])].sort(byText)] as const] : [];
+      });
+      return changed.length > 0 ? { ...node, ...Object.fromEntries(changed) } : undefined;
+    },
+  });
+  return sorted.definitions
+    .filter((one) => !isMachinery(nameOf(one)?.replace('@', '') ?? ''))
+    .map((one) => print(one))
+    .sort()
+    .join('\n\n');
+}
+
+function byText(a: object, b: object): number {
+  const [one, other] = [JSON.stringify(a), JSON.stringify(b)];
+  return one < other ? -1 : one > other ? 1 : 0;
+}
+
+/** SHA-256 of the canonical spelling, in hex. */
+export function sdlDigest(sdl: string): string {
+  return createHash('sha256').update(canonicalSdl(sdl)).digest('hex');
+}
