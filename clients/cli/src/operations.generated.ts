@@ -53,37 +53,47 @@ export type FileReferenceInput = {
 /** GPUs that a job asks for. What is left out is not asked for. */
 export type GpuRequirementInput = {
   /** Whether the payload brings the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
-  bundlesCompat: boolean;
+  bundlesCompat?: boolean | null | undefined;
   /** The number of devices on one host, 1 to 64. */
   count?: number | null | undefined;
   /** The CUDA runtime of the payload, as `12.4`. */
   cudaRuntime?: string | null | undefined;
-  /** AMD targets in the payload, as `gfx90a`; empty when unknown. */
-  gfxTargets: Array<string>;
+  /** Whether memory errors must be corrected. */
+  ecc?: boolean | null | undefined;
+  /** Whether nothing else may run on the same physical GPU. */
+  exclusive?: boolean | null | undefined;
+  /** AMD targets in the payload, as `gfx90a`. */
+  gfxTargets?: Array<string> | null | undefined;
+  /** Thousandths of one device as a MIG slice of any profile with at least so many of its slices, 1 to 1000: 142 takes one of seven. */
+  migFraction?: number | null | undefined;
   /** The MIG profile, as `1g.10gb`. */
   migProfile?: string | null | undefined;
   /** Lowest compute capability, as `8.0`. */
   minComputeCapability?: string | null | undefined;
-  /** The lowest driver version, as `575.51`, or `30.10` for amdgpu. */
+  /** The lowest driver version, as `575.51`. */
   minDriverVersion?: string | null | undefined;
   /** Memory of each device, or its class size: 40960 takes devices sold as 40 GB. */
   minMemoryMiB?: number | null | undefined;
   /** Accepted models, by any of the names of the catalogue: `A100` takes all its variants. */
   models?: Array<string> | null | undefined;
-  /** Whether the payload needs what only a driver of the runtime's own branch offers: minor-version compatibility is not enough. */
-  needsNewDriverFeature: boolean;
+  /** Whether it needs what only a driver of the runtime's own branch offers. */
+  needsNewDriverFeature?: boolean | null | undefined;
   /** Whether the devices must be connected by NVLink. */
   nvlink?: boolean | null | undefined;
   /** Whether the job also runs without a GPU. */
   optional?: boolean | null | undefined;
   /** PTX targets in the payload, as `compute_80`. */
   ptxTargets?: Array<string> | null | undefined;
+  /** The CUDA toolkit that made the PTX, as `12.4`; that of `cudaRuntime` by default. */
+  ptxToolkit?: string | null | undefined;
   /** The ROCm release of the payload, as `6.2`. */
   rocmRuntime?: string | null | undefined;
   /** SASS targets in the payload, as `sm_80`. */
   sassTargets?: Array<string> | null | undefined;
-  /** Thousandths of one device, 1 to 1000. */
+  /** Thousandths of one device, 1 to 1000, time-shared where the queue allows it; `count` must be 1. */
   share?: number | null | undefined;
+  /** Memory that the job uses of a device it has a `share` of; the same part of its memory as of the device by default. */
+  shareMemoryMiB?: number | null | undefined;
   /** `NVIDIA`, `AMD` or `INTEL`. */
   vendor?: string | null | undefined;
 };

@@ -16,8 +16,11 @@ import type { ReadJobs } from './events/job-batch-reader.js';
 import { eventPolicies, eventResolvers } from './events/resolvers.js';
 import { experimentPolicies, experimentResolvers } from './experiments/resolvers.js';
 import { createJobDomain, type JobDomain } from './jobs/job-domain.js';
+import type { ExperimentFacts, QueueDirectory } from './jobs/collaborators.js';
 import type { CheckSelector } from './jobs/requirement-checks.js';
+import { explainer } from './jobs/explain.js';
 import { jobPolicies, jobResolvers } from './jobs/resolvers.js';
+import { loggedFields, logHeads, LogTails } from './jobs/log-tails.js';
 import { jobStores, type JobStores } from './jobs/stores.repository.js';
 import { GroupingTransitionWriter } from './jobs/transition-writer.js';
 import { coreCollections, coreMigrations } from './migrations.js';
@@ -77,7 +80,7 @@ interface Parts {
 /** See the head of this file. */
 export function buildCore(options: CoreOptions): Core {
   const parts = makeParts(options);
-  const services = servicesOf(parts);
+  const services = servicesOf(parts, options.clock);
   const subgraph = buildSubgraph<Context>({
     name: 'core',
     typeDefs,
@@ -116,7 +119,7 @@ function makeParts(options: CoreOptions): Parts {
 }
 
 function eventsOf({ db, clock, ids, log, config }: CoreOptions, readJobs: ReadJobs): EventsService {
-  const stores = eventStores(db, ['experiments', 'shares', 'queues', 'tasks', 'workers']);
+  const stores = eventStores(db, ['experiments', 'shares', 'queues', 'tasks', 'workers', logHeads]);
   return new EventsService({
     stores,
     clock,
@@ -159,17 +162,10 @@ function jobsOf(
     stores,
     writer,
     experiments: {
-      find: async (name) => {
-        if (!(await experiments.find(name))) return null;
-        return { name, shares: (await shares.ofExperiment(name)).map(({ path }) => path) };
-      },
+      find: (name) => experimentFacts({ experiments, shares }, name),
       names: async () => experiments.all().map(({ _id }) => _id),
     },
-    queues: {
-      idOf: async (name) => (await queues.byNames([name]))[0]?._id ?? null,
-      admitted: (names, experiment) => queues.admitted(names, experiment),
-      admitting: (experiment) => queues.admitting(experiment),
-    },
+    queues: queueDirectory(queues),
     checkSelector,
     stream: events,
     leader: fleet.leadership,
@@ -182,6 +178,22 @@ function jobsOf(
   });
 }
 
+async function experimentFacts(
+  { experiments, shares }: Pick<Directories, 'experiments' | 'shares'>,
+  name: string,
+): Promise<ExperimentFacts | null> {
+  if (!(await experiments.find(name))) return null;
+  return { name, shares: (await shares.ofExperiment(name)).map(({ path }) => path) };
+}
+
+function queueDirectory(queues: Directories['queues']): QueueDirectory {
+  return {
+    idOf: async (name) => (await queues.byNames([name]))[0]?._id ?? null,
+    admitted: (names, experiment) => queues.admitted(names, experiment),
+    admitting: (experiment) => queues.admitting(experiment),
+  };
+}
+
 const checkSelector: CheckSelector = (text) => {
   try {
     compileSelector(text);
@@ -192,8 +204,14 @@ const checkSelector: CheckSelector = (text) => {
   }
 };
 
-function servicesOf({ events, directories, fleet, jobs }: Parts): CoreServices {
+function servicesOf({ events, directories, fleet, jobs }: Parts, clock: Clock): CoreServices {
   const { experiments, shares, queues } = directories;
+  const logTails = new LogTails({
+    logs: jobs.jobLogs,
+    clock,
+    stream: events,
+    find: async (id, principal) => (await jobs.jobs.findMany([id], loggedFields, principal))[0] ?? null,
+  });
   return {
     experiments,
     shares,
@@ -201,13 +219,24 @@ function servicesOf({ events, directories, fleet, jobs }: Parts): CoreServices {
     events,
     fleet: fleet.services,
     shareUsage: async (paths) =>
-      fleet.shareUsage(paths).map(({ cores, memoryMiB }) => ({ usedCores: cores, usedMemoryMiB: memoryMiB })),
+      fleet.shareUsage(paths).map(({ cores, memoryMiB, gpus }) => ({
+        usedCores: cores,
+        usedMemoryMiB: memoryMiB,
+        usedGpus: gpus,
+      })),
     jobs: jobs.jobs,
     submits: jobs.submits,
     bulk: jobs.bulk,
     jobLogs: jobs.jobLogs,
+    logTails,
     tasks: jobs.tasks,
     pending: (job) => fleet.services.broker.pending(job),
+    explain: explainer({
+      experiment: (name) => experimentFacts({ experiments, shares }, name),
+      queues: queueDirectory(queues),
+      checkSelector,
+      explain: (asked) => fleet.services.broker.explain(asked),
+    }),
   };
 }
 

@@ -5,10 +5,12 @@
 import type { EventsService } from './events/events.service.js';
 import type { ExperimentsService } from './experiments/experiments.service.js';
 import type { PendingFacts } from './broker/pending.js';
+import type { Explain } from './jobs/explain.js';
 import type { BulkService } from './jobs/bulk.service.js';
 import type { JobLogs } from './jobs/job-logs.js';
 import type { JobDocument } from './jobs/job.types.js';
 import type { JobsService } from './jobs/jobs.service.js';
+import type { LogTails } from './jobs/log-tails.js';
 import type { SubmitService } from './jobs/submit.service.js';
 import type { QueuesService } from './queues/queues.service.js';
 import type { SharesService, ShareUsage } from './shares/shares.service.js';
@@ -31,7 +33,10 @@ export interface CoreServices {
   /** Changes of many jobs. */
   readonly bulk: BulkService;
   readonly jobLogs: JobLogs;
+  readonly logTails: LogTails;
   readonly tasks: TasksService;
   /** What the broker can say about why a job waits; null once it was sent. */
   readonly pending: (job: JobDocument) => Promise<PendingFacts | null>;
+  /** The same for requirements that nobody has submitted. */
+  readonly explain: Explain;
 }

@@ -614,37 +614,47 @@ export type GpuRequirement = {
 /** GPUs that a job asks for. What is left out is not asked for. */
 export type GpuRequirementInput = {
   /** Whether the payload brings the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
-  readonly bundlesCompat: Scalars['Boolean']['input'];
+  readonly bundlesCompat?: InputMaybe<Scalars['Boolean']['input']>;
   /** The number of devices on one host, 1 to 64. */
   readonly count?: InputMaybe<Scalars['Int']['input']>;
   /** The CUDA runtime of the payload, as `12.4`. */
   readonly cudaRuntime?: InputMaybe<Scalars['String']['input']>;
-  /** AMD targets in the payload, as `gfx90a`; empty when unknown. */
-  readonly gfxTargets: ReadonlyArray<Scalars['String']['input']>;
+  /** Whether memory errors must be corrected. */
+  readonly ecc?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Whether nothing else may run on the same physical GPU. */
+  readonly exclusive?: InputMaybe<Scalars['Boolean']['input']>;
+  /** AMD targets in the payload, as `gfx90a`. */
+  readonly gfxTargets?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Thousandths of one device as a MIG slice of any profile with at least so many of its slices, 1 to 1000: 142 takes one of seven. */
+  readonly migFraction?: InputMaybe<Scalars['Int']['input']>;
   /** The MIG profile, as `1g.10gb`. */
   readonly migProfile?: InputMaybe<Scalars['String']['input']>;
   /** Lowest compute capability, as `8.0`. */
   readonly minComputeCapability?: InputMaybe<Scalars['String']['input']>;
-  /** The lowest driver version, as `575.51`, or `30.10` for amdgpu. */
+  /** The lowest driver version, as `575.51`. */
   readonly minDriverVersion?: InputMaybe<Scalars['String']['input']>;
   /** Memory of each device, or its class size: 40960 takes devices sold as 40 GB. */
   readonly minMemoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** Accepted models, by any of the names of the catalogue: `A100` takes all its variants. */
   readonly models?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Whether the payload needs what only a driver of the runtime's own branch offers: minor-version compatibility is not enough. */
-  readonly needsNewDriverFeature: Scalars['Boolean']['input'];
+  /** Whether it needs what only a driver of the runtime's own branch offers. */
+  readonly needsNewDriverFeature?: InputMaybe<Scalars['Boolean']['input']>;
   /** Whether the devices must be connected by NVLink. */
   readonly nvlink?: InputMaybe<Scalars['Boolean']['input']>;
   /** Whether the job also runs without a GPU. */
   readonly optional?: InputMaybe<Scalars['Boolean']['input']>;
   /** PTX targets in the payload, as `compute_80`. */
   readonly ptxTargets?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** The CUDA toolkit that made the PTX, as `12.4`; that of `cudaRuntime` by default. */
+  readonly ptxToolkit?: InputMaybe<Scalars['String']['input']>;
   /** The ROCm release of the payload, as `6.2`. */
   readonly rocmRuntime?: InputMaybe<Scalars['String']['input']>;
   /** SASS targets in the payload, as `sm_80`. */
   readonly sassTargets?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Thousandths of one device, 1 to 1000. */
+  /** Thousandths of one device, 1 to 1000, time-shared where the queue allows it; `count` must be 1. */
   readonly share?: InputMaybe<Scalars['Int']['input']>;
+  /** Memory that the job uses of a device it has a `share` of; the same part of its memory as of the device by default. */
+  readonly shareMemoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** `NVIDIA`, `AMD` or `INTEL`. */
   readonly vendor?: InputMaybe<Scalars['String']['input']>;
 };
@@ -1051,7 +1061,7 @@ export type JobLogPage = {
   readonly __typename?: 'JobLogPage';
   /** The chunks, oldest first. */
   readonly chunks: ReadonlyArray<JobLogChunk>;
-  /** Continue from here; equals `after` when there was nothing new. */
+  /** Continue from here, or live with `jobLogAppended(after:)`; equals `after` when there was nothing new, and is the beginning of an empty log. */
   readonly endCursor?: Maybe<Scalars['String']['output']>;
   /** Whether there is more now. */
   readonly hasNextPage: Scalars['Boolean']['output'];

@@ -3,6 +3,7 @@ import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/mongo';
 import { isHeld, isTerminal } from '../jobs/job-state.js';
+import type { StoredRequirements } from '../jobs/job.types.js';
 import type { TransitionWriter } from '../jobs/transition.types.js';
 import type { AcquireRequest, Grant, JobEvent, JobEventFeed } from './broker.types.js';
 import type { BrokerJobsRepository } from './broker-jobs.repository.js';
@@ -12,6 +13,7 @@ import { GrantWriter } from './grant-writer.js';
 import type { BrokerLeadership } from './leadership.js';
 import type { Usage } from './ledger.js';
 import { explainPending, type PendingFacts, type WaitingJob } from './pending.js';
+import { classIdOf, prepareClass } from './requirement-class.js';
 import type { RequirementClasses } from './requirement-classes.js';
 import { grantLost, type GrantRef, type SendBack } from './send-back.js';
 import { Throttle } from './throttle.js';
@@ -37,6 +39,14 @@ export interface AcquireCall {
   readonly request: AcquireRequest;
   readonly waitSeconds: number;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** Requirements that may become a job's. */
+export interface AskedRequirements {
+  readonly requirements: StoredRequirements;
+  /** `experiment/leaf`. */
+  readonly share: string;
+  readonly priority: number;
 }
 
 /** What one term of leadership has. */
@@ -140,6 +150,25 @@ export class BrokerService {
     return cls
       ? explainPending(job, cls, view, job.state === 'ACTIVATED' ? await this.#position(job) : null)
       : null;
+  }
+
+  /** What the broker could say of a job with these requirements that came now. */
+  async explain({ requirements, share, priority }: AskedRequirements): Promise<PendingFacts> {
+    const { classes, view } = this.#options;
+    const classId = classIdOf(requirements);
+    await classes.load([classId]);
+    // One that nobody has submitted is in no cache: its index is beyond those of the classes in memory.
+    const cls = classes.get(classId) ?? prepareClass(classId, -1, requirements);
+    const job: WaitingJob = {
+      _id: '￿',
+      state: 'ACTIVATED',
+      share,
+      owner: '',
+      priority,
+      classId,
+      waitingFor: [],
+    };
+    return explainPending(job, cls, view, await this.#position(job));
   }
 
   /** What is granted to a share now. */

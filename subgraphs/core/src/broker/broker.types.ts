@@ -21,6 +21,7 @@ export interface QueueFacts {
     readonly maxMemoryMiB?: number;
     readonly maxWalltimeSeconds?: number;
     readonly maxRunningJobs?: number;
+    readonly gpuSharing?: boolean;
     readonly heartbeatSeconds: number;
     readonly leaseSeconds: number;
   };
@@ -35,6 +36,10 @@ export interface ShareFacts {
   readonly nominalCores: number;
   /** Left out: without limit. */
   readonly borrowLimitCores?: number;
+  /** Left out: the same part of all GPUs as of all cores. */
+  readonly nominalGpus?: number;
+  /** Left out: without limit. */
+  readonly borrowLimitGpus?: number;
   readonly weight: number;
   readonly ownerLimitCores?: number;
 }
@@ -78,8 +83,10 @@ export interface LedgerEntry {
   readonly share: string;
   readonly owner: string;
   readonly classId: string;
-  readonly requirements: Pick<StoredRequirements, 'cores' | 'memoryMiB' | 'diskMiB'>;
+  readonly requirements: Pick<StoredRequirements, 'cores' | 'memoryMiB' | 'diskMiB' | 'gpu'>;
   readonly deviceIds: readonly string[];
+  /** What its devices are charged as, in whole GPUs: a MIG slice by its slices, a share by its thousandths; left out: none. */
+  readonly gpus?: number;
   readonly attempt: number;
   /** Infinity while the grant is being written. */
   fence: number;

@@ -5,6 +5,7 @@
 import type { QueueFacts, ShareFacts, WorkerFacts } from './broker.types.js';
 import { type Candidate, candidateOf, meetsAll } from './constraints.js';
 import { canonicalJson, type RequirementClass } from './requirement-class.js';
+import { wholeGpus } from '../gpus/parts.js';
 import { type Totals, unknownShare } from './share-order.js';
 
 /** What is known of a class and a candidate, beside the serial of the class; 0 where nothing is. */
@@ -70,10 +71,11 @@ export class Fleet {
   readonly #shapes = new Map<string, KnownShape>();
   #cores = 0;
   #memoryMiB = 0;
+  #microGpus = 0;
 
   /** All that live workers offer. */
   get totals(): Totals {
-    return { cores: this.#cores, memoryMiB: this.#memoryMiB };
+    return { cores: this.#cores, memoryMiB: this.#memoryMiB, gpus: this.#microGpus / 1e6 };
   }
 
   /** All live workers. */
@@ -161,7 +163,8 @@ export class Fleet {
     if (worker.shape.users === 0) this.#shapes.delete(worker.shape.key);
   }
 
-  #count({ hardware }: WorkerFacts, sign: 1 | -1): void {
+  #count({ hardware, devices }: WorkerFacts, sign: 1 | -1): void {
+    this.#microGpus += sign * Math.round(wholeGpus(devices) * 1e6);
     this.#cores += sign * hardware.cores;
     this.#memoryMiB += sign * hardware.memoryMiB;
   }

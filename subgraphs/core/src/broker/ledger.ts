@@ -9,23 +9,48 @@ import type { Capacity, LedgerEntry } from './broker.types.js';
 export interface Usage {
   readonly cores: number;
   readonly memoryMiB: number;
+  /** Whole GPUs: a MIG slice counts as its part of its device. */
+  readonly gpus: number;
   readonly jobs: number;
+}
+
+/** What of a device is given to jobs. */
+export interface DeviceBooking {
+  /** 1000 for a job that has it alone. */
+  readonly thousandths: number;
+  /** Memory that shares of it name; what is left out there goes with the thousandths. */
+  readonly memoryMiB: number;
+  /** Thousandths of shares that name no memory. */
+  readonly unnamedThousandths: number;
+  /** Whether its job wants nothing else on the same physical GPU. */
+  readonly isExclusive: boolean;
 }
 
 interface Sum {
   cores: number;
   memoryMiB: number;
   diskMiB: number;
+  /** In micro-GPUs: whole numbers, so that what is added and taken away again leaves nothing. */
+  microGpus: number;
   jobs: number;
 }
 
-const nothing: Readonly<Sum> = Object.freeze({ cores: 0, memoryMiB: 0, diskMiB: 0, jobs: 0 });
+interface WorkerBook {
+  readonly sum: Sum;
+  readonly jobs: Set<string>;
+  /** Jobs of each device, the first first. */
+  readonly devices: Map<string, string[]>;
+}
+
+const microPerGpu = 1_000_000;
+const nothing: Readonly<Sum> = Object.freeze({ cores: 0, memoryMiB: 0, diskMiB: 0, microGpus: 0, jobs: 0 });
+const noBooking: DeviceBooking = { thousandths: 0, memoryMiB: 0, unnamedThousandths: 0, isExclusive: false };
 const rank = new Map<JobState, number>(heldStates.map((state, index) => [state, index]));
 
 /** See the head of this file. */
 export class Ledger {
   readonly #entries = new Map<string, LedgerEntry>();
-  readonly #byWorker = new Map<string, { sum: Sum; jobs: Set<string>; devices: Map<string, string> }>();
+  readonly #byWorker = new Map<string, WorkerBook>();
   readonly #shares = new Map<string, Sum>();
   readonly #owners = new Map<string, Sum>();
   readonly #queues = new Map<string, Sum>();
@@ -59,7 +84,11 @@ export class Ledger {
     this.#count(entry, 1);
     const worker = this.#worker(entry.workerId);
     worker.jobs.add(entry.jobId);
-    for (const deviceId of entry.deviceIds) worker.devices.set(deviceId, entry.jobId);
+    for (const deviceId of entry.deviceIds) {
+      const jobs = worker.devices.get(deviceId);
+      if (jobs) jobs.push(entry.jobId);
+      else worker.devices.set(deviceId, [entry.jobId]);
+    }
     return true;
   }
 
@@ -104,19 +133,42 @@ export class Ledger {
     return this.#byWorker.get(workerId)?.jobs ?? new Set();
   }
 
-  /** The job that a device is given to. */
+  /** The job that a device is given to; of several, the first. */
   deviceHolder(workerId: string, deviceId: string): string | undefined {
-    return this.#byWorker.get(workerId)?.devices.get(deviceId);
+    return this.#byWorker.get(workerId)?.devices.get(deviceId)?.[0];
   }
 
-  /** Devices of a worker that are given away, with their jobs. */
+  /** Devices of a worker that are given away, with the first of their jobs. */
   devicesOf(workerId: string): ReadonlyMap<string, string> {
-    return this.#byWorker.get(workerId)?.devices ?? new Map();
+    const devices = this.#byWorker.get(workerId)?.devices ?? [];
+    return new Map([...devices].map(([id, jobs]) => [id, jobs[0] ?? '']));
+  }
+
+  /** Whether any device of the worker is given away. */
+  hasBookings(workerId: string): boolean {
+    return (this.#byWorker.get(workerId)?.devices.size ?? 0) > 0;
+  }
+
+  /** What of a device is given to jobs. */
+  deviceUse(workerId: string, deviceId: string): DeviceBooking {
+    const jobs = this.#byWorker.get(workerId)?.devices.get(deviceId);
+    if (!jobs) return noBooking;
+    let [thousandths, memoryMiB, unnamedThousandths, isExclusive] = [0, 0, 0, false];
+    for (const job of jobs) {
+      const gpu = this.#entries.get(job)?.requirements.gpu;
+      const part = gpu?.share ?? 1000;
+      thousandths += part;
+      if (gpu?.shareMemoryMiB === undefined) unnamedThousandths += part;
+      else memoryMiB += gpu.shareMemoryMiB;
+      isExclusive ||= gpu?.exclusive === true;
+    }
+    return { thousandths, memoryMiB, unnamedThousandths, isExclusive };
   }
 
   /** What a share uses. */
   shareUse(path: string): Usage {
-    return this.#shares.get(path) ?? nothing;
+    const { cores, memoryMiB, microGpus, jobs } = this.#shares.get(path) ?? nothing;
+    return { cores, memoryMiB, gpus: microGpus / microPerGpu, jobs };
   }
 
   /** Cores that one owner uses of a share. */
@@ -134,7 +186,7 @@ export class Ledger {
     for (const map of [this.#entries, this.#byWorker, this.#shares, this.#owners, this.#queues]) map.clear();
   }
 
-  #worker(workerId: string): { sum: Sum; jobs: Set<string>; devices: Map<string, string> } {
+  #worker(workerId: string): WorkerBook {
     let worker = this.#byWorker.get(workerId);
     if (!worker) {
       worker = { sum: { ...nothing }, jobs: new Set(), devices: new Map() };
@@ -149,7 +201,9 @@ export class Ledger {
     const worker = this.#worker(entry.workerId);
     worker.jobs.delete(entry.jobId);
     for (const deviceId of entry.deviceIds) {
-      if (worker.devices.get(deviceId) === entry.jobId) worker.devices.delete(deviceId);
+      const left = worker.devices.get(deviceId)?.filter((jobId) => jobId !== entry.jobId) ?? [];
+      if (left.length === 0) worker.devices.delete(deviceId);
+      else worker.devices.set(deviceId, left);
     }
     if (worker.jobs.size === 0) this.#byWorker.delete(entry.workerId);
   }
@@ -169,10 +223,11 @@ export class Ledger {
   }
 }
 
-function addTo(sum: Sum, { requirements }: LedgerEntry, sign: 1 | -1): void {
+function addTo(sum: Sum, { requirements, gpus = 0 }: LedgerEntry, sign: 1 | -1): void {
   sum.cores += sign * requirements.cores;
   sum.memoryMiB += sign * requirements.memoryMiB;
   sum.diskMiB += sign * requirements.diskMiB;
+  sum.microGpus += sign * Math.round(gpus * microPerGpu);
   sum.jobs += sign;
 }
 

@@ -18,14 +18,45 @@ export interface PendingFacts {
   readonly summary: string;
   readonly constraints: readonly {
     readonly constraint: string;
+    readonly queuesThatPass: number;
     readonly workersThatPass: number;
+    readonly devicesThatPass: number;
+    readonly queuesTogether: number;
+    readonly workersTogether: number;
+    readonly devicesTogether: number;
+    readonly workersThatFailFirst: number;
     readonly reasons: readonly string[];
   }[];
+  readonly mostFailed: string | null;
+  readonly queuesConsidered: number;
   readonly workersConsidered: number;
+  readonly devicesConsidered: number;
   readonly workersThatFit: number;
   readonly workersFreeNow: number;
   readonly position: number | null;
+  readonly positionIsEstimate: boolean;
   readonly isShareBorrowing: boolean;
+  readonly relaxations: readonly Relaxation[];
+  readonly wait: WaitEstimate;
+}
+
+/** A change of one constraint that would let more workers take the job. */
+export interface Relaxation {
+  readonly constraint: string;
+  readonly change: string;
+  readonly queuesGained: number;
+  readonly workersGained: number;
+  readonly devicesGained: number;
+}
+
+/** How long a job may wait. */
+export interface WaitEstimate {
+  readonly kind: 'ESTIMATED' | 'UNKNOWN';
+  readonly seconds: number | null;
+  readonly lowSeconds: number | null;
+  readonly highSeconds: number | null;
+  readonly basedOnGrants: number;
+  readonly reason: string;
 }
 
 /** Reasons shown for one constraint at most. */
@@ -45,6 +76,19 @@ export function explainPending(
   const share = fleet.share(job.share);
   const counts = {
     constraints,
+    mostFailed: null,
+    queuesConsidered: 0,
+    devicesConsidered: 0,
+    positionIsEstimate: false,
+    relaxations: [],
+    wait: {
+      kind: 'UNKNOWN' as const,
+      seconds: null,
+      lowSeconds: null,
+      highSeconds: null,
+      basedOnGrants: 0,
+      reason: 'Nothing is known yet.',
+    },
     workersConsidered: considered.length,
     workersThatFit: fitting.length,
     workersFreeNow: free.length,
@@ -90,6 +134,12 @@ function constraintFacts(
     return {
       constraint: constraint.text,
       workersThatPass: passing,
+      queuesThatPass: 0,
+      devicesThatPass: 0,
+      queuesTogether: 0,
+      workersTogether: 0,
+      devicesTogether: 0,
+      workersThatFailFirst: 0,
       reasons: frequent.map(([reason, count]) => `${reason} (${plural(count, 'worker')})`),
     };
   });

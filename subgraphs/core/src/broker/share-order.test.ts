@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { aShare } from './broker.fixture.js';
 import { compareStandings, mayTake, ownerMayTake, standing } from './share-order.js';
 
-const totals = { cores: 1000, memoryMiB: 1_000_000 };
-const use = (cores: number, memoryMiB = cores * 1000) => ({ cores, memoryMiB, jobs: 1 });
+const totals = { cores: 1000, memoryMiB: 1_000_000, gpus: 100 };
+const use = (cores: number, memoryMiB = cores * 1000, gpus = 0) => ({ cores, memoryMiB, gpus, jobs: 1 });
 const before = (a: Parameters<typeof standing>, b: Parameters<typeof standing>): boolean =>
   compareStandings(standing(...a), standing(...b)) < 0;
 
@@ -55,7 +55,7 @@ describe('the order of shares', () => {
     fc.assert(
       fc.property(fc.array(any, { minLength: 3, maxLength: 3 }), (shares) => {
         const [a, b, c] = shares.map(({ nominalCores, weight, cores, memoryMiB }) =>
-          standing(aShare({ nominalCores, weight }), { cores, memoryMiB, jobs: 1 }, totals),
+          standing(aShare({ nominalCores, weight }), { cores, memoryMiB, gpus: 0, jobs: 1 }, totals),
         );
         if (!a || !b || !c) throw new Error('three shares');
         expect(Math.sign(compareStandings(a, b)) + Math.sign(compareStandings(b, a))).toBe(0);

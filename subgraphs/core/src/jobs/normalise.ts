@@ -39,10 +39,22 @@ function normaliseGpu(spec: GpuSpec): StoredGpuRequirement {
       minComputeCapability: spec.minComputeCapability,
       cudaRuntime: spec.cudaRuntime,
       rocmRuntime: spec.rocmRuntime,
+      minDriverVersion: spec.minDriverVersion,
+      ptxToolkit: spec.ptxToolkit,
     }),
+    ...asked('needsNewDriverFeature', spec.needsNewDriverFeature),
+    ...asked('bundlesCompat', spec.bundlesCompat),
+    ...asked('ecc', spec.ecc),
+    ...asked('exclusive', spec.exclusive),
+    ...(spec.gfxTargets && spec.gfxTargets.length > 0 ? { gfxTargets: sorted(spec.gfxTargets) } : {}),
     sassTargets: sorted(spec.sassTargets),
     ptxTargets: sorted(spec.ptxTargets),
-    ...known({ migProfile: spec.migProfile, share: spec.share }),
+    ...known({
+      migProfile: spec.migProfile,
+      migFraction: spec.migFraction,
+      share: spec.share,
+      shareMemoryMiB: spec.shareMemoryMiB,
+    }),
     nvlink: spec.nvlink ?? false,
     optional: spec.optional ?? false,
   };
@@ -68,6 +80,11 @@ export function normaliseRetry(spec: RetrySpec | null | undefined): StoredRetryP
     backoffFactor: spec?.backoffFactor ?? 2,
     retryOn: [...new Set(spec?.retryOn ?? defaultRetryOn)].sort(),
   };
+}
+
+/** A condition that is asked for, or nothing. */
+function asked<K extends string>(name: K, value: boolean | null | undefined): { readonly [P in K]?: true } {
+  return value === true ? ({ [name]: true } as { readonly [P in K]?: true }) : {};
 }
 
 function sorted(values: readonly string[] | null | undefined): readonly string[] {

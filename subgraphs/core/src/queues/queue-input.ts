@@ -12,7 +12,9 @@ export type QueueProblemCode =
   | 'IDEMPOTENCY_KEY_REUSED';
 
 /** Limits as they are given: left out stays, null takes a limit away. */
-export type LimitsInput = { readonly [K in keyof StoredQueueLimits]?: number | null | undefined };
+export type LimitsInput = {
+  readonly [K in keyof StoredQueueLimits]?: StoredQueueLimits[K] | null | undefined;
+};
 
 /** A queue to create. */
 export interface CreateQueue {
@@ -78,7 +80,7 @@ export function mergeLimits(
   current: StoredQueueLimits,
   change: LimitsInput | null | undefined,
 ): StoredQueueLimits {
-  const merged: Record<string, number> = { ...current };
+  const merged: Record<string, number | boolean> = { ...current };
   for (const [name, value] of Object.entries(change ?? {})) {
     if (value === undefined) continue;
     if (value !== null) merged[name] = value;

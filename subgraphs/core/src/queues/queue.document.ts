@@ -18,6 +18,8 @@ export interface StoredQueueLimits {
   readonly maxMemoryMiB?: number;
   readonly maxWalltimeSeconds?: number;
   readonly maxRunningJobs?: number;
+  /** Whether a GPU may be time-shared; left out: not. */
+  readonly gpuSharing?: boolean;
   readonly heartbeatSeconds: number;
   readonly leaseSeconds: number;
 }
@@ -87,6 +89,7 @@ export const queuesCollection = defineCollection<QueueDocument>({
           maxMemoryMiB: limit,
           maxWalltimeSeconds: limit,
           maxRunningJobs: limit,
+          gpuSharing: { bsonType: 'bool' },
           heartbeatSeconds: limit,
           leaseSeconds: limit,
         },

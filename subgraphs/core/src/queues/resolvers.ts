@@ -49,6 +49,7 @@ export const queueResolvers: Pick<Resolvers, 'Queue' | 'Query' | 'Mutation'> = {
   Queue: {
     __resolveReference: queueEntity.resolveReference,
     id: ({ _id }) => _id,
+    limits: ({ limits }) => ({ ...limits, gpuSharing: limits.gpuSharing ?? false }),
     experiments: async ({ experiments }, _args, { loaders }) => {
       const found = await Promise.all(experiments.map((name) => loaders.load(experimentEntity.loader, name)));
       return found.filter((experiment) => experiment !== null);

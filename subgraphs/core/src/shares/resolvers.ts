@@ -14,7 +14,7 @@ const usageLoader = defineLoader<string, ShareUsage, Context>({
 });
 
 async function usageOf(path: string, { loaders }: Context): Promise<ShareUsage> {
-  return (await loaders.load(usageLoader, path)) ?? { usedCores: 0, usedMemoryMiB: 0 };
+  return (await loaders.load(usageLoader, path)) ?? { usedCores: 0, usedMemoryMiB: 0, usedGpus: 0 };
 }
 
 async function owner(name: string, loaders: Loaders): Promise<ExperimentDocument> {
@@ -40,6 +40,7 @@ export const shareResolvers: Pick<Resolvers, 'Share' | 'Query' | 'Mutation'> = {
     setShares: (_parent, { input }, { core }) => core.shares.set(input),
   },
   Share: {
+    usedGpus: async ({ path }, _args, context) => (await usageOf(path, context)).usedGpus,
     experiment: ({ experiment }, _args, { loaders }) => owner(experiment, loaders),
     usedCores: async ({ path }, _args, context) => (await usageOf(path, context)).usedCores,
     usedMemoryMiB: async ({ path }, _args, context) => (await usageOf(path, context)).usedMemoryMiB,

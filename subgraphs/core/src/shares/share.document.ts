@@ -7,6 +7,10 @@ export interface StoredShareLeaf {
   readonly nominalCores: number;
   /** Left out: without limit. */
   readonly borrowLimitCores?: number;
+  /** Left out: the same part of all GPUs as of all cores. */
+  readonly nominalGpus?: number;
+  /** Left out: without limit. */
+  readonly borrowLimitGpus?: number;
   readonly weight: number;
   /** Left out: without limit. */
   readonly ownerLimitCores?: number;
@@ -27,6 +31,7 @@ export interface SharesDocument {
 /** Leaves of an experiment at most. */
 export const maxLeaves = 100;
 
+const gpus = { bsonType: 'number', minimum: 0, maximum: 10_000_000 };
 const cores = { bsonType: 'int', minimum: 0, maximum: 100_000_000 };
 
 /** Shares, one document an experiment. Few: they are read whole. */
@@ -51,6 +56,8 @@ export const sharesCollection = defineCollection<SharesDocument>({
             leaf: { bsonType: 'string' },
             nominalCores: cores,
             borrowLimitCores: cores,
+            nominalGpus: gpus,
+            borrowLimitGpus: gpus,
             weight: { bsonType: 'number' },
             ownerLimitCores: cores,
           },

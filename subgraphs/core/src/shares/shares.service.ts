@@ -17,6 +17,7 @@ export interface ShareLeaf extends StoredShareLeaf {
 export interface ShareUsage {
   readonly usedCores: number;
   readonly usedMemoryMiB: number;
+  readonly usedGpus: number;
 }
 
 /** What {@link SharesService} needs of other domains. */
@@ -40,6 +41,8 @@ export interface SetShares {
     readonly leaf: string;
     readonly nominalCores: number;
     readonly borrowLimitCores?: number | null | undefined;
+    readonly nominalGpus?: number | null | undefined;
+    readonly borrowLimitGpus?: number | null | undefined;
     readonly weight?: number | null | undefined;
     readonly ownerLimitCores?: number | null | undefined;
   }[];
@@ -57,6 +60,7 @@ export interface SharesSet {
 const firstLeaf: StoredShareLeaf = { leaf: 'default', nominalCores: 0, weight: 1 };
 const leafName = /^[a-z0-9-]{1,31}$/;
 const maxCores = 100_000_000;
+const maxGpus = 10_000_000;
 
 /** See the head of this file. */
 export class SharesService {
@@ -144,6 +148,8 @@ function storedLeaf({
   leaf,
   nominalCores,
   borrowLimitCores,
+  nominalGpus,
+  borrowLimitGpus,
   weight,
   ownerLimitCores,
 }: SetShares['shares'][number]): StoredShareLeaf {
@@ -152,6 +158,8 @@ function storedLeaf({
     nominalCores,
     weight: weight ?? 1,
     ...(typeof borrowLimitCores === 'number' ? { borrowLimitCores } : {}),
+    ...(typeof nominalGpus === 'number' ? { nominalGpus } : {}),
+    ...(typeof borrowLimitGpus === 'number' ? { borrowLimitGpus } : {}),
     ...(typeof ownerLimitCores === 'number' ? { ownerLimitCores } : {}),
   };
 }
@@ -171,6 +179,11 @@ function check({ shares }: SetShares): Problems<Code> {
     problems.whole(at('nominalCores'), share.nominalCores, 0, maxCores);
     problems.whole(at('borrowLimitCores'), share.borrowLimitCores, 0, maxCores);
     problems.whole(at('ownerLimitCores'), share.ownerLimitCores, 0, maxCores);
+    for (const field of ['nominalGpus', 'borrowLimitGpus'] as const) {
+      const value = share[field];
+      if (value != null && !(value >= 0 && value <= maxGpus))
+        problems.invalid(at(field), value, `a number from 0 to ${maxGpus}`);
+    }
     const weight = share.weight ?? 1;
     if (!(weight > 0 && weight <= 1000))
       problems.invalid(at('weight'), weight, 'a number above 0, up to 1000');

@@ -1,13 +1,15 @@
 /** The only code that touches the collection of workers' leases. Times are the store's: clocks of processes need not agree. */
 import type { AnyBulkWriteOperation, Collection, Document } from 'mongodb';
 import type { StoreTime } from '../broker/store-time.js';
-import type { HeldJob, LeaseDocument } from './worker.types.js';
+import type { DeviceUse, HeldJob, LeaseDocument } from './worker.types.js';
 
 /** A sign of life. */
 export interface Renewal {
   readonly workerId: string;
   readonly leaseSeconds: number;
   readonly jobs: readonly HeldJob[];
+  /** Left out: what was told before stays. */
+  readonly deviceUse?: readonly DeviceUse[];
 }
 
 const majority = { w: 'majority' } as const;
@@ -20,8 +22,13 @@ export class LeasesRepository {
   ) {}
 
   /** Gives a worker its first lease. */
-  async open(workerId: string, queueId: string, leaseSeconds: number): Promise<LeaseDocument> {
-    const fresh = { _id: workerId, schemaVersion: 1, revision: 1, queueId, jobs: [] };
+  async open(
+    workerId: string,
+    queueId: string,
+    leaseSeconds: number,
+    deviceUse: readonly DeviceUse[] = [],
+  ): Promise<LeaseDocument> {
+    const fresh = { _id: workerId, schemaVersion: 1, revision: 1, queueId, jobs: [], deviceUse };
     const stored = await this.leases.findOneAndUpdate(
       { _id: workerId },
       [
@@ -40,7 +47,7 @@ export class LeasesRepository {
   /** Renews many leases in one call. A lease that was lost stays as it is: read them to see which. */
   async renew(renewals: readonly Renewal[]): Promise<void> {
     const operations = renewals.map(
-      ({ workerId, leaseSeconds, jobs }): AnyBulkWriteOperation<LeaseDocument> => ({
+      ({ workerId, leaseSeconds, jobs, deviceUse }): AnyBulkWriteOperation<LeaseDocument> => ({
         updateOne: {
           filter: { _id: workerId, lostAt: { $exists: false } },
           update: [
@@ -48,6 +55,7 @@ export class LeasesRepository {
               $set: {
                 ...this.#alive(leaseSeconds),
                 jobs: { $literal: jobs },
+                ...(deviceUse ? { deviceUse: { $literal: deviceUse } } : {}),
                 revision: { $add: ['$revision', 1] },
               },
             },

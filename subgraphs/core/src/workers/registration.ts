@@ -5,7 +5,7 @@ import type { Ids } from '@rhizome/mongo';
 import type { QueueFacts } from '../broker/broker.types.js';
 import { digestOf } from '../directory/idempotency.js';
 import type { LeasesRepository } from './leases.repository.js';
-import { type RegisterSpec, storedDevices, storedHardware } from './worker-input.js';
+import { deviceUseOf, type RegisterSpec, storedDevices, storedHardware } from './worker-input.js';
 import type { WorkerProblem } from './worker-errors.js';
 import type { WorkerRegistry } from './worker-registry.js';
 import { workerSchemaVersion } from './worker.document.js';
@@ -46,7 +46,7 @@ export class Registration {
       if (known) return known.registrationDigest === registrationDigest ? known : keyReused(spec);
       const worker = newWorker(ids.next('worker'), spec, queue, registrationKey, registrationDigest);
       // The lease first: a worker without one would look lost.
-      await leases.open(worker._id, queue.id, queue.limits.leaseSeconds);
+      await leases.open(worker._id, queue.id, queue.limits.leaseSeconds, deviceUseOf(spec.devices ?? []));
       const outcome = await workers.insert(worker);
       if ('worker' in outcome) return outcome.worker;
       await leases.discard(worker._id);

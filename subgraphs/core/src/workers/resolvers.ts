@@ -7,7 +7,7 @@ import { loadJob } from '../jobs/job-loader.js';
 import { queueEntity } from '../queues/resolvers.js';
 import type { Resolvers } from '../types.generated.js';
 import { leaseLoader, workerEntity } from './worker-loader.js';
-import type { WorkerDocument } from './worker.types.js';
+import type { DeviceUse, StoredDevice, WorkerDocument } from './worker.types.js';
 
 type Mutations = Pick<
   NonNullable<Resolvers['Mutation']>,
@@ -48,6 +48,15 @@ const mutations: Mutations = {
 
 async function leaseOf({ _id }: WorkerDocument, { loaders }: Context) {
   return loaders.load(leaseLoader, _id);
+}
+
+/** What of the device was in use when its worker last told it. */
+async function useOf(
+  { id, workerId }: StoredDevice & { readonly workerId: string },
+  { loaders }: Context,
+): Promise<DeviceUse | undefined> {
+  const lease = await loaders.load(leaseLoader, workerId);
+  return lease?.deviceUse?.find((use) => use.id === id);
 }
 
 /** Jobs that the caller may read, of those that a worker holds. */
@@ -106,6 +115,11 @@ export const workerResolvers: Pick<
   },
   Worker: worker,
   Device: {
+    utilisation: async (parent, _args, context) => (await useOf(parent, context))?.utilisation ?? null,
+    memoryUsedMiB: async (parent, _args, context) => (await useOf(parent, context))?.memoryUsedMiB ?? null,
+    sources: ({ sources }) => sources ?? null,
+    usedShare: ({ id, workerId }, _args, { core }) =>
+      core.fleet.view.ledger.deviceUse(workerId, id).thousandths,
     job: async ({ id, workerId }, _args, context, info) => {
       const jobId = await context.core.fleet.workers.deviceHolder(workerId, id);
       return jobId === undefined ? null : loadJob(jobId, context, info);

@@ -1,7 +1,14 @@
 /** Checks what workers say of themselves, and brings it into its stored form. */
 import type { Problems } from '../directory/problems.js';
 import { workerLimits } from './worker.document.js';
-import type { DeviceHealth, StoredDevice, StoredHardware, StoredLabel } from './worker.types.js';
+import type {
+  DeviceHealth,
+  DeviceUse,
+  StoredDevice,
+  StoredFactSource,
+  StoredHardware,
+  StoredLabel,
+} from './worker.types.js';
 import type { WorkerErrorCode } from './worker-errors.js';
 
 type Maybe<T> = T | null | undefined;
@@ -31,6 +38,17 @@ export interface DeviceSpec {
   readonly migProfile?: Maybe<string>;
   readonly parentId?: Maybe<string>;
   readonly health?: Maybe<DeviceHealth>;
+  readonly pciId?: Maybe<string>;
+  readonly pciAddress?: Maybe<string>;
+  readonly brand?: Maybe<string>;
+  readonly gfxTarget?: Maybe<string>;
+  readonly rocmVersion?: Maybe<string>;
+  readonly eccEnabled?: Maybe<boolean>;
+  readonly nvlinkGroup?: Maybe<string>;
+  readonly partitionMode?: Maybe<string>;
+  readonly utilisation?: Maybe<number>;
+  readonly memoryUsedMiB?: Maybe<number>;
+  readonly sources?: Maybe<readonly StoredFactSource[]>;
 }
 
 /** A worker that comes up. */
@@ -107,6 +125,42 @@ export function checkDevices(
     if (device.driverVersion) problems.text(at('driverVersion'), device.driverVersion, 1, 64);
     if (device.migProfile) problems.text(at('migProfile'), device.migProfile, 1, 64);
     if (device.parentId && !ids.has(device.parentId)) problems.text(at('parentId'), device.parentId, 1, 128);
+    checkDeviceDetails(problems, at, device);
+  });
+}
+
+function checkDeviceDetails(
+  problems: Problems<WorkerErrorCode>,
+  at: (field: string) => Path,
+  device: DeviceSpec,
+): void {
+  if (device.pciId)
+    problems.form(
+      at('pciId'),
+      device.pciId,
+      /^[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}$/,
+      'vendor and device as 10de:20b2',
+    );
+  if (device.gfxTarget)
+    problems.form(at('gfxTarget'), device.gfxTarget, /^gfx[0-9a-f]{3,5}$/, 'an LLVM target such as gfx90a');
+  if (device.rocmVersion)
+    problems.form(at('rocmVersion'), device.rocmVersion, version, 'a version such as 6.2');
+  for (const field of ['pciAddress', 'brand', 'nvlinkGroup', 'partitionMode'] as const) {
+    const value = device[field];
+    if (value) problems.text(at(field), value, 1, 64);
+  }
+  if (device.utilisation != null && !(device.utilisation >= 0 && device.utilisation <= 1))
+    problems.invalid(at('utilisation'), device.utilisation, 'a number from 0 to 1');
+  problems.whole(at('memoryUsedMiB'), device.memoryUsedMiB, 0, 16_777_216);
+  const sources = device.sources ?? [];
+  problems.distinct(
+    at('sources'),
+    sources.map(({ fact }) => fact),
+    workerLimits.factSources,
+  );
+  sources.forEach(({ fact, source }, index) => {
+    problems.text([...at('sources'), index, 'fact'], fact, 1, 64);
+    problems.text([...at('sources'), index, 'source'], source, 1, 128);
   });
 }
 
@@ -124,29 +178,49 @@ export function storedHardware(spec: HardwareSpec): StoredHardware {
   };
 }
 
-/** The stored form, by id; what is not known is left out. */
+/** The stored form, by id; what is not known is left out, and so is what is in use. */
 export function storedDevices(devices: readonly DeviceSpec[]): readonly StoredDevice[] {
   const stored = devices.map(
     ({
       id,
       vendor,
       model,
-      memoryMiB,
-      computeCapability,
-      driverVersion,
-      cudaVersion,
-      migProfile,
-      parentId,
       health,
+      utilisation: _utilisation,
+      memoryUsedMiB: _used,
+      sources,
+      pciId,
+      ...facts
     }) => ({
       id,
       vendor,
       model,
-      ...known({ memoryMiB, computeCapability, driverVersion, cudaVersion, migProfile, parentId }),
+      ...known(storedFacts(facts)),
+      ...known({ pciId: pciId?.toLowerCase() }),
+      ...(sources && sources.length > 0
+        ? { sources: sources.map(({ fact, source }) => ({ fact, source })) }
+        : {}),
       health: health ?? ('UNKNOWN' as const),
     }),
   );
   return stored.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** The facts by name: nothing else that an input may carry is stored. */
+function storedFacts(spec: Omit<DeviceSpec, 'id' | 'vendor' | 'model' | 'health' | 'sources' | 'pciId'>) {
+  const { memoryMiB, computeCapability, driverVersion, cudaVersion, migProfile, parentId } = spec;
+  const { pciAddress, brand, gfxTarget, rocmVersion, eccEnabled, nvlinkGroup, partitionMode } = spec;
+  return {
+    ...{ memoryMiB, computeCapability, driverVersion, cudaVersion, migProfile, parentId },
+    ...{ pciAddress, brand, gfxTarget, rocmVersion, eccEnabled, nvlinkGroup, partitionMode },
+  };
+}
+
+/** What of the devices is in use, for those of which the report told it. */
+export function deviceUseOf(devices: readonly DeviceSpec[]): readonly DeviceUse[] {
+  return devices
+    .filter(({ utilisation, memoryUsedMiB }) => utilisation != null || memoryUsedMiB != null)
+    .map(({ id, utilisation, memoryUsedMiB }) => ({ id, ...known({ utilisation, memoryUsedMiB }) }));
 }
 
 type Known<T> = { [K in keyof T]?: NonNullable<T[K]> };

@@ -12,7 +12,13 @@ const time = { bsonType: 'date' };
 const revision = { bsonType: 'int', minimum: 1 };
 
 /** Most labels and devices of a worker. */
-export const workerLimits = { labels: 64, devices: 256, runtimes: 32, heldJobs: 10_000 } as const;
+export const workerLimits = {
+  labels: 64,
+  devices: 256,
+  runtimes: 32,
+  heldJobs: 10_000,
+  factSources: 32,
+} as const;
 
 /** Workers: one document each time an agent came up. */
 export const workersCollection = defineCollection<WorkerDocument>({
@@ -102,6 +108,7 @@ export const leasesCollection = defineCollection<LeaseDocument>({
       updatedAt: time,
       expiresAt: time,
       jobs: { bsonType: 'array', maxItems: workerLimits.heldJobs },
+      deviceUse: { bsonType: 'array', maxItems: workerLimits.devices },
       lostAt: time,
       lostReason: text,
     },

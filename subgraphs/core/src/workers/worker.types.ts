@@ -37,6 +37,30 @@ export interface StoredDevice {
   readonly migProfile?: string;
   readonly parentId?: string;
   readonly health: DeviceHealth;
+  /** `10de:20b2`, in lower case. */
+  readonly pciId?: string;
+  readonly pciAddress?: string;
+  readonly brand?: string;
+  readonly gfxTarget?: string;
+  readonly rocmVersion?: string;
+  readonly eccEnabled?: boolean;
+  readonly nvlinkGroup?: string;
+  readonly partitionMode?: string;
+  readonly sources?: readonly StoredFactSource[];
+}
+
+/** Where a fact about a device comes from. */
+export interface StoredFactSource {
+  readonly fact: string;
+  readonly source: string;
+}
+
+/** What of a device was in use at the latest report that told it. */
+export interface DeviceUse {
+  readonly id: string;
+  /** 0 to 1. */
+  readonly utilisation?: number;
+  readonly memoryUsedMiB?: number;
 }
 
 /** A key and its value. */
@@ -95,6 +119,8 @@ export interface LeaseDocument {
   readonly expiresAt: Date;
   /** The jobs of the latest sign of life. */
   readonly jobs: readonly HeldJob[];
+  /** Of the latest report of devices. It changes with every report, so it is kept here and not with the worker. */
+  readonly deviceUse?: readonly DeviceUse[];
   /** Set once, before the jobs go back: from then on the lease cannot be renewed. */
   readonly lostAt?: Date;
   /** Why it was lost. */

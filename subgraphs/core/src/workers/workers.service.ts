@@ -15,6 +15,7 @@ import {
   checkHardware,
   checkRegistration,
   type DeviceSpec,
+  deviceUseOf,
   type HardwareSpec,
   type RegisterSpec,
   storedDevices,
@@ -194,6 +195,7 @@ export class WorkersService {
       workerId: worker._id,
       leaseSeconds: queue?.limits.leaseSeconds ?? 30,
       jobs,
+      ...(spec.devices ? { deviceUse: deviceUseOf(spec.devices) } : {}),
     });
     if (!lease || lease.lostAt) return refused([await this.#lostNow(worker._id, lease)]);
     const changed = await this.#setFacts(worker, spec);

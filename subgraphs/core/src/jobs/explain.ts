@@ -1,0 +1,74 @@
+/** A dry run: what a job with some requirements would wait for, before anybody submits it. */
+import { assertCan, type Principal } from '@rhizome/authz';
+import type { AskedRequirements } from '../broker/broker.service.js';
+import type { PendingFacts } from '../broker/pending.js';
+import type { ExperimentFacts, QueueDirectory } from './collaborators.js';
+import { Findings } from './findings.js';
+import { checkRequirements } from './job-input.js';
+import { normaliseRequirements } from './normalise.js';
+import { type CheckSelector, requirementChecks } from './requirement-checks.js';
+import { shareOf } from './submit.service.js';
+import type { Refusal, RequirementsSpec } from './submit.types.js';
+
+/** What to explain. */
+export interface ExplainInput {
+  readonly experiment: string;
+  readonly share?: string | null | undefined;
+  readonly priority?: number | null | undefined;
+  readonly requirements?: RequirementsSpec | null | undefined;
+}
+
+/** The explanation, or why the requirements would be refused at submit. */
+export interface Explained {
+  readonly pending: PendingFacts | null;
+  readonly userErrors: readonly Refusal[];
+}
+
+/** @throws DomainError FORBIDDEN for who may not read jobs of the experiment */
+export type Explain = (principal: Principal, input: ExplainInput) => Promise<Explained>;
+
+/** What an explanation needs of others. */
+export interface ExplainOptions {
+  readonly experiment: (name: string) => Promise<ExperimentFacts | null>;
+  readonly queues: QueueDirectory;
+  readonly checkSelector: CheckSelector;
+  readonly explain: (asked: AskedRequirements) => Promise<PendingFacts>;
+}
+
+/** Makes {@link Explain}. Input is checked by the rules of submit. */
+export function explainer({ experiment: find, queues, checkSelector, explain }: ExplainOptions): Explain {
+  return async (principal, input) => {
+    assertCan(principal, 'job:read', input.experiment);
+    const findings = new Findings();
+    const experiment = await find(input.experiment);
+    if (!experiment)
+      findings.add(['experiment'], input.experiment, 'a registered experiment', 'EXPERIMENT_NOT_FOUND');
+    const requirements = input.requirements ?? {};
+    const checks = await requirementChecks({ queues, checkSelector }, experiment?.name ?? null, [
+      requirements,
+    ]);
+    checkRequirements(requirements, ['requirements'], findings, checks);
+    findings.int(['priority'], input.priority ?? 0, -1000, 1000);
+    const share = experiment && shareFor(experiment, input.share, findings);
+    if (!share || !findings.isEmpty) return { pending: null, userErrors: findings.refusals };
+    const asked = { requirements: normaliseRequirements(requirements), share, priority: input.priority ?? 0 };
+    return { pending: await explain(asked), userErrors: [] };
+  };
+}
+
+function shareFor(
+  experiment: ExperimentFacts,
+  given: string | null | undefined,
+  findings: Findings,
+): string | undefined {
+  if (given == null) return experiment.shares[0];
+  const path = shareOf(given, experiment);
+  if (experiment.shares.includes(path)) return path;
+  findings.add(
+    ['share'],
+    given,
+    `a share of ${experiment.name}: ${experiment.shares.join(', ')}`,
+    'SHARE_NOT_FOUND',
+  );
+  return undefined;
+}
