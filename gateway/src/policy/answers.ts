@@ -35,6 +35,32 @@ export function withFact<T extends Pick<ExecutionText, 'text'>>(answer: T, name:
   return { ...answer, text: JSON.stringify({ ...body, errors }) };
 }
 
+/** Codes by which an engine says that an operation does not fit its schema or bounds. */
+const unfit = new Set([
+  'GRAPHQL_VALIDATION_FAILED',
+  'OPERATION_RESOLUTION_FAILURE',
+  'OPERATION_TOO_COMPLEX',
+  'BAD_USER_INPUT',
+]);
+
+/** The refusal of a stream that was open before: what is wrong with its document came with a new graph. */
+export function withdrawn(answer: ExecutionText): ExecutionText {
+  if (answer.outcome !== 'rejected' || !answer.codes.every((code) => unfit.has(code))) return answer;
+  const errors = errorsOf(answer).map(({ message, extensions }) => ({
+    message: `A new version of the graph no longer has this subscription: ${message}`,
+    extensions: {
+      ...extensions,
+      code: 'SUBSCRIPTION_WITHDRAWN',
+      retry: lookUp('SUBSCRIPTION_WITHDRAWN')?.retry,
+    },
+  }));
+  return {
+    ...answer,
+    text: JSON.stringify({ errors }),
+    codes: answer.codes.map(() => 'SUBSCRIPTION_WITHDRAWN'),
+  };
+}
+
 /**
  * HTTP status of an answer. Refusals of who asks and troubles of ours have the status of their code whatever the
  * media type; faults of the request are 400 under `application/graphql-response+json` and 200 under `application/json`,

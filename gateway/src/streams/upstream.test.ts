@@ -191,7 +191,7 @@ describe('a new supergraph', () => {
     const stream = await room.subscribe({ query: 'subscription { itemChanged { item { extra } } }' });
     await next(stream);
     await room.swap();
-    expect(await next(stream)).toMatchObject({ last: true, codes: ['GRAPHQL_VALIDATION_FAILED'] });
+    expect(await next(stream)).toMatchObject({ last: true, codes: ['SUBSCRIPTION_WITHDRAWN'] });
   });
 
   test('a stream that came to depend on who reads it is not handed to others', async () => {

@@ -1,6 +1,6 @@
 import { lookUp } from '@rhizome/errors';
 import type { ExecutionText, Subscribing } from '../engine/index.js';
-import { withFact } from '../policy/index.js';
+import { withdrawn, withFact } from '../policy/index.js';
 import { backoffMs, sleep } from './backoff.js';
 import type { StreamEvent, StreamObserver } from './types.js';
 
@@ -126,7 +126,10 @@ export class Upstream {
   async #follow(signal: AbortSignal): Promise<Outcome> {
     const { open } = this.#options;
     const opened = await open(this.#cursor, signal);
-    if (!opened.ok) return this.#failed(opened.answer, opened.answer.lost !== false);
+    if (!opened.ok) {
+      const answer = this.#wasOpen ? withdrawn(opened.answer) : opened.answer;
+      return this.#failed(answer, answer.lost !== false);
+    }
     const { events } = opened;
     const stop = (): void => void events.return?.();
     if (signal.aborted) {

@@ -38,6 +38,12 @@ export const serviceCodes = {
     'The consumer fell behind; go on from cursor {cursor}',
     'The consumer of a stream was too slow and was dropped. Subscribe again with the cursor given.',
   ),
+  SUBSCRIPTION_WITHDRAWN: entry(
+    410,
+    'never',
+    'A new version of the graph no longer has this subscription: {reason}',
+    'The graph was replaced while the stream was open, and the new one does not take its document. Mend the document and go on from the cursor given.',
+  ),
   SCHEMA_INVALID: entry(
     422,
     'never',
