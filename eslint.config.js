@@ -186,6 +186,15 @@ export default tseslint.config(
     ),
   },
   {
+    files: ['gateway/**/*.{repository,document}.ts'],
+    rules: restrict(
+      zone(
+        ['core', 'client', 'pilot', 'cli', 'playground', ...experiments],
+        'The gateway knows subgraphs by the supergraph alone.',
+      ),
+    ),
+  },
+  {
     files: ['clients/**/*.ts'],
     rules: restrict(
       mongodb,

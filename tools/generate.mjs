@@ -18,6 +18,7 @@ function packages() {
   return ['lib', 'subgraphs', 'experiments', 'clients', 'deploy']
     .filter((group) => existsSync(join(root, group)))
     .flatMap((group) => readdirSync(join(root, group)).map((name) => `${group}/${name}`))
+    .concat('gateway')
     .filter((folder) => existsSync(join(root, folder, 'src')))
     .sort();
 }

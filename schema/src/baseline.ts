@@ -4,7 +4,8 @@ import { stringify } from 'yaml';
 import { supergraphHead, supergraphPath } from './committed.js';
 import { compose } from './compose.js';
 import { discoverSubgraphs, type FoundSubgraph } from './discover.js';
-import { checkExperimentSchema, definedTypes } from './rules.js';
+import { checkAmongOthers } from './graph-rules.js';
+import { checkExperimentSchema, definedTypes, type RuleViolation } from './rules.js';
 
 /** The committed files by their path relative to the root, with the content they must have. */
 export type Baseline = Readonly<Record<string, string>>;
@@ -39,11 +40,17 @@ export function composeBaseline(root: string): Baseline {
 }
 
 function violations(subgraph: FoundSubgraph, all: readonly FoundSubgraph[]): readonly string[] {
+  const ruled = all.map((one) => ({ ...one, typePrefix: one.manifest?.typePrefix ?? null }));
+  const others = ruled.filter(({ name }) => name !== subgraph.name);
+  const candidate = { ...subgraph, typePrefix: subgraph.manifest?.typePrefix ?? null };
+  const told = [...houseRules(subgraph, all), ...checkAmongOthers(candidate, others)];
+  return told.map(({ rule, message }) => `[${subgraph.name}] ${rule}: ${message}`);
+}
+
+function houseRules(subgraph: FoundSubgraph, all: readonly FoundSubgraph[]): readonly RuleViolation[] {
   if (!subgraph.manifest) return [];
   const coreTypes = new Set(
     all.filter(({ manifest }) => !manifest).flatMap(({ sdl }) => [...definedTypes(sdl)]),
   );
-  return checkExperimentSchema(subgraph.ownSdl, subgraph.manifest, coreTypes).map(
-    ({ rule, message }) => `[${subgraph.name}] ${rule}: ${message}`,
-  );
+  return checkExperimentSchema(subgraph.ownSdl, subgraph.manifest, coreTypes);
 }

@@ -35,8 +35,12 @@ export function compose(subgraphs: readonly SubgraphInput[]): Composition {
     }));
     return { ok: false, faults };
   }
-  const publicSdl = `${print(transformSupergraphToPublicSchema(parse(result.supergraphSdl)))}\n`;
-  return { ok: true, supergraphSdl: result.supergraphSdl, publicSdl };
+  return { ok: true, supergraphSdl: result.supergraphSdl, publicSdl: publicSdlOf(result.supergraphSdl) };
+}
+
+/** What clients see of a supergraph. */
+export function publicSdlOf(supergraphSdl: string): string {
+  return `${print(transformSupergraphToPublicSchema(parse(supergraphSdl)))}\n`;
 }
 
 function parseFault({ name, sdl }: SubgraphInput): readonly CompositionFault[] {

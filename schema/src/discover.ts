@@ -59,6 +59,18 @@ export function discoverSubgraphs(root: string): readonly FoundSubgraph[] {
   return [...core, ...experiments].filter(({ ownSdl }) => ownSdl.trim() !== '');
 }
 
+/** The name under which the gateway's own fields are in the graph. */
+export const gatewayName = 'gateway';
+
+/** The address of a subgraph that a gateway answers itself. */
+export const inProcessUrl = (name: string): string => `in-process:${name}`;
+
+/** What the gateway adds to the graph itself: the state of its subgraphs and the history of the schema. Nobody else answers it. */
+export function gatewaySubgraph(root: string): FoundSubgraph {
+  const shared = readFileSync(join(root, 'schema', 'shared.graphql'), 'utf8');
+  return found(root, 'gateway', shared, { name: gatewayName, url: inProcessUrl(gatewayName) });
+}
+
 /** Reads and checks a manifest; all faults are told at once. */
 export function readManifest(path: string): ExperimentManifest {
   const result = manifestSchema.safeParse(parseYaml(readFileSync(path, 'utf8')));

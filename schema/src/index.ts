@@ -1,4 +1,10 @@
-export { compose, type Composition, type CompositionFault, type SubgraphInput } from './compose.js';
+export {
+  compose,
+  publicSdlOf,
+  type Composition,
+  type CompositionFault,
+  type SubgraphInput,
+} from './compose.js';
 export { committedSupergraph } from './committed.js';
 export { composeBaseline, type Baseline } from './baseline.js';
 export {
@@ -7,6 +13,9 @@ export {
   readManifest,
   type ExperimentManifest,
   type FoundSubgraph,
+  gatewayName,
+  gatewaySubgraph,
+  inProcessUrl,
 } from './discover.js';
 export { checkExperimentSchema, definedTypes, type RuleSubject, type RuleViolation } from './rules.js';
 export { compareSchemas, type SchemaChange, type Severity } from './changes.js';

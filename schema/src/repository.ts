@@ -1,3 +1,10 @@
 /** What the repository holds, without the means to compose it anew. */
 export { committedSupergraph } from './committed.js';
-export { discoverSubgraphs, type ExperimentManifest, type FoundSubgraph } from './discover.js';
+export {
+  discoverSubgraphs,
+  type ExperimentManifest,
+  type FoundSubgraph,
+  gatewayName,
+  gatewaySubgraph,
+  inProcessUrl,
+} from './discover.js';

@@ -36,8 +36,15 @@ export const coreActions = [
   'share:read',
   'share:set',
   'events:read',
-  /** Reads a subgraph's SDL. */
+  /** Reads a subgraph's SDL, and where it is reached. */
   'subgraph:read',
+  /** Says where a subgraph is reached: callers' tokens go there. */
+  'subgraph:register',
+  /** Reads the history of the graph's schema, and who uses what of it. */
+  'schema:read',
+  'schema:check',
+  /** Makes a subgraph's schema live, or an earlier one again. */
+  'schema:publish',
   /** What no narrower action covers. */
   'admin:*',
 ] as const;
@@ -61,6 +68,7 @@ const readers: readonly CoreAction[] = [
   'experiment:read',
   'share:read',
   'events:read',
+  'schema:read',
 ];
 const submitters: readonly CoreAction[] = [
   ...readers,
@@ -84,6 +92,7 @@ const roleTable: Readonly<Record<Role, readonly CoreAction[]>> = {
     'queue:setState',
     'worker:drain',
     'subgraph:read',
+    'schema:check',
   ],
   PRODUCTION: [...submitters, 'job:setPriority', 'job:manageAny'],
   USER: submitters,
@@ -99,7 +108,14 @@ const roleTable: Readonly<Record<Role, readonly CoreAction[]>> = {
     'job:report',
     'jobLog:append',
   ],
-  SERVICE: [...submitters, 'job:setPriority', 'job:submitFor'],
+  SERVICE: [
+    ...submitters,
+    'subgraph:read',
+    'schema:check',
+    'schema:publish',
+    'job:setPriority',
+    'job:submitFor',
+  ],
 };
 
 const extensionTable = new Map<string, ReadonlySet<Role>>();
