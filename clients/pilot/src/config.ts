@@ -7,8 +7,15 @@ import { hostname, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { PilotOptions } from './agent/pilot.js';
+import { visibilityIn, type VisibilityWords } from './hardware/gpus/visible.js';
 
 const PREFIX = 'RHIZOME_PILOT_';
+
+const runtimeVariables = [
+  ...['HOME', 'USER', 'LOGNAME', 'XDG_RUNTIME_DIR', 'XDG_DATA_HOME', 'XDG_CONFIG_HOME', 'XDG_CACHE_HOME'],
+  ...['APPTAINER_CACHEDIR', 'APPTAINER_TMPDIR', 'SINGULARITY_CACHEDIR', 'SINGULARITY_TMPDIR'],
+  ...['CONTAINERS_CONF', 'CONTAINERS_STORAGE_CONF', 'CONTAINERS_REGISTRIES_CONF'],
+];
 
 /** Every setting, as an option of the command line and as a variable RHIZOME_PILOT_…; the option wins. */
 const schema = z.object({
@@ -35,6 +42,12 @@ const schema = z.object({
     .max(64)
     .default([])
     .describe('a label as KEY=VALUE; may be repeated'),
+  gpuSimulate: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('a JSON file with devices to present instead of those of the host; see docs/reference/gpus.md'),
+  gpuPollSeconds: z.number().min(0.1).max(3600).default(10).describe('time between two looks at the devices'),
   network: z
     .boolean()
     .optional()
@@ -92,7 +105,13 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Pil
     readToken(settings.tokenFile);
     const searchPath = env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
     const { url, tokenFile, logLevel } = settings;
-    return { url, tokenFile, logLevel, pilot: pilotOptions(settings as Settings, searchPath, version) };
+    const world = {
+      searchPath,
+      version,
+      visible: visibilityIn(env),
+      runtimeEnvironment: runtimeEnvironment(env),
+    };
+    return { url, tokenFile, logLevel, pilot: pilotOptions(settings as Settings, world) };
   } catch (error) {
     throw byOption(error, Object.keys(options));
   }
@@ -119,7 +138,28 @@ export function readToken(path: string): string {
   });
 }
 
-function pilotOptions(settings: Settings, searchPath: string, version: string): PilotOptions {
+/** What is not a setting. */
+interface World {
+  readonly searchPath: string;
+  readonly runtimeEnvironment: Readonly<Record<string, string>>;
+  readonly version: string;
+  readonly visible: VisibilityWords;
+}
+
+/** What container runtimes need of the pilot's environment. Passwords of registries are for their own files, not for variables. */
+function runtimeEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(
+    runtimeVariables.flatMap((name) => {
+      const value = env[name];
+      return value === undefined ? [] : [[name, value] as const];
+    }),
+  );
+}
+
+function pilotOptions(
+  settings: Settings,
+  { searchPath, version, visible, runtimeEnvironment }: World,
+): PilotOptions {
   const scratch = resolve(settings.scratch);
   const store = settings.store ?? join(scratch, 'store');
   return {
@@ -132,10 +172,16 @@ function pilotOptions(settings: Settings, searchPath: string, version: string): 
     host: {
       scratch,
       searchPath,
+      runtimeEnvironment,
       cores: settings.cores,
       memoryMiB: settings.memoryMib,
       diskMiB: settings.diskMib,
       network: settings.network,
+    },
+    gpus: {
+      simulate: settings.gpuSimulate,
+      visible,
+      periodMs: settings.gpuPollSeconds * 1000,
     },
     store,
     lifetimeSeconds: settings.lifetimeSeconds ?? null,

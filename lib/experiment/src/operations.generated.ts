@@ -109,7 +109,7 @@ export type JobPayloadInput = {
   command: string;
   /** Environment variables. */
   environment?: Array<EnvironmentVariableInput> | null | undefined;
-  /** The container image. */
+  /** The container image: a name as `docker.io/library/debian:12`, a URL as `docker://…`, or a path on the worker. */
   image?: string | null | undefined;
   /** Files to fetch before the start, at most 1000. */
   inputs?: Array<FileReferenceInput> | null | undefined;
@@ -123,7 +123,7 @@ export type JobRequirementsInput = {
   architecture?: string | null | undefined;
   /** The lowest level of the instruction set: `x86-64-v1` to `x86-64-v4`. */
   architectureLevel?: string | null | undefined;
-  /** The container runtime the payload needs, as `apptainer`. */
+  /** The container runtime the payload needs: `apptainer`, `singularity` or `podman`, or `any`, which is the default for a payload with an image. */
   containerRuntime?: string | null | undefined;
   /** CPU cores, 1 to 4096. */
   cores?: number | null | undefined;

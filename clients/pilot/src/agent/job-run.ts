@@ -1,12 +1,22 @@
 import type { Logger } from '@rhizome/log';
+import type { FoundDevice } from '../hardware/gpus/device-facts.js';
+import { GpuUsageMeter } from '../hardware/gpus/gpu-usage.js';
+import type { DeviceMonitor } from '../hardware/gpus/monitor.js';
 import type { FileStore } from '../files/file-store.js';
 import { removeFolder, type AttemptFolders, type Scratch } from '../files/scratch.js';
 import { findOutputs, stageIn, stageOut, type StoredFile } from '../files/staging.js';
 import { AttemptError } from '../payload/attempt-error.js';
 import { failureOf, startFailure } from '../payload/conclusion.js';
+import { inContainer, runtimeFor, type ContainerHost } from '../payload/container.js';
 import { payloadEnvironment } from '../payload/environment.js';
 import { OutputCapture, type CaptureLimits, type LogChunk } from '../payload/output-capture.js';
-import { Payload, type PayloadLimits, type PayloadServices } from '../payload/payload.js';
+import {
+  Payload,
+  type PayloadLimits,
+  type PayloadResult,
+  type PayloadServices,
+  type PayloadSpec,
+} from '../payload/payload.js';
 import type { Usage } from '../payload/usage.js';
 import {
   CoreRefused,
@@ -31,6 +41,8 @@ export interface JobRunServices {
   readonly graceSeconds: number;
   /** Where the payload's programs are looked for. */
   readonly searchPath: string;
+  readonly containers: ContainerHost;
+  readonly devices: DeviceMonitor;
   readonly log: Logger;
 }
 
@@ -118,7 +130,7 @@ export class JobRun {
       () => new Date(),
     );
     const shipping = this.ship(capture);
-    const result = await payload.result;
+    const result = await this.resultOf(payload);
     const { exitCode, signal, exceeded, survivors } = result;
     log.info({ exitCode, signal, exceeded, cpuSeconds: result.usage.cpuSeconds }, 'the payload ended');
     if (survivors > 0) log.error({ survivors }, 'processes of the payload could not be killed');
@@ -132,14 +144,8 @@ export class JobRun {
   /** Inputs, and the word that they are being fetched where there are any. */
   private async prepare(folders: AttemptFolders): Promise<void> {
     const { payload, parents } = this.assignment;
-    if (payload.image !== null) {
-      throw new AttemptError(
-        'WORKER',
-        'IMAGE_UNSUPPORTED',
-        `this worker runs payloads on its host only, not in image ${payload.image}`,
-        true,
-      );
-    }
+    // An image that nobody can run is told before anything is fetched for it.
+    if (payload.image !== null) this.runtimeOf(payload.image);
     const plan = { inputs: payload.inputs, parents };
     if (payload.inputs.length > 0 || parents.some(({ outputs }) => outputs.length > 0)) {
       await this.say(() =>
@@ -149,17 +155,36 @@ export class JobRun {
     await stageIn(plan, folders, this.services.store, this.dropped.signal);
   }
 
-  private async startPayload(folders: AttemptFolders, limits: PayloadLimits): Promise<Payload> {
-    const { attemptId, payload } = this.assignment;
-    const spec = {
-      command: payload.command,
-      arguments: payload.arguments,
-      environment: payloadEnvironment(this.assignment, folders, this.services.searchPath),
-      folder: folders.work,
+  /** What the payload did, and what its devices did meanwhile. */
+  private async resultOf(payload: Payload): Promise<PayloadResult> {
+    const { deviceIds } = this.assignment;
+    if (deviceIds.length === 0) return payload.result;
+    const meter = new GpuUsageMeter(deviceIds);
+    const stopSampling = this.services.devices.sample((devices) => meter.observe(devices));
+    const result = await payload.result;
+    stopSampling();
+    const { utilisation, peakMemoryMiB } = meter.usage;
+    return {
+      ...result,
+      usage: { ...result.usage, gpuUtilisation: utilisation, gpuPeakMemoryMiB: peakMemoryMiB },
     };
+  }
+
+  /** The devices it was given. One that this host does not have is a fault: its payload would see none. */
+  private givenDevices(): readonly FoundDevice[] {
+    return this.assignment.deviceIds.map((id) => {
+      const device = this.services.devices.devices.find((one) => one.id === id);
+      if (device !== undefined) return device;
+      throw new AttemptError('WORKER', 'DEVICE_MISSING', `this host has no device ${id}`, true);
+    });
+  }
+
+  private async startPayload(folders: AttemptFolders, limits: PayloadLimits): Promise<Payload> {
+    const { attemptId } = this.assignment;
+    const spec = this.specOf(folders);
     this.payload = await Payload.start(attemptId, spec, limits, this.services.payloads).catch(
       (error: unknown) => {
-        throw startFailure(payload.command, error);
+        throw startFailure(spec.command, error);
       },
     );
     // Taken away while it was being started: nobody could tell it to end before it was there.
@@ -167,9 +192,34 @@ export class JobRun {
     return this.payload;
   }
 
+  /** On the host, or in the image that the job names. */
+  private specOf(folders: AttemptFolders): PayloadSpec {
+    const { payload } = this.assignment;
+    const { containers, searchPath } = this.services;
+    const spec = {
+      command: payload.command,
+      arguments: payload.arguments,
+      environment: payloadEnvironment(this.assignment, folders, searchPath, this.givenDevices()),
+      folder: folders.work,
+    };
+    const scratch = folders.root;
+    if (payload.image === null) return { ...spec, scratch };
+    const hasOwnPath = payload.environment.some(({ name }) => name === 'PATH');
+    const contained = { image: payload.image, spec, folders, hasOwnPath };
+    return { ...inContainer(this.runtimeOf(payload.image), contained, containers), scratch };
+  }
+
+  private runtimeOf(image: string): ReturnType<typeof runtimeFor> {
+    return runtimeFor(
+      image,
+      this.assignment.requirements.containerRuntime,
+      this.services.containers.runtimes,
+    );
+  }
+
   private limits(): PayloadLimits {
-    const { walltimeSeconds, memoryMiB } = this.assignment.requirements;
-    return { walltimeSeconds, memoryMiB, graceSeconds: this.services.graceSeconds };
+    const { walltimeSeconds, memoryMiB, diskMiB } = this.assignment.requirements;
+    return { walltimeSeconds, memoryMiB, diskMiB, graceSeconds: this.services.graceSeconds };
   }
 
   /** Ships the log; never rejects: a word of core that the job is not ours any more has its effect at once. */

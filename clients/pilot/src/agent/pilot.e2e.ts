@@ -51,6 +51,7 @@ function start(options: Partial<Omit<PilotOptions, 'host'>> & { cores?: number }
         memoryMiB: 4096,
         diskMiB: 1000,
       },
+      gpus: { pciRoot: join(folder, 'no-bus'), periodMs: 100 },
       store: join(folder, 'store'),
       lifetimeSeconds: null,
       drainSeconds: null,
@@ -174,6 +175,18 @@ describe('a job', () => {
       'an image',
       { payload: { image: 'docker://x' } },
       { usage: null, error: { family: 'WORKER', code: 'IMAGE_UNSUPPORTED' } },
+    ],
+    [
+      'its scratch space',
+      { shell: 'head -c 3000000 /dev/zero > data', diskMiB: 2 },
+      {
+        error: {
+          family: 'LIMIT',
+          code: 'DISK_EXCEEDED',
+          message: 'the payload had 3 MiB in its scratch space; its limit is 2 MiB',
+          retryable: false,
+        },
+      },
     ],
   ])('that fails is reported with %s', async (_, job, expected) => {
     core.add({ jobId: 'job_f', ...job });

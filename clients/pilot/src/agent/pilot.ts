@@ -2,6 +2,9 @@ import type { Logger } from '@rhizome/log';
 import { randomUUID } from 'node:crypto';
 import { openFileStore } from '../files/file-store.js';
 import { Scratch } from '../files/scratch.js';
+import type { FoundDevice } from '../hardware/gpus/device-facts.js';
+import { findDevices, type DeviceOptions } from '../hardware/gpus/find-devices.js';
+import { DeviceMonitor } from '../hardware/gpus/monitor.js';
 import { findHostFacts, type HostFacts, type HostOptions } from '../hardware/host-facts.js';
 import type { CaptureLimits } from '../payload/output-capture.js';
 import { PipePool } from '../payload/pipes.js';
@@ -14,6 +17,11 @@ import { Lease } from './lease.js';
 import { Slots } from './slots.js';
 import { WorkerSession, type SessionServices } from './worker-session.js';
 
+/** How a pilot looks for devices, and how often. */
+export interface GpuOptions extends Omit<DeviceOptions, 'searchPath'> {
+  readonly periodMs: number;
+}
+
 /** How a pilot is set up. */
 export interface PilotOptions {
   readonly queue: string;
@@ -21,6 +29,7 @@ export interface PilotOptions {
   readonly name: string;
   readonly labels: readonly { readonly key: string; readonly value: string }[];
   readonly host: HostOptions;
+  readonly gpus: GpuOptions;
   /** Path or http(s) URL of the shared file store. */
   readonly store: string;
   /** Time until it must have ended; null for no limit. */
@@ -34,6 +43,9 @@ export interface PilotOptions {
   readonly longestIdlePauseMs: number;
   readonly version: string;
 }
+
+/** Samples of processes to one look at the scratch space: walking a folder costs more. */
+const DISK_SAMPLES = 3;
 
 /** The worker agent: a worker of a queue, registered anew when core has given it up, until it drains. */
 export class Pilot {
@@ -57,9 +69,11 @@ export class Pilot {
     const scratch = await Scratch.open(host.scratch);
     const lifetime = this.armLifetime();
     const watchdogs = new Watchdogs();
+    const devices = this.deviceMonitor();
     try {
-      const facts = await findHostFacts(host);
-      const services = this.services(scratch, new Slots(facts), watchdogs);
+      const [facts] = await Promise.all([findHostFacts(host), devices.start()]);
+      const slots = new Slots(facts, () => usable(devices.devices));
+      const services = this.services(scratch, slots, watchdogs, devices, facts);
       for (let end = ''; end !== 'DRAINED' && !this.stopping.signal.aborted;)
         end = await this.live(facts, services);
     } catch (error) {
@@ -67,6 +81,7 @@ export class Pilot {
     } finally {
       clearTimeout(lifetime);
       clearTimeout(this.drainTimer);
+      devices.close();
       await watchdogs.close();
       await scratch.close();
     }
@@ -89,14 +104,18 @@ export class Pilot {
 
   /** One worker, from its registration on. */
   private async live(facts: HostFacts, services: SessionServices): Promise<string> {
-    const { worker, sentAt } = await this.register(facts);
+    const known = services.devices.devices;
+    const { worker, sentAt } = await this.register(facts, known);
     this.log.info({ ...worker, queue: this.options.queue, name: this.options.name }, 'registered');
-    this.session = new WorkerSession(worker, new Lease(worker.leaseSeconds, sentAt), services);
+    this.session = new WorkerSession(worker, new Lease(worker.leaseSeconds, sentAt), services, known);
     if (this.stopping.signal.aborted) this.session.drain('stopped while it registered');
     return this.session.ended;
   }
 
-  private async register(facts: HostFacts): Promise<{ worker: RegisteredWorker; sentAt: number }> {
+  private async register(
+    facts: HostFacts,
+    devices: readonly FoundDevice[],
+  ): Promise<{ worker: RegisteredWorker; sentAt: number }> {
     const { queue, name, labels, version } = this.options;
     const { signal } = this.stopping;
     const left = this.remainingSeconds();
@@ -105,6 +124,7 @@ export class Pilot {
       queue,
       name,
       facts,
+      devices,
       labels,
       endsAt,
       version,
@@ -121,7 +141,19 @@ export class Pilot {
     return { worker, sentAt };
   }
 
-  private services(scratch: Scratch, slots: Slots, watchdogs: Watchdogs): SessionServices {
+  private deviceMonitor(): DeviceMonitor {
+    const { periodMs, ...gpus } = this.options.gpus;
+    const options = { ...gpus, searchPath: this.options.host.searchPath };
+    return new DeviceMonitor({ look: async () => findDevices(options), periodMs, log: this.log });
+  }
+
+  private services(
+    scratch: Scratch,
+    slots: Slots,
+    watchdogs: Watchdogs,
+    devices: DeviceMonitor,
+    { containerRuntimes }: HostFacts,
+  ): SessionServices {
     const { host, store, graceSeconds, captureLimits, sampleMs, longestIdlePauseMs } = this.options;
     return {
       core: this.core,
@@ -130,13 +162,21 @@ export class Pilot {
         reaped: new ReapedAccounts(),
         watchdogs,
         pipes: new PipePool(scratch.folder),
+        diskPeriodMs: sampleMs * DISK_SAMPLES,
       },
       scratch,
       slots,
+      devices,
       store: openFileStore(store),
       captureLimits,
       graceSeconds,
       searchPath: host.searchPath,
+      containers: {
+        runtimes: containerRuntimes,
+        searchPath: host.searchPath,
+        environment: host.runtimeEnvironment ?? {},
+        isRoot: process.getuid?.() === 0,
+      },
       longestIdlePauseMs,
       remainingSeconds: () => this.remainingSeconds(),
       log: this.log,
@@ -155,4 +195,11 @@ export class Pilot {
     if (lifetimeSeconds === null) return undefined;
     return setTimeout(() => this.drain('its time is over'), Math.min(lifetimeSeconds * 1000, 2 ** 31 - 1));
   }
+}
+
+/** Devices that can be given to jobs: healthy ones that a payload's environment can name. */
+function usable(devices: readonly FoundDevice[]): readonly string[] {
+  return devices
+    .filter(({ health, visibleAs }) => health === 'HEALTHY' && visibleAs !== null)
+    .map(({ id }) => id);
 }

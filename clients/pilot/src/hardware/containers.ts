@@ -2,9 +2,9 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 
-const runtimes = ['apptainer', 'singularity', 'podman', 'docker'] as const;
+import { containerRuntimes as runtimes } from '../payload/container.js';
 
-/** The container runtimes whose programs are on a search path. That a daemon answers behind them is not checked. */
+/** The container runtimes that payloads can be run with and whose programs are on a search path. */
 export async function findContainerRuntimes(searchPath: string): Promise<readonly string[]> {
   const folders = searchPath.split(delimiter).filter((folder) => folder !== '');
   const found = await Promise.all(

@@ -25,6 +25,8 @@ export interface HostOptions {
   readonly scratch: string;
   /** Where programs are looked for. */
   readonly searchPath: string;
+  /** Variables of the pilot that container runtimes need for themselves; none unless given. */
+  readonly runtimeEnvironment?: Readonly<Record<string, string>> | undefined;
   readonly cores?: number | undefined;
   readonly memoryMiB?: number | undefined;
   readonly diskMiB?: number | undefined;

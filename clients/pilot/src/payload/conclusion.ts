@@ -3,7 +3,11 @@ import type { PayloadLimits, PayloadResult } from './payload.js';
 
 /** Why an ended payload failed its attempt; undefined when it ended well. */
 export function failureOf(result: PayloadResult, limits: PayloadLimits): AttemptError | undefined {
-  const { exitCode, signal, exceeded, usage } = result;
+  const { exitCode, signal, exceeded, usage, peakDiskMiB } = result;
+  if (exceeded === 'DISK') {
+    const message = `the payload had ${peakDiskMiB} MiB in its scratch space; its limit is ${Math.max(1, limits.diskMiB)} MiB`;
+    return new AttemptError('LIMIT', 'DISK_EXCEEDED', message, false);
+  }
   if (exceeded === 'MEMORY') {
     const message = `the payload used ${usage.peakMemoryMiB ?? '?'} MiB of memory; its limit is ${limits.memoryMiB} MiB`;
     return new AttemptError('LIMIT', 'MEMORY_EXCEEDED', message, false);

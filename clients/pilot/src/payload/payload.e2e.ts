@@ -26,6 +26,7 @@ beforeEach(async () => {
     reaped: new ReapedAccounts(),
     watchdogs: new Watchdogs(),
     pipes: new PipePool(folder),
+    diskPeriodMs: 100,
   };
 });
 afterEach(async () => {
@@ -48,8 +49,8 @@ async function start(script: string, limits: Partial<PayloadLimits> = {}, captur
   const environment = { PATH: '/usr/bin:/bin', RHIZOME_ATTEMPT_ID: attemptId, GREETING: 'hello' };
   const payload = await Payload.start(
     attemptId,
-    { command: 'sh', arguments: ['-c', script], environment, folder },
-    { walltimeSeconds: 60, memoryMiB: 4096, graceSeconds: 5, ...limits },
+    { command: 'sh', arguments: ['-c', script], environment, folder, scratch: folder },
+    { walltimeSeconds: 60, memoryMiB: 4096, diskMiB: 1000, graceSeconds: 5, ...limits },
     services,
   );
   const capture = new OutputCapture(
@@ -109,8 +110,9 @@ describe('how a payload ends', () => {
       arguments: [],
       environment: { PATH: '/usr/bin:/bin' },
       folder,
+      scratch: folder,
     };
-    const limits = { walltimeSeconds: 1, memoryMiB: 1, graceSeconds: 1 };
+    const limits = { walltimeSeconds: 1, memoryMiB: 1, diskMiB: 1, graceSeconds: 1 };
     await expect(Payload.start('att_none', spec, limits, services)).rejects.toMatchObject({ code: 'ENOENT' });
     await services.watchdogs.close();
     expect([...readProcessTable().values()].filter(({ parent }) => parent === process.pid)).toEqual([]);
@@ -169,6 +171,23 @@ describe('limits', () => {
       signal: 'SIGKILL',
       exceeded: 'WALLTIME',
     });
+  });
+
+  test('disk: all files of the scratch space count together, and the payload is killed while it writes', async () => {
+    const result = await run(
+      'mkdir -p deep/er; for i in 1 2 3 4; do head -c 4000000 /dev/zero > deep/er/$i; done; exec sleep 25',
+      { diskMiB: 10 },
+    );
+    expect(result).toMatchObject({ signal: 'SIGKILL', exceeded: 'DISK' });
+    expect(result.peakDiskMiB).toBeGreaterThan(10);
+    expect(result.usage.wallSeconds).toBeLessThan(20);
+  });
+
+  test('disk: a payload that ends before anybody looks is found out at its end', async () => {
+    services = { ...services, diskPeriodMs: 60_000 };
+    const write = 'head -c 3000000 /dev/zero > data';
+    expect(await run(write, { diskMiB: 2 })).toMatchObject({ exitCode: 0, exceeded: 'DISK', peakDiskMiB: 3 });
+    expect(await run(write, { diskMiB: 3 })).toMatchObject({ exitCode: 0, exceeded: null, peakDiskMiB: 3 });
   });
 
   test('memory: all processes count together', async () => {

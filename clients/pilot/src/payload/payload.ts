@@ -4,6 +4,7 @@ import { killAttempt, signalAttempt } from '../processes/sweep.js';
 import { processesOf, type AttemptMark } from '../processes/attempt-processes.js';
 import { readProcessTable, type ProcessEntry } from '../processes/process-table.js';
 import type { Watchdog, Watchdogs } from '../watchdog/watchdog.js';
+import { DiskWatch } from './disk-watch.js';
 import { launch, type Launched, type LaunchSpec, type ProcessEnd } from './launch.js';
 import type { OpenPipes, PipePool } from './pipes.js';
 import type { ProcessMonitor } from './process-monitor.js';
@@ -11,12 +12,14 @@ import type { Amounts, ReapedAccounts } from './reaped.js';
 import { UsageMeter, type Usage } from './usage.js';
 
 /** A limit of the job that its payload went over. */
-export type ExceededLimit = 'WALLTIME' | 'MEMORY';
+export type ExceededLimit = 'WALLTIME' | 'MEMORY' | 'DISK';
 
 /** What a payload may use. */
 export interface PayloadLimits {
   readonly walltimeSeconds: number;
   readonly memoryMiB: number;
+  /** In the scratch folder, everything together; 1 at least: no payload gets along without a file. */
+  readonly diskMiB: number;
   /** Time between SIGTERM and SIGKILL, for the walltime and for `kill`. */
   readonly graceSeconds: number;
 }
@@ -26,6 +29,8 @@ export interface PayloadResult extends ProcessEnd {
   /** The limit for which it was killed; null when it was not. */
   readonly exceeded: ExceededLimit | null;
   readonly usage: Usage;
+  /** The most that was found in the scratch folder. */
+  readonly peakDiskMiB: number;
   /** Processes that could not be killed; 0 but for such as hang in the kernel. */
   readonly survivors: number;
 }
@@ -36,6 +41,13 @@ export interface PayloadServices {
   readonly reaped: ReapedAccounts;
   readonly watchdogs: Watchdogs;
   readonly pipes: PipePool;
+  /** Between two looks at a scratch folder. */
+  readonly diskPeriodMs: number;
+}
+
+/** What is run, and the folder that all it writes goes to. */
+export interface PayloadSpec extends LaunchSpec {
+  readonly scratch: string;
 }
 
 /**
@@ -48,6 +60,7 @@ export class Payload {
   private readonly meter: UsageMeter;
   private readonly timers = new Set<NodeJS.Timeout>();
   private readonly stopMonitor: () => void;
+  private readonly disk: DiskWatch;
   private readonly startedAt = performance.now();
 
   private constructor(
@@ -57,8 +70,15 @@ export class Payload {
     private readonly watchdog: Watchdog,
     private readonly pipes: OpenPipes,
     private readonly services: PayloadServices,
+    scratch: string,
   ) {
     this.meter = new UsageMeter(launched.leader.pid);
+    this.disk = new DiskWatch({
+      folder: scratch,
+      limitBytes: Math.max(1, limits.diskMiB) * 1024 ** 2,
+      periodMs: services.diskPeriodMs,
+      onExceeded: () => this.over('DISK'),
+    });
     this.stopMonitor = services.monitor.add(mark, (entries) => this.onSample(entries));
     this.after(limits.walltimeSeconds, () => this.overWalltime());
     this.result = new Promise((resolve) => {
@@ -75,7 +95,7 @@ export class Payload {
    */
   static async start(
     attemptId: string,
-    spec: LaunchSpec,
+    spec: PayloadSpec,
     limits: PayloadLimits,
     services: PayloadServices,
   ): Promise<Payload> {
@@ -85,7 +105,8 @@ export class Payload {
       services.reaped.rebase();
       const launched = await launch(spec, pipes);
       watchdog.watch(launched.leader);
-      return new Payload({ attemptId, leader: launched.leader }, launched, limits, watchdog, pipes, services);
+      const mark = { attemptId, leader: launched.leader };
+      return new Payload(mark, launched, limits, watchdog, pipes, services, spec.scratch);
     } catch (error) {
       pipes.close(true);
       watchdog.release();
@@ -117,8 +138,13 @@ export class Payload {
 
   private onSample(entries: readonly ProcessEntry[]): void {
     const bytes = this.meter.observe(entries);
-    if (bytes <= this.limits.memoryMiB * 1024 ** 2 || this.exceeded !== null) return;
-    this.exceeded = 'MEMORY';
+    if (bytes > this.limits.memoryMiB * 1024 ** 2) this.over('MEMORY');
+  }
+
+  /** Nothing is asked of a payload that takes what others need: it is killed. */
+  private over(limit: 'MEMORY' | 'DISK'): void {
+    if (this.exceeded !== null) return;
+    this.exceeded = limit;
     void killAttempt(this.mark, { attemptOf: this.services.monitor.memory.attemptOf });
   }
 
@@ -141,7 +167,10 @@ export class Payload {
     if (survivors > 0) this.pipes.close(false);
     else void this.whenRead().then(() => this.pipes.close(true));
     this.watchdog.release();
-    return { ...end, exceeded: this.exceeded, usage, survivors };
+    await this.disk.finish();
+    if (this.disk.isExceeded) this.exceeded ??= 'DISK';
+    const peakDiskMiB = Math.ceil(this.disk.peakBytes / 1024 ** 2);
+    return { ...end, exceeded: this.exceeded, usage, peakDiskMiB, survivors };
   }
 
   /** All writers are gone; what they wrote may still be on its way to who reads it. */

@@ -1,4 +1,5 @@
 import type { InputFile, ParentOutputs, StoredFile } from '../files/staging.js';
+import type { DeviceFacts } from '../hardware/gpus/device-facts.js';
 import type { HostFacts } from '../hardware/host-facts.js';
 import type { ErrorFamily } from '../payload/attempt-error.js';
 import type { LogChunk } from '../payload/output-capture.js';
@@ -16,6 +17,7 @@ export interface Registration {
   readonly queue: string;
   readonly name: string;
   readonly facts: HostFacts;
+  readonly devices: readonly DeviceFacts[];
   readonly labels: readonly { readonly key: string; readonly value: string }[];
   /** When it must end; null for no limit. */
   readonly endsAt: Date | null;
@@ -39,7 +41,15 @@ export interface Assignment {
   readonly attempt: number;
   readonly attemptId: string;
   readonly name: string;
-  readonly requirements: Capacity & { readonly walltimeSeconds: number };
+  readonly requirements: Capacity & {
+    readonly walltimeSeconds: number;
+    /** For the image, where there is one: a name, `any`, or null where the job does not say. */
+    readonly containerRuntime: string | null;
+  };
+  /** The devices that it may use, by id. */
+  readonly deviceIds: readonly string[];
+  /** Whether other jobs may use its devices at the same time. */
+  readonly sharesDevices: boolean;
   readonly payload: {
     readonly command: string;
     readonly arguments: readonly string[];
@@ -74,6 +84,8 @@ export interface AcquireRequest {
   readonly workerId: string;
   readonly count: number;
   readonly free: Capacity;
+  /** Devices that no job has alone, by id. */
+  readonly freeDeviceIds: readonly string[];
   /** Null for no limit. */
   readonly remainingSeconds: number | null;
   /** How long core may wait for the first job. */
@@ -144,10 +156,11 @@ export class CoreUnavailable extends Error {
  */
 export interface CoreProtocol {
   registerWorker(registration: Registration, signal: AbortSignal): Promise<RegisteredWorker>;
-  /** Says that the worker lives and which jobs it holds; gives what it must do. */
+  /** Says that the worker lives, which jobs it holds, and what its devices are now (null: as before); gives what it must do. */
   heartbeat(
     workerId: string,
     jobs: readonly HeldJob[],
+    devices: readonly DeviceFacts[] | null,
     timeoutMs: number,
     signal: AbortSignal,
   ): Promise<readonly Command[]>;

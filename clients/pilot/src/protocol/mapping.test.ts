@@ -14,17 +14,29 @@ test('a job that was taken back before its assignment was read is not run', () =
     fence: 1,
     attempt: 1,
     attemptId: `${id}-1`,
+    deviceIds: [],
     job: {
       id,
       name: id,
-      requirements: { cores: 1, memoryMiB: 1, diskMiB: 1, walltimeSeconds: 1 },
+      requirements: {
+        cores: 1,
+        memoryMiB: 1,
+        diskMiB: 1,
+        walltimeSeconds: 1,
+        containerRuntime: 'podman',
+        gpu: null,
+      },
       payload: { command: 'true', arguments: [], environment, image: null, inputs: [], outputs: [] },
       dependsOn: [],
     },
   });
   const held = assigned('held', [{ name: 'A', value: 'b' }]);
   expect(assignmentsOf([assigned('lost', null), held])).toMatchObject([
-    { jobId: 'held', payload: { environment: [{ name: 'A', value: 'b' }] } },
+    {
+      jobId: 'held',
+      requirements: { containerRuntime: 'podman' },
+      payload: { environment: [{ name: 'A', value: 'b' }] },
+    },
   ]);
 });
 

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { DeviceFacts } from '../hardware/gpus/device-facts.js';
 import type { LogChunk } from '../payload/output-capture.js';
 import {
   CoreRefused,
@@ -31,9 +32,12 @@ export interface ScriptedJob {
   readonly cores?: number;
   readonly memoryMiB?: number;
   readonly walltimeSeconds?: number;
+  readonly diskMiB?: number;
+  readonly containerRuntime?: string;
   readonly attempt?: number;
   readonly payload?: Partial<Assignment['payload']>;
   readonly parents?: Assignment['parents'];
+  readonly deviceIds?: readonly string[];
 }
 
 /**
@@ -69,8 +73,9 @@ export class ScriptedCore implements CoreProtocol {
       requirements: {
         cores: job.cores ?? 1,
         memoryMiB: job.memoryMiB ?? 256,
-        diskMiB: 1,
+        diskMiB: job.diskMiB ?? 64,
         walltimeSeconds: job.walltimeSeconds ?? 60,
+        containerRuntime: job.containerRuntime ?? null,
       },
       payload: {
         command: 'sh',
@@ -82,6 +87,8 @@ export class ScriptedCore implements CoreProtocol {
         ...job.payload,
       },
       parents: job.parents ?? [],
+      deviceIds: job.deviceIds ?? [],
+      sharesDevices: false,
     });
     this.notify();
   }
@@ -128,9 +135,14 @@ export class ScriptedCore implements CoreProtocol {
     });
   }
 
-  async heartbeat(workerId: string, jobs: readonly HeldJob[]): Promise<readonly Command[]> {
+  async heartbeat(
+    workerId: string,
+    jobs: readonly HeldJob[],
+    devices: readonly DeviceFacts[] | null,
+  ): Promise<readonly Command[]> {
     return this.answer('heartbeat', () => {
       this.assertIsCurrent(workerId);
+      if (devices !== null) this.said.push({ what: 'devices', detail: devices });
       const isStale = ({ jobId, fence }: HeldJob): boolean =>
         this.fences.get(jobId) !== fence || this.ended.has(jobId);
       return jobs
@@ -157,7 +169,8 @@ export class ScriptedCore implements CoreProtocol {
         if (
           found.length === request.count ||
           job.requirements.cores > cores ||
-          job.requirements.memoryMiB > memoryMiB
+          job.requirements.memoryMiB > memoryMiB ||
+          !job.deviceIds.every((id) => request.freeDeviceIds.includes(id))
         )
           continue;
         found.push(job);

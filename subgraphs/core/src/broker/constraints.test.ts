@@ -40,6 +40,8 @@ describe('a worker is matched', () => {
     ['an unknown level', { architectureLevel: 'x86-64-v1' }, {}, false],
     ['the runtime', { containerRuntime: 'apptainer' }, { containerRuntimes: ['podman', 'apptainer'] }, true],
     ['no runtime', { containerRuntime: 'apptainer' }, {}, false],
+    ['any runtime', { containerRuntime: 'any' }, { containerRuntimes: ['podman'] }, true],
+    ['none where any would do', { containerRuntime: 'any' }, {}, false],
     ['network', { network: true }, { network: true }, true],
     ['no network', { network: true }, { network: false }, false],
     ['unknown network', { network: true }, {}, false],

@@ -1,5 +1,6 @@
 /** What a job asks of a worker, constraint by constraint: for matching, and for explaining why a job waits. */
 import type { StoredRequirements } from '../jobs/job.types.js';
+import { anyRuntime } from '../jobs/platforms.js';
 import type { QueueFacts, WorkerFacts } from './broker.types.js';
 import { gpuRefusal } from './gpu-match.js';
 import { type Selector, type SelectorView, selectorView } from './selector.js';
@@ -137,8 +138,11 @@ function surroundings({ containerRuntime, network }: StoredRequirements): readon
   if (containerRuntime !== undefined) {
     found.push({
       text: `containerRuntimes has ${containerRuntime}`,
-      refusal: ({ worker }) =>
-        worker.hardware.containerRuntimes.includes(containerRuntime) ? undefined : 'does not have it',
+      refusal: ({ worker: { hardware } }) => {
+        const { containerRuntimes } = hardware;
+        if (containerRuntime === anyRuntime) return containerRuntimes.length > 0 ? undefined : 'has none';
+        return containerRuntimes.includes(containerRuntime) ? undefined : 'does not have it';
+      },
     });
   }
   if (network) {

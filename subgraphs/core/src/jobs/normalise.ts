@@ -6,13 +6,17 @@ import type {
   StoredRequirements,
   StoredRetryPolicy,
 } from './job.types.js';
+import { anyRuntime } from './platforms.js';
 import type { GpuSpec, PayloadSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
 
 /** Families of errors that are retried where a job does not say. */
 export const defaultRetryOn: readonly JobErrorFamily[] = ['DATA', 'PAYLOAD', 'SYSTEM', 'WORKER'];
 
-/** Equal requirements give equal objects, whatever was left out or in which order lists came. */
-export function normaliseRequirements(spec: RequirementsSpec): StoredRequirements {
+/**
+ * Equal requirements give equal objects, whatever was left out or in which order lists came.
+ * @param hasImage the payload runs in a container image: where no runtime is named, the worker must have one
+ */
+export function normaliseRequirements(spec: RequirementsSpec, hasImage = false): StoredRequirements {
   return {
     cores: spec.cores ?? 1,
     memoryMiB: spec.memoryMiB ?? 1024,
@@ -21,7 +25,7 @@ export function normaliseRequirements(spec: RequirementsSpec): StoredRequirement
     ...known({
       architecture: spec.architecture,
       architectureLevel: spec.architectureLevel,
-      containerRuntime: spec.containerRuntime,
+      containerRuntime: spec.containerRuntime ?? (hasImage ? anyRuntime : undefined),
     }),
     network: spec.network ?? false,
     ...known({ queue: spec.queue, selector: spec.selector?.trim() }),

@@ -11,6 +11,9 @@ const otherWords: readonly string[] = ['amd64', 'x86-64', 'arm64'];
 /** Levels of `x86_64`, the only instruction set that has names for them. */
 export const architectureLevels = ['x86-64-v1', 'x86-64-v2', 'x86-64-v3', 'x86-64-v4'] as const;
 
+/** In the place of a container runtime: whichever the worker has. */
+export const anyRuntime = 'any';
+
 const known: ReadonlySet<string> = new Set([...architectures, ...otherWords]);
 const levels: ReadonlySet<string> = new Set(architectureLevels);
 const ofIntel: ReadonlySet<string> = new Set(['x86_64', 'amd64', 'x86-64']);

@@ -2,18 +2,18 @@ import { createHash } from 'node:crypto';
 import { assertCan, type Principal } from '@rhizome/authz';
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/mongo';
-import { classIdOf } from '../broker/requirement-class.js';
 import type { ClassesRepository } from './classes.repository.js';
+import { classifier } from './classifier.js';
 import type { ExperimentDirectory, ExperimentFacts, QueueDirectory } from './collaborators.js';
 import type { Dependencies } from './dependencies.js';
 import { Findings } from './findings.js';
 import { storedKey } from './idempotency.js';
 import { batchJobIds } from './job-ids.js';
 import { checkJob, sibling } from './job-input.js';
-import type { JobDocument, StoredRequirements } from './job.types.js';
+import type { JobDocument } from './job.types.js';
 import type { JobsRepository } from './jobs.repository.js';
 import { newJobDocument } from './new-job.js';
-import { normalisePayload, normaliseRequirements, normaliseRetry } from './normalise.js';
+import { normalisePayload, normaliseRetry } from './normalise.js';
 import { type Ownership, ownershipOf } from './owner.js';
 import { RefusedJobs, type ToldRefusals } from './refused-jobs.js';
 import { type CheckSelector, requirementChecks } from './requirement-checks.js';
@@ -182,7 +182,7 @@ export class SubmitService {
   }
 
   async #documents(
-    { owner, submittedBy }: Owners,
+    owners: Owners,
     { jobs }: SubmitInput,
     reserved: SubmissionDocument,
     experiment: ExperimentFacts,
@@ -204,8 +204,7 @@ export class SubmitService {
         createdAt: reserved.createdAt,
         experiment: experiment.name,
         name: job.name,
-        owner,
-        submittedBy,
+        ...owners,
         share:
           job.share != null
             ? shareOf(job.share, experiment)
@@ -252,24 +251,6 @@ export class SubmitService {
     const jobs = input.jobs.map((_, index) => (bad.has(index) ? null : (rest.next().value ?? null)));
     return { jobs, refusals: refused.flatMap(({ refusals }) => refusals), omitted };
   }
-}
-
-/** Normalises requirements; equal inputs of a batch are looked at once. */
-export function classifier() {
-  const known = new Map<string, { readonly requirements: StoredRequirements; readonly classId: string }>();
-  const classes = new Map<string, StoredRequirements>();
-  const classOf = ({ requirements: spec }: Pick<JobSpec, 'requirements'>) => {
-    const text = JSON.stringify(spec ?? {});
-    let found = known.get(text);
-    if (!found) {
-      const requirements = normaliseRequirements(spec ?? {});
-      found = { requirements, classId: classIdOf(requirements) };
-      known.set(text, found);
-      classes.set(found.classId, requirements);
-    }
-    return found;
-  };
-  return Object.assign(classOf, { classes: classes as ReadonlyMap<string, StoredRequirements> });
 }
 
 /** SHA-256 of an input as it came through the schema, which fixes the order of its fields. */

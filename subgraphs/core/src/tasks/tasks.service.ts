@@ -2,6 +2,7 @@ import { assertCan, experimentsFor, type Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
 import type { Clock, Ids, KeysetPage } from '@rhizome/mongo';
 import type { ClassesRepository } from '../jobs/classes.repository.js';
+import { classifier } from '../jobs/classifier.js';
 import type {
   ExperimentDirectory,
   ExperimentFacts,
@@ -15,7 +16,7 @@ import { type Ownership, ownershipOf } from '../jobs/owner.js';
 import { type CheckSelector, requirementChecks } from '../jobs/requirement-checks.js';
 import { submissionSchemaVersion } from '../jobs/submission.document.js';
 import type { SubmissionsRepository } from '../jobs/submissions.repository.js';
-import { classifier, digestOf, keyReused, listed, refusalOf, shareOf } from '../jobs/submit.service.js';
+import { digestOf, keyReused, listed, refusalOf, shareOf } from '../jobs/submit.service.js';
 import type { Refusal } from '../jobs/submit.types.js';
 import { endedOf } from './completion.js';
 import type { Expansion } from './expansion.js';

@@ -1,0 +1,142 @@
+import { describe, expect, test } from '@jest/globals';
+import { type ContainerHost, inContainer, runtimeFor } from './container.js';
+
+const root = '/scratch/att_1';
+const folders = {
+  root,
+  work: `${root}/work`,
+  inputs: `${root}/inputs`,
+  outputs: `${root}/outputs`,
+  temporary: `${root}/tmp`,
+  inputsManifest: `${root}/inputs.json`,
+};
+const host: ContainerHost = {
+  runtimes: ['apptainer', 'podman'],
+  searchPath: '/opt/bin:/usr/bin',
+  environment: { HOME: '/home/pilot', XDG_RUNTIME_DIR: '/run/user/7' },
+  isRoot: false,
+};
+const spec = {
+  command: 'reco',
+  arguments: ['--seed', '7'],
+  environment: {
+    PATH: '/opt/bin:/usr/bin',
+    LANG: 'C.UTF-8',
+    HOME: folders.work,
+    TMPDIR: folders.temporary,
+    SECRET: 'a b\nc,d',
+    RHIZOME_ATTEMPT_ID: 'att_1',
+  },
+  folder: folders.work,
+};
+const contained = { image: 'debian:12', spec, folders, hasOwnPath: false };
+
+describe('the runtime for an image', () => {
+  test.each<[string, string | null, readonly string[], string]>([
+    ['debian:12', null, ['podman', 'apptainer'], 'apptainer'],
+    ['debian:12', 'any', ['podman'], 'podman'],
+    ['debian:12', 'podman', ['apptainer', 'podman'], 'podman'],
+    ['docker://debian:12', null, ['podman'], 'podman'],
+    ['/cvmfs/images/reco.sif', null, ['podman', 'singularity'], 'singularity'],
+    ['oras://registry.example/reco:1', 'any', ['singularity', 'podman'], 'singularity'],
+  ])('%s with %s on a host with %j is %s', (image, wanted, found, runtime) => {
+    expect(runtimeFor(image, wanted, found)).toBe(runtime);
+  });
+
+  test.each<[string, string | null, readonly string[], RegExp]>([
+    ['debian:12', null, [], /cannot run image "debian:12": it has no container runtime/],
+    ['debian:12', 'podman', ['apptainer'], /"debian:12" with podman: it has apptainer/],
+    ['/cvmfs/reco.sif', null, ['podman'], /it has podman/],
+    ['--security-opt=all', null, ['podman', 'apptainer'], /cannot run image "--security-opt=all"/],
+  ])('%s with %s on a host with %j is told to be missing', (image, wanted, found, message) => {
+    expect(() => runtimeFor(image, wanted, found)).toThrow(
+      expect.objectContaining({
+        family: 'WORKER',
+        code: 'IMAGE_UNSUPPORTED',
+        retryable: true,
+        message: expect.stringMatching(message),
+      }),
+    );
+  });
+});
+
+describe('a payload in an image', () => {
+  test.each(['apptainer', 'singularity'] as const)(
+    'by %s sees its scratch space and its own variables alone; no value is on the command line',
+    (runtime) => {
+      const started = inContainer(runtime, contained, host);
+      expect([started.command, ...started.arguments].join(' ')).toBe(
+        `${runtime} exec --cleanenv --contain --home ${folders.work} --workdir ${folders.temporary} ` +
+          `--bind ${root} --pwd ${folders.work} docker://debian:12 reco --seed 7`,
+      );
+      const prefix = `${runtime.toUpperCase()}ENV_`;
+      expect(started.environment).toEqual({
+        HOME: '/home/pilot',
+        XDG_RUNTIME_DIR: '/run/user/7',
+        LANG: 'C.UTF-8',
+        PATH: '/opt/bin:/usr/bin',
+        RHIZOME_ATTEMPT_ID: 'att_1',
+        [`${prefix}LANG`]: 'C.UTF-8',
+        [`${prefix}TMPDIR`]: folders.temporary,
+        [`${prefix}SECRET`]: 'a b\nc,d',
+        [`${prefix}RHIZOME_ATTEMPT_ID`]: 'att_1',
+      });
+    },
+  );
+
+  test('by podman sees the same; secrets are named on the command line, not told', () => {
+    const started = inContainer('podman', contained, host);
+    expect([started.command, ...started.arguments]).toEqual([
+      ...['podman', 'run', '--rm', '--network', 'host', '--security-opt', 'label=disable'],
+      ...['--security-opt', 'no-new-privileges', '--userns', 'keep-id'],
+      ...['--volume', `${root}:${root}`, '--workdir', folders.work, '--entrypoint', ''],
+      ...['--env', 'LANG', '--env', `HOME=${folders.work}`, '--env', 'TMPDIR', '--env', 'SECRET'],
+      ...['--env', 'RHIZOME_ATTEMPT_ID', 'debian:12', 'reco', '--seed', '7'],
+    ]);
+    expect(started.environment).toMatchObject({
+      HOME: '/home/pilot',
+      PATH: '/opt/bin:/usr/bin',
+      TMPDIR: folders.temporary,
+      SECRET: 'a b\nc,d',
+      RHIZOME_ATTEMPT_ID: 'att_1',
+    });
+    expect(inContainer('podman', contained, { ...host, isRoot: true }).arguments).not.toContain('keep-id');
+  });
+
+  test('has the search path of its image, unless the job brings one', () => {
+    const own = { ...contained, hasOwnPath: true, spec: { ...spec, environment: { PATH: '/sw/bin' } } };
+    expect(inContainer('apptainer', contained, host).environment).not.toHaveProperty('APPTAINERENV_PATH');
+    expect(inContainer('apptainer', own, host).environment).toMatchObject({
+      APPTAINERENV_PATH: '/sw/bin',
+      PATH: '/opt/bin:/usr/bin',
+    });
+    expect(inContainer('podman', own, host).arguments).toContain('PATH=/sw/bin');
+    expect(inContainer('podman', contained, host).arguments).not.toContain('PATH');
+  });
+
+  test('gets the devices that the job was given', () => {
+    const withDevices = (environment: Record<string, string>) => ({
+      ...contained,
+      spec: { ...spec, environment },
+    });
+    const nvidia = withDevices({ CUDA_VISIBLE_DEVICES: 'GPU-1,GPU-2' });
+    const amd = withDevices({ ROCR_VISIBLE_DEVICES: 'GPU-3' });
+    const none = withDevices({ CUDA_VISIBLE_DEVICES: '', ROCR_VISIBLE_DEVICES: '' });
+    expect(inContainer('apptainer', nvidia, host).arguments).toContain('--nv');
+    expect(inContainer('apptainer', amd, host).arguments).toContain('--rocm');
+    expect(inContainer('podman', nvidia, host).arguments.filter((one) => one.startsWith('nvidia'))).toEqual([
+      'nvidia.com/gpu=GPU-1',
+      'nvidia.com/gpu=GPU-2',
+    ]);
+    expect(inContainer('podman', amd, host).arguments).toContain('/dev/kfd');
+    for (const runtime of ['apptainer', 'podman'] as const)
+      expect(inContainer(runtime, none, host).arguments.join(' ')).not.toMatch(/--nv|--rocm|--device/);
+  });
+
+  test('is refused where its scratch space cannot be bound', () => {
+    const odd = { ...contained, folders: { ...folders, root: '/a:b' } };
+    expect(() => inContainer('podman', odd, host)).toThrow(
+      expect.objectContaining({ code: 'SCRATCH_UNSUITED' }),
+    );
+  });
+});
