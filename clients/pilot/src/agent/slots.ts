@@ -1,11 +1,23 @@
 import type { Capacity } from '../protocol/core-protocol.js';
 
+/** What a job is given. */
+export interface Part extends Capacity {
+  /** The devices, by id. */
+  readonly deviceIds: readonly string[];
+  /** Whether others may have them too. */
+  readonly sharesDevices: boolean;
+}
+
 /** What the host offers, and what of it is given to jobs. Nothing is given twice. */
 export class Slots {
-  private readonly booked = new Set<Capacity>();
+  private readonly booked = new Set<Part>();
   private readonly listeners = new Set<() => void>();
 
-  constructor(private readonly total: Capacity) {}
+  /** @param devices the devices that can be given to jobs now */
+  constructor(
+    private readonly total: Capacity,
+    private readonly devices: () => readonly string[] = () => [],
+  ) {}
 
   /** What is not given to a job; never below zero. */
   get free(): Capacity {
@@ -21,14 +33,22 @@ export class Slots {
     };
   }
 
+  /** Devices that no job has alone. How much of a shared one is left is for core to know. */
+  get freeDeviceIds(): readonly string[] {
+    const taken = new Set(
+      [...this.booked].flatMap(({ deviceIds, sharesDevices }) => (sharesDevices ? [] : deviceIds)),
+    );
+    return this.devices().filter((id) => !taken.has(id));
+  }
+
   /** True when no job has anything. */
   get isIdle(): boolean {
     return this.booked.size === 0;
   }
 
   /** Gives a job its part; the returned function takes it back, once. */
-  book(capacity: Capacity): () => void {
-    const part = { ...capacity };
+  book(given: Capacity & Partial<Part>): () => void {
+    const part = { deviceIds: [], sharesDevices: false, ...given };
     this.booked.add(part);
     return () => {
       if (this.booked.delete(part)) this.listeners.forEach((listener) => listener());

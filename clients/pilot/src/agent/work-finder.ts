@@ -102,6 +102,7 @@ export class WorkFinder {
       workerId: this.workerId,
       count,
       free,
+      freeDeviceIds: slots.freeDeviceIds,
       remainingSeconds: left,
       waitSeconds: isIdle ? LONG_POLL_SECONDS : 0,
     };

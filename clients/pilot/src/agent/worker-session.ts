@@ -1,4 +1,5 @@
 import type { Logger } from '@rhizome/log';
+import type { FoundDevice } from '../hardware/gpus/device-facts.js';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Backoff, untilAnswered, unavailablePauses } from '../protocol/backoff.js';
 import {
@@ -43,11 +44,14 @@ export class WorkerSession {
   private heartbeatSoon: (() => void) | undefined;
   private drainReason: string | undefined;
   private isHasty = false;
+  /** What is to be said about devices with the next sign of life; undefined when core knows them as they are. */
+  private newDevices: readonly FoundDevice[] | undefined;
 
   constructor(
     private readonly worker: RegisteredWorker,
     private readonly lease: Lease,
     private readonly services: SessionServices,
+    private readonly knownDevices: readonly FoundDevice[] = [],
   ) {
     this.log = services.log.child({ workerId: worker.workerId });
     this.reporter = new Reporter(services.core, worker.workerId);
@@ -74,10 +78,15 @@ export class WorkerSession {
 
   private async live(): Promise<SessionEnd> {
     const background = [this.heartbeats(), this.followCommands()];
+    const unfollow = this.services.devices.follow(this.knownDevices, ({ devices, isUrgent }) => {
+      this.newDevices = devices;
+      if (isUrgent) this.heartbeatSoon?.();
+    });
     for await (const assignment of this.finder.assignments()) this.start(assignment);
     while (this.runs.size > 0) await Promise.all([...this.runs].map(async ({ done }) => done));
     if (!this.lease.isLost) await this.sayDraining(this.drainReason ?? 'drained', true);
     this.closing.abort();
+    unfollow();
     this.lease.end();
     await Promise.all(background);
     return this.lease.isLost ? 'LOST' : 'DRAINED';
@@ -87,7 +96,8 @@ export class WorkerSession {
     const { jobId, attempt, fence, name } = assignment;
     const log = this.log.child({ jobId, attempt });
     log.info({ fence, name }, 'the job is taken');
-    const release = this.services.slots.book(assignment.requirements);
+    const { requirements, deviceIds, sharesDevices } = assignment;
+    const release = this.services.slots.book({ ...requirements, deviceIds, sharesDevices });
     const run = new JobRun(assignment, {
       ...this.services,
       workerId: this.worker.workerId,
@@ -141,8 +151,11 @@ export class WorkerSession {
     const sentAt = performance.now();
     const held = [...this.runs].filter(({ isHeld }) => isHeld).map((run) => run.held);
     const timeoutMs = this.worker.heartbeatSeconds * 1000;
+    const devices = this.newDevices;
+    const { workerId } = this.worker;
     try {
-      const commands = await core.heartbeat(this.worker.workerId, held, timeoutMs, this.closing.signal);
+      const commands = await core.heartbeat(workerId, held, devices ?? null, timeoutMs, this.closing.signal);
+      if (this.newDevices === devices) this.newDevices = undefined;
       this.lease.renew(sentAt);
       commands.forEach((command) => this.obey(command));
       return true;

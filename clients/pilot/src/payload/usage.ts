@@ -18,6 +18,10 @@ export interface Usage {
   readonly writeBytes: number;
   /** The payload was shorter than one sample: its memory was not seen. */
   readonly isPartial: boolean;
+  /** Mean utilisation of its devices, 0 to 1; left out without devices, null when nothing told it. */
+  readonly gpuUtilisation?: number | null;
+  /** Most memory that was used on one of its devices; as `gpuUtilisation`. */
+  readonly gpuPeakMemoryMiB?: number | null;
 }
 
 /** A process with what it has used so far, children that it waited for included. */

@@ -1,4 +1,5 @@
 import { createClient, isRhizomeApiError, type ApiClient, type TokenSource } from '@rhizome/client';
+import type { DeviceFacts } from '../hardware/gpus/device-facts.js';
 import type { LogChunk } from '../payload/output-capture.js';
 import {
   PilotAcquireJobsDocument,
@@ -28,6 +29,7 @@ import {
 } from './core-protocol.js';
 import {
   assignmentsOf,
+  deviceInput,
   failInput,
   finishInput,
   hardwareInput,
@@ -61,12 +63,13 @@ export class GraphqlProtocol implements CoreProtocol {
   }
 
   async registerWorker(registration: Registration, signal: AbortSignal): Promise<RegisteredWorker> {
-    const { queue, name, facts, labels, endsAt, version, idempotencyKey } = registration;
+    const { queue, name, facts, devices, labels, endsAt, version, idempotencyKey } = registration;
     const input = {
       queue,
       name,
       host: facts.host,
       hardware: hardwareInput(facts),
+      devices: devices.map(deviceInput),
       labels: [...labels],
       endsAt: endsAt?.toISOString() ?? null,
       version,
@@ -87,10 +90,15 @@ export class GraphqlProtocol implements CoreProtocol {
   async heartbeat(
     workerId: string,
     jobs: readonly HeldJob[],
+    devices: readonly DeviceFacts[] | null,
     timeoutMs: number,
     signal: AbortSignal,
   ): Promise<readonly Command[]> {
-    const input = { workerId, jobs: jobs.map(({ jobId, fence }) => ({ id: jobId, fence })) };
+    const input = {
+      workerId,
+      jobs: jobs.map(({ jobId, fence }) => ({ id: jobId, fence })),
+      ...(devices === null ? {} : { devices: devices.map(deviceInput) }),
+    };
     const { heartbeat } = await answered(signal, () =>
       this.client.mutate(PilotHeartbeatDocument, { input }, { idempotent: true, signal, timeoutMs }),
     );
@@ -100,7 +108,8 @@ export class GraphqlProtocol implements CoreProtocol {
 
   async acquireJobs(request: AcquireRequest, signal: AbortSignal): Promise<readonly Assignment[]> {
     const { cores, memoryMiB, diskMiB } = request.free;
-    const input = { ...request, free: { cores, memoryMiB, diskMiB } };
+    const freeDeviceIds = [...request.freeDeviceIds];
+    const input = { ...request, freeDeviceIds, free: { cores, memoryMiB, diskMiB } };
     const timeoutMs = ANSWER_MS + request.waitSeconds * 1000;
     // Not to be repeated: each call that arrives is given other jobs.
     const { acquireJobs } = await answered(signal, () =>

@@ -1,5 +1,7 @@
+import type { DeviceFacts } from '../hardware/gpus/device-facts.js';
 import type { HostFacts } from '../hardware/host-facts.js';
 import type {
+  DeviceInput,
   FailJobInput,
   FinishJobInput,
   JobMetricsInput,
@@ -39,6 +41,12 @@ export function hardwareInput(facts: HostFacts): WorkerHardwareInput {
   };
 }
 
+/** What the API wants to know about a device. */
+export function deviceInput(device: DeviceFacts & { readonly visibleAs?: unknown }): DeviceInput {
+  const { sources, visibleAs: _visibleAs, ...facts } = device;
+  return { ...facts, sources: sources.map(({ fact, source }) => ({ fact, source })) };
+}
+
 type ApiAssignment = PilotAcquireJobsMutation['acquireJobs']['assignments'][number];
 
 /** Assignments in the pilot's own words, without those that were taken back before they were read: their environment is not ours any more. */
@@ -50,13 +58,26 @@ export function assignmentsOf(assignments: readonly ApiAssignment[]): readonly A
 }
 
 function assignmentOf(
-  { job, fence, attempt, attemptId }: ApiAssignment,
+  { job, fence, attempt, attemptId, deviceIds }: ApiAssignment,
   environment: Assignment['payload']['environment'],
 ): Assignment {
-  const { id, name, requirements, dependsOn } = job;
+  const { id, name, dependsOn } = job;
+  const { gpu, ...requirements } = job.requirements;
   const payload = { ...job.payload, environment };
   const parents = dependsOn.map((parent) => ({ jobId: parent.id, outputs: parent.outputs }));
-  return { jobId: id, fence, attempt, attemptId, name, requirements, payload, parents };
+  const sharesDevices = gpu !== null && gpu.share !== null;
+  return {
+    jobId: id,
+    fence,
+    attempt,
+    attemptId,
+    name,
+    requirements,
+    deviceIds,
+    sharesDevices,
+    payload,
+    parents,
+  };
 }
 
 /** What a payload used, as far as it is known. */

@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer } from 'ws';
 import type { JobMetricsInput } from '../operations.generated.js';
+import type { DeviceFacts } from '../hardware/gpus/device-facts.js';
 import type { Usage } from '../payload/usage.js';
 import {
   CoreRefused,
@@ -113,10 +114,15 @@ function rootOf(core: ScriptedCore): Record<string, object> {
       const { workerId, ...seconds } = await core.registerWorker(input as never);
       return { worker: { id: workerId }, ...seconds, userErrors: [] };
     },
-    heartbeat: async ({ input }: Input<{ workerId: string; jobs: ApiWord[] }>) =>
-      orRefused(async () => ({ commands: await core.heartbeat(input.workerId, input.jobs.map(held)) }), {
-        commands: [],
-      }),
+    heartbeat: async ({
+      input,
+    }: Input<{ workerId: string; jobs: ApiWord[]; devices?: readonly DeviceFacts[] | null }>) =>
+      orRefused(
+        async () => ({
+          commands: await core.heartbeat(input.workerId, input.jobs.map(held), input.devices ?? null),
+        }),
+        { commands: [] },
+      ),
     acquireJobs: async ({ input }: Input<never>) =>
       orRefused(async () => ({ assignments: (await core.acquireJobs(input, never)).map(apiAssignment) }), {
         assignments: [],
@@ -170,14 +176,15 @@ function apiAssignment({
   requirements,
   payload,
   parents,
+  deviceIds,
 }: Assignment): object {
   const dependsOn = parents.map((parent) => ({ id: parent.jobId, outputs: parent.outputs }));
   return {
     fence,
     attempt,
     attemptId,
-    deviceIds: [],
-    job: { id: jobId, name, requirements, payload, dependsOn },
+    deviceIds,
+    job: { id: jobId, name, requirements: { ...requirements, gpu: null }, payload, dependsOn },
   };
 }
 

@@ -1,0 +1,96 @@
+import { numberIn, partOf, pciAddressOf, pciIdOf, wordIn, type KnownFacts } from '../device-facts.js';
+import { hexId, partitionOf } from '../pci.js';
+import { at, listIn, type Json } from '../json.js';
+
+/** A device of `amd-smi`. */
+export interface AmdDevice {
+  /** Its number in the tool, and in ROCm where nothing is hidden. */
+  readonly index: number;
+  /** 16 hexadecimal digits; undefined when the device has none. Partitions of one device have the same. */
+  readonly uniqueId: string | undefined;
+  readonly facts: { readonly [Name in keyof KnownFacts]?: KnownFacts[Name] | undefined };
+  /** What is wrong with it; undefined when nothing is. */
+  readonly fault: string | undefined;
+}
+
+/** Reads `amd-smi static --json`: a list of devices, in newer releases under `gpu_data`. */
+export function parseAmdStatic(json: Json): readonly AmdDevice[] {
+  return devicesIn(json).flatMap((gpu) => {
+    const index = numberIn(textAt(gpu, 'gpu'));
+    if (index === undefined) return [];
+    const target = wordIn(textAt(gpu, 'asic', 'target_graphics_version'));
+    const facts = {
+      model: wordIn(textAt(gpu, 'asic', 'market_name')),
+      pciAddress: pciAddressOf(textAt(gpu, 'bus', 'bdf')),
+      pciId: pciIdOf('1002', textAt(gpu, 'asic', 'device_id')),
+      gfxTarget: target !== undefined && /^gfx[0-9a-f]+$/.test(target) ? target : undefined,
+      memoryMiB: mibAt(gpu, 'vram', 'size'),
+      driverVersion: wordIn(textAt(gpu, 'driver', 'version') ?? textAt(gpu, 'driver', 'driver_version')),
+      partitionMode: partitionOf(
+        wordIn(
+          textAt(gpu, 'partition', 'compute_partition') ?? textAt(gpu, 'partition', 'accelerator_partition'),
+        ),
+        wordIn(textAt(gpu, 'partition', 'memory_partition')),
+      ),
+      eccEnabled: eccOf(gpu),
+    };
+    return [{ index, uniqueId: hexId(textAt(gpu, 'asic', 'asic_serial')), facts, fault: undefined }];
+  });
+}
+
+/** Reads `amd-smi metric --json`: what changes from moment to moment, by device. */
+export function parseAmdMetric(json: Json): ReadonlyMap<number, Pick<AmdDevice, 'facts' | 'fault'>> {
+  return new Map(
+    devicesIn(json).flatMap((gpu) => {
+      const index = numberIn(textAt(gpu, 'gpu'));
+      if (index === undefined) return [];
+      const errors = numberIn(textAt(gpu, 'ecc', 'total_uncorrectable_count')) ?? 0;
+      const facts = {
+        utilisation: partOf(numberIn(textAt(gpu, 'usage', 'gfx_activity'))),
+        memoryUsedMiB: mibAt(gpu, 'mem_usage', 'used_vram'),
+        memoryMiB: mibAt(gpu, 'mem_usage', 'total_vram'),
+      };
+      const fault = errors > 0 ? `${errors} uncorrectable memory errors` : undefined;
+      return [[index, { facts, fault }] as const];
+    }),
+  );
+}
+
+/** Reads `amd-smi version --json`: the ROCm release; undefined when it is not told. */
+export function parseAmdVersion(json: Json): string | undefined {
+  const version = wordIn(textAt(listIn(json)[0] ?? json, 'rocm_version'));
+  return version !== undefined && /^\d+(\.\d+)+/.test(version)
+    ? /^\d+(\.\d+)+/.exec(version)?.[0]
+    : undefined;
+}
+
+function devicesIn(json: Json): readonly Json[] {
+  const wrapped = at(json, 'gpu_data');
+  return listIn(wrapped ?? json);
+}
+
+/** Correction is on where any block of the device has it. */
+function eccOf(gpu: Json): boolean | undefined {
+  const blocks = at(gpu, 'ras', 'ecc_block_state') ?? at(gpu, 'ras', 'block_state');
+  const states =
+    blocks !== null && typeof blocks === 'object' && !Array.isArray(blocks)
+      ? Object.values(blocks)
+      : listIn(blocks).map((block) => at(block, 'status'));
+  const words = states.filter((state) => typeof state === 'string');
+  if (words.some((word) => word === 'ENABLED')) return true;
+  return words.some((word) => word === 'DISABLED') ? false : undefined;
+}
+
+/** Amounts are numbers, texts, or `{value, unit}`. */
+function textAt(json: Json, ...path: readonly string[]): string | undefined {
+  const found = at(json, ...path);
+  const value = at(found, 'value') ?? found;
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
+}
+
+function mibAt(json: Json, ...path: readonly string[]): number | undefined {
+  const number = numberIn(textAt(json, ...path));
+  if (number === undefined) return undefined;
+  const unit = at(json, ...path, 'unit');
+  return Math.floor(unit === 'GB' ? number * 1024 : unit === 'B' ? number / 2 ** 20 : number);
+}

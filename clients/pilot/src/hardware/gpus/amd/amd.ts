@@ -1,0 +1,128 @@
+import { readFile } from 'node:fs/promises';
+import { Evidence, type FoundDevice } from '../device-facts.js';
+import { jsonIn, type Json } from '../json.js';
+import { amdUniqueId, pciEvidence, pciSource, type PciDevice } from '../pci.js';
+import type { RunTool, ToolAnswer } from '../tool.js';
+import { parseAmdMetric, parseAmdStatic, parseAmdVersion, type AmdDevice } from './amd-smi.js';
+import { parseRocmSmi, rocmArguments } from './rocm-smi.js';
+
+const driverFacts = [
+  'model',
+  'memoryMiB',
+  'gfxTarget',
+  'driverVersion',
+  'rocmVersion',
+  'eccEnabled',
+] as const;
+/** Where ROCm's packages write their release. */
+const RELEASE_FILE = '/opt/rocm/.info/version';
+
+/** Where the facts of AMD's devices come from; tests hand in folders of their own. */
+export interface AmdPlaces {
+  readonly pciRoot: string;
+  readonly releaseFile: string;
+}
+
+/** AMD's devices: what `amd-smi` says, or `rocm-smi` where it does not answer, and those that only the PCI bus shows. */
+export async function findAmd(
+  run: RunTool,
+  onBus: readonly PciDevice[],
+  { pciRoot, releaseFile }: AmdPlaces = { pciRoot: pciSource, releaseFile: RELEASE_FILE },
+): Promise<readonly FoundDevice[]> {
+  const asked = await ask(run);
+  const release = await releaseOf(run, asked, releaseFile);
+  const devices = asked.devices.map((device) => evidenceOf(device, asked, onBus, asked.devices, release));
+  const seen = new Set(devices.map(({ pciAddress }) => pciAddress));
+  const rest = onBus.filter(({ address }) => !seen.has(address));
+  return [...devices, ...(await Promise.all(rest.map(async (device) => unasked(device, asked, pciRoot))))];
+}
+
+interface Asked {
+  readonly source: string;
+  readonly devices: readonly AmdDevice[];
+  /** Set when no tool answered: why, and whether that is a sign of a fault. */
+  readonly silence?: { readonly why: string; readonly isFault: boolean };
+}
+
+async function ask(run: RunTool): Promise<Asked> {
+  const still = await run('amd-smi', ['static', '--json']);
+  const known = parseAmdStatic(jsonOf(still));
+  if (known.length > 0) {
+    const metrics = parseAmdMetric(jsonOf(await run('amd-smi', ['metric', '--json'])));
+    const devices = known.map((device) => {
+      const now = metrics.get(device.index);
+      return { ...device, facts: { ...now?.facts, ...withoutGaps(device.facts) }, fault: now?.fault };
+    });
+    return { source: 'amd-smi', devices };
+  }
+  if (still.kind === 'hung') return silent(`amd-smi: ${still.why}`, true);
+  const answer = await run('rocm-smi', rocmArguments);
+  const devices = parseRocmSmi(jsonOf(answer));
+  if (devices.length > 0) return { source: 'rocm-smi', devices };
+  if (answer.kind === 'hung') return silent(`rocm-smi: ${answer.why}`, true);
+  if (answer.kind === 'missing' && still.kind === 'missing')
+    return silent('neither amd-smi nor rocm-smi is on this host', false);
+  return silent(`${still.kind === 'missing' ? 'rocm-smi' : 'amd-smi'} lists no device`, true);
+}
+
+const silent = (why: string, isFault: boolean): Asked => ({
+  source: '',
+  devices: [],
+  silence: { why, isFault },
+});
+
+/** The release of ROCm: the tool's own word, or what its packages wrote. */
+async function releaseOf(
+  run: RunTool,
+  { source }: Asked,
+  file: string,
+): Promise<{ version: string; source: string } | undefined> {
+  const told =
+    source === 'amd-smi' ? parseAmdVersion(jsonOf(await run('amd-smi', ['version', '--json']))) : undefined;
+  if (told !== undefined) return { version: told, source: 'amd-smi version' };
+  const text = await readFile(file, 'utf8').catch(() => '');
+  const version = /^\d+(\.\d+)+/.exec(text.trim())?.[0];
+  return version === undefined ? undefined : { version, source: file };
+}
+
+function evidenceOf(
+  device: AmdDevice,
+  { source }: Asked,
+  onBus: readonly PciDevice[],
+  all: readonly AmdDevice[],
+  release: { version: string; source: string } | undefined,
+): FoundDevice {
+  const evidence = new Evidence('AMD').tell(source, device.facts);
+  const bus = onBus.find(({ address }) => address === device.facts.pciAddress);
+  if (bus !== undefined) evidence.tell(pciSource, { pciId: bus.pciId }).tell('sysfs amdgpu', bus.facts);
+  if (release !== undefined) evidence.tell(release.source, { rocmVersion: release.version });
+  if (device.fault === undefined) evidence.tell(source, { health: 'HEALTHY' });
+  else evidence.tell(`${source}: ${device.fault}`, { health: 'UNHEALTHY' });
+  evidence.cannotTell(`${source} does not tell it`, ...driverFacts);
+  return evidence.device(...identityOf(device, all));
+}
+
+/** ROCm knows a device by its unique id, which its partitions share: those are told apart by their number. */
+function identityOf({ uniqueId, index, facts }: AmdDevice, all: readonly AmdDevice[]): [string, string] {
+  const isShared = all.filter((other) => other.uniqueId === uniqueId).length > 1;
+  if (uniqueId === undefined)
+    return [facts.pciAddress ? `PCI-${facts.pciAddress}` : `AMD-${index}`, String(index)];
+  return isShared ? [`GPU-${uniqueId}/${index}`, String(index)] : [`GPU-${uniqueId}`, `GPU-${uniqueId}`];
+}
+
+async function unasked(device: PciDevice, { source, silence }: Asked, root: string): Promise<FoundDevice> {
+  const why = silence?.why ?? `${source} does not list it`;
+  const evidence = pciEvidence(device).cannotTell(why, ...driverFacts);
+  if (silence?.isFault === false) evidence.cannotTell(why, 'health');
+  else evidence.tell(`${pciSource}, but ${why}`, { health: 'UNHEALTHY' });
+  const uniqueId = await amdUniqueId(device.address, root);
+  return uniqueId === undefined
+    ? evidence.device(`PCI-${device.address}`, null)
+    : evidence.device(`GPU-${uniqueId}`, `GPU-${uniqueId}`);
+}
+
+const jsonOf = (answer: ToolAnswer): Json => (answer.kind === 'missing' ? undefined : jsonIn(answer.stdout));
+
+function withoutGaps(facts: AmdDevice['facts']): AmdDevice['facts'] {
+  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,186 @@
+/** Whose devices are looked for. */
+export type Vendor = 'NVIDIA' | 'AMD' | 'INTEL';
+
+/** Whether a device can be used: `UNKNOWN` where nothing that would know was asked. */
+export type DeviceHealth = 'HEALTHY' | 'UNHEALTHY' | 'UNKNOWN';
+
+/** What can be known of one GPU or one of its partitions; the names are those of the API's `DeviceInput`. What is not known is left out. */
+export interface KnownFacts {
+  readonly model?: string;
+  /** As its driver reports it, in MiB. */
+  readonly memoryMiB?: number;
+  /** As `9.0`. */
+  readonly computeCapability?: string;
+  readonly driverVersion?: string;
+  /** The newest CUDA version that the driver supports. */
+  readonly cudaVersion?: string;
+  readonly migProfile?: string;
+  readonly parentId?: string;
+  readonly health?: DeviceHealth;
+  /** As `10de:20b2`. */
+  readonly pciId?: string;
+  /** As `0000:07:00.0`. */
+  readonly pciAddress?: string;
+  readonly brand?: string;
+  /** As `gfx90a`. */
+  readonly gfxTarget?: string;
+  readonly rocmVersion?: string;
+  readonly eccEnabled?: boolean;
+  /** Devices with the same value are connected by NVLink. */
+  readonly nvlinkGroup?: string;
+  readonly partitionMode?: string;
+  /** From 0 to 1. */
+  readonly utilisation?: number;
+  /** In MiB. */
+  readonly memoryUsedMiB?: number;
+}
+
+/** The name of a fact. */
+export type FactName = keyof KnownFacts;
+
+/** Where a fact comes from; for one that is not known, `unknown: ` and why. */
+export interface FactSource {
+  readonly fact: FactName;
+  readonly source: string;
+}
+
+/** A device as it is reported. */
+export interface DeviceFacts extends KnownFacts {
+  /** The UUID that its driver gives it, or its place on the PCI bus where no driver was asked. */
+  readonly id: string;
+  readonly vendor: Vendor;
+  readonly model: string;
+  readonly health: DeviceHealth;
+  readonly sources: readonly FactSource[];
+}
+
+/** A device with the word that lets a payload see it, in the variable of its vendor; null when it cannot be named there. */
+export interface FoundDevice extends DeviceFacts {
+  readonly visibleAs: string | null;
+}
+
+/** Longest source that the API takes. */
+const LONGEST_SOURCE = 128;
+
+const isVersion = (value: unknown): boolean => /^\d+(\.\d+){0,3}$/.test(String(value));
+const isShort =
+  (most: number) =>
+  (value: unknown): boolean =>
+    String(value).length >= 1 && String(value).length <= most;
+const isAmount = (least: number) => (value: unknown) =>
+  typeof value === 'number' && value >= least && value <= 16_777_216;
+
+/** What the API takes of a fact. One strange word of a tool must not keep the whole host out. */
+const forms: { readonly [Name in FactName]?: (value: unknown) => boolean } = {
+  model: isShort(128),
+  memoryMiB: isAmount(1),
+  memoryUsedMiB: isAmount(0),
+  computeCapability: isVersion,
+  cudaVersion: isVersion,
+  rocmVersion: isVersion,
+  driverVersion: isShort(64),
+  migProfile: isShort(64),
+  pciId: (value) => /^[0-9a-f]{4}:[0-9a-f]{4}$/.test(String(value)),
+  gfxTarget: (value) => /^gfx[0-9a-f]{3,5}$/.test(String(value)),
+  brand: isShort(64),
+  nvlinkGroup: isShort(64),
+  partitionMode: isShort(64),
+  pciAddress: isShort(64),
+};
+
+type LooseFacts = { readonly [Name in FactName]?: KnownFacts[Name] | null | undefined };
+
+/** Gathers the facts about one device: the first source that knows a fact is believed. */
+export class Evidence {
+  private readonly known = new Map<FactName, { value: unknown; source: string }>();
+  private readonly missing = new Map<FactName, string>();
+
+  constructor(readonly vendor: Vendor) {}
+
+  /** What a source says; what it does not know, it leaves out or null. */
+  tell(source: string, facts: LooseFacts): this {
+    for (const [name, value] of Object.entries(facts) as [FactName, unknown][]) {
+      if (value === undefined || value === null || this.known.has(name)) continue;
+      const rounded = name.endsWith('MiB') && typeof value === 'number' ? Math.floor(value) : value;
+      if (forms[name]?.(rounded) === false)
+        this.cannotTell(`${source} says ${String(value).slice(0, 64)}`, name);
+      else this.known.set(name, { value: rounded, source });
+    }
+    return this;
+  }
+
+  /** What a source says against all that was said before. */
+  correct(source: string, facts: LooseFacts): this {
+    for (const name of Object.keys(facts) as FactName[]) this.known.delete(name);
+    return this.tell(source, facts);
+  }
+
+  /** Says why a fact cannot be known; has no effect once a source knows it. */
+  cannotTell(why: string, ...names: readonly FactName[]): this {
+    for (const name of names) if (!this.missing.has(name)) this.missing.set(name, why);
+    return this;
+  }
+
+  /** What is known of one fact. */
+  valueOf<Name extends FactName>(name: Name): KnownFacts[Name] {
+    return this.known.get(name)?.value as KnownFacts[Name];
+  }
+
+  /** The device with all that is known. */
+  device(id: string, visibleAs: string | null): FoundDevice {
+    const facts = Object.fromEntries([...this.known].map(([name, { value }]) => [name, value])) as KnownFacts;
+    const told = [...this.known].map(([fact, { source }]) => ({ fact, source }));
+    const untold = [...this.missing]
+      .filter(([fact]) => !this.known.has(fact))
+      .map(([fact, why]) => ({ fact, source: `unknown: ${why}` }));
+    const sources = [...told, ...untold].map(({ fact, source }) => ({
+      fact,
+      source: source.slice(0, LONGEST_SOURCE),
+    }));
+    return {
+      ...facts,
+      id,
+      vendor: this.vendor,
+      model: facts.model ?? `unknown ${this.vendor} device${facts.pciId ? ` ${facts.pciId}` : ''}`,
+      health: facts.health ?? 'UNKNOWN',
+      sources,
+      visibleAs,
+    };
+  }
+}
+
+/** An address on the PCI bus in the kernel's form, `0000:07:00.0`; undefined when it is none. */
+export function pciAddressOf(text: string | null | undefined): string | undefined {
+  const parts = /^(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])$/i.exec(text?.trim() ?? '');
+  if (!parts) return undefined;
+  const [, domain = '0000', bus, device, part] = parts;
+  return `${domain.slice(-4)}:${bus}:${device}.${part}`.toLowerCase();
+}
+
+/** A PCI vendor and device, as `10de:20b2`. Both may come as `0x20b2`, `20B2`, or without leading zeros. */
+export function pciIdOf(vendor: string, device: string | null | undefined): string | undefined {
+  const digits = /^(?:0x)?([0-9a-f]{1,4})$/i.exec(device?.trim() ?? '')?.[1];
+  return digits === undefined ? undefined : `${vendor}:${digits.toLowerCase().padStart(4, '0')}`;
+}
+
+/** A number at the beginning of a text such as `81920 MiB`; undefined when there is none, as in `N/A`. */
+export function numberIn(text: string | number | null | undefined): number | undefined {
+  if (typeof text === 'number') return Number.isFinite(text) ? text : undefined;
+  const digits = /^\s*(-?\d+(?:\.\d+)?)/.exec(text ?? '')?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+/** Per cent as a part from 0 to 1. */
+export function partOf(percent: number | undefined): number | undefined {
+  return percent === undefined || percent < 0 ? undefined : Math.min(1, percent / 100);
+}
+
+/** A word that is one: tools say N/A, [N/A], [Not Supported], unknown and the like for what they do not know. */
+export function wordIn(text: string | null | undefined): string | undefined {
+  const word = text?.trim();
+  return word === undefined ||
+    word === '' ||
+    /^\[?(n\/a|not supported|unknown|none|unknown error)\]?$/i.test(word)
+    ? undefined
+    : word;
+}

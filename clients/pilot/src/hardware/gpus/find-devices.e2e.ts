@@ -1,0 +1,407 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as amd from '../../testing/gpu-samples/amd.js';
+import * as intel from '../../testing/gpu-samples/intel.js';
+import {
+  gpuXml,
+  lostLine,
+  mixed,
+  mixedIds,
+  noDriver,
+  pairsTopology,
+  refusedField,
+  smiXml,
+} from '../../testing/gpu-samples/nvidia.js';
+import type { FoundDevice } from './device-facts.js';
+import { findDevices, type DeviceOptions } from './find-devices.js';
+
+jest.setTimeout(30_000);
+
+/** Tools that answer with recorded output, as programs of their own, and a PCI bus as the kernel shows it. */
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gpus-'));
+  await mkdir(join(folder, 'bin'));
+  await mkdir(join(folder, 'pci'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const find = async (options: Partial<DeviceOptions> = {}): Promise<readonly FoundDevice[]> =>
+  findDevices({
+    searchPath: join(folder, 'bin'),
+    pciRoot: join(folder, 'pci'),
+    timeoutMs: 10_000,
+    ...options,
+  });
+
+/** An answer to the arguments that begin like this. */
+interface Answer {
+  readonly to: string;
+  readonly says: string;
+  readonly exitCode?: number;
+  /** It never answers. */
+  readonly hangs?: boolean;
+}
+
+/** A shell script that answers by the beginning of its arguments; what it was not told, it refuses. */
+async function tool(name: string, answers: readonly Answer[]): Promise<void> {
+  const cases = await Promise.all(
+    answers.map(async ({ to, says, exitCode = 0, hangs = false }, index) => {
+      const file = join(folder, `${name}.${index}`);
+      await writeFile(file, says);
+      const end = hangs ? 'exec sleep 600' : `exit ${exitCode}`;
+      return `  ${quoted(to)}*) cat ${quoted(file)}; ${end};;`;
+    }),
+  );
+  const path = join(folder, 'bin', name);
+  await writeFile(path, `#!/bin/sh\ncase "$*" in\n${cases.join('\n')}\nesac\nexit 3\n`);
+  await chmod(path, 0o755);
+}
+
+const quoted = (text: string): string => `'${text}'`;
+
+/** A device on the bus. */
+async function onBus(
+  address: string,
+  vendor: string,
+  device: string,
+  more: {
+    kind?: string;
+    driver?: string;
+    files?: Readonly<Record<string, string>>;
+    isVirtual?: boolean;
+  } = {},
+): Promise<void> {
+  const place = join(folder, 'pci', address);
+  await mkdir(place);
+  const files = {
+    class: more.kind ?? '0x030200',
+    vendor: `0x${vendor}`,
+    device: `0x${device}`,
+    ...more.files,
+  };
+  for (const [name, text] of Object.entries(files)) {
+    await mkdir(join(place, name, '..'), { recursive: true });
+    await writeFile(join(place, name), `${text}\n`);
+  }
+  if (more.driver !== undefined) await symlink(`../../bus/pci/drivers/${more.driver}`, join(place, 'driver'));
+  if (more.isVirtual === true) await symlink(place, join(place, 'physfn'));
+}
+
+async function nvidiaTool(
+  answers: Partial<Record<'query' | 'xml' | 'list' | 'topology', Partial<Answer>>> = {},
+) {
+  await tool('nvidia-smi', [
+    { to: '--query-gpu=', says: mixed.query, ...answers.query },
+    { to: '-q -x', says: mixed.xml, ...answers.xml },
+    { to: '-L', says: mixed.list, ...answers.list },
+    { to: 'topo -m', says: '', ...answers.topology },
+  ]);
+}
+
+const sourceOf = (device: FoundDevice | undefined, fact: string): string | undefined =>
+  device?.sources.find((one) => one.fact === fact)?.source;
+
+describe('a host with NVIDIA devices', () => {
+  test('of two models, one of them divided: slices stand for it, with the facts of their device', async () => {
+    await nvidiaTool();
+    const devices = await find();
+    expect(devices.map(({ id }) => id)).toEqual([...mixedIds.slices, mixedIds.t4]);
+    expect(devices[0]).toMatchObject({
+      vendor: 'NVIDIA',
+      model: 'NVIDIA A100-SXM4-80GB',
+      memoryMiB: 40192,
+      memoryUsedMiB: 25,
+      computeCapability: '8.0',
+      driverVersion: '535.54.03',
+      cudaVersion: '12.2',
+      migProfile: '3g.40gb',
+      parentId: mixedIds.a100,
+      partitionMode: 'MIG',
+      pciId: '10de:20b2',
+      pciAddress: '0000:01:00.0',
+      eccEnabled: true,
+      health: 'HEALTHY',
+      visibleAs: mixedIds.slices[0],
+    });
+    expect(devices[0]?.utilisation).toBeUndefined();
+    expect(sourceOf(devices[0], 'utilisation')).toBe('unknown: not measured for MIG devices');
+    expect(sourceOf(devices[0], 'migProfile')).toBe('nvidia-smi -L');
+    expect(sourceOf(devices[0], 'cudaVersion')).toBe('nvidia-smi -q -x');
+    expect(devices[3]).toMatchObject({ model: 'Tesla T4', utilisation: 0.42, memoryUsedMiB: 3072 });
+    expect(sourceOf(devices[3], 'memoryMiB')).toBe('nvidia-smi --query-gpu');
+  });
+
+  test('of which pairs are linked: the pairs have a group each', async () => {
+    const uuid = (index: number): string => `GPU-0000000${index}-0000-0000-0000-000000000000`;
+    const line = (index: number): string =>
+      `${index}, ${uuid(index)}, NVIDIA RTX A6000, 00000000:0${index}:00.0, 0x223010DE, 49140, 1, 0, 575.57.08, Disabled, [N/A], 8.6`;
+    await nvidiaTool({
+      query: { says: [0, 1, 2, 3].map(line).join('\n') },
+      xml: { says: smiXml([], '575.57.08', '12.9') },
+      list: { says: '' },
+      topology: { says: pairsTopology },
+    });
+    const groups = (await find()).map(({ nvlinkGroup }) => nvlinkGroup);
+    expect(groups).toEqual(['nvlink:0,1', 'nvlink:0,1', 'nvlink:2,3', 'nvlink:2,3']);
+  });
+
+  test('whose old driver does not know a field: that fact alone is unknown', async () => {
+    const fields = mixed.query
+      .split('\n')
+      .map((line) => line.split(', ').slice(0, -1).join(', '))
+      .join('\n');
+    const withField = `--query-gpu=${'index,uuid,name,pci.bus_id,pci.device_id,memory.total,memory.used,utilization.gpu,driver_version,ecc.mode.current,mig.mode.current,compute_cap'}`;
+    await tool('nvidia-smi', [
+      { to: withField, says: refusedField('compute_cap'), exitCode: 2 },
+      { to: '--query-gpu=', says: fields },
+      { to: '-q -x', says: mixed.xml },
+      { to: '-L', says: mixed.list },
+    ]);
+    const [slice] = await find();
+    expect(slice).toMatchObject({ driverVersion: '535.54.03', health: 'HEALTHY' });
+    expect(slice?.computeCapability).toBeUndefined();
+    expect(sourceOf(slice, 'computeCapability')).toMatch(/^unknown: /);
+  });
+
+  test('with MIG enabled and no instance: the device cannot be used, and says why', async () => {
+    await nvidiaTool({
+      query: { says: mixed.query.split('\n')[0] ?? '' },
+      xml: {
+        says: smiXml([
+          gpuXml({
+            bus: '00000000:01:00.0',
+            name: 'NVIDIA A100-SXM4-80GB',
+            uuid: mixedIds.a100,
+            deviceId: '20B2',
+            memory: [81920, 0],
+            mig: '',
+          }),
+        ]),
+      },
+      list: { says: `GPU 0: NVIDIA A100-SXM4-80GB (UUID: ${mixedIds.a100})\n` },
+    });
+    const [device, ...others] = await find();
+    expect(others).toEqual([]);
+    expect(device).toMatchObject({ id: mixedIds.a100, health: 'UNHEALTHY' });
+    expect(sourceOf(device, 'health')).toBe('nvidia-smi -q -x: MIG is enabled and there is no instance');
+  });
+
+  test('one of which fell off the bus of its driver: the kernel still sees it, and it is unhealthy', async () => {
+    await onBus('0000:01:00.0', '10de', '20b2', { driver: 'nvidia' });
+    await onBus('0000:3b:00.0', '10de', '1eb8', { driver: 'nvidia' });
+    const [a100 = ''] = mixed.query.split('\n');
+    await nvidiaTool({ query: { says: `${a100}\n${lostLine}\n`, exitCode: 15 } });
+    const devices = await find();
+    const lost = devices.find(({ pciAddress }) => pciAddress === '0000:3b:00.0');
+    expect(lost).toMatchObject({
+      id: 'PCI-0000:3b:00.0',
+      pciId: '10de:1eb8',
+      health: 'UNHEALTHY',
+      visibleAs: null,
+    });
+    expect(sourceOf(lost, 'health')).toContain(lostLine.slice(0, 30));
+    expect(devices.filter(({ health }) => health === 'HEALTHY')).toHaveLength(3);
+  });
+
+  test('whose tool hangs: it is given up in time, and the devices are unhealthy', async () => {
+    await onBus('0000:01:00.0', '10de', '20b2', { driver: 'nvidia' });
+    await nvidiaTool({ query: { says: '', hangs: true } });
+    const startedAt = performance.now();
+    const devices = await find({ timeoutMs: 300 });
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
+    expect(devices).toMatchObject([{ id: 'PCI-0000:01:00.0', health: 'UNHEALTHY' }]);
+    expect(sourceOf(devices[0], 'health')).toContain('nvidia-smi: no answer within 0.3 s');
+    expect(sourceOf(devices[0], 'driverVersion')).toBe('unknown: nvidia-smi: no answer within 0.3 s');
+  });
+
+  test('whose second tool hangs: what the first said stands', async () => {
+    await nvidiaTool({ xml: { says: '', hangs: true } });
+    const devices = await find({ timeoutMs: 1000 });
+    expect(devices.map(({ id, health }) => [id, health])).toEqual([
+      [mixedIds.a100, 'HEALTHY'],
+      [mixedIds.t4, 'HEALTHY'],
+    ]);
+    expect(sourceOf(devices[1], 'cudaVersion')).toBe('unknown: nvidia-smi -q -x: no answer within 1 s');
+  });
+
+  test('without a driver that answers: unhealthy, with the tool’s own words', async () => {
+    await onBus('0000:01:00.0', '10de', '20b2');
+    await tool('nvidia-smi', [{ to: '', says: noDriver, exitCode: 9 }]);
+    const [device] = await find();
+    expect(device).toMatchObject({ health: 'UNHEALTHY', pciId: '10de:20b2' });
+    expect(sourceOf(device, 'health')).toContain("couldn't communicate with the NVIDIA driver");
+  });
+
+  test('without any tool: the bus names the devices, the driver is unknown and says so', async () => {
+    await onBus('0000:01:00.0', '10de', '20b2', { driver: 'nvidia' });
+    const [device] = await find();
+    expect(device).toMatchObject({
+      id: 'PCI-0000:01:00.0',
+      vendor: 'NVIDIA',
+      model: 'unknown NVIDIA device 10de:20b2',
+      pciId: '10de:20b2',
+      health: 'UNKNOWN',
+      visibleAs: null,
+    });
+    expect(device?.driverVersion).toBeUndefined();
+    expect(sourceOf(device, 'driverVersion')).toBe('unknown: nvidia-smi is not on this host');
+    expect(sourceOf(device, 'pciId')).toBe('/sys/bus/pci/devices');
+  });
+});
+
+describe('a host with AMD devices', () => {
+  test('is described by amd-smi; memory errors make a device unhealthy', async () => {
+    await tool('amd-smi', [
+      { to: 'static', says: amd.amdSmi.static },
+      { to: 'metric', says: amd.amdSmi.metric },
+      { to: 'version', says: amd.amdSmi.version },
+    ]);
+    const devices = await find();
+    expect(devices[0]).toMatchObject({
+      id: 'GPU-6f1f0a2b3c4d5e6f',
+      visibleAs: 'GPU-6f1f0a2b3c4d5e6f',
+      vendor: 'AMD',
+      model: 'AMD Instinct MI300X',
+      gfxTarget: 'gfx942',
+      rocmVersion: '6.4.1',
+      memoryMiB: 196592,
+      utilisation: 0.25,
+      health: 'HEALTHY',
+    });
+    expect(devices[1]?.health).toBe('UNHEALTHY');
+    expect(sourceOf(devices[1], 'health')).toBe('amd-smi: 2 uncorrectable memory errors');
+    expect(sourceOf(devices[0], 'rocmVersion')).toBe('amd-smi version');
+  });
+
+  test('that is partitioned: each partition is a device that a payload sees by its number', async () => {
+    await tool('amd-smi', [{ to: 'static', says: amd.partitioned }]);
+    const devices = await find();
+    expect(devices.map(({ id, visibleAs }) => [id, visibleAs])).toEqual([
+      ['GPU-6f1f0a2b3c4d5e6f/0', '0'],
+      ['GPU-6f1f0a2b3c4d5e6f/1', '1'],
+      ['GPU-6f1f0a2b3c4d5e6f/2', '2'],
+    ]);
+  });
+
+  test('is described by rocm-smi where there is no amd-smi; unknown names stay unknown', async () => {
+    await onBus('0000:c7:00.0', '1002', '73df', { kind: '0x030000', driver: 'amdgpu' });
+    await tool('rocm-smi', [{ to: '--showid', says: amd.rocmSmi }]);
+    const devices = await find();
+    expect(devices).toMatchObject([
+      { id: 'GPU-04edfb117a17a07d', model: 'Instinct MI100', gfxTarget: 'gfx908', health: 'HEALTHY' },
+      { id: 'PCI-0000:c7:00.0', model: 'unknown AMD device 1002:73df', visibleAs: '1' },
+    ]);
+    expect(sourceOf(devices[1], 'gfxTarget')).toBe('unknown: rocm-smi does not tell it');
+  });
+
+  test('without any tool: memory and use come from the kernel, driver and ROCm are unknown', async () => {
+    await onBus('0000:83:00.0', '1002', '740f', {
+      kind: '0x038000',
+      driver: 'amdgpu',
+      files: {
+        mem_info_vram_total: String(64 * 2 ** 30),
+        mem_info_vram_used: String(2 ** 30),
+        gpu_busy_percent: '7',
+        unique_id: '4edfb117a17a07d',
+        current_compute_partition: 'SPX',
+      },
+    });
+    const [device] = await find();
+    expect(device).toMatchObject({
+      id: 'GPU-04edfb117a17a07d',
+      memoryMiB: 65536,
+      memoryUsedMiB: 1024,
+      utilisation: 0.07,
+      partitionMode: 'SPX',
+      health: 'UNKNOWN',
+    });
+    expect(sourceOf(device, 'driverVersion')).toBe('unknown: neither amd-smi nor rocm-smi is on this host');
+    expect(sourceOf(device, 'memoryMiB')).toBe('sysfs amdgpu');
+  });
+});
+
+describe('a host with Intel devices', () => {
+  test('is described by xpu-smi; integrated devices and virtual functions are left out', async () => {
+    await tool('xpu-smi', [
+      { to: 'discovery -j', says: intel.discovery },
+      { to: 'discovery -d 0', says: intel.details },
+      { to: 'discovery -d 1', says: intel.details.replace('0000:29:00.0', '0000:9a:00.0') },
+      { to: 'stats -d 0', says: intel.stats },
+      { to: 'health -d 1', says: intel.health('Critical') },
+    ]);
+    const devices = await find();
+    expect(devices).toMatchObject([
+      {
+        id: '00000000-0000-0029-0000-002f0bda8086',
+        visibleAs: '0',
+        vendor: 'INTEL',
+        model: 'Intel(R) Data Center GPU Max 1100',
+        pciId: '8086:0bda',
+        memoryMiB: 49152,
+        utilisation: 0.635,
+        health: 'HEALTHY',
+      },
+      { id: '00000000-0000-009a-0000-002f0bda8086', visibleAs: '1', health: 'UNHEALTHY' },
+    ]);
+    expect(sourceOf(devices[1], 'health')).toMatch(/^xpu-smi: memory is critical/);
+  });
+
+  test('without any tool: local memory comes from the kernel, of i915 or of xe', async () => {
+    await onBus('0000:29:00.0', '8086', '56c0', {
+      kind: '0x038000',
+      driver: 'i915',
+      files: { 'drm/card1/lmem_total_bytes': String(14 * 2 ** 30) },
+    });
+    await onBus('0000:9a:00.0', '8086', '0bd5', {
+      kind: '0x038000',
+      driver: 'xe',
+      files: {
+        'tile0/physical_vram_size_bytes': '0x1000000000',
+        'tile1/physical_vram_size_bytes': '0x1000000000',
+      },
+    });
+    const devices = await find();
+    expect(devices.map(({ memoryMiB, health }) => [memoryMiB, health])).toEqual([
+      [14336, 'UNKNOWN'],
+      [131072, 'UNKNOWN'],
+    ]);
+    expect(sourceOf(devices[0], 'driverVersion')).toBe('unknown: xpu-smi is not on this host');
+  });
+});
+
+describe('any host', () => {
+  test('without a GPU has no device, whatever else is on its bus', async () => {
+    await onBus('0000:00:02.0', '8086', '4680', { kind: '0x030000', driver: 'i915' });
+    await onBus('0000:02:00.0', '10de', '10f9', { kind: '0x040300' });
+    await onBus('0000:03:00.0', '1a03', '2000', { kind: '0x030000' });
+    await onBus('0000:04:00.0', '10de', '20b2', { driver: 'vfio-pci' });
+    await onBus('0000:05:00.0', '1002', '74b5', { kind: '0x120000', isVirtual: true });
+    expect(await find()).toEqual([]);
+    expect(await find({ pciRoot: join(folder, 'nowhere') })).toEqual([]);
+  });
+
+  test('with devices of several vendors has all of them', async () => {
+    await nvidiaTool();
+    await tool('rocm-smi', [{ to: '--showid', says: amd.rocmSmi }]);
+    await onBus('0000:9a:00.0', '8086', '0bd5', { kind: '0x038000' });
+    const devices = await find();
+    const count = (vendor: string): number => devices.filter((device) => device.vendor === vendor).length;
+    expect([count('NVIDIA'), count('AMD'), count('INTEL')]).toEqual([4, 2, 1]);
+  });
+
+  test('offers only what a batch system gave this pilot', async () => {
+    await nvidiaTool();
+    const ids = async (words: string): Promise<string[]> =>
+      (await find({ visible: { NVIDIA: words } })).map(({ id }) => id);
+    expect(await ids('1')).toEqual([mixedIds.t4]);
+    expect(await ids('0')).toEqual([...mixedIds.slices]);
+    expect(await ids(mixedIds.slices[1])).toEqual([mixedIds.slices[1]]);
+    expect(await ids(mixedIds.t4.slice(0, 8))).toEqual([mixedIds.t4]);
+    expect(await ids(`${mixedIds.t4},7,0`)).toEqual([mixedIds.t4]);
+    expect(await ids('')).toEqual([]);
+  });
+});

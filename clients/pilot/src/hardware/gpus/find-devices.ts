@@ -1,0 +1,48 @@
+import { findAmd } from './amd/amd.js';
+import type { FoundDevice } from './device-facts.js';
+import { findIntel } from './intel/intel.js';
+import { findNvidia } from './nvidia/nvidia.js';
+import { pciSource, scanPci } from './pci.js';
+import { readFleetFile } from './simulate.js';
+import { toolRunner } from './tool.js';
+import { offeredDevices, type VisibilityWords } from './visible.js';
+
+/** How a pilot looks for devices. */
+export interface DeviceOptions {
+  /** Where the vendors' tools are looked for. */
+  readonly searchPath: string;
+  /** A file with devices to present instead of those that are there. */
+  readonly simulate?: string | undefined;
+  /** What this pilot may see: the variables of its own environment. */
+  readonly visible?: VisibilityWords | undefined;
+  /** Time for one call of a tool; 15 s by default. */
+  readonly timeoutMs?: number | undefined;
+  /** Where the kernel shows the PCI bus; tests hand in a folder of their own. */
+  readonly pciRoot?: string | undefined;
+}
+
+const TOOL_TIMEOUT_MS = 15_000;
+
+/**
+ * The devices of this host that this pilot may give to payloads, with a source for each fact. Tools that fail or hang do not make it
+ * fail: their devices are reported as the bus shows them.
+ * @throws DomainError CONFIG_INVALID when the file of a simulated fleet cannot be read
+ */
+export async function findDevices(options: DeviceOptions): Promise<readonly FoundDevice[]> {
+  const { searchPath, simulate, visible, timeoutMs = TOOL_TIMEOUT_MS, pciRoot = pciSource } = options;
+  if (simulate !== undefined) return readFleetFile(simulate);
+  const run = toolRunner({ searchPath, timeoutMs });
+  const onBus = await scanPci(pciRoot);
+  const of = (vendor: string): typeof onBus => onBus.filter((device) => device.vendor === vendor);
+  const found = await Promise.all([
+    findNvidia(run, of('NVIDIA')),
+    findAmd(run, of('AMD'), { pciRoot, releaseFile: '/opt/rocm/.info/version' }),
+    findIntel(run, of('INTEL')),
+  ]);
+  return offeredDevices(distinct(found.flat()), visible ?? {});
+}
+
+/** One device for each id: two with the same would be given out as one. */
+function distinct(devices: readonly FoundDevice[]): readonly FoundDevice[] {
+  return [...new Map(devices.map((device) => [device.id, device])).values()];
+}

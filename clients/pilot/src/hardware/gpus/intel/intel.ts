@@ -1,0 +1,59 @@
+import { Evidence, type FoundDevice } from '../device-facts.js';
+import { jsonIn, type Json } from '../json.js';
+import { pciEvidence, pciSource, type PciDevice } from '../pci.js';
+import type { RunTool, ToolAnswer } from '../tool.js';
+import {
+  parseXpuDetails,
+  parseXpuDiscovery,
+  parseXpuHealth,
+  parseXpuStats,
+  type XpuDevice,
+} from './xpu-smi.js';
+
+const TOOL = 'xpu-smi';
+const driverFacts = ['model', 'memoryMiB', 'driverVersion', 'eccEnabled'] as const;
+
+/** Intel's devices: what `xpu-smi` says, and what the kernel shows of those that it does not list. */
+export async function findIntel(run: RunTool, onBus: readonly PciDevice[]): Promise<readonly FoundDevice[]> {
+  const answer = await run(TOOL, ['discovery', '-j']);
+  // Integrated devices are listed by the tool and left out here, as on the bus.
+  const listed = parseXpuDiscovery(jsonOf(answer)).filter(
+    ({ facts }) => facts.pciAddress?.startsWith('0000:00:') !== true,
+  );
+  const devices = await Promise.all(listed.map(async (device) => describe(run, device, onBus)));
+  const seen = new Set(devices.map(({ pciAddress }) => pciAddress));
+  const rest = onBus.filter(({ address }) => !seen.has(address));
+  return [...devices, ...rest.map((device) => unasked(device, answer))];
+}
+
+async function describe(run: RunTool, device: XpuDevice, onBus: readonly PciDevice[]): Promise<FoundDevice> {
+  const id = String(device.index);
+  const [details, stats, health] = await Promise.all([
+    run(TOOL, ['discovery', '-d', id, '-j']),
+    run(TOOL, ['stats', '-d', id, '-j']),
+    run(TOOL, ['health', '-d', id, '-j']),
+  ]);
+  const evidence = new Evidence('INTEL')
+    .tell('xpu-smi discovery', parseXpuDetails(jsonOf(details)))
+    .tell('xpu-smi discovery', device.facts)
+    .tell('xpu-smi stats', parseXpuStats(jsonOf(stats)));
+  const bus = onBus.find(({ address }) => address === device.facts.pciAddress);
+  if (bus !== undefined) evidence.tell(pciSource, { pciId: bus.pciId }).tell('sysfs', bus.facts);
+  const fault = details.kind === 'hung' ? details.why : parseXpuHealth(jsonOf(health));
+  if (fault === undefined) evidence.tell('xpu-smi health', { health: 'HEALTHY' });
+  else evidence.tell(`xpu-smi: ${fault}`, { health: 'UNHEALTHY' });
+  evidence.cannotTell('xpu-smi does not tell it', ...driverFacts);
+  return evidence.device(device.uuid ?? `PCI-${device.facts.pciAddress ?? id}`, id);
+}
+
+/** Without the tool nobody knows its number in Level Zero, by which a payload would see it. */
+function unasked(device: PciDevice, answer: ToolAnswer): FoundDevice {
+  const why = answer.kind === 'missing' ? 'xpu-smi is not on this host' : `xpu-smi: ${whyOf(answer)}`;
+  const evidence = pciEvidence(device).cannotTell(why, ...driverFacts);
+  if (answer.kind === 'missing') evidence.cannotTell(why, 'health');
+  else evidence.tell(`${pciSource}, but ${why}`, { health: 'UNHEALTHY' });
+  return evidence.device(`PCI-${device.address}`, null);
+}
+
+const whyOf = (answer: ToolAnswer): string => ('why' in answer ? answer.why : 'it does not list the device');
+const jsonOf = (answer: ToolAnswer): Json => (answer.kind === 'missing' ? undefined : jsonIn(answer.stdout));

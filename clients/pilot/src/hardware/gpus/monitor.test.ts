@@ -1,0 +1,123 @@
+import { describe, expect, test } from '@jest/globals';
+import { silentLogger } from '@rhizome/log';
+import { Evidence, type FoundDevice, type KnownFacts } from './device-facts.js';
+import { GpuUsageMeter } from './gpu-usage.js';
+import { DeviceMonitor, type DeviceChange } from './monitor.js';
+
+const device = (id: string, facts: KnownFacts = {}): FoundDevice =>
+  new Evidence('NVIDIA')
+    .tell('test', {
+      model: 'T4',
+      memoryMiB: 16_000,
+      health: 'HEALTHY',
+      pciAddress: `0000:0${id}:00.0`,
+      ...facts,
+    })
+    .device(`GPU-${id}`, `GPU-${id}`);
+
+/** A monitor whose host is what the test says; it looks only when it is told to. */
+async function monitorOf(first: readonly FoundDevice[]) {
+  let now: readonly FoundDevice[] | Error = first;
+  const look = async (): Promise<readonly FoundDevice[]> =>
+    now instanceof Error ? Promise.reject(now) : Promise.resolve(now);
+  const monitor = new DeviceMonitor({ look, periodMs: 1_000_000, log: silentLogger() });
+  await monitor.start();
+  const changes: DeviceChange[] = [];
+  monitor.follow(monitor.devices, (change) => changes.push(change));
+  return {
+    monitor,
+    changes,
+    async becomes(devices: readonly FoundDevice[] | Error) {
+      now = devices;
+      await monitor.lookNow();
+    },
+  };
+}
+
+describe('the devices of a host', () => {
+  test('are told anew when one changes its health, at once', async () => {
+    const { monitor, changes, becomes } = await monitorOf([device('1'), device('2')]);
+    await becomes([device('1'), device('2', { health: 'UNHEALTHY' })]);
+    expect(changes).toMatchObject([{ isUrgent: true, devices: [{}, { health: 'UNHEALTHY' }] }]);
+    monitor.close();
+  });
+
+  test('are told when their use has moved much, and not when it has moved little', async () => {
+    const { monitor, changes, becomes } = await monitorOf([
+      device('1', { utilisation: 0.5, memoryUsedMiB: 1000 }),
+    ]);
+    await becomes([device('1', { utilisation: 0.52, memoryUsedMiB: 1100 })]);
+    expect(changes).toEqual([]);
+    await becomes([device('1', { utilisation: 0.6, memoryUsedMiB: 1100 })]);
+    await becomes([device('1', { utilisation: 0.6, memoryUsedMiB: 9000 })]);
+    expect(changes.map(({ isUrgent }) => isUrgent)).toEqual([false, false]);
+    monitor.close();
+  });
+
+  test('one that is not found any more is unhealthy, not gone: a job may hold it', async () => {
+    const { monitor, changes, becomes } = await monitorOf([device('1'), device('2', { utilisation: 1 })]);
+    await becomes([device('1')]);
+    expect(changes.at(-1)).toMatchObject({ isUrgent: true });
+    expect(monitor.devices[1]).toMatchObject({ id: 'GPU-2', health: 'UNHEALTHY' });
+    expect(monitor.devices[1]?.utilisation).toBeUndefined();
+    expect(monitor.devices[1]?.sources).toContainEqual({
+      fact: 'health',
+      source: 'it is not found any more',
+    });
+    await becomes([device('1'), device('2')]);
+    expect(monitor.devices.map(({ health }) => health)).toEqual(['HEALTHY', 'HEALTHY']);
+    monitor.close();
+  });
+
+  test('one that only the bus still shows is the one that was lost, with the reason', async () => {
+    const { monitor, becomes } = await monitorOf([device('1')]);
+    const bare = new Evidence('NVIDIA')
+      .tell('the bus', { pciAddress: '0000:01:00.0' })
+      .tell('the bus, but the tool hangs', { health: 'UNHEALTHY' })
+      .device('PCI-0000:01:00.0', null);
+    await becomes([bare]);
+    expect(monitor.devices).toMatchObject([{ id: 'GPU-1', health: 'UNHEALTHY', model: 'T4' }]);
+    expect(monitor.devices[0]?.sources).toContainEqual({
+      fact: 'health',
+      source: 'the bus, but the tool hangs',
+    });
+    monitor.close();
+  });
+
+  test('stay as they were when a look fails', async () => {
+    const { monitor, changes, becomes } = await monitorOf([device('1')]);
+    await becomes(new Error('no'));
+    expect([monitor.devices.length, changes.length]).toEqual([1, 0]);
+    monitor.close();
+  });
+
+  test('what changed before somebody listened is told to who knows the older state', async () => {
+    const { monitor, becomes } = await monitorOf([device('1')]);
+    const known = monitor.devices;
+    await becomes([device('1', { health: 'UNHEALTHY' })]);
+    const changes: DeviceChange[] = [];
+    monitor.follow(known, (change) => changes.push(change));
+    expect(changes).toMatchObject([{ isUrgent: true }]);
+    monitor.close();
+  });
+});
+
+describe('what a job’s devices did', () => {
+  test('is the mean over time and devices, and the most memory of one', () => {
+    const meter = new GpuUsageMeter(['GPU-1', 'GPU-2']);
+    meter.observe([
+      device('1', { utilisation: 1, memoryUsedMiB: 5000 }),
+      device('2', { utilisation: 0, memoryUsedMiB: 100 }),
+      device('3', { utilisation: 1, memoryUsedMiB: 15_000 }),
+    ]);
+    meter.observe([device('1', { utilisation: 0.6, memoryUsedMiB: 4000 })]);
+    expect(meter.usage.utilisation).toBeCloseTo(1.6 / 3);
+    expect(meter.usage.peakMemoryMiB).toBe(5000);
+  });
+
+  test('is unknown where nothing told it', () => {
+    const meter = new GpuUsageMeter(['GPU-1']);
+    meter.observe([device('1')]);
+    expect(meter.usage).toEqual({ utilisation: null, peakMemoryMiB: null });
+  });
+});

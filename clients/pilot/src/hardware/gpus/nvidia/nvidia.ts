@@ -1,0 +1,136 @@
+import { Evidence, type FoundDevice } from '../device-facts.js';
+import { pciEvidence, pciSource, type PciDevice } from '../pci.js';
+import type { RunTool, ToolAnswer } from '../tool.js';
+import { parseSmiList, type ListedGpu } from './smi-list.js';
+import { parseSmiQuery, queriedFields, queryArguments, unknownField, type QueriedGpu } from './smi-query.js';
+import { parseSmiTopology } from './smi-topology.js';
+import { parseSmiXml, type XmlGpu, type XmlSlice } from './smi-xml.js';
+
+const TOOL = 'nvidia-smi';
+const QUERY = 'nvidia-smi --query-gpu';
+const XML = 'nvidia-smi -q -x';
+const LIST = 'nvidia-smi -L';
+const TOPOLOGY = 'nvidia-smi topo -m';
+
+/** Facts that only the driver knows. */
+const driverFacts = [
+  'model',
+  'memoryMiB',
+  'computeCapability',
+  'driverVersion',
+  'cudaVersion',
+  'eccEnabled',
+] as const;
+
+/** NVIDIA's devices: what `nvidia-smi` says, and those that only the PCI bus shows. */
+export async function findNvidia(run: RunTool, onBus: readonly PciDevice[]): Promise<readonly FoundDevice[]> {
+  const first = await query(run);
+  if (first.answer.kind === 'missing')
+    return onBus.map((device) => unasked(device, 'nvidia-smi is not on this host', 'UNKNOWN'));
+  if (first.answer.kind === 'hung')
+    return onBus.map((device) => unasked(device, tried(first.answer), 'UNHEALTHY'));
+  const [xml, list, topology] = await Promise.all([
+    run(TOOL, ['-q', '-x']),
+    run(TOOL, ['-L']),
+    first.gpus.length > 1 ? run(TOOL, ['topo', '-m']) : undefined,
+  ]);
+  const told = {
+    queried: first.gpus,
+    xml: parseSmiXml(textOf(xml)),
+    listed: parseSmiList(textOf(list)),
+    links: topology === undefined ? [] : parseSmiTopology(textOf(topology)),
+    xmlAnswer: xml,
+  };
+  const devices = told.queried.flatMap((gpu) => devicesOf(gpu, told));
+  const seen = new Set(devices.map(({ pciAddress }) => pciAddress));
+  const why = first.answer.kind === 'failed' ? tried(first.answer) : 'nvidia-smi does not list it';
+  return [
+    ...devices,
+    ...onBus.filter(({ address }) => !seen.has(address)).map((device) => unasked(device, why, 'UNHEALTHY')),
+  ];
+}
+
+interface Told {
+  readonly queried: readonly QueriedGpu[];
+  readonly xml: readonly XmlGpu[];
+  readonly listed: readonly ListedGpu[];
+  readonly links: readonly (readonly number[])[];
+  readonly xmlAnswer: ToolAnswer;
+}
+
+/** Asks for all fields, and again without those that the driver does not know. */
+async function query(run: RunTool): Promise<{ answer: ToolAnswer; gpus: readonly QueriedGpu[] }> {
+  let fields = [...queriedFields];
+  for (;;) {
+    const answer = await run(TOOL, queryArguments(fields));
+    const refused = answer.kind === 'failed' ? unknownField(`${answer.stdout}\n${answer.why}`) : undefined;
+    if (refused === undefined || !fields.includes(refused))
+      return { answer, gpus: parseSmiQuery(textOf(answer), fields) };
+    fields = fields.filter((field) => field !== refused);
+  }
+}
+
+/** One GPU, or its slices when it is divided. */
+function devicesOf(gpu: QueriedGpu, told: Told): readonly FoundDevice[] {
+  const xml = told.xml.find(({ uuid }) => uuid === gpu.uuid);
+  const listed = told.listed.find(({ uuid }) => uuid === gpu.uuid);
+  const evidence = (): Evidence => common(gpu, xml, told);
+  const whole = evidence();
+  if (xml?.fault !== undefined) whole.correct(`${XML}: ${xml.fault}`, { health: 'UNHEALTHY' });
+  if (xml?.isMig !== true) return [linked(whole, gpu, told).device(gpu.uuid, gpu.uuid)];
+  const slices = listed?.slices ?? [];
+  if (slices.length === 0) {
+    whole
+      .tell(XML, { partitionMode: 'MIG' })
+      .correct(`${XML}: MIG is enabled and there is no instance`, { health: 'UNHEALTHY' });
+    return [whole.device(gpu.uuid, gpu.uuid)];
+  }
+  return slices.map(({ index, profile, uuid }) => {
+    const own = xml.slices.find((slice) => slice.index === index);
+    return sliceOf(evidence(), gpu, own, xml.fault).tell(LIST, { migProfile: profile }).device(uuid, uuid);
+  });
+}
+
+/** A slice has its GPU's driver and capability, and its own memory; its utilisation is told by nothing. */
+function sliceOf(
+  evidence: Evidence,
+  gpu: QueriedGpu,
+  own: XmlSlice | undefined,
+  fault: string | undefined,
+): Evidence {
+  evidence
+    .correct(XML, { memoryMiB: own?.memoryMiB, memoryUsedMiB: own?.memoryUsedMiB, utilisation: undefined })
+    .cannotTell('not measured for MIG devices', 'utilisation')
+    .cannotTell('nvidia-smi -q -x does not list the instance', 'memoryMiB', 'memoryUsedMiB')
+    .tell(XML, { partitionMode: 'MIG' })
+    .tell(LIST, { parentId: gpu.uuid });
+  const wrong = fault ?? own?.fault;
+  return wrong === undefined ? evidence : evidence.correct(`${XML}: ${wrong}`, { health: 'UNHEALTHY' });
+}
+
+function common(gpu: QueriedGpu, xml: XmlGpu | undefined, told: Told): Evidence {
+  const evidence = new Evidence('NVIDIA').tell(QUERY, gpu.facts);
+  if (xml !== undefined) evidence.tell(XML, xml.facts);
+  const why =
+    told.xmlAnswer.kind === 'answered' ? 'the tool does not tell it' : `${XML}: ${whyOf(told.xmlAnswer)}`;
+  return evidence.cannotTell(why, ...driverFacts);
+}
+
+function linked(evidence: Evidence, { index }: QueriedGpu, { links }: Told): Evidence {
+  const group = index === undefined ? undefined : links.find((indexes) => indexes.includes(index));
+  return group === undefined
+    ? evidence
+    : evidence.tell(TOPOLOGY, { nvlinkGroup: `nvlink:${group.join(',')}` });
+}
+
+/** A device of the PCI bus about which no tool says anything: it cannot be given to payloads, which see it by its UUID. */
+function unasked(device: PciDevice, why: string, health: 'UNKNOWN' | 'UNHEALTHY'): FoundDevice {
+  const evidence = pciEvidence(device).cannotTell(why, ...driverFacts);
+  if (health === 'UNHEALTHY') evidence.tell(`${pciSource}, but ${why}`, { health });
+  else evidence.cannotTell(why, 'health');
+  return evidence.device(`PCI-${device.address}`, null);
+}
+
+const textOf = (answer: ToolAnswer): string => (answer.kind === 'missing' ? '' : answer.stdout);
+const tried = (answer: ToolAnswer): string => `nvidia-smi: ${whyOf(answer)}`;
+const whyOf = (answer: ToolAnswer): string => ('why' in answer ? answer.why : answer.kind);

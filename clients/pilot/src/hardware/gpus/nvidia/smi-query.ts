@@ -1,0 +1,91 @@
+import {
+  numberIn,
+  partOf,
+  pciAddressOf,
+  pciIdOf,
+  wordIn,
+  type DeviceHealth,
+  type KnownFacts,
+} from '../device-facts.js';
+
+/** Fields that are asked for with `--query-gpu`; drivers before 510 do not know `compute_cap`, and then refuse all of them. */
+export const queriedFields = [
+  'index',
+  'uuid',
+  'name',
+  'pci.bus_id',
+  'pci.device_id',
+  'memory.total',
+  'memory.used',
+  'utilization.gpu',
+  'driver_version',
+  'ecc.mode.current',
+  'mig.mode.current',
+  'compute_cap',
+] as const;
+
+type Field = (typeof queriedFields)[number];
+
+/** A line of `nvidia-smi --query-gpu`. */
+export interface QueriedGpu {
+  readonly index: number | undefined;
+  readonly uuid: string;
+  readonly facts: KnownFacts;
+}
+
+/** What a field holds instead of its value when the device is broken, as `[GPU is lost]` or `ERR!`. */
+const broken = /\[?(gpu is lost|gpu requires reset|unknown error)\]?|^ERR!$/i;
+
+/** The arguments for some of the fields. */
+export function queryArguments(fields: readonly Field[]): readonly string[] {
+  return [`--query-gpu=${fields.join(',')}`, '--format=csv,noheader,nounits'];
+}
+
+/** The field that the driver does not know, from what the tool said; undefined when it complained about something else. */
+export function unknownField(answer: string): Field | undefined {
+  const name = /Field "([^"]+)" is not a valid field to query/.exec(answer)?.[1];
+  return queriedFields.find((field) => field === name);
+}
+
+/** Reads the lines of `nvidia-smi --query-gpu=… --format=csv,noheader,nounits`. Lines of another shape are left out. */
+export function parseSmiQuery(text: string, fields: readonly Field[]): readonly QueriedGpu[] {
+  return text.split('\n').flatMap((line) => {
+    const values = line.split(', ').map((value) => value.trim());
+    if (values.length !== fields.length) return [];
+    const field = (name: Field): string | undefined => {
+      const at = fields.indexOf(name);
+      return at < 0 ? undefined : values[at];
+    };
+    const uuid = wordIn(field('uuid'));
+    if (uuid === undefined || !uuid.startsWith('GPU-')) return [];
+    return [{ index: numberIn(field('index')), uuid, facts: factsOf(field, values) }];
+  });
+}
+
+function factsOf(field: (name: Field) => string | undefined, values: readonly string[]): KnownFacts {
+  const isBroken = values.some((value) => broken.test(value));
+  const capability = wordIn(field('compute_cap'));
+  return known({
+    model: wordIn(field('name')),
+    pciAddress: pciAddressOf(field('pci.bus_id')),
+    // Device and vendor in one number: 0x20B210DE.
+    pciId: pciIdOf('10de', /^(?:0x)?([0-9a-f]{4})10de$/i.exec(field('pci.device_id') ?? '')?.[1]),
+    memoryMiB: numberIn(field('memory.total')),
+    memoryUsedMiB: numberIn(field('memory.used')),
+    utilisation: partOf(numberIn(field('utilization.gpu'))),
+    driverVersion: wordIn(field('driver_version')),
+    eccEnabled: isEnabled(field('ecc.mode.current')),
+    computeCapability: capability !== undefined && /^\d+\.\d+$/.test(capability) ? capability : undefined,
+    health: (isBroken ? 'UNHEALTHY' : 'HEALTHY') as DeviceHealth,
+  });
+}
+
+/** `Enabled` or `Disabled`; anything else says nothing. */
+export function isEnabled(text: string | null | undefined): boolean | undefined {
+  if (text?.trim() === 'Enabled') return true;
+  return text?.trim() === 'Disabled' ? false : undefined;
+}
+
+function known(facts: { readonly [Name in keyof KnownFacts]?: KnownFacts[Name] | undefined }): KnownFacts {
+  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)) as KnownFacts;
+}

@@ -1,0 +1,341 @@
+import { describe, expect, test } from '@jest/globals';
+import * as amd from '../../testing/gpu-samples/amd.js';
+import * as intel from '../../testing/gpu-samples/intel.js';
+import {
+  gpuXml,
+  mixed,
+  mixedIds,
+  pairsTopology,
+  remappedRows,
+  smiXml,
+  volatileErrors,
+} from '../../testing/gpu-samples/nvidia.js';
+import { parseAmdMetric, parseAmdStatic, parseAmdVersion } from './amd/amd-smi.js';
+import { parseRocmSmi } from './amd/rocm-smi.js';
+import { Evidence, numberIn, pciAddressOf, pciIdOf, wordIn } from './device-facts.js';
+import { parseXpuDetails, parseXpuDiscovery, parseXpuHealth, parseXpuStats } from './intel/xpu-smi.js';
+import { jsonIn } from './json.js';
+import { parseSmiList } from './nvidia/smi-list.js';
+import { parseSmiQuery, queriedFields, queryArguments, unknownField } from './nvidia/smi-query.js';
+import { parseSmiTopology } from './nvidia/smi-topology.js';
+import { parseSmiXml } from './nvidia/smi-xml.js';
+
+describe('nvidia-smi --query-gpu', () => {
+  test('tells the facts of each device; what it calls N/A is unknown', () => {
+    expect(parseSmiQuery(mixed.query, queriedFields)).toEqual([
+      {
+        index: 0,
+        uuid: mixedIds.a100,
+        facts: {
+          model: 'NVIDIA A100-SXM4-80GB',
+          pciAddress: '0000:01:00.0',
+          pciId: '10de:20b2',
+          memoryMiB: 81920,
+          memoryUsedMiB: 50,
+          driverVersion: '535.54.03',
+          eccEnabled: true,
+          computeCapability: '8.0',
+          health: 'HEALTHY',
+        },
+      },
+      {
+        index: 1,
+        uuid: mixedIds.t4,
+        facts: expect.objectContaining({ utilisation: 0.42, pciId: '10de:1eb8' }),
+      },
+    ]);
+  });
+
+  test.each(['[GPU is lost]', '[GPU requires reset]', '[Unknown Error]', 'ERR!'])(
+    'a device that answers %s is unhealthy, and its other facts stay',
+    (word) => {
+      const line = mixed.query.split('\n')[1]?.replace('42', word) ?? '';
+      expect(parseSmiQuery(line, queriedFields)).toMatchObject([
+        { uuid: mixedIds.t4, facts: { health: 'UNHEALTHY', model: 'Tesla T4' } },
+      ]);
+    },
+  );
+
+  test('lines of another shape are no devices', () => {
+    const text = 'No devices were found\n\nsome, words\n';
+    expect(parseSmiQuery(text, queriedFields)).toEqual([]);
+  });
+
+  test('the field that a driver does not know is found in its answer', () => {
+    expect(unknownField('Field "compute_cap" is not a valid field to query.\n')).toBe('compute_cap');
+    expect(unknownField('Field "other" is not a valid field to query.')).toBeUndefined();
+    expect(unknownField('No devices were found')).toBeUndefined();
+    expect(queryArguments(['uuid', 'name'])).toEqual([
+      '--query-gpu=uuid,name',
+      '--format=csv,noheader,nounits',
+    ]);
+  });
+});
+
+describe('nvidia-smi -q -x', () => {
+  test('tells driver and CUDA of the host, and the slices of a divided device', () => {
+    const [a100, t4] = parseSmiXml(mixed.xml);
+    expect(a100).toMatchObject({
+      uuid: mixedIds.a100,
+      isMig: true,
+      fault: undefined,
+      facts: { driverVersion: '535.54.03', cudaVersion: '12.2', brand: 'NVIDIA', eccEnabled: true },
+      slices: [
+        { index: 0, memoryMiB: 40192, memoryUsedMiB: 25, fault: undefined },
+        { index: 1, memoryMiB: 19968 },
+        { index: 2, memoryMiB: 9728 },
+      ],
+    });
+    expect(t4).toMatchObject({ isMig: false, slices: [], facts: { utilisation: 0.42, pciId: '10de:1eb8' } });
+  });
+
+  const one = (more: string): ReturnType<typeof parseSmiXml>[number] | undefined =>
+    parseSmiXml(
+      smiXml([
+        gpuXml({
+          bus: '00000000:01:00.0',
+          name: 'NVIDIA A30',
+          uuid: 'GPU-1',
+          deviceId: '20B7',
+          memory: [24576, 0],
+          more,
+        }),
+      ]),
+    )[0];
+
+  test.each([
+    ['a reset is required', '<gpu_reset_status><reset_required>Yes</reset_required></gpu_reset_status>'],
+    ['remapping of memory rows has failed', remappedRows('No', 'Yes')],
+    ['remapping of memory rows needs a reset', remappedRows('Yes', 'No')],
+    [
+      'retirement of memory pages needs a reset',
+      '<retired_pages><pending_retirement>Yes</pending_retirement></retired_pages>',
+    ],
+    ['its driver asks for: Reset', '<gpu_recovery_action>Reset</gpu_recovery_action>'],
+    ['2 uncorrectable memory errors', volatileErrors(2)],
+  ])('%s', (fault, more) => {
+    expect(one(more)?.fault).toBe(fault);
+  });
+
+  test.each([
+    ['errors before the driver was loaded', volatileErrors(0)],
+    ['rows that were remapped in the past', remappedRows('No', 'No')],
+    ['no action', '<gpu_recovery_action>None</gpu_recovery_action>'],
+  ])('%s are no fault', (_what, more) => {
+    expect(one(more)?.fault).toBeUndefined();
+  });
+
+  test.each(['', 'not xml', '<other></other>', '<nvidia_smi_log><gpu id="x">', mixed.xml.slice(0, 900)])(
+    'a text that is no whole log gives no device, and no error',
+    (text) => {
+      expect(() => parseSmiXml(text)).not.toThrow();
+    },
+  );
+});
+
+describe('nvidia-smi -L', () => {
+  test('names profile and UUID of each slice, under its device', () => {
+    expect(parseSmiList(mixed.list)).toEqual([
+      {
+        index: 0,
+        name: 'NVIDIA A100-SXM4-80GB',
+        uuid: mixedIds.a100,
+        slices: [
+          { index: 0, profile: '3g.40gb', uuid: mixedIds.slices[0] },
+          { index: 1, profile: '2g.20gb', uuid: mixedIds.slices[1] },
+          { index: 2, profile: '1g.10gb', uuid: mixedIds.slices[2] },
+        ],
+      },
+      { index: 1, name: 'Tesla T4', uuid: mixedIds.t4, slices: [] },
+    ]);
+  });
+
+  test('knows the UUIDs of slices of drivers before 470, and profiles of compute slices', () => {
+    const text = `GPU 0: A100-PCIE-40GB (UUID: ${mixedIds.a100})
+  MIG 1c.3g.20gb Device  0: (UUID: MIG-${mixedIds.a100}/2/0)
+`;
+    expect(parseSmiList(text)[0]?.slices).toEqual([
+      { index: 0, profile: '1c.3g.20gb', uuid: `MIG-${mixedIds.a100}/2/0` },
+    ]);
+  });
+});
+
+describe('nvidia-smi topo -m', () => {
+  test('devices with links are in one set, however the others are connected', () => {
+    expect(parseSmiTopology(pairsTopology)).toEqual([
+      [0, 1],
+      [2, 3],
+    ]);
+  });
+
+  test('a chain of links is one set', () => {
+    const chain = '\tGPU0\tGPU1\tGPU2\nGPU0\t X \tNV1\tSYS\nGPU1\tNV1\t X \tNV2\nGPU2\tSYS\tNV2\t X \n';
+    expect(parseSmiTopology(chain)).toEqual([[0, 1, 2]]);
+  });
+
+  test('without links there is no set', () => {
+    expect(parseSmiTopology(pairsTopology.replaceAll('NV4', 'PHB'))).toEqual([]);
+    expect(parseSmiTopology('')).toEqual([]);
+  });
+});
+
+describe('rocm-smi', () => {
+  test('tells the facts of each device of ROCm 6', () => {
+    expect(parseRocmSmi(jsonIn(amd.rocmSmi))).toMatchObject([
+      {
+        index: 0,
+        uniqueId: '04edfb117a17a07d',
+        facts: {
+          model: 'Instinct MI100',
+          pciAddress: '0000:83:00.0',
+          pciId: '1002:738c',
+          gfxTarget: 'gfx908',
+          memoryMiB: 32752,
+          memoryUsedMiB: 6,
+          utilisation: 0.37,
+          driverVersion: '6.3.6',
+        },
+      },
+      {
+        index: 1,
+        uniqueId: undefined,
+        facts: { model: undefined, gfxTarget: undefined, pciId: '1002:73df' },
+      },
+    ]);
+  });
+
+  test('knows the words of ROCm 4 and a warning before the JSON', () => {
+    expect(parseRocmSmi(jsonIn(amd.oldRocmSmi))).toMatchObject([
+      {
+        uniqueId: '213f3c2c1d5b8a90',
+        facts: { model: 'Radeon Instinct MI50 32GB', pciId: '1002:66a1', driverVersion: '5.9.25' },
+      },
+    ]);
+  });
+});
+
+describe('amd-smi', () => {
+  test('tells the facts of each device', () => {
+    expect(parseAmdStatic(jsonIn(amd.amdSmi.static))[0]).toEqual({
+      index: 0,
+      uniqueId: '6f1f0a2b3c4d5e6f',
+      fault: undefined,
+      facts: {
+        model: 'AMD Instinct MI300X',
+        pciAddress: '0000:05:00.0',
+        pciId: '1002:74a1',
+        gfxTarget: 'gfx942',
+        memoryMiB: 196592,
+        driverVersion: '6.10.5',
+        partitionMode: 'SPX/NPS1',
+        eccEnabled: true,
+      },
+    });
+  });
+
+  test('tells what a device does, and its memory errors', () => {
+    const metrics = parseAmdMetric(jsonIn(amd.amdSmi.metric));
+    expect(metrics.get(0)).toEqual({
+      facts: { utilisation: 0.25, memoryUsedMiB: 1024, memoryMiB: 196592 },
+      fault: undefined,
+    });
+    expect(metrics.get(1)?.fault).toBe('2 uncorrectable memory errors');
+  });
+
+  test('tells the release of ROCm, or nothing', () => {
+    expect(parseAmdVersion(jsonIn(amd.amdSmi.version))).toBe('6.4.1');
+    expect(parseAmdVersion(jsonIn('[{"rocm_version": "N/A"}]'))).toBeUndefined();
+    expect(parseAmdVersion(undefined)).toBeUndefined();
+  });
+
+  test('lists partitions one by one', () => {
+    expect(
+      parseAmdStatic(jsonIn(amd.partitioned)).map(({ index, facts }) => [index, facts.partitionMode]),
+    ).toEqual([
+      [0, 'CPX/NPS1'],
+      [1, 'CPX/NPS1'],
+      [2, 'CPX/NPS1'],
+    ]);
+  });
+});
+
+describe('xpu-smi', () => {
+  test('lists physical devices', () => {
+    expect(
+      parseXpuDiscovery(jsonIn(intel.discovery)).map(({ index, facts }) => [index, facts.pciId]),
+    ).toEqual([
+      [0, '8086:0bda'],
+      [1, '8086:0bda'],
+      [3, '8086:4680'],
+    ]);
+  });
+
+  test('tells driver, memory and ECC of one', () => {
+    expect(parseXpuDetails(jsonIn(intel.details))).toMatchObject({
+      driverVersion: 'I915_23.10.32_PSB_231129.32',
+      memoryMiB: 49152,
+      eccEnabled: true,
+    });
+  });
+
+  test('tells what one does, tile by tile where the device is not told as a whole', () => {
+    expect(parseXpuStats(jsonIn(intel.stats))).toEqual({ memoryUsedMiB: 2048, utilisation: 0.635 });
+    expect(parseXpuStats(jsonIn(intel.tileStats))).toEqual({ memoryUsedMiB: 1500, utilisation: 0.75 });
+    expect(parseXpuStats(undefined)).toEqual({ memoryUsedMiB: undefined, utilisation: undefined });
+  });
+
+  test('tells what is critical', () => {
+    expect(parseXpuHealth(jsonIn(intel.health('Critical')))).toBe(
+      'memory is critical: The memory has uncorrectable errors.',
+    );
+    expect(parseXpuHealth(jsonIn(intel.health('OK')))).toBeUndefined();
+    expect(parseXpuHealth(undefined)).toBeUndefined();
+  });
+});
+
+describe('words of tools', () => {
+  test.each(['N/A', '[N/A]', '[Not Supported]', '', 'None', undefined])('%p is unknown', (word) => {
+    expect(wordIn(word)).toBeUndefined();
+    expect(numberIn(word)).toBeUndefined();
+  });
+
+  test('addresses and ids have one form, whoever writes them', () => {
+    expect(pciAddressOf('00000000:3B:00.0')).toBe('0000:3b:00.0');
+    expect(pciAddressOf('3B:00.0')).toBe('0000:3b:00.0');
+    expect(pciAddressOf('N/A')).toBeUndefined();
+    expect(pciIdOf('8086', '0xbda')).toBe('8086:0bda');
+  });
+
+  test('JSON is found behind warnings; what is none is nothing', () => {
+    expect(jsonIn('warning: [x]\n[{"a": 1}]')).toEqual([{ a: 1 }]);
+    expect(jsonIn('{"a": ')).toBeUndefined();
+    expect(jsonIn('ERROR: nothing [here]')).toBeUndefined();
+  });
+});
+
+describe('the facts of a device', () => {
+  test('have a source each, and say why they are unknown', () => {
+    const device = new Evidence('AMD')
+      .tell('first', { model: 'MI210', memoryMiB: 65520, rocmVersion: null })
+      .tell('second', { model: 'other', driverVersion: '6.7.0' })
+      .cannotTell('nobody asked', 'gfxTarget', 'driverVersion')
+      .device('GPU-1', '0');
+    expect(device).toMatchObject({ model: 'MI210', driverVersion: '6.7.0', health: 'UNKNOWN' });
+    expect(device.sources).toEqual([
+      { fact: 'model', source: 'first' },
+      { fact: 'memoryMiB', source: 'first' },
+      { fact: 'driverVersion', source: 'second' },
+      { fact: 'gfxTarget', source: 'unknown: nobody asked' },
+    ]);
+  });
+
+  test('that the API would not take are unknown: one strange word does not keep the host out', () => {
+    const device = new Evidence('NVIDIA')
+      .tell('tool', { cudaVersion: 'new', memoryMiB: 0, model: 'X'.repeat(200), memoryUsedMiB: 1.9 })
+      .device('GPU-1', null);
+    expect(device).toMatchObject({ model: 'unknown NVIDIA device', memoryUsedMiB: 1 });
+    expect(device.cudaVersion).toBeUndefined();
+    expect(device.memoryMiB).toBeUndefined();
+    expect(device.sources).toContainEqual({ fact: 'cudaVersion', source: 'unknown: tool says new' });
+  });
+});

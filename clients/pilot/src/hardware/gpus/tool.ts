@@ -1,0 +1,86 @@
+import { execFile } from 'node:child_process';
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+
+/** What came of running a tool. `stdout` is what it wrote in any case: some tools tell much before they fail. */
+export type ToolAnswer =
+  | { readonly kind: 'answered'; readonly stdout: string }
+  | { readonly kind: 'failed'; readonly stdout: string; readonly why: string }
+  | { readonly kind: 'hung'; readonly stdout: string; readonly why: string }
+  | { readonly kind: 'missing' };
+
+/** How tools are run. */
+export interface ToolOptions {
+  /** Where programs are looked for. */
+  readonly searchPath: string;
+  /** A tool that takes longer is killed and counts as hanging. */
+  readonly timeoutMs: number;
+}
+
+/** Runs a tool of a vendor with fixed arguments; never rejects. */
+export type RunTool = (program: string, args: readonly string[]) => Promise<ToolAnswer>;
+
+/** Where vendors put their tools besides the search path. */
+const otherFolders = ['/usr/bin', '/usr/local/bin', '/opt/rocm/bin', '/usr/lib/wsl/lib'];
+const MOST_OUTPUT = 32 * 1024 * 1024;
+
+/** A runner of tools with a time limit. A tool that hangs in its driver may outlive SIGKILL: it is not waited for. */
+export function toolRunner({ searchPath, timeoutMs }: ToolOptions): RunTool {
+  return async (program, args) => {
+    const path = await locate(program, searchPath);
+    return path === undefined ? { kind: 'missing' } : run(path, args, timeoutMs);
+  };
+}
+
+/** Folders that were asked for come first; an empty search path means that there are no tools. */
+async function locate(program: string, searchPath: string): Promise<string | undefined> {
+  const asked = searchPath.split(delimiter).filter((folder) => folder !== '');
+  if (asked.length === 0) return undefined;
+  for (const folder of new Set([...asked, ...otherFolders])) {
+    const path = join(folder, program);
+    const isThere = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return path;
+  }
+  return undefined;
+}
+
+async function run(path: string, args: readonly string[], timeoutMs: number): Promise<ToolAnswer> {
+  return new Promise((resolve) => {
+    let stdout = '';
+    const child = execFile(
+      path,
+      [...args],
+      { maxBuffer: MOST_OUTPUT, env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', HOME: '/nonexistent' } },
+      (error, _stdout, stderr) => {
+        clearTimeout(timer);
+        if (error === null) resolve({ kind: 'answered', stdout });
+        else resolve({ kind: 'failed', stdout, why: reasonOf(error, stdout, stderr) });
+      },
+    );
+    child.stdout?.on('data', (text) => (stdout += String(text)));
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+      child.unref();
+      resolve({ kind: 'hung', stdout, why: `no answer within ${timeoutMs / 1000} s` });
+    }, timeoutMs);
+  });
+}
+
+/** The last line that it wrote says most: what was before may be its usual output. */
+function reasonOf(
+  error: Error & { code?: unknown; signal?: unknown },
+  stdout: string,
+  stderr: string,
+): string {
+  const lines = `${stdout}\n${stderr}`.split('\n').filter((line) => line.trim() !== '');
+  const end =
+    typeof error.signal === 'string' ? `ended by ${error.signal}` : `exit code ${String(error.code)}`;
+  const [last] = lines.slice(-1);
+  return last === undefined ? end : `${end}: ${last.trim()}`;
+}

@@ -1,0 +1,101 @@
+/**
+ * Output of xpu-smi, written for tests after public samples. The values are ours; the formats are the tool's.
+ *
+ * - `discovery -j`: intel/xpumanager, doc/smi_user_guide.md, "Discover the devices in this machine" (xpu-smi 1.2).
+ * - `discovery -d ID -j`: the field names of the same guide's table in the tool's JSON form. confidence: LOW: no recorded JSON with a
+ *   name was found.
+ * - `stats -d ID -j`, `health -d ID -j`: confidence: LOW: written after the metric names of intel/xpumanager's headers.
+ */
+
+/** Two Max 1100, one virtual function, and an integrated device. */
+export const discovery = JSON.stringify({
+  device_list: [
+    {
+      device_function_type: 'physical',
+      device_id: 0,
+      device_name: 'Intel(R) Data Center GPU Max 1100',
+      device_type: 'GPU',
+      drm_device: '/dev/dri/card1',
+      pci_bdf_address: '0000:29:00.0',
+      pci_device_id: '0xbda',
+      uuid: '00000000-0000-0029-0000-002f0bda8086',
+      vendor_name: 'Intel(R) Corporation',
+    },
+    {
+      device_function_type: 'physical',
+      device_id: 1,
+      device_name: 'Intel(R) Data Center GPU Max 1100',
+      device_type: 'GPU',
+      pci_bdf_address: '0000:9a:00.0',
+      pci_device_id: '0xbda',
+      uuid: '00000000-0000-009a-0000-002f0bda8086',
+      vendor_name: 'Intel(R) Corporation',
+    },
+    {
+      device_function_type: 'virtual',
+      device_id: 2,
+      device_name: 'Intel(R) Data Center GPU Max 1100',
+      pci_bdf_address: '0000:9a:00.1',
+      pci_device_id: '0xbda',
+      uuid: '00000000-0000-009a-0001-002f0bda8086',
+    },
+    {
+      device_function_type: 'physical',
+      device_id: 3,
+      device_name: 'Intel(R) UHD Graphics 770',
+      pci_bdf_address: '0000:00:02.0',
+      pci_device_id: '0x4680',
+      uuid: '00000000-0000-0002-0000-000046808086',
+    },
+  ],
+});
+
+/** A device in detail. */
+export const details = JSON.stringify({
+  device_id: 0,
+  device_name: 'Intel(R) Data Center GPU Max 1100',
+  driver_version: 'I915_23.10.32_PSB_231129.32',
+  memory_ecc_state: 'enabled',
+  memory_physical_size: '49152.00 MiB',
+  memory_physical_size_byte: '51539607552',
+  pci_bdf_address: '0000:29:00.0',
+});
+
+/** What a device of one tile is doing. */
+export const stats = JSON.stringify({
+  device_id: 0,
+  device_level: [
+    { metrics_type: 'XPUM_STATS_GPU_UTILIZATION', value: 63.5 },
+    { metrics_type: 'XPUM_STATS_MEMORY_USED', value: 2048.25 },
+  ],
+});
+
+/** What a device of two tiles is doing. */
+export const tileStats = JSON.stringify({
+  device_id: 0,
+  device_level: [{ metrics_type: 'XPUM_STATS_POWER', value: 120 }],
+  tile_level: [
+    {
+      tile_id: 0,
+      data_list: [
+        { metrics_type: 'XPUM_STATS_GPU_UTILIZATION', value: 100 },
+        { metrics_type: 'XPUM_STATS_MEMORY_USED', value: 1000 },
+      ],
+    },
+    {
+      tile_id: 1,
+      data_list: [
+        { metrics_type: 'XPUM_STATS_GPU_UTILIZATION', value: 50 },
+        { metrics_type: 'XPUM_STATS_MEMORY_USED', value: 500 },
+      ],
+    },
+  ],
+});
+
+/** The health of a device; the argument is the word for its memory. */
+export const health = (memory: string): string =>
+  JSON.stringify({
+    device_id: 1,
+    core_temperature: { status: 'OK', description: 'All temperature sensors are healthy.' },
+    memory: { status: memory, description: 'The memory has uncorrectable errors.' },
+  });
