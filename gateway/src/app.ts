@@ -120,6 +120,7 @@ class BuiltGateway implements Gateway {
       reads: new SharedReads(),
       metrics,
       log,
+      limits,
       anonymous,
     }));
     const identity = createIdentity(verifier);

@@ -62,6 +62,8 @@ const schema = z.object({
       aliases: positive.optional(),
       rootFields: positive.optional(),
       directives: positive.optional(),
+      cost: positive.optional(),
+      assumedListSize: positive.optional(),
       documentTokens: positive.optional(),
       streams: positive.optional(),
       streamsPerSubject: positive.optional(),

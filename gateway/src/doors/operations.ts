@@ -2,7 +2,14 @@ import type { Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { type Logger, withContext } from '@rhizome/log';
 import type { Engine, ExecutionText, OperationInfo } from '../engine/index.js';
-import { isIntrospection, refusal, scopeOf } from '../policy/index.js';
+import {
+  assertAffordable,
+  costOf,
+  type GatewayLimits,
+  isIntrospection,
+  refusal,
+  scopeOf,
+} from '../policy/index.js';
 import type { EngineHolder } from '../registry/index.js';
 import type { ClientStream, SharedReads, StreamHub } from '../streams/index.js';
 import type { GatewayMetrics } from './metrics.js';
@@ -38,6 +45,7 @@ export interface OperationsParts {
   readonly hub: StreamHub;
   readonly metrics: GatewayMetrics;
   readonly log: Logger;
+  readonly limits: Pick<GatewayLimits, 'cost' | 'assumedListSize'>;
   /** Whether somebody without a token is answered: never, for the schema only, or always. */
   readonly anonymous: 'nothing' | 'introspection' | 'everything';
 }
@@ -84,7 +92,10 @@ export class Operations {
     if ('text' in prepared) return use.refused(this.#count(prepared));
     if (!prepared.ok) return use.refused(this.#count(prepared.answer));
     const { operation } = prepared;
-    const error = this.#anonymous(request, operation) ?? use.admit?.(operation);
+    const error =
+      this.#anonymous(request, operation) ??
+      use.admit?.(operation) ??
+      this.#tooCostly(engine, operation, request);
     if (error) return use.refused(this.#count(refusal(error, requestId, this.#parts.log)));
     if (operation.kind === 'subscription') {
       return use.streamed(this.#subscribe(engine, operation, request, cursor), operation);
@@ -104,6 +115,16 @@ export class Operations {
         expected: 'Bearer <token>',
       },
     );
+  }
+
+  #tooCostly(engine: Engine, operation: OperationInfo, { variables }: DoorRequest): unknown {
+    const { limits } = this.#parts;
+    try {
+      assertAffordable(costOf(operation, engine.publicSchema, variables ?? {}, limits), limits.cost);
+      return undefined;
+    } catch (error) {
+      return error;
+    }
   }
 
   #subscribe(

@@ -116,20 +116,28 @@ export function send(
       context.calls.leave(running);
     };
     context.calls.enter(running);
-    call.transport
-      .execute({
-        operation: call.operation,
-        ...variables,
-        principal: context.principal,
-        scope: context.scope,
-        requestId: context.requestId,
-        headers: context.headers,
-        signal: controller.signal,
-      })
-      .then((result) => {
-        settle();
-        resolve({ ok: true, result });
-      }, fail);
+    ask(call, context, variables, controller.signal).then((result) => {
+      settle();
+      resolve({ ok: true, result });
+    }, fail);
+  });
+}
+
+/** A transport may refuse at once, too: that is this call's failure and nobody else's. */
+async function ask(
+  call: CompiledCall,
+  context: RunContext,
+  variables: ReturnType<typeof variablesOf>,
+  signal: AbortSignal,
+): Promise<SubgraphResult> {
+  return call.transport.execute({
+    operation: call.operation,
+    ...variables,
+    principal: context.principal,
+    scope: context.scope,
+    requestId: context.requestId,
+    headers: context.headers,
+    signal,
   });
 }
 

@@ -10,6 +10,10 @@ export interface GatewayLimits {
   readonly rootFields: number;
   /** Directives in a client's document. */
   readonly directives: number;
+  /** What an operation may cost, by `@cost` and `@listSize` of the schema, else by its objects: see `costOf`. */
+  readonly cost: number;
+  /** Entries that a list is taken to have whose size neither the schema nor an argument tells. */
+  readonly assumedListSize: number;
   /** Client streams open at a time. */
   readonly streams: number;
   /** The same for one subject. */
@@ -33,6 +37,8 @@ export const defaultLimits: GatewayLimits = {
   aliases: 200,
   rootFields: 50,
   directives: 200,
+  cost: 250_000,
+  assumedListSize: 10,
   streams: 50_000,
   streamsPerSubject: 10_000,
   bufferedEvents: 1024,

@@ -152,7 +152,8 @@ describe('faults of the native planner that are cured', () => {
 describe('bounds before planning', () => {
   test('tokens', () => {
     expect(planner.validate(`{ ${'jobs { id } '.repeat(80)} }`, undefined)).toMatchObject({
-      code: 'GRAPHQL_PARSE_FAILED',
+      code: 'OPERATION_TOO_COMPLEX',
+      errors: [{ message: 'The operation has more than 200 tokens; the limit is 200' }],
     });
   });
 
@@ -167,7 +168,7 @@ describe('bounds before planning', () => {
       documentTokens: 10_000,
       expandedFields: 1_000,
     });
-    expect(patient.validate(query, undefined)).toMatchObject({ code: 'LIMIT_EXCEEDED' });
+    expect(patient.validate(query, undefined)).toMatchObject({ code: 'OPERATION_TOO_COMPLEX' });
   });
 
   test('names that JavaScript cannot hold', () => {

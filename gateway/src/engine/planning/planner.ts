@@ -55,7 +55,10 @@ export type PlanReply =
 /** Faults of a document that keep it from being planned, as clients are told of them; empty if it is fine. */
 export interface ValidationReply {
   readonly code:
-    'GRAPHQL_PARSE_FAILED' | 'OPERATION_RESOLUTION_FAILURE' | 'GRAPHQL_VALIDATION_FAILED' | 'LIMIT_EXCEEDED';
+    | 'GRAPHQL_PARSE_FAILED'
+    | 'OPERATION_RESOLUTION_FAILURE'
+    | 'GRAPHQL_VALIDATION_FAILED'
+    | 'OPERATION_TOO_COMPLEX';
   readonly errors: readonly GraphQLFormattedError[];
 }
 
@@ -120,6 +123,7 @@ function validateQuery(
     document = parse(query, { maxTokens: limits.documentTokens });
   } catch (error) {
     if (!(error instanceof GraphQLError)) throw error;
+    if (tooManyTokens.test(error.message)) return tooComplex('tokens', limits.documentTokens);
     return { code: 'GRAPHQL_PARSE_FAILED', errors: [error.toJSON()] };
   }
   if (query.includes('__proto__') && usesName(document, '__proto__')) {
@@ -138,10 +142,18 @@ function validateQuery(
     return { code: 'GRAPHQL_VALIDATION_FAILED', errors: faults.map((fault) => fault.toJSON()) };
   }
   if (expandedSize(selected, limits.expandedFields) > limits.expandedFields) {
-    const message = `The operation has more than ${limits.expandedFields} fields when its fragments are written out`;
-    return { code: 'LIMIT_EXCEEDED', errors: [{ message }] };
+    return tooComplex('fields with its fragments written out', limits.expandedFields);
   }
   return undefined;
+}
+
+/** How the parser says that it has given up on a document's length. */
+const tooManyTokens = /contains more tha[nt] \d+ tokens/;
+
+function tooComplex(field: string, limit: number): ValidationReply {
+  const message = `The operation has more than ${limit} ${field}; the limit is ${limit}`;
+  const extensions = { code: 'OPERATION_TOO_COMPLEX', field, expected: `at most ${limit}` };
+  return { code: 'OPERATION_TOO_COMPLEX', errors: [{ message, extensions }] };
 }
 
 /** How the native planner says that there is no plan. All else that it says is a fault of its own. */
