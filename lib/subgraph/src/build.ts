@@ -1,21 +1,13 @@
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import type { Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
-import {
-  defaultFieldResolver,
-  type GraphQLAbstractType,
-  type GraphQLSchema,
-  isAbstractType,
-  isInterfaceType,
-  isObjectType,
-  print,
-} from 'graphql';
+import { type GraphQLSchema, isInterfaceType, isObjectType, print } from 'graphql';
+import { compilationFaults, settleResolvers } from './compilable.js';
 import { createContext, type SubgraphContext } from './context.js';
 import { checkPolicies, checkResumable, type DoorPlace, findDoors, isEntityReference } from './doors.js';
 import { guardEntity, guardField, refuseEntity } from './guard.js';
 import { checkResolverNames, type MergedResolvers, mergeResolvers, scalarParts } from './resolver-map.js';
 import { houseScalars } from './scalars.js';
-import { settleLists } from './settled-lists.js';
 import type { SubgraphOptions, SubgraphSchema } from './types.js';
 
 /**
@@ -37,7 +29,8 @@ export function buildSubgraph<TContext extends SubgraphContext = SubgraphContext
   const doors = findDoors(schema, policies);
   checkResolverNames(schema, resolvers, faults);
   faults.push(...checkPolicies(schema, doors, policies), ...checkResumable(schema), ...checkRoots(doors));
-  faults.push(...settleTypes(schema));
+  settleResolvers(schema);
+  faults.push(...compilationFaults(schema));
   if (faults.length > 0) {
     throw new DomainError('CONFIG_INVALID', `Subgraph "${name}" cannot be built:\n- ${faults.join('\n- ')}`, {
       faults,
@@ -79,31 +72,6 @@ function checkRoots(doors: readonly DoorPlace[]): string[] {
     if (kind === 'query' || kind === 'mutation') return field?.resolve ? [] : [`${name} has no resolver`];
     return [];
   });
-}
-
-/** Gives each field and each abstract type an explicit resolver; reports asynchronous type resolvers. */
-function settleTypes(schema: GraphQLSchema): string[] {
-  const faults: string[] = [];
-  for (const type of Object.values(schema.getTypeMap())) {
-    if (type.name.startsWith('__')) continue;
-    if (isAbstractType(type)) settleAbstract(type, faults);
-    if (!isObjectType(type)) continue;
-    if (isAsyncFunction(type.isTypeOf)) faults.push(`${type.name}.__isTypeOf must be synchronous`);
-    for (const field of Object.values(type.getFields())) {
-      field.resolve ??= defaultFieldResolver;
-      settleLists(field);
-    }
-  }
-  return faults;
-}
-
-function settleAbstract(type: GraphQLAbstractType, faults: string[]): void {
-  if (isAsyncFunction(type.resolveType)) faults.push(`${type.name}.__resolveType must be synchronous`);
-  type.resolveType ??= (value: unknown) => (value as { __typename?: string }).__typename;
-}
-
-function isAsyncFunction(value: unknown): boolean {
-  return typeof value === 'function' && value.constructor.name === 'AsyncFunction';
 }
 
 function guardDoors(schema: GraphQLSchema, doors: readonly DoorPlace[], policies: Policies): void {

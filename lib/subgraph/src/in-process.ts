@@ -2,6 +2,7 @@ import { type Clock, systemClock } from '@rhizome/authz';
 import { DomainError, type ErrorCode, isInternalError, toGraphQLError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { ExecutionResult, GraphQLFormattedError } from 'graphql';
+import { compilationFaults } from './compilable.js';
 import { expireWith } from './expiry.js';
 import {
   type CompiledOperation,
@@ -16,20 +17,27 @@ import type { InProcessSubgraph, SubgraphCall, SubgraphResult, SubgraphSchema } 
 export interface InProcessOptions {
   readonly subgraph: SubgraphSchema;
   readonly log: Logger;
-  /** Default `jit`. */
+  /** Default `jit`, which is taken only where compiled code does as graphql-js does. */
   readonly mode?: ExecutionMode;
   /** Tells when tokens end; default: the system's. */
   readonly clock?: Clock;
 }
 
+/** A subgraph that runs its operations here. */
+export interface ExecutableSubgraph extends InProcessSubgraph {
+  /** How they run: `interpreted` too where `jit` was asked for and the schema does not bear it, which is logged with the reasons. */
+  readonly mode: ExecutionMode;
+}
+
 /** Makes a subgraph callable without a socket: same schema and policies, same error shape, no serialisation. */
-export function createInProcess(options: InProcessOptions): InProcessSubgraph {
+export function createInProcess(options: InProcessOptions): ExecutableSubgraph {
   return new Executable(options);
 }
 
-class Executable implements InProcessSubgraph {
+class Executable implements ExecutableSubgraph {
   readonly name: string;
   readonly sdl: string;
+  readonly mode: ExecutionMode;
   readonly #subgraph: SubgraphSchema;
   readonly #log: Logger;
   readonly #clock: Clock;
@@ -41,7 +49,8 @@ class Executable implements InProcessSubgraph {
     this.#subgraph = subgraph;
     this.#log = log;
     this.#clock = clock;
-    this.#compiler = new OperationCompiler(subgraph.schema, mode);
+    this.mode = bearable(mode, subgraph, log);
+    this.#compiler = new OperationCompiler(subgraph.schema, this.mode);
   }
 
   async execute(call: SubgraphCall): Promise<SubgraphResult> {
@@ -127,6 +136,13 @@ class Executable implements InProcessSubgraph {
     }
     return shaped.toJSON();
   }
+}
+
+function bearable(wanted: ExecutionMode, { name, schema }: SubgraphSchema, log: Logger): ExecutionMode {
+  const faults = wanted === 'jit' ? compilationFaults(schema) : [];
+  if (faults.length === 0) return wanted;
+  log.warn({ subgraph: name, faults }, 'operations are interpreted: compiled code would not do the same');
+  return 'interpreted';
 }
 
 function notHere(kind: string): DomainError {

@@ -1,5 +1,12 @@
 export { buildSubgraph } from './build.js';
-export { type ContextFactory, type ContextInit, forwardedHeader, type SubgraphContext } from './context.js';
+export { settleResolvers } from './compilable.js';
+export {
+  type ContextFactory,
+  type ContextInit,
+  countLoadsHeader,
+  forwardedHeader,
+  type SubgraphContext,
+} from './context.js';
 export {
   type Entity,
   entity,
@@ -8,7 +15,7 @@ export {
   type ReferenceOptions,
   representationAsIs,
 } from './entity.js';
-export { createInProcess, type InProcessOptions } from './in-process.js';
+export { createInProcess, type ExecutableSubgraph, type InProcessOptions } from './in-process.js';
 export { byKey, defineLoader, type LoaderDefinition, Loaders, type LoadMany } from './loaders.js';
 export type { ExecutionMode } from './operation.js';
 export type {

@@ -50,6 +50,7 @@ function serve(config: ProcessConfig, core: Core, mongo: Mongo, verifier: Verifi
     host: config.host,
     port: config.port,
     introspection: config.introspection,
+    mode: config.execution,
     drainMs: config.drainSeconds * 1000,
     readiness: async () => {
       const isReached = await mongo

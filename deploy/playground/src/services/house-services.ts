@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TokenIssuer } from '@rhizome/authz';
 import type { ExperimentManifest } from '@rhizome/schema/repository';
+import type { ExecutionMode } from '@rhizome/subgraph';
 import { type Service, startService } from './service.js';
 
 /** What every service needs. */
@@ -14,6 +15,8 @@ export interface ServiceWorld {
   readonly mongoUri: string;
   /** Whose tokens are taken. */
   readonly issuer: TokenIssuer;
+  /** How subgraphs run their operations; default `jit`. */
+  readonly execution?: ExecutionMode;
   /** Settings by variable, over those given here. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -25,6 +28,7 @@ export function startCore(world: ServiceWorld, { name = 'core', port = 0 } = {})
     RHIZOME_CORE_PORT: String(port),
     RHIZOME_CORE_ISSUERS: issuersOf(world),
     RHIZOME_CORE_DRAIN_SECONDS: '1',
+    RHIZOME_CORE_EXECUTION: world.execution ?? 'jit',
   });
 }
 
@@ -48,6 +52,7 @@ export function startExperiment(world: ServiceWorld, options: ExperimentServiceO
     PORT: String(port),
     ISSUERS: issuersOf(world),
     DRAIN_SECONDS: '1',
+    EXECUTION: world.execution ?? 'jit',
     GATEWAY_URL: gatewayUrl,
     TOKEN_FILE: privateFile(world.data, `${manifest.name}.token`, token),
   };

@@ -5,6 +5,7 @@ import { buildGateway, builtPages, createInProcessTransport, serveGateway } from
 import { connectMongo, createIds, systemClock } from '@rhizome/mongo';
 import type { ExperimentManifest } from '@rhizome/schema/repository';
 import { type InProcessSubgraph, type SubgraphSchema, createInProcess } from '@rhizome/subgraph';
+import { executionMode } from '../config.js';
 import { Endings } from '../endings.js';
 import { loadExperiment } from './experiment-module.js';
 import { lazyClient } from './lazy-client.js';
@@ -107,10 +108,11 @@ function reach(
   schemas: readonly SubgraphSchema[],
   { log }: StackOptions,
 ): (name: string) => InProcessSubgraph {
+  const mode = executionMode();
   const callable = new Map(
     schemas.map((subgraph) => {
       const { name } = subgraph;
-      return [name, createInProcess({ subgraph, log: log.child({ service: name }) })];
+      return [name, createInProcess({ subgraph, log: log.child({ service: name }), mode })];
     }),
   );
   return (name) => {

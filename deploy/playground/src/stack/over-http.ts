@@ -1,4 +1,5 @@
 /** Core, each experiment and the gateway as processes of their own, which speak HTTP and WebSocket with each other, as on a cluster. */
+import { executionMode } from '../config.js';
 import { freePort } from '../port.js';
 import { type Child, describeEnd, lastLines } from '../processes/child-process.js';
 import { type ServiceWorld, startCore, startExperiment, startGateway } from '../services/house-services.js';
@@ -24,7 +25,12 @@ export async function startOverHttp(options: StackOptions): Promise<RunningStack
 
 async function start(options: StackOptions, started: StartedServices): Promise<RunningStack> {
   const { subgraphs, identities, data } = options;
-  const world: ServiceWorld = { data, mongoUri: await options.mongoUri, issuer: identities.issuer };
+  const world: ServiceWorld = {
+    data,
+    mongoUri: await options.mongoUri,
+    issuer: identities.issuer,
+    execution: executionMode(),
+  };
   const port = options.port === 0 ? await freePort() : options.port;
   const gatewayUrl = `http://127.0.0.1:${port}/graphql`;
   const services = await allStarted(

@@ -2,7 +2,13 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { silentLogger } from '@rhizome/log';
-import { createInProcess, type ExecutionMode, type InProcessSubgraph, Loaders } from '@rhizome/subgraph';
+import {
+  createInProcess,
+  type ExecutionMode,
+  type InProcessSubgraph,
+  Loaders,
+  settleResolvers,
+} from '@rhizome/subgraph';
 import { type DocumentNode, parse } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
@@ -27,8 +33,9 @@ export const plain: Reach = async (subgraphs) => inProcess(subgraphs);
 export function housed(mode: ExecutionMode): Reach {
   return async (subgraphs) =>
     inProcess(
-      subgraphs.map((subgraph) =>
-        createInProcess({
+      subgraphs.map((subgraph) => {
+        settleResolvers(subgraph.schema);
+        const made = createInProcess({
           mode,
           log: silentLogger(),
           subgraph: {
@@ -38,8 +45,10 @@ export function housed(mode: ExecutionMode): Reach {
             doors: [],
             createContext: (init) => ({ ...init, loaders: new Loaders() }),
           },
-        }),
-      ),
+        });
+        if (made.mode !== mode) throw new Error(`${subgraph.name} cannot run as ${mode}`);
+        return made;
+      }),
     );
 }
 

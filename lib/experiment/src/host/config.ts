@@ -45,6 +45,8 @@ function schemaOf({ database, port }: ExperimentDefaults) {
     issuers: z.array(issuer).min(1),
     audience: z.string().min(1).default('rhizome'),
     introspection: z.boolean().default(false),
+    /** Whether operations run compiled to code, or by graphql-js alone. */
+    execution: z.enum(['jit', 'interpreted']).default('jit'),
     drainSeconds: z.int().min(1).max(600).default(10),
     logLevel: z.enum(['error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   });

@@ -49,6 +49,7 @@ export async function serveExperiment(
     host: config.host,
     port: config.port,
     introspection: config.introspection,
+    mode: config.execution,
     drainMs: config.drainSeconds * 1000,
     readiness: () => readinessOf(service, mongo, config),
   }).catch((error: unknown) => stopAll().then(() => Promise.reject(error)));
