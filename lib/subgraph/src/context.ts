@@ -25,6 +25,12 @@ export interface SubgraphContext {
  */
 export const forwardedHeader = 'x-rhizome-forwarded';
 
+/**
+ * The header by which a caller asks how often each loader loaded for its operation; the answer is `extensions.loads`. Contract tests
+ * see by it whether n entities take one load.
+ */
+export const countLoadsHeader = 'x-rhizome-count-loads';
+
 /** Makes the context of a service from the common one; called once an operation, and once an event of a stream. */
 export type ContextFactory<TContext extends SubgraphContext> = (base: SubgraphContext) => TContext;
 

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ApolloServer, HeaderMap, type HTTPGraphQLResponse } from '@apollo/server';
 import { DomainError, toGraphQLError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
-import { forwardedHeader, type SubgraphContext } from './context.js';
+import { countLoadsHeader, forwardedHeader, type SubgraphContext } from './context.js';
 import { bearerToken, requestIdOf, type TokenVerifier } from './credentials.js';
 import type { SubgraphSchema } from './types.js';
 
@@ -30,6 +30,7 @@ export async function answerGraphQL(
     const signal = abortedWith(response);
     const isForwarded = request.headers[forwardedHeader] !== undefined;
     const init = { principal, requestId, log: options.log, signal, isForwarded };
+    const context = options.subgraph.createContext(init);
     const answer = await options.apollo.executeHTTPGraphQLRequest({
       httpGraphQLRequest: {
         method: request.method ?? 'GET',
@@ -37,12 +38,20 @@ export async function answerGraphQL(
         search: new URL(request.url ?? '/', 'http://localhost').search,
         body,
       },
-      context: async () => options.subgraph.createContext(init),
+      context: async () => context,
     });
-    await send(response, answer);
+    await send(response, request.headers[countLoadsHeader] ? withLoads(answer, context) : answer);
   } catch (error) {
     refuse(response, error, requestId);
   }
+}
+
+/** The answer with the number of calls of each loader beside it. */
+function withLoads(answer: HTTPGraphQLResponse, { loaders }: SubgraphContext): HTTPGraphQLResponse {
+  if (answer.body.kind !== 'complete') return answer;
+  const body = JSON.parse(answer.body.string) as { extensions?: object };
+  const extensions = { ...body.extensions, loads: loaders.calls };
+  return { ...answer, body: { kind: 'complete', string: JSON.stringify({ ...body, extensions }) } };
 }
 
 /** Answers with one error of the catalogue and its status. */
@@ -74,14 +83,11 @@ function headerMap(request: IncomingMessage): HeaderMap {
 async function readJson(request: IncomingMessage, maxBytes: number): Promise<unknown> {
   const chunks: Buffer[] = [];
   let size = 0;
+  // What is announced to be too large is not read at all.
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > maxBytes) {
-      throw new DomainError('REQUEST_TOO_LARGE', `The request is larger than ${maxBytes} bytes`, {
-        field: 'body',
-        expected: `at most ${maxBytes} bytes`,
-      });
-    }
+    if (size > maxBytes) throw tooLarge(maxBytes);
     chunks.push(chunk);
   }
   try {
@@ -94,6 +100,13 @@ async function readJson(request: IncomingMessage, maxBytes: number): Promise<unk
       { cause },
     );
   }
+}
+
+function tooLarge(maxBytes: number): DomainError {
+  return new DomainError('REQUEST_TOO_LARGE', `The request is larger than ${maxBytes} bytes`, {
+    field: 'body',
+    expected: `at most ${maxBytes} bytes`,
+  });
 }
 
 /** Aborted when the connection goes before the answer is out. */

@@ -46,11 +46,17 @@ function mapKey(key: unknown): unknown {
 /** The loaders of one operation, made when first used. */
 export class Loaders {
   readonly #made = new Map<object, DataLoader<unknown, unknown, unknown>>();
+  readonly #calls: Record<string, number> = {};
   #context: SubgraphContext | undefined;
 
   /** Tells the loaders in whose name they load; done by whoever makes the context. */
   bind(context: SubgraphContext): void {
     this.#context = context;
+  }
+
+  /** How often each loader has loaded so far, by its name: what a contract test counts. */
+  get calls(): Readonly<Record<string, number>> {
+    return this.#calls;
   }
 
   /** Loads one; calls of the same tick are answered by one batch. Resolves to null where there is none. */
@@ -99,7 +105,10 @@ export class Loaders {
     if (!context) throw new Error(`Loader "${definition.name}" was used before its context was made`);
     const cacheKey = definition.cacheKey ?? mapKey;
     return new DataLoader<TKey, TValue | null, unknown>(
-      async (keys) => (await definition.load(keys, context)).map((value) => value ?? null),
+      async (keys) => {
+        this.#calls[definition.name] = (this.#calls[definition.name] ?? 0) + 1;
+        return (await definition.load(keys, context)).map((value) => value ?? null);
+      },
       { name: definition.name, cacheKeyFn: cacheKey, maxBatchSize: definition.maxBatchSize ?? 1000 },
     );
   }

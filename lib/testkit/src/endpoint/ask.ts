@@ -1,0 +1,155 @@
+import { connect } from 'node:net';
+import type { EndpointContract } from './types.js';
+import { Broken } from './types.js';
+
+/** An answer of an endpoint. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** The body, where it is a JSON object. */
+  readonly json: GraphQLAnswer | undefined;
+}
+
+/** A body as GraphQL over HTTP has it. */
+export interface GraphQLAnswer {
+  readonly data?: Readonly<Record<string, unknown>> | null;
+  readonly errors?: readonly GraphQLFault[];
+  readonly extensions?: Readonly<Record<string, unknown>>;
+}
+
+/** An error of such a body. */
+export interface GraphQLFault {
+  readonly message: string;
+  readonly path?: readonly (string | number)[];
+  readonly extensions?: Readonly<Record<string, unknown>>;
+}
+
+/** What is sent. */
+export interface Question {
+  readonly query: string;
+  readonly variables?: Readonly<Record<string, unknown>>;
+}
+
+/** How it is sent. */
+export interface Manner {
+  /** Default: the contract's token; null sends none. */
+  readonly token?: string | null;
+  /** Further headers. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** The header by which a caller asks how often a subgraph loaded; see `docs/write-an-experiment.md`. */
+export const countLoadsHeader = 'x-rhizome-count-loads';
+
+/** Asks one endpoint over HTTP. */
+export class Asker {
+  constructor(readonly contract: EndpointContract) {}
+
+  /** Asks a question. */
+  ask(question: Question, manner: Manner = {}): Promise<Answer> {
+    return this.send(JSON.stringify(question), manner);
+  }
+
+  /** Posts a body as it is. */
+  async send(body: string, { token = this.contract.token, headers = {} }: Manner = {}): Promise<Answer> {
+    return this.fetch(this.contract.url, {
+      method: 'POST',
+      body,
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json',
+        ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+        ...headers,
+      },
+    });
+  }
+
+  /** Gets a path of the same origin, without a token. */
+  get(path: string): Promise<Answer> {
+    return this.fetch(new URL(path, this.contract.url).href, { method: 'GET' });
+  }
+
+  /** The data of an answer that must have no errors. */
+  async data(question: Question, manner: Manner = {}): Promise<Readonly<Record<string, unknown>>> {
+    const { status, json, text } = await this.ask(question, manner);
+    if (json?.data && !json.errors?.length) return json.data;
+    throw new Broken(`${status}: ${told(json, text)}`, `answer ${oneLine(question.query)} with data`);
+  }
+
+  async fetch(url: string, init: RequestInit): Promise<Answer> {
+    const timeoutMs = this.contract.timeoutMs ?? 10_000;
+    let response: Response;
+    try {
+      response = await fetch(url, { ...init, signal: AbortSignal.timeout(timeoutMs), redirect: 'manual' });
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : '';
+      throw new Broken(`no answer from ${url}: ${why}${cause}`, `answer within ${timeoutMs} ms`);
+    }
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, text, json: parsed(text) };
+  }
+}
+
+/** Announces a body of `bytes` and sends none of it; the status of the answer, or null where the connection just ends. */
+export function announceBody(
+  url: string,
+  token: string,
+  bytes: number,
+  timeoutMs: number,
+): Promise<number | null> {
+  const { hostname, port, pathname } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80) });
+    const done = (status: number | null): void => {
+      socket.destroy();
+      resolve(status);
+    };
+    socket.setTimeout(timeoutMs, () => {
+      socket.destroy();
+      reject(new Broken(`it waited for ${bytes} bytes that were announced`, 'refuse by content-length, 413'));
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ECONNREFUSED') return done(null);
+      reject(new Broken(`no answer from ${url}: ${error.message}`, 'listen'));
+    });
+    socket.on('close', () => done(null));
+    socket.on('data', (chunk) => {
+      const [, status] = /^HTTP\/1\.1 (\d{3})/.exec(chunk.toString('latin1')) ?? [];
+      if (status !== '100') done(Number(status ?? 0));
+    });
+    socket.write(
+      `POST ${pathname} HTTP/1.1\r\nhost: ${hostname}:${port}\r\ncontent-type: application/json\r\n` +
+        `authorization: Bearer ${token}\r\ncontent-length: ${bytes}\r\n\r\n`,
+    );
+  });
+}
+
+/** What an answer says went wrong, in one line. */
+export function told(json: GraphQLAnswer | undefined, text: string): string {
+  const errors = json?.errors?.map(({ message, extensions }) =>
+    oneLine(`${message}${typeof extensions?.['code'] === 'string' ? ` [${extensions['code']}]` : ''}`),
+  );
+  return errors?.join('; ') ?? oneLine(text);
+}
+
+/** A text on one line, at most 200 characters. */
+export function oneLine(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  return line.length > 200 ? `${line.slice(0, 199)}…` : line;
+}
+
+/** The codes of an answer's errors. */
+export function codesOf(json: GraphQLAnswer | undefined): readonly string[] {
+  return (json?.errors ?? []).map(({ extensions }) => String(extensions?.['code'] ?? ''));
+}
+
+function parsed(text: string): GraphQLAnswer | undefined {
+  try {
+    const value = JSON.parse(text) as unknown;
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,346 @@
+import '../after-file.js';
+import { readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, request as ask, type ServerResponse } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { silentLogger } from '@rhizome/log';
+import {
+  buildSubgraph,
+  byKey,
+  countLoadsHeader as servedHeader,
+  entity,
+  type ServedSubgraph,
+  serveSubgraph,
+  type SubgraphSchema,
+} from '@rhizome/subgraph';
+import { parse } from 'graphql';
+import { leftovers } from '../leftovers.js';
+import { type TestDatabase, testDatabase } from '../mongo.js';
+import { type TestTokens, testTokens } from '../tokens.js';
+import { countLoadsHeader } from './ask.js';
+import { checkEndpoint } from './check-endpoint.js';
+import type { ContractFinding, EndpointContract } from './types.js';
+
+const shared = readFileSync(new URL('../../../../schema/shared.graphql', import.meta.url), 'utf8');
+const sdl = /* GraphQL */ `
+  ${shared}
+  type Query {
+    shelf(room: ShelfRoom!): String
+  }
+  input ShelfRoom {
+    name: String!
+  }
+  type Mutation {
+    dustShelf(room: ShelfRoom!): String
+  }
+  type Subscription {
+    bookCounted(shelf: String!, after: String): BookCounted @resumable(argument: "after", cursor: "cursor")
+  }
+  type BookCounted {
+    cursor: String!
+  }
+  type Book @key(fields: "id") {
+    id: ID!
+    title: String!
+  }
+`;
+
+interface Book {
+  readonly _id: string;
+  readonly title: string;
+}
+
+/** Books in a real collection; `flawed` opens one door and loads one by one. */
+function library(db: TestDatabase, flawed = false): SubgraphSchema {
+  const stored = db.collection<Book>('books');
+  const find = async (ids: readonly string[]) => {
+    const rows = await stored.find({ _id: { $in: [...ids] } }).toArray();
+    return byKey(ids, rows, (row) => row._id).map((row) => row && { id: row._id, title: row.title });
+  };
+  const books = entity({ type: 'Book', key: 'id', load: find });
+  const each = new Map<string, ReturnType<typeof entity>['resolveReference']>();
+  const alone = (id: string) => {
+    const known = each.get(id) ?? entity({ type: `Book ${id}`, key: 'id', load: find }).resolveReference;
+    each.set(id, known as never);
+    return known;
+  };
+  return buildSubgraph({
+    name: 'library',
+    typeDefs: parse(sdl),
+    resolvers: {
+      Query: { shelf: () => 'oak' },
+      Mutation: { dustShelf: () => 'clean' },
+      Subscription: {
+        bookCounted: {
+          subscribe: async function* (
+            _: unknown,
+            { after }: { after?: string },
+            { signal }: { signal: AbortSignal },
+          ) {
+            yield { bookCounted: { cursor: after ?? 'start' } };
+            await new Promise((resolve) => signal.addEventListener('abort', resolve));
+          },
+        },
+      },
+      Book: {
+        __resolveReference: flawed
+          ? (book: { id: string }, context: never) => alone(book.id)(book, context)
+          : books.resolveReference,
+      },
+    },
+    policies: {
+      'Query.shelf': { action: 'job:read' },
+      'Mutation.dustShelf': flawed ? { open: 'a flaw that the contract must see' } : { action: 'job:submit' },
+      'Subscription.bookCounted': { action: 'events:read' },
+      'Book.__resolveReference': { action: 'job:read' },
+    },
+  });
+}
+
+let tokens: TestTokens;
+let db: TestDatabase;
+
+beforeAll(async () => {
+  tokens = await testTokens();
+  db = await testDatabase('library');
+  await db
+    .collection<Book>('books')
+    .insertMany(['a', 'b', 'c', 'd'].map((id) => ({ _id: id, title: `title ${id}` })));
+}, 60_000);
+
+async function serve(flawed = false): Promise<ServedSubgraph> {
+  return leftovers.use(
+    await serveSubgraph({ subgraph: library(db, flawed), verifier: tokens.verifier, log: silentLogger() }),
+  );
+}
+
+async function contractOf(url: string): Promise<EndpointContract> {
+  return {
+    url,
+    name: 'library',
+    token: await tokens.admin(),
+    refused: { 'a human without a role': await tokens.human('nobody@example', {}) },
+    published: sdl,
+    checkSchema: () => [],
+    entities: { Book: { representations: ['a', 'b', 'c', 'd'].map((id) => ({ id })), selection: 'title' } },
+    subscriptions: { bookCounted: { arguments: { shelf: 'oak' } } },
+  };
+}
+
+async function findings(contract: EndpointContract): Promise<readonly ContractFinding[]> {
+  const found: ContractFinding[] = [];
+  for await (const finding of checkEndpoint(contract)) found.push(finding);
+  return found;
+}
+
+const broken = (found: readonly ContractFinding[]): readonly string[] =>
+  found.filter(({ outcome }) => outcome === 'broken').map(({ promise }) => promise);
+
+interface Answered {
+  status: number;
+  text: string;
+}
+
+/** Stands before an endpoint and spoils requests or answers, as a badly written one would. */
+async function behind(
+  served: ServedSubgraph,
+  spoil: {
+    request?: (incoming: IncomingMessage, body: string) => string | undefined;
+    answer?: (answered: Answered, body: string, incoming: IncomingMessage) => Answered;
+    /** Reads whatever is announced. */
+    isPatient?: boolean;
+  },
+): Promise<string> {
+  const server = createServer((incoming, outgoing) => {
+    const tooLarge = !spoil.isPatient && Number(incoming.headers['content-length'] ?? 0) > 1e6;
+    if (tooLarge) outgoing.writeHead(413, { connection: 'close' }).end();
+    // Who gives up waiting aborts the request.
+    else relay(incoming, outgoing).catch(() => outgoing.destroy());
+  });
+  const relay = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of incoming as AsyncIterable<Buffer>) chunks.push(chunk);
+    const sent = Buffer.concat(chunks).toString('utf8');
+    const body = spoil.request?.(incoming, sent) ?? sent;
+    const { 'content-length': _length, ...headers } = incoming.headers;
+    const onward = ask(
+      new URL(incoming.url ?? '/', served.url),
+      { method: incoming.method, headers: { ...headers, 'content-length': Buffer.byteLength(body) } },
+      (response) => {
+        const answer: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => answer.push(chunk));
+        response.on('end', () => {
+          const whole = { status: response.statusCode ?? 500, text: Buffer.concat(answer).toString('utf8') };
+          const { status, text } = spoil.answer?.(whole, body, incoming) ?? whole;
+          outgoing.writeHead(status, { 'content-type': 'application/json' }).end(text);
+        });
+      },
+    );
+    onward.end(body);
+  };
+  server.on('upgrade', (incoming, socket: Socket, head) => {
+    const onward = connect(served.port, '127.0.0.1', () => {
+      const lines = Object.entries(incoming.headers).map(([name, value]) => `${name}: ${String(value)}`);
+      onward.write(`GET ${incoming.url} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`);
+      onward.write(head);
+      socket.pipe(onward).pipe(socket);
+    });
+    const end = (): void => void (socket.destroy(), onward.destroy());
+    for (const one of [socket, onward]) one.on('error', end).on('close', end);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  leftovers.defer('the proxy', () => {
+    server.closeAllConnections();
+    return new Promise((resolve) => server.close(resolve));
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`;
+}
+
+function edited(
+  text: string,
+  edit: (body: { data?: { _entities?: unknown[] } } & Record<string, unknown>) => void,
+): string {
+  const body = JSON.parse(text) as { data?: { _entities?: unknown[] } };
+  edit(body);
+  return JSON.stringify(body);
+}
+
+describe('the contract of an endpoint', () => {
+  test('is kept in each part by a subgraph of the house, which drains at the end', async () => {
+    const served = await serve();
+    const found = await findings({ ...(await contractOf(served.url)), terminate: () => void served.close() });
+    expect(found.filter(({ outcome }) => outcome !== 'kept')).toEqual([]);
+    expect(new Set(found.map(({ part }) => part)).size).toBe(9);
+  });
+
+  test('names the header of counted loads as subgraphs do', () => {
+    expect(countLoadsHeader).toBe(servedHeader);
+  });
+
+  test('is broken by an open door and by loading one by one', async () => {
+    const served = await serve(true);
+    const found = await findings(await contractOf(served.url));
+    expect(broken(found)).toEqual([
+      'Book: n representations are loaded by the calls that one takes',
+      'a human without a role is refused by each door',
+    ]);
+    expect(found.find(({ promise }) => promise.startsWith('a human'))?.seen).toBe(
+      'it came in by mutation dustShelf',
+    );
+  });
+
+  test('cannot be looked at where nobody answers, and says so part by part', async () => {
+    const found = await findings(await contractOf('http://127.0.0.1:9/graphql'));
+    expect(found.filter(({ part, outcome }) => part === 'health' && outcome === 'broken')).toHaveLength(2);
+    expect(found.some(({ outcome }) => outcome === 'kept')).toBe(false);
+  });
+
+  test('says what it was not told', async () => {
+    const served = await serve();
+    const token = await tokens.admin();
+    const found = await findings({ url: served.url, name: 'library', token });
+    expect(broken(found)).toEqual([]);
+    expect(found.filter(({ outcome }) => outcome === 'skipped').map(({ seen }) => seen)).toEqual([
+      'tell the published SDL to compare',
+      'tell the rules',
+      'tell three representations of Book',
+      'tell a good token that permits nothing here',
+      'tell the arguments of bookCounted',
+      'tell an entity',
+      'tell its process',
+    ]);
+  });
+
+  const anybody = { request: (incoming: IncomingMessage) => trusting(incoming) };
+  const trusting = (incoming: IncomingMessage): undefined => {
+    if (admin !== '') incoming.headers.authorization = `Bearer ${admin}`;
+  };
+  let admin = '';
+
+  test.each<[string, Parameters<typeof behind>[1], readonly string[]]>([
+    [
+      'lets everybody in',
+      anybody,
+      [
+        'nobody comes in without a token',
+        'nobody comes in with text that is no token',
+        'nobody comes in with the token’s claims under another key',
+        'nobody comes in with the token’s claims and no signature',
+        'a human without a role is refused by each door',
+      ],
+    ],
+    [
+      'is never ready',
+      { answer: (answered, _body, { url }) => (url === '/readyz' ? { status: 503, text: '{}' } : answered) },
+      ['/readyz answers 200 without a token'],
+    ],
+    [
+      'serves another SDL than is published',
+      {
+        answer: (answered) => ({
+          ...answered,
+          text: answered.text.replace('shelf(room: ShelfRoom!): String', 'shelf(room: ShelfRoom!): ID'),
+        }),
+      },
+      ['the SDL served is the SDL published'],
+    ],
+    [
+      'answers entities in another order',
+      {
+        answer: (answered) => ({
+          ...answered,
+          text: answered.text.includes('"title d"')
+            ? edited(answered.text, (body) =>
+                body.data?._entities?.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)),
+              )
+            : answered.text,
+        }),
+      },
+      ['Book: representations are answered in their order'],
+    ],
+    [
+      'does not count its loads',
+      { answer: (answered) => ({ ...answered, text: answered.text.replace('"loads"', '"nothing"') }) },
+      ['Book: n representations are loaded by the calls that one takes'],
+    ],
+    [
+      'nulls all entities where one is missing',
+      {
+        answer: (answered) =>
+          answered.text.includes(',null,')
+            ? { status: 200, text: '{"data":null,"errors":[{"message":"no such book"}]}' }
+            : answered,
+      },
+      [
+        'Book: one that is not there leaves the others whole',
+        'Book: one that cannot be read leaves the others whole',
+      ],
+    ],
+    [
+      'shows its stack',
+      {
+        answer: (answered) =>
+          answered.text.includes('fieldThatIsNowhere')
+            ? { status: 400, text: '{"errors":[{"message":"Traceback (most recent call last)"}]}' }
+            : answered,
+      },
+      ['a field that is not there is refused clearly, without internals'],
+    ],
+    [
+      'fails at what is no JSON',
+      { answer: (answered, body) => (body === '{"query": ' ? { status: 500, text: 'oops' } : answered) },
+      ['a body that is no JSON is refused clearly, without internals'],
+    ],
+  ])('is broken by an endpoint that %s', async (_what, spoil, promises) => {
+    admin = await tokens.admin();
+    const found = await findings(await contractOf(await behind(await serve(), spoil)));
+    expect(broken(found)).toEqual(promises);
+    for (const finding of found) if (finding.outcome === 'broken') expect(finding.cure).toBeTruthy();
+  });
+
+  test('is broken by an endpoint that waits for a gigabyte because it is announced', async () => {
+    const url = await behind(await serve(), { isPatient: true });
+    const found = await findings({ ...(await contractOf(url)), timeoutMs: 2000 });
+    expect(broken(found)).toContain('a body of a gigabyte is refused before it is read');
+  });
+});

@@ -1,0 +1,66 @@
+import { Asker } from './ask.js';
+import { drainChecks } from './drain.js';
+import { entityChecks } from './entities.js';
+import { healthChecks } from './health.js';
+import { limitChecks } from './limits.js';
+import { policyChecks } from './policies.js';
+import { sdlChecks } from './sdl.js';
+import { readServedSchema, type ServedSchema } from './served-schema.js';
+import { streamChecks } from './streams.js';
+import {
+  Broken,
+  type Check,
+  type ContractFinding,
+  contractParts,
+  type EndpointContract,
+  Skipped,
+} from './types.js';
+
+/**
+ * Looks at an endpoint from outside, promise by promise, and yields what it finds as it goes. Nothing but the address and tokens is
+ * needed: the endpoint may be written in any language. Never throws: what cannot be asked is a broken promise.
+ */
+export async function* checkEndpoint(
+  contract: EndpointContract,
+): AsyncGenerator<ContractFinding, void, undefined> {
+  const asker = new Asker(contract);
+  let read: ServedSchema | Error | undefined;
+  const served = (): ServedSchema => {
+    if (read instanceof Error || read === undefined) throw read ?? new Skipped('the SDL was not read');
+    return read;
+  };
+  yield* runAll(healthChecks(asker));
+  try {
+    const { _service } = await asker.data({ query: '{ _service { sdl } }' });
+    read = readServedSchema(String((_service as { sdl?: unknown } | null)?.sdl ?? ''));
+  } catch (error) {
+    read = error instanceof Error ? error : new Error(String(error));
+  }
+  const checks = [
+    ...sdlChecks(contract, served),
+    ...entityChecks(asker, served),
+    ...policyChecks(asker, served),
+    ...streamChecks(asker, served),
+    ...limitChecks(asker),
+    ...drainChecks(asker, served),
+  ];
+  const order = (part: Check['part']): number => contractParts.indexOf(part);
+  yield* runAll([...checks].sort((a, b) => order(a.part) - order(b.part)));
+}
+
+async function* runAll(checks: readonly Check[]): AsyncGenerator<ContractFinding, void, undefined> {
+  for (const check of checks) yield await run(check);
+}
+
+async function run({ part, promise, run: look }: Check): Promise<ContractFinding> {
+  const started = performance.now();
+  const ended = (): number => Math.round(performance.now() - started);
+  try {
+    return { part, promise, outcome: 'kept', seen: await look(), ms: ended() };
+  } catch (error) {
+    const seen = error instanceof Error ? error.message : String(error);
+    if (error instanceof Skipped) return { part, promise, outcome: 'skipped', seen, ms: ended() };
+    const cure = error instanceof Broken ? error.cure : 'make it answer as GraphQL over HTTP has it';
+    return { part, promise, outcome: 'broken', seen, cure, ms: ended() };
+  }
+}

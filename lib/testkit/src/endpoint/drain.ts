@@ -1,0 +1,70 @@
+import type { Asker } from './ask.js';
+import type { ServedSchema } from './served-schema.js';
+import { socketTo } from './streams.js';
+import { Broken, type Check, Skipped } from './types.js';
+
+const deadlineMs = 30_000;
+
+/** Told to end, it takes nothing new, closes its streams with a code, and is gone. The last check: nothing answers after it. */
+export function drainChecks(asker: Asker, served: () => ServedSchema): readonly Check[] {
+  return [
+    {
+      part: 'drain',
+      promise: 'SIGTERM: streams are closed with a code, and the port is free within 30 s',
+      run: async () => {
+        const { terminate } = asker.contract;
+        if (!terminate) throw new Skipped('tell its process');
+        const { closed } = await watchSocket(asker, served());
+        const started = performance.now();
+        await terminate();
+        await gone(asker, started);
+        const seen = `gone after ${Math.round(performance.now() - started)} ms`;
+        const code = await closed;
+        if (code === null) return seen;
+        if (code !== 1006) return `${seen}, streams closed with ${code}`;
+        throw new Broken(
+          'an open stream was cut without a close frame',
+          'on SIGTERM close each socket, with 1001 or a code of its own, before the process ends',
+        );
+      },
+    },
+  ];
+}
+
+/** Opens a stream; `closed` is the code it will be closed with, or null where there is none to open. */
+async function watchSocket(
+  asker: Asker,
+  { roots }: ServedSchema,
+): Promise<{ readonly closed: Promise<number> | null }> {
+  if (!roots.some(({ operation }) => operation === 'subscription')) return { closed: null };
+  const client = socketTo(asker.contract.url, { authorization: `Bearer ${asker.contract.token}` });
+  const closed = new Promise<number>((resolve) =>
+    client.on('closed', (event) => resolve((event as { code?: number }).code ?? 1006)),
+  );
+  const [[field, { arguments: given = {} }] = ['', {}]] = Object.entries(asker.contract.subscriptions ?? {});
+  if (field === '') return { closed: null };
+  const written = Object.entries(given).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
+  const query = `subscription { ${field}${written.length > 0 ? `(${written.join(', ')})` : ''} { __typename } }`;
+  const opened = new Promise<void>((resolve) =>
+    client.on('message', ({ type }) => type === 'next' && resolve()),
+  );
+  client.subscribe({ query }, { next: () => undefined, error: () => undefined, complete: () => undefined });
+  await Promise.race([opened, closed]);
+  return { closed };
+}
+
+async function gone(asker: Asker, started: number): Promise<void> {
+  for (;;) {
+    try {
+      await fetch(new URL('/healthz', asker.contract.url), {
+        signal: AbortSignal.timeout(2000),
+        headers: { connection: 'close' },
+      });
+    } catch (error) {
+      if ((error as { cause?: { code?: string } }).cause?.code === 'ECONNREFUSED') return;
+    }
+    if (performance.now() - started > deadlineMs)
+      throw new Broken(`it still listens after ${deadlineMs / 1000} s`, 'drain on SIGTERM within 30 s');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

@@ -1,0 +1,12 @@
+/** The contract of an endpoint in any language; needs no test runner. */
+export { checkEndpoint } from './check-endpoint.js';
+export { countLoadsHeader } from './ask.js';
+export {
+  type ContractFinding,
+  type ContractPart,
+  contractParts,
+  type EndpointContract,
+  type EntityUnderContract,
+  type SchemaFinding,
+  type SubscriptionUnderContract,
+} from './types.js';

@@ -1,0 +1,39 @@
+import { firstDifference, normalisedSdl, type ServedSchema } from './served-schema.js';
+import { Broken, type Check, type EndpointContract, Skipped } from './types.js';
+
+/** It serves the SDL that is published, and the SDL keeps the rules of the house. */
+export function sdlChecks(contract: EndpointContract, served: () => ServedSchema): readonly Check[] {
+  return [
+    {
+      part: 'sdl',
+      promise: 'it serves its SDL in `_service { sdl }`',
+      run: async () => `${served().roots.length} root fields, ${served().entities.length} entities`,
+    },
+    {
+      part: 'sdl',
+      promise: 'the SDL served is the SDL published',
+      run: async () => {
+        if (contract.published === undefined) throw new Skipped('tell the published SDL to compare');
+        const [is, should] = [normalisedSdl(served().sdl), normalisedSdl(contract.published)];
+        if (is === should) return 'the same, order and white space aside';
+        throw new Broken(
+          `they differ: served ${firstDifference(is, should)} published`,
+          'publish what is served, or deploy what was published',
+        );
+      },
+    },
+    {
+      part: 'rules',
+      promise: 'the SDL keeps the rules of the house',
+      run: async () => {
+        if (!contract.checkSchema) throw new Skipped('tell the rules');
+        const findings = contract.checkSchema(served().sdl);
+        if (findings.length === 0) return 'no finding';
+        throw new Broken(
+          findings.map(({ where, rule }) => `${where} (${rule})`).join(', '),
+          findings.map(({ message }) => message).join(' '),
+        );
+      },
+    },
+  ];
+}
