@@ -229,6 +229,24 @@ const rows: Readonly<Record<string, Row>> = {
     variables: ({ taskId }) => ({ id: taskId }),
     outcomes: 'r r e e e a',
   },
+  'Subscription.queueChanged': {
+    text: 'subscription { queueChanged(filter: { names: ["north"] }) { cursor } }',
+    outcomes: 'a a a a a a',
+  },
+  'Subscription.workerChanged': {
+    text: 'subscription { workerChanged(filter: { queues: ["north"] }) { cursor } }',
+    outcomes: 'a a a a a a',
+  },
+  'Subscription.jobLogAppended': {
+    text: 'subscription ($id: ID!) { jobLogAppended(jobId: $id) { cursor } }',
+    variables: ({ jobId }) => ({ id: jobId }),
+    outcomes: 'e a e e e a',
+  },
+  'Subscription.gpuOccupancyChanged': {
+    text: 'subscription { gpuOccupancyChanged { gpus { queue } } }',
+    got: () => true,
+    outcomes: 'a a a a a a',
+  },
   'Subscription.workerCommands': {
     text: 'subscription ($id: ID!) { workerCommands(workerId: $id) { sequence } }',
     variables: ({ workerId }) => ({ id: workerId }),

@@ -12,9 +12,11 @@ import { directoriesOf, type Directories } from './directory/directories.js';
 import { directoryStores } from './directory/directory-stores.repository.js';
 import { eventStores } from './events/event-stores.repository.js';
 import { EventsService } from './events/events.service.js';
+import type { DeviceFleet } from './events/gpu-occupancy.js';
 import type { ReadJobs } from './events/job-batch-reader.js';
 import { eventPolicies, eventResolvers } from './events/resolvers.js';
 import { experimentPolicies, experimentResolvers } from './experiments/resolvers.js';
+import { gpuPolicies, gpuResolvers } from './gpus/resolvers.js';
 import { createJobDomain, type JobDomain } from './jobs/job-domain.js';
 import type { ExperimentFacts, QueueDirectory } from './jobs/collaborators.js';
 import type { CheckSelector } from './jobs/requirement-checks.js';
@@ -24,13 +26,15 @@ import { loggedFields, logHeads, LogTails } from './jobs/log-tails.js';
 import { jobStores, type JobStores } from './jobs/stores.repository.js';
 import { GroupingTransitionWriter } from './jobs/transition-writer.js';
 import { coreCollections, coreMigrations } from './migrations.js';
+import type { QueuesService } from './queues/queues.service.js';
 import { queuePolicies, queueResolvers } from './queues/resolvers.js';
 import type { CoreServices } from './services.js';
 import { sharePolicies, shareResolvers } from './shares/resolvers.js';
 import { taskPolicies, taskResolvers } from './tasks/resolvers.js';
 import { typeDefs } from './typeDefs.generated.js';
 import { viewerPolicies, viewerResolvers } from './viewer/resolvers.js';
-import { buildFleet, type FleetModule } from './workers/fleet.module.js';
+import { buildFleet, type FleetModule, type FleetServices } from './workers/fleet.module.js';
+import { maySee } from './workers/workers.service.js';
 import { workerPolicies, workerResolvers } from './workers/resolvers.js';
 
 /** What core is built from. */
@@ -66,6 +70,7 @@ export const corePolicies: Policies = {
   ...jobPolicies,
   ...taskPolicies,
   ...workerPolicies,
+  ...gpuPolicies,
 };
 
 /** The parts that live. */
@@ -93,6 +98,7 @@ export function buildCore(options: CoreOptions): Core {
       jobResolvers,
       taskResolvers,
       workerResolvers,
+      gpuResolvers,
     ],
     policies: corePolicies,
     contextFactory: (base) => Object.assign(base, { core: services }),
@@ -229,6 +235,7 @@ function servicesOf({ events, directories, fleet, jobs }: Parts, clock: Clock): 
     bulk: jobs.bulk,
     jobLogs: jobs.jobLogs,
     logTails,
+    devices: deviceFleetOf(fleet.services, queues),
     tasks: jobs.tasks,
     pending: (job) => fleet.services.broker.pending(job),
     explain: explainer({
@@ -237,6 +244,22 @@ function servicesOf({ events, directories, fleet, jobs }: Parts, clock: Clock): 
       checkSelector,
       explain: (asked) => fleet.services.broker.explain(asked),
     }),
+  };
+}
+
+function deviceFleetOf({ registry, view }: FleetServices, queues: QueuesService): DeviceFleet {
+  return {
+    *devices() {
+      for (const { queueId, devices } of registry.live()) {
+        const queue = devices.length > 0 ? view.fleet.queue(queueId)?.name : undefined;
+        if (queue !== undefined) yield { queue, devices };
+      }
+    },
+    onChanged: (listener) => registry.onChanged(() => listener()),
+    maySee(name, principal) {
+      const queue = queues.all().find((one) => one.name === name);
+      return queue !== undefined && maySee(principal, queue);
+    },
   };
 }
 

@@ -2,6 +2,7 @@
  * The services of all domains, as resolvers find them in their context. `app.ts` makes them, each from its collaborators; a domain adds its
  * own line here. Types only: nothing is imported at run time.
  */
+import type { DeviceFleet } from './events/gpu-occupancy.js';
 import type { EventsService } from './events/events.service.js';
 import type { ExperimentsService } from './experiments/experiments.service.js';
 import type { PendingFacts } from './broker/pending.js';
@@ -34,6 +35,8 @@ export interface CoreServices {
   readonly bulk: BulkService;
   readonly jobLogs: JobLogs;
   readonly logTails: LogTails;
+  /** Devices of the live workers. */
+  readonly devices: DeviceFleet;
   readonly tasks: TasksService;
   /** What the broker can say about why a job waits; null once it was sent. */
   readonly pending: (job: JobDocument) => Promise<PendingFacts | null>;

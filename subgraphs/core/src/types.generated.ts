@@ -3,7 +3,7 @@ import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } f
 import type { BulkOperationMapper, BulkResultMapper, JobMapper, JobAttemptMapper, JobPayloadMapper, RetryJobsPayloadMapper, SubmitJobsPayloadMapper } from './jobs/schema.mappers.js';
 import type { DeviceMapper, JobAssignmentMapper, WorkerMapper, WorkerCommandMapper } from './workers/schema.mappers.js';
 import type { ExperimentMapper } from './experiments/schema.mappers.js';
-import type { JobCountsChangedMapper, JobStateChangedMapper, TaskProgressChangedMapper } from './events/schema.mappers.js';
+import type { GpuOccupancyChangedMapper, JobCountsChangedMapper, JobLogAppendedMapper, JobStateChangedMapper, QueueChangedMapper, TaskProgressChangedMapper, WorkerChangedMapper } from './events/schema.mappers.js';
 import type { QueueMapper } from './queues/schema.mappers.js';
 import type { ShareMapper } from './shares/schema.mappers.js';
 import type { TaskMapper, TaskProgressMapper } from './tasks/schema.mappers.js';
@@ -228,6 +228,31 @@ export type CreateQueuePayload = {
   readonly queue?: Maybe<Queue>;
   /** Why it was refused. */
   readonly userErrors: ReadonlyArray<QueueUserError>;
+};
+
+/** A CUDA toolkit and the drivers that it works with, on Linux. */
+export type CudaRelease = {
+  readonly __typename?: 'CudaRelease';
+  /** Compute capabilities that it builds for, the lowest first. */
+  readonly capabilities: ReadonlyArray<Scalars['String']['output']>;
+  /** How sure the row is. */
+  readonly confidence: GpuFactConfidence;
+  /** The lowest driver that has all its features. */
+  readonly driver: Scalars['String']['output'];
+  /** Branches of the driver that its forward-compatibility package was made for. */
+  readonly forwardBranches: ReadonlyArray<Scalars['Int']['output']>;
+  /** The lowest driver for minor-version compatibility; null where there is none. */
+  readonly minorVersionDriver?: Maybe<Scalars['String']['output']>;
+  /** The lowest compute capability that it builds for. */
+  readonly oldestCapability: Scalars['String']['output'];
+  /** Citations for the row. */
+  readonly sources: ReadonlyArray<Scalars['String']['output']>;
+  /** Facts of the row that are from no citable source. */
+  readonly uncertain: ReadonlyArray<Scalars['String']['output']>;
+  /** The update, 0 for the first. */
+  readonly update: Scalars['Int']['output'];
+  /** As `12.4`. */
+  readonly version: Scalars['String']['output'];
 };
 
 /** One GPU or one MIG slice of a worker. */
@@ -527,6 +552,74 @@ export type FinishPhase =
   | 'HOLDING'
   /** Outputs are being moved. */
   | 'TRANSFERRING';
+
+/** The catalogue of GPU models. */
+export type GpuCatalogue = {
+  readonly __typename?: 'GpuCatalogue';
+  /** The models, by vendor and age. */
+  readonly models: ReadonlyArray<GpuModel>;
+  /** Grows with each change of the catalogue. */
+  readonly version: Scalars['String']['output'];
+};
+
+/** How sure a row of the catalogue is. */
+export type GpuFactConfidence =
+  /** All of its facts are from citable sources. */
+  | 'HIGH'
+  /** Some of its facts, those in `uncertain`, are from no citable source. */
+  | 'LOW';
+
+/** A MIG profile of a model. */
+export type GpuMigProfile = {
+  readonly __typename?: 'GpuMigProfile';
+  /** How many a device can have at once. */
+  readonly maxInstances: Scalars['Int']['output'];
+  /** Memory of one, in GB. */
+  readonly memoryGB: Scalars['Int']['output'];
+  /** As `1g.10gb`. */
+  readonly name: Scalars['String']['output'];
+  /** Slices of the device that one takes. */
+  readonly slices: Scalars['Int']['output'];
+};
+
+/** A model of GPU, as the catalogue knows it. */
+export type GpuModel = {
+  readonly __typename?: 'GpuModel';
+  /** Other names of this model alone. */
+  readonly aliases: ReadonlyArray<Scalars['String']['output']>;
+  /** The architecture, as `Ampere`. */
+  readonly architecture: Scalars['String']['output'];
+  /** The compute capability, as `8.0`; null for other vendors than NVIDIA. */
+  readonly computeCapability?: Maybe<Scalars['String']['output']>;
+  /** How sure the row is. */
+  readonly confidence: GpuFactConfidence;
+  /** Names that take all variants of its family, as `A100`. */
+  readonly families: ReadonlyArray<Scalars['String']['output']>;
+  /** The LLVM target, as `gfx90a`; null for other vendors than AMD. */
+  readonly gfxTarget?: Maybe<Scalars['String']['output']>;
+  /** Whether packages for forward compatibility of CUDA are made for it. */
+  readonly isDataCenter: Scalars['Boolean']['output'];
+  /** Memory as it is sold, in GB; null where it is shared with the host, or was not found. */
+  readonly memoryGB?: Maybe<Scalars['Int']['output']>;
+  /** MIG profiles; empty where there are none, or they were not found. */
+  readonly migProfiles: ReadonlyArray<GpuMigProfile>;
+  /** Slices that MIG divides it into; 0 where it cannot. */
+  readonly migSlices: Scalars['Int']['output'];
+  /** Its name in the catalogue, as `A100-SXM4-80GB`. */
+  readonly name: Scalars['String']['output'];
+  /** Other ways to divide it, as `CPX 8`. */
+  readonly partitions: ReadonlyArray<Scalars['String']['output']>;
+  /** PCI vendor and device ids, as `10de:20b2`. */
+  readonly pciIds: ReadonlyArray<Scalars['String']['output']>;
+  /** Memory that tools were seen to report, in MiB. */
+  readonly reportedMiB: ReadonlyArray<Scalars['Int']['output']>;
+  /** Citations for the row. */
+  readonly sources: ReadonlyArray<Scalars['String']['output']>;
+  /** Facts of the row that are from no citable source. */
+  readonly uncertain: ReadonlyArray<Scalars['String']['output']>;
+  /** `NVIDIA`, `AMD` or `INTEL`. */
+  readonly vendor: Scalars['String']['output'];
+};
 
 /** GPUs of one model in one queue. A MIG slice counts as a device; a device that is cut into slices does not. */
 export type GpuOccupancy = {
@@ -860,6 +953,10 @@ export type JobCount = {
   readonly count: Scalars['Int']['output'];
   /** The experiment, by name. */
   readonly experiment: Scalars['String']['output'];
+  /** The model of the GPUs that the jobs were given, as its driver names it; null for jobs that were given none. */
+  readonly gpuModel?: Maybe<Scalars['String']['output']>;
+  /** GPUs that these jobs were given; a share of a device counts as its part, as 0.25. */
+  readonly gpus: Scalars['Float']['output'];
   /** The queue, by name; null before a job is sent. */
   readonly queue?: Maybe<Scalars['String']['output']>;
   /** The share. */
@@ -872,6 +969,8 @@ export type JobCount = {
 export type JobCountFilter = {
   /** Of these experiments. */
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** That were given GPUs of these models. */
+  readonly gpuModels?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Of these queues, by name. */
   readonly queues?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Of these shares. */
@@ -1155,7 +1254,7 @@ export type JobPayload = {
    * job now.
    */
   readonly environment?: Maybe<ReadonlyArray<EnvironmentVariable>>;
-  /** The container image; null runs on the host. */
+  /** The container image; null runs on the host. A name as `docker.io/library/debian:12`, a URL as `docker://…`, or a path on the worker. */
   readonly image?: Maybe<Scalars['String']['output']>;
   /** Files to fetch before the start. */
   readonly inputs: ReadonlyArray<FileReference>;
@@ -1171,7 +1270,7 @@ export type JobPayloadInput = {
   readonly command: Scalars['String']['input'];
   /** Environment variables. */
   readonly environment?: InputMaybe<ReadonlyArray<EnvironmentVariableInput>>;
-  /** The container image. */
+  /** The container image: a name as `docker.io/library/debian:12`, a URL as `docker://…`, or a path on the worker. */
   readonly image?: InputMaybe<Scalars['String']['input']>;
   /** Files to fetch before the start, at most 1000. */
   readonly inputs?: InputMaybe<ReadonlyArray<FileReferenceInput>>;
@@ -1219,7 +1318,7 @@ export type JobRequirements = {
   readonly architectureLevel?: Maybe<Scalars['String']['output']>;
   /** The requirement class: jobs with equal requirements share it. */
   readonly classId: Scalars['ID']['output'];
-  /** The container runtime the payload needs; null for none. */
+  /** The container runtime the payload needs, `any` for whichever there is; null for none. */
   readonly containerRuntime?: Maybe<Scalars['String']['output']>;
   /** CPU cores. */
   readonly cores: Scalars['Int']['output'];
@@ -1245,7 +1344,7 @@ export type JobRequirementsInput = {
   readonly architecture?: InputMaybe<Scalars['String']['input']>;
   /** The lowest level of the instruction set: `x86-64-v1` to `x86-64-v4`. */
   readonly architectureLevel?: InputMaybe<Scalars['String']['input']>;
-  /** The container runtime the payload needs, as `apptainer`. */
+  /** The container runtime the payload needs: `apptainer`, `singularity` or `podman`, or `any`, which is the default for a payload with an image. */
   readonly containerRuntime?: InputMaybe<Scalars['String']['input']>;
   /** CPU cores, 1 to 4096. */
   readonly cores?: InputMaybe<Scalars['Int']['input']>;
@@ -1600,10 +1699,16 @@ export type Query = {
   readonly __typename?: 'Query';
   /** A background operation, kept until 30 days after its end, that the caller asked for, or any for who is ADMIN of all experiments; else null. */
   readonly bulkOperation?: Maybe<BulkOperation>;
+  /** CUDA toolkits with the drivers they need, the newest first. */
+  readonly cudaReleases: ReadonlyArray<CudaRelease>;
   /** The experiments that the caller may read, by name. */
   readonly experiments: ReadonlyArray<Experiment>;
   /** Explains what a job with these requirements would wait for, without submitting anything. */
   readonly explainRequirements: RequirementsExplanation;
+  /** A model by any of its names or by its PCI id (`10de:20b2`); null where the catalogue does not know it, or the name is that of a family. */
+  readonly gpuModel?: Maybe<GpuModel>;
+  /** The catalogue of GPU models that matching rests on. */
+  readonly gpuModels: GpuCatalogue;
   /** One job, or null if there is none that the caller may read; a pilot reads jobs that its queue has, or had last. */
   readonly job?: Maybe<Job>;
   /** Numbers of jobs by experiment, queue, share and state, kept from the event stream. */
@@ -1636,6 +1741,16 @@ export type QuerybulkOperationArgs = {
 
 export type QueryexplainRequirementsArgs = {
   input: ExplainRequirementsInput;
+};
+
+
+export type QuerygpuModelArgs = {
+  name: Scalars['String']['input'];
+};
+
+
+export type QuerygpuModelsArgs = {
+  vendor?: InputMaybe<Scalars['String']['input']>;
 };
 
 
@@ -2915,6 +3030,7 @@ export type ResolversTypes = {
   CancelJobsPayload: ResolverTypeWrapper<Omit<CancelJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversTypes['BulkUserError']> }>;
   CreateQueueInput: CreateQueueInput;
   CreateQueuePayload: ResolverTypeWrapper<Omit<CreateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversTypes['Queue']>, userErrors: ReadonlyArray<ResolversTypes['QueueUserError']> }>;
+  CudaRelease: ResolverTypeWrapper<Omit<CudaRelease, 'confidence'> & { confidence: ResolversTypes['GpuFactConfidence'] }>;
   DateTime: ResolverTypeWrapper<Scalars['DateTime']['output']>;
   Device: ResolverTypeWrapper<DeviceMapper>;
   Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
@@ -2940,8 +3056,12 @@ export type ResolversTypes = {
   FinishJobsInput: FinishJobsInput;
   FinishJobsPayload: ResolverTypeWrapper<Omit<FinishJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['WorkerUserError']> }>;
   FinishPhase: ResolverTypeWrapper<'HOLDING' | 'TRANSFERRING' | 'FINISHED'>;
+  GpuCatalogue: ResolverTypeWrapper<Omit<GpuCatalogue, 'models'> & { models: ReadonlyArray<ResolversTypes['GpuModel']> }>;
+  GpuFactConfidence: ResolverTypeWrapper<'HIGH' | 'LOW'>;
+  GpuMigProfile: ResolverTypeWrapper<GpuMigProfile>;
+  GpuModel: ResolverTypeWrapper<Omit<GpuModel, 'confidence'> & { confidence: ResolversTypes['GpuFactConfidence'] }>;
   GpuOccupancy: ResolverTypeWrapper<GpuOccupancy>;
-  GpuOccupancyChanged: ResolverTypeWrapper<GpuOccupancyChanged>;
+  GpuOccupancyChanged: ResolverTypeWrapper<GpuOccupancyChangedMapper>;
   GpuOccupancyFilter: GpuOccupancyFilter;
   GpuRequirement: ResolverTypeWrapper<GpuRequirement>;
   GpuRequirementInput: GpuRequirementInput;
@@ -2967,7 +3087,7 @@ export type ResolversTypes = {
   JobFilter: JobFilter;
   JobHold: ResolverTypeWrapper<JobHold>;
   JobInput: JobInput;
-  JobLogAppended: ResolverTypeWrapper<Omit<JobLogAppended, 'chunks'> & { chunks?: Maybe<ReadonlyArray<ResolversTypes['JobLogChunk']>> }>;
+  JobLogAppended: ResolverTypeWrapper<JobLogAppendedMapper>;
   JobLogChunk: ResolverTypeWrapper<Omit<JobLogChunk, 'stream'> & { stream: ResolversTypes['LogStream'] }>;
   JobLogChunkInput: JobLogChunkInput;
   JobLogPage: ResolverTypeWrapper<Omit<JobLogPage, 'chunks'> & { chunks: ReadonlyArray<ResolversTypes['JobLogChunk']> }>;
@@ -2999,7 +3119,7 @@ export type ResolversTypes = {
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Queue: ResolverTypeWrapper<QueueMapper>;
   QueueChangeFilter: QueueChangeFilter;
-  QueueChanged: ResolverTypeWrapper<Omit<QueueChanged, 'queue'> & { queue?: Maybe<ResolversTypes['Queue']> }>;
+  QueueChanged: ResolverTypeWrapper<QueueChangedMapper>;
   QueueConnection: ResolverTypeWrapper<Omit<QueueConnection, 'edges' | 'nodes'> & { edges: ReadonlyArray<ResolversTypes['QueueEdge']>, nodes: ReadonlyArray<ResolversTypes['Queue']> }>;
   QueueEdge: ResolverTypeWrapper<Omit<QueueEdge, 'node'> & { node: ResolversTypes['Queue'] }>;
   QueueExecutor: ResolverTypeWrapper<'DIRECT' | 'SLURM' | 'HTCONDOR' | 'KUBERNETES'>;
@@ -3063,7 +3183,7 @@ export type ResolversTypes = {
   WorkerCapacity: ResolverTypeWrapper<WorkerCapacity>;
   WorkerCapacityInput: WorkerCapacityInput;
   WorkerChangeFilter: WorkerChangeFilter;
-  WorkerChanged: ResolverTypeWrapper<Omit<WorkerChanged, 'worker'> & { worker?: Maybe<ResolversTypes['Worker']> }>;
+  WorkerChanged: ResolverTypeWrapper<WorkerChangedMapper>;
   WorkerCommand: ResolverTypeWrapper<WorkerCommandMapper>;
   WorkerCommandKind: ResolverTypeWrapper<'KILL' | 'DROP' | 'DRAIN' | 'WORK'>;
   WorkerCommandsIssued: ResolverTypeWrapper<Omit<WorkerCommandsIssued, 'commands'> & { commands: ReadonlyArray<ResolversTypes['WorkerCommand']> }>;
@@ -3095,6 +3215,7 @@ export type ResolversParentTypes = {
   CancelJobsPayload: Omit<CancelJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversParentTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversParentTypes['BulkUserError']> };
   CreateQueueInput: CreateQueueInput;
   CreateQueuePayload: Omit<CreateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversParentTypes['Queue']>, userErrors: ReadonlyArray<ResolversParentTypes['QueueUserError']> };
+  CudaRelease: CudaRelease;
   DateTime: Scalars['DateTime']['output'];
   Device: DeviceMapper;
   Boolean: Scalars['Boolean']['output'];
@@ -3117,8 +3238,11 @@ export type ResolversParentTypes = {
   FinishJobInput: FinishJobInput;
   FinishJobsInput: FinishJobsInput;
   FinishJobsPayload: Omit<FinishJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['WorkerUserError']> };
+  GpuCatalogue: Omit<GpuCatalogue, 'models'> & { models: ReadonlyArray<ResolversParentTypes['GpuModel']> };
+  GpuMigProfile: GpuMigProfile;
+  GpuModel: GpuModel;
   GpuOccupancy: GpuOccupancy;
-  GpuOccupancyChanged: GpuOccupancyChanged;
+  GpuOccupancyChanged: GpuOccupancyChangedMapper;
   GpuOccupancyFilter: GpuOccupancyFilter;
   GpuRequirement: GpuRequirement;
   GpuRequirementInput: GpuRequirementInput;
@@ -3142,7 +3266,7 @@ export type ResolversParentTypes = {
   JobFilter: JobFilter;
   JobHold: JobHold;
   JobInput: JobInput;
-  JobLogAppended: Omit<JobLogAppended, 'chunks'> & { chunks?: Maybe<ReadonlyArray<ResolversParentTypes['JobLogChunk']>> };
+  JobLogAppended: JobLogAppendedMapper;
   JobLogChunk: JobLogChunk;
   JobLogChunkInput: JobLogChunkInput;
   JobLogPage: Omit<JobLogPage, 'chunks'> & { chunks: ReadonlyArray<ResolversParentTypes['JobLogChunk']> };
@@ -3170,7 +3294,7 @@ export type ResolversParentTypes = {
   Query: Record<PropertyKey, never>;
   Queue: QueueMapper;
   QueueChangeFilter: QueueChangeFilter;
-  QueueChanged: Omit<QueueChanged, 'queue'> & { queue?: Maybe<ResolversParentTypes['Queue']> };
+  QueueChanged: QueueChangedMapper;
   QueueConnection: Omit<QueueConnection, 'edges' | 'nodes'> & { edges: ReadonlyArray<ResolversParentTypes['QueueEdge']>, nodes: ReadonlyArray<ResolversParentTypes['Queue']> };
   QueueEdge: Omit<QueueEdge, 'node'> & { node: ResolversParentTypes['Queue'] };
   QueueFilter: QueueFilter;
@@ -3226,7 +3350,7 @@ export type ResolversParentTypes = {
   WorkerCapacity: WorkerCapacity;
   WorkerCapacityInput: WorkerCapacityInput;
   WorkerChangeFilter: WorkerChangeFilter;
-  WorkerChanged: Omit<WorkerChanged, 'worker'> & { worker?: Maybe<ResolversParentTypes['Worker']> };
+  WorkerChanged: WorkerChangedMapper;
   WorkerCommand: WorkerCommandMapper;
   WorkerCommandsIssued: Omit<WorkerCommandsIssued, 'commands'> & { commands: ReadonlyArray<ResolversParentTypes['WorkerCommand']> };
   WorkerConnection: Omit<WorkerConnection, 'edges' | 'nodes'> & { edges: ReadonlyArray<ResolversParentTypes['WorkerEdge']>, nodes: ReadonlyArray<ResolversParentTypes['Worker']> };
@@ -3315,6 +3439,19 @@ export type CreateQueuePayloadResolvers<ContextType = Context, ParentType extend
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['QueueUserError']>, ParentType, ContextType>;
 };
 
+export type CudaReleaseResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CudaRelease'] = ResolversParentTypes['CudaRelease']> = {
+  capabilities?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  confidence?: Resolver<ResolversTypes['GpuFactConfidence'], ParentType, ContextType>;
+  driver?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  forwardBranches?: Resolver<ReadonlyArray<ResolversTypes['Int']>, ParentType, ContextType>;
+  minorVersionDriver?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  oldestCapability?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  sources?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  uncertain?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  update?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  version?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
 export interface DateTimeScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['DateTime'], any> {
   name: 'DateTime';
 }
@@ -3397,6 +3534,40 @@ export type FinishJobsPayloadResolvers<ContextType = Context, ParentType extends
 };
 
 export type FinishPhaseResolvers = EnumResolverSignature<{ FINISHED?: any, HOLDING?: any, TRANSFERRING?: any }, ResolversTypes['FinishPhase']>;
+
+export type GpuCatalogueResolvers<ContextType = Context, ParentType extends ResolversParentTypes['GpuCatalogue'] = ResolversParentTypes['GpuCatalogue']> = {
+  models?: Resolver<ReadonlyArray<ResolversTypes['GpuModel']>, ParentType, ContextType>;
+  version?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type GpuFactConfidenceResolvers = EnumResolverSignature<{ HIGH?: any, LOW?: any }, ResolversTypes['GpuFactConfidence']>;
+
+export type GpuMigProfileResolvers<ContextType = Context, ParentType extends ResolversParentTypes['GpuMigProfile'] = ResolversParentTypes['GpuMigProfile']> = {
+  maxInstances?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  memoryGB?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  slices?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type GpuModelResolvers<ContextType = Context, ParentType extends ResolversParentTypes['GpuModel'] = ResolversParentTypes['GpuModel']> = {
+  aliases?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  architecture?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  computeCapability?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  confidence?: Resolver<ResolversTypes['GpuFactConfidence'], ParentType, ContextType>;
+  families?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  gfxTarget?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  isDataCenter?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  memoryGB?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  migProfiles?: Resolver<ReadonlyArray<ResolversTypes['GpuMigProfile']>, ParentType, ContextType>;
+  migSlices?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  partitions?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  pciIds?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  reportedMiB?: Resolver<ReadonlyArray<ResolversTypes['Int']>, ParentType, ContextType>;
+  sources?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  uncertain?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  vendor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
 
 export type GpuOccupancyResolvers<ContextType = Context, ParentType extends ResolversParentTypes['GpuOccupancy'] = ResolversParentTypes['GpuOccupancy']> = {
   allocated?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
@@ -3523,6 +3694,8 @@ export type JobConnectionResolvers<ContextType = Context, ParentType extends Res
 export type JobCountResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobCount'] = ResolversParentTypes['JobCount']> = {
   count?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   experiment?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  gpuModel?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  gpus?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
   queue?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   share?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   state?: Resolver<ResolversTypes['JobState'], ParentType, ContextType>;
@@ -3725,8 +3898,11 @@ export type PrincipalKindResolvers = EnumResolverSignature<{ AGENT?: any, HUMAN?
 
 export type QueryResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
   bulkOperation?: Resolver<Maybe<ResolversTypes['BulkOperation']>, ParentType, ContextType, RequireFields<QuerybulkOperationArgs, 'id'>>;
+  cudaReleases?: Resolver<ReadonlyArray<ResolversTypes['CudaRelease']>, ParentType, ContextType>;
   experiments?: Resolver<ReadonlyArray<ResolversTypes['Experiment']>, ParentType, ContextType>;
   explainRequirements?: Resolver<ResolversTypes['RequirementsExplanation'], ParentType, ContextType, RequireFields<QueryexplainRequirementsArgs, 'input'>>;
+  gpuModel?: Resolver<Maybe<ResolversTypes['GpuModel']>, ParentType, ContextType, RequireFields<QuerygpuModelArgs, 'name'>>;
+  gpuModels?: Resolver<ResolversTypes['GpuCatalogue'], ParentType, ContextType, Partial<QuerygpuModelsArgs>>;
   job?: Resolver<Maybe<ResolversTypes['Job']>, ParentType, ContextType, RequireFields<QueryjobArgs, 'id'>>;
   jobCounts?: Resolver<ReadonlyArray<ResolversTypes['JobCount']>, ParentType, ContextType, Partial<QueryjobCountsArgs>>;
   jobs?: Resolver<ResolversTypes['JobConnection'], ParentType, ContextType, RequireFields<QueryjobsArgs, 'first' | 'order'>>;
@@ -4095,6 +4271,7 @@ export type Resolvers<ContextType = Context> = {
   BulkUserError?: BulkUserErrorResolvers<ContextType>;
   CancelJobsPayload?: CancelJobsPayloadResolvers<ContextType>;
   CreateQueuePayload?: CreateQueuePayloadResolvers<ContextType>;
+  CudaRelease?: CudaReleaseResolvers<ContextType>;
   DateTime?: GraphQLScalarType;
   Device?: DeviceResolvers<ContextType>;
   DeviceFactSource?: DeviceFactSourceResolvers<ContextType>;
@@ -4108,6 +4285,10 @@ export type Resolvers<ContextType = Context> = {
   FileReference?: FileReferenceResolvers<ContextType>;
   FinishJobsPayload?: FinishJobsPayloadResolvers<ContextType>;
   FinishPhase?: FinishPhaseResolvers;
+  GpuCatalogue?: GpuCatalogueResolvers<ContextType>;
+  GpuFactConfidence?: GpuFactConfidenceResolvers;
+  GpuMigProfile?: GpuMigProfileResolvers<ContextType>;
+  GpuModel?: GpuModelResolvers<ContextType>;
   GpuOccupancy?: GpuOccupancyResolvers<ContextType>;
   GpuOccupancyChanged?: GpuOccupancyChangedResolvers<ContextType>;
   GpuRequirement?: GpuRequirementResolvers<ContextType>;

@@ -196,6 +196,8 @@ export class BrokerService {
         writer,
         ledger: view.ledger,
         ids,
+        modelOf: (workerId, deviceId) =>
+          view.fleet.worker(workerId)?.facts.devices.find(({ id }) => id === deviceId)?.model,
         onUncertain: (err) => void this.#readAnew('nobody knows whether grants were written', err),
       });
       const dispatcher = new Dispatcher({

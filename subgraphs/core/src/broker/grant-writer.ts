@@ -4,6 +4,7 @@
  */
 import { DomainError } from '@rhizome/errors';
 import type { Ids } from '@rhizome/mongo';
+import type { StoredGpuGrant } from '../jobs/job.types.js';
 import type { TransitionRequest, TransitionWriter } from '../jobs/transition.types.js';
 import type { Grant } from './broker.types.js';
 import { fenceStep } from './broker-lease.repository.js';
@@ -22,9 +23,14 @@ export interface GrantWriterOptions {
   readonly writer: TransitionWriter;
   readonly ledger: Ledger;
   readonly ids: Ids;
+  /** The model of a device of a worker; undefined where it is not known. */
+  readonly modelOf: (workerId: string, deviceId: string) => string | undefined;
   /** Called when nobody knows whether a group was written: the ledger must be read anew. */
   readonly onUncertain: (error: unknown) => void;
 }
+
+/** A device entire, in thousandths. */
+const wholeDevice = 1000;
 
 interface Waiting {
   readonly picks: readonly Choice[];
@@ -81,7 +87,7 @@ export class GrantWriter {
     const granted = picks.map(({ pick: { entry }, queue }, index) => {
       const grant = this.#grantOf(entry, first + index * fenceStep);
       ledger.confirm(entry.jobId, grant.fence);
-      return { grant, request: requestOf(entry, queue, grant) };
+      return { grant, request: requestOf(entry, queue, grant, this.#gpuOf(entry)) };
     });
     const grants = granted.map(({ grant }) => grant);
     const outcomes = await writer.apply(granted.map(({ request }) => request)).catch((error: unknown) => {
@@ -111,6 +117,14 @@ export class GrantWriter {
     }
   }
 
+  /** A share of a device counts as its part. */
+  #gpuOf({ workerId, deviceIds, requirements }: Choice['entry']): StoredGpuGrant | undefined {
+    const [first] = deviceIds;
+    if (first === undefined) return undefined;
+    const model = this.#options.modelOf(workerId, first) ?? 'unknown';
+    return { model, count: (deviceIds.length * (requirements.gpu?.share ?? wholeDevice)) / wholeDevice };
+  }
+
   #grantOf({ jobId, attempt, deviceIds }: Choice['entry'], fence: number): Grant {
     return { jobId, fence, attempt, attemptId: this.#options.ids.next('attempt'), deviceIds };
   }
@@ -120,8 +134,10 @@ function requestOf(
   { jobId, workerId, queueId }: Choice['entry'],
   queue: string,
   { fence, attemptId, deviceIds }: Grant,
+  gpu: StoredGpuGrant | undefined,
 ): TransitionRequest {
-  const grant = { workerId, queueId, queue, fence, attemptId, deviceIds };
+  const given = { workerId, queueId, queue, fence, attemptId, deviceIds };
+  const grant = gpu ? { ...given, gpu } : given;
   return { jobId, from: 'ACTIVATED', to: 'SENT', by: 'broker', actor: 'system:broker', change: { grant } };
 }
 

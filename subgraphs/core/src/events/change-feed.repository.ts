@@ -24,6 +24,8 @@ export interface FeedRequest {
   readonly start: FeedStart;
   /** Tell writes of other documents as well. */
   readonly notices?: boolean;
+  /** Tell writes of these collections alone, and no events of jobs. Positions may then be those of notices. */
+  readonly only?: readonly string[];
   /** Conditions on `id` and `last` of events, for the server to leave out the rest. */
   readonly filter?: FeedConditions | undefined;
   readonly signal: AbortSignal;
@@ -70,7 +72,7 @@ export class ChangeFeed {
         ? { resumeAfter: { _data: start.after } }
         : { startAtOperationTime: new Timestamp({ t: start.at.t, i: start.at.i }) }),
     });
-    const reader = new Reader(stream, 'after' in start ? start.after : undefined);
+    const reader = new Reader(stream, 'after' in start ? start.after : undefined, request.only !== undefined);
     const stop = (): void => reader.stop();
     signal.addEventListener('abort', stop, { once: true });
     try {
@@ -83,7 +85,11 @@ export class ChangeFeed {
     }
   }
 
-  #pipeline({ notices = false, filter }: FeedRequest): Document[] {
+  #pipeline({ notices = false, only, filter }: FeedRequest): Document[] {
+    if (only) {
+      const ofThese = { 'ns.coll': { $in: [...only] } };
+      return [{ $match: ofThese }, { $project: { id: '$documentKey._id', collection: '$ns.coll' } }];
+    }
     const lastSet = { 'updateDescription.updatedFields.last': { $exists: true } };
     const wanted = [
       { 'ns.coll': 'jobs', operationType: 'insert' },
@@ -121,6 +127,7 @@ export function feedFault(error: unknown, place: string): unknown {
 /** Fills a list from the stream in one loop, and hands it out in another: what is buffered is taken together. */
 class Reader {
   readonly #stream: ChangeStream;
+  readonly #isOfNotices: boolean;
   #events: JobEvent[] = [];
   #notices: DocumentNotice[] = [];
   #position: string | undefined;
@@ -135,9 +142,10 @@ class Reader {
   #hasAnswered = false;
   #closing: Promise<void> | undefined;
 
-  constructor(stream: ChangeStream, position: string | undefined) {
+  constructor(stream: ChangeStream, position: string | undefined, isOfNotices: boolean) {
     this.#stream = stream;
     this.#position = position;
+    this.#isOfNotices = isOfNotices;
   }
 
   stop(): void {
@@ -220,8 +228,9 @@ class Reader {
     const token = (change['_id'] as { _data: string })._data;
     const { id, last, collection } = change as { id?: unknown; last?: Document; collection?: string };
     if (typeof id === 'string' && collection) {
-      this.#notices.push({ collection, id });
+      this.#notices.push({ token, collection, id });
       this.#noticePlace = token;
+      if (this.#isOfNotices) this.#position = token;
     } else if (typeof id === 'string' && last) {
       this.#events.push(toJobEvent(token, id, last));
       this.#position = token;

@@ -4,7 +4,7 @@ import { collection, createIds, ensureCollections, systemClock } from '@rhizome/
 import { leftovers, testDatabase, type TestDatabase } from '@rhizome/testkit';
 import { jobsCollection } from '../jobs/job.document.js';
 import type { JobState } from '../jobs/job-state.js';
-import type { JobDocument } from '../jobs/job.types.js';
+import type { JobDocument, StoredGpuGrant } from '../jobs/job.types.js';
 import { newJobDocument, type NewJob } from '../jobs/new-job.js';
 import { GroupingTransitionWriter } from '../jobs/transition-writer.js';
 import type { TransitionRequest } from '../jobs/transition.types.js';
@@ -78,6 +78,7 @@ export class TestJobs {
     to: JobState,
     change: Partial<TransitionRequest> = {},
     queue = 'north',
+    gpu?: StoredGpuGrant,
   ): Promise<void> {
     const documents = await collection(this.#db, jobsCollection)
       .find({ _id: { $in: [...ids] } })
@@ -92,7 +93,7 @@ export class TestJobs {
         by,
         actor: by === 'principal' ? 'user@example' : `system:${by}`,
         ...(by === 'worker' ? { fence: fences.get(jobId) ?? 0 } : {}),
-        ...(to === 'SENT' ? { change: { grant: this.#grant(jobId, queue) } } : {}),
+        ...(to === 'SENT' ? { change: { grant: this.#grant(jobId, queue, gpu) } } : {}),
         ...change,
       })),
     );
@@ -113,7 +114,7 @@ export class TestJobs {
     return this.#writer.close();
   }
 
-  #grant(jobId: string, queue: string) {
+  #grant(jobId: string, queue: string, gpu: StoredGpuGrant | undefined) {
     this.#fence += 8;
     return {
       workerId: 'worker_1',
@@ -122,6 +123,7 @@ export class TestJobs {
       fence: this.#fence,
       attemptId: `attempt_${jobId}_${this.#fence}`,
       deviceIds: [],
+      ...(gpu ? { gpu } : {}),
     };
   }
 }
@@ -150,12 +152,13 @@ const plainJob: Omit<NewJob, 'id' | 'createdAt'> = {
 /** Counts as they are in the store, for comparison: text lines, sorted. */
 export async function countedByScan(db: TestDatabase): Promise<string[]> {
   const jobs = await collection<JobDocument>(db, jobsCollection).find().toArray();
-  const counts = new Map<string, number>();
-  for (const { experiment, queue, share, state } of jobs) {
-    const key = `${experiment} ${queue ?? '-'} ${share} ${state}`;
-    counts.set(key, (counts.get(key) ?? 0) + 1);
+  const counts = new Map<string, { jobs: number; gpus: number }>();
+  for (const { experiment, queue, gpu, share, state } of jobs) {
+    const key = `${experiment} ${queue ?? '-'} ${gpu?.model ?? '-'} ${share} ${state}`;
+    const { jobs: before, gpus } = counts.get(key) ?? { jobs: 0, gpus: 0 };
+    counts.set(key, { jobs: before + 1, gpus: gpus + (gpu?.count ?? 0) });
   }
-  return [...counts].map(([key, count]) => `${key} ${count}`).sort();
+  return [...counts].map(([key, { jobs: number, gpus }]) => `${key} ${number} ${gpus}`).sort();
 }
 
 /** Counts as a process has them, in the same form. */
@@ -163,8 +166,8 @@ export function countedByEvents({ counts }: EventsService): string[] {
   return counts.jobs
     .rows()
     .map(
-      ({ experiment, queue, share, state, count }) =>
-        `${experiment} ${queue ?? '-'} ${share} ${state} ${count}`,
+      ({ experiment, queue, gpuModel, share, state, count, gpus }) =>
+        `${experiment} ${queue ?? '-'} ${gpuModel ?? '-'} ${share} ${state} ${count} ${gpus}`,
     )
     .sort();
 }

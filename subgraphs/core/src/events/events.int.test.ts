@@ -363,3 +363,65 @@ async function opsOf(of: TestDatabase): Promise<number> {
       .count ?? 0
   );
 }
+
+describe('the mode LATEST', () => {
+  test('leaves out what is overtaken while its reader is slow, tells how much, and ends with the state of each job', async () => {
+    const { events, stop } = await startEvents(db, { ringSize: 40, bufferSize: 8 });
+    const stream = events.jobStateChanged({}, undefined, admin, undefined, 'LATEST');
+    await stream.next();
+    const ids = await jobs.submit(20);
+    const first = (await stream.next()).value;
+    for (let round = 0; round < 3; round++) {
+      await jobs.move(ids, 'ACTIVATED', 'SENT');
+      await jobs.move(ids, 'SENT', 'ACTIVATED', { by: 'lease' });
+    }
+    await jobs.move(ids, 'ACTIVATED', 'CANCELLED');
+    await waitFor('all events', () => events.counts.jobs.sum(({ state }) => state === 'CANCELLED') === 20, {
+      deadlineMs: 3000,
+    });
+    // 160 events are far more than the ring holds: nobody is ended for that here.
+    const seen: JobStateChange[] = first ? [first] : [];
+    const told = () => seen.reduce((sum, { coalesced = 0 }) => sum + 1 + coalesced, 0);
+    while (told() < 160) {
+      const { value } = await stream.next();
+      if (value) seen.push(value);
+    }
+    const tokens = seen.map(({ token }) => token);
+    expect(tokens).toEqual([...tokens].sort());
+    expect(seen.length).toBeLessThan(160);
+    const latest = new Map(seen.map(({ event }) => [event?.jobId, event?.last.to]));
+    expect([...latest.values()]).toEqual(ids.map(() => 'CANCELLED'));
+    const middle = encodeCursor(seen.at(-5)?.token ?? '');
+    const resumed = tell(events, {}, middle);
+    await resumed.until(4);
+    expect(resumed.changes.slice(0, 4).map(({ token }) => token)).toEqual(tokens.slice(-4));
+    await stream.return();
+    await stop();
+  });
+
+  test('a stalled reader of a busy job costs one event, and is told its latest state', async () => {
+    const { events, stop } = await startEvents(db, { ringSize: 1000, bufferSize: 4 });
+    const [id = ''] = await jobs.submit(1);
+    await waitFor('the job', () => events.counts.jobs.sum(() => true) === 1, { deadlineMs: 3000 });
+    const stream = events.jobStateChanged({ jobIds: [id] }, undefined, admin, undefined, 'LATEST');
+    await stream.next();
+    const waiting = stream.next();
+    for (let round = 0; round < 10; round++) {
+      await jobs.move([id], 'ACTIVATED', 'SENT');
+      await jobs.move([id], 'SENT', 'ACTIVATED', { by: 'lease' });
+    }
+    await waitFor('all events', () => events.counts.jobs.sum(({ state }) => state === 'ACTIVATED') === 1, {
+      deadlineMs: 3000,
+    });
+    await jobs.move([id], 'ACTIVATED', 'CANCELLED');
+    await waitFor('the last', () => events.counts.jobs.sum(({ state }) => state === 'CANCELLED') === 1, {
+      deadlineMs: 3000,
+    });
+    const first = (await waiting).value;
+    expect(first).toMatchObject({ event: { last: { to: 'SENT' } }, coalesced: 0 });
+    const second = (await stream.next()).value;
+    expect(second).toMatchObject({ event: { last: { to: 'CANCELLED' } }, coalesced: 19 });
+    await stream.return();
+    await stop();
+  });
+});

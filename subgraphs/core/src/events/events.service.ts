@@ -3,6 +3,7 @@ import { setMaxListeners } from 'node:events';
 import type { Principal } from '@rhizome/authz';
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/mongo';
+import type { LogAppended, LogTailRequest, LogTails } from '../jobs/log-tails.js';
 import type { JobDocument } from '../jobs/job.types.js';
 import type { FeedBatch } from './change-feed.repository.js';
 import type { EventStores } from './event-stores.repository.js';
@@ -16,13 +17,17 @@ import {
 } from './counts/count-stream.js';
 import { CountsService } from './counts/counts.service.js';
 import type { JobCountRow } from './counts/job-counts.js';
-import { decodeCursor, encodeCursor, invalidCursor, secondsOf } from './cursor.js';
-import { compileFilter, type JobEventFilterInput } from './event-filter.js';
+import { decodeCursor, encodeCursor } from './cursor.js';
+import { DocumentChanges } from './document-changes.js';
+import { DocumentStream } from './documents.js';
+import { compileFilter, type EventFilter, type JobEventFilterInput } from './event-filter.js';
+import { streamOccupancy, type DeviceFleet, type GpuOccupancyChange } from './gpu-occupancy.js';
 import { EventHub, everyEvent, type JobEventListener } from './hub.js';
 import { JobBatchReader, type JobFields, type ReadJobs } from './job-batch-reader.js';
 import type { JobEvent } from './job-event.js';
 import type { StreamMode } from './job-stream.js';
 import { linkSignals } from './linked-signal.js';
+import { StreamDoor, type StreamStart } from './stream-door.js';
 import { Tailer } from './tailer.js';
 
 /** How events are kept. */
@@ -58,17 +63,21 @@ export interface LeaderTerms {
   onGained(listener: (signal: AbortSignal, epoch: number) => void): () => void;
 }
 
-/** Another process may have read a little further than this one; a place further ahead is of another store. */
-const aheadSeconds = 600;
+/** Writes of queues and workers that are kept in memory. */
+const documentRingSize = 10_000;
 /** An idle follower is told the place this often. */
 const followIdleMs = 5000;
 
 /** See the head of this file. */
 export class EventsService {
   readonly counts: CountsService;
+  /** Changes of queues and workers. */
+  readonly documents: DocumentChanges;
   readonly #options: EventsOptions;
   readonly #hub: EventHub;
+  readonly #documents: DocumentStream;
   readonly #tailer: Tailer;
+  readonly #door: StreamDoor;
   readonly #jobs: JobBatchReader;
   readonly #written = new Map<string, Set<(ids: readonly string[]) => void>>();
   readonly #abort = new AbortController();
@@ -82,6 +91,7 @@ export class EventsService {
     // Every open stream listens.
     setMaxListeners(0, this.#abort.signal);
     this.#hub = new EventHub({ feed, log, ringSize: config.ringSize, bufferSize: config.bufferSize });
+    this.#documents = new DocumentStream({ feed, ringSize: documentRingSize });
     this.#jobs = new JobBatchReader(readJobs);
     this.counts = new CountsService({ scan, snapshots, clock, ids, log, saveMs: config.countsSaveMs });
     this.#tailer = new Tailer({
@@ -92,9 +102,16 @@ export class EventsService {
       recover: async (signal) => {
         const begun = await this.counts.rebuild(signal);
         this.#hub.begin(begun);
+        this.#documents.begin(begun.start);
         return begun.feed;
       },
     });
+    this.#door = new StreamDoor({
+      opened: this.#tailer.opened,
+      head: () => this.#hub.head,
+      ending: this.#abort.signal,
+    });
+    this.documents = new DocumentChanges(this.#door, this.#documents);
   }
 
   /** Whether the stream is read and there are counts. */
@@ -106,6 +123,7 @@ export class EventsService {
   async start(): Promise<void> {
     const begun = await this.counts.begin(this.#abort.signal);
     this.#hub.begin(begun);
+    this.#documents.begin(begun.start);
     this.#tailer.start(begun.feed);
     await this.#tailer.opened;
   }
@@ -174,29 +192,29 @@ export class EventsService {
    * Events that a principal may see, for a subscriber: each, or the latest of each job among those that wait. In mode LATEST nobody is
    * ended for being slow. @throws DomainError CURSOR_…, FORBIDDEN, BAD_USER_INPUT, SUBSCRIPTION_LAGGED
    */
-  async *jobStateChanged(
+  jobStateChanged(
     input: JobEventFilterInput | null | undefined,
     after: string | null | undefined,
     principal: Principal,
     signal: AbortSignal | undefined,
     mode: StreamMode = 'EVERY',
   ): AsyncGenerator<JobStateChange, void, undefined> {
-    const filter = compileFilter(input, principal);
-    const place = typeof after === 'string' ? decodeCursor(after) : undefined;
-    await this.#tailer.opened;
-    const start = place ?? this.#hub.head;
-    if (secondsOf(start) > secondsOf(this.#hub.head) + aheadSeconds) throw invalidCursor(after ?? '');
-    const tie = linkSignals([signal, this.#abort.signal]);
-    try {
-      if (place === undefined) yield { token: start, event: null };
-      const whenBehind = mode === 'LATEST' ? 'replay' : 'end';
-      const request = { filter, after: start, signal: tie.signal, whenBehind, mode } as const;
-      for await (const { events, coalesced } of this.#hub.stream(request)) {
-        for (const [at, event] of events.entries())
-          yield { token: event.token, event, coalesced: coalesced?.[at] };
-      }
-    } finally {
-      tie.release();
+    return this.#door.through(after, signal, (start) =>
+      this.#jobChanges(start, compileFilter(input, principal), mode),
+    );
+  }
+
+  async *#jobChanges(
+    { place, isResumed, signal }: StreamStart,
+    filter: EventFilter,
+    mode: StreamMode,
+  ): AsyncGenerator<JobStateChange, void, undefined> {
+    if (!isResumed) yield { token: place, event: null };
+    const whenBehind = mode === 'LATEST' ? 'replay' : 'end';
+    const request = { filter, after: place, signal, whenBehind, mode } as const;
+    for await (const { events, coalesced } of this.#hub.stream(request)) {
+      for (const [at, event] of events.entries())
+        yield { token: event.token, event, coalesced: coalesced?.[at] };
     }
   }
 
@@ -211,39 +229,54 @@ export class EventsService {
   }
 
   /** Counts that a principal may see, and their changes. */
-  async *jobCountsChanged(
+  jobCountsChanged(
     filter: JobCountFilterInput | null | undefined,
     intervalMs: number,
     principal: Principal,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<CountsChange, void, undefined> {
     const wants = compileCountFilter(filter, principal);
-    await this.#tailer.opened;
-    const tie = linkSignals([signal, this.#abort.signal]);
-    try {
-      yield* streamCounts(this.#streamOptions(tie.signal), wants, intervalMs);
-    } finally {
-      tie.release();
-    }
+    return this.#door.through(undefined, signal, (start) =>
+      streamCounts(this.#streamOptions(start.signal), wants, intervalMs),
+    );
+  }
+
+  /** GPUs that a principal may see, and how they are given away. */
+  gpuOccupancyChanged(
+    fleet: DeviceFleet,
+    wanted: Parameters<typeof streamOccupancy>[2],
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<GpuOccupancyChange, void, undefined> {
+    return this.#door.through(undefined, signal, (start) =>
+      streamOccupancy(this.#streamOptions(start.signal), fleet, wanted),
+    );
+  }
+
+  /** The log of a job, as it grows. */
+  logAppended(
+    tails: LogTails,
+    request: Omit<LogTailRequest, 'signal'>,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<LogAppended, void, undefined> {
+    // The cursor is one of the log: the door need not look at it.
+    return this.#door.through(undefined, signal, (start) =>
+      tails.follow({ ...request, signal: start.signal }),
+    );
   }
 
   /** The progress of a task, until it has ended. @throws DomainError TASK_NOT_FOUND */
-  async *taskProgress<TTask>(
+  taskProgress<TTask>(
     id: string,
     source: Omit<TaskSource<TTask>, 'onWritten'>,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<TaskProgressChange<TTask>, void, undefined> {
-    await this.#tailer.opened;
-    const tie = linkSignals([signal, this.#abort.signal]);
     const onWritten = (listener: () => void): (() => void) =>
       this.onWritten('tasks', (ids) => {
         if (ids.includes(id)) listener();
       });
-    try {
-      yield* streamProgress(this.#streamOptions(tie.signal), id, { ...source, onWritten });
-    } finally {
-      tie.release();
-    }
+    return this.#door.through(undefined, signal, (start) =>
+      streamProgress(this.#streamOptions(start.signal), id, { ...source, onWritten }),
+    );
   }
 
   #streamOptions(signal: AbortSignal) {
@@ -253,6 +286,7 @@ export class EventsService {
   #take({ events, notices, position }: FeedBatch): void {
     const fresh = this.#hub.publish(events, position);
     this.counts.apply(fresh, position);
+    this.#documents.take(notices, position);
     if (notices.length === 0) return;
     const byCollection = new Map<string, Set<string>>();
     for (const { collection, id } of notices) {

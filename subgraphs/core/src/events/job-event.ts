@@ -11,6 +11,8 @@ export interface JobEvent {
 
 /** A document that is none of a job was written: a queue, a share, a task. */
 export interface DocumentNotice {
+  /** Where it stands in the stream, as {@link JobEvent.token}. */
+  readonly token: string;
   readonly collection: string;
   readonly id: string;
 }

@@ -14,11 +14,23 @@ const longestIntervalMs = 60_000;
 
 export const eventResolvers: Pick<
   Resolvers,
-  'Query' | 'JobCountsChanged' | 'JobStateChanged' | 'TaskProgressChanged'
+  | 'Query'
+  | 'GpuOccupancyChanged'
+  | 'JobCountsChanged'
+  | 'JobStateChanged'
+  | 'QueueChanged'
+  | 'TaskProgressChanged'
+  | 'WorkerChanged'
 > & {
   readonly Subscription: Pick<
     NonNullable<Resolvers['Subscription']>,
-    'jobStateChanged' | 'taskProgress' | 'jobCountsChanged'
+    | 'jobStateChanged'
+    | 'taskProgress'
+    | 'jobCountsChanged'
+    | 'queueChanged'
+    | 'workerChanged'
+    | 'jobLogAppended'
+    | 'gpuOccupancyChanged'
   >;
 } = {
   Query: {
@@ -40,6 +52,30 @@ export const eventResolvers: Pick<
         core.events.jobCountsChanged(filter, checkedInterval(intervalMs), principal, signal),
       resolve: (change: unknown) => change as never,
     },
+    queueChanged: {
+      subscribe: (_parent, { filter, after }, { core, principal, signal }) =>
+        core.events.documents.queues({ filter, after, principal, signal }, core.queues),
+      resolve: (change: unknown) => change as never,
+    },
+    workerChanged: {
+      subscribe: (_parent, { filter, after }, { core, principal, signal }) =>
+        core.events.documents.workers({ filter, after, principal, signal }, core.fleet.workers),
+      resolve: (change: unknown) => change as never,
+    },
+    jobLogAppended: {
+      subscribe: (_parent, { jobId, after }, { core, principal, signal }) =>
+        core.events.logAppended(core.logTails, { jobId, after, principal }, signal),
+      resolve: (change: unknown) => change as never,
+    },
+    gpuOccupancyChanged: {
+      subscribe: (_parent, { filter, intervalMs }, { core, principal, signal }) =>
+        core.events.gpuOccupancyChanged(
+          core.devices,
+          { filter, intervalMs: checkedInterval(intervalMs), principal },
+          signal,
+        ),
+      resolve: (change: unknown) => change as never,
+    },
   },
   JobStateChanged: {
     cursor: ({ token }) => encodeCursor(token),
@@ -55,6 +91,17 @@ export const eventResolvers: Pick<
     at: ({ event }) => event?.last.at ?? null,
     revision: ({ event }) => event?.last.revision ?? null,
     coalescedCount: ({ event, coalesced }) => (event ? (coalesced ?? 0) : null),
+  },
+  QueueChanged: {
+    cursor: ({ token }) => encodeCursor(token),
+    queue: ({ document }) => document,
+  },
+  WorkerChanged: {
+    cursor: ({ token }) => encodeCursor(token),
+    worker: ({ document }) => document,
+  },
+  GpuOccupancyChanged: {
+    cursor: ({ token }) => encodeCursor(token),
   },
   TaskProgressChanged: {
     cursor: ({ token }) => encodeCursor(token),

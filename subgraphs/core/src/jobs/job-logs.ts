@@ -26,9 +26,23 @@ export type AppendOutcome =
 /** A page of a log. */
 export interface LogPage {
   readonly chunks: readonly (LogChunk & { readonly cursor: string })[];
-  readonly endCursor: string | null;
+  /** Where an empty log begins, too: one can go on from here. */
+  readonly endCursor: string;
   readonly hasNextPage: boolean;
   readonly isComplete: boolean;
+}
+
+/** A place in the log of a job: behind this chunk of the attempt; -1 before the first. */
+export interface LogPlace {
+  readonly attempt: number;
+  readonly sequence: number;
+}
+
+/** Chunks that follow a place, without a gap, and the place behind them. */
+export interface LogPiece {
+  readonly chunks: readonly (LogChunk & { readonly cursor: string })[];
+  readonly place: LogPlace;
+  readonly hasMore: boolean;
 }
 
 /** What {@link JobLogs} works with. */
@@ -106,8 +120,9 @@ export class JobLogs {
       throw badInput('first', first, `1 to ${maxPage}`);
     if (asked !== undefined && (!Number.isInteger(asked) || asked < 0))
       throw badInput('attempt', asked, 'the number of an attempt, from 1');
-    const place = after == null ? undefined : placeOf(after, asked, job.attempt);
-    const attempt = place?.attempt ?? asked ?? job.attempt;
+    const place = after == null ? undefined : logPlace(after, asked, job.attempt);
+    // A place before the first attempt goes on with that one, as soon as it is there.
+    const attempt = place ? Math.max(place.attempt, Math.min(1, job.attempt)) : (asked ?? job.attempt);
     const from = place === undefined ? 0 : place.sequence + 1;
     const found = attempt === 0 ? [] : await this.#logs.chunks(job._id, attempt, from, first + 1);
     const chunks = found.slice(0, first).map(({ sequence, stream, text, at }) => ({
@@ -115,15 +130,39 @@ export class JobLogs {
       stream,
       text,
       at,
-      cursor: encodeCursor(signature, [attempt, sequence]),
+      cursor: logCursor({ attempt, sequence }),
     }));
     const hasNextPage = found.length > first;
     return {
       chunks,
-      endCursor: chunks.at(-1)?.cursor ?? after ?? null,
+      endCursor: chunks.at(-1)?.cursor ?? after ?? logCursor({ attempt, sequence: -1 }),
       hasNextPage,
       isComplete: !hasNextPage && hasEnded(job, attempt),
     };
+  }
+
+  /** The end of an attempt's log as it is now. */
+  async end(jobId: string, attempt: number): Promise<LogPlace> {
+    const { next } = await this.#logs.head(jobId, attempt);
+    return { attempt, sequence: next - 1 };
+  }
+
+  /** What follows a place in the log of its attempt, at most `limit` chunks; nothing that the head does not promise yet. */
+  async after(jobId: string, { attempt, sequence }: LogPlace, limit: number): Promise<LogPiece> {
+    const { next } = await this.#logs.head(jobId, attempt);
+    const from = sequence + 1;
+    const found = from >= next ? [] : await this.#logs.chunks(jobId, attempt, from, limit);
+    const chunks = found
+      .filter((chunk, at) => chunk.sequence === from + at && chunk.sequence < next)
+      .map(({ sequence: own, stream, text, at }) => ({
+        sequence: own,
+        stream,
+        text,
+        at,
+        cursor: logCursor({ attempt, sequence: own }),
+      }));
+    const last = chunks.at(-1)?.sequence ?? sequence;
+    return { chunks, place: { attempt, sequence: last }, hasMore: last + 1 < next };
   }
 
   #tooLarge(bytes: number): AppendOutcome {
@@ -141,16 +180,20 @@ function hasEnded(
   return attempts.some(({ number, endedAt }) => number === attempt && endedAt !== undefined);
 }
 
-/** The attempt and the chunk of a cursor; of the attempt that is asked for, or of any that the job has had. */
-function placeOf(
-  after: string,
-  asked: number | undefined,
-  latest: number,
-): { attempt: number; sequence: number } {
+/** The cursor of a place. */
+export function logCursor({ attempt, sequence }: LogPlace): string {
+  return encodeCursor(signature, [attempt, sequence]);
+}
+
+/**
+ * The attempt and the chunk of a cursor; of the attempt that is asked for, or of any that the job has had, or may have next.
+ * @throws DomainError CURSOR_INVALID
+ */
+export function logPlace(after: string, asked: number | undefined, latest: number): LogPlace {
   const [attempt, sequence] = decodeCursor(after, signature, 2);
   const isOfLog =
     typeof attempt === 'number' &&
-    (asked === undefined ? attempt >= 1 && attempt <= latest : attempt === asked);
+    (asked === undefined ? attempt >= 0 && attempt <= latest : attempt === asked);
   if (isOfLog && typeof sequence === 'number' && Number.isInteger(attempt) && Number.isInteger(sequence))
     return { attempt, sequence };
   const log = asked === undefined ? 'the log of this job' : `the log of attempt ${asked}`;

@@ -74,6 +74,7 @@ export const jobsCollection = defineCollection<JobDocument>({
       workerId: known,
       queueId: known,
       queue: known,
+      gpu: known,
       exitCode: known,
       error: known,
       metrics: known,

@@ -96,6 +96,14 @@ export interface StoredOutput {
   readonly sha256: string;
 }
 
+/** GPUs that a job was given. */
+export interface StoredGpuGrant {
+  /** The model, as its driver names it; the devices of one worker that one job gets are of one model. */
+  readonly model: string;
+  /** Devices, or MIG slices; a share of a device counts as its part. */
+  readonly count: number;
+}
+
 /** One try of a job on one worker. */
 export interface StoredAttempt {
   readonly number: number;
@@ -153,6 +161,10 @@ export interface StoredLastEvent {
   readonly queue?: string;
   /** Queue before this event, where it differs: counts move from there. */
   readonly previousQueue?: string;
+  /** GPUs of the current or latest attempt. */
+  readonly gpu?: StoredGpuGrant;
+  /** GPUs before this event, where they differ; null where there were none. */
+  readonly previousGpu?: StoredGpuGrant | null;
   readonly share: string;
   readonly owner: string;
   /** `key=value`. */
@@ -207,6 +219,7 @@ export interface JobDocument {
   readonly workerId?: string;
   readonly queueId?: string;
   readonly queue?: string;
+  readonly gpu?: StoredGpuGrant;
   readonly exitCode?: number;
   readonly error?: StoredJobError;
   readonly metrics?: StoredMetrics;

@@ -224,6 +224,8 @@ function keysOfEvent({ shape }: TransitionGroup, value: Value): Plain {
     taskIndex: '$taskIndex',
     queue: shape.grants ? value('queue') : '$queue',
     ...(shape.grants ? { previousQueue: changedOr('queue', value('queue')) } : {}),
+    gpu: shape.grants ? value('gpu') : '$gpu',
+    ...(shape.grants ? { previousGpu: previousGpu(value('gpu')) } : {}),
     share: '$share',
     owner: '$owner',
     labels: '$last.labels',
@@ -235,6 +237,11 @@ function keysOfEvent({ shape }: TransitionGroup, value: Value): Plain {
     workerId: shape.grants ? value('workerId') : '$workerId',
     fence: shape.grants ? value('fence') : shape.raisesFence ? { $add: ['$fence', 1] } : '$fence',
   };
+}
+
+/** Null tells that there were none; left out, that they are the same. */
+function previousGpu(granted: unknown): Plain {
+  return { $cond: [{ $ne: ['$gpu', granted] }, { $ifNull: ['$gpu', null] }, '$$REMOVE'] };
 }
 
 /** What changes in the open attempt, and what of it the job itself shows. */
@@ -291,6 +298,7 @@ function granting({ shape, at }: TransitionGroup, value: Value): Plain {
     workerId: value('workerId'),
     queueId: value('queueId'),
     queue: value('queue'),
+    gpu: value('gpu'),
     exitCode: '$$REMOVE',
     error: '$$REMOVE',
     metrics: '$$REMOVE',

@@ -1,6 +1,6 @@
 /** What callers hand to the transition writer, and what it answers. The writer is the only code that changes a job's state. */
 import type { JobState, TransitionActor } from './job-state.js';
-import type { StoredJobError, StoredLastEvent, StoredMetrics, StoredOutput } from './job.types.js';
+import type { StoredGpuGrant, StoredJobError, StoredLastEvent, StoredMetrics, StoredOutput } from './job.types.js';
 
 /** The grant of a job to a worker: opens the next attempt. */
 export interface GrantChange {
@@ -11,6 +11,8 @@ export interface GrantChange {
   readonly fence: number;
   readonly attemptId: string;
   readonly deviceIds: readonly string[];
+  /** What it gives of GPUs; left out where it gives none. */
+  readonly gpu?: StoredGpuGrant;
 }
 
 /** The end of the open attempt. */

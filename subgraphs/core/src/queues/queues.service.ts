@@ -68,6 +68,13 @@ export class QueuesService {
     return this.#options.repository.directory.find(ids);
   }
 
+  /** Queues by id as the store has them now, one answer an id. */
+  async fresh(ids: readonly string[]): Promise<readonly (QueueDocument | null)[]> {
+    const { directory } = this.#options.repository;
+    await directory.refresh(ids);
+    return ids.map((id) => directory.peek(id) ?? null);
+  }
+
   /** Queues by name, one answer a name. */
   byNames(names: readonly string[]): Promise<readonly (QueueDocument | null)[]> {
     return this.#options.repository.byNames(names);

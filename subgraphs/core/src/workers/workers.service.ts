@@ -282,7 +282,7 @@ function isVisible(queue: QueueFacts | undefined, principal: Principal): boolean
 }
 
 /** A queue that admits every experiment is seen by everybody; others by those who may read workers in one that they admit. */
-function maySee(principal: Principal, { experiments }: QueueFacts): boolean {
+export function maySee(principal: Principal, { experiments }: Pick<QueueFacts, 'experiments'>): boolean {
   if (experiments.length === 0) return can(principal, 'worker:read');
   return experiments.some((experiment) => can(principal, 'worker:read', experiment));
 }

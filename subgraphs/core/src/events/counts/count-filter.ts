@@ -7,6 +7,7 @@ import type { JobCountRow } from './job-counts.js';
 export interface JobCountFilterInput {
   readonly experiments?: readonly string[] | null | undefined;
   readonly queues?: readonly string[] | null | undefined;
+  readonly gpuModels?: readonly string[] | null | undefined;
   readonly shares?: readonly string[] | null | undefined;
   readonly states?: readonly JobState[] | null | undefined;
 }
@@ -16,7 +17,7 @@ export function compileCountFilter(
   input: JobCountFilterInput | null | undefined,
   principal: Principal,
 ): (row: JobCountRow) => boolean {
-  const { experiments, queues, shares, states } = input ?? {};
+  const { experiments, queues, gpuModels, shares, states } = input ?? {};
   for (const experiment of experiments ?? []) assertCan(principal, 'job:read', experiment);
   const visible = experimentsFor(principal, 'job:read');
   const wanted = experiments ?? (visible === '*' ? undefined : visible);
@@ -28,6 +29,7 @@ export function compileCountFilter(
       principal.kind === 'PILOT' ? [principal.queue ?? ''] : undefined,
       (row: JobCountRow) => row.queue,
     ),
+    ...narrow(gpuModels, (row: JobCountRow) => row.gpuModel),
     ...narrow(shares, (row: JobCountRow) => row.share),
     ...narrow(states, (row: JobCountRow) => row.state),
   ];

@@ -18,11 +18,13 @@ interface Group {
   readonly _id: {
     readonly experiment: string;
     readonly queue?: string;
+    readonly gpuModel?: string;
     readonly share: string;
     readonly state: JobState;
     readonly task?: string;
   };
   readonly n: number;
+  readonly gpus: number;
 }
 
 /** The server cannot read at a time yet at which collections or indexes were just made. */
@@ -60,22 +62,28 @@ async function scan(db: Db, session: ClientSession): Promise<CountScan> {
   const key = {
     experiment: '$experiment',
     queue: '$queue',
+    gpuModel: '$gpu.model',
     share: '$share',
     state: '$state',
     task: '$taskId',
   };
-  const groups = jobs.aggregate<Group>([{ $group: { _id: key, n: { $sum: 1 } } }], {
-    session,
-    allowDiskUse: true,
-  });
+  const groups = jobs.aggregate<Group>(
+    [{ $group: { _id: key, n: { $sum: 1 }, gpus: { $sum: '$gpu.count' } } }],
+    {
+      session,
+      allowDiskUse: true,
+    },
+  );
   const rows = new Map<string, { -readonly [K in keyof JobCountRow]: JobCountRow[K] }>();
   const tasks = new Map<string, number[]>();
-  for await (const { _id, n } of groups) {
-    const { experiment, queue = null, share, state, task } = _id;
-    const place = JSON.stringify([experiment, queue, share, state]);
+  for await (const { _id, n, gpus } of groups) {
+    const { experiment, queue = null, gpuModel = null, share, state, task } = _id;
+    const place = JSON.stringify([experiment, queue, gpuModel, share, state]);
     const row = rows.get(place);
-    if (row) row.count += n;
-    else rows.set(place, { experiment, queue, share, state, count: n });
+    if (row) {
+      row.count += n;
+      row.gpus += gpus;
+    } else rows.set(place, { experiment, queue, gpuModel, share, state, count: n, gpus });
     if (task !== undefined) add(tasks, task, state, n);
   }
   // Set by the first read of the session; the driver does not show it in its types.

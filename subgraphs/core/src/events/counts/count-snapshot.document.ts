@@ -3,7 +3,7 @@
  * by the one write of its head.
  */
 import { defineCollection } from '@rhizome/mongo';
-import type { JobCountRow } from './job-counts.js';
+import type { StoredCountRow } from './job-counts.js';
 import type { TaskCountRow } from './task-counts.js';
 
 /** The id of the head. */
@@ -31,7 +31,7 @@ export interface CountChunkDocument {
   readonly kind: 'CHUNK';
   readonly createdAt: Date;
   readonly epoch: number;
-  readonly jobs: readonly JobCountRow[];
+  readonly jobs: readonly StoredCountRow[];
   readonly tasks: readonly TaskCountRow[];
 }
 

@@ -1,6 +1,7 @@
 /** Streams of counts and of a task's progress: coalesced, so that they cost the same however many jobs change. */
 import { DomainError } from '@rhizome/errors';
 import type { Clock } from '@rhizome/mongo';
+import { Bell } from '../bell.js';
 import type { CountsService } from './counts.service.js';
 import type { JobCountRow } from './job-counts.js';
 import type { StateCounts } from './task-counts.js';
@@ -106,53 +107,5 @@ export async function* streamProgress<TTask>(
   } finally {
     stops.forEach((stop) => stop());
     bell.release();
-  }
-}
-
-/** Remembers that there is news, and lets one wait for it, at most once an interval. */
-class Bell {
-  readonly #signal: AbortSignal;
-  readonly #clock: Clock;
-  readonly #intervalMs: number;
-  readonly #onAbort = (): void => this.#wake?.();
-  #hasRung = false;
-  #wake: (() => void) | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #lastMs: number;
-
-  constructor({ signal, clock }: CountStreamOptions, intervalMs: number) {
-    this.#signal = signal;
-    this.#clock = clock;
-    this.#intervalMs = intervalMs;
-    this.#lastMs = clock.monotonicMs();
-    signal.addEventListener('abort', this.#onAbort, { once: true });
-  }
-
-  ring(): void {
-    this.#hasRung = true;
-    if (!this.#wake || this.#timer) return;
-    const restMs = this.#lastMs + this.#intervalMs - this.#clock.monotonicMs();
-    if (restMs <= 0) this.#wake();
-    else this.#timer = setTimeout(() => this.#wake?.(), restMs);
-  }
-
-  /** Resolves to true when there is news and the interval is over, to false when the signal is aborted. */
-  async wait(): Promise<boolean> {
-    if (this.#signal.aborted) return false;
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-      if (this.#hasRung) this.ring();
-    });
-    this.#wake = undefined;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#hasRung = false;
-    this.#lastMs = this.#clock.monotonicMs();
-    return !this.#signal.aborted;
-  }
-
-  release(): void {
-    this.#signal.removeEventListener('abort', this.#onAbort);
-    clearTimeout(this.#timer);
   }
 }

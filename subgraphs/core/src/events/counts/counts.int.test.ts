@@ -61,10 +61,14 @@ async function keepMoving(jobs: TestJobs, signal: AbortSignal): Promise<void> {
         ? { experiment: 'beta', share: 'beta/default' }
         : { share: `alpha/${round % 2 === 0 ? 'slow' : 'fast'}` };
     const ids = await jobs.submit(12, { ...share, task: { id: `task_${round % 4}`, index: 0 } });
-    await jobs.move(ids.slice(0, 8), 'ACTIVATED', 'SENT', {}, round % 2 === 0 ? 'north' : 'south');
-    await jobs
-      .move(ids.slice(0, 3), 'SENT', 'ACTIVATED', { by: 'lease', fence: undefined })
-      .catch(() => undefined);
+    const queue = round % 2 === 0 ? 'north' : 'south';
+    await jobs.move(ids.slice(0, 2), 'ACTIVATED', 'SENT', {}, queue, { model: 'A100', count: 2 });
+    await jobs.move(ids.slice(2, 4), 'ACTIVATED', 'SENT', {}, queue, { model: 'L4', count: 0.25 });
+    await jobs.move(ids.slice(4, 8), 'ACTIVATED', 'SENT', {}, queue);
+    await jobs.move(ids.slice(0, 3), 'SENT', 'ACTIVATED', { by: 'lease' });
+    await jobs.move(ids.slice(0, 1), 'ACTIVATED', 'SENT', {}, queue, { model: 'L4', count: 1 });
+    await jobs.move(ids.slice(1, 2), 'ACTIVATED', 'SENT', {}, queue);
+    await jobs.move(ids.slice(2, 3), 'ACTIVATED', 'SENT', {}, queue, { model: 'L4', count: 0.25 });
     await jobs.move(ids.slice(3, 8), 'SENT', 'RUNNING');
     await jobs.move(ids.slice(3, 6), 'RUNNING', 'FINISHED');
     await jobs.move(ids.slice(8, 10), 'ACTIVATED', 'CANCELLED');

@@ -31,20 +31,78 @@ describe('counts of jobs', () => {
     const counts = new JobCounts();
     counts.apply(anEvent(null, 'ACTIVATED'));
     expect(counts.rows()).toEqual([
-      { experiment: 'alpha', queue: null, share: 'alpha/default', state: 'ACTIVATED', count: 1 },
+      {
+        experiment: 'alpha',
+        queue: null,
+        gpuModel: null,
+        share: 'alpha/default',
+        state: 'ACTIVATED',
+        count: 1,
+        gpus: 0,
+      },
     ]);
     const north = { queue: 'north', attempt: 1 };
     counts.apply(anEvent('ACTIVATED', 'SENT', north));
     counts.apply(anEvent('SENT', 'RUNNING', north));
     counts.apply(anEvent('RUNNING', 'ACTIVATED', north));
     expect(counts.rows()).toEqual([
-      { experiment: 'alpha', queue: 'north', share: 'alpha/default', state: 'ACTIVATED', count: 1 },
+      {
+        experiment: 'alpha',
+        queue: 'north',
+        gpuModel: null,
+        share: 'alpha/default',
+        state: 'ACTIVATED',
+        count: 1,
+        gpus: 0,
+      },
     ]);
     counts.apply(anEvent('ACTIVATED', 'SENT', { queue: 'south', previousQueue: 'north', attempt: 2 }));
     counts.apply(anEvent('SENT', 'ACTIVATED', { queue: 'south', attempt: 2 }));
     counts.apply(anEvent('ACTIVATED', 'SENT', { queue: 'south', attempt: 3 }));
     expect(counts.rows()).toEqual([
-      { experiment: 'alpha', queue: 'south', share: 'alpha/default', state: 'SENT', count: 1 },
+      {
+        experiment: 'alpha',
+        queue: 'south',
+        gpuModel: null,
+        share: 'alpha/default',
+        state: 'SENT',
+        count: 1,
+        gpus: 0,
+      },
+    ]);
+  });
+
+  test('a job moves from model to model with its grants, with as many GPUs as it was given', () => {
+    const counts = new JobCounts();
+    const lines = () =>
+      counts.rows().map(({ gpuModel, state, count, gpus }) => `${gpuModel ?? '-'} ${state} ${count} ${gpus}`);
+    const two = { model: 'A100', count: 2 };
+    const part = { model: 'L4', count: 0.1 };
+    for (let job = 0; job < 3; job++) {
+      counts.apply(anEvent(null, 'ACTIVATED'));
+      counts.apply(anEvent('ACTIVATED', 'SENT', { attempt: 1, gpu: part, previousGpu: null }));
+    }
+    expect(lines()).toEqual(['L4 SENT 3 0.3']);
+    counts.apply(anEvent('SENT', 'ACTIVATED', { attempt: 1, gpu: part }));
+    expect(lines()).toEqual(['L4 SENT 2 0.2', 'L4 ACTIVATED 1 0.1']);
+    counts.apply(anEvent('ACTIVATED', 'SENT', { attempt: 2, gpu: two, previousGpu: part }));
+    counts.apply(anEvent('SENT', 'ACTIVATED', { attempt: 2, gpu: two }));
+    counts.apply(anEvent('ACTIVATED', 'SENT', { attempt: 3, gpu: two }));
+    expect(lines()).toEqual(['L4 SENT 2 0.2', 'A100 SENT 1 2']);
+    counts.apply(anEvent('SENT', 'ACTIVATED', { attempt: 3, gpu: two }));
+    counts.apply(anEvent('ACTIVATED', 'SENT', { attempt: 4, previousGpu: two }));
+    counts.apply(anEvent('SENT', 'ACTIVATED', { attempt: 4 }));
+    counts.apply(anEvent('ACTIVATED', 'SENT', { attempt: 5, gpu: two, previousGpu: null }));
+    expect(lines()).toEqual(['L4 SENT 2 0.2', 'A100 SENT 1 2']);
+  });
+
+  test('stored before there were GPUs are taken as of none', () => {
+    const counts = new JobCounts();
+    counts.set({ experiment: 'alpha', queue: null, share: 'alpha/default', state: 'ACTIVATED', count: 2 });
+    counts.apply(anEvent('ACTIVATED', 'CANCELLED'));
+    expect(counts.rows().map(({ state, count, gpuModel }) => [state, count, gpuModel])).toEqual([
+      ['ACTIVATED', 1, null],
+      ['CANCELLED', 1, null],
     ]);
   });
 

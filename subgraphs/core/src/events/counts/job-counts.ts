@@ -1,5 +1,6 @@
-/** Numbers of jobs by experiment, queue, share and state: kept by adding and subtracting, never by counting. */
+/** Numbers of jobs by experiment, queue, GPU model, share and state: kept by adding and subtracting, never by counting. */
 import type { JobState } from '../../jobs/job-state.js';
+import type { StoredGpuGrant } from '../../jobs/job.types.js';
 import type { JobEvent } from '../job-event.js';
 
 /** One number. */
@@ -7,17 +8,21 @@ export interface JobCountRow {
   readonly experiment: string;
   /** Null before a job is sent. */
   readonly queue: string | null;
+  /** The model of the GPUs that the jobs were given; null for those that were given none. */
+  readonly gpuModel: string | null;
   readonly share: string;
   readonly state: JobState;
   readonly count: number;
+  /** GPUs of these jobs; a share of one counts as its part. */
+  readonly gpus: number;
 }
 
-interface Cell {
-  readonly experiment: string;
-  readonly queue: string | null;
-  readonly share: string;
-  readonly state: JobState;
+/** Where a job is counted. */
+type CountPlace = Omit<JobCountRow, 'count' | 'gpus'>;
+
+interface Cell extends CountPlace {
   count: number;
+  gpus: number;
   /** The change of the table that touched it last. */
   changedAt: number;
 }
@@ -35,17 +40,27 @@ export class JobCounts {
 
   /** Takes one event in. */
   apply({ last }: JobEvent): void {
-    const { experiment, share, from, to } = last;
-    const queue = last.queue ?? null;
-    if (from !== null) this.#add(experiment, queueBefore(last), share, from, -1);
-    this.#add(experiment, queue, share, to, 1);
+    const { experiment, share, from, to, gpu } = last;
+    if (from !== null) {
+      const before = gpuBefore(last);
+      const place = {
+        experiment,
+        queue: queueBefore(last),
+        gpuModel: before?.model ?? null,
+        share,
+        state: from,
+      };
+      this.#add(place, -1, -(before?.count ?? 0));
+    }
+    const place = { experiment, queue: last.queue ?? null, gpuModel: gpu?.model ?? null, share, state: to };
+    this.#add(place, 1, gpu?.count ?? 0);
   }
 
   /** Puts a number where it was read. */
-  set({ experiment, queue, share, state, count }: JobCountRow): void {
+  set({ experiment, queue, gpuModel, share, state, count, gpus }: StoredCountRow): void {
     this.#changes += 1;
-    const key = keyOf(experiment, queue, share, state);
-    this.#cells.set(key, { experiment, queue, share, state, count, changedAt: this.#changes });
+    const place = { experiment, queue, gpuModel: gpuModel ?? null, share, state };
+    this.#cells.set(keyOf(place), { ...place, count, gpus: gpus ?? 0, changedAt: this.#changes });
   }
 
   /** All numbers but those of nothing. */
@@ -65,23 +80,29 @@ export class JobCounts {
     return sum;
   }
 
-  #add(experiment: string, queue: string | null, share: string, state: JobState, by: number): void {
+  #add(place: CountPlace, by: number, gpus: number): void {
     this.#changes += 1;
-    const key = keyOf(experiment, queue, share, state);
+    const key = keyOf(place);
     const cell = this.#cells.get(key);
     if (cell) {
       cell.count += by;
+      // Parts of devices do not add up exactly in binary.
+      cell.gpus = Math.round((cell.gpus + gpus) * 1000) / 1000;
       cell.changedAt = this.#changes;
-    } else this.#cells.set(key, { experiment, queue, share, state, count: by, changedAt: this.#changes });
+    } else this.#cells.set(key, { ...place, count: by, gpus, changedAt: this.#changes });
   }
 }
 
-function keyOf(experiment: string, queue: string | null, share: string, state: JobState): string {
-  return `${share}\n${queue ?? ''}\n${state}\n${experiment}`;
+/** A row as it is stored: those of before there were GPUs in it have none. */
+export type StoredCountRow = Omit<JobCountRow, 'gpuModel' | 'gpus'> &
+  Partial<Pick<JobCountRow, 'gpuModel' | 'gpus'>>;
+
+function keyOf({ experiment, queue, gpuModel, share, state }: CountPlace): string {
+  return `${share}\n${queue ?? ''}\n${state}\n${experiment}\n${gpuModel ?? ''}`;
 }
 
-function rowOf({ experiment, queue, share, state, count }: Cell): JobCountRow {
-  return { experiment, queue, share, state, count };
+function rowOf({ experiment, queue, gpuModel, share, state, count, gpus }: Cell): JobCountRow {
+  return { experiment, queue, gpuModel, share, state, count, gpus };
 }
 
 /**
@@ -93,4 +114,13 @@ function queueBefore(last: JobEvent['last']): string | null {
     return last.attempt <= 1 ? null : (last.previousQueue ?? last.queue ?? null);
   }
   return last.queue ?? null;
+}
+
+/** The GPUs that the job was counted with before; see {@link queueBefore}. Null tells that there were none. */
+function gpuBefore(last: JobEvent['last']): StoredGpuGrant | null | undefined {
+  if (last.to === 'SENT' && last.from !== 'SENT') {
+    if (last.attempt <= 1) return null;
+    return last.previousGpu === undefined ? last.gpu : last.previousGpu;
+  }
+  return last.gpu;
 }
