@@ -165,15 +165,17 @@ export class ScriptedCore implements CoreProtocol {
       this.assertIsCurrent(request.workerId);
       const found: Assignment[] = [];
       let { cores, memoryMiB } = request.free;
+      const devices = new Set(request.freeDeviceIds);
       for (const job of [...this.waiting]) {
         if (
           found.length === request.count ||
           job.requirements.cores > cores ||
           job.requirements.memoryMiB > memoryMiB ||
-          !job.deviceIds.every((id) => request.freeDeviceIds.includes(id))
+          !job.deviceIds.every((id) => devices.has(id))
         )
           continue;
         found.push(job);
+        job.deviceIds.forEach((id) => devices.delete(id));
         this.waiting.splice(this.waiting.indexOf(job), 1);
         cores -= job.requirements.cores;
         memoryMiB -= job.requirements.memoryMiB;

@@ -1,0 +1,139 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { silentLogger } from '@rhizome/log';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DeviceFacts } from '../hardware/gpus/device-facts.js';
+import type { FinishReport, Registration } from '../protocol/core-protocol.js';
+import { ScriptedCore } from '../testing/scripted-core.js';
+import { Pilot } from './pilot.js';
+
+jest.setTimeout(30_000);
+
+let folder: string;
+let core: ScriptedCore;
+let pilot: Pilot;
+let running: Promise<void>;
+
+const t4 = { vendor: 'NVIDIA', model: 'Tesla T4', memoryMiB: 15360, utilisation: 0.5, memoryUsedMiB: 4000 };
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'pilot-gpus-'));
+  core = new ScriptedCore();
+  // Signs of life are far apart: what comes sooner was told at once.
+  core.lease = { heartbeatSeconds: 600, leaseSeconds: 2000 };
+  await fleet([
+    { ...t4, id: 'GPU-a' },
+    { ...t4, id: 'GPU-b' },
+    { vendor: 'AMD', model: 'MI210', id: 'GPU-c', health: 'UNHEALTHY' },
+  ]);
+  pilot = new Pilot(
+    core,
+    {
+      queue: 'q',
+      name: 'gpu-pilot',
+      labels: [],
+      host: {
+        scratch: join(folder, 'scratch'),
+        searchPath: '/usr/bin:/bin',
+        cores: 4,
+        memoryMiB: 4096,
+        diskMiB: 100,
+      },
+      gpus: { simulate: join(folder, 'fleet.json'), periodMs: 50 },
+      store: join(folder, 'store'),
+      lifetimeSeconds: null,
+      drainSeconds: null,
+      graceSeconds: 0.5,
+      captureLimits: { head: 1 << 20, tail: 1 << 12, buffer: 1 << 20 },
+      sampleMs: 200,
+      longestIdlePauseMs: 100,
+      version: '0.0.0',
+    },
+    silentLogger(),
+  );
+  running = pilot.run();
+});
+afterEach(async () => {
+  pilot.stop('the test is over');
+  await running;
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Replaces the fleet in one step: it is read at any time. */
+async function fleet(devices: readonly object[]): Promise<void> {
+  await writeFile(join(folder, 'next.json'), JSON.stringify({ devices }));
+  await rename(join(folder, 'next.json'), join(folder, 'fleet.json'));
+}
+
+const detailOf = <T>(what: string, jobId?: string): T =>
+  core.said.findLast((one) => one.what === what && one.jobId === jobId)?.detail as T;
+const ended = (jobId: string) => (): boolean => core.about(jobId).includes('FINISHED');
+
+describe('a pilot on a host with devices', () => {
+  test('registers them with their facts', async () => {
+    await core.until('it registers', () => core.said.some(({ what }) => what === 'registered'));
+    const { devices } = detailOf<Registration>('registered');
+    expect(devices.map(({ id, health }) => [id, health])).toEqual([
+      ['GPU-a', 'HEALTHY'],
+      ['GPU-b', 'HEALTHY'],
+      ['GPU-c', 'UNHEALTHY'],
+    ]);
+    expect(devices[0]?.sources).toContainEqual({ fact: 'memoryMiB', source: 'simulated by fleet.json' });
+  });
+
+  test('shows a payload what it was given, and nothing else; reports what its devices did', async () => {
+    const show = 'echo "cuda=$CUDA_VISIBLE_DEVICES rocr=$ROCR_VISIBLE_DEVICES ze=$ZE_AFFINITY_MASK."';
+    const payload = { environment: [{ name: 'CUDA_VISIBLE_DEVICES', value: 'GPU-a,GPU-b' }] };
+    core.add({ jobId: 'job_gpu', shell: `${show}; sleep 0.3`, deviceIds: ['GPU-b'], payload });
+    core.add({ jobId: 'job_cpu', shell: show, payload });
+    await core.until('both end', () => ended('job_gpu')() && ended('job_cpu')());
+    expect(core.logOf('job_gpu')).toBe('cuda=GPU-b rocr= ze=.\n');
+    expect(core.logOf('job_cpu')).toBe('cuda= rocr= ze=.\n');
+    const { usage } = detailOf<FinishReport>('FINISHED', 'job_gpu');
+    expect(usage).toMatchObject({ gpuUtilisation: 0.5, gpuPeakMemoryMiB: 4000 });
+    expect(detailOf<FinishReport>('FINISHED', 'job_cpu').usage.gpuUtilisation).toBeUndefined();
+  });
+
+  test('never offers a device that a job has, nor one that is unhealthy', async () => {
+    core.add({
+      jobId: 'job_1',
+      shell: `while [ ! -e ${folder}/go ]; do sleep 0.05; done`,
+      deviceIds: ['GPU-a'],
+    });
+    core.add({ jobId: 'job_2', deviceIds: ['GPU-a'] });
+    core.add({ jobId: 'job_3', deviceIds: ['GPU-b'] });
+    core.add({ jobId: 'job_4', deviceIds: ['GPU-c'] });
+    await core.until('the free one is used', ended('job_3'));
+    expect(core.about('job_2')).toEqual([]);
+    await writeFile(join(folder, 'go'), '');
+    await core.until('the next has its device', ended('job_2'));
+    expect(core.about('job_4')).toEqual([]);
+  });
+
+  test('tells at once that a device turned bad while a job runs on it, and offers it no more', async () => {
+    core.add({
+      jobId: 'job_1',
+      shell: `while [ ! -e ${folder}/go ]; do sleep 0.05; done`,
+      deviceIds: ['GPU-a'],
+    });
+    await core.until('it runs', () => core.about('job_1').includes('RUNNING'));
+    await fleet([
+      { ...t4, id: 'GPU-a', health: 'UNHEALTHY' },
+      { ...t4, id: 'GPU-b' },
+    ]);
+    await core.until('core is told', () => core.said.some(({ what }) => what === 'devices'));
+    // GPU-c is not in the fleet any more: it is lost, not forgotten.
+    expect(detailOf<readonly DeviceFacts[]>('devices').map(({ id, health }) => [id, health])).toEqual([
+      ['GPU-a', 'UNHEALTHY'],
+      ['GPU-b', 'HEALTHY'],
+      ['GPU-c', 'UNHEALTHY'],
+    ]);
+    core.add({ jobId: 'job_2', deviceIds: ['GPU-a'] });
+    await writeFile(join(folder, 'go'), '');
+    await core.until('the job ends', ended('job_1'));
+    core.add({ jobId: 'job_3', deviceIds: ['GPU-b'] });
+    await core.until('the healthy one is used', ended('job_3'));
+    expect(core.about('job_2')).toEqual([]);
+  });
+});

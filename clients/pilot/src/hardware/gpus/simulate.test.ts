@@ -1,0 +1,76 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readFleetFile } from './simulate.js';
+import { visibleDevices } from './visible.js';
+
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fleet-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+async function fleet(content: unknown): ReturnType<typeof readFleetFile> {
+  const path = join(folder, 'fleet.json');
+  await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content));
+  return readFleetFile(path);
+}
+
+describe('a simulated fleet', () => {
+  test('presents devices with their facts, each from the file', async () => {
+    const devices = await fleet({
+      devices: [
+        { vendor: 'NVIDIA', model: 'Tesla T4', count: 2, id: 'GPU-t4', memoryMiB: 15360, utilisation: 0.5 },
+        { vendor: 'AMD', model: 'MI210', gfxTarget: 'gfx90a', health: 'UNHEALTHY' },
+      ],
+    });
+    expect(devices).toMatchObject([
+      { id: 'GPU-t4-0', visibleAs: 'GPU-t4-0', model: 'Tesla T4', memoryMiB: 15360, health: 'HEALTHY' },
+      { id: 'GPU-t4-1', utilisation: 0.5 },
+      { id: 'SIMULATED-1', vendor: 'AMD', health: 'UNHEALTHY' },
+    ]);
+    expect(devices[2]?.sources).toContainEqual({ fact: 'gfxTarget', source: 'simulated by fleet.json' });
+  });
+
+  test.each([
+    ['no JSON', 'devices:', /fleet\.json is not one/],
+    ['an unknown fact', { devices: [{ vendor: 'AMD', model: 'x', vram: 1 }] }, /vram/],
+    ['an unknown vendor', { devices: [{ vendor: 'ACME', model: 'x' }] }, /vendor/],
+    [
+      'an id twice',
+      {
+        devices: [
+          { vendor: 'AMD', model: 'x', id: 'a' },
+          { vendor: 'AMD', model: 'x', id: 'a' },
+        ],
+      },
+      /the id "a" is used twice/,
+    ],
+  ])('with %s is refused, with the place', async (_what, content, reason) => {
+    await expect(fleet(content)).rejects.toThrow(reason);
+  });
+});
+
+describe('what a payload sees', () => {
+  test('are the devices that it was given, by the word of each vendor; nothing of the others', async () => {
+    const devices = await fleet({
+      devices: [
+        { vendor: 'NVIDIA', model: 'A100', id: 'MIG-1' },
+        { vendor: 'NVIDIA', model: 'A100', id: 'MIG-2' },
+        { vendor: 'INTEL', model: 'Max 1100', id: '3' },
+      ],
+    });
+    expect(visibleDevices(devices)).toEqual({
+      CUDA_VISIBLE_DEVICES: 'MIG-1,MIG-2',
+      ROCR_VISIBLE_DEVICES: '',
+      ZE_AFFINITY_MASK: '3',
+    });
+    expect(visibleDevices([])).toEqual({
+      CUDA_VISIBLE_DEVICES: '',
+      ROCR_VISIBLE_DEVICES: '',
+      ZE_AFFINITY_MASK: '',
+    });
+  });
+});
