@@ -4,7 +4,7 @@ import { type DocumentNode, Kind, print } from 'graphql';
 import { fromGraphQLErrors, isRhizomeApiError, RhizomeApiError } from './api-error.js';
 import { type Backoff, backoffOf, type RetryOptions, sleep, waitBefore } from './backoff.js';
 import { type HttpAnswer, type HttpCall, HttpTransport } from './http-transport.js';
-import { type Reconnecting, ResumingStream } from './resuming-stream.js';
+import { type OpenAt, type Reconnecting, ResumingStream, type SnapshotTaken } from './resuming-stream.js';
 import { SocketTransport } from './socket-transport.js';
 import { Tokens, type TokenSource } from './token-source.js';
 
@@ -56,6 +56,12 @@ export interface SubscribeOptions {
   readonly signal?: AbortSignal;
   readonly reconnect?: RetryOptions;
   readonly onReconnect?: (event: Reconnecting) => void;
+  /**
+   * The stream was opened again without its past: it tells the present anew, or, where it goes by a cursor that the server no longer reaches
+   * back to, only what comes from now on; then read the present here. Awaited before the first message after it is handed out. Without it, a
+   * stream whose cursor has expired throws CURSOR_EXPIRED.
+   */
+  readonly onSnapshot?: (event: SnapshotTaken) => void | Promise<void>;
   /** Errors of an event that has data all the same. */
   readonly onErrors?: (errors: readonly RhizomeApiError[]) => void;
   readonly requestId?: string;
@@ -163,7 +169,8 @@ class Client implements ApiClient {
     variables: TVariables,
     options: SubscribeOptions = {},
   ): AsyncIterableIterator<TData> {
-    return this.#follow<TData>(document, () => asRecord(variables), undefined, options);
+    const given = asRecord(variables);
+    return this.#follow<TData>(document, () => given, undefined, options);
   }
 
   subscribeResumable<TData, TVariables>(
@@ -173,8 +180,11 @@ class Client implements ApiClient {
   ): AsyncIterableIterator<TData> {
     const { cursorOf, afterVariable = 'after' } = options;
     const given = asRecord(variables);
-    const from = (cursor: string | undefined) =>
-      cursor === undefined ? given : { ...given, [afterVariable]: cursor };
+    const { [afterVariable]: _after, ...fresh } = given;
+    const from = ({ cursor, isFresh }: OpenAt) => {
+      if (cursor !== undefined) return { ...given, [afterVariable]: cursor };
+      return isFresh ? fresh : given;
+    };
     return this.#follow<TData>(document, from, cursorOf, options);
   }
 
@@ -185,7 +195,7 @@ class Client implements ApiClient {
 
   #follow<TData>(
     document: DocumentNode,
-    variables: (cursor: string | undefined) => Record<string, unknown>,
+    variables: (at: OpenAt) => Record<string, unknown>,
     cursorOf: ((data: TData) => string | null | undefined) | undefined,
     options: SubscribeOptions,
   ): ResumingStream<TData> {
@@ -197,6 +207,7 @@ class Client implements ApiClient {
       variables,
       cursorOf,
       onReconnect: options.onReconnect,
+      onSnapshot: options.onSnapshot,
       onErrors: options.onErrors,
       onEnd: () => this.#streams.delete(stream as ResumingStream<unknown>),
       signal: options.signal,

@@ -12,5 +12,5 @@ export {
   type Retrying,
   type SubscribeOptions,
 } from './client.js';
-export type { Reconnecting } from './resuming-stream.js';
+export type { Reconnecting, SnapshotTaken } from './resuming-stream.js';
 export type { TokenSource } from './token-source.js';

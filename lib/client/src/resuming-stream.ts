@@ -18,6 +18,22 @@ export interface Reconnecting {
   readonly cursor: string | undefined;
 }
 
+/** A stream could not go on where it was: what happened in between is not told, and the present has to be read anew. */
+export interface SnapshotTaken {
+  /** Why. */
+  readonly error: RhizomeApiError;
+  /** The last cursor, which the server no longer reaches back to; undefined for streams that begin with the present. */
+  readonly lostAfter: string | undefined;
+  /** Where the stream goes on; undefined where it tells no cursor. */
+  readonly cursor: string | undefined;
+}
+
+/** Where a stream is opened: after a cursor, as its caller said, or with what happens from now on. */
+export interface OpenAt {
+  readonly cursor: string | undefined;
+  readonly isFresh: boolean;
+}
+
 /** How a stream is kept open. */
 export interface ResumingStreamOptions<TData> {
   readonly socket: SocketTransport;
@@ -26,9 +42,11 @@ export interface ResumingStreamOptions<TData> {
   readonly query: string;
   readonly operationName: string | undefined;
   /** The variables, given where the stream shall go on. */
-  readonly variables: (cursor: string | undefined) => Record<string, unknown>;
+  readonly variables: (at: OpenAt) => Record<string, unknown>;
   readonly cursorOf: ((data: TData) => string | null | undefined) | undefined;
   readonly onReconnect: ((event: Reconnecting) => void) | undefined;
+  /** Without it a resumable stream throws CURSOR_EXPIRED. */
+  readonly onSnapshot: ((event: SnapshotTaken) => void | Promise<void>) | undefined;
   readonly onErrors: ((errors: readonly RhizomeApiError[]) => void) | undefined;
   /** Told once, when the stream has ended in any way. */
   readonly onEnd: () => void;
@@ -48,6 +66,9 @@ export class ResumingStream<TData> implements AsyncIterableIterator<TData> {
   #open: AsyncIterator<unknown> | undefined;
   #cursor: string | undefined;
   #attempt = 0;
+  /** Set while the stream is opened anew without its past; told with the first message. */
+  #lost: Omit<SnapshotTaken, 'cursor'> | undefined;
+  #wasOpen = false;
 
   constructor(options: ResumingStreamOptions<TData>) {
     this.#options = options;
@@ -104,6 +125,8 @@ export class ResumingStream<TData> implements AsyncIterableIterator<TData> {
       if (this.#ending.signal.aborted) return;
       const data = this.#dataOf(item.value);
       this.#attempt = 0;
+      this.#wasOpen = true;
+      await this.#tellSnapshot(data);
       yield data;
       // Only now: an event whose consumer failed counts as not seen.
       this.#cursor = this.#options.cursorOf?.(data) ?? this.#cursor;
@@ -121,7 +144,8 @@ export class ResumingStream<TData> implements AsyncIterableIterator<TData> {
   /** The variables are read when they are sent: the socket's library may send them again by itself. */
   #payload(): SubscribePayload {
     const { query, operationName, variables, requestId } = this.#options;
-    const current = (): Record<string, unknown> => variables(this.#cursor);
+    const current = (): Record<string, unknown> =>
+      variables({ cursor: this.#cursor, isFresh: this.#lost !== undefined });
     return {
       query,
       ...(operationName === undefined ? {} : { operationName }),
@@ -144,6 +168,25 @@ export class ResumingStream<TData> implements AsyncIterableIterator<TData> {
     return data as TData;
   }
 
+  /** The consumer reads the present before it is told what comes after it. */
+  async #tellSnapshot(data: TData): Promise<void> {
+    const lost = this.#lost;
+    this.#lost = undefined;
+    if (!lost) return;
+    const cursor = this.#options.cursorOf?.(data) ?? undefined;
+    await this.#options.onSnapshot?.({ ...lost, cursor });
+  }
+
+  /** Notes that the past is lost. @returns whether the stream can begin anew all the same */
+  #loses(error: RhizomeApiError): boolean {
+    const { cursorOf, onSnapshot } = this.#options;
+    const isExpired = error.code === 'CURSOR_EXPIRED';
+    if (cursorOf ? !isExpired || !onSnapshot : !this.#wasOpen) return false;
+    this.#lost = { error, lostAfter: this.#cursor };
+    this.#cursor = undefined;
+    return isExpired;
+  }
+
   /** Waits for the next attempt; throws the error where none would help. */
   async #recover(error: RhizomeApiError): Promise<void> {
     const { backoff, tokens, socket, onReconnect } = this.#options;
@@ -153,8 +196,10 @@ export class ResumingStream<TData> implements AsyncIterableIterator<TData> {
       tokens.expire();
       socket.drop();
     }
-    if ((!renew && error.retry === 'never') || this.#attempt > backoff.attempts) throw error;
-    const waitMs = waitBefore(this.#attempt, renew ? 'now' : error.retry, backoff);
+    const beginsAnew = this.#loses(error);
+    const mayRetry = renew || beginsAnew || error.retry !== 'never';
+    if (!mayRetry || this.#attempt > backoff.attempts) throw error;
+    const waitMs = waitBefore(this.#attempt, renew || beginsAnew ? 'now' : error.retry, backoff);
     onReconnect?.({ attempt: this.#attempt, waitMs, error, cursor: this.#cursor });
     await sleep(waitMs, this.#ending.signal);
   }

@@ -7,7 +7,7 @@ import { buildSchema, GraphQLError, parse } from 'graphql';
 import { type Extra, useServer } from 'graphql-ws/use/ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type ApiClient, type ClientOptions, createClient } from './client.js';
-import type { Reconnecting } from './resuming-stream.js';
+import type { Reconnecting, SnapshotTaken } from './resuming-stream.js';
 
 interface Count {
   readonly count: { readonly cursor: string; readonly value: number | null };
@@ -210,6 +210,43 @@ describe('a stream that can be resumed', () => {
     expect(await stream.next()).toEqual({ value: undefined, done: true });
   });
 
+  test('whose cursor has expired begins anew, and tells so before it goes on', async () => {
+    const snapshots: SnapshotTaken[] = [];
+    const order: string[] = [];
+    const onSnapshot = async (event: SnapshotTaken) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      snapshots.push(event);
+      order.push('snapshot');
+    };
+    const stream = client().subscribeResumable(countDocument, { after: '4' }, { ...resumable, onSnapshot });
+    server.to(6);
+    expect(await take(stream, 2)).toEqual([5, 6]);
+    server.instead = new GraphQLError('too late', { extensions: { code: 'CURSOR_EXPIRED' } });
+    const next = take(stream, 1).then((values) => {
+      order.push('value');
+      return values;
+    });
+    server.wake();
+    expect(await next).toEqual([1]);
+    expect(server.afters).toEqual(['4', undefined]);
+    expect(order).toEqual(['snapshot', 'value']);
+    expect(snapshots).toMatchObject([{ lostAfter: '6', cursor: '1', error: { code: 'CURSOR_EXPIRED' } }]);
+  });
+
+  test('whose first cursor has expired begins anew as well', async () => {
+    const snapshots: SnapshotTaken[] = [];
+    server.instead = new GraphQLError('too late', { extensions: { code: 'CURSOR_EXPIRED' } });
+    server.to(1);
+    const stream = client().subscribeResumable(
+      countDocument,
+      { after: '9' },
+      { ...resumable, onSnapshot: (event) => void snapshots.push(event) },
+    );
+    expect(await take(stream, 1)).toEqual([1]);
+    expect(server.afters).toEqual(['9', undefined]);
+    expect(snapshots).toMatchObject([{ lostAfter: undefined, cursor: '1' }]);
+  });
+
   test('gives up after as many attempts as it is allowed', async () => {
     await server.stop();
     const asked = client({ reconnect: { baseMs: 1, capMs: 2, attempts: 3 } }).subscribeResumable(
@@ -263,6 +300,21 @@ describe('a stream', () => {
     await until(() => server.afters.length === 1);
     await one.close();
     expect(await waiting).toEqual({ value: undefined, done: true });
+  });
+
+  test('that begins with the present tells that it did so again', async () => {
+    const snapshots: SnapshotTaken[] = [];
+    const stream = client().subscribe(
+      countDocument,
+      {},
+      { onSnapshot: (event) => void snapshots.push(event) },
+    );
+    server.to(1);
+    expect(await take(stream, 1)).toEqual([1]);
+    const next = take(stream, 1);
+    server.drop();
+    expect(await next).toEqual([1]);
+    expect(snapshots).toMatchObject([{ error: { code: 'SERVICE_UNAVAILABLE' }, cursor: undefined }]);
   });
 
   test('shares its socket with others of its client', async () => {
