@@ -1,7 +1,7 @@
 import { Kind } from 'graphql';
 import type { SubgraphError, SubgraphResult } from '../transports/transport.js';
 import { type CompiledCall, compileCall, type Representations, send, variablesOf } from './call.js';
-import { badAnswer, type EngineError, type Failure, fromSubgraph } from './errors.js';
+import { badAnswer, type EngineError, type FailedFetch, type Failure, fromSubgraph } from './errors.js';
 import { type CompileContext, compileReshaping, type Reshaping, rootSelection, type Step } from './fetch.js';
 import { copyOf, isPlainObject, mergeInto, shapeOf } from './merge.js';
 import { type CompiledPath, compilePath, type DataObject, type ResponsePath } from './path.js';
@@ -121,9 +121,16 @@ function collect(part: EntityPart, state: RunState, wire: 'text' | 'objects'): C
   return { part, representations, groups };
 }
 
-function failAll(collected: readonly Collected[], state: RunState, error: EngineError): void {
+/** `each`: an error that the service itself reports of one entity is told at each of its fields. */
+function failAll(
+  collected: readonly Collected[],
+  state: RunState,
+  error: EngineError,
+  told: Failure['told'] = 'once',
+): void {
+  const fetch: FailedFetch = { places: 0 };
   for (const { part, groups } of collected) {
-    const failure: Failure = { error, fields: part.fields, told: 0 };
+    const failure: Failure = { error, fields: part.fields, fetch, told };
     for (const group of groups) for (const entity of group) state.fail(entity, failure);
   }
 }
@@ -196,7 +203,7 @@ function entityErrors(
       continue;
     }
     if (rest.length === 0) {
-      failAll([{ part: part.part, groups: [group], representations: [] }], state, shaped);
+      failAll([{ part: part.part, groups: [group], representations: [] }], state, shaped, 'each');
       continue;
     }
     let found = places.get(part);

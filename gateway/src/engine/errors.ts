@@ -16,6 +16,14 @@ export interface EngineError {
   readonly locations?: GraphQLFormattedError['locations'];
   /** Further extensions. */
   readonly facts?: Readonly<Record<string, unknown>> | undefined;
+  /** The failed fetch that left the place without a value: its places are told by one error. */
+  readonly fetch?: FailedFetch | undefined;
+}
+
+/** One fetch that failed as a whole, in one run. */
+export interface FailedFetch {
+  /** Places that it left without a value, as far as they were found. */
+  places: number;
 }
 
 /** A fetch that brought nothing; the fields it leaves without a value are found when the answer is written. */
@@ -23,8 +31,9 @@ export interface Failure {
   readonly error: EngineError;
   /** Keys that the fetch would have brought to each of its objects. */
   readonly fields: ReadonlySet<string>;
-  /** Fields that were already told. */
-  told: number;
+  readonly fetch: FailedFetch;
+  /** Whether its places are told by one error, or by one each. */
+  readonly told: 'once' | 'each';
 }
 
 /** What shaping an error needs to know. */

@@ -120,6 +120,13 @@ describe('errors and failures', () => {
       extensions['subgraph'],
     ]);
 
+  /** The places that an error tells of beside its own. */
+  const pathsOf = (answer: TestAnswer): unknown[] =>
+    (answer.errors ?? []).map(({ extensions }) => {
+      const paths = extensions['paths'] as readonly (readonly (string | number)[])[] | undefined;
+      return paths && [extensions['count'], ...paths.map((path) => path.join('.'))];
+    });
+
   test('an error is told at the place the client knows, over aliases, lists and hops', async () => {
     const answer = await run('{ all: jobs { p: parent { a: alpha { l: list { b: bad } } } } }');
     expect(answer.data).toEqual({
@@ -154,7 +161,7 @@ describe('errors and failures', () => {
     expect(JSON.stringify(gateway?.log.lines)).toContain('mongodb://');
   });
 
-  test('a service that is down leaves null in its own fields, each with an error', async () => {
+  test('a service that is down leaves null in its own fields, with one error a fetch', async () => {
     const answer = await run('{ jobs { id a: alpha { run } name } alphas coreOnly }', { alpha: down });
     expect(answer.data).toEqual({
       jobs: [
@@ -166,9 +173,9 @@ describe('errors and failures', () => {
     });
     expect(places(answer)).toEqual([
       ['jobs.0.a', 'DOWNSTREAM_SERVICE_ERROR', 'alpha'],
-      ['jobs.1.a', 'DOWNSTREAM_SERVICE_ERROR', 'alpha'],
       ['alphas', 'DOWNSTREAM_SERVICE_ERROR', 'alpha'],
     ]);
+    expect(pathsOf(answer)).toEqual([[2, 'jobs.0.a', 'jobs.1.a'], undefined]);
     expect(answer.errors?.[0]?.message).toBe('The service "alpha" could not be reached');
   });
 
@@ -185,10 +192,8 @@ describe('errors and failures', () => {
       },
     });
     expect(answer.data).toEqual({ alphaJob: { weight: null, alpha: { run: 5 }, name: null } });
-    expect(places(answer)).toEqual([
-      ['alphaJob.weight', 'SERVICE_UNAVAILABLE', 'core'],
-      ['alphaJob.name', 'SERVICE_UNAVAILABLE', 'core'],
-    ]);
+    expect(places(answer)).toEqual([['alphaJob.weight', 'SERVICE_UNAVAILABLE', 'core']]);
+    expect(pathsOf(answer)).toEqual([[2, 'alphaJob.weight', 'alphaJob.name']]);
   });
 
   test('an error of a field that was fetched for another is told where it is felt', async () => {
@@ -214,10 +219,8 @@ describe('errors and failures', () => {
         { alpha: null, name: 'job 1' },
       ],
     });
-    expect(places(answer)).toEqual([
-      ['jobs.0.alpha', 'DOWNSTREAM_SERVICE_ERROR', 'alpha'],
-      ['jobs.1.alpha', 'DOWNSTREAM_SERVICE_ERROR', 'alpha'],
-    ]);
+    expect(places(answer)).toEqual([['jobs.0.alpha', 'DOWNSTREAM_SERVICE_ERROR', 'alpha']]);
+    expect(pathsOf(answer)).toEqual([[2, 'jobs.0.alpha', 'jobs.1.alpha']]);
     expect(answer.errors?.[0]?.message).toBe(`The service "alpha" ${message}`);
   });
 
@@ -229,10 +232,8 @@ describe('errors and failures', () => {
       },
     });
     expect(answer.data).toEqual({ jobs: [{ alpha: { run: 0 } }, { alpha: null }, { alpha: null }] });
-    expect(places(answer)).toEqual([
-      ['jobs.1.alpha', 'DOWNSTREAM_SERVICE_ERROR', 'alpha'],
-      ['jobs.2.alpha', 'DOWNSTREAM_SERVICE_ERROR', 'alpha'],
-    ]);
+    expect(places(answer)).toEqual([['jobs.1.alpha', 'DOWNSTREAM_SERVICE_ERROR', 'alpha']]);
+    expect(pathsOf(answer)).toEqual([[2, 'jobs.1.alpha', 'jobs.2.alpha']]);
     expect(answer.errors?.[0]?.message).toBe('The service "alpha" answered 1 entities of 3');
   });
 
@@ -247,15 +248,13 @@ describe('errors and failures', () => {
     ['no place', []],
     ['the whole list', ['_entities']],
     ['a place that is not there', ['_entities', 99, 'alpha']],
-  ])('an error about %s is told at each field', async (_name, path) => {
+  ])('an error about %s is told once, with all its fields', async (_name, path) => {
     const answer = await run('{ jobs { alpha { run } } }', {
       alpha: async () => ({ data: null, errors: [{ message: 'lost', path, extensions: { code: 'LOST' } }] }),
     });
     expect(answer.data).toEqual({ jobs: [{ alpha: null }, { alpha: null }] });
-    expect(places(answer)).toEqual([
-      ['jobs.0.alpha', 'LOST', 'alpha'],
-      ['jobs.1.alpha', 'LOST', 'alpha'],
-    ]);
+    expect(places(answer)).toEqual([['jobs.0.alpha', 'LOST', 'alpha']]);
+    expect(pathsOf(answer)).toEqual([[2, 'jobs.0.alpha', 'jobs.1.alpha']]);
   });
 
   test('an error about one entity as a whole is told at its fields', async () => {
@@ -274,13 +273,15 @@ describe('errors and failures', () => {
     expect(places(answer)).toEqual([['coreOnly', 'DOWNSTREAM_SERVICE_ERROR', 'core']]);
   });
 
-  test('errors of one failure are bounded', async () => {
+  test('the places of one failure are bounded, and counted in full', async () => {
     const answer = await run(
       '{ jobs(n: 1000) { alpha { run } } }',
       { alpha: down },
       { limits: { errorsPerFetch: 10 } },
     );
-    expect(answer.errors).toHaveLength(10);
+    expect(answer.errors).toHaveLength(1);
+    expect(answer.errors?.[0]?.extensions['count']).toBe(1000);
+    expect(answer.errors?.[0]?.extensions['paths']).toHaveLength(10);
     expect((answer.data?.['jobs'] as unknown[]).length).toBe(1000);
   });
 
@@ -294,6 +295,50 @@ describe('errors and failures', () => {
     });
     expect(places(answer)).toEqual([['alphas', 'DOWNSTREAM_SERVICE_ERROR', 'alpha']]);
     expect(JSON.stringify(answer)).not.toContain('Cannot query');
+  });
+
+  test('a transport that refuses at once is one failed call', async () => {
+    const answer = await run('{ alphas coreOnly }', {
+      alpha: () => {
+        throw new DomainError('UNAUTHENTICATED', 'nobody');
+      },
+    });
+    expect(answer.data).toEqual({ alphas: null, coreOnly: 1 });
+    expect(places(answer)).toEqual([['alphas', 'UNAUTHENTICATED', 'alpha']]);
+  });
+
+  test('one failure in places that may be null, may not be null, and in lists is one error', async () => {
+    const answer = await run(
+      '{ job { id need } jobs { a: alpha { run } alpha { inner { run } } } alphaJob { id } }',
+      {
+        alpha: down,
+      },
+    );
+    expect(answer.data).toEqual({
+      job: null,
+      jobs: Array(2).fill({ a: null, alpha: null }),
+      alphaJob: null,
+    });
+    const told = new Map<string, number>();
+    for (const error of answer.errors ?? []) {
+      for (const path of (error.extensions['paths'] as unknown[] | undefined) ?? [error.path]) {
+        const place = JSON.stringify(path);
+        told.set(place, (told.get(place) ?? 0) + 1);
+      }
+    }
+    expect([...told].sort()).toEqual(
+      [
+        ['job', 'need'],
+        ['jobs', 0, 'a'],
+        ['jobs', 0, 'alpha'],
+        ['jobs', 1, 'a'],
+        ['jobs', 1, 'alpha'],
+        ['alphaJob'],
+      ]
+        .map((path) => [JSON.stringify(path), 1])
+        .sort(),
+    );
+    expect(answer.errors?.length).toBeLessThan(told.size);
   });
 
   test('a slow service is given up after its own time, and told to stop', async () => {

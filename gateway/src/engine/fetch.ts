@@ -70,8 +70,8 @@ export function compileRootFetch(
     fetch.outputRewrites,
   );
   const fields = new Set(reshaping.shape.fields.keys());
-  const failed = (state: RunState, error: EngineError): void =>
-    state.fail(state.data, { error, fields, told: 0 } satisfies Failure);
+  const failed = (state: RunState, error: EngineError, told: Failure['told'] = 'once'): void =>
+    state.fail(state.data, { error, fields, fetch: { places: 0 }, told } satisfies Failure);
   return {
     call,
     shape: reshaping.shape,

@@ -10,6 +10,7 @@ import type { AnswerField, AnswerSelection } from './collect.js';
 import type { EngineError, Failure } from './errors.js';
 import { isPlainObject } from './merge.js';
 import type { DataObject, ResponsePath } from './path.js';
+import { onePerFetch } from './one-per-fetch.js';
 import { leafWriter } from './project.js';
 import type { RunState } from './run-state.js';
 
@@ -25,7 +26,7 @@ export function explain(selection: AnswerSelection, state: RunState, dependents:
   const visible = state.errors.flatMap((error) => visibleAt(error, selection, state, dependents));
   const walk = new NullWalk(state, new Explained(visible));
   walk.object(state.data, selection.type, selection, []);
-  return [...visible, ...walk.found];
+  return onePerFetch([...visible, ...walk.found]);
 }
 
 /** Which places of an answer have an error already. */
@@ -87,8 +88,9 @@ class NullWalk {
 
   #tellFailure(failure: Failure, place: ResponsePath): void {
     this.#explained.add(place);
-    if (failure.told++ >= this.#state.context.errorsPerFetch) return;
-    this.found.push({ ...failure.error, path: place });
+    const { error, fetch, told } = failure;
+    if (fetch.places++ >= this.#state.context.errorsPerFetch) return;
+    this.found.push({ ...error, path: place, fetch: told === 'once' ? fetch : undefined });
   }
 
   /** Whether a value is null where it may not be, which is told unless something explains it. */
