@@ -1,0 +1,84 @@
+/** The shapes of the catalogue. */
+import type { SourceKey } from './sources.js';
+
+/** How sure a row is: LOW where a fact of it is not found in a citable source. */
+export type Confidence = 'HIGH' | 'LOW';
+
+/** A MIG profile of a model. */
+export interface MigProfileRow {
+  /** As `1g.10gb+me`. */
+  readonly name: string;
+  /** Slices of the device that one takes. */
+  readonly slices: number;
+  readonly memoryGB: number;
+  /** Instances of it that a device can have at once. */
+  readonly maxInstances: number;
+}
+
+/** A model of GPU. */
+export interface GpuModelRow {
+  /** The name that the catalogue knows it by, as `A100-SXM4-80GB`. */
+  readonly name: string;
+  readonly vendor: 'NVIDIA' | 'AMD' | 'INTEL';
+  /** Names of the family that take all its variants, as `A100`. */
+  readonly families: readonly string[];
+  /** Other names of this model alone. */
+  readonly aliases: readonly string[];
+  readonly architecture: string;
+  readonly computeCapability?: string;
+  readonly gfxTarget?: string;
+  /** Nominal, in GB as it is sold: the class size. Left out for memory that is shared with the host, and where it was not found. */
+  readonly memoryGB?: number;
+  /** Values that tools were seen to report, in MiB. */
+  readonly reportedMiB: readonly number[];
+  /** PCI vendor and device ids, as `10de:20b2`. */
+  readonly pciIds: readonly string[];
+  /** Slices that MIG divides it into; 0 where it cannot. */
+  readonly migSlices: number;
+  readonly migProfiles: readonly MigProfileRow[];
+  /** Other ways to divide it, as `CPX 8`. */
+  readonly partitions: readonly string[];
+  /** Whether forward-compatibility packages are made for it. */
+  readonly isDataCenter: boolean;
+  readonly sources: readonly SourceKey[];
+  readonly confidence: Confidence;
+  /** Facts without a citable source. */
+  readonly uncertain: readonly string[];
+}
+
+/** A CUDA toolkit and the driver that goes with it. */
+export interface CudaReleaseRow {
+  /** As `12.4`. */
+  readonly version: string;
+  /** The update, 0 for the first. */
+  readonly update: number;
+  /** The lowest driver on Linux that has all its features. */
+  readonly driver: string;
+  readonly sources: readonly SourceKey[];
+  readonly confidence: Confidence;
+}
+
+/** What is true of all toolkits of one major version. */
+export interface CudaFamilyRow {
+  readonly major: number;
+  /** The lowest driver for minor-version compatibility; left out where there is none. */
+  readonly minorDriver?: string;
+  /** The lowest compute capability that it builds for. */
+  readonly oldestCapability: string;
+  /** Branches of the driver that its forward-compatibility packages were made for. */
+  readonly forwardBranches: readonly number[];
+  readonly sources: readonly SourceKey[];
+  readonly confidence: Confidence;
+  readonly uncertain: readonly string[];
+}
+
+/** The first toolkit that knows a compute capability. */
+export interface CapabilityRow {
+  readonly capability: string;
+  readonly architecture: string;
+  readonly firstCuda: string;
+  /** Whether it is of an embedded chip, for which code of others was never promised to run. */
+  readonly isEmbedded: boolean;
+  readonly sources: readonly SourceKey[];
+  readonly confidence: Confidence;
+}

@@ -1,0 +1,165 @@
+/** CUDA toolkits with their drivers on Linux, what major versions have in common, and which toolkit first knew a compute capability. */
+import type { CapabilityRow, CudaFamilyRow, CudaReleaseRow } from './catalogue.types.js';
+
+/** Each release with its driver: `12.4.1` is update 1 of 12.4. */
+const drivers: Readonly<Record<string, string>> = {
+  '13.4.0': '615',
+  '13.3.0': '610',
+  '13.2.0': '595.45.04',
+  '13.1.1': '590.48.01',
+  '13.1.0': '590.44.01',
+  '13.0.2': '580.95.05',
+  '13.0.1': '580.82.07',
+  '13.0.0': '580.65.06',
+  '12.9.1': '575.57.08',
+  '12.9.0': '575.51.03',
+  '12.8.1': '570.124.06',
+  '12.8.0': '570.26',
+  '12.6.3': '560.35.05',
+  '12.6.2': '560.35.03',
+  '12.6.1': '560.35.03',
+  '12.6.0': '560.28.03',
+  '12.5.1': '555.42.06',
+  '12.5.0': '555.42.02',
+  '12.4.1': '550.54.15',
+  '12.4.0': '550.54.14',
+  '12.3.1': '545.23.08',
+  '12.3.0': '545.23.06',
+  '12.2.2': '535.104.05',
+  '12.2.1': '535.86.09',
+  '12.2.0': '535.54.03',
+  '12.1.0': '530.30.02',
+  '12.0.1': '525.85.12',
+  '12.0.0': '525.60.13',
+  '11.8.0': '520.61.05',
+  '11.7.1': '515.48.07',
+  '11.7.0': '515.43.04',
+  '11.6.2': '510.47.03',
+  '11.6.1': '510.47.03',
+  '11.6.0': '510.39.01',
+  '11.5.0': '495.29.05',
+  '11.4.4': '470.82.01',
+  '11.4.3': '470.82.01',
+  '11.4.2': '470.57.02',
+  '11.4.1': '470.57.02',
+  '11.4.0': '470.42.01',
+  '11.3.0': '465.19.01',
+  '11.2.2': '460.32.03',
+  '11.2.1': '460.32.03',
+  '11.2.0': '460.27.03',
+  '11.1.1': '455.32',
+  '11.1.0': '455.23',
+  '11.0.1': '450.51.06',
+  '11.0.0': '450.51.05',
+  '10.2.0': '440.33',
+  '10.1.0': '418.39',
+  '10.0.0': '410.48',
+  '9.2.0': '396.26',
+  '9.1.0': '390.46',
+  '9.0.0': '384.81',
+  '8.0.0': '367.48',
+};
+
+/** Not among the numbers of the release notes that were read. */
+const uncertainReleases = new Set(['13.2.0']);
+
+/** All releases, the newest first. */
+export const cudaReleases: readonly CudaReleaseRow[] = Object.entries(drivers).map(([release, driver]) => {
+  const [major = '', minor = '', update = '0'] = release.split('.');
+  const isUncertain = uncertainReleases.has(release);
+  return {
+    version: `${major}.${minor}`,
+    update: Number(update),
+    driver,
+    sources: isUncertain ? ['CUDARN', 'COMMON'] : ['CUDARN'],
+    confidence: isUncertain ? 'LOW' : 'HIGH',
+  };
+});
+
+/** Branches that a package for forward compatibility builds on are those of long support; which ones, no citable table told in full. */
+const branches = ['forwardBranches'];
+
+/** Major versions, the newest first. */
+export const cudaFamilies: readonly CudaFamilyRow[] = [
+  {
+    major: 13,
+    minorDriver: '580',
+    oldestCapability: '7.5',
+    forwardBranches: [535, 550, 570],
+    sources: ['CUDAMVC', 'CUDARN', 'PYTORCH157517', 'CUDECOMP97', 'CUDAFWD', 'COMMON'],
+    confidence: 'LOW',
+    uncertain: branches,
+  },
+  {
+    major: 12,
+    minorDriver: '525.60.13',
+    oldestCapability: '5.0',
+    forwardBranches: [450, 470, 510, 515],
+    sources: ['CUDAMVC', 'CUFFT', 'CUDAFWD', 'COMMON'],
+    confidence: 'LOW',
+    uncertain: [...branches, 'minorDriver: 525 is cited, the rest of the number is that of 12.0'],
+  },
+  {
+    major: 11,
+    minorDriver: '450.80.02',
+    oldestCapability: '3.5',
+    forwardBranches: [418, 440],
+    sources: ['CUDAMVC', 'CUFFT', 'CUDAFWD', 'COMMON'],
+    confidence: 'LOW',
+    uncertain: branches,
+  },
+  {
+    major: 10,
+    oldestCapability: '3.0',
+    forwardBranches: [],
+    sources: ['CUDARN', 'COMMON'],
+    confidence: 'LOW',
+    uncertain: ['oldestCapability', ...branches],
+  },
+  {
+    major: 9,
+    oldestCapability: '3.0',
+    forwardBranches: [],
+    sources: ['CUDARN', 'COMMON'],
+    confidence: 'LOW',
+    uncertain: ['oldestCapability'],
+  },
+  {
+    major: 8,
+    oldestCapability: '2.0',
+    forwardBranches: [],
+    sources: ['CUDARN', 'COMMON'],
+    confidence: 'LOW',
+    uncertain: ['oldestCapability'],
+  },
+];
+
+/** The lowest toolkit that knows each capability: the first that can build for it. No citable table told all of them. */
+export const capabilities: readonly CapabilityRow[] = (
+  [
+    ['6.0', 'Pascal', '8.0', false],
+    ['6.1', 'Pascal', '8.0', false],
+    ['6.2', 'Pascal', '8.0', true],
+    ['7.0', 'Volta', '9.0', false],
+    ['7.2', 'Volta', '9.2', true],
+    ['7.5', 'Turing', '10.0', false],
+    ['8.0', 'Ampere', '11.0', false],
+    ['8.6', 'Ampere', '11.1', false],
+    ['8.7', 'Ampere', '11.4', true],
+    ['8.9', 'Ada Lovelace', '11.8', false],
+    ['9.0', 'Hopper', '11.8', false],
+    ['10.0', 'Blackwell', '12.8', false],
+    ['10.3', 'Blackwell Ultra', '12.9', false],
+    ['10.7', 'after Blackwell Ultra', '13.4', false],
+    ['11.0', 'Blackwell', '13.0', true],
+    ['12.0', 'Blackwell', '12.8', false],
+    ['12.1', 'Blackwell', '12.9', false],
+  ] as const
+).map(([capability, architecture, firstCuda, isEmbedded]) => ({
+  capability,
+  architecture,
+  firstCuda,
+  isEmbedded,
+  sources: capability === '10.7' ? ['CUDARN'] : ['CC', 'COMMON'],
+  confidence: 'LOW',
+}));

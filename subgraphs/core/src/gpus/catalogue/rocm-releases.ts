@@ -1,0 +1,36 @@
+/** ROCm releases, which kernel drivers go with them, and which targets a generic one stands for. */
+import type { SourceKey } from './sources.js';
+
+/** Releases, the oldest first: a driver goes with two releases before its own and two after. */
+export const rocmReleases: readonly string[] = [
+  '5.5',
+  '5.6',
+  '5.7',
+  '6.0',
+  '6.1',
+  '6.2',
+  '6.3',
+  '6.4',
+  '7.0',
+  '7.1',
+  '7.2',
+];
+
+/** How far apart kernel driver and user-space may be, in releases. */
+export const rocmReach = 2;
+
+/** Drivers with a numbering of their own, and the releases that they go with. */
+export const amdgpuDrivers: Readonly<Record<string, readonly string[]>> = {
+  '30.30': ['6.3', '6.4', '7.0', '7.1', '7.2'],
+};
+
+/** Targets that a generic target was built for. */
+export const genericTargets: Readonly<Record<string, readonly string[]>> = {
+  'gfx9-generic': ['gfx900', 'gfx902', 'gfx904', 'gfx906', 'gfx909', 'gfx90c'],
+  'gfx9-4-generic': ['gfx940', 'gfx941', 'gfx942', 'gfx950'],
+  'gfx11-generic': ['gfx1100', 'gfx1101', 'gfx1102', 'gfx1103', 'gfx1150', 'gfx1151', 'gfx1152', 'gfx1153'],
+  'gfx12-generic': ['gfx1200', 'gfx1201'],
+};
+
+/** Where the tables are from. */
+export const rocmSources: readonly SourceKey[] = ['ROCMKMD', 'AMDGPU', 'LLVM'];

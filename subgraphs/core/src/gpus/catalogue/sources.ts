@@ -1,0 +1,42 @@
+/** Where the rows of the catalogue come from. Each row names its sources by the keys of this table. */
+
+/** A citation for each source. */
+export const sources = {
+  CC: 'NVIDIA, CUDA GPU compute capability, developer.nvidia.com/cuda-gpus',
+  CCL: 'NVIDIA, legacy CUDA GPU compute capability, developer.nvidia.com/cuda-legacy-gpus',
+  MIGU: 'NVIDIA, MIG user guide, supported GPUs, docs.nvidia.com/datacenter/tesla/mig-user-guide/supported-gpus.html',
+  MIGP: 'NVIDIA, MIG user guide, supported profiles, docs.nvidia.com/datacenter/tesla/mig-user-guide/supported-mig-profiles.html',
+  MIGPARTED: 'NVIDIA/mig-parted at bd7160f4, deployments/systemd/config-default.yaml',
+  PCI: 'pci.ids of Debian, 0.0~2025.06.09',
+  GFD: 'NVIDIA/k8s-device-plugin at 1b826acc, docs/gpu-feature-discovery/README.md',
+  HTCONDOR: 'htcondor/htcondor at 7491a145, docs/man-pages/condor_gpu_discovery.rst',
+  CMSSW38138: 'github.com/cms-sw/cmssw/issues/38138',
+  HFHW: 'Hugging Face, hardware pages, huggingface.co/hardware',
+  HFCSV: 'huggingface.co/spaces/lambdabrendan/Lambda-LLM-Calculator, data/gpu_specs.csv',
+  MODAL: 'Modal, client reference, mintlify.com/modal-labs/modal-client/api/python/gpu',
+  NIM: 'NVIDIA NIM 2.0.6, support matrix, docs.nvidia.com/nim/large-language-models/2.0.6/day-0/support-matrix-day-0.html',
+  CUDARN: 'NVIDIA, CUDA 13.4 Update 1 release notes, docs.nvidia.com/cuda/cuda-toolkit-release-notes',
+  CUDAMVC:
+    'NVIDIA, CUDA compatibility, minor version compatibility, docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html',
+  CUDAFWD:
+    'NVIDIA, CUDA compatibility, forward compatibility, docs.nvidia.com/deploy/cuda-compatibility/forward-compatibility.html',
+  CUDAGUIDE:
+    'NVIDIA, CUDA programming guide, the CUDA platform, docs.nvidia.com/cuda/cuda-programming-guide/01-introduction/cuda-platform.html',
+  PYTORCH157517:
+    'github.com/pytorch/pytorch/issues/157517, which quotes the deprecated architectures of the CUDA release notes',
+  CUDECOMP97: 'github.com/NVIDIA/cuDecomp/pull/97',
+  CUFFT:
+    'NVIDIA, cuFFT 12.6.3, deprecated functionality, docs.nvidia.com/cuda/archive/12.6.3/cufft/deprecated-functionality.html',
+  ROCMSPEC: 'ROCm/legacy-rocm-build at 089d751, docs/reference/gpu-arch-specs.rst',
+  ROCMKMD:
+    'AMD, user and kernel-space support, rocm.docs.amd.com/projects/install-on-linux/en/docs-6.3.0/reference/user-kernel-space-compat-matrix.html',
+  AMDGPU: 'github.com/ROCm/amdgpu-docs/pull/97',
+  AMDPART: 'AMD SMI, accelerator partitions, rocm.docs.amd.com/projects/amdsmi',
+  LLVM: 'LLVM, user guide for the AMDGPU backend, llvm.org/docs/AMDGPUUsage.html',
+  INTELLBL:
+    'Intel device plugins for Kubernetes 0.30, labels, intel.github.io/intel-device-plugins-for-kubernetes/0.30/cmd/gpu_plugin/labels.html',
+  COMMON: 'general knowledge, not found in a citable source',
+} as const;
+
+/** The key of a source. */
+export type SourceKey = keyof typeof sources;
