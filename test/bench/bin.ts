@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { federatedRead } from './federated-read.js';
+import { gateway } from './gateway.js';
 import { lives } from './lives.js';
 import { type Row, table, writeJson } from './report.js';
 import { submit } from './submit.js';
@@ -15,7 +16,7 @@ export interface Bench {
   run(options: { readonly full: boolean; progress(text: string): void }): Promise<readonly Row[]>;
 }
 
-const benches: readonly Bench[] = [submit, lives, federatedRead];
+const benches: readonly Bench[] = [submit, lives, gateway, federatedRead];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

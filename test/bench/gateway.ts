@@ -1,0 +1,145 @@
+/**
+ * What the gateway costs beside `@apollo/gateway` on the same subgraphs: the same read again and again, and another one each time. Data in
+ * memory here; the federated read has the same with documents in MongoDB.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createTokenIssuer } from '@rhizome/authz';
+import { connectApi } from './api.js';
+import type { Bench } from './bin.js';
+import { jobCount, memoryPage } from './gateway/memory-subgraphs.js';
+import { startPeer } from './gateway/peer.js';
+import { type MemoryProcess, startMemory, startOurs } from './gateway/processes.js';
+import { drive, lanes } from './load.js';
+import type { Goal, Row } from './report.js';
+
+/** An engine under test. */
+interface Engine {
+  readonly label: string;
+  readonly url: string;
+  /** Processes by name; `gateway` is the gateway alone, or with the subgraphs in process. */
+  readonly pids: Readonly<Record<string, number>>;
+  /** Where subgraph calls are counted. */
+  readonly memory: MemoryProcess;
+  /** What `gateway` may cost with another read each time. */
+  readonly goal?: Goal;
+}
+
+const warmUp = 1_000;
+
+async function measure(engine: Engine, token: string, requests: number): Promise<readonly Row[]> {
+  const { label, url, pids, memory, goal } = engine;
+  const api = connectApi(url, token, lanes);
+  const rows: Row[] = [];
+  try {
+    const kinds = {
+      same: () => 100,
+      vary: (index: number) => (index * 37) % (jobCount - 20),
+    };
+    await check(api, label);
+    for (const [kind, offsetOf] of Object.entries(kinds)) {
+      const send = (index: number) => api.post(memoryPage, { offset: offsetOf(index) });
+      await drive(pids, warmUp, send);
+      const before = await memory.calls();
+      const load = await drive(pids, requests, send);
+      const name = `${label}, ${kind}`;
+      rows.push(
+        { name, value: load.requestsPerSecond, unit: 'requests/s' },
+        { name: `${name}: p99`, value: load.p99Ms, unit: 'ms' },
+        ...Object.entries(load.cpuMs).map(([process, value]) => ({
+          name: `${name}: ${process}`,
+          value,
+          unit: 'CPU s/1k',
+          ...(goal && process === 'gateway' && kind === 'vary' ? { goal } : {}),
+        })),
+        {
+          name: `${name}: subgraph calls`,
+          value: ((await memory.calls()) - before) / requests,
+          unit: 'a request',
+        },
+      );
+    }
+    return rows;
+  } finally {
+    await api.close();
+  }
+}
+
+/** A fast wrong answer is none. */
+async function check(api: ReturnType<typeof connectApi>, label: string): Promise<void> {
+  const { jobs } = await api.post<{
+    jobs: readonly { step: { firstEvent: number }; group: { index: number } }[];
+  }>(memoryPage, { offset: 100 });
+  const right =
+    jobs.length === 20 &&
+    jobs.every(({ step, group }, at) => step.firstEvent === 200 * (100 + at) && group.index === 100 + at);
+  if (!right) throw new Error(`${label} answers wrongly: ${JSON.stringify(jobs).slice(0, 300)}`);
+}
+
+/** The benchmark. */
+export const gateway: Bench = {
+  name: 'gateway',
+  about: '20 jobs × 2 subgraphs in memory, the same page and another one each time, beside @apollo/gateway',
+  async run({ full, progress }) {
+    const folder = mkdtempSync(join(tmpdir(), 'rhizome-bench-gateway-'));
+    const issuer = await createTokenIssuer({ keyFile: join(folder, 'key.json'), issuer: 'bench' });
+    const file = (name: string, text: string) => {
+      writeFileSync(join(folder, name), text, { mode: 0o600 });
+      return join(folder, name);
+    };
+    const issuers = JSON.stringify([
+      { issuer: 'bench', jwksFile: file('jwks.json', JSON.stringify(issuer.jwks())) },
+    ]);
+    const issuersFile = file('issuers.json', issuers);
+    const token = await issuer.mint({
+      subject: 'bench',
+      kind: 'HUMAN',
+      grants: [{ experiment: '*', roles: ['READER'] }],
+      ttlSeconds: 86_400,
+    });
+    const requests = full ? 20_000 : 5_000;
+    const running: { stop(): Promise<void> }[] = [];
+    const keep = <T extends { stop(): Promise<void> }>(one: T): T => {
+      running.push(one);
+      return one;
+    };
+    const rows: Row[] = [];
+    const one = async (engine: Engine) => {
+      progress(engine.label);
+      rows.push(...(await measure(engine, token, requests)));
+    };
+    try {
+      const inProcess = keep(await startMemory('in-process', issuersFile));
+      await one({
+        label: 'gateway in process',
+        url: inProcess.urls['gateway'] ?? '',
+        pids: { gateway: inProcess.pid },
+        memory: inProcess,
+        goal: { value: 0.25, better: 'lower' },
+      });
+      const memory = keep(await startMemory('subgraphs', issuersFile));
+      const supergraph = file('supergraph.graphql', memory.supergraphSdl);
+      const ours = keep(await startOurs(supergraph, issuers));
+      const pids = { subgraphs: memory.pid };
+      await one({
+        label: 'gateway over HTTP',
+        url: ours.url,
+        pids: { gateway: ours.pid, ...pids },
+        memory,
+        goal: { value: 0.55, better: 'lower' },
+      });
+      const peer = keep(await startPeer(supergraph, progress));
+      await one({
+        label: '@apollo/gateway over HTTP',
+        url: peer.url,
+        pids: { gateway: peer.pid, ...pids },
+        memory,
+      });
+      return rows;
+    } finally {
+      await Promise.all(running.map((started) => started.stop()));
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+};

@@ -1,0 +1,88 @@
+/**
+ * `@apollo/gateway` on `@apollo/server`, as a process of its own beside ours. It is no dependency of the house: it is installed into an
+ * ignored folder when it is first needed.
+ */
+import { execFile, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { ended, freePort, untilAnswering } from './processes.js';
+
+const folder = fileURLToPath(new URL('../../../../.cache/bench-peer', import.meta.url));
+const manifest = JSON.stringify(
+  {
+    private: true,
+    type: 'module',
+    dependencies: { '@apollo/gateway': '2.14.4', '@apollo/server': '5.5.1', graphql: '16.15.0' },
+  },
+  null,
+  2,
+);
+const program = `import { readFileSync } from 'node:fs';
+import { ApolloGateway, RemoteGraphQLDataSource } from '@apollo/gateway';
+import { ApolloServer } from '@apollo/server';
+import { startStandaloneServer } from '@apollo/server/standalone';
+import * as disabled from '@apollo/server/plugin/disabled';
+
+const [supergraph, port] = process.argv.slice(2);
+class Forwarding extends RemoteGraphQLDataSource {
+  willSendRequest({ request, context }) {
+    if (context.authorization) request.http.headers.set('authorization', context.authorization);
+  }
+}
+const gateway = new ApolloGateway({
+  supergraphSdl: readFileSync(supergraph, 'utf8'),
+  buildService: ({ url }) => new Forwarding({ url }),
+});
+const server = new ApolloServer({
+  gateway,
+  introspection: false,
+  plugins: [
+    disabled.ApolloServerPluginCacheControlDisabled(),
+    disabled.ApolloServerPluginLandingPageDisabled(),
+    disabled.ApolloServerPluginUsageReportingDisabled(),
+    disabled.ApolloServerPluginSchemaReportingDisabled(),
+  ],
+});
+await startStandaloneServer(server, {
+  listen: { port: Number(port), host: '127.0.0.1' },
+  context: async ({ req }) => ({ authorization: req.headers.authorization }),
+});
+`;
+
+/** A running gateway. */
+export interface RunningGateway {
+  readonly url: string;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+/** Starts the peer on a supergraph; installs it first where it is not there. */
+export async function startPeer(
+  supergraphFile: string,
+  progress: (text: string) => void,
+): Promise<RunningGateway> {
+  await install(progress);
+  const port = await freePort();
+  const child = spawn(process.execPath, [join(folder, 'server.mjs'), supergraphFile, String(port)], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, NODE_ENV: 'production' },
+  });
+  const url = `http://127.0.0.1:${port}/`;
+  await untilAnswering(url, child);
+  return { url, pid: child.pid ?? 0, stop: () => ended(child) };
+}
+
+async function install(progress: (text: string) => void): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'server.mjs'), program);
+  const file = join(folder, 'package.json');
+  const isThere = existsSync(file) && readFileSync(file, 'utf8') === manifest;
+  if (isThere && existsSync(join(folder, 'node_modules/@apollo/gateway'))) return;
+  writeFileSync(file, manifest);
+  progress('installs @apollo/gateway into .cache/bench-peer');
+  await promisify(execFile)('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts'], {
+    cwd: folder,
+  });
+}

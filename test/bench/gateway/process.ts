@@ -1,0 +1,91 @@
+/**
+ * One process of the gateway benchmark: the subgraphs in memory, served over HTTP (`subgraphs`), or with a gateway over them in process
+ * (`in-process`). Tells its parent its addresses when it is ready, and answers each `calls` with the number of subgraph calls so far.
+ */
+import { readFileSync } from 'node:fs';
+import { createVerifier, type Verifier } from '@rhizome/authz';
+import { buildGateway, createInProcessTransport, serveGateway } from '@rhizome/gateway';
+import { silentLogger } from '@rhizome/log';
+import { compose } from '@rhizome/schema';
+import {
+  createInProcess,
+  type InProcessSubgraph,
+  serveSubgraph,
+  type SubgraphSchema,
+} from '@rhizome/subgraph';
+import { memorySubgraphs } from './memory-subgraphs.js';
+
+/** What the process tells when it is ready. */
+export interface ReadyMessage {
+  /** The gateway's address, or of each subgraph by name. */
+  readonly urls: Readonly<Record<string, string>>;
+  readonly supergraphSdl: string;
+}
+
+const [mode, issuersFile = ''] = process.argv.slice(2);
+const log = silentLogger();
+let calls = 0;
+
+const [issuer] = JSON.parse(readFileSync(issuersFile, 'utf8')) as [{ issuer: string; jwksFile: string }];
+const verifier = createVerifier({
+  issuers: [{ issuer: issuer.issuer, jwks: JSON.parse(readFileSync(issuer.jwksFile, 'utf8')) as never }],
+});
+const subgraphs = memorySubgraphs();
+const urls = mode === 'in-process' ? await serveInProcess() : await serveOverHttp();
+process.on('message', () => process.send?.({ calls }));
+process.on('disconnect', () => process.exit());
+process.send?.({ urls, supergraphSdl: composed(urls) } satisfies ReadyMessage);
+
+/** The supergraph with these addresses. */
+function composed(addresses: Readonly<Record<string, string>>): string {
+  const result = compose(
+    subgraphs.map(({ name, sdl }) => ({
+      name,
+      sdl,
+      url: addresses[name] ?? `http://${name}.invalid/graphql`,
+    })),
+  );
+  if (!result.ok) throw new Error(result.faults.map(({ message }) => message).join('\n'));
+  return result.supergraphSdl;
+}
+
+async function serveOverHttp(): Promise<Record<string, string>> {
+  // Each request is verified once.
+  const counting: Verifier = {
+    verify: (token) => {
+      calls += 1;
+      return verifier.verify(token);
+    },
+  };
+  const served = await Promise.all(
+    subgraphs.map(async (subgraph) => {
+      const { url } = await serveSubgraph({ subgraph, verifier: counting, log });
+      return [subgraph.name, url] as const;
+    }),
+  );
+  return Object.fromEntries(served);
+}
+
+async function serveInProcess(): Promise<Record<string, string>> {
+  const callable = new Map(subgraphs.map((subgraph) => [subgraph.name, counted(subgraph)]));
+  const gateway = await buildGateway({
+    supergraphSdl: composed({}),
+    transports: (name) => createInProcessTransport(callable.get(name) as InProcessSubgraph),
+    verifier,
+    log,
+  });
+  return { gateway: (await serveGateway(gateway, { port: 0 })).url };
+}
+
+function counted(subgraph: SubgraphSchema): InProcessSubgraph {
+  const made = createInProcess({ subgraph, log });
+  return {
+    name: made.name,
+    sdl: made.sdl,
+    execute: (call) => {
+      calls += 1;
+      return made.execute(call);
+    },
+    subscribe: (call) => made.subscribe(call),
+  };
+}
