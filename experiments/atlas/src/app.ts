@@ -32,5 +32,6 @@ export async function buildAtlas(options: ExperimentOptions): Promise<Experiment
     policies,
     contextFactory: (base) => Object.assign(base, { tasks }),
   });
-  return { subgraph, start: tasks.start, stop: tasks.stop, ready: tasks.ready };
+  const { start, stop, ready, following } = tasks;
+  return { subgraph, start, stop, ready, following };
 }

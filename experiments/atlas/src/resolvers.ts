@@ -11,6 +11,7 @@ import type { ProductionTaskDocument } from './production-task.document.js';
 import type { Resolvers } from './types.generated.js';
 
 const experiment = 'atlas';
+const read = { action: 'task:read', experiment } as const;
 
 const task = entity<ProductionTaskDocument, string, Context>({
   type: 'AtlasTask',
@@ -67,7 +68,7 @@ export const resolvers: Resolvers = {
   },
   Job: {
     __resolveReference: representationAsIs,
-    atlas: jobDetails(experiment, ({ tasks }: Context) => tasks.places),
+    atlas: jobDetails(read, ({ tasks }: Context) => tasks.places),
   },
   AtlasJob: {
     task: ({ submission }) => submission,
@@ -79,8 +80,6 @@ export const resolvers: Resolvers = {
     events: ({ submission, index }) => jobAt(submission, index).events,
   },
 };
-
-const read = { action: 'task:read', experiment } as const;
 
 /** Who may pass. */
 export const policies: Policies = {

@@ -32,5 +32,6 @@ export async function buildEpic(options: ExperimentOptions): Promise<ExperimentS
     policies,
     contextFactory: (base) => Object.assign(base, { runs }),
   });
-  return { subgraph, start: runs.start, stop: runs.stop, ready: runs.ready };
+  const { start, stop, ready, following } = runs;
+  return { subgraph, start, stop, ready, following };
 }

@@ -10,6 +10,7 @@ import type { RunDocument } from './run.document.js';
 import type { EpicGroupState, Resolvers } from './types.generated.js';
 
 const experiment = 'epic';
+const read = { action: 'task:read', experiment } as const;
 const maxGroupsAtOnce = 10_000;
 
 const groupStates: Readonly<Record<JobOutcome, EpicGroupState>> = {
@@ -86,15 +87,13 @@ export const resolvers: Resolvers = {
   },
   Job: {
     __resolveReference: representationAsIs,
-    epic: jobDetails(experiment, ({ runs }: Context) => runs.places),
+    epic: jobDetails(read, ({ runs }: Context) => runs.places),
   },
   EpicJob: {
     run: ({ submission }) => submission,
     group: (place) => (place.index < groupCount(place.submission) ? place : null),
   },
 };
-
-const read = { action: 'task:read', experiment } as const;
 
 /** Who may pass. */
 export const policies: Policies = {

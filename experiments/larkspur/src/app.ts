@@ -32,5 +32,6 @@ export async function buildLarkspur(options: ExperimentOptions): Promise<Experim
     policies,
     contextFactory: (base) => Object.assign(base, { observations }),
   });
-  return { subgraph, start: observations.start, stop: observations.stop, ready: observations.ready };
+  const { start, stop, ready, following } = observations;
+  return { subgraph, start, stop, ready, following };
 }

@@ -11,6 +11,7 @@ import type { ObservationDocument } from './observation.document.js';
 import type { Resolvers } from './types.generated.js';
 
 const experiment = 'larkspur';
+const read = { action: actions['larkspurObservation:read'], experiment };
 
 const observation = entity<ObservationDocument, string, Context>({
   type: 'LarkspurObservation',
@@ -67,7 +68,7 @@ export const resolvers: Resolvers = {
   },
   Job: {
     __resolveReference: representationAsIs,
-    larkspur: jobDetails(experiment, ({ observations }: Context) => observations.places),
+    larkspur: jobDetails(read, ({ observations }: Context) => observations.places),
   },
   LarkspurJob: {
     observation: ({ submission }) => submission,
@@ -75,8 +76,6 @@ export const resolvers: Resolvers = {
     exposure: ({ submission, index }) => (stepAt(submission, index) === 'CALIBRATE' ? index : null),
   },
 };
-
-const read = { action: actions['larkspurObservation:read'], experiment };
 
 /** Who may pass. */
 export const policies: Policies = {

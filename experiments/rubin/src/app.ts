@@ -33,5 +33,6 @@ export async function buildRubin(options: ExperimentOptions): Promise<Experiment
     policies,
     contextFactory: (base) => Object.assign(base, { workflows, quanta }),
   });
-  return { subgraph, start: workflows.start, stop: workflows.stop, ready: workflows.ready };
+  const { start, stop, ready, following } = workflows;
+  return { subgraph, start, stop, ready, following };
 }

@@ -10,6 +10,7 @@ import { checkWorkflow, maxQuanta } from './workflow.js';
 import { type QuantumDocument, quantumId, type WorkflowDocument } from './workflow.document.js';
 
 const experiment = 'rubin';
+const read = { action: 'task:read', experiment } as const;
 
 const workflow = entity<WorkflowDocument, string, Context>({
   type: 'RubinWorkflow',
@@ -87,15 +88,13 @@ export const resolvers: Resolvers = {
   },
   Job: {
     __resolveReference: representationAsIs,
-    rubin: jobDetails(experiment, ({ workflows }: Context) => workflows.places),
+    rubin: jobDetails(read, ({ workflows }: Context) => workflows.places),
   },
   RubinJob: {
     workflow: ({ submission }) => submission,
     quantum: ({ submission, index }, _args, context) => quantumAt(submission, index, context),
   },
 };
-
-const read = { action: 'task:read', experiment } as const;
 
 /** Who may pass. */
 export const policies: Policies = {

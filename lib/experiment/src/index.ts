@@ -1,4 +1,10 @@
-export type { Database, ExperimentModule, ExperimentOptions, ExperimentService } from './module.js';
+export type {
+  Database,
+  ExperimentModule,
+  ExperimentOptions,
+  ExperimentService,
+  Following,
+} from './module.js';
 export {
   collectionsOf,
   createSubmissions,

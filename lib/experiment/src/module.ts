@@ -18,6 +18,14 @@ export interface ExperimentOptions {
   readonly core: ApiClient;
 }
 
+/** How core's events are followed. */
+export interface Following {
+  /** The stream is open, and a gap before it was closed. */
+  readonly isOpen: boolean;
+  /** Events that could not be read and were put aside, in all. */
+  readonly parked: number;
+}
+
 /** A built experiment. It answers questions at once, opens no socket, and follows core's events after `start`. */
 export interface ExperimentService {
   readonly subgraph: SubgraphSchema;
@@ -27,6 +35,8 @@ export interface ExperimentService {
   stop(): Promise<void>;
   /** Whether it was started and not stopped. */
   ready(): boolean;
+  /** How core's events are followed, for `/readyz`; left out by experiments that follow none. */
+  following?(): Following;
 }
 
 /** What an experiment's package exports as `experiment`: so it is started without being known by name. */

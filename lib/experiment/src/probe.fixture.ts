@@ -49,7 +49,7 @@ export function nameTaken({ name }: ProbeContent): InputFault {
 export async function openProbes(
   db: TestDatabase,
   core: ApiClient,
-  more: { readonly sweepMs?: number; readonly toTask?: typeof probeTask } = {},
+  more: { readonly sweepMs?: number; readonly backoffMs?: number; readonly toTask?: typeof probeTask } = {},
 ): Promise<Submissions<ProbeDocument, ProbeContent>> {
   const options = { db, clock: systemClock, ids: createIds(), log: silentLogger(), core };
   await prepareDatabase(options, [], [probesCollection] as never);
@@ -67,6 +67,7 @@ export async function openProbes(
     amountsOf: (_probe, index, outcome) => (outcome === 'FINISHED' ? { worth: index + 1 } : {}),
     places: [['template.payload', 'name']],
     ...(more.sweepMs === undefined ? {} : { sweepMs: more.sweepMs }),
+    ...(more.backoffMs === undefined ? {} : { backoffMs: more.backoffMs }),
   });
   return leftovers.use(probes, 'probes');
 }

@@ -97,8 +97,8 @@ export interface RecordedJob {
   readonly revision: number;
   /** Value of the label `alpha-probe`. */
   readonly probe?: string;
-  /** Its labels cannot be told. */
-  readonly isBroken?: boolean;
+  /** Its labels cannot be told: now, or ever. */
+  readonly isBroken?: 'now' | 'for good';
 }
 
 /** See the head of this file. */
@@ -220,7 +220,8 @@ export async function serveRecordedCore(): Promise<RecordedHouse> {
         task: ({ taskId }: RecordedJob) => ({ id: taskId }),
         owner: () => 'experiment:alpha',
         labels: ({ probe, isBroken }: RecordedJob) => {
-          if (isBroken) throw new DomainError('SERVICE_UNAVAILABLE', 'the job cannot be read now');
+          if (isBroken === 'now') throw new DomainError('SERVICE_UNAVAILABLE', 'the job cannot be read now');
+          if (isBroken) throw new DomainError('BAD_USER_INPUT', 'the job cannot be read at all');
           return probe === undefined ? [] : [{ key: 'alpha-probe', value: probe }];
         },
       },

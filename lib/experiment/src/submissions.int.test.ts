@@ -212,11 +212,39 @@ describe('following', () => {
     const probe = await accepted('k');
     await probes.start();
     await waitFor('a place', () => db.collection('streamPlaces').findOne({}), { deadlineMs: 5000 });
-    house.core.tell({ ...job(probe, 0, 'FINISHED'), isBroken: true });
+    house.core.tell({ ...job(probe, 0, 'FINISHED'), isBroken: 'now' });
     await waitFor('another try', () => house.core.opened.length >= 3, { deadlineMs: 10_000 });
     expect(await stored(probe)).toMatchObject({ finishedJobs: 0 });
     house.core.events[0] = job(probe, 0, 'FINISHED');
     await counts(probe, 1, 0);
+  });
+
+  test('puts an event aside that can never be told, takes in those behind it, and looks at the jobs', async () => {
+    await probes.stop();
+    probes = await openProbes(db, house.client, { backoffMs: 10 });
+    const probe = await accepted('k', { jobs: 4 });
+    await probes.start();
+    await waitFor('a place', () => db.collection('streamPlaces').findOne({}), { deadlineMs: 5000 });
+    house.core.jobs = [job(probe, 1, 'FAILED')];
+    house.core.tell(
+      job(probe, 0, 'FINISHED'),
+      { ...job(probe, 1, 'FAILED'), isBroken: 'for good' },
+      job(probe, 2, 'FINISHED'),
+    );
+    await counts(probe, 2, 1);
+    await waitFor('the count', () => probes.following().parked === 1, { deadlineMs: 5000 });
+    expect(await db.collection('parkedEvents').find({}).toArray()).toMatchObject([
+      { _id: '2', code: 'BAD_USER_INPUT', message: 'the job cannot be read at all', tries: 6 },
+    ]);
+    house.core.tell(job(probe, 3, 'FINISHED'));
+    await counts(probe, 3, 1);
+    expect(probes.following()).toEqual({ isOpen: true, parked: 1 });
+    await probes.stop();
+    probes = await openProbes(db, house.client);
+    await probes.start();
+    await waitFor('what was put aside to be known again', () => probes.following().parked === 1, {
+      deadlineMs: 5000,
+    });
   });
 
   test('leaves jobs of others aside', async () => {
@@ -230,11 +258,11 @@ describe('following', () => {
 });
 
 describe('what a job is', () => {
-  const ask = async (taskId: string, index: number, grants: object = { alpha: 'READER' }) => {
+  const reader = testPrincipal({ grants: { alpha: 'READER' } });
+  const ask = async (taskId: string, index: number, principal = reader) => {
     const loaders = new Loaders();
-    const principal = testPrincipal({ grants: grants as never });
     loaders.bind({ principal, requestId: 'r', log: silentLogger(), loaders });
-    return jobDetails('alpha', () => probes.places)(
+    return jobDetails({ action: 'task:read', experiment: 'alpha' }, () => probes.places)(
       { id: 'job', task: { id: taskId }, taskIndex: index },
       {},
       { loaders, principal },
@@ -253,6 +281,9 @@ describe('what a job is', () => {
     expect(await ask('task_1', 0)).not.toBeNull();
     expect(await ask('task_1', 3)).toBeNull();
     expect(await ask('task_2', 0)).toBeNull();
-    expect(await ask('task_1', 0, { beta: 'READER' })).toBeNull();
+    expect(await ask('task_1', 0, testPrincipal({ grants: { beta: 'READER' } }))).toBeNull();
+    const pilot = { kind: 'PILOT', subject: 'pilot:main' } as const;
+    expect(await ask('task_1', 0, testPrincipal({ ...pilot, grants: 'PILOT' }))).toBeNull();
+    expect(await ask('task_1', 0, testPrincipal({ ...pilot, grants: 'ADMIN' }))).toBeNull();
   });
 });

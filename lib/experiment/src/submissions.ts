@@ -18,8 +18,9 @@ import {
   streamPlacesCollection,
 } from './following/job-state.document.js';
 import { type AmountsOf, Ledger } from './following/ledger.repository.js';
+import { parkedEventsCollection } from './following/parked-event.document.js';
 import { takeJobs } from './following/snapshot.js';
-import type { ExperimentOptions } from './module.js';
+import type { ExperimentOptions, Following } from './module.js';
 import type { PlaceRule } from './submissions/core-task.js';
 import type { SubmissionDocument } from './submissions/submission.document.js';
 import { SubmissionsRepository } from './submissions/submissions.repository.js';
@@ -46,6 +47,8 @@ export interface SubmissionsOptions<T extends SubmissionDocument, C> extends Exp
   readonly places: readonly PlaceRule[];
   /** How often submissions that were left behind are looked for, in milliseconds; 15,000 unless given. */
   readonly sweepMs?: number;
+  /** Wait after the event stream broke, doubled with each further time, in milliseconds; 500 unless given. */
+  readonly backoffMs?: number;
 }
 
 /** Submissions of one experiment. `C` is what a caller submits. */
@@ -73,8 +76,8 @@ export interface Submissions<T extends SubmissionDocument, C> {
   stop(): Promise<void>;
   /** Whether it was started and not stopped. */
   ready(): boolean;
-  /** Whether the event stream is open. */
-  readonly isFollowing: boolean;
+  /** Whether the event stream is open, and how many events were put aside. */
+  following(): Following;
 }
 
 /** Builds it; nothing runs before `start`, but all questions are answered. The collections must be there: see {@link prepareDatabase}. */
@@ -110,7 +113,17 @@ export function createSubmissions<T extends SubmissionDocument, C>(
     log,
   });
   const feed = new ChangeFeed({ read: changesOf(db, definition as unknown as CollectionDefinition), log });
-  const follower = new JobFollower({ core, experiment, label, submissions, ledger, clock, log });
+  const backoffMs = options.backoffMs === undefined ? {} : { backoffMs: options.backoffMs };
+  const follower = new JobFollower({
+    core,
+    experiment,
+    label,
+    submissions,
+    ledger,
+    clock,
+    log,
+    ...backoffMs,
+  });
   const stopping = new AbortController();
   const { signal } = stopping;
   const healed = (submission: T): Promise<void> =>
@@ -137,9 +150,7 @@ export function createSubmissions<T extends SubmissionDocument, C>(
       await Promise.all([follower.stop(), sweeping, feed.stop(), submitter.settled()]);
     },
     ready: () => sweeping !== undefined && !signal.aborted,
-    get isFollowing() {
-      return follower.isFollowing;
-    },
+    following: () => follower.following,
   };
 }
 
@@ -155,5 +166,10 @@ export async function prepareDatabase(
 
 /** An experiment's collections and those that `createSubmissions` needs, for `ensureCollections` in a migration. */
 export function collectionsOf(own: readonly CollectionDefinition[]): readonly CollectionDefinition[] {
-  return [...own, jobStatesCollection, streamPlacesCollection] as unknown as readonly CollectionDefinition[];
+  return [
+    ...own,
+    jobStatesCollection,
+    streamPlacesCollection,
+    parkedEventsCollection,
+  ] as unknown as readonly CollectionDefinition[];
 }

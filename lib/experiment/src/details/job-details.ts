@@ -1,5 +1,5 @@
 /** What a job is to an experiment: found by its task and its position, many in one read. */
-import { can, type Principal } from '@rhizome/authz';
+import { type Action, can, type Principal } from '@rhizome/authz';
 import { defineLoader, type LoaderDefinition, type Loaders } from '@rhizome/subgraph';
 import type { SubmissionDocument } from '../submissions/submission.document.js';
 import type { SubmissionsRepository } from '../submissions/submissions.repository.js';
@@ -68,16 +68,22 @@ interface DetailsContext {
 }
 
 /**
- * A resolver for `Job.<experiment>`: null for jobs that are not the experiment's, and for callers who may not read its jobs.
- * @param experiment as in the manifest
+ * A resolver for `Job.<experiment>`: null for jobs that are not the experiment's, and for callers who may not read its jobs and what it says
+ * of them. Whoever reaches the subgraph can name any job: so the caller is asked for both here, and a pilot, which reads the jobs of its
+ * queue alone and can prove none of them here, is told nothing.
+ * @param read the policy under which the experiment's own things are read, with its name as in the manifest
  * @param loaderOf the `places` of the experiment's submissions, which its context has
  */
 export function jobDetails<T extends SubmissionDocument, TContext extends DetailsContext>(
-  experiment: string,
+  { action, experiment }: { readonly action: Action; readonly experiment: string },
   loaderOf: (context: TContext) => LoaderDefinition<JobPlaceKey, JobPlace<T>>,
 ): (job: JobRepresentation, args: object, context: TContext) => Promise<JobPlace<T> | null> {
+  const mayRead = (principal: Principal): boolean =>
+    principal.kind !== 'PILOT' &&
+    can(principal, 'job:read', experiment) &&
+    can(principal, action, experiment);
   return async ({ task, taskIndex }, _args, context) => {
-    if (!task || taskIndex == null || !can(context.principal, 'job:read', experiment)) return null;
+    if (!task || taskIndex == null || !mayRead(context.principal)) return null;
     return context.loaders.load(loaderOf(context), { taskId: task.id, index: taskIndex });
   };
 }

@@ -5,12 +5,11 @@
 import { type ApiClient, isRhizomeApiError, type RhizomeApiError } from '@rhizome/client';
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/mongo';
-import {
-  ExperimentJobEventsDocument,
-  type ExperimentJobEventsSubscription,
-} from '../operations.generated.js';
+import type { Following } from '../module.js';
+import { ExperimentJobEventsDocument } from '../operations.generated.js';
 import { pause } from '../pause.js';
 import type { SubmissionDocument } from '../submissions/submission.document.js';
+import { type Event, type Faults, inBatches, told, type Told } from './event-batches.js';
 import { type JobFact, tellingStates } from './job-fact.js';
 import type { SnapshotOptions } from './snapshot.js';
 import { takeSnapshot } from './snapshot.js';
@@ -28,15 +27,17 @@ export interface FollowerOptions<T extends SubmissionDocument> extends SnapshotO
   readonly backoffMs?: number;
 }
 
-type Event = ExperimentJobEventsSubscription['jobStateChanged'];
-
-/** Events taken in at once. */
-const maxBatch = 500;
 /** How often the place is noted while there are only events of others. */
 const placeMs = 1000;
 const longestBackoffMs = 30_000;
 /** The stream cannot go on from the cursor that is stored. */
 const lostCodes: readonly string[] = ['CURSOR_EXPIRED', 'CURSOR_INVALID'];
+/** Who asks is not known or not let in: no event is to blame, and an operator can mend it. */
+const identityCodes: readonly string[] = ['UNAUTHENTICATED', 'TOKEN_EXPIRED', 'FORBIDDEN'];
+/** How often an event is asked for that cannot be told: where trying again may help, for about half an hour. */
+const maxTries = { later: 60, never: 6 } as const;
+
+const notStuck: { readonly cursor: string; readonly tries: number } = { cursor: '', tries: 0 };
 
 /** See the head of this file. */
 export class JobFollower<T extends SubmissionDocument> {
@@ -44,14 +45,19 @@ export class JobFollower<T extends SubmissionDocument> {
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
   #isFollowing = false;
+  #parked = 0;
+  /** The event that could not be told last, or the place that the stream could not be read from, and how often. */
+  readonly #stuck = { event: notStuck, place: notStuck };
+  /** The fault of an event, which is no fault of the stream. */
+  #fault: unknown;
 
   constructor(options: FollowerOptions<T>) {
     this.#options = options;
   }
 
-  /** Whether the stream is open, and a gap before it was closed. */
-  get isFollowing(): boolean {
-    return this.#isFollowing;
+  /** Whether the stream is open, and a gap before it was closed; how many events were put aside. */
+  get following(): Following {
+    return { isOpen: this.#isFollowing, parked: this.#parked };
   }
 
   /** Begins; core need not be reachable yet. */
@@ -68,6 +74,7 @@ export class JobFollower<T extends SubmissionDocument> {
   async #run(): Promise<void> {
     const { ledger, log, backoffMs = 500 } = this.#options;
     const { signal } = this.#stopping;
+    this.#parked = await ledger.parkedCount().catch(() => 0);
     for (let failures = 0; !signal.aborted;) {
       try {
         await this.#follow(() => (failures = 0));
@@ -75,7 +82,8 @@ export class JobFollower<T extends SubmissionDocument> {
       } catch (error) {
         if (signal.aborted) return;
         log.warn({ err: error }, 'the stream of events broke; it is opened again');
-        if (isLost(error)) await ledger.forgetCursor().catch(() => undefined);
+        if (isLost(error) || (error !== this.#fault && (await this.#isStuck(error))))
+          await ledger.forgetCursor().catch(() => undefined);
       }
       this.#isFollowing = false;
       await pause(Math.min(backoffMs * 2 ** Math.min(failures, 16), longestBackoffMs), signal);
@@ -88,14 +96,14 @@ export class JobFollower<T extends SubmissionDocument> {
     const { core, experiment, ledger, clock, log } = this.#options;
     const { signal } = this.#stopping;
     const cursor = await ledger.cursor();
-    let fault: RhizomeApiError | undefined;
+    const faults: Faults = {};
     const stream = core.subscribeResumable(
       ExperimentJobEventsDocument,
       { experiment, states: [...tellingStates], after: cursor },
       {
         cursorOf: ({ jobStateChanged }) => jobStateChanged.cursor,
         signal,
-        onErrors: ([error]) => (fault = error),
+        onErrors: ([error]) => (faults.current = error),
         onReconnect: ({ attempt, error }) =>
           log.info({ attempt, code: error.code }, 'following goes on after a break'),
       },
@@ -104,18 +112,12 @@ export class JobFollower<T extends SubmissionDocument> {
     let notedAt = clock.monotonicMs();
     this.#isFollowing = isCaughtUp;
     try {
-      for await (const events of inBatches(stream)) {
-        // An event whose job could not be told must not be passed by.
-        if (fault) throw fault;
+      for await (const batch of inBatches(told(stream, faults))) {
         if (!isCaughtUp) await takeSnapshot(this.#options, signal);
         if (signal.aborted) return;
-        const facts = this.#factsOf(events);
         // Events of others are told again after a crash; that costs less than to note the place behind each of them.
-        const isDue = facts.length > 0 || !isCaughtUp || clock.monotonicMs() - notedAt >= placeMs;
-        if (isDue) {
-          await ledger.takeIn(facts, events.at(-1)?.cursor);
-          notedAt = clock.monotonicMs();
-        }
+        const isDue = !isCaughtUp || clock.monotonicMs() - notedAt >= placeMs;
+        if (await this.#takeIn(batch, isDue)) notedAt = clock.monotonicMs();
         isCaughtUp = true;
         this.#isFollowing = true;
         going();
@@ -124,6 +126,66 @@ export class JobFollower<T extends SubmissionDocument> {
       this.#isFollowing = false;
       await stream.return?.();
     }
+  }
+
+  /**
+   * Takes a batch in, up to the first event that could not be told; then that one is asked for again, or put aside.
+   * @returns whether the place was noted
+   * @throws RhizomeApiError of an event that is to be asked for again
+   */
+  async #takeIn(batch: readonly Told[], isDue: boolean): Promise<boolean> {
+    const at = batch.findIndex(({ fault }) => fault !== undefined);
+    const events = (at < 0 ? batch : batch.slice(0, at)).map(({ event }) => event);
+    const facts = this.#factsOf(events);
+    const isNoted = (isDue || facts.length > 0) && events.length > 0;
+    if (isNoted) await this.#options.ledger.takeIn(facts, events.at(-1)?.cursor);
+    const broken = batch[at];
+    if (!broken?.fault) return isNoted;
+    await this.#passBy(broken.event, broken.fault);
+    await this.#takeIn(batch.slice(at + 1), true);
+    return true;
+  }
+
+  /** An event whose job could not be told is not passed by lightly; but those behind it must not wait for ever. */
+  async #passBy({ cursor, job }: Event, fault: RhizomeApiError): Promise<void> {
+    const { ledger, log } = this.#options;
+    const tries = this.#tried('event', cursor);
+    this.#fault = fault;
+    if (tries < (fault.retry === 'never' ? maxTries.never : maxTries.later)) throw fault;
+    const { code, message } = fault;
+    const jobId = job?.id === undefined ? {} : { jobId: job.id };
+    this.#parked = await ledger.park({
+      _id: cursor,
+      ...jobId,
+      code: code.slice(0, 100),
+      message: message.slice(0, 2000),
+      tries,
+    });
+    log.error({ err: fault, cursor, ...jobId, tries }, 'an event cannot be read; it was put aside');
+    // What it would have told may be seen at its job.
+    await takeSnapshot(this.#options, this.#stopping.signal).catch((error: unknown) =>
+      log.warn({ err: error }, 'jobs could not be looked at after an event was put aside'),
+    );
+  }
+
+  /** Whether the stream fails at its first event, again and again, for a reason that trying does not mend. */
+  async #isStuck(error: unknown): Promise<boolean> {
+    if (!isRhizomeApiError(error) || error.retry !== 'never' || identityCodes.includes(error.code))
+      return false;
+    const cursor = await this.#options.ledger.cursor().catch(() => null);
+    if (cursor === null || this.#tried('place', cursor) < maxTries.never) return false;
+    this.#options.log.error(
+      { err: error, cursor },
+      'the stream cannot be read from its place on; it is followed from now on, after a look at all jobs',
+    );
+    return true;
+  }
+
+  #tried(what: 'event' | 'place', cursor: string): number {
+    const before = this.#stuck[what];
+    const tries = before.cursor === cursor ? before.tries + 1 : 1;
+    this.#stuck[what] = { cursor, tries };
+    return tries;
   }
 
   #factsOf(events: readonly Event[]): readonly JobFact[] {
@@ -140,30 +202,4 @@ export class JobFollower<T extends SubmissionDocument> {
 
 function isLost(error: unknown): boolean {
   return isRhizomeApiError(error) && lostCodes.includes(error.code);
-}
-
-/** What is there at once is handed out together; a stream that is quiet hands out one event at a time. */
-async function* inBatches(
-  stream: AsyncIterator<ExperimentJobEventsSubscription>,
-): AsyncGenerator<readonly Event[], void, undefined> {
-  let next = stream.next();
-  for (;;) {
-    const first = await next;
-    if (first.done) return;
-    const batch = [first.value.jobStateChanged];
-    next = stream.next();
-    while (batch.length < maxBatch) {
-      const more = await Promise.race([next, nothingNow()]);
-      if (more === undefined || more.done) break;
-      batch.push(more.value.jobStateChanged);
-      next = stream.next();
-    }
-    // Whoever takes the batch may give up: the read ahead must not fail unheard.
-    next.catch(() => undefined);
-    yield batch;
-  }
-}
-
-function nothingNow(): Promise<undefined> {
-  return new Promise((resolve) => setImmediate(() => resolve(undefined)));
 }

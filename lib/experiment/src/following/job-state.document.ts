@@ -45,6 +45,8 @@ export interface StreamPlaceDocument {
   readonly revision: number;
   readonly updatedAt: Date;
   readonly cursor: string;
+  /** Events that were put aside, in all; left out where there was none. */
+  readonly parked?: number;
 }
 
 /** Places in streams. */
@@ -57,6 +59,7 @@ export const streamPlacesCollection = defineCollection<StreamPlaceDocument>({
       revision: { bsonType: 'int', minimum: 1 },
       updatedAt: { bsonType: 'date' },
       cursor: { bsonType: 'string', maxLength: 4096 },
+      parked: { bsonType: 'int', minimum: 1 },
     },
   },
 });

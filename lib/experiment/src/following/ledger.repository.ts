@@ -11,6 +11,11 @@ import {
   streamPlacesCollection,
   type StreamPlaceDocument,
 } from './job-state.document.js';
+import {
+  maxParkedEvents,
+  parkedEventsCollection,
+  type ParkedEventDocument,
+} from './parked-event.document.js';
 
 /** Amounts by name; what is left out counts for nothing. */
 export type Amounts = Readonly<Record<string, number | undefined>>;
@@ -35,6 +40,8 @@ const stream = 'jobStateChanged';
 /** Positions read or written at once. */
 const maxPositions = 1000;
 
+const majority = { readConcern: { level: 'snapshot' }, writeConcern: { w: 'majority' } } as const;
+
 interface News {
   readonly fact: JobFact;
   readonly before: JobOutcome;
@@ -47,22 +54,56 @@ export class Ledger<T extends SubmissionDocument> {
   readonly #submissions: Collection<T>;
   readonly #positions: Collection<JobStateDocument>;
   readonly #places: Collection<StreamPlaceDocument>;
+  readonly #parked: Collection<ParkedEventDocument>;
 
   constructor(options: LedgerOptions<T>) {
     this.#options = options;
     this.#submissions = collection(options.db, options.definition);
     this.#positions = collection(options.db, jobStatesCollection);
     this.#places = collection(options.db, streamPlacesCollection);
+    this.#parked = collection(options.db, parkedEventsCollection);
   }
 
   /** The cursor up to which events were taken in; null before the first, or after it was forgotten. */
   async cursor(): Promise<string | null> {
-    return (await this.#places.findOne({ _id: stream }))?.cursor ?? null;
+    const cursor = (await this.#places.findOne({ _id: stream }))?.cursor;
+    return cursor === undefined || cursor === '' ? null : cursor;
+  }
+
+  /** Events that were put aside, in all. */
+  async parkedCount(): Promise<number> {
+    return (await this.#places.findOne({ _id: stream }))?.parked ?? 0;
+  }
+
+  /**
+   * Puts an event aside, in one transaction with the place behind it: it is passed by once, and counted once. Only so many are kept.
+   * @returns how many were put aside in all
+   */
+  async park(event: Omit<ParkedEventDocument, 'schemaVersion' | 'revision' | 'createdAt'>): Promise<number> {
+    const createdAt = this.#options.clock.now();
+    const { schemaVersion } = parkedEventsCollection;
+    await this.#options.db.client.withSession((session) =>
+      session.withTransaction(async () => {
+        const { _id, ...rest } = event;
+        const fresh = { ...rest, schemaVersion, revision: 1, createdAt };
+        await this.#parked.updateOne({ _id }, { $setOnInsert: fresh }, { upsert: true, session });
+        await this.#moveTo(_id, session, { parked: 1 });
+      }, majority),
+    );
+    const spare = await this.#parked
+      .find({}, { projection: { _id: 1 }, sort: { createdAt: -1 }, skip: maxParkedEvents })
+      .toArray();
+    if (spare.length > 0) await this.#parked.deleteMany({ _id: { $in: spare.map(({ _id }) => _id) } });
+    return this.parkedCount();
   }
 
   /** Forgets the cursor: the stream does not reach back to it any more. */
   async forgetCursor(): Promise<void> {
-    await this.#places.deleteOne({ _id: stream }, { writeConcern: { w: 'majority' } });
+    await this.#places.updateOne(
+      { _id: stream },
+      { $set: { cursor: '' } },
+      { writeConcern: { w: 'majority' } },
+    );
   }
 
   /**
@@ -72,15 +113,12 @@ export class Ledger<T extends SubmissionDocument> {
   async takeIn(facts: readonly JobFact[], cursor?: string): Promise<void> {
     if (facts.length === 0 && cursor === undefined) return;
     await this.#options.db.client.withSession((session) =>
-      session.withTransaction(
-        async () => {
-          for (let at = 0; at < facts.length; at += maxPositions) {
-            await this.#takeIn(facts.slice(at, at + maxPositions), session);
-          }
-          if (cursor !== undefined) await this.#moveTo(cursor, session);
-        },
-        { readConcern: { level: 'snapshot' }, writeConcern: { w: 'majority' } },
-      ),
+      session.withTransaction(async () => {
+        for (let at = 0; at < facts.length; at += maxPositions) {
+          await this.#takeIn(facts.slice(at, at + maxPositions), session);
+        }
+        if (cursor !== undefined) await this.#moveTo(cursor, session);
+      }, majority),
     );
   }
 
@@ -163,14 +201,14 @@ export class Ledger<T extends SubmissionDocument> {
     return writes;
   }
 
-  async #moveTo(cursor: string, session: ClientSession): Promise<void> {
+  async #moveTo(cursor: string, session: ClientSession, more: { readonly parked?: 1 } = {}): Promise<void> {
     const { schemaVersion } = streamPlacesCollection;
     await this.#places.updateOne(
       { _id: stream },
       {
         $set: { cursor, updatedAt: this.#options.clock.now() },
         $setOnInsert: { schemaVersion },
-        $inc: { revision: 1 },
+        $inc: { revision: 1, ...more },
       },
       { upsert: true, session },
     );

@@ -5,7 +5,7 @@ import { createClient } from '@rhizome/client';
 import type { Logger } from '@rhizome/log';
 import { connectMongo, createIds, systemClock } from '@rhizome/mongo';
 import { type Readiness, serveSubgraph } from '@rhizome/subgraph';
-import type { ExperimentModule, ExperimentService } from '../module.js';
+import type { ExperimentModule, ExperimentService, Following } from '../module.js';
 import { type ExperimentConfig, trustedIssuers } from './config.js';
 
 /** An experiment that is served. */
@@ -57,7 +57,12 @@ export async function serveExperiment(
   return { url: served.url, stop: () => (stopping ??= served.close().then(stopAll)) };
 }
 
-/** Questions can be answered without core: whether it is followed does not matter here. */
+/** What an operator wants to know: events that were put aside are in the collection `parkedEvents`. */
+function followingIn({ isOpen, parked }: Following): string {
+  return `${isOpen ? 'followed' : 'not followed'}${parked > 0 ? `, ${parked} put aside as unreadable` : ''}`;
+}
+
+/** Questions can be answered without core: whether it is followed is shown, and decides nothing. */
 async function readinessOf(
   service: ExperimentService,
   mongo: Mongo,
@@ -70,9 +75,11 @@ async function readinessOf(
       () => true,
       () => false,
     );
+  const following = service.following?.();
   const checks = {
     mongo: isReached ? 'reached' : 'not reached',
     work: service.ready() ? 'started' : 'not started',
+    ...(following ? { events: followingIn(following) } : {}),
   };
   return { ready: isReached && service.ready(), checks };
 }
