@@ -16,6 +16,7 @@ import type { DeviceFleet } from './events/gpu-occupancy.js';
 import type { ReadJobs } from './events/job-batch-reader.js';
 import { eventPolicies, eventResolvers } from './events/resolvers.js';
 import { experimentPolicies, experimentResolvers } from './experiments/resolvers.js';
+import { hardwarePolicies, hardwareResolvers } from './gpus/hardware-map.resolvers.js';
 import { gpuPolicies, gpuResolvers } from './gpus/resolvers.js';
 import { createJobDomain, type JobDomain } from './jobs/job-domain.js';
 import type { ExperimentFacts, QueueDirectory } from './jobs/collaborators.js';
@@ -71,6 +72,7 @@ export const corePolicies: Policies = {
   ...taskPolicies,
   ...workerPolicies,
   ...gpuPolicies,
+  ...hardwarePolicies,
 };
 
 /** The parts that live. */
@@ -99,6 +101,7 @@ export function buildCore(options: CoreOptions): Core {
       taskResolvers,
       workerResolvers,
       gpuResolvers,
+      hardwareResolvers,
     ],
     policies: corePolicies,
     contextFactory: (base) => Object.assign(base, { core: services }),

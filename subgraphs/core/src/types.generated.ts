@@ -569,6 +569,43 @@ export type GpuFactConfidence =
   /** Some of its facts, those in `uncertain`, are from no citable source. */
   | 'LOW';
 
+/** GPUs alike: of one model, driver branch and runtime. Derived from what the workers reported last; no flag of a queue. */
+export type GpuHardware = {
+  readonly __typename?: 'GpuHardware';
+  /** The newest CUDA version that their drivers support; null when unknown or none. */
+  readonly cudaVersion?: Maybe<Scalars['String']['output']>;
+  /** Devices of live workers. Slices are counted, and not the device they are of. */
+  readonly devices: Scalars['Int']['output'];
+  /** The branch of the driver, as `575` (NVIDIA) or `6.10` (others); null when unknown. */
+  readonly driverBranch?: Maybe<Scalars['String']['output']>;
+  /** Healthy ones of workers that take work, of which nothing is given to a job. */
+  readonly free: Scalars['Int']['output'];
+  /** Hosts with such devices. */
+  readonly hosts: Scalars['Int']['output'];
+  /** When a worker that has them was last heard of. */
+  readonly lastSeenAt: Scalars['DateTime']['output'];
+  /** The least memory of a device among them, as its driver reports it; null when unknown. */
+  readonly memoryMiB?: Maybe<Scalars['Int']['output']>;
+  /** The profile, of MIG slices; null for whole devices. */
+  readonly migProfile?: Maybe<Scalars['String']['output']>;
+  /** The model by its name in the catalogue; as its driver names it where the catalogue does not know it. */
+  readonly model: Scalars['String']['output'];
+  /** The lowest driver version among them; null when unknown. */
+  readonly oldestDriver?: Maybe<Scalars['String']['output']>;
+  /** How the drivers name it. */
+  readonly reportedAs: ReadonlyArray<Scalars['String']['output']>;
+  /** The ROCm release on their hosts; null when unknown or none. */
+  readonly rocmVersion?: Maybe<Scalars['String']['output']>;
+  /** The compute capability or the LLVM target, as `8.0` or `gfx90a`; null when unknown. */
+  readonly target?: Maybe<Scalars['String']['output']>;
+  /** Those that cannot be used. */
+  readonly unhealthy: Scalars['Int']['output'];
+  /** Those of which nobody knows whether they can be used. */
+  readonly unknown: Scalars['Int']['output'];
+  /** The vendor: `NVIDIA`, `AMD` or `INTEL`. */
+  readonly vendor: Scalars['String']['output'];
+};
+
 /** A MIG profile of a model. */
 export type GpuMigProfile = {
   readonly __typename?: 'GpuMigProfile';
@@ -750,6 +787,69 @@ export type GpuRequirementInput = {
   readonly shareMemoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** `NVIDIA`, `AMD` or `INTEL`. */
   readonly vendor?: InputMaybe<Scalars['String']['input']>;
+};
+
+/** The hardware of a queue, in the shape that information systems of the CRIC kind hold: see docs/reference/gpus.md. */
+export type HardwareExport = {
+  readonly __typename?: 'HardwareExport';
+  /** What its live workers are and have; one entry for hosts or devices alike. */
+  readonly architectures: ReadonlyArray<HardwareExportEntry>;
+  /** When it was derived. */
+  readonly lastUpdate: Scalars['DateTime']['output'];
+  /** The queue's name. */
+  readonly name: Scalars['String']['output'];
+  /** Its site. */
+  readonly site: Scalars['String']['output'];
+  /** Its state in lower case, as `online`. */
+  readonly status: Scalars['String']['output'];
+};
+
+/** Hosts or devices alike. Lists hold one word here: importers merge what they do not tell apart. */
+export type HardwareExportEntry = {
+  readonly __typename?: 'HardwareExportEntry';
+  /** Instruction sets, as `x86_64`; empty for GPUs. */
+  readonly arch: ReadonlyArray<Scalars['String']['output']>;
+  /** Cores of all hosts, or devices. */
+  readonly count: Scalars['Int']['output'];
+  /** For GPUs the lowest driver version; null when unknown, and for CPUs. */
+  readonly driverVersion?: Maybe<Scalars['String']['output']>;
+  /** Hosts. */
+  readonly hosts: Scalars['Int']['output'];
+  /** Levels of the instruction set, as `x86-64-v3`; empty when unknown, and for GPUs. */
+  readonly instr: ReadonlyArray<Scalars['String']['output']>;
+  /** Models in lower case without spaces, as `a100-sxm4-80gb`. */
+  readonly model: ReadonlyArray<Scalars['String']['output']>;
+  /** For GPUs the compute capability or LLVM target; null when unknown, and for CPUs. */
+  readonly target?: Maybe<Scalars['String']['output']>;
+  /** `cpu` or `gpu`. */
+  readonly type: Scalars['String']['output'];
+  /** Vendors in lower case, as `intel`, `amd`, `nvidia`; empty when unknown. */
+  readonly vendor: ReadonlyArray<Scalars['String']['output']>;
+  /** For GPUs the lowest version of their runtime, as `12.4` of CUDA or `6.2` of ROCm; null when unknown, and for CPUs. */
+  readonly version?: Maybe<Scalars['String']['output']>;
+  /** Memory of one device, at least; null when unknown, and for CPUs. */
+  readonly vramMiB?: Maybe<Scalars['Int']['output']>;
+};
+
+/** The GPUs of all sites. */
+export type HardwareMap = {
+  readonly __typename?: 'HardwareMap';
+  /** When it was derived. */
+  readonly asOf: Scalars['DateTime']['output'];
+  /** The sites that have GPUs, by name. */
+  readonly sites: ReadonlyArray<SiteGpuHardware>;
+};
+
+/** Which hardware. Every field given must be met; lists are alternatives. */
+export type HardwareMapFilter = {
+  /** Of these models, by any of the names of the catalogue: `A100` takes all its variants. */
+  readonly models?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Of these queues, by name. */
+  readonly queues?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Of these sites. */
+  readonly sites?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Of these vendors. */
+  readonly vendors?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
 };
 
 /** A sign of life. Facts given replace those known. */
@@ -1709,6 +1809,13 @@ export type Query = {
   readonly gpuModel?: Maybe<GpuModel>;
   /** The catalogue of GPU models that matching rests on. */
   readonly gpuModels: GpuCatalogue;
+  /** The hardware of queues as an information system of the CRIC kind takes it; all queues that the caller may see by default. */
+  readonly hardwareExport: ReadonlyArray<HardwareExport>;
+  /**
+   * The GPUs of all sites, by vendor, model, driver branch and CUDA, as the live workers reported them. With `seenSince` also those of workers
+   * that have ended, if they were heard of since then; at most 30 days back.
+   */
+  readonly hardwareMap: HardwareMap;
   /** One job, or null if there is none that the caller may read; a pilot reads jobs that its queue has, or had last. */
   readonly job?: Maybe<Job>;
   /** Numbers of jobs by experiment, queue, share and state, kept from the event stream. */
@@ -1751,6 +1858,18 @@ export type QuerygpuModelArgs = {
 
 export type QuerygpuModelsArgs = {
   vendor?: InputMaybe<Scalars['String']['input']>;
+};
+
+
+export type QueryhardwareExportArgs = {
+  queues?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  sites?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+};
+
+
+export type QueryhardwareMapArgs = {
+  filter?: InputMaybe<HardwareMapFilter>;
+  seenSince?: InputMaybe<Scalars['DateTime']['input']>;
 };
 
 
@@ -1821,6 +1940,8 @@ export type Queue = {
   readonly executor: QueueExecutor;
   /** The experiments it admits; empty admits every one. */
   readonly experiments: ReadonlyArray<Experiment>;
+  /** Its GPUs, by model, driver branch and CUDA, as its live workers reported them. */
+  readonly gpuSummary: ReadonlyArray<GpuHardware>;
   /** Opaque identifier, `queue_…`. */
   readonly id: Scalars['ID']['output'];
   /** Labels; a selector sees them as `queue.labels`. */
@@ -2238,6 +2359,17 @@ export type SharesUserErrorCode =
   | 'INVALID_VALUE'
   /** A leaf that is left out still has live jobs. */
   | 'SHARE_IN_USE';
+
+/** The GPUs of one site. */
+export type SiteGpuHardware = {
+  readonly __typename?: 'SiteGpuHardware';
+  /** Its GPUs, most devices first. */
+  readonly gpus: ReadonlyArray<GpuHardware>;
+  /** Its queues with GPUs that the caller may see, by name. */
+  readonly queues: ReadonlyArray<Scalars['String']['output']>;
+  /** The site. */
+  readonly site: Scalars['String']['output'];
+};
 
 /** A job whose payload starts. */
 export type StartJobInput = {
@@ -3058,6 +3190,7 @@ export type ResolversTypes = {
   FinishPhase: ResolverTypeWrapper<'HOLDING' | 'TRANSFERRING' | 'FINISHED'>;
   GpuCatalogue: ResolverTypeWrapper<Omit<GpuCatalogue, 'models'> & { models: ReadonlyArray<ResolversTypes['GpuModel']> }>;
   GpuFactConfidence: ResolverTypeWrapper<'HIGH' | 'LOW'>;
+  GpuHardware: ResolverTypeWrapper<GpuHardware>;
   GpuMigProfile: ResolverTypeWrapper<GpuMigProfile>;
   GpuModel: ResolverTypeWrapper<Omit<GpuModel, 'confidence'> & { confidence: ResolversTypes['GpuFactConfidence'] }>;
   GpuOccupancy: ResolverTypeWrapper<GpuOccupancy>;
@@ -3065,6 +3198,10 @@ export type ResolversTypes = {
   GpuOccupancyFilter: GpuOccupancyFilter;
   GpuRequirement: ResolverTypeWrapper<GpuRequirement>;
   GpuRequirementInput: GpuRequirementInput;
+  HardwareExport: ResolverTypeWrapper<HardwareExport>;
+  HardwareExportEntry: ResolverTypeWrapper<HardwareExportEntry>;
+  HardwareMap: ResolverTypeWrapper<HardwareMap>;
+  HardwareMapFilter: HardwareMapFilter;
   HeartbeatInput: HeartbeatInput;
   HeartbeatPayload: ResolverTypeWrapper<Omit<HeartbeatPayload, 'commands' | 'userErrors'> & { commands: ReadonlyArray<ResolversTypes['WorkerCommand']>, userErrors: ReadonlyArray<ResolversTypes['WorkerUserError']> }>;
   HeldJobInput: HeldJobInput;
@@ -3151,6 +3288,7 @@ export type ResolversTypes = {
   ShareInput: ShareInput;
   SharesUserError: ResolverTypeWrapper<Omit<SharesUserError, 'code'> & { code: ResolversTypes['SharesUserErrorCode'] }>;
   SharesUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_IN_USE'>;
+  SiteGpuHardware: ResolverTypeWrapper<SiteGpuHardware>;
   StartJobInput: StartJobInput;
   StartJobsInput: StartJobsInput;
   StartJobsPayload: ResolverTypeWrapper<Omit<StartJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['WorkerUserError']> }>;
@@ -3239,6 +3377,7 @@ export type ResolversParentTypes = {
   FinishJobsInput: FinishJobsInput;
   FinishJobsPayload: Omit<FinishJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['WorkerUserError']> };
   GpuCatalogue: Omit<GpuCatalogue, 'models'> & { models: ReadonlyArray<ResolversParentTypes['GpuModel']> };
+  GpuHardware: GpuHardware;
   GpuMigProfile: GpuMigProfile;
   GpuModel: GpuModel;
   GpuOccupancy: GpuOccupancy;
@@ -3246,6 +3385,10 @@ export type ResolversParentTypes = {
   GpuOccupancyFilter: GpuOccupancyFilter;
   GpuRequirement: GpuRequirement;
   GpuRequirementInput: GpuRequirementInput;
+  HardwareExport: HardwareExport;
+  HardwareExportEntry: HardwareExportEntry;
+  HardwareMap: HardwareMap;
+  HardwareMapFilter: HardwareMapFilter;
   HeartbeatInput: HeartbeatInput;
   HeartbeatPayload: Omit<HeartbeatPayload, 'commands' | 'userErrors'> & { commands: ReadonlyArray<ResolversParentTypes['WorkerCommand']>, userErrors: ReadonlyArray<ResolversParentTypes['WorkerUserError']> };
   HeldJobInput: HeldJobInput;
@@ -3322,6 +3465,7 @@ export type ResolversParentTypes = {
   Share: ShareMapper;
   ShareInput: ShareInput;
   SharesUserError: SharesUserError;
+  SiteGpuHardware: SiteGpuHardware;
   StartJobInput: StartJobInput;
   StartJobsInput: StartJobsInput;
   StartJobsPayload: Omit<StartJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['WorkerUserError']> };
@@ -3542,6 +3686,25 @@ export type GpuCatalogueResolvers<ContextType = Context, ParentType extends Reso
 
 export type GpuFactConfidenceResolvers = EnumResolverSignature<{ HIGH?: any, LOW?: any }, ResolversTypes['GpuFactConfidence']>;
 
+export type GpuHardwareResolvers<ContextType = Context, ParentType extends ResolversParentTypes['GpuHardware'] = ResolversParentTypes['GpuHardware']> = {
+  cudaVersion?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  devices?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  driverBranch?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  free?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  hosts?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  lastSeenAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  memoryMiB?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  migProfile?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  model?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  oldestDriver?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  reportedAs?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  rocmVersion?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  target?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  unhealthy?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  unknown?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  vendor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
 export type GpuMigProfileResolvers<ContextType = Context, ParentType extends ResolversParentTypes['GpuMigProfile'] = ResolversParentTypes['GpuMigProfile']> = {
   maxInstances?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   memoryGB?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
@@ -3606,6 +3769,33 @@ export type GpuRequirementResolvers<ContextType = Context, ParentType extends Re
   share?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   shareMemoryMiB?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   vendor?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+};
+
+export type HardwareExportResolvers<ContextType = Context, ParentType extends ResolversParentTypes['HardwareExport'] = ResolversParentTypes['HardwareExport']> = {
+  architectures?: Resolver<ReadonlyArray<ResolversTypes['HardwareExportEntry']>, ParentType, ContextType>;
+  lastUpdate?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  site?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  status?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type HardwareExportEntryResolvers<ContextType = Context, ParentType extends ResolversParentTypes['HardwareExportEntry'] = ResolversParentTypes['HardwareExportEntry']> = {
+  arch?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  count?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  driverVersion?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  hosts?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  instr?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  model?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  target?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  type?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  vendor?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  version?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  vramMiB?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
+export type HardwareMapResolvers<ContextType = Context, ParentType extends ResolversParentTypes['HardwareMap'] = ResolversParentTypes['HardwareMap']> = {
+  asOf?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  sites?: Resolver<ReadonlyArray<ResolversTypes['SiteGpuHardware']>, ParentType, ContextType>;
 };
 
 export type HeartbeatPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['HeartbeatPayload'] = ResolversParentTypes['HeartbeatPayload']> = {
@@ -3903,6 +4093,8 @@ export type QueryResolvers<ContextType = Context, ParentType extends ResolversPa
   explainRequirements?: Resolver<ResolversTypes['RequirementsExplanation'], ParentType, ContextType, RequireFields<QueryexplainRequirementsArgs, 'input'>>;
   gpuModel?: Resolver<Maybe<ResolversTypes['GpuModel']>, ParentType, ContextType, RequireFields<QuerygpuModelArgs, 'name'>>;
   gpuModels?: Resolver<ResolversTypes['GpuCatalogue'], ParentType, ContextType, Partial<QuerygpuModelsArgs>>;
+  hardwareExport?: Resolver<ReadonlyArray<ResolversTypes['HardwareExport']>, ParentType, ContextType, Partial<QueryhardwareExportArgs>>;
+  hardwareMap?: Resolver<ResolversTypes['HardwareMap'], ParentType, ContextType, Partial<QueryhardwareMapArgs>>;
   job?: Resolver<Maybe<ResolversTypes['Job']>, ParentType, ContextType, RequireFields<QueryjobArgs, 'id'>>;
   jobCounts?: Resolver<ReadonlyArray<ResolversTypes['JobCount']>, ParentType, ContextType, Partial<QueryjobCountsArgs>>;
   jobs?: Resolver<ResolversTypes['JobConnection'], ParentType, ContextType, RequireFields<QueryjobsArgs, 'first' | 'order'>>;
@@ -3921,6 +4113,7 @@ export type QueueResolvers<ContextType = Context, ParentType extends ResolversPa
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   executor?: Resolver<ResolversTypes['QueueExecutor'], ParentType, ContextType>;
   experiments?: Resolver<ReadonlyArray<ResolversTypes['Experiment']>, ParentType, ContextType>;
+  gpuSummary?: Resolver<ReadonlyArray<ResolversTypes['GpuHardware']>, ParentType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   labels?: Resolver<ReadonlyArray<ResolversTypes['Label']>, ParentType, ContextType>;
   limits?: Resolver<ResolversTypes['QueueLimits'], ParentType, ContextType>;
@@ -4050,6 +4243,12 @@ export type SharesUserErrorResolvers<ContextType = Context, ParentType extends R
 };
 
 export type SharesUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, SHARE_IN_USE?: any }, ResolversTypes['SharesUserErrorCode']>;
+
+export type SiteGpuHardwareResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SiteGpuHardware'] = ResolversParentTypes['SiteGpuHardware']> = {
+  gpus?: Resolver<ReadonlyArray<ResolversTypes['GpuHardware']>, ParentType, ContextType>;
+  queues?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  site?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
 
 export type StartJobsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['StartJobsPayload'] = ResolversParentTypes['StartJobsPayload']> = {
   acceptedIds?: Resolver<ReadonlyArray<ResolversTypes['ID']>, ParentType, ContextType>;
@@ -4287,11 +4486,15 @@ export type Resolvers<ContextType = Context> = {
   FinishPhase?: FinishPhaseResolvers;
   GpuCatalogue?: GpuCatalogueResolvers<ContextType>;
   GpuFactConfidence?: GpuFactConfidenceResolvers;
+  GpuHardware?: GpuHardwareResolvers<ContextType>;
   GpuMigProfile?: GpuMigProfileResolvers<ContextType>;
   GpuModel?: GpuModelResolvers<ContextType>;
   GpuOccupancy?: GpuOccupancyResolvers<ContextType>;
   GpuOccupancyChanged?: GpuOccupancyChangedResolvers<ContextType>;
   GpuRequirement?: GpuRequirementResolvers<ContextType>;
+  HardwareExport?: HardwareExportResolvers<ContextType>;
+  HardwareExportEntry?: HardwareExportEntryResolvers<ContextType>;
+  HardwareMap?: HardwareMapResolvers<ContextType>;
   HeartbeatPayload?: HeartbeatPayloadResolvers<ContextType>;
   HoldJobsPayload?: HoldJobsPayloadResolvers<ContextType>;
   JSON?: GraphQLScalarType;
@@ -4349,6 +4552,7 @@ export type Resolvers<ContextType = Context> = {
   Share?: ShareResolvers<ContextType>;
   SharesUserError?: SharesUserErrorResolvers<ContextType>;
   SharesUserErrorCode?: SharesUserErrorCodeResolvers;
+  SiteGpuHardware?: SiteGpuHardwareResolvers<ContextType>;
   StartJobsPayload?: StartJobsPayloadResolvers<ContextType>;
   StartPhase?: StartPhaseResolvers;
   SubmitJobsPayload?: SubmitJobsPayloadResolvers<ContextType>;

@@ -133,6 +133,21 @@ export class BrokerJobsRepository {
     );
   }
 
+  /** Devices given to these jobs, by worker. */
+  async bookedDevices(ids: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+    const found = this.jobs
+      .find({ _id: { $in: [...ids] }, state: { $in: [...heldStates] } })
+      .project<Pick<HeldJobFacts, '_id' | 'workerId' | 'deviceIds'>>({ workerId: 1, deviceIds: lastDevices });
+    const booked = new Map<string, Set<string>>();
+    for await (const { workerId, deviceIds } of found) {
+      if (!workerId || !deviceIds) continue;
+      const own = booked.get(workerId) ?? new Set<string>();
+      deviceIds.forEach((device) => own.add(device));
+      booked.set(workerId, own);
+    }
+    return booked;
+  }
+
   /** Jobs by id as far as a worker has them. */
   heldByIds(ids: readonly string[]): Promise<HeldForReturn[]> {
     return this.jobs

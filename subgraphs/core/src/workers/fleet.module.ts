@@ -11,6 +11,7 @@ import { RequirementClasses } from '../broker/requirement-classes.js';
 import { SendBack } from '../broker/send-back.js';
 import { serverTime, type StoreTime } from '../broker/store-time.js';
 import type { TransitionWriter } from '../jobs/transition.types.js';
+import { HardwareViews } from '../gpus/hardware-map.service.js';
 import { AcquireService } from './acquire.service.js';
 import { CommandHub } from './command-hub.js';
 import { CommandRules } from './command-rules.js';
@@ -63,6 +64,8 @@ export interface FleetServices {
   readonly holder: JobHolder;
   readonly view: BrokerView;
   readonly registry: WorkerRegistry;
+  /** Hardware summed up. */
+  readonly hardware: HardwareViews;
 }
 
 /** See {@link buildFleet}. */
@@ -134,11 +137,16 @@ function servicesOf(
   const speakers = new Speakers({ queueByName: byName });
   const devices = async (workerId: string): Promise<ReadonlyMap<string, string>> =>
     broker.isReady ? ledger.devicesOf(workerId) : jobs.devicesOf([...ledger.jobsOf(workerId)]);
+  const booked = async (workerIds: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<string>>> =>
+    broker.isReady
+      ? new Map(workerIds.map((id) => [id, new Set(ledger.devicesOf(id).keys())]))
+      : jobs.bookedDevices(workerIds.flatMap((id) => [...ledger.jobsOf(id)]));
   return {
     view,
     registry,
     broker,
     commands,
+    hardware: new HardwareViews({ registry, workers, leases, booked, clock, queues }),
     reports: new ReportsService({ registry, speakers, ledger, jobs, writer, clock }),
     holder: new JobHolder({ registry, speakers, ledger, jobs }),
     acquire: new AcquireService({

@@ -71,6 +71,17 @@ export class LeasesRepository {
     return this.leases.find({ _id: { $in: [...workerIds] } }).toArray();
   }
 
+  /** When these workers were last heard of. */
+  async seenAt(workerIds: readonly string[]): Promise<ReadonlyMap<string, Date>> {
+    const found = this.leases
+      .find({ _id: { $in: [...workerIds] } })
+      .project<Pick<LeaseDocument, '_id' | 'updatedAt'>>({ updatedAt: 1 })
+      .batchSize(10_000);
+    const seen = new Map<string, Date>();
+    for await (const { _id, updatedAt } of found) seen.set(_id, updatedAt);
+    return seen;
+  }
+
   /** Lets no renewal follow. @returns whether the lease was there and had not been lost before */
   async lose(workerId: string, reason: string): Promise<boolean> {
     const result = await this.leases.updateOne(

@@ -3,6 +3,7 @@ import { type KeysetPage, keysetPage } from '@rhizome/mongo';
 import type { Collection, Document, Filter } from 'mongodb';
 import type { StoreTime } from '../broker/store-time.js';
 import {
+  endedWorkerStates,
   liveWorkerStates,
   type StoredDevice,
   type StoredHardware,
@@ -22,6 +23,24 @@ export interface WorkersFilter {
 
 /** What a registration met. */
 export type InsertOutcome = { readonly worker: WorkerDocument } | { readonly taken: 'key' | 'name' };
+
+/** Facts that make devices alike. */
+const goneFacts = [
+  'vendor',
+  'model',
+  'pciId',
+  'migProfile',
+  'driverVersion',
+  'cudaVersion',
+  'rocmVersion',
+] as const satisfies readonly (keyof StoredDevice)[];
+
+/** Devices alike of workers of one queue that have ended. */
+export interface GoneDevicesOfQueue {
+  readonly queueId: string;
+  readonly device: Pick<StoredDevice, (typeof goneFacts)[number]>;
+  readonly lastSeenAt: Date;
+}
 
 const majority = { w: 'majority' } as const;
 
@@ -81,6 +100,31 @@ export class WorkersRepository {
     return this.workers
       .find({ updatedAt: { $gte: since } }, { hint: 'updatedAt_idx' })
       .sort({ updatedAt: 1 })
+      .toArray();
+  }
+
+  /** Devices alike of workers that have ended since a moment of the store's clock, and when they were last heard of; summed up in the store. */
+  findGoneDevices(since: Date): Promise<GoneDevicesOfQueue[]> {
+    const fact = (name: string): string => `$devices.${name}`;
+    return this.workers
+      .aggregate<GoneDevicesOfQueue>(
+        [
+          { $match: { updatedAt: { $gte: since }, state: { $in: [...endedWorkerStates] } } },
+          { $unwind: '$devices' },
+          {
+            $group: {
+              _id: {
+                queueId: '$queueId',
+                ...Object.fromEntries(goneFacts.map((name) => [name, fact(name)])),
+              },
+              lastSeenAt: { $max: { $ifNull: ['$lastSeenAt', '$updatedAt'] } },
+            },
+          },
+          { $project: { _id: 0, queueId: '$_id.queueId', device: '$_id', lastSeenAt: 1 } },
+          { $unset: 'device.queueId' },
+        ],
+        { hint: 'updatedAt_idx' },
+      )
       .toArray();
   }
 

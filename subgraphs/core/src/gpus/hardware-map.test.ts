@@ -1,0 +1,189 @@
+import { describe, expect, test } from '@jest/globals';
+import type { StoredDevice } from '../workers/worker.types.js';
+import { exportEntries } from './hardware-export.js';
+import { driverBranch, gpuHardware, type SeenWorker } from './hardware-map.js';
+
+const at = (minute: number): Date => new Date(Date.UTC(2026, 0, 1, 0, minute));
+const hardware = {
+  architecture: 'x86_64',
+  architectureLevel: 'x86-64-v3',
+  cpuVendor: 'AuthenticAMD',
+  cpuModel: 'AMD EPYC 7763 64-Core Processor',
+  cores: 64,
+  memoryMiB: 256_000,
+  diskMiB: 0,
+  containerRuntimes: [],
+};
+const a100 = (id: string, change: Partial<StoredDevice> = {}): StoredDevice => ({
+  id,
+  vendor: 'NVIDIA',
+  model: 'NVIDIA A100-SXM4-80GB',
+  pciId: '10de:20b2',
+  memoryMiB: 81_920,
+  computeCapability: '8.0',
+  driverVersion: '575.57.08',
+  cudaVersion: '12.9',
+  health: 'HEALTHY',
+  ...change,
+});
+
+interface Change {
+  readonly site?: string;
+  readonly state?: 'READY' | 'DRAINING';
+  readonly booked?: readonly string[];
+  readonly minute?: number;
+}
+const seen = (id: string, devices: readonly StoredDevice[], change: Change = {}): SeenWorker => ({
+  worker: { id, host: `host-${id}`, state: change.state ?? 'READY', devices, hardware },
+  queue: { name: 'q', site: change.site ?? 'POLE' },
+  lastSeenAt: at(change.minute ?? 0),
+  booked: new Set(change.booked),
+});
+
+describe('hardware summed up', () => {
+  test('counts what is there, free, unhealthy and unknown, and says when it was last seen', () => {
+    const rows = gpuHardware([
+      seen('1', [a100('a'), a100('b'), a100('c', { health: 'UNHEALTHY' })], { booked: ['b'], minute: 3 }),
+      seen('2', [a100('d'), a100('e', { health: 'UNKNOWN' })], { minute: 7 }),
+      seen('3', [a100('f')], { state: 'DRAINING', minute: 5 }),
+    ]);
+    expect(rows).toEqual([
+      {
+        vendor: 'NVIDIA',
+        model: 'A100-SXM4-80GB',
+        reportedAs: ['NVIDIA A100-SXM4-80GB'],
+        migProfile: null,
+        driverBranch: '575',
+        oldestDriver: '575.57.08',
+        cudaVersion: '12.9',
+        rocmVersion: null,
+        memoryMiB: 81_920,
+        target: '8.0',
+        hosts: 3,
+        devices: 6,
+        free: 2,
+        unhealthy: 1,
+        unknown: 1,
+        lastSeenAt: at(7),
+      },
+    ]);
+  });
+
+  test('keeps driver branches and CUDA versions apart: an old driver hides no new one', () => {
+    const old = { driverVersion: '535.54.03', cudaVersion: '12.2' };
+    const older = { driverVersion: '535.104.12', cudaVersion: '12.2' };
+    const rows = gpuHardware([seen('1', [a100('a'), a100('b', old), a100('c', older)])]);
+    expect(rows.map((row) => [row.driverBranch, row.oldestDriver, row.cudaVersion, row.devices])).toEqual([
+      ['535', '535.54.03', '12.2', 2],
+      ['575', '575.57.08', '12.9', 1],
+    ]);
+  });
+
+  test('counts slices and not the device they are of; whole devices stand apart', () => {
+    const slice = (id: string): StoredDevice =>
+      a100(id, { migProfile: '3g.40gb', parentId: 'a', memoryMiB: 40_192 });
+    const rows = gpuHardware([
+      seen('1', [a100('a'), slice('s1'), slice('s2'), a100('b')], { booked: ['s1'] }),
+    ]);
+    expect(rows.map(({ migProfile, devices, free }) => [migProfile, devices, free])).toEqual([
+      ['3g.40gb', 2, 1],
+      [null, 1, 1],
+    ]);
+  });
+
+  test('one model has one row, however its drivers name it; an unknown one keeps its name', () => {
+    const { pciId: _pciId, ...named } = a100('b', { model: 'A100-SXM4-80GB' });
+    const { pciId: _other, ...strange } = a100('c', { model: 'Frobnicator 3000' });
+    const rows = gpuHardware([seen('1', [a100('a'), named, strange])]);
+    expect(rows.map(({ model, reportedAs }) => [model, reportedAs])).toEqual([
+      ['A100-SXM4-80GB', ['A100-SXM4-80GB', 'NVIDIA A100-SXM4-80GB']],
+      ['Frobnicator 3000', ['Frobnicator 3000']],
+    ]);
+  });
+
+  test('facts that are unknown are unknown, and put no device into another’s row', () => {
+    const bare: StoredDevice = {
+      id: 'x',
+      vendor: 'AMD',
+      model: 'unknown AMD device 1002:ffff',
+      health: 'UNKNOWN',
+    };
+    expect(gpuHardware([seen('1', [bare])])).toMatchObject([
+      {
+        driverBranch: null,
+        oldestDriver: null,
+        memoryMiB: null,
+        target: null,
+        devices: 1,
+        free: 0,
+        unknown: 1,
+      },
+    ]);
+  });
+
+  test('what is gone has no devices, and the time when it was last seen', () => {
+    const gone = { queue: { name: 'q', site: 'POLE' }, device: a100('z'), lastSeenAt: at(50) };
+    expect(gpuHardware([], [gone])).toMatchObject([{ devices: 0, hosts: 0, lastSeenAt: at(50) }]);
+    expect(gpuHardware([seen('1', [a100('a')])], [gone])).toMatchObject([{ devices: 1, lastSeenAt: at(50) }]);
+  });
+
+  test('is filtered by vendor and by any name of a model', () => {
+    const mi210: StoredDevice = { id: 'm', vendor: 'AMD', model: 'AMD Instinct MI210', health: 'HEALTHY' };
+    const workers = [seen('1', [a100('a'), mi210])];
+    const models = (filter: object): string[] => gpuHardware(workers, [], filter).map(({ model }) => model);
+    expect(models({ vendors: ['amd'] })).toEqual(['MI210']);
+    expect(models({ models: ['A100'] })).toEqual(['A100-SXM4-80GB']);
+    expect(models({ models: ['T4'] })).toEqual([]);
+  });
+});
+
+describe('the branch of a driver', () => {
+  test.each([
+    ['NVIDIA', '575.57.08', '575'],
+    ['AMD', '6.10.5', '6.10'],
+    ['INTEL', 'I915_23.10.32', 'I915_23.10.32'],
+    ['NVIDIA', undefined, null],
+  ])('of %s %s is %s', (vendor, driverVersion, branch) => {
+    expect(driverBranch({ vendor, ...(driverVersion === undefined ? {} : { driverVersion }) })).toBe(branch);
+  });
+});
+
+describe('the export', () => {
+  test('has an entry for CPUs alike and one for GPUs alike that jobs can have', () => {
+    const slice = a100('s', { migProfile: '1g.10gb', parentId: 'gone', memoryMiB: 9728 });
+    const workers = [
+      seen('1', [a100('a'), a100('b', { health: 'UNHEALTHY' }), slice]),
+      seen('2', [a100('c', { driverVersion: '575.51.03' })]),
+      seen('3', [a100('d', { health: 'UNKNOWN', cudaVersion: '11.8' })]),
+    ];
+    expect(exportEntries(workers)).toEqual([
+      {
+        type: 'cpu',
+        arch: ['x86_64'],
+        instr: ['x86-64-v3'],
+        vendor: ['amd'],
+        model: ['amd-epyc-7763-64-core-processor'],
+        version: null,
+        driverVersion: null,
+        target: null,
+        vramMiB: null,
+        hosts: 3,
+        count: 192,
+      },
+      {
+        type: 'gpu',
+        arch: [],
+        instr: [],
+        vendor: ['nvidia'],
+        model: ['a100-sxm4-80gb'],
+        version: '12.9',
+        driverVersion: '575.51.03',
+        target: '8.0',
+        vramMiB: 81_920,
+        hosts: 2,
+        count: 2,
+      },
+      expect.objectContaining({ model: ['a100-sxm4-80gb-mig-1g.10gb'], vramMiB: 9728, hosts: 1, count: 1 }),
+    ]);
+  });
+});
