@@ -106,7 +106,7 @@ function collect(part: EntityPart, state: RunState, wire: 'text' | 'objects'): C
   const { conditions } = state.context;
   const found = (entity: DataObject): void => {
     // What a failed fetch left out must not be taken for something that is not there.
-    const text = representer.text(entity, conditions, state.failures?.has(entity) ?? false);
+    const text = representer.text(entity, conditions, state.isIncomplete(entity));
     if (text === undefined) return;
     const index = indexOf.get(text);
     if (index !== undefined) {
@@ -142,7 +142,7 @@ function deliver(
   { data, errors }: SubgraphResult,
   relations: TypeRelations,
 ): void {
-  const failed = errors && errors.length > 0 ? entityErrors(call, collected, state, errors) : undefined;
+  const failed = errors && errors.length > 0 ? entityErrors(call, collected, state, errors, data) : undefined;
   for (const one of collected) {
     if (one.groups.length === 0) continue;
     const list = data?.[one.part.responseKey];
@@ -171,7 +171,11 @@ function mergeEntities(
   for (let index = 0; index < count; index++) {
     const entity = list[index];
     const group = groups[index];
-    if (!isPlainObject(entity) || !group) continue;
+    if (!group) continue;
+    if (!isPlainObject(entity)) {
+      for (const target of group) state.leaveIncomplete(target);
+      continue;
+    }
     for (const rewrite of rewrites) applyRewrite(entity, rewrite, relations);
     for (let place = 0; place < group.length; place++) {
       const target = group[place];
@@ -187,6 +191,7 @@ function entityErrors(
   collected: readonly Collected[],
   state: RunState,
   errors: readonly SubgraphError[],
+  data: SubgraphResult['data'],
 ): Set<Collected> {
   const failed = new Set<Collected>();
   const places = new Map<Collected, ReadonlyMap<object, readonly ResponsePath[]>>();
@@ -202,10 +207,10 @@ function entityErrors(
       for (const one of concerned) failed.add(one);
       continue;
     }
-    if (rest.length === 0) {
-      failAll([{ part: part.part, groups: [group], representations: [] }], state, shaped, 'each');
-      continue;
-    }
+    const one: Collected = { part: part.part, groups: [group], representations: [] };
+    if (rest.length === 0) failAll([one], state, shaped, 'each');
+    else if (isLost(data, part, index as number)) failAll([one], state, shaped, 'if left');
+    if (rest.length === 0) continue;
     let found = places.get(part);
     if (!found) {
       found = placesOf(part, state);
@@ -214,6 +219,12 @@ function entityErrors(
     tellAtPlaces(state, shaped, group, found, renamePath(rest, part.part.reshaping.renames));
   }
   return failed;
+}
+
+/** Whether a field that may not be null in the service took all of its entity along. */
+function isLost(data: SubgraphResult['data'], { part }: Collected, index: number): boolean {
+  const list = data?.[part.responseKey];
+  return Array.isArray(list) && !isPlainObject(list[index]);
 }
 
 function tellAtPlaces(

@@ -32,8 +32,11 @@ export interface Failure {
   /** Keys that the fetch would have brought to each of its objects. */
   readonly fields: ReadonlySet<string>;
   readonly fetch: FailedFetch;
-  /** Whether its places are told by one error, or by one each. */
-  readonly told: 'once' | 'each';
+  /**
+   * Whether its places are told by one error, or by one each. `if left`: by one each where their object is left, since
+   * the error itself has another place, whose null may be all that there is to see.
+   */
+  readonly told: 'once' | 'each' | 'if left';
 }
 
 /** What shaping an error needs to know. */

@@ -84,6 +84,11 @@ export function compileRootFetch(
         mergeRoot(state, data, reshaping.shape);
       } else if (!errors || errors.length === 0) {
         failed(state, badAnswer(call.operation.subgraph, 'answered without data', state.context));
+      } else {
+        // A field that may not be null in the service took all others along.
+        for (const error of errors)
+          if (error.path?.length)
+            failed(state, fromSubgraph(error, call.operation.subgraph, state.context), 'if left');
       }
     },
   };

@@ -11,6 +11,7 @@ import type { EngineError, Failure } from './errors.js';
 import { isPlainObject } from './merge.js';
 import type { DataObject, ResponsePath } from './path.js';
 import { onePerFetch } from './one-per-fetch.js';
+import { onePerNull } from './one-per-null.js';
 import { leafWriter } from './project.js';
 import type { RunState } from './run-state.js';
 
@@ -26,7 +27,7 @@ export function explain(selection: AnswerSelection, state: RunState, dependents:
   const visible = state.errors.flatMap((error) => visibleAt(error, selection, state, dependents));
   const walk = new NullWalk(state, new Explained(visible));
   walk.object(state.data, selection.type, selection, []);
-  return onePerFetch([...visible, ...walk.found]);
+  return onePerFetch(onePerNull([...visible, ...walk.found], selection, state.data));
 }
 
 /** Which places of an answer have an error already. */
@@ -68,22 +69,28 @@ class NullWalk {
   /** Whether null takes the place of the object, because one of its fields may not be null but is. */
   object(value: DataObject, type: GraphQLNamedType, selection: AnswerSelection, path: ResponsePath): boolean {
     let bubbles = false;
+    const takenAlong: [Failure, ResponsePath][] = [];
     for (const field of selection.fieldsOf(type)) {
       if (field.name.startsWith('__')) continue;
       const place = [...path, field.key];
       const inner = value[field.key];
-      if (inner === undefined) this.#missing(value, field, place);
+      const failure = inner === undefined ? this.#missing(value, field) : undefined;
+      if (failure?.told === 'if left') takenAlong.push([failure, place]);
+      else if (failure) this.#tellFailure(failure, place);
       if (this.#bubbles(inner, field.type, field, place)) bubbles = true;
     }
+    if (!bubbles) for (const [failure, place] of takenAlong) this.#tellTakenAlong(failure, place);
     return bubbles;
   }
 
   /** A field that no answer brought: a fetch that failed is to blame if there was one. */
-  #missing(owner: DataObject, field: AnswerField, place: ResponsePath): void {
+  #missing(owner: DataObject, field: AnswerField): Failure | undefined {
     const failures = this.#state.failures?.get(owner);
-    if (!failures) return;
-    const failure = failures.find(({ fields }) => fields.has(field.key)) ?? failures[0];
-    if (failure) this.#tellFailure(failure, place);
+    return failures?.find(({ fields }) => fields.has(field.key)) ?? failures?.[0];
+  }
+
+  #tellTakenAlong(failure: Failure, place: ResponsePath): void {
+    if (!this.#explained.has(place)) this.#tellFailure(failure, place);
   }
 
   #tellFailure(failure: Failure, place: ResponsePath): void {

@@ -1,4 +1,10 @@
-import { getVariableValues, type GraphQLError, type GraphQLSchema, type SelectionSetNode } from 'graphql';
+import {
+  getVariableValues,
+  type GraphQLError,
+  type GraphQLSchema,
+  isNonNullType,
+  type SelectionSetNode,
+} from 'graphql';
 import type { Transport } from '../transports/transport.js';
 import { type Refusal, refusal } from './answers.js';
 import { AnswerSelection } from './collect.js';
@@ -10,7 +16,7 @@ import { type CompiledPlan, compilePlan } from './plan.js';
 import { conditionVariables } from './planning/normalise.js';
 import type { PlanningService } from './planning/pool.js';
 import type { SelectedOperation } from './planning/select.js';
-import { compileAnswer, type WriteMark } from './project.js';
+import { bubbles, compileAnswer, type WriteMark } from './project.js';
 import type { ConditionValues } from './requires.js';
 import { RunState, type RunContext } from './run-state.js';
 import type { TypeRelations } from './type-relations.js';
@@ -126,13 +132,24 @@ export class Operation {
         this.#parts.log.debug({ operation: this.info.name, fault }, 'an operation was planned in reserve');
       }
       this.#parts.onPlan?.({ operation: this.info, planner, fault, plan: node });
-      return compilePlan(node, reply.renamed, this.#parts);
+      const endsAfter = this.info.kind === 'mutation' ? this.#endsAfter(conditions) : undefined;
+      return compilePlan(node, reply.renamed, this.#parts, endsAfter);
     }
     this.#parts.log.warn(
       { operation: this.info.name, reason: reply.reason },
       'an operation cannot be planned',
     );
     return unplannable(this.info, reply.reason);
+  }
+
+  /** A mutation that may not be null but is leaves no answer: those after it are not begun, as in graphql-js. */
+  #endsAfter(conditions: ConditionValues): (state: RunState, keys: ReadonlySet<string>) => boolean {
+    const { selection } = this.#projectionOf(conditions);
+    const checks = selection
+      .fieldsOf(selection.type)
+      .filter(({ type }) => isNonNullType(type))
+      .map((field) => ({ key: field.key, leavesNull: bubbles(field) }));
+    return ({ data }, keys) => checks.some(({ key, leavesNull }) => keys.has(key) && leavesNull(data[key]));
   }
 
   /** What the schema itself answers of an operation goes into its data before anything else. */

@@ -9,7 +9,8 @@ import {
 } from './fetch.js';
 import { compilePath } from './path.js';
 import type { Dependents } from './nulls.js';
-import type { PlanNode } from './planning/plan-format.js';
+import { fetchesOf, type PlanNode } from './planning/plan-format.js';
+import type { RunState } from './run-state.js';
 import type { Surroundings } from './call.js';
 import type { TypeRelations } from './type-relations.js';
 
@@ -27,11 +28,15 @@ export interface PlanSurroundings extends Surroundings {
   readonly relations: TypeRelations;
 }
 
-/** Compiles a plan. Throws if it has what the executor does not know: better at once than at run time. */
+/**
+ * Compiles a plan. Throws if it has what the executor does not know: better at once than at run time. `endsAfter`: asked
+ * before each further mutation whether those that ran, by their keys, forbid it.
+ */
 export function compilePlan(
   node: PlanNode | null,
   renamed: Readonly<Record<string, string>>,
   around: PlanSurroundings,
+  endsAfter?: (state: RunState, keys: ReadonlySet<string>) => boolean,
 ): CompiledPlan {
   if (!node) return { source: undefined, run: nothing, dependents: new Map() };
   const context: CompileContext = {
@@ -44,7 +49,12 @@ export function compilePlan(
   };
   const [first, rest] = splitSubscription(node);
   const source = first ? compileRootFetch(first.primary, context) : undefined;
-  return { source, run: rest ? compileNode(rest, context) : nothing, dependents: context.dependents };
+  const run = !rest
+    ? nothing
+    : endsAfter && rest.kind === 'Sequence'
+      ? mutations(rest.nodes, context, endsAfter)
+      : compileNode(rest, context);
+  return { source, run, dependents: context.dependents };
 }
 
 const nothing: Step = async () => {};
@@ -128,6 +138,31 @@ function sequence(steps: readonly Step[]): Step {
   if (only && steps.length === 1) return only;
   return async (state) => {
     for (const step of steps) await step(state);
+  };
+}
+
+/** Mutations one after the other, each with what is fetched for it, until one ends the operation. */
+function mutations(
+  nodes: readonly PlanNode[],
+  context: CompileContext,
+  endsAfter: (state: RunState, keys: ReadonlySet<string>) => boolean,
+): Step {
+  const done = new Set<string>();
+  const steps = nodes.map((node) => {
+    const before = new Set(done);
+    const roots = [...fetchesOf(node)].filter(({ operationKind }) => operationKind === 'mutation');
+    for (const fetch of roots)
+      for (const key of compileRootFetch(fetch, context).shape.fields.keys()) done.add(key);
+    return {
+      run: compileNode(node, context),
+      before: roots.length > 0 && before.size > 0 ? before : undefined,
+    };
+  });
+  return async (state) => {
+    for (const { run, before } of steps) {
+      if (before && endsAfter(state, before)) return;
+      await run(state);
+    }
   };
 }
 

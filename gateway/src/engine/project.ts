@@ -35,6 +35,12 @@ export function compileAnswer(selection: AnswerSelection): (data: DataObject, ma
   };
 }
 
+/** Tells of values of a field whether null would take the place of the object around it. */
+export function bubbles(field: AnswerField): (value: unknown) => boolean {
+  const write = new WriterFactory({ bubbled: false }).ofType(field.type, field);
+  return (value) => write(value) === undefined;
+}
+
 class WriterFactory {
   readonly #mark: WriteMark;
 

@@ -61,6 +61,7 @@ export class RunState {
   answered = false;
   readonly errors: EngineError[] = [];
   #failures: Map<object, Failure[]> | undefined;
+  #incomplete: Set<object> | undefined;
 
   constructor(context: RunContext) {
     this.context = context;
@@ -77,5 +78,16 @@ export class RunState {
     const known = this.#failures.get(entity);
     if (known) known.push(failure);
     else this.#failures.set(entity, [failure]);
+  }
+
+  /** Notes that a service does not have an object that it was asked for. */
+  leaveIncomplete(entity: object): void {
+    this.#incomplete ??= new Set();
+    this.#incomplete.add(entity);
+  }
+
+  /** Whether a fetch brought nothing to an object, so that what is missing may be its key. */
+  isIncomplete(entity: object): boolean {
+    return (this.#incomplete?.has(entity) ?? false) || (this.#failures?.has(entity) ?? false);
   }
 }

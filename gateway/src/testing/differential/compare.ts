@@ -12,43 +12,46 @@ export interface ComparedError {
   readonly code: string;
 }
 
-/**
- * Allowed differences, each with its reason. Every use is counted; a run fails if one is used more often than in one
- * of a thousand operations.
- */
-export const allowedDifferences = {} as const satisfies Record<string, string>;
+/** What two answers differ in. */
+export type Difference =
+  | { readonly kind: 'none' }
+  /** Data are equal; each side tells errors that the other does not. */
+  | { readonly kind: 'errors'; readonly text: string }
+  | { readonly kind: 'fault'; readonly text: string };
 
-/** The first difference of two answers, in words; undefined if there is none. */
-export function differenceOf(ours: ComparedAnswer, theirs: ComparedAnswer): string | undefined {
+/**
+ * Compares two answers: data byte for byte, errors as sets of path and code, no error without a null at or above it.
+ */
+export function differenceOf(ours: ComparedAnswer, theirs: ComparedAnswer): Difference {
   if (ours.dataText !== theirs.dataText)
-    return `data differ\n  ours   ${ours.dataText}\n  theirs ${theirs.dataText}`;
-  const stray = ours.errors.find((error) => landing(ours.data, error) === undefined);
-  if (stray) return `an error without a null at or above it: ${JSON.stringify(stray)}`;
-  const mine = landings(ours);
-  const other = landings(theirs);
-  const missing = [...other].filter((entry) => !mine.has(entry));
-  const extra = [...mine].filter((entry) => !other.has(entry));
-  if (missing.length === 0 && extra.length === 0) return undefined;
-  return `errors differ\n  missing ${missing.join(' ')}\n  extra   ${extra.join(' ')}\n  ours ${JSON.stringify(ours.errors)}\n  theirs ${JSON.stringify(theirs.errors)}`;
+    return fault(`data differ\n  ours   ${ours.dataText}\n  theirs ${theirs.dataText}`);
+  const stray = ours.errors.find((error) => nullAbove(ours.data, error) === undefined);
+  if (stray) return fault(`an error without a null at or above it: ${JSON.stringify(stray)}`);
+  const missing = without(theirs.errors, textsOf(ours.errors));
+  const extra = without(ours.errors, textsOf(theirs.errors));
+  if (missing.length === 0 && extra.length === 0) return { kind: 'none' };
+  const text = `errors differ\n  missing ${JSON.stringify(missing)}\n  extra   ${JSON.stringify(extra)}\n  ours    ${JSON.stringify(ours.errors)}\n  data ${ours.dataText}`;
+  return { kind: 'errors', text };
 }
 
-/**
- * Where errors are felt, as a set of texts: the null that an error left in the data, and its code where that null is
- * the failed field itself. Which of several faults below one null is told first depends on who runs what in which
- * order, in graphql-js too; that there is one is what counts.
- */
-function landings({ data, errors }: ComparedAnswer): Set<string> {
-  const set = new Set<string>();
-  for (const error of errors) {
-    const place = landing(data, error);
-    if (place === undefined) continue;
-    const isItself = place.length === error.path.length;
-    set.add(`${place.join('.')}|${isItself ? error.code : '*'}`);
-  }
-  return set;
+function fault(text: string): Difference {
+  return { kind: 'fault', text };
 }
 
-function landing(data: unknown, { path }: ComparedError): readonly (string | number)[] | undefined {
+function textOf({ path, code }: ComparedError): string {
+  return JSON.stringify([path, code]);
+}
+
+function textsOf(errors: readonly ComparedError[]): Set<string> {
+  return new Set(errors.map(textOf));
+}
+
+function without(errors: readonly ComparedError[], known: ReadonlySet<string>): ComparedError[] {
+  return errors.filter((error) => !known.has(textOf(error)));
+}
+
+/** The place of the null that an error left in the data: its own or one above it. */
+export function nullAbove(data: unknown, { path }: ComparedError): readonly (string | number)[] | undefined {
   let value = data;
   for (let length = 0; length <= path.length; length++) {
     if (value === null) return path.slice(0, length);

@@ -30,6 +30,9 @@ export const features = [
   '@requires nested',
   '@provides',
   '@override',
+  '@override by percentage',
+  '@tag',
+  '@external',
   '@shareable',
   '@shareable with other nullability',
   '@interfaceObject',
@@ -66,6 +69,17 @@ export class FeatureCounts {
     return [...this.#counts]
       .filter(([, count]) => count < wanted)
       .map(([feature, count]) => `${feature}: ${count}`);
+  }
+
+  /** The counts as plain data, for another process to add. */
+  toJSON(): Record<string, number> {
+    return Object.fromEntries(this.#counts);
+  }
+
+  add(counts: Readonly<Record<string, number>>): void {
+    for (const feature of features) {
+      this.#counts.set(feature, (this.#counts.get(feature) ?? 0) + (counts[feature] ?? 0));
+    }
   }
 
   table(): string {
@@ -175,7 +189,10 @@ function directiveFeatures(field: FieldModel): Feature[] {
     if (field.requires.fields.some(({ inner }) => inner)) found.push('@requires nested');
   }
   if (field.provides !== undefined) found.push('@provides');
-  if (field.overridden !== undefined) found.push('@override');
+  if (field.overridden !== undefined)
+    found.push(field.overrideLabel === undefined ? '@override' : '@override by percentage');
+  if (field.tag !== undefined) found.push('@tag');
+  if (field.requires || field.provides !== undefined) found.push('@external');
   if (field.owners.length > 1) found.push('@shareable');
   if (field.strictIn && field.strictIn.length > 0) found.push('@shareable with other nullability');
   return found;

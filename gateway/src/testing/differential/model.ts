@@ -15,6 +15,9 @@ export interface FieldModel {
   readonly provides?: string | undefined;
   /** The subgraph that thinks it owns the field but does not. */
   readonly overridden?: number | undefined;
+  /** The label of a progressive override: either side may be asked then. */
+  readonly overrideLabel?: string | undefined;
+  readonly tag?: string | undefined;
   /** Never throws and never violates its type: others depend on it. */
   readonly steady: boolean;
   /** Owners whose own schema does not allow null where the public one does. */
@@ -303,7 +306,8 @@ class ModelMaker {
   #scalarField(owner: number, prefix: string): FieldModel {
     const random = this.#random;
     const type = random.pick(wrappers).replace('T', random.chance(0.15) ? 'Kind' : random.pick(scalars));
-    return { name: this.#name(prefix), type, args: this.#args(), owners: [owner], steady: false };
+    const tag = random.chance(0.1) ? random.pick(['internal', 'beta']) : undefined;
+    return { name: this.#name(prefix), type, args: this.#args(), owners: [owner], steady: false, tag };
   }
 
   #field(owner: number, prefix: string): FieldModel {
@@ -455,11 +459,13 @@ class ModelMaker {
       const [owner] = field.owners;
       if (owner === undefined || field.owners.length > 1 || field.requires || field.provides) continue;
       if (field.name === 'common') continue;
-      if (object.interfaces.length > 0 || !isLeafType(field.type) || !this.#random.chance(0.1)) continue;
+      if (object.interfaces.length > 0 || !isLeafType(field.type) || !this.#random.chance(0.15)) continue;
       const from = [...object.present.keys()].find(
         (subgraph) => subgraph !== owner && !object.externals.get(subgraph)?.has(field.name),
       );
-      if (from !== undefined) object.fields[index] = { ...field, overridden: from };
+      if (from === undefined) continue;
+      const overrideLabel = this.#random.chance(0.6) ? `percent(${this.#random.int(0, 100)})` : undefined;
+      object.fields[index] = { ...field, overridden: from, overrideLabel };
     }
   }
 

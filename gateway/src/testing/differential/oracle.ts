@@ -1,14 +1,36 @@
-import { buildASTSchema, type GraphQLSchema, isAbstractType, isObjectType, parse } from 'graphql';
+import {
+  buildASTSchema,
+  type DocumentNode,
+  GraphQLError,
+  type GraphQLResolveInfo,
+  type GraphQLSchema,
+  isAbstractType,
+  isObjectType,
+  Kind,
+  parse,
+  parseType,
+  responsePathAsArray,
+  type TypeNode,
+  visit,
+} from 'graphql';
 import { type FieldModel, type Model, namedType, type ObjectModel } from './model.js';
+import type { ReferenceContext } from './sides.js';
 import { keyValue, requiredPart, type Thing, type Universe } from './universe.js';
 import { Counters, rootResolver } from './write-subgraphs.js';
 
-/** One plain schema with all that clients see of a model: what the engine's answers are compared with. */
-export function writeOracle(model: Model, universe: Universe): GraphQLSchema {
-  const schema = buildASTSchema(parse(sdlOf(model)), { assumeValid: true });
+/**
+ * One plain schema with all that clients see of a model: what the engine's answers are compared with. `lenient`: every
+ * field may be null, so that no fault hides another one; a null that may not be is a fault at its own place.
+ */
+export function writeOracle(model: Model, universe: Universe, lenient = false): GraphQLSchema {
+  const document = parse(sdlOf(model));
+  const schema = buildASTSchema(lenient ? withNulls(document) : document, { assumeValid: true });
   const hiddenValues = new Set(model.enums.flatMap(({ hidden }) => hidden ?? []));
   const hiddenTypes = new Set(model.objects.filter(({ hidden }) => hidden).map(({ name }) => name));
-  const shown = (field: FieldModel, value: unknown): unknown => hide(value, field, hiddenValues, hiddenTypes);
+  const shown = (field: FieldModel, value: unknown): unknown => {
+    const seen = hide(value, field, hiddenValues, hiddenTypes);
+    return lenient ? marked(seen, parseType(field.type)) : seen;
+  };
   const counters = new Counters();
   for (const type of Object.values(schema.getTypeMap())) {
     if (isAbstractType(type)) type.resolveType = (value: Thing) => value.__typename;
@@ -107,7 +129,8 @@ function attachObject(
     const target = fields[field.name];
     if (!target) continue;
     const [subgraph = 0] = field.owners;
-    target.resolve = async (thing: Thing, args: object) => {
+    target.resolve = async (thing: Thing, args: object, context: ReferenceContext, info) => {
+      await inTurn(context, info);
       const required = field.requires ? await requiredOf(model, object, thing, field, universe) : undefined;
       const situation = required ? { subgraph, required } : { subgraph };
       return shown(field, await universe.resolve(owner ?? thing.__typename, thing, field, args, situation));
@@ -173,8 +196,15 @@ function attachRoot(
   const pair = made as { subscribe?: typeof target.subscribe; resolve?: typeof target.resolve };
   const resolve = (pair.resolve ?? made) as NonNullable<typeof target.resolve>;
   if (pair.subscribe) target.subscribe = pair.subscribe;
-  target.resolve = async (source, args, context, info) =>
-    shown(field, await resolve(source, args as object, context, info));
+  target.resolve = async (source, args, context: ReferenceContext, info) => {
+    await inTurn(context, info);
+    return shown(field, await resolve(source, args as object, context, info));
+  };
+}
+
+/** Waits until it is a field's turn, where the order matters. */
+function inTurn({ before }: ReferenceContext, { path }: GraphQLResolveInfo): Promise<void> | undefined {
+  return before?.(responsePathAsArray(path));
 }
 
 /** What composition hides reads as null. */
@@ -188,5 +218,26 @@ function hide(
   if (namedType(field.type) === 'Kind') return hiddenValues.has(value as string) ? null : value;
   if (typeof value === 'object' && value !== null && hiddenTypes.has((value as Thing).__typename))
     return null;
+  return value;
+}
+
+/** The same fields, all of which may be null. */
+function withNulls(document: DocumentNode): DocumentNode {
+  return visit(document, {
+    FieldDefinition: (field) => ({ ...field, type: withoutNonNull(field.type) }),
+  });
+}
+
+function withoutNonNull(type: TypeNode): TypeNode {
+  if (type.kind === Kind.NON_NULL_TYPE) return withoutNonNull(type.type);
+  return type.kind === Kind.LIST_TYPE ? { ...type, type: withoutNonNull(type.type) } : type;
+}
+
+/** Errors in the place of nulls that may not be: graphql-js tells them where they stand. */
+function marked(value: unknown, type: TypeNode): unknown {
+  if (type.kind === Kind.NON_NULL_TYPE)
+    return value === null ? new GraphQLError('null where none may be') : marked(value, type.type);
+  if (type.kind === Kind.LIST_TYPE && Array.isArray(value))
+    return value.map((item) => marked(item, type.type));
   return value;
 }

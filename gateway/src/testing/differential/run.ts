@@ -1,14 +1,17 @@
-import { execute, type ExecutionResult, type GraphQLSchema, parse, subscribe } from 'graphql';
+import type { GraphQLSchema } from 'graphql';
 import { createEngine, type Engine, type EngineOptions } from '../../engine/index.js';
-import { composeTest, keptLog, tester } from '../gateway.js';
+import { composeTest, keptLog } from '../gateway.js';
 import type { TestSubgraph } from '../subgraph.js';
-import { type ComparedAnswer, type ComparedError, differenceOf } from './compare.js';
+import { allowedDifferences } from './allowed-differences.js';
+import { type ComparedAnswer, differenceOf } from './compare.js';
 import type { FeatureCounts } from './features.js';
 import { type Model, randomModel } from './model.js';
 import { writeOracle } from './oracle.js';
 import { plain, type Reach } from './reach.js';
 import { randomOperation, type RandomOperation } from './random-operation.js';
 import { Random } from './random.js';
+import { orders, scheduleOf } from './schedule.js';
+import { answersOf, type OperationKind, referenceOf } from './sides.js';
 import { Universe } from './universe.js';
 import { writeSubgraphs } from './write-subgraphs.js';
 
@@ -19,6 +22,8 @@ export interface Arena {
   readonly subgraphs: readonly TestSubgraph[];
   readonly supergraphSdl: string;
   readonly oracle: GraphQLSchema;
+  /** The oracle that tells every fault, those included that a null above them hides. */
+  readonly lenient: GraphQLSchema;
   readonly engine: Engine;
   close(): Promise<void>;
 }
@@ -54,6 +59,7 @@ export async function openArena(
     subgraphs,
     supergraphSdl,
     oracle: writeOracle(model, universe),
+    lenient: writeOracle(model, universe, true),
     engine,
     close: async () => {
       await engine.close();
@@ -66,7 +72,7 @@ export async function openArena(
 export function operationOf(
   arena: Arena,
   index: number,
-): { kind: 'query' | 'mutation' | 'subscription'; operation: RandomOperation } | undefined {
+): { kind: OperationKind; operation: RandomOperation } | undefined {
   const random = new Random(`kind:${arena.seed}:${index}`);
   const kinds = ['query', 'query', 'query', 'query', 'mutation', 'subscription'] as const;
   const kind = random.pick(kinds);
@@ -74,101 +80,79 @@ export function operationOf(
   return operation && { kind, operation };
 }
 
-/** Runs an operation on both sides; the difference in words, or undefined. */
+/** What came of a comparison; a fault in words. */
+export type Verdict =
+  | { readonly kind: 'same' }
+  /** The same once the reference had run its resolvers in another order. */
+  | { readonly kind: 'same in another order' }
+  | { readonly kind: 'allowed'; readonly rule: string }
+  | { readonly kind: 'fault'; readonly text: string };
+
+/** Runs an operation on both sides and compares the answers. */
 export async function compareOperation(
   arena: Arena,
-  kind: 'query' | 'mutation' | 'subscription',
+  kind: OperationKind,
   operation: RandomOperation,
   runId: string,
   counts?: FeatureCounts,
-): Promise<string | undefined> {
+): Promise<Verdict> {
   const [ours, theirs] = await Promise.all([
-    kind === 'subscription' ? oursOfStream(arena, operation, runId) : oursOf(arena, operation, runId),
-    kind === 'subscription' ? theirsOfStream(arena, operation, runId) : theirsOf(arena, operation, runId),
+    answersOf(arena.engine, kind, operation, runId),
+    referenceOf(arena.oracle, kind, operation, runId),
   ]);
-  if (ours.length !== theirs.length) {
-    return `${ours.length} answers against ${theirs.length}: ${JSON.stringify(ours)}`;
-  }
+  if (ours.length !== theirs.length)
+    return fault(`${ours.length} answers against ${theirs.length}: ${JSON.stringify(ours)}`);
   for (const answer of theirs) counts?.answer(answer);
+  let isReordered = false;
   for (const [index, answer] of ours.entries()) {
     const other = theirs[index];
     const difference = other && differenceOf(answer, other);
-    if (difference) return difference;
+    if (difference?.kind === 'fault') return difference;
+    if (difference?.kind === 'errors') isReordered = true;
   }
-  return undefined;
+  return isReordered ? inOtherOrder(arena, kind, operation, runId, ours) : { kind: 'same' };
 }
 
-async function oursOf(arena: Arena, operation: RandomOperation, runId: string): Promise<ComparedAnswer[]> {
-  const answer = await arena.engine.execute({ ...operation, principal: tester, requestId: runId });
-  return [fromText(answer.text)];
-}
-
-async function oursOfStream(
+/** Compares with a reference whose resolvers run in the order that the engine's errors tell of. */
+async function inOtherOrder(
   arena: Arena,
+  kind: OperationKind,
   operation: RandomOperation,
   runId: string,
-): Promise<ComparedAnswer[]> {
-  const opened = await arena.engine.subscribe({ ...operation, principal: tester, requestId: runId });
-  if (!opened.ok) return [fromText(opened.answer.text)];
-  const answers: ComparedAnswer[] = [];
-  for await (const event of opened.events) answers.push(fromText(event.text));
-  return answers;
+  ours: readonly ComparedAnswer[],
+): Promise<Verdict> {
+  const faults = await referenceOf(arena.lenient, kind, operation, `${runId}:faults`);
+  let last = fault('nothing was compared');
+  for (let order = 0; order < orders; order++) {
+    const theirs = await referenceOf(arena.oracle, kind, operation, `${runId}:${order}`, (index) =>
+      scheduleOf(faults[index]?.errors ?? [], ours[index]?.errors ?? [], order),
+    );
+    const verdict = verdictOf(ours, theirs, faults);
+    if (verdict.kind !== 'fault') return verdict;
+    last = verdict;
+  }
+  return fault(`${last.text}\n  faults  ${JSON.stringify(faults.map(({ errors }) => errors))}`);
 }
 
-function fromText(text: string): ComparedAnswer {
-  const answer = JSON.parse(text) as {
-    data?: unknown;
-    errors?: { path?: (string | number)[]; message: string; extensions: { code: string } }[];
-  };
-  if (!('data' in answer)) throw new Error(`the engine refused: ${text}`);
-  const start = text.indexOf('"data":', answer.errors ? text.indexOf('],"data":') : 0) + '"data":'.length;
-  return {
-    dataText: text.slice(start, -1),
-    data: answer.data,
-    errors: (answer.errors ?? []).map(({ path, extensions }) => ({
-      path: path ?? [],
-      code: extensions.code,
-    })),
-  };
+function verdictOf(
+  ours: readonly ComparedAnswer[],
+  theirs: readonly ComparedAnswer[],
+  faults: readonly ComparedAnswer[],
+): Verdict {
+  let rule: string | undefined;
+  for (const [index, answer] of ours.entries()) {
+    const other = theirs[index];
+    const difference = other && differenceOf(answer, other);
+    if (!difference || difference.kind === 'none') continue;
+    const all = faults[index]?.errors ?? [];
+    rule = Object.keys(allowedDifferences).find((name) =>
+      allowedDifferences[name]?.explains(answer, other, all),
+    );
+    if (difference.kind === 'fault' || rule === undefined) return fault(difference.text);
+  }
+  return rule === undefined ? { kind: 'same in another order' } : { kind: 'allowed', rule };
 }
 
-async function theirsOf(arena: Arena, operation: RandomOperation, runId: string): Promise<ComparedAnswer[]> {
-  return [fromResult(await execute(oracleArgs(arena, operation, runId)))];
-}
-
-async function theirsOfStream(
-  arena: Arena,
-  operation: RandomOperation,
-  runId: string,
-): Promise<ComparedAnswer[]> {
-  const stream = await subscribe(oracleArgs(arena, operation, runId));
-  if (!(Symbol.asyncIterator in stream)) return [fromResult(stream)];
-  const answers: ComparedAnswer[] = [];
-  for await (const event of stream) answers.push(fromResult(event));
-  return answers;
-}
-
-function oracleArgs(
-  arena: Arena,
-  { query, variables }: RandomOperation,
-  requestId: string,
-): Parameters<typeof execute>[0] {
-  return {
-    schema: arena.oracle,
-    document: parse(query),
-    variableValues: variables,
-    contextValue: { requestId, signal: undefined },
-  };
-}
-
-function fromResult({ data, errors }: ExecutionResult): ComparedAnswer {
-  const compared = (errors ?? []).map((error) => comparedError(error.path, error.extensions['code']));
-  return { dataText: JSON.stringify(data ?? null), data: data ?? null, errors: compared };
-}
-
-/** Errors that nobody gave a code have one of two, by who has masked them. */
-const uncoded = new Set<unknown>([undefined, 'INTERNAL_SERVER_ERROR', 'DOWNSTREAM_SERVICE_ERROR']);
-
-function comparedError(path: readonly (string | number)[] | undefined, code: unknown): ComparedError {
-  return { path: path ?? [], code: uncoded.has(code) ? 'UNCODED' : String(code) };
+function fault(text: string): Extract<Verdict, { kind: 'fault' }> {
+  return { kind: 'fault', text };
 }

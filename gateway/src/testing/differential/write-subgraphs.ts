@@ -102,9 +102,13 @@ class SubgraphWriter {
         field.owners.length > 1 ? '@shareable' : '',
         field.requires ? `@requires(fields: "${field.requires.sdl}")` : '',
         field.provides ? `@provides(fields: "${field.provides}")` : '',
-        field.overridden === undefined ? '' : `@override(from: "${subgraphName(field.overridden)}")`,
+        overrideSdl(field),
+        field.tag === undefined ? '' : `@tag(name: "${field.tag}")`,
       ];
       lines.push(`${declared} ${directives.join(' ')}`);
+      resolvers[field.name] = this.#resolver(undefined, field);
+    } else if (field.overridden === this.#index && field.overrideLabel !== undefined) {
+      lines.push(declared);
       resolvers[field.name] = this.#resolver(undefined, field);
     } else if (field.overridden === this.#index) {
       lines.push(declared);
@@ -219,6 +223,12 @@ export function rootResolver(
     },
     resolve: ({ event }: { event: number }, args: object) => value(args, event),
   };
+}
+
+function overrideSdl({ overridden, overrideLabel }: FieldModel): string {
+  if (overridden === undefined) return '';
+  const label = overrideLabel === undefined ? '' : `, label: "${overrideLabel}"`;
+  return `@override(from: "${subgraphName(overridden)}"${label})`;
 }
 
 function keyFieldNames(keys: readonly string[]): string[] {

@@ -1,0 +1,68 @@
+import type { ComparedError } from './compare.js';
+import { Random } from './random.js';
+
+// The specification leaves open which of several faults below one null is told, and graphql-js tells the one that
+// happens first. So the reference is run once more, its resolvers in the order in which the engine's faults come first:
+// then both must tell exactly the same.
+
+/** Holds a field's resolver back, or lets it go on at once. */
+export type Before = (path: readonly (string | number)[]) => Promise<void> | undefined;
+
+/** Longest time in milliseconds that a fault is held back which everything waits for. */
+const longestMs = 2_000;
+
+/** An order of resolvers: `end` lets everything go that is still held back. */
+export interface Schedule {
+  readonly before: Before;
+  end(): void;
+}
+
+/** How many orders are tried: the first two by depth, then others by chance. */
+export const orders = 12;
+
+/** Lets the faults that are told happen in the n-th order, and holds all others back; `faults` are all that there are. */
+export function scheduleOf(
+  faults: readonly ComparedError[],
+  told: readonly ComparedError[],
+  order: number,
+): Schedule {
+  const texts = new Set(told.map(textOf));
+  const upwards = [...new Set(told.map(({ path }) => path.length))].sort((a, b) => a - b);
+  const depths =
+    order === 0 ? upwards.reverse() : order === 1 ? upwards : new Random(`order:${order}`).shuffled(upwards);
+  const turns = new Map<string, number>();
+  for (const fault of faults) {
+    const field = textOfField(fault.path);
+    const turn = texts.has(textOf(fault)) ? depths.indexOf(fault.path.length) : Infinity;
+    turns.set(field, Math.min(turn, turns.get(field) ?? Infinity));
+  }
+  let end = (): void => {};
+  const ended = new Promise<void>((resolve) => (end = resolve));
+  const timer = setTimeout(() => end(), longestMs);
+  return {
+    before: (path) => {
+      const turn = turns.get(textOfField(path));
+      if (turn === undefined || turn === 0) return undefined;
+      return turn === Infinity ? ended : after(turn);
+    },
+    end: () => {
+      clearTimeout(timer);
+      end();
+    },
+  };
+}
+
+async function after(turns: number): Promise<void> {
+  for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+function textOf({ path, code }: ComparedError): string {
+  return JSON.stringify([path, code]);
+}
+
+/** The path of the field that a fault belongs to: without the indices of its own lists. */
+function textOfField(path: readonly (string | number)[]): string {
+  let length = path.length;
+  while (typeof path[length - 1] === 'number') length--;
+  return JSON.stringify(path.slice(0, length));
+}
