@@ -30,7 +30,7 @@ describe('a job', () => {
           architecture: 'AMD64',
           architectureLevel: 'x86-64-v3',
           queue: 'north',
-          gpu: { count: 64, vendor: 'AMD', rocmRuntime: '6.2', share: 1000 },
+          gpu: { count: 64, vendor: 'AMD', rocmRuntime: '6.2' },
         }),
         ...runs({
           arguments: ['x'.repeat(131_071)],
