@@ -204,6 +204,17 @@ export default tseslint.config(
       ),
     ),
   },
+  {
+    // The commands for experiments' developers work on SDL and on the repository, not on data.
+    files: ['clients/cli/src/experiment/**/*.ts', 'clients/cli/src/commands/{experiment,schema}.ts'],
+    rules: restrict(
+      mongodb,
+      zone(
+        ['core', 'gateway', 'mongo', 'subgraph', 'playground', ...experiments],
+        'Clients know the public schema alone, through @rhizome/client.',
+      ),
+    ),
+  },
   { files: ['deploy/**/*.ts', 'test/**/*.ts'], rules: restrict() },
   {
     files: ['**/*.test.ts', '**/*.e2e.ts', 'test/**/*.ts'],

@@ -22,6 +22,8 @@ export const manifestSchema = z.strictObject({
   endpoint: z.url(),
   /** The extension points it uses. */
   capabilities: z.array(z.enum(['jobDetails', 'queries', 'mutations', 'subscriptions', 'eventFollower'])),
+  /** Whether `rhizome experiment new` copies it; one experiment of the repository is. */
+  scaffold: z.boolean().optional(),
 });
 
 /** An experiment's manifest. */

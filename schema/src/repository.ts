@@ -7,4 +7,5 @@ export {
   gatewayName,
   gatewaySubgraph,
   inProcessUrl,
+  readManifest,
 } from './discover.js';

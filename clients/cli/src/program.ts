@@ -4,6 +4,7 @@ import { Argument, Command } from 'commander';
 import { type World, explain } from './command.js';
 import { addCancel, addRetry } from './commands/bulk.js';
 import { addQueues, addWorkers } from './commands/fleet.js';
+import { addExperiment } from './commands/experiment.js';
 import { addList } from './commands/list.js';
 import { addLogin } from './commands/login.js';
 import { addLogs } from './commands/logs.js';
@@ -67,6 +68,7 @@ function createProgram(world: World, finish: Finish): Command {
     addQueues,
     addWorkers,
     addWhy,
+    addExperiment,
   ])
     add(program, world, finish);
   program
@@ -76,7 +78,8 @@ function createProgram(world: World, finish: Finish): Command {
     .action((shell: Shell) => {
       world.stdout.write(completionScript(program, shell));
     });
-  for (const command of program.commands) command.exitOverride().configureOutput(program.configureOutput());
+  for (const command of program.commands.flatMap((one) => [one, ...one.commands]))
+    command.exitOverride().configureOutput(program.configureOutput());
   return program;
 }
 

@@ -1,0 +1,155 @@
+/** `rhizome experiment new` and `rhizome experiment test`: from nothing to an experiment of one's own, and whether it keeps the contract. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { type Command, InvalidArgumentError } from 'commander';
+import type { CommonFlags, World } from '../command.js';
+import { findConnection } from '../config.js';
+import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
+import { collect, type Finish } from '../flags.js';
+import { type Output, say, sayJson } from '../output.js';
+
+/** Adds the commands. What they stand on is loaded when one of them runs. */
+export function addExperiment(program: Command, world: World, finish: Finish): void {
+  const group = program.command('experiment').description('make an experiment, and test its endpoint');
+  const create = group
+    .command('new')
+    .description('copy the fictional experiment, with its name changed, and put it into the graph')
+    .argument('<name>', 'lower-case letters and digits, as heron')
+    .option('--standalone <folder>', 'as a repository of its own, in an empty folder');
+  create.action((name: string) => finish(makeNew(create, world, name)));
+  const test = group
+    .command('test')
+    .description('test whether an endpoint, in any language, keeps the contract of experiments')
+    .argument('<url>', 'the endpoint, as http://host:port/graphql', urlOf)
+    .option('--contract <file>', 'what the suite is told of it', 'contract.yaml')
+    .option('--sdl <file>', 'the SDL that is published for it')
+    .option(
+      '--refused-token-file <file>',
+      'a good token that must be refused by each door; repeatable',
+      collect,
+      [],
+    )
+    .option('--pid <number>', 'its process: it is ended with SIGTERM at the end, to see it drain', pidOf)
+    .option('--strict', 'fail also for what could not be looked at');
+  test.action((url: string) => finish(testEndpoint(test, world, url)));
+}
+
+async function makeNew(command: Command, world: World, name: string): Promise<ExitCode> {
+  const { standalone, json } = command.optsWithGlobals<CommonFlags & { standalone?: string }>();
+  const { findRepository, refuseSpelled } = await import('../experiment/repository.js');
+  const { namesOf, refuseCollision } = await import('../experiment/names.js');
+  const { runSteps } = await import('../experiment/steps.js');
+  const output: Output = { json: json === true, stream: world.stdout, errors: world.stderr };
+  const names = namesOf(name);
+  const repository = findRepository(world.cwd);
+  refuseCollision(names, repository.experiments);
+  if (standalone === undefined) {
+    refuseSpelled(repository, names);
+    const { stepsInRepository } = await import('../experiment/in-repository.js');
+    await runSteps(stepsInRepository(repository, names), world.stderr, world.now);
+    tellNext(output, { name, folder: `experiments/${name}` }, [
+      'npm run playground                     it is started beside the others',
+      `experiments/${name}/src/schema.graphql   its words: begin there, then npm run generate && npm run compose`,
+      'docs/first-experiment.md               a first field, mutation and subscription',
+    ]);
+    return exitCodes.ok;
+  }
+  const folder = resolve(world.cwd, standalone);
+  const { stepsStandalone } = await import('../experiment/standalone.js');
+  await runSteps(stepsStandalone(repository, names, folder), world.stderr, world.now);
+  tellNext(output, { name, folder }, [
+    `cd ${folder} && npm ci && npm test`,
+    'rhizome schema publish                  when its endpoint is up',
+  ]);
+  return exitCodes.ok;
+}
+
+function tellNext(
+  output: Output,
+  made: { readonly name: string; readonly folder: string },
+  next: readonly string[],
+): void {
+  if (output.json) return sayJson(output, made);
+  say(output, `${made.name} is in ${made.folder}. Next:`);
+  for (const line of next) say(output, `  ${line}`);
+}
+
+interface TestFlags extends CommonFlags {
+  readonly contract: string;
+  readonly sdl?: string;
+  readonly refusedTokenFile: readonly string[];
+  readonly pid?: number;
+  readonly strict?: boolean;
+}
+
+async function testEndpoint(command: Command, world: World, url: string): Promise<ExitCode> {
+  const flags = command.optsWithGlobals<TestFlags>();
+  const output: Output = { json: flags.json === true, stream: world.stdout, errors: world.stderr };
+  const { readContractFile, prepared } = await import('../experiment/contract-file.js');
+  const { checkEndpoint } = await import('@rhizome/testkit/endpoint');
+  const { tellFinding, tellSum } = await import('../experiment/report.js');
+  // The gateway's address is of no use here: the token is what is looked for.
+  const { token } = findConnection({ ...flags, url }, world.cwd);
+  const file = readContractFile(resolve(world.cwd, flags.contract));
+  const { pid } = flags;
+  const contract = {
+    ...(await prepared(file, url, token)),
+    url,
+    token,
+    checkSchema: await rulesFor(file),
+    ...(flags.sdl === undefined ? {} : { published: readText(resolve(world.cwd, flags.sdl)) }),
+    ...(flags.refusedTokenFile.length === 0 ? {} : { refused: refusedTokens(flags.refusedTokenFile) }),
+    ...(pid === undefined ? {} : { terminate: () => void process.kill(pid, 'SIGTERM') }),
+  };
+  const findings = [];
+  for await (const finding of checkEndpoint(contract)) {
+    tellFinding(output, finding, findings.at(-1));
+    findings.push(finding);
+  }
+  tellSum(output, url, file.name, findings);
+  const bad = findings.some(({ outcome }) => outcome === 'broken' || (flags.strict && outcome === 'skipped'));
+  return bad ? exitCodes.failed : exitCodes.ok;
+}
+
+/** The rules of the house for an SDL as it is served: the shared words are nobody's own. */
+async function rulesFor(subject: { readonly name: string; readonly typePrefix: string }) {
+  const { checkExperimentSchema, ownDocument } = await import('@rhizome/schema');
+  const { print } = await import('graphql');
+  return (sdl: string) => {
+    const own = ownDocument(sdl);
+    // Without the graph at hand, an entity of another prefix is taken for core's: the registry knows better when it is published.
+    const entities = own.definitions.flatMap((one) =>
+      'directives' in one &&
+      one.directives?.some(({ name }) => name.value === 'key') &&
+      'name' in one &&
+      one.name &&
+      !one.name.value.startsWith(subject.typePrefix)
+        ? [one.name.value]
+        : [],
+    );
+    return checkExperimentSchema(print(own), subject, new Set(entities));
+  };
+}
+
+function refusedTokens(files: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(files.map((file) => [`the principal of ${file}`, readText(file).trim()]));
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    throw new CliError(exitCodes.usage, `${path} cannot be read`);
+  }
+}
+
+function urlOf(text: string): string {
+  if (/^https?:$/.test(URL.canParse(text) ? new URL(text).protocol : '')) return text;
+  throw new InvalidArgumentError(`"${text}" is no address: write http://host:port/graphql.`);
+}
+
+function pidOf(text: string): number {
+  const pid = Number(text);
+  if (Number.isInteger(pid) && pid > 1) return pid;
+  throw new InvalidArgumentError('it must be the number of a process.');
+}

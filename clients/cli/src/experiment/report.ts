@@ -1,0 +1,31 @@
+/** What the contract suite found, for people and for programs. */
+import type { ContractFinding } from '@rhizome/testkit/endpoint';
+import { type Output, say, sayJson } from '../output.js';
+
+const marks = { kept: '✓', broken: '✗', skipped: '–' } as const;
+
+/** Tells findings as they come, part by part. */
+export function tellFinding(
+  output: Output,
+  finding: ContractFinding,
+  before: ContractFinding | undefined,
+): void {
+  if (output.json) return;
+  if (before?.part !== finding.part) say(output, finding.part);
+  say(output, `  ${marks[finding.outcome]} ${finding.promise} (${finding.seen})`);
+  if (finding.cure !== undefined) say(output, `    mend: ${finding.cure}`);
+}
+
+/** Tells the sum; as JSON with all findings. */
+export function tellSum(
+  output: Output,
+  url: string,
+  name: string,
+  findings: readonly ContractFinding[],
+): void {
+  const count = (outcome: ContractFinding['outcome']): number =>
+    findings.filter((one) => one.outcome === outcome).length;
+  const sum = { kept: count('kept'), broken: count('broken'), skipped: count('skipped') };
+  if (output.json) sayJson(output, { url, name, ...sum, findings });
+  else say(output, `${sum.kept} kept, ${sum.broken} broken, ${sum.skipped} skipped`);
+}

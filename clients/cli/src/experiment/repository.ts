@@ -1,0 +1,82 @@
+/** The repository of Rhizome, found from a folder inside it, and the experiment that others copy. */
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { type ExperimentManifest, readManifest } from '@rhizome/schema/repository';
+import { CliError, exitCodes } from '../exit-codes.js';
+import type { ExperimentNames } from './names.js';
+
+/** A checkout of Rhizome. */
+export interface Repository {
+  readonly root: string;
+  /** The experiments in it. */
+  readonly experiments: readonly ExperimentManifest[];
+  /** The one whose manifest says `scaffold: true`. */
+  readonly template: ExperimentManifest;
+}
+
+/** Finds the checkout that `cwd` lies in. @throws CliError when there is none */
+export function findRepository(cwd: string): Repository {
+  for (let folder = resolve(cwd); ; folder = dirname(folder)) {
+    if (isRoot(folder)) return readRepository(folder);
+    if (dirname(folder) === folder) break;
+  }
+  throw new CliError(
+    exitCodes.usage,
+    `${cwd} lies in no checkout of Rhizome: a new experiment is copied from there, so run this in one (a standalone one is written wherever you say)`,
+  );
+}
+
+function isRoot(folder: string): boolean {
+  return ['experiments', 'schema/shared.graphql', 'subgraphs', 'tsconfig.json'].every((part) =>
+    existsSync(join(folder, part)),
+  );
+}
+
+function readRepository(root: string): Repository {
+  const experiments = readdirSync(join(root, 'experiments'))
+    .map((name) => join(root, 'experiments', name, 'experiment.yaml'))
+    .filter((file) => existsSync(file))
+    .map((file) => readManifest(file));
+  const template = experiments.find(({ scaffold }) => scaffold);
+  if (!template)
+    throw new CliError(exitCodes.usage, 'no experiment.yaml under experiments/ says `scaffold: true`');
+  return { root, experiments, template };
+}
+
+/** A port that no experiment of the checkout has: the first above them all. */
+export function freePort({ experiments }: Repository): number {
+  return Math.max(...experiments.map(portOf)) + 1;
+}
+
+/** The port of an experiment's endpoint. */
+export function portOf({ endpoint }: ExperimentManifest): number {
+  return Number(new URL(endpoint).port);
+}
+
+const rooms = ['subgraphs', 'gateway', 'lib', 'clients/cli'];
+
+/** Refuses a name that core, the gateway, lib or the command line spell: they must know no experiment. @throws CliError */
+export function refuseSpelled({ root }: Repository, { name }: ExperimentNames): void {
+  const word = new RegExp(name, 'i');
+  const place = rooms
+    .flatMap((room) => filesOf(join(root, room)))
+    .find((file) => word.test(file.slice(root.length)) || word.test(readFileSync(file, 'utf8')));
+  if (place === undefined) return;
+  throw new CliError(
+    exitCodes.usage,
+    `the name ${JSON.stringify(name)} does not do: ${relative(root, place)} spells it, and core must not spell an experiment; choose a rarer word`,
+  );
+}
+
+const left = new Set(['node_modules', 'dist', '.rhizome']);
+
+/** All files under a folder but built ones. */
+export function filesOf(folder: string): readonly string[] {
+  return readdirSync(folder)
+    .filter((name) => !left.has(name))
+    .sort()
+    .flatMap((name) => {
+      const path = join(folder, name);
+      return statSync(path).isDirectory() ? filesOf(path) : [path];
+    });
+}
