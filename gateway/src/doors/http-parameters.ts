@@ -115,9 +115,18 @@ function readText(request: IncomingMessage, limitBytes: number): Promise<string>
         swallow(request);
       }
     });
-    request.on('end', () => resolve(Buffer.concat(chunks, Math.min(size, limitBytes)).toString('utf8')));
+    let ended = false;
+    request.on('end', () => {
+      ended = true;
+      const [first] = chunks;
+      const whole = first && chunks.length === 1 ? first : Buffer.concat(chunks, Math.min(size, limitBytes));
+      resolve(whole.toString('utf8'));
+    });
     request.on('error', reject);
-    request.on('close', () => reject(badRequest('The body was not sent to its end', { field: 'body' })));
+    request.on('close', () => {
+      // An error with its stack is not made for nothing: every request closes.
+      if (!ended) reject(badRequest('The body was not sent to its end', { field: 'body' }));
+    });
   });
 }
 

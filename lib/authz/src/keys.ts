@@ -47,7 +47,11 @@ export function keySource(issuer: TrustedIssuer): KeySource {
 }
 
 function localKeys(jwks: JSONWebKeySet | (() => JSONWebKeySet)): KeySource {
-  const current = typeof jwks === 'function' ? jwks : () => jwks;
+  if (typeof jwks !== 'function') {
+    const getKey = createLocalJWKSet(jwks);
+    return { key: getKey, version: () => jwks };
+  }
+  const current = jwks;
   let text = '';
   let getKey: JWTVerifyGetKey | undefined;
   const refresh = (): JWTVerifyGetKey => {

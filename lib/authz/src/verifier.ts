@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import { decodeJwt, errors, jwtVerify } from 'jose';
 import { principalFromClaims } from './claims.js';
@@ -57,7 +57,7 @@ class JwtVerifier implements Verifier {
 
   async verify(token: string): Promise<Principal> {
     if (token.length > maxTokenLength) throw refused(`it is longer than ${maxTokenLength} characters`);
-    const digest = createHash('sha256').update(token).digest('base64');
+    const digest = hash('sha256', token, 'base64');
     const known = this.#cache.get(digest);
     if (known) {
       if (known.principal.expiresAt <= this.#clock.now()) {

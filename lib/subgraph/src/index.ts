@@ -1,4 +1,5 @@
 export { buildSubgraph } from './build.js';
+export { type Coerced, compileCoercion } from './coercion.js';
 export { settleResolvers } from './compilable.js';
 export {
   type ContextFactory,

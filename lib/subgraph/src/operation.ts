@@ -14,13 +14,10 @@ import {
   validate,
   visit,
 } from 'graphql';
-import { getVariableValues } from 'graphql/execution/values.js';
 import { type CompiledQuery, compileQuery, isCompiledQuery } from 'graphql-jit';
 import { DomainError } from '@rhizome/errors';
+import { compileCoercion, type Variables } from './coercion.js';
 import type { SubgraphContext } from './context.js';
-
-/** Values of an operation's variables, before they are coerced. */
-export type Variables = Readonly<Record<string, unknown>>;
 
 /** An operation that is valid and ready to run any number of times. */
 export interface CompiledOperation {
@@ -104,10 +101,9 @@ export class OperationCompiler {
 }
 
 /** Coerces variables; those of a subscription once, though it runs for each of its events: they may be long lists. */
-function coercion(schema: GraphQLSchema, { operation, variableDefinitions = [] }: OperationDefinitionNode) {
-  const coerce = (variables: Variables) =>
-    getVariableValues(schema, variableDefinitions, variables, { maxErrors: 50 });
-  if (operation !== OperationTypeNode.SUBSCRIPTION) return coerce;
+function coercion(schema: GraphQLSchema, definition: OperationDefinitionNode) {
+  const coerce = compileCoercion(schema, definition);
+  if (definition.operation !== OperationTypeNode.SUBSCRIPTION) return coerce;
   const known = new WeakMap<Variables, ReturnType<typeof coerce>>();
   return (variables: Variables) => {
     const found = known.get(variables) ?? coerce(variables);
