@@ -5,15 +5,18 @@ import { type Clock, systemClock, type Verifier } from '@rhizome/authz';
 import type { Logger } from '@rhizome/log';
 import { GatewayMetrics, HttpDoor, type Obstacles, Operations, Router, SocketDoor } from './doors/index.js';
 import { createEngine, type Engine, type EngineLimits, type EngineOptions } from './engine/index.js';
-import { createIdentity, defaultLimits, type GatewayLimits, shapeChecks } from './policy/index.js';
+import { GatewayParts } from './gateway-parts.js';
+import { createIdentity, defaultLimits, type GatewayLimits } from './policy/index.js';
 import { EngineHolder } from './registry/index.js';
 import { SharedReads, StreamHub } from './streams/index.js';
 import type { TransportFactory } from './transports/index.js';
 
 /** What a gateway is built from. It opens no socket: that is done by who calls it. */
 export interface GatewayOptions {
-  /** A Federation 2 supergraph. */
-  readonly supergraphSdl: string;
+  /** A Federation 2 supergraph; or {@link registry}. */
+  readonly supergraphSdl?: string;
+  /** Where the schema registry is: its live version is served. */
+  readonly registry?: RegistryPlace | undefined;
   /** How subgraphs are reached; asked once a subgraph and supergraph. */
   readonly transports: TransportFactory;
   /** Checks bearer tokens. Undefined: nobody is asked who they are, so serve it on the loopback interface only. */
@@ -33,6 +36,16 @@ export interface GatewayOptions {
   readonly planning?: EngineOptions['planning'];
   /** Whether messages of subgraph errors without a code reach clients; default false. */
   readonly uncodedMessages?: boolean;
+  /** Calls that may run at once by subgraph, where it shall be other than by default: 256 for an experiment's, none for core's. */
+  readonly concurrency?: Readonly<Record<string, number>>;
+}
+
+/** Where the schema registry is. */
+export interface RegistryPlace {
+  /** The connection string of the store. */
+  readonly mongoUri: string;
+  /** The gateway's own database; default `gateway`. */
+  readonly database?: string;
 }
 
 /** The whole gateway, as a handler. */
@@ -60,25 +73,18 @@ export const builtPages = fileURLToPath(new URL('./static', import.meta.url));
 
 /**
  * Builds a gateway.
- * @throws DomainError COMPOSITION_FAILED when the text is no supergraph
+ * @throws DomainError COMPOSITION_FAILED when the text is no supergraph, SERVICE_UNAVAILABLE when the registry cannot be reached
  */
 export async function buildGateway(options: GatewayOptions): Promise<Gateway> {
-  const engine = await createEngine(engineOptions(options));
-  return new BuiltGateway(options, engine);
-}
-
-function engineOptions(options: GatewayOptions): EngineOptions {
-  const { supergraphSdl, transports, log, engineLimits, introspection, planning, uncodedMessages } = options;
-  return {
-    supergraphSdl,
-    transports,
-    log,
-    limits: engineLimits,
-    checks: shapeChecks({ ...defaultLimits, ...options.limits }),
-    introspection: introspection !== 'off',
-    planning,
-    uncodedMessages,
-  };
+  const parts = new GatewayParts(options);
+  try {
+    const supergraphSdl = await parts.supergraph();
+    const engine = await createEngine(parts.engineOptions(supergraphSdl));
+    return new BuiltGateway(options, parts, engine);
+  } catch (error) {
+    await parts.close();
+    throw error;
+  }
 }
 
 const defaultDrainMs = 3000;
@@ -88,6 +94,7 @@ const socketGraceMs = 1000;
 class BuiltGateway implements Gateway {
   readonly metrics = new GatewayMetrics();
   readonly #options: GatewayOptions;
+  readonly #parts: GatewayParts;
   readonly #holder: EngineHolder;
   readonly #hub: StreamHub;
   readonly #operations: Operations;
@@ -96,11 +103,12 @@ class BuiltGateway implements Gateway {
   #draining: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: GatewayOptions, engine: Engine) {
+  constructor(options: GatewayOptions, parts: GatewayParts, engine: Engine) {
     const { log, verifier, clock = systemClock } = options;
     const { metrics } = this;
     const limits = { ...defaultLimits, ...options.limits };
     this.#options = options;
+    this.#parts = parts;
     const holder = (this.#holder = new EngineHolder(engine));
     const hub = (this.#hub = new StreamHub({
       engine: () => holder.current,
@@ -122,6 +130,7 @@ class BuiltGateway implements Gateway {
       log,
       limits,
       anonymous,
+      use: parts.registry?.recorder,
     }));
     const identity = createIdentity(verifier);
     const isClosing = (): boolean => this.#draining !== undefined;
@@ -150,6 +159,11 @@ class BuiltGateway implements Gateway {
       streams: () => hub.open,
       sockets: () => this.#sockets.size,
       running: () => operations.running,
+      subgraphs: () => parts.guards.facts(),
+    });
+    parts.serveBy({
+      subgraphs: () => holder.current.subgraphs,
+      serve: (next) => this.#serve(next),
     });
   }
 
@@ -168,12 +182,15 @@ class BuiltGateway implements Gateway {
   }
 
   async swap(supergraphSdl: string): Promise<void> {
-    const engine = await createEngine({ ...engineOptions(this.#options), supergraphSdl });
+    await this.#serve(await createEngine(this.#parts.engineOptions(supergraphSdl)));
+  }
+
+  #serve(engine: Engine): Promise<void> {
     this.#options.log.info(
       { subgraphs: engine.subgraphs.map(({ name }) => name) },
       'serving a new supergraph',
     );
-    await this.#holder.swap(engine, () => this.#hub.move());
+    return this.#holder.swap(engine, () => this.#hub.move());
   }
 
   drain(drainMs = defaultDrainMs): Promise<void> {
@@ -181,7 +198,14 @@ class BuiltGateway implements Gateway {
   }
 
   close(): Promise<void> {
-    return (this.#closing ??= this.drain().then(() => this.#holder.close()));
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    await this.drain();
+    // Nothing new is served from here on; what was counted is written.
+    await this.#parts.close();
+    await this.#holder.close();
   }
 
   async #drain(drainMs: number): Promise<void> {
@@ -197,7 +221,9 @@ class BuiltGateway implements Gateway {
   }
 
   #obstacles(): Obstacles {
-    return this.#draining ? { gateway: 'shutting down' } : {};
+    if (this.#draining) return { gateway: 'shutting down' };
+    const { obstacle } = this.#parts;
+    return obstacle === undefined ? {} : { registry: obstacle };
   }
 }
 

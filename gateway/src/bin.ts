@@ -5,11 +5,7 @@ import { collectDefaultMetrics } from 'prom-client';
 import { buildGateway, builtPages, type GatewayOptions } from './app.js';
 import { type GatewayConfig, readCommandLine, readSupergraphFile, trustedIssuers } from './config.js';
 import { serveGateway, type ServedGateway } from './serve.js';
-import {
-  createHttpTransport,
-  createWebSocketSubscriptions,
-  type TransportFactory,
-} from './transports/index.js';
+import { overNetwork, type TransportFactory } from './transports/index.js';
 
 async function main(): Promise<void> {
   const command = readCommandLine(process.argv.slice(2), process.env);
@@ -29,26 +25,41 @@ async function main(): Promise<void> {
 
 function optionsOf(config: GatewayConfig, log: Logger): GatewayOptions {
   const { limits, introspection, openMetrics, uncodedMessages, audience } = config;
-  const timeouts = Object.entries(config.subgraphs).flatMap(([name, { timeoutMs }]) =>
-    timeoutMs === undefined ? [] : [[name, timeoutMs] as const],
-  );
   const { documentTokens, subgraphTimeoutMs, ...gatewayLimits } = limits;
   return {
-    supergraphSdl: readSupergraphFile(config.supergraph),
-    transports: overNetwork(config),
+    ...graphOf(config),
+    concurrency: byName(config.subgraphs, ({ concurrency }) => concurrency),
+    transports: configured(config),
     verifier:
       config.auth === 'off' ? undefined : createVerifier({ issuers: trustedIssuers(config), audience }),
     log,
     limits: set(gatewayLimits),
     engineLimits: {
       ...set({ documentTokens, subgraphTimeoutMs }),
-      subgraphTimeoutsMs: Object.fromEntries(timeouts),
+      subgraphTimeoutsMs: byName(config.subgraphs, ({ timeoutMs }) => timeoutMs),
     },
     introspection,
     openMetrics,
     uncodedMessages,
     staticRoot: config.graphiql ? builtPages : undefined,
   };
+}
+
+function graphOf({ supergraph, mongoUri, database }: GatewayConfig): Partial<GatewayOptions> {
+  if (supergraph !== undefined) return { supergraphSdl: readSupergraphFile(supergraph) };
+  return mongoUri === undefined ? {} : { registry: { mongoUri, database } };
+}
+
+/** One number by subgraph, of those that have it. */
+function byName(
+  subgraphs: GatewayConfig['subgraphs'],
+  read: (subgraph: GatewayConfig['subgraphs'][string]) => number | undefined,
+): Record<string, number> {
+  const found = Object.entries(subgraphs).flatMap(([name, subgraph]) => {
+    const value = read(subgraph);
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return Object.fromEntries(found);
 }
 
 /** What is set, so that defaults hold for the rest. */
@@ -58,13 +69,10 @@ function set<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], unde
   };
 }
 
-function overNetwork({ subgraphs }: GatewayConfig): TransportFactory {
+function configured({ subgraphs }: GatewayConfig): TransportFactory {
   return (subgraph, address) => {
     const elsewhere = subgraphs[subgraph];
-    const url = elsewhere?.url ?? address;
-    const webSocketUrl = elsewhere?.webSocketUrl ?? url.replace(/^http/, 'ws');
-    const subscriptions = createWebSocketSubscriptions({ subgraph, url: webSocketUrl });
-    return createHttpTransport({ subgraph, url, subscriptions });
+    return overNetwork(subgraph, elsewhere?.url ?? address, elsewhere?.webSocketUrl);
   };
 }
 

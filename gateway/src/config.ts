@@ -12,8 +12,12 @@ const schema = z.object({
   host: z.string().min(1).default('127.0.0.1'),
   /** Port to listen on; 0 takes a free one. */
   port: z.number().int().min(0).max(65_535).default(4000),
-  /** Path of a Federation 2 supergraph. */
-  supergraph: z.string().min(1),
+  /** Path of a Federation 2 supergraph; or a store with the schema registry. */
+  supergraph: z.string().min(1).optional(),
+  /** Connection string of the store that holds the schema registry, whose live version is served. */
+  mongoUri: z.string().min(1).optional(),
+  /** The gateway's own database in it. */
+  database: z.string().min(1).default('gateway'),
   /** `off` asks nobody who they are, and is taken on the loopback interface only. */
   auth: z.enum(['jwt', 'off']).default('jwt'),
   /** Whose tokens are taken: the issuer's name, and where its keys are published, or a file that holds them. */
@@ -52,6 +56,8 @@ const schema = z.object({
         /** Default: the URL with `ws` for `http`. */
         webSocketUrl: z.url().optional(),
         timeoutMs: positive.optional(),
+        /** Calls that may run at once. */
+        concurrency: positive.optional(),
       }),
     )
     .default({}),
@@ -82,11 +88,12 @@ export type GatewayConfig = DeepReadonly<z.output<typeof schema>>;
 /** What the command line asks for. */
 export type CommandLine = { readonly help: string } | { readonly config: GatewayConfig };
 
-const usage = `Usage: rhizome-gateway --supergraph FILE [--port N] [--host ADDRESS] [--no-auth] [--config FILE]
+const usage = `Usage: rhizome-gateway [--supergraph FILE] [--port N] [--host ADDRESS] [--no-auth] [--config FILE]
 
 Serves a Federation 2 supergraph: GraphQL over HTTP, event streams and WebSocket at /graphql, GraphiQL at /graphiql.
 
-  --supergraph FILE  the supergraph, with the addresses of its subgraphs
+  --supergraph FILE  the supergraph, with the addresses of its subgraphs; without it RHIZOME_GATEWAY_MONGO_URI names the store of the
+                     schema registry, and what is published there is served
   --port N           port to listen on (4000; 0 takes a free one)
   --host ADDRESS     address to listen on (127.0.0.1)
   --no-auth          ask nobody who they are; on the loopback interface only
@@ -115,7 +122,9 @@ export function readCommandLine(
     env: { ...env, ...set },
     prefix: 'RHIZOME_GATEWAY_',
     file: options.config ?? env['RHIZOME_GATEWAY_CONFIG'],
+    secrets: ['mongoUri'],
   });
+  checkGraph(config);
   checkIdentities(config);
   return { config };
 }
@@ -140,6 +149,16 @@ function parseOptions(args: readonly string[]) {
       `${error instanceof Error ? error.message : String(error)}\n\n${usage}`,
     );
   }
+}
+
+function checkGraph({ supergraph, mongoUri }: GatewayConfig): void {
+  if ((supergraph === undefined) !== (mongoUri === undefined)) return;
+  const expected = 'either --supergraph FILE (RHIZOME_GATEWAY_SUPERGRAPH), or RHIZOME_GATEWAY_MONGO_URI';
+  const text =
+    supergraph === undefined
+      ? `RHIZOME_GATEWAY_SUPERGRAPH is not set, and RHIZOME_GATEWAY_MONGO_URI neither: there is nothing to serve; expected ${expected}`
+      : `RHIZOME_GATEWAY_SUPERGRAPH is set beside RHIZOME_GATEWAY_MONGO_URI; expected ${expected}`;
+  throw new DomainError('CONFIG_INVALID', text, { field: 'supergraph', value: supergraph, expected });
 }
 
 function checkIdentities({ auth, host, issuers }: GatewayConfig): void {

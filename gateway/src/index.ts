@@ -1,10 +1,13 @@
 export { buildGateway, builtPages, type Gateway, type GatewayOptions } from './app.js';
+export { buildOwnSubgraph, type BaselineOptions, putBaseline } from './registry/index.js';
 export { serveGateway, type ServedGateway } from './serve.js';
 export { defaultLimits, type GatewayLimits } from './policy/index.js';
 export {
   createHttpTransport,
   createInProcessTransport,
   createWebSocketSubscriptions,
+  Guards,
+  overNetwork,
   type Transport,
   type TransportFactory,
 } from './transports/index.js';

@@ -3,7 +3,7 @@ import { DomainError } from '@rhizome/errors';
 import { stringify } from 'yaml';
 import { supergraphHead, supergraphPath } from './committed.js';
 import { compose } from './compose.js';
-import { discoverSubgraphs, type FoundSubgraph } from './discover.js';
+import { discoverSubgraphs, type FoundSubgraph, gatewaySubgraph } from './discover.js';
 import { checkAmongOthers } from './graph-rules.js';
 import { checkExperimentSchema, definedTypes, type RuleViolation } from './rules.js';
 
@@ -15,7 +15,7 @@ export type Baseline = Readonly<Record<string, string>>;
  * rule of the house.
  */
 export function composeBaseline(root: string): Baseline {
-  const subgraphs = discoverSubgraphs(root);
+  const subgraphs = [...discoverSubgraphs(root), gatewaySubgraph(root)];
   const faults = subgraphs.flatMap((subgraph) => violations(subgraph, subgraphs));
   const result = compose(subgraphs);
   if (!result.ok) faults.push(...result.faults.map(({ code, message }) => `${code}: ${message}`));

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { checkSubgraph, type CheckReport, type GraphSubgraph } from './check.js';
 import { compose } from './compose.js';
-import { discoverSubgraphs } from './discover.js';
+import { discoverSubgraphs, gatewaySubgraph } from './discover.js';
 import { cures, traps } from './findings.js';
 import { canonicalSdl, completeSdl, sdlDigest } from './words.js';
 
@@ -81,7 +81,7 @@ const egretJob = `
 `;
 
 describe('the subgraphs of the repository', () => {
-  const found = discoverSubgraphs(root).map((one) => ({
+  const found = [...discoverSubgraphs(root), gatewaySubgraph(root)].map((one) => ({
     ...one,
     typePrefix: one.manifest?.typePrefix ?? null,
   }));

@@ -3,10 +3,10 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { committedSupergraph } from './committed.js';
 import { compose } from './compose.js';
-import { discoverSubgraphs } from './discover.js';
+import { discoverSubgraphs, gatewaySubgraph } from './discover.js';
 
 const root = resolve(fileURLToPath(new URL('.', import.meta.url)), '..', '..');
-const subgraphs = discoverSubgraphs(root);
+const subgraphs = [...discoverSubgraphs(root), gatewaySubgraph(root)];
 const withoutHead = (text: string | null) => text?.replace(/^(#.*\n)+/, '').trim();
 
 describe('the committed supergraph', () => {

@@ -57,26 +57,56 @@ export function nameOf(definition: DefinitionNode): string | undefined {
 }
 
 /**
- * One spelling of an SDL: equal for texts that differ in the order of definitions, fields and directives, in the form of descriptions, or
- * in white space.
+ * One spelling of an SDL: equal for texts that differ in the order of definitions, fields and directives, in the form of descriptions, in
+ * white space, in whether a type is defined or extended, or in how much of the federation protocol itself they spell out.
  */
 export function canonicalSdl(sdl: string): string {
-  const sorted = visit(parse(sdl, { noLocation: true }), {
-    StringValue: { leave: (node) => ({ ...node, value: node.value.trim(), block: false }) },
-    enter: (node) => {
-      const lists = ['fields', 'values', 'arguments', 'directives', 'interfaces', 'types', 'locations'];
-      const changed = lists.flatMap((key) => {
-        const list: unknown = (node as unknown as Record<string, unknown>)[key];
-        return Array.isArray(list) ? [[key, [...(list as object[])].sort(byText)] as const] : [];
-      });
-      return changed.length > 0 ? { ...node, ...Object.fromEntries(changed) } : undefined;
+  const document = parse(sdl, { noLocation: true });
+  const sorted = visit(
+    { ...document, definitions: wholeTypes(document) },
+    {
+      StringValue: { leave: (node) => ({ ...node, value: node.value.trim(), block: false }) },
+      enter: (node) => {
+        const changed = sortedLists.flatMap((key) => {
+          const list: unknown = (node as unknown as Record<string, unknown>)[key];
+          return Array.isArray(list) ? [[key, [...(list as object[])].sort(byText)] as const] : [];
+        });
+        return changed.length > 0 ? { ...node, ...Object.fromEntries(changed) } : undefined;
+      },
     },
-  });
+  );
   return sorted.definitions
-    .filter((one) => !isMachinery(nameOf(one)?.replace('@', '') ?? ''))
     .map((one) => print(one))
     .sort()
     .join('\n\n');
+}
+
+const sortedLists = ['fields', 'values', 'arguments', 'directives', 'interfaces', 'types', 'locations'];
+const mergedLists = ['fields', 'values', 'directives', 'interfaces', 'types'];
+
+/** Each type once, with what extends it; without the protocol's own, and without the link that every subgraph has. */
+export function wholeTypes(document: DocumentNode): readonly DefinitionNode[] {
+  const types = new Map<string, Record<string, unknown>>();
+  for (const node of document.definitions) {
+    const name = nameOf(node);
+    if (name === undefined || isMachinery(name.replace('@', ''))) continue;
+    if (name.startsWith('@') && !sharedNames().has(name)) continue;
+    types.set(name, merged(types.get(name), { ...node, kind: node.kind.replace('Extension', 'Definition') }));
+  }
+  return [...types.values()] as unknown as DefinitionNode[];
+}
+
+function merged(
+  before: Record<string, unknown> | undefined,
+  node: Record<string, unknown>,
+): Record<string, unknown> {
+  if (!before) return node;
+  const whole = { ...before, ...node, description: before['description'] ?? node['description'] };
+  for (const list of mergedLists) {
+    const [had, has] = [before[list], node[list]] as [object[] | undefined, object[] | undefined];
+    if (had || has) Object.assign(whole, { [list]: [...(had ?? []), ...(has ?? [])] });
+  }
+  return whole;
 }
 
 function byText(a: object, b: object): number {

@@ -3,6 +3,7 @@ import type { Principal } from '@rhizome/authz';
 import { createClient } from '@rhizome/client';
 import { buildCore } from '@rhizome/core';
 import type { ExperimentModule } from '@rhizome/experiment';
+import { buildOwnSubgraph, Guards } from '@rhizome/gateway';
 import { silentLogger } from '@rhizome/log';
 import { createIds, systemClock } from '@rhizome/mongo';
 import { createInProcess, type SubgraphSchema } from '@rhizome/subgraph';
@@ -34,7 +35,7 @@ const open: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 };
 
 const log = silentLogger();
-const names = ['core', ...experimentNames()];
+const names = ['core', 'gateway', ...experimentNames()];
 const subgraphs = new Map<string, SubgraphSchema>();
 
 beforeAll(async () => {
@@ -44,6 +45,12 @@ beforeAll(async () => {
     'a client',
   );
   subgraphs.set('core', buildCore({ ...base, db: await testDatabase('core') }).subgraph);
+  const guards = new Guards(
+    () => ({ concurrency: undefined }),
+    () => base.clock.now(),
+  );
+  const gateway = { registry: () => undefined, guards, served: () => [], ownName: 'gateway' };
+  subgraphs.set('gateway', buildOwnSubgraph(gateway));
   for (const name of experimentNames()) {
     const { experiment } = (await import(`@rhizome/${name}`)) as { experiment: ExperimentModule };
     const built = await experiment.build({ ...base, db: await testDatabase(name), core });

@@ -11,4 +11,4 @@ export {
 } from './services/house-services.js';
 export type { Service } from './services/service.js';
 export { type Identities, openIdentities } from './stack/identities.js';
-export { supergraphOf } from './stack/stack.js';
+export { registerFound, supergraphOf } from './stack/stack.js';

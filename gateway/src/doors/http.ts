@@ -11,6 +11,7 @@ import {
   requestIdOf,
   statusOf,
 } from '../policy/index.js';
+import { clientIdentity } from '../registry/index.js';
 import type { ClientStream } from '../streams/index.js';
 import { type Accepted, readAccept } from './accept.js';
 import { HttpRefusal, type Parameters, readBody, readQueryString } from './http-parameters.js';
@@ -67,7 +68,14 @@ export class HttpDoor {
     const parameters = await this.#read(request);
     let misplaced: HttpRefusal | undefined;
     const sending = await operations.run<Sending>(
-      { ...parameters, principal, requestId, signal, headers: passedOn(request.headers) },
+      {
+        ...parameters,
+        principal,
+        requestId,
+        signal,
+        client: clientIdentity(request.headers),
+        headers: passedOn(request.headers),
+      },
       {
         refused: (answer) => ({ answer }),
         answered: (answer) => ({ answer }),

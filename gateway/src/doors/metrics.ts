@@ -1,12 +1,16 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ExecutionText } from '../engine/index.js';
 import type { StreamEnd, StreamObserver } from '../streams/index.js';
+import type { GuardFacts } from '../transports/index.js';
+import { watchSubgraphs } from './subgraph-metrics.js';
 
 /** What the metrics read when they are asked for. */
 export interface MetricsSources {
   /** Streams of clients, and upstreams behind them. */
   streams(): { readonly streams: number; readonly upstreams: number };
   sockets(): number;
+  /** Subgraphs by name, with how they fare. */
+  subgraphs(): ReadonlyMap<string, GuardFacts>;
   running(): number;
 }
 
@@ -59,6 +63,7 @@ export class GatewayMetrics implements StreamObserver {
     gauge('streams', 'Client streams open', () => sources.streams().streams);
     gauge('upstreams', 'Upstream subscriptions open', () => sources.streams().upstreams);
     gauge('sockets', 'WebSockets open', () => sources.sockets());
+    watchSubgraphs(this.registry, () => sources.subgraphs());
     gauge('operations_running', 'Queries and mutations running', () => sources.running());
   }
 

@@ -10,7 +10,7 @@ import {
   refusal,
   scopeOf,
 } from '../policy/index.js';
-import type { EngineHolder } from '../registry/index.js';
+import type { ClientIdentity, EngineHolder, UseRecorder } from '../registry/index.js';
 import type { ClientStream, SharedReads, StreamHub } from '../streams/index.js';
 import type { GatewayMetrics } from './metrics.js';
 
@@ -22,6 +22,8 @@ export interface DoorRequest {
   /** Who asks; undefined for somebody who did not say. */
   readonly principal: Principal | undefined;
   readonly requestId: string;
+  /** What the client calls itself. */
+  readonly client: ClientIdentity;
   /** Headers that go on to subgraphs. */
   readonly headers: Readonly<Record<string, string>> | undefined;
   readonly signal: AbortSignal | undefined;
@@ -45,6 +47,8 @@ export interface OperationsParts {
   readonly hub: StreamHub;
   readonly metrics: GatewayMetrics;
   readonly log: Logger;
+  /** Counts what is used of the schema; undefined: nobody does. */
+  readonly use?: Pick<UseRecorder, 'note'> | undefined;
   readonly limits: Pick<GatewayLimits, 'cost' | 'assumedListSize'>;
   /** Whether somebody without a token is answered: never, for the schema only, or always. */
   readonly anonymous: 'nothing' | 'introspection' | 'everything';
@@ -97,6 +101,7 @@ export class Operations {
       use.admit?.(operation) ??
       this.#tooCostly(engine, operation, request);
     if (error) return use.refused(this.#count(refusal(error, requestId, this.#parts.log)));
+    this.#parts.use?.note(operation, engine.publicSchema, request.client);
     if (operation.kind === 'subscription') {
       return use.streamed(this.#subscribe(engine, operation, request, cursor), operation);
     }

@@ -20,6 +20,7 @@ import {
   refusal,
   requestIdOf,
 } from '../policy/index.js';
+import { clientIdentity, type ClientIdentity, unknownClient } from '../registry/index.js';
 import type { ClientStream, StreamEvent } from '../streams/index.js';
 import type { Operations } from './operations.js';
 import { SocketPool, type SocketLine } from './ws-sockets.js';
@@ -42,6 +43,7 @@ interface Connection {
   /** Operations that have not been answered, by their ids. */
   readonly pending: Map<string, AbortController>;
   principal?: Principal | undefined;
+  client?: ClientIdentity;
   expiry?: NodeJS.Timeout;
 }
 
@@ -127,6 +129,7 @@ export class SocketDoor {
   async #connect(params: Record<string, unknown> | undefined, connection: Connection): Promise<boolean> {
     const { identity, admitsAnonymous, log } = this.#options;
     const { headers } = connection.request;
+    connection.client = clientIdentity(headers, params);
     try {
       const isAnonymous = admitsAnonymous && !params?.['authorization'] && !params?.['Authorization'];
       connection.principal =
@@ -155,7 +158,7 @@ export class SocketDoor {
   }
 
   async #subscribe(
-    { principal, pending, request }: Connection,
+    { principal, client = unknownClient, pending, request }: Connection,
     id: string,
     payload: SubscribePayload,
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
@@ -173,6 +176,7 @@ export class SocketDoor {
         variables: payload.variables ?? undefined,
         principal,
         requestId,
+        client,
         headers: typeof traceparent === 'string' ? { traceparent } : undefined,
         signal: operation.signal,
       },

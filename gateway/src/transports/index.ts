@@ -1,5 +1,7 @@
+export { type GuardFacts, type GuardLimits, Guards } from './guard.js';
 export { createHttpTransport, type HttpTransportOptions } from './http.js';
 export { createInProcessTransport } from './in-process.js';
+export { overNetwork } from './over-network.js';
 export { PushQueue, type PushQueueOptions } from './push-queue.js';
 export {
   createWebSocketSubscriptions,

@@ -15,7 +15,7 @@ import {
   startCore,
   startExperiment,
   startGateway,
-  supergraphOf,
+  registerFound,
 } from '@rhizome/playground';
 import { discoverSubgraphs, type ExperimentManifest, type FoundSubgraph } from '@rhizome/schema';
 import { leftovers } from '@rhizome/testkit';
@@ -26,6 +26,8 @@ import { dataFolder, root } from './playground-house.js';
 export interface ServiceHouseOptions {
   /** How many core processes; one unless given. The gateway speaks with the first, which leads at the beginning. */
   readonly cores?: number;
+  /** Members of the store's replica set; one unless given. */
+  readonly members?: 1 | 3;
   /** The store's address for a core process, where it is another one than the store's own. */
   readonly storeOf?: (core: string, mongo: RunningMongod) => string | Promise<string>;
   /** Names of the experiments that run; all unless given. */
@@ -50,11 +52,11 @@ export interface ServiceHouse {
 
 /** Starts the services, and what a fresh house must have; everything ends with the file. */
 export async function startServices(options: ServiceHouseOptions = {}): Promise<ServiceHouse> {
-  const { cores = 1, experiments, storeOf = (_core, { uri }) => uri } = options;
+  const { cores = 1, members = 1, experiments, storeOf = (_core, { uri }) => uri } = options;
   const data = await dataFolder();
   await mkdir(data, { recursive: true });
   const mongo = leftovers.use(
-    await startMongod({ dataDir: join(data, 'mongo'), log: silentLogger() }),
+    await startMongod({ dataDir: join(data, 'mongo'), members, log: silentLogger() }),
     'mongod',
   );
   const identities = await openIdentities(data);
@@ -122,8 +124,8 @@ class House implements ServiceHouse {
     // One after the other: the first is the leader, and migrates.
     for (const name of coreNames) await (await this.#run(name)).untilReady();
     await Promise.all(manifests.map(({ name }) => this.#run(name)));
-    const supergraphSdl = await this.#supergraph();
-    this.#starters.set('gateway', (port) => startGateway(this.#world, { supergraphSdl, port }));
+    await this.#register();
+    this.#starters.set('gateway', (port) => startGateway(this.#world, { port }));
     await (await this.#run('gateway', this.gatewayPort)).untilReady();
     await Promise.all([...this.#services.values()].map((service) => service.untilReady()));
     const client = this.client();
@@ -144,8 +146,9 @@ class House implements ServiceHouse {
     return startExperiment(this.#world, { manifest, gatewayUrl: this.url, token, port });
   }
 
-  #supergraph(): Promise<string> {
-    return supergraphOf(this.found.map((one) => ({ ...one, url: this.service(one.name).url })));
+  #register(): Promise<void> {
+    const found = this.found.map((one) => ({ ...one, url: this.service(one.name).url }));
+    return registerFound(found, { mongoUri: this.#world.mongoUri, log: silentLogger() });
   }
 
   /** Jobs may belong to experiments whose service does not run. */

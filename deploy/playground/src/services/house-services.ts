@@ -60,13 +60,13 @@ export function startExperiment(world: ServiceWorld, options: ExperimentServiceO
   return start(world, manifest.name, `@rhizome/${manifest.name}`, env);
 }
 
-/** Starts a gateway on a supergraph that names the addresses of its subgraphs. Throws when the port is taken. */
+/** Starts a gateway on the schema registry of the store; `name` tells several apart. Throws when the port is taken. */
 export function startGateway(
   world: ServiceWorld,
-  { supergraphSdl, port = 0 }: { readonly supergraphSdl: string; readonly port?: number },
+  { name = 'gateway', port = 0 }: { readonly name?: string; readonly port?: number } = {},
 ): Promise<Service> {
-  return start(world, 'gateway', '@rhizome/gateway', {
-    RHIZOME_GATEWAY_SUPERGRAPH: privateFile(world.data, 'supergraph.graphql', supergraphSdl),
+  return start(world, name, '@rhizome/gateway', {
+    RHIZOME_GATEWAY_MONGO_URI: world.mongoUri,
     RHIZOME_GATEWAY_PORT: String(port),
     RHIZOME_GATEWAY_ISSUERS: issuersOf(world),
     RHIZOME_GATEWAY_DRAIN_MS: '1000',

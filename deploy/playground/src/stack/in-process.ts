@@ -1,15 +1,21 @@
 /** Core, the experiments and the gateway in this process: no hop, no serialisation. */
 import { type Core, buildCore } from '@rhizome/core';
 import type { ExperimentService } from '@rhizome/experiment';
-import { buildGateway, builtPages, createInProcessTransport, serveGateway } from '@rhizome/gateway';
+import {
+  buildGateway,
+  builtPages,
+  createInProcessTransport,
+  overNetwork,
+  serveGateway,
+} from '@rhizome/gateway';
 import { connectMongo, createIds, systemClock } from '@rhizome/mongo';
-import type { ExperimentManifest } from '@rhizome/schema/repository';
+import { type ExperimentManifest, inProcessUrl } from '@rhizome/schema/repository';
 import { type InProcessSubgraph, type SubgraphSchema, createInProcess } from '@rhizome/subgraph';
 import { executionMode } from '../config.js';
 import { Endings } from '../endings.js';
 import { loadExperiment } from './experiment-module.js';
 import { lazyClient } from './lazy-client.js';
-import { type RunningStack, type StackOptions, supergraphOf } from './stack.js';
+import { registerFound, type RunningStack, type StackOptions } from './stack.js';
 
 type Mongo = Awaited<ReturnType<typeof connectMongo>>;
 
@@ -41,21 +47,27 @@ export async function startInProcess(options: StackOptions): Promise<RunningStac
 
 async function start(options: StackOptions, endings: Endings): Promise<RunningStack> {
   const { identities, subgraphs, port, log } = options;
-  const supergraphSdl = await supergraphOf(subgraphs);
-  const mongo = await connectMongo({ uri: await options.mongoUri, appName: 'rhizome-playground' });
+  const mongoUri = await options.mongoUri;
+  const mongo = await connectMongo({ uri: mongoUri, appName: 'rhizome-playground' });
   endings.add("core's connection to the store", () => mongo.close());
   const parts: Parts = { mongo, ids: createIds(), endings, url: '' };
+  const registered = registerFound(
+    subgraphs.map((one) => ({ ...one, url: inProcessUrl(one.name) })),
+    { mongoUri, log },
+  );
   const [core, experiments] = await Promise.all([
     startCore(options, parts),
     Promise.all(
       subgraphs.flatMap(({ manifest }) => (manifest ? [buildExperiment(options, parts, manifest)] : [])),
     ),
+    registered,
   ]);
   const schemas = [core.subgraph, ...experiments.map(({ subgraph }) => subgraph)];
   const reached = reach(schemas, options);
   const gateway = await buildGateway({
-    supergraphSdl,
-    transports: (name) => createInProcessTransport(reached(name)),
+    registry: { mongoUri },
+    transports: (name, url) =>
+      url === inProcessUrl(name) ? createInProcessTransport(reached(name)) : overNetwork(name, url),
     verifier: identities.verifier,
     log: log.child({ service: 'gateway' }),
     staticRoot: builtPages,

@@ -4,7 +4,7 @@ import { freePort } from '../port.js';
 import { type Child, describeEnd, lastLines } from '../processes/child-process.js';
 import { type ServiceWorld, startCore, startExperiment, startGateway } from '../services/house-services.js';
 import type { Service } from '../services/service.js';
-import { type RunningStack, type StackOptions, supergraphOf } from './stack.js';
+import { registerFound, type RunningStack, type StackOptions } from './stack.js';
 
 /** How long each group of services may take to end, in milliseconds: gateway, experiments, core, one after the other. */
 const graceMs = 800;
@@ -42,10 +42,11 @@ async function start(options: StackOptions, started: StartedServices): Promise<R
   );
   const urls = new Map(services.map(({ name, url }) => [name, url]));
   await Promise.all(started.group('core').map((core) => core.untilReady()));
-  const supergraphSdl = await supergraphOf(
+  await registerFound(
     subgraphs.map((one) => ({ ...one, url: urls.get(one.name) ?? one.url })),
+    { mongoUri: world.mongoUri, log: options.log },
   );
-  const gateway = started.add('gateway', await startGateway(world, { supergraphSdl, port }));
+  const gateway = started.add('gateway', await startGateway(world, { port }));
   await Promise.all([gateway, ...services].map((service) => service.untilReady()));
   started.watch();
   return {

@@ -1,6 +1,6 @@
 /** What runs between the store and the clients: core, the experiments and the gateway, together or each on its own. */
 import type { Logger } from '@rhizome/log';
-import { committedSupergraph, type FoundSubgraph } from '@rhizome/schema/repository';
+import { committedSupergraph, type FoundSubgraph, gatewaySubgraph } from '@rhizome/schema/repository';
 import { root } from '../root.js';
 import type { Identities } from './identities.js';
 
@@ -30,10 +30,29 @@ export interface RunningStack {
 }
 
 /**
- * The supergraph of what was found: the committed one where it is made of exactly this, else composed anew.
+ * Puts what was found into the gateway's schema registry, with the addresses given; what has been published there beside it stays live.
  * Throws with every fault when the subgraphs do not compose.
  */
-export async function supergraphOf(subgraphs: readonly FoundSubgraph[]): Promise<string> {
+export async function registerFound(
+  found: readonly FoundSubgraph[],
+  { mongoUri, log }: { readonly mongoUri: string; readonly log: Logger },
+): Promise<void> {
+  const { putBaseline } = await import('@rhizome/gateway');
+  const subgraphs = [...found, gatewaySubgraph(root)].map(({ name, url, sdl, manifest }) => ({
+    name,
+    url,
+    sdl,
+    typePrefix: manifest?.typePrefix ?? null,
+  }));
+  await putBaseline({ mongoUri, subgraphs, supergraphSdl: await supergraphOf(found), log });
+}
+
+/**
+ * The supergraph of what was found and the gateway itself: the committed one where it is made of exactly this, else composed anew.
+ * Throws with every fault when the subgraphs do not compose.
+ */
+export async function supergraphOf(found: readonly FoundSubgraph[]): Promise<string> {
+  const subgraphs = [...found, gatewaySubgraph(root)];
   const committed = committedSupergraph(root, subgraphs);
   if (committed !== null) return committed;
   const { compose } = await import('@rhizome/schema');

@@ -1,0 +1,43 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { GuardFacts } from '../transports/index.js';
+
+const states = ['UP', 'DOWN', 'TRYING'] as const;
+
+/** How subgraphs fare, by name: read when it is asked for. */
+export function watchSubgraphs(registry: Registry, read: () => ReadonlyMap<string, GuardFacts>): void {
+  const registers = [registry];
+  const gauge = (name: string, help: string, labelNames: string[], set: (gauge: Gauge) => void): void => {
+    const made: Gauge = new Gauge({
+      name: `rhizome_gateway_subgraph_${name}`,
+      help,
+      labelNames,
+      registers,
+      collect: () => {
+        made.reset();
+        set(made);
+      },
+    });
+  };
+  gauge('state', '1 for the state that the subgraph is in', ['subgraph', 'state'], (made) => {
+    for (const [subgraph, { state }] of read())
+      for (const one of states) made.set({ subgraph, state: one }, one === state ? 1 : 0);
+  });
+  gauge('calls_running', 'Queries and mutations that run on the subgraph', ['subgraph'], (made) => {
+    for (const [subgraph, { runningCalls }] of read()) made.set({ subgraph }, runningCalls);
+  });
+  const calls: Counter = new Counter({
+    name: 'rhizome_gateway_subgraph_calls_total',
+    help: 'Calls of the subgraph by what came of them; refused ones were not made',
+    labelNames: ['subgraph', 'outcome'],
+    registers,
+    collect: () => {
+      calls.reset();
+      for (const [subgraph, facts] of read()) {
+        const answered = facts.calls - facts.failedCalls - facts.runningCalls;
+        calls.inc({ subgraph, outcome: 'answered' }, Math.max(0, answered));
+        calls.inc({ subgraph, outcome: 'failed' }, facts.failedCalls);
+        calls.inc({ subgraph, outcome: 'refused' }, facts.refusedCalls);
+      }
+    },
+  });
+}

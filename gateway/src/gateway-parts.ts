@@ -1,0 +1,156 @@
+import { type Clock, systemClock } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
+import { createIds } from '@rhizome/mongo';
+import type { SubgraphSchema } from '@rhizome/subgraph';
+import type { GatewayOptions } from './app.js';
+import { createEngine, type Engine, type EngineOptions } from './engine/index.js';
+import { defaultLimits, shapeChecks } from './policy/index.js';
+import {
+  buildOwnSubgraph,
+  openRegistryStore,
+  ownAddress,
+  ownMemberOf,
+  ownTransport,
+  type PreparedGraph,
+  Registry,
+  type RegistryStore,
+} from './registry/index.js';
+import { type GuardLimits, Guards, type TransportFactory } from './transports/index.js';
+
+/** What serves, as the parts see it. */
+export interface Server {
+  subgraphs(): Engine['subgraphs'];
+  /** Serves an engine from now on; resolves when the old one is gone. */
+  serve(engine: Engine): Promise<void>;
+}
+
+/** Calls of an experiment's subgraph that may run at once. */
+const experimentConcurrency = 256;
+/** The same for any subgraph of which nothing more is known. */
+const unknownConcurrency = 1_024;
+/** Milliseconds that a query may take an experiment: what is slow shall not be waited for as long as core's large changes. */
+const experimentQueryMs = 10_000;
+
+class PreparedEngine implements PreparedGraph {
+  readonly engine: Engine;
+
+  constructor(engine: Engine) {
+    this.engine = engine;
+  }
+
+  discard(): Promise<void> {
+    return this.engine.close();
+  }
+}
+
+/** What outlives the engines of a gateway: guards, the gateway's own fields, and the registry where there is one. */
+export class GatewayParts {
+  readonly guards: Guards;
+  readonly #options: GatewayOptions;
+  readonly #clock: Clock;
+  readonly #own: SubgraphSchema;
+  #store: RegistryStore | undefined;
+  #registry: Registry | undefined;
+  #server: Server | undefined;
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    const clock = (this.#clock = options.clock ?? systemClock);
+    this.guards = new Guards(
+      (name) => this.#limitsOf(name),
+      () => clock.now(),
+    );
+    this.#own = buildOwnSubgraph({
+      registry: () => this.#registry,
+      guards: this.guards,
+      served: () => this.#server?.subgraphs() ?? [],
+      ownName: ownAddress.name,
+    });
+  }
+
+  /** Undefined in a gateway that serves a file. */
+  get registry(): Registry | undefined {
+    return this.#registry;
+  }
+
+  /** Why this gateway should not be asked; undefined when all is well. */
+  get obstacle(): string | undefined {
+    return this.#registry?.obstacle;
+  }
+
+  /** The supergraph to begin with. */
+  async supergraph(): Promise<string> {
+    const { supergraphSdl, registry, transports, log } = this.#options;
+    if ((supergraphSdl === undefined) === (registry === undefined)) {
+      throw new DomainError(
+        'CONFIG_INVALID',
+        'A gateway serves either a supergraph or a registry: give one of them',
+        {
+          field: 'supergraph',
+          expected: 'a supergraph, or a store with the registry',
+        },
+      );
+    }
+    if (!registry) return supergraphSdl ?? '';
+    const store = (this.#store = await openRegistryStore(registry.mongoUri, registry.database ?? 'gateway'));
+    this.#registry = await Registry.open({
+      ...store,
+      clock: this.#clock,
+      ids: createIds(),
+      log,
+      transports,
+      own: ownMemberOf(this.#own),
+    });
+    return this.#registry.live.supergraphSdl;
+  }
+
+  engineOptions(supergraphSdl: string): EngineOptions {
+    const { log, engineLimits, introspection, planning, uncodedMessages, limits } = this.#options;
+    return {
+      supergraphSdl,
+      transports: this.#transports(),
+      log,
+      limits: engineLimits,
+      checks: shapeChecks({ ...defaultLimits, ...limits }),
+      introspection: introspection !== 'off',
+      planning,
+      uncodedMessages,
+    };
+  }
+
+  /** From now on this is what serves, and what the registry publishes to. */
+  serveBy(server: Server): void {
+    this.#server = server;
+    this.#registry?.follow({
+      prepare: async (supergraphSdl) =>
+        new PreparedEngine(await createEngine(this.engineOptions(supergraphSdl))),
+      serve: (graph) => {
+        if (graph instanceof PreparedEngine) return server.serve(graph.engine);
+        throw new TypeError('a graph that this gateway did not prepare');
+      },
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#registry?.close();
+    await this.#store?.close();
+    this.#store = undefined;
+  }
+
+  #transports(): TransportFactory {
+    const { transports, log } = this.#options;
+    return (name, url) => {
+      if (name === ownAddress.name && url === ownAddress.endpoint) return ownTransport(this.#own, log);
+      return this.guards.of(name).around(transports(name, url));
+    };
+  }
+
+  /** Core waits with its workers for work, so that its calls are as many as they; nobody else's are. */
+  #limitsOf(name: string): GuardLimits {
+    const configured = this.#options.concurrency?.[name];
+    const member = this.#registry?.live.subgraphs.find((one) => one.name === name);
+    if (!member) return { concurrency: configured ?? unknownConcurrency };
+    if (member.typePrefix === null) return { concurrency: configured };
+    return { concurrency: configured ?? experimentConcurrency, queryTimeoutMs: experimentQueryMs };
+  }
+}

@@ -1,0 +1,55 @@
+/** Puts the subgraphs of a repository into the registry: what a playground, a test or an installation begins with. */
+import { type Clock, systemClock } from '@rhizome/authz';
+import type { Logger } from '@rhizome/log';
+import { type GraphSubgraph, sdlDigest } from '@rhizome/schema';
+import { ownAddress } from './graph/own-address.js';
+import { baselineSubject, bringIn } from './own.js';
+import { openRegistryStore } from './store/open.repository.js';
+
+/** What is put in, and where. */
+export interface BaselineOptions {
+  readonly mongoUri: string;
+  /** The gateway's own database; default `gateway`. */
+  readonly database?: string;
+  /** All of them, with the gateway itself among them. */
+  readonly subgraphs: readonly GraphSubgraph[];
+  /** What they compose to, where it is known. */
+  readonly supergraphSdl?: string;
+  readonly log: Logger;
+  readonly clock?: Clock;
+}
+
+/**
+ * Registers the subgraphs and makes them live, beside others that are live already. What is live as it is stays as it is. Resolves to the
+ * number of the live version.
+ * @throws DomainError COMPOSITION_FAILED, SERVICE_UNAVAILABLE
+ */
+export async function putBaseline(options: BaselineOptions): Promise<number> {
+  const { mongoUri, database = 'gateway', subgraphs, supergraphSdl, log, clock = systemClock } = options;
+  const store = await openRegistryStore(mongoUri, database);
+  try {
+    const { repository } = store;
+    await repository.ensure(log);
+    const registered = new Map((await repository.subgraphs()).map((one) => [one._id, one]));
+    for (const { name, url: endpoint, typePrefix } of subgraphs) {
+      const known = registered.get(name);
+      if (name === ownAddress.name || (known?.endpoint === endpoint && known.typePrefix === typePrefix))
+        continue;
+      await repository.putSubgraph(
+        name,
+        { typePrefix, endpoint, registeredBy: baselineSubject },
+        clock.now(),
+      );
+    }
+    const members = subgraphs.map(({ name, url, sdl, typePrefix }) => ({
+      name,
+      typePrefix,
+      endpoint: url,
+      digest: sdlDigest(sdl),
+      sdl,
+    }));
+    return (await bringIn({ repository, clock, log }, members, supergraphSdl)).number;
+  } finally {
+    await store.close();
+  }
+}

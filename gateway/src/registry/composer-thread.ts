@@ -1,0 +1,31 @@
+// The composer's thread: see composer.ts.
+import { parentPort } from 'node:worker_threads';
+import { checkSubgraph, compose, publicSdlOf } from '@rhizome/schema';
+import { compareSchemas } from '@rhizome/schema';
+import type { ComposerAnswer, ComposerCall } from './composer.js';
+
+async function answer(call: ComposerCall): Promise<unknown> {
+  switch (call.what) {
+    case 'check': {
+      const { candidate, others, liveSupergraphSdl } = call;
+      const livePublicSdl = liveSupergraphSdl === null ? null : publicSdlOf(liveSupergraphSdl);
+      return checkSubgraph({ candidate, others, livePublicSdl });
+    }
+    case 'compose': {
+      const result = compose(call.subgraphs);
+      if (!result.ok || call.liveSupergraphSdl === null) return { result, changes: [] };
+      const changes = await compareSchemas(publicSdlOf(call.liveSupergraphSdl), result.publicSdl);
+      return { result, changes };
+    }
+    case 'compare':
+      return compareSchemas(publicSdlOf(call.before), publicSdlOf(call.after));
+  }
+}
+
+parentPort?.on('message', ({ id, call }: { readonly id: number; readonly call: ComposerCall }) => {
+  const send = (message: ComposerAnswer): void => parentPort?.postMessage(message);
+  answer(call).then(
+    (value) => send({ id, value }),
+    (error: unknown) => send({ id, failure: error instanceof Error ? error.message : String(error) }),
+  );
+});

@@ -1,0 +1,47 @@
+/** The graph as it is live: a version with the SDLs of its subgraphs. */
+import { DomainError } from '@rhizome/errors';
+import type { GraphSubgraph } from '@rhizome/schema';
+import type { RegistryRepository } from './store/registry.repository.js';
+import type { SchemaVersionDocument, VersionSubgraph } from './store/schema-version.document.js';
+
+/** A subgraph of a version, with its SDL. */
+export interface GraphMember extends VersionSubgraph {
+  readonly sdl: string;
+}
+
+/** A version with everything that a check needs. */
+export interface Graph {
+  /** 0 when nothing is live. */
+  readonly number: number;
+  readonly members: readonly GraphMember[];
+  readonly supergraphSdl: string | null;
+  readonly version: SchemaVersionDocument | null;
+}
+
+/** The live graph. */
+export async function liveGraph(repository: RegistryRepository): Promise<Graph> {
+  return graphOf(repository, await repository.latest());
+}
+
+/** The graph of a version. @throws DomainError INTERNAL_SERVER_ERROR when an SDL of it is not in the store */
+export async function graphOf(
+  repository: RegistryRepository,
+  version: SchemaVersionDocument | null,
+): Promise<Graph> {
+  if (!version) return { number: 0, members: [], supergraphSdl: null, version };
+  const sdls = await repository.sdls(version.subgraphs.map(({ digest }) => digest));
+  const members = version.subgraphs.map((one) => {
+    const sdl = sdls.get(one.digest);
+    if (sdl === undefined) {
+      const text = `The schema of "${one.name}" in version ${version.number} is not in the registry`;
+      throw new DomainError('INTERNAL_SERVER_ERROR', text);
+    }
+    return { ...one, sdl };
+  });
+  return { number: version.number, members, supergraphSdl: version.supergraphSdl, version };
+}
+
+/** A member as checks and composition see it. */
+export function ruled({ name, sdl, endpoint, typePrefix }: GraphMember): GraphSubgraph {
+  return { name, sdl, url: endpoint, typePrefix };
+}

@@ -1,0 +1,4 @@
+import { gatewayName, inProcessUrl } from '@rhizome/schema';
+
+/** Where the gateway's own fields are found in a supergraph. */
+export const ownAddress = { name: gatewayName, endpoint: inProcessUrl(gatewayName) } as const;

@@ -1,0 +1,42 @@
+/** The gateway as a subgraph of itself: answered in process by whichever gateway is asked. */
+import { createPrincipal, type Principal } from '@rhizome/authz';
+import type { Logger } from '@rhizome/log';
+import { buildSubgraph, createInProcess, type SubgraphSchema } from '@rhizome/subgraph';
+import { createInProcessTransport, type Transport } from '../../transports/index.js';
+import { typeDefs } from '../../typeDefs.generated.js';
+import type { OwnSubgraph } from '../own.js';
+import { ownAddress } from './own-address.js';
+import { graphPolicies, graphResolvers, type GraphParts } from './resolvers.js';
+
+/** The schema and its resolvers. */
+export function buildOwnSubgraph(parts: GraphParts): SubgraphSchema {
+  return buildSubgraph({
+    name: ownAddress.name,
+    typeDefs,
+    resolvers: [graphResolvers(parts)],
+    policies: graphPolicies,
+  });
+}
+
+/** The same as a member of a graph. */
+export function ownMemberOf({ sdl }: SubgraphSchema): OwnSubgraph {
+  return { ...ownAddress, sdl };
+}
+
+/** Who asks in a gateway without identities, which only this machine reaches: whoever sits at it. */
+const anybody: Principal = createPrincipal({
+  kind: 'HUMAN',
+  subject: 'anybody',
+  grants: [{ experiment: '*', roles: ['ADMIN'] }],
+  expiresAt: new Date(8.64e15),
+});
+
+/** How the engine reaches the gateway's own fields. */
+export function ownTransport(subgraph: SubgraphSchema, log: Logger): Transport {
+  const transport = createInProcessTransport(createInProcess({ subgraph, log }));
+  return {
+    ...transport,
+    execute: (request) => transport.execute({ ...request, principal: request.principal ?? anybody }),
+    subscribe: (request) => transport.subscribe({ ...request, principal: request.principal ?? anybody }),
+  };
+}

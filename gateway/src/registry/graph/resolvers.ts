@@ -1,0 +1,164 @@
+/** Doors of the schema registry, and the state of the subgraphs: unpack, call, map. */
+import { can, type Policies } from '@rhizome/authz';
+import { badInput, DomainError } from '@rhizome/errors';
+import { type Rule, traps } from '@rhizome/schema';
+import { defineLoader, type SubgraphContext } from '@rhizome/subgraph';
+import type { Resolvers } from '../../types.generated.js';
+import type { Registry } from '../registry.js';
+import type { SchemaVersionDocument } from '../store/schema-version.document.js';
+import type { PlaceUse } from '../use/use-reader.js';
+import { SubgraphList, type SubgraphListParts } from './subgraph-list.js';
+
+/** What the doors lead to. */
+export interface GraphParts extends SubgraphListParts {
+  /** Undefined in a gateway that serves a file. */
+  readonly registry: () => Registry | undefined;
+}
+
+type Doors = Pick<
+  Resolvers,
+  | 'Query'
+  | 'Mutation'
+  | 'Subgraph'
+  | 'SchemaVersion'
+  | 'SchemaVersionSubgraph'
+  | 'SchemaChange'
+  | 'SchemaCheck'
+  | 'SchemaFinding'
+>;
+
+/** Resolvers on a gateway's parts. */
+export function graphResolvers(parts: GraphParts): Doors {
+  const list = new SubgraphList(parts);
+  const registry = (): Registry => open(parts);
+  const uses = defineLoader<readonly string[], PlaceUse>({
+    name: 'schema use',
+    load: async (places) => registry().useOf(places),
+  });
+  return {
+    Query: queries(registry, list),
+    Mutation: mutations(registry, list),
+    Subgraph: {
+      endpoint: ({ endpoint }, _args, { principal }) => (can(principal, 'subgraph:read') ? endpoint : null),
+      state: ({ facts }) => facts.state,
+      stateSince: ({ facts }) => facts.stateSince,
+      lastError: ({ facts }) => facts.lastError,
+      lastErrorAt: ({ facts }) => facts.lastErrorAt,
+      runningCalls: ({ facts }) => facts.runningCalls,
+      callLimit: ({ facts }) => facts.callLimit,
+      calls: ({ facts }) => facts.calls,
+      failedCalls: ({ facts }) => facts.failedCalls,
+      refusedCalls: ({ facts }) => facts.refusedCalls,
+      schemaVersion: ({ member }) => member?.sinceVersion ?? null,
+      publishedAt: async ({ member }) => (await list.publication(member))?.createdAt ?? null,
+      publishedBy: async ({ member }) => (await list.publication(member))?.publishedBy ?? null,
+      sdl: async ({ member }, _args, { principal }) => {
+        if (!member || !can(principal, 'subgraph:read')) return null;
+        return (await registry().sdls([member.digest])).get(member.digest) ?? null;
+      },
+    },
+    SchemaVersion: {
+      publishedAt: ({ createdAt }) => createdAt,
+      isLive: ({ number }) => number === registry().live.number,
+      supergraphSdl: async (version, _args, { principal }) => {
+        if (!can(principal, 'subgraph:read')) return null;
+        if ('supergraphSdl' in version) return version.supergraphSdl;
+        return (await registry().version(version.number))?.supergraphSdl ?? null;
+      },
+    },
+    SchemaVersionSubgraph: {
+      endpoint: ({ endpoint }, _args, { principal }) => (can(principal, 'subgraph:read') ? endpoint : null),
+    },
+    SchemaChange: {
+      use: ({ usedAs }, _args, context: SubgraphContext) =>
+        usedAs.length === 0 ? null : context.loaders.load(uses, usedAs),
+    },
+    SchemaCheck: { id: ({ _id }) => _id, checkedAt: ({ createdAt }) => createdAt },
+    SchemaFinding: { trap: ({ rule }) => traps[rule as Rule] ?? null },
+  };
+}
+
+function queries(registry: () => Registry, list: SubgraphList): NonNullable<Doors['Query']> {
+  return {
+    subgraphs: () => list.all(),
+    schemaVersions: async (_parent, { first, after }) => {
+      const limit = first ?? 20;
+      if (limit < 1 || limit > 100) throw badInput('first', limit, 'a whole number from 1 to 100');
+      const below = after === null || after === undefined ? registry().live.number + 1 : numberOf(after);
+      const found = await registry().versions(below, limit + 1);
+      const nodes = found.slice(0, limit);
+      const edges = nodes.map((node) => ({ cursor: cursorOf(node), node }));
+      return {
+        nodes,
+        edges,
+        pageInfo: { hasNextPage: found.length > limit, endCursor: edges.at(-1)?.cursor ?? null },
+      };
+    },
+    schemaVersion: (_parent, { number }) => registry().version(number ?? null),
+    schemaDiff: async (_parent, { from, to }) => (await registry().diff(from, to))?.slice(0, 500) ?? null,
+    schemaUse: async (_parent, { coordinate }) => (await registry().useOf([[coordinate]]))[0] ?? null,
+  };
+}
+
+function mutations(registry: () => Registry, list: SubgraphList): NonNullable<Doors['Mutation']> {
+  return {
+    registerSubgraph: async (_parent, { input }, { principal }) => {
+      const { name, endpoint, typePrefix } = input;
+      const registration = { name, endpoint, typePrefix: typePrefix ?? null };
+      const { subgraph, userErrors } = await registry().register(registration, principal);
+      return { subgraph: subgraph && (list.one(subgraph._id) ?? null), userErrors };
+    },
+    checkSchema: (_parent, { input }, { principal, requestId }) =>
+      registry().check({ subgraph: input.subgraph, sdl: input.sdl ?? null }, { principal, requestId }),
+    publishSchema: (_parent, { input }, { principal, requestId }) => {
+      const { subgraph, sdl, acceptBreaking, note } = input;
+      const call = { principal, requestId, acceptBreaking: acceptBreaking ?? false, note: note ?? null };
+      return registry().publish({ subgraph, sdl: sdl ?? null }, call);
+    },
+    rollbackSchema: (_parent, { input }, { principal, requestId }) => {
+      const { subgraph, version, note } = input;
+      const call = { principal, requestId, acceptBreaking: true, note: note ?? null };
+      return registry().rollback({ subgraph: subgraph ?? null, version: version ?? null }, call);
+    },
+  };
+}
+
+function open({ registry }: GraphParts): Registry {
+  const found = registry();
+  if (found) return found;
+  throw new DomainError(
+    'SERVICE_UNAVAILABLE',
+    'This gateway serves a supergraph from a file and has no schema registry; start it with a store to have one',
+  );
+}
+
+const cursorOf = ({ number }: Pick<SchemaVersionDocument, 'number'>): string => `v${number}`;
+
+function numberOf(cursor: string): number {
+  const number = /^v([1-9]\d{0,8})$/.exec(cursor)?.[1];
+  if (number !== undefined) return Number(number);
+  throw new DomainError('CURSOR_INVALID', `after: "${cursor}" is not a cursor of this list`, {
+    field: 'after',
+    value: cursor,
+  });
+}
+
+/** The part of a mutation's arguments that says whose it is. */
+const named = (field: 'name' | 'subgraph') => (call: { readonly args: unknown }) => {
+  const { input } = call.args as { input: Readonly<Record<string, unknown>> };
+  const name = input[field];
+  return typeof name === 'string' ? name : null;
+};
+
+/** Who may pass; whose subgraph it is, and what is of core, the registry asks further. */
+export const graphPolicies: Policies = {
+  'Query.subgraphs': { action: 'experiment:read' },
+  'Query.schemaVersions': { action: 'schema:read' },
+  'Query.schemaVersion': { action: 'schema:read' },
+  'Query.schemaDiff': { action: 'schema:read' },
+  'Query.schemaUse': { action: 'schema:read' },
+  'Mutation.registerSubgraph': { action: 'subgraph:register', experiment: named('name') },
+  'Mutation.checkSchema': { action: 'schema:check', experiment: named('subgraph') },
+  'Mutation.publishSchema': { action: 'schema:publish', experiment: named('subgraph') },
+  'Mutation.rollbackSchema': { action: 'schema:publish', experiment: named('subgraph') },
+};

@@ -1,0 +1,63 @@
+/** The subgraphs as this gateway sees them: registered, live, and how they fare. */
+import type { GuardFacts, Guards } from '../../transports/index.js';
+import type { Registry } from '../registry.js';
+import type { SchemaVersionHead, VersionSubgraph } from '../store/schema-version.document.js';
+import type { SubgraphMapper } from './schema.mappers.js';
+
+/** What the list is made of. */
+export interface SubgraphListParts {
+  readonly registry: () => Registry | undefined;
+  readonly guards: Guards;
+  /** Subgraphs of the supergraph that is served. */
+  readonly served: () => readonly { readonly name: string; readonly url: string }[];
+  /** The gateway's own name: it is no service behind it. */
+  readonly ownName: string;
+}
+
+/** See the head of this file. */
+export class SubgraphList {
+  readonly #parts: SubgraphListParts;
+
+  constructor(parts: SubgraphListParts) {
+    this.#parts = parts;
+  }
+
+  /** All, by name. */
+  all(): readonly SubgraphMapper[] {
+    const { registry, served, ownName } = this.#parts;
+    const names = [
+      ...served().map(({ name }) => name),
+      ...(registry()?.registered ?? []).map(({ _id }) => _id),
+    ];
+    return [...new Set(names)]
+      .filter((name) => name !== ownName)
+      .sort()
+      .flatMap((name) => this.one(name) ?? []);
+  }
+
+  /** One by name; undefined when it is neither served nor registered. */
+  one(name: string): SubgraphMapper | undefined {
+    const { registry, guards, served } = this.#parts;
+    const live = served().find((one) => one.name === name);
+    const registered = registry()?.registered.find(({ _id }) => _id === name);
+    if (!live && !registered) return undefined;
+    const member = registry()?.live.subgraphs.find((one) => one.name === name);
+    const facts: GuardFacts = guards.of(name).facts;
+    return {
+      name,
+      typePrefix: registered?.typePrefix ?? member?.typePrefix ?? null,
+      endpoint: registered?.endpoint ?? live?.url ?? '',
+      isLive: live !== undefined,
+      member,
+      facts,
+    };
+  }
+
+  /** The version by which a member's schema came. */
+  async publication(member: VersionSubgraph | undefined): Promise<SchemaVersionHead | null> {
+    const registry = this.#parts.registry();
+    if (!member || !registry) return null;
+    const [found] = await registry.versions(member.sinceVersion + 1, 1);
+    return found?.number === member.sinceVersion ? found : null;
+  }
+}

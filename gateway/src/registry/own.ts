@@ -1,0 +1,124 @@
+/** What every gateway adds to the graph itself, and how it comes into the registry. */
+import type { Clock } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
+import type { Logger } from '@rhizome/log';
+import { compareSchemas, compose, coreFirst, publicSdlOf, sdlDigest } from '@rhizome/schema';
+import { type GraphMember, liveGraph, ruled } from './graph.js';
+import { versionOf } from './version.js';
+import type { RegistryRepository } from './store/registry.repository.js';
+import type { SchemaVersionDocument } from './store/schema-version.document.js';
+
+/** The gateway as a subgraph. */
+export interface OwnSubgraph {
+  readonly name: string;
+  readonly endpoint: string;
+  readonly sdl: string;
+}
+
+/** Who publishes what nobody has to ask for. */
+export const baselineSubject = 'baseline';
+
+/** The gateway as a member of a graph. */
+export function ownMember({ name, endpoint, sdl }: OwnSubgraph): Omit<GraphMember, 'sinceVersion'> {
+  return { name, typePrefix: null, endpoint, digest: sdlDigest(sdl), sdl };
+}
+
+/** What is put into the registry as a whole. */
+export interface BaselineParts {
+  readonly repository: RegistryRepository;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** The live version, with this gateway's own words in it. A gateway of another version brings its own. */
+export async function bringOwn(
+  parts: BaselineParts & { readonly own: OwnSubgraph },
+): Promise<SchemaVersionDocument> {
+  return bringIn(parts, [ownMember(parts.own)]);
+}
+
+const mostTurns = 20;
+
+/**
+ * Puts subgraphs into the registry as a whole, beside those that are live already; what is live as it is makes no new version.
+ * @param composed the supergraph of exactly these subgraphs, where it is known: it saves composing them
+ * @throws DomainError COMPOSITION_FAILED when they do not compose among themselves; others that do not fit any more are left out
+ */
+export async function bringIn(
+  { repository, clock, log }: BaselineParts,
+  members: readonly Omit<GraphMember, 'sinceVersion'>[],
+  composed?: string,
+): Promise<SchemaVersionDocument> {
+  for (let turn = 0; turn < mostTurns; turn++) {
+    const graph = await liveGraph(repository);
+    const isThere = members.every((member) =>
+      graph.members.some(
+        ({ name, digest, endpoint }) =>
+          name === member.name && digest === member.digest && endpoint === member.endpoint,
+      ),
+    );
+    if (graph.version && isThere) return graph.version;
+    const names = new Set(members.map(({ name }) => name));
+    const others = graph.members.filter(({ name }) => !names.has(name));
+    const { kept, supergraphSdl } = fit(members, others, composed, log);
+    const changes =
+      graph.supergraphSdl === null
+        ? []
+        : await compareSchemas(publicSdlOf(graph.supergraphSdl), publicSdlOf(supergraphSdl));
+    const now = clock.now();
+    for (const { digest, sdl } of members) await repository.putSdl(digest, sdl, now);
+    const version = versionOf({
+      graph,
+      members: [...members, ...kept],
+      replaceAll: true,
+      kind: 'BASELINE',
+      subgraph: null,
+      restoredFrom: null,
+      changes,
+      supergraphSdl,
+      publishedBy: baselineSubject,
+      acceptedBreaking: true,
+      note: null,
+      now,
+    });
+    if (await repository.insertVersion(version)) return version;
+  }
+  throw new DomainError(
+    'SERVICE_UNAVAILABLE',
+    'The schema registry is written by too many at once; try again',
+  );
+}
+
+/** Composes with the others; where that fails, without those that do not fit. */
+function fit(
+  members: readonly Omit<GraphMember, 'sinceVersion'>[],
+  others: readonly GraphMember[],
+  composed: string | undefined,
+  log: Logger,
+): { readonly kept: readonly GraphMember[]; readonly supergraphSdl: string } {
+  if (others.length === 0 && composed !== undefined) return { kept: [], supergraphSdl: composed };
+  const base = members.map((member) => ruled({ ...member, sinceVersion: 1 }));
+  const whole = compose([...base, ...others.map(ruled)].sort(coreFirst));
+  if (whole.ok) return { kept: others, supergraphSdl: whole.supergraphSdl };
+  const alone = compose([...base].sort(coreFirst));
+  if (!alone.ok) {
+    const faults = alone.faults.map(({ code, message }) => `${code}: ${message}`);
+    throw new DomainError('COMPOSITION_FAILED', `The subgraphs do not compose: ${faults.join('; ')}`, {
+      faults,
+    });
+  }
+  const kept: GraphMember[] = [];
+  let supergraphSdl = alone.supergraphSdl;
+  for (const other of others) {
+    const more = compose([...base, ...kept.map(ruled), ruled(other)].sort(coreFirst));
+    if (more.ok) {
+      kept.push(other);
+      supergraphSdl = more.supergraphSdl;
+    } else
+      log.warn(
+        { subgraph: other.name, faults: more.faults.slice(0, 5) },
+        'a subgraph no longer fits and is left out',
+      );
+  }
+  return { kept, supergraphSdl };
+}

@@ -1,0 +1,50 @@
+/** Why something about a schema is refused, as callers read it. */
+import { show } from '@rhizome/errors';
+
+/** Stable words; the SDL says what they mean. */
+export type RefusalCode =
+  | 'INVALID_VALUE'
+  | 'SUBGRAPH_NOT_FOUND'
+  | 'TYPE_PREFIX_TAKEN'
+  | 'VERSION_NOT_FOUND'
+  | 'CHECK_FAILED'
+  | 'ENDPOINT_DIFFERS'
+  | 'TOO_MANY_PUBLISHERS';
+
+/** An entry of a payload's `userErrors`. */
+export interface SchemaRefusal {
+  readonly code: RefusalCode;
+  readonly message: string;
+  readonly path: readonly string[];
+}
+
+/** A refusal of one field of the input. */
+export function refuse(code: RefusalCode, field: string, message: string): SchemaRefusal {
+  return { code, message: `${field}: ${message}`, path: [field] };
+}
+
+/** A value that is not well formed. */
+export function invalid(field: string, value: unknown, expected: string): SchemaRefusal {
+  return refuse('INVALID_VALUE', field, `${show(value)} is not valid; expected ${expected}`);
+}
+
+/** A subgraph that nobody has registered. */
+export function notRegistered(name: string): SchemaRefusal {
+  const text = `no subgraph "${name}" is registered; register it with its endpoint first`;
+  return refuse('SUBGRAPH_NOT_FOUND', 'subgraph', text);
+}
+
+/** A note that is too long; undefined when it is not. */
+export function noteFault(note: string | null): SchemaRefusal | undefined {
+  if (note === null || note.length <= 1000) return undefined;
+  return refuse('INVALID_VALUE', 'note', `it has ${note.length} characters; expected at most 1000`);
+}
+
+/** Nothing was published, for this reason. */
+export function refusedBy(refusal: SchemaRefusal): {
+  readonly version: null;
+  readonly check: null;
+  readonly userErrors: readonly SchemaRefusal[];
+} {
+  return { version: null, check: null, userErrors: [refusal] };
+}

@@ -1,0 +1,94 @@
+/** How a subgraph becomes known: its name, its prefix, and where it is reached. */
+import type { Clock, Principal } from '@rhizome/authz';
+import type { OwnSubgraph } from './own.js';
+import { invalid, refuse, type SchemaRefusal } from './refusal.js';
+import { assertMayChange } from './rights.js';
+import type { RegistryRepository } from './store/registry.repository.js';
+import type { SubgraphDocument } from './store/subgraph.document.js';
+
+/** A subgraph to register. */
+export interface Registration {
+  readonly name: string;
+  readonly endpoint: string;
+  readonly typePrefix: string | null;
+}
+
+/** The subgraph, or why it was refused. */
+export interface Registered {
+  readonly subgraph: SubgraphDocument | null;
+  readonly userErrors: readonly SchemaRefusal[];
+}
+
+/** What registering works on. */
+export interface RegistrationParts {
+  readonly repository: RegistryRepository;
+  readonly own: OwnSubgraph;
+  readonly clock: Clock;
+}
+
+const names = /^[a-z][a-z0-9]{1,30}$/;
+const prefixes = /^[A-Z][A-Za-z0-9]{1,30}$/;
+
+/** Registers a subgraph, or changes where it is reached. @throws DomainError FORBIDDEN */
+export async function registerSubgraph(
+  { repository, own, clock }: RegistrationParts,
+  { name, endpoint, typePrefix }: Registration,
+  principal: Principal,
+): Promise<Registered> {
+  assertMayChange(principal, { _id: name, typePrefix }, 'subgraph:register');
+  const registered = await repository.subgraphs();
+  const known = registered.find(({ _id }) => _id === name);
+  // Whoever may register for an experiment must not take over what is of core.
+  if (known) assertMayChange(principal, known, 'subgraph:register');
+  const userErrors = faults({ name, endpoint, typePrefix }, own.name, registered);
+  if (userErrors.length > 0) return { subgraph: null, userErrors };
+  const fields = { typePrefix, endpoint, registeredBy: principal.subject };
+  const subgraph = await repository.putSubgraph(name, fields, clock.now());
+  return subgraph
+    ? { subgraph, userErrors: [] }
+    : { subgraph: null, userErrors: [prefixTaken(typePrefix ?? '', 'another subgraph')] };
+}
+
+function faults(
+  { name, endpoint, typePrefix }: Registration,
+  ownName: string,
+  registered: readonly SubgraphDocument[],
+): SchemaRefusal[] {
+  const found: SchemaRefusal[] = [];
+  if (!names.test(name) || name === ownName) {
+    const form = '2 to 31 lower-case letters and digits, beginning with a letter';
+    found.push(
+      invalid('name', name, name === ownName ? `another name: "${name}" is the gateway itself` : form),
+    );
+  }
+  if (!isHttpUrl(endpoint)) {
+    found.push(invalid('endpoint', endpoint, 'an http: or https: address without user and password'));
+  }
+  if (typePrefix === null) return found;
+  if (!prefixes.test(typePrefix)) {
+    found.push(invalid('typePrefix', typePrefix, 'PascalCase, 2 to 31 letters and digits'));
+  }
+  // Of two prefixes that begin alike, one would own the other's types.
+  const alike = registered.find(
+    (one) =>
+      one._id !== name &&
+      one.typePrefix !== null &&
+      (one.typePrefix.startsWith(typePrefix) || typePrefix.startsWith(one.typePrefix)),
+  );
+  if (alike) found.push(prefixTaken(typePrefix, `"${alike._id}" (${alike.typePrefix})`));
+  return found;
+}
+
+function prefixTaken(prefix: string, by: string): SchemaRefusal {
+  return refuse(
+    'TYPE_PREFIX_TAKEN',
+    'typePrefix',
+    `"${prefix}" begins like the prefix of ${by}; choose another one`,
+  );
+}
+
+function isHttpUrl(text: string): boolean {
+  if (text.length > 2000 || !URL.canParse(text)) return false;
+  const { protocol, username, password } = new URL(text);
+  return (protocol === 'http:' || protocol === 'https:') && username === '' && password === '';
+}

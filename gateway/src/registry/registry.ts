@@ -1,0 +1,230 @@
+/** The schema registry as one gateway has it: what is live, who may publish, and what follows when somebody does. */
+import type { Clock, Principal } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
+import type { Logger } from '@rhizome/log';
+import type { Ids } from '@rhizome/mongo';
+import type { SchemaChange } from '@rhizome/schema';
+import type { TransportFactory } from '../transports/index.js';
+import { Composer } from './composer.js';
+import { type AskEndpoint, endpointAsker } from './endpoint.js';
+import { Follower } from './follower.js';
+import { bringOwn, type OwnSubgraph } from './own.js';
+import { type PreparedGraph, Publisher, type Published, type PublishCall } from './publisher.js';
+import { noteFault, notRegistered, refusedBy, type SchemaRefusal } from './refusal.js';
+import { type Registered, registerSubgraph, type Registration } from './registration.js';
+import { assertMayChange } from './rights.js';
+import { rollBack, type RollbackWanted } from './rollback.js';
+import type { RegistryRepository } from './store/registry.repository.js';
+import type { SchemaCheckDocument } from './store/schema-check.document.js';
+import type { SchemaVersionDocument, SchemaVersionHead } from './store/schema-version.document.js';
+import type { SubgraphDocument } from './store/subgraph.document.js';
+import type { UsesRepository } from './store/uses.repository.js';
+import { UseRecorder } from './use/recorder.js';
+import { type PlaceUse, UseReader } from './use/use-reader.js';
+
+/** What a registry is opened on. */
+export interface RegistryOptions {
+  readonly repository: RegistryRepository;
+  readonly uses: UsesRepository;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Logger;
+  /** How endpoints are asked for their schemas. */
+  readonly transports: TransportFactory;
+  readonly own: OwnSubgraph;
+}
+
+/** What a registry needs of the gateway that serves its graph. */
+export interface Serving {
+  prepare(supergraphSdl: string): Promise<PreparedGraph>;
+  /** Serves what was prepared; or another supergraph, where nothing was. */
+  serve(graph: PreparedGraph): Promise<void>;
+}
+
+/** See the head of this file. */
+export class Registry {
+  readonly #options: RegistryOptions;
+  readonly #composer = new Composer();
+  readonly #askEndpoint: AskEndpoint;
+  readonly recorder: UseRecorder;
+  readonly uses: UseReader;
+  #publisher: Publisher | undefined;
+  #follower: Follower | undefined;
+  #serving: Serving | undefined;
+  #live: SchemaVersionDocument;
+  #registered: readonly SubgraphDocument[] = [];
+  #adopting: Promise<void> = Promise.resolve();
+  #obstacle: string | undefined;
+
+  private constructor(options: RegistryOptions, live: SchemaVersionDocument) {
+    this.#options = options;
+    this.#live = live;
+    this.#askEndpoint = endpointAsker(options.transports);
+    const { uses, clock, log } = options;
+    this.recorder = new UseRecorder({ uses, clock, log });
+    this.uses = new UseReader(uses, clock);
+  }
+
+  /** Opens the registry; one that is empty gets a first version, which has what the gateway adds itself. */
+  static async open(options: RegistryOptions): Promise<Registry> {
+    await options.repository.ensure(options.log);
+    await options.uses.beginRecording(options.clock.now());
+    const live = await bringOwn(options);
+    const registry = new Registry(options, live);
+    registry.#registered = await options.repository.subgraphs();
+    return registry;
+  }
+
+  /** The version that is served, or will be in a moment. */
+  get live(): SchemaVersionDocument {
+    return this.#live;
+  }
+
+  /** Registered subgraphs by name, as last seen. */
+  get registered(): readonly SubgraphDocument[] {
+    return this.#registered;
+  }
+
+  /** Why the newest version is not served, or the registry not followed; undefined when all is well. */
+  get obstacle(): string | undefined {
+    if (this.#obstacle !== undefined) return this.#obstacle;
+    return this.#follower?.isConnected === false ? 'the schema registry cannot be reached' : undefined;
+  }
+
+  /** From now on what is published is served. */
+  follow(serving: Serving): void {
+    const { repository, clock, ids, log } = this.#options;
+    this.#serving = serving;
+    this.#publisher = new Publisher({
+      repository,
+      composer: this.#composer,
+      uses: this.uses,
+      askEndpoint: this.#askEndpoint,
+      clock,
+      ids,
+      prepare: (supergraphSdl) => serving.prepare(supergraphSdl),
+      adopt: (version, prepared) => this.#adopt(version, prepared),
+    });
+    this.#follower = new Follower({ repository, log, look: () => this.#look() });
+  }
+
+  /** Ends in order: what was counted is written. */
+  async close(): Promise<void> {
+    await this.#follower?.close();
+    await this.#adopting;
+    await this.recorder.close();
+    await this.#composer.close();
+  }
+
+  async #look(): Promise<void> {
+    const { repository } = this.#options;
+    this.#registered = await repository.subgraphs();
+    const latest = await repository.latest();
+    if (latest) await this.#adopt(latest);
+  }
+
+  /** Serves a version, unless it or a later one is served already. One after the other; older ones are skipped. */
+  #adopt(version: SchemaVersionDocument, prepared?: PreparedGraph): Promise<void> {
+    return (this.#adopting = this.#adopting.then(() => this.#serve(version, prepared)));
+  }
+
+  async #serve(version: SchemaVersionDocument, prepared: PreparedGraph | undefined): Promise<void> {
+    const { log } = this.#options;
+    if (version.number <= this.#live.number || !this.#serving) {
+      await prepared?.discard();
+      return;
+    }
+    const started = performance.now();
+    try {
+      const graph = prepared ?? (await this.#serving.prepare(version.supergraphSdl));
+      this.#live = version;
+      this.#obstacle = undefined;
+      // What retires is waited for by nobody: its last operations may take long.
+      this.#serving
+        .serve(graph)
+        .catch((error: unknown) => log.error({ err: error }, 'an old graph was not ended'));
+      log.info(
+        { version: version.number, subgraph: version.subgraph, ms: Math.round(performance.now() - started) },
+        'serving a new version of the graph',
+      );
+    } catch (error) {
+      this.#obstacle = `version ${version.number} of the graph cannot be served`;
+      log.error({ err: error, version: version.number }, this.#obstacle);
+    }
+  }
+
+  /** Registers a subgraph. @throws DomainError FORBIDDEN */
+  async register(registration: Registration, principal: Principal): Promise<Registered> {
+    const { repository, own, clock } = this.#options;
+    const registered = await registerSubgraph({ repository, own, clock }, registration, principal);
+    this.#registered = await repository.subgraphs();
+    return registered;
+  }
+
+  /** Checks a schema. @throws DomainError FORBIDDEN */
+  async check(
+    { subgraph, sdl }: { readonly subgraph: string; readonly sdl: string | null },
+    { principal, requestId }: Pick<PublishCall, 'principal' | 'requestId'>,
+  ): Promise<{ readonly check: SchemaCheckDocument | null; readonly userErrors: readonly SchemaRefusal[] }> {
+    const registered = await this.#options.repository.subgraph(subgraph);
+    if (!registered) return { check: null, userErrors: [notRegistered(subgraph)] };
+    const schema = await this.#publishing().schemaOf(registered, sdl, { principal, requestId }, 'unchecked');
+    if (typeof schema !== 'string') return { check: null, userErrors: [schema] };
+    return { check: await this.#publishing().check(registered, schema, principal), userErrors: [] };
+  }
+
+  /** Makes a schema live. @throws DomainError FORBIDDEN */
+  async publish(
+    { subgraph, sdl }: { readonly subgraph: string; readonly sdl: string | null },
+    call: PublishCall,
+  ): Promise<Published> {
+    const registered = await this.#options.repository.subgraph(subgraph);
+    if (!registered) return refusedBy(notRegistered(subgraph));
+    assertMayChange(call.principal, registered, 'schema:publish');
+    const fault = noteFault(call.note);
+    if (fault) return refusedBy(fault);
+    const schema = await this.#publishing().schemaOf(registered, sdl, call);
+    if (typeof schema !== 'string') return refusedBy(schema);
+    return this.#publishing().publish(registered, schema, call);
+  }
+
+  /** Takes earlier schemas up again. @throws DomainError FORBIDDEN */
+  rollback(wanted: RollbackWanted, call: PublishCall): Promise<Published> {
+    const { repository, own } = this.#options;
+    const parts = { repository, own, askEndpoint: this.#askEndpoint, publisher: this.#publishing() };
+    return rollBack(parts, wanted, call);
+  }
+
+  /** Versions below a number, the newest first. */
+  versions(below: number, limit: number): Promise<readonly SchemaVersionHead[]> {
+    return this.#options.repository.versions(below, limit);
+  }
+
+  /** A version; without a number the live one. */
+  version(number: number | null): Promise<SchemaVersionDocument | null> {
+    return number === null ? Promise.resolve(this.#live) : this.#options.repository.version(number);
+  }
+
+  /** What clients see change between two versions; null when one of them is not there. */
+  async diff(from: number, to: number): Promise<readonly SchemaChange[] | null> {
+    const { repository } = this.#options;
+    const [before, after] = await Promise.all([repository.version(from), repository.version(to)]);
+    if (!before || !after) return null;
+    return this.#composer.compare(before.supergraphSdl, after.supergraphSdl);
+  }
+
+  /** SDLs by digest. */
+  sdls(digests: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    return this.#options.repository.sdls(digests);
+  }
+
+  /** Who uses places; see {@link UseReader.of}. */
+  useOf(places: readonly (readonly string[])[]): Promise<readonly (PlaceUse | null)[]> {
+    return this.uses.of(places);
+  }
+
+  #publishing(): Publisher {
+    if (this.#publisher) return this.#publisher;
+    throw new DomainError('SERVICE_UNAVAILABLE', 'This gateway does not serve yet');
+  }
+}

@@ -1,0 +1,136 @@
+/** The only code that touches the collections of the schema registry. */
+import { collection, ensureCollections } from '@rhizome/mongo';
+import type { Logger } from '@rhizome/log';
+import { type ChangeStream, type Collection, type Db, MongoServerError, type Timestamp } from 'mongodb';
+import { type SchemaCheckDocument, schemaChecksCollection } from './schema-check.document.js';
+import {
+  type SchemaVersionDocument,
+  type SchemaVersionHead,
+  schemaVersionsCollection,
+  versionId,
+} from './schema-version.document.js';
+import { type SubgraphDocument, subgraphsCollection } from './subgraph.document.js';
+import { type SubgraphSchemaDocument, subgraphSchemasCollection } from './subgraph-schema.document.js';
+import { fieldUsesCollection } from './field-use.document.js';
+import { operationsCollection } from './operation.document.js';
+import { useRecordingsCollection } from './use-recording.document.js';
+
+const all = [
+  subgraphsCollection,
+  schemaVersionsCollection,
+  subgraphSchemasCollection,
+  schemaChecksCollection,
+  fieldUsesCollection,
+  operationsCollection,
+  useRecordingsCollection,
+] as Parameters<typeof ensureCollections>[1];
+
+const duplicateKey = 11_000;
+
+/** See the head of this file. Writes are known to the majority when they are answered; reads see what is. */
+export class RegistryRepository {
+  readonly #db: Db;
+  readonly #subgraphs: Collection<SubgraphDocument>;
+  readonly #versions: Collection<SchemaVersionDocument>;
+  readonly #schemas: Collection<SubgraphSchemaDocument>;
+  readonly #checks: Collection<SchemaCheckDocument>;
+
+  constructor(db: Db) {
+    this.#db = db;
+    this.#subgraphs = collection(db, subgraphsCollection);
+    this.#versions = collection(db, schemaVersionsCollection);
+    this.#schemas = collection(db, subgraphSchemasCollection);
+    this.#checks = collection(db, schemaChecksCollection);
+  }
+
+  /** Makes collections and indexes. */
+  async ensure(log: Logger): Promise<void> {
+    await ensureCollections(this.#db, all, { log });
+  }
+
+  subgraphs(): Promise<SubgraphDocument[]> {
+    return this.#subgraphs.find({}, { sort: { _id: 1 } }).toArray();
+  }
+
+  subgraph(name: string): Promise<SubgraphDocument | null> {
+    return this.#subgraphs.findOne({ _id: name });
+  }
+
+  /** Registers a subgraph, or changes where it is reached. Null when another has the prefix. */
+  async putSubgraph(
+    name: string,
+    {
+      typePrefix,
+      endpoint,
+      registeredBy,
+    }: Pick<SubgraphDocument, 'typePrefix' | 'endpoint' | 'registeredBy'>,
+    now: Date,
+  ): Promise<SubgraphDocument | null> {
+    try {
+      return await this.#subgraphs.findOneAndUpdate(
+        { _id: name },
+        {
+          $set: { typePrefix, endpoint, registeredBy, updatedAt: now },
+          $setOnInsert: { schemaVersion: 1, createdAt: now },
+          $inc: { revision: 1 },
+        },
+        { upsert: true, returnDocument: 'after' },
+      );
+    } catch (error) {
+      if (error instanceof MongoServerError && error.code === duplicateKey) return null;
+      throw error;
+    }
+  }
+
+  /** The live version; null when there is none. */
+  latest(): Promise<SchemaVersionDocument | null> {
+    return this.#versions.findOne({}, { sort: { number: -1 }, readConcern: 'majority' });
+  }
+
+  version(number: number): Promise<SchemaVersionDocument | null> {
+    return this.#versions.findOne({ number });
+  }
+
+  /** Versions with smaller numbers than `below`, the newest first. */
+  versions(below: number, limit: number): Promise<SchemaVersionHead[]> {
+    return this.#versions
+      .find({ number: { $lt: below } }, { sort: { number: -1 }, limit, projection: { supergraphSdl: 0 } })
+      .toArray();
+  }
+
+  /** From nothing to a version: whoever comes second with a number is told so by false. */
+  async insertVersion(version: SchemaVersionDocument): Promise<boolean> {
+    try {
+      await this.#versions.insertOne({ ...version, _id: versionId(version.number) });
+      return true;
+    } catch (error) {
+      if (error instanceof MongoServerError && error.code === duplicateKey) return false;
+      throw error;
+    }
+  }
+
+  /** SDLs by digest; those that are not there are left out. */
+  async sdls(digests: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const found = await this.#schemas.find({ _id: { $in: [...new Set(digests)] } }).toArray();
+    return new Map(found.map(({ _id, sdl }) => [_id, sdl]));
+  }
+
+  async putSdl(digest: string, sdl: string, now: Date): Promise<void> {
+    const fresh = { schemaVersion: 1, revision: 1, createdAt: now, updatedAt: now, sdl };
+    await this.#schemas.updateOne({ _id: digest }, { $setOnInsert: fresh }, { upsert: true });
+  }
+
+  async insertCheck(check: SchemaCheckDocument): Promise<void> {
+    await this.#checks.insertOne(check);
+  }
+
+  /** Tells of each new version and each registration, from the moment of the call on. */
+  async watch(): Promise<ChangeStream> {
+    const names = [schemaVersionsCollection.name, subgraphsCollection.name];
+    const { operationTime } = await this.#db.command({ ping: 1 });
+    const wanted = { 'ns.coll': { $in: names }, operationType: { $in: ['insert', 'update', 'replace'] } };
+    return this.#db.watch([{ $match: wanted }, { $project: { operationType: 1, documentKey: 1 } }], {
+      startAtOperationTime: operationTime as Timestamp,
+    });
+  }
+}

@@ -1,0 +1,74 @@
+/** The stored shape of a check's result. */
+import { defineCollection } from '@rhizome/mongo';
+import type { Finding, SchemaChange } from '@rhizome/schema';
+import { type ChangeCounts, changesValidator, mostChanges } from './schema-version.document.js';
+
+/** A check, of a schema that was only tried or of one that was to be published. */
+export interface SchemaCheckDocument {
+  readonly _id: string;
+  readonly schemaVersion: number;
+  readonly revision: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly subgraph: string;
+  readonly passed: boolean;
+  /** The version it was checked against; 0 when nothing was live. */
+  readonly againstVersion: number;
+  readonly digest: string;
+  readonly findings: readonly Finding[];
+  readonly changes: readonly SchemaChange[];
+  readonly changeCounts: ChangeCounts;
+  readonly checkedBy: string;
+  /** The version it became. */
+  readonly publishedAs: number | null;
+}
+
+const text = { bsonType: 'string' };
+
+/** Checks of the last half year. */
+export const schemaChecksCollection = defineCollection<SchemaCheckDocument>({
+  name: 'schemaChecks',
+  schemaVersion: 1,
+  validator: {
+    required: [
+      'revision',
+      'createdAt',
+      'updatedAt',
+      'subgraph',
+      'passed',
+      'againstVersion',
+      'digest',
+      'checkedBy',
+    ],
+    properties: {
+      revision: { bsonType: 'int', minimum: 1 },
+      createdAt: { bsonType: 'date' },
+      updatedAt: { bsonType: 'date' },
+      subgraph: text,
+      passed: { bsonType: 'bool' },
+      againstVersion: { bsonType: 'int', minimum: 0 },
+      digest: text,
+      findings: {
+        bsonType: 'array',
+        maxItems: mostChanges,
+        items: {
+          bsonType: 'object',
+          required: ['rule', 'where', 'message', 'cure'],
+          properties: { rule: text, where: text, message: text, cure: text },
+        },
+      },
+      ...changesValidator,
+      checkedBy: text,
+      publishedAs: { bsonType: ['int', 'null'] },
+    },
+  },
+  indexes: [
+    {
+      name: 'createdAt_ttl',
+      keys: { createdAt: 1 },
+      options: { expireAfterSeconds: 180 * 86_400 },
+      why: 'old checks are taken away',
+    },
+    { name: 'subgraph_createdAt_idx', keys: { subgraph: 1, createdAt: -1 }, why: 'the checks of a subgraph' },
+  ],
+});

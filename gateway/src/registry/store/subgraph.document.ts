@@ -1,0 +1,43 @@
+/** The stored shape of a registered subgraph. */
+import { defineCollection } from '@rhizome/mongo';
+
+/** A subgraph that may be published. */
+export interface SubgraphDocument {
+  /** The name. */
+  readonly _id: string;
+  readonly schemaVersion: number;
+  readonly revision: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  /** The prefix of its types; null for core's. */
+  readonly typePrefix: string | null;
+  readonly endpoint: string;
+  /** The subject that registered it, or changed where it is reached. */
+  readonly registeredBy: string;
+}
+
+/** Registered subgraphs. Few: they are read whole. */
+export const subgraphsCollection = defineCollection<SubgraphDocument>({
+  name: 'subgraphs',
+  schemaVersion: 1,
+  validator: {
+    required: ['revision', 'createdAt', 'updatedAt', 'typePrefix', 'endpoint', 'registeredBy'],
+    properties: {
+      _id: { bsonType: 'string', pattern: '^[a-z][a-z0-9]{1,30}$' },
+      revision: { bsonType: 'int', minimum: 1 },
+      createdAt: { bsonType: 'date' },
+      updatedAt: { bsonType: 'date' },
+      typePrefix: { bsonType: ['string', 'null'], maxLength: 31 },
+      endpoint: { bsonType: 'string', minLength: 1, maxLength: 2000 },
+      registeredBy: { bsonType: 'string' },
+    },
+  },
+  indexes: [
+    {
+      name: 'typePrefix_uq',
+      keys: { typePrefix: 1 },
+      options: { unique: true, partialFilterExpression: { typePrefix: { $type: 'string' } } },
+      why: 'no two subgraphs with one prefix',
+    },
+  ],
+});

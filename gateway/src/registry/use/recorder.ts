@@ -1,0 +1,154 @@
+/** Counts the use of each place of the schema by client name and version, in memory, and adds it to the store in batches. */
+import { createHash } from 'node:crypto';
+import type { Clock } from '@rhizome/authz';
+import type { Logger } from '@rhizome/log';
+import type { GraphQLSchema } from 'graphql';
+import type { OperationInfo } from '../../engine/index.js';
+import type { CountedOperation, CountedUse, UsesRepository } from '../store/uses.repository.js';
+import type { ClientIdentity } from './client-identity.js';
+import { coordinatesOf } from './coordinates.js';
+
+/** What a recorder is made of. */
+export interface UseRecorderOptions {
+  readonly uses: UsesRepository;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Milliseconds between two batches. */
+  readonly everyMs?: number;
+}
+
+const defaultEveryMs = 5_000;
+/** Operations counted apart between two batches; a batch is written when there are more. */
+const mostOperations = 2_000;
+/** Clients told apart on one day; further ones are one, called `other`. */
+const mostClients = 500;
+/** Operations that one batch takes into the operation registry, those with the most requests first. */
+const operationsABatch = 500;
+/** Places, by client, that wait for a store which cannot be reached; beyond that counting begins anew. */
+const mostWaiting = 200_000;
+
+/** Requests by client, of one operation. */
+interface Counted {
+  readonly schema: GraphQLSchema;
+  readonly clients: Map<string, number>;
+}
+
+interface Batch {
+  readonly day: string;
+  readonly uses: Map<string, CountedUse>;
+  operations: readonly CountedOperation[];
+}
+
+/** See the head of this file. */
+export class UseRecorder {
+  readonly #options: UseRecorderOptions;
+  readonly #timer: NodeJS.Timeout;
+  readonly #places = new WeakMap<OperationInfo, readonly string[]>();
+  #counted = new Map<OperationInfo, Counted>();
+  #clients = new Set<string>();
+  #day = '';
+  #waiting: Batch[] = [];
+  #flushing: Promise<void> = Promise.resolve();
+
+  constructor(options: UseRecorderOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => void this.flush(), options.everyMs ?? defaultEveryMs);
+    this.#timer.unref();
+  }
+
+  /** One more request with an operation. */
+  note(operation: OperationInfo, schema: GraphQLSchema, client: ClientIdentity): void {
+    let counted = this.#counted.get(operation);
+    if (!counted) {
+      if (this.#counted.size >= mostOperations) void this.flush();
+      this.#counted.set(operation, (counted = { schema, clients: new Map() }));
+    }
+    const key = this.#keyOf(client);
+    counted.clients.set(key, (counted.clients.get(key) ?? 0) + 1);
+  }
+
+  #keyOf({ name, version }: ClientIdentity): string {
+    const key = `${name}\n${version}`;
+    if (this.#clients.has(key)) return key;
+    if (this.#clients.size >= mostClients) return 'other\nother';
+    this.#clients.add(key);
+    return key;
+  }
+
+  /** Writes what was counted; what cannot be written waits for the next time. Never rejects. */
+  flush(): Promise<void> {
+    return (this.#flushing = this.#flushing.then(() => this.#flush()));
+  }
+
+  /** Writes what is left, and counts no more. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.flush();
+  }
+
+  async #flush(): Promise<void> {
+    const { clock, uses, log } = this.#options;
+    const now = clock.now();
+    const day = now.toISOString().slice(0, 10);
+    if (day !== this.#day) this.#clients = new Set();
+    this.#day = day;
+    this.#take(day);
+    try {
+      for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {
+        await uses.addUses([...next.uses.values()], next.day, now);
+        // From here on a repetition would count twice.
+        this.#waiting.shift();
+        await uses.addOperations(next.operations, now);
+      }
+    } catch (error) {
+      log.warn({ err: error }, 'the use of fields could not be recorded; it is tried again');
+    }
+  }
+
+  /** Moves what was counted into a batch: with the waiting one of the same day, so that an outage costs no more memory than a day. */
+  #take(day: string): void {
+    const counted = this.#counted;
+    if (counted.size === 0) return;
+    this.#counted = new Map();
+    let batch = this.#waiting.find((one) => one.day === day);
+    if (!batch) this.#waiting.push((batch = { day, uses: new Map(), operations: [] }));
+    if (batch.uses.size > mostWaiting) batch.uses.clear();
+    for (const [operation, { schema, clients }] of counted) {
+      for (const coordinate of this.#placesOf(operation, schema)) addUses(batch.uses, coordinate, clients);
+    }
+    const operations = [...counted].map(([operation, { clients }]) => countedOperation(operation, clients));
+    batch.operations = operations.sort((a, b) => b.requests - a.requests).slice(0, operationsABatch);
+  }
+
+  #placesOf(operation: OperationInfo, schema: GraphQLSchema): readonly string[] {
+    let places = this.#places.get(operation);
+    if (!places) this.#places.set(operation, (places = coordinatesOf(operation.document, schema)));
+    return places;
+  }
+}
+
+function addUses(
+  uses: Map<string, CountedUse>,
+  coordinate: string,
+  clients: ReadonlyMap<string, number>,
+): void {
+  for (const [key, requests] of clients) {
+    const [client = '', clientVersion = ''] = key.split('\n');
+    const id = `${coordinate}\n${key}`;
+    uses.set(id, { coordinate, client, clientVersion, requests: requests + (uses.get(id)?.requests ?? 0) });
+  }
+}
+
+function countedOperation(
+  { normalisedText, name, kind }: OperationInfo,
+  clients: ReadonlyMap<string, number>,
+): CountedOperation {
+  return {
+    digest: createHash('sha256').update(normalisedText).digest('hex'),
+    name: name ?? null,
+    kind,
+    text: normalisedText,
+    requests: [...clients.values()].reduce((sum, requests) => sum + requests, 0),
+    clients: [...clients.keys()].map((key) => key.replace('\n', ' ')).slice(0, 20),
+  };
+}

@@ -1,0 +1,69 @@
+/** What the next version of the graph is. */
+import type { SchemaChange } from '@rhizome/schema';
+import type { Graph, GraphMember } from './graph.js';
+import {
+  type ChangeCounts,
+  mostChanges,
+  type SchemaVersionDocument,
+  type VersionKind,
+  versionId,
+} from './store/schema-version.document.js';
+
+/** What a version is made of. */
+export interface VersionInit {
+  readonly graph: Graph;
+  /** Those that change; the others stay as they are in the graph, unless all are replaced. */
+  readonly members: readonly Omit<GraphMember, 'sinceVersion'>[];
+  readonly replaceAll: boolean;
+  readonly kind: VersionKind;
+  readonly subgraph: string | null;
+  readonly restoredFrom: number | null;
+  readonly changes: readonly SchemaChange[];
+  readonly supergraphSdl: string;
+  readonly publishedBy: string;
+  readonly acceptedBreaking: boolean;
+  readonly note: string | null;
+  readonly now: Date;
+}
+
+/** The version that follows a graph. */
+export function versionOf(init: VersionInit): SchemaVersionDocument {
+  const { graph, members, replaceAll, changes, now, ...rest } = init;
+  const { kind, subgraph, restoredFrom, supergraphSdl, publishedBy, acceptedBreaking, note } = rest;
+  const number = graph.number + 1;
+  const known = new Map(graph.members.map((member) => [member.name, member]));
+  const changed = members.map(({ sdl: _sdl, ...member }) => {
+    const before = known.get(member.name);
+    return { ...member, sinceVersion: before?.digest === member.digest ? before.sinceVersion : number };
+  });
+  const names = new Set(changed.map(({ name }) => name));
+  const kept = replaceAll
+    ? []
+    : graph.members.filter(({ name }) => !names.has(name)).map(({ sdl: _sdl, ...member }) => member);
+  const subgraphs = [...kept, ...changed].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return {
+    _id: versionId(number),
+    schemaVersion: 1,
+    revision: 1,
+    createdAt: now,
+    updatedAt: now,
+    number,
+    kind,
+    subgraph,
+    restoredFrom,
+    publishedBy,
+    note,
+    acceptedBreaking: acceptedBreaking && changes.some(({ severity }) => severity === 'BREAKING'),
+    changes: changes.slice(0, mostChanges),
+    changeCounts: countsOf(changes),
+    subgraphs,
+    supergraphSdl,
+  };
+}
+
+/** How many changes there are of each severity. */
+export function countsOf(changes: readonly SchemaChange[]): ChangeCounts {
+  const count = (severity: SchemaChange['severity']): number =>
+    changes.filter((change) => change.severity === severity).length;
+  return { breaking: count('BREAKING'), dangerous: count('DANGEROUS'), safe: count('SAFE') };
+}

@@ -1,0 +1,135 @@
+import type { Clock } from '@rhizome/authz';
+import { silentLogger } from '@rhizome/log';
+import { completeSdl } from '@rhizome/schema';
+import { buildSubgraph, createInProcess, type InProcessSubgraph } from '@rhizome/subgraph';
+import { leftovers, testDatabase, testMongo, type TestTokens, testTokens } from '@rhizome/testkit';
+import { parse } from 'graphql';
+import { buildGateway, type Gateway } from '../app.js';
+import { serveGateway, type ServedGateway } from '../serve.js';
+import { createInProcessTransport, type TransportFactory } from '../transports/index.js';
+import { post } from './post.js';
+
+/** An answer of the gateway: what a test reads of it is written in its document, beside. */
+export interface Told {
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly data: any;
+  readonly codes: readonly string[];
+  readonly messages: readonly string[];
+}
+
+/** Gateways on one schema registry, in a database of its own, and endpoints that serve what they are told to. */
+export interface RegistryHouse {
+  readonly tokens: TestTokens;
+  /** What each endpoint serves, by its address; an address without a schema does not answer. */
+  readonly endpoints: Map<string, InProcessSubgraph>;
+  readonly mongoUri: string;
+  readonly database: string;
+  /** Starts one more gateway. */
+  gateway(): Promise<ServedGateway & { readonly gateway: Gateway }>;
+  /** Asks the first gateway, as an admin of everything unless a token is given. */
+  ask(text: string, variables?: object, token?: string): Promise<Told>;
+  /** Lets an endpoint serve a schema; fields answer with what is named after them, or null. */
+  serve(endpoint: string, sdl: string): void;
+}
+
+/** The address of a test's endpoint. */
+export const endpointOf = (name: string): string => `http://${name}.test/graphql`;
+
+/** A subgraph of a test: every field is answered by a value of its type's kind. */
+export function answering(name: string, sdl: string): InProcessSubgraph {
+  const typeDefs = parse(completeSdl(sdl));
+  const resolvers: Record<string, Record<string, unknown>> = {};
+  const policies: Record<string, { open: string }> = {};
+  for (const node of typeDefs.definitions) {
+    if (node.kind !== 'ObjectTypeDefinition' && node.kind !== 'ObjectTypeExtension') continue;
+    const type = node.name.value;
+    const isEntity = node.directives?.some((one) => one.name.value === 'key');
+    if (isEntity) {
+      policies[`${type}.__resolveReference`] = { open: 'a test' };
+      (resolvers[type] ??= {})['__resolveReference'] = (reference: object) => reference;
+    }
+    for (const field of node.fields ?? []) {
+      if (type === 'Query' || type === 'Mutation')
+        policies[`${type}.${field.name.value}`] = { open: 'a test' };
+      if (isEntity && field.name.value === 'id') continue;
+      (resolvers[type] ??= {})[field.name.value] = () =>
+        valueOf(field.name.value, String(field.type.kind), field);
+    }
+  }
+  const subgraph = buildSubgraph({ name, typeDefs, resolvers, policies });
+  return createInProcess({ subgraph, log: silentLogger() });
+}
+
+function valueOf(name: string, kind: string, field: { readonly type: unknown }): unknown {
+  const text = JSON.stringify(field.type);
+  if (text.includes('"ListType"')) return [{ id: 'a' }, { id: 'b' }];
+  if (text.includes('"Int"')) return 7;
+  if (text.includes('"String"')) return `${name} of ${kind === 'NonNullType' ? 'all' : 'some'}`;
+  return { id: 'a' };
+}
+
+/** Starts a house with one gateway; all of it ends with the file. */
+export async function startRegistryHouse(options: { readonly clock?: Clock } = {}): Promise<RegistryHouse> {
+  const tokens = await testTokens();
+  const { databaseName: database } = await testDatabase('gateway');
+  const { uri: mongoUri } = await testMongo();
+  const endpoints = new Map<string, InProcessSubgraph>();
+  const transports: TransportFactory = (_name, url) => {
+    const found = (): InProcessSubgraph => {
+      const subgraph = endpoints.get(url);
+      if (!subgraph) throw new Error(`nobody listens at ${url}`);
+      return subgraph;
+    };
+    return {
+      wire: 'objects',
+      execute: async (request) => createInProcessTransport(found()).execute(request),
+      subscribe: (request) => createInProcessTransport(found()).subscribe(request),
+      close: async () => {},
+    };
+  };
+  const gateway: RegistryHouse['gateway'] = async () => {
+    const built = await buildGateway({
+      registry: { mongoUri, database },
+      transports,
+      verifier: tokens.verifier,
+      log: silentLogger(),
+      planning: 'inline',
+      ...options,
+    });
+    const served = await serveGateway(built, { port: 0 });
+    leftovers.defer('a gateway', () => served.close(0));
+    return { ...served, gateway: built };
+  };
+  const first = await gateway();
+  const admin = await tokens.admin();
+  return {
+    tokens,
+    endpoints,
+    mongoUri,
+    database,
+    gateway,
+    ask: (text, variables, token = admin) => askAt(first.url, text, variables, token),
+    serve: (endpoint, sdl) => void endpoints.set(endpoint, answering(new URL(endpoint).hostname, sdl)),
+  };
+}
+
+/** Asks a gateway. */
+export async function askAt(
+  url: string,
+  text: string,
+  variables: object | undefined,
+  token: string,
+): Promise<Told> {
+  const { body } = await post(
+    url,
+    text,
+    { authorization: `Bearer ${token}` },
+    variables as Record<string, unknown>,
+  );
+  const errors = (body.errors ?? []) as readonly { message: string; extensions?: { code?: string } }[];
+  return {
+    data: body.data,
+    codes: errors.map(({ extensions }) => String(extensions?.code)),
+    messages: errors.map(({ message }) => message),
+  };
+}

@@ -1,0 +1,217 @@
+/** What stands before each subgraph, so that one that is down, slow or flooded costs its own fields only. */
+import { DomainError, isDomainError } from '@rhizome/errors';
+import {
+  circuitBreaker,
+  type CircuitBreakerPolicy,
+  CircuitState,
+  handleWhen,
+  isBrokenCircuitError,
+  SamplingBreaker,
+} from 'cockatiel';
+import type { SubgraphRequest, SubgraphResult, Transport } from './transport.js';
+
+/** Bounds of one subgraph. */
+export interface GuardLimits {
+  /** Queries and mutations that run at once; undefined: any number. */
+  readonly concurrency: number | undefined;
+  /** Milliseconds that a query may take; undefined: what the engine allows. */
+  readonly queryTimeoutMs?: number | undefined;
+}
+
+/** Whether a subgraph is asked. */
+export type GuardState = 'UP' | 'DOWN' | 'TRYING';
+
+/** How a subgraph has fared in this process. */
+export interface GuardFacts {
+  readonly state: GuardState;
+  readonly stateSince: Date;
+  readonly lastError: string | null;
+  readonly lastErrorAt: Date | null;
+  readonly runningCalls: number;
+  readonly callLimit: number | null;
+  readonly calls: number;
+  readonly failedCalls: number;
+  readonly refusedCalls: number;
+}
+
+/** Of the calls of the last ten seconds, of which there are ten at least, more than half failed: it is left alone. */
+const sampling = { threshold: 0.5, duration: 10_000, minimumRps: 1 };
+/** After this one call tries whether it answers again, in milliseconds. */
+const tryAgainAfterMs = 1_000;
+
+const states: Readonly<Record<CircuitState, GuardState>> = {
+  [CircuitState.Closed]: 'UP',
+  [CircuitState.Open]: 'DOWN',
+  [CircuitState.HalfOpen]: 'TRYING',
+  [CircuitState.Isolated]: 'DOWN',
+};
+
+/** A limit and a circuit breaker for one subgraph; it outlives supergraphs. */
+export class Guard {
+  readonly #subgraph: string;
+  readonly #limits: () => GuardLimits;
+  readonly #now: () => Date;
+  readonly #breaker: CircuitBreakerPolicy;
+  #stateSince: Date;
+  #lastError: { readonly text: string; readonly at: Date } | undefined;
+  #running = 0;
+  #calls = 0;
+  #failed = 0;
+  #refused = 0;
+
+  constructor(subgraph: string, limits: () => GuardLimits, now: () => Date) {
+    this.#subgraph = subgraph;
+    this.#limits = limits;
+    this.#now = now;
+    this.#stateSince = now();
+    this.#breaker = circuitBreaker(handleWhen(isFailure), {
+      halfOpenAfter: tryAgainAfterMs,
+      breaker: new SamplingBreaker(sampling),
+    });
+    this.#breaker.onStateChange(() => (this.#stateSince = now()));
+  }
+
+  get facts(): GuardFacts {
+    return {
+      state: states[this.#breaker.state],
+      stateSince: this.#stateSince,
+      lastError: this.#lastError?.text ?? null,
+      lastErrorAt: this.#lastError?.at ?? null,
+      runningCalls: this.#running,
+      callLimit: this.#limits().concurrency ?? null,
+      calls: this.#calls,
+      failedCalls: this.#failed,
+      refusedCalls: this.#refused,
+    };
+  }
+
+  /** A transport that asks only while the guard lets it. Subscriptions pass: whoever follows them waits between its tries. */
+  around(transport: Transport): Transport {
+    return {
+      wire: transport.wire,
+      execute: (request) => this.#execute(transport, request),
+      subscribe: (request) => transport.subscribe(request),
+      close: () => transport.close(),
+    };
+  }
+
+  async #execute(transport: Transport, request: SubgraphRequest): Promise<SubgraphResult> {
+    const { concurrency } = this.#limits();
+    if (concurrency !== undefined && this.#running >= concurrency) throw this.#tooMany(concurrency);
+    if (this.#breaker.state === CircuitState.HalfOpen) throw this.#leftAlone();
+    this.#calls++;
+    this.#running++;
+    try {
+      return await this.#breaker.execute(() => this.#call(transport, request));
+    } catch (error) {
+      if (isBrokenCircuitError(error)) {
+        this.#calls--;
+        throw this.#leftAlone();
+      }
+      if (isFailure(error)) this.#note(error);
+      throw error;
+    } finally {
+      this.#running--;
+    }
+  }
+
+  /** A call that was given up takes no place any more, also where its transport goes on. */
+  #call(transport: Transport, request: SubgraphRequest): Promise<SubgraphResult> {
+    const { signal, operation } = request;
+    const timeoutMs = operation.kind === 'query' ? this.#limits().queryTimeoutMs : undefined;
+    if (!signal && timeoutMs === undefined) return transport.execute(request);
+    return new Promise((resolve, reject) => {
+      const controller = new AbortController();
+      const give = (up: Error): void => {
+        settle();
+        controller.abort(up);
+        reject(up);
+      };
+      const onAbort = (): void => give(reasonOf(signal?.reason));
+      const timer =
+        timeoutMs === undefined ? undefined : setTimeout(() => give(this.#late(timeoutMs)), timeoutMs);
+      const settle = (): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
+      };
+      if (signal?.aborted) return onAbort();
+      signal?.addEventListener('abort', onAbort, { once: true });
+      transport.execute({ ...request, signal: controller.signal }).then(
+        (result) => {
+          settle();
+          resolve(result);
+        },
+        (error: unknown) => {
+          settle();
+          reject(error as Error);
+        },
+      );
+    });
+  }
+
+  #late(timeoutMs: number): DomainError {
+    const text = `The service "${this.#subgraph}" did not answer within ${timeoutMs} ms`;
+    return new DomainError('DOWNSTREAM_SERVICE_ERROR', text);
+  }
+
+  #note(error: unknown): void {
+    this.#failed++;
+    const text = isDomainError(error) ? error.message : 'the call failed in the gateway';
+    this.#lastError = { text, at: this.#now() };
+  }
+
+  #tooMany(limit: number): DomainError {
+    this.#refused++;
+    const text = `The service "${this.#subgraph}" has ${this.#running} calls under way, which is its limit; ask again later`;
+    return new DomainError('LIMIT_EXCEEDED', text, {
+      field: 'calls under way',
+      value: this.#running,
+      expected: `fewer than ${limit}`,
+    });
+  }
+
+  #leftAlone(): DomainError {
+    this.#refused++;
+    const last = this.#lastError ? `; the last time: ${this.#lastError.text}` : '';
+    const text = `The service "${this.#subgraph}" has failed too often and is left alone for a moment${last}`;
+    return new DomainError('SERVICE_UNAVAILABLE', text, { since: this.#stateSince.toISOString() });
+  }
+}
+
+/** Troubles of the service and of the way to it; not what the client or its rights are to blame for. */
+function isFailure(error: unknown): boolean {
+  if (!isDomainError(error)) return true;
+  return error.http >= 500 || error.code === 'LIMIT_EXCEEDED';
+}
+
+/** Whoever has gone is not the service's fault; whatever else ends a call says so itself. */
+function reasonOf(reason: unknown): Error {
+  return isDomainError(reason) ? reason : new DomainError('REQUEST_CANCELLED', 'The call was given up');
+}
+
+/** The guards of a gateway by subgraph. */
+export class Guards {
+  readonly #limitsOf: (subgraph: string) => GuardLimits;
+  readonly #now: () => Date;
+  readonly #guards = new Map<string, Guard>();
+
+  constructor(limitsOf: (subgraph: string) => GuardLimits, now: () => Date) {
+    this.#limitsOf = limitsOf;
+    this.#now = now;
+  }
+
+  /** The guard of a subgraph; always the same one. */
+  of(subgraph: string): Guard {
+    let guard = this.#guards.get(subgraph);
+    if (!guard) {
+      guard = new Guard(subgraph, () => this.#limitsOf(subgraph), this.#now);
+      this.#guards.set(subgraph, guard);
+    }
+    return guard;
+  }
+
+  /** All that were asked for, with what they know. */
+  facts(): ReadonlyMap<string, GuardFacts> {
+    return new Map([...this.#guards].map(([name, guard]) => [name, guard.facts]));
+  }
+}
