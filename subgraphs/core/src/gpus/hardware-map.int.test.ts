@@ -107,7 +107,7 @@ describe('hardware views', () => {
             {
               name: 'gpu',
               payload: { command: 'true' },
-              requirements: { gpu: { count: 1, models: ['T4'] } },
+              requirements: { gpu: { count: 1, models: ['Tesla T4'] } },
             },
           ],
         },
