@@ -105,6 +105,31 @@ describe('an observation', () => {
     expect((await reaches(observation.id, 'COMPLETE')).calibratedExposures).toBe(3);
   });
 
+  test('belongs to who asked for it, through and through: they see its jobs as theirs, and cancel them', async () => {
+    const alice = await house.tokens.human('alice@example', { larkspur: 'USER' });
+    const bob = await house.tokens.human('bob@example', { larkspur: 'USER' });
+    const { observation } = await submitted(wanted('of alice'), alice);
+    const jobs = await jobsOf(observation.id, 4);
+    const ids = jobs.map(({ id }) => id as string);
+    const owned = `query { tasks(filter: { owner: "alice@example" }) { nodes { id owner submittedBy } }
+      jobs(filter: { owner: "alice@example" }, first: 10) { nodes { id owner submittedBy viewerCanCancel } } }`;
+    const service = 'experiment:larkspur';
+    const own = { owner: 'alice@example', submittedBy: service };
+    const { data } = await house.ask(owned, {}, alice);
+    expect(data.tasks.nodes).toEqual([{ id: observation.task.id, ...own }]);
+    expect(data.jobs.nodes.map(({ id }: { id: string }) => id).sort()).toEqual([...ids].sort());
+    for (const node of data.jobs.nodes) expect(node).toMatchObject({ ...own, viewerCanCancel: true });
+    const cancel = `mutation ($ids: [ID!]!) { cancelJobs(input: { selection: { ids: $ids } }) {
+      result { changedCount refusedByReason { code count } } } }`;
+    expect((await house.ask(cancel, { ids }, bob)).data.cancelJobs.result).toEqual({
+      changedCount: 0,
+      refusedByReason: [{ code: 'FORBIDDEN', count: 4 }],
+    });
+    expect((await house.ask(cancel, { ids }, alice)).data.cancelJobs.result).toMatchObject({
+      changedCount: 4,
+    });
+  });
+
   test('is one for each subject and key, and another content under a key is refused', async () => {
     const before = await allTasks();
     const first = await submitted(wanted('once'));

@@ -1,3 +1,4 @@
+import { chmodSync } from 'node:fs';
 import {
   pino,
   stdTimeFunctions,
@@ -82,9 +83,12 @@ function clean(argument: unknown): unknown {
   return argument;
 }
 
-/** A destination that appends to a file, whose folder is made; lines are written at once. */
+/** A destination that appends to a file that its owner alone may read, and whose folder is made; lines are written at once. */
 export function logFile(path: string): DestinationStream {
-  return pino.destination({ dest: path, mkdir: true, sync: true });
+  const destination = pino.destination({ dest: path, mkdir: true, sync: true, mode: 0o600 });
+  // One that is there already keeps its mode otherwise.
+  chmodSync(path, 0o600);
+  return destination;
 }
 
 /** A logger that writes nothing. */

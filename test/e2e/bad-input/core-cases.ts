@@ -41,6 +41,9 @@ const jobRows = (at: string): readonly Row[] => [
   ['negative memory', `${at}.requirements.memoryMiB`, -1],
   ['negative disk', `${at}.requirements.diskMiB`, -5],
   ['no walltime', `${at}.requirements.walltimeSeconds`, 0],
+  ['an instruction set that there is not', `${at}.requirements.architecture`, 'pentium'],
+  ['a level that there is not', `${at}.requirements.architectureLevel`, 'x86-64-v9'],
+  ['a queue that there is not', `${at}.requirements.queue`, 'nowhere', { code: 'QUEUE_NOT_FOUND' }],
   ['a selector that does not parse', `${at}.requirements.selector`, 'worker.', { code: 'SELECTOR_INVALID' }],
   ['a selector that is no condition', `${at}.requirements.selector`, '1 + 1', { code: 'SELECTOR_INVALID' }],
   [
@@ -76,6 +79,7 @@ const jobs = casesOf('submitJobs', 'INVALID_VALUE', [
   noExperiment,
   emptyKey,
   unknownField,
+  ['an owner that is no name', 'onBehalfOf', 'a\nb', { names: '"a' }],
   ['no jobs', 'jobs', [], { names: '0 jobs' }],
   [
     'too many jobs',
@@ -98,6 +102,7 @@ const tasks = casesOf('submitTask', 'INVALID_VALUE', [
   emptyKey,
   unknownField,
   ['an empty name', 'name', ''],
+  ['an owner without a name', 'onBehalfOf', ''],
   ['no jobs', 'count', 0],
   ['too many jobs', 'count', 1_000_001],
   ['neither a count nor sets', 'count', undefined, { names: 'parameterSets' }],
@@ -155,7 +160,7 @@ const tooLong: Row = ['a reason that is too long', 'reason', text(501), { names:
 
 const bulk = [
   ...casesOf('cancelJobs', 'INVALID_VALUE', [...selectionRows, tooLong]),
-  // Its key must be given, so that even this answer is kept.
+  // Its key must be given, so that even this answer is kept, as an operation; the key stays free.
   ...casesOf(
     'retryJobs',
     'INVALID_VALUE',

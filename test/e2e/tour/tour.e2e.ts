@@ -58,7 +58,10 @@ test('tokens, keys and logs are for their owner alone', async () => {
   await playground.line(/playground ready/, 30_000);
   const modeOf = async (path: string) => ((await stat(join(data, path))).mode & 0o777).toString(8);
   expect(await modeOf('.')).toBe('700');
-  for (const file of ['token-key.json', 'playground.json', 'token', 'pilots/token', 'logs/pilot-1.log'])
+  for (const file of [
+    ...['token-key.json', 'playground.json', 'token', 'playground.log'],
+    ...['pilots/token', 'logs/pilot-1.log'],
+  ])
     expect([file, await modeOf(file)]).toEqual([file, '600']);
   const token = (await readFile(join(data, 'token'), 'utf8')).trim();
   expect(await readFile(join(data, 'playground.log'), 'utf8')).not.toContain(token);

@@ -1,6 +1,6 @@
 /** Node programs as processes that do not outlive this one, each with a log file of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, fchmodSync, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { childEnvironment } from '../config.js';
 import { dyingWithParent } from './dying-with-parent.js';
@@ -54,6 +54,7 @@ export function startChild(options: ChildOptions): Child {
   const { name, program, args = [], nodeOptions = [], env = {}, logFile } = options;
   mkdirSync(dirname(logFile), { recursive: true });
   const log = openSync(logFile, 'a', 0o600);
+  fchmodSync(log, 0o600);
   const logFrom = fstatSync(log).size;
   const [command = process.execPath, ...before] = dyingWithParent(process.execPath);
   const child = spawn(command, [...before, ...nodeOptions, program, ...args], {
