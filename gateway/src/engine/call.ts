@@ -17,6 +17,8 @@ export interface CompiledCall {
   readonly operation: SubgraphOperation;
   readonly definition: OperationDefinitionNode;
   readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>;
+  /** The step of the plan that this is. */
+  readonly step: FetchBase;
   readonly transport: Transport;
   readonly timeoutMs: number;
   /** Variables of the client that go along: the subgraph's name for each, and the client's. */
@@ -28,6 +30,7 @@ export function compileCall(
   fetch: FetchBase,
   renamed: Readonly<Record<string, string>>,
   around: Surroundings,
+  step: FetchBase = fetch,
 ): CompiledCall {
   const document = parse(fetch.operation, { noLocation: true });
   const definition = document.definitions.find((node) => node.kind === Kind.OPERATION_DEFINITION);
@@ -42,6 +45,7 @@ export function compileCall(
       operationName: definition.name?.value,
     },
     definition,
+    step,
     fragments: new Map(fragments.map((fragment) => [fragment.name.value, fragment])),
     transport: around.transportOf(fetch.serviceName),
     timeoutMs: around.timeoutOf(fetch.serviceName),
@@ -91,13 +95,22 @@ export function send(
   call: CompiledCall,
   context: RunContext,
   variables: ReturnType<typeof variablesOf>,
+  representations: Representations = noRepresentations,
 ): Promise<CallOutcome> {
   context.calls.throwIfAborted();
+  const answered = context.trace?.call(
+    call.step,
+    representations === noRepresentations
+      ? undefined
+      : representations.reduce((sum, { list }) => sum + list.length, 0),
+  );
   return new Promise((resolve, reject) => {
     const controller = new AbortController();
     const fail = (error: unknown): void => {
       settle();
-      resolve({ ok: false, error: fromTransport(error, call.operation.subgraph, context) });
+      const shaped = fromTransport(error, call.operation.subgraph, context);
+      answered?.(1, shaped.code);
+      resolve({ ok: false, error: shaped });
     };
     const running: RunningCall = {
       end: (reason) => {
@@ -118,6 +131,7 @@ export function send(
     context.calls.enter(running);
     ask(call, context, variables, controller.signal).then((result) => {
       settle();
+      answered?.(result?.errors?.length ?? 0, undefined);
       resolve({ ok: true, result });
     }, fail);
   });

@@ -3,14 +3,14 @@ import type { GraphQLSchema } from 'graphql';
 import type { Transport } from '../transports/transport.js';
 import { type Refusal, refusalText } from './answers.js';
 import { defaultLimits } from './limits.js';
-import { type EngineParts, Operation, type Overrides } from './operation.js';
+import { type EngineParts, type MadePlan, Operation, type Overrides, withExtension } from './operation.js';
 import { OperationStore } from './operation-store.js';
 import { createOverrides } from './overrides.js';
-import type { CompiledPlan } from './plan.js';
 import { createInlinePlanning, createProcessPlanning, type PlanningService } from './planning/pool.js';
 import { buildInTurns } from './schema.js';
 import { RunningCalls, type RunContext } from './run-state.js';
 import { EventStream } from './subscription.js';
+import { Trace } from './trace.js';
 import { TypeRelations } from './type-relations.js';
 import type {
   ClientRequest,
@@ -146,6 +146,7 @@ class FederationEngine implements Engine {
   }
 
   async #execute(request: ClientRequest): Promise<ExecutionText> {
+    const trace = request.trace && new Trace(request.trace);
     const operation = await this.#operationOf(request);
     if (!(operation instanceof Operation)) return refusalText(operation, request.requestId);
     if (operation.info.kind === 'subscription') {
@@ -156,11 +157,13 @@ class FederationEngine implements Engine {
     }
     const begun = await this.#begin(operation, request);
     if (!begun.ok) return refusalText(begun.refusal, request.requestId);
+    trace?.planned();
     const calls = new RunningCalls(request.signal);
     try {
-      const state = operation.begin({ ...begun.context, calls }, begun.coerced);
+      const state = operation.begin({ ...begun.context, calls, trace }, begun.coerced);
       await begun.plan.run(state);
-      return operation.finish(state, begun.plan);
+      const answer = operation.finish(state, begun.plan);
+      return trace ? withExtension(answer, 'plan', trace.text(begun.plan)) : answer;
     } finally {
       calls.done();
     }
@@ -183,6 +186,7 @@ class FederationEngine implements Engine {
       context,
       signal: request.signal,
       cursorOf: cursorReader(operation),
+      traced: request.trace,
       onEnd: (ended) => this.#streams.delete(ended),
     });
     this.#streams.add(stream);
@@ -244,7 +248,7 @@ type Begun =
   | { readonly ok: false; readonly refusal: Refusal }
   | {
       readonly ok: true;
-      readonly plan: CompiledPlan;
+      readonly plan: MadePlan;
       readonly coerced: Readonly<Record<string, unknown>>;
       readonly context: Omit<RunContext, 'calls'>;
     };

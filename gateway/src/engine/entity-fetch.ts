@@ -42,6 +42,7 @@ export function compileEntityFetch(
     { ...fetch, variableUsages: fetch.variableUsages?.filter((name) => !representationVariables.has(name)) },
     context.renamed,
     context,
+    fetch,
   );
   const parts = aliases.map((alias) => compilePart(alias, call, context));
   return async (state) => {
@@ -51,7 +52,12 @@ export function compileEntityFetch(
       variable: part.variable,
       list,
     }));
-    const outcome = await send(call, state.context, variablesOf(call, state.context, representations));
+    const outcome = await send(
+      call,
+      state.context,
+      variablesOf(call, state.context, representations),
+      representations,
+    );
     if (!outcome.ok) failAll(collected, state, outcome.error);
     else if (!isPlainObject(outcome.result)) {
       failAll(

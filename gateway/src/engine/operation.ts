@@ -53,6 +53,11 @@ export type CoercedVariables =
     }
   | { readonly ok: false; readonly refusal: Refusal };
 
+/** A compiled plan and who made it. */
+export interface MadePlan extends CompiledPlan {
+  readonly planner: 'native' | 'reserve' | 'none';
+}
+
 /** How an operation is answered under one set of conditions. */
 interface Projection {
   readonly selection: AnswerSelection;
@@ -71,7 +76,7 @@ export class Operation {
   /** What is planned: the client's operation, or that with a cursor added. */
   readonly #planText: string;
   readonly #conditionNames: readonly string[];
-  readonly #plans = new Lru<string, Promise<CompiledPlan | Refusal>>({ entries: keptVariants });
+  readonly #plans = new Lru<string, Promise<MadePlan | Refusal>>({ entries: keptVariants });
   readonly #projections = new Lru<string, Projection>({ entries: keptVariants });
   readonly #asksForSchema: boolean;
   readonly #notices: string;
@@ -103,7 +108,7 @@ export class Operation {
   }
 
   /** The compiled plan for a request; made when first needed, for one set of conditions. */
-  plan(conditions: ConditionValues, overrides: Overrides): Promise<CompiledPlan | Refusal> {
+  plan(conditions: ConditionValues, overrides: Overrides): Promise<MadePlan | Refusal> {
     const key = `${overrides.key}|${this.#bitsOf(conditions)}`;
     const known = this.#plans.get(key);
     if (known) return known;
@@ -117,7 +122,7 @@ export class Operation {
   async #makePlan(
     conditions: ConditionValues,
     { labels, percentage }: Overrides,
-  ): Promise<CompiledPlan | Refusal> {
+  ): Promise<MadePlan | Refusal> {
     const reply = await this.#parts.planning.plan({
       query: this.#planText,
       operationName: this.info.name,
@@ -133,7 +138,7 @@ export class Operation {
       }
       this.#parts.onPlan?.({ operation: this.info, planner, fault, plan: node });
       const endsAfter = this.info.kind === 'mutation' ? this.#endsAfter(conditions) : undefined;
-      return compilePlan(node, reply.renamed, this.#parts, endsAfter);
+      return { ...compilePlan(node, reply.renamed, this.#parts, endsAfter), planner };
     }
     this.#parts.log.warn(
       { operation: this.info.name, reason: reply.reason },
@@ -218,11 +223,25 @@ function unplannable(info: OperationInfo, reason: string): Refusal {
   };
 }
 
+const deferNotice = ',"extensions":{"notices":["@defer is answered at once, with the rest of the answer"]}';
+
+/** An answer with one more entry in its extensions, whose value is JSON text. */
+export function withExtension<T extends Pick<ExecutionText, 'text'>>(
+  answer: T,
+  name: string,
+  json: string,
+): T {
+  const { text } = answer;
+  const isNoticed = text.endsWith(`${deferNotice}}`);
+  const start = isNoticed ? `${text.slice(0, -2)},` : `${text.slice(0, -1)},"extensions":{`;
+  return { ...answer, text: `${start}${JSON.stringify(name)}:${json}}}` };
+}
+
 /** Remarks in the answer's extensions, as JSON text after `data`. */
 function noticesOf({ document }: OperationInfo): string {
   const defers = document.definitions.some((node) => 'selectionSet' in node && usesDefer(node.selectionSet));
   if (!defers) return '';
-  return ',"extensions":{"notices":["@defer is answered at once, with the rest of the answer"]}';
+  return deferNotice;
 }
 
 function usesDefer(set: SelectionSetNode): boolean {

@@ -21,6 +21,8 @@ export interface CompiledPlan {
   /** Everything, or what follows an event of the source. */
   readonly run: Step;
   readonly dependents: Dependents;
+  /** The plan in the planner's own form, for traces. */
+  readonly node: PlanNode | null;
 }
 
 /** What compiling needs beside the plan. */
@@ -38,7 +40,7 @@ export function compilePlan(
   around: PlanSurroundings,
   endsAfter?: (state: RunState, keys: ReadonlySet<string>) => boolean,
 ): CompiledPlan {
-  if (!node) return { source: undefined, run: nothing, dependents: new Map() };
+  if (!node) return { source: undefined, run: nothing, dependents: new Map(), node };
   const context: CompileContext = {
     relations: around.relations,
     transportOf: around.transportOf,
@@ -54,7 +56,7 @@ export function compilePlan(
     : endsAfter && rest.kind === 'Sequence'
       ? mutations(rest.nodes, context, endsAfter)
       : compileNode(rest, context);
-  return { source, run, dependents: context.dependents };
+  return { source, run, dependents: context.dependents, node };
 }
 
 const nothing: Step = async () => {};

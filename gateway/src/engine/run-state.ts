@@ -2,6 +2,7 @@ import type { Principal } from '@rhizome/authz';
 import type { ErrorContext, EngineError, Failure } from './errors.js';
 import type { DataObject } from './path.js';
 import type { ConditionValues } from './requires.js';
+import type { Trace } from './trace.js';
 
 /** What is the same for everything that is done for one client's request. */
 export interface RunContext extends ErrorContext {
@@ -14,6 +15,8 @@ export interface RunContext extends ErrorContext {
   readonly headers: Readonly<Record<string, string>> | undefined;
   readonly errorsPerFetch: number;
   readonly calls: RunningCalls;
+  /** Where somebody wants to see how it went. */
+  readonly trace?: Trace | undefined;
 }
 
 /** A call of a subgraph that can be ended from outside. */

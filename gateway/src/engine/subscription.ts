@@ -2,15 +2,15 @@ import type { SubgraphResult } from '../transports/transport.js';
 import { isDomainError } from '@rhizome/errors';
 import { variablesOf } from './call.js';
 import { errorsText, fromTransport } from './errors.js';
-import type { Operation } from './operation.js';
-import type { CompiledPlan } from './plan.js';
+import { type MadePlan, type Operation, withExtension } from './operation.js';
 import { RunningCalls, RunState, type RunContext } from './run-state.js';
+import { Trace, type TraceRequest } from './trace.js';
 import type { ExecutionText } from './types.js';
 
 /** What an event stream is opened with. */
 export interface StreamOptions {
   readonly operation: Operation;
-  readonly plan: CompiledPlan;
+  readonly plan: MadePlan;
   /** Everything of the request but its calls: those are ended with the stream. */
   readonly context: Omit<RunContext, 'calls'>;
   readonly signal: AbortSignal | undefined;
@@ -18,6 +18,8 @@ export interface StreamOptions {
   readonly onEnd: (stream: EventStream) => void;
   /** Reads the cursor of an event, on resumable fields. */
   readonly cursorOf: ((data: Readonly<Record<string, unknown>>) => string | undefined) | undefined;
+  /** Each event shows its plan with times. */
+  readonly traced?: TraceRequest | undefined;
 }
 
 type Next = IteratorResult<ExecutionText, undefined>;
@@ -99,12 +101,14 @@ export class EventStream implements AsyncIterableIterator<ExecutionText> {
   }
 
   async #answer(result: SubgraphResult): Promise<ExecutionText> {
-    const { operation, plan, cursorOf } = this.#options;
-    const state = new RunState(this.#context);
+    const { operation, plan, cursorOf, traced } = this.#options;
+    const trace = traced && new Trace(traced);
+    const state = new RunState(trace ? { ...this.#context, trace } : this.#context);
     plan.source?.deliver(state, result);
     const cursor = cursorOf?.(state.data);
     await plan.run(state);
-    const text = operation.finish(state, plan);
+    const answer = operation.finish(state, plan);
+    const text = trace ? withExtension(answer, 'plan', trace.text(plan)) : answer;
     return cursor === undefined ? text : { ...text, cursor };
   }
 

@@ -1,6 +1,7 @@
 import type { Principal } from '@rhizome/authz';
 import type { DocumentNode, GraphQLError, GraphQLSchema } from 'graphql';
 import type { TransportFactory } from '../transports/transport.js';
+import type { TraceRequest } from './trace.js';
 
 /** The part of a logger that the engine needs; `Logger` of lib/log fits. */
 export interface EngineLog {
@@ -106,6 +107,8 @@ export interface ClientRequest {
   readonly signal?: AbortSignal | undefined;
   /** Headers that go on to subgraphs. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** The answer, or each event, shows its plan with times in `extensions.plan`. Whether the caller may see it is for the door to say. */
+  readonly trace?: TraceRequest | undefined;
 }
 
 /** An answer as text, ready to be sent. */
