@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { type ConnectionFlags, findConnection } from './config.js';
 import { CliError, type ExitCode, exitCodes } from './exit-codes.js';
 import type { Output } from './output.js';
+import { cliVersion } from './version.js';
 
 /** What a command is handed. */
 export interface Session {
@@ -43,6 +44,7 @@ export async function withSession(
   const client = createClient({
     url: connection.url,
     token: connection.token,
+    client: { name: 'rhizome-cli', version: cliVersion },
     ...(connection.wsUrl ? { wsUrl: connection.wsUrl } : {}),
   });
   try {

@@ -1,24 +1,23 @@
 /** The command line as one tree of commands. */
-import { readFileSync } from 'node:fs';
 import { Argument, Command } from 'commander';
 import { type World, explain } from './command.js';
 import { addCancel, addRetry } from './commands/bulk.js';
 import { addQueues, addWorkers } from './commands/fleet.js';
+import { addGpus } from './commands/gpus.js';
 import { addExperiment } from './commands/experiment.js';
 import { addList } from './commands/list.js';
 import { addLogin } from './commands/login.js';
 import { addLogs } from './commands/logs.js';
+import { addSchema } from './commands/schema/index.js';
 import { addShow } from './commands/show.js';
+import { addSubgraphs } from './commands/subgraphs.js';
 import { addSubmit } from './commands/submit.js';
 import { addWatch } from './commands/watch.js';
 import { addWhy } from './commands/why.js';
 import { type Shell, completionScript, shells } from './completion.js';
 import { exitCodes } from './exit-codes.js';
 import type { Finish } from './flags.js';
-
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
+import { cliVersion } from './version.js';
 
 const help = `
 Exit codes: ${exitCodes.ok} all went well · ${exitCodes.failed} something failed or was refused · ${exitCodes.usage} wrong usage · ${exitCodes.notFound} not found · ${exitCodes.denied} not permitted · ${exitCodes.unavailable} not reachable
@@ -46,7 +45,7 @@ export async function run(argv: readonly string[], world: World): Promise<number
 function createProgram(world: World, finish: Finish): Command {
   const program = new Command('rhizome')
     .description('Submit jobs and look after them.')
-    .version(version, '--version')
+    .version(cliVersion, '--version')
     .option('--url <url>', 'the gateway, as http://host:4000/graphql')
     .option('--token-file <file>', 'a file that holds the token')
     .option('--json', 'answer as JSON')
@@ -67,7 +66,10 @@ function createProgram(world: World, finish: Finish): Command {
     addRetry,
     addQueues,
     addWorkers,
+    addGpus,
     addWhy,
+    addSubgraphs,
+    addSchema,
     addExperiment,
   ])
     add(program, world, finish);

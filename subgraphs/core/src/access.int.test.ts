@@ -133,6 +133,14 @@ const rows: Readonly<Record<string, Row>> = {
     got: ({ workers }: { workers: { nodes: unknown[] } }) => workers.nodes.length > 0,
     outcomes: 'a a a a a a',
   },
+  'Query.hardwareMap': {
+    text: '{ hardwareMap { sites { site } } }',
+    outcomes: 'a a a a a a',
+  },
+  'Query.hardwareExport': {
+    text: '{ hardwareExport(queues: ["north"]) { name } }',
+    outcomes: 'a a a a a a',
+  },
   'Mutation.registerExperiment': {
     text: `${input('registerExperiment')} { experiment { name } } }`,
     variables: () => ({ input: { name: 'alpha', title: 'Ours now' } }),

@@ -1,20 +1,20 @@
 /** `rhizome logs`: what a job wrote; with `-f` as it is written. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
 import { type Finish, wholeNumber } from '../flags.js';
-import { CliLogDocument, type CliLogQuery } from '../operations.generated.js';
+import {
+  CliLogDocument,
+  type CliLogQuery,
+  CliLogTailDocument,
+  type CliLogTailSubscription,
+} from '../operations.generated.js';
 import { type Output, sayJson } from '../output.js';
 
 interface LogFlags {
   readonly follow?: boolean;
   readonly attempt?: number;
 }
-
-const terminalStates = new Set<string>(['FINISHED', 'FAILED', 'CANCELLED', 'CLOSED']);
-/** How often a followed log is asked for more while the payload runs. */
-const followEveryMs = 500;
 
 /** Adds the command. */
 export function addLogs(program: Command, world: World, finish: Finish): void {
@@ -24,31 +24,80 @@ export function addLogs(program: Command, world: World, finish: Finish): void {
       "a job's captured output: standard output on standard output, standard error on standard error",
     )
     .argument('<job>', 'a job')
-    .option('-f, --follow', 'go on until the attempt ends')
+    .option('-f, --follow', 'go on until the job ends, through all of its attempts')
     .option('-a, --attempt <n>', 'the attempt; the latest by default', wholeNumber(1, 20));
   command.action((id: string, flags: LogFlags) =>
     finish(withSession(command, world, (session) => logs(session, id, flags))),
   );
 }
 
-async function logs(
-  { client, output, signal }: Session,
+async function logs(session: Session, id: string, { follow, attempt }: LogFlags): Promise<ExitCode> {
+  if (!follow) {
+    await readPages(session, id, attempt ?? null);
+    return exitCodes.ok;
+  }
+  return followLog(session, id, attempt);
+}
+
+/** What is there of a log; the cursors of its chunks, and the attempt that they are of. */
+async function readPages(
+  { client, output }: Session,
   id: string,
-  { follow, attempt }: LogFlags,
-): Promise<ExitCode> {
-  let of = attempt ?? null;
+  attempt: number | null,
+): Promise<{ readonly told: ReadonlySet<string>; readonly attempt: number; readonly isComplete: boolean }> {
+  const told = new Set<string>();
+  let of = attempt;
   for (let after: string | null = null; ;) {
     const { job }: CliLogQuery = await client.query(CliLogDocument, { id, attempt: of, after });
     if (!job) throw new CliError(exitCodes.notFound, `job ${id} does not exist, or you may not see it`);
-    // The attempt is fixed by the first page that has one: a retry in between must not change what is followed.
+    // The attempt is fixed by the first page that has one: a retry in between must not mix two of them.
     if (of === null && job.attempt > 0) of = job.attempt;
-    for (const chunk of job.log.chunks) tell(output, chunk);
+    for (const chunk of job.log.chunks) {
+      tell(output, chunk);
+      told.add(chunk.cursor);
+    }
     after = job.log.endCursor ?? after;
-    if (job.log.hasNextPage) continue;
-    const isOver = job.log.isComplete || (job.attempt === 0 && terminalStates.has(job.state));
-    if (!follow || isOver || signal.aborted) return exitCodes.ok;
-    await sleep(followEveryMs, undefined, { signal }).catch(() => undefined);
+    if (!job.log.hasNextPage) return { told, attempt: of ?? 0, isComplete: job.log.isComplete };
   }
+}
+
+/** The stream is open before the log is read, so nothing lies between; what both bring is told once. */
+async function followLog(session: Session, id: string, attempt: number | undefined): Promise<ExitCode> {
+  const { client, output, signal } = session;
+  const stream = client.subscribeResumable(
+    CliLogTailDocument,
+    { jobId: id },
+    {
+      cursorOf: ({ jobLogAppended }) => jobLogAppended.cursor,
+      signal,
+      onReconnect: () => void output.errors.write('reconnecting…\n'),
+      onSnapshot: () =>
+        void output.errors.write('a part of the log may be missing here: see it without -f\n'),
+    },
+  );
+  try {
+    await stream.next();
+    const read = await readPages(session, id, attempt ?? null);
+    if (attempt !== undefined && read.isComplete) return exitCodes.ok;
+    for await (const { jobLogAppended } of stream) {
+      if (attempt !== undefined && (jobLogAppended.attempt ?? 0) > attempt) return exitCodes.ok;
+      tellNews(output, jobLogAppended, read);
+      if (jobLogAppended.isComplete) return exitCodes.ok;
+    }
+    return signal.aborted ? exitCodes.ok : exitCodes.unavailable;
+  } finally {
+    await stream.return?.();
+  }
+}
+
+function tellNews(
+  output: Output,
+  { attempt, chunks }: CliLogTailSubscription['jobLogAppended'],
+  read: { readonly told: ReadonlySet<string>; readonly attempt: number },
+): void {
+  // Of an attempt before the one that was read.
+  if (attempt !== null && attempt < read.attempt) return;
+  for (const chunk of chunks ?? []) if (!read.told.has(chunk.cursor)) tell(output, chunk);
 }
 
 function tell(

@@ -5,6 +5,7 @@ import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
 import type { Finish } from '../flags.js';
 import {
   CliShowJobDocument,
+  type CliShowJobQuery,
   CliShowTaskDocument,
   CliWatchJobsDocument,
   CliWatchTaskDocument,
@@ -31,24 +32,35 @@ async function watch(session: Session, id: string): Promise<ExitCode> {
 }
 
 /** Watches a job. The stream is open before the job is read, so nothing lies between. */
-export async function watchJob({ client, output, signal }: Session, id: string): Promise<ExitCode> {
+export async function watchJob(session: Session, id: string): Promise<ExitCode> {
+  const { client, output, signal } = session;
+  let isPastLost = false;
   const stream = client.subscribeResumable(
     CliWatchJobsDocument,
     { filter: { jobIds: [id] } },
     {
       cursorOf: ({ jobStateChanged }) => jobStateChanged.cursor,
       signal,
-      onReconnect: () => output.errors.write('reconnecting…\n'),
+      onReconnect: () => void output.errors.write('reconnecting…\n'),
+      onSnapshot: () => {
+        isPastLost = true;
+      },
     },
   );
   try {
     await stream.next();
-    const { job } = await client.query(CliShowJobDocument, { id });
-    if (!job) throw new CliError(exitCodes.notFound, `job ${id} does not exist, or you may not see it`);
+    let job = await readJob(session, id);
     if (output.json) sayJson(output, present(job), true);
     else say(output, `${job.name}: ${job.state}`);
     if (terminalJob.has(job.state)) return job.state === 'FINISHED' ? exitCodes.ok : exitCodes.failed;
     for await (const { jobStateChanged: event } of stream) {
+      if (isPastLost) {
+        isPastLost = false;
+        output.errors.write('changes were missed; this is how it stands now\n');
+        job = await readJob(session, id);
+        tellEvent(output, present(job));
+        if (terminalJob.has(job.state)) return job.state === 'FINISHED' ? exitCodes.ok : exitCodes.failed;
+      }
       if (!event.state || (event.revision ?? 0) <= lastRevision(job)) continue;
       tellEvent(output, event);
       if (terminalJob.has(event.state)) return event.state === 'FINISHED' ? exitCodes.ok : exitCodes.failed;
@@ -58,6 +70,14 @@ export async function watchJob({ client, output, signal }: Session, id: string):
     await stream.return?.();
   }
 }
+
+async function readJob({ client }: Session, id: string): Promise<ShownJob> {
+  const { job } = await client.query(CliShowJobDocument, { id });
+  if (!job) throw new CliError(exitCodes.notFound, `job ${id} does not exist, or you may not see it`);
+  return job;
+}
+
+type ShownJob = NonNullable<CliShowJobQuery['job']>;
 
 function lastRevision(job: { readonly transitions: readonly { readonly revision: number }[] }): number {
   return job.transitions.at(-1)?.revision ?? 0;

@@ -32,20 +32,67 @@ function tell(output: Output, job: NonNullable<CliWhyQuery['job']>): void {
       waiting.map(({ id, name, state }) => [id, name, state]),
     );
   }
-  const { pending } = job;
-  if (!pending) return;
+  if (job.pending) tellPending(output, job.share, job.pending);
+}
+
+type Pending = NonNullable<NonNullable<CliWhyQuery['job']>['pending']>;
+
+function tellPending(output: Output, share: string, pending: Pending): void {
   say(output, pending.summary);
-  if (pending.constraints.length > 0) {
-    const rows = pending.constraints.map(({ constraint, workersThatPass, reasons }) => [
-      constraint,
-      `${workersThatPass} of ${pending.workersConsidered}`,
-      reasons.join('; '),
-    ]);
-    sayTable(output, ['CONSTRAINT', 'WORKERS', 'WHY NOT'], rows);
-  }
+  if (pending.constraints.length > 0) tellConstraints(output, pending);
   say(output, `${pending.workersThatFit} workers fit when empty, ${pending.workersFreeNow} now.`);
-  if (pending.position !== null)
-    say(output, `${pending.position} ready jobs of share ${job.share} stand before it.`);
-  if (pending.isShareBorrowing)
-    say(output, `Share ${job.share} is over its nominal quota: others come first.`);
+  if (pending.relaxations.length > 0) {
+    sayTable(
+      output,
+      ['IT WOULD HELP TO ASK', 'QUEUES', 'WORKERS', 'DEVICES'],
+      pending.relaxations.map(({ change, queuesGained, workersGained, devicesGained }) => [
+        change,
+        `+${queuesGained}`,
+        `+${workersGained}`,
+        `+${devicesGained}`,
+      ]),
+    );
+  }
+  if (pending.position !== null) {
+    const about = pending.positionIsEstimate ? 'about ' : '';
+    say(output, `${about}${pending.position} ready jobs of share ${share} stand before it.`);
+  }
+  if (pending.isShareBorrowing) say(output, `Share ${share} is over its nominal quota: others come first.`);
+  say(output, waitOf(pending.wait));
+}
+
+/** Each constraint: what meets it alone, what meets it and all above it, and why the others do not. The one that most fail is marked. */
+function tellConstraints(output: Output, pending: Pending): void {
+  const { queuesConsidered, workersConsidered, devicesConsidered } = pending;
+  sayTable(
+    output,
+    ['', 'CONSTRAINT', 'QUEUES', 'WORKERS', 'DEVICES', 'TOGETHER', 'WHY NOT'],
+    [
+      ['', 'all', String(queuesConsidered), String(workersConsidered), String(devicesConsidered), '', ''],
+      ...pending.constraints.map((one) => [
+        one.constraint === pending.mostFailed ? '>' : '',
+        one.constraint,
+        String(one.queuesThatPass),
+        String(one.workersThatPass),
+        String(one.devicesThatPass),
+        `${one.queuesTogether}/${one.workersTogether}/${one.devicesTogether}`,
+        one.reasons.join('; '),
+      ]),
+    ],
+  );
+}
+
+function waitOf({ kind, seconds, lowSeconds, highSeconds, basedOnGrants, reason }: Pending['wait']): string {
+  if (kind !== 'ESTIMATED' || seconds === null) return `How long it will wait is unknown: ${reason}`;
+  const interval =
+    lowSeconds === null || highSeconds === null
+      ? ''
+      : ` (${duration(lowSeconds)} to ${duration(highSeconds)} in eight of ten cases)`;
+  return `It may wait ${duration(seconds)}${interval}, by the last ${basedOnGrants} grants of jobs like it.`;
+}
+
+function duration(seconds: number): string {
+  if (seconds < 100) return `${Math.round(seconds)} s`;
+  if (seconds < 6000) return `${Math.round(seconds / 60)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
 }

@@ -1,0 +1,88 @@
+/** `rhizome gpus`: the GPUs of all sites. */
+import type { Command } from 'commander';
+import { type Session, type World, withSession } from '../command.js';
+import { type ExitCode, exitCodes } from '../exit-codes.js';
+import { collect, type Finish, wholeNumber } from '../flags.js';
+import { CliHardwareDocument, type CliHardwareQuery } from '../operations.generated.js';
+import { ago, say, sayJson, sayTable } from '../output.js';
+
+interface GpuFlags {
+  readonly site: readonly string[];
+  readonly queue: readonly string[];
+  readonly vendor: readonly string[];
+  readonly model: readonly string[];
+  readonly seen?: number;
+}
+
+type Row = CliHardwareQuery['hardwareMap']['sites'][number]['gpus'][number];
+
+const dayMs = 24 * 3600 * 1000;
+
+/** Adds the command. */
+export function addGpus(program: Command, world: World, finish: Finish): void {
+  const command = program
+    .command('gpus')
+    .description('GPUs of all sites by model, driver branch and runtime, as their workers reported them')
+    .option('--site <name>', 'of this site; repeat for more', collect, [])
+    .option('-q, --queue <name>', 'of this queue; repeat for more', collect, [])
+    .option('--vendor <vendor>', 'NVIDIA, AMD or INTEL; repeat for more', collect, [])
+    .option('--model <name>', 'by any name of the catalogue, as A100; repeat for more', collect, [])
+    .option('--seen <days>', 'also what is gone but was seen in the last days', wholeNumber(1, 30));
+  command.action((flags: GpuFlags) => finish(withSession(command, world, (session) => gpus(session, flags))));
+}
+
+async function gpus({ client, output, now }: Session, flags: GpuFlags): Promise<ExitCode> {
+  const { site, queue, vendor, model, seen } = flags;
+  const given = (words: readonly string[]) => (words.length > 0 ? [...words] : null);
+  const filter = { sites: given(site), queues: given(queue), vendors: given(vendor), models: given(model) };
+  // A minute less: the store's clock may be behind this one.
+  const seenSince = seen === undefined ? null : new Date(now() - seen * dayMs + 60_000).toISOString();
+  const { hardwareMap } = await client.query(CliHardwareDocument, { filter, seenSince });
+  if (output.json) {
+    sayJson(output, hardwareMap);
+    return exitCodes.ok;
+  }
+  const rows = hardwareMap.sites.flatMap(({ site: name, gpus: found }) =>
+    found.map((row) => rowOf(name, row, now())),
+  );
+  sayTable(output, head, rows);
+  if (rows.length === 0) say(output, 'No worker that you may see has reported a GPU.');
+  return exitCodes.ok;
+}
+
+const head = [
+  'SITE',
+  'MODEL',
+  'MIG',
+  'GIB',
+  'DRIVER',
+  'RUNTIME',
+  'HOSTS',
+  'DEVICES',
+  'FREE',
+  'BAD',
+  'UNKNOWN',
+  'SEEN',
+];
+
+function rowOf(site: string, row: Row, now: number): readonly string[] {
+  const runtime = row.cudaVersion
+    ? `CUDA ${row.cudaVersion}`
+    : row.rocmVersion
+      ? `ROCm ${row.rocmVersion}`
+      : '?';
+  return [
+    site,
+    row.model,
+    row.migProfile ?? '',
+    row.memoryMiB === null ? '?' : (row.memoryMiB / 1024).toFixed(0),
+    row.driverBranch ?? '?',
+    runtime,
+    String(row.hosts),
+    String(row.devices),
+    String(row.free),
+    String(row.unhealthy),
+    String(row.unknown),
+    ago(row.lastSeenAt, now),
+  ];
+}

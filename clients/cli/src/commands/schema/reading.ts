@@ -1,0 +1,98 @@
+/** `rhizome schema history`, `diff` and `use`. */
+import type { Command } from 'commander';
+import { type Session, type World, withSession } from '../../command.js';
+import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
+import { type Finish, pagesUpTo, wholeNumber } from '../../flags.js';
+import {
+  CliSchemaDiffDocument,
+  CliSchemaHistoryDocument,
+  CliSchemaLiveDocument,
+  CliSchemaUseDocument,
+} from '../../operations.generated.js';
+import { ago, say, sayJson, sayTable } from '../../output.js';
+import { tellChanges, useText } from './tell.js';
+
+/** Adds `schema history`. */
+export function addHistory(schema: Command, world: World, finish: Finish): void {
+  const command = schema
+    .command('history')
+    .description('versions of the graph, the newest first')
+    .option('--limit <n>', 'how many', wholeNumber(1, 10_000), 20);
+  command.action(({ limit }: { limit: number }) =>
+    finish(withSession(command, world, (session) => history(session, limit))),
+  );
+}
+
+/** Adds `schema diff`. */
+export function addDiff(schema: Command, world: World, finish: Finish): void {
+  const number = wholeNumber(1, 1_000_000_000);
+  const command = schema
+    .command('diff')
+    .description('what clients see change from one version to another')
+    .argument('[from]', 'the earlier version; the one before the later unless given', number)
+    .argument('[to]', 'the later version; the live one unless given', number);
+  command.action((from: number | undefined, to: number | undefined) =>
+    finish(withSession(command, world, (session) => diff(session, from, to))),
+  );
+}
+
+/** Adds `schema use`. */
+export function addUse(schema: Command, world: World, finish: Finish): void {
+  const command = schema
+    .command('use')
+    .description('who has used a place of the schema in the last 30 days')
+    .argument('<coordinate>', 'Type, Type.field or Type.field(argument:)');
+  command.action((coordinate: string) =>
+    finish(withSession(command, world, (session) => use(session, coordinate))),
+  );
+}
+
+async function history({ client, output, now }: Session, limit: number): Promise<ExitCode> {
+  const found = await pagesUpTo(limit, async (first, after) => {
+    const { schemaVersions } = await client.query(CliSchemaHistoryDocument, { first, after });
+    return schemaVersions ?? { nodes: [], pageInfo: { endCursor: null, hasNextPage: false } };
+  });
+  if (output.json) {
+    sayJson(output, found);
+    return exitCodes.ok;
+  }
+  const rows = found.map((version) => {
+    const { breaking, dangerous, safe } = version.changeCounts;
+    const what = version.restoredFrom === null ? version.kind : `${version.kind} to ${version.restoredFrom}`;
+    return [
+      `${version.number}${version.isLive ? ' *' : ''}`,
+      what,
+      version.subgraph ?? 'all',
+      version.publishedBy,
+      ago(version.publishedAt, now()),
+      `${breaking}/${dangerous}/${safe}`,
+      version.note ?? '',
+    ];
+  });
+  sayTable(output, ['VERSION', 'KIND', 'SUBGRAPH', 'BY', 'AGE', 'BREAKING/DANGEROUS/SAFE', 'NOTE'], rows);
+  return exitCodes.ok;
+}
+
+async function diff(
+  { client, output }: Session,
+  givenFrom: number | undefined,
+  givenTo: number | undefined,
+): Promise<ExitCode> {
+  const to = givenTo ?? (await client.query(CliSchemaLiveDocument, {})).schemaVersion?.number ?? 1;
+  const from = givenFrom ?? Math.max(1, to - 1);
+  const { schemaDiff } = await client.query(CliSchemaDiffDocument, { from, to });
+  if (!schemaDiff) throw new CliError(exitCodes.notFound, `there is no version ${from}, or no version ${to}`);
+  if (output.json) sayJson(output, { from, to, changes: schemaDiff });
+  else {
+    say(output, `From version ${from} to version ${to}: ${schemaDiff.length || 'no'} changes.`);
+    tellChanges(output, schemaDiff);
+  }
+  return exitCodes.ok;
+}
+
+async function use({ client, output }: Session, coordinate: string): Promise<ExitCode> {
+  const { schemaUse } = await client.query(CliSchemaUseDocument, { coordinate });
+  if (output.json) sayJson(output, schemaUse);
+  else say(output, `${coordinate}: ${schemaUse ? useText(schemaUse) : 'No use is recorded here.'}`);
+  return exitCodes.ok;
+}

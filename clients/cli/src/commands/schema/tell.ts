@@ -1,0 +1,54 @@
+/** Checks, changes and versions for people. */
+import type {
+  CliSchemaChangeFragment,
+  CliSchemaCheckFragment,
+  CliSchemaVersionFragment,
+} from '../../operations.generated.js';
+import { type Output, say } from '../../output.js';
+
+type Use = NonNullable<CliSchemaChangeFragment['use']>;
+
+/** Tells a check: what it found, each with its cure, then what would change. */
+export function tellCheck(output: Output, check: CliSchemaCheckFragment): void {
+  const against = check.againstVersion === 0 ? 'nothing that is live' : `version ${check.againstVersion}`;
+  const verdict = check.passed
+    ? 'passes'
+    : `breaks ${check.findings.length} ${plural(check.findings.length, 'rule')}`;
+  say(output, `${check.subgraph} ${verdict}, checked against ${against}.`);
+  for (const { rule, where, message, cure, trap } of check.findings) {
+    const silent = trap === null ? '' : ` (silent trap ${trap})`;
+    say(output, `\n✗ ${where}: ${rule}${silent}\n  ${message}\n  Cure: ${cure}`);
+  }
+  if (check.findings.length > 0 && check.changes.length > 0) say(output, '');
+  tellChanges(output, check.changes);
+  const { breaking, dangerous, safe } = check.changeCounts;
+  say(output, `Changes: ${breaking} breaking, ${dangerous} dangerous, ${safe} safe.`);
+}
+
+/** Tells changes, one a line, with who uses what breaks. */
+export function tellChanges(output: Output, changes: readonly CliSchemaChangeFragment[]): void {
+  for (const { severity, where, message, use } of changes) {
+    say(output, `${severity.padEnd(9)}  ${where}: ${message}`);
+    if (use && severity !== 'SAFE') say(output, `           ${useText(use)}`);
+  }
+}
+
+/** Recorded use as a sentence. */
+export function useText(use: Use): string {
+  const since = use.recordedSince.slice(0, 10);
+  if (use.isUnused) return 'Nobody has used it for 30 days.';
+  if (use.requests === 0) return `Nobody has used it since ${since}, when recording began.`;
+  const clients = use.clients.map(({ client, version, requests }) => `${client} ${version} (${requests})`);
+  return `Used ${use.requests} ${plural(use.requests, 'time')} in the last 30 days, the last time on ${use.lastUsedOn}, by ${clients.join(', ')}.`;
+}
+
+/** A version in a line. */
+export function versionText({ number, kind, subgraph, restoredFrom }: CliSchemaVersionFragment): string {
+  const whose = subgraph ?? 'all subgraphs';
+  if (kind === 'ROLLBACK') return `version ${number}: ${whose} as in version ${restoredFrom}`;
+  return `version ${number}: ${kind === 'BASELINE' ? 'baseline' : whose}`;
+}
+
+function plural(count: number, word: string): string {
+  return count === 1 ? word : `${word}s`;
+}

@@ -1,0 +1,179 @@
+/** `rhizome schema register`, `check`, `publish` and `rollback`. */
+import type { Command } from 'commander';
+import { type Session, tellRefusals, type World, withSession } from '../../command.js';
+import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
+import { collect, type Finish, wholeNumber } from '../../flags.js';
+import {
+  CliCheckSchemaDocument,
+  CliPublishSchemaDocument,
+  CliRegisterSubgraphDocument,
+  CliRollbackSchemaDocument,
+  type CliPublishSchemaMutation,
+  type CliRollbackSchemaMutation,
+} from '../../operations.generated.js';
+import { say, sayJson } from '../../output.js';
+import { readSdl } from './sdl.js';
+import { tellCheck, versionText } from './tell.js';
+
+/** Checks compose the whole graph, and ask an endpoint. */
+const timeoutMs = 60_000;
+
+const sdlFlag = [
+  '--sdl <path>',
+  'a file or a folder with the schema; repeat for more. Without it, what the endpoint answers is taken',
+  collect,
+  [],
+] as const;
+
+interface SdlFlags {
+  readonly sdl: readonly string[];
+}
+
+interface PublishFlags extends SdlFlags {
+  readonly acceptBreaking?: boolean;
+  readonly note?: string;
+}
+
+interface RollbackFlags {
+  readonly all?: boolean;
+  readonly to?: number;
+  readonly note?: string;
+}
+
+interface RegisterFlags {
+  readonly endpoint: string;
+  readonly prefix?: string;
+}
+
+/** Adds `schema register`. */
+export function addRegister(schema: Command, world: World, finish: Finish): void {
+  const command = schema
+    .command('register')
+    .description('make a subgraph known, or change where it is reached')
+    .argument('<subgraph>', 'its name, which for an experiment is the experiment')
+    .requiredOption('--endpoint <url>', 'where the gateway reaches it, as https://host/graphql')
+    .option('--prefix <prefix>', 'the prefix of its types; left out for a subgraph of core');
+  command.action((name: string, flags: RegisterFlags) =>
+    finish(withSession(command, world, (session) => register(session, name, flags))),
+  );
+}
+
+/** Adds `schema check`. */
+export function addCheck(schema: Command, world: World, finish: Finish): void {
+  const command = schema
+    .command('check')
+    .description('check a schema against all that is live, and against recorded use')
+    .argument('<subgraph>', 'a registered subgraph')
+    .option(...sdlFlag);
+  command.action((subgraph: string, flags: SdlFlags) =>
+    finish(withSession(command, world, (session) => check(session, subgraph, flags))),
+  );
+}
+
+/** Adds `schema publish`. */
+export function addPublish(schema: Command, world: World, finish: Finish): void {
+  const command = schema
+    .command('publish')
+    .description('check a schema and make it live; its endpoint must answer with it already')
+    .argument('<subgraph>', 'a registered subgraph')
+    .option(...sdlFlag)
+    .option('--accept-breaking', 'publish although it breaks clients')
+    .option('--note <text>', 'what changes and why');
+  command.action((subgraph: string, flags: PublishFlags) =>
+    finish(withSession(command, world, (session) => publish(session, subgraph, flags))),
+  );
+}
+
+/** Adds `schema rollback`. */
+export function addRollback(schema: Command, world: World, finish: Finish): void {
+  const command = schema
+    .command('rollback')
+    .description("take a subgraph's earlier schema up again")
+    .argument('[subgraph]', 'a registered subgraph')
+    .option('--all', 'all subgraphs instead of one')
+    .option(
+      '--to <version>',
+      'as in this version; the last other one unless given',
+      wholeNumber(1, 1_000_000_000),
+    )
+    .option('--note <text>', 'why');
+  command.action((subgraph: string | undefined, flags: RollbackFlags) =>
+    finish(withSession(command, world, (session) => rollback(session, subgraph, flags))),
+  );
+}
+
+async function register(
+  { client, output }: Session,
+  name: string,
+  { endpoint, prefix }: RegisterFlags,
+): Promise<ExitCode> {
+  const input = { name, endpoint, typePrefix: prefix ?? null };
+  const options = { idempotent: true };
+  const { registerSubgraph } = await client.mutate(CliRegisterSubgraphDocument, { input }, options);
+  if (output.json) sayJson(output, registerSubgraph);
+  tellRefusals(output, registerSubgraph.userErrors);
+  if (!registerSubgraph.subgraph) return exitCodes.failed;
+  if (!output.json) say(output, `${name} is registered at ${endpoint}; publish its schema to make it live.`);
+  return exitCodes.ok;
+}
+
+async function check(
+  { client, output, cwd }: Session,
+  subgraph: string,
+  { sdl }: SdlFlags,
+): Promise<ExitCode> {
+  const input = { subgraph, sdl: readSdl(sdl, cwd) };
+  const options = { idempotent: true, timeoutMs };
+  const { checkSchema } = await client.mutate(CliCheckSchemaDocument, { input }, options);
+  if (output.json) sayJson(output, checkSchema);
+  else if (checkSchema.check) tellCheck(output, checkSchema.check);
+  tellRefusals(output, checkSchema.userErrors);
+  if (checkSchema.check?.passed) return exitCodes.ok;
+  return codeOf(checkSchema.userErrors);
+}
+
+async function publish(
+  { client, output, cwd }: Session,
+  subgraph: string,
+  { sdl, acceptBreaking = false, note }: PublishFlags,
+): Promise<ExitCode> {
+  const input = { subgraph, sdl: readSdl(sdl, cwd), acceptBreaking, note: note ?? null };
+  // What is live already is answered as it is: sent twice, it is published once.
+  const options = { idempotent: true, timeoutMs };
+  const { publishSchema } = await client.mutate(CliPublishSchemaDocument, { input }, options);
+  return tellPublished({ output }, publishSchema);
+}
+
+async function rollback(
+  session: Session,
+  subgraph: string | undefined,
+  flags: RollbackFlags,
+): Promise<ExitCode> {
+  const { all = false, to, note } = flags;
+  if (all === (subgraph !== undefined)) {
+    throw new CliError(exitCodes.usage, 'rollback takes the name of a subgraph, or --all');
+  }
+  const input = { subgraph: subgraph ?? null, version: to ?? null, note: note ?? null };
+  // Without a version it goes back one more each time.
+  const options = { idempotent: to !== undefined, timeoutMs };
+  const { rollbackSchema } = await session.client.mutate(CliRollbackSchemaDocument, { input }, options);
+  return tellPublished(session, rollbackSchema);
+}
+
+function tellPublished(
+  { output }: Pick<Session, 'output'>,
+  published: CliPublishSchemaMutation['publishSchema'] | CliRollbackSchemaMutation['rollbackSchema'],
+): ExitCode {
+  const { version, check: checked, userErrors } = published;
+  if (output.json) sayJson(output, published);
+  else if (checked) tellCheck(output, checked);
+  tellRefusals(output, userErrors);
+  if (!version) return codeOf(userErrors);
+  if (!output.json) say(output, `Live: ${versionText(version)}.`);
+  return exitCodes.ok;
+}
+
+function codeOf(userErrors: readonly { readonly code: string }[]): ExitCode {
+  const isUnknown = userErrors.some(({ code }) => code.endsWith('_NOT_FOUND'));
+  return isUnknown ? exitCodes.notFound : exitCodes.failed;
+}

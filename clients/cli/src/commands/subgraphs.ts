@@ -1,0 +1,53 @@
+/** `rhizome subgraphs`: the services behind the gateway, and how they fare. */
+import type { Command } from 'commander';
+import { type Session, type World, withSession } from '../command.js';
+import { type ExitCode, exitCodes } from '../exit-codes.js';
+import type { Finish } from '../flags.js';
+import { CliSubgraphsDocument } from '../operations.generated.js';
+import { ago, say, sayJson, sayTable } from '../output.js';
+
+/** Adds the command. */
+export function addSubgraphs(program: Command, world: World, finish: Finish): void {
+  const command = program
+    .command('subgraphs')
+    .description('list the subgraphs, as the gateway that answers sees them');
+  command.action(() => finish(withSession(command, world, subgraphs)));
+}
+
+async function subgraphs({ client, output, now }: Session): Promise<ExitCode> {
+  const found = (await client.query(CliSubgraphsDocument, {})).subgraphs;
+  if (output.json) {
+    sayJson(output, found);
+    return exitCodes.ok;
+  }
+  const rows = found.map((one) => [
+    one.name,
+    one.isLive ? one.state : 'NOT LIVE',
+    ago(one.stateSince, now()),
+    `${one.runningCalls}${one.callLimit === null ? '' : `/${one.callLimit}`}`,
+    String(one.calls),
+    String(one.failedCalls),
+    String(one.refusedCalls),
+    one.schemaVersion === null ? '' : String(one.schemaVersion),
+    one.publishedBy ?? '',
+    one.endpoint ?? '',
+  ]);
+  const head = [
+    'SUBGRAPH',
+    'STATE',
+    'SINCE',
+    'RUNNING',
+    'CALLS',
+    'FAILED',
+    'REFUSED',
+    'VERSION',
+    'BY',
+    'ENDPOINT',
+  ];
+  sayTable(output, head, rows);
+  for (const { name, state, lastError, lastErrorAt } of found) {
+    if (state === 'UP' || lastError === null || lastErrorAt === null) continue;
+    say(output, `${name}, ${ago(lastErrorAt, now())} ago: ${lastError}`);
+  }
+  return exitCodes.ok;
+}

@@ -1,0 +1,9 @@
+/** The version of this command line. */
+import { readFileSync } from 'node:fs';
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+/** As its package says. */
+export const cliVersion = version;
