@@ -3,6 +3,7 @@ import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 import { type DocumentNode, Kind, print } from 'graphql';
 import { fromGraphQLErrors, isRhizomeApiError, RhizomeApiError } from './api-error.js';
 import { type Backoff, backoffOf, type RetryOptions, sleep, waitBefore } from './backoff.js';
+import { clientHeaders, type ClientName } from './client-name.js';
 import { type HttpAnswer, type HttpCall, HttpTransport } from './http-transport.js';
 import { type OpenAt, type Reconnecting, ResumingStream, type SnapshotTaken } from './resuming-stream.js';
 import { SocketTransport } from './socket-transport.js';
@@ -24,6 +25,8 @@ export interface ClientOptions {
   /** The address for WebSocket; default: that for HTTP with `ws`. */
   readonly wsUrl?: string;
   readonly token: TokenSource;
+  /** What the program calls itself, for the statistics of who uses what of the API. */
+  readonly client?: ClientName;
   /** For requests. */
   readonly retry?: RetryOptions;
   /** For streams. */
@@ -135,8 +138,10 @@ class Client implements ApiClient {
   constructor(options: ClientOptions) {
     this.#options = options;
     this.#tokens = new Tokens(options.token);
-    this.#http = new HttpTransport(options.url, this.#tokens, options.connections ?? 16);
-    this.#socket = new SocketTransport(options.wsUrl ?? options.url.replace(/^http/, 'ws'), this.#tokens);
+    const named = clientHeaders(options.client);
+    this.#http = new HttpTransport(options.url, this.#tokens, options.connections ?? 16, named);
+    const wsUrl = options.wsUrl ?? options.url.replace(/^http/, 'ws');
+    this.#socket = new SocketTransport(wsUrl, this.#tokens, named);
   }
 
   async query<TData, TVariables>(

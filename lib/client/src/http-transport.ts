@@ -38,8 +38,16 @@ export class HttpTransport {
   readonly #url: string;
   readonly #tokens: Tokens;
   readonly #agent: Agent;
+  readonly #headers: Readonly<Record<string, string>>;
 
-  constructor(url: string, tokens: Tokens, connections: number) {
+  /** @param headers sent with each request, beside those of the protocol */
+  constructor(
+    url: string,
+    tokens: Tokens,
+    connections: number,
+    headers: Readonly<Record<string, string>> = {},
+  ) {
+    this.#headers = headers;
     this.#url = url;
     this.#tokens = tokens;
     this.#agent = new Agent({
@@ -61,6 +69,7 @@ export class HttpTransport {
         method: 'POST',
         dispatcher: this.#agent,
         headers: {
+          ...this.#headers,
           'content-type': 'application/json',
           accept: 'application/graphql-response+json, application/json;q=0.9',
           authorization: `Bearer ${token}`,

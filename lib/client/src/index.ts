@@ -1,5 +1,6 @@
 export type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 export { isRhizomeApiError, RhizomeApiError } from './api-error.js';
+export type { ClientName } from './client-name.js';
 export type { RetryOptions } from './backoff.js';
 export {
   type ApiClient,

@@ -30,12 +30,16 @@ export class SocketTransport {
   readonly #client: Client;
   #pong: NodeJS.Timeout | undefined;
 
-  constructor(url: string, tokens: Tokens) {
+  /** @param params sent when the socket opens, beside the token */
+  constructor(url: string, tokens: Tokens, params: Readonly<Record<string, string>> = {}) {
     this.#url = url;
     this.#client = createClient({
       url,
       webSocketImpl: BoundedWebSocket,
-      connectionParams: async () => ({ authorization: `Bearer ${await tokens.current()}` }),
+      connectionParams: async () => ({
+        ...params,
+        authorization: `Bearer ${await tokens.current()}`,
+      }),
       connectionAckWaitTimeout: handshakeMs,
       lazyCloseTimeout: idleMs,
       keepAlive: pingEveryMs,

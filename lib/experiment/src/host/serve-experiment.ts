@@ -28,6 +28,7 @@ export async function serveExperiment(
   const mongo = await connectMongo({ uri: config.mongoUri, appName: `rhizome-${module.name}` });
   const core = createClient({
     url: config.gatewayUrl,
+    client: { name: module.name, version: 'unversioned' },
     token: async () => (await readFile(config.tokenFile, 'utf8')).trim(),
     onRetry: ({ operationName, attempt, error }) =>
       log.info({ operationName, attempt, code: error.code }, 'core is asked again'),
