@@ -6,6 +6,8 @@ export interface Parameters {
   readonly query: string;
   readonly operationName: string | undefined;
   readonly variables: Readonly<Record<string, unknown>> | undefined;
+  /** Whether its extensions ask for the plan: `{"plan": true}`. */
+  readonly wantsPlan: boolean;
 }
 
 /** A refusal with a status of its own, where the catalogue's does not fit. */
@@ -174,5 +176,10 @@ export function check(given: Readonly<Record<string, unknown>>): Parameters {
   if (variables !== undefined && variables !== null && !isObject(variables)) {
     throw badRequest('variables: not an object', { field: 'variables', expected: 'an object' });
   }
-  return { query, operationName: operationName ?? undefined, variables: variables ?? undefined };
+  return {
+    query,
+    operationName: operationName ?? undefined,
+    variables: variables ?? undefined,
+    wantsPlan: isObject(extensions) && extensions['plan'] === true,
+  };
 }

@@ -70,6 +70,7 @@ export class HttpDoor {
     const sending = await operations.run<Sending>(
       {
         ...parameters,
+        wantsPlan: parameters.wantsPlan || request.headers['x-rhizome-plan'] === 'true',
         principal,
         requestId,
         signal,

@@ -1,12 +1,20 @@
 import type { Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { type Logger, withContext } from '@rhizome/log';
-import type { Engine, ExecutionText, OperationInfo } from '../engine/index.js';
+import {
+  type Engine,
+  type ExecutionText,
+  type OperationInfo,
+  type TraceRequest,
+  withExtension,
+} from '../engine/index.js';
 import {
   assertAffordable,
   costOf,
   type GatewayLimits,
   isIntrospection,
+  mayTrace,
+  planRefused,
   refusal,
   scopeOf,
 } from '../policy/index.js';
@@ -27,7 +35,12 @@ export interface DoorRequest {
   /** Headers that go on to subgraphs. */
   readonly headers: Readonly<Record<string, string>> | undefined;
   readonly signal: AbortSignal | undefined;
+  /** Asks for `extensions.plan`. */
+  readonly wantsPlan?: boolean | undefined;
 }
+
+/** An operation whose plan is to be shown, or not. */
+type TracedRequest = DoorRequest & { readonly trace?: TraceRequest };
 
 /** What a door does with an operation once it knows what that is. */
 export interface DoorUse<T> {
@@ -92,20 +105,29 @@ export class Operations {
     cursor: string | undefined,
   ): Promise<T> {
     const { query, operationName, requestId } = request;
+    const arrived = performance.now();
     const prepared = await this.#guarded(request, () => engine.prepare({ query, operationName, requestId }));
     if ('text' in prepared) return use.refused(this.#count(prepared));
     if (!prepared.ok) return use.refused(this.#count(prepared.answer));
     const { operation } = prepared;
-    const error =
-      this.#anonymous(request, operation) ??
-      use.admit?.(operation) ??
-      this.#tooCostly(engine, operation, request);
+    const cost = this.#costOf(engine, operation, request);
+    const error = this.#anonymous(request, operation) ?? use.admit?.(operation) ?? cost.error;
     if (error) return use.refused(this.#count(refusal(error, requestId, this.#parts.log)));
     this.#parts.use?.note(operation, engine.publicSchema, request.client);
+    const traced = this.#traced(request, { preparedMs: performance.now() - arrived, cost: cost.value });
     if (operation.kind === 'subscription') {
-      return use.streamed(this.#subscribe(engine, operation, request, cursor), operation);
+      return use.streamed(this.#subscribe(engine, operation, traced, cursor), operation);
     }
-    return use.answered(await this.#execute(engine, operation, request), operation);
+    const answer = await this.#execute(engine, operation, traced);
+    if (!request.wantsPlan || traced.trace) return use.answered(answer, operation);
+    return use.answered(
+      withExtension(answer, 'plan', JSON.stringify({ refused: planRefused(request) })),
+      operation,
+    );
+  }
+
+  #traced(request: DoorRequest, trace: TraceRequest): TracedRequest {
+    return request.wantsPlan && mayTrace(request.principal) ? { ...request, trace } : request;
   }
 
   #anonymous({ principal }: DoorRequest, operation: OperationInfo): DomainError | undefined {
@@ -122,26 +144,32 @@ export class Operations {
     );
   }
 
-  #tooCostly(engine: Engine, operation: OperationInfo, { variables }: DoorRequest): unknown {
+  #costOf(
+    engine: Engine,
+    operation: OperationInfo,
+    { variables }: DoorRequest,
+  ): { readonly value: number; readonly error?: unknown } {
     const { limits } = this.#parts;
     try {
-      assertAffordable(costOf(operation, engine.publicSchema, variables ?? {}, limits), limits.cost);
-      return undefined;
+      const value = costOf(operation, engine.publicSchema, variables ?? {}, limits);
+      assertAffordable(value, limits.cost);
+      return { value };
     } catch (error) {
-      return error;
+      return { value: 0, error };
     }
   }
 
   #subscribe(
     engine: Engine,
     operation: OperationInfo,
-    { variables = {}, principal, requestId, headers }: DoorRequest,
+    { variables = {}, principal, requestId, headers, trace }: TracedRequest,
     cursor: string | undefined,
   ): ClientStream {
-    return this.#parts.hub.subscribe({ engine, operation, variables, principal, requestId, headers, cursor });
+    const { hub } = this.#parts;
+    return hub.subscribe({ engine, operation, variables, principal, requestId, headers, cursor, trace });
   }
 
-  async #execute(engine: Engine, operation: OperationInfo, request: DoorRequest): Promise<ExecutionText> {
+  async #execute(engine: Engine, operation: OperationInfo, request: TracedRequest): Promise<ExecutionText> {
     const started = performance.now();
     this.#running++;
     try {
@@ -154,11 +182,12 @@ export class Operations {
     }
   }
 
-  async #answer(engine: Engine, operation: OperationInfo, request: DoorRequest): Promise<ExecutionText> {
-    const { query, operationName, variables, principal, requestId, headers } = request;
+  async #answer(engine: Engine, operation: OperationInfo, request: TracedRequest): Promise<ExecutionText> {
+    const { query, operationName, variables, principal, requestId, headers, trace } = request;
     const scope = scopeOf(principal, operation.perPrincipal);
     const call = { query, operationName, variables, principal, scope, requestId, headers };
-    if (operation.kind !== 'query') return engine.execute({ ...call, signal: request.signal });
+    if (operation.kind !== 'query' || trace)
+      return engine.execute({ ...call, trace, signal: request.signal });
     const key = { document: operation.normalisedText, variables, scope };
     const read = await this.#parts.reads.read(key, request.signal, (signal) =>
       engine.execute({ ...call, signal }),

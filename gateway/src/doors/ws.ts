@@ -177,6 +177,7 @@ export class SocketDoor {
         principal,
         requestId,
         client,
+        wantsPlan: payload.extensions?.['plan'] === true,
         headers: typeof traceparent === 'string' ? { traceparent } : undefined,
         signal: operation.signal,
       },

@@ -133,7 +133,8 @@ export class StreamHub implements ClientStreamOwner {
     const { operation, principal, variables } = request;
     const scope = scopeOf(principal, operation.perPrincipal);
     // What a worker or one person is told once, and cannot ask for again, is nobody else's.
-    const isAlone = !plan.resumable && (operation.perPrincipal || principal?.kind === 'PILOT');
+    const isToldOnce = !plan.resumable && (operation.perPrincipal || principal?.kind === 'PILOT');
+    const isAlone = isToldOnce || request.trace !== undefined;
     const key = `${scope}\n${plan.keyOf(variables)}\n${plan.text}${isAlone ? `\n${++this.#alone}` : ''}`;
     let shared = this.#shared.get(key);
     if (!shared) this.#shared.set(key, (shared = this.#makeShared(request, { key, plan, scope, cursor })));
@@ -220,7 +221,7 @@ export class StreamHub implements ClientStreamOwner {
 
   async #open(
     wanted: { plan: StreamPlan; variables: Variables; perPrincipal: boolean; scope: string },
-    { principal, requestId, headers }: StreamRequest,
+    { principal, requestId, headers, trace }: StreamRequest,
     cursor: string | undefined,
     signal: AbortSignal,
   ): Promise<Subscribing> {
@@ -244,6 +245,7 @@ export class StreamHub implements ClientStreamOwner {
         requestId,
         headers,
         signal,
+        trace,
       };
       return await engine.subscribe(request);
     } catch (error) {

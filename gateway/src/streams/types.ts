@@ -1,5 +1,5 @@
 import type { Principal } from '@rhizome/authz';
-import type { Engine, OperationInfo } from '../engine/index.js';
+import type { Engine, OperationInfo, TraceRequest } from '../engine/index.js';
 
 /** One message of a stream, serialised once for all who get it. */
 export interface StreamEvent {
@@ -38,4 +38,6 @@ export interface StreamRequest {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** A cursor that the client brought beside the operation (`Last-Event-ID`); it wins over the argument. */
   readonly cursor?: string | undefined;
+  /** Each event shows how it was made: such a stream is shared with nobody. */
+  readonly trace?: TraceRequest | undefined;
 }

@@ -45,6 +45,8 @@ export const coreActions = [
   'schema:check',
   /** Makes a subgraph's schema live, or an earlier one again. */
   'schema:publish',
+  /** Sees by which plan, and in what time, the gateway ran one's own operations. */
+  'operation:trace',
   /** What no narrower action covers. */
   'admin:*',
 ] as const;
@@ -91,6 +93,7 @@ const roleTable: Readonly<Record<Role, readonly CoreAction[]>> = {
     'queue:update',
     'queue:setState',
     'worker:drain',
+    'operation:trace',
     'subgraph:read',
     'schema:check',
   ],

@@ -1,0 +1,134 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { EventReader } from '../testing/event-reader.js';
+import { type House, startHouse } from '../testing/house.js';
+import { type HttpAnswer, post, send } from '../testing/post.js';
+import { RawSocket } from '../testing/raw-socket.js';
+
+// `extensions.plan`: how a request was run, for those who may see it.
+
+const query = '{ items { id label } }';
+let house: House;
+let admin: Record<string, string>;
+let reader: Record<string, string>;
+
+beforeAll(async () => {
+  house = await startHouse();
+  admin = await house.bearer();
+  reader = await house.bearer(await house.tokens.reader('beta', 'ann'));
+});
+
+afterAll(() => house.served.close());
+
+interface Shown {
+  readonly refused?: string;
+  readonly cost?: number;
+  readonly totalMs?: number;
+  readonly tree?: unknown;
+}
+
+function planOf({ body }: HttpAnswer): Shown | undefined {
+  return (body as { extensions?: { plan?: Shown } }).extensions?.plan;
+}
+
+function ask(headers: Record<string, string>, body: object = {}): Promise<HttpAnswer> {
+  return send(house.served.url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify({ query, ...body }),
+  });
+}
+
+const whole = {
+  cost: 10,
+  planner: 'native',
+  totalMs: expect.any(Number),
+  tree: {
+    kind: 'Sequence',
+    nodes: [
+      expect.objectContaining({ kind: 'Fetch', subgraph: 'alpha', durationMs: expect.any(Number) }),
+      expect.objectContaining({ subgraph: 'beta', paths: ['items.@'], entities: 3 }),
+    ],
+  },
+};
+
+describe('the plan of a request', () => {
+  test('is not there unless asked for', async () => {
+    expect(Object.keys((await ask(admin)).body)).toEqual(['data']);
+    expect(planOf(await ask(admin, { extensions: { plan: false } }))).toBeUndefined();
+  });
+
+  test('is asked for by an extension of the request, or by a header', async () => {
+    expect(planOf(await ask(admin, { extensions: { plan: true } }))).toMatchObject(whole);
+    expect(planOf(await ask({ ...admin, 'x-rhizome-plan': 'true' }))).toMatchObject(whole);
+    const search = new URLSearchParams({ query, extensions: '{"plan":true}' });
+    expect(planOf(await send(`${house.served.url}?${search.toString()}`, { headers: admin }))).toMatchObject(
+      whole,
+    );
+  });
+
+  test('changes nothing of the answer, and is of a run of its own', async () => {
+    const [plain, traced] = await Promise.all([
+      post(house.served.url, query, admin),
+      ask(admin, { extensions: { plan: true } }),
+    ]);
+    expect(traced.body.data).toEqual(plain.body.data);
+    expect(traced.text.startsWith(plain.text.slice(0, -1))).toBe(true);
+  });
+
+  test('is not for those without the permission: they get their data, and why there is no more', async () => {
+    const answer = await ask(reader, { extensions: { plan: true } });
+    expect(answer.body.data).toBeDefined();
+    expect(planOf(answer)).toEqual({ refused: 'HUMAN "ann" may not operation:trace' });
+    expect(answer.text).not.toContain('subgraph');
+  });
+
+  test('of a mutation, over a WebSocket', async () => {
+    const socket = await RawSocket.ready(house.served.wsUrl, admin);
+    const payload = { query: 'mutation { touchItem(id: "m") { id } }', extensions: { plan: true } };
+    socket.send({ id: '1', type: 'subscribe', payload });
+    const { payload: answer } = await socket.next('next');
+    expect(answer).toMatchObject({
+      data: { touchItem: { id: 'm' } },
+      extensions: { plan: { cost: 11, tree: { kind: 'Fetch', subgraph: 'alpha' } } },
+    });
+    socket.drop();
+  });
+
+  test('of each event of a stream, which then is shared with nobody', async () => {
+    const stream = 'subscription { itemChanged { item { id label } } }';
+    const plain = await EventReader.post(house.served.url, stream, admin);
+    await plain.event();
+    const socket = await RawSocket.ready(house.served.wsUrl, admin);
+    socket.send({ id: '1', type: 'subscribe', payload: { query: stream, extensions: { plan: true } } });
+    await socket.next('next');
+    expect(house.log.open).toBe(2);
+    house.log.append('seen');
+    expect((await socket.next('next')).payload).toMatchObject({
+      data: { itemChanged: { item: { id: 'seen', label: 'label of seen' } } },
+      extensions: {
+        plan: {
+          tree: {
+            nodes: [
+              expect.objectContaining({ kind: 'Event', subgraph: 'alpha' }),
+              expect.objectContaining({ kind: 'Fetch', subgraph: 'beta', entities: 1 }),
+            ],
+          },
+        },
+      },
+    });
+    expect(await plain.event()).not.toContain('extensions');
+    socket.drop();
+    plain.leave();
+  });
+
+  test('in a gateway without identities, is for whoever is there', async () => {
+    const open = await startHouse({ noAuth: true });
+    const answer = await send(open.served.url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query, extensions: { plan: true } }),
+    });
+    expect(planOf(answer)).toMatchObject(whole);
+    await open.served.close();
+  });
+});
