@@ -6,6 +6,8 @@ import { parseArgs } from 'node:util';
 import { federatedRead } from './federated-read.js';
 import { gateway } from './gateway.js';
 import { lives } from './lives.js';
+import { loopDelay } from './loop-delay.js';
+import { reloadBench } from './reload.js';
 import { type Row, table, writeJson } from './report.js';
 import { submit } from './submit.js';
 
@@ -16,7 +18,7 @@ export interface Bench {
   run(options: { readonly full: boolean; progress(text: string): void }): Promise<readonly Row[]>;
 }
 
-const benches: readonly Bench[] = [submit, lives, gateway, federatedRead];
+const benches: readonly Bench[] = [submit, lives, gateway, federatedRead, loopDelay, reloadBench];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

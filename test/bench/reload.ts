@@ -1,0 +1,46 @@
+/** What a gateway keeps of the supergraphs that it has served: memory over hundreds of reloads beside open streams. */
+import type { Bench } from './bin.js';
+import { growthMiB, reload, settledAt } from './swap/reloads.js';
+
+const reloads = 400;
+const streams = 100;
+
+/** The benchmark `reload`. */
+export const reloadBench: Bench = {
+  name: 'reload',
+  about: `${reloads} reloads of a supergraph of 150 kB beside ${streams} streams: memory, and planners' processes`,
+  async run({ progress }) {
+    const result = await reload(reloads, streams);
+    const settled = result.memory[settledAt - 1];
+    const last = result.memory.at(-1);
+    progress(`${result.delivered} events were delivered, none lost or doubled`);
+    const name = `reload ${reloads} × ${Math.round(result.supergraphBytes / 1000)} kB`;
+    return [
+      {
+        name: `${name}: growth since the ${settledAt}th`,
+        value: growthMiB(result),
+        unit: 'MiB',
+        goal: { value: 100, better: 'lower' },
+      },
+      {
+        name: `${name}: gateway after the ${settledAt}th`,
+        value: settled?.ownMiB ?? Number.NaN,
+        unit: 'MiB',
+      },
+      { name: `${name}: gateway at the end`, value: last?.ownMiB ?? Number.NaN, unit: 'MiB' },
+      { name: `${name}: its planner at the end`, value: last?.plannersMiB ?? Number.NaN, unit: 'MiB' },
+      {
+        name: `${name}: planners' processes at the end`,
+        value: last?.planners ?? Number.NaN,
+        unit: '',
+        goal: { value: 1, better: 'lower' },
+      },
+      {
+        name: `${name}: events lost or doubled`,
+        value: result.faults.length,
+        unit: '',
+        goal: { value: 0, better: 'lower' },
+      },
+    ];
+  },
+};

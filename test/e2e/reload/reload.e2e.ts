@@ -1,0 +1,27 @@
+import { expect, test } from '@jest/globals';
+import { growthMiB, reload, settledAt } from '../../bench/swap/reloads.js';
+
+// An engine is made for each version of a supergraph. The planner's memory, which the garbage collector does not see, is
+// that of a process, and goes with it; clients' streams stay.
+
+const reloads = 100;
+const streams = 100;
+const patienceMs = 10 * 60_000;
+
+test(
+  'a hundred reloads of a large supergraph leave no memory and no process behind, and no stream notices',
+  async () => {
+    const result = await reload(reloads, streams);
+    const grown = growthMiB(result);
+    process.stdout.write(
+      `from the ${settledAt}th to the ${reloads}th reload of ${result.supergraphBytes} bytes: ${Math.round(grown)} MiB, ${result.delivered} events\n`,
+    );
+    expect(result.supergraphBytes).toBeGreaterThan(150_000);
+    expect(result.faults).toEqual([]);
+    expect(result.delivered).toBeGreaterThan(2 * streams);
+    expect(grown).toBeLessThanOrEqual(100);
+    // The planner of the version that is served, and none of those before it.
+    expect(result.memory.map(({ planners }) => planners)).toEqual(result.memory.map(() => 1));
+  },
+  patienceMs,
+);
