@@ -5,6 +5,7 @@ import type { EventFilter } from './event-filter.js';
 import { EventRing } from './event-ring.js';
 import type { JobEvent } from './job-event.js';
 import { streamJobs, type JobEventBatch, type StreamRequest } from './job-stream.js';
+import { Replays } from './replays.js';
 import { SubscriberIndex } from './subscriber-index.js';
 
 /** What {@link EventHub} is made of. */
@@ -25,6 +26,7 @@ export class EventHub {
   readonly #options: HubOptions;
   readonly #listeners = new Set<JobEventListener>();
   readonly #resets = new Set<() => void>();
+  readonly #replays: Replays;
   #index = new SubscriberIndex();
   #ring: EventRing;
   #head = '';
@@ -33,6 +35,7 @@ export class EventHub {
     this.#options = options;
     // Until the tailer has begun, no place is covered.
     this.#ring = new EventRing(1, '~');
+    this.#replays = new Replays({ feed: options.feed, covers: (place) => this.#ring.covers(place) });
   }
 
   /** The place up to which everything was published. */
@@ -83,11 +86,11 @@ export class EventHub {
 
   /** Follows the stream from a place on; see {@link streamJobs}. */
   stream(request: StreamRequest): AsyncGenerator<JobEventBatch, void, undefined> {
-    const { feed, bufferSize } = this.#options;
+    const { bufferSize } = this.#options;
     const hub = { ring: () => this.#ring, index: () => this.#index };
     return streamJobs(
       {
-        feed,
+        replays: this.#replays,
         bufferSize,
         get ring() {
           return hub.ring();

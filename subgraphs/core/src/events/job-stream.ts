@@ -2,12 +2,12 @@
  * One consumer's way through the stream: from the change stream while its place lies before the ring, from the ring at its own pace, and from
  * its own small buffer once it has caught up. Each step begins exactly where the one before ended, so nothing is lost and nothing doubled.
  */
-import { feedFault, type ChangeFeed } from './change-feed.repository.js';
 import { laggedBehind } from './cursor.js';
 import { EventBuffer } from './event-buffer.js';
-import { matches, storedFilter, type EventFilter } from './event-filter.js';
+import { matches, type EventFilter } from './event-filter.js';
 import type { EventRing } from './event-ring.js';
 import type { JobEvent } from './job-event.js';
+import type { Replays } from './replays.js';
 import type { Subscriber, SubscriberIndex } from './subscriber-index.js';
 
 /** Events that match, and the place after them. Events may be empty: then only the place went on. */
@@ -23,7 +23,8 @@ export type StreamMode = 'EVERY' | 'LATEST';
 
 /** What a stream is read from. */
 export interface StreamSource {
-  readonly feed: ChangeFeed;
+  /** For places that lie before the ring. */
+  readonly replays: Replays;
   readonly ring: EventRing;
   readonly index: SubscriberIndex;
   /** Events, or in mode LATEST jobs, in a consumer's own buffer; more, and it goes back to the ring. */
@@ -60,7 +61,7 @@ export async function* streamJobs(
   while (!signal.aborted) {
     if (!source.ring.covers(position)) {
       if (wasLive && request.whenBehind === 'end') throw laggedBehind(position);
-      for await (const batch of replay(source, request, position)) {
+      for await (const batch of source.replays.read({ ...request, after: position })) {
         position = batch.position;
         if (batch.events.length > 0) yield batch;
         if (source.ring.covers(position)) break;
@@ -84,26 +85,6 @@ export async function* streamJobs(
     } finally {
       live.close();
     }
-  }
-}
-
-async function* replay(
-  { feed }: StreamSource,
-  { filter, signal, mode }: StreamRequest,
-  after: string,
-): AsyncGenerator<JobEventBatch> {
-  try {
-    for await (const { events, position } of feed.read({
-      start: { after },
-      filter: storedFilter(filter),
-      signal,
-    })) {
-      const found = new EventBuffer(mode);
-      for (const event of events) found.add(event);
-      yield { ...found.takeAll(), position };
-    }
-  } catch (error) {
-    throw feedFault(error, after);
   }
 }
 

@@ -1,0 +1,16 @@
+// Live state loses nothing: whoever watches is told each change of each job once and in order, whatever is killed meanwhile.
+import { expect, jest, test } from '@jest/globals';
+import { runStory } from './story.js';
+
+jest.setTimeout(480_000);
+
+test('over 200 clients miss nothing while 5,000 jobs run and the gateway, core and the primary of three are killed', async () => {
+  const size = { tasks: 18, jobsOfTask: 272, watchersOfTask: 8, singleJobs: 50, pilotJobs: 54 };
+  const { figures, faults, failures } = await runStory(size, (text) =>
+    process.stderr.write(`story: ${text}\n`),
+  );
+  for (const { name, value, unit } of figures)
+    process.stderr.write(`measured: ${name}: ${Math.round(value * 10) / 10} ${unit}\n`);
+  expect(faults.slice(0, 10)).toEqual([]);
+  expect(failures).toEqual([]);
+});
