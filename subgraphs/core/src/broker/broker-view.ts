@@ -6,6 +6,8 @@
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/mongo';
 import { isHeld, isTerminal } from '../jobs/job-state.js';
+import { gpusOf } from '../gpus/parts.js';
+import type { StoredRequirements } from '../jobs/job.types.js';
 import type { AppliedTransition } from '../jobs/transition.types.js';
 import type { FleetDirectory, JobEvent, LedgerEntry, QueueFacts, WorkerFacts } from './broker.types.js';
 import type { BrokerJobsRepository, HeldJobFacts } from './broker-jobs.repository.js';
@@ -174,12 +176,24 @@ export class BrokerView {
       classId: job.classId,
       requirements,
       deviceIds: job.deviceIds ?? [],
+      gpus: this.#gpusOf(requirements, job.deviceIds ?? [], job.workerId),
       attempt: job.attempt,
       fence: job.fence,
       state: job.state,
       since,
       outputs: job.payload.outputs,
     };
+  }
+
+  /** What a grant is charged as; where its devices are not told, by what it asks for. */
+  #gpusOf({ gpu }: StoredRequirements, ids: readonly string[] | undefined, workerId: string): number {
+    if (gpu === undefined || (ids === undefined && gpu.optional)) return 0;
+    const devices = this.fleet.worker(workerId)?.facts.devices ?? [];
+    const asked = ids ?? Array.from({ length: gpu.count }, () => '');
+    return gpusOf(
+      gpu,
+      asked.map((id) => devices.find((device) => device.id === id)),
+    );
   }
 
   #noteAhead(jobId: string, fence: number): void {
@@ -213,6 +227,7 @@ export class BrokerView {
       requirements,
       // The stream does not carry devices; the leader has them from its own grants, and reads them when it comes to lead.
       deviceIds: [],
+      gpus: this.#gpusOf(requirements, undefined, last.workerId),
       attempt: last.attempt,
       fence: last.fence,
       state: last.to,

@@ -85,7 +85,8 @@ describe('a worker is matched', () => {
     expect(refusals).toEqual([
       'cores >= 16: has 8',
       'containerRuntimes has podman: does not have it',
-      'gpu: 1 of >= 80000 MiB: memory is 40960 MiB',
+      'gpu memoryMiB >= 80000: memory is 40960 MiB',
+      '1 gpu on one host, each with all of it: no device has all of it',
     ]);
   });
 });

@@ -2,7 +2,9 @@
 import type { StoredRequirements } from '../jobs/job.types.js';
 import { anyRuntime } from '../jobs/platforms.js';
 import type { QueueFacts, WorkerFacts } from './broker.types.js';
-import { gpuRefusal } from './gpu-match.js';
+import { fitDevices } from '../gpus/device-fit.js';
+import { arrangeDevices, type DeviceShape } from '../gpus/device-shape.js';
+import { deviceChecks } from '../gpus/device-checks.js';
 import { type Selector, type SelectorView, selectorView } from './selector.js';
 
 /** What a constraint sees: a worker as if it were empty, with its queue. */
@@ -11,6 +13,8 @@ export interface Candidate {
   readonly queue: QueueFacts;
   /** Made when a selector first asks for it. */
   readonly view: () => SelectorView;
+  /** Its devices as GPUs are matched. */
+  readonly devices: () => DeviceShape;
 }
 
 /** One thing that a job asks for. */
@@ -19,18 +23,34 @@ export interface Constraint {
   readonly text: string;
   /** Whether workers of one shape may differ in it. */
   readonly isPerWorker?: boolean;
+  /** The devices that meet it by themselves, by position; left out where it is not about devices. */
+  readonly devicesThatPass?: (candidate: Candidate) => readonly boolean[];
   /** Why the candidate does not meet it, or undefined if it does. Unknown facts never do. */
   refusal(candidate: Candidate): string | undefined;
 }
 
-/** A worker with its queue, ready to be matched. */
-export function candidateOf(worker: Candidate['worker'], queue: QueueFacts): Candidate {
+/** A worker with its queue, ready to be matched. @param shape its devices, where they are known already */
+export function candidateOf(worker: Candidate['worker'], queue: QueueFacts, shape?: DeviceShape): Candidate {
   let view: SelectorView | undefined;
-  return { worker, queue, view: () => (view ??= selectorView(worker, queue)) };
+  let devices = shape;
+  return {
+    worker,
+    queue,
+    view: () => (view ??= selectorView(worker, queue)),
+    devices: () => (devices ??= arrangeDevices(worker.devices, queue.limits.gpuSharing ?? false).shape),
+  };
 }
 
 /** All constraints of the requirements; the cheap and telling ones first. */
 export function constraintsOf(
+  requirements: StoredRequirements,
+  selector: Selector | undefined,
+): readonly Constraint[] {
+  return [...hostConstraintsOf(requirements, selector), ...gpuConstraints(requirements)];
+}
+
+/** The constraints that are not about devices. */
+export function hostConstraintsOf(
   requirements: StoredRequirements,
   selector: Selector | undefined,
 ): readonly Constraint[] {
@@ -57,7 +77,6 @@ export function constraintsOf(
     ...walltime(requirements),
     ...platform(requirements),
     ...surroundings(requirements),
-    ...gpu(requirements),
     ...(selector ? [selectorConstraint(selector)] : []),
   ];
 }
@@ -159,20 +178,49 @@ function surroundings({ containerRuntime, network }: StoredRequirements): readon
   return found;
 }
 
-function gpu({ gpu: wanted }: StoredRequirements): readonly Constraint[] {
-  if (wanted === undefined || wanted.optional) return [];
-  return [{ text: gpuText(wanted), refusal: ({ worker }) => gpuRefusal(wanted, worker.devices) }];
+/** What is asked of devices: each thing by itself, then all together on one host. GPUs that are optional are no constraint. */
+function gpuConstraints({ gpu }: StoredRequirements): readonly Constraint[] {
+  if (gpu === undefined || gpu.optional) return [];
+  const each = deviceChecks.flatMap((check): Constraint[] => {
+    const text = check.text(gpu);
+    if (text === undefined) return [];
+    const devicesThatPass = (candidate: Candidate): readonly boolean[] =>
+      candidate.devices().facts.map((facts) => check.check(gpu, facts).kind !== 'NO');
+    return [
+      {
+        text,
+        devicesThatPass,
+        refusal(candidate) {
+          const { facts } = candidate.devices();
+          if (facts.length === 0) return 'has no devices';
+          const verdicts = facts.map((one) => check.check(gpu, one));
+          const passing = verdicts.filter(({ kind }) => kind !== 'NO').length;
+          if (passing >= gpu.count) return undefined;
+          const reason = verdicts.find(({ kind }) => kind === 'NO')?.reason;
+          return reason ?? `has ${facts.length} of ${gpu.count} devices`;
+        },
+      },
+    ];
+  });
+  return [...each, together(gpu)];
 }
 
-function gpuText(wanted: NonNullable<StoredRequirements['gpu']>): string {
-  const parts = [
-    wanted.vendor,
-    wanted.models.length > 0 ? wanted.models.join(' or ') : undefined,
-    wanted.minMemoryMiB === undefined ? undefined : `>= ${wanted.minMemoryMiB} MiB`,
-    wanted.minComputeCapability === undefined ? undefined : `capability >= ${wanted.minComputeCapability}`,
-    wanted.migProfile,
-  ].filter((part) => part !== undefined);
-  return `gpu: ${wanted.count} ${parts.length > 0 ? `of ${parts.join(', ')}` : 'of any kind'}`;
+function together(gpu: NonNullable<StoredRequirements['gpu']>): Constraint {
+  const connected = gpu.nvlink && gpu.count > 1 ? ', connected' : '';
+  return {
+    text: `${gpu.count} gpu${gpu.count === 1 ? '' : 's'} on one host${connected}, each with all of it`,
+    devicesThatPass(candidate) {
+      const shape = candidate.devices();
+      const serving = new Set(fitDevices(gpu, shape)?.positions);
+      return shape.facts.map((_facts, position) => serving.has(position));
+    },
+    refusal(candidate) {
+      const shape = candidate.devices();
+      if (fitDevices(gpu, shape)) return undefined;
+      const passing = fitDevices({ ...gpu, count: 1 }, shape)?.positions.length ?? 0;
+      return passing === 0 ? 'no device has all of it' : `${passing} devices have all of it`;
+    },
+  };
 }
 
 function selectorConstraint(selector: Selector): Constraint {

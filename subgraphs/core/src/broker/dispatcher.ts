@@ -8,6 +8,7 @@ import type { Clock } from '@rhizome/mongo';
 import type { AcquireRequest, Grant, JobEvent } from './broker.types.js';
 import type { BrokerJobsRepository } from './broker-jobs.repository.js';
 import type { BrokerView } from './broker-view.js';
+import { Demand } from './demand.js';
 import type { GrantWriter } from './grant-writer.js';
 import { matchPass, type PassRequest, type Choice } from './matcher.js';
 import type { ReadyWindow } from './ready-window.js';
@@ -40,6 +41,7 @@ const shortPassMs = 5;
 export class Dispatcher {
   readonly windows = new ReadyWindows();
   readonly #options: DispatcherOptions;
+  readonly #demand = new Demand();
   readonly #room = new WaitingRoom();
   readonly #refills: Refills;
   #isPassDue = false;
@@ -60,6 +62,7 @@ export class Dispatcher {
     for await (const { share, classId } of jobs.readyKinds(signal)) this.windows.open(share, classId);
     await classes.load([...this.windows.all()].map(({ classId }) => classId));
     await this.#refills.run([...this.windows.all()]);
+    for (const window of this.windows.all()) this.#noteDemand(window.classId, window.size);
     this.#isWarm = true;
     this.wake();
   }
@@ -83,7 +86,7 @@ export class Dispatcher {
   /** Takes in events: jobs that became ready, changed their priority, or are ready no more. */
   take(events: readonly JobEvent[]): void {
     const { ledger } = this.#options.view;
-    const fresh = new Set<string>();
+    const fresh = new Map<string, number>();
     for (const { jobId, last } of events) {
       if (last.to !== 'ACTIVATED') {
         if (last.from === 'ACTIVATED') this.windows.find(last.share, last.classId)?.remove(jobId);
@@ -95,13 +98,21 @@ export class Dispatcher {
       this.windows
         .open(last.share, last.classId)
         .put({ id: jobId, priority: last.priority, owner: last.owner, attempt: last.attempt });
-      fresh.add(last.classId);
+      fresh.set(last.classId, 1 + (fresh.get(last.classId) ?? 0));
     }
     if (fresh.size === 0) return;
-    void this.#options.classes.load(fresh).then(
-      () => this.wake(),
+    void this.#options.classes.load(fresh.keys()).then(
+      () => {
+        for (const [classId, count] of fresh) this.#noteDemand(classId, count);
+        this.wake();
+      },
       (err: unknown) => this.#options.log.warn({ err }, 'requirement classes could not be read'),
     );
+  }
+
+  #noteDemand(classId: string, count: number): void {
+    const cls = this.#options.classes.get(classId);
+    if (cls) this.#demand.note(cls, count);
   }
 
   /** Begins anew from the store: events may have gone by unseen. */
@@ -171,7 +182,8 @@ export class Dispatcher {
   }
 
   /**
-   * Gives each that asks a fair part of what is ready (all it asks for while there is more behind the windows), those without devices first.
+   * Gives each that asks a fair part of what is ready (all it asks for while there is more behind the windows); jobs with GPUs go where they
+   * fit best.
    * @returns whether anything was given
    */
   #round(asking: readonly (readonly [Waiter, PassRequest])[], taken: Map<Waiter, Choice[]>): boolean {
@@ -185,12 +197,14 @@ export class Dispatcher {
       const has = taken.get(waiter)?.length ?? 0;
       return {
         ...request,
-        limit: Math.min(part, waiter.request.count - has),
+        limit: waiter.request.count - has,
+        plainLimit: Math.min(part, waiter.request.count - has),
         request: lessTaken(request.request, taken.get(waiter)),
       };
     });
     const { fleet, ledger } = view;
-    const state = { fleet, ledger, windows: this.windows, classOf: (id: string) => classes.get(id) };
+    const classOf = (id: string) => classes.get(id);
+    const state = { fleet, ledger, windows: this.windows, demand: this.#demand, classOf };
     const { picks, throttled } = matchPass(state, requests, clock.monotonicMs());
     if (throttled.length > 0) this.#options.onThrottled(throttled);
     let given = false;
@@ -203,7 +217,7 @@ export class Dispatcher {
     return given;
   }
 
-  /** Those who wait with their workers; hosts with devices last, so that jobs without need of one stay away from them. */
+  /** Those who wait with their workers. */
   #asking(): (readonly [Waiter, PassRequest])[] {
     const { fleet } = this.#options.view;
     const now = this.#options.clock.now().getTime();
@@ -221,9 +235,7 @@ export class Dispatcher {
         { worker, request: { ...waiter.request, remainingSeconds }, limit: waiter.request.count },
       ]);
     }
-    return found.sort(
-      ([, a], [, b]) => Number(a.worker.shape.hasDevices) - Number(b.worker.shape.hasDevices),
-    );
+    return found;
   }
 
   #write(waiter: Waiter, picks: readonly Choice[], queue: string): void {

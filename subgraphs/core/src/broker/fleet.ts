@@ -3,8 +3,11 @@
  * shape; whether a class fits a shape is decided once and remembered.
  */
 import type { QueueFacts, ShareFacts, WorkerFacts } from './broker.types.js';
+import { fitDevices, type DeviceFit } from '../gpus/device-fit.js';
+import { arrangeDevices, type ArrangedDevices, type DeviceShape } from '../gpus/device-shape.js';
 import { type Candidate, candidateOf, meetsAll } from './constraints.js';
 import { canonicalJson, type RequirementClass } from './requirement-class.js';
+import { type HostKind, SlotsCache } from './demand.js';
 import { wholeGpus } from '../gpus/parts.js';
 import { type Totals, unknownShare } from './share-order.js';
 
@@ -16,17 +19,36 @@ const perSerial = 4;
 /** What was decided about one candidate, by the index of the class; its serial goes with it, because indexes are used again. */
 class Answers {
   #known = new Uint32Array(64);
+  #devices: (DeviceFit | undefined)[] = [];
 
   constructor(readonly candidate: Candidate) {}
 
   fits(cls: RequirementClass): boolean {
+    // A class that is asked for once has no place in the memory.
+    if (cls.index < 0) return this.#decide(cls) !== undefined;
     if (cls.index >= this.#known.length) this.#grow(cls.index);
     const own = cls.serial * perSerial;
     const known = (this.#known[cls.index] ?? 0) - own;
     if (known === answerFits || known === answerNo) return known === answerFits;
-    const fits = meetsAll(cls.constraints, this.candidate);
-    this.#known[cls.index] = own + (fits ? answerFits : answerNo);
-    return fits;
+    const decided = this.#decide(cls);
+    this.#known[cls.index] = own + (decided ? answerFits : answerNo);
+    this.#devices[cls.index] = decided?.devices;
+    return decided !== undefined;
+  }
+
+  /** The devices that serve; for a class that fits. */
+  devices(cls: RequirementClass): DeviceFit | undefined {
+    if (cls.requirements.gpu === undefined) return undefined;
+    if (cls.index < 0) return this.#decide(cls)?.devices;
+    return this.fits(cls) ? this.#devices[cls.index] : undefined;
+  }
+
+  #decide(cls: RequirementClass): { readonly devices: DeviceFit | undefined } | undefined {
+    const { gpu } = cls.requirements;
+    if (!meetsAll(cls.hostConstraints, this.candidate)) return undefined;
+    if (gpu === undefined) return { devices: undefined };
+    const devices = fitDevices(gpu, this.candidate.devices());
+    return devices || gpu.optional ? { devices } : undefined;
   }
 
   #grow(index: number): void {
@@ -36,13 +58,21 @@ class Answers {
   }
 }
 
+/** Shapes of devices that nobody has now and that are kept all the same. */
+const spareShapes = 64;
+
 /** Workers that publish the same facts in the same queue. */
 export interface Shape {
   readonly key: string;
   readonly queue: QueueFacts;
   readonly hasDevices: boolean;
+  readonly hardware: WorkerFacts['hardware'];
+  /** What was reckoned of rooms of this shape. */
+  readonly slots: SlotsCache;
   /** Whether an empty worker of this shape could run the class; for a class that asks for a host, whether it might. */
   mayFit(cls: RequirementClass): boolean;
+  /** Which of its devices serve the class; undefined where it asks for none, or they do not. */
+  deviceFit(cls: RequirementClass): DeviceFit | undefined;
 }
 
 /** A live worker in the fleet. */
@@ -50,12 +80,15 @@ export interface FleetWorker {
   readonly facts: WorkerFacts;
   readonly shape: Shape;
   readonly candidate: Candidate;
+  readonly devices: ArrangedDevices;
   /** Whether the worker, when empty, could run the class. */
   fits(cls: RequirementClass): boolean;
 }
 
 interface KnownShape extends Shape {
   readonly answers: Answers;
+  /** Devices that are not slices nor divided. */
+  readonly wholeDevices: number;
   users: number;
 }
 
@@ -69,6 +102,8 @@ export class Fleet {
   #shares = new Map<string, ShareFacts>();
   readonly #workers = new Map<string, KnownWorker>();
   readonly #shapes = new Map<string, KnownShape>();
+  readonly #deviceShapes = new Map<string, DeviceShape>();
+  #hostKinds: readonly HostKind[] | undefined;
   #cores = 0;
   #memoryMiB = 0;
   #microGpus = 0;
@@ -91,6 +126,19 @@ export class Fleet {
   /** Shapes of the live workers. */
   shapes(): IterableIterator<Shape> {
     return this.#shapes.values();
+  }
+
+  /** Kinds of hosts that have whole GPUs, with how many there are of each. */
+  hostKinds(): readonly HostKind[] {
+    if (this.#hostKinds) return this.#hostKinds;
+    const kinds = new Map<string, HostKind>();
+    for (const { hardware, wholeDevices, users } of this.#shapes.values()) {
+      if (wholeDevices === 0) continue;
+      const { cores, memoryMiB } = hardware;
+      const key = `${cores} ${memoryMiB} ${wholeDevices}`;
+      kinds.set(key, { cores, memoryMiB, gpus: wholeDevices, hosts: users + (kinds.get(key)?.hosts ?? 0) });
+    }
+    return (this.#hostKinds = [...kinds.values()]);
   }
 
   /** A queue, or undefined. */
@@ -137,14 +185,17 @@ export class Fleet {
     this.remove(facts.id);
     const queue = this.#queues.get(facts.queueId);
     if (!queue) return undefined;
-    const shape = this.#shapeOf(facts, queue);
+    const devices = arrangeDevices(facts.devices, queue.limits.gpuSharing ?? false, this.#deviceShapes);
+    const shape = this.#shapeOf(facts, queue, devices.shape);
     shape.users += 1;
-    const candidate = candidateOf(facts, queue);
+    this.#hostKinds = undefined;
+    const candidate = candidateOf(facts, queue, devices.shape);
     let own: Answers | undefined;
     const worker: KnownWorker = {
       facts,
       shape,
       candidate,
+      devices,
       fits: (cls) =>
         (cls.selector?.usesIdentity ? (own ??= new Answers(candidate)) : shape.answers).fits(cls),
     };
@@ -160,7 +211,10 @@ export class Fleet {
     this.#workers.delete(workerId);
     this.#count(worker.facts, -1);
     worker.shape.users -= 1;
-    if (worker.shape.users === 0) this.#shapes.delete(worker.shape.key);
+    this.#hostKinds = undefined;
+    if (worker.shape.users > 0) return;
+    this.#shapes.delete(worker.shape.key);
+    if (this.#deviceShapes.size > 2 * this.#shapes.size + spareShapes) this.#deviceShapes.clear();
   }
 
   #count({ hardware, devices }: WorkerFacts, sign: 1 | -1): void {
@@ -169,22 +223,35 @@ export class Fleet {
     this.#memoryMiB += sign * hardware.memoryMiB;
   }
 
-  #shapeOf(facts: WorkerFacts, queue: QueueFacts): KnownShape {
+  #shapeOf(facts: WorkerFacts, queue: QueueFacts, devices: DeviceShape): KnownShape {
     const { hardware, labels } = facts;
-    const devices = facts.devices.map(({ id: _id, ...rest }) => rest);
-    const key = canonicalJson([queue.id, queue.revision, hardware, labels, devices]);
+    const key = canonicalJson([queue.id, queue.revision, hardware, labels, devices.key]);
     const known = this.#shapes.get(key);
     if (known) return known;
-    const answers = new Answers(candidateOf(facts, queue));
+    const answers = new Answers(candidateOf(facts, queue, devices));
     const shape: KnownShape = {
       key,
       queue,
-      hasDevices: devices.length > 0,
+      hasDevices: devices.facts.length > 0,
+      hardware,
+      wholeDevices: devices.facts.filter(
+        ({ isDivided, migProfile }) => !isDivided && migProfile === undefined,
+      ).length,
+      slots: new SlotsCache(),
       answers,
       users: 0,
       mayFit: (cls) => cls.selector?.usesIdentity === true || answers.fits(cls),
+      deviceFit: (cls) => (cls.selector?.usesIdentity ? identityFit(cls, devices) : answers.devices(cls)),
     };
     this.#shapes.set(key, shape);
     return shape;
   }
+}
+
+/** Workers of one shape may differ for the class; their devices do not. */
+function identityFit(
+  { requirements: { gpu } }: RequirementClass,
+  devices: DeviceShape,
+): DeviceFit | undefined {
+  return gpu && fitDevices(gpu, devices);
 }

@@ -12,6 +12,11 @@ export class Heap<T> {
     return this.#items.length;
   }
 
+  /** The smallest. */
+  peek(): T | undefined {
+    return this.#items[0];
+  }
+
   /** Puts one in. */
   push(item: T): void {
     const items = this.#items;

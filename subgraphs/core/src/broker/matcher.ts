@@ -3,21 +3,33 @@
  * it changes as it decides; it reads no clock. Shares are served by their order, inside a share priority goes before age across all classes,
  * and a class that does not fit a worker is set aside for it, whatever number of jobs it has.
  */
+import { deviceRoom, type DeviceRoom } from '../gpus/device-room.js';
+import { askedPart, gpusOf } from '../gpus/parts.js';
+import { type Asker, Board, type Placing, type Room } from './board.js';
 import type { AcquireRequest, LedgerEntry, ReadyJob } from './broker.types.js';
-import type { Fleet, FleetWorker, Shape } from './fleet.js';
-import { chooseDevices } from './gpu-match.js';
+import type { Demand } from './demand.js';
+import type { Fleet, FleetWorker } from './fleet.js';
 import { Heap } from './heap.js';
 import type { Ledger } from './ledger.js';
 import { compareKeys, type ReadyWindow } from './ready-window.js';
 import { experimentOf, type ReadyWindows } from './ready-windows.js';
 import type { RequirementClass } from './requirement-class.js';
-import { compareStandings, mayTake, ownerMayTake, type ShareStanding, standing } from './share-order.js';
+import {
+  compareStandings,
+  mayTake,
+  mayTakeGpus,
+  ownerMayTake,
+  type ShareStanding,
+  standing,
+} from './share-order.js';
 
 /** A worker that asks, with what it may get at most in this pass. */
 export interface PassRequest {
   readonly worker: FleetWorker;
   readonly request: AcquireRequest;
   readonly limit: number;
+  /** Of them, jobs without GPUs: they are spread over all who ask; left out: as many. */
+  readonly plainLimit?: number;
 }
 
 /** A job chosen for a worker; it has left its window and stands in the ledger, unwritten. */
@@ -39,6 +51,8 @@ export interface MatcherState {
   readonly fleet: Fleet;
   readonly windows: ReadyWindows;
   readonly ledger: Ledger;
+  /** What places are priced by; left out: they are not. */
+  readonly demand?: Demand;
   /** A class that is ready for matching, or undefined while it is not loaded. */
   classOf(classId: string): RequirementClass | undefined;
 }
@@ -52,22 +66,8 @@ interface Queued {
 
 interface ShareView {
   readonly path: string;
+  readonly experiment: string;
   readonly heap: Heap<Queued>;
-}
-
-/** The candidates of one shape: made once a pass for all workers of the shape whose callers may take the same. */
-interface ShapeView {
-  readonly shares: readonly ShareView[];
-  readonly minCores: number;
-  readonly minMemoryMiB: number;
-}
-
-interface Room {
-  cores: number;
-  memoryMiB: number;
-  diskMiB: number;
-  readonly devices: Set<string>;
-  readonly seconds: number;
 }
 
 /** Decides a pass. `sinceMs` is what the entries of the ledger are dated with. */
@@ -76,114 +76,116 @@ export function matchPass(
   requests: readonly PassRequest[],
   sinceMs: number,
 ): PassResult {
-  const views = new Map<Shape, Map<string, ShapeView>>();
-  const throttled: { jobId: string; share: string; owner: string }[] = [];
-  const picks = requests.map((request) => {
-    const { shape } = request.worker;
-    const { experiments } = request.request;
-    let ofShape = views.get(shape);
-    if (!ofShape) views.set(shape, (ofShape = new Map()));
-    const key = experiments?.join(' ') ?? '*';
-    let view = ofShape.get(key);
-    if (!view) ofShape.set(key, (view = viewOf(state, shape, experiments)));
-    return new Taking(state, request, view, throttled, sinceMs).run();
-  });
-  return { picks, throttled };
+  return new Pass(state, requests, sinceMs).run();
 }
 
-function viewOf(state: MatcherState, shape: Shape, mayTakeOf: readonly string[] | undefined): ShapeView {
-  const shares: ShareView[] = [];
-  let [minCores, minMemoryMiB] = [Infinity, Infinity];
-  const admits = shape.queue.experiments;
-  for (const [path, windows] of state.windows.byShare()) {
-    const experiment = experimentOf(path);
-    if ((admits.length > 0 && !admits.includes(experiment)) || mayTakeOf?.includes(experiment) === false)
-      continue;
-    const heap = new Heap<Queued>((a, b) => compareKeys(a.head, b.head));
-    for (const window of windows.values()) {
-      const cls = window.head && state.classOf(window.classId);
-      if (!cls || !window.head || !shape.mayFit(cls)) continue;
-      heap.push({ window, cls, head: window.head });
-      minCores = Math.min(minCores, cls.requirements.cores);
-      minMemoryMiB = Math.min(minMemoryMiB, cls.requirements.memoryMiB);
-    }
-    if (heap.size > 0) shares.push({ path, heap });
-  }
-  return { shares, minCores, minMemoryMiB };
-}
+const noDevices: DeviceRoom = {
+  shape: { key: '', facts: [], parents: [], kinds: [], parts: [], sizes: [] },
+  free: [],
+  memoryMiB: [],
+};
 
 /** What a worker has room for: what it says, but never more than the ledger leaves of what it has. */
 function roomOf({ ledger }: MatcherState, { worker, request }: PassRequest): Room {
-  const { id, hardware, devices } = worker.facts;
+  const { id, hardware } = worker.facts;
   const used = ledger.workerUse(id);
-  const offered = new Set(request.freeDeviceIds);
   return {
     cores: Math.min(request.free.cores, hardware.cores - used.cores),
     memoryMiB: Math.min(request.free.memoryMiB, hardware.memoryMiB - used.memoryMiB),
     diskMiB: Math.min(request.free.diskMiB, hardware.diskMiB - used.diskMiB),
-    devices: new Set(
-      devices
-        .filter((d) => offered.has(d.id) && ledger.deviceHolder(id, d.id) === undefined)
-        .map((d) => d.id),
-    ),
-    seconds: request.remainingSeconds ?? Infinity,
+    devices: worker.shape.hasDevices ? devicesOf(ledger, worker, request) : noDevices,
   };
 }
 
-/** The taking of jobs for one worker. */
-class Taking {
-  readonly #picks: Choice[] = [];
-  readonly #aside: [ShareView, Queued][] = [];
-  readonly #exhausted = new Set<ShareView>();
-  readonly #room: Room;
+function devicesOf(
+  ledger: Ledger,
+  { facts: { id }, devices }: FleetWorker,
+  request: AcquireRequest,
+): DeviceRoom {
+  const offered = new Set(request.freeDeviceIds);
+  const bookings = ledger.hasBookings(id) ? (deviceId: string) => ledger.deviceUse(id, deviceId) : undefined;
+  return deviceRoom(devices, (deviceId) => offered.has(deviceId), bookings);
+}
+
+/** One pass: job by job in the order of shares, each to the best place that there is for it. */
+class Pass {
+  readonly #board: Board;
+  readonly #picks: Choice[][];
+  readonly #throttled: { jobId: string; share: string; owner: string }[] = [];
+  /** Shares that may have something still, and how they stood when they were put in: usage only grows during a pass. */
+  readonly #shares = new Heap<{ readonly share: ShareView; readonly at: ShareStanding }>((a, b) =>
+    compareStandings(a.at, b.at),
+  );
 
   constructor(
     private readonly state: MatcherState,
-    private readonly asked: PassRequest,
-    private readonly view: ShapeView,
-    private readonly throttled: { jobId: string; share: string; owner: string }[],
+    private readonly requests: readonly PassRequest[],
     private readonly sinceMs: number,
   ) {
-    this.#room = roomOf(state, asked);
+    const { demand, fleet } = state;
+    this.#board = new Board(demand && { demand, hosts: () => fleet.hostKinds() });
+    this.#picks = requests.map(() => []);
   }
 
-  run(): readonly Choice[] {
-    let left = this.#mostJobs();
-    while (
-      left > 0 &&
-      this.#room.cores >= this.view.minCores &&
-      this.#room.memoryMiB >= this.view.minMemoryMiB
-    ) {
+  run(): PassResult {
+    this.#admit();
+    if (this.#board.isOpen) this.#serve();
+    return { picks: this.#picks, throttled: this.#throttled };
+  }
+
+  #admit(): void {
+    const { ledger } = this.state;
+    this.requests.forEach((asked, index) => {
+      const { worker, request, limit } = asked;
+      const left = Math.min(request.count, limit);
+      const { queue } = worker.shape;
+      const most = queue.limits.maxRunningJobs;
+      const queueLeft = most === undefined ? Infinity : most - ledger.queueJobs(queue.id);
+      if (worker.facts.state !== 'READY' || left <= 0 || queueLeft <= 0) return;
+      const asker: Asker = {
+        index,
+        worker,
+        request,
+        room: roomOf(this.state, asked),
+        left,
+        leftPlain: Math.min(left, asked.plainLimit ?? left),
+        seconds: request.remainingSeconds ?? Infinity,
+      };
+      this.#board.admit(asker, queueLeft);
+    });
+    this.#board.ready();
+  }
+
+  #serve(): void {
+    for (const [path, windows] of this.state.windows.byShare()) {
+      const share: ShareView = {
+        path,
+        experiment: experimentOf(path),
+        heap: new Heap((a, b) => compareKeys(a.head, b.head)),
+      };
+      for (const window of windows.values()) {
+        const cls = window.head && this.state.classOf(window.classId);
+        if (cls && window.head) share.heap.push({ window, cls, head: window.head });
+      }
+      if (share.heap.size > 0) this.#shares.push({ share, at: this.#standing(path) });
+    }
+    while (this.#board.isOpen) {
       const share = this.#nextShare();
       if (!share) break;
-      if (this.#takeFrom(share)) left -= 1;
-      else this.#exhausted.add(share);
+      if (this.#takeFrom(share)) this.#shares.push({ share, at: this.#standing(share.path) });
     }
-    for (const [share, queued] of this.#aside) share.heap.push(queued);
-    return this.#picks;
   }
 
-  #mostJobs(): number {
-    const { worker, request, limit } = this.asked;
-    if (worker.facts.state !== 'READY') return 0;
-    const { queue } = worker.shape;
-    const most = queue.limits.maxRunningJobs;
-    const room = most === undefined ? Infinity : most - this.state.ledger.queueJobs(queue.id);
-    return Math.min(request.count, limit, room);
+  #standing(path: string): ShareStanding {
+    const { fleet, ledger } = this.state;
+    return standing(fleet.share(path), ledger.shareUse(path), fleet.totals);
   }
 
   #nextShare(): ShareView | undefined {
-    const { fleet, ledger } = this.state;
-    let best: { share: ShareView; standing: ShareStanding } | undefined;
-    for (const share of this.view.shares) {
-      if (this.#exhausted.has(share)) continue;
-      const at = standing(fleet.share(share.path), ledger.shareUse(share.path), fleet.totals);
-      if (!best || compareStandings(at, best.standing) < 0) best = { share, standing: at };
-    }
-    return best?.share;
+    return this.#shares.pop()?.share;
   }
 
-  /** Takes the first job of the share that fits. @returns false when the share has none for this worker */
+  /** Places the first job of the share that somebody has room for. @returns false when the share has none */
   #takeFrom(share: ShareView): boolean {
     for (;;) {
       const queued = share.heap.pop();
@@ -194,41 +196,30 @@ class Taking {
         share.heap.push({ ...queued, head: job });
         continue;
       }
-      const deviceIds = this.#devicesFor(queued.cls, share.path);
-      if (!deviceIds) {
-        this.#aside.push([share, queued]);
-        continue;
-      }
+      const { cls } = queued;
+      // What finds no room now finds none later in this pass: room and quota only shrink.
+      if (this.#board.isParked(cls, share.experiment) || !this.#mayTake(share.path, cls)) continue;
+      const placing = this.#board.find(cls, share.experiment);
+      if (!placing) continue;
       queued.window.shift();
       const next = queued.window.head;
       if (next) share.heap.push({ ...queued, head: next });
       // In somebody's hands: it was ready by an old word only. When it comes back, its event puts it in again.
       if (this.state.ledger.get(job.id)) continue;
-      if (this.#isOwnerOver(share.path, job, queued.cls)) {
-        this.throttled.push({ jobId: job.id, share: share.path, owner: job.owner });
+      if (this.#isOwnerOver(share.path, job, cls)) {
+        this.#throttled.push({ jobId: job.id, share: share.path, owner: job.owner });
         continue;
       }
-      this.#take(job, queued.cls, share.path, deviceIds);
+      this.#take(job, cls, share.path, placing);
       return true;
     }
   }
 
-  /** The devices that a job of the class would get, or undefined if there is no room for it now. */
-  #devicesFor(cls: RequirementClass, path: string): readonly string[] | undefined {
-    const { cores, memoryMiB, diskMiB, walltimeSeconds, gpu } = cls.requirements;
-    const room = this.#room;
-    if (
-      cores > room.cores ||
-      memoryMiB > room.memoryMiB ||
-      diskMiB > room.diskMiB ||
-      walltimeSeconds > room.seconds
-    )
-      return undefined;
+  #mayTake(path: string, { requirements: { cores, gpu } }: RequirementClass): boolean {
     const { fleet, ledger } = this.state;
-    if (!mayTake(fleet.share(path), ledger.shareUse(path), cores)) return undefined;
-    const { worker } = this.asked;
-    if (cls.selector?.usesIdentity && !worker.fits(cls)) return undefined;
-    return chooseDevices(gpu, worker.facts.devices, (id) => room.devices.has(id));
+    const [share, usage] = [fleet.share(path), ledger.shareUse(path)];
+    const gpus = gpu === undefined || gpu.optional ? 0 : gpu.count * askedPart(gpu);
+    return mayTake(share, usage, cores) && mayTakeGpus(share, usage, fleet.totals, gpus);
   }
 
   #isOwnerOver(path: string, job: ReadyJob, cls: RequirementClass): boolean {
@@ -240,9 +231,10 @@ class Taking {
     );
   }
 
-  #take(job: ReadyJob, cls: RequirementClass, share: string, deviceIds: readonly string[]): void {
+  #take(job: ReadyJob, cls: RequirementClass, share: string, placing: Placing): void {
     const { requirements } = cls;
-    const { worker } = this.asked;
+    const { worker, index } = placing.asker;
+    const { shape, ids } = worker.devices;
     const entry: LedgerEntry = {
       jobId: job.id,
       workerId: worker.facts.id,
@@ -251,17 +243,18 @@ class Taking {
       owner: job.owner,
       classId: cls.id,
       requirements,
-      deviceIds,
+      deviceIds: placing.positions.map((position) => ids[position] ?? ''),
+      gpus: gpusOf(
+        requirements.gpu,
+        placing.positions.map((position) => shape.facts[position]),
+      ),
       attempt: job.attempt + 1,
       fence: Infinity,
       state: 'SENT',
       since: this.sinceMs,
     };
     this.state.ledger.add(entry);
-    this.#room.cores -= requirements.cores;
-    this.#room.memoryMiB -= requirements.memoryMiB;
-    this.#room.diskMiB -= requirements.diskMiB;
-    for (const id of deviceIds) this.#room.devices.delete(id);
-    this.#picks.push({ entry, cls });
+    this.#board.take(placing, cls);
+    this.#picks[index]?.push({ entry, cls });
   }
 }

@@ -1,7 +1,7 @@
 /** Why a job waits: each constraint with the workers that meet it, and one sentence. Pure. */
 import type { JobDocument } from '../jobs/job.types.js';
 import type { Fleet, FleetWorker } from './fleet.js';
-import { chooseDevices } from './gpu-match.js';
+import { chooseDevices, deviceRoom } from '../gpus/device-room.js';
 import type { Ledger } from './ledger.js';
 import { experimentOf } from './ready-windows.js';
 import type { RequirementClass } from './requirement-class.js';
@@ -145,7 +145,9 @@ function constraintFacts(
   });
 }
 
-function hasRoom({ facts, shape }: FleetWorker, { requirements }: RequirementClass, ledger: Ledger): boolean {
+function hasRoom(worker: FleetWorker, cls: RequirementClass, ledger: Ledger): boolean {
+  const { facts, shape, devices } = worker;
+  const { requirements } = cls;
   const used = ledger.workerUse(facts.id);
   const most = shape.queue.limits.maxRunningJobs;
   return (
@@ -153,12 +155,23 @@ function hasRoom({ facts, shape }: FleetWorker, { requirements }: RequirementCla
     facts.hardware.memoryMiB - used.memoryMiB >= requirements.memoryMiB &&
     facts.hardware.diskMiB - used.diskMiB >= requirements.diskMiB &&
     (most === undefined || ledger.queueJobs(shape.queue.id) < most) &&
-    chooseDevices(
-      requirements.gpu,
-      facts.devices,
-      (id) => ledger.deviceHolder(facts.id, id) === undefined,
-    ) !== undefined
+    (requirements.gpu === undefined || requirements.gpu.optional || hasDevices(requirements.gpu))
   );
+
+  function hasDevices(gpu: NonNullable<typeof requirements.gpu>): boolean {
+    const fit = shape.deviceFit(cls);
+    if (!fit) return false;
+    const bookings = ledger.hasBookings(facts.id)
+      ? (id: string) => ledger.deviceUse(facts.id, id)
+      : undefined;
+    return (
+      chooseDevices(
+        gpu,
+        fit,
+        deviceRoom(devices, () => true, bookings),
+      ) !== undefined
+    );
+  }
 }
 
 /** What holds the job back before any worker is looked at. */

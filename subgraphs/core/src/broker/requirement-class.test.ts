@@ -56,7 +56,7 @@ describe('the fleet', () => {
     fleet.remove('worker_a');
     fleet.remove('worker_b');
     expect([...fleet.shapes()]).toEqual([]);
-    expect(fleet.totals).toEqual({ cores: 0, memoryMiB: 0 });
+    expect(fleet.totals).toEqual({ cores: 0, memoryMiB: 0, gpus: 0 });
   });
 
   test('tells which queues changed, and whether shares did', () => {

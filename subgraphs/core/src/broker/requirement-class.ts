@@ -1,7 +1,7 @@
 /** Requirement classes: all jobs with equal normalised requirements. Matching works on classes, never on jobs. */
 import { createHash } from 'node:crypto';
 import type { StoredRequirements } from '../jobs/job.types.js';
-import { type Constraint, constraintsOf } from './constraints.js';
+import { type Constraint, constraintsOf, hostConstraintsOf } from './constraints.js';
 import { compileSelector, type Selector } from './selector.js';
 
 /** A stored requirement class: written once, before its first job, and never changed. */
@@ -23,7 +23,10 @@ export interface RequirementClass {
   readonly serial: number;
   readonly requirements: StoredRequirements;
   readonly selector?: Selector;
+  /** All of them: for explaining. */
   readonly constraints: readonly Constraint[];
+  /** Those that are not about devices. */
+  readonly hostConstraints: readonly Constraint[];
 }
 
 /** The id of the class: the same for equal requirements, in every process and for ever. */
@@ -55,6 +58,7 @@ export function prepareClass(
     requirements,
     ...(selector ? { selector } : {}),
     constraints: constraintsOf(requirements, selector),
+    hostConstraints: hostConstraintsOf(requirements, selector),
   };
 }
 

@@ -82,11 +82,13 @@ describe('why a job waits', () => {
     if (!bigJob || !smallJob) throw new Error('no jobs');
     const why = await fleet.services.broker.pending(bigJob);
     expect(why).toMatchObject({ workersConsidered: 2, workersThatFit: 0, workersFreeNow: 0 });
-    expect(why?.constraints).toContainEqual({
-      constraint: 'cores >= 16',
-      workersThatPass: 0,
-      reasons: ['has 4 (1 worker)', 'has 8 (1 worker)'],
-    });
+    expect(why?.constraints).toContainEqual(
+      expect.objectContaining({
+        constraint: 'cores >= 16',
+        workersThatPass: 0,
+        reasons: ['has 4 (1 worker)', 'has 8 (1 worker)'],
+      }),
+    );
     expect(why?.summary).toMatch(/^None of 2 workers meets "/);
     const waits = await waitFor(
       'the place is known',

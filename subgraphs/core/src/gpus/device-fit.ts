@@ -1,0 +1,55 @@
+/** Which devices of a shape serve a requirement, the best first: decided once for a class and a shape. */
+import type { StoredGpuRequirement } from '../jobs/job.types.js';
+import type { DeviceShape } from './device-shape.js';
+import { deviceVerdict, refused, verdictRank } from './device-verdict.js';
+
+/** The devices that serve. */
+export interface DeviceFit {
+  readonly shape: DeviceShape;
+  /** Positions, those that serve best first: by verdict, then the smallest that is enough. */
+  readonly positions: readonly number[];
+  /** How good each position is; smaller is better. By position in the shape. */
+  readonly ranks: readonly number[];
+}
+
+/** A verdict that is worse by one weighs more than any size of memory. */
+const perVerdict = 1000;
+
+/** The devices of the shape that serve, or undefined if they could not even when all are free. */
+export function fitDevices(gpu: StoredGpuRequirement, shape: DeviceShape): DeviceFit | undefined {
+  const verdicts = new Map<number, number>();
+  const ranks = shape.facts.map((facts, position) => {
+    const kind = shape.kinds[position] ?? 0;
+    let rank = verdicts.get(kind);
+    if (rank === undefined) verdicts.set(kind, (rank = verdictRank(deviceVerdict(gpu, facts))));
+    return rank === refused ? Infinity : rank * perVerdict + (shape.sizes[position] ?? 0);
+  });
+  const order = (position: number): number => (ranks[position] ?? 0) * 8 + (shape.parts[position] ?? 0);
+  const positions = ranks
+    .flatMap((rank, position) => (rank === Infinity ? [] : [position]))
+    .sort((a, b) => order(a) - order(b) || a - b);
+  const most =
+    gpu.nvlink && gpu.count > 1 ? largestSet(positions, shape, gpu) : usable(positions, shape, gpu);
+  return most >= gpu.count ? { shape, positions, ranks } : undefined;
+}
+
+/** Where the job wants the physical GPU for itself, one slice of each counts. */
+function usable(positions: readonly number[], shape: DeviceShape, gpu: StoredGpuRequirement): number {
+  if (!gpu.exclusive) return positions.length;
+  return new Set(positions.map((position) => gpuAt(shape, position))).size;
+}
+
+/** The physical GPU of a position, as the position of that. */
+export function gpuAt(shape: DeviceShape, position: number): number {
+  const parent = shape.parents[position] ?? -1;
+  return parent < 0 ? position : parent;
+}
+
+function largestSet(positions: readonly number[], shape: DeviceShape, gpu: StoredGpuRequirement): number {
+  const sets = new Map<string, number[]>();
+  for (const position of positions) {
+    const group = shape.facts[position]?.nvlinkGroup ?? '';
+    sets.set(group, [...(sets.get(group) ?? []), position]);
+  }
+  return Math.max(0, ...[...sets.values()].map((set) => usable(set, shape, gpu)));
+}

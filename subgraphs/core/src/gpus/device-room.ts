@@ -1,0 +1,247 @@
+/** What is free of a worker's devices, and which of them a job gets. */
+import type { StoredGpuRequirement } from '../jobs/job.types.js';
+import { type DeviceFit, gpuAt } from './device-fit.js';
+import type { ArrangedDevices, DeviceShape } from './device-shape.js';
+
+/** A device that nobody uses. */
+export const wholeDevice = 1000;
+
+/** What is given away of a device. */
+export interface Booked {
+  readonly thousandths: number;
+  readonly memoryMiB: number;
+  readonly unnamedThousandths: number;
+  readonly isExclusive: boolean;
+}
+
+/** What is free, by position in the shape. */
+export interface DeviceRoom {
+  readonly shape: DeviceShape;
+  /** Thousandths. */
+  readonly free: number[];
+  /** MiB; Infinity where it is not known. */
+  readonly memoryMiB: number[];
+}
+
+/**
+ * The room of a worker.
+ * @param isOffered whether the worker says that the device is free
+ * @param bookings what is given away; left out: nothing
+ */
+export function deviceRoom(
+  { ids, shape }: ArrangedDevices,
+  isOffered: (deviceId: string) => boolean,
+  bookings?: (deviceId: string) => Booked,
+): DeviceRoom {
+  const free: number[] = [];
+  const memoryMiB: number[] = [];
+  const taken: number[] = [];
+  ids.forEach((id, position) => {
+    const known = shape.facts[position]?.memoryMiB ?? Infinity;
+    const booked = bookings?.(id);
+    if (!booked || booked.thousandths === 0) {
+      free.push(isOffered(id) ? wholeDevice : 0);
+      memoryMiB.push(known);
+      return;
+    }
+    // A worker does not offer a device that it has given to somebody; what shares leave of it the bookings tell.
+    free.push(Math.max(0, wholeDevice - booked.thousandths));
+    memoryMiB.push(
+      known - booked.memoryMiB - (booked.unnamedThousandths / wholeDevice) * (known === Infinity ? 0 : known),
+    );
+    if (booked.isExclusive) taken.push(position);
+  });
+  const room = { shape, free, memoryMiB };
+  for (const position of taken) closeSiblings(room, position);
+  return room;
+}
+
+/** A copy that can be taken from. */
+export function copyRoom({ shape, free, memoryMiB }: DeviceRoom): DeviceRoom {
+  return { shape, free: [...free], memoryMiB: [...memoryMiB] };
+}
+
+/** A text that is equal for rooms that can stand for one another. */
+export function roomText({ shape, free, memoryMiB }: DeviceRoom): string {
+  const { kinds } = shape;
+  let text = '';
+  let from = 0;
+  while (from < kinds.length) {
+    let to = from + 1;
+    while (to < kinds.length && kinds[to] === kinds[from]) to += 1;
+    const levels: (number | string)[] = [];
+    for (let at = from; at < to; at += 1) {
+      const level = free[at] ?? 0;
+      levels.push(level > 0 && level < wholeDevice ? `${level}/${memoryMiB[at] ?? 0}` : level);
+    }
+    if (to - from > 1) levels.sort();
+    text += `${levels.join(',')};`;
+    from = to;
+  }
+  return text;
+}
+
+/** The devices that the job gets, as positions, or undefined if there are not enough. */
+export function chooseDevices(
+  gpu: StoredGpuRequirement,
+  fit: DeviceFit,
+  room: DeviceRoom,
+): readonly number[] | undefined {
+  if (gpu.share !== undefined) return tightest(shareCandidates(gpu, fit, room), fit, room);
+  const free = fit.positions.filter((position) => isFreeFor(gpu, room, position));
+  if (free.length < gpu.count) return undefined;
+  if (gpu.nvlink && gpu.count > 1) return connected(gpu, free, fit, room);
+  return pick(gpu, free, fit, room);
+}
+
+/**
+ * All choices that differ: for a share, one device for each kind and what is free of it; else the one choice. The best by itself is the first.
+ */
+export function deviceChoices(
+  gpu: StoredGpuRequirement,
+  fit: DeviceFit,
+  room: DeviceRoom,
+): readonly (readonly number[])[] {
+  if (gpu.share === undefined) {
+    const chosen = chooseDevices(gpu, fit, room);
+    return chosen ? [chosen] : [];
+  }
+  const seen = new Set<number>();
+  const found: (readonly number[])[] = [];
+  for (const position of shareCandidates(gpu, fit, room)) {
+    const alike = (fit.shape.kinds[position] ?? 0) * 1024 + (room.free[position] ?? 0);
+    if (seen.has(alike)) continue;
+    seen.add(alike);
+    found.push([position]);
+  }
+  return found.sort(([a = 0], [b = 0]) => tightness(fit, room, a) - tightness(fit, room, b));
+}
+
+/** Devices that are to one room what those of the positions are to another of the same {@link roomText}. */
+export function sameDevices(
+  positions: readonly number[],
+  from: DeviceRoom,
+  to: DeviceRoom,
+): readonly number[] {
+  const isSame = (position: number, other: number): boolean =>
+    from.shape.kinds[position] === to.shape.kinds[other] &&
+    from.free[position] === to.free[other] &&
+    from.memoryMiB[position] === to.memoryMiB[other];
+  if (positions.every((position) => isSame(position, position))) return positions;
+  const used = new Set<number>();
+  return positions.map((position) => {
+    const other = to.free.findIndex((_free, at) => !used.has(at) && isSame(position, at));
+    if (other < 0) throw new Error(`rooms of one text differ at position ${position}`);
+    used.add(other);
+    return other;
+  });
+}
+
+/** Takes the devices out of the room. */
+export function takeDevices(gpu: StoredGpuRequirement, room: DeviceRoom, positions: readonly number[]): void {
+  for (const position of positions) {
+    if (gpu.share === undefined) {
+      room.free[position] = 0;
+      if (gpu.exclusive) closeSiblings(room, position);
+      continue;
+    }
+    room.free[position] = (room.free[position] ?? 0) - gpu.share;
+    room.memoryMiB[position] = (room.memoryMiB[position] ?? 0) - shareMemory(gpu, room, position);
+  }
+}
+
+function shareMemory(gpu: StoredGpuRequirement, { shape }: DeviceRoom, position: number): number {
+  if (gpu.shareMemoryMiB !== undefined) return gpu.shareMemoryMiB;
+  return ((gpu.share ?? 0) / wholeDevice) * (shape.facts[position]?.memoryMiB ?? 0);
+}
+
+function shareCandidates(gpu: StoredGpuRequirement, fit: DeviceFit, room: DeviceRoom): readonly number[] {
+  const wanted = gpu.share ?? 0;
+  return fit.positions.filter(
+    (position) =>
+      (room.free[position] ?? 0) >= wanted &&
+      // Parts of memory are fractions: less than a thousandth of a MiB over is not over.
+      (room.memoryMiB[position] ?? 0) + 1e-3 >= shareMemory(gpu, room, position),
+  );
+}
+
+/** Smaller is better: the verdict and the size first, then the least that is free. */
+function tightness(fit: DeviceFit, room: DeviceRoom, position: number): number {
+  return (fit.ranks[position] ?? 0) * 1024 + (room.free[position] ?? 0);
+}
+
+function tightest(
+  candidates: readonly number[],
+  fit: DeviceFit,
+  room: DeviceRoom,
+): readonly number[] | undefined {
+  let best: number | undefined;
+  for (const position of candidates)
+    if (best === undefined || tightness(fit, room, position) < tightness(fit, room, best)) best = position;
+  return best === undefined ? undefined : [best];
+}
+
+function isFreeFor(gpu: StoredGpuRequirement, room: DeviceRoom, position: number): boolean {
+  if (room.free[position] !== wholeDevice) return false;
+  return !gpu.exclusive || siblings(room.shape, position).every((other) => room.free[other] === wholeDevice);
+}
+
+/** Of the sets that are connected the smallest that is enough: a large one is kept for those who need it. */
+function connected(
+  gpu: StoredGpuRequirement,
+  free: readonly number[],
+  fit: DeviceFit,
+  room: DeviceRoom,
+): readonly number[] | undefined {
+  const sets = new Map<string, number[]>();
+  for (const position of free) {
+    const group = fit.shape.facts[position]?.nvlinkGroup ?? '';
+    sets.set(group, [...(sets.get(group) ?? []), position]);
+  }
+  const chosen = [...sets.values()]
+    .sort((a, b) => a.length - b.length)
+    .map((set) => pick(gpu, set, fit, room))
+    .filter((found) => found !== undefined);
+  const cost = (positions: readonly number[]): number =>
+    Math.max(...positions.map((position) => fit.ranks[position] ?? 0));
+  return chosen.sort((a, b) => cost(a) - cost(b))[0];
+}
+
+/** The first of those that are free; slices from devices of which the least is free, so that others stay whole. */
+function pick(
+  gpu: StoredGpuRequirement,
+  free: readonly number[],
+  fit: DeviceFit,
+  room: DeviceRoom,
+): readonly number[] | undefined {
+  const { shape, ranks } = fit;
+  let order = free;
+  if (free.some((position) => (shape.parents[position] ?? -1) >= 0)) {
+    const left = (position: number): number =>
+      siblings(shape, position).filter((other) => room.free[other] === wholeDevice).length;
+    const cost = (position: number): number =>
+      (ranks[position] ?? 0) * 4096 + Math.round((shape.parts[position] ?? 0) * 15) * 256 + left(position);
+    order = [...free].sort((a, b) => cost(a) - cost(b) || a - b);
+  }
+  if (!gpu.exclusive) return order.length < gpu.count ? undefined : order.slice(0, gpu.count);
+  const gpus = new Set<number>();
+  const found: number[] = [];
+  for (const position of order) {
+    const physical = gpuAt(shape, position);
+    if (gpus.has(physical)) continue;
+    gpus.add(physical);
+    found.push(position);
+    if (found.length === gpu.count) return found;
+  }
+  return undefined;
+}
+
+function siblings({ parents }: DeviceShape, position: number): readonly number[] {
+  const parent = parents[position] ?? -1;
+  if (parent < 0) return [];
+  return parents.flatMap((other, at) => (other === parent && at !== position ? [at] : []));
+}
+
+function closeSiblings(room: DeviceRoom, position: number): void {
+  for (const other of siblings(room.shape, position)) room.free[other] = 0;
+}
