@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util';
 import { federatedRead } from './federated-read.js';
 import { gateway } from './gateway.js';
+import { live } from './live.js';
 import { liveFaults } from './live-faults.js';
 import { lives } from './lives.js';
 import { loopDelay } from './loop-delay.js';
@@ -19,7 +20,16 @@ export interface Bench {
   run(options: { readonly full: boolean; progress(text: string): void }): Promise<readonly Row[]>;
 }
 
-const benches: readonly Bench[] = [submit, lives, gateway, federatedRead, loopDelay, reloadBench, liveFaults];
+const benches: readonly Bench[] = [
+  submit,
+  lives,
+  gateway,
+  federatedRead,
+  loopDelay,
+  reloadBench,
+  live,
+  liveFaults,
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -1,0 +1,191 @@
+/**
+ * Live events from the writer to clients: 5,000 subscribers over 500 sockets, 5,000 events a second, each of which concerns four of them, two
+ * by its task and two by its job; and the same work through `@apollo/server` and `graphql-ws`, where nothing is shared.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { silentLogger } from '@rhizome/log';
+import { type RunningMongod, startMongod } from '@rhizome/mongo';
+import { type Api, connectApi } from './api.js';
+import type { Bench } from './bin.js';
+import { measureCpu } from './cpu.js';
+import type { ClientReport } from './live/client-process.js';
+import { type AskedProcess, startProcess } from './live/processes.js';
+import type { ServeAnswer, ServeQuestion } from './live/server-process.js';
+import type { WriteAnswer, WrittenJob } from './live/writer-process.js';
+import type { Row } from './report.js';
+
+const subscribers = 5000;
+const firstSubscribers = 1000;
+const sockets = 500;
+const tasks = 500;
+const jobsOfTask = 4;
+const perEvent = 4;
+const rate = 5000;
+const seconds = 60;
+const saturationSeconds = 10;
+
+/** What runs. */
+interface World {
+  readonly kind: ServeQuestion['kind'];
+  readonly serve: ServeAnswer;
+  readonly server: AskedProcess;
+  readonly client: AskedProcess;
+  readonly writer: AskedProcess;
+  readonly mongod: number;
+  readonly jobs: readonly WrittenJob[];
+  readonly progress: (text: string) => void;
+}
+
+async function seed(api: Api): Promise<void> {
+  await api.post(
+    'mutation { registerExperiment(input: { name: "bench", title: "Benchmarks" }) { userErrors { message } } }',
+  );
+  const text =
+    'mutation ($input: SubmitTaskInput!) { submitTask(input: $input) { task { id } userErrors { message } } }';
+  const template = { name: 'live', payload: { command: 'true' } };
+  const submitOne = (at: number) =>
+    api.post(text, {
+      input: {
+        experiment: 'bench',
+        idempotencyKey: `live-${at}`,
+        name: `live ${at}`,
+        count: jobsOfTask,
+        template,
+      },
+    });
+  for (let at = 0; at < tasks; at += 20)
+    await Promise.all(Array.from({ length: 20 }, (_, index) => submitOne(at + index)));
+  for (let count = 0; count < tasks * jobsOfTask;) {
+    const answer = await api.post<{ jobCounts: readonly { count: number }[] }>('{ jobCounts { count } }');
+    count = answer.jobCounts.reduce((sum, row) => sum + row.count, 0);
+  }
+}
+
+/** Two subscribers of each task and two of each job: four for each event; in an order that mixes them. */
+function mixedFilters(jobs: readonly WrittenJob[]): readonly object[] {
+  const taskIds = [...new Set(jobs.map(({ taskId }) => taskId))];
+  const once = [...taskIds.map((taskId) => ({ taskId })), ...jobs.map(({ id }) => ({ jobIds: [id] }))];
+  const mixed = once.map((_, at) => once[(at * 7) % once.length] ?? {});
+  return [...mixed, ...mixed];
+}
+
+/** Bytes of the server for each subscriber from the first thousand to the five thousandth. */
+async function memory(world: World, filters: readonly object[]): Promise<number> {
+  const { client, server, serve } = world;
+  const at = { wsUrl: serve.wsUrl, token: serve.token, sockets };
+  await client.ask({ open: { ...at, filters: filters.slice(0, firstSubscribers) } });
+  const before = await server.ask<number>({ heap: true });
+  await client.ask({ open: { ...at, filters: filters.slice(firstSubscribers) } });
+  const after = await server.ask<number>({ heap: true });
+  return (after - before) / (filters.length - firstSubscribers);
+}
+
+/** The load for its time, and what came of it. */
+async function load(world: World): Promise<readonly Row[]> {
+  const { kind, client, server, writer, mongod, progress } = world;
+  const pids = { 'gateway and core': server.pid, clients: client.pid, writer: writer.pid, mongod };
+  const goal = (value: number) => (kind === 'rhizome' ? { goal: { value, better: 'lower' as const } } : {});
+  const { result, cpu } = await measureCpu(pids, async () => {
+    const written = await writer.ask<WriteAnswer>({ write: { rate, seconds } });
+    const expected = written.events * perEvent;
+    const told = await client.ask<ClientReport>({ report: { expected } });
+    return { written, told, lost: expected - told.messages };
+  });
+  const { written, told, lost } = result;
+  progress(`${kind}: ${written.events} events, ${told.messages} messages, p95 ${told.p95} ms, ${lost} lost`);
+  const name = `live, ${kind}`;
+  return [
+    { name: `${name}: events written`, value: written.events / seconds, unit: 'events/s' },
+    { name: `${name}: commit to client, p50`, value: told.p50, unit: 'ms' },
+    { name: `${name}: commit to client, p95`, value: told.p95, unit: 'ms', ...goal(250) },
+    { name: `${name}: commit to client, p99`, value: told.p99, unit: 'ms' },
+    { name: `${name}: commit to client, longest`, value: told.longest, unit: 'ms' },
+    { name: `${name}: messages lost`, value: lost, unit: '', ...goal(0) },
+    { name: `${name}: gaps and repetitions`, value: told.faults, unit: '', ...goal(0) },
+    ...Object.entries(cpu).map(([process, used]) => ({
+      name: `${name}: CPU of ${process}`,
+      value: used / written.seconds,
+      unit: 'cores',
+    })),
+  ];
+}
+
+/** As many events as the writer can write: how many messages a second come of it. */
+async function saturation({ kind, client, writer, progress }: World): Promise<Row> {
+  const written = await writer.ask<WriteAnswer>({ write: { rate: 0, seconds: saturationSeconds } });
+  const within = await client.ask<number>({ count: true });
+  await client.ask({ report: { expected: written.events * perEvent } });
+  progress(`${kind}: ${Math.round(written.events / written.seconds)} events/s at saturation`);
+  return {
+    name: `live, ${kind}: deliveries at saturation`,
+    value: within / written.seconds,
+    unit: 'messages/s',
+  };
+}
+
+async function measure(
+  mongo: RunningMongod,
+  data: string,
+  kind: ServeQuestion['kind'],
+  progress: (text: string) => void,
+): Promise<readonly Row[]> {
+  const [server, client, writer] = ['server', 'client', 'writer'].map((name) =>
+    startProcess(`${name}-process`),
+  );
+  if (!server || !client || !writer) throw new Error('a process is missing');
+  try {
+    const serve = await server.ask<ServeAnswer>({ serve: { mongoUri: mongo.uri, data, kind } });
+    if (kind === 'rhizome') {
+      const api = connectApi(serve.url, serve.token, 20);
+      await seed(api);
+      await api.close();
+    }
+    const jobs = await writer.ask<readonly WrittenJob[]>({ open: { mongoUri: mongo.uri } });
+    const mongod = mongo.members[0]?.pid ?? 0;
+    const world = { kind, serve, server, client, writer, mongod, jobs, progress };
+    const rows: Row[] = [];
+    if (kind === 'rhizome') {
+      const few = mixedFilters(jobs).slice(0, 10);
+      const shared = await memory(
+        world,
+        Array.from({ length: subscribers }, (_, at) => few[at % 10] ?? {}),
+      );
+      rows.push({
+        name: `live, ${kind}: memory of one more subscriber of a shared document`,
+        value: shared,
+        unit: 'bytes',
+        goal: { value: 2048, better: 'lower' },
+      });
+      await client.ask({ close: true });
+    }
+    const mixed = await memory(world, mixedFilters(jobs));
+    rows.push({ name: `live, ${kind}: memory of one more subscriber, mixed`, value: mixed, unit: 'bytes' });
+    progress(`${kind}: ${subscribers} subscribers are open`);
+    rows.push(...(await load(world)), await saturation(world));
+    return rows;
+  } finally {
+    await Promise.all([server.stop(), client.stop(), writer.stop()]);
+  }
+}
+
+/** The benchmark. */
+export const live: Bench = {
+  name: 'live',
+  about:
+    '5,000 subscribers over 500 sockets, 5,000 events/s for 60 s, each concerning 4; beside @apollo/server + graphql-ws',
+  async run({ progress }) {
+    const data = mkdtempSync(join(tmpdir(), 'rhizome-bench-'));
+    const mongo = await startMongod({ dataDir: join(data, 'mongo'), log: silentLogger() });
+    try {
+      return [
+        ...(await measure(mongo, data, 'rhizome', progress)),
+        ...(await measure(mongo, data, 'apollo', progress)),
+      ];
+    } finally {
+      await mongo.stop();
+      rmSync(data, { recursive: true, force: true });
+    }
+  },
+};
