@@ -79,6 +79,14 @@ export type CreateQueueInput = {
   state?: QueueState | null | undefined;
 };
 
+/** One environment variable. */
+export type EnvironmentVariableInput = {
+  /** The name: letters, digits and `_`; not starting with `RHIZOME_`, which is the worker's. */
+  name: string;
+  /** The value, up to 32768 characters. */
+  value: string;
+};
+
 /** A run to process. */
 export type EpicSubmitRunInput = {
   /** Arguments before those. */
@@ -119,6 +127,137 @@ export type ExperimentUserErrorCode =
   | 'EXPERIMENT_NAME_TAKEN'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE';
+
+/** A file to fetch. */
+export type FileReferenceInput = {
+  /** Where it is: a URL or a path in the file store. */
+  location: string;
+  /** The name under which the payload finds it: no `/`. */
+  name: string;
+};
+
+/** GPUs that a job asks for. What is left out is not asked for. */
+export type GpuRequirementInput = {
+  /** Whether the payload brings the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
+  bundlesCompat?: boolean | null | undefined;
+  /** The number of devices on one host, 1 to 64. */
+  count?: number | null | undefined;
+  /** The CUDA runtime of the payload, as `12.4`. */
+  cudaRuntime?: string | null | undefined;
+  /** Whether memory errors must be corrected. */
+  ecc?: boolean | null | undefined;
+  /** Whether nothing else may run on the same physical GPU. */
+  exclusive?: boolean | null | undefined;
+  /** AMD targets in the payload, as `gfx90a`. */
+  gfxTargets?: Array<string> | null | undefined;
+  /** Thousandths of one device as a MIG slice of any profile with at least so many of its slices, 1 to 1000: 142 takes one of seven. */
+  migFraction?: number | null | undefined;
+  /** The MIG profile, as `1g.10gb`. */
+  migProfile?: string | null | undefined;
+  /** Lowest compute capability, as `8.0`. */
+  minComputeCapability?: string | null | undefined;
+  /** The lowest driver version, as `575.51`. */
+  minDriverVersion?: string | null | undefined;
+  /** Memory of each device, or its class size: 40960 takes devices sold as 40 GB. */
+  minMemoryMiB?: number | null | undefined;
+  /** Accepted models, by any of the names of the catalogue: `A100` takes all its variants. */
+  models?: Array<string> | null | undefined;
+  /** Whether it needs what only a driver of the runtime's own branch offers. */
+  needsNewDriverFeature?: boolean | null | undefined;
+  /** Whether the devices must be connected by NVLink. */
+  nvlink?: boolean | null | undefined;
+  /** Whether the job also runs without a GPU. */
+  optional?: boolean | null | undefined;
+  /** PTX targets in the payload, as `compute_80`. */
+  ptxTargets?: Array<string> | null | undefined;
+  /** The CUDA toolkit that made the PTX, as `12.4`; that of `cudaRuntime` by default. */
+  ptxToolkit?: string | null | undefined;
+  /** The ROCm release of the payload, as `6.2`. */
+  rocmRuntime?: string | null | undefined;
+  /** SASS targets in the payload, as `sm_80`. */
+  sassTargets?: Array<string> | null | undefined;
+  /** Thousandths of one device, 1 to 1000, time-shared where the queue allows it; `count` must be 1. */
+  share?: number | null | undefined;
+  /** Memory that the job uses of a device it has a `share` of; the same part of its memory as of the device by default. */
+  shareMemoryMiB?: number | null | undefined;
+  /** `NVIDIA`, `AMD` or `INTEL`. */
+  vendor?: string | null | undefined;
+};
+
+/** Who is to blame for an error. */
+export type JobErrorFamily =
+  /** Inputs or outputs. */
+  | 'DATA'
+  /** A limit of the job: walltime or memory. */
+  | 'LIMIT'
+  /** The payload: its exit code or signal. */
+  | 'PAYLOAD'
+  /** Rhizome itself. */
+  | 'SYSTEM'
+  /** The worker: lost, out of disk, could not start the payload. */
+  | 'WORKER';
+
+/** A job to submit. */
+export type JobInput = {
+  /** Ids of jobs that must have FINISHED before; at most 1000. A job of the same call is named `#N`, its position from 0, and must stand before. */
+  dependsOn?: Array<string> | null | undefined;
+  /** At most 32 labels. */
+  labels?: Array<LabelInput> | null | undefined;
+  /** A name of 1 to 255 characters. */
+  name: string;
+  /** What is run. */
+  payload: JobPayloadInput;
+  /** Larger runs earlier; -1000 to 1000. */
+  priority?: number | null | undefined;
+  /** What it asks of a worker. */
+  requirements?: JobRequirementsInput | null | undefined;
+  /** When and how often it is tried again. */
+  retry?: RetryPolicyInput | null | undefined;
+  /** The leaf of the experiment's shares; its first leaf by default. */
+  share?: string | null | undefined;
+};
+
+/** What is run. */
+export type JobPayloadInput = {
+  /** Its arguments, at most 1000, together at most 128 KiB. */
+  arguments?: Array<string> | null | undefined;
+  /** The program, by path or by name on the worker's PATH. */
+  command: string;
+  /** Environment variables. */
+  environment?: Array<EnvironmentVariableInput> | null | undefined;
+  /** The container image: a name as `docker.io/library/debian:12`, a URL as `docker://…`, or a path on the worker. */
+  image?: string | null | undefined;
+  /** Files to fetch before the start, at most 1000. */
+  inputs?: Array<FileReferenceInput> | null | undefined;
+  /** Names of files that the payload must leave in its output folder, at most 100; no `/`. */
+  outputs?: Array<string> | null | undefined;
+};
+
+/** What a job asks of a worker. What is left out is the default. */
+export type JobRequirementsInput = {
+  /** The instruction set: `x86_64`, `aarch64`, `i686`, `ppc64le`, `riscv64` or `s390x`. */
+  architecture?: string | null | undefined;
+  /** The lowest level of the instruction set: `x86-64-v1` to `x86-64-v4`. */
+  architectureLevel?: string | null | undefined;
+  /** The container runtime the payload needs: `apptainer`, `singularity` or `podman`, or `any`, which is the default for a payload with an image. */
+  containerRuntime?: string | null | undefined;
+  /** CPU cores, 1 to 4096. */
+  cores?: number | null | undefined;
+  /** Scratch space, 0 to 1073741824. */
+  diskMiB?: number | null | undefined;
+  /** GPUs. */
+  gpu?: GpuRequirementInput | null | undefined;
+  /** Memory of the whole job, 1 to 16777216. */
+  memoryMiB?: number | null | undefined;
+  /** Whether the payload needs the outside network. */
+  network?: boolean | null | undefined;
+  /** The queue the job is bound to, by name: one that there is, and that admits the experiment. */
+  queue?: string | null | undefined;
+  /** A CEL expression over `worker` and `queue`, checked at submit and bounded in cost. */
+  selector?: string | null | undefined;
+  /** Longest time the payload may run, 1 to 2592000. */
+  walltimeSeconds?: number | null | undefined;
+};
 
 /** The states of a job, in PanDA's words. */
 export type JobState =
@@ -229,6 +368,18 @@ export type RegisterExperimentInput = {
   title: string;
 };
 
+/** When and how often a failed attempt is tried again. */
+export type RetryPolicyInput = {
+  /** Each further wait is this many times the one before, 1 to 10. */
+  backoffFactor?: number | null | undefined;
+  /** Wait before the second attempt, 0 to 86400. */
+  backoffSeconds?: number | null | undefined;
+  /** Attempts in all, 1 to 20. */
+  maxAttempts?: number | null | undefined;
+  /** The families of errors that are retried. */
+  retryOn?: Array<JobErrorFamily> | null | undefined;
+};
+
 /** The shares of an experiment, all of them. */
 export type SetSharesInput = {
   /** The experiment. */
@@ -264,6 +415,24 @@ export type SharesUserErrorCode =
   /** A leaf that is left out still has live jobs. */
   | 'SHARE_IN_USE';
 
+/** Jobs to submit. */
+export type SubmitJobsInput = {
+  /** The experiment that owns the jobs. */
+  experiment: string;
+  /**
+   * 1 to 200 characters: the same key with the same jobs gives the same answer and submits nothing twice; with other jobs it is an error. It is
+   * known for 30 days.
+   */
+  idempotencyKey: string;
+  /** 1 to 10,000 jobs. */
+  jobs: Array<JobInput>;
+  /**
+   * The subject of the principal that the jobs belong to, 1 to 255 characters: the caller by default. Another one needs `job:submitFor`, which
+   * services have: so the jobs of an experiment's mutation belong to the human who called it. The caller may still change them.
+   */
+  onBehalfOf?: string | null | undefined;
+};
+
 /** How a task stands. A retry of one of its jobs opens an ended task again: the first copy of a job stands in its place. */
 export type TaskState =
   /** Ended: none of its jobs FINISHED or FAILED, because they were cancelled. */
@@ -290,6 +459,25 @@ export type TourSubmitEpicRunMutationVariables = Exact<{
 
 
 export type TourSubmitEpicRunMutation = { submitEpicRun: { run: { id: string, runNumber: number, task: { id: string } | null } | null, userErrors: Array<{ message: string, path: Array<string>, code: string }> } };
+
+export type TourSubmitGpuJobMutationVariables = Exact<{
+  input: SubmitJobsInput;
+}>;
+
+
+export type TourSubmitGpuJobMutation = { submitJobs: { jobs: Array<{ id: string } | null>, userErrors: Array<{ message: string }> } };
+
+export type TourGpuJobQueryVariables = Exact<{
+  id: string;
+}>;
+
+
+export type TourGpuJobQuery = { job: { name: string, state: JobState, attempts: Array<{ deviceIds: Array<string>, worker: { name: string } | null }> } | null };
+
+export type TourHardwareQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type TourHardwareQuery = { hardwareMap: { sites: Array<{ gpus: Array<{ model: string, migProfile: string | null, driverBranch: string | null, cudaVersion: string | null, rocmVersion: string | null, devices: number, free: number, unhealthy: number }> }> } };
 
 export type TourJobsSubscriptionVariables = Exact<{
   experiments: Array<string> | string;
@@ -350,6 +538,9 @@ export type SeedSharesMutation = { setShares: { shares: Array<{ path: string }>,
 
 export const TourSubmitAtlasTaskDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"TourSubmitAtlasTask"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"AtlasSubmitTaskInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"submitAtlasTask"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"task"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"task"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<TourSubmitAtlasTaskMutation, TourSubmitAtlasTaskMutationVariables>;
 export const TourSubmitEpicRunDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"TourSubmitEpicRun"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"EpicSubmitRunInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"submitEpicRun"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"run"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"runNumber"}},{"kind":"Field","name":{"kind":"Name","value":"task"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<TourSubmitEpicRunMutation, TourSubmitEpicRunMutationVariables>;
+export const TourSubmitGpuJobDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"TourSubmitGpuJob"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"SubmitJobsInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"submitJobs"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"jobs"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}}]}}]} as unknown as DocumentNode<TourSubmitGpuJobMutation, TourSubmitGpuJobMutationVariables>;
+export const TourGpuJobDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"TourGpuJob"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"job"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"attempts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"deviceIds"}},{"kind":"Field","name":{"kind":"Name","value":"worker"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}}]}}]}}]} as unknown as DocumentNode<TourGpuJobQuery, TourGpuJobQueryVariables>;
+export const TourHardwareDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"TourHardware"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"hardwareMap"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"sites"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"gpus"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"model"}},{"kind":"Field","name":{"kind":"Name","value":"migProfile"}},{"kind":"Field","name":{"kind":"Name","value":"driverBranch"}},{"kind":"Field","name":{"kind":"Name","value":"cudaVersion"}},{"kind":"Field","name":{"kind":"Name","value":"rocmVersion"}},{"kind":"Field","name":{"kind":"Name","value":"devices"}},{"kind":"Field","name":{"kind":"Name","value":"free"}},{"kind":"Field","name":{"kind":"Name","value":"unhealthy"}}]}}]}}]}}]}}]} as unknown as DocumentNode<TourHardwareQuery, TourHardwareQueryVariables>;
 export const TourJobsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"subscription","name":{"kind":"Name","value":"TourJobs"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"experiments"}},"type":{"kind":"NonNullType","type":{"kind":"ListType","type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"jobStateChanged"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"ObjectValue","fields":[{"kind":"ObjectField","name":{"kind":"Name","value":"experiments"},"value":{"kind":"Variable","name":{"kind":"Name","value":"experiments"}}}]}},{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cursor"}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"attempt"}},{"kind":"Field","name":{"kind":"Name","value":"reason"}},{"kind":"Field","name":{"kind":"Name","value":"at"}},{"kind":"Field","name":{"kind":"Name","value":"job"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"exitCode"}},{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"task"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},{"kind":"Field","name":{"kind":"Name","value":"taskIndex"}},{"kind":"Field","name":{"kind":"Name","value":"worker"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"attempts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"number"}},{"kind":"Field","name":{"kind":"Name","value":"exitCode"}}]}},{"kind":"Field","name":{"kind":"Name","value":"atlas"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"step"}},{"kind":"Field","name":{"kind":"Name","value":"firstEvent"}}]}},{"kind":"Field","name":{"kind":"Name","value":"epic"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"group"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"index"}}]}}]}}]}}]}}]}}]} as unknown as DocumentNode<TourJobsSubscription, TourJobsSubscriptionVariables>;
 export const TourTaskDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"TourTask"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"task"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"progress"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"totalJobs"}}]}},{"kind":"Field","name":{"kind":"Name","value":"jobs"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"100"}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"exitCode"}},{"kind":"Field","name":{"kind":"Name","value":"attempts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"number"}},{"kind":"Field","name":{"kind":"Name","value":"outcome"}},{"kind":"Field","name":{"kind":"Name","value":"exitCode"}},{"kind":"Field","name":{"kind":"Name","value":"error"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}},{"kind":"Field","name":{"kind":"Name","value":"outputs"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"location"}},{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}}]}}]}}]}}]}}]}}]} as unknown as DocumentNode<TourTaskQuery, TourTaskQueryVariables>;
 export const TourLogDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"TourLog"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"attempt"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"job"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"log"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"attempt"},"value":{"kind":"Variable","name":{"kind":"Name","value":"attempt"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"chunks"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"stream"}},{"kind":"Field","name":{"kind":"Name","value":"text"}}]}}]}}]}}]}}]} as unknown as DocumentNode<TourLogQuery, TourLogQueryVariables>;

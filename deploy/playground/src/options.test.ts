@@ -12,6 +12,7 @@ describe('the flags', () => {
       pilots: 2,
       transport: 'in-process',
       tour: true,
+      gpus: 'simulated',
     });
   });
 
@@ -26,6 +27,8 @@ describe('the flags', () => {
       '0',
       '--transport',
       'http',
+      '--gpus',
+      'host',
       '--no-tour',
     ];
     expect(parseOptions(flags, '/checkout')).toEqual({
@@ -36,6 +39,7 @@ describe('the flags', () => {
       pilots: 0,
       transport: 'http',
       tour: false,
+      gpus: 'host',
     });
     expect(parseOptions(['--once', '--data', '/elsewhere'], '/checkout')).toMatchObject({
       once: true,

@@ -1,5 +1,6 @@
 /** The playground's flags. */
 import { resolve } from 'node:path';
+import type { GpuKind } from './gpus.js';
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 /** How subgraphs are reached. */
@@ -19,6 +20,8 @@ export interface PlaygroundOptions {
   readonly pilots: number;
   readonly transport: TransportKind;
   readonly tour: boolean;
+  /** Whether pilots present simulated GPUs, or those of this machine. */
+  readonly gpus: GpuKind;
 }
 
 /** Parses the command line; prints help or a fault and ends the process where Commander does. */
@@ -45,6 +48,11 @@ export function parseOptions(argv: readonly string[], cwd: string): PlaygroundOp
       new Option('--transport <kind>', 'how subgraphs are reached')
         .choices(['in-process', 'http'])
         .default('in-process'),
+    )
+    .addOption(
+      new Option('--gpus <kind>', 'present a small fleet of simulated GPUs, or those of this machine')
+        .choices(['simulated', 'host'])
+        .default('simulated'),
     )
     .option('--no-tour', 'start everything, but submit nothing');
   const { data, ...rest } = command.parse([...argv], { from: 'user' }).opts<PlaygroundOptions>();

@@ -110,7 +110,7 @@ class Playground {
     const { createBoard, runTour } = await import('./tour/index.js');
     const board = createBoard({ stream: process.stdout }, since);
     const store = join(options.data, 'store');
-    const { ok, problems } = await runTour({ client, board, store, since, signal });
+    const { ok, problems } = await runTour({ client, board, store, since, signal, gpus: options.gpus });
     for (const problem of problems) console.log(`problem: ${problem}`);
     console.log(ok ? '\nThe tour is over; everything went well.' : '\nThe tour did not go well.');
     return ok;
@@ -170,9 +170,16 @@ class Playground {
 
   async #startPilots(stack: RunningStack, identities: Identities): Promise<Record<string, number>> {
     const { playgroundQueue, startPilots } = await import('./house.js');
-    const { data, pilots: count } = this.#world.options;
+    const { data, pilots: count, gpus } = this.#world.options;
     const token = await identities.pilot(playgroundQueue);
-    const pilots = startPilots({ url: stack.url, token, data, count, say: (text) => console.log(text) });
+    const pilots = startPilots({
+      url: stack.url,
+      token,
+      data,
+      count,
+      gpus,
+      say: (text) => console.log(text),
+    });
     this.#endings.add('the pilots', () => pilots.stop(pilotGraceMs));
     return pilots.pids;
   }

@@ -10,7 +10,7 @@ export interface WelcomeOptions {
   readonly options: PlaygroundOptions;
 }
 
-/** Addresses, a token to paste, and three first commands. The first line is what scripts wait for. */
+/** Addresses, a token to paste, and first commands. The first line is what scripts wait for. */
 export function welcome(file: PlaygroundFile, { seconds, options }: WelcomeOptions): string {
   const { pilots, transport } = options;
   return `
@@ -23,7 +23,7 @@ Rhizome playground ready after ${seconds.toFixed(1)} s (${transport} transport, 
   A token to paste elsewhere, as "authorization: Bearer …":
   ${file.token}
 
-  Three first commands, in another terminal:
+  First commands, in another terminal:
 ${commands(file, options)
   .map((command) => `  ${command}`)
   .join('\n')}
@@ -39,5 +39,6 @@ function commands({ url }: PlaygroundFile, { data }: PlaygroundOptions): readonl
     "npx rhizome submit -e larkspur --name hello --watch -- sh -c 'echo hello from $(hostname)'",
     'npx rhizome list',
     'npx rhizome workers',
+    'npx rhizome gpus',
   ];
 }

@@ -35,6 +35,12 @@ describe.each(transports)('the tour over %s', (transport) => {
     expect(output).toMatch(/attempt 1 fails on purpose/);
     expect(output).toMatch(/ePIC time-frame group 0 +FINISHED +attempt 2 .*exit 3, then 0/);
 
+    // One job needs a GPU, and is given one that meets what it asks for.
+    expect(output).toMatch(/A100-SXM4-40GB +driver 535 .* 2 of 2 free/);
+    expect(output).toMatch(
+      /GPU inference was given (GPU-simulated-a100-[01]) of pilot-1; its payload saw "\1"/,
+    );
+
     const [, peak = '', picture = ''] =
       /fitted Z peak is at ([\d.]+) ± .* The picture: (.+)$/m.exec(output) ?? [];
     expect(Math.abs(Number(peak) - 91.2)).toBeLessThanOrEqual(0.5);
@@ -75,6 +81,7 @@ describe('the command line of the playground', () => {
     [['--transport', 'pigeon'], /Allowed choices are in-process, http/],
     [['--once', '--no-tour'], /--once ends after the tour, so it cannot go with --no-tour/],
     [['--pilots', '0'], /--pilots 0 runs nothing, so it needs --no-tour/],
+    [['--gpus', 'real'], /Allowed choices are simulated, host/],
     [['--colour'], /unknown option '--colour'/],
   ])('refuses %j, says what would be right, and starts nothing', async (args, message) => {
     const data = await dataFolder();

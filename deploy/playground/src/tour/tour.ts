@@ -11,7 +11,9 @@ import {
   TourTaskDocument,
   type TourTaskQuery,
 } from '../operations.generated.js';
+import type { GpuKind } from '../gpus.js';
 import type { Board } from './board.js';
+import { showGpus, submitGpuJob } from './gpus.js';
 import { type Histogram, placeOf, problemOfPeak } from './peak.js';
 import { atlasTask, epicRun } from './submissions.js';
 
@@ -24,6 +26,8 @@ export interface TourOptions {
   /** Seconds since the command began. */
   readonly since: () => number;
   readonly signal: AbortSignal;
+  /** With simulated GPUs there is one job more. */
+  readonly gpus: GpuKind;
 }
 
 /** How the tour went. */
@@ -50,11 +54,14 @@ export async function runTour(options: TourOptions): Promise<TourResult> {
   );
   // The opening message: from its cursor on nothing is missed, so the work may be submitted now.
   await events.next();
-  const tasks = await submitAll(client, board);
-  const ended = await follow(events, client, tasks, board, since);
+  const [tasks, gpuJob] = await Promise.all([
+    submitAll(client, board),
+    options.gpus === 'simulated' ? submitGpuJob(client) : undefined,
+  ]);
+  const ended = await follow(events, { client, tasks, gpuJob, board, since });
   await events.return?.();
   if (signal.aborted) return { ok: false, problems: ['the tour was interrupted'] };
-  return check(options, tasks, ended);
+  return check(options, { tasks, gpuJob }, ended);
 }
 
 async function submitAll(client: ApiClient, board: Board): Promise<readonly string[]> {
@@ -82,21 +89,28 @@ async function submitAll(client: ApiClient, board: Board): Promise<readonly stri
   return tasks;
 }
 
+/** What was submitted. */
+interface Work {
+  readonly tasks: readonly string[];
+  readonly gpuJob: string | undefined;
+}
+
+function isOf({ tasks, gpuJob }: Work, { id, task }: NonNullable<TourEvent['job']>): boolean {
+  return id === gpuJob || (task !== null && tasks.includes(task.id));
+}
+
 /** Shows events until every job of the tasks is terminal. Answers the terminal state of each. */
 async function follow(
   iterator: AsyncIterator<TourJobsSubscription>,
-  client: ApiClient,
-  tasks: readonly string[],
-  board: Board,
-  since: () => number,
+  { client, board, since, ...work }: Work & Pick<TourOptions, 'client' | 'board' | 'since'>,
 ): Promise<ReadonlyMap<string, string>> {
-  const expected = await totalJobs(client, tasks);
+  const expected = (await totalJobs(client, work.tasks)) + (work.gpuJob === undefined ? 0 : 1);
   const ended = new Map<string, string>();
   while (ended.size < expected) {
     const { value, done } = await iterator.next();
     if (done) break;
     const event = (value as TourJobsSubscription).jobStateChanged;
-    if (!event.job?.task || !tasks.includes(event.job.task.id) || !event.state) continue;
+    if (!event.job || !isOf(work, event.job) || !event.state) continue;
     board.show({ id: event.job.id, ...lineOf(event) });
     if (!terminal.has(event.state)) continue;
     if (ended.size === 0) board.say(`First job ${event.state} ${since().toFixed(1)} s after the command.`);
@@ -135,14 +149,16 @@ async function totalJobs(client: ApiClient, tasks: readonly string[]): Promise<n
 /** Looks at what the jobs left: states, the retried attempt with its log, and the fitted peak. */
 async function check(
   { client, board, store }: TourOptions,
-  tasks: readonly string[],
+  { tasks, gpuJob }: Work,
   ended: ReadonlyMap<string, string>,
 ): Promise<TourResult> {
   const answers = await Promise.all(tasks.map((id) => client.query(TourTaskDocument, { id })));
   const jobs = answers.flatMap(({ task }) => task?.jobs.nodes ?? []);
   const problems = jobs.filter(({ state }) => state !== 'FINISHED').map(problemOfJob);
-  if (ended.size < jobs.length) problems.push(`${jobs.length - ended.size} jobs did not end in view`);
+  const expected = jobs.length + (gpuJob === undefined ? 0 : 1);
+  if (ended.size < expected) problems.push(`${expected - ended.size} jobs did not end in view`);
   await showRetried(client, board, jobs, problems);
+  if (gpuJob !== undefined) await showGpus(client, board, gpuJob, problems);
   await showPeak(board, store, jobs, problems);
   return { ok: problems.length === 0, problems };
 }
