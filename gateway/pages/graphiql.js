@@ -1,10 +1,11 @@
 // GraphiQL as the gateway serves it: everything comes from this host, tokens stay in this tab.
 import 'graphiql/style.css';
-import { GraphiQL } from 'graphiql';
+import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
 import { getOperationAST } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { createElement } from 'react';
 import { createRoot } from 'react-dom/client';
+import { planPlugin, PlanStore } from './plan-panel.js';
 
 const workers = { json: 'json', graphql: 'graphql' };
 
@@ -46,7 +47,7 @@ async function* follow(parameters, headers = {}) {
     retryAttempts: 3,
   });
   try {
-    yield* client.iterate(parameters);
+    for await (const event of client.iterate(parameters)) yield plans.take(event);
   } catch (error) {
     // A closed socket says why by its code and its reason.
     if (typeof error?.code !== 'number') throw error;
@@ -56,14 +57,17 @@ async function* follow(parameters, headers = {}) {
   }
 }
 
-function fetcher(parameters, { documentAST, headers } = {}) {
+function fetcher(given, { documentAST, headers } = {}) {
   // GraphiQL asks for the schema before its headers pane is there.
-  if (parameters.operationName === 'IntrospectionQuery')
-    return post(parameters, { ...prefilled, ...headers });
+  if (given.operationName === 'IntrospectionQuery') return post(given, { ...prefilled, ...headers });
+  const parameters = plans.isOn ? { ...given, extensions: { ...given.extensions, plan: true } } : given;
   const operation = documentAST && getOperationAST(documentAST, parameters.operationName);
-  return operation?.operation === 'subscription' ? follow(parameters, headers) : post(parameters, headers);
+  if (operation?.operation === 'subscription') return follow(parameters, headers);
+  return post(parameters, headers).then((answer) => plans.take(answer));
 }
 
+const plans = new PlanStore();
+const plugins = [HISTORY_PLUGIN, planPlugin(plans)];
 const { token, query } = readFragment();
 const prefilled = token ? { authorization: `Bearer ${token}` } : {};
 const headers = JSON.stringify({ authorization: 'Bearer <token>', ...prefilled }, null, 2);
@@ -71,6 +75,7 @@ const headers = JSON.stringify({ authorization: 'Bearer <token>', ...prefilled }
 createRoot(document.getElementById('graphiql')).render(
   createElement(GraphiQL, {
     fetcher,
+    plugins,
     initialHeaders: headers,
     defaultHeaders: headers,
     ...(query ? { initialQuery: query } : {}),

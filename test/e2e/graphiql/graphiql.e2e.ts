@@ -89,6 +89,40 @@ describe('GraphiQL', () => {
     await answer.getByText('seen in the browser').waitFor({ timeout: 30_000 });
   });
 
+  test('a panel shows the plan of an operation with its times, when asked to', async () => {
+    const query = encodeURIComponent('{ jobs(first: 5) { nodes { id atlas { step } } } }');
+    const { page, faults } = await open(`${house.file.graphiql}#token=${house.file.token}&query=${query}`);
+    const execute = page.getByRole('button', { name: /Execute/ });
+    await page.getByRole('button', { name: /Show Plan/ }).click();
+    const panel = page.locator('.plan-panel');
+    await panel.getByRole('checkbox').check();
+    await execute.click();
+    const steps = panel.locator('.plan-step');
+    await steps.first().waitFor({ timeout: 30_000 });
+    const subgraphs = await steps.evaluateAll((found) =>
+      found.map((step) => step.getAttribute('data-subgraph')),
+    );
+    expect(subgraphs).toEqual(['core', 'atlas']);
+    expect(await panel.innerText()).toMatch(/[\d.]+ ms in all; .*cost \d+; planner: native/);
+    expect(await steps.first().innerText()).toMatch(/core [\d.]+ ms from [\d.]+ ms/);
+    expect(await page.locator('.result-window').innerText()).toContain('"plan"');
+    // Switched off again, it is not asked for.
+    await panel.getByRole('checkbox').uncheck();
+    await execute.click();
+    const result = page.locator('.result-window').getByText('"plan"');
+    await result.waitFor({ state: 'detached', timeout: 30_000 });
+    expect(faults).toEqual([]);
+  });
+
+  test('a panel says why somebody is not shown a plan', async () => {
+    const query = encodeURIComponent('{ viewer { subject } }');
+    const { page } = await open(`${house.file.graphiql}#token=${house.file.readerToken}&query=${query}`);
+    await page.getByRole('button', { name: /Show Plan/ }).click();
+    await page.locator('.plan-panel').getByRole('checkbox').check();
+    await page.getByRole('button', { name: /Execute/ }).click();
+    await page.locator('.plan-panel').getByText('may not operation:trace').waitFor({ timeout: 30_000 });
+  });
+
   test('no request went to another host', () => {
     const { origin } = new URL(house.file.url);
     const elsewhere = requests.filter((url) => !url.startsWith(origin) && !/^(data|blob):/.test(url));
