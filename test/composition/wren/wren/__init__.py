@@ -1,0 +1,1 @@
+"""Wren, an experiment of Rhizome in Python."""
