@@ -1,7 +1,7 @@
 /** Doors of ATLAS: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
-import { type DocumentChange, jobDetails } from '@rhizome/experiment';
+import { type DocumentChange, jobDetails, submissionOfPlace } from '@rhizome/experiment';
 import { byKey, entity, reference, representationAsIs } from '@rhizome/subgraph';
 import { jobAt } from './chain.js';
 import type { Context } from './context.js';
@@ -71,7 +71,7 @@ export const resolvers: Resolvers = {
     atlas: jobDetails(read, ({ tasks }: Context) => tasks.places),
   },
   AtlasJob: {
-    task: ({ submission }) => submission,
+    task: submissionOfPlace(task.loader),
     step: ({ submission, index }) => jobAt(submission, index).step,
     firstEvent: ({ submission, index }) => {
       const { step, firstEvent } = jobAt(submission, index);

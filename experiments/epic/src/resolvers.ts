@@ -1,7 +1,7 @@
 /** Doors of ePIC: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
 import { badInput, DomainError } from '@rhizome/errors';
-import { type DocumentChange, jobDetails, type JobOutcome } from '@rhizome/experiment';
+import { type DocumentChange, jobDetails, type JobOutcome, submissionOfPlace } from '@rhizome/experiment';
 import { byKey, entity, reference, representationAsIs } from '@rhizome/subgraph';
 import type { Context } from './context.js';
 import { errors } from './errors.js';
@@ -90,7 +90,7 @@ export const resolvers: Resolvers = {
     epic: jobDetails(read, ({ runs }: Context) => runs.places),
   },
   EpicJob: {
-    run: ({ submission }) => submission,
+    run: submissionOfPlace(run.loader),
     group: (place) => (place.index < groupCount(place.submission) ? place : null),
   },
 };

@@ -1,7 +1,7 @@
 /** Doors of Larkspur: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
-import { type DocumentChange, jobDetails } from '@rhizome/experiment';
+import { type DocumentChange, jobDetails, submissionOfPlace } from '@rhizome/experiment';
 import { byKey, entity, reference, representationAsIs } from '@rhizome/subgraph';
 import { actions } from './actions.js';
 import type { Context } from './context.js';
@@ -71,7 +71,7 @@ export const resolvers: Resolvers = {
     larkspur: jobDetails(read, ({ observations }: Context) => observations.places),
   },
   LarkspurJob: {
-    observation: ({ submission }) => submission,
+    observation: submissionOfPlace(observation.loader),
     step: ({ submission, index }) => stepAt(submission, index),
     exposure: ({ submission, index }) => (stepAt(submission, index) === 'CALIBRATE' ? index : null),
   },

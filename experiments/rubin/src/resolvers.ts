@@ -1,7 +1,7 @@
 /** Doors of Rubin: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
 import { badInput, DomainError } from '@rhizome/errors';
-import { type DocumentChange, jobDetails } from '@rhizome/experiment';
+import { type DocumentChange, jobDetails, submissionOfPlace } from '@rhizome/experiment';
 import { byKey, defineLoader, entity, reference, representationAsIs } from '@rhizome/subgraph';
 import type { Context } from './context.js';
 import { errors } from './errors.js';
@@ -36,7 +36,7 @@ async function* changesOf(
 }
 
 async function quantumAt(
-  { _id }: WorkflowDocument,
+  { _id }: Pick<WorkflowDocument, '_id'>,
   index: number,
   { loaders }: Context,
 ): Promise<QuantumDocument> {
@@ -91,7 +91,7 @@ export const resolvers: Resolvers = {
     rubin: jobDetails(read, ({ workflows }: Context) => workflows.places),
   },
   RubinJob: {
-    workflow: ({ submission }) => submission,
+    workflow: submissionOfPlace(workflow.loader),
     quantum: ({ submission, index }, _args, context) => quantumAt(submission, index, context),
   },
 };

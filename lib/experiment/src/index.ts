@@ -27,7 +27,9 @@ export {
   jobDetails,
   type JobPlace,
   type JobPlaceKey,
+  type JobPlaceLoader,
   type JobRepresentation,
+  submissionOfPlace,
 } from './details/job-details.js';
 export type { Amounts, AmountsOf } from './following/ledger.repository.js';
 export type { JobOutcome } from './following/job-state.document.js';

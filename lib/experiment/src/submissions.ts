@@ -10,7 +10,7 @@ import {
 import { defineLoader, type LoaderDefinition } from '@rhizome/subgraph';
 import { ChangeFeed, type DocumentChange } from './changes/change-feed.js';
 import { changesOf } from './changes/change-stream.repository.js';
-import { type JobPlace, type JobPlaceKey, jobPlaceLoader } from './details/job-details.js';
+import { type JobPlaceLoader, jobPlaceLoader } from './details/job-details.js';
 import { JobFollower } from './following/follower.js';
 import {
   type JobOutcome,
@@ -61,8 +61,8 @@ export interface Submissions<T extends SubmissionDocument, C> {
   where(fields: Readonly<Partial<T>>): Promise<T | null>;
   /** A page of those with these values, newest first. @throws DomainError CURSOR_INVALID, BAD_USER_INPUT */
   page(fields: Readonly<Partial<T>>, first: number, after?: string | null): Promise<KeysetPage<T>>;
-  /** Finds what jobs are, by task and position: one read for many. */
-  readonly places: LoaderDefinition<JobPlaceKey, JobPlace<T>>;
+  /** Finds what jobs are, by task and position: one read for many, and none for tasks that were met before. */
+  readonly places: JobPlaceLoader<T>;
   /** Finds how positions stand, as far as the event stream told: one read for many. */
   readonly outcomes: LoaderDefinition<{ readonly submissionId: string; readonly index: number }, JobOutcome>;
   /** Follows the changes of one submission. @throws DomainError CURSOR_INVALID, CURSOR_EXPIRED */

@@ -1,8 +1,9 @@
 /** What a job is to an experiment: found by its task and its position, many in one read. */
 import { type Action, can, type Principal } from '@rhizome/authz';
-import { defineLoader, type LoaderDefinition, type Loaders } from '@rhizome/subgraph';
+import { defineLoader, type LoaderDefinition, type Loaders, type SubgraphContext } from '@rhizome/subgraph';
 import type { SubmissionDocument } from '../submissions/submission.document.js';
 import type { SubmissionsRepository } from '../submissions/submissions.repository.js';
+import { type FixedPart, KnownSubmissions } from './known-submissions.js';
 
 /** A job as a gateway hands it over: its key, and what `@requires` brought along. */
 export interface JobRepresentation {
@@ -11,9 +12,9 @@ export interface JobRepresentation {
   readonly taskIndex?: number | null | undefined;
 }
 
-/** Where a job stands: its submission and its position in the task. */
+/** Where a job stands: its submission, without how far that is, and its position in the task. */
 export interface JobPlace<T extends SubmissionDocument> {
-  readonly submission: T;
+  readonly submission: FixedPart<T>;
   readonly index: number;
 }
 
@@ -32,6 +33,15 @@ interface HandingOver {
 /** How long a question waits for a task that is being handed over right now, in milliseconds. */
 const handOverMs = 2000;
 
+/** Finds places, many by one read; those of tasks that were met before without any. */
+export interface JobPlaceLoader<T extends SubmissionDocument> extends LoaderDefinition<
+  JobPlaceKey,
+  JobPlace<T>
+> {
+  /** The place, or null where the task has none there; undefined: the store must be asked. */
+  known(key: JobPlaceKey): JobPlace<T> | null | undefined;
+}
+
 /**
  * A loader that finds places by one read. It derives from what was submitted, not from events, so it answers also before the event stream
  * has caught up; a task that core has taken this very moment is waited for.
@@ -40,16 +50,22 @@ export function jobPlaceLoader<T extends SubmissionDocument>(
   name: string,
   submissions: SubmissionsRepository<T>,
   submitter: HandingOver,
-): LoaderDefinition<JobPlaceKey, JobPlace<T>> {
+): JobPlaceLoader<T> {
+  const memory = new KnownSubmissions<T>();
+  const known = ({ taskId, index }: JobPlaceKey): JobPlace<T> | null | undefined => {
+    const submission = memory.get(taskId);
+    return submission && placeIn(submission, index);
+  };
   const placesOf = async (keys: readonly JobPlaceKey[]): Promise<(JobPlace<T> | null)[]> => {
-    const found = await submissions.ofTasks([...new Set(keys.map(({ taskId }) => taskId))]);
-    const byTask = new Map(found.map((submission) => [submission.taskId, submission]));
+    const wanted = new Set(keys.map(({ taskId }) => taskId));
+    const found = await submissions.ofTasks([...wanted]);
+    const byTask = new Map(found.map((submission) => [submission.taskId, memory.add(submission)]));
     return keys.map(({ taskId, index }) => {
       const submission = byTask.get(taskId);
-      return submission && index >= 0 && index < submission.totalJobs ? { submission, index } : null;
+      return submission ? placeIn(submission, index) : null;
     });
   };
-  return defineLoader({
+  const loader = defineLoader<JobPlaceKey, JobPlace<T>>({
     name,
     cacheKey: ({ taskId, index }) => `${taskId}/${index}`,
     load: async (keys) => {
@@ -59,6 +75,12 @@ export function jobPlaceLoader<T extends SubmissionDocument>(
       return placesOf(keys);
     },
   });
+  return Object.freeze({ ...loader, known });
+}
+
+function placeIn<T extends SubmissionDocument>(submission: FixedPart<T>, index: number): JobPlace<T> | null {
+  const { totalJobs } = submission as FixedPart<SubmissionDocument>;
+  return index >= 0 && index < totalJobs ? { submission, index } : null;
 }
 
 /** What a details resolver looks at. */
@@ -76,15 +98,36 @@ interface DetailsContext {
  */
 export function jobDetails<T extends SubmissionDocument, TContext extends DetailsContext>(
   { action, experiment }: { readonly action: Action; readonly experiment: string },
-  loaderOf: (context: TContext) => LoaderDefinition<JobPlaceKey, JobPlace<T>>,
-): (job: JobRepresentation, args: object, context: TContext) => Promise<JobPlace<T> | null> {
+  loaderOf: (context: TContext) => JobPlaceLoader<T>,
+): (
+  job: JobRepresentation,
+  args: object,
+  context: TContext,
+) => Promise<JobPlace<T> | null> | JobPlace<T> | null {
   const mayRead = (principal: Principal): boolean =>
     principal.kind !== 'PILOT' &&
     can(principal, 'job:read', experiment) &&
     can(principal, action, experiment);
-  return async ({ task, taskIndex }, _args, context) => {
+  return ({ task, taskIndex }, _args, context) => {
     if (!task || taskIndex == null || !mayRead(context.principal)) return null;
-    return context.loaders.load(loaderOf(context), { taskId: task.id, index: taskIndex });
+    const loader = loaderOf(context);
+    const key = { taskId: task.id, index: taskIndex };
+    const known = loader.known(key);
+    return known === undefined ? context.loaders.load(loader, key) : known;
+  };
+}
+
+/**
+ * A resolver for the field that leads from a job's place to what was submitted, as it is now.
+ * @param loader finds submissions by id
+ */
+export function submissionOfPlace<T extends SubmissionDocument, TContext extends SubgraphContext>(
+  loader: LoaderDefinition<string, T, TContext>,
+): (place: { readonly submission: { readonly _id: string } }, args: object, context: TContext) => Promise<T> {
+  return async ({ submission: { _id } }, _args, { loaders }) => {
+    const found = await loaders.load(loader, _id);
+    if (found) return found;
+    throw new Error(`the submission ${_id} is not there any more`);
   };
 }
 
