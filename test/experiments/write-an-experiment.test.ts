@@ -1,0 +1,28 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from '@jest/globals';
+import * as library from '@rhizome/experiment';
+
+const root = join(fileURLToPath(import.meta.url), '..', '..', '..', '..');
+const page = readFileSync(join(root, 'docs/write-an-experiment.md'), 'utf8');
+
+describe('the page on writing an experiment', () => {
+  test('names files that are there', () => {
+    const named = [...page.matchAll(/`((?:src|experiments|test|lib|schema)\/[\w./-]+)`/g)].map(
+      ([, path]) => path ?? '',
+    );
+    expect(named.length).toBeGreaterThan(15);
+    const missing = named.filter(
+      (path) => !existsSync(join(root, path)) && !existsSync(join(root, 'experiments/larkspur', path)),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  test('names functions that are there', () => {
+    for (const name of ['createSubmissions', 'InputCheck', 'workerLabel', 'jobDetails']) {
+      expect(page).toContain(name);
+      expect(library).toHaveProperty(name);
+    }
+  });
+});
