@@ -195,7 +195,7 @@ export default tseslint.config(
     ),
   },
   {
-    files: ['clients/**/*.ts'],
+    files: ['clients/**/*.{ts,tsx}'],
     rules: restrict(
       mongodb,
       zone(

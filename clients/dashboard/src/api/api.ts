@@ -1,0 +1,166 @@
+import { cacheExchange, Client, fetchExchange, subscriptionExchange } from '@urql/core';
+import { type DocumentNode, Kind } from 'graphql';
+import { createClient, type Client as SocketClient } from 'graphql-ws';
+import { usualBackoff } from '../live/backoff.js';
+import { type Failure, ofGraphql, tokenCodes } from '../live/failure.js';
+import { follow, type OpenStream } from '../live/resuming.js';
+import { ConnectionState } from './connection-state.js';
+
+/** How the page speaks with the gateway. */
+export interface Api {
+  readonly client: Client;
+  readonly connection: ConnectionState;
+  /** Ends all streams. */
+  close(): void;
+}
+
+/** What an API is made of. */
+export interface ApiOptions {
+  /** Where the page came from, as `http://host:4000`. */
+  readonly origin: string;
+  readonly token: string;
+  /** The token is not taken, or not any more. */
+  readonly onTokenRefused: (failure: Failure) => void;
+}
+
+const KEEP_ALIVE_MS = 10_000;
+const PONG_MS = 5000;
+
+/** Queries over HTTP; streams over one socket, opened again by the rules of the house. */
+export function createApi({ origin, token, onTokenRefused }: ApiOptions): Api {
+  const url = `${origin}/graphql`;
+  const connection = new ConnectionState();
+  const socket = openSocket(url.replace(/^http/, 'ws'), token, connection);
+  const noticeToken = (failure: Failure): void => {
+    if (tokenCodes.has(failure.code)) onTokenRefused(failure);
+  };
+  const client = new Client({
+    url,
+    preferGetMethod: false,
+    fetchOptions: { headers: { authorization: `Bearer ${token}` } },
+    exchanges: [
+      cacheExchange,
+      subscriptionExchange({
+        forwardSubscription: (request, operation) =>
+          forward({
+            open: streamOf(socket, request.query ?? ''),
+            variables: (request.variables ?? {}) as Record<string, unknown>,
+            isResumable: takesCursor(operation.query),
+            onFailure: noticeToken,
+          }),
+      }),
+      fetchExchange,
+    ],
+  });
+  return { client, connection, close: () => void socket.dispose() };
+}
+
+function openSocket(url: string, token: string, connection: ConnectionState): SocketClient {
+  let pong: ReturnType<typeof setTimeout> | undefined;
+  const client: SocketClient = createClient({
+    url,
+    connectionParams: { authorization: `Bearer ${token}` },
+    // Streams are opened again by those who know their cursors.
+    retryAttempts: 0,
+    keepAlive: KEEP_ALIVE_MS,
+    lazyCloseTimeout: 500,
+    on: {
+      connected: () => connection.set('live'),
+      closed: () => {
+        clearTimeout(pong);
+        connection.set('away');
+      },
+      // A dead peer is noticed by a ping that nobody answers.
+      ping: (received) => {
+        if (!received) pong = setTimeout(() => client.terminate(), PONG_MS);
+      },
+      pong: (received) => {
+        if (received) clearTimeout(pong);
+      },
+    },
+  });
+  return client;
+}
+
+const streamOf =
+  (socket: SocketClient, query: string): OpenStream =>
+  (variables, sink) =>
+    socket.subscribe<Record<string, unknown>>(
+      { query, variables: { ...variables } },
+      {
+        next: ({ data, errors }) => sink.next({ data: data ?? null, ...(errors ? { errors } : {}) }),
+        error: sink.error,
+        complete: sink.complete,
+      },
+    );
+
+/** Whether a message is the first of a stream that was opened without a past; it travels beside the data. */
+export interface LiveExtensions {
+  readonly isFirst?: boolean;
+}
+
+interface Forwarded {
+  readonly open: OpenStream;
+  readonly variables: Readonly<Record<string, unknown>>;
+  readonly isResumable: boolean;
+  readonly onFailure: (failure: Failure) => void;
+}
+
+interface ForwardSink {
+  next(result: { data?: unknown; errors?: readonly object[]; extensions?: Record<string, unknown> }): void;
+  complete(): void;
+}
+
+function forward({ open, variables, isResumable, onFailure }: Forwarded) {
+  return {
+    subscribe(sink: ForwardSink) {
+      const stop = follow({
+        open,
+        variables,
+        isResumable,
+        backoff: usualBackoff,
+        later: (action, ms) => {
+          const timer = setTimeout(action, ms);
+          return () => clearTimeout(timer);
+        },
+        sink: {
+          data: (data, isFirst) => sink.next({ data, extensions: { isFirst } satisfies LiveExtensions }),
+          status: () => undefined,
+          end: (failure) => {
+            if (failure) {
+              onFailure(failure);
+              sink.next({ errors: [{ message: failure.message, extensions: { code: failure.code } }] });
+            }
+            sink.complete();
+          },
+        },
+      });
+      return { unsubscribe: stop };
+    },
+  };
+}
+
+/** An operation that takes a cursor as `$after` goes on where it broke. */
+function takesCursor(document: DocumentNode): boolean {
+  return document.definitions.some(
+    (definition) =>
+      definition.kind === Kind.OPERATION_DEFINITION &&
+      (definition.variableDefinitions ?? []).some(({ variable }) => variable.name.value === 'after'),
+  );
+}
+
+/** The failure of a query, in the catalogue's words. */
+export function failureOfQuery(error: {
+  readonly message: string;
+  readonly graphQLErrors: readonly {
+    readonly message: string;
+    readonly extensions?: Record<string, unknown>;
+  }[];
+  readonly response?: { readonly status?: number } | undefined;
+}): Failure {
+  const [first] = error.graphQLErrors;
+  if (first) return ofGraphql(first);
+  if (error.response?.status === 401)
+    return { code: 'UNAUTHENTICATED', message: 'the gateway does not take the token', retry: 'never' };
+  return { code: 'SERVICE_UNAVAILABLE', message: error.message, retry: 'later' };
+}

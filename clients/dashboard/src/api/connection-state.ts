@@ -1,0 +1,22 @@
+/** Whether the page hears from the gateway. */
+export type Connection = 'connecting' | 'live' | 'away';
+
+/** The state of the connection, for whoever shows it. */
+export class ConnectionState {
+  private current: Connection = 'connecting';
+  private readonly listeners = new Set<() => void>();
+
+  /** As `useSyncExternalStore` wants it. */
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+
+  readonly get = (): Connection => this.current;
+
+  set(connection: Connection): void {
+    if (connection === this.current) return;
+    this.current = connection;
+    this.listeners.forEach((listener) => listener());
+  }
+}

@@ -1,0 +1,14 @@
+import { useSyncExternalStore } from 'react';
+import type { ConnectionState } from '../api/connection-state.js';
+
+const words = { connecting: 'connecting…', live: 'live', away: 'reconnecting…' } as const;
+
+/** Whether what is shown moves. */
+export function ConnectionBadge({ connection }: { connection: ConnectionState }) {
+  const now = useSyncExternalStore(connection.subscribe, connection.get);
+  return (
+    <span className={`badge badge-${now}`} role="status">
+      {words[now]}
+    </span>
+  );
+}

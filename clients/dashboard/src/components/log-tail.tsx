@@ -1,0 +1,114 @@
+import { useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { type Client, type OperationResult, useClient } from 'urql';
+import { useLive } from '../api/use-live.js';
+import {
+  JobLogPageDocument,
+  type JobLogPageQuery,
+  LogMovesDocument,
+  type LogMovesSubscription,
+} from '../operations.generated.js';
+import { emptyLog, foldLog, type ShownLog } from '../pages/log.js';
+import { FailureNote } from './failure-note.js';
+
+/** A log that was read page by page, and where the stream goes on after it. */
+interface ReadLog {
+  readonly log: ShownLog;
+  readonly endCursor: string | null;
+}
+
+/** Reads what there is of the latest attempt. */
+async function readLog(client: Client, id: string): Promise<ReadLog> {
+  let log = emptyLog;
+  for (let after: string | null = null; ;) {
+    const { data, error }: OperationResult<JobLogPageQuery> = await client
+      .query(JobLogPageDocument, { id, after }, { requestPolicy: 'network-only' })
+      .toPromise();
+    if (error) throw error;
+    if (!data?.job) return { log, endCursor: after };
+    const { attempt, log: page }: NonNullable<JobLogPageQuery['job']> = data.job;
+    log = foldLog(log, { jobLogAppended: { cursor: '', attempt, chunks: page.chunks, isComplete: false } });
+    after = page.endCursor ?? after;
+    if (!page.hasNextPage) return { log, endCursor: after };
+  }
+}
+
+/** A log, or the word that the stream began anew without its past. */
+type FollowedLog = ShownLog & { readonly isLost?: boolean };
+
+/** The end of a job's log, as it is written; through all attempts. */
+export function LogTail({ jobId }: { jobId: string }) {
+  const client = useClient();
+  const [read, setRead] = useState<ReadLog | null>(null);
+  const [failure, setFailure] = useState<string | null>(null);
+  const [round, setRound] = useState(0);
+  useEffect(() => {
+    let isCurrent = true;
+    setRead(null);
+    readLog(client, jobId).then(
+      (found) => isCurrent && setRead(found),
+      (error: Error) => isCurrent && setFailure(error.message),
+    );
+    return () => {
+      isCurrent = false;
+    };
+  }, [client, jobId, round]);
+  if (failure !== null) return <FailureNote failures={[failure]} />;
+  if (read === null) return <p className="quiet">reading…</p>;
+  return (
+    <LiveTail key={round} jobId={jobId} read={read} onPastLost={() => setRound((before) => before + 1)} />
+  );
+}
+
+function LiveTail({ jobId, read, onPastLost }: { jobId: string; read: ReadLog; onPastLost: () => void }) {
+  const variables = read.endCursor === null ? { jobId } : { jobId, after: read.endCursor };
+  const fold = (before: FollowedLog, data: LogMovesSubscription, isFirst: boolean): FollowedLog =>
+    isFirst && read.endCursor !== null ? { ...before, isLost: true } : foldLog(before, data);
+  const { state, failure } = useLive<LogMovesSubscription, { jobId: string; after?: string }, FollowedLog>(
+    LogMovesDocument,
+    variables,
+    fold,
+    read.log,
+  );
+  const { isLost = false } = state;
+  useEffect(() => {
+    if (isLost) onPastLost();
+  }, [isLost, onPastLost]);
+  return (
+    <>
+      <FailureNote failures={[failure]} />
+      <LogText log={state} />
+    </>
+  );
+}
+
+/** Stays at the end while its reader is there. */
+function LogText({ log }: { log: ShownLog }) {
+  const place = useRef<HTMLPreElement>(null);
+  const isAtEnd = useRef(true);
+  useLayoutEffect(() => {
+    const element = place.current;
+    if (element && isAtEnd.current) element.scrollTop = element.scrollHeight;
+  }, [log]);
+  return (
+    <>
+      <pre
+        ref={place}
+        className="log"
+        aria-label="Log"
+        onScroll={({ currentTarget: { scrollTop, scrollHeight, clientHeight } }) => {
+          isAtEnd.current = scrollHeight - scrollTop - clientHeight < 24;
+        }}
+      >
+        {log.chunks.map(({ cursor, stream, text }) => (
+          <span key={cursor} className={stream === 'STDERR' ? 'stderr' : undefined}>
+            {text}
+          </span>
+        ))}
+      </pre>
+      <p className="quiet">
+        {log.attempt > 0 ? `attempt ${log.attempt}; ` : ''}
+        {log.isComplete ? 'the job has ended: this is all of it' : 'as it is written'}
+      </p>
+    </>
+  );
+}

@@ -1,0 +1,17 @@
+/** How much of something has ended, and how much of that well. */
+export function ProgressBar({ finished, ended, label }: { finished: number; ended: number; label: string }) {
+  const percent = (part: number): string => `${Math.round(part * 1000) / 10}%`;
+  return (
+    <div
+      className="bar"
+      role="progressbar"
+      aria-label={label}
+      aria-valuemin={0}
+      aria-valuemax={100}
+      aria-valuenow={Math.round(ended * 100)}
+    >
+      <span className="bar-finished" style={{ width: percent(finished) }} />
+      <span className="bar-ended" style={{ width: percent(Math.max(0, ended - finished)) }} />
+    </div>
+  );
+}

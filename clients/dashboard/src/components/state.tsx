@@ -1,0 +1,36 @@
+/** The word of a state, coloured by what it means. */
+export function State({ state }: { state: string }) {
+  return <span className={`state state-${state.toLowerCase()}`}>{state}</span>;
+}
+
+/** In the order of a job's life. */
+export const jobStates = [
+  'PENDING',
+  'ACTIVATED',
+  'THROTTLED',
+  'SENT',
+  'STARTING',
+  'RUNNING',
+  'HOLDING',
+  'TRANSFERRING',
+  'FINISHED',
+  'FAILED',
+  'CANCELLED',
+  'CLOSED',
+] as const;
+
+/** One tile for each state that has jobs, in the order of a job's life. */
+export function StateTiles({ counts, label }: { counts: ReadonlyMap<string, number>; label: string }) {
+  const shown = jobStates.filter((state) => (counts.get(state) ?? 0) > 0);
+  return (
+    <ul className="tiles" aria-label={label}>
+      {shown.map((state) => (
+        <li key={state} data-state={state}>
+          <strong>{counts.get(state)?.toLocaleString('en')}</strong>
+          <State state={state} />
+        </li>
+      ))}
+      {shown.length === 0 && <li className="quiet">no jobs</li>}
+    </ul>
+  );
+}

@@ -1,0 +1,2 @@
+// Vite takes styles out of imports.
+declare module '*.css';

@@ -1,0 +1,53 @@
+import { describe, expect, test } from '@jest/globals';
+import type { CountsSubscription, LogMovesSubscription } from '../operations.generated.js';
+import { byState, foldCounts } from './counts.js';
+import { emptyLog, foldLog } from './log.js';
+
+type Count = CountsSubscription['jobCountsChanged']['counts'][number];
+const count = (state: Count['state'], number: number, change: Partial<Count> = {}): Count => ({
+  experiment: 'alpha',
+  queue: null,
+  gpuModel: null,
+  share: 'alpha/default',
+  state,
+  count: number,
+  ...change,
+});
+const counts = (...all: Count[]): CountsSubscription => ({ jobCountsChanged: { cursor: 'c', counts: all } });
+
+describe('counts', () => {
+  test('of messages replace those of the same key; a first message replaces all', () => {
+    let now = foldCounts(new Map(), counts(count('PENDING', 3), count('RUNNING', 2, { queue: 'q' })), true);
+    now = foldCounts(now, counts(count('PENDING', 1), count('RUNNING', 4, { queue: 'other' })), false);
+    expect(Object.fromEntries(byState(now))).toEqual({ PENDING: 1, RUNNING: 6 });
+    now = foldCounts(now, counts(count('FINISHED', 9)), true);
+    expect(Object.fromEntries(byState(now))).toEqual({ FINISHED: 9 });
+  });
+});
+
+const chunk = (cursor: string) => ({ cursor, stream: 'STDOUT' as const, text: cursor, at: 'now' });
+const log = (attempt: number | null, cursors: string[], isComplete = false): LogMovesSubscription => ({
+  jobLogAppended: { cursor: 'x', attempt, isComplete, chunks: cursors.map(chunk) },
+});
+const texts = (shown: typeof emptyLog): string[] => shown.chunks.map(({ text }) => text);
+
+describe('a log', () => {
+  test('grows, and shows nothing twice', () => {
+    let shown = foldLog(emptyLog, log(1, ['a', 'b']));
+    shown = foldLog(shown, log(1, ['b', 'c']));
+    expect(texts(shown)).toEqual(['a', 'b', 'c']);
+  });
+
+  test('begins anew with another attempt, and ignores what is late of an older one', () => {
+    let shown = foldLog(emptyLog, log(1, ['a']));
+    shown = foldLog(shown, log(2, ['x']));
+    shown = foldLog(shown, log(1, ['b']));
+    expect([shown.attempt, texts(shown)]).toEqual([2, ['x']]);
+  });
+
+  test('keeps its end', () => {
+    const many = Array.from({ length: 2500 }, (_, index) => String(index));
+    expect(texts(foldLog(emptyLog, log(1, many))).at(0)).toBe('500');
+    expect(foldLog(emptyLog, log(1, [], true)).isComplete).toBe(true);
+  });
+});

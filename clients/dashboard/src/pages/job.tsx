@@ -1,0 +1,82 @@
+import { useEffect } from 'react';
+import { useFresh } from '../api/use-fresh.js';
+import { useLive } from '../api/use-live.js';
+import { FailureNote } from '../components/failure-note.js';
+import { LogTail } from '../components/log-tail.js';
+import { State } from '../components/state.js';
+import {
+  JobMovesDocument,
+  type JobMovesSubscription,
+  JobPageDocument,
+  type JobPageQuery,
+} from '../operations.generated.js';
+import { Link } from '../routing/link.js';
+import { taskPath } from '../routing/routes.js';
+
+type Move = JobMovesSubscription['jobStateChanged'];
+const take = (_before: Move | null, { jobStateChanged }: JobMovesSubscription): Move => jobStateChanged;
+
+/** One job, moving: its states and the end of its log. */
+export function JobPage({ id }: { id: string }) {
+  const moves = useLive(JobMovesDocument, { id }, take, null);
+  const page = useFresh(JobPageDocument, { id });
+  const { refresh } = page;
+  // Also after the opening message: what happened before it is read, what comes after it is told.
+  useEffect(() => refresh(), [moves.state, refresh]);
+  const job = page.data?.job;
+  if (job === null) return <p role="alert">There is no job {id}, or you may not see it.</p>;
+  return (
+    <>
+      <h1>{job?.name ?? id}</h1>
+      <FailureNote failures={[moves.failure, page.failure]} />
+      {job && <JobFacts job={job} move={moves.state} />}
+      <section>
+        <h2>Log</h2>
+        <LogTail jobId={id} />
+      </section>
+      {job && (
+        <section>
+          <h2>States</h2>
+          <ol className="transitions" aria-label="States">
+            {job.transitions.map(({ to, at, reason, revision }) => (
+              <li key={revision}>
+                <time dateTime={at}>{at.replace('T', ' ').replace(/\.\d+Z$/, ' UTC')}</time>{' '}
+                <State state={to} /> {reason ?? ''}
+              </li>
+            ))}
+          </ol>
+        </section>
+      )}
+    </>
+  );
+}
+
+function JobFacts({ job, move }: { job: NonNullable<JobPageQuery['job']>; move: Move | null }) {
+  // The stream is ahead of the page until the page is read again.
+  const isAhead = move?.revision != null && move.revision > (job.transitions.at(-1)?.revision ?? 0);
+  const state = (isAhead ? move.state : null) ?? job.state;
+  const attempt = (isAhead ? move.attempt : null) ?? job.attempt;
+  return (
+    <>
+      <p className="quiet">
+        <span data-testid="job-state">
+          <State state={state} />
+        </span>{' '}
+        attempt {attempt} of {job.owner} in {job.experiment.name}, share {job.share}
+        {job.worker ? ` on ${job.worker.name}` : ''}
+        {job.exitCode !== null ? `, exit code ${job.exitCode}` : ''}
+      </p>
+      {job.task && (
+        <p>
+          Part of the task <Link to={taskPath(job.task.id)}>{job.task.name}</Link>
+        </p>
+      )}
+      {job.error && (
+        <p role="alert">
+          {job.error.code}: {job.error.message}
+        </p>
+      )}
+      {job.pending && <p>{job.pending.summary}</p>}
+    </>
+  );
+}

@@ -1,0 +1,126 @@
+import { useEffect } from 'react';
+import { useFresh } from '../api/use-fresh.js';
+import { useLive } from '../api/use-live.js';
+import { FailureNote } from '../components/failure-note.js';
+import { JobTable } from '../components/job-table.js';
+import { ProgressBar } from '../components/progress-bar.js';
+import { State, StateTiles } from '../components/state.js';
+import {
+  CountsDocument,
+  GpusDocument,
+  type GpusSubscription,
+  LatestJobsDocument,
+  LatestTasksDocument,
+  type LatestTasksQuery,
+} from '../operations.generated.js';
+import { Link } from '../routing/link.js';
+import { taskPath } from '../routing/routes.js';
+import { byState, type Counts, foldCounts } from './counts.js';
+
+const noCounts: Counts = new Map();
+const none = {};
+
+/** All jobs by state, the latest tasks and jobs, and the GPUs, moving. */
+export function OverviewPage() {
+  const counts = useLive(CountsDocument, none, foldCounts, noCounts);
+  const tasks = useFresh(LatestTasksDocument, none);
+  const jobs = useFresh(LatestJobsDocument, none);
+  const { refresh: refreshTasks } = tasks;
+  const { refresh: refreshJobs } = jobs;
+  useEffect(() => {
+    refreshTasks();
+    refreshJobs();
+  }, [counts.state, refreshTasks, refreshJobs]);
+  return (
+    <>
+      <FailureNote failures={[counts.failure, tasks.failure, jobs.failure]} />
+      <section>
+        <h2>Jobs by state</h2>
+        <StateTiles counts={byState(counts.state)} label="Jobs by state" />
+      </section>
+      <section>
+        <h2>Latest tasks</h2>
+        <TaskTable tasks={tasks.data?.tasks.nodes ?? []} />
+      </section>
+      <GpuSection />
+      <section>
+        <h2>Latest jobs</h2>
+        <JobTable jobs={jobs.data?.jobs.nodes ?? []} label="Latest jobs" />
+      </section>
+    </>
+  );
+}
+
+function TaskTable({ tasks }: { tasks: LatestTasksQuery['tasks']['nodes'] }) {
+  if (tasks.length === 0) return <p className="quiet">no tasks</p>;
+  return (
+    <table aria-label="Latest tasks">
+      <tbody>
+        {tasks.map(({ id, name, state, experiment, progress }) => (
+          <tr key={id} data-task={id}>
+            <td>
+              <Link to={taskPath(id)}>{name}</Link>
+            </td>
+            <td>{experiment.name}</td>
+            <td>
+              <State state={state} />
+            </td>
+            <td className="wide">
+              <ProgressBar
+                finished={progress.finishedFraction}
+                ended={progress.endedFraction}
+                label={`Progress of ${name}`}
+              />
+            </td>
+            <td>{progress.totalJobs.toLocaleString('en')} jobs</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+type Gpu = GpusSubscription['gpuOccupancyChanged']['gpus'][number];
+const noGpus: ReadonlyMap<string, Gpu> = new Map();
+
+function foldGpus(
+  before: ReadonlyMap<string, Gpu>,
+  { gpuOccupancyChanged }: GpusSubscription,
+  isFirst: boolean,
+) {
+  const next = new Map(isFirst ? [] : before);
+  for (const row of gpuOccupancyChanged.gpus) next.set(`${row.queue}\n${row.model}`, row);
+  return next;
+}
+
+function GpuSection() {
+  const { state, failure } = useLive(GpusDocument, none, foldGpus, noGpus);
+  const rows = [...state.values()].filter(({ total }) => total > 0);
+  if (rows.length === 0 && failure === null) return null;
+  return (
+    <section>
+      <h2>GPUs</h2>
+      <FailureNote failures={[failure]} />
+      <table aria-label="GPUs">
+        <tbody>
+          {rows.map(({ queue, model, total, allocated, unhealthy }) => (
+            <tr key={`${queue} ${model}`}>
+              <td>{model}</td>
+              <td>{queue}</td>
+              <td className="wide">
+                <ProgressBar
+                  finished={allocated / total}
+                  ended={allocated / total}
+                  label={`Use of ${model}`}
+                />
+              </td>
+              <td>
+                {allocated} of {total} in use{unhealthy > 0 ? `, ${unhealthy} unhealthy` : ''}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
