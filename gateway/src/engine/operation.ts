@@ -1,10 +1,5 @@
-import {
-  getVariableValues,
-  type GraphQLError,
-  type GraphQLSchema,
-  isNonNullType,
-  type SelectionSetNode,
-} from 'graphql';
+import { type GraphQLError, type GraphQLSchema, isNonNullType, type SelectionSetNode } from 'graphql';
+import { type Coerced, compileCoercion } from '@rhizome/subgraph';
 import type { Transport } from '../transports/transport.js';
 import { type Refusal, refusal } from './answers.js';
 import { AnswerSelection } from './collect.js';
@@ -75,6 +70,7 @@ export class Operation {
   readonly #parts: EngineParts;
   /** What is planned: the client's operation, or that with a cursor added. */
   readonly #planText: string;
+  readonly #coerce: (variables: Readonly<Record<string, unknown>>) => Coerced;
   readonly #conditionNames: readonly string[];
   readonly #plans = new Lru<string, Promise<MadePlan | Refusal>>({ entries: keptVariants });
   readonly #projections = new Lru<string, Projection>({ entries: keptVariants });
@@ -86,6 +82,7 @@ export class Operation {
     this.selected = selected;
     this.info = info;
     this.#planText = planText;
+    this.#coerce = compileCoercion(parts.schema, selected.operation, maxVariableErrors);
     this.#conditionNames = conditionVariables(selected.document);
     this.#asksForSchema = asksForSchema(selected);
     this.#notices = noticesOf(info);
@@ -95,9 +92,7 @@ export class Operation {
   coerce(variables: Readonly<Record<string, unknown>>): CoercedVariables {
     const definitions = this.selected.operation.variableDefinitions;
     if (!definitions || definitions.length === 0) return nothingToCoerce;
-    const result = getVariableValues(this.#parts.schema, definitions, variables, {
-      maxErrors: maxVariableErrors,
-    });
+    const result = this.#coerce(variables);
     if (result.errors) {
       const errors = result.errors.map((error: GraphQLError) => error.toJSON());
       return { ok: false, refusal: refusal('BAD_USER_INPUT', errors, this.info.kind) };

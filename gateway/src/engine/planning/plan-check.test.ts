@@ -99,6 +99,30 @@ describe('a plan that looks right', () => {
     expect(faultOf(known, client('{ job { size other { id } } }'), model)).toBeUndefined();
   });
 
+  test('the same where another fetch has used that name for what it renames', () => {
+    const plan = sequence(
+      root('{job{__typename id _internal_qp_alias_0: other{id}}}'),
+      entity(job, '...on Job{size _internal_qp_alias_0: size(in: 3)}'),
+      entity(job, '...on Job{other{id}}', {
+        requires: [
+          { kind: 'InlineFragment', typeCondition: 'Job', selections: [{ kind: 'Field', name: 'size' }] },
+        ],
+      }),
+    );
+    const [first] = plan.kind === 'Sequence' ? plan.nodes : [];
+    Object.assign(first ?? {}, {
+      outputRewrites: [
+        {
+          KeyRenamer: {
+            path: [{ Key: 'job' }, { Key: '_internal_qp_alias_0' }],
+            renameKeyTo: 'other',
+          },
+        },
+      ],
+    });
+    expect(faultOf(plan, client('{ job { size other { id } } }'), model)).toContain('nothing asks for');
+  });
+
   test.each([
     '{any{__typename ...on Job{size} ...on Task{size}}}',
     '{any{__typename ...a ...on Task{size}}} fragment a on Job {size}',

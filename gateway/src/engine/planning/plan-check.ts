@@ -34,13 +34,41 @@ export function faultOf(
   return undefined;
 }
 
-/** A field that had to give way to the client's gets a name of its own, which the one who requires it must know. */
+/**
+ * A field that had to give way to the client's gets a name of its own: it must be renamed when it has come, or be what
+ * a fetch at its place requires. Names are used again in other fetches.
+ */
 function hasOrphan(node: PlanNode | null): boolean {
-  const text = JSON.stringify(node);
-  const fetched = new Set(
-    [...placedFetchesOf(node)].flatMap(({ fetch }) => fetch.operation.match(internalKey) ?? []),
+  const fetches = [...placedFetchesOf(node)];
+  return fetches.some(({ fetch, parts }) => {
+    const renamed = JSON.stringify(parts.map(({ outputRewrites }) => outputRewrites ?? []));
+    const keys = new Set(fetch.operation.match(internalKey));
+    return [...keys].some(
+      (key) => !renamed.includes(`{"Key":"${key}"}`) && !isRequired(key, placesOf(parts), fetches),
+    );
+  });
+}
+
+function isRequired(key: string, places: readonly string[], fetches: readonly PlacedFetch[]): boolean {
+  return fetches.some(({ parts }) =>
+    parts.some(
+      (part) =>
+        JSON.stringify(part.requires ?? []).includes(`"name":"${key}"`) &&
+        placesOf([part]).some((other) =>
+          places.some((one) => one.startsWith(other) || other.startsWith(one)),
+        ),
+    ),
   );
-  return [...fetched].some((key) => !text.includes(`"name":"${key}"`) && !text.includes(`{"Key":"${key}"}`));
+}
+
+function placesOf(parts: PlacedFetch['parts']): string[] {
+  return parts.flatMap(({ paths }) =>
+    paths.map((path) =>
+      fieldsOf(path)
+        .map((name) => `${name}.`)
+        .join(''),
+    ),
+  );
 }
 
 const internalKey = /_internal_qp_alias_\d+/g;

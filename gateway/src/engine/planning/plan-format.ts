@@ -131,6 +131,7 @@ export interface PlacedFetch {
     /** The root field of the operation that feeds these places; undefined for all roots. */
     readonly alias: string | undefined;
     readonly paths: readonly (readonly PathSegment[])[];
+    readonly requires?: readonly RequiresNode[] | undefined;
     readonly inputRewrites?: readonly Rewrite[] | undefined;
     readonly outputRewrites?: readonly Rewrite[] | undefined;
   }[];
@@ -144,9 +145,9 @@ export function* placedFetchesOf(
   if (!node) return;
   switch (node.kind) {
     case 'Fetch': {
-      const { inputRewrites, outputRewrites } = node;
-      const alias = node.requires ? '_entities' : undefined;
-      yield { fetch: node, parts: [{ alias, paths: [path], inputRewrites, outputRewrites }] };
+      const { requires, inputRewrites, outputRewrites } = node;
+      const alias = requires ? '_entities' : undefined;
+      yield { fetch: node, parts: [{ alias, paths: [path], requires, inputRewrites, outputRewrites }] };
       return;
     }
     case 'BatchFetch':

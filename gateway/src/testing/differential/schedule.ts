@@ -14,6 +14,8 @@ const longestMs = 2_000;
 /** An order of resolvers: `end` lets everything go that is still held back. */
 export interface Schedule {
   readonly before: Before;
+  /** Turns of the event loop after which all that is not held back has happened. */
+  readonly turns: number;
   end(): void;
 }
 
@@ -30,20 +32,22 @@ export function scheduleOf(
   const upwards = [...new Set(told.map(({ path }) => path.length))].sort((a, b) => a - b);
   const depths =
     order === 0 ? upwards.reverse() : order === 1 ? upwards : new Random(`order:${order}`).shuffled(upwards);
-  const turns = new Map<string, number>();
+  const turnOf = new Map<string, number>();
   for (const fault of faults) {
     const field = textOfField(fault.path);
     const turn = texts.has(textOf(fault)) ? depths.indexOf(fault.path.length) : Infinity;
-    turns.set(field, Math.min(turn, turns.get(field) ?? Infinity));
+    turnOf.set(field, Math.min(turn, turnOf.get(field) ?? Infinity));
   }
   let end = (): void => {};
   const ended = new Promise<void>((resolve) => (end = resolve));
+  const last = depths.length + 1;
   const timer = setTimeout(() => end(), longestMs);
   return {
+    turns: last,
     before: (path) => {
-      const turn = turns.get(textOfField(path));
+      const turn = turnOf.get(textOfField(path));
       if (turn === undefined || turn === 0) return undefined;
-      return turn === Infinity ? ended : after(turn);
+      return turn === Infinity ? ended : turns(turn);
     },
     end: () => {
       clearTimeout(timer);
@@ -52,8 +56,9 @@ export function scheduleOf(
   };
 }
 
-async function after(turns: number): Promise<void> {
-  for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+/** Lets the event loop turn some times. */
+export async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 function textOf({ path, code }: ComparedError): string {

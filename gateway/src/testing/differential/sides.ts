@@ -11,7 +11,7 @@ import { tester } from '../gateway.js';
 import type { TestContext } from '../subgraph.js';
 import type { ComparedAnswer, ComparedError } from './compare.js';
 import type { RandomOperation } from './random-operation.js';
-import type { Before, Schedule } from './schedule.js';
+import { type Before, type Schedule, turns } from './schedule.js';
 
 export type OperationKind = 'query' | 'mutation' | 'subscription';
 
@@ -52,23 +52,32 @@ export async function referenceOf(
     variableValues: variables,
     contextValue: context,
   };
-  const inOrder = async <T>(index: number, run: () => Promise<T>): Promise<T> => {
+  const inOrder = async (
+    index: number,
+    run: () => Promise<ExecutionResult | undefined>,
+  ): Promise<ComparedAnswer | undefined> => {
     const schedule = scheduled?.(index);
     context.before = schedule?.before;
     try {
-      return await run();
+      const result = await run();
+      // As if another field had kept the answer open: graphql-js goes on to add what fails below a null.
+      if (schedule) await turns(schedule.turns);
+      return result && fromResult(result);
     } finally {
       schedule?.end();
     }
   };
-  if (kind !== 'subscription') return [await inOrder(0, async () => fromResult(await execute(args)))];
+  if (kind !== 'subscription') {
+    const answer = await inOrder(0, async () => execute(args));
+    return answer ? [answer] : [];
+  }
   const stream = await subscribe(args);
   if (!(Symbol.asyncIterator in stream)) return [fromResult(stream)];
   const answers: ComparedAnswer[] = [];
   for (;;) {
     const next = await inOrder(answers.length, async () => {
       const { done, value } = await stream.next();
-      return done ? undefined : fromResult(value as ExecutionResult);
+      return done ? undefined : (value as ExecutionResult);
     });
     if (!next) return answers;
     answers.push(next);
