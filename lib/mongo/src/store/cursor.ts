@@ -6,9 +6,16 @@ export type KeyValue = string | number | boolean | Date | null;
 
 type Encoded = string | number | boolean | null | { readonly d: number };
 
-/** Short name of an order: a cursor of another order is refused by it. */
+const signatures = new Map<string, string>();
+
+/** Short name of an order: a cursor of another order is refused by it. A program has few orders: they are kept. */
 export function orderSignature(text: string): string {
-  return createHash('sha256').update(text).digest('base64url').slice(0, 8);
+  let signature = signatures.get(text);
+  if (signature === undefined) {
+    signature = createHash('sha256').update(text).digest('base64url').slice(0, 8);
+    signatures.set(text, signature);
+  }
+  return signature;
 }
 
 /** An opaque text that carries the place in a list: the values of its order. */

@@ -68,21 +68,44 @@ export async function keysetPage<TDoc extends Document>(
     ...(hint ? { hint } : {}),
   });
   const found = await cursor.toArray();
+  return pageOf(found, request, order, signature, place !== undefined);
+}
+
+/** The page of what was found. Cursors are made for those who read them: most pages are asked for one. */
+function pageOf<TDoc extends Document>(
+  found: readonly WithId<TDoc>[],
+  { first }: KeysetRequest<TDoc>,
+  order: readonly OrderField[],
+  signature: string,
+  hasPreviousPage: boolean,
+): KeysetPage<TDoc> {
   const nodes = found.slice(0, first);
-  const edges = nodes.map((node) => ({
-    node,
-    cursor: encodeCursor(
-      signature,
-      order.map(({ field }) => valueAt(node, field)),
-    ),
-  }));
-  const pageInfo = {
-    hasNextPage: found.length > first,
-    hasPreviousPage: place !== undefined,
-    startCursor: edges.at(0)?.cursor ?? null,
-    endCursor: edges.at(-1)?.cursor ?? null,
+  const hasNextPage = found.length > first;
+  const cursorOf = (node: WithId<TDoc> | undefined): string | null =>
+    node
+      ? encodeCursor(
+          signature,
+          order.map(({ field }) => valueAt(node, field)),
+        )
+      : null;
+  let edges: KeysetPage<TDoc>['edges'] | undefined;
+  return {
+    nodes,
+    get edges() {
+      return (edges ??= nodes.map((node) => ({ node, cursor: cursorOf(node) ?? '' })));
+    },
+    hasNextPage,
+    pageInfo: {
+      hasNextPage,
+      hasPreviousPage,
+      get startCursor() {
+        return cursorOf(nodes.at(0));
+      },
+      get endCursor() {
+        return cursorOf(nodes.at(-1));
+      },
+    },
   };
-  return { nodes, edges, hasNextPage: pageInfo.hasNextPage, pageInfo };
 }
 
 function withId(order: readonly OrderField[]): readonly OrderField[] {

@@ -86,10 +86,9 @@ export function planJobFilter(
       ? nothing
       : single(jobIndex.lookup, found([shareKey(share)]));
   if (!experiments && !states) return single(jobIndex.id);
-  return spread(jobIndex.experiment, states?.length ?? jobStates.length, (names) => ({
-    experiment: { $in: names },
-    ...anyState,
-  }));
+  const named = (names: readonly string[]) => ({ experiment: { $in: names } });
+  if (!states) return spread(jobIndex.experiment, 1, named);
+  return spread(jobIndex.experimentState, states.length, (names) => ({ ...named(names), ...anyState }));
 }
 
 function chunks<T>(values: readonly T[], size: number): readonly (readonly T[])[] {

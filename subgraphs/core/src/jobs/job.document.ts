@@ -88,9 +88,14 @@ export const jobsCollection = defineCollection<JobDocument>({
   },
   indexes: [
     {
+      name: 'experiment_idx',
+      keys: { experiment: 1, _id: 1 },
+      why: 'jobs of experiments in whatever state, by far the most asked for; ordered by id through a merge of one scan for each',
+    },
+    {
       name: 'experiment_state_idx',
       keys: { experiment: 1, state: 1, _id: 1 },
-      why: 'jobs of experiments, of states, and of both; ordered by id through a merge of one scan for each pair',
+      why: 'jobs of states, of experiments or all; ordered by id through a merge of one scan for each pair',
     },
     {
       name: 'taskId_state_idx',
@@ -120,7 +125,8 @@ export const jobsCollection = defineCollection<JobDocument>({
 
 /** Fields of an index of jobs that queries are pinned to. */
 export const jobIndex = {
-  experiment: 'experiment_state_idx',
+  experiment: 'experiment_idx',
+  experimentState: 'experiment_state_idx',
   task: 'taskId_state_idx',
   queue: 'queueId_state_idx',
   lookup: 'lookup_idx',
