@@ -160,6 +160,7 @@ class BuiltGateway implements Gateway {
       sockets: () => this.#sockets.size,
       running: () => operations.running,
       subgraphs: () => parts.guards.facts(),
+      graph: () => parts.registry?.facts,
     });
     parts.serveBy({
       subgraphs: () => holder.current.subgraphs,
@@ -221,9 +222,7 @@ class BuiltGateway implements Gateway {
   }
 
   #obstacles(): Obstacles {
-    if (this.#draining) return { gateway: 'shutting down' };
-    const { obstacle } = this.#parts;
-    return obstacle === undefined ? {} : { registry: obstacle };
+    return this.#draining ? { gateway: 'shutting down' } : {};
   }
 }
 

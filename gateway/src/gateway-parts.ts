@@ -73,11 +73,6 @@ export class GatewayParts {
     return this.#registry;
   }
 
-  /** Why this gateway should not be asked; undefined when all is well. */
-  get obstacle(): string | undefined {
-    return this.#registry?.obstacle;
-  }
-
   /** The supergraph to begin with. */
   async supergraph(): Promise<string> {
     const { supergraphSdl, registry, transports, log } = this.#options;

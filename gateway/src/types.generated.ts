@@ -81,6 +81,24 @@ export type PageInfo = {
   readonly hasNextPage: Scalars['Boolean']['output'];
 };
 
+/**
+ * What an experiment's rules ask of where its job runs. The type of `Job.<experiment>` may implement it: whoever explains why a job waits
+ * shows it beside core's words. Core asks no experiment: what counts is the selector that the job was submitted with.
+ */
+export type PlacementExplained = {
+  /** The rules that bear on this job, in the experiment's words; empty when there are none. */
+  readonly placement: ReadonlyArray<PlacementRule>;
+};
+
+/** One rule of an experiment about where a job runs. */
+export type PlacementRule = {
+  readonly __typename?: 'PlacementRule';
+  /** The condition that it put into the job's selector, in CEL; null where it put none. */
+  readonly selector?: Maybe<Scalars['String']['output']>;
+  /** What it asks for, and why: one sentence for people. */
+  readonly text: Scalars['String']['output'];
+};
+
 /** A schema to publish. */
 export type PublishSchemaInput = {
   /** Publish although it breaks clients. What breaks is in the history, and who accepted it. */
@@ -514,6 +532,7 @@ export type DirectiveResolverFn<TResult = Record<PropertyKey, never>, TParent = 
 
 /** Mapping of interface types */
 export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
+  PlacementExplained: never;
   UserError: ( Omit<SchemaUserError, 'code'> & { code: _RefType['SchemaUserErrorCode'] } & { __typename: 'SchemaUserError' } );
 };
 
@@ -526,6 +545,8 @@ export type ResolversTypes = {
   Mutation: ResolverTypeWrapper<Record<PropertyKey, never>>;
   PageInfo: ResolverTypeWrapper<PageInfo>;
   Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
+  PlacementExplained: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['PlacementExplained']>;
+  PlacementRule: ResolverTypeWrapper<PlacementRule>;
   PublishSchemaInput: PublishSchemaInput;
   PublishSchemaPayload: ResolverTypeWrapper<Omit<PublishSchemaPayload, 'check' | 'userErrors' | 'version'> & { check?: Maybe<ResolversTypes['SchemaCheck']>, userErrors: ReadonlyArray<ResolversTypes['SchemaUserError']>, version?: Maybe<ResolversTypes['SchemaVersion']> }>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
@@ -565,6 +586,8 @@ export type ResolversParentTypes = {
   Mutation: Record<PropertyKey, never>;
   PageInfo: PageInfo;
   Boolean: Scalars['Boolean']['output'];
+  PlacementExplained: ResolversInterfaceTypes<ResolversParentTypes>['PlacementExplained'];
+  PlacementRule: PlacementRule;
   PublishSchemaInput: PublishSchemaInput;
   PublishSchemaPayload: Omit<PublishSchemaPayload, 'check' | 'userErrors' | 'version'> & { check?: Maybe<ResolversParentTypes['SchemaCheck']>, userErrors: ReadonlyArray<ResolversParentTypes['SchemaUserError']>, version?: Maybe<ResolversParentTypes['SchemaVersion']> };
   Query: Record<PropertyKey, never>;
@@ -625,6 +648,15 @@ export type MutationResolvers<ContextType = SubgraphContext, ParentType extends 
 export type PageInfoResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['PageInfo'] = ResolversParentTypes['PageInfo']> = {
   endCursor?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   hasNextPage?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+};
+
+export type PlacementExplainedResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['PlacementExplained'] = ResolversParentTypes['PlacementExplained']> = {
+  __resolveType?: TypeResolveFn<null, ParentType, ContextType>;
+};
+
+export type PlacementRuleResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['PlacementRule'] = ResolversParentTypes['PlacementRule']> = {
+  selector?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  text?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
 export type PublishSchemaPayloadResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['PublishSchemaPayload'] = ResolversParentTypes['PublishSchemaPayload']> = {
@@ -786,6 +818,8 @@ export type Resolvers<ContextType = SubgraphContext> = {
   JSON?: GraphQLScalarType;
   Mutation?: MutationResolvers<ContextType>;
   PageInfo?: PageInfoResolvers<ContextType>;
+  PlacementExplained?: PlacementExplainedResolvers<ContextType>;
+  PlacementRule?: PlacementRuleResolvers<ContextType>;
   PublishSchemaPayload?: PublishSchemaPayloadResolvers<ContextType>;
   Query?: QueryResolvers<ContextType>;
   RegisterSubgraphPayload?: RegisterSubgraphPayloadResolvers<ContextType>;

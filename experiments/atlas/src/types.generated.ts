@@ -223,6 +223,24 @@ export type PageInfo = {
   readonly hasNextPage: Scalars['Boolean']['output'];
 };
 
+/**
+ * What an experiment's rules ask of where its job runs. The type of `Job.<experiment>` may implement it: whoever explains why a job waits
+ * shows it beside core's words. Core asks no experiment: what counts is the selector that the job was submitted with.
+ */
+export type PlacementExplained = {
+  /** The rules that bear on this job, in the experiment's words; empty when there are none. */
+  readonly placement: ReadonlyArray<PlacementRule>;
+};
+
+/** One rule of an experiment about where a job runs. */
+export type PlacementRule = {
+  readonly __typename?: 'PlacementRule';
+  /** The condition that it put into the job's selector, in CEL; null where it put none. */
+  readonly selector?: Maybe<Scalars['String']['output']>;
+  /** What it asks for, and why: one sentence for people. */
+  readonly text: Scalars['String']['output'];
+};
+
 export type Query = {
   readonly __typename?: 'Query';
   /** ATLAS's own questions. */
@@ -353,6 +371,7 @@ export type FederationReferenceTypes = {
 
 /** Mapping of interface types */
 export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
+  PlacementExplained: never;
   UserError: ( AtlasUserError & { __typename: 'AtlasUserError' } );
 };
 
@@ -377,6 +396,8 @@ export type ResolversTypes = {
   Mutation: ResolverTypeWrapper<Record<PropertyKey, never>>;
   PageInfo: ResolverTypeWrapper<PageInfo>;
   Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
+  PlacementExplained: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['PlacementExplained']>;
+  PlacementRule: ResolverTypeWrapper<PlacementRule>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   SafeInt: ResolverTypeWrapper<Scalars['SafeInt']['output']>;
   Subscription: ResolverTypeWrapper<Record<PropertyKey, never>>;
@@ -404,6 +425,8 @@ export type ResolversParentTypes = {
   Mutation: Record<PropertyKey, never>;
   PageInfo: PageInfo;
   Boolean: Scalars['Boolean']['output'];
+  PlacementExplained: ResolversInterfaceTypes<ResolversParentTypes>['PlacementExplained'];
+  PlacementRule: PlacementRule;
   Query: Record<PropertyKey, never>;
   SafeInt: Scalars['SafeInt']['output'];
   Subscription: Record<PropertyKey, never>;
@@ -500,6 +523,15 @@ export type PageInfoResolvers<ContextType = Context, ParentType extends Resolver
   hasNextPage?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
 };
 
+export type PlacementExplainedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PlacementExplained'] = ResolversParentTypes['PlacementExplained']> = {
+  __resolveType?: TypeResolveFn<null, ParentType, ContextType>;
+};
+
+export type PlacementRuleResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PlacementRule'] = ResolversParentTypes['PlacementRule']> = {
+  selector?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  text?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
 export type QueryResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
   atlas?: Resolver<Maybe<ResolversTypes['AtlasQuery']>, ParentType, ContextType>;
 };
@@ -535,6 +567,8 @@ export type Resolvers<ContextType = Context> = {
   Job?: JobResolvers<ContextType>;
   Mutation?: MutationResolvers<ContextType>;
   PageInfo?: PageInfoResolvers<ContextType>;
+  PlacementExplained?: PlacementExplainedResolvers<ContextType>;
+  PlacementRule?: PlacementRuleResolvers<ContextType>;
   Query?: QueryResolvers<ContextType>;
   SafeInt?: GraphQLScalarType;
   Subscription?: SubscriptionResolvers<ContextType>;

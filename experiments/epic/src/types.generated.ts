@@ -222,6 +222,24 @@ export type PageInfo = {
   readonly hasNextPage: Scalars['Boolean']['output'];
 };
 
+/**
+ * What an experiment's rules ask of where its job runs. The type of `Job.<experiment>` may implement it: whoever explains why a job waits
+ * shows it beside core's words. Core asks no experiment: what counts is the selector that the job was submitted with.
+ */
+export type PlacementExplained = {
+  /** The rules that bear on this job, in the experiment's words; empty when there are none. */
+  readonly placement: ReadonlyArray<PlacementRule>;
+};
+
+/** One rule of an experiment about where a job runs. */
+export type PlacementRule = {
+  readonly __typename?: 'PlacementRule';
+  /** The condition that it put into the job's selector, in CEL; null where it put none. */
+  readonly selector?: Maybe<Scalars['String']['output']>;
+  /** What it asks for, and why: one sentence for people. */
+  readonly text: Scalars['String']['output'];
+};
+
 export type Query = {
   readonly __typename?: 'Query';
   /** ePIC's own questions. */
@@ -352,6 +370,7 @@ export type FederationReferenceTypes = {
 
 /** Mapping of interface types */
 export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
+  PlacementExplained: never;
   UserError: ( EpicUserError & { __typename: 'EpicUserError' } );
 };
 
@@ -376,6 +395,8 @@ export type ResolversTypes = {
   Job: ResolverTypeWrapper<JobMapper>;
   Mutation: ResolverTypeWrapper<Record<PropertyKey, never>>;
   PageInfo: ResolverTypeWrapper<PageInfo>;
+  PlacementExplained: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['PlacementExplained']>;
+  PlacementRule: ResolverTypeWrapper<PlacementRule>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   SafeInt: ResolverTypeWrapper<Scalars['SafeInt']['output']>;
   Subscription: ResolverTypeWrapper<Record<PropertyKey, never>>;
@@ -403,6 +424,8 @@ export type ResolversParentTypes = {
   Job: JobMapper;
   Mutation: Record<PropertyKey, never>;
   PageInfo: PageInfo;
+  PlacementExplained: ResolversInterfaceTypes<ResolversParentTypes>['PlacementExplained'];
+  PlacementRule: PlacementRule;
   Query: Record<PropertyKey, never>;
   SafeInt: Scalars['SafeInt']['output'];
   Subscription: Record<PropertyKey, never>;
@@ -503,6 +526,15 @@ export type PageInfoResolvers<ContextType = Context, ParentType extends Resolver
   hasNextPage?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
 };
 
+export type PlacementExplainedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PlacementExplained'] = ResolversParentTypes['PlacementExplained']> = {
+  __resolveType?: TypeResolveFn<null, ParentType, ContextType>;
+};
+
+export type PlacementRuleResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PlacementRule'] = ResolversParentTypes['PlacementRule']> = {
+  selector?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  text?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
 export type QueryResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
   epic?: Resolver<Maybe<ResolversTypes['EpicQuery']>, ParentType, ContextType>;
 };
@@ -539,6 +571,8 @@ export type Resolvers<ContextType = Context> = {
   Job?: JobResolvers<ContextType>;
   Mutation?: MutationResolvers<ContextType>;
   PageInfo?: PageInfoResolvers<ContextType>;
+  PlacementExplained?: PlacementExplainedResolvers<ContextType>;
+  PlacementRule?: PlacementRuleResolvers<ContextType>;
   Query?: QueryResolvers<ContextType>;
   SafeInt?: GraphQLScalarType;
   Subscription?: SubscriptionResolvers<ContextType>;

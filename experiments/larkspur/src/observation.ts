@@ -15,6 +15,7 @@ import type {
   LarkspurObservationState,
   LarkspurStep,
   LarkspurSubmitObservationInput,
+  PlacementRule,
 } from './types.generated.js';
 
 /** The label by which a job names its observation. */
@@ -83,9 +84,7 @@ function taskOf({
         { key: 'larkspur-band', value: band },
       ],
       payload: payload('--step', 'calibrate', '--exposure', '{{exposure}}'),
-      ...(calibration === undefined
-        ? {}
-        : { requirements: { selector: workerLabel('larkspur-calibration', calibration) } }),
+      ...(calibration === undefined ? {} : { requirements: { selector: calibrationSelector(calibration) } }),
     },
     variants: [{ name: `stack {{index}}`, payload: payload('--step', 'stack') }],
     parameterSets: [
@@ -93,6 +92,17 @@ function taskOf({
       { parameters: [], dependsOn: positions.map((exposure) => `#${exposure}`), variant: 0 },
     ],
   };
+}
+
+const calibrationSelector = (calibration: string): string => workerLabel('larkspur-calibration', calibration);
+
+/** The rules about where an observation's jobs run, in words, as they went into their selector. */
+export function placementOf({
+  calibration,
+}: Pick<ObservationDocument, 'calibration'>): readonly PlacementRule[] {
+  if (calibration === undefined) return [];
+  const text = `It runs where the calibration "${calibration}" is: on workers with the label larkspur-calibration=${calibration}.`;
+  return [{ text, selector: calibrationSelector(calibration) }];
 }
 
 /** What a job at a position is. */

@@ -6,7 +6,7 @@ import { byKey, entity, reference, representationAsIs } from '@rhizome/subgraph'
 import { actions } from './actions.js';
 import type { Context } from './context.js';
 import { errors } from './errors.js';
-import { checkObservation, stateOf, stepAt } from './observation.js';
+import { checkObservation, placementOf, stateOf, stepAt } from './observation.js';
 import type { ObservationDocument } from './observation.document.js';
 import type { Resolvers } from './types.generated.js';
 
@@ -74,6 +74,7 @@ export const resolvers: Resolvers = {
     observation: submissionOfPlace(observation.loader),
     step: ({ submission, index }) => stepAt(submission, index),
     exposure: ({ submission, index }) => (stepAt(submission, index) === 'CALIBRATE' ? index : null),
+    placement: ({ submission }) => placementOf(submission),
   },
 };
 

@@ -42,12 +42,14 @@ export type LarkspurBand =
   | 'RED';
 
 /** What a job is to Larkspur. */
-export type LarkspurJob = {
+export type LarkspurJob = PlacementExplained & {
   readonly __typename?: 'LarkspurJob';
   /** The exposure, from 0; null for the stack. */
   readonly exposure?: Maybe<Scalars['Int']['output']>;
   /** The observation it belongs to. */
   readonly observation: LarkspurObservation;
+  /** Why it runs only where it does: the calibration that it needs. */
+  readonly placement: ReadonlyArray<PlacementRule>;
   /** Whether it calibrates an exposure or stacks them. */
   readonly step: LarkspurStep;
 };
@@ -195,6 +197,24 @@ export type PageInfo = {
   readonly hasNextPage: Scalars['Boolean']['output'];
 };
 
+/**
+ * What an experiment's rules ask of where its job runs. The type of `Job.<experiment>` may implement it: whoever explains why a job waits
+ * shows it beside core's words. Core asks no experiment: what counts is the selector that the job was submitted with.
+ */
+export type PlacementExplained = {
+  /** The rules that bear on this job, in the experiment's words; empty when there are none. */
+  readonly placement: ReadonlyArray<PlacementRule>;
+};
+
+/** One rule of an experiment about where a job runs. */
+export type PlacementRule = {
+  readonly __typename?: 'PlacementRule';
+  /** The condition that it put into the job's selector, in CEL; null where it put none. */
+  readonly selector?: Maybe<Scalars['String']['output']>;
+  /** What it asks for, and why: one sentence for people. */
+  readonly text: Scalars['String']['output'];
+};
+
 export type Query = {
   readonly __typename?: 'Query';
   /** Larkspur's own questions. */
@@ -325,6 +345,7 @@ export type FederationReferenceTypes = {
 
 /** Mapping of interface types */
 export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
+  PlacementExplained: ( LarkspurJobMapper & { __typename: 'LarkspurJob' } );
   UserError: ( LarkspurUserError & { __typename: 'LarkspurUserError' } );
 };
 
@@ -350,6 +371,8 @@ export type ResolversTypes = {
   Mutation: ResolverTypeWrapper<Record<PropertyKey, never>>;
   PageInfo: ResolverTypeWrapper<PageInfo>;
   Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
+  PlacementExplained: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['PlacementExplained']>;
+  PlacementRule: ResolverTypeWrapper<PlacementRule>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   SafeInt: ResolverTypeWrapper<Scalars['SafeInt']['output']>;
   Subscription: ResolverTypeWrapper<Record<PropertyKey, never>>;
@@ -377,6 +400,8 @@ export type ResolversParentTypes = {
   Mutation: Record<PropertyKey, never>;
   PageInfo: PageInfo;
   Boolean: Scalars['Boolean']['output'];
+  PlacementExplained: ResolversInterfaceTypes<ResolversParentTypes>['PlacementExplained'];
+  PlacementRule: PlacementRule;
   Query: Record<PropertyKey, never>;
   SafeInt: Scalars['SafeInt']['output'];
   Subscription: Record<PropertyKey, never>;
@@ -415,7 +440,9 @@ export type LarkspurBandResolvers = EnumResolverSignature<{ BLUE?: any, INFRARED
 export type LarkspurJobResolvers<ContextType = Context, ParentType extends ResolversParentTypes['LarkspurJob'] = ResolversParentTypes['LarkspurJob']> = {
   exposure?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   observation?: Resolver<ResolversTypes['LarkspurObservation'], ParentType, ContextType>;
+  placement?: Resolver<ReadonlyArray<ResolversTypes['PlacementRule']>, ParentType, ContextType>;
   step?: Resolver<ResolversTypes['LarkspurStep'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
 export type LarkspurObservationResolvers<ContextType = Context, ParentType extends ResolversParentTypes['LarkspurObservation'] = ResolversParentTypes['LarkspurObservation'], FederationReferenceType extends FederationReferenceTypes['LarkspurObservation'] = FederationReferenceTypes['LarkspurObservation']> = {
@@ -472,6 +499,15 @@ export type PageInfoResolvers<ContextType = Context, ParentType extends Resolver
   hasNextPage?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
 };
 
+export type PlacementExplainedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PlacementExplained'] = ResolversParentTypes['PlacementExplained']> = {
+  __resolveType?: TypeResolveFn<'LarkspurJob', ParentType, ContextType>;
+};
+
+export type PlacementRuleResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PlacementRule'] = ResolversParentTypes['PlacementRule']> = {
+  selector?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  text?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
 export type QueryResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
   larkspur?: Resolver<Maybe<ResolversTypes['LarkspurQuery']>, ParentType, ContextType>;
 };
@@ -508,6 +544,8 @@ export type Resolvers<ContextType = Context> = {
   LarkspurUserError?: LarkspurUserErrorResolvers<ContextType>;
   Mutation?: MutationResolvers<ContextType>;
   PageInfo?: PageInfoResolvers<ContextType>;
+  PlacementExplained?: PlacementExplainedResolvers<ContextType>;
+  PlacementRule?: PlacementRuleResolvers<ContextType>;
   Query?: QueryResolvers<ContextType>;
   SafeInt?: GraphQLScalarType;
   Subscription?: SubscriptionResolvers<ContextType>;

@@ -51,6 +51,24 @@ export type PageInfo = {
   readonly hasNextPage: Scalars['Boolean']['output'];
 };
 
+/**
+ * What an experiment's rules ask of where its job runs. The type of `Job.<experiment>` may implement it: whoever explains why a job waits
+ * shows it beside core's words. Core asks no experiment: what counts is the selector that the job was submitted with.
+ */
+export type PlacementExplained = {
+  /** The rules that bear on this job, in the experiment's words; empty when there are none. */
+  readonly placement: ReadonlyArray<PlacementRule>;
+};
+
+/** One rule of an experiment about where a job runs. */
+export type PlacementRule = {
+  readonly __typename?: 'PlacementRule';
+  /** The condition that it put into the job's selector, in CEL; null where it put none. */
+  readonly selector?: Maybe<Scalars['String']['output']>;
+  /** What it asks for, and why: one sentence for people. */
+  readonly text: Scalars['String']['output'];
+};
+
 export type Query = {
   readonly __typename?: 'Query';
   /** Rubin's own questions. */
@@ -325,6 +343,7 @@ export type FederationReferenceTypes = {
 
 /** Mapping of interface types */
 export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
+  PlacementExplained: never;
   UserError: ( RubinUserError & { __typename: 'RubinUserError' } );
 };
 
@@ -338,6 +357,8 @@ export type ResolversTypes = {
   Mutation: ResolverTypeWrapper<Record<PropertyKey, never>>;
   PageInfo: ResolverTypeWrapper<PageInfo>;
   Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
+  PlacementExplained: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['PlacementExplained']>;
+  PlacementRule: ResolverTypeWrapper<PlacementRule>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   RubinJob: ResolverTypeWrapper<RubinJobMapper>;
   RubinQuantum: ResolverTypeWrapper<RubinQuantumMapper>;
@@ -366,6 +387,8 @@ export type ResolversParentTypes = {
   Mutation: Record<PropertyKey, never>;
   PageInfo: PageInfo;
   Boolean: Scalars['Boolean']['output'];
+  PlacementExplained: ResolversInterfaceTypes<ResolversParentTypes>['PlacementExplained'];
+  PlacementRule: PlacementRule;
   Query: Record<PropertyKey, never>;
   RubinJob: RubinJobMapper;
   RubinQuantum: RubinQuantumMapper;
@@ -416,6 +439,15 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
 export type PageInfoResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PageInfo'] = ResolversParentTypes['PageInfo']> = {
   endCursor?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   hasNextPage?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+};
+
+export type PlacementExplainedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PlacementExplained'] = ResolversParentTypes['PlacementExplained']> = {
+  __resolveType?: TypeResolveFn<null, ParentType, ContextType>;
+};
+
+export type PlacementRuleResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PlacementRule'] = ResolversParentTypes['PlacementRule']> = {
+  selector?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  text?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
 export type QueryResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
@@ -496,6 +528,8 @@ export type Resolvers<ContextType = Context> = {
   Job?: JobResolvers<ContextType>;
   Mutation?: MutationResolvers<ContextType>;
   PageInfo?: PageInfoResolvers<ContextType>;
+  PlacementExplained?: PlacementExplainedResolvers<ContextType>;
+  PlacementRule?: PlacementRuleResolvers<ContextType>;
   Query?: QueryResolvers<ContextType>;
   RubinJob?: RubinJobResolvers<ContextType>;
   RubinQuantum?: RubinQuantumResolvers<ContextType>;

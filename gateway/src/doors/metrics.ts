@@ -2,7 +2,8 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ExecutionText } from '../engine/index.js';
 import type { StreamEnd, StreamObserver } from '../streams/index.js';
 import type { GuardFacts } from '../transports/index.js';
-import { watchSubgraphs } from './subgraph-metrics.js';
+import type { GraphFacts } from '../registry/index.js';
+import { watchGraph, watchSubgraphs } from './subgraph-metrics.js';
 
 /** What the metrics read when they are asked for. */
 export interface MetricsSources {
@@ -11,6 +12,8 @@ export interface MetricsSources {
   sockets(): number;
   /** Subgraphs by name, with how they fare. */
   subgraphs(): ReadonlyMap<string, GuardFacts>;
+  /** How the gateway stands to the schema registry; undefined without one. */
+  graph(): GraphFacts | undefined;
   running(): number;
 }
 
@@ -64,6 +67,7 @@ export class GatewayMetrics implements StreamObserver {
     gauge('upstreams', 'Upstream subscriptions open', () => sources.streams().upstreams);
     gauge('sockets', 'WebSockets open', () => sources.sockets());
     watchSubgraphs(this.registry, () => sources.subgraphs());
+    watchGraph(this.registry, () => sources.graph());
     gauge('operations_running', 'Queries and mutations running', () => sources.running());
   }
 

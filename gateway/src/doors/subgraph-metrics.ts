@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
+import type { GraphFacts } from '../registry/index.js';
 import type { GuardFacts } from '../transports/index.js';
 
 const states = ['UP', 'DOWN', 'TRYING'] as const;
@@ -40,4 +41,27 @@ export function watchSubgraphs(registry: Registry, read: () => ReadonlyMap<strin
       }
     },
   });
+}
+
+/** How the gateway stands to the schema registry; nothing without one. */
+export function watchGraph(registry: Registry, read: () => GraphFacts | undefined): void {
+  const gauge = (name: string, help: string, value: (facts: GraphFacts) => number): void => {
+    const made: Gauge = new Gauge({
+      name: `rhizome_gateway_schema_${name}`,
+      help,
+      registers: [registry],
+      collect: () => {
+        made.reset();
+        const facts = read();
+        if (facts) made.set(value(facts));
+      },
+    });
+  };
+  gauge('version', 'Version of the graph that is served', ({ servedVersion }) => servedVersion);
+  gauge(
+    'refused_version',
+    'Newest version of the graph that could not be served here; 0 for none',
+    ({ refusedVersion }) => refusedVersion,
+  );
+  gauge('registry_followed', '1 while new versions are seen', ({ isFollowed }) => (isFollowed ? 1 : 0));
 }

@@ -41,6 +41,15 @@ export interface Serving {
   serve(graph: PreparedGraph): Promise<void>;
 }
 
+/** How a gateway stands to the registry. */
+export interface GraphFacts {
+  readonly servedVersion: number;
+  /** The newest version that could not be served here; 0 when there was none. */
+  readonly refusedVersion: number;
+  /** Whether new versions are seen at present. */
+  readonly isFollowed: boolean;
+}
+
 /** See the head of this file. */
 export class Registry {
   readonly #options: RegistryOptions;
@@ -54,7 +63,7 @@ export class Registry {
   #live: SchemaVersionDocument;
   #registered: readonly SubgraphDocument[] = [];
   #adopting: Promise<void> = Promise.resolve();
-  #obstacle: string | undefined;
+  #refusedVersion = 0;
 
   private constructor(options: RegistryOptions, live: SchemaVersionDocument) {
     this.#options = options;
@@ -85,10 +94,13 @@ export class Registry {
     return this.#registered;
   }
 
-  /** Why the newest version is not served, or the registry not followed; undefined when all is well. */
-  get obstacle(): string | undefined {
-    if (this.#obstacle !== undefined) return this.#obstacle;
-    return this.#follower?.isConnected === false ? 'the schema registry cannot be reached' : undefined;
+  /** How this gateway stands to the registry. What is served stays served when the store is away. */
+  get facts(): GraphFacts {
+    return {
+      servedVersion: this.#live.number,
+      refusedVersion: this.#refusedVersion,
+      isFollowed: this.#follower?.isConnected ?? false,
+    };
   }
 
   /** From now on what is published is served. */
@@ -138,7 +150,6 @@ export class Registry {
     try {
       const graph = prepared ?? (await this.#serving.prepare(version.supergraphSdl));
       this.#live = version;
-      this.#obstacle = undefined;
       // What retires is waited for by nobody: its last operations may take long.
       this.#serving
         .serve(graph)
@@ -148,8 +159,8 @@ export class Registry {
         'serving a new version of the graph',
       );
     } catch (error) {
-      this.#obstacle = `version ${version.number} of the graph cannot be served`;
-      log.error({ err: error, version: version.number }, this.#obstacle);
+      this.#refusedVersion = version.number;
+      log.error({ err: error, version: version.number }, 'a version of the graph cannot be served');
     }
   }
 

@@ -117,35 +117,41 @@ export class Guard {
 
   /** A call that was given up takes no place any more, also where its transport goes on. */
   #call(transport: Transport, request: SubgraphRequest): Promise<SubgraphResult> {
-    const { signal, operation } = request;
-    const timeoutMs = operation.kind === 'query' ? this.#limits().queryTimeoutMs : undefined;
-    if (!signal && timeoutMs === undefined) return transport.execute(request);
+    const timeoutMs = request.operation.kind === 'query' ? this.#limits().queryTimeoutMs : undefined;
+    if (timeoutMs !== undefined) return this.#within(timeoutMs, transport, request);
+    const { signal } = request;
+    // Over the network a call ends with its signal; in process it may not.
+    if (!signal || transport.wire === 'text') return transport.execute(request);
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => reject(reasonOf(signal.reason));
+      if (signal.aborted) return onAbort();
+      signal.addEventListener('abort', onAbort, { once: true });
+      transport
+        .execute(request)
+        .then(resolve, reject)
+        .finally(() => signal.removeEventListener('abort', onAbort));
+    });
+  }
+
+  #within(timeoutMs: number, transport: Transport, request: SubgraphRequest): Promise<SubgraphResult> {
+    const { signal } = request;
     return new Promise((resolve, reject) => {
       const controller = new AbortController();
-      const give = (up: Error): void => {
-        settle();
-        controller.abort(up);
-        reject(up);
+      const giveUp = (why: Error): void => {
+        controller.abort(why);
+        reject(why);
       };
-      const onAbort = (): void => give(reasonOf(signal?.reason));
-      const timer =
-        timeoutMs === undefined ? undefined : setTimeout(() => give(this.#late(timeoutMs)), timeoutMs);
-      const settle = (): void => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
-      };
+      const onAbort = (): void => giveUp(reasonOf(signal?.reason));
       if (signal?.aborted) return onAbort();
       signal?.addEventListener('abort', onAbort, { once: true });
-      transport.execute({ ...request, signal: controller.signal }).then(
-        (result) => {
-          settle();
-          resolve(result);
-        },
-        (error: unknown) => {
-          settle();
-          reject(error as Error);
-        },
-      );
+      const timer = setTimeout(() => giveUp(this.#late(timeoutMs)), timeoutMs);
+      transport
+        .execute({ ...request, signal: controller.signal })
+        .then(resolve, reject)
+        .finally(() => {
+          clearTimeout(timer);
+          signal?.removeEventListener('abort', onAbort);
+        });
     });
   }
 

@@ -13,5 +13,6 @@ export {
   type Retrying,
   type SubscribeOptions,
 } from './client.js';
+export { documentOf } from './document.js';
 export type { Reconnecting, SnapshotTaken } from './resuming-stream.js';
 export type { TokenSource } from './token-source.js';

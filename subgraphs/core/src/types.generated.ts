@@ -1784,6 +1784,24 @@ export type PendingRelaxation = {
   readonly workersGained: Scalars['Int']['output'];
 };
 
+/**
+ * What an experiment's rules ask of where its job runs. The type of `Job.<experiment>` may implement it: whoever explains why a job waits
+ * shows it beside core's words. Core asks no experiment: what counts is the selector that the job was submitted with.
+ */
+export type PlacementExplained = {
+  /** The rules that bear on this job, in the experiment's words; empty when there are none. */
+  readonly placement: ReadonlyArray<PlacementRule>;
+};
+
+/** One rule of an experiment about where a job runs. */
+export type PlacementRule = {
+  readonly __typename?: 'PlacementRule';
+  /** The condition that it put into the job's selector, in CEL; null where it put none. */
+  readonly selector?: Maybe<Scalars['String']['output']>;
+  /** What it asks for, and why: one sentence for people. */
+  readonly text: Scalars['String']['output'];
+};
+
 /** Kinds of principals. */
 export type PrincipalKind =
   /** An AI agent; it acts for a person. */
@@ -3131,6 +3149,7 @@ export type FederationReferenceTypes = {
 
 /** Mapping of interface types */
 export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
+  PlacementExplained: never;
   UserError:
     | ( Omit<BulkUserError, 'code'> & { code: _RefType['BulkRefusalCode'] } & { __typename: 'BulkUserError' } )
     | ( Omit<ExperimentUserError, 'code'> & { code: _RefType['ExperimentUserErrorCode'] } & { __typename: 'ExperimentUserError' } )
@@ -3252,6 +3271,8 @@ export type ResolversTypes = {
   ParameterSetInput: ParameterSetInput;
   PendingConstraint: ResolverTypeWrapper<PendingConstraint>;
   PendingRelaxation: ResolverTypeWrapper<PendingRelaxation>;
+  PlacementExplained: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['PlacementExplained']>;
+  PlacementRule: ResolverTypeWrapper<PlacementRule>;
   PrincipalKind: ResolverTypeWrapper<'HUMAN' | 'SERVICE' | 'PILOT' | 'AGENT'>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Queue: ResolverTypeWrapper<QueueMapper>;
@@ -3434,6 +3455,8 @@ export type ResolversParentTypes = {
   ParameterSetInput: ParameterSetInput;
   PendingConstraint: PendingConstraint;
   PendingRelaxation: PendingRelaxation;
+  PlacementExplained: ResolversInterfaceTypes<ResolversParentTypes>['PlacementExplained'];
+  PlacementRule: PlacementRule;
   Query: Record<PropertyKey, never>;
   Queue: QueueMapper;
   QueueChangeFilter: QueueChangeFilter;
@@ -4084,6 +4107,15 @@ export type PendingRelaxationResolvers<ContextType = Context, ParentType extends
   workersGained?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
 };
 
+export type PlacementExplainedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PlacementExplained'] = ResolversParentTypes['PlacementExplained']> = {
+  __resolveType?: TypeResolveFn<null, ParentType, ContextType>;
+};
+
+export type PlacementRuleResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PlacementRule'] = ResolversParentTypes['PlacementRule']> = {
+  selector?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  text?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
 export type PrincipalKindResolvers = EnumResolverSignature<{ AGENT?: any, HUMAN?: any, PILOT?: any, SERVICE?: any }, ResolversTypes['PrincipalKind']>;
 
 export type QueryResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
@@ -4528,6 +4560,8 @@ export type Resolvers<ContextType = Context> = {
   PageInfo?: PageInfoResolvers<ContextType>;
   PendingConstraint?: PendingConstraintResolvers<ContextType>;
   PendingRelaxation?: PendingRelaxationResolvers<ContextType>;
+  PlacementExplained?: PlacementExplainedResolvers<ContextType>;
+  PlacementRule?: PlacementRuleResolvers<ContextType>;
   PrincipalKind?: PrincipalKindResolvers;
   Query?: QueryResolvers<ContextType>;
   Queue?: QueueResolvers<ContextType>;

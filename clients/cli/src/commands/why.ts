@@ -5,6 +5,7 @@ import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
 import type { Finish } from '../flags.js';
 import { CliWhyDocument, type CliWhyQuery } from '../operations.generated.js';
 import { type Output, say, sayJson, sayTable } from '../output.js';
+import { placementOf, tellPlacement } from './placement.js';
 
 /** Adds the command. */
 export function addWhy(program: Command, world: World, finish: Finish): void {
@@ -15,8 +16,12 @@ export function addWhy(program: Command, world: World, finish: Finish): void {
 async function why({ client, output }: Session, id: string): Promise<ExitCode> {
   const { job } = await client.query(CliWhyDocument, { id });
   if (!job) throw new CliError(exitCodes.notFound, `job ${id} does not exist, or you may not see it`);
-  if (output.json) sayJson(output, job);
-  else tell(output, job);
+  const placement = await placementOf(client, id);
+  if (output.json) sayJson(output, { ...job, placement });
+  else {
+    tell(output, job);
+    tellPlacement(output, placement);
+  }
   return exitCodes.ok;
 }
 

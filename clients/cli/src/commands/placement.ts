@@ -1,0 +1,52 @@
+/** What experiments say about where a job runs: the command line knows none of them, and asks the schema who explains. */
+import { type ApiClient, documentOf } from '@rhizome/client';
+import { CliPlacementTypesDocument } from '../operations.generated.js';
+import { type Output, say, sayTable } from '../output.js';
+
+/** One rule of an experiment. */
+export interface PlacementRule {
+  readonly text: string;
+  readonly selector: string | null;
+}
+
+/** The rules of one experiment for a job. */
+export interface ExplainedPlacement {
+  readonly experiment: string;
+  readonly rules: readonly PlacementRule[];
+}
+
+type Explained = Readonly<Record<string, { readonly placement: readonly PlacementRule[] } | null>>;
+
+/**
+ * The rules that experiments explain for a job. Empty where nobody has any, and where the schema may not be asked for; an experiment that
+ * does not answer costs its own words only.
+ */
+export async function placementOf(client: ApiClient, id: string): Promise<readonly ExplainedPlacement[]> {
+  const fields = await explainingFields(client);
+  if (fields.length === 0) return [];
+  const selection = fields.map((name) => `${name} { placement { text selector } }`).join(' ');
+  const text = `query CliWhyPlacement($id: ID!) { job(id: $id) { ${selection} } }`;
+  const document = documentOf<{ readonly job: Explained | null }, { readonly id: string }>(text);
+  const { data } = await client.execute(document, { id }, { idempotent: true });
+  return fields.flatMap((experiment) => {
+    const rules = data?.job?.[experiment]?.placement ?? [];
+    return rules.length > 0 ? [{ experiment, rules }] : [];
+  });
+}
+
+/** Fields of a job whose type explains placement. */
+async function explainingFields(client: ApiClient): Promise<readonly string[]> {
+  const { data } = await client.execute(CliPlacementTypesDocument, {}, { idempotent: true });
+  const types = new Set((data?.explained?.possibleTypes ?? []).map(({ name }) => name));
+  return (data?.job?.fields ?? []).flatMap(({ name, type }) => (types.has(type.name) ? [name] : []));
+}
+
+/** Tells the rules. */
+export function tellPlacement(output: Output, explained: readonly ExplainedPlacement[]): void {
+  const rows = explained.flatMap(({ experiment, rules }) =>
+    rules.map(({ text, selector }) => [experiment, text, selector ?? '']),
+  );
+  if (rows.length === 0) return;
+  say(output, 'The experiment asks, too:');
+  sayTable(output, ['EXPERIMENT', 'RULE', 'SELECTOR'], rows);
+}

@@ -1,0 +1,207 @@
+import { beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { silentLogger } from '@rhizome/log';
+import { compose, completeSdl, type GraphSubgraph } from '@rhizome/schema';
+import { leftovers, testTokens, waitFor } from '@rhizome/testkit';
+import { buildGateway } from './app.js';
+import { buildOwnSubgraph, ownMemberOf } from './registry/index.js';
+import { serveGateway } from './serve.js';
+import { post, send } from './testing/post.js';
+import { type Manner, UnrulyService } from './testing/unruly-service.js';
+import { createHttpTransport, Guards } from './transports/index.js';
+
+jest.setTimeout(120_000);
+
+const coreSdl = `
+  "A job." type Job @key(fields: "id") { "Its id." id: ID! "Its name." name: String }
+  type Query { "Jobs." jobs: [Job!] }
+`;
+const heronSdl = `
+  type Job @key(fields: "id") { id: ID! "What heron knows." heron: HeronJob }
+  "What heron knows." type HeronJob { "A nest." nest: String }
+`;
+const query = '{ jobs { id name heron { nest } } }';
+const whole = ['a', 'b'].map((id) => ({ id, name: 'name of some', heron: { nest: 'nest of some' } }));
+const without = whole.map((job) => ({ ...job, heron: null }));
+/** Calls of one subgraph that may run at once. */
+const concurrency = 8;
+const shortTimeMs = 400;
+
+interface House {
+  readonly core: UnrulyService;
+  readonly heron: UnrulyService;
+  ask(
+    text?: string,
+  ): Promise<{ data: { jobs: unknown; subgraphs?: unknown }; errors: readonly GatewayError[]; ms: number }>;
+  metrics(): Promise<string>;
+}
+
+interface GatewayError {
+  readonly message: string;
+  readonly path: readonly unknown[];
+  readonly extensions: { readonly code: string; readonly subgraph?: string };
+}
+
+async function startHouse({ timeoutMs = shortTimeMs } = {}): Promise<House> {
+  const core = await UnrulyService.start(coreSdl);
+  const heron = await UnrulyService.start(heronSdl);
+  const supergraph = supergraphOf([
+    { name: 'core', url: core.url, sdl: completeSdl(coreSdl), typePrefix: null },
+    { name: 'heron', url: heron.url, sdl: completeSdl(heronSdl), typePrefix: 'Heron' },
+  ]);
+  const tokens = await testTokens();
+  const gateway = await buildGateway({
+    supergraphSdl: supergraph,
+    transports: (subgraph, url) => createHttpTransport({ subgraph, url, maxAnswerBytes: 2 ** 20 }),
+    verifier: tokens.verifier,
+    log: silentLogger(),
+    planning: 'inline',
+    concurrency: { heron: concurrency },
+    engineLimits: { subgraphTimeoutsMs: { heron: timeoutMs } },
+  });
+  const served = await serveGateway(gateway, { port: 0 });
+  leftovers.defer('the gateway', () => served.close(0));
+  const headers = { authorization: `Bearer ${await tokens.admin()}` };
+  return {
+    core,
+    heron,
+    ask: async (text = query) => {
+      const started = performance.now();
+      const { body } = await post(served.url, text, headers);
+      const { data, errors = [] } = body as unknown as {
+        data: { jobs: unknown };
+        errors?: readonly GatewayError[];
+      };
+      return { data, errors, ms: performance.now() - started };
+    },
+    metrics: async () => (await send(`${served.origin}/metrics`, { headers })).text,
+  };
+}
+
+function supergraphOf(subgraphs: readonly GraphSubgraph[]): string {
+  const guards = new Guards(
+    () => ({ concurrency: undefined }),
+    () => new Date(0),
+  );
+  const parts = { registry: () => undefined, guards, served: () => [], ownName: 'gateway' };
+  const own = ownMemberOf(buildOwnSubgraph(parts));
+  const composed = compose([
+    ...subgraphs,
+    { name: own.name, url: own.endpoint, sdl: own.sdl, typePrefix: null },
+  ]);
+  if (!composed.ok) throw new Error(JSON.stringify(composed.faults));
+  return composed.supergraphSdl;
+}
+
+const stateOf = async (house: House, name = 'heron'): Promise<Record<string, unknown>> => {
+  const { data } = await house.ask(
+    '{ subgraphs { name state lastError runningCalls callLimit calls failedCalls refusedCalls } }',
+  );
+  const found = (data.subgraphs as Record<string, unknown>[]).find((one) => one['name'] === name);
+  if (!found) throw new Error(`${name} is not listed`);
+  return found;
+};
+
+describe('a subgraph that misbehaves costs its own fields only', () => {
+  let house: House;
+  beforeAll(async () => {
+    house = await startHouse();
+  });
+  beforeEach(async () => {
+    house.heron.manner = 'well';
+    // So many good calls that a single bad one weighs little.
+    for (let one = 0; one < 12; one++) expect((await house.ask()).data.jobs).toEqual(whole);
+  });
+
+  test.each<[Manner | 'down', string, RegExp]>([
+    ['down', 'DOWNSTREAM_SERVICE_ERROR', /"heron" could not be reached/],
+    ['silent', 'DOWNSTREAM_SERVICE_ERROR', /"heron" did not answer within 400 ms/],
+    ['html', 'DOWNSTREAM_SERVICE_ERROR', /"heron" answered no GraphQL response/],
+    ['not GraphQL', 'DOWNSTREAM_SERVICE_ERROR', /"heron" answered no GraphQL response/],
+    ['fails', 'DOWNSTREAM_SERVICE_ERROR', /"heron" answered no GraphQL response \(HTTP status 500\)/],
+    ['huge', 'LIMIT_EXCEEDED', /"heron" answered more than is accepted/],
+    ['cut off', 'DOWNSTREAM_SERVICE_ERROR', /"heron" could not be reached/],
+  ])('when it is %s: one error, %s', async (manner, code, message) => {
+    if (manner === 'down') await house.heron.stop();
+    else house.heron.manner = manner;
+    const { data, errors } = await house.ask();
+    expect(data.jobs).toEqual(without);
+    expect(errors.map(({ extensions }) => [extensions.code, extensions.subgraph])).toEqual([[code, 'heron']]);
+    expect(errors[0]?.message).toMatch(message);
+    if (manner === 'down') await house.heron.startAgain();
+    house.heron.manner = 'well';
+    expect((await house.ask()).data.jobs).toEqual(whole);
+  });
+});
+
+describe('a subgraph that fails again and again', () => {
+  test('is left alone, so that nobody waits for it, is tried again, and is asked as before when it answers', async () => {
+    const house = await startHouse();
+    house.heron.manner = 'silent';
+    // All at once, so that the time to wait for it is waited for once.
+    const failing = await Promise.all(
+      Array.from({ length: concurrency }, (_, index) => house.ask(distinct(index))),
+    );
+    for (const { data } of failing) expect(data.jobs).toEqual(without);
+    await Promise.all(Array.from({ length: concurrency }, (_, index) => house.ask(distinct(index))));
+    expect(await stateOf(house)).toMatchObject({
+      state: 'DOWN',
+      lastError: 'The service "heron" did not answer within 400 ms',
+      failedCalls: 2 * concurrency,
+    });
+    const asked = house.heron.asked;
+    const { data, errors } = await house.ask();
+    expect(data.jobs).toEqual(without);
+    expect(errors).toHaveLength(1);
+    expect(errors[0]).toMatchObject({
+      message: expect.stringMatching(
+        /"heron" has failed too often and is left alone.*did not answer within 400 ms/,
+      ),
+      extensions: { code: 'SERVICE_UNAVAILABLE', subgraph: 'heron' },
+    });
+    expect(house.heron.asked).toBe(asked);
+    expect(await house.metrics()).toMatch(
+      /rhizome_gateway_subgraph_state\{subgraph="heron",state="DOWN"\} 1/,
+    );
+    expect((await house.ask('{ jobs { name } }')).errors).toEqual([]);
+    house.heron.manner = 'well';
+    await waitFor('heron in the answers again', async () => (await house.ask()).errors.length === 0, {
+      deadlineMs: 2000,
+    });
+    expect(await stateOf(house)).toMatchObject({ state: 'UP' });
+    expect(await house.metrics()).toMatch(/rhizome_gateway_subgraph_state\{subgraph="heron",state="UP"\} 1/);
+  });
+});
+
+describe('a flood of calls', () => {
+  test('is bounded: what is over the limit is refused at once, and core answers all of it', async () => {
+    const house = await startHouse({ timeoutMs: 60_000 });
+    const flood = 60;
+    house.heron.manner = 'slow';
+    const codes: string[] = [];
+    const jobs: unknown[] = [];
+    const answers = Array.from({ length: flood }, async (_, index) => {
+      const { data, errors } = await house.ask(distinct(index));
+      codes.push(errors.map(({ extensions }) => extensions.code).join());
+      jobs.push(data.jobs);
+    });
+    await waitFor('those over the limit', () => codes.length === flood - concurrency, { deadlineMs: 20_000 });
+    expect(new Set(codes)).toEqual(new Set(['LIMIT_EXCEEDED']));
+    expect(jobs).toEqual(jobs.map(() => without));
+    expect(house.heron.asked).toBe(concurrency);
+    expect(await stateOf(house)).toMatchObject({
+      callLimit: concurrency,
+      runningCalls: concurrency,
+      refusedCalls: flood - concurrency,
+    });
+    house.heron.release();
+    await Promise.all(answers);
+    expect(jobs.slice(-concurrency)).toEqual(Array.from({ length: concurrency }, () => whole));
+    expect(await stateOf(house)).toMatchObject({ state: 'UP', runningCalls: 0 });
+    expect(await stateOf(house, 'core')).toMatchObject({ state: 'UP', failedCalls: 0, refusedCalls: 0 });
+  });
+});
+
+/** Equal queries that run at once are one; these are different ones. */
+function distinct(index: number): string {
+  return query.replace('{ jobs', `query Q${index} { jobs`);
+}

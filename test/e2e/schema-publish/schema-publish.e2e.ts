@@ -1,0 +1,177 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, jest, test } from '@jest/globals';
+import { leftovers, waitFor } from '@rhizome/testkit';
+import { createClient } from 'graphql-ws';
+import { WebSocket } from 'ws';
+import { treeOf } from '../house/processes.js';
+import {
+  floraSdl,
+  type GatewayProcess,
+  publish,
+  type PublishHouse,
+  startPublishHouse,
+} from './publish-house.js';
+
+jest.setTimeout(900_000);
+
+const versions = 50;
+const subscriptionsAGateway = 60;
+const socketsAGateway = 6;
+/** A published version is live in every gateway within this. */
+const liveWithinMs = 2_000;
+
+const query = '{ items { id name flora { colour } } }';
+const expected = JSON.stringify({
+  items: ['a', 'b', 'c'].map((id) => ({ id, name: `plant ${id}`, flora: { colour: `colour of ${id}` } })),
+});
+
+/** Asks without a pause; remembers what went wrong. */
+class Load {
+  readonly failures: string[] = [];
+  answers = 0;
+  #isOver = false;
+  readonly #running: Promise<unknown>;
+
+  constructor(gateways: readonly GatewayProcess[]) {
+    this.#running = Promise.all(gateways.flatMap((gateway) => [this.#run(gateway), this.#run(gateway)]));
+  }
+
+  async stop(): Promise<void> {
+    this.#isOver = true;
+    await this.#running;
+  }
+
+  async #run(gateway: GatewayProcess): Promise<void> {
+    const api = gateway.api();
+    while (!this.#isOver) {
+      try {
+        const { status, data, errors } = await api.post(query);
+        if (status !== 200 || errors || JSON.stringify(data) !== expected)
+          this.failures.push(`${gateway.process.name}: ${status} ${JSON.stringify({ data, errors })}`);
+        this.answers++;
+      } catch (error) {
+        this.failures.push(`${gateway.process.name}: ${String(error)} ${String((error as Error).cause)}`);
+      }
+      await delay(5);
+    }
+  }
+}
+
+/** Subscriptions on one gateway, each with the numbers of the events that it got. */
+class Listeners {
+  readonly seen: number[][] = [];
+  readonly ends: string[] = [];
+  #opened = 0;
+
+  constructor(gateway: GatewayProcess, token: string) {
+    for (let socket = 0; socket < socketsAGateway; socket++) {
+      const client = createClient({
+        url: gateway.wsUrl,
+        webSocketImpl: WebSocket,
+        connectionParams: { authorization: `Bearer ${token}` },
+        retryAttempts: 0,
+      });
+      leftovers.defer('a client', () => client.dispose());
+      for (let one = 0; one < subscriptionsAGateway / socketsAGateway; one++) this.#listen(client, one);
+    }
+  }
+
+  get opened(): number {
+    return this.#opened;
+  }
+
+  /** Half of them share one stream, the others have different documents. */
+  #listen(client: ReturnType<typeof createClient>, one: number): void {
+    const name = one % 2 === 0 ? 'Shared' : `Own${one}`;
+    const numbers: number[] = [];
+    this.seen.push(numbers);
+    client.subscribe<{ itemChanged: { item: { id: string; flora: { colour: string } | null } | null } }>(
+      {
+        query: `subscription ${name} { itemChanged { cursor item { id flora { colour } ${one % 2 ? `own${one}: id` : ''} } } }`,
+      },
+      {
+        next: ({ data, errors }) => {
+          if (errors) this.ends.push(JSON.stringify(errors));
+          const item = data?.itemChanged.item;
+          if (!item) this.#opened++;
+          else if (item.flora?.colour === `colour of ${item.id}`) numbers.push(Number(item.id));
+          else this.ends.push(`event ${item.id} without its colour`);
+        },
+        error: (error) => this.ends.push(`error ${JSON.stringify(error)}`),
+        complete: () => this.ends.push('complete'),
+      },
+    );
+  }
+}
+
+/** Publishes a version at one gateway and waits until both answer with it; milliseconds until the later one did. */
+async function publishVersion(house: PublishHouse, version: number, token: string): Promise<number> {
+  house.flora.serve(floraSdl(version));
+  const publisher = house.gateways[version % 2] as GatewayProcess;
+  const { userErrors } = await publish(publisher.api(token), 'flora', {
+    acceptBreaking: true,
+    note: `bloom ${version}`,
+  });
+  const published = performance.now();
+  expect(userErrors).toEqual([]);
+  const answers = `{ items { flora { bloom${version} } } }`;
+  for (const gateway of house.gateways) {
+    await waitFor(
+      `version ${version} in ${gateway.process.name}`,
+      async () => {
+        const { data } = await gateway.api().post<{ items: { flora: Record<string, number> }[] }>(answers);
+        return data?.items[0]?.flora[`bloom${version}`] === version;
+      },
+      { deadlineMs: liveWithinMs },
+    );
+  }
+  return performance.now() - published;
+}
+
+describe('a schema is published again and again', () => {
+  test(`${versions} versions under load: no failed request, no lost or doubled event, no memory growth`, async () => {
+    const house = await startPublishHouse();
+    const token = await house.tokens.service('flora');
+    const load = new Load(house.gateways);
+    const listeners = house.gateways.map((gateway) => new Listeners(gateway, house.adminToken));
+    const all = subscriptionsAGateway * house.gateways.length;
+    const open = () => listeners.reduce((sum, { opened }) => sum + opened, 0);
+    await waitFor(`${all} subscriptions`, () => open() === all, { deadlineMs: 20_000 });
+    const ticking = setInterval(() => house.events.append(), 50);
+    leftovers.defer('the events', () => clearInterval(ticking));
+
+    const times: number[] = [];
+    const heaps: number[][] = [];
+    for (let version = 1; version <= versions; version++) {
+      times.push(await publishVersion(house, version, token));
+      if (version === 10 || version === versions) {
+        heaps.push(await Promise.all(house.gateways.map((gateway) => gateway.heapInUse())));
+      }
+    }
+    clearInterval(ticking);
+    await load.stop();
+    const last = house.events.last;
+    const isThere = () => listeners.every(({ seen }) => seen.every((numbers) => numbers.at(-1) === last));
+    await waitFor('the last event everywhere', isThere, { deadlineMs: 5_000 });
+
+    const slowest = Math.max(...times);
+    const growth = (heaps[1] ?? []).map((bytes, index) => (bytes - (heaps[0]?.[index] ?? 0)) / 2 ** 20);
+    process.stdout.write(
+      `measured: ${versions} versions, live in both gateways within ${Math.round(slowest)} ms at most; ${load.answers} answers, ` +
+        `${all} subscriptions with ${last} events each; heap from version 10 to ${versions}: ${growth.map((mib) => mib.toFixed(1)).join(' and ')} MiB\n`,
+    );
+    expect(load.failures).toEqual([]);
+    expect(load.answers).toBeGreaterThan(versions);
+    const whole = Array.from({ length: last }, (_, index) => index + 1);
+    for (const { seen, ends } of listeners) {
+      expect(ends).toEqual([]);
+      for (const numbers of seen) expect(numbers).toEqual(whole);
+    }
+    // One graph that is kept weighs more than this for each version.
+    for (const mib of growth) expect(mib).toBeLessThan(15);
+    // Each engine has a planner in a process of its own: only that of the last one is left.
+    for (const { process: own } of house.gateways) {
+      await waitFor('the end of former planners', () => treeOf(own.pid).length === 2, { deadlineMs: 5_000 });
+    }
+  });
+});
