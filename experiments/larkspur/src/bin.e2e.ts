@@ -44,7 +44,7 @@ describe('the process of an experiment', () => {
     const ready = await fetch(`http://${address}/readyz`);
     expect([ready.status, await ready.json()]).toEqual([
       200,
-      { ready: true, checks: { mongo: 'reached', work: 'started' } },
+      { ready: true, checks: { mongo: 'reached', work: 'started', events: 'not followed' } },
     ]);
     const answer = await fetch(`http://${address}/graphql`, {
       method: 'POST',

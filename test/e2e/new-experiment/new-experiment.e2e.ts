@@ -74,13 +74,13 @@ const asked = (name: string): string => {
 const documentOf = <TData>(text: string) => parse(text) as TypedDocumentNode<TData, { id?: string }>;
 
 interface Seen {
-  readonly heron: {
+  readonly bittern: {
     readonly observation: {
       readonly seeingArcseconds: number | null;
       readonly state: string;
       readonly task: {
         readonly jobs: {
-          readonly nodes: readonly { readonly state: string; readonly heron: object | null }[];
+          readonly nodes: readonly { readonly state: string; readonly bittern: object | null }[];
         };
       } | null;
     };
@@ -104,8 +104,10 @@ describe('the tutorial of a first experiment', () => {
     const file = await startPlayground(data);
     const client = leftovers.use(createClient({ url: file.url, wsUrl: file.wsUrl, token: file.token }));
 
-    type Submitted = { submitHeronObservation: { observation: { id: string } | null; userErrors: object[] } };
-    const { submitHeronObservation: submitted } = await client.mutate(
+    type Submitted = {
+      submitBitternObservation: { observation: { id: string } | null; userErrors: object[] };
+    };
+    const { submitBitternObservation: submitted } = await client.mutate(
       documentOf<Submitted>(asked('submit')),
       {},
       { idempotent: true },
@@ -113,30 +115,30 @@ describe('the tutorial of a first experiment', () => {
     expect(submitted.userErrors).toEqual([]);
     const id = submitted.observation?.id ?? '';
 
-    type Followed = { heronSeeingChanged: { cursor: string; arcseconds: number | null } };
+    type Followed = { bitternSeeingChanged: { cursor: string; arcseconds: number | null } };
     const stream = client.subscribeResumable(
       documentOf<Followed>(asked('follow')),
       { id },
       {
-        cursorOf: ({ heronSeeingChanged }) => heronSeeingChanged.cursor,
+        cursorOf: ({ bitternSeeingChanged }) => bitternSeeingChanged.cursor,
       },
     );
     const untilSeeing = async (): Promise<number> => {
-      for await (const { heronSeeingChanged } of stream)
-        if (heronSeeingChanged.arcseconds !== null) return heronSeeingChanged.arcseconds;
+      for await (const { bitternSeeingChanged } of stream)
+        if (bitternSeeingChanged.arcseconds !== null) return bitternSeeingChanged.arcseconds;
       throw new Error('the stream ended');
     };
     await stream.next();
     const followed = untilSeeing();
-    type Noted = { noteHeronSeeing: { observation: object | null; userErrors: object[] } };
+    type Noted = { noteBitternSeeing: { observation: object | null; userErrors: object[] } };
     expect(await client.mutate(documentOf<Noted>(asked('note')), { id }, { idempotent: true })).toEqual({
-      noteHeronSeeing: { observation: { seeingArcseconds: 0.8 }, userErrors: [] },
+      noteBitternSeeing: { observation: { seeingArcseconds: 0.8 }, userErrors: [] },
     });
     expect(await waitFor('the seeing', followed, { deadlineMs: 30_000 })).toBe(0.8);
 
-    const read = async (): Promise<Seen['heron']['observation']> =>
-      (await client.query(documentOf<Seen>(asked('read')), { id })).heron.observation;
-    const complete = async (): Promise<Seen['heron']['observation']> => {
+    const read = async (): Promise<Seen['bittern']['observation']> =>
+      (await client.query(documentOf<Seen>(asked('read')), { id })).bittern.observation;
+    const complete = async (): Promise<Seen['bittern']['observation']> => {
       for (;;) {
         const seen = await read();
         if (seen.state === 'COMPLETE') return seen;
@@ -147,9 +149,9 @@ describe('the tutorial of a first experiment', () => {
     expect(seen.seeingArcseconds).toBe(0.8);
     expect(seen.task?.jobs.nodes).toEqual(
       expect.arrayContaining([
-        { state: 'FINISHED', heron: { step: 'CALIBRATE', exposure: 0 } },
-        { state: 'FINISHED', heron: { step: 'CALIBRATE', exposure: 1 } },
-        { state: 'FINISHED', heron: { step: 'STACK', exposure: null } },
+        { state: 'FINISHED', bittern: { step: 'CALIBRATE', exposure: 0 } },
+        { state: 'FINISHED', bittern: { step: 'CALIBRATE', exposure: 1 } },
+        { state: 'FINISHED', bittern: { step: 'STACK', exposure: null } },
       ]),
     );
     await client.close();
@@ -162,16 +164,25 @@ async function keepsTheContract(data: string, { pids }: PlaygroundFile): Promise
   const cli = commandLineOf({ data });
   const list = await cli.run(['subgraphs', '--json']);
   const subgraphs = list.json<readonly { readonly name: string; readonly endpoint: string }[]>();
-  const url = subgraphs.find(({ name }) => name === 'heron')?.endpoint ?? '';
+  const url = subgraphs.find(({ name }) => name === 'bittern')?.endpoint ?? '';
   const foreign = join(data, 'egret.token');
   const identities = await openIdentities(data);
   writeFileSync(foreign, await identities.service('egret'));
-  const sdl = join(data, 'heron.graphql');
-  const words = ['schema/shared.graphql', 'experiments/heron/src/schema.graphql'];
+  const sdl = join(data, 'bittern.graphql');
+  const words = ['schema/shared.graphql', 'experiments/bittern/src/schema.graphql'];
   writeFileSync(sdl, words.map((one) => readFileSync(join(copy, one), 'utf8')).join('\n'));
   const tested = await cli.run([
-    ...['experiment', 'test', url, '--contract', join(copy, 'experiments/heron/contract.yaml')],
-    ...['--sdl', sdl, '--refused-token-file', foreign, '--pid', String(pids['heron']), '--strict', '--json'],
+    ...['experiment', 'test', url, '--contract', join(copy, 'experiments/bittern/contract.yaml')],
+    ...[
+      '--sdl',
+      sdl,
+      '--refused-token-file',
+      foreign,
+      '--pid',
+      String(pids['bittern']),
+      '--strict',
+      '--json',
+    ],
   ]);
   const report = tested.json<{ readonly findings: readonly { readonly outcome: string }[] }>();
   expect(report.findings.filter(({ outcome }) => outcome !== 'kept')).toEqual([]);

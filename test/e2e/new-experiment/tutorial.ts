@@ -19,8 +19,10 @@ export type Snippet =
 export function snippetsOf(page: string): readonly Snippet[] {
   return [...page.matchAll(/^```(\w+)(?: ([^\n]*))?\n([\s\S]*?)^```$/gm)].flatMap(
     ([, , marks = '', text = '']): readonly Snippet[] => {
-      const value = (name: string): string | undefined =>
-        new RegExp(`${name}="((?:[^"\\\\]|\\\\.)*)"`).exec(marks)?.[1]?.replaceAll('\\"', '"');
+      const value = (name: string): string | undefined => {
+        const [, double, single] = new RegExp(`${name}=(?:"([^"]*)"|'([^']*)')`).exec(marks) ?? [];
+        return double ?? single;
+      };
       const file = value('file');
       if (file !== undefined) {
         const how = (['after', 'before', 'replace'] as const).find((one) => value(one) !== undefined);

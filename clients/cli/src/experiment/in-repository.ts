@@ -31,6 +31,10 @@ export function stepsInRepository(repository: Repository, names: ExperimentNames
       title: 'link its package (npm install)',
       run: () => runProgram('npm', ['install'], root).then(() => undefined),
     },
+    {
+      title: 'format what has other names now',
+      run: () => node('node_modules/prettier/bin/prettier.cjs', '--write', '--log-level', 'warn', folder),
+    },
     { title: 'generate its types', run: () => node('tools/generate.mjs', names.name) },
     { title: 'build', run: () => node('tools/build.mjs', '--quiet') },
     { title: 'compose the supergraph', run: () => node('schema/dist/bin.js') },
