@@ -1,6 +1,6 @@
 import type { Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
-import { type Logger, withContext } from '@rhizome/log';
+import type { Logger } from '@rhizome/log';
 import {
   type Engine,
   type ExecutionText,
@@ -93,9 +93,8 @@ export class Operations {
 
   /** Runs an operation. Rejects only with the reason of the request's signal. */
   run<T>(request: DoorRequest, use: DoorUse<T>, cursor?: string): Promise<T> {
-    return withContext({ requestId: request.requestId }, () =>
-      this.#parts.holder.borrow((engine) => this.#run(engine, request, use, cursor)),
-    );
+    // Lines name the request by themselves: an AsyncLocalStorage in use costs every promise of the process.
+    return this.#parts.holder.borrow((engine) => this.#run(engine, request, use, cursor));
   }
 
   async #run<T>(
