@@ -1,7 +1,10 @@
 import { beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createPrincipal } from '@rhizome/authz';
 import { silentLogger } from '@rhizome/log';
 import { collection, systemClock } from '@rhizome/mongo';
-import { manualClock, type TestDatabase, waitFor } from '@rhizome/testkit';
+import { leftovers, manualClock, type TestDatabase, waitFor } from '@rhizome/testkit';
 import { BrokerLeaseRepository, fenceStep } from '../broker/broker-lease.repository.js';
 import { BrokerLeadership } from '../broker/leadership.js';
 import { serverTime, timeOf } from '../broker/store-time.js';
@@ -59,6 +62,49 @@ describe('two processes of core', () => {
     // Words about the old leader's grants hold under the new one.
     expect((await worker.at(second).finish(held)).acceptedIds).toHaveLength(3);
     expect(second.services.view.ledger.workerUse(worker.id).jobs).toBe(1);
+  }, 60_000);
+
+  test('a call that was handed on to a leader that hangs is let go as soon as another one leads, and then granted', async () => {
+    let taken = 0;
+    // It takes calls, and never answers: as a process that is stopped, or cut off on its way back.
+    const server = createServer(() => (taken += 1));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    leftovers.defer('a leader that hangs', async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    });
+    const { port } = server.address() as AddressInfo;
+    const hanging = await startFleet(db, { url: `http://127.0.0.1:${port}/graphql`, brokerTtlMs: 3000 });
+    await leads(hanging);
+    const second = await startFleet(db, { url: 'http://second.test/graphql', brokerTtlMs: 3000 });
+    const worker = await TestWorker.register(second);
+    await submitJobs(db, 1);
+    const principal = createPrincipal({
+      kind: 'PILOT',
+      subject: 'pilot:main',
+      grants: [{ experiment: '*', roles: ['PILOT'] }],
+      expiresAt: new Date('2099-01-01T00:00:00Z'),
+      token: 'a token',
+    });
+    const spec = {
+      workerId: worker.id,
+      count: 1,
+      free: { cores: 8, memoryMiB: 1000, diskMiB: 1000 },
+      waitSeconds: 60,
+    };
+    const call = second.services.acquire.acquire(spec, { principal, requestId: 'test', isForwarded: false });
+    const letGo = expect(call).rejects.toMatchObject({ code: 'LEADER_UNAVAILABLE' });
+    await waitFor('the call is handed on', () => taken === 1, { deadlineMs: 10_000 });
+    killed(hanging);
+    const diedAt = performance.now();
+    await letGo;
+    const ms = performance.now() - diedAt;
+    process.stderr.write(`measured: a call to a leader that hangs is let go after ${ms.toFixed(0)} ms\n`);
+    // The lease of 3 s, and the steps of the one that waits for it: a third of what the call itself would wait.
+    expect(ms).toBeLessThan(20_000);
+    await leads(second);
+    expect(await worker.acquire(1, { waitSeconds: 5 })).toHaveLength(1);
+    expect(taken).toBe(1);
   }, 60_000);
 
   test('a leader that was replaced without knowing is refused, and writes nothing', async () => {
