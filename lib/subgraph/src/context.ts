@@ -43,7 +43,18 @@ export function createContext<TContext extends SubgraphContext>(
   factory: ContextFactory<TContext> | undefined,
 ): SubgraphContext {
   const loaders = new Loaders();
-  const base: SubgraphContext = { ...init, log: new RequestLogger(init.log, init.requestId), loaders };
+  const { principal, requestId, isForwarded } = init;
+  const base: SubgraphContext = {
+    principal,
+    requestId,
+    log: new RequestLogger(init.log, requestId),
+    loaders,
+    isForwarded,
+    // Few resolvers look at it, and it may be made for those that do.
+    get signal() {
+      return init.signal;
+    },
+  };
   const context = factory ? factory(base) : base;
   loaders.bind(context);
   return context;

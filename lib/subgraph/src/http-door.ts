@@ -4,12 +4,16 @@ import { DomainError, toGraphQLError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import { countLoadsHeader, forwardedHeader, type SubgraphContext } from './context.js';
 import { bearerToken, requestIdOf, type TokenVerifier } from './credentials.js';
-import type { SubgraphSchema } from './types.js';
+import type { DirectDoor } from './direct-door.js';
+import type { ExecutableSubgraph } from './in-process.js';
+import type { SubgraphResult, SubgraphSchema } from './types.js';
 
 /** What `/graphql` is answered with. */
 export interface HttpDoorOptions {
   readonly subgraph: SubgraphSchema;
   readonly apollo: ApolloServer<SubgraphContext>;
+  readonly direct: DirectDoor;
+  readonly executable: ExecutableSubgraph;
   readonly verifier: TokenVerifier;
   readonly log: Logger;
   /** Largest body taken, in bytes. */
@@ -29,6 +33,18 @@ export async function answerGraphQL(
     const body = request.method === 'POST' ? await readJson(request, options.maxBodyBytes) : undefined;
     const signal = abortedWith(response);
     const isForwarded = request.headers[forwardedHeader] !== undefined;
+    const countsLoads = request.headers[countLoadsHeader] !== undefined;
+    const plain = countsLoads ? undefined : options.direct.find(request.headers, body);
+    if (plain) {
+      const result = await options.executable.execute({
+        ...plain,
+        principal,
+        requestId,
+        signal,
+        isForwarded,
+      });
+      return sendResult(response, result, plain.contentType);
+    }
     const init = { principal, requestId, log: options.log, signal, isForwarded };
     const context = options.subgraph.createContext(init);
     const answer = await options.apollo.executeHTTPGraphQLRequest({
@@ -40,10 +56,21 @@ export async function answerGraphQL(
       },
       context: async () => context,
     });
-    await send(response, request.headers[countLoadsHeader] ? withLoads(answer, context) : answer);
+    await send(response, countsLoads ? withLoads(answer, context) : answer);
   } catch (error) {
     refuse(response, error, requestId);
   }
+}
+
+function sendResult(response: ServerResponse, { data, errors }: SubgraphResult, contentType: string): void {
+  if (response.destroyed) return;
+  const text = JSON.stringify({ errors, data });
+  // Without data nothing ran: the request was at fault.
+  response.writeHead(data === undefined ? 400 : 200, {
+    'content-type': contentType,
+    'content-length': Buffer.byteLength(text),
+  });
+  response.end(text);
 }
 
 /** The answer with the number of calls of each loader beside it. */
@@ -85,13 +112,21 @@ async function readJson(request: IncomingMessage, maxBytes: number): Promise<unk
   let size = 0;
   // What is announced to be too large is not read at all.
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxBytes) throw tooLarge(maxBytes);
-    chunks.push(chunk);
-  }
+  // Events are read by hand: an async iterator costs more than the operations that gateways send.
+  await new Promise<void>((resolve, reject) => {
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= maxBytes) return void chunks.push(chunk);
+      request.removeAllListeners('data');
+      reject(tooLarge(maxBytes));
+    });
+    request.once('end', resolve);
+    request.once('error', reject);
+  });
   try {
-    return JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown;
+    const [first] = chunks;
+    const whole = first && chunks.length === 1 ? first : Buffer.concat(chunks);
+    return JSON.parse(whole.toString('utf8')) as unknown;
   } catch (cause) {
     throw new DomainError(
       'BAD_REQUEST',

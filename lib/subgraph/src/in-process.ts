@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '@rhizome/authz';
 import { DomainError, type ErrorCode, isInternalError, toGraphQLError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
-import type { ExecutionResult, GraphQLFormattedError } from 'graphql';
+import type { DocumentNode, ExecutionResult, GraphQLFormattedError, OperationTypeNode } from 'graphql';
 import { compilationFaults } from './compilable.js';
 import { expireWith } from './expiry.js';
 import {
@@ -27,6 +27,8 @@ export interface InProcessOptions {
 export interface ExecutableSubgraph extends InProcessSubgraph {
   /** How they run: `interpreted` too where `jit` was asked for and the schema does not bear it, which is logged with the reasons. */
   readonly mode: ExecutionMode;
+  /** What the document's operation of this name is; undefined where it cannot run. */
+  kindOf(document: DocumentNode, operationName: string | undefined): OperationTypeNode | undefined;
 }
 
 /** Makes a subgraph callable without a socket: same schema and policies, same error shape, no serialisation. */
@@ -53,12 +55,17 @@ class Executable implements ExecutableSubgraph {
     this.#compiler = new OperationCompiler(subgraph.schema, this.mode);
   }
 
+  kindOf(document: DocumentNode, operationName: string | undefined): OperationTypeNode | undefined {
+    const operation = this.#compiler.compile(document, operationName);
+    return 'errors' in operation ? undefined : operation.kind;
+  }
+
   async execute(call: SubgraphCall): Promise<SubgraphResult> {
     try {
       const operation = this.#compiler.compile(call.document, call.operationName);
       if ('errors' in operation) return this.#refused(operation, call);
       if (operation.kind === 'subscription') throw notHere(operation.kind);
-      return await this.#run(operation, undefined, call, call.signal);
+      return await this.#run(operation, undefined, call);
     } catch (error) {
       return this.#failed(error, call);
     }
@@ -98,16 +105,25 @@ class Executable implements ExecutableSubgraph {
     operation: CompiledOperation,
     event: unknown,
     call: SubgraphCall,
-    signal: AbortSignal | undefined,
+    signal?: AbortSignal,
   ): Promise<SubgraphResult> {
-    if (signal?.aborted)
-      throw new DomainError('REQUEST_CANCELLED', 'The request was cancelled by its caller');
+    const isCancelled = signal ? signal.aborted : (call.isCancelled?.() ?? call.signal?.aborted);
+    if (isCancelled) throw new DomainError('REQUEST_CANCELLED', 'The request was cancelled by its caller');
     const result = await operation.run(event, this.#context(call, signal), call.variables ?? {});
     return this.#shape(result, call);
   }
 
-  #context({ principal, requestId }: SubgraphCall, signal: AbortSignal | undefined) {
-    return this.#subgraph.createContext({ principal, requestId, log: this.#log, signal });
+  #context(call: SubgraphCall, signal: AbortSignal | undefined) {
+    const { principal, requestId, isForwarded } = call;
+    return this.#subgraph.createContext({
+      principal,
+      requestId,
+      log: this.#log,
+      isForwarded,
+      get signal() {
+        return signal ?? call.signal;
+      },
+    });
   }
 
   #shape(result: ExecutionResult, call: SubgraphCall): SubgraphResult {

@@ -179,6 +179,61 @@ describe('over HTTP', () => {
   });
 });
 
+describe('plain operations, which run without the pipeline of the server, are answered as that answers', () => {
+  const ask = { method: 'POST', headers: {} as Record<string, string> };
+  const asked = (body: unknown, headers: Record<string, string> = {}): RequestInit => ({
+    ...ask,
+    headers,
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+  const two = 'query A { me } query B($id: ID!) { plant(id: $id) { name } }';
+  const legacy = { accept: 'application/json' };
+  const modern = { accept: 'application/graphql-response+json' };
+  test.each<[string, RequestInit]>([
+    ['a query', asked({ query: '{ plants { id name } }' })],
+    [
+      'a query with variables',
+      asked({ query: 'query ($id: ID!) { plant(id: $id) { name } }', variables: { id: '1' } }),
+    ],
+    ['no variables', asked({ query: '{ me }', variables: null, operationName: null })],
+    ['a named operation', asked({ query: two, operationName: 'B', variables: { id: '2' } })],
+    ['an operation that is not named', asked({ query: two })],
+    ['an operation that is not there', asked({ query: two, operationName: 'C' })],
+    ['errors in fields', asked({ query: '{ broken strictlyBroken { must } }' })],
+    ['a variable that is missing', asked({ query: two, operationName: 'B' })],
+    ['a variable that is missing, told by status', asked({ query: two, operationName: 'B' }, modern)],
+    ['variables that are a list', asked({ query: '{ me }', variables: [] })],
+    ['variables that are a text', asked({ query: '{ me }', variables: '{}' })],
+    ['a name that is a number', asked({ query: '{ me }', operationName: 7 })],
+    ['keys beside', asked({ query: '{ me }', extensions: { a: 1 } })],
+    ['a batch', asked([{ query: '{ me }' }])],
+    ['a type by its name', asked({ query: '{ __typename me }' })],
+    ['a subscription', asked({ query: 'subscription { plantChanged { cursor } }' })],
+    ['JSON that is asked for', asked({ query: '{ me }' }, legacy)],
+    ['the media type of GraphQL that is asked for', asked({ query: '{ me }' }, modern)],
+    [
+      'what gateways ask for',
+      asked({ query: '{ me }' }, { accept: 'application/graphql-response+json, application/json' }),
+    ],
+    ['a type that is not sent', asked({ query: '{ me }' }, { accept: 'text/plain' })],
+    ['a text that is no JSON by its type', asked({ query: '{ me }' }, { 'content-type': 'text/plain' })],
+  ])('%s', async (_what, init) => {
+    const token = await tokenOf(issuer, 'READER');
+    const seen: unknown[] = [];
+    for (const mode of ['jit', 'interpreted'] as const) {
+      await served.close();
+      await serve({ mode });
+      const headers = { 'x-request-id': 'req-9', ...(init.headers as Record<string, string>) };
+      const answer = await post('', token, { ...init, headers });
+      const shown = ['content-type', 'cache-control', 'x-request-id'].map((name) => answer.headers.get(name));
+      // Compiled code does not tell where in the document a field stands; its path says which it is.
+      const errors = answer.body.errors?.map((error) => ({ ...error, locations: undefined }));
+      seen.push({ status: answer.status, shown, body: { ...answer.body, errors } });
+    }
+    expect(seen[0]).toEqual(seen[1]);
+  });
+});
+
 /** Waits for something that happens in this process, on the other side of a socket. */
 async function until(happened: () => boolean): Promise<void> {
   const deadline = performance.now() + 5000;

@@ -5,6 +5,7 @@ import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import { startApollo } from './apollo.js';
 import { requestIdOf, type TokenVerifier } from './credentials.js';
+import { DirectDoor } from './direct-door.js';
 import { answerGraphQL, type HttpDoorOptions, refuse } from './http-door.js';
 import { createInProcess } from './in-process.js';
 import type { ExecutionMode } from './operation.js';
@@ -36,7 +37,7 @@ export interface ServeOptions {
   readonly drainMs?: number;
   /** Largest HTTP body or WebSocket message, in bytes; default 96 MiB: a task of a million parameter sets fits. */
   readonly maxBodyBytes?: number;
-  /** How WebSocket operations run; default `jit`. */
+  /** How operations run; default `jit`. */
   readonly mode?: ExecutionMode;
   readonly clock?: Clock;
 }
@@ -74,7 +75,16 @@ export async function serveSubgraph(options: ServeOptions): Promise<ServedSubgra
     log,
     maxMessageBytes: maxBodyBytes,
   });
-  const state = new ServerState(options, { subgraph, apollo, verifier, log, maxBodyBytes }, sockets);
+  const door = {
+    subgraph,
+    apollo,
+    direct: new DirectDoor(executable),
+    executable,
+    verifier,
+    log,
+    maxBodyBytes,
+  };
+  const state = new ServerState(options, door, sockets);
   const server = createServer((request, response) => state.answer(request, response));
   // Longer than clients keep idle connections, so that a connection is not closed under a request.
   server.keepAliveTimeout = 65_000;

@@ -46,7 +46,12 @@ export interface SubgraphCall {
   readonly variables?: Readonly<Record<string, unknown>> | undefined;
   readonly principal: Principal;
   readonly requestId: string;
+  /** Aborted when nobody waits any more. It may be made when it is read. */
   readonly signal?: AbortSignal | undefined;
+  /** Whether nobody waits any more, for callers whose signal is made when it is read. */
+  readonly isCancelled?: (() => boolean) | undefined;
+  /** Whether another process of the same service handed the call on. */
+  readonly isForwarded?: boolean | undefined;
 }
 
 /** An answer as it would come over HTTP, but as live objects: treat it as read-only. */
