@@ -1,47 +1,45 @@
-/** A federated read on MongoDB: pages of 20 jobs with what two experiments add to them, another page each time. */
+/**
+ * A federated read on MongoDB: pages of 20 jobs with what two experiments add to them. In process; over HTTP, beside `@apollo/gateway` on the
+ * same subgraphs; and a page with all that is stored of a job, to show that only what is selected is read.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type Api, connectApi } from './api.js';
 import type { Bench } from './bin.js';
-import { measureCpu, quantile } from './cpu.js';
-import type { Row } from './report.js';
+import { startPeer } from './gateway/peer.js';
+import { drive, lanes, type LoadResult } from './load.js';
+import type { Goal, Row } from './report.js';
 import { type Stack, startStack } from './stack.js';
 
-const page = /* GraphQL */ `
+const pageOf = (fields: string): string => /* GraphQL */ `
   query BenchPage($after: String) {
     jobs(first: 20, after: $after, filter: { experiments: ["atlas", "epic"] }) {
-      nodes {
-        id
-        state
-        atlas {
-          step
-          firstEvent
-        }
-        epic {
-          group {
-            index
-          }
-        }
-      }
-      pageInfo {
-        endCursor
-        hasNextPage
-      }
+      nodes { id state ${fields} atlas { step firstEvent } epic { group { index } } }
+      pageInfo { endCursor hasNextPage }
     }
   }
 `;
+const page = pageOf('');
+const widePage = pageOf(
+  'name owner priority labels { key value } requirements { cores memoryMiB } payload { command arguments outputs } retry { maxAttempts } stateTimes { state at } transitions { to at } createdAt updatedAt revision',
+);
 const atlasTask = `mutation { submitAtlasTask(input: { idempotencyKey: "bench", campaign: "mc23e", requestId: 1, physicsShort: "Zmumu", totalEvents: 200000, eventsPerJob: 200,
   transforms: [{ step: EVGEN, command: ["true"], output: "events" }] }) { task { id } userErrors { message } } }`;
 const epicRun = `mutation { submitEpicRun(input: { idempotencyKey: "bench", runNumber: 1, detectorConfiguration: "epic_bench", superTimeFrames: 10000, framesPerGroup: 10, command: "true" }) { run { id } userErrors { message } } }`;
-const connections = 16;
+const warmUp = 1_000;
 
 interface Page {
   readonly jobs: {
-    readonly nodes: readonly unknown[];
+    readonly nodes: readonly { readonly atlas: unknown; readonly epic: unknown }[];
     readonly pageInfo: { readonly endCursor: string | null; readonly hasNextPage: boolean };
   };
 }
 
+type Cursors = readonly (string | null)[];
+
 /** Submits 1,000 jobs of each experiment and collects the cursors of all pages. */
-async function prepare(api: Api): Promise<readonly (string | null)[]> {
+async function prepare(api: Api): Promise<Cursors> {
   await api.post(atlasTask);
   await api.post(epicRun);
   for (;;) {
@@ -56,78 +54,119 @@ async function prepare(api: Api): Promise<readonly (string | null)[]> {
   }
 }
 
+/** A fast wrong answer is none. */
+async function check(api: Api, label: string): Promise<void> {
+  const { jobs } = await api.post<Page>(page, { after: null });
+  const right =
+    jobs.nodes.length === 20 && jobs.nodes.every(({ atlas, epic }) => (atlas === null) !== (epic === null));
+  if (!right) throw new Error(`${label} answers wrongly: ${JSON.stringify(jobs).slice(0, 300)}`);
+}
+
+interface Measured extends LoadResult {
+  /** Kilobytes that the store sent, a request. */
+  readonly storeKB: number;
+}
+
 async function measure(
-  stack: Stack,
+  stack: Pick<Stack, 'pids' | 'storeBytes'>,
   api: Api,
-  cursors: readonly (string | null)[],
-  requests: number,
-  label: string,
-): Promise<readonly Row[]> {
-  let next = 0;
-  const latencies: number[] = [];
-  const lane = async () => {
-    while (next < requests) {
-      const after = cursors[(next++ * 37) % cursors.length];
-      const asked = performance.now();
-      await api.post<Page>(page, { after });
-      latencies.push(performance.now() - asked);
-    }
-  };
-  const started = performance.now();
-  const { cpu } = await measureCpu(stack.pids, () => Promise.all(Array.from({ length: connections }, lane)));
-  const seconds = (performance.now() - started) / 1000;
-  const perRequest = (cpuSeconds: number) => (cpuSeconds / requests) * 1000;
-  const nodes = Object.entries(cpu).filter(([name]) => name !== 'mongod');
-  const all = Object.values(cpu).reduce((sum, value) => sum + value, 0);
+  cursors: Cursors,
+  { requests, query = page, label }: { requests: number; query?: string; label: string },
+): Promise<Measured> {
+  await check(api, label);
+  const send = (index: number) => api.post(query, { after: cursors[(index * 37) % cursors.length] });
+  await drive(stack.pids, warmUp, send);
+  const before = await stack.storeBytes();
+  const load = await drive(stack.pids, requests, send);
+  return { ...load, storeKB: ((await stack.storeBytes()) - before) / requests / 1000 };
+}
+
+function rowsOf(label: string, load: Measured, goal?: Goal): readonly Row[] {
+  const name = `federated read, ${label}`;
   return [
-    { name: `federated read, ${label}`, value: requests / seconds, unit: 'requests/s' },
-    { name: `federated read, ${label}: p99`, value: quantile(latencies, 0.99), unit: 'ms' },
-    ...nodes.map(([name, value]) => ({
-      name: `federated read, ${label}: ${name}`,
-      value: perRequest(value),
+    { name, value: load.requestsPerSecond, unit: 'requests/s' },
+    { name: `${name}: p99`, value: load.p99Ms, unit: 'ms' },
+    ...Object.entries(load.cpuMs).map(([process, value]) => ({
+      name: `${name}: ${process}`,
+      value,
       unit: 'ms CPU/request',
     })),
-    {
-      name: `federated read, ${label}: mongod`,
-      value: perRequest(cpu['mongod'] ?? 0),
-      unit: 'ms CPU/request',
-    },
-    {
-      name: `federated read, ${label}: all`,
-      value: perRequest(all),
-      unit: 'ms CPU/request',
-      ...(label === 'in process' ? { goal: { value: 1.8, better: 'lower' as const } } : {}),
-    },
+    { name: `${name}: all`, value: load.allMs, unit: 'ms CPU/request', ...(goal ? { goal } : {}) },
+    { name: `${name}: sent by the store`, value: load.storeKB, unit: 'kB/request' },
   ];
+}
+
+async function inProcess(requests: number): Promise<readonly Row[]> {
+  const stack = await startStack({ transport: 'in-process' });
+  const api = connectApi(stack.url, stack.adminToken, lanes);
+  try {
+    const cursors = await prepare(api);
+    const label = 'in process';
+    const narrow = await measure(stack, api, cursors, { requests, label });
+    const wide = await measure(stack, api, cursors, { requests: requests / 2, query: widePage, label });
+    return [
+      ...rowsOf(label, narrow, { value: 1.8, better: 'lower' }),
+      ...rowsOf('in process, all that is stored', wide),
+    ];
+  } finally {
+    await api.close();
+    await stack.stop();
+  }
+}
+
+async function overHttp(requests: number, progress: (text: string) => void): Promise<readonly Row[]> {
+  const stack = await startStack({ transport: 'http' });
+  const folder = mkdtempSync(join(tmpdir(), 'rhizome-bench-peer-'));
+  const api = connectApi(stack.url, stack.adminToken, lanes);
+  const stopping: (() => Promise<unknown>)[] = [];
+  try {
+    const cursors = await prepare(api);
+    const ours = await measure(stack, api, cursors, { requests, label: 'over HTTP' });
+    const { schemaVersion } = await api.post<{ schemaVersion: { supergraphSdl: string } }>(
+      '{ schemaVersion { supergraphSdl } }',
+    );
+    const supergraph = join(folder, 'supergraph.graphql');
+    writeFileSync(supergraph, schemaVersion.supergraphSdl);
+    const peer = await startPeer(supergraph, progress);
+    stopping.push(() => peer.stop());
+    const peerApi = connectApi(peer.url, stack.adminToken, lanes);
+    stopping.unshift(() => peerApi.close());
+    const measured = { ...stack, pids: { ...stack.pids, gateway: peer.pid } };
+    const label = 'over HTTP by @apollo/gateway';
+    const theirs = await measure(measured, peerApi, cursors, { requests: requests / 2, label });
+    const times = (of: (load: Measured) => number) => of(theirs) / of(ours);
+    return [
+      ...rowsOf('over HTTP', ours),
+      ...rowsOf(label, theirs),
+      {
+        name: 'federated read, over HTTP: @apollo/gateway beside ours, gateways alone',
+        value: times(({ cpuMs }) => cpuMs['gateway'] ?? Number.NaN),
+        unit: '× CPU',
+      },
+      {
+        name: 'federated read, over HTTP: @apollo/gateway beside ours, all processes',
+        value: times(({ allMs }) => allMs),
+        unit: '× CPU',
+        goal: { value: 1.7, better: 'higher' },
+      },
+    ];
+  } finally {
+    for (const stop of stopping) await stop();
+    await api.close();
+    await stack.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** The benchmark. */
 export const federatedRead: Bench = {
   name: 'federated-read',
-  about: '20 jobs × 2 experiments on MongoDB, another page each time',
+  about: '20 jobs × 2 experiments on MongoDB, another page each time, beside @apollo/gateway',
   async run({ full, progress }) {
-    const rows: Row[] = [];
-    for (const transport of ['in-process', 'http'] as const) {
-      const stack = await startStack({ transport });
-      const api = connectApi(stack.url, stack.adminToken, connections);
-      try {
-        const cursors = await prepare(api);
-        progress(`${transport}: ${cursors.length} pages`);
-        await measure(stack, api, cursors, 1_000, 'warm-up');
-        rows.push(
-          ...(await measure(
-            stack,
-            api,
-            cursors,
-            full ? 20_000 : 5_000,
-            transport === 'in-process' ? 'in process' : 'over HTTP',
-          )),
-        );
-      } finally {
-        await api.close();
-        await stack.stop();
-      }
-    }
-    return rows;
+    const requests = full ? 20_000 : 4_000;
+    progress('in process');
+    const rows = [...(await inProcess(requests))];
+    progress('over HTTP');
+    return [...rows, ...(await overHttp(requests, progress))];
   },
 };

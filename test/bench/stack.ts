@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createTokenIssuer } from '@rhizome/authz';
+import { MongoClient } from 'mongodb';
 import { connectApi } from './api.js';
 
 const playground = fileURLToPath(new URL('../../../deploy/playground/dist/bin.js', import.meta.url));
@@ -14,6 +15,8 @@ interface PlaygroundFile {
   readonly url: string;
   readonly wsUrl: string;
   readonly token: string;
+  readonly pid: number;
+  readonly pids: Readonly<Record<string, number>>;
 }
 
 /** The running system. */
@@ -22,8 +25,10 @@ export interface Stack {
   readonly adminToken: string;
   /** A token for the pilots of a queue. */
   pilotToken(queue: string): Promise<string>;
-  /** The processes by name: `stack` (gateway, core, experiments in one) and `mongod`; with `http` each subgraph by its name. */
+  /** The processes by name: `stack` (gateway, core, experiments in one) and `mongod`; with `http` `gateway` and each subgraph by its name. */
   readonly pids: Readonly<Record<string, number>>;
+  /** Bytes that the store has sent so far. */
+  storeBytes(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -44,7 +49,10 @@ export async function startStack(options: { transport?: 'in-process' | 'http' } 
   const child = spawn(process.execPath, [playground, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   const file = join(data, 'playground.json');
   await ready(child, file);
-  const { url, token } = JSON.parse(readFileSync(file, 'utf8')) as PlaygroundFile;
+  const started = JSON.parse(readFileSync(file, 'utf8')) as PlaygroundFile;
+  const { url, token } = started;
+  const store = storeOf(started.pid);
+  const mongo = new MongoClient(`mongodb://127.0.0.1:${store.port}/?directConnection=true`);
   await registerBench(url, token);
   const issuer = await createTokenIssuer({
     keyFile: join(data, 'token-key.json'),
@@ -60,8 +68,13 @@ export async function startStack(options: { transport?: 'in-process' | 'http' } 
         grants: [{ experiment: '*', roles: ['PILOT'] }],
         ttlSeconds: 86_400,
       }),
-    pids: processesOf(child.pid ?? 0),
+    pids: processesOf(started, store),
+    storeBytes: async () => {
+      const status = await mongo.db('admin').command({ serverStatus: 1 });
+      return Number((status['network'] as { bytesOut: unknown }).bytesOut);
+    },
     async stop() {
+      await mongo.close();
       const ended = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGTERM');
       await ended;
@@ -102,29 +115,29 @@ function ready(child: ChildProcess, file: string): Promise<void> {
   });
 }
 
-/** The process and its children, named by what they run. */
-function processesOf(pid: number): Record<string, number> {
-  const named: Record<string, number> = { stack: pid };
+/** The processes that work: the playground's own where all runs in it, else each service's; and the store's. */
+function processesOf({ pid, pids }: PlaygroundFile, store: Store): Record<string, number> {
+  const services = Object.entries(pids).filter(([name]) => name !== 'playground');
+  return { ...(services.length > 0 ? Object.fromEntries(services) : { stack: pid }), mongod: store.pid };
+}
+
+interface Store {
+  readonly pid: number;
+  readonly port: number;
+}
+
+/** The `mongod` that a process has started, itself or by way of its watchdog. */
+function storeOf(ancestor: number): Store {
   for (const entry of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     try {
-      const parent = Number(
-        readFileSync(`/proc/${entry}/stat`, 'utf8')
-          .replace(/^.*\) /s, '')
-          .split(' ')[1],
-      );
-      const commandLine = readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0');
-      if (commandLine[0]?.endsWith('mongod') && isDescendant(parent, pid)) named['mongod'] = Number(entry);
-      else if (parent === pid) {
-        const service = commandLine
-          .join(' ')
-          .match(/(?:subgraphs|experiments)\/([a-z0-9]+)\/dist\/bin\.js/)?.[1];
-        if (service) named[service] = Number(entry);
-      }
+      const words = readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0');
+      if (!words[0]?.endsWith('mongod') || !isDescendant(Number(entry), ancestor)) continue;
+      return { pid: Number(entry), port: Number(words[words.indexOf('--port') + 1]) };
     } catch {
       // The process ended meanwhile.
     }
   }
-  return named;
+  throw new Error(`process ${ancestor} has no mongod`);
 }
 
 function isDescendant(pid: number, ancestor: number): boolean {
