@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Verifier } from '@rhizome/authz';
 import { silentLogger } from '@rhizome/log';
 import { sharedSdl } from '@rhizome/schema';
 import {
@@ -79,7 +80,7 @@ export async function startPublishHouse(): Promise<PublishHouse> {
     drainMs: 100,
   });
   leftovers.defer('the base service', () => base.close());
-  const flora = await ChangingService.start('flora', tokens);
+  const flora = await ChangingService.start('flora', tokens.verifier, floraResolvers);
   const env = await gatewayEnvironment(tokens);
   const adminToken = await tokens.mint({
     subject: 'admin@example',
@@ -210,21 +211,45 @@ export function floraSdl(version: number): string {
   `;
 }
 
+/** Resolvers for a schema, and the doors that it has. */
+export type ResolversOf = (sdl: string) => {
+  readonly resolvers: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly doors: readonly string[];
+};
+
+const floraResolvers: ResolversOf = (sdl) => {
+  const blooms = [...sdl.matchAll(/bloom(\d+): Int/g)].map(([, number]) => Number(number));
+  const resolvers = {
+    Item: {
+      __resolveReference: (reference: object) => reference,
+      flora: ({ id }: { id: string }) => ({ id }),
+    },
+    FloraItem: {
+      colour: ({ id }: { id: string }) => `colour of ${id}`,
+      ...Object.fromEntries(blooms.map((number) => [`bloom${number}`, () => number])),
+    },
+  };
+  return { resolvers, doors: ['Item.__resolveReference'] };
+};
+
 /** A service whose schema changes while it runs, as under a rolling upgrade: a request is answered by the newest. */
 export class ChangingService {
   readonly url: string;
   readonly #name: string;
-  readonly #tokens: TestTokens;
+  readonly #verifier: Verifier;
+  readonly #resolversOf: ResolversOf;
   #current: InProcessSubgraph | undefined;
 
-  private constructor(name: string, tokens: TestTokens, server: Server) {
+  private constructor(name: string, verifier: Verifier, resolversOf: ResolversOf, server: Server) {
     this.#name = name;
-    this.#tokens = tokens;
+    this.#verifier = verifier;
+    this.#resolversOf = resolversOf;
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`;
     server.on('request', (request, response) => void this.#answer(request, response));
   }
 
-  static async start(name: string, tokens: TestTokens): Promise<ChangingService> {
+  /** @param resolversOf resolvers for a schema, and the doors that it has */
+  static async start(name: string, verifier: Verifier, resolversOf: ResolversOf): Promise<ChangingService> {
     const server = createServer();
     server.keepAliveTimeout = 60_000;
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -232,25 +257,14 @@ export class ChangingService {
       server.closeAllConnections();
       return new Promise((resolve) => server.close(resolve));
     });
-    return new ChangingService(name, tokens, server);
+    return new ChangingService(name, verifier, resolversOf, server);
   }
 
   /** Serves a schema from now on. */
   serve(sdl: string): void {
-    const open = { open: 'a test' } as const;
+    const { resolvers, doors } = this.#resolversOf(sdl);
     const typeDefs = parse(sharedSdl() + sdl);
-    const blooms = [...sdl.matchAll(/bloom(\d+): Int/g)].map(([, number]) => Number(number));
-    const resolvers = {
-      Item: {
-        __resolveReference: (reference: object) => reference,
-        flora: ({ id }: { id: string }) => ({ id }),
-      },
-      FloraItem: {
-        colour: ({ id }: { id: string }) => `colour of ${id}`,
-        ...Object.fromEntries(blooms.map((number) => [`bloom${number}`, () => number])),
-      },
-    };
-    const policies = { 'Item.__resolveReference': open };
+    const policies = Object.fromEntries(doors.map((door) => [door, { open: 'a test' }]));
     const subgraph = buildSubgraph({ name: this.#name, typeDefs, resolvers, policies });
     this.#current = createInProcess({ subgraph, log: silentLogger() });
   }
@@ -262,7 +276,7 @@ export class ChangingService {
       query: string;
       variables?: Record<string, unknown>;
     };
-    const principal = await this.#tokens.verifier.verify(
+    const principal = await this.#verifier.verify(
       request.headers.authorization?.replace('Bearer ', '') ?? '',
     );
     const result = await this.#current?.execute({

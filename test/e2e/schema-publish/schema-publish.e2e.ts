@@ -133,10 +133,13 @@ describe('a schema is published again and again', () => {
     const house = await startPublishHouse();
     const token = await house.tokens.service('flora');
     const load = new Load(house.gateways);
+    leftovers.defer('the load', () => load.stop());
     const listeners = house.gateways.map((gateway) => new Listeners(gateway, house.adminToken));
     const all = subscriptionsAGateway * house.gateways.length;
     const open = () => listeners.reduce((sum, { opened }) => sum + opened, 0);
-    await waitFor(`${all} subscriptions`, () => open() === all, { deadlineMs: 20_000 });
+    const ended = () => listeners.flatMap(({ ends }) => ends);
+    await waitFor(`${all} subscriptions`, () => open() === all || ended().length > 0, { deadlineMs: 20_000 });
+    expect(ended()).toEqual([]);
     const ticking = setInterval(() => house.events.append(), 50);
     leftovers.defer('the events', () => clearInterval(ticking));
 

@@ -33,7 +33,7 @@ export function coordinatesOf(document: DocumentNode, schema: GraphQLSchema): re
         const [parent, field] = [info.getParentType(), info.getFieldDef()];
         // An argument of a directive has none of these in its own right.
         const argument = info.getArgument();
-        if (info.getDirective() || !parent || !field || !argument) return;
+        if (info.getDirective() || !parent || !field || !argument || field.name.startsWith('__')) return;
         found.add(`${parent.name}.${field.name}(${name.value}:)`);
         given(argument.type);
       },

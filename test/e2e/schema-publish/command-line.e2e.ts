@@ -1,0 +1,172 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { waitFor } from '@rhizome/testkit';
+import { type CommandLine, commandLineOf } from '../house/cli.js';
+import { type PlaygroundHouse, startPlayground } from '../house/playground-house.js';
+import { ChangingService, type ResolversOf } from './publish-house.js';
+
+jest.setTimeout(600_000);
+
+const heronSdl = (fields: string, query = 'HeronQuery'): string => `
+  extend type Query { "Heron's own questions." heron: ${query} }
+  "Heron's own questions." type HeronQuery { ${fields} }
+`;
+const first = heronSdl('"Nests counted." nests: Int');
+const second = heronSdl('"Nests counted." nests: Int "Eggs counted." eggs: Int');
+const broken = heronSdl('nests: Int', 'HeronQuery!');
+
+const resolversOf: ResolversOf = (sdl) => ({
+  resolvers: {
+    Query: { heron: () => ({}) },
+    HeronQuery: { nests: () => 3, ...(sdl.includes('eggs') ? { eggs: () => 12 } : {}) },
+  },
+  doors: ['Query.heron'],
+});
+
+/** An experiment that nobody at the playground knows joins it, as its team would do it: by commands, from a service of its own. */
+describe('rhizome schema', () => {
+  let house: PlaygroundHouse;
+  let cli: CommandLine;
+  let service: ChangingService;
+  let token: string;
+  const asHeron = (args: readonly string[]) => cli.run(['--token-file', token, ...args]);
+
+  beforeAll(async () => {
+    house = await startPlayground();
+    cli = commandLineOf(house);
+    service = await ChangingService.start('heron', house.identities.verifier, resolversOf);
+    const folder = dirname(house.data);
+    token = join(folder, 'heron.token');
+    await writeFile(token, await house.identities.service('heron'), { mode: 0o600 });
+    await mkdir(join(folder, 'sdl'));
+    await writeFile(join(folder, 'sdl', 'schema.graphql'), first);
+    await writeFile(join(folder, 'sdl', 'operations.graphql'), 'query Q { heron { nests } }');
+  });
+
+  test('takes a schema from nothing to live and back, and says what is wrong on the way', async () => {
+    const unknown = await cli.run(['schema', 'check', 'heron', '--sdl', 'sdl']);
+    expect(unknown).toMatchObject({
+      exitCode: 3,
+      stderr: expect.stringContaining('register it with its endpoint first'),
+    });
+    const denied = await asHeron([
+      'schema',
+      'register',
+      'heron',
+      '--prefix',
+      'Heron',
+      '--endpoint',
+      service.url,
+    ]);
+    expect(denied.exitCode).toBe(4);
+    const registered = await cli.run([
+      'schema',
+      'register',
+      'heron',
+      '--prefix',
+      'Heron',
+      '--endpoint',
+      service.url,
+    ]);
+    expect(registered).toMatchObject({ exitCode: 0, stderr: '' });
+
+    service.serve(broken);
+    const refused = await asHeron(['schema', 'check', 'heron']);
+    expect(refused.exitCode).toBe(1);
+    expect(refused.stdout).toMatch(
+      /✗ Query\.heron: nullable\n.*Query\.heron must be nullable.*\n {2}Cure: Take the `!` off the type/,
+    );
+    const asJson = await asHeron(['schema', 'check', 'heron', '--json']);
+    expect(asJson.exitCode).toBe(1);
+    const { check } = asJson.json<{
+      check: { passed: boolean; findings: { rule: string; where: string }[] };
+    }>();
+    expect(check.passed).toBe(false);
+    expect(check.findings.map(({ rule, where }) => `${rule} ${where}`).sort()).toEqual([
+      'description HeronQuery.nests',
+      'nullable Query.heron',
+    ]);
+
+    const differs = await asHeron(['schema', 'publish', 'heron', '--sdl', 'sdl']);
+    expect(differs).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('[ENDPOINT_DIFFERS]') });
+    service.serve(first);
+    const published = await asHeron([
+      'schema',
+      'publish',
+      'heron',
+      '--sdl',
+      'sdl',
+      '--note',
+      'nests are counted',
+    ]);
+    expect(published).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(published.stdout).toMatch(/SAFE +Query\.heron[^]*Live: version \d+: heron\./);
+    await waitFor('the answer of heron', () => answers('nests', 3), { deadlineMs: 2_000 });
+    expect((await asHeron(['schema', 'publish', 'core'])).exitCode).toBe(4);
+
+    service.serve(second);
+    expect((await asHeron(['schema', 'publish', 'heron'])).exitCode).toBe(0);
+    await waitFor('the new field', () => answers('eggs', 12), { deadlineMs: 2_000 });
+    const diff = await cli.run(['schema', 'diff']);
+    expect(diff.stdout).toContain("SAFE       HeronQuery.eggs: Field 'eggs' was added");
+    await waitFor('the recorded use', () => used('HeronQuery.eggs'), { deadlineMs: 10_000 });
+
+    const back = await asHeron(['schema', 'rollback', 'heron', '--note', 'eggs were wrong']);
+    expect(back).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(back.stdout).toMatch(/Live: version \d+: heron as in version \d+\./);
+    await waitFor('the end of the new field', async () => !(await answers('eggs', 12)), {
+      deadlineMs: 2_000,
+    });
+    expect(await answers('nests', 3)).toBe(true);
+
+    const history = await cli.run(['schema', 'history', '--limit', '3', '--json']);
+    expect(history.json<object[]>()).toMatchObject([
+      {
+        isLive: true,
+        kind: 'ROLLBACK',
+        subgraph: 'heron',
+        publishedBy: 'experiment:heron',
+        note: 'eggs were wrong',
+      },
+      { isLive: false, kind: 'PUBLISH', subgraph: 'heron' },
+      { isLive: false, kind: 'PUBLISH', subgraph: 'heron', note: 'nests are counted' },
+    ]);
+    const usage = await cli.run(['schema', 'rollback']);
+    expect(usage).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--all') });
+  });
+
+  test('shows the state of the service, and what became of it outlives the playground', async () => {
+    service.serve(second);
+    const { exitCode, stdout } = await cli.run(['subgraphs', '--json']);
+    expect(exitCode).toBe(0);
+    const listed = JSON.parse(stdout) as {
+      name: string;
+      state: string;
+      isLive: boolean;
+      publishedBy: string;
+    }[];
+    expect(listed.find(({ name }) => name === 'heron')).toMatchObject({
+      state: 'UP',
+      isLive: true,
+      publishedBy: 'experiment:heron',
+      endpoint: service.url,
+    });
+    expect((await cli.run(['subgraphs'])).stdout).toMatch(/^heron +UP /m);
+    await house.stop();
+    house = await startPlayground({ data: house.data });
+    expect(await answers('nests', 3)).toBe(true);
+  });
+
+  async function answers(field: string, value: number): Promise<boolean> {
+    const { data } = await house
+      .api()
+      .post<{ heron: Record<string, number> | null }>(`{ heron { ${field} } }`);
+    return data?.heron?.[field] === value;
+  }
+
+  async function used(coordinate: string): Promise<boolean> {
+    const { stdout } = await cli.run(['schema', 'use', coordinate]);
+    return stdout.includes('Used ');
+  }
+});
