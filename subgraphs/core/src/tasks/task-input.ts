@@ -4,6 +4,7 @@ import { Findings } from '../jobs/findings.js';
 import { checkJob, checkPayload, checkRequirements, sibling } from '../jobs/job-input.js';
 import type { RequirementChecks } from '../jobs/requirement-checks.js';
 import type { JobSpec, PayloadSpec, Refusal, RequirementsSpec } from '../jobs/submit.types.js';
+import { type IsPlain, neededOf, parameterName, plainSets } from './plain-sets.js';
 import { fillIn, indexParameter, parametersOf, textsOf } from './template.js';
 
 /** Jobs of a task at most. */
@@ -37,7 +38,6 @@ export interface TaskSpec {
   readonly onBehalfOf?: string | null | undefined;
 }
 
-const parameterName = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
 /** Refusals told at most: a fault in a template is a fault of each job. */
 const maxRefusals = 100;
 const maxVariants = 20;
@@ -135,6 +135,7 @@ function checkCount(template: JobSpec, count: number, findings: Findings): void 
 interface Shape {
   readonly spec: JobSpec;
   readonly needed: readonly string[];
+  readonly isPlain: IsPlain;
 }
 
 async function checkSets(
@@ -142,14 +143,15 @@ async function checkSets(
   sets: readonly ParameterSetSpec[],
   findings: Findings,
 ): Promise<void> {
-  const shapes = specs.map((spec) => ({
-    spec,
-    needed: [...parametersOf(textsOf(spec))].filter((name) => name !== indexParameter),
-  }));
+  const shapes = specs.map((spec) => {
+    const needed = neededOf(parametersOf(textsOf(spec)));
+    return { spec, needed, isPlain: plainSets(spec, needed) };
+  });
   for (const [index, set] of sets.entries()) {
     const shape = shapes[set.variant == null ? 0 : set.variant + 1];
-    if (shape && set.variant !== -1) checkSet(shape, set, index, findings);
-    else
+    if (shape && set.variant !== -1) {
+      if (!shape.isPlain(set)) checkSet(shape, set, index, findings);
+    } else
       findings.add(
         ['parameterSets', index, 'variant'],
         set.variant,
