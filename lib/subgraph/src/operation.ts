@@ -1,21 +1,17 @@
 import {
-  BREAK,
   createSourceEventStream,
   type DocumentNode,
   execute,
   type ExecutionResult,
   getOperationAST,
-  GraphQLError,
-  GraphQLScalarType,
-  GraphQLSchema,
-  Kind,
+  type GraphQLError,
+  type GraphQLSchema,
   type OperationDefinitionNode,
   OperationTypeNode,
   validate,
-  visit,
 } from 'graphql';
-import { type CompiledQuery, compileQuery, isCompiledQuery } from 'graphql-jit';
 import { DomainError } from '@rhizome/errors';
+import { CodeCompiler } from './compiled-code.js';
 import { compileCoercion, type Variables } from './coercion.js';
 import type { SubgraphContext } from './context.js';
 
@@ -43,14 +39,12 @@ export type ExecutionMode = 'jit' | 'interpreted';
 /** Compiles each document once; what was made of it lives as long as the document does. */
 export class OperationCompiler {
   readonly #schema: GraphQLSchema;
-  readonly #compilable: GraphQLSchema;
-  readonly #mode: ExecutionMode;
+  readonly #compiler: CodeCompiler | undefined;
   readonly #compiled = new WeakMap<DocumentNode, Map<string, CompiledOperation | InvalidOperation>>();
 
   constructor(schema: GraphQLSchema, mode: ExecutionMode) {
     this.#schema = schema;
-    this.#compilable = withCoercedScalar(schema);
-    this.#mode = mode;
+    this.#compiler = mode === 'jit' ? new CodeCompiler(schema) : undefined;
   }
 
   /** The operation of this name, or the only one. */
@@ -85,9 +79,9 @@ export class OperationCompiler {
   #runner(document: DocumentNode, node: OperationDefinitionNode): CompiledOperation['run'] {
     const operationName = node.name?.value;
     const schema = this.#schema;
-    const compiled =
-      this.#mode === 'jit' ? compileToCode(this.#compilable, document, operationName) : undefined;
-    if (!compiled) {
+    const isQuery = node.operation === OperationTypeNode.QUERY;
+    const code = this.#compiler?.compile(document, operationName, isQuery);
+    if (!code) {
       return (rootValue, contextValue, variableValues) =>
         execute({ schema, document, operationName, rootValue, contextValue, variableValues });
     }
@@ -95,7 +89,7 @@ export class OperationCompiler {
     return async (event, context, variables) => {
       const { coerced, errors } = coerce(variables);
       if (errors) return { errors };
-      return wholeErrors(await compiled.query(event, context, coerced));
+      return code(event, context, coerced);
     };
   }
 }
@@ -110,67 +104,4 @@ function coercion(schema: GraphQLSchema, definition: OperationDefinitionNode) {
     known.set(variables, found);
     return found;
   };
-}
-
-const coercedName = 'rhizome__Coerced';
-
-/**
- * The schema with one more scalar, that takes a value as it is. Variables are coerced by graphql-js, which knows default values of
- * non-null input fields and `@oneOf`; the compiler's own coercion knows neither, so its documents declare their variables with this type.
- */
-function withCoercedScalar(schema: GraphQLSchema): GraphQLSchema {
-  const config = schema.toConfig();
-  const scalar = new GraphQLScalarType({ name: coercedName, parseValue: (value) => value });
-  return new GraphQLSchema({ ...config, types: [...config.types, scalar], assumeValid: true });
-}
-
-/** The document with all its variables declared as already coerced, and absent where they are. */
-function withCoercedVariables(document: DocumentNode): DocumentNode {
-  return visit(document, {
-    VariableDefinition: (definition) => ({
-      ...definition,
-      type: { kind: Kind.NAMED_TYPE, name: { kind: Kind.NAME, value: coercedName } } as const,
-      defaultValue: undefined,
-    }),
-  });
-}
-
-/** The operation as code; undefined for the few that the compiler does not know how to do. */
-function compileToCode(
-  schema: GraphQLSchema,
-  document: DocumentNode,
-  operationName: string | undefined,
-): CompiledQuery | undefined {
-  // The compiler writes null where an absent variable stands in an input object, and loses the field's default value.
-  if (hasVariableInObject(document)) return undefined;
-  try {
-    const compiled = compileQuery(schema, withCoercedVariables(document), operationName, {
-      disablingCapturingStackErrors: true,
-    });
-    return isCompiledQuery(compiled) ? compiled : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function hasVariableInObject(document: DocumentNode): boolean {
-  let found = false;
-  visit(document, {
-    ObjectField: (field) => {
-      visit(field, { Variable: () => void (found = true) });
-      return found ? BREAK : undefined;
-    },
-  });
-  return found;
-}
-
-/** Errors of compiled code lack what every GraphQLError has: its extensions. */
-function wholeErrors(result: ExecutionResult): ExecutionResult {
-  if (!result.errors) return result;
-  const errors = result.errors.map((error) =>
-    (error.extensions as unknown) === undefined
-      ? new GraphQLError(error.message, { path: error.path, originalError: error.originalError })
-      : error,
-  );
-  return { ...result, errors };
 }
