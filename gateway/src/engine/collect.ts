@@ -90,6 +90,11 @@ export class AnswerSelection {
     return this.#context.schema.isSubType(declared, type) ? type : undefined;
   }
 
+  /** The object types that can stand at this position. */
+  possibleTypes(): readonly GraphQLNamedType[] {
+    return isAbstractType(this.type) ? this.#context.schema.getPossibleTypes(this.type) : [this.type];
+  }
+
   #collect(type: GraphQLNamedType): AnswerField[] {
     const nodes = new Map<string, FieldNode[]>();
     for (const set of this.#sets) this.#gather(set, type, nodes);

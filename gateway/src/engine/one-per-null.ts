@@ -1,4 +1,4 @@
-import { type GraphQLNamedType, type GraphQLOutputType, isListType, isNonNullType } from 'graphql';
+import { type GraphQLOutputType, isListType, isNonNullType } from 'graphql';
 import type { AnswerField, AnswerSelection } from './collect.js';
 import type { EngineError } from './errors.js';
 import { isPlainObject } from './merge.js';
@@ -29,7 +29,7 @@ export function onePerNull(
 interface LeftNull {
   /** The error's own place, or the nearest one above that may be null. */
   readonly place: ResponsePath;
-  /** False where the path leads into what a service has nulled and its types are not known: there may be others below. */
+  /** False where the path leads to what was not asked for: there may be other nulls below. */
   readonly isExact: boolean;
 }
 
@@ -37,7 +37,7 @@ function nullOf(path: ResponsePath, selection: AnswerSelection, data: DataObject
   let length = 0;
   let value: unknown = data;
   let type: GraphQLOutputType | undefined;
-  let current: AnswerSelection | undefined = selection;
+  let selections: readonly AnswerSelection[] = [selection];
   for (const [index, step] of path.entries()) {
     if (typeof step === 'number') {
       const list: GraphQLOutputType | undefined = type && withoutNonNull(type);
@@ -45,10 +45,11 @@ function nullOf(path: ResponsePath, selection: AnswerSelection, data: DataObject
       value = Array.isArray(value) ? (value as unknown[])[step] : undefined;
     } else {
       const owner: DataObject | undefined = isPlainObject(value) ? value : undefined;
-      const field: AnswerField | undefined = fieldAt(current, owner, step);
-      type = field?.type;
+      const fields = fieldsAt(selections, owner, step);
+      // Fields of one key agree on what may be null, whatever objects they are of.
+      type = fields[0]?.type;
+      selections = fields.flatMap((field) => field.selection ?? []);
       value = owner?.[step];
-      current = field?.selection;
     }
     if (!type) return { place: path.slice(0, length), isExact: false };
     if (!isNonNullType(type)) length = index + 1;
@@ -56,13 +57,18 @@ function nullOf(path: ResponsePath, selection: AnswerSelection, data: DataObject
   return { place: path.slice(0, length), isExact: true };
 }
 
-function fieldAt(
-  selection: AnswerSelection | undefined,
+/** The fields of a key at an object, or, where a service has nulled it, at all objects that could have been there. */
+function fieldsAt(
+  selections: readonly AnswerSelection[],
   owner: DataObject | undefined,
   key: string,
-): AnswerField | undefined {
-  const type: GraphQLNamedType | undefined = selection?.typeOf(owner?.['__typename']);
-  return type && selection?.fieldsOf(type).find((field) => field.key === key);
+): AnswerField[] {
+  const typename = owner?.['__typename'];
+  return selections.flatMap((selection) => {
+    const known = typename === undefined ? undefined : selection.typeOf(typename);
+    const types = known ? [known] : selection.possibleTypes();
+    return types.flatMap((type) => selection.fieldsOf(type).find((field) => field.key === key) ?? []);
+  });
 }
 
 function withoutNonNull(type: GraphQLOutputType): GraphQLOutputType {

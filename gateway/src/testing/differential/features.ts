@@ -22,6 +22,9 @@ export const features = [
   'planner: native',
   'planner: reserve',
   'planner: process lost',
+  'fault: a path is not found',
+  'fault: a forgotten name',
+  'fault: a clash of keys',
   '@key composite',
   '@key nested',
   '@key chain',
@@ -56,12 +59,26 @@ export const features = [
 
 export type Feature = (typeof features)[number];
 
+/** What the native planner fails at, by how it says so or how the check of its plans does. */
+const faults: readonly (readonly [Feature, RegExp])[] = [
+  ['planner: process lost', /^The query planner failed/],
+  ['fault: a path is not found', /cannot be found in selection set/],
+  ['fault: a forgotten name', /under a name that nothing asks for/],
+  ['fault: a clash of keys', /two different fields are merged|of one key that the service cannot merge/],
+];
+
 /** Counts how often each feature was met. */
 export class FeatureCounts {
   readonly #counts = new Map<Feature, number>(features.map((feature) => [feature, 0]));
+  readonly #others = new Map<string, number>();
 
   hit(feature: Feature): void {
     this.#counts.set(feature, (this.#counts.get(feature) ?? 0) + 1);
+  }
+
+  /** Faults of the planner that are none of the features, by their text. */
+  get others(): ReadonlyMap<string, number> {
+    return this.#others;
   }
 
   /** Features with fewer hits than wanted. */
@@ -94,7 +111,7 @@ export class FeatureCounts {
     };
     if (planner === 'none') this.hit('plan: nothing to fetch');
     else this.hit(planner === 'native' ? 'planner: native' : 'planner: reserve');
-    if (fault?.startsWith('The query planner failed')) this.hit('planner: process lost');
+    if (fault !== undefined) this.#fault(fault);
     has('plan: entity fetch', /"Flatten"/);
     has('plan: batch fetch', /"BatchFetch"/);
     has('plan: sequence', /"Sequence"/);
@@ -108,6 +125,12 @@ export class FeatureCounts {
     const roots = text.match(/"operation":"(\{|query\{|query\([^)]*\)\{)(?!_e)/g)?.length ?? 0;
     if (roots > 0) this.hit('plan: root fetch');
     if (roots > 1) this.hit('plan: several root fetches');
+  }
+
+  #fault(text: string): void {
+    const kind = faults.find(([, pattern]) => pattern.test(text));
+    if (kind) this.hit(kind[0]);
+    else this.#others.set(text, (this.#others.get(text) ?? 0) + 1);
   }
 
   /** Counts what an operation asks for, each once. */

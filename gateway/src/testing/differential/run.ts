@@ -122,35 +122,41 @@ async function inOtherOrder(
   ours: readonly ComparedAnswer[],
 ): Promise<Verdict> {
   const faults = await referenceOf(arena.lenient, kind, operation, `${runId}:faults`);
-  let last = fault('nothing was compared');
+  let theirs: readonly ComparedAnswer[] = [];
   for (let order = 0; order < orders; order++) {
-    const theirs = await referenceOf(arena.oracle, kind, operation, `${runId}:${order}`, (index) =>
+    theirs = await referenceOf(arena.oracle, kind, operation, `${runId}:${order}`, (index) =>
       scheduleOf(faults[index]?.errors ?? [], ours[index]?.errors ?? [], order),
     );
-    const verdict = verdictOf(ours, theirs, faults);
-    if (verdict.kind !== 'fault') return verdict;
-    last = verdict;
+    if (differencesOf(ours, theirs).length === 0) return { kind: 'same in another order' };
   }
-  return fault(`${last.text}\n  faults  ${JSON.stringify(faults.map(({ errors }) => errors))}`);
+  return byRule(ours, theirs, faults);
 }
 
-function verdictOf(
+function differencesOf(ours: readonly ComparedAnswer[], theirs: readonly ComparedAnswer[]) {
+  return ours.flatMap((answer, index) => {
+    const other = theirs[index];
+    const difference = other && differenceOf(answer, other);
+    return difference && difference.kind !== 'none' ? [{ index, answer, other, ...difference }] : [];
+  });
+}
+
+/** Whether a rule allows what is left of a difference. */
+function byRule(
   ours: readonly ComparedAnswer[],
   theirs: readonly ComparedAnswer[],
   faults: readonly ComparedAnswer[],
 ): Verdict {
-  let rule: string | undefined;
-  for (const [index, answer] of ours.entries()) {
-    const other = theirs[index];
-    const difference = other && differenceOf(answer, other);
-    if (!difference || difference.kind === 'none') continue;
+  let rule = '';
+  for (const { kind, index, answer, other, text } of differencesOf(ours, theirs)) {
     const all = faults[index]?.errors ?? [];
-    rule = Object.keys(allowedDifferences).find((name) =>
+    const found = Object.keys(allowedDifferences).find((name) =>
       allowedDifferences[name]?.explains(answer, other, all),
     );
-    if (difference.kind === 'fault' || rule === undefined) return fault(difference.text);
+    if (kind === 'fault' || found === undefined)
+      return fault(`${text}\n  faults  ${JSON.stringify(faults.map(({ errors }) => errors))}`);
+    rule = found;
   }
-  return rule === undefined ? { kind: 'same in another order' } : { kind: 'allowed', rule };
+  return { kind: 'allowed', rule };
 }
 
 function fault(text: string): Extract<Verdict, { kind: 'fault' }> {

@@ -20,7 +20,7 @@ export interface Schedule {
 }
 
 /** How many orders are tried: the first two by depth, then others by chance. */
-export const orders = 12;
+export const orders = 30;
 
 /** Lets the faults that are told happen in the n-th order, and holds all others back; `faults` are all that there are. */
 export function scheduleOf(
@@ -28,19 +28,16 @@ export function scheduleOf(
   told: readonly ComparedError[],
   order: number,
 ): Schedule {
-  const texts = new Set(told.map(textOf));
-  const upwards = [...new Set(told.map(({ path }) => path.length))].sort((a, b) => a - b);
-  const depths =
-    order === 0 ? upwards.reverse() : order === 1 ? upwards : new Random(`order:${order}`).shuffled(upwards);
+  const groups = groupsOf(told, order);
   const turnOf = new Map<string, number>();
   for (const fault of faults) {
     const field = textOfField(fault.path);
-    const turn = texts.has(textOf(fault)) ? depths.indexOf(fault.path.length) : Infinity;
-    turnOf.set(field, Math.min(turn, turnOf.get(field) ?? Infinity));
+    const index = groups.findIndex((group) => group.has(textOf(fault)));
+    turnOf.set(field, Math.min(index < 0 ? Infinity : index, turnOf.get(field) ?? Infinity));
   }
   let end = (): void => {};
   const ended = new Promise<void>((resolve) => (end = resolve));
-  const last = depths.length + 1;
+  const last = groups.length + 1;
   const timer = setTimeout(() => end(), longestMs);
   return {
     turns: last,
@@ -54,6 +51,15 @@ export function scheduleOf(
       end();
     },
   };
+}
+
+/** The faults that happen together, in order: those of one depth, or each alone in an order by chance. */
+function groupsOf(told: readonly ComparedError[], order: number): Set<string>[] {
+  if (order > 1) return new Random(`order:${order}`).shuffled(told).map((error) => new Set([textOf(error)]));
+  const depths = [...new Set(told.map(({ path }) => path.length))].sort((a, b) =>
+    order === 0 ? b - a : a - b,
+  );
+  return depths.map((depth) => new Set(told.filter(({ path }) => path.length === depth).map(textOf)));
 }
 
 /** Lets the event loop turn some times. */
