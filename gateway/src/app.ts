@@ -32,6 +32,8 @@ export interface GatewayOptions {
   readonly openMetrics?: boolean;
   /** Folder of built pages; undefined: none are served. {@link builtPages} is this package's own. */
   readonly staticRoot?: string | undefined;
+  /** Folder of the built dashboard, which is served at `/`; undefined: none is. */
+  readonly dashboardRoot?: string | undefined;
   /** Where plans are made; default: off the event loop. */
   readonly planning?: EngineOptions['planning'];
   /** Whether messages of subgraph errors without a code reach clients; default false. */
@@ -154,6 +156,7 @@ class BuiltGateway implements Gateway {
       obstacles: () => this.#obstacles(),
       openMetrics: options.openMetrics ?? false,
       staticRoot: options.staticRoot,
+      dashboardRoot: options.dashboardRoot,
     });
     metrics.watch({
       streams: () => hub.open,

@@ -42,6 +42,7 @@ function optionsOf(config: GatewayConfig, log: Logger): GatewayOptions {
     openMetrics,
     uncodedMessages,
     staticRoot: config.graphiql ? builtPages : undefined,
+    dashboardRoot: config.dashboard,
   };
 }
 

@@ -42,6 +42,8 @@ const schema = z.object({
   openMetrics: z.boolean().default(false),
   /** Whether GraphiQL is served. */
   graphiql: z.boolean().default(true),
+  /** Folder of the built dashboard, which is served at `/`; none is served by default. */
+  dashboard: z.string().min(1).optional(),
   /** Whether messages of subgraph errors without a code reach clients. */
   uncodedMessages: z.boolean().default(false),
   logLevel: z.enum(['error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),

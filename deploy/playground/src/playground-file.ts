@@ -7,6 +7,8 @@ export interface PlaygroundFile {
   readonly url: string;
   readonly wsUrl: string;
   readonly graphiql: string;
+  /** Address of the dashboard. */
+  readonly dashboard: string;
   /** Bears everything. */
   readonly token: string;
   /** Reads everything. */

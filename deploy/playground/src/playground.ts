@@ -194,7 +194,16 @@ class Playground {
     const { url, wsUrl, origin } = stack;
     const readerToken = await identities.reader();
     const pids = { playground: process.pid, ...stack.pids, ...pilotPids };
-    const file = { url, wsUrl, graphiql: `${origin}/graphiql`, token, readerToken, pid: process.pid, pids };
+    const file = {
+      url,
+      wsUrl,
+      graphiql: `${origin}/graphiql`,
+      dashboard: `${origin}/`,
+      token,
+      readerToken,
+      pid: process.pid,
+      pids,
+    };
     writePlaygroundFile(data, file);
     this.#endings.add('the playground file', () => removePlaygroundFile(data));
     return file;

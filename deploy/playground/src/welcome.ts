@@ -19,6 +19,7 @@ Rhizome playground ready after ${seconds.toFixed(1)} s (${transport} transport, 
   GraphQL    ${file.url}   (POST, GET, SSE)
   WebSocket  ${file.wsUrl}
   GraphiQL   ${file.graphiql}#token=${file.token}
+  Dashboard  ${file.dashboard}#token=${file.token}
 
   A token to paste elsewhere, as "authorization: Bearer …":
   ${file.token}

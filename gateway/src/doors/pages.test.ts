@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { builtPages } from '../app.js';
@@ -84,5 +85,51 @@ describe('built files', () => {
         .end();
     });
     expect(status).toBe(404);
+  });
+});
+
+describe('the dashboard', () => {
+  let folder: string;
+  let other: House;
+  const there = (path: string): string => other.served.origin + path;
+  const asPage = { headers: { accept: 'text/html,application/xhtml+xml' } };
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'dashboard-'));
+    mkdirSync(join(folder, 'assets'));
+    writeFileSync(join(folder, 'index.html'), '<!doctype html><title>the dashboard</title>');
+    writeFileSync(join(folder, 'assets', 'index-aB3_x-9Z.js'), 'export {};');
+    other = await startHouse({ staticRoot: builtPages, dashboardRoot: folder });
+  });
+
+  afterAll(async () => {
+    await other.served.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  test('is the front door, for everybody, and may load from its own host only', async () => {
+    const { status, headers, text } = await send(there('/'));
+    expect([status, headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+    expect(text).toContain('the dashboard');
+    expect(headers.get('content-security-policy')).toContain("default-src 'self'");
+  });
+
+  test('answers the address of each of its views, where a browser asks for a page', async () => {
+    expect((await send(there('/jobs/job_1'), asPage)).text).toContain('the dashboard');
+    const data = await send(there('/jobs/job_1'), { headers: { accept: 'application/json' } });
+    expect([data.status, data.headers.get('content-type')]).toEqual([404, 'application/json; charset=utf-8']);
+  });
+
+  test('leaves the other doors where they are', async () => {
+    expect((await send(there('/graphiql'), asPage)).text).not.toContain('the dashboard');
+    expect((await send(there('/healthz'), asPage)).text).toContain('"ok"');
+    expect((await send(there('/assets/none.js'), asPage)).status).toBe(404);
+  });
+
+  test('has files that are kept as long as their name says', async () => {
+    const { status, headers } = await send(there('/assets/index-aB3_x-9Z.js'));
+    expect([status, headers.get('content-type')]).toEqual([200, 'text/javascript; charset=utf-8']);
+    expect(headers.get('cache-control')).toContain('immutable');
+    expect((await send(there('/'))).headers.get('cache-control')).toBe('no-cache');
   });
 });

@@ -34,7 +34,7 @@ export class StaticFiles {
     response.setHeader('etag', etag);
     response.setHeader('x-content-type-options', 'nosniff');
     // Names with a hash in them never change what they hold.
-    const isHashed = /-[A-Z0-9]{8}\.\w+$/.test(file);
+    const isHashed = /-[A-Z0-9]{8}\.\w+$|[/\\]assets[/\\][^/\\]+-[\w-]{8}\.\w+$/.test(file);
     response.setHeader('cache-control', isHashed ? 'public, max-age=31536000, immutable' : 'no-cache');
     if (request.headers['if-none-match'] === etag) {
       response.writeHead(304).end();
@@ -81,15 +81,38 @@ function contentPolicy(host: string): string {
 }
 
 /** Serves GraphiQL's page; its files come from the same folder. */
-export async function sendGraphiql(
+export function sendGraphiql(
   request: IncomingMessage,
   response: ServerResponse,
   root: string,
 ): Promise<void> {
-  const page = await readFile(join(root, 'graphiql', 'index.html')).catch(() => undefined);
+  return sendPage(request, response, join(root, 'graphiql', 'index.html'), 'GraphiQL');
+}
+
+/** Serves the dashboard's one page, which finds its view in the address; its files come from the same folder. */
+export function sendDashboard(
+  request: IncomingMessage,
+  response: ServerResponse,
+  root: string,
+): Promise<void> {
+  return sendPage(request, response, join(root, 'index.html'), 'The dashboard');
+}
+
+/** Whether a request asks for a page, as browsers do for what is typed or linked, and not for a file or data. */
+export function wantsPage({ headers }: IncomingMessage, path: string): boolean {
+  return extname(path) === '' && (headers.accept ?? '').includes('text/html');
+}
+
+async function sendPage(
+  request: IncomingMessage,
+  response: ServerResponse,
+  file: string,
+  name: string,
+): Promise<void> {
+  const page = await readFile(file).catch(() => undefined);
   if (!page) {
     response.writeHead(503, { 'content-type': 'text/plain; charset=utf-8' });
-    response.end('GraphiQL has not been built: run `npm run build`.\n');
+    response.end(`${name} has not been built: run \`npm run build\`.\n`);
     return;
   }
   const { host } = request.headers;

@@ -5,7 +5,7 @@ import type { Logger } from '@rhizome/log';
 import { type Identity, refusal, requestIdOf } from '../policy/index.js';
 import type { HttpDoor } from './http.js';
 import type { GatewayMetrics } from './metrics.js';
-import { sendGraphiql, StaticFiles } from './pages.js';
+import { sendDashboard, sendGraphiql, StaticFiles, wantsPage } from './pages.js';
 import type { SocketDoor } from './ws.js';
 
 /** What stands in the way of readiness, by part; empty when ready. */
@@ -23,16 +23,20 @@ export interface RouterParts {
   readonly openMetrics: boolean;
   /** Folder of built pages; undefined: none are served. */
   readonly staticRoot: string | undefined;
+  /** Folder of the built dashboard; undefined: none is served. */
+  readonly dashboardRoot: string | undefined;
 }
 
 /** Finds the door for a request. */
 export class Router {
   readonly #parts: RouterParts;
   readonly #files: StaticFiles | undefined;
+  readonly #dashboard: StaticFiles | undefined;
 
   constructor(parts: RouterParts) {
     this.#parts = parts;
     this.#files = parts.staticRoot === undefined ? undefined : new StaticFiles(parts.staticRoot);
+    this.#dashboard = parts.dashboardRoot === undefined ? undefined : new StaticFiles(parts.dashboardRoot);
   }
 
   /** Answers an HTTP request. Never throws. */
@@ -65,16 +69,30 @@ export class Router {
     if (path === '/healthz') return sendJson(request, response, 200, { status: 'ok' });
     if (path === '/readyz') return this.#ready(request, response);
     if (path === '/metrics') return this.#metrics(request, response);
-    const { staticRoot } = this.#parts;
-    if (staticRoot !== undefined && this.#files) {
-      if (path === '/') {
-        response.writeHead(302, { location: '/graphiql', 'content-length': 0 }).end();
-        return;
-      }
-      if (path === '/graphiql' || path === '/graphiql/') return sendGraphiql(request, response, staticRoot);
-      if (await this.#files.send(request, response, path)) return;
-    }
+    if (await this.#page(path, request, response)) return;
     sendJson(request, response, 404, { message: `There is nothing at ${path.slice(0, 200)}` });
+  }
+
+  /** Pages and their files. False where there is none. */
+  async #page(path: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+    const { staticRoot, dashboardRoot } = this.#parts;
+    if (staticRoot !== undefined && /^\/graphiql\/?$/.test(path)) {
+      await sendGraphiql(request, response, staticRoot);
+      return true;
+    }
+    if (dashboardRoot !== undefined && path === '/') {
+      await sendDashboard(request, response, dashboardRoot);
+      return true;
+    }
+    if (staticRoot !== undefined && path === '/') {
+      response.writeHead(302, { location: '/graphiql', 'content-length': 0 }).end();
+      return true;
+    }
+    if (await this.#files?.send(request, response, path)) return true;
+    if (await this.#dashboard?.send(request, response, path)) return true;
+    if (dashboardRoot === undefined || !wantsPage(request, path)) return false;
+    await sendDashboard(request, response, dashboardRoot);
+    return true;
   }
 
   #ready(request: IncomingMessage, response: ServerResponse): void {

@@ -3,6 +3,7 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TokenIssuer } from '@rhizome/authz';
+import { dashboardPages } from '@rhizome/dashboard';
 import type { ExperimentManifest } from '@rhizome/schema/repository';
 import type { ExecutionMode } from '@rhizome/subgraph';
 import { type Service, startService } from './service.js';
@@ -70,6 +71,7 @@ export function startGateway(
     RHIZOME_GATEWAY_PORT: String(port),
     RHIZOME_GATEWAY_ISSUERS: issuersOf(world),
     RHIZOME_GATEWAY_DRAIN_MS: '1000',
+    RHIZOME_GATEWAY_DASHBOARD: dashboardPages,
   });
 }
 

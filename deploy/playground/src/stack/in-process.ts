@@ -1,4 +1,5 @@
 /** Core, the experiments and the gateway in this process: no hop, no serialisation. */
+import { dashboardPages } from '@rhizome/dashboard';
 import { type Core, buildCore } from '@rhizome/core';
 import type { ExperimentService } from '@rhizome/experiment';
 import {
@@ -71,6 +72,7 @@ async function start(options: StackOptions, endings: Endings): Promise<RunningSt
     verifier: identities.verifier,
     log: log.child({ service: 'gateway' }),
     staticRoot: builtPages,
+    dashboardRoot: dashboardPages,
   });
   endings.add('the gateway', () => gateway.close());
   const served = await serveGateway(gateway, { port });
