@@ -12,6 +12,7 @@ import { loopDelay } from './loop-delay.js';
 import { reloadBench } from './reload.js';
 import { type Row, table, writeJson } from './report.js';
 import { submit } from './submit.js';
+import { subscriptions } from './subscriptions.js';
 
 /** One benchmark. */
 export interface Bench {
@@ -27,6 +28,7 @@ const benches: readonly Bench[] = [
   federatedRead,
   loopDelay,
   reloadBench,
+  subscriptions,
   live,
   liveFaults,
 ];

@@ -1,0 +1,136 @@
+/**
+ * A thousand clients with a token each who follow the same: what the gateway spends on one delivered event at 2, 20 and 200 events a second;
+ * beside it `@apollo/server` and `graphql-ws`, where each subscription is an execution of its own.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createTokenIssuer } from '@rhizome/authz';
+import type { Bench } from './bin.js';
+import { cpuSeconds, residentMiB } from './cpu.js';
+import { type AskedProcess, startProcess } from './live/processes.js';
+import type { Row } from './report.js';
+import type { ClientReport } from './subscriptions/client-process.js';
+import { followed } from './subscriptions/events.js';
+import type { ServeQuestion } from './subscriptions/server-process.js';
+
+const clientCount = 1000;
+const rates = [2, 20, 200] as const;
+const issuerName = 'bench';
+
+interface Tokens {
+  readonly jwks: unknown;
+  readonly all: readonly string[];
+}
+
+/** Somebody else each, all with the same rights. */
+async function mintTokens(folder: string): Promise<Tokens> {
+  const issuer = await createTokenIssuer({ keyFile: join(folder, 'key.json'), issuer: issuerName });
+  const mint = (_: unknown, at: number): Promise<string> =>
+    issuer.mint({
+      subject: `client-${at}`,
+      kind: 'HUMAN',
+      grants: [{ experiment: '*', roles: ['READER'] }],
+      ttlSeconds: 86_400,
+    });
+  return { jwks: issuer.jwks(), all: await Promise.all(Array.from({ length: clientCount }, mint)) };
+}
+
+/** Where nothing is shared, a second at the highest rate is half a minute of work. */
+function secondsOf(kind: ServeQuestion['kind'], rate: number, full: boolean): number {
+  if (kind === 'apollo' && rate === 200) return full ? 4 : 1;
+  if (full) return 30;
+  return rate === 2 ? 10 : 6;
+}
+
+interface Measured {
+  readonly client: ClientReport;
+  readonly cpu: number;
+  readonly emitted: number;
+}
+
+async function measure(
+  server: AskedProcess,
+  client: AskedProcess,
+  rate: number,
+  seconds: number,
+): Promise<Measured> {
+  const before = cpuSeconds(server.pid);
+  const emitted = await server.ask<number>({ emit: { rate, seconds } });
+  const report = await client.ask<ClientReport>({ report: { each: emitted } });
+  return { client: report, cpu: cpuSeconds(server.pid) - before, emitted };
+}
+
+function rowsOf(label: string, rate: number, { client, cpu, emitted }: Measured): Row[] {
+  const name = `subscriptions: ${label}, ${clientCount} clients at ${rate} events/s`;
+  const isOurs = label === 'rhizome';
+  const goal = isOurs && rate === 200 ? { goal: { value: 15, better: 'lower' as const } } : {};
+  return [
+    { name, value: (cpu / client.messages) * 1e6, unit: 'µs CPU/delivery', ...goal },
+    { name: `${name}: deliveries`, value: client.messages / (client.spanMs / 1000), unit: '/s' },
+    { name: `${name}: p50`, value: client.p50, unit: 'ms' },
+    { name: `${name}: p99`, value: client.p99, unit: 'ms' },
+    {
+      name: `${name}: lost`,
+      value: emitted * clientCount - client.messages,
+      unit: 'messages',
+      ...(isOurs ? { goal: { value: 0, better: 'lower' as const } } : {}),
+    },
+    { name: `${name}: streams ended by the server`, value: client.ended, unit: 'streams' },
+  ];
+}
+
+async function measureKind(
+  kind: ServeQuestion['kind'],
+  { jwks, all }: Tokens,
+  full: boolean,
+  progress: (text: string) => void,
+): Promise<readonly Row[]> {
+  const server = startProcess('../subscriptions/server-process');
+  const client = startProcess('../subscriptions/client-process');
+  try {
+    const { port } = await server.ask<{ port: number }>({ serve: { kind, issuer: issuerName, jwks } });
+    await client.ask({ open: { port, tokens: all, query: followed } });
+    await measure(server, client, 5, 2);
+    const upstreams = await server.ask<number>({ upstreams: true });
+    const rows: Row[] = [
+      {
+        name: `subscriptions: ${kind}, upstreams of ${clientCount} tokens`,
+        value: upstreams,
+        unit: 'subscriptions',
+      },
+    ];
+    for (const rate of rates) {
+      const seconds = secondsOf(kind, rate, full);
+      const measured = await measure(server, client, rate, seconds);
+      progress(
+        `${kind}: ${rate} events/s: ${((measured.cpu / measured.client.messages) * 1e6).toFixed(1)} µs a delivery`,
+      );
+      rows.push(...rowsOf(kind, rate, measured));
+    }
+    rows.push({ name: `subscriptions: ${kind}, memory`, value: residentMiB(server.pid), unit: 'MiB' });
+    return rows;
+  } finally {
+    await client.stop();
+    await server.stop();
+  }
+}
+
+/** The benchmark. */
+export const subscriptions: Bench = {
+  name: 'subscriptions',
+  about:
+    '1,000 clients with equal rights on one stream, beside @apollo/server and graphql-ws without sharing',
+  async run({ full, progress }) {
+    const folder = mkdtempSync(join(tmpdir(), 'rhizome-bench-'));
+    try {
+      const tokens = await mintTokens(folder);
+      return [
+        ...(await measureKind('rhizome', tokens, full, progress)),
+        ...(await measureKind('apollo', tokens, full, progress)),
+      ];
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+};
