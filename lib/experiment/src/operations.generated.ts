@@ -72,7 +72,7 @@ export type GpuRequirementInput = {
 export type JobErrorFamily =
   /** Inputs or outputs. */
   | 'DATA'
-  /** A limit of the job: walltime or memory. */
+  /** A limit of the job: walltime, memory or scratch space. */
   | 'LIMIT'
   /** The payload: its exit code or signal. */
   | 'PAYLOAD'

@@ -1100,7 +1100,7 @@ export type JobEdge = {
 /** What went wrong. */
 export type JobError = {
   readonly __typename?: 'JobError';
-  /** A stable word, as `EXIT_CODE`, `SIGNAL`, `WALLTIME_EXCEEDED`, `MEMORY_EXCEEDED`, `LEASE_LOST`. */
+  /** A stable word, as `EXIT_CODE`, `SIGNAL`, `WALLTIME_EXCEEDED`, `MEMORY_EXCEEDED`, `DISK_EXCEEDED`, `LEASE_LOST`. */
   readonly code: Scalars['String']['output'];
   /** Who is to blame. */
   readonly family: JobErrorFamily;
@@ -1114,7 +1114,7 @@ export type JobError = {
 export type JobErrorFamily =
   /** Inputs or outputs. */
   | 'DATA'
-  /** A limit of the job: walltime or memory. */
+  /** A limit of the job: walltime, memory or scratch space. */
   | 'LIMIT'
   /** The payload: its exit code or signal. */
   | 'PAYLOAD'
