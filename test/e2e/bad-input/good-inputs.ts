@@ -1,5 +1,8 @@
 /** For each mutation of the public schema an input that is accepted. */
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from '../house/playground-house.js';
 import type { Grant } from '../house/pilots.js';
 
 /** What is there before the table is read. */
@@ -66,10 +69,22 @@ export function goodInputs({ workerId, held, waiting, onHold, ended }: Given): G
       { workerId, jobId: held.log.job.id, fence: held.log.fence, chunks: [chunk] },
     ],
     ...experimentInputs(),
+    ...schemaInputs(),
   };
 }
 
 const chunk = { sequence: 0, stream: 'STDOUT', text: 'text', at: '2026-01-01T00:00:00.000Z' };
+
+function schemaInputs(): GoodInputs {
+  const endpoint = 'http://127.0.0.1:9/graphql';
+  const sdl = readFileSync(join(root, 'experiments/larkspur/src/schema.graphql'), 'utf8');
+  return {
+    registerSubgraph: ['RegisterSubgraphInput', { name: 'heron', endpoint, typePrefix: 'Heron' }],
+    checkSchema: ['CheckSchemaInput', { subgraph: 'larkspur', sdl }],
+    publishSchema: ['PublishSchemaInput', { subgraph: 'larkspur', sdl, note: 'as it is' }],
+    rollbackSchema: ['RollbackSchemaInput', { subgraph: 'larkspur' }],
+  };
+}
 
 function experimentInputs(): GoodInputs {
   const key = () => ({ idempotencyKey: randomUUID() });
