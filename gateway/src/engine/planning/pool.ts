@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { setPriority } from 'node:os';
 import { DomainError } from '@rhizome/errors';
 import type { SupergraphFacts } from '../supergraph.js';
 import {
@@ -173,6 +174,7 @@ class PlannerProcess {
       throw shuttingDown();
     }
     this.#child = child;
+    yieldToGateway(child);
     child.unref();
     child.channel?.unref();
     child.on('exit', () => this.#lost(child, crashed()));
@@ -241,6 +243,21 @@ class PlannerProcess {
       () => others.forEach(({ request, resolve, reject }) => this.#send(request, resolve, reject)),
       (error: Error) => others.forEach(({ reject }) => reject(error)),
     );
+  }
+}
+
+const plannerNiceness = 5;
+
+/**
+ * Where processors are few, a call would hand the gateway's own to the planner at once, and hold up everybody for as
+ * long as it works: it takes what the gateway leaves.
+ */
+function yieldToGateway({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    setPriority(pid, plannerNiceness);
+  } catch {
+    // It has ended already, which its exit tells.
   }
 }
 
