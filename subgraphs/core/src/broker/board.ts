@@ -1,45 +1,24 @@
 /**
- * The board of a pass: those who ask, in buckets of equal room, and for each class the buckets that can take its next job, the best first. A
- * class looks at each bucket once; a bucket's room never changes, those in it move on to another.
+ * The board of a pass: those who ask, in buckets of equal room, and the best place on it for a job of a class. Where there are prices a class
+ * looks at each bucket once and keeps those with room by their cost; where there are none, or they would take too long, buckets are gone
+ * through in one order that is the same for all classes: the least free first, so that whole hosts stay whole.
  */
 import type { DeviceFit } from '../gpus/device-fit.js';
 import {
-  copyRoom,
+  chooseDevices,
   deviceChoices,
-  type DeviceRoom,
   roomText,
   sameDevices,
-  takeDevices,
   wholeDevice,
+  withoutDevices,
 } from '../gpus/device-room.js';
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
-import type { AcquireRequest } from './broker.types.js';
+import type { Asker, Placing, Room } from './board.types.js';
+import { type Bucket, BucketOrder } from './bucket-order.js';
 import { type Demand, type HostKind, Prices } from './demand.js';
-import type { FleetWorker, Shape } from './fleet.js';
+import type { Shape } from './fleet.js';
 import { Heap } from './heap.js';
 import type { RequirementClass } from './requirement-class.js';
-
-/** What a worker that asks has room for. */
-export interface Room {
-  cores: number;
-  memoryMiB: number;
-  diskMiB: number;
-  devices: DeviceRoom;
-}
-
-/** A worker that asks. */
-export interface Asker {
-  /** Its place among the requests of the pass. */
-  readonly index: number;
-  readonly worker: FleetWorker;
-  readonly request: AcquireRequest;
-  readonly room: Room;
-  /** Jobs that it may still get. */
-  left: number;
-  /** Of them, jobs without GPUs: those are spread over all who ask. */
-  leftPlain: number;
-  readonly seconds: number;
-}
 
 /** Workers of one shape whose callers may take the same. */
 interface Place {
@@ -49,48 +28,30 @@ interface Place {
   /** Every bucket each time that somebody comes into it. */
   readonly log: Bucket[];
   readonly buckets: Map<string, Bucket>;
-}
-
-interface Bucket {
-  readonly place: Place;
-  readonly room: Room;
-  readonly takesPlain: boolean;
-  readonly askers: Asker[];
-  /** Whether those in it differ in the time they have. */
-  hasDeadlines: boolean;
-  slots: Uint16Array | undefined;
+  readonly order: BucketOrder;
 }
 
 /** A bucket with room for the next job of a class. */
 interface Found {
+  readonly place: Place;
   readonly bucket: Bucket;
-  /** Positions of the devices, as the bucket's room has them. */
-  readonly positions: readonly number[];
+  /** Positions of the devices, as the bucket's room has them; left out: they are chosen for who gets the job. */
+  readonly positions?: readonly number[];
   readonly cost: number;
 }
 
-/** Where a class has looked, and what it found. */
+/** Where a class may go, how far it has looked there, and what it found. */
 interface Front {
   readonly cls: RequirementClass;
-  readonly places: { readonly place: Place; readonly fit: DeviceFit | undefined; at: number }[];
+  readonly places: {
+    readonly place: Place;
+    readonly fit: DeviceFit | undefined;
+    /** What a bucket of the place costs at least. */
+    readonly least: number;
+    at: number;
+  }[];
   readonly found: Heap<Found>;
 }
-
-/** A place for a job. */
-export interface Placing {
-  readonly asker: Asker;
-  /** Positions of its devices. */
-  readonly positions: readonly number[];
-}
-
-/** Prices are reckoned for so many numbers in one pass at most; what comes after goes by the simple order. */
-const maxPriced = 4_000_000;
-/** Beyond so many different rooms prices would take longer than the pass. */
-const maxPricedBuckets = 4096;
-/** The larger ones come before the smaller ones in the order of costs. */
-const tierWeight = 1e13;
-const rankWeight = 1e9;
-const priceScale = 1e8;
 
 /** What places are priced by. */
 export interface Pricing {
@@ -99,6 +60,16 @@ export interface Pricing {
   readonly hosts: () => readonly HostKind[];
 }
 
+/** Prices are reckoned for so many numbers in one pass at most; what comes after goes by the simple order. */
+const maxPriced = 1_500_000;
+/** Beyond so many different rooms prices would take longer than the pass. */
+const maxPricedBuckets = 4096;
+/** The larger ones come before the smaller ones in the order of costs. */
+const tierWeight = 1e13;
+const rankWeight = 1e9;
+const priceScale = 1e8;
+/** Slots take so much longer than a price, a number each. */
+const slotsWork = 4;
 const noSlots = new Uint16Array(0);
 
 /** See the head of this file. */
@@ -109,6 +80,7 @@ export class Board {
   readonly #fronts = new Map<RequirementClass, Map<string, Front>>();
   readonly #parked = new Map<RequirementClass, Set<string>>();
   readonly #placeBy = new Map<Asker, Place>();
+  readonly #slots = new Map<Bucket, Uint16Array>();
   readonly #pricing: Pricing | undefined;
   #prices: Prices | undefined;
   #priced = 0;
@@ -130,7 +102,7 @@ export class Board {
     if (!place) {
       let queue = this.#queues.get(shape.queue.id);
       if (!queue) this.#queues.set(shape.queue.id, (queue = { left: queueLeft }));
-      place = { shape, experiments, queue, log: [], buckets: new Map() };
+      place = { shape, experiments, queue, log: [], buckets: new Map(), order: new BucketOrder() };
       ofShape.set(key, place);
       this.#places.push(place);
     }
@@ -144,10 +116,13 @@ export class Board {
     const { demand, hosts } = this.#pricing ?? {};
     if (!demand || !hosts || this.#askers < 2 || demand.classes().length === 0) return;
     const withDevices = this.#places.filter(({ shape }) => shape.hasDevices);
-    const buckets = withDevices.flatMap(({ buckets: all }) => [...all.values()]);
+    const buckets = withDevices.flatMap((place) =>
+      [...place.buckets.values()].map((bucket) => ({ place, bucket })),
+    );
     if (buckets.length < 2 || buckets.length > maxPricedBuckets) return;
     this.#prices = new Prices(demand, hosts());
-    for (const bucket of buckets) this.#prices.add(this.#slots(bucket), bucket.askers.length);
+    for (const { place, bucket } of buckets)
+      this.#prices.add(this.#slotsIn(place, bucket), bucket.askers.length);
   }
 
   /** Whether anybody may get something still. */
@@ -163,14 +138,11 @@ export class Board {
   /** The best place for a job of the class, or undefined if nobody who asks has room; then the class is parked. */
   find(cls: RequirementClass, experiment: string): Placing | undefined {
     const front = this.#front(cls, experiment);
-    this.#look(front);
-    for (;;) {
-      const top = front.found.peek();
-      if (!top) break;
-      const placing = this.#placeIn(top, front.cls);
-      if (placing) return placing;
-      front.found.pop();
-    }
+    const { gpu } = cls.requirements;
+    // A share may go into what is left of a device, and there are many such: they are always compared one by one.
+    const isCompared = this.#prices !== undefined || gpu?.share !== undefined;
+    const placing = isCompared ? this.#findByCost(front) : this.#findInOrder(front);
+    if (placing) return placing;
     const parked = this.#parked.get(cls);
     if (parked) parked.add(experiment);
     else this.#parked.set(cls, new Set([experiment]));
@@ -179,45 +151,35 @@ export class Board {
 
   /** Takes the room of a job. */
   take({ asker, positions }: Placing, cls: RequirementClass): void {
-    const { cores, memoryMiB, diskMiB, gpu } = cls.requirements;
+    const { gpu } = cls.requirements;
     const place = this.#placeBy.get(asker);
     if (!place) throw new Error(`worker ${asker.worker.facts.id} does not ask`);
-    const bucket = place.buckets.get(bucketText(asker));
-    const at = bucket?.askers.lastIndexOf(asker) ?? -1;
-    const before = bucket && this.#prices && place.shape.hasDevices ? this.#slots(bucket) : undefined;
-    if (bucket && at >= 0) {
-      const last = bucket.askers.pop();
-      if (last && last !== asker) bucket.askers[at] = last;
-    }
-    const { room } = asker;
-    room.cores -= cores;
-    room.memoryMiB -= memoryMiB;
-    room.diskMiB -= diskMiB;
-    if (gpu && positions.length > 0) takeDevices(gpu, room.devices, positions);
+    const before = this.#leave(place, asker);
+    const room = less(asker.room, cls);
+    asker.room =
+      gpu && positions.length > 0 ? { ...room, devices: withoutDevices(gpu, room.devices, positions) } : room;
     asker.left -= 1;
     if (gpu === undefined) asker.leftPlain -= 1;
     place.queue.left -= 1;
-    const after =
-      asker.left > 0 && room.cores > 0 && room.memoryMiB > 0 ? this.#put(place, asker) : undefined;
+    const isOpen = asker.left > 0 && room.cores > 0 && room.memoryMiB > 0;
+    const after = isOpen ? this.#put(place, asker) : undefined;
     if (!after) this.#askers -= 1;
-    if (before && this.#prices) {
-      this.#prices.add(before, -1);
-      if (after) this.#prices.add(this.#slots(after), 1);
-    }
+    if (!this.#prices || !place.shape.hasDevices) return;
+    if (before) this.#prices.add(this.#slotsIn(place, before), -1);
+    if (after) this.#prices.add(this.#slotsIn(place, after), 1);
   }
 
   #put(place: Place, asker: Asker): Bucket {
     const text = bucketText(asker);
     let bucket = place.buckets.get(text);
     if (!bucket) {
-      const { cores, memoryMiB, diskMiB, devices } = asker.room;
+      const { room } = asker;
       bucket = {
-        place,
-        room: { cores, memoryMiB, diskMiB, devices: place.shape.hasDevices ? copyRoom(devices) : devices },
+        room,
+        wholeFree: wholeFree(room),
         takesPlain: asker.leftPlain > 0,
         askers: [],
         hasDeadlines: false,
-        slots: undefined,
       };
       place.buckets.set(text, bucket);
     }
@@ -225,7 +187,18 @@ export class Board {
     if (bucket.askers.length === 0 || bucket.hasDeadlines || asker.seconds !== Infinity)
       place.log.push(bucket);
     if (asker.seconds !== Infinity) bucket.hasDeadlines = true;
+    if (bucket.askers.length === 0) place.order.add(bucket);
     bucket.askers.push(asker);
+    return bucket;
+  }
+
+  #leave(place: Place, asker: Asker): Bucket | undefined {
+    const bucket = place.buckets.get(bucketText(asker));
+    const at = bucket?.askers.lastIndexOf(asker) ?? -1;
+    if (!bucket || at < 0) return undefined;
+    const last = bucket.askers.pop();
+    if (last && last !== asker) bucket.askers[at] = last;
+    if (bucket.askers.length === 0) place.order.remove(bucket);
     return bucket;
   }
 
@@ -237,95 +210,132 @@ export class Board {
       const places = this.#places.flatMap((place) => {
         const { shape, experiments } = place;
         const admits = shape.queue.experiments;
-        if (
-          (admits.length > 0 && !admits.includes(experiment)) ||
-          experiments?.includes(experiment) === false
-        )
-          return [];
-        return shape.mayFit(cls) ? [{ place, fit: shape.deviceFit(cls), at: 0 }] : [];
+        const isAdmitted = admits.length === 0 || admits.includes(experiment);
+        if (!isAdmitted || experiments?.includes(experiment) === false || !shape.mayFit(cls)) return [];
+        const fit = shape.deviceFit(cls);
+        return [{ place, fit, least: leastCost(cls, shape, fit), at: 0 }];
       });
+      places.sort((a, b) => a.least - b.least);
       front = { cls, places, found: new Heap((a, b) => a.cost - b.cost) };
       ofClass.set(experiment, front);
     }
     return front;
   }
 
-  /** Looks at the buckets that came since. */
-  #look(front: Front): void {
+  /** The first in the order of all places; of places the one that serves best. */
+  #findInOrder({ cls, places }: Front): Placing | undefined {
+    let best: { readonly placing: Placing; readonly cost: number } | undefined = undefined as
+      { readonly placing: Placing; readonly cost: number } | undefined;
+    const { gpu } = cls.requirements;
+    for (const { place, fit, least } of places) {
+      // Places come by what they cost at least.
+      if (best && least >= best.cost) break;
+      if (place.queue.left <= 0) continue;
+      const limit = best?.cost ?? Infinity;
+      place.order.first(cls, gpu && fit && !gpu.optional ? gpu.count : 0, (bucket) => {
+        const found = this.#judge(cls, { place, bucket, fit });
+        if (!found) return false;
+        if (found.cost >= limit) return true;
+        const placing = this.#placeIn(found, cls, fit);
+        if (placing) best = { placing, cost: found.cost };
+        return placing !== undefined;
+      });
+    }
+    return best?.placing;
+  }
+
+  #findByCost(front: Front): Placing | undefined {
     for (const entry of front.places) {
       const { place, fit } = entry;
       for (; entry.at < place.log.length; entry.at += 1) {
         const bucket = place.log[entry.at];
+        this.#priced += 1;
         if (!bucket || bucket.askers.length === 0) continue;
-        const found = this.#judge(front.cls, bucket, fit);
+        const found = this.#judge(front.cls, { place, bucket, fit });
         if (found) front.found.push(found);
       }
+    }
+    for (;;) {
+      const top = front.found.peek();
+      if (!top) return undefined;
+      const fit = front.cls.requirements.gpu && top.place.shape.deviceFit(front.cls);
+      const placing = this.#placeIn(top, front.cls, fit);
+      if (placing) return placing;
+      front.found.pop();
     }
   }
 
   /** What the bucket costs a job of the class, or undefined where there is no room. */
-  #judge(cls: RequirementClass, bucket: Bucket, fit: DeviceFit | undefined): Found | undefined {
+  #judge(
+    cls: RequirementClass,
+    {
+      place,
+      bucket,
+      fit,
+    }: { readonly place: Place; readonly bucket: Bucket; readonly fit: DeviceFit | undefined },
+  ): Found | undefined {
     const { gpu } = cls.requirements;
-    const { place } = bucket;
     if (!hasRoom(bucket.room, cls) || place.queue.left <= 0) return undefined;
     if (gpu === undefined && !bucket.takesPlain) return undefined;
-    const best = gpu && fit && this.#best(cls, gpu, fit, bucket);
+    const best = gpu && fit && this.#best(cls, gpu, fit, place, bucket);
     if (best) return best;
     if (gpu !== undefined && !gpu.optional) return undefined;
     // Without devices: on hosts that have none first, and else where the fewest are free.
     const tier = (gpu === undefined ? 0 : 1) + (place.shape.hasDevices ? 1 : 0);
     const cost = place.shape.hasDevices
-      ? (this.#price(bucket, less(bucket.room, cls)) ?? freeGpus(bucket.room) * 1000)
+      ? (this.#price(place, bucket, () => less(bucket.room, cls)) ?? simpleCost(bucket))
       : 0;
-    return { bucket, positions: [], cost: tier * tierWeight + cost };
+    return { place, bucket, positions: [], cost: tier * tierWeight + cost };
   }
 
   /** The best devices of the bucket's room. */
-  #best(cls: RequirementClass, gpu: StoredGpuRequirement, fit: DeviceFit, bucket: Bucket): Found | undefined {
+  #best(
+    cls: RequirementClass,
+    gpu: StoredGpuRequirement,
+    fit: DeviceFit,
+    place: Place,
+    bucket: Bucket,
+  ): Found | undefined {
+    if (!this.#isPricing && gpu.share === undefined) {
+      const rank = rankOf(gpu, fit, bucket.room);
+      return rank === undefined ? undefined : { place, bucket, cost: rank * rankWeight + simpleCost(bucket) };
+    }
     let best: Found | undefined;
     for (const positions of deviceChoices(gpu, fit, bucket.room.devices)) {
       let rank = 0;
       for (const position of positions) rank = Math.max(rank, fit.ranks[position] ?? 0);
-      const cost = rank * rankWeight + this.#deviceCost(cls, gpu, bucket, positions);
-      if (!best || cost < best.cost) best = { bucket, positions, cost };
+      const after = (): Room => {
+        const room = less(bucket.room, cls);
+        return { ...room, devices: withoutDevices(gpu, room.devices, positions) };
+      };
+      const left =
+        gpu.share === undefined ? 0 : (bucket.room.devices.free[positions[0] ?? 0] ?? 0) - gpu.share;
+      const cost = rank * rankWeight + (this.#price(place, bucket, after) ?? left * 1e4 + simpleCost(bucket));
+      if (!best || cost < best.cost) best = { place, bucket, positions, cost };
       // Without prices the first is the best.
       if (!this.#isPricing) break;
     }
     return best;
   }
 
-  #deviceCost(
-    cls: RequirementClass,
-    gpu: StoredGpuRequirement,
-    bucket: Bucket,
-    positions: readonly number[],
-  ): number {
-    const { room } = bucket;
-    if (this.#isPricing) {
-      const after = { ...less(room, cls), devices: copyRoom(room.devices) };
-      takeDevices(gpu, after.devices, positions);
-      const priced = this.#price(bucket, after);
-      if (priced !== undefined) return priced;
-    }
-    // Hosts of which the least is free first, so that the others stay whole; a share where it leaves the least.
-    const left = gpu.share === undefined ? 0 : (room.devices.free[positions[0] ?? 0] ?? 0) - gpu.share;
-    return left * 1e4 + freeGpus(room) + Math.min(0.5, room.cores / 1e5);
-  }
-
   get #isPricing(): boolean {
-    return this.#prices !== undefined && this.#priced < maxPriced;
+    return this.#prices !== undefined;
   }
 
-  #price(bucket: Bucket, after: Room): number | undefined {
+  #price(place: Place, bucket: Bucket, after: () => Room): number | undefined {
     const prices = this.#prices;
-    if (!prices || this.#priced >= maxPriced) return undefined;
+    if (!prices) return undefined;
     this.#priced += prices.length;
-    const { shape } = bucket.place;
-    return prices.price(this.#slots(bucket), this.#slotsOf(shape, after)) * priceScale;
+    const price = prices.price(this.#slotsIn(place, bucket), this.#slotsOf(place.shape, after()));
+    // What was decided by prices stays; what comes goes by the simple order.
+    if (this.#priced > maxPriced) this.#prices = undefined;
+    return price * priceScale;
   }
 
-  #slots(bucket: Bucket): Uint16Array {
-    return (bucket.slots ??= this.#slotsOf(bucket.place.shape, bucket.room));
+  #slotsIn({ shape }: Place, bucket: Bucket): Uint16Array {
+    let slots = this.#slots.get(bucket);
+    if (!slots) this.#slots.set(bucket, (slots = this.#slotsOf(shape, bucket.room)));
+    return slots;
   }
 
   #slotsOf(shape: Shape, room: Room): Uint16Array {
@@ -333,28 +343,70 @@ export class Board {
     if (!prices) return noSlots;
     const fitOf = (cls: RequirementClass): DeviceFit | undefined =>
       shape.mayFit(cls) ? shape.deviceFit(cls) : undefined;
-    return shape.slots.get(prices.basis, roomKey(room), () => prices.slots(room, fitOf));
+    return shape.slots.get(prices.basis, roomKey(room), () => {
+      this.#priced += slotsWork * prices.length;
+      return prices.slots(room, fitOf);
+    });
   }
 
   /** Somebody in the bucket who can take it, with devices like those that were found. */
-  #placeIn({ bucket, positions }: Found, cls: RequirementClass): Placing | undefined {
-    if (bucket.askers.length === 0 || bucket.place.queue.left <= 0) return undefined;
-    const asker = this.#someone(bucket, cls);
-    return asker && { asker, positions: sameDevices(positions, bucket.room.devices, asker.room.devices) };
+  #placeIn(
+    { place, bucket, positions }: Found,
+    cls: RequirementClass,
+    fit: DeviceFit | undefined,
+  ): Placing | undefined {
+    if (bucket.askers.length === 0 || place.queue.left <= 0) return undefined;
+    const asker = someone(bucket, cls);
+    if (!asker) return undefined;
+    const { gpu } = cls.requirements;
+    if (positions)
+      return { asker, positions: sameDevices(positions, bucket.room.devices, asker.room.devices) };
+    const chosen = gpu && fit ? chooseDevices(gpu, fit, asker.room.devices) : undefined;
+    return chosen && { asker, positions: chosen };
   }
+}
 
-  /** Who came last; where times differ, who has the least that is enough. */
-  #someone({ askers, hasDeadlines }: Bucket, cls: RequirementClass): Asker | undefined {
-    const isPicky = cls.selector?.usesIdentity === true;
-    if (!hasDeadlines && !isPicky) return askers[askers.length - 1];
-    const wanted = cls.requirements.walltimeSeconds;
-    let best: Asker | undefined;
-    for (const asker of askers) {
-      if (asker.seconds < wanted || (isPicky && !asker.worker.fits(cls))) continue;
-      if (!best || asker.seconds < best.seconds) best = asker;
-    }
-    return best;
+/** What any bucket of the place costs a job of the class at least. */
+function leastCost(
+  { requirements: { gpu } }: RequirementClass,
+  shape: Shape,
+  fit: DeviceFit | undefined,
+): number {
+  if (gpu && fit) return (fit.ranks[fit.positions[0] ?? 0] ?? 0) * rankWeight;
+  return ((gpu === undefined ? 0 : 1) + (shape.hasDevices ? 1 : 0)) * tierWeight;
+}
+
+/** Who came last; where times differ, who has the least that is enough. */
+function someone({ askers, hasDeadlines }: Bucket, cls: RequirementClass): Asker | undefined {
+  const isPicky = cls.selector?.usesIdentity === true;
+  if (!hasDeadlines && !isPicky) return askers[askers.length - 1];
+  const wanted = cls.requirements.walltimeSeconds;
+  let best: Asker | undefined;
+  for (const asker of askers) {
+    if (asker.seconds < wanted || (isPicky && !asker.worker.fits(cls))) continue;
+    if (!best || asker.seconds < best.seconds) best = asker;
   }
+  return best;
+}
+
+/** The rank of the worst device that the job would get, or undefined if there are not enough. */
+function rankOf(gpu: StoredGpuRequirement, fit: DeviceFit, { devices }: Room): number | undefined {
+  if (gpu.exclusive || (gpu.nvlink && gpu.count > 1)) {
+    const chosen = chooseDevices(gpu, fit, devices);
+    return chosen && Math.max(...chosen.map((position) => fit.ranks[position] ?? 0));
+  }
+  let found = 0;
+  for (const position of fit.positions) {
+    if (devices.free[position] !== wholeDevice) continue;
+    found += 1;
+    if (found === gpu.count) return fit.ranks[position];
+  }
+  return undefined;
+}
+
+/** Hosts of which the least is free come first, so that the others stay whole. */
+function simpleCost({ wholeFree: free, room }: Bucket): number {
+  return free + Math.min(0.5, room.cores / 1e5);
 }
 
 function hasRoom(room: Room, { requirements: { cores, memoryMiB, diskMiB } }: RequirementClass): boolean {
@@ -370,19 +422,16 @@ function less(room: Room, { requirements: { cores, memoryMiB, diskMiB } }: Requi
   };
 }
 
-function freeGpus({ devices }: Room): number {
+function wholeFree({ devices }: Room): number {
   let free = 0;
-  for (const one of devices.free) free += one;
-  return free / wholeDevice;
+  for (const one of devices.free) if (one === wholeDevice) free += 1;
+  return free;
 }
 
 function roomKey({ cores, memoryMiB, diskMiB, devices }: Room): string {
   return `${cores} ${memoryMiB} ${diskMiB} ${roomText(devices)}`;
 }
 
-function bucketText(asker: Asker): string {
-  const { cores, memoryMiB, diskMiB, devices } = asker.room;
-  const plain = asker.leftPlain > 0 ? '' : '!';
-  if (devices.free.length === 0) return `${cores} ${memoryMiB} ${diskMiB}${plain}`;
-  return `${cores} ${memoryMiB} ${diskMiB} ${roomText(devices)}${plain}`;
+function bucketText({ room, leftPlain }: Asker): string {
+  return leftPlain > 0 ? roomKey(room) : `${roomKey(room)}!`;
 }

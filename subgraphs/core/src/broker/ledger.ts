@@ -38,8 +38,13 @@ interface Sum {
 interface WorkerBook {
   readonly sum: Sum;
   readonly jobs: Set<string>;
-  /** Jobs of each device, the first first. */
-  readonly devices: Map<string, string[]>;
+  readonly devices: Map<string, BookedDevice>;
+}
+
+interface BookedDevice {
+  /** The first first. */
+  readonly jobs: readonly string[];
+  readonly booking: DeviceBooking;
 }
 
 const microPerGpu = 1_000_000;
@@ -85,9 +90,8 @@ export class Ledger {
     const worker = this.#worker(entry.workerId);
     worker.jobs.add(entry.jobId);
     for (const deviceId of entry.deviceIds) {
-      const jobs = worker.devices.get(deviceId);
-      if (jobs) jobs.push(entry.jobId);
-      else worker.devices.set(deviceId, [entry.jobId]);
+      const jobs = worker.devices.get(deviceId)?.jobs ?? [];
+      this.#book(worker, deviceId, [...jobs, entry.jobId]);
     }
     return true;
   }
@@ -135,13 +139,13 @@ export class Ledger {
 
   /** The job that a device is given to; of several, the first. */
   deviceHolder(workerId: string, deviceId: string): string | undefined {
-    return this.#byWorker.get(workerId)?.devices.get(deviceId)?.[0];
+    return this.#byWorker.get(workerId)?.devices.get(deviceId)?.jobs[0];
   }
 
   /** Devices of a worker that are given away, with the first of their jobs. */
   devicesOf(workerId: string): ReadonlyMap<string, string> {
     const devices = this.#byWorker.get(workerId)?.devices ?? [];
-    return new Map([...devices].map(([id, jobs]) => [id, jobs[0] ?? '']));
+    return new Map([...devices].map(([id, { jobs }]) => [id, jobs[0] ?? '']));
   }
 
   /** Whether any device of the worker is given away. */
@@ -151,18 +155,7 @@ export class Ledger {
 
   /** What of a device is given to jobs. */
   deviceUse(workerId: string, deviceId: string): DeviceBooking {
-    const jobs = this.#byWorker.get(workerId)?.devices.get(deviceId);
-    if (!jobs) return noBooking;
-    let [thousandths, memoryMiB, unnamedThousandths, isExclusive] = [0, 0, 0, false];
-    for (const job of jobs) {
-      const gpu = this.#entries.get(job)?.requirements.gpu;
-      const part = gpu?.share ?? 1000;
-      thousandths += part;
-      if (gpu?.shareMemoryMiB === undefined) unnamedThousandths += part;
-      else memoryMiB += gpu.shareMemoryMiB;
-      isExclusive ||= gpu?.exclusive === true;
-    }
-    return { thousandths, memoryMiB, unnamedThousandths, isExclusive };
+    return this.#byWorker.get(workerId)?.devices.get(deviceId)?.booking ?? noBooking;
   }
 
   /** What a share uses. */
@@ -195,15 +188,38 @@ export class Ledger {
     return worker;
   }
 
+  #book(worker: WorkerBook, deviceId: string, jobs: readonly string[]): void {
+    if (jobs.length === 0) {
+      worker.devices.delete(deviceId);
+      return;
+    }
+    let [thousandths, memoryMiB, unnamedThousandths, isExclusive] = [0, 0, 0, false];
+    for (const job of jobs) {
+      const gpu = this.#entries.get(job)?.requirements.gpu;
+      const part = gpu?.share ?? 1000;
+      thousandths += part;
+      if (gpu?.shareMemoryMiB === undefined) unnamedThousandths += part;
+      else memoryMiB += gpu.shareMemoryMiB;
+      isExclusive ||= gpu?.exclusive === true;
+    }
+    worker.devices.set(deviceId, {
+      jobs,
+      booking: { thousandths, memoryMiB, unnamedThousandths, isExclusive },
+    });
+  }
+
   #remove(entry: LedgerEntry): void {
     this.#entries.delete(entry.jobId);
     this.#count(entry, -1);
     const worker = this.#worker(entry.workerId);
     worker.jobs.delete(entry.jobId);
     for (const deviceId of entry.deviceIds) {
-      const left = worker.devices.get(deviceId)?.filter((jobId) => jobId !== entry.jobId) ?? [];
-      if (left.length === 0) worker.devices.delete(deviceId);
-      else worker.devices.set(deviceId, left);
+      const jobs = worker.devices.get(deviceId)?.jobs ?? [];
+      this.#book(
+        worker,
+        deviceId,
+        jobs.filter((jobId) => jobId !== entry.jobId),
+      );
     }
     if (worker.jobs.size === 0) this.#byWorker.delete(entry.workerId);
   }

@@ -5,7 +5,8 @@
  */
 import { deviceRoom, type DeviceRoom } from '../gpus/device-room.js';
 import { askedPart, gpusOf } from '../gpus/parts.js';
-import { type Asker, Board, type Placing, type Room } from './board.js';
+import { Board } from './board.js';
+import type { Asker, Placing, Room } from './board.types.js';
 import type { AcquireRequest, LedgerEntry, ReadyJob } from './broker.types.js';
 import type { Demand } from './demand.js';
 import type { Fleet, FleetWorker } from './fleet.js';

@@ -18,10 +18,17 @@ export interface Booked {
 export interface DeviceRoom {
   readonly shape: DeviceShape;
   /** Thousandths. */
-  readonly free: number[];
+  readonly free: readonly number[];
   /** MiB; Infinity where it is not known. */
-  readonly memoryMiB: number[];
+  readonly memoryMiB: readonly number[];
 }
+
+/** A room that is being made. */
+type OpenRoom = {
+  readonly shape: DeviceShape;
+  readonly free: number[];
+  readonly memoryMiB: readonly number[];
+};
 
 /**
  * The room of a worker.
@@ -33,6 +40,7 @@ export function deviceRoom(
   isOffered: (deviceId: string) => boolean,
   bookings?: (deviceId: string) => Booked,
 ): DeviceRoom {
+  if (!bookings && ids.every(isOffered)) return untouched(shape);
   const free: number[] = [];
   const memoryMiB: number[] = [];
   const taken: number[] = [];
@@ -56,14 +64,25 @@ export function deviceRoom(
   return room;
 }
 
-/** A copy that can be taken from. */
-export function copyRoom({ shape, free, memoryMiB }: DeviceRoom): DeviceRoom {
-  return { shape, free: [...free], memoryMiB: [...memoryMiB] };
+const untouchedRooms = new WeakMap<DeviceShape, DeviceRoom>();
+
+/** Most hosts that ask are all free: one room stands for all of a shape. */
+function untouched(shape: DeviceShape): DeviceRoom {
+  let room = untouchedRooms.get(shape);
+  if (!room) {
+    const memoryMiB = shape.facts.map((facts) => facts.memoryMiB ?? Infinity);
+    untouchedRooms.set(shape, (room = { shape, free: shape.facts.map(() => wholeDevice), memoryMiB }));
+  }
+  return room;
 }
 
 /** A text that is equal for rooms that can stand for one another. */
 export function roomText({ shape, free, memoryMiB }: DeviceRoom): string {
   const { kinds } = shape;
+  const first = free[0];
+  // Most hosts are all free, or all taken.
+  if ((first === 0 || first === wholeDevice) && free.every((level) => level === first))
+    return first === 0 ? '-' : '+';
   let text = '';
   let from = 0;
   while (from < kinds.length) {
@@ -137,8 +156,14 @@ export function sameDevices(
   });
 }
 
-/** Takes the devices out of the room. */
-export function takeDevices(gpu: StoredGpuRequirement, room: DeviceRoom, positions: readonly number[]): void {
+/** The room without the devices. */
+export function withoutDevices(
+  gpu: StoredGpuRequirement,
+  { shape, free, memoryMiB }: DeviceRoom,
+  positions: readonly number[],
+): DeviceRoom {
+  const left = [...memoryMiB];
+  const room = { shape, free: [...free], memoryMiB: gpu.share === undefined ? memoryMiB : left };
   for (const position of positions) {
     if (gpu.share === undefined) {
       room.free[position] = 0;
@@ -146,8 +171,9 @@ export function takeDevices(gpu: StoredGpuRequirement, room: DeviceRoom, positio
       continue;
     }
     room.free[position] = (room.free[position] ?? 0) - gpu.share;
-    room.memoryMiB[position] = (room.memoryMiB[position] ?? 0) - shareMemory(gpu, room, position);
+    left[position] = (left[position] ?? 0) - shareMemory(gpu, room, position);
   }
+  return room;
 }
 
 function shareMemory(gpu: StoredGpuRequirement, { shape }: DeviceRoom, position: number): number {
@@ -242,6 +268,6 @@ function siblings({ parents }: DeviceShape, position: number): readonly number[]
   return parents.flatMap((other, at) => (other === parent && at !== position ? [at] : []));
 }
 
-function closeSiblings(room: DeviceRoom, position: number): void {
+function closeSiblings(room: OpenRoom, position: number): void {
   for (const other of siblings(room.shape, position)) room.free[other] = 0;
 }
