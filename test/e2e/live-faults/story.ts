@@ -85,6 +85,8 @@ class Story {
     const start = await this.#cursorNow();
     await this.#watchAndSubmit(start);
     const running = this.#work();
+    // A worker that fails for good is told of at the end, and by the jobs that it leaves.
+    running.catch((error: unknown) => this.#failures.push(`a worker failed: ${String(error)}`));
     await this.#until(0.1);
     await this.#kill('gateway');
     const stalled = await this.#stall(start);
@@ -94,7 +96,7 @@ class Story {
     await this.#killPrimary();
     const jobs = await this.#untilAllEnded();
     this.#working.abort();
-    await running;
+    await running.catch(() => undefined);
     await this.#untilAllTold(jobs);
     await this.#endStalled(stalled, jobs);
     await this.#compareCounts();
@@ -248,8 +250,13 @@ class Story {
     await waitFor(
       'the end of all jobs',
       async () => (await jobs.countDocuments()) >= this.#allJobs && (await jobs.countDocuments(live)) === 0,
-      { deadlineMs: 90_000 },
-    );
+      { deadlineMs: 60_000 },
+    ).catch(async (error: unknown) => {
+      const some = await jobs
+        .find(live, { projection: { state: 1, queue: 1, attempt: 1, last: 1 }, limit: 5 })
+        .toArray();
+      throw new Error(`${String(error)}; ${await jobs.countDocuments(live)} live: ${JSON.stringify(some)}`);
+    });
     const stored = await storedJobs(this.store);
     const lost = stored.filter(({ state }) => state !== 'FINISHED');
     this.#failures.push(...lost.slice(0, 10).map(({ id, state }) => `${id} is ${state}`));

@@ -4,7 +4,8 @@ import { isDomainError } from '@rhizome/errors';
 import { type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
 import { encodeCursor } from './cursor.js';
 import { eventsDatabase, startEvents, TestJobs } from './events.fixture.js';
-import type { EventsService, JobStateChange } from './events.service.js';
+import type { EventsService } from './events.service.js';
+import type { JobStateChange } from './job-changes.js';
 
 const admin = testPrincipal();
 

@@ -20,14 +20,15 @@ import type { JobCountRow } from './counts/job-counts.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { DocumentChanges } from './document-changes.js';
 import { DocumentStream } from './documents.js';
-import { compileFilter, type EventFilter, type JobEventFilterInput } from './event-filter.js';
+import { compileFilter, type JobEventFilterInput } from './event-filter.js';
 import { streamOccupancy, type DeviceFleet, type GpuOccupancyChange } from './gpu-occupancy.js';
 import { EventHub, everyEvent, type JobEventListener } from './hub.js';
+import { JobChanges, type JobStateChange } from './job-changes.js';
 import { JobBatchReader, type JobFields, type ReadJobs } from './job-batch-reader.js';
 import type { JobEvent } from './job-event.js';
 import type { StreamMode } from './job-stream.js';
 import { linkSignals } from './linked-signal.js';
-import { StreamDoor, type StreamStart } from './stream-door.js';
+import { StreamDoor } from './stream-door.js';
 import { Tailer } from './tailer.js';
 
 /** How events are kept. */
@@ -48,14 +49,6 @@ export interface EventsOptions {
   readonly log: Logger;
   readonly config: EventsConfig;
   readonly readJobs: ReadJobs;
-}
-
-/** One message of `jobStateChanged`; without an event it is the opening one. */
-export interface JobStateChange {
-  readonly token: string;
-  readonly event: JobEvent | null;
-  /** Earlier events of the job that it stands for as well. */
-  readonly coalesced?: number | undefined;
 }
 
 /** Part of a leader's work: what {@link EventsService.leadWith} asks of the one who knows who leads. */
@@ -199,23 +192,13 @@ export class EventsService {
     signal: AbortSignal | undefined,
     mode: StreamMode = 'EVERY',
   ): AsyncGenerator<JobStateChange, void, undefined> {
-    return this.#door.through(after, signal, (start) =>
-      this.#jobChanges(start, compileFilter(input, principal), mode),
-    );
-  }
-
-  async *#jobChanges(
-    { place, isResumed, signal }: StreamStart,
-    filter: EventFilter,
-    mode: StreamMode,
-  ): AsyncGenerator<JobStateChange, void, undefined> {
-    if (!isResumed) yield { token: place, event: null };
-    const whenBehind = mode === 'LATEST' ? 'replay' : 'end';
-    const request = { filter, after: place, signal, whenBehind, mode } as const;
-    for await (const { events, coalesced } of this.#hub.stream(request)) {
-      for (const [at, event] of events.entries())
-        yield { token: event.token, event, coalesced: coalesced?.[at] };
-    }
+    return this.#door.through(after, signal, (start) => {
+      const filter = compileFilter(input, principal);
+      const whenBehind = mode === 'LATEST' ? 'replay' : 'end';
+      const request = { filter, after: start.place, signal: start.signal, whenBehind, mode } as const;
+      const opening = start.isResumed ? undefined : { token: start.place, event: null };
+      return new JobChanges(this.#hub.stream(request), opening);
+    });
   }
 
   /** The job of an event with these stored fields, as it is now. */

@@ -78,7 +78,7 @@ export async function* streamJobs(
     const live = new LiveConsumer(source, request, scanned);
     try {
       wasLive = true;
-      for await (const batch of live.batches(request)) {
+      for (let batch = await live.next(); batch; batch = await live.next()) {
         position = batch.position;
         yield batch;
       }
@@ -115,26 +115,30 @@ function scan(
 /** A consumer that has caught up: events are put into its buffer as they come. */
 class LiveConsumer implements Subscriber {
   readonly filter: EventFilter;
+  readonly #request: StreamRequest;
   readonly #ring: EventRing;
   readonly #bufferSize: number;
   readonly #leave: () => void;
   readonly #buffer: EventBuffer;
+  readonly #onAbort = (): void => this.#wake?.('news');
   /** Everything up to here is in the buffer, or was. */
   #position: string;
   #isClosed = false;
-  #wake: (() => void) | undefined;
+  #wake: ((what: 'news' | 'idle') => void) | undefined;
 
   constructor(
     { ring, index, bufferSize }: StreamSource,
-    { filter }: StreamRequest,
+    request: StreamRequest,
     { found, position }: Scanned,
   ) {
-    this.filter = filter;
+    this.filter = request.filter;
+    this.#request = request;
     this.#ring = ring;
     this.#bufferSize = bufferSize;
     this.#buffer = found;
     this.#position = position;
     this.#leave = index.add(this);
+    request.signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
   push(event: JobEvent): void {
@@ -143,46 +147,43 @@ class LiveConsumer implements Subscriber {
     if (this.#buffer.size >= this.#bufferSize && !this.#buffer.absorbs(event)) return this.close();
     this.#buffer.add(event);
     this.#position = event.token;
-    this.#wake?.();
+    this.#wake?.('news');
   }
 
   close(): void {
     this.#isClosed = true;
     this.#leave();
-    this.#wake?.();
+    this.#request.signal.removeEventListener('abort', this.#onAbort);
+    this.#wake?.('news');
   }
 
-  /** Yields what comes until the signal is aborted or it was closed, as when the buffer was full; what is in the buffer is yielded before. */
-  async *batches({ signal, idleMs, mode }: StreamRequest): AsyncGenerator<JobEventBatch, void, undefined> {
+  /** What comes, until the signal is aborted or it was closed, as when the buffer was full; what is in the buffer is given before. */
+  async next(): Promise<JobEventBatch | undefined> {
+    const { signal, mode, idleMs } = this.#request;
     while (!signal.aborted) {
       if (this.#buffer.size > 0) {
         // One at a time where a later event of a job may still take the place of what waits.
         const { events, coalesced } = mode === 'LATEST' ? this.#buffer.takeFirst() : this.#buffer.takeAll();
-        yield { events, coalesced, position: events.at(-1)?.token ?? this.#position };
-      } else if (this.#isClosed) return;
-      else if (
-        (await this.#nextEvent(signal, idleMs)) === 'idle' &&
-        this.#buffer.size === 0 &&
-        !this.#isClosed
-      ) {
+        return { events, coalesced, position: events.at(-1)?.token ?? this.#position };
+      }
+      if (this.#isClosed) return undefined;
+      const isIdle = (await this.#nextEvent(idleMs)) === 'idle' && !this.#isClosed;
+      if (isIdle && this.#buffer.size === 0) {
         if (this.#ring.head > this.#position) this.#position = this.#ring.head;
-        yield { events: [], position: this.#position };
+        return { events: [], position: this.#position };
       }
     }
+    return undefined;
   }
 
-  #nextEvent(signal: AbortSignal, idleMs: number | undefined): Promise<'news' | 'idle'> {
+  #nextEvent(idleMs: number | undefined): Promise<'news' | 'idle'> {
     return new Promise((resolve) => {
-      const timer = idleMs === undefined ? undefined : setTimeout(() => finish('idle'), idleMs);
-      const onAbort = (): void => finish('news');
-      const finish = (what: 'news' | 'idle'): void => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', onAbort);
+      const timer = idleMs === undefined ? undefined : setTimeout(() => this.#wake?.('idle'), idleMs);
+      this.#wake = (what) => {
+        if (timer) clearTimeout(timer);
         this.#wake = undefined;
         resolve(what);
       };
-      signal.addEventListener('abort', onAbort, { once: true });
-      this.#wake = () => finish('news');
     });
   }
 }

@@ -2,7 +2,7 @@
 import type { Policies, Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
 import { jobProjection } from '../jobs/job-fields.js';
-import type { TaskDocument } from '../tasks/task.document.js';
+import type { TaskFacts } from '../tasks/task.document.js';
 import type { TasksService } from '../tasks/tasks.service.js';
 import type { Resolvers } from '../types.generated.js';
 import type { TaskSource } from './counts/count-stream.js';
@@ -115,7 +115,7 @@ function progressOf(
   id: string,
   tasks: TasksService,
   principal: Principal,
-): Omit<TaskSource<TaskDocument>, 'onWritten'> {
+): Omit<TaskSource<TaskFacts>, 'onWritten'> {
   return {
     find: async () => (await tasks.findMany([id], principal))[0] ?? null,
     progress: async (task) => {

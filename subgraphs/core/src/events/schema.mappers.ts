@@ -5,7 +5,7 @@ import type { WorkerDocument } from '../workers/worker.types.js';
 import type { DocumentChange } from './document-changes.js';
 import type { TaskProgressChange } from './counts/count-stream.js';
 
-export type { JobStateChange as JobStateChangedMapper } from './events.service.js';
+export type { JobStateChange as JobStateChangedMapper } from './job-changes.js';
 export type { CountsChange as JobCountsChangedMapper } from './counts/count-stream.js';
 export type QueueChangedMapper = DocumentChange<QueueDocument>;
 export type WorkerChangedMapper = DocumentChange<WorkerDocument>;

@@ -31,23 +31,85 @@ export class StreamDoor {
     this.#options = options;
   }
 
-  /** Runs a stream from a cursor on, or from now, until the caller's signal or the process ends it. @throws DomainError CURSOR_INVALID */
-  async *through<T>(
+  /**
+   * A stream from a cursor on, or from now, until the caller's signal or the process ends it. Its first message may be CURSOR_INVALID,
+   * thrown as a DomainError.
+   */
+  through<T>(
     after: string | null | undefined,
     signal: AbortSignal | undefined,
     stream: (start: StreamStart) => AsyncGenerator<T, void, undefined>,
   ): AsyncGenerator<T, void, undefined> {
-    const { opened, head, ending } = this.#options;
+    const own = new AbortController();
+    const tie = linkSignals([signal, this.#options.ending, own.signal]);
+    const open = async (): Promise<AsyncGenerator<T, void, undefined>> =>
+      stream({ ...(await this.#start(after)), signal: tie.signal });
+    return new DoorStream(open, () => {
+      own.abort();
+      tie.release();
+    });
+  }
+
+  async #start(after: string | null | undefined): Promise<Omit<StreamStart, 'signal'>> {
+    const { opened, head } = this.#options;
     const isResumed = typeof after === 'string';
     const given = isResumed ? decodeCursor(after) : undefined;
     await opened;
     const place = given ?? head();
     if (secondsOf(place) > secondsOf(head()) + aheadSeconds) throw invalidCursor(after ?? '');
-    const tie = linkSignals([signal, ending]);
+    return { place, isResumed };
+  }
+}
+
+/** Opens its source at the first call, and lets go of everything at the end, however that comes. It is no layer to what passes through. */
+class DoorStream<T> implements AsyncGenerator<T, void, undefined> {
+  readonly #open: () => Promise<AsyncGenerator<T, void, undefined>>;
+  readonly #release: () => void;
+  #opening: Promise<AsyncGenerator<T, void, undefined>> | undefined;
+  #source: AsyncGenerator<T, void, undefined> | undefined;
+  #isEnded = false;
+
+  constructor(open: () => Promise<AsyncGenerator<T, void, undefined>>, release: () => void) {
+    this.#open = open;
+    this.#release = release;
+  }
+
+  async next(): Promise<IteratorResult<T, void>> {
+    if (this.#isEnded) return { done: true, value: undefined };
     try {
-      yield* stream({ place, isResumed, signal: tie.signal });
-    } finally {
-      tie.release();
+      this.#source ??= await (this.#opening ??= this.#open());
+      const item = await this.#source.next();
+      if (item.done) this.#end();
+      return item;
+    } catch (error) {
+      this.#end();
+      throw error;
     }
+  }
+
+  async return(): Promise<IteratorResult<T, void>> {
+    this.#end();
+    const source = this.#source ?? (await this.#opening?.catch(() => undefined));
+    await source?.return();
+    return { done: true, value: undefined };
+  }
+
+  async throw(error: unknown): Promise<IteratorResult<T, void>> {
+    await this.return();
+    throw error;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+
+  #end(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#release();
   }
 }
