@@ -1,4 +1,5 @@
 import { type FragmentDefinitionNode, Kind, type OperationDefinitionNode, parse } from 'graphql';
+import { Cancellation, endedBy } from '../transports/cancellation.js';
 import type { SubgraphOperation, SubgraphResult, Transport } from '../transports/transport.js';
 import { DomainError } from '@rhizome/errors';
 import { type EngineError, fromTransport } from './errors.js';
@@ -105,7 +106,7 @@ export function send(
       : representations.reduce((sum, { list }) => sum + list.length, 0),
   );
   return new Promise((resolve, reject) => {
-    const controller = new AbortController();
+    const cancellation = new Cancellation();
     const fail = (error: unknown): void => {
       settle();
       const shaped = fromTransport(error, call.operation.subgraph, context);
@@ -115,13 +116,13 @@ export function send(
     const running: RunningCall = {
       end: (reason) => {
         settle();
-        controller.abort(reason);
+        cancellation.cancel(reason);
         reject(reason as Error);
       },
     };
     const timer = setTimeout(() => {
       const error = timeoutError(call);
-      controller.abort(error);
+      cancellation.cancel(error);
       fail(error);
     }, call.timeoutMs);
     const settle = (): void => {
@@ -129,7 +130,7 @@ export function send(
       context.calls.leave(running);
     };
     context.calls.enter(running);
-    ask(call, context, variables, controller.signal).then((result) => {
+    ask(call, context, variables, cancellation).then((result) => {
       settle();
       answered?.(result?.errors?.length ?? 0, undefined);
       resolve({ ok: true, result });
@@ -142,17 +143,13 @@ async function ask(
   call: CompiledCall,
   context: RunContext,
   variables: ReturnType<typeof variablesOf>,
-  signal: AbortSignal,
+  cancellation: Cancellation,
 ): Promise<SubgraphResult> {
-  return call.transport.execute({
-    operation: call.operation,
-    ...variables,
-    principal: context.principal,
-    scope: context.scope,
-    requestId: context.requestId,
-    headers: context.headers,
-    signal,
-  });
+  const { principal, scope, requestId, headers } = context;
+  const { operation } = call;
+  return call.transport.execute(
+    endedBy({ operation, ...variables, principal, scope, requestId, headers }, cancellation),
+  );
 }
 
 function timeoutError({ operation, timeoutMs }: CompiledCall): DomainError {

@@ -8,6 +8,7 @@ import {
   isBrokenCircuitError,
   SamplingBreaker,
 } from 'cockatiel';
+import { Cancellation, endedBy, endOf } from './cancellation.js';
 import type { SubgraphRequest, SubgraphResult, Transport } from './transport.js';
 
 /** Bounds of one subgraph. */
@@ -119,38 +120,33 @@ export class Guard {
   #call(transport: Transport, request: SubgraphRequest): Promise<SubgraphResult> {
     const timeoutMs = request.operation.kind === 'query' ? this.#limits().queryTimeoutMs : undefined;
     if (timeoutMs !== undefined) return this.#within(timeoutMs, transport, request);
-    const { signal } = request;
     // Over the network a call ends with its signal; in process it may not.
-    if (!signal || transport.wire === 'text') return transport.execute(request);
+    if (transport.wire === 'text') return transport.execute(request);
+    const end = endOf(request);
     return new Promise((resolve, reject) => {
-      const onAbort = (): void => reject(reasonOf(signal.reason));
-      if (signal.aborted) return onAbort();
-      signal.addEventListener('abort', onAbort, { once: true });
-      transport
-        .execute(request)
-        .then(resolve, reject)
-        .finally(() => signal.removeEventListener('abort', onAbort));
+      const settle = end.onCancel((reason) => reject(reasonOf(reason)));
+      if (end.isCancelled) return;
+      transport.execute(request).then(resolve, reject).finally(settle);
     });
   }
 
   #within(timeoutMs: number, transport: Transport, request: SubgraphRequest): Promise<SubgraphResult> {
-    const { signal } = request;
+    const end = endOf(request);
     return new Promise((resolve, reject) => {
-      const controller = new AbortController();
+      const cancellation = new Cancellation();
       const giveUp = (why: Error): void => {
-        controller.abort(why);
+        cancellation.cancel(why);
         reject(why);
       };
-      const onAbort = (): void => giveUp(reasonOf(signal?.reason));
-      if (signal?.aborted) return onAbort();
-      signal?.addEventListener('abort', onAbort, { once: true });
+      const settle = end.onCancel((reason) => giveUp(reasonOf(reason)));
+      if (end.isCancelled) return;
       const timer = setTimeout(() => giveUp(this.#late(timeoutMs)), timeoutMs);
       transport
-        .execute({ ...request, signal: controller.signal })
+        .execute(endedBy(request, cancellation))
         .then(resolve, reject)
         .finally(() => {
           clearTimeout(timer);
-          signal?.removeEventListener('abort', onAbort);
+          settle();
         });
     });
   }

@@ -1,5 +1,6 @@
 import { DomainError } from '@rhizome/errors';
 import { type Dispatcher, errors as undiciErrors, Pool } from 'undici';
+import { type CallEnd, endOf } from './cancellation.js';
 import type { SubgraphOperation, SubgraphRequest, SubgraphResult, Transport } from './transport.js';
 
 /** How one subgraph is reached over HTTP. */
@@ -53,13 +54,13 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
     wire: 'text',
     execute: async (request) => {
       const body = bodyOf(request);
+      const end = endOf(request);
       const headers = headersOf(request);
-      const post = (): Promise<Answer> =>
-        dispatch(pool, { path, method: 'POST', headers, body }, request.signal);
+      const post = (): Promise<Answer> => dispatch(pool, { path, method: 'POST', headers, body }, end);
       try {
-        return readAnswer(subgraph, await post().catch((error: unknown) => retry(error, request, post)));
+        return readAnswer(subgraph, await post().catch((error: unknown) => retry(error, request, end, post)));
       } catch (error) {
-        throw toDomainError(error, subgraph, request.signal);
+        throw toDomainError(error, subgraph, end);
       }
     },
     subscribe: (request) => {
@@ -98,25 +99,19 @@ interface Answer {
 }
 
 /** One request; rejects with the signal's reason when it aborts. */
-function dispatch(
-  pool: Pool,
-  options: Dispatcher.DispatchOptions,
-  signal: AbortSignal | undefined,
-): Promise<Answer> {
+function dispatch(pool: Pool, options: Dispatcher.DispatchOptions, end: CallEnd): Promise<Answer> {
   return new Promise((resolve, reject) => {
     let controller: Dispatcher.DispatchController | undefined;
     let status = 0;
     const chunks: Buffer[] = [];
-    const onAbort = (): void => {
-      controller?.abort(abortError(signal));
-      reject(abortError(signal));
-    };
-    const settle = (): void => signal?.removeEventListener('abort', onAbort);
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const settle = end.onCancel(() => {
+      controller?.abort(abortError(end));
+      reject(abortError(end));
+    });
     pool.dispatch(options, {
       onRequestStart: (started) => {
         controller = started;
-        if (signal?.aborted) started.abort(abortError(signal));
+        if (end.isCancelled) started.abort(abortError(end));
       },
       onResponseStart: (_controller, code) => {
         status = code;
@@ -140,20 +135,20 @@ function dispatch(
   });
 }
 
-function abortError(signal: AbortSignal | undefined): Error {
-  const reason: unknown = signal?.reason;
+function abortError({ reason }: CallEnd): Error {
   return reason instanceof Error ? reason : new Error('the request was aborted', { cause: reason });
 }
 
 /** A kept socket may close at the moment it is used; a query can be sent again, a mutation may have been received. */
 function retry(
   error: unknown,
-  { operation, signal }: SubgraphRequest,
+  { operation }: SubgraphRequest,
+  end: CallEnd,
   post: () => Promise<Answer>,
 ): Promise<Answer> {
   const closed =
     error instanceof undiciErrors.SocketError || (error as NodeJS.ErrnoException).code === 'ECONNRESET';
-  if (operation.kind !== 'query' || !closed || signal?.aborted) throw error;
+  if (operation.kind !== 'query' || !closed || end.isCancelled) throw error;
   return post();
 }
 
@@ -177,8 +172,8 @@ function readAnswer(subgraph: string, { status, text }: Answer): SubgraphResult 
   );
 }
 
-function toDomainError(error: unknown, subgraph: string, signal: AbortSignal | undefined): unknown {
-  if (error instanceof DomainError || signal?.aborted) return error;
+function toDomainError(error: unknown, subgraph: string, end: CallEnd): unknown {
+  if (error instanceof DomainError || end.isCancelled) return error;
   if (error instanceof undiciErrors.ResponseExceededMaxSizeError) {
     return new DomainError(
       'LIMIT_EXCEEDED',

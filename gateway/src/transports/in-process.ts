@@ -19,14 +19,17 @@ export function createInProcessTransport(subgraph: InProcessSubgraph): Transport
 }
 
 function toCall(request: SubgraphRequest): Parameters<InProcessSubgraph['execute']>[0] {
-  const { operation, variables, requestId, signal } = request;
+  const { operation, variables, requestId, cancellation } = request;
   return {
     document: operation.document,
     operationName: operation.operationName,
     variables,
     principal: principalOf(request),
     requestId,
-    signal,
+    isCancelled: cancellation && (() => cancellation.isCancelled),
+    get signal() {
+      return request.signal;
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Principal } from '@rhizome/authz';
 import type { DocumentNode } from 'graphql';
+import type { Cancellation } from './cancellation.js';
 
 /**
  * One operation that a plan sends to one subgraph. Made once when a client's operation is compiled and then
@@ -34,8 +35,10 @@ export interface SubgraphRequest {
   readonly requestId: string;
   /** Headers of the client's request which the door lets through to subgraphs. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Ends the call: the client has gone, or the subgraph's time is over. */
+  /** Ends the call: the client has gone, or the subgraph's time is over. It may be made when it is read, so read it only to use it. */
   readonly signal?: AbortSignal | undefined;
+  /** The same without a signal, for those who need none; where there is one, `signal` is its. */
+  readonly cancellation?: Cancellation | undefined;
 }
 
 /** A GraphQL error as a subgraph answers it. */

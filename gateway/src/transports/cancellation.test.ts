@@ -1,0 +1,52 @@
+import { describe, expect, jest, test } from '@jest/globals';
+import { Cancellation, endedBy, endOf } from './cancellation.js';
+
+const request = { operation: {} as never, scope: '', requestId: 'r' };
+
+describe('the end of a call', () => {
+  test('is told once, to those who listen then and to those who come later', () => {
+    const cancellation = new Cancellation();
+    const [early, gone, late] = [jest.fn(), jest.fn(), jest.fn()];
+    cancellation.onCancel(early);
+    cancellation.onCancel(gone)();
+    cancellation.cancel('first');
+    cancellation.cancel('second');
+    cancellation.onCancel(late);
+    expect([early, gone, late].map(({ mock }) => mock.calls)).toEqual([[['first']], [], [['first']]]);
+    expect(cancellation.reason).toBe('first');
+  });
+
+  test('reaches a signal that is made before, and one that is made after', () => {
+    const before = new Cancellation();
+    const { signal } = before;
+    expect(signal.aborted).toBe(false);
+    before.cancel('over');
+    expect([signal.aborted, signal.reason]).toEqual([true, 'over']);
+    const after = new Cancellation();
+    after.cancel('over');
+    expect([after.signal.aborted, after.signal.reason]).toEqual([true, 'over']);
+    expect(after.signal).toBe(after.signal);
+  });
+
+  test('is the request’s, whether that has a cancellation or a signal alone', () => {
+    const cancellation = new Cancellation();
+    const controller = new AbortController();
+    const ends = [endedBy(request, cancellation), { ...request, signal: controller.signal }, request].map(
+      endOf,
+    );
+    const told = ends.map((end) => {
+      const listener = jest.fn();
+      end.onCancel(listener);
+      return listener;
+    });
+    expect(endedBy(request, cancellation).signal).toBe(cancellation.signal);
+    cancellation.cancel('one');
+    controller.abort('two');
+    expect(ends.map(({ isCancelled, reason }) => [isCancelled, reason])).toEqual([
+      [true, 'one'],
+      [true, 'two'],
+      [false, undefined],
+    ]);
+    expect(told.map(({ mock }) => mock.calls)).toEqual([[['one']], [['two']], []]);
+  });
+});
