@@ -23,7 +23,7 @@ export interface TransitionWriterOptions {
   readonly store: TransitionStore;
   readonly clock: Clock;
   readonly log: Logger;
-  /** How long requests are collected, in milliseconds; 2 unless given. */
+  /** How long requests are collected while others are being written, in milliseconds; 2 unless given. */
   readonly delayMs?: number;
   /** Requests in one write at most; 500 unless given, 1,000 at most. */
   readonly maxGroup?: number;
@@ -57,7 +57,8 @@ export class GroupingTransitionWriter implements TransitionWriter {
   /** Jobs in a group, each with the requests for it that came later: a job is never in two groups at once. */
   readonly #busy = new Map<string, Entry[]>();
   readonly #listeners = new Set<(applied: readonly AppliedTransition[]) => void>();
-  #timer: NodeJS.Timeout | undefined;
+  /** Takes back the flush that is to come; undefined while none is. */
+  #cancel: (() => void) | undefined;
   #writing = 0;
   #closed = false;
   #idle: (() => void)[] = [];
@@ -116,13 +117,23 @@ export class GroupingTransitionWriter implements TransitionWriter {
     }
     group.entries.push(entry);
     if (group.entries.length >= this.#maxGroup) this.#hand(group);
-    else this.#timer ??= setTimeout(() => this.#flush(), this.#options.delayMs ?? 2);
+    else this.#cancel ??= this.#flushSoon();
+  }
+
+  /** Where nothing is being written, nobody else is there to wait for: what comes in this turn of the event loop goes. */
+  #flushSoon(): () => void {
+    if (this.#writing === 0) {
+      const turn = setImmediate(() => this.#flush());
+      return () => clearImmediate(turn);
+    }
+    const timer = setTimeout(() => this.#flush(), this.#options.delayMs ?? 2);
+    return () => clearTimeout(timer);
   }
 
   /** Hands all open groups over to be written. */
   #flush(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#cancel?.();
+    this.#cancel = undefined;
     for (const group of [...this.#open.values()]) {
       // Where no write can begin, small groups go on growing until one ends.
       if (this.#writing < this.#concurrency || this.#closed) this.#hand(group);
