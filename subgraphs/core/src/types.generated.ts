@@ -1159,7 +1159,10 @@ export type JobEventFilter = {
 export type JobEventMode =
   /** Each event. Who falls too far behind is ended with `SUBSCRIPTION_LAGGED` and the cursor to go on from. */
   | 'EVERY'
-  /** The latest event of each job among those that wait; earlier ones of the same job are left out and counted in `coalescedCount`. */
+  /**
+   * The latest event of each job among those that wait; earlier ones of the same job are left out and counted in `coalescedCount`. Behind a
+   * gateway, who falls off its buffer is ended with a cursor as well, and gets what it missed in this form when it comes back.
+   */
   | 'LATEST';
 
 /** Which jobs. Every field given must be met; lists are alternatives. */
