@@ -1,4 +1,4 @@
-import { type DocumentNode, Kind, parse, print } from 'graphql';
+import { type DocumentNode, Kind, print } from 'graphql';
 import { publicDocument } from './public-schema.js';
 import { stringArgument } from './supergraph-directives.js';
 
@@ -27,11 +27,13 @@ export interface SupergraphFacts {
   readonly perPrincipal: readonly string[];
 }
 
-/** Reads the facts from a supergraph's text. Throws on invalid SDL. */
-export function readSupergraph(supergraphSdl: string): SupergraphFacts {
-  const supergraph = parse(supergraphSdl, { noLocation: true });
+/** Reads the facts from a supergraph; `publicSchema` is what {@link publicDocument} makes of it. */
+export function readSupergraph(
+  supergraph: DocumentNode,
+  publicSchema: DocumentNode = publicDocument(supergraph),
+): SupergraphFacts {
   return {
-    publicDefinitions: publicDocument(supergraph).definitions.map((node) => print(node)),
+    publicDefinitions: publicSchema.definitions.map((node) => print(node)),
     subgraphs: readSubgraphs(supergraph),
     possibleTypes: readPossibleTypes(supergraph),
     ...readMarks(supergraph),

@@ -12,6 +12,7 @@ import {
   validate,
   visit,
 } from 'graphql';
+import { publicDocument } from '../public-schema.js';
 import { readSupergraph, type SupergraphFacts } from '../supergraph.js';
 import { type ConditionValues, expandedSize, normalise, splitRoots } from './normalise.js';
 import { faultOf } from './plan-check.js';
@@ -84,13 +85,14 @@ const maxValidationErrors = 25;
 
 /** Builds the planner of a supergraph. Throws when the supergraph is not one. */
 export function createPlanner(givenSdl: string, limits: PlannerLimits): Planner {
-  const supergraphSdl = repairSupergraph(givenSdl);
-  const main = new QueryPlanner(supergraphSdl);
-  const facts = readSupergraph(supergraphSdl);
-  const schema = validationSchema(facts.publicDefinitions.join('\n'));
+  const { text, document } = repairSupergraph(givenSdl);
+  const main = new QueryPlanner(text);
+  const publicSchema = publicDocument(document);
+  const facts = readSupergraph(document, publicSchema);
+  const schema = validationSchema(publicSchema);
   let model: SupergraphModel | undefined;
-  const supergraphModel = (): SupergraphModel =>
-    (model ??= readModel(parse(supergraphSdl, { noLocation: true })));
+  // From the text: the parsed document is not worth keeping for the few operations that need the model.
+  const supergraphModel = (): SupergraphModel => (model ??= readModel(parse(text, { noLocation: true })));
   return {
     facts,
     overrides: { labels: main.overrideLabels, percentages: main.overridePercentages },
@@ -100,8 +102,7 @@ export function createPlanner(givenSdl: string, limits: PlannerLimits): Planner 
 }
 
 /** Clients may write `@defer`; it is answered at once, which the directive allows. */
-function validationSchema(publicSdl: string): GraphQLSchema {
-  const document = parse(publicSdl, { noLocation: true });
+function validationSchema(document: DocumentNode): GraphQLSchema {
   const known = document.definitions.some(
     (node) => node.kind === Kind.DIRECTIVE_DEFINITION && node.name.value === 'defer',
   );

@@ -10,11 +10,17 @@ import {
 } from 'graphql';
 import { stringArgument } from '../supergraph-directives.js';
 
+/** A supergraph as text and parsed: parsing a large one takes its time. */
+export interface ParsedSupergraph {
+  readonly text: string;
+  readonly document: DocumentNode;
+}
+
 /**
  * Mends what composition leaves wrong in a supergraph. One thing: of an interface object it forgets which fields are
  * external, so that a planner asks it for what it should be sent. A field that the subgraph requires is external there.
  */
-export function repairSupergraph(supergraphSdl: string): string {
+export function repairSupergraph(supergraphSdl: string): ParsedSupergraph {
   const supergraph = parse(supergraphSdl, { noLocation: true });
   let isChanged = false;
   const definitions = supergraph.definitions.map((node) => {
@@ -23,8 +29,9 @@ export function repairSupergraph(supergraphSdl: string): string {
     if (mended !== node) isChanged = true;
     return mended;
   });
-  if (!isChanged) return supergraphSdl;
-  return print({ kind: Kind.DOCUMENT, definitions } satisfies DocumentNode);
+  if (!isChanged) return { text: supergraphSdl, document: supergraph };
+  const document: DocumentNode = { kind: Kind.DOCUMENT, definitions };
+  return { text: print(document), document };
 }
 
 function mendInterface(node: InterfaceTypeDefinitionNode): InterfaceTypeDefinitionNode {
