@@ -109,8 +109,18 @@ function merged(
   return whole;
 }
 
+/** By name; what may be there several times, as a key, by all that it says. */
 function byText(a: object, b: object): number {
-  const [one, other] = [JSON.stringify(a), JSON.stringify(b)];
+  const [one, other] = [a as Named, b as Named];
+  const order = compare(one.name?.value ?? '', other.name?.value ?? '');
+  return order === 0 ? compare(JSON.stringify(a), JSON.stringify(b)) : order;
+}
+
+interface Named {
+  readonly name?: { readonly value: string };
+}
+
+function compare(one: string, other: string): number {
   return one < other ? -1 : one > other ? 1 : 0;
 }
 

@@ -22,6 +22,7 @@ import {
   type TestProcess,
   type TestTokens,
   testTokens,
+  waitFor,
 } from '@rhizome/testkit';
 import { parse } from 'graphql';
 import { type Api, apiOf } from '../house/api.js';
@@ -94,6 +95,9 @@ export async function startPublishHouse(): Promise<PublishHouse> {
   await bring(first.api(), { name: 'base', endpoint: base.url, typePrefix: null });
   flora.serve(floraSdl(0));
   await bring(first.api(), { name: 'flora', endpoint: flora.url, typePrefix: 'Flora' });
+  const hasFlora = async () =>
+    (await second.api().post('{ items { flora { colour } } }')).errors === undefined;
+  await waitFor('both services in the second gateway', hasFlora, { deadlineMs: 2_000 });
   return house;
 }
 

@@ -138,7 +138,11 @@ describe('a schema is published again and again', () => {
     const all = subscriptionsAGateway * house.gateways.length;
     const open = () => listeners.reduce((sum, { opened }) => sum + opened, 0);
     const ended = () => listeners.flatMap(({ ends }) => ends);
-    await waitFor(`${all} subscriptions`, () => open() === all || ended().length > 0, { deadlineMs: 20_000 });
+    await waitFor(`${all} subscriptions`, () => open() === all || ended().length > 0, {
+      deadlineMs: 20_000,
+    }).catch((error: unknown) => {
+      throw new Error(`${String(error)}; ${open()} are open`);
+    });
     expect(ended()).toEqual([]);
     const ticking = setInterval(() => house.events.append(), 50);
     leftovers.defer('the events', () => clearInterval(ticking));

@@ -45,7 +45,7 @@ export class RegistryRepository {
 
   /** Makes collections and indexes. */
   async ensure(log: Logger): Promise<void> {
-    await ensureCollections(this.#db, all, { log });
+    await Promise.all(all.map((one) => ensureCollections(this.#db, [one], { log })));
   }
 
   subgraphs(): Promise<SubgraphDocument[]> {
