@@ -124,6 +124,8 @@ export type PublishSchemaPayload = {
 
 export type Query = {
   readonly __typename?: 'Query';
+  /** Checks of the last 180 days, the newest first; those by which something was published among them. */
+  readonly schemaChecks?: Maybe<ReadonlyArray<SchemaCheck>>;
   /** What clients see change from one version to another, breaking changes first; at most 500. */
   readonly schemaDiff?: Maybe<ReadonlyArray<SchemaChange>>;
   /** Who uses a place of the schema. */
@@ -134,6 +136,12 @@ export type Query = {
   readonly schemaVersions?: Maybe<SchemaVersionConnection>;
   /** The subgraphs that are served or registered, by name, as this gateway sees them. */
   readonly subgraphs: ReadonlyArray<Subgraph>;
+};
+
+
+export type QueryschemaChecksArgs = {
+  first?: InputMaybe<Scalars['Int']['input']>;
+  subgraph?: InputMaybe<Scalars['String']['input']>;
 };
 
 
@@ -666,6 +674,7 @@ export type PublishSchemaPayloadResolvers<ContextType = SubgraphContext, ParentT
 };
 
 export type QueryResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
+  schemaChecks?: Resolver<Maybe<ReadonlyArray<ResolversTypes['SchemaCheck']>>, ParentType, ContextType, RequireFields<QueryschemaChecksArgs, 'first'>>;
   schemaDiff?: Resolver<Maybe<ReadonlyArray<ResolversTypes['SchemaChange']>>, ParentType, ContextType, RequireFields<QueryschemaDiffArgs, 'from' | 'to'>>;
   schemaUse?: Resolver<Maybe<ResolversTypes['SchemaChangeUse']>, ParentType, ContextType, RequireFields<QueryschemaUseArgs, 'coordinate'>>;
   schemaVersion?: Resolver<Maybe<ResolversTypes['SchemaVersion']>, ParentType, ContextType, Partial<QueryschemaVersionArgs>>;

@@ -211,6 +211,11 @@ export class Registry {
     return this.#options.repository.versions(below, limit);
   }
 
+  /** Recorded checks, of one subgraph or of all, the newest first. */
+  checks(subgraph: string | null, limit: number): Promise<readonly SchemaCheckDocument[]> {
+    return this.#options.repository.checks(subgraph, limit);
+  }
+
   /** A version; without a number the live one. */
   version(number: number | null): Promise<SchemaVersionDocument | null> {
     return number === null ? Promise.resolve(this.#live) : this.#options.repository.version(number);

@@ -96,6 +96,11 @@ function queries(registry: () => Registry, list: SubgraphList): NonNullable<Door
     },
     schemaVersion: (_parent, { number }) => registry().version(number ?? null),
     schemaDiff: async (_parent, { from, to }) => (await registry().diff(from, to))?.slice(0, 500) ?? null,
+    schemaChecks: (_parent, { subgraph, first }) => {
+      const limit = first ?? 20;
+      if (limit < 1 || limit > 100) throw badInput('first', limit, 'a whole number from 1 to 100');
+      return registry().checks(subgraph ?? null, limit);
+    },
     schemaUse: async (_parent, { coordinate }) => (await registry().useOf([[coordinate]]))[0] ?? null,
   };
 }
@@ -157,6 +162,7 @@ export const graphPolicies: Policies = {
   'Query.schemaVersion': { action: 'schema:read' },
   'Query.schemaDiff': { action: 'schema:read' },
   'Query.schemaUse': { action: 'schema:read' },
+  'Query.schemaChecks': { action: 'schema:read' },
   'Mutation.registerSubgraph': { action: 'subgraph:register', experiment: named('name') },
   'Mutation.checkSchema': { action: 'schema:check', experiment: named('subgraph') },
   'Mutation.publishSchema': { action: 'schema:publish', experiment: named('subgraph') },

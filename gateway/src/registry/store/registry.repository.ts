@@ -124,6 +124,12 @@ export class RegistryRepository {
     await this.#checks.insertOne(check);
   }
 
+  /** Checks of one subgraph or of all, the newest first. */
+  checks(subgraph: string | null, limit: number): Promise<SchemaCheckDocument[]> {
+    const those = subgraph === null ? {} : { subgraph };
+    return this.#checks.find(those, { sort: { createdAt: -1, _id: -1 }, limit }).toArray();
+  }
+
   /** Tells of each new version and each registration, from the moment of the call on. */
   async watch(): Promise<ChangeStream> {
     const names = [schemaVersionsCollection.name, subgraphsCollection.name];
