@@ -1,0 +1,159 @@
+// The dashboard in a real browser: counts, a task and a log move without a reload, also across a restart of the gateway.
+import { randomUUID } from 'node:crypto';
+import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import type { TestProcess } from '@rhizome/testkit';
+import type { Browser, Page } from 'playwright-core';
+import type { Api } from '../house/api.js';
+import { openPage, startBrowser } from '../house/browser.js';
+import { gateBeside } from '../house/gate.js';
+import { experiment, jobInput, submit } from '../house/jobs.js';
+import { startPilot } from '../house/pilots.js';
+import { type ServiceHouse, startServices } from '../house/service-house.js';
+
+jest.setTimeout(240_000);
+
+/** What moves is there within so long: three times what a quiet machine may take. */
+const soon = { timeout: 30_000 };
+
+let house: ServiceHouse;
+let browser: Browser;
+let api: Api;
+let origin: string;
+let pilot: TestProcess;
+
+beforeAll(async () => {
+  house = await startServices({ experiments: [experiment] });
+  api = house.api();
+  ({ origin } = new URL(house.url));
+  browser = await startBrowser();
+  pilot = await startPilot(house, { name: 'steady' });
+});
+
+/** A page that has been given a token by its address, as the playground prints it. */
+const signedIn = (path = '/') => openPage(browser, `${origin}${path}#token=${house.token}`);
+
+const tile = (page: Page, list: string, state: string) =>
+  page.getByRole('list', { name: list }).locator(`[data-state=${state}] strong`);
+
+async function submitTask(name: string, shells: readonly string[]): Promise<string> {
+  const jobs = shells.map((shell, index) => jobInput({ name: `${name} ${index}`, shell }));
+  const template = { ...(jobs[0] as object), name };
+  const input = { experiment, name, idempotencyKey: randomUUID(), count: shells.length, template };
+  const { submitTask: answer } = await api.data<{
+    submitTask: { task: { id: string } | null; userErrors: { message: string }[] };
+  }>(
+    'mutation ($input: SubmitTaskInput!) { submitTask(input: $input) { task { id } userErrors { message } } }',
+    {
+      input,
+    },
+  );
+  if (!answer.task) throw new Error(JSON.stringify(answer.userErrors));
+  return answer.task.id;
+}
+
+describe('the dashboard', () => {
+  test('counts jobs by state, and the counts move', async () => {
+    const { page, faults } = await signedIn();
+    // The token is not left in the address, where it would be copied or kept.
+    expect(page.url()).toBe(`${origin}/`);
+    await page.getByRole('status').getByText('live').waitFor(soon);
+    const gate = gateBeside(house.data);
+    await submit(api, [{ name: 'counted', shell: gate.wait }]);
+    await tile(page, 'Jobs by state', 'RUNNING').getByText('1', { exact: true }).waitFor(soon);
+    await page
+      .getByRole('table', { name: 'Latest jobs' })
+      .getByRole('link', { name: 'counted' })
+      .waitFor(soon);
+    gate.open();
+    await tile(page, 'Jobs by state', 'FINISHED').getByText('1', { exact: true }).waitFor(soon);
+    await tile(page, 'Jobs by state', 'RUNNING').waitFor({ state: 'detached', ...soon });
+    expect(faults).toEqual([]);
+  });
+
+  test('shows a task, found by a link, and its progress moves to the end', async () => {
+    const gate = gateBeside(house.data);
+    const id = await submitTask('a task to watch', [gate.wait, gate.wait]);
+    const { page } = await signedIn();
+    await page.getByRole('link', { name: 'a task to watch' }).first().click(soon);
+    expect(page.url()).toBe(`${origin}/tasks/${id}`);
+    const bar = page.getByRole('progressbar', { name: 'Progress' });
+    await bar.waitFor(soon);
+    expect(await bar.getAttribute('aria-valuenow')).toBe('0');
+    gate.open();
+    await page.getByText('2 of 2 jobs have ended').waitFor(soon);
+    expect(await bar.getAttribute('aria-valuenow')).toBe('100');
+    await tile(page, 'Jobs of the task by state', 'FINISHED').getByText('2', { exact: true }).waitFor(soon);
+    // A step back is a view, too.
+    await page.goBack();
+    await page.getByRole('list', { name: 'Jobs by state' }).waitFor(soon);
+  });
+
+  test('shows the end of a log as it is written, across a restart of the gateway: nothing lost, nothing twice', async () => {
+    const [second, third] = [gateBeside(house.data), gateBeside(house.data)];
+    const shell = `echo first; ${second.wait}; echo second; ${third.wait}; echo third; echo of errors >&2`;
+    const [id = ''] = await submit(api, [{ name: 'talkative', shell }]);
+    const { page, requests, faults } = await signedIn(`/jobs/${id}`);
+    const log = page.getByLabel('Log', { exact: true });
+    const state = page.getByTestId('job-state');
+    await log.getByText('first').waitFor(soon);
+    await state.getByText('RUNNING').waitFor(soon);
+    await page.evaluate(() => Object.assign(globalThis, { isTheSamePage: true }));
+
+    const status = page.getByRole('status');
+    house.service('gateway').signal('SIGKILL');
+    await status.getByText('reconnecting…').waitFor(soon);
+    // The payload goes on meanwhile, and its pilot keeps what it wrote.
+    second.open();
+    await house.startAgain('gateway');
+    await status.getByText('live').waitFor(soon);
+    await log.getByText('second').waitFor(soon);
+
+    third.open();
+    await state.getByText('FINISHED').waitFor(soon);
+    await page.getByText('the job has ended: this is all of it').waitFor(soon);
+    const lines = ((await log.textContent()) ?? '').trim().split('\n').sort();
+    expect(lines).toEqual(['first', 'of errors', 'second', 'third']);
+    await page.getByRole('list', { name: 'States' }).getByText('FINISHED').waitFor(soon);
+    expect(await page.evaluate(() => 'isTheSamePage' in globalThis)).toBe(true);
+
+    expect(faults).toEqual([]);
+    const elsewhere = requests.filter(
+      (url) => !url.startsWith(origin) && !url.startsWith(origin.replace('http', 'ws')),
+    );
+    expect(elsewhere.filter((url) => !url.startsWith('data:'))).toEqual([]);
+    expect(requests.some((url) => url.startsWith('ws:'))).toBe(true);
+    // Fragments are not sent; no other part of an address may hold the token.
+    expect(requests.filter((url) => (url.split('#')[0] ?? '').includes(house.token))).toEqual([]);
+  });
+
+  test('asks for a token, says when it is none that the gateway takes, and takes a pasted one', async () => {
+    const { page } = await openPage(browser, `${origin}/`);
+    const field = page.getByLabel(/Paste a token/);
+    await field.fill('no-such-token');
+    await page.getByRole('button', { name: 'Look' }).click();
+    await page.getByRole('alert').getByText('The gateway does not take this token.').waitFor(soon);
+    await field.fill(`Bearer ${house.token}`);
+    await page.getByRole('button', { name: 'Look' }).click();
+    await page.getByText('newcomer@playground').waitFor(soon);
+    await page.getByRole('list', { name: 'Jobs by state' }).waitFor(soon);
+    // It stays for the tab, not for the next visitor.
+    await page.reload();
+    await page.getByText('newcomer@playground').waitFor(soon);
+    await page.getByRole('button', { name: 'Leave' }).click();
+    await field.waitFor(soon);
+    await page.reload();
+    await field.waitFor(soon);
+  });
+
+  test('says so where there is no such job', async () => {
+    const { page } = await signedIn('/jobs/job_nowhere');
+    await page
+      .getByRole('alert')
+      .getByText(/There is no job job_nowhere/)
+      .waitFor(soon);
+  });
+
+  test('ends with its house in order', async () => {
+    expect(await pilot.kill('SIGTERM')).toMatchObject({ code: 0 });
+  });
+});
