@@ -133,7 +133,10 @@ export class Operation {
       }
       this.#parts.onPlan?.({ operation: this.info, planner, fault, plan: node });
       const endsAfter = this.info.kind === 'mutation' ? this.#endsAfter(conditions) : undefined;
-      return { ...compilePlan(node, reply.renamed, this.#parts, endsAfter), planner };
+      const plan = { ...compilePlan(node, reply.renamed, this.#parts, endsAfter), planner };
+      // A new operation is much work: others have their turn before it runs.
+      await new Promise((resolve) => setImmediate(resolve));
+      return plan;
     }
     this.#parts.log.warn(
       { operation: this.info.name, reason: reply.reason },

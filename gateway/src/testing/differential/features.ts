@@ -23,8 +23,8 @@ export const features = [
   'planner: reserve',
   'planner: process lost',
   'fault: a path is not found',
-  'fault: a forgotten name',
-  'fault: a clash of keys',
+  'fault: a step of several parents',
+  'fault: a plan that only looks right',
   '@key composite',
   '@key nested',
   '@key chain',
@@ -63,8 +63,11 @@ export type Feature = (typeof features)[number];
 const faults: readonly (readonly [Feature, RegExp])[] = [
   ['planner: process lost', /^The query planner failed/],
   ['fault: a path is not found', /cannot be found in selection set/],
-  ['fault: a forgotten name', /under a name that nothing asks for/],
-  ['fault: a clash of keys', /two different fields are merged|of one key that the service cannot merge/],
+  ['fault: a step of several parents', /Expected a single parent/],
+  [
+    'fault: a plan that only looks right',
+    /under a name that nothing asks for|two different fields are merged|of one key that the service cannot|two interface objects/,
+  ],
 ];
 
 /** Counts how often each feature was met. */
