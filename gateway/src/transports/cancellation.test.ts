@@ -1,5 +1,6 @@
 import { describe, expect, jest, test } from '@jest/globals';
 import { Cancellation, endedBy, endOf } from './cancellation.js';
+import type { SubgraphRequest } from './transport.js';
 
 const request = { operation: {} as never, scope: '', requestId: 'r' };
 
@@ -31,9 +32,12 @@ describe('the end of a call', () => {
   test('is the request’s, whether that has a cancellation or a signal alone', () => {
     const cancellation = new Cancellation();
     const controller = new AbortController();
-    const ends = [endedBy(request, cancellation), { ...request, signal: controller.signal }, request].map(
-      endOf,
-    );
+    const requests: readonly SubgraphRequest[] = [
+      endedBy(request, cancellation),
+      { ...request, signal: controller.signal },
+      request,
+    ];
+    const ends = requests.map(endOf);
     const told = ends.map((end) => {
       const listener = jest.fn();
       end.onCancel(listener);
