@@ -1,5 +1,6 @@
 /** Composes and checks schemas on a thread of its own: they take long enough to be felt by those whose requests run meanwhile. */
 import { Worker } from 'node:worker_threads';
+import { DomainError } from '@rhizome/errors';
 import type { CheckReport, Composition, GraphSubgraph, SchemaChange } from '@rhizome/schema';
 
 /** What the thread is asked. */
@@ -34,6 +35,8 @@ interface Pending {
   reject(error: Error): void;
 }
 
+/** Milliseconds that a call may take; those that wait for an earlier one among them. */
+const longestMs = 50_000;
 /** Milliseconds that an idle thread is kept: its memory is not small. */
 const idleMs = 10_000;
 
@@ -72,10 +75,12 @@ export class Composer {
     clearTimeout(this.#idle);
     const worker = (this.#worker ??= this.#start());
     const id = ++this.#id;
-    return new Promise((resolve, reject) => {
+    const answer = new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject });
       worker.postMessage({ id, call });
     });
+    const timer = setTimeout(() => this.#giveUp(worker), longestMs);
+    return answer.finally(() => clearTimeout(timer));
   }
 
   #start(): Worker {
@@ -90,6 +95,14 @@ export class Composer {
     worker.on('error', gone);
     worker.on('exit', (code) => gone(new Error(`the composer's thread ended with ${code}`)));
     return worker;
+  }
+
+  /** Whatever keeps a thread so long would keep it longer: it is ended with all that waits for it, and the next call gets a new one. */
+  #giveUp(worker: Worker): void {
+    if (this.#worker === worker) this.#worker = undefined;
+    void worker.terminate();
+    const text = `The schemas could not be composed within ${longestMs / 1000} s`;
+    this.#fail(new DomainError('REQUEST_TIMEOUT', text, { expected: `${longestMs} ms` }));
   }
 
   #take(answer: ComposerAnswer): void {

@@ -95,7 +95,7 @@ export class Publisher {
       if (!isDomainError(error)) throw error;
       return refuse('ENDPOINT_DIFFERS', 'subgraph', `${registered.endpoint}: ${error.message}`);
     }
-    if (given === null) return served;
+    if (given === null) return complete(served);
     const completed = complete(given);
     if (typeof completed !== 'string') return completed;
     const differing = differences(completed, served);
@@ -282,7 +282,13 @@ export class Publisher {
   }
 }
 
+/** Characters of a subgraph's schema. */
+const longestSdl = 2_000_000;
+
 function complete(sdl: string): string | SchemaRefusal {
+  if (sdl.length > longestSdl) {
+    return refuse('INVALID_VALUE', 'sdl', `it has ${sdl.length} characters; expected at most ${longestSdl}`);
+  }
   try {
     return completeSdl(sdl);
   } catch (error) {
