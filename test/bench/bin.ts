@@ -3,6 +3,7 @@
  * beside the figures. Speed is never a test: the exit code tells only whether the benchmarks could run.
  */
 import { parseArgs } from 'node:util';
+import { broker } from './broker.js';
 import { federatedRead } from './federated-read.js';
 import { gateway } from './gateway.js';
 import { live } from './live.js';
@@ -24,6 +25,7 @@ export interface Bench {
 const benches: readonly Bench[] = [
   submit,
   lives,
+  broker,
   gateway,
   federatedRead,
   loopDelay,

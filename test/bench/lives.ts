@@ -20,7 +20,8 @@ const register = /* GraphQL */ `
     }
   }
 `;
-const acquire = /* GraphQL */ `
+/** One call that asks for jobs. */
+export const acquire = /* GraphQL */ `
   mutation BenchAcquire($input: AcquireJobsInput!) {
     acquireJobs(input: $input) {
       assignments {
@@ -35,14 +36,16 @@ const acquire = /* GraphQL */ `
     }
   }
 `;
-const start = /* GraphQL */ `
+/** Jobs that run. */
+export const start = /* GraphQL */ `
   mutation BenchStart($input: StartJobsInput!) {
     startJobs(input: $input) {
       acceptedIds
     }
   }
 `;
-const finish = /* GraphQL */ `
+/** Jobs that ended well. */
+export const finish = /* GraphQL */ `
   mutation BenchFinish($input: FinishJobsInput!) {
     finishJobs(input: $input) {
       acceptedIds
@@ -72,7 +75,8 @@ const progressOf = /* GraphQL */ `
 `;
 const perCall = 100;
 
-interface Assignments {
+/** The answer to {@link acquire}. */
+export interface Assignments {
   readonly acquireJobs: {
     readonly assignments: readonly { readonly job: { readonly id: string }; readonly fence: number }[];
     readonly userErrors: readonly { readonly message: string }[];
@@ -80,7 +84,7 @@ interface Assignments {
 }
 
 /** Fills the system with pending jobs and waits until all exist. */
-async function fill(api: Api, count: number, progress: (text: string) => void): Promise<void> {
+export async function fill(api: Api, count: number, progress: (text: string) => void): Promise<void> {
   const template = {
     name: 'life',
     requirements: { cores: 1, memoryMiB: 100, diskMiB: 10, walltimeSeconds: 600 },
@@ -108,7 +112,8 @@ async function fill(api: Api, count: number, progress: (text: string) => void): 
   }
 }
 
-async function registerWorker(api: Api, name: string): Promise<string> {
+/** Registers a worker that is never full. */
+export async function registerWorker(api: Api, name: string): Promise<string> {
   const hardware = { architecture: 'x86_64', cores: 4096, memoryMiB: 16_000_000, diskMiB: 16_000_000 };
   const { registerWorker: answer } = await api.post<{
     registerWorker: { worker: { id: string } | null; userErrors: readonly { message: string }[] };

@@ -154,6 +154,7 @@ function fleetOf(
     feed: events,
     queues: () => queues.all().map(({ _id, ...queue }) => ({ ...queue, id: _id })),
     shares: () => shares.all(),
+    readyCount: (share) => events.counts.ready(share),
     onDirectoryChanged: (listener) => directories.onChanged(listener),
     url: config?.advertisedUrl,
     ...(leaseMs ? { brokerTtlMs: leaseMs } : {}),

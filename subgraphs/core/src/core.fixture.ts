@@ -1,12 +1,14 @@
 /** For tests: a whole core on a real store, called as the gateway calls it. */
 import type { Principal } from '@rhizome/authz';
 import { silentLogger, type Logger } from '@rhizome/log';
-import { createIds, systemClock } from '@rhizome/mongo';
+import { collection, createIds, systemClock } from '@rhizome/mongo';
 import { createInProcess, type InProcessSubgraph, type SubgraphResult } from '@rhizome/subgraph';
 import { leftovers, testDatabase, type TestDatabase, testPrincipal } from '@rhizome/testkit';
 import { parse, type DocumentNode } from 'graphql';
 import { buildCore, type Core } from './app.js';
 import type { CoreConfig } from './core-config.js';
+import { jobsCollection } from './jobs/job.document.js';
+import { assertDevicesBookedOnce, withDevices } from './workers/device-history.fixture.js';
 
 /** Anything that an answer may hold, as tests read it. */
 export type Answer = { readonly [field: string]: Answer } & readonly Answer[] & string & number & boolean;
@@ -46,10 +48,14 @@ export async function startCore(
   const { config = {}, log = silentLogger() } = setup;
   const db = setup.db ?? (await testDatabase('core'));
   const core = buildCore({ db, clock: systemClock, ids: createIds(), log, config });
-  leftovers.defer('a core', () => core.stop());
+  const stop = async (): Promise<void> => {
+    await core.stop();
+    await assertDevicesBookedOnce(() => collection(db, jobsCollection).find(withDevices).toArray());
+  };
+  leftovers.defer('a core', stop);
   await core.start();
   const executable = createInProcess({ subgraph: core.subgraph, log });
-  return { db, core, ...callsOf(executable), stop: () => core.stop() };
+  return { db, core, ...callsOf(executable), stop };
 }
 
 function callsOf(executable: InProcessSubgraph): Pick<TestCore, 'ask' | 'run' | 'subscribe'> {

@@ -5,7 +5,7 @@
 import type { DeviceFleet } from './events/gpu-occupancy.js';
 import type { EventsService } from './events/events.service.js';
 import type { ExperimentsService } from './experiments/experiments.service.js';
-import type { PendingFacts } from './broker/pending.js';
+import type { PendingFacts } from './broker/pending.types.js';
 import type { Explain } from './jobs/explain.js';
 import type { BulkService } from './jobs/bulk.service.js';
 import type { JobLogs } from './jobs/job-logs.js';

@@ -154,22 +154,20 @@ export class Board {
     const { gpu } = cls.requirements;
     const place = this.#placeBy.get(asker);
     if (!place) throw new Error(`worker ${asker.worker.facts.id} does not ask`);
-    const before = this.#leave(place, asker);
+    this.#leave(place, asker);
     const room = less(asker.room, cls);
     asker.room =
       gpu && positions.length > 0 ? { ...room, devices: withoutDevices(gpu, room.devices, positions) } : room;
     asker.left -= 1;
     if (gpu === undefined) asker.leftPlain -= 1;
     place.queue.left -= 1;
+    // Prices stay those of the beginning of the pass, so that what is looked at early and late can be compared.
     const isOpen = asker.left > 0 && room.cores > 0 && room.memoryMiB > 0;
-    const after = isOpen ? this.#put(place, asker) : undefined;
-    if (!after) this.#askers -= 1;
-    if (!this.#prices || !place.shape.hasDevices) return;
-    if (before) this.#prices.add(this.#slotsIn(place, before), -1);
-    if (after) this.#prices.add(this.#slotsIn(place, after), 1);
+    if (isOpen) this.#put(place, asker);
+    if (!isOpen) this.#askers -= 1;
   }
 
-  #put(place: Place, asker: Asker): Bucket {
+  #put(place: Place, asker: Asker): void {
     const text = bucketText(asker);
     let bucket = place.buckets.get(text);
     if (!bucket) {
@@ -189,17 +187,15 @@ export class Board {
     if (asker.seconds !== Infinity) bucket.hasDeadlines = true;
     if (bucket.askers.length === 0) place.order.add(bucket);
     bucket.askers.push(asker);
-    return bucket;
   }
 
-  #leave(place: Place, asker: Asker): Bucket | undefined {
+  #leave(place: Place, asker: Asker): void {
     const bucket = place.buckets.get(bucketText(asker));
     const at = bucket?.askers.lastIndexOf(asker) ?? -1;
-    if (!bucket || at < 0) return undefined;
+    if (!bucket || at < 0) return;
     const last = bucket.askers.pop();
     if (last && last !== asker) bucket.askers[at] = last;
     if (bucket.askers.length === 0) place.order.remove(bucket);
-    return bucket;
   }
 
   #front(cls: RequirementClass, experiment: string): Front {

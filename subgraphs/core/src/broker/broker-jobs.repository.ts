@@ -74,19 +74,6 @@ export class BrokerJobsRepository {
     }
   }
 
-  /** Number of ready jobs of a kind before a place, counted up to a limit. */
-  async countBefore({ classId, share }: ReadyKind, key: ReadyKey, limit: number): Promise<number> {
-    const counts = await Promise.all(
-      [{ priority: { $gt: key.priority } }, { priority: key.priority, _id: { $lt: key.id } }].map((filter) =>
-        this.jobs.countDocuments(
-          { state: 'ACTIVATED', classId, share, ...filter },
-          { hint: readyIndex, limit },
-        ),
-      ),
-    );
-    return counts.reduce((sum, count) => sum + count, 0);
-  }
-
   /** All jobs in the hands of workers of these queues. */
   held(queueIds: readonly string[]): AsyncIterable<HeldJobFacts> {
     return this.jobs

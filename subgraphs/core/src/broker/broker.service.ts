@@ -12,8 +12,13 @@ import { Dispatcher } from './dispatcher.js';
 import { GrantWriter } from './grant-writer.js';
 import type { BrokerLeadership } from './leadership.js';
 import type { Usage } from './ledger.js';
-import { explainPending, type PendingFacts, type WaitingJob } from './pending.js';
-import { classIdOf, prepareClass } from './requirement-class.js';
+import { fleetFacts } from './fleet-facts.js';
+import { GrantHistory } from './grant-history.js';
+import { explainPending, type PendingWorld, type PlaceInShare } from './pending.js';
+import type { FleetFacts, PendingFacts, WaitingJob } from './pending.types.js';
+import { positionOf } from './queue-position.js';
+import { experimentOf } from './ready-windows.js';
+import { classIdOf, prepareClass, type RequirementClass } from './requirement-class.js';
 import type { RequirementClasses } from './requirement-classes.js';
 import { grantLost, type GrantRef, type SendBack } from './send-back.js';
 import { Throttle } from './throttle.js';
@@ -30,6 +35,8 @@ export interface BrokerOptions {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;
+  /** Jobs of a share that are ready, as they are counted. */
+  readonly readyCount?: ((share: string) => number) | undefined;
   /** How often shares, queues and throttled jobs are looked at. */
   readonly tickMs?: number;
 }
@@ -53,12 +60,13 @@ export interface AskedRequirements {
 interface Term {
   readonly dispatcher: Dispatcher;
   readonly throttle: Throttle;
+  readonly history: GrantHistory;
   readonly firstFence: number;
 }
 
-/** Ready jobs before one are counted up to here. */
-const countLimit = 10_000;
-const maxKindsCounted = 64;
+/** Facts of the fleet for a class hold for so long. */
+const factsKeptMs = 250;
+const maxFactsKept = 256;
 /** How often requirement classes that nobody needs are looked for. */
 const pruneMs = 10_000;
 
@@ -72,6 +80,7 @@ export class BrokerService {
   #timer: NodeJS.Timeout | undefined;
   #ticking: Promise<void> = Promise.resolve();
   #prunedAt = Number.NEGATIVE_INFINITY;
+  readonly #facts = new Map<string, { readonly facts: FleetFacts; readonly atMs: number }>();
 
   constructor(options: BrokerOptions) {
     this.#options = options;
@@ -144,17 +153,17 @@ export class BrokerService {
   /** What the broker can say about why a job waits; null once it was sent, or for a class that is not stored. */
   async pending(job: WaitingJob): Promise<PendingFacts | null> {
     if (isHeld(job.state) || isTerminal(job.state)) return null;
-    const { classes, view } = this.#options;
+    const { classes } = this.#options;
     await classes.load([job.classId]);
     const cls = classes.get(job.classId);
-    return cls
-      ? explainPending(job, cls, view, job.state === 'ACTIVATED' ? await this.#position(job) : null)
-      : null;
+    if (!cls) return null;
+    const place = job.state === 'ACTIVATED' ? this.#place(job) : null;
+    return explainPending(job, cls, this.#world(), place, this.#factsOf(cls, job.share));
   }
 
   /** What the broker could say of a job with these requirements that came now. */
   async explain({ requirements, share, priority }: AskedRequirements): Promise<PendingFacts> {
-    const { classes, view } = this.#options;
+    const { classes } = this.#options;
     const classId = classIdOf(requirements);
     await classes.load([classId]);
     // One that nobody has submitted is in no cache: its index is beyond those of the classes in memory.
@@ -168,7 +177,7 @@ export class BrokerService {
       classId,
       waitingFor: [],
     };
-    return explainPending(job, cls, view, await this.#position(job));
+    return explainPending(job, cls, this.#world(), this.#place(job));
   }
 
   /** What is granted to a share now. */
@@ -200,7 +209,9 @@ export class BrokerService {
           view.fleet.worker(workerId)?.facts.devices.find(({ id }) => id === deviceId)?.model,
         onUncertain: (err) => void this.#readAnew('nobody knows whether grants were written', err),
       });
+      const history = new GrantHistory();
       const dispatcher = new Dispatcher({
+        history,
         view,
         classes,
         jobs,
@@ -212,7 +223,7 @@ export class BrokerService {
       });
       const throttle = new Throttle({ view, windows: dispatcher.windows, jobs, classes, writer, log });
       for (const { path } of view.fleet.shares()) throttle.note(path);
-      this.#term = { dispatcher, throttle, firstFence };
+      this.#term = { dispatcher, throttle, history, firstFence };
       prepared();
       await dispatcher.warm();
     } catch (error) {
@@ -283,17 +294,36 @@ export class BrokerService {
     classes.prune(inUse, now);
   }
 
-  async #position(job: WaitingJob): Promise<number | null> {
+  /** The place of a job that is ready; null where this process does not know it. */
+  #place(job: WaitingJob): PlaceInShare | null {
     const windows = this.#term?.dispatcher.windows;
-    if (!windows) return null;
-    const kinds = [...windows.of(job.share)];
-    if (kinds.length > maxKindsCounted) return null;
+    if (!windows) return { position: null, positionIsEstimate: false, inClass: null };
     const key = { priority: job.priority, id: job._id };
-    const counts = await Promise.all(
-      kinds.map(
-        (window) => window.countBefore(key) ?? this.#options.jobs.countBefore(window, key, countLimit),
-      ),
-    );
-    return counts.reduce((sum, count) => sum + count, 0);
+    const nowMs = this.#options.clock.now().getTime();
+    const place = positionOf(windows.of(job.share), key, this.#options.readyCount?.(job.share), nowMs);
+    const own = windows.find(job.share, job.classId);
+    return { ...place, inClass: own ? (own.countBefore(key) ?? place.position) : 0 };
+  }
+
+  #world(): PendingWorld {
+    const { view, clock } = this.#options;
+    return {
+      fleet: view.fleet,
+      ledger: view.ledger,
+      history: this.#term?.history,
+      nowMs: clock.monotonicMs(),
+    };
+  }
+
+  /** Facts of the fleet for a class: a page of jobs asks for the same again and again, and they hold for a moment. */
+  #factsOf(cls: RequirementClass, share: string): FleetFacts {
+    const now = this.#options.clock.monotonicMs();
+    const key = `${cls.id} ${experimentOf(share)}`;
+    const known = this.#facts.get(key);
+    if (known && now - known.atMs < factsKeptMs) return known.facts;
+    const facts = fleetFacts(cls, experimentOf(share), this.#options.view);
+    if (this.#facts.size >= maxFactsKept) this.#facts.clear();
+    this.#facts.set(key, { facts, atMs: this.#options.clock.monotonicMs() });
+    return facts;
   }
 }

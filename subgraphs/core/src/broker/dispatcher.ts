@@ -9,6 +9,7 @@ import type { AcquireRequest, Grant, JobEvent } from './broker.types.js';
 import type { BrokerJobsRepository } from './broker-jobs.repository.js';
 import type { BrokerView } from './broker-view.js';
 import { Demand } from './demand.js';
+import type { GrantHistory } from './grant-history.js';
 import type { GrantWriter } from './grant-writer.js';
 import { matchPass, type PassRequest, type Choice } from './matcher.js';
 import type { ReadyWindow } from './ready-window.js';
@@ -23,6 +24,8 @@ export interface DispatcherOptions {
   readonly classes: RequirementClasses;
   readonly jobs: Pick<BrokerJobsRepository, 'ready' | 'readyKinds'>;
   readonly grants: GrantWriter;
+  /** Takes note of each grant. */
+  readonly history: GrantHistory;
   readonly clock: Clock;
   readonly log: Logger;
   /** Told which jobs' owners are over their limit. */
@@ -242,6 +245,7 @@ export class Dispatcher {
     this.#room.take(waiter);
     this.#options.grants.write(picks, queue).then(
       (grants) => {
+        this.#noteGrants(picks, grants);
         if (grants.length > 0 || !waiter.waits || waiter.isOver()) waiter.answer(grants);
         else if (this.#isClosed || this.#options.signal.aborted) waiter.refuse(termEnded());
         else this.#room.putBack(waiter);
@@ -249,6 +253,14 @@ export class Dispatcher {
       },
       (error: unknown) => waiter.refuse(error),
     );
+  }
+
+  #noteGrants(picks: readonly Choice[], grants: readonly Grant[]): void {
+    const { history, clock } = this.#options;
+    const granted = new Set(grants.map(({ jobId }) => jobId));
+    const now = clock.monotonicMs();
+    for (const { entry } of picks)
+      if (granted.has(entry.jobId)) history.note(entry.share, entry.classId, now);
   }
 
   /** Windows of which nothing is known, and which one of those who ask might be served from. */

@@ -1,5 +1,7 @@
 /** The broker's rules without a store, a clock or a process: for measurements and simulations. Core itself is the other entry. */
-export { explainPending, type PendingFacts } from './pending.js';
+export { explainPending } from './pending.js';
+export type { PendingFacts } from './pending.types.js';
+export { GrantHistory } from './grant-history.js';
 export type { AcquireRequest, QueueFacts, ReadyJob, ShareFacts, WorkerFacts } from './broker.types.js';
 export { Demand } from './demand.js';
 export { Fleet, type FleetWorker } from './fleet.js';

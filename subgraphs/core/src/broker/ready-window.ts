@@ -65,6 +65,11 @@ export class ReadyWindow {
     return this.#arrived !== undefined;
   }
 
+  /** The job to serve last of those in the window. */
+  get last(): ReadyJob | undefined {
+    return this.#jobs[0];
+  }
+
   /** The job to serve next. */
   get head(): ReadyJob | undefined {
     return this.#jobs[this.#jobs.length - 1];

@@ -1,7 +1,7 @@
 /** A dry run: what a job with some requirements would wait for, before anybody submits it. */
 import { assertCan, type Principal } from '@rhizome/authz';
 import type { AskedRequirements } from '../broker/broker.service.js';
-import type { PendingFacts } from '../broker/pending.js';
+import type { PendingFacts } from '../broker/pending.types.js';
 import type { ExperimentFacts, QueueDirectory } from './collaborators.js';
 import { Findings } from './findings.js';
 import { checkRequirements } from './job-input.js';

@@ -43,6 +43,8 @@ export interface FleetOptions {
   /** All queues and all shares, as they are now. */
   readonly queues: () => readonly QueueFacts[] | Promise<readonly QueueFacts[]>;
   readonly shares: () => readonly ShareFacts[] | Promise<readonly ShareFacts[]>;
+  /** Jobs of a share that are ready, as they are counted. */
+  readonly readyCount?: (share: string) => number;
   /** Calls the listener when queues or shares changed; returns how to stop. */
   readonly onDirectoryChanged?: (listener: () => void) => () => void;
   /** Where this process takes GraphQL calls of other core processes, asked when it is needed; left out where it is alone. */
@@ -108,6 +110,7 @@ export function buildFleet(options: FleetOptions): FleetModule {
     clock,
     ids,
     log,
+    readyCount: options.readyCount,
   });
   const { ledger } = view;
   const isLeading = (): boolean => broker.isReady;
