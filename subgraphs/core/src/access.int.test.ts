@@ -96,6 +96,13 @@ const rows: Readonly<Record<string, Row>> = {
       jobCounts.some(({ experiment, queue }) => experiment === 'alpha' && queue !== 'south'),
     outcomes: 'e a e e e a',
   },
+  'Query.gpuModels': { text: '{ gpuModels { version } }', outcomes: 'a a a a a a' },
+  'Query.gpuModel': { text: '{ gpuModel(name: "T4") { name } }', outcomes: 'a a a a a a' },
+  'Query.cudaReleases': { text: '{ cudaReleases { version } }', outcomes: 'a a a a a a' },
+  'Query.explainRequirements': {
+    text: '{ explainRequirements(input: { experiment: "alpha" }) { pending { summary } userErrors { message } } }',
+    outcomes: 'r r r r r a',
+  },
   'Query.job': {
     text: 'query ($id: ID!) { job(id: $id) { id } }',
     variables: ({ jobId }) => ({ id: jobId }),

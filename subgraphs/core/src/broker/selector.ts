@@ -219,17 +219,30 @@ export function selectorView(
       diskMiB: BigInt(hardware.diskMiB),
       containerRuntimes: [...hardware.containerRuntimes],
       labels: labelMap(labels),
-      devices: devices.map((device) => {
-        const { id: _id, parentId: _parentId, memoryMiB, ...facts } = device;
-        return new Map<string, unknown>(
-          Object.entries(
-            defined({ ...facts, memoryMiB: memoryMiB === undefined ? undefined : BigInt(memoryMiB) }),
-          ),
-        );
-      }),
+      devices: devicesView(devices),
     },
     queue: { name: queue.name, site: queue.site, executor: queue.executor, labels: labelMap(queue.labels) },
   };
+}
+
+/** Facts of devices in an order of their own: workers of one shape differ in ids, in places on the bus, and in who told what. */
+function devicesView(devices: WorkerFacts['devices']): readonly Map<string, unknown>[] {
+  const told = devices.map(
+    ({ id: _id, parentId: _parent, sources: _sources, pciAddress: _at, brand: _brand, ...facts }) => ({
+      facts,
+      text: canonicalText(facts),
+    }),
+  );
+  return told
+    .sort((a, b) => (a.text < b.text ? -1 : a.text > b.text ? 1 : 0))
+    .map(({ facts: { memoryMiB, ...facts } }) => {
+      const amount = memoryMiB === undefined ? undefined : BigInt(memoryMiB);
+      return new Map<string, unknown>(Object.entries(defined({ ...facts, memoryMiB: amount })));
+    });
+}
+
+function canonicalText(facts: object): string {
+  return JSON.stringify(Object.entries(facts).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function labelMap(labels: readonly { readonly key: string; readonly value: string }[]): Map<string, string> {

@@ -24,7 +24,7 @@ export interface Explained {
   readonly userErrors: readonly Refusal[];
 }
 
-/** @throws DomainError FORBIDDEN for who may not read jobs of the experiment */
+/** @throws DomainError FORBIDDEN for who may not read shares of the experiment: the answer tells how they stand */
 export type Explain = (principal: Principal, input: ExplainInput) => Promise<Explained>;
 
 /** What an explanation needs of others. */
@@ -38,7 +38,7 @@ export interface ExplainOptions {
 /** Makes {@link Explain}. Input is checked by the rules of submit. */
 export function explainer({ experiment: find, queues, checkSelector, explain }: ExplainOptions): Explain {
   return async (principal, input) => {
-    assertCan(principal, 'job:read', input.experiment);
+    assertCan(principal, 'share:read', input.experiment);
     const findings = new Findings();
     const experiment = await find(input.experiment);
     if (!experiment)

@@ -146,7 +146,7 @@ export const jobPolicies: Policies = {
   'Query.job': { action: 'job:read' },
   'Query.jobs': { action: 'job:read' },
   'Query.explainRequirements': {
-    action: 'job:read',
+    action: 'share:read',
     experiment: ({ args }) => (args as InputOf<{ experiment: string }>).input.experiment,
   },
   'Query.bulkOperation': { action: 'job:read', perPrincipal: true },
