@@ -14,10 +14,13 @@ export interface AskedProcess {
 /** What a process answers. */
 export type Told<T> = { readonly answer: T } | { readonly failure: string };
 
-/** Starts a program; its heap can be collected when asked. */
-export function startProcess(program: string): AskedProcess {
+/** Starts a program, with further flags for Node; its heap can be collected when asked. */
+export function startProcess(program: string, flags: readonly string[] = []): AskedProcess {
   const file = fileURLToPath(new URL(`./${program}.js`, import.meta.url));
-  const child = fork(file, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: ['--expose-gc'] });
+  const child = fork(file, [], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    execArgv: ['--expose-gc', ...flags],
+  });
   const ended = new Promise<never>((_resolve, reject) => {
     child.once('exit', (code) => reject(new Error(`${program} has ended with ${code}`)));
   });

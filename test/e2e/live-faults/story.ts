@@ -158,6 +158,7 @@ class Story {
       batch,
       fails: ({ id }: { readonly id: string }, attempt: number) => attempt === 1 && id.endsWith('7'),
       finished: () => void (this.#finished += 1),
+      failed: (error: unknown) => this.tell(`a worker begins anew: ${String(error)}`),
     };
     await Promise.all(
       Array.from({ length: workers }, (_, at) =>

@@ -1,6 +1,7 @@
 /** Workers that speak the pilots' protocol and go on through whatever happens: they take jobs through their lives as fast as they can. */
 import { randomUUID } from 'node:crypto';
-import { type ApiClient, isRhizomeApiError, type TypedDocumentNode } from '@rhizome/client';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ApiClient, TypedDocumentNode } from '@rhizome/client';
 import { parse } from 'graphql';
 
 interface Assignment {
@@ -29,6 +30,8 @@ const reports = { start: report('startJobs'), finish: report('finishJobs'), fail
 
 const capacity = { cores: 1000, memoryMiB: 1_000_000, diskMiB: 1_000_000 };
 const heartbeatMs = 3000;
+/** A worker that failed begins anew after this time. */
+const againMs = 500;
 const error = { family: 'PAYLOAD', code: 'TRY_AGAIN', message: 'as the story wants it', retryable: true };
 
 /** What a worker is told to do. */
@@ -42,6 +45,8 @@ export interface WorkerScript {
   readonly fails: (job: { readonly id: string }, attempt: number) => boolean;
   /** Told of each job that has FINISHED. */
   readonly finished: () => void;
+  /** Told why it begins anew. */
+  readonly failed: (error: unknown) => void;
 }
 
 /** Works until the signal is aborted. A worker that was lost registers anew. */
@@ -49,10 +54,10 @@ export async function work(script: WorkerScript, signal: AbortSignal): Promise<v
   while (!signal.aborted) {
     try {
       await new ScriptedWorker(script, signal).run();
-    } catch (thrown) {
+    } catch (error) {
       if (signal.aborted) return;
-      if (!isRhizomeApiError(thrown)) throw thrown;
-      // It stays away no longer than the client waited already before it gave up.
+      script.failed(error);
+      await delay(againMs, undefined, { signal }).catch(() => undefined);
     }
   }
 }

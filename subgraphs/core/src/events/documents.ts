@@ -16,6 +16,8 @@ export interface WrittenDocuments {
 /** What {@link DocumentStream} is made of. */
 export interface DocumentStreamOptions {
   readonly feed: ChangeFeed;
+  /** The collections that may be followed. */
+  readonly collections: ReadonlySet<string>;
   /** Notices that are kept in memory. */
   readonly ringSize: number;
 }
@@ -61,7 +63,10 @@ export class DocumentStream {
 
   /** Takes notices in, in order; those that are known already are left out. */
   take(notices: readonly DocumentNotice[], position: string): void {
-    const fresh = notices.filter(({ token }) => token > this.#head);
+    const { collections } = this.#options;
+    const fresh = notices.filter(
+      ({ token, collection }) => token > this.#head && collections.has(collection),
+    );
     const last = fresh.at(-1)?.token ?? this.#head;
     this.#head = last > position ? last : position;
     if (fresh.length === 0) return;

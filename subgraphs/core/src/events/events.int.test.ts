@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { isDomainError } from '@rhizome/errors';
 import { type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
+import { ChangeFeed } from './change-feed.repository.js';
 import { encodeCursor } from './cursor.js';
 import { eventsDatabase, startEvents, TestJobs } from './events.fixture.js';
 import type { EventsService } from './events.service.js';
@@ -271,6 +272,65 @@ describe('a cursor', () => {
     await two.stop();
   });
 });
+
+describe('many who come back at once', () => {
+  test('share a few readings of the store, and each gets what it missed, without gap or double', async () => {
+    const first = await startEvents(db);
+    const all = await tell(first.events).opened();
+    const start = all.cursor;
+    const ids = await jobs.submit(60);
+    await jobs.move(ids, 'ACTIVATED', 'SENT');
+    await jobs.move(ids, 'SENT', 'RUNNING');
+    await all.until(180);
+    await first.stop();
+    // Nothing of it is in the memory of this process: its counts are those of a scan.
+    const second = await startEvents(db);
+    const read = jest.spyOn(ChangeFeed.prototype, 'read');
+    const later = encodeCursor(all.changes[61]?.token ?? '');
+    const ofOne = ids.map((id, at) => tell(second.events, { jobIds: [id] }, at % 2 === 0 ? start : later));
+    const ofAll = [start, later].map((cursor) => tell(second.events, {}, cursor));
+    await jobs.move(ids, 'RUNNING', 'FINISHED');
+    for (const [at, subscriber] of ofOne.entries()) {
+      const known = all.changes.slice(0, at % 2 === 0 ? 1 : 62).map(({ event }) => event?.jobId);
+      const expected = ['null ACTIVATED', 'ACTIVATED SENT', 'SENT RUNNING', 'RUNNING FINISHED']
+        .slice(known.filter((id) => id === ids[at]).length)
+        .map((step) => `${ids[at]} ${step}`);
+      await subscriber.until(expected.length);
+      expect(subscriber.lines).toEqual(expected);
+    }
+    for (const subscriber of ofAll) {
+      const expected = subscriber === ofAll[0] ? 240 : 179;
+      await subscriber.until(expected);
+      expect(new Set(subscriber.changes.map(({ token }) => token)).size).toBe(expected);
+    }
+    expect(read.mock.calls.length).toBeLessThan(10);
+    read.mockRestore();
+    await second.stop();
+  });
+
+  test('one whose place is lost does not end the others', async () => {
+    const first = await startEvents(db);
+    const all = await tell(first.events).opened();
+    const start = all.cursor;
+    const ids = await jobs.submit(5);
+    await all.until(5);
+    await first.stop();
+    const second = await startEvents(db);
+    const elsewhere = placeBefore(start);
+    const lost = tell(second.events, {}, elsewhere);
+    const good = tell(second.events, { jobIds: ids }, start);
+    await good.until(5);
+    expect(await lost.ended).toMatchObject({ code: expect.stringMatching(/^CURSOR_/) });
+    await second.stop();
+  });
+});
+
+/** A cursor of the same form, a second older, that the store never gave. */
+function placeBefore(cursor: string): string {
+  const token = Buffer.from(cursor.slice(3), 'base64url').toString('hex').toUpperCase();
+  const seconds = Number.parseInt(token.slice(2, 10), 16) - 1;
+  return encodeCursor(`82${seconds.toString(16).toUpperCase().padStart(8, '0')}${token.slice(10)}`);
+}
 
 describe('a slow subscriber', () => {
   test('is served from the ring while it is not too far behind, then ended with its cursor, from which it goes on', async () => {

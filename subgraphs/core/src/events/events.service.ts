@@ -58,6 +58,7 @@ export interface LeaderTerms {
 
 /** Writes of queues and workers that are kept in memory. */
 const documentRingSize = 10_000;
+const followed = new Set(['queues', 'workers']);
 /** An idle follower is told the place this often. */
 const followIdleMs = 5000;
 
@@ -84,7 +85,7 @@ export class EventsService {
     // Every open stream listens.
     setMaxListeners(0, this.#abort.signal);
     this.#hub = new EventHub({ feed, log, ringSize: config.ringSize, bufferSize: config.bufferSize });
-    this.#documents = new DocumentStream({ feed, ringSize: documentRingSize });
+    this.#documents = new DocumentStream({ feed, collections: followed, ringSize: documentRingSize });
     this.#jobs = new JobBatchReader(readJobs);
     this.counts = new CountsService({ scan, snapshots, clock, ids, log, saveMs: config.countsSaveMs });
     this.#tailer = new Tailer({

@@ -11,6 +11,7 @@ import {
 import { Timestamp } from 'mongodb';
 import type { StoredLastEvent } from '../jobs/job.types.js';
 import { decodeCursor, encodeCursor, placesAround, secondsOf } from './cursor.js';
+import { EventBuffer, type TakenEvents } from './event-buffer.js';
 import { isToldByEvent, jobOfEvent } from './event-job.js';
 import { compileFilter, matches, type EventFilter } from './event-filter.js';
 import { EventRing } from './event-ring.js';
@@ -192,6 +193,52 @@ describe('subscribers', () => {
     expect(() => compileFilter({ jobIds: Array.from({ length: 1001 }, () => 'j') }, principal)).toThrow(
       /at most 1000/,
     );
+  });
+});
+
+describe('what waits for a consumer', () => {
+  const walk = fc.array(fc.record({ job: fc.integer({ min: 1, max: 5 }), takes: fc.nat(3) }), {
+    maxLength: 60,
+  });
+
+  test('in mode LATEST is in the order of the stream, each job’s last event among it, and every other one counted', () => {
+    fc.assert(
+      fc.property(walk, (steps) => {
+        const buffer = new EventBuffer('LATEST');
+        const taken: { token: string; jobId: string; coalesced: number }[] = [];
+        const take = ({ events, coalesced }: TakenEvents): void =>
+          events.forEach(({ token, jobId }, at) =>
+            taken.push({ token, jobId, coalesced: coalesced[at] ?? 0 }),
+          );
+        steps.forEach(({ job, takes }, at) => {
+          const event = anEvent(String(at).padStart(4, '0'), {}, `job_${job}`);
+          const before = buffer.size;
+          const isAbsorbed = buffer.absorbs(event);
+          buffer.add(event);
+          expect(buffer.size).toBe(isAbsorbed ? before : before + 1);
+          for (let count = 0; count < takes - 1 && buffer.size > 0; count++) take(buffer.takeFirst());
+        });
+        take(buffer.takeAll());
+        expect(buffer.size).toBe(0);
+        const tokens = taken.map(({ token }) => token);
+        expect(tokens).toEqual([...tokens].sort());
+        expect(taken.reduce((sum, { coalesced }) => sum + 1 + coalesced, 0)).toBe(steps.length);
+        for (let job = 1; job <= 5; job++) {
+          const last = steps.map(({ job: of }) => of).lastIndexOf(job);
+          const told = taken.filter(({ jobId }) => jobId === `job_${job}`).at(-1)?.token;
+          expect(told).toBe(last < 0 ? undefined : String(last).padStart(4, '0'));
+        }
+      }),
+    );
+  });
+
+  test('in mode EVERY is every event, however it is taken', () => {
+    const buffer = new EventBuffer();
+    const events = ['01', '02', '03'].map((token) => anEvent(token));
+    events.forEach((event) => buffer.add(event));
+    expect(buffer.takeFirst().events).toEqual([events[0]]);
+    expect(buffer.takeAll().events).toEqual(events.slice(1));
+    expect(buffer.takeAll().events).toEqual([]);
   });
 });
 
