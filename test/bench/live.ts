@@ -135,10 +135,9 @@ async function measure(
   kind: ServeQuestion['kind'],
   progress: (text: string) => void,
 ): Promise<readonly Row[]> {
-  const [server, client, writer] = ['server', 'client', 'writer'].map((name) =>
-    startProcess(`${name}-process`),
-  );
-  if (!server || !client || !writer) throw new Error('a process is missing');
+  const server = startProcess('server-process', serverFlags);
+  const client = startProcess('client-process');
+  const writer = startProcess('writer-process');
   try {
     const serve = await server.ask<ServeAnswer>({ serve: { mongoUri: mongo.uri, data, kind } });
     if (kind === 'rhizome') {
