@@ -6,6 +6,7 @@
 import { GraphQLError } from 'graphql';
 import { type CampaignResult, runCampaign } from './campaign.js';
 import { FeatureCounts } from './features.js';
+import type { Emphasis } from './random-operation.js';
 import { housed, overHttp, plain, type Reach } from './reach.js';
 
 /** What the process is told. */
@@ -16,6 +17,7 @@ export interface CampaignCall {
   readonly reach: keyof typeof reaches;
   /** `process`: as it is served, the native planner in a process; `reserve`: the plain planner alone. */
   readonly planner: 'process' | 'reserve';
+  readonly emphasis?: Emphasis;
 }
 
 /** What it prints. */

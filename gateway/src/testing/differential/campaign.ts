@@ -1,5 +1,6 @@
 import type { EngineOptions } from '../../engine/index.js';
 import type { FeatureCounts } from './features.js';
+import type { Emphasis } from './random-operation.js';
 import type { Reach } from './reach.js';
 import { type Arena, compareOperation, openArena, operationOf, type Verdict } from './run.js';
 import { shrink } from './shrink.js';
@@ -11,6 +12,8 @@ export interface CampaignOptions {
   readonly arenas: number;
   readonly operationsPerArena: number;
   readonly reach: Reach;
+  /** What operations ask for more often than by chance. */
+  readonly emphasis?: Emphasis;
   readonly engine?: Partial<EngineOptions>;
   readonly counts?: FeatureCounts;
   /** Ends after so many failures. Default 3. */
@@ -95,9 +98,9 @@ class Campaign {
   }
 
   async #arena(arena: Arena): Promise<void> {
-    const { operationsPerArena, counts } = this.#options;
+    const { operationsPerArena, counts, emphasis } = this.#options;
     for (let index = 0; index < operationsPerArena; index++) {
-      const made = operationOf(arena, index);
+      const made = operationOf(arena, index, emphasis);
       if (!made) continue;
       this.#operations++;
       counts?.operation(arena.model, arena.oracle, made.kind, made.operation);

@@ -22,14 +22,21 @@ export interface RandomOperation {
   readonly variables: Readonly<Record<string, unknown>>;
 }
 
+/**
+ * What is asked more often than by chance. `required`: a field that requires another one with arguments, beside that
+ * one without, under the key that the required one would have.
+ */
+export type Emphasis = 'required';
+
 /** Makes a valid random operation, or undefined where none was found in a few tries. */
 export function randomOperation(
   schema: GraphQLSchema,
   kind: 'query' | 'mutation' | 'subscription',
   seed: string,
+  emphasis?: Emphasis,
 ): RandomOperation | undefined {
   for (let attempt = 0; attempt < 8; attempt++) {
-    const operation = new OperationMaker(schema, `${seed}:${attempt}`).make(kind);
+    const operation = new OperationMaker(schema, `${seed}:${attempt}`, emphasis).make(kind);
     if (!operation) return undefined;
     if (validate(schema, parse(operation.query)).length === 0) return operation;
   }
@@ -44,9 +51,11 @@ class OperationMaker {
   readonly #random: Random;
   readonly #variables = new Map<string, { type: string; value: unknown; fallback?: string }>();
   readonly #fragments = new Map<string, string>();
+  readonly #emphasis: Emphasis | undefined;
   #fields = 0;
 
-  constructor(schema: GraphQLSchema, seed: string) {
+  constructor(schema: GraphQLSchema, seed: string, emphasis?: Emphasis) {
+    this.#emphasis = emphasis;
     this.#schema = schema;
     this.#random = new Random(`operation:${seed}`);
   }
@@ -95,9 +104,23 @@ class OperationMaker {
       (field) => depth < maxDepth || !isCompositeType(getNamedType(field.type)),
     );
     if (fields.length === 0 || this.#fields > maxFields) return undefined;
+    if (this.#emphasis === 'required' && random.chance(0.7)) {
+      const pair = this.#requiredPair(Object.values(type.getFields()));
+      if (pair) return pair;
+    }
     // The one field that many types share, under its own name: keys meet in fragments of several types.
     if (random.chance(0.25) && fields.some(({ name }) => name === 'common')) return 'common';
     return this.#field(random.pick(fields), depth, true);
+  }
+
+  /** A field that requires others (`r…`) beside one that others require (`y…`), both without arguments. */
+  #requiredPair(fields: readonly GraphQLField<unknown, unknown>[]): string | undefined {
+    const random = this.#random;
+    const needing = fields.filter(({ name }) => /^r\d/.test(name));
+    const needed = fields.filter(({ name, args }) => /^y\d/.test(name) && args.length > 0);
+    if (needing.length === 0 || needed.length === 0) return undefined;
+    const { name, type } = random.pick(needed);
+    return `${name}${isCompositeType(getNamedType(type)) ? ' { p }' : ''} ${random.pick(needing).name}`;
   }
 
   /** The same key in a fragment for each type that has the field. */

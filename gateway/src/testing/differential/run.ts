@@ -8,7 +8,7 @@ import type { FeatureCounts } from './features.js';
 import { type Model, randomModel } from './model.js';
 import { writeOracle } from './oracle.js';
 import { plain, type Reach } from './reach.js';
-import { randomOperation, type RandomOperation } from './random-operation.js';
+import { type Emphasis, randomOperation, type RandomOperation } from './random-operation.js';
 import { Random } from './random.js';
 import { orders, scheduleOf } from './schedule.js';
 import { answersOf, type OperationKind, referenceOf } from './sides.js';
@@ -72,11 +72,12 @@ export async function openArena(
 export function operationOf(
   arena: Arena,
   index: number,
+  emphasis?: Emphasis,
 ): { kind: OperationKind; operation: RandomOperation } | undefined {
   const random = new Random(`kind:${arena.seed}:${index}`);
   const kinds = ['query', 'query', 'query', 'query', 'mutation', 'subscription'] as const;
   const kind = random.pick(kinds);
-  const operation = randomOperation(arena.oracle, kind, `${arena.seed}:${index}`);
+  const operation = randomOperation(arena.oracle, kind, `${arena.seed}:${index}`, emphasis);
   return operation && { kind, operation };
 }
 
