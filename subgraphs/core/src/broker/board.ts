@@ -121,8 +121,10 @@ export class Board {
     );
     if (buckets.length < 2 || buckets.length > maxPricedBuckets) return;
     this.#prices = new Prices(demand, hosts());
-    for (const { place, bucket } of buckets)
-      this.#prices.add(this.#slotsIn(place, bucket), bucket.askers.length);
+    for (const { place, bucket } of buckets) {
+      this.#prices?.add(this.#slotsIn(place, bucket), bucket.askers.length);
+      if (this.#priced > maxPriced) this.#prices = undefined;
+    }
   }
 
   /** Whether anybody may get something still. */
