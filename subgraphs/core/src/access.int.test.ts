@@ -96,7 +96,7 @@ const rows: Readonly<Record<string, Row>> = {
       jobCounts.some(({ experiment, queue }) => experiment === 'alpha' && queue !== 'south'),
     outcomes: 'e a e e e a',
   },
-  'Query.gpuModels': { text: '{ gpuModels { version } }', outcomes: 'a a a a a a' },
+  'Query.gpuModels': { text: '{ gpuModels { name } }', outcomes: 'a a a a a a' },
   'Query.gpuModel': { text: '{ gpuModel(name: "T4") { name } }', outcomes: 'a a a a a a' },
   'Query.cudaReleases': { text: '{ cudaReleases { version } }', outcomes: 'a a a a a a' },
   'Query.explainRequirements': {

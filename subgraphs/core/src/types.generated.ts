@@ -235,6 +235,8 @@ export type CudaRelease = {
   readonly __typename?: 'CudaRelease';
   /** Compute capabilities that it builds for, the lowest first. */
   readonly capabilities: ReadonlyArray<Scalars['String']['output']>;
+  /** The version of the catalogue; it changes with every row. */
+  readonly catalogueVersion: Scalars['String']['output'];
   /** How sure the row is. */
   readonly confidence: GpuFactConfidence;
   /** The lowest driver that has all its features. */
@@ -553,15 +555,6 @@ export type FinishPhase =
   /** Outputs are being moved. */
   | 'TRANSFERRING';
 
-/** The catalogue of GPU models. */
-export type GpuCatalogue = {
-  readonly __typename?: 'GpuCatalogue';
-  /** The models, by vendor and age. */
-  readonly models: ReadonlyArray<GpuModel>;
-  /** Grows with each change of the catalogue. */
-  readonly version: Scalars['String']['output'];
-};
-
 /** How sure a row of the catalogue is. */
 export type GpuFactConfidence =
   /** All of its facts are from citable sources. */
@@ -626,6 +619,8 @@ export type GpuModel = {
   readonly aliases: ReadonlyArray<Scalars['String']['output']>;
   /** The architecture, as `Ampere`. */
   readonly architecture: Scalars['String']['output'];
+  /** The version of the catalogue; it changes with every row. */
+  readonly catalogueVersion: Scalars['String']['output'];
   /** The compute capability, as `8.0`; null for other vendors than NVIDIA. */
   readonly computeCapability?: Maybe<Scalars['String']['output']>;
   /** How sure the row is. */
@@ -1828,8 +1823,8 @@ export type Query = {
   readonly explainRequirements: RequirementsExplanation;
   /** A model by any of its names or by its PCI id (`10de:20b2`); null where the catalogue does not know it, or the name is that of a family. */
   readonly gpuModel?: Maybe<GpuModel>;
-  /** The catalogue of GPU models that matching rests on. */
-  readonly gpuModels: GpuCatalogue;
+  /** The catalogue of GPU models that matching rests on, by vendor and age. */
+  readonly gpuModels: ReadonlyArray<GpuModel>;
   /** The hardware of queues as an information system of the CRIC kind takes it; all queues that the caller may see by default. */
   readonly hardwareExport: ReadonlyArray<HardwareExport>;
   /**
@@ -3210,7 +3205,6 @@ export type ResolversTypes = {
   FinishJobsInput: FinishJobsInput;
   FinishJobsPayload: ResolverTypeWrapper<Omit<FinishJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['WorkerUserError']> }>;
   FinishPhase: ResolverTypeWrapper<'HOLDING' | 'TRANSFERRING' | 'FINISHED'>;
-  GpuCatalogue: ResolverTypeWrapper<Omit<GpuCatalogue, 'models'> & { models: ReadonlyArray<ResolversTypes['GpuModel']> }>;
   GpuFactConfidence: ResolverTypeWrapper<'HIGH' | 'LOW'>;
   GpuHardware: ResolverTypeWrapper<GpuHardware>;
   GpuMigProfile: ResolverTypeWrapper<GpuMigProfile>;
@@ -3400,7 +3394,6 @@ export type ResolversParentTypes = {
   FinishJobInput: FinishJobInput;
   FinishJobsInput: FinishJobsInput;
   FinishJobsPayload: Omit<FinishJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['WorkerUserError']> };
-  GpuCatalogue: Omit<GpuCatalogue, 'models'> & { models: ReadonlyArray<ResolversParentTypes['GpuModel']> };
   GpuHardware: GpuHardware;
   GpuMigProfile: GpuMigProfile;
   GpuModel: GpuModel;
@@ -3611,6 +3604,7 @@ export type CreateQueuePayloadResolvers<ContextType = Context, ParentType extend
 
 export type CudaReleaseResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CudaRelease'] = ResolversParentTypes['CudaRelease']> = {
   capabilities?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  catalogueVersion?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   confidence?: Resolver<ResolversTypes['GpuFactConfidence'], ParentType, ContextType>;
   driver?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   forwardBranches?: Resolver<ReadonlyArray<ResolversTypes['Int']>, ParentType, ContextType>;
@@ -3705,11 +3699,6 @@ export type FinishJobsPayloadResolvers<ContextType = Context, ParentType extends
 
 export type FinishPhaseResolvers = EnumResolverSignature<{ FINISHED?: any, HOLDING?: any, TRANSFERRING?: any }, ResolversTypes['FinishPhase']>;
 
-export type GpuCatalogueResolvers<ContextType = Context, ParentType extends ResolversParentTypes['GpuCatalogue'] = ResolversParentTypes['GpuCatalogue']> = {
-  models?: Resolver<ReadonlyArray<ResolversTypes['GpuModel']>, ParentType, ContextType>;
-  version?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
-};
-
 export type GpuFactConfidenceResolvers = EnumResolverSignature<{ HIGH?: any, LOW?: any }, ResolversTypes['GpuFactConfidence']>;
 
 export type GpuHardwareResolvers<ContextType = Context, ParentType extends ResolversParentTypes['GpuHardware'] = ResolversParentTypes['GpuHardware']> = {
@@ -3741,6 +3730,7 @@ export type GpuMigProfileResolvers<ContextType = Context, ParentType extends Res
 export type GpuModelResolvers<ContextType = Context, ParentType extends ResolversParentTypes['GpuModel'] = ResolversParentTypes['GpuModel']> = {
   aliases?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
   architecture?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  catalogueVersion?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   computeCapability?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   confidence?: Resolver<ResolversTypes['GpuFactConfidence'], ParentType, ContextType>;
   families?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
@@ -4127,7 +4117,7 @@ export type QueryResolvers<ContextType = Context, ParentType extends ResolversPa
   experiments?: Resolver<ReadonlyArray<ResolversTypes['Experiment']>, ParentType, ContextType>;
   explainRequirements?: Resolver<ResolversTypes['RequirementsExplanation'], ParentType, ContextType, RequireFields<QueryexplainRequirementsArgs, 'input'>>;
   gpuModel?: Resolver<Maybe<ResolversTypes['GpuModel']>, ParentType, ContextType, RequireFields<QuerygpuModelArgs, 'name'>>;
-  gpuModels?: Resolver<ResolversTypes['GpuCatalogue'], ParentType, ContextType, Partial<QuerygpuModelsArgs>>;
+  gpuModels?: Resolver<ReadonlyArray<ResolversTypes['GpuModel']>, ParentType, ContextType, Partial<QuerygpuModelsArgs>>;
   hardwareExport?: Resolver<ReadonlyArray<ResolversTypes['HardwareExport']>, ParentType, ContextType, Partial<QueryhardwareExportArgs>>;
   hardwareMap?: Resolver<ResolversTypes['HardwareMap'], ParentType, ContextType, Partial<QueryhardwareMapArgs>>;
   job?: Resolver<Maybe<ResolversTypes['Job']>, ParentType, ContextType, RequireFields<QueryjobArgs, 'id'>>;
@@ -4519,7 +4509,6 @@ export type Resolvers<ContextType = Context> = {
   FileReference?: FileReferenceResolvers<ContextType>;
   FinishJobsPayload?: FinishJobsPayloadResolvers<ContextType>;
   FinishPhase?: FinishPhaseResolvers;
-  GpuCatalogue?: GpuCatalogueResolvers<ContextType>;
   GpuFactConfidence?: GpuFactConfidenceResolvers;
   GpuHardware?: GpuHardwareResolvers<ContextType>;
   GpuMigProfile?: GpuMigProfileResolvers<ContextType>;

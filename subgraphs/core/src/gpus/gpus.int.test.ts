@@ -89,19 +89,18 @@ const a100 = { vendor: 'NVIDIA', model: 'NVIDIA A100-SXM4-40GB', memoryMiB: 40_5
 describe('the catalogue', () => {
   test('is answered with a source for each row, and says where it is not sure', async () => {
     const { gpuModels, cudaReleases } = (await core.ask(
-      `{ gpuModels { version models { name vendor sources confidence uncertain migProfiles { name slices } } }
+      `{ gpuModels { catalogueVersion name vendor sources confidence uncertain migProfiles { name slices } }
          cudaReleases { version update driver minorVersionDriver capabilities sources confidence } }`,
     )) as unknown as {
-      gpuModels: { models: { name: string; sources: string[]; confidence: string; uncertain: string[] }[] };
+      gpuModels: { name: string; sources: string[]; confidence: string; uncertain: string[] }[];
       cudaReleases: { version: string; update: number }[];
     };
-    const { models } = gpuModels;
-    expect(models.length).toBeGreaterThan(60);
-    for (const { sources, confidence, uncertain } of models) {
+    expect(gpuModels.length).toBeGreaterThan(60);
+    for (const { sources, confidence, uncertain } of gpuModels) {
       expect(sources).not.toHaveLength(0);
       expect(confidence === 'LOW').toBe(uncertain.length > 0);
     }
-    expect(models.find(({ name }) => name === 'A800-40GB')).toMatchObject({
+    expect(gpuModels.find(({ name }) => name === 'A800-40GB')).toMatchObject({
       confidence: 'LOW',
       uncertain: ['computeCapability'],
     });

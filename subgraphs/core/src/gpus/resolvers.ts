@@ -17,6 +17,7 @@ function modelAnswer(row: GpuModelRow) {
     gfxTarget: row.gfxTarget ?? null,
     memoryGB: row.memoryGB ?? null,
     sources: cited(row.sources),
+    catalogueVersion,
   };
 }
 
@@ -24,6 +25,7 @@ function releaseAnswer({ version, update, driver, sources: own, confidence }: Cu
   const family = cudaFamily(majorOf(version));
   const oldest = family?.oldestCapability ?? '0';
   return {
+    catalogueVersion,
     version,
     update,
     driver,
@@ -46,12 +48,8 @@ const releases = cudaReleases.map(releaseAnswer);
 /** Resolvers of this folder's SDL. */
 export const gpuResolvers: Pick<Resolvers, 'Query'> = {
   Query: {
-    gpuModels: (_parent, { vendor }) => ({
-      version: catalogueVersion,
-      models: gpuModels
-        .filter((row) => vendor == null || row.vendor === vendor.toUpperCase())
-        .map(modelAnswer),
-    }),
+    gpuModels: (_parent, { vendor }) =>
+      gpuModels.filter((row) => vendor == null || row.vendor === vendor.toUpperCase()).map(modelAnswer),
     gpuModel: (_parent, { name }) => {
       const row = modelOf(
         /^[0-9a-f]{4}:[0-9a-f]{4}$/i.test(name) ? { model: name, pciId: name } : { model: name },
