@@ -25,6 +25,7 @@ import {
   waitFor,
 } from '@rhizome/testkit';
 import { parse } from 'graphql';
+import { WebSocket } from 'ws';
 import { type Api, apiOf } from '../house/api.js';
 import { EventSource } from './event-source.js';
 
@@ -156,12 +157,13 @@ async function heapOf(inspector: string): Promise<number> {
   const call = (method: string, params: object = {}): Promise<{ result?: { value?: unknown } }> =>
     new Promise((resolve) => {
       const own = ++id;
-      socket.addEventListener('message', function take({ data }) {
+      const take = (data: unknown): void => {
         const answer = JSON.parse(String(data)) as { id?: number; result?: { result?: { value?: unknown } } };
         if (answer.id !== own) return;
-        socket.removeEventListener('message', take);
+        socket.off('message', take);
         resolve(answer.result ?? {});
-      });
+      };
+      socket.on('message', take);
       socket.send(JSON.stringify({ id: own, method, params }));
     });
   // Once more, since what the first collection finalises holds on to more.

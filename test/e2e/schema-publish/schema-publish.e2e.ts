@@ -25,7 +25,7 @@ const expected = JSON.stringify({
   items: ['a', 'b', 'c'].map((id) => ({ id, name: `plant ${id}`, flora: { colour: `colour of ${id}` } })),
 });
 
-/** Asks without a pause; remembers what went wrong. */
+/** Asks again and again; remembers what went wrong. */
 class Load {
   readonly failures: string[] = [];
   answers = 0;
@@ -52,7 +52,7 @@ class Load {
       } catch (error) {
         this.failures.push(`${gateway.process.name}: ${String(error)} ${String((error as Error).cause)}`);
       }
-      await delay(5);
+      await delay(20);
     }
   }
 }
