@@ -11,6 +11,19 @@ describe('a cache of documents', () => {
     expect(cache.parse('{ b }')).not.toBe(b);
   });
 
+  test('keeps no more characters than it may, and no text that would push out all others', () => {
+    const cache = new DocumentCache(100, 160);
+    const text = (name: string) => `{ ${name.repeat(15)} }`;
+    const documents = [...'abcdefgh'].map((name) => cache.parse(text(name)));
+    expect(cache.parse(text('b'))).toBe(documents[1]);
+    cache.parse(text('i'));
+    expect(cache.parse(text('b'))).toBe(documents[1]);
+    expect(cache.parse(text('a'))).not.toBe(documents[0]);
+    const long = `{ ${'x'.repeat(30)} }`;
+    expect(cache.parse(long)).not.toBe(cache.parse(long));
+    expect(cache.parse(text('b'))).toBe(documents[1]);
+  });
+
   test('hands out what is wrong with a text, and does not keep it', () => {
     expect(new DocumentCache(2).parse('{')).toMatchObject({
       message: expect.stringMatching(/^Syntax Error/),

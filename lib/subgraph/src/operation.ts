@@ -53,7 +53,11 @@ export class OperationCompiler {
     if (!byName) this.#compiled.set(document, (byName = new Map()));
     const name = operationName ?? '';
     let operation = byName.get(name);
-    if (!operation) byName.set(name, (operation = this.#make(document, operationName)));
+    if (!operation) {
+      operation = this.#make(document, operationName);
+      // Names of operations that are not there are without end.
+      if (byName.size <= document.definitions.length) byName.set(name, operation);
+    }
     return operation;
   }
 
