@@ -9,7 +9,7 @@ const model = readModel(
     enum join__Graph { A @join__graph(name: "a", url: "") B @join__graph(name: "b", url: "") }
     type Query @join__type(graph: A) @join__type(graph: B) { any: Any @join__field(graph: A) job: Job @join__field(graph: A) }
     union Any @join__type(graph: A) @join__unionMember(graph: A, member: "Job") @join__unionMember(graph: A, member: "Task") = Job | Task
-    type Job @join__type(graph: A, key: "id") @join__type(graph: B, key: "id") { id: ID! size(in: Int): Int @join__field(graph: A, type: "Int!") @join__field(graph: B) other: Job }
+    type Job @join__type(graph: A, key: "id") @join__type(graph: B, key: "id") { id: ID! size(in: Int): Int @join__field(graph: A, type: "Int!") @join__field(graph: B) other: Job weight: Int @join__field(graph: B, requires: "size(in: 3)") }
     type Task @join__type(graph: A, key: "id") @join__type(graph: B, key: "id") { id: ID! size(in: Int): Int other: Task }
   `),
 );
@@ -97,6 +97,26 @@ describe('a plan that looks right', () => {
       }),
     );
     expect(faultOf(known, client('{ job { size other { id } } }'), model)).toBeUndefined();
+  });
+
+  test('but sends a field for another that is required, which has arguments', () => {
+    const sent = (name: string) => ({
+      requires: [
+        {
+          kind: 'InlineFragment' as const,
+          typeCondition: 'Job',
+          selections: [{ kind: 'Field' as const, name, ...(name === 'size' ? {} : { alias: 'size' }) }],
+        },
+      ],
+    });
+    const fetched = root('{job{__typename id size _internal_qp_alias_0: size(in: 3) x: size(in: 4)}}');
+    const wrong = sequence(fetched, entity(job, '...on Job{weight}', sent('x')));
+    const operation = client('{ job { size x: size(in: 4) weight } }');
+    expect(faultOf(wrong, operation, model)).toBeDefined();
+    const plain = sequence(root('{job{__typename id size}}'), entity(job, '...on Job{weight}', sent('size')));
+    expect(faultOf(plain, operation, model)).toContain('sent for another');
+    const right = sequence(fetched, entity(job, '...on Job{weight}', sent('_internal_qp_alias_0')));
+    expect(faultOf(right, operation, model)).toBeUndefined();
   });
 
   test('the same where another fetch has used that name for what it renames', () => {

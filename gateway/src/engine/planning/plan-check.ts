@@ -11,7 +11,13 @@ import {
 } from 'graphql';
 import { keysOf, readRewrite } from '../rewrite.js';
 import { namedTypeOf, shapeIn, type SupergraphModel } from './reserve/graph.js';
-import { type PathSegment, type PlacedFetch, placedFetchesOf, type PlanNode } from './plan-format.js';
+import {
+  type PathSegment,
+  type PlacedFetch,
+  placedFetchesOf,
+  type PlanNode,
+  type RequiresNode,
+} from './plan-format.js';
 
 /**
  * What is known to be wrong with a plan although it looks right; undefined if nothing is. Strict where it cannot tell:
@@ -31,7 +37,62 @@ export function faultOf(
     notePlaced(placed, keys);
     if (keys.clash) return `two different fields are merged as ${keys.clash}`;
   }
+  if ([...placedFetchesOf(node)].some((placed) => takesAnother(placed, keys, model)))
+    return 'a field is sent for another that is required';
   return undefined;
+}
+
+/** What a service requires with arguments must not be taken from the key of the same field with others. */
+function takesAnother(placed: PlacedFetch, keys: KeyBook, model: SupergraphModel): boolean {
+  if (placed.parts.every(({ requires }) => !requires)) return false;
+  const operation = operationOf(placed);
+  const graph = graphOf(model, placed);
+  if (graph === undefined || !operation) return false;
+  return placed.parts.some(({ alias, paths, requires }) => {
+    const wanted = new Map<string, string>();
+    for (const set of entitySets(operation, alias ?? '')) noteRequired(model, graph, set, '', wanted);
+    return paths.some((path) =>
+      requiredKeys(requires ?? []).some(({ key, name }) => {
+        const meanings = keys.meaningsOf([...fieldsOf(path), key]);
+        return meanings.length > 0 && !meanings.includes(wanted.get(name) ?? `${name}()`);
+      }),
+    );
+  });
+}
+
+/** The fields that those selected require, as they are written in the schema. */
+function noteRequired(
+  model: SupergraphModel,
+  graph: string,
+  set: SelectionSetNode,
+  type: string,
+  wanted: Map<string, string>,
+): void {
+  for (const node of set.selections) {
+    if (node.kind === Kind.INLINE_FRAGMENT)
+      noteRequired(model, graph, node.selectionSet, node.typeCondition?.name.value ?? type, wanted);
+    if (node.kind !== Kind.FIELD) continue;
+    const joins = model.types.get(type)?.fields.get(node.name.value)?.joins;
+    for (const required of joins?.find((join) => join.graph === graph)?.requires?.selections ?? []) {
+      if (required.kind === Kind.FIELD) wanted.set(required.name.value, meaningOf(required));
+    }
+  }
+}
+
+/** The top of a representation: the key in the data and the name that the service knows it by. */
+function requiredKeys(nodes: readonly RequiresNode[]): { readonly key: string; readonly name: string }[] {
+  return nodes.flatMap((node) => {
+    if (node.kind === 'InlineFragment') return requiredKeys(node.selections);
+    return node.name === '__typename' ? [] : [{ key: node.name, name: node.alias ?? node.name }];
+  });
+}
+
+function graphOf(model: SupergraphModel, { fetch }: PlacedFetch): string | undefined {
+  return [...model.serviceNames].find(([, name]) => name === fetch.serviceName)?.[0];
+}
+
+function meaningOf(node: FieldNode): string {
+  return `${node.name.value}(${(node.arguments ?? []).map(print).sort().join(',')})`;
 }
 
 /**
@@ -145,6 +206,11 @@ class KeyBook {
     for (const set of sets) this.#selections(path, set.selections, '', renames);
   }
 
+  /** What a key stands for, whatever the type. */
+  meaningsOf(path: readonly string[]): string[] {
+    return [...(this.#meanings.get(path.join('.'))?.values() ?? [])];
+  }
+
   #selections(
     path: readonly string[],
     selections: readonly SelectionNode[],
@@ -164,8 +230,7 @@ class KeyBook {
 
   #field(path: readonly string[], node: FieldNode, type: string): void {
     const place = path.join('.');
-    const args = (node.arguments ?? []).map(print).sort().join(',');
-    const meaning = `${node.name.value}(${args})`;
+    const meaning = meaningOf(node);
     let meanings = this.#meanings.get(place);
     if (!meanings) this.#meanings.set(place, (meanings = new Map()));
     const known = meanings.get(type);
@@ -179,10 +244,10 @@ class KeyBook {
 
 /** Whether a subgraph would refuse an operation because fields of one key have different types there. */
 function hasShapeClash(placed: PlacedFetch, model: SupergraphModel): boolean {
-  const { serviceName, operation: text } = placed.fetch;
+  const { operation: text } = placed.fetch;
   // Only where types meet can a key stand for two fields.
   if (!text.includes('...')) return false;
-  const graph = [...model.serviceNames].find(([, name]) => name === serviceName)?.[0];
+  const graph = graphOf(model, placed);
   const operation = operationOf(placed);
   if (graph === undefined || !operation) return false;
   const root = model.roots[operation.operation];
