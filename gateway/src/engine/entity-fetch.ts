@@ -105,8 +105,17 @@ function noteDependents(
 }
 
 function collect(part: EntityPart, state: RunState, wire: 'text' | 'objects'): Collected {
-  const groups: DataObject[][] = [];
-  const representations: unknown[] = [];
+  const collected = { part, representations: [], groups: [] };
+  // An event's entities are its own, also where another event of the same moment is about the same ones.
+  for (const one of state.parts) collectFrom(one, collected, wire);
+  return collected;
+}
+
+function collectFrom(
+  state: RunState,
+  { part, representations, groups }: Collected,
+  wire: 'text' | 'objects',
+): void {
   const indexOf = new Map<string, number>();
   const { representer } = part;
   const { conditions } = state.context;
@@ -124,7 +133,6 @@ function collect(part: EntityPart, state: RunState, wire: 'text' | 'objects'): C
     representations.push(wire === 'text' ? text : representer.object(entity, conditions));
   };
   for (const path of part.paths) path.collect(state.data, found);
-  return { part, representations, groups };
 }
 
 /** `each`: an error that the service itself reports of one entity is told at each of its fields. */
@@ -200,7 +208,7 @@ function entityErrors(
   data: SubgraphResult['data'],
 ): Set<Collected> {
   const failed = new Set<Collected>();
-  const places = new Map<Collected, ReadonlyMap<object, readonly ResponsePath[]>>();
+  const places = new Map<Collected, ReadonlyMap<object, readonly Place[]>>();
   for (const error of errors) {
     const shaped = fromSubgraph(error, call.operation.subgraph, state.context);
     const [responseKey, index, ...rest] = error.path ?? [];
@@ -237,32 +245,37 @@ function tellAtPlaces(
   state: RunState,
   error: EngineError,
   group: readonly DataObject[],
-  places: ReadonlyMap<object, readonly ResponsePath[]>,
+  places: ReadonlyMap<object, readonly Place[]>,
   rest: ResponsePath,
 ): void {
   let told = 0;
   for (const entity of group) {
     for (const place of places.get(entity) ?? []) {
       if (told++ >= state.context.errorsPerFetch) return;
-      state.errors.push({ ...error, path: [...place, ...rest] });
+      place.of.errors.push({ ...error, path: [...place.path, ...rest] });
     }
   }
 }
 
 /** Where the objects of a part stand: walked only when there is an error to tell. */
-function placesOf(
-  { part, groups }: Collected,
-  state: RunState,
-): ReadonlyMap<object, readonly ResponsePath[]> {
+function placesOf({ part, groups }: Collected, state: RunState): ReadonlyMap<object, readonly Place[]> {
   const wanted = new Set<object>(groups.flat());
-  const places = new Map<object, ResponsePath[]>();
-  for (const path of part.paths) {
-    path.locate(state.data, (entity, place) => {
-      if (!wanted.has(entity)) return;
-      const known = places.get(entity);
-      if (known) known.push(place);
-      else places.set(entity, [place]);
-    });
+  const places = new Map<object, Place[]>();
+  for (const of of state.parts) {
+    for (const each of part.paths) {
+      each.locate(of.data, (entity, path) => {
+        if (!wanted.has(entity)) return;
+        const known = places.get(entity);
+        if (known) known.push({ of, path });
+        else places.set(entity, [{ of, path }]);
+      });
+    }
   }
   return places;
+}
+
+/** Where an object stands, and in whose data. */
+interface Place {
+  readonly of: RunState;
+  readonly path: ResponsePath;
 }

@@ -21,6 +21,8 @@ export interface CompiledPlan {
   /** Everything, or what follows an event of the source. */
   readonly run: Step;
   readonly dependents: Dependents;
+  /** Whether several events can run as one: nothing but entities is fetched for them. */
+  readonly runsTogether: boolean;
   /** The plan in the planner's own form, for traces. */
   readonly node: PlanNode | null;
 }
@@ -40,7 +42,7 @@ export function compilePlan(
   around: PlanSurroundings,
   endsAfter?: (state: RunState, keys: ReadonlySet<string>) => boolean,
 ): CompiledPlan {
-  if (!node) return { source: undefined, run: nothing, dependents: new Map(), node };
+  if (!node) return { source: undefined, run: nothing, dependents: new Map(), runsTogether: false, node };
   const context: CompileContext = {
     relations: around.relations,
     transportOf: around.transportOf,
@@ -56,7 +58,8 @@ export function compilePlan(
     : endsAfter && rest.kind === 'Sequence'
       ? mutations(rest.nodes, context, endsAfter)
       : compileNode(rest, context);
-  return { source, run, dependents: context.dependents, node };
+  const runsTogether = first !== undefined && rest !== undefined && fetchesEntitiesOnly(rest);
+  return { source, run, dependents: context.dependents, runsTogether, node };
 }
 
 const nothing: Step = async () => {};
@@ -69,6 +72,20 @@ function splitSubscription(node: PlanNode): [SubscriptionNode | undefined, PlanN
   const [first, ...rest] = node.nodes;
   if (first?.kind !== 'Subscription') return [undefined, node];
   return [first, rest.length > 0 ? { kind: 'Sequence', nodes: rest } : undefined];
+}
+
+function fetchesEntitiesOnly(node: PlanNode): boolean {
+  switch (node.kind) {
+    case 'Sequence':
+    case 'Parallel':
+      return node.nodes.every(fetchesEntitiesOnly);
+    case 'Condition':
+      return [node.ifClause, node.elseClause].every((clause) => !clause || fetchesEntitiesOnly(clause));
+    case 'Flatten':
+      return (node.node.requires?.length ?? 0) > 0;
+    default:
+      return node.kind === 'BatchFetch';
+  }
 }
 
 /** Whether places that share an entity's answer may be changed differently later on. */

@@ -63,6 +63,8 @@ export class RunState {
   /** Whether `data` is an answer already, into which others are merged. */
   answered = false;
   readonly errors: EngineError[] = [];
+  /** The states that this one stands for in a fetch: itself, but for {@link EventBatch}. */
+  readonly parts: readonly RunState[] = [this];
   #failures: Map<object, Failure[]> | undefined;
   #incomplete: Set<object> | undefined;
 
@@ -92,5 +94,24 @@ export class RunState {
   /** Whether a fetch brought nothing to an object, so that what is missing may be its key. */
   isIncomplete(entity: object): boolean {
     return (this.#incomplete?.has(entity) ?? false) || (this.#failures?.has(entity) ?? false);
+  }
+}
+
+/** Events that arrived together: what each needs of a service is asked for in one call; their answers stay their own. */
+export class EventBatch extends RunState {
+  override readonly parts: readonly RunState[];
+
+  constructor(context: RunContext, parts: readonly RunState[]) {
+    super(context);
+    this.parts = parts;
+  }
+
+  /** Which event an object belongs to is seen when the event's answer is written. */
+  override fail(entity: object, failure: Failure): void {
+    for (const part of this.parts) part.fail(entity, failure);
+  }
+
+  override leaveIncomplete(entity: object): void {
+    for (const part of this.parts) part.leaveIncomplete(entity);
   }
 }

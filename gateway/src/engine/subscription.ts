@@ -3,7 +3,7 @@ import { isDomainError } from '@rhizome/errors';
 import { variablesOf } from './call.js';
 import { errorsText, fromTransport } from './errors.js';
 import { type MadePlan, type Operation, withExtension } from './operation.js';
-import { RunningCalls, RunState, type RunContext } from './run-state.js';
+import { EventBatch, RunningCalls, RunState, type RunContext } from './run-state.js';
 import { Trace, type TraceRequest } from './trace.js';
 import type { ExecutionText } from './types.js';
 
@@ -25,21 +25,34 @@ export interface StreamOptions {
 type Next = IteratorResult<ExecutionText, undefined>;
 const ended: Next = { done: true, value: undefined };
 
+/** Most events that are answered together. */
+const mostTogether = 64;
+
+/** What a moment brought: events, and what came after the last of them. */
+interface Gathered {
+  readonly results: SubgraphResult[];
+  end?: 'over' | { readonly error: unknown };
+}
+
 /**
- * The events of one subscription. Each has a state of its own, so that what fails in one leaves the next alone, and
- * is answered to its end before the next is taken from upstream. `return` ends the upstream at once, also while a
- * `next` waits: a generator could not.
+ * The events of one subscription. Each has a state of its own, so that what fails in one leaves the next alone. Events
+ * that arrive together are answered together: one fetch of entities for all of them. Those that come meanwhile wait
+ * upstream. `return` ends the upstream at once, also while a `next` waits: a generator could not.
  */
 export class EventStream implements AsyncIterableIterator<ExecutionText> {
   readonly #options: StreamOptions;
   readonly #controller = new AbortController();
   readonly #context: RunContext;
   readonly #upstream: AsyncIterator<SubgraphResult>;
-  readonly #waiting = new Set<(next: Next) => void>();
+  readonly #waiting: ((next: Next) => void)[] = [];
+  readonly #ready: ExecutionText[] = [];
   readonly #onAbort = (): void => {
     void this.return();
   };
-  #queue: Promise<unknown> = Promise.resolve();
+  /** What was asked of upstream and has not come yet. */
+  #pending: Promise<IteratorResult<SubgraphResult, unknown>> | undefined;
+  #isWorking = false;
+  #isOver = false;
   #isEnded = false;
 
   constructor(options: StreamOptions) {
@@ -68,10 +81,13 @@ export class EventStream implements AsyncIterableIterator<ExecutionText> {
   }
 
   next(): Promise<Next> {
+    const value = this.#ready.shift();
+    if (value) return Promise.resolve({ done: false, value });
+    if (this.#isOver) this.#end();
     if (this.#isEnded) return Promise.resolve(ended);
     return new Promise((resolve) => {
-      this.#waiting.add(resolve);
-      this.#queue = this.#queue.then(() => this.#advance(resolve));
+      this.#waiting.push(resolve);
+      if (!this.#isWorking) void this.#work();
     });
   }
 
@@ -80,33 +96,98 @@ export class EventStream implements AsyncIterableIterator<ExecutionText> {
     return Promise.resolve(ended);
   }
 
-  async #advance(resolve: (next: Next) => void): Promise<void> {
-    if (this.#isEnded) return;
-    let next: Next;
-    try {
-      const result = await this.#upstream.next();
-      next = result.done ? ended : { done: false, value: await this.#answer(result.value) };
-    } catch (error) {
+  /** Takes from upstream as long as somebody waits. Never rejects. */
+  async #work(): Promise<void> {
+    this.#isWorking = true;
+    while (this.#waiting.length > 0 && !this.#isOver) {
+      const { results, end } = await this.#gather();
       if (this.#isEnded) return;
-      next = { done: false, value: this.#lost(error) };
-      this.#waiting.delete(resolve);
-      resolve(next);
-      this.#end();
-      return;
+      try {
+        if (results.length > 0) for (const answer of await this.#answers(results)) this.#give(answer);
+        if (typeof end === 'object') this.#give(this.#lost(end.error));
+      } catch (error) {
+        if (!this.#isEnded) this.#give(this.#lost(error));
+        this.#isOver = true;
+      }
+      if (end) this.#isOver = true;
     }
-    if (this.#isEnded) return;
-    this.#waiting.delete(resolve);
-    resolve(next);
-    if (next.done) this.#end();
+    this.#isWorking = false;
+    if (this.#isOver && this.#ready.length === 0) this.#end();
   }
 
-  async #answer(result: SubgraphResult): Promise<ExecutionText> {
-    const { operation, plan, cursorOf, traced } = this.#options;
-    const trace = traced && new Trace(traced);
-    const state = new RunState(trace ? { ...this.#context, trace } : this.#context);
-    plan.source?.deliver(state, result);
-    const cursor = cursorOf?.(state.data);
-    await plan.run(state);
+  #give(value: ExecutionText): void {
+    if (this.#isEnded) return;
+    const resolve = this.#waiting.shift();
+    if (resolve) resolve({ done: false, value });
+    else this.#ready.push(value);
+  }
+
+  /** One event, and what is there beside it before the event loop's turn ends. */
+  async #gather(): Promise<Gathered> {
+    const gathered: Gathered = { results: [] };
+    await this.#take(gathered, undefined);
+    if (gathered.end || !this.#runsTogether()) return gathered;
+    let isOver = false;
+    const turn = new Promise<void>((resolve) =>
+      setImmediate(() => {
+        isOver = true;
+        resolve();
+      }),
+    );
+    while (!isOver && !gathered.end && gathered.results.length < mostTogether)
+      await this.#take(gathered, turn);
+    return gathered;
+  }
+
+  #runsTogether(): boolean {
+    const { plan, traced } = this.#options;
+    return plan.runsTogether && traced === undefined;
+  }
+
+  /** Takes what comes next, unless the turn ends before. */
+  async #take(gathered: Gathered, turn: Promise<void> | undefined): Promise<void> {
+    const pending = (this.#pending ??= this.#upstream.next());
+    try {
+      const item = await (turn ? Promise.race([pending, turn]) : pending);
+      if (!item) {
+        // It may fail before anybody asks again.
+        pending.catch(() => undefined);
+        return;
+      }
+      this.#pending = undefined;
+      if (item.done) gathered.end = 'over';
+      else gathered.results.push(item.value);
+    } catch (error) {
+      gathered.end = { error };
+    }
+  }
+
+  async #answers(results: readonly SubgraphResult[]): Promise<ExecutionText[]> {
+    const { plan, cursorOf } = this.#options;
+    const runs = results.map((result) => {
+      const trace = this.#options.traced && new Trace(this.#options.traced);
+      const state = new RunState(trace ? { ...this.#context, trace } : this.#context);
+      plan.source?.deliver(state, result);
+      return { state, trace, cursor: cursorOf?.(state.data) };
+    });
+    const [first] = runs;
+    if (first && runs.length === 1) await plan.run(first.state);
+    else
+      await plan.run(
+        new EventBatch(
+          this.#context,
+          runs.map(({ state }) => state),
+        ),
+      );
+    return runs.map(({ state, trace, cursor }) => this.#finish(state, trace, cursor));
+  }
+
+  #finish(state: RunState, trace: Trace | undefined, cursor: string | undefined): ExecutionText {
+    const { operation, plan } = this.#options;
+    // A fetch that failed for several events is told by each of them.
+    for (const failures of state.failures?.values() ?? []) {
+      for (const { fetch } of failures) fetch.places = 0;
+    }
     const answer = operation.finish(state, plan);
     const text = trace ? withExtension(answer, 'plan', trace.text(plan)) : answer;
     return cursor === undefined ? text : { ...text, cursor };
@@ -130,8 +211,8 @@ export class EventStream implements AsyncIterableIterator<ExecutionText> {
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
     this.#controller.abort();
     void Promise.resolve(this.#upstream.return?.()).catch(() => {});
-    for (const resolve of this.#waiting) resolve(ended);
-    this.#waiting.clear();
+    this.#ready.length = 0;
+    for (const resolve of this.#waiting.splice(0)) resolve(ended);
     this.#options.onEnd(this);
   }
 }
