@@ -316,7 +316,7 @@ describe('many who come back at once', () => {
     await all.until(5);
     await first.stop();
     const second = await startEvents(db);
-    const elsewhere = placeBefore(start);
+    const elsewhere = placeBefore(all.cursor);
     const lost = tell(second.events, {}, elsewhere);
     const good = tell(second.events, { jobIds: ids }, start);
     await good.until(5);
@@ -325,7 +325,7 @@ describe('many who come back at once', () => {
   });
 });
 
-/** A cursor of the same form, a second older, that the store never gave. */
+/** The cursor of an event that never was, a second before another. */
 function placeBefore(cursor: string): string {
   const token = Buffer.from(cursor.slice(3), 'base64url').toString('hex').toUpperCase();
   const seconds = Number.parseInt(token.slice(2, 10), 16) - 1;
