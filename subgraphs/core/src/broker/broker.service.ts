@@ -157,7 +157,7 @@ export class BrokerService {
     await classes.load([job.classId]);
     const cls = classes.get(job.classId);
     if (!cls) return null;
-    const place = job.state === 'ACTIVATED' ? this.#place(job) : null;
+    const place = job.state === 'ACTIVATED' ? await this.#place(job) : null;
     return explainPending(job, cls, this.#world(), place, this.#factsOf(cls, job.share));
   }
 
@@ -177,7 +177,7 @@ export class BrokerService {
       classId,
       waitingFor: [],
     };
-    return explainPending(job, cls, this.#world(), this.#place(job));
+    return explainPending(job, cls, this.#world(), await this.#place(job));
   }
 
   /** What is granted to a share now. */
@@ -294,9 +294,11 @@ export class BrokerService {
     classes.prune(inUse, now);
   }
 
-  /** The place of a job that is ready; null where this process does not know it. */
-  #place(job: WaitingJob): PlaceInShare | null {
-    const windows = this.#term?.dispatcher.windows;
+  /** The place of a job that is ready, as far as this process knows it. */
+  async #place(job: WaitingJob): Promise<PlaceInShare> {
+    const { dispatcher } = this.#term ?? {};
+    await dispatcher?.learn(job.share);
+    const windows = dispatcher?.windows;
     if (!windows) return { position: null, positionIsEstimate: false, inClass: null };
     const key = { priority: job.priority, id: job._id };
     const nowMs = this.#options.clock.now().getTime();

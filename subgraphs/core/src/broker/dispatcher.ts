@@ -39,6 +39,8 @@ export interface DispatcherOptions {
 /** The most a pass gives before it looks at those who wait again: the event loop goes on in between. */
 const maxRounds = 4;
 const shortPassMs = 5;
+/** Windows read for one question. */
+const maxLearnt = 32;
 
 /** See the head of this file. */
 export class Dispatcher {
@@ -139,6 +141,12 @@ export class Dispatcher {
     // Where thousands wait a pass takes its time: others get as much before the next.
     if (this.#lastPassMs > shortPassMs) setTimeout(() => void this.#passes(), this.#lastPassMs);
     else setImmediate(() => void this.#passes());
+  }
+
+  /** Reads windows of a share of which nothing is known yet, so that places in it can be told; a bounded number at a time. */
+  async learn(share: string): Promise<void> {
+    const unknown = [...this.windows.of(share)].filter((window) => window.size === 0 && !window.isComplete);
+    await this.#refills.run(unknown.slice(0, maxLearnt));
   }
 
   /** Forgets windows of kinds that have no ready jobs. */
