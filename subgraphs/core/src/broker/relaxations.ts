@@ -2,14 +2,12 @@
  * Changes of one constraint that would let more workers take a job. Values to ask instead are those that workers have: of each constraint the
  * one that is nearest to what is asked, and the one that gains the most.
  */
-import { deviceChecks } from '../gpus/device-checks.js';
 import { fitDevices } from '../gpus/device-fit.js';
-import type { StoredGpuRequirement, StoredRequirements } from '../jobs/job.types.js';
-import { constraintsOf, meetsAll } from './constraints.js';
+import type { StoredRequirements } from '../jobs/job.types.js';
+import { hostConstraintsOf, meetsAll } from './constraints.js';
 import type { Alike } from './fleet-facts.js';
 import { gpuVariants } from './gpu-variants.js';
 import type { Relaxation } from './pending.types.js';
-import { hostConstraintsOf } from './constraints.js';
 import type { RequirementClass } from './requirement-class.js';
 
 /** Requirements with one thing changed. */
@@ -188,15 +186,4 @@ function wordVariants(requirements: StoredRequirements, groups: readonly Alike[]
       withoutSelector: true,
     });
   return found;
-}
-
-/** The constraint of a GPU check, as it reads. */
-export function gpuText(gpu: StoredGpuRequirement, check: string): string {
-  return deviceChecks.find(({ name }) => name === check)?.text(gpu) ?? check;
-}
-
-/** The constraint of all devices together, as it reads. */
-export function togetherText(requirements: StoredRequirements): string {
-  const all = constraintsOf(requirements, undefined);
-  return all[all.length - 1]?.text ?? '';
 }
