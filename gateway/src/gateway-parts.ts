@@ -1,19 +1,17 @@
 import { type Clock, systemClock } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
-import { createIds } from '@rhizome/mongo';
 import type { SubgraphSchema } from '@rhizome/subgraph';
 import type { GatewayOptions } from './app.js';
 import { createEngine, type Engine, type EngineOptions } from './engine/index.js';
 import { defaultLimits, shapeChecks } from './policy/index.js';
 import {
   buildOwnSubgraph,
-  openRegistryStore,
+  type OpenedRegistry,
   ownAddress,
   ownMemberOf,
   ownTransport,
   type PreparedGraph,
-  Registry,
-  type RegistryStore,
+  type Registry,
 } from './registry/index.js';
 import { type GuardLimits, Guards, type TransportFactory } from './transports/index.js';
 
@@ -49,8 +47,7 @@ export class GatewayParts {
   readonly #options: GatewayOptions;
   readonly #clock: Clock;
   readonly #own: SubgraphSchema;
-  #store: RegistryStore | undefined;
-  #registry: Registry | undefined;
+  #opened: OpenedRegistry | undefined;
   #server: Server | undefined;
 
   constructor(options: GatewayOptions) {
@@ -61,7 +58,7 @@ export class GatewayParts {
       () => clock.now(),
     );
     this.#own = buildOwnSubgraph({
-      registry: () => this.#registry,
+      registry: () => this.registry,
       guards: this.guards,
       served: () => this.#server?.subgraphs() ?? [],
       ownName: ownAddress.name,
@@ -70,7 +67,7 @@ export class GatewayParts {
 
   /** Undefined in a gateway that serves a file. */
   get registry(): Registry | undefined {
-    return this.#registry;
+    return this.#opened?.registry;
   }
 
   /** The supergraph to begin with. */
@@ -87,16 +84,10 @@ export class GatewayParts {
       );
     }
     if (!registry) return supergraphSdl ?? '';
-    const store = (this.#store = await openRegistryStore(registry.mongoUri, registry.database ?? 'gateway'));
-    this.#registry = await Registry.open({
-      ...store,
-      clock: this.#clock,
-      ids: createIds(),
-      log,
-      transports,
-      own: ownMemberOf(this.#own),
-    });
-    return this.#registry.live.supergraphSdl;
+    const { openRegistry } = await import('./registry/open.js');
+    const own = ownMemberOf(this.#own);
+    this.#opened = await openRegistry(registry, { clock: this.#clock, log, transports, own });
+    return this.#opened.registry.live.supergraphSdl;
   }
 
   engineOptions(supergraphSdl: string): EngineOptions {
@@ -116,7 +107,7 @@ export class GatewayParts {
   /** From now on this is what serves, and what the registry publishes to. */
   serveBy(server: Server): void {
     this.#server = server;
-    this.#registry?.follow({
+    this.registry?.follow({
       prepare: async (supergraphSdl) =>
         new PreparedEngine(await createEngine(this.engineOptions(supergraphSdl))),
       serve: (graph) => {
@@ -127,9 +118,8 @@ export class GatewayParts {
   }
 
   async close(): Promise<void> {
-    await this.#registry?.close();
-    await this.#store?.close();
-    this.#store = undefined;
+    await this.#opened?.close();
+    this.#opened = undefined;
   }
 
   #transports(): TransportFactory {
@@ -143,7 +133,7 @@ export class GatewayParts {
   /** Core waits with its workers for work, so that its calls are as many as they; nobody else's are. */
   #limitsOf(name: string): GuardLimits {
     const configured = this.#options.concurrency?.[name];
-    const member = this.#registry?.live.subgraphs.find((one) => one.name === name);
+    const member = this.registry?.live.subgraphs.find((one) => one.name === name);
     if (!member) return { concurrency: configured ?? unknownConcurrency };
     if (member.typePrefix === null) return { concurrency: configured };
     return { concurrency: configured ?? experimentConcurrency, queryTimeoutMs: experimentQueryMs };

@@ -1,5 +1,6 @@
 export { buildGateway, builtPages, type Gateway, type GatewayOptions } from './app.js';
-export { buildOwnSubgraph, type BaselineOptions, putBaseline } from './registry/index.js';
+export { type BaselineOptions, putBaseline } from './registry/baseline.js';
+export { buildOwnSubgraph } from './registry/index.js';
 export { serveGateway, type ServedGateway } from './serve.js';
 export { defaultLimits, type GatewayLimits } from './policy/index.js';
 export {

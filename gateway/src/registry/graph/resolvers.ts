@@ -1,7 +1,7 @@
 /** Doors of the schema registry, and the state of the subgraphs: unpack, call, map. */
 import { can, type Policies } from '@rhizome/authz';
 import { badInput, DomainError } from '@rhizome/errors';
-import { type Rule, traps } from '@rhizome/schema';
+import { type Rule, traps } from '@rhizome/schema/repository';
 import { defineLoader, type SubgraphContext } from '@rhizome/subgraph';
 import type { Resolvers } from '../../types.generated.js';
 import type { Registry } from '../registry.js';

@@ -1,0 +1,33 @@
+/** Opens the registry with all that it takes; loaded only by a gateway that has one. */
+import { createIds } from '@rhizome/mongo';
+import { Registry, type RegistryOptions } from './registry.js';
+import { openRegistryStore } from './store/open.repository.js';
+
+/** A registry, and its connection to the store. */
+export interface OpenedRegistry {
+  readonly registry: Registry;
+  /** Ends the registry, then the connection. */
+  close(): Promise<void>;
+}
+
+/** @throws DomainError SERVICE_UNAVAILABLE when the store cannot be reached */
+export async function openRegistry(
+  { mongoUri, database = 'gateway' }: { readonly mongoUri: string; readonly database?: string },
+  options: Omit<RegistryOptions, 'repository' | 'uses' | 'ids'>,
+): Promise<OpenedRegistry> {
+  const store = await openRegistryStore(mongoUri, database);
+  try {
+    const { repository, uses } = store;
+    const registry = await Registry.open({ ...options, repository, uses, ids: createIds() });
+    return {
+      registry,
+      close: async () => {
+        await registry.close();
+        await store.close();
+      },
+    };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
