@@ -25,6 +25,7 @@ const systemPackages = [
     present: () => ['/usr/bin/chromium', '/usr/bin/chromium-browser'].some(existsSync),
     parts: ['e2e'],
   },
+  { name: 'curl', present: () => existsSync('/usr/bin/curl'), parts: ['e2e'] },
   { name: 'libcurl4', present: () => sharedLibrary('libcurl.so.4'), parts: ['integration', 'e2e'] },
 ];
 
