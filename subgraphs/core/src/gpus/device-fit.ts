@@ -17,17 +17,23 @@ const perVerdict = 1000;
 
 /** The devices of the shape that serve, or undefined if they could not even when all are free. */
 export function fitDevices(gpu: StoredGpuRequirement, shape: DeviceShape): DeviceFit | undefined {
-  const verdicts = new Map<number, number>();
-  const ranks = shape.facts.map((facts, position) => {
+  const verdicts: number[] = [];
+  const positions: number[] = [];
+  const ranks: number[] = [];
+  let isSorted = true;
+  for (let position = 0; position < shape.facts.length; position += 1) {
     const kind = shape.kinds[position] ?? 0;
-    let rank = verdicts.get(kind);
-    if (rank === undefined) verdicts.set(kind, (rank = verdictRank(deviceVerdict(gpu, facts))));
-    return rank === refused ? Infinity : rank * perVerdict + (shape.sizes[position] ?? 0);
-  });
+    const facts = shape.facts[position];
+    const rank = (verdicts[kind] ??= facts ? verdictRank(deviceVerdict(gpu, facts)) : refused);
+    ranks.push(rank === refused ? Infinity : rank * perVerdict + (shape.sizes[position] ?? 0));
+    if (rank === refused) continue;
+    const last = positions[positions.length - 1];
+    if (last !== undefined && shape.kinds[last] !== kind) isSorted = false;
+    positions.push(position);
+  }
+  if (positions.length < gpu.count) return undefined;
   const order = (position: number): number => (ranks[position] ?? 0) * 8 + (shape.parts[position] ?? 0);
-  const positions = ranks
-    .flatMap((rank, position) => (rank === Infinity ? [] : [position]))
-    .sort((a, b) => order(a) - order(b) || a - b);
+  if (!isSorted) positions.sort((a, b) => order(a) - order(b) || a - b);
   const most =
     gpu.nvlink && gpu.count > 1 ? largestSet(positions, shape, gpu) : usable(positions, shape, gpu);
   return most >= gpu.count ? { shape, positions, ranks } : undefined;

@@ -72,6 +72,16 @@ function onlyOne(rows: ReadonlySet<GpuModelRow> | undefined): GpuModelRow | unde
  * @param runtime as `12.4`, or `12.4.1` for an update
  */
 export function cudaRelease(runtime: string): CudaReleaseRow | undefined {
+  if (releases.has(runtime)) return releases.get(runtime);
+  const row = findRelease(runtime);
+  if (releases.size >= maxRemembered) releases.clear();
+  releases.set(runtime, row);
+  return row;
+}
+
+const releases = new Map<string, CudaReleaseRow | undefined>();
+
+function findRelease(runtime: string): CudaReleaseRow | undefined {
   const [major = '', minor = '0', update = '0'] = runtime.split('.');
   const version = `${Number(major)}.${Number(minor)}`;
   const known = cudaReleases.filter((row) => row.version === version);
