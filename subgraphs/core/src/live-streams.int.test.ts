@@ -302,6 +302,7 @@ describe('jobLogAppended', () => {
     const late = core.subscribe(logs, { jobId: job.id, after: told(resumed).at(-1)?.['cursor'] });
     await waitFor('the end', late.ended, { deadlineMs: 5000 });
     expect(textsOf(late)).toEqual([]);
+    expect(told(late).map(({ cursor: place }) => place)).toEqual([told(resumed).at(-1)?.['cursor']]);
   });
 
   test('begins before the first attempt, where an empty page of the log ends', async () => {

@@ -10,6 +10,8 @@ import { startMongod } from '@rhizome/mongo';
 import { type Identities, openIdentities, type Service, startCore, supergraphOf } from '@rhizome/playground';
 import { discoverSubgraphs } from '@rhizome/schema';
 import { leftovers, waitFor } from '@rhizome/testkit';
+import { createClient as createWsClient } from 'graphql-ws';
+import WebSocket from 'ws';
 import { type Api, apiOf } from '../house/api.js';
 import { dataFolder, root } from '../house/playground-house.js';
 import { byCurl, byGraphqlSse, byGraphqlWs, type Change, type Follow, type Place } from './clients.js';
@@ -189,5 +191,29 @@ describe.each(Object.entries(clients))('%s', (_name, follow) => {
     for (const id of ids) expect(of(id)).toEqual(['ACTIVATED', 'CANCELLED']);
     leaving.abort();
     await second;
+  });
+});
+
+describe('the log of a job', () => {
+  test('ends for its followers with the job, and they are told so once', async () => {
+    const [id = ''] = await changeJobs(1);
+    const client = createWsClient({
+      url: place.wsUrl,
+      webSocketImpl: WebSocket,
+      retryAttempts: 0,
+      connectionParams: { authorization: `Bearer ${place.token}` },
+    });
+    leftovers.defer('a socket', () => client.dispose());
+    const query = `subscription { jobLogAppended(jobId: "${id}") { cursor attempt isComplete chunks { text } } }`;
+    const messages: unknown[] = [];
+    const ended = (async () => {
+      for await (const { data, errors } of client.iterate({ query })) messages.push(errors ?? data);
+    })();
+    await waitFor('the end of the log', ended, { deadlineMs: 5000 });
+    const cursor: unknown = expect.any(String);
+    expect(messages).toEqual([
+      { jobLogAppended: { cursor, attempt: null, isComplete: null, chunks: null } },
+      { jobLogAppended: { cursor, attempt: 0, isComplete: true, chunks: [] } },
+    ]);
   });
 });

@@ -43,6 +43,8 @@ export interface LogPiece {
   readonly chunks: readonly (LogChunk & { readonly cursor: string })[];
   readonly place: LogPlace;
   readonly hasMore: boolean;
+  /** The place lies behind the end already: whoever stands there was told that there is no more. */
+  readonly isPast: boolean;
 }
 
 /** What {@link JobLogs} works with. */
@@ -162,7 +164,7 @@ export class JobLogs {
         cursor: logCursor({ attempt, sequence: own }),
       }));
     const last = chunks.at(-1)?.sequence ?? sequence;
-    return { chunks, place: { attempt, sequence: last }, hasMore: last + 1 < next };
+    return { chunks, place: { attempt, sequence: last }, hasMore: last + 1 < next, isPast: sequence >= next };
   }
 
   #tooLarge(bytes: number): AppendOutcome {

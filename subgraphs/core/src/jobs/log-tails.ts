@@ -120,15 +120,15 @@ export class LogTails {
       const { attempt } = place;
       if (attempt > 0) assertMayReadLog(request.principal, job, attempt);
       const piece = await this.#options.logs.after(job._id, place, maxChunks);
-      const { chunks, hasMore } = piece;
+      const { chunks, hasMore, isPast } = piece;
       ({ place } = piece);
       yield { cursor: logCursor(place), attempt, chunks, isComplete: false, place };
       if (hasMore) continue;
       if (attempt < job.attempt) place = { attempt: attempt + 1, sequence: -1 };
       else if (!isTerminal(job.state)) return;
       else {
-        // A place of its own, behind all: nothing will ever be there.
-        const end = { attempt, sequence: place.sequence + 1 };
+        // A place of its own, behind all: nothing will ever be there. Who comes back from it is told the same again, and no other place.
+        const end = isPast ? place : { attempt, sequence: place.sequence + 1 };
         yield { cursor: logCursor(end), attempt, chunks: [], isComplete: true, place: end };
         return;
       }
