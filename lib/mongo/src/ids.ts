@@ -1,10 +1,19 @@
-import { monotonicFactory } from 'ulid';
+import { decodeTime, monotonicFactory } from 'ulid';
 import { systemClock, type Clock } from './clock.js';
 
 /** Where rules take ids from. */
 export interface Ids {
   /** A fresh id: `next('job')` is `job_01J…`. Later ids of one source sort behind earlier ones, whatever their prefix. */
   next(prefix: string): string;
+}
+
+/** When an id was made; undefined for what is no id of the house. */
+export function timeOfId(id: string): Date | undefined {
+  try {
+    return new Date(decodeTime(id.slice(id.indexOf('_') + 1)));
+  } catch {
+    return undefined;
+  }
 }
 
 const wellFormed = /^[a-z][a-zA-Z]*$/;

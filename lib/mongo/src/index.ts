@@ -1,5 +1,5 @@
 export { systemClock, type Clock } from './clock.js';
-export { createIds, type Ids } from './ids.js';
+export { createIds, type Ids, timeOfId } from './ids.js';
 export type { Environment } from './config.js';
 export { defaultCacheDir, resolveMongod, type ResolveOptions } from './binary/resolve.js';
 export { progressLine, type FetchProgress, type OnProgress } from './binary/progress.js';
@@ -24,6 +24,7 @@ export {
 export { runMigrations, type Migration, type MigrationOptions } from './store/migrations.js';
 export {
   keysetPage,
+  keysetPages,
   type KeysetPage,
   type KeysetRequest,
   type OrderField,

@@ -2,7 +2,13 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Collection, Document } from 'mongodb';
 import { given } from '../given.fixture.js';
 import { openTestStore, type TestStore } from './database.fixture.js';
-import { keysetPage, type KeysetPage, type KeysetRequest, type OrderField } from './keyset-page.js';
+import {
+  keysetPage,
+  type KeysetPage,
+  keysetPages,
+  type KeysetRequest,
+  type OrderField,
+} from './keyset-page.js';
 
 interface Row {
   _id: string;
@@ -146,6 +152,47 @@ describe('keysetPage', () => {
     const all = await walk({ collection, filter: {}, order }, 100);
     expect(await walk({ collection, filter: {}, order, projection: { state: 1 } }, 4)).toEqual(all);
     expect(await walk({ collection, filter: {}, order, projection: { place: 1 } }, 4)).toEqual(all);
+  });
+
+  test('pages that are read together are those that are read alone', async () => {
+    const collection = await rows();
+    const order: OrderField[] = [
+      { field: 'createdAt', direction: -1 },
+      { field: 'state', direction: 1 },
+    ];
+    const one = { collection, order, first: 3 };
+    const start = await keysetPage({ ...one, filter: { state: 'A' } });
+    const requests: KeysetRequest<Row>[] = [
+      { ...one, filter: { state: 'A' }, after: start.pageInfo.endCursor },
+      { ...one, filter: { state: 'B' }, projection: { priority: 1 } },
+      { ...one, filter: { state: 'C' } },
+      ...Array.from({ length: 60 }, (_, index) => ({
+        ...one,
+        filter: { createdAt: new Date(1000 * (index % 11)) },
+      })),
+    ];
+    const plain = ({ nodes, edges, hasNextPage, pageInfo }: KeysetPage<Row>) => ({
+      nodes,
+      edges: [...edges],
+      hasNextPage,
+      pageInfo: { ...pageInfo },
+    });
+    const alone = await Promise.all(requests.map((request) => keysetPage(request)));
+    await collection.db.command({ profile: 2 });
+    const together = await keysetPages(requests);
+    await collection.db.command({ profile: 0 });
+    expect(together.map(plain)).toEqual(alone.map(plain));
+    const commands = await collection.db
+      .collection('system.profile')
+      .countDocuments({
+        ns: collection.namespace,
+        op: 'command',
+        'command.aggregate': collection.collectionName,
+      });
+    expect(commands).toBe(2);
+    await expect(keysetPages([...requests, { ...one, filter: {}, first: 0 }])).rejects.toMatchObject({
+      code: 'BAD_USER_INPUT',
+    });
   });
 
   test('an empty list has no cursors', async () => {

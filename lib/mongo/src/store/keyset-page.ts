@@ -1,5 +1,5 @@
 import { badInput } from '@rhizome/errors';
-import type { Collection, Document, Filter, Hint, Sort, WithId } from 'mongodb';
+import type { Collection, Document, Filter, Hint, WithId } from 'mongodb';
 import { decodeCursor, encodeCursor, orderSignature, type KeyValue } from './cursor.js';
 
 /** One field of an order. */
@@ -54,30 +54,92 @@ export interface KeysetPage<TDoc extends Document> {
 export async function keysetPage<TDoc extends Document>(
   request: KeysetRequest<TDoc>,
 ): Promise<KeysetPage<TDoc>> {
-  const { collection, first, after, maxFirst = 100, hint } = request;
+  const { collection, hint } = request;
+  const read = readOf(request);
+  const { filter, sort, limit, projection } = read;
+  const options = { sort, limit, ...(projection ? { projection } : {}), ...(hint ? { hint } : {}) };
+  return pageOf(await collection.find(filter, options).toArray(), request, read);
+}
+
+/** Pages that one command reads at most. */
+const pagesAtOnce = 50;
+const pageMark = 'keysetPage';
+
+/**
+ * Reads several pages of one collection, as a list of lists needs them, with one command for up to 50 of them; in order. A hint holds
+ * where one page is read alone: the server chooses for each part of a command.
+ * @throws DomainError as {@link keysetPage}
+ */
+export async function keysetPages<TDoc extends Document>(
+  requests: readonly KeysetRequest<TDoc>[],
+): Promise<readonly KeysetPage<TDoc>[]> {
+  const [only] = requests;
+  if (!only) return [];
+  if (requests.length === 1) return [await keysetPage(only)];
+  const pages: KeysetPage<TDoc>[] = [];
+  for (let start = 0; start < requests.length; start += pagesAtOnce)
+    pages.push(...(await pagesTogether(only.collection, requests.slice(start, start + pagesAtOnce))));
+  return pages;
+}
+
+async function pagesTogether<TDoc extends Document>(
+  collection: KeysetRequest<TDoc>['collection'],
+  requests: readonly KeysetRequest<TDoc>[],
+): Promise<readonly KeysetPage<TDoc>[]> {
+  const reads = requests.map(readOf);
+  const [first = [], ...others] = reads.map(({ filter, sort, limit, projection }, position): Document[] => [
+    { $match: filter },
+    { $sort: sort },
+    { $limit: limit },
+    ...(projection ? [{ $project: projection }] : []),
+    { $addFields: { [pageMark]: position } },
+  ]);
+  const united = others.map((pipeline) => ({ $unionWith: { coll: collection.collectionName, pipeline } }));
+  const found = requests.map((): WithId<TDoc>[] => []);
+  for await (const document of collection.aggregate<WithId<TDoc>>([...first, ...united])) {
+    const { [pageMark]: position, ...rest } = document as WithId<TDoc> & { [pageMark]: number };
+    found[position]?.push(rest as unknown as WithId<TDoc>);
+  }
+  return requests.map((request, position) =>
+    pageOf(found[position] ?? [], request, reads[position] as KeysetRead<TDoc>),
+  );
+}
+
+/** What a page asks the server for. */
+interface KeysetRead<TDoc extends Document> {
+  readonly order: readonly OrderField[];
+  readonly signature: string;
+  readonly isContinued: boolean;
+  readonly filter: Filter<TDoc>;
+  readonly sort: Record<string, 1 | -1>;
+  readonly limit: number;
+  readonly projection: Document | undefined;
+}
+
+function readOf<TDoc extends Document>(request: KeysetRequest<TDoc>): KeysetRead<TDoc> {
+  const { first, after, maxFirst = 100 } = request;
   if (!Number.isInteger(first) || first < 1 || first > maxFirst)
     throw badInput('first', first, `1 to ${maxFirst}`);
   const order = withId(request.order);
   const signature = orderSignature(order.map(({ field, direction }) => `${field}:${direction}`).join());
   const place =
     after === undefined || after === null ? undefined : decodeCursor(after, signature, order.length);
-  const cursor = collection.find(place ? behind(request.filter, order, place) : request.filter, {
-    sort: Object.fromEntries(order.map(({ field, direction }) => [field, direction])) as Sort,
+  return {
+    order,
+    signature,
+    isContinued: place !== undefined,
+    filter: place ? behind(request.filter, order, place) : request.filter,
+    sort: Object.fromEntries(order.map(({ field, direction }) => [field, direction])),
     limit: first + 1,
-    ...(request.projection ? { projection: withOrder(request.projection, order) } : {}),
-    ...(hint ? { hint } : {}),
-  });
-  const found = await cursor.toArray();
-  return pageOf(found, request, order, signature, place !== undefined);
+    projection: request.projection ? withOrder(request.projection, order) : undefined,
+  };
 }
 
 /** The page of what was found. Cursors are made for those who read them: most pages are asked for one. */
 function pageOf<TDoc extends Document>(
   found: readonly WithId<TDoc>[],
   { first }: KeysetRequest<TDoc>,
-  order: readonly OrderField[],
-  signature: string,
-  hasPreviousPage: boolean,
+  { order, signature, isContinued: hasPreviousPage }: KeysetRead<TDoc>,
 ): KeysetPage<TDoc> {
   const nodes = found.slice(0, first);
   const hasNextPage = found.length > first;

@@ -1,4 +1,4 @@
-import { keysetPage, type KeysetPage } from '@rhizome/mongo';
+import { keysetPage, type KeysetPage, keysetPages } from '@rhizome/mongo';
 import type { AnyBulkWriteOperation, Collection, Document, Filter } from 'mongodb';
 import { isOnlyDuplicates } from './classes.repository.js';
 import type { StateCounts } from './collaborators.js';
@@ -94,6 +94,29 @@ export class JobsRepository {
       ),
     );
     return mergePages(pages, direction, first);
+  }
+
+  /** Several pages, in order: those that are one query each are read by one command. */
+  async pages(
+    requests: readonly {
+      readonly plan: JobFilterPlan;
+      readonly direction: 1 | -1;
+      readonly first: number;
+      readonly after?: string | null | undefined;
+      readonly projection: JobProjection;
+    }[],
+  ): Promise<readonly KeysetPage<JobDocument>[]> {
+    if (requests.some(({ plan }) => plan.branches.length !== 1))
+      return Promise.all(requests.map(({ plan, ...request }) => this.page(plan, request)));
+    return keysetPages(
+      requests.map(({ plan, direction, ...request }) => ({
+        ...request,
+        collection: this.#jobs,
+        filter: plan.branches[0] as Filter<JobDocument>,
+        order: [{ field: '_id', direction }],
+        hint: plan.index,
+      })),
+    );
   }
 
   /** Ids that match, in order, behind a place; at most `limit`. */

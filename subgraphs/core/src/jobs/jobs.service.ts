@@ -73,15 +73,28 @@ export class JobsService {
     filter: JobFilterSpec | null | undefined,
     request: JobPageRequest,
   ): Promise<KeysetPage<JobDocument>> {
-    const { order, first, after, projection } = request;
+    const { plan, ...read } = await this.#pageRead(principal, filter, request);
+    return this.#options.jobs.page(plan, read);
+  }
+
+  /** Several pages, in order, read together. @throws DomainError BAD_USER_INPUT, CURSOR_INVALID */
+  async pages(
+    principal: Principal,
+    wanted: readonly (JobPageRequest & { readonly filter: JobFilterSpec })[],
+  ): Promise<readonly KeysetPage<JobDocument>[]> {
+    const reads = wanted.map(({ filter, ...request }) => this.#pageRead(principal, filter, request));
+    return this.#options.jobs.pages(await Promise.all(reads));
+  }
+
+  async #pageRead(
+    principal: Principal,
+    filter: JobFilterSpec | null | undefined,
+    { order, first, after, projection }: JobPageRequest,
+  ) {
     if (!Number.isInteger(first) || first < 1 || first > 100) throw badInput('first', first, '1 to 100');
     const plan = await this.plan(principal, await this.criteria(filter));
-    return this.#options.jobs.page(plan, {
-      direction: order === 'OLDEST' ? 1 : -1,
-      first,
-      after,
-      projection,
-    });
+    const direction = order === 'OLDEST' ? (1 as const) : (-1 as const);
+    return { plan, direction, first, after, projection };
   }
 
   /** The criteria behind a filter. A queue that does not exist matches nothing. @throws DomainError BAD_USER_INPUT */

@@ -88,7 +88,7 @@ export class Completion implements EventHandler {
   /** @returns tasks that changed under the count, to be counted again */
   async #checkPage(taskIds: readonly string[]): Promise<readonly string[]> {
     const { tasks, jobs, clock } = this.#options;
-    const found = (await tasks.find(taskIds)).filter(({ state }) => state === 'RUNNING');
+    const found = (await tasks.facts(taskIds)).filter(({ state }) => state === 'RUNNING');
     if (found.length === 0) return [];
     const counts = await jobs.stateCounts(found.map(({ _id }) => _id));
     const changed: string[] = [];

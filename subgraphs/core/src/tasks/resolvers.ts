@@ -6,8 +6,8 @@ import { experimentNamed } from '../jobs/experiment-of.js';
 import { jobProjection } from '../jobs/job-fields.js';
 import { jobStates } from '../jobs/job-state.js';
 import type { Resolvers } from '../types.generated.js';
-import type { TaskDocument } from './task.document.js';
-import { progressLoader, taskLoader } from './task-loader.js';
+import type { TaskFacts } from './task.document.js';
+import { progressLoader, taskJobsLoader, taskLoader } from './task-loader.js';
 import { fractionsOf } from './tasks.service.js';
 
 /** Resolvers of this folder's SDL. */
@@ -37,13 +37,12 @@ export const taskResolvers: Pick<Resolvers, 'Query' | 'Mutation' | 'Task' | 'Tas
         value: task._id,
       });
     },
-    jobs: ({ _id }, { states, first, after }, { core, principal }: Context, info) => {
+    jobs: async ({ _id: taskId }, { states, first, after }, { loaders }: Context, info) => {
       const projection = jobProjection(info, ['nodes'], ['edges', 'node']);
-      return core.jobs.page(
-        principal,
-        { taskId: _id, states },
-        { order: 'OLDEST', first: first ?? 20, after, projection },
-      );
+      const key = { taskId, states, order: 'OLDEST' as const, first: first ?? 20, after, projection };
+      const page = await loaders.load(taskJobsLoader, key);
+      if (page) return page;
+      throw new Error(`the jobs of ${taskId} were not read`);
     },
   },
   TaskProgress: {
@@ -63,5 +62,5 @@ export const taskPolicies: Policies = {
     experiment: ({ args }) => (args as { input: { experiment: string } }).input.experiment,
   },
   'Task.__resolveReference': { action: 'task:read' },
-  'Task.jobs': { action: 'job:read', experiment: ({ parent }) => (parent as TaskDocument).experiment },
+  'Task.jobs': { action: 'job:read', experiment: ({ parent }) => (parent as TaskFacts).experiment },
 };

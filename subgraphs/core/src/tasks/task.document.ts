@@ -52,6 +52,31 @@ export interface TaskDocument {
   readonly runner?: { readonly id: string; readonly until: Date };
 }
 
+/** A task without what its jobs are made of, which may be long: what is shown of it. */
+export type TaskFacts = Omit<TaskDocument, 'template' | 'variants'>;
+
+/** Reads {@link TaskFacts}. */
+export const taskFactsProjection = {
+  schemaVersion: 1,
+  revision: 1,
+  createdAt: 1,
+  updatedAt: 1,
+  experiment: 1,
+  name: 1,
+  owner: 1,
+  submittedBy: 1,
+  share: 1,
+  priority: 1,
+  labels: 1,
+  hasParameters: 1,
+  state: 1,
+  totalJobs: 1,
+  createdJobs: 1,
+  endedAt: 1,
+  endStates: 1,
+  runner: 1,
+} as const satisfies Record<Exclude<keyof TaskFacts, '_id'>, 1>;
+
 /** Version of the stored shape; since 2 there may be variants. */
 export const taskSchemaVersion = 2;
 

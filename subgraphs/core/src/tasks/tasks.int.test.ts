@@ -10,7 +10,7 @@ import {
   type TestProcess,
 } from '../jobs/domain.fixture.js';
 import type { JobDocument } from '../jobs/job.types.js';
-import type { TaskDocument } from './task.document.js';
+import type { TaskDocument, TaskFacts } from './task.document.js';
 import type { TaskSpec } from './task-input.js';
 
 let shared: TestDomain;
@@ -33,7 +33,7 @@ const aTask = (over: Partial<TaskSpec> = {}): TaskSpec => ({
 });
 const set = (x: string, ...dependsOn: string[]) => ({ parameters: [{ name: 'x', value: x }], dependsOn });
 
-async function submit(spec: TaskSpec, on = process): Promise<TaskDocument> {
+async function submit(spec: TaskSpec, on = process): Promise<TaskFacts> {
   const result = await on.domain.tasks.submit(someone, spec);
   if ('refusals' in result) throw new Error(JSON.stringify(result.refusals));
   return result.task;

@@ -8,6 +8,8 @@ import {
   type ParameterChunkDocument,
   type StoredParameterSet,
   type TaskDocument,
+  type TaskFacts,
+  taskFactsProjection,
   type TaskState,
 } from './task.document.js';
 
@@ -133,12 +135,18 @@ export class TasksRepository {
     return ids.length === 0 ? [] : this.#tasks.find({ _id: { $in: [...ids] } }).toArray();
   }
 
+  /** What is shown of tasks by id, in no order. */
+  async facts(ids: readonly string[]): Promise<readonly TaskFacts[]> {
+    if (ids.length === 0) return [];
+    return this.#tasks.find({ _id: { $in: [...ids] } }, { projection: taskFactsProjection }).toArray();
+  }
+
   /** A page of tasks, newest first. */
   async page(
     criteria: TaskCriteria,
     first: number,
     after: string | null | undefined,
-  ): Promise<KeysetPage<TaskDocument>> {
+  ): Promise<KeysetPage<TaskFacts>> {
     const { ids, experiments, owner } = criteria;
     // With all states listed, the index of experiments gives the order of the ids through a merge of its scans.
     const states = criteria.states ?? (experiments && !ids && owner === undefined ? taskStates : undefined);
@@ -154,7 +162,8 @@ export class TasksRepository {
       order: [{ field: '_id', direction: -1 }],
       first,
       after,
-    });
+      projection: taskFactsProjection,
+    }) as unknown as Promise<KeysetPage<TaskFacts>>;
   }
 
   /** Ids of tasks in a state whose jobs nobody creates. */

@@ -24,6 +24,7 @@ import {
   taskSchemaVersion,
   type StoredParameterSet,
   type TaskDocument,
+  type TaskFacts,
   type TaskState,
 } from './task.document.js';
 import {
@@ -52,7 +53,7 @@ export interface TasksServiceOptions {
 }
 
 /** The task, or why it was refused. */
-export type SubmitTaskResult = { readonly task: TaskDocument } | { readonly refusals: readonly Refusal[] };
+export type SubmitTaskResult = { readonly task: TaskFacts } | { readonly refusals: readonly Refusal[] };
 
 /** How far a task is. */
 export interface TaskProgressFacts {
@@ -94,7 +95,7 @@ export class TasksService {
     let reserved = await submissions.find(reservationId);
     if (reserved && reserved.digest !== digest) return { refusals: [keyReused(spec.idempotencyKey)] };
     if (reserved) {
-      const [known] = await this.#options.tasks.find([reserved.batchId]);
+      const [known] = await this.#options.tasks.facts([reserved.batchId]);
       if (known) return { task: known };
     }
     const { refusals, experiment } = await this.#examine(spec);
@@ -114,9 +115,9 @@ export class TasksService {
   }
 
   /** Tasks by id, one answer an id; null where there is none that the principal may read. */
-  async findMany(ids: readonly string[], principal: Principal): Promise<readonly (TaskDocument | null)[]> {
+  async findMany(ids: readonly string[], principal: Principal): Promise<readonly (TaskFacts | null)[]> {
     const visible = experimentsFor(principal, 'task:read');
-    const found = new Map((await this.#options.tasks.find(ids)).map((task) => [task._id, task]));
+    const found = new Map((await this.#options.tasks.facts(ids)).map((task) => [task._id, task]));
     return ids.map((id) => {
       const task = found.get(id);
       return task && (visible === '*' || visible.includes(task.experiment)) ? task : null;
@@ -128,7 +129,7 @@ export class TasksService {
     principal: Principal,
     filter: TaskFilterSpec | null | undefined,
     { first, after }: { readonly first: number; readonly after?: string | null | undefined },
-  ): Promise<KeysetPage<TaskDocument>> {
+  ): Promise<KeysetPage<TaskFacts>> {
     const ids = filter?.ids ?? undefined;
     if (ids && ids.length > maxIds)
       throw badInput('filter.ids', `${ids.length} ids`, `at most ${maxIds} ids`);
@@ -144,7 +145,7 @@ export class TasksService {
   }
 
   /** How far tasks are; one answer a task, in order. Ended tasks know it; for others the live counts are taken, or the index is counted. */
-  async progressOf(tasks: readonly TaskDocument[]): Promise<readonly TaskProgressFacts[]> {
+  async progressOf(tasks: readonly TaskFacts[]): Promise<readonly TaskProgressFacts[]> {
     const { jobs, liveCounts } = this.#options;
     const open = tasks.filter(({ endStates }) => !endStates).map(({ _id }) => _id);
     const live = new Map(open.map((id) => [id, liveCounts(id)]));
@@ -164,12 +165,12 @@ export class TasksService {
   /** A task and its progress as a stream of its changes reads them. */
   progressSource(id: string, principal: Principal) {
     return {
-      find: async (): Promise<TaskDocument | null> => (await this.findMany([id], principal))[0] ?? null,
-      progress: async (task: TaskDocument): Promise<TaskProgressFacts> => {
+      find: async (): Promise<TaskFacts | null> => (await this.findMany([id], principal))[0] ?? null,
+      progress: async (task: TaskFacts): Promise<TaskProgressFacts> => {
         const [progress] = await this.progressOf([task]);
         return progress ?? { totalJobs: task.totalJobs, createdJobs: task.createdJobs, states: {} };
       },
-      hasEnded: ({ state }: TaskDocument): boolean => state !== 'EXPANDING' && state !== 'RUNNING',
+      hasEnded: ({ state }: TaskFacts): boolean => state !== 'EXPANDING' && state !== 'RUNNING',
     };
   }
 
