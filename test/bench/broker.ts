@@ -24,7 +24,7 @@ const asking = 64;
 const explained = 20;
 
 /** What it takes to explain a job that nobody can run, at full scale. */
-function measureExplanation(): readonly Row[] {
+export function measureExplanation(): readonly Row[] {
   const world = new World({ workers: 20_000, classes: 10, pending: 1000 });
   const requirements: StoredRequirements = {
     cores: 32,
@@ -88,7 +88,7 @@ class Asking {
   async ask(dueAt: number, times: number[]): Promise<void> {
     const free = { cores: 4096, memoryMiB: 16_000_000, diskMiB: 16_000_000 };
     const { acquireJobs } = await this.api.post<Assignments>(acquire, {
-      input: { workerId: this.workerId, count: 1, free },
+      input: { workerId: this.workerId, count: 1, free, waitSeconds: 10 },
     });
     times.push(performance.now() - dueAt);
     this.#held.push(...acquireJobs.assignments.map(({ job, fence }) => ({ id: job.id, fence })));
@@ -126,7 +126,8 @@ async function askSteadily(api: Api, workers: readonly Asking[], seconds: number
   return times;
 }
 
-async function measureAcquire(seconds: number, progress: (text: string) => void): Promise<readonly Row[]> {
+/** Single acquires at a steady rate, through the gateway. */
+export async function measureAcquire(seconds: number, progress: (text: string) => void): Promise<readonly Row[]> {
   const stack = await startStack();
   try {
     const admin = connectApi(stack.url, stack.adminToken, 2);

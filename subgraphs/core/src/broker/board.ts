@@ -426,8 +426,8 @@ function wholeFree({ devices }: Room): number {
   return free;
 }
 
-function roomKey({ cores, memoryMiB, diskMiB, devices }: Room): string {
-  return `${cores} ${memoryMiB} ${diskMiB} ${roomText(devices)}`;
+function roomKey(room: Room): string {
+  return (room.text ??= `${room.cores} ${room.memoryMiB} ${room.diskMiB} ${roomText(room.devices)}`);
 }
 
 function bucketText({ room, leftPlain }: Asker): string {

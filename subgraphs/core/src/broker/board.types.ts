@@ -9,6 +9,8 @@ export interface Room {
   readonly memoryMiB: number;
   readonly diskMiB: number;
   readonly devices: DeviceRoom;
+  /** The room as a text, once somebody has asked for it. */
+  text?: string;
 }
 
 /** A worker that asks. */

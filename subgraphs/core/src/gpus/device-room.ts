@@ -86,18 +86,25 @@ export function roomText({ shape, free, memoryMiB }: DeviceRoom): string {
   let text = '';
   let from = 0;
   while (from < kinds.length) {
-    let to = from + 1;
-    while (to < kinds.length && kinds[to] === kinds[from]) to += 1;
-    const levels: (number | string)[] = [];
-    for (let at = from; at < to; at += 1) {
-      const level = free[at] ?? 0;
-      levels.push(level > 0 && level < wholeDevice ? `${level}/${memoryMiB[at] ?? 0}` : level);
+    let [to, wholes, isShared] = [from, 0, false];
+    for (; to < kinds.length && kinds[to] === kinds[from]; to += 1) {
+      if (free[to] === wholeDevice) wholes += 1;
+      else if (free[to] !== 0) isShared = true;
     }
-    if (to - from > 1) levels.sort();
-    text += `${levels.join(',')};`;
+    // Of those that are all free or all taken, their number says it all.
+    text += isShared ? `${sharedText(free, memoryMiB, from, to)};` : `${wholes};`;
     from = to;
   }
   return text;
+}
+
+function sharedText(free: readonly number[], memoryMiB: readonly number[], from: number, to: number): string {
+  const levels: string[] = [];
+  for (let at = from; at < to; at += 1) {
+    const level = free[at] ?? 0;
+    levels.push(level > 0 && level < wholeDevice ? `${level}/${memoryMiB[at] ?? 0}` : String(level));
+  }
+  return levels.sort().join(',');
 }
 
 /** The devices that the job gets, as positions, or undefined if there are not enough. */
