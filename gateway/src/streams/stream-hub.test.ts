@@ -175,6 +175,24 @@ describe('resuming', () => {
     }
   });
 
+  test('1,000 resumers at 1,000 cursors that the ring still has need no upstream of their own', async () => {
+    room = await StreamRoom.open(house);
+    const first = await room.subscribe({ query: bare });
+    const cursors = [(await next(first)).cursor ?? ''];
+    for (let i = 1; i < 1000; i++) cursors.push(house.log.append(`r${i}`));
+    await readTo(first, 'r999');
+    const streams = await Promise.all(cursors.map((after) => room.subscribe({ after, query: bare })));
+    house.log.append('end');
+    for (const [i, stream] of streams.entries()) {
+      const seen = await readTo(stream, 'end');
+      expect([seen.length, seen[0]?.split(' ')[0]]).toEqual([
+        1000 - i,
+        `c${Number(cursors[i]?.slice(1)) + 1}`,
+      ]);
+    }
+    expect([house.log.open, room.counts.upstreams]).toEqual([1, 1]);
+  });
+
   test('those who come back at the same cursor after a restart share from the start', async () => {
     room = await StreamRoom.open(house);
     const after = house.log.append('last');
