@@ -27,7 +27,8 @@ interface Place {
   readonly queue: { left: number };
   /** Every bucket each time that somebody comes into it. */
   readonly log: Bucket[];
-  readonly buckets: Map<string, Bucket>;
+  /** By {@link roomNumber}: those of one number are told apart by comparing them. */
+  readonly buckets: Map<number, Bucket[]>;
   readonly order: BucketOrder;
 }
 
@@ -117,7 +118,7 @@ export class Board {
     if (!demand || !hosts || this.#askers < 2 || demand.classes().length === 0) return;
     const withDevices = this.#places.filter(({ shape }) => shape.hasDevices);
     const buckets = withDevices.flatMap((place) =>
-      [...place.buckets.values()].map((bucket) => ({ place, bucket })),
+      [...place.buckets.values()].flat().map((bucket) => ({ place, bucket })),
     );
     if (buckets.length < 2 || buckets.length > maxPricedBuckets) return;
     this.#prices = new Prices(demand, hosts());
@@ -170,8 +171,7 @@ export class Board {
   }
 
   #put(place: Place, asker: Asker): void {
-    const text = bucketText(asker);
-    let bucket = place.buckets.get(text);
+    let bucket = bucketOf(place, asker);
     if (!bucket) {
       const { room } = asker;
       bucket = {
@@ -181,7 +181,9 @@ export class Board {
         askers: [],
         hasDeadlines: false,
       };
-      place.buckets.set(text, bucket);
+      const alike = place.buckets.get(roomNumber(room));
+      if (alike) alike.push(bucket);
+      else place.buckets.set(roomNumber(room), [bucket]);
     }
     // A bucket in which a class found nobody who has the time may have somebody now.
     if (bucket.askers.length === 0 || bucket.hasDeadlines || asker.seconds !== Infinity)
@@ -192,7 +194,7 @@ export class Board {
   }
 
   #leave(place: Place, asker: Asker): void {
-    const bucket = place.buckets.get(bucketText(asker));
+    const bucket = bucketOf(place, asker);
     const at = bucket?.askers.lastIndexOf(asker) ?? -1;
     if (!bucket || at < 0) return;
     const last = bucket.askers.pop();
@@ -426,10 +428,29 @@ function wholeFree({ devices }: Room): number {
   return free;
 }
 
-function roomKey(room: Room): string {
-  return (room.text ??= `${room.cores} ${room.memoryMiB} ${room.diskMiB} ${roomText(room.devices)}`);
+function roomKey({ cores, memoryMiB, diskMiB, devices }: Room): string {
+  return `${cores} ${memoryMiB} ${diskMiB} ${roomText(devices)}`;
 }
 
-function bucketText({ room, leftPlain }: Asker): string {
-  return leftPlain > 0 ? roomKey(room) : `${roomKey(room)}!`;
+/** A number that rooms with the same amounts have in common, and others seldom. */
+function roomNumber({ cores, memoryMiB, diskMiB }: Room): number {
+  return (
+    (Math.imul(cores, 73_856_093) ^ Math.imul(memoryMiB, 19_349_663) ^ Math.imul(diskMiB, 83_492_791)) | 0
+  );
+}
+
+/** The bucket of the place that the worker belongs in. */
+function bucketOf({ buckets }: Place, { room, leftPlain }: Asker): Bucket | undefined {
+  const alike = buckets.get(roomNumber(room));
+  if (!alike) return undefined;
+  const { cores, memoryMiB, diskMiB, devices } = room;
+  const [takesPlain, text] = [leftPlain > 0, roomText(devices)];
+  return alike.find(
+    (bucket) =>
+      bucket.room.cores === cores &&
+      bucket.room.memoryMiB === memoryMiB &&
+      bucket.room.diskMiB === diskMiB &&
+      bucket.takesPlain === takesPlain &&
+      roomText(bucket.room.devices) === text,
+  );
 }

@@ -9,8 +9,6 @@ export interface Room {
   readonly memoryMiB: number;
   readonly diskMiB: number;
   readonly devices: DeviceRoom;
-  /** The room as a text, once somebody has asked for it. */
-  text?: string;
 }
 
 /** A worker that asks. */

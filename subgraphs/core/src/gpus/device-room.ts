@@ -21,6 +21,8 @@ export interface DeviceRoom {
   readonly free: readonly number[];
   /** MiB; Infinity where it is not known. */
   readonly memoryMiB: readonly number[];
+  /** What {@link roomText} made of it. */
+  text?: string;
 }
 
 /** A room that is being made. */
@@ -77,7 +79,11 @@ function untouched(shape: DeviceShape): DeviceRoom {
 }
 
 /** A text that is equal for rooms that can stand for one another. */
-export function roomText({ shape, free, memoryMiB }: DeviceRoom): string {
+export function roomText(room: DeviceRoom): string {
+  return (room.text ??= textOf(room));
+}
+
+function textOf({ shape, free, memoryMiB }: DeviceRoom): string {
   const { kinds } = shape;
   const first = free[0];
   // Most hosts are all free, or all taken.
