@@ -23,6 +23,7 @@ describe('documents', () => {
       'lib',
       'subgraphs/core',
       'clients/cli',
+      'clients/dashboard',
       'clients/pilot',
       'deploy/playground',
     ];

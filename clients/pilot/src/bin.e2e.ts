@@ -237,6 +237,23 @@ describe('what is wrong with its setting-up', () => {
     }
   });
 
+  test('presents a simulated fleet over the real schema; a file that is none is named', async () => {
+    const fleet = join(folder, 'fleet.json');
+    const t4 = { vendor: 'NVIDIA', model: 'Tesla T4', id: 'GPU-1', memoryMiB: 15360, utilisation: 0.5 };
+    await writeFile(fleet, JSON.stringify({ devices: [t4] }));
+    start('--gpu-simulate', fleet);
+    await core.until('it registers', () => core.said.some(({ what }) => what === 'registered'));
+    const { devices } = detailOf<Registration>('registered');
+    expect(devices).toMatchObject([{ ...t4, health: 'HEALTHY' }]);
+    expect(devices[0]?.sources).toContainEqual({ fact: 'model', source: 'simulated by fleet.json' });
+
+    await writeFile(fleet, '{}');
+    const { child } = start('--gpu-simulate', fleet);
+    const [code] = await once(child, 'exit');
+    expect(code).toBe(64);
+    expect(pilots[1]?.log).toContain(`the file of a simulated fleet ${fleet} is not one`);
+  });
+
   test('a token file that is not there is named', async () => {
     const { child } = start('--token-file', join(folder, 'none'));
     const [code] = await once(child, 'exit');

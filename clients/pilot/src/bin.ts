@@ -39,10 +39,17 @@ try {
   await pilot.run();
   log.info('ended in order');
 } catch (error) {
-  const isRefusal = error instanceof CoreRefused;
-  if (isRefusal) log.error({ code: error.code, reason: error.message }, 'core does not take this worker');
+  process.exitCode = exitCodeOf(error);
+  if (error instanceof CoreRefused)
+    log.error({ code: error.code, reason: error.message }, 'core does not take this worker');
+  else if (process.exitCode === EXIT_USAGE) console.error(`rhizome-pilot: ${(error as Error).message}`);
   else log.error({ err: error }, 'a fault of the pilot');
-  process.exitCode = isRefusal ? EXIT_REFUSED : EXIT_FAULT;
 } finally {
   await core.close();
+}
+
+/** Some settings, as the file of a simulated fleet, are read when the pilot runs. */
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CoreRefused) return EXIT_REFUSED;
+  return isDomainError(error) && error.code === 'CONFIG_INVALID' ? EXIT_USAGE : EXIT_FAULT;
 }

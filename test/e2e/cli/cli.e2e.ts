@@ -191,6 +191,33 @@ describe('looking at jobs', () => {
     await cli.run(['cancel', id]);
   });
 
+  test('why tells queues, workers and devices for each constraint, alone and together', async () => {
+    const gpu = { count: 1, minComputeCapability: '9.0' };
+    const requirements = { memoryMiB: 64, diskMiB: 1, walltimeSeconds: 600, gpu };
+    const [id = ''] = await submit(house.api(), [{ requirements }]);
+    const { exitCode, stdout } = await cli.run(['why', id]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^ *CONSTRAINT +QUEUES +WORKERS +DEVICES +TOGETHER +WHY NOT$/m);
+    // One queue, one pilot with six simulated devices, none of which is of that capability.
+    expect(stdout).toMatch(/^ +all +1 +1 +6$/m);
+    expect(stdout).toMatch(/^.* (gpu|compute capability).* 0 +0 +0 +0\/0\/0/m);
+    expect(stdout).toMatch(/How long it will wait is unknown: /);
+    await cli.run(['cancel', id]);
+  });
+
+  test('gpus shows what the workers reported, by model, driver and runtime', async () => {
+    const { exitCode, stdout } = await cli.run(['gpus']);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(
+      /^SITE +MODEL +MIG +GIB +DRIVER +RUNTIME +HOSTS +DEVICES +FREE +BAD +UNKNOWN +SEEN$/m,
+    );
+    expect(stdout).toMatch(/^PLAYGROUND +A100-SXM4-40GB +40 +535 +CUDA 12\.2 +1 +2 +2 +0 +0 +\d+s$/m);
+    expect(stdout).toMatch(/^PLAYGROUND +A100-SXM4-40GB +3g\.20gb +20 /m);
+    const t4 = (await cli.run(['gpus', '--model', 't4', '--json'])).json();
+    expect(t4).toMatchObject({ sites: [{ queues: ['playground'], gpus: [{ model: 'T4', devices: 1 }] }] });
+    expect((await cli.run(['gpus', '--vendor', 'intel'])).stdout).toContain('No worker');
+  });
+
   test('queues and workers show what there is', async () => {
     expect((await cli.run(['queues'])).stdout).toMatch(/playground +.*ONLINE/);
     expect((await cli.run(['queues', '--json'])).json()).toMatchObject([{ name: 'playground' }]);
@@ -336,6 +363,7 @@ describe('login and completion', () => {
       'retry',
       'queues',
       'workers',
+      'gpus',
       'why',
     ];
     for (const command of commands) expect(stdout).toMatch(new RegExp(`^ +${command}\\b`, 'm'));
