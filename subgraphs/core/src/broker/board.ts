@@ -4,15 +4,9 @@
  * through in one order that is the same for all classes: the least free first, so that whole hosts stay whole.
  */
 import type { DeviceFit } from '../gpus/device-fit.js';
-import {
-  chooseDevices,
-  deviceChoices,
-  roomText,
-  sameDevices,
-  wholeDevice,
-  withoutDevices,
-} from '../gpus/device-room.js';
+import { chooseDevices, deviceChoices, roomText, sameDevices, withoutDevices } from '../gpus/device-room.js';
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
+import { hasRoom, less, rankOf, roomKey, roomNumber, simpleCost, someone, wholeFree } from './board-rooms.js';
 import type { Asker, Placing, Room } from './board.types.js';
 import { type Bucket, BucketOrder } from './bucket-order.js';
 import { type Demand, type HostKind, Prices } from './demand.js';
@@ -374,69 +368,6 @@ function leastCost(
 ): number {
   if (gpu && fit) return (fit.ranks[fit.positions[0] ?? 0] ?? 0) * rankWeight;
   return ((gpu === undefined ? 0 : 1) + (shape.hasDevices ? 1 : 0)) * tierWeight;
-}
-
-/** Who came last; where times differ, who has the least that is enough. */
-function someone({ askers, hasDeadlines }: Bucket, cls: RequirementClass): Asker | undefined {
-  const isPicky = cls.selector?.usesIdentity === true;
-  if (!hasDeadlines && !isPicky) return askers[askers.length - 1];
-  const wanted = cls.requirements.walltimeSeconds;
-  let best: Asker | undefined;
-  for (const asker of askers) {
-    if (asker.seconds < wanted || (isPicky && !asker.worker.fits(cls))) continue;
-    if (!best || asker.seconds < best.seconds) best = asker;
-  }
-  return best;
-}
-
-/** The rank of the worst device that the job would get, or undefined if there are not enough. */
-function rankOf(gpu: StoredGpuRequirement, fit: DeviceFit, { devices }: Room): number | undefined {
-  if (gpu.exclusive || (gpu.nvlink && gpu.count > 1)) {
-    const chosen = chooseDevices(gpu, fit, devices);
-    return chosen && Math.max(...chosen.map((position) => fit.ranks[position] ?? 0));
-  }
-  let found = 0;
-  for (const position of fit.positions) {
-    if (devices.free[position] !== wholeDevice) continue;
-    found += 1;
-    if (found === gpu.count) return fit.ranks[position];
-  }
-  return undefined;
-}
-
-/** Hosts of which the least is free come first, so that the others stay whole. */
-function simpleCost({ wholeFree: free, room }: Bucket): number {
-  return free + Math.min(0.5, room.cores / 1e5);
-}
-
-function hasRoom(room: Room, { requirements: { cores, memoryMiB, diskMiB } }: RequirementClass): boolean {
-  return cores <= room.cores && memoryMiB <= room.memoryMiB && diskMiB <= room.diskMiB;
-}
-
-function less(room: Room, { requirements: { cores, memoryMiB, diskMiB } }: RequirementClass): Room {
-  return {
-    cores: room.cores - cores,
-    memoryMiB: room.memoryMiB - memoryMiB,
-    diskMiB: room.diskMiB - diskMiB,
-    devices: room.devices,
-  };
-}
-
-function wholeFree({ devices }: Room): number {
-  let free = 0;
-  for (const one of devices.free) if (one === wholeDevice) free += 1;
-  return free;
-}
-
-function roomKey({ cores, memoryMiB, diskMiB, devices }: Room): string {
-  return `${cores} ${memoryMiB} ${diskMiB} ${roomText(devices)}`;
-}
-
-/** A number that rooms with the same amounts have in common, and others seldom. */
-function roomNumber({ cores, memoryMiB, diskMiB }: Room): number {
-  return (
-    (Math.imul(cores, 73_856_093) ^ Math.imul(memoryMiB, 19_349_663) ^ Math.imul(diskMiB, 83_492_791)) | 0
-  );
 }
 
 /** The bucket of the place that the worker belongs in. */

@@ -1,0 +1,77 @@
+/** What is asked of rooms and buckets on the board. Pure. */
+import type { DeviceFit } from '../gpus/device-fit.js';
+import { chooseDevices, roomText, wholeDevice } from '../gpus/device-room.js';
+import type { StoredGpuRequirement } from '../jobs/job.types.js';
+import type { Asker, Room } from './board.types.js';
+import type { Bucket } from './bucket-order.js';
+import type { RequirementClass } from './requirement-class.js';
+
+/** Who came last; where times differ, who has the least that is enough. */
+export function someone({ askers, hasDeadlines }: Bucket, cls: RequirementClass): Asker | undefined {
+  const isPicky = cls.selector?.usesIdentity === true;
+  if (!hasDeadlines && !isPicky) return askers[askers.length - 1];
+  const wanted = cls.requirements.walltimeSeconds;
+  let best: Asker | undefined;
+  for (const asker of askers) {
+    if (asker.seconds < wanted || (isPicky && !asker.worker.fits(cls))) continue;
+    if (!best || asker.seconds < best.seconds) best = asker;
+  }
+  return best;
+}
+
+/** The rank of the worst device that the job would get, or undefined if there are not enough. */
+export function rankOf(gpu: StoredGpuRequirement, fit: DeviceFit, { devices }: Room): number | undefined {
+  if (gpu.exclusive || (gpu.nvlink && gpu.count > 1)) {
+    const chosen = chooseDevices(gpu, fit, devices);
+    return chosen && Math.max(...chosen.map((position) => fit.ranks[position] ?? 0));
+  }
+  let found = 0;
+  for (const position of fit.positions) {
+    if (devices.free[position] !== wholeDevice) continue;
+    found += 1;
+    if (found === gpu.count) return fit.ranks[position];
+  }
+  return undefined;
+}
+
+/** Hosts of which the least is free come first, so that the others stay whole. */
+export function simpleCost({ wholeFree: free, room }: Bucket): number {
+  return free + Math.min(0.5, room.cores / 1e5);
+}
+
+/** Whether cores, memory and disk are enough for a job of the class. */
+export function hasRoom(
+  room: Room,
+  { requirements: { cores, memoryMiB, diskMiB } }: RequirementClass,
+): boolean {
+  return cores <= room.cores && memoryMiB <= room.memoryMiB && diskMiB <= room.diskMiB;
+}
+
+/** The room without what a job of the class takes beside devices. */
+export function less(room: Room, { requirements: { cores, memoryMiB, diskMiB } }: RequirementClass): Room {
+  return {
+    cores: room.cores - cores,
+    memoryMiB: room.memoryMiB - memoryMiB,
+    diskMiB: room.diskMiB - diskMiB,
+    devices: room.devices,
+  };
+}
+
+/** Devices of which all is free. */
+export function wholeFree({ devices }: Room): number {
+  let free = 0;
+  for (const one of devices.free) if (one === wholeDevice) free += 1;
+  return free;
+}
+
+/** A text that is equal for rooms that can stand for one another. */
+export function roomKey({ cores, memoryMiB, diskMiB, devices }: Room): string {
+  return `${cores} ${memoryMiB} ${diskMiB} ${roomText(devices)}`;
+}
+
+/** A number that rooms with the same amounts have in common, and others seldom. */
+export function roomNumber({ cores, memoryMiB, diskMiB }: Room): number {
+  return (
+    (Math.imul(cores, 73_856_093) ^ Math.imul(memoryMiB, 19_349_663) ^ Math.imul(diskMiB, 83_492_791)) | 0
+  );
+}
