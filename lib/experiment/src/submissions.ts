@@ -11,6 +11,7 @@ import { defineLoader, type LoaderDefinition } from '@rhizome/subgraph';
 import { ChangeFeed, type DocumentChange } from './changes/change-feed.js';
 import { changesOf } from './changes/change-stream.repository.js';
 import { type JobPlaceLoader, jobPlaceLoader } from './details/job-details.js';
+import { KnownSubmissions } from './details/known-submissions.js';
 import { JobFollower } from './following/follower.js';
 import {
   type JobOutcome,
@@ -100,6 +101,7 @@ export function createSubmissions<T extends SubmissionDocument, C>(
   const submissions = new SubmissionsRepository(db, definition);
   const ledger = new Ledger({ db, definition, amountsOf, clock });
   const { schemaVersion } = definition;
+  const known = new KnownSubmissions<T>(clock);
   const submitter = new Submitter({
     core,
     experiment,
@@ -108,6 +110,7 @@ export function createSubmissions<T extends SubmissionDocument, C>(
     rules,
     schemaVersion,
     submissions,
+    onHandedOver: (submission: T) => void known.add(submission),
     clock,
     ids,
     log,
@@ -135,7 +138,7 @@ export function createSubmissions<T extends SubmissionDocument, C>(
     find: (wanted) => submissions.find(wanted),
     where: (fields) => submissions.where(fields),
     page: (fields, first, after) => submissions.page(fields, first, after),
-    places: jobPlaceLoader(`${experiment}.places`, submissions, submitter),
+    places: jobPlaceLoader(`${experiment}.places`, submissions, submitter, known),
     outcomes: defineLoader({
       name: `${experiment}.outcomes`,
       load: (positions) => ledger.outcomes(positions),

@@ -3,7 +3,7 @@ import { type Action, can, type Principal } from '@rhizome/authz';
 import { defineLoader, type LoaderDefinition, type Loaders, type SubgraphContext } from '@rhizome/subgraph';
 import type { SubmissionDocument } from '../submissions/submission.document.js';
 import type { SubmissionsRepository } from '../submissions/submissions.repository.js';
-import { type FixedPart, KnownSubmissions } from './known-submissions.js';
+import type { FixedPart, KnownSubmissions } from './known-submissions.js';
 
 /** A job as a gateway hands it over: its key, and what `@requires` brought along. */
 export interface JobRepresentation {
@@ -50,16 +50,19 @@ export function jobPlaceLoader<T extends SubmissionDocument>(
   name: string,
   submissions: SubmissionsRepository<T>,
   submitter: HandingOver,
+  memory: KnownSubmissions<T>,
 ): JobPlaceLoader<T> {
-  const memory = new KnownSubmissions<T>();
   const known = ({ taskId, index }: JobPlaceKey): JobPlace<T> | null | undefined => {
     const submission = memory.get(taskId);
-    return submission && placeIn(submission, index);
+    if (submission) return placeIn(submission, index);
+    return memory.isForeign(taskId) ? null : undefined;
   };
   const placesOf = async (keys: readonly JobPlaceKey[]): Promise<(JobPlace<T> | null)[]> => {
     const wanted = new Set(keys.map(({ taskId }) => taskId));
     const found = await submissions.ofTasks([...wanted]);
     const byTask = new Map(found.map((submission) => [submission.taskId, memory.add(submission)]));
+    if (!submitter.isHandingOver)
+      for (const taskId of wanted) if (!byTask.has(taskId)) memory.noteForeign(taskId);
     return keys.map(({ taskId, index }) => {
       const submission = byTask.get(taskId);
       return submission ? placeIn(submission, index) : null;

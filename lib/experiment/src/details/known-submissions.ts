@@ -1,4 +1,5 @@
 /** What was submitted and never changes, kept by task: what a job is to an experiment needs no question to the store. */
+import { type Clock, timeOfId } from '@rhizome/mongo';
 import type { SubmissionDocument } from '../submissions/submission.document.js';
 
 /** What of a submission does not change any more once core has its task: all but how far it is. */
@@ -9,13 +10,22 @@ const changing: ReadonlySet<string> = new Set(changingFields);
 
 /** Submissions that are kept; the one not asked for longest goes first. */
 const keptSubmissions = 1000;
+/** Tasks of others that are kept. */
+const keptForeign = 10_000;
+/** A task that is younger may be one that is being handed over by another process, in milliseconds. */
+const youngMs = 10_000;
+/** So long it is believed that a task is not the experiment's: a hand-over that broke off is made good later, in milliseconds. */
+const foreignMs = 5000;
 
-/** A bounded memory of submissions by task. It holds nothing that could grow old. */
+/** A bounded memory of submissions by task, and of tasks that are none. What it says of the former cannot grow old. */
 export class KnownSubmissions<T extends SubmissionDocument> {
   readonly #byTask = new Map<string, FixedPart<T>>();
+  readonly #foreignUntil = new Map<string, number>();
+  readonly #clock: Clock;
   readonly #limit: number;
 
-  constructor(limit = keptSubmissions) {
+  constructor(clock: Clock, limit = keptSubmissions) {
+    this.#clock = clock;
     this.#limit = limit;
   }
 
@@ -34,10 +44,33 @@ export class KnownSubmissions<T extends SubmissionDocument> {
       Object.entries(submission).filter(([name]) => !changing.has(name)),
     ) as unknown as FixedPart<T>;
     if (submission.taskId !== undefined) {
+      this.#foreignUntil.delete(submission.taskId);
       this.#byTask.set(submission.taskId, fixed);
-      const oldest = this.#byTask.keys().next();
-      if (this.#byTask.size > this.#limit && !oldest.done) this.#byTask.delete(oldest.value);
+      dropOldest(this.#byTask, this.#limit);
     }
     return fixed;
   }
+
+  /** Whether the task was not the experiment's a moment ago. */
+  isForeign(taskId: string): boolean {
+    const until = this.#foreignUntil.get(taskId);
+    if (until === undefined) return false;
+    if (until > this.#clock.now().getTime()) return true;
+    this.#foreignUntil.delete(taskId);
+    return false;
+  }
+
+  /** Notes that the store has no submission for the task. */
+  noteForeign(taskId: string): void {
+    const now = this.#clock.now().getTime();
+    const made = timeOfId(taskId);
+    if (!made || now - made.getTime() < youngMs) return;
+    this.#foreignUntil.set(taskId, now + foreignMs);
+    dropOldest(this.#foreignUntil, keptForeign);
+  }
+}
+
+function dropOldest(map: Map<string, unknown>, limit: number): void {
+  const oldest = map.keys().next();
+  if (map.size > limit && !oldest.done) map.delete(oldest.value);
 }

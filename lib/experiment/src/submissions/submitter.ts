@@ -29,6 +29,8 @@ export interface SubmitterOptions<T extends SubmissionDocument, C> extends CoreS
   readonly rules: SubmissionRules<T, C>;
   readonly schemaVersion: number;
   readonly submissions: SubmissionsRepository<T>;
+  /** Told of each submission whose task core has. */
+  readonly onHandedOver: (submission: T) => void;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;
@@ -103,11 +105,15 @@ export class Submitter<T extends SubmissionDocument, C> {
       return answer;
     }
     const noted = await submissions.handedOver(_id, answer.taskId, clock.now());
-    if (noted) return { submission: noted };
+    if (noted) {
+      this.#options.onHandedOver(noted);
+      return { submission: noted };
+    }
     // Core refused the same submission of another process a moment ago, and it was withdrawn there; now there is a task for it.
     log.warn({ submission: _id, taskId: answer.taskId }, 'a withdrawn submission is written again');
     const again = { ...submission, taskId: answer.taskId, stage: 'OPEN' } as T;
     await submissions.accept(again, content === undefined ? undefined : rules.parts?.(content));
+    this.#options.onHandedOver(again);
     return { submission: again };
   }
 

@@ -1,0 +1,58 @@
+import { describe, expect, test } from '@jest/globals';
+import { createIds } from '@rhizome/mongo';
+import { manualClock } from '@rhizome/testkit';
+import type { SubmissionDocument } from '../submissions/submission.document.js';
+import { KnownSubmissions } from './known-submissions.js';
+
+const clock = manualClock();
+const submission = (taskId: string | undefined): SubmissionDocument => ({
+  ...{ _id: 'run_1', schemaVersion: 1, revision: 1, createdAt: clock.now(), updatedAt: clock.now() },
+  ...{ submittedBy: 'ann', idempotencyKey: 'k', digest: 'd', stage: 'OPEN', totalJobs: 3 },
+  ...{ finishedJobs: 1, lostJobs: 0, amounts: {} },
+  ...(taskId === undefined ? {} : { taskId }),
+});
+
+describe('what is known of submissions', () => {
+  test('is what does not change', () => {
+    const known = new KnownSubmissions(clock);
+    known.add(submission('task_1'));
+    expect(known.get('task_1')).toMatchObject({ _id: 'run_1', totalJobs: 3, taskId: 'task_1' });
+    for (const name of ['revision', 'updatedAt', 'stage', 'finishedJobs', 'lostJobs', 'amounts'])
+      expect(known.get('task_1')).not.toHaveProperty(name);
+  });
+
+  test('is nothing while core has no task', () => {
+    const known = new KnownSubmissions(clock);
+    known.add(submission(undefined));
+    expect(known.get('undefined')).toBeUndefined();
+  });
+
+  test('is bounded: the one not asked for longest goes first', () => {
+    const known = new KnownSubmissions(clock, 2);
+    for (const taskId of ['task_1', 'task_2']) known.add(submission(taskId));
+    known.get('task_1');
+    known.add(submission('task_3'));
+    expect(['task_1', 'task_2', 'task_3'].map((taskId) => known.get(taskId) !== undefined)).toEqual([
+      true,
+      false,
+      true,
+    ]);
+  });
+
+  test('tells tasks of others for a moment, but not young ones, and never one that was handed over', () => {
+    const known = new KnownSubmissions(clock);
+    const taskId = createIds(clock).next('task');
+    known.noteForeign(taskId);
+    expect(known.isForeign(taskId)).toBe(false);
+    clock.advance(10_000);
+    known.noteForeign(taskId);
+    expect(known.isForeign(taskId)).toBe(true);
+    clock.advance(5000);
+    expect(known.isForeign(taskId)).toBe(false);
+    known.noteForeign(taskId);
+    known.add(submission(taskId));
+    expect(known.isForeign(taskId)).toBe(false);
+    known.noteForeign('no id of ours');
+    expect(known.isForeign('no id of ours')).toBe(false);
+  });
+});
