@@ -82,9 +82,9 @@ test('pages of jobs below a list of tasks are one read, as below one task, and a
     ]),
   );
   expect(seen).toEqual({
-    [String(ids[0])]: [['of 1'], false],
-    [String(ids[1])]: [['of 2', 'of 2'], false],
-    [String(ids[2])]: [['of 3', 'of 3'], true],
+    [String(ids[0])]: [['of 1 0'], false],
+    [String(ids[1])]: [['of 2 0', 'of 2 1'], false],
+    [String(ids[2])]: [['of 3 0', 'of 3 1'], true],
   });
 });
 
