@@ -1,4 +1,5 @@
 import { type DocumentNode, GraphQLError, parse } from 'graphql';
+import { isTooDeep, tooDeepError } from './depth.js';
 
 /** Characters of all texts that are kept, unless said otherwise: parsed, they are some ten times as large. */
 const keptCharacters = 4 * 1024 * 1024;
@@ -27,6 +28,7 @@ export class DocumentCache {
       this.#parsed.set(text, known);
       return known;
     }
+    if (isTooDeep(text)) return tooDeepError();
     try {
       const document = parse(text);
       if (text.length <= this.#characters / 8) this.#keep(text, document);

@@ -4,6 +4,7 @@ import { DomainError, toGraphQLError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import { countLoadsHeader, forwardedHeader, type SubgraphContext } from './context.js';
 import { bearerToken, requestIdOf, type TokenVerifier } from './credentials.js';
+import { isTooDeep, tooDeep } from './depth.js';
 import type { DirectDoor } from './direct-door.js';
 import type { ExecutableSubgraph } from './in-process.js';
 import type { SubgraphResult, SubgraphSchema } from './types.js';
@@ -45,13 +46,15 @@ export async function answerGraphQL(
       });
       return sendResult(response, result, plain.contentType);
     }
+    const search = new URL(request.url ?? '/', 'http://localhost');
+    if (isTooDeep(textOf(body) ?? search.searchParams.get('query') ?? '')) throw tooDeep();
     const init = { principal, requestId, log: options.log, signal, isForwarded };
     const context = options.subgraph.createContext(init);
     const answer = await options.apollo.executeHTTPGraphQLRequest({
       httpGraphQLRequest: {
         method: request.method ?? 'GET',
         headers: headerMap(request),
-        search: new URL(request.url ?? '/', 'http://localhost').search,
+        search: search.search,
         body,
       },
       context: async () => context,
@@ -60,6 +63,12 @@ export async function answerGraphQL(
   } catch (error) {
     refuse(response, error, requestId);
   }
+}
+
+/** The text of the operation in a body, if there is one. */
+function textOf(body: unknown): string | undefined {
+  const query = (body as { query?: unknown } | null | undefined)?.query;
+  return typeof query === 'string' ? query : undefined;
 }
 
 function sendResult(response: ServerResponse, { data, errors }: SubgraphResult, contentType: string): void {

@@ -188,6 +188,11 @@ function sortedNode<T>(node: T): T {
       .sort((a, b) => compare(keyOf(a), keyOf(b))) as unknown as T;
   }
   if (typeof node !== 'object' || node === null) return node;
+  // A description says the same in one pair of quotes as in three.
+  if ((node as { kind?: unknown }).kind === Kind.STRING) {
+    const { value } = node as unknown as { value: string };
+    return { kind: Kind.STRING, value: value.trim(), block: false } as T;
+  }
   return Object.fromEntries(
     Object.entries(node).map(([key, value]) => [
       key,
