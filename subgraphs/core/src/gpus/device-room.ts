@@ -42,28 +42,31 @@ export function deviceRoom(
   isOffered: (deviceId: string) => boolean,
   bookings?: (deviceId: string) => Booked,
 ): DeviceRoom {
-  if (!bookings && ids.every(isOffered)) return untouched(shape);
+  const known = untouched(shape);
+  if (!bookings && ids.every(isOffered)) return known;
   const free: number[] = [];
-  const memoryMiB: number[] = [];
+  let memoryMiB = known.memoryMiB;
   const taken: number[] = [];
   ids.forEach((id, position) => {
-    const known = shape.facts[position]?.memoryMiB ?? Infinity;
     const booked = bookings?.(id);
     if (!booked || booked.thousandths === 0) {
       free.push(isOffered(id) ? wholeDevice : 0);
-      memoryMiB.push(known);
       return;
     }
     // A worker does not offer a device that it has given to somebody; what shares leave of it the bookings tell.
     free.push(Math.max(0, wholeDevice - booked.thousandths));
-    memoryMiB.push(
-      known - booked.memoryMiB - (booked.unnamedThousandths / wholeDevice) * (known === Infinity ? 0 : known),
-    );
     if (booked.isExclusive) taken.push(position);
+    // Of a device that is given away whole nobody asks for memory.
+    if (booked.thousandths < wholeDevice)
+      memoryMiB = memoryMiB.map((all, at) => (at === position ? memoryLeft(all, booked) : all));
   });
   const room = { shape, free, memoryMiB };
   for (const position of taken) closeSiblings(room, position);
   return room;
+}
+
+function memoryLeft(all: number, { memoryMiB, unnamedThousandths }: Booked): number {
+  return all === Infinity ? all : all - memoryMiB - (unnamedThousandths / wholeDevice) * all;
 }
 
 const untouchedRooms = new WeakMap<DeviceShape, DeviceRoom>();

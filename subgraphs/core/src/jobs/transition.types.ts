@@ -1,6 +1,12 @@
 /** What callers hand to the transition writer, and what it answers. The writer is the only code that changes a job's state. */
 import type { JobState, TransitionActor } from './job-state.js';
-import type { StoredGpuGrant, StoredJobError, StoredLastEvent, StoredMetrics, StoredOutput } from './job.types.js';
+import type {
+  StoredGpuGrant,
+  StoredJobError,
+  StoredLastEvent,
+  StoredMetrics,
+  StoredOutput,
+} from './job.types.js';
 
 /** The grant of a job to a worker: opens the next attempt. */
 export interface GrantChange {
