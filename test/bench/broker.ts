@@ -92,7 +92,8 @@ class Asking {
     });
     times.push(performance.now() - dueAt);
     this.#held.push(...acquireJobs.assignments.map(({ job, fence }) => ({ id: job.id, fence })));
-    if (acquireJobs.assignments.length === 0) throw new Error('no jobs left to acquire');
+    if (acquireJobs.assignments.length === 0)
+      throw new Error(acquireJobs.userErrors[0]?.message ?? 'no jobs left to acquire');
     if (this.#held.length >= 100) await this.#end();
   }
 
@@ -127,12 +128,15 @@ async function askSteadily(api: Api, workers: readonly Asking[], seconds: number
 }
 
 /** Single acquires at a steady rate, through the gateway. */
-export async function measureAcquire(seconds: number, progress: (text: string) => void): Promise<readonly Row[]> {
+export async function measureAcquire(
+  seconds: number,
+  progress: (text: string) => void,
+): Promise<readonly Row[]> {
   const stack = await startStack();
   try {
     const admin = connectApi(stack.url, stack.adminToken, 2);
     await admin.post(
-      `mutation { createQueue(input: { name: "bench", site: "BENCH" }) { userErrors { message } } }`,
+      `mutation { createQueue(input: { name: "bench", site: "BENCH", limits: { heartbeatSeconds: 300, leaseSeconds: 3600 } }) { userErrors { message } } }`,
     );
     await fill(admin, (seconds + 5) * perSecond, progress);
     await admin.close();
