@@ -184,6 +184,7 @@ async function keepsTheContract(data: string, { pids }: PlaygroundFile): Promise
       '--json',
     ],
   ]);
+  expect(tested.stderr).toBe('');
   const report = tested.json<{ readonly findings: readonly { readonly outcome: string }[] }>();
   expect(report.findings.filter(({ outcome }) => outcome !== 'kept')).toEqual([]);
   expect(tested.exitCode).toBe(0);
