@@ -65,6 +65,8 @@ class Story {
   readonly #working = new AbortController();
   readonly #allJobs: number;
   #finished = 0;
+  /** How much larger than the story of the tests this one is. */
+  readonly #scale: number;
 
   constructor(
     private readonly house: ServiceHouse,
@@ -75,6 +77,7 @@ class Story {
     this.#api = house.api();
     const { tasks, jobsOfTask, singleJobs, pilotJobs } = size;
     this.#allJobs = tasks * jobsOfTask + singleJobs + pilotJobs;
+    this.#scale = Math.max(1, this.#allJobs / 5000);
     setMaxListeners(0, this.#working.signal);
     leftovers.defer('the workers', () => this.#working.abort());
   }
@@ -170,7 +173,7 @@ class Story {
   /** Waits until a part of the jobs has finished. */
   async #until(part: number): Promise<void> {
     await waitFor(`${part * 100} % of the jobs`, () => this.#finished >= part * this.#allJobs, {
-      deadlineMs: 40_000,
+      deadlineMs: 40_000 * this.#scale,
     });
     this.tell(`${this.#finished} jobs have finished, ${this.#told()} events were told`);
   }
@@ -251,7 +254,7 @@ class Story {
     await waitFor(
       'the end of all jobs',
       async () => (await jobs.countDocuments()) >= this.#allJobs && (await jobs.countDocuments(live)) === 0,
-      { deadlineMs: 60_000 },
+      { deadlineMs: 60_000 * this.#scale },
     ).catch(async (error: unknown) => {
       const some = await jobs
         .find(live, { projection: { state: 1, queue: 1, attempt: 1, last: 1 }, limit: 5 })
