@@ -182,13 +182,11 @@ describe('keysetPage', () => {
     const together = await keysetPages(requests);
     await collection.db.command({ profile: 0 });
     expect(together.map(plain)).toEqual(alone.map(plain));
-    const commands = await collection.db
-      .collection('system.profile')
-      .countDocuments({
-        ns: collection.namespace,
-        op: 'command',
-        'command.aggregate': collection.collectionName,
-      });
+    const commands = await collection.db.collection('system.profile').countDocuments({
+      ns: collection.namespace,
+      op: 'command',
+      'command.aggregate': collection.collectionName,
+    });
     expect(commands).toBe(2);
     await expect(keysetPages([...requests, { ...one, filter: {}, first: 0 }])).rejects.toMatchObject({
       code: 'BAD_USER_INPUT',
