@@ -3,7 +3,7 @@
  * ignored folder when it is first needed.
  */
 import { execFile, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -19,37 +19,7 @@ const manifest = JSON.stringify(
   null,
   2,
 );
-const program = `import { readFileSync } from 'node:fs';
-import { ApolloGateway, RemoteGraphQLDataSource } from '@apollo/gateway';
-import { ApolloServer } from '@apollo/server';
-import { startStandaloneServer } from '@apollo/server/standalone';
-import * as disabled from '@apollo/server/plugin/disabled';
-
-const [supergraph, port] = process.argv.slice(2);
-class Forwarding extends RemoteGraphQLDataSource {
-  willSendRequest({ request, context }) {
-    if (context.authorization) request.http.headers.set('authorization', context.authorization);
-  }
-}
-const gateway = new ApolloGateway({
-  supergraphSdl: readFileSync(supergraph, 'utf8'),
-  buildService: ({ url }) => new Forwarding({ url }),
-});
-const server = new ApolloServer({
-  gateway,
-  introspection: false,
-  plugins: [
-    disabled.ApolloServerPluginCacheControlDisabled(),
-    disabled.ApolloServerPluginLandingPageDisabled(),
-    disabled.ApolloServerPluginUsageReportingDisabled(),
-    disabled.ApolloServerPluginSchemaReportingDisabled(),
-  ],
-});
-await startStandaloneServer(server, {
-  listen: { port: Number(port), host: '127.0.0.1' },
-  context: async ({ req }) => ({ authorization: req.headers.authorization }),
-});
-`;
+const program = fileURLToPath(new URL('../../../bench/gateway/peer-server.mjs', import.meta.url));
 
 /** A running gateway. */
 export interface RunningGateway {
@@ -76,7 +46,7 @@ export async function startPeer(
 
 async function install(progress: (text: string) => void): Promise<void> {
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'server.mjs'), program);
+  copyFileSync(program, join(folder, 'server.mjs'));
   const file = join(folder, 'package.json');
   const isThere = existsSync(file) && readFileSync(file, 'utf8') === manifest;
   if (isThere && existsSync(join(folder, 'node_modules/@apollo/gateway'))) return;

@@ -24,7 +24,7 @@ async function fieldsFor(
   await graphql({ schema, source: query, rootValue: { [field]: take } });
   return found ?? [];
 }
-const always = ['experiment', 'owner', 'queue', 'state'];
+const always = ['experiment', 'owner', 'queue', 'state', 'submittedBy'];
 
 describe('what is read of a job', () => {
   test('is little where only id and state are selected', async () => {
