@@ -80,6 +80,9 @@ export class BrokerService {
   #timer: NodeJS.Timeout | undefined;
   #ticking: Promise<void> = Promise.resolve();
   #prunedAt = Number.NEGATIVE_INFINITY;
+  /** Reasons to read jobs anew that have not been met yet. */
+  #anewDue = 0;
+  #isReadingAnew = false;
   readonly #facts = new Map<string, { readonly facts: FleetFacts; readonly atMs: number }>();
 
   constructor(options: BrokerOptions) {
@@ -259,19 +262,33 @@ export class BrokerService {
 
   /** What is known from events is read from the store again. Faults are logged; the next reset or term does it again. */
   async #readAnew(reason: string, err?: unknown): Promise<void> {
-    const { view, log } = this.#options;
-    log.warn({ reason, ...(err === undefined ? {} : { err }) }, 'the broker reads jobs anew');
+    this.#anewDue += 1;
+    this.#options.log.warn({ reason, ...(err === undefined ? {} : { err }) }, 'the broker reads jobs anew');
+    await this.#readWhatIsDue();
+  }
+
+  /** The store may be away just then, as it is when a grant fails: then the next tick tries again. */
+  async #readWhatIsDue(): Promise<void> {
+    if (this.#isReadingAnew) return;
+    this.#isReadingAnew = true;
     try {
-      await view.reload();
-      await this.#term?.dispatcher.restart();
-    } catch (error) {
-      log.error({ err: error }, 'the broker could not read jobs anew');
+      while (this.#anewDue > 0) {
+        const due = this.#anewDue;
+        await this.#options.view.reload();
+        await this.#term?.dispatcher.restart();
+        this.#anewDue -= due;
+      }
+    } catch (err) {
+      this.#options.log.error({ err }, 'the broker could not read jobs anew, and tries again');
+    } finally {
+      this.#isReadingAnew = false;
     }
   }
 
   #tick(): void {
     this.#ticking = this.#ticking.then(async () => {
       try {
+        if (this.#anewDue > 0) await this.#readWhatIsDue();
         await this.#options.view.refresh();
         this.#term?.dispatcher.prune();
         this.#pruneClasses();

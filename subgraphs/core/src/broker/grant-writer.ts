@@ -25,7 +25,7 @@ export interface GrantWriterOptions {
   readonly ids: Ids;
   /** The model of a device of a worker; undefined where it is not known. */
   readonly modelOf: (workerId: string, deviceId: string) => string | undefined;
-  /** Called when nobody knows whether a group was written: the ledger must be read anew. */
+  /** Called when nobody knows whether a group was written, or it cannot be: ledger and windows must be read anew. */
   readonly onUncertain: (error: unknown) => void;
 }
 
@@ -113,6 +113,8 @@ export class GrantWriter {
       return await this.#options.fences.allocateFences(picks.length);
     } catch (error) {
       for (const { entry } of picks) this.#options.ledger.release(entry.jobId, Infinity);
+      // They are ready still, and out of the windows: nobody else would offer them again.
+      this.#options.onUncertain(error);
       throw error;
     }
   }
