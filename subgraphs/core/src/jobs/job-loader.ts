@@ -4,6 +4,7 @@ import type { GraphQLResolveInfo } from 'graphql';
 import type { Context } from '../context.js';
 import { jobProjection } from './job-fields.js';
 import { isOfItsQueue } from './job-visibility.js';
+import type { LoggedJob, LogPage, LogPageRequest } from './job-logs.js';
 import type { JobDocument } from './job.types.js';
 import type { JobProjection } from './jobs.repository.js';
 
@@ -90,3 +91,14 @@ export function jobReference<TParent>(
     return id == null ? null : loadJob(id, context, info);
   };
 }
+
+/** Logs of jobs: the pages of all jobs of a list are read together. */
+export const jobLogLoader = defineLoader<
+  { readonly job: LoggedJob; readonly request: LogPageRequest },
+  LogPage,
+  Context
+>({
+  name: 'JobLog',
+  cacheKey: ({ job, request }) => JSON.stringify([job._id, request.attempt, request.after, request.first]),
+  load: (keys, { core }) => core.jobLogs.pages(keys),
+});

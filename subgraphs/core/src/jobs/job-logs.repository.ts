@@ -7,6 +7,18 @@ const duplicateKey = 11_000;
 /** How far the log of an attempt has come. */
 export type LogHead = Pick<JobLogHeadDocument, 'next' | 'bytes'>;
 
+/** Chunks of one attempt that are asked for. */
+export interface LogPieceRequest {
+  readonly jobId: string;
+  readonly attempt: number;
+  /** The first sequence number. */
+  readonly from: number;
+  readonly limit: number;
+}
+
+/** Pieces that one command reads at most. */
+const piecesAtOnce = 50;
+
 /** Captured output of jobs. */
 export class JobLogsRepository {
   readonly #chunks: Collection<JobLogChunkDocument>;
@@ -61,8 +73,35 @@ export class JobLogsRepository {
     from: number,
     limit: number,
   ): Promise<readonly JobLogChunkDocument[]> {
-    const range = { $gte: chunkId(jobId, attempt, from), $lt: `${headId(jobId, attempt)}/:` };
-    return this.#chunks.find({ _id: range }, { sort: { _id: 1 }, limit }).toArray();
+    const [found = []] = await this.chunksOf([{ jobId, attempt, from, limit }]);
+    return found;
+  }
+
+  /** Chunks of several attempts, each from its sequence number on, in the order asked for: one read for up to 50 of them. */
+  async chunksOf(pieces: readonly LogPieceRequest[]): Promise<readonly (readonly JobLogChunkDocument[])[]> {
+    const found: (readonly JobLogChunkDocument[])[] = [];
+    for (let start = 0; start < pieces.length; start += piecesAtOnce)
+      found.push(...(await this.#together(pieces.slice(start, start + piecesAtOnce))));
+    return found;
+  }
+
+  async #together(pieces: readonly LogPieceRequest[]): Promise<readonly (readonly JobLogChunkDocument[])[]> {
+    const [first = [], ...others] = pieces.map(({ jobId, attempt, from, limit }) => {
+      const range = { $gte: chunkId(jobId, attempt, from), $lt: `${headId(jobId, attempt)}/:` };
+      return [{ $match: { _id: range } }, { $sort: { _id: 1 } }, { $limit: limit }];
+    });
+    const coll = this.#chunks.collectionName;
+    const united = others.map((pipeline) => ({ $unionWith: { coll, pipeline } }));
+    const all = await this.#chunks.aggregate<JobLogChunkDocument>([...first, ...united]).toArray();
+    // Two pieces of one attempt would each have the other's chunks; their pages cut them to what they asked for.
+    return pieces.map(({ jobId, attempt, from, limit }) => {
+      const known = new Map(
+        all
+          .filter((one) => one.jobId === jobId && one.attempt === attempt && one.sequence >= from)
+          .map((one) => [one.sequence, one]),
+      );
+      return [...known.values()].sort((a, b) => a.sequence - b.sequence).slice(0, limit);
+    });
   }
 }
 

@@ -1,6 +1,11 @@
 import { badInput, DomainError } from '@rhizome/errors';
 import { decodeCursor, encodeCursor, orderSignature } from '@rhizome/mongo';
-import { chunkId, type JobLogsRepository, type LogHead } from './job-logs.repository.js';
+import {
+  chunkId,
+  type JobLogsRepository,
+  type LogHead,
+  type LogPieceRequest,
+} from './job-logs.repository.js';
 import type { LogStreamName } from './job-log.document.js';
 import { isTerminal } from './job-state.js';
 import type { JobDocument } from './job.types.js';
@@ -45,6 +50,16 @@ export interface LogPiece {
   readonly hasMore: boolean;
   /** The place lies behind the end already: whoever stands there was told that there is no more. */
   readonly isPast: boolean;
+}
+
+/** What is known of a job whose log is read. */
+export type LoggedJob = Pick<JobDocument, '_id' | 'state' | 'attempt' | 'attempts'>;
+
+/** Which page of a log. */
+export interface LogPageRequest {
+  readonly attempt?: number | null | undefined;
+  readonly after?: string | null | undefined;
+  readonly first: number;
 }
 
 /** What {@link JobLogs} works with. */
@@ -108,39 +123,21 @@ export class JobLogs {
    * A page of the log of an attempt: by default that of the cursor, and without a cursor the latest.
    * @throws DomainError BAD_USER_INPUT, CURSOR_INVALID
    */
-  async page(
-    job: Pick<JobDocument, '_id' | 'state' | 'attempt' | 'attempts'>,
-    request: {
-      readonly attempt?: number | null | undefined;
-      readonly after?: string | null | undefined;
-      readonly first: number;
-    },
-  ): Promise<LogPage> {
-    const { first, after } = request;
-    const asked = request.attempt ?? undefined;
-    if (!Number.isInteger(first) || first < 1 || first > maxPage)
-      throw badInput('first', first, `1 to ${maxPage}`);
-    if (asked !== undefined && (!Number.isInteger(asked) || asked < 0))
-      throw badInput('attempt', asked, 'the number of an attempt, from 1');
-    const place = after == null ? undefined : logPlace(after, asked, job.attempt);
-    // A place before the first attempt goes on with that one, as soon as it is there.
-    const attempt = place ? Math.max(place.attempt, Math.min(1, job.attempt)) : (asked ?? job.attempt);
-    const from = place === undefined ? 0 : place.sequence + 1;
-    const found = attempt === 0 ? [] : await this.#logs.chunks(job._id, attempt, from, first + 1);
-    const chunks = found.slice(0, first).map(({ sequence, stream, text, at }) => ({
-      sequence,
-      stream,
-      text,
-      at,
-      cursor: logCursor({ attempt, sequence }),
-    }));
-    const hasNextPage = found.length > first;
-    return {
-      chunks,
-      endCursor: chunks.at(-1)?.cursor ?? after ?? logCursor({ attempt, sequence: -1 }),
-      hasNextPage,
-      isComplete: !hasNextPage && hasEnded(job, attempt),
-    };
+  async page(job: LoggedJob, request: LogPageRequest): Promise<LogPage> {
+    const [page] = await this.pages([{ job, request }]);
+    if (page === undefined || page instanceof Error) throw page ?? new Error('a page of a log was not read');
+    return page;
+  }
+
+  /** Pages as {@link page} reads them, in the order asked for; one that is asked for wrongly is an error alone. One read for all. */
+  async pages(
+    wanted: readonly { readonly job: LoggedJob; readonly request: LogPageRequest }[],
+  ): Promise<readonly (LogPage | Error)[]> {
+    const plans = wanted.map(({ job, request }) => planOf(job, request));
+    const pieces = plans.flatMap((plan) => (plan instanceof Error || plan.attempt === 0 ? [] : [plan]));
+    const found = await this.#logs.chunksOf(pieces);
+    const chunksOf = new Map(pieces.map((plan, at) => [plan, found[at] ?? []]));
+    return plans.map((plan) => (plan instanceof Error ? plan : pageOf(plan, chunksOf.get(plan) ?? [])));
   }
 
   /** The end of an attempt's log as it is now. */
@@ -171,6 +168,52 @@ export class JobLogs {
     const message = `chunks: the log of the attempt would have ${bytes} bytes; at most ${this.#maxBytes} are kept`;
     return { refusal: 'LOG_TOO_LARGE', path: ['chunks'], message };
   }
+}
+
+/** What a page reads. */
+interface LogPagePlan extends LogPieceRequest {
+  readonly job: LoggedJob;
+  readonly first: number;
+  readonly after: string | null | undefined;
+}
+
+/** What is read for a page, or what is wrong with the request. */
+function planOf(job: LoggedJob, { attempt: wanted, first, after }: LogPageRequest): LogPagePlan | Error {
+  const asked = wanted ?? undefined;
+  if (!Number.isInteger(first) || first < 1 || first > maxPage)
+    return badInput('first', first, `1 to ${maxPage}`);
+  if (asked !== undefined && (!Number.isInteger(asked) || asked < 0))
+    return badInput('attempt', asked, 'the number of an attempt, from 1');
+  try {
+    const place = after == null ? undefined : logPlace(after, asked, job.attempt);
+    // A place before the first attempt goes on with that one, as soon as it is there.
+    const attempt = place ? Math.max(place.attempt, Math.min(1, job.attempt)) : (asked ?? job.attempt);
+    const from = place === undefined ? 0 : place.sequence + 1;
+    return { job, jobId: job._id, attempt, from, limit: first + 1, first, after };
+  } catch (error) {
+    if (error instanceof DomainError) return error;
+    throw error;
+  }
+}
+
+function pageOf(
+  { job, attempt, first, after }: LogPagePlan,
+  found: readonly (LogChunk & { readonly sequence: number })[],
+): LogPage {
+  const chunks = found.slice(0, first).map(({ sequence, stream, text, at }) => ({
+    sequence,
+    stream,
+    text,
+    at,
+    cursor: logCursor({ attempt, sequence }),
+  }));
+  const hasNextPage = found.length > first;
+  return {
+    chunks,
+    endCursor: chunks.at(-1)?.cursor ?? after ?? logCursor({ attempt, sequence: -1 }),
+    hasNextPage,
+    isComplete: !hasNextPage && hasEnded(job, attempt),
+  };
 }
 
 /** Whether nothing can be added to the log of the attempt any more. */

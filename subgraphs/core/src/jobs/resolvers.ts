@@ -10,7 +10,7 @@ import { workerEntity } from '../workers/worker-loader.js';
 import { changeJobs, refusalCounts } from './bulk-answers.js';
 import { experimentNamed } from './experiment-of.js';
 import { jobProjection } from './job-fields.js';
-import { jobReference, loadJob, loadJobs, loadParents } from './job-loader.js';
+import { jobLogLoader, jobReference, loadJob, loadJobs, loadParents } from './job-loader.js';
 import { jobStates } from './job-state.js';
 import { assertMayReadLog, maySeeEnvironment } from './job-visibility.js';
 import type { JobDocument, StoredAttempt } from './job.types.js';
@@ -69,9 +69,12 @@ const job: NonNullable<Resolvers['Job']> = {
     loader: queueEntity.loader,
     key: ({ queueId }: JobDocument) => (queueId === undefined ? null : { id: queueId }),
   }),
-  log: (parent, { attempt, after, first }, { core, principal }) => {
+  log: async (parent, { attempt, after, first }, { loaders, principal }: Context) => {
     assertMayReadLog(principal, parent, attempt ?? parent.attempt);
-    return core.jobLogs.page(parent, { attempt, after, first: first ?? 100 });
+    const request = { attempt, after, first: first ?? 100 };
+    const page = await loaders.load(jobLogLoader, { job: parent, request });
+    if (page) return page;
+    throw new Error(`the log of ${parent._id} was not read`);
   },
   stateTimes: ({ stateTimes }) =>
     jobStates.flatMap((state) => {

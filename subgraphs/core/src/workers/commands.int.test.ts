@@ -105,15 +105,19 @@ describe('workers are seen', () => {
     const { workers } = fleet.services;
     const seenBy = async (experiment: string) => {
       const principal = testPrincipal({ grants: { [experiment]: 'READER' } });
-      const page = await workers.page(principal, { ids: [open.id, closed.id] }, 10, null);
+      const page = await workers.page(principal, { ids: [open.id, closed.id] }, { first: 10, after: null });
       return page.nodes.map(({ _id }) => _id).sort();
     };
     expect(await seenBy('alpha')).toEqual([open.id]);
     expect(await seenBy('beta')).toEqual([open.id, closed.id].sort());
     expect(
-      (await workers.page(testPrincipal(), { queue: 'closed' }, 10, null)).nodes.map(({ _id }) => _id),
+      (await workers.page(testPrincipal(), { queue: 'closed' }, { first: 10, after: null })).nodes.map(
+        ({ _id }) => _id,
+      ),
     ).toEqual([closed.id]);
-    expect((await workers.page(testPrincipal(), { queue: 'nowhere' }, 10, null)).nodes).toEqual([]);
+    expect(
+      (await workers.page(testPrincipal(), { queue: 'nowhere' }, { first: 10, after: null })).nodes,
+    ).toEqual([]);
     const ids = [open.id, closed.id];
     const found = async (experiment: string) =>
       (await workers.findMany(ids, testPrincipal({ grants: { [experiment]: 'READER' } }))).map(
@@ -122,7 +126,11 @@ describe('workers are seen', () => {
     expect(await found('alpha')).toEqual([open.id, undefined]);
     expect(await found('beta')).toEqual(ids);
     await expect(
-      workers.page(testPrincipal(), { ids: Array.from({ length: 1001 }, (_, i) => `worker_${i}`) }, 10, null),
+      workers.page(
+        testPrincipal(),
+        { ids: Array.from({ length: 1001 }, (_, i) => `worker_${i}`) },
+        { first: 10, after: null },
+      ),
     ).rejects.toMatchObject({ code: 'BAD_USER_INPUT' });
   });
 });

@@ -6,7 +6,7 @@ import type { Context } from '../context.js';
 import { loadJob } from '../jobs/job-loader.js';
 import { queueEntity } from '../queues/resolvers.js';
 import type { Resolvers } from '../types.generated.js';
-import { leaseLoader, workerEntity } from './worker-loader.js';
+import { leaseLoader, queueWorkersLoader, workerEntity } from './worker-loader.js';
 import type { DeviceUse, StoredDevice, WorkerDocument } from './worker.types.js';
 
 type Mutations = Pick<
@@ -103,7 +103,7 @@ export const workerResolvers: Pick<
   Query: {
     worker: (_parent, { id }, { loaders }) => loaders.load(workerEntity.loader, id),
     workers: (_parent, { filter, first, after }, { core, principal }) =>
-      core.fleet.workers.page(principal, filter ?? {}, first ?? 20, after),
+      core.fleet.workers.page(principal, filter ?? {}, { first: first ?? 20, after }),
   },
   Mutation: mutations,
   Subscription: {
@@ -139,8 +139,11 @@ export const workerResolvers: Pick<
     },
   },
   Queue: {
-    workers: ({ name }, { first, after }, { core, principal }) =>
-      core.fleet.workers.page(principal, { queue: name }, first ?? 20, after),
+    workers: async ({ name }, { first, after }, { loaders }: Context) => {
+      const page = await loaders.load(queueWorkersLoader, { queue: name, first: first ?? 20, after });
+      if (page) return page;
+      throw new Error(`the workers of ${name} were not read`);
+    },
   },
 };
 

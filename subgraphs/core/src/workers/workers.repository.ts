@@ -1,5 +1,5 @@
 /** The only code that touches the collection of workers. */
-import { type KeysetPage, keysetPage } from '@rhizome/mongo';
+import { type KeysetPage, keysetPages } from '@rhizome/mongo';
 import type { Collection, Document, Filter } from 'mongodb';
 import type { StoreTime } from '../broker/store-time.js';
 import {
@@ -13,6 +13,13 @@ import {
 
 /** A worker before it is written: times are the store's. */
 export type NewWorker = Omit<WorkerDocument, 'createdAt' | 'updatedAt' | 'revision' | 'liveName' | 'state'>;
+
+/** A page that is asked for. */
+export interface WorkersPageRequest {
+  readonly filter: WorkersFilter;
+  readonly first: number;
+  readonly after: string | null | undefined;
+}
 
 /** Which workers a page lists. */
 export interface WorkersFilter {
@@ -128,24 +135,21 @@ export class WorkersRepository {
       .toArray();
   }
 
-  /** A page of workers, newest first. */
-  page(
-    { ids, queueIds, states }: WorkersFilter,
-    first: number,
-    after: string | null | undefined,
-  ): Promise<KeysetPage<WorkerDocument>> {
-    const filter: Filter<WorkerDocument> = {
-      state: { $in: [...states] },
-      ...(ids ? { _id: { $in: [...ids] } } : {}),
-      ...(queueIds ? { queueId: { $in: [...queueIds] } } : {}),
-    };
-    return keysetPage({
-      collection: this.workers,
-      filter,
-      order: [{ field: '_id', direction: -1 }],
-      first,
-      after,
-    });
+  /** Pages of workers, newest first, in the order asked for: one read for all of a list. */
+  pages(requests: readonly WorkersPageRequest[]): Promise<readonly KeysetPage<WorkerDocument>[]> {
+    return keysetPages(
+      requests.map(({ filter: { ids, queueIds, states }, first, after }) => ({
+        collection: this.workers,
+        filter: {
+          state: { $in: [...states] },
+          ...(ids ? { _id: { $in: [...ids] } } : {}),
+          ...(queueIds ? { queueId: { $in: [...queueIds] } } : {}),
+        } satisfies Filter<WorkerDocument>,
+        order: [{ field: '_id', direction: -1 }],
+        first,
+        after,
+      })),
+    );
   }
 
   /** Replaces facts of a live worker. @returns the worker, or null if it lives no more */

@@ -75,6 +75,12 @@ export interface HeartbeatResult {
   readonly userErrors: readonly WorkerProblem[];
 }
 
+/** Which page of them. */
+export interface WorkersPage {
+  readonly first: number;
+  readonly after: string | null | undefined;
+}
+
 /** Which workers. */
 export interface WorkersQuery {
   readonly ids?: readonly string[] | null | undefined;
@@ -118,21 +124,32 @@ export class WorkersService {
   async page(
     principal: Principal,
     query: WorkersQuery,
-    first: number,
-    after: string | null | undefined,
+    page: WorkersPage,
   ): Promise<KeysetPage<WorkerDocument>> {
-    if ((query.ids?.length ?? 0) > maxIds)
-      throw badInput('filter.ids', `${query.ids?.length} ids`, `at most ${maxIds} ids`);
+    const [only] = await this.pages(principal, [{ query, ...page }]);
+    if (only) return only;
+    throw new Error('a page of workers was not read');
+  }
+
+  /** Pages as {@link page} reads them, in the order asked for: one read for all of a list. */
+  async pages(
+    principal: Principal,
+    wanted: readonly (WorkersPage & { readonly query: WorkersQuery })[],
+  ): Promise<readonly KeysetPage<WorkerDocument>[]> {
+    for (const { query } of wanted) {
+      if ((query.ids?.length ?? 0) > maxIds)
+        throw badInput('filter.ids', `${query.ids?.length} ids`, `at most ${maxIds} ids`);
+    }
     const queues = (await this.#options.queues.all()).filter((queue) => maySee(principal, queue));
-    const queueIds = queues
-      .filter(({ name }) => query.queue == null || name === query.queue)
-      .map(({ id }) => id);
-    const isAll = query.queue == null && experimentsFor(principal, 'worker:read') === '*';
-    const states = query.states ?? ['READY', 'DRAINING'];
-    return this.#options.workers.page(
-      { ids: query.ids ?? undefined, queueIds: isAll ? undefined : queueIds, states },
-      first,
-      after,
+    const seesAll = experimentsFor(principal, 'worker:read') === '*';
+    return this.#options.workers.pages(
+      wanted.map(({ query, first, after }) => {
+        const isAll = query.queue == null && seesAll;
+        const own = queues.filter(({ name }) => query.queue == null || name === query.queue);
+        const queueIds = isAll ? undefined : own.map(({ id }) => id);
+        const states = query.states ?? ['READY', 'DRAINING'];
+        return { filter: { ids: query.ids ?? undefined, queueIds, states }, first, after };
+      }),
     );
   }
 
