@@ -273,6 +273,7 @@ describe('jobLogAppended', () => {
       `{ job(id: "${job.id}") { log(first: 1) { endCursor chunks { text } } } }`,
     );
     const fromPage = core.subscribe(logs, { jobId: job.id, after: read?.['log']?.['endCursor'] });
+    await waitFor('what follows the page', () => textsOf(fromPage).length >= 3, { deadlineMs: 5000 });
     const cursor = told(live)[1]?.['cursor'];
     const known = Number(told(live)[1]?.['chunks']?.['length']);
     await core.stop();
