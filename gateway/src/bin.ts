@@ -1,6 +1,6 @@
 import { createVerifier } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
-import { createLogger, type Logger } from '@rhizome/log';
+import { createLogger, type Logger, surviveStrayRejections } from '@rhizome/log';
 import { collectDefaultMetrics } from 'prom-client';
 import { buildGateway, builtPages, type GatewayOptions } from './app.js';
 import { type GatewayConfig, readCommandLine, readSupergraphFile, trustedIssuers } from './config.js';
@@ -15,6 +15,7 @@ async function main(): Promise<void> {
   }
   const { config } = command;
   const log = createLogger({ name: 'gateway', level: config.logLevel });
+  surviveStrayRejections(log);
   const gateway = await buildGateway(optionsOf(config, log));
   collectDefaultMetrics({ register: gateway.metrics.registry });
   const served = await serveGateway(gateway, { host: config.host, port: config.port });

@@ -1,7 +1,7 @@
 /** A core process: reads its configuration, connects, serves over HTTP and WebSocket, drains on SIGTERM and SIGINT. */
 import { createVerifier, type Verifier } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
-import { createLogger, type Logger } from '@rhizome/log';
+import { createLogger, type Logger, surviveStrayRejections } from '@rhizome/log';
 import { connectMongo, createIds, systemClock } from '@rhizome/mongo';
 import { serveSubgraph } from '@rhizome/subgraph';
 import { buildCore, type Core } from './app.js';
@@ -12,6 +12,7 @@ type Mongo = Awaited<ReturnType<typeof connectMongo>>;
 async function main(): Promise<void> {
   const config = readConfig();
   const log = createLogger({ name: 'core', level: config.logLevel === 'fatal' ? 'error' : config.logLevel });
+  surviveStrayRejections(log);
   log.info({ config: shownConfig(config) }, 'configuration');
   const verifier = createVerifier({ issuers: trustedIssuers(config), audience: config.audience });
   const mongo = await connectMongo({ uri: config.mongoUri, appName: 'rhizome-core' });

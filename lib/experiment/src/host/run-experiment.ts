@@ -1,6 +1,6 @@
 /** The whole of an experiment's `bin.ts`. */
 import { isDomainError } from '@rhizome/errors';
-import { createLogger, type Logger } from '@rhizome/log';
+import { createLogger, type Logger, surviveStrayRejections } from '@rhizome/log';
 import type { ExperimentModule } from '../module.js';
 import { type ExperimentConfig, shownConfig } from './config.js';
 import { serveExperiment } from './serve-experiment.js';
@@ -16,6 +16,7 @@ export async function runExperiment(
   try {
     const config = readConfig();
     const log = createLogger({ name: module.name, level: config.logLevel });
+    surviveStrayRejections(log);
     log.info({ config: shownConfig(config) }, 'configuration');
     const served = await serveExperiment(module, config, log);
     onEnd(() => served.stop(), log);
