@@ -1505,7 +1505,10 @@ export type JobStateChanged = {
   readonly at?: Maybe<Scalars['DateTime']['output']>;
   /** The attempt it concerns; 0 before the first, null in the opening message. */
   readonly attempt?: Maybe<Scalars['Int']['output']>;
-  /** How many earlier changes of the job, which were not told, this message stands for as well: 0 in mode `EVERY`, null in the opening message. */
+  /**
+   * How many earlier changes of the job, which were not told since the stream was opened, this message stands for as well: 0 in mode `EVERY`,
+   * null in the opening message.
+   */
   readonly coalescedCount?: Maybe<Scalars['Int']['output']>;
   /** Where the stream stands after this event; give it as `after` to go on from here. */
   readonly cursor: Scalars['String']['output'];

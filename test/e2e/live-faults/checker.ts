@@ -50,7 +50,16 @@ export function faultsOf(told: Told, plan: WatchPlan, jobs: readonly StoredJob[]
   return faults;
 }
 
-/** Some steps may be left out, and are counted; what is told is in order, and the last step is told. */
+/** Whether a client was told all that it is to be told, as far as numbers tell; in mode LATEST, the last step of each job. */
+export function isToldAll(told: Told, plan: WatchPlan, jobs: readonly StoredJob[]): boolean {
+  if (plan.mode !== 'LATEST') return told.count >= expectedOf(plan, jobs);
+  return jobs.every((job) => !plan.covers(job) || told.byJob.get(job.id)?.at(-1) === job.steps.at(-1));
+}
+
+/**
+ * Some steps may be left out; what is told is in order, and the last step is told. The count of those left out is no more than there are:
+ * what was overtaken before a break is in no message after it.
+ */
 function latestFaults(
   id: string,
   steps: readonly string[],
@@ -59,6 +68,6 @@ function latestFaults(
 ): readonly string[] {
   const places = seen.map((one) => steps.indexOf(one));
   const isOrdered = places.every((place, at) => place >= 0 && place > (places[at - 1] ?? -1));
-  if (isOrdered && seen.at(-1) === steps.at(-1) && seen.length + leftOut === steps.length) return [];
+  if (isOrdered && seen.at(-1) === steps.at(-1) && seen.length + leftOut <= steps.length) return [];
   return [`${id}: was told [${seen.join('; ')}] and ${leftOut} left out, is [${steps.join('; ')}]`];
 }

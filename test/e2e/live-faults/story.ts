@@ -8,7 +8,7 @@ import { createClient, type ApiClient } from '@rhizome/client';
 import { leftovers, waitFor } from '@rhizome/testkit';
 import type { Api } from '../house/api.js';
 import { startServices, type ServiceHouse } from '../house/service-house.js';
-import { expectedOf, faultsOf, type StoredJob, storedJobs } from './checker.js';
+import { expectedOf, faultsOf, isToldAll, type StoredJob, storedJobs } from './checker.js';
 import { openStalledClient, type StalledClient } from './stalled-client.js';
 import { countText, openStore, primaryPort, scannedCounts, type StoreAccess } from './store.js';
 import { prepareStory, startPilots, storyQueue, submitSingles, submitTasks } from './submits.js';
@@ -271,15 +271,12 @@ class Story {
 
   async #untilAllTold(jobs: readonly StoredJob[]): Promise<void> {
     const began = performance.now();
-    const isTold = ({ plan, told }: Watcher): boolean => {
-      const leftOut = [...told.leftOut.values()].reduce((sum, count) => sum + count, 0);
-      return told.count + (plan.mode === 'LATEST' ? leftOut : 0) >= expectedOf(plan, jobs);
-    };
     const waiting = new Set(this.#watchers);
     await waitFor(
       'all events for all clients',
       () => {
-        for (const watcher of waiting) if (isTold(watcher)) waiting.delete(watcher);
+        for (const watcher of waiting)
+          if (isToldAll(watcher.told, watcher.plan, jobs)) waiting.delete(watcher);
         return waiting.size === 0;
       },
       { deadlineMs: 20_000 },
