@@ -1,0 +1,80 @@
+/** Why a job waits: core's explanation, and beside it the rules of the job's experiment in its own words. */
+import { expect, jest, test } from '@jest/globals';
+import { waitFor } from '@rhizome/testkit';
+import { commandLineOf } from '../house/cli.js';
+import { jobInput } from '../house/jobs.js';
+import type { Api } from '../house/api.js';
+import { startPlayground } from '../house/playground-house.js';
+
+jest.setTimeout(180_000);
+
+const submitObservation = /* GraphQL */ `
+  mutation ($input: LarkspurSubmitObservationInput!) {
+    submitLarkspurObservation(input: $input) {
+      observation {
+        task {
+          id
+        }
+      }
+      userErrors {
+        message
+      }
+    }
+  }
+`;
+
+/** The first job of an observation that asks for a calibration. */
+async function calibratedJob(api: Api): Promise<string> {
+  const input = {
+    idempotencyKey: 'why',
+    field: 'LK-042',
+    band: 'RED',
+    exposures: 1,
+    exposureSeconds: 30,
+    command: 'true',
+    calibration: '2030a',
+  };
+  const { submitLarkspurObservation: submitted } = await api.data<{
+    submitLarkspurObservation: { observation: { task: { id: string } }; userErrors: object[] };
+  }>(submitObservation, { input });
+  expect(submitted.userErrors).toEqual([]);
+  const { id } = submitted.observation.task;
+  const first = async (): Promise<string | undefined> => {
+    const { task } = await api.data<{ task: { jobs: { nodes: { id: string }[] } } }>(
+      'query ($id: ID!) { task(id: $id) { jobs(first: 1) { nodes { id } } } }',
+      { id },
+    );
+    return task.jobs.nodes[0]?.id;
+  };
+  let job: string | undefined;
+  await waitFor('the first job', async () => (job = await first()) !== undefined, { deadlineMs: 30_000 });
+  return job ?? '';
+}
+
+test('why joins the rules of the experiment to core’s explanation, and knows none of another job', async () => {
+  const house = await startPlayground();
+  const cli = commandLineOf(house);
+  const job = await calibratedJob(house.api());
+  const told = await cli.run(['why', job]);
+  expect([told.exitCode, told.stderr]).toEqual([0, '']);
+  expect(told.stdout).toContain('ACTIVATED');
+  expect(told.stdout).toContain('calibration "2030a"');
+  const { placement, pending } = (await cli.run(['why', job, '--json'])).json<{
+    placement: readonly { experiment: string; rules: readonly { text: string; selector: string }[] }[];
+    pending: { summary: string } | null;
+  }>();
+  expect(placement.map(({ experiment, rules }) => [experiment, rules.length])).toEqual([['larkspur', 1]]);
+  expect(placement[0]?.rules[0]?.selector).toContain('2030a');
+  expect(pending?.summary).toEqual(expect.any(String));
+
+  const { submitJobs } = await house
+    .api()
+    .data<{ submitJobs: { jobs: { id: string }[] } }>(
+      'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { jobs { id } } }',
+      { input: { experiment: 'rubin', idempotencyKey: 'plain', jobs: [jobInput({ name: 'plain' })] } },
+    );
+  const plain = await cli.run(['why', submitJobs.jobs[0]?.id ?? '']);
+  expect(plain.exitCode).toBe(0);
+  expect(plain.stdout).not.toContain('calibration');
+  await house.stop();
+});
