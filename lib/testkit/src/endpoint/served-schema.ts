@@ -62,11 +62,23 @@ export function readServedSchema(sdl: string): ServedSchema {
 
 /** An SDL in one order and one spelling, so that two of the same meaning are the same text. */
 export function normalisedSdl(sdl: string): string {
-  const sorted = parse(sdl, { noLocation: true }).definitions.map((definition) => sortedNode(definition));
+  const sorted = parse(sdl, { noLocation: true }).definitions.map((definition) =>
+    sortedNode(withoutUsualRoots(definition)),
+  );
   return sorted
     .map((definition) => print(definition))
     .sort()
     .join('\n\n');
+}
+
+/** Tools spell out `schema { query: Query … }` where the names are the usual ones: it says nothing. */
+function withoutUsualRoots(definition: DefinitionNode): DefinitionNode {
+  if (definition.kind !== Kind.SCHEMA_DEFINITION && definition.kind !== Kind.SCHEMA_EXTENSION)
+    return definition;
+  const operationTypes = (definition.operationTypes ?? []).filter(
+    ({ operation, type }) => operation !== type.name.value.toLowerCase(),
+  );
+  return { ...definition, operationTypes } as DefinitionNode;
 }
 
 /** The first lines by which two texts differ. */
