@@ -6,7 +6,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { generate } from '@graphql-codegen/cli';
 import { Kind, parse } from 'graphql';
-import { documentsOutput, serverOutput } from './codegen.mjs';
+import { documentsOutput, finished, serverOutput } from './codegen.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const sharedSdl = 'schema/shared.graphql';
@@ -77,9 +77,7 @@ for (const output of plan(only)) {
     // A mapper makes the preset write resolver files whatever it is told; ours are one a domain, by hand.
     if (!/(typeDefs|types|operations)\.generated\.ts$/.test(filename)) continue;
     const path = resolve(root, filename);
-    // The generator's helper type happens to spell an experiment's name, which core must not.
-    const renamed = content.replaceAll('GraphQLRecursivePick', 'GraphQLNestedPick');
-    const text = renamed.endsWith('\n') ? renamed : `${renamed}\n`;
+    const text = finished(content);
     if (existsSync(path) && readFileSync(path, 'utf8') === text) continue;
     if (check) {
       stale += 1;

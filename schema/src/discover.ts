@@ -6,10 +6,13 @@ import { Kind, parse } from 'graphql';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 
+/** What the name of an experiment looks like. */
+export const experimentName = /^[a-z][a-z0-9]{1,30}$/;
+
 /** What an experiment says of itself in `experiment.yaml`. */
 export const manifestSchema = z.strictObject({
   /** Lower-case name: the folder, the subgraph, and the one field under which its additions sit. */
-  name: z.string().regex(/^[a-z][a-z0-9]{1,30}$/, 'lower-case letters and digits, beginning with a letter'),
+  name: z.string().regex(experimentName, 'lower-case letters and digits, beginning with a letter'),
   /** What people read. */
   title: z.string().min(1),
   /** The prefix of every type, input and enum it defines. */

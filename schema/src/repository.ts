@@ -3,6 +3,7 @@ export { committedSupergraph } from './committed.js';
 export { type Rule, traps } from './findings.js';
 export {
   discoverSubgraphs,
+  experimentName,
   type ExperimentManifest,
   type FoundSubgraph,
   gatewayName,

@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { experimentName } from '@rhizome/schema/repository';
 import { Command } from 'commander';
 import { openIdentities } from './stack/identities.js';
 
@@ -13,7 +14,7 @@ const command = new Command('rhizome-playground-token')
   .option('--data <dir>', 'the data folder of the playground', '.rhizome')
   .parse(process.argv.slice(2), { from: 'user' });
 const [experiment = ''] = command.args;
-if (!/^[a-z][a-z0-9]{1,30}$/.test(experiment)) {
+if (!experimentName.test(experiment)) {
   command.error(
     `error: ${JSON.stringify(experiment)} is no name of an experiment: expected lower-case letters and digits, as heron`,
   );

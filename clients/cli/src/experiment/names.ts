@@ -1,4 +1,5 @@
 /** The names of a new experiment, all made of one word. */
+import { experimentName } from '@rhizome/schema/repository';
 import { CliError, exitCodes } from '../exit-codes.js';
 
 /** How an experiment is spelled where. */
@@ -13,7 +14,7 @@ export interface ExperimentNames {
 
 /** The spellings of a name. @throws CliError when it is no name of an experiment */
 export function namesOf(name: string): ExperimentNames {
-  if (!/^[a-z][a-z0-9]{1,30}$/.test(name)) {
+  if (!experimentName.test(name)) {
     throw new CliError(
       exitCodes.usage,
       `the name ${JSON.stringify(name)} does not do: expected 2 to 31 lower-case letters and digits, beginning with a letter, as "heron"`,

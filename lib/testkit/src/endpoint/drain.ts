@@ -1,6 +1,6 @@
 import type { Asker } from './ask.js';
 import type { ServedSchema } from './served-schema.js';
-import { socketTo } from './streams.js';
+import { socketTo, subscriptionTo } from './streams.js';
 import { Broken, type Check, Skipped } from './types.js';
 
 const deadlineMs = 30_000;
@@ -43,8 +43,7 @@ async function watchSocket(
   );
   const [[field, { arguments: given = {} }] = ['', {}]] = Object.entries(asker.contract.subscriptions ?? {});
   if (field === '') return { closed: null };
-  const written = Object.entries(given).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
-  const query = `subscription { ${field}${written.length > 0 ? `(${written.join(', ')})` : ''} { __typename } }`;
+  const query = subscriptionTo(field, given, '__typename');
   const opened = new Promise<void>((resolve) =>
     client.on('message', ({ type }) => type === 'next' && resolve()),
   );

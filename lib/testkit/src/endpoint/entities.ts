@@ -69,39 +69,39 @@ function inOneBatch(asker: Asker, type: string, entity: EntityUnderContract): Ch
 }
 
 function missingAlone(asker: Asker, type: string, entity: EntityUnderContract): Check {
-  return {
-    part: 'nullability',
-    promise: `${type}: one that is not there leaves the others whole`,
-    run: async () => {
-      const [first, second] = atLeastThree(type, entity);
-      const alone = await resolve(asker, type, entity, [first, second]);
-      const { json, text } = await ask(asker, type, entity, [first, elsewhere(first), second]);
-      const list = json?.data?.['_entities'] as unknown[] | undefined;
-      const others = JSON.stringify([list?.[0], list?.[2]]) === JSON.stringify(alone);
-      if (others) return list?.[1] === null ? 'null in its place' : 'an empty one in its place';
-      throw new Broken(
-        told(json, text),
-        'answer null for a key that is not there, and make what you add to core’s types nullable',
-      );
-    },
-  };
+  return leavesOthersWhole(asker, type, entity, {
+    which: 'one that is not there',
+    spoil: elsewhere,
+    cure: 'answer null for a key that is not there, and make what you add to core’s types nullable',
+  });
 }
 
 function brokenAlone(asker: Asker, type: string, entity: EntityUnderContract): Check {
+  return leavesOthersWhole(asker, type, entity, {
+    which: 'one that cannot be read',
+    spoil: (known) => Object.fromEntries(Object.keys(known).map((key) => [key, { junk: [1] }])),
+    cure: 'let the reference resolver fail for its own representation alone: make it asynchronous, and never let it throw for all',
+  });
+}
+
+/** A representation that nobody can answer stands between two that are there. */
+function leavesOthersWhole(
+  asker: Asker,
+  type: string,
+  entity: EntityUnderContract,
+  { which, spoil, cure }: { which: string; spoil: (known: Representation) => Representation; cure: string },
+): Check {
   return {
     part: 'nullability',
-    promise: `${type}: one that cannot be read leaves the others whole`,
+    promise: `${type}: ${which} leaves the others whole`,
     run: async () => {
       const [first, second] = atLeastThree(type, entity);
       const alone = await resolve(asker, type, entity, [first, second]);
-      const junk = Object.fromEntries(Object.keys(first).map((key) => [key, { junk: [1] }]));
-      const { json, text } = await ask(asker, type, entity, [first, junk, second]);
+      const { json, text } = await ask(asker, type, entity, [first, spoil(first), second]);
       const list = json?.data?.['_entities'] as unknown[] | undefined;
-      if (JSON.stringify([list?.[0], list?.[2]]) === JSON.stringify(alone)) return 'the others are answered';
-      throw new Broken(
-        told(json, text),
-        'let the reference resolver fail for its own representation alone: make it asynchronous, and never let it throw for all',
-      );
+      if (JSON.stringify([list?.[0], list?.[2]]) !== JSON.stringify(alone))
+        throw new Broken(told(json, text), cure);
+      return list?.[1] === null ? 'null in its place' : 'an empty one in its place';
     },
   };
 }

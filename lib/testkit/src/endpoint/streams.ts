@@ -75,8 +75,7 @@ async function firstCursor(
   const { contract } = asker;
   const given = { ...contract.subscriptions?.[field]?.arguments, ...more };
   const cursorField = served().resumable.get(field)?.cursor ?? 'cursor';
-  const written = Object.entries(given).map(([name, value]) => `${name}: ${literal(value)}`);
-  const query = `subscription { ${field}${written.length > 0 ? `(${written.join(', ')})` : ''} { ${cursorField} } }`;
+  const query = subscriptionTo(field, given, cursorField);
   const answer = await askOverSocket(contract.url, contract.token, query, contract.timeoutMs ?? 10_000);
   const payload = answer.data?.[field] as Readonly<Record<string, unknown>> | null | undefined;
   const cursor = payload?.[cursorField];
@@ -170,6 +169,16 @@ function closeCode(url: string, timeoutMs: number): Promise<number | string> {
     socket.on('error', () => undefined);
     socket.on('close', (code) => done(code));
   });
+}
+
+/** The text of a subscription to a field with these arguments. */
+export function subscriptionTo(
+  field: string,
+  given: Readonly<Record<string, unknown>>,
+  selection: string,
+): string {
+  const written = Object.entries(given).map(([name, value]) => `${name}: ${literal(value)}`);
+  return `subscription { ${field}${written.length > 0 ? `(${written.join(', ')})` : ''} { ${selection} } }`;
 }
 
 /** A JSON value as GraphQL text. */
