@@ -1,11 +1,12 @@
+import { stripVTControlCharacters } from 'node:util';
+
 /**
  * Reads `nvidia-smi topo -m`: which GPUs are connected by NVLink, as sets of their indexes. GPUs that reach each other over others
  * are in one set; one without links is in none.
  */
 export function parseSmiTopology(text: string): readonly (readonly number[])[] {
   // The header is underlined with escape sequences.
-  // eslint-disable-next-line no-control-regex
-  const lines = text.replace(/\u001b\[\d*m/g, '').split('\n');
+  const lines = stripVTControlCharacters(text).split('\n');
   const columns =
     /^\s*(GPU\d+\b.*)$/.exec(lines.find((line) => /^\s+GPU\d+/.test(line)) ?? '')?.[1]?.split(/\s+/) ?? [];
   const links: [number, number][] = [];
