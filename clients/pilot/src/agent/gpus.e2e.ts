@@ -4,7 +4,7 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DeviceFacts } from '../hardware/gpus/device-facts.js';
-import type { FinishReport, Registration } from '../protocol/core-protocol.js';
+import type { FailReport, FinishReport, Registration } from '../protocol/core-protocol.js';
 import { ScriptedCore } from '../testing/scripted-core.js';
 import { Pilot } from './pilot.js';
 
@@ -135,5 +135,70 @@ describe('a pilot on a host with devices', () => {
     core.add({ jobId: 'job_3', deviceIds: ['GPU-b'] });
     await core.until('the healthy one is used', ended('job_3'));
     expect(core.about('job_2')).toEqual([]);
+  });
+
+  /** A slice of the GPU `GPU-m`. */
+  const slice = (id: string, migProfile: string): object => ({
+    vendor: 'NVIDIA',
+    model: 'A100-SXM4-40GB',
+    id,
+    migProfile,
+    parentId: 'GPU-m',
+  });
+  const toldOf = async (what: string, expected: readonly string[]): Promise<void> =>
+    core.until(what, () => {
+      const devices = detailOf<readonly DeviceFacts[] | undefined>('devices') ?? [];
+      return devices.map(({ id, health }) => `${id} ${health}`).join() === expected.join();
+    });
+
+  test('offers the slices of a GPU that is divided anew while it runs, and forgets the old ones', async () => {
+    await fleet([slice('MIG-1', '3g.20gb'), slice('MIG-2', '3g.20gb')]);
+    await toldOf('the slices are there', [
+      'MIG-1 HEALTHY',
+      'MIG-2 HEALTHY',
+      'GPU-a UNHEALTHY',
+      'GPU-b UNHEALTHY',
+      'GPU-c UNHEALTHY',
+    ]);
+    await fleet([slice('MIG-7', '7g.40gb'), { ...t4, id: 'GPU-a' }, { ...t4, id: 'GPU-b' }]);
+    await toldOf('they are others', ['MIG-7 HEALTHY', 'GPU-a HEALTHY', 'GPU-b HEALTHY', 'GPU-c UNHEALTHY']);
+    core.add({ jobId: 'job_old', deviceIds: ['MIG-1'] });
+    core.add({ jobId: 'job_new', deviceIds: ['MIG-7'], shell: 'echo "$CUDA_VISIBLE_DEVICES"' });
+    await core.until('the new slice is used', ended('job_new'));
+    expect(core.logOf('job_new')).toBe('MIG-7\n');
+    expect(core.about('job_old')).toEqual([]);
+  });
+
+  test('a payload that fails after its slice vanished blames the device, so that another attempt follows', async () => {
+    await fleet([slice('MIG-1', '3g.20gb'), slice('MIG-2', '3g.20gb')]);
+    core.add({
+      jobId: 'job_1',
+      shell: `while [ ! -e ${folder}/go ]; do sleep 0.05; done; exit 7`,
+      deviceIds: ['MIG-1'],
+    });
+    await core.until('it runs', () => core.about('job_1').includes('RUNNING'));
+    await fleet([slice('MIG-7', '7g.40gb')]);
+    await core.until('core is told', () =>
+      (detailOf<readonly DeviceFacts[] | undefined>('devices') ?? []).some(({ id }) => id === 'MIG-7'),
+    );
+    expect(detailOf<readonly DeviceFacts[]>('devices')).toContainEqual(
+      expect.objectContaining({ id: 'MIG-1', health: 'UNHEALTHY' }),
+    );
+    await writeFile(join(folder, 'go'), '');
+    await core.until('it failed', () => core.about('job_1').includes('failed'));
+    const { error, exitCode } = detailOf<FailReport>('failed', 'job_1');
+    expect(exitCode).toBe(7);
+    expect(error).toMatchObject({ family: 'WORKER', code: 'DEVICE_FAULT', retryable: true });
+    expect(error.message).toMatch(/^device MIG-1 turned bad: .*exit code 7$/);
+    await core.until('the slice is given back', () => {
+      const devices = detailOf<readonly DeviceFacts[]>('devices');
+      return !devices.some(({ id }) => id === 'MIG-1');
+    });
+  });
+
+  test('a payload that fails on good devices has itself to blame', async () => {
+    core.add({ jobId: 'job_1', shell: 'exit 7', deviceIds: ['GPU-a'] });
+    await core.until('it failed', () => core.about('job_1').includes('failed'));
+    expect(detailOf<FailReport>('failed', 'job_1').error).toMatchObject({ code: 'EXIT_CODE' });
   });
 });

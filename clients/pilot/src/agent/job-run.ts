@@ -1,12 +1,12 @@
 import type { Logger } from '@rhizome/log';
 import type { FoundDevice } from '../hardware/gpus/device-facts.js';
 import { GpuUsageMeter } from '../hardware/gpus/gpu-usage.js';
-import type { DeviceMonitor } from '../hardware/gpus/monitor.js';
+import type { DeviceMonitor, HeldDevices } from '../hardware/gpus/monitor.js';
 import type { FileStore } from '../files/file-store.js';
 import { removeFolder, type AttemptFolders, type Scratch } from '../files/scratch.js';
 import { findOutputs, stageIn, stageOut, type StoredFile } from '../files/staging.js';
 import { AttemptError } from '../payload/attempt-error.js';
-import { failureOf, startFailure } from '../payload/conclusion.js';
+import { failureOf, startFailure, withDeviceFault } from '../payload/conclusion.js';
 import { inContainer, runtimeFor, type ContainerHost } from '../payload/container.js';
 import { payloadEnvironment } from '../payload/environment.js';
 import { OutputCapture, type CaptureLimits, type LogChunk } from '../payload/output-capture.js';
@@ -67,11 +67,16 @@ export class JobRun {
   private readonly dropped = new AbortController();
   private hasSaidLast = false;
   private payload: Payload | undefined;
+  private readonly devices: HeldDevices;
 
   constructor(
     readonly assignment: Assignment,
     private readonly services: JobRunServices,
   ) {
+    const { devices, log } = services;
+    this.devices = devices.hold(assignment.deviceIds, (reason) =>
+      log.warn({ reason }, 'a device of the job turned bad'),
+    );
     this.done = this.live();
   }
 
@@ -107,6 +112,7 @@ export class JobRun {
     } catch (error) {
       await this.onFailure(error);
     } finally {
+      this.devices.release();
       if (folders !== undefined) {
         await removeFolder(folders.root).catch((error: unknown) =>
           log.warn({ err: error }, 'scratch space could not be removed'),
@@ -136,7 +142,7 @@ export class JobRun {
     if (survivors > 0) log.error({ survivors }, 'processes of the payload could not be killed');
     await shipping;
     this.dropped.signal.throwIfAborted();
-    const failure = failureOf(result, limits);
+    const failure = await this.blamed(failureOf(result, limits));
     if (failure !== undefined) await this.fail(failure, exitCode, signal, result.usage);
     else await this.finish(folders, exitCode ?? 0, result.usage);
   }
@@ -170,8 +176,17 @@ export class JobRun {
     };
   }
 
-  /** The devices it was given. One that this host does not have is a fault: its payload would see none. */
+  /** A payload that failed may have done so because a device did: it is looked at before anybody gets it again. */
+  private async blamed(failure: AttemptError | undefined): Promise<AttemptError | undefined> {
+    if (failure === undefined || this.assignment.deviceIds.length === 0) return failure;
+    await this.services.devices.lookNow();
+    return withDeviceFault(failure, this.devices.fault);
+  }
+
+  /** The devices it was given. One that this host does not have, or that is bad, is a fault: its payload could not use it. */
   private givenDevices(): readonly FoundDevice[] {
+    const { fault } = this.devices;
+    if (fault !== undefined) throw new AttemptError('WORKER', 'DEVICE_FAULT', fault, true);
     return this.assignment.deviceIds.map((id) => {
       const device = this.services.devices.devices.find((one) => one.id === id);
       if (device !== undefined) return device;

@@ -41,7 +41,9 @@ export class WorkerSession {
   private readonly finder: WorkFinder;
   private readonly reporter: Reporter;
   private readonly log: Logger;
-  private heartbeatSoon: (() => void) | undefined;
+  private endWait: (() => void) | undefined;
+  /** Whether a sign of life is due without waiting: also when that was found while one was on its way. */
+  private isHeartbeatDue = false;
   private drainReason: string | undefined;
   private isHasty = false;
   /** What is to be said about devices with the next sign of life; undefined when core knows them as they are. */
@@ -80,7 +82,7 @@ export class WorkerSession {
     const background = [this.heartbeats(), this.followCommands()];
     const unfollow = this.services.devices.follow(this.knownDevices, ({ devices, isUrgent }) => {
       this.newDevices = devices;
-      if (isUrgent) this.heartbeatSoon?.();
+      if (isUrgent) this.heartbeatSoon();
     });
     for await (const assignment of this.finder.assignments()) this.start(assignment);
     while (this.runs.size > 0) await Promise.all([...this.runs].map(async ({ done }) => done));
@@ -129,10 +131,16 @@ export class WorkerSession {
     }
   }
 
+  private heartbeatSoon(): void {
+    this.isHeartbeatDue = true;
+    this.endWait?.();
+  }
+
   /** Waits for the next sign of life, or until one is due at once. False when there shall be none. */
   private async waits(ms: number): Promise<boolean> {
     const signals = [this.closing.signal, this.lease.signal];
     if (signals.some(({ aborted }) => aborted)) return false;
+    if (this.isHeartbeatDue) return true;
     await new Promise<void>((resolve) => {
       const onEnd = (): void => {
         clearTimeout(timer);
@@ -140,7 +148,7 @@ export class WorkerSession {
         resolve();
       };
       const timer = setTimeout(onEnd, ms);
-      this.heartbeatSoon = onEnd;
+      this.endWait = onEnd;
       signals.forEach((signal) => signal.addEventListener('abort', onEnd));
     });
     return !signals.some(({ aborted }) => aborted);
@@ -149,6 +157,7 @@ export class WorkerSession {
   private async heartbeat(): Promise<boolean> {
     const { core } = this.services;
     const sentAt = performance.now();
+    this.isHeartbeatDue = false;
     const held = [...this.runs].filter(({ isHeld }) => isHeld).map((run) => run.held);
     const timeoutMs = this.worker.heartbeatSeconds * 1000;
     const devices = this.newDevices;
@@ -174,7 +183,7 @@ export class WorkerSession {
       try {
         for await (const commands of this.services.core.workerCommands(this.worker.workerId, signal)) {
           backoff.reset();
-          if (commands.length === 0) this.heartbeatSoon?.();
+          if (commands.length === 0) this.heartbeatSoon();
           commands.forEach((command) => this.obey(command));
         }
       } catch (error) {

@@ -26,6 +26,13 @@ export function failureOf(result: PayloadResult, limits: PayloadLimits): Attempt
   return new AttemptError('PAYLOAD', 'EXIT_CODE', `the payload ended with exit code ${exitCode}`, true);
 }
 
+/** The failure of a payload one of whose devices turned bad while it ran: the host is to blame, and another attempt may end well. */
+export function withDeviceFault(failure: AttemptError, fault: string | undefined): AttemptError {
+  const isOwn = ['DISK_EXCEEDED', 'MEMORY_EXCEEDED'].includes(failure.code);
+  if (fault === undefined || isOwn) return failure;
+  return new AttemptError('WORKER', 'DEVICE_FAULT', `${fault}; ${failure.message}`, true, { cause: failure });
+}
+
 /** Why a payload could not be started. */
 export function startFailure(command: string, error: unknown): AttemptError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);

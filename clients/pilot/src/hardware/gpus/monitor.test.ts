@@ -84,6 +84,97 @@ describe('the devices of a host', () => {
     monitor.close();
   });
 
+  /** A slice of the GPU `a`. */
+  const slice = (id: string, profile: string, facts: KnownFacts = {}): FoundDevice =>
+    new Evidence('NVIDIA')
+      .tell('test', { model: 'A100', migProfile: profile, parentId: 'GPU-a', health: 'HEALTHY' })
+      .tell('test', { pciAddress: '0000:0a:00.0', ...facts })
+      .device(`MIG-${id}`, `MIG-${id}`);
+  const wholeA = device('a', { model: 'A100' });
+  const ids = (monitor: DeviceMonitor): string[] =>
+    monitor.devices.map(({ id, health }) => `${id} ${health}`);
+
+  test('of a GPU that is divided anew are its new slices, at once; the old ones are forgotten', async () => {
+    const { monitor, changes, becomes } = await monitorOf([
+      slice('1', '3g.20gb'),
+      slice('2', '3g.20gb'),
+      device('9'),
+    ]);
+    await becomes([slice('5', '7g.40gb'), device('9')]);
+    expect(ids(monitor)).toEqual(['MIG-5 HEALTHY', 'GPU-9 HEALTHY']);
+    expect(changes.at(-1)).toMatchObject({ isUrgent: true, devices: [{ id: 'MIG-5' }, { id: 'GPU-9' }] });
+    await becomes([wholeA, device('9')]);
+    expect(ids(monitor)).toEqual(['GPU-a HEALTHY', 'GPU-9 HEALTHY']);
+    await becomes([slice('6', '1g.5gb'), device('9')]);
+    expect(ids(monitor)).toEqual(['MIG-6 HEALTHY', 'GPU-9 HEALTHY']);
+    monitor.close();
+  });
+
+  test('a slice that a job holds outlives its GPU being divided anew, as a bad one, until it is given back', async () => {
+    const { monitor, becomes } = await monitorOf([slice('1', '3g.20gb'), slice('2', '3g.20gb')]);
+    const faults: string[] = [];
+    const held = monitor.hold(['MIG-1'], (fault) => faults.push(fault));
+    const other = monitor.hold(['MIG-7']);
+    await becomes([slice('5', '1g.5gb')]);
+    expect(ids(monitor)).toEqual(['MIG-5 HEALTHY', 'MIG-1 UNHEALTHY']);
+    await becomes([slice('5', '1g.5gb')]);
+    expect(faults).toEqual(['device MIG-1 turned bad: its GPU was divided anew and has no MIG-1']);
+    expect([held.fault, other.fault]).toEqual([faults[0], undefined]);
+    held.release();
+    await becomes([slice('5', '1g.5gb')]);
+    expect(ids(monitor)).toEqual(['MIG-5 HEALTHY']);
+    monitor.close();
+  });
+
+  test('that have no place on a bus are told apart by the GPU that they are slices of', async () => {
+    const bare = (id: string, parentId?: string): FoundDevice =>
+      new Evidence('NVIDIA')
+        .tell('test', { health: 'HEALTHY', ...(parentId ? { parentId } : {}) })
+        .device(id, id);
+    const { monitor, becomes } = await monitorOf([bare('a'), bare('b')]);
+    await becomes([bare('a-1', 'a'), bare('a-2', 'a')]);
+    expect(ids(monitor)).toEqual(['a-1 HEALTHY', 'a-2 HEALTHY', 'b UNHEALTHY']);
+    await becomes([bare('a'), bare('b')]);
+    expect(ids(monitor)).toEqual(['a HEALTHY', 'b HEALTHY']);
+    monitor.close();
+  });
+
+  test('partitions of one device stand for it, and it for them', async () => {
+    const whole = new Evidence('AMD').tell('test', { health: 'HEALTHY' }).device('GPU-77', 'GPU-77');
+    const part = (at: number): FoundDevice =>
+      new Evidence('AMD')
+        .tell('test', { health: 'HEALTHY', pciAddress: `0000:05:00.${at}` })
+        .device(`GPU-77/${at}`, String(at));
+    const { monitor, becomes } = await monitorOf([whole]);
+    await becomes([part(0), part(1)]);
+    expect(ids(monitor)).toEqual(['GPU-77/0 HEALTHY', 'GPU-77/1 HEALTHY']);
+    await becomes([whole]);
+    expect(ids(monitor)).toEqual(['GPU-77 HEALTHY']);
+    monitor.close();
+  });
+
+  test('what the bus alone showed is the device that its tool names later', async () => {
+    const bare = new Evidence('NVIDIA')
+      .tell('the bus', { pciAddress: '0000:01:00.0' })
+      .tell('the bus, but the tool hangs', { health: 'UNHEALTHY' })
+      .device('PCI-0000:01:00.0', null);
+    const { monitor, becomes } = await monitorOf([bare]);
+    await becomes([device('1')]);
+    expect(ids(monitor)).toEqual(['GPU-1 HEALTHY']);
+    monitor.close();
+  });
+
+  test('that come to a host without any are found', async () => {
+    let now: readonly FoundDevice[] = [];
+    const look = async (): Promise<readonly FoundDevice[]> => Promise.resolve(now);
+    const monitor = new DeviceMonitor({ look, periodMs: 5, log: silentLogger() });
+    await monitor.start();
+    const change = new Promise<DeviceChange>((resolve) => monitor.follow(monitor.devices, resolve));
+    now = [device('1')];
+    expect(await change).toMatchObject({ isUrgent: true, devices: [{ id: 'GPU-1' }] });
+    monitor.close();
+  });
+
   test('stay as they were when a look fails', async () => {
     const { monitor, changes, becomes } = await monitorOf([device('1')]);
     await becomes(new Error('no'));

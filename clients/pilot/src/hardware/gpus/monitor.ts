@@ -1,5 +1,6 @@
 import type { Logger } from '@rhizome/log';
 import type { FoundDevice } from './device-facts.js';
+import { withLost } from './lost-devices.js';
 
 /** What watches the devices of a host. */
 export interface DeviceMonitorOptions {
@@ -17,17 +18,25 @@ export interface DeviceChange {
   readonly isUrgent: boolean;
 }
 
+/** Devices that somebody holds. */
+export interface HeldDevices {
+  /** Why the first of them turned bad, from the moment on that they are held; undefined while all are well. */
+  readonly fault: string | undefined;
+  /** Gives them back. */
+  release(): void;
+}
+
 /** Utilisation and memory are worth a report when they moved by so much. */
 const UTILISATION_STEP = 0.05;
 const MEMORY_STEP = 0.05;
+/** Where there is no device, one may come: with its driver, or into its slot. That is rare. */
+const PERIODS_WITHOUT_DEVICES = 6;
 
-/**
- * Looks at the devices again and again while somebody listens. A device that is not found any more is reported as unhealthy, not left out:
- * a job may still hold it. Where there was none at the beginning, nothing is looked at.
- */
+/** Looks at the devices again and again. What is not found any more is told by the rules of {@link withLost}. */
 export class DeviceMonitor {
   private current: readonly FoundDevice[] = [];
   private readonly samplers = new Set<(devices: readonly FoundDevice[]) => void>();
+  private readonly holds = new Set<Hold>();
   private timer: NodeJS.Timeout | undefined;
   private looking: Promise<void> | undefined;
   private isClosed = false;
@@ -46,8 +55,7 @@ export class DeviceMonitor {
     this.current = await this.options.look();
     this.reported = this.current;
     const named = this.current.map(({ id, model, health }) => ({ id, model, health }));
-    if (named.length === 0) return;
-    this.options.log.info({ devices: named }, 'devices were found');
+    if (named.length > 0) this.options.log.info({ devices: named }, 'devices were found');
     this.plan();
   }
 
@@ -74,6 +82,22 @@ export class DeviceMonitor {
     return () => this.samplers.delete(sampler);
   }
 
+  /**
+   * Keeps the devices in what is reported until they are given back, whatever becomes of them.
+   * @param onFault is told, once, that one of them turned bad, and why
+   */
+  hold(ids: readonly string[], onFault?: (fault: string) => void): HeldDevices {
+    const held = new Hold(ids, onFault);
+    held.observe(this.current);
+    this.holds.add(held);
+    return {
+      get fault() {
+        return held.fault;
+      },
+      release: () => this.holds.delete(held),
+    };
+  }
+
   /** Looks now, or waits for the look that is being made. */
   async lookNow(): Promise<void> {
     this.looking ??= this.look().finally(() => (this.looking = undefined));
@@ -82,7 +106,11 @@ export class DeviceMonitor {
 
   private plan(): void {
     if (this.isClosed) return;
-    this.timer = setTimeout(() => void this.lookNow().then(() => this.plan()), this.options.periodMs);
+    const periods = this.current.length > 0 ? 1 : PERIODS_WITHOUT_DEVICES;
+    this.timer = setTimeout(
+      () => void this.lookNow().then(() => this.plan()),
+      this.options.periodMs * periods,
+    );
   }
 
   private async look(): Promise<void> {
@@ -91,7 +119,9 @@ export class DeviceMonitor {
       return undefined;
     });
     if (found === undefined || this.isClosed) return;
-    this.current = withLost(this.current, found);
+    const isHeld = (id: string): boolean => [...this.holds].some(({ ids }) => ids.has(id));
+    this.current = withLost(this.current, found, isHeld);
+    this.holds.forEach((hold) => hold.observe(this.current));
     this.samplers.forEach((sampler) => sampler(this.current));
     this.tell();
   }
@@ -106,32 +136,26 @@ export class DeviceMonitor {
   }
 }
 
-/** A device that was there and is not found stays, as one that cannot be used. */
-function withLost(before: readonly FoundDevice[], found: readonly FoundDevice[]): readonly FoundDevice[] {
-  const ids = new Set(found.map(({ id }) => id));
-  const addresses = new Set(found.map(({ pciAddress }) => pciAddress));
-  const lost = before.filter(({ id }) => !ids.has(id));
-  // A device whose tool failed comes back under the name of its place on the bus: it is the one that was lost.
-  const bare = new Set(
-    lost.flatMap(({ pciAddress }) =>
-      pciAddress !== undefined && addresses.has(pciAddress) ? [pciAddress] : [],
-    ),
-  );
-  const why = (device: FoundDevice): string =>
-    found
-      .find(({ pciAddress }) => pciAddress !== undefined && pciAddress === device.pciAddress)
-      ?.sources.find(({ fact }) => fact === 'health')?.source ?? 'it is not found any more';
-  return [
-    ...found.filter(({ id, pciAddress }) => !(id.startsWith('PCI-') && bare.has(pciAddress ?? ''))),
-    ...lost.map((device): FoundDevice => asLost(device, why(device))),
-  ];
-}
+/** Devices of one holder. */
+class Hold {
+  readonly ids: ReadonlySet<string>;
+  fault: string | undefined;
 
-function asLost(device: FoundDevice, why: string): FoundDevice {
-  const { utilisation: _utilisation, memoryUsedMiB: _used, ...rest } = device;
-  const gone = new Set(['health', 'utilisation', 'memoryUsedMiB']);
-  const sources = device.sources.filter(({ fact }) => !gone.has(fact));
-  return { ...rest, health: 'UNHEALTHY', sources: [...sources, { fact: 'health', source: why }] };
+  constructor(
+    ids: readonly string[],
+    private readonly onFault?: (fault: string) => void,
+  ) {
+    this.ids = new Set(ids);
+  }
+
+  observe(devices: readonly FoundDevice[]): void {
+    if (this.fault !== undefined) return;
+    const bad = devices.find(({ id, health }) => health === 'UNHEALTHY' && this.ids.has(id));
+    if (bad === undefined) return;
+    const source = bad.sources.find(({ fact }) => fact === 'health')?.source;
+    this.fault = `device ${bad.id} turned bad: ${source ?? 'its health is bad'}`;
+    this.onFault?.(this.fault);
+  }
 }
 
 const healthOf = (devices: readonly FoundDevice[]): string =>
