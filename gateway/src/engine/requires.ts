@@ -119,11 +119,14 @@ interface Guard {
 class RequiredSelection {
   readonly #nodes: readonly RequiresNode[];
   readonly #relations: TypeRelations;
+  /** Whether it is of objects below the entity, whose type is told anyway. */
+  readonly #isNested: boolean;
   readonly #byType = new Map<string, readonly RequiredField[]>();
 
-  constructor(nodes: readonly RequiresNode[], relations: TypeRelations) {
+  constructor(nodes: readonly RequiresNode[], relations: TypeRelations, isNested = false) {
     this.#nodes = nodes;
     this.#relations = relations;
+    this.#isNested = isNested;
   }
 
   /** What is required of an object of a type; fragments for other types are left out. */
@@ -132,12 +135,19 @@ class RequiredSelection {
     let fields = this.#byType.get(cacheKey);
     if (!fields) {
       const found = new Map<string, { from: string; nodes: RequiresNode[]; guards: readonly Guard[] }>();
+      // Where types differ, the subgraph must learn which one it is sent; the planner forgets to say.
+      if (
+        this.#isNested &&
+        typename !== undefined &&
+        this.#nodes.some(({ kind }) => kind === 'InlineFragment')
+      )
+        found.set('__typename', { from: '__typename', nodes: [], guards: [] });
       this.#collect(this.#nodes, typename, [], found);
       fields = [...found].map(([key, { from, nodes, guards }]) => ({
         key,
         from,
         label: `,${quote(key)}:`,
-        selection: nodes.length > 0 ? new RequiredSelection(nodes, this.#relations) : undefined,
+        selection: nodes.length > 0 ? new RequiredSelection(nodes, this.#relations, true) : undefined,
         guards,
       }));
       this.#byType.set(cacheKey, fields);

@@ -14,6 +14,7 @@ import {
 } from 'graphql';
 import { publicDocument } from '../public-schema.js';
 import { readSupergraph, type SupergraphFacts } from '../supergraph.js';
+import { detourFault, goesBack, isShorter } from './detour.js';
 import { type ConditionValues, expandedSize, normalise, splitRoots } from './normalise.js';
 import { faultOf } from './plan-check.js';
 import { fetchesOf, type PlanNode } from './plan-format.js';
@@ -157,9 +158,6 @@ function tooComplex(field: string, limit: number): ValidationReply {
   return { code: 'OPERATION_TOO_COMPLEX', errors: [{ message, extensions }] };
 }
 
-/** How the native planner says that there is no plan. All else that it says is a fault of its own. */
-const verdict = /No paths found for selection item/;
-
 /** Whether an alias, a variable or anything else has the name: JavaScript's objects have no place for this one. */
 function usesName(document: DocumentNode, name: string): boolean {
   let uses = false;
@@ -183,11 +181,16 @@ function planQuery(context: PlanContext, request: PlanRequest): PlanReply {
   const { operation, renamed } = normalise(context.schema, selected, request.conditions);
   if (!operation) return { outcome: 'planned', planner: 'none', node: null, renamed };
   const native = request.reserve ? undefined : tryNative(context, operation, request);
-  if (native?.ok) return { outcome: 'planned', planner: 'native', node: native.node, renamed };
-  if (native && verdict.test(native.reason)) return { outcome: 'unplannable', reason: native.reason };
+  if (native?.ok && !goesBack(native.node))
+    return { outcome: 'planned', planner: 'native', node: native.node, renamed };
   const reserve = tryReserve(context, operation, request);
-  const fault = native?.ok === false ? native.reason : undefined;
-  if (reserve.ok) return { outcome: 'planned', planner: 'reserve', fault, node: reserve.node, renamed };
+  if (native?.ok) {
+    const shorter = reserve.ok && isShorter(reserve.node, native.node) ? reserve : undefined;
+    if (!shorter) return { outcome: 'planned', planner: 'native', node: native.node, renamed };
+    return { outcome: 'planned', planner: 'reserve', fault: detourFault, node: shorter.node, renamed };
+  }
+  if (reserve.ok)
+    return { outcome: 'planned', planner: 'reserve', fault: native?.reason, node: reserve.node, renamed };
   return { outcome: 'unplannable', reason: reserve.reason };
 }
 

@@ -144,14 +144,20 @@ function readField(node: FieldDefinitionNode): GraphField {
                 requires: fieldSet(stringArgument(directive, 'requires')),
                 provides: fieldSet(stringArgument(directive, 'provides')),
                 type: stringArgument(directive, 'type'),
-                external:
-                  (flag(directive, 'external') ?? false) || (flag(directive, 'usedOverridden') ?? false),
+                external: (flag(directive, 'external') ?? false) || isOverridden(directive),
                 label: stringArgument(directive, 'overrideLabel'),
                 takesOver: stringArgument(directive, 'override') !== undefined,
               },
             ];
           }),
   };
+}
+
+/** Whether a field is left to its new owner for good: with a label, the label decides. */
+function isOverridden(directive: ConstDirectiveNode): boolean {
+  return (
+    (flag(directive, 'usedOverridden') ?? false) && stringArgument(directive, 'overrideLabel') === undefined
+  );
 }
 
 /** Parses a set of fields as `@key` and `@requires` have it. */

@@ -1,4 +1,4 @@
-import { Kind, type SelectionSetNode } from 'graphql';
+import { Kind, type SelectionNode, type SelectionSetNode } from 'graphql';
 import { type FieldInGraph, type GraphType, namedTypeOf, type SupergraphModel } from './graph.js';
 
 /** A subgraph as one type sees it: under the type's own name, or under that of an interface object. */
@@ -39,6 +39,17 @@ export class Navigator {
     return this.#model.types.get(name);
   }
 
+  /** Whether objects of a type meet a condition on a type. */
+  matches(typeName: string, condition: string): boolean {
+    if (typeName === condition) return true;
+    const type = this.type(condition);
+    if (!type || type.kind === 'object') return false;
+    return (
+      this.type(typeName)?.interfaces.includes(condition) ||
+      [...type.members.values()].some((members) => members.includes(typeName))
+    );
+  }
+
   /** All vertices of a type. */
   verticesOf(typeName: string): readonly Vertex[] {
     const known = this.#vertices.get(typeName);
@@ -76,6 +87,18 @@ export class Navigator {
 
   #isOn({ label, takesOver }: FieldInGraph): boolean {
     return label === undefined || this.#overrides.isOn(label) === takesOver;
+  }
+
+  /** What of a set is provided for objects of a type: its fields, those in fragments for the type among them. */
+  providedFor(set: SelectionSetNode | undefined, typeName: string): SelectionSetNode | undefined {
+    const flatten = (selections: readonly SelectionNode[]): SelectionNode[] =>
+      selections.flatMap((one) => {
+        if (one.kind !== Kind.INLINE_FRAGMENT) return [one];
+        const condition = one.typeCondition?.name.value;
+        const applies = condition === undefined || this.matches(typeName, condition);
+        return applies ? flatten(one.selectionSet.selections) : [];
+      });
+    return set && { kind: Kind.SELECTION_SET, selections: flatten(set.selections) };
   }
 
   /** Whether a vertex can resolve all of a set of fields by itself. */
@@ -150,13 +173,16 @@ function selects(set: SelectionSetNode | undefined, field: string): boolean {
   return set?.selections.some((one) => one.kind === Kind.FIELD && one.name.value === field) ?? false;
 }
 
-/** What is provided below a field that is itself provided. */
+/** What is provided below a field, by itself and by what is provided around it; fragments are kept. */
 export function providedBelow(
   provided: SelectionSetNode | undefined,
   field: string,
+  own: SelectionSetNode | undefined,
 ): SelectionSetNode | undefined {
+  const selections = [...(own?.selections ?? [])];
   for (const one of provided?.selections ?? []) {
-    if (one.kind === Kind.FIELD && one.name.value === field) return one.selectionSet;
+    if (one.kind === Kind.FIELD && one.name.value === field)
+      selections.push(...(one.selectionSet?.selections ?? []));
   }
-  return undefined;
+  return selections.length === 0 ? undefined : { kind: Kind.SELECTION_SET, selections };
 }
