@@ -21,6 +21,13 @@ function textOf(projection: JobProjection): string {
   return text;
 }
 
+/** Mostly all ask for the same, and the remembered object tells so. */
+function unionOf(projections: ReadonlySet<JobProjection>): JobProjection {
+  const [only] = projections;
+  if (only && projections.size === 1) return only;
+  return Object.assign({}, ...projections) as JobProjection;
+}
+
 /** Jobs by id, with the stored fields that are needed: all of a batch are read at once with the fields of all. */
 const loaderOf = (name: string, as: 'job' | 'parent'): LoaderDefinition<JobKey, JobDocument, Context> =>
   defineLoader({
@@ -28,7 +35,7 @@ const loaderOf = (name: string, as: 'job' | 'parent'): LoaderDefinition<JobKey, 
     cacheKey: ({ id, projection }) => `${id} ${textOf(projection)}`,
     load: (keys, { core, principal }) => {
       const ids = keys.map(({ id }) => id);
-      const projection = Object.assign({}, ...new Set(keys.map((key) => key.projection))) as JobProjection;
+      const projection = unionOf(new Set(keys.map((key) => key.projection)));
       return core.jobs.findMany(ids, projection, principal, as);
     },
     maxBatchSize: 10_000,

@@ -3,6 +3,7 @@ import type { AnyBulkWriteOperation, Collection, Document, Filter } from 'mongod
 import { isOnlyDuplicates } from './classes.repository.js';
 import type { StateCounts } from './collaborators.js';
 import type { JobFilterPlan } from './job-filter.js';
+import { GroupedReads } from './grouped-reads.js';
 import { jobIndex } from './job.document.js';
 import { jobStates, terminalStates, type JobState } from './job-state.js';
 import type { JobDocument } from './job.types.js';
@@ -27,9 +28,16 @@ const findBatch = 10_000;
 /** The only code that reads and inserts jobs; transitions are written by `transitions.repository.ts`. */
 export class JobsRepository {
   readonly #jobs: Collection<JobDocument>;
+  readonly #reads: GroupedReads<JobDocument, JobProjection | undefined>;
 
   constructor(jobs: Collection<JobDocument>) {
     this.#jobs = jobs;
+    this.#reads = new GroupedReads({
+      most: findBatch,
+      keyOf: (projection) => (projection ? Object.keys(projection).join() : '*'),
+      read: ({ ids, projection }) =>
+        jobs.find({ _id: { $in: [...ids] } }, projection ? { projection } : {}).toArray(),
+    });
   }
 
   /** Inserts jobs; those that are there already are left as they are. Resolves once the majority has them. */
@@ -48,11 +56,10 @@ export class JobsRepository {
 
   /** Jobs by id, in no order; those that do not exist are missing. */
   async find(ids: readonly string[], projection?: JobProjection): Promise<readonly JobDocument[]> {
+    if (ids.length <= findBatch) return this.#reads.find({ ids, projection });
     const found: JobDocument[] = [];
-    for (let start = 0; start < ids.length; start += findBatch) {
-      const filter = { _id: { $in: ids.slice(start, start + findBatch) } };
-      found.push(...(await this.#jobs.find(filter, projection ? { projection } : {}).toArray()));
-    }
+    for (let start = 0; start < ids.length; start += findBatch)
+      found.push(...(await this.#reads.find({ ids: ids.slice(start, start + findBatch), projection })));
     return found;
   }
 

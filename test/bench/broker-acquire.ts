@@ -1,0 +1,156 @@
+/**
+ * Single acquires at a steady rate, through the gateway: an open loop. Each call is due at its time and is sent then, whether or not others
+ * have been answered; its latency counts from when it was due. What was acquired is started and ended too, as pilots do it: a worker reports
+ * together what it has gathered for a moment, and its workers do so out of step.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Api, connectApi } from './api.js';
+import { measureCpu, quantile } from './cpu.js';
+import { acquire, type Assignments, fill, finish, registerWorker, start } from './lives.js';
+import type { Row } from './report.js';
+import { type Stack, startStack } from './stack.js';
+
+/** The load. */
+export interface AcquireLoad {
+  readonly perSecond: number;
+  readonly seconds: number;
+  /** Hosts that ask in turn. */
+  readonly workers: number;
+  /** How long a worker gathers what it reports, in milliseconds. */
+  readonly gatherMs: number;
+}
+
+/** Calls under way at once; one that finds no connection waits, and is late for it. */
+const asking = 256;
+
+interface Held {
+  readonly id: string;
+  readonly fence: number;
+}
+
+/** A host: asks for one job at a time, and reports what started and what ended in groups. */
+class Host {
+  #fresh: Held[] = [];
+  #running: Held[] = [];
+  #isDone = false;
+  readonly #reporting: Promise<void>;
+
+  constructor(
+    private readonly api: Api,
+    private readonly workerId: string,
+    gatherMs: number,
+    firstAfterMs: number,
+  ) {
+    this.#reporting = this.#reports(gatherMs, firstAfterMs);
+  }
+
+  /** Asks for one job. @param dueAt when the call was due */
+  async ask(dueAt: number, times: number[]): Promise<void> {
+    const free = { cores: 4096, memoryMiB: 16_000_000, diskMiB: 16_000_000 };
+    const { acquireJobs } = await this.api.post<Assignments>(acquire, {
+      input: { workerId: this.workerId, count: 1, free, waitSeconds: 10 },
+    });
+    times.push(performance.now() - dueAt);
+    const [given] = acquireJobs.assignments;
+    if (!given) throw new Error(acquireJobs.userErrors[0]?.message ?? 'no jobs left to acquire');
+    this.#fresh.push({ id: given.job.id, fence: given.fence });
+  }
+
+  /** Reports the rest; nothing may be asked for any more. */
+  async settle(): Promise<void> {
+    this.#isDone = true;
+    await this.#reporting;
+  }
+
+  async #reports(gatherMs: number, firstAfterMs: number): Promise<void> {
+    await delay(firstAfterMs);
+    while (!this.#isDone || this.#fresh.length + this.#running.length > 0) {
+      const begun = performance.now();
+      await this.#report();
+      if (!this.#isDone) await delay(Math.max(0, begun + gatherMs - performance.now()));
+    }
+  }
+
+  /** What came since the last report starts; what started with that one has ended. */
+  async #report(): Promise<void> {
+    const [started, ended] = [this.#fresh, this.#running];
+    [this.#fresh, this.#running] = [[], started];
+    const input = { workerId: this.workerId };
+    const jobs = started.map((job) => ({ ...job, phase: 'RUNNING' }));
+    await Promise.all([
+      ended.length > 0 && this.api.post(finish, { input: { ...input, jobs: ended } }),
+      started.length > 0 && this.api.post(start, { input: { ...input, jobs } }),
+    ]);
+  }
+}
+
+/** Sends the calls when they are due, to one host after the other; resolves when all are answered. */
+async function askSteadily(
+  hosts: readonly Host[],
+  { perSecond, seconds }: Pick<AcquireLoad, 'perSecond' | 'seconds'>,
+): Promise<number[]> {
+  const times: number[] = [];
+  const asked: Promise<void>[] = [];
+  const begun = performance.now();
+  for (let number = 0; number < seconds * perSecond;) {
+    for (const now = performance.now(); number < seconds * perSecond; number += 1) {
+      const dueAt = begun + (number * 1000) / perSecond;
+      if (dueAt > now) break;
+      const host = hosts[number % hosts.length];
+      if (host) asked.push(host.ask(dueAt, times));
+    }
+    await delay(1);
+  }
+  await Promise.all(asked);
+  return times;
+}
+
+async function openStack(load: AcquireLoad, progress: (text: string) => void): Promise<Stack> {
+  const stack = await startStack();
+  const admin = connectApi(stack.url, stack.adminToken, 2);
+  await admin.post(
+    `mutation { createQueue(input: { name: "bench", site: "BENCH", limits: { heartbeatSeconds: 300, leaseSeconds: 3600 } }) { userErrors { message } } }`,
+  );
+  await fill(admin, (load.seconds + 5) * load.perSecond, progress);
+  await admin.close();
+  return stack;
+}
+
+/** Measures it, on a system of its own. */
+export async function measureAcquire(
+  load: AcquireLoad,
+  progress: (text: string) => void,
+): Promise<readonly Row[]> {
+  const stack = await openStack(load, progress);
+  const api = connectApi(stack.url, await stack.pilotToken('bench'), asking);
+  try {
+    const ids = await Promise.all(
+      Array.from({ length: load.workers }, (_, index) => registerWorker(api, `broker-${index}`)),
+    );
+    const outOfStep = load.gatherMs / load.workers;
+    const hosts = ids.map((id, index) => new Host(api, id, load.gatherMs, index * outOfStep));
+    await askSteadily(hosts, { ...load, seconds: 2 });
+    const { result: times, cpu } = await measureCpu(stack.pids, () => askSteadily(hosts, load));
+    await Promise.all(hosts.map((host) => host.settle()));
+    return rowsOf(load, times, cpu);
+  } finally {
+    await api.close();
+    await stack.stop();
+  }
+}
+
+function rowsOf(
+  { perSecond }: AcquireLoad,
+  times: readonly number[],
+  cpu: Readonly<Record<string, number>>,
+): readonly Row[] {
+  const name = `single acquire at ${perSecond.toLocaleString('en')} jobs/s`;
+  const micros = (process: string): number => ((cpu[process] ?? 0) / times.length) * 1e6;
+  return [
+    { name: `${name}: p50`, value: quantile(times, 0.5), unit: 'ms' },
+    { name: `${name}: p99`, value: quantile(times, 0.99), unit: 'ms', goal: { value: 100, better: 'lower' } },
+    { name: `${name}: longest`, value: Math.max(...times), unit: 'ms' },
+    { name: `${name}: gateway and core`, value: micros('stack'), unit: 'µs CPU/life' },
+    { name: `${name}: mongod`, value: micros('mongod'), unit: 'µs CPU/life' },
+  ];
+}
