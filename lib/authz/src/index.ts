@@ -21,6 +21,7 @@ export {
 export {
   type ActionPolicy,
   enforce,
+  isFixed,
   type ExperimentsOfCall,
   type OpenPolicy,
   type OwnPolicy,

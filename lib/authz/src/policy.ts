@@ -69,6 +69,12 @@ export function enforce(policy: Policy, call: PolicyCall): void | Promise<void> 
   return allowed ? allowed.then(() => enforceOwn(own, call)) : enforceOwn(own, call);
 }
 
+/** Whether a policy looks at nothing but who asks, so that within one call it holds for all or for none. */
+export function isFixed(policy: Policy): boolean {
+  if ('open' in policy) return true;
+  return !policy.own && 'action' in policy && typeof policy.experiment !== 'function';
+}
+
 function enforceAction(policy: ActionPolicy, call: PolicyCall): void | Promise<void> {
   const { action, experiment } = policy;
   const found = typeof experiment === 'function' ? experiment(call) : experiment;

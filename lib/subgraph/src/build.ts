@@ -5,7 +5,8 @@ import { type GraphQLSchema, isInterfaceType, isObjectType, print } from 'graphq
 import { compilationFaults, settleResolvers } from './compilable.js';
 import { createContext, type SubgraphContext } from './context.js';
 import { checkPolicies, checkResumable, type DoorPlace, findDoors, isEntityReference } from './doors.js';
-import { guardEntity, guardField, refuseEntity } from './guard.js';
+import { answerEntities } from './entities.js';
+import { type EntityDoor, guardEntity, guardField, refuseEntity } from './guard.js';
 import { checkResolverNames, type MergedResolvers, mergeResolvers, scalarParts } from './resolver-map.js';
 import { houseScalars } from './scalars.js';
 import type { SubgraphOptions, SubgraphSchema } from './types.js';
@@ -75,10 +76,11 @@ function checkRoots(doors: readonly DoorPlace[]): string[] {
 }
 
 function guardDoors(schema: GraphQLSchema, doors: readonly DoorPlace[], policies: Policies): void {
+  const entities = new Map<string, EntityDoor>();
   for (const door of doors) {
     const policy = policies[door.name];
     if (!policy) continue;
-    if (door.entity) guardEntity(door.entity, policy);
+    if (door.entity) entities.set(door.entity.name, guardEntity(door.entity, policy));
     else guardField(door.field, policy, door.kind === 'subscription');
   }
   const service = schema.getQueryType()?.getFields()['_service'];
@@ -86,4 +88,5 @@ function guardDoors(schema: GraphQLSchema, doors: readonly DoorPlace[], policies
   for (const type of Object.values(schema.getTypeMap())) {
     if ((isObjectType(type) || isInterfaceType(type)) && isEntityReference(type)) refuseEntity(type);
   }
+  answerEntities(schema, entities);
 }

@@ -42,20 +42,37 @@ export function createContext<TContext extends SubgraphContext>(
   init: ContextInit,
   factory: ContextFactory<TContext> | undefined,
 ): SubgraphContext {
-  const loaders = new Loaders();
-  const { principal, requestId, isForwarded } = init;
-  const base: SubgraphContext = {
-    principal,
-    requestId,
-    log: new RequestLogger(init.log, requestId),
-    loaders,
-    isForwarded,
-    // Few resolvers look at it, and it may be made for those that do.
-    get signal() {
-      return init.signal;
-    },
-  };
+  const base = new OperationContext(init);
   const context = factory ? factory(base) : base;
-  loaders.bind(context);
+  if (!('signal' in context)) withSignal(context, init);
+  base.loaders.bind(context);
   return context;
+}
+
+/** A class, since an object literal with a getter costs more to make than all else of a small operation. */
+class OperationContext implements SubgraphContext {
+  readonly principal: Principal;
+  readonly requestId: string;
+  readonly log: Logger;
+  readonly loaders = new Loaders();
+  readonly isForwarded: boolean | undefined;
+  readonly #init: ContextInit;
+
+  constructor(init: ContextInit) {
+    this.principal = init.principal;
+    this.requestId = init.requestId;
+    this.log = new RequestLogger(init.log, init.requestId);
+    this.isForwarded = init.isForwarded;
+    this.#init = init;
+  }
+
+  /** Few resolvers look at it, and it may be made for those that do. */
+  get signal(): AbortSignal | undefined {
+    return this.#init.signal;
+  }
+}
+
+/** A factory may have copied the common context, and what is made on demand is not copied. */
+function withSignal(context: SubgraphContext, init: ContextInit): void {
+  Object.defineProperty(context, 'signal', { get: () => init.signal, enumerable: true });
 }

@@ -16,7 +16,10 @@ export interface Entity<TValue, TKey, TContext extends SubgraphContext> {
   readonly type: string;
   readonly loader: LoaderDefinition<TKey, TValue, TContext>;
   /** Goes into the resolver map as `__resolveReference`. */
-  readonly resolveReference: (representation: object, context: TContext) => Promise<TValue | null>;
+  readonly resolveReference: (
+    representation: object,
+    context: TContext,
+  ) => Promise<TValue | null> | TValue | null;
 }
 
 /** Declares an entity: n representations of one operation are answered by one call of `load`. */
@@ -34,7 +37,7 @@ export function entity<
   return {
     type,
     loader,
-    resolveReference: async (representation, context) => {
+    resolveReference: (representation, context) => {
       const value = readKey(representation as Readonly<Record<string, unknown>>);
       return value === undefined || value === null ? null : context.loaders.load(loader, value);
     },
@@ -51,9 +54,9 @@ export interface ReferenceOptions<TParent, TKey, TValue, TContext extends Subgra
 /** A resolver for an object-to-object field: batched and cached with all others of the operation. */
 export function reference<TParent, TKey, TValue, TContext extends SubgraphContext = SubgraphContext>(
   options: ReferenceOptions<TParent, TKey, TValue, TContext>,
-): (parent: TParent, args: object, context: TContext) => Promise<TValue | null> {
+): (parent: TParent, args: object, context: TContext) => Promise<TValue | null> | null {
   const { loader, key } = options;
-  return async (parent, _args, context) => {
+  return (parent, _args, context) => {
     const found = key(parent);
     return found === undefined || found === null ? null : context.loaders.load(loader, found);
   };
@@ -63,6 +66,6 @@ export function reference<TParent, TKey, TValue, TContext extends SubgraphContex
  * The reference resolver of a type that another subgraph owns and this one only adds to: the representation itself,
  * with everything its key and `@requires` brought along.
  */
-export async function representationAsIs<T extends object>(representation: T): Promise<T> {
+export function representationAsIs<T extends object>(representation: T): T {
   return representation;
 }

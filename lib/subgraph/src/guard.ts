@@ -38,11 +38,19 @@ export function guardField(
   }
 }
 
-type ReferenceResolver = (
+/** Finds an entity by what other subgraphs know of it. */
+export type ReferenceResolver = (
   representation: object,
   context: SubgraphContext,
   info: GraphQLResolveInfo,
 ) => unknown;
+
+/** How the entities of one type are let in and found. */
+export interface EntityDoor {
+  readonly policy: Policy;
+  /** Finds one, without asking the policy. */
+  readonly resolve: ReferenceResolver;
+}
 
 interface SubgraphExtensions {
   apollo?: { subgraph?: { resolveReference?: ReferenceResolver } };
@@ -63,10 +71,10 @@ function setReferenceResolver(type: EntityType, resolveReference: ReferenceResol
 }
 
 /**
- * Puts a policy before an entity. The resolver becomes asynchronous: a synchronous throw would take the other
- * entities of the list with it.
+ * Puts a policy before an entity; answers its door for who answers entities by themselves. The resolver becomes asynchronous: a
+ * synchronous throw would take the other entities of the list with it.
  */
-export function guardEntity(type: EntityType, policy: Policy): void {
+export function guardEntity(type: EntityType, policy: Policy): EntityDoor {
   const resolve = referenceResolverOf(type) ?? ((representation: object) => representation);
   setReferenceResolver(type, async (representation, context, info) => {
     const pending = enforce(policy, {
@@ -78,6 +86,7 @@ export function guardEntity(type: EntityType, policy: Policy): void {
     if (pending) await pending;
     return markable(await resolve(representation, context, info));
   });
+  return { policy, resolve };
 }
 
 /** The library writes `__typename` onto what is resolved: a frozen object is handed over as a copy. */

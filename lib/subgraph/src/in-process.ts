@@ -1,8 +1,9 @@
-import { type Clock, systemClock } from '@rhizome/authz';
+import { type Clock, type Principal, systemClock } from '@rhizome/authz';
 import { DomainError, type ErrorCode, isInternalError, toGraphQLError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { DocumentNode, ExecutionResult, GraphQLFormattedError, OperationTypeNode } from 'graphql';
 import { compilationFaults } from './compilable.js';
+import type { ContextInit } from './context.js';
 import { expireWith } from './expiry.js';
 import {
   type CompiledOperation,
@@ -114,16 +115,7 @@ class Executable implements ExecutableSubgraph {
   }
 
   #context(call: SubgraphCall, signal: AbortSignal | undefined) {
-    const { principal, requestId, isForwarded } = call;
-    return this.#subgraph.createContext({
-      principal,
-      requestId,
-      log: this.#log,
-      isForwarded,
-      get signal() {
-        return signal ?? call.signal;
-      },
-    });
+    return this.#subgraph.createContext(new CallOfContext(call, this.#log, signal));
   }
 
   #shape(result: ExecutionResult, call: SubgraphCall): SubgraphResult {
@@ -151,6 +143,29 @@ class Executable implements ExecutableSubgraph {
       );
     }
     return shaped.toJSON();
+  }
+}
+
+/** What is known of a call, with a signal that is made only for those who ask for it. */
+class CallOfContext implements ContextInit {
+  readonly principal: Principal;
+  readonly requestId: string;
+  readonly log: Logger;
+  readonly isForwarded: boolean | undefined;
+  readonly #call: SubgraphCall;
+  readonly #signal: AbortSignal | undefined;
+
+  constructor(call: SubgraphCall, log: Logger, signal: AbortSignal | undefined) {
+    this.principal = call.principal;
+    this.requestId = call.requestId;
+    this.log = log;
+    this.isForwarded = call.isForwarded;
+    this.#call = call;
+    this.#signal = signal;
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.#signal ?? this.#call.signal;
   }
 }
 

@@ -60,11 +60,16 @@ export class Loaders {
   }
 
   /** Loads one; calls of the same tick are answered by one batch. Resolves to null where there is none. */
-  async load<TKey, TValue, TContext extends SubgraphContext>(
+  load<TKey, TValue, TContext extends SubgraphContext>(
     definition: LoaderDefinition<TKey, TValue, TContext>,
     key: TKey,
   ): Promise<TValue | null> {
-    return this.#loaderOf(definition).load(key);
+    // Not an async function: of each key's promise it would make another one.
+    try {
+      return this.#loaderOf(definition).load(key);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
   }
 
   /** Puts what is already known where `load` would look, so that it is not fetched again. */

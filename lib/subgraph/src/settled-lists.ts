@@ -20,10 +20,57 @@ export function settleLists(field: GraphQLField<unknown, unknown>): void {
 }
 
 function settle(list: unknown): unknown {
-  if (!Array.isArray(list) || !list.some(isPromise)) return list;
-  return Promise.all(
-    list.map((item: unknown) => (isPromise(item) ? item.then((value) => value, asError) : item)),
-  );
+  return Array.isArray(list) && list.some(isPromise) ? settleItems([...(list as unknown[])], asItIs) : list;
+}
+
+function asItIs(item: unknown): unknown {
+  return item;
+}
+
+/**
+ * Replaces the items of a list by what is made of each once it is there; an item that failed is an Error. Answers the list itself: at once
+ * where no item is a promise, else when the last one is settled.
+ */
+export function settleItems(
+  list: unknown[],
+  make: (item: unknown, index: number) => unknown,
+): unknown[] | Promise<unknown[]> {
+  let waiting = 1;
+  let done: ((list: unknown[]) => void) | undefined;
+  const landed = (): void => {
+    waiting -= 1;
+    if (waiting === 0) done?.(list);
+  };
+  const take = (item: unknown, index: number): void => {
+    try {
+      list[index] = make(item, index);
+    } catch (error) {
+      list[index] = asError(error);
+    }
+  };
+  for (let index = 0; index < list.length; index++) {
+    const item = list[index];
+    if (!isPromise(item)) {
+      take(item, index);
+      continue;
+    }
+    waiting += 1;
+    item.then(
+      (value) => {
+        take(value, index);
+        landed();
+      },
+      (reason: unknown) => {
+        list[index] = asError(reason);
+        landed();
+      },
+    );
+  }
+  if (waiting === 1) return list;
+  return new Promise((resolve) => {
+    done = resolve;
+    landed();
+  });
 }
 
 function asError(reason: unknown): Error {
