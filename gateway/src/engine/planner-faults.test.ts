@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createPrincipal } from '@rhizome/authz';
 import { type TestGateway, testGateway } from '../testing/gateway.js';
 import { testSubgraph } from '../testing/subgraph.js';
 
@@ -203,36 +202,3 @@ describe.each(['worker', 'inline'] as const)(
     });
   },
 );
-
-describe.each(['native', 'reserve'] as const)('overrides by percentage, by the %s planner', (planner) => {
-  const subjects = Array.from({ length: 60 }, (_, index) => `user-${index}`);
-
-  test.each([
-    [0, 0, 0],
-    [1, 0, 6],
-    [50, 15, 45],
-    [99, 54, 60],
-    [100, 60, 60],
-  ])('percent(%i) sends between %i and %i of 60 callers to the new service', async (percent, low, high) => {
-    const from = testSubgraph({
-      name: 'old',
-      sdl: 'type Query { thing: Thing } type Thing @key(fields: "id") { id: ID! f: String }',
-      resolvers: { Query: { thing: () => ({ id: 1 }) }, Thing: { f: () => 'old' } },
-    });
-    const to = testSubgraph({
-      name: 'new',
-      sdl: `type Thing @key(fields: "id") { id: ID! f: String @override(from: "old", label: "percent(${percent})") }`,
-      resolvers: { Thing: { f: () => 'new' } },
-    });
-    const gateway = await testGateway([from, to], { planner });
-    let count = 0;
-    for (const subject of subjects) {
-      const principal = createPrincipal({ kind: 'HUMAN', subject, grants: [], expiresAt: new Date(1e15) });
-      const { data } = await gateway.run('{ thing { f } }', {}, { principal });
-      if ((data?.['thing'] as Source)['f'] === 'new') count += 1;
-    }
-    await gateway.close();
-    expect(count).toBeGreaterThanOrEqual(low);
-    expect(count).toBeLessThanOrEqual(high);
-  });
-});
