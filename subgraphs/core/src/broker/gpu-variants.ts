@@ -58,6 +58,12 @@ const distinct = (values: readonly (string | undefined)[]): string[] => [
   ...new Set(values.filter((value) => value !== undefined)),
 ];
 
+/** The widest word that takes the device: of its family, else of its model. */
+function wordFor(device: DeviceFacts): string {
+  const row = modelOf(device);
+  return row?.families[0] ?? row?.name ?? device.model;
+}
+
 function identityVariants(gpu: StoredGpuRequirement, devices: readonly DeviceFacts[]): readonly GpuVariant[] {
   const found: GpuVariant[] = [];
   if (gpu.vendor !== undefined) {
@@ -73,10 +79,7 @@ function identityVariants(gpu: StoredGpuRequirement, devices: readonly DeviceFac
   if (gpu.models.length > 0) {
     const constraint = textOf(gpu, 'model');
     const asked = gpu.models.join(' or ');
-    for (const model of distinct(devices.map((device) => modelOf(device)?.families[0] ?? device.model)).slice(
-      0,
-      2 * maxValues,
-    ))
+    for (const model of distinct(devices.map(wordFor)).slice(0, 2 * maxValues))
       found.push({
         constraint,
         change: `model ${asked} or ${model}`,
@@ -95,17 +98,19 @@ function identityVariants(gpu: StoredGpuRequirement, devices: readonly DeviceFac
 
 function amountVariants(gpu: StoredGpuRequirement, devices: readonly DeviceFacts[]): readonly GpuVariant[] {
   const found: GpuVariant[] = [];
-  const { minMemoryMiB, minComputeCapability, minDriverVersion } = gpu;
-  if (minMemoryMiB !== undefined) {
+  const { minComputeCapability, minDriverVersion } = gpu;
+  for (const name of ['minMemoryMiB', 'shareMemoryMiB'] as const) {
+    const wanted = gpu[name];
+    if (wanted === undefined) continue;
     const values = [...new Set(devices.flatMap(({ memoryMiB }) => memoryMiB ?? []))].filter(
-      (value) => value < minMemoryMiB,
+      (value) => value < wanted,
     );
     for (const value of values.sort((a, b) => b - a).slice(0, maxValues))
       found.push({
         constraint: textOf(gpu, 'memory'),
-        change: `gpu memoryMiB >= ${value} instead of ${minMemoryMiB}`,
-        requirement: { ...gpu, minMemoryMiB: value },
-        cost: 1 - value / minMemoryMiB,
+        change: `gpu memoryMiB >= ${value} instead of ${wanted}`,
+        requirement: { ...gpu, [name]: value },
+        cost: 1 - value / wanted,
       });
   }
   if (minComputeCapability !== undefined)

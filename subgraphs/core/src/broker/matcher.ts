@@ -81,7 +81,7 @@ export function matchPass(
 }
 
 const noDevices: DeviceRoom = {
-  shape: { key: '', facts: [], parents: [], kinds: [], parts: [], sizes: [] },
+  shape: { key: '', facts: [], gpus: [], kinds: [], parts: [], sizes: [] },
   free: [],
   memoryMiB: [],
 };

@@ -42,13 +42,7 @@ export function fitDevices(gpu: StoredGpuRequirement, shape: DeviceShape): Devic
 /** Where the job wants the physical GPU for itself, one slice of each counts. */
 function usable(positions: readonly number[], shape: DeviceShape, gpu: StoredGpuRequirement): number {
   if (!gpu.exclusive) return positions.length;
-  return new Set(positions.map((position) => gpuAt(shape, position))).size;
-}
-
-/** The physical GPU of a position, as the position of that. */
-export function gpuAt(shape: DeviceShape, position: number): number {
-  const parent = shape.parents[position] ?? -1;
-  return parent < 0 ? position : parent;
+  return new Set(positions.map((position) => shape.gpus[position])).size;
 }
 
 function largestSet(positions: readonly number[], shape: DeviceShape, gpu: StoredGpuRequirement): number {

@@ -1,6 +1,6 @@
 /** What is free of a worker's devices, and which of them a job gets. */
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
-import { type DeviceFit, gpuAt } from './device-fit.js';
+import type { DeviceFit } from './device-fit.js';
 import type { ArrangedDevices, DeviceShape } from './device-shape.js';
 
 /** A device that nobody uses. */
@@ -249,7 +249,7 @@ function connected(
   return chosen.sort((a, b) => cost(a) - cost(b))[0];
 }
 
-/** The first of those that are free; slices from devices of which the least is free, so that others stay whole. */
+/** The first of those that are free; slices from GPUs of which something is taken and the least is free, so that others stay as they are. */
 function pick(
   gpu: StoredGpuRequirement,
   free: readonly number[],
@@ -258,18 +258,18 @@ function pick(
 ): readonly number[] | undefined {
   const { shape, ranks } = fit;
   let order = free;
-  if (free.some((position) => (shape.parents[position] ?? -1) >= 0)) {
-    const left = (position: number): number =>
-      siblings(shape, position).filter((other) => room.free[other] === wholeDevice).length;
+  if (free.some((position) => isSlice(shape, position))) {
     const cost = (position: number): number =>
-      (ranks[position] ?? 0) * 4096 + Math.round((shape.parts[position] ?? 0) * 15) * 256 + left(position);
+      (ranks[position] ?? 0) * 4096 +
+      Math.round((shape.parts[position] ?? 0) * 15) * 256 +
+      looseness(room, position);
     order = [...free].sort((a, b) => cost(a) - cost(b) || a - b);
   }
   if (!gpu.exclusive) return order.length < gpu.count ? undefined : order.slice(0, gpu.count);
   const gpus = new Set<number>();
   const found: number[] = [];
   for (const position of order) {
-    const physical = gpuAt(shape, position);
+    const physical = shape.gpus[position] ?? position;
     if (gpus.has(physical)) continue;
     gpus.add(physical);
     found.push(position);
@@ -278,10 +278,25 @@ function pick(
   return undefined;
 }
 
-function siblings({ parents }: DeviceShape, position: number): readonly number[] {
-  const parent = parents[position] ?? -1;
-  if (parent < 0) return [];
-  return parents.flatMap((other, at) => (other === parent && at !== position ? [at] : []));
+/** Smaller for a GPU of which something is taken already, and among those for one of which less is free. */
+function looseness(room: DeviceRoom, position: number): number {
+  const others = siblings(room.shape, position);
+  const free = others.filter((other) => room.free[other] === wholeDevice).length;
+  return (free === others.length ? 128 : 0) + Math.min(free, 127);
+}
+
+function isSlice({ facts }: DeviceShape, position: number): boolean {
+  return facts[position]?.parentId !== undefined;
+}
+
+/** The other slices of its GPU. */
+function siblings(shape: DeviceShape, position: number): readonly number[] {
+  const { gpus } = shape;
+  const first = gpus[position] ?? position;
+  const found: number[] = [];
+  for (let other = first; gpus[other] === first; other += 1)
+    if (other !== position && isSlice(shape, other)) found.push(other);
+  return found;
 }
 
 function closeSiblings(room: OpenRoom, position: number): void {

@@ -13,8 +13,8 @@ export interface DeviceShape {
   /** Equal for workers with the same devices. */
   readonly key: string;
   readonly facts: readonly DeviceFacts[];
-  /** The position of the device that a slice is of, or -1. */
-  readonly parents: readonly number[];
+  /** The physical GPU that each is, or is a slice of: those of one number are of one. */
+  readonly gpus: readonly number[];
   /** Positions with the same number can stand for one another. */
   readonly kinds: readonly number[];
   /** The part of a GPU that each is. */
@@ -32,7 +32,7 @@ export interface ArrangedDevices {
 
 const noDevices: ArrangedDevices = {
   ids: [],
-  shape: { key: '', facts: [], parents: [], kinds: [], parts: [], sizes: [] },
+  shape: { key: '', facts: [], gpus: [], kinds: [], parts: [], sizes: [] },
 };
 
 /** Sizes step by a fifth: a device with a few MiB more is not a larger one. */
@@ -49,7 +49,7 @@ export function arrangeDevices(
 ): ArrangedDevices {
   if (devices.length === 0) return noDevices;
   const ordered = inOrder(devices);
-  const key = `${isSharingAllowed}${ordered.map(({ text, parent }) => `${parent}${text}`).join('')}`;
+  const key = `${isSharingAllowed}${ordered.map(({ text, gpu }) => `${gpu}${text}`).join('')}`;
   let shape = known?.get(key);
   if (!shape) {
     shape = shapeOf(key, ordered, isSharingAllowed);
@@ -58,39 +58,39 @@ export function arrangeDevices(
   return { ids: ordered.map(({ device }) => device.id), shape };
 }
 
-interface Placed {
+interface Told {
   readonly device: StoredDevice;
   /** Its facts as a text. */
   readonly text: string;
-  readonly parent: number;
 }
 
-/** By facts and by what is made of them; each device is followed by its slices. */
+interface Placed extends Told {
+  /** The position of the first of its GPU: the GPU itself, or its first slice where only those are reported. */
+  readonly gpu: number;
+}
+
+/** By facts and by what is made of them; slices of one GPU stand together, behind it where it is reported as well. */
 function inOrder(devices: readonly StoredDevice[]): readonly Placed[] {
-  const ids = new Set(devices.map(({ id }) => id));
-  const children = new Map<string, { device: StoredDevice; text: string }[]>();
-  const roots: { device: StoredDevice; text: string }[] = [];
+  const byText = (a: Told, b: Told): number => compare(a.text, b.text) || compare(a.device.id, b.device.id);
+  const gpus = new Map<string, { whole?: Told; readonly slices: Told[] }>();
   for (const device of devices) {
     const told = { device, text: factsText(device) };
-    const parent = device.parentId;
-    if (parent === undefined || !ids.has(parent)) roots.push(told);
-    else children.set(parent, [...(children.get(parent) ?? []), told]);
+    const id = device.parentId ?? device.id;
+    const known = gpus.get(id) ?? { slices: [] };
+    gpus.set(id, known);
+    if (device.parentId === undefined) known.whole = told;
+    else known.slices.push(told);
   }
-  const byText = (
-    a: { text: string; device: StoredDevice },
-    b: { text: string; device: StoredDevice },
-  ): number => compare(a.text, b.text) || compare(a.device.id, b.device.id);
-  const families = roots
-    .map((root) => {
-      const slices = (children.get(root.device.id) ?? []).sort(byText);
-      return { root, slices, text: root.text + slices.map(({ text }) => text).join('') };
+  const families = [...gpus]
+    .map(([id, { whole, slices }]) => {
+      const all = [...(whole ? [whole] : []), ...slices.sort(byText)];
+      return { id, all, text: all.map(({ text }) => text).join('') };
     })
-    .sort((a, b) => compare(a.text, b.text) || compare(a.root.device.id, b.root.device.id));
+    .sort((a, b) => compare(a.text, b.text) || compare(a.id, b.id));
   const found: Placed[] = [];
-  for (const { root, slices } of families) {
-    const parent = found.length;
-    found.push({ ...root, parent: -1 });
-    for (const slice of slices) found.push({ ...slice, parent });
+  for (const { all } of families) {
+    const gpu = found.length;
+    for (const told of all) found.push({ ...told, gpu });
   }
   return found;
 }
@@ -116,9 +116,12 @@ function shapeOf(key: string, ordered: readonly Placed[], isSharingAllowed: bool
     isSharingAllowed,
   );
   const numbers = new Map<string, number>();
-  const divided = new Set(ordered.map(({ parent }) => parent));
-  const kinds = ordered.map(({ text, parent }, position) => {
-    const kind = `${parent} ${divided.has(position) ? position : ''} ${text}`;
+  // A whole GPU can stand for another; slices only for those of their own.
+  const sizes = new Map<number, number>();
+  for (const { gpu } of ordered) sizes.set(gpu, (sizes.get(gpu) ?? 0) + 1);
+  const kinds = ordered.map(({ device, text, gpu }) => {
+    const isPart = device.parentId !== undefined || (sizes.get(gpu) ?? 1) > 1;
+    const kind = `${isPart ? gpu : ''} ${text}`;
     const number = numbers.get(kind) ?? numbers.size;
     numbers.set(kind, number);
     return number;
@@ -126,7 +129,7 @@ function shapeOf(key: string, ordered: readonly Placed[], isSharingAllowed: bool
   return {
     key,
     facts,
-    parents: ordered.map(({ parent }) => parent),
+    gpus: ordered.map(({ gpu }) => gpu),
     kinds,
     parts: facts.map((one) => chargedPart(one)),
     sizes: facts.map(sizeOf),
