@@ -170,6 +170,53 @@ describe('facts of devices', () => {
   });
 });
 
+describe('a GPU that is divided anew while its worker lives', () => {
+  const slice = (id: string, migProfile: string, more: object = {}): object => ({
+    ...a100,
+    id,
+    migProfile,
+    memoryMiB: 4864,
+    parentId: 'mig-gpu',
+    ...more,
+  });
+
+  test('new slices take jobs, old ones take none, and one that a job holds is told as bad with its job', async () => {
+    const id = await register('alone', [slice('old-0', '1g.5gb'), slice('old-1', '1g.5gb')]);
+    await submit({ migProfile: '1g.5gb' });
+    expect(await acquire('alone', id, ['old-0', 'old-1'], 20)).toEqual([['old-0']]);
+    await submit({ migProfile: '3g.20gb' });
+    expect(await acquire('alone', id, ['old-1'], 1)).toEqual([]);
+    await report('alone', id, [slice('new-0', '3g.20gb'), slice('old-0', '1g.5gb', { health: 'UNHEALTHY' })]);
+    expect(await acquire('alone', id, ['new-0'], 20)).toEqual([['new-0']]);
+    await submit({ migProfile: '1g.5gb' });
+    expect(await acquire('alone', id, ['old-1'], 1)).toEqual([]);
+    const { worker } = await core.ask(
+      'query ($id: ID!) { worker(id: $id) { devices { id health job { state } } } }',
+      { id },
+    );
+    expect(worker?.['devices']).toEqual([
+      { id: 'new-0', health: 'HEALTHY', job: { state: 'SENT' } },
+      { id: 'old-0', health: 'UNHEALTHY', job: { state: 'SENT' } },
+    ]);
+  });
+
+  test('a job that wants a GPU for itself shares none, though slices alone are reported', async () => {
+    const own = (gpu: string, at: number): object =>
+      slice(`${gpu}-${at}`, '2g.10gb', { parentId: gpu, model: 'Lonely 1' });
+    const all = [own('one', 0), own('one', 1), own('two', 0), own('two', 1)];
+    const ids = ['one-0', 'one-1', 'two-0', 'two-1'];
+    const id = await register('alone', all);
+    await submit({ models: ['Lonely 1'], migProfile: '2g.10gb' });
+    expect(await acquire('alone', id, ids, 20)).toHaveLength(1);
+    await submit({ models: ['Lonely 1'], migProfile: '2g.10gb', exclusive: true });
+    const left = ids.filter((one) => one !== 'one-0');
+    expect(await acquire('alone', id, left, 20)).toEqual([['two-0']]);
+    await submit({ models: ['Lonely 1'], migProfile: '2g.10gb' }, 2);
+    expect(await acquire('alone', id, ['one-1', 'two-1'], 20)).toEqual([['one-1']]);
+    expect(await acquire('alone', id, ['two-1'], 1)).toEqual([]);
+  });
+});
+
 describe('a device that is shared', () => {
   test('is given to jobs that fit into it together, and tells what is taken of it', async () => {
     const id = await register('gpus', [{ ...a100, id: 'shared-0', model: 'Common 1' }]);
