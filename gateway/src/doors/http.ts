@@ -13,6 +13,7 @@ import {
 } from '../policy/index.js';
 import { clientIdentity } from '../registry/index.js';
 import type { ClientStream } from '../streams/index.js';
+import { Cancellation } from '../transports/index.js';
 import { type Accepted, readAccept } from './accept.js';
 import { HttpRefusal, type Parameters, readBody, readQueryString } from './http-parameters.js';
 import type { GatewayMetrics } from './metrics.js';
@@ -47,13 +48,14 @@ export class HttpDoor {
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const requestId = requestIdOf(request.headers['x-request-id']);
     response.setHeader('x-request-id', requestId);
-    const gone = new AbortController();
+    const gone = new Cancellation();
     response.once('close', () => {
-      if (!response.writableFinished) gone.abort(new DomainError('REQUEST_CANCELLED', 'The client has gone'));
+      if (!response.writableFinished)
+        gone.cancel(new DomainError('REQUEST_CANCELLED', 'The client has gone'));
     });
     const accepted = readAccept(request.headers.accept);
     try {
-      await this.#answer(request, response, { requestId, accepted, signal: gone.signal });
+      await this.#answer(request, response, { requestId, accepted, gone });
     } catch (error) {
       if (!response.headersSent) this.#refuse(response, error, requestId, accepted);
       else response.destroy();
@@ -61,7 +63,7 @@ export class HttpDoor {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse, call: Call): Promise<void> {
-    const { requestId, accepted, signal } = call;
+    const { requestId, accepted, gone } = call;
     const { operations } = this.#options;
     this.#admit(request, accepted);
     const principal = await this.#principalOf(request.headers);
@@ -73,7 +75,7 @@ export class HttpDoor {
         wantsPlan: parameters.wantsPlan || request.headers['x-rhizome-plan'] === 'true',
         principal,
         requestId,
-        signal,
+        cancellation: gone,
         client: clientIdentity(request.headers),
         headers: passedOn(request.headers),
       },
@@ -136,7 +138,8 @@ export class HttpDoor {
 interface Call {
   readonly requestId: string;
   readonly accepted: Accepted;
-  readonly signal: AbortSignal;
+  /** Cancelled when the client has gone. */
+  readonly gone: Cancellation;
 }
 
 /** What this door cannot do for an operation. */

@@ -20,6 +20,7 @@ import {
 } from '../policy/index.js';
 import type { ClientIdentity, EngineHolder, UseRecorder } from '../registry/index.js';
 import type { ClientStream, SharedReads, StreamHub } from '../streams/index.js';
+import { type CallEnd, type Cancellation, endOf, throwIfEnded } from '../transports/index.js';
 import type { GatewayMetrics } from './metrics.js';
 
 /** One operation as it came through a door. */
@@ -34,7 +35,9 @@ export interface DoorRequest {
   readonly client: ClientIdentity;
   /** Headers that go on to subgraphs. */
   readonly headers: Readonly<Record<string, string>> | undefined;
-  readonly signal: AbortSignal | undefined;
+  /** How it is told to end: by one of the two; see {@link endOf}. */
+  readonly signal?: AbortSignal | undefined;
+  readonly cancellation?: Cancellation | undefined;
   /** Asks for `extensions.plan`. */
   readonly wantsPlan?: boolean | undefined;
 }
@@ -91,7 +94,7 @@ export class Operations {
     clearTimeout(timer);
   }
 
-  /** Runs an operation. Rejects only with the reason of the request's signal. */
+  /** Runs an operation. Rejects only with the reason by which the request was told to end. */
   run<T>(request: DoorRequest, use: DoorUse<T>, cursor?: string): Promise<T> {
     // Lines name the request by themselves: an AsyncLocalStorage in use costs every promise of the process.
     return this.#parts.holder.borrow((engine) => this.#run(engine, request, use, cursor));
@@ -105,8 +108,8 @@ export class Operations {
   ): Promise<T> {
     const { query, operationName, requestId } = request;
     const arrived = performance.now();
-    const prepared = await this.#guarded(request, () => engine.prepare({ query, operationName, requestId }));
-    if ('text' in prepared) return use.refused(this.#count(prepared));
+    const preparation = engine.prepare({ query, operationName, requestId });
+    const prepared = preparation instanceof Promise ? await preparation : preparation;
     if (!prepared.ok) return use.refused(this.#count(prepared.answer));
     const { operation } = prepared;
     const cost = this.#costOf(engine, operation, request);
@@ -170,39 +173,41 @@ export class Operations {
 
   async #execute(engine: Engine, operation: OperationInfo, request: TracedRequest): Promise<ExecutionText> {
     const started = performance.now();
+    const end = endOf(request);
     this.#running++;
+    let answer: ExecutionText;
     try {
-      const answer = await this.#guarded(request, () => this.#answer(engine, operation, request));
-      this.#parts.metrics.answered(answer, (performance.now() - started) / 1000);
-      return answer;
+      answer = await this.#answer(engine, operation, request, end);
+    } catch (error) {
+      // Whatever goes wrong unforeseen is an answer, too; only the request's end passes.
+      throwIfEnded(end);
+      answer = refusal(error, request.requestId, this.#parts.log);
     } finally {
       this.#running--;
       if (this.#running === 0) this.#onIdle?.();
     }
+    this.#parts.metrics.answered(answer, (performance.now() - started) / 1000);
+    return answer;
   }
 
-  async #answer(engine: Engine, operation: OperationInfo, request: TracedRequest): Promise<ExecutionText> {
+  #answer(
+    engine: Engine,
+    operation: OperationInfo,
+    request: TracedRequest,
+    end: CallEnd,
+  ): Promise<ExecutionText> {
     const { query, operationName, variables, principal, requestId, headers, trace } = request;
     const scope = scopeOf(principal, operation.perPrincipal);
     const call = { query, operationName, variables, principal, scope, requestId, headers };
-    if (operation.kind !== 'query' || trace)
-      return engine.execute({ ...call, trace, signal: request.signal });
-    const key = { document: operation.normalisedText, variables, scope };
-    const read = await this.#parts.reads.read(key, request.signal, (signal) =>
-      engine.execute({ ...call, signal }),
-    );
-    if (read.shared) this.#parts.metrics.readShared();
-    return read.answer;
-  }
-
-  /** Whatever goes wrong unforeseen is an answer, too; only an abort passes. */
-  async #guarded<T>(request: DoorRequest, work: () => Promise<T>): Promise<T | ExecutionText> {
-    try {
-      return await work();
-    } catch (error) {
-      request.signal?.throwIfAborted();
-      return refusal(error, request.requestId, this.#parts.log);
+    if (operation.kind !== 'query' || trace) {
+      const { signal, cancellation } = request;
+      return engine.execute({ ...call, trace, signal, cancellation });
     }
+    const key = { document: operation.normalisedText, variables, scope };
+    const { answer, shared } = this.#parts.reads.read(key, end, (cancellation) =>
+      engine.execute({ ...call, cancellation }),
+    );
+    return shared ? answer.finally(() => this.#parts.metrics.readShared()) : answer;
   }
 
   #count(answer: ExecutionText): ExecutionText {

@@ -90,7 +90,7 @@ export type CallOutcome =
   | { readonly ok: false; readonly error: EngineError };
 
 /**
- * Calls a subgraph within its time. Rejects only when the client's signal aborts; every other failure is an outcome.
+ * Calls a subgraph within its time. Rejects only when the request is told to end; every other failure is an outcome.
  */
 export function send(
   call: CompiledCall,
@@ -98,7 +98,7 @@ export function send(
   variables: ReturnType<typeof variablesOf>,
   representations: Representations = noRepresentations,
 ): Promise<CallOutcome> {
-  context.calls.throwIfAborted();
+  context.calls.throwIfEnded();
   const answered = context.trace?.call(
     call.step,
     representations === noRepresentations
@@ -130,26 +130,30 @@ export function send(
       context.calls.leave(running);
     };
     context.calls.enter(running);
-    ask(call, context, variables, cancellation).then((result) => {
+    const succeed = (result: SubgraphResult): void => {
       settle();
       answered?.(result?.errors?.length ?? 0, undefined);
       resolve({ ok: true, result });
-    }, fail);
+    };
+    try {
+      ask(call, context, variables, cancellation).then(succeed, fail);
+    } catch (error) {
+      // A transport may refuse at once, too: that is this call's failure and nobody else's.
+      fail(error);
+    }
   });
 }
 
-/** A transport may refuse at once, too: that is this call's failure and nobody else's. */
-async function ask(
+function ask(
   call: CompiledCall,
   context: RunContext,
-  variables: ReturnType<typeof variablesOf>,
+  { variablesText, variables }: ReturnType<typeof variablesOf>,
   cancellation: Cancellation,
 ): Promise<SubgraphResult> {
   const { principal, scope, requestId, headers } = context;
   const { operation } = call;
-  return call.transport.execute(
-    endedBy({ operation, ...variables, principal, scope, requestId, headers }, cancellation),
-  );
+  const request = { operation, variablesText, variables, principal, scope, requestId, headers };
+  return call.transport.execute(endedBy(request, cancellation));
 }
 
 function timeoutError({ operation, timeoutMs }: CompiledCall): DomainError {

@@ -1,9 +1,17 @@
 import { DomainError } from '@rhizome/errors';
 import type { GraphQLSchema } from 'graphql';
+import { type CallEnd, endOf, throwIfEnded } from '../transports/cancellation.js';
 import type { Transport } from '../transports/transport.js';
 import { type Refusal, refusalText } from './answers.js';
 import { defaultLimits } from './limits.js';
-import { type EngineParts, type MadePlan, Operation, type Overrides, withExtension } from './operation.js';
+import {
+  type CoercedVariables,
+  type EngineParts,
+  type MadePlan,
+  Operation,
+  type Overrides,
+  withExtension,
+} from './operation.js';
 import { OperationStore } from './operation-store.js';
 import { createOverrides } from './overrides.js';
 import { createInlinePlanning, createProcessPlanning, type PlanningService } from './planning/pool.js';
@@ -100,22 +108,26 @@ class FederationEngine implements Engine {
     return { operations: this.#operations, subscriptions: this.#streams.size };
   }
 
-  async prepare(request: Parameters<Engine['prepare']>[0]): Promise<Preparation> {
+  prepare(request: Parameters<Engine['prepare']>[0]): Preparation | Promise<Preparation> {
+    const failed = (error: unknown): Preparation => ({ ok: false, answer: this.#internal(error, request) });
     try {
-      const operation = await this.#operationOf(request);
-      if (operation instanceof Operation) return { ok: true, operation: operation.info };
-      return { ok: false, answer: refusalText(operation, request.requestId) };
+      const operation = this.#operationOf(request);
+      if (operation instanceof Promise) {
+        return operation.then((made) => prepared(made, request.requestId)).catch(failed);
+      }
+      return prepared(operation, request.requestId);
     } catch (error) {
-      return { ok: false, answer: this.#internal(error, request) };
+      return failed(error);
     }
   }
 
   async execute(request: ClientRequest): Promise<ExecutionText> {
+    const end = endOf(request);
     this.#operations++;
     try {
-      return await this.#execute(request);
+      return await this.#execute(request, end);
     } catch (error) {
-      request.signal?.throwIfAborted();
+      throwIfEnded(end);
       return this.#internal(error, request);
     } finally {
       this.#operations--;
@@ -128,7 +140,7 @@ class FederationEngine implements Engine {
     try {
       return await this.#subscribe(request);
     } catch (error) {
-      request.signal?.throwIfAborted();
+      throwIfEnded(endOf(request));
       return { ok: false, answer: this.#internal(error, request) };
     } finally {
       this.#operations--;
@@ -145,9 +157,10 @@ class FederationEngine implements Engine {
     await Promise.all([...this.#transports.values()].map((transport) => transport.close()));
   }
 
-  async #execute(request: ClientRequest): Promise<ExecutionText> {
+  async #execute(request: ClientRequest, end: CallEnd): Promise<ExecutionText> {
     const trace = request.trace && new Trace(request.trace);
-    const operation = await this.#operationOf(request);
+    const found = this.#operationOf(request);
+    const operation = found instanceof Promise ? await found : found;
     if (!(operation instanceof Operation)) return refusalText(operation, request.requestId);
     if (operation.info.kind === 'subscription') {
       return refusalText(
@@ -155,10 +168,11 @@ class FederationEngine implements Engine {
         request.requestId,
       );
     }
-    const begun = await this.#begin(operation, request);
+    const beginning = this.#begin(operation, request);
+    const begun = beginning instanceof Promise ? await beginning : beginning;
     if (!begun.ok) return refusalText(begun.refusal, request.requestId);
     trace?.planned();
-    const calls = new RunningCalls(request.signal);
+    const calls = new RunningCalls(end);
     try {
       const state = operation.begin({ ...begun.context, calls, trace }, begun.coerced);
       await begun.plan.run(state);
@@ -175,7 +189,7 @@ class FederationEngine implements Engine {
       return { ok: false, answer: refusalText(operation, request.requestId) };
     }
     if (operation.info.kind !== 'subscription') {
-      return { ok: true, events: single(await this.#execute(request)) };
+      return { ok: true, events: single(await this.#execute(request, endOf(request))) };
     }
     const begun = await this.#begin(operation, request);
     if (!begun.ok) return { ok: false, answer: refusalText(begun.refusal, request.requestId) };
@@ -194,11 +208,19 @@ class FederationEngine implements Engine {
   }
 
   /** Everything that stands before a plan runs: variables, plan, what is known of the request. */
-  async #begin(operation: Operation, request: ClientRequest): Promise<Begun> {
-    const variables = request.variables ?? {};
-    const coerced = operation.coerce(variables);
+  #begin(operation: Operation, request: ClientRequest): Begun | Promise<Begun> {
+    const coerced = operation.coerce(request.variables ?? {});
     if (!coerced.ok) return coerced;
-    const plan = await operation.plan(coerced.conditions, this.#overridesOf(request));
+    const plan = operation.plan(coerced.conditions, this.#overridesOf(request));
+    if (plan instanceof Promise) return plan.then((made) => this.#planned(made, coerced, request));
+    return this.#planned(plan, coerced, request);
+  }
+
+  #planned(
+    plan: MadePlan | Refusal,
+    coerced: Extract<CoercedVariables, { readonly ok: true }>,
+    request: ClientRequest,
+  ): Begun {
     if ('errors' in plan) return { ok: false, refusal: plan };
     const { log, limits } = this.#parts;
     return {
@@ -209,7 +231,7 @@ class FederationEngine implements Engine {
         requestId: request.requestId,
         log,
         uncodedMessages: this.#options.uncodedMessages ?? false,
-        variables,
+        variables: request.variables ?? {},
         conditions: coerced.conditions,
         principal: request.principal,
         scope: request.scope ?? defaultScope(request),
@@ -219,7 +241,7 @@ class FederationEngine implements Engine {
     };
   }
 
-  async #operationOf(request: Parameters<Engine['prepare']>[0]): Promise<Operation | Refusal> {
+  #operationOf(request: Parameters<Engine['prepare']>[0]): ReturnType<OperationStore['get']> {
     if (this.#isClosing) throw new DomainError('SHUTTING_DOWN', 'This graph is no longer served');
     return this.#operationStore.get(request);
   }
@@ -252,6 +274,11 @@ type Begun =
       readonly coerced: Readonly<Record<string, unknown>>;
       readonly context: Omit<RunContext, 'calls'>;
     };
+
+function prepared(operation: Operation | Refusal, requestId: string): Preparation {
+  if (operation instanceof Operation) return { ok: true, operation: operation.info };
+  return { ok: false, answer: refusalText(operation, requestId) };
+}
 
 function defaultScope({ principal }: ClientRequest): string {
   return principal ? `${principal.kind}:${principal.subject}:${principal.actsFor ?? ''}` : '';

@@ -11,6 +11,8 @@ export class Lru<K, V> {
   readonly #entries = new Map<K, V>();
   readonly #bounds: Required<LruBounds<K>>;
   #weight = 0;
+  /** The key used last, which need not be moved behind the others again. */
+  #newest: K | undefined;
 
   constructor({ entries, weight = Infinity, weigh = () => 0 }: LruBounds<K>) {
     this.#bounds = { entries: Math.max(1, entries), weight, weigh };
@@ -23,9 +25,10 @@ export class Lru<K, V> {
   /** The value, which is now the one used last. */
   get(key: K): V | undefined {
     const value = this.#entries.get(key);
-    if (value !== undefined) {
+    if (value !== undefined && key !== this.#newest) {
       this.#entries.delete(key);
       this.#entries.set(key, value);
+      this.#newest = key;
     }
     return value;
   }
@@ -33,11 +36,17 @@ export class Lru<K, V> {
   set(key: K, value: V): void {
     this.#remove(key);
     this.#entries.set(key, value);
+    this.#newest = key;
     this.#weight += this.#bounds.weigh(key);
     for (const oldest of this.#entries.keys()) {
       if (this.#entries.size <= this.#bounds.entries && this.#weight <= this.#bounds.weight) break;
       this.#remove(oldest);
     }
+  }
+
+  /** Gives the key another value in its place if it still has this one. */
+  exchange(key: K, value: V, next: V): void {
+    if (this.#entries.get(key) === value) this.#entries.set(key, next);
   }
 
   /** Forgets the key if it still has this value. */
@@ -47,6 +56,7 @@ export class Lru<K, V> {
 
   clear(): void {
     this.#entries.clear();
+    this.#newest = undefined;
     this.#weight = 0;
   }
 

@@ -18,8 +18,8 @@ const keptRefusals = 200;
 export class OperationStore {
   readonly #parts: EngineParts;
   readonly #options: Pick<EngineOptions, 'checks' | 'introspection'>;
-  /** By document as sent and name. Promises, so that what is asked for twice is made once. */
-  readonly #byText: Lru<string, Promise<Operation | Refusal>>;
+  /** By document as sent and name. Promises while they are made, so that what is asked for twice is made once. */
+  readonly #byText: Lru<string, Operation | Promise<Operation | Refusal>>;
   /** By normalised text: spellings share their compiled operation. */
   readonly #byMeaning: Lru<string, Operation>;
   readonly #refusals = new Lru<string, Refusal>({
@@ -37,29 +37,25 @@ export class OperationStore {
     this.#byMeaning = new Lru({ entries: cachedOperations });
   }
 
-  /** The operation of a request, or why it is refused. Rejects when the planner cannot be asked. */
-  async get(request: OperationRequest): Promise<Operation | Refusal> {
+  /** The operation of a request, or why it is refused: at once where that is known. Rejects when the planner cannot be asked. */
+  get(request: OperationRequest): Operation | Refusal | Promise<Operation | Refusal> {
     const text = this.#textOf(request);
     if (text === undefined) return { kind: undefined, errors: [noDocument] };
     const operationName = request.operationName ?? undefined;
     const key = operationName === undefined ? text : `${text}\u0000${operationName}`;
-    const refused = this.#refusals.get(key);
-    if (refused) return refused;
-    let operation = this.#byText.get(key);
-    if (!operation) {
-      operation = this.#compile(text, operationName);
-      this.#byText.set(key, operation);
-      const made = operation;
-      made.then(
-        (result) => {
-          if (result instanceof Operation) return;
-          this.#byText.drop(key, made);
-          this.#refusals.set(key, result);
-        },
-        () => this.#byText.drop(key, made),
-      );
-    }
-    return operation;
+    const known = this.#byText.get(key) ?? this.#refusals.get(key);
+    if (known) return known;
+    const made = this.#compile(text, operationName);
+    this.#byText.set(key, made);
+    made.then(
+      (result) => {
+        if (result instanceof Operation) return this.#byText.exchange(key, made, result);
+        this.#byText.drop(key, made);
+        this.#refusals.set(key, result);
+      },
+      () => this.#byText.drop(key, made),
+    );
+    return made;
   }
 
   #textOf({ query, document }: OperationRequest): string | undefined {

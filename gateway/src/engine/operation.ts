@@ -1,6 +1,6 @@
 import { type GraphQLError, type GraphQLSchema, isNonNullType, type SelectionSetNode } from 'graphql';
 import { type Coerced, compileCoercion } from '@rhizome/subgraph';
-import type { Transport } from '../transports/transport.js';
+import type { SubgraphResult, Transport } from '../transports/transport.js';
 import { type Refusal, refusal } from './answers.js';
 import { AnswerSelection } from './collect.js';
 import { errorsText } from './errors.js';
@@ -51,7 +51,12 @@ export type CoercedVariables =
 /** A compiled plan and who made it. */
 export interface MadePlan extends CompiledPlan {
   readonly planner: 'native' | 'reserve' | 'none';
+  /** What was written last of an event that is all there is: one and the same event may come to many streams. */
+  latest: { readonly result: SubgraphResult; readonly answer: ExecutionText } | undefined;
 }
+
+/** What came of planning. */
+type Planned = MadePlan | Refusal;
 
 /** How an operation is answered under one set of conditions. */
 interface Projection {
@@ -72,7 +77,7 @@ export class Operation {
   readonly #planText: string;
   readonly #coerce: (variables: Readonly<Record<string, unknown>>) => Coerced;
   readonly #conditionNames: readonly string[];
-  readonly #plans = new Lru<string, Promise<MadePlan | Refusal>>({ entries: keptVariants });
+  readonly #plans = new Lru<string, Planned | Promise<Planned>>({ entries: keptVariants });
   readonly #projections = new Lru<string, Projection>({ entries: keptVariants });
   readonly #asksForSchema: boolean;
   readonly #notices: string;
@@ -102,22 +107,22 @@ export class Operation {
     return { ok: true, coerced: result.coerced, conditions };
   }
 
-  /** The compiled plan for a request; made when first needed, for one set of conditions. */
-  plan(conditions: ConditionValues, overrides: Overrides): Promise<MadePlan | Refusal> {
+  /** The compiled plan for a request; made when first needed, for one set of conditions, and at hand from then on. */
+  plan(conditions: ConditionValues, overrides: Overrides): Planned | Promise<Planned> {
     const key = `${overrides.key}|${this.#bitsOf(conditions)}`;
     const known = this.#plans.get(key);
     if (known) return known;
     const fresh = this.#makePlan(conditions, overrides);
     this.#plans.set(key, fresh);
-    // A planner that could not be asked is no verdict on the operation.
-    fresh.catch(() => this.#plans.drop(key, fresh));
+    fresh.then(
+      (planned) => this.#plans.exchange(key, fresh, planned),
+      // A planner that could not be asked is no verdict on the operation.
+      () => this.#plans.drop(key, fresh),
+    );
     return fresh;
   }
 
-  async #makePlan(
-    conditions: ConditionValues,
-    { labels, percentage }: Overrides,
-  ): Promise<MadePlan | Refusal> {
+  async #makePlan(conditions: ConditionValues, { labels, percentage }: Overrides): Promise<Planned> {
     const reply = await this.#parts.planning.plan({
       query: this.#planText,
       operationName: this.info.name,
@@ -133,7 +138,11 @@ export class Operation {
       }
       this.#parts.onPlan?.({ operation: this.info, planner, fault, plan: node });
       const endsAfter = this.info.kind === 'mutation' ? this.#endsAfter(conditions) : undefined;
-      const plan = { ...compilePlan(node, reply.renamed, this.#parts, endsAfter), planner };
+      const plan = {
+        ...compilePlan(node, reply.renamed, this.#parts, endsAfter),
+        planner,
+        latest: undefined,
+      };
       // A new operation is much work: others have their turn before it runs.
       await new Promise((resolve) => setImmediate(resolve));
       return plan;

@@ -1,4 +1,5 @@
 import type { Principal } from '@rhizome/authz';
+import { type CallEnd, throwIfEnded } from '../transports/cancellation.js';
 import type { ErrorContext, EngineError, Failure } from './errors.js';
 import type { DataObject } from './path.js';
 import type { ConditionValues } from './requires.js';
@@ -24,22 +25,22 @@ export interface RunningCall {
   end(reason: unknown): void;
 }
 
-/** The calls in flight for one request, ended together when the client's signal aborts. */
+/** The calls in flight for one request, ended together when the request is told to end. */
 export class RunningCalls {
-  readonly #signal: AbortSignal | undefined;
+  readonly #end: CallEnd;
   readonly #running = new Set<RunningCall>();
-  readonly #onAbort = (): void => {
-    for (const call of [...this.#running]) call.end(this.#signal?.reason);
-  };
+  readonly #leave: () => void;
 
-  constructor(signal: AbortSignal | undefined) {
-    this.#signal = signal;
-    signal?.addEventListener('abort', this.#onAbort, { once: true });
+  constructor(end: CallEnd) {
+    this.#end = end;
+    this.#leave = end.onCancel((reason) => {
+      for (const call of [...this.#running]) call.end(reason);
+    });
   }
 
-  /** @throws the signal's reason when it has aborted. */
-  throwIfAborted(): void {
-    this.#signal?.throwIfAborted();
+  /** @throws the reason of the request's end when it was told to end. */
+  throwIfEnded(): void {
+    throwIfEnded(this.#end);
   }
 
   enter(call: RunningCall): void {
@@ -50,9 +51,9 @@ export class RunningCalls {
     this.#running.delete(call);
   }
 
-  /** The request is done: the client's signal is let go of. */
+  /** The request is done: its end is no longer listened to. */
   done(): void {
-    this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#leave();
   }
 }
 

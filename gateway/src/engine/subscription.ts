@@ -1,3 +1,5 @@
+import { endOf } from '../transports/cancellation.js';
+import { type DirectSource, type Following, isDirect } from '@rhizome/subgraph';
 import type { SubgraphResult } from '../transports/transport.js';
 import { isDomainError } from '@rhizome/errors';
 import { variablesOf } from './call.js';
@@ -39,11 +41,14 @@ interface Gathered {
  * that arrive together are answered together: one fetch of entities for all of them. Those that come meanwhile wait
  * upstream. `return` ends the upstream at once, also while a `next` waits: a generator could not.
  */
-export class EventStream implements AsyncIterableIterator<ExecutionText> {
+export class EventStream implements AsyncIterableIterator<ExecutionText>, DirectSource<ExecutionText> {
   readonly #options: StreamOptions;
   readonly #controller = new AbortController();
   readonly #context: RunContext;
   readonly #upstream: AsyncIterator<SubgraphResult>;
+  /** The upstream, where an event of it is all there is and need not be waited for. */
+  readonly #direct: DirectSource<SubgraphResult | Promise<SubgraphResult>> | undefined;
+  #listener: (() => void) | undefined;
   readonly #waiting: ((next: Next) => void)[] = [];
   readonly #ready: ExecutionText[] = [];
   readonly #onAbort = (): void => {
@@ -60,7 +65,10 @@ export class EventStream implements AsyncIterableIterator<ExecutionText> {
     const source = plan.source;
     if (!source) throw new Error('the plan of a subscription has no source');
     this.#options = options;
-    this.#context = { ...options.context, calls: new RunningCalls(this.#controller.signal) };
+    this.#context = {
+      ...options.context,
+      calls: new RunningCalls(endOf({ signal: this.#controller.signal })),
+    };
     const { call } = source;
     const upstream = call.transport.subscribe({
       operation: call.operation,
@@ -70,8 +78,10 @@ export class EventStream implements AsyncIterableIterator<ExecutionText> {
       requestId: this.#context.requestId,
       headers: this.#context.headers,
       signal: this.#controller.signal,
+      sharesAnswers: this.#isPlain(),
     });
     this.#upstream = upstream[Symbol.asyncIterator]();
+    if (this.#isPlain() && isDirect(this.#upstream)) this.#direct = this.#upstream;
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     if (signal?.aborted) this.#onAbort();
   }
@@ -91,9 +101,59 @@ export class EventStream implements AsyncIterableIterator<ExecutionText> {
     });
   }
 
+  take(): ExecutionText | undefined {
+    const ready = this.#ready.shift();
+    if (ready || !this.#direct || this.#isWorking || this.#pending || this.#isOver || this.#isEnded)
+      return ready;
+    const result = this.#direct.take();
+    if (!result) return undefined;
+    if (!('then' in result)) return this.#answer(result);
+    void this.#await(result);
+    return undefined;
+  }
+
+  follow(listener: () => void): Following {
+    if (this.#ready.length > 0) return 'take';
+    if (this.#isEnded || this.#isOver || this.#pending || !this.#direct) return 'ask';
+    this.#listener = listener;
+    return this.#isWorking ? 'wait' : this.#direct.follow(listener);
+  }
+
   return(): Promise<Next> {
     this.#end();
     return Promise.resolve(ended);
+  }
+
+  /** Whether an event of upstream is all there is, and is only read. */
+  #isPlain(): boolean {
+    const { plan, traced } = this.#options;
+    return plan.isWhole && traced === undefined;
+  }
+
+  /** An answer that has to be waited for; those who listen and those who ask meanwhile get it first. Never rejects. */
+  async #await(result: Promise<SubgraphResult>): Promise<void> {
+    this.#isWorking = true;
+    this.#give(this.#answer(await result));
+    this.#isWorking = false;
+    if (this.#waiting.length > 0) void this.#work();
+    else this.#listener?.();
+  }
+
+  /** The answer of one event that is all there is. One result may be given to several streams: its text is written once. */
+  #answer(result: SubgraphResult): ExecutionText {
+    const { plan, cursorOf } = this.#options;
+    const { latest } = plan;
+    if (latest?.result === result) return latest.answer;
+    const state = new RunState(this.#context);
+    try {
+      plan.source?.deliver(state, result);
+      const answer = this.#finish(state, undefined, cursorOf?.(state.data));
+      if (answer.codes.length === 0) plan.latest = { result, answer };
+      return answer;
+    } catch (error) {
+      this.#isOver = true;
+      return this.#lost(error);
+    }
   }
 
   /** Takes from upstream as long as somebody waits. Never rejects. */
@@ -213,6 +273,9 @@ export class EventStream implements AsyncIterableIterator<ExecutionText> {
     void Promise.resolve(this.#upstream.return?.()).catch(() => {});
     this.#ready.length = 0;
     for (const resolve of this.#waiting.splice(0)) resolve(ended);
+    const listener = this.#listener;
+    this.#listener = undefined;
+    listener?.();
     this.#options.onEnd(this);
   }
 }

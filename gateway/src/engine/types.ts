@@ -1,5 +1,6 @@
 import type { Principal } from '@rhizome/authz';
 import type { DocumentNode, GraphQLError, GraphQLSchema } from 'graphql';
+import type { Cancellation } from '../transports/cancellation.js';
 import type { TransportFactory } from '../transports/transport.js';
 import type { TraceRequest } from './trace.js';
 
@@ -105,6 +106,8 @@ export interface ClientRequest {
   readonly scope?: string | undefined;
   readonly requestId: string;
   readonly signal?: AbortSignal | undefined;
+  /** The same without a signal, which costs more than the rest of a small operation; where there is one, `signal` is not looked at. */
+  readonly cancellation?: Cancellation | undefined;
   /** Headers that go on to subgraphs. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** The answer, or each event, shows its plan with times in `extensions.plan`. Whether the caller may see it is for the door to say. */
@@ -146,12 +149,15 @@ export interface Engine {
   readonly publicSdl: string;
   /** Names and addresses of the subgraphs. */
   readonly subgraphs: readonly { readonly name: string; readonly url: string }[];
-  /** Parses and validates (cached), so that a door can see the kind of operation before it runs it. Never rejects. */
+  /**
+   * Parses and validates (cached), so that a door can see the kind of operation before it runs it. What is known is answered at once.
+   * Neither throws nor rejects.
+   */
   prepare(
     request: Pick<ClientRequest, 'query' | 'document' | 'operationName' | 'requestId'>,
-  ): Promise<Preparation>;
+  ): Preparation | Promise<Preparation>;
   /**
-   * Runs a query or mutation. GraphQL errors are in the text; rejects only when the request's signal aborts.
+   * Runs a query or mutation. GraphQL errors are in the text; rejects only with the reason by which the request was told to end.
    * A subscription is refused here with code BAD_USER_INPUT.
    */
   execute(request: ClientRequest): Promise<ExecutionText>;

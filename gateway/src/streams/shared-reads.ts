@@ -1,4 +1,6 @@
+import { DomainError } from '@rhizome/errors';
 import type { ExecutionText } from '../engine/index.js';
+import { Cancellation, type CallEnd } from '../transports/index.js';
 
 /** Longest text of variables by which a read is recognised; longer ones are not shared. */
 const longestVariables = 64 * 1024;
@@ -15,7 +17,7 @@ export interface ReadKey {
 
 interface Flight {
   readonly answer: Promise<ExecutionText>;
-  readonly controller: AbortController;
+  readonly cancellation: Cancellation;
   waiting: number;
   isOver: boolean;
 }
@@ -32,63 +34,72 @@ export class SharedReads {
   }
 
   /**
-   * The answer of a read, run here or by an equal one that is on its way.
-   * Rejects with the signal's reason when it aborts first.
+   * The answer of a read, run here or by an equal one that is on its way, which is what `shared` tells.
+   * Rejects with the reason of the reader's end when that comes first.
    */
-  async read(
+  read(
     { document, variables, scope }: ReadKey,
-    signal: AbortSignal | undefined,
-    execute: (signal: AbortSignal) => Promise<ExecutionText>,
-  ): Promise<{ readonly answer: ExecutionText; readonly shared: boolean }> {
+    end: CallEnd,
+    execute: Execute,
+  ): { readonly answer: Promise<ExecutionText>; readonly shared: boolean } {
     const text = variables ? JSON.stringify(variables) : '';
     const key = `${scope}\n${text}`;
-    if (text.length > longestVariables) {
-      return { answer: await execute(signal ?? new AbortController().signal), shared: false };
-    }
+    if (text.length > longestVariables) return { answer: alone(end, execute), shared: false };
     const running = this.#flights.get(document)?.get(key);
     const flight = running ?? this.#start(document, key, execute);
-    return { answer: await this.#wait(flight, signal), shared: running !== undefined };
+    return { answer: this.#wait(flight, end, document, key), shared: running !== undefined };
   }
 
-  #start(document: string, key: string, execute: (signal: AbortSignal) => Promise<ExecutionText>): Flight {
-    const controller = new AbortController();
-    const answer = execute(controller.signal);
-    const flight: Flight = { answer, controller, waiting: 0, isOver: false };
+  #start(document: string, key: string, execute: Execute): Flight {
+    const cancellation = new Cancellation();
+    const flight: Flight = { answer: execute(cancellation), cancellation, waiting: 0, isOver: false };
     let ofDocument = this.#flights.get(document);
     if (!ofDocument) this.#flights.set(document, (ofDocument = new Map()));
     ofDocument.set(key, flight);
-    const land = (): void => {
-      flight.isOver = true;
-      this.#forget(document, key, flight);
-    };
-    // Whoever comes while it is aborted must start anew.
-    controller.signal.addEventListener('abort', land, { once: true });
-    answer.then(land, land);
+    const land = (): void => this.#land(document, key, flight);
+    flight.answer.then(land, land);
     return flight;
   }
 
-  #forget(document: string, key: string, flight: Flight): void {
+  #land(document: string, key: string, flight: Flight): void {
+    flight.isOver = true;
     const ofDocument = this.#flights.get(document);
     if (ofDocument?.get(key) !== flight) return;
     ofDocument.delete(key);
     if (ofDocument.size === 0) this.#flights.delete(document);
   }
 
-  async #wait(flight: Flight, signal: AbortSignal | undefined): Promise<ExecutionText> {
+  #wait(flight: Flight, end: CallEnd, document: string, key: string): Promise<ExecutionText> {
     flight.waiting++;
-    if (!signal) return flight.answer;
-    let onAbort: (() => void) | undefined;
-    const aborted = new Promise<never>((_resolve, reject) => {
-      onAbort = () => reject(signal.reason as Error);
-      if (signal.aborted) onAbort();
-      else signal.addEventListener('abort', onAbort, { once: true });
+    return new Promise((resolve, reject) => {
+      const leave = end.onCancel((reason) => {
+        reject(reason as Error);
+        flight.waiting--;
+        if (flight.waiting > 0 || flight.isOver) return;
+        // Whoever comes while it is cancelled must start anew.
+        this.#land(document, key, flight);
+        flight.cancellation.cancel(new DomainError('REQUEST_CANCELLED', 'Nobody waits for it any more'));
+      });
+      if (end.isCancelled) return;
+      flight.answer.then(
+        (answer) => {
+          leave();
+          resolve(answer);
+        },
+        (error: unknown) => {
+          leave();
+          reject(error as Error);
+        },
+      );
     });
-    try {
-      return await Promise.race([flight.answer, aborted]);
-    } finally {
-      if (onAbort) signal.removeEventListener('abort', onAbort);
-      flight.waiting--;
-      if (flight.waiting === 0 && !flight.isOver) flight.controller.abort();
-    }
   }
+}
+
+type Execute = (cancellation: Cancellation) => Promise<ExecutionText>;
+
+/** A read that nobody shares ends with its only reader. */
+function alone(end: CallEnd, execute: Execute): Promise<ExecutionText> {
+  const cancellation = new Cancellation();
+  const leave = end.onCancel((reason) => cancellation.cancel(reason));
+  return execute(cancellation).finally(leave);
 }

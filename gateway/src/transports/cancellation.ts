@@ -62,54 +62,79 @@ export class Cancellation implements CallEnd {
 
 const nothing = (): void => undefined;
 
-/** The end of a request, however it was given. */
-export function endOf({ cancellation, signal }: Pick<SubgraphRequest, 'cancellation' | 'signal'>): CallEnd {
-  return cancellation ?? (signal ? endBySignal(signal) : never);
+/** How a request may be told to end: by a cancellation, by a signal, or not at all. */
+export type Endable = Pick<SubgraphRequest, 'cancellation' | 'signal'>;
+
+/** The end of a request, however it was given. Where there is a cancellation its signal is not asked for, which would make it. */
+export function endOf(request: Endable): CallEnd {
+  const { cancellation } = request;
+  if (cancellation) return cancellation;
+  const { signal } = request;
+  return signal ? new EndBySignal(signal) : never;
+}
+
+/** @throws the reason of a request's end when it was told to end. */
+export function throwIfEnded(end: CallEnd): void {
+  if (end.isCancelled) throw end.reason as Error;
 }
 
 const never: CallEnd = { isCancelled: false, reason: undefined, onCancel: () => nothing };
 
-function endBySignal(signal: AbortSignal): CallEnd {
-  return {
-    get isCancelled() {
-      return signal.aborted;
-    },
-    get reason() {
-      return signal.reason as unknown;
-    },
-    onCancel: (listener) => {
-      const onAbort = (): void => listener(signal.reason);
-      if (signal.aborted) onAbort();
-      else signal.addEventListener('abort', onAbort, { once: true });
-      return () => signal.removeEventListener('abort', onAbort);
-    },
-  };
+class EndBySignal implements CallEnd {
+  readonly #signal: AbortSignal;
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+  }
+
+  get isCancelled(): boolean {
+    return this.#signal.aborted;
+  }
+
+  get reason(): unknown {
+    return this.#signal.reason;
+  }
+
+  onCancel(listener: Listener): () => void {
+    const signal = this.#signal;
+    const onAbort = (): void => listener(signal.reason);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+    return () => signal.removeEventListener('abort', onAbort);
+  }
 }
 
 /** The request with another end. */
 export function endedBy(
-  {
-    operation,
-    variablesText,
-    variables,
-    principal,
-    scope,
-    requestId,
-    headers,
-  }: Omit<SubgraphRequest, 'signal'>,
+  request: Omit<SubgraphRequest, 'signal'>,
   cancellation: Cancellation,
 ): SubgraphRequest {
-  return {
-    operation,
-    variablesText,
-    variables,
-    principal,
-    scope,
-    requestId,
-    headers,
-    cancellation,
-    get signal() {
-      return cancellation.signal;
-    },
-  };
+  return new EndedRequest(request, cancellation);
+}
+
+/** A class, since to make an object literal with a getter costs more than the rest of a call in process. */
+class EndedRequest implements SubgraphRequest {
+  readonly operation: SubgraphRequest['operation'];
+  readonly variablesText: SubgraphRequest['variablesText'];
+  readonly variables: SubgraphRequest['variables'];
+  readonly principal: SubgraphRequest['principal'];
+  readonly scope: string;
+  readonly requestId: string;
+  readonly headers: SubgraphRequest['headers'];
+  readonly cancellation: Cancellation;
+
+  constructor(request: Omit<SubgraphRequest, 'signal'>, cancellation: Cancellation) {
+    this.operation = request.operation;
+    this.variablesText = request.variablesText;
+    this.variables = request.variables;
+    this.principal = request.principal;
+    this.scope = request.scope;
+    this.requestId = request.requestId;
+    this.headers = request.headers;
+    this.cancellation = cancellation;
+  }
+
+  get signal(): AbortSignal {
+    return this.cancellation.signal;
+  }
 }

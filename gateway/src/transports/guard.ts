@@ -126,7 +126,16 @@ export class Guard {
     return new Promise((resolve, reject) => {
       const settle = end.onCancel((reason) => reject(reasonOf(reason)));
       if (end.isCancelled) return;
-      transport.execute(request).then(resolve, reject).finally(settle);
+      transport.execute(request).then(
+        (result) => {
+          settle();
+          resolve(result);
+        },
+        (error: unknown) => {
+          settle();
+          reject(error as Error);
+        },
+      );
     });
   }
 
@@ -141,13 +150,20 @@ export class Guard {
       const settle = end.onCancel((reason) => giveUp(reasonOf(reason)));
       if (end.isCancelled) return;
       const timer = setTimeout(() => giveUp(this.#late(timeoutMs)), timeoutMs);
-      transport
-        .execute(endedBy(request, cancellation))
-        .then(resolve, reject)
-        .finally(() => {
-          clearTimeout(timer);
-          settle();
-        });
+      const over = (): void => {
+        clearTimeout(timer);
+        settle();
+      };
+      transport.execute(endedBy(request, cancellation)).then(
+        (result) => {
+          over();
+          resolve(result);
+        },
+        (error: unknown) => {
+          over();
+          reject(error as Error);
+        },
+      );
     });
   }
 

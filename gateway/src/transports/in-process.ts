@@ -1,6 +1,7 @@
 import type { Principal } from '@rhizome/authz';
 import type { InProcessSubgraph } from '@rhizome/subgraph';
 import { DomainError } from '@rhizome/errors';
+import { endOf } from './cancellation.js';
 import type { SubgraphRequest, SubgraphResult, Transport } from './transport.js';
 
 /**
@@ -18,19 +19,41 @@ export function createInProcessTransport(subgraph: InProcessSubgraph): Transport
   };
 }
 
-function toCall(request: SubgraphRequest): Parameters<InProcessSubgraph['execute']>[0] {
-  const { operation, variables, requestId, cancellation } = request;
-  return {
-    document: operation.document,
-    operationName: operation.operationName,
-    variables,
-    principal: principalOf(request),
-    requestId,
-    isCancelled: cancellation && (() => cancellation.isCancelled),
-    get signal() {
-      return request.signal;
-    },
-  };
+type Call = Parameters<InProcessSubgraph['execute']>[0];
+
+function toCall(request: SubgraphRequest): Call {
+  return new RequestCall(request);
+}
+
+/** A request as a subgraph in process takes it. */
+class RequestCall implements Call {
+  readonly document: Call['document'];
+  readonly operationName: string | undefined;
+  readonly variables: Call['variables'];
+  readonly principal: Principal;
+  readonly requestId: string;
+  readonly #request: SubgraphRequest;
+
+  constructor(request: SubgraphRequest) {
+    this.document = request.operation.document;
+    this.operationName = request.operation.operationName;
+    this.variables = request.variables;
+    this.principal = principalOf(request);
+    this.requestId = request.requestId;
+    this.#request = request;
+  }
+
+  get sharedScope(): string | undefined {
+    return this.#request.sharesAnswers ? this.#request.scope : undefined;
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.#request.signal;
+  }
+
+  isCancelled(): boolean {
+    return endOf(this.#request).isCancelled;
+  }
 }
 
 function principalOf({ principal }: SubgraphRequest): Principal {

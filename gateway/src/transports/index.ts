@@ -1,3 +1,4 @@
+export { Cancellation, type CallEnd, endOf, throwIfEnded } from './cancellation.js';
 export { type GuardFacts, type GuardLimits, Guards } from './guard.js';
 export { createHttpTransport, type HttpTransportOptions } from './http.js';
 export { createInProcessTransport } from './in-process.js';
