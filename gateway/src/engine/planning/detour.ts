@@ -22,9 +22,11 @@ export function goesBack(node: PlanNode | null): boolean {
   return false;
 }
 
-/** Whether a plan has fewer fetches than another, and no more of them wait for each other. */
+/** Whether a plan has fewer fetches than another or fewer of them that wait for each other, and not more of either. */
 export function isShorter(plan: PlanNode | null, other: PlanNode | null): boolean {
-  return [...fetchesOf(plan)].length < [...fetchesOf(other)].length && roundsOf(plan) <= roundsOf(other);
+  const fetches = [...fetchesOf(plan)].length - [...fetchesOf(other)].length;
+  const rounds = roundsOf(plan) - roundsOf(other);
+  return fetches <= 0 && rounds <= 0 && fetches + rounds < 0;
 }
 
 function isEntityFetch({ parts }: PlacedFetch): boolean {

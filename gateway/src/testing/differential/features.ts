@@ -25,6 +25,7 @@ export const features = [
   'fault: a path is not found',
   'fault: a step of several parents',
   'fault: a plan that only looks right',
+  'fault: a detour',
   '@key composite',
   '@key nested',
   '@key chain',
@@ -62,7 +63,8 @@ export type Feature = (typeof features)[number];
 /** What the native planner fails at, by how it says so or how the check of its plans does. */
 const faults: readonly (readonly [Feature, RegExp])[] = [
   ['planner: process lost', /^The query planner failed/],
-  ['fault: a path is not found', /cannot be found in selection set/],
+  ['fault: a path is not found', /cannot be found in selection set|No paths found/],
+  ['fault: a detour', /goes back for what/],
   ['fault: a step of several parents', /Expected a single parent/],
   [
     'fault: a plan that only looks right',

@@ -1,5 +1,5 @@
 import type { OperationDefinitionNode } from 'graphql';
-import type { PlanNode } from '../plan-format.js';
+import type { FetchNode, FlattenNode, PlanNode } from '../plan-format.js';
 import { type Group, toFetch } from './group.js';
 
 /** The groups of an operation as a plan: each runs as soon as all that it needs is there. */
@@ -21,10 +21,45 @@ export function emitPlan(
     if (group.builder.isEmpty && !group.path) continue;
     (levels[level(group)] ??= []).push(toNode(group, operation, serviceNames));
   }
-  const nodes = levels.filter(Boolean).map(parallel);
+  const nodes = levels.filter(Boolean).map((level) => parallel(joined(level)));
   const [first] = nodes;
   if (!first) return null;
   return nodes.length === 1 ? first : { kind: 'Sequence', nodes };
+}
+
+/** Fetches that wait for the same and differ in nothing but their places are one, for all of these places. */
+function joined(nodes: readonly PlanNode[]): PlanNode[] {
+  const alike = new Map<string, FlattenNode[]>();
+  for (const node of nodes) {
+    if (node.kind !== 'Flatten' || !node.node.requires) continue;
+    const id = JSON.stringify(node.node);
+    alike.set(id, [...(alike.get(id) ?? []), node]);
+  }
+  return nodes.flatMap((node) => {
+    const group = node.kind === 'Flatten' ? alike.get(JSON.stringify(node.node)) : undefined;
+    if (node.kind !== 'Flatten' || !group || group.length === 1) return [node];
+    return node === group[0] ? [batchOf(node.node, group)] : [];
+  });
+}
+
+function batchOf(fetch: FetchNode, places: readonly FlattenNode[]): PlanNode {
+  const { requires = [], inputRewrites, outputRewrites, kind: _kind, ...base } = fetch;
+  return {
+    ...base,
+    kind: 'BatchFetch',
+    entityBatch: {
+      aliases: [
+        {
+          alias: '_entities',
+          representationsVariableName: 'representations',
+          paths: places.map(({ path }) => path),
+          requires,
+          inputRewrites,
+          outputRewrites,
+        },
+      ],
+    },
+  };
 }
 
 function toNode(

@@ -43,6 +43,8 @@ interface Below {
   plan(place: Place): SelectionNode[];
   /** From now on only this is wanted, of another subgraph. */
   narrow(rest: SelectionNode[]): void;
+  /** Is told each fetch that the field is put into. */
+  met?(group: Group): void;
 }
 
 class ReservePlanner {
@@ -113,6 +115,7 @@ class ReservePlanner {
       if (!presence) return true;
       const { vertex } = presence;
       tried.add(vertex.id);
+      below.met?.(presence.group);
       const builder = presence.builder.field(wanted.key, wanted.name, wanted.args, {
         isLeaf: !type,
         shape: shapeIn(this.#model, vertex.graph, vertex.as, wanted.name),
@@ -210,7 +213,6 @@ class ReservePlanner {
           const { selectionSet } = field;
           const inner = selectionSet && this.#requiredNodes(child, selectionSet, needs);
           if (selectionSet && !inner) return [field];
-          for (const presence of child.presences.values()) needs.add(presence.group);
           if (inner && this.#isAbstract(place, name)) {
             below.push({
               kind: 'InlineFragment',
@@ -223,11 +225,10 @@ class ReservePlanner {
           return [];
         },
         narrow: () => {},
+        met: (group) => needs.add(group),
       },
     );
     if (missed) return undefined;
-    for (const presence of [...place.presences.values(), ...place.required.values()])
-      needs.add(presence.group);
     return {
       kind: 'Field',
       name: key,
