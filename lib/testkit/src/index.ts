@@ -1,5 +1,12 @@
 import './after-file.js';
 
+export {
+  assertDevicesBookedOnce,
+  type BookedJob,
+  type DevicesOfWorker,
+  doubleBookings,
+  withDevices,
+} from './device-history.js';
 export { type Closable, leftovers } from './leftovers.js';
 export {
   countReads,

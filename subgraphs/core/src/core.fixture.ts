@@ -1,14 +1,13 @@
 /** For tests: a whole core on a real store, called as the gateway calls it. */
 import type { Principal } from '@rhizome/authz';
 import { silentLogger, type Logger } from '@rhizome/log';
-import { collection, createIds, systemClock } from '@rhizome/mongo';
+import { createIds, systemClock } from '@rhizome/mongo';
 import { createInProcess, type InProcessSubgraph, type SubgraphResult } from '@rhizome/subgraph';
 import { leftovers, testDatabase, type TestDatabase, testPrincipal } from '@rhizome/testkit';
 import { parse, type DocumentNode } from 'graphql';
 import { buildCore, type Core } from './app.js';
 import type { CoreConfig } from './core-config.js';
-import { jobsCollection } from './jobs/job.document.js';
-import { assertDevicesBookedOnce, withDevices } from './workers/device-history.fixture.js';
+import { checkDevices } from './workers/device-checks.fixture.js';
 
 /** Anything that an answer may hold, as tests read it. */
 export type Answer = { readonly [field: string]: Answer } & readonly Answer[] & string & number & boolean;
@@ -50,7 +49,7 @@ export async function startCore(
   const core = buildCore({ db, clock: systemClock, ids: createIds(), log, config });
   const stop = async (): Promise<void> => {
     await core.stop();
-    await assertDevicesBookedOnce(() => collection(db, jobsCollection).find(withDevices).toArray());
+    await checkDevices(db);
   };
   leftovers.defer('a core', stop);
   await core.start();

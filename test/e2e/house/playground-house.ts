@@ -7,6 +7,7 @@ import { type ApiClient, createClient } from '@rhizome/client';
 import { type Identities, openIdentities, type PlaygroundFile } from '@rhizome/playground';
 import { leftovers, type ProcessExit, spawnProcess, type TestProcess } from '@rhizome/testkit';
 import { type Api, apiOf } from './api.js';
+import { checkLeftBehind, checkWhileRunning, noteHistory } from './devices.js';
 import { processesWith, untilGone } from './processes.js';
 
 /** The repository. */
@@ -46,16 +47,21 @@ export interface PlaygroundHouse {
 
 /**
  * A data folder, `.rhizome` in a folder where commands can be given; gone at the end of the file. Whatever still runs on it
- * then is a fault.
+ * then is a fault, and so is a device that was given away twice.
  */
 export async function dataFolder(): Promise<string> {
   const base = await mkdtemp(join(tmpdir(), 'rhizome-e2e-'));
+  const data = join(base, '.rhizome');
   leftovers.defer(`the folder ${base}`, async () => {
-    await untilGone(processesWith(base), 5_000);
-    if (process.env['RHIZOME_E2E_KEEP']) process.stderr.write(`kept: ${base}\n`);
-    else await rm(base, { recursive: true, force: true });
+    try {
+      await untilGone(processesWith(base), 5_000);
+      await checkLeftBehind(data);
+    } finally {
+      if (process.env['RHIZOME_E2E_KEEP']) process.stderr.write(`kept: ${base}\n`);
+      else await rm(base, { recursive: true, force: true });
+    }
   });
-  return join(base, '.rhizome');
+  return data;
 }
 
 /** The command line of a playground, without npm. */
@@ -75,6 +81,8 @@ export async function startPlayground(options: PlaygroundHouseOptions = {}): Pro
   const place = ['--data', data, '--port', String(port), '--transport', transport];
   const process = spawnPlayground('playground', [...place, '--no-tour', '--pilots', String(pilots), ...args]);
   await process.line(/playground ready/, 30_000);
+  noteHistory(data);
+  leftovers.defer('the history of a playground', () => checkWhileRunning(data));
   const file = JSON.parse(await readFile(join(data, 'playground.json'), 'utf8')) as PlaygroundFile;
   return {
     data,
@@ -84,6 +92,9 @@ export async function startPlayground(options: PlaygroundHouseOptions = {}): Pro
     api: (token = file.token) => apiOf(file.url, token),
     client: (token = file.token) =>
       leftovers.use(createClient({ url: file.url, wsUrl: file.wsUrl, token }), 'a client'),
-    stop: () => process.kill('SIGINT'),
+    stop: async () => {
+      await checkWhileRunning(data);
+      return process.kill('SIGINT');
+    },
   };
 }

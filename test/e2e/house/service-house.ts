@@ -20,6 +20,7 @@ import {
 import { discoverSubgraphs, type ExperimentManifest, type FoundSubgraph } from '@rhizome/schema';
 import { leftovers } from '@rhizome/testkit';
 import { type Api, apiOf } from './api.js';
+import { checkDevicesAt } from './devices.js';
 import { dataFolder, root } from './playground-house.js';
 
 /** What is started. */
@@ -59,6 +60,7 @@ export async function startServices(options: ServiceHouseOptions = {}): Promise<
     await startMongod({ dataDir: join(data, 'mongo'), members, log: silentLogger() }),
     'mongod',
   );
+  leftovers.defer('the history of a house', () => checkDevicesAt(mongo.uri));
   const identities = await openIdentities(data);
   const found = discoverSubgraphs(root).filter(
     ({ name, manifest }) => !manifest || (experiments?.includes(name) ?? true),

@@ -1,0 +1,108 @@
+/**
+ * A checker over stored histories: no device was ever given to more than it is, no GPU beside a slice of it, and nothing beside a job that
+ * has its GPU for itself. Every test on a real store ends with it.
+ */
+
+/** What of a job its devices depend on, as it is stored. */
+export interface BookedJob {
+  readonly _id: string;
+  readonly requirements: {
+    readonly gpu?:
+      { readonly share?: number | undefined; readonly exclusive?: boolean | undefined } | undefined;
+  };
+  readonly attempts: readonly {
+    readonly workerId: string;
+    readonly deviceIds: readonly string[];
+    readonly sentAt: Date;
+    readonly endedAt?: Date | undefined;
+  }[];
+}
+
+/** What is known of a worker's devices. */
+export interface DevicesOfWorker {
+  readonly _id: string;
+  readonly devices: readonly { readonly id: string; readonly parentId?: string | undefined }[];
+}
+
+/** Selects the jobs that have, or had, devices. */
+export const withDevices = { 'attempts.deviceIds.0': { $exists: true } };
+
+interface Booking {
+  readonly jobId: string;
+  readonly deviceId: string;
+  readonly thousandths: number;
+  readonly isExclusive: boolean;
+}
+
+interface Change {
+  readonly at: number;
+  readonly isEnd: boolean;
+  readonly booking: Booking;
+}
+
+const whole = 1000;
+
+/** What was given to more than one, each with the job that was one too many. @param workers where they are known: which devices are slices of which */
+export function doubleBookings(
+  jobs: readonly BookedJob[],
+  workers: readonly DevicesOfWorker[] = [],
+): readonly string[] {
+  const parents = new Map(
+    workers.flatMap(({ _id, devices }) =>
+      devices.map(({ id, parentId }) => [`${_id} ${id}`, parentId] as const),
+    ),
+  );
+  const byGpu = new Map<string, Change[]>();
+  for (const { _id: jobId, attempts, requirements } of jobs) {
+    const { share = whole, exclusive = false } = requirements.gpu ?? {};
+    for (const { workerId, deviceIds, sentAt, endedAt } of attempts)
+      for (const deviceId of deviceIds) {
+        const booking = { jobId, deviceId, thousandths: share, isExclusive: exclusive };
+        const gpu = `${workerId} ${parents.get(`${workerId} ${deviceId}`) ?? deviceId}`;
+        const changes = byGpu.get(gpu) ?? [];
+        changes.push({ at: sentAt.getTime(), isEnd: false, booking });
+        if (endedAt) changes.push({ at: endedAt.getTime(), isEnd: true, booking });
+        byGpu.set(gpu, changes);
+      }
+  }
+  return [...byGpu].flatMap(([gpu, changes]) => faultsOf(gpu, changes));
+}
+
+/** Goes through what happened to one GPU and its slices. */
+function faultsOf(gpu: string, changes: readonly Change[]): readonly string[] {
+  const held = new Set<Booking>();
+  const found: string[] = [];
+  const [, gpuId = ''] = gpu.split(' ');
+  // What ended at a time is given back before what began at it.
+  const ordered = [...changes].sort((a, b) => a.at - b.at || Number(b.isEnd) - Number(a.isEnd));
+  for (const { isEnd, booking } of ordered) {
+    if (isEnd) held.delete(booking);
+    else {
+      const fault = faultWith(booking, [...held], gpuId);
+      if (fault !== undefined) found.push(`${gpu}: ${fault}`);
+      held.add(booking);
+    }
+  }
+  return found;
+}
+
+function faultWith(next: Booking, held: readonly Booking[], gpuId: string): string | undefined {
+  const { jobId, deviceId, thousandths } = next;
+  const used = held
+    .filter((one) => one.deviceId === deviceId)
+    .reduce((sum, one) => sum + one.thousandths, thousandths);
+  if (used > whole) return `${deviceId} is given for ${used}/${whole} with job ${jobId}`;
+  const mixed = held.find((one) => (one.deviceId === gpuId) !== (deviceId === gpuId));
+  if (mixed) return `job ${jobId} has ${deviceId} while job ${mixed.jobId} has ${mixed.deviceId}`;
+  const other = held.find((one) => one.jobId !== jobId && (one.isExclusive || next.isExclusive));
+  return other && `job ${jobId} has ${deviceId} beside job ${other.jobId}, one of which wants to be alone`;
+}
+
+/** @throws Error that names what was given away twice */
+export function assertDevicesBookedOnce(
+  jobs: readonly BookedJob[],
+  workers: readonly DevicesOfWorker[],
+): void {
+  const found = doubleBookings(jobs, workers);
+  if (found.length > 0) throw new Error(`devices were given away twice: ${found.join('; ')}`);
+}
