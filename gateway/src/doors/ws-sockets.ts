@@ -9,6 +9,11 @@ import { Flusher } from './flusher.js';
 export interface SocketLine extends ProtocolSocket {
   /** An object that becomes this very text, where it is the last value of the next message sent. */
   splice(text: string): object;
+  /**
+   * Sends a message that is `prefix`, a text and a closing brace. A promise says that the next one must wait for it.
+   * Texts that come one after the other and are the same are encoded once.
+   */
+  sendNext(prefix: Uint8Array, text: string): Promise<void> | undefined;
   /** Told when the client completes an operation: the protocol library tells streams only. */
   onComplete: ((id: string) => void) | undefined;
 }
@@ -31,6 +36,7 @@ export class SocketPool {
   readonly #options: SocketPoolOptions;
   readonly #server: WebSocketServer;
   readonly #flusher = new Flusher();
+  readonly #encoder = new LatestText();
 
   constructor(options: SocketPoolOptions) {
     this.#options = options;
@@ -67,7 +73,10 @@ export class SocketPool {
 
   #open(client: WebSocket, request: IncomingMessage, socket: Duplex): void {
     const { opened, log } = this.#options;
-    const closed = opened(lineOf(client, log, new Sender(client, socket, this.#flusher)), request);
+    const closed = opened(
+      lineOf(client, log, new Sender(client, socket, { flusher: this.#flusher, encoder: this.#encoder })),
+      request,
+    );
     const stopPinging = this.#keepAlive(client);
     // The library closes the socket after an error by itself.
     client.on('error', (error) => log.debug({ err: error }, 'socket error'));
@@ -114,6 +123,7 @@ function lineOf(client: WebSocket, log: Logger, sender: Sender): SocketLine {
       const message = text === undefined ? data : `${data.slice(0, -placeholderJson.length)}${text}}`;
       return sender.send(message);
     },
+    sendNext: (prefix, text) => sender.sendNext(prefix, text),
     close: (code, reason) => client.close(code, reason),
     onMessage: (take) =>
       client.on('message', (data) => {
@@ -146,16 +156,73 @@ function completedBy(text: string): string | undefined {
 const highWaterBytes = 128 * 1024;
 const sent = Promise.resolve();
 
+/** Encodes texts; the one that was encoded last, once. */
+class LatestText {
+  #text: string | undefined;
+  #bytes: Buffer = Buffer.alloc(0);
+
+  bytesOf(text: string): Buffer {
+    if (text !== this.#text) {
+      this.#text = text;
+      this.#bytes = Buffer.from(text);
+    }
+    return this.#bytes;
+  }
+}
+
+const closingBrace = 0x7d;
+/** Last fragment, of a text. */
+const wholeText = 0x81;
+
+/** A WebSocket frame of a server (RFC 6455, 5.2) with a message that is `prefix`, `text` and a closing brace. */
+function textFrame(prefix: Uint8Array, text: Uint8Array): Buffer {
+  const length = prefix.length + text.length + 1;
+  const start = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const frame = Buffer.allocUnsafe(start + length);
+  frame[0] = wholeText;
+  if (start === 2) frame[1] = length;
+  else if (start === 4) {
+    frame[1] = 126;
+    frame.writeUInt16BE(length, 2);
+  } else {
+    frame[1] = 127;
+    frame.writeBigUInt64BE(BigInt(length), 2);
+  }
+  frame.set(prefix, start);
+  frame.set(text, start + prefix.length);
+  frame[start + length - 1] = closingBrace;
+  return frame;
+}
+
 /** Sends messages on one socket. */
 class Sender {
   readonly #client: WebSocket;
   readonly #socket: Duplex;
   readonly #flusher: Flusher;
+  readonly #encoder: LatestText;
 
-  constructor(client: WebSocket, socket: Duplex, flusher: Flusher) {
+  constructor(
+    client: WebSocket,
+    socket: Duplex,
+    { flusher, encoder }: { readonly flusher: Flusher; readonly encoder: LatestText },
+  ) {
     this.#client = client;
     this.#socket = socket;
     this.#flusher = flusher;
+    this.#encoder = encoder;
+  }
+
+  /** The frame goes to the socket beside the library, which writes whole frames as well: nothing is compressed, so none of its own waits. */
+  sendNext(prefix: Uint8Array, text: string): Promise<void> | undefined {
+    const client = this.#client;
+    if (client.readyState !== client.OPEN) return undefined;
+    const turn = this.#flusher.beforeWrite(this.#socket);
+    const frame = textFrame(prefix, this.#encoder.bytesOf(text));
+    if (client.bufferedAmount + frame.length > highWaterBytes) {
+      return new Promise((resolve) => this.#socket.write(frame, () => resolve()));
+    }
+    this.#socket.write(frame);
+    return turn;
   }
 
   /**

@@ -21,9 +21,9 @@ import {
   requestIdOf,
 } from '../policy/index.js';
 import { clientIdentity, type ClientIdentity, unknownClient } from '../registry/index.js';
-import type { ClientStream, StreamEvent } from '../streams/index.js';
 import type { Operations } from './operations.js';
 import { SocketPool, type SocketLine } from './ws-sockets.js';
+import { StreamMessages } from './ws-stream.js';
 
 /** What the WebSocket door is handed. */
 export interface SocketDoorOptions {
@@ -48,7 +48,7 @@ interface Connection {
 }
 
 /** What an operation of a socket came to, handed through the protocol library as its context value. */
-type Outcome = { readonly stream: ClientStream } | { readonly answer: ExecutionText };
+type Outcome = { readonly messages: StreamMessages } | { readonly answer: ExecutionText };
 
 /** Refuses an operation with the errors of an answer that is text already. */
 class Refused extends GraphQLError {
@@ -58,6 +58,10 @@ class Refused extends GraphQLError {
     super('refused');
     this.formatted = errorsOf(answer);
   }
+}
+
+function refused(answer: Pick<ExecutionText, 'text'>): Refused {
+  return new Refused(answer);
 }
 
 /** The protocol library looks an operation up in a schema that it is handed; ours was checked by the engine. */
@@ -120,7 +124,7 @@ export class SocketDoor {
         streamOf(args as ExecutionArgs) as unknown as AsyncIterableIterator<ExecutionResult>,
       execute: (args) => outcomeOf(args as ExecutionArgs) as unknown as ExecutionResult,
       onNext: ({ extra }, _id, _payload, _args, result) =>
-        extra.line.splice((result as unknown as StreamEvent).text) as unknown as ExecutionResult,
+        extra.line.splice((result as unknown as ExecutionText).text) as unknown as ExecutionResult,
       onError: (_context, _id, _payload, errors) =>
         errors.flatMap((error) => formattedOf(error)) as readonly GraphQLFormattedError[],
     };
@@ -158,7 +162,7 @@ export class SocketDoor {
   }
 
   async #subscribe(
-    { principal, client = unknownClient, pending, request }: Connection,
+    { principal, client = unknownClient, pending, request, line }: Connection,
     id: string,
     payload: SubscribePayload,
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
@@ -185,7 +189,8 @@ export class SocketDoor {
         refused: (answer) => [new Refused(answer)],
         answered: (answer, info) =>
           answer.outcome === 'rejected' ? [new Refused(answer)] : argumentsOf(info, { answer }),
-        streamed: (stream, info) => argumentsOf(info, { stream }),
+        streamed: (stream, info) =>
+          argumentsOf(info, { messages: new StreamMessages(stream, { line, id, refused }) }),
       },
     );
     try {
@@ -223,21 +228,10 @@ function outcomeOf({ contextValue }: ExecutionArgs): ExecutionText {
   throw new TypeError('a stream is not executed');
 }
 
-/** The events of a stream; one that ends because of its errors ends the operation with the protocol's `error`. */
-function streamOf({ contextValue }: ExecutionArgs): AsyncIterableIterator<StreamEvent> {
+function streamOf({ contextValue }: ExecutionArgs): StreamMessages {
   const outcome = contextValue as Outcome;
-  if (!('stream' in outcome)) throw new TypeError('an answer is not subscribed to');
-  const { stream } = outcome;
-  const events: AsyncIterableIterator<StreamEvent> = {
-    [Symbol.asyncIterator]: () => events,
-    next: async () => {
-      const item = await stream.next();
-      if (!item.done && item.value.last) throw new Refused(item.value);
-      return item;
-    },
-    return: () => stream.return(),
-  };
-  return events;
+  if ('messages' in outcome) return outcome.messages;
+  throw new TypeError('an answer is not subscribed to');
 }
 
 function formattedOf(error: GraphQLError | GraphQLFormattedError): readonly GraphQLFormattedError[] {

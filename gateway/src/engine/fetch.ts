@@ -53,6 +53,8 @@ export function compileReshaping(
 export interface RootFetch {
   readonly call: CompiledCall;
   readonly shape: MergeShape;
+  /** Whether answers are changed before they are taken in. */
+  readonly reshapes: boolean;
   /** Takes an answer into the state. */
   deliver(state: RunState, result: SubgraphResult): void;
   /** Notes that there is no answer. */
@@ -75,6 +77,7 @@ export function compileRootFetch(
   return {
     call,
     shape: reshaping.shape,
+    reshapes: reshaping.rewrites.length > 0,
     failed,
     deliver: (state, result) => {
       const { data, errors } = result;

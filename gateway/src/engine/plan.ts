@@ -23,6 +23,8 @@ export interface CompiledPlan {
   readonly dependents: Dependents;
   /** Whether several events can run as one: nothing but entities is fetched for them. */
   readonly runsTogether: boolean;
+  /** Whether an event of the source is all there is: nothing is fetched for it, and it is only read. */
+  readonly isWhole: boolean;
   /** The plan in the planner's own form, for traces. */
   readonly node: PlanNode | null;
 }
@@ -42,7 +44,10 @@ export function compilePlan(
   around: PlanSurroundings,
   endsAfter?: (state: RunState, keys: ReadonlySet<string>) => boolean,
 ): CompiledPlan {
-  if (!node) return { source: undefined, run: nothing, dependents: new Map(), runsTogether: false, node };
+  if (!node) {
+    const none = { runsTogether: false, isWhole: false };
+    return { source: undefined, run: nothing, dependents: new Map(), ...none, node };
+  }
   const context: CompileContext = {
     relations: around.relations,
     transportOf: around.transportOf,
@@ -59,7 +64,8 @@ export function compilePlan(
       ? mutations(rest.nodes, context, endsAfter)
       : compileNode(rest, context);
   const runsTogether = first !== undefined && rest !== undefined && fetchesEntitiesOnly(rest);
-  return { source, run, dependents: context.dependents, runsTogether, node };
+  const isWhole = source !== undefined && rest === undefined && !source.reshapes;
+  return { source, run, dependents: context.dependents, runsTogether, isWhole, node };
 }
 
 const nothing: Step = async () => {};

@@ -7,6 +7,14 @@ import type { StreamEnd, StreamEvent, StreamRequest } from './types.js';
 type Item = IteratorResult<StreamEvent, undefined>;
 const done: Item = { done: true, value: undefined };
 
+/** Takes a stream's events as they come. */
+export interface StreamListener {
+  /** Takes the next event; false: it wants no other before the stream is told to {@link ClientStream.resume}. */
+  event(event: StreamEvent): boolean;
+  /** Nothing more will come. Called once. */
+  end(): void;
+}
+
 /** What a client stream tells the room it lives in. */
 export interface ClientStreamOwner {
   /** The message that tells a laggard where to go on. */
@@ -31,6 +39,9 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
   #skipText: string | undefined;
   #cursor: string | undefined;
   #waiting: ((item: Item) => void) | undefined;
+  #listener: StreamListener | undefined;
+  /** Whether the listener waits for an event. */
+  #isListening = false;
   #isEnded = false;
   #last: StreamEvent | undefined;
 
@@ -65,7 +76,7 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
   /** An event for this client alone; true while the client is behind with those. */
   give(event: StreamEvent): boolean {
     if (this.#isEnded) return false;
-    if (this.#waiting) {
+    if (this.#isWaiting) {
       this.#settle(this.#note(event));
       return false;
     }
@@ -79,16 +90,32 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
     this.#catchUp = undefined;
     this.#position = position;
     this.#skipText = skipText;
-    if (this.#waiting) this.#pull();
+    if (this.#isWaiting) this.#pull();
   }
 
-  /** A new event of the ring, for one that waits at the ring's end. */
-  wake(event: StreamEvent, next: Position): void {
+  /** A new event of the ring, for one that waits at the ring's end. @returns whether it waits for the one after it as well */
+  wake(event: StreamEvent, next: Position): boolean {
+    // Who has come while others were told has read it already.
+    if (this.#position === next) return true;
     this.#position = next;
     const skip = this.#skipText;
     this.#skipText = undefined;
-    if (skip === event.text) return this.#shared?.wait(this);
+    if (skip === event.text) return true;
     this.#settle(this.#note(event));
+    return this.#isListening;
+  }
+
+  /** Hands the stream's events to a listener instead of answering `next`. */
+  listen(listener: StreamListener): void {
+    this.#listener = listener;
+    this.resume();
+  }
+
+  /** The listener can take events again. */
+  resume(): void {
+    if (!this.#listener || this.#isListening) return;
+    this.#isListening = true;
+    this.#pull();
   }
 
   /** Ends the stream; `last` is still read by the client, after what it was given. */
@@ -99,7 +126,7 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
     this.#catchUp?.close();
     this.#shared?.leave(this);
     this.#owner.ended(this, why);
-    if (this.#waiting) this.#settle(this.#takeLast());
+    if (this.#isWaiting) this.#settle(this.#takeLast());
   }
 
   /** Whether it reads from the ring and has read all of it. */
@@ -127,30 +154,47 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
     this.#own.length = 0;
     this.end('client');
     this.#last = undefined;
+    this.#isListening = false;
+    this.#tellEnd();
     return Promise.resolve(done);
   }
 
+  get #isWaiting(): boolean {
+    return this.#isListening || this.#waiting !== undefined;
+  }
+
+  /** Gives what is there to who waits, one event or, to a listener, as many as it takes. */
   #pull(): void {
+    while (this.#isWaiting && this.#pullOne());
+  }
+
+  /** @returns whether there was something */
+  #pullOne(): boolean {
     const own = this.#own.shift();
     if (own) {
       this.#settle(this.#note(own));
       if (this.#own.length === 0) this.#catchUp?.hasRoom();
-      return;
+      return true;
     }
-    if (this.#isEnded) return this.#settle(this.#takeLast());
-    if (this.#position !== undefined) this.#pullShared(this.#position);
+    if (this.#isEnded) {
+      this.#settle(this.#takeLast());
+      return true;
+    }
+    return this.#position !== undefined && this.#pullShared(this.#position);
   }
 
-  #pullShared(position: Position): void {
+  #pullShared(position: Position): boolean {
     const shared = this.#shared;
-    if (!shared) return;
+    if (!shared) return false;
     if (position < shared.ring.first) {
-      return this.end('lagged', this.#owner.lagged(this.#cursor, this.request.requestId));
+      this.end('lagged', this.#owner.lagged(this.#cursor, this.request.requestId));
+      return true;
     }
     const event = shared.ring.at(position);
     if (!event) {
-      if (shared.ended) return this.end(shared.ended.why, shared.ended.last);
-      return shared.wait(this);
+      if (!shared.ended) shared.wait(this);
+      else this.end(shared.ended.why, shared.ended.last);
+      return shared.ended !== undefined;
     }
     this.#position = position + 1;
     const skip = this.#skipText;
@@ -158,6 +202,7 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
     if (skip === event.text) return this.#pullShared(position + 1);
     this.#owner.delivered(1);
     this.#settle(this.#note(event));
+    return true;
   }
 
   #note(event: StreamEvent): Item {
@@ -173,8 +218,24 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
 
   #settle(item: Item): void {
     const resolve = this.#waiting;
-    this.#waiting = undefined;
-    resolve?.(item);
+    if (resolve) {
+      this.#waiting = undefined;
+      resolve(item);
+      return;
+    }
+    this.#isListening = false;
+    if (item.done) return this.#tellEnd();
+    const wantsMore = this.#listener?.event(item.value) ?? false;
+    // It may have been resumed, or ended, meanwhile.
+    if (!wantsMore || this.#isListening || !this.#listener) return;
+    this.#isListening = true;
+    if (this.#isEnded) this.#settle(this.#takeLast());
+  }
+
+  #tellEnd(): void {
+    const listener = this.#listener;
+    this.#listener = undefined;
+    listener?.end();
   }
 }
 

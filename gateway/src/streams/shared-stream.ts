@@ -34,7 +34,7 @@ export class SharedStream implements UpstreamSink {
   readonly #clients = new Set<ClientStream>();
   readonly #expected = new Map<string, Set<CatchUp>>();
   readonly #upstream: Upstream;
-  #waiting = new Set<ClientStream>();
+  readonly #waiting = new Set<ClientStream>();
   #cursor: string | undefined;
   /** Whether the ring's end is the present; one that was opened after an old cursor may still be on its way. */
   isLive: boolean;
@@ -99,10 +99,8 @@ export class SharedStream implements UpstreamSink {
     this.ring.push(event);
     if (event.cursor !== undefined) this.#cursor = event.cursor;
     const { end } = this.ring;
-    const waiting = this.#waiting;
-    this.#waiting = new Set();
-    this.options.delivered(waiting.size);
-    for (const client of waiting) client.wake(event, end);
+    this.options.delivered(this.#waiting.size);
+    for (const client of this.#waiting) if (!client.wake(event, end)) this.#waiting.delete(client);
     const those = event.cursor === undefined ? undefined : this.#expected.get(event.cursor);
     for (const catchUp of [...(those ?? [])]) catchUp.meet();
   }

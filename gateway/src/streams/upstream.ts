@@ -1,4 +1,5 @@
 import { lookUp } from '@rhizome/errors';
+import { type DirectSource, isDirect } from '@rhizome/subgraph';
 import type { ExecutionText, Subscribing } from '../engine/index.js';
 import { withdrawn, withFact } from '../policy/index.js';
 import { backoffMs, sleep } from './backoff.js';
@@ -143,25 +144,83 @@ export class Upstream {
   async #read(events: AsyncIterator<ExecutionText>, signal: AbortSignal): Promise<Outcome> {
     const resumedFrom = this.#cursor;
     let isFirst = true;
-    let next = events.next();
+    let next: Promise<IteratorResult<ExecutionText, unknown>> | undefined;
+    let odd: ExecutionText | undefined;
     for (;;) {
-      const item = await next;
+      const item = odd ? { done: false, value: odd } : await (next ?? events.next());
+      next = undefined;
       if (signal.aborted) return { kind: 'moved' };
       if (item.done) return { kind: 'complete' };
-      const event = item.value;
-      next = events.next();
+      const event = item.value as ExecutionText;
       if (event.lost !== undefined) return this.#failed(event, event.lost);
-      if (hasNoData(event) && (await endsWithin(next, lastWordMs))) {
+      if (hasNoData(event) && (await endsWithin((next = events.next()), lastWordMs))) {
         return signal.aborted ? { kind: 'moved' } : this.#failed(event, true);
       }
       this.#wasOpen = true;
       const isOpening = isFirst && resumedFrom !== undefined && this.#opens(event, resumedFrom);
       isFirst = false;
-      if (isOpening) continue;
-      if (event.cursor !== undefined) this.#cursor = event.cursor;
-      const taken = this.#options.sink.event(event);
+      const taken = isOpening ? undefined : this.#pass(event);
       if (taken) await taken;
       if (signal.aborted) return { kind: 'moved' };
+      odd = !next && isDirect(events) ? await this.#passDirectly(events, signal) : undefined;
+    }
+  }
+
+  #pass(event: ExecutionText): void | Promise<void> {
+    if (event.cursor !== undefined) this.#cursor = event.cursor;
+    return this.#options.sink.event(event);
+  }
+
+  /** Passes events on within the very call that brings them, as long as they are ordinary; resolves to one that is not, or when `next` is to be asked. */
+  #passDirectly(
+    events: DirectSource<ExecutionText>,
+    signal: AbortSignal,
+  ): Promise<ExecutionText | undefined> {
+    return new Promise((resolve, reject) => {
+      let isBusy = false;
+      let isOver = false;
+      const end = (odd: ExecutionText | undefined): void => {
+        isOver = true;
+        resolve(odd);
+      };
+      const go = (): void => {
+        if (isBusy || isOver) return;
+        isBusy = true;
+        try {
+          const waiting = this.#passWhatIsThere(events, go, signal, end);
+          if (!waiting) isBusy = false;
+          else
+            void waiting.then(() => {
+              isBusy = false;
+              go();
+            });
+        } catch (error) {
+          isOver = true;
+          reject(error as Error);
+        }
+      };
+      go();
+    });
+  }
+
+  /** Answers with a promise where the sink wants to be waited for. */
+  #passWhatIsThere(
+    events: DirectSource<ExecutionText>,
+    again: () => void,
+    signal: AbortSignal,
+    end: (odd: ExecutionText | undefined) => void,
+  ): void | Promise<void> {
+    for (;;) {
+      if (signal.aborted) return end(undefined);
+      const event = events.take();
+      if (!event) {
+        const following = events.follow(again);
+        if (following === 'take') continue;
+        return following === 'ask' ? end(undefined) : undefined;
+      }
+      if (event.lost !== undefined || event.codes.length > 0) return end(event);
+      const taken = this.#pass(event);
+      if (taken) return taken;
     }
   }
 

@@ -33,6 +33,8 @@ export interface SubgraphRequest {
    */
   readonly scope: string;
   readonly requestId: string;
+  /** The answers to the events of a subscription are only read: one may be handed to all of one scope who get the same. */
+  readonly sharesAnswers?: boolean | undefined;
   /** Headers of the client's request which the door lets through to subgraphs. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Ends the call: the client has gone, or the subgraph's time is over. It may be made when it is read, so read it only to use it. */
@@ -50,7 +52,7 @@ export interface SubgraphError {
 
 /**
  * A subgraph's answer. The engine owns `data` from here on and merges into it, so a transport hands out a
- * fresh object for each call; it never changes values of scalar fields.
+ * fresh object for each call that does not say otherwise; it never changes values of scalar fields.
  */
 export interface SubgraphResult {
   readonly data?: Record<string, unknown> | null | undefined;
@@ -68,7 +70,10 @@ export interface Transport {
   readonly wire: 'text' | 'objects';
   /** Runs a query or mutation. */
   execute(request: SubgraphRequest): Promise<SubgraphResult>;
-  /** Opens a subscription; returning the iterator ends it upstream at once, also between events. */
+  /**
+   * Opens a subscription; returning the iterator ends it upstream at once, also between events. The iterator may be a `DirectSource` of results
+   * or of promises of them, which never reject.
+   */
   subscribe(request: SubgraphRequest): AsyncIterable<SubgraphResult>;
   /** Lets go of sockets; calls in flight end first. */
   close(): Promise<void>;

@@ -23,7 +23,7 @@ export type Code = (
   root: unknown,
   context: SubgraphContext,
   variables: Readonly<Record<string, unknown>>,
-) => Promise<ExecutionResult>;
+) => ExecutionResult | Promise<ExecutionResult>;
 
 type AnyField = GraphQLField<unknown, unknown>;
 
@@ -51,7 +51,12 @@ export class CodeCompiler {
     if (!isQuery) {
       const made = whole();
       return (
-        made && (async (root, context, variables) => wholeErrors(await made.query(root, context, variables)))
+        made &&
+        ((root, context, variables) => {
+          // Where nothing is waited for there is an answer at once, and events of streams have one mostly.
+          const result = made.query(root, context, variables);
+          return 'then' in result ? result.then(wholeErrors) : wholeErrors(result);
+        })
       );
     }
     return this.#query(declared, operationName, whole);

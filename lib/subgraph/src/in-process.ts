@@ -12,7 +12,14 @@ import {
   OperationCompiler,
 } from './operation.js';
 import { ResultStream } from './result-stream.js';
-import type { InProcessSubgraph, SubgraphCall, SubgraphResult, SubgraphSchema } from './types.js';
+import { SharedAnswers } from './shared-answers.js';
+import type {
+  InProcessSubgraph,
+  MaybePromise,
+  SubgraphCall,
+  SubgraphResult,
+  SubgraphSchema,
+} from './types.js';
 
 /** How a subgraph is made callable in its own process. */
 export interface InProcessOptions {
@@ -73,17 +80,10 @@ class Executable implements ExecutableSubgraph {
   }
 
   subscribe(call: SubgraphCall): ResultStream {
+    let answer: Answering | undefined;
     const stream = new ResultStream({
       open: (signal) => this.#open(call, signal),
-      answer: async (event, signal) => {
-        try {
-          const operation = this.#compiler.compile(call.document, call.operationName);
-          if ('errors' in operation) return this.#refused(operation, call);
-          return await this.#run(operation, event, call, signal);
-        } catch (error) {
-          return this.#failed(error, call);
-        }
-      },
+      answer: (event, signal) => (answer ??= this.#answering(call))(event, signal),
       failed: (error) => this.#failed(error, call),
       signal: call.signal,
     });
@@ -101,17 +101,35 @@ class Executable implements ExecutableSubgraph {
     return { only: this.#shape(source, call) };
   }
 
+  /** How the events of a subscription are answered. */
+  #answering(call: SubgraphCall): Answering {
+    const operation = this.#compiler.compile(call.document, call.operationName);
+    if ('errors' in operation) return () => this.#refused(operation, call);
+    const shared = SharedAnswers.of(operation, call);
+    const answer = (event: unknown, signal: AbortSignal): MaybePromise<SubgraphResult> => {
+      try {
+        const result = this.#run(operation, event, call, signal);
+        return 'then' in result ? result.catch((error: unknown) => this.#failed(error, call)) : result;
+      } catch (error) {
+        return this.#failed(error, call);
+      }
+    };
+    if (!shared) return answer;
+    return (event, signal) => shared.answer(event, () => answer(event, signal));
+  }
+
   /** Every run has a context of its own, so that no event sees what a loader has read for an earlier one. */
-  async #run(
+  #run(
     operation: CompiledOperation,
     event: unknown,
     call: SubgraphCall,
     signal?: AbortSignal,
-  ): Promise<SubgraphResult> {
+  ): MaybePromise<SubgraphResult> {
     const isCancelled = signal ? signal.aborted : (call.isCancelled?.() ?? call.signal?.aborted);
     if (isCancelled) throw new DomainError('REQUEST_CANCELLED', 'The request was cancelled by its caller');
-    const result = await operation.run(event, this.#context(call, signal), call.variables ?? {});
-    return this.#shape(result, call);
+    const result = operation.run(event, this.#context(call, signal), call.variables ?? {});
+    if (!('then' in result)) return this.#shape(result, call);
+    return Promise.resolve(result).then((settled) => this.#shape(settled, call));
   }
 
   #context(call: SubgraphCall, signal: AbortSignal | undefined) {
@@ -168,6 +186,9 @@ class CallOfContext implements ContextInit {
     return this.#signal ?? this.#call.signal;
   }
 }
+
+/** Answers one event. */
+type Answering = (event: unknown, signal: AbortSignal) => MaybePromise<SubgraphResult>;
 
 function bearable(wanted: ExecutionMode, { name, schema }: SubgraphSchema, log: Logger): ExecutionMode {
   const faults = wanted === 'jit' ? compilationFaults(schema) : [];

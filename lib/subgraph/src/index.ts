@@ -8,6 +8,7 @@ export {
   forwardedHeader,
   type SubgraphContext,
 } from './context.js';
+export { type DirectSource, type Following, isDirect } from './direct.js';
 export {
   type Entity,
   entity,
@@ -22,12 +23,14 @@ export type { ExecutionMode } from './operation.js';
 export type {
   Door,
   InProcessSubgraph,
+  MaybePromise,
   ResolverMap,
   SubgraphCall,
   SubgraphOptions,
   SubgraphResult,
   SubgraphSchema,
 } from './types.js';
+export { SharedEvent } from './shared-answers.js';
 export type { TokenVerifier } from './credentials.js';
 export type { Readiness, ServedSubgraph, ServeOptions } from './serve.js';
 export { serveSubgraph } from './serve-when-asked.js';

@@ -14,10 +14,15 @@ import { DomainError } from '@rhizome/errors';
 import { CodeCompiler } from './compiled-code.js';
 import { compileCoercion, type Variables } from './coercion.js';
 import type { SubgraphContext } from './context.js';
+import { answerVariables, type LatestAnswer } from './shared-answers.js';
 
 /** An operation that is valid and ready to run any number of times. */
 export interface CompiledOperation {
   readonly kind: OperationTypeNode;
+  /** Variables that the answers to a subscription's events hang on; see {@link answerVariables}. */
+  readonly answerVariables: readonly string[];
+  /** The answer to an event that was made last for several. */
+  latest: LatestAnswer | undefined;
   /** Runs it; for a subscription, on one event. */
   run(
     event: unknown,
@@ -74,6 +79,8 @@ export class OperationCompiler {
     const args = { schema: this.#schema, document, operationName };
     return {
       kind: node.operation,
+      answerVariables: answerVariables(document, node),
+      latest: undefined,
       run: this.#runner(document, node),
       open: (contextValue, variableValues) =>
         createSourceEventStream({ ...args, contextValue, variableValues }),
@@ -90,7 +97,7 @@ export class OperationCompiler {
         execute({ schema, document, operationName, rootValue, contextValue, variableValues });
     }
     const coerce = coercion(schema, node);
-    return async (event, context, variables) => {
+    return (event, context, variables) => {
       const { coerced, errors } = coerce(variables);
       if (errors) return { errors };
       return code(event, context, coerced);

@@ -1,11 +1,12 @@
-import type { SubgraphResult } from './types.js';
+import { type DirectSource, type Following, isDirect } from './direct.js';
+import type { MaybePromise, SubgraphResult } from './types.js';
 
 /** What a {@link ResultStream} is made of. */
 export interface ResultStreamOptions {
   /** Opens the source; a result instead of a source is the stream's only one. */
   readonly open: (signal: AbortSignal) => Promise<AsyncIterable<unknown> | { readonly only: SubgraphResult }>;
-  /** Answers one event of the source. Never rejects. */
-  readonly answer: (event: unknown, signal: AbortSignal) => Promise<SubgraphResult>;
+  /** Answers one event of the source. Never rejects, nor throws. */
+  readonly answer: (event: unknown, signal: AbortSignal) => MaybePromise<SubgraphResult>;
   /** The stream's last result, when opening or reading the source fails. */
   readonly failed: (error: unknown) => SubgraphResult;
   /** Ends the stream from outside. */
@@ -20,7 +21,9 @@ const done: Item = { value: undefined, done: true };
  * The answers of a subscription, one event after the other. Unlike an async generator it can be ended while it waits:
  * `return()` settles what is pending at once, aborts the signal that the source was opened with, and ends the source.
  */
-export class ResultStream implements AsyncGenerator<SubgraphResult, void, undefined> {
+export class ResultStream
+  implements AsyncGenerator<SubgraphResult, void, undefined>, DirectSource<MaybePromise<SubgraphResult>>
+{
   readonly #options: ResultStreamOptions;
   readonly #controller = new AbortController();
   readonly #abort = () => this.end();
@@ -31,6 +34,9 @@ export class ResultStream implements AsyncGenerator<SubgraphResult, void, undefi
   #settle: ((item: Item) => void) | undefined;
   #queue: Promise<unknown> = Promise.resolve();
   #onEnd: (() => void) | undefined;
+  /** The source, where it can be read directly. */
+  #direct: DirectSource<unknown> | undefined;
+  #listener: (() => void) | undefined;
 
   constructor(options: ResultStreamOptions) {
     this.#options = options;
@@ -55,12 +61,26 @@ export class ResultStream implements AsyncGenerator<SubgraphResult, void, undefi
     this.#onEnd?.();
     const settle = this.#settle;
     if (settle) settle(this.#takeLast());
+    const listener = this.#listener;
+    this.#listener = undefined;
+    listener?.();
   }
 
   next(): Promise<Item> {
     const item = this.#queue.then(() => this.#pull());
     this.#queue = item;
     return item;
+  }
+
+  take(): MaybePromise<SubgraphResult> | undefined {
+    const event = this.#direct?.take();
+    return event === undefined ? undefined : this.#options.answer(event, this.#controller.signal);
+  }
+
+  follow(listener: () => void): Following {
+    if (this.#ended || !this.#direct) return 'ask';
+    this.#listener = listener;
+    return this.#direct.follow(listener);
   }
 
   async return(): Promise<Item> {
@@ -116,6 +136,7 @@ export class ResultStream implements AsyncGenerator<SubgraphResult, void, undefi
         return done;
       }
       this.#source = found[Symbol.asyncIterator]();
+      if (isDirect(this.#source)) this.#direct = this.#source;
       if (this.#ended) this.#endSource();
     }
     if (this.#ended || !this.#source) return done;
@@ -132,6 +153,7 @@ export class ResultStream implements AsyncGenerator<SubgraphResult, void, undefi
   #endSource(): void {
     const source = this.#source;
     this.#source = undefined;
+    this.#direct = undefined;
     if (source?.return) Promise.resolve(source.return()).catch(() => undefined);
   }
 }

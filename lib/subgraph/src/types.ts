@@ -52,7 +52,15 @@ export interface SubgraphCall {
   readonly isCancelled?: (() => boolean) | undefined;
   /** Whether another process of the same service handed the call on. */
   readonly isForwarded?: boolean | undefined;
+  /**
+   * Says that the answers to a subscription's events are only read, and what the caller may see: an event that its source hands to several
+   * ({@link SharedEvent}) is then answered once for all who have this very text, and their answers are one object.
+   */
+  readonly sharedScope?: string | undefined;
 }
+
+/** A value, or the promise of one where there is something to wait for. */
+export type MaybePromise<T> = T | Promise<T>;
 
 /** An answer as it would come over HTTP, but as live objects: treat it as read-only. */
 export interface SubgraphResult {

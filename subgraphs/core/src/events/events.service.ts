@@ -23,7 +23,7 @@ import { DocumentStream } from './documents.js';
 import { compileFilter, type JobEventFilterInput } from './event-filter.js';
 import { streamOccupancy, type DeviceFleet, type GpuOccupancyChange } from './gpu-occupancy.js';
 import { EventHub, everyEvent, type JobEventListener } from './hub.js';
-import { JobChanges, type JobStateChange } from './job-changes.js';
+import { JobChanges, JobStateChange, JobStateChanges } from './job-changes.js';
 import { JobBatchReader, type JobFields, type ReadJobs } from './job-batch-reader.js';
 import type { JobEvent } from './job-event.js';
 import type { StreamMode } from './job-stream.js';
@@ -73,6 +73,7 @@ export class EventsService {
   readonly #tailer: Tailer;
   readonly #door: StreamDoor;
   readonly #jobs: JobBatchReader;
+  readonly #changes = new JobStateChanges();
   readonly #written = new Map<string, Set<(ids: readonly string[]) => void>>();
   readonly #abort = new AbortController();
   #saving: Promise<void> = Promise.resolve();
@@ -197,8 +198,8 @@ export class EventsService {
       const filter = compileFilter(input, principal);
       const whenBehind = mode === 'LATEST' ? 'replay' : 'end';
       const request = { filter, after: start.place, signal: start.signal, whenBehind, mode } as const;
-      const opening = start.isResumed ? undefined : { token: start.place, event: null };
-      return new JobChanges(this.#hub.stream(request), opening);
+      const opening = start.isResumed ? undefined : new JobStateChange(start.place, null);
+      return new JobChanges(this.#hub.stream(request), this.#changes, opening);
     });
   }
 

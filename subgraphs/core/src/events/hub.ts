@@ -4,7 +4,7 @@ import type { ChangeFeed } from './change-feed.repository.js';
 import type { EventFilter } from './event-filter.js';
 import { EventRing } from './event-ring.js';
 import type { JobEvent } from './job-event.js';
-import { streamJobs, type JobEventBatch, type StreamRequest } from './job-stream.js';
+import { JobStream, type StreamRequest } from './job-stream.js';
 import { Replays } from './replays.js';
 import { SubscriberIndex } from './subscriber-index.js';
 
@@ -84,11 +84,11 @@ export class EventHub {
     return () => this.#resets.delete(listener);
   }
 
-  /** Follows the stream from a place on; see {@link streamJobs}. */
-  stream(request: StreamRequest): AsyncGenerator<JobEventBatch, void, undefined> {
+  /** Follows the stream from a place on. */
+  stream(request: StreamRequest): JobStream {
     const { bufferSize } = this.#options;
     const hub = { ring: () => this.#ring, index: () => this.#index };
-    return streamJobs(
+    return new JobStream(
       {
         replays: this.#replays,
         bufferSize,

@@ -1,42 +1,91 @@
-/** The events of one subscriber, one by one. Written out by hand, because there are very many: it costs a promise for each event, and no more. */
+/** The events of one subscriber, one by one. Written out by hand, because there are very many: who has caught up costs no promise. */
+import { type DirectSource, type Following, SharedEvent } from '@rhizome/subgraph';
 import type { JobEvent } from './job-event.js';
-import type { JobEventBatch } from './job-stream.js';
+import type { JobEventBatch, JobStream } from './job-stream.js';
 
-/** One message of `jobStateChanged`; without an event it is the opening one. */
-export interface JobStateChange {
+/** One message of `jobStateChanged`; without an event it is the opening one. What is told of it hangs on nothing else. */
+export class JobStateChange extends SharedEvent {
   readonly token: string;
   readonly event: JobEvent | null;
   /** Earlier events of the job that it stands for as well. */
-  readonly coalesced?: number | undefined;
+  readonly coalesced: number;
+
+  constructor(token: string, event: JobEvent | null, coalesced = 0) {
+    super();
+    this.token = token;
+    this.event = event;
+    this.coalesced = coalesced;
+  }
+}
+
+/** Makes the message of an event, the same one for all who hear of the event one after the other. */
+export class JobStateChanges {
+  #latest: JobStateChange | undefined;
+
+  /** @param coalesced earlier events of the job that it stands for as well: such a message is its subscriber's own */
+  of(event: JobEvent, coalesced = 0): JobStateChange {
+    if (coalesced > 0) return new JobStateChange(event.token, event, coalesced);
+    if (this.#latest?.event === event) return this.#latest;
+    return (this.#latest = new JobStateChange(event.token, event));
+  }
 }
 
 type Item = IteratorResult<JobStateChange, void>;
 const done: Item = { done: true, value: undefined };
 
 /** See the head of this file. */
-export class JobChanges implements AsyncGenerator<JobStateChange, void, undefined> {
-  readonly #batches: AsyncGenerator<JobEventBatch, void, undefined>;
+export class JobChanges
+  implements AsyncGenerator<JobStateChange, void, undefined>, DirectSource<JobStateChange>
+{
+  readonly #stream: JobStream;
+  readonly #changes: JobStateChanges;
   #opening: JobStateChange | undefined;
   #batch: JobEventBatch | undefined;
   #at = 0;
 
   /** @param opening told first, where there is one */
-  constructor(batches: AsyncGenerator<JobEventBatch, void, undefined>, opening: JobStateChange | undefined) {
-    this.#batches = batches;
+  constructor(stream: JobStream, changes: JobStateChanges, opening: JobStateChange | undefined) {
+    this.#stream = stream;
+    this.#changes = changes;
     this.#opening = opening;
   }
 
-  next(): Promise<Item> {
+  take(): JobStateChange | undefined {
     const opening = this.#opening;
     this.#opening = undefined;
-    const value = opening ?? this.#take();
-    return value ? Promise.resolve({ done: false, value }) : this.#pull();
+    if (opening) return opening;
+    for (;;) {
+      const event = this.#batch?.events[this.#at];
+      if (event) {
+        const coalesced = this.#batch?.coalesced?.[this.#at];
+        this.#at += 1;
+        return this.#changes.of(event, coalesced);
+      }
+      this.#at = 0;
+      this.#batch = this.#stream.take();
+      if (!this.#batch) return undefined;
+    }
+  }
+
+  follow(listener: () => void): Following {
+    return this.#stream.follow(listener);
+  }
+
+  async next(): Promise<Item> {
+    for (;;) {
+      const value = this.take();
+      if (value) return { done: false, value };
+      const { value: batch } = await this.#stream.next();
+      if (!batch) return done;
+      this.#batch = batch;
+      this.#at = 0;
+    }
   }
 
   async return(): Promise<Item> {
     this.#opening = undefined;
     this.#batch = undefined;
-    await this.#batches.return();
+    await this.#stream.return();
     return done;
   }
 
@@ -51,24 +100,5 @@ export class JobChanges implements AsyncGenerator<JobStateChange, void, undefine
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.return();
-  }
-
-  async #pull(): Promise<Item> {
-    for (;;) {
-      const { value: batch } = await this.#batches.next();
-      if (!batch) return done;
-      this.#batch = batch;
-      this.#at = 0;
-      const value = this.#take();
-      if (value) return { done: false, value };
-    }
-  }
-
-  #take(): JobStateChange | undefined {
-    const event = this.#batch?.events[this.#at];
-    if (!event) return undefined;
-    const coalesced = this.#batch?.coalesced?.[this.#at];
-    this.#at += 1;
-    return { token: event.token, event, coalesced };
   }
 }

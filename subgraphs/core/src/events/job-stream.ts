@@ -2,6 +2,7 @@
  * One consumer's way through the stream: from the change stream while its place lies before the ring, from the ring at its own pace, and from
  * its own small buffer once it has caught up. Each step begins exactly where the one before ended, so nothing is lost and nothing doubled.
  */
+import type { DirectSource, Following } from '@rhizome/subgraph';
 import { laggedBehind } from './cursor.js';
 import { EventBuffer } from './event-buffer.js';
 import { matches, type EventFilter } from './event-filter.js';
@@ -47,44 +48,136 @@ export interface StreamRequest {
 /** Events of the ring that are looked at in one go, by those who want each, and by those who want the latest. */
 const scanLimits: Readonly<Record<StreamMode, number>> = { EVERY: 2000, LATEST: 20_000 };
 
+type Item = IteratorResult<JobEventBatch, void>;
+const done: Item = { done: true, value: undefined };
+
 /**
- * Yields batches in order, without a gap. Reads no further than a buffer ahead of its consumer. Ends when the signal is aborted.
- * @throws DomainError CURSOR_EXPIRED, CURSOR_INVALID, SUBSCRIPTION_LAGGED, SERVICE_UNAVAILABLE
+ * Yields batches in order, without a gap. Reads no further than a buffer ahead of its consumer. Ends when the signal is aborted. One `next` at
+ * a time. @throws DomainError CURSOR_EXPIRED, CURSOR_INVALID, SUBSCRIPTION_LAGGED, SERVICE_UNAVAILABLE
  */
-export async function* streamJobs(
-  source: StreamSource,
-  request: StreamRequest,
-): AsyncGenerator<JobEventBatch, void, undefined> {
-  const { signal } = request;
-  let position = request.after;
-  let wasLive = false;
-  while (!signal.aborted) {
-    if (!source.ring.covers(position)) {
-      if (wasLive && request.whenBehind === 'end') throw laggedBehind(position);
-      for await (const batch of source.replays.read({ ...request, after: position })) {
-        position = batch.position;
-        if (batch.events.length > 0) yield batch;
-        if (source.ring.covers(position)) break;
-      }
-      continue;
-    }
-    const scanned = scan(source, request, position);
-    position = scanned.position;
-    if (!scanned.isAtHead) {
-      if (scanned.found.size > 0) yield { ...scanned.found.takeAll(), position };
-      continue;
-    }
-    // No await between the look at the ring's head and the subscription: what comes next comes into the buffer.
-    const live = new LiveConsumer(source, request, scanned);
+export class JobStream
+  implements AsyncGenerator<JobEventBatch, void, undefined>, DirectSource<JobEventBatch>
+{
+  readonly #source: StreamSource;
+  readonly #request: StreamRequest;
+  /** Everything up to here was given to the consumer, or does not concern it. */
+  #position: string;
+  #live: LiveConsumer | undefined;
+  #replay: AsyncGenerator<JobEventBatch, void, undefined> | undefined;
+  #wasLive = false;
+  #isEnded = false;
+
+  constructor(source: StreamSource, request: StreamRequest) {
+    this.#source = source;
+    this.#request = request;
+    this.#position = request.after;
+  }
+
+  async next(): Promise<Item> {
     try {
-      wasLive = true;
-      for (let batch = await live.next(); batch; batch = await live.next()) {
-        position = batch.position;
-        yield batch;
+      while (!this.#isOver) {
+        const value = await this.#step();
+        if (value) return { done: false, value };
       }
-    } finally {
-      live.close();
+    } catch (error) {
+      await this.return();
+      throw error;
     }
+    await this.return();
+    return done;
+  }
+
+  /** What waits for one who has caught up. */
+  take(): JobEventBatch | undefined {
+    if (this.#isOver) return undefined;
+    const batch = this.#live?.take();
+    if (batch) this.#position = batch.position;
+    return batch;
+  }
+
+  follow(listener: () => void): Following {
+    if (this.#isOver || this.#replay || !this.#source.ring.covers(this.#position)) return 'ask';
+    if (!this.#live) {
+      const scanned = scan(this.#source, this.#request, this.#position);
+      if (!scanned.isAtHead) return 'ask';
+      this.#goLive(scanned);
+    }
+    return this.#live?.follow(listener) ?? 'ask';
+  }
+
+  async return(): Promise<Item> {
+    this.#isEnded = true;
+    this.#live?.close();
+    this.#live = undefined;
+    const replay = this.#replay;
+    this.#replay = undefined;
+    await replay?.return();
+    return done;
+  }
+
+  async throw(error: unknown): Promise<Item> {
+    await this.return();
+    throw error;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+
+  get #isOver(): boolean {
+    return this.#isEnded || this.#request.signal.aborted;
+  }
+
+  /** One step on; it may have brought nothing. */
+  #step(): Promise<JobEventBatch | undefined> | JobEventBatch | undefined {
+    if (this.#live) return this.#nextLive(this.#live);
+    if (this.#replay) return this.#nextReplayed(this.#replay);
+    const { ring, replays } = this.#source;
+    if (!ring.covers(this.#position)) {
+      if (this.#wasLive && this.#request.whenBehind === 'end') throw laggedBehind(this.#position);
+      this.#replay = replays.read({ ...this.#request, after: this.#position });
+      return undefined;
+    }
+    const scanned = scan(this.#source, this.#request, this.#position);
+    if (scanned.isAtHead) {
+      this.#goLive(scanned);
+      return undefined;
+    }
+    this.#position = scanned.position;
+    return scanned.found.size > 0 ? { ...scanned.found.takeAll(), position: scanned.position } : undefined;
+  }
+
+  /** No await between the look at the ring's head and this: what comes next comes into the buffer. */
+  #goLive(scanned: Scanned): void {
+    this.#position = scanned.position;
+    this.#wasLive = true;
+    this.#live = new LiveConsumer(this.#source, this.#request, scanned);
+  }
+
+  async #nextLive(live: LiveConsumer): Promise<JobEventBatch | undefined> {
+    const batch = await live.next();
+    if (batch) this.#position = batch.position;
+    else {
+      live.close();
+      if (this.#live === live) this.#live = undefined;
+    }
+    return batch;
+  }
+
+  async #nextReplayed(
+    replay: AsyncGenerator<JobEventBatch, void, undefined>,
+  ): Promise<JobEventBatch | undefined> {
+    const { value: batch } = await replay.next();
+    if (batch) this.#position = batch.position;
+    if (!batch || this.#source.ring.covers(this.#position)) {
+      this.#replay = undefined;
+      if (batch) await replay.return();
+    }
+    return batch && batch.events.length > 0 ? batch : undefined;
   }
 }
 
@@ -120,11 +213,12 @@ class LiveConsumer implements Subscriber {
   readonly #bufferSize: number;
   readonly #leave: () => void;
   readonly #buffer: EventBuffer;
-  readonly #onAbort = (): void => this.#wake?.('news');
+  readonly #onAbort = (): void => this.#tell();
   /** Everything up to here is in the buffer, or was. */
   #position: string;
   #isClosed = false;
   #wake: ((what: 'news' | 'idle') => void) | undefined;
+  #listener: (() => void) | undefined;
 
   constructor(
     { ring, index, bufferSize }: StreamSource,
@@ -147,25 +241,44 @@ class LiveConsumer implements Subscriber {
     if (this.#buffer.size >= this.#bufferSize && !this.#buffer.absorbs(event)) return this.close();
     this.#buffer.add(event);
     this.#position = event.token;
-    this.#wake?.('news');
+    this.#tell();
   }
 
   close(): void {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     this.#leave();
     this.#request.signal.removeEventListener('abort', this.#onAbort);
+    this.#tell();
+  }
+
+  follow(listener: () => void): Following {
+    if (this.#buffer.size > 0) return 'take';
+    if (this.#isClosed) return 'ask';
+    this.#listener = listener;
+    return 'wait';
+  }
+
+  /** What is in the buffer: one at a time where a later event of a job may still take the place of what waits. */
+  take(): JobEventBatch | undefined {
+    if (this.#buffer.size === 0) return undefined;
+    const { events, coalesced } =
+      this.#request.mode === 'LATEST' ? this.#buffer.takeFirst() : this.#buffer.takeAll();
+    return { events, coalesced, position: events.at(-1)?.token ?? this.#position };
+  }
+
+  #tell(): void {
     this.#wake?.('news');
+    this.#listener?.();
   }
 
   /** What comes, until the signal is aborted or it was closed, as when the buffer was full; what is in the buffer is given before. */
   async next(): Promise<JobEventBatch | undefined> {
-    const { signal, mode, idleMs } = this.#request;
+    const { signal, idleMs } = this.#request;
+    this.#listener = undefined;
     while (!signal.aborted) {
-      if (this.#buffer.size > 0) {
-        // One at a time where a later event of a job may still take the place of what waits.
-        const { events, coalesced } = mode === 'LATEST' ? this.#buffer.takeFirst() : this.#buffer.takeAll();
-        return { events, coalesced, position: events.at(-1)?.token ?? this.#position };
-      }
+      const batch = this.take();
+      if (batch) return batch;
       if (this.#isClosed) return undefined;
       const isIdle = (await this.#nextEvent(idleMs)) === 'idle' && !this.#isClosed;
       if (isIdle && this.#buffer.size === 0) {

@@ -90,7 +90,7 @@ export const eventResolvers: Pick<
     reason: ({ event }) => event?.last.reason ?? null,
     at: ({ event }) => event?.last.at ?? null,
     revision: ({ event }) => event?.last.revision ?? null,
-    coalescedCount: ({ event, coalesced }) => (event ? (coalesced ?? 0) : null),
+    coalescedCount: ({ event, coalesced }) => (event ? coalesced : null),
   },
   QueueChanged: {
     cursor: ({ token }) => encodeCursor(token),

@@ -1,5 +1,6 @@
 /** How every stream for a subscriber begins and ends: its cursor is looked at, the tailer awaited, and it ends with the process. */
 import { decodeCursor, invalidCursor, secondsOf } from './cursor.js';
+import { type DirectSource, type Following, isDirect } from '@rhizome/subgraph';
 import { linkSignals } from './linked-signal.js';
 
 /** What {@link StreamDoor} is made of. */
@@ -62,11 +63,12 @@ export class StreamDoor {
 }
 
 /** Opens its source at the first call, and lets go of everything at the end, however that comes. It is no layer to what passes through. */
-class DoorStream<T> implements AsyncGenerator<T, void, undefined> {
+class DoorStream<T> implements AsyncGenerator<T, void, undefined>, DirectSource<T> {
   readonly #open: () => Promise<AsyncGenerator<T, void, undefined>>;
   readonly #release: () => void;
   #opening: Promise<AsyncGenerator<T, void, undefined>> | undefined;
   #source: AsyncGenerator<T, void, undefined> | undefined;
+  #direct: DirectSource<T> | undefined;
   #isEnded = false;
 
   constructor(open: () => Promise<AsyncGenerator<T, void, undefined>>, release: () => void) {
@@ -77,7 +79,10 @@ class DoorStream<T> implements AsyncGenerator<T, void, undefined> {
   async next(): Promise<IteratorResult<T, void>> {
     if (this.#isEnded) return { done: true, value: undefined };
     try {
-      this.#source ??= await (this.#opening ??= this.#open());
+      if (!this.#source) {
+        this.#source = await (this.#opening ??= this.#open());
+        if (isDirect(this.#source)) this.#direct = this.#source;
+      }
       const item = await this.#source.next();
       if (item.done) this.#end();
       return item;
@@ -85,6 +90,14 @@ class DoorStream<T> implements AsyncGenerator<T, void, undefined> {
       this.#end();
       throw error;
     }
+  }
+
+  take(): T | undefined {
+    return this.#isEnded ? undefined : this.#direct?.take();
+  }
+
+  follow(listener: () => void): Following {
+    return this.#isEnded ? 'ask' : (this.#direct?.follow(listener) ?? 'ask');
   }
 
   async return(): Promise<IteratorResult<T, void>> {

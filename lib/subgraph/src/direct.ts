@@ -1,0 +1,26 @@
+/** What a {@link DirectSource} says when it is asked to call back. */
+export type Following =
+  /** Something may be there already: take it. */
+  | 'take'
+  /** It calls back as soon as something may be there, and each time again until it is asked otherwise. */
+  | 'wait'
+  /** It cannot be read directly now, or has ended: `next` says what follows. */
+  | 'ask';
+
+/**
+ * An iterator that can also be read without a promise for each item, which is most of what a stream costs where thousands wait for one event.
+ * A reader takes until nothing is there, then follows; it asks `next` for the first item, and whenever it is told to. It does one or the
+ * other: nothing may be taken while a `next` is under way. The listener may be called in vain, and is called within whatever brought the item:
+ * it must not throw.
+ */
+export interface DirectSource<T> extends AsyncIterator<T, unknown, undefined> {
+  /** The next item, if it is there; undefined tells nothing of the end. */
+  take(): T | undefined;
+  /** Names the listener who is called from now on, instead of any before. */
+  follow(listener: () => void): Following;
+}
+
+/** Whether an iterator can be read directly. */
+export function isDirect<T>(source: AsyncIterator<T, unknown, undefined>): source is DirectSource<T> {
+  return 'take' in source && 'follow' in source;
+}
