@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { Principal } from '@rhizome/authz';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { ExecutionText, OperationInfo } from '../engine/index.js';
@@ -71,7 +72,9 @@ export class HttpDoor {
     let misplaced: HttpRefusal | undefined;
     const sending = await operations.run<Sending>(
       {
-        ...parameters,
+        query: parameters.query,
+        operationName: parameters.operationName,
+        variables: parameters.variables,
         wantsPlan: parameters.wantsPlan || request.headers['x-rhizome-plan'] === 'true',
         principal,
         requestId,
@@ -113,7 +116,7 @@ export class HttpDoor {
     if (method === 'GET') assertNotCrossSite(headers);
   }
 
-  async #principalOf(headers: IncomingHttpHeaders) {
+  #principalOf(headers: IncomingHttpHeaders): Promise<Principal | undefined> | undefined {
     if (this.#options.admitsAnonymous && headers.authorization === undefined) return undefined;
     return this.#options.identity.ofHeaders(headers);
   }

@@ -198,14 +198,24 @@ export class Operations {
   ): Promise<ExecutionText> {
     const { query, operationName, variables, principal, requestId, headers, trace } = request;
     const scope = scopeOf(principal, operation.perPrincipal);
-    const call = { query, operationName, variables, principal, scope, requestId, headers };
-    if (operation.kind !== 'query' || trace) {
-      const { signal, cancellation } = request;
-      return engine.execute({ ...call, trace, signal, cancellation });
-    }
+    // Written out: spreading objects would cost as much as many a plan's step.
+    const execute = (signal: AbortSignal | undefined, cancellation: Cancellation | undefined) =>
+      engine.execute({
+        query,
+        operationName,
+        variables,
+        principal,
+        scope,
+        requestId,
+        headers,
+        trace,
+        signal,
+        cancellation,
+      });
+    if (operation.kind !== 'query' || trace) return execute(request.signal, request.cancellation);
     const key = { document: operation.normalisedText, variables, scope };
     const { answer, shared } = this.#parts.reads.read(key, end, (cancellation) =>
-      engine.execute({ ...call, cancellation }),
+      execute(undefined, cancellation),
     );
     return shared ? answer.finally(() => this.#parts.metrics.readShared()) : answer;
   }

@@ -3,15 +3,9 @@ import type { GraphQLSchema } from 'graphql';
 import { type CallEnd, endOf, throwIfEnded } from '../transports/cancellation.js';
 import type { Transport } from '../transports/transport.js';
 import { type Refusal, refusalText } from './answers.js';
+import { cursorReader } from './cursor.js';
 import { defaultLimits } from './limits.js';
-import {
-  type CoercedVariables,
-  type EngineParts,
-  type MadePlan,
-  Operation,
-  type Overrides,
-  withExtension,
-} from './operation.js';
+import { type EngineParts, type MadePlan, Operation, type Overrides, withExtension } from './operation.js';
 import { OperationStore } from './operation-store.js';
 import { createOverrides } from './overrides.js';
 import { createInlinePlanning, createProcessPlanning, type PlanningService } from './planning/pool.js';
@@ -168,13 +162,13 @@ class FederationEngine implements Engine {
         request.requestId,
       );
     }
-    const beginning = this.#begin(operation, request);
-    const begun = beginning instanceof Promise ? await beginning : beginning;
-    if (!begun.ok) return refusalText(begun.refusal, request.requestId);
-    trace?.planned();
     const calls = new RunningCalls(end);
     try {
-      const state = operation.begin({ ...begun.context, calls, trace }, begun.coerced);
+      const beginning = this.#begin(operation, request, calls, trace);
+      const begun = beginning instanceof Promise ? await beginning : beginning;
+      if (!begun.ok) return refusalText(begun.refusal, request.requestId);
+      trace?.planned();
+      const state = operation.begin(begun.context, begun.coerced);
       await begun.plan.run(state);
       const answer = operation.finish(state, begun.plan);
       return trace ? withExtension(answer, 'plan', trace.text(begun.plan)) : answer;
@@ -191,7 +185,8 @@ class FederationEngine implements Engine {
     if (operation.info.kind !== 'subscription') {
       return { ok: true, events: single(await this.#execute(request, endOf(request))) };
     }
-    const begun = await this.#begin(operation, request);
+    // Calls are the stream's own.
+    const begun = await this.#begin(operation, request, new RunningCalls(endOf({})), undefined);
     if (!begun.ok) return { ok: false, answer: refusalText(begun.refusal, request.requestId) };
     const { context, plan } = begun;
     const stream = new EventStream({
@@ -199,7 +194,7 @@ class FederationEngine implements Engine {
       plan,
       context,
       signal: request.signal,
-      cursorOf: cursorReader(operation),
+      cursorOf: cursorReader(operation.info),
       traced: request.trace,
       onEnd: (ended) => this.#streams.delete(ended),
     });
@@ -208,37 +203,33 @@ class FederationEngine implements Engine {
   }
 
   /** Everything that stands before a plan runs: variables, plan, what is known of the request. */
-  #begin(operation: Operation, request: ClientRequest): Begun | Promise<Begun> {
-    const coerced = operation.coerce(request.variables ?? {});
-    if (!coerced.ok) return coerced;
-    const plan = operation.plan(coerced.conditions, this.#overridesOf(request));
-    if (plan instanceof Promise) return plan.then((made) => this.#planned(made, coerced, request));
-    return this.#planned(plan, coerced, request);
-  }
-
-  #planned(
-    plan: MadePlan | Refusal,
-    coerced: Extract<CoercedVariables, { readonly ok: true }>,
+  #begin(
+    operation: Operation,
     request: ClientRequest,
-  ): Begun {
-    if ('errors' in plan) return { ok: false, refusal: plan };
-    const { log, limits } = this.#parts;
-    return {
-      ok: true,
-      plan,
-      coerced: coerced.coerced,
-      context: {
-        requestId: request.requestId,
-        log,
-        uncodedMessages: this.#options.uncodedMessages ?? false,
-        variables: request.variables ?? {},
-        conditions: coerced.conditions,
-        principal: request.principal,
-        scope: request.scope ?? defaultScope(request),
-        headers: request.headers,
-        errorsPerFetch: limits.errorsPerFetch,
-      },
+    calls: RunningCalls,
+    trace: Trace | undefined,
+  ): Begun | Promise<Begun> {
+    const variables = request.variables ?? {};
+    const result = operation.coerce(variables);
+    if (!result.ok) return result;
+    const { coerced, conditions } = result;
+    const context: RunContext = {
+      requestId: request.requestId,
+      log: this.#parts.log,
+      uncodedMessages: this.#options.uncodedMessages ?? false,
+      variables,
+      conditions,
+      principal: request.principal,
+      scope: request.scope ?? defaultScope(request),
+      headers: request.headers,
+      errorsPerFetch: this.#parts.limits.errorsPerFetch,
+      calls,
+      trace,
     };
+    const planned = (plan: MadePlan | Refusal): Begun =>
+      'errors' in plan ? { ok: false, refusal: plan } : { ok: true, plan, coerced, context };
+    const plan = operation.plan(conditions, this.#overridesOf(request));
+    return plan instanceof Promise ? plan.then(planned) : planned(plan);
   }
 
   #operationOf(request: Parameters<Engine['prepare']>[0]): ReturnType<OperationStore['get']> {
@@ -272,7 +263,7 @@ type Begun =
       readonly ok: true;
       readonly plan: MadePlan;
       readonly coerced: Readonly<Record<string, unknown>>;
-      readonly context: Omit<RunContext, 'calls'>;
+      readonly context: RunContext;
     };
 
 function prepared(operation: Operation | Refusal, requestId: string): Preparation {
@@ -290,16 +281,4 @@ function refusedKind(message: string): Refusal {
 
 async function* single(answer: ExecutionText): AsyncGenerator<ExecutionText, undefined, undefined> {
   yield answer;
-}
-
-function cursorReader(
-  operation: Operation,
-): ((data: Readonly<Record<string, unknown>>) => string | undefined) | undefined {
-  const { resumable } = operation.info;
-  if (!resumable) return undefined;
-  return (data) => {
-    const payload = data[resumable.responseKey] as Record<string, unknown> | null | undefined;
-    const cursor = payload?.[resumable.cursorKey];
-    return typeof cursor === 'string' ? cursor : undefined;
-  };
 }

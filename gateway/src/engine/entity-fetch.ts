@@ -3,6 +3,7 @@ import type { SubgraphError, SubgraphResult } from '../transports/transport.js';
 import { type CompiledCall, compileCall, type Representations, send, variablesOf } from './call.js';
 import { badAnswer, type EngineError, type FailedFetch, type Failure, fromSubgraph } from './errors.js';
 import { type CompileContext, compileReshaping, type Reshaping, rootSelection, type Step } from './fetch.js';
+import { KnownEntities } from './known-entities.js';
 import { copyOf, isPlainObject, mergeInto, shapeOf } from './merge.js';
 import { type CompiledPath, compilePath, type DataObject, type ResponsePath } from './path.js';
 import type { EntityBatchAlias, FetchBase, RequiresNode } from './planning/plan-format.js';
@@ -116,13 +117,19 @@ function collectFrom(
   { part, representations, groups }: Collected,
   wire: 'text' | 'objects',
 ): void {
-  const indexOf = new Map<string, number>();
+  const known = new KnownEntities();
   const { representer } = part;
   const { conditions } = state.context;
-  const found = (entity: DataObject): void => {
+  const textOf = (entity: DataObject): string | undefined =>
     // What a failed fetch left out must not be taken for something that is not there.
-    const text = representer.text(entity, conditions, state.isIncomplete(entity));
+    representer.text(entity, conditions, state.isIncomplete(entity));
+  const found = (entity: DataObject): void => {
+    const plain = representer.plainType(entity);
+    const value = plain && entity[plain.only];
+    const isPlain = typeof value === 'string';
+    const text = isPlain ? value : textOf(entity);
     if (text === undefined) return;
+    const indexOf = known.ofType(isPlain ? plain?.name : undefined);
     const index = indexOf.get(text);
     if (index !== undefined) {
       groups[index]?.push(entity);
@@ -130,7 +137,7 @@ function collectFrom(
     }
     indexOf.set(text, groups.length);
     groups.push([entity]);
-    representations.push(wire === 'text' ? text : representer.object(entity, conditions));
+    representations.push(wire === 'text' ? textOf(entity) : representer.object(entity, conditions));
   };
   for (const path of part.paths) path.collect(state.data, found);
 }

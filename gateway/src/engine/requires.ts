@@ -17,6 +17,16 @@ export interface Representer {
   text(entity: DataObject, conditions: ConditionValues, complete: boolean): string | undefined;
   /** The representation as an object, for subgraphs in this process. Only for entities that have a text. */
   object(entity: DataObject, conditions: ConditionValues): DataObject;
+  /** The entity's type where one text is all that tells its entities apart, so that none needs a representation to be compared. */
+  plainType(entity: DataObject): PlainType | undefined;
+}
+
+/** A type whose entities differ in one field. */
+export interface PlainType {
+  /** As the subgraph knows it. */
+  readonly name: string;
+  /** Where the field's value stands in our data. */
+  readonly only: string;
 }
 
 /** Compiles the `requires` of an entity fetch. */
@@ -55,6 +65,7 @@ export function compileRequires(
       return text === undefined || other.length === 0 ? text : JSON.stringify(object(entity, conditions));
     },
     object,
+    plainType: (entity) => (other.length > 0 ? undefined : typeOf(entity)?.plain),
   };
 }
 
@@ -76,6 +87,7 @@ interface EntityType {
   readonly name: string;
   readonly opening: string;
   readonly fields: readonly RequiredField[];
+  readonly plain: PlainType | undefined;
 }
 
 function entityTypeOf(
@@ -93,10 +105,14 @@ function entityTypeOf(
     const met = 'Key' in segment || segment.TypenameEquals.some((type) => relations.matches(typename, type));
     if (met) name = change.to;
   }
+  const told = fields.filter(({ key }) => key !== '__typename');
+  const [only] = told;
+  const isPlain = told.length === 1 && only?.guards.length === 0 && !only.selection;
   return {
     name,
     opening: `{"__typename":${quote(name)}`,
-    fields: fields.filter(({ key }) => key !== '__typename'),
+    fields: told,
+    plain: isPlain ? { name, only: only.from } : undefined,
   };
 }
 

@@ -21,7 +21,12 @@ export interface Identity {
 
 /** An identity by bearer tokens; without a verifier, one that asks nobody. */
 export function createIdentity(verifier: Verifier | undefined): Identity {
-  const verify = async (authorization: unknown) => verifier?.verify(bearerToken(authorization));
+  const verify = (authorization: unknown): Promise<Principal | undefined> => {
+    // Not an async function: of each request's promise it would make another one.
+    if (!verifier) return nobody;
+    const token = bearerToken(authorization);
+    return token instanceof DomainError ? Promise.reject(token) : verifier.verify(token);
+  };
   return {
     required: verifier !== undefined,
     ofHeaders: (headers) => verify(headers.authorization),
@@ -30,10 +35,12 @@ export function createIdentity(verifier: Verifier | undefined): Identity {
   };
 }
 
-function bearerToken(authorization: unknown): string {
+const nobody = Promise.resolve(undefined);
+
+function bearerToken(authorization: unknown): string | DomainError {
   const found = typeof authorization === 'string' ? /^Bearer +(\S+) *$/i.exec(authorization)?.[1] : undefined;
   if (found) return found;
-  throw new DomainError(
+  return new DomainError(
     'UNAUTHENTICATED',
     'A bearer token is missing: send it as "authorization: Bearer <token>"',
     { field: 'authorization', expected: 'Bearer <token>' },
