@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- NAME…] [--json FILE] [--full]`: runs the named benchmarks (all by default), prints each table with the goals of the plan
+ * `npm run bench [-- NAME…] [--json FILE] [--full] [--brief]`: runs the named benchmarks (all by default), prints each table with the goals of the plan
  * beside the figures. Speed is never a test: the exit code tells only whether the benchmarks could run.
  */
 import { parseArgs } from 'node:util';
@@ -19,7 +19,13 @@ import { subscriptions } from './subscriptions.js';
 export interface Bench {
   readonly name: string;
   readonly about: string;
-  run(options: { readonly full: boolean; progress(text: string): void }): Promise<readonly Row[]>;
+  run(options: {
+    /** At the largest size. */
+    readonly full: boolean;
+    /** For a short time, where it can be: figures for work on the code, not for reports. */
+    readonly brief: boolean;
+    progress(text: string): void;
+  }): Promise<readonly Row[]>;
 }
 
 const benches: readonly Bench[] = [
@@ -40,6 +46,7 @@ const { values, positionals } = parseArgs({
   options: {
     json: { type: 'string' },
     full: { type: 'boolean', default: false },
+    brief: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
@@ -47,7 +54,7 @@ const unknown = positionals.filter((name) => !benches.some((bench) => bench.name
 if (values.help || unknown.length > 0) {
   if (unknown.length > 0) console.error(`bench: there is no benchmark "${unknown[0]}"`);
   console.log(
-    `npm run bench [-- NAME…] [--json FILE] [--full]\n${benches.map(({ name, about }) => `  ${name.padEnd(16)} ${about}`).join('\n')}`,
+    `npm run bench [-- NAME…] [--json FILE] [--full] [--brief]\n${benches.map(({ name, about }) => `  ${name.padEnd(16)} ${about}`).join('\n')}`,
   );
   process.exit(unknown.length > 0 ? 2 : 0);
 }
@@ -56,7 +63,11 @@ const rows: Row[] = [];
 for (const bench of benches.filter(({ name }) => positionals.length === 0 || positionals.includes(name))) {
   console.error(`bench: ${bench.name}: ${bench.about}`);
   rows.push(
-    ...(await bench.run({ full: values.full, progress: (text) => console.error(`bench:   ${text}`) })),
+    ...(await bench.run({
+      full: values.full,
+      brief: values.brief,
+      progress: (text) => console.error(`bench:   ${text}`),
+    })),
   );
 }
 console.log(table(rows));

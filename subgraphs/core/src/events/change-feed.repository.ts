@@ -36,6 +36,8 @@ export type FeedConditions = Readonly<Record<string, unknown>>;
 
 /** Events that wait to be taken at most; then reading pauses. */
 const readAhead = 5000;
+/** Events in one batch at most: what is done with a batch is done in one go. */
+const batchEvents = 500;
 /** Events after which other work gets its turn. */
 const turnEvery = 250;
 /** How long the server waits for an event before it tells that there is none. */
@@ -124,6 +126,8 @@ export function feedFault(error: unknown, place: string): unknown {
   return new DomainError('SERVICE_UNAVAILABLE', text, { service: 'database' }, { cause: error });
 }
 
+const none: readonly DocumentNotice[] = [];
+
 /** Fills a list from the stream in one loop, and hands it out in another: what is buffered is taken together. */
 class Reader {
   readonly #stream: ChangeStream;
@@ -179,6 +183,8 @@ class Reader {
 
   #take(): FeedBatch | undefined {
     if (!this.#hasNews || this.#position === undefined) return undefined;
+    const last = this.#events.length > batchEvents ? this.#events[batchEvents - 1] : undefined;
+    if (last) return { events: this.#events.splice(0, batchEvents), notices: none, position: last.token };
     const batch = { events: this.#events, notices: this.#notices, position: this.#position };
     this.#events = [];
     this.#notices = [];
