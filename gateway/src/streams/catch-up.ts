@@ -4,19 +4,28 @@ import type { SharedStream } from './shared-stream.js';
 import type { StreamEvent } from './types.js';
 import type { Upstream, UpstreamSink } from './upstream.js';
 
-/** Events that a client may be behind on its own upstream before that is made to wait. */
-const ahead = 64;
+/** Events that a client may be behind before what it reads alone, or with a few others, is made to wait. */
+export const ahead = 64;
+
+/** What serves a client until its place in the shared stream is known. */
+export interface CatchUp {
+  /** The shared stream has just come to the cursor where this one stands. */
+  meet(): void;
+  /** The client has read all that it was given. */
+  hasRoom(): void;
+  close(): void;
+}
 
 /**
- * Serves one client alone until its place in the shared stream is known. On a resumable field that is the first cursor
- * that both have seen, whichever saw it first. On others it is the first message (the present state, where a field
- * begins with that): what the shared stream brought since the client came follows it, so that nothing is lost.
+ * Serves one client alone from the present on, until its place in the shared stream is known. On a resumable field that
+ * is the first cursor that both have seen, whichever saw it first. On others it is the first message (the present state,
+ * where a field begins with that): what the shared stream brought since the client came follows it, so that nothing is
+ * lost.
  */
-export class CatchUp implements UpstreamSink {
+export class FromPresent implements CatchUp, UpstreamSink {
   readonly #client: ClientStream;
   readonly #shared: SharedStream;
   readonly #resumable: boolean;
-  readonly #fromPresent: boolean;
   #joinedAt: number;
   #upstream: Upstream | undefined;
   #behind = 0;
@@ -24,16 +33,10 @@ export class CatchUp implements UpstreamSink {
   #cursor: string | undefined;
   #isClosed = false;
 
-  /** `fromPresent`: its upstream starts with what happens from now on, not after an old cursor. */
-  constructor(
-    client: ClientStream,
-    shared: SharedStream,
-    { fromPresent }: { readonly fromPresent: boolean },
-  ) {
+  constructor(client: ClientStream, shared: SharedStream) {
     this.#client = client;
     this.#shared = shared;
     this.#resumable = shared.options.plan.resumable !== undefined;
-    this.#fromPresent = fromPresent;
     this.#joinedAt = shared.ring.end;
   }
 
@@ -57,13 +60,11 @@ export class CatchUp implements UpstreamSink {
     this.#client.end(last ? 'failed' : 'complete', last);
   }
 
-  /** The client has read all that it was given. */
   hasRoom(): void {
     this.#behind = 0;
     this.#release();
   }
 
-  /** The shared stream has just come to the cursor where this one stands. */
   meet(): void {
     const position = this.#cursor === undefined ? undefined : this.#shared.ring.after(this.#cursor);
     if (position !== undefined) this.#goOnAt(position);
@@ -88,7 +89,7 @@ export class CatchUp implements UpstreamSink {
 
   #goOnAt(position: Position): void {
     // A stream that has come to where one from the present stands is in the present itself.
-    if (this.#fromPresent) this.#shared.isLive = true;
+    this.#shared.isLive = true;
     this.#client.goOnAt(position);
   }
 

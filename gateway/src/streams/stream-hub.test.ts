@@ -6,7 +6,6 @@ import type { ClientStream } from './client-stream.js';
 
 jest.setTimeout(30_000);
 
-const bare = 'subscription ($after: String) { itemChanged(after: $after) { cursor item { id } } }';
 let house: House;
 let room: StreamRoom;
 
@@ -126,118 +125,6 @@ describe('shared streams', () => {
   });
 });
 
-describe('resuming', () => {
-  test('a gap is served from the ring where that reaches back', async () => {
-    room = await StreamRoom.open(house);
-    const first = await room.subscribe();
-    const { cursor = '' } = await next(first);
-    house.log.append('p');
-    house.log.append('q');
-    await readTo(first, 'q');
-    const resumed = await room.subscribe({ after: cursor });
-    expect((await readTo(resumed, 'q')).map((seen) => seen.split(' ')[1])).toEqual(['p', 'q']);
-    expect(room.counts.upstreams).toBe(1);
-  });
-
-  test('an older gap is served alone; at the first event that both have seen the client joins the others', async () => {
-    room = await StreamRoom.open(house);
-    const from = house.log.append('old');
-    house.log.append('gap-1');
-    house.log.append('gap-2');
-    const first = await room.subscribe();
-    await next(first);
-    const resumed = await room.subscribe({ after: from });
-    expect(await readTo(resumed, 'gap-2')).toHaveLength(2);
-    expect(room.counts.upstreams).toBe(2);
-    house.log.append('new');
-    expect(await readTo(resumed, 'new')).toHaveLength(1);
-    await readTo(first, 'new');
-    await waitFor('one upstream', () => house.log.open === 1, { deadlineMs: 500 });
-    house.log.append('more');
-    expect(await readTo(resumed, 'more')).toHaveLength(1);
-  });
-
-  test('200 resumers at different cursors lose and double nothing and end on one upstream', async () => {
-    room = await StreamRoom.open(house);
-    const cursors = Array.from({ length: 200 }, (_, i) => house.log.append(`g${i}`));
-    const streams = await Promise.all(cursors.map((after) => room.subscribe({ after, query: bare })));
-    const reads = streams.map((stream) => readTo(stream, 'end'));
-    house.log.append('live-1');
-    expect(room.counts.upstreams).toBe(200);
-    house.log.append('live-2');
-    await waitFor('one upstream', () => house.log.open === 1, { deadlineMs: 5000 });
-    house.log.append('end');
-    for (const [i, seen] of (await Promise.all(reads)).entries()) {
-      const numbers = seen.map((event) => Number(event.slice(1).split(' ')[0]));
-      const start = Number(cursors[i]?.slice(1));
-      expect(numbers).toEqual(Array.from({ length: numbers.length }, (_, k) => start + 1 + k));
-      expect(numbers.at(-1)).toBe(Number(house.log.cursor.slice(1)));
-    }
-  });
-
-  test('1,000 resumers at 1,000 cursors that the ring still has need no upstream of their own', async () => {
-    room = await StreamRoom.open(house);
-    const first = await room.subscribe({ query: bare });
-    const cursors = [(await next(first)).cursor ?? ''];
-    for (let i = 1; i < 1000; i++) cursors.push(house.log.append(`r${i}`));
-    await readTo(first, 'r999');
-    const streams = await Promise.all(cursors.map((after) => room.subscribe({ after, query: bare })));
-    house.log.append('end');
-    for (const [i, stream] of streams.entries()) {
-      const seen = await readTo(stream, 'end');
-      expect([seen.length, seen[0]?.split(' ')[0]]).toEqual([
-        1000 - i,
-        `c${Number(cursors[i]?.slice(1)) + 1}`,
-      ]);
-    }
-    expect([house.log.open, room.counts.upstreams]).toEqual([1, 1]);
-  });
-
-  test('those who come back at the same cursor after a restart share from the start', async () => {
-    room = await StreamRoom.open(house);
-    const after = house.log.append('last');
-    house.log.append('missed');
-    const streams = await Promise.all(Array.from({ length: 50 }, () => room.subscribe({ after })));
-    for (const stream of streams) expect(await readTo(stream, 'missed')).toHaveLength(1);
-    expect([house.log.open, room.counts.upstreams]).toEqual([1, 1]);
-  });
-
-  test('one who starts with now is not given the gap of one who resumes, and joins him later', async () => {
-    room = await StreamRoom.open(house);
-    const after = house.log.append('x');
-    house.log.append('gap');
-    const resumed = await room.subscribe({ after });
-    const fresh = await room.subscribe();
-    expect((await next(fresh)).text).toContain('"item":null');
-    expect(await readTo(resumed, 'gap')).toHaveLength(1);
-    house.log.append('now');
-    expect(await readTo(fresh, 'now')).toHaveLength(1);
-    expect(await readTo(resumed, 'now')).toHaveLength(1);
-    await waitFor('one upstream', () => house.log.open === 1, { deadlineMs: 500 });
-    expect((await next(await room.subscribe())).cursor).toBe(house.log.cursor);
-    expect(house.log.open).toBe(1);
-  });
-
-  test('the cursor beside the operation wins over the argument', async () => {
-    room = await StreamRoom.open(house);
-    const after = house.log.append('x');
-    const cursor = house.log.append('y');
-    house.log.append('z');
-    const stream = await room.subscribe({ after, cursor });
-    expect(await readTo(stream, 'z')).toHaveLength(1);
-  });
-
-  test('a cursor that is too old is refused with its code, and the next one is not', async () => {
-    room = await StreamRoom.open(house);
-    house.log.forgottenBelow = 5;
-    const refused = await room.subscribe({ after: 'c1' });
-    expect(await next(refused)).toMatchObject({ last: true, codes: ['CURSOR_EXPIRED'] });
-    expect((await refused.next()).done).toBe(true);
-    house.log.forgottenBelow = 0;
-    expect((await next(await room.subscribe({ after: 'c1' }))).cursor).toBe('c2');
-  });
-});
-
 describe('laggards', () => {
   test('one who does not read is told where to go on; the others are not kept waiting', async () => {
     room = await StreamRoom.open(house, { bufferedEvents: 10 });
@@ -255,19 +142,6 @@ describe('laggards', () => {
     expect(room.counts.closed).toEqual(['lagged']);
     const back = await room.subscribe({ after: cursor });
     expect(await readTo(back, 'e99')).toHaveLength(100);
-  });
-
-  test('one who reads his gap slowly keeps his own upstream waiting, and nothing is held for him', async () => {
-    room = await StreamRoom.open(house, { bufferedEvents: 10 });
-    const after = house.log.append('x');
-    for (let i = 0; i < 2000; i++) house.log.append(`e${i}`);
-    const first = await room.subscribe();
-    await next(first);
-    const slow = await room.subscribe({ after });
-    await next(slow);
-    await new Promise((resolve) => setImmediate(resolve));
-    house.log.append('end');
-    expect(await readTo(slow, 'end')).toHaveLength(2000);
   });
 });
 

@@ -3,8 +3,11 @@ import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Engine, Subscribing } from '../engine/index.js';
 import { type GatewayLimits, refusal, scopeOf, withFact } from '../policy/index.js';
-import { CatchUp } from './catch-up.js';
+import { FromPresent } from './catch-up.js';
 import { ClientStream, type ClientStreamOwner, lastWord } from './client-stream.js';
+import { Opener, type Opening, Self } from './opening.js';
+import type { Replay } from './replay.js';
+import { ReplayLine } from './replay-line.js';
 import { expiry, longestLasting, SharedStream } from './shared-stream.js';
 import { planStream, type StreamPlan, type Variables } from './stream-plan.js';
 import type { StreamEnd, StreamEvent, StreamObserver, StreamRequest } from './types.js';
@@ -147,6 +150,7 @@ export class StreamHub implements ClientStreamOwner {
   ): SharedStream {
     const { bufferedEvents, bufferedCharacters } = this.#options.limits;
     let handOn: NodeJS.Timeout | undefined;
+    let line: ReplayLine | undefined;
     return new SharedStream({
       ...made,
       variables,
@@ -155,13 +159,17 @@ export class StreamHub implements ClientStreamOwner {
       bufferedCharacters,
       delivered: (listeners) => this.delivered(listeners),
       openUpstream: (shared, sink, cursor) => {
-        const opener = new Opener(shared, this.#options.clock);
+        const opener = new Opener(() => requestsOf(shared), this.#options.clock);
         return this.#upstream(shared, sink, cursor, opener, (chosen) => {
           clearTimeout(handOn);
           handOn = this.#handOn(shared, chosen);
         });
       },
-      openCatchUp: (shared, client, cursor) => this.#catchUp(shared, client, cursor),
+      openCatchUp: (shared, client, cursor) => {
+        if (cursor === undefined) return this.#fromPresent(shared, client);
+        line ??= new ReplayLine(shared, (replay) => this.#replay(shared, replay));
+        line.bring(client, cursor);
+      },
       gone: (shared) => {
         clearTimeout(handOn);
         if (this.#shared.get(made.key) === shared) this.#shared.delete(made.key);
@@ -184,11 +192,16 @@ export class StreamHub implements ClientStreamOwner {
     return timer;
   }
 
-  #catchUp(shared: SharedStream, client: ClientStream, cursor: string | undefined): void {
-    const catchUp = new CatchUp(client, shared, { fromPresent: cursor === undefined });
+  /** A client from the present on is served alone until it meets the shared stream. */
+  #fromPresent(shared: SharedStream, client: ClientStream): void {
+    const catchUp = new FromPresent(client, shared);
     client.catchUpBy(catchUp);
-    const upstream: Upstream = this.#upstream(shared, catchUp, cursor, new Self(client), () => undefined);
-    catchUp.feedBy(upstream);
+    catchUp.feedBy(this.#upstream(shared, catchUp, undefined, new Self(client.request), () => undefined));
+  }
+
+  #replay(shared: SharedStream, replay: Replay): Upstream {
+    const opener = new Opener(() => replay.requests(), this.#options.clock);
+    return this.#upstream(shared, replay, replay.cursor, opener, () => undefined);
   }
 
   #upstream(
@@ -252,54 +265,6 @@ export class StreamHub implements ClientStreamOwner {
       signal.throwIfAborted();
       return { ok: false, answer: refusal(error, requestId, this.#options.log) };
     }
-  }
-}
-
-/** Who opens an upstream. */
-interface Opening {
-  /** Undefined when everybody has left. */
-  choose(): StreamRequest | undefined;
-  /** Whether somebody else could open it now. */
-  canChange(): boolean;
-}
-
-/** Whoever of a shared stream's clients has the longest lasting token. */
-class Opener implements Opening {
-  readonly #shared: SharedStream;
-  readonly #clock: Clock;
-  #last: StreamRequest | undefined;
-
-  constructor(shared: SharedStream, clock: Clock) {
-    this.#shared = shared;
-    this.#clock = clock;
-  }
-
-  choose(): StreamRequest | undefined {
-    this.#last = longestLasting(requestsOf(this.#shared)) ?? this.#last;
-    return this.#last;
-  }
-
-  canChange(): boolean {
-    const next = longestLasting(requestsOf(this.#shared));
-    if (!next || !this.#last || next.principal === this.#last.principal) return false;
-    return expiry(next) > this.#clock.now().getTime();
-  }
-}
-
-/** A client's own upstream is opened by that client. */
-class Self implements Opening {
-  readonly #client: ClientStream;
-
-  constructor(client: ClientStream) {
-    this.#client = client;
-  }
-
-  choose(): StreamRequest {
-    return this.#client.request;
-  }
-
-  canChange(): boolean {
-    return false;
   }
 }
 

@@ -1,0 +1,142 @@
+import type { ClientStream } from './client-stream.js';
+import { type Line, Replay, Resumer } from './replay.js';
+import type { SharedStream } from './shared-stream.js';
+import type { Upstream } from './upstream.js';
+
+/** Replays of one shared stream that run at once while nobody waits long. */
+const atOnce = 4;
+/** Where somebody still waits after this long, in milliseconds, one replay more may run. */
+const patienceMs = 1000;
+/** So many replays of one shared stream run at once at most. */
+const most = 64;
+
+/**
+ * Clients that go on after cursors which the shared stream no longer knows. Cursors have no order that can be seen, so
+ * some replays begin where any of the clients stand, and who is passed by one comes along: of a thousand clients at as
+ * many cursors, each begun at random, some ten replays are made.
+ */
+export class ReplayLine implements Line {
+  readonly #shared: SharedStream;
+  readonly #openUpstream: (replay: Replay) => Upstream;
+  readonly #waiting = new Map<string, Set<Resumer>>();
+  /** By the cursor where each stands. */
+  readonly #replays = new Map<string, Replay>();
+  #limit = atOnce;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(shared: SharedStream, openUpstream: (replay: Replay) => Upstream) {
+    this.#shared = shared;
+    this.#openUpstream = openUpstream;
+  }
+
+  get isWaitedIn(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  /** Brings a client from its cursor to the shared stream. */
+  bring(client: ClientStream, cursor: string): void {
+    const resumer = new Resumer(client, cursor, this);
+    client.catchUpBy(resumer);
+    this.enter(resumer);
+  }
+
+  enter(resumer: Resumer): void {
+    const { cursor } = resumer;
+    this.leave(resumer);
+    const position = this.#shared.ring.after(cursor);
+    if (position !== undefined) return resumer.client.goOnAt(position);
+    const replay = this.#replays.get(cursor);
+    if (replay) return replay.admit(resumer);
+    this.#shared.expect(resumer, cursor);
+    const those = this.#waiting.get(cursor);
+    if (those) those.add(resumer);
+    else this.#waiting.set(cursor, new Set([resumer]));
+    this.#open();
+  }
+
+  leave(resumer: Resumer): void {
+    const { cursor } = resumer;
+    const those = this.#waiting.get(cursor);
+    if (!those?.delete(resumer)) return;
+    this.#shared.forget(resumer, cursor);
+    if (those.size === 0) this.#waiting.delete(cursor);
+    this.#watch();
+  }
+
+  arrive(replay: Replay, cursor: string): boolean {
+    this.#forget(replay);
+    if (this.#shared.ring.after(cursor) !== undefined) {
+      for (const resumer of this.#takeWaiting(cursor)) replay.admit(resumer);
+      replay.dissolve();
+      return true;
+    }
+    const other = this.#replays.get(cursor);
+    if (other) {
+      replay.mergeInto(other);
+      return true;
+    }
+    this.#replays.set(cursor, replay);
+    this.#shared.expect(replay, cursor);
+    for (const resumer of this.#takeWaiting(cursor)) replay.admit(resumer);
+    return false;
+  }
+
+  gone(replay: Replay): void {
+    this.#forget(replay);
+    // Whoever ends it may have more to do first.
+    queueMicrotask(() => this.#open());
+  }
+
+  #forget(replay: Replay): void {
+    if (this.#replays.get(replay.cursor) !== replay) return;
+    this.#replays.delete(replay.cursor);
+    this.#shared.forget(replay, replay.cursor);
+  }
+
+  #takeWaiting(cursor: string): Iterable<Resumer> {
+    const those = this.#waiting.get(cursor);
+    if (!those) return [];
+    this.#waiting.delete(cursor);
+    for (const resumer of those) this.#shared.forget(resumer, cursor);
+    this.#watch();
+    return those;
+  }
+
+  /** Begins as many replays as may run. */
+  #open(): void {
+    while (this.isWaitedIn && this.#hasRoom()) {
+      const cursors = [...this.#waiting.keys()];
+      const cursor = cursors[Math.floor(Math.random() * cursors.length)] ?? '';
+      const replay = new Replay(this, cursor);
+      this.#replays.set(cursor, replay);
+      this.#shared.expect(replay, cursor);
+      for (const resumer of this.#takeWaiting(cursor)) replay.admit(resumer);
+      replay.feedBy(this.#openUpstream(replay));
+    }
+    this.#watch();
+  }
+
+  /** Replays that wait for their clients make room for others. */
+  #hasRoom(): boolean {
+    if (this.#replays.size < this.#limit) return true;
+    const stalled = [...this.#replays.values()].find(({ isStalled }) => isStalled);
+    stalled?.giveWay();
+    return stalled !== undefined;
+  }
+
+  /** While somebody waits, ever more replays may run. */
+  #watch(): void {
+    if (!this.isWaitedIn) {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+      this.#limit = atOnce;
+      return;
+    }
+    if (this.#timer) return;
+    this.#timer = setInterval(() => {
+      if (this.#limit < most) this.#limit++;
+      this.#open();
+    }, patienceMs);
+    this.#timer.unref();
+  }
+}
