@@ -1,6 +1,6 @@
 /** What a gateway keeps of the supergraphs that it has served: memory over hundreds of reloads beside open streams. */
 import type { Bench } from './bin.js';
-import { growthMiB, reload, settledAt } from './swap/reloads.js';
+import { growthMiB, heldGrowthMiB, reload, settledAt } from './swap/reloads.js';
 
 const reloads = 400;
 const streams = 100;
@@ -21,6 +21,12 @@ export const reloadBench: Bench = {
         value: growthMiB(result),
         unit: 'MiB',
         goal: { value: 100, better: 'lower' },
+      },
+      {
+        name: `${name}: of it held on to by the gateway`,
+        value: heldGrowthMiB(result),
+        unit: 'MiB',
+        goal: { value: 20, better: 'lower' },
       },
       {
         name: `${name}: gateway after the ${settledAt}th`,

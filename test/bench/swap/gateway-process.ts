@@ -3,6 +3,8 @@
  * gateway: `gateway-process.js` is told by its parent which supergraph to serve, and answers what it is asked.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { buildGateway, type Gateway, serveGateway, type Transport } from '@rhizome/gateway';
 import { silentLogger } from '@rhizome/log';
 import { type FieldNode, Kind, type SelectionSetNode } from 'graphql';
@@ -14,7 +16,8 @@ export type Ask =
   | { readonly serve: string; readonly tickMs: number }
   | { readonly swap: string }
   | { readonly loop: 'begin' | 'end' }
-  | { readonly memory: true };
+  | { readonly memory: true }
+  | { readonly heap: true };
 
 /** What it answers. */
 export interface Told {
@@ -22,6 +25,7 @@ export interface Told {
   /** Delay of the event loop since `begin`, in milliseconds. */
   readonly loop?: { readonly p50: number; readonly p99: number; readonly max: number };
   readonly memory?: Memory;
+  readonly heap?: Heap;
   readonly failure?: string;
 }
 
@@ -32,6 +36,15 @@ export interface Memory {
   readonly planners: number;
 }
 
+/** What the process holds on to, in MiB: what is left after all garbage has been collected. */
+export interface Heap {
+  readonly usedMiB: number;
+  /** Memory outside of the heap that its objects hold, buffers among it. */
+  readonly externalMiB: number;
+}
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 const delay = monitorEventLoopDelay({ resolution: 1 });
 let gateway: Gateway | undefined;
 let tickEveryMs = 100;
@@ -132,6 +145,11 @@ async function told(ask: Ask): Promise<Told> {
     const planners = childrenOf(process.pid);
     const plannersMiB = planners.reduce((sum, pid) => sum + residentMiB(pid), 0);
     return { memory: { ownMiB: residentMiB(process.pid), plannersMiB, planners: planners.length } };
+  }
+  if ('heap' in ask) {
+    collectGarbage();
+    const { heapUsed, external } = process.memoryUsage();
+    return { heap: { usedMiB: heapUsed / 2 ** 20, externalMiB: external / 2 ** 20 } };
   }
   if (ask.loop === 'begin') {
     delay.reset();

@@ -1,7 +1,7 @@
 /** Reloads of a large supergraph beside open streams: what they cost in memory, and that no stream notices. */
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
-import type { Memory } from './gateway-process.js';
+import type { Heap, Memory } from './gateway-process.js';
 import { largeGraph } from './graphs.js';
 import { type GatewayProcess, startGateway } from './processes.js';
 
@@ -10,6 +10,8 @@ export interface Reloads {
   readonly supergraphBytes: number;
   /** After each reload. */
   readonly memory: readonly Memory[];
+  /** What the gateway held on to when memory had to have settled, and at the end. */
+  readonly heaps: readonly [settled: Heap, last: Heap];
   /** Events that all streams have got, and what was wrong with them in words. */
   readonly delivered: number;
   readonly faults: readonly string[];
@@ -26,6 +28,11 @@ export function growthMiB({ memory }: Reloads): number {
   return settled && last ? total(last) - total(settled) : Number.NaN;
 }
 
+/** Growth of what the gateway holds on to, in MiB: without garbage, and without what its allocator keeps. */
+export function heldGrowthMiB({ heaps: [settled, last] }: Reloads): number {
+  return last.usedMiB + last.externalMiB - settled.usedMiB - settled.externalMiB;
+}
+
 /** Reloads a supergraph of more than 150 kB while streams run; each reload is another text, and plans one operation. */
 export async function reload(count: number, streams: number): Promise<Reloads> {
   const graph = largeGraph('0');
@@ -34,19 +41,34 @@ export async function reload(count: number, streams: number): Promise<Reloads> {
   try {
     await listeners.begun();
     const memory: Memory[] = [];
+    let settled: Heap | undefined;
     for (let index = 1; index <= count; index++) {
       await gateway.ask({ swap: graph.sdl.replace('Version 0.', `Version ${index}.`) });
       await planOne(gateway, graph.document(index));
       const { memory: now } = await gateway.ask({ memory: true });
       if (now) memory.push(now);
+      if (index === settledAt) settled = await heapOf(gateway);
     }
+    const last = await heapOf(gateway);
     await listeners.moreEvents();
     const { delivered, faults } = listeners;
-    return { supergraphBytes: Buffer.byteLength(graph.sdl), memory, delivered, faults };
+    return {
+      supergraphBytes: Buffer.byteLength(graph.sdl),
+      memory,
+      heaps: [settled ?? last, last],
+      delivered,
+      faults,
+    };
   } finally {
     await listeners.close();
     await gateway.stop();
   }
+}
+
+async function heapOf(gateway: GatewayProcess): Promise<Heap> {
+  const { heap } = await gateway.ask({ heap: true });
+  if (!heap) throw new Error("the gateway's process did not tell its heap");
+  return heap;
 }
 
 async function planOne({ url }: GatewayProcess, query: string): Promise<void> {
