@@ -10,10 +10,10 @@ export interface SocketLine extends ProtocolSocket {
   /** An object that becomes this very text, where it is the last value of the next message sent. */
   splice(text: string): object;
   /**
-   * Sends a message that is `prefix`, a text and a closing brace. A promise says that the next one must wait for it.
-   * Texts that come one after the other and are the same are encoded once.
+   * Sends a `next` message: the operation's identifier and the payload are JSON already. A promise says that the next one must wait for it.
+   * Payloads that come one after the other and are the same are encoded once.
    */
-  sendNext(prefix: Uint8Array, text: string): Promise<void> | undefined;
+  sendNext(id: string, payload: string): Promise<void> | undefined;
   /** Told when the client completes an operation: the protocol library tells streams only. */
   onComplete: ((id: string) => void) | undefined;
 }
@@ -123,7 +123,7 @@ function lineOf(client: WebSocket, log: Logger, sender: Sender): SocketLine {
       const message = text === undefined ? data : `${data.slice(0, -placeholderJson.length)}${text}}`;
       return sender.send(message);
     },
-    sendNext: (prefix, text) => sender.sendNext(prefix, text),
+    sendNext: (id, payload) => sender.sendNext(id, payload),
     close: (code, reason) => client.close(code, reason),
     onMessage: (take) =>
       client.on('message', (data) => {
@@ -174,9 +174,13 @@ const closingBrace = 0x7d;
 /** Last fragment, of a text. */
 const wholeText = 0x81;
 
-/** A WebSocket frame of a server (RFC 6455, 5.2) with a message that is `prefix`, `text` and a closing brace. */
-function textFrame(prefix: Uint8Array, text: Uint8Array): Buffer {
-  const length = prefix.length + text.length + 1;
+const beforeId = Buffer.from('{"id":');
+const beforePayload = Buffer.from(',"type":"next","payload":');
+
+/** A WebSocket frame of a server (RFC 6455, 5.2) with a `next` message. */
+function nextFrame(id: string, payload: Uint8Array): Buffer {
+  const idLength = Buffer.byteLength(id);
+  const length = beforeId.length + idLength + beforePayload.length + payload.length + 1;
   const start = length < 126 ? 2 : length < 65_536 ? 4 : 10;
   const frame = Buffer.allocUnsafe(start + length);
   frame[0] = wholeText;
@@ -188,9 +192,13 @@ function textFrame(prefix: Uint8Array, text: Uint8Array): Buffer {
     frame[1] = 127;
     frame.writeBigUInt64BE(BigInt(length), 2);
   }
-  frame.set(prefix, start);
-  frame.set(text, start + prefix.length);
-  frame[start + length - 1] = closingBrace;
+  frame.set(beforeId, start);
+  frame.write(id, start + beforeId.length);
+  let at = start + beforeId.length + idLength;
+  frame.set(beforePayload, at);
+  at += beforePayload.length;
+  frame.set(payload, at);
+  frame[at + payload.length] = closingBrace;
   return frame;
 }
 
@@ -213,11 +221,11 @@ class Sender {
   }
 
   /** The frame goes to the socket beside the library, which writes whole frames as well: nothing is compressed, so none of its own waits. */
-  sendNext(prefix: Uint8Array, text: string): Promise<void> | undefined {
+  sendNext(id: string, payload: string): Promise<void> | undefined {
     const client = this.#client;
     if (client.readyState !== client.OPEN) return undefined;
     const turn = this.#flusher.beforeWrite(this.#socket);
-    const frame = textFrame(prefix, this.#encoder.bytesOf(text));
+    const frame = nextFrame(id, this.#encoder.bytesOf(payload));
     if (client.bufferedAmount + frame.length > highWaterBytes) {
       return new Promise((resolve) => this.#socket.write(frame, () => resolve()));
     }

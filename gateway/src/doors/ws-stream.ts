@@ -9,9 +9,9 @@ import type { SocketLine } from './ws-sockets.js';
 export class StreamMessages implements AsyncIterableIterator<never>, StreamListener {
   readonly #stream: ClientStream;
   readonly #line: SocketLine;
+  /** As JSON. */
   readonly #id: string;
   readonly #refused: (answer: Pick<ExecutionText, 'text'>) => Error;
-  #prefix: Buffer | undefined;
   #resolve: ((end: IteratorResult<never, undefined>) => void) | undefined;
   #reject: ((error: unknown) => void) | undefined;
 
@@ -26,7 +26,7 @@ export class StreamMessages implements AsyncIterableIterator<never>, StreamListe
   ) {
     this.#stream = stream;
     this.#line = line;
-    this.#id = id;
+    this.#id = JSON.stringify(id);
     this.#refused = refused;
   }
 
@@ -35,9 +35,8 @@ export class StreamMessages implements AsyncIterableIterator<never>, StreamListe
       this.#reject?.(this.#refused(event));
       return true;
     }
-    this.#prefix ??= Buffer.from(`{"id":${JSON.stringify(this.#id)},"type":"next","payload":`);
     try {
-      const room = this.#line.sendNext(this.#prefix, event.text);
+      const room = this.#line.sendNext(this.#id, event.text);
       if (!room) return true;
       void room.then(() => this.#stream.resume());
     } catch (error) {

@@ -8,6 +8,7 @@ import { ClientStream, type ClientStreamOwner, lastWord } from './client-stream.
 import { Opener, type Opening, Self } from './opening.js';
 import type { Replay } from './replay.js';
 import { ReplayLine } from './replay-line.js';
+import { Expiries } from './expiries.js';
 import { expiry, longestLasting, SharedStream } from './shared-stream.js';
 import { planStream, type StreamPlan, type Variables } from './stream-plan.js';
 import type { StreamEnd, StreamEvent, StreamObserver, StreamRequest } from './types.js';
@@ -33,12 +34,14 @@ export class StreamHub implements ClientStreamOwner {
   readonly #options: StreamHubOptions;
   readonly #shared = new Map<string, SharedStream>();
   readonly #upstreams = new Set<Upstream>();
-  readonly #clients = new Map<ClientStream, NodeJS.Timeout | undefined>();
+  readonly #clients = new Set<ClientStream>();
+  readonly #expiries: Expiries<ClientStream>;
   readonly #perSubject = new Map<string, number>();
   #alone = 0;
 
   constructor(options: StreamHubOptions) {
     this.#options = options;
+    this.#expiries = new Expiries(options.clock, (client) => this.#expired(client));
   }
 
   /** Client streams that are open, and the subscriptions of the engine behind them. */
@@ -55,10 +58,13 @@ export class StreamHub implements ClientStreamOwner {
       client.end('refused', lastWord(refusal(refused, request.requestId, this.#options.log)));
       return client;
     }
-    this.#clients.set(client, undefined);
+    this.#clients.add(client);
     count(this.#perSubject, request.principal?.subject ?? '', 1);
-    this.#expire(client);
-    if (client.isEnded) return client;
+    if (expiry(request) <= this.#options.clock.now().getTime()) {
+      this.#expired(client);
+      return client;
+    }
+    if (request.principal) this.#expiries.add(client, expiry(request));
     const { operation, engine, variables } = request;
     const plan = planStream(operation, engine.publicSchema);
     const cursor = plan.resumable ? (request.cursor ?? plan.cursorOf(variables)) : undefined;
@@ -77,7 +83,7 @@ export class StreamHub implements ClientStreamOwner {
    * reason to come back.
    */
   shutDown(which: 'resumable' | 'all'): void {
-    for (const client of [...this.#clients.keys()]) {
+    for (const client of [...this.#clients]) {
       if (which === 'resumable' && client.request.operation.resumable === undefined) continue;
       const error = new DomainError('SHUTTING_DOWN', 'This gateway is being stopped; go on with another one');
       client.end('shutdown', this.#word(error, client));
@@ -94,9 +100,8 @@ export class StreamHub implements ClientStreamOwner {
 
   ended(client: ClientStream, why: StreamEnd): void {
     this.#options.observer.streamClosed(why);
-    if (!this.#clients.has(client)) return;
-    clearTimeout(this.#clients.get(client));
-    this.#clients.delete(client);
+    if (!this.#clients.delete(client)) return;
+    this.#expiries.remove(client, expiry(client.request));
     count(this.#perSubject, client.request.principal?.subject ?? '', -1);
   }
 
@@ -113,18 +118,10 @@ export class StreamHub implements ClientStreamOwner {
     return undefined;
   }
 
-  /** Ends the stream with TOKEN_EXPIRED when its principal's token ends. */
-  #expire(client: ClientStream): void {
+  #expired(client: ClientStream): void {
     const { principal } = client.request;
-    if (!principal || client.isEnded) return;
-    const leftMs = principal.expiresAt.getTime() - this.#options.clock.now().getTime();
-    if (leftMs <= 0) {
-      const text = `The token of "${principal.subject}" ended at ${principal.expiresAt.toISOString()}; go on with a new one`;
-      return client.end('expired', this.#word(new DomainError('TOKEN_EXPIRED', text), client));
-    }
-    const timer = setTimeout(() => this.#expire(client), Math.min(leftMs, longestTimerMs));
-    timer.unref();
-    this.#clients.set(client, timer);
+    const text = `The token of "${principal?.subject ?? ''}" ended at ${principal?.expiresAt.toISOString() ?? ''}; go on with a new one`;
+    client.end('expired', this.#word(new DomainError('TOKEN_EXPIRED', text), client));
   }
 
   #word(error: DomainError, client: ClientStream): StreamEvent {

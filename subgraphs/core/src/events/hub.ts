@@ -4,7 +4,7 @@ import type { ChangeFeed } from './change-feed.repository.js';
 import type { EventFilter } from './event-filter.js';
 import { EventRing } from './event-ring.js';
 import type { JobEvent } from './job-event.js';
-import { JobStream, type StreamRequest } from './job-stream.js';
+import { JobStream, type StreamRequest, type StreamSource } from './job-stream.js';
 import { Replays } from './replays.js';
 import { SubscriberIndex } from './subscriber-index.js';
 
@@ -26,7 +26,8 @@ export class EventHub {
   readonly #options: HubOptions;
   readonly #listeners = new Set<JobEventListener>();
   readonly #resets = new Set<() => void>();
-  readonly #replays: Replays;
+  /** The hub as its streams see it; one for all, because each object with getters has a shape of its own. */
+  readonly #source: StreamSource;
   #index = new SubscriberIndex();
   #ring: EventRing;
   #head = '';
@@ -35,7 +36,18 @@ export class EventHub {
     this.#options = options;
     // Until the tailer has begun, no place is covered.
     this.#ring = new EventRing(1, '~');
-    this.#replays = new Replays({ feed: options.feed, covers: (place) => this.#ring.covers(place) });
+    const replays = new Replays({ feed: options.feed, covers: (place) => this.#ring.covers(place) });
+    const [ring, index] = [(): EventRing => this.#ring, (): SubscriberIndex => this.#index];
+    this.#source = {
+      replays,
+      bufferSize: options.bufferSize,
+      get ring() {
+        return ring();
+      },
+      get index() {
+        return index();
+      },
+    };
   }
 
   /** The place up to which everything was published. */
@@ -86,21 +98,7 @@ export class EventHub {
 
   /** Follows the stream from a place on. */
   stream(request: StreamRequest): JobStream {
-    const { bufferSize } = this.#options;
-    const hub = { ring: () => this.#ring, index: () => this.#index };
-    return new JobStream(
-      {
-        replays: this.#replays,
-        bufferSize,
-        get ring() {
-          return hub.ring();
-        },
-        get index() {
-          return hub.index();
-        },
-      },
-      request,
-    );
+    return new JobStream(this.#source, request);
   }
 
   #guarded(call: () => void): void {
