@@ -135,7 +135,27 @@ function amountVariants(gpu: StoredGpuRequirement, devices: readonly DeviceFacts
         requirement: { ...gpu, minDriverVersion: value },
         cost: 0.3,
       });
-  return found.map((variant, index) => ({ ...variant, cost: variant.cost + index / 1000 }));
+  return [
+    ...found.map((variant, index) => ({ ...variant, cost: variant.cost + index / 1000 })),
+    ...unaskedVariants(gpu),
+  ];
+}
+
+/** What a device has nobody knows may be enough: it serves those who do not ask. */
+function unaskedVariants(gpu: StoredGpuRequirement): readonly GpuVariant[] {
+  const amounts = [
+    ['minMemoryMiB', 'memory', 'memory'],
+    ['minComputeCapability', 'capability', 'a capability'],
+    ['minDriverVersion', 'driver', 'a driver'],
+  ] as const;
+  return amounts
+    .filter(([name]) => gpu[name] !== undefined)
+    .map(([name, check, word]) => ({
+      constraint: textOf(gpu, check),
+      change: `without asking for ${word} of the gpu`,
+      requirement: without(gpu, name),
+      cost: 1.2,
+    }));
 }
 
 /** Known values below what is asked, the nearest first. */

@@ -147,6 +147,10 @@ function fits(wanted: StoredRequirements, spec: Spec): boolean {
   return isHost && serving(wanted, spec).length >= (wanted.gpu?.count ?? 0);
 }
 
+function withoutFact(gpu: StoredGpuRequirement, fact: keyof StoredGpuRequirement): StoredGpuRequirement {
+  return aGpu(Object.fromEntries(Object.entries(gpu).filter(([name]) => name !== fact)));
+}
+
 /** The changed requirements, read from what is told. */
 function changed(wanted: StoredRequirements, change: string): StoredRequirements {
   const gpu = wanted.gpu ?? aGpu();
@@ -160,6 +164,8 @@ function changed(wanted: StoredRequirements, change: string): StoredRequirements
     [/^model (.+)$/, (words = '') => ({ gpu: { ...gpu, models: words.split(' or ') } })],
     [/^gpu memoryMiB >= (\d+) instead of/, (value) => ({ gpu: { ...gpu, minMemoryMiB: Number(value) } })],
     [/^driver >= (\S+) instead of/, (minDriverVersion = '') => ({ gpu: { ...gpu, minDriverVersion } })],
+    [/^without asking for memory/, () => ({ gpu: withoutFact(gpu, 'minMemoryMiB') })],
+    [/^without asking for a driver/, () => ({ gpu: withoutFact(gpu, 'minDriverVersion') })],
     [/^without ecc$/, () => ({ gpu: { ...gpu, ecc: undefined } as StoredGpuRequirement })],
     [/^(\d+) gpus? on one host instead of/, (count) => ({ gpu: { ...gpu, count: Number(count) } })],
   ];

@@ -14,6 +14,7 @@ import { classIdOf, prepareClass } from './requirement-class.js';
 let fleet: Fleet;
 let ledger: Ledger;
 let workers: number;
+let classes = 0;
 
 beforeEach(() => {
   [fleet, ledger, workers] = [new Fleet(), new Ledger(), 0];
@@ -57,7 +58,12 @@ function explain(
     classId,
     waitingFor: [],
   };
-  return explainPending(job, prepareClass(classId, 0, wanted, 1), { fleet, ledger, history, nowMs }, place);
+  return explainPending(
+    job,
+    prepareClass(classId, 0, wanted, (classes += 1)),
+    { fleet, ledger, history, nowMs },
+    place,
+  );
 }
 
 const constraint = ({ constraints }: PendingFacts, text: string) =>
@@ -148,6 +154,35 @@ describe('why a job waits', () => {
     const found = relaxations.filter((one) => change.test(one.change));
     if (change.source === '^never$') expect(relaxations).toEqual([]);
     else expect(found[0]).toMatchObject({ workersGained: 2 });
+  });
+
+  test('what is not known of a device keeps those away who ask for it, and only those; the reason names it', () => {
+    fleet.put(
+      aWorker({
+        id: 'bare',
+        queueId: 'queue_1',
+        devices: [
+          { id: 'bare-0', vendor: 'INTEL', model: 'unknown INTEL device 8086:0bda', health: 'HEALTHY' },
+        ],
+      }),
+    );
+    expect(explain({ gpu: aGpu() }).workersThatFit).toBe(1);
+    expect(explain({ gpu: aGpu({ vendor: 'INTEL' }) }).workersThatFit).toBe(1);
+    const reasonOf = (gpu: Parameters<typeof aGpu>[0], text: string) => {
+      const facts = explain({ gpu: aGpu(gpu) });
+      expect(facts.workersThatFit).toBe(0);
+      return constraint(facts, text)?.reasons;
+    };
+    expect(reasonOf({ minMemoryMiB: 1000 }, 'gpu memoryMiB')).toEqual(['memory is unknown (1 worker)']);
+    expect(reasonOf({ minDriverVersion: '1.0' }, 'driver')).toEqual(['driver is unknown (1 worker)']);
+    expect(reasonOf({ ecc: true }, 'gpu ecc')).toEqual(['whether ECC is on is unknown (1 worker)']);
+    expect(explain({ gpu: aGpu({ minMemoryMiB: 1000 }) }).relaxations).toContainEqual({
+      constraint: 'gpu memoryMiB >= 1000',
+      change: 'without asking for memory of the gpu',
+      queuesGained: 1,
+      workersGained: 1,
+      devicesGained: 1,
+    });
   });
 
   test('a job that two things keep from every worker gains by no single change', () => {

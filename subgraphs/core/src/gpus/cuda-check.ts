@@ -84,8 +84,8 @@ function forwardVerdict(
   driver: string,
   device: DeviceFacts,
 ): Verdict | undefined {
-  const family = cudaFamily(majorOf(runtime));
-  if (!gpu.bundlesCompat || gpu.needsNewDriverFeature || !family?.forwardBranches.includes(majorOf(driver)))
+  const branches = cudaRelease(runtime)?.forwardBranches ?? [];
+  if (!gpu.bundlesCompat || gpu.needsNewDriverFeature || !branches.includes(majorOf(driver)))
     return undefined;
   if (modelOf(device)?.isDataCenter !== true) return undefined;
   return {
@@ -103,7 +103,12 @@ function tooOld(
   floor: string | undefined,
 ): Verdict {
   const needed = gpu.needsNewDriverFeature ? nativeDriver : (floor ?? nativeDriver);
-  return no('DRIVER_TOO_OLD', `CUDA ${runtime} needs driver >= ${needed}, it has ${driver}`);
+  const branch = majorOf(driver);
+  const byPackage =
+    gpu.bundlesCompat && !gpu.needsNewDriverFeature
+      ? `, and its forward-compatibility package is not known to serve the device with branch ${branch}`
+      : '';
+  return no('DRIVER_TOO_OLD', `CUDA ${runtime} needs driver >= ${needed}, it has ${driver}${byPackage}`);
 }
 
 /** Whether the toolkit still, and already, knows the capability; undefined where it does. */

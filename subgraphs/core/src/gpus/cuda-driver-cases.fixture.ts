@@ -24,6 +24,11 @@ export const cudaDriverCases = `
 13.0   -  579.99      ?     H100    NO                  DRIVER_TOO_OLD        CUDAMVC
 13.0   b  535.104.12  ?     H100    FORWARD_COMPATIBLE  OK_BY_FORWARD_PACKAGE CUDAFWD
 13.3   b  535.104.12  ?     A100    FORWARD_COMPATIBLE  OK_BY_FORWARD_PACKAGE CUDAFWD
+13.1   b  575.57.08   ?     H100    FORWARD_COMPATIBLE  OK_BY_FORWARD_PACKAGE CUDACOMPAT
+13.1   b  570.124.06  ?     H100    FORWARD_COMPATIBLE  OK_BY_FORWARD_PACKAGE CUDACOMPAT
+13.1   b  565.57.01   ?     H100    NO                  DRIVER_TOO_OLD        CUDACOMPAT
+13.1   b  525.60.13   ?     H100    NO                  DRIVER_TOO_OLD        CUDACOMPAT
+13.1   b  575.57.08   ?     RTX4090 NO                  DRIVER_TOO_OLD        CUDAFWD
 13.0   -  535.104.12  ?     H100    NO                  DRIVER_TOO_OLD        CUDAFWD
 13.0   b  535.104.12  ?     RTX4090 NO                  DRIVER_TOO_OLD        CUDAFWD
 13.0   b  535.104.12  ?     UNKNOWN NO                  DRIVER_TOO_OLD        CUDAFWD
@@ -43,8 +48,8 @@ export const cudaDriverCases = `
 12.9   -  525.60.13   ?     A100    MINOR_COMPATIBLE    OK_BY_MINOR_VERSION   CUDAMVC
 12.9   -  525.60.12   ?     A100    NO                  DRIVER_TOO_OLD        CUDAMVC
 12.9   -  515.65.01   ?     A100    NO                  DRIVER_TOO_OLD        CUDAMVC
-12.9   b  515.65.01   ?     A100    FORWARD_COMPATIBLE  OK_BY_FORWARD_PACKAGE CUDAFWD
-12.9   b  470.82.01   ?     V100    FORWARD_COMPATIBLE  OK_BY_FORWARD_PACKAGE CUDAFWD
+12.9   b  515.65.01   ?     A100    NO                  DRIVER_TOO_OLD        CUDACOMPAT
+12.9   b  470.82.01   ?     V100    NO                  DRIVER_TOO_OLD        CUDACOMPAT
 12.9   b  470.82.01   ?     RTX3090 NO                  DRIVER_TOO_OLD        CUDAFWD
 12.8   -  570.26      ?     H200    NATIVE              OK                    CUDARN
 12.8.1 -  570.26      ?     H200    MINOR_COMPATIBLE    OK_BY_MINOR_VERSION   CUDARN
@@ -84,7 +89,11 @@ export const cudaDriverCases = `
 11.8   -  450.80.02   ?     A100    MINOR_COMPATIBLE    OK_BY_MINOR_VERSION   CUDAMVC
 11.8   -  450.51.06   ?     A100    NO                  DRIVER_TOO_OLD        CUDAMVC
 11.8   b  450.51.06   ?     A100    NO                  DRIVER_TOO_OLD        CUDAFWD
-11.8   b  440.33.01   ?     V100    FORWARD_COMPATIBLE  OK_BY_FORWARD_PACKAGE CUDAFWD
+11.8   b  440.33.01   ?     V100    NO                  DRIVER_TOO_OLD        CUDASUPPORT
+11.1   b  440.33.01   ?     V100    FORWARD_COMPATIBLE  OK_BY_FORWARD_PACKAGE CUDASUPPORT
+11.0   b  418.39      ?     V100    FORWARD_COMPATIBLE  OK_BY_FORWARD_PACKAGE CUDASUPPORT
+10.2   b  418.39      ?     V100    FORWARD_COMPATIBLE  OK_BY_FORWARD_PACKAGE CUDASUPPORT
+10.2   b  410.48      ?     V100    NO                  DRIVER_TOO_OLD        CUDASUPPORT
 11.8   -  580.65.06   ?     A100    NATIVE              OK                    CUDAMVC
 11.7   -  515.43.04   ?     A100    NATIVE              OK                    CUDARN
 11.7.1 -  515.43.04   ?     A100    MINOR_COMPATIBLE    OK_BY_MINOR_VERSION   CUDARN

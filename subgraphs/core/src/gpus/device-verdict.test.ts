@@ -146,6 +146,33 @@ describe('over every row of the tables', () => {
     },
   );
 
+  test.each(cudaReleases.map((row) => [`${row.version}.${row.update}`, row] as const))(
+    'the forward-compatibility package of CUDA %s helps the branches that it names, and no other',
+    (runtime, { version, driver, forwardBranches }) => {
+      const floor = cudaFamilies.find(({ major }) => major === majorOf(version))?.minorDriver ?? driver;
+      for (let branch = 300; branch <= 620; branch += 1) {
+        const driverVersion = `${branch}.1`;
+        if (compareVersions(driverVersion, floor) >= 0 || compareVersions(driverVersion, driver) >= 0) break;
+        const asked = gpu({ cudaRuntime: runtime, bundlesCompat: true });
+        // One that the toolkit knows: those of the data centre have the package, those of players do not.
+        const [served, player] =
+          majorOf(version) >= 11
+            ? [
+                { model: 'NVIDIA A100-SXM4-80GB', computeCapability: '8.0' },
+                { model: 'NVIDIA GeForce RTX 3090', computeCapability: '8.6' },
+              ]
+            : [
+                { model: 'Tesla P40', computeCapability: '6.1' },
+                { model: 'NVIDIA TITAN Xp', computeCapability: '6.1' },
+              ];
+        const kind = (one: typeof served): string =>
+          deviceVerdict(asked, device({ driverVersion, ...one })).kind;
+        const expected = forwardBranches.includes(branch) ? 'FORWARD_COMPATIBLE' : 'NO';
+        expect([branch, kind(served), kind(player)]).toEqual([branch, expected, 'NO']);
+      }
+    },
+  );
+
   test('a newer driver never serves worse, whatever the release', () => {
     fc.assert(
       fc.property(anyRelease, driverNear, driverNear, fc.boolean(), ({ version }, a, b, needs) => {

@@ -21,25 +21,21 @@ function modelAnswer(row: GpuModelRow) {
   };
 }
 
-function releaseAnswer({ version, update, driver, sources: own, confidence }: CudaReleaseRow) {
+function releaseAnswer(row: CudaReleaseRow) {
+  const { version, sources: own } = row;
   const family = cudaFamily(majorOf(version));
   const oldest = family?.oldestCapability ?? '0';
+  const known = capabilities.filter(
+    ({ capability, firstCuda }) =>
+      compareVersions(firstCuda, version) <= 0 && compareVersions(capability, oldest) >= 0,
+  );
   return {
+    ...row,
     catalogueVersion,
-    version,
-    update,
-    driver,
     minorVersionDriver: family?.minorDriver ?? null,
-    forwardBranches: family?.forwardBranches ?? [],
     oldestCapability: oldest,
-    capabilities: capabilities
-      .filter(
-        (row) => compareVersions(row.firstCuda, version) <= 0 && compareVersions(row.capability, oldest) >= 0,
-      )
-      .map((row) => row.capability),
-    sources: cited([...own, ...(family?.sources ?? [])]),
-    confidence: family?.confidence === 'LOW' ? ('LOW' as const) : confidence,
-    uncertain: [...(confidence === 'LOW' ? ['driver'] : []), ...(family?.uncertain ?? []), 'capabilities'],
+    capabilities: known.map(({ capability }) => capability),
+    sources: cited([...own, ...(family?.sources ?? []), ...known.flatMap(({ sources: of }) => of)]),
   };
 }
 

@@ -1,7 +1,5 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { describe, expect, jest, test } from '@jest/globals';
+import { type Answer, GpuHost, sourceOf } from '../../testing/gpu-host.js';
 import * as amd from '../../testing/gpu-samples/amd.js';
 import * as intel from '../../testing/gpu-samples/intel.js';
 import {
@@ -14,87 +12,15 @@ import {
   refusedField,
   smiXml,
 } from '../../testing/gpu-samples/nvidia.js';
-import type { FoundDevice } from './device-facts.js';
-import { findDevices, type DeviceOptions } from './find-devices.js';
 
 jest.setTimeout(30_000);
 
-/** Tools that answer with recorded output, as programs of their own, and a PCI bus as the kernel shows it. */
-let folder: string;
-
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'gpus-'));
-  await mkdir(join(folder, 'bin'));
-  await mkdir(join(folder, 'pci'));
-});
-afterEach(() => rm(folder, { recursive: true, force: true }));
-
-const find = async (options: Partial<DeviceOptions> = {}): Promise<readonly FoundDevice[]> =>
-  findDevices({
-    searchPath: join(folder, 'bin'),
-    pciRoot: join(folder, 'pci'),
-    timeoutMs: 10_000,
-    ...options,
-  });
-
-/** An answer to the arguments that begin like this. */
-interface Answer {
-  readonly to: string;
-  readonly says: string;
-  readonly exitCode?: number;
-  /** It never answers. */
-  readonly hangs?: boolean;
-}
-
-/** A shell script that answers by the beginning of its arguments; what it was not told, it refuses. */
-async function tool(name: string, answers: readonly Answer[]): Promise<void> {
-  const cases = await Promise.all(
-    answers.map(async ({ to, says, exitCode = 0, hangs = false }, index) => {
-      const file = join(folder, `${name}.${index}`);
-      await writeFile(file, says);
-      const end = hangs ? 'exec sleep 600' : `exit ${exitCode}`;
-      return `  ${quoted(to)}*) cat ${quoted(file)}; ${end};;`;
-    }),
-  );
-  const path = join(folder, 'bin', name);
-  await writeFile(path, `#!/bin/sh\ncase "$*" in\n${cases.join('\n')}\nesac\nexit 3\n`);
-  await chmod(path, 0o755);
-}
-
-const quoted = (text: string): string => `'${text}'`;
-
-/** A device on the bus. */
-async function onBus(
-  address: string,
-  vendor: string,
-  device: string,
-  more: {
-    kind?: string;
-    driver?: string;
-    files?: Readonly<Record<string, string>>;
-    isVirtual?: boolean;
-  } = {},
-): Promise<void> {
-  const place = join(folder, 'pci', address);
-  await mkdir(place);
-  const files = {
-    class: more.kind ?? '0x030200',
-    vendor: `0x${vendor}`,
-    device: `0x${device}`,
-    ...more.files,
-  };
-  for (const [name, text] of Object.entries(files)) {
-    await mkdir(join(place, name, '..'), { recursive: true });
-    await writeFile(join(place, name), `${text}\n`);
-  }
-  if (more.driver !== undefined) await symlink(`../../bus/pci/drivers/${more.driver}`, join(place, 'driver'));
-  if (more.isVirtual === true) await symlink(place, join(place, 'physfn'));
-}
+const host = new GpuHost();
 
 async function nvidiaTool(
   answers: Partial<Record<'query' | 'xml' | 'list' | 'topology', Partial<Answer>>> = {},
 ) {
-  await tool('nvidia-smi', [
+  await host.tool('nvidia-smi', [
     { to: '--query-gpu=', says: mixed.query, ...answers.query },
     { to: '-q -x', says: mixed.xml, ...answers.xml },
     { to: '-L', says: mixed.list, ...answers.list },
@@ -102,13 +28,10 @@ async function nvidiaTool(
   ]);
 }
 
-const sourceOf = (device: FoundDevice | undefined, fact: string): string | undefined =>
-  device?.sources.find((one) => one.fact === fact)?.source;
-
 describe('a host with NVIDIA devices', () => {
   test('of two models, one of them divided: slices stand for it, with the facts of their device', async () => {
     await nvidiaTool();
-    const devices = await find();
+    const devices = await host.find();
     expect(devices.map(({ id }) => id)).toEqual([...mixedIds.slices, mixedIds.t4]);
     expect(devices[0]).toMatchObject({
       vendor: 'NVIDIA',
@@ -145,7 +68,7 @@ describe('a host with NVIDIA devices', () => {
       list: { says: '' },
       topology: { says: pairsTopology },
     });
-    const groups = (await find()).map(({ nvlinkGroup }) => nvlinkGroup);
+    const groups = (await host.find()).map(({ nvlinkGroup }) => nvlinkGroup);
     expect(groups).toEqual(['nvlink:0,1', 'nvlink:0,1', 'nvlink:2,3', 'nvlink:2,3']);
   });
 
@@ -155,13 +78,13 @@ describe('a host with NVIDIA devices', () => {
       .map((line) => line.split(', ').slice(0, -1).join(', '))
       .join('\n');
     const withField = `--query-gpu=${'index,uuid,name,pci.bus_id,pci.device_id,memory.total,memory.used,utilization.gpu,driver_version,ecc.mode.current,mig.mode.current,compute_cap'}`;
-    await tool('nvidia-smi', [
+    await host.tool('nvidia-smi', [
       { to: withField, says: refusedField('compute_cap'), exitCode: 2 },
       { to: '--query-gpu=', says: fields },
       { to: '-q -x', says: mixed.xml },
       { to: '-L', says: mixed.list },
     ]);
-    const [slice] = await find();
+    const [slice] = await host.find();
     expect(slice).toMatchObject({ driverVersion: '535.54.03', health: 'HEALTHY' });
     expect(slice?.computeCapability).toBeUndefined();
     expect(sourceOf(slice, 'computeCapability')).toMatch(/^unknown: /);
@@ -184,18 +107,18 @@ describe('a host with NVIDIA devices', () => {
       },
       list: { says: `GPU 0: NVIDIA A100-SXM4-80GB (UUID: ${mixedIds.a100})\n` },
     });
-    const [device, ...others] = await find();
+    const [device, ...others] = await host.find();
     expect(others).toEqual([]);
     expect(device).toMatchObject({ id: mixedIds.a100, health: 'UNHEALTHY' });
     expect(sourceOf(device, 'health')).toBe('nvidia-smi -q -x: MIG is enabled and there is no instance');
   });
 
   test('one of which fell off the bus of its driver: the kernel still sees it, and it is unhealthy', async () => {
-    await onBus('0000:01:00.0', '10de', '20b2', { driver: 'nvidia' });
-    await onBus('0000:3b:00.0', '10de', '1eb8', { driver: 'nvidia' });
+    await host.onBus('0000:01:00.0', '10de', '20b2', { driver: 'nvidia' });
+    await host.onBus('0000:3b:00.0', '10de', '1eb8', { driver: 'nvidia' });
     const [a100 = ''] = mixed.query.split('\n');
     await nvidiaTool({ query: { says: `${a100}\n${lostLine}\n`, exitCode: 15 } });
-    const devices = await find();
+    const devices = await host.find();
     const lost = devices.find(({ pciAddress }) => pciAddress === '0000:3b:00.0');
     expect(lost).toMatchObject({
       id: 'PCI-0000:3b:00.0',
@@ -208,10 +131,10 @@ describe('a host with NVIDIA devices', () => {
   });
 
   test('whose tool hangs: it is given up in time, and the devices are unhealthy', async () => {
-    await onBus('0000:01:00.0', '10de', '20b2', { driver: 'nvidia' });
+    await host.onBus('0000:01:00.0', '10de', '20b2', { driver: 'nvidia' });
     await nvidiaTool({ query: { says: '', hangs: true } });
     const startedAt = performance.now();
-    const devices = await find({ timeoutMs: 300 });
+    const devices = await host.find({ timeoutMs: 300 });
     expect(performance.now() - startedAt).toBeLessThan(10_000);
     expect(devices).toMatchObject([{ id: 'PCI-0000:01:00.0', health: 'UNHEALTHY' }]);
     expect(sourceOf(devices[0], 'health')).toContain('nvidia-smi: no answer within 0.3 s');
@@ -220,7 +143,7 @@ describe('a host with NVIDIA devices', () => {
 
   test('whose second tool hangs: what the first said stands', async () => {
     await nvidiaTool({ xml: { says: '', hangs: true } });
-    const devices = await find({ timeoutMs: 1000 });
+    const devices = await host.find({ timeoutMs: 1000 });
     expect(devices.map(({ id, health }) => [id, health])).toEqual([
       [mixedIds.a100, 'HEALTHY'],
       [mixedIds.t4, 'HEALTHY'],
@@ -229,16 +152,16 @@ describe('a host with NVIDIA devices', () => {
   });
 
   test('without a driver that answers: unhealthy, with the tool’s own words', async () => {
-    await onBus('0000:01:00.0', '10de', '20b2');
-    await tool('nvidia-smi', [{ to: '', says: noDriver, exitCode: 9 }]);
-    const [device] = await find();
+    await host.onBus('0000:01:00.0', '10de', '20b2');
+    await host.tool('nvidia-smi', [{ to: '', says: noDriver, exitCode: 9 }]);
+    const [device] = await host.find();
     expect(device).toMatchObject({ health: 'UNHEALTHY', pciId: '10de:20b2' });
     expect(sourceOf(device, 'health')).toContain("couldn't communicate with the NVIDIA driver");
   });
 
   test('without any tool: the bus names the devices, the driver is unknown and says so', async () => {
-    await onBus('0000:01:00.0', '10de', '20b2', { driver: 'nvidia' });
-    const [device] = await find();
+    await host.onBus('0000:01:00.0', '10de', '20b2', { driver: 'nvidia' });
+    const [device] = await host.find();
     expect(device).toMatchObject({
       id: 'PCI-0000:01:00.0',
       vendor: 'NVIDIA',
@@ -255,12 +178,12 @@ describe('a host with NVIDIA devices', () => {
 
 describe('a host with AMD devices', () => {
   test('is described by amd-smi; memory errors make a device unhealthy', async () => {
-    await tool('amd-smi', [
+    await host.tool('amd-smi', [
       { to: 'static', says: amd.amdSmi.static },
       { to: 'metric', says: amd.amdSmi.metric },
       { to: 'version', says: amd.amdSmi.version },
     ]);
-    const devices = await find();
+    const devices = await host.find();
     expect(devices[0]).toMatchObject({
       id: 'GPU-6f1f0a2b3c4d5e6f',
       visibleAs: 'GPU-6f1f0a2b3c4d5e6f',
@@ -278,8 +201,8 @@ describe('a host with AMD devices', () => {
   });
 
   test('that is partitioned: each partition is a device that a payload sees by its number', async () => {
-    await tool('amd-smi', [{ to: 'static', says: amd.partitioned }]);
-    const devices = await find();
+    await host.tool('amd-smi', [{ to: 'static', says: amd.partitioned }]);
+    const devices = await host.find();
     expect(devices.map(({ id, visibleAs }) => [id, visibleAs])).toEqual([
       ['GPU-6f1f0a2b3c4d5e6f/0', '0'],
       ['GPU-6f1f0a2b3c4d5e6f/1', '1'],
@@ -287,10 +210,23 @@ describe('a host with AMD devices', () => {
     ]);
   });
 
+  test('whose static facts leave out the partition, is asked for it as well', async () => {
+    await host.tool('amd-smi', [
+      { to: 'static', says: amd.withoutPartition },
+      { to: 'partition', says: amd.partitions },
+    ]);
+    const devices = await host.find();
+    expect(devices).toMatchObject([
+      { id: 'GPU-6f1f0a2b3c4d5e6f/0', partitionMode: 'DPX/NPS1' },
+      { id: 'GPU-6f1f0a2b3c4d5e6f/1', pciAddress: '0000:05:00.1' },
+    ]);
+    expect(devices[1]?.partitionMode).toBeUndefined();
+  });
+
   test('is described by rocm-smi where there is no amd-smi; unknown names stay unknown', async () => {
-    await onBus('0000:c7:00.0', '1002', '73df', { kind: '0x030000', driver: 'amdgpu' });
-    await tool('rocm-smi', [{ to: '--showid', says: amd.rocmSmi }]);
-    const devices = await find();
+    await host.onBus('0000:c7:00.0', '1002', '73df', { kind: '0x030000', driver: 'amdgpu' });
+    await host.tool('rocm-smi', [{ to: '--showid', says: amd.rocmSmi }]);
+    const devices = await host.find();
     expect(devices).toMatchObject([
       { id: 'GPU-04edfb117a17a07d', model: 'Instinct MI100', gfxTarget: 'gfx908', health: 'HEALTHY' },
       { id: 'PCI-0000:c7:00.0', model: 'unknown AMD device 1002:73df', visibleAs: '1' },
@@ -299,7 +235,7 @@ describe('a host with AMD devices', () => {
   });
 
   test('without any tool: memory and use come from the kernel, driver and ROCm are unknown', async () => {
-    await onBus('0000:83:00.0', '1002', '740f', {
+    await host.onBus('0000:83:00.0', '1002', '740f', {
       kind: '0x038000',
       driver: 'amdgpu',
       files: {
@@ -310,7 +246,7 @@ describe('a host with AMD devices', () => {
         current_compute_partition: 'SPX',
       },
     });
-    const [device] = await find();
+    const [device] = await host.find();
     expect(device).toMatchObject({
       id: 'GPU-04edfb117a17a07d',
       memoryMiB: 65536,
@@ -326,14 +262,14 @@ describe('a host with AMD devices', () => {
 
 describe('a host with Intel devices', () => {
   test('is described by xpu-smi; integrated devices and virtual functions are left out', async () => {
-    await tool('xpu-smi', [
+    await host.tool('xpu-smi', [
       { to: 'discovery -j', says: intel.discovery },
       { to: 'discovery -d 0', says: intel.details },
       { to: 'discovery -d 1', says: intel.details.replace('0000:29:00.0', '0000:9a:00.0') },
       { to: 'stats -d 0', says: intel.stats },
       { to: 'health -d 1', says: intel.health('Critical') },
     ]);
-    const devices = await find();
+    const devices = await host.find();
     expect(devices).toMatchObject([
       {
         id: '00000000-0000-0029-0000-002f0bda8086',
@@ -351,12 +287,12 @@ describe('a host with Intel devices', () => {
   });
 
   test('without any tool: local memory comes from the kernel, of i915 or of xe', async () => {
-    await onBus('0000:29:00.0', '8086', '56c0', {
+    await host.onBus('0000:29:00.0', '8086', '56c0', {
       kind: '0x038000',
       driver: 'i915',
       files: { 'drm/card1/lmem_total_bytes': String(14 * 2 ** 30) },
     });
-    await onBus('0000:9a:00.0', '8086', '0bd5', {
+    await host.onBus('0000:9a:00.0', '8086', '0bd5', {
       kind: '0x038000',
       driver: 'xe',
       files: {
@@ -364,7 +300,7 @@ describe('a host with Intel devices', () => {
         'tile1/physical_vram_size_bytes': '0x1000000000',
       },
     });
-    const devices = await find();
+    const devices = await host.find();
     expect(devices.map(({ memoryMiB, health }) => [memoryMiB, health])).toEqual([
       [14336, 'UNKNOWN'],
       [131072, 'UNKNOWN'],
@@ -375,20 +311,20 @@ describe('a host with Intel devices', () => {
 
 describe('any host', () => {
   test('without a GPU has no device, whatever else is on its bus', async () => {
-    await onBus('0000:00:02.0', '8086', '4680', { kind: '0x030000', driver: 'i915' });
-    await onBus('0000:02:00.0', '10de', '10f9', { kind: '0x040300' });
-    await onBus('0000:03:00.0', '1a03', '2000', { kind: '0x030000' });
-    await onBus('0000:04:00.0', '10de', '20b2', { driver: 'vfio-pci' });
-    await onBus('0000:05:00.0', '1002', '74b5', { kind: '0x120000', isVirtual: true });
-    expect(await find()).toEqual([]);
-    expect(await find({ pciRoot: join(folder, 'nowhere') })).toEqual([]);
+    await host.onBus('0000:00:02.0', '8086', '4680', { kind: '0x030000', driver: 'i915' });
+    await host.onBus('0000:02:00.0', '10de', '10f9', { kind: '0x040300' });
+    await host.onBus('0000:03:00.0', '1a03', '2000', { kind: '0x030000' });
+    await host.onBus('0000:04:00.0', '10de', '20b2', { driver: 'vfio-pci' });
+    await host.onBus('0000:05:00.0', '1002', '74b5', { kind: '0x120000', isVirtual: true });
+    expect(await host.find()).toEqual([]);
+    expect(await host.find({ pciRoot: host.path('nowhere') })).toEqual([]);
   });
 
   test('with devices of several vendors has all of them', async () => {
     await nvidiaTool();
-    await tool('rocm-smi', [{ to: '--showid', says: amd.rocmSmi }]);
-    await onBus('0000:9a:00.0', '8086', '0bd5', { kind: '0x038000' });
-    const devices = await find();
+    await host.tool('rocm-smi', [{ to: '--showid', says: amd.rocmSmi }]);
+    await host.onBus('0000:9a:00.0', '8086', '0bd5', { kind: '0x038000' });
+    const devices = await host.find();
     const count = (vendor: string): number => devices.filter((device) => device.vendor === vendor).length;
     expect([count('NVIDIA'), count('AMD'), count('INTEL')]).toEqual([4, 2, 1]);
   });
@@ -396,7 +332,7 @@ describe('any host', () => {
   test('offers only what a batch system gave this pilot', async () => {
     await nvidiaTool();
     const ids = async (words: string): Promise<string[]> =>
-      (await find({ visible: { NVIDIA: words } })).map(({ id }) => id);
+      (await host.find({ visible: { NVIDIA: words } })).map(({ id }) => id);
     expect(await ids('1')).toEqual([mixedIds.t4]);
     expect(await ids('0')).toEqual([...mixedIds.slices]);
     expect(await ids(mixedIds.slices[1])).toEqual([mixedIds.slices[1]]);

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { findAmd } from './amd/amd.js';
 import type { FoundDevice } from './device-facts.js';
 import { findIntel } from './intel/intel.js';
@@ -19,6 +20,8 @@ export interface DeviceOptions {
   readonly timeoutMs?: number | undefined;
   /** Where the kernel shows the PCI bus; tests hand in a folder of their own. */
   readonly pciRoot?: string | undefined;
+  /** The root of the file system, for what drivers tell of themselves; tests hand in a folder of their own. */
+  readonly systemRoot?: string | undefined;
 }
 
 const TOOL_TIMEOUT_MS = 15_000;
@@ -29,14 +32,19 @@ const TOOL_TIMEOUT_MS = 15_000;
  * @throws DomainError CONFIG_INVALID when the file of a simulated fleet cannot be read
  */
 export async function findDevices(options: DeviceOptions): Promise<readonly FoundDevice[]> {
-  const { searchPath, simulate, visible, timeoutMs = TOOL_TIMEOUT_MS, pciRoot = pciSource } = options;
+  const { searchPath, simulate, visible, timeoutMs = TOOL_TIMEOUT_MS } = options;
+  const { pciRoot = pciSource, systemRoot = '/' } = options;
   if (simulate !== undefined) return readFleetFile(simulate);
   const run = toolRunner({ searchPath, timeoutMs });
-  const onBus = await scanPci(pciRoot);
+  const onBus = await scanPci(pciRoot, systemRoot);
   const of = (vendor: string): typeof onBus => onBus.filter((device) => device.vendor === vendor);
   const found = await Promise.all([
-    findNvidia(run, of('NVIDIA')),
-    findAmd(run, of('AMD'), { pciRoot, releaseFile: '/opt/rocm/.info/version' }),
+    findNvidia(run, of('NVIDIA'), systemRoot),
+    findAmd(run, of('AMD'), {
+      pciRoot,
+      releaseFile: join(systemRoot, 'opt/rocm/.info/version'),
+      systemRoot,
+    }),
     findIntel(run, of('INTEL')),
   ]);
   return offeredDevices(distinct(found.flat()), visible ?? {});

@@ -1,4 +1,4 @@
-import { readFile, readdir, readlink, stat } from 'node:fs/promises';
+import { readdir, readlink, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import {
   Evidence,
@@ -9,6 +9,7 @@ import {
   type KnownFacts,
   type Vendor,
 } from './device-facts.js';
+import { textOf } from './files.js';
 
 /** A GPU on the PCI bus. */
 export interface PciDevice {
@@ -19,6 +20,14 @@ export interface PciDevice {
   readonly pciId: string;
   /** The kernel driver that holds it, as `nvidia`, `vfio-pci`; null when none does. */
   readonly driver: string | null;
+  /** What that driver calls its version; undefined for one that is a part of the kernel, and where there is none. */
+  readonly driverVersion: string | undefined;
+  /** Whether the driver has brought the device up: programs can open it. */
+  readonly isUp: boolean;
+  /** What its driver says is wrong with it; undefined when it says nothing. */
+  readonly fault: string | undefined;
+  /** Its number among the devices of its vendor that have a driver, integrated and virtual ones too, by address. */
+  readonly rank: number;
   /** What the kernel's own files say about it. */
   readonly facts: KnownFacts;
 }
@@ -35,14 +44,39 @@ const takenAway = /^(vfio-pci|pci-stub|xen-pciback)$/;
 /**
  * GPUs that the kernel sees, by their address; empty where there is no PCI bus. Left out are Intel's integrated ones (on bus 0), virtual
  * functions beside their physical one, and what was handed to a virtual machine.
+ * @param systemRoot the root of the file system, for what is told of drivers
  */
-export async function scanPci(root = pciSource): Promise<readonly PciDevice[]> {
+export async function scanPci(root = pciSource, systemRoot = '/'): Promise<readonly PciDevice[]> {
   const names = await readdir(root).catch(() => []);
-  const found = await Promise.all(names.sort().map(async (name) => readDevice(join(root, name), name)));
-  return found.filter((device) => device !== undefined);
+  const seen = await Promise.all(names.sort().map(async (name) => seeDevice(join(root, name), name)));
+  const all = seen
+    .filter((device) => device !== undefined)
+    .filter(({ driver }) => !takenAway.test(driver ?? ''));
+  const own = all.filter(
+    ({ vendor, address, isVirtual }) => !(vendor === 'INTEL' && address.startsWith('0000:00:')) && !isVirtual,
+  );
+  return Promise.all(
+    own.map(async (device) => {
+      const before = all.filter(
+        ({ vendor, driver, address }) =>
+          vendor === device.vendor && driver !== null && address < device.address,
+      );
+      return describe(device, before.length, systemRoot);
+    }),
+  );
 }
 
-async function readDevice(folder: string, name: string): Promise<PciDevice | undefined> {
+/** What tells that a device is a GPU, and whose. */
+interface SeenDevice {
+  readonly folder: string;
+  readonly vendor: Vendor;
+  readonly address: string;
+  readonly pciId: string;
+  readonly driver: string | null;
+  readonly isVirtual: boolean;
+}
+
+async function seeDevice(folder: string, name: string): Promise<SeenDevice | undefined> {
   const address = pciAddressOf(name);
   const [kind, vendorId, deviceId] = await Promise.all(
     ['class', 'vendor', 'device'].map(async (file) => textOf(join(folder, file))),
@@ -51,20 +85,56 @@ async function readDevice(folder: string, name: string): Promise<PciDevice | und
   const vendorDigits = vendorId?.replace(/^0x/, '') ?? '';
   const vendor = vendors[vendorDigits];
   if (vendor === undefined || deviceId === undefined) return undefined;
-  if (vendor === 'INTEL' && address.startsWith('0000:00:')) return undefined;
-  if (await isThere(join(folder, 'physfn'))) return undefined;
   const driver = await readlink(join(folder, 'driver')).then(basename, () => null);
-  if (driver !== null && takenAway.test(driver)) return undefined;
+  const isVirtual = await isThere(join(folder, 'physfn'));
   const pciId = `${vendorDigits}:${deviceId.replace(/^0x/, '')}`;
-  return { vendor, address, pciId, driver, facts: await kernelFacts(vendor, folder) };
+  return { folder, vendor, address, pciId, driver, isVirtual };
+}
+
+async function describe(device: SeenDevice, rank: number, systemRoot: string): Promise<PciDevice> {
+  const { folder, vendor, address, pciId, driver } = device;
+  const [facts, nodes, driverVersion, fault] = await Promise.all([
+    kernelFacts(vendor, folder),
+    readdir(join(folder, 'drm')).catch(() => []),
+    driver === null ? undefined : textOf(join(systemRoot, 'sys/module', driver, 'version')),
+    faultIn(folder),
+  ]);
+  const isUp = driver !== null && nodes.some((name) => /^renderD\d+$/.test(name));
+  return { vendor, address, pciId, driver, driverVersion, isUp, fault, rank, facts };
+}
+
+/** AMD's driver counts errors by block, as `ue: 0` for those that could not be corrected. */
+async function faultIn(folder: string): Promise<string | undefined> {
+  const names = (await readdir(join(folder, 'ras')).catch(() => [])).filter((name) =>
+    name.endsWith('_err_count'),
+  );
+  const texts = await Promise.all(names.map(async (name) => textOf(join(folder, 'ras', name))));
+  const errors = texts.reduce((sum, text) => sum + Number(/^ue:\s*(\d+)/m.exec(text ?? '')?.[1] ?? 0), 0);
+  return errors > 0 ? `${errors} uncorrectable memory errors` : undefined;
 }
 
 /** A source's word for the device alone. */
 export function pciEvidence(device: PciDevice): Evidence {
-  const { vendor, address, pciId, facts } = device;
-  return new Evidence(vendor)
+  const { vendor, address, pciId, facts, driver, driverVersion } = device;
+  const evidence = new Evidence(vendor)
     .tell(pciSource, { pciAddress: address, pciId })
     .tell(vendor === 'AMD' ? 'sysfs amdgpu' : 'sysfs', facts);
+  if (driver === null) return evidence.cannotTell('no kernel driver has the device', 'driverVersion');
+  // A driver that is a part of the kernel has no version of its own.
+  return evidence.tell(`/sys/module/${driver}/version`, { driverVersion: wordIn(driverVersion) });
+}
+
+/**
+ * The health of a device that no tool was asked about: as its driver sees it. A driver that has brought a device up and has nothing against
+ * it is taken at its word; without a driver nobody can use the device, and its health is unknown.
+ * @param why no tool was asked
+ */
+export function tellHealth(evidence: Evidence, { driver, isUp, fault }: PciDevice, why: string): Evidence {
+  if (fault !== undefined) return evidence.tell(`sysfs ${driver ?? ''}: ${fault}`, { health: 'UNHEALTHY' });
+  if (isUp && driver !== null)
+    return evidence.tell(`sysfs: ${driver} has brought it up`, { health: 'HEALTHY' });
+  const state = driver === null ? 'no kernel driver has the device' : `${driver} has not brought it up`;
+  return evidence.cannotTell(`${state}; ${why}`, 'health');
 }
 
 /** The drivers of AMD and Intel publish some facts as files; NVIDIA's does not. */
@@ -110,7 +180,9 @@ async function intelFacts(folder: string): Promise<LooseFacts> {
   const ofCard = card === undefined ? undefined : await textOf(join(folder, 'drm', card, 'lmem_total_bytes'));
   const tiles = (await readdir(folder).catch(() => [])).filter((name) => /^tile\d+$/.test(name));
   const ofTiles = await Promise.all(
-    tiles.map(async (tile) => numberIn(await textOf(join(folder, tile, 'physical_vram_size_bytes'), true))),
+    tiles.map(async (tile) =>
+      numberIn(decimal(await textOf(join(folder, tile, 'physical_vram_size_bytes')))),
+    ),
   );
   const sum = ofTiles.reduce<number>((total, bytes) => total + (bytes ?? 0), 0);
   return { memoryMiB: mibOf(ofCard) ?? (sum > 0 ? Math.floor(sum / 2 ** 20) : undefined) };
@@ -133,12 +205,8 @@ function mibOf(bytes: string | undefined): number | undefined {
   return number === undefined ? undefined : Math.floor(number / 2 ** 20);
 }
 
-async function textOf(path: string, isHex = false): Promise<string | undefined> {
-  const text = await readFile(path, 'utf8').then(
-    (read) => read.trim(),
-    () => undefined,
-  );
-  return isHex && text?.startsWith('0x') ? String(Number(text)) : text;
+function decimal(text: string | undefined): string | undefined {
+  return text?.startsWith('0x') ? String(Number(text)) : text;
 }
 
 async function isThere(path: string): Promise<boolean> {

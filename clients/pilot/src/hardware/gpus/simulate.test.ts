@@ -66,6 +66,8 @@ describe('what a payload sees', () => {
       CUDA_VISIBLE_DEVICES: 'MIG-1,MIG-2',
       ROCR_VISIBLE_DEVICES: '',
       ZE_AFFINITY_MASK: '3',
+      ZE_ENABLE_PCI_ID_DEVICE_ORDER: '1',
+      ZE_FLAT_DEVICE_HIERARCHY: 'COMPOSITE',
     });
     expect(visibleDevices([])).toEqual({
       CUDA_VISIBLE_DEVICES: '',

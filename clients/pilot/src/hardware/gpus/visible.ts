@@ -22,13 +22,20 @@ export function visibilityIn(env: NodeJS.ProcessEnv): VisibilityWords {
  * so that a payload sees no device that is another's. A device that cannot be named is not seen.
  */
 export function visibleDevices(given: readonly FoundDevice[]): Record<string, string> {
-  return Object.fromEntries(
+  const words = Object.fromEntries(
     Object.entries(visibilityVariables).map(([vendor, variable]) => {
-      const words = given.filter((device) => device.vendor === vendor).map(({ visibleAs }) => visibleAs);
-      return [variable, words.filter((word) => word !== null).join(',')];
+      const own = given.filter((device) => device.vendor === vendor).map(({ visibleAs }) => visibleAs);
+      return [variable, own.filter((word) => word !== null).join(',')];
     }),
   );
+  return given.some(({ vendor }) => vendor === 'INTEL') ? { ...words, ...levelZeroNumbers } : words;
 }
+
+/** What makes a number in `ZE_AFFINITY_MASK` mean what it means to `xpu-smi`: whole cards, counted by their place on the bus. */
+const levelZeroNumbers = {
+  ZE_ENABLE_PCI_ID_DEVICE_ORDER: '1',
+  ZE_FLAT_DEVICE_HIERARCHY: 'COMPOSITE',
+} as const;
 
 /**
  * The devices that a pilot may offer: a batch system that gave it some of a host's devices says so in these variables, by number, by

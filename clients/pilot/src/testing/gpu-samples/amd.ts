@@ -3,10 +3,14 @@
  *
  * - `rocm-smi … --json`: influxdata/telegraf, plugins/inputs/amd_rocm_smi/testdata/mi100_rocm602.json (ROCm 6.0.2) and
  *   rx6700xt_rocm430.json (ROCm 4.3, whose words have other capitals); "GFX Version" as `--showproductname` prints since ROCm 6.1.
- * - `amd-smi static --json`, `amd-smi metric --json`: omarkamali/picomon, tests, where the devices stand under `gpu_data`.
- *   confidence: LOW for the partition, RAS and ECC fields and for the bare list of releases before 6.4: no recorded output with a
- *   name was found.
- * - `amd-smi version --json`: confidence: LOW; written after the tool's own text "AMDSMI Tool … ROCm version: …" in ROCm/amdsmi.
+ * - `amd-smi static --json`, `amd-smi metric --json`: omarkamali/picomon, tests, where the devices stand under `gpu_data`; the bare list of
+ *   releases before 26: ROCm/rocm-systems pull request 223. RAS and partition: ROCm/amdsmi, docs/how-to/amdsmi-cli-tool.md, "Example output
+ *   from amd-smi static" (an MI300A, ROCm 7), whose words are the JSON's keys in capitals; parts of a divided device with their own function on
+ *   the bus: ROCm/amdsmi issues 132 and 134 (amd-smi 26.0.2, MI300X in DPX).
+ * - `amd-smi partition --json`: ROCm/gpu-operator, tests of the config manager, which read `current_partition` (amd-smi 26).
+ * - `amd-smi version --json`: ROCm/amdsmi, amdsmi_cli/amdsmi_commands.py, which writes these keys in this order (amd-smi 26).
+ * - `metric`, the counts of `ecc`: the same program. confidence: LOW: no recorded output of a device with errors was found.
+ * - `properties` of the compute driver: kernel, drivers/gpu/drm/amd/amdkfd/kfd_topology.c; `gfx_target_version 90010` is gfx90a.
  */
 
 /** `rocm-smi` of ROCm 6 on a host with an MI100 and a Radeon without unique id. */
@@ -56,7 +60,7 @@ ${JSON.stringify({
 
 const amount = (value: number, unit: string): { value: number; unit: string } => ({ value, unit });
 
-function staticOf(gpu: number, bdf: string, serial: string, compute = 'SPX'): object {
+function staticOf(gpu: number, bdf: string, serial: string, compute = 'SPX') {
   return {
     gpu,
     asic: {
@@ -72,7 +76,7 @@ function staticOf(gpu: number, bdf: string, serial: string, compute = 'SPX'): ob
     bus: { bdf, max_pcie_width: 16, slot_type: 'OAM' },
     driver: { name: 'amdgpu', version: '6.10.5' },
     ras: { ecc_block_state: { UMC: 'ENABLED', GFX: 'ENABLED', MMHUB: 'DISABLED' } },
-    partition: { compute_partition: compute, memory_partition: 'NPS1', partition_id: 0 },
+    partition: { accelerator_partition: compute, memory_partition: 'NPS1', partition_id: 0 },
     vram: { type: 'HBM3', vendor: 'SAMSUNG', size: amount(196592, 'MB'), bit_width: 8192 },
   };
 }
@@ -95,10 +99,47 @@ export const amdSmi = {
     ],
   }),
   metric: JSON.stringify({ gpu_data: [metricOf(0, 0), metricOf(1, 2)] }),
-  version: JSON.stringify([{ tool: 'AMDSMI Tool', version: '25.3.0', rocm_version: '6.4.1' }]),
+  version: JSON.stringify([
+    { tool: 'AMDSMI Tool', version: '25.3.0', amdsmi_library_version: '25.3.0', rocm_version: '6.4.1' },
+  ]),
 } as const;
+
+/** What `static` does not tell from release 26 on: the first of two devices in DPX is told, its second part is not. */
+export const partitions = JSON.stringify({
+  current_partition: [
+    { gpu_id: 0, memory: 'NPS1', accelerator_type: 'DPX', accelerator_profile_index: 1, partition_id: '0' },
+    {
+      gpu_id: 1,
+      memory: 'N/A',
+      accelerator_type: 'N/A',
+      accelerator_profile_index: 'N/A',
+      partition_id: '1',
+    },
+  ],
+  memory_partition: [{ gpu_id: 0, memory_partition: { caps: 'NPS1,NPS4', current: 'NPS1' } }],
+});
+
+/** `static` of the two, as release 26 tells it. */
+export const withoutPartition = JSON.stringify({
+  gpu_data: [0, 1].map((index) => {
+    const { partition: _partition, ...facts } = staticOf(index, `0000:05:00.${index}`, '0x6F1F0A2B3C4D5E6F');
+    return facts;
+  }),
+});
 
 /** One MI300X in partition mode CPX, which the tool lists several times, as a bare list. */
 export const partitioned = JSON.stringify(
   [0, 1, 2].map((index) => staticOf(index, `0000:05:00.${index}`, '0x6F1F0A2B3C4D5E6F', 'CPX')),
 );
+
+/** `properties` of a node of the compute driver: an MI210 at the place on the bus. */
+export const kfdProperties = (locationId: number): string =>
+  [
+    'cpu_cores_count 0',
+    'simd_count 416',
+    'vendor_id 4098',
+    'device_id 29711',
+    `location_id ${locationId}`,
+    'domain 0',
+    'gfx_target_version 90010',
+  ].join('\n');

@@ -2,9 +2,13 @@
  * Output of xpu-smi, written for tests after public samples. The values are ours; the formats are the tool's.
  *
  * - `discovery -j`: intel/xpumanager, doc/smi_user_guide.md, "Discover the devices in this machine" (xpu-smi 1.2).
- * - `discovery -d ID -j`: the field names of the same guide's table in the tool's JSON form. confidence: LOW: no recorded JSON with a
- *   name was found.
- * - `stats -d ID -j`, `health -d ID -j`: confidence: LOW: written after the metric names of intel/xpumanager's headers.
+ * - `discovery -d ID -j`: the fields of intel/xpumanager issue 127, which shows a whole device as JSON (xpu-smi 1.3); the form of one device
+ *   alone: issue 117.
+ * - `stats -d ID -j`: intel/xpumanager, cli/src/core_stub/statistics_stub.cpp, which writes `device_level`, and `tile_level` with a `data_list`
+ *   for each tile; read so by nicejunjie/intel-smi.
+ * - `health -d ID -j`: intel/xpumanager, cli/src/comlet_health.cpp and cli/src/core_stub/lib_core_stub.cpp, which write `status` and
+ *   `description` for each component. confidence: LOW for the words of a status other than OK: no recorded output of a broken device was found.
+ * - numbers of devices are those of Level Zero by address: intel/xpumanager's programs set ZE_ENABLE_PCI_ID_DEVICE_ORDER for themselves.
  */
 
 /** Two Max 1100, one virtual function, and an integrated device. */

@@ -7,6 +7,8 @@
  *   remapping: 3090-v13.xml in the same folder; recovery action: utkuozdemir/nvidia_gpu_exporter issue 393.
  * - `-L`: NVIDIA Multi-Instance GPU User Guide, "MIG Device Names" and "Getting Started" (branch 535).
  * - `topo -m`: XueSongTap/XueSongTap.github.io, _posts/2024-01-04-nvidia-smi-more.md (driver 535).
+ * - `/proc/driver/nvidia/gpus/…/information`: NVIDIA, README of driver 460.80, "Using the /proc File System Interface", for the file; its lines
+ *   as the Slurm charm's tests have them (charmed-hpc/slurm-charms, driver mock) and as Colab shows them, with "Blacklisted" before 460.
  * - a lost device: NVIDIA/dcgm-exporter issue 604; no driver: utkuozdemir/nvidia_gpu_exporter issue 65 (exit code 9).
  */
 
@@ -187,3 +189,19 @@ export const noDriver =
 
 /** What the tool says of a field that its driver does not know. */
 export const refusedField = (name: string): string => `Field "${name}" is not a valid field to query.\n`;
+
+/** `/proc/driver/nvidia/gpus/ADDRESS/information` of an A10G. */
+export const procInformation = ({
+  uuid = 'GPU-82523fd8-3897-f599-d088-ccd04ae45ec1',
+  excluded = 'No',
+} = {}): string =>
+  [
+    'Model: \t\t NVIDIA A10G',
+    'IRQ:   \t\t 42',
+    `GPU UUID: \t ${uuid}`,
+    'Video BIOS: \t 94.02.75.00.01',
+    'Bus Type: \t PCIe',
+    'Bus Location: \t 0000:00:1e.0',
+    'Device Minor: \t 3',
+    `GPU Excluded:\t ${excluded}`,
+  ].join('\n');

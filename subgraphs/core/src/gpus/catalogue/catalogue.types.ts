@@ -54,8 +54,12 @@ export interface CudaReleaseRow {
   readonly update: number;
   /** The lowest driver on Linux that has all its features. */
   readonly driver: string;
+  /** Branches of the driver that its forward-compatibility package was made for. */
+  readonly forwardBranches: readonly number[];
   readonly sources: readonly SourceKey[];
   readonly confidence: Confidence;
+  /** Facts without a citable source. */
+  readonly uncertain: readonly string[];
 }
 
 /** What is true of all toolkits of one major version. */
@@ -65,11 +69,7 @@ export interface CudaFamilyRow {
   readonly minorDriver?: string;
   /** The lowest compute capability that it builds for. */
   readonly oldestCapability: string;
-  /** Branches of the driver that its forward-compatibility packages were made for. */
-  readonly forwardBranches: readonly number[];
   readonly sources: readonly SourceKey[];
-  readonly confidence: Confidence;
-  readonly uncertain: readonly string[];
 }
 
 /** The first toolkit that knows a compute capability. */
@@ -80,5 +80,4 @@ export interface CapabilityRow {
   /** Whether it is of an embedded chip, for which code of others was never promised to run. */
   readonly isEmbedded: boolean;
   readonly sources: readonly SourceKey[];
-  readonly confidence: Confidence;
 }

@@ -1,5 +1,7 @@
 /** CUDA toolkits with their drivers on Linux, what major versions have in common, and which toolkit first knew a compute capability. */
 import type { CapabilityRow, CudaFamilyRow, CudaReleaseRow } from './catalogue.types.js';
+import type { SourceKey } from './sources.js';
+import { compareVersions } from './versions.js';
 
 /** Each release with its driver: `12.4.1` is update 1 of 12.4. */
 const drivers: Readonly<Record<string, string>> = {
@@ -63,21 +65,56 @@ const drivers: Readonly<Record<string, string>> = {
 /** Not among the numbers of the release notes that were read. */
 const uncertainReleases = new Set(['13.2.0']);
 
+/**
+ * Branches of older drivers that the forward-compatibility package of a release was made for, where that is told. A branch that runs the
+ * release by minor-version compatibility does not need it, and stands here where the package names it.
+ */
+const forward: Readonly<
+  Record<string, { readonly branches: readonly number[]; readonly source: SourceKey }>
+> = {
+  '13.3': { branches: [535, 550, 570], source: 'CUDASITE' },
+  '13.2': { branches: [535, 550, 570], source: 'CUDASITE' },
+  '13.1': { branches: [535, 550, 570, 575, 580], source: 'CUDACOMPAT' },
+  '13.0': { branches: [535, 550, 570], source: 'CUDASITE' },
+  '12.9': { branches: [535, 550, 560, 565, 570], source: 'CUDACOMPAT' },
+  '12.8': { branches: [535, 550], source: 'CUDAFWD' },
+  '12.6': { branches: [535, 550], source: 'CUDAFWD' },
+  '12.5': { branches: [535, 550], source: 'CUDAFWD' },
+  '12.4': { branches: [535], source: 'CUDAFWD' },
+  '12.3': { branches: [535], source: 'CUDAFWD' },
+  '12.2': { branches: [], source: 'CUDAFWD' },
+  '11.1': { branches: [418, 440], source: 'CUDASUPPORT' },
+  '11.0': { branches: [418, 440], source: 'CUDASUPPORT' },
+  '10.2': { branches: [418], source: 'CUDASUPPORT' },
+};
+
+/** Older ones had no such package. */
+const firstWithPackage = '10.0';
+
 /** All releases, the newest first. */
 export const cudaReleases: readonly CudaReleaseRow[] = Object.entries(drivers).map(([release, driver]) => {
   const [major = '', minor = '', update = '0'] = release.split('.');
-  const isUncertain = uncertainReleases.has(release);
+  const version = `${major}.${minor}`;
+  const told = forward[version];
+  const isPackageUnknown = told === undefined && compareVersions(version, firstWithPackage) >= 0;
+  const uncertain = [
+    ...(uncertainReleases.has(release) ? ['driver'] : []),
+    ...(isPackageUnknown ? ['forwardBranches: none is told'] : []),
+  ];
   return {
-    version: `${major}.${minor}`,
+    version,
     update: Number(update),
     driver,
-    sources: isUncertain ? ['CUDARN', 'COMMON'] : ['CUDARN'],
-    confidence: isUncertain ? 'LOW' : 'HIGH',
+    forwardBranches: told?.branches ?? [],
+    sources: [
+      'CUDARN',
+      ...(told ? [told.source] : []),
+      ...(uncertain.length > 0 ? (['COMMON'] as const) : []),
+    ],
+    confidence: uncertain.length > 0 ? 'LOW' : 'HIGH',
+    uncertain,
   };
 });
-
-/** Branches that a package for forward compatibility builds on are those of long support; which ones, no citable table told in full. */
-const branches = ['forwardBranches'];
 
 /** Major versions, the newest first. */
 export const cudaFamilies: readonly CudaFamilyRow[] = [
@@ -85,63 +122,28 @@ export const cudaFamilies: readonly CudaFamilyRow[] = [
     major: 13,
     minorDriver: '580',
     oldestCapability: '7.5',
-    forwardBranches: [535, 550, 570],
-    sources: ['CUDAMVC', 'CUDARN', 'PYTORCH157517', 'CUDECOMP97', 'CUDAFWD', 'COMMON'],
-    confidence: 'LOW',
-    uncertain: branches,
+    sources: ['CUDAMVC', 'CUDARN', 'PYTORCH157517', 'CUDECOMP97'],
   },
   {
     major: 12,
     minorDriver: '525.60.13',
     oldestCapability: '5.0',
-    forwardBranches: [450, 470, 510, 515],
-    sources: ['CUDAMVC', 'CUFFT', 'CUDAFWD', 'COMMON'],
-    confidence: 'LOW',
-    uncertain: [...branches, 'minorDriver: 525 is cited, the rest of the number is that of 12.0'],
+    sources: ['CUDAMVC', 'CUDNN', 'CUFFT', 'CLANG'],
   },
-  {
-    major: 11,
-    minorDriver: '450.80.02',
-    oldestCapability: '3.5',
-    forwardBranches: [418, 440],
-    sources: ['CUDAMVC', 'CUFFT', 'CUDAFWD', 'COMMON'],
-    confidence: 'LOW',
-    uncertain: branches,
-  },
-  {
-    major: 10,
-    oldestCapability: '3.0',
-    forwardBranches: [],
-    sources: ['CUDARN', 'COMMON'],
-    confidence: 'LOW',
-    uncertain: ['oldestCapability', ...branches],
-  },
-  {
-    major: 9,
-    oldestCapability: '3.0',
-    forwardBranches: [],
-    sources: ['CUDARN', 'COMMON'],
-    confidence: 'LOW',
-    uncertain: ['oldestCapability'],
-  },
-  {
-    major: 8,
-    oldestCapability: '2.0',
-    forwardBranches: [],
-    sources: ['CUDARN', 'COMMON'],
-    confidence: 'LOW',
-    uncertain: ['oldestCapability'],
-  },
+  { major: 11, minorDriver: '450.80.02', oldestCapability: '3.5', sources: ['CUDAMVC', 'CUFFT', 'CLANG'] },
+  { major: 10, oldestCapability: '3.0', sources: ['CUDARN', 'CLANG'] },
+  { major: 9, oldestCapability: '3.0', sources: ['CUDARN', 'CLANG'] },
+  { major: 8, oldestCapability: '2.0', sources: ['CUDARN', 'CLANG'] },
 ];
 
-/** The lowest toolkit that knows each capability: the first that can build for it. No citable table told all of them. */
+/** The lowest toolkit that knows each capability: the first that can build for it. */
 export const capabilities: readonly CapabilityRow[] = (
   [
     ['6.0', 'Pascal', '8.0', false],
     ['6.1', 'Pascal', '8.0', false],
     ['6.2', 'Pascal', '8.0', true],
     ['7.0', 'Volta', '9.0', false],
-    ['7.2', 'Volta', '9.2', true],
+    ['7.2', 'Volta', '9.1', true],
     ['7.5', 'Turing', '10.0', false],
     ['8.0', 'Ampere', '11.0', false],
     ['8.6', 'Ampere', '11.1', false],
@@ -160,6 +162,5 @@ export const capabilities: readonly CapabilityRow[] = (
   architecture,
   firstCuda,
   isEmbedded,
-  sources: capability === '10.7' ? ['CUDARN'] : ['CC', 'COMMON'],
-  confidence: 'LOW',
+  sources: capability === '10.7' ? ['CUDARN'] : ['CC', 'CLANG'],
 }));

@@ -20,6 +20,15 @@ export const sources = {
     'NVIDIA, CUDA compatibility, minor version compatibility, docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html',
   CUDAFWD:
     'NVIDIA, CUDA compatibility, forward compatibility, docs.nvidia.com/deploy/cuda-compatibility/forward-compatibility.html',
+  CUDACOMPAT:
+    'NVIDIA/nvidia-container-toolkit, cmd/nvidia-cdi-hook/cudacompat/cuda-elf-header_test.go: the drivers that libcuda 575.57.08 and 590.44.01 of the packages name in their ELF notes',
+  CUDASITE:
+    'a site that quotes the matrix of NVIDIA for cuda-compat-13.0 to 13.3, and runs them on 535.104.12; NVIDIA, CUDA compatibility, forward compatibility',
+  CUDASUPPORT:
+    'NVIDIA CUDA and Drivers Support, RN-08625-001_v02, docs.nvidia.com/datacenter/tesla/pdf/NVIDIA_CUDA_Drivers_Support.pdf',
+  CUDNN: 'NVIDIA, cuDNN 9.1.0 support matrix: CUDA 12.x with driver >= 525.60.13 on Linux',
+  CLANG:
+    'llvm/llvm-project, clang/lib/Basic/Cuda.cpp: the lowest and the highest CUDA version for each architecture (main, 2025)',
   CUDAGUIDE:
     'NVIDIA, CUDA programming guide, the CUDA platform, docs.nvidia.com/cuda/cuda-programming-guide/01-introduction/cuda-platform.html',
   PYTORCH157517:

@@ -56,6 +56,17 @@ export function parseAmdMetric(json: Json): ReadonlyMap<number, Pick<AmdDevice, 
   );
 }
 
+/** Reads `amd-smi partition --json`, where releases from 26 on tell what `static` told before: the mode of each device that has one. */
+export function parseAmdPartition(json: Json): ReadonlyMap<number, string> {
+  return new Map(
+    listIn(at(json, 'current_partition')).flatMap((gpu) => {
+      const index = numberIn(textAt(gpu, 'gpu_id'));
+      const mode = partitionOf(wordIn(textAt(gpu, 'accelerator_type')), wordIn(textAt(gpu, 'memory')));
+      return index === undefined || mode === undefined ? [] : [[index, mode] as const];
+    }),
+  );
+}
+
 /** Reads `amd-smi version --json`: the ROCm release; undefined when it is not told. */
 export function parseAmdVersion(json: Json): string | undefined {
   const version = wordIn(textAt(listIn(json)[0] ?? json, 'rocm_version'));

@@ -1,9 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { Evidence, type FoundDevice } from '../device-facts.js';
 import { jsonIn, type Json } from '../json.js';
-import { amdUniqueId, pciEvidence, pciSource, type PciDevice } from '../pci.js';
+import { amdUniqueId, pciEvidence, pciSource, tellHealth, type PciDevice } from '../pci.js';
 import type { RunTool, ToolAnswer } from '../tool.js';
-import { parseAmdMetric, parseAmdStatic, parseAmdVersion, type AmdDevice } from './amd-smi.js';
+import {
+  parseAmdMetric,
+  parseAmdPartition,
+  parseAmdStatic,
+  parseAmdVersion,
+  type AmdDevice,
+} from './amd-smi.js';
+import { kfdSource, readKfd, type KfdGpu } from './kfd.js';
 import { parseRocmSmi, rocmArguments } from './rocm-smi.js';
 
 const driverFacts = [
@@ -21,20 +28,27 @@ const RELEASE_FILE = '/opt/rocm/.info/version';
 export interface AmdPlaces {
   readonly pciRoot: string;
   readonly releaseFile: string;
+  /** The root of the file system. */
+  readonly systemRoot: string;
 }
 
 /** AMD's devices: what `amd-smi` says, or `rocm-smi` where it does not answer, and those that only the PCI bus shows. */
 export async function findAmd(
   run: RunTool,
   onBus: readonly PciDevice[],
-  { pciRoot, releaseFile }: AmdPlaces = { pciRoot: pciSource, releaseFile: RELEASE_FILE },
+  { pciRoot, releaseFile, systemRoot }: AmdPlaces = {
+    pciRoot: pciSource,
+    releaseFile: RELEASE_FILE,
+    systemRoot: '/',
+  },
 ): Promise<readonly FoundDevice[]> {
   const asked = await ask(run);
   const release = await releaseOf(run, asked, releaseFile);
   const devices = asked.devices.map((device) => evidenceOf(device, asked, onBus, asked.devices, release));
   const seen = new Set(devices.map(({ pciAddress }) => pciAddress));
   const rest = onBus.filter(({ address }) => !seen.has(address));
-  return [...devices, ...(await Promise.all(rest.map(async (device) => unasked(device, asked, pciRoot))))];
+  const kernel = { kfd: rest.length > 0 ? await readKfd(systemRoot) : [], release, pciRoot };
+  return [...devices, ...(await Promise.all(rest.map(async (device) => unasked(device, asked, kernel))))];
 }
 
 interface Asked {
@@ -49,9 +63,15 @@ async function ask(run: RunTool): Promise<Asked> {
   const known = parseAmdStatic(jsonOf(still));
   if (known.length > 0) {
     const metrics = parseAmdMetric(jsonOf(await run('amd-smi', ['metric', '--json'])));
+    const isModeTold = known.some(({ facts }) => facts.partitionMode !== undefined);
+    const modes = isModeTold
+      ? undefined
+      : parseAmdPartition(jsonOf(await run('amd-smi', ['partition', '--json'])));
     const devices = known.map((device) => {
       const now = metrics.get(device.index);
-      return { ...device, facts: { ...now?.facts, ...withoutGaps(device.facts) }, fault: now?.fault };
+      const partitionMode = modes?.get(device.index);
+      const told = { ...now?.facts, ...(partitionMode === undefined ? {} : { partitionMode }) };
+      return { ...device, facts: { ...told, ...withoutGaps(device.facts) }, fault: now?.fault };
     });
     return { source: 'amd-smi', devices };
   }
@@ -110,15 +130,35 @@ function identityOf({ uniqueId, index, facts }: AmdDevice, all: readonly AmdDevi
   return isShared ? [`GPU-${uniqueId}/${index}`, String(index)] : [`GPU-${uniqueId}`, `GPU-${uniqueId}`];
 }
 
-async function unasked(device: PciDevice, { source, silence }: Asked, root: string): Promise<FoundDevice> {
+/** What the kernel and ROCm's packages say without any tool. */
+interface KernelWord {
+  readonly kfd: readonly KfdGpu[];
+  readonly release: { readonly version: string; readonly source: string } | undefined;
+  readonly pciRoot: string;
+}
+
+async function unasked(
+  device: PciDevice,
+  { source, silence }: Asked,
+  { kfd, release, pciRoot }: KernelWord,
+): Promise<FoundDevice> {
   const why = silence?.why ?? `${source} does not list it`;
-  const evidence = pciEvidence(device).cannotTell(why, ...driverFacts);
-  if (silence?.isFault === false) evidence.cannotTell(why, 'health');
-  else evidence.tell(`${pciSource}, but ${why}`, { health: 'UNHEALTHY' });
-  const uniqueId = await amdUniqueId(device.address, root);
-  return uniqueId === undefined
-    ? evidence.device(`PCI-${device.address}`, null)
-    : evidence.device(`GPU-${uniqueId}`, `GPU-${uniqueId}`);
+  const nodes = kfd.filter(({ address }) => address === device.address);
+  const evidence = pciEvidence(device)
+    .tell(kfdSource, { gfxTarget: nodes[0]?.gfxTarget })
+    .cannotTell(why, ...driverFacts);
+  if (release !== undefined) evidence.tell(release.source, { rocmVersion: release.version });
+  const isPartitioned = nodes.length > 1;
+  if (silence?.isFault !== false) evidence.tell(`${pciSource}, but ${why}`, { health: 'UNHEALTHY' });
+  else if (isPartitioned) evidence.cannotTell(`it is partitioned; ${why}`, 'health');
+  else tellHealth(evidence, device, why);
+  const uniqueId = await amdUniqueId(device.address, pciRoot);
+  if (uniqueId !== undefined) {
+    const name = `GPU-${uniqueId}`;
+    return evidence.device(name, isPartitioned ? null : name);
+  }
+  const [node] = isPartitioned ? [] : nodes;
+  return evidence.device(`PCI-${device.address}`, node === undefined ? null : String(node.index));
 }
 
 const jsonOf = (answer: ToolAnswer): Json => (answer.kind === 'missing' ? undefined : jsonIn(answer.stdout));

@@ -1,6 +1,6 @@
 import { Evidence, type FoundDevice } from '../device-facts.js';
 import { jsonIn, type Json } from '../json.js';
-import { pciEvidence, pciSource, type PciDevice } from '../pci.js';
+import { pciEvidence, pciSource, tellHealth, type PciDevice } from '../pci.js';
 import type { RunTool, ToolAnswer } from '../tool.js';
 import {
   parseXpuDetails,
@@ -43,16 +43,16 @@ async function describe(run: RunTool, device: XpuDevice, onBus: readonly PciDevi
   if (fault === undefined) evidence.tell('xpu-smi health', { health: 'HEALTHY' });
   else evidence.tell(`xpu-smi: ${fault}`, { health: 'UNHEALTHY' });
   evidence.cannotTell('xpu-smi does not tell it', ...driverFacts);
-  return evidence.device(device.uuid ?? `PCI-${device.facts.pciAddress ?? id}`, id);
+  return evidence.device(device.uuid ?? `PCI-${device.facts.pciAddress ?? id}`, String(bus?.rank ?? id));
 }
 
-/** Without the tool nobody knows its number in Level Zero, by which a payload would see it. */
+/** Its number in Level Zero is its place among those that have a driver, since payloads are told to number them by address. */
 function unasked(device: PciDevice, answer: ToolAnswer): FoundDevice {
   const why = answer.kind === 'missing' ? 'xpu-smi is not on this host' : `xpu-smi: ${whyOf(answer)}`;
   const evidence = pciEvidence(device).cannotTell(why, ...driverFacts);
-  if (answer.kind === 'missing') evidence.cannotTell(why, 'health');
+  if (answer.kind === 'missing') tellHealth(evidence, device, why);
   else evidence.tell(`${pciSource}, but ${why}`, { health: 'UNHEALTHY' });
-  return evidence.device(`PCI-${device.address}`, null);
+  return evidence.device(`PCI-${device.address}`, device.isUp ? String(device.rank) : null);
 }
 
 const whyOf = (answer: ToolAnswer): string => ('why' in answer ? answer.why : 'it does not list the device');

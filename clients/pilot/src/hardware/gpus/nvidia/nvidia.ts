@@ -1,6 +1,7 @@
 import { Evidence, type FoundDevice } from '../device-facts.js';
 import { pciEvidence, pciSource, type PciDevice } from '../pci.js';
 import type { RunTool, ToolAnswer } from '../tool.js';
+import { procSource, readProcGpu } from './proc.js';
 import { parseSmiList, type ListedGpu } from './smi-list.js';
 import { parseSmiQuery, queriedFields, queryArguments, unknownField, type QueriedGpu } from './smi-query.js';
 import { parseSmiTopology } from './smi-topology.js';
@@ -23,12 +24,15 @@ const driverFacts = [
 ] as const;
 
 /** NVIDIA's devices: what `nvidia-smi` says, and those that only the PCI bus shows. */
-export async function findNvidia(run: RunTool, onBus: readonly PciDevice[]): Promise<readonly FoundDevice[]> {
+export async function findNvidia(
+  run: RunTool,
+  onBus: readonly PciDevice[],
+  systemRoot = '/',
+): Promise<readonly FoundDevice[]> {
   const first = await query(run);
   if (first.answer.kind === 'missing')
-    return onBus.map((device) => unasked(device, 'nvidia-smi is not on this host', 'UNKNOWN'));
-  if (first.answer.kind === 'hung')
-    return onBus.map((device) => unasked(device, tried(first.answer), 'UNHEALTHY'));
+    return Promise.all(onBus.map(async (device) => withoutTool(device, systemRoot)));
+  if (first.answer.kind === 'hung') return onBus.map((device) => unlisted(device, tried(first.answer)));
   const [xml, list, topology] = await Promise.all([
     run(TOOL, ['-q', '-x']),
     run(TOOL, ['-L']),
@@ -40,13 +44,14 @@ export async function findNvidia(run: RunTool, onBus: readonly PciDevice[]): Pro
     listed: parseSmiList(textOf(list)),
     links: topology === undefined ? [] : parseSmiTopology(textOf(topology)),
     xmlAnswer: xml,
+    listAnswer: list,
   };
   const devices = told.queried.flatMap((gpu) => devicesOf(gpu, told));
   const seen = new Set(devices.map(({ pciAddress }) => pciAddress));
   const why = first.answer.kind === 'failed' ? tried(first.answer) : 'nvidia-smi does not list it';
   return [
     ...devices,
-    ...onBus.filter(({ address }) => !seen.has(address)).map((device) => unasked(device, why, 'UNHEALTHY')),
+    ...onBus.filter(({ address }) => !seen.has(address)).map((device) => unlisted(device, why)),
   ];
 }
 
@@ -56,6 +61,7 @@ interface Told {
   readonly listed: readonly ListedGpu[];
   readonly links: readonly (readonly number[])[];
   readonly xmlAnswer: ToolAnswer;
+  readonly listAnswer: ToolAnswer;
 }
 
 /** Asks for all fields, and again without those that the driver does not know. */
@@ -80,9 +86,11 @@ function devicesOf(gpu: QueriedGpu, told: Told): readonly FoundDevice[] {
   if (xml?.isMig !== true) return [linked(whole, gpu, told).device(gpu.uuid, gpu.uuid)];
   const slices = listed?.slices ?? [];
   if (slices.length === 0) {
-    whole
-      .tell(XML, { partitionMode: 'MIG' })
-      .correct(`${XML}: MIG is enabled and there is no instance`, { health: 'UNHEALTHY' });
+    const why =
+      told.listAnswer.kind === 'answered'
+        ? `${XML}: MIG is enabled and there is no instance`
+        : `MIG is enabled, and ${LIST}: ${whyOf(told.listAnswer)}`;
+    whole.tell(XML, { partitionMode: 'MIG' }).correct(why, { health: 'UNHEALTHY' });
     return [whole.device(gpu.uuid, gpu.uuid)];
   }
   return slices.map(({ index, profile, uuid }) => {
@@ -123,12 +131,29 @@ function linked(evidence: Evidence, { index }: QueriedGpu, { links }: Told): Evi
     : evidence.tell(TOPOLOGY, { nvlinkGroup: `nvlink:${group.join(',')}` });
 }
 
-/** A device of the PCI bus about which no tool says anything: it cannot be given to payloads, which see it by its UUID. */
-function unasked(device: PciDevice, why: string, health: 'UNKNOWN' | 'UNHEALTHY'): FoundDevice {
-  const evidence = pciEvidence(device).cannotTell(why, ...driverFacts);
-  if (health === 'UNHEALTHY') evidence.tell(`${pciSource}, but ${why}`, { health });
-  else evidence.cannotTell(why, 'health');
-  return evidence.device(`PCI-${device.address}`, null);
+/** A device of the PCI bus that its tool does not list: it cannot be given to payloads, which see it by its UUID. */
+function unlisted(device: PciDevice, why: string): FoundDevice {
+  return pciEvidence(device)
+    .cannotTell(why, ...driverFacts)
+    .tell(`${pciSource}, but ${why}`, { health: 'UNHEALTHY' })
+    .device(`PCI-${device.address}`, null);
+}
+
+const noTool = 'nvidia-smi is not on this host';
+
+/** A device on a host without the tool: its kernel driver tells its name and UUID, once it has initialised it. */
+async function withoutTool(device: PciDevice, systemRoot: string): Promise<FoundDevice> {
+  const told = await readProcGpu(systemRoot, device.address);
+  const evidence = pciEvidence(device)
+    .tell(procSource, { model: told?.model, partitionMode: told?.isDivided ? 'MIG' : undefined })
+    .cannotTell(noTool, ...driverFacts);
+  if (told?.isExcluded) evidence.tell(`${procSource}: it is excluded`, { health: 'UNHEALTHY' });
+  else if (told?.uuid !== undefined) evidence.tell(`${procSource}: its driver has it`, { health: 'HEALTHY' });
+  const state =
+    device.driver === null ? 'no kernel driver has the device' : 'its driver does not tell its UUID';
+  evidence.cannotTell(`${state}; ${noTool}`, 'health');
+  const id = told?.uuid;
+  return id === undefined ? evidence.device(`PCI-${device.address}`, null) : evidence.device(id, id);
 }
 
 const textOf = (answer: ToolAnswer): string => (answer.kind === 'missing' ? '' : answer.stdout);

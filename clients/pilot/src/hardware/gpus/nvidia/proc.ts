@@ -1,0 +1,48 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { wordIn } from '../device-facts.js';
+import { textOf } from '../files.js';
+
+/** Where NVIDIA's kernel driver tells of its devices. */
+export const procSource = '/proc/driver/nvidia/gpus';
+
+/** What NVIDIA's kernel driver says of a device without any tool. */
+export interface ProcGpu {
+  readonly model: string | undefined;
+  /** Undefined until the driver has initialised the device: then it is shown as question marks. */
+  readonly uuid: string | undefined;
+  /** Whether the administrator took it from all programs. */
+  readonly isExcluded: boolean;
+  /** Whether it has MIG instances. */
+  readonly isDivided: boolean;
+}
+
+/**
+ * Reads `/proc/driver/nvidia/gpus/ADDRESS/information`; undefined where the driver does not have the device.
+ * @param root the root of the file system
+ */
+export async function readProcGpu(root: string, address: string): Promise<ProcGpu | undefined> {
+  const text = await textOf(join(root, procSource, address, 'information'));
+  if (text === undefined) return undefined;
+  const fields = new Map(
+    text.split('\n').flatMap((line) => {
+      const [, name, value] = /^([^:]+):\s*(.*)$/.exec(line) ?? [];
+      return name === undefined ? [] : [[name.trim().toLowerCase(), value?.trim()] as const];
+    }),
+  );
+  const uuid = fields.get('gpu uuid') ?? '';
+  const minor = fields.get('device minor') ?? '';
+  return {
+    model: wordIn(fields.get('model')),
+    uuid: /^GPU-[0-9a-f-]+$/i.test(uuid) ? uuid : undefined,
+    isExcluded: /^yes$/i.test(fields.get('gpu excluded') ?? fields.get('blacklisted') ?? ''),
+    isDivided: /^\d+$/.test(minor) && (await hasInstances(root, minor)),
+  };
+}
+
+/** Each instance has a folder of its capabilities. */
+async function hasInstances(root: string, minor: string): Promise<boolean> {
+  const folder = join(root, '/proc/driver/nvidia/capabilities', `gpu${minor}`, 'mig');
+  const names = await readdir(folder).catch(() => []);
+  return names.some((name) => /^gi\d+$/.test(name));
+}

@@ -1,0 +1,140 @@
+import { describe, expect, jest, test } from '@jest/globals';
+import { GpuHost, sourceOf } from '../../testing/gpu-host.js';
+import { kfdProperties } from '../../testing/gpu-samples/amd.js';
+import { procInformation } from '../../testing/gpu-samples/nvidia.js';
+
+jest.setTimeout(30_000);
+
+const host = new GpuHost();
+
+describe('a host with NVIDIA devices and no tool', () => {
+  test('has them from the kernel driver: name, UUID and driver version, no memory', async () => {
+    await host.onBus('0000:00:1e.0', '10de', '2237', { driver: 'nvidia' });
+    await host.kernel({
+      'proc/driver/nvidia/gpus/0000:00:1e.0/information': procInformation(),
+      'sys/module/nvidia/version': '550.54.15',
+    });
+    const [device] = await host.find();
+    expect(device).toMatchObject({
+      id: 'GPU-82523fd8-3897-f599-d088-ccd04ae45ec1',
+      visibleAs: 'GPU-82523fd8-3897-f599-d088-ccd04ae45ec1',
+      model: 'NVIDIA A10G',
+      driverVersion: '550.54.15',
+      health: 'HEALTHY',
+    });
+    expect(device?.memoryMiB).toBeUndefined();
+    expect(sourceOf(device, 'memoryMiB')).toBe('unknown: nvidia-smi is not on this host');
+    expect(sourceOf(device, 'driverVersion')).toBe('/sys/module/nvidia/version');
+    expect(sourceOf(device, 'health')).toBe('/proc/driver/nvidia/gpus: its driver has it');
+  });
+
+  test.each<[string, string, object]>([
+    [
+      'is not initialised',
+      procInformation({ uuid: 'GPU-????????-????-????-????-????????????' }),
+      { health: 'UNKNOWN', visibleAs: null },
+    ],
+    ['is excluded', procInformation({ excluded: 'Yes' }), { health: 'UNHEALTHY' }],
+  ])('one that %s is offered to nobody', async (_what, information, expected) => {
+    await host.onBus('0000:00:1e.0', '10de', '2237', { driver: 'nvidia' });
+    await host.kernel({ 'proc/driver/nvidia/gpus/0000:00:1e.0/information': information });
+    expect(await host.find()).toMatchObject([expected]);
+  });
+
+  test('one that is divided is not taken for a whole one: nothing names its slices', async () => {
+    await host.onBus('0000:00:1e.0', '10de', '20b2', { driver: 'nvidia' });
+    await host.kernel({
+      'proc/driver/nvidia/gpus/0000:00:1e.0/information': procInformation(),
+      'proc/driver/nvidia/capabilities/gpu3/mig/gi1/access': 'DeviceFileMinor: 12',
+    });
+    expect((await host.find())[0]).toMatchObject({ partitionMode: 'MIG' });
+  });
+});
+
+describe('a host with AMD devices and no tool', () => {
+  const mi210 = {
+    kind: '0x038000',
+    driver: 'amdgpu',
+    files: {
+      mem_info_vram_total: String(64 * 2 ** 30),
+      unique_id: '4edfb117a17a07d',
+      'drm/renderD128/uevent': '',
+    },
+  };
+  const nodes = (locations: readonly number[]): Readonly<Record<string, string>> =>
+    Object.fromEntries(
+      ['cpu_cores_count 64\nvendor_id 0\ngfx_target_version 0', ...locations.map(kfdProperties)].map(
+        (text, node) => [`sys/class/kfd/kfd/topology/nodes/${node}/properties`, text],
+      ),
+    );
+
+  test('has them from the kernel: target, driver and ROCm release too', async () => {
+    await host.onBus('0000:83:00.0', '1002', '740f', mi210);
+    await host.kernel({
+      ...nodes([0x8300]),
+      'sys/module/amdgpu/version': '6.10.5',
+      'opt/rocm/.info/version': '6.3.1-48',
+    });
+    const [device] = await host.find();
+    expect(device).toMatchObject({
+      id: 'GPU-04edfb117a17a07d',
+      memoryMiB: 65536,
+      gfxTarget: 'gfx90a',
+      driverVersion: '6.10.5',
+      rocmVersion: '6.3.1',
+      health: 'HEALTHY',
+    });
+    expect(sourceOf(device, 'gfxTarget')).toBe('/sys/class/kfd/kfd/topology/nodes');
+    expect(sourceOf(device, 'health')).toBe('sysfs: amdgpu has brought it up');
+    expect(sourceOf(device, 'eccEnabled')).toBe('unknown: neither amd-smi nor rocm-smi is on this host');
+  });
+
+  test('sees one without unique id by its number in ROCm', async () => {
+    const { unique_id: _id, ...files } = mi210.files;
+    await host.onBus('0000:83:00.0', '1002', '740f', { ...mi210, files });
+    await host.kernel(nodes([0x4300, 0x8300]));
+    expect((await host.find())[0]).toMatchObject({ id: 'PCI-0000:83:00.0', visibleAs: '1' });
+  });
+
+  test('believes the counts of errors of its driver', async () => {
+    await host.onBus('0000:83:00.0', '1002', '740f', {
+      ...mi210,
+      files: { ...mi210.files, 'ras/umc_err_count': 'ue: 3\nce: 12', 'ras/gfx_err_count': 'ue: 0\nce: 0' },
+    });
+    const [device] = await host.find();
+    expect(device?.health).toBe('UNHEALTHY');
+    expect(sourceOf(device, 'health')).toBe('sysfs amdgpu: 3 uncorrectable memory errors');
+  });
+
+  test('offers none that is partitioned: nothing names its parts', async () => {
+    await host.onBus('0000:83:00.0', '1002', '74a1', mi210);
+    await host.kernel(nodes([0x8300, 0x8300]));
+    const [device] = await host.find();
+    expect(device).toMatchObject({ health: 'UNKNOWN', visibleAs: null });
+    expect(sourceOf(device, 'health')).toMatch(/^unknown: it is partitioned/);
+  });
+});
+
+describe('a host with Intel devices and no tool', () => {
+  const up = (more: Readonly<Record<string, string>> = {}) => ({
+    kind: '0x038000',
+    driver: 'xe',
+    files: { 'drm/renderD129/uevent': '', ...more },
+  });
+
+  test('counts them by address with those that are left out, as payloads are told to; the driver’s version is its own', async () => {
+    await host.onBus('0000:00:02.0', '8086', '4680', { ...up(), kind: '0x030000' });
+    await host.onBus('0000:29:00.0', '8086', '0bda', up({ 'tile0/physical_vram_size_bytes': '0xc00000000' }));
+    await host.onBus('0000:9a:00.0', '8086', '0bda', { kind: '0x038000' });
+    await host.kernel({ 'sys/module/xe/version': '1.2.3' });
+    const devices = await host.find();
+    expect(devices).toMatchObject([
+      { id: 'PCI-0000:29:00.0', visibleAs: '1', memoryMiB: 49152, driverVersion: '1.2.3', health: 'HEALTHY' },
+      { id: 'PCI-0000:9a:00.0', visibleAs: null, health: 'UNKNOWN' },
+    ]);
+    expect(sourceOf(devices[1], 'driverVersion')).toBe('unknown: no kernel driver has the device');
+    expect(sourceOf(devices[1], 'health')).toBe(
+      'unknown: no kernel driver has the device; xpu-smi is not on this host',
+    );
+  });
+});

@@ -1,0 +1,97 @@
+/** For tests: a host with tools that answer with recorded output, as programs of their own, and with what its kernel shows. */
+import { afterEach, beforeEach } from '@jest/globals';
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { FoundDevice } from '../hardware/gpus/device-facts.js';
+import { findDevices, type DeviceOptions } from '../hardware/gpus/find-devices.js';
+
+/** An answer to the arguments that begin like this. */
+export interface Answer {
+  readonly to: string;
+  readonly says: string;
+  readonly exitCode?: number;
+  /** It never answers. */
+  readonly hangs?: boolean;
+}
+
+/** What a device on the bus is besides its ids. */
+export interface BusDevice {
+  readonly kind?: string;
+  readonly driver?: string;
+  readonly files?: Readonly<Record<string, string>>;
+  readonly isVirtual?: boolean;
+}
+
+let folder = '';
+
+/** The host, a fresh one for each test of the file. */
+export class GpuHost {
+  constructor() {
+    beforeEach(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'gpus-'));
+      await mkdir(join(folder, 'bin'));
+      await mkdir(join(folder, 'pci'));
+    });
+    afterEach(() => rm(folder, { recursive: true, force: true }));
+  }
+
+  /** A path in the host's folder. */
+  path(name: string): string {
+    return join(folder, name);
+  }
+
+  /** What a pilot finds there. */
+  async find(options: Partial<DeviceOptions> = {}): Promise<readonly FoundDevice[]> {
+    return findDevices({
+      searchPath: join(folder, 'bin'),
+      pciRoot: join(folder, 'pci'),
+      systemRoot: join(folder, 'root'),
+      timeoutMs: 10_000,
+      ...options,
+    });
+  }
+
+  /** A shell script that answers by the beginning of its arguments; what it was not told, it refuses. */
+  async tool(name: string, answers: readonly Answer[]): Promise<void> {
+    const cases = await Promise.all(
+      answers.map(async ({ to, says, exitCode = 0, hangs = false }, index) => {
+        const file = join(folder, `${name}.${index}`);
+        await writeFile(file, says);
+        const end = hangs ? 'exec sleep 600' : `exit ${exitCode}`;
+        return `  '${to}'*) cat '${file}'; ${end};;`;
+      }),
+    );
+    const path = join(folder, 'bin', name);
+    await writeFile(path, `#!/bin/sh\ncase "$*" in\n${cases.join('\n')}\nesac\nexit 3\n`);
+    await chmod(path, 0o755);
+  }
+
+  /** A device on the bus. */
+  async onBus(address: string, vendor: string, device: string, more: BusDevice = {}): Promise<void> {
+    const { kind = '0x030200', driver, files = {}, isVirtual = false } = more;
+    const place = join(folder, 'pci', address);
+    await mkdir(place);
+    await writeAll(place, { class: kind, vendor: `0x${vendor}`, device: `0x${device}`, ...files });
+    if (driver !== undefined) await symlink(`../../bus/pci/drivers/${driver}`, join(place, 'driver'));
+    if (isVirtual) await symlink(place, join(place, 'physfn'));
+  }
+
+  /** Files of the kernel outside the PCI bus, by their path. */
+  async kernel(files: Readonly<Record<string, string>>): Promise<void> {
+    await writeAll(join(folder, 'root'), files);
+  }
+}
+
+async function writeAll(place: string, files: Readonly<Record<string, string>>): Promise<void> {
+  for (const [name, text] of Object.entries(files)) {
+    const path = join(place, name);
+    await mkdir(join(path, '..'), { recursive: true });
+    await writeFile(path, `${text}\n`);
+  }
+}
+
+/** Where a fact of the device comes from. */
+export function sourceOf(device: FoundDevice | undefined, fact: string): string | undefined {
+  return device?.sources.find((one) => one.fact === fact)?.source;
+}
