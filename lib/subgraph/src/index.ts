@@ -18,6 +18,7 @@ export {
   representationAsIs,
 } from './entity.js';
 export { createInProcess, type ExecutableSubgraph, type InProcessOptions } from './in-process.js';
+export { lookAhead, type SelectionInfo } from './look-ahead.js';
 export { byKey, defineLoader, type LoaderDefinition, Loaders, type LoadMany } from './loaders.js';
 export type { ExecutionMode } from './operation.js';
 export type {

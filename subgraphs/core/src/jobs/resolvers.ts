@@ -4,7 +4,7 @@ import { reference } from '@rhizome/subgraph';
 import type { GraphQLResolveInfo } from 'graphql';
 import type { Context } from '../context.js';
 import { queueEntity } from '../queues/resolvers.js';
-import { taskLoader } from '../tasks/task-loader.js';
+import { taskOfJob } from '../tasks/task-loader.js';
 import type { Resolvers } from '../types.generated.js';
 import { workerEntity } from '../workers/worker-loader.js';
 import { changeJobs, refusalCounts } from './bulk-answers.js';
@@ -56,7 +56,7 @@ const job: NonNullable<Resolvers['Job']> = {
   id: ({ _id }) => _id,
   experiment: ({ experiment }, _args, context) => experimentNamed(experiment, context),
   submittedBy: ({ submittedBy, owner }) => submittedBy ?? owner,
-  task: reference({ loader: taskLoader, key: ({ taskId }: JobDocument) => taskId }),
+  task: taskOfJob as NonNullable<Resolvers['Job']>['task'],
   requirements: ({ requirements, classId }) => ({
     ...requirements,
     gpu: requirements.gpu === undefined ? null : { ...gpuDefaults, ...requirements.gpu },

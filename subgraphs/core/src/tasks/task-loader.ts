@@ -1,5 +1,7 @@
-import { defineLoader } from '@rhizome/subgraph';
+import { can } from '@rhizome/authz';
+import { defineLoader, lookAhead } from '@rhizome/subgraph';
 import type { KeysetPage } from '@rhizome/mongo';
+import type { GraphQLResolveInfo } from 'graphql';
 import type { Context } from '../context.js';
 import type { JobState } from '../jobs/job-state.js';
 import type { JobDocument } from '../jobs/job.types.js';
@@ -12,6 +14,22 @@ export const taskLoader = defineLoader<string, TaskFacts, Context>({
   name: 'Task',
   load: (ids, { core, principal }) => core.tasks.findMany(ids, principal),
 });
+
+/** What a job knows of its task as well as the task. */
+const knownByJobs: ReadonlySet<string> = new Set(['__typename', 'id', 'experiment']);
+const isKnownByJobs = lookAhead('Task', (fields) => [...fields].every((name) => knownByJobs.has(name)));
+
+/** The task of a job. Where no more is asked than the job knows, as gateways do for experiments, no task is read: tasks are never removed. */
+export function taskOfJob(
+  { taskId, experiment }: Pick<JobDocument, 'taskId' | 'experiment'>,
+  _args: object,
+  { loaders, principal }: Context,
+  info: GraphQLResolveInfo,
+): Promise<TaskFacts | null> | Pick<TaskFacts, '_id' | 'experiment'> | null {
+  if (taskId === undefined) return null;
+  if (!isKnownByJobs(info)) return loaders.load(taskLoader, taskId);
+  return can(principal, 'task:read', experiment) ? { _id: taskId, experiment } : null;
+}
 
 function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));

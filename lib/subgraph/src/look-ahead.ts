@@ -1,0 +1,55 @@
+/** What is selected below a field, for resolvers that read no more of their store than somebody asked for. */
+import type { FieldNode, GraphQLResolveInfo, SelectionSetNode } from 'graphql';
+
+/** What of a resolver's call tells the selection. */
+export type SelectionInfo = Pick<GraphQLResolveInfo, 'fieldNodes' | 'fragments'>;
+
+/**
+ * Makes a function that tells a resolver what it wants to know of the fields selected below it; computed once for each place of an
+ * operation that is run again. Fields under `@skip` or `@include` count as selected.
+ * @param type the type whose fields they are; fragments on other types are left out
+ * @param make makes it of the names of the fields
+ * @param paths ways from the resolver's field to objects of the type, as `['edges', 'node']`, taken together; none: its own value
+ */
+export function lookAhead<T>(
+  type: string,
+  make: (fields: ReadonlySet<string>) => T,
+  ...paths: readonly (readonly string[])[]
+): (info: SelectionInfo) => T {
+  const remembered = new WeakMap<FieldNode, { readonly made: T }>();
+  return ({ fieldNodes, fragments }) => {
+    const [first] = fieldNodes;
+    // The nodes of an operation that is run again are the same objects.
+    const only = fieldNodes.length === 1 ? first : undefined;
+    const known = only && remembered.get(only);
+    if (known) return known.made;
+    const names = new Set<string>();
+    for (const path of paths.length > 0 ? paths : [[]])
+      for (const { selectionSet } of fieldNodes) collect(selectionSet, path, type, fragments, names);
+    const made = make(names);
+    if (only) remembered.set(only, { made });
+    return made;
+  };
+}
+
+function collect(
+  selection: SelectionSetNode | undefined,
+  path: readonly string[],
+  type: string,
+  fragments: SelectionInfo['fragments'],
+  names: Set<string>,
+): void {
+  const [next, ...rest] = path;
+  for (const node of selection?.selections ?? []) {
+    if (node.kind === 'Field') {
+      if (next === undefined) names.add(node.name.value);
+      else if (node.name.value === next) collect(node.selectionSet, rest, type, fragments, names);
+      continue;
+    }
+    const fragment = node.kind === 'FragmentSpread' ? fragments[node.name.value] : node;
+    const condition = fragment?.typeCondition?.name.value;
+    // Objects of other types in the same list have fragments of their own.
+    if (next !== undefined || condition === undefined || condition === type)
+      collect(fragment?.selectionSet, path, type, fragments, names);
+  }
+}
