@@ -96,3 +96,34 @@ test('a page that is asked for wrongly fails alone', async () => {
   ]);
   expect(data).toMatchObject({ task: null });
 });
+
+/** Commands that read tasks of this core by their id, while something runs. */
+async function taskReads(run: () => Promise<unknown>): Promise<number> {
+  const { client } = await testMongo();
+  let reads = 0;
+  const count = ({ databaseName, commandName, command }: CommandStartedEvent): void => {
+    if (databaseName !== core.db.databaseName || command[commandName] !== 'tasks') return;
+    if (ids.some((id) => JSON.stringify(command['filter'])?.includes(id))) reads += 1;
+  };
+  client.on('commandStarted', count);
+  try {
+    await run();
+  } finally {
+    client.off('commandStarted', count);
+  }
+  return reads;
+}
+
+test('the task of a job is read only where more is asked of it than the job knows', async () => {
+  const jobs = (of: string) =>
+    core.ask(`query ($id: ID) { jobs(filter: { taskId: $id }) { nodes { task { ${of} } } } }`, {
+      id: ids[1],
+    });
+  let known: Answer | undefined;
+  expect(await taskReads(async () => (known = await jobs('__typename id experiment { name }')))).toBe(0);
+  const task = { __typename: 'Task', id: ids[1], experiment: { name: 'alpha' } };
+  expect(known?.['jobs']?.['nodes']).toEqual([{ task }, { task }]);
+  let whole: Answer | undefined;
+  expect(await taskReads(async () => (whole = await jobs('id name')))).toBe(1);
+  expect(whole?.['jobs']?.['nodes']?.[0]?.['task']).toEqual({ id: ids[1], name: 'task 2' });
+});
