@@ -29,6 +29,8 @@ export interface GrantWriterOptions {
   readonly onUncertain: (error: unknown) => void;
 }
 
+/** Grants that do not wait for a group that is under way. */
+const worthwhile = 64;
 /** A device entire, in thousandths. */
 const wholeDevice = 1000;
 
@@ -43,6 +45,9 @@ interface Waiting {
 export class GrantWriter {
   readonly #options: GrantWriterOptions;
   #waiting: Waiting[] = [];
+  #waitingPicks = 0;
+  #groups = 0;
+  #isFlushDue = false;
   readonly #writing = new Set<Promise<unknown>>();
 
   constructor(options: GrantWriterOptions) {
@@ -57,7 +62,8 @@ export class GrantWriter {
   write(picks: readonly Choice[], queue: string): Promise<readonly Grant[]> {
     const written = new Promise<readonly Grant[]>((resolve, reject) => {
       this.#waiting.push({ picks, queue, resolve, reject });
-      if (this.#waiting.length === 1) setImmediate(() => void this.#flush());
+      this.#waitingPicks += picks.length;
+      this.#flushSoon();
     });
     const settled = written.catch(() => undefined).finally(() => this.#writing.delete(settled));
     this.#writing.add(settled);
@@ -69,14 +75,27 @@ export class GrantWriter {
     while (this.#writing.size > 0) await Promise.all(this.#writing);
   }
 
+  /** A group costs as much as a dozen of its grants: a small one grows while another is under way. */
+  #flushSoon(): void {
+    if (this.#isFlushDue || (this.#groups > 0 && this.#waitingPicks < worthwhile)) return;
+    this.#isFlushDue = true;
+    setImmediate(() => void this.#flush());
+  }
+
   async #flush(): Promise<void> {
     const group = this.#waiting;
     this.#waiting = [];
+    this.#waitingPicks = 0;
+    this.#isFlushDue = false;
+    this.#groups += 1;
     try {
       const grants = await this.#writeGroup(group);
       for (const [index, waiting] of group.entries()) waiting.resolve(grants[index] ?? []);
     } catch (error) {
       for (const waiting of group) waiting.reject(error);
+    } finally {
+      this.#groups -= 1;
+      if (this.#waiting.length > 0) this.#flushSoon();
     }
   }
 
