@@ -82,7 +82,8 @@ const intelRows: readonly IntelRow[] = [
 /** All models of Intel. */
 export const intelModels: readonly GpuModelRow[] = intelRows.map(
   ([name, alias, architecture, memoryGB, devices]) => {
-    const uncertain = memoryGB === undefined ? ['memoryGB: not found'] : ['memoryGB'];
+    const isMemorySourced = name === 'Max 1550';
+    const uncertain = memoryGB === undefined ? ['memoryGB: not found'] : isMemorySourced ? [] : ['memoryGB'];
     return {
       name,
       vendor: 'INTEL',
@@ -96,8 +97,8 @@ export const intelModels: readonly GpuModelRow[] = intelRows.map(
       migProfiles: [],
       partitions: [],
       isDataCenter: true,
-      sources: ['PCI', 'INTELLBL', 'COMMON'],
-      confidence: 'LOW',
+      sources: ['PCI', 'INTELLBL', isMemorySourced ? 'TACC' : 'COMMON'],
+      confidence: isMemorySourced ? 'HIGH' : 'LOW',
       uncertain,
     };
   },

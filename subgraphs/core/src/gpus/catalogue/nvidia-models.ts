@@ -13,6 +13,8 @@ interface Details {
   readonly isDataCenter?: boolean;
   /** Where the memory is from; left out: nowhere citable. */
   readonly memory?: SourceKey;
+  /** Where the capability is from, where it is in none of NVIDIA's two tables. */
+  readonly capability?: SourceKey;
   readonly uncertain?: readonly string[];
   readonly legacy?: boolean;
 }
@@ -29,15 +31,15 @@ type Row = readonly [
 
 const mig = 'MIGU';
 const rows: readonly Row[] = [
-  ['P100-PCIE-12GB', ['P100'], 'Pascal', '6.0', 12, ['15f7'], { legacy: true }],
-  ['P100-PCIE-16GB', ['P100'], 'Pascal', '6.0', 16, ['15f8'], { legacy: true }],
-  ['P100-SXM2-16GB', ['P100'], 'Pascal', '6.0', 16, ['15f9'], { legacy: true }],
+  ['P100-PCIE-12GB', ['P100'], 'Pascal', '6.0', 12, ['15f7'], { legacy: true, memory: 'PCI' }],
+  ['P100-PCIE-16GB', ['P100'], 'Pascal', '6.0', 16, ['15f8'], { legacy: true, memory: 'PCI' }],
+  ['P100-SXM2-16GB', ['P100'], 'Pascal', '6.0', 16, ['15f9'], { legacy: true, memory: 'PCI' }],
   ['P40', [], 'Pascal', '6.1', 24, ['1b38'], { legacy: true }],
-  ['V100-SXM2-16GB', ['V100', 'V100-SXM2'], 'Volta', '7.0', 16, ['1db1'], { legacy: true }],
-  ['V100-PCIE-16GB', ['V100', 'V100-PCIE'], 'Volta', '7.0', 16, ['1db4'], { legacy: true }],
-  ['V100-SXM2-32GB', ['V100', 'V100-SXM2'], 'Volta', '7.0', 32, ['1db5'], { legacy: true }],
-  ['V100-PCIE-32GB', ['V100', 'V100-PCIE'], 'Volta', '7.0', 32, ['1db6'], { legacy: true }],
-  ['V100-SXM3-32GB', ['V100', 'V100-SXM3'], 'Volta', '7.0', 32, ['1db8'], { legacy: true }],
+  ['V100-SXM2-16GB', ['V100', 'V100-SXM2'], 'Volta', '7.0', 16, ['1db1'], { legacy: true, memory: 'PCI' }],
+  ['V100-PCIE-16GB', ['V100', 'V100-PCIE'], 'Volta', '7.0', 16, ['1db4'], { legacy: true, memory: 'PCI' }],
+  ['V100-SXM2-32GB', ['V100', 'V100-SXM2'], 'Volta', '7.0', 32, ['1db5'], { legacy: true, memory: 'PCI' }],
+  ['V100-PCIE-32GB', ['V100', 'V100-PCIE'], 'Volta', '7.0', 32, ['1db6'], { legacy: true, memory: 'PCI' }],
+  ['V100-SXM3-32GB', ['V100', 'V100-SXM3'], 'Volta', '7.0', 32, ['1db8'], { legacy: true, memory: 'PCI' }],
   [
     'V100S-PCIE-32GB',
     ['V100', 'V100S'],
@@ -182,7 +184,7 @@ const rows: readonly Row[] = [
     '9.0',
     80,
     ['2324', '2322'],
-    { mig: 'x80', memory: 'MIGPARTED', uncertain: ['computeCapability'], aliases: ['H800 PCIe'] },
+    { mig: 'x80', memory: 'MIGPARTED', capability: 'H800', aliases: ['H800 PCIe'] },
   ],
   [
     'H800-NVL-94GB',
@@ -191,7 +193,7 @@ const rows: readonly Row[] = [
     '9.0',
     94,
     ['233a'],
-    { mig: 'x94', memory: 'MIGPARTED', uncertain: ['computeCapability'], aliases: ['H800 NVL'] },
+    { mig: 'x94', memory: 'MIGPARTED', capability: 'H800', aliases: ['H800 NVL'] },
   ],
   ['H20', [], 'Hopper', '9.0', 96, ['2329'], { mig: 'x96', memory: mig }],
   [
@@ -318,7 +320,8 @@ export const nvidiaModels: readonly GpuModelRow[] = rows.map(
     const profiles = details.mig ? migProfiles[details.mig] : migProfiles.none;
     const isMemoryUnsourced = memoryGB !== undefined && memory === undefined;
     const uncertain = [...(details.uncertain ?? []), ...(isMemoryUnsourced ? ['memoryGB'] : [])];
-    const found: SourceKey[] = [computeCapability === '10.7' ? 'CUDARN' : legacy ? 'CCL' : 'CC'];
+    const table = computeCapability === '10.7' ? 'CUDARN' : legacy ? 'CCL' : 'CC';
+    const found: SourceKey[] = [details.capability ?? table];
     if (devices.length > 0) found.push('PCI');
     if (memory) found.push(memory);
     if (profiles.length > 0) found.push('MIGP', 'MIGPARTED');

@@ -44,6 +44,8 @@ export const sources = {
   LLVM: 'LLVM, user guide for the AMDGPU backend, llvm.org/docs/AMDGPUUsage.html',
   INTELLBL:
     'Intel device plugins for Kubernetes 0.30, labels, intel.github.io/intel-device-plugins-for-kubernetes/0.30/cmd/gpu_plugin/labels.html',
+  H800: 'liguodongiot/llm-action, docs/llm-base/h800-env-install.md, which quotes PyTorch on an H800: CUDA capability sm_90',
+  TACC: 'TACC, Stampede3 user guide, PVC compute nodes: four Max 1550 with 128 GB of HBM2e each',
   COMMON: 'general knowledge, not found in a citable source',
 } as const;
 
