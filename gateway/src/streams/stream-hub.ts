@@ -26,6 +26,7 @@ export interface StreamHubOptions {
 
 /** Node's timers hold no longer wait, about 24 days. */
 const longestTimerMs = 2 ** 31 - 1;
+const mostInOneGo = 64;
 /** An upstream is opened by somebody else this long before its opener's token ends, in milliseconds. */
 const handOnMs = 2000;
 
@@ -214,6 +215,7 @@ export class StreamHub implements ClientStreamOwner {
       sink,
       resumable: plan.resumable !== undefined,
       reopenForMs: this.#options.limits.reopenForMs,
+      inOneGo: Math.max(1, Math.min(mostInOneGo, this.#options.limits.bufferedEvents >> 2)),
       observer: this.#options.observer,
       closed: () => this.#upstreams.delete(upstream),
       openingMessage: (at) => plan.openingMessage(variables, at),

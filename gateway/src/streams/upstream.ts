@@ -28,6 +28,8 @@ export interface UpstreamOptions {
   readonly cursor: string | undefined;
   /** How long a broken upstream is tried again, in milliseconds. */
   readonly reopenForMs: number;
+  /** Events that are passed on in one go at most: then those who read them have a turn, lest they fall off the sink's buffer. */
+  readonly inOneGo: number;
   readonly observer: StreamObserver;
   /** Called once when it is closed, by its owner or by its end. */
   readonly closed: () => void;
@@ -203,15 +205,16 @@ export class Upstream {
     });
   }
 
-  /** Answers with a promise where the sink wants to be waited for. */
+  /** Answers with a promise where the sink, or those who read from it, have to be waited for. */
   #passWhatIsThere(
     events: DirectSource<ExecutionText>,
     again: () => void,
     signal: AbortSignal,
     end: (odd: ExecutionText | undefined) => void,
   ): void | Promise<void> {
-    for (;;) {
+    for (let passed = 0; ; passed++) {
       if (signal.aborted) return end(undefined);
+      if (passed === this.#options.inOneGo) return new Promise((resolve) => setImmediate(resolve));
       const event = events.take();
       if (!event) {
         const following = events.follow(again);

@@ -1,8 +1,16 @@
-/** An event of a test's log. */
-export interface LoggedEvent {
+import { type DirectSource, type Following, SharedEvent } from '@rhizome/subgraph';
+
+/** An event of a test's log: one object for all who follow. */
+export class LoggedEvent extends SharedEvent {
   readonly cursor: string;
   /** The id of the item that changed; null in the message that opens a stream. */
   readonly itemId: string | null;
+
+  constructor(cursor: string, itemId: string | null) {
+    super();
+    this.cursor = cursor;
+    this.itemId = itemId;
+  }
 }
 
 /** The events of a test's subgraph, in order, from any cursor on: what a real subgraph reads from its database. */
@@ -34,9 +42,9 @@ export class EventLog {
   }
 
   append(itemId: string): string {
-    const event = { cursor: `c${this.#events.length + 1}`, itemId };
+    const event = new LoggedEvent(`c${this.#events.length + 1}`, itemId);
     this.#events.push(event);
-    for (const follower of this.#followers) follower.take(event);
+    for (const follower of this.#followers) follower.put(event);
     return event.cursor;
   }
 
@@ -62,7 +70,7 @@ export class EventLog {
     const from = after === undefined ? this.#events.length : Number(after.slice(1));
     this.opened++;
     this.openedAfter.push(after);
-    const opening: LoggedEvent = { cursor: after ?? this.cursor, itemId: null };
+    const opening = new LoggedEvent(after ?? this.cursor, null);
     const follower = new Follower([opening, ...this.#events.slice(from)], () =>
       this.#followers.delete(follower),
     );
@@ -85,24 +93,37 @@ export class EventLog {
 type Next = IteratorResult<LoggedEvent, undefined>;
 const done: Next = { done: true, value: undefined };
 
-/** One open stream of an {@link EventLog}. */
-export class Follower implements AsyncIterableIterator<LoggedEvent> {
+/** One open stream of an {@link EventLog}, which can be read directly as streams of core can. */
+export class Follower implements AsyncIterableIterator<LoggedEvent>, DirectSource<LoggedEvent> {
   readonly #ready: LoggedEvent[];
   readonly #gone: () => void;
   #waiting: { resolve: (next: Next) => void; reject: (error: Error) => void } | undefined;
   #error: Error | undefined;
   #isEnded = false;
+  #listener: () => void = () => undefined;
 
   constructor(ready: LoggedEvent[], gone: () => void) {
     this.#ready = ready;
     this.#gone = gone;
   }
 
-  take(event: LoggedEvent): void {
+  take(): LoggedEvent | undefined {
+    return this.#ready.shift();
+  }
+
+  follow(listener: () => void): Following {
+    if (this.#ready.length > 0) return 'take';
+    if (this.#isEnded) return 'ask';
+    this.#listener = listener;
+    return 'wait';
+  }
+
+  put(event: LoggedEvent): void {
     const waiting = this.#waiting;
     this.#waiting = undefined;
     if (waiting) waiting.resolve({ done: false, value: event });
     else this.#ready.push(event);
+    this.#listener();
   }
 
   fail(error: Error): void {
@@ -115,6 +136,7 @@ export class Follower implements AsyncIterableIterator<LoggedEvent> {
       this.#error = undefined;
       waiting.reject(error);
     }
+    this.#listener();
   }
 
   [Symbol.asyncIterator](): this {
@@ -138,6 +160,7 @@ export class Follower implements AsyncIterableIterator<LoggedEvent> {
     this.#isEnded = true;
     this.#waiting?.resolve(done);
     this.#waiting = undefined;
+    this.#listener();
     return Promise.resolve(done);
   }
 }

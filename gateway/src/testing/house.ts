@@ -25,7 +25,7 @@ export interface House {
   readonly served: ServedGateway;
   readonly tokens: TestTokens;
   readonly log: EventLog;
-  /** Questions that the subgraph `alpha` was asked by root field. */
+  /** Questions that the subgraph `alpha` was asked by root field, and events that it answered. */
   readonly asked: Map<string, number>;
   /** Lets `Query.slow` answer. */
   finishSlow(): void;
@@ -195,10 +195,10 @@ function alpha(parts: HouseParts): SubgraphSchema {
           }
           return log.follow(after ?? undefined);
         },
-        resolve: ({ cursor, itemId }: { cursor: string; itemId: string | null }) => ({
-          cursor,
-          item: itemId === null ? null : item(itemId),
-        }),
+        resolve: ({ cursor, itemId }: { cursor: string; itemId: string | null }) => {
+          count('itemChanged');
+          return { cursor, item: itemId === null ? null : item(itemId) };
+        },
       },
       level: {
         subscribe: () => log.followWith(() => ({ value: log.length })),

@@ -1,0 +1,197 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { testPrincipal, waitFor } from '@rhizome/testkit';
+import { type House, startHouse } from '../testing/house.js';
+import { human, next, readTo, StreamRoom } from '../testing/stream-room.js';
+import type { ClientStream } from './client-stream.js';
+import type { StreamEvent } from './types.js';
+
+/** An event of this is all there is: nothing is fetched for it. */
+const whole =
+  'subscription ($after: String, $name: String) { itemChanged(after: $after, name: $name) { cursor item { id } } }';
+const named = (name: string): string =>
+  whole.replace('name: $name', `name: "${name}"`).replace(', $name: String', '');
+
+let house: House;
+let room: StreamRoom;
+
+beforeAll(async () => {
+  house = await startHouse();
+});
+
+afterEach(async () => {
+  house.log.isOver = false;
+  await room.close();
+  await waitFor('the end of all upstreams', () => house.log.open === 0, { deadlineMs: 500 });
+});
+
+afterAll(() => house.served.close());
+
+/** A client that takes events directly, as many as it is told to. */
+class Taker {
+  readonly events: StreamEvent[] = [];
+  readonly #stream: ClientStream;
+  isEnded = false;
+  room = Infinity;
+
+  constructor(stream: ClientStream) {
+    this.#stream = stream;
+    stream.listen(this);
+  }
+
+  event(event: StreamEvent): boolean {
+    this.events.push(event);
+    this.room -= 1;
+    return this.room > 0;
+  }
+
+  end(): void {
+    expect(this.isEnded).toBe(false);
+    this.isEnded = true;
+  }
+
+  goOn(room = Infinity): void {
+    this.room = room;
+    this.#stream.resume();
+  }
+
+  get cursors(): (string | undefined)[] {
+    return this.events.map(({ cursor }) => cursor);
+  }
+}
+
+async function taker(asked: Parameters<StreamRoom['subscribe']>[0] = { query: whole }): Promise<Taker> {
+  const found = new Taker(await room.subscribe(asked));
+  await waitFor('the opening message', () => found.events.length === 1, { deadlineMs: 1000 });
+  return found;
+}
+
+/** Of what was read to a place. */
+function cursorsOf(read: readonly string[]): (string | undefined)[] {
+  return read.map((text) => text.split(' ')[0]);
+}
+
+function appendMany(count: number): string[] {
+  return Array.from({ length: count }, (_, at) => house.log.append(`i${at}`));
+}
+
+describe('events that nothing is fetched for', () => {
+  test('are at their clients when the call that brought them is over', async () => {
+    room = await StreamRoom.open(house);
+    const one = await taker();
+    const cursors = appendMany(3);
+    expect(one.cursors.slice(1)).toEqual(cursors);
+  });
+
+  test('are answered and written once for upstreams that differ in the arguments of the field alone', async () => {
+    room = await StreamRoom.open(house);
+    const engine = room.holder.current;
+    const prepared = await engine.prepare({ query: whole, requestId: 'r' });
+    if (!prepared.ok) throw new Error(prepared.answer.text);
+    const streams = Array.from({ length: 10 }, (_, at) => {
+      const variables = { name: `n${at % 5}` };
+      const { operation } = prepared;
+      return room.hub.subscribe({ engine, operation, variables, principal: human(`u${at}`), requestId: 'r' });
+    });
+    const takers = streams.map((stream) => new Taker(stream));
+    await waitFor('the opening messages', () => takers.every(({ events }) => events.length === 1), {
+      deadlineMs: 1000,
+    });
+    expect(house.log.open).toBe(5);
+    const before = house.asked.get('itemChanged') ?? 0;
+    house.log.append('shared');
+    expect((house.asked.get('itemChanged') ?? 0) - before).toBe(1);
+    expect(new Set(takers.map(({ events }) => events[1])).size).toBe(1);
+    expect(takers[0]?.events[1]?.text).toContain('"id":"shared"');
+    for (const stream of streams) await stream.return();
+  });
+
+  test('are answered apart where rights differ, or who asks matters', async () => {
+    room = await StreamRoom.open(house);
+    const query = 'subscription { itemChanged { cursor item { id seenBy } } }';
+    const [a, b] = [
+      await taker({ query, principal: human('a') }),
+      await taker({ query, principal: human('b') }),
+    ];
+    const other = await taker({ query: named('x'), principal: testPrincipal({ grants: { beta: 'USER' } }) });
+    const same = await taker({ query: named('x'), principal: human('c') });
+    const before = house.asked.get('itemChanged') ?? 0;
+    house.log.append('i');
+    expect((house.asked.get('itemChanged') ?? 0) - before).toBe(4);
+    expect([a.events[1]?.text, b.events[1]?.text]).toEqual([
+      expect.stringContaining('"seenBy":"a"'),
+      expect.stringContaining('"seenBy":"b"'),
+    ]);
+    expect([other.events[1]?.text, same.events[1]?.text]).toEqual([
+      expect.stringContaining('"id":"i"'),
+      expect.stringContaining('"id":"i"'),
+    ]);
+  });
+
+  test('wait in order for a client that wants no more for now, and cost the others nothing', async () => {
+    room = await StreamRoom.open(house);
+    const [slow, quick] = [await taker(), await taker()];
+    slow.room = 1;
+    const cursors = appendMany(20);
+    expect(quick.cursors.slice(1)).toEqual(cursors);
+    expect(slow.cursors.slice(1)).toEqual(cursors.slice(0, 1));
+    slow.goOn(5);
+    expect(slow.cursors.slice(1)).toEqual(cursors.slice(0, 6));
+    slow.goOn();
+    expect(slow.cursors.slice(1)).toEqual(cursors);
+    cursors.push(...appendMany(1));
+    expect([slow.cursors.slice(1), quick.cursors.slice(1)]).toEqual([cursors, cursors]);
+  });
+
+  test('that fall off the buffer end a client that was away with the cursor to go on from', async () => {
+    room = await StreamRoom.open(house, { bufferedEvents: 10 });
+    const [slow, quick] = [await taker(), await taker()];
+    slow.room = 1;
+    const cursors = appendMany(30);
+    slow.goOn();
+    const [last] = slow.events.slice(-1);
+    expect([last?.last, last?.codes, slow.isEnded]).toEqual([true, ['SUBSCRIPTION_LAGGED'], true]);
+    const cursor = slow.cursors[1];
+    expect(last?.text).toContain(`"cursor":"${cursor}"`);
+    const back = await room.subscribe({ query: whole, after: cursor ?? '' });
+    expect(cursorsOf(await readTo(back, 'i29'))).toEqual(cursors.slice(1));
+    expect(quick.cursors.slice(1)).toEqual(cursors);
+  });
+
+  test('come once and in order over a swap of the supergraph, a break and an end upstream', async () => {
+    room = await StreamRoom.open(house);
+    const one = await taker();
+    const cursors = appendMany(3);
+    await room.swap('more: String');
+    cursors.push(...appendMany(3));
+    await waitFor('what came during the swap', () => one.events.length === 7, { deadlineMs: 2000 });
+    house.log.breakAll(new Error('broken'));
+    cursors.push(...appendMany(3));
+    await waitFor('what came during the break', () => one.events.length === 10, { deadlineMs: 5000 });
+    house.log.endAll();
+    cursors.push(...appendMany(3));
+    await waitFor('what came after the end', () => one.events.length === 13, { deadlineMs: 5000 });
+    expect(one.cursors.slice(1)).toEqual(cursors);
+    expect(one.isEnded).toBe(false);
+  });
+
+  test('reach one who asks and one who takes alike', async () => {
+    room = await StreamRoom.open(house);
+    const asking = await room.subscribe({ query: whole });
+    await next(asking);
+    const taking = await taker();
+    const cursors = appendMany(5);
+    const read = await readTo(asking, 'i4');
+    expect(cursorsOf(read)).toEqual(cursors);
+    expect(taking.cursors.slice(1)).toEqual(cursors);
+  });
+
+  test('a client that leaves is told of the end once and of nothing after it', async () => {
+    room = await StreamRoom.open(house);
+    const stream = await room.subscribe({ query: whole });
+    const one = new Taker(stream);
+    await waitFor('the opening message', () => one.events.length === 1, { deadlineMs: 1000 });
+    await stream.return();
+    appendMany(2);
+    expect([one.isEnded, one.events.length]).toEqual([true, 1]);
+  });
+});
