@@ -22,6 +22,7 @@ import { selectOperation } from './select.js';
 import { repairSupergraph } from './repair.js';
 import { readModel, type SupergraphModel } from './reserve/graph.js';
 import { planInReserve } from './reserve/reserve-planner.js';
+import { isFinal } from './verdict.js';
 
 /** What is to be planned. */
 export interface PlanRequest {
@@ -183,6 +184,8 @@ function planQuery(context: PlanContext, request: PlanRequest): PlanReply {
   const native = request.reserve ? undefined : tryNative(context, operation, request);
   if (native?.ok && !goesBack(native.node))
     return { outcome: 'planned', planner: 'native', node: native.node, renamed };
+  if (native?.ok === false && isFinal(native.reason, operation, context.supergraphModel()))
+    return { outcome: 'unplannable', reason: native.reason };
   const reserve = tryReserve(context, operation, request);
   if (native?.ok) {
     const shorter = reserve.ok && isShorter(reserve.node, native.node) ? reserve : undefined;
