@@ -32,7 +32,7 @@ function made(schema: GraphQLSchema, lines: string[] = []) {
     createContext: (init: object) => ({ ...init, loaders: new Loaders() }) as never,
   };
   const log = createLogger({ name: 'test', destination: { write: (line: string) => void lines.push(line) } });
-  const executable = createInProcess({ subgraph, log, mode: 'jit' });
+  const executable = createInProcess({ subgraph, log, mode: 'jit', interpretFirst: 0 });
   const run = () => executable.execute({ document: parse('{ box { size } }'), principal, requestId: 'r' });
   return { executable, run };
 }

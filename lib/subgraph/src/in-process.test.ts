@@ -22,7 +22,12 @@ const reader = who('READER');
 
 function setUp(mode: ExecutionMode) {
   const garden = makeGarden();
-  const executable = createInProcess({ subgraph: garden.subgraph, log: silentLogger(), mode });
+  const executable = createInProcess({
+    subgraph: garden.subgraph,
+    log: silentLogger(),
+    mode,
+    interpretFirst: 0,
+  });
   const call = (query: string, variables = {}, principal = reader, signal?: AbortSignal) => ({
     document: parse(query),
     variables,

@@ -27,6 +27,8 @@ export interface InProcessOptions {
   readonly log: Logger;
   /** Default `jit`, which is taken only where compiled code does as graphql-js does. */
   readonly mode?: ExecutionMode;
+  /** Runs of an operation that are interpreted before it is compiled, with `jit`; default 1: what comes once is not worth it. */
+  readonly interpretFirst?: number;
   /** Tells when tokens end; default: the system's. */
   readonly clock?: Clock;
 }
@@ -53,14 +55,15 @@ class Executable implements ExecutableSubgraph {
   readonly #clock: Clock;
   readonly #compiler: OperationCompiler;
 
-  constructor({ subgraph, log, mode = 'jit', clock = systemClock }: InProcessOptions) {
+  constructor(options: InProcessOptions) {
+    const { subgraph, log, mode = 'jit', interpretFirst = 1, clock = systemClock } = options;
     this.name = subgraph.name;
     this.sdl = subgraph.sdl;
     this.#subgraph = subgraph;
     this.#log = log;
     this.#clock = clock;
     this.mode = bearable(mode, subgraph, log);
-    this.#compiler = new OperationCompiler(subgraph.schema, this.mode);
+    this.#compiler = new OperationCompiler(subgraph.schema, this.mode, interpretFirst);
   }
 
   kindOf(document: DocumentNode, operationName: string | undefined): OperationTypeNode | undefined {

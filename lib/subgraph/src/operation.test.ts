@@ -1,5 +1,6 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { buildSchema, type GraphQLObjectType, parse } from 'graphql';
+import { CodeCompiler } from './compiled-code.js';
 import type { SubgraphContext } from './context.js';
 import { type ExecutionMode, OperationCompiler } from './operation.js';
 
@@ -68,4 +69,25 @@ describe('variables mean the same compiled and interpreted', () => {
   test.each(cases)('%s', async (_what, query, variables) => {
     expect(await run('jit', query, variables)).toEqual(await run('interpreted', query, variables));
   });
+});
+
+test('an operation is compiled when it has come so often as it is told, once, and answers the same before and after', async () => {
+  const compile = jest.spyOn(CodeCompiler.prototype, 'compile');
+  try {
+    const document = parse('query ($item: Item!) { echo(item: $item) }');
+    const compiler = new OperationCompiler(schema, 'jit', 2);
+    const texts: unknown[] = [];
+    const made: number[] = [];
+    for (let turn = 0; turn < 4; turn++) {
+      const operation = compiler.compile(document, undefined);
+      if ('errors' in operation) throw new Error(operation.errors[0]?.message);
+      const { data } = await operation.run(undefined, {} as SubgraphContext, { item: { id: '1' } });
+      texts.push(data?.['echo']);
+      made.push(compile.mock.calls.length);
+    }
+    expect(made).toEqual([0, 0, 1, 1]);
+    expect(new Set(texts).size).toBe(1);
+  } finally {
+    compile.mockRestore();
+  }
 });

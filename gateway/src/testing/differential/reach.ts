@@ -37,6 +37,8 @@ export function housed(mode: ExecutionMode): Reach {
         settleResolvers(subgraph.schema);
         const made = createInProcess({
           mode,
+          // Each operation comes once: it is the compiled ones that are compared.
+          interpretFirst: 0,
           log: silentLogger(),
           subgraph: {
             name: subgraph.name,
