@@ -20,7 +20,8 @@ export class SharedAnswers {
     { sharedScope, variables = {} }: SubgraphCall,
   ): SharedAnswers | undefined {
     if (sharedScope === undefined) return undefined;
-    const values = operation.answerVariables.map((name) => variables[name] ?? null);
+    // What is not given is not null: it may have a default.
+    const values = operation.answerVariables.map((name) => (name in variables ? [variables[name]] : []));
     return new SharedAnswers(operation, `${sharedScope}\n${JSON.stringify(values)}`);
   }
 
