@@ -21,13 +21,18 @@ import { buildFleet, fleetCollections, type FleetModule } from './fleet.module.j
 /** A database with the collections that the fleet needs. */
 export async function fleetDatabase(): Promise<TestDatabase> {
   const db = await testDatabase('fleet');
+  await prepareFleet(db);
+  return db;
+}
+
+/** Makes the collections that the fleet needs. */
+export async function prepareFleet(db: TestDatabase): Promise<void> {
   await ensureCollections(db, [
     jobsCollection,
     requirementClassesCollection,
     ...eventCollections,
     ...fleetCollections,
   ]);
-  return db;
 }
 
 /** How a process of core is started. */
