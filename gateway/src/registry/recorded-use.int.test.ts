@@ -1,0 +1,59 @@
+import { describe, expect, jest, test } from '@jest/globals';
+import { manualClock } from '@rhizome/testkit';
+import { liveHouse, publish, sdlOf } from '../testing/live-registry.js';
+import { endpointOf } from '../testing/registry-house.js';
+
+jest.setTimeout(120_000);
+
+describe('recorded use', () => {
+  const withoutNest = sdlOf('heron').replace('"A nest." nest: String', '"A tree." tree: String');
+
+  test('decides whether what is taken away breaks somebody', async () => {
+    const clock = manualClock('2030-03-01T12:00:00Z');
+    const house = await liveHouse(['heron'], { clock });
+    const gateway = await house.gateway();
+    const headers = { 'graphql-client-name': 'nest-watcher', 'graphql-client-version': '1.4' };
+    const token = await house.tokens.admin();
+    const used = await fetch(gateway.url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}`, ...headers },
+      body: JSON.stringify({ query: '{ jobs { heron { nest } } }' }),
+    });
+    expect(used.status).toBe(200);
+    await gateway.close(0);
+    house.serve(endpointOf('heron'), withoutNest);
+    const ask = async () => (await house.ask(publish, { input: { subgraph: 'heron' } })).data.publishSchema;
+    const refused = await ask();
+    expect(refused.check.findings).toEqual([
+      {
+        rule: 'breaking',
+        where: 'HeronJob.nest',
+        message: expect.stringContaining(
+          'used 1 times in the last 30 days, the last time on 2030-03-01, by nest-watcher 1.4 (1)',
+        ),
+        cure: expect.stringContaining('@deprecated'),
+        trap: null,
+      },
+    ]);
+    expect(refused.userErrors[0].message).toContain('acceptBreaking');
+    clock.advance(31 * 86_400_000);
+    const allowed = await ask();
+    expect(allowed.userErrors).toEqual([]);
+    expect(allowed.check.changes[0]).toEqual({
+      severity: 'BREAKING',
+      where: 'HeronJob.nest',
+      use: { requests: 0, isUnused: true },
+    });
+  });
+
+  test('that has not lasted for 30 days is no fact', async () => {
+    const clock = manualClock('2030-03-01T12:00:00Z');
+    const house = await liveHouse(['heron'], { clock });
+    clock.advance(29 * 86_400_000);
+    house.serve(endpointOf('heron'), withoutNest);
+    const { data } = await house.ask(publish, { input: { subgraph: 'heron' } });
+    expect(data.publishSchema.check.findings[0].message).toContain(
+      'Nobody has used it since 2030-03-01, which is not 30 days yet',
+    );
+  });
+});

@@ -1,0 +1,128 @@
+import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import {
+  coreSdl,
+  live,
+  liveHouse,
+  prefixOf,
+  publish,
+  register,
+  rollback,
+  sdlOf,
+} from '../testing/live-registry.js';
+import { endpointOf, type RegistryHouse } from '../testing/registry-house.js';
+
+jest.setTimeout(120_000);
+
+describe('who may publish what', () => {
+  let house: RegistryHouse;
+  beforeAll(async () => {
+    house = await liveHouse(['heron', 'egret']);
+    house.serve(endpointOf('heron'), sdlOf('heron', '"Eggs." eggs: Int'));
+    house.serve(endpointOf('core'), `${coreSdl} extend type Job { "Its weight." weight: Int }`);
+  });
+
+  test.each<[string, string, (house: RegistryHouse) => Promise<string>]>([
+    ["another experiment's service", 'heron', ({ tokens }) => tokens.service('egret')],
+    ["an experiment's service for core", 'core', ({ tokens }) => tokens.service('heron')],
+    ['an admin of another experiment', 'heron', ({ tokens }) => tokens.human('a@b', { egret: 'ADMIN' })],
+    [
+      'an admin of one experiment for core',
+      'core',
+      ({ tokens }) => tokens.human('a@b', { heron: 'ADMIN', core: 'ADMIN' }),
+    ],
+    [
+      'a service with rights everywhere but of another name',
+      'heron',
+      ({ tokens }) =>
+        tokens.mint({
+          subject: 'experiment:egret',
+          kind: 'SERVICE',
+          grants: [{ experiment: '*', roles: ['ADMIN'] }],
+        }),
+    ],
+    ['a reader', 'heron', ({ tokens }) => tokens.reader('heron')],
+    ['a producer of the experiment', 'heron', ({ tokens }) => tokens.human('p@b', { heron: 'PRODUCTION' })],
+    ['a pilot', 'heron', ({ tokens }) => tokens.pilot('q')],
+    ['an agent of an admin', 'heron', ({ tokens }) => tokens.agent('admin@example', 'ADMIN')],
+  ])('%s may not publish %s, nor roll it back, nor move it', async (_, subgraph, tokenOf) => {
+    const token = await tokenOf(house);
+    const before = await live(house);
+    const typePrefix = subgraph === 'core' ? null : prefixOf(subgraph);
+    for (const [text, input] of [
+      [publish, { subgraph }],
+      [rollback, { subgraph }],
+      [rollback, { version: 1 }],
+      [register, { name: subgraph, endpoint: 'http://elsewhere.test/graphql', typePrefix }],
+    ] as const) {
+      expect(await house.ask(text, { input }, token)).toMatchObject({ codes: ['FORBIDDEN'] });
+    }
+    expect(await live(house)).toBe(before);
+  });
+
+  test('nobody without a token gets in', async () => {
+    expect((await house.ask(publish, { input: { subgraph: 'heron' } }, 'nothing')).codes).toEqual([
+      'UNAUTHENTICATED',
+    ]);
+  });
+
+  test('no experiment takes over what is registered for core, by whatever prefix', async () => {
+    const token = await house.tokens.human('a@b', { core: 'ADMIN' });
+    const input = { name: 'core', endpoint: 'http://evil.test/graphql', typePrefix: 'Core' };
+    expect((await house.ask(register, { input }, token)).codes).toEqual(['FORBIDDEN']);
+  });
+
+  test("the experiment's own service may, and its name is in the history", async () => {
+    const input = { subgraph: 'heron', note: 'eggs are counted' };
+    const { data } = await house.ask(publish, { input }, await house.tokens.service('heron'));
+    expect(data.publishSchema).toMatchObject({
+      version: {
+        kind: 'PUBLISH',
+        subgraph: 'heron',
+        publishedBy: 'experiment:heron',
+        note: 'eggs are counted',
+        acceptedBreaking: false,
+        changes: [{ severity: 'SAFE', where: 'HeronJob.eggs' }],
+      },
+      userErrors: [],
+    });
+    expect((await house.ask('{ jobs { heron { eggs } } }')).data.jobs[0]).toEqual({ heron: { eggs: 7 } });
+  });
+
+  test('an admin of the experiment may register and move it, and a reader may read the history but not where services are', async () => {
+    const admin = await house.tokens.human('a@b', { ibis: 'ADMIN' });
+    const input = { name: 'ibis', endpoint: endpointOf('ibis'), typePrefix: 'Ibis' };
+    const { data } = await house.ask(register, { input }, admin);
+    expect(data.registerSubgraph).toEqual({
+      subgraph: { name: 'ibis', isLive: false, state: 'UP', schemaVersion: null },
+      userErrors: [],
+    });
+    const reader = await house.tokens.reader('heron');
+    const text =
+      '{ subgraphs { name endpoint sdl } schemaVersions(first: 1) { nodes { supergraphSdl subgraphs { endpoint } } } }';
+    const seen = JSON.stringify((await house.ask(text, {}, reader)).data);
+    expect(seen).toContain('heron');
+    expect(seen).not.toContain('.test/');
+    expect(seen).not.toContain('type ');
+  });
+
+  test.each([
+    [{ name: 'gateway', endpoint: endpointOf('x'), typePrefix: 'Gateway' }, 'INVALID_VALUE', 'name'],
+    [{ name: 'Big', endpoint: endpointOf('x'), typePrefix: 'Big' }, 'INVALID_VALUE', 'name'],
+    [{ name: 'stork', endpoint: 'file:///etc/passwd', typePrefix: 'Stork' }, 'INVALID_VALUE', 'endpoint'],
+    [
+      { name: 'stork', endpoint: 'http://user:secret@host/', typePrefix: 'Stork' },
+      'INVALID_VALUE',
+      'endpoint',
+    ],
+    [{ name: 'stork', endpoint: endpointOf('x'), typePrefix: 'stork' }, 'INVALID_VALUE', 'typePrefix'],
+    [
+      { name: 'stork', endpoint: endpointOf('x'), typePrefix: 'HeronGrey' },
+      'TYPE_PREFIX_TAKEN',
+      'typePrefix',
+    ],
+    [{ name: 'stork', endpoint: endpointOf('x'), typePrefix: 'Her' }, 'TYPE_PREFIX_TAKEN', 'typePrefix'],
+  ])('%j is not registered: %s', async (input, code, field) => {
+    const { data } = await house.ask(register, { input });
+    expect(data.registerSubgraph).toMatchObject({ subgraph: null, userErrors: [{ code, path: [field] }] });
+  });
+});

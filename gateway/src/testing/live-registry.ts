@@ -1,0 +1,64 @@
+import { expect } from '@jest/globals';
+import { endpointOf, type RegistryHouse, startRegistryHouse } from './registry-house.js';
+
+/** A core of one type. */
+export const coreSdl = `
+  "A job." type Job @key(fields: "id") { "Its id." id: ID! "Its name." name: String "Its size." size: Int }
+  type Query { "Jobs." jobs: [Job!] }
+`;
+/** What an experiment adds to it, with further fields where some are given. */
+export const sdlOf = (name: string, fields = ''): string => {
+  const prefix = prefixOf(name);
+  return `
+    type Job @key(fields: "id") { id: ID! "What ${name} knows." ${name}: ${prefix}Job }
+    "What ${name} knows." type ${prefix}Job { "A nest." nest: String ${fields} }
+  `;
+};
+/** The prefix of an experiment's types. */
+export const prefixOf = (name: string): string => `${name[0]?.toUpperCase()}${name.slice(1)}`;
+
+/** Registers a subgraph. */
+export const register = `mutation ($input: RegisterSubgraphInput!) {
+  registerSubgraph(input: $input) { subgraph { name isLive state schemaVersion } userErrors { code path message } }
+}`;
+/** Publishes its schema, with all that is told of it. */
+export const publish = `mutation ($input: PublishSchemaInput!) {
+  publishSchema(input: $input) {
+    version { number kind subgraph publishedBy note acceptedBreaking changes { severity where } }
+    check { passed againstVersion publishedAs findings { rule where message cure trap } changes { severity where use { requests isUnused } } }
+    userErrors { code path message }
+  }
+}`;
+/** Goes back to an earlier schema. */
+export const rollback = `mutation ($input: RollbackSchemaInput!) {
+  rollbackSchema(input: $input) { version { number kind subgraph restoredFrom } userErrors { code message } }
+}`;
+
+/** A house in which core is live, and experiments are registered and live with their first schema. */
+export async function liveHouse(
+  experiments: readonly string[],
+  options: Parameters<typeof startRegistryHouse>[0] = {},
+): Promise<RegistryHouse> {
+  const house = await startRegistryHouse(options);
+  await bring(house, 'core', coreSdl, null);
+  for (const name of experiments) await bring(house, name, sdlOf(name), prefixOf(name));
+  return house;
+}
+
+/** Registers a subgraph and publishes its first schema. */
+export async function bring(
+  house: RegistryHouse,
+  name: string,
+  sdl: string,
+  typePrefix: string | null,
+): Promise<void> {
+  const registered = await house.ask(register, { input: { name, endpoint: endpointOf(name), typePrefix } });
+  expect(registered.data?.registerSubgraph.userErrors ?? registered.messages).toEqual([]);
+  house.serve(endpointOf(name), sdl);
+  const published = await house.ask(publish, { input: { subgraph: name } });
+  expect(published.data?.publishSchema.userErrors ?? published.messages).toEqual([]);
+}
+
+/** The number of the version that is live. */
+export const live = async (house: RegistryHouse): Promise<number> =>
+  (await house.ask('{ schemaVersion { number } }')).data.schemaVersion.number as number;
