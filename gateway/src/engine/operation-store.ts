@@ -5,6 +5,7 @@ import { asksForSchema } from './introspection.js';
 import { Lru } from './lru.js';
 import { type EngineParts, Operation } from './operation.js';
 import { selectOperation } from './planning/select.js';
+import { turns } from './turns.js';
 import type { ClientRequest, EngineOptions } from './types.js';
 
 /** What tells an operation from others. */
@@ -71,9 +72,12 @@ export class OperationStore {
   async #compile(text: string, operationName: string | undefined): Promise<Operation | Refusal> {
     const fault = await this.#parts.planning.validate(text, operationName);
     if (fault) return refusal(fault.code, fault.errors);
+    // A new operation is much work: others have their turn between its pieces.
+    await turns.next();
     const selected = selectOperation(parse(text, { noLocation: true }), operationName);
     if ('fault' in selected) return refusal('OPERATION_RESOLUTION_FAILURE', [{ message: selected.fault }]);
     const normalisedText = print(selected.document);
+    await turns.next();
     const known = this.#byMeaning.get(normalisedText);
     if (known) return known;
     if (this.#options.introspection === false && asksForSchema(selected)) {

@@ -14,6 +14,7 @@ import type { SelectedOperation } from './planning/select.js';
 import { bubbles, compileAnswer, type WriteMark } from './project.js';
 import type { ConditionValues } from './requires.js';
 import { RunState, type RunContext } from './run-state.js';
+import { turns } from './turns.js';
 import type { TypeRelations } from './type-relations.js';
 import type { EngineLimits, EngineLog, EngineOptions, ExecutionText, OperationInfo } from './types.js';
 
@@ -138,13 +139,13 @@ export class Operation {
       }
       this.#parts.onPlan?.({ operation: this.info, planner, fault, plan: node });
       const endsAfter = this.info.kind === 'mutation' ? this.#endsAfter(conditions) : undefined;
+      await turns.next();
       const plan = {
         ...compilePlan(node, reply.renamed, this.#parts, endsAfter),
         planner,
         latest: undefined,
       };
-      // A new operation is much work: others have their turn before it runs.
-      await new Promise((resolve) => setImmediate(resolve));
+      await turns.next();
       return plan;
     }
     this.#parts.log.warn(
