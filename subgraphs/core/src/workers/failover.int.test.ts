@@ -25,7 +25,8 @@ async function threeServers(): Promise<{
     await startMongod({ dataDir, members: 3, oplogSizeMiB: 64, log: silentLogger() }),
     'three mongod',
   );
-  const mongo = await connectMongo({ uri: mongod.uri, appName: 'tests', serverSelectionTimeoutMs: 60_000 });
+  // Shorter than any election: what is under way fails, and is not only late.
+  const mongo = await connectMongo({ uri: mongod.uri, appName: 'tests', serverSelectionTimeoutMs: 500 });
   leftovers.defer('their client', () => mongo.close());
   const db = mongo.db('core');
   await prepareFleet(db);
