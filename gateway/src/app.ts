@@ -161,6 +161,7 @@ class BuiltGateway implements Gateway {
     metrics.watch({
       streams: () => hub.open,
       sockets: () => this.#sockets.size,
+      socketBytes: () => this.#sockets.bufferedBytes,
       running: () => operations.running,
       subgraphs: () => parts.guards.facts(),
       graph: () => parts.registry?.facts,

@@ -10,6 +10,8 @@ export interface MetricsSources {
   /** Streams of clients, and upstreams behind them. */
   streams(): { readonly streams: number; readonly upstreams: number };
   sockets(): number;
+  /** Bytes that wait for clients of WebSockets. */
+  socketBytes(): number;
   /** Subgraphs by name, with how they fare. */
   subgraphs(): ReadonlyMap<string, GuardFacts>;
   /** How the gateway stands to the schema registry; undefined without one. */
@@ -66,6 +68,9 @@ export class GatewayMetrics implements StreamObserver {
     gauge('streams', 'Client streams open', () => sources.streams().streams);
     gauge('upstreams', 'Upstream subscriptions open', () => sources.streams().upstreams);
     gauge('sockets', 'WebSockets open', () => sources.sockets());
+    gauge('socket_buffered_bytes', 'Bytes that wait for slow clients of WebSockets', () =>
+      sources.socketBytes(),
+    );
     watchSubgraphs(this.registry, () => sources.subgraphs());
     watchGraph(this.registry, () => sources.graph());
     gauge('operations_running', 'Queries and mutations running', () => sources.running());

@@ -53,6 +53,13 @@ export class SocketPool {
     return this.#server.clients.size;
   }
 
+  /** Bytes that wait for clients that do not read. */
+  get bufferedBytes(): number {
+    let bytes = 0;
+    for (const client of this.#server.clients) bytes += client.bufferedAmount;
+    return bytes;
+  }
+
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     this.#server.handleUpgrade(request, socket, head, (client) => this.#open(client, request, socket));
   }

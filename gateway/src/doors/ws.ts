@@ -97,6 +97,11 @@ export class SocketDoor {
     return this.#sockets.size;
   }
 
+  /** Bytes that wait for clients that do not read. */
+  get bufferedBytes(): number {
+    return this.#sockets.bufferedBytes;
+  }
+
   /** Takes over an HTTP connection. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (!this.#options.identity.required) {

@@ -41,7 +41,7 @@ export const defaultLimits: GatewayLimits = {
   assumedListSize: 10,
   streams: 50_000,
   streamsPerSubject: 10_000,
-  bufferedEvents: 1024,
+  bufferedEvents: 4096,
   bufferedCharacters: 4 * 1024 * 1024,
   reopenForMs: 60_000,
   initWaitMs: 10_000,

@@ -31,6 +31,18 @@ describe('EventRing', () => {
     expect(ring.after('a')).toBe(1);
   });
 
+  test('keeps of what is old the newest few alone', () => {
+    let now = 0;
+    const ring = new EventRing(1000, 100_000, undefined, () => now);
+    for (let at = 0; at < 200; at++) ring.push(event(`old${at}`));
+    expect(ring.end - ring.first).toBe(200);
+    now = 15_001;
+    ring.push(event('new'));
+    expect([ring.end - ring.first, ring.after('old136'), ring.after('old137')]).toEqual([64, 137, 138]);
+    for (let at = 0; at < 100; at++) ring.push(event(`new${at}`));
+    expect(ring.end - ring.first).toBe(101);
+  });
+
   test('is bounded in characters, and keeps one event however large', () => {
     const ring = new EventRing(100, 10);
     ring.push(event('a', 'xxxx'));

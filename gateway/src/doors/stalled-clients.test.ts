@@ -1,0 +1,86 @@
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { waitFor } from '@rhizome/testkit';
+import { type House, startHouse } from '../testing/house.js';
+import { RawSocket } from '../testing/raw-socket.js';
+
+jest.setTimeout(60_000);
+
+/** What a socket may hold back before its streams wait, see `ws-sockets.ts`. */
+const highWaterBytes = 128 * 1024;
+const bufferedEvents = 100;
+const events = 5000;
+const portion = 20;
+/** Together more than the buffers of the kernel hold for both ends of a connection. */
+const filler = 'x'.repeat(4000);
+/** One event as a message. */
+const messageBytes = filler.length + 200;
+const streamsOfStalled = 20;
+
+const texts = {
+  'that nothing is fetched for': 'subscription { itemChanged { cursor item { id } } }',
+  'that another service adds to': 'subscription { itemChanged { cursor item { id label } } }',
+};
+
+let house: House;
+const opened: RawSocket[] = [];
+
+beforeAll(async () => {
+  house = await startHouse({ limits: { bufferedEvents } });
+});
+
+afterEach(async () => {
+  for (const socket of opened.splice(0)) socket.drop();
+  await waitFor('the end of all upstreams', () => house.log.open === 0, { deadlineMs: 2000 });
+});
+
+afterAll(() => house.served.close());
+
+async function follow(text: string, streams: number): Promise<RawSocket> {
+  const socket = await RawSocket.ready(house.served.wsUrl, await house.bearer());
+  opened.push(socket);
+  for (let id = 0; id < streams; id++) {
+    socket.subscribe(String(id), text);
+    await socket.next('next', String(id));
+  }
+  return socket;
+}
+
+async function bufferedBytes(): Promise<number> {
+  const metric = await house.gateway.metrics.registry
+    .getSingleMetric('rhizome_gateway_socket_buffered_bytes')
+    ?.get();
+  return metric?.values[0]?.value ?? Number.NaN;
+}
+
+function cursorOf({ payload }: { readonly payload?: unknown }): string {
+  return (payload as { data: { itemChanged: { cursor: string } } }).data.itemChanged.cursor;
+}
+
+describe.each(Object.entries(texts))('while thousands of events flow %s', (_what, text) => {
+  test('who stops reading costs bounded memory, and others nothing', async () => {
+    const [stalled, quick] = [await follow(text, streamsOfStalled), await follow(text, 1)];
+    stalled.stall();
+    let most = 0;
+    const [sent, seen]: [string[], string[]] = [[], []];
+    for (let at = 0; at < events; at += portion) {
+      for (let more = 0; more < portion; more++) sent.push(house.log.append(`${at + more} ${filler}`));
+      for (let more = 0; more < portion; more++) seen.push(cursorOf(await quick.next('next')));
+      most = Math.max(most, await bufferedBytes());
+    }
+    // Each of its streams may have a message under way when the socket is full, and the other client a portion of them.
+    expect(most).toBeLessThanOrEqual(highWaterBytes + (streamsOfStalled + portion) * messageBytes);
+    // The network took a part before: it must have been full, or nothing was shown.
+    expect(most).toBeGreaterThan(highWaterBytes - messageBytes);
+    expect(seen).toEqual(sent);
+    stalled.resume();
+    for (let id = 0; id < streamsOfStalled; id++) {
+      const { payload } = await stalled.next('error', String(id));
+      const [{ extensions }] = payload as [{ extensions: { code: string; cursor: string } }];
+      const told = stalled.messages.filter((message) => message.type === 'next' && message.id === String(id));
+      const cursors = told.map(cursorOf);
+      expect(cursors).toEqual(sent.slice(0, cursors.length));
+      expect(extensions).toMatchObject({ code: 'SUBSCRIPTION_LAGGED', cursor: cursors.at(-1) });
+    }
+    expect(await bufferedBytes()).toBeLessThanOrEqual(messageBytes);
+  });
+});
