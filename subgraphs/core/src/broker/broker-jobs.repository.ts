@@ -15,6 +15,10 @@ export interface ReadyKind {
   readonly share: string;
 }
 
+type StoredReadyJob = Pick<JobDocument, '_id' | 'priority' | 'owner' | 'attempt'> & {
+  readonly payload: { readonly outputs: readonly string[] };
+};
+
 /** What the ledger needs of a job in a worker's hands. */
 export type HeldJobFacts = Pick<
   JobDocument,
@@ -47,15 +51,10 @@ export class BrokerJobsRepository {
     for (const filter of behind(after)) {
       const cursor = this.jobs
         .find({ state: 'ACTIVATED', classId, share, ...filter }, { hint: readyIndex, batchSize: limit + 1 })
-        .project<Pick<JobDocument, '_id' | 'priority' | 'owner' | 'attempt'>>({
-          priority: 1,
-          owner: 1,
-          attempt: 1,
-        })
+        .project<StoredReadyJob>({ priority: 1, owner: 1, attempt: 1, 'payload.outputs': 1 })
         .sort({ priority: -1, _id: 1 })
         .limit(limit - found.length);
-      for (const { _id, priority, owner, attempt } of await cursor.toArray())
-        found.push({ id: _id, priority, owner, attempt });
+      for (const job of await cursor.toArray()) found.push(readyJobOf(job));
       if (found.length >= limit) break;
     }
     return found;
@@ -162,6 +161,12 @@ export class BrokerJobsRepository {
       .toArray();
     return found;
   }
+}
+
+/** Mostly a job has no outputs: to know it here spares the report of its end a read. */
+function readyJobOf({ _id, priority, owner, attempt, payload }: StoredReadyJob): ReadyJob {
+  const job = { id: _id, priority, owner, attempt };
+  return payload.outputs.length === 0 ? { ...job, hasNoOutputs: true } : job;
 }
 
 /** Two plain ranges instead of one `$or`: each is one scan of the index in its order. */

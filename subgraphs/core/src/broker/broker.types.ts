@@ -73,6 +73,8 @@ export interface ReadyJob {
   readonly owner: string;
   /** The latest attempt; the grant opens the next. */
   readonly attempt: number;
+  /** It declares no outputs; left out: nobody has looked. */
+  readonly hasNoOutputs?: true;
 }
 
 /** A job in the hands of a worker, as the ledger holds it. */

@@ -80,6 +80,8 @@ export function matchPass(
   return new Pass(state, requests, sinceMs).run();
 }
 
+const noOutputs: readonly string[] = [];
+
 const noDevices: DeviceRoom = {
   shape: { key: '', facts: [], gpus: [], kinds: [], parts: [], sizes: [] },
   free: [],
@@ -253,6 +255,7 @@ class Pass {
       fence: Infinity,
       state: 'SENT',
       since: this.sinceMs,
+      ...(job.hasNoOutputs ? { outputs: noOutputs } : {}),
     };
     this.state.ledger.add(entry);
     this.#board.take(placing, cls);
