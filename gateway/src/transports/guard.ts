@@ -9,6 +9,7 @@ import {
   SamplingBreaker,
 } from 'cockatiel';
 import { Cancellation, endedBy, endOf } from './cancellation.js';
+import { GuardedStream } from './guarded-stream.js';
 import type { SubgraphRequest, SubgraphResult, Transport } from './transport.js';
 
 /** Bounds of one subgraph. */
@@ -86,12 +87,21 @@ export class Guard {
     };
   }
 
-  /** A transport that asks only while the guard lets it. Subscriptions pass: whoever follows them waits between its tries. */
+  /**
+   * A transport that asks only while the guard lets it. Of subscriptions it counts whether they can be opened; in
+   * process there is no way that could be closed.
+   */
   around(transport: Transport): Transport {
     return {
       wire: transport.wire,
       execute: (request) => this.#execute(transport, request),
-      subscribe: (request) => transport.subscribe(request),
+      subscribe: (request) =>
+        transport.wire === 'objects'
+          ? transport.subscribe(request)
+          : new GuardedStream(
+              () => transport.subscribe(request),
+              (open) => this.#ask(open),
+            ),
       close: () => transport.close(),
     };
   }
@@ -99,11 +109,22 @@ export class Guard {
   async #execute(transport: Transport, request: SubgraphRequest): Promise<SubgraphResult> {
     const { concurrency } = this.#limits();
     if (concurrency !== undefined && this.#running >= concurrency) throw this.#tooMany(concurrency);
+    return this.#ask(async () => {
+      this.#running++;
+      try {
+        return await this.#call(transport, request);
+      } finally {
+        this.#running--;
+      }
+    });
+  }
+
+  /** Asks the service, unless it is left alone, and counts how it fares. */
+  async #ask<T>(ask: () => Promise<T>): Promise<T> {
     if (this.#breaker.state === CircuitState.HalfOpen) throw this.#leftAlone();
     this.#calls++;
-    this.#running++;
     try {
-      return await this.#breaker.execute(() => this.#call(transport, request));
+      return await this.#breaker.execute(ask);
     } catch (error) {
       if (isBrokenCircuitError(error)) {
         this.#calls--;
@@ -111,8 +132,6 @@ export class Guard {
       }
       if (isFailure(error)) this.#note(error);
       throw error;
-    } finally {
-      this.#running--;
     }
   }
 

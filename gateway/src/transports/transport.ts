@@ -60,6 +60,12 @@ export interface SubgraphResult {
   readonly extensions?: Readonly<Record<string, unknown>> | undefined;
 }
 
+/** The events of a subscription. */
+export interface SubgraphStream extends AsyncIterable<SubgraphResult> {
+  /** Resolves when the way to the subgraph is open, where that can be told before the first event. Never rejects. */
+  readonly opened?: Promise<void> | undefined;
+}
+
 /**
  * How the engine reaches one subgraph. Failures of the way itself (refused, timed out, garbage, too large)
  * are thrown as DomainError with code DOWNSTREAM_SERVICE_ERROR, SERVICE_UNAVAILABLE or LIMIT_EXCEEDED;
@@ -74,7 +80,7 @@ export interface Transport {
    * Opens a subscription; returning the iterator ends it upstream at once, also between events. The iterator may be a `DirectSource` of results
    * or of promises of them, which never reject.
    */
-  subscribe(request: SubgraphRequest): AsyncIterable<SubgraphResult>;
+  subscribe(request: SubgraphRequest): SubgraphStream;
   /** Lets go of sockets; calls in flight end first. */
   close(): Promise<void>;
 }

@@ -2,7 +2,7 @@ import { DomainError } from '@rhizome/errors';
 import { type Client, CloseCode, createClient, type FormattedExecutionResult } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { PushQueue } from './push-queue.js';
-import type { SubgraphRequest, SubgraphResult, Transport } from './transport.js';
+import type { SubgraphRequest, SubgraphResult, SubgraphStream, Transport } from './transport.js';
 
 /** How the subscriptions of one subgraph are reached over WebSocket. */
 export interface WebSocketOptions {
@@ -74,6 +74,9 @@ class ScopedSocket {
   readonly #streams = new Set<PushQueue<SubgraphResult>>();
   /** The newest token of the scope: it opens the socket next time. */
   #token: string | undefined;
+  #isConnected = false;
+  /** Told when the socket is open. */
+  readonly #onConnected = new Set<() => void>();
 
   constructor(options: WebSocketOptions, onUnused: () => void) {
     this.#options = options;
@@ -81,7 +84,15 @@ class ScopedSocket {
     this.#client = this.#connect();
   }
 
-  subscribe(request: SubgraphRequest): AsyncIterable<SubgraphResult> {
+  subscribe(request: SubgraphRequest): SubgraphStream {
+    const stream = this.#open(request);
+    const opened = this.#isConnected
+      ? Promise.resolve()
+      : new Promise<void>((resolve) => this.#onConnected.add(resolve));
+    return Object.assign(stream, { opened });
+  }
+
+  #open(request: SubgraphRequest): PushQueue<SubgraphResult> {
     const { operation, variablesText, principal, requestId, signal } = request;
     this.#token = principal?.token ?? this.#token;
     let dispose = (): void => {};
@@ -163,8 +174,15 @@ class ScopedSocket {
         pong: (received) => {
           if (received) clearTimeout(pong);
         },
+        connected: () => {
+          this.#isConnected = true;
+          for (const tell of this.#onConnected) tell();
+          this.#onConnected.clear();
+        },
         closed: () => {
           clearTimeout(pong);
+          this.#isConnected = false;
+          this.#onConnected.clear();
           if (this.#streams.size === 0) this.#onUnused();
         },
       },

@@ -1,0 +1,158 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { waitFor } from '@rhizome/testkit';
+import { buildSchema, parse } from 'graphql';
+import { useServer } from 'graphql-ws/use/ws';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { type GuardFacts, Guards, overNetwork, type SubgraphRequest, type Transport } from './index.js';
+
+// The circuit breaker of a subgraph's subscriptions, before a real server of graphql-ws that comes and goes.
+
+const schema = buildSchema('type Query { a: Int } type Subscription { count: Int quiet: Int }');
+const fields = schema.getSubscriptionType()?.getFields();
+if (fields?.['count'] && fields['quiet']) {
+  fields['count'].subscribe = async function* () {
+    yield { count: 1 };
+  };
+  fields['quiet'].subscribe = async function* () {
+    await new Promise(() => undefined);
+    yield { quiet: 1 };
+  };
+}
+
+class Service {
+  readonly #sockets: WebSocket[] = [];
+  #server: WebSocketServer | undefined;
+  port = 0;
+  /** Connections so far. */
+  asked = 0;
+
+  async start(): Promise<void> {
+    this.#server = new WebSocketServer({ port: this.port, host: '127.0.0.1', path: '/graphql' });
+    this.#server.on('connection', (socket) => {
+      this.asked++;
+      this.#sockets.push(socket);
+    });
+    useServer({ schema }, this.#server);
+    await once(this.#server, 'listening');
+    this.port = (this.#server.address() as AddressInfo).port;
+  }
+
+  async stop(): Promise<void> {
+    for (const socket of this.#sockets.splice(0)) socket.terminate();
+    await new Promise((resolve) => (this.#server ? this.#server.close(resolve) : resolve(undefined)));
+    this.#server = undefined;
+  }
+}
+
+const service = new Service();
+let guards: Guards;
+let transport: Transport;
+let scopes = 0;
+
+async function open(): Promise<void> {
+  await service.start();
+  guards = new Guards(
+    () => ({ concurrency: undefined }),
+    () => new Date(),
+  );
+  transport = guards.of('alpha').around(overNetwork('alpha', `http://127.0.0.1:${service.port}/graphql`));
+}
+
+afterEach(async () => {
+  await transport.close();
+  await service.stop();
+});
+
+/** A subscription of somebody of whom the service has no socket yet. */
+function subscribe(field: 'count' | 'quiet'): AsyncIterator<unknown> {
+  const text = `subscription { ${field} }`;
+  const request: SubgraphRequest = {
+    operation: { subgraph: 'alpha', kind: 'subscription', documentText: text, document: parse(text) },
+    scope: `scope ${scopes++}`,
+    requestId: 'r1',
+  };
+  return transport.subscribe(request)[Symbol.asyncIterator]();
+}
+
+const first = async (): Promise<unknown> => {
+  const stream = subscribe('count');
+  const { value } = await stream.next();
+  await stream.return?.();
+  return value;
+};
+const facts = (): GuardFacts | undefined => guards.facts().get('alpha');
+
+/** Lets the service fail until it is left alone. */
+async function tire(): Promise<void> {
+  await service.stop();
+  for (let i = 0; i < 12; i++) await first().catch(() => undefined);
+  expect(facts()?.state).toBe('DOWN');
+}
+
+describe('subscriptions of a subgraph', () => {
+  test('that cannot be opened again and again are refused at once, and a later one tries', async () => {
+    await open();
+    expect(await first()).toEqual({ data: { count: 1 } });
+    await tire();
+    await service.start();
+    const asked = service.asked;
+    await expect(first()).rejects.toMatchObject({
+      code: 'SERVICE_UNAVAILABLE',
+      message: expect.stringMatching(/"alpha" has failed too often and is left alone.*was lost/),
+    });
+    expect(service.asked).toBe(asked);
+    expect(facts()?.refusedCalls).toBeGreaterThan(0);
+    await waitFor(
+      'the service to be asked again',
+      async () => (await first().catch(() => undefined)) !== undefined,
+      { deadlineMs: 2000 },
+    );
+    expect(facts()?.state).toBe('UP');
+  });
+
+  test('that fail shut off queries as well, which have the same way', async () => {
+    await open();
+    await tire();
+    const text = '{ a }';
+    await expect(
+      transport.execute({
+        operation: { subgraph: 'alpha', kind: 'query', documentText: text, document: parse(text) },
+        scope: 's',
+        requestId: 'r2',
+      }),
+    ).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE', message: expect.stringContaining('left alone') });
+  });
+
+  test('that are quiet count as soon as their socket is open, and one tries for all', async () => {
+    await open();
+    await tire();
+    await service.start();
+    const streams: AsyncIterator<unknown>[] = [];
+    await waitFor(
+      'a quiet stream to be let through',
+      () => {
+        const stream = subscribe('quiet');
+        streams.push(stream);
+        stream.next().catch(() => undefined);
+        return facts()?.state === 'UP';
+      },
+      { deadlineMs: 3000 },
+    );
+    expect(await first()).toEqual({ data: { count: 1 } });
+    for (const stream of streams) await stream.return?.();
+  });
+
+  test('that end on the way end no other, and count for nothing', async () => {
+    await open();
+    for (let i = 0; i < 12; i++) {
+      const stream = subscribe('quiet');
+      const next = stream.next();
+      await stream.return?.();
+      expect(await next).toMatchObject({ done: true });
+    }
+    expect(facts()).toMatchObject({ state: 'UP', failedCalls: 0 });
+    expect(await first()).toEqual({ data: { count: 1 } });
+  });
+});
