@@ -34,6 +34,22 @@ describe('a schema that is built in turns', () => {
     );
   });
 
+  test('takes over from the one before what did not change, and all of it where nothing did', async () => {
+    const before = await buildInTurns(definitions);
+    expect(await buildInTurns([...definitions])).toBe(before);
+    const changed = definitions.map((text) =>
+      text.replace('type Thing implements Node { id: ID!', '$& now: Time'),
+    );
+    const after = await buildInTurns(changed);
+    const expected = buildSchema(changed.join('\n'));
+    expect(printSchema(lexicographicSortSchema(after))).toBe(printSchema(lexicographicSortSchema(expected)));
+    expect(after.getType('Filter')?.astNode).toBe(before.getType('Filter')?.astNode);
+    expect(after.getType('Filter')).not.toBe(before.getType('Filter'));
+    const [, , ...others] = definitions;
+    const less = await buildInTurns(['type Root { any: Any }', 'schema { query: Root }', ...others]);
+    expect([less.getMutationType(), less.getQueryType()?.name]).toEqual([undefined, 'Root']);
+  });
+
   test('finds its roots by their names where nothing else is said', async () => {
     const built = await buildInTurns(['type Query { a: Int }', 'type Subscription { b: Int }']);
     expect([built.getQueryType()?.name, built.getMutationType(), built.getSubscriptionType()?.name]).toEqual([

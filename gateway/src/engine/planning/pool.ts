@@ -165,6 +165,7 @@ class PlannerProcess {
       env: {},
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
+    yieldToGateway(child);
     const started = await this.#handshake(child).catch((error: unknown) => {
       child.kill('SIGKILL');
       throw error;
@@ -174,7 +175,6 @@ class PlannerProcess {
       throw shuttingDown();
     }
     this.#child = child;
-    yieldToGateway(child);
     child.unref();
     child.channel?.unref();
     child.on('exit', () => this.#lost(child, crashed()));
