@@ -54,15 +54,20 @@ export function compileFilter(
   }
   return {
     ...(jobIds ? { jobIds: new Set(jobIds) } : {}),
-    ...(taskId ? { taskId } : {}),
-    ...(queue ? { queue } : {}),
-    ...(share ? { share } : {}),
-    ...(owner ? { owner } : {}),
+    // An empty word is a word that nothing has: it narrows to nothing.
+    ...(isGiven(taskId) ? { taskId } : {}),
+    ...(isGiven(queue) ? { queue } : {}),
+    ...(isGiven(share) ? { share } : {}),
+    ...(isGiven(owner) ? { owner } : {}),
     ...(states ? { states: new Set(states) } : {}),
     ...(labels ? { labels: new Set(labels.map(({ key, value }) => `${key}=${value}`)) } : {}),
     experiments: experiments ? new Set(experiments) : visibleExperiments(principal),
     ...ofOwnQueue(queue, principal),
   };
+}
+
+function isGiven(word: string | null | undefined): word is string {
+  return word !== null && word !== undefined;
 }
 
 /** A pilot follows jobs of its queue alone. */
@@ -99,11 +104,11 @@ export function storedFilter(filter: EventFilter): FeedConditions | undefined {
   const { jobIds, taskId, experiments, queue, share, owner, states, labels } = filter;
   const conditions: FeedConditions = {
     ...(jobIds ? { id: { $in: [...jobIds] } } : {}),
-    ...(taskId ? { 'last.taskId': taskId } : {}),
+    ...(isGiven(taskId) ? { 'last.taskId': taskId } : {}),
     ...(experiments ? { 'last.experiment': { $in: [...experiments] } } : {}),
-    ...(queue ? { 'last.queue': queue } : {}),
-    ...(share ? { 'last.share': share } : {}),
-    ...(owner ? { 'last.owner': owner } : {}),
+    ...(isGiven(queue) ? { 'last.queue': queue } : {}),
+    ...(isGiven(share) ? { 'last.share': share } : {}),
+    ...(isGiven(owner) ? { 'last.owner': owner } : {}),
     ...(states ? { 'last.to': { $in: [...states] } } : {}),
     ...(labels ? { 'last.labels': { $in: [...labels] } } : {}),
   };
