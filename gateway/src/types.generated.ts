@@ -50,6 +50,8 @@ export type Mutation = {
   readonly registerSubgraph: RegisterSubgraphPayload;
   /** Takes earlier schemas up again, in every gateway. */
   readonly rollbackSchema: RollbackSchemaPayload;
+  /** Takes a subgraph out of the graph, in every gateway. What the others have of it goes with it, and is checked as any change. */
+  readonly withdrawSubgraph: WithdrawSubgraphPayload;
 };
 
 
@@ -70,6 +72,11 @@ export type MutationregisterSubgraphArgs = {
 
 export type MutationrollbackSchemaArgs = {
   input: RollbackSchemaInput;
+};
+
+
+export type MutationwithdrawSubgraphArgs = {
+  input: WithdrawSubgraphInput;
 };
 
 /** Where a page lies in its list. */
@@ -397,7 +404,9 @@ export type SchemaVersionKind =
   /** A subgraph was published. */
   | 'PUBLISH'
   /** Earlier schemas were taken up again. */
-  | 'ROLLBACK';
+  | 'ROLLBACK'
+  /** A subgraph was taken out. */
+  | 'WITHDRAWAL';
 
 /** A subgraph in a version of the graph. */
 export type SchemaVersionSubgraph = {
@@ -466,6 +475,31 @@ export type UserError = {
   readonly message: Scalars['String']['output'];
   /** Where in the input it is: names and list indices, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** A subgraph to take out. */
+export type WithdrawSubgraphInput = {
+  /** Take it out although that breaks clients. What breaks is in the history, and who accepted it. */
+  readonly acceptBreaking?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Why, up to 1000 characters. */
+  readonly note?: InputMaybe<Scalars['String']['input']>;
+  /** The registered subgraph. */
+  readonly subgraph: Scalars['String']['input'];
+  /** Forget its name, its prefix and its address, too. Unless this is set, it stays registered and can be published again. */
+  readonly unregister?: InputMaybe<Scalars['Boolean']['input']>;
+};
+
+/** What came of taking a subgraph out. */
+export type WithdrawSubgraphPayload = {
+  readonly __typename?: 'WithdrawSubgraphPayload';
+  /** The check that decided; null where there was none. */
+  readonly check?: Maybe<SchemaCheck>;
+  /** Whether it is no longer registered. */
+  readonly isUnregistered: Scalars['Boolean']['output'];
+  /** Why it was refused. */
+  readonly userErrors: ReadonlyArray<SchemaUserError>;
+  /** The version that is now live; null where it was refused. Where the subgraph was not in the graph, the live one as it is. */
+  readonly version?: Maybe<SchemaVersion>;
 };
 
 
@@ -577,11 +611,13 @@ export type ResolversTypes = {
   SchemaVersion: ResolverTypeWrapper<SchemaVersionMapper>;
   SchemaVersionConnection: ResolverTypeWrapper<Omit<SchemaVersionConnection, 'edges' | 'nodes'> & { edges: ReadonlyArray<ResolversTypes['SchemaVersionEdge']>, nodes: ReadonlyArray<ResolversTypes['SchemaVersion']> }>;
   SchemaVersionEdge: ResolverTypeWrapper<Omit<SchemaVersionEdge, 'node'> & { node: ResolversTypes['SchemaVersion'] }>;
-  SchemaVersionKind: ResolverTypeWrapper<'PUBLISH' | 'ROLLBACK' | 'BASELINE'>;
+  SchemaVersionKind: ResolverTypeWrapper<'PUBLISH' | 'ROLLBACK' | 'WITHDRAWAL' | 'BASELINE'>;
   SchemaVersionSubgraph: ResolverTypeWrapper<SchemaVersionSubgraphMapper>;
   Subgraph: ResolverTypeWrapper<SubgraphMapper>;
   SubgraphState: ResolverTypeWrapper<'UP' | 'DOWN' | 'TRYING'>;
   UserError: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['UserError']>;
+  WithdrawSubgraphInput: WithdrawSubgraphInput;
+  WithdrawSubgraphPayload: ResolverTypeWrapper<Omit<WithdrawSubgraphPayload, 'check' | 'userErrors' | 'version'> & { check?: Maybe<ResolversTypes['SchemaCheck']>, userErrors: ReadonlyArray<ResolversTypes['SchemaUserError']>, version?: Maybe<ResolversTypes['SchemaVersion']> }>;
   String: ResolverTypeWrapper<Scalars['String']['output']>;
 };
 
@@ -619,6 +655,8 @@ export type ResolversParentTypes = {
   SchemaVersionSubgraph: SchemaVersionSubgraphMapper;
   Subgraph: SubgraphMapper;
   UserError: ResolversInterfaceTypes<ResolversParentTypes>['UserError'];
+  WithdrawSubgraphInput: WithdrawSubgraphInput;
+  WithdrawSubgraphPayload: Omit<WithdrawSubgraphPayload, 'check' | 'userErrors' | 'version'> & { check?: Maybe<ResolversParentTypes['SchemaCheck']>, userErrors: ReadonlyArray<ResolversParentTypes['SchemaUserError']>, version?: Maybe<ResolversParentTypes['SchemaVersion']> };
   String: Scalars['String']['output'];
 };
 
@@ -629,6 +667,7 @@ export type perPrincipalDirectiveResolver<Result, Parent, ContextType = Subgraph
 export type resumableDirectiveArgs = {
   argument: Scalars['String']['input'];
   cursor: Scalars['String']['input'];
+  latest?: Maybe<Scalars['String']['input']>;
 };
 
 export type resumableDirectiveResolver<Result, Parent, ContextType = SubgraphContext, Args = resumableDirectiveArgs> = DirectiveResolverFn<Result, Parent, ContextType, Args>;
@@ -651,6 +690,7 @@ export type MutationResolvers<ContextType = SubgraphContext, ParentType extends 
   publishSchema?: Resolver<ResolversTypes['PublishSchemaPayload'], ParentType, ContextType, RequireFields<MutationpublishSchemaArgs, 'input'>>;
   registerSubgraph?: Resolver<ResolversTypes['RegisterSubgraphPayload'], ParentType, ContextType, RequireFields<MutationregisterSubgraphArgs, 'input'>>;
   rollbackSchema?: Resolver<ResolversTypes['RollbackSchemaPayload'], ParentType, ContextType, RequireFields<MutationrollbackSchemaArgs, 'input'>>;
+  withdrawSubgraph?: Resolver<ResolversTypes['WithdrawSubgraphPayload'], ParentType, ContextType, RequireFields<MutationwithdrawSubgraphArgs, 'input'>>;
 };
 
 export type PageInfoResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['PageInfo'] = ResolversParentTypes['PageInfo']> = {
@@ -786,7 +826,7 @@ export type SchemaVersionEdgeResolvers<ContextType = SubgraphContext, ParentType
   node?: Resolver<ResolversTypes['SchemaVersion'], ParentType, ContextType>;
 };
 
-export type SchemaVersionKindResolvers = EnumResolverSignature<{ BASELINE?: any, PUBLISH?: any, ROLLBACK?: any }, ResolversTypes['SchemaVersionKind']>;
+export type SchemaVersionKindResolvers = EnumResolverSignature<{ BASELINE?: any, PUBLISH?: any, ROLLBACK?: any, WITHDRAWAL?: any }, ResolversTypes['SchemaVersionKind']>;
 
 export type SchemaVersionSubgraphResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['SchemaVersionSubgraph'] = ResolversParentTypes['SchemaVersionSubgraph']> = {
   digest?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -821,6 +861,13 @@ export type UserErrorResolvers<ContextType = SubgraphContext, ParentType extends
   __resolveType?: TypeResolveFn<'SchemaUserError', ParentType, ContextType>;
 };
 
+export type WithdrawSubgraphPayloadResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['WithdrawSubgraphPayload'] = ResolversParentTypes['WithdrawSubgraphPayload']> = {
+  check?: Resolver<Maybe<ResolversTypes['SchemaCheck']>, ParentType, ContextType>;
+  isUnregistered?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['SchemaUserError']>, ParentType, ContextType>;
+  version?: Resolver<Maybe<ResolversTypes['SchemaVersion']>, ParentType, ContextType>;
+};
+
 export type Resolvers<ContextType = SubgraphContext> = {
   CheckSchemaPayload?: CheckSchemaPayloadResolvers<ContextType>;
   DateTime?: GraphQLScalarType;
@@ -851,6 +898,7 @@ export type Resolvers<ContextType = SubgraphContext> = {
   Subgraph?: SubgraphResolvers<ContextType>;
   SubgraphState?: SubgraphStateResolvers;
   UserError?: UserErrorResolvers<ContextType>;
+  WithdrawSubgraphPayload?: WithdrawSubgraphPayloadResolvers<ContextType>;
 };
 
 export type DirectiveResolvers<ContextType = SubgraphContext> = {

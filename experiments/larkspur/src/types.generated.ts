@@ -417,6 +417,7 @@ export type perPrincipalDirectiveResolver<Result, Parent, ContextType = Context,
 export type resumableDirectiveArgs = {
   argument: Scalars['String']['input'];
   cursor: Scalars['String']['input'];
+  latest?: Maybe<Scalars['String']['input']>;
 };
 
 export type resumableDirectiveResolver<Result, Parent, ContextType = Context, Args = resumableDirectiveArgs> = DirectiveResolverFn<Result, Parent, ContextType, Args>;

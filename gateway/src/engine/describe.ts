@@ -78,6 +78,7 @@ function findResumable(facts: SupergraphFacts, selected: SelectedOperation): Res
       variable: given?.kind === Kind.VARIABLE ? given.name.value : undefined,
       cursorField: fact.cursor,
       cursorKey: cursorAlias,
+      latestArgument: fact.latest,
     },
   };
 }

@@ -12,6 +12,8 @@ export interface SubgraphFact {
 export interface ResumableFact {
   readonly argument: string;
   readonly cursor: string;
+  /** The argument that says by `LATEST` that slow readers want what is newest. */
+  readonly latest: string | undefined;
 }
 
 /** What the engine reads out of a supergraph file beside the plan: plain data that can cross threads. */
@@ -80,7 +82,8 @@ function readMarks(supergraph: DocumentNode): Pick<SupergraphFacts, 'resumable' 
         if (directive.name.value !== 'resumable' || node.name.value !== subscription) continue;
         const argument = stringArgument(directive, 'argument');
         const cursor = stringArgument(directive, 'cursor');
-        if (argument && cursor) resumable[field.name.value] = { argument, cursor };
+        const latest = stringArgument(directive, 'latest');
+        if (argument && cursor) resumable[field.name.value] = { argument, cursor, latest };
       }
     }
   }

@@ -55,6 +55,8 @@ export interface ResumableField {
   readonly cursorField: string;
   /** The key under which the engine fetches it. */
   readonly cursorKey: string;
+  /** The argument that says by `LATEST` that slow readers want what is newest and not each event, if there is one. */
+  readonly latestArgument: string | undefined;
 }
 
 /** A further check of a planned operation, for instance of depth or cost; answers the faults it finds. */

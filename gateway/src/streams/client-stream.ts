@@ -187,6 +187,11 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
     const shared = this.#shared;
     if (!shared) return false;
     if (position < shared.ring.first) {
+      if (shared.options.keepsSlow && this.#cursor !== undefined) {
+        this.#position = undefined;
+        shared.options.openCatchUp(shared, this, this.#cursor);
+        return false;
+      }
       this.end('lagged', this.#owner.lagged(this.#cursor, this.request.requestId));
       return true;
     }

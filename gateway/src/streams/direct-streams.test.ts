@@ -157,6 +157,25 @@ describe('events that nothing is fetched for', () => {
     expect(quick.cursors.slice(1)).toEqual(cursors);
   });
 
+  test('that fall off the buffer are made up for to a client that wants what is newest: it is never ended', async () => {
+    room = await StreamRoom.open(house, { bufferedEvents: 10 });
+    const latest = whole.replace('name: $name', 'mode: LATEST').replace(', $name: String', '');
+    const slow = await taker({ query: latest });
+    const quick = await taker({ query: latest });
+    slow.room = 1;
+    const cursors = appendMany(30);
+    slow.goOn(5);
+    await waitFor('what was made up for', () => slow.events.length === 7, { deadlineMs: 2000 });
+    cursors.push(...appendMany(500));
+    slow.goOn();
+    await waitFor('all of it', () => slow.cursors.at(-1) === cursors.at(-1), { deadlineMs: 2000 });
+    cursors.push(...appendMany(2));
+    expect([slow.cursors.slice(1), quick.cursors.slice(1)]).toEqual([cursors, cursors]);
+    expect([slow.isEnded, slow.events.some(({ last }) => last)]).toEqual([false, false]);
+    // Who has caught up reads from the common buffer again, and nobody reads for it alone.
+    await waitFor('one upstream', () => house.log.open === 1, { deadlineMs: 1000 });
+  });
+
   test('come once and in order over a swap of the supergraph, a break and an end upstream', async () => {
     room = await StreamRoom.open(house);
     const one = await taker();

@@ -13,6 +13,8 @@ export interface SharedStreamOptions {
   readonly scope: string;
   /** Whether the scope names a subject. */
   readonly perPrincipal: boolean;
+  /** Who has fallen off the buffer goes on from its cursor instead of being ended. */
+  readonly keepsSlow: boolean;
   readonly bufferedEvents: number;
   readonly bufferedCharacters: number;
   /** Where the upstream starts; undefined: with what happens from now on. */

@@ -153,6 +153,7 @@ export class StreamHub implements ClientStreamOwner {
       ...made,
       variables,
       perPrincipal: operation.perPrincipal,
+      keepsSlow: made.plan.keepsSlow(variables),
       bufferedEvents,
       bufferedCharacters,
       delivered: (listeners) => this.delivered(listeners),

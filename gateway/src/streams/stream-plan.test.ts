@@ -5,12 +5,13 @@ import { planStream, type StreamPlan } from './stream-plan.js';
 
 const schema = buildSchema(`
   type Query { a: Int }
-  type Subscription { changed(filter: F, after: String): Changed! ticks(every: Int): Tick strict(after: String): Strict! }
+  type Subscription { changed(filter: F, after: String, mode: Mode): Changed! ticks(every: Int): Tick strict(after: String): Strict! }
   input F { x: Int y: Int }
   type Changed { cursor: String! item: Item at: String }
   type Strict { cursor: String! item: Item! }
   type Item { id: ID! changed(after: String): String }
   type Tick { n: Int }
+  enum Mode { EVERY LATEST }
 `);
 
 function plan(
@@ -31,6 +32,7 @@ function plan(
           variable: undefined,
           cursorField: 'cursor',
           cursorKey: 'cursor',
+          latestArgument: 'mode',
           ...resumable,
         }
       : undefined,
@@ -39,6 +41,25 @@ function plan(
   expect(validate(schema, parse(made.text))).toEqual([]);
   return made;
 }
+
+describe('slow readers', () => {
+  test.each([
+    ['subscription { changed(mode: LATEST) { cursor } }', {}, true],
+    ['subscription { changed(mode: EVERY) { cursor } }', {}, false],
+    ['subscription { changed { cursor } }', {}, false],
+    ['subscription ($m: Mode) { changed(mode: $m) { cursor } }', { m: 'LATEST' }, true],
+    ['subscription ($m: Mode) { changed(mode: $m) { cursor } }', { m: 'EVERY' }, false],
+    ['subscription ($m: Mode = LATEST) { changed(mode: $m) { cursor } }', {}, true],
+    ['subscription ($m: Mode = LATEST) { changed(mode: $m) { cursor } }', { m: null }, false],
+  ])('are kept where the field is told LATEST: %s with %j', (text, variables, isKept) => {
+    expect(plan(text).keepsSlow(variables)).toBe(isKept);
+    expect(plan(text, { latestArgument: undefined }).keepsSlow(variables)).toBe(false);
+  });
+
+  test('are not kept where a stream cannot go on from a cursor', () => {
+    expect(plan('subscription { changed(mode: LATEST) { cursor } }', null).keepsSlow({})).toBe(false);
+  });
+});
 
 describe('the plan of a resumable stream', () => {
   test.each([

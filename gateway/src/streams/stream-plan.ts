@@ -32,6 +32,8 @@ export interface StreamPlan {
   /** The cursor that the client gave, be it by variable, literal or default. */
   cursorOf(variables: Variables): string | undefined;
   readonly resumable: ResumableField | undefined;
+  /** Whether who reads slowly is to be kept, and to go on from its cursor: it wants what is newest and not each event. */
+  keepsSlow(variables: Variables): boolean;
   /** The message that opens a stream: the cursor and nothing else. Undefined where the payload cannot be empty. */
   openingMessage(variables: Variables, cursor: string): string | undefined;
 }
@@ -60,6 +62,7 @@ function plainPlan({ normalisedText, document }: OperationInfo): StreamPlan {
     upstreamVariables: (variables) => ({ ...variables }),
     cursorOf: () => undefined,
     resumable: undefined,
+    keepsSlow: () => false,
     openingMessage: () => undefined,
   };
 }
@@ -71,6 +74,7 @@ function resumablePlan(
   { node, field }: RootField,
 ): StreamPlan {
   const given = node.arguments?.find(({ name }) => name.value === resumable.argument)?.value;
+  const latest = node.arguments?.find(({ name }) => name.value === resumable.latestArgument)?.value;
   const variable = freeName(variableNames(operation.document));
   const type = field.args.find(({ name }) => name === resumable.argument)?.type;
   const document = feedByVariable(operation, schema, resumable, variable, String(type ?? 'String'));
@@ -82,8 +86,9 @@ function resumablePlan(
       ...pick(names, variables),
       ...(cursor === undefined ? {} : { [variable]: cursor }),
     }),
-    cursorOf: (variables) => cursorIn(given, operation.document, variables),
+    cursorOf: (variables) => textIn(given, operation.document, variables),
     resumable,
+    keepsSlow: (variables) => textIn(latest, operation.document, variables) === 'LATEST',
     openingMessage: (variables, cursor) => {
       const payload = { [field.name]: { ...typeNameOf(field), [resumable.cursorField]: cursor } };
       return emptyAnswer(operation.document, schema, variables, payload);
@@ -172,7 +177,8 @@ function freeName(taken: readonly string[]): string {
   return name;
 }
 
-function cursorIn(
+/** The text that an argument is given, by variable, literal or default. */
+function textIn(
   given: ValueNode | undefined,
   document: DocumentNode,
   variables: Variables,

@@ -60,13 +60,15 @@ const alphaSdl = `
   }
   type Mutation { touchItem(id: ID!): Item }
   type Subscription {
-    itemChanged(name: String, after: String): ItemChanged! @resumable(argument: "after", cursor: "cursor")
+    itemChanged(name: String, after: String, mode: Mode): ItemChanged!
+      @resumable(argument: "after", cursor: "cursor", latest: "mode")
     level: Level!
     never: Level!
   }
   type Item @key(fields: "id") { id: ID! name: String! seenBy: String @perPrincipal EXTRA }
   type ItemChanged { cursor: String! item: Item }
   type Level { value: Int! }
+  enum Mode { EVERY LATEST }
 `;
 
 const betaSdl = `type Item @key(fields: "id") { id: ID! label: String }`;

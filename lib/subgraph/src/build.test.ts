@@ -121,6 +121,10 @@ describe('the mark resumable', () => {
       expect.stringMatching(/argument "since" that it does not have/),
       expect.stringMatching(/field "position" that its events do not have/),
     ]);
+    const latest = stream('@resumable(argument: "after", cursor: "cursor", latest: "how")');
+    expect(faultsOf(latest, streaming, policies)).toEqual([
+      expect.stringMatching(/argument "how" what slow readers want, which it does not have/),
+    ]);
   });
 });
 

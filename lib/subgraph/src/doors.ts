@@ -111,12 +111,21 @@ export function checkResumable(schema: GraphQLSchema): string[] {
   return fields.flatMap((field) => {
     const values = field.astNode ? getDirectiveValues(mark, field.astNode) : undefined;
     if (!values) return [];
-    const { argument, cursor } = values as { argument: string; cursor: string };
+    const { argument, cursor, latest } = values as {
+      argument: string;
+      cursor: string;
+      latest?: string | null;
+    };
     const payload = schema.getType(String(field.type).replaceAll(/[[\]!]/g, ''));
     const faults: string[] = [];
     if (!field.args.some(({ name }) => name === argument)) {
       faults.push(
         `Subscription.${field.name} is resumable by an argument "${argument}" that it does not have`,
+      );
+    }
+    if (latest && !field.args.some(({ name }) => name === latest)) {
+      faults.push(
+        `Subscription.${field.name} is told by an argument "${latest}" what slow readers want, which it does not have`,
       );
     }
     if (!isObjectType(payload) || !(cursor in payload.getFields())) {

@@ -1155,8 +1155,8 @@ export type JobEventMode =
   /** Each event. Who falls too far behind is ended with `SUBSCRIPTION_LAGGED` and the cursor to go on from. */
   | 'EVERY'
   /**
-   * The latest event of each job among those that wait; earlier ones of the same job are left out and counted in `coalescedCount`. Behind a
-   * gateway, who falls off its buffer is ended with a cursor as well, and gets what it missed in this form when it comes back.
+   * The latest event of each job among those that wait; earlier ones of the same job are left out and counted in `coalescedCount`. Nobody is
+   * ended for being slow.
    */
   | 'LATEST';
 
@@ -3535,6 +3535,7 @@ export type perPrincipalDirectiveResolver<Result, Parent, ContextType = Context,
 export type resumableDirectiveArgs = {
   argument: Scalars['String']['input'];
   cursor: Scalars['String']['input'];
+  latest?: Maybe<Scalars['String']['input']>;
 };
 
 export type resumableDirectiveResolver<Result, Parent, ContextType = Context, Args = resumableDirectiveArgs> = DirectiveResolverFn<Result, Parent, ContextType, Args>;
