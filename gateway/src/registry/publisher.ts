@@ -69,6 +69,8 @@ interface Plan {
   readonly subgraph: string | null;
   readonly restoredFrom: number | null;
   readonly members: readonly Omit<GraphMember, 'sinceVersion'>[];
+  /** The member that leaves. */
+  readonly withdrawn?: string | undefined;
 }
 
 /** See the head of this file. */
@@ -134,11 +136,17 @@ export class Publisher {
     return this.#inTurns(plan, { ...call, acceptBreaking: true });
   }
 
+  /** Takes a subgraph out of the graph, if nothing that is used goes with it, or its loss is accepted. */
+  async withdraw(subgraph: string, call: PublishCall): Promise<Published> {
+    const plan: Plan = { kind: 'WITHDRAWAL', subgraph, restoredFrom: null, members: [], withdrawn: subgraph };
+    return this.#inTurns(plan, call);
+  }
+
   async #inTurns(plan: Plan, call: PublishCall): Promise<Published> {
     const { repository } = this.#parts;
     for (let turn = 0; turn < mostTurns; turn++) {
       const graph = await liveGraph(repository);
-      if (graph.version && plan.members.every((member) => isLive(graph, member))) {
+      if (graph.version && isDone(graph, plan)) {
         return { version: graph.version, check: null, userErrors: [] };
       }
       const published = await this.#turn(graph, plan, call);
@@ -178,16 +186,22 @@ export class Publisher {
     return { version, check: recorded, userErrors: [] };
   }
 
-  /** One subgraph is checked by all rules; several at once, which only a rollback of everything has, by composition alone. */
+  /**
+   * One subgraph is checked by all rules. Several at once, which only a rollback of everything has, and what stays when
+   * one is taken out, are checked by composition and by what breaks.
+   */
   async #checkAll(
     graph: Graph,
-    { members, subgraph }: Plan,
+    { members, subgraph, withdrawn }: Plan,
     principal: Principal,
     acceptBreaking: boolean,
   ): Promise<{ check: SchemaCheckDocument; report: CheckReport }> {
     const [only, ...more] = members;
     if (only && more.length === 0) return this.#check(graph, only, principal, acceptBreaking);
-    const all = members.map((member) => ruled({ ...member, sinceVersion: 1 }));
+    const all =
+      withdrawn === undefined
+        ? members.map((member) => ruled({ ...member, sinceVersion: 1 }))
+        : graph.members.filter(({ name }) => name !== withdrawn).map(ruled);
     const liveSupergraphSdl = graph.supergraphSdl;
     const { result, changes } = await this.#parts.composer.compose({ subgraphs: all, liveSupergraphSdl });
     const findings = result.ok
@@ -199,9 +213,11 @@ export class Publisher {
       supergraphSdl: result.ok ? result.supergraphSdl : null,
       publicSdl: null,
     };
-    const digest = sdlDigest(members.map(({ sdl }) => sdl).join('\n')).slice(0, 64);
+    const leaving = graph.members.find(({ name }) => name === withdrawn);
+    const digest = leaving?.digest ?? sdlDigest(members.map(({ sdl }) => sdl).join('\n'));
+    const breaking = acceptBreaking ? [] : await this.#breaking(changes);
     return {
-      check: this.#checkDocument(graph, { name: subgraph ?? '*', digest }, report, [], principal),
+      check: this.#checkDocument(graph, { name: subgraph ?? '*', digest }, report, breaking, principal),
       report,
     };
   }
@@ -261,7 +277,7 @@ export class Publisher {
 
   #version(
     graph: Graph,
-    { kind, subgraph, restoredFrom, members }: Plan,
+    { kind, subgraph, restoredFrom, members, withdrawn }: Plan,
     { changes, supergraphSdl }: CheckReport,
     { principal, acceptBreaking, note }: PublishCall,
   ): SchemaVersionDocument {
@@ -278,6 +294,7 @@ export class Publisher {
       note,
       now: this.#parts.clock.now(),
       replaceAll: kind === 'ROLLBACK' && subgraph === null,
+      withdrawn,
     });
   }
 }
@@ -306,6 +323,11 @@ function isLive(
   { name, digest, endpoint }: Pick<GraphMember, 'name' | 'digest' | 'endpoint'>,
 ) {
   return members.some((one) => one.name === name && one.digest === digest && one.endpoint === endpoint);
+}
+
+function isDone(graph: Graph, { members, withdrawn }: Plan): boolean {
+  if (withdrawn !== undefined) return graph.members.every(({ name }) => name !== withdrawn);
+  return members.every((member) => isLive(graph, member));
 }
 
 function usedBy(use: NonNullable<Awaited<ReturnType<UseReader['of']>>[number]>): string {

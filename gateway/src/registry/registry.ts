@@ -15,6 +15,7 @@ import { type Registered, registerSubgraph, type Registration } from './registra
 import { assertMayChange } from './rights.js';
 import { rollBack, type RollbackWanted } from './rollback.js';
 import type { RegistryRepository } from './store/registry.repository.js';
+import { withdraw, type WithdrawalWanted, type Withdrawn } from './withdrawal.js';
 import type { SchemaCheckDocument } from './store/schema-check.document.js';
 import type { SchemaVersionDocument, SchemaVersionHead } from './store/schema-version.document.js';
 import type { SubgraphDocument } from './store/subgraph.document.js';
@@ -204,6 +205,14 @@ export class Registry {
     const { repository, own } = this.#options;
     const parts = { repository, own, askEndpoint: this.#askEndpoint, publisher: this.#publishing() };
     return rollBack(parts, wanted, call);
+  }
+
+  /** Takes a subgraph out of the graph. @throws DomainError FORBIDDEN */
+  async withdraw(wanted: WithdrawalWanted, call: PublishCall): Promise<Withdrawn> {
+    const { repository } = this.#options;
+    const withdrawn = await withdraw({ repository, publisher: this.#publishing() }, wanted, call);
+    this.#registered = await repository.subgraphs();
+    return withdrawn;
   }
 
   /** Versions below a number, the newest first. */

@@ -8,6 +8,7 @@ import {
   register,
   rollback,
   sdlOf,
+  withdraw,
 } from '../testing/live-registry.js';
 import { endpointOf, type RegistryHouse } from '../testing/registry-house.js';
 
@@ -44,20 +45,24 @@ describe('who may publish what', () => {
     ['a producer of the experiment', 'heron', ({ tokens }) => tokens.human('p@b', { heron: 'PRODUCTION' })],
     ['a pilot', 'heron', ({ tokens }) => tokens.pilot('q')],
     ['an agent of an admin', 'heron', ({ tokens }) => tokens.agent('admin@example', 'ADMIN')],
-  ])('%s may not publish %s, nor roll it back, nor move it', async (_, subgraph, tokenOf) => {
-    const token = await tokenOf(house);
-    const before = await live(house);
-    const typePrefix = subgraph === 'core' ? null : prefixOf(subgraph);
-    for (const [text, input] of [
-      [publish, { subgraph }],
-      [rollback, { subgraph }],
-      [rollback, { version: 1 }],
-      [register, { name: subgraph, endpoint: 'http://elsewhere.test/graphql', typePrefix }],
-    ] as const) {
-      expect(await house.ask(text, { input }, token)).toMatchObject({ codes: ['FORBIDDEN'] });
-    }
-    expect(await live(house)).toBe(before);
-  });
+  ])(
+    '%s may not publish %s, nor roll it back, nor move it, nor take it out',
+    async (_, subgraph, tokenOf) => {
+      const token = await tokenOf(house);
+      const before = await live(house);
+      const typePrefix = subgraph === 'core' ? null : prefixOf(subgraph);
+      for (const [text, input] of [
+        [publish, { subgraph }],
+        [rollback, { subgraph }],
+        [rollback, { version: 1 }],
+        [register, { name: subgraph, endpoint: 'http://elsewhere.test/graphql', typePrefix }],
+        [withdraw, { subgraph, acceptBreaking: true }],
+      ] as const) {
+        expect(await house.ask(text, { input }, token)).toMatchObject({ codes: ['FORBIDDEN'] });
+      }
+      expect(await live(house)).toBe(before);
+    },
+  );
 
   test('nobody without a token gets in', async () => {
     expect((await house.ask(publish, { input: { subgraph: 'heron' } }, 'nothing')).codes).toEqual([

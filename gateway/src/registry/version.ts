@@ -15,6 +15,8 @@ export interface VersionInit {
   /** Those that change; the others stay as they are in the graph, unless all are replaced. */
   readonly members: readonly Omit<GraphMember, 'sinceVersion'>[];
   readonly replaceAll: boolean;
+  /** The one that leaves; null where none does. */
+  readonly withdrawn?: string | null | undefined;
   readonly kind: VersionKind;
   readonly subgraph: string | null;
   readonly restoredFrom: number | null;
@@ -28,7 +30,7 @@ export interface VersionInit {
 
 /** The version that follows a graph. */
 export function versionOf(init: VersionInit): SchemaVersionDocument {
-  const { graph, members, replaceAll, changes, now, ...rest } = init;
+  const { graph, members, replaceAll, withdrawn, changes, now, ...rest } = init;
   const { kind, subgraph, restoredFrom, supergraphSdl, publishedBy, acceptedBreaking, note } = rest;
   const number = graph.number + 1;
   const known = new Map(graph.members.map((member) => [member.name, member]));
@@ -39,7 +41,9 @@ export function versionOf(init: VersionInit): SchemaVersionDocument {
   const names = new Set(changed.map(({ name }) => name));
   const kept = replaceAll
     ? []
-    : graph.members.filter(({ name }) => !names.has(name)).map(({ sdl: _sdl, ...member }) => member);
+    : graph.members
+        .filter(({ name }) => !names.has(name) && name !== withdrawn)
+        .map(({ sdl: _sdl, ...member }) => member);
   const subgraphs = [...kept, ...changed].sort((a, b) => (a.name < b.name ? -1 : 1));
   return {
     _id: versionId(number),

@@ -34,6 +34,16 @@ export const rollback = `mutation ($input: RollbackSchemaInput!) {
   rollbackSchema(input: $input) { version { number kind subgraph restoredFrom } userErrors { code message } }
 }`;
 
+/** Takes a subgraph out. */
+export const withdraw = `mutation ($input: WithdrawSubgraphInput!) {
+  withdrawSubgraph(input: $input) {
+    version { number kind subgraph publishedBy note acceptedBreaking subgraphs { name } changes { severity where } }
+    check { subgraph passed againstVersion publishedAs findings { rule where message } }
+    isUnregistered
+    userErrors { code path message }
+  }
+}`;
+
 /** A house in which core is live, and experiments are registered and live with their first schema. */
 export async function liveHouse(
   experiments: readonly string[],

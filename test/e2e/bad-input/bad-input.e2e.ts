@@ -20,7 +20,7 @@ jest.setTimeout(180_000);
 const cases = [...coreCases, ...workerCases, ...experimentCases, ...schemaCases];
 
 /** What needs an endpoint that answers, or a schema before: the story of publishing takes good ones. */
-const goodElsewhere = ['publishSchema', 'rollbackSchema'];
+const goodElsewhere = ['publishSchema', 'rollbackSchema', 'withdrawSubgraph'];
 
 interface Payload {
   readonly userErrors: readonly {

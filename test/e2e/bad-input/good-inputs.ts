@@ -83,6 +83,7 @@ function schemaInputs(): GoodInputs {
     checkSchema: ['CheckSchemaInput', { subgraph: 'larkspur', sdl }],
     publishSchema: ['PublishSchemaInput', { subgraph: 'larkspur', sdl, note: 'as it is' }],
     rollbackSchema: ['RollbackSchemaInput', { subgraph: 'larkspur' }],
+    withdrawSubgraph: ['WithdrawSubgraphInput', { subgraph: 'larkspur', note: 'no longer needed' }],
   };
 }
 

@@ -33,4 +33,5 @@ export const schemaCases: readonly BadInput[] = [
     longNote,
     unknownField,
   ]),
+  ...casesOf('withdrawSubgraph', 'INVALID_VALUE', [noSubgraph, longNote, unknownField]),
 ];

@@ -125,6 +125,11 @@ function mutations(registry: () => Registry, list: SubgraphList): NonNullable<Do
       const call = { principal, requestId, acceptBreaking: true, note: note ?? null };
       return registry().rollback({ subgraph: subgraph ?? null, version: version ?? null }, call);
     },
+    withdrawSubgraph: (_parent, { input }, { principal, requestId }) => {
+      const { subgraph, acceptBreaking, unregister, note } = input;
+      const call = { principal, requestId, acceptBreaking: acceptBreaking ?? false, note: note ?? null };
+      return registry().withdraw({ subgraph, unregister: unregister ?? false }, call);
+    },
   };
 }
 
@@ -167,4 +172,5 @@ export const graphPolicies: Policies = {
   'Mutation.checkSchema': { action: 'schema:check', experiment: named('subgraph') },
   'Mutation.publishSchema': { action: 'schema:publish', experiment: named('subgraph') },
   'Mutation.rollbackSchema': { action: 'schema:publish', experiment: named('subgraph') },
+  'Mutation.withdrawSubgraph': { action: 'schema:publish', experiment: named('subgraph') },
 };

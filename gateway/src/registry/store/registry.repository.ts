@@ -82,6 +82,12 @@ export class RegistryRepository {
     }
   }
 
+  /** Forgets a subgraph, as it was read. False when it has changed since, or is gone. */
+  async removeSubgraph({ _id, revision }: Pick<SubgraphDocument, '_id' | 'revision'>): Promise<boolean> {
+    const { deletedCount } = await this.#subgraphs.deleteOne({ _id, revision });
+    return deletedCount > 0;
+  }
+
   /** The live version; null when there is none. */
   latest(): Promise<SchemaVersionDocument | null> {
     return this.#versions.findOne({}, { sort: { number: -1 }, readConcern: 'majority' });
@@ -130,11 +136,14 @@ export class RegistryRepository {
     return this.#checks.find(those, { sort: { createdAt: -1, _id: -1 }, limit }).toArray();
   }
 
-  /** Tells of each new version and each registration, from the moment of the call on. */
+  /** Tells of each new version, and of each registration that comes, changes or goes, from the moment of the call on. */
   async watch(): Promise<ChangeStream> {
     const names = [schemaVersionsCollection.name, subgraphsCollection.name];
     const { operationTime } = await this.#db.command({ ping: 1 });
-    const wanted = { 'ns.coll': { $in: names }, operationType: { $in: ['insert', 'update', 'replace'] } };
+    const wanted = {
+      'ns.coll': { $in: names },
+      operationType: { $in: ['insert', 'update', 'replace', 'delete'] },
+    };
     return this.#db.watch([{ $match: wanted }, { $project: { operationType: 1, documentKey: 1 } }], {
       startAtOperationTime: operationTime as Timestamp,
     });

@@ -3,7 +3,7 @@ import { defineCollection } from '@rhizome/mongo';
 import type { SchemaChange } from '@rhizome/schema';
 
 /** How a version came about. */
-export type VersionKind = 'PUBLISH' | 'ROLLBACK' | 'BASELINE';
+export type VersionKind = 'PUBLISH' | 'ROLLBACK' | 'WITHDRAWAL' | 'BASELINE';
 
 /** A subgraph in a version. */
 export interface VersionSubgraph {
@@ -108,7 +108,7 @@ export const schemaVersionsCollection = defineCollection<SchemaVersionDocument>(
       createdAt: { bsonType: 'date' },
       updatedAt: { bsonType: 'date' },
       number: { bsonType: 'int', minimum: 1 },
-      kind: { enum: ['PUBLISH', 'ROLLBACK', 'BASELINE'] },
+      kind: { enum: ['PUBLISH', 'ROLLBACK', 'WITHDRAWAL', 'BASELINE'] },
       subgraph: { bsonType: ['string', 'null'] },
       restoredFrom: { bsonType: ['int', 'null'] },
       publishedBy: text,

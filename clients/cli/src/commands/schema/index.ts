@@ -1,15 +1,24 @@
-/** `rhizome schema`: checks, publishes and takes back subgraphs' schemas. */
+/** `rhizome schema`: checks, publishes, takes back and takes out subgraphs' schemas. */
 import type { Command } from 'commander';
 import type { World } from '../../command.js';
 import type { Finish } from '../../flags.js';
 import { addDiff, addHistory, addUse } from './reading.js';
-import { addCheck, addPublish, addRegister, addRollback } from './writing.js';
+import { addCheck, addPublish, addRegister, addRollback, addWithdraw } from './writing.js';
 
 /** Adds the commands. */
 export function addSchema(program: Command, world: World, finish: Finish): void {
   const schema = program
     .command('schema')
-    .description("check, publish and take back subgraphs' schemas; see who uses what");
-  for (const add of [addRegister, addCheck, addPublish, addRollback, addHistory, addDiff, addUse])
+    .description("check, publish, take back and take out subgraphs' schemas; see who uses what");
+  for (const add of [
+    addRegister,
+    addCheck,
+    addPublish,
+    addRollback,
+    addWithdraw,
+    addHistory,
+    addDiff,
+    addUse,
+  ])
     add(schema, world, finish);
 }

@@ -46,6 +46,7 @@ export function useText(use: Use): string {
 export function versionText({ number, kind, subgraph, restoredFrom }: CliSchemaVersionFragment): string {
   const whose = subgraph ?? 'all subgraphs';
   if (kind === 'ROLLBACK') return `version ${number}: ${whose} as in version ${restoredFrom}`;
+  if (kind === 'WITHDRAWAL') return `version ${number}: without ${whose}`;
   return `version ${number}: ${kind === 'BASELINE' ? 'baseline' : whose}`;
 }
 

@@ -1,4 +1,4 @@
-/** `rhizome schema register`, `check`, `publish` and `rollback`. */
+/** `rhizome schema register`, `check`, `publish`, `rollback` and `withdraw`. */
 import type { Command } from 'commander';
 import { type Session, tellRefusals, type World, withSession } from '../../command.js';
 import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
@@ -8,8 +8,10 @@ import {
   CliPublishSchemaDocument,
   CliRegisterSubgraphDocument,
   CliRollbackSchemaDocument,
+  CliWithdrawSubgraphDocument,
   type CliPublishSchemaMutation,
   type CliRollbackSchemaMutation,
+  type CliWithdrawSubgraphMutation,
 } from '../../operations.generated.js';
 import { say, sayJson } from '../../output.js';
 import { readSdl } from './sdl.js';
@@ -37,6 +39,12 @@ interface PublishFlags extends SdlFlags {
 interface RollbackFlags {
   readonly all?: boolean;
   readonly to?: number;
+  readonly note?: string;
+}
+
+interface WithdrawFlags {
+  readonly acceptBreaking?: boolean;
+  readonly unregister?: boolean;
   readonly note?: string;
 }
 
@@ -102,6 +110,20 @@ export function addRollback(schema: Command, world: World, finish: Finish): void
   );
 }
 
+/** Adds `schema withdraw`. */
+export function addWithdraw(schema: Command, world: World, finish: Finish): void {
+  const command = schema
+    .command('withdraw')
+    .description('take a subgraph out of the graph, unless that breaks somebody')
+    .argument('<subgraph>', 'a registered subgraph')
+    .option('--accept-breaking', 'take it out although that breaks clients')
+    .option('--unregister', 'forget its name, prefix and address, too')
+    .option('--note <text>', 'why');
+  command.action((subgraph: string, flags: WithdrawFlags) =>
+    finish(withSession(command, world, (session) => withdraw(session, subgraph, flags))),
+  );
+}
+
 async function register(
   { client, output }: Session,
   name: string,
@@ -160,9 +182,27 @@ async function rollback(
   return tellPublished(session, rollbackSchema);
 }
 
+async function withdraw(
+  session: Session,
+  subgraph: string,
+  { acceptBreaking = false, unregister = false, note }: WithdrawFlags,
+): Promise<ExitCode> {
+  const input = { subgraph, acceptBreaking, unregister, note: note ?? null };
+  // What is out already is answered as it is; what is no longer registered is not found a second time.
+  const options = { idempotent: !unregister, timeoutMs };
+  const { withdrawSubgraph } = await session.client.mutate(CliWithdrawSubgraphDocument, { input }, options);
+  const exitCode = tellPublished(session, withdrawSubgraph);
+  if (withdrawSubgraph.isUnregistered && !session.output.json)
+    say(session.output, `${subgraph} is no longer registered.`);
+  return exitCode;
+}
+
 function tellPublished(
   { output }: Pick<Session, 'output'>,
-  published: CliPublishSchemaMutation['publishSchema'] | CliRollbackSchemaMutation['rollbackSchema'],
+  published:
+    | CliPublishSchemaMutation['publishSchema']
+    | CliRollbackSchemaMutation['rollbackSchema']
+    | CliWithdrawSubgraphMutation['withdrawSubgraph'],
 ): ExitCode {
   const { version, check: checked, userErrors } = published;
   if (output.json) sayJson(output, published);

@@ -1,0 +1,174 @@
+import { describe, expect, jest, test } from '@jest/globals';
+import { manualClock, waitFor } from '@rhizome/testkit';
+import {
+  live,
+  liveHouse,
+  prefixOf,
+  publish,
+  register,
+  rollback,
+  sdlOf,
+  withdraw,
+} from '../testing/live-registry.js';
+import { askAt, endpointOf, type RegistryHouse } from '../testing/registry-house.js';
+
+jest.setTimeout(120_000);
+
+const nests = '{ jobs { name heron { nest } } }';
+const accepted = { subgraph: 'heron', acceptBreaking: true };
+
+async function takenOut(house: RegistryHouse, input: object, token?: string) {
+  const { data, messages } = await house.ask(withdraw, { input }, token);
+  if (!data) throw new Error(messages.join());
+  return data.withdrawSubgraph;
+}
+
+describe('taking a subgraph out', () => {
+  test('ends what it brought in every gateway, is in the history, and can be undone', async () => {
+    const house = await liveHouse(['heron', 'egret']);
+    const second = await house.gateway();
+    const admin = await house.tokens.admin();
+    const before = await live(house);
+    expect((await house.ask(nests)).codes).toEqual([]);
+    const token = await house.tokens.service('heron');
+    const out = await takenOut(house, { ...accepted, note: 'it has ended' }, token);
+    expect(out).toMatchObject({
+      version: {
+        number: before + 1,
+        kind: 'WITHDRAWAL',
+        subgraph: 'heron',
+        publishedBy: 'experiment:heron',
+        note: 'it has ended',
+        acceptedBreaking: true,
+      },
+      check: { subgraph: 'heron', passed: true, againstVersion: before, publishedAs: before + 1 },
+      isUnregistered: false,
+      userErrors: [],
+    });
+    expect(out.version.subgraphs.map(({ name }: { name: string }) => name)).toEqual([
+      'core',
+      'egret',
+      'gateway',
+    ]);
+    expect(out.version.changes[0]).toMatchObject({
+      severity: 'BREAKING',
+      where: expect.stringMatching(/^(HeronJob|Job\.heron)/),
+    });
+    expect((await house.ask(nests)).codes).toEqual(['GRAPHQL_VALIDATION_FAILED']);
+    await waitFor(
+      'the other gateway to follow',
+      async () => (await askAt(second.url, nests, {}, admin)).codes[0] === 'GRAPHQL_VALIDATION_FAILED',
+      { deadlineMs: 5000 },
+    );
+    expect((await house.ask('{ jobs { name egret { nest } } }')).codes).toEqual([]);
+    expect((await house.ask('{ subgraphs { name isLive } }')).data.subgraphs).toContainEqual({
+      name: 'heron',
+      isLive: false,
+    });
+    const again = await takenOut(house, accepted, token);
+    expect(again).toMatchObject({ version: { number: before + 1 }, check: null, userErrors: [] });
+    const back = await house.ask(rollback, { input: { subgraph: 'heron' } }, token);
+    expect(back.data.rollbackSchema).toMatchObject({ version: { number: before + 2 }, userErrors: [] });
+    expect((await house.ask(nests)).codes).toEqual([]);
+  });
+
+  test('is refused while somebody uses it, or nobody can say that nobody does', async () => {
+    const clock = manualClock('2030-03-01T12:00:00Z');
+    const house = await liveHouse(['heron'], { clock });
+    const before = await live(house);
+    const gateway = await house.gateway();
+    await askAt(gateway.url, nests, {}, await house.tokens.admin());
+    await gateway.close(0);
+    const refused = await takenOut(house, { subgraph: 'heron' });
+    expect(refused).toMatchObject({
+      version: null,
+      check: { passed: false, publishedAs: null },
+      userErrors: [{ code: 'CHECK_FAILED', message: expect.stringContaining('acceptBreaking') }],
+    });
+    expect(refused.check.findings).toContainEqual({
+      rule: 'breaking',
+      where: 'Job.heron',
+      message: expect.stringContaining('used 1 times in the last 30 days'),
+    });
+    expect(await live(house)).toBe(before);
+    clock.advance(31 * 86_400_000);
+    expect(await takenOut(house, { subgraph: 'heron' })).toMatchObject({
+      version: { number: before + 1, acceptedBreaking: false },
+      userErrors: [],
+    });
+  });
+
+  test('for good gives its name and prefix free, in every gateway', async () => {
+    const house = await liveHouse(['heron']);
+    const second = await house.gateway();
+    const admin = await house.tokens.admin();
+    expect(await takenOut(house, { ...accepted, unregister: true })).toMatchObject({
+      version: { kind: 'WITHDRAWAL' },
+      isUnregistered: true,
+      userErrors: [],
+    });
+    const names = async (url?: string): Promise<string[]> => {
+      const text = '{ subgraphs { name } }';
+      const { data } = await (url === undefined ? house.ask(text) : askAt(url, text, {}, admin));
+      return data.subgraphs.map(({ name }: { name: string }) => name);
+    };
+    expect(await names()).toEqual(['core']);
+    await waitFor(
+      'the other gateway to forget it',
+      async () => !(await names(second.url)).includes('heron'),
+      {
+        deadlineMs: 5000,
+      },
+    );
+    for (const [text, input] of [
+      [withdraw, accepted],
+      [publish, { subgraph: 'heron' }],
+      [rollback, { subgraph: 'heron' }],
+    ] as const) {
+      const { data } = await house.ask(text, { input });
+      const [payload] = Object.values(data) as { userErrors: { code: string }[] }[];
+      expect(payload?.userErrors.map(({ code }) => code)).toEqual(['SUBGRAPH_NOT_FOUND']);
+    }
+    const other = { name: 'stork', endpoint: endpointOf('stork'), typePrefix: prefixOf('heron') };
+    expect((await house.ask(register, { input: other })).data.registerSubgraph.userErrors).toEqual([]);
+  });
+
+  test('of what was never published forgets it all the same', async () => {
+    const house = await liveHouse([]);
+    const before = await live(house);
+    const input = { name: 'heron', endpoint: endpointOf('heron'), typePrefix: 'Heron' };
+    await house.ask(register, { input });
+    expect(await takenOut(house, { subgraph: 'heron', unregister: true })).toMatchObject({
+      version: { number: before },
+      check: null,
+      isUnregistered: true,
+      userErrors: [],
+    });
+  });
+
+  test("is refused for the gateway's own part, for what nobody knows, and with too long a reason", async () => {
+    const house = await liveHouse(['heron']);
+    for (const [input, code] of [
+      [{ subgraph: 'gateway' }, 'SUBGRAPH_NOT_FOUND'],
+      [{ subgraph: 'nobody' }, 'SUBGRAPH_NOT_FOUND'],
+      [{ ...accepted, note: 'x'.repeat(1001) }, 'INVALID_VALUE'],
+    ] as const) {
+      expect(await takenOut(house, input)).toMatchObject({ version: null, userErrors: [{ code }] });
+    }
+  });
+
+  test('beside another who publishes the same subgraph leaves one of the two on top', async () => {
+    const house = await liveHouse(['heron']);
+    const before = await live(house);
+    house.serve(endpointOf('heron'), sdlOf('heron', '"Eggs." eggs: Int'));
+    const second = await house.gateway();
+    const admin = await house.tokens.admin();
+    const [out, published] = await Promise.all([
+      takenOut(house, accepted),
+      askAt(second.url, publish, { input: { subgraph: 'heron' } }, admin),
+    ]);
+    expect([out.userErrors, published.data.publishSchema.userErrors]).toEqual([[], []]);
+    const numbers = [out.version.number, published.data.publishSchema.version.number].sort();
+    expect(numbers).toEqual([before + 1, before + 2]);
+  });
+});
