@@ -40,13 +40,17 @@ const starts = (count: number): TransitionRequest[] =>
 const ends = (count: number): TransitionRequest[] =>
   starts(count).map((request) => ({ ...request, from: 'RUNNING', to: 'FINISHED' }));
 
-function writerOn(store: Store, options: { concurrency?: number } = {}): GroupingTransitionWriter {
+function writerOn(
+  store: Store,
+  options: { concurrency?: number; gatherMs?: number } = {},
+): GroupingTransitionWriter {
   return new GroupingTransitionWriter({
     store,
     clock: systemClock,
     log: silentLogger(),
     delayMs: 1,
     worthwhile: 10,
+    gatherMs: 0,
     ...options,
   });
 }
@@ -85,6 +89,28 @@ describe('groups of transitions', () => {
     expect(store.sizes).toEqual([1, 3]);
     store.end();
     expect((await last).map(({ applied }) => applied)).toEqual([true, true]);
+  });
+
+  test('a small group that follows another closely gathers for a moment', async () => {
+    jest.useFakeTimers();
+    const store = new Store();
+    const writer = writerOn(store, { gatherMs: 15 });
+    void writer.apply(starts(1));
+    await pass(0);
+    store.end();
+    await pass(5);
+    void writer.apply(starts(1));
+    await pass(5);
+    void writer.apply(starts(1));
+    await pass(3);
+    expect(store.sizes).toEqual([1]);
+    await pass(3);
+    expect(store.sizes).toEqual([1, 2]);
+    store.end();
+    await pass(20);
+    void writer.apply(starts(1));
+    await pass(0);
+    expect(store.sizes).toEqual([1, 2, 1]);
   });
 
   test('a group of another kind does not wait, nor does one that is worth a write of its own', async () => {

@@ -10,6 +10,7 @@ import {
   type TransitionShape,
 } from './transition-group.js';
 import type { JobEdge } from './job-state.js';
+import { TransitionPace } from './transition-pace.js';
 import type { TransitionMark, TransitionStore } from './transitions.repository.js';
 import type {
   AppliedTransition,
@@ -29,6 +30,8 @@ export interface TransitionWriterOptions {
   readonly maxGroup?: number;
   /** A group of so many does not wait for another of its kind that is being written; 64 unless given. */
   readonly worthwhile?: number;
+  /** Between the beginnings of two small groups of one kind at least, in milliseconds; 15 unless given. */
+  readonly gatherMs?: number;
   /** Writes under way at once at most; 4 unless given. */
   readonly concurrency?: number;
 }
@@ -47,23 +50,16 @@ interface OpenGroup {
   readonly edge: JobEdge;
   readonly shape: TransitionShape;
   readonly entries: Entry[];
-  /** Set once it waits for another of its kind. */
-  waiting?: { isOver: boolean; readonly timer: NodeJS.Timeout };
 }
-
-/** How long a group waits for another of its kind at most. */
-const longestWaitMs = 50;
 
 /** The writer of {@link TransitionWriter}: collects, groups, writes, and answers each caller for its own jobs. */
 export class GroupingTransitionWriter implements TransitionWriter {
   readonly #options: TransitionWriterOptions;
   readonly #maxGroup: number;
   readonly #concurrency: number;
-  readonly #worthwhile: number;
   readonly #open = new Map<string, OpenGroup>();
   readonly #ready: OpenGroup[] = [];
-  /** Groups under way by key. */
-  readonly #underWay = new Map<string, number>();
+  readonly #pace: TransitionPace;
   /** Jobs in a group, each with the requests for it that came later: a job is never in two groups at once. */
   readonly #busy = new Map<string, Entry[]>();
   readonly #listeners = new Set<(applied: readonly AppliedTransition[]) => void>();
@@ -77,7 +73,8 @@ export class GroupingTransitionWriter implements TransitionWriter {
     this.#options = options;
     this.#maxGroup = Math.min(options.maxGroup ?? 500, 1000);
     this.#concurrency = options.concurrency ?? 4;
-    this.#worthwhile = options.worthwhile ?? 64;
+    const { clock, gatherMs, worthwhile } = options;
+    this.#pace = new TransitionPace({ clock, gatherMs, worthwhile, onFree: () => this.#flush() });
   }
 
   apply(requests: readonly TransitionRequest[]): Promise<readonly TransitionOutcome[]> {
@@ -148,29 +145,12 @@ export class GroupingTransitionWriter implements TransitionWriter {
     for (const group of [...this.#open.values()]) if (this.#mayGo(group)) this.#hand(group);
   }
 
-  /**
-   * Where no write can begin, groups go on growing until one ends. So does a small one of a kind that is just being written: each write costs
-   * as much as a dozen of its documents. A write that hangs is not waited for.
-   */
-  #mayGo(group: OpenGroup): boolean {
-    if (this.#closed) return true;
-    if (this.#writing >= this.#concurrency) return false;
-    if (group.entries.length >= this.#worthwhile || !this.#underWay.has(group.key)) return true;
-    group.waiting ??= this.#waitsFor(longestWaitMs);
-    return group.waiting.isOver;
-  }
-
-  #waitsFor(ms: number): NonNullable<OpenGroup['waiting']> {
-    const timer = setTimeout(() => {
-      waiting.isOver = true;
-      this.#flush();
-    }, ms);
-    const waiting = { isOver: false, timer };
-    return waiting;
+  /** Where no write can begin, groups go on growing until one ends. */
+  #mayGo({ key, entries }: OpenGroup): boolean {
+    return this.#closed || (this.#writing < this.#concurrency && this.#pace.mayBegin(key, entries.length));
   }
 
   #hand(group: OpenGroup): void {
-    clearTimeout(group.waiting?.timer);
     this.#open.delete(group.key);
     this.#ready.push(group);
     this.#pump();
@@ -181,21 +161,15 @@ export class GroupingTransitionWriter implements TransitionWriter {
       const group = this.#ready.shift();
       if (!group) break;
       this.#writing += 1;
-      this.#underWay.set(group.key, 1 + (this.#underWay.get(group.key) ?? 0));
+      const ended = this.#pace.begin(group.key);
       void this.#write(group).finally(() => {
         this.#writing -= 1;
-        this.#leave(group.key);
+        ended();
         this.#release(group);
         this.#pump();
         this.#flush();
       });
     }
-  }
-
-  #leave(key: string): void {
-    const others = (this.#underWay.get(key) ?? 1) - 1;
-    if (others > 0) this.#underWay.set(key, others);
-    else this.#underWay.delete(key);
   }
 
   /** Lets the next request of each job go on. */
