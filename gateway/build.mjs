@@ -1,23 +1,12 @@
 // Builds the pages that the gateway serves into dist/static, from npm packages alone: no page loads anything from
 // another host. Nothing is done while what they are made of has not changed.
-import { createHash } from 'node:crypto';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildPages, fingerprintOf } from '../tools/pages.mjs';
 
 const root = dirname(fileURLToPath(import.meta.url));
-const target = join(root, 'dist', 'static');
-const stamp = join(target, '.made-of');
 const require = createRequire(import.meta.url);
 const packages = [
   'esbuild',
@@ -30,14 +19,12 @@ const packages = [
   'react-dom',
 ];
 
-/** One text for all that the pages are made of. */
-function fingerprint() {
-  const hash = createHash('sha256').update(readFileSync(fileURLToPath(import.meta.url)));
+const madeOf = fingerprintOf((hash) => {
+  hash.update(readFileSync(fileURLToPath(import.meta.url)));
   for (const file of readdirSync(join(root, 'pages')).sort())
     hash.update(readFileSync(join(root, 'pages', file)));
   for (const name of packages) hash.update(`${name}@${versionOf(name)} `);
-  return hash.digest('hex');
-}
+});
 
 /** Not every package exports its package.json, so that it is looked for where Node would look. */
 function versionOf(name) {
@@ -48,10 +35,8 @@ function versionOf(name) {
   throw new Error(`${name} is not installed: run npm ci`);
 }
 
-/** Built aside and moved into place, so that a gateway that runs meanwhile never sees half of it. */
-async function build(madeOf) {
+async function make(aside) {
   const { build: bundle } = await import('esbuild');
-  const aside = join(root, 'dist', `static.${process.pid}`);
   const out = join(aside, 'graphiql');
   const common = {
     bundle: true,
@@ -64,59 +49,39 @@ async function build(madeOf) {
     absWorkingDir: root,
   };
   const worker = (name) => ({ in: require.resolve(name), out: basename(name, '.js') });
-  try {
-    const [page] = await Promise.all([
-      bundle({
-        ...common,
-        entryPoints: ['pages/graphiql.js'],
-        outdir: out,
-        format: 'esm',
-        splitting: true,
-        metafile: true,
-        entryNames: '[name]-[hash]',
-        chunkNames: 'chunk-[hash]',
-        assetNames: '[name]-[hash]',
-        publicPath: '/graphiql',
-        loader: { '.ttf': 'file', '.woff2': 'file', '.svg': 'dataurl' },
-      }),
-      bundle({
-        ...common,
-        entryPoints: [
-          worker('monaco-editor/esm/vs/language/json/json.worker.js'),
-          worker('monaco-editor/esm/vs/editor/editor.worker.js'),
-          worker('monaco-graphql/esm/graphql.worker.js'),
-        ],
-        outdir: join(out, 'workers'),
-        format: 'iife',
-      }),
-    ]);
-    const [script, entry] = Object.entries(page.metafile.outputs).find(
-      ([, { entryPoint }]) => entryPoint === 'pages/graphiql.js',
-    );
-    const html = readFileSync(join(root, 'pages', 'graphiql.html'), 'utf8')
-      .replace('{{script}}', basename(script))
-      .replace('{{style}}', basename(entry.cssBundle));
-    writeFileSync(join(out, 'index.html'), html);
-    cpSync(join(root, 'pages', 'main.css'), join(out, 'main.css'));
-    writeFileSync(join(aside, '.made-of'), madeOf);
-    rmSync(target, { recursive: true, force: true });
-    try {
-      renameSync(aside, target);
-    } catch (error) {
-      // Another build was faster: what it made is the same.
-      if (!existsSync(stamp)) throw error;
-    }
-  } finally {
-    rmSync(aside, { recursive: true, force: true });
-  }
+  const [page] = await Promise.all([
+    bundle({
+      ...common,
+      entryPoints: ['pages/graphiql.js'],
+      outdir: out,
+      format: 'esm',
+      splitting: true,
+      metafile: true,
+      entryNames: '[name]-[hash]',
+      chunkNames: 'chunk-[hash]',
+      assetNames: '[name]-[hash]',
+      publicPath: '/graphiql',
+      loader: { '.ttf': 'file', '.woff2': 'file', '.svg': 'dataurl' },
+    }),
+    bundle({
+      ...common,
+      entryPoints: [
+        worker('monaco-editor/esm/vs/language/json/json.worker.js'),
+        worker('monaco-editor/esm/vs/editor/editor.worker.js'),
+        worker('monaco-graphql/esm/graphql.worker.js'),
+      ],
+      outdir: join(out, 'workers'),
+      format: 'iife',
+    }),
+  ]);
+  const [script, entry] = Object.entries(page.metafile.outputs).find(
+    ([, { entryPoint }]) => entryPoint === 'pages/graphiql.js',
+  );
+  const html = readFileSync(join(root, 'pages', 'graphiql.html'), 'utf8')
+    .replace('{{script}}', basename(script))
+    .replace('{{style}}', basename(entry.cssBundle));
+  writeFileSync(join(out, 'index.html'), html);
+  cpSync(join(root, 'pages', 'main.css'), join(out, 'main.css'));
 }
 
-const madeOf = fingerprint();
-if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== madeOf) {
-  const started = performance.now();
-  mkdirSync(join(root, 'dist'), { recursive: true });
-  await build(madeOf);
-  if (!process.argv.includes('--quiet')) {
-    console.log(`gateway: pages built in ${((performance.now() - started) / 1000).toFixed(1)} s`);
-  }
-}
+await buildPages({ name: 'gateway', root, madeOf, make });

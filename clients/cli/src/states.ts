@@ -1,24 +1,12 @@
 /** The words of states that flags take; the compiler holds them against the schema. */
+import { jobStates as allJobStates } from '@rhizome/client/states';
 import type { JobState, QueueState, TaskState, WorkerState } from './operations.generated.js';
 
 const wordsOf = <T extends string>(words: Readonly<Record<T, true>>): readonly T[] =>
   Object.keys(words) as T[];
 
 /** States of jobs. */
-export const jobStates = wordsOf<JobState>({
-  PENDING: true,
-  ACTIVATED: true,
-  THROTTLED: true,
-  SENT: true,
-  STARTING: true,
-  RUNNING: true,
-  HOLDING: true,
-  TRANSFERRING: true,
-  FINISHED: true,
-  FAILED: true,
-  CANCELLED: true,
-  CLOSED: true,
-});
+export const jobStates: readonly JobState[] = allJobStates;
 /** States of tasks. */
 export const taskStates = wordsOf<TaskState>({
   EXPANDING: true,

@@ -1,4 +1,5 @@
 /** `rhizome cancel` and `rhizome retry`: jobs by id, or all jobs of a task. */
+import { failedJobStates, liveJobStates } from '@rhizome/client/states';
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { type Session, type World, tellRefusals, withSession } from '../command.js';
@@ -23,17 +24,8 @@ interface RetryFlags {
   readonly key?: string;
 }
 
-const liveStates: JobState[] = [
-  'PENDING',
-  'ACTIVATED',
-  'THROTTLED',
-  'SENT',
-  'STARTING',
-  'RUNNING',
-  'HOLDING',
-  'TRANSFERRING',
-];
-const failedStates: JobState[] = ['FAILED', 'CANCELLED', 'CLOSED'];
+const liveStates: JobState[] = [...liveJobStates];
+const failedStates: JobState[] = [...failedJobStates];
 
 /** Adds `cancel`. */
 export function addCancel(program: Command, world: World, finish: Finish): void {

@@ -1,23 +1,9 @@
+import { jobStates } from '@rhizome/client/states';
+
 /** The word of a state, coloured by what it means. */
 export function State({ state }: { state: string }) {
   return <span className={`state state-${state.toLowerCase()}`}>{state}</span>;
 }
-
-/** In the order of a job's life. */
-export const jobStates = [
-  'PENDING',
-  'ACTIVATED',
-  'THROTTLED',
-  'SENT',
-  'STARTING',
-  'RUNNING',
-  'HOLDING',
-  'TRANSFERRING',
-  'FINISHED',
-  'FAILED',
-  'CANCELLED',
-  'CLOSED',
-] as const;
 
 /** One tile for each state that has jobs, in the order of a job's life. */
 export function StateTiles({ counts, label }: { counts: ReadonlyMap<string, number>; label: string }) {

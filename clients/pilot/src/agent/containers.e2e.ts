@@ -7,6 +7,7 @@ import { silentLogger } from '@rhizome/log';
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { testPilotOptions } from '../testing/pilot-options.js';
 import { ScriptedCore } from '../testing/scripted-core.js';
 import { Pilot } from './pilot.js';
 
@@ -71,32 +72,11 @@ async function start(programs: Readonly<Record<string, string>>): Promise<void> 
     await writeFile(join(bin, name), text);
     await chmod(join(bin, name), 0o755);
   }
-  pilot = new Pilot(
-    core,
-    {
-      queue: 'q',
-      name: 'test-pilot',
-      labels: [],
-      gpus: { pciRoot: join(folder, 'no-bus'), periodMs: 60_000 },
-      host: {
-        scratch: join(folder, 'scratch'),
-        searchPath: `${bin}:/usr/bin:/bin`,
-        runtimeEnvironment: { HOME: '/home/of-the-pilot' },
-        cores: 4,
-        memoryMiB: 4096,
-        diskMiB: 1000,
-      },
-      store: join(folder, 'store'),
-      lifetimeSeconds: null,
-      drainSeconds: null,
-      graceSeconds: 0.5,
-      captureLimits: { head: 1 << 20, tail: 1 << 12, buffer: 1 << 20 },
-      sampleMs: 200,
-      longestIdlePauseMs: 300,
-      version: '0.0.0',
-    },
-    silentLogger(),
-  );
+  const host = {
+    searchPath: `${bin}:/usr/bin:/bin`,
+    runtimeEnvironment: { HOME: '/home/of-the-pilot' },
+  };
+  pilot = new Pilot(core, testPilotOptions(folder, { host }), silentLogger());
   running = pilot.run();
 }
 

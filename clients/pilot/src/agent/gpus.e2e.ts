@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DeviceFacts } from '../hardware/gpus/device-facts.js';
 import type { FailReport, FinishReport, Registration } from '../protocol/core-protocol.js';
+import { testPilotOptions } from '../testing/pilot-options.js';
 import { ScriptedCore } from '../testing/scripted-core.js';
 import { Pilot } from './pilot.js';
 
@@ -27,31 +28,8 @@ beforeEach(async () => {
     { ...t4, id: 'GPU-b' },
     { vendor: 'AMD', model: 'MI210', id: 'GPU-c', health: 'UNHEALTHY' },
   ]);
-  pilot = new Pilot(
-    core,
-    {
-      queue: 'q',
-      name: 'gpu-pilot',
-      labels: [],
-      host: {
-        scratch: join(folder, 'scratch'),
-        searchPath: '/usr/bin:/bin',
-        cores: 4,
-        memoryMiB: 4096,
-        diskMiB: 100,
-      },
-      gpus: { simulate: join(folder, 'fleet.json'), periodMs: 50 },
-      store: join(folder, 'store'),
-      lifetimeSeconds: null,
-      drainSeconds: null,
-      graceSeconds: 0.5,
-      captureLimits: { head: 1 << 20, tail: 1 << 12, buffer: 1 << 20 },
-      sampleMs: 200,
-      longestIdlePauseMs: 100,
-      version: '0.0.0',
-    },
-    silentLogger(),
-  );
+  const gpus = { simulate: join(folder, 'fleet.json'), periodMs: 50 };
+  pilot = new Pilot(core, testPilotOptions(folder, { gpus, longestIdlePauseMs: 100 }), silentLogger());
   running = pilot.run();
 });
 afterEach(async () => {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { FailReport, FinishReport } from '../protocol/core-protocol.js';
 import { readProcessTable } from '../processes/process-table.js';
+import { testPilotOptions } from '../testing/pilot-options.js';
 import { ScriptedCore, type ScriptedJob } from '../testing/scripted-core.js';
 import { Pilot, type PilotOptions } from './pilot.js';
 
@@ -38,32 +39,7 @@ function start(options: Partial<Omit<PilotOptions, 'host'>> & { cores?: number }
   const log = process.env['PILOT_TEST_LOG']
     ? createLogger({ name: 'pilot', level: 'debug' })
     : silentLogger();
-  const started = new Pilot(
-    core,
-    {
-      queue: 'q',
-      name: 'test-pilot',
-      labels: [],
-      host: {
-        scratch: join(folder, 'scratch'),
-        searchPath: '/usr/bin:/bin',
-        cores,
-        memoryMiB: 4096,
-        diskMiB: 1000,
-      },
-      gpus: { pciRoot: join(folder, 'no-bus'), periodMs: 100 },
-      store: join(folder, 'store'),
-      lifetimeSeconds: null,
-      drainSeconds: null,
-      graceSeconds: 0.5,
-      captureLimits: { head: 1 << 20, tail: 1 << 12, buffer: 1 << 20 },
-      sampleMs: 200,
-      longestIdlePauseMs: 300,
-      version: '0.0.0',
-      ...rest,
-    },
-    log,
-  );
+  const started = new Pilot(core, testPilotOptions(folder, { host: { cores }, ...rest }), log);
   pilot = started;
   running = started.run();
   return started;

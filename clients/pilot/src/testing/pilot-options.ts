@@ -1,0 +1,34 @@
+import { join } from 'node:path';
+import type { PilotOptions } from '../agent/pilot.js';
+
+/** What a test says of its pilot. */
+export interface TestPilotOptions extends Partial<Omit<PilotOptions, 'host'>> {
+  readonly host?: Partial<PilotOptions['host']>;
+}
+
+/** A pilot of four cores that works in the folder, asks often, and sees no device unless it is told of some. */
+export function testPilotOptions(folder: string, { host, ...rest }: TestPilotOptions = {}): PilotOptions {
+  return {
+    queue: 'q',
+    name: 'test-pilot',
+    labels: [],
+    host: {
+      scratch: join(folder, 'scratch'),
+      searchPath: '/usr/bin:/bin',
+      cores: 4,
+      memoryMiB: 4096,
+      diskMiB: 1000,
+      ...host,
+    },
+    gpus: { pciRoot: join(folder, 'no-bus'), periodMs: 100 },
+    store: join(folder, 'store'),
+    lifetimeSeconds: null,
+    drainSeconds: null,
+    graceSeconds: 0.5,
+    captureLimits: { head: 1 << 20, tail: 1 << 12, buffer: 1 << 20 },
+    sampleMs: 200,
+    longestIdlePauseMs: 300,
+    version: '0.0.0',
+    ...rest,
+  };
+}
