@@ -13,6 +13,7 @@ import { buildInTurns } from './schema.js';
 import { RunningCalls, type RunContext } from './run-state.js';
 import { EventStream } from './subscription.js';
 import { Trace } from './trace.js';
+import { turns } from './turns.js';
 import { TypeRelations } from './type-relations.js';
 import type {
   ClientRequest,
@@ -31,7 +32,10 @@ import type {
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const limits: EngineLimits = { ...defaultLimits, ...options.limits };
   const planning = await startPlanning(options, limits);
+  // What came from the planner was read in this turn, and that was work enough.
+  await turns.next();
   const schema = await buildInTurns(planning.facts.publicDefinitions);
+  await turns.next();
   return new FederationEngine(options, limits, planning, schema);
 }
 

@@ -44,7 +44,8 @@ export type ExecutionMode = 'jit' | 'interpreted';
 /** Compiles each document once; what was made of it lives as long as the document does. */
 export class OperationCompiler {
   readonly #schema: GraphQLSchema;
-  readonly #compiler: CodeCompiler | undefined;
+  readonly #mode: ExecutionMode;
+  #compiler: CodeCompiler | undefined;
   readonly #interpretFirst: number;
   readonly #compiled = new WeakMap<DocumentNode, Map<string, CompiledOperation | InvalidOperation>>();
 
@@ -55,7 +56,7 @@ export class OperationCompiler {
   constructor(schema: GraphQLSchema, mode: ExecutionMode, interpretFirst = 0) {
     this.#schema = schema;
     this.#interpretFirst = interpretFirst;
-    this.#compiler = mode === 'jit' ? new CodeCompiler(schema) : undefined;
+    this.#mode = mode;
   }
 
   /** The operation of this name, or the only one. */
@@ -98,7 +99,7 @@ export class OperationCompiler {
     const schema = this.#schema;
     const interpret: CompiledOperation['run'] = (rootValue, contextValue, variableValues) =>
       execute({ schema, document, operationName, rootValue, contextValue, variableValues });
-    if (!this.#compiler) return interpret;
+    if (this.#mode === 'interpreted') return interpret;
     let interpreted = 0;
     let compiled: CompiledOperation['run'] | undefined;
     return (event, context, variables) => {
@@ -111,7 +112,9 @@ export class OperationCompiler {
   /** The operation as code; undefined where there is no way to compile it. */
   #coded(document: DocumentNode, node: OperationDefinitionNode): CompiledOperation['run'] | undefined {
     const isQuery = node.operation === OperationTypeNode.QUERY;
-    const code = this.#compiler?.compile(document, node.name?.value, isQuery);
+    // Made when first needed: it makes a schema of its own, and many subgraphs are made anew with each supergraph.
+    this.#compiler ??= new CodeCompiler(this.#schema);
+    const code = this.#compiler.compile(document, node.name?.value, isQuery);
     if (!code) return undefined;
     const coerce = coercion(this.#schema, node);
     return (event, context, variables) => {

@@ -246,7 +246,7 @@ class PlannerProcess {
   }
 }
 
-const plannerNiceness = 5;
+const plannerNiceness = 10;
 
 /**
  * Where processors are few, a call would hand the gateway's own to the planner at once, and hold up everybody for as
