@@ -1,30 +1,37 @@
 /** Doors of ATLAS: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
-import { type DocumentChange, jobDetails, submissionOfPlace } from '@rhizome/experiment';
-import { byKey, entity, reference, representationAsIs } from '@rhizome/subgraph';
+import { type DocumentChange, jobDetails, submissionEntity } from '@rhizome/experiment';
+import { representationAsIs } from '@rhizome/subgraph';
 import { jobAt } from './chain.js';
 import type { Context } from './context.js';
 import { errors } from './errors.js';
 import { checkProductionTask, stateOf } from './production-task.js';
-import type { ProductionTaskDocument } from './production-task.document.js';
+import { type ProductionTaskDocument, productionTasksCollection } from './production-task.document.js';
 import type { Resolvers } from './types.generated.js';
 
 const experiment = 'atlas';
 const read = { action: 'task:read', experiment } as const;
 
-const task = entity<ProductionTaskDocument, string, Context>({
+const task = submissionEntity<ProductionTaskDocument, Context>({
   type: 'AtlasTask',
-  key: 'id',
-  load: async (ids, { tasks }) => byKey(ids, await tasks.find(ids), ({ _id }) => _id),
+  collection: productionTasksCollection,
+  submissions: ({ tasks }) => tasks,
+  stored: {
+    steps: ['transforms'],
+    submittedAt: ['createdAt'],
+    processedEvents: ['amounts'],
+    state: ['taskId', 'finishedJobs', 'lostJobs', 'totalJobs'],
+    task: ['taskId'],
+  },
 });
 
 async function* changesOf(
   id: string,
   after: string | null | undefined,
-  { tasks, loaders, signal }: Context,
+  { tasks, signal }: Context,
 ): AsyncGenerator<DocumentChange, void, undefined> {
-  if (!(await loaders.load(task.loader, id))) {
+  if ((await tasks.find([id], { _id: 1 })).length === 0) {
     const text = `id: there is no production task ${JSON.stringify(id)}`;
     throw new DomainError(errors.ATLAS_TASK_NOT_FOUND, text, { field: 'id', value: id });
   }
@@ -35,9 +42,9 @@ async function* changesOf(
 export const resolvers: Resolvers = {
   Query: { atlas: () => ({}) },
   AtlasQuery: {
-    task: (_parent, { id }, { loaders }) => loaders.load(task.loader, id),
-    tasks: (_parent, { campaign, first, after }, { tasks }) =>
-      tasks.page(campaign == null ? {} : { campaign }, first ?? 20, after),
+    task: (_parent, { id }, context, info) => task.load(id, context, info),
+    tasks: (_parent, { campaign, first, after }, { tasks }, info) =>
+      tasks.page(campaign == null ? {} : { campaign }, first ?? 20, after, task.pageFields(info)),
   },
   Mutation: {
     submitAtlasTask: async (_parent, { input }, { tasks, principal }) => {
@@ -56,9 +63,11 @@ export const resolvers: Resolvers = {
       resolve: (change: unknown) => change as never,
     },
   },
-  AtlasTaskChanged: { task: reference({ loader: task.loader, key: ({ id }: DocumentChange) => id }) },
+  AtlasTaskChanged: {
+    task: ({ id }: DocumentChange, _args, context, info) => task.load(id, context, info),
+  },
   AtlasTask: {
-    __resolveReference: ({ id }, { loaders }) => loaders.load(task.loader, id),
+    __resolveReference: task.resolveReference,
     id: ({ _id }) => _id,
     steps: ({ transforms }) => transforms.map(({ step }) => step),
     submittedAt: ({ createdAt }) => createdAt,
@@ -71,7 +80,7 @@ export const resolvers: Resolvers = {
     atlas: jobDetails(read, ({ tasks }: Context) => tasks.places),
   },
   AtlasJob: {
-    task: submissionOfPlace(task.loader),
+    task: task.ofPlace,
     step: ({ submission, index }) => jobAt(submission, index).step,
     firstEvent: ({ submission, index }) => {
       const { step, firstEvent } = jobAt(submission, index);

@@ -1,12 +1,12 @@
 /** Doors of ePIC: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
 import { badInput, DomainError } from '@rhizome/errors';
-import { type DocumentChange, jobDetails, type JobOutcome, submissionOfPlace } from '@rhizome/experiment';
-import { byKey, entity, reference, representationAsIs } from '@rhizome/subgraph';
+import { type DocumentChange, jobDetails, type JobOutcome, submissionEntity } from '@rhizome/experiment';
+import { representationAsIs } from '@rhizome/subgraph';
 import type { Context } from './context.js';
 import { errors } from './errors.js';
 import { checkRun, framesOf, groupCount, phaseOf } from './run.js';
-import type { RunDocument } from './run.document.js';
+import { type RunDocument, runsCollection } from './run.document.js';
 import type { EpicGroupState, Resolvers } from './types.generated.js';
 
 const experiment = 'epic';
@@ -19,10 +19,17 @@ const groupStates: Readonly<Record<JobOutcome, EpicGroupState>> = {
   LOST: 'LOST',
 };
 
-const run = entity<RunDocument, string, Context>({
+const run = submissionEntity<RunDocument, Context>({
   type: 'EpicRun',
-  key: 'id',
-  load: async (ids, { runs }) => byKey(ids, await runs.find(ids), ({ _id }) => _id),
+  collection: runsCollection,
+  submissions: ({ runs }) => runs,
+  stored: {
+    submittedAt: ['createdAt'],
+    phase: ['taskId', 'amounts', 'superTimeFrames', 'framesPerGroup'],
+    groups: ['superTimeFrames', 'framesPerGroup'],
+    processedFrames: ['amounts'],
+    task: ['taskId'],
+  },
 });
 
 async function* changesOf(
@@ -30,7 +37,7 @@ async function* changesOf(
   after: string | null | undefined,
   { runs, signal }: Context,
 ): AsyncGenerator<DocumentChange, void, undefined> {
-  const found = await runs.where({ runNumber });
+  const found = await runs.where({ runNumber }, { _id: 1 });
   if (!found) {
     const details = { field: 'runNumber', value: runNumber };
     throw new DomainError(errors.EPIC_RUN_NOT_FOUND, `runNumber: there is no run ${runNumber}`, details);
@@ -49,8 +56,9 @@ function groupsOf(submission: RunDocument, from: number, first: number) {
 export const resolvers: Resolvers = {
   Query: { epic: () => ({}) },
   EpicQuery: {
-    run: (_parent, { runNumber }, { runs }) => runs.where({ runNumber }),
-    runs: (_parent, { first, after }, { runs }) => runs.page({}, first ?? 20, after),
+    run: (_parent, { runNumber }, { runs }, info) => runs.where({ runNumber }, run.fields(info)),
+    runs: (_parent, { first, after }, { runs }, info) =>
+      runs.page({}, first ?? 20, after, run.pageFields(info)),
   },
   Mutation: {
     submitEpicRun: async (_parent, { input }, { runs, principal }) => {
@@ -69,9 +77,9 @@ export const resolvers: Resolvers = {
       resolve: (change: unknown) => change as never,
     },
   },
-  EpicRunChanged: { run: reference({ loader: run.loader, key: ({ id }: DocumentChange) => id }) },
+  EpicRunChanged: { run: ({ id }: DocumentChange, _args, context, info) => run.load(id, context, info) },
   EpicRun: {
-    __resolveReference: ({ id }, { loaders }) => loaders.load(run.loader, id),
+    __resolveReference: run.resolveReference,
     id: ({ _id }) => _id,
     submittedAt: ({ createdAt }) => createdAt,
     phase: phaseOf,
@@ -90,7 +98,7 @@ export const resolvers: Resolvers = {
     epic: jobDetails(read, ({ runs }: Context) => runs.places),
   },
   EpicJob: {
-    run: submissionOfPlace(run.loader),
+    run: run.ofPlace,
     group: (place) => (place.index < groupCount(place.submission) ? place : null),
   },
 };

@@ -1,30 +1,37 @@
 /** Doors of Larkspur: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
-import { type DocumentChange, jobDetails, submissionOfPlace } from '@rhizome/experiment';
-import { byKey, entity, reference, representationAsIs } from '@rhizome/subgraph';
+import { type DocumentChange, jobDetails, submissionEntity } from '@rhizome/experiment';
+import { representationAsIs } from '@rhizome/subgraph';
 import { actions } from './actions.js';
 import type { Context } from './context.js';
 import { errors } from './errors.js';
 import { checkObservation, placementOf, stateOf, stepAt } from './observation.js';
-import type { ObservationDocument } from './observation.document.js';
+import { type ObservationDocument, observationsCollection } from './observation.document.js';
 import type { Resolvers } from './types.generated.js';
 
 const experiment = 'larkspur';
 const read = { action: actions['larkspurObservation:read'], experiment };
 
-const observation = entity<ObservationDocument, string, Context>({
+/** What is selected is read, and no more: `stored` tells what the resolvers below look at. */
+const observation = submissionEntity<ObservationDocument, Context>({
   type: 'LarkspurObservation',
-  key: 'id',
-  load: async (ids, { observations }) => byKey(ids, await observations.find(ids), ({ _id }) => _id),
+  collection: observationsCollection,
+  submissions: ({ observations }) => observations,
+  stored: {
+    submittedAt: ['createdAt'],
+    state: ['taskId', 'finishedJobs', 'lostJobs', 'totalJobs'],
+    calibratedExposures: ['amounts'],
+    task: ['taskId'],
+  },
 });
 
 async function* changesOf(
   id: string,
   after: string | null | undefined,
-  { observations, loaders, signal }: Context,
+  { observations, signal }: Context,
 ): AsyncGenerator<DocumentChange, void, undefined> {
-  if (!(await loaders.load(observation.loader, id))) {
+  if ((await observations.find([id], { _id: 1 })).length === 0) {
     const text = `id: there is no observation ${JSON.stringify(id)}`;
     throw new DomainError(errors.LARKSPUR_OBSERVATION_NOT_FOUND, text, { field: 'id', value: id });
   }
@@ -35,8 +42,9 @@ async function* changesOf(
 export const resolvers: Resolvers = {
   Query: { larkspur: () => ({}) },
   LarkspurQuery: {
-    observation: (_parent, { id }, { loaders }) => loaders.load(observation.loader, id),
-    observations: (_parent, { first, after }, { observations }) => observations.page({}, first ?? 20, after),
+    observation: (_parent, { id }, context, info) => observation.load(id, context, info),
+    observations: (_parent, { first, after }, { observations }, info) =>
+      observations.page({}, first ?? 20, after, observation.pageFields(info)),
   },
   Mutation: {
     submitLarkspurObservation: async (_parent, { input }, { observations, principal }) => {
@@ -56,10 +64,10 @@ export const resolvers: Resolvers = {
     },
   },
   LarkspurObservationChanged: {
-    observation: reference({ loader: observation.loader, key: ({ id }: DocumentChange) => id }),
+    observation: ({ id }: DocumentChange, _args, context, info) => observation.load(id, context, info),
   },
   LarkspurObservation: {
-    __resolveReference: ({ id }, { loaders }) => loaders.load(observation.loader, id),
+    __resolveReference: observation.resolveReference,
     id: ({ _id }) => _id,
     submittedAt: ({ createdAt }) => createdAt,
     state: stateOf,
@@ -71,7 +79,7 @@ export const resolvers: Resolvers = {
     larkspur: jobDetails(read, ({ observations }: Context) => observations.places),
   },
   LarkspurJob: {
-    observation: submissionOfPlace(observation.loader),
+    observation: observation.ofPlace,
     step: ({ submission, index }) => stepAt(submission, index),
     exposure: ({ submission, index }) => (stepAt(submission, index) === 'CALIBRATE' ? index : null),
     placement: ({ submission }) => placementOf(submission),

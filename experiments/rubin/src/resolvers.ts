@@ -1,21 +1,33 @@
 /** Doors of Rubin: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
 import { badInput, DomainError } from '@rhizome/errors';
-import { type DocumentChange, jobDetails, submissionOfPlace } from '@rhizome/experiment';
-import { byKey, defineLoader, entity, reference, representationAsIs } from '@rhizome/subgraph';
+import { type DocumentChange, jobDetails, submissionEntity } from '@rhizome/experiment';
+import { byKey, defineLoader, representationAsIs } from '@rhizome/subgraph';
 import type { Context } from './context.js';
 import { errors } from './errors.js';
 import type { Resolvers } from './types.generated.js';
 import { checkWorkflow, maxQuanta } from './workflow.js';
-import { type QuantumDocument, quantumId, type WorkflowDocument } from './workflow.document.js';
+import {
+  type QuantumDocument,
+  quantumId,
+  type WorkflowDocument,
+  workflowsCollection,
+} from './workflow.document.js';
 
 const experiment = 'rubin';
 const read = { action: 'task:read', experiment } as const;
 
-const workflow = entity<WorkflowDocument, string, Context>({
+const workflow = submissionEntity<WorkflowDocument, Context>({
   type: 'RubinWorkflow',
-  key: 'id',
-  load: async (ids, { workflows }) => byKey(ids, await workflows.find(ids), ({ _id }) => _id),
+  collection: workflowsCollection,
+  submissions: ({ workflows }) => workflows,
+  stored: {
+    totalQuanta: ['totalJobs'],
+    quanta: [],
+    finishedQuanta: ['finishedJobs'],
+    submittedAt: ['createdAt'],
+    task: ['taskId'],
+  },
 });
 
 const quantumLoader = defineLoader<string, QuantumDocument, Context>({
@@ -26,9 +38,9 @@ const quantumLoader = defineLoader<string, QuantumDocument, Context>({
 async function* changesOf(
   id: string,
   after: string | null | undefined,
-  { workflows, loaders, signal }: Context,
+  { workflows, signal }: Context,
 ): AsyncGenerator<DocumentChange, void, undefined> {
-  if (!(await loaders.load(workflow.loader, id))) {
+  if ((await workflows.find([id], { _id: 1 })).length === 0) {
     const text = `id: there is no workflow ${JSON.stringify(id)}`;
     throw new DomainError(errors.RUBIN_WORKFLOW_NOT_FOUND, text, { field: 'id', value: id });
   }
@@ -49,8 +61,9 @@ async function quantumAt(
 export const resolvers: Resolvers = {
   Query: { rubin: () => ({}) },
   RubinQuery: {
-    workflow: (_parent, { id }, { loaders }) => loaders.load(workflow.loader, id),
-    workflows: (_parent, { first, after }, { workflows }) => workflows.page({}, first ?? 20, after),
+    workflow: (_parent, { id }, context, info) => workflow.load(id, context, info),
+    workflows: (_parent, { first, after }, { workflows }, info) =>
+      workflows.page({}, first ?? 20, after, workflow.pageFields(info)),
   },
   Mutation: {
     submitRubinWorkflow: async (_parent, { input }, { workflows, principal }) => {
@@ -70,10 +83,10 @@ export const resolvers: Resolvers = {
     },
   },
   RubinWorkflowChanged: {
-    workflow: reference({ loader: workflow.loader, key: ({ id }: DocumentChange) => id }),
+    workflow: ({ id }: DocumentChange, _args, context, info) => workflow.load(id, context, info),
   },
   RubinWorkflow: {
-    __resolveReference: ({ id }, { loaders }) => loaders.load(workflow.loader, id),
+    __resolveReference: workflow.resolveReference,
     id: ({ _id }) => _id,
     totalQuanta: ({ totalJobs }) => totalJobs,
     quanta: ({ _id }, { from, first }, { quanta }) => {
@@ -91,7 +104,7 @@ export const resolvers: Resolvers = {
     rubin: jobDetails(read, ({ workflows }: Context) => workflows.places),
   },
   RubinJob: {
-    workflow: submissionOfPlace(workflow.loader),
+    workflow: workflow.ofPlace,
     quantum: ({ submission, index }, _args, context) => quantumAt(submission, index, context),
   },
 };

@@ -20,7 +20,7 @@ export {
   type SubmissionStage,
 } from './submissions/submission.document.js';
 export { type CoreTask, type PlaceRule, usualPlaces } from './submissions/core-task.js';
-export type { SubmissionParts } from './submissions/submissions.repository.js';
+export type { SubmissionParts, SubmissionProjection } from './submissions/submissions.repository.js';
 export type { SubmissionRules, SubmitRequest, SubmitResult } from './submissions/submitter.js';
 export type { DocumentChange } from './changes/change-feed.js';
 export {
@@ -31,6 +31,11 @@ export {
   type JobRepresentation,
   submissionOfPlace,
 } from './details/job-details.js';
+export {
+  submissionEntity,
+  type SubmissionEntity,
+  type SubmissionEntityOptions,
+} from './details/submission-entity.js';
 export type { Amounts, AmountsOf } from './following/ledger.repository.js';
 export type { JobOutcome } from './following/job-state.document.js';
 export { InputCheck, type InputFault, type UsualInput, workerLabel } from './input/input-check.js';

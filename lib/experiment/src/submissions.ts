@@ -24,7 +24,7 @@ import { takeJobs } from './following/snapshot.js';
 import type { ExperimentOptions, Following } from './module.js';
 import type { PlaceRule } from './submissions/core-task.js';
 import type { SubmissionDocument } from './submissions/submission.document.js';
-import { SubmissionsRepository } from './submissions/submissions.repository.js';
+import { type SubmissionProjection, SubmissionsRepository } from './submissions/submissions.repository.js';
 import {
   Submitter,
   type SubmissionRules,
@@ -56,12 +56,17 @@ export interface SubmissionsOptions<T extends SubmissionDocument, C> extends Exp
 export interface Submissions<T extends SubmissionDocument, C> {
   /** Submits once for each subject and key; see {@link Submitter.submit}. */
   submit(request: SubmitRequest<C>): Promise<SubmitResult<T>>;
-  /** Submissions by id, in no order. */
-  find(ids: readonly string[]): Promise<readonly T[]>;
+  /** Submissions by id, in no order; all that is stored of them, or these fields. */
+  find(ids: readonly string[], projection?: SubmissionProjection): Promise<readonly T[]>;
   /** The first with these values in fields of the experiment's own, or null. */
-  where(fields: Readonly<Partial<T>>): Promise<T | null>;
+  where(fields: Readonly<Partial<T>>, projection?: SubmissionProjection): Promise<T | null>;
   /** A page of those with these values, newest first. @throws DomainError CURSOR_INVALID, BAD_USER_INPUT */
-  page(fields: Readonly<Partial<T>>, first: number, after?: string | null): Promise<KeysetPage<T>>;
+  page(
+    fields: Readonly<Partial<T>>,
+    first: number,
+    after?: string | null,
+    projection?: SubmissionProjection,
+  ): Promise<KeysetPage<T>>;
   /** Finds what jobs are, by task and position: one read for many, and none for tasks that were met before. */
   readonly places: JobPlaceLoader<T>;
   /** Finds how positions stand, as far as the event stream told: one read for many. */
@@ -135,9 +140,9 @@ export function createSubmissions<T extends SubmissionDocument, C>(
   let sweeping: Promise<void> | undefined;
   return {
     submit: (request) => submitter.submit(request),
-    find: (wanted) => submissions.find(wanted),
-    where: (fields) => submissions.where(fields),
-    page: (fields, first, after) => submissions.page(fields, first, after),
+    find: (wanted, projection) => submissions.find(wanted, projection),
+    where: (fields, projection) => submissions.where(fields, projection),
+    page: (fields, first, after, projection) => submissions.page(fields, first, after, projection),
     places: jobPlaceLoader(`${experiment}.places`, submissions, submitter, known),
     outcomes: defineLoader({
       name: `${experiment}.outcomes`,

@@ -2,7 +2,16 @@ import './after-file.js';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { createInProcess, serveSubgraph, type ServedSubgraph, type SubgraphSchema } from '@rhizome/subgraph';
-import { type DocumentNode, isObjectType, Kind, parse, visit } from 'graphql';
+import {
+  type DocumentNode,
+  getNamedType,
+  isCompositeType,
+  isObjectType,
+  isRequiredArgument,
+  Kind,
+  parse,
+  visit,
+} from 'graphql';
 import { countReads, type TestDatabase, testDatabase } from './mongo.js';
 import { testPrincipal, type TestTokens, testTokens } from './tokens.js';
 
@@ -53,6 +62,10 @@ export function describeSubgraphContract(name: string, open: OpenSubgraph): void
 
     test('n representations take no more reads than one, and come in order', async () => {
       for (const type of Object.keys(opened.representations)) await checkBatch(opened, type);
+    });
+
+    test('each field of an entity is alone what it is beside all others: what it needs is read for it', async () => {
+      for (const type of Object.keys(opened.representations)) await checkFields(opened, type);
     });
 
     test('who has no role gets no entity', async () => {
@@ -140,15 +153,45 @@ async function checkBatch(opened: SubgraphUnderContract, type: string): Promise<
   expect(answer.data?.['_entities']).toEqual(ordered);
 }
 
+/** Resolvers that read no more than is selected must read what each field looks at. */
+async function checkFields(opened: SubgraphUnderContract, type: string): Promise<void> {
+  const known = opened.representations[type] ?? [];
+  const fields = fieldsOf(opened.subgraph, type);
+  const objects = async (selection: string) => {
+    const { data, errors } = await entities(opened, type, known, 'ADMIN', selection);
+    expect({ type, selection, errors }).toEqual({ type, selection, errors: undefined });
+    return data?.['_entities'] as readonly Readonly<Record<string, unknown>>[];
+  };
+  const whole = await objects(fields.map(({ text }) => text).join(' '));
+  for (const { name, text } of fields) {
+    const alone = await objects(text);
+    expect({ [`${type}.${name}`]: alone.map((one) => one[name]) }).toEqual({
+      [`${type}.${name}`]: whole.map((one) => one[name]),
+    });
+  }
+}
+
+/** The fields of a type that can be asked for without arguments, as selected. */
+function fieldsOf({ schema }: SubgraphSchema, name: string): readonly { name: string; text: string }[] {
+  const type = schema.getType(name);
+  if (!isObjectType(type)) return [];
+  return Object.values(type.getFields())
+    .filter(({ args }) => !args.some(isRequiredArgument))
+    .map((field) => ({
+      name: field.name,
+      text: isCompositeType(getNamedType(field.type)) ? `${field.name} { __typename }` : field.name,
+    }));
+}
+
 /** Asks for entities the way a gateway does. */
 function entities(
   opened: SubgraphUnderContract,
   type: string,
   representations: readonly object[],
   role: string,
+  selection = opened.selections?.[type] ?? keyOf(opened.subgraph, type),
 ) {
   const executable = createInProcess({ subgraph: opened.subgraph, log: silentLogger() });
-  const selection = opened.selections?.[type] ?? keyOf(opened.subgraph, type);
   return executable.execute({
     document: parse(
       `query ($r: [_Any!]!) { _entities(representations: $r) { __typename ... on ${type} { ${selection} } } }`,

@@ -9,6 +9,9 @@ export interface SubmissionParts<T extends SubmissionDocument> {
   readonly run: (db: Db, session: ClientSession, submission: T) => Promise<void>;
 }
 
+/** Stored fields to read; `_id` comes with them. */
+export type SubmissionProjection = Readonly<Record<string, 1>>;
+
 /** A new submission was written, or a unique index forbids it. */
 export type Accepted<T> = { readonly submission: T } | { readonly takenKeys: readonly string[] };
 
@@ -26,8 +29,8 @@ export class SubmissionsRepository<T extends SubmissionDocument> {
   }
 
   /** Submissions by id, in no order. */
-  find(ids: readonly string[]): Promise<readonly T[]> {
-    return ids.length === 0 ? Promise.resolve([]) : this.#all({ _id: { $in: [...ids] } });
+  find(ids: readonly string[], projection?: SubmissionProjection): Promise<readonly T[]> {
+    return ids.length === 0 ? Promise.resolve([]) : this.#all({ _id: { $in: [...ids] } }, 0, projection);
   }
 
   /** Submissions by task, in no order. */
@@ -41,8 +44,8 @@ export class SubmissionsRepository<T extends SubmissionDocument> {
   }
 
   /** The first submission with these values in fields of the experiment's own, or null. */
-  async where(fields: Readonly<Partial<T>>): Promise<T | null> {
-    return (await this.#all(fields, 1))[0] ?? null;
+  async where(fields: Readonly<Partial<T>>, projection?: SubmissionProjection): Promise<T | null> {
+    return (await this.#all(fields, 1, projection))[0] ?? null;
   }
 
   /** Submissions in a stage behind an id, by id. */
@@ -51,9 +54,21 @@ export class SubmissionsRepository<T extends SubmissionDocument> {
   }
 
   /** A page, newest first, of those with these values. @throws DomainError CURSOR_INVALID, BAD_USER_INPUT */
-  page(fields: Readonly<Partial<T>>, first: number, after?: string | null): Promise<KeysetPage<T>> {
+  page(
+    fields: Readonly<Partial<T>>,
+    first: number,
+    after?: string | null,
+    projection?: SubmissionProjection,
+  ): Promise<KeysetPage<T>> {
     const order = [{ field: '_id', direction: -1 }] as const;
-    return keysetPage<T>({ collection: this.#submissions, filter: fields as Filter<T>, order, first, after });
+    return keysetPage<T>({
+      collection: this.#submissions,
+      filter: fields as Filter<T>,
+      order,
+      first,
+      after,
+      ...(projection ? { projection } : {}),
+    });
   }
 
   /** Writes a new submission, and its parts, all or nothing. */
@@ -100,8 +115,9 @@ export class SubmissionsRepository<T extends SubmissionDocument> {
     });
   }
 
-  async #all(filter: object, limit = 0): Promise<readonly T[]> {
-    return (await this.#submissions.find(filter as Filter<T>, { sort: { _id: 1 }, limit }).toArray()) as T[];
+  async #all(filter: object, limit = 0, projection?: SubmissionProjection): Promise<readonly T[]> {
+    const options = { sort: { _id: 1 }, limit, ...(projection ? { projection } : {}) } as const;
+    return (await this.#submissions.find(filter as Filter<T>, options).toArray()) as T[];
   }
 
   /** Runs a write alone, or in one transaction with that of the parts, which is left out where the first did nothing. */
