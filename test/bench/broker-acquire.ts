@@ -23,6 +23,9 @@ export interface AcquireLoad {
 /** Calls under way at once; one that finds no connection waits, and is late for it. */
 const asking = 256;
 
+/** How long the load lasts before it is measured: until then the server compiles what it runs often. */
+const warmSeconds = 5;
+
 interface Held {
   readonly id: string;
   readonly fence: number;
@@ -111,7 +114,7 @@ async function openStack(load: AcquireLoad, progress: (text: string) => void): P
   await admin.post(
     `mutation { createQueue(input: { name: "bench", site: "BENCH", limits: { heartbeatSeconds: 300, leaseSeconds: 3600 } }) { userErrors { message } } }`,
   );
-  await fill(admin, (load.seconds + 5) * load.perSecond, progress);
+  await fill(admin, (warmSeconds + load.seconds + 2) * load.perSecond, progress);
   await admin.close();
   return stack;
 }
@@ -129,7 +132,7 @@ export async function measureAcquire(
     );
     const outOfStep = load.gatherMs / load.workers;
     const hosts = ids.map((id, index) => new Host(api, id, load.gatherMs, index * outOfStep));
-    await askSteadily(hosts, { ...load, seconds: 2 });
+    await askSteadily(hosts, { ...load, seconds: warmSeconds });
     const { result: times, cpu } = await measureCpu(stack.pids, () => askSteadily(hosts, load));
     await Promise.all(hosts.map((host) => host.settle()));
     return rowsOf(load, times, cpu);

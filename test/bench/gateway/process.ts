@@ -1,6 +1,6 @@
 /**
  * One process of the gateway benchmark: the subgraphs in memory, served over HTTP (`subgraphs`), or with a gateway over them in process
- * (`in-process`). Tells its parent its addresses when it is ready, and answers each `calls` with the number of subgraph calls so far.
+ * (`in-process`, where their operations are compiled, or interpreted where that is said). Tells its parent its addresses when it is ready, and answers each `calls` with the number of subgraph calls so far.
  */
 import { readFileSync } from 'node:fs';
 import { createVerifier, type Verifier } from '@rhizome/authz';
@@ -9,6 +9,7 @@ import { silentLogger } from '@rhizome/log';
 import { compose } from '@rhizome/schema';
 import {
   createInProcess,
+  type ExecutionMode,
   type InProcessSubgraph,
   serveSubgraph,
   type SubgraphSchema,
@@ -31,7 +32,7 @@ const verifier = createVerifier({
   issuers: [{ issuer: issuer.issuer, jwks: JSON.parse(readFileSync(issuer.jwksFile, 'utf8')) as never }],
 });
 const subgraphs = memorySubgraphs();
-const urls = mode === 'in-process' ? await serveInProcess() : await serveOverHttp();
+const urls = mode === 'subgraphs' ? await serveOverHttp() : await serveInProcess();
 process.on('message', () => process.send?.({ calls }));
 process.on('disconnect', () => process.exit());
 process.send?.({ urls, supergraphSdl: composed(urls) } satisfies ReadyMessage);
@@ -78,7 +79,9 @@ async function serveInProcess(): Promise<Record<string, string>> {
 }
 
 function counted(subgraph: SubgraphSchema): InProcessSubgraph {
-  const made = createInProcess({ subgraph, log });
+  const execution: ExecutionMode = mode === 'in-process, interpreted' ? 'interpreted' : 'jit';
+  const made = createInProcess({ subgraph, log, mode: execution });
+  if (made.mode !== execution) throw new Error(`${subgraph.name} cannot run as ${execution}`);
   return {
     name: made.name,
     sdl: made.sdl,

@@ -55,7 +55,7 @@ export interface MemoryProcess extends ReadyMessage {
 
 /** Starts {@link memoryProcess}. */
 export async function startMemory(
-  mode: 'subgraphs' | 'in-process',
+  mode: 'subgraphs' | 'in-process' | 'in-process, interpreted',
   issuersFile: string,
 ): Promise<MemoryProcess> {
   const child = fork(memoryProcess, [mode, issuersFile], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
