@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Whose GPUs the pilots present. */
-export type GpuKind = 'simulated' | 'host';
+export type GpuKind = 'simulated' | 'host' | 'files';
 
 const a100 = {
   vendor: 'NVIDIA',
@@ -68,11 +68,30 @@ const fleets: readonly (readonly object[])[] = [
   ],
 ];
 
+/** What the pilots present. */
+export interface GpuChoice {
+  readonly gpus: GpuKind;
+  /** For `files`: those of the first pilot, the second, and so on. */
+  readonly gpuFiles: readonly string[];
+}
+
 /** The flags with which a pilot presents its part of the fleet; none for those without. An edit of the file is seen by the pilot's next look. */
-export function gpuFlags(kind: GpuKind, folder: string, index: number): readonly string[] {
+export function gpuFlags({ gpus, gpuFiles }: GpuChoice, folder: string, index: number): readonly string[] {
+  const path = gpus === 'files' ? gpuFiles[index] : gpus === 'simulated' ? ownFile(folder, index) : undefined;
+  if (path !== undefined) return ['--gpu-simulate', path, '--gpu-poll-seconds', '2'];
+  // Beside a fleet that somebody wrote, this machine's own devices would be a surprise.
+  return gpus === 'files' ? ['--gpu-simulate', emptyFile(folder)] : [];
+}
+
+function ownFile(folder: string, index: number): string | undefined {
   const devices = fleets[index];
-  if (kind === 'host' || !devices) return [];
-  const path = join(folder, `gpus-${index + 1}.json`);
+  return devices && fleetFile(folder, `gpus-${index + 1}`, devices);
+}
+
+const emptyFile = (folder: string): string => fleetFile(folder, 'gpus-none', []);
+
+function fleetFile(folder: string, name: string, devices: readonly object[]): string {
+  const path = join(folder, `${name}.json`);
   writeFileSync(path, `${JSON.stringify({ devices }, null, 2)}\n`);
-  return ['--gpu-simulate', path, '--gpu-poll-seconds', '2'];
+  return path;
 }

@@ -13,6 +13,7 @@ describe('the flags', () => {
       transport: 'in-process',
       tour: true,
       gpus: 'simulated',
+      gpuFiles: [],
     });
   });
 
@@ -40,10 +41,19 @@ describe('the flags', () => {
       transport: 'http',
       tour: false,
       gpus: 'host',
+      gpuFiles: [],
     });
     expect(parseOptions(['--once', '--data', '/elsewhere'], '/checkout')).toMatchObject({
       once: true,
       data: '/elsewhere',
+    });
+  });
+
+  test('files with devices go to one pilot after the other', () => {
+    const flags = ['--gpu-simulate', 'a.json', '--gpu-simulate', '/b.json'];
+    expect(parseOptions(flags, '/checkout')).toMatchObject({
+      gpus: 'files',
+      gpuFiles: ['/checkout/a.json', '/b.json'],
     });
   });
 });

@@ -20,8 +20,10 @@ export interface PlaygroundOptions {
   readonly pilots: number;
   readonly transport: TransportKind;
   readonly tour: boolean;
-  /** Whether pilots present simulated GPUs, or those of this machine. */
+  /** Whether pilots present a small simulated fleet, those of files, or the GPUs of this machine. */
   readonly gpus: GpuKind;
+  /** Absolute paths of files with devices, for one pilot after the other. */
+  readonly gpuFiles: readonly string[];
 }
 
 /** Parses the command line; prints help or a fault and ends the process where Commander does. */
@@ -54,13 +56,26 @@ export function parseOptions(argv: readonly string[], cwd: string): PlaygroundOp
         .choices(['simulated', 'host'])
         .default('simulated'),
     )
+    .option(
+      '--gpu-simulate <file>',
+      'present the devices of this JSON file by the first pilot, of a second one by the second, and so on (docs/reference/gpus.md)',
+      (file, files: readonly string[]) => [...files, resolve(cwd, file)],
+      [] as readonly string[],
+    )
     .option('--no-tour', 'start everything, but submit nothing');
-  const { data, ...rest } = command.parse([...argv], { from: 'user' }).opts<PlaygroundOptions>();
+  const { data, gpuSimulate, ...rest } = command
+    .parse([...argv], { from: 'user' })
+    .opts<Omit<PlaygroundOptions, 'gpuFiles'> & { readonly gpuSimulate: readonly string[] }>();
   if (rest.once && !rest.tour)
     command.error('error: --once ends after the tour, so it cannot go with --no-tour');
   if (rest.tour && rest.pilots === 0)
     command.error('error: --pilots 0 runs nothing, so it needs --no-tour: the tour would never end');
-  return { ...rest, data: resolve(cwd, data) };
+  if (gpuSimulate.length > rest.pilots)
+    command.error(
+      `error: --gpu-simulate was given ${gpuSimulate.length} times, and there are ${rest.pilots} pilots to present the files`,
+    );
+  const gpus = gpuSimulate.length > 0 ? 'files' : rest.gpus;
+  return { ...rest, gpus, gpuFiles: gpuSimulate, data: resolve(cwd, data) };
 }
 
 function whole(name: string, minimum: number, maximum: number): (text: string) => number {

@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { pilotProgram } from '@rhizome/pilot';
-import { gpuFlags, type GpuKind } from './gpus.js';
+import { type GpuChoice, gpuFlags } from './gpus.js';
 import { type Child, describeEnd, startChild } from './processes/child-process.js';
 import { playgroundQueue } from './seed.js';
 
@@ -13,7 +13,7 @@ export interface PilotOptions {
   readonly token: string;
   readonly data: string;
   readonly count: number;
-  readonly gpus: GpuKind;
+  readonly devices: GpuChoice;
   /** Tells the person in front of the playground. */
   readonly say: (text: string) => void;
 }
@@ -27,7 +27,7 @@ export interface Pilots {
 }
 
 /** Starts the pilots. Each offers its part of the machine, at least two cores, so that jobs run side by side also on a small one. */
-export function startPilots({ url, token, data, count, gpus, say }: PilotOptions): Pilots {
+export function startPilots({ url, token, data, count, devices, say }: PilotOptions): Pilots {
   const folder = join(data, 'pilots');
   mkdirSync(folder, { recursive: true });
   const tokenFile = join(folder, 'token');
@@ -43,7 +43,7 @@ export function startPilots({ url, token, data, count, gpus, say }: PilotOptions
       program: pilotProgram,
       // A pilot has little to do and much company: its heap is to stay small rather than fast.
       nodeOptions: ['--max-semi-space-size=2'],
-      args: [...who, ...place, ...share, ...gpuFlags(gpus, folder, index), '--drain-seconds', '1'],
+      args: [...who, ...place, ...share, ...gpuFlags(devices, folder, index), '--drain-seconds', '1'],
       logFile: join(data, 'logs', `${name}.log`),
     });
     void pilot.exited.then((end) => {

@@ -171,14 +171,14 @@ class Playground {
 
   async #startPilots(stack: RunningStack, identities: Identities): Promise<Record<string, number>> {
     const { playgroundQueue, startPilots } = await import('./house.js');
-    const { data, pilots: count, gpus } = this.#world.options;
+    const { data, pilots: count, gpus, gpuFiles } = this.#world.options;
     const token = await identities.pilot(playgroundQueue);
     const pilots = startPilots({
       url: stack.url,
       token,
       data,
       count,
-      gpus,
+      devices: { gpus, gpuFiles },
       say: (text) => console.log(text),
     });
     this.#endings.add('the pilots', () => pilots.stop(pilotGraceMs));
