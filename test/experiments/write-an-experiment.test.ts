@@ -20,7 +20,7 @@ describe('the page on writing an experiment', () => {
   });
 
   test('names functions that are there', () => {
-    for (const name of ['createSubmissions', 'InputCheck', 'workerLabel', 'jobDetails']) {
+    for (const name of ['createSubmissions', 'InputCheck', 'workerLabel', 'jobDetails', 'submissionEntity']) {
       expect(page).toContain(name);
       expect(library).toHaveProperty(name);
     }
