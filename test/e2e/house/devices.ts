@@ -43,8 +43,12 @@ export function noteHistory(data: string): void {
   unchecked.add(data);
 }
 
-/** Looks at the history while the house's store runs. It has no effect where it does not. */
+/**
+ * Looks at the history while the house's store runs. It has no effect where it does not, nor where somebody has looked
+ * since the house was started: its store may be ending.
+ */
 export async function checkWhileRunning(data: string): Promise<void> {
+  if (!unchecked.has(data)) return;
   const [running] = processesWith(folderOf(data)).filter(({ commandLine }) =>
     commandLine.includes('--dbpath'),
   );

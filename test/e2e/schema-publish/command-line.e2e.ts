@@ -136,6 +136,35 @@ describe('rhizome schema', () => {
     expect(usage).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--all') });
   });
 
+  test('takes a subgraph out, when that is accepted by whoever may, and brings it back', async () => {
+    const used = await asHeron(['schema', 'withdraw', 'heron']);
+    expect(used).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('[CHECK_FAILED]') });
+    expect(used.stdout).toMatch(/✗ .*breaking/);
+    expect((await asHeron(['schema', 'withdraw', 'core', '--accept-breaking'])).exitCode).toBe(4);
+    const forGood = ['schema', 'withdraw', 'heron', '--accept-breaking', '--unregister'];
+    expect((await asHeron(forGood)).exitCode).toBe(4);
+    expect(await answers('nests', 3)).toBe(true);
+
+    const out = await asHeron(['schema', 'withdraw', 'heron', '--accept-breaking', '--note', 'it rests']);
+    expect(out).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(out.stdout).toMatch(/Live: version \d+: without heron\./);
+    await waitFor('the end of heron', async () => !(await answers('nests', 3)), { deadlineMs: 2_000 });
+    const history = await cli.run(['schema', 'history', '--limit', '1', '--json']);
+    expect(history.json<object[]>()).toMatchObject([
+      {
+        isLive: true,
+        kind: 'WITHDRAWAL',
+        subgraph: 'heron',
+        publishedBy: 'experiment:heron',
+        note: 'it rests',
+      },
+    ]);
+    expect((await cli.run(['schema', 'withdraw', 'nobody'])).exitCode).toBe(3);
+
+    expect((await asHeron(['schema', 'rollback', 'heron'])).exitCode).toBe(0);
+    await waitFor('heron again', () => answers('nests', 3), { deadlineMs: 2_000 });
+  });
+
   test('shows the state of the service, and what became of it outlives the playground', async () => {
     service.serve(second);
     const { exitCode, stdout } = await cli.run(['subgraphs', '--json']);
