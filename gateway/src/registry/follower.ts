@@ -11,6 +11,9 @@ export interface FollowerOptions {
   readonly look: () => Promise<void>;
 }
 
+type Stream = Awaited<ReturnType<RegistryRepository['watch']>>;
+
+const askEveryMs = 100;
 const shortestPauseMs = 100;
 const longestPauseMs = 5_000;
 
@@ -19,7 +22,7 @@ export class Follower {
   readonly #options: FollowerOptions;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
-  #stream: Awaited<ReturnType<RegistryRepository['watch']>> | undefined;
+  #stream: Stream | undefined;
   #connected = true;
 
   constructor(options: FollowerOptions) {
@@ -62,9 +65,7 @@ export class Follower {
     const { repository, look } = this.#options;
     const stream = (this.#stream = await repository.watch());
     const news = new News();
-    stream.on('change', () => news.tell());
-    stream.on('error', (error) => news.fail(error));
-    stream.on('close', () => news.fail(new Error('the change stream was closed')));
+    const reading = this.#read(stream, news);
     try {
       while (!this.#stop.signal.aborted) {
         await look();
@@ -74,6 +75,20 @@ export class Follower {
       }
     } finally {
       await stream.close().catch(() => undefined);
+      await reading;
+    }
+  }
+
+  /** Asks now and then: a question that is left open with the server is woken by every write of the whole store, thousands a second. */
+  async #read(stream: Stream, news: News): Promise<void> {
+    try {
+      while (!stream.closed) {
+        if (await stream.tryNext()) news.tell();
+        else await delay(askEveryMs, undefined, { signal: this.#stop.signal });
+      }
+      news.fail(new Error('the change stream was closed'));
+    } catch (error) {
+      news.fail(error);
     }
   }
 }

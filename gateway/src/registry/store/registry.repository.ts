@@ -146,6 +146,8 @@ export class RegistryRepository {
     };
     return this.#db.watch([{ $match: wanted }, { $project: { operationType: 1, documentKey: 1 } }], {
       startAtOperationTime: operationTime as Timestamp,
+      // Who reads it asks now and then.
+      maxAwaitTimeMS: 1,
     });
   }
 }

@@ -3,7 +3,7 @@ import type { Clock } from '@rhizome/mongo';
 /** How {@link TransitionPace} is made. */
 export interface TransitionPaceOptions {
   readonly clock: Clock;
-  /** Between the beginnings of two small groups of one kind at least, in milliseconds; 15 unless given. */
+  /** Between the beginnings of two small groups of one kind at least, in milliseconds; 20 unless given. */
   readonly gatherMs?: number | undefined;
   /** A group of so many goes at once; 64 unless given. */
   readonly worthwhile?: number | undefined;
@@ -28,7 +28,7 @@ export class TransitionPace {
   /** Kinds of groups that wait; true when they have waited long enough. */
   readonly #waiting = new Map<string, { isOver: boolean; readonly timer: NodeJS.Timeout }>();
 
-  constructor({ clock, gatherMs = 15, worthwhile = 64, onFree }: TransitionPaceOptions) {
+  constructor({ clock, gatherMs = 20, worthwhile = 64, onFree }: TransitionPaceOptions) {
     this.#clock = clock;
     this.#gatherMs = gatherMs;
     this.#worthwhile = worthwhile;

@@ -30,7 +30,7 @@ export interface TransitionWriterOptions {
   readonly maxGroup?: number;
   /** A group of so many does not wait for another of its kind that is being written; 64 unless given. */
   readonly worthwhile?: number;
-  /** Between the beginnings of two small groups of one kind at least, in milliseconds; 15 unless given. */
+  /** Between the beginnings of two small groups of one kind at least, in milliseconds; 20 unless given. */
   readonly gatherMs?: number;
   /** Writes under way at once at most; 4 unless given. */
   readonly concurrency?: number;
