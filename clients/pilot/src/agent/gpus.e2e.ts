@@ -46,11 +46,14 @@ async function fleet(devices: readonly object[]): Promise<void> {
 
 const detailOf = <T>(what: string, jobId?: string): T =>
   core.said.findLast((one) => one.what === what && one.jobId === jobId)?.detail as T;
+/** Before that the fleet must stay as it is: what is changed sooner is what the pilot begins with. */
+const registered = async (): Promise<void> =>
+  core.until('it registers', () => core.said.some(({ what }) => what === 'registered'));
 const ended = (jobId: string) => (): boolean => core.about(jobId).includes('FINISHED');
 
 describe('a pilot on a host with devices', () => {
   test('registers them with their facts', async () => {
-    await core.until('it registers', () => core.said.some(({ what }) => what === 'registered'));
+    await registered();
     const { devices } = detailOf<Registration>('registered');
     expect(devices.map(({ id, health }) => [id, health])).toEqual([
       ['GPU-a', 'HEALTHY'],
@@ -130,6 +133,7 @@ describe('a pilot on a host with devices', () => {
     });
 
   test('offers the slices of a GPU that is divided anew while it runs, and forgets the old ones', async () => {
+    await registered();
     await fleet([slice('MIG-1', '3g.20gb'), slice('MIG-2', '3g.20gb')]);
     await toldOf('the slices are there', [
       'MIG-1 HEALTHY',
@@ -148,6 +152,7 @@ describe('a pilot on a host with devices', () => {
   });
 
   test('a payload that fails after its slice vanished blames the device, so that another attempt follows', async () => {
+    await registered();
     await fleet([slice('MIG-1', '3g.20gb'), slice('MIG-2', '3g.20gb')]);
     core.add({
       jobId: 'job_1',

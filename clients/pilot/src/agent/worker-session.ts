@@ -82,7 +82,10 @@ export class WorkerSession {
     const background = [this.heartbeats(), this.followCommands()];
     const unfollow = this.services.devices.follow(this.knownDevices, ({ devices, isUrgent }) => {
       this.newDevices = devices;
-      if (isUrgent) this.heartbeatSoon();
+      if (!isUrgent) return;
+      this.heartbeatSoon();
+      // Core answers the question that is open once it knows of the change; the next one offers what is there now.
+      this.finder.look();
     });
     for await (const assignment of this.finder.assignments()) this.start(assignment);
     while (this.runs.size > 0) await Promise.all([...this.runs].map(async ({ done }) => done));

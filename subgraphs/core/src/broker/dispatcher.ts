@@ -5,6 +5,7 @@
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/mongo';
+import { type ArrangedDevices, hasSameDevices } from '../gpus/device-shape.js';
 import type { AcquireRequest, Grant, JobEvent } from './broker.types.js';
 import type { BrokerJobsRepository } from './broker-jobs.repository.js';
 import type { BrokerView } from './broker-view.js';
@@ -48,6 +49,8 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #demand = new Demand();
   readonly #room = new WaitingRoom();
+  /** The devices of those who wait, as they were when they asked. */
+  readonly #devices = new WeakMap<Waiter, ArrangedDevices>();
   readonly #refills: Refills;
   #isPassDue = false;
   #isPassing = false;
@@ -239,6 +242,10 @@ export class Dispatcher {
         if (!waiter.waits) waiter.answer([]);
         continue;
       }
+      if (waiter.waits && this.#offersOld(waiter, worker.devices)) {
+        waiter.answer([]);
+        continue;
+      }
       const untilEnd = worker.facts.endsAt ? (worker.facts.endsAt.getTime() - now) / 1000 : Infinity;
       const remainingSeconds = Math.min(waiter.request.remainingSeconds ?? Infinity, untilEnd);
       found.push([
@@ -247,6 +254,14 @@ export class Dispatcher {
       ]);
     }
     return found;
+  }
+
+  /** Whether the devices of one who waits are others than those that it asked for: it asks again, with what it has now. */
+  #offersOld(waiter: Waiter, now: ArrangedDevices): boolean {
+    const asked = this.#devices.get(waiter);
+    if (asked !== undefined && !hasSameDevices(asked, now)) return true;
+    this.#devices.set(waiter, now);
+    return false;
   }
 
   #write(waiter: Waiter, picks: readonly Choice[], queue: string): void {

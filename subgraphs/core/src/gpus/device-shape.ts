@@ -58,6 +58,12 @@ export function arrangeDevices(
   return { ids: ordered.map(({ device }) => device.id), shape };
 }
 
+/** Whether two workers have the same devices with the same facts, by their ids. */
+export function hasSameDevices(a: ArrangedDevices, b: ArrangedDevices): boolean {
+  if (a === b) return true;
+  return a.shape.key === b.shape.key && a.ids.every((id, position) => b.ids[position] === id);
+}
+
 interface Told {
   readonly device: StoredDevice;
   /** Its facts as a text. */

@@ -200,6 +200,28 @@ describe('a GPU that is divided anew while its worker lives', () => {
     ]);
   });
 
+  test('a worker that waits with what it had is answered, so that it can offer what it has', async () => {
+    const own = (id: string, more: object = {}): object =>
+      slice(id, '2g.10gb', { model: 'Changing 1', ...more });
+    const id = await register('alone', [own('a'), own('b', { health: 'UNHEALTHY' })]);
+    const open = acquire('alone', id, ['a'], 60);
+    // What is only in use by more or less is no change.
+    await report('alone', id, [own('a', { memoryUsedMiB: 5 }), own('b', { health: 'UNHEALTHY' })]);
+    await submit({ models: ['Changing 1'], migProfile: '2g.10gb' });
+    expect(await open).toEqual([['a']]);
+    let isAnswered = false;
+    const again = acquire('alone', id, [], 60).finally(() => (isAnswered = true));
+    await waitFor('the grant to be known', async () => (await devicesOf(id))[0]?.['usedShare'] === 1000, {
+      deadlineMs: 5000,
+    });
+    await report('alone', id, [own('a'), own('b')]);
+    // Far sooner than it would be for want of work.
+    await waitFor('the answer', () => isAnswered, { deadlineMs: 10_000 });
+    expect(await again).toEqual([]);
+    await submit({ models: ['Changing 1'], migProfile: '2g.10gb' });
+    expect(await acquire('alone', id, ['b'], 20)).toEqual([['b']]);
+  });
+
   test('a job that wants a GPU for itself shares none, though slices alone are reported', async () => {
     const own = (gpu: string, at: number): object =>
       slice(`${gpu}-${at}`, '2g.10gb', { parentId: gpu, model: 'Lonely 1' });
