@@ -1,90 +1,27 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import {
-  createTokenIssuer,
-  createVerifier,
-  type Role,
-  type TokenIssuer,
-  type Verifier,
-} from '@rhizome/authz';
 import { createLogger } from '@rhizome/log';
-import { type Client, createClient, type ExecutionResult } from 'graphql-ws';
-import { WebSocket } from 'ws';
-import { type Garden, makeGarden } from './garden.fixture.js';
-import { type ServedSubgraph, type ServeOptions, serveSubgraph } from './serve.js';
+import { serveSubgraph } from './serve.js';
+import {
+  foreign,
+  garden,
+  get,
+  issuer,
+  lines,
+  plantStream,
+  post,
+  serve,
+  serveGardens,
+  served,
+  socketClient,
+  tokenOf,
+  until,
+  verifier,
+} from './served-garden.fixture.js';
 
-const issuerName = 'https://issuer.example';
-let folder: string;
-let issuer: TokenIssuer;
-let foreign: TokenIssuer;
-let verifier: Verifier;
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'rhizome-serve-'));
-  issuer = await createTokenIssuer({ keyFile: join(folder, 'own.json'), issuer: issuerName });
-  foreign = await createTokenIssuer({ keyFile: join(folder, 'foreign.json'), issuer: issuerName });
-  verifier = createVerifier({ issuers: [{ issuer: issuerName, jwks: issuer.jwks() }] });
-});
-afterAll(() => rm(folder, { recursive: true, force: true }));
-
-const tokenOf = (from: TokenIssuer, role: Role, ttlSeconds = 60) =>
-  from.mint({
-    subject: 'somebody',
-    kind: 'HUMAN',
-    grants: [{ experiment: 'alpha', roles: [role] }],
-    ttlSeconds,
-  });
-
-let garden: Garden;
-let served: ServedSubgraph;
-let lines: string[];
-let clients: Client[];
-
-async function serve(options: Partial<ServeOptions> = {}): Promise<void> {
-  garden = makeGarden();
-  lines = [];
-  clients = [];
-  const log = createLogger({ name: 'garden', destination: { write: (line) => void lines.push(line) } });
-  served = await serveSubgraph({ subgraph: garden.subgraph, verifier, log, ...options });
-}
-
-beforeEach(() => serve());
-afterEach(async () => {
-  await Promise.all(clients.map((client) => client.dispose()));
-  await served.close();
-});
-
-interface Answer {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly body: {
-    readonly data?: unknown;
-    readonly errors?: readonly { message: string; path?: unknown; extensions: Record<string, unknown> }[];
-  };
-}
-
-async function post(query: string, token?: string, init: RequestInit = {}): Promise<Answer> {
-  const response = await fetch(served.url, {
-    method: 'POST',
-    body: JSON.stringify({ query }),
-    ...init,
-    headers: {
-      'content-type': 'application/json',
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-      ...(init.headers as Record<string, string> | undefined),
-    },
-  });
-  return {
-    status: response.status,
-    headers: response.headers,
-    body: (await response.json()) as Answer['body'],
-  };
-}
+serveGardens();
 
 describe('over HTTP', () => {
   test('a good token is let in, and the answer names the request', async () => {
@@ -234,20 +171,6 @@ describe('plain operations, which run without the pipeline of the server, are an
   });
 });
 
-/** Waits for something that happens in this process, on the other side of a socket. */
-async function until(happened: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5000;
-  while (!happened()) {
-    if (performance.now() > deadline) throw new Error('it did not happen within 5 s');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
-const get = async (path: string): Promise<{ status: number; body: unknown }> => {
-  const response = await fetch(new URL(path, served.url));
-  return { status: response.status, body: await response.json() };
-};
-
 describe('health', () => {
   test('alive and ready without a token; other paths are not there', async () => {
     expect(await get('/healthz')).toEqual({ status: 200, body: { status: 'ok' } });
@@ -265,110 +188,6 @@ describe('health', () => {
     const { status, body } = await get('/readyz');
     expect(status).toBe(503);
     expect(JSON.stringify(body)).not.toContain('secret');
-  });
-});
-
-function socketClient(
-  token: string | undefined,
-): Client & { readonly closed: Promise<{ code: number; reason: string }> } {
-  let tell: (event: { code: number; reason: string }) => void = () => undefined;
-  const closed = new Promise<{ code: number; reason: string }>((resolve) => (tell = resolve));
-  const client = createClient({
-    url: served.wsUrl,
-    webSocketImpl: WebSocket,
-    retryAttempts: 0,
-    connectionParams: token === undefined ? {} : { authorization: `Bearer ${token}` },
-    on: {
-      closed: (event) => {
-        const { code, reason } = event as { code: number; reason: string };
-        tell({ code, reason });
-      },
-    },
-  });
-  clients.push(client);
-  return Object.assign(client, { closed });
-}
-
-const plantStream = { query: 'subscription { plantChanged { cursor plant { name } } }' };
-
-describe('over WebSocket', () => {
-  test('a stream is served, with loaders of its own for each event', async () => {
-    const client = socketClient(await tokenOf(issuer, 'READER'));
-    const stream = client.iterate(plantStream);
-    const first = stream.next();
-    await until(() => garden.streams.length === 1);
-    garden.streams[0]?.feed.push({ cursor: 'c1', id: '1' });
-    expect((await first).value).toEqual({
-      data: { plantChanged: { cursor: 'c1', plant: { name: 'fern' } } },
-    });
-    garden.names.set('1', 'oak');
-    garden.streams[0]?.feed.push({ cursor: 'c2', id: '1' });
-    expect((await stream.next()).value).toEqual({
-      data: { plantChanged: { cursor: 'c2', plant: { name: 'oak' } } },
-    });
-    expect(garden.batches).toEqual(['Plant:1', 'Plant:1']);
-  });
-
-  test('a stream that its client leaves ends its source', async () => {
-    const client = socketClient(await tokenOf(issuer, 'READER'));
-    const stream = client.iterate(plantStream);
-    const first = stream.next();
-    await until(() => garden.streams.length === 1);
-    await stream.return?.();
-    await first;
-    await until(() => garden.streams[0]?.feed.ended === true);
-    expect(garden.streams[0]?.signal?.aborted).toBe(true);
-  });
-
-  test('queries are answered too, several on one socket', async () => {
-    const client = socketClient(await tokenOf(issuer, 'READER'));
-    const ask = async (query: string): Promise<ExecutionResult> =>
-      (await client.iterate({ query }).next()).value as ExecutionResult;
-    expect(await Promise.all([ask('{ me }'), ask('{ plant(id: "2") { name } }')])).toEqual([
-      { data: { me: 'somebody in eden' } },
-      { data: { plant: { name: 'moss' } } },
-    ]);
-  });
-
-  test.each<[string, () => Promise<string | undefined>, string]>([
-    ['none', async () => undefined, 'UNAUTHENTICATED'],
-    ['one by somebody else', () => tokenOf(foreign, 'ADMIN'), 'UNAUTHENTICATED'],
-    ['an ended one', () => tokenOf(issuer, 'ADMIN', -5), 'TOKEN_EXPIRED'],
-  ])('a token that is %s closes the socket with 4403 and the code', async (_what, mint, reason) => {
-    const client = socketClient(await mint());
-    const refused = client.iterate(plantStream).next();
-    await expect(refused).rejects.toMatchObject({ code: 4403, reason });
-    expect(garden.ran).toEqual([]);
-  });
-
-  test('a token that ends while a stream is open ends the stream with its code', async () => {
-    const client = socketClient(await tokenOf(issuer, 'READER', 2));
-    const stream = client.iterate(plantStream);
-    const item = await stream.next();
-    expect(item.value).toMatchObject({ errors: [{ extensions: { code: 'TOKEN_EXPIRED' } }] });
-    expect((await stream.next()).done).toBe(true);
-    expect(garden.streams[0]?.feed.ended).toBe(true);
-  });
-
-  test('what is wrong with an operation is said by its code, and the socket stays open', async () => {
-    const client = socketClient(await tokenOf(issuer, 'READER'));
-    const ask = (query: string) => client.iterate({ query }).next();
-    expect((await ask('{ broken }')).value).toMatchObject({
-      data: { broken: null },
-      errors: [{ extensions: { code: 'INTERNAL_SERVER_ERROR' } }],
-    });
-    expect((await ask('{ nothing }')).value).toMatchObject({
-      errors: [{ extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }],
-    });
-    await expect(ask('{')).rejects.toMatchObject([{ extensions: { code: 'GRAPHQL_PARSE_FAILED' } }]);
-    expect((await ask('{ me }')).value).toEqual({ data: { me: 'somebody in eden' } });
-  });
-
-  test('a policy refuses a stream without opening it', async () => {
-    const token = await issuer.mint({ subject: 'nobody', kind: 'HUMAN', grants: [], ttlSeconds: 60 });
-    const item = await socketClient(token).iterate(plantStream).next();
-    expect(item.value).toMatchObject({ errors: [{ extensions: { code: 'FORBIDDEN' } }] });
-    expect(garden.streams).toEqual([]);
   });
 });
 
