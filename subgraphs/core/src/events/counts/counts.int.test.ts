@@ -216,6 +216,7 @@ describe('a stream that was lost', () => {
       .next()
       .catch((error: unknown) => error);
     expect(old).toMatchObject({ code: 'CURSOR_EXPIRED', details: { field: 'after' } });
+    expect(String(old)).toMatch(/subscribe without "after", then read the jobs, and go on from the cursor/);
     const stream = second.events.jobStateChanged({}, undefined, admin, undefined);
     expect((await stream.next()).value).toMatchObject({ event: null });
     const next = stream.next();
