@@ -27,7 +27,8 @@ const widePage = pageOf(
 const atlasTask = `mutation { submitAtlasTask(input: { idempotencyKey: "bench", campaign: "mc23e", requestId: 1, physicsShort: "Zmumu", totalEvents: 200000, eventsPerJob: 200,
   transforms: [{ step: EVGEN, command: ["true"], output: "events" }] }) { task { id } userErrors { message } } }`;
 const epicRun = `mutation { submitEpicRun(input: { idempotencyKey: "bench", runNumber: 1, detectorConfiguration: "epic_bench", superTimeFrames: 10000, framesPerGroup: 10, command: "true" }) { run { id } userErrors { message } } }`;
-const warmUp = 1_000;
+/** Requests until the code is what it stays. */
+const warmUp = 2_500;
 /** Experiments believe of a task that it is not theirs once it is ten seconds old: pages of such tasks are what people read. */
 const settledMs = 11_000;
 
