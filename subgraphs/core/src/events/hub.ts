@@ -1,7 +1,8 @@
-/** Where the events of this process's tailer arrive: kept in the ring, handed to those whom they concern, told to listeners. */
+/** Where the events of this process's tailer arrive: kept in the ring, told to listeners, handed to those whom they concern. */
 import type { Logger } from '@rhizome/log';
 import type { ChangeFeed } from './change-feed.repository.js';
 import type { EventFilter } from './event-filter.js';
+import { Delivery } from './delivery.js';
 import { EventRing } from './event-ring.js';
 import type { JobEvent } from './job-event.js';
 import { JobStream, type StreamRequest, type StreamSource } from './job-stream.js';
@@ -26,6 +27,7 @@ export class EventHub {
   readonly #options: HubOptions;
   readonly #listeners = new Set<JobEventListener>();
   readonly #resets = new Set<() => void>();
+  readonly #delivery = new Delivery((event) => this.#index.deliver(event));
   /** The hub as its streams see it; one for all, because each object with getters has a shape of its own. */
   readonly #source: StreamSource;
   #index = new SubscriberIndex();
@@ -50,7 +52,7 @@ export class EventHub {
     };
   }
 
-  /** The place up to which everything was published. */
+  /** The place up to which everything was published; subscribers may be told of the last a moment later. */
   get head(): string {
     return this.#head;
   }
@@ -67,6 +69,7 @@ export class EventHub {
 
   /** Begins, or begins anew after the stream was lost: everything after this place will be published. See {@link EventRing}. */
   begin({ start, floor }: { readonly start: string; readonly floor: string }): void {
+    this.#delivery.flush();
     const isAnew = this.#ring.floor !== '~';
     this.#ring = new EventRing(this.#options.ringSize, start, floor);
     const orphans = this.#index;
@@ -79,7 +82,7 @@ export class EventHub {
   publish(events: readonly JobEvent[], head: string): readonly JobEvent[] {
     this.#head = head;
     const fresh = this.#ring.append(events, head);
-    for (const event of fresh) this.#index.deliver(event);
+    this.#delivery.put(fresh);
     if (fresh.length > 0) for (const listener of this.#listeners) this.#guarded(() => listener(fresh));
     return fresh;
   }

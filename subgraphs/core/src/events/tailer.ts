@@ -16,13 +16,6 @@ export interface TailerOptions {
   readonly recover: (signal: AbortSignal) => Promise<FeedStart>;
 }
 
-/** So many events at once come in a crowd: what follows is taken a little later, and together. */
-const crowdEvents = 50;
-/**
- * How long a crowd's followers wait, in milliseconds. It saves what each round costs, and a socket with several messages writes them in one go:
- * a third of the server's work at thousands of events a second, for a delay that is a tenth of what is promised.
- */
-const crowdPauseMs = 25;
 const firstWaitMs = 100;
 const longestWaitMs = 5000;
 /** A stream that has been silent for so long is not alive: an idle one tells its place twice a second. */
@@ -77,7 +70,6 @@ export class Tailer {
           waitMs = firstWaitMs;
           this.#lastHeardMs = clock.monotonicMs();
           this.#opened();
-          if (batch.events.length >= crowdEvents) await this.#pause(crowdPauseMs);
         }
         if (!signal.aborted) throw new Error('the change stream ended');
       } catch (err) {
