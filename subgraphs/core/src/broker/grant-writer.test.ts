@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { systemClock } from '@rhizome/mongo';
+import { waitFor } from '@rhizome/testkit';
 import type { TransitionOutcome, TransitionRequest } from '../jobs/transition.types.js';
 import { fenceStep } from './broker-lease.repository.js';
 import { anEntry, someRequirements } from './broker.fixture.js';
@@ -104,5 +105,14 @@ describe('grants', () => {
     void grants.write(picks(100), 'main');
     await turns();
     expect(writer.groups.map(({ length }) => length)).toEqual([1, 100]);
+  });
+
+  test('of few jobs do not wait for a group that hangs', async () => {
+    const { writer, grants, picks } = harness();
+    void grants.write(picks(1), 'main');
+    await turns();
+    void grants.write(picks(2), 'main');
+    await waitFor('the next group', () => writer.groups.length === 2, { deadlineMs: 1000 });
+    expect(writer.groups.map(({ length }) => length)).toEqual([1, 2]);
   });
 });

@@ -31,6 +31,8 @@ export interface GrantWriterOptions {
 
 /** Grants that do not wait for a group that is under way. */
 const worthwhile = 64;
+/** How long grants wait for a group that is under way, in milliseconds. */
+const longestWaitMs = 100;
 /** A device entire, in thousandths. */
 const wholeDevice = 1000;
 
@@ -48,6 +50,8 @@ export class GrantWriter {
   #waitingPicks = 0;
   #groups = 0;
   #isFlushDue = false;
+  /** Until what waits goes in any case. */
+  #patience: NodeJS.Timeout | undefined;
   readonly #writing = new Set<Promise<unknown>>();
 
   constructor(options: GrantWriterOptions) {
@@ -75,9 +79,19 @@ export class GrantWriter {
     while (this.#writing.size > 0) await Promise.all(this.#writing);
   }
 
-  /** A group costs as much as a dozen of its grants: a small one grows while another is under way. */
+  /** A group costs as much as a dozen of its grants: a small one grows while another is under way, but does not wait for one that hangs. */
   #flushSoon(): void {
-    if (this.#isFlushDue || (this.#groups > 0 && this.#waitingPicks < worthwhile)) return;
+    if (this.#isFlushDue) return;
+    if (this.#groups > 0 && this.#waitingPicks < worthwhile) {
+      this.#patience ??= setTimeout(() => this.#flushNow(), longestWaitMs);
+      return;
+    }
+    this.#flushNow();
+  }
+
+  #flushNow(): void {
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
     this.#isFlushDue = true;
     setImmediate(() => void this.#flush());
   }
