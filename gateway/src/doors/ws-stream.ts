@@ -41,6 +41,7 @@ export class StreamMessages implements AsyncIterableIterator<never>, StreamListe
       void room.then(() => this.#stream.resume());
     } catch (error) {
       this.#reject?.(error);
+      void this.#stream.return();
     }
     return false;
   }
