@@ -29,7 +29,6 @@ export {
   type JobPlaceKey,
   type JobPlaceLoader,
   type JobRepresentation,
-  submissionOfPlace,
 } from './details/job-details.js';
 export {
   submissionEntity,

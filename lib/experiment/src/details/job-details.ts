@@ -1,6 +1,6 @@
 /** What a job is to an experiment: found by its task and its position, many in one read. */
 import { type Action, can, type Principal } from '@rhizome/authz';
-import { defineLoader, type LoaderDefinition, type Loaders, type SubgraphContext } from '@rhizome/subgraph';
+import { defineLoader, type LoaderDefinition, type Loaders } from '@rhizome/subgraph';
 import type { SubmissionDocument } from '../submissions/submission.document.js';
 import type { SubmissionsRepository } from '../submissions/submissions.repository.js';
 import type { FixedPart, KnownSubmissions } from './known-submissions.js';
@@ -117,20 +117,6 @@ export function jobDetails<T extends SubmissionDocument, TContext extends Detail
     const key = { taskId: task.id, index: taskIndex };
     const known = loader.known(key);
     return known === undefined ? context.loaders.load(loader, key) : known;
-  };
-}
-
-/**
- * A resolver for the field that leads from a job's place to what was submitted, as it is now.
- * @param loader finds submissions by id
- */
-export function submissionOfPlace<T extends SubmissionDocument, TContext extends SubgraphContext>(
-  loader: LoaderDefinition<string, T, TContext>,
-): (place: { readonly submission: { readonly _id: string } }, args: object, context: TContext) => Promise<T> {
-  return async ({ submission: { _id } }, _args, { loaders }) => {
-    const found = await loaders.load(loader, _id);
-    if (found) return found;
-    throw new Error(`the submission ${_id} is not there any more`);
   };
 }
 

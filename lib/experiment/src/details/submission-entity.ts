@@ -1,7 +1,13 @@
 /** Submissions as entities: found by id, many by one read, and no more read of them than was selected. */
-import { byKey, defineLoader, type LoaderDefinition, lookAhead, type SelectionInfo } from '@rhizome/subgraph';
 import type { CollectionDefinition } from '@rhizome/mongo';
-import type { Loaders } from '@rhizome/subgraph';
+import {
+  byKey,
+  defineLoader,
+  type LoaderDefinition,
+  type Loaders,
+  lookAhead,
+  type SelectionInfo,
+} from '@rhizome/subgraph';
 import type { SubmissionDocument } from '../submissions/submission.document.js';
 import type { SubmissionProjection } from '../submissions/submissions.repository.js';
 
