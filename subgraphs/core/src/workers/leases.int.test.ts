@@ -228,7 +228,8 @@ describe('facts and drains', () => {
       jobs: [],
       hardware: { architecture: 'x86_64', cores: 4, memoryMiB: 1_000_000, diskMiB: 1_000_000 },
     });
-    const grants = await new TestBig(worker).acquire();
+    // The word of the job may be on its way still.
+    const grants = await new TestBig(worker).acquire(10);
     expect(grants).toHaveLength(1);
     await worker.finish(grants);
   });
@@ -276,9 +277,10 @@ describe('facts and drains', () => {
 class TestBig {
   constructor(private readonly worker: TestWorker) {}
 
-  async acquire() {
+  async acquire(waitSeconds = 0) {
+    const free = { cores: 64, memoryMiB: 1_000_000, diskMiB: 1_000_000 };
     const { assignments } = await this.worker.fleet.services.acquire.acquire(
-      { workerId: this.worker.id, count: 1, free: { cores: 64, memoryMiB: 1_000_000, diskMiB: 1_000_000 } },
+      { workerId: this.worker.id, count: 1, free, waitSeconds },
       { principal: pilotOf('main'), requestId: 'test', isForwarded: false },
     );
     return assignments;
