@@ -33,3 +33,25 @@ describe('a bounded map', () => {
     expect(lru.get('a')).toBeUndefined();
   });
 });
+
+test('a value is exchanged in its place, and only for the one that it stands for', () => {
+  const lru = new Lru<string, number>({ entries: 2 });
+  lru.set('a', 1);
+  lru.set('b', 2);
+  lru.exchange('a', 1, 10);
+  lru.exchange('b', 1, 20);
+  lru.exchange('c', 1, 30);
+  expect([lru.get('b'), lru.get('c'), lru.size]).toEqual([2, undefined, 2]);
+  lru.set('d', 4);
+  // Being exchanged is no use: "a" was used longest ago.
+  expect([lru.get('a'), lru.get('b'), lru.get('d')]).toEqual([undefined, 2, 4]);
+});
+
+test('what is asked for again and again stays, also behind what was asked for between', () => {
+  const lru = new Lru<string, number>({ entries: 2 });
+  lru.set('a', 1);
+  lru.set('b', 2);
+  for (const key of ['a', 'a', 'b', 'a', 'a']) lru.get(key);
+  lru.set('c', 3);
+  expect([lru.get('a'), lru.get('b'), lru.get('c')]).toEqual([1, undefined, 3]);
+});
