@@ -1,6 +1,7 @@
 import { DomainError } from '@rhizome/errors';
 import { scrubText } from '@rhizome/log';
 import { MongoClient, type MongoClientOptions } from 'mongodb';
+import { refuseClosingSockets } from './closing-sockets.js';
 
 /** How to connect. */
 export interface ConnectOptions {
@@ -22,6 +23,7 @@ export interface ConnectOptions {
  * @throws DomainError SERVICE_UNAVAILABLE when no server answers, CONFIG_INVALID when the server is no replica set.
  */
 export async function connectMongo(options: ConnectOptions): Promise<MongoClient> {
+  refuseClosingSockets();
   const { uri, appName, maxPoolSize, serverSelectionTimeoutMs = 10_000, driver } = options;
   let client: MongoClient | undefined;
   try {
