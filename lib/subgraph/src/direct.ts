@@ -24,3 +24,24 @@ export interface DirectSource<T> extends AsyncIterator<T, unknown, undefined> {
 export function isDirect<T>(source: AsyncIterator<T, unknown, undefined>): source is DirectSource<T> {
   return 'take' in source && 'follow' in source;
 }
+
+/** A generator written out by hand that can be read directly: however it is ended early, that is by its `return`. */
+export abstract class DirectGenerator<T> implements AsyncGenerator<T, void, undefined>, DirectSource<T> {
+  abstract take(): T | undefined;
+  abstract follow(listener: () => void): Following;
+  abstract next(): Promise<IteratorResult<T, void>>;
+  abstract return(): Promise<IteratorResult<T, void>>;
+
+  async throw(error: unknown): Promise<IteratorResult<T, void>> {
+    await this.return();
+    throw error;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+}

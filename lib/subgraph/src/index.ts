@@ -8,7 +8,7 @@ export {
   forwardedHeader,
   type SubgraphContext,
 } from './context.js';
-export { type DirectSource, type Following, isDirect } from './direct.js';
+export { DirectGenerator, type DirectSource, type Following, isDirect } from './direct.js';
 export {
   type Entity,
   entity,

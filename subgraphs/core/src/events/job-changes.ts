@@ -1,5 +1,5 @@
 /** The events of one subscriber, one by one. Written out by hand, because there are very many: who has caught up costs no promise. */
-import { type DirectSource, type Following, SharedEvent } from '@rhizome/subgraph';
+import { DirectGenerator, type Following, SharedEvent } from '@rhizome/subgraph';
 import type { JobEvent } from './job-event.js';
 import type { JobEventBatch, JobStream } from './job-stream.js';
 
@@ -34,9 +34,7 @@ type Item = IteratorResult<JobStateChange, void>;
 const done: Item = { done: true, value: undefined };
 
 /** See the head of this file. */
-export class JobChanges
-  implements AsyncGenerator<JobStateChange, void, undefined>, DirectSource<JobStateChange>
-{
+export class JobChanges extends DirectGenerator<JobStateChange> {
   readonly #stream: JobStream;
   readonly #changes: JobStateChanges;
   #opening: JobStateChange | undefined;
@@ -45,6 +43,7 @@ export class JobChanges
 
   /** @param opening told first, where there is one */
   constructor(stream: JobStream, changes: JobStateChanges, opening: JobStateChange | undefined) {
+    super();
     this.#stream = stream;
     this.#changes = changes;
     this.#opening = opening;
@@ -87,18 +86,5 @@ export class JobChanges
     this.#batch = undefined;
     await this.#stream.return();
     return done;
-  }
-
-  async throw(error: unknown): Promise<Item> {
-    await this.return();
-    throw error;
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.return();
   }
 }

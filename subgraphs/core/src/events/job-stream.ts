@@ -2,7 +2,7 @@
  * One consumer's way through the stream: from the change stream while its place lies before the ring, from the ring at its own pace, and from
  * its own small buffer once it has caught up. Each step begins exactly where the one before ended, so nothing is lost and nothing doubled.
  */
-import type { DirectSource, Following } from '@rhizome/subgraph';
+import { DirectGenerator, type Following } from '@rhizome/subgraph';
 import { laggedBehind } from './cursor.js';
 import { EventBuffer } from './event-buffer.js';
 import { matches, type EventFilter } from './event-filter.js';
@@ -56,9 +56,7 @@ const done: Item = { done: true, value: undefined };
  * Yields batches in order, without a gap. Reads no further than a buffer ahead of its consumer. Ends when the signal is aborted. One `next` at
  * a time. @throws DomainError CURSOR_EXPIRED, CURSOR_INVALID, SUBSCRIPTION_LAGGED, SERVICE_UNAVAILABLE
  */
-export class JobStream
-  implements AsyncGenerator<JobEventBatch, void, undefined>, DirectSource<JobEventBatch>
-{
+export class JobStream extends DirectGenerator<JobEventBatch> {
   readonly #source: StreamSource;
   readonly #request: StreamRequest;
   /** Everything up to here was given to the consumer, or does not concern it. */
@@ -69,6 +67,7 @@ export class JobStream
   #isEnded = false;
 
   constructor(source: StreamSource, request: StreamRequest) {
+    super();
     this.#source = source;
     this.#request = request;
     this.#position = request.after;
@@ -114,19 +113,6 @@ export class JobStream
     this.#replay = undefined;
     await replay?.return();
     return done;
-  }
-
-  async throw(error: unknown): Promise<Item> {
-    await this.return();
-    throw error;
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.return();
   }
 
   get #isOver(): boolean {

@@ -1,6 +1,6 @@
 /** How every stream for a subscriber begins and ends: its cursor is looked at, the tailer awaited, and it ends with the process. */
 import { decodeCursor, invalidCursor, secondsOf } from './cursor.js';
-import { type DirectSource, type Following, isDirect } from '@rhizome/subgraph';
+import { DirectGenerator, type DirectSource, type Following, isDirect } from '@rhizome/subgraph';
 import { linkSignals } from './linked-signal.js';
 
 /** What {@link StreamDoor} is made of. */
@@ -63,7 +63,7 @@ export class StreamDoor {
 }
 
 /** Opens its source at the first call, and lets go of everything at the end, however that comes. It is no layer to what passes through. */
-class DoorStream<T> implements AsyncGenerator<T, void, undefined>, DirectSource<T> {
+class DoorStream<T> extends DirectGenerator<T> {
   readonly #open: () => Promise<AsyncGenerator<T, void, undefined>>;
   readonly #release: () => void;
   #opening: Promise<AsyncGenerator<T, void, undefined>> | undefined;
@@ -72,6 +72,7 @@ class DoorStream<T> implements AsyncGenerator<T, void, undefined>, DirectSource<
   #isEnded = false;
 
   constructor(open: () => Promise<AsyncGenerator<T, void, undefined>>, release: () => void) {
+    super();
     this.#open = open;
     this.#release = release;
   }
@@ -105,19 +106,6 @@ class DoorStream<T> implements AsyncGenerator<T, void, undefined>, DirectSource<
     const source = this.#source ?? (await this.#opening?.catch(() => undefined));
     await source?.return();
     return { done: true, value: undefined };
-  }
-
-  async throw(error: unknown): Promise<IteratorResult<T, void>> {
-    await this.return();
-    throw error;
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.return();
   }
 
   #end(): void {
