@@ -27,6 +27,8 @@ import { loggedFields, logHeads, LogTails } from './jobs/log-tails.js';
 import { jobStores, type JobStores } from './jobs/stores.repository.js';
 import { GroupingTransitionWriter } from './jobs/transition-writer.js';
 import { coreCollections, coreMigrations } from './migrations.js';
+import type { QueueFacts } from './broker/broker.types.js';
+import type { QueueDocument } from './queues/queue.document.js';
 import type { QueuesService } from './queues/queues.service.js';
 import { queuePolicies, queueResolvers } from './queues/resolvers.js';
 import type { CoreServices } from './services.js';
@@ -152,7 +154,9 @@ function fleetOf(
     log,
     writer,
     feed: events,
-    queues: () => queues.all().map(({ _id, ...queue }) => ({ ...queue, id: _id })),
+    queues: () => queues.all().map(queueFacts),
+    queueByName: async (name) =>
+      (await queues.byNames([name])).flatMap((queue) => queue ?? []).map(queueFacts)[0],
     shares: () => shares.all(),
     readyCount: (share) => events.counts.ready(share),
     onDirectoryChanged: (listener) => directories.onChanged(listener),
@@ -195,6 +199,8 @@ async function experimentFacts(
   if (!(await experiments.find(name))) return null;
   return { name, shares: (await shares.ofExperiment(name)).map(({ path }) => path) };
 }
+
+const queueFacts = ({ _id, ...queue }: QueueDocument): QueueFacts => ({ ...queue, id: _id });
 
 function queueDirectory(queues: Directories['queues']): QueueDirectory {
   return {

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
+import { register } from '../access.fixture.js';
 import { admin, pilotOf, startCore } from '../core.fixture.js';
 import { type BadInput, Desk, registerExperiment, setShares, updateQueue } from './desk.fixture.js';
 
@@ -184,6 +185,10 @@ describe('another process', () => {
       name: queue['name'],
     });
     expect(seen).toEqual({ queue: { site: 'Pole' } });
+    for (let count = 0; count < 5; count += 1) {
+      const { name } = await desk.queue();
+      expect(await register(other, String(name), 'worker')).toMatch(/^worker_/);
+    }
     await desk.ask(updateQueue, { input: { name: queue['name'], site: 'Moved' } });
     await waitFor(
       'the change to be known',

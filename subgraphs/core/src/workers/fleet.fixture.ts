@@ -80,6 +80,7 @@ export async function startFleet(db: TestDatabase, setup: FleetSetup = {}): Prom
     writer,
     feed: events,
     queues: () => queues,
+    queueByName: async (wanted) => queues.find(({ name }) => name === wanted),
     shares: () => shares,
     url: () => url,
     ...(storeTime ? { storeTime } : {}),

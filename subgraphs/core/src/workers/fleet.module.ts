@@ -42,6 +42,8 @@ export interface FleetOptions {
   };
   /** All queues and all shares, as they are now. */
   readonly queues: () => readonly QueueFacts[] | Promise<readonly QueueFacts[]>;
+  /** A queue by name, also one that another process has just made; or undefined. */
+  readonly queueByName: (name: string) => Promise<QueueFacts | undefined>;
   readonly shares: () => readonly ShareFacts[] | Promise<readonly ShareFacts[]>;
   /** Jobs of a share that are ready, as they are counted. */
   readonly readyCount?: (share: string) => number;
@@ -127,7 +129,7 @@ export function buildFleet(options: FleetOptions): FleetModule {
 }
 
 function servicesOf(
-  { clock, ids, log, writer, url, queues }: FleetOptions,
+  { clock, ids, log, writer, url, queues, queueByName }: FleetOptions,
   { stores, view, registry, classes }: ReturnType<typeof makeParts>,
   broker: BrokerService,
   leadership: BrokerLeadership,
@@ -135,9 +137,7 @@ function servicesOf(
   const { jobs, leases, workers } = stores;
   const { ledger } = view;
   const commands = new CommandHub({ view, classes });
-  const byName = async (name: string): Promise<QueueFacts | undefined> =>
-    (await queues()).find((queue) => queue.name === name);
-  const speakers = new Speakers({ queueByName: byName });
+  const speakers = new Speakers({ queueByName });
   const devices = async (workerId: string): Promise<ReadonlyMap<string, string>> =>
     broker.isReady ? ledger.devicesOf(workerId) : jobs.devicesOf([...ledger.jobsOf(workerId)]);
   const booked = async (workerIds: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<string>>> =>
@@ -169,7 +169,7 @@ function servicesOf(
       devices,
       registration: new Registration({ workers, leases, registry, ids, log }),
       heartbeats: new Heartbeats(leases),
-      queues: { byName, all: async () => queues() },
+      queues: { byName: queueByName, all: async () => queues() },
       commands: new CommandRules(ledger, jobs),
       hub: commands,
     }),
