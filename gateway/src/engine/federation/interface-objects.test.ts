@@ -44,6 +44,7 @@ const ratings = testSubgraph({
       slogan: String @requires(fields: "title(lang: \\"de\\")")
       area: Int @requires(fields: "size { w h }")
       stars: Int
+      next: Media
     }
     type Size { w: Int @external h: Int @external }
   `,
@@ -53,6 +54,7 @@ const ratings = testSubgraph({
       slogan: (media: Source) => `See ${String(media['title'])}`,
       area: ({ size }: { size: { w: number; h: number } }) => size.w * size.h,
       stars: ({ id }: Source) => (id === 'f' ? 5 : 3),
+      next: ({ id }: Source) => ({ id: id === 'f' ? 's' : 'f' }),
     },
   },
 });
@@ -122,6 +124,16 @@ describe.each(['native', 'reserve'] as const)(
         'in lists of lists, under keys that mean something else for each type',
         '{ grid { slogan ... on Song { x: rank } ... on Film { x: shown } } }',
         '{"grid":[[{"slogan":"See f-de","x":"90 min"},{"slogan":"See s-de","x":"3/12"}],[{"slogan":"See s-de","x":"3/12"}]]}',
+      ],
+      [
+        'the same field of every type, behind the interface object itself',
+        '{ media { next { ... on Film { stars } ... on Song { stars } } } }',
+        '{"media":[{"next":{"stars":3}},{"next":{"stars":5}}]}',
+      ],
+      [
+        'the same of one type, two steps behind it',
+        '{ media { next { next { ... on Song { stars } } } } }',
+        '{"media":[{"next":{"next":{}}},{"next":{"next":{"stars":3}}}]}',
       ],
       ['nothing of an object that is not there', '{ one(id: "nope") { rank } }', '{"one":null}'],
     ])('%s', async (_name, query, data) => {

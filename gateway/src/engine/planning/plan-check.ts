@@ -29,17 +29,31 @@ export function faultOf(
   model: SupergraphModel,
 ): string | undefined {
   const keys = new KeyBook();
+  const brought = new KeyBook();
   keys.note([], [operation.selectionSet], new Map());
   if (hasOrphan(node)) return 'a field was fetched under a name that nothing asks for';
   for (const placed of placedFetchesOf(node)) {
     if (asksForTwoNames(placed)) return 'one fetch stands for two interface objects';
     if (hasShapeClash(placed, model)) return 'a fetch has fields of one key that the service cannot merge';
+    if (lacksKeys(placed, brought)) return 'entities are asked for by a key that no fetch before has brought';
+    notePlaced(placed, brought);
     notePlaced(placed, keys);
     if (keys.clash) return `two different fields are merged as ${keys.clash}`;
   }
   if ([...placedFetchesOf(node)].some((placed) => takesAnother(placed, keys, model)))
     return 'a field is sent for another that is required';
   return undefined;
+}
+
+/** Whether a representation needs what no earlier fetch has brought to its place: then it is never sent, and nobody is told. */
+function lacksKeys({ parts }: PlacedFetch, brought: KeyBook): boolean {
+  return parts.some(({ paths, requires }) =>
+    paths.some((path) =>
+      requiredKeys(requires ?? []).some(
+        ({ key }) => brought.meaningsOf([...fieldsOf(path), key]).length === 0,
+      ),
+    ),
+  );
 }
 
 /** What a service requires with arguments must not be taken from the key of the same field with others. */
