@@ -9,8 +9,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { silentLogger } from '@rhizome/log';
-import { type RunningMongod, startMongod } from '@rhizome/mongo';
+import type { RunningMongod } from '@rhizome/mongo';
+import { ownMongod } from '@rhizome/testkit';
 import { type Api, connectApi } from './api.js';
 import type { Bench } from './bin.js';
 import { measureCpu } from './cpu.js';
@@ -230,7 +230,7 @@ export const live: Bench = {
   async run({ brief, progress }) {
     const lengths = brief ? briefLengths : fullLengths;
     const data = mkdtempSync(join(tmpdir(), 'rhizome-bench-'));
-    const mongo = await startMongod({ dataDir: join(data, 'mongo'), log: silentLogger() });
+    const mongo = await ownMongod({ dataDir: join(data, 'mongo') });
     try {
       return [
         ...(await measure(mongo, { kind: 'rhizome', data, lengths, progress })),

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createTokenIssuer } from '@rhizome/authz';
+import { checkHistory } from '@rhizome/testkit';
 import { MongoClient } from 'mongodb';
 import { connectApi } from './api.js';
 
@@ -74,11 +75,15 @@ export async function startStack(options: { transport?: 'in-process' | 'http' } 
       return Number((status['network'] as { bytesOut: unknown }).bytesOut);
     },
     async stop() {
-      await mongo.close();
-      const ended = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGTERM');
-      await ended;
-      rmSync(data, { recursive: true, force: true });
+      try {
+        await checkHistory(mongo.db('core'));
+      } finally {
+        await mongo.close();
+        const ended = new Promise((resolve) => child.once('exit', resolve));
+        child.kill('SIGTERM');
+        await ended;
+        rmSync(data, { recursive: true, force: true });
+      }
     },
   };
 }

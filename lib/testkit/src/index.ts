@@ -7,9 +7,11 @@ export {
   doubleBookings,
   withDevices,
 } from './device-history.js';
+export { checkHistory, checkLeftBehind, checkStore } from './history.js';
 export { type Closable, leftovers } from './leftovers.js';
 export {
   countReads,
+  ownMongod,
   type TestClient,
   type TestDatabase,
   testDatabase,

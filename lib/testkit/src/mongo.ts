@@ -4,9 +4,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLogger } from '@rhizome/log';
-import { connectMongo, openMongo } from '@rhizome/mongo';
+import { createLogger, silentLogger } from '@rhizome/log';
+import { connectMongo, openMongo, type RunningMongod, startMongod, type StartOptions } from '@rhizome/mongo';
 import { storeOffer } from './config.js';
+import { checkHistory, checkStore } from './history.js';
 import { leftovers } from './leftovers.js';
 
 /** A connected client of the driver. */
@@ -31,7 +32,7 @@ export function storePorts(): ReadonlySet<number> {
 
 /**
  * The replica set that all test files of a run share; outside of a run, one of this process' own. What breaks a server
- * starts its own by `startMongod` instead.
+ * starts its own by {@link ownMongod} instead.
  */
 export function testMongo(): Promise<TestMongo> {
   return (opened ??= open());
@@ -76,12 +77,34 @@ async function ownStore(): Promise<string> {
   return leftovers.use(await openMongo({ dataDir, oplogSizeMiB: 128, log }), 'the mongod of testMongo').uri;
 }
 
-/** A database of its own, with a random name; dropped at the end of the file. */
+/** A database of its own, with a random name; looked at by {@link checkHistory} and dropped at the end of the file. */
 export async function testDatabase(name = 'test'): Promise<TestDatabase> {
   const { client } = await testMongo();
   const db = client.db(`${name}_${randomBytes(6).toString('hex')}`);
-  leftovers.defer(`the database ${db.databaseName}`, () => db.dropDatabase());
+  leftovers.defer(`the database ${db.databaseName}`, async () => {
+    try {
+      await checkHistory(db);
+    } finally {
+      await db.dropDatabase();
+    }
+  });
   return db;
+}
+
+/**
+ * A replica set that a test may break, or that is to be unlike the shared one. It ends with the file, or before; what its jobs were given is
+ * looked at then.
+ * @param options its folder is a new one unless given
+ */
+export async function ownMongod(options: Partial<StartOptions> = {}): Promise<RunningMongod> {
+  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), `rhizome-tests-${process.pid}-`)));
+  if (options.dataDir === undefined)
+    leftovers.defer('the data of a mongod', () => rm(dataDir, { recursive: true, force: true }));
+  const mongod = await startMongod({ log: silentLogger(), ...options, dataDir });
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> => (stopped ??= checkStore(mongod.uri).finally(() => mongod.stop()));
+  leftovers.defer('a mongod of its own', stop);
+  return { ...mongod, stop };
 }
 
 /** Counts the reads that this file's client sends to the store while something runs. */

@@ -7,7 +7,6 @@ import { leftovers, testDatabase, type TestDatabase, testPrincipal } from '@rhiz
 import { parse, type DocumentNode } from 'graphql';
 import { buildCore, type Core } from './app.js';
 import type { CoreConfig } from './core-config.js';
-import { checkDevices } from './workers/device-checks.fixture.js';
 
 /** Anything that an answer may hold, as tests read it. */
 export type Answer = { readonly [field: string]: Answer } & readonly Answer[] & string & number & boolean;
@@ -47,10 +46,7 @@ export async function startCore(
   const { config = {}, log = silentLogger() } = setup;
   const db = setup.db ?? (await testDatabase('core'));
   const core = buildCore({ db, clock: systemClock, ids: createIds(), log, config });
-  const stop = async (): Promise<void> => {
-    await core.stop();
-    await checkDevices(db);
-  };
+  const stop = (): Promise<void> => core.stop();
   leftovers.defer('a core', stop);
   await core.start();
   const executable = createInProcess({ subgraph: core.subgraph, log });

@@ -1,10 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { silentLogger } from '@rhizome/log';
-import { assertNoDrift, collection, connectMongo, ensureCollections, startMongod } from '@rhizome/mongo';
-import { leftovers, waitFor } from '@rhizome/testkit';
+import { assertNoDrift, collection, connectMongo, ensureCollections } from '@rhizome/mongo';
+import { leftovers, ownMongod, waitFor } from '@rhizome/testkit';
 import { bulkOperationsCollection, type BulkOperationDocument } from './jobs/bulk-operation.document.js';
 import { submissionsCollection } from './jobs/submission.document.js';
 import { coreCollections } from './migrations.js';
@@ -15,12 +11,7 @@ const day = 86_400_000;
 const daysAgo = (days: number): Date => new Date(Date.now() - days * day);
 
 async function ownStore() {
-  const dataDir = await mkdtemp(join(tmpdir(), 'core-retention-'));
-  leftovers.defer('the data', () => rm(dataDir, { recursive: true, force: true }));
-  const mongod = leftovers.use(
-    await startMongod({ dataDir, expirySeconds: 1, log: silentLogger() }),
-    'a mongod that looks for what has expired each second',
-  );
+  const mongod = await ownMongod({ expirySeconds: 1 });
   const client = await connectMongo({ uri: mongod.uri, appName: 'tests' });
   leftovers.defer('its client', () => client.close());
   return client.db('core');

@@ -1,46 +1,23 @@
-/** What every house ends with: a look at all that its jobs were given. */
+/** What every house ends with: a look at all that its jobs were given, wherever and however its services were started. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { silentLogger } from '@rhizome/log';
-import { connectMongo, startMongod } from '@rhizome/mongo';
-import { assertDevicesBookedOnce, type BookedJob, type DevicesOfWorker, withDevices } from '@rhizome/testkit';
-import type { Document } from 'mongodb';
+import { type RunningMongod } from '@rhizome/mongo';
+import { checkLeftBehind, checkStore, leftovers, ownMongod } from '@rhizome/testkit';
 import { processesWith } from './processes.js';
 
-/** Where jobs are, and were moved to after their end. */
-const collections = ['jobs', 'jobsArchive'];
+/** Houses at whose history somebody has looked since they were last started. */
+const looked = new Set<string>();
 
-/** @throws Error that names the devices that were given away twice, in the store at the address */
-export async function checkDevicesAt(uri: string): Promise<void> {
-  const client = await connectMongo({ uri, appName: 'checker', serverSelectionTimeoutMs: 60_000 });
-  try {
-    const db = client.db('core');
-    const jobs = await Promise.all(
-      collections.map((name) =>
-        db
-          .collection<BookedJob & Document>(name)
-          .find(withDevices)
-          .project<BookedJob>({ attempts: 1, 'requirements.gpu': 1 })
-          .toArray(),
-      ),
-    );
-    const workers = await db
-      .collection<DevicesOfWorker & Document>('workers')
-      .find({ 'devices.0': { $exists: true } })
-      .project<DevicesOfWorker>({ 'devices.id': 1, 'devices.parentId': 1 })
-      .toArray();
-    assertDevicesBookedOnce(jobs.flat(), workers);
-  } finally {
-    await client.close();
-  }
+/** A house begins to work on the data folder: its history is to be looked at again. */
+export function noteHistory(data: string): void {
+  looked.delete(data);
 }
 
-/** Houses whose history nobody has looked at since they were started. */
-const unchecked = new Set<string>();
-
-/** A house works on the data folder: its history is to be looked at. */
-export function noteHistory(data: string): void {
-  unchecked.add(data);
+/** Starts the store of a house whose services a story runs itself; it is looked at, and ends, with the file. */
+export async function startStore(data: string, members: 1 | 3 = 1): Promise<RunningMongod> {
+  const mongod = await ownMongod({ dataDir: folderOf(data), members });
+  leftovers.defer('the store of a house', () => mongod.stop().finally(() => looked.add(data)));
+  return mongod;
 }
 
 /**
@@ -48,26 +25,19 @@ export function noteHistory(data: string): void {
  * since the house was started: its store may be ending.
  */
 export async function checkWhileRunning(data: string): Promise<void> {
-  if (!unchecked.has(data)) return;
+  if (looked.has(data)) return;
   const [running] = processesWith(folderOf(data)).filter(({ commandLine }) =>
     commandLine.includes('--dbpath'),
   );
   const port = / --port (\d+)/.exec(running?.commandLine ?? '')?.[1];
   if (port === undefined) return;
-  unchecked.delete(data);
-  await checkDevicesAt(`mongodb://127.0.0.1:${port}/?directConnection=true`);
+  looked.add(data);
+  await checkStore(`mongodb://127.0.0.1:${port}/?directConnection=true`);
 }
 
 /** Looks at what a house left behind that ended before anybody had looked. */
-export async function checkLeftBehind(data: string): Promise<void> {
-  const folder = folderOf(data);
-  if (!unchecked.delete(data) || !existsSync(folder)) return;
-  const mongo = await startMongod({ dataDir: folder, log: silentLogger() });
-  try {
-    await checkDevicesAt(mongo.uri);
-  } finally {
-    await mongo.stop();
-  }
+export async function checkAfterEnd(data: string): Promise<void> {
+  if (!looked.has(data) && existsSync(folderOf(data))) await checkLeftBehind(folderOf(data));
 }
 
 const folderOf = (data: string): string => join(data, 'mongo');

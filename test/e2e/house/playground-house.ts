@@ -7,7 +7,7 @@ import { type ApiClient, createClient } from '@rhizome/client';
 import { type Identities, openIdentities, type PlaygroundFile } from '@rhizome/playground';
 import { leftovers, type ProcessExit, spawnProcess, type TestProcess } from '@rhizome/testkit';
 import { type Api, apiOf } from './api.js';
-import { checkLeftBehind, checkWhileRunning, noteHistory } from './devices.js';
+import { checkAfterEnd, checkWhileRunning, noteHistory } from './devices.js';
 import { processesWith, untilGone } from './processes.js';
 
 /** The repository. */
@@ -55,7 +55,7 @@ export async function dataFolder(): Promise<string> {
   leftovers.defer(`the folder ${base}`, async () => {
     try {
       await untilGone(processesWith(base), 5_000);
-      await checkLeftBehind(data);
+      await checkAfterEnd(data);
     } finally {
       if (process.env['RHIZOME_E2E_KEEP']) process.stderr.write(`kept: ${base}\n`);
       else await rm(base, { recursive: true, force: true });
@@ -64,13 +64,15 @@ export async function dataFolder(): Promise<string> {
   return data;
 }
 
-/** The command line of a playground, without npm. */
+/** The command line of a playground, without npm. The history of its data is looked at when the folder goes. */
 export function spawnPlayground(
   name: string,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): TestProcess {
   const program = join(root, 'deploy', 'playground', 'dist', 'bin.js');
+  const [, data] = args.slice(args.indexOf('--data'));
+  if (args.includes('--data') && data !== undefined) noteHistory(data);
   return spawnProcess({ name, command: 'node', args: [program, ...args], cwd: root, env });
 }
 
@@ -81,7 +83,6 @@ export async function startPlayground(options: PlaygroundHouseOptions = {}): Pro
   const place = ['--data', data, '--port', String(port), '--transport', transport];
   const process = spawnPlayground('playground', [...place, '--no-tour', '--pilots', String(pilots), ...args]);
   await process.line(/playground ready/, 30_000);
-  noteHistory(data);
   leftovers.defer('the history of a playground', () => checkWhileRunning(data));
   const file = JSON.parse(await readFile(join(data, 'playground.json'), 'utf8')) as PlaygroundFile;
   return {

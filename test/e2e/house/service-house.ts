@@ -1,9 +1,8 @@
 /** The house with each service a process that a story can end and start again: for what must go on when one of them does not. */
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type ApiClient, createClient } from '@rhizome/client';
 import { silentLogger } from '@rhizome/log';
-import { type RunningMongod, startMongod } from '@rhizome/mongo';
+import type { RunningMongod } from '@rhizome/mongo';
 import {
   freePort,
   type Identities,
@@ -20,7 +19,7 @@ import {
 import { discoverSubgraphs, type ExperimentManifest, type FoundSubgraph } from '@rhizome/schema';
 import { leftovers } from '@rhizome/testkit';
 import { type Api, apiOf } from './api.js';
-import { checkDevicesAt } from './devices.js';
+import { startStore } from './devices.js';
 import { dataFolder, root } from './playground-house.js';
 
 /** What is started. */
@@ -56,11 +55,7 @@ export async function startServices(options: ServiceHouseOptions = {}): Promise<
   const { cores = 1, members = 1, experiments, storeOf = (_core, { uri }) => uri } = options;
   const data = await dataFolder();
   await mkdir(data, { recursive: true });
-  const mongo = leftovers.use(
-    await startMongod({ dataDir: join(data, 'mongo'), members, log: silentLogger() }),
-    'mongod',
-  );
-  leftovers.defer('the history of a house', () => checkDevicesAt(mongo.uri));
+  const mongo = await startStore(data, members);
   const identities = await openIdentities(data);
   const found = discoverSubgraphs(root).filter(
     ({ name, manifest }) => !manifest || (experiments?.includes(name) ?? true),

@@ -2,17 +2,16 @@
 import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { buildGateway, type Gateway, overNetwork, type ServedGateway, serveGateway } from '@rhizome/gateway';
 import { silentLogger } from '@rhizome/log';
-import { startMongod } from '@rhizome/mongo';
 import { type Identities, openIdentities, type Service, startCore, supergraphOf } from '@rhizome/playground';
 import { discoverSubgraphs } from '@rhizome/schema';
 import { leftovers, waitFor } from '@rhizome/testkit';
 import { createClient as createWsClient } from 'graphql-ws';
 import WebSocket from 'ws';
 import { type Api, apiOf } from '../house/api.js';
+import { startStore } from '../house/devices.js';
 import { dataFolder, root } from '../house/playground-house.js';
 import { byCurl, byGraphqlSse, byGraphqlWs, type Change, type Follow, type Place } from './clients.js';
 
@@ -35,10 +34,7 @@ let api: Api;
 beforeAll(async () => {
   const data = await dataFolder();
   await mkdir(data, { recursive: true });
-  const mongo = leftovers.use(
-    await startMongod({ dataDir: join(data, 'mongo'), log: silentLogger() }),
-    'mongod',
-  );
+  const mongo = await startStore(data);
   identities = await openIdentities(data);
   const world = { data, mongoUri: mongo.uri, issuer: identities.issuer };
   const start = async (port: number): Promise<Service> => {

@@ -10,7 +10,6 @@ import { openIdentities, type PlaygroundFile } from '@rhizome/playground';
 import { leftovers, spawnProcess, waitFor } from '@rhizome/testkit';
 import { parse } from 'graphql';
 import { commandLineOf } from '../house/cli.js';
-import { noteHistory } from '../house/devices.js';
 import { dataFolder, root } from '../house/playground-house.js';
 import { applyEdit, snippetsOf } from './tutorial.js';
 
@@ -64,7 +63,6 @@ async function startPlayground(data: string): Promise<PlaygroundFile> {
   });
   leftovers.defer('the playground of the copy', () => playground.kill('SIGINT'));
   await playground.line(/playground ready/, 90_000);
-  noteHistory(data);
   return JSON.parse(readFileSync(join(data, 'playground.json'), 'utf8')) as PlaygroundFile;
 }
 

@@ -2,7 +2,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, jest, test } from '@jest/globals';
-import { noteHistory } from '../house/devices.js';
 import { dataFolder, spawnPlayground, transports } from '../house/playground-house.js';
 import { processesWith, untilGone } from '../house/processes.js';
 
@@ -14,7 +13,6 @@ describe.each(transports)('the tour over %s', (transport) => {
     const args = ['--once', '--port', '0', '--data', data, '--transport', transport];
     const playground = spawnPlayground('tour', args);
     await playground.line(/^Rhizome playground ready after [\d.]+ s/, 30_000);
-    noteHistory(data);
     const exit = await playground.exited;
     const output = playground.stdout.join('\n');
     expect({ exit, stderr: playground.stderr, output }).toMatchObject({ exit: { code: 0 }, stderr: [] });

@@ -1,10 +1,7 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
-import { collection, connectMongo, defineCollection, startMongod } from '@rhizome/mongo';
-import { leftovers, type TestDatabase, testDatabase, waitFor } from '@rhizome/testkit';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { collection, connectMongo, defineCollection } from '@rhizome/mongo';
+import { leftovers, ownMongod, type TestDatabase, testDatabase, waitFor } from '@rhizome/testkit';
 import { ChangeFeed, type DocumentChange } from './change-feed.js';
 import { changesOf } from './change-stream.repository.js';
 
@@ -161,12 +158,7 @@ describe('the feed of changes', () => {
 
 describe('a cursor that the store no longer reaches back to', () => {
   test('is refused with CURSOR_EXPIRED', async () => {
-    const dataDir = await mkdtemp(join(tmpdir(), 'rhizome-feed-'));
-    leftovers.defer('the data of a small store', () => rm(dataDir, { recursive: true, force: true }));
-    const mongod = leftovers.use(
-      await startMongod({ dataDir, oplogSizeMiB: 1, checkpointSeconds: 1, log: silentLogger() }),
-      'a small store',
-    );
+    const mongod = await ownMongod({ oplogSizeMiB: 1, checkpointSeconds: 1 });
     const client = leftovers.use(await connectMongo({ uri: mongod.uri, appName: 'test' }), 'its client');
     db = client.db('feed');
     const stream = follow(openFeed(), 'a');

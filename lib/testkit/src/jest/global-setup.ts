@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createLogger } from '@rhizome/log';
 import { type OpenedMongo, openMongo } from '@rhizome/mongo';
 import { offerStore } from '../config.js';
+import { checkStore } from '../history.js';
 
 const prefix = 'rhizome-tests-';
 
@@ -33,12 +34,22 @@ export default async function globalSetup(): Promise<void> {
   tearDown = async () => {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
-    await opening?.then(
-      (store) => store.stop(),
-      () => undefined,
-    );
-    await rm(folder, { recursive: true, force: true });
+    try {
+      await opening?.then(end, () => undefined);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   };
+}
+
+/** Databases that no file has dropped are looked at here. */
+async function end(store: OpenedMongo): Promise<void> {
+  try {
+    // What is run elsewhere has others' databases.
+    if (store.embedded) await checkStore(store.uri);
+  } finally {
+    await store.stop();
+  }
 }
 
 /** Jest's global tear-down. */

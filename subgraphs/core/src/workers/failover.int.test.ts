@@ -1,10 +1,6 @@
 import { expect, jest, test } from '@jest/globals';
-import { silentLogger } from '@rhizome/log';
-import { collection, connectMongo, type RunningMongod, startMongod } from '@rhizome/mongo';
-import { leftovers, type TestDatabase, waitFor } from '@rhizome/testkit';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { collection, connectMongo, type RunningMongod } from '@rhizome/mongo';
+import { leftovers, ownMongod, type TestDatabase, waitFor } from '@rhizome/testkit';
 import { setTimeout as pause } from 'node:timers/promises';
 import { aQueue } from '../broker/broker.fixture.js';
 import type { Grant } from '../broker/broker.types.js';
@@ -19,12 +15,7 @@ async function threeServers(): Promise<{
   readonly mongod: RunningMongod;
   killPrimary(): Promise<void>;
 }> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'core-failover-'));
-  leftovers.defer('the data', () => rm(dataDir, { recursive: true, force: true }));
-  const mongod = leftovers.use(
-    await startMongod({ dataDir, members: 3, oplogSizeMiB: 64, log: silentLogger() }),
-    'three mongod',
-  );
+  const mongod = await ownMongod({ members: 3, oplogSizeMiB: 64 });
   // Shorter than any election: what is under way fails, and is not only late.
   const mongo = await connectMongo({ uri: mongod.uri, appName: 'tests', serverSelectionTimeoutMs: 500 });
   leftovers.defer('their client', () => mongo.close());

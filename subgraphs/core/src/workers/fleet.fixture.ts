@@ -15,7 +15,6 @@ import { newJobDocument } from '../jobs/new-job.js';
 import { requirementClassesCollection } from '../jobs/requirement-class.document.js';
 import { GroupingTransitionWriter } from '../jobs/transition-writer.js';
 import { transitionStore } from '../jobs/transitions.repository.js';
-import { checkDevices } from './device-checks.fixture.js';
 import { buildFleet, fleetCollections, type FleetModule } from './fleet.module.js';
 
 /** A database with the collections that the fleet needs. */
@@ -92,7 +91,6 @@ export async function startFleet(db: TestDatabase, setup: FleetSetup = {}): Prom
       await fleet.stop();
       await events.stop();
       await writer.close();
-      await checkDevices(db);
     })());
   leftovers.defer('a process of core', stop);
   await events.start();

@@ -1,10 +1,7 @@
 import { describe, expect, jest, test } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
-import { collection, connectMongo, startMongod, systemClock, createIds } from '@rhizome/mongo';
-import { leftovers, type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { collection, connectMongo, systemClock, createIds } from '@rhizome/mongo';
+import { leftovers, ownMongod, type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
 import { jobsCollection } from '../../jobs/job.document.js';
 import { encodeCursor } from '../cursor.js';
 import {
@@ -182,12 +179,7 @@ describe('counts', () => {
 
 describe('a stream that was lost', () => {
   test('is begun anew: counts equal a scan, old cursors are told to be expired, new ones work', async () => {
-    const dataDir = await mkdtemp(join(tmpdir(), 'core-oplog-'));
-    leftovers.defer('the data', () => rm(dataDir, { recursive: true, force: true }));
-    const mongod = leftovers.use(
-      await startMongod({ dataDir, oplogSizeMiB: 1, checkpointSeconds: 1, log: silentLogger() }),
-      'a mongod of its own',
-    );
+    const mongod = await ownMongod({ oplogSizeMiB: 1, checkpointSeconds: 1 });
     const mongo = await connectMongo({ uri: mongod.uri, appName: 'tests' });
     leftovers.defer('its client', () => mongo.close());
     const db = mongo.db('core');
@@ -230,12 +222,7 @@ describe('a stream that was lost', () => {
 
 describe('when the primary of three is killed', () => {
   test('the stream goes on at the next one, without gap or double', async () => {
-    const dataDir = await mkdtemp(join(tmpdir(), 'core-three-'));
-    leftovers.defer('the data', () => rm(dataDir, { recursive: true, force: true }));
-    const mongod = leftovers.use(
-      await startMongod({ dataDir, members: 3, oplogSizeMiB: 64, log: silentLogger() }),
-      'three mongod',
-    );
+    const mongod = await ownMongod({ members: 3, oplogSizeMiB: 64 });
     const mongo = await connectMongo({ uri: mongod.uri, appName: 'tests', serverSelectionTimeoutMs: 60_000 });
     leftovers.defer('their client', () => mongo.close());
     const db = mongo.db('core');
