@@ -19,6 +19,8 @@ function merged(
 
 describe('an answer merges into the data', () => {
   test.each([
+    ['a key that every object has is there only when it came', {}, {}, '{ constructor }', {}],
+    ['or came as null', {}, { toString: null }, '{ toString }', { toString: null }],
     ['new keys are added', { a: 1 }, { b: 2 }, '{ b }', { a: 1, b: 2 }],
     ['objects are merged', { o: { a: 1 } }, { o: { b: 2 } }, '{ o { b } }', { o: { a: 1, b: 2 } }],
     [

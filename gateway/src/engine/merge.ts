@@ -1,5 +1,5 @@
 import { type FragmentDefinitionNode, Kind, type SelectionSetNode } from 'graphql';
-import type { DataObject } from './path.js';
+import { type DataObject, valueAt } from './path.js';
 
 /**
  * The composite shape of what a subgraph answers, by the selections of the operation it was sent: tells objects, which
@@ -70,9 +70,9 @@ function unite(one: MergeShape, other: MergeShape): MergeShape {
  */
 export function mergeInto(target: DataObject, source: DataObject, shape: MergeShape): void {
   for (const [key, child] of shape.fields) {
-    const value = source[key];
+    const value = valueAt(source, key);
     if (value === undefined) continue;
-    const known = target[key];
+    const known = valueAt(target, key);
     if (known === undefined || known === null) target[key] = value;
     else if (value === null) continue;
     else if (child) mergeComposite(target, key, known, value, child);
@@ -110,7 +110,7 @@ export function copyOf(value: unknown, shape: MergeShape | undefined): unknown {
   if (Array.isArray(value)) return value.map((item) => copyOf(item, shape));
   const copy: DataObject = {};
   for (const [key, child] of shape.fields) {
-    const field = (value as DataObject)[key];
+    const field = valueAt(value as DataObject, key);
     if (field !== undefined) copy[key] = copyOf(field, child);
   }
   return copy;

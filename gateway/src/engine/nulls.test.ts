@@ -216,4 +216,10 @@ describe('values that do not fit their type', () => {
       '{"data":{"thing":{"constructor":null,"toString":null}}}',
     );
   });
+
+  test('nor is it told of beside an error of another', async () => {
+    values = { int: 'no number' };
+    const answer = await gateway.run('{ thing { int constructor: int toString: string } }');
+    expect(answer.errors?.map(({ path }) => path)).toEqual([['thing', 'int']]);
+  });
 });

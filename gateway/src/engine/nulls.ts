@@ -9,7 +9,7 @@ import {
 import type { AnswerField, AnswerSelection } from './collect.js';
 import type { EngineError, Failure } from './errors.js';
 import { isPlainObject } from './merge.js';
-import type { DataObject, ResponsePath } from './path.js';
+import { type DataObject, type ResponsePath, valueAt } from './path.js';
 import { onePerFetch } from './one-per-fetch.js';
 import { onePerNull } from './one-per-null.js';
 import { leafWriter } from './project.js';
@@ -73,7 +73,7 @@ class NullWalk {
     for (const field of selection.fieldsOf(type)) {
       if (field.name.startsWith('__')) continue;
       const place = [...path, field.key];
-      const inner = value[field.key];
+      const inner = valueAt(value, field.key);
       const failure = inner === undefined ? this.#missing(value, field) : undefined;
       if (failure?.told === 'if left') takenAlong.push([failure, place]);
       else if (failure) this.#tellFailure(failure, place);
@@ -174,7 +174,7 @@ function visibleAt(
     const field = fields.find(({ key }) => key === step);
     if (!field) return feltAt(error, step, owner, fields, path.slice(0, index), dependents);
     current = field.selection;
-    owner = owner[step];
+    owner = valueAt(owner, step);
   }
   return [error];
 }
@@ -189,8 +189,6 @@ function feltAt(
 ): EngineError[] {
   const needing = dependents.get(key);
   return fields
-    .filter(
-      (field) => needing?.has(field.key) && (owner[field.key] === null || owner[field.key] === undefined),
-    )
+    .filter((field) => needing?.has(field.key) && (valueAt(owner, field.key) ?? null) === null)
     .map((field) => ({ ...error, path: [...place, field.key] }));
 }

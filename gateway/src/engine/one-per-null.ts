@@ -2,7 +2,7 @@ import { type GraphQLOutputType, isListType, isNonNullType } from 'graphql';
 import type { AnswerField, AnswerSelection } from './collect.js';
 import type { EngineError } from './errors.js';
 import { isPlainObject } from './merge.js';
-import type { DataObject, ResponsePath } from './path.js';
+import { type DataObject, type ResponsePath, valueAt } from './path.js';
 
 /**
  * The errors of an answer without those that leave the same null as one before them: a null is told with one error, as
@@ -49,7 +49,7 @@ function nullOf(path: ResponsePath, selection: AnswerSelection, data: DataObject
       // Fields of one key agree on what may be null, whatever objects they are of.
       type = fields[0]?.type;
       selections = fields.flatMap((field) => field.selection ?? []);
-      value = owner?.[step];
+      value = owner && valueAt(owner, step);
     }
     if (!type) return { place: path.slice(0, length), isExact: false };
     if (!isNonNullType(type)) length = index + 1;

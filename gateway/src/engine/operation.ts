@@ -8,6 +8,7 @@ import { introspect, asksForSchema } from './introspection.js';
 import { Lru } from './lru.js';
 import { explain } from './nulls.js';
 import { type CompiledPlan, compilePlan } from './plan.js';
+import { valueAt } from './path.js';
 import { conditionVariables } from './planning/normalise.js';
 import type { PlanningService } from './planning/pool.js';
 import type { SelectedOperation } from './planning/select.js';
@@ -162,7 +163,8 @@ export class Operation {
       .fieldsOf(selection.type)
       .filter(({ type }) => isNonNullType(type))
       .map((field) => ({ key: field.key, leavesNull: bubbles(field) }));
-    return ({ data }, keys) => checks.some(({ key, leavesNull }) => keys.has(key) && leavesNull(data[key]));
+    return ({ data }, keys) =>
+      checks.some(({ key, leavesNull }) => keys.has(key) && leavesNull(valueAt(data, key)));
   }
 
   /** What the schema itself answers of an operation goes into its data before anything else. */

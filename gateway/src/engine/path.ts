@@ -3,6 +3,13 @@ import type { TypeRelations } from './type-relations.js';
 
 /** An object of the data that grows while a plan runs. */
 export type DataObject = Record<string, unknown>;
+
+/** A value of an object of the data. Every object of JavaScript also has `constructor` and such, which nobody answered. */
+export function valueAt(data: DataObject, key: string): unknown {
+  const value = data[key];
+  return typeof value === 'function' ? undefined : value;
+}
+
 /** A path in an answer. */
 export type ResponsePath = readonly (string | number)[];
 

@@ -1,5 +1,5 @@
 import { isPlainObject } from './merge.js';
-import type { DataObject } from './path.js';
+import { type DataObject, valueAt } from './path.js';
 import type { RequiresNode, Rewrite } from './planning/plan-format.js';
 import { applyRewrite, type NormalRewrite, readRewrite } from './rewrite.js';
 import type { TypeRelations } from './type-relations.js';
@@ -218,7 +218,7 @@ function entityText(
   let known = type.fields.length === 0;
   for (const field of type.fields) {
     if (field.guards.length > 0 && isGuardedOff(field.guards, conditions)) continue;
-    const value = entity[field.from];
+    const value = valueAt(entity, field.from);
     const part = value === undefined ? undefined : valueText(value, field.selection, conditions, complete);
     if (part === undefined) {
       if (complete) return undefined;
@@ -260,7 +260,7 @@ function nestedText(
   let text = '';
   for (const field of selection.fieldsOf(value['__typename'] as string | undefined)) {
     if (field.guards.length > 0 && isGuardedOff(field.guards, conditions)) continue;
-    const inner = value[field.from];
+    const inner = valueAt(value, field.from);
     const part = inner === undefined ? undefined : valueText(inner, field.selection, conditions, complete);
     if (part !== undefined) text += field.label + part;
     else if (complete) return undefined;
@@ -276,7 +276,7 @@ function fill(
 ): void {
   for (const field of fields) {
     if (field.guards.length > 0 && isGuardedOff(field.guards, conditions)) continue;
-    const value = entity[field.from];
+    const value = valueAt(entity, field.from);
     if (value !== undefined) made[field.key] = build(value, field.selection, conditions);
   }
 }

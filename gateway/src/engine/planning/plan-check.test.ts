@@ -46,6 +46,18 @@ describe('a plan that looks right', () => {
     expect(faultOf(null, client('{ job { size } }'), model)).toBeUndefined();
   });
 
+  test('but asks for entities by a key that nothing has brought to their place', () => {
+    const keyless = sequence(root('{job{__typename}}'), entity(job, '...on Job{size}'));
+    expect(faultOf(keyless, client('{ job { id size } }'), model)).toContain('a key that no fetch before');
+    const elsewhere = sequence(
+      root('{job{__typename id other{__typename}}}'),
+      entity([...job, { Field: 'other' }], '...on Job{size}'),
+    );
+    expect(faultOf(elsewhere, client('{ job { other { size } } }'), model)).toContain(
+      'a key that no fetch before',
+    );
+  });
+
   test('but asks one fetch for two interface objects', () => {
     const plan = sequence(
       root('{job{__typename id}}'),
