@@ -35,9 +35,10 @@ export async function* streamCounts(
     let seen = table.changes;
     yield { token: head(), counts: table.rows().filter(wants) };
     while (await bell.wait()) {
-      if (counts.jobs !== table) seen = 0;
+      const changed = (
+        counts.jobs === table ? table.changedSince(seen) : counts.jobs.insteadOf(table)
+      ).filter(wants);
       table = counts.jobs;
-      const changed = table.changedSince(seen).filter(wants);
       seen = table.changes;
       if (changed.length > 0) yield { token: head(), counts: changed };
     }
@@ -85,7 +86,7 @@ export async function* streamProgress<TTask>(
   const { counts, head } = options;
   const bell = new Bell(options, progressIntervalMs);
   const stops = [
-    counts.onChanged((tasks) => tasks.has(id) && bell.ring()),
+    counts.onChanged((tasks) => (tasks === 'all' || tasks.has(id)) && bell.ring()),
     source.onWritten(() => bell.ring()),
   ];
   try {

@@ -32,6 +32,9 @@ export interface CountsStart {
   readonly floor: string;
 }
 
+/** Told after a change: the tasks whose numbers changed, or that all counts may be others, because they were made anew. */
+export type CountsListener = (tasks: ReadonlySet<string> | 'all') => void;
+
 /** Rows of one stored chunk at most. */
 const chunkRows = 5000;
 /** An idle stream's place is stored this often, so that it does not grow too old to be resumed. */
@@ -40,7 +43,7 @@ const idleSaveMs = 60_000;
 /** See the head of this file. */
 export class CountsService {
   readonly #options: CountsOptions;
-  readonly #listeners = new Set<(tasks: ReadonlySet<string>) => void>();
+  readonly #listeners = new Set<CountsListener>();
   #jobs = new JobCounts();
   #tasks = new TaskCounts();
   #place = '';
@@ -78,8 +81,8 @@ export class CountsService {
     return this.#jobs.sum((row) => row.share === share && row.state === 'ACTIVATED');
   }
 
-  /** Calls the listener after each batch that changed something, with the tasks whose numbers changed. Returns how to stop. */
-  onChanged(listener: (tasks: ReadonlySet<string>) => void): () => void {
+  /** Calls the listener after each batch that changed something, and after all were counted anew. Returns how to stop. */
+  onChanged(listener: CountsListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -151,7 +154,8 @@ export class CountsService {
     const { clock, snapshots } = this.#options;
     const token = this.#place;
     if (!/^[0-9A-F]+$/.test(token)) return true;
-    const changes = this.#jobs.changes;
+    const tasks = this.#tasks;
+    const { changes } = this.#jobs;
     // Everything is copied before the first wait: the snapshot is of one moment.
     const fresh = this.#changedChunks(epoch);
     const forgottenUpTo = this.#tasks.forgottenUpTo;
@@ -174,6 +178,8 @@ export class CountsService {
       { ...head, chunks: [...stored.values()].flat() },
       [...fresh.values()].flat(),
     );
+    // Counts that were made anew meanwhile have nothing in common with what was stored.
+    if (tasks !== this.#tasks) return isNewest;
     this.#stored = stored;
     this.#saved = { token, changes, atMs: clock.monotonicMs() };
     return isNewest;
@@ -224,7 +230,7 @@ export class CountsService {
     this.#stored = new Map();
     this.#saved = undefined;
     this.#isLoaded = true;
-    for (const listener of this.#listeners) listener(new Set());
+    for (const listener of this.#listeners) listener('all');
   }
 }
 

@@ -73,6 +73,12 @@ export class JobCounts {
     return [...this.#cells.values()].filter(({ changedAt }) => changedAt > changes).map(rowOf);
   }
 
+  /** All numbers, for one who was told those of another table: what was there alone is zero now. */
+  insteadOf(other: JobCounts): JobCountRow[] {
+    const gone = [...other.#cells].filter(([key]) => !this.#cells.has(key));
+    return [...this.#cells.values(), ...gone.map(([, cell]) => ({ ...cell, count: 0, gpus: 0 }))].map(rowOf);
+  }
+
   /** The sum over what a test picks. */
   sum(picks: (row: Omit<JobCountRow, 'count'>) => boolean): number {
     let sum = 0;
