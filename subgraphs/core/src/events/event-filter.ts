@@ -60,10 +60,15 @@ export function compileFilter(
     ...(isGiven(share) ? { share } : {}),
     ...(isGiven(owner) ? { owner } : {}),
     ...(states ? { states: new Set(states) } : {}),
-    ...(labels ? { labels: new Set(labels.map(({ key, value }) => `${key}=${value}`)) } : {}),
+    ...(labels ? { labels: new Set(labels.flatMap(labelText)) } : {}),
     experiments: experiments ? new Set(experiments) : visibleExperiments(principal),
     ...ofOwnQueue(queue, principal),
   };
+}
+
+/** A label as events have it. No key has a `=`: one that does narrows to nothing, and is not the key before it with a longer value. */
+function labelText({ key, value }: { readonly key: string; readonly value: string }): string | [] {
+  return key.includes('=') ? [] : `${key}=${value}`;
 }
 
 function isGiven(word: string | null | undefined): word is string {

@@ -196,6 +196,11 @@ describe('subscribers', () => {
   });
 });
 
+test('a label whose key has a `=`, as no key has, is not one with a shorter key and a longer value', () => {
+  const filter = compileFilter({ labels: [{ key: 'a=b', value: 'c' }] }, testPrincipal());
+  expect(matches(filter, anEvent('82', { labels: ['a=b=c'] }))).toBe(false);
+});
+
 describe('what waits for a consumer', () => {
   const walk = fc.array(fc.record({ job: fc.integer({ min: 1, max: 5 }), takes: fc.nat(3) }), {
     maxLength: 60,
