@@ -95,15 +95,25 @@ export class DocumentStream {
         }
         continue;
       }
-      const found = this.#ring.filter(
-        (notice) => notice.collection === collection && notice.token > position,
-      );
+      const found = this.#after(position).filter((notice) => notice.collection === collection);
       position = this.#head > position ? this.#head : position;
       if (found.length > 0) {
         yield { written: latest(found), position };
         await delay(pauseMs, undefined, { signal }).catch(() => undefined);
       } else await this.#next(signal);
     }
+  }
+
+  /** Those of the ring that follow a place: looked for by halves, because each write wakes all who follow. */
+  #after(position: string): readonly DocumentNotice[] {
+    let low = 0;
+    let high = this.#ring.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#ring[middle]?.token ?? '') <= position) low = middle + 1;
+      else high = middle;
+    }
+    return this.#ring.slice(low);
   }
 
   /** Reads from the change stream: by time, because a stream that tells other things cannot be resumed at each place. */
