@@ -181,10 +181,21 @@ describe('reading', () => {
       isComplete: true,
     });
     expect((await logs.page(later, { first: 2 })).chunks.map(({ text }) => text)).toEqual(['second']);
-    // The job has had one attempt only: this cursor is of another job.
+    // The job has had one attempt only.
     const { endCursor } = await logs.page(later, { first: 2 });
     await expect(logs.page(job, { first: 2, after: endCursor })).rejects.toMatchObject({
       code: 'CURSOR_INVALID',
+    });
+  });
+
+  test('a cursor of another job is refused: it would leave out what was never told', async () => {
+    const [one, other] = [aJob(), aJob()];
+    await logs.append(one._id, 1, [chunk(0), chunk(1)]);
+    await logs.append(other._id, 1, [chunk(0), chunk(1)]);
+    const { endCursor } = await logs.page(one, { first: 1 });
+    await expect(logs.page(other, { first: 1, after: endCursor })).rejects.toMatchObject({
+      code: 'CURSOR_INVALID',
+      message: expect.stringContaining('is not a cursor of the log of this job'),
     });
   });
 

@@ -158,7 +158,7 @@ export class JobLogs {
         stream,
         text,
         at,
-        cursor: logCursor({ attempt, sequence: own }),
+        cursor: logCursor(jobId, { attempt, sequence: own }),
       }));
     const last = chunks.at(-1)?.sequence ?? sequence;
     return { chunks, place: { attempt, sequence: last }, hasMore: last + 1 < next, isPast: sequence >= next };
@@ -185,7 +185,7 @@ function planOf(job: LoggedJob, { attempt: wanted, first, after }: LogPageReques
   if (asked !== undefined && (!Number.isInteger(asked) || asked < 0))
     return badInput('attempt', asked, 'the number of an attempt, from 1');
   try {
-    const place = after == null ? undefined : logPlace(after, asked, job.attempt);
+    const place = after == null ? undefined : logPlace(job, after, asked);
     // A place before the first attempt goes on with that one, as soon as it is there.
     const attempt = place ? Math.max(place.attempt, Math.min(1, job.attempt)) : (asked ?? job.attempt);
     const from = place === undefined ? 0 : place.sequence + 1;
@@ -205,12 +205,12 @@ function pageOf(
     stream,
     text,
     at,
-    cursor: logCursor({ attempt, sequence }),
+    cursor: logCursor(job._id, { attempt, sequence }),
   }));
   const hasNextPage = found.length > first;
   return {
     chunks,
-    endCursor: chunks.at(-1)?.cursor ?? after ?? logCursor({ attempt, sequence: -1 }),
+    endCursor: chunks.at(-1)?.cursor ?? after ?? logCursor(job._id, { attempt, sequence: -1 }),
     hasNextPage,
     isComplete: !hasNextPage && hasEnded(job, attempt),
   };
@@ -225,18 +225,23 @@ function hasEnded(
   return attempts.some(({ number, endedAt }) => number === attempt && endedAt !== undefined);
 }
 
-/** The cursor of a place. */
-export function logCursor({ attempt, sequence }: LogPlace): string {
-  return encodeCursor(signature, [attempt, sequence]);
+/** The cursor of a place. It names the job: in the log of another one it would skip what was never told. */
+export function logCursor(jobId: string, { attempt, sequence }: LogPlace): string {
+  return encodeCursor(signature, [attempt, sequence, jobId]);
 }
 
 /**
  * The attempt and the chunk of a cursor; of the attempt that is asked for, or of any that the job has had, or may have next.
  * @throws DomainError CURSOR_INVALID
  */
-export function logPlace(after: string, asked: number | undefined, latest: number): LogPlace {
-  const [attempt, sequence] = decodeCursor(after, signature, 2);
+export function logPlace(
+  { _id, attempt: latest }: Pick<LoggedJob, '_id' | 'attempt'>,
+  after: string,
+  asked?: number,
+): LogPlace {
+  const [attempt, sequence, jobId] = decodeCursor(after, signature, 3);
   const isOfLog =
+    jobId === _id &&
     typeof attempt === 'number' &&
     (asked === undefined ? attempt >= 0 && attempt <= latest : attempt === asked);
   if (isOfLog && typeof sequence === 'number' && Number.isInteger(attempt) && Number.isInteger(sequence))

@@ -87,7 +87,8 @@ export class LogTails {
     try {
       const job = await this.#find(request);
       let place = await this.#start(job, after);
-      if (after == null) yield { cursor: logCursor(place), attempt: null, chunks: null, isComplete: null };
+      if (after == null)
+        yield { cursor: logCursor(jobId, place), attempt: null, chunks: null, isComplete: null };
       do {
         for await (const message of this.#news(request, place)) {
           if (message.chunks.length > 0 || message.isComplete) yield message;
@@ -103,7 +104,7 @@ export class LogTails {
   }
 
   async #start(job: LoggedJob, after: string | null | undefined): Promise<LogPlace> {
-    if (after != null) return logPlace(after, undefined, job.attempt);
+    if (after != null) return logPlace(job, after);
     if (job.attempt === 0) return { attempt: 0, sequence: -1 };
     return this.#options.logs.end(job._id, job.attempt);
   }
@@ -122,14 +123,14 @@ export class LogTails {
       const piece = await this.#options.logs.after(job._id, place, maxChunks);
       const { chunks, hasMore, isPast } = piece;
       ({ place } = piece);
-      yield { cursor: logCursor(place), attempt, chunks, isComplete: false, place };
+      yield { cursor: logCursor(job._id, place), attempt, chunks, isComplete: false, place };
       if (hasMore) continue;
       if (attempt < job.attempt) place = { attempt: attempt + 1, sequence: -1 };
       else if (!isTerminal(job.state)) return;
       else {
         // A place of its own, behind all: nothing will ever be there. Who comes back from it is told the same again, and no other place.
         const end = isPast ? place : { attempt, sequence: place.sequence + 1 };
-        yield { cursor: logCursor(end), attempt, chunks: [], isComplete: true, place: end };
+        yield { cursor: logCursor(job._id, end), attempt, chunks: [], isComplete: true, place: end };
         return;
       }
     }
