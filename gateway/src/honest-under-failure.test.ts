@@ -148,6 +148,11 @@ describe('a subgraph that', () => {
       'DOWNSTREAM_SERVICE_ERROR',
     ],
     [
+      'tells errors that are none',
+      (_, response) => answer(response, { data: null, errors: [null] }),
+      'DOWNSTREAM_SERVICE_ERROR',
+    ],
+    [
       'says that it is overloaded',
       (_, response) =>
         answer(

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { createPrincipal } from '@rhizome/authz';
 import { parse } from 'graphql';
 import {
@@ -116,6 +117,52 @@ describe('the HTTP transport', () => {
   test('takes errors with a status that says so', async () => {
     const http = await serve((_asked, response) => json(response, { errors: [{ message: 'no' }] }, 400));
     expect(await http.execute(request())).toEqual({ data: undefined, errors: [{ message: 'no' }] });
+  });
+
+  test('errors that are none are told as errors all the same, and no data with them is lost', async () => {
+    const errors = [
+      'oops',
+      null,
+      { message: 5, path: 'a', extensions: [] },
+      { message: 'm', path: ['a', {}], extensions: null },
+      { message: 'right', path: ['a', 0], extensions: { code: 'X' } },
+    ];
+    const http = await serve((_asked, response) => json(response, { data: { a: 1 }, errors }));
+    const unnamed = { message: 'An error without a message' };
+    expect(await http.execute(request())).toEqual({
+      data: { a: 1 },
+      errors: [
+        unnamed,
+        unnamed,
+        unnamed,
+        { message: 'm' },
+        { message: 'right', path: ['a', 0], extensions: { code: 'X' } },
+      ],
+    });
+  });
+
+  test.each([
+    ['gzip', gzipSync],
+    ['br', brotliCompressSync],
+    ['deflate', deflateSync],
+  ])('an answer that comes as %s, which nobody asked for', async (encoding, encode) => {
+    const http = await serve((_asked, response) => {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': encoding });
+      response.end(encode('{"data":{"a":"ü"}}'));
+    });
+    expect(await http.execute(request())).toEqual({ data: { a: 'ü' } });
+  });
+
+  test.each([
+    ['gzip', gzipSync(Buffer.alloc(100_000, ' ')), 'LIMIT_EXCEEDED'],
+    ['gzip', Buffer.from('{"data":{}}'), 'DOWNSTREAM_SERVICE_ERROR'],
+    ['zip', Buffer.from('{"data":{}}'), 'DOWNSTREAM_SERVICE_ERROR'],
+  ])('an answer that comes as %s and cannot be taken', async (encoding, body, code) => {
+    const http = await serve(
+      (_asked, response) => response.writeHead(200, { 'content-encoding': encoding }).end(body),
+      { maxAnswerBytes: 50_000 },
+    );
+    await expect(http.execute(request())).rejects.toMatchObject({ code });
   });
 
   test('an answer in many pieces, cut within a character', async () => {

@@ -1,6 +1,8 @@
 import { DomainError } from '@rhizome/errors';
 import { type Dispatcher, errors as undiciErrors, Pool } from 'undici';
+import { readSubgraphResult } from './answer.js';
 import { type CallEnd, endOf } from './cancellation.js';
+import { decodeBody, tooMuch } from './decoding.js';
 import type { SubgraphOperation, SubgraphRequest, SubgraphResult, Transport } from './transport.js';
 
 /** How one subgraph is reached over HTTP. */
@@ -32,14 +34,8 @@ const answerTimeoutMs = 600_000;
 export function createHttpTransport(options: HttpTransportOptions): Transport {
   const { subgraph, subscriptions } = options;
   const url = new URL(options.url);
-  const pool = new Pool(url.origin, {
-    connections: options.connections ?? defaultConnections,
-    connectTimeout: options.connectTimeoutMs ?? defaultConnectTimeoutMs,
-    keepAliveTimeout: keepAliveTimeoutMs,
-    headersTimeout: answerTimeoutMs,
-    bodyTimeout: answerTimeoutMs,
-    maxResponseSize: options.maxAnswerBytes ?? defaultMaxAnswerBytes,
-  });
+  const maxAnswerBytes = options.maxAnswerBytes ?? defaultMaxAnswerBytes;
+  const pool = poolOf(url, maxAnswerBytes, options);
   const path = url.pathname + url.search;
   const bodies = new WeakMap<SubgraphOperation, string>();
   const bodyOf = ({ operation, variablesText }: SubgraphRequest): string => {
@@ -58,7 +54,11 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
       const headers = headersOf(request);
       const post = (): Promise<Answer> => dispatch(pool, { path, method: 'POST', headers, body }, end);
       try {
-        return readAnswer(subgraph, await post().catch((error: unknown) => retry(error, request, end, post)));
+        const answer = await post().catch((error: unknown) => retry(error, request, end, post));
+        return readAnswer(
+          subgraph,
+          answer.encoding ? await decoded(subgraph, answer, maxAnswerBytes) : answer,
+        );
       } catch (error) {
         throw toDomainError(error, subgraph, end);
       }
@@ -75,6 +75,17 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
       await pool.close();
     },
   };
+}
+
+function poolOf(url: URL, maxResponseSize: number, options: HttpTransportOptions): Pool {
+  return new Pool(url.origin, {
+    connections: options.connections ?? defaultConnections,
+    connectTimeout: options.connectTimeoutMs ?? defaultConnectTimeoutMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    headersTimeout: answerTimeoutMs,
+    bodyTimeout: answerTimeoutMs,
+    maxResponseSize,
+  });
 }
 
 function openingOf({ documentText, operationName }: SubgraphOperation): string {
@@ -95,7 +106,9 @@ export function headersOf({ principal, requestId, headers }: SubgraphRequest): R
 
 interface Answer {
   readonly status: number;
-  readonly text: string;
+  /** How the body is encoded for the way; undefined where it is not. */
+  readonly encoding: string | undefined;
+  readonly body: Buffer;
 }
 
 /** One request; rejects with the signal's reason when it aborts. */
@@ -103,6 +116,7 @@ function dispatch(pool: Pool, options: Dispatcher.DispatchOptions, end: CallEnd)
   return new Promise((resolve, reject) => {
     let controller: Dispatcher.DispatchController | undefined;
     let status = 0;
+    let encoding: string | undefined;
     const chunks: Buffer[] = [];
     const settle = end.onCancel(() => {
       controller?.abort(abortError(end));
@@ -113,8 +127,9 @@ function dispatch(pool: Pool, options: Dispatcher.DispatchOptions, end: CallEnd)
         controller = started;
         if (end.isCancelled) started.abort(abortError(end));
       },
-      onResponseStart: (_controller, code) => {
+      onResponseStart: (_controller, code, headers) => {
         status = code;
+        encoding = encodingOf(headers['content-encoding']);
       },
       onResponseData: (_controller, chunk) => {
         chunks.push(chunk);
@@ -124,7 +139,8 @@ function dispatch(pool: Pool, options: Dispatcher.DispatchOptions, end: CallEnd)
         const [first] = chunks;
         resolve({
           status,
-          text: (first && chunks.length === 1 ? first : Buffer.concat(chunks)).toString('utf8'),
+          encoding,
+          body: first && chunks.length === 1 ? first : Buffer.concat(chunks),
         });
       },
       onResponseError: (_controller, error) => {
@@ -133,6 +149,11 @@ function dispatch(pool: Pool, options: Dispatcher.DispatchOptions, end: CallEnd)
       },
     });
   });
+}
+
+function encodingOf(header: string | string[] | undefined): string | undefined {
+  const text = Array.isArray(header) ? header.join(', ') : header;
+  return text === undefined || text === '' || text === 'identity' ? undefined : text;
 }
 
 function abortError({ reason }: CallEnd): Error {
@@ -152,19 +173,20 @@ function retry(
   return post();
 }
 
-function readAnswer(subgraph: string, { status, text }: Answer): SubgraphResult {
+async function decoded(subgraph: string, answer: Answer, maxBytes: number): Promise<Answer> {
+  const { body, encoding = 'identity' } = answer;
+  return { ...answer, body: await decodeBody(subgraph, body, encoding, maxBytes) };
+}
+
+function readAnswer(subgraph: string, { status, body }: Answer): SubgraphResult {
   let answer: unknown;
   try {
-    answer = JSON.parse(text);
+    answer = JSON.parse(body.toString('utf8'));
   } catch {
     answer = undefined;
   }
-  if (typeof answer === 'object' && answer !== null && ('data' in answer || 'errors' in answer)) {
-    const { data, errors } = answer as SubgraphResult;
-    // Some servers answer a refused request with an object of errors that are none of GraphQL's.
-    if (errors === undefined || errors === null || Array.isArray(errors))
-      return { data, errors: errors ?? undefined };
-  }
+  const result = readSubgraphResult(answer);
+  if (result) return result;
   throw new DomainError(
     'DOWNSTREAM_SERVICE_ERROR',
     `The service "${subgraph}" answered no GraphQL response (HTTP status ${status})`,
@@ -174,14 +196,7 @@ function readAnswer(subgraph: string, { status, text }: Answer): SubgraphResult 
 
 function toDomainError(error: unknown, subgraph: string, end: CallEnd): unknown {
   if (error instanceof DomainError || end.isCancelled) return error;
-  if (error instanceof undiciErrors.ResponseExceededMaxSizeError) {
-    return new DomainError(
-      'LIMIT_EXCEEDED',
-      `The service "${subgraph}" answered more than is accepted`,
-      {},
-      { cause: error },
-    );
-  }
+  if (error instanceof undiciErrors.ResponseExceededMaxSizeError) return tooMuch(subgraph, error);
   return new DomainError(
     'DOWNSTREAM_SERVICE_ERROR',
     `The service "${subgraph}" could not be reached`,

@@ -1,6 +1,7 @@
 import { DomainError } from '@rhizome/errors';
-import { type Client, CloseCode, createClient, type FormattedExecutionResult } from 'graphql-ws';
+import { type Client, CloseCode, createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
+import { readSubgraphErrors, readSubgraphResult } from './answer.js';
 import { PushQueue } from './push-queue.js';
 import type { SubgraphRequest, SubgraphResult, SubgraphStream, Transport } from './transport.js';
 
@@ -122,7 +123,7 @@ class ScopedSocket {
         extensions: { requestId },
       },
       {
-        next: (result) => stream.push(result as FormattedExecutionResult<Record<string, unknown>>),
+        next: (result) => stream.push(readSubgraphResult(result) ?? {}),
         error: (error) => {
           this.#failed(stream, error);
           leave();
@@ -145,7 +146,7 @@ class ScopedSocket {
 
   #failed(stream: PushQueue<SubgraphResult>, error: unknown): void {
     if (Array.isArray(error)) {
-      stream.push({ errors: error as SubgraphResult['errors'] });
+      stream.push({ errors: readSubgraphErrors(error) });
       stream.finish();
     } else {
       stream.fail(lostError(this.#options.subgraph, error));
