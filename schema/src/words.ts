@@ -46,7 +46,7 @@ function isOwn(definition: DefinitionNode, shared: ReadonlySet<string>): boolean
 const machinery = /^(_|federation__|link__|join__|core__|FieldSet$)/;
 
 /** Whether a type belongs to the federation protocol itself. */
-export function isMachinery(name: string): boolean {
+function isMachinery(name: string): boolean {
   return machinery.test(name);
 }
 

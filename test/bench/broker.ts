@@ -20,7 +20,7 @@ import { replayTraces } from './trace.js';
 const explained = 20;
 
 /** What it takes to explain a job that nobody can run, at full scale. */
-export function measureExplanation(): readonly Row[] {
+function measureExplanation(): readonly Row[] {
   const world = new World({ workers: 20_000, classes: 10, pending: 1000 });
   const requirements: StoredRequirements = {
     cores: 32,

@@ -16,7 +16,7 @@ export interface Row {
 }
 
 /** Whether a row meets its goal; a row without one is fine. */
-export function meets({ value, goal }: Row): boolean {
+function meets({ value, goal }: Row): boolean {
   if (!goal) return true;
   return goal.better === 'higher' ? value >= goal.value : value <= goal.value;
 }

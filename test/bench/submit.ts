@@ -20,7 +20,7 @@ const batchSize = 1_000;
 const connections = 4;
 
 /** A batch of jobs as a client sends it. */
-export function jobBatch(experiment: string, key: string, size: number): Record<string, unknown> {
+function jobBatch(experiment: string, key: string, size: number): Record<string, unknown> {
   const jobs = Array.from({ length: size }, (_, index) => ({
     name: `bench-${index}`,
     labels: [{ key: 'campaign', value: 'bench' }],

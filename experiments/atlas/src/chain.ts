@@ -27,7 +27,7 @@ export function jobsPerStep({
 }
 
 /** Steps before the merge, each of which is split by events. */
-export function splitSteps({ transforms }: Pick<ChainShape, 'transforms'>): number {
+function splitSteps({ transforms }: Pick<ChainShape, 'transforms'>): number {
   return transforms.filter(({ step }) => step !== 'MERGE').length;
 }
 

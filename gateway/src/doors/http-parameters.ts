@@ -156,7 +156,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** The same checks for all doors. @throws HttpRefusal */
-export function check(given: Readonly<Record<string, unknown>>): Parameters {
+function check(given: Readonly<Record<string, unknown>>): Parameters {
   const { query, operationName, variables, extensions } = given;
   if (extensions !== undefined && extensions !== null && !isObject(extensions)) {
     throw badRequest('extensions: not an object', { field: 'extensions', expected: 'an object' });

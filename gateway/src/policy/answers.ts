@@ -4,7 +4,7 @@ import type { GraphQLFormattedError } from 'graphql';
 import type { ExecutionText } from '../engine/index.js';
 
 /** An error as a client reads it; what a client must not see is masked. */
-export function formatError(error: unknown, requestId: string): GraphQLFormattedError {
+function formatError(error: unknown, requestId: string): GraphQLFormattedError {
   return toGraphQLError(error, { requestId }).toJSON();
 }
 

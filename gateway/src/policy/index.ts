@@ -1,4 +1,4 @@
-export { errorsOf, formatError, refusal, statusOf, withdrawn, withFact } from './answers.js';
+export { errorsOf, refusal, statusOf, withdrawn, withFact } from './answers.js';
 export { assertLocalCaller, assertNotCrossSite, isLoopback } from './cross-site.js';
 export { assertAffordable, costOf } from './cost.js';
 export { createIdentity, type Identity, requestIdOf } from './identity.js';

@@ -1,7 +1,7 @@
 import { type DirectSource, type Following, SharedEvent } from '@rhizome/subgraph';
 
 /** An event of a test's log: one object for all who follow. */
-export class LoggedEvent extends SharedEvent {
+class LoggedEvent extends SharedEvent {
   readonly cursor: string;
   /** The id of the item that changed; null in the message that opens a stream. */
   readonly itemId: string | null;
@@ -94,7 +94,7 @@ type Next = IteratorResult<LoggedEvent, undefined>;
 const done: Next = { done: true, value: undefined };
 
 /** One open stream of an {@link EventLog}, which can be read directly as streams of core can. */
-export class Follower implements AsyncIterableIterator<LoggedEvent>, DirectSource<LoggedEvent> {
+class Follower implements AsyncIterableIterator<LoggedEvent>, DirectSource<LoggedEvent> {
   readonly #ready: LoggedEvent[];
   readonly #gone: () => void;
   #waiting: { resolve: (next: Next) => void; reject: (error: Error) => void } | undefined;

@@ -41,7 +41,7 @@ export const core = testSubgraph({
 });
 
 /** What an experiment adds to them, and requires. */
-export const alpha = testSubgraph({
+const alpha = testSubgraph({
   name: 'alpha',
   sdl: `
     type Query { alphas: [Int] alphaJob: Job }
@@ -72,7 +72,7 @@ export type Fault = (
 ) => Promise<SubgraphResult>;
 
 /** Subgraphs of which some answer wrongly. */
-export function withFaults(
+function withFaults(
   subgraphs: readonly TestSubgraph[],
   faults: Readonly<Record<string, Fault>>,
 ): TransportFactory {

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { silentLogger } from '@rhizome/log';
 import { compose } from '@rhizome/schema';
@@ -256,9 +255,4 @@ function build(
 ): SubgraphSchema {
   const typeDefs: DocumentNode = parse(sharedSdl + sdl);
   return buildSubgraph({ name, typeDefs, resolvers, policies });
-}
-
-/** The principal of a token. */
-export function principalOf(house: House, token: string): Promise<Principal> {
-  return house.tokens.verifier.verify(token);
 }

@@ -49,7 +49,7 @@ const states: Readonly<Record<CircuitState, GuardState>> = {
 };
 
 /** A limit and a circuit breaker for one subgraph; it outlives supergraphs. */
-export class Guard {
+class Guard {
   readonly #subgraph: string;
   readonly #limits: () => GuardLimits;
   readonly #now: () => Date;

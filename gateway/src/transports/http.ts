@@ -94,7 +94,7 @@ function openingOf({ documentText, operationName }: SubgraphOperation): string {
 }
 
 /** The headers of a call: the client's as let through, and those that are the gateway's own to set. */
-export function headersOf({ principal, requestId, headers }: SubgraphRequest): Record<string, string> {
+function headersOf({ principal, requestId, headers }: SubgraphRequest): Record<string, string> {
   return {
     ...headers,
     'content-type': 'application/json',

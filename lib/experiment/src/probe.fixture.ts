@@ -39,7 +39,7 @@ export function probeTask({ name, totalJobs }: ProbeDocument): CoreTask {
 }
 
 /** What is wrong with a name, for the index. */
-export function nameTaken({ name }: ProbeContent): InputFault {
+function nameTaken({ name }: ProbeContent): InputFault {
   const check = new InputCheck('CONFLICT');
   check.add(['name'], name, 'a name that was not used');
   return check.faults[0] as InputFault;

@@ -55,7 +55,7 @@ function resolvable(key: ReturnType<typeof keysOf>[number]): boolean {
 }
 
 /** Whether other subgraphs may enter by this type: it has a key that is resolvable here. */
-export function isEntity(type: GraphQLObjectType | GraphQLInterfaceType): boolean {
+function isEntity(type: GraphQLObjectType | GraphQLInterfaceType): boolean {
   return keysOf(type).some(resolvable);
 }
 

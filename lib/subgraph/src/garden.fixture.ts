@@ -15,7 +15,7 @@ export function typeDefsOf(sdl: string): DocumentNode {
   return parse(`${shared}\n${sdl}`, { noLocation: true });
 }
 
-export const gardenSdl = /* GraphQL */ `
+const gardenSdl = /* GraphQL */ `
   type Query {
     plant(id: ID!): Plant
     plants(experiment: String): [Plant!]!

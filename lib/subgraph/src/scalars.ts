@@ -13,7 +13,7 @@ function parseInstant(value: unknown): Date {
 }
 
 /** `DateTime`: a Date inside, ISO 8601 in UTC with milliseconds outside; any offset is taken in. */
-export const dateTime = new GraphQLScalarType<Date, string>({
+const dateTime = new GraphQLScalarType<Date, string>({
   name: 'DateTime',
   serialize: (value) => parseInstant(value).toISOString(),
   parseValue: parseInstant,
@@ -26,7 +26,7 @@ function parseSafeInt(value: unknown): number {
 }
 
 /** `SafeInt`: whole numbers that a double holds exactly. */
-export const safeInt = new GraphQLScalarType<number, number>({
+const safeInt = new GraphQLScalarType<number, number>({
   name: 'SafeInt',
   serialize: (value) => parseSafeInt(typeof value === 'bigint' ? Number(value) : value),
   parseValue: parseSafeInt,
@@ -35,7 +35,7 @@ export const safeInt = new GraphQLScalarType<number, number>({
 });
 
 /** `JSON`: passed through as it is. */
-export const json = new GraphQLScalarType<unknown, unknown>({
+const json = new GraphQLScalarType<unknown, unknown>({
   name: 'JSON',
   serialize: (value) => value,
   parseValue: (value) => value,

@@ -143,7 +143,7 @@ export function follow(options: FollowOptions): () => void {
 }
 
 /** The cursor of a message: that of its one root field. */
-export function cursorIn(data: Readonly<Record<string, unknown>>): string | undefined {
+function cursorIn(data: Readonly<Record<string, unknown>>): string | undefined {
   const [message] = Object.values(data);
   const found = (message as { readonly cursor?: unknown } | null | undefined)?.cursor;
   return typeof found === 'string' ? found : undefined;

@@ -58,7 +58,7 @@ export class Lease {
 }
 
 /** Why a worker gave up its jobs. */
-export class LeaseLost extends Error {
+class LeaseLost extends Error {
   constructor(reason: string) {
     super(reason);
     this.name = 'LeaseLost';

@@ -70,7 +70,7 @@ export class DiskWatch {
  * What the files below a folder take on the disk, in bytes; files with several names there count once, links and folders nothing. What
  * vanishes while it is looked at, or may not be read, counts nothing.
  */
-export async function diskUsage(folder: string): Promise<number> {
+async function diskUsage(folder: string): Promise<number> {
   const seen = new Set<string>();
   let bytes = 0;
   const open = [folder];

@@ -81,7 +81,7 @@ function assignmentOf(
 }
 
 /** What a payload used, as far as it is known. */
-export function metricsInput(usage: Usage): JobMetricsInput {
+function metricsInput(usage: Usage): JobMetricsInput {
   return { ...usage };
 }
 

@@ -21,7 +21,7 @@ export interface FieldUseDocument {
 }
 
 /** Days for which use is kept. */
-export const useKeptDays = 100;
+const useKeptDays = 100;
 
 const text = (maxLength: number) => ({ bsonType: 'string', maxLength });
 

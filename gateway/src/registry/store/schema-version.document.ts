@@ -53,7 +53,7 @@ export type SchemaVersionHead = Omit<SchemaVersionDocument, 'supergraphSdl'>;
 /** Changes kept with a version or a check. */
 export const mostChanges = 500;
 /** Subgraphs of a graph. */
-export const mostSubgraphs = 200;
+const mostSubgraphs = 200;
 
 /** The id of a version; there can be one of a number only. */
 export const versionId = (number: number): string => `schemaVersion_${number}`;

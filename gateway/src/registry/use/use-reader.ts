@@ -22,7 +22,7 @@ export interface PlaceUse {
 }
 
 /** Days without use after which a place may go. */
-export const unusedDays = 30;
+const unusedDays = 30;
 const dayMs = 86_400_000;
 const mostClients = 20;
 

@@ -5,7 +5,7 @@ import type { ComparedAnswer } from './compare.js';
 import type { RandomOperation } from './random-operation.js';
 
 /** Everything that a campaign must have met often enough to have tested it. */
-export const features = [
+const features = [
   'plan: root fetch',
   'plan: several root fetches',
   'plan: entity fetch',

@@ -163,7 +163,7 @@ function rate(h: number, what: string): number {
 }
 
 /** Codes of a universe's faults. */
-export const faultCodes: readonly string[] = ['FAULT_A', 'FAULT_B', 'FAULT_C'];
+const faultCodes: readonly string[] = ['FAULT_A', 'FAULT_B', 'FAULT_C'];
 defineErrors(
   'FAULT',
   Object.fromEntries(

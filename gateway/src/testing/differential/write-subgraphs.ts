@@ -30,7 +30,7 @@ export function writeSubgraphs(model: Model, universe: Universe): TestSubgraph[]
 }
 
 /** The name of a model's subgraph. */
-export function subgraphName(index: number): string {
+function subgraphName(index: number): string {
   return `s${index}`;
 }
 

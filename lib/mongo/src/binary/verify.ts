@@ -5,7 +5,7 @@ import { run } from './run.js';
 const oldest = [6, 0] as const;
 
 /** Shared libraries that MongoDB's builds need and a bare Debian lacks. */
-export const debianPackages = ['libcurl4', 'libssl3', 'liblzma5'] as const;
+const debianPackages = ['libcurl4', 'libssl3', 'liblzma5'] as const;
 
 /** A mongod that was started with `--version`. */
 export interface VerifiedMongod {

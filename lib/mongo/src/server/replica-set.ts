@@ -15,7 +15,7 @@ interface SetConfig {
 }
 
 /** Runs `work` with a connection to this one member. */
-export async function withDirect<T>(member: Member, work: (client: MongoClient) => Promise<T>): Promise<T> {
+async function withDirect<T>(member: Member, work: (client: MongoClient) => Promise<T>): Promise<T> {
   const client = new MongoClient(`mongodb://${member.host}/`, {
     directConnection: true,
     serverSelectionTimeoutMS: 10_000,

@@ -90,7 +90,7 @@ export function firstDifference(left: string, right: string): string {
 }
 
 /** GraphQL text of a value that a type takes: the smallest one. */
-export function smallestValue(type: GraphQLInputType, depth = 0): string {
+function smallestValue(type: GraphQLInputType, depth = 0): string {
   if (isNonNullType(type)) return smallestValue(type.ofType, depth);
   if (isListType(type)) return '[]';
   if (isEnumType(type)) return type.getValues()[0]?.name ?? 'null';

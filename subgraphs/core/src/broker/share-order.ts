@@ -42,7 +42,7 @@ function borrowedPart(share: ShareFacts, usage: Usage, totals: Totals): number {
 }
 
 /** GPUs that are the share's own. */
-export function ownGpus({ nominalGpus, nominalCores }: ShareFacts, totals: Totals): number {
+function ownGpus({ nominalGpus, nominalCores }: ShareFacts, totals: Totals): number {
   return nominalGpus ?? (totals.cores > 0 ? Math.min(1, nominalCores / totals.cores) * totals.gpus : 0);
 }
 

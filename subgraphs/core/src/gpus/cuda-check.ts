@@ -10,7 +10,7 @@ export function capabilityOf(device: DeviceFacts): string | undefined {
 }
 
 /** The newest CUDA version that the driver supports by itself. */
-export function driverCuda(device: DeviceFacts): string | undefined {
+function driverCuda(device: DeviceFacts): string | undefined {
   if (isVersion(device.cudaVersion)) return device.cudaVersion;
   return isVersion(device.driverVersion) ? cudaOfDriver(device.driverVersion) : undefined;
 }

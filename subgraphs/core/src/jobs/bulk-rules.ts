@@ -45,7 +45,7 @@ const actions: Readonly<Record<BulkKind, CoreAction>> = {
 };
 
 /** The permission that a change needs. */
-export function actionOf(kind: BulkKind): CoreAction {
+function actionOf(kind: BulkKind): CoreAction {
   return actions[kind];
 }
 
@@ -126,7 +126,7 @@ export function requestFor(
 }
 
 /** Whether the operation has changed the job already. */
-export function isMarked({ isResumed, operationId }: BulkJob, job: Pick<BulkView, 'transitions'>): boolean {
+function isMarked({ isResumed, operationId }: BulkJob, job: Pick<BulkView, 'transitions'>): boolean {
   return (
     isResumed &&
     operationId !== undefined &&

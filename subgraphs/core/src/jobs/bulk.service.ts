@@ -55,7 +55,7 @@ export interface BulkAnswer {
 export type BulkResult = { readonly answer: BulkAnswer } | { readonly faults: readonly BulkFault[] };
 
 /** Jobs that are changed while the caller waits. */
-export const maxAtOnce = 10_000;
+const maxAtOnce = 10_000;
 const keptRefusals = 100;
 
 /** Changes many jobs. */

@@ -37,7 +37,7 @@ export function checkJob(job: JobSpec, path: Path, findings: Findings, checks: R
 }
 
 /** Checks labels: at most 32, each key once. */
-export function checkLabels(labels: readonly LabelSpec[], path: Path, findings: Findings, max = 32): void {
+function checkLabels(labels: readonly LabelSpec[], path: Path, findings: Findings, max = 32): void {
   findings.list(path, labels, max);
   labels.forEach(({ key, value }, position) => {
     findings.form([...path, position, 'key'], key, labelKey, '1 to 63 letters, digits, `.`, `_`, `-`, `/`');
@@ -202,7 +202,7 @@ function checkFileName(name: string, path: Path, findings: Findings): void {
 }
 
 /** Checks a retry policy. */
-export function checkRetry(spec: RetrySpec, path: Path, findings: Findings): void {
+function checkRetry(spec: RetrySpec, path: Path, findings: Findings): void {
   findings.int([...path, 'maxAttempts'], spec.maxAttempts ?? 1, 1, 20);
   findings.int([...path, 'backoffSeconds'], spec.backoffSeconds ?? 0, 0, 86_400);
   const factor = spec.backoffFactor ?? 2;

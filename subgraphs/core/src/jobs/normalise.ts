@@ -10,7 +10,7 @@ import { anyRuntime } from './platforms.js';
 import type { GpuSpec, PayloadSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
 
 /** Families of errors that are retried where a job does not say. */
-export const defaultRetryOn: readonly JobErrorFamily[] = ['DATA', 'PAYLOAD', 'SYSTEM', 'WORKER'];
+const defaultRetryOn: readonly JobErrorFamily[] = ['DATA', 'PAYLOAD', 'SYSTEM', 'WORKER'];
 
 /**
  * Equal requirements give equal objects, whatever was left out or in which order lists came.

@@ -3,13 +3,13 @@
  */
 
 /** Instruction sets as the kernel calls them. */
-export const architectures = ['x86_64', 'aarch64', 'i686', 'ppc64le', 'riscv64', 's390x'] as const;
+const architectures = ['x86_64', 'aarch64', 'i686', 'ppc64le', 'riscv64', 's390x'] as const;
 
 /** Other words for some of them that the broker understands. */
 const otherWords: readonly string[] = ['amd64', 'x86-64', 'arm64'];
 
 /** Levels of `x86_64`, the only instruction set that has names for them. */
-export const architectureLevels = ['x86-64-v1', 'x86-64-v2', 'x86-64-v3', 'x86-64-v4'] as const;
+const architectureLevels = ['x86-64-v1', 'x86-64-v2', 'x86-64-v3', 'x86-64-v4'] as const;
 
 /** In the place of a container runtime: whichever the worker has. */
 export const anyRuntime = 'any';

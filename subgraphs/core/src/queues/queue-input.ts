@@ -38,7 +38,7 @@ export interface UpdateQueue extends Omit<CreateQueue, 'site' | 'state' | 'idemp
 export const defaultLimits: StoredQueueLimits = { heartbeatSeconds: 10, leaseSeconds: 30 };
 
 /** The form of a queue's name. */
-export const queueName = /^[A-Za-z0-9._-]{1,63}$/;
+const queueName = /^[A-Za-z0-9._-]{1,63}$/;
 
 const nameForm = '1 to 63 letters, digits, ".", "_", "-"';
 const largest = {

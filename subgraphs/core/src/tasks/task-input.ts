@@ -8,7 +8,7 @@ import { type IsPlain, neededOf, parameterName, plainSets } from './plain-sets.j
 import { fillIn, indexParameter, parametersOf, textsOf } from './template.js';
 
 /** Jobs of a task at most. */
-export const maxJobsPerTask = 1_000_000;
+const maxJobsPerTask = 1_000_000;
 
 /** The values of one job. */
 export interface ParameterSetSpec {

@@ -39,7 +39,7 @@ export interface ReportRules<TWord extends Word> {
 }
 
 /** Jobs in one call at most. */
-export const maxReported = 1000;
+const maxReported = 1000;
 
 /** Words that are well formed, each job once, and what is wrong with the others. */
 export function checkedWords<TWord extends Word>(words: readonly TWord[], { check }: ReportRules<TWord>) {

@@ -1,7 +1,7 @@
 import type { FoundDevice, Vendor } from './device-facts.js';
 
 /** Each vendor's variable that says which devices a process sees. */
-export const visibilityVariables: Readonly<Record<Vendor, string>> = {
+const visibilityVariables: Readonly<Record<Vendor, string>> = {
   NVIDIA: 'CUDA_VISIBLE_DEVICES',
   AMD: 'ROCR_VISIBLE_DEVICES',
   INTEL: 'ZE_AFFINITY_MASK',

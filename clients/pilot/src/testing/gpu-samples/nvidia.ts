@@ -79,7 +79,7 @@ ${more ?? ''}
 }
 
 /** One `<mig_device>`. */
-export function migXml(index: number, memory: readonly [total: number, used: number], errors = 0): string {
+function migXml(index: number, memory: readonly [total: number, used: number], errors = 0): string {
   return `
       <mig_device>
         <index>${index}</index>

@@ -1,5 +1,4 @@
-/** ROCm releases, which kernel drivers go with them, and which targets a generic one stands for. */
-import type { SourceKey } from './sources.js';
+/** ROCm releases, which kernel drivers go with them, and which targets a generic one stands for: from ROCMKMD, AMDGPU and LLVM of `sources.ts`. */
 
 /** Releases, the oldest first: a driver goes with two releases before its own and two after. */
 export const rocmReleases: readonly string[] = [
@@ -31,6 +30,3 @@ export const genericTargets: Readonly<Record<string, readonly string[]>> = {
   'gfx11-generic': ['gfx1100', 'gfx1101', 'gfx1102', 'gfx1103', 'gfx1150', 'gfx1151', 'gfx1152', 'gfx1153'],
   'gfx12-generic': ['gfx1200', 'gfx1201'],
 };
-
-/** Where the tables are from. */
-export const rocmSources: readonly SourceKey[] = ['ROCMKMD', 'AMDGPU', 'LLVM'];
