@@ -1,9 +1,9 @@
-import { createVerifier } from '@rhizome/authz';
+import { createVerifier, trustedIssuers } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import { createLogger, type Logger, surviveStrayRejections } from '@rhizome/log';
 import { collectDefaultMetrics } from 'prom-client';
 import { buildGateway, builtPages, type GatewayOptions } from './app.js';
-import { type GatewayConfig, readCommandLine, readSupergraphFile, trustedIssuers } from './config.js';
+import { type GatewayConfig, readCommandLine, readSupergraphFile } from './config.js';
 import { serveGateway, type ServedGateway } from './serve.js';
 import { overNetwork, type TransportFactory } from './transports/index.js';
 
@@ -32,7 +32,9 @@ function optionsOf(config: GatewayConfig, log: Logger): GatewayOptions {
     concurrency: byName(config.subgraphs, ({ concurrency }) => concurrency),
     transports: configured(config),
     verifier:
-      config.auth === 'off' ? undefined : createVerifier({ issuers: trustedIssuers(config), audience }),
+      config.auth === 'off'
+        ? undefined
+        : createVerifier({ issuers: trustedIssuers(config.issuers), audience }),
     log,
     limits: set(gatewayLimits),
     engineLimits: {

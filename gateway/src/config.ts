@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import type { TrustedIssuer } from '@rhizome/authz';
+import { issuerSettings } from '@rhizome/authz';
 import { type DeepReadonly, loadConfig, z } from '@rhizome/config';
 import { DomainError } from '@rhizome/errors';
 import { isLoopback } from './policy/index.js';
@@ -21,19 +21,7 @@ const schema = z.object({
   /** `off` asks nobody who they are, and is taken on the loopback interface only. */
   auth: z.enum(['jwt', 'off']).default('jwt'),
   /** Whose tokens are taken: the issuer's name, and where its keys are published, or a file that holds them. */
-  issuers: z
-    .array(
-      z
-        .strictObject({
-          issuer: z.string().min(1),
-          jwksUri: z.url().optional(),
-          jwksFile: z.string().min(1).optional(),
-        })
-        .refine(({ jwksUri, jwksFile }) => (jwksUri === undefined) !== (jwksFile === undefined), {
-          message: 'expected either jwksUri or jwksFile beside the issuer',
-        }),
-    )
-    .default([]),
+  issuers: z.array(issuerSettings).default([]),
   /** The `aud` that tokens must carry. */
   audience: z.string().min(1).default('rhizome'),
   /** Who may ask for the schema. */
@@ -179,26 +167,6 @@ function checkIdentities({ auth, host, issuers }: GatewayConfig): void {
       value: [],
       expected: '[{issuer, jwksUri}]',
     });
-  }
-}
-
-/**
- * The issuers with their keys.
- * @throws DomainError CONFIG_INVALID when a file of keys cannot be read
- */
-export function trustedIssuers({ issuers }: GatewayConfig): TrustedIssuer[] {
-  return issuers.map(({ issuer, jwksUri, jwksFile }) => {
-    if (jwksFile !== undefined) return { issuer, jwks: readKeys(issuer, jwksFile) };
-    return { issuer, ...(jwksUri === undefined ? {} : { jwksUri }) };
-  });
-}
-
-function readKeys(issuer: string, file: string): NonNullable<TrustedIssuer['jwks']> {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8')) as NonNullable<TrustedIssuer['jwks']>;
-  } catch (cause) {
-    const text = `issuers: the keys of "${issuer}" cannot be read from ${file}; expected a JSON Web Key Set`;
-    throw new DomainError('CONFIG_INVALID', text, { field: 'issuers', value: file }, { cause });
   }
 }
 

@@ -39,5 +39,6 @@ export {
   principalKinds,
 } from './principal.js';
 export { createTokenIssuer, type MintOptions, type TokenIssuer, type TokenIssuerOptions } from './issuer.js';
+export { type IssuerSettings, issuerSettings, trustedIssuers } from './issuer-settings.js';
 export type { TrustedIssuer } from './keys.js';
 export { createVerifier, type Verifier, type VerifierOptions } from './verifier.js';

@@ -108,6 +108,8 @@ class JwtVerifier implements Verifier {
     } catch (error) {
       if (isDomainError(error)) throw error;
       if (error instanceof errors.JWTExpired) throw expired(new Date(Number(error.payload.exp) * 1000));
+      if (error instanceof errors.JWTClaimValidationFailed)
+        throw refused(claimFault(error, this.#audience), error);
       if (error instanceof errors.JOSEError) throw refused(error.message, error);
       throw error;
     }
@@ -121,6 +123,16 @@ class JwtVerifier implements Verifier {
     if (this.#cache.size > this.#cacheSize && !oldest.done) this.#cache.delete(oldest.value);
     return entry.principal;
   }
+}
+
+/** What is wrong with a claim: what it says, and what would be right. */
+function claimFault(
+  { claim, reason, payload, message }: errors.JWTClaimValidationFailed,
+  audience: string,
+): string {
+  if (reason === 'missing') return `it has no claim ${JSON.stringify(claim)}`;
+  if (claim !== 'aud') return message;
+  return `its audience is ${JSON.stringify(payload.aud)}; expected ${JSON.stringify(audience)}`;
 }
 
 function refused(why: string, cause?: unknown): DomainError {

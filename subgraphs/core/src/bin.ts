@@ -1,11 +1,11 @@
 /** A core process: reads its configuration, connects, serves over HTTP and WebSocket, drains on SIGTERM and SIGINT. */
-import { createVerifier, type Verifier } from '@rhizome/authz';
+import { createVerifier, trustedIssuers, type Verifier } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import { createLogger, type Logger, surviveStrayRejections } from '@rhizome/log';
 import { connectMongo, createIds, systemClock } from '@rhizome/mongo';
 import { serveSubgraph } from '@rhizome/subgraph';
 import { buildCore, type Core } from './app.js';
-import { readConfig, shownConfig, trustedIssuers, type ProcessConfig } from './config.js';
+import { readConfig, shownConfig, type ProcessConfig } from './config.js';
 
 type Mongo = Awaited<ReturnType<typeof connectMongo>>;
 
@@ -14,7 +14,7 @@ async function main(): Promise<void> {
   const log = createLogger({ name: 'core', level: config.logLevel === 'fatal' ? 'error' : config.logLevel });
   surviveStrayRejections(log);
   log.info({ config: shownConfig(config) }, 'configuration');
-  const verifier = createVerifier({ issuers: trustedIssuers(config), audience: config.audience });
+  const verifier = createVerifier({ issuers: trustedIssuers(config.issuers), audience: config.audience });
   const mongo = await connectMongo({ uri: config.mongoUri, appName: 'rhizome-core' });
   let ownUrl: string | undefined;
   const core = buildCore({

@@ -1,18 +1,6 @@
 /** The configuration of a core process: environment over a YAML file over defaults. */
-import { readFileSync } from 'node:fs';
-import type { TrustedIssuer } from '@rhizome/authz';
+import { issuerSettings } from '@rhizome/authz';
 import { type DeepReadonly, loadConfig, redact, z } from '@rhizome/config';
-import { DomainError } from '@rhizome/errors';
-
-const issuer = z
-  .strictObject({
-    issuer: z.string().min(1),
-    jwksUri: z.url().optional(),
-    jwksFile: z.string().min(1).optional(),
-  })
-  .refine(({ jwksUri, jwksFile }) => (jwksUri === undefined) !== (jwksFile === undefined), {
-    message: 'expected either jwksUri or jwksFile beside the issuer',
-  });
 
 const schema = z.strictObject({
   mongoUri: z
@@ -29,7 +17,7 @@ const schema = z.strictObject({
   port: z.int().min(0).max(65_535).default(4101),
   /** Where other core processes reach this one; its own address unless given. */
   advertisedUrl: z.url().optional(),
-  issuers: z.array(issuer).min(1),
+  issuers: z.array(issuerSettings).min(1),
   audience: z.string().min(1).default('rhizome'),
   introspection: z.boolean().default(false),
   /** Whether operations run compiled to code, or by graphql-js alone. */
@@ -71,22 +59,4 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
 /** The configuration for a log line. */
 export function shownConfig(config: ProcessConfig): Record<string, unknown> {
   return redact(config, secrets);
-}
-
-/** The issuers whose tokens are taken. @throws DomainError CONFIG_INVALID for a file of keys that cannot be read */
-export function trustedIssuers({ issuers }: ProcessConfig): TrustedIssuer[] {
-  return issuers.map(({ issuer: name, jwksUri, jwksFile }) =>
-    jwksFile === undefined
-      ? { issuer: name, ...(jwksUri ? { jwksUri } : {}) }
-      : { issuer: name, jwks: readKeys(name, jwksFile) },
-  );
-}
-
-function readKeys(name: string, file: string): NonNullable<TrustedIssuer['jwks']> {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Exclude<TrustedIssuer['jwks'], undefined>;
-  } catch (cause) {
-    const text = `issuers: the keys of "${name}" cannot be read from ${file}; expected a JSON Web Key Set`;
-    throw new DomainError('CONFIG_INVALID', text, { field: 'issuers', value: file }, { cause });
-  }
 }

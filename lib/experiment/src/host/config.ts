@@ -1,18 +1,6 @@
 /** The configuration of a process that serves an experiment: environment over a YAML file over defaults, as core's. */
-import { readFileSync } from 'node:fs';
-import type { TrustedIssuer } from '@rhizome/authz';
+import { issuerSettings } from '@rhizome/authz';
 import { type DeepReadonly, loadConfig, redact, z } from '@rhizome/config';
-import { DomainError } from '@rhizome/errors';
-
-const issuer = z
-  .strictObject({
-    issuer: z.string().min(1),
-    jwksUri: z.url().optional(),
-    jwksFile: z.string().min(1).optional(),
-  })
-  .refine(({ jwksUri, jwksFile }) => (jwksUri === undefined) !== (jwksFile === undefined), {
-    message: 'expected either jwksUri or jwksFile beside the issuer',
-  });
 
 /** What differs from one experiment to another. */
 export interface ExperimentDefaults {
@@ -42,7 +30,7 @@ function schemaOf({ database, port }: ExperimentDefaults) {
     gatewayUrl: z.url({ protocol: /^https?$/ }),
     /** A file with the token of the experiment's service principal; read again before each request. */
     tokenFile: z.string().min(1),
-    issuers: z.array(issuer).min(1),
+    issuers: z.array(issuerSettings).min(1),
     audience: z.string().min(1).default('rhizome'),
     introspection: z.boolean().default(false),
     /** Whether operations run compiled to code, or by graphql-js alone. */
@@ -79,22 +67,4 @@ export function loadExperimentConfig(
 /** The configuration for a log line. */
 export function shownConfig(config: ExperimentConfig): Record<string, unknown> {
   return redact(config, secrets);
-}
-
-/** The issuers whose tokens are taken. @throws DomainError CONFIG_INVALID for a file of keys that cannot be read */
-export function trustedIssuers({ issuers }: ExperimentConfig): TrustedIssuer[] {
-  return issuers.map(({ issuer: name, jwksUri, jwksFile }) =>
-    jwksFile === undefined
-      ? { issuer: name, ...(jwksUri ? { jwksUri } : {}) }
-      : { issuer: name, jwks: readKeys(name, jwksFile) },
-  );
-}
-
-function readKeys(name: string, file: string): NonNullable<TrustedIssuer['jwks']> {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Exclude<TrustedIssuer['jwks'], undefined>;
-  } catch (cause) {
-    const text = `issuers: the keys of "${name}" cannot be read from ${file}; expected a JSON Web Key Set`;
-    throw new DomainError('CONFIG_INVALID', text, { field: 'issuers', value: file }, { cause });
-  }
 }

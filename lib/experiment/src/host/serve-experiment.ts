@@ -1,12 +1,12 @@
 /** A built experiment over HTTP and WebSocket, with its own connection to the store and to the gateway. */
 import { readFile } from 'node:fs/promises';
-import { createVerifier } from '@rhizome/authz';
+import { createVerifier, trustedIssuers } from '@rhizome/authz';
 import { createClient } from '@rhizome/client';
 import type { Logger } from '@rhizome/log';
 import { connectMongo, createIds, systemClock } from '@rhizome/mongo';
 import { type Readiness, serveSubgraph } from '@rhizome/subgraph';
 import type { ExperimentModule, ExperimentService, Following } from '../module.js';
-import { type ExperimentConfig, trustedIssuers } from './config.js';
+import type { ExperimentConfig } from './config.js';
 
 /** An experiment that is served. */
 export interface ServedExperiment {
@@ -24,7 +24,7 @@ export async function serveExperiment(
   config: ExperimentConfig,
   log: Logger,
 ): Promise<ServedExperiment> {
-  const verifier = createVerifier({ issuers: trustedIssuers(config), audience: config.audience });
+  const verifier = createVerifier({ issuers: trustedIssuers(config.issuers), audience: config.audience });
   const mongo = await connectMongo({ uri: config.mongoUri, appName: `rhizome-${module.name}` });
   const core = createClient({
     url: config.gatewayUrl,

@@ -1,0 +1,38 @@
+/** Whose tokens a process takes, as its configuration says it. */
+import { readFileSync } from 'node:fs';
+import { DomainError } from '@rhizome/errors';
+import type { JSONWebKeySet } from 'jose';
+import { z } from 'zod';
+import type { TrustedIssuer } from './keys.js';
+
+/** One issuer in a configuration: its name, and where its keys are published, or a file that holds them. */
+export const issuerSettings = z
+  .strictObject({
+    issuer: z.string().min(1),
+    jwksUri: z.url().optional(),
+    jwksFile: z.string().min(1).optional(),
+  })
+  .refine(({ jwksUri, jwksFile }) => (jwksUri === undefined) !== (jwksFile === undefined), {
+    message: 'expected either jwksUri or jwksFile beside the issuer',
+  });
+
+/** One issuer as it was configured. */
+export type IssuerSettings = Readonly<z.output<typeof issuerSettings>>;
+
+/** The issuers with their keys. @throws DomainError CONFIG_INVALID for a file of keys that cannot be read */
+export function trustedIssuers(settings: readonly IssuerSettings[]): TrustedIssuer[] {
+  return settings.map(({ issuer, jwksUri, jwksFile }) =>
+    jwksFile === undefined
+      ? { issuer, ...(jwksUri === undefined ? {} : { jwksUri }) }
+      : { issuer, jwks: readKeys(issuer, jwksFile) },
+  );
+}
+
+function readKeys(issuer: string, file: string): JSONWebKeySet {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as JSONWebKeySet;
+  } catch (cause) {
+    const text = `issuers: the keys of "${issuer}" cannot be read from ${file}; expected a JSON Web Key Set`;
+    throw new DomainError('CONFIG_INVALID', text, { field: 'issuers', value: file }, { cause });
+  }
+}
