@@ -87,7 +87,8 @@ function readStored(path: string | null): (z.infer<typeof stored> & { path: stri
   }
 }
 
-function readToken(path: string): string {
+/** The token in a file. @throws CliError where it cannot be read */
+export function readToken(path: string): string {
   try {
     return readFileSync(path, 'utf8').trim();
   } catch {

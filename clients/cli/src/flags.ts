@@ -19,11 +19,28 @@ export function wholeNumber(minimum: number, maximum: number): (text: string) =>
   };
 }
 
-/** `key=value` as a label. */
-export function labelOf(text: string): { key: string; value: string } {
+/** A key and its value. */
+export interface Pair {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** A parser of `key=value`. */
+export function pairOf(text: string): Pair {
   const at = text.indexOf('=');
-  if (at <= 0) throw new InvalidArgumentError(`"${text}" is no label: write key=value.`);
+  if (at <= 0) throw new InvalidArgumentError('it must have a name, an equals sign and a value.');
   return { key: text.slice(0, at), value: text.slice(at + 1) };
+}
+
+/** A parser of a repeated flag that takes `key=value`. */
+export function collectPairs(text: string, before: readonly Pair[]): readonly Pair[] {
+  return [...before, pairOf(text)];
+}
+
+/** A parser of the address of a GraphQL endpoint. */
+export function urlOf(text: string): string {
+  if (/^https?:$/.test(URL.canParse(text) ? new URL(text).protocol : '')) return text;
+  throw new InvalidArgumentError('it must be an address, as http://host:port/graphql.');
 }
 
 interface Page<T> {

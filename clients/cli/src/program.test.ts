@@ -42,6 +42,20 @@ describe('wrong usage ends with exit code 2 and says what would be right', () =>
     ['a state that does not exist', ['list', '--state', 'NOPE'], /must be one of PENDING, ACTIVATED/],
     ['a number out of range', ['list', '--limit', '0'], /whole number from 1 to 10000/],
     ['no job to show', ['show'], /missing required argument 'id'/],
+    [
+      'a label without a value',
+      ['submit', '-e', 'alpha', '--label', 'night', '--', 'true'],
+      /'night' is invalid/,
+    ],
+    ['a variable without a value', ['submit', '-e', 'alpha', '--env', 'A', '--', 'true'], /'A' is invalid/],
+    ['a label to list by without a value', ['list', '--label', 'night'], /'night' is invalid/],
+    ['an address that is none', ['--url', 'nonsense', 'list'], /must be an address, as http:/],
+    ['a vendor that does not exist', ['gpus', '--vendor', 'ACME'], /must be one of NVIDIA, AMD, INTEL/],
+    [
+      'a login with a token file that is not there',
+      ['--url', 'http://127.0.0.1:9/graphql', '--token-file', 'none', 'login'],
+      /token file none cannot be read/,
+    ],
     ['a shell that is not served', ['completion', 'tcsh'], /Allowed choices are bash, zsh, fish/],
   ])('%s', async (_what, argv, message) => {
     const { exitCode, stderr } = await rhizome(...argv);
@@ -100,10 +114,10 @@ describe('a task file', () => {
       '-f',
       'task.yaml',
     );
-    expect(stderr).toMatch(/name: /);
-    expect(stderr).toMatch(/command: /);
-    expect(stderr).toMatch(/count: /);
-    expect(stderr).toMatch(/colour/);
+    expect(stderr).toMatch(/name is missing; expected string/);
+    expect(stderr).toMatch(/command is \[true\]; expected string/);
+    expect(stderr).toMatch(/count is 0; /);
+    expect(stderr).toMatch(/the whole: unrecognized key: "colour"/);
     expect(exitCode).toBe(exitCodes.usage);
   });
 });
@@ -129,6 +143,12 @@ describe('help', () => {
     }
     expect(stdout).toMatch(/Exit codes: 0 /);
     expect(exitCode).toBe(exitCodes.ok);
+  });
+
+  test('of a command names the flags that all commands take, and no empty defaults', async () => {
+    const { stdout } = await rhizome('submit', '--help');
+    expect(stdout).toContain('--token-file');
+    expect(stdout).not.toContain('default: []');
   });
 
   test.each(['bash', 'zsh', 'fish'])('completions for %s know commands and their flags', async (shell) => {

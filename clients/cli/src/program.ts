@@ -1,5 +1,5 @@
 /** The command line as one tree of commands. */
-import { Argument, Command } from 'commander';
+import { Argument, Command, Help, type Option } from 'commander';
 import { type World, explain } from './command.js';
 import { addCancel, addRetry } from './commands/bulk.js';
 import { addQueues, addWorkers } from './commands/fleet.js';
@@ -16,7 +16,7 @@ import { addWatch } from './commands/watch.js';
 import { addWhy } from './commands/why.js';
 import { type Shell, completionScript, shells } from './completion.js';
 import { exitCodes } from './exit-codes.js';
-import type { Finish } from './flags.js';
+import { type Finish, urlOf } from './flags.js';
 import { cliVersion } from './version.js';
 
 const help = `
@@ -46,10 +46,11 @@ function createProgram(world: World, finish: Finish): Command {
   const program = new Command('rhizome')
     .description('Submit jobs and look after them.')
     .version(cliVersion, '--version')
-    .option('--url <url>', 'the gateway, as http://host:4000/graphql')
+    .option('--url <url>', 'the gateway, as http://host:4000/graphql', urlOf)
     .option('--token-file <file>', 'a file that holds the token')
     .option('--json', 'answer as JSON')
     .addHelpText('after', help)
+    .configureHelp({ showGlobalOptions: true, optionDescription })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => world.stdout.write(text),
@@ -83,6 +84,13 @@ function createProgram(world: World, finish: Finish): Command {
   for (const command of program.commands.flatMap((one) => [one, ...one.commands]))
     command.exitOverride().configureOutput(program.configureOutput());
   return program;
+}
+
+const plainHelp = new Help();
+
+/** What help says of an option; that a repeated one begins with none goes without saying. */
+function optionDescription(option: Option): string {
+  return Array.isArray(option.defaultValue) ? option.description : plainHelp.optionDescription(option);
 }
 
 function isCommanderError(error: unknown): error is { exitCode: number; code: string } {

@@ -85,19 +85,43 @@ export function readTaskFile(path: string, cwd: string): Omit<SubmitTaskInput, '
 }
 
 function parseFile(path: string, cwd: string): z.infer<typeof taskFile> {
-  let document: unknown;
+  const document = readYaml(path, cwd);
+  const result = taskFile.safeParse(document);
+  if (result.success) return result.data;
+  const faults = result.error.issues.map((issue) => `  ${faultOf(issue, document)}`);
+  throw new CliError(exitCodes.usage, `${path} is no task:\n${faults.join('\n')}`);
+}
+
+function readYaml(path: string, cwd: string): unknown {
+  let text: string;
   try {
-    document = parse(readFileSync(resolve(cwd, path), 'utf8'));
+    text = readFileSync(resolve(cwd, path), 'utf8');
   } catch (error) {
     throw new CliError(
       exitCodes.usage,
-      `${path} cannot be read as YAML: ${error instanceof Error ? error.message : String(error)}`,
+      `${path} cannot be read: ${(error as Error).message.replace(/, open .*/, '')}`,
     );
   }
-  const result = taskFile.safeParse(document);
-  if (result.success) return result.data;
-  const faults = result.error.issues.map(
-    ({ path: place, message }) => `  ${place.join('.') || '(top)'}: ${message}`,
+  try {
+    return parse(text);
+  } catch (error) {
+    const [fault = ''] = (error as Error).message.split('\n');
+    throw new CliError(exitCodes.usage, `${path} is not YAML: ${fault.replace(/:$/, '')}`);
+  }
+}
+
+/** A fault with its place, what stands there, and what would be right. */
+function faultOf(issue: z.core.$ZodIssue, document: unknown): string {
+  const place = issue.path.join('.');
+  const expected = issue.message.replace(/^Invalid (input|option): /, '').replace(/, received \w+$/, '');
+  if (issue.code === 'unrecognized_keys') return `${place || 'the whole'}: ${expected.toLowerCase()}`;
+  const value = issue.path.reduce<unknown>(
+    (at, part) =>
+      typeof at === 'object' && at !== null ? (at as Record<PropertyKey, unknown>)[part] : undefined,
+    document,
   );
-  throw new CliError(exitCodes.usage, `${path} is no task:\n${faults.join('\n')}`);
+  if (place === '') return `the whole: ${expected}`;
+  return value === undefined
+    ? `${place} is missing; ${expected}`
+    : `${place} is ${JSON.stringify(value)}; ${expected}`;
 }

@@ -118,7 +118,8 @@ function refuseAnswer(url: string, status: number, requestId: string): never {
 
 function networkError(url: string, { timeoutMs, requestId }: HttpCall, cause: unknown): RhizomeApiError {
   const code = (cause as { code?: unknown } | undefined)?.code;
-  const text = cause instanceof Error ? cause.message || String(code) : String(cause);
+  // What the TLS library says comes in several lines.
+  const [text] = (cause instanceof Error ? cause.message || String(code) : String(cause)).trim().split('\n');
   if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') {
     const message = `${url} gave no answer within ${timeoutMs} ms`;
     return new RhizomeApiError({ code: 'REQUEST_TIMEOUT', message, requestId, cause });

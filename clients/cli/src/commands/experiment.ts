@@ -5,7 +5,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { CommonFlags, World } from '../command.js';
 import { findConnection } from '../config.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
-import { collect, type Finish } from '../flags.js';
+import { collect, type Finish, urlOf } from '../flags.js';
 import { type Output, say, sayJson } from '../output.js';
 
 /** Adds the commands. What they stand on is loaded when one of them runs. */
@@ -141,11 +141,6 @@ function readText(path: string): string {
   } catch {
     throw new CliError(exitCodes.usage, `${path} cannot be read`);
   }
-}
-
-function urlOf(text: string): string {
-  if (/^https?:$/.test(URL.canParse(text) ? new URL(text).protocol : '')) return text;
-  throw new InvalidArgumentError(`"${text}" is no address: write http://host:port/graphql.`);
 }
 
 function pidOf(text: string): number {

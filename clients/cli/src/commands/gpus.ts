@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
 import { type ExitCode, exitCodes } from '../exit-codes.js';
-import { collect, type Finish, wholeNumber } from '../flags.js';
+import { collect, collectOneOf, type Finish, wholeNumber } from '../flags.js';
 import { CliHardwareDocument, type CliHardwareQuery } from '../operations.generated.js';
 import { ago, say, sayJson, sayTable } from '../output.js';
 
@@ -16,6 +16,7 @@ interface GpuFlags {
 
 type Row = CliHardwareQuery['hardwareMap']['sites'][number]['gpus'][number];
 
+const vendors = ['NVIDIA', 'AMD', 'INTEL'];
 const dayMs = 24 * 3600 * 1000;
 
 /** Adds the command. */
@@ -25,7 +26,7 @@ export function addGpus(program: Command, world: World, finish: Finish): void {
     .description('GPUs of all sites by model, driver branch and runtime, as their workers reported them')
     .option('--site <name>', 'of this site; repeat for more', collect, [])
     .option('-q, --queue <name>', 'of this queue; repeat for more', collect, [])
-    .option('--vendor <vendor>', 'NVIDIA, AMD or INTEL; repeat for more', collect, [])
+    .option('--vendor <vendor>', 'NVIDIA, AMD or INTEL; repeat for more', collectOneOf(vendors), [])
     .option('--model <name>', 'by any name of the catalogue, as A100; repeat for more', collect, [])
     .option('--seen <days>', 'also what is gone but was seen in the last days', wholeNumber(1, 30));
   command.action((flags: GpuFlags) => finish(withSession(command, world, (session) => gpus(session, flags))));

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
 import { CliError, exitCodes } from '../exit-codes.js';
-import { type Finish, collect, collectOneOf, labelOf, pagesUpTo, wholeNumber } from '../flags.js';
+import { type Finish, type Pair, collect, collectOneOf, pagesUpTo, pairOf, wholeNumber } from '../flags.js';
 import { CliListJobsDocument, CliListTasksDocument } from '../operations.generated.js';
 import { ago, sayJson, sayTable } from '../output.js';
 import { jobStates, taskStates } from '../states.js';
@@ -15,7 +15,7 @@ interface ListFlags {
   readonly owner?: string;
   readonly queue?: string;
   readonly share?: string;
-  readonly label?: string;
+  readonly label?: Pair;
   readonly oldest?: boolean;
   readonly limit: number;
 }
@@ -35,10 +35,10 @@ export function addList(program: Command, world: World, finish: Finish): void {
       [],
     )
     .option('-t, --task <id>', 'of this task')
-    .option('--owner <subject>', 'submitted by this subject')
+    .option('--owner <subject>', 'belonging to this subject')
     .option('-q, --queue <name>', 'last sent to this queue')
     .option('--share <path>', 'charged to this share')
-    .option('-l, --label <key=value>', 'with this label')
+    .option('-l, --label <key=value>', 'with this label', pairOf)
     .option('--oldest', 'oldest first')
     .option('-n, --limit <n>', 'at most so many, 1 to 10000', wholeNumber(1, 10_000), 20);
   command.action((flags: ListFlags) =>
@@ -58,7 +58,7 @@ async function listJobs({ client, output, now }: Session, flags: ListFlags) {
     ...(flags.owner ? { owner: flags.owner } : {}),
     ...(flags.queue ? { queue: flags.queue } : {}),
     ...(flags.share ? { share: flags.share } : {}),
-    ...(flags.label ? { label: labelOf(flags.label) } : {}),
+    ...(flags.label ? { label: flags.label } : {}),
   };
   const order = flags.oldest ? 'OLDEST' : 'NEWEST';
   const jobs = await pagesUpTo(

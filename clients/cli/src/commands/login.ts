@@ -1,10 +1,10 @@
 /** `rhizome login`: keeps a gateway and a token, after the gateway has accepted it. */
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createClient } from '@rhizome/client';
 import type { Command } from 'commander';
 import type { World } from '../command.js';
-import { credentialsFile } from '../config.js';
+import { credentialsFile, readToken } from '../config.js';
 import { CliError, exitCodes } from '../exit-codes.js';
 import type { Finish } from '../flags.js';
 import { CliViewerDocument } from '../operations.generated.js';
@@ -28,7 +28,7 @@ export function addLogin(program: Command, world: World, finish: Finish): void {
 
 async function login(flags: LoginFlags, world: World) {
   if (!flags.url) throw new CliError(exitCodes.usage, 'login needs --url, as --url http://host:4000/graphql');
-  const token = (flags.tokenFile ? readFileSync(flags.tokenFile, 'utf8') : await readAll(world)).trim();
+  const token = flags.tokenFile ? readToken(flags.tokenFile) : (await readAll(world)).trim();
   if (token === '')
     throw new CliError(
       exitCodes.usage,

@@ -85,7 +85,8 @@ function tellJob(output: Output, job: Job): void {
 
 function usage(metrics: NonNullable<Job['metrics']>): string {
   const partial = metrics.isPartial ? ' (partial: too short to measure fully)' : '';
-  return `${metrics.cpuSeconds ?? '?'} s CPU in ${metrics.wallSeconds ?? '?'} s, ${metrics.peakMemoryMiB ?? '?'} MiB, read ${bytes(metrics.readBytes)}, written ${bytes(metrics.writeBytes)}${partial}`;
+  const seconds = (value: number | null) => (value === null ? '?' : Number(value.toFixed(3)));
+  return `${seconds(metrics.cpuSeconds)} s CPU in ${seconds(metrics.wallSeconds)} s, ${metrics.peakMemoryMiB ?? '?'} MiB, read ${bytes(metrics.readBytes)}, written ${bytes(metrics.writeBytes)}${partial}`;
 }
 
 function tellAttempts(output: Output, { attempts }: Job): void {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { type Session, type World, tellRefusals, withSession } from '../command.js';
 import { type ExitCode, CliError, exitCodes } from '../exit-codes.js';
-import { type Finish, collect, labelOf, wholeNumber } from '../flags.js';
+import { type Finish, type Pair, collect, collectPairs, wholeNumber } from '../flags.js';
 import {
   CliSubmitJobsDocument,
   CliSubmitTaskDocument,
@@ -21,14 +21,14 @@ interface SubmitFlags {
   readonly count?: number;
   readonly share?: string;
   readonly priority?: number;
-  readonly label: readonly string[];
+  readonly label: readonly Pair[];
   readonly cores?: number;
   readonly memory?: number;
   readonly disk?: number;
   readonly walltime?: number;
   readonly queue?: string;
   readonly selector?: string;
-  readonly env: readonly string[];
+  readonly env: readonly Pair[];
   readonly output: readonly string[];
   readonly after: readonly string[];
   readonly attempts?: number;
@@ -55,14 +55,14 @@ export function addSubmit(program: Command, world: World, finish: Finish): void 
     )
     .option('--share <path>', 'the share it is charged to')
     .option('--priority <n>', 'larger runs earlier, -1000 to 1000', wholeNumber(-1000, 1000))
-    .option('-l, --label <key=value>', 'a label; repeat for more', collect, [])
+    .option('-l, --label <key=value>', 'a label; repeat for more', collectPairs, [])
     .option('--cores <n>', 'CPU cores', wholeNumber(1, 4096))
     .option('--memory <MiB>', 'memory', wholeNumber(1, 16_777_216))
     .option('--disk <MiB>', 'scratch space', wholeNumber(0, 1_073_741_824))
     .option('--walltime <seconds>', 'longest time', wholeNumber(1, 2_592_000))
     .option('-q, --queue <name>', 'only this queue')
     .option('--selector <cel>', 'a CEL expression over worker and queue')
-    .option('--env <name=value>', 'an environment variable; repeat for more', collect, [])
+    .option('--env <name=value>', 'an environment variable; repeat for more', collectPairs, [])
     .option(
       '-o, --output <name>',
       'a file that the job leaves in its output folder; repeat for more',
@@ -138,11 +138,11 @@ function jobOf([command, ...args]: readonly string[], flags: SubmitFlags): JobIn
     payload: {
       command,
       arguments: args,
-      environment: flags.env.map(labelOf).map(({ key, value }) => ({ name: key, value })),
+      environment: flags.env.map(({ key, value }) => ({ name: key, value })),
       outputs: [...flags.output],
       ...(flags.image === undefined ? {} : { image: flags.image }),
     },
-    labels: flags.label.map(labelOf),
+    labels: [...flags.label],
     dependsOn: [...flags.after],
     ...(flags.share === undefined ? {} : { share: flags.share }),
     ...(flags.priority === undefined ? {} : { priority: flags.priority }),
