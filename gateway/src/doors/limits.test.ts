@@ -5,7 +5,7 @@ import { buildGateway } from '../app.js';
 import { serveGateway } from '../serve.js';
 import { composeTest } from '../testing/gateway.js';
 import { EventReader } from '../testing/event-reader.js';
-import { codesOf, type HttpAnswer, post } from '../testing/post.js';
+import { codesOf, type HttpAnswer, post, send } from '../testing/post.js';
 import { RawSocket } from '../testing/raw-socket.js';
 import { testSubgraph } from '../testing/subgraph.js';
 import { createInProcessTransport } from '../transports/index.js';
@@ -101,6 +101,25 @@ describe('limits before execution', () => {
     const answer = await post(url, `{ ${'items(first: 1) { id } '.repeat(30)} }`);
     expect([answer.status, codesOf(answer)]).toEqual([400, ['OPERATION_TOO_COMPLEX']]);
     expect(answer.text).toContain('more than 200 tokens');
+  });
+
+  test.each([
+    ['selections', `${'{ page '.repeat(100_000)}${'}'.repeat(100_000)}`],
+    ['values', `{ items(first: ${'['.repeat(20_000)}${']'.repeat(20_000)}) { id } }`],
+  ])('%s that nest deeper than anybody can read', async (_name, query) => {
+    const answer = await post(url, query);
+    expect([answer.status, codesOf(answer)]).toEqual([400, ['OPERATION_TOO_COMPLEX']]);
+    expect(answer.text).toContain('nested at most 500 deep');
+  });
+
+  test.each([200, 201, 100_000])('variables that nest %i deep', async (levels) => {
+    const value = `${'['.repeat(levels)}${']'.repeat(levels)}`;
+    const body = `{"query":"{ page(limit: 200) { rows { id } } }","variables":{"deep":${value}}}`;
+    const headers = { 'content-type': 'application/json' };
+    const answer = await send(url, { method: 'POST', headers, body });
+    expect(codesOf(answer)).toEqual(['OPERATION_TOO_COMPLEX']);
+    const limit = 'lists and objects nested at most 200 deep';
+    expect(facts(answer)).toEqual([levels > 200 ? ['deep', undefined, limit] : ['cost', 201, 'at most 100']]);
   });
 
   test('cost, by what subgraphs composed into the supergraph, over both of them', async () => {

@@ -10,6 +10,7 @@ import {
 } from '../engine/index.js';
 import {
   assertAffordable,
+  assertShallow,
   costOf,
   type GatewayLimits,
   isIntrospection,
@@ -153,6 +154,7 @@ export class Operations {
   ): { readonly value: number; readonly error?: unknown } {
     const { limits } = this.#parts;
     try {
+      assertShallow(variables);
       const value = costOf(operation, engine.publicSchema, variables ?? {}, limits);
       assertAffordable(value, limits.cost);
       return { value };

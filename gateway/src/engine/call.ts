@@ -77,11 +77,21 @@ export function variablesOf(
   const parts: string[] = [];
   for (const { variable, list } of representations) parts.push(`${quote(variable)}:[${list.join(',')}]`);
   for (const { name, client } of call.variables) {
-    if (!Object.hasOwn(context.variables, client)) continue;
-    const text = leafText(context.variables[client]);
-    if (text !== undefined) parts.push(`${quote(name)}:${text}`);
+    const value = Object.hasOwn(context.variables, client) ? context.variables[client] : undefined;
+    if (value === undefined) continue;
+    const text = leafText(value);
+    if (text === undefined) throw unsendable(client);
+    parts.push(`${quote(name)}:${text}`);
   }
   return { variablesText: `{${parts.join(',')}}` };
+}
+
+/** A variable that is left out would be another request than the client's. */
+function unsendable(name: string): DomainError {
+  return new DomainError('BAD_USER_INPUT', `variables: "${name}" cannot be written as JSON`, {
+    field: name,
+    expected: 'a JSON value that does not nest too deep',
+  });
 }
 
 /** What came of a call: an answer, or the error that stands for it. */

@@ -251,7 +251,7 @@ class FederationEngine implements Engine {
   #internal(error: unknown, { requestId }: Pick<ClientRequest, 'requestId'>): ExecutionText {
     if (error instanceof DomainError) {
       return refusalText(
-        { kind: undefined, errors: [{ message: error.message, code: error.code }] },
+        { kind: undefined, errors: [{ message: error.message, code: error.code, facts: error.details }] },
         requestId,
       );
     }

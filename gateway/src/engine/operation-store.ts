@@ -1,3 +1,4 @@
+import { isTooDeep, tooDeep } from '@rhizome/subgraph';
 import { type DocumentNode, parse, print } from 'graphql';
 import { type Refusal, refusal } from './answers.js';
 import { describe } from './describe.js';
@@ -70,6 +71,10 @@ export class OperationStore {
   }
 
   async #compile(text: string, operationName: string | undefined): Promise<Operation | Refusal> {
+    if (isTooDeep(text)) {
+      const { code, message, details } = tooDeep();
+      return refusal(code, [{ message, extensions: { code, ...details } }]);
+    }
     const fault = await this.#parts.planning.validate(text, operationName);
     if (fault) return refusal(fault.code, fault.errors);
     // A new operation is much work: others have their turn between its pieces.

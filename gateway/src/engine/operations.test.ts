@@ -287,3 +287,31 @@ describe('operations', () => {
     expect(new Set(texts)).toEqual(new Set(['{"data":{"jobs":[{"name":"job 0","alpha":5}]}}']));
   });
 });
+
+test('a variable that cannot be written for a service is refused, not left out', async () => {
+  const box = testSubgraph({ name: 'box', sdl: 'type Query { any(value: JSON): Int } scalar JSON' });
+  let asked = 0;
+  const gateway = await testGateway([box], {
+    transports: () => ({
+      wire: 'text',
+      execute: () => {
+        asked++;
+        return Promise.resolve({ data: { any: 1 } });
+      },
+      subscribe: () => {
+        throw new Error('there are no subscriptions here');
+      },
+      close: () => Promise.resolve(),
+    }),
+  });
+  const circle: Record<string, unknown> = {};
+  circle['circle'] = circle;
+  const query = 'query ($value: JSON) { any(value: $value) }';
+  const refused = await gateway.run(query, { value: circle });
+  expect(refused.errors?.map(({ extensions: { code, field } }) => [code, field])).toEqual([
+    ['BAD_USER_INPUT', 'value'],
+  ]);
+  expect(asked).toBe(0);
+  expect(await gateway.run(query, { value: undefined })).toEqual({ data: { any: 1 } });
+  await gateway.close();
+});

@@ -6,3 +6,4 @@ export { defaultLimits, type GatewayLimits } from './limits.js';
 export { isIntrospection, shapeChecks } from './operation-checks.js';
 export { mayTrace, planRefused } from './plan-right.js';
 export { scopeOf } from './scope.js';
+export { assertShallow } from './variables.js';

@@ -47,6 +47,10 @@ const told = ({ coerced, errors }: ReturnType<typeof compiled>) => ({
   errors: errors?.map(({ message }) => message),
 });
 
+/** 500 items, of which some are replaced. */
+const many = (others: Readonly<Record<number, unknown>>): unknown[] =>
+  Array.from({ length: 500 }, (_, index) => (index in others ? others[index] : { id: `${index}` }));
+
 describe('compiled coercion of variables says what graphql-js says', () => {
   const item = { id: '1' };
   test.each<[string, Record<string, unknown>]>([
@@ -78,6 +82,17 @@ describe('compiled coercion of variables says what graphql-js says', () => {
     ['no choice of one', { item: { id: '1', choice: {} } }],
     ['a null choice', { item: { id: '1', choice: { id: null } } }],
     ['more faults than are told', { item: { a: 1, b: 2, c: 3, d: 4, e: 5 } }],
+    ['faults far down in long lists', { item, items: many({ 499: { id: '1', size: 'x' }, 300: {} }) }],
+    [
+      'more of them than are told',
+      { item, items: many({ 1: 1, 120: 2, 130: {}, 140: { id: [] } }), count: 'x' },
+    ],
+    [
+      'a fault in a long list within a fault of a long list',
+      { item, grid: [...many({}).map(() => [1]), [...many({}).map(() => 1), 'x']] },
+    ],
+    ['long lists beside a missing variable', { items: many({ 200: null }) }],
+    ['long lists that are right in another way', { item, items: many({ 200: { id: '1', tags: 'only' } }) }],
     ['a field that every object seems to have', { item, odd: {} }],
     ['variables that nobody declared', { item, other: 1 }],
     [

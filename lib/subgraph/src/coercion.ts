@@ -12,6 +12,7 @@ import {
   valueFromAST,
 } from 'graphql';
 import { getVariableValues } from 'graphql/execution/values.js';
+import { faultsInLongLists } from './coercion-faults.js';
 
 /** Values of variables as they came. */
 export type Variables = Readonly<Record<string, unknown>>;
@@ -31,9 +32,12 @@ export function compileCoercion(
   { variableDefinitions = [] }: Pick<OperationDefinitionNode, 'variableDefinitions'>,
   maxErrors = toldFaults,
 ): (variables: Variables) => Coerced {
-  const slow = (variables: Variables): Coerced =>
-    getVariableValues(schema, variableDefinitions, variables, { maxErrors });
   const made = coercersOf(schema);
+  const fits = (value: unknown, type: GraphQLInputType): boolean => made.of(type)(value) !== wrong;
+  const slow = (variables: Variables): Coerced => {
+    const errors = faultsInLongLists(schema, variableDefinitions, variables, { fits, maxErrors });
+    return errors ? { errors } : getVariableValues(schema, variableDefinitions, variables, { maxErrors });
+  };
   const fast: Variable[] = [];
   for (const definition of variableDefinitions) {
     const variable = compileVariable(schema, definition, made);

@@ -8,6 +8,7 @@ export {
   forwardedHeader,
   type SubgraphContext,
 } from './context.js';
+export { isTooDeep, tooDeep } from './depth.js';
 export { DirectGenerator, type DirectSource, type Following, isDirect } from './direct.js';
 export {
   type Entity,
