@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
 import type { StoredDevice } from '../workers/worker.types.js';
 import { fitDevices } from './device-fit.js';
-import { type Booked, chooseDevices, deviceRoom, withoutDevices } from './device-room.js';
+import { type Booked, chooseDevices, deviceRoom, roomText, withoutDevices } from './device-room.js';
 import { arrangeDevices } from './device-shape.js';
 import { deviceVerdict } from './device-verdict.js';
 import { gpusOf, wholeGpus } from './parts.js';
@@ -116,6 +116,54 @@ describe('the devices that a job gets', () => {
     expect(choice({ ...exclusive, count: 3 }, divided)).toBeUndefined();
     const closed = { a1: { ...all, isExclusive: true } };
     expect(choice({ migProfile: '1g.10gb' }, divided, closed)?.[0]).toMatch(/^b/);
+  });
+
+  describe('of a GPU with a slice that nobody can use', () => {
+    const exclusive = { migProfile: '1g.10gb', exclusive: true as const };
+    const sick = (change: Partial<StoredDevice>): readonly StoredDevice[] => [
+      slice('a1', 'gpu-0', '1g.10gb'),
+      slice('a2', 'gpu-0', '1g.10gb'),
+      { ...slice('a3', 'gpu-0', '3g.40gb'), ...change },
+    ];
+    /** A pilot offers what is well and free. */
+    const choose = (
+      devices: readonly StoredDevice[],
+      taken: Readonly<Record<string, Partial<Booked>>> = {},
+    ) => {
+      const arranged = arrangeDevices(devices, true);
+      const fit = fitDevices(gpu(exclusive), arranged.shape);
+      const isOffered = (id: string): boolean =>
+        taken[id] === undefined && devices.some((one) => one.id === id && one.health === 'HEALTHY');
+      const room = deviceRoom(arranged, isOffered, (id) => booked(taken[id] ?? {}));
+      return { room, chosen: fit && chooseDevices(gpu(exclusive), fit, room)?.map((at) => arranged.ids[at]) };
+    };
+
+    test.each(['UNHEALTHY', 'UNKNOWN'] as const)(
+      'a job has the GPU for itself where it is idle and %s',
+      (health) => {
+        expect(choose(sick({ health })).chosen).toEqual(['a1']);
+        expect(choose(sick({ health }), { a2: all }).chosen).toBeUndefined();
+      },
+    );
+
+    test('no job has it for itself where one holds the slice that turned bad, or where a good one is not offered', () => {
+      expect(choose(sick({ health: 'UNHEALTHY' }), { a3: all }).chosen).toBeUndefined();
+      const arranged = arrangeDevices(sick({}), true);
+      const fit = fitDevices(gpu(exclusive), arranged.shape);
+      const room = deviceRoom(arranged, (id) => id !== 'a3');
+      expect(fit && chooseDevices(gpu(exclusive), fit, room)).toBeUndefined();
+    });
+
+    test('the bad slice is no free device, and rooms with it idle and held are told apart', () => {
+      const [idle, held] = [
+        choose(sick({ health: 'UNHEALTHY' })),
+        choose(sick({ health: 'UNHEALTHY' }), { a3: all }),
+      ];
+      expect(idle.room.free.filter((free) => free > 0)).toHaveLength(2);
+      expect(roomText(idle.room)).not.toBe(roomText(held.room));
+      const after = withoutDevices(gpu(exclusive), idle.room, [idle.room.free.indexOf(1000)]);
+      expect(after.free.every((free) => free <= 0)).toBe(true);
+    });
   });
 
   test('are shares of the fullest device that has room, in thousandths and in memory', () => {

@@ -6,6 +6,9 @@ import type { ArrangedDevices, DeviceShape } from './device-shape.js';
 /** A device that nobody uses. */
 export const wholeDevice = 1000;
 
+/** A device that nobody uses and nobody can: it is no room for anything, and nobody's neighbour. */
+const idleBad = -1;
+
 /** What is given away of a device. */
 export interface Booked {
   readonly thousandths: number;
@@ -17,7 +20,7 @@ export interface Booked {
 /** What is free, by position in the shape. */
 export interface DeviceRoom {
   readonly shape: DeviceShape;
-  /** Thousandths. */
+  /** Thousandths; less than 0 of one that is not well and that nobody has. */
   readonly free: readonly number[];
   /** MiB; Infinity where it is not known. */
   readonly memoryMiB: readonly number[];
@@ -50,7 +53,8 @@ export function deviceRoom(
   ids.forEach((id, position) => {
     const booked = bookings?.(id);
     if (!booked || booked.thousandths === 0) {
-      free.push(isOffered(id) ? wholeDevice : 0);
+      const idle = known.free[position] ?? 0;
+      free.push(idle === idleBad || isOffered(id) ? idle : 0);
       return;
     }
     // A worker does not offer a device that it has given to somebody; what shares leave of it the bookings tell.
@@ -76,7 +80,8 @@ function untouched(shape: DeviceShape): DeviceRoom {
   let room = untouchedRooms.get(shape);
   if (!room) {
     const memoryMiB = shape.facts.map((facts) => facts.memoryMiB ?? Infinity);
-    untouchedRooms.set(shape, (room = { shape, free: shape.facts.map(() => wholeDevice), memoryMiB }));
+    const free = shape.facts.map(({ health }) => (health === 'HEALTHY' ? wholeDevice : idleBad));
+    untouchedRooms.set(shape, (room = { shape, free, memoryMiB }));
   }
   return room;
 }
@@ -225,7 +230,11 @@ function tightest(
 
 function isFreeFor(gpu: StoredGpuRequirement, room: DeviceRoom, position: number): boolean {
   if (room.free[position] !== wholeDevice) return false;
-  return !gpu.exclusive || siblings(room.shape, position).every((other) => room.free[other] === wholeDevice);
+  if (!gpu.exclusive) return true;
+  return siblings(room.shape, position).every((other) => {
+    const free = room.free[other];
+    return free === wholeDevice || free === idleBad;
+  });
 }
 
 /** Of the sets that are connected the smallest that is enough: a large one is kept for those who need it. */
