@@ -179,6 +179,31 @@ describe('a pilot on a host with devices', () => {
     });
   });
 
+  test('a payload that fails after its device was bad for a while, and is well again, has itself to blame', async () => {
+    const seen = (health: string) => async () =>
+      core.until(`GPU-a is ${health}`, () =>
+        (detailOf<readonly DeviceFacts[] | undefined>('devices') ?? []).some(
+          (one) => one.id === 'GPU-a' && one.health === health,
+        ),
+      );
+    const gpu = { id: 'GPU-a', vendor: 'NVIDIA', model: 'T4' };
+    await registered();
+    await fleet([gpu]);
+    core.add({
+      jobId: 'job_1',
+      shell: `while [ ! -e ${folder}/go ]; do sleep 0.05; done; exit 7`,
+      deviceIds: ['GPU-a'],
+    });
+    await core.until('it runs', () => core.about('job_1').includes('RUNNING'));
+    await fleet([{ ...gpu, health: 'UNHEALTHY' }]);
+    await seen('UNHEALTHY')();
+    await fleet([gpu]);
+    await seen('HEALTHY')();
+    await writeFile(join(folder, 'go'), '');
+    await core.until('it failed', () => core.about('job_1').includes('failed'));
+    expect(detailOf<FailReport>('failed', 'job_1').error).toMatchObject({ code: 'EXIT_CODE' });
+  });
+
   test('a payload that fails on good devices has itself to blame', async () => {
     core.add({ jobId: 'job_1', shell: 'exit 7', deviceIds: ['GPU-a'] });
     await core.until('it failed', () => core.about('job_1').includes('failed'));

@@ -176,10 +176,13 @@ export class JobRun {
     };
   }
 
-  /** A payload that failed may have done so because a device did: it is looked at before anybody gets it again. */
+  /**
+   * A payload that failed may have done so because a device did: it is looked at before anybody gets it again. What was wrong for a while
+   * and is well now, as a tool that hung, is not to blame.
+   */
   private async blamed(failure: AttemptError | undefined): Promise<AttemptError | undefined> {
     if (failure === undefined || this.assignment.deviceIds.length === 0) return failure;
-    await this.services.devices.lookNow();
+    await this.services.devices.lookAfresh();
     return withDeviceFault(failure, this.devices.fault);
   }
 

@@ -126,6 +126,49 @@ describe('the devices of a host', () => {
     monitor.close();
   });
 
+  test('a fault that is over is held against nobody: what fails later has other reasons', async () => {
+    const { monitor, becomes } = await monitorOf([device('1')]);
+    const hung = new Evidence('NVIDIA')
+      .tell('the bus', { pciAddress: '0000:01:00.0' })
+      .tell('the bus, but nvidia-smi: no answer within 15 s', { health: 'UNHEALTHY' })
+      .device('PCI-0000:01:00.0', null);
+    const faults: string[] = [];
+    const held = monitor.hold(['GPU-1'], (fault) => faults.push(fault));
+    await becomes([hung]);
+    expect(held.fault).toMatch(/^device GPU-1 turned bad: .*no answer within 15 s/);
+    // What says nothing of its health takes nothing back.
+    await becomes([device('1', { health: 'UNKNOWN' })]);
+    expect(held.fault).toMatch(/no answer/);
+    await becomes([device('1')]);
+    expect(held.fault).toBeUndefined();
+    await becomes([device('1', { health: 'UNHEALTHY' })]);
+    expect(held.fault).toBe('device GPU-1 turned bad: test');
+    expect(faults).toHaveLength(2);
+    monitor.close();
+  });
+
+  test('that are looked at for a failure are looked at after it: a look that began before it says nothing of it', async () => {
+    const looks: ((devices: readonly FoundDevice[]) => void)[] = [];
+    const look = async (): Promise<readonly FoundDevice[]> =>
+      looks.length === 0 ? Promise.resolve([device('1')]) : new Promise((resolve) => looks.push(resolve));
+    const monitor = new DeviceMonitor({ look, periodMs: 1_000_000, log: silentLogger() });
+    await monitor.start();
+    looks.push(() => undefined);
+    const held = monitor.hold(['GPU-1']);
+    const hanging = monitor.lookNow();
+    const after = monitor.lookAfresh();
+    expect(looks).toHaveLength(2);
+    looks[1]?.([device('1', { health: 'UNHEALTHY' })]);
+    await hanging;
+    expect(held.fault).toBeDefined();
+    await new Promise(setImmediate);
+    expect(looks).toHaveLength(3);
+    looks[2]?.([device('1')]);
+    await after;
+    expect(held.fault).toBeUndefined();
+    monitor.close();
+  });
+
   test('that have no place on a bus are told apart by the GPU that they are slices of', async () => {
     const bare = (id: string, parentId?: string): FoundDevice =>
       new Evidence('NVIDIA')

@@ -20,7 +20,7 @@ export interface DeviceChange {
 
 /** Devices that somebody holds. */
 export interface HeldDevices {
-  /** Why the first of them turned bad, from the moment on that they are held; undefined while all are well. */
+  /** Why the first of them that is bad turned so, as of the latest look; undefined while all are well. */
   readonly fault: string | undefined;
   /** Gives them back. */
   release(): void;
@@ -84,7 +84,7 @@ export class DeviceMonitor {
 
   /**
    * Keeps the devices in what is reported until they are given back, whatever becomes of them.
-   * @param onFault is told, once, that one of them turned bad, and why
+   * @param onFault is told each time that one of them turns bad, and why
    */
   hold(ids: readonly string[], onFault?: (fault: string) => void): HeldDevices {
     const held = new Hold(ids, onFault);
@@ -102,6 +102,12 @@ export class DeviceMonitor {
   async lookNow(): Promise<void> {
     this.looking ??= this.look().finally(() => (this.looking = undefined));
     return this.looking;
+  }
+
+  /** Looks once more after the look that is being made: that one may have seen what was before. */
+  async lookAfresh(): Promise<void> {
+    await this.looking;
+    return this.lookNow();
   }
 
   private plan(): void {
@@ -139,7 +145,8 @@ export class DeviceMonitor {
 /** Devices of one holder. */
 class Hold {
   readonly ids: ReadonlySet<string>;
-  fault: string | undefined;
+  /** The device that is bad, and why. A look that finds it well takes it back; one that does not know leaves it. */
+  private bad: { readonly id: string; readonly fault: string } | undefined;
 
   constructor(
     ids: readonly string[],
@@ -148,13 +155,19 @@ class Hold {
     this.ids = new Set(ids);
   }
 
+  get fault(): string | undefined {
+    return this.bad?.fault;
+  }
+
   observe(devices: readonly FoundDevice[]): void {
-    if (this.fault !== undefined) return;
+    if (devices.some(({ id, health }) => id === this.bad?.id && health === 'HEALTHY')) this.bad = undefined;
+    if (this.bad !== undefined) return;
     const bad = devices.find(({ id, health }) => health === 'UNHEALTHY' && this.ids.has(id));
     if (bad === undefined) return;
     const source = bad.sources.find(({ fact }) => fact === 'health')?.source;
-    this.fault = `device ${bad.id} turned bad: ${source ?? 'its health is bad'}`;
-    this.onFault?.(this.fault);
+    const fault = `device ${bad.id} turned bad: ${source ?? 'its health is bad'}`;
+    this.bad = { id: bad.id, fault };
+    this.onFault?.(fault);
   }
 }
 
