@@ -5,6 +5,7 @@ import type { Transport } from '../transports/transport.js';
 import { type Refusal, refusalText } from './answers.js';
 import { cursorReader } from './cursor.js';
 import { defaultLimits } from './limits.js';
+import { Lru } from './lru.js';
 import { type EngineParts, type MadePlan, Operation, type Overrides, withExtension } from './operation.js';
 import { OperationStore } from './operation-store.js';
 import { createOverrides } from './overrides.js';
@@ -61,6 +62,9 @@ async function startPlanning(options: EngineOptions, limits: EngineLimits): Prom
   }
 }
 
+/** Answers about the schema that are kept: tools ask in few ways, and one is hundreds of kilobytes. */
+const keptSchemaAnswers = 8;
+
 class FederationEngine implements Engine {
   readonly publicSchema: GraphQLSchema;
   readonly publicSdl: string;
@@ -95,6 +99,7 @@ class FederationEngine implements Engine {
       log: options.log,
       reserve: options.planner === 'reserve',
       onPlan: options.onPlan,
+      schemaAnswers: new Lru({ entries: keptSchemaAnswers }),
       relations: new TypeRelations(facts.possibleTypes),
       transportOf: (subgraph) => this.#transportOf(subgraph),
       timeoutOf: (subgraph) => limits.subgraphTimeoutsMs[subgraph] ?? limits.subgraphTimeoutMs,
@@ -166,6 +171,8 @@ class FederationEngine implements Engine {
         request.requestId,
       );
     }
+    const known = trace ? undefined : operation.answer;
+    if (known) return known;
     const calls = new RunningCalls(end);
     try {
       const beginning = this.#begin(operation, request, calls, trace);

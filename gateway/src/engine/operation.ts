@@ -29,6 +29,8 @@ export interface EngineParts {
   /** Leave the native planner out. */
   readonly reserve: boolean;
   readonly onPlan: EngineOptions['onPlan'];
+  /** Answers about the schema alone, which are long, costly, and the same for everybody. */
+  readonly schemaAnswers: Lru<Operation, ExecutionText>;
   transportOf(subgraph: string): Transport;
   timeoutOf(subgraph: string): number;
 }
@@ -93,6 +95,11 @@ export class Operation {
     this.#conditionNames = conditionVariables(selected.document);
     this.#asksForSchema = asksForSchema(selected);
     this.#notices = noticesOf(info);
+  }
+
+  /** The answer, where it was written before and is the same each time. */
+  get answer(): ExecutionText | undefined {
+    return this.#asksForSchema ? this.#parts.schemaAnswers.get(this) : undefined;
   }
 
   /** Checks a request's variables against the schema and applies defaults. */
@@ -183,12 +190,11 @@ export class Operation {
     const mark: WriteMark = { bubbled: false };
     const data = write(state.data, mark);
     if (!mark.bubbled && state.errors.length === 0 && !state.failures) {
-      return {
-        text: `{"data":${data}${this.#notices}}`,
-        outcome: 'executed',
-        kind: this.info.kind,
-        codes: none,
-      };
+      const text = `{"data":${data}${this.#notices}}`;
+      const answer: ExecutionText = { text, outcome: 'executed', kind: this.info.kind, codes: none };
+      const isConstant = plan.node === null && !this.selected.operation.variableDefinitions?.length;
+      if (this.#asksForSchema && isConstant) this.#parts.schemaAnswers.set(this, answer);
+      return answer;
     }
     const errors = explain(selection, state, plan.dependents);
     const shown = errors.length > 0 ? `"errors":${errorsText(errors, state.context.requestId)},` : '';

@@ -280,6 +280,19 @@ describe('operations', () => {
     await small.close();
   });
 
+  test('what is asked of the schema alone is worked out once, unless variables change it', async () => {
+    const ask = (query: string, variables?: Record<string, unknown>) =>
+      gateway.engine.execute({ query, variables, principal: tester, requestId: 'r1' });
+    const query = '{ __schema { queryType { name } } __typename }';
+    expect(await ask(query)).toBe(await ask(query));
+    const typed = 'query ($name: String!) { __type(name: $name) { kind } }';
+    const texts = await Promise.all(['Job', 'Kind'].map((name) => ask(typed, { name })));
+    expect(texts.map(({ text }) => text)).toEqual([
+      '{"data":{"__type":{"kind":"OBJECT"}}}',
+      '{"data":{"__type":{"kind":"ENUM"}}}',
+    ]);
+  });
+
   test('many at once ask for one plan', async () => {
     const texts = await Promise.all(
       Array.from({ length: 50 }, () => gateway.text('query Many { jobs(n: 1) { name alpha } }')),
