@@ -14,6 +14,8 @@ describe('readAccept', () => {
     [`${own};q=0.5, ${legacy}`, legacy, false],
     [`${own};q=0, ${legacy}`, legacy, false],
     [`${own}, application/graphql+json, ${legacy}, text/event-stream, multipart/mixed`, own, true],
+    [`${legacy};q=0, */*`, own, false],
+    [`*/*;q=0.1, ${legacy};q=0, ${own};q=0`, undefined, false],
     ['text/event-stream', undefined, true],
     ['text/event-stream;q=0', undefined, false],
     ['text/html, application/xhtml+xml, */*;q=0.8', legacy, false],

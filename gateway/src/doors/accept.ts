@@ -13,15 +13,15 @@ export interface Accepted {
  */
 export function readAccept(header: string | undefined): Accepted {
   if (header === undefined || header.trim() === '') return { json: 'application/json', stream: false };
+  const ranges = header.split(',').map(readRange);
+  const refused = new Set(ranges.filter(({ quality }) => quality === 0).map(({ range }) => range));
   let json: Accepted['json'];
   let best = 0;
   let stream = false;
-  for (const part of header.split(',')) {
-    const [range = '', ...parameters] = part.split(';').map((piece) => piece.trim().toLowerCase());
-    const quality = qualityOf(parameters);
-    if (quality === 0 || wantsOtherCharset(parameters)) continue;
+  for (const { range, quality, isOtherCharset } of ranges) {
+    if (quality === 0 || isOtherCharset) continue;
     if (range === 'text/event-stream') stream = true;
-    const type = jsonTypeOf(range);
+    const type = jsonTypeOf(range, refused);
     if (!type || quality < best) continue;
     if (quality === best && json === 'application/graphql-response+json') continue;
     json = type;
@@ -30,11 +30,26 @@ export function readAccept(header: string | undefined): Accepted {
   return { json, stream };
 }
 
-function jsonTypeOf(range: string): Accepted['json'] {
-  if (range === 'application/graphql-response+json') return range;
-  if (range === 'application/json' || range === 'application/*' || range === '*/*') return 'application/json';
-  return undefined;
+/** One media range of a header. */
+interface AcceptedRange {
+  readonly range: string;
+  readonly quality: number;
+  readonly isOtherCharset: boolean;
 }
+
+function readRange(part: string): AcceptedRange {
+  const [range = '', ...parameters] = part.split(';').map((piece) => piece.trim().toLowerCase());
+  return { range, quality: qualityOf(parameters), isOtherCharset: wantsOtherCharset(parameters) };
+}
+
+/** The JSON type that a range stands for. What is refused by name is not meant by a wildcard. */
+function jsonTypeOf(range: string, refused: ReadonlySet<string>): Accepted['json'] {
+  if (range === 'application/graphql-response+json' || range === 'application/json') return range;
+  if (range !== 'application/*' && range !== '*/*') return undefined;
+  return jsonTypes.find((type) => !refused.has(type));
+}
+
+const jsonTypes = ['application/json', 'application/graphql-response+json'] as const;
 
 function qualityOf(parameters: readonly string[]): number {
   const given = parameters.find((parameter) => parameter.startsWith('q='));

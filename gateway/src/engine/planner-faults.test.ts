@@ -139,6 +139,18 @@ describe.each(['worker', 'inline'] as const)(
         },
       ],
       [
+        'the same of one list asked for twice, the client asking for it in one of them',
+        '{ jobs { c: cost } others: jobs { cost price } }',
+        {},
+        {
+          jobs: [{ c: 6 }, { c: 12 }],
+          others: [
+            { cost: 6, price: 1 },
+            { cost: 12, price: 2 },
+          ],
+        },
+      ],
+      [
         'a variable with a name of the planner',
         'query ($representations: Int) { jobs { weight(k: $representations) } }',
         { representations: 2 },

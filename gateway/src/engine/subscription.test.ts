@@ -161,6 +161,11 @@ describe('subscriptions', () => {
       ok: false,
       answer: { codes: ['GRAPHQL_VALIDATION_FAILED'] },
     });
+    const underVariable = 'subscription ($x: Boolean = false) { plain @skip(if: $x) }';
+    expect(await open(underVariable)).toMatchObject({
+      ok: false,
+      answer: { codes: ['GRAPHQL_VALIDATION_FAILED'], text: expect.stringContaining('root field') },
+    });
     expect(await open('subscription ($n: Int!) { jobChanged(n: $n) { at } }')).toMatchObject({
       ok: false,
       answer: { codes: ['BAD_USER_INPUT'] },

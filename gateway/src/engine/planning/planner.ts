@@ -140,7 +140,7 @@ function validateQuery(
     const message = `The schema has no root for a ${selected.operation.operation}`;
     return { code: 'GRAPHQL_VALIDATION_FAILED', errors: [{ message }] };
   }
-  const faults = validate(schema, document, undefined, { maxErrors: maxValidationErrors });
+  const faults = faultsIn(schema, document);
   if (faults.length > 0) {
     return { code: 'GRAPHQL_VALIDATION_FAILED', errors: faults.map((fault) => fault.toJSON()) };
   }
@@ -148,6 +148,17 @@ function validateQuery(
     return tooComplex('fields with its fragments written out', limits.expandedFields);
   }
   return undefined;
+}
+
+function faultsIn(schema: GraphQLSchema, document: DocumentNode): readonly GraphQLError[] {
+  try {
+    return validate(schema, document, undefined, { maxErrors: maxValidationErrors });
+  } catch (error) {
+    if (!(error instanceof GraphQLError)) throw error;
+    // graphql-js reads the root of subscriptions without values of variables, and throws where it needs one.
+    const text = 'The root field of a subscription must not be under @skip or @include with a variable';
+    return [new GraphQLError(text, { nodes: error.nodes })];
+  }
 }
 
 /** How the parser says that it has given up on a document's length. */
