@@ -4,6 +4,7 @@ import { type Api, createApi } from './api/api.js';
 import { useFresh } from './api/use-fresh.js';
 import { ConnectionBadge } from './components/connection-badge.js';
 import { ViewerDocument } from './operations.generated.js';
+import { Title } from './components/title.js';
 import { JobPage } from './pages/job.js';
 import { OverviewPage } from './pages/overview.js';
 import { TaskPage } from './pages/task.js';
@@ -65,7 +66,7 @@ function Frame({ api, onLeave }: { api: Api; onLeave: () => void }) {
         <Link to="/">Rhizome</Link>
         <ConnectionBadge connection={api.connection} />
         <span className="grow" />
-        <span>{viewer.data?.viewer.subject ?? ''}</span>
+        <span className="who">{viewer.data?.viewer.subject ?? ''}</span>
         <button type="button" onClick={onLeave}>
           Leave
         </button>
@@ -82,5 +83,10 @@ function Page() {
   if (route.page === 'overview') return <OverviewPage />;
   if (route.page === 'task') return <TaskPage key={route.id} id={route.id} />;
   if (route.page === 'job') return <JobPage key={route.id} id={route.id} />;
-  return <p role="alert">There is nothing at {route.path}.</p>;
+  return (
+    <>
+      <Title>Nothing here</Title>
+      <p role="alert">There is nothing at {route.path}.</p>
+    </>
+  );
 }

@@ -111,7 +111,9 @@ describe('the dashboard', () => {
     const { status, headers, text } = await send(there('/'));
     expect([status, headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
     expect(text).toContain('the dashboard');
-    expect(headers.get('content-security-policy')).toContain("default-src 'self'");
+    const policy = headers.get('content-security-policy');
+    expect(policy).toContain("default-src 'self'");
+    expect(policy).not.toContain('unsafe');
   });
 
   test('answers the address of each of its views, where a browser asks for a page', async () => {

@@ -83,6 +83,8 @@ describe('the dashboard', () => {
     await page.getByText('2 of 2 jobs have ended').waitFor(soon);
     expect(await bar.getAttribute('aria-valuenow')).toBe('100');
     await tile(page, 'Jobs of the task by state', 'FINISHED').getByText('2', { exact: true }).waitFor(soon);
+    // Nothing of it moves any more: that is no loss of the connection.
+    await page.getByRole('status').getByText('at rest').waitFor(soon);
     // A step back is a view, too.
     await page.goBack();
     await page.getByRole('list', { name: 'Jobs by state' }).waitFor(soon);
@@ -143,6 +145,39 @@ describe('the dashboard', () => {
     await field.waitFor(soon);
     await page.reload();
     await field.waitFor(soon);
+  });
+
+  test('asks for another token when the one it was given ends, and goes on where it was', async () => {
+    const { issuer } = house.identities;
+    const [id = ''] = await submit(api, [{ name: 'seen with two tokens', shell: 'true' }]);
+    const short = await issuer.mint({
+      kind: 'HUMAN',
+      subject: 'brief@playground',
+      grants: [{ experiment: '*', roles: ['READER'] }],
+      ttlSeconds: 8,
+    });
+    const { page } = await openPage(browser, `${origin}/jobs/${id}#token=${short}`);
+    await page.getByRole('alert').getByText('The token has expired.').waitFor(soon);
+    await page.getByLabel(/Paste a token/).fill(house.token);
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'seen with two tokens' }).waitFor(soon);
+  });
+
+  test('fits a narrow screen, however long names are, and names each view', async () => {
+    const name = `mc23_13p6TeV.801169.${'Py8EG_A14NNPDF23LO_jj_'.repeat(6)}HITS`;
+    const [id = ''] = await submit(api, [{ name, shell: 'echo done' }]);
+    const { page, faults } = await signedIn();
+    await page.setViewportSize({ width: 360, height: 740 });
+    await page.getByRole('link', { name }).waitFor(soon);
+    const sidewards = () =>
+      page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
+    expect([await page.title(), await sidewards()]).toEqual(['Overview · Rhizome', 0]);
+    await page.getByRole('link', { name }).press('Enter');
+    await page.getByRole('heading', { name, level: 1 }).waitFor(soon);
+    expect(page.url()).toBe(`${origin}/jobs/${id}`);
+    expect([await page.title(), await sidewards()]).toEqual([`${name} · Rhizome`, 0]);
+    expect(faults).toEqual([]);
   });
 
   test('says so where there is no such job', async () => {

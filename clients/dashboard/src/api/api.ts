@@ -1,4 +1,4 @@
-import { cacheExchange, Client, fetchExchange, subscriptionExchange } from '@urql/core';
+import { cacheExchange, Client, fetchExchange, mapExchange, subscriptionExchange } from '@urql/core';
 import { type DocumentNode, Kind } from 'graphql';
 import { createClient, type Client as SocketClient } from 'graphql-ws';
 import { usualBackoff } from '../live/backoff.js';
@@ -25,6 +25,7 @@ export interface ApiOptions {
 
 const KEEP_ALIVE_MS = 10_000;
 const PONG_MS = 5000;
+const normalClosure = 1000;
 
 /** Queries over HTTP; streams over one socket, opened again by the rules of the house. */
 export function createApi({ origin, token, onTokenRefused }: ApiOptions): Api {
@@ -39,6 +40,7 @@ export function createApi({ origin, token, onTokenRefused }: ApiOptions): Api {
     preferGetMethod: false,
     fetchOptions: { headers: { authorization: `Bearer ${token}` } },
     exchanges: [
+      mapExchange({ onError: (error) => noticeToken(failureOfQuery(error)) }),
       cacheExchange,
       subscriptionExchange({
         forwardSubscription: (request, operation) =>
@@ -66,9 +68,10 @@ function openSocket(url: string, token: string, connection: ConnectionState): So
     lazyCloseTimeout: 500,
     on: {
       connected: () => connection.set('live'),
-      closed: () => {
+      closed: (event) => {
         clearTimeout(pong);
-        connection.set('away');
+        // The client itself closes a socket that no stream needs any more.
+        connection.set((event as Partial<CloseEvent>).code === normalClosure ? 'still' : 'away');
       },
       // A dead peer is noticed by a ping that nobody answers.
       ping: (received) => {

@@ -1,5 +1,5 @@
-/** Whether the page hears from the gateway. */
-export type Connection = 'connecting' | 'live' | 'away';
+/** Whether the page hears from the gateway; `still` where it follows nothing that could move. */
+export type Connection = 'connecting' | 'live' | 'away' | 'still';
 
 /** The state of the connection, for whoever shows it. */
 export class ConnectionState {

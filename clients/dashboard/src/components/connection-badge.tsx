@@ -1,7 +1,7 @@
 import { useSyncExternalStore } from 'react';
 import type { ConnectionState } from '../api/connection-state.js';
 
-const words = { connecting: 'connecting…', live: 'live', away: 'reconnecting…' } as const;
+const words = { connecting: 'connecting…', live: 'live', away: 'reconnecting…', still: 'at rest' } as const;
 
 /** Whether what is shown moves. */
 export function ConnectionBadge({ connection }: { connection: ConnectionState }) {

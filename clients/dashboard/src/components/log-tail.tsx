@@ -7,7 +7,7 @@ import {
   LogMovesDocument,
   type LogMovesSubscription,
 } from '../operations.generated.js';
-import { emptyLog, foldLog, type ShownLog } from '../pages/log.js';
+import { emptyLog, foldLog, readable, type ShownLog } from '../pages/log.js';
 import { FailureNote } from './failure-note.js';
 
 /** A log that was read page by page, and where the stream goes on after it. */
@@ -81,6 +81,9 @@ function LiveTail({ jobId, read, onPastLost }: { jobId: string; read: ReadLog; o
   );
 }
 
+const endWord = ({ isCut }: ShownLog): string =>
+  isCut ? 'the job has ended: this is the end of it' : 'the job has ended: this is all of it';
+
 /** Stays at the end while its reader is there. */
 function LogText({ log }: { log: ShownLog }) {
   const place = useRef<HTMLPreElement>(null);
@@ -91,23 +94,30 @@ function LogText({ log }: { log: ShownLog }) {
   }, [log]);
   return (
     <>
+      {log.isCut && (
+        <p className="quiet">
+          Only the end is shown here; <code>rhizome logs</code> gives all of it.
+        </p>
+      )}
       <pre
         ref={place}
         className="log"
+        role="region"
         aria-label="Log"
+        tabIndex={0}
         onScroll={({ currentTarget: { scrollTop, scrollHeight, clientHeight } }) => {
           isAtEnd.current = scrollHeight - scrollTop - clientHeight < 24;
         }}
       >
         {log.chunks.map(({ cursor, stream, text }) => (
           <span key={cursor} className={stream === 'STDERR' ? 'stderr' : undefined}>
-            {text}
+            {readable(text)}
           </span>
         ))}
       </pre>
       <p className="quiet">
         {log.attempt > 0 ? `attempt ${log.attempt}; ` : ''}
-        {log.isComplete ? 'the job has ended: this is all of it' : 'as it is written'}
+        {log.isComplete ? endWord(log) : 'as it is written'}
       </p>
     </>
   );

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { CountsSubscription, LogMovesSubscription } from '../operations.generated.js';
 import { byState, foldCounts } from './counts.js';
-import { emptyLog, foldLog } from './log.js';
+import { emptyLog, foldLog, readable } from './log.js';
 
 type Count = CountsSubscription['jobCountsChanged']['counts'][number];
 const count = (state: Count['state'], number: number, change: Partial<Count> = {}): Count => ({
@@ -49,5 +49,33 @@ describe('a log', () => {
     const many = Array.from({ length: 2500 }, (_, index) => String(index));
     expect(texts(foldLog(emptyLog, log(1, many))).at(0)).toBe('500');
     expect(foldLog(emptyLog, log(1, [], true)).isComplete).toBe(true);
+  });
+
+  test('of large chunks keeps its end as well, says that there is more before it, and forgets that with a new attempt', () => {
+    const large = (cursor: string): LogMovesSubscription => ({
+      jobLogAppended: {
+        cursor,
+        attempt: 1,
+        isComplete: false,
+        chunks: [{ ...chunk(cursor), text: cursor.repeat(60_000) }],
+      },
+    });
+    let shown = emptyLog;
+    for (const cursor of 'abcdefgh') shown = foldLog(shown, large(cursor));
+    expect([shown.isCut, texts(shown).length]).toEqual([false, 8]);
+    for (const cursor of 'ijklmnop') shown = foldLog(shown, large(cursor));
+    expect(shown.isCut).toBe(true);
+    expect(texts(shown).map(([first]) => first)).toEqual([...'ijklmnop']);
+    expect(foldLog(shown, log(2, ['x']))).toMatchObject({ isCut: false });
+  });
+
+  test.each([
+    ['plain\n', 'plain\n'],
+    ['\u001b[1;31mred\u001b[0m', 'red'],
+    ['\u001b]0;a title\u0007text', 'text'],
+    ['10 %\r20 %\r\n', '10 %\n20 %\r\n'],
+    ['x\u001b[2K\u001b[1Gy', 'xy'],
+  ])('%j is shown as %j', (text, shown) => {
+    expect(readable(text)).toBe(shown);
   });
 });

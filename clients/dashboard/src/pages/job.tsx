@@ -1,9 +1,11 @@
 import { useEffect } from 'react';
 import { useFresh } from '../api/use-fresh.js';
 import { useLive } from '../api/use-live.js';
+import { Facts } from '../components/facts.js';
 import { FailureNote } from '../components/failure-note.js';
 import { LogTail } from '../components/log-tail.js';
 import { State } from '../components/state.js';
+import { Title } from '../components/title.js';
 import {
   JobMovesDocument,
   type JobMovesSubscription,
@@ -24,10 +26,16 @@ export function JobPage({ id }: { id: string }) {
   // Also after the opening message: what happened before it is read, what comes after it is told.
   useEffect(() => refresh(), [moves.state, refresh]);
   const job = page.data?.job;
-  if (job === null) return <p role="alert">There is no job {id}, or you may not see it.</p>;
+  if (job === null)
+    return (
+      <>
+        <Title>No such job</Title>
+        <p role="alert">There is no job {id}, or you may not see it.</p>
+      </>
+    );
   return (
     <>
-      <h1>{job?.name ?? id}</h1>
+      <Title>{job?.name ?? id}</Title>
       <FailureNote failures={[moves.failure, page.failure]} />
       {job && <JobFacts job={job} move={moves.state} />}
       <section>
@@ -58,21 +66,24 @@ function JobFacts({ job, move }: { job: NonNullable<JobPageQuery['job']>; move: 
   const attempt = (isAhead ? move.attempt : null) ?? job.attempt;
   return (
     <>
-      <p className="quiet">
-        <span data-testid="job-state">
-          <State state={state} />
-        </span>{' '}
-        attempt {attempt} of {job.owner} in {job.experiment.name}, share {job.share}
-        {job.worker ? ` on ${job.worker.name}` : ''}
-        {job.exitCode !== null ? `, exit code ${job.exitCode}` : ''}
-      </p>
-      {job.task && (
-        <p>
-          Part of the task <Link to={taskPath(job.task.id)}>{job.task.name}</Link>
-        </p>
-      )}
+      <Facts
+        facts={{
+          State: (
+            <span data-testid="job-state">
+              <State state={state} />
+            </span>
+          ),
+          Attempt: attempt > 0 ? attempt : null,
+          'Exit code': job.exitCode,
+          Worker: job.worker?.name,
+          Task: job.task && <Link to={taskPath(job.task.id)}>{job.task.name}</Link>,
+          Owner: job.owner,
+          Experiment: job.experiment.name,
+          Share: job.share,
+        }}
+      />
       {job.error && (
-        <p role="alert">
+        <p className="failures" role="alert">
           {job.error.code}: {job.error.message}
         </p>
       )}

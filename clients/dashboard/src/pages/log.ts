@@ -6,13 +6,17 @@ export interface ShownLog {
   /** The attempt whose output stands last. */
   readonly attempt: number;
   readonly isComplete: boolean;
+  /** Whether there is more before what is shown. */
+  readonly isCut: boolean;
 }
 
 /** An empty log. */
-export const emptyLog: ShownLog = { chunks: [], attempt: 0, isComplete: false };
+export const emptyLog: ShownLog = { chunks: [], attempt: 0, isComplete: false, isCut: false };
 
 /** Chunks on the page at most: the oldest go first. */
 const MOST_CHUNKS = 2000;
+/** Characters on the page at most: a browser that lays out all of a log of many mebibytes stands still. */
+const MOST_CHARACTERS = 500_000;
 
 /** The log after a message. The output of a new attempt begins anew; chunks that stand there already are not shown twice. */
 export function foldLog(before: ShownLog, { jobLogAppended }: LogMovesSubscription): ShownLog {
@@ -22,9 +26,32 @@ export function foldLog(before: ShownLog, { jobLogAppended }: LogMovesSubscripti
   const kept = of > before.attempt ? [] : before.chunks;
   const known = new Set(kept.map(({ cursor }) => cursor));
   const added = (chunks ?? []).filter(({ cursor }) => !known.has(cursor));
+  const all = [...kept, ...added];
+  const shown = endOf(all);
   return {
-    chunks: [...kept, ...added].slice(-MOST_CHUNKS),
+    chunks: shown,
     attempt: of,
     isComplete: before.isComplete || isComplete === true,
+    isCut: shown.length < all.length || (of === before.attempt && before.isCut),
   };
+}
+
+/** The newest chunks that there is room for; the last one in any case. */
+function endOf(chunks: readonly LogChunkFragment[]): readonly LogChunkFragment[] {
+  let first = Math.max(0, chunks.length - MOST_CHUNKS);
+  let characters = 0;
+  for (let at = chunks.length - 1; at >= first; at -= 1) {
+    characters += chunks[at]?.text.length ?? 0;
+    if (characters > MOST_CHARACTERS) first = Math.min(at + 1, chunks.length - 1);
+  }
+  return first === 0 ? chunks : chunks.slice(first);
+}
+
+/** Colours and movements of a terminal's cursor. */
+// eslint-disable-next-line no-control-regex -- that is what is looked for
+const terminalCodes = /\u001b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\))/g;
+
+/** Text as it can be read on a page: without a terminal's codes, and with what overwrites a line on a line of its own. */
+export function readable(text: string): string {
+  return text.replace(terminalCodes, '').replace(/\r(?!\n|$)/g, '\n');
 }

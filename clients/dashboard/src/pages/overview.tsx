@@ -5,6 +5,8 @@ import { FailureNote } from '../components/failure-note.js';
 import { JobTable } from '../components/job-table.js';
 import { ProgressBar } from '../components/progress-bar.js';
 import { State, StateTiles } from '../components/state.js';
+import { Table } from '../components/table.js';
+import { Title } from '../components/title.js';
 import {
   CountsDocument,
   GpusDocument,
@@ -33,6 +35,7 @@ export function OverviewPage() {
   }, [counts.state, refreshTasks, refreshJobs]);
   return (
     <>
+      <Title isQuiet>Overview</Title>
       <FailureNote failures={[counts.failure, tasks.failure, jobs.failure]} />
       <section>
         <h2>Jobs by state</h2>
@@ -51,32 +54,33 @@ export function OverviewPage() {
   );
 }
 
+const taskColumns = ['Task', 'Experiment', 'State', 'Progress', 'Ended', 'Jobs'] as const;
+
 function TaskTable({ tasks }: { tasks: LatestTasksQuery['tasks']['nodes'] }) {
   if (tasks.length === 0) return <p className="quiet">no tasks</p>;
   return (
-    <table aria-label="Latest tasks">
-      <tbody>
-        {tasks.map(({ id, name, state, experiment, progress }) => (
-          <tr key={id} data-task={id}>
-            <td>
-              <Link to={taskPath(id)}>{name}</Link>
-            </td>
-            <td>{experiment.name}</td>
-            <td>
-              <State state={state} />
-            </td>
-            <td className="wide">
-              <ProgressBar
-                finished={progress.finishedFraction}
-                ended={progress.endedFraction}
-                label={`Progress of ${name}`}
-              />
-            </td>
-            <td>{progress.totalJobs.toLocaleString('en')} jobs</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <Table label="Latest tasks" columns={taskColumns}>
+      {tasks.map(({ id, name, state, experiment, progress }) => (
+        <tr key={id} data-task={id}>
+          <td className="name">
+            <Link to={taskPath(id)}>{name}</Link>
+          </td>
+          <td>{experiment.name}</td>
+          <td>
+            <State state={state} />
+          </td>
+          <td className="wide">
+            <ProgressBar
+              finished={progress.finishedFraction}
+              ended={progress.endedFraction}
+              label={`Progress of ${name}`}
+            />
+          </td>
+          <td className="number">{Math.floor(progress.endedFraction * 100)} %</td>
+          <td className="number">{progress.totalJobs.toLocaleString('en')}</td>
+        </tr>
+      ))}
+    </Table>
   );
 }
 
@@ -93,6 +97,8 @@ function foldGpus(
   return next;
 }
 
+const gpuColumns = ['Model', 'Queue', 'Use', 'In use'] as const;
+
 function GpuSection() {
   const { state, failure } = useLive(GpusDocument, none, foldGpus, noGpus);
   const rows = [...state.values()].filter(({ total }) => total > 0);
@@ -101,26 +107,25 @@ function GpuSection() {
     <section>
       <h2>GPUs</h2>
       <FailureNote failures={[failure]} />
-      <table aria-label="GPUs">
-        <tbody>
-          {rows.map(({ queue, model, total, allocated, unhealthy }) => (
-            <tr key={`${queue} ${model}`}>
-              <td>{model}</td>
-              <td>{queue}</td>
-              <td className="wide">
-                <ProgressBar
-                  finished={allocated / total}
-                  ended={allocated / total}
-                  label={`Use of ${model}`}
-                />
-              </td>
-              <td>
-                {allocated} of {total} in use{unhealthy > 0 ? `, ${unhealthy} unhealthy` : ''}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <Table label="GPUs" columns={gpuColumns}>
+        {rows.map(({ queue, model, total, allocated, unhealthy }) => (
+          <tr key={`${queue} ${model}`}>
+            <td className="name">{model}</td>
+            <td>{queue}</td>
+            <td className="wide">
+              <ProgressBar
+                finished={allocated / total}
+                ended={allocated / total}
+                label={`Use of ${model} in ${queue}`}
+              />
+            </td>
+            <td>
+              {allocated} of {total}
+              {unhealthy > 0 ? `, ${unhealthy} unhealthy` : ''}
+            </td>
+          </tr>
+        ))}
+      </Table>
     </section>
   );
 }

@@ -1,4 +1,5 @@
 import { type FormEvent, useState } from 'react';
+import { Title } from '../components/title.js';
 import { keepToken } from './token.js';
 
 /** Asks for a token. */
@@ -13,7 +14,7 @@ export function TokenForm({ reason, onToken }: { reason: string | null; onToken:
   };
   return (
     <form className="card token-form" onSubmit={submit}>
-      <h1>Rhizome</h1>
+      <Title>Sign in</Title>
       {reason !== null && <p role="alert">{reason}</p>}
       <label htmlFor="token">
         Paste a token. The playground prints one; it stays in this tab and is never part of an address.
@@ -21,13 +22,16 @@ export function TokenForm({ reason, onToken }: { reason: string | null; onToken:
       <textarea
         id="token"
         rows={4}
+        autoFocus
         value={text}
         autoComplete="off"
         spellCheck={false}
         onChange={(event) => setText(event.target.value)}
       />
       {isWrong && <p role="alert">That is no token.</p>}
-      <button type="submit">Look</button>
+      <button type="submit" className="main">
+        Look
+      </button>
     </form>
   );
 }
