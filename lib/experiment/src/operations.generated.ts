@@ -34,7 +34,7 @@ export type GpuRequirementInput = {
   exclusive?: boolean | null | undefined;
   /** AMD targets in the payload, as `gfx90a`. */
   gfxTargets?: Array<string> | null | undefined;
-  /** Thousandths of one device as a MIG slice of any profile with at least so many of its slices, 1 to 1000: 142 takes one of seven. */
+  /** Thousandths of one device as a MIG slice of any profile with at least so many of its slices, or as a partition (AMD) that is as large a part, 1 to 1000: 142 takes one of seven, 125 one of eight. */
   migFraction?: number | null | undefined;
   /** The MIG profile, as `1g.10gb`. */
   migProfile?: string | null | undefined;

@@ -567,7 +567,7 @@ export type GpuHardware = {
   readonly __typename?: 'GpuHardware';
   /** The newest CUDA version that their drivers support; null when unknown or none. */
   readonly cudaVersion?: Maybe<Scalars['String']['output']>;
-  /** Devices of live workers. Slices are counted, and not the device they are of. */
+  /** Devices of live workers. Slices and partitions are counted, and not the device they are of. */
   readonly devices: Scalars['Int']['output'];
   /** The branch of the driver, as `575` (NVIDIA) or `6.10` (others); null when unknown. */
   readonly driverBranch?: Maybe<Scalars['String']['output']>;
@@ -577,7 +577,7 @@ export type GpuHardware = {
   readonly hosts: Scalars['Int']['output'];
   /** When a worker that has them was last heard of. */
   readonly lastSeenAt: Scalars['DateTime']['output'];
-  /** The least memory of a device among them, as its driver reports it; null when unknown. */
+  /** The least memory of a device among them, as its driver reports it, of a partition its part of that; null when unknown. */
   readonly memoryMiB?: Maybe<Scalars['Int']['output']>;
   /** The profile, of MIG slices; null for whole devices. */
   readonly migProfile?: Maybe<Scalars['String']['output']>;
@@ -585,6 +585,8 @@ export type GpuHardware = {
   readonly model: Scalars['String']['output'];
   /** The lowest driver version among them; null when unknown. */
   readonly oldestDriver?: Maybe<Scalars['String']['output']>;
+  /** The mode of the partitions that they are, as `CPX/NPS4` (AMD); null for whole devices and MIG slices. */
+  readonly partition?: Maybe<Scalars['String']['output']>;
   /** How the drivers name it. */
   readonly reportedAs: ReadonlyArray<Scalars['String']['output']>;
   /** The ROCm release on their hosts; null when unknown or none. */
@@ -702,7 +704,7 @@ export type GpuRequirement = {
   readonly exclusive: Scalars['Boolean']['output'];
   /** AMD targets in the payload, as `gfx90a`; empty when unknown. */
   readonly gfxTargets: ReadonlyArray<Scalars['String']['output']>;
-  /** Thousandths of one device as a MIG slice of any profile with at least so many of its slices; null for whole devices. */
+  /** Thousandths of one device as a MIG slice of any profile with at least so many of its slices, or as a partition (AMD) that is as large a part; null for whole devices. */
   readonly migFraction?: Maybe<Scalars['Int']['output']>;
   /** The MIG profile, as `1g.10gb`; null for whole devices. */
   readonly migProfile?: Maybe<Scalars['String']['output']>;
@@ -750,7 +752,7 @@ export type GpuRequirementInput = {
   readonly exclusive?: InputMaybe<Scalars['Boolean']['input']>;
   /** AMD targets in the payload, as `gfx90a`. */
   readonly gfxTargets?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Thousandths of one device as a MIG slice of any profile with at least so many of its slices, 1 to 1000: 142 takes one of seven. */
+  /** Thousandths of one device as a MIG slice of any profile with at least so many of its slices, or as a partition (AMD) that is as large a part, 1 to 1000: 142 takes one of seven, 125 one of eight. */
   readonly migFraction?: InputMaybe<Scalars['Int']['input']>;
   /** The MIG profile, as `1g.10gb`. */
   readonly migProfile?: InputMaybe<Scalars['String']['input']>;
@@ -3716,6 +3718,7 @@ export type GpuHardwareResolvers<ContextType = Context, ParentType extends Resol
   migProfile?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   model?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   oldestDriver?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  partition?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   reportedAs?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
   rocmVersion?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   target?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;

@@ -54,7 +54,7 @@ async function gpus({ client, output, now }: Session, flags: GpuFlags): Promise<
 const head = [
   'SITE',
   'MODEL',
-  'MIG',
+  'PART',
   'GIB',
   'DRIVER',
   'RUNTIME',
@@ -75,7 +75,7 @@ function rowOf(site: string, row: Row, now: number): readonly string[] {
   return [
     site,
     row.model,
-    row.migProfile ?? '',
+    row.migProfile ?? row.partition ?? '',
     row.memoryMiB === null ? '?' : (row.memoryMiB / 1024).toFixed(0),
     row.driverBranch ?? '?',
     runtime,

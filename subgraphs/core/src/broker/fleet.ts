@@ -8,7 +8,7 @@ import { arrangeDevices, type ArrangedDevices, type DeviceShape } from '../gpus/
 import { type Candidate, candidateOf, meetsAll } from './constraints.js';
 import { canonicalJson, type RequirementClass } from './requirement-class.js';
 import { type HostKind, SlotsCache } from './demand.js';
-import { wholeGpus } from '../gpus/parts.js';
+import { isPartition, wholeGpus } from '../gpus/parts.js';
 import { type Totals, unknownShare } from './share-order.js';
 
 /** What is known of a class and a candidate, beside the serial of the class; 0 where nothing is. */
@@ -87,7 +87,7 @@ export interface FleetWorker {
 
 interface KnownShape extends Shape {
   readonly answers: Answers;
-  /** Devices that are not slices nor divided. */
+  /** Devices that are neither slices nor partitions, nor divided. */
   readonly wholeDevices: number;
   users: number;
 }
@@ -235,7 +235,7 @@ export class Fleet {
       hasDevices: devices.facts.length > 0,
       hardware,
       wholeDevices: devices.facts.filter(
-        ({ isDivided, migProfile }) => !isDivided && migProfile === undefined,
+        (device) => !device.isDivided && device.migProfile === undefined && !isPartition(device),
       ).length,
       slots: new SlotsCache(),
       answers,

@@ -5,6 +5,7 @@ import { rocmReleases } from '../gpus/catalogue/rocm-releases.js';
 import { compareVersions, isVersion } from '../gpus/catalogue/versions.js';
 import { capabilityOf, driversFor } from '../gpus/cuda-check.js';
 import { deviceChecks } from '../gpus/device-checks.js';
+import { isPartition, partOf } from '../gpus/parts.js';
 import type { DeviceFacts } from '../gpus/verdict.types.js';
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
 import type { Alike } from './fleet-facts.js';
@@ -253,10 +254,35 @@ function partVariants(gpu: StoredGpuRequirement, devices: readonly DeviceFacts[]
       requirement: { ...plain, migProfile },
       cost: gpu.migProfile === undefined && gpu.migFraction === undefined ? 2 : 0.5,
     }));
+  found.push(...fractionVariants(gpu, devices, constraint, plain));
   const isPart = gpu.migProfile !== undefined || gpu.migFraction !== undefined || gpu.share !== undefined;
   if (isPart)
     found.push({ constraint, change: 'a whole gpu instead of a part of one', requirement: plain, cost: 0.8 });
   return found;
+}
+
+/** Smaller parts than are asked, and partitions where whole devices are asked: slices have names of their own. */
+function fractionVariants(
+  gpu: StoredGpuRequirement,
+  devices: readonly DeviceFacts[],
+  constraint: string,
+  plain: StoredGpuRequirement,
+): readonly GpuVariant[] {
+  const isWhole = gpu.migFraction === undefined && gpu.migProfile === undefined && gpu.share === undefined;
+  const asked = gpu.migFraction ?? (isWhole ? 1000 : 0);
+  const parts = devices
+    .filter((device) => !isWhole || isPartition(device))
+    .map((device) => Math.round(1000 * (partOf(device) ?? 1)))
+    .filter((part) => part < asked);
+  return [...new Set(parts)]
+    .sort((a, b) => b - a)
+    .slice(0, maxValues)
+    .map((migFraction) => ({
+      constraint,
+      change: `a slice or partition >= ${migFraction}/1000 of a gpu instead of ${isWhole ? 'a whole one' : `${asked}/1000`}`,
+      requirement: { ...plain, migFraction },
+      cost: isWhole ? 2 : 1 - migFraction / asked,
+    }));
 }
 
 function conditionVariants(gpu: StoredGpuRequirement): readonly GpuVariant[] {

@@ -156,6 +156,24 @@ describe('why a job waits', () => {
     else expect(found[0]).toMatchObject({ workersGained: 2 });
   });
 
+  test.each<[Parameters<typeof aGpu>[0], string]>([
+    [{}, 'a slice or partition >= 125/1000 of a gpu instead of a whole one'],
+    [{ migFraction: 500 }, 'a slice or partition >= 125/1000 of a gpu instead of 500/1000'],
+  ])('%j on a host with an MI300X in eight partitions: %s', (asked, change) => {
+    const part = { vendor: 'AMD', model: 'AMD Instinct MI300X', partitionMode: 'CPX/NPS4', parentId: 'gpu' };
+    hosts(
+      1,
+      'queue_1',
+      Array.from({ length: 8 }, () => part),
+    );
+    const { relaxations, workersThatFit } = explain({ gpu: aGpu(asked) });
+    expect(workersThatFit).toBe(0);
+    expect(relaxations).toContainEqual(
+      expect.objectContaining({ change, workersGained: 1, devicesGained: 8 }),
+    );
+    expect(explain({ gpu: aGpu({ migFraction: 125 }) }).workersThatFit).toBe(1);
+  });
+
   test('what is not known of a device keeps those away who ask for it, and only those; the reason names it', () => {
     fleet.put(
       aWorker({

@@ -3,7 +3,7 @@ import type { StoredGpuRequirement } from '../jobs/job.types.js';
 import { modelOf, modelsNamed, plainName } from './catalogue/catalogue.js';
 import { isAtLeast, isVersion } from './catalogue/versions.js';
 import { capabilityOf, runtimeVerdict, targetsVerdict } from './cuda-check.js';
-import { partOf, profileMemoryGB } from './parts.js';
+import { isPartition, partitionsOf, partOf, profileMemoryGB } from './parts.js';
 import { gfxVerdict, rocmVerdict } from './rocm-check.js';
 import { type DeviceCheck, type DeviceFacts, native, no, type Verdict } from './verdict.types.js';
 
@@ -110,21 +110,26 @@ function isModel(word: string, device: DeviceFacts): boolean {
 
 function partText({ migProfile, migFraction, share }: StoredGpuRequirement): string {
   if (migProfile !== undefined) return `mig profile = ${migProfile}`;
-  if (migFraction !== undefined) return `mig slice >= ${migFraction}/1000 of a gpu`;
+  if (migFraction !== undefined) return `slice or partition >= ${migFraction}/1000 of a gpu`;
   return share === undefined ? 'gpu is whole' : `gpu share of ${share}/1000`;
 }
 
 /** Whether the device is what is asked: whole, shared, or a slice. */
 function partVerdict(gpu: StoredGpuRequirement, device: DeviceFacts): Verdict {
   if (gpu.migProfile !== undefined) {
-    if (device.migProfile === undefined) return no('WRONG_PROFILE', 'it is a whole device, not a slice');
+    if (device.migProfile === undefined)
+      return no(
+        'WRONG_PROFILE',
+        `it is a ${isPartition(device) ? 'partition' : 'whole device'}, not a slice`,
+      );
     return plainProfile(gpu.migProfile) === plainProfile(device.migProfile)
       ? native
       : no('WRONG_PROFILE', `profile is ${device.migProfile}`);
   }
   if (gpu.migFraction !== undefined) return fractionVerdict(gpu.migFraction, device);
-  if (device.migProfile !== undefined || device.parentId !== undefined)
-    return no('NOT_WHOLE', 'it is a slice');
+  if (device.migProfile !== undefined) return no('NOT_WHOLE', 'it is a slice');
+  if (isPartition(device)) return no('NOT_WHOLE', partitionText(device));
+  if (device.parentId !== undefined) return no('NOT_WHOLE', 'it is a part of another device');
   if (device.isDivided === true) return no('DIVIDED', 'it is divided into slices');
   if (device.partitionMode?.toUpperCase() === 'MIG')
     return no('DIVIDED', 'it is in MIG mode and has no slices');
@@ -134,13 +139,22 @@ function partVerdict(gpu: StoredGpuRequirement, device: DeviceFacts): Verdict {
 }
 
 function fractionVerdict(fraction: number, device: DeviceFacts): Verdict {
-  if (device.migProfile === undefined) return no('WRONG_PROFILE', 'it is a whole device, not a slice');
+  const { migProfile, partitionMode = 'unknown' } = device;
+  if (migProfile === undefined && !isPartition(device))
+    return no('WRONG_PROFILE', 'it is a whole device, not a slice');
   const part = partOf(device);
-  if (part === undefined)
-    return no('PROFILE_UNKNOWN', `how much of its device profile ${device.migProfile} is, is unknown`);
+  const name = migProfile === undefined ? `a partition of mode ${partitionMode}` : `profile ${migProfile}`;
+  if (part === undefined) return no('PROFILE_UNKNOWN', `how much of its device ${name} is, is unknown`);
   return Math.round(part * 1000) >= fraction
     ? native
-    : no('SLICE_TOO_SMALL', `profile ${device.migProfile} is ${Math.round(part * 1000)}/1000 of its device`);
+    : no('SLICE_TOO_SMALL', `${name} is ${Math.round(part * 1000)}/1000 of its device`);
+}
+
+function partitionText(device: DeviceFacts): string {
+  const parts = partitionsOf(device);
+  return parts === undefined
+    ? 'it is a partition of its device'
+    : `it is one of ${parts} partitions of its device (${device.partitionMode ?? '?'})`;
 }
 
 /** `MIG 1g.10gb` and `1G.10GB` are `1g.10gb`. */
@@ -171,7 +185,8 @@ function memoryVerdict(gpu: StoredGpuRequirement, device: DeviceFacts): Verdict 
 function isOfClass(wantedMiB: number, memoryMiB: number, device: DeviceFacts): boolean {
   const row = modelOf(device);
   const isSlice = device.migProfile !== undefined;
-  const soldGB = isSlice ? profileMemoryGB(device.migProfile ?? '') : row?.memoryGB;
+  const ownGB = row?.memoryGB === undefined ? undefined : row.memoryGB / (partitionsOf(device) ?? 1);
+  const soldGB = isSlice ? profileMemoryGB(device.migProfile ?? '') : ownGB;
   if (soldGB === undefined || soldGB * 1024 < wantedMiB) return false;
   if (!isSlice && row?.reportedMiB.includes(memoryMiB)) return true;
   return memoryMiB >= soldGB * 1024 * (1 - classTolerance);

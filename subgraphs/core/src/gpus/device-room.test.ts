@@ -263,4 +263,36 @@ describe('what devices are charged as', () => {
     expect(wholeGpus([device('gpu-0'), ...parts, device('gpu-1')])).toBe(2);
     expect(wholeGpus(parts)).toBeCloseTo(4 / 7);
   });
+
+  /** One MI300X, divided; the tool tells the memory of the whole with each part. */
+  const divided = (mode: string, parts: number): readonly StoredDevice[] =>
+    Array.from({ length: parts }, (_, at) =>
+      device(`GPU-1/${at}`, {
+        ...{ vendor: 'AMD', model: 'AMD Instinct MI300X', parentId: 'GPU-1' },
+        ...{ partitionMode: mode, memoryMiB: 196_592 },
+      }),
+    );
+
+  test.each([
+    ['SPX/NPS1', 1],
+    ['DPX/NPS1', 2],
+    ['QPX/NPS1', 4],
+    ['CPX/NPS1', 8],
+    ['CPX/NPS4', 8],
+  ])('partitions of mode %s as one of %i, and all of them as one GPU', (mode, parts) => {
+    const devices = divided(mode, parts);
+    expect(gpusOf(gpu({ migFraction: 1 }), devices.slice(0, 1))).toBeCloseTo(1 / parts);
+    expect(wholeGpus(devices)).toBeCloseTo(1);
+  });
+
+  test('partitions have their part of the memory, and stand beside each other on one GPU', () => {
+    const devices = divided('CPX/NPS1', 8);
+    const part = { migFraction: 125 };
+    expect(choice({ ...part, minMemoryMiB: 24_576 }, devices)).toEqual(['GPU-1/0']);
+    expect(choice({ ...part, minMemoryMiB: 24_577 }, devices)).toBeUndefined();
+    expect(choice({ ...part, count: 9 }, devices)).toBeUndefined();
+    expect(choice({ ...part, exclusive: true }, devices)).toEqual(['GPU-1/0']);
+    expect(choice({ ...part, exclusive: true }, devices, { 'GPU-1/5': all })).toBeUndefined();
+    expect(choice({}, devices)).toBeUndefined();
+  });
 });

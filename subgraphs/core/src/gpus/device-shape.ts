@@ -5,7 +5,7 @@
 import type { StoredDevice } from '../workers/worker.types.js';
 import { modelOf } from './catalogue/catalogue.js';
 import { deviceFacts } from './device-verdict.js';
-import { chargedPart, profileMemoryGB } from './parts.js';
+import { chargedPart, partitionsOf, profileMemoryGB } from './parts.js';
 import type { DeviceFacts } from './verdict.types.js';
 
 /** The devices of all workers of one shape, by position. */
@@ -143,8 +143,9 @@ function shapeOf(key: string, ordered: readonly Placed[], isSharingAllowed: bool
 }
 
 function sizeOf(device: DeviceFacts): number {
-  const sold =
-    device.migProfile === undefined ? modelOf(device)?.memoryGB : profileMemoryGB(device.migProfile);
+  const whole = modelOf(device)?.memoryGB;
+  const own = whole === undefined ? undefined : whole / (partitionsOf(device) ?? 1);
+  const sold = device.migProfile === undefined ? own : profileMemoryGB(device.migProfile);
   const memoryMiB = device.memoryMiB === undefined || sold === undefined ? device.memoryMiB : sold * 1024;
   return memoryMiB === undefined ? 0 : Math.round(Math.log(Math.max(1, memoryMiB)) / Math.log(sizeStep));
 }

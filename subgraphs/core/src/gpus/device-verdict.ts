@@ -2,6 +2,7 @@
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
 import type { StoredDevice } from '../workers/worker.types.js';
 import { deviceChecks } from './device-checks.js';
+import { ownMemoryMiB } from './parts.js';
 import { type DeviceFacts, native, type Verdict, type VerdictKind } from './verdict.types.js';
 
 const rank: Readonly<Record<VerdictKind, number>> = {
@@ -43,9 +44,11 @@ export function deviceFacts(
   const divided = new Set(devices.map(({ parentId }) => parentId));
   return devices.map((device) => {
     const parent = device.parentId === undefined ? undefined : byId.get(device.parentId);
+    const memoryMiB = ownMemoryMiB(device);
     return {
       ...inherited(parent),
       ...device,
+      ...(memoryMiB === undefined ? {} : { memoryMiB }),
       // A bad device has no good slices.
       health: parent?.health === 'UNHEALTHY' ? 'UNHEALTHY' : device.health,
       isDivided: divided.has(device.id),

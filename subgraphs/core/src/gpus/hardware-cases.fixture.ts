@@ -162,7 +162,51 @@ const parts: readonly HardwareCase[] = [
     'OK',
     'COMMON',
   ],
+  ...partitions(),
 ];
+
+/** A GPU in a mode that divides it is that many devices; tools tell the memory of the whole with each. */
+function partitions(): readonly HardwareCase[] {
+  const of300 = (partitionMode: string, memoryMiB = 196_592) =>
+    amd('AMD Instinct MI300X', { partitionMode, memoryMiB, parentId: 'GPU-0' });
+  const of300a = amd('AMD Instinct MI300A', { partitionMode: 'CPX/NPS1' });
+  return [
+    [{}, amd('AMD Instinct MI300X', { partitionMode: 'SPX/NPS1' }), 'NATIVE', 'OK', 'AMDPART'],
+    [{}, of300('CPX/NPS4'), 'NO', 'NOT_WHOLE', 'AMDPART'],
+    [{}, of300('DPX/NPS1'), 'NO', 'NOT_WHOLE', 'AMDPART'],
+    [{ migFraction: 125 }, of300('CPX/NPS4'), 'NATIVE', 'OK', 'AMDPART'],
+    [{ migFraction: 126 }, of300('CPX/NPS4'), 'NO', 'SLICE_TOO_SMALL', 'AMDPART'],
+    [{ migFraction: 250 }, of300('QPX/NPS1'), 'NATIVE', 'OK', 'AMDPART'],
+    [{ migFraction: 500 }, of300('dpx/nps1'), 'NATIVE', 'OK', 'AMDPART'],
+    [{ migFraction: 167 }, of300a, 'NATIVE', 'OK', 'AMDPART'],
+    [{ migFraction: 168 }, of300a, 'NO', 'SLICE_TOO_SMALL', 'AMDPART'],
+    [{ migFraction: 125 }, amd('Some GPU', { partitionMode: 'CPX/NPS1' }), 'NATIVE', 'OK', 'COMMON'],
+    [
+      { migFraction: 1 },
+      amd('AMD Instinct MI300X', { parentId: 'GPU-0' }),
+      'NO',
+      'PROFILE_UNKNOWN',
+      'COMMON',
+    ],
+    [
+      { migFraction: 125 },
+      amd('AMD Instinct MI300X', { partitionMode: 'NPS1' }),
+      'NO',
+      'WRONG_PROFILE',
+      'COMMON',
+    ],
+    [{ migProfile: '1g.10gb' }, of300('CPX/NPS4'), 'NO', 'WRONG_PROFILE', 'AMDPART'],
+    [{ share: 300 }, { ...of300('CPX/NPS4'), isSharingAllowed: true }, 'NO', 'NOT_WHOLE', 'AMDPART'],
+    [{ migFraction: 125, minMemoryMiB: 24_576 }, of300('CPX/NPS4', 24_574), 'NATIVE', 'OK', 'AMDPART'],
+    [
+      { migFraction: 125, minMemoryMiB: 32_768 },
+      of300('CPX/NPS4', 24_574),
+      'NO',
+      'MEMORY_TOO_SMALL',
+      'AMDPART',
+    ],
+  ];
+}
 
 const rocm: readonly HardwareCase[] = [
   [{ rocmRuntime: '6.2' }, amd('MI210', { driverVersion: '6.2.4' }), 'NATIVE', 'OK', 'ROCMKMD'],

@@ -1,6 +1,6 @@
 /** Hardware in the shape that information systems of the CRIC kind hold: pure. The shape is described in docs/reference/gpus.md. */
 import type { StoredHardware } from '../workers/worker.types.js';
-import { gpuHardware, type SeenWorker } from './hardware-map.js';
+import { gpuHardware, type GpuHardware, type SeenWorker } from './hardware-map.js';
 
 /** An entry of a queue's `architectures`. */
 export interface ExportEntry {
@@ -67,7 +67,7 @@ function gpuEntries(workers: readonly SeenWorker[]): readonly ExportEntry[] {
       arch: [],
       instr: [],
       vendor: [row.vendor.toLowerCase()],
-      model: [plain(row.migProfile === null ? row.model : `${row.model}-mig-${row.migProfile}`)],
+      model: [plain(modelText(row))],
       version: row.cudaVersion ?? row.rocmVersion,
       driverVersion: row.oldestDriver,
       target: row.target,
@@ -75,6 +75,12 @@ function gpuEntries(workers: readonly SeenWorker[]): readonly ExportEntry[] {
       hosts: row.hosts,
       count: usable,
     }));
+}
+
+/** Parts of a model are other devices than it. */
+function modelText({ model, migProfile, partition }: GpuHardware): string {
+  if (migProfile !== null) return `${model}-mig-${migProfile}`;
+  return partition === null ? model : `${model}-${partition}`;
 }
 
 const plain = (name: string): string =>

@@ -53,6 +53,7 @@ describe('hardware summed up', () => {
         model: 'A100-SXM4-80GB',
         reportedAs: ['NVIDIA A100-SXM4-80GB'],
         migProfile: null,
+        partition: null,
         driverBranch: '575',
         oldestDriver: '575.57.08',
         cudaVersion: '12.9',
@@ -119,6 +120,29 @@ describe('hardware summed up', () => {
         unknown: 1,
       },
     ]);
+  });
+
+  test('partitions are a row of their own, with their part of the memory, and another model of the export', () => {
+    const mi300 = (id: string, change: Partial<StoredDevice>): StoredDevice => ({
+      ...{ id, vendor: 'AMD', model: 'AMD Instinct MI300X', memoryMiB: 196_592, health: 'HEALTHY' },
+      ...change,
+    });
+    const parts = ['p/0', 'p/1'].map((id) => mi300(id, { parentId: 'p', partitionMode: 'CPX/NPS4' }));
+    const workers = [seen('1', [mi300('w', { partitionMode: 'SPX/NPS1' }), ...parts])];
+    expect(gpuHardware(workers)).toMatchObject([
+      { model: 'MI300X', partition: 'CPX/NPS4', devices: 2, memoryMiB: 24_574 },
+      { model: 'MI300X', partition: null, devices: 1, memoryMiB: 196_592 },
+    ]);
+    expect(exportEntries(workers).flatMap(({ type, model }) => (type === 'gpu' ? model : []))).toEqual([
+      'mi300x-cpx-nps4',
+      'mi300x',
+    ]);
+  });
+
+  test('slices of a device that is bad are bad, whatever is said of them', () => {
+    const devices = [a100('g', { health: 'UNHEALTHY' }), a100('s', { parentId: 'g', migProfile: '1g.10gb' })];
+    expect(gpuHardware([seen('1', devices)])).toMatchObject([{ devices: 1, free: 0, unhealthy: 1 }]);
+    expect(exportEntries([seen('1', devices)]).filter(({ type }) => type === 'gpu')).toEqual([]);
   });
 
   test('what is gone has no devices, and the time when it was last seen', () => {

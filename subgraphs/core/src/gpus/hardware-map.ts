@@ -3,6 +3,7 @@ import type { QueueFacts, WorkerFacts } from '../broker/broker.types.js';
 import type { StoredDevice } from '../workers/worker.types.js';
 import { modelOf, modelsNamed } from './catalogue/catalogue.js';
 import { compareVersions } from './catalogue/versions.js';
+import { isPartition, ownMemoryMiB } from './parts.js';
 
 /** GPUs alike. */
 export interface GpuHardware {
@@ -10,6 +11,7 @@ export interface GpuHardware {
   readonly model: string;
   readonly reportedAs: readonly string[];
   readonly migProfile: string | null;
+  readonly partition: string | null;
   readonly driverBranch: string | null;
   readonly oldestDriver: string | null;
   readonly cudaVersion: string | null;
@@ -38,7 +40,14 @@ export interface GoneDevices {
   readonly queue: Pick<QueueFacts, 'name' | 'site'>;
   readonly device: Pick<
     StoredDevice,
-    'vendor' | 'model' | 'pciId' | 'migProfile' | 'driverVersion' | 'cudaVersion' | 'rocmVersion'
+    | 'vendor'
+    | 'model'
+    | 'pciId'
+    | 'migProfile'
+    | 'partitionMode'
+    | 'driverVersion'
+    | 'cudaVersion'
+    | 'rocmVersion'
   >;
   readonly lastSeenAt: Date;
 }
@@ -68,11 +77,13 @@ export function gpuHardware(
   for (const { worker, lastSeenAt, booked } of workers) {
     // A device that is divided is its slices.
     const divided = new Set(worker.devices.flatMap(({ parentId }) => parentId ?? []));
+    const bad = new Set(worker.devices.filter(({ health }) => health === 'UNHEALTHY').map(({ id }) => id));
     for (const device of worker.devices) {
       if (divided.has(device.id) || !isWanted(device)) continue;
       const group = groupOf(groups, device, lastSeenAt);
       group.hosts.add(worker.host);
-      count(group.row, device, worker.state === 'READY' && !booked.has(device.id));
+      const health = bad.has(device.parentId ?? '') ? 'UNHEALTHY' : device.health;
+      count(group.row, health, worker.state === 'READY' && !booked.has(device.id));
     }
   }
   for (const { device, lastSeenAt } of gone) if (isWanted(device)) groupOf(groups, device, lastSeenAt);
@@ -101,6 +112,7 @@ function groupOf(groups: Map<string, Group>, device: Described, lastSeenAt: Date
     row.vendor,
     row.model,
     row.migProfile,
+    row.partition,
     row.driverBranch,
     row.cudaVersion,
     row.rocmVersion,
@@ -109,7 +121,8 @@ function groupOf(groups: Map<string, Group>, device: Described, lastSeenAt: Date
   groups.set(key, group);
   group.names.add(device.model);
   if (lastSeenAt > group.row.lastSeenAt) group.row.lastSeenAt = lastSeenAt;
-  const { driverVersion, memoryMiB } = device;
+  const { driverVersion } = device;
+  const memoryMiB = ownMemoryMiB(device);
   const oldest = group.row.oldestDriver;
   if (driverVersion !== undefined && (oldest === null || compareVersions(driverVersion, oldest) < 0))
     group.row.oldestDriver = driverVersion;
@@ -124,6 +137,7 @@ function emptyRow(device: Described, lastSeenAt: Date): Row {
     model: known?.name ?? device.model,
     reportedAs: [],
     migProfile: device.migProfile ?? null,
+    partition: isPartition(device) ? (device.partitionMode ?? 'unknown') : null,
     driverBranch: driverBranch(device),
     oldestDriver: null,
     cudaVersion: device.cudaVersion ?? null,
@@ -149,7 +163,7 @@ export function driverBranch({
   return form.exec(driverVersion ?? '')?.[0] ?? driverVersion ?? null;
 }
 
-function count(row: Row, { health }: StoredDevice, isFree: boolean): void {
+function count(row: Row, health: StoredDevice['health'], isFree: boolean): void {
   row.devices += 1;
   if (health === 'UNHEALTHY') row.unhealthy += 1;
   else if (health === 'UNKNOWN') row.unknown += 1;
@@ -157,7 +171,13 @@ function count(row: Row, { health }: StoredDevice, isFree: boolean): void {
 }
 
 function compareRows(a: GpuHardware, b: GpuHardware): number {
-  const text = ({ vendor, model, migProfile, driverBranch: branch, cudaVersion }: GpuHardware): string =>
-    [vendor, model, migProfile, branch, cudaVersion].join('\n');
+  const text = ({
+    vendor,
+    model,
+    migProfile,
+    partition,
+    driverBranch: branch,
+    cudaVersion,
+  }: GpuHardware): string => [vendor, model, migProfile, partition, branch, cudaVersion].join('\n');
   return text(a) < text(b) ? -1 : 1;
 }

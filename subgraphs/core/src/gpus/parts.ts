@@ -7,6 +7,50 @@ import { modelOf } from './catalogue/catalogue.js';
 const profileForm = /^(?:mig[- ])?(?:(\d+)c\.)?(\d+)g\.(\d+)gb/i;
 /** A device whose model is not known is taken to have as many slices as most. */
 const usualSlices = 7;
+/** A partition of which nothing else is known is taken to be one of so many. */
+const mostParts = 8;
+
+/** Parts that AMD's modes make, where the catalogue does not tell them for the model. */
+const usualParts: ReadonlyMap<string, number> = new Map([
+  ['SPX', 1],
+  ['DPX', 2],
+  ['TPX', 3],
+  ['QPX', 4],
+  ['CPX', 8],
+]);
+
+/** What tells which part of its GPU a device is. */
+type PartFacts = Pick<StoredDevice, 'model' | 'pciId' | 'migProfile' | 'partitionMode' | 'parentId'>;
+
+/**
+ * The number of parts that the mode of a device makes of its GPU, by AMD's compute mode alone: how its memory is divided changes nothing.
+ * 1 for whole devices and MIG slices; undefined for a part whose mode is not known.
+ */
+export function partitionsOf(device: PartFacts): number | undefined {
+  const mode = device.partitionMode?.split('/')[0]?.toUpperCase() ?? '';
+  if (device.migProfile !== undefined) return 1;
+  const row = modelOf(device)?.partitions.find((one) => one.startsWith(`${mode} `));
+  const parts = row === undefined ? usualParts.get(mode) : Number(row.split(' ')[1]);
+  return parts ?? (device.parentId === undefined ? 1 : undefined);
+}
+
+/** Whether it is one of several partitions of its GPU. */
+export function isPartition(device: PartFacts): boolean {
+  return partitionsOf(device) !== 1;
+}
+
+/**
+ * Memory that jobs can have of a device. The tools tell the memory of the whole GPU with a partition; its compute driver gives each an equal
+ * part of it, in every memory mode.
+ */
+export function ownMemoryMiB(device: PartFacts & Pick<StoredDevice, 'memoryMiB'>): number | undefined {
+  const { memoryMiB } = device;
+  const parts = partitionsOf(device) ?? 1;
+  const sold = modelOf(device)?.memoryGB;
+  if (memoryMiB === undefined || parts === 1 || sold === undefined) return memoryMiB;
+  // A tool that tells a part's own memory is believed.
+  return memoryMiB > (sold * 1024) / parts ? Math.floor(memoryMiB / parts) : memoryMiB;
+}
 
 /** Memory of a profile as its name says, in GB. */
 export function profileMemoryGB(profile: string): number | undefined {
@@ -14,9 +58,12 @@ export function profileMemoryGB(profile: string): number | undefined {
   return found ? Number(found[3]) : undefined;
 }
 
-/** The part of its GPU that a slice is, 0 to 1; 1 for a whole device; undefined where its profile or its model says nothing. */
-export function partOf(device: Pick<StoredDevice, 'model' | 'pciId' | 'migProfile'>): number | undefined {
-  if (device.migProfile === undefined) return 1;
+/** The part of its GPU that a slice or a partition is, 0 to 1; 1 for a whole device; undefined where nothing tells. */
+export function partOf(device: PartFacts): number | undefined {
+  if (device.migProfile === undefined) {
+    const parts = partitionsOf(device);
+    return parts && 1 / parts;
+  }
   const found = profileForm.exec(device.migProfile);
   const row = modelOf(device);
   const whole = row?.migSlices ?? 0;
@@ -26,9 +73,10 @@ export function partOf(device: Pick<StoredDevice, 'model' | 'pciId' | 'migProfil
 }
 
 /** The part that a device is charged as: the best guess where nothing tells. */
-export function chargedPart(device: Pick<StoredDevice, 'model' | 'pciId' | 'migProfile'>): number {
+export function chargedPart(device: PartFacts): number {
   const known = partOf(device);
   if (known !== undefined) return known;
+  if (device.migProfile === undefined) return 1 / mostParts;
   const slices = Number(profileForm.exec(device.migProfile ?? '')?.[2] ?? 1);
   return Math.min(1, slices / usualSlices);
 }
@@ -48,7 +96,7 @@ export function wholeGpus(devices: readonly StoredDevice[]): number {
  */
 export function gpusOf(
   gpu: StoredGpuRequirement | undefined,
-  devices: readonly (Pick<StoredDevice, 'model' | 'pciId' | 'migProfile'> | undefined)[],
+  devices: readonly (PartFacts | undefined)[],
 ): number {
   if (gpu === undefined || devices.length === 0) return 0;
   if (gpu.share !== undefined) return gpu.share / 1000;

@@ -37,6 +37,7 @@ const goneFacts = [
   'model',
   'pciId',
   'migProfile',
+  'partitionMode',
   'driverVersion',
   'cudaVersion',
   'rocmVersion',

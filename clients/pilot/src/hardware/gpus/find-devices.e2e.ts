@@ -208,6 +208,12 @@ describe('a host with AMD devices', () => {
       ['GPU-6f1f0a2b3c4d5e6f/1', '1'],
       ['GPU-6f1f0a2b3c4d5e6f/2', '2'],
     ]);
+    expect(devices.map(({ parentId, partitionMode }) => [parentId, partitionMode])).toEqual(
+      devices.map(() => ['GPU-6f1f0a2b3c4d5e6f', 'CPX/NPS1']),
+    );
+    // A batch system that gave the pilot one of them did so by the number that ROCm has for it.
+    const given = await host.find({ visible: { AMD: '1' } });
+    expect(given.map(({ id }) => id)).toEqual(['GPU-6f1f0a2b3c4d5e6f/1']);
   });
 
   test('whose static facts leave out the partition, is asked for it as well', async () => {
@@ -218,9 +224,9 @@ describe('a host with AMD devices', () => {
     const devices = await host.find();
     expect(devices).toMatchObject([
       { id: 'GPU-6f1f0a2b3c4d5e6f/0', partitionMode: 'DPX/NPS1' },
-      { id: 'GPU-6f1f0a2b3c4d5e6f/1', pciAddress: '0000:05:00.1' },
+      // The tool tells the mode of a divided device with its first part alone.
+      { id: 'GPU-6f1f0a2b3c4d5e6f/1', pciAddress: '0000:05:00.1', partitionMode: 'DPX/NPS1' },
     ]);
-    expect(devices[1]?.partitionMode).toBeUndefined();
   });
 
   test('is described by rocm-smi where there is no amd-smi; unknown names stay unknown', async () => {

@@ -53,8 +53,8 @@ export function offeredDevices(
 
 function chosen(devices: readonly FoundDevice[], vendor: Vendor, list: string): readonly FoundDevice[] {
   const own = devices.filter((device) => device.vendor === vendor);
-  // A number counts whole devices, so that the slices of one share it.
-  const wholes = [...new Set(own.map((device) => device.parentId ?? device.id))];
+  // A number counts what the vendor's library numbers: whole devices of NVIDIA, so that the slices of one share it; each part of AMD's.
+  const wholes = [...new Set(own.map(numberedAs))];
   const found: FoundDevice[] = [];
   for (const word of list.split(',').map((one) => one.trim())) {
     const named = own.filter((device) => isNamed(device, word, wholes));
@@ -64,13 +64,17 @@ function chosen(devices: readonly FoundDevice[], vendor: Vendor, list: string): 
   return found;
 }
 
+function numberedAs({ vendor, id, parentId }: FoundDevice): string {
+  return vendor === 'NVIDIA' ? (parentId ?? id) : id;
+}
+
 function isNamed(device: FoundDevice, word: string, wholes: readonly string[]): boolean {
   if (word === '') return false;
   // Level Zero may name a tile, as `0.1`: the pilot gives out whole devices.
   const number = /^(\d+)(\.\d+)?$/.exec(word)?.[1];
   if (number !== undefined) {
     if (device.vendor !== 'NVIDIA' && device.visibleAs === number) return true;
-    return wholes[Number(number)] === (device.parentId ?? device.id);
+    return wholes[Number(number)] === numberedAs(device);
   }
   return device.id.startsWith(word) || (device.parentId?.startsWith(word) ?? false);
 }

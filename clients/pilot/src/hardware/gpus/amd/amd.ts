@@ -42,7 +42,7 @@ export async function findAmd(
     systemRoot: '/',
   },
 ): Promise<readonly FoundDevice[]> {
-  const asked = await ask(run);
+  const asked = withModes(await ask(run));
   const release = await releaseOf(run, asked, releaseFile);
   const devices = asked.devices.map((device) => evidenceOf(device, asked, onBus, asked.devices, release));
   const seen = new Set(devices.map(({ pciAddress }) => pciAddress));
@@ -85,6 +85,19 @@ async function ask(run: RunTool): Promise<Asked> {
   return silent(`${still.kind === 'missing' ? 'rocm-smi' : 'amd-smi'} lists no device`, true);
 }
 
+/** Parts of one device have one mode; newer releases tell it of the first alone. */
+function withModes({ devices, ...rest }: Asked): Asked {
+  const modes = new Map<string, string>();
+  for (const { uniqueId, facts } of devices)
+    if (uniqueId !== undefined && facts.partitionMode !== undefined && !modes.has(uniqueId))
+      modes.set(uniqueId, facts.partitionMode);
+  const told = devices.map((device) => {
+    const partitionMode = device.facts.partitionMode ?? modes.get(device.uniqueId ?? '');
+    return { ...device, facts: { ...device.facts, partitionMode } };
+  });
+  return { ...rest, devices: told };
+}
+
 const silent = (why: string, isFault: boolean): Asked => ({
   source: '',
   devices: [],
@@ -119,15 +132,26 @@ function evidenceOf(
   if (device.fault === undefined) evidence.tell(source, { health: 'HEALTHY' });
   else evidence.tell(`${source}: ${device.fault}`, { health: 'UNHEALTHY' });
   evidence.cannotTell(`${source} does not tell it`, ...driverFacts);
-  return evidence.device(...identityOf(device, all));
+  const { id, visibleAs, parentId } = identityOf(device, all);
+  return evidence.tell(source, { parentId }).device(id, visibleAs);
+}
+
+interface Identity {
+  readonly id: string;
+  readonly visibleAs: string;
+  readonly parentId?: string;
 }
 
 /** ROCm knows a device by its unique id, which its partitions share: those are told apart by their number. */
-function identityOf({ uniqueId, index, facts }: AmdDevice, all: readonly AmdDevice[]): [string, string] {
-  const isShared = all.filter((other) => other.uniqueId === uniqueId).length > 1;
+function identityOf({ uniqueId, index, facts }: AmdDevice, all: readonly AmdDevice[]): Identity {
+  const number = String(index);
   if (uniqueId === undefined)
-    return [facts.pciAddress ? `PCI-${facts.pciAddress}` : `AMD-${index}`, String(index)];
-  return isShared ? [`GPU-${uniqueId}/${index}`, String(index)] : [`GPU-${uniqueId}`, `GPU-${uniqueId}`];
+    return { id: facts.pciAddress ? `PCI-${facts.pciAddress}` : `AMD-${index}`, visibleAs: number };
+  const name = `GPU-${uniqueId}`;
+  const isPart = all.filter((other) => other.uniqueId === uniqueId).length > 1;
+  return isPart
+    ? { id: `${name}/${index}`, visibleAs: number, parentId: name }
+    : { id: name, visibleAs: name };
 }
 
 /** What the kernel and ROCm's packages say without any tool. */
