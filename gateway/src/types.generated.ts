@@ -131,15 +131,18 @@ export type PublishSchemaPayload = {
 
 export type Query = {
   readonly __typename?: 'Query';
-  /** Checks of the last 180 days, the newest first; those by which something was published among them. */
+  /** Checks of the last 180 days, the newest first; those by which something was published among them. Null, with an error, in a gateway without a registry. */
   readonly schemaChecks?: Maybe<ReadonlyArray<SchemaCheck>>;
-  /** What clients see change from one version to another, breaking changes first; at most 500. */
+  /** What clients see change from one version to another, breaking changes first; at most 500. Null where there is no such version. */
   readonly schemaDiff?: Maybe<ReadonlyArray<SchemaChange>>;
-  /** Who uses a place of the schema. */
+  /**
+   * Who uses a place of the schema; null while no use is recorded, and with the error `NOT_FOUND` for a place that the graph does not have and
+   * nobody has used.
+   */
   readonly schemaUse?: Maybe<SchemaChangeUse>;
-  /** A version of the graph; without a number the live one. */
+  /** A version of the graph; null where there is none of that number. */
   readonly schemaVersion?: Maybe<SchemaVersion>;
-  /** Versions of the graph, the newest first. */
+  /** Versions of the graph, the newest first; null, with an error, in a gateway without a registry. */
   readonly schemaVersions?: Maybe<SchemaVersionConnection>;
   /** The subgraphs that are served or registered, by name, as this gateway sees them. */
   readonly subgraphs: ReadonlyArray<Subgraph>;

@@ -46,6 +46,19 @@ describe('recorded use', () => {
     });
   });
 
+  test('is told of places that there are, and of no others', async () => {
+    const house = await liveHouse(['heron']);
+    const useOf = async (coordinate: string) =>
+      house.ask('query ($coordinate: String!) { schemaUse(coordinate: $coordinate) { requests } }', {
+        coordinate,
+      });
+    expect(await useOf('HeronJob.nest')).toMatchObject({ data: { schemaUse: { requests: 0 } } });
+    expect(await useOf('HeronJob.tree')).toMatchObject({
+      data: { schemaUse: null },
+      codes: ['NOT_FOUND'],
+    });
+  });
+
   test('that has not lasted for 30 days is no fact', async () => {
     const clock = manualClock('2030-03-01T12:00:00Z');
     const house = await liveHouse(['heron'], { clock });

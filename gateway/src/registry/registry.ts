@@ -8,6 +8,7 @@ import type { TransportFactory } from '../transports/index.js';
 import { Composer } from './composer.js';
 import { type AskEndpoint, endpointAsker } from './endpoint.js';
 import { Follower } from './follower.js';
+import { offeredSchema } from './offered-schema.js';
 import { bringOwn, type OwnSubgraph } from './own.js';
 import { type PreparedGraph, Publisher, type Published, type PublishCall } from './publisher.js';
 import { noteFault, notRegistered, refusedBy, type SchemaRefusal } from './refusal.js';
@@ -20,6 +21,7 @@ import type { SchemaCheckDocument } from './store/schema-check.document.js';
 import type { SchemaVersionDocument, SchemaVersionHead } from './store/schema-version.document.js';
 import type { SubgraphDocument } from './store/subgraph.document.js';
 import type { UsesRepository } from './store/uses.repository.js';
+import { countedPlace } from './use/place.js';
 import { UseRecorder } from './use/recorder.js';
 import { type PlaceUse, UseReader } from './use/use-reader.js';
 
@@ -112,7 +114,6 @@ export class Registry {
       repository,
       composer: this.#composer,
       uses: this.uses,
-      askEndpoint: this.#askEndpoint,
       clock,
       ids,
       prepare: (supergraphSdl) => serving.prepare(supergraphSdl),
@@ -180,7 +181,8 @@ export class Registry {
   ): Promise<{ readonly check: SchemaCheckDocument | null; readonly userErrors: readonly SchemaRefusal[] }> {
     const registered = await this.#options.repository.subgraph(subgraph);
     if (!registered) return { check: null, userErrors: [notRegistered(subgraph)] };
-    const schema = await this.#publishing().schemaOf(registered, sdl, { principal, requestId }, 'unchecked');
+    const offer = { registered, given: sdl, match: 'unchecked' as const };
+    const schema = await offeredSchema(this.#askEndpoint, offer, { principal, requestId });
     if (typeof schema !== 'string') return { check: null, userErrors: [schema] };
     return { check: await this.#publishing().check(registered, schema, principal), userErrors: [] };
   }
@@ -195,7 +197,8 @@ export class Registry {
     assertMayChange(call.principal, registered, 'schema:publish');
     const fault = noteFault(call.note);
     if (fault) return refusedBy(fault);
-    const schema = await this.#publishing().schemaOf(registered, sdl, call);
+    const offer = { registered, given: sdl, match: 'equal' as const };
+    const schema = await offeredSchema(this.#askEndpoint, offer, call);
     if (typeof schema !== 'string') return refusedBy(schema);
     return this.#publishing().publish(registered, schema, call);
   }
@@ -246,6 +249,21 @@ export class Registry {
   /** Who uses places; see {@link UseReader.of}. */
   useOf(places: readonly (readonly string[])[]): Promise<readonly (PlaceUse | null)[]> {
     return this.uses.of(places);
+  }
+
+  /**
+   * Who uses the place of a coordinate; null while nothing is recorded. What is no longer in the graph is still told while its use is recorded.
+   * @throws DomainError BAD_USER_INPUT for what is no coordinate, NOT_FOUND for one that nobody has used and the graph does not have
+   */
+  async useOfPlace(coordinate: string): Promise<PlaceUse | null> {
+    const { countedAs, isLive } = countedPlace(coordinate, this.#live.supergraphSdl);
+    const [use = null] = await this.uses.of([[countedAs]]);
+    if (isLive || (use && use.requests > 0)) return use;
+    throw new DomainError('NOT_FOUND', `coordinate: the graph has no ${JSON.stringify(coordinate)}`, {
+      field: 'coordinate',
+      value: coordinate,
+      expected: 'a place of the graph, or one whose use is still recorded',
+    });
   }
 
   #publishing(): Publisher {

@@ -101,7 +101,7 @@ function queries(registry: () => Registry, list: SubgraphList): NonNullable<Door
       if (limit < 1 || limit > 100) throw badInput('first', limit, 'a whole number from 1 to 100');
       return registry().checks(subgraph ?? null, limit);
     },
-    schemaUse: async (_parent, { coordinate }) => (await registry().useOf([[coordinate]]))[0] ?? null,
+    schemaUse: (_parent, { coordinate }) => registry().useOfPlace(coordinate),
   };
 }
 

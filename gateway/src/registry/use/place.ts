@@ -1,0 +1,43 @@
+/** Under which word the use of a place of the schema is counted. */
+import { badInput } from '@rhizome/errors';
+import { Kind, parse, type TypeDefinitionNode } from 'graphql';
+
+/** A place as it is counted. */
+export interface CountedPlace {
+  readonly countedAs: string;
+  /** Whether the graph has it. */
+  readonly isLive: boolean;
+}
+
+const coordinate = /^([_A-Za-z]\w*)(?:\.([_A-Za-z]\w*)(?:\(([_A-Za-z]\w*):\))?)?$/;
+
+/**
+ * The place of a coordinate. Which fields of an input, and which values of an enum, travel in variables nobody counts: their type stands for
+ * them.
+ * @throws DomainError BAD_USER_INPUT for what is no coordinate
+ */
+export function countedPlace(text: string, supergraphSdl: string): CountedPlace {
+  const [, typeName, member, argument] = coordinate.exec(text) ?? [];
+  if (typeName === undefined)
+    throw badInput('coordinate', text, '`Type`, `Type.field` or `Type.field(argument:)`');
+  const type = typeNamed(typeName, supergraphSdl);
+  if (!type) return { countedAs: text, isLive: false };
+  if (member === undefined) return { countedAs: text, isLive: true };
+  if (type.kind === Kind.INPUT_OBJECT_TYPE_DEFINITION || type.kind === Kind.ENUM_TYPE_DEFINITION) {
+    const members = type.kind === Kind.ENUM_TYPE_DEFINITION ? type.values : type.fields;
+    const isLive = argument === undefined && (members ?? []).some(({ name }) => name.value === member);
+    return { countedAs: isLive ? typeName : text, isLive };
+  }
+  const field = 'fields' in type ? type.fields?.find(({ name }) => name.value === member) : undefined;
+  const isLive =
+    field !== undefined &&
+    (argument === undefined || (field.arguments ?? []).some(({ name }) => name.value === argument));
+  return { countedAs: text, isLive };
+}
+
+function typeNamed(name: string, sdl: string): TypeDefinitionNode | undefined {
+  return parse(sdl, { noLocation: true }).definitions.find(
+    (one): one is TypeDefinitionNode =>
+      one.kind.endsWith('TypeDefinition') && 'name' in one && one.name?.value === name,
+  );
+}
