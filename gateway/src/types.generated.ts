@@ -275,7 +275,7 @@ export type SchemaCheck = {
   readonly changeCounts: SchemaChangeCounts;
   /** What would change for clients, breaking changes first; at most 500. */
   readonly changes: ReadonlyArray<SchemaChange>;
-  /** When. */
+  /** When it was checked. */
   readonly checkedAt: Scalars['DateTime']['output'];
   /** Who asked. */
   readonly checkedBy: Scalars['String']['output'];
@@ -283,7 +283,7 @@ export type SchemaCheck = {
   readonly digest: Scalars['String']['output'];
   /** The rules that are not kept; at most 500. */
   readonly findings: ReadonlyArray<SchemaFinding>;
-  /** Names it. */
+  /** Opaque identifier, `schemaCheck_…`. */
   readonly id: Scalars['ID']['output'];
   /** Whether it could be published as it is. */
   readonly passed: Scalars['Boolean']['output'];
@@ -362,15 +362,15 @@ export type SchemaVersion = {
   readonly isLive: Scalars['Boolean']['output'];
   /** How it came about. */
   readonly kind: SchemaVersionKind;
-  /** What the publisher wrote about it. */
+  /** What the publisher wrote about it; null for nothing. */
   readonly note?: Maybe<Scalars['String']['output']>;
   /** 1 for the first; each later one is one more. */
   readonly number: Scalars['Int']['output'];
-  /** When. */
+  /** When it was published. */
   readonly publishedAt: Scalars['DateTime']['output'];
   /** Who published it. */
   readonly publishedBy: Scalars['String']['output'];
-  /** The version whose schemas were taken up again, for a rollback. */
+  /** The version whose schemas were taken up again; null unless it is a rollback. */
   readonly restoredFrom?: Maybe<Scalars['Int']['output']>;
   /** The subgraph that changed; null where several did. */
   readonly subgraph?: Maybe<Scalars['String']['output']>;
@@ -439,13 +439,13 @@ export type Subgraph = {
   readonly isLive: Scalars['Boolean']['output'];
   /** What went wrong the last time; null when nothing has since the gateway started. */
   readonly lastError?: Maybe<Scalars['String']['output']>;
-  /** When that was. */
+  /** When that was; null when nothing has gone wrong. */
   readonly lastErrorAt?: Maybe<Scalars['DateTime']['output']>;
   /** Its name, which for an experiment is the experiment's. */
   readonly name: Scalars['String']['output'];
-  /** When that was. */
+  /** When that was; null for a schema that no registry knows. */
   readonly publishedAt?: Maybe<Scalars['DateTime']['output']>;
-  /** Who published it. */
+  /** The subject of who published it; null for a schema that no registry knows. */
   readonly publishedBy?: Maybe<Scalars['String']['output']>;
   /** Those that were not made, because too many ran already or the service is left alone for a moment. */
   readonly refusedCalls: Scalars['SafeInt']['output'];

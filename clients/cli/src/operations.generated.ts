@@ -6,9 +6,9 @@ export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' |
 import type { TypedDocumentNode as DocumentNode } from '@rhizome/client';
 /** How a background operation stands. */
 export type BulkOperationState =
-  /** Ended. */
+  /** All jobs that matched were changed or refused. */
   | 'DONE'
-  /** Goes on. */
+  /** Jobs are still being changed. */
   | 'RUNNING';
 
 /** Reasons for which a job is left alone. */
@@ -30,7 +30,7 @@ export type CancelJobsInput = {
   idempotencyKey?: string | null | undefined;
   /** Why, up to 500 characters; seen in the job's history. */
   reason?: string | null | undefined;
-  /** Which. */
+  /** Which jobs. */
   selection: JobSelectionInput;
 };
 
@@ -228,11 +228,11 @@ export type JobRequirementsInput = {
   containerRuntime?: string | null | undefined;
   /** CPU cores, 1 to 4096. */
   cores?: number | null | undefined;
-  /** Scratch space, 0 to 1073741824. */
+  /** Scratch space, in MiB, 0 to 1073741824. */
   diskMiB?: number | null | undefined;
-  /** GPUs. */
+  /** GPUs; none by default. */
   gpu?: GpuRequirementInput | null | undefined;
-  /** Memory of the whole job, 1 to 16777216. */
+  /** Memory of the whole job, in MiB, 1 to 16777216. */
   memoryMiB?: number | null | undefined;
   /** Whether the payload needs the outside network. */
   network?: boolean | null | undefined;
@@ -240,7 +240,7 @@ export type JobRequirementsInput = {
   queue?: string | null | undefined;
   /** A CEL expression over `worker` and `queue`, checked at submit and bounded in cost. */
   selector?: string | null | undefined;
-  /** Longest time the payload may run, 1 to 2592000. */
+  /** Longest time the payload may run, in seconds, 1 to 2592000. */
   walltimeSeconds?: number | null | undefined;
 };
 
@@ -340,7 +340,7 @@ export type QueueExecutor =
   | 'DIRECT'
   /** As HTCondor jobs. */
   | 'HTCONDOR'
-  /** As pods. */
+  /** As pods of Kubernetes. */
   | 'KUBERNETES'
   /** As Slurm jobs. */
   | 'SLURM';
@@ -389,7 +389,7 @@ export type RetryJobsInput = {
   idempotencyKey: string;
   /** Also retry the children that were closed because of these jobs. */
   includeDependents?: boolean | null | undefined;
-  /** Which; they must be terminal. */
+  /** Which jobs; they must be terminal. */
   selection: JobSelectionInput;
 };
 
@@ -555,9 +555,9 @@ export type TaskVariantInput = {
 
 /** Whether a wait can be estimated. */
 export type WaitEstimateKind =
-  /** It can. */
+  /** It can: `seconds` and its bounds are there. */
   | 'ESTIMATED'
-  /** It cannot. */
+  /** It cannot: `reason` says why. */
   | 'UNKNOWN';
 
 /** A subgraph to take out. */

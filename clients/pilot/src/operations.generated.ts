@@ -12,9 +12,9 @@ export type AcquireJobsInput = {
   free: WorkerCapacityInput;
   /** Devices that are free, by UUID. */
   freeDeviceIds?: Array<string> | null | undefined;
-  /** Time the worker has left; jobs that cannot end in it are not sent. Null for no limit. */
+  /** Time the worker has left, in seconds; jobs that cannot end in it are not sent. Null for no limit. */
   remainingSeconds?: number | null | undefined;
-  /** Wait up to this long for the first job, 0 to 60. */
+  /** Wait up to this long for the first job, in seconds, 0 to 60. */
   waitSeconds?: number | null | undefined;
   /** The worker. */
   workerId: string;
@@ -26,7 +26,7 @@ export type AppendJobLogInput = {
   chunks: Array<JobLogChunkInput>;
   /** The fence of its assignment. */
   fence: number;
-  /** The job. */
+  /** The job, by id. */
   jobId: string;
   /** The worker. */
   workerId: string;
@@ -42,11 +42,11 @@ export type DeviceFactSourceInput = {
 
 /** Whether a device can be used. */
 export type DeviceHealth =
-  /** It can. */
+  /** It can be used. */
   | 'HEALTHY'
-  /** It cannot. */
+  /** It cannot be used: no job is sent to it. */
   | 'UNHEALTHY'
-  /** Nobody knows. */
+  /** Nobody knows: no job is sent to it. */
   | 'UNKNOWN';
 
 /** One GPU or one MIG slice. */
@@ -67,9 +67,9 @@ export type DeviceInput = {
   health?: DeviceHealth | null | undefined;
   /** The device's UUID, as its driver names it. */
   id: string;
-  /** Memory as its driver reports it. */
+  /** Memory as its driver reports it, in MiB. */
   memoryMiB?: number | null | undefined;
-  /** Memory in use. */
+  /** Memory in use, in MiB. */
   memoryUsedMiB?: number | null | undefined;
   /** The profile, of a MIG slice. */
   migProfile?: string | null | undefined;
@@ -113,7 +113,7 @@ export type FailJobInput = {
   exitCode?: number | null | undefined;
   /** The fence of its assignment. */
   fence: number;
-  /** The job. */
+  /** The job, by id. */
   id: string;
   /** What it used. */
   metrics?: JobMetricsInput | null | undefined;
@@ -135,7 +135,7 @@ export type FinishJobInput = {
   exitCode?: number | null | undefined;
   /** The fence of its assignment. */
   fence: number;
-  /** The job. */
+  /** The job, by id. */
   id: string;
   /** What it used. */
   metrics?: JobMetricsInput | null | undefined;
@@ -178,7 +178,7 @@ export type HeartbeatInput = {
 export type HeldJobInput = {
   /** The fence of its assignment. */
   fence: number;
-  /** The job. */
+  /** The job, by id. */
   id: string;
 };
 
@@ -221,19 +221,19 @@ export type JobLogChunkInput = {
 
 /** What an attempt used, as a worker reports it. */
 export type JobMetricsInput = {
-  /** User and system time of all processes. */
+  /** User and system time of all processes, in seconds. */
   cpuSeconds?: number | null | undefined;
-  /** Largest memory used on one device. */
+  /** Largest memory used on one device, in MiB. */
   gpuPeakMemoryMiB?: number | null | undefined;
   /** Mean utilisation of the devices, 0 to 1. */
   gpuUtilisation?: number | null | undefined;
   /** Whether the payload was too short to be measured fully. */
   isPartial?: boolean | null | undefined;
-  /** Largest resident memory of all processes together. */
+  /** Largest resident memory of all processes together, in MiB. */
   peakMemoryMiB?: number | null | undefined;
   /** Bytes read from storage. */
   readBytes?: number | null | undefined;
-  /** Time from the start to the end of the payload. */
+  /** Time from the start to the end of the payload, in seconds. */
   wallSeconds?: number | null | undefined;
   /** Bytes written to storage. */
   writeBytes?: number | null | undefined;
@@ -247,7 +247,7 @@ export type JobOutputInput = {
   name: string;
   /** Its SHA-256 in hexadecimal. */
   sha256: string;
-  /** Its size. */
+  /** Its size in bytes. */
   sizeBytes: number;
 };
 
@@ -292,7 +292,7 @@ export type RegisterWorkerInput = {
 export type StartJobInput = {
   /** The fence of its assignment. */
   fence: number;
-  /** The job. */
+  /** The job, by id. */
   id: string;
   /** How far it is. */
   phase: StartPhase;
@@ -315,11 +315,11 @@ export type StartPhase =
 
 /** An amount of what jobs ask for. */
 export type WorkerCapacityInput = {
-  /** Cores. */
+  /** CPU cores. */
   cores: number;
-  /** Scratch space. */
+  /** Scratch space, in MiB. */
   diskMiB: number;
-  /** Memory. */
+  /** Memory, in MiB. */
   memoryMiB: number;
 };
 
@@ -348,9 +348,9 @@ export type WorkerHardwareInput = {
   cpuModel?: string | null | undefined;
   /** The CPU's vendor, as `GenuineIntel`. */
   cpuVendor?: string | null | undefined;
-  /** Scratch space offered, 0 to 1073741824. */
+  /** Scratch space offered, in MiB, 0 to 1073741824. */
   diskMiB: number;
-  /** Memory offered, 1 to 16777216. */
+  /** Memory offered, in MiB, 1 to 16777216. */
   memoryMiB: number;
   /** Whether payloads reach the outside network. */
   network?: boolean | null | undefined;

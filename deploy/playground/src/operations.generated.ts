@@ -27,7 +27,7 @@ export type AtlasSubmitTaskInput = {
   idempotencyKey: string;
   /** Attempts of each job, 1 to 20. */
   maxAttempts?: number | null | undefined;
-  /** Memory of each job. */
+  /** Memory of each job, in MiB. */
   memoryMiB?: number | null | undefined;
   /** The physics short: 1 to 63 letters, digits and `_`. */
   physicsShort: string;
@@ -43,7 +43,7 @@ export type AtlasSubmitTaskInput = {
   totalEvents: number;
   /** The programs, one for each step of the chain, in the order EVGEN, SIMUL, RECO, MERGE; steps may be left out. */
   transforms: Array<AtlasTransformInput>;
-  /** Longest time of each job. */
+  /** Longest time of each job, in seconds. */
   walltimeSeconds?: number | null | undefined;
 };
 
@@ -69,7 +69,7 @@ export type CreateQueueInput = {
   idempotencyKey?: string | null | undefined;
   /** At most 32 labels. */
   labels?: Array<LabelInput> | null | undefined;
-  /** Limits. */
+  /** What a job may ask for at most, and the lease of its workers; without limits by default. */
   limits?: QueueLimitsInput | null | undefined;
   /** Unique name: 1 to 63 letters, digits, `.`, `_`, `-`. */
   name: string;
@@ -103,7 +103,7 @@ export type EpicSubmitRunInput = {
   idempotencyKey: string;
   /** Attempts of each job, 1 to 20. */
   maxAttempts?: number | null | undefined;
-  /** Memory of each job. */
+  /** Memory of each job, in MiB. */
   memoryMiB?: number | null | undefined;
   /** The program and arguments of a last job that waits for all groups and merges them; none by default. */
   mergeCommand?: Array<string> | null | undefined;
@@ -117,7 +117,7 @@ export type EpicSubmitRunInput = {
   runNumber: number;
   /** Super time frames recorded, 1 to 10,000,000. */
   superTimeFrames: number;
-  /** Longest time of each job. */
+  /** Longest time of each job, in seconds. */
   walltimeSeconds?: number | null | undefined;
 };
 
@@ -243,11 +243,11 @@ export type JobRequirementsInput = {
   containerRuntime?: string | null | undefined;
   /** CPU cores, 1 to 4096. */
   cores?: number | null | undefined;
-  /** Scratch space, 0 to 1073741824. */
+  /** Scratch space, in MiB, 0 to 1073741824. */
   diskMiB?: number | null | undefined;
-  /** GPUs. */
+  /** GPUs; none by default. */
   gpu?: GpuRequirementInput | null | undefined;
-  /** Memory of the whole job, 1 to 16777216. */
+  /** Memory of the whole job, in MiB, 1 to 16777216. */
   memoryMiB?: number | null | undefined;
   /** Whether the payload needs the outside network. */
   network?: boolean | null | undefined;
@@ -255,7 +255,7 @@ export type JobRequirementsInput = {
   queue?: string | null | undefined;
   /** A CEL expression over `worker` and `queue`, checked at submit and bounded in cost. */
   selector?: string | null | undefined;
-  /** Longest time the payload may run, 1 to 2592000. */
+  /** Longest time the payload may run, in seconds, 1 to 2592000. */
   walltimeSeconds?: number | null | undefined;
 };
 
@@ -307,7 +307,7 @@ export type QueueExecutor =
   | 'DIRECT'
   /** As HTCondor jobs. */
   | 'HTCONDOR'
-  /** As pods. */
+  /** As pods of Kubernetes. */
   | 'KUBERNETES'
   /** As Slurm jobs. */
   | 'SLURM';
@@ -316,17 +316,17 @@ export type QueueExecutor =
 export type QueueLimitsInput = {
   /** Whether jobs that ask for a `share` of a GPU may have one of its devices together; not by default. */
   gpuSharing?: boolean | null | undefined;
-  /** How often a worker reports, 1 to 300; 10 by default. */
+  /** How often a worker reports, in seconds, 1 to 300; 10 by default. */
   heartbeatSeconds?: number | null | undefined;
-  /** After this silence a worker's jobs go back; 30 by default. */
+  /** After this silence, in seconds, a worker's jobs go back: at least twice the heartbeat, up to 3600; 30 by default. */
   leaseSeconds?: number | null | undefined;
   /** Cores of one job, 1 to 4096. */
   maxCores?: number | null | undefined;
-  /** Memory of one job. */
+  /** Memory of one job, in MiB. */
   maxMemoryMiB?: number | null | undefined;
   /** Jobs sent or running at once on the whole queue. */
   maxRunningJobs?: number | null | undefined;
-  /** Walltime of one job. */
+  /** Walltime of one job, in seconds. */
   maxWalltimeSeconds?: number | null | undefined;
 };
 

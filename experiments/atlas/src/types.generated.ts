@@ -82,7 +82,7 @@ export type AtlasSubmitTaskInput = {
   readonly idempotencyKey: Scalars['String']['input'];
   /** Attempts of each job, 1 to 20. */
   readonly maxAttempts?: InputMaybe<Scalars['Int']['input']>;
-  /** Memory of each job. */
+  /** Memory of each job, in MiB. */
   readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** The physics short: 1 to 63 letters, digits and `_`. */
   readonly physicsShort: Scalars['String']['input'];
@@ -98,7 +98,7 @@ export type AtlasSubmitTaskInput = {
   readonly totalEvents: Scalars['Int']['input'];
   /** The programs, one for each step of the chain, in the order EVGEN, SIMUL, RECO, MERGE; steps may be left out. */
   readonly transforms: ReadonlyArray<AtlasTransformInput>;
-  /** Longest time of each job. */
+  /** Longest time of each job, in seconds. */
   readonly walltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
 };
 
@@ -243,7 +243,7 @@ export type PlacementRule = {
 
 export type Query = {
   readonly __typename?: 'Query';
-  /** ATLAS's own questions. */
+  /** ATLAS's own questions; null while its service is down. */
   readonly atlas?: Maybe<AtlasQuery>;
 };
 

@@ -142,7 +142,7 @@ export type EpicSubmitRunInput = {
   readonly idempotencyKey: Scalars['String']['input'];
   /** Attempts of each job, 1 to 20. */
   readonly maxAttempts?: InputMaybe<Scalars['Int']['input']>;
-  /** Memory of each job. */
+  /** Memory of each job, in MiB. */
   readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** The program and arguments of a last job that waits for all groups and merges them; none by default. */
   readonly mergeCommand?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
@@ -156,7 +156,7 @@ export type EpicSubmitRunInput = {
   readonly runNumber: Scalars['Int']['input'];
   /** Super time frames recorded, 1 to 10,000,000. */
   readonly superTimeFrames: Scalars['Int']['input'];
-  /** Longest time of each job. */
+  /** Longest time of each job, in seconds. */
   readonly walltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
 };
 
@@ -242,7 +242,7 @@ export type PlacementRule = {
 
 export type Query = {
   readonly __typename?: 'Query';
-  /** ePIC's own questions. */
+  /** ePIC's own questions; null while its service is down. */
   readonly epic?: Maybe<EpicQuery>;
 };
 

@@ -34,11 +34,11 @@ export type Job = {
 
 /** Bands of Larkspur's filters. */
 export type LarkspurBand =
-  /** Blue. */
+  /** Blue light. */
   | 'BLUE'
   /** Near infrared. */
   | 'INFRARED'
-  /** Red. */
+  /** Red light. */
   | 'RED';
 
 /** What a job is to Larkspur. */
@@ -61,7 +61,7 @@ export type LarkspurObservation = {
   readonly band: LarkspurBand;
   /** Exposures calibrated so far, derived from the jobs' events, each counted once. */
   readonly calibratedExposures: Scalars['Int']['output'];
-  /** Length of one exposure. */
+  /** Length of one exposure, in seconds. */
   readonly exposureSeconds: Scalars['Float']['output'];
   /** The number of exposures; each is one job. */
   readonly exposures: Scalars['Int']['output'];
@@ -147,7 +147,7 @@ export type LarkspurSubmitObservationInput = {
   readonly calibration?: InputMaybe<Scalars['String']['input']>;
   /** The program that calibrates; it gets `--step`, `--exposure` and `--field`. */
   readonly command: Scalars['String']['input'];
-  /** Length of one exposure, above 0, up to 3600. */
+  /** Length of one exposure, in seconds: above 0, up to 3600. */
   readonly exposureSeconds: Scalars['Float']['input'];
   /** Exposures, 1 to 1000. */
   readonly exposures: Scalars['Int']['input'];
@@ -217,7 +217,7 @@ export type PlacementRule = {
 
 export type Query = {
   readonly __typename?: 'Query';
-  /** Larkspur's own questions. */
+  /** Larkspur's own questions; null while its service is down. */
   readonly larkspur?: Maybe<LarkspurQuery>;
 };
 

@@ -71,7 +71,7 @@ export type PlacementRule = {
 
 export type Query = {
   readonly __typename?: 'Query';
-  /** Rubin's own questions. */
+  /** Rubin's own questions; null while its service is down. */
   readonly rubin?: Maybe<RubinQuery>;
 };
 
@@ -139,7 +139,7 @@ export type RubinSubmitWorkflowInput = {
   readonly command: Scalars['String']['input'];
   /** 1 to 200 characters: the same key with the same content gives the same workflow. */
   readonly idempotencyKey: Scalars['String']['input'];
-  /** Memory of each job. */
+  /** Memory of each job, in MiB. */
   readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** The name, 1 to 127 characters. */
   readonly name: Scalars['String']['input'];
@@ -147,7 +147,7 @@ export type RubinSubmitWorkflowInput = {
   readonly pipeline: Scalars['String']['input'];
   /** 1 to 10,000 quanta, in any order, that need at most 100,000 others in all. */
   readonly quanta: ReadonlyArray<RubinQuantumInput>;
-  /** Longest time of each job. */
+  /** Longest time of each job, in seconds. */
   readonly walltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
 };
 

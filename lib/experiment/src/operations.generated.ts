@@ -127,11 +127,11 @@ export type JobRequirementsInput = {
   containerRuntime?: string | null | undefined;
   /** CPU cores, 1 to 4096. */
   cores?: number | null | undefined;
-  /** Scratch space, 0 to 1073741824. */
+  /** Scratch space, in MiB, 0 to 1073741824. */
   diskMiB?: number | null | undefined;
-  /** GPUs. */
+  /** GPUs; none by default. */
   gpu?: GpuRequirementInput | null | undefined;
-  /** Memory of the whole job, 1 to 16777216. */
+  /** Memory of the whole job, in MiB, 1 to 16777216. */
   memoryMiB?: number | null | undefined;
   /** Whether the payload needs the outside network. */
   network?: boolean | null | undefined;
@@ -139,7 +139,7 @@ export type JobRequirementsInput = {
   queue?: string | null | undefined;
   /** A CEL expression over `worker` and `queue`, checked at submit and bounded in cost. */
   selector?: string | null | undefined;
-  /** Longest time the payload may run, 1 to 2592000. */
+  /** Longest time the payload may run, in seconds, 1 to 2592000. */
   walltimeSeconds?: number | null | undefined;
 };
 

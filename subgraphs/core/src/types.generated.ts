@@ -38,9 +38,9 @@ export type AcquireJobsInput = {
   readonly free: WorkerCapacityInput;
   /** Devices that are free, by UUID. */
   readonly freeDeviceIds?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
-  /** Time the worker has left; jobs that cannot end in it are not sent. Null for no limit. */
+  /** Time the worker has left, in seconds; jobs that cannot end in it are not sent. Null for no limit. */
   readonly remainingSeconds?: InputMaybe<Scalars['Int']['input']>;
-  /** Wait up to this long for the first job, 0 to 60. */
+  /** Wait up to this long for the first job, in seconds, 0 to 60. */
   readonly waitSeconds?: InputMaybe<Scalars['Int']['input']>;
   /** The worker. */
   readonly workerId: Scalars['ID']['input'];
@@ -61,7 +61,7 @@ export type AppendJobLogInput = {
   readonly chunks: ReadonlyArray<JobLogChunkInput>;
   /** The fence of its assignment. */
   readonly fence: Scalars['SafeInt']['input'];
-  /** The job. */
+  /** The job, by id. */
   readonly jobId: Scalars['ID']['input'];
   /** The worker. */
   readonly workerId: Scalars['ID']['input'];
@@ -105,22 +105,22 @@ export type BulkOperation = {
 
 /** What a background operation does. */
 export type BulkOperationKind =
-  /** Cancels. */
+  /** Cancels jobs, as `cancelJobs`. */
   | 'CANCEL'
-  /** Holds. */
+  /** Holds jobs, as `holdJobs`. */
   | 'HOLD'
-  /** Releases. */
+  /** Lets held jobs go on, as `releaseJobs`. */
   | 'RELEASE'
-  /** Retries. */
+  /** Makes new jobs of terminal ones, as `retryJobs`. */
   | 'RETRY'
-  /** Sets the priority. */
+  /** Sets the priority of jobs, as `setJobPriority`. */
   | 'SET_PRIORITY';
 
 /** How a background operation stands. */
 export type BulkOperationState =
-  /** Ended. */
+  /** All jobs that matched were changed or refused. */
   | 'DONE'
-  /** Goes on. */
+  /** Jobs are still being changed. */
   | 'RUNNING';
 
 /** One refused job. */
@@ -128,7 +128,7 @@ export type BulkRefusal = {
   readonly __typename?: 'BulkRefusal';
   /** The reason. */
   readonly code: BulkRefusalCode;
-  /** The job. */
+  /** The job, by id. */
   readonly jobId: Scalars['ID']['output'];
   /** One sentence for a person. */
   readonly message: Scalars['String']['output'];
@@ -188,14 +188,14 @@ export type CancelJobsInput = {
   readonly idempotencyKey?: InputMaybe<Scalars['String']['input']>;
   /** Why, up to 500 characters; seen in the job's history. */
   readonly reason?: InputMaybe<Scalars['String']['input']>;
-  /** Which. */
+  /** Which jobs. */
   readonly selection: JobSelectionInput;
 };
 
 /** What was cancelled. */
 export type CancelJobsPayload = {
   readonly __typename?: 'CancelJobsPayload';
-  /** What was done. */
+  /** What was done; null where the whole call was refused. */
   readonly result?: Maybe<BulkResult>;
   /** What was refused. */
   readonly userErrors: ReadonlyArray<BulkUserError>;
@@ -211,7 +211,7 @@ export type CreateQueueInput = {
   readonly idempotencyKey?: InputMaybe<Scalars['String']['input']>;
   /** At most 32 labels. */
   readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
-  /** Limits. */
+  /** What a job may ask for at most, and the lease of its workers; without limits by default. */
   readonly limits?: InputMaybe<QueueLimitsInput>;
   /** Unique name: 1 to 63 letters, digits, `.`, `_`, `-`. */
   readonly name: Scalars['String']['input'];
@@ -278,9 +278,9 @@ export type Device = {
   readonly id: Scalars['ID']['output'];
   /** The job it is given to; null when free. Of several that share it, the one that came first. */
   readonly job?: Maybe<Job>;
-  /** Memory as its driver reports it; null when unknown. */
+  /** Memory as its driver reports it, in MiB; null when unknown. */
   readonly memoryMiB?: Maybe<Scalars['Int']['output']>;
-  /** Memory in use at the latest report that told it; null when unknown. */
+  /** Memory in use at the latest report that told it, in MiB; null when unknown. */
   readonly memoryUsedMiB?: Maybe<Scalars['Int']['output']>;
   /** The profile, of a MIG slice; null for whole devices. */
   readonly migProfile?: Maybe<Scalars['String']['output']>;
@@ -327,11 +327,11 @@ export type DeviceFactSourceInput = {
 
 /** Whether a device can be used. */
 export type DeviceHealth =
-  /** It can. */
+  /** It can be used. */
   | 'HEALTHY'
-  /** It cannot. */
+  /** It cannot be used: no job is sent to it. */
   | 'UNHEALTHY'
-  /** Nobody knows. */
+  /** Nobody knows: no job is sent to it. */
   | 'UNKNOWN';
 
 /** One GPU or one MIG slice. */
@@ -352,9 +352,9 @@ export type DeviceInput = {
   readonly health?: InputMaybe<DeviceHealth>;
   /** The device's UUID, as its driver names it. */
   readonly id: Scalars['ID']['input'];
-  /** Memory as its driver reports it. */
+  /** Memory as its driver reports it, in MiB. */
   readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
-  /** Memory in use. */
+  /** Memory in use, in MiB. */
   readonly memoryUsedMiB?: InputMaybe<Scalars['Int']['input']>;
   /** The profile, of a MIG slice. */
   readonly migProfile?: InputMaybe<Scalars['String']['input']>;
@@ -402,7 +402,7 @@ export type DrainWorkerPayload = {
 /** One environment variable. */
 export type EnvironmentVariable = {
   readonly __typename?: 'EnvironmentVariable';
-  /** The name. */
+  /** The name of the variable. */
   readonly name: Scalars['String']['output'];
   /** The value. */
   readonly value: Scalars['String']['output'];
@@ -421,7 +421,7 @@ export type Experiment = {
   readonly __typename?: 'Experiment';
   /** When it was registered. */
   readonly createdAt: Scalars['DateTime']['output'];
-  /** One sentence about it. */
+  /** One sentence about it; null where nobody gave one. */
   readonly description?: Maybe<Scalars['String']['output']>;
   /** Unique name: 1 to 31 lower-case letters, digits and `-`, beginning with a letter. */
   readonly name: Scalars['String']['output'];
@@ -469,7 +469,7 @@ export type FailJobInput = {
   readonly exitCode?: InputMaybe<Scalars['Int']['input']>;
   /** The fence of its assignment. */
   readonly fence: Scalars['SafeInt']['input'];
-  /** The job. */
+  /** The job, by id. */
   readonly id: Scalars['ID']['input'];
   /** What it used. */
   readonly metrics?: InputMaybe<JobMetricsInput>;
@@ -519,7 +519,7 @@ export type FinishJobInput = {
   readonly exitCode?: InputMaybe<Scalars['Int']['input']>;
   /** The fence of its assignment. */
   readonly fence: Scalars['SafeInt']['input'];
-  /** The job. */
+  /** The job, by id. */
   readonly id: Scalars['ID']['input'];
   /** What it used. */
   readonly metrics?: InputMaybe<JobMetricsInput>;
@@ -577,7 +577,7 @@ export type GpuHardware = {
   readonly hosts: Scalars['Int']['output'];
   /** When a worker that has them was last heard of. */
   readonly lastSeenAt: Scalars['DateTime']['output'];
-  /** The least memory of a device among them, as its driver reports it, of a partition its part of that; null when unknown. */
+  /** The least memory of a device among them, in MiB, as its driver reports it, of a partition its part of that; null when unknown. */
   readonly memoryMiB?: Maybe<Scalars['Int']['output']>;
   /** The profile, of MIG slices; null for whole devices. */
   readonly migProfile?: Maybe<Scalars['String']['output']>;
@@ -696,7 +696,7 @@ export type GpuRequirement = {
   readonly bundlesCompat: Scalars['Boolean']['output'];
   /** The number of devices on one host. */
   readonly count: Scalars['Int']['output'];
-  /** The CUDA runtime of the payload, as `12.4`. */
+  /** The CUDA runtime of the payload, as `12.4`; null where it brings none. */
   readonly cudaRuntime?: Maybe<Scalars['String']['output']>;
   /** Whether memory errors must be corrected. */
   readonly ecc: Scalars['Boolean']['output'];
@@ -708,11 +708,14 @@ export type GpuRequirement = {
   readonly migFraction?: Maybe<Scalars['Int']['output']>;
   /** The MIG profile, as `1g.10gb`; null for whole devices. */
   readonly migProfile?: Maybe<Scalars['String']['output']>;
-  /** Lowest compute capability, as `8.0`. */
+  /** Lowest compute capability, as `8.0`; null for any. */
   readonly minComputeCapability?: Maybe<Scalars['String']['output']>;
-  /** The lowest driver version, as `575.51`, or `30.10` for amdgpu. */
+  /** The lowest driver version, as `575.51`, or `30.10` for amdgpu; null for any. */
   readonly minDriverVersion?: Maybe<Scalars['String']['output']>;
-  /** Memory of each device. A device whose class size is at least this passes too: one sold as 40 GB reports less than 40,960 MiB, at most 5 %. */
+  /**
+   * Memory of each device, in MiB; null for any. A device whose class size is at least this passes too: one sold as 40 GB reports less than
+   * 40,960 MiB, at most 5 %.
+   */
   readonly minMemoryMiB?: Maybe<Scalars['Int']['output']>;
   /** Accepted models, by any of the names of the catalogue (`A100` takes all its variants); empty accepts every model. */
   readonly models: ReadonlyArray<Scalars['String']['output']>;
@@ -726,7 +729,7 @@ export type GpuRequirement = {
   readonly ptxTargets: ReadonlyArray<Scalars['String']['output']>;
   /** The CUDA toolkit that made the PTX, as `12.4`; null for that of `cudaRuntime`. */
   readonly ptxToolkit?: Maybe<Scalars['String']['output']>;
-  /** The ROCm release of the payload, as `6.2`. */
+  /** The ROCm release of the payload, as `6.2`; null where it brings none. */
   readonly rocmRuntime?: Maybe<Scalars['String']['output']>;
   /** SASS targets in the payload, as `sm_80`; empty when unknown. */
   readonly sassTargets: ReadonlyArray<Scalars['String']['output']>;
@@ -810,7 +813,7 @@ export type HardwareExportEntry = {
   readonly count: Scalars['Int']['output'];
   /** For GPUs the lowest driver version; null when unknown, and for CPUs. */
   readonly driverVersion?: Maybe<Scalars['String']['output']>;
-  /** Hosts. */
+  /** How many hosts are alike, or have such devices. */
   readonly hosts: Scalars['Int']['output'];
   /** Levels of the instruction set, as `x86-64-v3`; empty when unknown, and for GPUs. */
   readonly instr: ReadonlyArray<Scalars['String']['output']>;
@@ -824,7 +827,7 @@ export type HardwareExportEntry = {
   readonly vendor: ReadonlyArray<Scalars['String']['output']>;
   /** For GPUs the lowest version of their runtime, as `12.4` of CUDA or `6.2` of ROCm; null when unknown, and for CPUs. */
   readonly version?: Maybe<Scalars['String']['output']>;
-  /** Memory of one device, at least; null when unknown, and for CPUs. */
+  /** Memory of one device, at least, in MiB; null when unknown, and for CPUs. */
   readonly vramMiB?: Maybe<Scalars['Int']['output']>;
 };
 
@@ -876,7 +879,7 @@ export type HeartbeatPayload = {
 export type HeldJobInput = {
   /** The fence of its assignment. */
   readonly fence: Scalars['SafeInt']['input'];
-  /** The job. */
+  /** The job, by id. */
   readonly id: Scalars['ID']['input'];
 };
 
@@ -886,14 +889,14 @@ export type HoldJobsInput = {
   readonly idempotencyKey?: InputMaybe<Scalars['String']['input']>;
   /** Why, 1 to 500 characters. */
   readonly reason: Scalars['String']['input'];
-  /** Which. */
+  /** Which jobs. */
   readonly selection: JobSelectionInput;
 };
 
 /** What was held. */
 export type HoldJobsPayload = {
   readonly __typename?: 'HoldJobsPayload';
-  /** What was done. */
+  /** What was done; null where the whole call was refused. */
   readonly result?: Maybe<BulkResult>;
   /** What was refused. */
   readonly userErrors: ReadonlyArray<BulkUserError>;
@@ -927,7 +930,7 @@ export type Job = {
   readonly labels: ReadonlyArray<Label>;
   /** Captured standard output and error of one attempt, oldest first. */
   readonly log: JobLogPage;
-  /** What the latest attempt used. */
+  /** What the latest attempt used; null until its worker reported it. */
   readonly metrics?: Maybe<JobMetrics>;
   /** The name given at submit; not unique. */
   readonly name: Scalars['String']['output'];
@@ -943,7 +946,7 @@ export type Job = {
   readonly pending?: Maybe<JobPending>;
   /** Larger runs earlier inside a share; -1000 to 1000. */
   readonly priority: Scalars['Int']['output'];
-  /** The queue of that worker. */
+  /** The queue that the job was sent to last; null before the first attempt, and where the caller may not see it. */
   readonly queue?: Maybe<Queue>;
   /** What the job asks of a worker. */
   readonly requirements: JobRequirements;
@@ -971,7 +974,10 @@ export type Job = {
   readonly updatedAt: Scalars['DateTime']['output'];
   /** Whether the caller may cancel the job. */
   readonly viewerCanCancel: Scalars['Boolean']['output'];
-  /** The worker that holds the job now, or held it last. */
+  /**
+   * The worker that holds the job now, or held it last; null before the first attempt, and once 30 days have gone by since the end of that
+   * worker.
+   */
   readonly worker?: Maybe<Worker>;
 };
 
@@ -1008,23 +1014,23 @@ export type JobAttempt = {
   readonly deviceIds: ReadonlyArray<Scalars['ID']['output']>;
   /** When it ended; null while it lasts. */
   readonly endedAt?: Maybe<Scalars['DateTime']['output']>;
-  /** What went wrong. */
+  /** What went wrong; null if nothing did, or while it lasts. */
   readonly error?: Maybe<JobError>;
-  /** The exit code of the payload. */
+  /** The exit code of the payload; null while it lasts, and where the payload did not end by itself. */
   readonly exitCode?: Maybe<Scalars['Int']['output']>;
   /** Identifies the try everywhere, also in the environment of its processes. */
   readonly id: Scalars['ID']['output'];
-  /** What it used. */
+  /** What it used; null until its worker reported it. */
   readonly metrics?: Maybe<JobMetrics>;
-  /** From 1. */
+  /** Which attempt of the job it is, from 1. */
   readonly number: Scalars['Int']['output'];
   /** How it ended: FINISHED, FAILED (also when another attempt followed), CANCELLED or CLOSED; null while it lasts. */
   readonly outcome?: Maybe<JobState>;
-  /** The queue of that worker. */
+  /** The queue that it was sent to; null where the caller may not see it. */
   readonly queue?: Maybe<Queue>;
   /** When it was sent. */
   readonly sentAt: Scalars['DateTime']['output'];
-  /** The signal that ended the payload, as `SIGKILL`. */
+  /** The signal that ended the payload, as `SIGKILL`; null where none did. */
   readonly signal?: Maybe<Scalars['String']['output']>;
   /** When the payload started; null if it never did. */
   readonly startedAt?: Maybe<Scalars['DateTime']['output']>;
@@ -1046,7 +1052,7 @@ export type JobConnection = {
 /** A number of jobs that agree in all dimensions asked for. */
 export type JobCount = {
   readonly __typename?: 'JobCount';
-  /** How many. */
+  /** How many jobs. */
   readonly count: Scalars['Int']['output'];
   /** The experiment, by name. */
   readonly experiment: Scalars['String']['output'];
@@ -1193,7 +1199,7 @@ export type JobHold = {
   readonly at: Scalars['DateTime']['output'];
   /** The subject of the principal. */
   readonly by: Scalars['String']['output'];
-  /** Why. */
+  /** Why, as whoever holds it said. */
   readonly reason: Scalars['String']['output'];
 };
 
@@ -1239,7 +1245,7 @@ export type JobLogChunk = {
   readonly cursor: Scalars['String']['output'];
   /** Which stream. */
   readonly stream: LogStream;
-  /** The text. */
+  /** The text, as the payload wrote it. */
   readonly text: Scalars['String']['output'];
 };
 
@@ -1260,7 +1266,10 @@ export type JobLogPage = {
   readonly __typename?: 'JobLogPage';
   /** The chunks, oldest first. */
   readonly chunks: ReadonlyArray<JobLogChunk>;
-  /** Continue from here, or live with `jobLogAppended(after:)`; equals `after` when there was nothing new, and is the beginning of an empty log. */
+  /**
+   * Continue from here, or live with `jobLogAppended(after:)`; equals `after` when there was nothing new, and is the beginning of an empty
+   * log. It is never null.
+   */
   readonly endCursor?: Maybe<Scalars['String']['output']>;
   /** Whether there is more now. */
   readonly hasNextPage: Scalars['Boolean']['output'];
@@ -1271,39 +1280,39 @@ export type JobLogPage = {
 /** What an attempt used. */
 export type JobMetrics = {
   readonly __typename?: 'JobMetrics';
-  /** User and system time of all processes. */
+  /** User and system time of all processes, in seconds; null when unknown. */
   readonly cpuSeconds?: Maybe<Scalars['Float']['output']>;
-  /** Largest memory used on one device. */
+  /** Largest memory used on one device, in MiB; null when unknown, and for jobs without devices. */
   readonly gpuPeakMemoryMiB?: Maybe<Scalars['Int']['output']>;
-  /** Mean utilisation of the devices, 0 to 1. */
+  /** Mean utilisation of the devices, 0 to 1; null when unknown, and for jobs without devices. */
   readonly gpuUtilisation?: Maybe<Scalars['Float']['output']>;
   /** Whether the payload was too short to be measured fully. */
   readonly isPartial: Scalars['Boolean']['output'];
-  /** Largest resident memory of all processes together. */
+  /** Largest resident memory of all processes together, in MiB; null when unknown. */
   readonly peakMemoryMiB?: Maybe<Scalars['Int']['output']>;
-  /** Bytes read from storage. */
+  /** Bytes read from storage; null when unknown. */
   readonly readBytes?: Maybe<Scalars['SafeInt']['output']>;
-  /** Time from the start to the end of the payload. */
+  /** Time from the start to the end of the payload, in seconds; null when unknown. */
   readonly wallSeconds?: Maybe<Scalars['Float']['output']>;
-  /** Bytes written to storage. */
+  /** Bytes written to storage; null when unknown. */
   readonly writeBytes?: Maybe<Scalars['SafeInt']['output']>;
 };
 
 /** What an attempt used, as a worker reports it. */
 export type JobMetricsInput = {
-  /** User and system time of all processes. */
+  /** User and system time of all processes, in seconds. */
   readonly cpuSeconds?: InputMaybe<Scalars['Float']['input']>;
-  /** Largest memory used on one device. */
+  /** Largest memory used on one device, in MiB. */
   readonly gpuPeakMemoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** Mean utilisation of the devices, 0 to 1. */
   readonly gpuUtilisation?: InputMaybe<Scalars['Float']['input']>;
   /** Whether the payload was too short to be measured fully. */
   readonly isPartial?: InputMaybe<Scalars['Boolean']['input']>;
-  /** Largest resident memory of all processes together. */
+  /** Largest resident memory of all processes together, in MiB. */
   readonly peakMemoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** Bytes read from storage. */
   readonly readBytes?: InputMaybe<Scalars['SafeInt']['input']>;
-  /** Time from the start to the end of the payload. */
+  /** Time from the start to the end of the payload, in seconds. */
   readonly wallSeconds?: InputMaybe<Scalars['Float']['input']>;
   /** Bytes written to storage. */
   readonly writeBytes?: InputMaybe<Scalars['SafeInt']['input']>;
@@ -1325,7 +1334,7 @@ export type JobOutput = {
   readonly name: Scalars['String']['output'];
   /** Its SHA-256 in hexadecimal. */
   readonly sha256: Scalars['String']['output'];
-  /** Its size. */
+  /** Its size in bytes. */
   readonly sizeBytes: Scalars['SafeInt']['output'];
 };
 
@@ -1337,7 +1346,7 @@ export type JobOutputInput = {
   readonly name: Scalars['String']['input'];
   /** Its SHA-256 in hexadecimal. */
   readonly sha256: Scalars['String']['input'];
-  /** Its size. */
+  /** Its size in bytes. */
   readonly sizeBytes: Scalars['SafeInt']['input'];
 };
 
@@ -1422,11 +1431,11 @@ export type JobRequirements = {
   readonly containerRuntime?: Maybe<Scalars['String']['output']>;
   /** CPU cores. */
   readonly cores: Scalars['Int']['output'];
-  /** Scratch space. */
+  /** Scratch space, in MiB. */
   readonly diskMiB: Scalars['Int']['output'];
   /** GPUs; null for none. */
   readonly gpu?: Maybe<GpuRequirement>;
-  /** Memory of the whole job. */
+  /** Memory of the whole job, in MiB. */
   readonly memoryMiB: Scalars['Int']['output'];
   /** Whether the payload needs the outside network. */
   readonly network: Scalars['Boolean']['output'];
@@ -1434,7 +1443,7 @@ export type JobRequirements = {
   readonly queue?: Maybe<Scalars['String']['output']>;
   /** A CEL expression over the worker's attributes `worker` and `queue`; null accepts every worker. */
   readonly selector?: Maybe<Scalars['String']['output']>;
-  /** Longest time the payload may run. */
+  /** Longest time the payload may run, in seconds. */
   readonly walltimeSeconds: Scalars['Int']['output'];
 };
 
@@ -1448,11 +1457,11 @@ export type JobRequirementsInput = {
   readonly containerRuntime?: InputMaybe<Scalars['String']['input']>;
   /** CPU cores, 1 to 4096. */
   readonly cores?: InputMaybe<Scalars['Int']['input']>;
-  /** Scratch space, 0 to 1073741824. */
+  /** Scratch space, in MiB, 0 to 1073741824. */
   readonly diskMiB?: InputMaybe<Scalars['Int']['input']>;
-  /** GPUs. */
+  /** GPUs; none by default. */
   readonly gpu?: InputMaybe<GpuRequirementInput>;
-  /** Memory of the whole job, 1 to 16777216. */
+  /** Memory of the whole job, in MiB, 1 to 16777216. */
   readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** Whether the payload needs the outside network. */
   readonly network?: InputMaybe<Scalars['Boolean']['input']>;
@@ -1460,7 +1469,7 @@ export type JobRequirementsInput = {
   readonly queue?: InputMaybe<Scalars['String']['input']>;
   /** A CEL expression over `worker` and `queue`, checked at submit and bounded in cost. */
   readonly selector?: InputMaybe<Scalars['String']['input']>;
-  /** Longest time the payload may run, 1 to 2592000. */
+  /** Longest time the payload may run, in seconds, 1 to 2592000. */
   readonly walltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
 };
 
@@ -1540,13 +1549,13 @@ export type JobTransition = {
   readonly __typename?: 'JobTransition';
   /** Who: a subject, or a part of the system as `system:broker`. */
   readonly actor: Scalars['String']['output'];
-  /** When. */
+  /** When it was made. */
   readonly at: Scalars['DateTime']['output'];
   /** The attempt it concerns; 0 before the first. */
   readonly attempt: Scalars['Int']['output'];
   /** The state before. */
   readonly from: JobState;
-  /** Why, where there is something to say. */
+  /** Why; null where there is nothing to say. */
   readonly reason?: Maybe<Scalars['String']['output']>;
   /** The revision that it made. */
   readonly revision: Scalars['Int']['output'];
@@ -1981,7 +1990,7 @@ export type Queue = {
   readonly stateChangedAt: Scalars['DateTime']['output'];
   /** Who put it there. */
   readonly stateChangedBy: Scalars['String']['output'];
-  /** Why it is in that state. */
+  /** Why it is in that state; null where nobody said. */
   readonly stateReason?: Maybe<Scalars['String']['output']>;
   /** Its live workers. */
   readonly workers: WorkerConnection;
@@ -2037,7 +2046,7 @@ export type QueueExecutor =
   | 'DIRECT'
   /** As HTCondor jobs. */
   | 'HTCONDOR'
-  /** As pods. */
+  /** As pods of Kubernetes. */
   | 'KUBERNETES'
   /** As Slurm jobs. */
   | 'SLURM';
@@ -2059,17 +2068,17 @@ export type QueueLimits = {
   readonly __typename?: 'QueueLimits';
   /** Whether jobs that ask for a `share` of a GPU may have one of its devices together. */
   readonly gpuSharing: Scalars['Boolean']['output'];
-  /** How often a worker reports, 1 to 300. */
+  /** How often a worker reports, in seconds, 1 to 300. */
   readonly heartbeatSeconds: Scalars['Int']['output'];
-  /** After this silence a worker's jobs go back, at least twice the heartbeat, up to 3600. */
+  /** After this silence, in seconds, a worker's jobs go back: at least twice the heartbeat, up to 3600. */
   readonly leaseSeconds: Scalars['Int']['output'];
-  /** Cores of one job; null for what a worker has. */
+  /** Cores of one job; null for as many as a worker has. */
   readonly maxCores?: Maybe<Scalars['Int']['output']>;
-  /** Memory of one job. */
+  /** Memory of one job, in MiB; null for as much as a worker has. */
   readonly maxMemoryMiB?: Maybe<Scalars['Int']['output']>;
-  /** Jobs sent or running at once on the whole queue. */
+  /** Jobs sent or running at once on the whole queue; null without limit. */
   readonly maxRunningJobs?: Maybe<Scalars['Int']['output']>;
-  /** Walltime of one job. */
+  /** Walltime of one job, in seconds; null without limit. */
   readonly maxWalltimeSeconds?: Maybe<Scalars['Int']['output']>;
 };
 
@@ -2077,17 +2086,17 @@ export type QueueLimits = {
 export type QueueLimitsInput = {
   /** Whether jobs that ask for a `share` of a GPU may have one of its devices together; not by default. */
   readonly gpuSharing?: InputMaybe<Scalars['Boolean']['input']>;
-  /** How often a worker reports, 1 to 300; 10 by default. */
+  /** How often a worker reports, in seconds, 1 to 300; 10 by default. */
   readonly heartbeatSeconds?: InputMaybe<Scalars['Int']['input']>;
-  /** After this silence a worker's jobs go back; 30 by default. */
+  /** After this silence, in seconds, a worker's jobs go back: at least twice the heartbeat, up to 3600; 30 by default. */
   readonly leaseSeconds?: InputMaybe<Scalars['Int']['input']>;
   /** Cores of one job, 1 to 4096. */
   readonly maxCores?: InputMaybe<Scalars['Int']['input']>;
-  /** Memory of one job. */
+  /** Memory of one job, in MiB. */
   readonly maxMemoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** Jobs sent or running at once on the whole queue. */
   readonly maxRunningJobs?: InputMaybe<Scalars['Int']['input']>;
-  /** Walltime of one job. */
+  /** Walltime of one job, in seconds. */
   readonly maxWalltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
 };
 
@@ -2174,9 +2183,9 @@ export type RegisterWorkerInput = {
 /** The worker. */
 export type RegisterWorkerPayload = {
   readonly __typename?: 'RegisterWorkerPayload';
-  /** How often it must report. */
+  /** How often it must report, in seconds; null where it was refused. */
   readonly heartbeatSeconds?: Maybe<Scalars['Int']['output']>;
-  /** After this silence its jobs go back. */
+  /** After this silence, in seconds, its jobs go back; null where it was refused. */
   readonly leaseSeconds?: Maybe<Scalars['Int']['output']>;
   /** Why it was refused. */
   readonly userErrors: ReadonlyArray<WorkerUserError>;
@@ -2188,14 +2197,14 @@ export type RegisterWorkerPayload = {
 export type ReleaseJobsInput = {
   /** Repeating the call with the same key does nothing more, until 30 days after the change was done. */
   readonly idempotencyKey?: InputMaybe<Scalars['String']['input']>;
-  /** Which. */
+  /** Which jobs. */
   readonly selection: JobSelectionInput;
 };
 
 /** What was released. */
 export type ReleaseJobsPayload = {
   readonly __typename?: 'ReleaseJobsPayload';
-  /** What was done. */
+  /** What was done; null where the whole call was refused. */
   readonly result?: Maybe<BulkResult>;
   /** What was refused. */
   readonly userErrors: ReadonlyArray<BulkUserError>;
@@ -2219,7 +2228,7 @@ export type RetryJobsInput = {
   readonly idempotencyKey: Scalars['String']['input'];
   /** Also retry the children that were closed because of these jobs. */
   readonly includeDependents?: InputMaybe<Scalars['Boolean']['input']>;
-  /** Which; they must be terminal. */
+  /** Which jobs; they must be terminal. */
   readonly selection: JobSelectionInput;
 };
 
@@ -2228,7 +2237,7 @@ export type RetryJobsPayload = {
   readonly __typename?: 'RetryJobsPayload';
   /** The new jobs, at most 10,000. */
   readonly jobs: ReadonlyArray<Job>;
-  /** What was done. */
+  /** What was done; null where the whole call was refused. */
   readonly result?: Maybe<BulkResult>;
   /** What was refused. */
   readonly userErrors: ReadonlyArray<BulkUserError>;
@@ -2265,14 +2274,14 @@ export type SetJobPriorityInput = {
   readonly idempotencyKey?: InputMaybe<Scalars['String']['input']>;
   /** -1000 to 1000. */
   readonly priority: Scalars['Int']['input'];
-  /** Which. */
+  /** Which jobs. */
   readonly selection: JobSelectionInput;
 };
 
 /** What was changed. */
 export type SetJobPriorityPayload = {
   readonly __typename?: 'SetJobPriorityPayload';
-  /** What was done. */
+  /** What was done; null where the whole call was refused. */
   readonly result?: Maybe<BulkResult>;
   /** What was refused. */
   readonly userErrors: ReadonlyArray<BulkUserError>;
@@ -2337,7 +2346,7 @@ export type Share = {
   readonly usedCores: Scalars['Int']['output'];
   /** GPUs granted now: a MIG slice is its part of its device, a time-shared part what it is. */
   readonly usedGpus: Scalars['Float']['output'];
-  /** Memory granted now. */
+  /** Memory granted now, in MiB. */
   readonly usedMemoryMiB: Scalars['Int']['output'];
   /** Its part of what is borrowed, against other borrowers; 1 by default. */
   readonly weight: Scalars['Float']['output'];
@@ -2396,7 +2405,7 @@ export type SiteGpuHardware = {
 export type StartJobInput = {
   /** The fence of its assignment. */
   readonly fence: Scalars['SafeInt']['input'];
-  /** The job. */
+  /** The job, by id. */
   readonly id: Scalars['ID']['input'];
   /** How far it is. */
   readonly phase: StartPhase;
@@ -2711,7 +2720,7 @@ export type TaskState =
 /** A number of jobs in one state. */
 export type TaskStateCount = {
   readonly __typename?: 'TaskStateCount';
-  /** How many. */
+  /** How many jobs. */
   readonly count: Scalars['Int']['output'];
   /** The state. */
   readonly state: JobState;
@@ -2793,23 +2802,23 @@ export type WaitEstimate = {
   readonly __typename?: 'WaitEstimate';
   /** The grants that it is reckoned from. */
   readonly basedOnGrants: Scalars['Int']['output'];
-  /** Nine of ten jobs are expected to wait shorter than this; null when unknown. */
+  /** Nine of ten jobs are expected to wait shorter than this, in seconds from now; null when unknown. */
   readonly highSeconds?: Maybe<Scalars['Float']['output']>;
   /** Whether anything can be said. */
   readonly kind: WaitEstimateKind;
-  /** Nine of ten jobs are expected to wait longer than this; null when unknown. */
+  /** Nine of ten jobs are expected to wait longer than this, in seconds from now; null when unknown. */
   readonly lowSeconds?: Maybe<Scalars['Float']['output']>;
   /** Why nothing can be said, or what it rests on. */
   readonly reason: Scalars['String']['output'];
-  /** The likely wait from now; null when unknown. */
+  /** The likely wait from now, in seconds; null when unknown. */
   readonly seconds?: Maybe<Scalars['Float']['output']>;
 };
 
 /** Whether a wait can be estimated. */
 export type WaitEstimateKind =
-  /** It can. */
+  /** It can: `seconds` and its bounds are there. */
   | 'ESTIMATED'
-  /** It cannot. */
+  /** It cannot: `reason` says why. */
   | 'UNKNOWN';
 
 /** One running agent on one host of a queue, with the hardware it reported. */
@@ -2852,21 +2861,21 @@ export type Worker = {
 /** An amount of what jobs ask for. */
 export type WorkerCapacity = {
   readonly __typename?: 'WorkerCapacity';
-  /** Cores. */
+  /** CPU cores. */
   readonly cores: Scalars['Int']['output'];
-  /** Scratch space. */
+  /** Scratch space, in MiB. */
   readonly diskMiB: Scalars['Int']['output'];
-  /** Memory. */
+  /** Memory, in MiB. */
   readonly memoryMiB: Scalars['Int']['output'];
 };
 
 /** An amount of what jobs ask for. */
 export type WorkerCapacityInput = {
-  /** Cores. */
+  /** CPU cores. */
   readonly cores: Scalars['Int']['input'];
-  /** Scratch space. */
+  /** Scratch space, in MiB. */
   readonly diskMiB: Scalars['Int']['input'];
-  /** Memory. */
+  /** Memory, in MiB. */
   readonly memoryMiB: Scalars['Int']['input'];
 };
 
@@ -2892,13 +2901,13 @@ export type WorkerChanged = {
 /** What a worker must do. */
 export type WorkerCommand = {
   readonly __typename?: 'WorkerCommand';
-  /** The fence of the assignment it concerns. */
+  /** The fence of the assignment it concerns; null for the whole worker. */
   readonly fence?: Maybe<Scalars['SafeInt']['output']>;
   /** The job it concerns; null for the whole worker. */
   readonly jobId?: Maybe<Scalars['ID']['output']>;
-  /** What. */
+  /** What it must do. */
   readonly kind: WorkerCommandKind;
-  /** Why. */
+  /** Why; null where there is nothing to say. */
   readonly reason?: Maybe<Scalars['String']['output']>;
 };
 
@@ -2963,13 +2972,13 @@ export type WorkerHardware = {
   readonly containerRuntimes: ReadonlyArray<Scalars['String']['output']>;
   /** Cores offered. */
   readonly cores: Scalars['Int']['output'];
-  /** The CPU's model name. */
+  /** The CPU's model name; null when unknown. */
   readonly cpuModel?: Maybe<Scalars['String']['output']>;
-  /** The CPU's vendor, as `GenuineIntel`. */
+  /** The CPU's vendor, as `GenuineIntel`; null when unknown. */
   readonly cpuVendor?: Maybe<Scalars['String']['output']>;
-  /** Scratch space offered. */
+  /** Scratch space offered, in MiB. */
   readonly diskMiB: Scalars['Int']['output'];
-  /** Memory offered. */
+  /** Memory offered, in MiB. */
   readonly memoryMiB: Scalars['Int']['output'];
   /** Whether payloads reach the outside network; null when unknown. */
   readonly network?: Maybe<Scalars['Boolean']['output']>;
@@ -2989,9 +2998,9 @@ export type WorkerHardwareInput = {
   readonly cpuModel?: InputMaybe<Scalars['String']['input']>;
   /** The CPU's vendor, as `GenuineIntel`. */
   readonly cpuVendor?: InputMaybe<Scalars['String']['input']>;
-  /** Scratch space offered, 0 to 1073741824. */
+  /** Scratch space offered, in MiB, 0 to 1073741824. */
   readonly diskMiB: Scalars['Int']['input'];
-  /** Memory offered, 1 to 16777216. */
+  /** Memory offered, in MiB, 1 to 16777216. */
   readonly memoryMiB: Scalars['Int']['input'];
   /** Whether payloads reach the outside network. */
   readonly network?: InputMaybe<Scalars['Boolean']['input']>;
