@@ -1,6 +1,6 @@
 /** Composition of subgraphs to a supergraph, by `@theguild/federation-composition`. */
 import { composeServices, transformSupergraphToPublicSchema } from '@theguild/federation-composition';
-import { parse, print } from 'graphql';
+import { type DefinitionNode, Kind, parse, print } from 'graphql';
 
 /** A subgraph to compose. */
 export interface SubgraphInput {
@@ -25,9 +25,9 @@ export type Composition =
 export function compose(subgraphs: readonly SubgraphInput[]): Composition {
   const unparsable = subgraphs.flatMap(parseFault);
   if (unparsable.length > 0) return { ok: false, faults: unparsable };
-  const result = composeServices(
-    subgraphs.map(({ name, url, sdl }) => ({ name, url, typeDefs: parse(sdl) })),
-  );
+  const services = subgraphs.map(({ name, url, sdl }) => ({ name, url, typeDefs: parse(sdl) }));
+  const first = attempt(services);
+  const result = first.threw ? attempt(services.map(interfaceObjectsFirst)) : first;
   if (!result.supergraphSdl) {
     const faults = (result.errors ?? []).map((error) => ({
       code: String(error.extensions?.['code'] ?? 'COMPOSITION_FAILED'),
@@ -36,6 +36,33 @@ export function compose(subgraphs: readonly SubgraphInput[]): Composition {
     return { ok: false, faults };
   }
   return { ok: true, supergraphSdl: result.supergraphSdl, publicSdl: publicSdlOf(result.supergraphSdl) };
+}
+
+type Service = Parameters<typeof composeServices>[0][number];
+interface Result {
+  readonly supergraphSdl?: string | undefined;
+  readonly errors?:
+    readonly { readonly message: string; readonly extensions?: Record<string, unknown> }[] | undefined;
+}
+
+/** A schema that the library throws at is a fault like any other. */
+function attempt(services: readonly Service[]): Result & { readonly threw?: boolean } {
+  try {
+    return composeServices([...services]);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return { threw: true, errors: [{ message: `The composition library failed: ${why}` }] };
+  }
+}
+
+/** An interface object that is spoken of in `@provides` before it is declared is taken for an object by the library, which throws then. */
+function interfaceObjectsFirst(service: Service): Service {
+  const isFirst = (node: DefinitionNode): boolean =>
+    (node.kind === Kind.OBJECT_TYPE_DEFINITION || node.kind === Kind.OBJECT_TYPE_EXTENSION) &&
+    (node.directives ?? []).some(({ name }) => /(^|__)interfaceObject$/.test(name.value));
+  const { definitions } = service.typeDefs;
+  const ordered = [...definitions.filter(isFirst), ...definitions.filter((node) => !isFirst(node))];
+  return { ...service, typeDefs: { kind: Kind.DOCUMENT, definitions: ordered } };
 }
 
 /** What clients see of a supergraph. */
