@@ -27,6 +27,7 @@ import { JobChanges, JobStateChange, JobStateChanges } from './job-changes.js';
 import { JobBatchReader, type JobFields, type ReadJobs } from './job-batch-reader.js';
 import type { JobEvent } from './job-event.js';
 import type { StreamMode } from './job-stream.js';
+import type { LoadJob } from './jobs-ahead.js';
 import { linkSignals } from './linked-signal.js';
 import { StreamDoor } from './stream-door.js';
 import { Tailer } from './tailer.js';
@@ -203,9 +204,11 @@ export class EventsService {
     });
   }
 
-  /** The job of an event with these stored fields, as it is now. */
-  readJob(event: JobEvent, fields: JobFields): Promise<JobDocument | null> {
-    return this.#jobs.load(event.jobId, fields);
+  /** The job of an event with these stored fields, as it was at the event or is since. */
+  readJob({ event, ahead, at }: JobStateChange, fields: JobFields): Promise<JobDocument | null> {
+    if (!event) return Promise.resolve(null);
+    const load: LoadJob = (id) => this.#jobs.load(id, fields);
+    return ahead ? ahead.load(at, fields, load) : load(event.jobId, fields);
   }
 
   /** Counts that a principal may see. */

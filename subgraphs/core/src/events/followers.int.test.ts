@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, jest, test } from '@jest/globals';
-import { type TestDatabase, waitFor } from '@rhizome/testkit';
+import { type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
 import { startEvents } from './events.fixture.js';
 import { subscriberRoom } from './subscribers.fixture.js';
 
@@ -50,15 +50,39 @@ describe('followers inside core', () => {
     const all = await room.tell(events).opened();
     await room.jobs.submit(3);
     await all.until(3);
-    const found = all.changes.flatMap(({ event }) => (event ? [event, event] : []));
+    const found = all.changes.flatMap((change) => (change.event ? [change, change] : []));
     const fields = { state: 1 } as const;
     const before = await opsOf(room.db);
-    const read = await Promise.all(found.map((event) => events.readJob(event, fields)));
-    expect(read.map((job) => job?._id)).toEqual(found.map(({ jobId }) => jobId));
+    const read = await Promise.all(found.map((change) => events.readJob(change, fields)));
+    expect(read.map((job) => job?._id)).toEqual(found.map(({ event }) => event?.jobId));
     expect((await opsOf(room.db)) - before).toBe(1);
     await turn();
     await stop();
   });
+});
+
+test('jobs of events that wait together are read together, though their reader takes one after the other', async () => {
+  const { events, stop } = await startEvents(room.db);
+  const stream = events.jobStateChanged({}, undefined, testPrincipal(), undefined);
+  await stream.next();
+  const first = stream.next();
+  const ids = await room.jobs.submit(40);
+  await room.jobs.move(ids, 'ACTIVATED', 'SENT');
+  await waitFor('all events', () => events.counts.jobs.sum(({ state }) => state === 'SENT') === 40, {
+    deadlineMs: 5000,
+  });
+  const fields = { state: 1 } as const;
+  const before = await opsOf(room.db);
+  const states: (string | undefined)[] = [];
+  for (let change = (await first).value; change; change = (await stream.next()).value) {
+    states.push((await events.readJob(change, fields))?.state);
+    if (states.length === 80) break;
+  }
+  // None is told as it was before its event.
+  expect(new Set(states.slice(40))).toEqual(new Set(['SENT']));
+  expect((await opsOf(room.db)) - before).toBeLessThan(8);
+  await stream.return();
+  await stop();
 });
 
 /** Queries the server has answered on the jobs of a database. */

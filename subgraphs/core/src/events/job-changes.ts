@@ -2,6 +2,7 @@
 import { DirectGenerator, type Following, SharedEvent } from '@rhizome/subgraph';
 import type { JobEvent } from './job-event.js';
 import type { JobEventBatch, JobStream } from './job-stream.js';
+import { JobsAhead } from './jobs-ahead.js';
 
 /** One message of `jobStateChanged`; without an event it is the opening one. What is told of it hangs on nothing else. */
 export class JobStateChange extends SharedEvent {
@@ -9,12 +10,18 @@ export class JobStateChange extends SharedEvent {
   readonly event: JobEvent | null;
   /** Earlier events of the job that it stands for as well. */
   readonly coalesced: number;
+  /** Where its job is read together with those of the events that follow; undefined for one alone. */
+  readonly ahead: JobsAhead | undefined;
+  /** Its place there. */
+  readonly at: number;
 
-  constructor(token: string, event: JobEvent | null, coalesced = 0) {
+  constructor(token: string, event: JobEvent | null, coalesced = 0, ahead?: JobsAhead, at = 0) {
     super();
     this.token = token;
     this.event = event;
     this.coalesced = coalesced;
+    this.ahead = ahead;
+    this.at = at;
   }
 }
 
@@ -23,10 +30,10 @@ export class JobStateChanges {
   #latest: JobStateChange | undefined;
 
   /** @param coalesced earlier events of the job that it stands for as well: such a message is its subscriber's own */
-  of(event: JobEvent, coalesced = 0): JobStateChange {
-    if (coalesced > 0) return new JobStateChange(event.token, event, coalesced);
+  of(event: JobEvent, coalesced = 0, ahead?: JobsAhead, at?: number): JobStateChange {
+    if (coalesced > 0) return new JobStateChange(event.token, event, coalesced, ahead, at);
     if (this.#latest?.event === event) return this.#latest;
-    return (this.#latest = new JobStateChange(event.token, event));
+    return (this.#latest = new JobStateChange(event.token, event, 0, ahead, at));
   }
 }
 
@@ -39,6 +46,7 @@ export class JobChanges extends DirectGenerator<JobStateChange> {
   readonly #changes: JobStateChanges;
   #opening: JobStateChange | undefined;
   #batch: JobEventBatch | undefined;
+  #ahead: JobsAhead | undefined;
   #at = 0;
 
   /** @param opening told first, where there is one */
@@ -56,14 +64,19 @@ export class JobChanges extends DirectGenerator<JobStateChange> {
     for (;;) {
       const event = this.#batch?.events[this.#at];
       if (event) {
-        const coalesced = this.#batch?.coalesced?.[this.#at];
-        this.#at += 1;
-        return this.#changes.of(event, coalesced);
+        const at = this.#at++;
+        const coalesced = this.#batch?.coalesced?.[at];
+        return this.#changes.of(event, coalesced, this.#ahead, at);
       }
-      this.#at = 0;
-      this.#batch = this.#stream.take();
+      this.#begin(this.#stream.take());
       if (!this.#batch) return undefined;
     }
+  }
+
+  #begin(batch: JobEventBatch | undefined): void {
+    this.#batch = batch;
+    this.#at = 0;
+    this.#ahead = batch && batch.events.length > 1 ? new JobsAhead(batch.events) : undefined;
   }
 
   follow(listener: () => void): Following {
@@ -76,14 +89,13 @@ export class JobChanges extends DirectGenerator<JobStateChange> {
       if (value) return { done: false, value };
       const { value: batch } = await this.#stream.next();
       if (!batch) return done;
-      this.#batch = batch;
-      this.#at = 0;
+      this.#begin(batch);
     }
   }
 
   async return(): Promise<Item> {
     this.#opening = undefined;
-    this.#batch = undefined;
+    this.#begin(undefined);
     await this.#stream.return();
     return done;
   }

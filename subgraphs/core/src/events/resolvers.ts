@@ -79,9 +79,11 @@ export const eventResolvers: Pick<
   },
   JobStateChanged: {
     cursor: ({ token }) => encodeCursor(token),
-    job: ({ event }, _args, { core }, info) => {
-      if (!event) return null;
-      return isToldByEvent(info) ? jobOfEvent(event) : core.events.readJob(event, jobProjection(info));
+    job: (change, _args, { core }, info) => {
+      if (!change.event) return null;
+      return isToldByEvent(info)
+        ? jobOfEvent(change.event)
+        : core.events.readJob(change, jobProjection(info));
     },
     previousState: ({ event }) => event?.last.from ?? null,
     state: ({ event }) => event?.last.to ?? null,
