@@ -4,11 +4,12 @@ import { run } from './program.js';
 
 const stop = new AbortController();
 process.once('SIGINT', () => stop.abort());
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // The reader of a pipe has gone, as with `| head`.
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
-});
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    // The reader of a pipe has gone, as with `| head`.
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
 process.exitCode = await run(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,

@@ -13,8 +13,6 @@ export interface Session {
   readonly cwd: string;
   /** The time now, in milliseconds. */
   readonly now: () => number;
-  /** Aborted by Ctrl-C. */
-  readonly signal: AbortSignal;
 }
 
 /** The world outside, as `bin.ts` hands it. */
@@ -48,10 +46,29 @@ export async function withSession(
     ...(connection.wsUrl ? { wsUrl: connection.wsUrl } : {}),
   });
   try {
-    return await action({ client, output, cwd: world.cwd, now: world.now, signal: world.signal });
+    return await action({
+      client: untilAborted(client, world.signal),
+      output,
+      cwd: world.cwd,
+      now: world.now,
+    });
   } finally {
     await client.close();
   }
+}
+
+/** The client, whose requests are given up with the signal: Ctrl-C does not wait for a gateway that does not answer. */
+function untilAborted(client: ApiClient, signal: AbortSignal): ApiClient {
+  return {
+    query: (document, variables, options) => client.query(document, variables, { signal, ...options }),
+    mutate: (document, variables, options) => client.mutate(document, variables, { signal, ...options }),
+    execute: (document, variables, options) => client.execute(document, variables, { signal, ...options }),
+    subscribe: (document, variables, options) =>
+      client.subscribe(document, variables, { signal, ...options }),
+    subscribeResumable: (document, variables, options) =>
+      client.subscribeResumable(document, variables, { signal, ...options }),
+    close: () => client.close(),
+  };
 }
 
 const denied = new Set(['UNAUTHENTICATED', 'TOKEN_EXPIRED', 'FORBIDDEN']);
@@ -63,7 +80,7 @@ export function explain(error: unknown): { readonly exitCode: ExitCode; readonly
     const request = error.requestId ? ` (request ${error.requestId})` : '';
     const message = `${error.message}${request}`;
     if (denied.has(error.code)) return { exitCode: exitCodes.denied, message };
-    if (error.code.endsWith('_NOT_FOUND')) return { exitCode: exitCodes.notFound, message };
+    if (/(^|_)NOT_FOUND$/.test(error.code)) return { exitCode: exitCodes.notFound, message };
     if (error.retry !== 'never') return { exitCode: exitCodes.unavailable, message };
     return { exitCode: exitCodes.failed, message };
   }

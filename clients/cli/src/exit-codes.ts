@@ -12,6 +12,8 @@ export const exitCodes = {
   denied: 4,
   /** The gateway cannot be reached, or is not able to answer now. */
   unavailable: 5,
+  /** Ended by Ctrl-C, as a shell has it. */
+  interrupted: 130,
 } as const;
 
 /** One of the exit codes. */

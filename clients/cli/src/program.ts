@@ -20,7 +20,7 @@ import { type Finish, urlOf } from './flags.js';
 import { cliVersion } from './version.js';
 
 const help = `
-Exit codes: ${exitCodes.ok} all went well · ${exitCodes.failed} something failed or was refused · ${exitCodes.usage} wrong usage · ${exitCodes.notFound} not found · ${exitCodes.denied} not permitted · ${exitCodes.unavailable} not reachable
+Exit codes: ${exitCodes.ok} all went well · ${exitCodes.failed} something failed or was refused · ${exitCodes.usage} wrong usage · ${exitCodes.notFound} not found · ${exitCodes.denied} not permitted · ${exitCodes.unavailable} not reachable · ${exitCodes.interrupted} Ctrl-C
 The gateway and the token come from --url and --token-file, then RHIZOME_URL and RHIZOME_TOKEN or RHIZOME_TOKEN_FILE, then the playground's
 .rhizome/playground.json in this folder or one above, then "rhizome login".`;
 
@@ -34,12 +34,13 @@ export async function run(argv: readonly string[], world: World): Promise<number
   try {
     await program.parseAsync([...argv], { from: 'user' });
   } catch (error) {
+    if (world.signal.aborted) return exitCodes.interrupted;
     if (isCommanderError(error)) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
     const { exitCode: code, message } = explain(error);
     world.stderr.write(`rhizome: ${message}\n`);
     return code;
   }
-  return exitCode;
+  return world.signal.aborted ? exitCodes.interrupted : exitCode;
 }
 
 function createProgram(world: World, finish: Finish): Command {

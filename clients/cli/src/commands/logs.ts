@@ -63,13 +63,12 @@ async function readPages(
 
 /** The stream is open before the log is read, so nothing lies between; what both bring is told once. */
 async function followLog(session: Session, id: string, attempt: number | undefined): Promise<ExitCode> {
-  const { client, output, signal } = session;
+  const { client, output } = session;
   const stream = client.subscribeResumable(
     CliLogTailDocument,
     { jobId: id },
     {
       cursorOf: ({ jobLogAppended }) => jobLogAppended.cursor,
-      signal,
       onReconnect: () => void output.errors.write('reconnecting…\n'),
       onSnapshot: () =>
         void output.errors.write('a part of the log may be missing here: see it without -f\n'),
@@ -84,7 +83,7 @@ async function followLog(session: Session, id: string, attempt: number | undefin
       tellNews(output, jobLogAppended, read);
       if (jobLogAppended.isComplete) return exitCodes.ok;
     }
-    return signal.aborted ? exitCodes.ok : exitCodes.unavailable;
+    return exitCodes.unavailable;
   } finally {
     await stream.return?.();
   }

@@ -33,14 +33,13 @@ async function watch(session: Session, id: string): Promise<ExitCode> {
 
 /** Watches a job. The stream is open before the job is read, so nothing lies between. */
 export async function watchJob(session: Session, id: string): Promise<ExitCode> {
-  const { client, output, signal } = session;
+  const { client, output } = session;
   let isPastLost = false;
   const stream = client.subscribeResumable(
     CliWatchJobsDocument,
     { filter: { jobIds: [id] } },
     {
       cursorOf: ({ jobStateChanged }) => jobStateChanged.cursor,
-      signal,
       onReconnect: () => void output.errors.write('reconnecting…\n'),
       onSnapshot: () => {
         isPastLost = true;
@@ -51,7 +50,7 @@ export async function watchJob(session: Session, id: string): Promise<ExitCode> 
     await stream.next();
     let job = await readJob(session, id);
     if (output.json) sayJson(output, present(job), true);
-    else say(output, `${job.name}: ${job.state}`);
+    else say(output, `${job.name}: ${job.state}${exitText(job.exitCode)}`);
     if (terminalJob.has(job.state)) return job.state === 'FINISHED' ? exitCodes.ok : exitCodes.failed;
     for await (const { jobStateChanged: event } of stream) {
       if (isPastLost) {
@@ -112,21 +111,26 @@ function tellEvent(output: Output, event: JobEvent): void {
     sayJson(output, event, true);
     return;
   }
-  const exit =
-    event.job?.exitCode === null || event.job?.exitCode === undefined
-      ? ''
-      : `  exit code ${event.job.exitCode}`;
+  const exit = exitText(event.job?.exitCode);
   say(
     output,
     `${event.at}  ${event.previousState ?? ''} → ${event.state}  attempt ${event.attempt}${exit}${event.reason ? `  (${event.reason})` : ''}`,
   );
 }
 
+function exitText(exitCode: number | null | undefined): string {
+  return exitCode === null || exitCode === undefined ? '' : `  exit code ${exitCode}`;
+}
+
 /** Watches a task with a progress bar where the output is a terminal, else a line for each change. */
-export async function watchTask({ client, output, signal }: Session, id: string): Promise<ExitCode> {
+export async function watchTask({ client, output }: Session, id: string): Promise<ExitCode> {
   const { task } = await client.query(CliShowTaskDocument, { id });
   if (!task) throw new CliError(exitCodes.notFound, `task ${id} does not exist, or you may not see it`);
-  const stream = client.subscribe(CliWatchTaskDocument, { id }, { signal });
+  const stream = client.subscribe(
+    CliWatchTaskDocument,
+    { id },
+    { onReconnect: () => void output.errors.write('reconnecting…\n') },
+  );
   let state: string = task.state;
   try {
     if (!terminalTask.has(state)) {
