@@ -1,0 +1,23 @@
+import { expect, test } from '@jest/globals';
+import { read, repositoryFiles } from './repository.js';
+
+/** A package.json, as far as it is read here. */
+interface Manifest {
+  readonly bin?: Readonly<Record<string, string>>;
+  readonly files?: readonly string[];
+}
+
+test('every command is a committed file that ships: npm links it at install, before anything is built', () => {
+  const files = repositoryFiles();
+  const manifests = files.filter((path) => path.endsWith('/package.json'));
+  const commands = manifests.flatMap((path) => {
+    const { bin = {}, files: shipped = [] } = JSON.parse(read(path)) as Manifest;
+    return Object.entries(bin).map(([name, file]) => ({
+      name,
+      isThere:
+        files.includes(path.replace('package.json', file)) && shipped.includes(file.split('/')[0] ?? ''),
+    }));
+  });
+  expect(commands.filter(({ isThere }) => !isThere)).toEqual([]);
+  expect(commands.map(({ name }) => name)).toContain('rhizome');
+});
