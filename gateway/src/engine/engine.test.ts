@@ -108,3 +108,13 @@ describe('an ordinary supergraph in process', () => {
     expect(JSON.parse(answer.text)).toMatchObject({ errors: [{ locations: [{ line: 1, column: 10 }] }] });
   });
 });
+
+test.each([
+  ['no supergraph', 'type Query { a: Int }', 'it names no subgraphs'],
+  ['no SDL', 'type Query {', 'Syntax Error'],
+])('%s is refused with words', async (_what, supergraphSdl, words) => {
+  await expect(testGateway([core], { supergraphSdl, planning: 'worker' })).rejects.toMatchObject({
+    code: 'COMPOSITION_FAILED',
+    message: expect.stringContaining(words),
+  });
+});

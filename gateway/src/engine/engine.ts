@@ -33,11 +33,21 @@ import type {
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const limits: EngineLimits = { ...defaultLimits, ...options.limits };
   const planning = await startPlanning(options, limits);
-  // What came from the planner was read in this turn, and that was work enough.
-  await turns.next();
-  const schema = await buildInTurns(planning.facts.publicDefinitions);
-  await turns.next();
-  return new FederationEngine(options, limits, planning, schema);
+  try {
+    if (planning.facts.subgraphs.length === 0) throw unusable('it names no subgraphs (enum join__Graph)');
+    // What came from the planner was read in this turn, and that was work enough.
+    await turns.next();
+    const schema = await buildInTurns(planning.facts.publicDefinitions);
+    await turns.next();
+    return new FederationEngine(options, limits, planning, schema);
+  } catch (error) {
+    await planning.close();
+    throw error;
+  }
+}
+
+function unusable(why: string, cause?: unknown): DomainError {
+  return new DomainError('COMPOSITION_FAILED', `The supergraph cannot be used: ${why}`, {}, { cause });
 }
 
 async function startPlanning(options: EngineOptions, limits: EngineLimits): Promise<PlanningService> {
@@ -52,13 +62,7 @@ async function startPlanning(options: EngineOptions, limits: EngineLimits): Prom
       ? createInlinePlanning(settings)
       : await createProcessPlanning(settings);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    throw new DomainError(
-      'COMPOSITION_FAILED',
-      `The supergraph cannot be used: ${message}`,
-      {},
-      { cause: error },
-    );
+    throw unusable(error instanceof Error ? error.message : String(error), error);
   }
 }
 

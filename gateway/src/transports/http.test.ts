@@ -271,6 +271,12 @@ describe('the HTTP transport', () => {
     expect(bodies).toHaveLength(2);
   });
 
+  test.each(['', 'ftp://alpha.test/graphql', '/graphql'])('an address that is none: %j', (url) => {
+    expect(() => createHttpTransport({ subgraph: 'alpha', url })).toThrow(
+      /"alpha" has no address: .*http: or https:/,
+    );
+  });
+
   test('has no subscriptions unless it is given them', async () => {
     const http = await serve((_asked, response) => json(response, { data: {} }));
     expect(() => http.subscribe(request())).toThrow('no subscriptions');

@@ -1,4 +1,4 @@
-import { DomainError } from '@rhizome/errors';
+import { DomainError, show } from '@rhizome/errors';
 import { type Dispatcher, errors as undiciErrors, Pool } from 'undici';
 import { readSubgraphResult } from './answer.js';
 import { type CallEnd, endOf } from './cancellation.js';
@@ -33,7 +33,7 @@ const answerTimeoutMs = 600_000;
  */
 export function createHttpTransport(options: HttpTransportOptions): Transport {
   const { subgraph, subscriptions } = options;
-  const url = new URL(options.url);
+  const url = addressOf(options);
   const maxAnswerBytes = options.maxAnswerBytes ?? defaultMaxAnswerBytes;
   const pool = poolOf(url, maxAnswerBytes, options);
   const path = url.pathname + url.search;
@@ -75,6 +75,14 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
       await pool.close();
     },
   };
+}
+
+function addressOf({ subgraph, url: value }: HttpTransportOptions): URL {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
+  const expected = 'an address with http: or https:';
+  const text = `The service "${subgraph}" has no address: ${show(value)}; expected ${expected}`;
+  throw new DomainError('CONFIG_INVALID', text, { field: `subgraphs.${subgraph}.url`, value, expected });
 }
 
 function poolOf(url: URL, maxResponseSize: number, options: HttpTransportOptions): Pool {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { composeTest } from '../../testing/gateway.js';
 import { testSubgraph } from '../../testing/subgraph.js';
@@ -70,6 +71,21 @@ describe('planning in a process of its own', () => {
       undefined,
       'reserve',
     ]);
+  });
+
+  test('a process that is ended from outside costs no operation its answer', async () => {
+    const planning = await start();
+    const own = execFileSync('pgrep', ['-P', `${process.pid}`, '-f', 'planning/process.js'], {
+      encoding: 'utf8',
+    });
+    const asked = [
+      ...Array.from({ length: 20 }, () => planning.validate('{ jobs { id } }', undefined)),
+      planning.plan(request('{ jobs { id } }')),
+    ];
+    for (const pid of own.trim().split('\n')) process.kill(Number(pid), 'SIGKILL');
+    const replies = await Promise.all(asked);
+    expect(replies.at(-1)).toMatchObject({ outcome: 'planned' });
+    expect(new Set(replies.slice(0, -1))).toEqual(new Set([undefined]));
   });
 
   test('operations that keep ending the process soon end it no more', async () => {

@@ -77,11 +77,18 @@ interface Pending {
 export async function createProcessPlanning(options: PlanningOptions): Promise<PlanningService> {
   const process = new PlannerProcess(options);
   const { facts, overrides } = await process.start();
+  const validate = (query: string, operationName: string | undefined): Promise<ValidationReply | undefined> =>
+    process.call({ call: 'validate', query, operationName }) as Promise<ValidationReply | undefined>;
   return {
     facts,
     overrides,
+    // No validation ends its process: whoever ended it did so from outside.
     validate: (query, operationName) =>
-      process.call({ call: 'validate', query, operationName }) as Promise<ValidationReply | undefined>,
+      validate(query, operationName).catch((error: unknown) => {
+        if (error instanceof PlannerLost && error.code !== 'LIMIT_EXCEEDED')
+          return validate(query, operationName);
+        throw error;
+      }),
     plan: async (given) => {
       const request = process.isShaken ? { ...given, reserve: true } : given;
       try {
