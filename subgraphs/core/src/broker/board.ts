@@ -132,18 +132,34 @@ export class Board {
     return this.#parked.get(cls)?.has(experiment) ?? false;
   }
 
-  /** The best place for a job of the class, or undefined if nobody who asks has room; then the class is parked. */
-  find(cls: RequirementClass, experiment: string): Placing | undefined {
+  /**
+   * The best place for a job of the class, or undefined if nobody who asks has room; then the class is parked.
+   * @param mayHaveGpus whether a job without GPUs may go to a host with GPUs, asked when that is the best that there is
+   */
+  find(
+    cls: RequirementClass,
+    experiment: string,
+    mayHaveGpus: () => boolean = () => true,
+  ): Placing | undefined {
     const front = this.#front(cls, experiment);
     const { gpu } = cls.requirements;
     // A share may go into what is left of a device, and there are many such: they are always compared one by one.
     const isCompared = this.#prices !== undefined || gpu?.share !== undefined;
     const placing = isCompared ? this.#findByCost(front) : this.#findInOrder(front);
-    if (placing) return placing;
+    // Hosts without GPUs come first: where the best has some, there is no other.
+    const isOnGpuHost = gpu === undefined && placing?.asker.worker.shape.hasDevices === true;
+    if (placing && (!isOnGpuHost || mayHaveGpus())) return placing;
     const parked = this.#parked.get(cls);
     if (parked) parked.add(experiment);
     else this.#parked.set(cls, new Set([experiment]));
     return undefined;
+  }
+
+  /** Hosts without GPUs that have had their part of what is spread, and may get more in another round. */
+  resting(): readonly Asker[] {
+    return [...this.#placeBy].flatMap(([asker, { shape, queue }]) =>
+      !shape.hasDevices && asker.left > 0 && asker.leftPlain <= 0 && queue.left > 0 ? [asker] : [],
+    );
   }
 
   /** Takes the room of a job. */

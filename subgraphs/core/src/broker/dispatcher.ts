@@ -40,6 +40,8 @@ export interface DispatcherOptions {
 /** The most a pass gives before it looks at those who wait again: the event loop goes on in between. */
 const maxRounds = 4;
 const shortPassMs = 5;
+/** How often it is looked whether jobs that were kept back for other hosts may go to those who wait. */
+const keptBackMs = 250;
 /** Windows read for one question. */
 const maxLearnt = 32;
 
@@ -57,11 +59,22 @@ export class Dispatcher {
   #lastPassMs = 0;
   #isWarm = false;
   #isClosed = false;
+  /** Set while jobs are kept back for hosts that are about to ask. */
+  #lookAgain: NodeJS.Timeout | undefined;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
     this.#refills = new Refills(options);
-    options.signal.addEventListener('abort', () => this.#end());
+    const { view, clock, signal } = options;
+    const stop = view.ledger.onReleased((workerId) => {
+      if (view.fleet.worker(workerId)?.shape.hasDevices === false)
+        view.fleet.quiet.released(workerId, clock.monotonicMs());
+    });
+    signal.addEventListener('abort', () => {
+      stop();
+      clearTimeout(this.#lookAgain);
+      this.#end();
+    });
   }
 
   /** Finds out what is ready; until then calls wait. Events may come before. */
@@ -79,9 +92,20 @@ export class Dispatcher {
    * Jobs for a worker: what fits at once, or within its patience.
    * @throws DomainError LEADER_UNAVAILABLE when the term ends meanwhile
    */
-  acquire(request: AcquireRequest, patience: Patience): Promise<readonly Grant[]> {
-    if (this.#options.signal.aborted || this.#isClosed) return Promise.reject(termEnded());
-    return this.#room.admit(request, patience, () => this.wake());
+  async acquire(request: AcquireRequest, patience: Patience): Promise<readonly Grant[]> {
+    if (this.#options.signal.aborted || this.#isClosed) throw termEnded();
+    const grants = await this.#room.admit(request, patience, () => this.wake());
+    const { view, clock } = this.#options;
+    if (grants.length > 0) view.fleet.quiet.told(request.workerId, clock.monotonicMs());
+    else this.#noteAnswer(request);
+    return grants;
+  }
+
+  /** A host without GPUs that was answered will ask again. */
+  #noteAnswer(request: AcquireRequest): void {
+    const { view, clock } = this.#options;
+    if (view.fleet.worker(request.workerId)?.shape.hasDevices === false)
+      view.fleet.quiet.answered(request, clock.monotonicMs());
   }
 
   /** Grants nothing more, and waits for what is being written: the end of a term in order. */
@@ -207,20 +231,24 @@ export class Dispatcher {
     let ready = 0;
     for (const window of this.windows.all()) ready += window.isComplete ? window.size : Infinity;
     const part = Math.max(1, Math.floor(ready / open.length));
+    // Those without GPUs may have all of it among them.
+    const plain = open.reduce((sum, [, { worker }]) => sum + Number(!worker.shape.hasDevices), 0);
+    const ofPlain = plain === 0 ? part : Math.max(1, Math.ceil(ready / plain));
     const requests = open.map(([waiter, request]) => {
       const has = taken.get(waiter)?.length ?? 0;
       return {
         ...request,
         limit: waiter.request.count - has,
-        plainLimit: Math.min(part, waiter.request.count - has),
+        plainLimit: Math.min(request.worker.shape.hasDevices ? part : ofPlain, waiter.request.count - has),
         request: lessTaken(request.request, taken.get(waiter)),
       };
     });
     const { fleet, ledger } = view;
     const classOf = (id: string) => classes.get(id);
     const state = { fleet, ledger, windows: this.windows, demand: this.#demand, classOf };
-    const { picks, throttled } = matchPass(state, requests, clock.monotonicMs());
+    const { picks, throttled, hasKeptBack } = matchPass(state, requests, clock.monotonicMs());
     if (throttled.length > 0) this.#options.onThrottled(throttled);
+    if (hasKeptBack) this.#lookAgain ??= setTimeout(() => this.#lookAt(), keptBackMs).unref();
     let given = false;
     open.forEach(([waiter], index) => {
       const found = picks[index] ?? [];
@@ -229,6 +257,12 @@ export class Dispatcher {
       taken.set(waiter, [...(taken.get(waiter) ?? []), ...found]);
     });
     return given;
+  }
+
+  /** What was kept back may go to others now. */
+  #lookAt(): void {
+    this.#lookAgain = undefined;
+    this.wake();
   }
 
   /** Those who wait with their workers. */
@@ -266,6 +300,7 @@ export class Dispatcher {
 
   #write(waiter: Waiter, picks: readonly Choice[], queue: string): void {
     this.#room.take(waiter);
+    this.#noteAnswer(lessTaken(waiter.request, picks));
     this.#options.grants.write(picks, queue).then(
       (grants) => {
         this.#noteGrants(picks, grants);

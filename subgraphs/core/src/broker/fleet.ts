@@ -8,6 +8,7 @@ import { arrangeDevices, type ArrangedDevices, type DeviceShape } from '../gpus/
 import { type Candidate, candidateOf, meetsAll } from './constraints.js';
 import { canonicalJson, type RequirementClass } from './requirement-class.js';
 import { type HostKind, SlotsCache } from './demand.js';
+import { QuietHosts } from './quiet-hosts.js';
 import { isPartition, wholeGpus } from '../gpus/parts.js';
 import { type Totals, unknownShare } from './share-order.js';
 
@@ -98,6 +99,8 @@ interface KnownWorker extends FleetWorker {
 
 /** See the head of this file. */
 export class Fleet {
+  /** Hosts without GPUs that are about to ask for work, where this process leads. */
+  readonly quiet = new QuietHosts();
   #queues = new Map<string, QueueFacts>();
   #shares = new Map<string, ShareFacts>();
   readonly #workers = new Map<string, KnownWorker>();

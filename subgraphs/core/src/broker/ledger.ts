@@ -59,6 +59,7 @@ export class Ledger {
   readonly #shares = new Map<string, Sum>();
   readonly #owners = new Map<string, Sum>();
   readonly #queues = new Map<string, Sum>();
+  readonly #onReleased = new Set<(workerId: string) => void>();
 
   /** Number of jobs in workers' hands. */
   get size(): number {
@@ -111,7 +112,14 @@ export class Ledger {
     const entry = this.#entries.get(jobId);
     if (!entry || entry.fence > fence) return undefined;
     this.#remove(entry);
+    for (const listener of this.#onReleased) listener(entry.workerId);
     return entry;
+  }
+
+  /** Calls the listener with the worker of each grant that is taken back; returns how to stop. */
+  onReleased(listener: (workerId: string) => void): () => void {
+    this.#onReleased.add(listener);
+    return () => this.#onReleased.delete(listener);
   }
 
   /** Notes how far the job is; only forward, and only for the grant that the word is about. */

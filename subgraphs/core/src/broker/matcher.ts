@@ -12,6 +12,7 @@ import type { Demand } from './demand.js';
 import type { Fleet, FleetWorker } from './fleet.js';
 import { Heap } from './heap.js';
 import type { Ledger } from './ledger.js';
+import { QuietRooms } from './quiet-hosts.js';
 import { compareKeys, type ReadyWindow } from './ready-window.js';
 import { experimentOf, type ReadyWindows } from './ready-windows.js';
 import type { RequirementClass } from './requirement-class.js';
@@ -45,6 +46,8 @@ export interface PassResult {
   readonly picks: readonly (readonly Choice[])[];
   /** Jobs whose owners are over their limit; they have left their windows. */
   readonly throttled: readonly { readonly jobId: string; readonly share: string; readonly owner: string }[];
+  /** Whether jobs without GPUs were left to hosts without GPUs that are about to ask. */
+  readonly hasKeptBack: boolean;
 }
 
 /** What a pass works on. */
@@ -71,7 +74,7 @@ interface ShareView {
   readonly heap: Heap<Queued>;
 }
 
-/** Decides a pass. `sinceMs` is what the entries of the ledger are dated with. */
+/** Decides a pass. `sinceMs` is the time, which the entries of the ledger are dated with. */
 export function matchPass(
   state: MatcherState,
   requests: readonly PassRequest[],
@@ -115,6 +118,11 @@ class Pass {
   readonly #board: Board;
   readonly #picks: Choice[][];
   readonly #throttled: { jobId: string; share: string; owner: string }[] = [];
+  /** Made when a job without GPUs first finds no better place than a host with GPUs. */
+  #quiet: QuietRooms | undefined;
+  /** Jobs of a class and experiment that may still go to hosts with GPUs. */
+  readonly #surplus = new Map<RequirementClass, Map<string, number>>();
+  #hasKeptBack = false;
   /** Shares that may have something still, and how they stood when they were put in: usage only grows during a pass. */
   readonly #shares = new Heap<{ readonly share: ShareView; readonly at: ShareStanding }>((a, b) =>
     compareStandings(a.at, b.at),
@@ -133,7 +141,7 @@ class Pass {
   run(): PassResult {
     this.#admit();
     if (this.#board.isOpen) this.#serve();
-    return { picks: this.#picks, throttled: this.#throttled };
+    return { picks: this.#picks, throttled: this.#throttled, hasKeptBack: this.#hasKeptBack };
   }
 
   #admit(): void {
@@ -202,7 +210,7 @@ class Pass {
       const { cls } = queued;
       // What finds no room now finds none later in this pass: room and quota only shrink.
       if (this.#board.isParked(cls, share.experiment) || !this.#mayTake(share.path, cls)) continue;
-      const placing = this.#board.find(cls, share.experiment);
+      const placing = this.#board.find(cls, share.experiment, () => this.#isSurplus(cls, share.experiment));
       if (!placing) continue;
       queued.window.shift();
       const next = queued.window.head;
@@ -216,6 +224,38 @@ class Pass {
       this.#take(job, cls, share.path, placing);
       return true;
     }
+  }
+
+  /** Whether a job without GPUs is one of those for which the hosts without GPUs that are about to ask have no room. */
+  #isSurplus(cls: RequirementClass, experiment: string): boolean {
+    let ofClass = this.#surplus.get(cls);
+    if (!ofClass) this.#surplus.set(cls, (ofClass = new Map()));
+    let left = ofClass.get(experiment);
+    if (left === undefined) {
+      this.#quiet ??= this.#quietRooms();
+      const ready = this.#quiet.isEmpty ? Infinity : this.#readyOf(cls, experiment);
+      left = ready - this.#quiet.keep(cls, experiment, ready).jobs;
+    }
+    ofClass.set(experiment, left - 1);
+    if (left < 1) this.#hasKeptBack = true;
+    return left >= 1;
+  }
+
+  #quietRooms(): QuietRooms {
+    const { fleet, ledger } = this.state;
+    const asking = new Set(fleet.quiet.size === 0 ? [] : this.requests.map(({ worker }) => worker.facts.id));
+    const world = { fleet, ledger, nowMs: this.sinceMs };
+    return new QuietRooms(world, (id) => asking.has(id), this.#board.resting());
+  }
+
+  /** Jobs of the class that are ready; more than are known where a window has more behind it. */
+  #readyOf({ id }: RequirementClass, experiment: string): number {
+    let ready = 0;
+    for (const [path, windows] of this.state.windows.byShare()) {
+      const window = experimentOf(path) === experiment ? windows.get(id) : undefined;
+      if (window) ready += window.isComplete ? window.size : Infinity;
+    }
+    return ready;
   }
 
   #mayTake(path: string, { requirements: { cores, gpu } }: RequirementClass): boolean {

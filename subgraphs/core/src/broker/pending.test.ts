@@ -8,6 +8,7 @@ import { Ledger } from './ledger.js';
 import { explainPending, type PlaceInShare } from './pending.js';
 import type { PendingFacts, WaitingJob } from './pending.types.js';
 import { positionOf, timeOfId } from './queue-position.js';
+import { quietMs } from './quiet-hosts.js';
 import { ReadyWindow } from './ready-window.js';
 import { classIdOf, prepareClass } from './requirement-class.js';
 
@@ -206,6 +207,18 @@ describe('why a job waits', () => {
   test('a job that two things keep from every worker gains by no single change', () => {
     hosts(2, 'queue_1', [{ eccEnabled: false }]);
     expect(explain({ cores: 64, gpu: aGpu({ ecc: true }) }).relaxations).toEqual([]);
+  });
+
+  test('a job without GPUs that is left to a host without says so, as long as that is waited for', () => {
+    hosts(1, 'queue_1', [{}]);
+    fleet.put(aWorker({ id: 'plain', queueId: 'queue_1' }));
+    const free = { cores: 8, memoryMiB: 16_384, diskMiB: 100_000 };
+    fleet.quiet.answered({ workerId: 'plain', count: 8, free, freeDeviceIds: [] }, 0);
+    expect(explain({}, { nowMs: 100 }).summary).toMatch(
+      /1 host without GPUs has room and is about to ask: for 2\.5 s at most hosts with GPUs leave it to them\.$/,
+    );
+    expect(explain({ gpu: aGpu() }, { nowMs: 100 }).summary).not.toMatch(/about to ask/);
+    expect(explain({}, { nowMs: quietMs }).summary).not.toMatch(/about to ask/);
   });
 
   test('tells who has room now, by the ledger', () => {

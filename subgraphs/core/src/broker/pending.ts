@@ -4,6 +4,7 @@ import type { Fleet } from './fleet.js';
 import { type GrantHistory, unknownWait } from './grant-history.js';
 import type { Ledger } from './ledger.js';
 import type { FleetFacts, PendingFacts, Position, WaitEstimate, WaitingJob } from './pending.types.js';
+import { quietMs, QuietRooms } from './quiet-hosts.js';
 import { experimentOf } from './ready-windows.js';
 import type { RequirementClass } from './requirement-class.js';
 import { mayTake, standing } from './share-order.js';
@@ -41,7 +42,7 @@ export function explainPending(
     isShareBorrowing: standing(share, ledger.shareUse(job.share), fleet.totals).borrows,
     wait: waitOf(job, facts, world, place),
   };
-  return { summary: ownReason(job) ?? fleetReason(job, cls, counts, fleet, ledger), ...counts };
+  return { summary: ownReason(job) ?? fleetReason(job, cls, counts, world), ...counts };
 }
 
 function waitOf(
@@ -72,13 +73,8 @@ function ownReason({ state, hold, notBefore, waitingFor, owner, share }: Waiting
 
 type Counts = Omit<PendingFacts, 'summary'>;
 
-function fleetReason(
-  job: WaitingJob,
-  cls: RequirementClass,
-  counts: Counts,
-  fleet: Fleet,
-  ledger: Ledger,
-): string {
+function fleetReason(job: WaitingJob, cls: RequirementClass, counts: Counts, world: PendingWorld): string {
+  const { fleet, ledger } = world;
   const experiment = experimentOf(job.share);
   const { workersConsidered, workersThatFit, workersFreeNow, position, constraints } = counts;
   if (workersConsidered === 0) return `No live worker of a queue that is online and admits ${experiment}.`;
@@ -99,7 +95,18 @@ function fleetReason(
       : position === 0
         ? '; it is the next of its share'
         : `; ${counts.positionIsEstimate ? 'about ' : ''}${plural(position, 'job')} of its share ${position === 1 ? 'comes' : 'come'} before it`;
-  return `Ready: ${plural(workersFreeNow, 'worker')} ${workersFreeNow === 1 ? 'has' : 'have'} room for it${turn}.`;
+  return `Ready: ${plural(workersFreeNow, 'worker')} ${workersFreeNow === 1 ? 'has' : 'have'} room for it${turn}.${keptBackReason(job, cls, world)}`;
+}
+
+/** Why a host with GPUs that asks does not get it, where there is such a reason. */
+function keptBackReason({ share }: WaitingJob, cls: RequirementClass, world: PendingWorld): string {
+  const { fleet } = world;
+  if (cls.requirements.gpu !== undefined || fleet.quiet.size === 0) return '';
+  if (![...fleet.shapes()].some((shape) => shape.hasDevices && shape.mayFit(cls))) return '';
+  const { hosts } = new QuietRooms(world).keep(cls, experimentOf(share), Infinity);
+  if (hosts === 0) return '';
+  const who = `${plural(hosts, 'host')} without GPUs ${hosts === 1 ? 'has room and is' : 'have room and are'} about to ask`;
+  return ` ${who}: for ${quietMs / 1000} s at most hosts with GPUs leave it to them.`;
 }
 
 function plural(count: number, word: string): string {
