@@ -70,6 +70,19 @@ describe('the word that an attempt failed', () => {
       expect(target(fail(state))).toBe('conflict');
   });
 
+  test('gives the reason, its beginning where it is long', () => {
+    const failed = (message: string) =>
+      planFail(
+        { error: { family: 'PAYLOAD', code: 'EXIT_CODE', message, retryable: true } },
+        () => ({ to: 'FAILED' }),
+        'RUNNING',
+      );
+    expect(failed('exit code 3')).toMatchObject({ reason: 'exit code 3' });
+    expect(failed('𝄞'.repeat(200))).toMatchObject({ reason: '𝄞'.repeat(200) });
+    expect(failed('𝄞'.repeat(201))).toMatchObject({ reason: `${'𝄞'.repeat(199)}…` });
+    expect(fail('RUNNING')).not.toHaveProperty('reason');
+  });
+
   test('carries the end of a backoff', () => {
     const notBefore = new Date(0);
     expect(planFail({}, () => ({ to: 'PENDING', notBefore }), 'RUNNING')).toMatchObject({

@@ -9,6 +9,8 @@ export type ReportStep =
       readonly kind: 'step';
       readonly to: JobState;
       readonly change?: TransitionChange;
+      /** Why, where there is something to say. */
+      readonly reason?: string;
       readonly isLast: boolean;
     }
   | { readonly kind: 'done' }
@@ -61,5 +63,20 @@ export function planFail(
     return { kind: 'conflict', expected: 'SENT, STARTING, RUNNING, HOLDING or TRANSFERRING' };
   const decision = decide();
   const notBefore = 'notBefore' in decision ? { notBefore: decision.notBefore } : {};
-  return { kind: 'step', to: decision.to, change: { attemptEnd: end, ...notBefore }, isLast: true };
+  const reason = end.error ? { reason: shortened(end.error.message) } : {};
+  return {
+    kind: 'step',
+    to: decision.to,
+    change: { attemptEnd: end, ...notBefore },
+    ...reason,
+    isLast: true,
+  };
+}
+
+/** Reasons travel with every event, and many events are kept in memory: the whole message stands in the attempt. */
+const longestReason = 200;
+
+function shortened(text: string): string {
+  const characters = [...text.slice(0, 2 * (longestReason + 1))];
+  return characters.length <= longestReason ? text : `${characters.slice(0, longestReason - 1).join('')}…`;
 }

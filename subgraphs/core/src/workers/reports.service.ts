@@ -240,6 +240,7 @@ function requestOf(
     by: 'worker',
     actor,
     fence: word.fence,
+    ...(step.reason === undefined ? {} : { reason: step.reason }),
     ...(step.change ? { change: step.change } : {}),
   };
 }
