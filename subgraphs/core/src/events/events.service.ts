@@ -208,7 +208,7 @@ export class EventsService {
   readJob({ event, ahead, at }: JobStateChange, fields: JobFields): Promise<JobDocument | null> {
     if (!event) return Promise.resolve(null);
     const load: LoadJob = (id) => this.#jobs.load(id, fields);
-    return ahead ? ahead.load(at, fields, load) : load(event.jobId);
+    return ahead?.load(at, fields, load) ?? load(event.jobId);
   }
 
   /** Counts that a principal may see. */

@@ -76,6 +76,7 @@ export class JobChanges extends DirectGenerator<JobStateChange> {
   #begin(batch: JobEventBatch | undefined): void {
     this.#batch = batch;
     this.#at = 0;
+    this.#ahead?.release();
     this.#ahead = batch && batch.events.length > 1 ? new JobsAhead(batch.events) : undefined;
   }
 

@@ -20,15 +20,21 @@ export type LoadJob = (id: string) => Promise<JobDocument | null>;
 
 /** The jobs of the events of one batch. All of these have happened: whatever is read now is none of a job before its event. */
 export class JobsAhead {
-  readonly #events: readonly JobEvent[];
+  #events: readonly JobEvent[];
   readonly #windows = new Map<JobFields, Window>();
 
   constructor(events: readonly JobEvent[]) {
     this.#events = events;
   }
 
-  /** The job of an event with these fields, and those of the events that follow it in the same go. */
-  load(at: number, fields: JobFields, load: LoadJob): Promise<JobDocument | null> {
+  /** The batch was told to its end: an answer that is kept for others must not keep all of it. */
+  release(): void {
+    this.#events = [];
+    this.#windows.clear();
+  }
+
+  /** The job of an event with these fields, and those of the events that follow it in the same go; undefined once released. */
+  load(at: number, fields: JobFields, load: LoadJob): Promise<JobDocument | null> | undefined {
     const known = this.#windows.get(fields);
     const found = known?.jobs[at - known.from];
     if (found) return found;
@@ -38,7 +44,7 @@ export class JobsAhead {
     // One who comes late reads its own job alone.
     if (!known || at > known.from) this.#windows.set(fields, window);
     for (const job of jobs) job.catch(() => this.#forget(fields, window));
-    return jobs[0] ?? Promise.resolve(null);
+    return jobs[0];
   }
 
   /** What could not be read is asked for again by the next event. */
