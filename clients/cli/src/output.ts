@@ -19,6 +19,13 @@ export function sayJson(output: Output, value: unknown, lines = false): void {
   output.stream.write(`${JSON.stringify(value, null, lines ? undefined : 2)}\n`);
 }
 
+/** What a stream is told by that is opened again: a line for each time it broke, and none for further tries. */
+export function tellReconnecting(output: Output): (event: { readonly attempt: number }) => void {
+  return ({ attempt }) => {
+    if (attempt === 1) output.errors.write('reconnecting…\n');
+  };
+}
+
 /** Writes rows under a head, columns aligned; nothing but the head when there are none. */
 export function sayTable(
   output: Output,

@@ -9,7 +9,7 @@ import {
   CliLogTailDocument,
   type CliLogTailSubscription,
 } from '../operations.generated.js';
-import { type Output, sayJson } from '../output.js';
+import { type Output, sayJson, tellReconnecting } from '../output.js';
 
 interface LogFlags {
   readonly follow?: boolean;
@@ -69,7 +69,7 @@ async function followLog(session: Session, id: string, attempt: number | undefin
     { jobId: id },
     {
       cursorOf: ({ jobLogAppended }) => jobLogAppended.cursor,
-      onReconnect: () => void output.errors.write('reconnecting…\n'),
+      onReconnect: tellReconnecting(output),
       onSnapshot: () =>
         void output.errors.write('a part of the log may be missing here: see it without -f\n'),
     },

@@ -11,7 +11,7 @@ import {
   CliWatchTaskDocument,
   type CliTaskLineFragment,
 } from '../operations.generated.js';
-import { type Output, bar, say, sayJson } from '../output.js';
+import { type Output, bar, say, sayJson, tellReconnecting } from '../output.js';
 
 const terminalJob = new Set(['FINISHED', 'FAILED', 'CANCELLED', 'CLOSED']);
 const terminalTask = new Set(['FINISHED', 'FAILED', 'CANCELLED']);
@@ -40,7 +40,7 @@ export async function watchJob(session: Session, id: string): Promise<ExitCode> 
     { filter: { jobIds: [id] } },
     {
       cursorOf: ({ jobStateChanged }) => jobStateChanged.cursor,
-      onReconnect: () => void output.errors.write('reconnecting…\n'),
+      onReconnect: tellReconnecting(output),
       onSnapshot: () => {
         isPastLost = true;
       },
@@ -126,11 +126,7 @@ function exitText(exitCode: number | null | undefined): string {
 export async function watchTask({ client, output }: Session, id: string): Promise<ExitCode> {
   const { task } = await client.query(CliShowTaskDocument, { id });
   if (!task) throw new CliError(exitCodes.notFound, `task ${id} does not exist, or you may not see it`);
-  const stream = client.subscribe(
-    CliWatchTaskDocument,
-    { id },
-    { onReconnect: () => void output.errors.write('reconnecting…\n') },
-  );
+  const stream = client.subscribe(CliWatchTaskDocument, { id }, { onReconnect: tellReconnecting(output) });
   let state: string = task.state;
   try {
     if (!terminalTask.has(state)) {
