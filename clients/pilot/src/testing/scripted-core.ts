@@ -49,7 +49,7 @@ export class ScriptedCore implements CoreProtocol {
   readonly calls: string[] = [];
   /** `away`: nobody answers. `mute`: words arrive and count, and their answers are lost. */
   mood: 'here' | 'away' | 'mute' = 'here';
-  lease = { heartbeatSeconds: 0.2, leaseSeconds: 2 };
+  lease = { heartbeatSeconds: 0.2, leaseSeconds: 10 };
   private readonly waiting: Assignment[] = [];
   private readonly fences = new Map<string, number>();
   private readonly ended = new Set<string>();

@@ -1,0 +1,171 @@
+import { describe, expect, jest, test } from '@jest/globals';
+import { readFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { FailReport, FinishReport } from '../protocol/core-protocol.js';
+import { pilotRoom } from '../testing/pilot-room.js';
+import type { ScriptedJob } from '../testing/scripted-core.js';
+
+jest.setTimeout(30_000);
+
+const room = pilotRoom();
+
+describe('a job', () => {
+  test('runs in its own surroundings and is reported with its log and what it used', async () => {
+    room.core.add({
+      jobId: 'job_a',
+      attempt: 2,
+      shell: 'env | sort; pwd; echo oops >&2',
+      payload: { environment: [{ name: 'MINE', value: 'a b' }] },
+    });
+    room.start();
+    await room.core.until('job_a ends', room.ended('job_a'));
+    expect(room.core.about('job_a')).toEqual(['sent', 'RUNNING', 'FINISHED']);
+    const log = room.core.logOf('job_a');
+    expect(log).toMatch(/^RHIZOME_JOB_ID=job_a$/m);
+    expect(log).toMatch(/^RHIZOME_ATTEMPT=2$/m);
+    expect(log).toMatch(/^RHIZOME_ATTEMPT_ID=att_job_a_2_/m);
+    expect(log).toMatch(/^RHIZOME_OUTPUTS=\/.*\/outputs$/m);
+    expect(log).toMatch(/^MINE=a b$/m);
+    expect(log).toMatch(/^HOME=(.*\/work)$/m);
+    expect(log).toContain('oops\n');
+    expect(log).not.toMatch(/NODE_OPTIONS|JEST/);
+    const { exitCode, usage } = room.detailOf<FinishReport>('FINISHED', 'job_a');
+    expect(exitCode).toBe(0);
+    expect(usage.wallSeconds).toBeGreaterThan(0);
+  });
+
+  test('that declares outputs is HOLDING, TRANSFERRING and FINISHED, and its child reads them', async () => {
+    room.core.add({
+      jobId: 'job_p',
+      shell: 'echo content > "$RHIZOME_OUTPUTS/data.txt"',
+      payload: { outputs: ['data.txt'] },
+    });
+    room.start();
+    await room.core.until('job_p ends', room.ended('job_p'));
+    expect(room.core.about('job_p')).toEqual(['sent', 'RUNNING', 'HOLDING', 'TRANSFERRING', 'FINISHED']);
+    const { outputs } = room.detailOf<FinishReport>('FINISHED', 'job_p');
+    expect(outputs).toEqual([expect.objectContaining({ name: 'data.txt', sizeBytes: 8 })]);
+    room.core.add({
+      jobId: 'job_c',
+      shell: 'cat "$RHIZOME_INPUTS/job_p/data.txt" "$RHIZOME_INPUTS_MANIFEST"',
+      parents: [{ jobId: 'job_p', outputs }],
+    });
+    await room.core.until('job_c ends', room.ended('job_c'));
+    expect(room.core.about('job_c')).toEqual(['sent', 'STARTING', 'RUNNING', 'FINISHED']);
+    expect(room.core.logOf('job_c')).toMatch(/^content\n\{/);
+    expect(await readFile(join(room.folder, 'store', outputs[0]?.location ?? ''), 'utf8')).toBe('content\n');
+  });
+
+  test.each<[string, Omit<ScriptedJob, 'jobId'>, object]>([
+    [
+      'its exit code',
+      { shell: 'echo why; exit 3' },
+      { exitCode: 3, signal: null, error: { family: 'PAYLOAD', code: 'EXIT_CODE' } },
+    ],
+    [
+      'its signal',
+      { shell: 'kill -9 $$' },
+      { exitCode: null, signal: 'SIGKILL', error: { family: 'PAYLOAD', code: 'SIGNAL' } },
+    ],
+    [
+      'its walltime',
+      { shell: 'exec sleep 30', walltimeSeconds: 0.2 },
+      { error: { family: 'LIMIT', code: 'WALLTIME_EXCEEDED', retryable: false } },
+    ],
+    [
+      'a program that is not there',
+      { payload: { command: 'nonesuch' } },
+      { exitCode: null, error: { family: 'WORKER', code: 'START_FAILED' } },
+    ],
+    [
+      'a missing output',
+      { payload: { outputs: ['gone'] } },
+      { exitCode: 0, error: { family: 'DATA', code: 'OUTPUT_MISSING' } },
+    ],
+    [
+      'a missing input',
+      { payload: { inputs: [{ name: 'x', location: 'no/x' }] } },
+      { usage: null, error: { family: 'DATA', code: 'INPUT_UNAVAILABLE' } },
+    ],
+    [
+      'an image',
+      { payload: { image: 'docker://x' } },
+      { usage: null, error: { family: 'WORKER', code: 'IMAGE_UNSUPPORTED' } },
+    ],
+    [
+      'its scratch space',
+      { shell: 'head -c 3000000 /dev/zero > data', diskMiB: 2 },
+      {
+        error: {
+          family: 'LIMIT',
+          code: 'DISK_EXCEEDED',
+          message: 'the payload had 3 MiB in its scratch space; its limit is 2 MiB',
+          retryable: false,
+        },
+      },
+    ],
+  ])('that fails is reported with %s', async (_, job, expected) => {
+    room.core.add({ jobId: 'job_f', ...job });
+    room.start();
+    await room.core.until('job_f ends', room.ended('job_f'));
+    expect(room.detailOf<FailReport>('failed', 'job_f')).toMatchObject(expected);
+    if (job.shell?.includes('why')) expect(room.core.logOf('job_f')).toBe('why\n');
+  });
+
+  test('leaves nothing in the scratch space', async () => {
+    room.core.add({
+      jobId: 'job_a',
+      shell: 'mkdir -p deep/er; echo x > deep/er/file; chmod 000 deep/er; chmod 500 deep',
+    });
+    room.start();
+    await room.core.until('job_a ends', room.ended('job_a'));
+    const [mine = ''] = await readdir(join(room.folder, 'scratch'));
+    const left = async (): Promise<string[]> =>
+      (await readdir(join(room.folder, 'scratch', mine))).filter((name) => !name.startsWith('pipe-'));
+    for (let i = 0; i < 100 && (await left()).length > 0; i += 1) await pause(10);
+    expect(await left()).toEqual([]);
+    room.pilot?.drain('enough');
+    await room.running;
+    expect(await readdir(join(room.folder, 'scratch'))).toEqual([]);
+  });
+});
+
+describe('slots', () => {
+  test('are filled and never overfilled, and reports of several jobs travel together', async () => {
+    for (let i = 0; i < 12; i += 1) room.core.add({ jobId: `job_${i}`, shell: 'sleep 0.3' });
+    let most = 0;
+    const runningNow = (): number =>
+      Array.from({ length: 12 }, (_, i) => `job_${i}`).filter(
+        (id) => room.core.about(id).includes('sent') && !room.ended(id)(),
+      ).length;
+    room.start({ cores: 4 });
+    await room.core.until('all jobs end', () => {
+      most = Math.max(most, runningNow());
+      return Array.from({ length: 12 }, (_, i) => room.ended(`job_${i}`)()).every(Boolean);
+    });
+    expect(most).toBe(4);
+    expect(room.core.calls.filter((call) => call === 'startJobs').length).toBeLessThanOrEqual(8);
+  });
+
+  test('a job that needs more than is free waits until there is enough', async () => {
+    room.core.add({ jobId: 'job_small', shell: 'sleep 0.3', cores: 1 });
+    room.core.add({ jobId: 'job_big', cores: 2 });
+    room.start({ cores: 2 });
+    await room.core.until('both end', () => room.ended('job_small')() && room.ended('job_big')());
+    expect(
+      room.core.said
+        .map(({ what, jobId }) => `${jobId} ${what}`)
+        .filter((text) => /small FINISHED|big sent/.test(text)),
+    ).toEqual(['job_small FINISHED', 'job_big sent']);
+  });
+
+  test('an idle pilot has a new job at once', async () => {
+    room.start();
+    await room.core.until('the pilot waits for work', () => room.core.calls.includes('heartbeat'));
+    const before = performance.now();
+    room.core.add({ jobId: 'job_a' });
+    await room.core.until('job_a runs', room.isRunning('job_a'));
+    expect(performance.now() - before).toBeLessThan(500);
+  });
+});

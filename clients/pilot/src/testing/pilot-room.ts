@@ -1,0 +1,94 @@
+/** For tests: a pilot on a scripted core, anew for each test, which must leave no process behind. */
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect } from '@jest/globals';
+import { silentLogger } from '@rhizome/log';
+import { Pilot, type PilotOptions } from '../agent/pilot.js';
+import { readProcessTable } from '../processes/process-table.js';
+import { testPilotOptions } from './pilot-options.js';
+import { ScriptedCore } from './scripted-core.js';
+
+/** How a pilot of a test is started. */
+export type RoomPilotOptions = Partial<Omit<PilotOptions, 'host'>> & { readonly cores?: number };
+
+/** What the tests of a file work with; of the test that runs. */
+export interface PilotRoom {
+  /** Scratch space, gone at the end of the test. */
+  readonly folder: string;
+  readonly core: ScriptedCore;
+  /** The one that was started last. */
+  readonly pilot: Pilot | undefined;
+  /** Resolves when the pilot has ended. */
+  readonly running: Promise<void> | undefined;
+  /** Starts the pilot; stopped at the end of the test. */
+  start(options?: RoomPilotOptions): Pilot;
+  /** Whether a job has ended, in whatever way. */
+  ended(jobId: string): () => boolean;
+  isRunning(jobId: string): () => boolean;
+  /** What core was told with a word about a job. */
+  detailOf<T>(what: string, jobId: string): T;
+}
+
+/** Makes a room anew for each test of the file. */
+export function pilotRoom(): PilotRoom {
+  let folder: string;
+  let core: ScriptedCore;
+  let pilot: Pilot | undefined;
+  let running: Promise<void> | undefined;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'pilot-'));
+    core = new ScriptedCore();
+  });
+  afterEach(async () => {
+    core.mood = 'here';
+    pilot?.stop('the test is over');
+    await running;
+    expect(childrenOfThisProcess().map(commandLine)).toEqual([]);
+    await rm(folder, { recursive: true, force: true });
+    pilot = running = undefined;
+  });
+  return {
+    get folder() {
+      return folder;
+    },
+    get core() {
+      return core;
+    },
+    get pilot() {
+      return pilot;
+    },
+    get running() {
+      return running;
+    },
+    start({ cores = 4, ...rest } = {}) {
+      pilot = new Pilot(core, testPilotOptions(folder, { host: { cores }, ...rest }), silentLogger());
+      running = pilot.run();
+      return pilot;
+    },
+    ended: (jobId) => () => core.about(jobId).some((what) => what === 'FINISHED' || what === 'failed'),
+    isRunning: (jobId) => () => core.about(jobId).includes('RUNNING'),
+    detailOf: <T>(what: string, jobId: string) =>
+      core.said.find((one) => one.what === what && one.jobId === jobId)?.detail as T,
+  };
+}
+
+/** Processes of payloads; watchdogs wait for the next one. */
+export function payloadsOfThisProcess(): number[] {
+  return childrenOfThisProcess().filter((pid) => !commandLine(pid).includes('rhizome-watchdog'));
+}
+
+function childrenOfThisProcess(): number[] {
+  return [...readProcessTable().values()]
+    .filter(({ parent, isZombie }) => parent === process.pid && !isZombie)
+    .map(({ pid }) => pid);
+}
+
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}
