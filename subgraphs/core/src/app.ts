@@ -10,6 +10,7 @@ import type { Context } from './context.js';
 import { type CoreConfig, defaultEvents } from './core-config.js';
 import { directoriesOf, type Directories } from './directory/directories.js';
 import { directoryStores } from './directory/directory-stores.repository.js';
+import { experimentFacts, queueDirectory, queueFacts, queueLookup } from './directory/facts.js';
 import { eventStores } from './events/event-stores.repository.js';
 import { EventsService } from './events/events.service.js';
 import type { DeviceFleet } from './events/gpu-occupancy.js';
@@ -19,7 +20,6 @@ import { experimentPolicies, experimentResolvers } from './experiments/resolvers
 import { hardwarePolicies, hardwareResolvers } from './gpus/hardware-map.resolvers.js';
 import { gpuPolicies, gpuResolvers } from './gpus/resolvers.js';
 import { createJobDomain, type JobDomain } from './jobs/job-domain.js';
-import type { ExperimentFacts, QueueDirectory } from './jobs/collaborators.js';
 import type { CheckSelector } from './jobs/requirement-checks.js';
 import { explainer } from './jobs/explain.js';
 import { jobPolicies, jobResolvers } from './jobs/resolvers.js';
@@ -27,8 +27,6 @@ import { loggedFields, logHeads, LogTails } from './jobs/log-tails.js';
 import { jobStores, type JobStores } from './jobs/stores.repository.js';
 import { GroupingTransitionWriter } from './jobs/transition-writer.js';
 import { coreCollections, coreMigrations } from './migrations.js';
-import type { QueueFacts } from './broker/broker.types.js';
-import type { QueueDocument } from './queues/queue.document.js';
 import type { QueuesService } from './queues/queues.service.js';
 import { queuePolicies, queueResolvers } from './queues/resolvers.js';
 import type { CoreServices } from './services.js';
@@ -122,7 +120,14 @@ function makeParts(options: CoreOptions): Parts {
   const { db, clock, ids, log } = options;
   const stores = jobStores(db);
   const events = eventsOf(options, (wanted, fields) => stores.jobs.find(wanted, fields));
-  const directories = directoriesOf({ stores: directoryStores(db), clock, ids, log, events });
+  const directories = directoriesOf({
+    stores: directoryStores(db),
+    clock,
+    ids,
+    log,
+    events,
+    hasLiveJobs: (experiment, share) => stores.jobs.hasLive(experiment, share),
+  });
   const writer = new GroupingTransitionWriter({ store: stores.transitions, clock, log });
   const fleet = fleetOf(options, { events, directories, writer });
   const jobs = jobsOf(options, { events, directories, writer, fleet }, stores);
@@ -155,9 +160,9 @@ function fleetOf(
     writer,
     feed: events,
     queues: () => queues.all().map(queueFacts),
-    queueByName: async (name) =>
-      (await queues.byNames([name])).flatMap((queue) => queue ?? []).map(queueFacts)[0],
+    queueLookup: queueLookup(queues),
     shares: () => shares.all(),
+    rereadDirectories: () => directories.reread(),
     readyCount: (share) => events.counts.ready(share),
     onDirectoryChanged: (listener) => directories.onChanged(listener),
     url: config?.advertisedUrl,
@@ -177,7 +182,7 @@ function jobsOf(
     writer,
     experiments: {
       find: (name) => experimentFacts({ experiments, shares }, name),
-      names: async () => experiments.all().map(({ _id }) => _id),
+      names: async () => (await experiments.all()).map(({ _id }) => _id),
     },
     queues: queueDirectory(queues),
     checkSelector,
@@ -190,24 +195,6 @@ function jobsOf(
     log,
     maxLogBytes: config?.maxLogBytes,
   });
-}
-
-async function experimentFacts(
-  { experiments, shares }: Pick<Directories, 'experiments' | 'shares'>,
-  name: string,
-): Promise<ExperimentFacts | null> {
-  if (!(await experiments.find(name))) return null;
-  return { name, shares: (await shares.ofExperiment(name)).map(({ path }) => path) };
-}
-
-const queueFacts = ({ _id, ...queue }: QueueDocument): QueueFacts => ({ ...queue, id: _id });
-
-function queueDirectory(queues: Directories['queues']): QueueDirectory {
-  return {
-    idOf: async (name) => (await queues.byNames([name]))[0]?._id ?? null,
-    admitted: (names, experiment) => queues.admitted(names, experiment),
-    admitting: (experiment) => queues.admitting(experiment),
-  };
 }
 
 const checkSelector: CheckSelector = (text) => {
@@ -257,15 +244,19 @@ function servicesOf({ events, directories, fleet, jobs }: Parts, clock: Clock): 
   };
 }
 
-function deviceFleetOf({ registry, view }: FleetServices, queues: QueuesService): DeviceFleet {
+function deviceFleetOf({ registry }: FleetServices, queues: QueuesService): DeviceFleet {
   return {
     *devices() {
       for (const { queueId, devices } of registry.live()) {
-        const queue = devices.length > 0 ? view.fleet.queue(queueId)?.name : undefined;
+        const queue = devices.length > 0 ? queues.peek(queueId)?.name : undefined;
         if (queue !== undefined) yield { queue, devices };
       }
     },
-    onChanged: (listener) => registry.onChanged(() => listener()),
+    // A worker may be known before its queue, and a queue may be opened to others.
+    onChanged(listener) {
+      const ends = [registry.onChanged(() => listener()), queues.onChanged(() => listener())];
+      return () => ends.forEach((end) => end());
+    },
     maySee(name, principal) {
       const queue = queues.all().find((one) => one.name === name);
       return queue !== undefined && maySee(principal, queue);

@@ -100,6 +100,11 @@ export class BrokerView {
     if (changed.length > 0 || sharesChanged) this.#tell((listener) => listener.capacity());
   }
 
+  /** Takes in a live worker that speaks here before its queue was heard of by the stream. */
+  async admit({ id, queueId }: Pick<WorkerFacts, 'id' | 'queueId'>): Promise<void> {
+    if (!this.fleet.worker(id) && !this.fleet.queue(queueId)) await this.#reread();
+  }
+
   /** Makes the ledger anew from the store. Grants that are being written meanwhile stay. */
   reload(): Promise<void> {
     return this.#inOrder(() => this.#reload());
@@ -111,6 +116,8 @@ export class BrokerView {
       await this.#options.classes.load(
         events.filter(({ last }) => isHeld(last.to)).map(({ last }) => last.classId),
       );
+      // Queues come by another way than grants: the stream tells only that there is one.
+      if (events.some((event) => this.#isOfUnknownQueue(event))) await this.#reread();
       let released = false;
       const foreign: GrantRef[] = [];
       for (const event of events) released = this.#takeEvent(event, foreign) || released;
@@ -146,8 +153,15 @@ export class BrokerView {
     return next;
   }
 
+  async #reread(): Promise<void> {
+    await this.#options.directory.reread();
+    await this.refresh();
+  }
+
   async #reload(): Promise<void> {
     const { jobs, classes, clock, directory } = this.#options;
+    // Jobs are found by their queues: also by one that was made a moment ago, by a process that has led until now.
+    await this.#reread();
     const queueIds = (await directory.queues()).map(({ id }) => id);
     const found: HeldJobFacts[] = [];
     const since = clock.monotonicMs();
@@ -235,6 +249,10 @@ export class BrokerView {
     });
     if (last.to === 'SENT') foreign.push({ jobId, fence: last.fence });
     return false;
+  }
+
+  #isOfUnknownQueue({ last: { to, workerId, queue } }: JobEvent): boolean {
+    return isHeld(to) && workerId !== undefined && this.#queueIdOf(workerId, queue) === undefined;
   }
 
   #queueIdOf(workerId: string, queueName: string | undefined): string | undefined {

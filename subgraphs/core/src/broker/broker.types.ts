@@ -111,6 +111,15 @@ export interface AcquireRequest {
   readonly remainingSeconds?: number;
 }
 
+/** What a grant knows of its job beside the grant. */
+export interface GrantedJob {
+  readonly owner: string;
+  readonly share: string;
+  /** Name of the queue. */
+  readonly queue: string;
+  readonly workerId: string;
+}
+
 /** A job granted to a worker, written and acknowledged. */
 export interface Grant {
   readonly jobId: string;
@@ -118,6 +127,8 @@ export interface Grant {
   readonly attempt: number;
   readonly attemptId: string;
   readonly deviceIds: readonly string[];
+  /** Left out where another process granted it. */
+  readonly job?: GrantedJob;
 }
 
 /** An event of the stream, as the broker needs it. */
@@ -141,4 +152,6 @@ export interface JobEventFeed {
 export interface FleetDirectory {
   queues(): Promise<readonly QueueFacts[]>;
   shares(): Promise<readonly ShareFacts[]>;
+  /** Reads from the store what the stream may not have told yet: queues, shares, and workers, which the feed of workers then tells. */
+  reread(): Promise<void>;
 }

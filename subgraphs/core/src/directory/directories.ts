@@ -21,6 +21,8 @@ export interface DirectoriesOptions {
   readonly ids: Ids;
   readonly log: Logger;
   readonly events: DirectoryEvents;
+  /** Whether a share has a job that is not terminal, as the store tells. */
+  readonly hasLiveJobs: (experiment: string, share: string) => Promise<boolean>;
 }
 
 /** See the head of this file. */
@@ -28,6 +30,8 @@ export interface Directories {
   readonly experiments: ExperimentsService;
   readonly shares: SharesService;
   readonly queues: QueuesService;
+  /** Reads all again: memory then has what every process has written so far. */
+  reread(): Promise<void>;
   /** Reads all, and follows what is written from now on; the event stream must be open. */
   start(): Promise<void>;
   stop(): void;
@@ -36,12 +40,14 @@ export interface Directories {
 }
 
 /** Makes them. */
-export function directoriesOf({ stores, clock, ids, log, events }: DirectoriesOptions): Directories {
+export function directoriesOf(options: DirectoriesOptions): Directories {
+  const { stores, clock, ids, log, events, hasLiveJobs } = options;
   const shares: SharesService = new SharesService({
     repository: stores.shares,
     clock,
     experimentExists: async (name) => (await experiments.find(name)) !== null,
     liveJobs: (path) => events.counts.live(path),
+    hasLiveJobs,
   });
   const experiments = new ExperimentsService({
     repository: stores.experiments,
@@ -71,14 +77,18 @@ function freshness(
   stores: DirectoryStores,
   events: DirectoryEvents,
   log: Logger,
-): Pick<Directories, 'start' | 'stop'> {
+): Pick<Directories, 'reread' | 'start' | 'stop'> {
   const all = Object.values(stores).map(
     ({ directory }) => directory as unknown as Directory<DirectoryDocument>,
   );
   const stops: (() => void)[] = [];
   const logged = (work: Promise<void>): void =>
     void work.catch((err: unknown) => log.warn({ err }, 'a directory could not be read anew'));
+  const reread = async (): Promise<void> => {
+    await Promise.all(all.map((directory) => directory.load()));
+  };
   return {
+    reread,
     async start() {
       for (const directory of all) {
         stops.push(
@@ -86,7 +96,7 @@ function freshness(
           events.onReset(() => logged(directory.load())),
         );
       }
-      await Promise.all(all.map((directory) => directory.load()));
+      await reread();
     },
     stop() {
       for (const stop of stops.splice(0)) stop();

@@ -1,7 +1,7 @@
 /**
  * A small collection held in memory: queues, experiments, shares. Read whole at the start, kept fresh by the notices
- * of the change stream, and by what this process writes itself. What is not known yet is looked up before it is
- * called missing, so that a name that another process has just made is found.
+ * of the change stream, and by what this process writes itself. Memory may be a moment behind what another process has
+ * written. Whoever refuses, or lists, reads the store first: what was answered at one process holds at all others.
  */
 import type { Collection, Filter } from 'mongodb';
 
@@ -41,10 +41,22 @@ export class Directory<TDoc extends DirectoryDocument> {
     return this.#byId.get(id);
   }
 
+  /** All documents as the store has them now, in the order of their ids. */
+  async fresh(): Promise<readonly TDoc[]> {
+    await this.load();
+    return this.all();
+  }
+
   /** Documents by id, one answer an id; those that memory lacks are looked up. */
   async find(ids: readonly string[]): Promise<readonly (TDoc | null)[]> {
     const unknown = ids.filter((id) => !this.#byId.has(id));
     if (unknown.length > 0) await this.refresh(unknown);
+    return ids.map((id) => this.#byId.get(id) ?? null);
+  }
+
+  /** Documents by id as the store has them now, one answer an id. */
+  async findFresh(ids: readonly string[]): Promise<readonly (TDoc | null)[]> {
+    await this.refresh(ids);
     return ids.map((id) => this.#byId.get(id) ?? null);
   }
 

@@ -47,15 +47,15 @@ export class ExperimentsService {
     return this.#options.repository.directory.find(names);
   }
 
-  /** All experiments, by name. */
-  all(): readonly ExperimentDocument[] {
-    return this.#options.repository.directory.all();
+  /** All experiments as they are stored now, by name. */
+  all(): Promise<readonly ExperimentDocument[]> {
+    return this.#options.repository.directory.fresh();
   }
 
   /** The experiments that a principal may read, by name. */
-  visibleTo(principal: Principal): readonly ExperimentDocument[] {
+  async visibleTo(principal: Principal): Promise<readonly ExperimentDocument[]> {
     const visible = experimentsFor(principal, 'experiment:read');
-    return this.all().filter(({ _id }) => visible === '*' || visible.includes(_id));
+    return (await this.all()).filter(({ _id }) => visible === '*' || visible.includes(_id));
   }
 
   /** Names of those that are not registered. */

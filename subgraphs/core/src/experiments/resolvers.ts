@@ -1,7 +1,8 @@
 /** Doors of experiments: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
-import { entity } from '@rhizome/subgraph';
+import { defineLoader, entity } from '@rhizome/subgraph';
 import type { Context } from '../context.js';
+import type { ShareLeaf } from '../shares/shares.service.js';
 import type { Resolvers } from '../types.generated.js';
 import type { ExperimentDocument } from './experiment.document.js';
 
@@ -15,6 +16,12 @@ export const experimentEntity = entity<ExperimentDocument, string, Context>({
   load: (names, { core }) => core.experiments.findMany(names),
 });
 
+/** Shares by experiment: those of all experiments of a list are read together. */
+const sharesLoader = defineLoader<string, readonly ShareLeaf[], Context>({
+  name: 'SharesOfExperiment',
+  load: (names, { core }) => core.shares.ofExperiments(names),
+});
+
 export const experimentResolvers: Pick<Resolvers, 'Experiment' | 'Query' | 'Mutation'> = {
   Query: {
     experiments: (_parent, _args, { core, principal }) => core.experiments.visibleTo(principal),
@@ -26,7 +33,7 @@ export const experimentResolvers: Pick<Resolvers, 'Experiment' | 'Query' | 'Muta
   Experiment: {
     __resolveReference: experimentEntity.resolveReference,
     name: ({ _id }) => _id,
-    shares: ({ _id }, _args, { core }) => core.shares.ofExperiment(_id),
+    shares: async ({ _id }, _args, { loaders }) => (await loaders.load(sharesLoader, _id)) ?? [],
   },
 };
 

@@ -11,7 +11,7 @@ export interface ExperimentFacts {
   readonly shares: readonly string[];
 }
 
-/** Experiments with their shares; asked once a call, so it may remember for a moment. */
+/** Experiments with their shares, as they are stored now: what was registered or set at another process counts at once. */
 export interface ExperimentDirectory {
   /** One experiment, or null. */
   find(name: string): Promise<ExperimentFacts | null>;
@@ -23,7 +23,7 @@ export interface ExperimentDirectory {
 export interface QueueDirectory {
   /** The id of a queue, or null where there is none of that name. */
   idOf(name: string): Promise<string | null>;
-  /** Of these names, those of queues that admit the experiment. */
+  /** Of these names, those of queues that admit the experiment, as they are stored now. */
   admitted(names: readonly string[], experiment: string): Promise<ReadonlySet<string>>;
   /** Names of the queues that admit the experiment, as far as this process knows them now: for messages. */
   admitting(experiment: string): readonly string[];

@@ -36,7 +36,7 @@ const nothing: JobFilterPlan = { branches: [], index: jobIndex.id };
 /**
  * Plans a filter.
  * @param visible experiments whose jobs the caller may read
- * @param known all experiments; needed where every experiment is visible and states are asked for
+ * @param known all experiments; see {@link needsKnown}
  */
 export function planJobFilter(
   criteria: JobCriteria,
@@ -89,6 +89,16 @@ export function planJobFilter(
   const named = (names: readonly string[]) => ({ experiment: { $in: names } });
   if (!states) return spread(jobIndex.experiment, 1, named);
   return spread(jobIndex.experimentState, states.length, (names) => ({ ...named(names), ...anyState }));
+}
+
+/** Whether the plan lists the values of an index by experiment, and the filter does not tell which: then all must be known. */
+export function needsKnown(criteria: JobCriteria, visible: '*' | readonly string[]): boolean {
+  const { experiments, states, label, owner } = criteria;
+  return (
+    visible === '*' &&
+    experiments === undefined &&
+    (states !== undefined || label !== undefined || owner !== undefined)
+  );
 }
 
 function chunks<T>(values: readonly T[], size: number): readonly (readonly T[])[] {

@@ -5,7 +5,7 @@ import type { StateCounts } from './collaborators.js';
 import type { JobFilterPlan } from './job-filter.js';
 import { GroupedReads } from './grouped-reads.js';
 import { jobIndex } from './job.document.js';
-import { jobStates, terminalStates, type JobState } from './job-state.js';
+import { isTerminal, jobStates, terminalStates, type JobState } from './job-state.js';
 import type { JobDocument } from './job.types.js';
 import { parentKey, repeatedKey } from './new-job.js';
 
@@ -73,6 +73,16 @@ export class JobsRepository {
   async parents(ids: readonly string[]): Promise<ReadonlyMap<string, ParentFacts>> {
     const found = await this.find(ids, { experiment: 1, state: 1 });
     return new Map(found.map((job) => [job._id, job]));
+  }
+
+  /** Whether a share has a job that is not terminal. Where it has none all that are live in its experiment are looked at. */
+  async hasLive(experiment: string, share: string): Promise<boolean> {
+    const filter = { experiment, state: { $in: jobStates.filter((state) => !isTerminal(state)) }, share };
+    const found = await this.#jobs.findOne(filter, {
+      projection: { _id: 1 },
+      hint: jobIndex.experimentState,
+    });
+    return found !== null;
   }
 
   /** A page of jobs in the order of their ids. */

@@ -4,7 +4,7 @@ import type { KeysetPage } from '@rhizome/mongo';
 import { mayChange } from './bulk-rules.js';
 import type { ExperimentDirectory, QueueDirectory } from './collaborators.js';
 import { isTerminal, type JobState } from './job-state.js';
-import { planJobFilter, type JobCriteria, type JobFilterPlan } from './job-filter.js';
+import { needsKnown, planJobFilter, type JobCriteria, type JobFilterPlan } from './job-filter.js';
 import { maySeeJob, maySeeParent } from './job-visibility.js';
 import type { JobDocument } from './job.types.js';
 import type { JobProjection, JobsRepository } from './jobs.repository.js';
@@ -118,11 +118,10 @@ export class JobsService {
 
   /** How the criteria are looked up, within what the principal may read. */
   async plan(principal: Principal, criteria: JobCriteria): Promise<JobFilterPlan> {
-    return planJobFilter(
-      await this.#within(principal, criteria),
-      experimentsFor(principal, 'job:read'),
-      await this.#options.experiments.names(),
-    );
+    const visible = experimentsFor(principal, 'job:read');
+    const within = await this.#within(principal, criteria);
+    const known = needsKnown(within, visible) ? await this.#options.experiments.names() : [];
+    return planJobFilter(within, visible, known);
   }
 
   /** A pilot reaches no further than its queue. */

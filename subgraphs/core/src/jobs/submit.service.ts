@@ -86,9 +86,11 @@ export class SubmitService {
     const reservationId = storedKey('jobs', input.experiment, principal.subject, input.idempotencyKey);
     // Whose they are is part of what was submitted; the caller's own are digested as they always were.
     const digest = digestOf(owners.submittedBy === undefined ? input.jobs : [owners.owner, input.jobs]);
-    const earlier = await this.#options.submissions.find(reservationId);
+    const [earlier, experiment] = await Promise.all([
+      this.#options.submissions.find(reservationId),
+      this.#options.experiments.find(input.experiment),
+    ]);
     if (earlier) return this.#repeat(owners, input, digest, earlier);
-    const experiment = await this.#options.experiments.find(input.experiment);
     if (!experiment)
       return nothing(
         input,

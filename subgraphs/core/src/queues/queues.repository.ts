@@ -37,10 +37,14 @@ export class QueuesRepository {
   /** Queues by name, one answer a name; those that memory lacks are looked up. */
   async byNames(names: readonly string[]): Promise<readonly (QueueDocument | null)[]> {
     const unknown = names.filter((name) => !this.#idByName.has(name));
-    if (unknown.length > 0) {
-      const found = await this.#queues.find({ name: { $in: [...new Set(unknown)] } }).toArray();
-      found.forEach((queue) => this.directory.put(queue));
-    }
+    if (unknown.length > 0) await this.readMany(unknown);
+    return names.map((name) => this.directory.peek(this.#idByName.get(name) ?? '') ?? null);
+  }
+
+  /** Queues by name as the store has them now, one answer a name. */
+  async readMany(names: readonly string[]): Promise<readonly (QueueDocument | null)[]> {
+    const found = await this.#queues.find({ name: { $in: [...new Set(names)] } }).toArray();
+    found.forEach((queue) => this.directory.put(queue));
     return names.map((name) => this.directory.peek(this.#idByName.get(name) ?? '') ?? null);
   }
 
@@ -99,9 +103,7 @@ export class QueuesRepository {
 
   /** The queue as it is stored now. */
   async read(name: string): Promise<QueueDocument | null> {
-    const queue = await this.#queues.findOne({ name });
-    if (queue) this.directory.put(queue);
-    return queue;
+    return (await this.readMany([name]))[0] ?? null;
   }
 
   async #createdBy({ creation }: QueueDocument): Promise<QueueDocument | null> {

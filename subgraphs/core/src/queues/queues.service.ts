@@ -68,11 +68,19 @@ export class QueuesService {
     return this.#options.repository.directory.find(ids);
   }
 
+  /** All queues as the store has them now. */
+  allFresh(): Promise<readonly QueueDocument[]> {
+    return this.#options.repository.directory.fresh();
+  }
+
+  /** A queue by id if it is in memory. */
+  peek(id: string): QueueDocument | undefined {
+    return this.#options.repository.directory.peek(id);
+  }
+
   /** Queues by id as the store has them now, one answer an id. */
-  async fresh(ids: readonly string[]): Promise<readonly (QueueDocument | null)[]> {
-    const { directory } = this.#options.repository;
-    await directory.refresh(ids);
-    return ids.map((id) => directory.peek(id) ?? null);
+  fresh(ids: readonly string[]): Promise<readonly (QueueDocument | null)[]> {
+    return this.#options.repository.directory.findFresh(ids);
   }
 
   /** Queues by name, one answer a name. */
@@ -80,9 +88,14 @@ export class QueuesService {
     return this.#options.repository.byNames(names);
   }
 
-  /** Of these names, those of queues that admit the experiment; read from the store where they are not in memory. */
+  /** Queues by name as the store has them now, one answer a name. */
+  freshByNames(names: readonly string[]): Promise<readonly (QueueDocument | null)[]> {
+    return this.#options.repository.readMany(names);
+  }
+
+  /** Of these names, those of queues that admit the experiment now. */
   async admitted(names: readonly string[], experiment: string): Promise<ReadonlySet<string>> {
-    const found = await this.byNames(names);
+    const found = await this.freshByNames(names);
     return new Set(found.flatMap((queue) => (queue && admits(queue, experiment) ? [queue.name] : [])));
   }
 
@@ -103,6 +116,13 @@ export class QueuesService {
     if (visible === '*') return true;
     if (visible.length === 0) return false;
     return queue.experiments.length === 0 || queue.experiments.some((name) => visible.includes(name));
+  }
+
+  /** The queue if the principal may see it; before it is said that they may not, the store is asked. */
+  async visible(queue: QueueDocument | null, principal: Principal): Promise<QueueDocument | null> {
+    if (!queue || this.isVisible(queue, principal)) return queue;
+    const [now] = await this.fresh([queue._id]);
+    return now && this.isVisible(now, principal) ? now : null;
   }
 
   /** A page of the queues that a principal may see, by name. */

@@ -18,6 +18,15 @@ export const queueByName = defineLoader<string, QueueDocument, Context>({
   load: (names, { core }) => core.queues.byNames(names),
 });
 
+/** Queues by name as they are stored now, for who asks for one; what the principal may not see is null. */
+const freshQueueByName = defineLoader<string, QueueDocument, Context>({
+  name: 'FreshQueueByName',
+  load: async (names, { core, principal }) =>
+    (await core.queues.freshByNames(names)).map((queue) =>
+      queue && core.queues.isVisible(queue, principal) ? queue : null,
+    ),
+});
+
 /** What others know of a queue: its id, or its name. */
 type QueueKey = { readonly id: string } | { readonly name: string };
 
@@ -30,14 +39,14 @@ export const queueEntity = entity<QueueDocument, QueueKey, Context>({
       keys.map(async (key) => {
         const queue =
           'id' in key ? await loaders.load(queueById, key.id) : await loaders.load(queueByName, key.name);
-        return queue && core.queues.isVisible(queue, principal) ? queue : null;
+        return core.queues.visible(queue, principal);
       }),
     ),
 });
 
 export const queueResolvers: Pick<Resolvers, 'Queue' | 'Query' | 'Mutation'> = {
   Query: {
-    queue: (_parent, { name }, { loaders }) => loaders.load(queueEntity.loader, { name }),
+    queue: (_parent, { name }, { loaders }) => loaders.load(freshQueueByName, name),
     queues: (_parent, { filter, first, after }, { core, principal }) =>
       core.queues.page(filter, { first: first ?? 50, after }, principal),
   },

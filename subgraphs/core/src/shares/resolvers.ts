@@ -30,7 +30,7 @@ async function owner(name: string, loaders: Loaders): Promise<ExperimentDocument
 export const shareResolvers: Pick<Resolvers, 'Share' | 'Query' | 'Mutation'> = {
   Query: {
     shares: async (_parent, { experiment }, { core, principal }) => {
-      const visible = core.shares.visibleTo(principal, experiment);
+      const visible = await core.shares.visibleTo(principal, experiment);
       // A share is made before its experiment: those whose experiment is not there yet are not shown.
       const missing = await core.experiments.missing(visible.map((share) => share.experiment));
       return visible.filter((share) => !missing.has(share.experiment));

@@ -24,8 +24,10 @@ export interface ShareUsage {
 export interface ShareCollaborators {
   /** Whether there is such an experiment. */
   experimentExists(name: string): Promise<boolean>;
-  /** Jobs of a share that are not terminal. */
+  /** Jobs of a share that are not terminal, as the counts of this process have them: a moment behind. */
   liveJobs(path: string): number;
+  /** Whether a share has such a job, as the store tells. */
+  hasLiveJobs(experiment: string, path: string): Promise<boolean>;
 }
 
 /** What {@link SharesService} is made of. */
@@ -77,31 +79,27 @@ export class SharesService {
     await repository.prepare(experiment, [firstLeaf], clock.now());
   }
 
-  /** Leaves of one experiment, the default first; looked up where memory lacks them. */
+  /** Leaves of one experiment as they are stored now, the default first. */
   async ofExperiment(experiment: string): Promise<readonly ShareLeaf[]> {
-    const [document] = await this.#options.repository.directory.find([experiment]);
-    return document ? leavesOf(document) : [];
+    const [leaves = []] = await this.ofExperiments([experiment]);
+    return leaves;
   }
 
-  /** Leaves by path as they are in memory, one answer a path. */
-  findMany(paths: readonly string[]): readonly (ShareLeaf | null)[] {
-    return paths.map((path) => {
-      const slash = path.indexOf('/');
-      const document = this.#options.repository.directory.peek(path.slice(0, Math.max(slash, 0)));
-      return (document && leavesOf(document).find((leaf) => leaf.path === path)) ?? null;
-    });
+  /** Leaves of experiments as they are stored now, one answer an experiment, the default first. */
+  async ofExperiments(experiments: readonly string[]): Promise<readonly (readonly ShareLeaf[])[]> {
+    const found = await this.#options.repository.directory.findFresh(experiments);
+    return found.map((document) => (document ? leavesOf(document) : []));
   }
 
-  /** All leaves, by path. */
+  /** All leaves as they are in memory, by path. */
   all(): readonly ShareLeaf[] {
-    const leaves = this.#options.repository.directory.all().flatMap(leavesOf);
-    return leaves.sort((a, b) => (a.path < b.path ? -1 : 1));
+    return byPath(this.#options.repository.directory.all());
   }
 
-  /** The leaves that a principal may read, by path. */
-  visibleTo(principal: Principal, experiment?: string | null): readonly ShareLeaf[] {
+  /** The leaves that a principal may read as they are stored now, by path. */
+  async visibleTo(principal: Principal, experiment?: string | null): Promise<readonly ShareLeaf[]> {
     const visible = experimentsFor(principal, 'share:read');
-    return this.all().filter(
+    return byPath(await this.#options.repository.directory.fresh()).filter(
       (leaf) =>
         (visible === '*' || visible.includes(leaf.experiment)) &&
         (experiment ?? leaf.experiment) === leaf.experiment,
@@ -124,7 +122,7 @@ export class SharesService {
   }
 
   async #checkAgainstStore({ experiment, shares }: SetShares, problems: Problems<Code>): Promise<void> {
-    const { experimentExists, liveJobs } = this.#options;
+    const { experimentExists } = this.#options;
     if (!(await experimentExists(experiment))) {
       const message = `experiment: "${experiment}" is not registered; register it first`;
       problems.add('EXPERIMENT_NOT_FOUND', ['experiment'], message);
@@ -132,12 +130,23 @@ export class SharesService {
     }
     const kept = new Set(shares.map(({ leaf }) => leaf));
     for (const { leaf, path } of await this.ofExperiment(experiment)) {
-      const live = kept.has(leaf) ? 0 : liveJobs(path);
+      const live = kept.has(leaf) ? 0 : await this.#liveJobs(experiment, path);
       if (live === 0) continue;
       const message = `shares: leaf "${leaf}" is left out, and ${live} of its jobs are live; keep it until they have ended`;
       problems.add('SHARE_IN_USE', ['shares'], message);
     }
   }
+
+  /** None is said only where the store has none either: a job that another process has just taken in may not be counted yet. */
+  async #liveJobs(experiment: string, path: string): Promise<number | 'some'> {
+    const { liveJobs, hasLiveJobs } = this.#options;
+    const counted = liveJobs(path);
+    return counted > 0 || !(await hasLiveJobs(experiment, path)) ? counted : 'some';
+  }
+}
+
+function byPath(documents: readonly SharesDocument[]): readonly ShareLeaf[] {
+  return documents.flatMap(leavesOf).sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
 function leavesOf({ _id, leaves }: SharesDocument): ShareLeaf[] {

@@ -41,6 +41,8 @@ export interface AcquireOptions {
   readonly broker: Pick<BrokerService, 'acquire' | 'isLeading'>;
   readonly leadership: Pick<Leadership, 'leaderUrl' | 'onLeaderChanged'>;
   readonly registry: Pick<WorkerRegistry, 'find'>;
+  /** Has the broker know a worker that the stream has not told it yet. */
+  readonly admit: (worker: { readonly id: string; readonly queueId: string }) => Promise<void>;
   readonly speakers: Speakers;
   readonly forward: (url: string, call: ForwardedCall) => Promise<ForwardedAnswer>;
   /** Where this process takes calls; nowhere where it is alone. */
@@ -63,10 +65,11 @@ export class AcquireService {
     const worker = await this.#options.registry.find(spec.workerId);
     if (worker) await this.#options.speakers.assert(caller.principal, 'job:acquire', worker.queue);
     const refusal = silenced(spec.workerId, worker);
-    if (refusal) return { assignments: [], userErrors: [refusal] };
+    if (!worker || refusal) return { assignments: [], userErrors: refusal ? [refusal] : [] };
     const problems = check(spec);
     if (!problems.none) return { assignments: [], userErrors: problems.found };
     if (!this.#options.broker.isLeading) return this.#handOn(spec, caller);
+    await this.#options.admit({ id: worker._id, queueId: worker.queueId });
     const { workerId, count, free, freeDeviceIds, remainingSeconds, waitSeconds } = spec;
     const experiments = experimentsFor(caller.principal, 'job:acquire');
     const request = {

@@ -71,6 +71,8 @@ export async function startFleet(db: TestDatabase, setup: FleetSetup = {}): Prom
     config: { ringSize: 1000, bufferSize: 100, countsSaveMs: 1000 },
     readJobs: (wanted) => jobs.find({ _id: { $in: [...wanted] } }).toArray(),
   });
+  const named = (names: readonly string[]) =>
+    names.map((wanted) => queues.find(({ name }) => name === wanted));
   const fleet = buildFleet({
     db,
     clock,
@@ -79,7 +81,12 @@ export async function startFleet(db: TestDatabase, setup: FleetSetup = {}): Prom
     writer,
     feed: events,
     queues: () => queues,
-    queueByName: async (wanted) => queues.find(({ name }) => name === wanted),
+    queueLookup: {
+      byNames: async (names) => named(names),
+      freshByNames: async (names) => named(names),
+      allFresh: async () => queues,
+    },
+    rereadDirectories: async () => undefined,
     shares: () => shares,
     url: () => url,
     ...(storeTime ? { storeTime } : {}),

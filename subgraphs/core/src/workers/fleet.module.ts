@@ -24,7 +24,7 @@ import { ReportsService } from './reports.service.js';
 import { Speakers } from './speakers.js';
 import { WorkerRegistry } from './worker-registry.js';
 import { brokerLeaseCollection, leasesCollection, workersCollection } from './worker.document.js';
-import { WorkersService } from './workers.service.js';
+import { type QueueLookup, WorkersService } from './workers.service.js';
 
 /** Collections that this module keeps. */
 export const fleetCollections = [workersCollection, leasesCollection, brokerLeaseCollection] as const;
@@ -42,8 +42,10 @@ export interface FleetOptions {
   };
   /** All queues and all shares, as they are now. */
   readonly queues: () => readonly QueueFacts[] | Promise<readonly QueueFacts[]>;
-  /** A queue by name, also one that another process has just made; or undefined. */
-  readonly queueByName: (name: string) => Promise<QueueFacts | undefined>;
+  /** Queues by name, and as the store has them now. */
+  readonly queueLookup: QueueLookup;
+  /** Reads queues and shares from the store, so that memory has what every process has written so far. */
+  readonly rereadDirectories: () => Promise<void>;
   readonly shares: () => readonly ShareFacts[] | Promise<readonly ShareFacts[]>;
   /** Jobs of a share that are ready, as they are counted. */
   readonly readyCount?: (share: string) => number;
@@ -129,7 +131,7 @@ export function buildFleet(options: FleetOptions): FleetModule {
 }
 
 function servicesOf(
-  { clock, ids, log, writer, url, queues, queueByName }: FleetOptions,
+  { clock, ids, log, writer, url, queues, queueLookup }: FleetOptions,
   { stores, view, registry, classes }: ReturnType<typeof makeParts>,
   broker: BrokerService,
   leadership: BrokerLeadership,
@@ -137,7 +139,7 @@ function servicesOf(
   const { jobs, leases, workers } = stores;
   const { ledger } = view;
   const commands = new CommandHub({ view, classes });
-  const speakers = new Speakers({ queueByName });
+  const speakers = new Speakers({ queues: queueLookup });
   const devices = async (workerId: string): Promise<ReadonlyMap<string, string>> =>
     broker.isReady ? ledger.devicesOf(workerId) : jobs.devicesOf([...ledger.jobsOf(workerId)]);
   const booked = async (workerIds: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<string>>> =>
@@ -156,6 +158,7 @@ function servicesOf(
       broker,
       leadership,
       registry,
+      admit: (worker) => view.admit(worker),
       speakers,
       forward: forwardAcquire,
       ownUrl: url,
@@ -169,7 +172,7 @@ function servicesOf(
       devices,
       registration: new Registration({ workers, leases, registry, ids, log }),
       heartbeats: new Heartbeats(leases),
-      queues: { byName: queueByName, all: async () => queues() },
+      queues: queueLookup,
       commands: new CommandRules(ledger, jobs),
       hub: commands,
     }),
@@ -183,12 +186,19 @@ function makeParts({
   storeTime = serverTime,
   queues,
   shares,
+  rereadDirectories,
   brokerTtlMs = 5000,
 }: FleetOptions) {
   const stores = fleetStores(db, storeTime, brokerTtlMs);
   const classes = new RequirementClasses(stores.classes);
   const registry = new WorkerRegistry(stores.workers, log);
-  const directory = { queues: async () => queues(), shares: async () => shares() };
+  const directory = {
+    queues: async () => queues(),
+    shares: async () => shares(),
+    reread: async () => {
+      await Promise.all([rereadDirectories(), registry.refresh()]);
+    },
+  };
   const view = new BrokerView({ directory, workers: registry, classes, jobs: stores.jobs, clock, log });
   return { stores, classes, registry, view };
 }

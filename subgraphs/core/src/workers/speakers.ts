@@ -4,9 +4,12 @@ import { DomainError } from '@rhizome/errors';
 import type { QueueFacts } from '../broker/broker.types.js';
 import { experimentOf } from '../broker/ready-windows.js';
 
-/** Queues by name, as far as is asked here. */
+/** Queues by name, as far as is asked here: as memory has them, and as the store has them now. */
 export interface SpeakersOptions {
-  readonly queueByName: (name: string) => Promise<Pick<QueueFacts, 'experiments'> | undefined>;
+  readonly queues: {
+    byNames(names: readonly string[]): Promise<readonly (Pick<QueueFacts, 'experiments'> | undefined)[]>;
+    freshByNames(names: readonly string[]): Promise<readonly (Pick<QueueFacts, 'experiments'> | undefined)[]>;
+  };
 }
 
 /** See the head of this file. */
@@ -19,7 +22,8 @@ export class Speakers {
 
   /**
    * A pilot speaks for workers of its own queue alone, and must hold the action in an experiment that the queue admits. Others must hold it
-   * in all of them: everywhere, where the queue admits every experiment. A pilot that holds it everywhere costs no look at the queue.
+   * in all of them: everywhere, where the queue admits every experiment. A pilot that holds it everywhere costs no look at the queue. Nobody
+   * is refused by memory alone: another process may just have opened the queue to their experiment.
    * @throws DomainError FORBIDDEN
    */
   async assert(principal: Principal, action: CoreAction, queue: string): Promise<void> {
@@ -27,10 +31,15 @@ export class Speakers {
       if (principal.queue !== queue) throw refused(principal, action, queue);
       if (can(principal, action, '*')) return;
     }
-    const { experiments = [] } = (await this.#options.queueByName(queue)) ?? {};
-    if (principal.kind === 'PILOT') assertPilot(principal, action, queue, experiments);
-    else if (experiments.length === 0) assertCan(principal, action, '*');
-    else for (const experiment of experiments) assertCan(principal, action, experiment);
+    const { queues } = this.#options;
+    const [known] = await queues.byNames([queue]);
+    if (maySpeak(principal, action, known?.experiments ?? [])) return;
+    const [now] = await queues.freshByNames([queue]);
+    const experiments = now?.experiments ?? [];
+    if (maySpeak(principal, action, experiments)) return;
+    if (principal.kind === 'PILOT') throw refused(principal, action, queue);
+    if (experiments.length === 0) assertCan(principal, action, '*');
+    for (const experiment of experiments) assertCan(principal, action, experiment);
   }
 }
 
@@ -39,17 +48,12 @@ export function maySpeakOf(principal: Principal, action: CoreAction, share: stri
   return can(principal, action, experimentOf(share));
 }
 
-function assertPilot(
-  principal: Principal,
-  action: CoreAction,
-  queue: string,
-  experiments: readonly string[],
-): void {
-  const isGranted =
-    experiments.length === 0
-      ? can(principal, action)
-      : experiments.some((name) => can(principal, action, name));
-  if (!isGranted) throw refused(principal, action, queue);
+/** Pilots in one of the experiments, others in all. */
+function maySpeak(principal: Principal, action: CoreAction, experiments: readonly string[]): boolean {
+  const may = (experiment: string): boolean => can(principal, action, experiment);
+  if (principal.kind === 'PILOT')
+    return experiments.length === 0 ? can(principal, action) : experiments.some(may);
+  return experiments.length === 0 ? may('*') : experiments.every(may);
 }
 
 function refused({ kind, subject }: Principal, action: CoreAction, queue: string): DomainError {

@@ -28,12 +28,14 @@ import { workerLimits } from './worker.document.js';
 import type { HeldJob, LeaseDocument, WorkerDocument, WorkerState } from './worker.types.js';
 import type { WorkersRepository } from './workers.repository.js';
 
-/** Queues, as workers need them. */
+/** Queues, as workers need them; one answer a name. */
 export interface QueueLookup {
-  /** A queue by name, or undefined. */
-  byName(name: string): Promise<QueueFacts | undefined>;
-  /** All queues. */
-  all(): Promise<readonly QueueFacts[]>;
+  /** Queues by name; those that memory lacks are looked up. */
+  byNames(names: readonly string[]): Promise<readonly (QueueFacts | undefined)[]>;
+  /** Queues by name as the store has them now. */
+  freshByNames(names: readonly string[]): Promise<readonly (QueueFacts | undefined)[]>;
+  /** All queues as the store has them now. */
+  allFresh(): Promise<readonly QueueFacts[]>;
 }
 
 /** What {@link WorkersService} is made of. */
@@ -101,14 +103,27 @@ export class WorkersService {
 
   /** Workers by id, one answer an id; null where there is none, or none of a queue that the principal may see. */
   async findMany(ids: readonly string[], principal: Principal): Promise<readonly (WorkerDocument | null)[]> {
-    const { workers, queues } = this.#options;
-    const found = new Map((await workers.findMany(ids)).map((worker) => [worker._id, worker]));
-    const all = found.size === 0 ? [] : await queues.all();
-    const byName = new Map(all.map((queue) => [queue.name, queue]));
+    const found = new Map((await this.#options.workers.findMany(ids)).map((worker) => [worker._id, worker]));
+    const visible = await this.#visible(new Set([...found.values()].map(({ queue }) => queue)), principal);
     return ids.map((id) => {
       const worker = found.get(id);
-      return worker && isVisible(byName.get(worker.queue), principal) ? worker : null;
+      return worker && visible.has(worker.queue) ? worker : null;
     });
+  }
+
+  /** Of these queues those whose workers the principal may see; before it is said that they may not, the store is asked. */
+  async #visible(names: ReadonlySet<string>, principal: Principal): Promise<ReadonlySet<string>> {
+    const { queues } = this.#options;
+    const seen = async (
+      wanted: readonly string[],
+      read: (names: readonly string[]) => Promise<readonly (QueueFacts | undefined)[]>,
+    ): Promise<readonly string[]> => {
+      const found = wanted.length === 0 ? [] : await read(wanted);
+      return wanted.filter((_name, index) => isVisible(found[index], principal));
+    };
+    const known = new Set(await seen([...names], (wanted) => queues.byNames(wanted)));
+    const rest = [...names].filter((name) => !known.has(name));
+    return new Set([...known, ...(await seen(rest, (wanted) => queues.freshByNames(wanted)))]);
   }
 
   /** Leases by worker, one answer an id. */
@@ -140,17 +155,30 @@ export class WorkersService {
       if ((query.ids?.length ?? 0) > maxIds)
         throw badInput('filter.ids', `${query.ids?.length} ids`, `at most ${maxIds} ids`);
     }
-    const queues = (await this.#options.queues.all()).filter((queue) => maySee(principal, queue));
     const seesAll = experimentsFor(principal, 'worker:read') === '*';
+    const queues = await this.#queuesOf(
+      wanted.map(({ query }) => query.queue ?? undefined),
+      seesAll,
+    );
+    const seen = queues.filter((queue) => maySee(principal, queue));
     return this.#options.workers.pages(
       wanted.map(({ query, first, after }) => {
         const isAll = query.queue == null && seesAll;
-        const own = queues.filter(({ name }) => query.queue == null || name === query.queue);
+        const own = seen.filter(({ name }) => query.queue == null || name === query.queue);
         const queueIds = isAll ? undefined : own.map(({ id }) => id);
         const states = query.states ?? ['READY', 'DRAINING'];
         return { filter: { ids: query.ids ?? undefined, queueIds, states }, first, after };
       }),
     );
+  }
+
+  /** The queues that pages are narrowed to, as they are stored now; all of them where a page names none and not every worker is seen. */
+  async #queuesOf(names: readonly (string | undefined)[], seesAll: boolean): Promise<readonly QueueFacts[]> {
+    const { queues } = this.#options;
+    if (!seesAll && names.includes(undefined)) return queues.allFresh();
+    const named = [...new Set(names.filter((name) => name !== undefined))];
+    const found = named.length === 0 ? [] : await queues.freshByNames(named);
+    return found.filter((queue) => queue !== undefined);
   }
 
   /** The job that a device is given to, or undefined. */
@@ -172,7 +200,8 @@ export class WorkersService {
         refusal?.code === 'WORKER_LOST' ? 'WORKER_LOST' : 'WORKER_NOT_FOUND',
         refusal?.message ?? workerId,
       );
-    return hub.listen(workerId, drainOf(worker, await queues.byName(worker.queue)));
+    const [queue] = await queues.byNames([worker.queue]);
+    return hub.listen(workerId, drainOf(worker, queue));
   }
 
   /** Makes a worker known. The same name in the same queue takes over: the older worker is lost at once. */
@@ -180,7 +209,7 @@ export class WorkersService {
     await this.#options.speakers.assert(principal, 'worker:register', spec.queue);
     const problems = new Problems<WorkerErrorCode>();
     checkRegistration(problems, spec, this.#options.clock.now());
-    const queue = await this.#options.queues.byName(spec.queue);
+    const [queue] = await this.#options.queues.byNames([spec.queue]);
     if (!queue)
       problems.add(
         'QUEUE_NOT_FOUND',
@@ -206,7 +235,7 @@ export class WorkersService {
     if (!worker || refusal) return refused(refusal ? [refusal] : []);
     const problems = checkHeartbeat(spec);
     if (!problems.none) return refused(problems.found);
-    const queue = await queues.byName(worker.queue);
+    const [queue] = await queues.byNames([worker.queue]);
     const jobs = (spec.jobs ?? []).map(({ id, fence }) => ({ id, fence }));
     const lease = await heartbeats.renew({
       workerId: worker._id,
