@@ -5,6 +5,7 @@ import { supergraphHead, supergraphPath } from './committed.js';
 import { compose } from './compose.js';
 import { discoverSubgraphs, type FoundSubgraph, gatewaySubgraph } from './discover.js';
 import { checkAmongOthers } from './graph-rules.js';
+import { renderRefusals } from './refusals.js';
 import { checkExperimentSchema, definedTypes, type RuleViolation } from './rules.js';
 
 /** The committed files by their path relative to the root, with the content they must have. */
@@ -35,6 +36,7 @@ export function composeBaseline(root: string): Baseline {
   return {
     [supergraphPath]: `${supergraphHead(subgraphs)}${result.supergraphSdl.trim()}\n`,
     'schema/public.graphql': `# Written by \`npm run compose\`. Do not edit.\n${result.publicSdl.trim()}\n`,
+    'docs/reference/refusals.md': renderRefusals(result.publicSdl),
     'schema/subgraphs.generated.yaml': `# Written by \`npm run compose\`. Do not edit.\n${stringify({ subgraphs: listed })}`,
   };
 }

@@ -14,10 +14,10 @@ const intro = `<!-- Generated from lib/errors/src/codes (node lib/errors/dist/wr
 
 # Error codes
 
-Every error carries a stable \`code\` in its \`extensions\` (or in an entry of \`userErrors\`), and advice on sending the same
-request again: \`never\` (it would fail again), \`later\` (after a back-off) or \`now\`. \`field\`, \`value\` and \`expected\` stand
-beside it where they exist, and \`requestId\` finds the request in the logs. Codes are never renamed; experiments add codes
-with their own prefix.
+Every error carries a stable \`code\` in its \`extensions\`, and advice on sending the same request again: \`never\` (it would
+fail again), \`later\` (after a back-off) or \`now\`. \`field\`, \`value\` and \`expected\` stand beside it where they exist, and
+\`requestId\` finds the request in the logs. Codes are never renamed; experiments add codes with their own prefix. What
+mutations refuse as data is in [refusals](refusals.md), why an attempt of a job failed in [job errors](job-errors.md).
 `;
 
 function table(entries: Record<string, CatalogueEntry>): string {

@@ -14,18 +14,6 @@ export const fleetCodes = {
     '{field}: a queue named {value} exists already',
     'Queue names are unique. Choose another name or update the queue that has it.',
   ),
-  QUEUE_INVALID: entry(
-    422,
-    'never',
-    '{field}: {value} is not valid; expected {expected}',
-    'The definition of a queue is not valid.',
-  ),
-  QUEUE_NOT_ACCEPTING: entry(
-    409,
-    'later',
-    'Queue {value} is {state} and takes no {what}',
-    'The state of the queue does not admit this worker or this job now.',
-  ),
   WORKER_NOT_FOUND: entry(
     404,
     'never',
@@ -37,12 +25,6 @@ export const fleetCodes = {
     'never',
     'Worker {value} was declared lost at {at}',
     'The lease of the worker ended and its jobs went to others. The pilot stops its payloads and registers again.',
-  ),
-  WORKER_INVALID: entry(
-    422,
-    'never',
-    '{field}: {value} is not valid; expected {expected}',
-    'What a worker reported about itself is not valid.',
   ),
   FENCE_STALE: entry(
     409,

@@ -14,12 +14,6 @@ export const workCodes = {
     'Job {value} is {state}; {action} needs {expected}',
     'The job is in a state that the request cannot leave. Its state is named.',
   ),
-  JOB_REQUIREMENTS_INVALID: entry(
-    422,
-    'never',
-    '{field}: {value} is not valid; expected {expected}',
-    'The requirements of a job contradict themselves or a limit.',
-  ),
   SELECTOR_INVALID: entry(
     422,
     'never',
@@ -38,40 +32,16 @@ export const workCodes = {
     '{field}: task {value} does not exist, or you may not see it',
     'No such task, or none the caller may see.',
   ),
-  TASK_INVALID: entry(
-    422,
-    'never',
-    '{field}: {value} is not valid; expected {expected}',
-    'The template, the parameter sets or the count of a task are not valid.',
-  ),
-  OPERATION_NOT_FOUND: entry(
-    404,
-    'never',
-    '{field}: operation {value} does not exist, or you may not see it',
-    'No such background operation, or none the caller may see.',
-  ),
   EXPERIMENT_NOT_FOUND: entry(
     404,
     'never',
     '{field}: experiment {value} is not registered',
     'No experiment of this name is registered.',
   ),
-  EXPERIMENT_INVALID: entry(
-    422,
-    'never',
-    '{field}: {value} is not valid; expected {expected}',
-    'The registration of an experiment is not valid or contradicts an earlier one.',
-  ),
   SHARE_NOT_FOUND: entry(
     404,
     'never',
     '{field}: share {value} does not exist',
     'No leaf of the fair-share tree has this name.',
-  ),
-  SHARES_INVALID: entry(
-    422,
-    'never',
-    '{field}: {value} is not valid; expected {expected}',
-    'The fair-share tree is not valid: names twice, a negative weight, a leaf in use removed.',
   ),
 } as const satisfies Record<string, CatalogueEntry>;
