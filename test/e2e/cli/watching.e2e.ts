@@ -2,6 +2,7 @@
 import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { beforeAll, expect, jest, test } from '@jest/globals';
+import { freePort } from '@rhizome/playground';
 import { spawnProcess, type TestProcess } from '@rhizome/testkit';
 import type { Api } from '../house/api.js';
 import { type CommandLine, commandLineOf } from '../house/cli.js';
@@ -69,6 +70,15 @@ test('Ctrl-C ends a command that waits for a gateway that does not answer', asyn
   expect(waiting.stderr).toEqual([]);
   silent.close();
 });
+
+test.each(['watch', 'logs -f'])(
+  '%s of a gateway that is not there ends with its exit code',
+  async (command) => {
+    const env = { ...environment(), RHIZOME_URL: `http://127.0.0.1:${await freePort()}/graphql` };
+    const ended = await cli.run([...command.split(' '), 'job_any'], { env });
+    expect(ended).toMatchObject({ exitCode: 5, stderr: expect.stringContaining('cannot be reached') });
+  },
+);
 
 test.each(['| head -n 1', '2>&1 | head -n 1'])(
   'a reader that has enough ends `logs -f … %s` without a complaint',

@@ -1,7 +1,7 @@
 /** `rhizome logs`: what a job wrote; with `-f` as it is written. */
 import type { Command } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
-import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
+import { type ExitCode, exitCodes } from '../exit-codes.js';
 import { type Finish, wholeNumber } from '../flags.js';
 import {
   CliLogDocument,
@@ -9,6 +9,7 @@ import {
   CliLogTailDocument,
   type CliLogTailSubscription,
 } from '../operations.generated.js';
+import { findJob, noSuchJob } from './find-job.js';
 import { type Output, sayJson, tellReconnecting } from '../output.js';
 
 interface LogFlags {
@@ -49,7 +50,7 @@ async function readPages(
   let of = attempt;
   for (let after: string | null = null; ;) {
     const { job }: CliLogQuery = await client.query(CliLogDocument, { id, attempt: of, after });
-    if (!job) throw new CliError(exitCodes.notFound, `job ${id} does not exist, or you may not see it`);
+    if (!job) throw noSuchJob(id);
     // The attempt is fixed by the first page that has one: a retry in between must not mix two of them.
     if (of === null && job.attempt > 0) of = job.attempt;
     for (const chunk of job.log.chunks) {
@@ -63,6 +64,7 @@ async function readPages(
 
 /** The stream is open before the log is read, so nothing lies between; what both bring is told once. */
 async function followLog(session: Session, id: string, attempt: number | undefined): Promise<ExitCode> {
+  await findJob(session, id);
   const { client, output } = session;
   const stream = client.subscribeResumable(
     CliLogTailDocument,

@@ -11,6 +11,7 @@ import {
   CliWatchTaskDocument,
   type CliTaskLineFragment,
 } from '../operations.generated.js';
+import { findJob, noSuchJob } from './find-job.js';
 import { type Output, bar, say, sayJson, tellReconnecting } from '../output.js';
 
 const terminalJob = new Set(['FINISHED', 'FAILED', 'CANCELLED', 'CLOSED']);
@@ -33,6 +34,7 @@ async function watch(session: Session, id: string): Promise<ExitCode> {
 
 /** Watches a job. The stream is open before the job is read, so nothing lies between. */
 export async function watchJob(session: Session, id: string): Promise<ExitCode> {
+  await findJob(session, id);
   const { client, output } = session;
   let isPastLost = false;
   const stream = client.subscribeResumable(
@@ -72,7 +74,7 @@ export async function watchJob(session: Session, id: string): Promise<ExitCode> 
 
 async function readJob({ client }: Session, id: string): Promise<ShownJob> {
   const { job } = await client.query(CliShowJobDocument, { id });
-  if (!job) throw new CliError(exitCodes.notFound, `job ${id} does not exist, or you may not see it`);
+  if (!job) throw noSuchJob(id);
   return job;
 }
 
