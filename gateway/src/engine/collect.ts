@@ -1,12 +1,15 @@
 import {
   type DirectiveNode,
   type FieldNode,
+  type FragmentDefinitionNode,
+  type FragmentSpreadNode,
   getNamedType,
   GraphQLNonNull,
   type GraphQLNamedType,
   type GraphQLOutputType,
   type GraphQLSchema,
   GraphQLString,
+  type InlineFragmentNode,
   isAbstractType,
   isInterfaceType,
   isObjectType,
@@ -45,6 +48,7 @@ export class AnswerSelection {
   readonly #context: CollectContext;
   readonly #sets: readonly SelectionSetNode[];
   readonly #fields = new Map<string, readonly AnswerField[]>();
+  #dependsOnType: boolean | undefined;
 
   private constructor(context: CollectContext, sets: readonly SelectionSetNode[], type: GraphQLNamedType) {
     this.#context = context;
@@ -76,18 +80,48 @@ export class AnswerSelection {
 
   /**
    * The type of a value at this position by its `__typename`: undefined where clients cannot see it or it cannot
-   * stand here. A value that does not say its type has the declared one, unless that is a union.
+   * stand here. A value that does not say its type has the declared one, where that is enough to answer.
    */
   typeOf(typename: unknown): GraphQLNamedType | undefined {
     const declared = this.type;
     if (isObjectType(declared)) return declared;
     if (typename === undefined || typename === declared.name)
-      return isInterfaceType(declared) ? declared : undefined;
+      return isInterfaceType(declared) && !this.isUntyped(typename) ? declared : undefined;
     if (typeof typename !== 'string') return undefined;
     const type = this.#context.schema.getType(typename);
     if (!type || !isAbstractType(declared) || !(isObjectType(type) || isInterfaceType(type)))
       return undefined;
     return this.#context.schema.isSubType(declared, type) ? type : undefined;
+  }
+
+  /**
+   * Whether a value is known to be of the position's interface and no more, although what is selected depends on its type: an interface
+   * object of which no service has told what it is.
+   */
+  isUntyped(typename: unknown): boolean {
+    if (!isInterfaceType(this.type) || (typename !== undefined && typename !== this.type.name)) return false;
+    return (this.#dependsOnType ??= this.#sets.some((set) => this.#isTypedBy(set)));
+  }
+
+  #isTypedBy(set: SelectionSetNode): boolean {
+    return set.selections.some((selection) => {
+      if (!isIncluded(selection.directives, this.#context.conditions)) return false;
+      if (selection.kind === Kind.FIELD) return selection.name.value === '__typename';
+      const fragment = this.#fragmentOf(selection);
+      if (!fragment) return false;
+      return (
+        !this.#applies(fragment.typeCondition?.name.value, this.type) ||
+        this.#isTypedBy(fragment.selectionSet)
+      );
+    });
+  }
+
+  #fragmentOf(
+    selection: FragmentSpreadNode | InlineFragmentNode,
+  ): FragmentDefinitionNode | InlineFragmentNode | undefined {
+    return selection.kind === Kind.FRAGMENT_SPREAD
+      ? this.#context.fragments.get(selection.name.value)
+      : selection;
   }
 
   /** The object types that can stand at this position. */
@@ -135,10 +169,7 @@ export class AnswerSelection {
         else nodes.set(key, [selection]);
         continue;
       }
-      const fragment =
-        selection.kind === Kind.FRAGMENT_SPREAD
-          ? this.#context.fragments.get(selection.name.value)
-          : selection;
+      const fragment = this.#fragmentOf(selection);
       if (fragment && this.#applies(fragment.typeCondition?.name.value, type)) {
         this.#gather(fragment.selectionSet, type, nodes);
       }

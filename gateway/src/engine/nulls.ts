@@ -127,9 +127,21 @@ class NullWalk {
       return isEnumType(type) ? true : this.#unfit(field, place, `a value of type ${type.name}`);
     }
     if (!isPlainObject(value)) return this.#unfit(field, place, 'an object');
-    const concrete = field.selection?.typeOf(value['__typename']);
+    const typename = value['__typename'];
+    if (field.selection?.isUntyped(typename)) return this.#untyped(value, field, place);
+    const concrete = field.selection?.typeOf(typename);
     if (!field.selection || !concrete) return true;
     return this.object(value, concrete, field.selection, place);
+  }
+
+  /** Null for an object whose type nobody told: whoever should have is to blame. */
+  #untyped(value: DataObject, field: AnswerField, place: ResponsePath): true {
+    const failures = this.#state.failures?.get(value);
+    const failure = failures?.find(({ told }) => told !== 'if left') ?? failures?.[0];
+    if (failure && failure.told !== 'if left') this.#tellFailure(failure, place);
+    else if (failure) this.#tellTakenAlong(failure, place);
+    else this.#tellNull(field, place, `No service told the type of ${field.parent}.${field.name}.`);
+    return true;
   }
 
   #unfit(field: AnswerField, place: ResponsePath, wanted: string): true {
@@ -169,7 +181,10 @@ function visibleAt(
       continue;
     }
     if (!isPlainObject(owner) || !current) return [error];
-    const type: GraphQLNamedType | undefined = current.typeOf(owner['__typename']);
+    const typename = owner['__typename'];
+    if (current.isUntyped(typename))
+      return [isSelected(step, current) ? error : { ...error, path: path.slice(0, index) }];
+    const type: GraphQLNamedType | undefined = current.typeOf(typename);
     const fields: readonly AnswerField[] = type ? current.fieldsOf(type) : [];
     const field = fields.find(({ key }) => key === step);
     if (!field) return feltAt(error, step, owner, fields, path.slice(0, index), dependents);
@@ -177,6 +192,13 @@ function visibleAt(
     owner = valueAt(owner, step);
   }
   return [error];
+}
+
+/** Whether a key is selected of any type that can stand at a position. */
+function isSelected(key: string, selection: AnswerSelection): boolean {
+  return selection
+    .possibleTypes()
+    .some((type) => selection.fieldsOf(type).some((field) => field.key === key));
 }
 
 function feltAt(

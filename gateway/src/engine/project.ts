@@ -107,6 +107,10 @@ class WriterFactory {
     const mark = this.#mark;
     const byTypename = new Map<unknown, Writer>();
     const hidden: Writer = () => undefined;
+    const untyped: Writer = () => {
+      mark.bubbled = true;
+      return undefined;
+    };
     let single: Writer | undefined;
     return (value) => {
       if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -118,7 +122,8 @@ class WriterFactory {
       let write = byTypename.get(typename);
       if (!write) {
         const type = selection.typeOf(typename);
-        write = type ? this.#object(selection.fieldsOf(type), type) : hidden;
+        if (type) write = this.#object(selection.fieldsOf(type), type);
+        else write = selection.isUntyped(typename) ? untyped : hidden;
         if (type === selection.type && selection.typeOf(anyTypename) === type) single = write;
         else if (byTypename.size < maxTypenames) byTypename.set(typename, write);
       }

@@ -154,6 +154,7 @@ class ModelMaker {
       }
       if (objectIn !== undefined) {
         for (let count = random.int(1, 2); count > 0; count--) fields.push(this.#scalarField(objectIn, 'o'));
+        if (random.chance(0.5)) fields.push(this.#another(name, objectIn));
       }
       for (const member of members) member.interfaces.push(name);
       this.#abstracts.push({
@@ -165,6 +166,12 @@ class ModelMaker {
         objectIn,
       });
     }
+  }
+
+  /** A field of an interface object that leads to others of its kind. */
+  #another(name: string, owner: number): FieldModel {
+    const type = this.#random.pick(wrappers).replace('T', name);
+    return { name: this.#name('o'), type, args: '', owners: [owner], steady: false };
   }
 
   #addKey(object: ObjectModel, subgraph: number, key: string): void {
@@ -243,7 +250,7 @@ class ModelMaker {
     if (random.chance(0.45)) return this.#scalarField(owner, prefix);
     const composites = [
       ...this.#objects.filter((object) => object.kind === 'entity' || object.present.has(owner)),
-      ...this.#abstracts.filter((type) => type.present.includes(owner)),
+      ...this.#abstracts.filter((type) => type.present.includes(owner) || type.objectIn === owner),
     ].filter((type) => !('hidden' in type && type.hidden) && !this.#isBehindInterface(type.name, owner));
     if (composites.length === 0) return this.#scalarField(owner, prefix);
     const target = random.pick(composites);
