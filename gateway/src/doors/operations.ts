@@ -214,6 +214,8 @@ export class Operations {
         signal,
         cancellation,
       });
+    if (operation.kind === 'mutation')
+      return execute(request.signal, request.cancellation).finally(() => this.#parts.reads.startAnew());
     if (operation.kind !== 'query' || trace) return execute(request.signal, request.cancellation);
     const key = { document: operation.normalisedText, variables, scope };
     const { answer, shared } = this.#parts.reads.read(key, end, (cancellation) =>

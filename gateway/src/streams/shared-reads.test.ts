@@ -51,6 +51,21 @@ describe('reads in flight', () => {
     expect(await third.answer).toBe(answer);
   });
 
+  test('that began before something was changed are joined no more', async () => {
+    const { reads, runs, read } = setUp();
+    const before = read();
+    reads.startAnew();
+    const after = read();
+    expect([after.shared, read().shared, runs.length]).toEqual([false, true, 2]);
+    // The end of the older one says nothing about the younger.
+    runs[0]?.land(answer);
+    expect(await before.answer).toBe(answer);
+    expect(read().shared).toBe(true);
+    runs[1]?.land(answer);
+    expect(await after.answer).toBe(answer);
+    expect(reads.size).toBe(0);
+  });
+
   test('are left at once by a reader that is gone when it comes', async () => {
     const { runs, read } = setUp();
     const gone = new Cancellation();

@@ -22,11 +22,14 @@ interface Flight {
   isOver: boolean;
 }
 
-/** Equal reads by equal rights at the same time are one execution; it is aborted when the last of them has gone. */
+/**
+ * Equal reads by equal rights at the same time are one execution; it is aborted when the last of them has gone. Whoever has changed something
+ * here reads it afterwards: a read that began before a change ended is joined no more.
+ */
 export class SharedReads {
   readonly #flights = new Map<string, Map<string, Flight>>();
 
-  /** Reads that run now. */
+  /** Reads that run now and can be joined. */
   get size(): number {
     let size = 0;
     for (const ofDocument of this.#flights.values()) size += ofDocument.size;
@@ -48,6 +51,11 @@ export class SharedReads {
     const running = this.#flights.get(document)?.get(key);
     const flight = running ?? this.#start(document, key, execute);
     return { answer: this.#wait(flight, end, document, key), shared: running !== undefined };
+  }
+
+  /** Something was changed: reads that come from now on join none that began before. */
+  startAnew(): void {
+    this.#flights.clear();
   }
 
   #start(document: string, key: string, execute: Execute): Flight {
