@@ -164,6 +164,23 @@ describe('the dashboard', () => {
     await page.getByRole('heading', { name: 'seen with two tokens' }).waitFor(soon);
   });
 
+  test('asks again by itself for what it could not read', async () => {
+    const [id = ''] = await submit(api, [{ name: 'read at the second try', shell: 'echo readable' }]);
+    const { page } = await signedIn();
+    await page.getByRole('link', { name: 'read at the second try' }).waitFor(soon);
+    await page.route('**/graphql', (route) => route.abort());
+    await page.getByRole('link', { name: 'read at the second try' }).click();
+    await page
+      .getByText(/The gateway cannot be reached; trying again/)
+      .first()
+      .waitFor(soon);
+    await page.unroute('**/graphql');
+    await page.getByRole('heading', { name: 'read at the second try' }).waitFor(soon);
+    await page.getByLabel('Log', { exact: true }).getByText('readable').waitFor(soon);
+    await page.getByRole('alert').waitFor({ state: 'detached', ...soon });
+    expect(page.url()).toBe(`${origin}/jobs/${id}`);
+  });
+
   test('fits a narrow screen, however long names are, and names each view', async () => {
     const name = `mc23_13p6TeV.801169.${'Py8EG_A14NNPDF23LO_jj_'.repeat(6)}HITS`;
     const [id = ''] = await submit(api, [{ name, shell: 'echo done' }]);

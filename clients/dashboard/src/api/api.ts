@@ -165,5 +165,9 @@ export function failureOfQuery(error: {
   if (first) return ofGraphql(first);
   if (error.response?.status === 401)
     return { code: 'UNAUTHENTICATED', message: 'the gateway does not take the token', retry: 'never' };
-  return { code: 'SERVICE_UNAVAILABLE', message: error.message, retry: 'later' };
+  return {
+    code: 'SERVICE_UNAVAILABLE',
+    message: `The gateway cannot be reached; trying again. (${error.message.replace(/^\[\w+\] /, '')})`,
+    retry: 'later',
+  };
 }

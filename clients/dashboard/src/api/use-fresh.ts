@@ -1,6 +1,7 @@
 import type { TypedDocumentNode } from '@rhizome/client';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { useClient } from 'urql';
+import { usualBackoff, waitBefore } from '../live/backoff.js';
 import { failureOfQuery } from './api.js';
 
 /** What a query gave last. */
@@ -13,7 +14,10 @@ export interface Fresh<Data> {
 
 const SOON_MS = 700;
 
-/** The answer of a query, asked again whenever a stream says that something changed. What was shown stays until the next answer. */
+/**
+ * The answer of a query, asked again whenever a stream says that something changed, and by itself after a failure that may pass. What was shown
+ * stays until the next answer.
+ */
 export function useFresh<Data, Variables extends Record<string, unknown>>(
   document: TypedDocumentNode<Data, Variables>,
   variables: Variables,
@@ -21,27 +25,36 @@ export function useFresh<Data, Variables extends Record<string, unknown>>(
   const client = useClient();
   const [data, setData] = useState<Data>();
   const [failure, setFailure] = useState<string | null>(null);
-  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const soon = useRef<() => void>(() => undefined);
   const key = JSON.stringify(variables);
-  const ask = useCallback(async (): Promise<void> => {
-    const { data: found, error } = await client
-      .query<Data, Variables>(document, JSON.parse(key) as Variables, { requestPolicy: 'network-only' })
-      .toPromise();
-    if (found !== undefined) setData(found);
-    setFailure(error ? failureOfQuery(error).message : null);
-  }, [client, document, key]);
-  const refresh = useCallback(() => {
-    timer.current ??= setTimeout(() => {
-      timer.current = undefined;
-      void ask();
-    }, SOON_MS);
-  }, [ask]);
   useEffect(() => {
+    let isOver = false;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let attempt = 0;
+    const askIn = (ms: number): void => {
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        void ask();
+      }, ms);
+    };
+    const ask = async (): Promise<void> => {
+      const { data: found, error } = await client
+        .query<Data, Variables>(document, JSON.parse(key) as Variables, { requestPolicy: 'network-only' })
+        .toPromise();
+      if (isOver) return;
+      if (found !== undefined) setData(found);
+      const failed = error ? failureOfQuery(error) : null;
+      setFailure(failed?.message ?? null);
+      attempt = failed ? attempt + 1 : 0;
+      if (failed && failed.retry !== 'never') askIn(waitBefore(attempt, usualBackoff));
+    };
+    soon.current = () => askIn(SOON_MS);
     void ask();
     return () => {
-      clearTimeout(timer.current);
-      timer.current = undefined;
+      isOver = true;
+      clearTimeout(timer);
     };
-  }, [ask]);
+  }, [client, document, key]);
+  const refresh = useCallback(() => soon.current(), []);
   return { data, failure, refresh };
 }

@@ -1,6 +1,8 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'react';
-import { type Client, type OperationResult, useClient } from 'urql';
+import { type Client, type CombinedError, type OperationResult, useClient } from 'urql';
+import { failureOfQuery } from '../api/api.js';
 import { useLive } from '../api/use-live.js';
+import { usualBackoff, waitBefore } from '../live/backoff.js';
 import {
   JobLogPageDocument,
   type JobLogPageQuery,
@@ -41,15 +43,33 @@ export function LogTail({ jobId }: { jobId: string }) {
   const [read, setRead] = useState<ReadLog | null>(null);
   const [failure, setFailure] = useState<string | null>(null);
   const [round, setRound] = useState(0);
+  const attempt = useRef(0);
   useEffect(() => {
     let isCurrent = true;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     setRead(null);
     readLog(client, jobId).then(
-      (found) => isCurrent && setRead(found),
-      (error: Error) => isCurrent && setFailure(error.message),
+      (found) => {
+        if (!isCurrent) return;
+        attempt.current = 0;
+        setFailure(null);
+        setRead(found);
+      },
+      (error: CombinedError) => {
+        if (!isCurrent) return;
+        const { message, retry } = failureOfQuery(error);
+        setFailure(message);
+        attempt.current += 1;
+        if (retry !== 'never')
+          timer = setTimeout(
+            () => setRound((before) => before + 1),
+            waitBefore(attempt.current, usualBackoff),
+          );
+      },
     );
     return () => {
       isCurrent = false;
+      clearTimeout(timer);
     };
   }, [client, jobId, round]);
   if (failure !== null) return <FailureNote failures={[failure]} />;
