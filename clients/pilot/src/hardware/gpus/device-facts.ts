@@ -175,12 +175,13 @@ export function partOf(percent: number | undefined): number | undefined {
   return percent === undefined || percent < 0 ? undefined : Math.min(1, percent / 100);
 }
 
-/** A word that is one: tools say N/A, [N/A], [Not Supported], unknown and the like for what they do not know. */
+/** A word that is one: tools say N/A, [N/A], [Not Supported], unknown, something else in brackets and the like for what they do not know. */
 export function wordIn(text: string | null | undefined): string | undefined {
   const word = text?.trim();
   return word === undefined ||
     word === '' ||
-    /^\[?(n\/a|not supported|unknown|none|unknown error)\]?$/i.test(word)
+    /^(n\/a|not supported|unknown|none|unknown error|err!|\[.*\])$/i.test(word) ||
+    /^requested functionality has been deprecated$/i.test(word)
     ? undefined
     : word;
 }

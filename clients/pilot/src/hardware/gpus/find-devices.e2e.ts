@@ -141,14 +141,34 @@ describe('a host with NVIDIA devices', () => {
     expect(sourceOf(devices[0], 'driverVersion')).toBe('unknown: nvidia-smi: no answer within 0.3 s');
   });
 
-  test('whose second tool hangs: what the first said stands', async () => {
+  test('whose second tool hangs: what the others said stands, and a GPU that is divided is its slices', async () => {
     await nvidiaTool({ xml: { says: '', hangs: true } });
     const devices = await host.find({ timeoutMs: 1000 });
-    expect(devices.map(({ id, health }) => [id, health])).toEqual([
-      [mixedIds.a100, 'HEALTHY'],
-      [mixedIds.t4, 'HEALTHY'],
+    expect(devices.map(({ id, parentId, health }) => [id, parentId, health])).toEqual([
+      ...mixedIds.slices.map((id) => [id, mixedIds.a100, 'HEALTHY']),
+      [mixedIds.t4, undefined, 'HEALTHY'],
     ]);
-    expect(sourceOf(devices[1], 'cudaVersion')).toBe('unknown: nvidia-smi -q -x: no answer within 1 s');
+    expect(devices[0]).toMatchObject({ migProfile: '3g.40gb', partitionMode: 'MIG' });
+    // The memory of the whole is not a slice's.
+    expect(devices[0]?.memoryMiB).toBeUndefined();
+    expect(sourceOf(devices[3], 'cudaVersion')).toBe('unknown: nvidia-smi -q -x: no answer within 1 s');
+  });
+
+  test('of which nothing but its mode is told: a divided GPU is not offered whole', async () => {
+    await nvidiaTool({ xml: { says: '', exitCode: 255 }, list: { says: '', exitCode: 255 } });
+    const [divided, t4] = await host.find();
+    expect(divided).toMatchObject({ id: mixedIds.a100, partitionMode: 'MIG', health: 'UNHEALTHY' });
+    expect(sourceOf(divided, 'health')).toBe('MIG is enabled, and nvidia-smi -L: exit code 255');
+    expect(t4).toMatchObject({ id: mixedIds.t4, health: 'HEALTHY' });
+  });
+
+  test('whose library is of another version than its driver: the reason is told, not the line after it', async () => {
+    await host.onBus('0000:01:00.0', '10de', '20b2', { driver: 'nvidia' });
+    const says = 'Failed to initialize NVML: Driver/library version mismatch\nNVML library version: 535.161';
+    await host.tool('nvidia-smi', [{ to: '', says, exitCode: 18 }]);
+    const [device] = await host.find();
+    expect(device).toMatchObject({ health: 'UNHEALTHY' });
+    expect(sourceOf(device, 'health')).toMatch(/exit code 18: .*Driver\/library version mismatch$/);
   });
 
   test('without a driver that answers: unhealthy, with the tool’s own words', async () => {
@@ -273,6 +293,7 @@ describe('a host with Intel devices', () => {
       { to: 'discovery -d 0', says: intel.details },
       { to: 'discovery -d 1', says: intel.details.replace('0000:29:00.0', '0000:9a:00.0') },
       { to: 'stats -d 0', says: intel.stats },
+      { to: 'health -d 0', says: intel.health('OK') },
       { to: 'health -d 1', says: intel.health('Critical') },
     ]);
     const devices = await host.find();
@@ -290,6 +311,23 @@ describe('a host with Intel devices', () => {
       { id: '00000000-0000-009a-0000-002f0bda8086', visibleAs: '1', health: 'UNHEALTHY' },
     ]);
     expect(sourceOf(devices[1], 'health')).toMatch(/^xpu-smi: memory is critical/);
+  });
+
+  test('whose health xpu-smi may not ask: the driver’s word counts, and without it nothing is known', async () => {
+    await host.onBus('0000:29:00.0', '8086', '0bda', {
+      ...{ kind: '0x038000', driver: 'i915' },
+      files: { 'drm/renderD128/dev': '226:128' },
+    });
+    await host.tool('xpu-smi', [
+      { to: 'discovery -j', says: intel.discovery },
+      { to: 'discovery -d', says: intel.details },
+      { to: 'health', says: '{"error": "no permission", "errno": 5}', exitCode: 1 },
+    ]);
+    const [known, other] = await host.find();
+    expect(known).toMatchObject({ pciAddress: '0000:29:00.0', health: 'HEALTHY' });
+    expect(sourceOf(known, 'health')).toBe('sysfs: i915 has brought it up');
+    expect(other?.health).toBe('UNKNOWN');
+    expect(sourceOf(other, 'health')).toBe('unknown: xpu-smi health does not tell it');
   });
 
   test('without any tool: local memory comes from the kernel, of i915 or of xe', async () => {

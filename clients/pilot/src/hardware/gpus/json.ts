@@ -3,15 +3,19 @@ export type Json =
   string | number | boolean | null | undefined | readonly Json[] | { readonly [key: string]: Json };
 
 /**
- * JSON in a tool's output. Tools write warnings before it, and one that fails writes none.
+ * JSON in a tool's output. Tools write warnings before and behind it, and one that fails writes none.
  * Undefined when there is none.
  */
 export function jsonIn(text: string): Json {
-  for (const start of ['{', '[']) {
-    const from = text.search(start === '{' ? /^\s*\{/m : /^\s*\[\s*[[{\]]/m);
+  const starts = [
+    { from: text.search(/^\s*\{/m), end: '}' },
+    { from: text.search(/^\s*\[\s*[[{\]]/m), end: ']' },
+  ];
+  // What begins first is the whole: what begins behind it is a part of it.
+  for (const { from, end } of starts.sort((one, other) => one.from - other.from)) {
     if (from < 0) continue;
     try {
-      return JSON.parse(text.slice(from)) as Json;
+      return JSON.parse(text.slice(from, text.lastIndexOf(end) + 1)) as Json;
     } catch {
       continue;
     }

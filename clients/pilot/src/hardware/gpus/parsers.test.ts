@@ -13,7 +13,13 @@ import {
 import { parseAmdMetric, parseAmdStatic, parseAmdVersion } from './amd/amd-smi.js';
 import { parseRocmSmi } from './amd/rocm-smi.js';
 import { Evidence, numberIn, pciAddressOf, pciIdOf, wordIn } from './device-facts.js';
-import { parseXpuDetails, parseXpuDiscovery, parseXpuHealth, parseXpuStats } from './intel/xpu-smi.js';
+import {
+  parseXpuDetails,
+  parseXpuDiscovery,
+  parseXpuHealth,
+  parseXpuStats,
+  xpuWell,
+} from './intel/xpu-smi.js';
 import { jsonIn } from './json.js';
 import { parseSmiList } from './nvidia/smi-list.js';
 import { parseSmiQuery, queriedFields, queryArguments, unknownField } from './nvidia/smi-query.js';
@@ -25,6 +31,7 @@ describe('nvidia-smi --query-gpu', () => {
     expect(parseSmiQuery(mixed.query, queriedFields)).toEqual([
       {
         index: 0,
+        isMig: true,
         uuid: mixedIds.a100,
         facts: {
           model: 'NVIDIA A100-SXM4-80GB',
@@ -40,6 +47,7 @@ describe('nvidia-smi --query-gpu', () => {
       },
       {
         index: 1,
+        isMig: undefined,
         uuid: mixedIds.t4,
         facts: expect.objectContaining({ utilisation: 0.42, pciId: '10de:1eb8' }),
       },
@@ -113,6 +121,10 @@ describe('nvidia-smi -q -x', () => {
     ],
     ['its driver asks for: Reset', '<gpu_recovery_action>Reset</gpu_recovery_action>'],
     ['2 uncorrectable memory errors', volatileErrors(2)],
+    [
+      'a reset is recommended',
+      '<gpu_reset_status><reset_required>No</reset_required><drain_and_reset_recommended>Yes</drain_and_reset_recommended></gpu_reset_status>',
+    ],
   ])('%s', (fault, more) => {
     expect(one(more)?.fault).toBe(fault);
   });
@@ -121,6 +133,12 @@ describe('nvidia-smi -q -x', () => {
     ['errors before the driver was loaded', volatileErrors(0)],
     ['rows that were remapped in the past', remappedRows('No', 'No')],
     ['no action', '<gpu_recovery_action>None</gpu_recovery_action>'],
+    ['an action that is not known', '<gpu_recovery_action>[Insufficient Permissions]</gpu_recovery_action>'],
+    [
+      'what newer drivers do not tell any more',
+      '<gpu_reset_status><reset_required>Requested functionality has been deprecated</reset_required></gpu_reset_status>',
+    ],
+    ['a change of ECC that waits for a reset', '<ecc_mode><pending_ecc>Disabled</pending_ecc></ecc_mode>'],
   ])('%s are no fault', (_what, more) => {
     expect(one(more)?.fault).toBeUndefined();
   });
@@ -288,13 +306,22 @@ describe('xpu-smi', () => {
     expect(parseXpuHealth(jsonIn(intel.health('Critical')))).toBe(
       'memory is critical: The memory has uncorrectable errors.',
     );
-    expect(parseXpuHealth(jsonIn(intel.health('OK')))).toBeUndefined();
-    expect(parseXpuHealth(undefined)).toBeUndefined();
+    expect(parseXpuHealth(jsonIn(intel.health('OK')))).toBe(xpuWell);
+    for (const text of [
+      '',
+      '[]',
+      '{"error": "no permission", "errno": 5}',
+      intel.health('Unknown').replaceAll('OK', 'Unknown'),
+    ])
+      expect(parseXpuHealth(jsonIn(text))).toBeUndefined();
   });
 });
 
 describe('words of tools', () => {
-  test.each(['N/A', '[N/A]', '[Not Supported]', '', 'None', undefined])('%p is unknown', (word) => {
+  test.each([
+    ...['N/A', '[N/A]', '[Not Supported]', '[Insufficient Permissions]', '[Unknown Error]', '', 'None'],
+    ...['Requested functionality has been deprecated', undefined],
+  ])('%p is unknown', (word) => {
     expect(wordIn(word)).toBeUndefined();
     expect(numberIn(word)).toBeUndefined();
   });
@@ -308,6 +335,12 @@ describe('words of tools', () => {
 
   test('JSON is found behind warnings; what is none is nothing', () => {
     expect(jsonIn('warning: [x]\n[{"a": 1}]')).toEqual([{ a: 1 }]);
+    const behind =
+      'WARNING: AMD GPU device(s) is/are in a low-power state.\n{"card0": {}}\n\nWARNING: slow\n';
+    expect(jsonIn(behind)).toEqual({ card0: {} });
+    expect(jsonIn('user is not in group render\n[\n  {"gpu": 0}\n]\nnot in group video\n')).toEqual([
+      { gpu: 0 },
+    ]);
     expect(jsonIn('{"a": ')).toBeUndefined();
     expect(jsonIn('ERROR: nothing [here]')).toBeUndefined();
   });

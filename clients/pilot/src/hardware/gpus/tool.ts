@@ -72,7 +72,7 @@ async function run(path: string, args: readonly string[], timeoutMs: number): Pr
   });
 }
 
-/** The last line that it wrote says most: what was before may be its usual output. */
+/** The last line that tells of a failure says most, or else the last: what was before may be its usual output. */
 function reasonOf(
   error: Error & { code?: unknown; signal?: unknown },
   stdout: string,
@@ -81,6 +81,7 @@ function reasonOf(
   const lines = `${stdout}\n${stderr}`.split('\n').filter((line) => line.trim() !== '');
   const end =
     typeof error.signal === 'string' ? `ended by ${error.signal}` : `exit code ${String(error.code)}`;
-  const [last] = lines.slice(-1);
+  const last =
+    lines.findLast((line) => /fail|error|unable|mismatch|denied|not found/i.test(line)) ?? lines.at(-1);
   return last === undefined ? end : `${end}: ${last.trim()}`;
 }

@@ -1,9 +1,7 @@
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { GpuHost, sourceOf } from '../../testing/gpu-host.js';
 import { kfdProperties } from '../../testing/gpu-samples/amd.js';
 import { procInformation } from '../../testing/gpu-samples/nvidia.js';
-
-jest.setTimeout(30_000);
 
 const host = new GpuHost();
 

@@ -8,6 +8,7 @@ import {
   parseXpuHealth,
   parseXpuStats,
   type XpuDevice,
+  xpuWell,
 } from './xpu-smi.js';
 
 const TOOL = 'xpu-smi';
@@ -39,12 +40,26 @@ async function describe(run: RunTool, device: XpuDevice, onBus: readonly PciDevi
     .tell('xpu-smi stats', parseXpuStats(jsonOf(stats)));
   const bus = onBus.find(({ address }) => address === device.facts.pciAddress);
   if (bus !== undefined) evidence.tell(pciSource, { pciId: bus.pciId }).tell('sysfs', bus.facts);
-  const fault = details.kind === 'hung' ? details.why : parseXpuHealth(jsonOf(health));
-  if (fault === undefined) evidence.tell('xpu-smi health', { health: 'HEALTHY' });
-  else evidence.tell(`xpu-smi: ${fault}`, { health: 'UNHEALTHY' });
+  tellOwnHealth(evidence, [details, health], bus);
   evidence.cannotTell('xpu-smi does not tell it', ...driverFacts);
   return evidence.device(device.uuid ?? `PCI-${device.facts.pciAddress ?? id}`, String(bus?.rank ?? id));
 }
+
+/** As the tool tells it; where it does not, as the device's driver sees it. */
+function tellOwnHealth(
+  evidence: Evidence,
+  [details, health]: readonly [ToolAnswer, ToolAnswer],
+  bus: PciDevice | undefined,
+): void {
+  const hung = [details, health].find(({ kind }) => kind === 'hung');
+  const state = hung === undefined ? parseXpuHealth(jsonOf(health)) : whyOf(hung);
+  if (state === xpuWell) evidence.tell('xpu-smi health', { health: 'HEALTHY' });
+  else if (state !== undefined) evidence.tell(`xpu-smi: ${state}`, { health: 'UNHEALTHY' });
+  else if (bus !== undefined) tellHealth(evidence, bus, silentHealth);
+  else evidence.cannotTell(silentHealth, 'health');
+}
+
+const silentHealth = 'xpu-smi health does not tell it';
 
 /** Its number in Level Zero is its place among those that have a driver, since payloads are told to number them by address. */
 function unasked(device: PciDevice, answer: ToolAnswer): FoundDevice {

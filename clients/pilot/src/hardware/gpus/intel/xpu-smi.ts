@@ -1,5 +1,5 @@
 import { numberIn, partOf, pciAddressOf, pciIdOf, wordIn, type KnownFacts } from '../device-facts.js';
-import { at, listIn, type Json } from '../json.js';
+import { at, fieldsIn, listIn, type Json } from '../json.js';
 
 /** A device of `xpu-smi`. */
 export interface XpuDevice {
@@ -51,14 +51,22 @@ export function parseXpuStats(json: Json): XpuDevice['facts'] {
   };
 }
 
-/** Reads `xpu-smi health -d ID -j`: what is critical; undefined when nothing is. */
+/**
+ * Reads `xpu-smi health -d ID -j`: what is critical, in words; `well` when nothing is; undefined when the tool does not know, as where its
+ * caller may not ask.
+ */
 export function parseXpuHealth(json: Json): string | undefined {
-  const components = Object.entries((json ?? {}) as Readonly<Record<string, Json>>);
-  const bad = components.find(([, component]) => /critical/i.test(textAt(component, 'status') ?? ''));
-  if (bad === undefined) return undefined;
-  const [name, component] = bad;
-  return `${name} is critical: ${textAt(component, 'description') ?? 'no reason given'}`;
+  const told = fieldsIn(json).flatMap(([name, component]) => {
+    const status = wordIn(textAt(component, 'status'));
+    return status === undefined ? [] : [{ name, component, status }];
+  });
+  const bad = told.find(({ status }) => /critical/i.test(status));
+  if (bad === undefined) return told.length > 0 ? xpuWell : undefined;
+  return `${bad.name} is critical: ${textAt(bad.component, 'description') ?? 'no reason given'}`;
 }
+
+/** What {@link parseXpuHealth} says of a device that is well. */
+export const xpuWell = 'well';
 
 function valueOf(metrics: readonly Json[], type: string): number | undefined {
   const metric = metrics.find((one) => at(one, 'metrics_type') === type);

@@ -83,19 +83,21 @@ function devicesOf(gpu: QueriedGpu, told: Told): readonly FoundDevice[] {
   const evidence = (): Evidence => common(gpu, xml, told);
   const whole = evidence();
   if (xml?.fault !== undefined) whole.correct(`${XML}: ${xml.fault}`, { health: 'UNHEALTHY' });
-  if (xml?.isMig !== true) return [linked(whole, gpu, told).device(gpu.uuid, gpu.uuid)];
+  // Any of the outputs may be missing: a GPU that one of them says to be divided must not be given whole.
+  const isMig = xml?.isMig === true || gpu.isMig === true || (listed?.slices.length ?? 0) > 0;
+  if (!isMig) return [linked(whole, gpu, told).device(gpu.uuid, gpu.uuid)];
   const slices = listed?.slices ?? [];
   if (slices.length === 0) {
     const why =
       told.listAnswer.kind === 'answered'
-        ? `${XML}: MIG is enabled and there is no instance`
+        ? `${xml?.isMig === true ? XML : QUERY}: MIG is enabled and there is no instance`
         : `MIG is enabled, and ${LIST}: ${whyOf(told.listAnswer)}`;
-    whole.tell(XML, { partitionMode: 'MIG' }).correct(why, { health: 'UNHEALTHY' });
+    whole.tell(LIST, { partitionMode: 'MIG' }).correct(why, { health: 'UNHEALTHY' });
     return [whole.device(gpu.uuid, gpu.uuid)];
   }
   return slices.map(({ index, profile, uuid }) => {
-    const own = xml.slices.find((slice) => slice.index === index);
-    return sliceOf(evidence(), gpu, own, xml.fault).tell(LIST, { migProfile: profile }).device(uuid, uuid);
+    const own = xml?.slices.find((slice) => slice.index === index);
+    return sliceOf(evidence(), gpu, own, xml?.fault).tell(LIST, { migProfile: profile }).device(uuid, uuid);
   });
 }
 
@@ -110,8 +112,7 @@ function sliceOf(
     .correct(XML, { memoryMiB: own?.memoryMiB, memoryUsedMiB: own?.memoryUsedMiB, utilisation: undefined })
     .cannotTell('not measured for MIG devices', 'utilisation')
     .cannotTell('nvidia-smi -q -x does not list the instance', 'memoryMiB', 'memoryUsedMiB')
-    .tell(XML, { partitionMode: 'MIG' })
-    .tell(LIST, { parentId: gpu.uuid });
+    .tell(LIST, { partitionMode: 'MIG', parentId: gpu.uuid });
   const wrong = fault ?? own?.fault;
   return wrong === undefined ? evidence : evidence.correct(`${XML}: ${wrong}`, { health: 'UNHEALTHY' });
 }

@@ -31,6 +31,8 @@ export interface QueriedGpu {
   readonly index: number | undefined;
   readonly uuid: string;
   readonly facts: KnownFacts;
+  /** Whether it is in MIG mode; undefined where the driver does not tell. */
+  readonly isMig: boolean | undefined;
 }
 
 /** What a field holds instead of its value when the device is broken, as `[GPU is lost]` or `ERR!`. */
@@ -58,7 +60,8 @@ export function parseSmiQuery(text: string, fields: readonly Field[]): readonly 
     };
     const uuid = wordIn(field('uuid'));
     if (uuid === undefined || !uuid.startsWith('GPU-')) return [];
-    return [{ index: numberIn(field('index')), uuid, facts: factsOf(field, values) }];
+    const isMig = isEnabled(field('mig.mode.current'));
+    return [{ index: numberIn(field('index')), uuid, facts: factsOf(field, values), isMig }];
   });
 }
 

@@ -48,7 +48,10 @@ function factsOf(gpu: Element): XmlGpu['facts'] {
     model: wordIn(textAt(gpu, 'product_name')),
     brand: wordIn(textAt(gpu, 'product_brand')),
     pciAddress: pciAddressOf(textAt(gpu, 'pci', 'pci_bus_id') ?? gpu.getAttribute('id')),
-    pciId: pciIdOf('10de', /^([0-9a-f]{4})10de$/i.exec(textAt(gpu, 'pci', 'pci_device_id') ?? '')?.[1]),
+    pciId: pciIdOf(
+      '10de',
+      /^(?:0x)?([0-9a-f]{4})10de$/i.exec(textAt(gpu, 'pci', 'pci_device_id') ?? '')?.[1],
+    ),
     memoryMiB: numberIn(textAt(gpu, 'fb_memory_usage', 'total')),
     memoryUsedMiB: numberIn(textAt(gpu, 'fb_memory_usage', 'used')),
     utilisation: partOf(numberIn(textAt(gpu, 'utilization', 'gpu_util'))),
@@ -70,6 +73,7 @@ function sliceOf(slice: Element): XmlSlice {
 function faultOf(gpu: Element): string | undefined {
   const isYes = (...path: readonly string[]): boolean => /^(yes|true)$/i.test(textAt(gpu, ...path) ?? '');
   if (isYes('gpu_reset_status', 'reset_required')) return 'a reset is required';
+  if (isYes('gpu_reset_status', 'drain_and_reset_recommended')) return 'a reset is recommended';
   if (isYes('remapped_rows', 'remapped_row_failure')) return 'remapping of memory rows has failed';
   if (isYes('remapped_rows', 'remapped_row_pending')) return 'remapping of memory rows needs a reset';
   if (isYes('retired_pages', 'pending_retirement')) return 'retirement of memory pages needs a reset';
