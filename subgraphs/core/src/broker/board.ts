@@ -157,9 +157,10 @@ export class Board {
 
   /** Hosts without GPUs that have had their part of what is spread, and may get more in another round. */
   resting(): readonly Asker[] {
-    return [...this.#placeBy].flatMap(([asker, { shape, queue }]) =>
-      !shape.hasDevices && asker.left > 0 && asker.leftPlain <= 0 && queue.left > 0 ? [asker] : [],
-    );
+    const found: Asker[] = [];
+    for (const [asker, { shape, queue }] of this.#placeBy)
+      if (asker.leftPlain <= 0 && asker.left > 0 && queue.left > 0 && !shape.hasDevices) found.push(asker);
+    return found;
   }
 
   /** Takes the room of a job. */

@@ -1,8 +1,6 @@
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { type Answer, pilotOf, startCore, type TestCore } from '../core.fixture.js';
-
-jest.setTimeout(60_000);
 
 let core: TestCore;
 let keys = 0;

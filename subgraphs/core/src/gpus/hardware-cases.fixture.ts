@@ -29,6 +29,19 @@ const memory: readonly HardwareCase[] = [
   [{ minMemoryMiB: 40_960 }, { model: 'Some GPU', memoryMiB: 40_536 }, 'NO', 'MEMORY_TOO_SMALL', 'COMMON'],
   [{ minMemoryMiB: 40_960 }, { model: 'Some GPU', memoryMiB: 40_960 }, 'NATIVE', 'OK', 'COMMON'],
   [{ minMemoryMiB: 16_384 }, { model: 'Tesla T4', memoryMiB: 15_360 }, 'NATIVE', 'OK', 'GFD'],
+  // Correction of errors takes a sixteenth of GDDR6.
+  [{ minMemoryMiB: 24_576 }, { model: 'NVIDIA L4', memoryMiB: 23_034 }, 'NATIVE', 'OK', 'MODALMEM'],
+  [{ minMemoryMiB: 24_576 }, { model: 'NVIDIA A10', memoryMiB: 23_028 }, 'NATIVE', 'OK', 'MODALMEM'],
+  [{ minMemoryMiB: 49_152 }, { model: 'NVIDIA L40S', memoryMiB: 46_068 }, 'NATIVE', 'OK', 'MODALMEM'],
+  [{ minMemoryMiB: 49_152 }, { model: 'NVIDIA A40', memoryMiB: 46_068 }, 'NATIVE', 'OK', 'A40MEM'],
+  [{ minMemoryMiB: 49_153 }, { model: 'NVIDIA A40', memoryMiB: 46_068 }, 'NO', 'MEMORY_TOO_SMALL', 'A40MEM'],
+  [
+    { minMemoryMiB: 81_920 },
+    { model: 'NVIDIA H100 80GB HBM3', memoryMiB: 81_559 },
+    'NATIVE',
+    'OK',
+    'MODALMEM',
+  ],
   [{ minMemoryMiB: 16_385 }, { model: 'Tesla T4', memoryMiB: 15_360 }, 'NO', 'MEMORY_TOO_SMALL', 'GFD'],
   [
     { minMemoryMiB: 32_768 },

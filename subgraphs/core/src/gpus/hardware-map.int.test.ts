@@ -1,8 +1,6 @@
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
 import { admin, type Answer, pilotOf, seed, startCore, type TestCore } from '../core.fixture.js';
-
-jest.setTimeout(60_000);
 
 let core: TestCore;
 

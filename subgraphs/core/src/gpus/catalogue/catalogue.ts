@@ -6,7 +6,7 @@ import { nvidiaModels } from './nvidia-models.js';
 import { compareVersions } from './versions.js';
 
 /** Grows with each change of a row; answers name it, so that one can tell what they rest on. */
-export const catalogueVersion = '2026.11.2';
+export const catalogueVersion = '2026.11.3';
 
 /** All models. */
 export const gpuModels: readonly GpuModelRow[] = [...nvidiaModels, ...amdModels, ...intelModels];

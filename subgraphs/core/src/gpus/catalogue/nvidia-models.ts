@@ -10,6 +10,8 @@ interface Details {
   /** Slices where MIG is known and its profiles are not. */
   readonly migSlices?: number;
   readonly reportedMiB?: readonly number[];
+  /** Where these are from; left out: from where the memory is. */
+  readonly reported?: SourceKey;
   readonly isDataCenter?: boolean;
   /** Where the memory is from; left out: nowhere citable. */
   readonly memory?: SourceKey;
@@ -110,17 +112,41 @@ const rows: readonly Row[] = [
     },
   ],
   ['A30', [], 'Ampere', '8.0', 24, ['20b7'], { mig: 'a30', memory: mig }],
-  ['A40', [], 'Ampere', '8.6', 48, ['2235'], { memory: 'HFHW' }],
-  ['A10', [], 'Ampere', '8.6', 24, ['2236'], { memory: 'MODAL' }],
+  ['A40', [], 'Ampere', '8.6', 48, ['2235'], { memory: 'HFHW', reportedMiB: [46_068], reported: 'A40MEM' }],
+  [
+    'A10',
+    [],
+    'Ampere',
+    '8.6',
+    24,
+    ['2236'],
+    { memory: 'MODAL', reportedMiB: [23_028], reported: 'MODALMEM' },
+  ],
   ['A10G', [], 'Ampere', '8.6', 24, ['2237'], { memory: 'MODAL' }],
   ['A16', [], 'Ampere', '8.6', 16, ['25b6'], {}],
   ['A2', [], 'Ampere', '8.6', 16, [], {}],
   ['RTX A6000', ['A6000'], 'Ampere', '8.6', 48, ['2230'], { memory: 'HFCSV', isDataCenter: false }],
   ['GeForce RTX 3090', [], 'Ampere', '8.6', 24, ['2204'], { memory: 'HFCSV', isDataCenter: false }],
   ['Jetson AGX Orin', ['Orin'], 'Ampere', '8.7', undefined, [], { isDataCenter: false }],
-  ['L4', [], 'Ada Lovelace', '8.9', 24, ['27b8'], { memory: 'MODAL' }],
+  [
+    'L4',
+    [],
+    'Ada Lovelace',
+    '8.9',
+    24,
+    ['27b8'],
+    { memory: 'MODAL', reportedMiB: [23_034], reported: 'MODALMEM' },
+  ],
   ['L40', [], 'Ada Lovelace', '8.9', 48, ['26b5'], { memory: 'HFHW' }],
-  ['L40S', [], 'Ada Lovelace', '8.9', 48, ['26b9'], { memory: 'HFHW' }],
+  [
+    'L40S',
+    [],
+    'Ada Lovelace',
+    '8.9',
+    48,
+    ['26b9'],
+    { memory: 'HFHW', reportedMiB: [46_068], reported: 'MODALMEM' },
+  ],
   ['RTX 6000 Ada Generation', ['RTX 6000 Ada'], 'Ada Lovelace', '8.9', 48, ['26b1'], { isDataCenter: false }],
   ['GeForce RTX 4090', [], 'Ada Lovelace', '8.9', 24, ['2684'], { isDataCenter: false }],
   [
@@ -324,6 +350,7 @@ export const nvidiaModels: readonly GpuModelRow[] = rows.map(
     const found: SourceKey[] = [details.capability ?? table];
     if (devices.length > 0) found.push('PCI');
     if (memory) found.push(memory);
+    if (details.reported) found.push(details.reported);
     if (profiles.length > 0) found.push('MIGP', 'MIGPARTED');
     if (details.migSlices) found.push('MIGU');
     if (uncertain.length > 0) found.push('COMMON');

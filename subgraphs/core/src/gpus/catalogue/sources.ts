@@ -14,6 +14,9 @@ export const sources = {
   HFHW: 'Hugging Face, hardware pages, huggingface.co/hardware',
   HFCSV: 'huggingface.co/spaces/lambdabrendan/Lambda-LLM-Calculator, data/gpu_specs.csv',
   MODAL: 'Modal, client reference, mintlify.com/modal-labs/modal-client/api/python/gpu',
+  MODALMEM:
+    'github.com/modal-labs/modal-client/pull/2797: what nvidia-smi reports of the memory of each of its models',
+  A40MEM: 'github.com/chatdoc-com/OCRFlux/issues/64, which quotes nvidia-smi on two A40',
   NIM: 'NVIDIA NIM 2.0.6, support matrix, docs.nvidia.com/nim/large-language-models/2.0.6/day-0/support-matrix-day-0.html',
   CUDARN: 'NVIDIA, CUDA 13.4 Update 1 release notes, docs.nvidia.com/cuda/cuda-toolkit-release-notes',
   CUDAMVC:
