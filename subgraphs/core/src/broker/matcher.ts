@@ -4,7 +4,7 @@
  * and a class that does not fit a worker is set aside for it, whatever number of jobs it has.
  */
 import { deviceRoom, type DeviceRoom } from '../gpus/device-room.js';
-import { askedPart, gpusOf } from '../gpus/parts.js';
+import { askedGpus, gpusOf } from '../gpus/parts.js';
 import { Board } from './board.js';
 import type { Asker, Placing, Room } from './board.types.js';
 import type { AcquireRequest, LedgerEntry, ReadyJob } from './broker.types.js';
@@ -261,8 +261,7 @@ class Pass {
   #mayTake(path: string, { requirements: { cores, gpu } }: RequirementClass): boolean {
     const { fleet, ledger } = this.state;
     const [share, usage] = [fleet.share(path), ledger.shareUse(path)];
-    const gpus = gpu === undefined || gpu.optional ? 0 : gpu.count * askedPart(gpu);
-    return mayTake(share, usage, cores) && mayTakeGpus(share, usage, fleet.totals, gpus);
+    return mayTake(share, usage, cores) && mayTakeGpus(share, usage, fleet.totals, askedGpus(gpu));
   }
 
   #isOwnerOver(path: string, job: ReadyJob, cls: RequirementClass): boolean {

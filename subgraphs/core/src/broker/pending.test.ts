@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { StoredRequirements } from '../jobs/job.types.js';
 import type { StoredDevice } from '../workers/worker.types.js';
-import { aGpu, anEntry, aQueue, aReadyJob, aWorker, someRequirements } from './broker.fixture.js';
+import { aGpu, anEntry, aQueue, aReadyJob, aShare, aWorker, someRequirements } from './broker.fixture.js';
 import { Fleet } from './fleet.js';
 import { GrantHistory } from './grant-history.js';
 import { Ledger } from './ledger.js';
@@ -219,6 +219,17 @@ describe('why a job waits', () => {
     );
     expect(explain({ gpu: aGpu() }, { nowMs: 100 }).summary).not.toMatch(/about to ask/);
     expect(explain({}, { nowMs: quietMs }).summary).not.toMatch(/about to ask/);
+  });
+
+  test('a share that has its limit of GPUs in use is told, though workers have room', () => {
+    hosts(2, 'queue_1', [{}, {}]);
+    fleet.setShares([aShare({ nominalCores: 0, nominalGpus: 1, borrowLimitGpus: 1 })]);
+    ledger.add(anEntry({ workerId: 'worker_1', deviceIds: ['worker_1-0'], gpus: 1.5 }));
+    expect(explain({ gpu: aGpu() }).summary).toBe(
+      'Share alpha/default uses 1.5 GPUs, and 1 more are over its limit.',
+    );
+    expect(explain({ gpu: aGpu({ optional: true }) }).summary).toMatch(/^Ready/);
+    expect(explain({}).summary).toMatch(/^Ready/);
   });
 
   test('tells who has room now, by the ledger', () => {

@@ -1,4 +1,5 @@
 /** Why a job waits, in one sentence and in numbers. Pure. */
+import { askedGpus } from '../gpus/parts.js';
 import { fleetFacts } from './fleet-facts.js';
 import type { Fleet } from './fleet.js';
 import { type GrantHistory, unknownWait } from './grant-history.js';
@@ -7,7 +8,7 @@ import type { FleetFacts, PendingFacts, Position, WaitEstimate, WaitingJob } fro
 import { quietMs, QuietRooms } from './quiet-hosts.js';
 import { experimentOf } from './ready-windows.js';
 import type { RequirementClass } from './requirement-class.js';
-import { mayTake, standing } from './share-order.js';
+import { mayTake, mayTakeGpus, standing } from './share-order.js';
 
 /** What is known of a job's place. */
 export interface PlaceInShare extends Position {
@@ -74,7 +75,6 @@ function ownReason({ state, hold, notBefore, waitingFor, owner, share }: Waiting
 type Counts = Omit<PendingFacts, 'summary'>;
 
 function fleetReason(job: WaitingJob, cls: RequirementClass, counts: Counts, world: PendingWorld): string {
-  const { fleet, ledger } = world;
   const experiment = experimentOf(job.share);
   const { workersConsidered, workersThatFit, workersFreeNow, position, constraints } = counts;
   if (workersConsidered === 0) return `No live worker of a queue that is online and admits ${experiment}.`;
@@ -84,10 +84,8 @@ function fleetReason(job: WaitingJob, cls: RequirementClass, counts: Counts, wor
       return `Each constraint is met by some of ${workersConsidered} workers, but no worker meets all of them.`;
     return `None of ${workersConsidered} workers meets "${worst.constraint}": ${worst.reasons[0] ?? 'unknown'}.`;
   }
-  const share = fleet.share(job.share);
-  if (!mayTake(share, ledger.shareUse(job.share), cls.requirements.cores)) {
-    return `Share ${job.share} uses ${ledger.shareUse(job.share).cores} cores, and ${cls.requirements.cores} more are over its limit.`;
-  }
+  const overLimit = shareReason(job, cls, world);
+  if (overLimit !== undefined) return overLimit;
   if (workersFreeNow === 0) return `${plural(workersThatFit, 'worker')} could run it, but none has room now.`;
   const turn =
     position === null
@@ -97,6 +95,23 @@ function fleetReason(job: WaitingJob, cls: RequirementClass, counts: Counts, wor
         : `; ${counts.positionIsEstimate ? 'about ' : ''}${plural(position, 'job')} of its share ${position === 1 ? 'comes' : 'come'} before it`;
   return `Ready: ${plural(workersFreeNow, 'worker')} ${workersFreeNow === 1 ? 'has' : 'have'} room for it${turn}.${keptBackReason(job, cls, world)}`;
 }
+
+/** Whether the job's share has its limit in use, of cores or of GPUs. */
+function shareReason(
+  { share: path }: WaitingJob,
+  { requirements: { cores, gpu } }: RequirementClass,
+  { fleet, ledger }: PendingWorld,
+): string | undefined {
+  const [share, usage] = [fleet.share(path), ledger.shareUse(path)];
+  if (!mayTake(share, usage, cores))
+    return `Share ${path} uses ${usage.cores} cores, and ${cores} more are over its limit.`;
+  const gpus = askedGpus(gpu);
+  if (mayTakeGpus(share, usage, fleet.totals, gpus)) return undefined;
+  return `Share ${path} uses ${rounded(usage.gpus)} GPUs, and ${rounded(gpus)} more are over its limit.`;
+}
+
+/** Parts of GPUs are thousandths and sevenths. */
+const rounded = (gpus: number): string => String(Math.round(gpus * 1000) / 1000);
 
 /** Why a host with GPUs that asks does not get it, where there is such a reason. */
 function keptBackReason({ share }: WaitingJob, cls: RequirementClass, world: PendingWorld): string {

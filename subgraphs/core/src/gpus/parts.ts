@@ -103,6 +103,11 @@ export function gpusOf(
   return devices.reduce((sum, device) => sum + (device ? chargedPart(device) : askedPart(gpu)), 0);
 }
 
+/** What a requirement is charged as at least, in whole GPUs; those that are optional are charged once they are given. */
+export function askedGpus(gpu: StoredGpuRequirement | undefined): number {
+  return gpu === undefined || gpu.optional ? 0 : gpu.count * askedPart(gpu);
+}
+
 /** What one device of a requirement is at least. */
 export function askedPart({ migProfile, migFraction, share }: StoredGpuRequirement): number {
   if (share !== undefined) return share / 1000;
