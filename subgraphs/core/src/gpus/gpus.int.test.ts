@@ -18,7 +18,7 @@ beforeAll(async () => {
   await core.ask(
     `mutation { createQueue(input: { name: "alone", site: "HOME" }) { userErrors { message } } }`,
   );
-}, 60_000);
+});
 
 async function register(queue: string, devices: readonly object[]): Promise<string> {
   const hardware = { architecture: 'x86_64', ...free };

@@ -117,6 +117,42 @@ const models: readonly HardwareCase[] = [
   [{ vendor: 'AMD' }, amd('MI100'), 'NATIVE', 'OK', 'ROCMSPEC'],
 ];
 
+const of300 = (partitionMode: string, memoryMiB = 196_592) =>
+  amd('AMD Instinct MI300X', { partitionMode, memoryMiB, parentId: 'GPU-0' });
+const of300a = amd('AMD Instinct MI300A', { partitionMode: 'CPX/NPS1' });
+
+/** A GPU in a mode that divides it is that many devices; tools tell the memory of the whole with each. */
+const partitions: readonly HardwareCase[] = [
+  [{}, amd('AMD Instinct MI300X', { partitionMode: 'SPX/NPS1' }), 'NATIVE', 'OK', 'AMDPART'],
+  [{}, of300('CPX/NPS4'), 'NO', 'NOT_WHOLE', 'AMDPART'],
+  [{}, of300('DPX/NPS1'), 'NO', 'NOT_WHOLE', 'AMDPART'],
+  [{ migFraction: 125 }, of300('CPX/NPS4'), 'NATIVE', 'OK', 'AMDPART'],
+  [{ migFraction: 126 }, of300('CPX/NPS4'), 'NO', 'SLICE_TOO_SMALL', 'AMDPART'],
+  [{ migFraction: 250 }, of300('QPX/NPS1'), 'NATIVE', 'OK', 'AMDPART'],
+  [{ migFraction: 500 }, of300('dpx/nps1'), 'NATIVE', 'OK', 'AMDPART'],
+  [{ migFraction: 167 }, of300a, 'NATIVE', 'OK', 'AMDPART'],
+  [{ migFraction: 168 }, of300a, 'NO', 'SLICE_TOO_SMALL', 'AMDPART'],
+  [{ migFraction: 125 }, amd('Some GPU', { partitionMode: 'CPX/NPS1' }), 'NATIVE', 'OK', 'COMMON'],
+  [{ migFraction: 1 }, amd('AMD Instinct MI300X', { parentId: 'GPU-0' }), 'NO', 'PROFILE_UNKNOWN', 'COMMON'],
+  [
+    { migFraction: 125 },
+    amd('AMD Instinct MI300X', { partitionMode: 'NPS1' }),
+    'NO',
+    'WRONG_PROFILE',
+    'COMMON',
+  ],
+  [{ migProfile: '1g.10gb' }, of300('CPX/NPS4'), 'NO', 'WRONG_PROFILE', 'AMDPART'],
+  [{ share: 300 }, { ...of300('CPX/NPS4'), isSharingAllowed: true }, 'NO', 'NOT_WHOLE', 'AMDPART'],
+  [{ migFraction: 125, minMemoryMiB: 24_576 }, of300('CPX/NPS4', 24_574), 'NATIVE', 'OK', 'AMDPART'],
+  [
+    { migFraction: 125, minMemoryMiB: 32_768 },
+    of300('CPX/NPS4', 24_574),
+    'NO',
+    'MEMORY_TOO_SMALL',
+    'AMDPART',
+  ],
+];
+
 const parts: readonly HardwareCase[] = [
   [{ migProfile: '1g.10gb' }, slice('1g.10gb', a100x80.model), 'NATIVE', 'OK', 'MIGP'],
   [{ migProfile: '1g.10gb' }, slice('MIG 1g.10gb', a100x80.model), 'NATIVE', 'OK', 'MIGP'],
@@ -175,70 +211,39 @@ const parts: readonly HardwareCase[] = [
     'OK',
     'COMMON',
   ],
-  ...partitions(),
+  ...partitions,
 ];
 
-/** A GPU in a mode that divides it is that many devices; tools tell the memory of the whole with each. */
-function partitions(): readonly HardwareCase[] {
-  const of300 = (partitionMode: string, memoryMiB = 196_592) =>
-    amd('AMD Instinct MI300X', { partitionMode, memoryMiB, parentId: 'GPU-0' });
-  const of300a = amd('AMD Instinct MI300A', { partitionMode: 'CPX/NPS1' });
-  return [
-    [{}, amd('AMD Instinct MI300X', { partitionMode: 'SPX/NPS1' }), 'NATIVE', 'OK', 'AMDPART'],
-    [{}, of300('CPX/NPS4'), 'NO', 'NOT_WHOLE', 'AMDPART'],
-    [{}, of300('DPX/NPS1'), 'NO', 'NOT_WHOLE', 'AMDPART'],
-    [{ migFraction: 125 }, of300('CPX/NPS4'), 'NATIVE', 'OK', 'AMDPART'],
-    [{ migFraction: 126 }, of300('CPX/NPS4'), 'NO', 'SLICE_TOO_SMALL', 'AMDPART'],
-    [{ migFraction: 250 }, of300('QPX/NPS1'), 'NATIVE', 'OK', 'AMDPART'],
-    [{ migFraction: 500 }, of300('dpx/nps1'), 'NATIVE', 'OK', 'AMDPART'],
-    [{ migFraction: 167 }, of300a, 'NATIVE', 'OK', 'AMDPART'],
-    [{ migFraction: 168 }, of300a, 'NO', 'SLICE_TOO_SMALL', 'AMDPART'],
-    [{ migFraction: 125 }, amd('Some GPU', { partitionMode: 'CPX/NPS1' }), 'NATIVE', 'OK', 'COMMON'],
-    [
-      { migFraction: 1 },
-      amd('AMD Instinct MI300X', { parentId: 'GPU-0' }),
-      'NO',
-      'PROFILE_UNKNOWN',
-      'COMMON',
-    ],
-    [
-      { migFraction: 125 },
-      amd('AMD Instinct MI300X', { partitionMode: 'NPS1' }),
-      'NO',
-      'WRONG_PROFILE',
-      'COMMON',
-    ],
-    [{ migProfile: '1g.10gb' }, of300('CPX/NPS4'), 'NO', 'WRONG_PROFILE', 'AMDPART'],
-    [{ share: 300 }, { ...of300('CPX/NPS4'), isSharingAllowed: true }, 'NO', 'NOT_WHOLE', 'AMDPART'],
-    [{ migFraction: 125, minMemoryMiB: 24_576 }, of300('CPX/NPS4', 24_574), 'NATIVE', 'OK', 'AMDPART'],
-    [
-      { migFraction: 125, minMemoryMiB: 32_768 },
-      of300('CPX/NPS4', 24_574),
-      'NO',
-      'MEMORY_TOO_SMALL',
-      'AMDPART',
-    ],
-  ];
-}
-
 const rocm: readonly HardwareCase[] = [
-  [{ rocmRuntime: '6.2' }, amd('MI210', { driverVersion: '6.2.4' }), 'NATIVE', 'OK', 'ROCMKMD'],
+  // The module counts by kernels: these are of ROCm 6.0 and 5.7.
+  [{ rocmRuntime: '6.0' }, amd('MI210', { driverVersion: '6.3.6' }), 'NATIVE', 'OK', 'AMDMODULE'],
+  [{ rocmRuntime: '6.3' }, amd('MI210', { driverVersion: '6.3.6' }), 'NO', 'ROCM_OUT_OF_REACH', 'AMDMODULE'],
+  [{ rocmRuntime: '6.2' }, amd('MI210', { driverVersion: '6.2.4' }), 'NO', 'ROCM_OUT_OF_REACH', 'COMMON'],
+  [
+    { rocmRuntime: '6.4' },
+    amd('MI210', { driverVersion: '6.2.9', rocmVersion: '6.4.1' }),
+    'NATIVE',
+    'OK',
+    'ROCMKMD',
+  ],
+  [{ rocmRuntime: '6.2' }, amd('MI210', { driverVersion: '6.2.0' }), 'NATIVE', 'OK', 'ROCMKMD'],
+  [{ rocmRuntime: '6.2' }, amd('MI210', { driverVersion: '6.8.5' }), 'NATIVE', 'OK', 'ROCMKMD'],
   [
     { rocmRuntime: '6.0' },
-    amd('MI210', { driverVersion: '6.2.4' }),
+    amd('MI210', { driverVersion: '6.8.5' }),
     'MINOR_COMPATIBLE',
     'OK_WITHIN_ROCM_REACH',
     'ROCMKMD',
   ],
   [
     { rocmRuntime: '6.3' },
-    amd('MI210', { driverVersion: '6.2.4' }),
+    amd('MI210', { driverVersion: '6.8.5' }),
     'MINOR_COMPATIBLE',
     'OK_WITHIN_ROCM_REACH',
     'ROCMKMD',
   ],
-  [{ rocmRuntime: '5.7' }, amd('MI210', { driverVersion: '6.2.4' }), 'NO', 'ROCM_OUT_OF_REACH', 'ROCMKMD'],
-  [{ rocmRuntime: '7.0' }, amd('MI210', { driverVersion: '6.2.4' }), 'NO', 'ROCM_OUT_OF_REACH', 'ROCMKMD'],
+  [{ rocmRuntime: '5.7' }, amd('MI210', { driverVersion: '6.8.5' }), 'NO', 'ROCM_OUT_OF_REACH', 'ROCMKMD'],
+  [{ rocmRuntime: '7.0' }, amd('MI210', { driverVersion: '6.8.5' }), 'NO', 'ROCM_OUT_OF_REACH', 'ROCMKMD'],
   [
     { rocmRuntime: '7.2' },
     amd('MI300X', { driverVersion: '30.30.1' }),

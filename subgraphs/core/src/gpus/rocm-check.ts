@@ -1,7 +1,13 @@
 /** Whether a ROCm release works with a kernel driver, and whether code for LLVM targets runs on a device. */
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
 import { modelOf } from './catalogue/catalogue.js';
-import { amdgpuDrivers, genericTargets, rocmReach, rocmReleases } from './catalogue/rocm-releases.js';
+import {
+  amdgpuDrivers,
+  amdgpuModules,
+  genericTargets,
+  rocmReach,
+  rocmReleases,
+} from './catalogue/rocm-releases.js';
 import { isVersion } from './catalogue/versions.js';
 import { type DeviceFacts, native, no, type Verdict } from './verdict.types.js';
 
@@ -44,14 +50,28 @@ function releasesOf({ driverVersion, rocmVersion }: DeviceFacts): DriverReach | 
       own: host !== undefined && numbered.includes(host) ? host : undefined,
       within: numbered,
     };
-  const base = [driver, host].find((release) => release !== undefined && rocmReleases.includes(release));
+  const module = amdgpuModules[driverVersion ?? ''];
+  // A module that is not known is taken for what its name says only where nothing else tells the release.
+  const base = [module, host, driver].find(
+    (release) => release !== undefined && rocmReleases.includes(release),
+  );
   if (base === undefined) return undefined;
   const at = rocmReleases.indexOf(base);
   const within = rocmReleases.slice(Math.max(0, at - rocmReach), at + rocmReach + 1);
-  return { name: base === driver ? `kernel driver ${driver}` : `the host's ROCm ${base}`, own: base, within };
+  return { name: nameOf(base, module, host, driverVersion), own: base, within };
 }
 
-/** `6.2.4` is of release 6.2. */
+function nameOf(
+  base: string,
+  module: string | undefined,
+  host: string | undefined,
+  driver: string | undefined,
+): string {
+  if (base === module) return `kernel driver ${driver ?? ''} of ROCm ${module}`;
+  return base === host ? `the host's ROCm ${base}` : `kernel driver ${driver ?? ''}`;
+}
+
+/** `6.2.1` is of release 6.2. */
 function releaseOf(version: string): string | undefined {
   const [major, minor] = version.split('.');
   return isVersion(version) && minor !== undefined ? `${Number(major)}.${Number(minor)}` : undefined;

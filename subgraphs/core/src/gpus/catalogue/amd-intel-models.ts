@@ -45,7 +45,7 @@ export const amdModels: readonly GpuModelRow[] = amdRows.map(
       name,
       vendor: 'AMD',
       families,
-      aliases: [`Instinct ${name}`, `AMD Instinct ${name}`],
+      aliases: [`Instinct ${name}`, `AMD Instinct ${name}`, `AMD Instinct ${name} OAM`],
       architecture,
       gfxTarget,
       memoryGB,

@@ -1,4 +1,4 @@
-/** ROCm releases, which kernel drivers go with them, and which targets a generic one stands for: from ROCMKMD, AMDGPU and LLVM of `sources.ts`. */
+/** ROCm releases, which kernel drivers go with them, and which targets a generic one stands for: from ROCMKMD, AMDGPU, AMDMODULE and LLVM of `sources.ts`. */
 
 /** Releases, the oldest first: a driver goes with two releases before its own and two after. */
 export const rocmReleases: readonly string[] = [
@@ -21,6 +21,21 @@ export const rocmReach = 2;
 /** Drivers with a numbering of their own, and the releases that they go with. */
 export const amdgpuDrivers: Readonly<Record<string, readonly string[]>> = {
   '30.30': ['6.3', '6.4', '7.0', '7.1', '7.2'],
+};
+
+/**
+ * What the kernel module calls itself, as its tools and sysfs tell it, and the release that it came with: it counts by kernels, so that its
+ * 6.3.6 is not the driver of ROCm 6.3. That of 6.0 is from AMDMODULE, the others are general knowledge.
+ */
+export const amdgpuModules: Readonly<Record<string, string>> = {
+  '6.0.5': '5.5',
+  '6.1.5': '5.6',
+  '6.2.4': '5.7',
+  '6.3.6': '6.0',
+  '6.7.0': '6.1',
+  '6.8.5': '6.2',
+  '6.10.5': '6.3',
+  '6.12.12': '6.4',
 };
 
 /** Targets that a generic target was built for. */

@@ -43,6 +43,8 @@ export const sources = {
   ROCMKMD:
     'AMD, user and kernel-space support, rocm.docs.amd.com/projects/install-on-linux/en/docs-6.3.0/reference/user-kernel-space-compat-matrix.html',
   AMDGPU: 'github.com/ROCm/amdgpu-docs/pull/97',
+  AMDMODULE:
+    'github.com/geohot/amdgpu-dkms/pull/1, whose package 6.3.6.60000 is that of ROCm 6.0; github.com/ROCm/rocm-install-on-linux/issues/684: amd-smi tells the version of the module',
   AMDPART: 'AMD SMI, accelerator partitions, rocm.docs.amd.com/projects/amdsmi',
   LLVM: 'LLVM, user guide for the AMDGPU backend, llvm.org/docs/AMDGPUUsage.html',
   INTELLBL:
