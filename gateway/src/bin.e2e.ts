@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { leftovers, spawnProcess, testPrincipal, type TestProcess, waitFor } from '@rhizome/testkit';
 import { parse } from 'graphql';
 import { codesOf, post, send } from './testing/post.js';
@@ -11,8 +11,6 @@ import { RawSocket } from './testing/raw-socket.js';
 import { type RemoteHouse, startRemoteHouse } from './testing/remote-house.js';
 import { composeTest } from './testing/gateway.js';
 import { testSubgraph } from './testing/subgraph.js';
-
-jest.setTimeout(60_000);
 
 const bin = fileURLToPath(new URL('../bin/rhizome-gateway.mjs', import.meta.url));
 const changes = 'subscription ($after: String) { itemChanged(after: $after) { cursor item { id label } } }';

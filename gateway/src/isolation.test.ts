@@ -1,4 +1,4 @@
-import { beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { compose, completeSdl, type GraphSubgraph } from '@rhizome/schema';
 import { leftovers, testTokens, waitFor } from '@rhizome/testkit';
@@ -8,8 +8,6 @@ import { serveGateway } from './serve.js';
 import { post, send } from './testing/post.js';
 import { type Manner, UnrulyService } from './testing/unruly-service.js';
 import { createHttpTransport, Guards } from './transports/index.js';
-
-jest.setTimeout(120_000);
 
 const coreSdl = `
   "A job." type Job @key(fields: "id") { "Its id." id: ID! "Its name." name: String }

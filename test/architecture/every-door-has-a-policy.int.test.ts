@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import type { Principal } from '@rhizome/authz';
 import { createClient } from '@rhizome/client';
 import { buildCore } from '@rhizome/core';
@@ -24,8 +24,6 @@ import {
   visit,
 } from 'graphql';
 import { experimentNames } from './repository.js';
-
-jest.setTimeout(60_000);
 
 /** Doors that are open to every verified principal, by subgraph, with the reason that their policies must give. */
 const open: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -56,7 +54,7 @@ beforeAll(async () => {
     const built = await experiment.build({ ...base, db: await testDatabase(name), core });
     subgraphs.set(name, built.subgraph);
   }
-}, 60_000);
+});
 
 function subgraphOf(name: string): SubgraphSchema {
   const found = subgraphs.get(name);

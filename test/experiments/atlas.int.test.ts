@@ -1,10 +1,8 @@
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { experiment } from '@rhizome/atlas';
 import { waitFor } from '@rhizome/testkit';
 import { type House, startHouse } from './house.js';
 import { startWorker, type TestWorker } from './worker.js';
-
-jest.setTimeout(60_000);
 
 const submit = `mutation ($input: AtlasSubmitTaskInput!) {
   submitAtlasTask(input: $input) { task { id state steps totalEvents task { id } } userErrors { code path message } }
@@ -46,7 +44,7 @@ let worker: TestWorker;
 beforeAll(async () => {
   house = await startHouse([experiment]);
   worker = await startWorker(house, 'one', { 'atlas-release': '25.0' });
-}, 120_000);
+});
 
 const submitted = async (input: object) => (await house.ask(submit, { input })).data.submitAtlasTask;
 const shown = async (id: string) => (await house.ask(show, { id })).data.atlas.task;

@@ -1,10 +1,8 @@
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { experiment } from '@rhizome/epic';
 import { waitFor } from '@rhizome/testkit';
 import { document, type House, startHouse } from './house.js';
 import { startWorker, type TestWorker } from './worker.js';
-
-jest.setTimeout(60_000);
 
 const submit = `mutation ($input: EpicSubmitRunInput!) {
   submitEpicRun(input: $input) { run { id runNumber phase task { id } } userErrors { code path message } }
@@ -35,7 +33,7 @@ let worker: TestWorker;
 beforeAll(async () => {
   house = await startHouse([experiment]);
   worker = await startWorker(house, 'one', { 'epic-detector': 'epic_craterlake_18x275' });
-}, 120_000);
+});
 
 const submitted = async (input: object) => (await house.ask(submit, { input })).data.submitEpicRun;
 const shown = async (run: number) => (await house.ask(show, { run })).data.epic.run;

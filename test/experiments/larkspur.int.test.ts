@@ -1,11 +1,9 @@
-import { afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { experiment } from '@rhizome/larkspur';
 import { waitFor } from '@rhizome/testkit';
 import { losing } from './faulty-client.js';
 import { document, type House, type Room, startHouse } from './house.js';
 import { startWorker, type TestWorker } from './worker.js';
-
-jest.setTimeout(60_000);
 
 const submit = `mutation ($input: LarkspurSubmitObservationInput!) {
   submitLarkspurObservation(input: $input) {
@@ -39,7 +37,7 @@ beforeAll(async () => {
   house = await startHouse([experiment]);
   room = house.rooms['larkspur'] as Room;
   worker = await startWorker(house, 'labelled', { 'larkspur-calibration': '2030a' });
-}, 120_000);
+});
 
 const submitted = async (input: object, token?: string) => {
   const { data, errors } = await house.ask(submit, { input }, token);

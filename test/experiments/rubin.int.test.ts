@@ -1,11 +1,9 @@
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { experiment } from '@rhizome/rubin';
 import { waitFor } from '@rhizome/testkit';
 import { losing } from './faulty-client.js';
 import { type House, type Room, startHouse } from './house.js';
 import { startWorker, type TestWorker } from './worker.js';
-
-jest.setTimeout(60_000);
 
 const submit = `mutation ($input: RubinSubmitWorkflowInput!) {
   submitRubinWorkflow(input: $input) { workflow { id totalQuanta task { id } } userErrors { code path message } }
@@ -48,7 +46,7 @@ beforeAll(async () => {
   house = await startHouse([experiment], { registered: false });
   room = house.rooms['rubin'] as Room;
   worker = await startWorker(house);
-}, 120_000);
+});
 
 const submitted = async (input: object) => {
   const { data, errors } = await house.ask(submit, { input });

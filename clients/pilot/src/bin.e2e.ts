@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -11,8 +11,6 @@ import { readProcessTable } from './processes/process-table.js';
 import type { FailReport, FinishReport, Registration } from './protocol/core-protocol.js';
 import { serveScriptedCore, type GraphqlCore } from './testing/graphql-core.js';
 import { ScriptedCore } from './testing/scripted-core.js';
-
-jest.setTimeout(30_000);
 
 let folder: string;
 let core: ScriptedCore;

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import {
   leftovers,
   spawnProcess,
@@ -11,8 +11,6 @@ import {
   type TestTokens,
   testTokens,
 } from '@rhizome/testkit';
-
-jest.setTimeout(60_000);
 
 const program = fileURLToPath(new URL('./bin.js', import.meta.url));
 let env: Record<string, string>;
@@ -35,7 +33,7 @@ beforeAll(async () => {
       { issuer: tokens.trusted.issuer, jwksFile: join(folder, 'jwks.json') },
     ]),
   };
-}, 60_000);
+});
 
 describe('the process of an experiment', () => {
   test('serves without core, says that it is ready, and drains on SIGTERM', async () => {

@@ -1,9 +1,7 @@
-import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { type House, startHouse } from '../testing/house.js';
 import { RawSocket } from '../testing/raw-socket.js';
-
-jest.setTimeout(60_000);
 
 /** What a socket may hold back before its streams wait, see `ws-sockets.ts`. */
 const highWaterBytes = 128 * 1024;

@@ -1,11 +1,9 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { EventReader } from '../testing/event-reader.js';
 import { type House, startHouse } from '../testing/house.js';
-
-jest.setTimeout(60_000);
 
 const changes = 'subscription { itemChanged { cursor item { id } } }';
 const events = 5000;

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import {
   coreSdl,
   live,
@@ -11,8 +11,6 @@ import {
   withdraw,
 } from '../testing/live-registry.js';
 import { endpointOf, type RegistryHouse } from '../testing/registry-house.js';
-
-jest.setTimeout(120_000);
 
 describe('who may publish what', () => {
   let house: RegistryHouse;

@@ -1,8 +1,6 @@
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { coreSdl, live, liveHouse, publish, rollback, sdlOf } from '../testing/live-registry.js';
 import { endpointOf } from '../testing/registry-house.js';
-
-jest.setTimeout(120_000);
 
 describe('going back', () => {
   test('is one command, for what is the own alone', async () => {

@@ -1,4 +1,4 @@
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { manualClock, waitFor } from '@rhizome/testkit';
 import {
   live,
@@ -11,8 +11,6 @@ import {
   withdraw,
 } from '../testing/live-registry.js';
 import { askAt, endpointOf, type RegistryHouse } from '../testing/registry-house.js';
-
-jest.setTimeout(120_000);
 
 const nests = '{ jobs { name heron { nest } } }';
 const accepted = { subgraph: 'heron', acceptBreaking: true };

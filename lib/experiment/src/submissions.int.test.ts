@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { leftovers, type TestDatabase, testDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
 import { silentLogger } from '@rhizome/log';
 import { Loaders } from '@rhizome/subgraph';
@@ -6,8 +6,6 @@ import { jobDetails, type Submissions } from './index.js';
 import type { JobState } from './operations.generated.js';
 import { openProbes, type ProbeContent, type ProbeDocument, probeTask } from './probe.fixture.js';
 import { type RecordedHouse, type RecordedJob, serveRecordedCore } from './recorded-core.fixture.js';
-
-jest.setTimeout(60_000);
 
 let house: RecordedHouse;
 let db: TestDatabase;

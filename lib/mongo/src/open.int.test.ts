@@ -1,13 +1,11 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { resolveMongod } from './binary/resolve.js';
 import { openMongo } from './open.js';
 import { isAlive } from './process.js';
-
-jest.setTimeout(120_000);
 
 let dataDir = '';
 beforeAll(async () => {

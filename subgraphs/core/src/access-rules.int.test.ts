@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import type { Principal } from '@rhizome/authz';
 import { testPrincipal } from '@rhizome/testkit';
 import {
@@ -13,8 +13,6 @@ import {
 } from './access.fixture.js';
 import { admin, type Answer, pilotOf } from './core.fixture.js';
 
-jest.setTimeout(60_000);
-
 let world: World;
 /** A worker of "closed", which admits alpha alone. */
 let closedId: string;
@@ -24,7 +22,7 @@ beforeAll(async () => {
     'mutation { createQueue(input: { name: "closed", site: "Pole", experiments: ["alpha"] }) { userErrors { message } } }',
   );
   closedId = await register(world, 'closed', 'enclosed');
-}, 60_000);
+});
 
 async function codesOf(text: string, variables: object, principal: Principal): Promise<readonly unknown[]> {
   const { errors = [] } = await world.run(text, variables, principal);

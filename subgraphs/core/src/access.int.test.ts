@@ -1,12 +1,10 @@
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import type { Principal } from '@rhizome/authz';
 import { silentLogger } from '@rhizome/log';
 import { serveSubgraph, type SubgraphResult } from '@rhizome/subgraph';
 import { leftovers, testPrincipal, testTokens, waitFor } from '@rhizome/testkit';
 import { free, human, registration, startWorld, type World } from './access.fixture.js';
 import { pilotOf } from './core.fixture.js';
-
-jest.setTimeout(60_000);
 
 /** Those who knock. All that is asked for is alpha's, in queue "north". */
 const callers: Readonly<Record<string, Principal>> = {
@@ -299,7 +297,7 @@ const rows: Readonly<Record<string, Row>> = {
 let world: World;
 beforeAll(async () => {
   world = await startWorld();
-}, 60_000);
+});
 
 async function knock(row: Row, caller: string): Promise<Outcome> {
   const variables = row.variables?.(world, caller) ?? {};

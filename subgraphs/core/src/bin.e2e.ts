@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import {
   leftovers,
   spawnProcess,
@@ -15,8 +15,6 @@ import {
 } from '@rhizome/testkit';
 import { createClient as createSocketClient } from 'graphql-ws';
 import WebSocket from 'ws';
-
-jest.setTimeout(120_000);
 
 const bin = fileURLToPath(new URL('./bin.js', import.meta.url));
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { admin, pilotOf, seed, startCore, type Answer, type TestCore } from './core.fixture.js';
 
@@ -72,8 +72,6 @@ async function work(on: TestCore, workerId: string, count: number): Promise<void
   const ended = await on.ask(finish, { input: { workerId, jobs } }, pilotOf('north'));
   expect(ended['finishJobs']).toEqual({ acceptedIds: ids, userErrors: [] });
 }
-
-jest.setTimeout(60_000);
 
 describe('core, wired', () => {
   test('a job is submitted, acquired, started, finished, and its subscriber is told each step', async () => {

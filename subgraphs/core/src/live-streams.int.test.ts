@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { testPrincipal, waitFor, type TestDatabase } from '@rhizome/testkit';
 import {
   admin,
@@ -9,8 +9,6 @@ import {
   type TestCore,
   type TestStream,
 } from './core.fixture.js';
-
-jest.setTimeout(60_000);
 
 let core: TestCore & { readonly db: TestDatabase };
 

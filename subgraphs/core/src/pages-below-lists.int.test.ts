@@ -25,7 +25,7 @@ beforeAll(async () => {
       },
     );
   }
-}, 120_000);
+});
 
 /** Reads of a collection of this core, while something runs. */
 async function readsOf(collection: string, run: () => Promise<unknown>): Promise<number> {

@@ -1,12 +1,10 @@
 /** What one process of core has answered holds at all others at once, before the event stream has told them. */
-import { afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Principal } from '@rhizome/authz';
 import { testDatabase, waitFor } from '@rhizome/testkit';
 import { acquireOne, free, human, register, registration, submitOne } from './access.fixture.js';
 import { type Answer, pilotOf, seed, startCore, type TestCore } from './core.fixture.js';
 import { deafDatabase } from './deaf.fixture.js';
-
-jest.setTimeout(60_000);
 
 let deafen: () => () => void;
 let hear: () => void = () => undefined;

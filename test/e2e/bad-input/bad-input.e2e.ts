@@ -1,7 +1,7 @@
 // For each mutation of the public schema: what is wrong is told with a code, its place and its value, and nothing is written.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { connectMongo } from '@rhizome/mongo';
 import { leftovers, type TestClient, waitFor } from '@rhizome/testkit';
 import type { Answer } from '../house/api.js';
@@ -14,8 +14,6 @@ import { experimentCases } from './experiment-cases.js';
 import { type Given, type GoodInputs, goodInputs, queueName, smallJob, usedKey } from './good-inputs.js';
 import { schemaCases } from './schema-cases.js';
 import { workerCases } from './worker-cases.js';
-
-jest.setTimeout(180_000);
 
 const cases = [...coreCases, ...workerCases, ...experimentCases, ...schemaCases];
 

@@ -1,7 +1,7 @@
 // `watch` and `logs -f` as people end them: by Ctrl-C, by a pipe that is closed, and when the gateway does not answer.
 import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
-import { beforeAll, expect, jest, test } from '@jest/globals';
+import { beforeAll, expect, test } from '@jest/globals';
 import { freePort } from '@rhizome/playground';
 import { spawnProcess, type TestProcess } from '@rhizome/testkit';
 import type { Api } from '../house/api.js';
@@ -11,8 +11,6 @@ import { experiment, submit } from '../house/jobs.js';
 import { startPilot } from '../house/pilots.js';
 import { root } from '../house/playground-house.js';
 import { type ServiceHouse, startServices } from '../house/service-house.js';
-
-jest.setTimeout(180_000);
 
 /** Three times what a quiet machine may take. */
 const soonMs = 20_000;

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { PlaygroundFile } from '@rhizome/playground';
 import { leftovers, spawnProcess, waitFor } from '@rhizome/testkit';
 import { apiOf } from '../house/api.js';
@@ -18,8 +18,6 @@ import {
   treeOf,
   untilGone,
 } from '../house/processes.js';
-
-jest.setTimeout(180_000);
 
 /** Ctrl-C, and nothing is left: the promise. */
 const endWithinMs = 5_000;

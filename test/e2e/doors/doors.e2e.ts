@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { createTokenIssuer, type Grant, type PrincipalKind } from '@rhizome/authz';
 import { waitFor } from '@rhizome/testkit';
 import { WebSocket } from 'ws';
@@ -11,8 +11,6 @@ import { experiment, jobInput, jobOf, submit } from '../house/jobs.js';
 import { watchJobs } from '../house/job-watch.js';
 import { acquireMutation, speakAsWorker, spokenCapacity } from '../house/pilots.js';
 import { type ServiceHouse, startServices } from '../house/service-house.js';
-
-jest.setTimeout(120_000);
 
 let house: ServiceHouse;
 /** Tokens that open nothing, by what is wrong with them. */

@@ -1,13 +1,11 @@
 /** A GPU is divided anew under a running pilot: what waits for the new slices gets them, and is told why until then. */
-import { expect, jest, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { commandLineOf } from '../house/cli.js';
 import { jobInput } from '../house/jobs.js';
 import { dataFolder, startPlayground } from '../house/playground-house.js';
-
-jest.setTimeout(180_000);
 
 const gpu = 'GPU-divided';
 const slice = (id: string, migProfile: string, memoryMiB: number): object => ({

@@ -1,12 +1,10 @@
 // GraphiQL in a real browser: it loads, runs a query, and asks nobody else than the gateway for anything.
 import { existsSync } from 'node:fs';
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { leftovers } from '@rhizome/testkit';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { submit } from '../house/jobs.js';
 import { type PlaygroundHouse, startPlayground } from '../house/playground-house.js';
-
-jest.setTimeout(120_000);
 
 /** Browsers differ in where Debian and others put them; the test run installs one where there is none. */
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(

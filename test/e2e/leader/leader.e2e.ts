@@ -1,5 +1,5 @@
 // Two core processes: the leader is cut off from the store, and later the other one is killed. Somebody always grants, never two at once.
-import { beforeAll, expect, jest, test } from '@jest/globals';
+import { beforeAll, expect, test } from '@jest/globals';
 import { connectMongo } from '@rhizome/mongo';
 import { leftovers, waitFor } from '@rhizome/testkit';
 import { type Answer, apiOf } from '../house/api.js';
@@ -13,8 +13,6 @@ import {
 } from '../house/pilots.js';
 import { type Proxy, startProxy } from '../house/proxy.js';
 import { type ServiceHouse, startServices } from '../house/service-house.js';
-
-jest.setTimeout(180_000);
 
 /** The longest that nobody grants when a leader is lost. */
 const handOverMs = 10_000;

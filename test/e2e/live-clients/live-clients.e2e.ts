@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { buildGateway, type Gateway, overNetwork, type ServedGateway, serveGateway } from '@rhizome/gateway';
 import { silentLogger } from '@rhizome/log';
 import { type Identities, openIdentities, type Service, startCore, supergraphOf } from '@rhizome/playground';
@@ -14,8 +14,6 @@ import { type Api, apiOf } from '../house/api.js';
 import { startStore } from '../house/devices.js';
 import { dataFolder, root } from '../house/playground-house.js';
 import { byCurl, byGraphqlSse, byGraphqlWs, type Change, type Follow, type Place } from './clients.js';
-
-jest.setTimeout(180_000);
 
 const clients: Readonly<Record<string, Follow>> = {
   'graphql-ws': byGraphqlWs,

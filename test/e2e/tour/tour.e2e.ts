@@ -1,11 +1,9 @@
 // What a newcomer sees: one command, real work of two experiments on real pilots, a fitted peak, and an exit code.
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { dataFolder, spawnPlayground, transports } from '../house/playground-house.js';
 import { processesWith, untilGone } from '../house/processes.js';
-
-jest.setTimeout(180_000);
 
 describe.each(transports)('the tour over %s', (transport) => {
   test('runs to its end without a terminal, shows what happened, and ends with 0', async () => {

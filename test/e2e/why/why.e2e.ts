@@ -1,12 +1,10 @@
 /** Why a job waits: core's explanation, and beside it the rules of the job's experiment in its own words. */
-import { expect, jest, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { commandLineOf } from '../house/cli.js';
 import { jobInput } from '../house/jobs.js';
 import type { Api } from '../house/api.js';
 import { startPlayground } from '../house/playground-house.js';
-
-jest.setTimeout(180_000);
 
 const submitObservation = /* GraphQL */ `
   mutation ($input: LarkspurSubmitObservationInput!) {

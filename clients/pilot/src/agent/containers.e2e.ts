@@ -2,7 +2,7 @@
  * Jobs in container images, from the assignment to the last report. The runtimes are small programs that take the real command line, as far
  * as it concerns them, and run the payload on this host: real ones are not there on every machine that runs the tests.
  */
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,8 +10,6 @@ import { join } from 'node:path';
 import { testPilotOptions } from '../testing/pilot-options.js';
 import { ScriptedCore } from '../testing/scripted-core.js';
 import { Pilot } from './pilot.js';
-
-jest.setTimeout(30_000);
 
 let folder: string;
 let core: ScriptedCore;

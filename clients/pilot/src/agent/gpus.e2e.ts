@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,8 +8,6 @@ import type { FailReport, FinishReport, Registration } from '../protocol/core-pr
 import { testPilotOptions } from '../testing/pilot-options.js';
 import { ScriptedCore } from '../testing/scripted-core.js';
 import { Pilot } from './pilot.js';
-
-jest.setTimeout(30_000);
 
 let folder: string;
 let core: ScriptedCore;

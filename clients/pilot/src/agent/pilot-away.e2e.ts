@@ -1,10 +1,8 @@
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { payloadsOfThisProcess, pilotRoom } from '../testing/pilot-room.js';
-
-jest.setTimeout(30_000);
 
 const room = pilotRoom();
 

@@ -1,12 +1,10 @@
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { FailReport, FinishReport } from '../protocol/core-protocol.js';
 import { pilotRoom } from '../testing/pilot-room.js';
 import type { ScriptedJob } from '../testing/scripted-core.js';
-
-jest.setTimeout(30_000);
 
 const room = pilotRoom();
 

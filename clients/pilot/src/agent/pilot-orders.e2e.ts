@@ -1,7 +1,5 @@
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { payloadsOfThisProcess, pilotRoom } from '../testing/pilot-room.js';
-
-jest.setTimeout(30_000);
 
 const room = pilotRoom();
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { access, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
@@ -10,8 +10,6 @@ import { pipeline } from 'node:stream/promises';
 import { openFileStore, type FileStore } from './file-store.js';
 import { Scratch, type AttemptFolders } from './scratch.js';
 import { findOutputs, stageIn, stageOut } from './staging.js';
-
-jest.setTimeout(30_000);
 
 const open = new AbortController().signal;
 let folder: string;

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
@@ -10,8 +10,6 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { lookAfresh } from '../processes/attempt-processes.js';
 import { readProcessTable, type ProcessEntry } from '../processes/process-table.js';
 import { killAttempt } from '../processes/sweep.js';
-
-jest.setTimeout(30_000);
 
 const payloadModule = new URL('../payload/payload.js', import.meta.url).href;
 const watchdogModule = new URL('./watchdog.js', import.meta.url).href;

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { collection, connectMongo, defineCollection } from '@rhizome/mongo';
 import { leftovers, ownMongod, type TestDatabase, testDatabase, waitFor } from '@rhizome/testkit';
@@ -15,8 +15,6 @@ const things = defineCollection<Thing>({
   schemaVersion: 1,
   validator: { required: ['count'], properties: { count: { bsonType: 'int' } } },
 });
-
-jest.setTimeout(60_000);
 
 let db: TestDatabase;
 let abort: AbortController;

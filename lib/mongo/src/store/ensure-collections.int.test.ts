@@ -71,7 +71,7 @@ const job = (change: Partial<JobDocument> & Document = {}): JobDocument => ({
 let store: TestStore;
 beforeAll(async () => {
   store = await openTestStore();
-}, 120_000);
+});
 afterAll(() => store.close());
 
 describe('ensureCollections', () => {

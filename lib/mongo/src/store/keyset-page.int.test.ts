@@ -21,7 +21,7 @@ interface Row {
 let store: TestStore;
 beforeAll(async () => {
   store = await openTestStore();
-}, 120_000);
+});
 afterAll(() => store.close());
 
 /** Rows with many ties, nulls and missing fields, in an order that has nothing to do with their ids. */

@@ -6,7 +6,7 @@ import { runMigrations, type Migration } from './migrations.js';
 let store: TestStore;
 beforeAll(async () => {
   store = await openTestStore();
-}, 120_000);
+});
 afterAll(() => store.close());
 
 const step = (

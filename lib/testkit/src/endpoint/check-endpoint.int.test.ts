@@ -106,7 +106,7 @@ beforeAll(async () => {
   await db
     .collection<Book>('books')
     .insertMany(['a', 'b', 'c', 'd'].map((id) => ({ _id: id, title: `title ${id}` })));
-}, 60_000);
+});
 
 async function serve(flawed = false): Promise<ServedSubgraph> {
   return leftovers.use(

@@ -1,10 +1,8 @@
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
 import { register } from '../access.fixture.js';
 import { admin, pilotOf, startCore } from '../core.fixture.js';
 import { type BadInput, Desk, registerExperiment, setShares, updateQueue } from './desk.fixture.js';
-
-jest.setTimeout(60_000);
 
 let desk: Desk;
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { collection } from '@rhizome/mongo';
 import { type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
 import fc from 'fast-check';
@@ -11,8 +11,6 @@ import type { JobEventFilterInput } from './event-filter.js';
 import { eventsDatabase, startEvents, TestJobs } from './events.fixture.js';
 import type { EventsService } from './events.service.js';
 import type { JobEvent } from './job-event.js';
-
-jest.setTimeout(90_000);
 
 const admin = testPrincipal();
 let db: TestDatabase;

@@ -1,10 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
 import { startEvents } from './events.fixture.js';
 import { subscriberRoom } from './subscribers.fixture.js';
-
-jest.setTimeout(60_000);
 
 const room = subscriberRoom();
 

@@ -6,8 +6,6 @@ import { encodeCursor } from './cursor.js';
 import { startEvents } from './events.fixture.js';
 import { subscriberRoom, type Told } from './subscribers.fixture.js';
 
-jest.setTimeout(60_000);
-
 const room = subscriberRoom();
 
 describe('a cursor', () => {

@@ -1,12 +1,10 @@
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { isDomainError } from '@rhizome/errors';
 import { waitFor } from '@rhizome/testkit';
 import { encodeCursor } from './cursor.js';
 import { startEvents } from './events.fixture.js';
 import type { JobStateChange } from './job-changes.js';
 import { admin, subscriberRoom } from './subscribers.fixture.js';
-
-jest.setTimeout(60_000);
 
 const room = subscriberRoom();
 

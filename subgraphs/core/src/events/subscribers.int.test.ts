@@ -1,10 +1,8 @@
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
 import { startEvents } from './events.fixture.js';
 import type { EventsService } from './events.service.js';
 import { subscriberRoom } from './subscribers.fixture.js';
-
-jest.setTimeout(60_000);
 
 const room = subscriberRoom();
 

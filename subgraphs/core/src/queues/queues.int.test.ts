@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { testPrincipal } from '@rhizome/testkit';
 import {
   type BadInput,
@@ -9,8 +9,6 @@ import {
   setShares,
   updateQueue,
 } from '../directory/desk.fixture.js';
-
-jest.setTimeout(60_000);
 
 let desk: Desk;
 

@@ -29,7 +29,7 @@ beforeAll(async () => {
   );
   ids = answers.map(({ submitTask: made }) => String(made?.['task']?.['id']));
   await untilExpanded();
-}, 120_000);
+});
 
 /** Asks until all jobs are there. */
 async function untilExpanded(): Promise<void> {

@@ -39,7 +39,7 @@ describe('a task with variants', () => {
   beforeAll(async () => {
     core = await startCore();
     await seed(core);
-  }, 60_000);
+  });
 
   test('makes each job of the shape that its parameter set names', async () => {
     const input = {

@@ -1,4 +1,4 @@
-import { beforeAll, expect, jest, test } from '@jest/globals';
+import { beforeAll, expect, test } from '@jest/globals';
 import { isDomainError } from '@rhizome/errors';
 import { collection } from '@rhizome/mongo';
 import { seededRandom, type TestDatabase, waitFor } from '@rhizome/testkit';
@@ -8,8 +8,6 @@ import { jobsCollection } from '../jobs/job.document.js';
 import { heldStates, isHeld } from '../jobs/job-state.js';
 import type { JobDocument } from '../jobs/job.types.js';
 import { fleetDatabase, startFleet, submitJobs, type TestFleet, TestWorker } from './fleet.fixture.js';
-
-jest.setTimeout(120_000);
 
 const cores = 6;
 const devices = ['GPU-a', 'GPU-b'];

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
 import { aQueue } from '../broker/broker.fixture.js';
 import type { CommandsMessage } from './command-hub.js';
@@ -12,8 +12,6 @@ import {
 } from './fleet.fixture.js';
 
 // A deadline of its own stands where time matters; this one is for a machine that is busy with other things.
-jest.setTimeout(60_000);
-
 let db: TestDatabase;
 let fleet: TestFleet;
 
@@ -23,7 +21,7 @@ beforeAll(async () => {
     queues: [aQueue({}), aQueue({ id: 'queue_2', name: 'closed', experiments: ['beta'] })],
   });
   await waitFor('the broker leads', () => fleet.services.broker.isReady, { deadlineMs: 3000 });
-}, 60_000);
+});
 
 async function listen(worker: TestWorker): Promise<AsyncIterableIterator<CommandsMessage>> {
   const commands = await fleet.services.workers.commands(pilotOf('main'), worker.id);

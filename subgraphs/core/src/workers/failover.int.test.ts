@@ -1,4 +1,4 @@
-import { expect, jest, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { collection, connectMongo, type RunningMongod } from '@rhizome/mongo';
 import { leftovers, ownMongod, type TestDatabase, waitFor } from '@rhizome/testkit';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -6,8 +6,6 @@ import { aQueue } from '../broker/broker.fixture.js';
 import type { Grant } from '../broker/broker.types.js';
 import { jobsCollection } from '../jobs/job.document.js';
 import { prepareFleet, startFleet, storedJobs, submitJobs, TestWorker } from './fleet.fixture.js';
-
-jest.setTimeout(180_000);
 
 /** Three real servers with a database for the fleet. */
 async function threeServers(): Promise<{

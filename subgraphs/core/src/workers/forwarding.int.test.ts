@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { createIds, systemClock } from '@rhizome/mongo';
 import { serveSubgraph } from '@rhizome/subgraph';
@@ -13,8 +13,6 @@ import {
 import { buildCore, type Core } from '../app.js';
 
 // A deadline of its own stands where time matters; this one is for a machine that is busy with other things.
-jest.setTimeout(60_000);
-
 interface Served {
   readonly core: Core;
   readonly url: string;
@@ -127,7 +125,7 @@ beforeAll(async () => {
     admin,
     'mutation { createQueue(input: { name: "north", site: "Pole" }) { userErrors { message } } }',
   );
-}, 60_000);
+});
 
 interface Acquired {
   readonly acquireJobs: {
@@ -215,5 +213,5 @@ describe('a process that does not lead', () => {
     );
     expect(performance.now() - closedAt).toBeLessThan(10_000);
     expect(granted.attempt).toBe(1);
-  }, 60_000);
+  });
 });

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createPrincipal } from '@rhizome/authz';
@@ -20,13 +20,11 @@ import {
 import { brokerLeaseCollection } from './worker.document.js';
 
 // A deadline of its own stands where time matters; this one is for a machine that is busy with other things.
-jest.setTimeout(60_000);
-
 let db: TestDatabase;
 
 beforeEach(async () => {
   db = await fleetDatabase();
-}, 60_000);
+});
 
 const leads = (fleet: TestFleet) =>
   waitFor('a process leads', () => fleet.services.broker.isReady, { deadlineMs: 10_000 });
@@ -62,7 +60,7 @@ describe('two processes of core', () => {
     // Words about the old leader's grants hold under the new one.
     expect((await worker.at(second).finish(held)).acceptedIds).toHaveLength(3);
     expect(second.services.view.ledger.workerUse(worker.id).jobs).toBe(1);
-  }, 60_000);
+  });
 
   test('a call that was handed on to a leader that hangs is let go as soon as another one leads, and then granted', async () => {
     let taken = 0;
@@ -105,7 +103,7 @@ describe('two processes of core', () => {
     await leads(second);
     expect(await worker.acquire(1, { waitSeconds: 5 })).toHaveLength(1);
     expect(taken).toBe(1);
-  }, 60_000);
+  });
 
   test('a leader that was replaced without knowing is refused, and writes nothing', async () => {
     const first = await startFleet(db, { brokerRenewMs: 3_600_000, brokerTtlMs: 3_600_000 });
@@ -130,7 +128,7 @@ describe('two processes of core', () => {
       expect(job).toMatchObject({ state: 'ACTIVATED', attempt: 0, fence: 0, revision: 1 });
     expect(first.services.view.ledger.size).toBe(0);
     await expect(worker.acquire(3)).rejects.toMatchObject({ code: 'LEADER_UNAVAILABLE' });
-  }, 60_000);
+  });
 
   test('a grant of a former leader that reaches the store late is taken back', async () => {
     const fleet = await startFleet(db);
@@ -159,7 +157,7 @@ describe('two processes of core', () => {
     expect(back?.attempts[0]).toMatchObject({ outcome: 'FAILED', error: { code: 'GRANT_LOST' } });
     const [next] = await worker.acquire(1, { waitSeconds: 5 });
     expect(next).toMatchObject({ jobId: id, attempt: 2 });
-  }, 60_000);
+  });
 });
 
 describe('the lease of the broker', () => {

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { collection } from '@rhizome/mongo';
 import { type ManualClock, manualClock, type TestDatabase, waitFor } from '@rhizome/testkit';
 import { aQueue } from '../broker/broker.fixture.js';
@@ -16,8 +16,6 @@ import {
 import { leasesCollection, workersCollection } from './worker.document.js';
 
 // A deadline of its own stands where time matters; this one is for a machine that is busy with other things.
-jest.setTimeout(60_000);
-
 let db: TestDatabase;
 let fleet: TestFleet;
 let clock: ManualClock;
@@ -35,7 +33,7 @@ beforeAll(async () => {
     brokerRenewMs: 3_600_000,
   });
   await waitFor('the broker leads', () => fleet.services.broker.isReady, { deadlineMs: 3000 });
-}, 60_000);
+});
 
 /** Time goes on in steps that the broker's lease survives. */
 async function pass(seconds: number): Promise<void> {

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { collection } from '@rhizome/mongo';
 import { type TestDatabase, waitFor } from '@rhizome/testkit';
 import { aQueue } from '../broker/broker.fixture.js';
@@ -15,8 +15,6 @@ import {
 } from './fleet.fixture.js';
 
 // A deadline of its own stands where time matters; this one is for a machine that is busy with other things.
-jest.setTimeout(60_000);
-
 let db: TestDatabase;
 let fleet: TestFleet;
 
@@ -24,7 +22,7 @@ beforeAll(async () => {
   db = await fleetDatabase();
   fleet = await startFleet(db, { queues: [aQueue({}), aQueue({ id: 'queue_2', name: 'other' })] });
   await waitFor('the broker leads', () => fleet.services.broker.isReady, { deadlineMs: 3000 });
-}, 60_000);
+});
 
 const drainAll = async (worker: TestWorker): Promise<void> => {
   for (let grants = await worker.acquire(100); grants.length > 0; grants = await worker.acquire(100)) {
@@ -263,7 +261,7 @@ describe('asking for work', () => {
       attempt: 1,
     });
     expect(counts).toBe(3000);
-  }, 60_000);
+  });
 
   test('a job that needs a GPU is granted with its device, and the device to nobody else', async () => {
     const worker = await TestWorker.register(fleet, { devices: ['GPU-a', 'GPU-b'] });

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { collection } from '@rhizome/mongo';
 import { type TestDatabase, waitFor } from '@rhizome/testkit';
 import { aQueue, aShare } from '../broker/broker.fixture.js';
@@ -14,8 +14,6 @@ import {
 } from './fleet.fixture.js';
 
 // A deadline of its own stands where time matters; this one is for a machine that is busy with other things.
-jest.setTimeout(60_000);
-
 let db: TestDatabase;
 let fleet: TestFleet;
 
@@ -23,7 +21,7 @@ beforeEach(async () => {
   db = await fleetDatabase();
   fleet = await startFleet(db, { queues: [aQueue({})], shares: [aShare({ ownerLimitCores: 2 })] });
   await waitFor('the broker leads', () => fleet.services.broker.isReady, { deadlineMs: 3000 });
-}, 60_000);
+});
 
 const countOf = (state: 'THROTTLED' | 'ACTIVATED' | 'FINISHED') =>
   collection(db, jobsCollection).countDocuments({ state });
@@ -55,7 +53,7 @@ describe('an owner over the limit', () => {
     expect((await storedJobs(db, ids)).map(({ state, attempt }) => [state, attempt])).toEqual(
       ids.map(() => ['FINISHED', 1]),
     );
-  }, 60_000);
+  });
 
   test('gets all of them back when the limit is lifted', async () => {
     const worker = await TestWorker.register(fleet);
@@ -68,7 +66,7 @@ describe('an owner over the limit', () => {
     expect(rest).toHaveLength(6);
     await worker.finish([...held, ...rest]);
     expect(await countOf('FINISHED')).toBe(8);
-  }, 60_000);
+  });
 });
 
 describe('why a job waits', () => {
@@ -155,5 +153,5 @@ describe('reading ready jobs', () => {
         (nreturned as number) + 4,
       );
     }
-  }, 60_000);
+  });
 });

@@ -1,4 +1,4 @@
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { type Answer, GpuHost, sourceOf } from '../../testing/gpu-host.js';
 import * as amd from '../../testing/gpu-samples/amd.js';
 import * as intel from '../../testing/gpu-samples/intel.js';
@@ -12,8 +12,6 @@ import {
   refusedField,
   smiXml,
 } from '../../testing/gpu-samples/nvidia.js';
-
-jest.setTimeout(30_000);
 
 const host = new GpuHost();
 

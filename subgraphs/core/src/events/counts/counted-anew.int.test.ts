@@ -1,5 +1,5 @@
 /** What followers of counts are told, and what is stored, when the stream was lost and all jobs were counted anew. */
-import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { collection, createIds, systemClock } from '@rhizome/mongo';
 import { type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
@@ -8,8 +8,6 @@ import { eventStores } from '../event-stores.repository.js';
 import { eventsDatabase, startEvents, TestJobs } from '../events.fixture.js';
 import type { EventsService } from '../events.service.js';
 import { CountsService } from './counts.service.js';
-
-jest.setTimeout(60_000);
 
 const task = { id: 'task_1', index: 0 };
 let db: TestDatabase;

@@ -1,4 +1,4 @@
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { collection, connectMongo, systemClock, createIds } from '@rhizome/mongo';
 import { leftovers, ownMongod, type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
@@ -17,8 +17,6 @@ import { CountsService } from './counts.service.js';
 import { eventStores } from '../event-stores.repository.js';
 import { countSnapshotsCollection } from './count-snapshot.document.js';
 import { CountSnapshotsRepository } from './count-snapshots.repository.js';
-
-jest.setTimeout(120_000);
 
 /** Lets a process lead until the signal is aborted. */
 function lead(events: EventsService, epoch: number): AbortController {
