@@ -100,19 +100,16 @@ export class AnswerSelection {
    */
   isUntyped(typename: unknown): boolean {
     if (!isInterfaceType(this.type) || (typename !== undefined && typename !== this.type.name)) return false;
-    return (this.#dependsOnType ??= this.#sets.some((set) => this.#isTypedBy(set)));
+    return (this.#dependsOnType ??= this.possibleTypes().some((type) => this.#asksMoreOf(type)));
   }
 
-  #isTypedBy(set: SelectionSetNode): boolean {
-    return set.selections.some((selection) => {
-      if (!isIncluded(selection.directives, this.#context.conditions)) return false;
-      if (selection.kind === Kind.FIELD) return selection.name.value === '__typename';
-      const fragment = this.#fragmentOf(selection);
-      if (!fragment) return false;
-      return (
-        !this.#applies(fragment.typeCondition?.name.value, this.type) ||
-        this.#isTypedBy(fragment.selectionSet)
-      );
+  /** Whether of a type there is more to answer than of whatever stands here. */
+  #asksMoreOf(type: GraphQLNamedType): boolean {
+    const sizeOf = (below: AnswerSelection | undefined): number => (below ? below.#sets.length : 0);
+    const ofAll = new Map(this.fieldsOf(this.type).map((field) => [field.key, field]));
+    return this.fieldsOf(type).some(({ key, name, selection }) => {
+      const same = ofAll.get(key);
+      return name === '__typename' || !same || sizeOf(same.selection) !== sizeOf(selection);
     });
   }
 
