@@ -1,6 +1,7 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
-import { type House, startHouse } from '../testing/house.js';
+import type { House } from '../testing/house.js';
+import { useStreamHouse } from '../testing/stream-house.js';
 import { human, next, readTo, StreamRoom } from '../testing/stream-room.js';
 import type { ClientStream } from './client-stream.js';
 import type { StreamEvent } from './types.js';
@@ -14,17 +15,11 @@ const named = (name: string): string =>
 let house: House;
 let room: StreamRoom;
 
-beforeAll(async () => {
-  house = await startHouse();
-});
-
-afterEach(async () => {
-  house.log.isOver = false;
-  await room.close();
-  await waitFor('the end of all upstreams', () => house.log.open === 0, { deadlineMs: 500 });
-});
-
-afterAll(() => house.served.close());
+afterEach(() => void (house.log.isOver = false));
+useStreamHouse(
+  (opened) => (house = opened),
+  () => room,
+);
 
 /** A client that takes events directly, as many as it is told to. */
 class Taker {

@@ -1,26 +1,18 @@
-import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
-import { type House, startHouse } from '../testing/house.js';
+import type { House } from '../testing/house.js';
+import { useStreamHouse } from '../testing/stream-house.js';
 import { human, next, readTo, StreamRoom } from '../testing/stream-room.js';
 import type { ClientStream } from './client-stream.js';
-
-jest.setTimeout(30_000);
 
 const bare = 'subscription ($after: String) { itemChanged(after: $after) { cursor item { id } } }';
 let house: House;
 let room: StreamRoom;
 
-beforeAll(async () => {
-  house = await startHouse();
-});
-
-afterEach(async () => {
-  await room.close();
-  await waitFor('the end of all upstreams', () => house.log.open === 0, { deadlineMs: 500 });
-  expect(room.hub.open).toEqual({ streams: 0, upstreams: 0 });
-});
-
-afterAll(() => house.served.close());
+useStreamHouse(
+  (opened) => (house = opened),
+  () => room,
+);
 
 describe('resuming', () => {
   test('a gap is served from the ring where that reaches back', async () => {

@@ -1,25 +1,17 @@
-import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
-import { type House, startHouse } from '../testing/house.js';
+import type { House } from '../testing/house.js';
+import { useStreamHouse } from '../testing/stream-house.js';
 import { changes, human, next, readTo, StreamRoom } from '../testing/stream-room.js';
 import type { ClientStream } from './client-stream.js';
-
-jest.setTimeout(30_000);
 
 let house: House;
 let room: StreamRoom;
 
-beforeAll(async () => {
-  house = await startHouse();
-});
-
-afterEach(async () => {
-  await room.close();
-  await waitFor('the end of all upstreams', () => house.log.open === 0, { deadlineMs: 500 });
-  expect(room.hub.open).toEqual({ streams: 0, upstreams: 0 });
-});
-
-afterAll(() => house.served.close());
+useStreamHouse(
+  (opened) => (house = opened),
+  () => room,
+);
 
 describe('shared streams', () => {
   test('1,000 clients with equal rights are one upstream and one text an event; the last to leave ends it', async () => {
