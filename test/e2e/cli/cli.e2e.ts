@@ -4,15 +4,13 @@ import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { leftovers, waitFor } from '@rhizome/testkit';
 import { type CommandLine, commandLineOf } from '../house/cli.js';
 import { gateBeside } from '../house/gate.js';
 import { experiment, jobOf, submit } from '../house/jobs.js';
 import { type JobWatch, watchJobs } from '../house/job-watch.js';
 import { type PlaygroundHouse, startPlayground } from '../house/playground-house.js';
-
-jest.setTimeout(120_000);
 
 let house: PlaygroundHouse;
 let watch: JobWatch;
@@ -209,7 +207,7 @@ describe('looking at jobs', () => {
     const { exitCode, stdout } = await cli.run(['gpus']);
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(
-      /^SITE +MODEL +MIG +GIB +DRIVER +RUNTIME +HOSTS +DEVICES +FREE +BAD +UNKNOWN +SEEN$/m,
+      /^SITE +MODEL +PART +GIB +DRIVER +RUNTIME +HOSTS +DEVICES +FREE +BAD +UNKNOWN +SEEN$/m,
     );
     expect(stdout).toMatch(/^PLAYGROUND +A100-SXM4-40GB +40 +535 +CUDA 12\.2 +1 +2 +2 +0 +0 +\d+s$/m);
     expect(stdout).toMatch(/^PLAYGROUND +A100-SXM4-40GB +3g\.20gb +20 /m);
