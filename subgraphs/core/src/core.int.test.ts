@@ -113,6 +113,23 @@ describe('core, wired', () => {
     expect(again.map((change) => change?.['job']?.['state'])).toEqual(['FINISHED', 'FINISHED']);
   });
 
+  test('what a grant tells of its job is what stands in the store', async () => {
+    const jobs = [{ name: 'told', payload }];
+    await core.ask(submit, { input: { experiment: 'alpha', idempotencyKey: 'told', jobs } });
+    const told = 'id state attempt experiment { name } owner share worker { id }';
+    const free = { cores: 8, memoryMiB: 16_000, diskMiB: 100_000 };
+    const { acquireJobs } = await core.ask(
+      `mutation ($input: AcquireJobsInput!) { acquireJobs(input: $input) { assignments { job { ${told} } } } }`,
+      { input: { workerId: await aWorker(core), count: 1, free, waitSeconds: 5 } },
+      pilotOf('north'),
+    );
+    const [granted] = acquireJobs?.['assignments'] as unknown as readonly Answer[];
+    const id = granted?.['job']?.['id'];
+    const { job } = await core.ask(`query ($id: ID!) { job(id: $id) { ${told} } }`, { id });
+    expect(granted?.['job']).toEqual(job);
+    expect(job).toMatchObject({ state: 'SENT', attempt: 1 });
+  });
+
   test('a worker shows at most 100 of its jobs, and tells how many it holds', async () => {
     const input = { queue: 'north', host: 'host-2', name: 'large', version: '1', idempotencyKey: 'large' };
     const free = { cores: 200, memoryMiB: 1_000_000, diskMiB: 1_000_000 };

@@ -118,7 +118,7 @@ export class GrantWriter {
     const picks = group.flatMap((waiting) => waiting.picks.map((pick) => ({ pick, queue: waiting.queue })));
     const first = await this.#allocate(picks.map(({ pick }) => pick));
     const granted = picks.map(({ pick: { entry }, queue }, index) => {
-      const grant = this.#grantOf(entry, first + index * fenceStep);
+      const grant = this.#grantOf(entry, queue, first + index * fenceStep);
       ledger.confirm(entry.jobId, grant.fence);
       return { grant, request: requestOf(entry, queue, grant, this.#gpuOf(entry)) };
     });
@@ -160,8 +160,10 @@ export class GrantWriter {
     return { model, count: (deviceIds.length * (requirements.gpu?.share ?? wholeDevice)) / wholeDevice };
   }
 
-  #grantOf({ jobId, attempt, deviceIds }: Choice['entry'], fence: number): Grant {
-    return { jobId, fence, attempt, attemptId: this.#options.ids.next('attempt'), deviceIds };
+  #grantOf(entry: Choice['entry'], queue: string, fence: number): Grant {
+    const { jobId, attempt, deviceIds, owner, share, workerId } = entry;
+    const attemptId = this.#options.ids.next('attempt');
+    return { jobId, fence, attempt, attemptId, deviceIds, job: { owner, share, queue, workerId } };
   }
 }
 

@@ -4,8 +4,10 @@ import { DomainError } from '@rhizome/errors';
 import type { GraphQLResolveInfo } from 'graphql';
 import type { Context } from '../context.js';
 import { loadJob } from '../jobs/job-loader.js';
+import { maySeeJob } from '../jobs/job-visibility.js';
 import { queueEntity } from '../queues/resolvers.js';
 import type { Resolvers } from '../types.generated.js';
+import { isToldByGrant, jobOfGrant } from './granted-job.js';
 import { leaseLoader, queueWorkersLoader, workerEntity } from './worker-loader.js';
 import type { DeviceUse, StoredDevice, WorkerDocument } from './worker.types.js';
 
@@ -126,8 +128,11 @@ export const workerResolvers: Pick<
     },
   },
   JobAssignment: {
-    job: async ({ jobId }, _args, context, info) => {
-      const job = await loadJob(jobId, context, info);
+    job: async ({ job: granted, ...grant }, _args, context, info) => {
+      const { jobId } = grant;
+      const told = granted && isToldByGrant(info) ? jobOfGrant(grant, granted) : undefined;
+      const isRefused = told && !maySeeJob(context.principal, told);
+      const job = isRefused ? null : (told ?? (await loadJob(jobId, context, info)));
       if (!job)
         throw new DomainError('JOB_NOT_FOUND', `job ${jobId} does not exist, or you may not see it`, {
           value: jobId,

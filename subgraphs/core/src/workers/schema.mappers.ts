@@ -11,5 +11,5 @@ export interface DeviceMapper extends StoredDevice {
   readonly workerId: string;
 }
 
-/** The job is read where it is asked for. */
+/** The job is read where more of it is asked for than the grant tells. */
 export type JobAssignmentMapper = Grant;
