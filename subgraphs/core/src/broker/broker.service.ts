@@ -114,7 +114,10 @@ export class BrokerService {
         foreignGrants: (grants) => this.#takeBack(grants),
         queues: () => undefined,
       }),
-      feed.onEvents((events) => void view.take(events).catch(() => undefined)),
+      feed.onEvents(
+        (events) =>
+          void view.take(events).catch((err: unknown) => this.#readAnew('events were not taken in', err)),
+      ),
       feed.onReset(() => void this.#readAnew('events may have gone by unseen')),
       writer.onApplied((applied) => view.takeApplied(applied)),
     ];

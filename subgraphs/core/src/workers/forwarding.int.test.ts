@@ -12,7 +12,6 @@ import {
 } from '@rhizome/testkit';
 import { buildCore, type Core } from '../app.js';
 
-// A deadline of its own stands where time matters; this one is for a machine that is busy with other things.
 interface Served {
   readonly core: Core;
   readonly url: string;

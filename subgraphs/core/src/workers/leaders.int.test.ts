@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createPrincipal } from '@rhizome/authz';
@@ -19,7 +19,6 @@ import {
 } from './fleet.fixture.js';
 import { brokerLeaseCollection } from './worker.document.js';
 
-// A deadline of its own stands where time matters; this one is for a machine that is busy with other things.
 let db: TestDatabase;
 
 beforeEach(async () => {
@@ -103,6 +102,29 @@ describe('two processes of core', () => {
     await leads(second);
     expect(await worker.acquire(1, { waitSeconds: 5 })).toHaveLength(1);
     expect(taken).toBe(1);
+  });
+
+  test('one that could not take in what it was told reads the jobs again', async () => {
+    const first = await startFleet(db, { url: 'http://first.test/graphql' });
+    await leads(first);
+    const second = await startFleet(db, { url: 'http://second.test/graphql' });
+    const worker = await TestWorker.register(first, { cores: 4 });
+    await submitJobs(db, 1);
+    const { view } = second.services;
+    const take = view.take.bind(view);
+    let failed = 0;
+    jest.spyOn(view, 'take').mockImplementation(async (events) => {
+      if (failed === 0 && events.some(({ last }) => last.to === 'SENT')) {
+        failed += 1;
+        throw new Error('the store is away');
+      }
+      return take(events);
+    });
+    const [grant] = await worker.acquireInAll(1);
+    await waitFor('the grant to be known', () => view.ledger.jobsOf(worker.id).has(String(grant?.jobId)), {
+      deadlineMs: 10_000,
+    });
+    expect(failed).toBe(1);
   });
 
   test('a leader that was replaced without knowing is refused, and writes nothing', async () => {

@@ -15,7 +15,6 @@ import {
 } from './fleet.fixture.js';
 import { leasesCollection, workersCollection } from './worker.document.js';
 
-// A deadline of its own stands where time matters; this one is for a machine that is busy with other things.
 let db: TestDatabase;
 let fleet: TestFleet;
 let clock: ManualClock;

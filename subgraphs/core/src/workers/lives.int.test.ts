@@ -14,7 +14,6 @@ import {
   TestWorker,
 } from './fleet.fixture.js';
 
-// A deadline of its own stands where time matters; this one is for a machine that is busy with other things.
 let db: TestDatabase;
 let fleet: TestFleet;
 
