@@ -131,7 +131,7 @@ export type JobErrorFamily =
   /** The worker: lost, out of disk, could not start the payload. */
   | 'WORKER';
 
-/** Which events. Every field given must be met; lists are alternatives. */
+/** Which events. Every field given must be met; lists are alternatives, and an empty one is met by nothing. A field that is null narrows nothing. */
 export type JobEventFilter = {
   /** Of these experiments. */
   experiments?: Array<string> | null | undefined;
@@ -139,13 +139,13 @@ export type JobEventFilter = {
   jobIds?: Array<string> | null | undefined;
   /** With one of these labels, at most 32. */
   labels?: Array<LabelInput> | null | undefined;
-  /** Submitted by this subject. */
+  /** Belonging to this subject. */
   owner?: string | null | undefined;
   /** Of this queue, by name. */
   queue?: string | null | undefined;
   /** Charged to this share. */
   share?: string | null | undefined;
-  /** Into these states. */
+  /** Whose state is one of these after the change. */
   states?: Array<JobState> | null | undefined;
   /** Of this task. */
   taskId?: string | null | undefined;

@@ -655,7 +655,7 @@ export type GpuModel = {
   readonly vendor: Scalars['String']['output'];
 };
 
-/** GPUs of one model in one queue. A MIG slice counts as a device; a device that is cut into slices does not. */
+/** GPUs of one model in one queue. A MIG slice or a partition counts as a device; a device that is divided does not. */
 export type GpuOccupancy = {
   readonly __typename?: 'GpuOccupancy';
   /** Devices that are given to jobs; a share of a device counts as its part, as 0.25. */
@@ -1138,7 +1138,7 @@ export type JobErrorInput = {
   readonly retryable?: InputMaybe<Scalars['Boolean']['input']>;
 };
 
-/** Which events. Every field given must be met; lists are alternatives. */
+/** Which events. Every field given must be met; lists are alternatives, and an empty one is met by nothing. A field that is null narrows nothing. */
 export type JobEventFilter = {
   /** Of these experiments. */
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
@@ -1146,13 +1146,13 @@ export type JobEventFilter = {
   readonly jobIds?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
   /** With one of these labels, at most 32. */
   readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
-  /** Submitted by this subject. */
+  /** Belonging to this subject. */
   readonly owner?: InputMaybe<Scalars['String']['input']>;
   /** Of this queue, by name. */
   readonly queue?: InputMaybe<Scalars['String']['input']>;
   /** Charged to this share. */
   readonly share?: InputMaybe<Scalars['String']['input']>;
-  /** Into these states. */
+  /** Whose state is one of these after the change. */
   readonly states?: InputMaybe<ReadonlyArray<JobState>>;
   /** Of this task. */
   readonly taskId?: InputMaybe<Scalars['ID']['input']>;
@@ -1510,9 +1510,9 @@ export type JobState =
 /** A job changed its state, was submitted, or was held, released or given another priority while it stays in its state. */
 export type JobStateChanged = {
   readonly __typename?: 'JobStateChanged';
-  /** Who: a subject, or a part of the system. */
+  /** Who: a subject, or a part of the system; null in the opening message. */
   readonly actor?: Maybe<Scalars['String']['output']>;
-  /** When. */
+  /** When it was written, by the clock of the process that wrote it; null in the opening message. */
   readonly at?: Maybe<Scalars['DateTime']['output']>;
   /** The attempt it concerns; 0 before the first, null in the opening message. */
   readonly attempt?: Maybe<Scalars['Int']['output']>;
@@ -1527,9 +1527,9 @@ export type JobStateChanged = {
   readonly job?: Maybe<Job>;
   /** The state before; null for a new job and in the opening message. */
   readonly previousState?: Maybe<JobState>;
-  /** Why, where there is something to say. */
+  /** Why; null where there is nothing to say, and in the opening message. */
   readonly reason?: Maybe<Scalars['String']['output']>;
-  /** The revision that it made; grows by one with each change of the job. */
+  /** The revision that it made; grows by one with each change of the job. Null in the opening message. */
   readonly revision?: Maybe<Scalars['Int']['output']>;
   /** The state after; null in the opening message. */
   readonly state?: Maybe<JobState>;
@@ -2698,9 +2698,9 @@ export type TaskProgressChanged = {
   readonly __typename?: 'TaskProgressChanged';
   /** Where the stream stands after this event. */
   readonly cursor: Scalars['String']['output'];
-  /** How far it is. */
+  /** How far it is: numbers of its jobs by state; null where it cannot be read. */
   readonly progress?: Maybe<TaskProgress>;
-  /** The task. */
+  /** The task as it is now; null where it cannot be read. */
   readonly task?: Maybe<Task>;
 };
 
