@@ -201,7 +201,7 @@ function mergeEntities(
     for (let place = 0; place < group.length; place++) {
       const target = group[place];
       const source = part.copies && place > 0 ? (copyOf(entity, shape) as DataObject) : entity;
-      if (target) mergeInto(target, source, shape);
+      if (target) mergeInto(target, source, shape, relations);
     }
   }
 }

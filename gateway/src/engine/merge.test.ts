@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { Kind, parse } from 'graphql';
 import { copyOf, mergeInto, type MergeShape, shapeOf, withRenamedKey } from './merge.js';
+import { TypeRelations } from './type-relations.js';
 
 function shape(selection: string): MergeShape {
   const [node] = parse(selection).definitions;
@@ -16,6 +17,18 @@ function merged(
   mergeInto(target, source, shape(selection));
   return target;
 }
+
+test.each([
+  ['a type is not made an interface again by a service that knows no more', 'Film', 'Media', 'Film'],
+  ['an interface is made a type', 'Media', 'Film', 'Film'],
+  ['another type wins, as any later answer does', 'Film', 'Song', 'Song'],
+])('%s', (_name, known, told, expected) => {
+  const relations = new TypeRelations({ Media: ['Film', 'Song'] });
+  const item = (name: string) => ({ l: [[{ __typename: name }]] });
+  const target = { __typename: known, ...item(known) };
+  mergeInto(target, { __typename: told, ...item(told) }, shape('{ __typename l { __typename } }'), relations);
+  expect(target).toEqual({ __typename: expected, ...item(expected) });
+});
 
 describe('an answer merges into the data', () => {
   test.each([

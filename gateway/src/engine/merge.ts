@@ -1,5 +1,6 @@
 import { type FragmentDefinitionNode, Kind, type SelectionSetNode } from 'graphql';
 import { type DataObject, valueAt } from './path.js';
+import type { TypeRelations } from './type-relations.js';
 
 /**
  * The composite shape of what a subgraph answers, by the selections of the operation it was sent: tells objects, which
@@ -66,17 +67,23 @@ function unite(one: MergeShape, other: MergeShape): MergeShape {
 
 /**
  * Merges an answer into the data in place. What is known is not lost: null never replaces a value, lists are merged
- * by index. Later answers win else, `__typename` included: an interface object's is made true by a later fetch.
+ * by index. Later answers win else, `__typename` included: an interface object's is made true by a later fetch. With
+ * `relations`, one that is true already is not made an interface's again.
  */
-export function mergeInto(target: DataObject, source: DataObject, shape: MergeShape): void {
+export function mergeInto(
+  target: DataObject,
+  source: DataObject,
+  shape: MergeShape,
+  relations?: TypeRelations,
+): void {
   for (const [key, child] of shape.fields) {
     const value = valueAt(source, key);
     if (value === undefined) continue;
     const known = valueAt(target, key);
     if (known === undefined || known === null) target[key] = value;
     else if (value === null) continue;
-    else if (child) mergeComposite(target, key, known, value, child);
-    else target[key] = value;
+    else if (child) mergeComposite(target, key, known, value, child, relations);
+    else if (key !== '__typename' || !relations?.matches(String(known), String(value))) target[key] = value;
   }
 }
 
@@ -86,20 +93,26 @@ function mergeComposite(
   known: unknown,
   value: unknown,
   shape: MergeShape,
+  relations: TypeRelations | undefined,
 ): void {
   if (known === value) return;
-  if (Array.isArray(known) && Array.isArray(value)) mergeLists(known, value, shape);
-  else if (isPlainObject(known) && isPlainObject(value)) mergeInto(known, value, shape);
+  if (Array.isArray(known) && Array.isArray(value)) mergeLists(known, value, shape, relations);
+  else if (isPlainObject(known) && isPlainObject(value)) mergeInto(known, value, shape, relations);
   else target[key] = value;
 }
 
-function mergeLists(known: unknown[], value: readonly unknown[], shape: MergeShape): void {
+function mergeLists(
+  known: unknown[],
+  value: readonly unknown[],
+  shape: MergeShape,
+  relations: TypeRelations | undefined,
+): void {
   for (let index = 0; index < value.length; index++) {
     const item = value[index];
     const there = known[index];
     if (item === null || item === undefined || there === item) continue;
-    if (isPlainObject(there) && isPlainObject(item)) mergeInto(there, item, shape);
-    else if (Array.isArray(there) && Array.isArray(item)) mergeLists(there, item, shape);
+    if (isPlainObject(there) && isPlainObject(item)) mergeInto(there, item, shape, relations);
+    else if (Array.isArray(there) && Array.isArray(item)) mergeLists(there, item, shape, relations);
     else if (there === null || there === undefined) known[index] = item;
   }
 }

@@ -135,6 +135,16 @@ describe.each(['native', 'reserve'] as const)(
         '{ media { next { next { ... on Song { stars } } } } }',
         '{"media":[{"next":{"next":{}}},{"next":{"next":{"stars":3}}}]}',
       ],
+      [
+        'another field for each type, from the interface object, which the native planner fetches for one of them only',
+        '{ top { ... on Film { c: stars } ... on Song { stars } } }',
+        '{"top":[{"stars":3},{"c":5}]}',
+      ],
+      [
+        'the same behind the interface object itself',
+        '{ top { next { ... on Film { c: stars } ... on Song { id ... on Media { stars } } } } }',
+        '{"top":[{"next":{"c":5}},{"next":{"id":"s","stars":3}}]}',
+      ],
       ['nothing of an object that is not there', '{ one(id: "nope") { rank } }', '{"one":null}'],
     ])('%s', async (_name, query, data) => {
       expect(await gateway.text(query)).toBe(`{"data":${data}}`);

@@ -7,7 +7,10 @@ import { readModel } from './reserve/graph.js';
 const model = readModel(
   parse(`
     enum join__Graph { A @join__graph(name: "a", url: "") B @join__graph(name: "b", url: "") }
-    type Query @join__type(graph: A) @join__type(graph: B) { any: Any @join__field(graph: A) job: Job @join__field(graph: A) }
+    type Query @join__type(graph: A) @join__type(graph: B) { any: Any @join__field(graph: A) job: Job @join__field(graph: A) media: [Media] @join__field(graph: A) }
+    interface Media @join__type(graph: A, key: "id") @join__type(graph: B, key: "id", isInterfaceObject: true) { id: ID! stars: Int @join__field(graph: B) }
+    type Film implements Media @join__implements(graph: A, interface: "Media") @join__type(graph: A, key: "id") { id: ID! stars: Int @join__field }
+    type Song implements Media @join__implements(graph: A, interface: "Media") @join__type(graph: A, key: "id") { id: ID! stars: Int @join__field }
     union Any @join__type(graph: A) @join__unionMember(graph: A, member: "Job") @join__unionMember(graph: A, member: "Task") = Job | Task
     type Job @join__type(graph: A, key: "id") @join__type(graph: B, key: "id") { id: ID! size(in: Int): Int @join__field(graph: A, type: "Int!") @join__field(graph: B) other: Job weight: Int @join__field(graph: B, requires: "size(in: 3)") }
     type Task @join__type(graph: A, key: "id") @join__type(graph: B, key: "id") { id: ID! size(in: Int): Int other: Task }
@@ -74,6 +77,30 @@ describe('a plan that looks right', () => {
   test("but merges a field for another into the client's key", () => {
     const plan = sequence(root('{job{__typename id}}'), entity(job, '...on Job{size(in: 3)}'));
     expect(faultOf(plan, client('{ job { size } }'), model)).toContain('job.size');
+  });
+
+  test('but fetches of an interface object, for one of its types, what is asked of others too', () => {
+    const media: PathSegment[] = [{ Field: 'media' }, '@'];
+    const stars = (selections: string, typeCondition: string): PlanNode =>
+      entity(media, `...on Media{${selections}}`, {
+        requires: [{ kind: 'InlineFragment', typeCondition, selections: [{ kind: 'Field', name: 'id' }] }],
+        inputRewrites: [
+          {
+            ValueSetter: {
+              path: [{ TypenameEquals: ['Media'] }, { Key: '__typename' }],
+              setValueTo: 'Media',
+            },
+          },
+        ],
+      });
+    const fetched = root('{media{__typename id}}');
+    const operation = client('{ media { ... on Film { c: stars } ... on Song { stars } } }');
+    const fault = (...fetches: PlanNode[]) => faultOf(sequence(fetched, ...fetches), operation, model);
+    expect(fault(stars('c: stars stars', 'Film'))).toContain(
+      'media.stars is fetched for some of the types only',
+    );
+    expect(fault(stars('c: stars', 'Film'), stars('stars', 'Song'))).toBeUndefined();
+    expect(fault(stars('c: stars stars', 'Media'))).toBeUndefined();
   });
 
   test('but merges two internal fields of one key', () => {

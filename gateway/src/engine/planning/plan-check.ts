@@ -1,23 +1,10 @@
-import {
-  type FieldNode,
-  type FragmentDefinitionNode,
-  Kind,
-  type OperationDefinitionNode,
-  parse,
-  print,
-  type SelectionNode,
-  type SelectionSetNode,
-  visit,
-} from 'graphql';
-import { keysOf, readRewrite } from '../rewrite.js';
+import { Kind, type OperationDefinitionNode, type SelectionSetNode } from 'graphql';
+import { readRewrite } from '../rewrite.js';
+import { KeyBook, meaningOf } from './key-book.js';
+import { leftOutPlace } from './left-out-types.js';
+import { entitySets, fieldsOf, keyOf, operationOf, renamesOf } from './placed-fetch.js';
 import { namedTypeOf, shapeIn, type SupergraphModel } from './reserve/graph.js';
-import {
-  type PathSegment,
-  type PlacedFetch,
-  placedFetchesOf,
-  type PlanNode,
-  type RequiresNode,
-} from './plan-format.js';
+import { type PlacedFetch, placedFetchesOf, type PlanNode, type RequiresNode } from './plan-format.js';
 
 /**
  * What is known to be wrong with a plan although it looks right; undefined if nothing is. Strict where it cannot tell:
@@ -42,6 +29,8 @@ export function faultOf(
   }
   if ([...placedFetchesOf(node)].some((placed) => takesAnother(placed, keys, model)))
     return 'a field is sent for another that is required';
+  const place = leftOutPlace(node, operation, model);
+  if (place !== undefined) return `${place} is fetched for some of the types only of which it is asked`;
   return undefined;
 }
 
@@ -105,10 +94,6 @@ function graphOf(model: SupergraphModel, { fetch }: PlacedFetch): string | undef
   return [...model.serviceNames].find(([, name]) => name === fetch.serviceName)?.[0];
 }
 
-function meaningOf(node: FieldNode): string {
-  return `${node.name.value}(${(node.arguments ?? []).map(print).sort().join(',')})`;
-}
-
 /**
  * A field that had to give way to the client's gets a name of its own: it must be renamed when it has come, or be what
  * a fetch at its place requires. Names are used again in other fetches.
@@ -156,103 +141,15 @@ function asksForTwoNames({ parts }: PlacedFetch): boolean {
   });
 }
 
-/** The operation of a fetch, its fragments written out. */
-function operationOf({ fetch }: PlacedFetch): OperationDefinitionNode | undefined {
-  const document = parse(fetch.operation, { noLocation: true });
-  const fragments = new Map<string, FragmentDefinitionNode>();
-  for (const node of document.definitions) {
-    if (node.kind === Kind.FRAGMENT_DEFINITION) fragments.set(node.name.value, node);
-  }
-  const operation = document.definitions.find((node) => node.kind === Kind.OPERATION_DEFINITION);
-  if (!operation || fragments.size === 0) return operation;
-  return visit(operation, {
-    FragmentSpread({ name }) {
-      const fragment = fragments.get(name.value);
-      if (!fragment) return undefined;
-      const { typeCondition, selectionSet } = fragment;
-      return { kind: Kind.INLINE_FRAGMENT, typeCondition, selectionSet } as const;
-    },
-  });
-}
-
 function notePlaced(placed: PlacedFetch, keys: KeyBook): void {
   const operation = operationOf(placed);
   if (!operation) return;
   const { parts } = placed;
-  for (const { alias, paths, outputRewrites } of parts) {
-    const renames = new Map<string, string>();
-    for (const rewrite of (outputRewrites ?? []).map(readRewrite)) {
-      const last = keysOf(rewrite).at(-1);
-      if (rewrite.change.kind === 'rename' && last !== undefined) renames.set(last, rewrite.change.to);
-    }
+  for (const part of parts) {
+    const { alias, paths } = part;
+    const renames = renamesOf(part);
     const sets = alias === undefined ? [operation.selectionSet] : entitySets(operation, alias);
     for (const path of paths) keys.note(fieldsOf(path), sets, renames);
-  }
-}
-
-function entitySets(operation: OperationDefinitionNode, alias: string): SelectionSetNode[] {
-  return operation.selectionSet.selections.flatMap((node) =>
-    node.kind === Kind.FIELD && keyOf(node) === alias ? (node.selectionSet ?? []) : [],
-  );
-}
-
-function fieldsOf(path: readonly PathSegment[]): string[] {
-  return path.flatMap((segment) =>
-    typeof segment === 'object' && 'Field' in segment ? [segment.Field] : [],
-  );
-}
-
-function keyOf(node: FieldNode): string {
-  return node.alias?.value ?? node.name.value;
-}
-
-/** Which field each key of the data stands for: all fetches and the client must mean the same by it. */
-class KeyBook {
-  /** By path and key: the type it was asked of (empty where the text does not say) to name and arguments. */
-  readonly #meanings = new Map<string, Map<string, string>>();
-  clash: string | undefined;
-
-  note(
-    path: readonly string[],
-    sets: readonly SelectionSetNode[],
-    renames: ReadonlyMap<string, string>,
-  ): void {
-    for (const set of sets) this.#selections(path, set.selections, '', renames);
-  }
-
-  /** What a key stands for, whatever the type. */
-  meaningsOf(path: readonly string[]): string[] {
-    return [...(this.#meanings.get(path.join('.'))?.values() ?? [])];
-  }
-
-  #selections(
-    path: readonly string[],
-    selections: readonly SelectionNode[],
-    type: string,
-    renames: ReadonlyMap<string, string>,
-  ): void {
-    for (const node of selections) {
-      if (node.kind === Kind.INLINE_FRAGMENT) {
-        this.#selections(path, node.selectionSet.selections, node.typeCondition?.name.value ?? type, renames);
-      } else if (node.kind === Kind.FIELD) {
-        const key = renames.get(keyOf(node)) ?? keyOf(node);
-        this.#field([...path, key], node, type);
-        if (node.selectionSet) this.#selections([...path, key], node.selectionSet.selections, '', renames);
-      }
-    }
-  }
-
-  #field(path: readonly string[], node: FieldNode, type: string): void {
-    const place = path.join('.');
-    const meaning = meaningOf(node);
-    let meanings = this.#meanings.get(place);
-    if (!meanings) this.#meanings.set(place, (meanings = new Map()));
-    const known = meanings.get(type);
-    if (known !== undefined && known !== meaning) this.clash = place;
-    for (const [other, otherMeaning] of meanings) {
-      if ((other === '' || type === '') && otherMeaning !== meaning) this.clash = place;
-    }
-    meanings.set(type, meaning);
   }
 }
 
