@@ -9,10 +9,18 @@ import {
   visit,
 } from 'graphql';
 import { keysOf, readRewrite } from '../rewrite.js';
-import type { PathSegment, PlacedFetch } from './plan-format.js';
+import type { FetchBase, PathSegment, PlacedFetch } from './plan-format.js';
+
+/** Each check of a plan reads the same operations. */
+const operations = new WeakMap<FetchBase, OperationDefinitionNode | undefined>();
 
 /** The operation of a fetch, its fragments written out. */
 export function operationOf({ fetch }: PlacedFetch): OperationDefinitionNode | undefined {
+  if (!operations.has(fetch)) operations.set(fetch, writtenOut(fetch));
+  return operations.get(fetch);
+}
+
+function writtenOut(fetch: FetchBase): OperationDefinitionNode | undefined {
   const document = parse(fetch.operation, { noLocation: true });
   const fragments = new Map<string, FragmentDefinitionNode>();
   for (const node of document.definitions) {
