@@ -6,6 +6,7 @@ import {
   type StoredGpuRequirement,
 } from '@rhizome/core/broker';
 import { chance, World } from './broker-world.js';
+import { collectGarbage } from './collect-garbage.js';
 import type { Row } from './report.js';
 
 const workers = 20_000;
@@ -66,7 +67,7 @@ export function checkBookings(world: Pick<World, 'ledger' | 'classes'>): void {
 }
 
 function heapMiB(): number {
-  globalThis.gc?.();
+  collectGarbage();
   return process.memoryUsage().heapUsed / 2 ** 20;
 }
 

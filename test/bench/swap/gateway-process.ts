@@ -3,11 +3,10 @@
  * gateway: `gateway-process.js` is told by its parent which supergraph to serve, and answers what it is asked.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { buildGateway, type Gateway, serveGateway, type Transport } from '@rhizome/gateway';
 import { silentLogger } from '@rhizome/log';
 import { type FieldNode, Kind, type SelectionSetNode } from 'graphql';
+import { collectGarbage } from '../collect-garbage.js';
 import { residentMiB } from '../cpu.js';
 import { childrenOf } from './processes.js';
 
@@ -43,8 +42,6 @@ export interface Heap {
   readonly externalMiB: number;
 }
 
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
 /** Between two looks at the loop, in milliseconds. What the histogram counts is the time from one look to the next: an idle loop shows this, not 0. */
 const resolution = 1;
 const delay = monitorEventLoopDelay({ resolution });

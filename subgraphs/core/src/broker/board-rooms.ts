@@ -47,6 +47,38 @@ export function hasRoom(
   return cores <= room.cores && memoryMiB <= room.memoryMiB && diskMiB <= room.diskMiB;
 }
 
+/** Less than this is room for nothing that is asked for. */
+export interface LeastRoom {
+  readonly cores: number;
+  readonly memoryMiB: number;
+  readonly diskMiB: number;
+  /** Devices of which all is free. */
+  readonly wholeFree: number;
+}
+
+/** The least that any of the classes asks for, each amount by itself. */
+export function leastOf(classes: readonly RequirementClass[]): LeastRoom {
+  let [cores, memoryMiB, diskMiB, free] = [Infinity, Infinity, Infinity, Infinity];
+  for (const { requirements } of classes) {
+    cores = Math.min(cores, requirements.cores);
+    memoryMiB = Math.min(memoryMiB, requirements.memoryMiB);
+    diskMiB = Math.min(diskMiB, requirements.diskMiB);
+    free = Math.min(free, wholeDevicesOf(requirements.gpu));
+  }
+  return { cores, memoryMiB, diskMiB, wholeFree: free };
+}
+
+/** Devices that a job has to have for itself. */
+export function wholeDevicesOf(gpu: StoredGpuRequirement | undefined): number {
+  return gpu === undefined || gpu.optional || gpu.share !== undefined ? 0 : gpu.count;
+}
+
+/** Whether there may be room for something. */
+export function hasLeast(room: Room, { cores, memoryMiB, diskMiB, wholeFree: free }: LeastRoom): boolean {
+  if (room.cores < cores || room.memoryMiB < memoryMiB || room.diskMiB < diskMiB) return false;
+  return free === 0 || wholeFree(room) >= free;
+}
+
 /** The room without what a job of the class takes beside devices. */
 export function less(room: Room, { requirements: { cores, memoryMiB, diskMiB } }: RequirementClass): Room {
   return {

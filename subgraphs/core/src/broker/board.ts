@@ -222,7 +222,9 @@ export class Board {
         const { shape, experiments } = place;
         const admits = shape.queue.experiments;
         const isAdmitted = admits.length === 0 || admits.includes(experiment);
-        if (!isAdmitted || experiments?.includes(experiment) === false || !shape.mayFit(cls)) return [];
+        if (!isAdmitted || experiments?.includes(experiment) === false) return [];
+        // Room only shrinks in a pass: who has none now is not looked at again.
+        if (!place.order.mayHold(cls) || !shape.mayFit(cls)) return [];
         const fit = shape.deviceFit(cls);
         return [{ place, fit, least: leastCost(cls, shape, fit), at: 0 }];
       });

@@ -1,5 +1,6 @@
 /** Buckets of one place in the order in which they are filled: by free devices, then by free cores, the least first. */
 import type { Asker, Room } from './board.types.js';
+import { wholeDevicesOf } from './board-rooms.js';
 import type { RequirementClass } from './requirement-class.js';
 
 /** Workers with equal room. */
@@ -30,6 +31,15 @@ export class BucketOrder {
     const level = this.#levels[bucket.wholeFree];
     const at = level?.indexOf(bucket, place(level, bucket.room.cores)) ?? -1;
     if (at >= 0) level?.splice(at, 1);
+  }
+
+  /** Whether any has as many cores and free devices as a job of the class needs at least. */
+  mayHold({ requirements: { cores, gpu } }: RequirementClass): boolean {
+    for (let free = wholeDevicesOf(gpu); free < this.#levels.length; free += 1) {
+      const level = this.#levels[free];
+      if ((level?.[level.length - 1]?.room.cores ?? 0) >= cores) return true;
+    }
+    return false;
   }
 
   /**

@@ -162,12 +162,9 @@ function hasDevices(
 ): boolean {
   const fit = shape.deviceFit(cls);
   if (!fit) return false;
-  if (!ledger.hasBookings(facts.id)) return true;
-  const room = deviceRoom(
-    devices,
-    () => true,
-    (id) => ledger.deviceUse(facts.id, id),
-  );
+  const bookings = ledger.bookings(facts.id);
+  if (!bookings) return true;
+  const room = deviceRoom(devices, () => true, bookings);
   return chooseDevices(gpu, fit, room) !== undefined;
 }
 

@@ -38,13 +38,13 @@ interface Sum {
 interface WorkerBook {
   readonly sum: Sum;
   readonly jobs: Set<string>;
-  readonly devices: Map<string, BookedDevice>;
+  /** Another map with each change, so that what was made of one holds as long as it is the same. */
+  devices: ReadonlyMap<string, BookedDevice>;
 }
 
-interface BookedDevice {
+interface BookedDevice extends DeviceBooking {
   /** The first first. */
   readonly jobs: readonly string[];
-  readonly booking: DeviceBooking;
 }
 
 const microPerGpu = 1_000_000;
@@ -90,10 +90,7 @@ export class Ledger {
     this.#count(entry, 1);
     const worker = this.#worker(entry.workerId);
     worker.jobs.add(entry.jobId);
-    for (const deviceId of entry.deviceIds) {
-      const jobs = worker.devices.get(deviceId)?.jobs ?? [];
-      this.#book(worker, deviceId, [...jobs, entry.jobId]);
-    }
+    this.#book(worker, entry.deviceIds, (jobs) => [...jobs, entry.jobId]);
     return true;
   }
 
@@ -156,14 +153,15 @@ export class Ledger {
     return new Map([...devices].map(([id, { jobs }]) => [id, jobs[0] ?? '']));
   }
 
-  /** Whether any device of the worker is given away. */
-  hasBookings(workerId: string): boolean {
-    return (this.#byWorker.get(workerId)?.devices.size ?? 0) > 0;
+  /** What of a worker's devices is given to jobs, by device; the same map until that changes. Undefined: nothing. */
+  bookings(workerId: string): ReadonlyMap<string, DeviceBooking> | undefined {
+    const devices = this.#byWorker.get(workerId)?.devices;
+    return devices && devices.size > 0 ? devices : undefined;
   }
 
   /** What of a device is given to jobs. */
   deviceUse(workerId: string, deviceId: string): DeviceBooking {
-    return this.#byWorker.get(workerId)?.devices.get(deviceId)?.booking ?? noBooking;
+    return this.#byWorker.get(workerId)?.devices.get(deviceId) ?? noBooking;
   }
 
   /** What a share uses. */
@@ -196,11 +194,22 @@ export class Ledger {
     return worker;
   }
 
-  #book(worker: WorkerBook, deviceId: string, jobs: readonly string[]): void {
-    if (jobs.length === 0) {
-      worker.devices.delete(deviceId);
-      return;
+  #book(
+    worker: WorkerBook,
+    deviceIds: readonly string[],
+    change: (jobs: readonly string[]) => readonly string[],
+  ): void {
+    if (deviceIds.length === 0) return;
+    const devices = new Map(worker.devices);
+    for (const deviceId of deviceIds) {
+      const jobs = change(devices.get(deviceId)?.jobs ?? []);
+      if (jobs.length === 0) devices.delete(deviceId);
+      else devices.set(deviceId, this.#booked(jobs));
     }
+    worker.devices = devices;
+  }
+
+  #booked(jobs: readonly string[]): BookedDevice {
     let [thousandths, memoryMiB, unnamedThousandths, isExclusive] = [0, 0, 0, false];
     for (const job of jobs) {
       const gpu = this.#entries.get(job)?.requirements.gpu;
@@ -210,10 +219,7 @@ export class Ledger {
       else memoryMiB += gpu.shareMemoryMiB;
       isExclusive ||= gpu?.exclusive === true;
     }
-    worker.devices.set(deviceId, {
-      jobs,
-      booking: { thousandths, memoryMiB, unnamedThousandths, isExclusive },
-    });
+    return { jobs, thousandths, memoryMiB, unnamedThousandths, isExclusive };
   }
 
   #remove(entry: LedgerEntry): void {
@@ -221,30 +227,24 @@ export class Ledger {
     this.#count(entry, -1);
     const worker = this.#worker(entry.workerId);
     worker.jobs.delete(entry.jobId);
-    for (const deviceId of entry.deviceIds) {
-      const jobs = worker.devices.get(deviceId)?.jobs ?? [];
-      this.#book(
-        worker,
-        deviceId,
-        jobs.filter((jobId) => jobId !== entry.jobId),
-      );
-    }
+    this.#book(worker, entry.deviceIds, (jobs) => jobs.filter((jobId) => jobId !== entry.jobId));
     if (worker.jobs.size === 0) this.#byWorker.delete(entry.workerId);
   }
 
   #count(entry: LedgerEntry, sign: 1 | -1): void {
     addTo(this.#worker(entry.workerId).sum, entry, sign);
-    for (const [map, key] of [
-      [this.#shares, entry.share],
-      [this.#owners, ownerKey(entry.share, entry.owner)],
-      [this.#queues, entry.queueId],
-    ] as const) {
-      const sum = map.get(key) ?? { ...nothing };
-      addTo(sum, entry, sign);
-      if (sum.jobs === 0) map.delete(key);
-      else map.set(key, sum);
-    }
+    countIn(this.#shares, entry.share, entry, sign);
+    countIn(this.#owners, ownerKey(entry.share, entry.owner), entry, sign);
+    countIn(this.#queues, entry.queueId, entry, sign);
   }
+}
+
+/** Sums of which nothing is left are forgotten. */
+function countIn(sums: Map<string, Sum>, key: string, entry: LedgerEntry, sign: 1 | -1): void {
+  let sum = sums.get(key);
+  if (!sum) sums.set(key, (sum = { ...nothing }));
+  addTo(sum, entry, sign);
+  if (sum.jobs === 0) sums.delete(key);
 }
 
 function addTo(sum: Sum, { requirements, gpus = 0 }: LedgerEntry, sign: 1 | -1): void {

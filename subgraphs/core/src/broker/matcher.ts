@@ -6,6 +6,7 @@
 import { deviceRoom, type DeviceRoom } from '../gpus/device-room.js';
 import { askedGpus, gpusOf } from '../gpus/parts.js';
 import { Board } from './board.js';
+import { hasLeast, type LeastRoom, leastOf } from './board-rooms.js';
 import type { Asker, Placing, Room } from './board.types.js';
 import type { AcquireRequest, LedgerEntry, ReadyJob } from './broker.types.js';
 import type { Demand } from './demand.js';
@@ -103,14 +104,20 @@ function roomOf({ ledger }: MatcherState, { worker, request }: PassRequest): Roo
   };
 }
 
+/** Beyond so many a set is quicker than looking through them. */
+const fewDevices = 16;
+
 function devicesOf(
   ledger: Ledger,
   { facts: { id }, devices }: FleetWorker,
-  request: AcquireRequest,
+  { freeDeviceIds }: AcquireRequest,
 ): DeviceRoom {
-  const offered = new Set(request.freeDeviceIds);
-  const bookings = ledger.hasBookings(id) ? (deviceId: string) => ledger.deviceUse(id, deviceId) : undefined;
-  return deviceRoom(devices, (deviceId) => offered.has(deviceId), bookings);
+  let offered: ReadonlySet<string> | undefined;
+  const isOffered = (deviceId: string): boolean => {
+    if (freeDeviceIds.length <= fewDevices) return freeDeviceIds.includes(deviceId);
+    return (offered ??= new Set(freeDeviceIds)).has(deviceId);
+  };
+  return deviceRoom(devices, isOffered, ledger.bookings(id));
 }
 
 /** One pass: job by job in the order of shares, each to the best place that there is for it. */
@@ -139,12 +146,39 @@ class Pass {
   }
 
   run(): PassResult {
-    this.#admit();
+    const classes = this.#collect();
+    if (classes.size > 0) this.#admit(leastOf([...classes, ...this.#priced()]));
     if (this.#board.isOpen) this.#serve();
     return { picks: this.#picks, throttled: this.#throttled, hasKeptBack: this.#hasKeptBack };
   }
 
-  #admit(): void {
+  /** The shares with ready jobs. @returns the classes of those */
+  #collect(): ReadonlySet<RequirementClass> {
+    const classes = new Set<RequirementClass>();
+    for (const [path, windows] of this.state.windows.byShare()) {
+      const share: ShareView = {
+        path,
+        experiment: experimentOf(path),
+        heap: new Heap((a, b) => compareKeys(a.head, b.head)),
+      };
+      for (const window of windows.values()) {
+        const cls = window.head && this.state.classOf(window.classId);
+        if (!cls || !window.head) continue;
+        share.heap.push({ window, cls, head: window.head });
+        classes.add(cls);
+      }
+      if (share.heap.size > 0) this.#shares.push({ share, at: this.#standing(path) });
+    }
+    return classes;
+  }
+
+  /** The classes by which places are priced. */
+  #priced(): readonly RequirementClass[] {
+    return this.state.demand?.classes().map(({ cls }) => cls) ?? [];
+  }
+
+  /** @param least what a worker has room for if it matters in this pass: most that ask are full */
+  #admit(least: LeastRoom): void {
     const { ledger } = this.state;
     this.requests.forEach((asked, index) => {
       const { worker, request, limit } = asked;
@@ -153,11 +187,13 @@ class Pass {
       const most = queue.limits.maxRunningJobs;
       const queueLeft = most === undefined ? Infinity : most - ledger.queueJobs(queue.id);
       if (worker.facts.state !== 'READY' || left <= 0 || queueLeft <= 0) return;
+      const room = roomOf(this.state, asked);
+      if (!hasLeast(room, least)) return;
       const asker: Asker = {
         index,
         worker,
         request,
-        room: roomOf(this.state, asked),
+        room,
         left,
         leftPlain: Math.min(left, asked.plainLimit ?? left),
         seconds: request.remainingSeconds ?? Infinity,
@@ -168,18 +204,6 @@ class Pass {
   }
 
   #serve(): void {
-    for (const [path, windows] of this.state.windows.byShare()) {
-      const share: ShareView = {
-        path,
-        experiment: experimentOf(path),
-        heap: new Heap((a, b) => compareKeys(a.head, b.head)),
-      };
-      for (const window of windows.values()) {
-        const cls = window.head && this.state.classOf(window.classId);
-        if (cls && window.head) share.heap.push({ window, cls, head: window.head });
-      }
-      if (share.heap.size > 0) this.#shares.push({ share, at: this.#standing(path) });
-    }
     while (this.#board.isOpen) {
       const share = this.#nextShare();
       if (!share) break;

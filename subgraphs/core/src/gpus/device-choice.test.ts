@@ -99,12 +99,13 @@ function hostOf(devices: readonly StoredDevice[], gpu: StoredGpuRequirement, tak
   };
   const gpuOf = (id: string): string => devices.find((one) => one.id === id)?.parentId ?? id;
   const arranged = arrangeDevices(devices, true);
-  const bookings = (id: string): Booked => ({
-    thousandths: used.get(id) ?? 0,
+  const booked = (thousandths: number): Booked => ({
+    thousandths,
     memoryMiB: 0,
-    unnamedThousandths: used.get(id) ?? 0,
+    unnamedThousandths: thousandths,
     isExclusive: false,
   });
+  const bookings = new Map([...used].map(([id, thousandths]) => [id, booked(thousandths)]));
   const room = deviceRoom(arranged, (id) => used.get(id) === 0, bookings);
   const fit = fitDevices(gpu, arranged.shape);
   const idsOf = (positions: readonly number[]): string[] => positions.map((at) => arranged.ids[at] ?? '');

@@ -35,6 +35,9 @@ const booked = (change: Partial<Booked>): Booked => ({
   ...change,
 });
 
+const bookings = (taken: Readonly<Record<string, Partial<Booked>>>): ReadonlyMap<string, Booked> =>
+  new Map(Object.entries(taken).map(([id, change]) => [id, booked(change)]));
+
 /** Ids of the devices that are chosen. */
 function choice(
   asked: Partial<StoredGpuRequirement>,
@@ -44,7 +47,7 @@ function choice(
   const arranged = arrangeDevices(devices, true);
   const fit = fitDevices(gpu(asked), arranged.shape);
   const isOffered = (id: string): boolean => taken[id] === undefined;
-  const room = deviceRoom(arranged, isOffered, (id) => booked(taken[id] ?? {}));
+  const room = deviceRoom(arranged, isOffered, bookings(taken));
   return fit && chooseDevices(gpu(asked), fit, room)?.map((position) => arranged.ids[position] ?? '');
 }
 
@@ -134,7 +137,7 @@ describe('the devices that a job gets', () => {
       const fit = fitDevices(gpu(exclusive), arranged.shape);
       const isOffered = (id: string): boolean =>
         taken[id] === undefined && devices.some((one) => one.id === id && one.health === 'HEALTHY');
-      const room = deviceRoom(arranged, isOffered, (id) => booked(taken[id] ?? {}));
+      const room = deviceRoom(arranged, isOffered, bookings(taken));
       return { room, chosen: fit && chooseDevices(gpu(exclusive), fit, room)?.map((at) => arranged.ids[at]) };
     };
 

@@ -38,52 +38,77 @@ type OpenRoom = {
 /**
  * The room of a worker.
  * @param isOffered whether the worker says that the device is free
- * @param bookings what is given away; left out: nothing
+ * @param bookings what is given away, by device; never changed afterwards. Left out: nothing
  */
 export function deviceRoom(
-  { ids, shape }: ArrangedDevices,
+  arranged: ArrangedDevices,
   isOffered: (deviceId: string) => boolean,
-  bookings?: (deviceId: string) => Booked,
+  bookings?: ReadonlyMap<string, Booked>,
 ): DeviceRoom {
-  const known = untouched(shape);
-  if (!bookings && ids.every(isOffered)) return known;
-  const free: number[] = [];
-  let memoryMiB = known.memoryMiB;
+  const { room, idle } = bookings ? bookedRoom(arranged, bookings) : untouched(arranged);
+  const kept = idle.filter((position) => !isOffered(arranged.ids[position] ?? ''));
+  if (kept.length === 0) return room;
+  const free = [...room.free];
+  for (const position of kept) free[position] = 0;
+  return { shape: room.shape, free, memoryMiB: room.memoryMiB };
+}
+
+/** The room of a worker that offers all it has. */
+interface Offered {
+  readonly room: DeviceRoom;
+  /** Positions of the devices that are well and nobody has: those it may not offer. */
+  readonly idle: readonly number[];
+}
+
+const untouchedRooms = new WeakMap<DeviceShape, Offered>();
+const bookedRooms = new WeakMap<object, Offered & { readonly of: ArrangedDevices }>();
+
+/** Most hosts that ask are all free: one room stands for all of a shape. */
+function untouched({ shape }: ArrangedDevices): Offered {
+  let known = untouchedRooms.get(shape);
+  if (!known) {
+    const memoryMiB = shape.facts.map((facts) => facts.memoryMiB ?? Infinity);
+    const free = shape.facts.map(({ health }) => (health === 'HEALTHY' ? wholeDevice : idleBad));
+    known = { room: { shape, free, memoryMiB }, idle: wholePositions(free) };
+    untouchedRooms.set(shape, known);
+  }
+  return known;
+}
+
+/** Most of the others have not changed since they asked last. */
+function bookedRoom(arranged: ArrangedDevices, bookings: ReadonlyMap<string, Booked>): Offered {
+  const known = bookedRooms.get(bookings);
+  if (known?.of === arranged) return known;
+  const { room: all } = untouched(arranged);
+  const free = [...all.free];
+  const memoryMiB = [...all.memoryMiB];
   const taken: number[] = [];
-  ids.forEach((id, position) => {
-    const booked = bookings?.(id);
+  const idle: number[] = [];
+  arranged.ids.forEach((id, position) => {
+    const booked = bookings.get(id);
     if (!booked || booked.thousandths === 0) {
-      const idle = known.free[position] ?? 0;
-      free.push(idle === idleBad || isOffered(id) ? idle : 0);
+      if (free[position] === wholeDevice) idle.push(position);
       return;
     }
     // A worker does not offer a device that it has given to somebody; what shares leave of it the bookings tell.
-    free.push(Math.max(0, wholeDevice - booked.thousandths));
+    free[position] = Math.max(0, wholeDevice - booked.thousandths);
     if (booked.isExclusive) taken.push(position);
     // Of a device that is given away whole nobody asks for memory.
-    if (booked.thousandths < wholeDevice)
-      memoryMiB = memoryMiB.map((all, at) => (at === position ? memoryLeft(all, booked) : all));
+    if (booked.thousandths < wholeDevice) memoryMiB[position] = memoryLeft(memoryMiB[position] ?? 0, booked);
   });
-  const room = { shape, free, memoryMiB };
+  const room = { shape: arranged.shape, free, memoryMiB };
   for (const position of taken) closeSiblings(room, position);
-  return room;
+  const made = { of: arranged, room, idle: idle.filter((position) => free[position] === wholeDevice) };
+  bookedRooms.set(bookings, made);
+  return made;
+}
+
+function wholePositions(free: readonly number[]): readonly number[] {
+  return free.flatMap((level, position) => (level === wholeDevice ? [position] : []));
 }
 
 function memoryLeft(all: number, { memoryMiB, unnamedThousandths }: Booked): number {
   return all === Infinity ? all : all - memoryMiB - (unnamedThousandths / wholeDevice) * all;
-}
-
-const untouchedRooms = new WeakMap<DeviceShape, DeviceRoom>();
-
-/** Most hosts that ask are all free: one room stands for all of a shape. */
-function untouched(shape: DeviceShape): DeviceRoom {
-  let room = untouchedRooms.get(shape);
-  if (!room) {
-    const memoryMiB = shape.facts.map((facts) => facts.memoryMiB ?? Infinity);
-    const free = shape.facts.map(({ health }) => (health === 'HEALTHY' ? wholeDevice : idleBad));
-    untouchedRooms.set(shape, (room = { shape, free, memoryMiB }));
-  }
-  return room;
 }
 
 /** A text that is equal for rooms that can stand for one another. */
