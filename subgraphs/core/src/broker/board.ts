@@ -6,10 +6,10 @@
 import type { DeviceFit } from '../gpus/device-fit.js';
 import { chooseDevices, deviceChoices, roomText, sameDevices, withoutDevices } from '../gpus/device-room.js';
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
-import { hasRoom, less, rankOf, roomKey, roomNumber, simpleCost, someone, wholeFree } from './board-rooms.js';
+import { BoardPrices, type Pricing } from './board-prices.js';
+import { hasRoom, less, rankOf, roomNumber, simpleCost, someone, wholeFree } from './board-rooms.js';
 import type { Asker, Placing, Room } from './board.types.js';
 import { type Bucket, BucketOrder } from './bucket-order.js';
-import { type Demand, type HostKind, Prices } from './demand.js';
 import type { Shape } from './fleet.js';
 import { Heap } from './heap.js';
 import type { RequirementClass } from './requirement-class.js';
@@ -48,24 +48,9 @@ interface Front {
   readonly found: Heap<Found>;
 }
 
-/** What places are priced by. */
-export interface Pricing {
-  readonly demand: Demand;
-  /** The kinds of hosts of the whole fleet. */
-  readonly hosts: () => readonly HostKind[];
-}
-
-/** Prices are reckoned for so many numbers in one pass at most; what comes after goes by the simple order. */
-const maxPriced = 1_500_000;
-/** Beyond so many different rooms prices would take longer than the pass. */
-const maxPricedBuckets = 4096;
 /** The larger ones come before the smaller ones in the order of costs. */
 const tierWeight = 1e13;
 const rankWeight = 1e9;
-const priceScale = 1e8;
-/** Slots take so much longer than a price, a number each. */
-const slotsWork = 4;
-const noSlots = new Uint16Array(0);
 
 /** See the head of this file. */
 export class Board {
@@ -75,15 +60,12 @@ export class Board {
   readonly #fronts = new Map<RequirementClass, Map<string, Front>>();
   readonly #parked = new Map<RequirementClass, Set<string>>();
   readonly #placeBy = new Map<Asker, Place>();
-  readonly #slots = new Map<Bucket, Uint16Array>();
-  readonly #pricing: Pricing | undefined;
-  #prices: Prices | undefined;
-  #priced = 0;
+  readonly #prices: BoardPrices;
   #askers = 0;
 
   /** @param pricing left out: places are not priced */
   constructor(pricing?: Pricing) {
-    this.#pricing = pricing;
+    this.#prices = new BoardPrices(pricing);
   }
 
   /** Takes in a worker that asks. @param queueLeft jobs that its queue may still run */
@@ -108,18 +90,13 @@ export class Board {
 
   /** All are in: prices are made where there is a choice. */
   ready(): void {
-    const { demand, hosts } = this.#pricing ?? {};
-    if (!demand || !hosts || this.#askers < 2 || demand.classes().length === 0) return;
+    if (this.#askers < 2) return;
     const withDevices = this.#places.filter(({ shape }) => shape.hasDevices);
-    const buckets = withDevices.flatMap((place) =>
-      [...place.buckets.values()].flat().map((bucket) => ({ place, bucket })),
+    this.#prices.begin(
+      withDevices.flatMap(({ shape, buckets }) =>
+        [...buckets.values()].flat().map((bucket) => ({ shape, bucket })),
+      ),
     );
-    if (buckets.length < 2 || buckets.length > maxPricedBuckets) return;
-    this.#prices = new Prices(demand, hosts());
-    for (const { place, bucket } of buckets) {
-      this.#prices?.add(this.#slotsIn(place, bucket), bucket.askers.length);
-      if (this.#priced > maxPriced) this.#prices = undefined;
-    }
   }
 
   /** Whether anybody may get something still. */
@@ -144,7 +121,7 @@ export class Board {
     const front = this.#front(cls, experiment);
     const { gpu } = cls.requirements;
     // A share may go into what is left of a device, and there are many such: they are always compared one by one.
-    const isCompared = this.#prices !== undefined || gpu?.share !== undefined;
+    const isCompared = this.#prices.areKnown || gpu?.share !== undefined;
     const placing = isCompared ? this.#findByCost(front) : this.#findInOrder(front);
     // Hosts without GPUs come first: where the best has some, there is no other.
     const isOnGpuHost = gpu === undefined && placing?.asker.worker.shape.hasDevices === true;
@@ -262,7 +239,7 @@ export class Board {
       const { place, fit } = entry;
       for (; entry.at < place.log.length; entry.at += 1) {
         const bucket = place.log[entry.at];
-        this.#priced += 1;
+        this.#prices.noteLook();
         if (!bucket || bucket.askers.length === 0) continue;
         const found = this.#judge(front.cls, { place, bucket, fit });
         if (found) front.found.push(found);
@@ -296,7 +273,8 @@ export class Board {
     // Without devices: on hosts that have none first, and else where the fewest are free.
     const tier = (gpu === undefined ? 0 : 1) + (place.shape.hasDevices ? 1 : 0);
     const cost = place.shape.hasDevices
-      ? (this.#price(place, bucket, () => less(bucket.room, cls)) ?? simpleCost(bucket))
+      ? (this.#prices.price({ shape: place.shape, bucket }, () => less(bucket.room, cls)) ??
+        simpleCost(bucket))
       : 0;
     return { place, bucket, positions: [], cost: tier * tierWeight + cost };
   }
@@ -309,7 +287,7 @@ export class Board {
     place: Place,
     bucket: Bucket,
   ): Found | undefined {
-    if (!this.#isPricing && gpu.share === undefined) {
+    if (!this.#prices.areKnown && gpu.share === undefined) {
       const rank = rankOf(gpu, fit, bucket.room);
       return rank === undefined ? undefined : { place, bucket, cost: rank * rankWeight + simpleCost(bucket) };
     }
@@ -323,43 +301,14 @@ export class Board {
       };
       const left =
         gpu.share === undefined ? 0 : (bucket.room.devices.free[positions[0] ?? 0] ?? 0) - gpu.share;
-      const cost = rank * rankWeight + (this.#price(place, bucket, after) ?? left * 1e4 + simpleCost(bucket));
+      const cost =
+        rank * rankWeight +
+        (this.#prices.price({ shape: place.shape, bucket }, after) ?? left * 1e4 + simpleCost(bucket));
       if (!best || cost < best.cost) best = { place, bucket, positions, cost };
       // Without prices the first is the best.
-      if (!this.#isPricing) break;
+      if (!this.#prices.areKnown) break;
     }
     return best;
-  }
-
-  get #isPricing(): boolean {
-    return this.#prices !== undefined;
-  }
-
-  #price(place: Place, bucket: Bucket, after: () => Room): number | undefined {
-    const prices = this.#prices;
-    if (!prices) return undefined;
-    this.#priced += prices.length;
-    const price = prices.price(this.#slotsIn(place, bucket), this.#slotsOf(place.shape, after()));
-    // What was decided by prices stays; what comes goes by the simple order.
-    if (this.#priced > maxPriced) this.#prices = undefined;
-    return price * priceScale;
-  }
-
-  #slotsIn({ shape }: Place, bucket: Bucket): Uint16Array {
-    let slots = this.#slots.get(bucket);
-    if (!slots) this.#slots.set(bucket, (slots = this.#slotsOf(shape, bucket.room)));
-    return slots;
-  }
-
-  #slotsOf(shape: Shape, room: Room): Uint16Array {
-    const prices = this.#prices;
-    if (!prices) return noSlots;
-    const fitOf = (cls: RequirementClass): DeviceFit | undefined =>
-      shape.mayFit(cls) ? shape.deviceFit(cls) : undefined;
-    return shape.slots.get(prices.basis, roomKey(room), () => {
-      this.#priced += slotsWork * prices.length;
-      return prices.slots(room, fitOf);
-    });
   }
 
   /** Somebody in the bucket who can take it, with devices like those that were found. */

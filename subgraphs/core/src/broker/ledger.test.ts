@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { anEntry } from './broker.fixture.js';
+import { aGpu, anEntry, someRequirements } from './broker.fixture.js';
 import type { LedgerEntry } from './broker.types.js';
 import { Ledger } from './ledger.js';
 
@@ -50,6 +50,24 @@ describe('the ledger', () => {
     ledger.advance('job_1', 8, 'STARTING');
     ledger.advance('job_1', 16, 'HOLDING');
     expect(ledger.get('job_1')?.state).toBe('RUNNING');
+  });
+
+  test('what is booked of a worker is one and the same until its devices change, whatever else does', () => {
+    const ledger = new Ledger();
+    const gpu = aGpu({ share: 250 });
+    const requirements = { ...someRequirements(), gpu };
+    ledger.add(anEntry({ requirements, deviceIds: ['GPU-1'] }));
+    const first = ledger.bookings('worker_1');
+    expect(first?.get('GPU-1')).toMatchObject({ thousandths: 250, unnamedThousandths: 250 });
+    ledger.add(anEntry({ jobId: 'job_2' }));
+    ledger.add(anEntry({ jobId: 'job_3', workerId: 'worker_2', deviceIds: ['GPU-1'] }));
+    expect(ledger.bookings('worker_1')).toBe(first);
+    ledger.add(anEntry({ jobId: 'job_4', requirements, deviceIds: ['GPU-1'] }));
+    expect(first?.get('GPU-1')?.thousandths).toBe(250);
+    expect(ledger.bookings('worker_1')?.get('GPU-1')?.thousandths).toBe(500);
+    ledger.release('job_1', 8);
+    ledger.release('job_4', 8);
+    expect(ledger.bookings('worker_1')).toBeUndefined();
   });
 
   test('conserves: after any history the sums are those of the entries that are left', () => {
