@@ -190,16 +190,26 @@ async function keepsTheContract(data: string, { pids }: PlaygroundFile): Promise
   expect(tested.exitCode).toBe(0);
 }
 
+/** What the lock file of a repository has of registries, as `name@version`. */
+function versionsIn(repository: string): readonly string[] {
+  type Locked = Readonly<Record<string, { readonly version?: string; readonly resolved?: string }>>;
+  const lock = readFileSync(join(repository, 'package-lock.json'), 'utf8');
+  const { packages } = JSON.parse(lock) as { readonly packages: Locked };
+  return Object.entries(packages)
+    .filter(([place, { resolved = '' }]) => place !== '' && !resolved.startsWith('file:'))
+    .map(([place, { version }]) => `${place.split('node_modules/').at(-1)}@${version}`);
+}
+
 describe('an experiment as a repository of its own', () => {
-  test('installs, builds and passes its tests outside of this one, on packages alone', async () => {
+  test('is made without a registry, of the versions locked here; it installs, builds and passes its tests on packages alone', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'rhizome-egret-'));
     leftovers.defer('the repository of egret', () => rm(folder, { recursive: true, force: true }));
-    await run(
-      'experiment new --standalone',
-      `node "${join(root, 'clients/cli/bin/rhizome.mjs')}" experiment new egret --standalone "${folder}"`,
-      root,
-    );
+    const begin = `node "${join(root, 'clients/cli/bin/rhizome.mjs')}" experiment new egret --standalone "${folder}"`;
+    // Nobody listens on the discard port, and nothing is kept: all that is asked of a registry fails.
+    const alone = `npm_config_registry=http://127.0.0.1:9 npm_config_fetch_retries=0 npm_config_cache="${await dataFolder()}"`;
+    await run('experiment new --standalone', `${alone} ${begin}`, root);
     expect(readFileSync(join(folder, 'package-lock.json'), 'utf8')).not.toContain(root);
+    expect(versionsIn(folder).filter((one) => !versionsIn(root).includes(one))).toEqual([]);
     await run('npm ci', 'npm ci', folder);
     await run('generate --check', 'node tools/generate.mjs --check', folder);
     const told = await run('npm test', 'npm test', folder);

@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { discoverSubgraphs } from '@rhizome/schema/repository';
 import { CliError, exitCodes } from '../exit-codes.js';
 import { copyTemplate } from './copy.js';
+import { writeLock } from './lock.js';
 import type { ExperimentNames } from './names.js';
 import { filesOf, freePort, type Repository } from './repository.js';
 import { runProgram, type Step } from './steps.js';
@@ -56,7 +57,7 @@ export function stepsStandalone(
     { title: `pack ${packages.length} packages into vendor/`, run: () => pack(packages, folder) },
     {
       title: 'write package-lock.json',
-      run: () => runProgram('npm', ['install', '--package-lock-only'], folder).then(() => undefined),
+      run: () => writeLock(root, folder),
     },
   ];
 }
