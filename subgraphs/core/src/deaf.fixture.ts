@@ -38,7 +38,7 @@ export function deafDatabase(db: TestDatabase): DeafDatabase {
 }
 
 /** An object with other methods in place of some of its own. */
-function over<T extends object>(target: T, methods: object): T {
+export function over<T extends object>(target: T, methods: object): T {
   return new Proxy(target, {
     get(_target, name) {
       const value: unknown = Reflect.get(name in methods ? methods : target, name);

@@ -16,6 +16,7 @@ import { AcquireService } from './acquire.service.js';
 import { CommandHub } from './command-hub.js';
 import { CommandRules } from './command-rules.js';
 import { type FleetDatabase, fleetStores } from './fleet-stores.repository.js';
+import { FactReports } from './fact-reports.js';
 import { Heartbeats } from './heartbeats.js';
 import { JobHolder } from './job-holder.js';
 import { LeaseWatch } from './lease-watch.js';
@@ -172,6 +173,7 @@ function servicesOf(
       devices,
       registration: new Registration({ workers, leases, registry, ids, log }),
       heartbeats: new Heartbeats(leases),
+      facts: new FactReports(workers, registry),
       queues: queueLookup,
       commands: new CommandRules(ledger, jobs),
       hub: commands,

@@ -1,6 +1,7 @@
 /** The only code that touches the collection of workers' leases. Times are the store's: clocks of processes need not agree. */
 import type { AnyBulkWriteOperation, Collection, Document } from 'mongodb';
 import type { StoreTime } from '../broker/store-time.js';
+import type { Digests } from './fact-reports.js';
 import type { DeviceUse, HeldJob, LeaseDocument } from './worker.types.js';
 
 /** A sign of life. */
@@ -10,6 +11,8 @@ export interface Renewal {
   readonly jobs: readonly HeldJob[];
   /** Left out: what was told before stays. */
   readonly deviceUse?: readonly DeviceUse[];
+  /** Of the facts that are reported with it. */
+  readonly digests?: Digests;
 }
 
 const majority = { w: 'majority' } as const;
@@ -26,9 +29,12 @@ export class LeasesRepository {
     workerId: string,
     queueId: string,
     leaseSeconds: number,
-    deviceUse: readonly DeviceUse[] = [],
+    { deviceUse = [], digests = {} }: Pick<Renewal, 'deviceUse' | 'digests'> = {},
   ): Promise<LeaseDocument> {
-    const fresh = { _id: workerId, schemaVersion: 1, revision: 1, queueId, jobs: [], deviceUse };
+    const told = Object.fromEntries(
+      Object.entries(digests).map(([part, digest]) => [part, { digest, version: 1 }]),
+    );
+    const fresh = { _id: workerId, schemaVersion: 1, revision: 1, queueId, jobs: [], deviceUse, told };
     const stored = await this.leases.findOneAndUpdate(
       { _id: workerId },
       [
@@ -47,7 +53,7 @@ export class LeasesRepository {
   /** Renews many leases in one call. A lease that was lost stays as it is: read them to see which. */
   async renew(renewals: readonly Renewal[]): Promise<void> {
     const operations = renewals.map(
-      ({ workerId, leaseSeconds, jobs, deviceUse }): AnyBulkWriteOperation<LeaseDocument> => ({
+      ({ workerId, leaseSeconds, jobs, deviceUse, digests }): AnyBulkWriteOperation<LeaseDocument> => ({
         updateOne: {
           filter: { _id: workerId, lostAt: { $exists: false } },
           update: [
@@ -56,6 +62,7 @@ export class LeasesRepository {
                 ...this.#alive(leaseSeconds),
                 jobs: { $literal: jobs },
                 ...(deviceUse ? { deviceUse: { $literal: deviceUse } } : {}),
+                ...toldFacts(digests ?? {}),
                 revision: { $add: ['$revision', 1] },
               },
             },
@@ -132,4 +139,14 @@ export class LeasesRepository {
       },
     ];
   }
+}
+
+/** Another digest than the one before begins the next version. */
+function toldFacts(digests: Digests): Document {
+  const fields = Object.entries(digests).map(([part, digest]) => {
+    const before = `$told.${part}`;
+    const next = { digest, version: { $add: [{ $ifNull: [`${before}.version`, 0] }, 1] } };
+    return [`told.${part}`, { $cond: [{ $eq: [`${before}.digest`, digest] }, before, next] }] as const;
+  });
+  return Object.fromEntries(fields);
 }

@@ -5,7 +5,8 @@ import type { Ids } from '@rhizome/mongo';
 import type { QueueFacts } from '../broker/broker.types.js';
 import { digestOf } from '../directory/idempotency.js';
 import type { LeasesRepository } from './leases.repository.js';
-import { deviceUseOf, type RegisterSpec, storedDevices, storedHardware } from './worker-input.js';
+import { type ReportedFacts, reportOf } from './fact-reports.js';
+import { deviceUseOf, type RegisterSpec } from './worker-input.js';
 import type { WorkerProblem } from './worker-errors.js';
 import type { WorkerRegistry } from './worker-registry.js';
 import { workerSchemaVersion } from './worker.document.js';
@@ -41,12 +42,15 @@ export class Registration {
     const { workers, leases, ids } = this.#options;
     const registrationKey = `${queue.id}/${principal.subject}/${spec.idempotencyKey}`;
     const registrationDigest = digestOf(spec);
+    const { facts, digests } = reportOf({ ...spec, devices: spec.devices ?? [] });
+    const deviceUse = deviceUseOf(spec.devices ?? []);
     for (let attempt = 0; attempt < maxTries; attempt += 1) {
       const known = await workers.findByKey(registrationKey);
       if (known) return known.registrationDigest === registrationDigest ? known : keyReused(spec);
-      const worker = newWorker(ids.next('worker'), spec, queue, registrationKey, registrationDigest);
+      const id = ids.next('worker');
+      const worker = { ...newWorker(id, spec, queue, facts), registrationKey, registrationDigest };
       // The lease first: a worker without one would look lost.
-      await leases.open(worker._id, queue.id, queue.limits.leaseSeconds, deviceUseOf(spec.devices ?? []));
+      await leases.open(id, queue.id, queue.limits.leaseSeconds, { deviceUse, digests });
       const outcome = await workers.insert(worker);
       if ('worker' in outcome) return outcome.worker;
       await leases.discard(worker._id);
@@ -75,9 +79,8 @@ function newWorker(
   id: string,
   spec: RegisterSpec,
   queue: QueueFacts,
-  registrationKey: string,
-  registrationDigest: string,
-): NewWorker {
+  facts: Required<ReportedFacts>,
+): Omit<NewWorker, 'registrationKey' | 'registrationDigest'> {
   return {
     _id: id,
     schemaVersion: workerSchemaVersion,
@@ -86,12 +89,10 @@ function newWorker(
     name: spec.name,
     host: spec.host,
     version: spec.version,
-    hardware: storedHardware(spec.hardware),
     labels: (spec.labels ?? []).map(({ key, value }) => ({ key, value })),
-    devices: storedDevices(spec.devices ?? []),
+    ...facts,
+    told: { hardware: 1, devices: 1 },
     ...(spec.endsAt ? { endsAt: spec.endsAt } : {}),
-    registrationKey,
-    registrationDigest,
   };
 }
 

@@ -9,6 +9,12 @@ export const liveWorkerStates = ['READY', 'DRAINING'] as const satisfies readonl
 /** States that a worker does not leave. */
 export const endedWorkerStates = ['ENDED', 'LOST'] as const satisfies readonly WorkerState[];
 
+/** Facts that are reported, and replaced, as a whole. */
+export const factParts = ['hardware', 'devices'] as const;
+
+/** One of {@link factParts}. */
+export type FactPart = (typeof factParts)[number];
+
 /** Whether a device can be used. */
 export type DeviceHealth = 'HEALTHY' | 'UNHEALTHY' | 'UNKNOWN';
 
@@ -90,6 +96,8 @@ export interface WorkerDocument {
   readonly hardware: StoredHardware;
   readonly labels: readonly StoredLabel[];
   readonly devices: readonly StoredDevice[];
+  /** The versions of the reports that these facts are from, as the lease counts them. */
+  readonly told?: Readonly<Partial<Record<FactPart, number>>>;
   readonly endsAt?: Date;
   /** Subject and idempotency key of the registration. */
   readonly registrationKey: string;
@@ -104,6 +112,12 @@ export interface WorkerDocument {
 export interface HeldJob {
   readonly id: string;
   readonly fence: number;
+}
+
+/** The latest report of some facts. */
+export interface ToldFacts {
+  readonly digest: string;
+  readonly version: number;
 }
 
 /** A worker's lease: renewed by its signs of life, apart from the worker, so that they do not rewrite it. */
@@ -121,6 +135,8 @@ export interface LeaseDocument {
   readonly jobs: readonly HeldJob[];
   /** Of the latest report of devices. It changes with every report, so it is kept here and not with the worker. */
   readonly deviceUse?: readonly DeviceUse[];
+  /** Of the latest report of each: its digest, and how many reports so far differed from the one before. */
+  readonly told?: Readonly<Partial<Record<FactPart, ToldFacts>>>;
   /** Set once, before the jobs go back: from then on the lease cannot be renewed. */
   readonly lostAt?: Date;
   /** Why it was lost. */

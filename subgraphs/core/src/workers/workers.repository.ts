@@ -4,9 +4,9 @@ import type { Collection, Document, Filter } from 'mongodb';
 import type { StoreTime } from '../broker/store-time.js';
 import {
   endedWorkerStates,
+  type FactPart,
   liveWorkerStates,
   type StoredDevice,
-  type StoredHardware,
   type WorkerDocument,
   type WorkerState,
 } from './worker.types.js';
@@ -153,15 +153,18 @@ export class WorkersRepository {
     );
   }
 
-  /** Replaces facts of a live worker. @returns the worker, or null if it lives no more */
-  setFacts(
+  /** Replaces facts of a live worker by those of a later report. @returns the worker, or null if it lives no more, or has that report or a later one */
+  setFacts<TPart extends FactPart>(
     id: string,
-    facts: { readonly hardware?: StoredHardware; readonly devices?: readonly StoredDevice[] },
+    part: TPart,
+    facts: WorkerDocument[TPart] | undefined,
+    version: number,
   ): Promise<WorkerDocument | null> {
-    const literal = Object.fromEntries(
-      Object.entries(facts).map(([name, value]) => [name, { $literal: value }]),
+    const told = `told.${part}`;
+    return this.#change(
+      { _id: id, state: { $in: [...liveWorkerStates] }, [told]: { $not: { $gte: version } } },
+      { [part]: { $literal: facts }, [told]: version },
     );
-    return this.#change({ _id: id, state: { $in: [...liveWorkerStates] } }, literal);
   }
 
   /** Lets a ready worker take no more. @returns the worker, or null if it is not READY */

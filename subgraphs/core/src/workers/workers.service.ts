@@ -3,10 +3,10 @@ import { can, experimentsFor, type Principal } from '@rhizome/authz';
 import { badInput, DomainError } from '@rhizome/errors';
 import type { Clock, KeysetPage } from '@rhizome/mongo';
 import type { QueueFacts } from '../broker/broker.types.js';
-import { canonicalJson } from '../broker/requirement-class.js';
 import { Problems } from '../directory/problems.js';
 import type { CommandHub, CommandsMessage } from './command-hub.js';
 import { type CommandRules, drainOf, type WorkerCommand } from './command-rules.js';
+import { type FactReports, reportOf } from './fact-reports.js';
 import type { Heartbeats } from './heartbeats.js';
 import type { LeasesRepository } from './leases.repository.js';
 import type { Registration } from './registration.js';
@@ -18,8 +18,6 @@ import {
   deviceUseOf,
   type HardwareSpec,
   type RegisterSpec,
-  storedDevices,
-  storedHardware,
 } from './worker-input.js';
 import type { Speakers } from './speakers.js';
 import { silenced, type WorkerErrorCode, type WorkerProblem } from './worker-errors.js';
@@ -44,6 +42,7 @@ export interface WorkersOptions {
   readonly leases: LeasesRepository;
   readonly registration: Registration;
   readonly heartbeats: Heartbeats;
+  readonly facts: FactReports;
   readonly registry: WorkerRegistry;
   readonly queues: QueueLookup;
   readonly speakers: Speakers;
@@ -228,7 +227,7 @@ export class WorkersService {
 
   /** Renews a worker's lease, takes in what changed, and tells what it must do. */
   async heartbeat(principal: Principal, spec: HeartbeatSpec): Promise<HeartbeatResult> {
-    const { registry, queues, speakers, heartbeats, commands } = this.#options;
+    const { registry, queues, speakers, heartbeats, facts, commands } = this.#options;
     const worker = await registry.find(spec.workerId);
     if (worker) await speakers.assert(principal, 'worker:heartbeat', worker.queue);
     const refusal = silenced(spec.workerId, worker);
@@ -237,17 +236,19 @@ export class WorkersService {
     if (!problems.none) return refused(problems.found);
     const [queue] = await queues.byNames([worker.queue]);
     const jobs = (spec.jobs ?? []).map(({ id, fence }) => ({ id, fence }));
+    const report = reportOf(spec);
     const lease = await heartbeats.renew({
       workerId: worker._id,
       leaseSeconds: queue?.limits.leaseSeconds ?? 30,
       jobs,
+      digests: report.digests,
       ...(spec.devices ? { deviceUse: deviceUseOf(spec.devices) } : {}),
     });
     if (!lease || lease.lostAt) return refused([await this.#lostNow(worker._id, lease)]);
-    const changed = await this.#setFacts(worker, spec);
+    const current = await facts.take(worker, report, lease);
     return {
       leaseExpiresAt: lease.expiresAt,
-      commands: await commands.forHeartbeat(changed, queue, jobs),
+      commands: await commands.forHeartbeat(current, queue, jobs),
       userErrors: [],
     };
   }
@@ -305,20 +306,6 @@ export class WorkersService {
       path: ['workerId'],
       message: `workerId: ${id} was lost: ${reason}; drop its jobs and register anew`,
     };
-  }
-
-  async #setFacts(worker: WorkerDocument, { hardware, devices }: HeartbeatSpec): Promise<WorkerDocument> {
-    const facts = {
-      ...(hardware ? { hardware: storedHardware(hardware) } : {}),
-      ...(devices ? { devices: storedDevices(devices) } : {}),
-    };
-    const isNew =
-      (facts.hardware && canonicalJson(facts.hardware) !== canonicalJson(worker.hardware)) ||
-      (facts.devices && canonicalJson(facts.devices) !== canonicalJson(worker.devices));
-    if (!isNew) return worker;
-    const changed = await this.#options.workers.setFacts(worker._id, facts);
-    if (changed) this.#options.registry.take(changed);
-    return changed ?? worker;
   }
 }
 

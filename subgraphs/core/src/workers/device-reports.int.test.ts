@@ -1,0 +1,172 @@
+/** What a worker said last of its devices is what is known of them, whichever process it told, and whatever that one had heard of. */
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { collection } from '@rhizome/mongo';
+import { type TestDatabase, waitFor } from '@rhizome/testkit';
+import { deafDatabase, over } from '../deaf.fixture.js';
+import { fleetDatabase, pilotOf, startFleet, type TestFleet, TestWorker } from './fleet.fixture.js';
+import { leasesCollection, workersCollection } from './worker.document.js';
+import type { DeviceSpec } from './worker-input.js';
+import type { DeviceHealth, WorkerDocument } from './worker.types.js';
+
+let db: TestDatabase;
+/** Is told nothing of what others write, and can be stopped before it writes workers. */
+let deaf: TestFleet;
+let other: TestFleet;
+let deafen: () => () => void;
+let hear: () => void = () => undefined;
+const writes = heldWrites();
+
+beforeAll(async () => {
+  db = await fleetDatabase();
+  const silent = deafDatabase(db);
+  deafen = () => silent.deafen();
+  deaf = await startFleet(writes.of(silent.db));
+  other = await startFleet(db);
+});
+
+beforeEach(() => {
+  hear = deafen();
+});
+
+afterEach(() => {
+  writes.goOn();
+  hear();
+});
+
+/** Changes of workers that wait, as those of a process that stands still do. */
+function heldWrites() {
+  let silence: Promise<void> | undefined;
+  let end: () => void = () => undefined;
+  let waiting = 0;
+  const of = (target: TestDatabase): TestDatabase =>
+    over(target, {
+      collection: (...call: Parameters<TestDatabase['collection']>) => {
+        const found = target.collection(...call);
+        if (call[0] !== workersCollection.name) return found;
+        return over(found, {
+          findOneAndUpdate: async (...args: Parameters<typeof found.findOneAndUpdate>) => {
+            if (silence) waiting += 1;
+            await silence;
+            return found.findOneAndUpdate(...args);
+          },
+        });
+      },
+    });
+  const hold = (): void => {
+    waiting = 0;
+    silence = new Promise((resolve) => (end = resolve));
+  };
+  const goOn = (): void => {
+    silence = undefined;
+    end();
+  };
+  return { of, hold, goOn, waiting: () => waiting };
+}
+
+const gpu = (id: string, health: DeviceHealth, more: Partial<DeviceSpec> = {}): DeviceSpec => ({
+  id,
+  vendor: 'NVIDIA',
+  model: 'A100',
+  health,
+  ...more,
+});
+
+const report = async (
+  at: TestFleet,
+  workerId: string,
+  devices: readonly DeviceSpec[] | undefined,
+  more: object = {},
+): Promise<void> => {
+  const { userErrors } = await at.services.workers.heartbeat(pilotOf('main'), { workerId, devices, ...more });
+  expect(userErrors).toEqual([]);
+};
+
+const stored = async (id: string): Promise<WorkerDocument> => {
+  const found = await collection(db, workersCollection).findOne({ _id: id });
+  if (!found) throw new Error(`there is no worker ${id}`);
+  return found;
+};
+
+const told = async (id: string): Promise<readonly string[]> =>
+  (await stored(id)).devices.map((device) => `${device.id} ${device.health}`);
+
+describe('a worker that tells one process, then another that has not heard of it', () => {
+  test('a device that turned well, then bad again, is bad', async () => {
+    const { id } = await TestWorker.register(deaf, { devices: ['GPU-1'] });
+    await report(deaf, id, [gpu('GPU-1', 'UNHEALTHY')]);
+    await report(other, id, [gpu('GPU-1', 'HEALTHY')]);
+    await report(deaf, id, [gpu('GPU-1', 'UNHEALTHY')]);
+    expect(await told(id)).toEqual(['GPU-1 UNHEALTHY']);
+    expect((await deaf.services.registry.find(id))?.devices[0]?.health).toBe('UNHEALTHY');
+  });
+
+  test('devices that went and came again are there', async () => {
+    const { id } = await TestWorker.register(deaf, { devices: ['GPU-1', 'GPU-2'] });
+    await report(other, id, [gpu('GPU-1', 'HEALTHY')]);
+    await report(deaf, id, [gpu('GPU-1', 'HEALTHY'), gpu('GPU-2', 'HEALTHY')]);
+    expect(await told(id)).toEqual(['GPU-1 HEALTHY', 'GPU-2 HEALTHY']);
+    await report(other, id, []);
+    await report(deaf, id, [gpu('GPU-1', 'HEALTHY'), gpu('GPU-2', 'HEALTHY')]);
+    expect(await told(id)).toEqual(['GPU-1 HEALTHY', 'GPU-2 HEALTHY']);
+  });
+
+  test('memory that was taken from the host and given back is there', async () => {
+    const { id } = await TestWorker.register(deaf, {});
+    const hardware = (memoryMiB: number) => ({
+      hardware: { architecture: 'x86_64', cores: 8, memoryMiB, diskMiB: 1_000_000 },
+    });
+    await report(other, id, undefined, hardware(500));
+    await report(deaf, id, undefined, hardware(1_000_000));
+    expect((await stored(id)).hardware.memoryMiB).toBe(1_000_000);
+  });
+
+  test('what it said last holds, however often a device turns', async () => {
+    const { id } = await TestWorker.register(other, { devices: ['GPU-1'] });
+    for (let turn = 0; turn < 40; turn += 1) {
+      const health = turn % 2 === 0 ? 'UNHEALTHY' : 'HEALTHY';
+      await report(turn % 3 === 0 ? deaf : other, id, [gpu('GPU-1', health)]);
+      expect(await told(id)).toEqual([`GPU-1 ${health}`]);
+    }
+  });
+});
+
+describe('a process that stands still between what it read and what it writes', () => {
+  test.each([
+    ['what changed', 'UNHEALTHY', 'HEALTHY', 'UNKNOWN'],
+    ['what was known before', 'HEALTHY', 'UNHEALTHY', 'HEALTHY'],
+  ] as const)('does not overwrite %s since', async (_what, first, late, last) => {
+    const { id } = await TestWorker.register(other, { devices: ['GPU-1'] });
+    await report(deaf, id, [gpu('GPU-1', first)]);
+    writes.hold();
+    const slow = report(deaf, id, [gpu('GPU-1', late)]);
+    await waitFor('it is about to write', () => writes.waiting() === 1, { deadlineMs: 5000 });
+    // The worker was not answered, and asks another.
+    await report(other, id, [gpu('GPU-1', last)]);
+    writes.goOn();
+    await slow;
+    expect(await told(id)).toEqual([`GPU-1 ${last}`]);
+    expect((await deaf.services.registry.find(id))?.devices[0]?.health).toBe(last);
+  });
+});
+
+describe('a report that says what is known', () => {
+  test('writes the lease alone, also where only use has changed', async () => {
+    const { id } = await TestWorker.register(other, { devices: ['GPU-1'] });
+    const before = await stored(id);
+    await report(other, id, [gpu('GPU-1', 'HEALTHY', { utilisation: 0.5, memoryUsedMiB: 100 })]);
+    await report(deaf, id, [gpu('GPU-1', 'HEALTHY', { utilisation: 0.7, memoryUsedMiB: 90 })]);
+    await report(other, id, undefined);
+    expect(await stored(id)).toEqual(before);
+    const lease = await collection(db, leasesCollection).findOne({ _id: id });
+    expect(lease?.deviceUse).toEqual([{ id: 'GPU-1', utilisation: 0.7, memoryUsedMiB: 90 }]);
+  });
+
+  test('is taken from a worker that registered before leases told what was reported', async () => {
+    const { id } = await TestWorker.register(other, { devices: ['GPU-1'] });
+    await collection(db, leasesCollection).updateOne({ _id: id }, { $unset: { told: '' } });
+    await collection(db, workersCollection).updateOne({ _id: id }, { $unset: { told: '' } });
+    await report(other, id, [gpu('GPU-1', 'UNHEALTHY')]);
+    await report(deaf, id, [gpu('GPU-1', 'HEALTHY')]);
+    expect(await told(id)).toEqual(['GPU-1 HEALTHY']);
+  });
+});
