@@ -187,7 +187,7 @@ describe('registration', () => {
     expect(result.userErrors.map(({ path }) => path.join('.')).sort()).toEqual([
       'devices.0.computeCapability',
       'devices.0.vendor',
-      'devices.1',
+      'devices.1.id',
       'endsAt',
       'hardware.cores',
       'hardware.diskMiB',

@@ -66,6 +66,8 @@ export interface RegisterSpec {
 
 const vendors = ['NVIDIA', 'AMD', 'INTEL'];
 const version = /^\d+(\.\d+){0,3}$/;
+const pciId = /^[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}$/;
+const gfxTarget = /^gfx[0-9a-f]{3,5}$/;
 type Path = readonly (string | number)[];
 
 /** Notes all faults of a registration. */
@@ -92,9 +94,9 @@ export function checkHardware(problems: Problems<WorkerErrorCode>, path: Path, s
     /^[A-Za-z0-9_-]{1,32}$/,
     'a word such as x86_64 or aarch64',
   );
-  if (spec.architectureLevel) problems.text([...path, 'architectureLevel'], spec.architectureLevel, 1, 32);
-  if (spec.cpuVendor) problems.text([...path, 'cpuVendor'], spec.cpuVendor, 1, 128);
-  if (spec.cpuModel) problems.text([...path, 'cpuModel'], spec.cpuModel, 1, 255);
+  told(problems, [...path, 'architectureLevel'], spec.architectureLevel, 32);
+  told(problems, [...path, 'cpuVendor'], spec.cpuVendor, 128);
+  told(problems, [...path, 'cpuModel'], spec.cpuModel, 255);
   const runtimes = spec.containerRuntimes ?? [];
   problems.distinct([...path, 'containerRuntimes'], runtimes, workerLimits.runtimes);
   runtimes.forEach((name, index) => problems.text([...path, 'containerRuntimes', index], name, 1, 64));
@@ -106,27 +108,78 @@ export function checkDevices(
   path: Path,
   devices: readonly DeviceSpec[],
 ): void {
-  problems.distinct(
-    path,
-    devices.map(({ id }) => id),
-    workerLimits.devices,
-  );
-  const ids = new Set(devices.map(({ id }) => id));
+  if (devices.length > workerLimits.devices) {
+    problems.invalid(path, `${devices.length} devices`, `at most ${workerLimits.devices} devices`);
+    return;
+  }
+  const byId = new Map(devices.map((device) => [device.id, device]));
+  const seen = new Set<string>();
   devices.forEach((device, index) => {
     const at = (field: string): Path => [...path, index, field];
     problems.text(at('id'), device.id, 1, 128);
+    if (seen.has(device.id)) problems.invalid(at('id'), device.id, 'each device once');
+    seen.add(device.id);
     if (!vendors.includes(device.vendor)) problems.invalid(at('vendor'), device.vendor, vendors.join(', '));
     problems.text(at('model'), device.model, 1, 128);
     problems.whole(at('memoryMiB'), device.memoryMiB, 1, 16_777_216);
-    if (device.computeCapability)
-      problems.form(at('computeCapability'), device.computeCapability, version, 'a version such as 9.0');
-    if (device.cudaVersion)
-      problems.form(at('cudaVersion'), device.cudaVersion, version, 'a version such as 12.4');
-    if (device.driverVersion) problems.text(at('driverVersion'), device.driverVersion, 1, 64);
-    if (device.migProfile) problems.text(at('migProfile'), device.migProfile, 1, 64);
-    if (device.parentId && !ids.has(device.parentId)) problems.text(at('parentId'), device.parentId, 1, 128);
+    checkVersions(problems, at, device);
+    told(problems, at('migProfile'), device.migProfile, 64);
+    checkParent(problems, at('parentId'), device, byId);
     checkDeviceDetails(problems, at, device);
   });
+}
+
+function checkVersions(
+  problems: Problems<WorkerErrorCode>,
+  at: (field: string) => Path,
+  { computeCapability, cudaVersion, rocmVersion, driverVersion }: DeviceSpec,
+): void {
+  form(problems, at('computeCapability'), computeCapability, version, 'a version such as 9.0');
+  form(problems, at('cudaVersion'), cudaVersion, version, 'a version such as 12.4');
+  form(problems, at('rocmVersion'), rocmVersion, version, 'a version such as 6.2');
+  // Drivers number themselves in many ways; a word without a number is what tools say for what they do not know.
+  if (driverVersion != null && !/\d/.test(driverVersion))
+    problems.invalid(
+      at('driverVersion'),
+      driverVersion,
+      'a version such as 550.54.15, left out when unknown',
+    );
+  else told(problems, at('driverVersion'), driverVersion, 64);
+}
+
+/** A slice is a part of a device that is itself no part; that device need not be reported. */
+function checkParent(
+  problems: Problems<WorkerErrorCode>,
+  path: Path,
+  { id, parentId }: DeviceSpec,
+  byId: ReadonlyMap<string, DeviceSpec>,
+): void {
+  if (parentId == null) return;
+  if (parentId === id) problems.invalid(path, parentId, 'the device that it is a part of, not itself');
+  else if (byId.get(parentId)?.parentId != null)
+    problems.invalid(path, parentId, 'a whole device; that one is a part itself');
+  else problems.text(path, parentId, 1, 128);
+}
+
+/** A text that may be left out; an empty one is no way to say so. */
+function told(
+  problems: Problems<WorkerErrorCode>,
+  path: Path,
+  value: string | null | undefined,
+  max: number,
+): void {
+  if (value != null) problems.text(path, value, 1, max);
+}
+
+/** A text of a form that may be left out. */
+function form(
+  problems: Problems<WorkerErrorCode>,
+  path: Path,
+  value: string | null | undefined,
+  pattern: RegExp,
+  expected: string,
+): void {
+  if (value != null) problems.form(path, value, pattern, expected);
 }
 
 function checkDeviceDetails(
@@ -134,21 +187,10 @@ function checkDeviceDetails(
   at: (field: string) => Path,
   device: DeviceSpec,
 ): void {
-  if (device.pciId)
-    problems.form(
-      at('pciId'),
-      device.pciId,
-      /^[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}$/,
-      'vendor and device as 10de:20b2',
-    );
-  if (device.gfxTarget)
-    problems.form(at('gfxTarget'), device.gfxTarget, /^gfx[0-9a-f]{3,5}$/, 'an LLVM target such as gfx90a');
-  if (device.rocmVersion)
-    problems.form(at('rocmVersion'), device.rocmVersion, version, 'a version such as 6.2');
-  for (const field of ['pciAddress', 'brand', 'nvlinkGroup', 'partitionMode'] as const) {
-    const value = device[field];
-    if (value) problems.text(at(field), value, 1, 64);
-  }
+  form(problems, at('pciId'), device.pciId, pciId, 'vendor and device as 10de:20b2');
+  form(problems, at('gfxTarget'), device.gfxTarget, gfxTarget, 'an LLVM target such as gfx90a');
+  for (const field of ['pciAddress', 'brand', 'nvlinkGroup', 'partitionMode'] as const)
+    told(problems, at(field), device[field], 64);
   if (device.utilisation != null && !(device.utilisation >= 0 && device.utilisation <= 1))
     problems.invalid(at('utilisation'), device.utilisation, 'a number from 0 to 1');
   problems.whole(at('memoryUsedMiB'), device.memoryUsedMiB, 0, 16_777_216);
