@@ -65,8 +65,10 @@ const LONGEST_SOURCE = 128;
 const isVersion = (value: unknown): boolean => /^\d+(\.\d+){0,3}$/.test(String(value));
 const isShort =
   (most: number) =>
-  (value: unknown): boolean =>
-    String(value).length >= 1 && String(value).length <= most;
+  (value: unknown): boolean => {
+    const text = String(value);
+    return text.length >= 1 && text.length <= most && text.trim() === text && !/\p{Cc}/u.test(text);
+  };
 const isAmount = (least: number) => (value: unknown) =>
   typeof value === 'number' && value >= least && value <= 16_777_216;
 
@@ -78,7 +80,7 @@ const forms: { readonly [Name in FactName]?: (value: unknown) => boolean } = {
   computeCapability: isVersion,
   cudaVersion: isVersion,
   rocmVersion: isVersion,
-  driverVersion: isShort(64),
+  driverVersion: (value) => isShort(64)(value) && /\d/.test(String(value)),
   migProfile: isShort(64),
   pciId: (value) => /^[0-9a-f]{4}:[0-9a-f]{4}$/.test(String(value)),
   gfxTarget: (value) => /^gfx[0-9a-f]{3,5}$/.test(String(value)),
@@ -135,7 +137,7 @@ export class Evidence {
       .map(([fact, why]) => ({ fact, source: `unknown: ${why}` }));
     const sources = [...told, ...untold].map(({ fact, source }) => ({
       fact,
-      source: source.slice(0, LONGEST_SOURCE),
+      source: sentenceOf(source),
     }));
     return {
       ...facts,
@@ -147,6 +149,12 @@ export class Evidence {
       visibleAs,
     };
   }
+}
+
+/** On one line, as long as the API takes, and without a blank where it was cut: tools say what they like. */
+function sentenceOf(text: string): string {
+  const line = text.replace(/[\p{Cc}\s]+/gu, ' ').trim();
+  return [...line].slice(0, LONGEST_SOURCE).join('').trimEnd();
 }
 
 /** An address on the PCI bus in the kernel's form, `0000:07:00.0`; undefined when it is none. */

@@ -1,0 +1,54 @@
+/** Whatever tools say, a device is told in a form that the API takes: one strange word must not keep a host out. */
+import { describe, expect, test } from '@jest/globals';
+import { Evidence } from './device-facts.js';
+
+/** What the API asks of a source. */
+function isTaken(text: string): boolean {
+  const { length } = [...text];
+  return length >= 1 && length <= 128 && text.trim() === text && !/\p{Cc}/u.test(text);
+}
+
+describe('sources', () => {
+  // What nvidia-smi says for itself when it fails.
+  const complaints = [
+    "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest NVIDIA driver is installed and running.",
+    'Unable to determine the device handle for GPU0: 0000:3D:00.0: GPU is lost.  Reboot the system to recover this GPU',
+    "NVIDIA-SMI couldn't find libnvidia-ml.so library in your system. Please make sure that the NVIDIA Display Driver is properly installed and present in your system.",
+    'two\nlines,\ta tab and a bell\u0007',
+    '\u{1f525}'.repeat(200),
+  ];
+
+  test.each(complaints)('are cut to what the API takes, wherever that is: %j', (complaint) => {
+    for (let before = 0; before < 100; before += 1) {
+      const why = `${'x'.repeat(before)}: ${complaint}`;
+      const { sources } = new Evidence('NVIDIA')
+        .tell(why, { health: 'UNHEALTHY' })
+        .cannotTell(why, 'memoryMiB')
+        .device('GPU-1', null);
+      expect(sources).toHaveLength(2);
+      expect(sources.filter(({ source }) => !isTaken(source))).toEqual([]);
+    }
+  });
+});
+
+describe('a word that the API would not take', () => {
+  test.each([
+    ['driverVersion', 'N/A'],
+    ['driverVersion', ''],
+    ['driverVersion', '9'.repeat(65)],
+    ['brand', 'Tesla '],
+    ['brand', 'Te\tsla'],
+    ['migProfile', '1g.5gb\n'],
+    ['cudaVersion', 'ERR!'],
+    ['gfxTarget', 'gfx90a:xnack-'],
+    ['memoryMiB', 0],
+    ['memoryMiB', Infinity],
+    ['memoryUsedMiB', -1],
+  ] as const)('%s %j is not known, and what was said is', (fact, value) => {
+    const device = new Evidence('NVIDIA').tell('a tool', { [fact]: value }).device('GPU-1', null);
+    expect(device[fact]).toBeUndefined();
+    expect(device.sources).toEqual([
+      { fact, source: expect.stringMatching(/^unknown: a tool says/) as unknown },
+    ]);
+  });
+});
