@@ -202,6 +202,38 @@ describe('a pilot on a host with devices', () => {
     expect(detailOf<FailReport>('failed', 'job_1').error).toMatchObject({ code: 'EXIT_CODE' });
   });
 
+  test('signs of life go on without what core does not take of devices, and the job with them', async () => {
+    await registered();
+    core.takesDevices = false;
+    core.add({
+      jobId: 'job_1',
+      shell: `while [ ! -e ${folder}/go ]; do sleep 0.05; done`,
+      deviceIds: ['GPU-a'],
+    });
+    await core.until('it runs', () => core.about('job_1').includes('RUNNING'));
+    const heard = core.calls.filter((call) => call === 'heartbeat').length;
+    await fleet([
+      { ...t4, id: 'GPU-a' },
+      { ...t4, id: 'GPU-b', health: 'UNHEALTHY' },
+    ]);
+    await core.until(
+      'another sign of life follows the refused one at once',
+      () => core.calls.filter((call) => call === 'heartbeat').length >= heard + 2,
+    );
+    expect(core.said.filter(({ what }) => what === 'devices')).toHaveLength(1);
+    core.takesDevices = true;
+    await fleet([
+      { ...t4, id: 'GPU-a' },
+      { ...t4, id: 'GPU-b' },
+    ]);
+    await core.until(
+      'the next change is told',
+      () => core.said.filter(({ what }) => what === 'devices').length === 2,
+    );
+    await writeFile(join(folder, 'go'), '');
+    await core.until('the job ends', ended('job_1'));
+  });
+
   test('a payload that fails on good devices has itself to blame', async () => {
     core.add({ jobId: 'job_1', shell: 'exit 7', deviceIds: ['GPU-a'] });
     await core.until('it failed', () => core.about('job_1').includes('failed'));

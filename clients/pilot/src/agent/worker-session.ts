@@ -173,9 +173,18 @@ export class WorkerSession {
       return true;
     } catch (error) {
       if (error instanceof CoreRefused && /^WORKER_/.test(error.code)) this.lease.lose(error.message);
+      else if (error instanceof CoreRefused && isAboutInput(error) && devices !== undefined)
+        this.withholdDevices(devices, error);
       else if (!this.closing.signal.aborted) this.log.warn({ err: error }, 'a sign of life was not answered');
       return false;
     }
+  }
+
+  /** The jobs must not be lost for a word about devices: what core does not take of them it is not told until something changes again. */
+  private withholdDevices(devices: readonly FoundDevice[], error: CoreRefused): void {
+    this.log.error({ err: error }, 'core does not take what is said of the devices');
+    if (this.newDevices === devices) this.newDevices = undefined;
+    this.heartbeatSoon();
   }
 
   /** Orders come at once over a stream; a sign of life after each connection brings those that were given in between. */
@@ -218,3 +227,6 @@ export class WorkerSession {
     });
   }
 }
+
+const isAboutInput = ({ code }: CoreRefused): boolean =>
+  code === 'INVALID_VALUE' || code === 'BAD_USER_INPUT';

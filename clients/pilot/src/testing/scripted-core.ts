@@ -50,6 +50,8 @@ export class ScriptedCore implements CoreProtocol {
   /** `away`: nobody answers. `mute`: words arrive and count, and their answers are lost. */
   mood: 'here' | 'away' | 'mute' = 'here';
   lease = { heartbeatSeconds: 0.2, leaseSeconds: 10 };
+  /** Whether it takes what is said of devices. */
+  takesDevices = true;
   private readonly waiting: Assignment[] = [];
   private readonly fences = new Map<string, number>();
   private readonly ended = new Set<string>();
@@ -143,6 +145,8 @@ export class ScriptedCore implements CoreProtocol {
     return this.answer('heartbeat', () => {
       this.assertIsCurrent(workerId);
       if (devices !== null) this.said.push({ what: 'devices', detail: devices });
+      if (devices !== null && !this.takesDevices)
+        throw new CoreRefused('INVALID_VALUE', 'devices.0.model: "?" is not valid; expected another');
       const isStale = ({ jobId, fence }: HeldJob): boolean =>
         this.fences.get(jobId) !== fence || this.ended.has(jobId);
       return jobs
