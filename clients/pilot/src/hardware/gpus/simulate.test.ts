@@ -34,22 +34,8 @@ describe('a simulated fleet', () => {
     expect(devices[2]?.sources).toContainEqual({ fact: 'gfxTarget', source: 'simulated by fleet.json' });
   });
 
-  test.each([
-    ['no JSON', 'devices:', /fleet\.json is not one/],
-    ['an unknown fact', { devices: [{ vendor: 'AMD', model: 'x', vram: 1 }] }, /vram/],
-    ['an unknown vendor', { devices: [{ vendor: 'ACME', model: 'x' }] }, /vendor/],
-    [
-      'an id twice',
-      {
-        devices: [
-          { vendor: 'AMD', model: 'x', id: 'a' },
-          { vendor: 'AMD', model: 'x', id: 'a' },
-        ],
-      },
-      /the id "a" is used twice/,
-    ],
-  ])('with %s is refused, with the place', async (_what, content, reason) => {
-    await expect(fleet(content)).rejects.toThrow(reason);
+  test('that is none is refused', async () => {
+    await expect(fleet('devices:')).rejects.toThrow(/fleet\.json is not one/);
   });
 });
 
