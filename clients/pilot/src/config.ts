@@ -7,7 +7,8 @@ import { hostname, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { PilotOptions } from './agent/pilot.js';
-import { visibilityIn, type VisibilityWords } from './hardware/gpus/visible.js';
+import { visibilityIn, type VisibilityWords } from './hardware/gpus/offered.js';
+import { toolEnvironment } from './hardware/gpus/tool.js';
 
 const PREFIX = 'RHIZOME_PILOT_';
 
@@ -109,6 +110,7 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Pil
       searchPath,
       version,
       visible: visibilityIn(env),
+      tools: toolEnvironment(env),
       runtimeEnvironment: runtimeEnvironment(env),
     };
     return { url, tokenFile, logLevel, pilot: pilotOptions(settings as Settings, world) };
@@ -144,6 +146,7 @@ interface World {
   readonly runtimeEnvironment: Readonly<Record<string, string>>;
   readonly version: string;
   readonly visible: VisibilityWords;
+  readonly tools: Readonly<Record<string, string>>;
 }
 
 /** What container runtimes need of the pilot's environment. Passwords of registries are for their own files, not for variables. */
@@ -158,7 +161,7 @@ function runtimeEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
 
 function pilotOptions(
   settings: Settings,
-  { searchPath, version, visible, runtimeEnvironment }: World,
+  { searchPath, version, visible, tools, runtimeEnvironment }: World,
 ): PilotOptions {
   const scratch = resolve(settings.scratch);
   const store = settings.store ?? join(scratch, 'store');
@@ -181,6 +184,7 @@ function pilotOptions(
     gpus: {
       simulate: settings.gpuSimulate,
       visible,
+      toolEnvironment: tools,
       periodMs: settings.gpuPollSeconds * 1000,
     },
     store,

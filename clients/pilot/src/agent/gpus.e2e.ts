@@ -67,8 +67,8 @@ describe('a pilot on a host with devices', () => {
     core.add({ jobId: 'job_gpu', shell: `${show}; sleep 0.3`, deviceIds: ['GPU-b'], payload });
     core.add({ jobId: 'job_cpu', shell: show, payload });
     await core.until('both end', () => ended('job_gpu')() && ended('job_cpu')());
-    expect(core.logOf('job_gpu')).toBe('cuda=GPU-b rocr= ze=.\n');
-    expect(core.logOf('job_cpu')).toBe('cuda= rocr= ze=.\n');
+    expect(core.logOf('job_gpu')).toBe('cuda=GPU-b rocr= ze=10000.\n');
+    expect(core.logOf('job_cpu')).toBe('cuda= rocr= ze=10000.\n');
     const { usage } = detailOf<FinishReport>('FINISHED', 'job_gpu');
     expect(usage).toMatchObject({ gpuUtilisation: 0.5, gpuPeakMemoryMiB: 4000 });
     expect(detailOf<FinishReport>('FINISHED', 'job_cpu').usage.gpuUtilisation).toBeUndefined();

@@ -166,7 +166,11 @@ export class JobRun {
     const { deviceIds } = this.assignment;
     if (deviceIds.length === 0) return payload.result;
     const meter = new GpuUsageMeter(deviceIds);
-    const stopSampling = this.services.devices.sample((devices) => meter.observe(devices));
+    let isFirst = true;
+    const stopSampling = this.services.devices.sample((devices) => {
+      meter.observe(devices, isFirst);
+      isFirst = false;
+    });
     const result = await payload.result;
     stopSampling();
     const { utilisation, peakMemoryMiB } = meter.usage;

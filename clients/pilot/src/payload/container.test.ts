@@ -1,4 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
+import { Evidence } from '../hardware/gpus/device-facts.js';
+import { visibleDevices } from '../hardware/gpus/visible.js';
 import { type ContainerHost, inContainer, runtimeFor } from './container.js';
 
 const root = '/scratch/att_1';
@@ -121,7 +123,8 @@ describe('a payload in an image', () => {
     });
     const nvidia = withDevices({ CUDA_VISIBLE_DEVICES: 'GPU-1,GPU-2' });
     const amd = withDevices({ ROCR_VISIBLE_DEVICES: 'GPU-3' });
-    const none = withDevices({ CUDA_VISIBLE_DEVICES: '', ROCR_VISIBLE_DEVICES: '' });
+    const intel = withDevices(visibleDevices([new Evidence('INTEL').device('card', '0')]));
+    const none = withDevices(visibleDevices([]));
     expect(inContainer('apptainer', nvidia, host).arguments).toContain('--nv');
     expect(inContainer('apptainer', amd, host).arguments).toContain('--rocm');
     expect(inContainer('podman', nvidia, host).arguments.filter((one) => one.startsWith('nvidia'))).toEqual([
@@ -129,8 +132,12 @@ describe('a payload in an image', () => {
       'nvidia.com/gpu=GPU-2',
     ]);
     expect(inContainer('podman', amd, host).arguments).toContain('/dev/kfd');
+    expect(inContainer('apptainer', intel, host).arguments.join(' ')).toContain('--bind /dev/dri ');
+    expect(inContainer('podman', intel, host).arguments.join(' ')).toMatch(
+      /--device \/dev\/dri --group-add keep-groups/,
+    );
     for (const runtime of ['apptainer', 'podman'] as const)
-      expect(inContainer(runtime, none, host).arguments.join(' ')).not.toMatch(/--nv|--rocm|--device/);
+      expect(inContainer(runtime, none, host).arguments.join(' ')).not.toMatch(/--nv|--rocm|--device|\/dev/);
   });
 
   test('is refused where its scratch space cannot be bound', () => {

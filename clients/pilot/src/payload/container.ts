@@ -1,5 +1,6 @@
 /** Payloads in container images: which runtime of the host takes one, and the command line that starts it there. Pure. */
 import type { AttemptFolders } from '../files/scratch.js';
+import { hasDevicesOf } from '../hardware/gpus/visible.js';
 import { AttemptError } from './attempt-error.js';
 import type { LaunchSpec } from './launch.js';
 
@@ -94,8 +95,10 @@ function byApptainer(
       ...['--workdir', folders.temporary],
       ...['--bind', folders.root],
       ...['--pwd', spec.folder],
-      ...(hasDevices(spec, 'CUDA_VISIBLE_DEVICES') ? ['--nv'] : []),
-      ...(hasDevices(spec, 'ROCR_VISIBLE_DEVICES') ? ['--rocm'] : []),
+      ...(hasDevicesOf('NVIDIA', spec.environment) ? ['--nv'] : []),
+      ...(hasDevicesOf('AMD', spec.environment) ? ['--rocm'] : []),
+      // There is no word for Intel's devices, and of /dev a contained payload has the least.
+      ...(hasDevicesOf('INTEL', spec.environment) ? ['--bind', '/dev/dri'] : []),
       isBareName(image) ? `docker://${image}` : image,
       spec.command,
       ...spec.arguments,
@@ -141,19 +144,18 @@ function byPodman({ image, spec, folders, hasOwnPath }: ContainedSpec, host: Con
 }
 
 /** Devices by the names of the container device interface: those that the pilot gave to the job. */
-function podmanDevices(spec: LaunchSpec): readonly string[] {
-  const given = spec.environment['CUDA_VISIBLE_DEVICES'] ?? '';
-  const nvidia = given.split(',').filter((id) => id !== '');
-  return [
-    ...nvidia.flatMap((id) => ['--device', `nvidia.com/gpu=${id}`]),
-    ...(hasDevices(spec, 'ROCR_VISIBLE_DEVICES')
-      ? ['--device', '/dev/kfd', '--device', '/dev/dri', '--group-add', 'keep-groups']
-      : []),
+function podmanDevices({ environment }: LaunchSpec): readonly string[] {
+  const nvidia = (environment['CUDA_VISIBLE_DEVICES'] ?? '').split(',').filter((id) => id !== '');
+  const hasAmd = hasDevicesOf('AMD', environment);
+  const files = [
+    ...(hasAmd ? ['/dev/kfd'] : []),
+    ...(hasAmd || hasDevicesOf('INTEL', environment) ? ['/dev/dri'] : []),
   ];
-}
-
-function hasDevices({ environment }: LaunchSpec, variable: string): boolean {
-  return (environment[variable] ?? '') !== '';
+  return [
+    ...nvidia.map((id) => `nvidia.com/gpu=${id}`).flatMap((id) => ['--device', id]),
+    ...files.flatMap((path) => ['--device', path]),
+    ...(files.length > 0 ? ['--group-add', 'keep-groups'] : []),
+  ];
 }
 
 /** The runtime's own environment: what it needs of the host, and what marks the attempt's processes. */

@@ -1,4 +1,4 @@
-import type { DeviceFacts } from '../hardware/gpus/device-facts.js';
+import type { DeviceFacts, FoundDevice } from '../hardware/gpus/device-facts.js';
 import type { HostFacts } from '../hardware/host-facts.js';
 import type {
   DeviceInput,
@@ -42,8 +42,8 @@ export function hardwareInput(facts: HostFacts): WorkerHardwareInput {
 }
 
 /** What the API wants to know about a device. */
-export function deviceInput(device: DeviceFacts & { readonly visibleAs?: unknown }): DeviceInput {
-  const { sources, visibleAs: _visibleAs, ...facts } = device;
+export function deviceInput(device: DeviceFacts & Partial<FoundDevice>): DeviceInput {
+  const { sources, visibleAs: _visibleAs, names: _names, tiles: _tiles, ...facts } = device;
   return { ...facts, sources: sources.map(({ fact, source }) => ({ fact, source })) };
 }
 

@@ -54,9 +54,14 @@ export interface DeviceFacts extends KnownFacts {
   readonly sources: readonly FactSource[];
 }
 
-/** A device with the word that lets a payload see it, in the variable of its vendor; null when it cannot be named there. */
+/** A device as the pilot knows it on its host. */
 export interface FoundDevice extends DeviceFacts {
+  /** The word that lets a payload see it, in the variable of its vendor; null when it cannot be named there. */
   readonly visibleAs: string | null;
+  /** What a batch system may call it: UUIDs, which it may cut short, and its number in its vendor's libraries. */
+  readonly names: readonly string[];
+  /** Of how many parts a card is made that can be given one by one; left out where that is not known, or cannot be done. */
+  readonly tiles?: number;
 }
 
 /** Longest source that the API takes. */
@@ -128,8 +133,15 @@ export class Evidence {
     return this.known.get(name)?.value as KnownFacts[Name];
   }
 
-  /** The device with all that is known. */
-  device(id: string, visibleAs: string | null): FoundDevice {
+  /**
+   * The device with all that is known.
+   * @param names what it may be called besides its id
+   */
+  device(
+    id: string,
+    visibleAs: string | null,
+    { names = [], tiles }: { names?: readonly (string | undefined)[]; tiles?: number | undefined } = {},
+  ): FoundDevice {
     const facts = Object.fromEntries([...this.known].map(([name, { value }]) => [name, value])) as KnownFacts;
     const told = [...this.known].map(([fact, { source }]) => ({ fact, source }));
     const untold = [...this.missing]
@@ -147,6 +159,8 @@ export class Evidence {
       health: facts.health ?? 'UNKNOWN',
       sources,
       visibleAs,
+      names: [id, ...names.filter((name) => name !== undefined)],
+      ...(tiles === undefined ? {} : { tiles }),
     };
   }
 }
@@ -155,6 +169,16 @@ export class Evidence {
 function sentenceOf(text: string): string {
   const line = text.replace(/[\p{Cc}\s]+/gu, ' ').trim();
   return [...line].slice(0, LONGEST_SOURCE).join('').trimEnd();
+}
+
+/** The device as one that cannot be given to a payload, and why. */
+export function asUnusable<Device extends DeviceFacts>(device: Device, why: string): Device {
+  const sources = device.sources.filter(({ fact }) => fact !== 'health');
+  return {
+    ...device,
+    health: 'UNHEALTHY',
+    sources: [...sources, { fact: 'health', source: sentenceOf(why) }],
+  };
 }
 
 /** An address on the PCI bus in the kernel's form, `0000:07:00.0`; undefined when it is none. */

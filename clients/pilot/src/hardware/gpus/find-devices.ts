@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { findAmd } from './amd/amd.js';
-import type { FoundDevice } from './device-facts.js';
+import { asUnusable, type FoundDevice } from './device-facts.js';
 import { findIntel } from './intel/intel.js';
 import { findNvidia } from './nvidia/nvidia.js';
-import { pciSource, scanPci } from './pci.js';
+import { kfdNode, nodeAt, whyClosed } from './nodes.js';
+import { pciSource, scanPci, type Bus, type PciDevice } from './pci.js';
 import { readFleetFile } from './simulate.js';
 import { toolRunner } from './tool.js';
-import { offeredDevices, type VisibilityWords } from './visible.js';
+import { offeredDevices, type VisibilityWords } from './offered.js';
 
 /** How a pilot looks for devices. */
 export interface DeviceOptions {
@@ -16,6 +17,8 @@ export interface DeviceOptions {
   readonly simulate?: string | undefined;
   /** What this pilot may see: the variables of its own environment. */
   readonly visible?: VisibilityWords | undefined;
+  /** Variables that tools get besides their own; what `toolEnvironment` takes. */
+  readonly toolEnvironment?: Readonly<Record<string, string>> | undefined;
   /** Time for one call of a tool; 15 s by default. */
   readonly timeoutMs?: number | undefined;
   /** Where the kernel shows the PCI bus; tests hand in a folder of their own. */
@@ -35,9 +38,10 @@ export async function findDevices(options: DeviceOptions): Promise<readonly Foun
   const { searchPath, simulate, visible, timeoutMs = TOOL_TIMEOUT_MS } = options;
   const { pciRoot = pciSource, systemRoot = '/' } = options;
   if (simulate !== undefined) return readFleetFile(simulate);
-  const run = toolRunner({ searchPath, timeoutMs });
-  const onBus = await scanPci(pciRoot, systemRoot);
-  const of = (vendor: string): typeof onBus => onBus.filter((device) => device.vendor === vendor);
+  const run = toolRunner({ searchPath, timeoutMs, environment: options.toolEnvironment });
+  const bus = await scanPci(pciRoot, systemRoot);
+  const of = (vendor: string): readonly PciDevice[] =>
+    bus.devices.filter((device) => device.vendor === vendor);
   const found = await Promise.all([
     findNvidia(run, of('NVIDIA'), systemRoot),
     findAmd(run, of('AMD'), {
@@ -47,7 +51,24 @@ export async function findDevices(options: DeviceOptions): Promise<readonly Foun
     }),
     findIntel(run, of('INTEL')),
   ]);
-  return offeredDevices(distinct(found.flat()), visible ?? {});
+  // Some tools list what the kernel shows, and that is the same in every container and batch job of a host.
+  const own = distinct(found.flat()).filter(({ pciAddress }) => !bus.others.has(pciAddress ?? ''));
+  return offeredDevices(await openable(own, bus, systemRoot), visible ?? {});
+}
+
+/** A device whose file cannot be opened here is no use to a payload, however well it is. */
+async function openable(
+  devices: readonly FoundDevice[],
+  bus: Bus,
+  systemRoot: string,
+): Promise<readonly FoundDevice[]> {
+  const kfd = await nodeAt(kfdNode, systemRoot);
+  return devices.map((device) => {
+    const known = bus.devices.find(({ address }) => address === device.pciAddress)?.node;
+    if (known === undefined || known.state === 'UNKNOWN') return device;
+    const closed = [known, ...(device.vendor === 'AMD' ? [kfd] : [])].find(({ state }) => state !== 'OPEN');
+    return closed === undefined ? device : asUnusable(device, whyClosed(closed));
+  });
 }
 
 /** One device for each id: two with the same would be given out as one. */

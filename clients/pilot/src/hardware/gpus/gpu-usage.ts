@@ -11,31 +11,38 @@ export interface GpuUsage {
 /** Gathers samples of the devices that a job was given. On a device that others share, they are counted too. */
 export class GpuUsageMeter {
   private readonly ids: ReadonlySet<string>;
-  private sum = 0;
-  private samples = 0;
+  private first: Samples = none;
+  private others: Samples = none;
   private peak: number | undefined;
 
   constructor(ids: readonly string[]) {
     this.ids = new Set(ids);
   }
 
-  /** Takes one sample. */
-  observe(devices: readonly FoundDevice[]): void {
+  /**
+   * Takes one sample.
+   * @param isFirst it was taken as the payload began: it says little of what that did, and counts where there is no other
+   */
+  observe(devices: readonly FoundDevice[], isFirst = false): void {
     for (const { id, utilisation, memoryUsedMiB } of devices) {
       if (!this.ids.has(id)) continue;
-      if (utilisation !== undefined) {
-        this.sum += utilisation;
-        this.samples += 1;
-      }
+      if (utilisation !== undefined && isFirst) this.first = add(this.first, utilisation);
+      if (utilisation !== undefined && !isFirst) this.others = add(this.others, utilisation);
       if (memoryUsedMiB !== undefined) this.peak = Math.max(this.peak ?? 0, memoryUsedMiB);
     }
   }
 
   /** What was seen so far. */
   get usage(): GpuUsage {
-    return {
-      utilisation: this.samples === 0 ? null : this.sum / this.samples,
-      peakMemoryMiB: this.peak ?? null,
-    };
+    const { sum, count } = this.others.count > 0 ? this.others : this.first;
+    return { utilisation: count === 0 ? null : sum / count, peakMemoryMiB: this.peak ?? null };
   }
 }
+
+interface Samples {
+  readonly sum: number;
+  readonly count: number;
+}
+
+const none: Samples = { sum: 0, count: 0 };
+const add = ({ sum, count }: Samples, value: number): Samples => ({ sum: sum + value, count: count + 1 });

@@ -1,4 +1,4 @@
-import type { FoundDevice } from './device-facts.js';
+import { asUnusable, type FoundDevice } from './device-facts.js';
 
 /**
  * What is reported after a look: all that was found, and of what was there before and is not found now what must not be forgotten.
@@ -42,13 +42,9 @@ function whyLost(device: FoundDevice, found: readonly FoundDevice[]): string {
   return there.length > 0 ? `its GPU was divided anew and has no ${device.id}` : 'it is not found any more';
 }
 
+/** What was measured of it last is not true of it now. */
 function asLost(device: FoundDevice, why: string): FoundDevice {
   const { utilisation: _utilisation, memoryUsedMiB: _used, ...rest } = device;
-  const gone = new Set(['health', 'utilisation', 'memoryUsedMiB']);
-  const sources = device.sources.filter(({ fact }) => !gone.has(fact));
-  return {
-    ...rest,
-    health: 'UNHEALTHY',
-    sources: [...sources, { fact: 'health', source: why.slice(0, 128) }],
-  };
+  const sources = device.sources.filter(({ fact }) => fact !== 'utilisation' && fact !== 'memoryUsedMiB');
+  return asUnusable({ ...rest, sources }, why);
 }

@@ -249,6 +249,29 @@ describe('what a job’s devices did', () => {
     expect(meter.usage.peakMemoryMiB).toBe(5000);
   });
 
+  test('is not what was seen as the payload began, where there is more', () => {
+    const meter = new GpuUsageMeter(['GPU-1']);
+    meter.observe([device('1', { utilisation: 0, memoryUsedMiB: 3 })], true);
+    expect(meter.usage).toEqual({ utilisation: 0, peakMemoryMiB: 3 });
+    meter.observe([device('1', { utilisation: 0.8, memoryUsedMiB: 7000 })]);
+    expect(meter.usage).toEqual({ utilisation: 0.8, peakMemoryMiB: 7000 });
+  });
+
+  test('of a short one is looked at before the usual time', async () => {
+    const { monitor } = await monitorOf([device('1', { utilisation: 0.7 })]);
+    const seen = new Promise<void>((resolve) => {
+      let count = 0;
+      const stop = monitor.sample(() => {
+        count += 1;
+        if (count < 2) return;
+        stop();
+        resolve();
+      });
+    });
+    await seen;
+    monitor.close();
+  });
+
   test('is unknown where nothing told it', () => {
     const meter = new GpuUsageMeter(['GPU-1']);
     meter.observe([device('1')]);

@@ -29,6 +29,8 @@ export interface HeldDevices {
 /** Utilisation and memory are worth a report when they moved by so much. */
 const UTILISATION_STEP = 0.05;
 const MEMORY_STEP = 0.05;
+/** Looks, in ms after a payload began, before the usual ones: many payloads are over before those come. */
+const EARLY_LOOKS = [500, 1500, 4000];
 /** Where there is no device, one may come: with its driver, or into its slot. That is rare. */
 const PERIODS_WITHOUT_DEVICES = 6;
 
@@ -75,11 +77,17 @@ export class DeviceMonitor {
     };
   }
 
-  /** Tells of each look, and of one that is made now, until the returned function is called. */
+  /** Tells of each look, and of some that are made now and soon, until the returned function is called. */
   sample(sampler: (devices: readonly FoundDevice[]) => void): () => void {
     this.samplers.add(sampler);
-    if (this.current.length > 0) void this.lookNow();
-    return () => this.samplers.delete(sampler);
+    const hasDevices = this.current.length > 0;
+    if (hasDevices) void this.lookNow();
+    const early = EARLY_LOOKS.filter((ms) => hasDevices && ms < this.options.periodMs);
+    const timers = early.map((ms) => setTimeout(() => void this.lookNow(), ms));
+    return () => {
+      timers.forEach(clearTimeout);
+      this.samplers.delete(sampler);
+    };
   }
 
   /**

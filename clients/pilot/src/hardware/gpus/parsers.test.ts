@@ -1,15 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import * as amd from '../../testing/gpu-samples/amd.js';
 import * as intel from '../../testing/gpu-samples/intel.js';
-import {
-  gpuXml,
-  mixed,
-  mixedIds,
-  pairsTopology,
-  remappedRows,
-  smiXml,
-  volatileErrors,
-} from '../../testing/gpu-samples/nvidia.js';
+import { mixed, mixedIds, pairsTopology } from '../../testing/gpu-samples/nvidia.js';
 import { parseAmdMetric, parseAmdStatic, parseAmdVersion } from './amd/amd-smi.js';
 import { parseRocmSmi } from './amd/rocm-smi.js';
 import { Evidence, numberIn, pciAddressOf, pciIdOf, wordIn } from './device-facts.js';
@@ -24,7 +16,6 @@ import { jsonIn } from './json.js';
 import { parseSmiList } from './nvidia/smi-list.js';
 import { parseSmiQuery, queriedFields, queryArguments, unknownField } from './nvidia/smi-query.js';
 import { parseSmiTopology } from './nvidia/smi-topology.js';
-import { parseSmiXml } from './nvidia/smi-xml.js';
 
 describe('nvidia-smi --query-gpu', () => {
   test('tells the facts of each device; what it calls N/A is unknown', () => {
@@ -80,77 +71,6 @@ describe('nvidia-smi --query-gpu', () => {
   });
 });
 
-describe('nvidia-smi -q -x', () => {
-  test('tells driver and CUDA of the host, and the slices of a divided device', () => {
-    const [a100, t4] = parseSmiXml(mixed.xml);
-    expect(a100).toMatchObject({
-      uuid: mixedIds.a100,
-      isMig: true,
-      fault: undefined,
-      facts: { driverVersion: '535.54.03', cudaVersion: '12.2', brand: 'NVIDIA', eccEnabled: true },
-      slices: [
-        { index: 0, memoryMiB: 40192, memoryUsedMiB: 25, fault: undefined },
-        { index: 1, memoryMiB: 19968 },
-        { index: 2, memoryMiB: 9728 },
-      ],
-    });
-    expect(t4).toMatchObject({ isMig: false, slices: [], facts: { utilisation: 0.42, pciId: '10de:1eb8' } });
-  });
-
-  const one = (more: string): ReturnType<typeof parseSmiXml>[number] | undefined =>
-    parseSmiXml(
-      smiXml([
-        gpuXml({
-          bus: '00000000:01:00.0',
-          name: 'NVIDIA A30',
-          uuid: 'GPU-1',
-          deviceId: '20B7',
-          memory: [24576, 0],
-          more,
-        }),
-      ]),
-    )[0];
-
-  test.each([
-    ['a reset is required', '<gpu_reset_status><reset_required>Yes</reset_required></gpu_reset_status>'],
-    ['remapping of memory rows has failed', remappedRows('No', 'Yes')],
-    ['remapping of memory rows needs a reset', remappedRows('Yes', 'No')],
-    [
-      'retirement of memory pages needs a reset',
-      '<retired_pages><pending_retirement>Yes</pending_retirement></retired_pages>',
-    ],
-    ['its driver asks for: Reset', '<gpu_recovery_action>Reset</gpu_recovery_action>'],
-    ['2 uncorrectable memory errors', volatileErrors(2)],
-    [
-      'a reset is recommended',
-      '<gpu_reset_status><reset_required>No</reset_required><drain_and_reset_recommended>Yes</drain_and_reset_recommended></gpu_reset_status>',
-    ],
-  ])('%s', (fault, more) => {
-    expect(one(more)?.fault).toBe(fault);
-  });
-
-  test.each([
-    ['errors before the driver was loaded', volatileErrors(0)],
-    ['rows that were remapped in the past', remappedRows('No', 'No')],
-    ['no action', '<gpu_recovery_action>None</gpu_recovery_action>'],
-    ['an action that is not known', '<gpu_recovery_action>[Insufficient Permissions]</gpu_recovery_action>'],
-    [
-      'what newer drivers do not tell any more',
-      '<gpu_reset_status><reset_required>Requested functionality has been deprecated</reset_required></gpu_reset_status>',
-    ],
-    ['a change of ECC that waits for a reset', '<ecc_mode><pending_ecc>Disabled</pending_ecc></ecc_mode>'],
-  ])('%s are no fault', (_what, more) => {
-    expect(one(more)?.fault).toBeUndefined();
-  });
-
-  test.each(['', 'not xml', '<other></other>', '<nvidia_smi_log><gpu id="x">', mixed.xml.slice(0, 900)])(
-    'a text that is no whole log gives no device, and no error',
-    (text) => {
-      expect(() => parseSmiXml(text)).not.toThrow();
-    },
-  );
-});
-
 describe('nvidia-smi -L', () => {
   test('names profile and UUID of each slice, under its device', () => {
     expect(parseSmiList(mixed.list)).toEqual([
@@ -165,6 +85,13 @@ describe('nvidia-smi -L', () => {
         ],
       },
       { index: 1, name: 'Tesla T4', uuid: mixedIds.t4, slices: [] },
+    ]);
+  });
+
+  test('knows the UUID of an integrated GPU, which is without a prefix', () => {
+    const uuid = '54d0709b-558d-5a59-9c65-0c5fc14a21a4';
+    expect(parseSmiList(`GPU 0: Orin (nvgpu) (UUID: ${uuid})`)).toEqual([
+      { index: 0, name: 'Orin (nvgpu)', uuid, slices: [] },
     ]);
   });
 
@@ -264,6 +191,13 @@ describe('amd-smi', () => {
     expect(parseAmdVersion(jsonIn(amd.amdSmi.version))).toBe('6.4.1');
     expect(parseAmdVersion(jsonIn('[{"rocm_version": "N/A"}]'))).toBeUndefined();
     expect(parseAmdVersion(undefined)).toBeUndefined();
+  });
+
+  test('tells of a device that has lost more pages than it may, to those who may know', () => {
+    const worn = (word: string) =>
+      parseAmdStatic(jsonIn(`[{"gpu": 0, "ras": {"bad_page_threshold_exceeded": ${word}}}]`))[0]?.fault;
+    for (const yes of ['"True"', 'true']) expect(worn(yes)).toMatch(/more memory pages were retired/);
+    for (const no of ['"False"', 'false', '"N/A"']) expect(worn(no)).toBeUndefined();
   });
 
   test('lists partitions one by one', () => {

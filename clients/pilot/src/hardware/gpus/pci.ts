@@ -1,15 +1,9 @@
 import { readdir, readlink, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import {
-  Evidence,
-  numberIn,
-  partOf,
-  pciAddressOf,
-  wordIn,
-  type KnownFacts,
-  type Vendor,
-} from './device-facts.js';
+import { Evidence, pciAddressOf, wordIn, type KnownFacts, type Vendor } from './device-facts.js';
 import { textOf } from './files.js';
+import { kernelFacts, tilesIn } from './kernel-facts.js';
+import { nodeOf, type DeviceNode } from './nodes.js';
 
 /** A GPU on the PCI bus. */
 export interface PciDevice {
@@ -28,6 +22,9 @@ export interface PciDevice {
   readonly fault: string | undefined;
   /** Its number among the devices of its vendor that have a driver, integrated and virtual ones too, by address. */
   readonly rank: number;
+  /** Of how many tiles it is made, where that is known. */
+  readonly tiles: number | undefined;
+  readonly node: DeviceNode;
   /** What the kernel's own files say about it. */
   readonly facts: KnownFacts;
 }
@@ -36,34 +33,58 @@ export interface PciDevice {
 export const pciSource = '/sys/bus/pci/devices';
 const vendors: Readonly<Record<string, Vendor>> = { '10de': 'NVIDIA', '1002': 'AMD', '8086': 'INTEL' };
 
-/** Display controllers (VGA, 3D, other) and processing accelerators. */
-const gpuClasses = /^0x(0300|0302|0380|1200)/;
+/** Display controllers (VGA, 3D, other). */
+const displays = /^0x(0300|0302|0380)/;
+/** Processing accelerators: AMD's are GPUs, Intel's are FPGAs and the like. */
+const accelerators = /^0x1200/;
 /** Drivers that take a device away from this host, for a virtual machine. */
-const takenAway = /^(vfio-pci|pci-stub|xen-pciback)$/;
+const takenAway = /vfio|^(pci-stub|xen-pciback)$/;
+/** A driver of display adapters, some of them on the boards of servers' controllers, that are no use for computing. */
+const displayOnly = /^radeon$/;
+
+/** Where Intel's integrated GPUs are. */
+export const integratedIntel = /^0000:00:02\./;
+
+/** What the bus shows. */
+export interface Bus {
+  readonly devices: readonly PciDevice[];
+  /** Addresses of what is there for others, and not for this process: a container or a batch job was not given it. */
+  readonly others: ReadonlySet<string>;
+}
 
 /**
- * GPUs that the kernel sees, by their address; empty where there is no PCI bus. Left out are Intel's integrated ones (on bus 0), virtual
- * functions beside their physical one, and what was handed to a virtual machine.
+ * GPUs that the kernel sees, by their address; none where there is no PCI bus. Left out are Intel's integrated ones, virtual functions
+ * beside their physical one, what was handed to a virtual machine, and what is for others.
  * @param systemRoot the root of the file system, for what is told of drivers
  */
-export async function scanPci(root = pciSource, systemRoot = '/'): Promise<readonly PciDevice[]> {
+export async function scanPci(root = pciSource, systemRoot = '/'): Promise<Bus> {
   const names = await readdir(root).catch(() => []);
-  const seen = await Promise.all(names.sort().map(async (name) => seeDevice(join(root, name), name)));
-  const all = seen
+  const all = await Promise.all(names.sort().map(async (name) => seeDevice(join(root, name), name)));
+  const here = all
     .filter((device) => device !== undefined)
     .filter(({ driver }) => !takenAway.test(driver ?? ''));
-  const own = all.filter(
-    ({ vendor, address, isVirtual }) => !(vendor === 'INTEL' && address.startsWith('0000:00:')) && !isVirtual,
+  const seen = await Promise.all(
+    here.map(async (device) => ({ ...device, node: await nodeOf(device, systemRoot) })),
   );
-  return Promise.all(
-    own.map(async (device) => {
-      const before = all.filter(
-        ({ vendor, driver, address }) =>
-          vendor === device.vendor && driver !== null && address < device.address,
+  const own = seen.filter(({ node }) => !isForOthers(node));
+  const counted = own.filter(({ driver }) => driver !== null);
+  const devices = own
+    .filter(
+      ({ isIntegrated, isVirtual, driver }) => !isIntegrated && !isVirtual && !displayOnly.test(driver ?? ''),
+    )
+    .map(async (device) => {
+      const before = counted.filter(
+        ({ vendor, address }) => vendor === device.vendor && address < device.address,
       );
       return describe(device, before.length, systemRoot);
-    }),
-  );
+    });
+  const others = seen.filter(({ node }) => isForOthers(node)).map(({ address }) => address);
+  return { devices: await Promise.all(devices), others: new Set(others) };
+}
+
+/** NVIDIA's driver may make the file of a device when it is first used. */
+function isForOthers({ path, state }: DeviceNode): boolean {
+  return state === 'FORBIDDEN' || (state === 'ABSENT' && !path.startsWith('/dev/nvidia'));
 }
 
 /** What tells that a device is a GPU, and whose. */
@@ -74,6 +95,7 @@ interface SeenDevice {
   readonly pciId: string;
   readonly driver: string | null;
   readonly isVirtual: boolean;
+  readonly isIntegrated: boolean;
 }
 
 async function seeDevice(folder: string, name: string): Promise<SeenDevice | undefined> {
@@ -81,26 +103,38 @@ async function seeDevice(folder: string, name: string): Promise<SeenDevice | und
   const [kind, vendorId, deviceId] = await Promise.all(
     ['class', 'vendor', 'device'].map(async (file) => textOf(join(folder, file))),
   );
-  if (address === undefined || !gpuClasses.test(kind ?? '')) return undefined;
+  if (address === undefined) return undefined;
   const vendorDigits = vendorId?.replace(/^0x/, '') ?? '';
   const vendor = vendors[vendorDigits];
   if (vendor === undefined || deviceId === undefined) return undefined;
+  if (!displays.test(kind ?? '') && !(vendor === 'AMD' && accelerators.test(kind ?? ''))) return undefined;
   const driver = await readlink(join(folder, 'driver')).then(basename, () => null);
   const isVirtual = await isThere(join(folder, 'physfn'));
   const pciId = `${vendorDigits}:${deviceId.replace(/^0x/, '')}`;
-  return { folder, vendor, address, pciId, driver, isVirtual };
+  const isIntegrated = vendor === 'INTEL' && (await isIntegratedIntel(folder, address));
+  return { folder, vendor, address, pciId, driver, isVirtual, isIntegrated };
 }
 
-async function describe(device: SeenDevice, rank: number, systemRoot: string): Promise<PciDevice> {
-  const { folder, vendor, address, pciId, driver } = device;
-  const [facts, nodes, driverVersion, fault] = await Promise.all([
+/** Intel's integrated GPU is always at this place, and has no memory of its own; in a virtual machine others may be there. */
+async function isIntegratedIntel(folder: string, address: string): Promise<boolean> {
+  return integratedIntel.test(address) && (await kernelFacts('INTEL', folder)).memoryMiB === undefined;
+}
+
+async function describe(
+  device: SeenDevice & { node: DeviceNode },
+  rank: number,
+  systemRoot: string,
+): Promise<PciDevice> {
+  const { folder, vendor, address, pciId, driver, node } = device;
+  const [facts, nodes, driverVersion, fault, tiles] = await Promise.all([
     kernelFacts(vendor, folder),
     readdir(join(folder, 'drm')).catch(() => []),
     driver === null ? undefined : textOf(join(systemRoot, 'sys/module', driver, 'version')),
     faultIn(folder),
+    vendor === 'INTEL' ? tilesIn(folder) : undefined,
   ]);
   const isUp = driver !== null && nodes.some((name) => /^renderD\d+$/.test(name));
-  return { vendor, address, pciId, driver, driverVersion, isUp, fault, rank, facts };
+  return { vendor, address, pciId, driver, driverVersion, isUp, fault, rank, tiles, node, facts };
 }
 
 /** AMD's driver counts errors by block, as `ue: 0` for those that could not be corrected. */
@@ -137,57 +171,6 @@ export function tellHealth(evidence: Evidence, { driver, isUp, fault }: PciDevic
   return evidence.cannotTell(`${state}; ${why}`, 'health');
 }
 
-/** The drivers of AMD and Intel publish some facts as files; NVIDIA's does not. */
-async function kernelFacts(vendor: Vendor, folder: string): Promise<KnownFacts> {
-  if (vendor === 'NVIDIA') return {};
-  const facts = vendor === 'AMD' ? await amdFacts(folder) : await intelFacts(folder);
-  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
-}
-
-type LooseFacts = { readonly [Name in keyof KnownFacts]?: KnownFacts[Name] | undefined };
-
-async function amdFacts(folder: string): Promise<LooseFacts> {
-  const read = async (file: string): Promise<string | undefined> => wordIn(await textOf(join(folder, file)));
-  const [total, used, busy, compute, memory, model] = await Promise.all(
-    [
-      'mem_info_vram_total',
-      'mem_info_vram_used',
-      'gpu_busy_percent',
-      'current_compute_partition',
-      'current_memory_partition',
-      'product_name',
-    ].map(read),
-  );
-  return {
-    model,
-    memoryMiB: mibOf(total),
-    memoryUsedMiB: mibOf(used),
-    utilisation: partOf(numberIn(busy)),
-    partitionMode: partitionOf(compute, memory),
-  };
-}
-
-/** Compute and memory partition in one word, as `CPX/NPS4`. */
-export function partitionOf(compute: string | undefined, memory: string | undefined): string | undefined {
-  const words = [compute, memory].filter((word) => word !== undefined);
-  return words.length === 0 ? undefined : words.join('/');
-}
-
-/** Local memory is told by i915 for each card and by xe for each tile. */
-async function intelFacts(folder: string): Promise<LooseFacts> {
-  const drm = await readdir(join(folder, 'drm')).catch(() => []);
-  const card = drm.find((name) => /^card\d+$/.test(name));
-  const ofCard = card === undefined ? undefined : await textOf(join(folder, 'drm', card, 'lmem_total_bytes'));
-  const tiles = (await readdir(folder).catch(() => [])).filter((name) => /^tile\d+$/.test(name));
-  const ofTiles = await Promise.all(
-    tiles.map(async (tile) =>
-      numberIn(decimal(await textOf(join(folder, tile, 'physical_vram_size_bytes')))),
-    ),
-  );
-  const sum = ofTiles.reduce<number>((total, bytes) => total + (bytes ?? 0), 0);
-  return { memoryMiB: mibOf(ofCard) ?? (sum > 0 ? Math.floor(sum / 2 ** 20) : undefined) };
-}
-
 /** The Unique id of an AMD device, 16 hexadecimal digits; undefined when it has none. */
 export async function amdUniqueId(address: string, root = pciSource): Promise<string | undefined> {
   return hexId(await textOf(join(root, address, 'unique_id')));
@@ -198,15 +181,6 @@ export function hexId(text: string | null | undefined): string | undefined {
   const digits = /^(?:0x)?([0-9a-f]{1,16})$/i.exec(text?.trim() ?? '')?.[1];
   if (digits === undefined || /^0+$/.test(digits)) return undefined;
   return digits.toLowerCase().padStart(16, '0');
-}
-
-function mibOf(bytes: string | undefined): number | undefined {
-  const number = numberIn(bytes);
-  return number === undefined ? undefined : Math.floor(number / 2 ** 20);
-}
-
-function decimal(text: string | undefined): string | undefined {
-  return text?.startsWith('0x') ? String(Number(text)) : text;
 }
 
 async function isThere(path: string): Promise<boolean> {

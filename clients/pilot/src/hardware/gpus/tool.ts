@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 
 /** What came of running a tool. `stdout` is what it wrote in any case: some tools tell much before they fail. */
 export type ToolAnswer =
@@ -16,20 +17,40 @@ export interface ToolOptions {
   readonly searchPath: string;
   /** A tool that takes longer is killed and counts as hanging. */
   readonly timeoutMs: number;
+  /** Of the pilot's environment, what tools need to find their libraries. */
+  readonly environment?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Runs a tool of a vendor with fixed arguments; never rejects. */
 export type RunTool = (program: string, args: readonly string[]) => Promise<ToolAnswer>;
+
+/**
+ * What tools need of the pilot's environment: inside of `apptainer --nv`, and on Kubernetes nodes, the driver's libraries are found by
+ * LD_LIBRARY_PATH alone. What hides devices, or colours the output, is not handed on.
+ */
+const libraryVariables = ['LD_LIBRARY_PATH', 'ROCM_PATH', 'ROCM_HOME'];
+
+/** Of an environment, what {@link ToolOptions} takes. */
+export function toolEnvironment(env: NodeJS.ProcessEnv): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    libraryVariables.flatMap((name) => {
+      const value = env[name];
+      return value === undefined ? [] : [[name, value] as const];
+    }),
+  );
+}
 
 /** Where vendors put their tools besides the search path. */
 const otherFolders = ['/usr/bin', '/usr/local/bin', '/opt/rocm/bin', '/usr/lib/wsl/lib'];
 const MOST_OUTPUT = 32 * 1024 * 1024;
 
 /** A runner of tools with a time limit. A tool that hangs in its driver may outlive SIGKILL: it is not waited for. */
-export function toolRunner({ searchPath, timeoutMs }: ToolOptions): RunTool {
+export function toolRunner({ searchPath, timeoutMs, environment = {} }: ToolOptions): RunTool {
+  // Some tools are scripts: what runs them is where the system has it, or where the pilot finds its programs.
+  const env = { ...environment, PATH: `/usr/bin:/bin:${searchPath}`, LC_ALL: 'C', HOME: '/nonexistent' };
   return async (program, args) => {
     const path = await locate(program, searchPath);
-    return path === undefined ? { kind: 'missing' } : run(path, args, timeoutMs);
+    return path === undefined ? { kind: 'missing' } : run(path, args, timeoutMs, env);
   };
 }
 
@@ -48,19 +69,20 @@ async function locate(program: string, searchPath: string): Promise<string | und
   return undefined;
 }
 
-async function run(path: string, args: readonly string[], timeoutMs: number): Promise<ToolAnswer> {
+async function run(
+  path: string,
+  args: readonly string[],
+  timeoutMs: number,
+  env: Readonly<Record<string, string>>,
+): Promise<ToolAnswer> {
   return new Promise((resolve) => {
     let stdout = '';
-    const child = execFile(
-      path,
-      [...args],
-      { maxBuffer: MOST_OUTPUT, env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', HOME: '/nonexistent' } },
-      (error, _stdout, stderr) => {
-        clearTimeout(timer);
-        if (error === null) resolve({ kind: 'answered', stdout });
-        else resolve({ kind: 'failed', stdout, why: reasonOf(error, stdout, stderr) });
-      },
-    );
+    const child = execFile(path, [...args], { maxBuffer: MOST_OUTPUT, env }, (error, _stdout, stderr) => {
+      clearTimeout(timer);
+      const text = stripVTControlCharacters(stdout);
+      if (error === null) resolve({ kind: 'answered', stdout: text });
+      else resolve({ kind: 'failed', stdout: text, why: reasonOf(error, text, stderr) });
+    });
     child.stdout?.on('data', (text) => (stdout += String(text)));
     const timer = setTimeout(() => {
       child.kill('SIGKILL');

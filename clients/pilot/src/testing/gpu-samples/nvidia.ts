@@ -5,6 +5,11 @@
  *   of utkuozdemir/nvidia_gpu_exporter issue 67 (driver 510.47.03); refused fields: the tool's message, exit code 2.
  * - `-q -x`: influxdata/telegraf, plugins/inputs/nvidia_smi/testdata/a100-sxm4-v12.xml (driver 535.54.03) and tesla-t4.xml; row
  *   remapping: 3090-v13.xml in the same folder; recovery action: utkuozdemir/nvidia_gpu_exporter issue 393.
+ * - repairs, thresholds, fabric: pro-6000-maxq-blackwell-v13.xml in the same folder (driver 590.44.01); a fabric that is not up: NVIDIA/gpu-operator
+ *   issue 2511 (driver 580.159.04).
+ * - counters of Volta and before: gt-1030.xml in the same folder (driver 470.74).
+ * - words of drivers since 610 (KMD, CUDA UMD): `nvidia-smi -q` prints them. confidence: LOW for their spelling in XML: no recorded log was found.
+ * - an integrated GPU: NVIDIA/go-nvlib, pkg/nvlib/info/property-extractor.go, for its line in `-L`.
  * - `-L`: NVIDIA Multi-Instance GPU User Guide, "MIG Device Names" and "Getting Started" (branch 535).
  * - `topo -m`: XueSongTap/XueSongTap.github.io, _posts/2024-01-04-nvidia-smi-more.md (driver 535).
  * - `/proc/driver/nvidia/gpus/…/information`: NVIDIA, README of driver 460.80, "Using the /proc File System Interface", for the file; its lines
@@ -126,6 +131,37 @@ export const volatileErrors = (dram: number): string => `    <ecc_errors>
       </aggregate>
     </ecc_errors>`;
 
+/** The same in the words of Volta and before. */
+export const doubleBitErrors = (total: number): string => `    <ecc_errors>
+      <volatile>
+        <single_bit><device_memory>5</device_memory><total>5</total></single_bit>
+        <double_bit><device_memory>${total}</device_memory><cbu>N/A</cbu><total>${total}</total></double_bit>
+      </volatile>
+      <aggregate>
+        <double_bit><total>9</total></double_bit>
+      </aggregate>
+    </ecc_errors>`;
+
+/** What drivers since 570 say of repairs. */
+export const repairs = ({ channel = 'No', cluster = 'No', beyond = 'N/A', threshold = 'No' }): string =>
+  `    <ecc_errors>
+      <aggregate>
+        <sram_threshold_exceeded>${threshold}</sram_threshold_exceeded>
+      </aggregate>
+      <channel_repair_pending>${channel}</channel_repair_pending>
+      <tpc_repair_pending>${cluster}</tpc_repair_pending>
+      <unrepairable_memory>${beyond}</unrepairable_memory>
+    </ecc_errors>`;
+
+/** What is said of the switches that join GPUs. */
+export const fabric = (state: string, status: string, summary = 'N/A'): string => `    <fabric>
+      <state>${state}</state>
+      <status>${status}</status>
+      <health>
+        <summary>${summary}</summary>
+      </health>
+    </fabric>`;
+
 export const remappedRows = (pending: 'Yes' | 'No', failure: 'Yes' | 'No'): string => `    <remapped_rows>
       <remapped_row_corr>0</remapped_row_corr>
       <remapped_row_unc>1</remapped_row_unc>
@@ -194,6 +230,7 @@ export const refusedField = (name: string): string => `Field "${name}" is not a 
 export const procInformation = ({
   uuid = 'GPU-82523fd8-3897-f599-d088-ccd04ae45ec1',
   excluded = 'No',
+  minor = 3,
 } = {}): string =>
   [
     'Model: \t\t NVIDIA A10G',
@@ -202,6 +239,6 @@ export const procInformation = ({
     'Video BIOS: \t 94.02.75.00.01',
     'Bus Type: \t PCIe',
     'Bus Location: \t 0000:00:1e.0',
-    'Device Minor: \t 3',
+    `Device Minor: \t ${minor}`,
     `GPU Excluded:\t ${excluded}`,
   ].join('\n');

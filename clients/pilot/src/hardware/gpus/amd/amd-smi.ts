@@ -1,5 +1,6 @@
 import { numberIn, partOf, pciAddressOf, pciIdOf, wordIn, type KnownFacts } from '../device-facts.js';
-import { hexId, partitionOf } from '../pci.js';
+import { partitionOf } from '../kernel-facts.js';
+import { hexId } from '../pci.js';
 import { at, listIn, type Json } from '../json.js';
 
 /** A device of `amd-smi`. */
@@ -34,7 +35,10 @@ export function parseAmdStatic(json: Json): readonly AmdDevice[] {
       ),
       eccEnabled: eccOf(gpu),
     };
-    return [{ index, uniqueId: hexId(textAt(gpu, 'asic', 'asic_serial')), facts, fault: undefined }];
+    // Told to root alone, by releases from 26 on.
+    const isWorn = /^true$/i.test(textAt(gpu, 'ras', 'bad_page_threshold_exceeded') ?? '');
+    const fault = isWorn ? 'more memory pages were retired than its threshold allows' : undefined;
+    return [{ index, uniqueId: hexId(textAt(gpu, 'asic', 'asic_serial')), facts, fault }];
   });
 }
 
@@ -96,7 +100,7 @@ function eccOf(gpu: Json): boolean | undefined {
 function textAt(json: Json, ...path: readonly string[]): string | undefined {
   const found = at(json, ...path);
   const value = at(found, 'value') ?? found;
-  return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
+  return ['string', 'number', 'boolean'].includes(typeof value) ? String(value) : undefined;
 }
 
 function mibAt(json: Json, ...path: readonly string[]): number | undefined {

@@ -44,10 +44,10 @@ export async function findAmd(
 ): Promise<readonly FoundDevice[]> {
   const asked = withModes(await ask(run));
   const release = await releaseOf(run, asked, releaseFile);
-  const devices = asked.devices.map((device) => evidenceOf(device, asked, onBus, asked.devices, release));
+  const kernel = { kfd: await readKfd(systemRoot), release, pciRoot };
+  const devices = asked.devices.map((device) => evidenceOf(device, asked, onBus, kernel));
   const seen = new Set(devices.map(({ pciAddress }) => pciAddress));
   const rest = onBus.filter(({ address }) => !seen.has(address));
-  const kernel = { kfd: rest.length > 0 ? await readKfd(systemRoot) : [], release, pciRoot };
   return [...devices, ...(await Promise.all(rest.map(async (device) => unasked(device, asked, kernel))))];
 }
 
@@ -71,7 +71,11 @@ async function ask(run: RunTool): Promise<Asked> {
       const now = metrics.get(device.index);
       const partitionMode = modes?.get(device.index);
       const told = { ...now?.facts, ...(partitionMode === undefined ? {} : { partitionMode }) };
-      return { ...device, facts: { ...told, ...withoutGaps(device.facts) }, fault: now?.fault };
+      return {
+        ...device,
+        facts: { ...told, ...withoutGaps(device.facts) },
+        fault: now?.fault ?? device.fault,
+      };
     });
     return { source: 'amd-smi', devices };
   }
@@ -120,20 +124,26 @@ async function releaseOf(
 
 function evidenceOf(
   device: AmdDevice,
-  { source }: Asked,
+  { source, devices: all }: Asked,
   onBus: readonly PciDevice[],
-  all: readonly AmdDevice[],
-  release: { version: string; source: string } | undefined,
+  { kfd, release }: KernelWord,
 ): FoundDevice {
   const evidence = new Evidence('AMD').tell(source, device.facts);
   const bus = onBus.find(({ address }) => address === device.facts.pciAddress);
   if (bus !== undefined) evidence.tell(pciSource, { pciId: bus.pciId }).tell('sysfs amdgpu', bus.facts);
+  // Older tools do not tell the target.
+  const node = kfd.find(({ address }) => address === device.facts.pciAddress);
+  evidence.tell(kfdSource, { gfxTarget: node?.gfxTarget });
   if (release !== undefined) evidence.tell(release.source, { rocmVersion: release.version });
-  if (device.fault === undefined) evidence.tell(source, { health: 'HEALTHY' });
-  else evidence.tell(`${source}: ${device.fault}`, { health: 'UNHEALTHY' });
+  // `rocm-smi` counts no errors; the driver does.
+  if (device.fault !== undefined) evidence.tell(`${source}: ${device.fault}`, { health: 'UNHEALTHY' });
+  else if (bus?.fault !== undefined) tellHealth(evidence, bus, source);
+  else evidence.tell(source, { health: 'HEALTHY' });
   evidence.cannotTell(`${source} does not tell it`, ...driverFacts);
   const { id, visibleAs, parentId } = identityOf(device, all);
-  return evidence.tell(source, { parentId }).device(id, visibleAs);
+  return evidence
+    .tell(source, { parentId })
+    .device(id, visibleAs, { names: [String(device.index), parentId] });
 }
 
 interface Identity {
@@ -177,12 +187,12 @@ async function unasked(
   else if (isPartitioned) evidence.cannotTell(`it is partitioned; ${why}`, 'health');
   else tellHealth(evidence, device, why);
   const uniqueId = await amdUniqueId(device.address, pciRoot);
+  const names = nodes.map(({ index }) => String(index));
   if (uniqueId !== undefined) {
     const name = `GPU-${uniqueId}`;
-    return evidence.device(name, isPartitioned ? null : name);
+    return evidence.device(name, isPartitioned ? null : name, { names });
   }
-  const [node] = isPartitioned ? [] : nodes;
-  return evidence.device(`PCI-${device.address}`, node === undefined ? null : String(node.index));
+  return evidence.device(`PCI-${device.address}`, (isPartitioned ? undefined : names[0]) ?? null, { names });
 }
 
 const jsonOf = (answer: ToolAnswer): Json => (answer.kind === 'missing' ? undefined : jsonIn(answer.stdout));

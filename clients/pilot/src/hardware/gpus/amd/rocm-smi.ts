@@ -1,6 +1,7 @@
 import { numberIn, partOf, pciAddressOf, pciIdOf, wordIn } from '../device-facts.js';
 import { at, fieldsIn, type Json } from '../json.js';
-import { hexId, partitionOf } from '../pci.js';
+import { partitionOf } from '../kernel-facts.js';
+import { hexId } from '../pci.js';
 import type { AmdDevice } from './amd-smi.js';
 
 /** What is asked of `rocm-smi`; `--showallinfo` is not: it aborts on some releases. */

@@ -1,12 +1,13 @@
 import { Evidence, type FoundDevice } from '../device-facts.js';
 import { jsonIn, type Json } from '../json.js';
-import { pciEvidence, pciSource, tellHealth, type PciDevice } from '../pci.js';
+import { integratedIntel, pciEvidence, pciSource, tellHealth, type PciDevice } from '../pci.js';
 import type { RunTool, ToolAnswer } from '../tool.js';
 import {
   parseXpuDetails,
   parseXpuDiscovery,
   parseXpuHealth,
   parseXpuStats,
+  parseXpuTiles,
   type XpuDevice,
   xpuWell,
 } from './xpu-smi.js';
@@ -19,7 +20,8 @@ export async function findIntel(run: RunTool, onBus: readonly PciDevice[]): Prom
   const answer = await run(TOOL, ['discovery', '-j']);
   // Integrated devices are listed by the tool and left out here, as on the bus.
   const listed = parseXpuDiscovery(jsonOf(answer)).filter(
-    ({ facts }) => facts.pciAddress?.startsWith('0000:00:') !== true,
+    ({ facts: { pciAddress = '' } }) =>
+      !integratedIntel.test(pciAddress) || onBus.some(({ address }) => address === pciAddress),
   );
   const devices = await Promise.all(listed.map(async (device) => describe(run, device, onBus)));
   const seen = new Set(devices.map(({ pciAddress }) => pciAddress));
@@ -42,7 +44,11 @@ async function describe(run: RunTool, device: XpuDevice, onBus: readonly PciDevi
   if (bus !== undefined) evidence.tell(pciSource, { pciId: bus.pciId }).tell('sysfs', bus.facts);
   tellOwnHealth(evidence, [details, health], bus);
   evidence.cannotTell('xpu-smi does not tell it', ...driverFacts);
-  return evidence.device(device.uuid ?? `PCI-${device.facts.pciAddress ?? id}`, String(bus?.rank ?? id));
+  const number = String(bus?.rank ?? id);
+  return evidence.device(device.uuid ?? `PCI-${device.facts.pciAddress ?? id}`, number, {
+    names: [number],
+    tiles: parseXpuTiles(jsonOf(details)) ?? bus?.tiles,
+  });
 }
 
 /** As the tool tells it; where it does not, as the device's driver sees it. */
@@ -67,7 +73,11 @@ function unasked(device: PciDevice, answer: ToolAnswer): FoundDevice {
   const evidence = pciEvidence(device).cannotTell(why, ...driverFacts);
   if (answer.kind === 'missing') tellHealth(evidence, device, why);
   else evidence.tell(`${pciSource}, but ${why}`, { health: 'UNHEALTHY' });
-  return evidence.device(`PCI-${device.address}`, device.isUp ? String(device.rank) : null);
+  const number = String(device.rank);
+  return evidence.device(`PCI-${device.address}`, device.isUp ? number : null, {
+    names: [number],
+    tiles: device.tiles,
+  });
 }
 
 const whyOf = (answer: ToolAnswer): string => ('why' in answer ? answer.why : 'it does not list the device');

@@ -32,6 +32,12 @@ export function parseXpuDetails(json: Json): XpuDevice['facts'] {
   };
 }
 
+/** Of how many tiles a device is made, by `xpu-smi discovery -d ID -j`. */
+export function parseXpuTiles(json: Json): number | undefined {
+  const tiles = numberIn(textAt(json, 'number_of_tiles'));
+  return tiles !== undefined && tiles >= 1 ? tiles : undefined;
+}
+
 /** Reads `xpu-smi stats -d ID -j`: metrics of the whole device, or of its tiles, whose memory is added and whose utilisation is averaged. */
 export function parseXpuStats(json: Json): XpuDevice['facts'] {
   const whole = listIn(at(json, 'device_level'));

@@ -31,8 +31,10 @@ export async function findNvidia(
 ): Promise<readonly FoundDevice[]> {
   const first = await query(run);
   if (first.answer.kind === 'missing')
-    return Promise.all(onBus.map(async (device) => withoutTool(device, systemRoot)));
-  if (first.answer.kind === 'hung') return onBus.map((device) => unlisted(device, tried(first.answer)));
+    return Promise.all(present(onBus).map(async (device) => withoutTool(device, systemRoot)));
+  const rest = (devices: readonly PciDevice[], why: string): Promise<readonly FoundDevice[]> =>
+    Promise.all(devices.map(async (device) => unlisted(device, why, systemRoot)));
+  if (first.answer.kind === 'hung') return rest(present(onBus), tried(first.answer));
   const [xml, list, topology] = await Promise.all([
     run(TOOL, ['-q', '-x']),
     run(TOOL, ['-L']),
@@ -49,10 +51,15 @@ export async function findNvidia(
   const devices = told.queried.flatMap((gpu) => devicesOf(gpu, told));
   const seen = new Set(devices.map(({ pciAddress }) => pciAddress));
   const why = first.answer.kind === 'failed' ? tried(first.answer) : 'nvidia-smi does not list it';
-  return [
-    ...devices,
-    ...onBus.filter(({ address }) => !seen.has(address)).map((device) => unlisted(device, why)),
-  ];
+  // The tool has the files of devices made where that can be done: what has none now is for others.
+  const unseen = onBus.filter(({ address, node }) => !seen.has(address) && node.state !== 'ABSENT');
+  return [...devices, ...(await rest(unseen, why))];
+}
+
+/** Those whose file is there, as far as any is: a container has the files of what it was given. */
+function present(onBus: readonly PciDevice[]): readonly PciDevice[] {
+  const there = onBus.filter(({ node }) => node.state !== 'ABSENT');
+  return onBus.some(({ node }) => node.state === 'OPEN') ? there : onBus;
 }
 
 interface Told {
@@ -85,7 +92,8 @@ function devicesOf(gpu: QueriedGpu, told: Told): readonly FoundDevice[] {
   if (xml?.fault !== undefined) whole.correct(`${XML}: ${xml.fault}`, { health: 'UNHEALTHY' });
   // Any of the outputs may be missing: a GPU that one of them says to be divided must not be given whole.
   const isMig = xml?.isMig === true || gpu.isMig === true || (listed?.slices.length ?? 0) > 0;
-  if (!isMig) return [linked(whole, gpu, told).device(gpu.uuid, gpu.uuid)];
+  const names = [gpu.index?.toString()];
+  if (!isMig) return [linked(whole, gpu, told).device(gpu.uuid, visibleAs(gpu), { names })];
   const slices = listed?.slices ?? [];
   if (slices.length === 0) {
     const why =
@@ -93,12 +101,19 @@ function devicesOf(gpu: QueriedGpu, told: Told): readonly FoundDevice[] {
         ? `${xml?.isMig === true ? XML : QUERY}: MIG is enabled and there is no instance`
         : `MIG is enabled, and ${LIST}: ${whyOf(told.listAnswer)}`;
     whole.tell(LIST, { partitionMode: 'MIG' }).correct(why, { health: 'UNHEALTHY' });
-    return [whole.device(gpu.uuid, gpu.uuid)];
+    return [whole.device(gpu.uuid, visibleAs(gpu), { names })];
   }
   return slices.map(({ index, profile, uuid }) => {
     const own = xml?.slices.find((slice) => slice.index === index);
-    return sliceOf(evidence(), gpu, own, xml?.fault).tell(LIST, { migProfile: profile }).device(uuid, uuid);
+    return sliceOf(evidence(), gpu, own, xml?.fault)
+      .tell(LIST, { migProfile: profile })
+      .device(uuid, uuid, { names: [...names, gpu.uuid] });
   });
+}
+
+/** Integrated GPUs of boards such as Orin have a UUID that CUDA does not take: they go by their number. */
+function visibleAs({ uuid, index = 0 }: QueriedGpu): string {
+  return uuid.startsWith('GPU-') ? uuid : String(index);
 }
 
 /** A slice has its GPU's driver and capability, and its own memory; its utilisation is told by nothing. */
@@ -133,11 +148,12 @@ function linked(evidence: Evidence, { index }: QueriedGpu, { links }: Told): Evi
 }
 
 /** A device of the PCI bus that its tool does not list: it cannot be given to payloads, which see it by its UUID. */
-function unlisted(device: PciDevice, why: string): FoundDevice {
+async function unlisted(device: PciDevice, why: string, systemRoot: string): Promise<FoundDevice> {
+  const told = await readProcGpu(systemRoot, device.address);
   return pciEvidence(device)
     .cannotTell(why, ...driverFacts)
     .tell(`${pciSource}, but ${why}`, { health: 'UNHEALTHY' })
-    .device(`PCI-${device.address}`, null);
+    .device(`PCI-${device.address}`, null, { names: [told?.uuid, told?.minor] });
 }
 
 const noTool = 'nvidia-smi is not on this host';
@@ -154,7 +170,10 @@ async function withoutTool(device: PciDevice, systemRoot: string): Promise<Found
     device.driver === null ? 'no kernel driver has the device' : 'its driver does not tell its UUID';
   evidence.cannotTell(`${state}; ${noTool}`, 'health');
   const id = told?.uuid;
-  return id === undefined ? evidence.device(`PCI-${device.address}`, null) : evidence.device(id, id);
+  const names = [told?.minor];
+  return id === undefined
+    ? evidence.device(`PCI-${device.address}`, null, { names })
+    : evidence.device(id, id, { names });
 }
 
 const textOf = (answer: ToolAnswer): string => (answer.kind === 'missing' ? '' : answer.stdout);

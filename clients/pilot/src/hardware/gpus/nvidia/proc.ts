@@ -15,6 +15,8 @@ export interface ProcGpu {
   readonly isExcluded: boolean;
   /** Whether it has MIG instances. */
   readonly isDivided: boolean;
+  /** The number of its file in `/dev`. */
+  readonly minor: string | undefined;
 }
 
 /**
@@ -32,11 +34,13 @@ export async function readProcGpu(root: string, address: string): Promise<ProcGp
   );
   const uuid = fields.get('gpu uuid') ?? '';
   const minor = fields.get('device minor') ?? '';
+  const hasMinor = /^\d+$/.test(minor);
   return {
     model: wordIn(fields.get('model')),
     uuid: /^GPU-[0-9a-f-]+$/i.test(uuid) ? uuid : undefined,
     isExcluded: /^yes$/i.test(fields.get('gpu excluded') ?? fields.get('blacklisted') ?? ''),
-    isDivided: /^\d+$/.test(minor) && (await hasInstances(root, minor)),
+    isDivided: hasMinor && (await hasInstances(root, minor)),
+    minor: hasMinor ? minor : undefined,
   };
 }
 

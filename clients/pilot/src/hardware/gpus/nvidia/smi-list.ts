@@ -15,7 +15,7 @@ export interface ListedGpu {
   readonly slices: readonly ListedSlice[];
 }
 
-const gpuLine = /^GPU (\d+): (.+) \(UUID: (GPU-[0-9a-fA-F-]+)\)/;
+const gpuLine = /^GPU (\d+): (.+) \(UUID: ((?:GPU-)?[0-9a-fA-F-]+)\)/;
 const sliceLine = /^\s+MIG (\S+)\s+Device\s+(\d+): \(UUID: (MIG-[^)]+)\)/;
 
 /** Reads `nvidia-smi -L`: the one output that names profile and UUID of MIG devices on every driver. Other lines are left out. */

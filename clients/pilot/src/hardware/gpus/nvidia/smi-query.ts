@@ -45,7 +45,7 @@ export function queryArguments(fields: readonly Field[]): readonly string[] {
 
 /** The field that the driver does not know, from what the tool said; undefined when it complained about something else. */
 export function unknownField(answer: string): Field | undefined {
-  const name = /Field "([^"]+)" is not a valid field to query/.exec(answer)?.[1];
+  const name = /Field "([^"]+)" is not a valid field/.exec(answer)?.[1];
   return queriedFields.find((field) => field === name);
 }
 
@@ -59,7 +59,7 @@ export function parseSmiQuery(text: string, fields: readonly Field[]): readonly 
       return at < 0 ? undefined : values[at];
     };
     const uuid = wordIn(field('uuid'));
-    if (uuid === undefined || !uuid.startsWith('GPU-')) return [];
+    if (uuid === undefined || !/^(GPU-)?[0-9a-f]{8}-[0-9a-f-]+$/i.test(uuid)) return [];
     const isMig = isEnabled(field('mig.mode.current'));
     return [{ index: numberIn(field('index')), uuid, facts: factsOf(field, values), isMig }];
   });

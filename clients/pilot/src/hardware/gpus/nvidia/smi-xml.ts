@@ -1,6 +1,8 @@
-import { DOMParser, type Element } from '@xmldom/xmldom';
+import type { Element } from '@xmldom/xmldom';
 import { numberIn, partOf, pciAddressOf, pciIdOf, wordIn, type KnownFacts } from '../device-facts.js';
+import { faultOf } from './smi-faults.js';
 import { isEnabled } from './smi-query.js';
+import { childOf, childrenOf, rootOf, textAt } from './xml.js';
 
 /** A MIG device in the XML. It has neither UUID nor profile there: `nvidia-smi -L` has both, by the same index. */
 export interface XmlSlice {
@@ -23,10 +25,11 @@ export interface XmlGpu {
 
 /** Reads `nvidia-smi -q -x`; empty when the text is no such log. Elements that are not known are left out. */
 export function parseSmiXml(text: string): readonly XmlGpu[] {
-  const log = rootOf(text);
+  const log = rootOf(text, 'nvidia_smi_log');
   if (log === undefined) return [];
-  const driver = wordIn(textAt(log, 'driver_version'));
-  const cuda = wordIn(textAt(log, 'cuda_version'));
+  // Since 610 the tool speaks of its kernel's and its libraries' driver apart: KMD and CUDA UMD.
+  const driver = wordIn(textAt(log, 'driver_version')) ?? wordIn(textAt(log, 'kmd_version'));
+  const cuda = wordIn(textAt(log, 'cuda_version')) ?? wordIn(textAt(log, 'cuda_umd_version'));
   return childrenOf(log, 'gpu').flatMap((gpu) => {
     const uuid = wordIn(textAt(gpu, 'uuid'));
     if (uuid === undefined) return [];
@@ -67,57 +70,4 @@ function sliceOf(slice: Element): XmlSlice {
     memoryUsedMiB: numberIn(textAt(slice, 'fb_memory_usage', 'used')),
     fault: errors > 0 ? `${errors} uncorrectable memory errors` : undefined,
   };
-}
-
-/** What the driver itself calls a reason to stop: a reset, a repair that is due or has failed, errors since it was loaded. */
-function faultOf(gpu: Element): string | undefined {
-  const isYes = (...path: readonly string[]): boolean => /^(yes|true)$/i.test(textAt(gpu, ...path) ?? '');
-  if (isYes('gpu_reset_status', 'reset_required')) return 'a reset is required';
-  if (isYes('gpu_reset_status', 'drain_and_reset_recommended')) return 'a reset is recommended';
-  if (isYes('remapped_rows', 'remapped_row_failure')) return 'remapping of memory rows has failed';
-  if (isYes('remapped_rows', 'remapped_row_pending')) return 'remapping of memory rows needs a reset';
-  if (isYes('retired_pages', 'pending_retirement')) return 'retirement of memory pages needs a reset';
-  const action = wordIn(textAt(gpu, 'gpu_recovery_action'));
-  if (action !== undefined) return `its driver asks for: ${action}`;
-  const errors = uncorrectable(childOf(childOf(gpu, 'ecc_errors'), 'volatile'));
-  if (errors > 0) return `${errors} uncorrectable memory errors`;
-  const lost = [gpu.textContent ?? ''].find((text) => /GPU is lost|GPU requires reset/i.test(text));
-  return lost === undefined ? undefined : 'it is lost';
-}
-
-/** The names of the counters differ by generation; all of them say `uncorrectable`. */
-function uncorrectable(volatile: Element | undefined): number {
-  return elementsIn(volatile)
-    .filter(({ nodeName }) => nodeName.includes('uncorrectable'))
-    .reduce((sum, counter) => sum + (numberIn(counter.textContent) ?? 0), 0);
-}
-
-function rootOf(text: string): Element | undefined {
-  try {
-    const root = new DOMParser({ onError: () => undefined }).parseFromString(
-      text,
-      'text/xml',
-    ).documentElement;
-    return root?.nodeName === 'nvidia_smi_log' ? root : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function elementsIn(parent: Element | undefined): readonly Element[] {
-  return parent === undefined
-    ? []
-    : Array.from(parent.childNodes).filter((node): node is Element => node.nodeType === 1);
-}
-
-const childrenOf = (parent: Element | undefined, name: string): readonly Element[] =>
-  elementsIn(parent).filter(({ nodeName }) => nodeName === name);
-
-const childOf = (parent: Element | undefined, name: string): Element | undefined =>
-  childrenOf(parent, name)[0];
-
-/** The text of an element by its path; undefined when it is not there. */
-function textAt(parent: Element, ...path: readonly string[]): string | undefined {
-  const found = path.reduce<Element | undefined>((at, name) => childOf(at, name), parent);
-  return found?.textContent?.trim();
 }

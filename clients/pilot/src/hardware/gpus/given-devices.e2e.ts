@@ -1,0 +1,135 @@
+import { describe, expect, test } from '@jest/globals';
+import { type BusDevice, GpuHost, sourceOf } from '../../testing/gpu-host.js';
+import { kfdProperties, rocmSmi } from '../../testing/gpu-samples/amd.js';
+import { mixed, mixedIds, procInformation } from '../../testing/gpu-samples/nvidia.js';
+
+const host = new GpuHost();
+
+/** Three GPUs, with the numbers of their files; the kernel shows all of them in every container. */
+async function threeGpus(): Promise<void> {
+  const addresses = ['0000:01:00.0', '0000:3b:00.0', '0000:5e:00.0'];
+  for (const [minor, address] of addresses.entries()) {
+    await host.onBus(address, '10de', '20b2', { driver: 'nvidia' });
+    await host.kernel({
+      [`proc/driver/nvidia/gpus/${address}/information`]: procInformation({
+        uuid: `GPU-0000000${minor}-3897-f599-d088-ccd04ae45ec1`,
+        minor,
+      }),
+    });
+  }
+}
+
+const nvidiaTool = async (says: { query: string; exitCode?: number }): Promise<void> =>
+  host.tool('nvidia-smi', [
+    { to: '--query-gpu=', says: says.query, exitCode: says.exitCode ?? 0 },
+    { to: '-q -x', says: mixed.xml },
+    { to: '-L', says: mixed.list },
+  ]);
+
+describe('a pilot in a container on a host with NVIDIA devices', () => {
+  test('knows nothing of those that the container was not given', async () => {
+    await threeGpus();
+    await host.kernel({ 'dev/nvidiactl': '', 'dev/nvidia1': '' });
+    await nvidiaTool({ query: mixed.query.split('\n')[1] ?? '' });
+    expect((await host.find()).map(({ id }) => id)).toEqual([mixedIds.t4]);
+  });
+
+  test('that was given none reports none, and no broken ones', async () => {
+    await threeGpus();
+    await host.kernel({ 'dev/null': '' });
+    await nvidiaTool({ query: 'No devices were found', exitCode: 6 });
+    expect(await host.find()).toEqual([]);
+  });
+
+  test('whose driver tells but of its own knows nothing of the others', async () => {
+    await threeGpus();
+    await host.onBus('0000:86:00.0', '10de', '20b2', { driver: 'nvidia' });
+    await host.kernel({ 'dev/nvidia0': '', 'dev/nvidia1': '', 'dev/nvidia2': '' });
+    expect((await host.find()).map(({ pciAddress }) => pciAddress)).toEqual([
+      '0000:01:00.0',
+      '0000:3b:00.0',
+      '0000:5e:00.0',
+    ]);
+  });
+
+  test('without a tool has those whose files are there', async () => {
+    await threeGpus();
+    await host.kernel({ 'dev/nvidia2': '' });
+    expect(await host.find()).toMatchObject([
+      { id: 'GPU-00000002-3897-f599-d088-ccd04ae45ec1', health: 'HEALTHY' },
+    ]);
+  });
+
+  test('without a tool and without files offers none of those that the bus shows', async () => {
+    await threeGpus();
+    await host.kernel({ 'dev/null': '' });
+    const devices = await host.find();
+    expect(devices.map(({ health }) => health)).toEqual(['UNHEALTHY', 'UNHEALTHY', 'UNHEALTHY']);
+    expect(sourceOf(devices[0], 'health')).toBe('/dev/nvidia0 is not there');
+    expect(sourceOf(devices[0], 'driverVersion')).toBe('unknown: nvidia-smi is not on this host');
+  });
+
+  test('a device that fell off the bus of its driver is still one: its file is there', async () => {
+    await threeGpus();
+    await host.kernel({ 'dev/nvidia0': '', 'dev/nvidia1': '', 'dev/nvidia2': '' });
+    await nvidiaTool({ query: mixed.query });
+    const devices = await host.find();
+    expect(devices.at(-1)).toMatchObject({ id: 'PCI-0000:5e:00.0', health: 'UNHEALTHY' });
+  });
+});
+
+describe('a pilot in a container on a host with AMD devices', () => {
+  const card = (render: number): BusDevice => ({
+    kind: '0x038000',
+    driver: 'amdgpu',
+    files: { [`drm/renderD${render}/dev`]: `226:${render}` },
+  });
+
+  test('has of those that the tool lists the ones that it can open', async () => {
+    await host.onBus('0000:83:00.0', '1002', '738c', card(128));
+    await host.onBus('0000:c7:00.0', '1002', '73df', card(129));
+    await host.kernel({ 'dev/kfd': '', 'dev/dri/renderD128': '' });
+    await host.tool('rocm-smi', [{ to: '--showid', says: rocmSmi }]);
+    expect((await host.find()).map(({ pciAddress }) => pciAddress)).toEqual(['0000:83:00.0']);
+  });
+
+  test('offers none without the file of the compute driver', async () => {
+    await host.onBus('0000:83:00.0', '1002', '738c', card(128));
+    await host.kernel({ 'dev/dri/renderD128': '' });
+    const [device] = await host.find();
+    expect(device?.health).toBe('UNHEALTHY');
+    expect(sourceOf(device, 'health')).toBe('/dev/kfd is not there');
+  });
+
+  test('learns the target of a device from the kernel where its tool does not tell it', async () => {
+    await host.onBus('0000:83:00.0', '1002', '740f', card(128));
+    await host.kernel({ 'sys/class/kfd/kfd/topology/nodes/1/properties': kfdProperties(0x8300) });
+    const says = rocmSmi.replaceAll('GFX Version', 'Another Word');
+    await host.tool('rocm-smi', [{ to: '--showid', says }]);
+    const [device] = await host.find();
+    expect(device?.gfxTarget).toBe('gfx90a');
+    expect(sourceOf(device, 'gfxTarget')).toBe('/sys/class/kfd/kfd/topology/nodes');
+  });
+
+  test('believes the driver where its tool counts no errors', async () => {
+    const { files, ...more } = card(128);
+    await host.onBus('0000:83:00.0', '1002', '738c', {
+      ...more,
+      files: { ...files, 'ras/umc_err_count': 'ue: 2\nce: 0' },
+    });
+    await host.tool('rocm-smi', [{ to: '--showid', says: rocmSmi }]);
+    expect((await host.find())[0]?.health).toBe('UNHEALTHY');
+  });
+});
+
+describe('a pilot in a container on a host with Intel devices', () => {
+  test('counts the cards that it was given', async () => {
+    for (const [at, address] of ['0000:29:00.0', '0000:9a:00.0'].entries())
+      await host.onBus(address, '8086', '0bda', {
+        ...{ kind: '0x038000', driver: 'xe' },
+        files: { [`drm/renderD${128 + at}/dev`]: '' },
+      });
+    await host.kernel({ 'dev/dri/renderD129': '' });
+    expect(await host.find()).toMatchObject([{ id: 'PCI-0000:9a:00.0', visibleAs: '0', health: 'HEALTHY' }]);
+  });
+});

@@ -1,0 +1,19 @@
+import { describe, expect, test } from '@jest/globals';
+import { stateOf, whyClosed } from './nodes.js';
+
+describe('the file of a device', () => {
+  test.each([
+    ['ENOENT', 'ABSENT'],
+    ['EPERM', 'FORBIDDEN'],
+    ['EACCES', 'DENIED'],
+    ['EIO', 'UNKNOWN'],
+    [undefined, 'UNKNOWN'],
+  ] as const)('that cannot be opened with %s is %s', (code, state) => {
+    expect(stateOf(code)).toBe(state);
+  });
+
+  test('says why it is no use', () => {
+    expect(whyClosed({ path: '/dev/kfd', state: 'ABSENT' })).toBe('/dev/kfd is not there');
+    expect(whyClosed({ path: '/dev/kfd', state: 'DENIED' })).toBe('/dev/kfd is not for this pilot to open');
+  });
+});

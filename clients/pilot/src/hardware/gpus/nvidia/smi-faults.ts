@@ -1,0 +1,54 @@
+import type { Element } from '@xmldom/xmldom';
+import { numberIn, wordIn } from '../device-facts.js';
+import { childOf, elementsIn, textAt } from './xml.js';
+
+/** Elements that say Yes when something is wrong, and what that is. */
+const signs: readonly (readonly [path: readonly string[], fault: string])[] = [
+  [['gpu_reset_status', 'reset_required'], 'a reset is required'],
+  [['gpu_reset_status', 'drain_and_reset_recommended'], 'a reset is recommended'],
+  [['remapped_rows', 'remapped_row_failure'], 'remapping of memory rows has failed'],
+  [['remapped_rows', 'remapped_row_pending'], 'remapping of memory rows needs a reset'],
+  [['retired_pages', 'pending_retirement'], 'retirement of memory pages needs a reset'],
+  // An older word for it, which today's drivers write as well.
+  [['retired_pages', 'pending_blacklist'], 'retirement of memory pages needs a reset'],
+  [['ecc_errors', 'unrepairable_memory'], 'its memory cannot be repaired'],
+  [['ecc_errors', 'channel_repair_pending'], 'repair of a memory channel needs a reset'],
+  [['ecc_errors', 'tpc_repair_pending'], 'repair of a processing cluster needs a reset'],
+  [['ecc_errors', 'aggregate', 'sram_threshold_exceeded'], 'it has had too many errors in its SRAM'],
+];
+
+/**
+ * Why a `<gpu>` cannot be given to a payload, by its driver's own word: a reset, a repair that is due or has failed, errors since it was
+ * loaded, or a state in which programs are refused. Undefined when there is nothing.
+ */
+export function faultOf(gpu: Element): string | undefined {
+  const sign = signs.find(([path]) => /^(yes|true)$/i.test(textAt(gpu, ...path) ?? ''));
+  if (sign !== undefined) return sign[1];
+  const action = wordIn(textAt(gpu, 'gpu_recovery_action'));
+  if (action !== undefined) return `its driver asks for: ${action}`;
+  const errors = uncorrectable(childOf(childOf(gpu, 'ecc_errors'), 'volatile'));
+  if (errors > 0) return `${errors} uncorrectable memory errors`;
+  if (/GPU is lost|GPU requires reset/i.test(gpu.textContent ?? '')) return 'it is lost';
+  if (textAt(gpu, 'compute_mode') === 'Prohibited') return 'its compute mode is Prohibited';
+  return fabricFault(gpu);
+}
+
+/** The names of the counters differ by generation: they say `uncorrectable`, or, before Turing, stand under `double_bit` with their total. */
+function uncorrectable(volatile: Element | undefined): number {
+  const counters = elementsIn(volatile).filter(({ nodeName }) => nodeName.includes('uncorrectable'));
+  const before = elementsIn(childOf(volatile, 'double_bit')).filter(({ nodeName }) => nodeName === 'total');
+  return [...counters, ...before].reduce((sum, { textContent }) => sum + (numberIn(textContent) ?? 0), 0);
+}
+
+/** Where GPUs are joined by NVSwitch, none runs anything before its fabric manager has registered it: CUDA answers 802. */
+function fabricFault(gpu: Element): string | undefined {
+  const state = wordIn(textAt(gpu, 'fabric', 'state'));
+  const status = textAt(gpu, 'fabric', 'status') ?? '';
+  if (state !== undefined && /^(in progress|not started)$/i.test(state))
+    return `its NVSwitch fabric is not up: ${state}`;
+  if (/^completed$/i.test(state ?? '') && !/^(success|n\/a|)$/i.test(status))
+    return `its NVSwitch fabric is not up: ${status}`;
+  return /^unhealthy$/i.test(textAt(gpu, 'fabric', 'health', 'summary') ?? '')
+    ? 'its NVSwitch fabric is unhealthy'
+    : undefined;
+}

@@ -1,0 +1,116 @@
+import { describe, expect, test } from '@jest/globals';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { GpuHost, sourceOf } from '../../testing/gpu-host.js';
+import { rocmSmi } from '../../testing/gpu-samples/amd.js';
+import { mixed, mixedIds } from '../../testing/gpu-samples/nvidia.js';
+import { toolEnvironment } from './tool.js';
+
+const host = new GpuHost();
+
+/** A tool that is what the test says. */
+async function script(name: string, text: string, mode = 0o755): Promise<void> {
+  const path = host.path(`bin/${name}`);
+  await writeFile(path, text);
+  await chmod(path, mode);
+}
+
+const t4 = mixed.query.split('\n')[1] ?? '';
+
+describe('a tool of a vendor', () => {
+  test('finds its libraries where the pilot does, and is not told what to hide', async () => {
+    const outside = {
+      LD_LIBRARY_PATH: '/.singularity.d/libs',
+      ROCM_PATH: '/opt/rocm-7.0.2',
+      CUDA_VISIBLE_DEVICES: '1',
+      LANG: 'de_DE.UTF-8',
+    };
+    expect(toolEnvironment(outside)).toEqual({
+      LD_LIBRARY_PATH: '/.singularity.d/libs',
+      ROCM_PATH: '/opt/rocm-7.0.2',
+    });
+    await script(
+      'nvidia-smi',
+      `#!/bin/sh
+[ "$LD_LIBRARY_PATH" = /.singularity.d/libs ] && [ -z "$CUDA_VISIBLE_DEVICES$LANG" ] || {
+  echo "NVIDIA-SMI couldn't find libnvidia-ml.so library in your system."
+  exit 12
+}
+case "$*" in --query-gpu=*) echo '${t4}';; esac
+`,
+    );
+    const devices = await host.find({ toolEnvironment: toolEnvironment(outside) });
+    expect(devices).toMatchObject([{ id: mixedIds.t4, health: 'HEALTHY' }]);
+  });
+
+  test('that writes in colour is read', async () => {
+    await script(
+      'rocm-smi',
+      `#!/bin/sh\nprintf '\\033[93mWARNING: low power\\033[0m\\n\\033[0m'\ncat <<'JSON'\n${rocmSmi}\nJSON\n`,
+    );
+    expect(await host.find()).toMatchObject([{ id: 'GPU-04edfb117a17a07d' }, {}]);
+  });
+
+  test('that writes without end is given up', async () => {
+    await host.onBus('0000:3b:00.0', '10de', '1eb8', { driver: 'nvidia' });
+    await script('nvidia-smi', '#!/bin/sh\nexec yes "0, no, device"\n');
+    const [device, ...others] = await host.find();
+    expect(others).toEqual([]);
+    expect(device).toMatchObject({ id: 'PCI-0000:3b:00.0', health: 'UNHEALTHY' });
+  });
+
+  test('that may not be executed is none', async () => {
+    await host.onBus('0000:3b:00.0', '10de', '1eb8', { driver: 'nvidia' });
+    await script('nvidia-smi', '#!/bin/sh\n', 0o644);
+    const [device] = await host.find();
+    expect(device?.health).toBe('UNKNOWN');
+    expect(sourceOf(device, 'driverVersion')).toBe('unknown: nvidia-smi is not on this host');
+  });
+
+  test.each([
+    ['is a folder', async () => mkdir(host.path('bin/nvidia-smi'))],
+    ['is for another machine', async () => script('nvidia-smi', '\u007fELF\u0002\u0001\u0001')],
+    ['ends well, with an error', async () => script('nvidia-smi', '#!/bin/sh\necho Unknown Error\n')],
+    ['is killed', async () => script('nvidia-smi', '#!/bin/sh\nkill -9 $$\n')],
+  ])('that %s leaves the devices of the bus, none of them to be used', async (_what, put) => {
+    await host.onBus('0000:3b:00.0', '10de', '1eb8', { driver: 'nvidia' });
+    await put();
+    expect(await host.find()).toMatchObject([{ id: 'PCI-0000:3b:00.0', health: 'UNHEALTHY' }]);
+  });
+
+  test('that knows an integrated GPU names it without a place on the bus, by its number for payloads', async () => {
+    const uuid = '54d0709b-558d-5a59-9c65-0c5fc14a21a4';
+    const line = `0, ${uuid}, Orin (nvgpu), [N/A], [N/A], [N/A], [N/A], [N/A], 540.4.0, [N/A], [N/A], 8.7`;
+    await host.tool('nvidia-smi', [
+      { to: '--query-gpu=', says: line },
+      { to: '-L', says: `GPU 0: Orin (nvgpu) (UUID: ${uuid})` },
+    ]);
+    const [device] = await host.find();
+    expect(device).toMatchObject({
+      id: uuid,
+      visibleAs: '0',
+      model: 'Orin (nvgpu)',
+      computeCapability: '8.7',
+      driverVersion: '540.4.0',
+      health: 'HEALTHY',
+    });
+    expect([device?.memoryMiB, device?.pciAddress]).toEqual([undefined, undefined]);
+  });
+});
+
+describe('the bus', () => {
+  test('shows no GPU in an accelerator of Intel, nor in the display of a board controller', async () => {
+    await host.onBus('0000:3b:00.0', '8086', '0b2b', { kind: '0x120000', driver: 'dfl-pci' });
+    await host.onBus('0000:01:03.0', '1002', '515e', { kind: '0x030000', driver: 'radeon' });
+    await host.onBus('0000:02:00.0', '102b', '0522', { kind: '0x030000', driver: 'mgag200' });
+    await host.onBus('0000:04:00.0', '10de', '22a3', { kind: '0x068000', driver: 'nvidia-nvswitch' });
+    await host.onBus('0000:05:00.0', '10de', '2342', { driver: 'nvgrace_gpu_vfio_pci' });
+    expect(await host.find()).toEqual([]);
+  });
+
+  test('shows a card of Intel that a virtual machine has on its first bus', async () => {
+    const card = { kind: '0x038000', driver: 'i915', files: { 'drm/card1/lmem_total_bytes': '15032385536' } };
+    await host.onBus('0000:00:02.0', '8086', '4680', { kind: '0x030000', driver: 'i915' });
+    await host.onBus('0000:00:06.0', '8086', '56c0', card);
+    expect(await host.find()).toMatchObject([{ id: 'PCI-0000:00:06.0', memoryMiB: 14336 }]);
+  });
+});

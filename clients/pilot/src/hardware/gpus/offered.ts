@@ -1,0 +1,184 @@
+import type { FoundDevice, Vendor } from './device-facts.js';
+import { visibilityVariables } from './visible.js';
+
+/** Lists of words that say which devices of a vendor a pilot was given; one that is not set restricts nothing. */
+export type VisibilityWords = { readonly [Name in Vendor]?: string | undefined } & {
+  /** What HIP reads, and OpenCL: its numbers count what `AMD` leaves. */
+  readonly hip?: string | undefined;
+  /** How Level Zero numbers devices. */
+  readonly levelZero?: LevelZeroOrder | undefined;
+};
+
+/** How Level Zero numbers devices where `ZE_AFFINITY_MASK` names them. */
+export interface LevelZeroOrder {
+  /** A number is a whole card; otherwise each tile has a number. */
+  readonly isByCard: boolean;
+  /** By address, with those that are left out here; otherwise those that are not integrated come first. */
+  readonly isByAddress: boolean;
+}
+
+/**
+ * The words as an environment has them. Where the vendor's own variable is not set, what HTCondor gave to the slot counts (`CUDA0`, `HIP1`,
+ * the beginning of a UUID, or a number that no device has). What Slurm says (`SLURM_JOB_GPUS`) does not: its numbers are those of the
+ * host, and a job may see but its own devices, with other numbers.
+ */
+export function visibilityIn(env: NodeJS.ProcessEnv): VisibilityWords {
+  const own = (vendor: Vendor): string | undefined => env[visibilityVariables[vendor]];
+  const slot = env['_CONDOR_AssignedGPUs'];
+  const hip =
+    env['HIP_VISIBLE_DEVICES'] ?? (own('AMD') === undefined ? env['GPU_DEVICE_ORDINAL'] : undefined);
+  const hierarchy = env['ZE_FLAT_DEVICE_HIERARCHY'];
+  return {
+    NVIDIA: own('NVIDIA') ?? slot?.replaceAll(/\bCUDA(?=\d)/g, ''),
+    AMD: own('AMD') ?? (hip === undefined ? slot?.replaceAll(/\b(HIP|OCL)(?=\d)/g, '') : undefined),
+    INTEL: own('INTEL'),
+    hip,
+    levelZero: {
+      // Today's drivers number tiles unless told otherwise; what names tiles by a point was written for cards.
+      isByCard:
+        hierarchy === 'COMPOSITE' || (hierarchy === undefined && own('INTEL')?.includes('.') === true),
+      isByAddress: env['ZE_ENABLE_PCI_ID_DEVICE_ORDER'] === '1',
+    },
+  };
+}
+
+/**
+ * The devices that a pilot may offer: a batch system that gave it some of a host's devices says so in these words, by number, by UUID, or
+ * by the beginning of a UUID. As for the vendors' libraries, what follows a word that can name no device is not seen. A device that
+ * is lost is no such word: it takes none of the others with it.
+ */
+export function offeredDevices(
+  devices: readonly FoundDevice[],
+  words: VisibilityWords,
+): readonly FoundDevice[] {
+  const of = (vendor: Vendor): readonly FoundDevice[] => devices.filter((one) => one.vendor === vendor);
+  const offered = new Set([
+    ...named(of('NVIDIA'), words.NVIDIA),
+    ...named(renumbered(named(of('AMD'), words.AMD), words.AMD), words.hip),
+  ]);
+  const ids = new Set([...offered].map(({ id }) => id));
+  const intel = new Map(intelParts(of('INTEL'), words).map((part) => [part.of, part.device]));
+  return devices.flatMap((device) => {
+    if (device.vendor === 'INTEL') return intel.get(device.id) ?? [];
+    return ids.has(device.id) ? [device] : [];
+  });
+}
+
+const wordsIn = (list: string): readonly string[] => list.split(',').map((word) => word.trim());
+
+function named(own: readonly FoundDevice[], list: string | undefined): readonly FoundDevice[] {
+  if (list === undefined) return own;
+  const found: FoundDevice[] = [];
+  for (const word of wordsIn(list)) {
+    const those = own.filter(({ names }) => names.some((name) => isNamed(name, word)));
+    if (those.length === 0 && !mayBeLost(word, own)) break;
+    found.push(...those);
+  }
+  return found;
+}
+
+function isNamed(name: string, word: string): boolean {
+  if (word === '') return false;
+  return isNumber(word) ? name === word : name.startsWith(word);
+}
+
+/** A UUID that nothing has now, or a number that is not above all that the host has. */
+function mayBeLost(word: string, own: readonly FoundDevice[]): boolean {
+  if (/^(MIG-)?(GPU-)?[0-9a-f]{8}/i.test(word)) return !isNumber(word);
+  const numbers = own.map(({ names }) => Number(names.find(isNumber) ?? NaN));
+  const most = Math.max(-1, ...numbers.filter(Number.isFinite)) + numbers.filter(Number.isNaN).length;
+  return isNumber(word) && Number(word) <= most;
+}
+
+const isNumber = (word: string): boolean => /^\d+$/.test(word);
+
+/** What HIP numbers: in the order of ROCm's words, or of its numbers where there are none. */
+function renumbered(own: readonly FoundDevice[], list: string | undefined): readonly FoundDevice[] {
+  if (list === undefined) return own;
+  const order = [...new Set(own)];
+  return order.map((device, at) => ({
+    ...device,
+    names: [...device.names.filter((name) => !isNumber(name)), String(at)],
+  }));
+}
+
+interface Part {
+  /** The device that it is, or is a part of. */
+  readonly of: string;
+  readonly device: FoundDevice;
+}
+
+/** What a number stands for: a card, or one of its tiles. */
+interface Unit {
+  readonly device: FoundDevice;
+  readonly tile: number | undefined;
+}
+
+/** Intel's cards are given whole, or tile by tile: a pilot that has some tiles of a card offers these alone. */
+function intelParts(
+  own: readonly FoundDevice[],
+  { INTEL: list, levelZero }: VisibilityWords,
+): readonly Part[] {
+  if (list === undefined) return own.map((device) => ({ of: device.id, device }));
+  const { isByCard = true, isByAddress = false } = levelZero ?? {};
+  const units = unitsOf(isByAddress ? byNumber(own) : own, isByCard);
+  const given = new Map<FoundDevice, number[]>();
+  for (const word of wordsIn(list)) {
+    const [, number, dotted] = /^(\d+)(?:\.(\d+))?$/.exec(word) ?? [];
+    const unit = number === undefined ? undefined : units[Number(number)];
+    if (unit === undefined || (dotted !== undefined && !isByCard)) continue;
+    const tile = dotted === undefined ? unit.tile : Number(dotted);
+    const tiles = tile === undefined ? allTiles(unit.device) : [tile];
+    given.set(unit.device, [...(given.get(unit.device) ?? []), ...tiles]);
+  }
+  return [...given].flatMap(([device, tiles]) => {
+    const part = withTiles(device, new Set(tiles));
+    return part === undefined ? [] : [{ of: device.id, device: part }];
+  });
+}
+
+function unitsOf(
+  cards: readonly (FoundDevice | undefined)[],
+  isByCard: boolean,
+): readonly (Unit | undefined)[] {
+  return cards.flatMap((device): readonly (Unit | undefined)[] => {
+    if (device === undefined) return [undefined];
+    return isByCard ? [{ device, tile: undefined }] : allTiles(device).map((tile) => ({ device, tile }));
+  });
+}
+
+const allTiles = ({ tiles = 1 }: FoundDevice): readonly number[] =>
+  Array.from({ length: tiles }, (_, tile) => tile);
+
+/** Each at the place of its number. */
+function byNumber(own: readonly FoundDevice[]): readonly (FoundDevice | undefined)[] {
+  const numbers = own.map(({ names }) => Number(names.find(isNumber) ?? NaN));
+  return Array.from({ length: Math.max(0, ...numbers.filter(Number.isFinite)) + 1 }, (_, number) =>
+    own.find((_one, at) => numbers[at] === number),
+  );
+}
+
+/** Some tiles of a card: they have their part of its memory. What is measured of the whole card is not theirs. */
+function withTiles(device: FoundDevice, given: ReadonlySet<number>): FoundDevice | undefined {
+  const tiles = [...given].filter((tile) => device.tiles === undefined || tile < device.tiles);
+  if (tiles.length === 0) return undefined;
+  if (allTiles(device).every((tile) => given.has(tile)) && (device.tiles ?? tiles.length) === tiles.length)
+    return device;
+  tiles.sort((a, b) => a - b);
+  const { memoryMiB, memoryUsedMiB: _used, utilisation: _utilisation, tiles: all, ...facts } = device;
+  const share =
+    memoryMiB === undefined || all === undefined ? undefined : Math.floor((memoryMiB * tiles.length) / all);
+  const unknown = new Set(['memoryUsedMiB', 'utilisation', ...(share === undefined ? ['memoryMiB'] : [])]);
+  return {
+    ...facts,
+    ...(share === undefined ? {} : { memoryMiB: share }),
+    id: `${device.id}/${tiles.join('+')}`,
+    visibleAs:
+      device.visibleAs === null ? null : tiles.map((tile) => `${device.visibleAs}.${tile}`).join(','),
+    sources: device.sources.map(({ fact, source }) =>
+      unknown.has(fact)
+        ? { fact, source: 'unknown: the pilot was given a part of the card' }
+        : { fact, source },
+    ),
+  };
+}
