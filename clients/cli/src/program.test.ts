@@ -48,6 +48,11 @@ describe('wrong usage ends with exit code 2 and says what would be right', () =>
       /'night' is invalid/,
     ],
     ['a variable without a value', ['submit', '-e', 'alpha', '--env', 'A', '--', 'true'], /'A' is invalid/],
+    [
+      'a GPU of an unknown fact',
+      ['submit', '-e', 'alpha', '--gpu', 'ram=1', '--', 'true'],
+      /one of count, vendor/,
+    ],
     ['a label to list by without a value', ['list', '--label', 'night'], /'night' is invalid/],
     ['an address that is none', ['--url', 'nonsense', 'list'], /must be an address, as http:/],
     ['a vendor that does not exist', ['gpus', '--vendor', 'ACME'], /must be one of NVIDIA, AMD, INTEL/],
@@ -70,6 +75,16 @@ describe('wrong usage ends with exit code 2 and says what would be right', () =>
       'flags beside a file',
       ['submit', '-f', 'task.yaml', '--cores', '4', '-e', 'alpha'],
       /--experiment, --cores|--cores, --experiment/,
+    ],
+    [
+      'two numbers of GPUs',
+      ['submit', '-e', 'alpha', '--gpus', '2', '--gpu', 'count=1', '--', 'true'],
+      /give --gpus or --gpu count=, not both/,
+    ],
+    [
+      'GPUs beside a file',
+      ['submit', '-f', 'task.yaml', '--gpus', '1', '--gpu', 'ecc=true'],
+      /--gpus, --gpu cannot/,
     ],
     ['a file that is not there', ['submit', '-f', 'task.yaml'], /task\.yaml cannot be read/],
     ['a cancel without jobs', ['cancel'], /give jobs, or a task/],

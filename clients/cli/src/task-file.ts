@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { CliError, exitCodes } from './exit-codes.js';
+import { gpuSection } from './gpu-requirement.js';
 import type { SubmitTaskInput } from './operations.generated.js';
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String);
@@ -36,6 +37,7 @@ const taskFile = z
         architectureLevel: z.string().optional(),
         containerRuntime: z.string().optional(),
         network: z.boolean().optional(),
+        gpu: gpuSection.optional(),
         queue: z.string().optional(),
         selector: z.string().optional(),
       })

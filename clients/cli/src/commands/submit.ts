@@ -4,9 +4,11 @@ import type { Command } from 'commander';
 import { type Session, type World, tellRefusals, withSession } from '../command.js';
 import { type ExitCode, CliError, exitCodes } from '../exit-codes.js';
 import { type Finish, type Pair, collect, collectPairs, wholeNumber } from '../flags.js';
+import { collectGpu } from '../gpu-requirement.js';
 import {
   CliSubmitJobsDocument,
   CliSubmitTaskDocument,
+  type GpuRequirementInput,
   type JobInput,
   type SubmitTaskInput,
 } from '../operations.generated.js';
@@ -26,6 +28,8 @@ interface SubmitFlags {
   readonly memory?: number;
   readonly disk?: number;
   readonly walltime?: number;
+  readonly gpus?: number;
+  readonly gpu?: GpuRequirementInput;
   readonly queue?: string;
   readonly selector?: string;
   readonly env: readonly Pair[];
@@ -55,13 +59,9 @@ export function addSubmit(program: Command, world: World, finish: Finish): void 
     )
     .option('--share <path>', 'the share it is charged to')
     .option('--priority <n>', 'larger runs earlier, -1000 to 1000', wholeNumber(-1000, 1000))
-    .option('-l, --label <key=value>', 'a label; repeat for more', collectPairs, [])
-    .option('--cores <n>', 'CPU cores', wholeNumber(1, 4096))
-    .option('--memory <MiB>', 'memory', wholeNumber(1, 16_777_216))
-    .option('--disk <MiB>', 'scratch space', wholeNumber(0, 1_073_741_824))
-    .option('--walltime <seconds>', 'longest time', wholeNumber(1, 2_592_000))
-    .option('-q, --queue <name>', 'only this queue')
-    .option('--selector <cel>', 'a CEL expression over worker and queue')
+    .option('-l, --label <key=value>', 'a label; repeat for more', collectPairs, []);
+  addRequirements(command);
+  command
     .option('--env <name=value>', 'an environment variable; repeat for more', collectPairs, [])
     .option(
       '-o, --output <name>',
@@ -77,6 +77,23 @@ export function addSubmit(program: Command, world: World, finish: Finish): void 
   command.action((words: readonly string[], flags: SubmitFlags) =>
     finish(withSession(command, world, (session) => submit(session, words, flags))),
   );
+}
+
+/** What the job asks of its worker. */
+function addRequirements(command: Command): void {
+  command
+    .option('--cores <n>', 'CPU cores', wholeNumber(1, 4096))
+    .option('--memory <MiB>', 'memory', wholeNumber(1, 16_777_216))
+    .option('--disk <MiB>', 'scratch space', wholeNumber(0, 1_073_741_824))
+    .option('--walltime <seconds>', 'longest time', wholeNumber(1, 2_592_000))
+    .option('--gpus <n>', 'GPUs on one host; 1 where --gpu is given', wholeNumber(1, 64))
+    .option(
+      '--gpu <name=value>',
+      'what each GPU must be, as vendor=AMD, models=A100,H100, minMemoryMiB=40960, cudaRuntime=12.4, migProfile=1g.10gb: the fields of GpuRequirementInput; repeat for more',
+      collectGpu,
+    )
+    .option('-q, --queue <name>', 'only this queue')
+    .option('--selector <cel>', 'a CEL expression over worker and queue');
 }
 
 async function submit(session: Session, words: readonly string[], flags: SubmitFlags): Promise<ExitCode> {
@@ -129,6 +146,7 @@ function jobOf([command, ...args]: readonly string[], flags: SubmitFlags): JobIn
     ...(flags.memory === undefined ? {} : { memoryMiB: flags.memory }),
     ...(flags.disk === undefined ? {} : { diskMiB: flags.disk }),
     ...(flags.walltime === undefined ? {} : { walltimeSeconds: flags.walltime }),
+    ...gpuOf(flags),
     ...(flags.queue === undefined ? {} : { queue: flags.queue }),
     ...(flags.selector === undefined ? {} : { selector: flags.selector }),
   };
@@ -148,6 +166,12 @@ function jobOf([command, ...args]: readonly string[], flags: SubmitFlags): JobIn
     ...(flags.priority === undefined ? {} : { priority: flags.priority }),
     ...(flags.attempts === undefined ? {} : { retry: { maxAttempts: flags.attempts } }),
   };
+}
+
+function gpuOf({ gpus, gpu }: SubmitFlags): Pick<NonNullable<JobInput['requirements']>, 'gpu'> {
+  if (gpus === undefined) return gpu === undefined ? {} : { gpu };
+  if (gpu?.count !== undefined) throw new CliError(exitCodes.usage, 'give --gpus or --gpu count=, not both');
+  return { gpu: { ...gpu, count: gpus } };
 }
 
 async function submitJob(

@@ -1,0 +1,52 @@
+import { describe, expect, test } from '@jest/globals';
+import { collectGpu, gpuSection } from './gpu-requirement.js';
+
+const asked = (...flags: readonly string[]) => flags.reduce((before, flag) => collectGpu(flag, before), {});
+
+describe('what is asked of GPUs by flags', () => {
+  test('has the names and the kinds of the API', () => {
+    expect(
+      asked(
+        'vendor=NVIDIA',
+        'models=A100, H100',
+        'models=V100',
+        'minMemoryMiB=40960',
+        'cudaRuntime=12.10',
+        'ecc=true',
+      ),
+    ).toEqual({
+      vendor: 'NVIDIA',
+      models: ['A100', 'H100', 'V100'],
+      minMemoryMiB: 40_960,
+      cudaRuntime: '12.10',
+      ecc: true,
+    });
+  });
+
+  test.each([
+    [['memory=40'], /must be one of count, vendor, models, minMemoryMiB, /],
+    [['constructor=x'], /must be one of count,/],
+    [['A100'], /must have a name, an equals sign and a value/],
+    [['minMemoryMiB=40 GB'], /must be a whole number/],
+    [['minMemoryMiB='], /must be a whole number/],
+    [['ecc=yes'], /must be true or false/],
+    [['vendor=AMD', 'vendor=INTEL'], /vendor was given before/],
+  ])('%j is refused with what would be right', (flags, says) => {
+    expect(() => asked(...flags)).toThrow(says);
+  });
+});
+
+describe('what is asked of GPUs in a file', () => {
+  test('has the names and the kinds of the API', () => {
+    const gpu = { count: 2, models: ['A100'], cudaRuntime: '12.10', nvlink: true };
+    expect(gpuSection.parse(gpu)).toEqual(gpu);
+  });
+
+  test('a version is a text: a number of YAML forgets its last zero', () => {
+    expect(gpuSection.safeParse({ cudaRuntime: 12.1 }).error?.issues[0]?.message).toMatch(
+      /write it in quotes/,
+    );
+    expect(gpuSection.safeParse({ models: 'A100' }).error?.issues[0]?.message).toMatch(/expected a list/);
+    expect(gpuSection.safeParse({ memory: 1 }).success).toBe(false);
+  });
+});

@@ -1,0 +1,73 @@
+/** What a job asks of GPUs, in flags and in files: by the names of the API's `GpuRequirementInput`. */
+import { InvalidArgumentError } from 'commander';
+import { z } from 'zod';
+import { pairOf } from './flags.js';
+import type { GpuRequirementInput } from './operations.generated.js';
+
+type Kind = 'whole' | 'flag' | 'text' | 'texts';
+
+const kinds = {
+  count: 'whole',
+  vendor: 'text',
+  models: 'texts',
+  minMemoryMiB: 'whole',
+  minComputeCapability: 'text',
+  cudaRuntime: 'text',
+  needsNewDriverFeature: 'flag',
+  bundlesCompat: 'flag',
+  minDriverVersion: 'text',
+  rocmRuntime: 'text',
+  gfxTargets: 'texts',
+  sassTargets: 'texts',
+  ptxTargets: 'texts',
+  ptxToolkit: 'text',
+  migProfile: 'text',
+  migFraction: 'whole',
+  share: 'whole',
+  shareMemoryMiB: 'whole',
+  ecc: 'flag',
+  exclusive: 'flag',
+  nvlink: 'flag',
+  optional: 'flag',
+} as const satisfies Readonly<Record<keyof GpuRequirementInput, Kind>>;
+
+const isField = (name: string): name is keyof typeof kinds => Object.hasOwn(kinds, name);
+
+// A number of YAML forgets its last zero: 12.10 would be 12.1.
+const quoted = z.string('expected a text: write it in quotes');
+const inFile: Readonly<Record<Kind, z.ZodType>> = {
+  whole: z.int(),
+  flag: z.boolean(),
+  text: quoted,
+  texts: z.array(quoted, 'expected a list, as [A100, H100]'),
+};
+
+/** Of a file; what the values mean is for the API to judge. */
+export const gpuSection = z.strictObject(
+  Object.fromEntries(Object.entries(kinds).map(([name, kind]) => [name, inFile[kind].optional()])),
+) as unknown as z.ZodType<GpuRequirementInput>;
+
+/** A parser of the repeated flag that takes `name=value`; lists are parted by commas, or given in several flags. */
+export function collectGpu(text: string, before: GpuRequirementInput = {}): GpuRequirementInput {
+  const { key, value } = pairOf(text);
+  if (!isField(key)) throw new InvalidArgumentError(`it must be one of ${Object.keys(kinds).join(', ')}.`);
+  const known = before[key];
+  if (Array.isArray(known)) return { ...before, [key]: [...known, ...listOf(value)] };
+  if (known !== undefined) throw new InvalidArgumentError(`${key} was given before.`);
+  return { ...before, [key]: parsers[kinds[key]](value) };
+}
+
+const listOf = (value: string): string[] => value.split(',').map((word) => word.trim());
+
+const parsers: Readonly<Record<Kind, (value: string) => unknown>> = {
+  texts: listOf,
+  text: (value) => value,
+  whole: (value) => {
+    if (/^\d{1,9}$/.test(value)) return Number(value);
+    throw new InvalidArgumentError('it must be a whole number.');
+  },
+  flag: (value) => {
+    if (value === 'true' || value === 'false') return value === 'true';
+    throw new InvalidArgumentError('it must be true or false.');
+  },
+};
