@@ -49,6 +49,12 @@ const schema = z.object({
     .optional()
     .describe('a JSON file with devices to present instead of those of the host; see docs/reference/gpus.md'),
   gpuPollSeconds: z.number().min(0.1).max(3600).default(10).describe('time between two looks at the devices'),
+  gpuToolSeconds: z
+    .number()
+    .min(1)
+    .max(300)
+    .default(15)
+    .describe("time for one call of a vendor's tool; more where drivers are not kept loaded"),
   network: z
     .boolean()
     .optional()
@@ -185,6 +191,7 @@ function pilotOptions(
       simulate: settings.gpuSimulate,
       visible,
       toolEnvironment: tools,
+      timeoutMs: settings.gpuToolSeconds * 1000,
       periodMs: settings.gpuPollSeconds * 1000,
     },
     store,

@@ -35,7 +35,8 @@ async function amdFacts(folder: string): Promise<LooseFacts> {
 
 /** Compute and memory partition in one word, as `CPX/NPS4`. */
 export function partitionOf(compute: string | undefined, memory: string | undefined): string | undefined {
-  const words = [compute, memory].filter((word) => word !== undefined);
+  // Some releases mark the current mode by a star.
+  const words = [compute, memory].flatMap((word) => word?.replace(/\*$/, '') ?? []);
   return words.length === 0 ? undefined : words.join('/');
 }
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { GpuHost, sourceOf } from '../../testing/gpu-host.js';
 import { rocmSmi } from '../../testing/gpu-samples/amd.js';
 import { mixed, mixedIds } from '../../testing/gpu-samples/nvidia.js';
-import { toolEnvironment } from './tool.js';
+import { toolEnvironment, toolRunner } from './tool.js';
 
 const host = new GpuHost();
 
@@ -56,6 +56,33 @@ case "$*" in --query-gpu=*) echo '${t4}';; esac
     const [device, ...others] = await host.find();
     expect(others).toEqual([]);
     expect(device).toMatchObject({ id: 'PCI-0000:3b:00.0', health: 'UNHEALTHY' });
+  });
+
+  test('that outlives its end is not started again before it is gone', async () => {
+    const lines = async (): Promise<number> =>
+      (await readFile(host.path('calls'), 'utf8')).split('\n').length - 1;
+    await script(
+      'nvidia-smi',
+      `#!/bin/sh\necho $$ >> '${host.path('calls')}'\nwhile [ ! -e '${host.path('go')}' ]; do sleep 0.05; done\n`,
+    );
+    const run = toolRunner({ searchPath: host.path('bin'), timeoutMs: 300, killSignal: 'SIGCONT' });
+    expect(await run('nvidia-smi', ['-L'])).toMatchObject({ kind: 'hung', why: 'no answer within 0.3 s' });
+    expect(await run('nvidia-smi', ['-L'])).toMatchObject({ why: 'an earlier call has not ended' });
+    expect(await lines()).toBe(1);
+    await writeFile(host.path('go'), '');
+    let kind = 'hung';
+    while (kind === 'hung') kind = (await run('nvidia-smi', ['-L'])).kind;
+    expect([kind, await lines()]).toEqual(['answered', 2]);
+  });
+
+  test('that fails says why: it may be the tool alone that is broken', async () => {
+    await host.onBus('0000:83:00.0', '1002', '740f', { kind: '0x038000', driver: 'amdgpu' });
+    await script(
+      'amd-smi',
+      '#!/bin/sh\necho "ModuleNotFoundError: No module named \'amdsmi\'" >&2\nexit 1\n',
+    );
+    const [device] = await host.find();
+    expect(sourceOf(device, 'health')).toMatch(/amd-smi: exit code 1: ModuleNotFoundError/);
   });
 
   test('that may not be executed is none', async () => {

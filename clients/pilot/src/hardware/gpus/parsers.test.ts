@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import * as amd from '../../testing/gpu-samples/amd.js';
 import * as intel from '../../testing/gpu-samples/intel.js';
 import { mixed, mixedIds, pairsTopology } from '../../testing/gpu-samples/nvidia.js';
-import { parseAmdMetric, parseAmdStatic, parseAmdVersion } from './amd/amd-smi.js';
+import { parseAmdMetric, parseAmdPartition, parseAmdStatic, parseAmdVersion } from './amd/amd-smi.js';
 import { parseRocmSmi } from './amd/rocm-smi.js';
 import { Evidence, numberIn, pciAddressOf, pciIdOf, wordIn } from './device-facts.js';
 import {
@@ -198,6 +198,14 @@ describe('amd-smi', () => {
       parseAmdStatic(jsonIn(`[{"gpu": 0, "ras": {"bad_page_threshold_exceeded": ${word}}}]`))[0]?.fault;
     for (const yes of ['"True"', 'true']) expect(worn(yes)).toMatch(/more memory pages were retired/);
     for (const no of ['"False"', 'false', '"N/A"']) expect(worn(no)).toBeUndefined();
+  });
+
+  test('marks the mode of a device by a star, or not', () => {
+    const mode = (word: string) =>
+      parseAmdPartition(
+        jsonIn(`{"current_partition": [{"gpu_id": 0, "memory": "NPS1", "accelerator_type": "${word}"}]}`),
+      ).get(0);
+    expect([mode('CPX'), mode('CPX*'), mode('N/A')]).toEqual(['CPX/NPS1', 'CPX/NPS1', 'NPS1']);
   });
 
   test('lists partitions one by one', () => {

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
@@ -19,6 +19,8 @@ export interface ToolOptions {
   readonly timeoutMs: number;
   /** Of the pilot's environment, what tools need to find their libraries. */
   readonly environment?: Readonly<Record<string, string>> | undefined;
+  /** What a tool that takes longer gets; tests hand in a signal that theirs outlives, as one does that hangs in its driver. */
+  readonly killSignal?: NodeJS.Signals | undefined;
 }
 
 /** Runs a tool of a vendor with fixed arguments; never rejects. */
@@ -44,13 +46,22 @@ export function toolEnvironment(env: NodeJS.ProcessEnv): Readonly<Record<string,
 const otherFolders = ['/usr/bin', '/usr/local/bin', '/opt/rocm/bin', '/usr/lib/wsl/lib'];
 const MOST_OUTPUT = 32 * 1024 * 1024;
 
-/** A runner of tools with a time limit. A tool that hangs in its driver may outlive SIGKILL: it is not waited for. */
-export function toolRunner({ searchPath, timeoutMs, environment = {} }: ToolOptions): RunTool {
+/** Processes of tools that were given up and have not ended, by program. */
+const unended = new Map<string, Set<ChildProcess>>();
+
+/**
+ * A runner of tools with a time limit. A tool that hangs in its driver may outlive SIGKILL: it is not waited for, and until it has ended
+ * it is not started again. Looks would pile up processes otherwise.
+ */
+export function toolRunner(options: ToolOptions): RunTool {
+  const { searchPath, environment = {} } = options;
   // Some tools are scripts: what runs them is where the system has it, or where the pilot finds its programs.
   const env = { ...environment, PATH: `/usr/bin:/bin:${searchPath}`, LC_ALL: 'C', HOME: '/nonexistent' };
   return async (program, args) => {
     const path = await locate(program, searchPath);
-    return path === undefined ? { kind: 'missing' } : run(path, args, timeoutMs, env);
+    if (path === undefined) return { kind: 'missing' };
+    if (unended.has(path)) return { kind: 'hung', stdout: '', why: 'an earlier call has not ended' };
+    return run(path, args, env, options);
   };
 }
 
@@ -72,8 +83,8 @@ async function locate(program: string, searchPath: string): Promise<string | und
 async function run(
   path: string,
   args: readonly string[],
-  timeoutMs: number,
   env: Readonly<Record<string, string>>,
+  { timeoutMs, killSignal = 'SIGKILL' }: ToolOptions,
 ): Promise<ToolAnswer> {
   return new Promise((resolve) => {
     let stdout = '';
@@ -85,12 +96,22 @@ async function run(
     });
     child.stdout?.on('data', (text) => (stdout += String(text)));
     const timer = setTimeout(() => {
-      child.kill('SIGKILL');
+      remember(path, child);
+      child.kill(killSignal);
       child.stdout?.destroy();
       child.stderr?.destroy();
       child.unref();
       resolve({ kind: 'hung', stdout, why: `no answer within ${timeoutMs / 1000} s` });
     }, timeoutMs);
+  });
+}
+
+function remember(path: string, child: ChildProcess): void {
+  const those = unended.get(path) ?? new Set();
+  unended.set(path, those.add(child));
+  child.once('exit', () => {
+    those.delete(child);
+    if (those.size === 0 && unended.get(path) === those) unended.delete(path);
   });
 }
 

@@ -86,6 +86,8 @@ async function ask(run: RunTool): Promise<Asked> {
   if (answer.kind === 'hung') return silent(`rocm-smi: ${answer.why}`, true);
   if (answer.kind === 'missing' && still.kind === 'missing')
     return silent('neither amd-smi nor rocm-smi is on this host', false);
+  if (still.kind === 'failed') return silent(`amd-smi: ${still.why}`, true);
+  if (answer.kind === 'failed') return silent(`rocm-smi: ${answer.why}`, true);
   return silent(`${still.kind === 'missing' ? 'rocm-smi' : 'amd-smi'} lists no device`, true);
 }
 
