@@ -170,3 +170,64 @@ describe('a report that says what is known', () => {
     expect(await told(id)).toEqual(['GPU-1 HEALTHY']);
   });
 });
+
+describe('a report that is refused', () => {
+  const everything = async (id: string) => [
+    await stored(id),
+    await collection(db, leasesCollection).findOne({ _id: id }),
+  ];
+
+  test('leaves everything as it was: neither facts, nor use, nor the lease are those of a faulty report', async () => {
+    const { id } = await TestWorker.register(other, { devices: ['GPU-1', 'GPU-2'] });
+    const before = await everything(id);
+    const { userErrors } = await other.services.workers.heartbeat(pilotOf('main'), {
+      workerId: id,
+      hardware: { architecture: 'x86_64', cores: 1, memoryMiB: 1, diskMiB: 1 },
+      devices: [gpu('GPU-1', 'UNHEALTHY', { utilisation: 1 }), gpu('GPU-2', 'HEALTHY', { memoryMiB: -1 })],
+    });
+    expect(userErrors).toEqual([
+      {
+        code: 'INVALID_VALUE',
+        path: ['devices', '1', 'memoryMiB'],
+        message: 'devices.1.memoryMiB: -1 is not valid; expected a whole number from 1 to 16777216',
+      },
+    ]);
+    expect(await everything(id)).toEqual(before);
+  });
+
+  test('is that of the pilot of another queue, which changes nothing', async () => {
+    const { id } = await TestWorker.register(other, { devices: ['GPU-1'] });
+    const before = await everything(id);
+    const report = { workerId: id, devices: [gpu('GPU-1', 'UNHEALTHY')] };
+    await expect(other.services.workers.heartbeat(pilotOf('elsewhere'), report)).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+    });
+    expect(await everything(id)).toEqual(before);
+  });
+
+  test('is that of a worker whose name another has, also where that is not known', async () => {
+    const older = await TestWorker.register(deaf, { name: 'same', devices: ['GPU-1'] });
+    const newer = await TestWorker.register(other, { name: 'same', devices: ['GPU-1'] });
+    for (const at of [deaf, other]) {
+      const { userErrors } = await at.services.workers.heartbeat(pilotOf('main'), {
+        workerId: older.id,
+        devices: [gpu('GPU-1', 'UNHEALTHY')],
+      });
+      expect(userErrors).toMatchObject([{ code: 'WORKER_LOST', path: ['workerId'] }]);
+    }
+    expect([await told(older.id), await told(newer.id)]).toEqual([['GPU-1 HEALTHY'], ['GPU-1 HEALTHY']]);
+  });
+
+  test('is that of a worker that has ended', async () => {
+    const { id } = await TestWorker.register(other, { devices: ['GPU-1'] });
+    await other.services.workers.drain(pilotOf('main'), { workerId: id, ended: true });
+    for (const at of [deaf, other]) {
+      const { userErrors } = await at.services.workers.heartbeat(pilotOf('main'), {
+        workerId: id,
+        devices: [gpu('GPU-1', 'UNHEALTHY')],
+      });
+      expect(userErrors).toHaveLength(1);
+    }
+    expect(await told(id)).toEqual(['GPU-1 HEALTHY']);
+  });
+});
