@@ -623,18 +623,28 @@ export type GpuModel = {
   readonly architecture: Scalars['String']['output'];
   /** The version of the catalogue; it changes with every row. */
   readonly catalogueVersion: Scalars['String']['output'];
+  /** The chip, as `GA100`; null where it was not found. */
+  readonly chip?: Maybe<Scalars['String']['output']>;
   /** The compute capability, as `8.0`; null for other vendors than NVIDIA. */
   readonly computeCapability?: Maybe<Scalars['String']['output']>;
+  /** Compute units; null for other vendors than AMD. */
+  readonly computeUnits?: Maybe<Scalars['Int']['output']>;
   /** How sure the row is. */
   readonly confidence: GpuFactConfidence;
   /** Names that take all variants of its family, as `A100`. */
   readonly families: ReadonlyArray<Scalars['String']['output']>;
   /** The LLVM target, as `gfx90a`; null for other vendors than AMD. */
   readonly gfxTarget?: Maybe<Scalars['String']['output']>;
+  /** Devices that one card is seen as: the row is of one of them. */
+  readonly gpusPerCard: Scalars['Int']['output'];
   /** Whether packages for forward compatibility of CUDA are made for it. */
   readonly isDataCenter: Scalars['Boolean']['output'];
+  /** The least memory, in MiB, that a tool may report for a device to count as of the size it is sold as; null where that is not known. */
+  readonly leastReportedMiB?: Maybe<Scalars['Int']['output']>;
   /** Memory as it is sold, in GB; null where it is shared with the host, or was not found. */
   readonly memoryGB?: Maybe<Scalars['Int']['output']>;
+  /** MIG instances that it can have at once; 0 where MIG cannot divide it. */
+  readonly migInstances: Scalars['Int']['output'];
   /** MIG profiles; empty where there are none, or they were not found. */
   readonly migProfiles: ReadonlyArray<GpuMigProfile>;
   /** Slices that MIG divides it into; 0 where it cannot. */
@@ -643,12 +653,14 @@ export type GpuModel = {
   readonly name: Scalars['String']['output'];
   /** Other ways to divide it, as `CPX 8`. */
   readonly partitions: ReadonlyArray<Scalars['String']['output']>;
-  /** PCI vendor and device ids, as `10de:20b2`. */
+  /** PCI vendor and device ids, as `10de:20b2`. An id may be that of several models, which their names tell apart. */
   readonly pciIds: ReadonlyArray<Scalars['String']['output']>;
   /** Memory that tools were seen to report, in MiB. */
   readonly reportedMiB: ReadonlyArray<Scalars['Int']['output']>;
   /** Citations for the row. */
   readonly sources: ReadonlyArray<Scalars['String']['output']>;
+  /** Dies or tiles with compute units that one device is made of; null where that was not found. */
+  readonly tiles?: Maybe<Scalars['Int']['output']>;
   /** Facts of the row that are from no citable source. */
   readonly uncertain: ReadonlyArray<Scalars['String']['output']>;
   /** `NVIDIA`, `AMD` or `INTEL`. */
@@ -1835,7 +1847,7 @@ export type Query = {
   readonly experiments: ReadonlyArray<Experiment>;
   /** Explains what a job with these requirements would wait for, without submitting anything. */
   readonly explainRequirements: RequirementsExplanation;
-  /** A model by any of its names or by its PCI id (`10de:20b2`); null where the catalogue does not know it, or the name is that of a family. */
+  /** A model by any of its names or by its PCI id (`10de:20b2`); null where the catalogue does not know it, or the name is that of several; of an id that several share, the first. */
   readonly gpuModel?: Maybe<GpuModel>;
   /** The catalogue of GPU models that matching rests on, by vendor and age. */
   readonly gpuModels: ReadonlyArray<GpuModel>;
@@ -3747,12 +3759,17 @@ export type GpuModelResolvers<ContextType = Context, ParentType extends Resolver
   aliases?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
   architecture?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   catalogueVersion?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  chip?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   computeCapability?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  computeUnits?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   confidence?: Resolver<ResolversTypes['GpuFactConfidence'], ParentType, ContextType>;
   families?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
   gfxTarget?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  gpusPerCard?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   isDataCenter?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  leastReportedMiB?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   memoryGB?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  migInstances?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   migProfiles?: Resolver<ReadonlyArray<ResolversTypes['GpuMigProfile']>, ParentType, ContextType>;
   migSlices?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -3760,6 +3777,7 @@ export type GpuModelResolvers<ContextType = Context, ParentType extends Resolver
   pciIds?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
   reportedMiB?: Resolver<ReadonlyArray<ResolversTypes['Int']>, ParentType, ContextType>;
   sources?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  tiles?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   uncertain?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
   vendor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };

@@ -85,7 +85,7 @@ describe('a worker is matched', () => {
     expect(refusals).toEqual([
       'cores >= 16: has 8',
       'containerRuntimes has podman: does not have it',
-      'gpu memoryMiB >= 80000: memory is 40960 MiB',
+      'gpu memoryMiB >= 80000: it has 40960 MiB of memory, 80000 are asked',
       '1 gpu on one host, each with all of it: no device has all of it',
     ]);
   });

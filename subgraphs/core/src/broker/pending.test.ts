@@ -192,9 +192,15 @@ describe('why a job waits', () => {
       expect(facts.workersThatFit).toBe(0);
       return constraint(facts, text)?.reasons;
     };
-    expect(reasonOf({ minMemoryMiB: 1000 }, 'gpu memoryMiB')).toEqual(['memory is unknown (1 worker)']);
-    expect(reasonOf({ minDriverVersion: '1.0' }, 'driver')).toEqual(['driver is unknown (1 worker)']);
-    expect(reasonOf({ ecc: true }, 'gpu ecc')).toEqual(['whether ECC is on is unknown (1 worker)']);
+    expect(reasonOf({ minMemoryMiB: 1000 }, 'gpu memoryMiB')).toEqual([
+      'its memory is unknown, 1000 MiB are asked (1 worker)',
+    ]);
+    expect(reasonOf({ minDriverVersion: '1.0' }, 'driver')).toEqual([
+      'its driver is unknown, 1.0 or newer is asked (1 worker)',
+    ]);
+    expect(reasonOf({ ecc: true }, 'gpu ecc')).toEqual([
+      'whether its ECC is on is unknown, and it is asked to be (1 worker)',
+    ]);
     expect(explain({ gpu: aGpu({ minMemoryMiB: 1000 }) }).relaxations).toContainEqual({
       constraint: 'gpu memoryMiB >= 1000',
       change: 'without asking for memory of the gpu',

@@ -1,14 +1,12 @@
 /** What a requirement may ask of a device, one check each, in the order in which they are told. */
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
-import { modelOf, modelsNamed, plainName } from './catalogue/catalogue.js';
+import { isNamed } from './catalogue/catalogue.js';
 import { isAtLeast, isVersion } from './catalogue/versions.js';
-import { capabilityOf, runtimeVerdict, targetsVerdict } from './cuda-check.js';
-import { isPartition, partitionsOf, partOf, profileMemoryGB } from './parts.js';
+import { capabilityOf, runtimeVerdict, targetsVerdict, unknownCapability } from './cuda-check.js';
+import { memoryText, memoryVerdict } from './memory-check.js';
+import { isPartition, partitionsOf, partOf } from './parts.js';
 import { gfxVerdict, rocmVerdict } from './rocm-check.js';
 import { type DeviceCheck, type DeviceFacts, native, no, type Verdict } from './verdict.types.js';
-
-/** What is sold as so many GB reports up to this part less of them in MiB. */
-const classTolerance = 0.05;
 
 /** All checks. A requirement is served by a device that passes all that it asks. */
 export const deviceChecks: readonly DeviceCheck[] = [
@@ -19,20 +17,24 @@ export const deviceChecks: readonly DeviceCheck[] = [
       health === 'HEALTHY'
         ? native
         : health === 'UNHEALTHY'
-          ? no('UNHEALTHY', 'device is unhealthy')
-          : no('HEALTH_UNKNOWN', 'health of the device is unknown'),
+          ? no('UNHEALTHY', 'it is reported as unhealthy')
+          : no('HEALTH_UNKNOWN', 'whether it is healthy is unknown: no tool on its host tells'),
   },
   {
     name: 'vendor',
     text: ({ vendor }) => vendor && `gpu vendor = ${vendor}`,
     check: ({ vendor }, device) =>
-      vendor === device.vendor ? native : no('WRONG_VENDOR', `vendor is ${device.vendor}`),
+      vendor === device.vendor
+        ? native
+        : no('WRONG_VENDOR', `it is of ${device.vendor}, one of ${vendor ?? ''} is asked`),
   },
   {
     name: 'model',
     text: ({ models }) => (models.length > 0 ? `gpu model = ${models.join(' or ')}` : undefined),
     check: ({ models }, device) =>
-      models.some((word) => isModel(word, device)) ? native : no('WRONG_MODEL', `model is ${device.model}`),
+      models.some((word) => isNamed(word, device))
+        ? native
+        : no('WRONG_MODEL', `it is a ${device.model}, ${listed(models)} is asked`),
   },
   { name: 'part', text: partText, check: partVerdict },
   {
@@ -47,8 +49,11 @@ export const deviceChecks: readonly DeviceCheck[] = [
       const have = capabilityOf(device);
       if (isAtLeast(have, minComputeCapability)) return native;
       return isVersion(have)
-        ? no('CAPABILITY_TOO_LOW', `compute capability is ${have}`)
-        : no('CAPABILITY_UNKNOWN', 'compute capability is unknown');
+        ? no(
+            'CAPABILITY_TOO_LOW',
+            `it has compute capability ${have}, ${minComputeCapability} or more is asked`,
+          )
+        : no('CAPABILITY_UNKNOWN', unknownCapability(device, `${minComputeCapability} or more`));
     },
   },
   {
@@ -57,8 +62,8 @@ export const deviceChecks: readonly DeviceCheck[] = [
     check: ({ minDriverVersion = '' }, { driverVersion }) => {
       if (isAtLeast(driverVersion, minDriverVersion)) return native;
       return isVersion(driverVersion)
-        ? no('DRIVER_TOO_OLD', `driver is ${driverVersion}`)
-        : no('DRIVER_UNKNOWN', 'driver is unknown');
+        ? no('DRIVER_TOO_OLD', `its driver is ${driverVersion}, ${minDriverVersion} or newer is asked`)
+        : no('DRIVER_UNKNOWN', `its driver is unknown, ${minDriverVersion} or newer is asked`);
     },
   },
   {
@@ -89,24 +94,21 @@ export const deviceChecks: readonly DeviceCheck[] = [
       eccEnabled === true
         ? native
         : eccEnabled === false
-          ? no('ECC_OFF', 'ECC is off')
-          : no('ECC_UNKNOWN', 'whether ECC is on is unknown'),
+          ? no('ECC_OFF', 'its ECC is off, and is asked to be on')
+          : no('ECC_UNKNOWN', 'whether its ECC is on is unknown, and it is asked to be'),
   },
   {
     name: 'nvlink',
     text: ({ nvlink, count }) => (nvlink && count > 1 ? 'gpus are connected by nvlink' : undefined),
-    check: (_gpu, { nvlinkGroup }) =>
-      nvlinkGroup === undefined
-        ? no('NVLINK_UNKNOWN', 'its NVLink connections are unknown, or it has none')
-        : native,
+    check: ({ count }, { nvlinkGroup, migProfile }) => {
+      // MIG instances do not reach other devices, whatever their GPU is connected to.
+      if (migProfile !== undefined) return no('NVLINK_NONE', 'it is a MIG slice: those have no NVLink');
+      return nvlinkGroup === undefined
+        ? no('NVLINK_UNKNOWN', `no NVLink of it is known, ${count} devices connected by it are asked`)
+        : native;
+    },
   },
 ];
-
-function isModel(word: string, device: DeviceFacts): boolean {
-  const row = modelOf(device);
-  if (row) return modelsNamed(word).has(row) || plainName(word) === plainName(device.model);
-  return plainName(word) === plainName(device.model);
-}
 
 function partText({ migProfile, migFraction, share }: StoredGpuRequirement): string {
   if (migProfile !== undefined) return `mig profile = ${migProfile}`;
@@ -120,34 +122,45 @@ function partVerdict(gpu: StoredGpuRequirement, device: DeviceFacts): Verdict {
     if (device.migProfile === undefined)
       return no(
         'WRONG_PROFILE',
-        `it is a ${isPartition(device) ? 'partition' : 'whole device'}, not a slice`,
+        `it is a ${isPartition(device) ? 'partition' : 'whole device'}, a MIG slice ${gpu.migProfile} is asked`,
       );
     return plainProfile(gpu.migProfile) === plainProfile(device.migProfile)
       ? native
-      : no('WRONG_PROFILE', `profile is ${device.migProfile}`);
+      : no('WRONG_PROFILE', `its MIG profile is ${device.migProfile}, ${gpu.migProfile} is asked`);
   }
   if (gpu.migFraction !== undefined) return fractionVerdict(gpu.migFraction, device);
-  if (device.migProfile !== undefined) return no('NOT_WHOLE', 'it is a slice');
-  if (isPartition(device)) return no('NOT_WHOLE', partitionText(device));
-  if (device.parentId !== undefined) return no('NOT_WHOLE', 'it is a part of another device');
-  if (device.isDivided === true) return no('DIVIDED', 'it is divided into slices');
+  return wholeVerdict(gpu.share, device);
+}
+
+/** A share, too, is of a device that is not divided otherwise. */
+function wholeVerdict(share: number | undefined, device: DeviceFacts): Verdict {
+  const asked = share === undefined ? 'a whole device is asked' : 'a share of a whole device is asked';
+  const { migProfile } = device;
+  if (migProfile !== undefined) return no('NOT_WHOLE', `it is a MIG slice ${migProfile}, ${asked}`);
+  if (isPartition(device)) return no('NOT_WHOLE', `${partitionText(device)}, ${asked}`);
+  if (device.parentId !== undefined) return no('NOT_WHOLE', `it is a part of another device, ${asked}`);
+  if (device.isDivided === true) return no('DIVIDED', `it is divided into slices, ${asked}`);
   if (device.partitionMode?.toUpperCase() === 'MIG')
-    return no('DIVIDED', 'it is in MIG mode and has no slices');
-  if (gpu.share !== undefined && device.isSharingAllowed !== true)
-    return no('NOT_SHARED', 'its queue does not let jobs share a device');
+    return no('DIVIDED', `it is in MIG mode and has no slices, ${asked}`);
+  if (share !== undefined && device.isSharingAllowed !== true)
+    return no('NOT_SHARED', 'its queue does not let jobs share a device: its limit gpuSharing would');
   return native;
 }
 
 function fractionVerdict(fraction: number, device: DeviceFacts): Verdict {
   const { migProfile, partitionMode = 'unknown' } = device;
   if (migProfile === undefined && !isPartition(device))
-    return no('WRONG_PROFILE', 'it is a whole device, not a slice');
+    return no('WRONG_PROFILE', `it is a whole device, a part of ${fraction}/1000 of one is asked`);
   const part = partOf(device);
   const name = migProfile === undefined ? `a partition of mode ${partitionMode}` : `profile ${migProfile}`;
-  if (part === undefined) return no('PROFILE_UNKNOWN', `how much of its device ${name} is, is unknown`);
+  if (part === undefined)
+    return no('PROFILE_UNKNOWN', `how much of its device ${name} is, is unknown, ${fraction}/1000 are asked`);
   return Math.round(part * 1000) >= fraction
     ? native
-    : no('SLICE_TOO_SMALL', `${name} is ${Math.round(part * 1000)}/1000 of its device`);
+    : no(
+        'SLICE_TOO_SMALL',
+        `${name} is ${Math.round(part * 1000)}/1000 of its device, ${fraction} are asked`,
+      );
 }
 
 function partitionText(device: DeviceFacts): string {
@@ -157,37 +170,15 @@ function partitionText(device: DeviceFacts): string {
     : `it is one of ${parts} partitions of its device (${device.partitionMode ?? '?'})`;
 }
 
-/** `MIG 1g.10gb` and `1G.10GB` are `1g.10gb`. */
+/** `MIG 1g.10gb` and `1G.10GB` are `1g.10gb`; as a resource of Kubernetes, `nvidia.com/mig-1g.10gb.me` is `1g.10gb+me`. */
 function plainProfile(profile: string): string {
   return profile
     .trim()
     .toLowerCase()
-    .replace(/^mig[- ]/, '');
+    .replace(/^(nvidia\.com\/)?mig[- ]/, '')
+    .replace(/gb\.(?=[a-z])/, 'gb+');
 }
 
-function memoryText({ minMemoryMiB, shareMemoryMiB }: StoredGpuRequirement): string | undefined {
-  const wanted = Math.max(minMemoryMiB ?? 0, shareMemoryMiB ?? 0);
-  return wanted > 0 ? `gpu memoryMiB >= ${wanted}` : undefined;
-}
-
-function memoryVerdict(gpu: StoredGpuRequirement, device: DeviceFacts): Verdict {
-  const { memoryMiB } = device;
-  if (memoryMiB === undefined) return no('MEMORY_UNKNOWN', 'memory is unknown');
-  if (gpu.shareMemoryMiB !== undefined && memoryMiB < gpu.shareMemoryMiB)
-    return no('MEMORY_TOO_SMALL', `memory is ${memoryMiB} MiB`);
-  const wanted = gpu.minMemoryMiB ?? 0;
-  return memoryMiB >= wanted || isOfClass(wanted, memoryMiB, device)
-    ? native
-    : no('MEMORY_TOO_SMALL', `memory is ${memoryMiB} MiB`);
-}
-
-/** Whether the device is sold with as much: what is left to jobs is a little less. */
-function isOfClass(wantedMiB: number, memoryMiB: number, device: DeviceFacts): boolean {
-  const row = modelOf(device);
-  const isSlice = device.migProfile !== undefined;
-  const ownGB = row?.memoryGB === undefined ? undefined : row.memoryGB / (partitionsOf(device) ?? 1);
-  const soldGB = isSlice ? profileMemoryGB(device.migProfile ?? '') : ownGB;
-  if (soldGB === undefined || soldGB * 1024 < wantedMiB) return false;
-  if (!isSlice && row?.reportedMiB.includes(memoryMiB)) return true;
-  return memoryMiB >= soldGB * 1024 * (1 - classTolerance);
+function listed(words: readonly string[]): string {
+  return words.join(' or ');
 }

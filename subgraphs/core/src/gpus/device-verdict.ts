@@ -57,10 +57,10 @@ export function deviceFacts(
   });
 }
 
-/** What a slice has of its device. */
+/** What a slice has of its device: not its NVLink, which slices cannot use. */
 function inherited(parent: StoredDevice | undefined): Partial<StoredDevice> {
   if (!parent) return {};
-  const { computeCapability, driverVersion, cudaVersion, pciId, eccEnabled, nvlinkGroup, brand } = parent;
-  const facts = { computeCapability, driverVersion, cudaVersion, pciId, eccEnabled, nvlinkGroup, brand };
+  const { computeCapability, driverVersion, cudaVersion, pciId, eccEnabled, brand } = parent;
+  const facts = { computeCapability, driverVersion, cudaVersion, pciId, eccEnabled, brand };
   return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
 }

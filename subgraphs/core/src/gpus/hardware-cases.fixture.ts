@@ -1,80 +1,13 @@
-/** Hand-checked cases of everything but CUDA's runtime and code: memory, models, parts, ROCm, ECC, health. */
-import type { StoredGpuRequirement } from '../jobs/job.types.js';
-import type { DeviceFacts, VerdictCode, VerdictKind } from './verdict.types.js';
-import type { SourceKey } from './catalogue/sources.js';
-
-/** What is asked, of which device, the verdict, its code, and where it can be looked up. */
-export type HardwareCase = readonly [
-  Partial<StoredGpuRequirement>,
-  Partial<DeviceFacts>,
-  VerdictKind,
-  VerdictCode,
-  SourceKey,
-];
+/** Hand-checked cases of everything but CUDA's runtime and code: models, parts, ECC, NVLink, health. */
+import type { DeviceFacts } from './verdict.types.js';
+import type { HardwareCase } from './hardware-case.types.js';
+import { memoryCases } from './memory-cases.fixture.js';
+import { rocmCases } from './rocm-cases.fixture.js';
 
 const a100x40 = { model: 'NVIDIA A100-SXM4-40GB' };
 const a100x80 = { model: 'NVIDIA A100-SXM4-80GB' };
 const slice = (migProfile: string, model: string) => ({ model, migProfile, parentId: 'GPU-0' });
 const amd = (model: string, more: Partial<DeviceFacts> = {}) => ({ vendor: 'AMD', model, ...more });
-
-const memory: readonly HardwareCase[] = [
-  [{ minMemoryMiB: 40_960 }, { ...a100x40, memoryMiB: 40_536 }, 'NATIVE', 'OK', 'HTCONDOR'],
-  [{ minMemoryMiB: 40_960 }, { ...a100x40, memoryMiB: 40_339 }, 'NATIVE', 'OK', 'HTCONDOR'],
-  [{ minMemoryMiB: 40_960 }, { ...a100x40, memoryMiB: 39_538 }, 'NATIVE', 'OK', 'GFD'],
-  [{ minMemoryMiB: 40_960 }, { ...a100x40, memoryMiB: 38_000 }, 'NO', 'MEMORY_TOO_SMALL', 'HTCONDOR'],
-  [{ minMemoryMiB: 40_961 }, { ...a100x40, memoryMiB: 40_536 }, 'NO', 'MEMORY_TOO_SMALL', 'HTCONDOR'],
-  [{ minMemoryMiB: 40_000 }, { ...a100x40, memoryMiB: 40_536 }, 'NATIVE', 'OK', 'HTCONDOR'],
-  [{ minMemoryMiB: 81_920 }, { ...a100x40, memoryMiB: 40_536 }, 'NO', 'MEMORY_TOO_SMALL', 'MIGU'],
-  [{ minMemoryMiB: 81_920 }, { ...a100x80, memoryMiB: 81_251 }, 'NATIVE', 'OK', 'MIGU'],
-  [{ minMemoryMiB: 40_960 }, { model: 'Some GPU', memoryMiB: 40_536 }, 'NO', 'MEMORY_TOO_SMALL', 'COMMON'],
-  [{ minMemoryMiB: 40_960 }, { model: 'Some GPU', memoryMiB: 40_960 }, 'NATIVE', 'OK', 'COMMON'],
-  [{ minMemoryMiB: 16_384 }, { model: 'Tesla T4', memoryMiB: 15_360 }, 'NATIVE', 'OK', 'GFD'],
-  // Correction of errors takes a sixteenth of GDDR6.
-  [{ minMemoryMiB: 24_576 }, { model: 'NVIDIA L4', memoryMiB: 23_034 }, 'NATIVE', 'OK', 'MODALMEM'],
-  [{ minMemoryMiB: 24_576 }, { model: 'NVIDIA A10', memoryMiB: 23_028 }, 'NATIVE', 'OK', 'MODALMEM'],
-  [{ minMemoryMiB: 49_152 }, { model: 'NVIDIA L40S', memoryMiB: 46_068 }, 'NATIVE', 'OK', 'MODALMEM'],
-  [{ minMemoryMiB: 49_152 }, { model: 'NVIDIA A40', memoryMiB: 46_068 }, 'NATIVE', 'OK', 'A40MEM'],
-  [{ minMemoryMiB: 49_153 }, { model: 'NVIDIA A40', memoryMiB: 46_068 }, 'NO', 'MEMORY_TOO_SMALL', 'A40MEM'],
-  [
-    { minMemoryMiB: 81_920 },
-    { model: 'NVIDIA H100 80GB HBM3', memoryMiB: 81_559 },
-    'NATIVE',
-    'OK',
-    'MODALMEM',
-  ],
-  [{ minMemoryMiB: 16_385 }, { model: 'Tesla T4', memoryMiB: 15_360 }, 'NO', 'MEMORY_TOO_SMALL', 'GFD'],
-  [
-    { minMemoryMiB: 32_768 },
-    { model: 'Tesla V100S-PCIE-32GB', memoryMiB: 32_510 },
-    'NATIVE',
-    'OK',
-    'CMSSW38138',
-  ],
-  [{ minMemoryMiB: 1 }, a100x40, 'NO', 'MEMORY_UNKNOWN', 'MIGU'],
-  [{ minMemoryMiB: 5120 }, { ...slice('1g.5gb', a100x40.model), memoryMiB: 4864 }, 'NO', 'NOT_WHOLE', 'MIGP'],
-  [
-    { migProfile: '1g.5gb', minMemoryMiB: 5120 },
-    { ...slice('1g.5gb', a100x40.model), memoryMiB: 4864 },
-    'NATIVE',
-    'OK',
-    'MIGP',
-  ],
-  [
-    { migProfile: '1g.5gb', minMemoryMiB: 6144 },
-    { ...slice('1g.5gb', a100x40.model), memoryMiB: 4864 },
-    'NO',
-    'MEMORY_TOO_SMALL',
-    'MIGP',
-  ],
-  [{ minMemoryMiB: 65_536 }, amd('AMD Instinct MI210', { memoryMiB: 65_520 }), 'NATIVE', 'OK', 'ROCMSPEC'],
-  [
-    { minMemoryMiB: 131_072 },
-    amd('AMD Instinct MI250X', { memoryMiB: 65_520 }),
-    'NO',
-    'MEMORY_TOO_SMALL',
-    'ROCMSPEC',
-  ],
-];
 
 const models: readonly HardwareCase[] = [
   [{ models: ['A100'] }, a100x40, 'NATIVE', 'OK', 'PCI'],
@@ -159,6 +92,12 @@ const parts: readonly HardwareCase[] = [
   [{ migProfile: '1g.10gb' }, slice('1g.10gb+me', a100x80.model), 'NO', 'WRONG_PROFILE', 'MIGP'],
   [{ migProfile: '2g.20gb' }, slice('1g.20gb', a100x80.model), 'NO', 'WRONG_PROFILE', 'MIGP'],
   [{ migProfile: '1g.10gb' }, a100x80, 'NO', 'WRONG_PROFILE', 'MIGP'],
+  [{ migProfile: 'nvidia.com/mig-3g.20gb' }, slice('3g.20gb', a100x40.model), 'NATIVE', 'OK', 'GFD'],
+  [{ migProfile: 'mig-1g.10gb.me' }, slice('1g.10gb+me', a100x80.model), 'NATIVE', 'OK', 'GFD'],
+  [{ migProfile: 'mig-1g.10gb.me' }, slice('1g.10gb', a100x80.model), 'NO', 'WRONG_PROFILE', 'GFD'],
+  [{ migFraction: 143 }, slice('1g.5gb', 'NVIDIA A100'), 'NATIVE', 'OK', 'MIGU'],
+  [{ migFraction: 250 }, slice('1g.12gb-me', 'NVIDIA RTX PRO 5000 Blackwell'), 'NATIVE', 'OK', 'MIGP'],
+  [{ migFraction: 428 }, slice('3g.71gb', 'NVIDIA H200'), 'NATIVE', 'OK', 'MIGP'],
   [{ migFraction: 142 }, slice('1g.10gb', a100x80.model), 'NATIVE', 'OK', 'MIGP'],
   [{ migFraction: 143 }, slice('1g.10gb', a100x80.model), 'NATIVE', 'OK', 'MIGP'],
   [{ migFraction: 144 }, slice('1g.10gb', a100x80.model), 'NO', 'SLICE_TOO_SMALL', 'MIGP'],
@@ -214,81 +153,6 @@ const parts: readonly HardwareCase[] = [
   ...partitions,
 ];
 
-const rocm: readonly HardwareCase[] = [
-  // The module counts by kernels: these are of ROCm 6.0 and 5.7.
-  [{ rocmRuntime: '6.0' }, amd('MI210', { driverVersion: '6.3.6' }), 'NATIVE', 'OK', 'AMDMODULE'],
-  [{ rocmRuntime: '6.3' }, amd('MI210', { driverVersion: '6.3.6' }), 'NO', 'ROCM_OUT_OF_REACH', 'AMDMODULE'],
-  [{ rocmRuntime: '6.2' }, amd('MI210', { driverVersion: '6.2.4' }), 'NO', 'ROCM_OUT_OF_REACH', 'COMMON'],
-  [
-    { rocmRuntime: '6.4' },
-    amd('MI210', { driverVersion: '6.2.9', rocmVersion: '6.4.1' }),
-    'NATIVE',
-    'OK',
-    'ROCMKMD',
-  ],
-  [{ rocmRuntime: '6.2' }, amd('MI210', { driverVersion: '6.2.0' }), 'NATIVE', 'OK', 'ROCMKMD'],
-  [{ rocmRuntime: '6.2' }, amd('MI210', { driverVersion: '6.8.5' }), 'NATIVE', 'OK', 'ROCMKMD'],
-  [
-    { rocmRuntime: '6.0' },
-    amd('MI210', { driverVersion: '6.8.5' }),
-    'MINOR_COMPATIBLE',
-    'OK_WITHIN_ROCM_REACH',
-    'ROCMKMD',
-  ],
-  [
-    { rocmRuntime: '6.3' },
-    amd('MI210', { driverVersion: '6.8.5' }),
-    'MINOR_COMPATIBLE',
-    'OK_WITHIN_ROCM_REACH',
-    'ROCMKMD',
-  ],
-  [{ rocmRuntime: '5.7' }, amd('MI210', { driverVersion: '6.8.5' }), 'NO', 'ROCM_OUT_OF_REACH', 'ROCMKMD'],
-  [{ rocmRuntime: '7.0' }, amd('MI210', { driverVersion: '6.8.5' }), 'NO', 'ROCM_OUT_OF_REACH', 'ROCMKMD'],
-  [
-    { rocmRuntime: '7.2' },
-    amd('MI300X', { driverVersion: '30.30.1' }),
-    'MINOR_COMPATIBLE',
-    'OK_WITHIN_ROCM_REACH',
-    'AMDGPU',
-  ],
-  [
-    { rocmRuntime: '6.3' },
-    amd('MI300X', { driverVersion: '30.30.1' }),
-    'MINOR_COMPATIBLE',
-    'OK_WITHIN_ROCM_REACH',
-    'AMDGPU',
-  ],
-  [{ rocmRuntime: '6.2' }, amd('MI300X', { driverVersion: '30.30.1' }), 'NO', 'ROCM_OUT_OF_REACH', 'AMDGPU'],
-  [
-    { rocmRuntime: '7.1' },
-    amd('MI300X', { driverVersion: '30.30.1', rocmVersion: '7.1' }),
-    'NATIVE',
-    'OK',
-    'AMDGPU',
-  ],
-  [{ rocmRuntime: '6.2' }, amd('MI210', { rocmVersion: '6.2.0' }), 'NATIVE', 'OK', 'ROCMKMD'],
-  [{ rocmRuntime: '6.2' }, amd('MI210'), 'NO', 'ROCM_UNKNOWN', 'ROCMKMD'],
-  [{ rocmRuntime: '6.2' }, amd('MI210', { driverVersion: '99.1' }), 'NO', 'ROCM_UNKNOWN', 'ROCMKMD'],
-  [{ rocmRuntime: '6.2' }, a100x40, 'NO', 'WRONG_VENDOR', 'ROCMSPEC'],
-  [{ gfxTargets: ['gfx90a'] }, amd('MI210', { gfxTarget: 'gfx90a' }), 'NATIVE', 'OK', 'ROCMSPEC'],
-  [{ gfxTargets: ['gfx90a'] }, amd('AMD Instinct MI250X'), 'NATIVE', 'OK', 'ROCMSPEC'],
-  [{ gfxTargets: ['gfx90a'] }, amd('MI300X', { gfxTarget: 'gfx942' }), 'NO', 'WRONG_TARGET', 'ROCMSPEC'],
-  [{ gfxTargets: ['gfx942'] }, amd('MI210', { gfxTarget: 'gfx90a' }), 'NO', 'WRONG_TARGET', 'ROCMSPEC'],
-  [{ gfxTargets: ['gfx908', 'gfx942'] }, amd('MI300A', { gfxTarget: 'gfx942' }), 'NATIVE', 'OK', 'ROCMSPEC'],
-  [{ gfxTargets: ['gfx90a'] }, amd('Radeon of no catalogue'), 'NO', 'TARGET_UNKNOWN', 'ROCMSPEC'],
-  [{ gfxTargets: ['gfx90a:xnack+'] }, amd('MI210', { gfxTarget: 'gfx90a' }), 'NO', 'WRONG_TARGET', 'LLVM'],
-  [{ gfxTargets: ['gfx9-4-generic'] }, amd('MI300X', { gfxTarget: 'gfx942' }), 'NATIVE', 'OK', 'LLVM'],
-  [
-    { gfxTargets: ['gfx11-generic'] },
-    amd('Radeon PRO W7900', { gfxTarget: 'gfx1100' }),
-    'NATIVE',
-    'OK',
-    'LLVM',
-  ],
-  [{ gfxTargets: ['gfx11-generic'] }, amd('MI300X', { gfxTarget: 'gfx942' }), 'NO', 'WRONG_TARGET', 'LLVM'],
-  [{ gfxTargets: ['gfx942'] }, a100x40, 'NO', 'WRONG_VENDOR', 'ROCMSPEC'],
-];
-
 const others: readonly HardwareCase[] = [
   [{ minComputeCapability: '8.0' }, { ...a100x40, computeCapability: '8.0' }, 'NATIVE', 'OK', 'CC'],
   [{ minComputeCapability: '8.0' }, a100x40, 'NATIVE', 'OK', 'CC'],
@@ -307,10 +171,23 @@ const others: readonly HardwareCase[] = [
   [{ nvlink: true, count: 2 }, { ...a100x40, nvlinkGroup: '0' }, 'NATIVE', 'OK', 'GFD'],
   [{ nvlink: true, count: 2 }, a100x40, 'NO', 'NVLINK_UNKNOWN', 'GFD'],
   [{ nvlink: true, count: 1 }, a100x40, 'NATIVE', 'OK', 'GFD'],
+  [
+    { nvlink: true, count: 2, migProfile: '1g.5gb' },
+    { ...slice('1g.5gb', a100x40.model), nvlinkGroup: '0' },
+    'NO',
+    'NVLINK_NONE',
+    'MIGU',
+  ],
   [{}, { ...a100x40, health: 'UNHEALTHY' }, 'NO', 'UNHEALTHY', 'COMMON'],
   [{}, { ...a100x40, health: 'UNKNOWN' }, 'NO', 'HEALTH_UNKNOWN', 'COMMON'],
   [{ exclusive: true, migProfile: '1g.5gb' }, slice('1g.5gb', a100x40.model), 'NATIVE', 'OK', 'MIGU'],
 ];
 
 /** All of them. */
-export const hardwareCases: readonly HardwareCase[] = [...memory, ...models, ...parts, ...rocm, ...others];
+export const hardwareCases: readonly HardwareCase[] = [
+  ...memoryCases,
+  ...models,
+  ...parts,
+  ...rocmCases,
+  ...others,
+];

@@ -4,7 +4,7 @@ import type { StoredDevice } from '../workers/worker.types.js';
 import { modelOf } from './catalogue/catalogue.js';
 
 /** `[<c>c.]<g>g.<memory>gb` and what may follow. */
-const profileForm = /^(?:mig[- ])?(?:(\d+)c\.)?(\d+)g\.(\d+)gb/i;
+const profileForm = /^(?:(?:nvidia\.com\/)?mig[- ])?(?:(\d+)c\.)?(\d+)g\.(\d+)gb/i;
 /** A device whose model is not known is taken to have as many slices as most. */
 const usualSlices = 7;
 /** A partition of which nothing else is known is taken to be one of so many. */

@@ -2,10 +2,11 @@
 import type { Policies } from '@rhizome/authz';
 import type { Resolvers } from '../types.generated.js';
 import { capabilities } from './catalogue/cuda-releases.js';
-import { catalogueVersion, cudaFamily, gpuModels, modelOf } from './catalogue/catalogue.js';
+import { catalogueVersion, cudaFamily, gpuModels, modelNamed, modelWithId } from './catalogue/catalogue.js';
 import { cudaReleases } from './catalogue/cuda-releases.js';
 import type { CudaReleaseRow, GpuModelRow } from './catalogue/catalogue.types.js';
 import { type SourceKey, sources } from './catalogue/sources.js';
+import { leastReportedMiB } from './memory-check.js';
 import { compareVersions, majorOf } from './catalogue/versions.js';
 
 const cited = (keys: readonly SourceKey[]): string[] => [...new Set(keys)].map((key) => sources[key]);
@@ -15,7 +16,11 @@ function modelAnswer(row: GpuModelRow) {
     ...row,
     computeCapability: row.computeCapability ?? null,
     gfxTarget: row.gfxTarget ?? null,
+    chip: row.chip ?? null,
     memoryGB: row.memoryGB ?? null,
+    leastReportedMiB: leastReportedMiB(row) ?? null,
+    computeUnits: row.computeUnits ?? null,
+    tiles: row.tiles ?? null,
     sources: cited(row.sources),
     catalogueVersion,
   };
@@ -47,9 +52,7 @@ export const gpuResolvers: Pick<Resolvers, 'Query'> = {
     gpuModels: (_parent, { vendor }) =>
       gpuModels.filter((row) => vendor == null || row.vendor === vendor.toUpperCase()).map(modelAnswer),
     gpuModel: (_parent, { name }) => {
-      const row = modelOf(
-        /^[0-9a-f]{4}:[0-9a-f]{4}$/i.test(name) ? { model: name, pciId: name } : { model: name },
-      );
+      const row = /^[0-9a-f]{4}:[0-9a-f]{4}$/i.test(name) ? modelWithId(name) : modelNamed(name);
       return row ? modelAnswer(row) : null;
     },
     cudaReleases: () => releases,

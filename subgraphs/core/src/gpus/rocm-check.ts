@@ -13,13 +13,13 @@ import { type DeviceFacts, native, no, type Verdict } from './verdict.types.js';
 
 /** The release against the kernel driver, or, where that is not known, against the release on the host. */
 export function rocmVerdict(gpu: StoredGpuRequirement, device: DeviceFacts): Verdict {
-  const wanted = releaseOf(gpu.rocmRuntime ?? '');
+  const asked = gpu.rocmRuntime ?? '';
+  const wanted = releaseOf(asked);
   if (device.vendor !== 'AMD')
-    return no('WRONG_VENDOR', `ROCm needs a device of AMD, it is of ${device.vendor}`);
-  if (wanted === undefined) return no('ROCM_UNKNOWN', `ROCm ${gpu.rocmRuntime ?? ''} is not a release`);
+    return no('WRONG_VENDOR', `it is of ${device.vendor}, ROCm ${asked} needs a device of AMD`);
+  if (wanted === undefined) return no('ROCM_UNKNOWN', `ROCm ${asked} is not a release as 6.2 is`);
   const known = releasesOf(device);
-  if (!known)
-    return no('ROCM_UNKNOWN', 'neither the kernel driver nor the ROCm release of the host is known');
+  if (!known) return unlisted(wanted, device);
   if (known.own === wanted) return native;
   if (!known.within.includes(wanted))
     return no(
@@ -31,6 +31,21 @@ export function rocmVerdict(gpu: StoredGpuRequirement, device: DeviceFacts): Ver
     code: 'OK_WITHIN_ROCM_REACH',
     reason: `ROCm ${wanted} is within what ${known.name} supports`,
   };
+}
+
+/** Nothing is known of the reach: only the very release that the host has is certain to work there. */
+function unlisted(wanted: string, { driverVersion, rocmVersion }: DeviceFacts): Verdict {
+  if (isVersion(rocmVersion) && releaseOf(rocmVersion) === wanted) return native;
+  const told = [
+    ...(driverVersion === undefined ? [] : [`kernel driver ${driverVersion}`]),
+    ...(rocmVersion === undefined ? [] : [`ROCm ${rocmVersion} on its host`]),
+  ].join(' and ');
+  return no(
+    'ROCM_UNKNOWN',
+    told === ''
+      ? `neither its kernel driver nor the ROCm release of its host is known, ${wanted} is asked`
+      : `which releases go with ${told} is not in the catalogue, ${wanted} is asked`,
+  );
 }
 
 interface DriverReach {
@@ -85,14 +100,33 @@ function spanOf(releases: readonly string[]): string {
 export function gfxVerdict(gpu: StoredGpuRequirement, device: DeviceFacts): Verdict {
   const wanted = gpu.gfxTargets ?? [];
   if (device.vendor !== 'AMD')
-    return no('WRONG_VENDOR', `gfx targets need a device of AMD, it is of ${device.vendor}`);
+    return no(
+      'WRONG_VENDOR',
+      `it is of ${device.vendor}, code for ${wanted.join(', ')} needs a device of AMD`,
+    );
   const target = device.gfxTarget ?? modelOf(device)?.gfxTarget;
-  if (target === undefined) return no('TARGET_UNKNOWN', 'the gfx target is unknown');
-  if (wanted.some((text) => runsOn(text.trim().toLowerCase(), target.toLowerCase()))) return native;
+  if (target === undefined)
+    return no('TARGET_UNKNOWN', `its gfx target is unknown, one of ${wanted.join(', ')} is asked`);
+  const has = parsed(target);
+  if (wanted.some((text) => runsOn(parsed(text), has))) return native;
   return no('WRONG_TARGET', `code for ${wanted.join(', ')} does not run on ${target}`);
 }
 
-/** A target with features, as `gfx90a:xnack+`, needs a device that is known to have them set so: none reports it. */
-function runsOn(wanted: string, target: string): boolean {
-  return wanted === target || (genericTargets[wanted]?.includes(target) ?? false);
+/** `gfx90a:sramecc+:xnack-`: a processor, and how its features are set. */
+interface Target {
+  readonly processor: string;
+  readonly features: readonly string[];
+}
+
+function parsed(text: string): Target {
+  const [processor = '', ...features] = text.trim().toLowerCase().split(':');
+  return { processor, features };
+}
+
+/** Code that leaves a feature open runs with either; code that sets it needs a device that is known to have it set so. */
+function runsOn(code: Target, device: Target): boolean {
+  const isOf =
+    code.processor === device.processor ||
+    (genericTargets[code.processor]?.includes(device.processor) ?? false);
+  return isOf && code.features.every((feature) => device.features.includes(feature));
 }

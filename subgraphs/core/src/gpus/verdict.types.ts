@@ -41,6 +41,7 @@ export type VerdictCode =
   | 'TARGET_UNKNOWN'
   | 'ECC_OFF'
   | 'ECC_UNKNOWN'
+  | 'NVLINK_NONE'
   | 'NVLINK_UNKNOWN';
 
 /** The verdict on one device. */

@@ -1,24 +1,15 @@
 /** Whether a job that a caller describes is well-formed: ranges, forms, sizes, known words. The store is not asked here. */
 import type { Findings } from './findings.js';
+import { checkGpu } from './gpu-input.js';
 import { wantedArchitecture, wantedLevel } from './platforms.js';
 import type { RequirementChecks } from './requirement-checks.js';
-import type {
-  GpuSpec,
-  JobSpec,
-  LabelSpec,
-  PayloadSpec,
-  RequirementsSpec,
-  RetrySpec,
-} from './submit.types.js';
+import type { JobSpec, LabelSpec, PayloadSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
 
 type Path = readonly (string | number)[];
 
 const labelKey = /^[A-Za-z0-9._/-]{1,63}$/;
 const environmentName = /^[A-Za-z_][A-Za-z0-9_]{0,254}$/;
 const word = /^[A-Za-z0-9][A-Za-z0-9._+:/@-]{0,254}$/;
-const version = /^\d{1,3}(\.\d{1,3}){0,2}$/;
-const driver = /^\d{1,5}(\.\d{1,5}){0,3}$/;
-const vendors = ['NVIDIA', 'AMD', 'INTEL'];
 
 /** A dependency on a job of the same call or task, by its position. */
 export const sibling = /^#(0|[1-9]\d{0,6})$/;
@@ -91,51 +82,6 @@ function checkWords(spec: RequirementsSpec, path: Path, findings: Findings): voi
       word,
       'a word of 1 to 255 letters, digits and `._+:/@-`',
     );
-}
-
-function checkGpu(spec: GpuSpec, path: Path, findings: Findings): void {
-  findings.int([...path, 'count'], spec.count ?? 1, 1, 64);
-  if (spec.vendor != null && !vendors.includes(spec.vendor))
-    findings.add([...path, 'vendor'], spec.vendor, vendors.join(', '));
-  if (spec.minMemoryMiB != null) findings.int([...path, 'minMemoryMiB'], spec.minMemoryMiB, 1, 16_777_216);
-  for (const name of ['minComputeCapability', 'cudaRuntime', 'rocmRuntime', 'ptxToolkit'] as const) {
-    const value = spec[name];
-    if (value != null) findings.form([...path, name], value, version, 'a version such as 12.4');
-  }
-  if (spec.minDriverVersion != null)
-    findings.form(
-      [...path, 'minDriverVersion'],
-      spec.minDriverVersion,
-      driver,
-      'a version such as 575.51.03',
-    );
-  for (const name of ['models', 'sassTargets', 'ptxTargets', 'gfxTargets'] as const) {
-    const values = spec[name] ?? [];
-    findings.list([...path, name], values, 100);
-    values.forEach((value, position) => findings.text([...path, name, position], value, 1, 100));
-  }
-  checkFraction(spec, path, findings);
-}
-
-/** A part of a device is a MIG slice or a share, one of them; a share is of one device that others use too. */
-function checkFraction(spec: GpuSpec, path: Path, findings: Findings): void {
-  if (spec.migProfile != null) findings.text([...path, 'migProfile'], spec.migProfile, 1, 63);
-  if (spec.migFraction != null) findings.int([...path, 'migFraction'], spec.migFraction, 1, 1000);
-  if (spec.share != null) findings.int([...path, 'share'], spec.share, 1, 1000);
-  if (spec.shareMemoryMiB != null)
-    findings.int([...path, 'shareMemoryMiB'], spec.shareMemoryMiB, 1, 16_777_216);
-  if (spec.share != null && (spec.migProfile != null || spec.migFraction != null))
-    findings.add([...path, 'share'], spec.share, 'either a share of a device or a MIG profile, not both');
-  if (spec.migProfile != null && spec.migFraction != null)
-    findings.add([...path, 'migFraction'], spec.migFraction, 'either a MIG profile or a fraction, not both');
-  if (spec.share == null) {
-    if (spec.shareMemoryMiB != null)
-      findings.add([...path, 'shareMemoryMiB'], spec.shareMemoryMiB, 'a share beside it');
-    return;
-  }
-  if ((spec.count ?? 1) !== 1)
-    findings.add([...path, 'count'], spec.count, '1 beside a share: a share is of one device');
-  if (spec.exclusive) findings.add([...path, 'exclusive'], true, 'no share beside it');
 }
 
 /** Checks what is run. */

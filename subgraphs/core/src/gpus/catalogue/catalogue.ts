@@ -6,7 +6,7 @@ import { nvidiaModels } from './nvidia-models.js';
 import { compareVersions } from './versions.js';
 
 /** Grows with each change of a row; answers name it, so that one can tell what they rest on. */
-export const catalogueVersion = '2026.11.3';
+export const catalogueVersion = '2026.11.4';
 
 /** All models. */
 export const gpuModels: readonly GpuModelRow[] = [...nvidiaModels, ...amdModels, ...intelModels];
@@ -16,18 +16,20 @@ export function plainName(name: string): string {
   return name
     .toLowerCase()
     .replace(/[-_ ]mig[-_ ].*$/, '')
-    .replace(/_|\((r|tm)\)/g, ' ')
-    .replace(/\b(nvidia|amd|intel|tesla|instinct|corporation)\b/g, ' ')
+    .replace(/-shared$/, '')
+    .replace(/_|\((r|tm|nvgpu)\)/g, ' ')
+    .replace(/\b(nvidia|amd|intel|tesla|instinct|geforce|radeon|corporation)\b/g, ' ')
     .replace(/[^a-z0-9+]+/g, ' ')
-    .replace(/ generation$/, '')
     .trim()
+    .replace(/ generation$/, '')
     .replace(/ /g, '');
 }
 
-const byPciId = new Map(gpuModels.flatMap((row) => row.pciIds.map((id) => [id, row] as const)));
+const byPciId = new Map<string, GpuModelRow[]>();
 const byName = new Map<string, GpuModelRow>();
 const byWord = new Map<string, Set<GpuModelRow>>();
 for (const row of gpuModels) {
+  for (const id of [...row.pciIds, ...row.strayPciIds]) byPciId.set(id, [...(byPciId.get(id) ?? []), row]);
   for (const name of [row.name, ...row.aliases]) byName.set(plainName(name), row);
   for (const word of [row.name, ...row.aliases, ...row.families]) {
     const rows = byWord.get(plainName(word)) ?? new Set();
@@ -41,18 +43,103 @@ export interface ModelFacts {
   readonly pciId?: string | undefined;
 }
 
-const found = new Map<string, GpuModelRow | undefined>();
+/** A model, or what is common to all that a device may be. */
+interface Candidates {
+  readonly rows: readonly GpuModelRow[];
+  readonly common: GpuModelRow | undefined;
+}
+
+const noCandidates: Candidates = { rows: [], common: undefined };
+const byRow = new Map(gpuModels.map((row) => [row, { rows: [row], common: row }]));
+const found = new Map<string, Candidates>();
 const maxRemembered = 4096;
 
-/** The row of a device: by its PCI id, or else by its name; undefined where the catalogue does not know it. */
-export function modelOf({ model, pciId }: ModelFacts): GpuModelRow | undefined {
-  const byId = pciId === undefined ? undefined : byPciId.get(pciId.toLowerCase());
-  if (byId) return byId;
-  if (found.has(model)) return found.get(model);
-  const row = byName.get(plainName(model)) ?? onlyOne(byWord.get(plainName(model)));
+function candidatesOf({ model, pciId }: ModelFacts): Candidates {
+  const id = pciId?.toLowerCase();
+  const ids = id === undefined ? undefined : byPciId.get(id);
+  const only = ids?.length === 1 ? ids[0] : undefined;
+  if (only) return byRow.get(only) ?? noCandidates;
+  const key = ids === undefined ? model : `${id ?? ''} ${model}`;
+  const known = found.get(key);
+  if (known) return known;
+  const made = findCandidates(model, id, ids);
   if (found.size >= maxRemembered) found.clear();
-  found.set(model, row);
-  return row;
+  found.set(key, made);
+  return made;
+}
+
+/** Where several models have the PCI id, the name tells which of them it is, or else those whose own id it is are left. */
+function findCandidates(
+  model: string,
+  id: string | undefined,
+  ids: readonly GpuModelRow[] | undefined,
+): Candidates {
+  const own = byName.get(plainName(model));
+  const named = own ? [own] : [...modelsNamed(model)];
+  const both = ids?.filter((row) => named.includes(row)) ?? named;
+  const rows = both.length > 0 ? both : (ids ?? []).filter(({ pciIds }) => pciIds.includes(id ?? ''));
+  const [first] = rows;
+  if (!first) return noCandidates;
+  const only = rows.length === 1 ? byRow.get(first) : undefined;
+  return only ?? { rows, common: commonOf(rows, model) };
+}
+
+/** What all of the rows say alike; what they differ in is left out. */
+function commonOf(rows: readonly GpuModelRow[], name: string): GpuModelRow | undefined {
+  const [first] = rows;
+  if (!first) return undefined;
+  const isAlike = (key: string): boolean => {
+    const own = JSON.stringify(first[key as keyof GpuModelRow]);
+    return rows.every((row) => JSON.stringify(row[key as keyof GpuModelRow]) === own);
+  };
+  const alike = Object.fromEntries(Object.entries(first).filter(([key]) => isAlike(key)));
+  const family = first.families.find((word) => rows.every(({ families }) => families.includes(word)));
+  return {
+    ...nothingKnown,
+    vendor: first.vendor,
+    ...alike,
+    name: family ?? name,
+    families: family ? [family] : [],
+  };
+}
+
+/** What is told of a model where nothing is. */
+const nothingKnown = {
+  architecture: 'unknown',
+  aliases: [],
+  isEccInMemory: false,
+  reportedMiB: [],
+  pciIds: [],
+  strayPciIds: [],
+  gpusPerCard: 1,
+  migSlices: 0,
+  migInstances: 0,
+  migProfiles: [],
+  partitions: [],
+  isDataCenter: false,
+  sources: [],
+  confidence: 'HIGH',
+  uncertain: [],
+} as const;
+
+/**
+ * The row of a device: by its PCI id, or else by its name. Where that is the name of a family, or an id that models share, what all of them
+ * have in common. Undefined where the catalogue does not know it.
+ */
+export function modelOf(device: ModelFacts): GpuModelRow | undefined {
+  return candidatesOf(device).common;
+}
+
+/** The one row that a name stands for; undefined where there is none, or more than one. */
+export function modelNamed(name: string): GpuModelRow | undefined {
+  const { rows } = candidatesOf({ model: name });
+  return rows.length === 1 ? rows[0] : undefined;
+}
+
+/** The row that has the PCI id as its own, the first of those that share it. */
+export function modelWithId(pciId: string): GpuModelRow | undefined {
+  const id = pciId.toLowerCase();
+  return byPciId.get(id)?.find(({ pciIds }) => pciIds.includes(id));
 }
 
 /** Rows that a word stands for: a model, or all variants of a family; empty where the catalogue does not know it. */
@@ -62,13 +149,17 @@ export function modelsNamed(word: string): ReadonlySet<GpuModelRow> {
 
 const nothing: ReadonlySet<GpuModelRow> = new Set();
 
-function onlyOne(rows: ReadonlySet<GpuModelRow> | undefined): GpuModelRow | undefined {
-  return rows?.size === 1 ? [...rows][0] : undefined;
+/** Whether the word stands for the device: for each model that it may be, or for its own name. */
+export function isNamed(word: string, device: ModelFacts): boolean {
+  const { rows } = candidatesOf(device);
+  const wanted = modelsNamed(word);
+  if (rows.length > 0 && rows.every((row) => wanted.has(row))) return true;
+  return plainName(word) === plainName(device.model);
 }
 
 /**
- * The row that tells the native driver of a runtime: its own, or, for an update that is not known, the next one that is; undefined for one that
- * is newer than the catalogue.
+ * The row that tells the native driver of a runtime: its own, or, for one that is not known, the next one that is; undefined for one that is
+ * newer than the catalogue.
  * @param runtime as `12.4`, or `12.4.1` for an update
  */
 export function cudaRelease(runtime: string): CudaReleaseRow | undefined {
@@ -81,17 +172,23 @@ export function cudaRelease(runtime: string): CudaReleaseRow | undefined {
 
 const releases = new Map<string, CudaReleaseRow | undefined>();
 
+/** Up to this one, what follows the version is the number of a build, and a driver goes with all of them. */
+const lastOfBuilds = 10;
+/** Updates have one digit: more is the number of a build. */
+const mostUpdates = 9;
+
 function findRelease(runtime: string): CudaReleaseRow | undefined {
-  const [major = '', minor = '0', update = '0'] = runtime.split('.');
+  const [major = '', minor = '0', part = '0'] = runtime.split('.');
   const version = `${Number(major)}.${Number(minor)}`;
+  const update = Number(part);
+  // Releases are sorted, the newest first.
   const known = cudaReleases.filter((row) => row.version === version);
-  const exact = known.find((row) => row.update === Number(update));
-  if (exact || known.length === 0) return exact;
-  // Releases are sorted, the newest first: the one just above the update, within the same major version.
+  const exact = known.find((row) => row.update === update);
+  if (exact) return exact;
+  if (known.length > 0 && Number(major) <= lastOfBuilds) return known.find((row) => row.update <= update);
+  if (known.length > 0 && update > mostUpdates) return known[0];
   const later = cudaReleases.filter(
-    (row) =>
-      row.version.split('.')[0] === String(Number(major)) &&
-      (compareVersions(row.version, version) > 0 || (row.version === version && row.update > Number(update))),
+    (row) => compareVersions(row.version, version) > 0 || (row.version === version && row.update > update),
   );
   return later[later.length - 1];
 }

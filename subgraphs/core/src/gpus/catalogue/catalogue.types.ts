@@ -25,16 +25,30 @@ export interface GpuModelRow {
   /** Other names of this model alone. */
   readonly aliases: readonly string[];
   readonly architecture: string;
+  /** As `GA100`. */
+  readonly chip?: string;
   readonly computeCapability?: string;
   readonly gfxTarget?: string;
   /** Nominal, in GB as it is sold: the class size. Left out for memory that is shared with the host, and where it was not found. */
   readonly memoryGB?: number;
+  /** Whether correction of errors, where it is on, takes a sixteenth of the memory: so it is with GDDR, HBM has bits of its own for it. */
+  readonly isEccInMemory: boolean;
   /** Values that tools were seen to report, in MiB. */
   readonly reportedMiB: readonly number[];
-  /** PCI vendor and device ids, as `10de:20b2`. */
+  /** PCI vendor and device ids, as `10de:20b2`. One that several rows have is told apart by the name of the device. */
   readonly pciIds: readonly string[];
+  /** Ids of another model that some of this one have too: only their name tells. */
+  readonly strayPciIds: readonly string[];
+  /** Devices that one card is seen as: the row is of one of them. */
+  readonly gpusPerCard: number;
+  /** Compute units of AMD's. */
+  readonly computeUnits?: number;
+  /** Dies or tiles with compute units that one device is made of, where it is told. */
+  readonly tiles?: number;
   /** Slices that MIG divides it into; 0 where it cannot. */
   readonly migSlices: number;
+  /** Instances that it can have at once; 0 where MIG cannot divide it. */
+  readonly migInstances: number;
   readonly migProfiles: readonly MigProfileRow[];
   /** Other ways to divide it, as `CPX 8`. */
   readonly partitions: readonly string[];
@@ -79,5 +93,7 @@ export interface CapabilityRow {
   readonly firstCuda: string;
   /** Whether it is of an embedded chip, for which code of others was never promised to run. */
   readonly isEmbedded: boolean;
+  /** Capabilities with the same word are of one family: code for an `f` target runs within it. */
+  readonly family: string;
   readonly sources: readonly SourceKey[];
 }

@@ -1,9 +1,9 @@
 /** CUDA toolkits with their drivers on Linux, what major versions have in common, and which toolkit first knew a compute capability. */
 import type { CapabilityRow, CudaFamilyRow, CudaReleaseRow } from './catalogue.types.js';
 import type { SourceKey } from './sources.js';
-import { compareVersions } from './versions.js';
+import { compareVersions, majorOf } from './versions.js';
 
-/** Each release with its driver: `12.4.1` is update 1 of 12.4. */
+/** Each release with its driver: `12.4.1` is update 1 of 12.4. Up to 10.2 they are told apart by the number of the build. */
 const drivers: Readonly<Record<string, string>> = {
   '13.4.0': '615',
   '13.3.0': '610',
@@ -25,11 +25,13 @@ const drivers: Readonly<Record<string, string>> = {
   '12.5.0': '555.42.02',
   '12.4.1': '550.54.15',
   '12.4.0': '550.54.14',
+  '12.3.2': '545.23.08',
   '12.3.1': '545.23.08',
   '12.3.0': '545.23.06',
   '12.2.2': '535.104.05',
   '12.2.1': '535.86.09',
   '12.2.0': '535.54.03',
+  '12.1.1': '530.30.02',
   '12.1.0': '530.30.02',
   '12.0.1': '525.85.12',
   '12.0.0': '525.60.13',
@@ -39,31 +41,38 @@ const drivers: Readonly<Record<string, string>> = {
   '11.6.2': '510.47.03',
   '11.6.1': '510.47.03',
   '11.6.0': '510.39.01',
+  '11.5.2': '495.29.05',
+  '11.5.1': '495.29.05',
   '11.5.0': '495.29.05',
   '11.4.4': '470.82.01',
   '11.4.3': '470.82.01',
   '11.4.2': '470.57.02',
   '11.4.1': '470.57.02',
   '11.4.0': '470.42.01',
+  '11.3.1': '465.19.01',
   '11.3.0': '465.19.01',
   '11.2.2': '460.32.03',
   '11.2.1': '460.32.03',
   '11.2.0': '460.27.03',
   '11.1.1': '455.32',
   '11.1.0': '455.23',
+  // What the notes call Update 1 has 3 as its number.
+  '11.0.3': '450.51.06',
   '11.0.1': '450.51.06',
   '11.0.0': '450.51.05',
   '10.2.0': '440.33',
   '10.1.0': '418.39',
   '10.0.0': '410.48',
+  '9.2.148': '396.37',
   '9.2.0': '396.26',
   '9.1.0': '390.46',
   '9.0.0': '384.81',
+  '8.0.61': '375.26',
   '8.0.0': '367.48',
 };
 
 /** Not among the numbers of the release notes that were read. */
-const uncertainReleases = new Set(['13.2.0']);
+const uncertainReleases = new Set(['13.2.0', '12.3.2']);
 
 /**
  * Branches of older drivers that the forward-compatibility package of a release was made for, where that is told. A branch that runs the
@@ -75,17 +84,27 @@ const forward: Readonly<
   '13.3': { branches: [535, 550, 570], source: 'CUDASITE' },
   '13.2': { branches: [535, 550, 570], source: 'CUDASITE' },
   '13.1': { branches: [535, 550, 570, 575, 580], source: 'CUDACOMPAT' },
-  '13.0': { branches: [535, 550, 570], source: 'CUDASITE' },
+  '13.0': { branches: [535, 550, 565, 570, 575], source: 'CUDAIMAGES' },
   '12.9': { branches: [535, 550, 560, 565, 570], source: 'CUDACOMPAT' },
-  '12.8': { branches: [535, 550], source: 'CUDAFWD' },
-  '12.6': { branches: [535, 550], source: 'CUDAFWD' },
-  '12.5': { branches: [535, 550], source: 'CUDAFWD' },
-  '12.4': { branches: [535], source: 'CUDAFWD' },
-  '12.3': { branches: [535], source: 'CUDAFWD' },
-  '12.2': { branches: [], source: 'CUDAFWD' },
+  '12.8': { branches: [470, 535, 550, 560, 565], source: 'CUDAIMAGES' },
+  '12.6': { branches: [470, 535, 550], source: 'CUDAIMAGES' },
+  '12.5': { branches: [470, 535, 550], source: 'CUDAIMAGES' },
+  '12.4': { branches: [470, 525, 535], source: 'CUDAIMAGES' },
+  '12.3': { branches: [470, 525, 535], source: 'CUDAIMAGES' },
+  '12.2': { branches: [470, 525], source: 'CUDAIMAGES' },
+  '12.1': { branches: [470, 525], source: 'CUDAIMAGES' },
+  '12.0': { branches: [450, 470, 510, 515], source: 'CUDAIMAGES' },
+  '11.8': { branches: [450, 470, 510, 515], source: 'CUDAIMAGES' },
+  '11.7': { branches: [450, 470, 510], source: 'CUDAIMAGES' },
+  '11.6': { branches: [418, 450, 470], source: 'CUDAIMAGES' },
+  '11.5': { branches: [418, 450, 470], source: 'CUDAIMAGES' },
+  '11.4': { branches: [418, 450], source: 'CUDAIMAGES' },
+  '11.3': { branches: [418, 450], source: 'CUDAIMAGES' },
+  '11.2': { branches: [418, 450], source: 'CUDAIMAGES' },
   '11.1': { branches: [418, 440], source: 'CUDASUPPORT' },
   '11.0': { branches: [418, 440], source: 'CUDASUPPORT' },
   '10.2': { branches: [418], source: 'CUDASUPPORT' },
+  '10.1': { branches: [418], source: 'CUDAIMAGES' },
 };
 
 /** Older ones had no such package. */
@@ -139,28 +158,38 @@ export const cudaFamilies: readonly CudaFamilyRow[] = [
 /** The lowest toolkit that knows each capability: the first that can build for it. */
 export const capabilities: readonly CapabilityRow[] = (
   [
-    ['6.0', 'Pascal', '8.0', false],
-    ['6.1', 'Pascal', '8.0', false],
-    ['6.2', 'Pascal', '8.0', true],
-    ['7.0', 'Volta', '9.0', false],
-    ['7.2', 'Volta', '9.1', true],
-    ['7.5', 'Turing', '10.0', false],
-    ['8.0', 'Ampere', '11.0', false],
-    ['8.6', 'Ampere', '11.1', false],
-    ['8.7', 'Ampere', '11.4', true],
-    ['8.9', 'Ada Lovelace', '11.8', false],
-    ['9.0', 'Hopper', '11.8', false],
-    ['10.0', 'Blackwell', '12.8', false],
-    ['10.3', 'Blackwell Ultra', '12.9', false],
-    ['10.7', 'after Blackwell Ultra', '13.4', false],
-    ['11.0', 'Blackwell', '13.0', true],
-    ['12.0', 'Blackwell', '12.8', false],
-    ['12.1', 'Blackwell', '12.9', false],
+    ['3.0', 'Kepler', '7.0', false, 'CLANG'],
+    ['3.2', 'Kepler', '7.0', true, 'CLANG'],
+    ['3.5', 'Kepler', '7.0', false, 'CLANG'],
+    ['3.7', 'Kepler', '7.0', false, 'CLANG'],
+    ['5.0', 'Maxwell', '7.0', false, 'CLANG'],
+    ['5.2', 'Maxwell', '7.0', false, 'CLANG'],
+    ['5.3', 'Maxwell', '7.0', true, 'CLANG'],
+    ['6.0', 'Pascal', '8.0', false, 'CC'],
+    ['6.1', 'Pascal', '8.0', false, 'CC'],
+    ['6.2', 'Pascal', '8.0', true, 'CC'],
+    ['7.0', 'Volta', '9.0', false, 'CC'],
+    ['7.2', 'Volta', '9.1', true, 'CC'],
+    ['7.5', 'Turing', '10.0', false, 'CC'],
+    ['8.0', 'Ampere', '11.0', false, 'CC'],
+    ['8.6', 'Ampere', '11.1', false, 'CC'],
+    ['8.7', 'Ampere', '11.4', true, 'CC'],
+    ['8.8', 'Ampere', '13.0', true, 'NVCC'],
+    ['8.9', 'Ada Lovelace', '11.8', false, 'CC'],
+    ['9.0', 'Hopper', '11.8', false, 'CC'],
+    ['10.0', 'Blackwell', '12.8', false, 'CC'],
+    ['10.3', 'Blackwell Ultra', '12.9', false, 'CC'],
+    ['10.7', 'after Blackwell Ultra', '13.4', false, 'CUDARN'],
+    ['11.0', 'Blackwell', '13.0', true, 'CC'],
+    ['12.0', 'Blackwell', '12.8', false, 'CC'],
+    ['12.1', 'Blackwell', '12.9', false, 'CC'],
   ] as const
-).map(([capability, architecture, firstCuda, isEmbedded]) => ({
+).map(([capability, architecture, firstCuda, isEmbedded, source]) => ({
   capability,
   architecture,
   firstCuda,
   isEmbedded,
-  sources: capability === '10.7' ? ['CUDARN'] : ['CC', 'CLANG'],
+  // The table of families ends before 10.7: nothing tells that code for older ones runs there.
+  family: capability === '10.7' ? capability : `${majorOf(capability)}`,
+  sources: source === 'CC' ? ['CC', 'CLANG'] : [source],
 }));

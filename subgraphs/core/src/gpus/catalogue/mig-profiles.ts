@@ -27,6 +27,7 @@ const a30: readonly MigProfileRow[] = [
 
 const rtxPro6000: readonly MigProfileRow[] = [
   { name: '1g.24gb', slices: 1, memoryGB: 24, maxInstances: 4 },
+  { name: '1g.24gb+me', slices: 1, memoryGB: 24, maxInstances: 1 },
   { name: '1g.24gb+gfx', slices: 1, memoryGB: 24, maxInstances: 4 },
   { name: '1g.24gb-me', slices: 1, memoryGB: 24, maxInstances: 4 },
   { name: '1g.24gb+me.all', slices: 1, memoryGB: 24, maxInstances: 1 },
@@ -36,6 +37,17 @@ const rtxPro6000: readonly MigProfileRow[] = [
   { name: '2g.48gb+me.all', slices: 2, memoryGB: 48, maxInstances: 1 },
   { name: '4g.96gb', slices: 4, memoryGB: 96, maxInstances: 1 },
   { name: '4g.96gb+gfx', slices: 4, memoryGB: 96, maxInstances: 1 },
+];
+
+/** The first three are one each: those without media engines take the rest. */
+const rtxPro5000: readonly MigProfileRow[] = [
+  { name: '1g.12gb', slices: 1, memoryGB: 12, maxInstances: 1 },
+  { name: '1g.12gb+me', slices: 1, memoryGB: 12, maxInstances: 1 },
+  { name: '1g.12gb+gfx', slices: 1, memoryGB: 12, maxInstances: 1 },
+  { name: '1g.12gb-me', slices: 1, memoryGB: 12, maxInstances: 3 },
+  { name: '2g.24gb-me', slices: 2, memoryGB: 24, maxInstances: 1 },
+  { name: '4g.48gb', slices: 4, memoryGB: 48, maxInstances: 1 },
+  { name: '4g.48gb+gfx', slices: 4, memoryGB: 48, maxInstances: 1 },
 ];
 
 const gb200: readonly MigProfileRow[] = [
@@ -50,6 +62,7 @@ export const migProfiles = {
   none: [],
   a30,
   a100x40: seven([5, 10, 10, 20, 20, 40]),
+  x64: seven([8, 16, 16, 32, 32, 64]),
   x80: seven([10, 20, 20, 40, 40, 80]),
   x94: seven([12, 24, 24, 47, 47, 94]),
   x96: seven([12, 24, 24, 48, 48, 96]),
@@ -59,6 +72,7 @@ export const migProfiles = {
   gb200,
   b300: seven([34, 67, 67, 135, 135, 269]),
   gb300: seven([35, 70, 70, 139, 139, 278]),
+  rtxPro5000,
   rtxPro6000,
 } as const satisfies Readonly<Record<string, readonly MigProfileRow[]>>;
 

@@ -1,7 +1,12 @@
-/** ROCm releases, which kernel drivers go with them, and which targets a generic one stands for: from ROCMKMD, AMDGPU, AMDMODULE and LLVM of `sources.ts`. */
+/** ROCm releases, which kernel drivers go with them, and which targets a generic one stands for: from ROCMKMD, ROCMKMD57, AMDGPU, AMDMODULE and LLVM of `sources.ts`. */
 
 /** Releases, the oldest first: a driver goes with two releases before its own and two after. */
 export const rocmReleases: readonly string[] = [
+  '5.0',
+  '5.1',
+  '5.2',
+  '5.3',
+  '5.4',
   '5.5',
   '5.6',
   '5.7',
@@ -42,6 +47,8 @@ export const amdgpuModules: Readonly<Record<string, string>> = {
 export const genericTargets: Readonly<Record<string, readonly string[]>> = {
   'gfx9-generic': ['gfx900', 'gfx902', 'gfx904', 'gfx906', 'gfx909', 'gfx90c'],
   'gfx9-4-generic': ['gfx940', 'gfx941', 'gfx942', 'gfx950'],
+  'gfx10-1-generic': ['gfx1010', 'gfx1011', 'gfx1012', 'gfx1013'],
+  'gfx10-3-generic': ['gfx1030', 'gfx1031', 'gfx1032', 'gfx1033', 'gfx1034', 'gfx1035', 'gfx1036'],
   'gfx11-generic': ['gfx1100', 'gfx1101', 'gfx1102', 'gfx1103', 'gfx1150', 'gfx1151', 'gfx1152', 'gfx1153'],
   'gfx12-generic': ['gfx1200', 'gfx1201'],
 };

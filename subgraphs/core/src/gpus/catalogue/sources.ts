@@ -17,6 +17,13 @@ export const sources = {
   MODALMEM:
     'github.com/modal-labs/modal-client/pull/2797: what nvidia-smi reports of the memory of each of its models',
   A40MEM: 'github.com/chatdoc-com/OCRFlux/issues/64, which quotes nvidia-smi on two A40',
+  B300MEM:
+    'what nvidia-smi 580 reports on B300 SXM6 AC, 275040 MiB, as quoted in public reports of measurements on instances of AWS',
+  ECCMEM:
+    'a sixteenth of GDDR goes to the correction of errors: nvidia-smi on A10, L4, L40S and A40 as quoted in github.com/modal-labs/modal-client/pull/2797 and github.com/chatdoc-com/OCRFlux/issues/64',
+  MIGNAME:
+    'NVIDIA/go-nvlib, pkg/nvlib/device/mig_profile.go: the name of a profile has the memory rounded up to eighths of the device',
+  VGPU: 'NVIDIA, virtual GPU software user guide, tables of MIG-backed vGPU types for the H100 SXM5 64GB',
   NIM: 'NVIDIA NIM 2.0.6, support matrix, docs.nvidia.com/nim/large-language-models/2.0.6/day-0/support-matrix-day-0.html',
   CUDARN: 'NVIDIA, CUDA 13.4 Update 1 release notes, docs.nvidia.com/cuda/cuda-toolkit-release-notes',
   CUDAMVC:
@@ -25,6 +32,8 @@ export const sources = {
     'NVIDIA, CUDA compatibility, forward compatibility, docs.nvidia.com/deploy/cuda-compatibility/forward-compatibility.html',
   CUDACOMPAT:
     'NVIDIA/nvidia-container-toolkit, cmd/nvidia-cdi-hook/cudacompat/cuda-elf-header_test.go: the drivers that libcuda 575.57.08 and 590.44.01 of the packages name in their ELF notes',
+  CUDAIMAGES:
+    'NVIDIA, CUDA container images, gitlab.com/nvidia/container-images/cuda, dist/VERSION/base: NVIDIA_REQUIRE_CUDA names the branches of drivers that the bundled cuda-compat serves (as of August 2025)',
   CUDASITE:
     'a site that quotes the matrix of NVIDIA for cuda-compat-13.0 to 13.3, and runs them on 535.104.12; NVIDIA, CUDA compatibility, forward compatibility',
   CUDASUPPORT:
@@ -32,6 +41,7 @@ export const sources = {
   CUDNN: 'NVIDIA, cuDNN 9.1.0 support matrix: CUDA 12.x with driver >= 525.60.13 on Linux',
   CLANG:
     'llvm/llvm-project, clang/lib/Basic/Cuda.cpp: the lowest and the highest CUDA version for each architecture (main, 2025)',
+  NVCC: 'NVIDIA, CUDA 13.0, the targets that nvcc 13.0.88 lists: sm_75, 80, 86, 87, 88, 89, 90, 100, 103, 110, 120, 121',
   CUDAGUIDE:
     'NVIDIA, CUDA programming guide, the CUDA platform, docs.nvidia.com/cuda/cuda-programming-guide/01-introduction/cuda-platform.html',
   PYTORCH157517:
@@ -43,6 +53,8 @@ export const sources = {
   ROCMKMD:
     'AMD, user and kernel-space support, rocm.docs.amd.com/projects/install-on-linux/en/docs-6.3.0/reference/user-kernel-space-compat-matrix.html',
   AMDGPU: 'github.com/ROCm/amdgpu-docs/pull/97',
+  ROCMKMD57:
+    'AMD, user/kernel-space support matrix of ROCm 5.7.0, rocm.docs.amd.com/en/docs-5.7.0/release/user_kernel_space_compat_matrix.html',
   AMDMODULE:
     'github.com/geohot/amdgpu-dkms/pull/1, whose package 6.3.6.60000 is that of ROCm 6.0; github.com/ROCm/rocm-install-on-linux/issues/684: amd-smi tells the version of the module',
   AMDPART: 'AMD SMI, accelerator partitions, rocm.docs.amd.com/projects/amdsmi',
