@@ -56,6 +56,7 @@ case "$*" in --query-gpu=*) echo '${t4}';; esac
     const [device, ...others] = await host.find();
     expect(others).toEqual([]);
     expect(device).toMatchObject({ id: 'PCI-0000:3b:00.0', health: 'UNHEALTHY' });
+    expect(sourceOf(device, 'health')).toMatch(/nvidia-smi: it wrote more than \d+ bytes/);
   });
 
   test('that outlives its end is not started again before it is gone', async () => {
@@ -121,6 +122,47 @@ case "$*" in --query-gpu=*) echo '${t4}';; esac
       health: 'HEALTHY',
     });
     expect([device?.memoryMiB, device?.pciAddress]).toEqual([undefined, undefined]);
+  });
+});
+
+describe('nvidia-smi', () => {
+  test('that does not take the query is read from its log', async () => {
+    await host.tool('nvidia-smi', [
+      { to: '--query-gpu=', says: 'Option --query-gpu is not recognized.', exitCode: 2 },
+      { to: '-q -x', says: mixed.xml },
+      { to: '-L', says: mixed.list },
+    ]);
+    const devices = await host.find({ visible: { NVIDIA: '1' } });
+    expect(devices).toMatchObject([
+      { id: mixedIds.t4, model: 'Tesla T4', memoryMiB: 15360, utilisation: 0.42, health: 'HEALTHY' },
+    ]);
+    expect(sourceOf(devices[0], 'health')).toBe('nvidia-smi -q -x');
+    expect(sourceOf(devices[0], 'computeCapability')).toBe('unknown: the tool does not tell it');
+    expect((await host.find()).map(({ id }) => id)).toEqual([...mixedIds.slices, mixedIds.t4]);
+  });
+
+  test('whose log alone tells of a device, with errors in the place of facts, leaves its health open', async () => {
+    await host.tool('nvidia-smi', [
+      { to: '--query-gpu=', says: 'Invalid combination of input arguments.', exitCode: 1 },
+      { to: '-q -x', says: mixed.xml.replaceAll('<fan_speed>N/A', '<fan_speed>Unknown Error') },
+      { to: '-L', says: mixed.list },
+    ]);
+    const device = (await host.find()).find(({ id }) => id === mixedIds.t4);
+    expect(device?.health).toBe('UNKNOWN');
+    expect(sourceOf(device, 'health')).toMatch(/^unknown: nvidia-smi -q -x has gaps/);
+  });
+
+  test('that tells the field it does not know on its other output, with advice behind it, is asked without it', async () => {
+    await script(
+      'nvidia-smi',
+      `#!/bin/sh
+case "$*" in
+*compute_cap*) printf 'Field "compute_cap" is not a valid field to query.\\n\\nPlease run nvidia-smi --help\\n' >&2; exit 2;;
+--query-gpu=*) echo '${t4.split(', ').slice(0, -1).join(', ')}';;
+esac
+`,
+    );
+    expect(await host.find()).toMatchObject([{ id: mixedIds.t4, health: 'HEALTHY' }]);
   });
 });
 

@@ -7,7 +7,7 @@ import { stripVTControlCharacters } from 'node:util';
 /** What came of running a tool. `stdout` is what it wrote in any case: some tools tell much before they fail. */
 export type ToolAnswer =
   | { readonly kind: 'answered'; readonly stdout: string }
-  | { readonly kind: 'failed'; readonly stdout: string; readonly why: string }
+  | { readonly kind: 'failed'; readonly stdout: string; readonly stderr: string; readonly why: string }
   | { readonly kind: 'hung'; readonly stdout: string; readonly why: string }
   | { readonly kind: 'missing' };
 
@@ -44,7 +44,8 @@ export function toolEnvironment(env: NodeJS.ProcessEnv): Readonly<Record<string,
 
 /** Where vendors put their tools besides the search path. */
 const otherFolders = ['/usr/bin', '/usr/local/bin', '/opt/rocm/bin', '/usr/lib/wsl/lib'];
-const MOST_OUTPUT = 32 * 1024 * 1024;
+/** The log of 16 GPUs has 2 MiB. */
+const MOST_OUTPUT = 8 * 1024 * 1024;
 
 /** Processes of tools that were given up and have not ended, by program. */
 const unended = new Map<string, Set<ChildProcess>>();
@@ -90,9 +91,17 @@ async function run(
     let stdout = '';
     const child = execFile(path, [...args], { maxBuffer: MOST_OUTPUT, env }, (error, _stdout, stderr) => {
       clearTimeout(timer);
+      // What goes on without end says nothing, and takes long to read.
+      if ((error as NodeJS.ErrnoException | null)?.code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER')
+        return resolve({
+          kind: 'failed',
+          stdout: '',
+          stderr: '',
+          why: `it wrote more than ${MOST_OUTPUT} bytes`,
+        });
       const text = stripVTControlCharacters(stdout);
-      if (error === null) resolve({ kind: 'answered', stdout: text });
-      else resolve({ kind: 'failed', stdout: text, why: reasonOf(error, text, stderr) });
+      if (error === null) return resolve({ kind: 'answered', stdout: text });
+      return resolve({ kind: 'failed', stdout: text, stderr, why: reasonOf(error, text, stderr) });
     });
     child.stdout?.on('data', (text) => (stdout += String(text)));
     const timer = setTimeout(() => {

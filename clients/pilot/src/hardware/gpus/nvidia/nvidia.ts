@@ -40,10 +40,11 @@ export async function findNvidia(
     run(TOOL, ['-L']),
     first.gpus.length > 1 ? run(TOOL, ['topo', '-m']) : undefined,
   ]);
+  const [logged, listed] = [parseSmiXml(textOf(xml)), parseSmiList(textOf(list))];
   const told = {
-    queried: first.gpus,
-    xml: parseSmiXml(textOf(xml)),
-    listed: parseSmiList(textOf(list)),
+    queried: isMisunderstood(first.answer) ? fromLog(logged, listed) : first.gpus,
+    xml: logged,
+    listed,
     links: topology === undefined ? [] : parseSmiTopology(textOf(topology)),
     xmlAnswer: xml,
     listAnswer: list,
@@ -76,11 +77,26 @@ async function query(run: RunTool): Promise<{ answer: ToolAnswer; gpus: readonly
   let fields = [...queriedFields];
   for (;;) {
     const answer = await run(TOOL, queryArguments(fields));
-    const refused = answer.kind === 'failed' ? unknownField(`${answer.stdout}\n${answer.why}`) : undefined;
+    const refused = answer.kind === 'failed' ? unknownField(`${answer.stdout}\n${answer.stderr}`) : undefined;
     if (refused === undefined || !fields.includes(refused))
       return { answer, gpus: parseSmiQuery(textOf(answer), fields) };
     fields = fields.filter((field) => field !== refused);
   }
+}
+
+/** Whether the tool took the query for something else: it says nothing of devices then. */
+function isMisunderstood(answer: ToolAnswer): boolean {
+  return answer.kind === 'failed' && notUnderstood.test(`${answer.stdout}\n${answer.stderr}`);
+}
+
+const notUnderstood = /not (a )?(valid|recognized)|invalid (combination|argument|option)|unrecognized/i;
+
+/** The GPUs of the log, where the tool does not take the query. */
+function fromLog(logged: readonly XmlGpu[], listed: readonly ListedGpu[]): readonly QueriedGpu[] {
+  return logged.map(({ uuid, isMig }) => {
+    const index = listed.find((gpu) => gpu.uuid === uuid)?.index;
+    return { uuid, index, isMig, facts: {} };
+  });
 }
 
 /** One GPU, or its slices when it is divided. */
@@ -134,7 +150,8 @@ function sliceOf(
 
 function common(gpu: QueriedGpu, xml: XmlGpu | undefined, told: Told): Evidence {
   const evidence = new Evidence('NVIDIA').tell(QUERY, gpu.facts);
-  if (xml !== undefined) evidence.tell(XML, xml.facts);
+  if (xml !== undefined) evidence.tell(XML, { ...xml.facts, health: xml.hasGaps ? undefined : 'HEALTHY' });
+  evidence.cannotTell(`${XML} has gaps, and ${QUERY} is not understood`, 'health');
   const why =
     told.xmlAnswer.kind === 'answered' ? 'the tool does not tell it' : `${XML}: ${whyOf(told.xmlAnswer)}`;
   return evidence.cannotTell(why, ...driverFacts);

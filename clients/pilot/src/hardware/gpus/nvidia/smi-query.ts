@@ -59,7 +59,7 @@ export function parseSmiQuery(text: string, fields: readonly Field[]): readonly 
       return at < 0 ? undefined : values[at];
     };
     const uuid = wordIn(field('uuid'));
-    if (uuid === undefined || !/^(GPU-)?[0-9a-f]{8}-[0-9a-f-]+$/i.test(uuid)) return [];
+    if (uuid === undefined || !isGpuUuid(uuid)) return [];
     const isMig = isEnabled(field('mig.mode.current'));
     return [{ index: numberIn(field('index')), uuid, facts: factsOf(field, values), isMig }];
   });
@@ -81,6 +81,11 @@ function factsOf(field: (name: Field) => string | undefined, values: readonly st
     computeCapability: capability !== undefined && /^\d+\.\d+$/.test(capability) ? capability : undefined,
     health: (isBroken ? 'UNHEALTHY' : 'HEALTHY') as DeviceHealth,
   });
+}
+
+/** Of a GPU that is there: in the place of the UUID of a lost one stand words. Those of integrated GPUs are without a prefix. */
+export function isGpuUuid(text: string): boolean {
+  return /^GPU-[0-9a-f-]+$|^[0-9a-f]{8}-[0-9a-f-]+$/i.test(text);
 }
 
 /** `Enabled` or `Disabled`; anything else says nothing. */

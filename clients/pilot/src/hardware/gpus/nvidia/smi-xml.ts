@@ -1,7 +1,7 @@
 import type { Element } from '@xmldom/xmldom';
 import { numberIn, partOf, pciAddressOf, pciIdOf, wordIn, type KnownFacts } from '../device-facts.js';
 import { faultOf } from './smi-faults.js';
-import { isEnabled } from './smi-query.js';
+import { isEnabled, isGpuUuid } from './smi-query.js';
 import { childOf, childrenOf, rootOf, textAt } from './xml.js';
 
 /** A MIG device in the XML. It has neither UUID nor profile there: `nvidia-smi -L` has both, by the same index. */
@@ -21,6 +21,8 @@ export interface XmlGpu {
   readonly slices: readonly XmlSlice[];
   /** What is wrong with it; undefined when nothing is. */
   readonly fault: string | undefined;
+  /** Whether some of it could not be asked: of a good GPU that happens as well. */
+  readonly hasGaps: boolean;
 }
 
 /** Reads `nvidia-smi -q -x`; empty when the text is no such log. Elements that are not known are left out. */
@@ -32,7 +34,7 @@ export function parseSmiXml(text: string): readonly XmlGpu[] {
   const cuda = wordIn(textAt(log, 'cuda_version')) ?? wordIn(textAt(log, 'cuda_umd_version'));
   return childrenOf(log, 'gpu').flatMap((gpu) => {
     const uuid = wordIn(textAt(gpu, 'uuid'));
-    if (uuid === undefined) return [];
+    if (uuid === undefined || !isGpuUuid(uuid)) return [];
     const slices = childrenOf(childOf(gpu, 'mig_devices'), 'mig_device').map(sliceOf);
     return [
       {
@@ -41,6 +43,7 @@ export function parseSmiXml(text: string): readonly XmlGpu[] {
         isMig: isEnabled(textAt(gpu, 'mig_mode', 'current_mig')) === true,
         slices,
         fault: faultOf(gpu),
+        hasGaps: /Unknown Error|ERR!/.test(gpu.textContent ?? ''),
       },
     ];
   });
