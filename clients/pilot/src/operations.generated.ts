@@ -57,7 +57,7 @@ export type DeviceInput = {
   computeCapability?: string | null | undefined;
   /** The newest CUDA version the driver supports. */
   cudaVersion?: string | null | undefined;
-  /** The driver's version. */
+  /** The driver's version, as `550.54.15`; left out when unknown, as every fact. */
   driverVersion?: string | null | undefined;
   /** Whether memory errors are corrected. */
   eccEnabled?: boolean | null | undefined;
@@ -65,7 +65,7 @@ export type DeviceInput = {
   gfxTarget?: string | null | undefined;
   /** Whether it can be used. */
   health?: DeviceHealth | null | undefined;
-  /** The device's UUID, as its driver names it. */
+  /** The device's UUID, as its driver names it, 1 to 128 characters; each device once. */
   id: string;
   /** Memory as its driver reports it, in MiB. */
   memoryMiB?: number | null | undefined;
@@ -75,9 +75,9 @@ export type DeviceInput = {
   migProfile?: string | null | undefined;
   /** The model, as its driver names it. */
   model: string;
-  /** Devices with the same value are connected by NVLink. */
+  /** Each two devices with the same value are connected by NVLink, directly or over a switch. */
   nvlinkGroup?: string | null | undefined;
-  /** The UUID of the device a slice is part of. */
+  /** The UUID of the device a slice is part of; that one is no part itself, and need not be reported. */
   parentId?: string | null | undefined;
   /** How a device that can be divided is, as `CPX/NPS4`, or `MIG` for one in MIG mode. */
   partitionMode?: string | null | undefined;
@@ -93,6 +93,16 @@ export type DeviceInput = {
   utilisation?: number | null | undefined;
   /** The vendor: `NVIDIA`, `AMD` or `INTEL`. */
   vendor: string;
+};
+
+/** What of a device is in use. */
+export type DeviceUseInput = {
+  /** The device's UUID, as it was reported. Use of one that was not is told to nobody. */
+  id: string;
+  /** Memory in use, in MiB; left out when unknown. */
+  memoryUsedMiB?: number | null | undefined;
+  /** Utilisation, 0 to 1; left out when unknown. */
+  utilisation?: number | null | undefined;
 };
 
 /** A worker that shall end its jobs and take no more. */
@@ -164,7 +174,9 @@ export type FinishPhase =
 
 /** A sign of life. Facts given replace those known. */
 export type HeartbeatInput = {
-  /** All devices, if something about them changed. */
+  /** What of all devices is in use, at most 256, if nothing else about them changed: cheaper than `devices`, with which it cannot go. */
+  deviceUse?: Array<DeviceUseInput> | null | undefined;
+  /** All devices, at most 256, if a fact about them changed. */
   devices?: Array<DeviceInput> | null | undefined;
   /** What the host is and has, if it changed. */
   hardware?: WorkerHardwareInput | null | undefined;
@@ -268,7 +280,7 @@ export type LogStream =
 
 /** A worker that comes up. */
 export type RegisterWorkerInput = {
-  /** Its devices. */
+  /** Its devices, at most 256. */
   devices?: Array<DeviceInput> | null | undefined;
   /** When it must end. */
   endsAt?: string | null | undefined;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { type BusDevice, GpuHost, sourceOf } from '../../testing/gpu-host.js';
-import { kfdProperties, rocmSmi } from '../../testing/gpu-samples/amd.js';
+import { kfdProperties, partitioned, rocmSmi } from '../../testing/gpu-samples/amd.js';
 import { mixed, mixedIds, procInformation } from '../../testing/gpu-samples/nvidia.js';
 
 const host = new GpuHost();
@@ -109,6 +109,21 @@ describe('a pilot in a container on a host with AMD devices', () => {
     const [device] = await host.find();
     expect(device?.gfxTarget).toBe('gfx90a');
     expect(sourceOf(device, 'gfxTarget')).toBe('/sys/class/kfd/kfd/topology/nodes');
+  });
+
+  test('gives parts of a device to payloads by the numbers of ROCm, which counts as the kernel does', async () => {
+    // The tool begins with its part 0, the kernel with another device.
+    const nodes = [0x0300, 0x0500, 0x0501, 0x0502].map((location, at) => [
+      `sys/class/kfd/kfd/topology/nodes/${at + 2}/properties`,
+      kfdProperties(location),
+    ]);
+    await host.kernel(Object.fromEntries(nodes));
+    await host.tool('amd-smi', [{ to: 'static', says: partitioned }]);
+    const devices = await host.find({ visible: { AMD: '2,3' } });
+    expect(devices.map(({ id, visibleAs }) => [id, visibleAs])).toEqual([
+      ['GPU-6f1f0a2b3c4d5e6f/1', '2'],
+      ['GPU-6f1f0a2b3c4d5e6f/2', '3'],
+    ]);
   });
 
   test('believes the driver where its tool counts no errors', async () => {

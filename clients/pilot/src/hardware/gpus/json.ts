@@ -3,24 +3,31 @@ export type Json =
   string | number | boolean | null | undefined | readonly Json[] | { readonly [key: string]: Json };
 
 /**
- * JSON in a tool's output. Tools write warnings before and behind it, and one that fails writes none.
+ * JSON in a tool's output. Tools write warnings before and behind it, and one that fails writes none; some releases write it twice.
  * Undefined when there is none.
  */
 export function jsonIn(text: string): Json {
-  const starts = [
-    { from: text.search(/^\s*\{/m), end: '}' },
-    { from: text.search(/^\s*\[\s*[[{\]]/m), end: ']' },
-  ];
+  const starts = [text.search(/^\s*\{/m), text.search(/^\s*\[\s*[[{\]]/m)].filter((from) => from >= 0);
   // What begins first is the whole: what begins behind it is a part of it.
-  for (const { from, end } of starts.sort((one, other) => one.from - other.from)) {
-    if (from < 0) continue;
+  for (const from of starts.sort((one, other) => one - other)) {
     try {
-      return JSON.parse(text.slice(from, text.lastIndexOf(end) + 1)) as Json;
+      return JSON.parse(text.slice(from, endOf(text, from))) as Json;
     } catch {
       continue;
     }
   }
   return undefined;
+}
+
+/** Where the object or list that begins there ends. */
+function endOf(text: string, from: number): number {
+  let depth = 0;
+  for (const { 0: token, index } of text.slice(from).matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/gs)) {
+    if (token === '{' || token === '[') depth += 1;
+    else if (token === '}' || token === ']') depth -= 1;
+    if (depth === 0) return from + index + 1;
+  }
+  return text.length;
 }
 
 /** A value by its path; undefined when it is not there. */

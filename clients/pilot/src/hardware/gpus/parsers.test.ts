@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import * as amd from '../../testing/gpu-samples/amd.js';
 import * as intel from '../../testing/gpu-samples/intel.js';
-import { mixed, mixedIds, pairsTopology } from '../../testing/gpu-samples/nvidia.js';
+import { mixed, mixedIds } from '../../testing/gpu-samples/nvidia.js';
 import { parseAmdMetric, parseAmdPartition, parseAmdStatic, parseAmdVersion } from './amd/amd-smi.js';
 import { parseRocmSmi } from './amd/rocm-smi.js';
 import { Evidence, numberIn, pciAddressOf, pciIdOf, wordIn } from './device-facts.js';
@@ -15,7 +15,6 @@ import {
 import { jsonIn } from './json.js';
 import { parseSmiList } from './nvidia/smi-list.js';
 import { parseSmiQuery, queriedFields, queryArguments, unknownField } from './nvidia/smi-query.js';
-import { parseSmiTopology } from './nvidia/smi-topology.js';
 
 describe('nvidia-smi --query-gpu', () => {
   test('tells the facts of each device; what it calls N/A is unknown', () => {
@@ -102,25 +101,6 @@ describe('nvidia-smi -L', () => {
     expect(parseSmiList(text)[0]?.slices).toEqual([
       { index: 0, profile: '1c.3g.20gb', uuid: `MIG-${mixedIds.a100}/2/0` },
     ]);
-  });
-});
-
-describe('nvidia-smi topo -m', () => {
-  test('devices with links are in one set, however the others are connected', () => {
-    expect(parseSmiTopology(pairsTopology)).toEqual([
-      [0, 1],
-      [2, 3],
-    ]);
-  });
-
-  test('a chain of links is one set', () => {
-    const chain = '\tGPU0\tGPU1\tGPU2\nGPU0\t X \tNV1\tSYS\nGPU1\tNV1\t X \tNV2\nGPU2\tSYS\tNV2\t X \n';
-    expect(parseSmiTopology(chain)).toEqual([[0, 1, 2]]);
-  });
-
-  test('without links there is no set', () => {
-    expect(parseSmiTopology(pairsTopology.replaceAll('NV4', 'PHB'))).toEqual([]);
-    expect(parseSmiTopology('')).toEqual([]);
   });
 });
 
@@ -283,6 +263,8 @@ describe('words of tools', () => {
     expect(jsonIn('user is not in group render\n[\n  {"gpu": 0}\n]\nnot in group video\n')).toEqual([
       { gpu: 0 },
     ]);
+    // As amd-smi 26.2 did with its metrics.
+    expect(jsonIn('[{"a": "]}\\"["}]\n[{"a": 2}]\n')).toEqual([{ a: ']}"[' }]);
     expect(jsonIn('{"a": ')).toBeUndefined();
     expect(jsonIn('ERROR: nothing [here]')).toBeUndefined();
   });

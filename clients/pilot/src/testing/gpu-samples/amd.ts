@@ -8,6 +8,8 @@
  *   from amd-smi static" (an MI300A, ROCm 7), whose words are the JSON's keys in capitals; parts of a divided device with their own function on
  *   the bus: ROCm/amdsmi issues 132 and 134 (amd-smi 26.0.2, MI300X in DPX).
  * - `amd-smi partition --json`: ROCm/gpu-operator, tests of the config manager, which read `current_partition` (amd-smi 26).
+ * - `amd-smi metric --json` written twice: ROCm/rocm-systems pull request 3067; warnings on the same output: ROCm/amdsmi pull request 114; the mark
+ *   that a device has lost too many pages: ROCm/amdsmi, CHANGELOG.md, ROCm 7.0.2.
  * - `amd-smi version --json`: ROCm/amdsmi, amdsmi_cli/amdsmi_commands.py, which writes these keys in this order (amd-smi 26).
  * - `metric`, the counts of `ecc`: the same program. confidence: LOW: no recorded output of a device with errors was found.
  * - `properties` of the compute driver: kernel, drivers/gpu/drm/amd/amdkfd/kfd_topology.c; `gfx_target_version 90010` is gfx90a.

@@ -9,6 +9,7 @@
  *   issue 2511 (driver 580.159.04).
  * - counters of Volta and before: gt-1030.xml in the same folder (driver 470.74).
  * - words of drivers since 610 (KMD, CUDA UMD): `nvidia-smi -q` prints them. confidence: LOW for their spelling in XML: no recorded log was found.
+ * - a driver for virtual machines: bigstack-oss/cubecos issue 312 (vGPU 580.105.06), whose "CUDA Version" is "Not Found".
  * - an integrated GPU: NVIDIA/go-nvlib, pkg/nvlib/info/property-extractor.go, for its line in `-L`.
  * - `-L`: NVIDIA Multi-Instance GPU User Guide, "MIG Device Names" and "Getting Started" (branch 535).
  * - `topo -m`: XueSongTap/XueSongTap.github.io, _posts/2024-01-04-nvidia-smi-more.md (driver 535).

@@ -134,7 +134,7 @@ function evidenceOf(
   const bus = onBus.find(({ address }) => address === device.facts.pciAddress);
   if (bus !== undefined) evidence.tell(pciSource, { pciId: bus.pciId }).tell('sysfs amdgpu', bus.facts);
   // Older tools do not tell the target.
-  const node = kfd.find(({ address }) => address === device.facts.pciAddress);
+  const [node, ...more] = kfd.filter(({ address }) => address === device.facts.pciAddress);
   evidence.tell(kfdSource, { gfxTarget: node?.gfxTarget });
   if (release !== undefined) evidence.tell(release.source, { rocmVersion: release.version });
   // `rocm-smi` counts no errors; the driver does.
@@ -142,10 +142,10 @@ function evidenceOf(
   else if (bus?.fault !== undefined) tellHealth(evidence, bus, source);
   else evidence.tell(source, { health: 'HEALTHY' });
   evidence.cannotTell(`${source} does not tell it`, ...driverFacts);
-  const { id, visibleAs, parentId } = identityOf(device, all);
-  return evidence
-    .tell(source, { parentId })
-    .device(id, visibleAs, { names: [String(device.index), parentId] });
+  // ROCm counts as the kernel does, the tools by address: mostly that is the same.
+  const number = String((more.length === 0 ? node?.index : undefined) ?? device.index);
+  const { id, visibleAs, parentId } = identityOf(device, all, number);
+  return evidence.tell(source, { parentId }).device(id, visibleAs, { names: [number, parentId] });
 }
 
 interface Identity {
@@ -155,8 +155,11 @@ interface Identity {
 }
 
 /** ROCm knows a device by its unique id, which its partitions share: those are told apart by their number. */
-function identityOf({ uniqueId, index, facts }: AmdDevice, all: readonly AmdDevice[]): Identity {
-  const number = String(index);
+function identityOf(
+  { uniqueId, index, facts }: AmdDevice,
+  all: readonly AmdDevice[],
+  number: string,
+): Identity {
   if (uniqueId === undefined)
     return { id: facts.pciAddress ? `PCI-${facts.pciAddress}` : `AMD-${index}`, visibleAs: number };
   const name = `GPU-${uniqueId}`;

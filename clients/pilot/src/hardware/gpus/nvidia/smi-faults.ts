@@ -20,8 +20,9 @@ const signs: readonly (readonly [path: readonly string[], fault: string])[] = [
 /**
  * Why a `<gpu>` cannot be given to a payload, by its driver's own word: a reset, a repair that is due or has failed, errors since it was
  * loaded, or a state in which programs are refused. Undefined when there is nothing.
+ * @param hasCuda whether the driver has a CUDA version: the one that divides GPUs for virtual machines has none
  */
-export function faultOf(gpu: Element): string | undefined {
+export function faultOf(gpu: Element, hasCuda: boolean): string | undefined {
   const sign = signs.find(([path]) => /^(yes|true)$/i.test(textAt(gpu, ...path) ?? ''));
   if (sign !== undefined) return sign[1];
   const action = wordIn(textAt(gpu, 'gpu_recovery_action'));
@@ -30,6 +31,8 @@ export function faultOf(gpu: Element): string | undefined {
   if (errors > 0) return `${errors} uncorrectable memory errors`;
   if (/GPU is lost|GPU requires reset/i.test(gpu.textContent ?? '')) return 'it is lost';
   if (textAt(gpu, 'compute_mode') === 'Prohibited') return 'its compute mode is Prohibited';
+  if (/^host vgpu$/i.test(textAt(gpu, 'gpu_virtualization_mode', 'virtualization_mode') ?? '') && !hasCuda)
+    return 'its driver serves virtual machines alone';
   return fabricFault(gpu);
 }
 

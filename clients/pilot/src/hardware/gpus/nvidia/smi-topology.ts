@@ -1,8 +1,8 @@
 import { stripVTControlCharacters } from 'node:util';
 
 /**
- * Reads `nvidia-smi topo -m`: which GPUs are connected by NVLink, as sets of their indexes. GPUs that reach each other over others
- * are in one set; one without links is in none.
+ * Reads `nvidia-smi topo -m`: which GPUs are connected by NVLink, as sets of their indexes. Each two of a set have a link of their own, or
+ * over a switch, which the tool draws alike: GPUs that reach each other only over a third are in different sets. One without links is in none.
  */
 export function parseSmiTopology(text: string): readonly (readonly number[])[] {
   // The header is underlined with escape sequences.
@@ -19,7 +19,7 @@ export function parseSmiTopology(text: string): readonly (readonly number[])[] {
       if (column !== undefined && /^NV\d+$/.test(cell)) links.push([row, column]);
     });
   }
-  return connected(links);
+  return meshes(links);
 }
 
 function gpuIndex(name: string | undefined): number | undefined {
@@ -27,13 +27,34 @@ function gpuIndex(name: string | undefined): number | undefined {
   return digits === undefined ? undefined : Number(digits);
 }
 
-function connected(links: readonly (readonly [number, number])[]): readonly (readonly number[])[] {
-  const sets: Set<number>[] = [];
-  for (const [a, b] of links) {
-    const touched = sets.filter((set) => set.has(a) || set.has(b));
-    const merged = new Set([a, b, ...touched.flatMap((set) => [...set])]);
-    for (const set of touched) sets.splice(sets.indexOf(set), 1);
-    sets.push(merged);
+/** The largest set of which each two are linked, then the largest of the others, and so on. */
+function meshes(links: readonly (readonly [number, number])[]): readonly (readonly number[])[] {
+  const pairs = new Set(links.flatMap(([a, b]) => [`${a} ${b}`, `${b} ${a}`]));
+  const isLinked = (a: number, b: number): boolean => pairs.has(`${a} ${b}`);
+  const found: (readonly number[])[] = [];
+  let rest = [...new Set(links.flat())].sort((a, b) => a - b);
+  while (rest.length > 1) {
+    const mesh = largestMesh(rest, isLinked);
+    if (mesh.length < 2) break;
+    found.push(mesh);
+    rest = rest.filter((index) => !mesh.includes(index));
   }
-  return sets.map((set) => [...set].sort((a, b) => a - b));
+  return found.sort(([a = 0], [b = 0]) => a - b);
+}
+
+function largestMesh(
+  indexes: readonly number[],
+  isLinked: (a: number, b: number) => boolean,
+): readonly number[] {
+  let best: readonly number[] = [];
+  const grow = (mesh: readonly number[], others: readonly number[]): void => {
+    if (mesh.length > best.length) best = mesh;
+    others.forEach((next, at) => {
+      if (mesh.length + others.length - at <= best.length) return;
+      const later = others.slice(at + 1).filter((other) => isLinked(next, other));
+      grow([...mesh, next], later);
+    });
+  };
+  grow([], indexes);
+  return best;
 }

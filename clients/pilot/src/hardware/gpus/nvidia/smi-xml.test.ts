@@ -89,6 +89,15 @@ describe('nvidia-smi -q -x', () => {
     expect(one(more)?.fault).toBeUndefined();
   });
 
+  test('knows a driver for virtual machines: programs on the host are nothing to it', () => {
+    const more =
+      '<gpu_virtualization_mode><virtualization_mode>Host VGPU</virtualization_mode></gpu_virtualization_mode>';
+    const fault = (cuda: string) =>
+      parseSmiXml(smiXml([gpuXml({ ...a30, more })], '580.105.06', cuda))[0]?.fault;
+    expect(fault('Not Found')).toBe('its driver serves virtual machines alone');
+    expect(fault('13.0')).toBeUndefined();
+  });
+
   test('tells driver and CUDA in the words of drivers since 610', () => {
     const text = smiXml([gpuXml({ ...a30, more: '' })], '610.57.04', '13.3')
       .replaceAll('driver_version', 'kmd_version')

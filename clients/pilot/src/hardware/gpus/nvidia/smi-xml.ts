@@ -42,7 +42,7 @@ export function parseSmiXml(text: string): readonly XmlGpu[] {
         facts: { ...factsOf(gpu), driverVersion: driver, cudaVersion: cuda },
         isMig: isEnabled(textAt(gpu, 'mig_mode', 'current_mig')) === true,
         slices,
-        fault: faultOf(gpu),
+        fault: faultOf(gpu, cuda !== undefined && /^\d/.test(cuda)),
         hasGaps: /Unknown Error|ERR!/.test(gpu.textContent ?? ''),
       },
     ];
