@@ -26,13 +26,13 @@ export type GpuRequirementInput = {
   bundlesCompat?: boolean | null | undefined;
   /** The number of devices on one host, 1 to 64. */
   count?: number | null | undefined;
-  /** The CUDA runtime of the payload, as `12.4`. */
+  /** The CUDA runtime of the payload with its minor part, as `12.4` or `12.4.1`. */
   cudaRuntime?: string | null | undefined;
   /** Whether memory errors must be corrected. */
   ecc?: boolean | null | undefined;
   /** Whether nothing else may run on the same physical GPU. */
   exclusive?: boolean | null | undefined;
-  /** AMD targets in the payload, as `gfx90a`. */
+  /** AMD targets in the payload, as `gfx90a`, `gfx90a:xnack-` or `gfx9-4-generic`. */
   gfxTargets?: Array<string> | null | undefined;
   /** Thousandths of one device as a MIG slice of any profile with at least so many of its slices, or as a partition (AMD) that is as large a part, 1 to 1000: 142 takes one of seven, 125 one of eight. */
   migFraction?: number | null | undefined;
@@ -48,7 +48,7 @@ export type GpuRequirementInput = {
   models?: Array<string> | null | undefined;
   /** Whether it needs what only a driver of the runtime's own branch offers. */
   needsNewDriverFeature?: boolean | null | undefined;
-  /** Whether the devices must be connected by NVLink. */
+  /** Whether each two of the devices must be connected by NVLink, directly or over a switch: whole devices alone are. */
   nvlink?: boolean | null | undefined;
   /** Whether the job also runs without a GPU. */
   optional?: boolean | null | undefined;
@@ -58,7 +58,7 @@ export type GpuRequirementInput = {
   ptxToolkit?: string | null | undefined;
   /** The ROCm release of the payload, as `6.2`. */
   rocmRuntime?: string | null | undefined;
-  /** SASS targets in the payload, as `sm_80`. */
+  /** SASS targets in the payload, as `sm_80`, `sm_90a` or `sm_100f`. */
   sassTargets?: Array<string> | null | undefined;
   /** Thousandths of one device, 1 to 1000, time-shared where the queue allows it; `count` must be 1. */
   share?: number | null | undefined;

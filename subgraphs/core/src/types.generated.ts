@@ -286,7 +286,7 @@ export type Device = {
   readonly migProfile?: Maybe<Scalars['String']['output']>;
   /** The model, as its driver names it. */
   readonly model: Scalars['String']['output'];
-  /** Devices of one worker with the same value are connected by NVLink; null when unknown or not connected. */
+  /** Each two devices of one worker with the same value are connected by NVLink, directly or over a switch; null when unknown or not connected. */
   readonly nvlinkGroup?: Maybe<Scalars['String']['output']>;
   /** The UUID of the device a slice is part of; null for whole devices. */
   readonly parentId?: Maybe<Scalars['ID']['output']>;
@@ -342,7 +342,7 @@ export type DeviceInput = {
   readonly computeCapability?: InputMaybe<Scalars['String']['input']>;
   /** The newest CUDA version the driver supports. */
   readonly cudaVersion?: InputMaybe<Scalars['String']['input']>;
-  /** The driver's version. */
+  /** The driver's version, as `550.54.15`; left out when unknown, as every fact. */
   readonly driverVersion?: InputMaybe<Scalars['String']['input']>;
   /** Whether memory errors are corrected. */
   readonly eccEnabled?: InputMaybe<Scalars['Boolean']['input']>;
@@ -350,7 +350,7 @@ export type DeviceInput = {
   readonly gfxTarget?: InputMaybe<Scalars['String']['input']>;
   /** Whether it can be used. */
   readonly health?: InputMaybe<DeviceHealth>;
-  /** The device's UUID, as its driver names it. */
+  /** The device's UUID, as its driver names it, 1 to 128 characters; each device once. */
   readonly id: Scalars['ID']['input'];
   /** Memory as its driver reports it, in MiB. */
   readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
@@ -360,9 +360,9 @@ export type DeviceInput = {
   readonly migProfile?: InputMaybe<Scalars['String']['input']>;
   /** The model, as its driver names it. */
   readonly model: Scalars['String']['input'];
-  /** Devices with the same value are connected by NVLink. */
+  /** Each two devices with the same value are connected by NVLink, directly or over a switch. */
   readonly nvlinkGroup?: InputMaybe<Scalars['String']['input']>;
-  /** The UUID of the device a slice is part of. */
+  /** The UUID of the device a slice is part of; that one is no part itself, and need not be reported. */
   readonly parentId?: InputMaybe<Scalars['ID']['input']>;
   /** How a device that can be divided is, as `CPX/NPS4`, or `MIG` for one in MIG mode. */
   readonly partitionMode?: InputMaybe<Scalars['String']['input']>;
@@ -378,6 +378,16 @@ export type DeviceInput = {
   readonly utilisation?: InputMaybe<Scalars['Float']['input']>;
   /** The vendor: `NVIDIA`, `AMD` or `INTEL`. */
   readonly vendor: Scalars['String']['input'];
+};
+
+/** What of a device is in use. */
+export type DeviceUseInput = {
+  /** The device's UUID, as it was reported. Use of one that was not is told to nobody. */
+  readonly id: Scalars['ID']['input'];
+  /** Memory in use, in MiB; left out when unknown. */
+  readonly memoryUsedMiB?: InputMaybe<Scalars['Int']['input']>;
+  /** Utilisation, 0 to 1; left out when unknown. */
+  readonly utilisation?: InputMaybe<Scalars['Float']['input']>;
 };
 
 /** A worker that shall end its jobs and take no more. */
@@ -733,7 +743,7 @@ export type GpuRequirement = {
   readonly models: ReadonlyArray<Scalars['String']['output']>;
   /** Whether the payload needs what only a driver of the runtime's own branch offers: minor-version compatibility is not enough. */
   readonly needsNewDriverFeature: Scalars['Boolean']['output'];
-  /** Whether the devices must be connected by NVLink. */
+  /** Whether each two of the devices must be connected by NVLink, directly or over a switch: whole devices alone are. */
   readonly nvlink: Scalars['Boolean']['output'];
   /** Whether the job also runs without a GPU. */
   readonly optional: Scalars['Boolean']['output'];
@@ -759,13 +769,13 @@ export type GpuRequirementInput = {
   readonly bundlesCompat?: InputMaybe<Scalars['Boolean']['input']>;
   /** The number of devices on one host, 1 to 64. */
   readonly count?: InputMaybe<Scalars['Int']['input']>;
-  /** The CUDA runtime of the payload, as `12.4`. */
+  /** The CUDA runtime of the payload with its minor part, as `12.4` or `12.4.1`. */
   readonly cudaRuntime?: InputMaybe<Scalars['String']['input']>;
   /** Whether memory errors must be corrected. */
   readonly ecc?: InputMaybe<Scalars['Boolean']['input']>;
   /** Whether nothing else may run on the same physical GPU. */
   readonly exclusive?: InputMaybe<Scalars['Boolean']['input']>;
-  /** AMD targets in the payload, as `gfx90a`. */
+  /** AMD targets in the payload, as `gfx90a`, `gfx90a:xnack-` or `gfx9-4-generic`. */
   readonly gfxTargets?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Thousandths of one device as a MIG slice of any profile with at least so many of its slices, or as a partition (AMD) that is as large a part, 1 to 1000: 142 takes one of seven, 125 one of eight. */
   readonly migFraction?: InputMaybe<Scalars['Int']['input']>;
@@ -781,7 +791,7 @@ export type GpuRequirementInput = {
   readonly models?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Whether it needs what only a driver of the runtime's own branch offers. */
   readonly needsNewDriverFeature?: InputMaybe<Scalars['Boolean']['input']>;
-  /** Whether the devices must be connected by NVLink. */
+  /** Whether each two of the devices must be connected by NVLink, directly or over a switch: whole devices alone are. */
   readonly nvlink?: InputMaybe<Scalars['Boolean']['input']>;
   /** Whether the job also runs without a GPU. */
   readonly optional?: InputMaybe<Scalars['Boolean']['input']>;
@@ -791,7 +801,7 @@ export type GpuRequirementInput = {
   readonly ptxToolkit?: InputMaybe<Scalars['String']['input']>;
   /** The ROCm release of the payload, as `6.2`. */
   readonly rocmRuntime?: InputMaybe<Scalars['String']['input']>;
-  /** SASS targets in the payload, as `sm_80`. */
+  /** SASS targets in the payload, as `sm_80`, `sm_90a` or `sm_100f`. */
   readonly sassTargets?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Thousandths of one device, 1 to 1000, time-shared where the queue allows it; `count` must be 1. */
   readonly share?: InputMaybe<Scalars['Int']['input']>;
@@ -866,7 +876,9 @@ export type HardwareMapFilter = {
 
 /** A sign of life. Facts given replace those known. */
 export type HeartbeatInput = {
-  /** All devices, if something about them changed. */
+  /** What of all devices is in use, at most 256, if nothing else about them changed: cheaper than `devices`, with which it cannot go. */
+  readonly deviceUse?: InputMaybe<ReadonlyArray<DeviceUseInput>>;
+  /** All devices, at most 256, if a fact about them changed. */
   readonly devices?: InputMaybe<ReadonlyArray<DeviceInput>>;
   /** What the host is and has, if it changed. */
   readonly hardware?: InputMaybe<WorkerHardwareInput>;
@@ -2172,7 +2184,7 @@ export type RegisterExperimentPayload = {
 
 /** A worker that comes up. */
 export type RegisterWorkerInput = {
-  /** Its devices. */
+  /** Its devices, at most 256. */
   readonly devices?: InputMaybe<ReadonlyArray<DeviceInput>>;
   /** When it must end. */
   readonly endsAt?: InputMaybe<Scalars['DateTime']['input']>;
@@ -3214,6 +3226,7 @@ export type ResolversTypes = {
   DeviceFactSourceInput: DeviceFactSourceInput;
   DeviceHealth: ResolverTypeWrapper<'HEALTHY' | 'UNHEALTHY' | 'UNKNOWN'>;
   DeviceInput: DeviceInput;
+  DeviceUseInput: DeviceUseInput;
   DrainWorkerInput: DrainWorkerInput;
   DrainWorkerPayload: ResolverTypeWrapper<Omit<DrainWorkerPayload, 'userErrors' | 'worker'> & { userErrors: ReadonlyArray<ResolversTypes['WorkerUserError']>, worker?: Maybe<ResolversTypes['Worker']> }>;
   EnvironmentVariable: ResolverTypeWrapper<EnvironmentVariable>;
@@ -3405,6 +3418,7 @@ export type ResolversParentTypes = {
   DeviceFactSource: DeviceFactSource;
   DeviceFactSourceInput: DeviceFactSourceInput;
   DeviceInput: DeviceInput;
+  DeviceUseInput: DeviceUseInput;
   DrainWorkerInput: DrainWorkerInput;
   DrainWorkerPayload: Omit<DrainWorkerPayload, 'userErrors' | 'worker'> & { userErrors: ReadonlyArray<ResolversParentTypes['WorkerUserError']>, worker?: Maybe<ResolversParentTypes['Worker']> };
   EnvironmentVariable: EnvironmentVariable;

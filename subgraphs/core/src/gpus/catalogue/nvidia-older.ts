@@ -134,7 +134,13 @@ export const nvidiaOlder: readonly NvidiaRow[] = [
     '8.9',
     48,
     ['26b1'],
-    { families: ['RTX 6000 Ada'], isEccInMemory: true, isDataCenter: false, chip: 'AD102' },
+    {
+      families: ['RTX 6000 Ada'],
+      memory: 'HFKERNEL',
+      isEccInMemory: true,
+      isDataCenter: false,
+      chip: 'AD102',
+    },
   ],
-  ['GeForce RTX 4090', '8.9', 24, ['2684'], { isDataCenter: false, chip: 'AD102' }],
+  ['GeForce RTX 4090', '8.9', 24, ['2684'], { memory: 'HFKERNEL', isDataCenter: false, chip: 'AD102' }],
 ];

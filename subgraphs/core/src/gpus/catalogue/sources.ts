@@ -12,6 +12,8 @@ export const sources = {
   HTCONDOR: 'htcondor/htcondor at 7491a145, docs/man-pages/condor_gpu_discovery.rst',
   CMSSW38138: 'github.com/cms-sw/cmssw/issues/38138',
   HFHW: 'Hugging Face, hardware pages, huggingface.co/hardware',
+  HFKERNEL:
+    'Hugging Face, kernels, huggingface.co/kernels/drbh/gemmaq: supported hardware of capability 8.9, with its memory',
   HFCSV: 'huggingface.co/spaces/lambdabrendan/Lambda-LLM-Calculator, data/gpu_specs.csv',
   MODAL: 'Modal, client reference, mintlify.com/modal-labs/modal-client/api/python/gpu',
   MODALMEM:
