@@ -165,21 +165,3 @@ esac
     expect(await host.find()).toMatchObject([{ id: mixedIds.t4, health: 'HEALTHY' }]);
   });
 });
-
-describe('the bus', () => {
-  test('shows no GPU in an accelerator of Intel, nor in the display of a board controller', async () => {
-    await host.onBus('0000:3b:00.0', '8086', '0b2b', { kind: '0x120000', driver: 'dfl-pci' });
-    await host.onBus('0000:01:03.0', '1002', '515e', { kind: '0x030000', driver: 'radeon' });
-    await host.onBus('0000:02:00.0', '102b', '0522', { kind: '0x030000', driver: 'mgag200' });
-    await host.onBus('0000:04:00.0', '10de', '22a3', { kind: '0x068000', driver: 'nvidia-nvswitch' });
-    await host.onBus('0000:05:00.0', '10de', '2342', { driver: 'nvgrace_gpu_vfio_pci' });
-    expect(await host.find()).toEqual([]);
-  });
-
-  test('shows a card of Intel that a virtual machine has on its first bus', async () => {
-    const card = { kind: '0x038000', driver: 'i915', files: { 'drm/card1/lmem_total_bytes': '15032385536' } };
-    await host.onBus('0000:00:02.0', '8086', '4680', { kind: '0x030000', driver: 'i915' });
-    await host.onBus('0000:00:06.0', '8086', '56c0', card);
-    expect(await host.find()).toMatchObject([{ id: 'PCI-0000:00:06.0', memoryMiB: 14336 }]);
-  });
-});

@@ -1,5 +1,5 @@
 import { readdir, readlink, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Evidence, pciAddressOf, wordIn, type KnownFacts, type Vendor } from './device-facts.js';
 import { textOf } from './files.js';
 import { kernelFacts, tilesIn } from './kernel-facts.js';
@@ -53,8 +53,8 @@ export interface Bus {
 }
 
 /**
- * GPUs that the kernel sees, by their address; none where there is no PCI bus. Left out are Intel's integrated ones, virtual functions
- * beside their physical one, what was handed to a virtual machine, and what is for others.
+ * GPUs that the kernel sees, by their address; none where there is no PCI bus. Left out are integrated ones, virtual functions beside
+ * their physical one, what was handed to a virtual machine, and what is for others.
  * @param systemRoot the root of the file system, for what is told of drivers
  */
 export async function scanPci(root = pciSource, systemRoot = '/'): Promise<Bus> {
@@ -111,13 +111,32 @@ async function seeDevice(folder: string, name: string): Promise<SeenDevice | und
   const driver = await readlink(join(folder, 'driver')).then(basename, () => null);
   const isVirtual = await isThere(join(folder, 'physfn'));
   const pciId = `${vendorDigits}:${deviceId.replace(/^0x/, '')}`;
-  const isIntegrated = vendor === 'INTEL' && (await isIntegratedIntel(folder, address));
+  const isIntegrated = await isPartOfProcessor(vendor, folder, address, kind);
   return { folder, vendor, address, pciId, driver, isVirtual, isIntegrated };
 }
 
-/** Intel's integrated GPU is always at this place, and has no memory of its own; in a virtual machine others may be there. */
-async function isIntegratedIntel(folder: string, address: string): Promise<boolean> {
-  return integratedIntel.test(address) && (await kernelFacts('INTEL', folder)).memoryMiB === undefined;
+/**
+ * Intel's integrated GPU is always at one place, and has no memory of its own; in a virtual machine others may be there. AMD's has
+ * the processor's own security controller beside it.
+ */
+async function isPartOfProcessor(
+  vendor: Vendor,
+  folder: string,
+  address: string,
+  kind: string | undefined,
+): Promise<boolean> {
+  if (vendor === 'INTEL')
+    return integratedIntel.test(address) && (await kernelFacts('INTEL', folder)).memoryMiB === undefined;
+  if (vendor !== 'AMD' || !displays.test(kind ?? '')) return false;
+  const slot = `${basename(folder).split('.')[0]}.`;
+  const beside = (await readdir(dirname(folder)).catch(() => [])).filter((name) => name.startsWith(slot));
+  const controllers = await Promise.all(
+    beside.map(async (name) => {
+      const place = join(dirname(folder), name);
+      return [await textOf(join(place, 'vendor')), await textOf(join(place, 'class'))].join(' ');
+    }),
+  );
+  return controllers.some((words) => /^0x1022 0x1080/.test(words));
 }
 
 async function describe(

@@ -1,0 +1,33 @@
+import { describe, expect, test } from '@jest/globals';
+import { GpuHost } from '../../testing/gpu-host.js';
+
+const host = new GpuHost();
+
+describe('the bus', () => {
+  test('shows no GPU in an accelerator of Intel, nor in the display of a board controller', async () => {
+    await host.onBus('0000:3b:00.0', '8086', '0b2b', { kind: '0x120000', driver: 'dfl-pci' });
+    await host.onBus('0000:01:03.0', '1002', '515e', { kind: '0x030000', driver: 'radeon' });
+    await host.onBus('0000:02:00.0', '102b', '0522', { kind: '0x030000', driver: 'mgag200' });
+    await host.onBus('0000:04:00.0', '10de', '22a3', { kind: '0x068000', driver: 'nvidia-nvswitch' });
+    await host.onBus('0000:05:00.0', '10de', '2342', { driver: 'nvgrace_gpu_vfio_pci' });
+    expect(await host.find()).toEqual([]);
+  });
+
+  test('shows no GPU in a part of an AMD processor, and one in a card with other functions beside it', async () => {
+    const amdgpu = { kind: '0x030000', driver: 'amdgpu', files: { 'drm/renderD128/dev': '' } };
+    await host.onBus('0000:0e:00.0', '1002', '164e', amdgpu);
+    await host.onBus('0000:0e:00.1', '1002', '1640', { kind: '0x040300' });
+    await host.onBus('0000:0e:00.2', '1022', '1649', { kind: '0x108000', driver: 'ccp' });
+    await host.onBus('0000:03:00.0', '1002', '744c', amdgpu);
+    await host.onBus('0000:03:00.1', '1002', 'ab30', { kind: '0x040300' });
+    await host.onBus('0000:03:00.2', '1002', '7446', { kind: '0x0c0330' });
+    expect((await host.find()).map(({ pciId }) => pciId)).toEqual(['1002:744c']);
+  });
+
+  test('shows a card of Intel that a virtual machine has on its first bus', async () => {
+    const card = { kind: '0x038000', driver: 'i915', files: { 'drm/card1/lmem_total_bytes': '15032385536' } };
+    await host.onBus('0000:00:02.0', '8086', '4680', { kind: '0x030000', driver: 'i915' });
+    await host.onBus('0000:00:06.0', '8086', '56c0', card);
+    expect(await host.find()).toMatchObject([{ id: 'PCI-0000:00:06.0', memoryMiB: 14336 }]);
+  });
+});
