@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FoundDevice } from '../hardware/gpus/device-facts.js';
 import { findDevices, type DeviceOptions } from '../hardware/gpus/find-devices.js';
+import { mixed } from './gpu-samples/nvidia.js';
 
 /** An answer to the arguments that begin like this. */
 export interface Answer {
@@ -65,6 +66,18 @@ export class GpuHost {
     const path = join(folder, 'bin', name);
     await writeFile(path, `#!/bin/sh\ncase "$*" in\n${cases.join('\n')}\nesac\nexit 3\n`);
     await chmod(path, 0o755);
+  }
+
+  /** `nvidia-smi` of a host with a divided A100 and a T4; the argument is what it answers otherwise. */
+  async nvidiaSmi(
+    otherwise: Partial<Record<'query' | 'xml' | 'list' | 'topology', Partial<Answer>>> = {},
+  ): Promise<void> {
+    await this.tool('nvidia-smi', [
+      { to: '--query-gpu=', says: mixed.query, ...otherwise.query },
+      { to: '-q -x', says: mixed.xml, ...otherwise.xml },
+      { to: '-L', says: mixed.list, ...otherwise.list },
+      { to: 'topo -m', says: '', ...otherwise.topology },
+    ]);
   }
 
   /** A device on the bus. */

@@ -19,25 +19,18 @@ async function threeGpus(): Promise<void> {
   }
 }
 
-const nvidiaTool = async (says: { query: string; exitCode?: number }): Promise<void> =>
-  host.tool('nvidia-smi', [
-    { to: '--query-gpu=', says: says.query, exitCode: says.exitCode ?? 0 },
-    { to: '-q -x', says: mixed.xml },
-    { to: '-L', says: mixed.list },
-  ]);
-
 describe('a pilot in a container on a host with NVIDIA devices', () => {
   test('knows nothing of those that the container was not given', async () => {
     await threeGpus();
     await host.kernel({ 'dev/nvidiactl': '', 'dev/nvidia1': '' });
-    await nvidiaTool({ query: mixed.query.split('\n')[1] ?? '' });
+    await host.nvidiaSmi({ query: { says: mixed.query.split('\n')[1] ?? '' } });
     expect((await host.find()).map(({ id }) => id)).toEqual([mixedIds.t4]);
   });
 
   test('that was given none reports none, and no broken ones', async () => {
     await threeGpus();
     await host.kernel({ 'dev/null': '' });
-    await nvidiaTool({ query: 'No devices were found', exitCode: 6 });
+    await host.nvidiaSmi({ query: { says: 'No devices were found', exitCode: 6 } });
     expect(await host.find()).toEqual([]);
   });
 
@@ -72,7 +65,7 @@ describe('a pilot in a container on a host with NVIDIA devices', () => {
   test('a device that fell off the bus of its driver is still one: its file is there', async () => {
     await threeGpus();
     await host.kernel({ 'dev/nvidia0': '', 'dev/nvidia1': '', 'dev/nvidia2': '' });
-    await nvidiaTool({ query: mixed.query });
+    await host.nvidiaSmi({ query: { says: mixed.query } });
     const devices = await host.find();
     expect(devices.at(-1)).toMatchObject({ id: 'PCI-0000:5e:00.0', health: 'UNHEALTHY' });
   });
