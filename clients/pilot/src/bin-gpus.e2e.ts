@@ -148,6 +148,25 @@ describe('the program on a host with GPUs', () => {
     });
   });
 
+  test('whose driver has its libraries in a place that a variable tells, shows that place to who has a GPU', async () => {
+    await hostIs([{ index: 0 }]);
+    const libraries = join(folder, 'driver');
+    await mkdir(libraries);
+    await writeFile(join(libraries, 'libcuda.so.1'), '');
+    start({ LD_LIBRARY_PATH: `${join(folder, 'bin')}:${libraries}:` });
+    await registered();
+    const show = { shell: 'echo "<$LD_LIBRARY_PATH>"' };
+    const declared = { environment: [{ name: 'LD_LIBRARY_PATH', value: '/sw/lib' }] };
+    core.add({ jobId: 'job_gpu', ...show, deviceIds: [uuidOf(0)] });
+    core.add({ jobId: 'job_own', ...show, deviceIds: [uuidOf(0)], payload: declared });
+    core.add({ jobId: 'job_cpu', ...show });
+    const ended = (jobId: string): boolean => core.about(jobId).includes('FINISHED');
+    await core.until('all end', () => ['job_gpu', 'job_own', 'job_cpu'].every(ended));
+    expect(core.logOf('job_gpu')).toBe(`<${libraries}>\n`);
+    expect(core.logOf('job_own')).toBe(`</sw/lib:${libraries}>\n`);
+    expect(core.logOf('job_cpu')).toBe('<>\n');
+  });
+
   test('is told that it has errors while a job runs on it, and the job is not to blame', async () => {
     await hostIs([{ index: 0 }, { index: 1 }]);
     start();

@@ -7,6 +7,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { PilotOptions } from './agent/pilot.js';
+import { driverLibraries } from './hardware/gpus/driver-libraries.js';
 import { visibilityIn, type VisibilityWords } from './hardware/gpus/offered.js';
 import { toolEnvironment } from './hardware/gpus/tool.js';
 
@@ -117,6 +118,7 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Pil
       version,
       visible: visibilityIn(env),
       tools: toolEnvironment(env),
+      libraries: driverLibraries(env),
       runtimeEnvironment: runtimeEnvironment(env),
     };
     return { url, tokenFile, logLevel, pilot: pilotOptions(settings as Settings, world) };
@@ -153,6 +155,7 @@ interface World {
   readonly version: string;
   readonly visible: VisibilityWords;
   readonly tools: Readonly<Record<string, string>>;
+  readonly libraries: readonly string[];
 }
 
 /** What container runtimes need of the pilot's environment. Passwords of registries are for their own files, not for variables. */
@@ -167,7 +170,7 @@ function runtimeEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
 
 function pilotOptions(
   settings: Settings,
-  { searchPath, version, visible, tools, runtimeEnvironment }: World,
+  { searchPath, version, visible, tools, libraries, runtimeEnvironment }: World,
 ): PilotOptions {
   const scratch = resolve(settings.scratch);
   const store = settings.store ?? join(scratch, 'store');
@@ -181,6 +184,7 @@ function pilotOptions(
     host: {
       scratch,
       searchPath,
+      driverLibraries: libraries,
       runtimeEnvironment,
       cores: settings.cores,
       memoryMiB: settings.memoryMib,

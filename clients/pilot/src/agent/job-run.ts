@@ -41,6 +41,8 @@ export interface JobRunServices {
   readonly graceSeconds: number;
   /** Where the payload's programs are looked for. */
   readonly searchPath: string;
+  /** Folders with libraries of the devices' drivers which nothing but a variable tells. */
+  readonly driverLibraries: readonly string[];
   readonly containers: ContainerHost;
   readonly devices: DeviceMonitor;
   readonly log: Logger;
@@ -217,11 +219,13 @@ export class JobRun {
   /** On the host, or in the image that the job names. */
   private specOf(folders: AttemptFolders): PayloadSpec {
     const { payload } = this.assignment;
-    const { containers, searchPath } = this.services;
+    const { containers, searchPath, driverLibraries } = this.services;
+    // A container's runtime brings the drivers' libraries along.
+    const places = { folders, searchPath, driverLibraries: payload.image === null ? driverLibraries : [] };
     const spec = {
       command: payload.command,
       arguments: payload.arguments,
-      environment: payloadEnvironment(this.assignment, folders, searchPath, this.givenDevices()),
+      environment: payloadEnvironment(this.assignment, places, this.givenDevices()),
       folder: folders.work,
     };
     const scratch = folders.root;

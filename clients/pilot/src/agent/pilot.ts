@@ -171,6 +171,7 @@ export class Pilot {
       captureLimits,
       graceSeconds,
       searchPath: host.searchPath,
+      driverLibraries: host.driverLibraries ?? [],
       containers: {
         runtimes: containerRuntimes,
         searchPath: host.searchPath,

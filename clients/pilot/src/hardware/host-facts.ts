@@ -25,6 +25,8 @@ export interface HostOptions {
   readonly scratch: string;
   /** Where programs are looked for. */
   readonly searchPath: string;
+  /** Folders with libraries of devices' drivers which nothing but a variable tells; see `driverLibraries`. */
+  readonly driverLibraries?: readonly string[] | undefined;
   /** Variables of the pilot that container runtimes need for themselves; none unless given. */
   readonly runtimeEnvironment?: Readonly<Record<string, string>> | undefined;
   readonly cores?: number | undefined;
