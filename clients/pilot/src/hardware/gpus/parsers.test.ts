@@ -54,6 +54,11 @@ describe('nvidia-smi --query-gpu', () => {
     },
   );
 
+  test('a device is known with units behind the amounts, too, and under a heading', () => {
+    const text = `index, uuid\n${mixed.query.replaceAll(', ', ',').replaceAll(',15360,', ',15360 MiB,')}`;
+    expect(parseSmiQuery(text, queriedFields).map(({ facts }) => facts.memoryMiB)).toEqual([81920, 15360]);
+  });
+
   test('lines of another shape are no devices', () => {
     const text = 'No devices were found\n\nsome, words\n';
     expect(parseSmiQuery(text, queriedFields)).toEqual([]);

@@ -29,15 +29,21 @@ export function faultOf(gpu: Element, hasCuda: boolean): string | undefined {
   if (action !== undefined) return `its driver asks for: ${action}`;
   const errors = uncorrectable(childOf(childOf(gpu, 'ecc_errors'), 'volatile'));
   if (errors > 0) return `${errors} uncorrectable memory errors`;
-  if (/GPU is lost|GPU requires reset/i.test(gpu.textContent ?? '')) return 'it is lost';
+  if (/GPU is lost|GPU requires reset/i.test(ownTextOf(gpu))) return 'it is lost';
   if (textAt(gpu, 'compute_mode') === 'Prohibited') return 'its compute mode is Prohibited';
   if (/^host vgpu$/i.test(textAt(gpu, 'gpu_virtualization_mode', 'virtualization_mode') ?? '') && !hasCuda)
     return 'its driver serves virtual machines alone';
   return fabricFault(gpu);
 }
 
-/** The names of the counters differ by generation: they say `uncorrectable`, or, before Turing, stand under `double_bit` with their total. */
-function uncorrectable(volatile: Element | undefined): number {
+/** What the log says of a GPU itself: processes may be called anything. */
+export function ownTextOf(gpu: Element): string {
+  const own = elementsIn(gpu).filter(({ nodeName }) => !nodeName.endsWith('processes'));
+  return own.map(({ textContent }) => textContent ?? '').join('\n');
+}
+
+/** Errors that could not be corrected. The names of the counters differ by generation: they say `uncorrectable`, or, before Turing, stand under `double_bit` with their total. */
+export function uncorrectable(volatile: Element | undefined): number {
   const counters = elementsIn(volatile).filter(({ nodeName }) => nodeName.includes('uncorrectable'));
   const before = elementsIn(childOf(volatile, 'double_bit')).filter(({ nodeName }) => nodeName === 'total');
   return [...counters, ...before].reduce((sum, { textContent }) => sum + (numberIn(textContent) ?? 0), 0);

@@ -52,7 +52,7 @@ export function unknownField(answer: string): Field | undefined {
 /** Reads the lines of `nvidia-smi --query-gpu=… --format=csv,noheader,nounits`. Lines of another shape are left out. */
 export function parseSmiQuery(text: string, fields: readonly Field[]): readonly QueriedGpu[] {
   return text.split('\n').flatMap((line) => {
-    const values = line.split(', ').map((value) => value.trim());
+    const values = line.split(',').map((value) => value.trim());
     if (values.length !== fields.length) return [];
     const field = (name: Field): string | undefined => {
       const at = fields.indexOf(name);

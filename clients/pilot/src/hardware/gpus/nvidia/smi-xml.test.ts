@@ -89,6 +89,23 @@ describe('nvidia-smi -q -x', () => {
     expect(one(more)?.fault).toBeUndefined();
   });
 
+  test.each([
+    '<unknown>',
+    '/home/R&D/<cut>/reco --cut "x<3"',
+    '/tmp/GPU is lost/run',
+    'x</process_name>',
+    '</process_name></process_info></processes></gpu>',
+  ])('is not misled by a process that is called %s', (name) => {
+    const process = `<process_info><pid>7</pid><process_name>${name}</process_name>
+      <used_memory>4 MiB</used_memory></process_info>`;
+    const text = smiXml([gpuXml({ ...a30, more: volatileErrors(0) }), gpuXml({ ...a30, uuid: 'GPU-2' })]);
+    const [first, second] = parseSmiXml(
+      text.replaceAll('<processes></processes>', `<processes>${process}${process}</processes>`),
+    );
+    expect(first).toMatchObject({ uuid: 'GPU-1', fault: undefined, facts: { cudaVersion: '12.2' } });
+    expect(second?.uuid).toBe('GPU-2');
+  });
+
   test('knows a driver for virtual machines: programs on the host are nothing to it', () => {
     const more =
       '<gpu_virtualization_mode><virtualization_mode>Host VGPU</virtualization_mode></gpu_virtualization_mode>';

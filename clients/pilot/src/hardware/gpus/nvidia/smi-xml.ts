@@ -1,6 +1,6 @@
 import type { Element } from '@xmldom/xmldom';
 import { numberIn, partOf, pciAddressOf, pciIdOf, wordIn, type KnownFacts } from '../device-facts.js';
-import { faultOf } from './smi-faults.js';
+import { faultOf, ownTextOf, uncorrectable } from './smi-faults.js';
 import { isEnabled, isGpuUuid } from './smi-query.js';
 import { childOf, childrenOf, rootOf, textAt } from './xml.js';
 
@@ -27,7 +27,7 @@ export interface XmlGpu {
 
 /** Reads `nvidia-smi -q -x`; empty when the text is no such log. Elements that are not known are left out. */
 export function parseSmiXml(text: string): readonly XmlGpu[] {
-  const log = rootOf(text, 'nvidia_smi_log');
+  const log = rootOf(withoutNames(text), 'nvidia_smi_log');
   if (log === undefined) return [];
   // Since 610 the tool speaks of its kernel's and its libraries' driver apart: KMD and CUDA UMD.
   const driver = wordIn(textAt(log, 'driver_version')) ?? wordIn(textAt(log, 'kmd_version'));
@@ -43,10 +43,15 @@ export function parseSmiXml(text: string): readonly XmlGpu[] {
         isMig: isEnabled(textAt(gpu, 'mig_mode', 'current_mig')) === true,
         slices,
         fault: faultOf(gpu, cuda !== undefined && /^\d/.test(cuda)),
-        hasGaps: /Unknown Error|ERR!/.test(gpu.textContent ?? ''),
+        hasGaps: /Unknown Error|ERR!/.test(ownTextOf(gpu)),
       },
     ];
   });
+}
+
+/** The tool writes the names of processes as they are: one with an angle bracket makes the log no XML. */
+function withoutNames(text: string): string {
+  return text.replaceAll(/<process_name>[^\n]*?<\/process_name>(?=\s*<used_memory>)/g, '<process_name/>');
 }
 
 function factsOf(gpu: Element): XmlGpu['facts'] {
@@ -66,7 +71,7 @@ function factsOf(gpu: Element): XmlGpu['facts'] {
 }
 
 function sliceOf(slice: Element): XmlSlice {
-  const errors = numberIn(textAt(slice, 'ecc_error_count', 'volatile_count', 'sram_uncorrectable')) ?? 0;
+  const errors = uncorrectable(childOf(childOf(slice, 'ecc_error_count'), 'volatile_count'));
   return {
     index: numberIn(textAt(slice, 'index')) ?? -1,
     memoryMiB: numberIn(textAt(slice, 'fb_memory_usage', 'total')),
