@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import type { DeviceFacts } from './hardware/gpus/device-facts.js';
 import { pilotProgram } from './index.js';
 import type { FailReport, FinishReport, Registration } from './protocol/core-protocol.js';
+import * as amd from './testing/gpu-samples/amd.js';
+import * as intel from './testing/gpu-samples/intel.js';
 import { gpuXml, smiXml, volatileErrors } from './testing/gpu-samples/nvidia.js';
 import { serveScriptedCore, type GraphqlCore } from './testing/graphql-core.js';
 import { ScriptedCore } from './testing/scripted-core.js';
@@ -34,6 +36,16 @@ afterEach(async () => {
   expect(gateway.faults).toEqual([]);
   await rm(folder, { recursive: true, force: true });
 });
+
+/** Another vendor's tool, that answers to the beginnings of its arguments. */
+async function toolIs(name: string, answers: Readonly<Record<string, string>>): Promise<void> {
+  const cases = Object.entries(answers).map(([to, says]) => `'${to}'*) cat <<'TEXT'\n${says}\nTEXT\n;;`);
+  await writeFile(
+    join(folder, 'bin', name),
+    `#!/bin/sh\ncase "$*" in\n${cases.join('\n')}\n*) exit 3;;\nesac\n`,
+  );
+  await chmod(join(folder, 'bin', name), 0o755);
+}
 
 /** Replaced in one step. A look whose calls see two states is followed by one that does not. */
 async function hostIs(gpus: readonly Gpu[], driver = '570.124.06'): Promise<void> {
@@ -165,6 +177,47 @@ describe('the program on a host with GPUs', () => {
     expect(core.logOf('job_gpu')).toBe(`<${libraries}>\n`);
     expect(core.logOf('job_own')).toBe(`</sw/lib:${libraries}>\n`);
     expect(core.logOf('job_cpu')).toBe('<>\n');
+  });
+
+  test('of three vendors gives each job the devices of one, and shows it none of the others', async () => {
+    await hostIs([{ index: 0, slices: ['3g.20gb'] }]);
+    await toolIs('amd-smi', {
+      static: amd.amdSmi.static,
+      metric: amd.amdSmi.metric,
+      version: amd.amdSmi.version,
+    });
+    await toolIs('xpu-smi', {
+      'discovery -j': intel.discovery,
+      'discovery -d': intel.details,
+      stats: intel.stats,
+      health: intel.health('OK'),
+    });
+    start();
+    const [slice, mi300x, max1100] = [
+      sliceOf(0, 0, '3g.20gb'),
+      'GPU-6f1f0a2b3c4d5e6f',
+      '00000000-0000-0029-0000-002f0bda8086',
+    ];
+    expect(await registered()).toEqual([
+      `${slice} HEALTHY`,
+      `${mi300x} HEALTHY`,
+      'GPU-6f1f0a2b3c4d5e70 UNHEALTHY',
+      `${max1100} HEALTHY`,
+      '00000000-0000-009a-0000-002f0bda8086 HEALTHY',
+    ]);
+    const shell = 'echo "$CUDA_VISIBLE_DEVICES|$ROCR_VISIBLE_DEVICES|$ZE_AFFINITY_MASK|$HIP_VISIBLE_DEVICES"';
+    core.add({ jobId: 'job_slice', shell, deviceIds: [slice] });
+    core.add({ jobId: 'job_amd', shell, deviceIds: [mi300x] });
+    core.add({ jobId: 'job_intel', shell, deviceIds: [max1100] });
+    core.add({ jobId: 'job_cpu', shell });
+    const jobs = ['job_slice', 'job_amd', 'job_intel', 'job_cpu'];
+    await core.until('all end', () => jobs.every((jobId) => core.about(jobId).includes('FINISHED')));
+    expect(jobs.map((jobId) => core.logOf(jobId))).toEqual([
+      `${slice}||10000|\n`,
+      `|${mi300x}|10000|\n`,
+      '||0|\n',
+      '||10000|\n',
+    ]);
   });
 
   test('is told that it has errors while a job runs on it, and the job is not to blame', async () => {
