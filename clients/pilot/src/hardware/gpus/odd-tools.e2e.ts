@@ -76,14 +76,26 @@ case "$*" in --query-gpu=*) echo '${t4}';; esac
     expect([kind, await lines()]).toEqual(['answered', 2]);
   });
 
-  test('that fails says why: it may be the tool alone that is broken', async () => {
-    await host.onBus('0000:83:00.0', '1002', '740f', { kind: '0x038000', driver: 'amdgpu' });
-    await script(
-      'amd-smi',
-      '#!/bin/sh\necho "ModuleNotFoundError: No module named \'amdsmi\'" >&2\nexit 1\n',
-    );
-    const [device] = await host.find();
-    expect(sourceOf(device, 'health')).toMatch(/amd-smi: exit code 1: ModuleNotFoundError/);
+  test('that cannot be started says nothing of its devices: their driver’s word counts', async () => {
+    await host.onBus('0000:83:00.0', '1002', '740f', {
+      ...{ kind: '0x038000', driver: 'amdgpu' },
+      files: { unique_id: '4edfb117a17a07d', 'drm/renderD128/dev': '' },
+    });
+    const reasons = {
+      '#!/bin/sh\necho "ModuleNotFoundError: No module named \'amdsmi\'" >&2\nexit 1\n':
+        /^unknown: amd-smi cannot be started: exit code 1: ModuleNotFoundError/,
+      '#!/usr/bin/env python-of-nowhere\n': /^unknown: amd-smi cannot be started: exit code 127/,
+    };
+    for (const [text, reason] of Object.entries(reasons)) {
+      await script('amd-smi', text);
+      const [device] = await host.find();
+      expect(device).toMatchObject({ id: 'GPU-04edfb117a17a07d', health: 'HEALTHY' });
+      expect(sourceOf(device, 'eccEnabled')).toMatch(reason);
+    }
+    await script('amd-smi', '#!/bin/sh\necho "amdgpu: wrong state" >&2\nexit 1\n');
+    const [bad] = await host.find();
+    expect(sourceOf(bad, 'health')).toMatch(/amd-smi: exit code 1: amdgpu: wrong state/);
+    expect(bad?.health).toBe('UNHEALTHY');
   });
 
   test('that may not be executed is none', async () => {
@@ -97,6 +109,15 @@ case "$*" in --query-gpu=*) echo '${t4}';; esac
   test.each([
     ['is a folder', async () => mkdir(host.path('bin/nvidia-smi'))],
     ['is for another machine', async () => script('nvidia-smi', '\u007fELF\u0002\u0001\u0001')],
+  ])('that %s leaves the devices of the bus, of which nothing is known', async (_what, put) => {
+    await host.onBus('0000:3b:00.0', '10de', '1eb8', { driver: 'nvidia' });
+    await put();
+    const [device] = await host.find();
+    expect(device).toMatchObject({ id: 'PCI-0000:3b:00.0', health: 'UNKNOWN' });
+    expect(sourceOf(device, 'driverVersion')).toMatch(/^unknown: nvidia-smi cannot be started: /);
+  });
+
+  test.each([
     ['ends well, with an error', async () => script('nvidia-smi', '#!/bin/sh\necho Unknown Error\n')],
     ['is killed', async () => script('nvidia-smi', '#!/bin/sh\nkill -9 $$\n')],
   ])('that %s leaves the devices of the bus, none of them to be used', async (_what, put) => {

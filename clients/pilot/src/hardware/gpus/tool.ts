@@ -1,7 +1,7 @@
 import { execFile, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 
 /** What came of running a tool. `stdout` is what it wrote in any case: some tools tell much before they fail. */
@@ -9,7 +9,8 @@ export type ToolAnswer =
   | { readonly kind: 'answered'; readonly stdout: string }
   | { readonly kind: 'failed'; readonly stdout: string; readonly stderr: string; readonly why: string }
   | { readonly kind: 'hung'; readonly stdout: string; readonly why: string }
-  | { readonly kind: 'missing' };
+  /** It is not there, or cannot be started: that says nothing of devices. */
+  | { readonly kind: 'missing'; readonly why: string };
 
 /** How tools are run. */
 export interface ToolOptions {
@@ -60,7 +61,7 @@ export function toolRunner(options: ToolOptions): RunTool {
   const env = { ...environment, PATH: `/usr/bin:/bin:${searchPath}`, LC_ALL: 'C', HOME: '/nonexistent' };
   return async (program, args) => {
     const path = await locate(program, searchPath);
-    if (path === undefined) return { kind: 'missing' };
+    if (path === undefined) return { kind: 'missing', why: `${program} is not on this host` };
     if (unended.has(path)) return { kind: 'hung', stdout: '', why: 'an earlier call has not ended' };
     return run(path, args, env, options);
   };
@@ -101,6 +102,11 @@ async function run(
         });
       const text = stripVTControlCharacters(stdout);
       if (error === null) return resolve({ kind: 'answered', stdout: text });
+      if (isNotStarted(error, stderr))
+        return resolve({
+          kind: 'missing',
+          why: `${basename(path)} cannot be started: ${reasonOf(error, '', stderr)}`,
+        });
       return resolve({ kind: 'failed', stdout: text, stderr, why: reasonOf(error, text, stderr) });
     });
     child.stdout?.on('data', (text) => (stdout += String(text)));
@@ -113,6 +119,12 @@ async function run(
       resolve({ kind: 'hung', stdout, why: `no answer within ${timeoutMs / 1000} s` });
     }, timeoutMs);
   });
+}
+
+/** No program at that place, none for this machine, or one whose interpreter or modules are not there. */
+function isNotStarted({ code }: { code?: unknown }, stderr: string): boolean {
+  if (typeof code === 'string') return /^(ENOENT|EACCES|ENOEXEC|ENOTDIR)$/.test(code);
+  return code === 126 || code === 127 || /^(ModuleNotFoundError|ImportError):/m.test(stderr);
 }
 
 function remember(path: string, child: ChildProcess): void {

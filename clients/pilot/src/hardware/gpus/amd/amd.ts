@@ -84,11 +84,16 @@ async function ask(run: RunTool): Promise<Asked> {
   const devices = parseRocmSmi(jsonOf(answer));
   if (devices.length > 0) return { source: 'rocm-smi', devices };
   if (answer.kind === 'hung') return silent(`rocm-smi: ${answer.why}`, true);
-  if (answer.kind === 'missing' && still.kind === 'missing')
-    return silent('neither amd-smi nor rocm-smi is on this host', false);
+  if (answer.kind === 'missing' && still.kind === 'missing') return silent(noTool(still, answer), false);
   if (still.kind === 'failed') return silent(`amd-smi: ${still.why}`, true);
   if (answer.kind === 'failed') return silent(`rocm-smi: ${answer.why}`, true);
   return silent(`${still.kind === 'missing' ? 'rocm-smi' : 'amd-smi'} lists no device`, true);
+}
+
+/** Most hosts have none of the two, or one that works. */
+function noTool(...answers: readonly { readonly why: string }[]): string {
+  const broken = answers.find(({ why }) => !why.endsWith('is not on this host'));
+  return broken?.why ?? 'neither amd-smi nor rocm-smi is on this host';
 }
 
 /** Parts of one device have one mode; newer releases tell it of the first alone. */

@@ -69,7 +69,7 @@ const silentHealth = 'xpu-smi health does not tell it';
 
 /** Its number in Level Zero is its place among those that have a driver, since payloads are told to number them by address. */
 function unasked(device: PciDevice, answer: ToolAnswer): FoundDevice {
-  const why = answer.kind === 'missing' ? 'xpu-smi is not on this host' : `xpu-smi: ${whyOf(answer)}`;
+  const why = answer.kind === 'missing' ? answer.why : `xpu-smi: ${whyOf(answer)}`;
   const evidence = pciEvidence(device).cannotTell(why, ...driverFacts);
   if (answer.kind === 'missing') tellHealth(evidence, device, why);
   else evidence.tell(`${pciSource}, but ${why}`, { health: 'UNHEALTHY' });

@@ -30,8 +30,10 @@ export async function findNvidia(
   systemRoot = '/',
 ): Promise<readonly FoundDevice[]> {
   const first = await query(run);
-  if (first.answer.kind === 'missing')
-    return Promise.all(present(onBus).map(async (device) => withoutTool(device, systemRoot)));
+  if (first.answer.kind === 'missing') {
+    const { why } = first.answer;
+    return Promise.all(present(onBus).map(async (device) => withoutTool(device, why, systemRoot)));
+  }
   const rest = (devices: readonly PciDevice[], why: string): Promise<readonly FoundDevice[]> =>
     Promise.all(devices.map(async (device) => unlisted(device, why, systemRoot)));
   if (first.answer.kind === 'hung') return rest(present(onBus), tried(first.answer));
@@ -173,19 +175,17 @@ async function unlisted(device: PciDevice, why: string, systemRoot: string): Pro
     .device(`PCI-${device.address}`, null, { names: [told?.uuid, told?.minor] });
 }
 
-const noTool = 'nvidia-smi is not on this host';
-
 /** A device on a host without the tool: its kernel driver tells its name and UUID, once it has initialised it. */
-async function withoutTool(device: PciDevice, systemRoot: string): Promise<FoundDevice> {
+async function withoutTool(device: PciDevice, why: string, systemRoot: string): Promise<FoundDevice> {
   const told = await readProcGpu(systemRoot, device.address);
   const evidence = pciEvidence(device)
     .tell(procSource, { model: told?.model, partitionMode: told?.isDivided ? 'MIG' : undefined })
-    .cannotTell(noTool, ...driverFacts);
+    .cannotTell(why, ...driverFacts);
   if (told?.isExcluded) evidence.tell(`${procSource}: it is excluded`, { health: 'UNHEALTHY' });
   else if (told?.uuid !== undefined) evidence.tell(`${procSource}: its driver has it`, { health: 'HEALTHY' });
   const state =
     device.driver === null ? 'no kernel driver has the device' : 'its driver does not tell its UUID';
-  evidence.cannotTell(`${state}; ${noTool}`, 'health');
+  evidence.cannotTell(`${state}; ${why}`, 'health');
   const id = told?.uuid;
   const names = [told?.minor];
   return id === undefined
