@@ -1,17 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import * as amd from '../../testing/gpu-samples/amd.js';
-import * as intel from '../../testing/gpu-samples/intel.js';
 import { mixed, mixedIds } from '../../testing/gpu-samples/nvidia.js';
 import { parseAmdMetric, parseAmdPartition, parseAmdStatic, parseAmdVersion } from './amd/amd-smi.js';
 import { parseRocmSmi } from './amd/rocm-smi.js';
 import { Evidence, numberIn, pciAddressOf, pciIdOf, wordIn } from './device-facts.js';
-import {
-  parseXpuDetails,
-  parseXpuDiscovery,
-  parseXpuHealth,
-  parseXpuStats,
-  xpuWell,
-} from './intel/xpu-smi.js';
 import { jsonIn } from './json.js';
 import { parseSmiList } from './nvidia/smi-list.js';
 import { parseSmiQuery, queriedFields, queryArguments, unknownField } from './nvidia/smi-query.js';
@@ -201,46 +193,6 @@ describe('amd-smi', () => {
       [1, 'CPX/NPS1'],
       [2, 'CPX/NPS1'],
     ]);
-  });
-});
-
-describe('xpu-smi', () => {
-  test('lists physical devices', () => {
-    expect(
-      parseXpuDiscovery(jsonIn(intel.discovery)).map(({ index, facts }) => [index, facts.pciId]),
-    ).toEqual([
-      [0, '8086:0bda'],
-      [1, '8086:0bda'],
-      [3, '8086:4680'],
-    ]);
-  });
-
-  test('tells driver, memory and ECC of one', () => {
-    expect(parseXpuDetails(jsonIn(intel.details))).toMatchObject({
-      driverVersion: 'I915_23.10.32_PSB_231129.32',
-      memoryMiB: 49152,
-      eccEnabled: true,
-    });
-  });
-
-  test('tells what one does, tile by tile where the device is not told as a whole', () => {
-    expect(parseXpuStats(jsonIn(intel.stats))).toEqual({ memoryUsedMiB: 2048, utilisation: 0.635 });
-    expect(parseXpuStats(jsonIn(intel.tileStats))).toEqual({ memoryUsedMiB: 1500, utilisation: 0.75 });
-    expect(parseXpuStats(undefined)).toEqual({ memoryUsedMiB: undefined, utilisation: undefined });
-  });
-
-  test('tells what is critical', () => {
-    expect(parseXpuHealth(jsonIn(intel.health('Critical')))).toBe(
-      'memory is critical: The memory has uncorrectable errors.',
-    );
-    expect(parseXpuHealth(jsonIn(intel.health('OK')))).toBe(xpuWell);
-    for (const text of [
-      '',
-      '[]',
-      '{"error": "no permission", "errno": 5}',
-      intel.health('Unknown').replaceAll('OK', 'Unknown'),
-    ])
-      expect(parseXpuHealth(jsonIn(text))).toBeUndefined();
   });
 });
 

@@ -8,6 +8,7 @@
  *   for each tile; read so by nicejunjie/intel-smi.
  * - `health -d ID -j`: intel/xpumanager, cli/src/comlet_health.cpp and cli/src/core_stub/lib_core_stub.cpp, which write `status` and
  *   `description` for each component. confidence: LOW for the words of a status other than OK: no recorded output of a broken device was found.
+ * - `stats -d ID -j` and `device_state` of release 2: intel/xpumanager, ial/cmn/cmd_stats.cpp and cmd_discovery.cpp, cmd_discovery.h (2.0.0).
  * - numbers of devices are those of Level Zero by address: intel/xpumanager's programs set ZE_ENABLE_PCI_ID_DEVICE_ORDER for themselves.
  */
 
@@ -94,6 +95,25 @@ export const tileStats = JSON.stringify({
       ],
     },
   ],
+});
+
+/** What a device of two tiles is doing, as release 2 tells it. */
+export const newStats = JSON.stringify({
+  device_index: 0,
+  pci_bdf: '0000:29:00.0',
+  device_type: 'discrete',
+  power: { gpu_power_w: { tile_0: { avg: 60.5, min: 60, max: 61, current: 61 } } },
+  memory: {
+    used_mib: {
+      tile_0: { avg: 900, min: 800, max: 1000, current: 1000.5 },
+      tile_1: { avg: 500, min: 500, max: 500, current: 500 },
+    },
+  },
+  utilization: {
+    compute_engines: { engine_0: { avg: 99, min: 99, max: 99, current: 99 } },
+    gpu_percent: { tile_0: 100, tile_1: 50 },
+  },
+  offline_page_count: 0,
 });
 
 /** The health of a device; the argument is the word for its memory. */

@@ -42,6 +42,7 @@ async function describe(run: RunTool, device: XpuDevice, onBus: readonly PciDevi
     .tell('xpu-smi stats', parseXpuStats(jsonOf(stats)));
   const bus = onBus.find(({ address }) => address === device.facts.pciAddress);
   if (bus !== undefined) evidence.tell(pciSource, { pciId: bus.pciId }).tell('sysfs', bus.facts);
+  if (device.fault !== undefined) evidence.tell(`xpu-smi: ${device.fault}`, { health: 'UNHEALTHY' });
   tellOwnHealth(evidence, [details, health], bus);
   evidence.cannotTell('xpu-smi does not tell it', ...driverFacts);
   const number = String(bus?.rank ?? id);

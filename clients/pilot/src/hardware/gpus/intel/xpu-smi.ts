@@ -7,6 +7,8 @@ export interface XpuDevice {
   readonly index: number;
   readonly uuid: string | undefined;
   readonly facts: { readonly [Name in keyof KnownFacts]?: KnownFacts[Name] | undefined };
+  /** What is wrong with it; undefined when nothing is. */
+  readonly fault: string | undefined;
 }
 
 /** Reads `xpu-smi discovery -j`: the physical devices. */
@@ -15,7 +17,8 @@ export function parseXpuDiscovery(json: Json): readonly XpuDevice[] {
     const index = numberIn(textAt(device, 'device_id'));
     const role = textAt(device, 'device_function_type') ?? textAt(device, 'function_type') ?? 'physical';
     if (index === undefined || !/^physical$/i.test(role)) return [];
-    return [{ index, uuid: wordIn(textAt(device, 'uuid')), facts: identityFacts(device) }];
+    const fault = parseXpuState(device);
+    return [{ index, uuid: wordIn(textAt(device, 'uuid')), facts: identityFacts(device), fault }];
   });
 }
 
@@ -38,23 +41,50 @@ export function parseXpuTiles(json: Json): number | undefined {
   return tiles !== undefined && tiles >= 1 ? tiles : undefined;
 }
 
-/** Reads `xpu-smi stats -d ID -j`: metrics of the whole device, or of its tiles, whose memory is added and whose utilisation is averaged. */
+/** What is wrong with a device that `xpu-smi discovery` tells of, from release 2 on; undefined where it says nothing of that. */
+function parseXpuState(json: Json): string | undefined {
+  const state = wordIn(textAt(json, 'device_state'));
+  return state === undefined || /^normal$/i.test(state) ? undefined : `it is in ${state}`;
+}
+
+/** Reads `xpu-smi stats -d ID -j`: of tiles the memory is added, and the utilisation averaged. */
 export function parseXpuStats(json: Json): XpuDevice['facts'] {
-  const whole = listIn(at(json, 'device_level'));
-  const tiles = listIn(at(json, 'tile_level')).map((tile) => listIn(at(tile, 'data_list')));
+  const device = listIn(json)[0] ?? json;
+  const isNew = at(device, 'utilization') !== undefined || at(device, 'memory') !== undefined;
+  const { used, busy } = isNew ? tileReadings(device) : metricReadings(device);
+  const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+  return {
+    memoryUsedMiB: used.length === 0 ? undefined : Math.floor(sum(used)),
+    utilisation: busy.length === 0 ? undefined : partOf(sum(busy) / busy.length),
+  };
+}
+
+interface Readings {
+  readonly used: readonly number[];
+  readonly busy: readonly number[];
+}
+
+/** From release 2 on each reading has its tiles, as numbers or with the latest one beside mean and extremes. */
+function tileReadings(device: Json): Readings {
+  const readings = (...path: readonly string[]): readonly number[] =>
+    fieldsIn(at(device, ...path)).flatMap(([, tile]) => {
+      const value = at(tile, 'current') ?? tile;
+      return typeof value === 'number' ? [value] : [];
+    });
+  return { used: readings('memory', 'used_mib'), busy: readings('utilization', 'gpu_percent') };
+}
+
+/** Before, metrics are listed for the whole device, or for its tiles. */
+function metricReadings(device: Json): Readings {
+  const whole = listIn(at(device, 'device_level'));
+  const tiles = listIn(at(device, 'tile_level')).map((tile) => listIn(at(tile, 'data_list')));
   const values = (metric: string): readonly number[] => {
     const own = valueOf(whole, metric);
     return own === undefined
       ? tiles.map((tile) => valueOf(tile, metric)).filter((value) => value !== undefined)
       : [own];
   };
-  const used = values('XPUM_STATS_MEMORY_USED');
-  const busy = values('XPUM_STATS_GPU_UTILIZATION');
-  const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
-  return {
-    memoryUsedMiB: used.length === 0 ? undefined : Math.floor(sum(used)),
-    utilisation: busy.length === 0 ? undefined : partOf(sum(busy) / busy.length),
-  };
+  return { used: values('XPUM_STATS_MEMORY_USED'), busy: values('XPUM_STATS_GPU_UTILIZATION') };
 }
 
 /**
