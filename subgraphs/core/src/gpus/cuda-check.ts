@@ -222,7 +222,7 @@ export function targetsVerdict(gpu: StoredGpuRequirement, device: DeviceFacts): 
   const named = [...gpu.sassTargets, ...gpu.ptxTargets].join(', ');
   return no(
     'NO_CODE_FOR_CAPABILITY',
-    `code for ${named} does not run on its compute capability ${capability}: sm_${capability.replace('.', '')}, or PTX of an older one, would`,
+    `code for ${named} does not run on its compute capability ${capability}: sm_${capability.replace('.', '')}, or PTX for that or an older one, would`,
   );
 }
 

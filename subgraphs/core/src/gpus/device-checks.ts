@@ -34,7 +34,7 @@ export const deviceChecks: readonly DeviceCheck[] = [
     check: ({ models }, device) =>
       models.some((word) => isNamed(word, device))
         ? native
-        : no('WRONG_MODEL', `it is a ${device.model}, ${listed(models)} is asked`),
+        : no('WRONG_MODEL', `its model is ${device.model}, ${listed(models)} is asked`),
   },
   { name: 'part', text: partText, check: partVerdict },
   {
