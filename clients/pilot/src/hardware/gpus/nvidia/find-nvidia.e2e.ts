@@ -187,6 +187,7 @@ describe('a host with NVIDIA devices', () => {
     expect(await ids('1')).toEqual([mixedIds.t4]);
     expect(await ids('0')).toEqual([...mixedIds.slices]);
     expect(await ids(mixedIds.slices[1])).toEqual([mixedIds.slices[1]]);
+    expect(await ids(`MIG-${mixedIds.a100}/2/0`)).toEqual([mixedIds.slices[1]]);
     expect(await ids(mixedIds.t4.slice(0, 8))).toEqual([mixedIds.t4]);
     expect(await ids(`${mixedIds.t4},7,0`)).toEqual([mixedIds.t4]);
     expect(await ids('')).toEqual([]);

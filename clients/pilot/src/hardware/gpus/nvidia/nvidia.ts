@@ -125,8 +125,13 @@ function devicesOf(gpu: QueriedGpu, told: Told): readonly FoundDevice[] {
     const own = xml?.slices.find((slice) => slice.index === index);
     return sliceOf(evidence(), gpu, own, xml?.fault)
       .tell(LIST, { migProfile: profile })
-      .device(uuid, uuid, { names: [...names, gpu.uuid] });
+      .device(uuid, uuid, { names: [...names, gpu.uuid, oldName(gpu, own)] });
   });
+}
+
+/** What drivers before 470 called a slice, and some batch systems still do. */
+function oldName({ uuid }: QueriedGpu, slice: XmlSlice | undefined): string | undefined {
+  return slice?.instances === undefined ? undefined : `MIG-${uuid}/${slice.instances}`;
 }
 
 /** Integrated GPUs of boards such as Orin have a UUID that CUDA does not take: they go by their number. */

@@ -7,6 +7,8 @@ import { childOf, childrenOf, rootOf, textAt } from './xml.js';
 /** A MIG device in the XML. It has neither UUID nor profile there: `nvidia-smi -L` has both, by the same index. */
 export interface XmlSlice {
   readonly index: number;
+  /** Its instances on the GPU, as `2/0`: before 470 it was called by them. Undefined when the log does not tell them. */
+  readonly instances: string | undefined;
   readonly memoryMiB: number | undefined;
   readonly memoryUsedMiB: number | undefined;
   /** What is wrong with it; undefined when nothing is. */
@@ -72,8 +74,10 @@ function factsOf(gpu: Element): XmlGpu['facts'] {
 
 function sliceOf(slice: Element): XmlSlice {
   const errors = uncorrectable(childOf(childOf(slice, 'ecc_error_count'), 'volatile_count'));
+  const instances = ['gpu_instance_id', 'compute_instance_id'].map((name) => numberIn(textAt(slice, name)));
   return {
     index: numberIn(textAt(slice, 'index')) ?? -1,
+    instances: instances.includes(undefined) ? undefined : instances.join('/'),
     memoryMiB: numberIn(textAt(slice, 'fb_memory_usage', 'total')),
     memoryUsedMiB: numberIn(textAt(slice, 'fb_memory_usage', 'used')),
     fault: errors > 0 ? `${errors} uncorrectable memory errors` : undefined,
