@@ -4,7 +4,7 @@ import { isNamed } from './catalogue/catalogue.js';
 import { isAtLeast, isVersion } from './catalogue/versions.js';
 import { capabilityOf, runtimeVerdict, targetsVerdict, unknownCapability } from './cuda-check.js';
 import { memoryText, memoryVerdict } from './memory-check.js';
-import { isPartition, partitionsOf, partOf } from './parts.js';
+import { isPartition, partitionsOf, partOf, profileOf } from './parts.js';
 import { gfxVerdict, rocmVerdict } from './rocm-check.js';
 import { type DeviceCheck, type DeviceFacts, native, no, type Verdict } from './verdict.types.js';
 
@@ -100,9 +100,11 @@ export const deviceChecks: readonly DeviceCheck[] = [
   {
     name: 'nvlink',
     text: ({ nvlink, count }) => (nvlink && count > 1 ? 'gpus are connected by nvlink' : undefined),
-    check: ({ count }, { nvlinkGroup, migProfile }) => {
+    check: ({ count }, device) => {
+      const { nvlinkGroup } = device;
       // MIG instances do not reach other devices, whatever their GPU is connected to.
-      if (migProfile !== undefined) return no('NVLINK_NONE', 'it is a MIG slice: those have no NVLink');
+      if (profileOf(device) !== undefined)
+        return no('NVLINK_NONE', 'it is a MIG slice: those have no NVLink');
       return nvlinkGroup === undefined
         ? no('NVLINK_UNKNOWN', `no NVLink of it is known, ${count} devices connected by it are asked`)
         : native;
@@ -119,14 +121,15 @@ function partText({ migProfile, migFraction, share }: StoredGpuRequirement): str
 /** Whether the device is what is asked: whole, shared, or a slice. */
 function partVerdict(gpu: StoredGpuRequirement, device: DeviceFacts): Verdict {
   if (gpu.migProfile !== undefined) {
-    if (device.migProfile === undefined)
+    const migProfile = profileOf(device);
+    if (migProfile === undefined)
       return no(
         'WRONG_PROFILE',
         `it is a ${isPartition(device) ? 'partition' : 'whole device'}, a MIG slice ${gpu.migProfile} is asked`,
       );
-    return plainProfile(gpu.migProfile) === plainProfile(device.migProfile)
+    return plainProfile(gpu.migProfile) === plainProfile(migProfile)
       ? native
-      : no('WRONG_PROFILE', `its MIG profile is ${device.migProfile}, ${gpu.migProfile} is asked`);
+      : no('WRONG_PROFILE', `its MIG profile is ${migProfile}, ${gpu.migProfile} is asked`);
   }
   if (gpu.migFraction !== undefined) return fractionVerdict(gpu.migFraction, device);
   return wholeVerdict(gpu.share, device);
@@ -135,7 +138,7 @@ function partVerdict(gpu: StoredGpuRequirement, device: DeviceFacts): Verdict {
 /** A share, too, is of a device that is not divided otherwise. */
 function wholeVerdict(share: number | undefined, device: DeviceFacts): Verdict {
   const asked = share === undefined ? 'a whole device is asked' : 'a share of a whole device is asked';
-  const { migProfile } = device;
+  const migProfile = profileOf(device);
   if (migProfile !== undefined) return no('NOT_WHOLE', `it is a MIG slice ${migProfile}, ${asked}`);
   if (isPartition(device)) return no('NOT_WHOLE', `${partitionText(device)}, ${asked}`);
   if (device.parentId !== undefined) return no('NOT_WHOLE', `it is a part of another device, ${asked}`);
@@ -148,7 +151,8 @@ function wholeVerdict(share: number | undefined, device: DeviceFacts): Verdict {
 }
 
 function fractionVerdict(fraction: number, device: DeviceFacts): Verdict {
-  const { migProfile, partitionMode = 'unknown' } = device;
+  const { partitionMode = 'unknown' } = device;
+  const migProfile = profileOf(device);
   if (migProfile === undefined && !isPartition(device))
     return no('WRONG_PROFILE', `it is a whole device, a part of ${fraction}/1000 of one is asked`);
   const part = partOf(device);

@@ -5,7 +5,7 @@
 import type { StoredDevice } from '../workers/worker.types.js';
 import { modelOf } from './catalogue/catalogue.js';
 import { deviceFacts } from './device-verdict.js';
-import { chargedPart, partitionsOf, profileMemoryGB } from './parts.js';
+import { chargedPart, partitionsOf, profileMemoryGB, profileOf } from './parts.js';
 import type { DeviceFacts } from './verdict.types.js';
 
 /** The devices of all workers of one shape, by position. */
@@ -145,7 +145,8 @@ function shapeOf(key: string, ordered: readonly Placed[], isSharingAllowed: bool
 function sizeOf(device: DeviceFacts): number {
   const whole = modelOf(device)?.memoryGB;
   const own = whole === undefined ? undefined : whole / (partitionsOf(device) ?? 1);
-  const sold = device.migProfile === undefined ? own : profileMemoryGB(device.migProfile);
+  const profile = profileOf(device);
+  const sold = profile === undefined ? own : profileMemoryGB(profile);
   const memoryMiB = device.memoryMiB === undefined || sold === undefined ? device.memoryMiB : sold * 1024;
   return memoryMiB === undefined ? 0 : Math.round(Math.log(Math.max(1, memoryMiB)) / Math.log(sizeStep));
 }

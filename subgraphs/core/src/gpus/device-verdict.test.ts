@@ -86,7 +86,7 @@ describe('the verdict on a device, in cases checked by hand', () => {
       .split('\n')
       .map((line) => line.split(' | ') as [string, string, string]),
   )('who asks for %s gets %s: %s', (word, model, isMeant) => {
-    const vendor = /MI\d|PRO W/.test(model) ? 'AMD' : model.startsWith('Intel') ? 'INTEL' : 'NVIDIA';
+    const vendor = /MI\d|PRO W/.test(model) ? 'AMD' : /Intel|Ponte/.test(model) ? 'INTEL' : 'NVIDIA';
     expect(deviceVerdict(gpu({ models: [word] }), device({ vendor, model })).code).toBe(
       isMeant === '+' ? 'OK' : 'WRONG_MODEL',
     );

@@ -2,7 +2,7 @@
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
 import { modelOf } from './catalogue/catalogue.js';
 import type { GpuModelRow } from './catalogue/catalogue.types.js';
-import { partitionsOf, profileMemoryGB } from './parts.js';
+import { partitionsOf, profileMemoryGB, profileOf } from './parts.js';
 import { type DeviceFacts, native, no, type Verdict } from './verdict.types.js';
 
 /** What is sold as so many GB reports up to this part less of them in MiB. */
@@ -48,8 +48,9 @@ interface Sold {
 
 /** The size that it is sold as: its model's, its part of that, or what the name of its profile says. */
 function soldAs(device: DeviceFacts): Sold | undefined {
-  if (device.migProfile !== undefined) {
-    const named = profileMemoryGB(device.migProfile);
+  const profile = profileOf(device);
+  if (profile !== undefined) {
+    const named = profileMemoryGB(profile);
     return named === undefined
       ? undefined
       : { memoryMiB: named * 1024, leastMiB: named * 1024 * (1 - sliceTolerance) };

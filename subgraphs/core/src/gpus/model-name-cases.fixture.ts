@@ -44,7 +44,6 @@ RTX PRO 6000 | NVIDIA RTX 6000 Ada Generation | -
 RTX 6000 | NVIDIA RTX PRO 6000 Blackwell Server Edition | -
 B200 | NVIDIA GB200 | -
 B300 | NVIDIA B300 SXM6 AC | +
-A100 | NVIDIA A100-SXM4-40GB MIG 1g.5gb | +
 DGX Spark | NVIDIA GB10 | +
 Orin | Orin (nvgpu) | +
 Thor | NVIDIA Thor | +
@@ -62,4 +61,16 @@ Max 1550 | Intel(R) Data Center GPU Max 1550 | +
 Max 1550 | Intel(R) Data Center GPU Max 1100 | -
 Data Center GPU Max | Intel(R) Data Center GPU Max 1100 | +
 Flex 140 | Intel(R) Data Center GPU Flex 140 | +
+A100 SXM4 40GB | GA100 [A100 SXM4 40GB] | +
+A100-PCIE-80GB | GA100 [A100 SXM4 40GB] | -
+Tesla T4 | TU104GL [Tesla T4] | +
+A2 | GA107GL [A2 / A16] | -
+MI250X | Aldebaran/MI200 [Instinct MI250X] | +
+MI250X | Aldebaran/MI200 [Instinct MI250X/MI250] | -
+MI50 | Vega 20 [Radeon Pro VII/Radeon Instinct MI50 32GB] | -
+Max 1550 | Ponte Vecchio XT (2 Tile) [Intel Data Center GPU Max 1550] | +
+H800 | NVIDIA H800 | +
+H800-80GB | NVIDIA H800 | +
+H800 NVL | NVIDIA H800 | -
+A800 | NVIDIA A800-SXM4-40GB | +
 `;

@@ -19,8 +19,19 @@ const usualParts: ReadonlyMap<string, number> = new Map([
   ['CPX', 8],
 ]);
 
+/** As tools that do not tell the profile by itself name a slice: `A100-SXM4-40GB-MIG-1g.5gb`, `NVIDIA H100 NVL MIG 1g.12gb`. */
+const profileInName = /[-_ ]mig[-_ ](\d\S*gb\S*)$/i;
+
 /** What tells which part of its GPU a device is. */
 type PartFacts = Pick<StoredDevice, 'model' | 'pciId' | 'migProfile' | 'partitionMode' | 'parentId'>;
+
+/** The MIG profile of a slice, as it is reported or as its name has it; undefined for all other devices. */
+export function profileOf({
+  migProfile,
+  model,
+}: Pick<PartFacts, 'model' | 'migProfile'>): string | undefined {
+  return migProfile ?? profileInName.exec(model)?.[1];
+}
 
 /**
  * The number of parts that the mode of a device makes of its GPU, by AMD's compute mode alone: how its memory is divided changes nothing.
@@ -28,7 +39,7 @@ type PartFacts = Pick<StoredDevice, 'model' | 'pciId' | 'migProfile' | 'partitio
  */
 export function partitionsOf(device: PartFacts): number | undefined {
   const mode = device.partitionMode?.split('/')[0]?.toUpperCase() ?? '';
-  if (device.migProfile !== undefined) return 1;
+  if (profileOf(device) !== undefined) return 1;
   const row = modelOf(device)?.partitions.find((one) => one.startsWith(`${mode} `));
   const parts = row === undefined ? usualParts.get(mode) : Number(row.split(' ')[1]);
   return parts ?? (device.parentId === undefined ? 1 : undefined);
@@ -60,11 +71,12 @@ export function profileMemoryGB(profile: string): number | undefined {
 
 /** The part of its GPU that a slice or a partition is, 0 to 1; 1 for a whole device; undefined where nothing tells. */
 export function partOf(device: PartFacts): number | undefined {
-  if (device.migProfile === undefined) {
+  const profile = profileOf(device);
+  if (profile === undefined) {
     const parts = partitionsOf(device);
     return parts && 1 / parts;
   }
-  const found = profileForm.exec(device.migProfile);
+  const found = profileForm.exec(profile);
   const row = modelOf(device);
   const whole = row?.migSlices ?? 0;
   if (!found || whole === 0) return undefined;
@@ -76,8 +88,9 @@ export function partOf(device: PartFacts): number | undefined {
 export function chargedPart(device: PartFacts): number {
   const known = partOf(device);
   if (known !== undefined) return known;
-  if (device.migProfile === undefined) return 1 / mostParts;
-  const slices = Number(profileForm.exec(device.migProfile ?? '')?.[2] ?? 1);
+  const profile = profileOf(device);
+  if (profile === undefined) return 1 / mostParts;
+  const slices = Number(profileForm.exec(profile)?.[2] ?? 1);
   return Math.min(1, slices / usualSlices);
 }
 

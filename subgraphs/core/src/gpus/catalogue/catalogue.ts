@@ -6,7 +6,7 @@ import { nvidiaModels } from './nvidia-models.js';
 import { compareVersions } from './versions.js';
 
 /** Grows with each change of a row; answers name it, so that one can tell what they rest on. */
-export const catalogueVersion = '2026.11.4';
+export const catalogueVersion = '2026.11.5';
 
 /** All models. */
 export const gpuModels: readonly GpuModelRow[] = [...nvidiaModels, ...amdModels, ...intelModels];
@@ -74,14 +74,25 @@ function findCandidates(
   id: string | undefined,
   ids: readonly GpuModelRow[] | undefined,
 ): Candidates {
-  const own = byName.get(plainName(model));
-  const named = own ? [own] : [...modelsNamed(model)];
+  const named = modelsCalled(model);
   const both = ids?.filter((row) => named.includes(row)) ?? named;
   const rows = both.length > 0 ? both : (ids ?? []).filter(({ pciIds }) => pciIds.includes(id ?? ''));
   const [first] = rows;
   if (!first) return noCandidates;
   const only = rows.length === 1 ? byRow.get(first) : undefined;
   return only ?? { rows, common: commonOf(rows, model) };
+}
+
+/** Models that a device may be by its name: `GA100 [A100 SXM4 40GB]` and `[Instinct MI250X/MI250]` are as the list of PCI ids has them. */
+function modelsCalled(name: string): readonly GpuModelRow[] {
+  const own = byName.get(plainName(name));
+  if (own) return [own];
+  const known = [...modelsNamed(name)];
+  const listed = /\[([^\]]+)\]$/.exec(name.trim())?.[1];
+  if (known.length > 0 || listed === undefined) return known;
+  const each = listed.split('/').map(modelsCalled);
+  // One that the catalogue does not know may be the one.
+  return each.some((rows) => rows.length === 0) ? [] : [...new Set(each.flat())];
 }
 
 /** What all of the rows say alike; what they differ in is left out. */

@@ -50,7 +50,7 @@ export const nvidiaNewer: readonly NvidiaRow[] = [
     '9.0',
     80,
     ['2324', '2322'],
-    { mig: 'x80', memory: 'MIGPARTED', capability: 'H800', aliases: ['H800 PCIe'], chip: 'GH100' },
+    { mig: 'x80', memory: 'MIGPARTED', capability: 'H800', aliases: ['H800', 'H800 PCIe'], chip: 'GH100' },
   ],
   [
     'H800-NVL-94GB',

@@ -70,7 +70,7 @@ export const nvidiaOlder: readonly NvidiaRow[] = [
       mig: 'a100x40',
       memory: 'MIGPARTED',
       uncertain: ['computeCapability'],
-      aliases: ['A800 40GB Active', 'A800 40GB PCIe'],
+      aliases: ['A800 40GB Active', 'A800 40GB PCIe', 'A800-SXM4-40GB'],
       chip: 'GA100',
     },
   ],
