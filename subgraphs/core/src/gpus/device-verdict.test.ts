@@ -84,8 +84,9 @@ describe('the verdict on a device, in cases checked by hand', () => {
     modelNameCases
       .trim()
       .split('\n')
-      .map((line) => line.split(' | ') as [string, string, string]),
-  )('who asks for %s gets %s: %s', (word, model, isMeant) => {
+      .map((line) => line.split(' | ') as [string, string, string, string]),
+  )('who asks for %s gets %s: %s', (word, model, isMeant, source) => {
+    expect(Object.keys(sources)).toContain(source);
     const vendor = /MI\d|PRO W/.test(model) ? 'AMD' : /Intel|Ponte/.test(model) ? 'INTEL' : 'NVIDIA';
     expect(deviceVerdict(gpu({ models: [word] }), device({ vendor, model })).code).toBe(
       isMeant === '+' ? 'OK' : 'WRONG_MODEL',
