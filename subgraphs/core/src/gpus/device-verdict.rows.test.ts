@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import type { StoredGpuRequirement } from '../jobs/job.types.js';
 import { gpuModels } from './catalogue/catalogue.js';
 import { capabilities, cudaFamilies, cudaReleases } from './catalogue/cuda-releases.js';
 import { compareVersions, majorOf } from './catalogue/versions.js';
@@ -154,5 +155,35 @@ describe('over every row of the tables', () => {
     if (thousandths < 1000)
       expect(deviceVerdict(gpu({ migFraction: thousandths + 1 }), slice).kind).toBe('NO');
     expect(profile.slices * profile.maxInstances).toBeLessThanOrEqual(whole);
+  });
+
+  test.each(
+    gpuModels.flatMap(({ name, computeCapability }) =>
+      computeCapability === undefined ? [] : [[name, computeCapability] as const],
+    ),
+  )('%s has capability %s by its name, and code for it runs', (model, capability) => {
+    const at = (asked: Partial<StoredGpuRequirement>) =>
+      deviceVerdict(gpu(asked), device({ model, driverVersion: cudaReleases[0]?.driver ?? '' }));
+    const [major = 0, minor = 0] = capability.split('.').map(Number);
+    expect(at({ minComputeCapability: capability }).kind).toBe('NATIVE');
+    expect(at({ minComputeCapability: `${major}.${minor + 1}` }).code).toBe('CAPABILITY_TOO_LOW');
+    expect(at({ sassTargets: [`sm_${major}${minor}`] }).kind).toBe('NATIVE');
+    expect(at({ sassTargets: [`sm_${major + 1}${minor}`] }).code).toBe('NO_CODE_FOR_CAPABILITY');
+  });
+
+  test.each(
+    gpuModels.flatMap((row) => row.partitions.map((mode) => [row.name, ...mode.split(' ')] as string[])),
+  )('%s in %s is %s parts, each with its part of the memory', (model = '', partitionMode = '', count) => {
+    const parts = Number(count);
+    const { memoryGB = 0 } = gpuModels.find(({ name }) => name === model) ?? {};
+    const memoryMiB = (memoryGB * 1024) / parts;
+    const part = device({ vendor: 'AMD', model, partitionMode, memoryMiB });
+    const at = (asked: Partial<StoredGpuRequirement>) => deviceVerdict(gpu(asked), part).kind;
+    expect(at({})).toBe(parts === 1 ? 'NATIVE' : 'NO');
+    if (parts === 1) return;
+    const thousandths = Math.round(1000 / parts);
+    expect(at({ migFraction: thousandths, minMemoryMiB: Math.floor(memoryMiB) })).toBe('NATIVE');
+    expect(at({ migFraction: thousandths + 1 })).toBe('NO');
+    expect(at({ migFraction: thousandths, minMemoryMiB: Math.ceil(memoryMiB) + 1 })).toBe('NO');
   });
 });

@@ -66,6 +66,11 @@ describe('requirements', () => {
     );
   });
 
+  test('a MIG profile is taken without blanks around it', () => {
+    const { gpu } = normaliseRequirements({ gpu: { migProfile: ' 1g.10gb ' } });
+    expect(gpu?.migProfile).toBe('1g.10gb');
+  });
+
   test('normalising again changes nothing', () => {
     fc.assert(
       fc.property(specs, (spec) =>

@@ -54,7 +54,7 @@ function normaliseGpu(spec: GpuSpec): StoredGpuRequirement {
     sassTargets: sorted(spec.sassTargets),
     ptxTargets: sorted(spec.ptxTargets),
     ...known({
-      migProfile: spec.migProfile,
+      migProfile: spec.migProfile?.trim(),
       migFraction: spec.migFraction,
       share: spec.share,
       shareMemoryMiB: spec.shareMemoryMiB,
