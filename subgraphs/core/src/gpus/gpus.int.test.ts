@@ -158,6 +158,27 @@ describe('facts of devices', () => {
     });
   });
 
+  test('what is in use can be told alone: the facts stay', async () => {
+    const id = await register('gpus', [{ ...a100, id: 'use-0', eccEnabled: true, utilisation: 0.5 }]);
+    const { heartbeat } = await core.ask(
+      'mutation ($input: HeartbeatInput!) { heartbeat(input: $input) { userErrors { message } } }',
+      {
+        input: {
+          workerId: id,
+          deviceUse: [
+            { id: 'use-0', memoryUsedMiB: 9 },
+            { id: 'nobody', utilisation: 1 },
+          ],
+        },
+      },
+      pilotOf('gpus'),
+    );
+    expect(heartbeat?.['userErrors']).toEqual([]);
+    expect(await devicesOf(id)).toMatchObject([
+      { id: 'use-0', eccEnabled: true, utilisation: null, memoryUsedMiB: 9 },
+    ]);
+  });
+
   test('a device that turns bad is out of matching at once, and back when it is well', async () => {
     const id = await register('alone', [{ ...a100, id: 'bad-0', model: 'Frail 1' }]);
     await submit({ models: ['Frail 1'] });

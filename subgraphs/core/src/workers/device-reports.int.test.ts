@@ -5,7 +5,7 @@ import { type TestDatabase, waitFor } from '@rhizome/testkit';
 import { deafDatabase, over } from '../deaf.fixture.js';
 import { fleetDatabase, pilotOf, startFleet, type TestFleet, TestWorker } from './fleet.fixture.js';
 import { leasesCollection, workersCollection } from './worker.document.js';
-import type { DeviceSpec } from './worker-input.js';
+import type { DeviceSpec } from './device-input.js';
 import type { DeviceHealth, WorkerDocument } from './worker.types.js';
 
 let db: TestDatabase;
@@ -156,9 +156,11 @@ describe('a report that says what is known', () => {
     await report(other, id, [gpu('GPU-1', 'HEALTHY', { utilisation: 0.5, memoryUsedMiB: 100 })]);
     await report(deaf, id, [gpu('GPU-1', 'HEALTHY', { utilisation: 0.7, memoryUsedMiB: 90 })]);
     await report(other, id, undefined);
+    const use = async () => (await collection(db, leasesCollection).findOne({ _id: id }))?.deviceUse;
+    expect(await use()).toEqual([{ id: 'GPU-1', utilisation: 0.7, memoryUsedMiB: 90 }]);
+    await report(deaf, id, undefined, { deviceUse: [{ id: 'GPU-1', utilisation: 0.2 }] });
+    expect(await use()).toEqual([{ id: 'GPU-1', utilisation: 0.2 }]);
     expect(await stored(id)).toEqual(before);
-    const lease = await collection(db, leasesCollection).findOne({ _id: id });
-    expect(lease?.deviceUse).toEqual([{ id: 'GPU-1', utilisation: 0.7, memoryUsedMiB: 90 }]);
   });
 
   test('is taken from a worker that registered before leases told what was reported', async () => {

@@ -5,12 +5,13 @@
  */
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../broker/requirement-class.js';
-import { type DeviceSpec, type HardwareSpec, storedDevices, storedHardware } from './worker-input.js';
+import type { LeaseTerms } from './leases.repository.js';
+import { type DeviceSpec, storedDevices } from './device-input.js';
+import { type HardwareSpec, storedHardware } from './worker-input.js';
 import type { WorkerRegistry } from './worker-registry.js';
 import {
   type FactPart,
   factParts,
-  type LeaseDocument,
   type StoredDevice,
   type StoredHardware,
   type WorkerDocument,
@@ -68,7 +69,7 @@ export class FactReports {
   async take(
     worker: WorkerDocument,
     { facts, digests }: Report,
-    { told }: LeaseDocument,
+    { told }: LeaseTerms,
   ): Promise<WorkerDocument> {
     let known = worker;
     for (const part of factParts) {

@@ -1,10 +1,9 @@
 /** Groups signs of life: what arrives within a few milliseconds renews its leases by one call of the store. */
-import type { LeasesRepository, Renewal } from './leases.repository.js';
-import type { LeaseDocument } from './worker.types.js';
+import type { LeasesRepository, LeaseTerms, Renewal } from './leases.repository.js';
 
 interface Waiting {
   readonly renewal: Renewal;
-  readonly resolve: (lease: LeaseDocument | undefined) => void;
+  readonly resolve: (lease: LeaseTerms | undefined) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -17,12 +16,12 @@ export class Heartbeats {
   #timer: NodeJS.Timeout | undefined;
 
   constructor(
-    private readonly leases: Pick<LeasesRepository, 'renew' | 'findMany'>,
+    private readonly leases: Pick<LeasesRepository, 'renew' | 'findTerms'>,
     private readonly delayMs = 5,
   ) {}
 
   /** Renews a lease. @returns the lease as it is now, lost or not; undefined when there is none */
-  renew(renewal: Renewal): Promise<LeaseDocument | undefined> {
+  renew(renewal: Renewal): Promise<LeaseTerms | undefined> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ renewal, resolve, reject });
       if (this.#waiting.length >= maxGroup) this.#flush();
@@ -41,7 +40,7 @@ export class Heartbeats {
   async #write(group: readonly Waiting[]): Promise<void> {
     try {
       await this.leases.renew(group.map(({ renewal }) => renewal));
-      const found = await this.leases.findMany(group.map(({ renewal }) => renewal.workerId));
+      const found = await this.leases.findTerms(group.map(({ renewal }) => renewal.workerId));
       const byId = new Map(found.map((lease) => [lease._id, lease]));
       for (const { renewal, resolve } of group) resolve(byId.get(renewal.workerId));
     } catch (error) {

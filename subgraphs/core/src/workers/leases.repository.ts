@@ -15,6 +15,9 @@ export interface Renewal {
   readonly digests?: Digests;
 }
 
+/** How a lease stands. */
+export type LeaseTerms = Pick<LeaseDocument, '_id' | 'expiresAt' | 'told' | 'lostAt' | 'lostReason'>;
+
 const majority = { w: 'majority' } as const;
 
 /** See the head of this file. */
@@ -71,6 +74,14 @@ export class LeasesRepository {
       }),
     );
     await this.leases.bulkWrite(operations, { ordered: false, writeConcern: majority });
+  }
+
+  /** What a sign of life is answered by: neither jobs nor use, which it has told itself. */
+  findTerms(workerIds: readonly string[]): Promise<LeaseTerms[]> {
+    return this.leases
+      .find({ _id: { $in: [...workerIds] } })
+      .project<LeaseTerms>({ expiresAt: 1, told: 1, lostAt: 1, lostReason: 1 })
+      .toArray();
   }
 
   /** Leases by worker. */

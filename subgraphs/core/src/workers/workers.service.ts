@@ -8,17 +8,16 @@ import type { CommandHub, CommandsMessage } from './command-hub.js';
 import { type CommandRules, drainOf, type WorkerCommand } from './command-rules.js';
 import { type FactReports, reportOf } from './fact-reports.js';
 import type { Heartbeats } from './heartbeats.js';
-import type { LeasesRepository } from './leases.repository.js';
+import type { LeasesRepository, LeaseTerms } from './leases.repository.js';
 import type { Registration } from './registration.js';
 import {
   checkDevices,
-  checkHardware,
-  checkRegistration,
+  checkDeviceUse,
   type DeviceSpec,
   deviceUseOf,
-  type HardwareSpec,
-  type RegisterSpec,
-} from './worker-input.js';
+  type DeviceUseSpec,
+} from './device-input.js';
+import { checkHardware, checkRegistration, type HardwareSpec, type RegisterSpec } from './worker-input.js';
 import type { Speakers } from './speakers.js';
 import { silenced, type WorkerErrorCode, type WorkerProblem } from './worker-errors.js';
 import type { WorkerRegistry } from './worker-registry.js';
@@ -67,6 +66,7 @@ export interface HeartbeatSpec {
   readonly jobs?: readonly HeldJob[] | null | undefined;
   readonly hardware?: HardwareSpec | null | undefined;
   readonly devices?: readonly DeviceSpec[] | null | undefined;
+  readonly deviceUse?: readonly DeviceUseSpec[] | null | undefined;
 }
 
 /** What a sign of life is answered with. */
@@ -237,12 +237,13 @@ export class WorkersService {
     const [queue] = await queues.byNames([worker.queue]);
     const jobs = (spec.jobs ?? []).map(({ id, fence }) => ({ id, fence }));
     const report = reportOf(spec);
+    const use = spec.devices ?? spec.deviceUse;
     const lease = await heartbeats.renew({
       workerId: worker._id,
       leaseSeconds: queue?.limits.leaseSeconds ?? 30,
       jobs,
       digests: report.digests,
-      ...(spec.devices ? { deviceUse: deviceUseOf(spec.devices) } : {}),
+      ...(use ? { deviceUse: deviceUseOf(use) } : {}),
     });
     if (!lease || lease.lostAt) return refused([await this.#lostNow(worker._id, lease)]);
     const current = await facts.take(worker, report, lease);
@@ -295,7 +296,7 @@ export class WorkersService {
     return refusal ? { worker: null, userErrors: [refusal] } : { worker: worker ?? null, userErrors: [] };
   }
 
-  async #lostNow(id: string, lease: LeaseDocument | undefined): Promise<WorkerProblem> {
+  async #lostNow(id: string, lease: LeaseTerms | undefined): Promise<WorkerProblem> {
     const [worker] = await this.#options.workers.findMany([id]);
     if (worker) this.#options.registry.take(worker);
     const known = silenced(id, worker);
@@ -320,10 +321,11 @@ export function maySee(principal: Principal, { experiments }: Pick<QueueFacts, '
   return experiments.some((experiment) => can(principal, 'worker:read', experiment));
 }
 
-function checkHeartbeat({ jobs, hardware, devices }: HeartbeatSpec): Problems<WorkerErrorCode> {
+function checkHeartbeat({ jobs, hardware, devices, deviceUse }: HeartbeatSpec): Problems<WorkerErrorCode> {
   const problems = new Problems<WorkerErrorCode>();
   if (hardware) checkHardware(problems, ['hardware'], hardware);
   if (devices) checkDevices(problems, ['devices'], devices);
+  if (deviceUse) checkDeviceUse(problems, ['deviceUse'], deviceUse, devices != null);
   problems.distinct(
     ['jobs'],
     (jobs ?? []).map(({ id }) => id),

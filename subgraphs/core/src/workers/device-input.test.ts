@@ -1,7 +1,13 @@
 /** What workers may say of their devices, and what they are told when they say something else. */
 import { describe, expect, test } from '@jest/globals';
 import { Problems } from '../directory/problems.js';
-import { checkDevices, type DeviceSpec, storedDevices } from './worker-input.js';
+import {
+  checkDevices,
+  checkDeviceUse,
+  type DeviceSpec,
+  type DeviceUseSpec,
+  storedDevices,
+} from './device-input.js';
 import type { WorkerErrorCode } from './worker-errors.js';
 
 const gpu: DeviceSpec = { id: 'GPU-1', vendor: 'NVIDIA', model: 'NVIDIA A100-SXM4-40GB' };
@@ -123,5 +129,38 @@ describe('devices of one report', () => {
       'devices.1.parentId: "MIG-1" is not valid; expected a whole device; that one is a part itself',
     ]);
     expect(faultsOf([slice('MIG-1', 'MIG-2'), slice('MIG-2', 'MIG-1')])).toHaveLength(2);
+  });
+});
+
+describe('what is in use', () => {
+  const faults = (use: readonly DeviceUseSpec[], isBesideDevices = false): readonly string[] => {
+    const problems = new Problems<WorkerErrorCode>();
+    checkDeviceUse(problems, ['deviceUse'], use, isBesideDevices);
+    return problems.found.map(({ message }) => message);
+  };
+
+  test('is told once of each device, in its bounds', () => {
+    expect(
+      faults([{ id: 'GPU-1', utilisation: 1 }, { id: 'GPU-2', memoryUsedMiB: 0 }, { id: 'GPU-3' }]),
+    ).toEqual([]);
+    expect(
+      faults([
+        { id: 'GPU-1', utilisation: 57 },
+        { id: 'GPU-1', memoryUsedMiB: -1 },
+      ]),
+    ).toEqual([
+      'deviceUse.0.utilisation: 57 is not valid; expected a number from 0 to 1',
+      'deviceUse.1.id: "GPU-1" is not valid; expected each device once',
+      'deviceUse.1.memoryUsedMiB: -1 is not valid; expected a whole number from 0 to 16777216',
+    ]);
+    expect(faults(many(257))).toEqual([
+      'deviceUse: "257 devices" is not valid; expected at most 256 devices',
+    ]);
+  });
+
+  test('is told by devices or beside none', () => {
+    expect(faults([{ id: 'GPU-1' }], true)).toEqual([
+      'deviceUse: "1 entries" is not valid; expected nothing beside devices, which tell it',
+    ]);
   });
 });
