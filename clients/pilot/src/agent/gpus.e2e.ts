@@ -15,17 +15,14 @@ let pilot: Pilot;
 let running: Promise<void>;
 
 const t4 = { vendor: 'NVIDIA', model: 'Tesla T4', memoryMiB: 15360, utilisation: 0.5, memoryUsedMiB: 4000 };
+const lost = { vendor: 'AMD', model: 'MI210', id: 'GPU-c', health: 'UNHEALTHY' };
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'pilot-gpus-'));
   core = new ScriptedCore();
   // Signs of life are far apart: what comes sooner was told at once.
   core.lease = { heartbeatSeconds: 600, leaseSeconds: 2000 };
-  await fleet([
-    { ...t4, id: 'GPU-a' },
-    { ...t4, id: 'GPU-b' },
-    { vendor: 'AMD', model: 'MI210', id: 'GPU-c', health: 'UNHEALTHY' },
-  ]);
+  await fleet([{ ...t4, id: 'GPU-a' }, { ...t4, id: 'GPU-b' }, lost]);
   const gpus = { simulate: join(folder, 'fleet.json'), periodMs: 50 };
   pilot = new Pilot(core, testPilotOptions(folder, { gpus, longestIdlePauseMs: 100 }), silentLogger());
   running = pilot.run();
@@ -232,6 +229,31 @@ describe('a pilot on a host with devices', () => {
     );
     await writeFile(join(folder, 'go'), '');
     await core.until('the job ends', ended('job_1'));
+  });
+
+  test('what is in use is told without the facts, which are told when they change', async () => {
+    core.lease = { heartbeatSeconds: 0.1, leaseSeconds: 30 };
+    await registered();
+    pilot.stop('another begins');
+    await running;
+    const gpus = { simulate: join(folder, 'fleet.json'), periodMs: 20 };
+    pilot = new Pilot(core, testPilotOptions(folder, { gpus }), silentLogger());
+    running = pilot.run();
+    const saidOf = (what: string) => core.said.filter((one) => one.what === what);
+    await core.until('it registers', () => saidOf('registered').length === 2);
+    await fleet([{ ...t4, id: 'GPU-a', utilisation: 0.9 }, { ...t4, id: 'GPU-b' }, lost]);
+    await core.until('use is told', () => saidOf('use').length > 0);
+    expect(saidOf('use')[0]?.detail).toContainEqual(
+      expect.objectContaining({ id: 'GPU-a', utilisation: 0.9 }),
+    );
+    expect(saidOf('devices')).toEqual([]);
+    await fleet([
+      { ...t4, id: 'GPU-a', utilisation: 0.9, driverVersion: '575.51' },
+      { ...t4, id: 'GPU-b' },
+      lost,
+    ]);
+    await core.until('facts are told', () => saidOf('devices').length > 0);
+    expect(saidOf('devices')[0]?.detail).toContainEqual(expect.objectContaining({ driverVersion: '575.51' }));
   });
 
   test('a payload that fails on good devices has itself to blame', async () => {

@@ -6,6 +6,7 @@ import {
   CoreRefused,
   CoreUnavailable,
   type Command,
+  type DeviceReport,
   type RegisteredWorker,
 } from '../protocol/core-protocol.js';
 import { Reporter } from '../report/reporter.js';
@@ -47,7 +48,7 @@ export class WorkerSession {
   private drainReason: string | undefined;
   private isHasty = false;
   /** What is to be said about devices with the next sign of life; undefined when core knows them as they are. */
-  private newDevices: readonly FoundDevice[] | undefined;
+  private newReport: DeviceReport | undefined;
 
   constructor(
     private readonly worker: RegisteredWorker,
@@ -80,8 +81,9 @@ export class WorkerSession {
 
   private async live(): Promise<SessionEnd> {
     const background = [this.heartbeats(), this.followCommands()];
-    const unfollow = this.services.devices.follow(this.knownDevices, ({ devices, isUrgent }) => {
-      this.newDevices = devices;
+    const unfollow = this.services.devices.follow(this.knownDevices, ({ devices, isUrgent, isUseOnly }) => {
+      // Facts that were not answered yet are told again.
+      this.newReport = { devices, isUseOnly: isUseOnly && this.newReport?.isUseOnly !== false };
       if (!isUrgent) return;
       this.heartbeatSoon();
       // Core answers the question that is open once it knows of the change; the next one offers what is there now.
@@ -163,27 +165,27 @@ export class WorkerSession {
     this.isHeartbeatDue = false;
     const held = [...this.runs].filter(({ isHeld }) => isHeld).map((run) => run.held);
     const timeoutMs = this.worker.heartbeatSeconds * 1000;
-    const devices = this.newDevices;
+    const report = this.newReport;
     const { workerId } = this.worker;
     try {
-      const commands = await core.heartbeat(workerId, held, devices ?? null, timeoutMs, this.closing.signal);
-      if (this.newDevices === devices) this.newDevices = undefined;
+      const commands = await core.heartbeat(workerId, held, report ?? null, timeoutMs, this.closing.signal);
+      if (this.newReport === report) this.newReport = undefined;
       this.lease.renew(sentAt);
       commands.forEach((command) => this.obey(command));
       return true;
     } catch (error) {
       if (error instanceof CoreRefused && /^WORKER_/.test(error.code)) this.lease.lose(error.message);
-      else if (error instanceof CoreRefused && isAboutInput(error) && devices !== undefined)
-        this.withholdDevices(devices, error);
+      else if (error instanceof CoreRefused && isAboutInput(error) && report !== undefined)
+        this.withhold(report, error);
       else if (!this.closing.signal.aborted) this.log.warn({ err: error }, 'a sign of life was not answered');
       return false;
     }
   }
 
   /** The jobs must not be lost for a word about devices: what core does not take of them it is not told until something changes again. */
-  private withholdDevices(devices: readonly FoundDevice[], error: CoreRefused): void {
+  private withhold(report: DeviceReport, error: CoreRefused): void {
     this.log.error({ err: error }, 'core does not take what is said of the devices');
-    if (this.newDevices === devices) this.newDevices = undefined;
+    if (this.newReport === report) this.newReport = undefined;
     this.heartbeatSoon();
   }
 

@@ -25,6 +25,13 @@ export interface Registration {
   readonly idempotencyKey: string;
 }
 
+/** What a worker says anew of its devices: of all of them. */
+export interface DeviceReport {
+  readonly devices: readonly DeviceFacts[];
+  /** Nothing but their use has changed. */
+  readonly isUseOnly: boolean;
+}
+
 /** A worker that core knows. */
 export interface RegisteredWorker {
   readonly workerId: string;
@@ -156,11 +163,11 @@ export class CoreUnavailable extends Error {
  */
 export interface CoreProtocol {
   registerWorker(registration: Registration, signal: AbortSignal): Promise<RegisteredWorker>;
-  /** Says that the worker lives, which jobs it holds, and what its devices are now (null: as before); gives what it must do. */
+  /** Says that the worker lives, which jobs it holds, and what is new about its devices (null: nothing); gives what it must do. */
   heartbeat(
     workerId: string,
     jobs: readonly HeldJob[],
-    devices: readonly DeviceFacts[] | null,
+    report: DeviceReport | null,
     timeoutMs: number,
     signal: AbortSignal,
   ): Promise<readonly Command[]>;

@@ -1,5 +1,4 @@
 import { createClient, isRhizomeApiError, type ApiClient, type TokenSource } from '@rhizome/client';
-import type { DeviceFacts } from '../hardware/gpus/device-facts.js';
 import type { LogChunk } from '../payload/output-capture.js';
 import {
   PilotAcquireJobsDocument,
@@ -19,6 +18,7 @@ import {
   type Assignment,
   type Command,
   type CoreProtocol,
+  type DeviceReport,
   type FailReport,
   type FinishReport,
   type HeldJob,
@@ -34,6 +34,7 @@ import {
   finishInput,
   hardwareInput,
   refusedOf,
+  reportInput,
   type WorkerError,
 } from './mapping.js';
 
@@ -90,14 +91,14 @@ export class GraphqlProtocol implements CoreProtocol {
   async heartbeat(
     workerId: string,
     jobs: readonly HeldJob[],
-    devices: readonly DeviceFacts[] | null,
+    report: DeviceReport | null,
     timeoutMs: number,
     signal: AbortSignal,
   ): Promise<readonly Command[]> {
     const input = {
       workerId,
       jobs: jobs.map(({ jobId, fence }) => ({ id: jobId, fence })),
-      ...(devices === null ? {} : { devices: devices.map(deviceInput) }),
+      ...reportInput(report),
     };
     const { heartbeat } = await answered(signal, () =>
       this.client.mutate(PilotHeartbeatDocument, { input }, { idempotent: true, signal, timeoutMs }),

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { assignmentsOf, refusedOf } from './mapping.js';
+import { assignmentsOf, refusedOf, reportInput } from './mapping.js';
 
 const reports = ['a', 'b', 'c'].map((jobId) => ({ jobId, fence: 1 }));
 const error = (
@@ -8,6 +8,23 @@ const error = (
 ): { code: string; message: string; path: readonly string[] } => ({ code, message: code, path });
 const codes = (answer: ReturnType<typeof refusedOf>): Record<string, string> =>
   Object.fromEntries([...answer.refused].map(([jobId, { code }]) => [jobId, code]));
+
+test('use that is told alone carries no facts, and nothing of devices of which none is known', () => {
+  const known = { vendor: 'NVIDIA', model: 'T4', health: 'HEALTHY', sources: [] } as const;
+  const devices = [
+    { ...known, id: 'GPU-a', utilisation: 0.5, memoryUsedMiB: 4 },
+    { ...known, id: 'GPU-b' },
+    { ...known, id: 'GPU-c', utilisation: 0 },
+  ];
+  expect(reportInput({ devices, isUseOnly: true })).toEqual({
+    deviceUse: [
+      { id: 'GPU-a', utilisation: 0.5, memoryUsedMiB: 4 },
+      { id: 'GPU-c', utilisation: 0 },
+    ],
+  });
+  expect(reportInput({ devices, isUseOnly: false })).toEqual({ devices });
+  expect(reportInput(null)).toEqual({});
+});
 
 test('a job that was taken back before its assignment was read is not run', () => {
   const assigned = (id: string, environment: { name: string; value: string }[] | null) => ({

@@ -4,6 +4,7 @@ import type {
   DeviceInput,
   FailJobInput,
   FinishJobInput,
+  HeartbeatInput,
   JobMetricsInput,
   PilotAcquireJobsMutation,
   WorkerHardwareInput,
@@ -11,6 +12,7 @@ import type {
 import type { Usage } from '../payload/usage.js';
 import type {
   Assignment,
+  DeviceReport,
   FailReport,
   FinishReport,
   HeldJob,
@@ -45,6 +47,20 @@ export function hardwareInput(facts: HostFacts): WorkerHardwareInput {
 export function deviceInput(device: DeviceFacts & Partial<FoundDevice>): DeviceInput {
   const { sources, visibleAs: _visibleAs, names: _names, tiles: _tiles, ...facts } = device;
   return { ...facts, sources: sources.map(({ fact, source }) => ({ fact, source })) };
+}
+
+/** What a sign of life says of devices. */
+export function reportInput(report: DeviceReport | null): Pick<HeartbeatInput, 'devices' | 'deviceUse'> {
+  if (report === null) return {};
+  const { devices, isUseOnly } = report;
+  if (!isUseOnly) return { devices: devices.map(deviceInput) };
+  const isKnown = ({ utilisation, memoryUsedMiB }: DeviceFacts): boolean =>
+    utilisation !== undefined || memoryUsedMiB !== undefined;
+  return {
+    deviceUse: devices
+      .filter(isKnown)
+      .map(({ id, utilisation, memoryUsedMiB }) => ({ id, utilisation, memoryUsedMiB })),
+  };
 }
 
 type ApiAssignment = PilotAcquireJobsMutation['acquireJobs']['assignments'][number];

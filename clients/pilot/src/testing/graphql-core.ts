@@ -4,13 +4,14 @@ import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer } from 'ws';
-import type { JobMetricsInput } from '../operations.generated.js';
+import type { DeviceUseInput, JobMetricsInput } from '../operations.generated.js';
 import type { DeviceFacts } from '../hardware/gpus/device-facts.js';
 import type { Usage } from '../payload/usage.js';
 import {
   CoreRefused,
   type Assignment,
   type Command,
+  type DeviceReport,
   type HeldJob,
   type ReportAnswer,
 } from '../protocol/core-protocol.js';
@@ -114,12 +115,10 @@ function rootOf(core: ScriptedCore): Record<string, object> {
       const { workerId, ...seconds } = await core.registerWorker(input as never);
       return { worker: { id: workerId }, ...seconds, userErrors: [] };
     },
-    heartbeat: async ({
-      input,
-    }: Input<{ workerId: string; jobs: ApiWord[]; devices?: readonly DeviceFacts[] | null }>) =>
+    heartbeat: async ({ input }: Input<{ workerId: string; jobs: ApiWord[] } & ReportedDevices>) =>
       orRefused(
         async () => ({
-          commands: await core.heartbeat(input.workerId, input.jobs.map(held), input.devices ?? null),
+          commands: await core.heartbeat(input.workerId, input.jobs.map(held), reportOf(input)),
         }),
         { commands: [] },
       ),
@@ -144,6 +143,18 @@ function rootOf(core: ScriptedCore): Record<string, object> {
       }, {}),
     workerCommands: ({ workerId }: { workerId: string }) => commandsOf(core, workerId),
   };
+}
+
+interface ReportedDevices {
+  readonly devices?: readonly DeviceFacts[] | null;
+  readonly deviceUse?: readonly DeviceUseInput[] | null;
+}
+
+function reportOf({ devices, deviceUse }: ReportedDevices): DeviceReport | null {
+  if (devices) return { devices, isUseOnly: false };
+  return deviceUse
+    ? { devices: deviceUse as readonly unknown[] as readonly DeviceFacts[], isUseOnly: true }
+    : null;
 }
 
 async function orRefused<T extends object>(act: () => Promise<T>, otherwise: object): Promise<object> {

@@ -1,5 +1,4 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { DeviceFacts } from '../hardware/gpus/device-facts.js';
 import type { LogChunk } from '../payload/output-capture.js';
 import {
   CoreRefused,
@@ -8,6 +7,7 @@ import {
   type Assignment,
   type Command,
   type CoreProtocol,
+  type DeviceReport,
   type FailReport,
   type FinishReport,
   type HeldJob,
@@ -140,12 +140,13 @@ export class ScriptedCore implements CoreProtocol {
   async heartbeat(
     workerId: string,
     jobs: readonly HeldJob[],
-    devices: readonly DeviceFacts[] | null,
+    report: DeviceReport | null,
   ): Promise<readonly Command[]> {
     return this.answer('heartbeat', () => {
       this.assertIsCurrent(workerId);
-      if (devices !== null) this.said.push({ what: 'devices', detail: devices });
-      if (devices !== null && !this.takesDevices)
+      if (report !== null)
+        this.said.push({ what: report.isUseOnly ? 'use' : 'devices', detail: report.devices });
+      if (report !== null && !this.takesDevices)
         throw new CoreRefused('INVALID_VALUE', 'devices.0.model: "?" is not valid; expected another');
       const isStale = ({ jobId, fence }: HeldJob): boolean =>
         this.fences.get(jobId) !== fence || this.ended.has(jobId);

@@ -38,7 +38,9 @@ describe('the devices of a host', () => {
   test('are told anew when one changes its health, at once', async () => {
     const { monitor, changes, becomes } = await monitorOf([device('1'), device('2')]);
     await becomes([device('1'), device('2', { health: 'UNHEALTHY' })]);
-    expect(changes).toMatchObject([{ isUrgent: true, devices: [{}, { health: 'UNHEALTHY' }] }]);
+    expect(changes).toMatchObject([
+      { isUrgent: true, isUseOnly: false, devices: [{}, { health: 'UNHEALTHY' }] },
+    ]);
     monitor.close();
   });
 
@@ -50,7 +52,12 @@ describe('the devices of a host', () => {
     expect(changes).toEqual([]);
     await becomes([device('1', { utilisation: 0.6, memoryUsedMiB: 1100 })]);
     await becomes([device('1', { utilisation: 0.6, memoryUsedMiB: 9000 })]);
-    expect(changes.map(({ isUrgent }) => isUrgent)).toEqual([false, false]);
+    expect(changes.map(({ isUrgent, isUseOnly }) => [isUrgent, isUseOnly])).toEqual([
+      [false, true],
+      [false, true],
+    ]);
+    await becomes([device('1', { utilisation: 0.9, memoryUsedMiB: 9000, driverVersion: '575.51' })]);
+    expect(changes.at(-1)).toMatchObject({ isUrgent: false, isUseOnly: false });
     monitor.close();
   });
 

@@ -16,6 +16,8 @@ export interface DeviceChange {
   readonly devices: readonly FoundDevice[];
   /** A device came, went, or changed its health: to be told at once. */
   readonly isUrgent: boolean;
+  /** Nothing but use has changed. */
+  readonly isUseOnly: boolean;
 }
 
 /** Devices that somebody holds. */
@@ -144,9 +146,10 @@ export class DeviceMonitor {
     const { current, reported, listener } = this;
     if (listener === undefined) return;
     const isUrgent = healthOf(current) !== healthOf(reported);
-    if (!isUrgent && !isWorthAReport(reported, current)) return;
+    const isUseOnly = !isUrgent && !hasNewFacts(reported, current);
+    if (isUseOnly && !isUseWorthAReport(reported, current)) return;
     this.reported = current;
-    listener({ devices: current, isUrgent });
+    listener({ devices: current, isUrgent, isUseOnly });
   }
 }
 
@@ -182,16 +185,21 @@ class Hold {
 const healthOf = (devices: readonly FoundDevice[]): string =>
   JSON.stringify(devices.map(({ id, health }) => `${id} ${health}`).sort());
 
-/** Any change of a fact that does not move by itself, and great ones of those that do. */
-function isWorthAReport(before: readonly FoundDevice[], now: readonly FoundDevice[]): boolean {
+/** Any change of a fact that does not move by itself. */
+function hasNewFacts(before: readonly FoundDevice[], now: readonly FoundDevice[]): boolean {
+  const known = new Map(before.map((device) => [device.id, fixedFacts(device)]));
+  return now.some((device) => known.get(device.id) !== fixedFacts(device));
+}
+
+/** Great changes of what moves by itself. */
+function isUseWorthAReport(before: readonly FoundDevice[], now: readonly FoundDevice[]): boolean {
   const known = new Map(before.map((device) => [device.id, device]));
   return now.some((device) => {
     const old = known.get(device.id);
-    if (old === undefined || fixedFacts(old) !== fixedFacts(device)) return true;
     const most = device.memoryMiB ?? device.memoryUsedMiB ?? 1;
     return (
-      hasMoved(old.utilisation, device.utilisation, UTILISATION_STEP) ||
-      hasMoved(old.memoryUsedMiB, device.memoryUsedMiB, most * MEMORY_STEP)
+      hasMoved(old?.utilisation, device.utilisation, UTILISATION_STEP) ||
+      hasMoved(old?.memoryUsedMiB, device.memoryUsedMiB, most * MEMORY_STEP)
     );
   });
 }
