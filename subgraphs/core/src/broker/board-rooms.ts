@@ -1,5 +1,5 @@
 /** What is asked of rooms and buckets on the board. Pure. */
-import type { DeviceFit } from '../gpus/device-fit.js';
+import { type DeviceFit, rankTogether } from '../gpus/device-fit.js';
 import { chooseDevices, roomText, wholeDevice } from '../gpus/device-room.js';
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
 import type { Asker, Room } from './board.types.js';
@@ -21,9 +21,9 @@ export function someone({ askers, hasDeadlines }: Bucket, cls: RequirementClass)
 
 /** The rank of the worst device that the job would get, or undefined if there are not enough. */
 export function rankOf(gpu: StoredGpuRequirement, fit: DeviceFit, { devices }: Room): number | undefined {
-  if (gpu.exclusive || (gpu.nvlink && gpu.count > 1)) {
+  if (gpu.exclusive || (gpu.count > 1 && (gpu.nvlink || fit.makes))) {
     const chosen = chooseDevices(gpu, fit, devices);
-    return chosen && Math.max(...chosen.map((position) => fit.ranks[position] ?? 0));
+    return chosen && rankTogether(fit, chosen);
   }
   let found = 0;
   for (const position of fit.positions) {

@@ -3,14 +3,14 @@
  * looks at each bucket once and keeps those with room by their cost; where there are none, or they would take too long, buckets are gone
  * through in one order that is the same for all classes: the least free first, so that whole hosts stay whole.
  */
-import type { DeviceFit } from '../gpus/device-fit.js';
-import { chooseDevices, deviceChoices, roomText, sameDevices, withoutDevices } from '../gpus/device-room.js';
+import { type DeviceFit, rankTogether } from '../gpus/device-fit.js';
+import { chooseDevices, deviceChoices, roomText, sameDevices, withoutDevices, withoutOthers } from '../gpus/device-room.js';
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
 import { BoardPrices, type Pricing } from './board-prices.js';
 import { hasRoom, less, rankOf, roomNumber, simpleCost, someone, wholeFree } from './board-rooms.js';
 import type { Asker, Placing, Room } from './board.types.js';
 import { type Bucket, BucketOrder } from './bucket-order.js';
-import type { Shape } from './fleet.js';
+import type { FleetWorker, Shape } from './fleet.js';
 import { Heap } from './heap.js';
 import type { RequirementClass } from './requirement-class.js';
 
@@ -24,6 +24,12 @@ interface Place {
   /** By {@link roomNumber}: those of one number are told apart by comparing them. */
   readonly buckets: Map<number, Bucket[]>;
   readonly order: BucketOrder;
+}
+
+/** A worker that asks, and where it stands. */
+interface Seat {
+  readonly asker: Asker;
+  readonly place: Place;
 }
 
 /** A bucket with room for the next job of a class. */
@@ -43,9 +49,17 @@ interface Front {
     readonly fit: DeviceFit | undefined;
     /** What a bucket of the place costs at least. */
     readonly least: number;
+    /** The same by what is left of its room. */
+    now: number;
     at: number;
   }[];
   readonly found: Heap<Found>;
+}
+
+/** Where a job would go. */
+interface Placed {
+  readonly placing: Placing;
+  readonly cost: number;
 }
 
 /** The larger ones come before the smaller ones in the order of costs. */
@@ -59,7 +73,7 @@ export class Board {
   readonly #queues = new Map<string, { left: number }>();
   readonly #fronts = new Map<RequirementClass, Map<string, Front>>();
   readonly #parked = new Map<RequirementClass, Set<string>>();
-  readonly #placeBy = new Map<Asker, Place>();
+  readonly #seats = new Map<FleetWorker, Seat>();
   readonly #prices: BoardPrices;
   #askers = 0;
 
@@ -68,7 +82,7 @@ export class Board {
     this.#prices = new BoardPrices(pricing);
   }
 
-  /** Takes in a worker that asks. @param queueLeft jobs that its queue may still run */
+  /** Takes in a worker that asks; of two questions of one worker the later holds. @param queueLeft jobs that its queue may still run */
   admit(asker: Asker, queueLeft: number): void {
     const { shape } = asker.worker;
     const { experiments } = asker.request;
@@ -83,8 +97,10 @@ export class Board {
       ofShape.set(key, place);
       this.#places.push(place);
     }
-    this.#askers += 1;
-    this.#placeBy.set(asker, place);
+    const before = this.#seats.get(asker.worker);
+    if (before) this.#leave(before.place, before.asker);
+    else this.#askers += 1;
+    this.#seats.set(asker.worker, { asker, place });
     this.#put(place, asker);
   }
 
@@ -135,7 +151,10 @@ export class Board {
   /** Hosts without GPUs that have had their part of what is spread, and may get more in another round. */
   resting(): readonly Asker[] {
     const found: Asker[] = [];
-    for (const [asker, { shape, queue }] of this.#placeBy)
+    for (const {
+      asker,
+      place: { shape, queue },
+    } of this.#seats.values())
       if (asker.leftPlain <= 0 && asker.left > 0 && queue.left > 0 && !shape.hasDevices) found.push(asker);
     return found;
   }
@@ -143,7 +162,7 @@ export class Board {
   /** Takes the room of a job. */
   take({ asker, positions }: Placing, cls: RequirementClass): void {
     const { gpu } = cls.requirements;
-    const place = this.#placeBy.get(asker);
+    const place = this.#seats.get(asker.worker)?.place;
     if (!place) throw new Error(`worker ${asker.worker.facts.id} does not ask`);
     this.#leave(place, asker);
     const room = less(asker.room, cls);
@@ -156,6 +175,17 @@ export class Board {
     const isOpen = asker.left > 0 && room.cores > 0 && room.memoryMiB > 0;
     if (isOpen) this.#put(place, asker);
     if (!isOpen) this.#askers -= 1;
+  }
+
+  /** Another worker of its host has given these devices to a job. */
+  withhold(worker: FleetWorker, deviceIds: readonly string[], gpu: StoredGpuRequirement): void {
+    const seat = this.#seats.get(worker);
+    const same = worker.devices.ids.flatMap((id, position) => (deviceIds.includes(id) ? [position] : []));
+    if (!seat || same.length === 0) return;
+    const { asker, place } = seat;
+    const isOpen = this.#leave(place, asker);
+    asker.room = { ...asker.room, devices: withoutOthers(gpu, asker.room.devices, same) };
+    if (isOpen) this.#put(place, asker);
   }
 
   #put(place: Place, asker: Asker): void {
@@ -181,13 +211,15 @@ export class Board {
     bucket.askers.push(asker);
   }
 
-  #leave(place: Place, asker: Asker): void {
+  /** @returns whether it was there */
+  #leave(place: Place, asker: Asker): boolean {
     const bucket = bucketOf(place, asker);
     const at = bucket?.askers.lastIndexOf(asker) ?? -1;
-    if (!bucket || at < 0) return;
+    if (!bucket || at < 0) return false;
     const last = bucket.askers.pop();
     if (last && last !== asker) bucket.askers[at] = last;
     if (bucket.askers.length === 0) place.order.remove(bucket);
+    return true;
   }
 
   #front(cls: RequirementClass, experiment: string): Front {
@@ -203,7 +235,8 @@ export class Board {
         // Room only shrinks in a pass: who has none now is not looked at again.
         if (!place.order.mayHold(cls) || !shape.mayFit(cls)) return [];
         const fit = shape.deviceFit(cls);
-        return [{ place, fit, least: leastCost(cls, shape, fit), at: 0 }];
+        const least = leastCost(cls, shape, fit);
+        return [{ place, fit, least, now: least, at: 0 }];
       });
       places.sort((a, b) => a.least - b.least);
       front = { cls, places, found: new Heap((a, b) => a.cost - b.cost) };
@@ -212,24 +245,29 @@ export class Board {
     return front;
   }
 
-  /** The first in the order of all places; of places the one that serves best. */
+  /** The first in the order of all places; of places, and of hosts with several kinds of devices, the one that serves best. */
   #findInOrder({ cls, places }: Front): Placing | undefined {
-    let best: { readonly placing: Placing; readonly cost: number } | undefined = undefined as
-      { readonly placing: Placing; readonly cost: number } | undefined;
+    let best: Placed | undefined = undefined as Placed | undefined;
     const { gpu } = cls.requirements;
-    for (const { place, fit, least } of places) {
+    for (const entry of places) {
+      const { place, fit, least } = entry;
       // Places come by what they cost at least.
       if (best && least >= best.cost) break;
-      if (place.queue.left <= 0) continue;
-      const limit = best?.cost ?? Infinity;
-      place.order.first(cls, gpu && fit && !gpu.optional ? gpu.count : 0, (bucket) => {
+      if (place.queue.left <= 0 || (best && entry.now >= best.cost)) continue;
+      let cheapest = Infinity;
+      const visit = (bucket: Bucket): boolean => {
         const found = this.#judge(cls, { place, bucket, fit });
         if (!found) return false;
-        if (found.cost >= limit) return true;
-        const placing = this.#placeIn(found, cls, fit);
+        cheapest = Math.min(cheapest, found.cost);
+        const placing = found.cost < (best?.cost ?? Infinity) ? this.#placeIn(found, cls, fit) : undefined;
         if (placing) best = { placing, cost: found.cost };
-        return placing !== undefined;
-      });
+        // Those that come later have more free, and no better devices.
+        return found.cost < entry.now + rankWeight && (placing !== undefined || found.cost >= (best?.cost ?? Infinity));
+      };
+      place.order.first(cls, gpu && fit ? gpu.count : 0, visit);
+      if (gpu?.optional && fit && (best?.cost ?? Infinity) >= tierWeight) place.order.first(cls, 0, visit);
+      // Room only shrinks in a pass: what is gone now does not come again.
+      if (cheapest < Infinity) entry.now = Math.max(entry.now, Math.floor(cheapest / rankWeight) * rankWeight);
     }
     return best?.placing;
   }
@@ -245,14 +283,18 @@ export class Board {
         if (found) front.found.push(found);
       }
     }
-    for (;;) {
-      const top = front.found.peek();
-      if (!top) return undefined;
+    const passedBy: Found[] = [];
+    let placing: Placing | undefined;
+    for (let top = front.found.peek(); top; top = front.found.peek()) {
       const fit = front.cls.requirements.gpu && top.place.shape.deviceFit(front.cls);
-      const placing = this.#placeIn(top, front.cls, fit);
-      if (placing) return placing;
+      placing = this.#placeIn(top, front.cls, fit);
+      if (placing) break;
       front.found.pop();
+      if (top.bucket.askers.length > 0) passedBy.push(top);
     }
+    // Where a class asks for a host, who comes into a bucket may be the one.
+    if (front.cls.selector?.usesIdentity) for (const found of passedBy) front.found.push(found);
+    return placing;
   }
 
   /** What the bucket costs a job of the class, or undefined where there is no room. */
@@ -293,8 +335,7 @@ export class Board {
     }
     let best: Found | undefined;
     for (const positions of deviceChoices(gpu, fit, bucket.room.devices)) {
-      let rank = 0;
-      for (const position of positions) rank = Math.max(rank, fit.ranks[position] ?? 0);
+      const rank = rankTogether(fit, positions);
       const after = (): Room => {
         const room = less(bucket.room, cls);
         return { ...room, devices: withoutDevices(gpu, room.devices, positions) };

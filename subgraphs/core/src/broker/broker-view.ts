@@ -71,7 +71,12 @@ export class BrokerView {
   async start(): Promise<void> {
     await this.refresh();
     for (const worker of this.#options.workers.live()) this.fleet.put(worker);
-    this.#stopWorkers = this.#options.workers.onChanged((worker) => this.#takeWorker(worker));
+    const stopWorkers = this.#options.workers.onChanged((worker) => this.#takeWorker(worker));
+    const stopReleases = this.ledger.onReleased((workerId) => this.#forget(workerId));
+    this.#stopWorkers = () => {
+      stopWorkers();
+      stopReleases();
+    };
     await this.reload();
   }
 
@@ -264,8 +269,14 @@ export class BrokerView {
 
   #takeWorker(worker: WorkerFacts): void {
     if (worker.state === 'READY' || worker.state === 'DRAINING') this.fleet.put(worker);
-    else this.fleet.remove(worker.id);
+    else this.fleet.remove(worker.id, this.ledger.jobsOf(worker.id).size > 0);
     this.#tell((listener) => listener.capacity());
+  }
+
+  /** A worker that has ended holds its devices until its last job is taken back. */
+  #forget(workerId: string): void {
+    if (!this.fleet.worker(workerId) && this.ledger.jobsOf(workerId).size === 0)
+      this.fleet.neighbours.forget(workerId);
   }
 
   #tell(call: (listener: ViewListener) => void): void {

@@ -334,6 +334,7 @@ export class BrokerService {
       ledger: view.ledger,
       history: this.#term?.history,
       nowMs: clock.monotonicMs(),
+      wallMs: clock.now().getTime(),
     };
   }
 
@@ -343,7 +344,7 @@ export class BrokerService {
     const key = `${cls.id} ${experimentOf(share)}`;
     const known = this.#facts.get(key);
     if (known && now - known.atMs < factsKeptMs) return known.facts;
-    const facts = fleetFacts(cls, experimentOf(share), this.#options.view);
+    const facts = fleetFacts(cls, experimentOf(share), this.#world());
     if (this.#facts.size >= maxFactsKept) this.#facts.clear();
     this.#facts.set(key, { facts, atMs: this.#options.clock.monotonicMs() });
     return facts;

@@ -2,9 +2,8 @@
 import type { StoredRequirements } from '../jobs/job.types.js';
 import { anyRuntime } from '../jobs/platforms.js';
 import type { QueueFacts, WorkerFacts } from './broker.types.js';
-import { fitDevices } from '../gpus/device-fit.js';
 import { arrangeDevices, type DeviceShape } from '../gpus/device-shape.js';
-import { deviceChecks } from '../gpus/device-checks.js';
+import { gpuConstraints } from './gpu-constraints.js';
 import { type Selector, type SelectorView, selectorView } from './selector.js';
 
 /** What a constraint sees: a worker as if it were empty, with its queue. */
@@ -17,12 +16,25 @@ export interface Candidate {
   readonly devices: () => DeviceShape;
 }
 
+/** What a constraint is about. */
+export type Subject =
+  | 'queue'
+  | 'cores'
+  | 'memoryMiB'
+  | 'diskMiB'
+  | 'walltimeSeconds'
+  | 'architecture'
+  | 'architectureLevel'
+  | 'containerRuntime'
+  | 'network'
+  | 'selector'
+  | 'devices';
+
 /** One thing that a job asks for. */
 export interface Constraint {
+  readonly about: Subject;
   /** As `cores >= 8`. */
   readonly text: string;
-  /** Whether workers of one shape may differ in it. */
-  readonly isPerWorker?: boolean;
   /** The devices that meet it by themselves, by position; left out where it is not about devices. */
   readonly devicesThatPass?: (candidate: Candidate) => readonly boolean[];
   /** Why the candidate does not meet it, or undefined if it does. Unknown facts never do. */
@@ -88,6 +100,7 @@ export function meetsAll(constraints: readonly Constraint[], candidate: Candidat
 
 function queueConstraint({ queue: bound }: StoredRequirements): Constraint {
   return {
+    about: 'queue',
     text: bound === undefined ? 'queue takes work by brokerage' : `queue = ${bound}`,
     refusal({ queue }) {
       if (bound !== undefined && bound !== queue.name) return `queue is ${queue.name}`;
@@ -99,12 +112,13 @@ function queueConstraint({ queue: bound }: StoredRequirements): Constraint {
 }
 
 function amount(
-  name: string,
+  name: 'cores' | 'memoryMiB' | 'diskMiB',
   wanted: number,
   have: (candidate: Candidate) => number,
   limit: (candidate: Candidate) => number | undefined,
 ): Constraint {
   return {
+    about: name,
     text: `${name} >= ${wanted}`,
     refusal(candidate) {
       if (have(candidate) < wanted) return `has ${have(candidate)}`;
@@ -117,6 +131,7 @@ function amount(
 function walltime({ walltimeSeconds }: StoredRequirements): readonly Constraint[] {
   return [
     {
+      about: 'walltimeSeconds',
       text: `walltimeSeconds >= ${walltimeSeconds}`,
       refusal({ queue }) {
         const most = queue.limits.maxWalltimeSeconds;
@@ -133,6 +148,7 @@ function platform(requirements: StoredRequirements): readonly Constraint[] {
   const found: Constraint[] = [];
   if (architecture !== undefined) {
     found.push({
+      about: 'architecture',
       text: `architecture = ${architecture}`,
       refusal: ({ worker }) =>
         instructionSet(worker.hardware.architecture) === instructionSet(architecture)
@@ -142,6 +158,7 @@ function platform(requirements: StoredRequirements): readonly Constraint[] {
   }
   if (architectureLevel !== undefined) {
     found.push({
+      about: 'architectureLevel',
       text: `architectureLevel >= ${architectureLevel}`,
       refusal: ({ worker }) =>
         levelServes(worker.hardware.architectureLevel, architectureLevel)
@@ -156,6 +173,7 @@ function surroundings({ containerRuntime, network }: StoredRequirements): readon
   const found: Constraint[] = [];
   if (containerRuntime !== undefined) {
     found.push({
+      about: 'containerRuntime',
       text: `containerRuntimes has ${containerRuntime}`,
       refusal: ({ worker: { hardware } }) => {
         const { containerRuntimes } = hardware;
@@ -166,6 +184,7 @@ function surroundings({ containerRuntime, network }: StoredRequirements): readon
   }
   if (network) {
     found.push({
+      about: 'network',
       text: 'network',
       refusal: ({ worker }) =>
         worker.hardware.network === true
@@ -178,55 +197,10 @@ function surroundings({ containerRuntime, network }: StoredRequirements): readon
   return found;
 }
 
-/** What is asked of devices: each thing by itself, then all together on one host. GPUs that are optional are no constraint. */
-function gpuConstraints({ gpu }: StoredRequirements): readonly Constraint[] {
-  if (gpu === undefined || gpu.optional) return [];
-  const each = deviceChecks.flatMap((check): Constraint[] => {
-    const text = check.text(gpu);
-    if (text === undefined) return [];
-    const devicesThatPass = (candidate: Candidate): readonly boolean[] =>
-      candidate.devices().facts.map((facts) => check.check(gpu, facts).kind !== 'NO');
-    return [
-      {
-        text,
-        devicesThatPass,
-        refusal(candidate) {
-          const { facts } = candidate.devices();
-          if (facts.length === 0) return 'has no devices';
-          const verdicts = facts.map((one) => check.check(gpu, one));
-          const passing = verdicts.filter(({ kind }) => kind !== 'NO').length;
-          if (passing >= gpu.count) return undefined;
-          const reason = verdicts.find(({ kind }) => kind === 'NO')?.reason;
-          return reason ?? `has ${facts.length} of ${gpu.count} devices`;
-        },
-      },
-    ];
-  });
-  return [...each, together(gpu)];
-}
-
-function together(gpu: NonNullable<StoredRequirements['gpu']>): Constraint {
-  const connected = gpu.nvlink && gpu.count > 1 ? ', connected' : '';
-  return {
-    text: `${gpu.count} gpu${gpu.count === 1 ? '' : 's'} on one host${connected}, each with all of it`,
-    devicesThatPass(candidate) {
-      const shape = candidate.devices();
-      const serving = new Set(fitDevices(gpu, shape)?.positions);
-      return shape.facts.map((_facts, position) => serving.has(position));
-    },
-    refusal(candidate) {
-      const shape = candidate.devices();
-      if (fitDevices(gpu, shape)) return undefined;
-      const passing = fitDevices({ ...gpu, count: 1 }, shape)?.positions.length ?? 0;
-      return passing === 0 ? 'no device has all of it' : `${passing} devices have all of it`;
-    },
-  };
-}
-
 function selectorConstraint(selector: Selector): Constraint {
   return {
+    about: 'selector',
     text: `selector: ${selector.text}`,
-    isPerWorker: selector.usesIdentity,
     refusal: (candidate) =>
       selector.accepts(candidate.view()) ? undefined : 'not met, or an attribute is unknown',
   };

@@ -8,6 +8,7 @@ import { arrangeDevices, type ArrangedDevices, type DeviceShape } from '../gpus/
 import { type Candidate, candidateOf, meetsAll } from './constraints.js';
 import { canonicalJson, type RequirementClass } from './requirement-class.js';
 import { type HostKind, SlotsCache } from './demand.js';
+import { Neighbours } from './neighbours.js';
 import { QuietHosts } from './quiet-hosts.js';
 import { isPartition, wholeGpus } from '../gpus/parts.js';
 import { type Totals, unknownShare } from './share-order.js';
@@ -101,6 +102,8 @@ interface KnownWorker extends FleetWorker {
 export class Fleet {
   /** Hosts without GPUs that are about to ask for work, where this process leads. */
   readonly quiet = new QuietHosts();
+  /** Who tells of the same devices as others, live workers and those that have gone and have jobs still. */
+  readonly neighbours = new Neighbours();
   #queues = new Map<string, QueueFacts>();
   #shares = new Map<string, ShareFacts>();
   readonly #workers = new Map<string, KnownWorker>();
@@ -203,15 +206,18 @@ export class Fleet {
         (cls.selector?.usesIdentity ? (own ??= new Answers(candidate)) : shape.answers).fits(cls),
     };
     this.#workers.set(facts.id, worker);
+    this.neighbours.put(facts);
     this.#count(facts, 1);
     return worker;
   }
 
-  /** Takes out a worker that lives no more. */
-  remove(workerId: string): void {
+  /** Takes out a worker that lives no more. @param hasJobs it holds its devices until {@link neighbours} forget it */
+  remove(workerId: string, hasJobs = false): void {
     const worker = this.#workers.get(workerId);
     if (!worker) return;
     this.#workers.delete(workerId);
+    if (hasJobs) this.neighbours.leave(worker.facts);
+    else this.neighbours.remove(worker.facts);
     this.#count(worker.facts, -1);
     worker.shape.users -= 1;
     this.#hostKinds = undefined;

@@ -1,49 +1,44 @@
-/** GPU requirements with one thing changed, to what devices have that do not serve now. */
+/** GPU requirements with one thing changed that is not an amount, to what devices have that do not serve now. */
 import { cudaReleases } from '../gpus/catalogue/cuda-releases.js';
 import { modelOf } from '../gpus/catalogue/catalogue.js';
 import { rocmReleases } from '../gpus/catalogue/rocm-releases.js';
-import { compareVersions, isVersion } from '../gpus/catalogue/versions.js';
+import { compareVersions } from '../gpus/catalogue/versions.js';
 import { capabilityOf, driversFor } from '../gpus/cuda-check.js';
-import { deviceChecks } from '../gpus/device-checks.js';
 import { isPartition, partOf } from '../gpus/parts.js';
 import type { DeviceFacts } from '../gpus/verdict.types.js';
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
-import type { Alike } from './fleet-facts.js';
+import { type Changed, failsOnly, type KindsOfHost } from './device-kinds.js';
+import { togetherText } from './gpu-constraints.js';
+import { textOf } from './gpu-ladders.js';
+import type { Change } from './relaxations.js';
 
 /** A requirement with one thing changed. */
-interface GpuVariant {
-  readonly constraint: string;
-  readonly change: string;
-  readonly requirement: StoredGpuRequirement;
-  readonly cost: number;
-}
+interface GpuVariant extends Change, Changed {}
 
-/** Values tried for one thing at most: the nearest ones. */
-const maxValues = 12;
+/** Devices that nothing but these checks keeps away. */
+type Near = (...affects: readonly string[]) => readonly DeviceFacts[];
+
+/** Whether code runs depends on both, and each may make up for the other. */
+const code = ['cuda', 'targets'] as const;
+/** The memory of a share goes with the share. */
+const part = ['part', 'memory'] as const;
 
 /** The variants. A device that differs in more than one thing gains by none of them. */
-export function gpuVariants(gpu: StoredGpuRequirement, groups: readonly Alike[]): readonly GpuVariant[] {
-  const devices = kindsOf(groups);
+export function gpuVariants(gpu: StoredGpuRequirement, hosts: readonly KindsOfHost[]): readonly GpuVariant[] {
+  const kinds = [...new Set(hosts.flatMap((host) => [...host.kinds.keys()]))];
+  const near: Near = (...affects) =>
+    kinds.filter((kind) => kind.fails.size > 0 && failsOnly(kind, affects)).map(({ facts }) => facts);
   return [
-    ...identityVariants(gpu, devices),
-    ...amountVariants(gpu, devices),
-    ...softwareVariants(gpu, devices),
-    ...partVariants(gpu, devices),
+    ...vendorVariants(gpu, near),
+    ...modelVariants(gpu, near),
+    ...unaskedVariants(gpu),
+    ...cudaVariants(gpu, near),
+    ...targetVariants(gpu, near),
+    ...gfxVariants(gpu, near),
+    ...rocmVariants(gpu, near),
+    ...partVariants(gpu, near),
     ...conditionVariants(gpu),
   ];
-}
-
-function kindsOf(groups: readonly Alike[]): readonly DeviceFacts[] {
-  const kinds = new Map<string, DeviceFacts>();
-  for (const { one } of groups) {
-    const { facts, kinds: numbers, key } = one.candidate.devices();
-    facts.forEach((device, position) => kinds.set(`${key} ${numbers[position] ?? 0}`, device));
-  }
-  return [...kinds.values()];
-}
-
-function textOf(gpu: StoredGpuRequirement, check: string): string {
-  return deviceChecks.find(({ name }) => name === check)?.text(gpu) ?? check;
 }
 
 function without(
@@ -65,81 +60,47 @@ function wordFor(device: DeviceFacts): string {
   return row?.families[0] ?? row?.name ?? device.model;
 }
 
-function identityVariants(gpu: StoredGpuRequirement, devices: readonly DeviceFacts[]): readonly GpuVariant[] {
-  const found: GpuVariant[] = [];
-  if (gpu.vendor !== undefined) {
-    const constraint = textOf(gpu, 'vendor');
-    for (const vendor of distinct(devices.map((device) => device.vendor)))
-      found.push({
-        constraint,
-        change: `vendor ${vendor} instead of ${gpu.vendor}`,
-        requirement: { ...gpu, vendor },
-        cost: 3,
-      });
-  }
-  if (gpu.models.length > 0) {
-    const constraint = textOf(gpu, 'model');
-    const asked = gpu.models.join(' or ');
-    for (const model of distinct(devices.map(wordFor)).slice(0, 2 * maxValues))
-      found.push({
-        constraint,
-        change: `model ${asked} or ${model}`,
-        requirement: { ...gpu, models: [...gpu.models, model] },
-        cost: 1,
-      });
-    found.push({
-      constraint,
-      change: `any model instead of ${asked}`,
-      requirement: { ...gpu, models: [] },
-      cost: 1.5,
-    });
-  }
-  return found;
+function vendorVariants(gpu: StoredGpuRequirement, near: Near): readonly GpuVariant[] {
+  const { vendor } = gpu;
+  if (vendor === undefined) return [];
+  const constraint = textOf(gpu, 'vendor');
+  const others = distinct(near('vendor').map((device) => device.vendor)).map((word) => ({
+    constraint,
+    change: `vendor ${word} instead of ${vendor}`,
+    requirement: { ...gpu, vendor: word },
+    affects: ['vendor'],
+    cost: 3,
+  }));
+  const any = {
+    constraint,
+    change: `any vendor instead of ${vendor}`,
+    requirement: without(gpu, 'vendor'),
+    affects: ['vendor'],
+    cost: 3.5,
+  };
+  return [...others, any];
 }
 
-function amountVariants(gpu: StoredGpuRequirement, devices: readonly DeviceFacts[]): readonly GpuVariant[] {
-  const found: GpuVariant[] = [];
-  const { minComputeCapability, minDriverVersion } = gpu;
-  for (const name of ['minMemoryMiB', 'shareMemoryMiB'] as const) {
-    const wanted = gpu[name];
-    if (wanted === undefined) continue;
-    const values = [...new Set(devices.flatMap(({ memoryMiB }) => memoryMiB ?? []))].filter(
-      (value) => value < wanted,
-    );
-    for (const value of values.sort((a, b) => b - a).slice(0, maxValues))
-      found.push({
-        constraint: textOf(gpu, 'memory'),
-        change: `gpu memoryMiB >= ${value} instead of ${wanted}`,
-        requirement: { ...gpu, [name]: value },
-        cost: 1 - value / wanted,
-      });
-  }
-  if (minComputeCapability !== undefined)
-    for (const value of lower(
-      devices.map((device) => capabilityOf(device)),
-      minComputeCapability,
-    ))
-      found.push({
-        constraint: textOf(gpu, 'capability'),
-        change: `capability >= ${value} instead of ${minComputeCapability}`,
-        requirement: { ...gpu, minComputeCapability: value },
-        cost: 0.5,
-      });
-  if (minDriverVersion !== undefined)
-    for (const value of lower(
-      devices.map(({ driverVersion }) => driverVersion),
-      minDriverVersion,
-    ))
-      found.push({
-        constraint: textOf(gpu, 'driver'),
-        change: `driver >= ${value} instead of ${minDriverVersion}`,
-        requirement: { ...gpu, minDriverVersion: value },
-        cost: 0.3,
-      });
-  return [
-    ...found.map((variant, index) => ({ ...variant, cost: variant.cost + index / 1000 })),
-    ...unaskedVariants(gpu),
-  ];
+function modelVariants(gpu: StoredGpuRequirement, near: Near): readonly GpuVariant[] {
+  const { models } = gpu;
+  if (models.length === 0) return [];
+  const constraint = textOf(gpu, 'model');
+  const asked = models.join(' or ');
+  const more = distinct(near('model').map(wordFor)).map((model) => ({
+    constraint,
+    change: `model ${asked} or ${model}`,
+    requirement: { ...gpu, models: [...models, model] },
+    affects: ['model'],
+    cost: 1,
+  }));
+  const any = {
+    constraint,
+    change: `any model instead of ${asked}`,
+    requirement: { ...gpu, models: [] },
+    affects: ['model'],
+    cost: 1.5,
+  };
+  return [...more, any];
 }
 
 /** What a device has nobody knows may be enough: it serves those who do not ask. */
@@ -155,26 +116,16 @@ function unaskedVariants(gpu: StoredGpuRequirement): readonly GpuVariant[] {
       constraint: textOf(gpu, check),
       change: `without asking for ${word} of the gpu`,
       requirement: without(gpu, name),
+      affects: [check],
       cost: 1.2,
     }));
 }
 
-/** Known values below what is asked, the nearest first. */
-function lower(values: readonly (string | undefined)[], wanted: string): readonly string[] {
-  return distinct(values)
-    .filter((value) => isVersion(value) && isVersion(wanted) && compareVersions(value, wanted) < 0)
-    .sort((a, b) => compareVersions(b, a))
-    .slice(0, maxValues);
-}
-
-function softwareVariants(gpu: StoredGpuRequirement, devices: readonly DeviceFacts[]): readonly GpuVariant[] {
-  return [...cudaVariants(gpu), ...targetVariants(gpu, devices), ...rocmVariants(gpu)];
-}
-
-function cudaVariants(gpu: StoredGpuRequirement): readonly GpuVariant[] {
+function cudaVariants(gpu: StoredGpuRequirement, near: Near): readonly GpuVariant[] {
   const runtime = gpu.cudaRuntime;
-  if (runtime === undefined) return [];
+  if (runtime === undefined || near(...code).length === 0) return [];
   const constraint = textOf(gpu, 'cuda');
+  const affects = code;
   const found: GpuVariant[] = [];
   const drivers = driversFor(runtime);
   if (gpu.needsNewDriverFeature && drivers.minor !== undefined)
@@ -182,6 +133,7 @@ function cudaVariants(gpu: StoredGpuRequirement): readonly GpuVariant[] {
       constraint,
       change: `driver >= ${drivers.minor} instead of ${drivers.native ?? 'one of its own branch'}: without new features of CUDA ${runtime}`,
       requirement: without(gpu, 'needsNewDriverFeature'),
+      affects,
       cost: 0.2,
     });
   if (!gpu.bundlesCompat && !gpu.needsNewDriverFeature)
@@ -189,75 +141,95 @@ function cudaVariants(gpu: StoredGpuRequirement): readonly GpuVariant[] {
       constraint,
       change: `with the forward-compatibility package of CUDA ${runtime}`,
       requirement: { ...gpu, bundlesCompat: true },
+      affects,
       cost: 0.4,
     });
-  const older = distinct(
-    cudaReleases.filter(({ version }) => compareVersions(version, runtime) < 0).map(({ version }) => version),
-  );
-  older.forEach((version, index) =>
-    found.push({
-      constraint,
+  return [...found, ...runtimeVariants(gpu, runtime)];
+}
+
+/** Older runtimes go with older drivers, newer ones know newer devices; the nearest first. */
+function runtimeVariants(gpu: StoredGpuRequirement, runtime: string): readonly GpuVariant[] {
+  const releases = distinct(cudaReleases.map(({ version }) => version));
+  const isOlder = (version: string): boolean => compareVersions(version, runtime) < 0;
+  const older = releases.filter(isOlder);
+  const newer = releases.filter((version) => compareVersions(version, runtime) > 0).reverse();
+  return [older, newer].flatMap((versions) =>
+    versions.map((version, index) => ({
+      constraint: textOf(gpu, 'cuda'),
       change: `cuda ${version} instead of ${runtime}`,
       requirement: { ...gpu, cudaRuntime: version },
+      affects: code,
       cost: 1 + index / 100,
-    }),
+    })),
   );
-  return found;
 }
 
-function targetVariants(gpu: StoredGpuRequirement, devices: readonly DeviceFacts[]): readonly GpuVariant[] {
-  const found: GpuVariant[] = [];
-  if (gpu.sassTargets.length + gpu.ptxTargets.length > 0) {
-    const targets = distinct(devices.map((device) => capabilityOf(device)?.replace('.', '')));
-    for (const target of targets.slice(0, maxValues))
-      found.push({
-        constraint: textOf(gpu, 'targets'),
-        change: `code for sm_${target} too`,
-        requirement: { ...gpu, sassTargets: [...gpu.sassTargets, `sm_${target}`] },
-        cost: 0.6,
-      });
-  }
+function targetVariants(gpu: StoredGpuRequirement, near: Near): readonly GpuVariant[] {
+  if (gpu.sassTargets.length + gpu.ptxTargets.length === 0) return [];
+  const targets = distinct(near(...code).map((device) => capabilityOf(device)?.replace('.', '')));
+  return targets.map((target) => ({
+    constraint: textOf(gpu, 'targets'),
+    change: `code for sm_${target} too`,
+    requirement: { ...gpu, sassTargets: [...gpu.sassTargets, `sm_${target}`] },
+    affects: code,
+    cost: 0.6,
+  }));
+}
+
+function gfxVariants(gpu: StoredGpuRequirement, near: Near): readonly GpuVariant[] {
   const { gfxTargets } = gpu;
-  if (gfxTargets)
-    for (const target of distinct(devices.map((device) => device.gfxTarget ?? modelOf(device)?.gfxTarget)))
-      found.push({
-        constraint: textOf(gpu, 'gfx'),
-        change: `code for ${target} too`,
-        requirement: { ...gpu, gfxTargets: [...gfxTargets, target] },
-        cost: 0.6,
-      });
-  return found;
+  if (!gfxTargets) return [];
+  const targets = distinct(near('gfx').map((device) => device.gfxTarget ?? modelOf(device)?.gfxTarget));
+  return targets.map((target) => ({
+    constraint: textOf(gpu, 'gfx'),
+    change: `code for ${target} too`,
+    requirement: { ...gpu, gfxTargets: [...gfxTargets, target] },
+    affects: ['gfx'],
+    cost: 0.6,
+  }));
 }
 
-function rocmVariants(gpu: StoredGpuRequirement): readonly GpuVariant[] {
+function rocmVariants(gpu: StoredGpuRequirement, near: Near): readonly GpuVariant[] {
   const wanted = gpu.rocmRuntime;
-  if (wanted === undefined) return [];
-  const at = rocmReleases.findIndex((release) => wanted.startsWith(release));
+  if (wanted === undefined || near('rocm').length === 0) return [];
+  const release = wanted.split('.').slice(0, 2).join('.');
+  const at = rocmReleases.findIndex((one) => compareVersions(one, release) >= 0);
+  const from = at < 0 ? rocmReleases.length : at;
   return rocmReleases
-    .map((release, index) => ({
+    .map((one, index) => ({ one, away: Math.abs(index - from) }))
+    .filter(({ one }) => one !== release)
+    .map(({ one, away }) => ({
       constraint: textOf(gpu, 'rocm'),
-      change: `rocm ${release} instead of ${wanted}`,
-      requirement: { ...gpu, rocmRuntime: release },
-      cost: 0.5 + Math.abs(index - at) / 10,
-    }))
-    .filter(({ requirement }) => requirement.rocmRuntime !== wanted);
+      change: `rocm ${one} instead of ${wanted}`,
+      requirement: { ...gpu, rocmRuntime: one },
+      affects: ['rocm'],
+      cost: 0.5 + away / 10,
+    }));
 }
 
-function partVariants(gpu: StoredGpuRequirement, devices: readonly DeviceFacts[]): readonly GpuVariant[] {
+function partVariants(gpu: StoredGpuRequirement, near: Near): readonly GpuVariant[] {
   const constraint = textOf(gpu, 'part');
+  const affects = part;
+  const devices = near(...affects);
+  if (devices.length === 0) return [];
   const plain = without(gpu, 'migProfile', 'migFraction', 'share', 'shareMemoryMiB');
-  const found: GpuVariant[] = distinct(devices.map(({ migProfile }) => migProfile))
-    .slice(0, maxValues)
-    .map((migProfile) => ({
-      constraint,
-      change: `mig profile ${migProfile} instead of ${constraint.replace(/^gpu is /, 'a ').replace(/^mig profile = /, '')}`,
-      requirement: { ...plain, migProfile },
-      cost: gpu.migProfile === undefined && gpu.migFraction === undefined ? 2 : 0.5,
-    }));
+  const found: GpuVariant[] = distinct(devices.map(({ migProfile }) => migProfile)).map((migProfile) => ({
+    constraint,
+    change: `mig profile ${migProfile} instead of ${constraint.replace(/^gpu is /, 'a ').replace(/^mig profile = /, '')}`,
+    requirement: { ...plain, migProfile },
+    affects,
+    cost: gpu.migProfile === undefined && gpu.migFraction === undefined ? 2 : 0.5,
+  }));
   found.push(...fractionVariants(gpu, devices, constraint, plain));
   const isPart = gpu.migProfile !== undefined || gpu.migFraction !== undefined || gpu.share !== undefined;
   if (isPart)
-    found.push({ constraint, change: 'a whole gpu instead of a part of one', requirement: plain, cost: 0.8 });
+    found.push({
+      constraint,
+      change: 'a whole gpu instead of a part of one',
+      requirement: plain,
+      affects,
+      cost: 0.8,
+    });
   return found;
 }
 
@@ -273,26 +245,26 @@ function fractionVariants(
   const parts = devices
     .filter((device) => !isWhole || isPartition(device))
     .map((device) => Math.round(1000 * (partOf(device) ?? 1)))
-    .filter((part) => part < asked);
+    .filter((one) => one < asked);
   return [...new Set(parts)]
     .sort((a, b) => b - a)
-    .slice(0, maxValues)
     .map((migFraction) => ({
       constraint,
       change: `a slice or partition >= ${migFraction}/1000 of a gpu instead of ${isWhole ? 'a whole one' : `${asked}/1000`}`,
       requirement: { ...plain, migFraction },
+      affects: part,
       cost: isWhole ? 2 : 1 - migFraction / asked,
     }));
 }
 
 function conditionVariants(gpu: StoredGpuRequirement): readonly GpuVariant[] {
   const found: GpuVariant[] = [];
-  const together = `${gpu.count} gpu${gpu.count === 1 ? '' : 's'} on one host${gpu.nvlink && gpu.count > 1 ? ', connected' : ''}, each with all of it`;
   if (gpu.ecc)
     found.push({
       constraint: textOf(gpu, 'ecc'),
       change: 'without ecc',
       requirement: without(gpu, 'ecc'),
+      affects: ['ecc'],
       cost: 1,
     });
   if (gpu.nvlink && gpu.count > 1)
@@ -300,14 +272,16 @@ function conditionVariants(gpu: StoredGpuRequirement): readonly GpuVariant[] {
       constraint: textOf(gpu, 'nvlink'),
       change: 'without nvlink',
       requirement: { ...gpu, nvlink: false },
+      affects: ['nvlink'],
       cost: 0.7,
     });
-  for (let count = gpu.count - 1; count >= 1; count = count > 8 ? count - 4 : count - 1)
+  if (gpu.exclusive)
     found.push({
-      constraint: together,
-      change: `${count} gpu${count === 1 ? '' : 's'} on one host instead of ${gpu.count}`,
-      requirement: { ...gpu, count },
-      cost: 1 - count / gpu.count,
+      constraint: togetherText(gpu),
+      change: 'without having each gpu for itself',
+      requirement: without(gpu, 'exclusive'),
+      affects: [],
+      cost: 0.4,
     });
   return found;
 }

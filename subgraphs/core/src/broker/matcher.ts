@@ -5,6 +5,7 @@
  */
 import { deviceRoom, type DeviceRoom } from '../gpus/device-room.js';
 import { askedGpus, gpusOf } from '../gpus/parts.js';
+import type { StoredGpuRequirement } from '../jobs/job.types.js';
 import { Board } from './board.js';
 import { hasLeast, type LeastRoom, leastOf } from './board-rooms.js';
 import type { Asker, Placing, Room } from './board.types.js';
@@ -13,6 +14,7 @@ import type { Demand } from './demand.js';
 import type { Fleet, FleetWorker } from './fleet.js';
 import { Heap } from './heap.js';
 import type { Ledger } from './ledger.js';
+import { bookingsOnHost } from './neighbours.js';
 import { QuietRooms } from './quiet-hosts.js';
 import { compareKeys, type ReadyWindow } from './ready-window.js';
 import { experimentOf, type ReadyWindows } from './ready-windows.js';
@@ -93,14 +95,14 @@ const noDevices: DeviceRoom = {
 };
 
 /** What a worker has room for: what it says, but never more than the ledger leaves of what it has. */
-function roomOf({ ledger }: MatcherState, { worker, request }: PassRequest): Room {
+function roomOf({ fleet, ledger }: MatcherState, { worker, request }: PassRequest): Room {
   const { id, hardware } = worker.facts;
   const used = ledger.workerUse(id);
   return {
     cores: Math.min(request.free.cores, hardware.cores - used.cores),
     memoryMiB: Math.min(request.free.memoryMiB, hardware.memoryMiB - used.memoryMiB),
     diskMiB: Math.min(request.free.diskMiB, hardware.diskMiB - used.diskMiB),
-    devices: worker.shape.hasDevices ? devicesOf(ledger, worker, request) : noDevices,
+    devices: worker.shape.hasDevices ? devicesOf(fleet, ledger, worker, request) : noDevices,
   };
 }
 
@@ -108,6 +110,7 @@ function roomOf({ ledger }: MatcherState, { worker, request }: PassRequest): Roo
 const fewDevices = 16;
 
 function devicesOf(
+  { neighbours }: Fleet,
   ledger: Ledger,
   { facts: { id }, devices }: FleetWorker,
   { freeDeviceIds }: AcquireRequest,
@@ -117,7 +120,7 @@ function devicesOf(
     if (freeDeviceIds.length <= fewDevices) return freeDeviceIds.includes(deviceId);
     return (offered ??= new Set(freeDeviceIds)).has(deviceId);
   };
-  return deviceRoom(devices, isOffered, ledger.bookings(id));
+  return deviceRoom(devices, isOffered, bookingsOnHost(id, { neighbours, ledger }, isOffered));
 }
 
 /** One pass: job by job in the order of shares, each to the best place that there is for it. */
@@ -234,7 +237,7 @@ class Pass {
       const { cls } = queued;
       // What finds no room now finds none later in this pass: room and quota only shrink.
       if (this.#board.isParked(cls, share.experiment) || !this.#mayTake(share.path, cls)) continue;
-      const placing = this.#board.find(cls, share.experiment, () => this.#isSurplus(cls, share.experiment));
+      const placing = this.#find(cls, share);
       if (!placing) continue;
       queued.window.shift();
       const next = queued.window.head;
@@ -248,6 +251,22 @@ class Pass {
       this.#take(job, cls, share.path, placing);
       return true;
     }
+  }
+
+  /** The best place for a job of the class of which the share may have the GPUs. */
+  #find(cls: RequirementClass, { path, experiment }: ShareView): Placing | undefined {
+    const { gpu } = cls.requirements;
+    const find = (one: RequirementClass): Placing | undefined =>
+      this.#board.find(one, experiment, () => this.#isSurplus(cls, experiment));
+    const placing = find(cls);
+    if (!placing || !gpu || this.#mayTakeGpus(path, chargeOf(gpu, placing))) return placing;
+    // What is optional is left out; others wait until the share has less.
+    return gpu.optional ? find(withoutGpus(cls)) : undefined;
+  }
+
+  #mayTakeGpus(path: string, gpus: number): boolean {
+    const { fleet, ledger } = this.state;
+    return mayTakeGpus(fleet.share(path), ledger.shareUse(path), fleet.totals, gpus);
   }
 
   /** Whether a job without GPUs is one of those for which the hosts without GPUs that are about to ask have no room. */
@@ -284,8 +303,9 @@ class Pass {
 
   #mayTake(path: string, { requirements: { cores, gpu } }: RequirementClass): boolean {
     const { fleet, ledger } = this.state;
-    const [share, usage] = [fleet.share(path), ledger.shareUse(path)];
-    return mayTake(share, usage, cores) && mayTakeGpus(share, usage, fleet.totals, askedGpus(gpu));
+    return (
+      mayTake(fleet.share(path), ledger.shareUse(path), cores) && this.#mayTakeGpus(path, askedGpus(gpu))
+    );
   }
 
   #isOwnerOver(path: string, job: ReadyJob, cls: RequirementClass): boolean {
@@ -300,7 +320,7 @@ class Pass {
   #take(job: ReadyJob, cls: RequirementClass, share: string, placing: Placing): void {
     const { requirements } = cls;
     const { worker, index } = placing.asker;
-    const { shape, ids } = worker.devices;
+    const { ids } = worker.devices;
     const entry: LedgerEntry = {
       jobId: job.id,
       workerId: worker.facts.id,
@@ -310,10 +330,7 @@ class Pass {
       classId: cls.id,
       requirements,
       deviceIds: placing.positions.map((position) => ids[position] ?? ''),
-      gpus: gpusOf(
-        requirements.gpu,
-        placing.positions.map((position) => shape.facts[position]),
-      ),
+      gpus: chargeOf(requirements.gpu, placing),
       attempt: job.attempt + 1,
       fence: Infinity,
       state: 'SENT',
@@ -322,6 +339,40 @@ class Pass {
     };
     this.state.ledger.add(entry);
     this.#board.take(placing, cls);
+    if (entry.deviceIds.length > 0) this.#withhold(entry, placing);
     this.#picks[index]?.push({ entry, cls });
   }
+
+  /** What a job has of a device nobody else on the host gives away. */
+  #withhold({ workerId, deviceIds, requirements: { gpu } }: LedgerEntry, { asker, positions }: Placing): void {
+    const { fleet } = this.state;
+    const { ids, shape } = asker.worker.devices;
+    for (const id of gpu ? fleet.neighbours.of(workerId) : []) {
+      const neighbour = fleet.worker(id);
+      const gpus = new Set(gpu?.exclusive ? positions.map((position) => shape.gpus[position]) : []);
+      const beside = ids.filter((_id, position) => gpus.has(shape.gpus[position]));
+      if (neighbour && gpu) this.#board.withhold(neighbour, [...deviceIds, ...beside], gpu);
+    }
+  }
+}
+
+/** What the devices of a place are charged as. */
+function chargeOf(gpu: StoredGpuRequirement | undefined, { asker, positions }: Placing): number {
+  const { facts } = asker.worker.devices.shape;
+  return gpusOf(
+    gpu,
+    positions.map((position) => facts[position]),
+  );
+}
+
+const plainClasses = new WeakMap<RequirementClass, RequirementClass>();
+
+/** The class of jobs that do without the GPUs that they may have. */
+function withoutGpus(cls: RequirementClass): RequirementClass {
+  let plain = plainClasses.get(cls);
+  if (!plain) {
+    const { gpu: _gpu, ...requirements } = cls.requirements;
+    plainClasses.set(cls, (plain = { ...cls, requirements }));
+  }
+  return plain;
 }

@@ -11,6 +11,7 @@ import { explainPending } from './pending.js';
 import type { ConstraintFacts, PendingFacts } from './pending.types.js';
 import { positionOf } from './queue-position.js';
 import { compareKeys, ReadyWindow } from './ready-window.js';
+import { changedBy } from './relaxations.fixture.js';
 import { classIdOf, prepareClass } from './requirement-class.js';
 
 /** Models with the names that families have, what is sold as their memory in MiB, and what tools report. */
@@ -147,40 +148,6 @@ function fits(wanted: StoredRequirements, spec: Spec): boolean {
   return isHost && serving(wanted, spec).length >= (wanted.gpu?.count ?? 0);
 }
 
-function withoutFact(gpu: StoredGpuRequirement, fact: keyof StoredGpuRequirement): StoredGpuRequirement {
-  return aGpu(Object.fromEntries(Object.entries(gpu).filter(([name]) => name !== fact)));
-}
-
-/** The changed requirements, read from what is told. */
-function changed(wanted: StoredRequirements, change: string): StoredRequirements {
-  const gpu = wanted.gpu ?? aGpu();
-  const readings: readonly [RegExp, (...words: string[]) => Partial<StoredRequirements>][] = [
-    [/^(cores|memoryMiB) >= (\d+) instead of \d+$/, (name = '', value) => ({ [name]: Number(value) })],
-    [/^architecture = (\S+) instead of/, (architecture = '') => ({ architecture })],
-    [/^without the outside network$/, () => ({ network: false })],
-    [/^any queue instead of/, () => ({ queue: undefined })],
-    [/^vendor (\S+) instead of/, (vendor = '') => ({ gpu: { ...gpu, vendor } })],
-    [/^any model instead of/, () => ({ gpu: { ...gpu, models: [] } })],
-    [/^model (.+)$/, (words = '') => ({ gpu: { ...gpu, models: words.split(' or ') } })],
-    [/^gpu memoryMiB >= (\d+) instead of/, (value) => ({ gpu: { ...gpu, minMemoryMiB: Number(value) } })],
-    [/^driver >= (\S+) instead of/, (minDriverVersion = '') => ({ gpu: { ...gpu, minDriverVersion } })],
-    [/^without asking for memory/, () => ({ gpu: withoutFact(gpu, 'minMemoryMiB') })],
-    [/^without asking for a driver/, () => ({ gpu: withoutFact(gpu, 'minDriverVersion') })],
-    [/^without ecc$/, () => ({ gpu: { ...gpu, ecc: undefined } as StoredGpuRequirement })],
-    [/^(\d+) gpus? on one host instead of/, (count) => ({ gpu: { ...gpu, count: Number(count) } })],
-  ];
-  for (const [form, reading] of readings) {
-    const words = form.exec(change);
-    if (words) {
-      const next = { ...wanted, ...reading(...words.slice(1)) };
-      return Object.fromEntries(
-        Object.entries(next).filter(([, value]) => value !== undefined),
-      ) as unknown as StoredRequirements;
-    }
-  }
-  throw new Error(`nobody can tell what "${change}" changes`);
-}
-
 function world(specs: readonly Spec[]): { readonly fleet: Fleet; readonly ledger: Ledger } {
   const [fleet, ledger] = [new Fleet(), new Ledger()];
   fleet.setQueues([
@@ -192,14 +159,20 @@ function world(specs: readonly Spec[]): { readonly fleet: Fleet; readonly ledger
     const { id, queue, state, cores, memoryMiB, architecture, network } = spec;
     const hardware = { cores, memoryMiB, architecture, ...(network === undefined ? {} : { network }) };
     const devices = storedDevices(spec);
+    const deviceIds = spec.taken.flatMap((at) => devices[at]?.id ?? []);
     fleet.put(aWorker({ id, host: id, name: id, queueId: queue, state, hardware, devices }));
     ledger.add(
       anEntry({
         jobId: `job_${id}`,
         workerId: id,
         queueId: queue,
-        requirements: { cores: spec.coresTaken, memoryMiB: 0, diskMiB: 0, gpu: aGpu({ count: 3 }) },
-        deviceIds: spec.taken.flatMap((at) => devices[at]?.id ?? []),
+        requirements: {
+          cores: spec.coresTaken,
+          memoryMiB: 0,
+          diskMiB: 0,
+          ...(deviceIds.length > 0 ? { gpu: aGpu({ count: deviceIds.length }) } : {}),
+        },
+        deviceIds,
       }),
     );
   }
@@ -317,7 +290,7 @@ test('for any fleet and requirements: a change that is proposed gains what it sa
       const { relaxations } = explained(wanted, all);
       const others = all.filter((spec) => isConsidered(spec) && !fits(wanted, spec));
       for (const { change, queuesGained, workersGained, devicesGained } of relaxations) {
-        const relaxed = changed(wanted, change);
+        const relaxed = changedBy(wanted, change);
         const gained = others.filter((spec) => fits(relaxed, spec));
         expect({ change, queuesGained, workersGained, devicesGained }).toEqual({
           change,

@@ -23,6 +23,8 @@ export interface PendingWorld {
   /** Grants of this process; left out where it does not lead. */
   readonly history?: GrantHistory | undefined;
   readonly nowMs: number;
+  /** The time, against which the ends of workers are set; left out: they are not looked at. */
+  readonly wallMs?: number | undefined;
 }
 
 /** Explains a waiting job. @param place null where the job is not ready; @param known facts of the fleet for its class, if they are at hand */

@@ -201,7 +201,8 @@ export function selectorView(
   worker: Omit<WorkerFacts, 'id' | 'state' | 'queueId'>,
   queue: QueueFacts,
 ): SelectorView {
-  const { hardware, labels, devices } = worker;
+  const { hardware, labels } = worker;
+  let devices: readonly Map<string, unknown>[] | undefined;
   return {
     worker: {
       host: worker.host,
@@ -219,7 +220,10 @@ export function selectorView(
       diskMiB: BigInt(hardware.diskMiB),
       containerRuntimes: [...hardware.containerRuntimes],
       labels: labelMap(labels),
-      devices: devicesView(devices),
+      // Few selectors ask for devices, and they are the most of what is told.
+      get devices() {
+        return (devices ??= devicesView(worker.devices));
+      },
     },
     queue: { name: queue.name, site: queue.site, executor: queue.executor, labels: labelMap(queue.labels) },
   };
