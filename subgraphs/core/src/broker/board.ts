@@ -4,7 +4,14 @@
  * through in one order that is the same for all classes: the least free first, so that whole hosts stay whole.
  */
 import { type DeviceFit, rankTogether } from '../gpus/device-fit.js';
-import { chooseDevices, deviceChoices, roomText, sameDevices, withoutDevices, withoutOthers } from '../gpus/device-room.js';
+import {
+  chooseDevices,
+  deviceChoices,
+  roomText,
+  sameDevices,
+  withoutDevices,
+  withoutOthers,
+} from '../gpus/device-room.js';
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
 import { BoardPrices, type Pricing } from './board-prices.js';
 import { hasRoom, less, rankOf, roomNumber, simpleCost, someone, wholeFree } from './board-rooms.js';
@@ -262,12 +269,16 @@ export class Board {
         const placing = found.cost < (best?.cost ?? Infinity) ? this.#placeIn(found, cls, fit) : undefined;
         if (placing) best = { placing, cost: found.cost };
         // Those that come later have more free, and no better devices.
-        return found.cost < entry.now + rankWeight && (placing !== undefined || found.cost >= (best?.cost ?? Infinity));
+        return (
+          found.cost < entry.now + rankWeight &&
+          (placing !== undefined || found.cost >= (best?.cost ?? Infinity))
+        );
       };
       place.order.first(cls, gpu && fit ? gpu.count : 0, visit);
       if (gpu?.optional && fit && (best?.cost ?? Infinity) >= tierWeight) place.order.first(cls, 0, visit);
       // Room only shrinks in a pass: what is gone now does not come again.
-      if (cheapest < Infinity) entry.now = Math.max(entry.now, Math.floor(cheapest / rankWeight) * rankWeight);
+      if (cheapest < Infinity)
+        entry.now = Math.max(entry.now, Math.floor(cheapest / rankWeight) * rankWeight);
     }
     return best?.placing;
   }

@@ -344,7 +344,10 @@ class Pass {
   }
 
   /** What a job has of a device nobody else on the host gives away. */
-  #withhold({ workerId, deviceIds, requirements: { gpu } }: LedgerEntry, { asker, positions }: Placing): void {
+  #withhold(
+    { workerId, deviceIds, requirements: { gpu } }: LedgerEntry,
+    { asker, positions }: Placing,
+  ): void {
     const { fleet } = this.state;
     const { ids, shape } = asker.worker.devices;
     for (const id of gpu ? fleet.neighbours.of(workerId) : []) {

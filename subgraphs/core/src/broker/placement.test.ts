@@ -158,6 +158,103 @@ describe('where jobs go', () => {
     expect(got['cpu']).toEqual([[]]);
   });
 
+  test('an optional GPU is given while any is free, whichever host is filled first', () => {
+    for (const id of ['a', 'b']) host(id, [{}]);
+    ready(3, { cores: 2, gpu: aGpu({ optional: true }) });
+    expect(
+      Object.values(pass())
+        .flat()
+        .map((ids) => ids.length)
+        .sort(),
+    ).toEqual([0, 1, 1]);
+  });
+
+  test('of hosts alike the one whose smaller device is free comes first, though another has less free', () => {
+    const t4 = { model: 'Tesla T4', memoryMiB: 15_360 };
+    for (const id of ['a', 'b']) host(id, [t4, {}]);
+    ready(1, { ...oneGpu, gpu: aGpu({ models: ['T4'] }) });
+    const [filled = ''] = Object.keys(pass());
+    ready(1, oneGpu);
+    expect(Object.values(pass()).flat()).toEqual([[`${filled === 'a' ? 'b' : 'a'}-0`]]);
+  });
+
+  test('several come of one model where they can be had, on whichever host, and mixed where they cannot', () => {
+    const t4 = { model: 'Tesla T4', memoryMiB: 15_360 };
+    host('mixed', [t4, {}]);
+    host('equal', [t4, {}, {}]);
+    ready(1, { ...oneGpu, gpu: aGpu({ count: 2 }) });
+    expect(pass()).toEqual({ equal: [['equal-1', 'equal-2']] });
+    ready(1, { ...oneGpu, gpu: aGpu({ count: 2 }) });
+    expect(Object.values(pass()).flat()).toHaveLength(1);
+    checkBookings();
+  });
+
+  test('who asks for a host gets all that it has room for, though others like it were passed by', () => {
+    for (const id of ['n1', 'n2']) host(id, [{}, {}]);
+    ready(1, { ...oneGpu, selector: 'worker.host == "n1"' });
+    pass();
+    ready(2, { ...oneGpu, selector: 'worker.host == "n2"' });
+    expect(pass()['n2']).toHaveLength(2);
+  });
+
+  test('a worker that asks twice at a time gets what it has once, by what it said last', () => {
+    host('a', [{}, {}]);
+    const [worker] = [...fleet.workers()];
+    ready(4, oneGpu);
+    const got = worker ? pass(1000, [worker, worker]) : {};
+    expect(Object.values(got).flat().flat().sort()).toEqual(['a-0', 'a-1']);
+    checkBookings();
+  });
+
+  test('a device that two workers of one host tell of is given once, in one pass and over several', () => {
+    const devices = ['GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f', 'PCI-0000:3b:00.0'].map((id) => ({ id }));
+    for (const id of ['a', 'b']) host(id, devices, { host: 'n1' });
+    ready(1, oneGpu);
+    pass();
+    ready(4, oneGpu);
+    pass();
+    expect([...ledger.entries()].flatMap(({ deviceIds }) => deviceIds).sort()).toEqual(
+      devices.map(({ id }) => id),
+    );
+    // Names that workers make up, and places on the bus of other hosts, are no reason.
+    host('c', [{ id: 'PCI-0000:3b:00.0' }, { id: 'gpu0' }], { host: 'n2' });
+    host('d', [{ id: 'gpu0' }], { host: 'n2' });
+    expect(Object.values(pass()).flat()).toHaveLength(3);
+  });
+
+  test('what a worker that has ended holds still its successor on the host does not give', () => {
+    const id = 'GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f';
+    host('old', [{ id }], { host: 'n1' });
+    ready(2, oneGpu);
+    pass();
+    fleet.remove('old', true);
+    host('new', [{ id }], { host: 'n1' });
+    expect(pass()).toEqual({});
+    for (const { jobId } of [...ledger.entries()]) ledger.release(jobId, Number.MAX_SAFE_INTEGER);
+    fleet.neighbours.forget('old');
+    expect(pass()['new']).toHaveLength(1);
+  });
+
+  test('a slice does not go beside its GPU that was given whole before it was divided', () => {
+    host('a', [{}]);
+    ready(1, oneGpu);
+    pass();
+    host('a', [{}, { migProfile: '1g.5gb', parentId: 'a-0' }]);
+    ready(1, { ...oneGpu, gpu: aGpu({ migProfile: '1g.5gb' }) });
+    expect(pass()).toEqual({});
+  });
+
+  test('a share never has more GPUs than it may borrow: what is optional is left out, what is larger than it seemed waits', () => {
+    fleet.setShares([aShare({ nominalGpus: 0, borrowLimitGpus: 0.6 })]);
+    host('a30', [{ model: 'NVIDIA A30', memoryMiB: 24_258, migProfile: '4g.24gb', parentId: 'p' }]);
+    host('whole', [{}]);
+    ready(1, { cores: 1, gpu: aGpu({ migProfile: '4g.24gb' }) });
+    ready(1, { cores: 2, gpu: aGpu({ optional: true }) });
+    expect(Object.values(pass()).flat()).toEqual([[]]);
+    ready(1, { cores: 1, gpu: aGpu({ migFraction: 500, exclusive: true }) });
+    expect(pass()).toEqual({});
+  });
+
   test('a device that turns bad is given to nobody from then on, nor are its slices', () => {
     host('a', [{ health: 'HEALTHY' }]);
     host('a', [{ health: 'UNHEALTHY' }]);

@@ -92,7 +92,9 @@ const anyTaken = fc.array(fc.constantFrom(0, 0, 0, 0, 0, 300, 1000), { minLength
 /** A host with its devices, what serves of them, and what is free. */
 function hostOf(devices: readonly StoredDevice[], gpu: StoredGpuRequirement, taken: readonly number[]) {
   const facts = new Map(deviceFacts(devices, true).map((one, at) => [devices[at]?.id ?? '', one]));
-  const used = new Map(devices.map(({ id }, at) => [id, taken[at] ?? 0]));
+  // Nobody has a GPU that is divided.
+  const isDivided = (id: string): boolean => devices.some(({ parentId }) => parentId === id);
+  const used = new Map(devices.map(({ id }, at) => [id, isDivided(id) ? 0 : (taken[at] ?? 0)]));
   const rank = (id: string): number => {
     const own = facts.get(id);
     return own ? verdictRank(deviceVerdict(gpu, own)) : 3;

@@ -1,7 +1,9 @@
 /** Which devices of a shape serve a requirement, the best first: decided once for a class and a shape. */
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
+import { modelOf, plainName } from './catalogue/catalogue.js';
 import type { DeviceShape } from './device-shape.js';
 import { deviceVerdict, refused, verdictRank } from './device-verdict.js';
+import { profileOf } from './parts.js';
 
 /** The devices that serve. */
 export interface DeviceFit {
@@ -10,10 +12,24 @@ export interface DeviceFit {
   readonly positions: readonly number[];
   /** How good each position is; smaller is better. By position in the shape. */
   readonly ranks: readonly number[];
+  /** Of which make each position is, where those that serve are of several. */
+  readonly makes?: readonly number[];
 }
 
 /** A verdict that is worse by one weighs more than any size of memory. */
 const perVerdict = 1000;
+/** Devices of several makes are worse than any of one that serve as well. */
+const perMixture = perVerdict / 2;
+
+/** How good devices are together: as the worst of them, and better where all are of one make. */
+export function rankTogether({ ranks, makes }: DeviceFit, positions: readonly number[]): number {
+  let [rank, isMixed] = [0, false];
+  for (const position of positions) {
+    rank = Math.max(rank, ranks[position] ?? 0);
+    if (makes && makes[position] !== makes[positions[0] ?? 0]) isMixed = true;
+  }
+  return rank + (isMixed ? perMixture : 0);
+}
 
 /** The devices of the shape that serve, or undefined if they could not even when all are free. */
 export function fitDevices(gpu: StoredGpuRequirement, shape: DeviceShape): DeviceFit | undefined {
@@ -36,7 +52,23 @@ export function fitDevices(gpu: StoredGpuRequirement, shape: DeviceShape): Devic
   if (!isSorted) positions.sort((a, b) => order(a) - order(b) || a - b);
   const most =
     gpu.nvlink && gpu.count > 1 ? largestSet(positions, shape, gpu) : usable(positions, shape, gpu);
-  return most >= gpu.count ? { shape, positions, ranks } : undefined;
+  if (most < gpu.count) return undefined;
+  const makes = gpu.count > 1 && !isSorted ? makesOf(positions, shape) : undefined;
+  return { shape, positions, ranks, ...(makes ? { makes } : {}) };
+}
+
+/** Of which make each position is, or undefined where all are of one: the model and the size, and how it is divided. */
+function makesOf(positions: readonly number[], { facts, sizes }: DeviceShape): readonly number[] | undefined {
+  const numbers = new Map<string, number>();
+  const makes: number[] = [];
+  for (const position of positions) {
+    const device = facts[position];
+    const model = device && (modelOf(device)?.name ?? plainName(device.model));
+    const make = `${model}/${(device && profileOf(device)) ?? ''}/${device?.partitionMode ?? ''}/${sizes[position] ?? 0}`;
+    makes[position] = numbers.get(make) ?? numbers.size;
+    numbers.set(make, makes[position]);
+  }
+  return numbers.size > 1 ? makes : undefined;
 }
 
 /** Where the job wants the physical GPU for itself, one slice of each counts. */

@@ -1,6 +1,6 @@
 /** What is free of a worker's devices, and which of them a job gets. */
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
-import type { DeviceFit } from './device-fit.js';
+import { type DeviceFit, rankTogether } from './device-fit.js';
 import type { ArrangedDevices, DeviceShape } from './device-shape.js';
 
 /** A device that nobody uses. */
@@ -92,7 +92,8 @@ function bookedRoom(arranged: ArrangedDevices, bookings: ReadonlyMap<string, Boo
     }
     // A worker does not offer a device that it has given to somebody; what shares leave of it the bookings tell.
     free[position] = Math.max(0, wholeDevice - booked.thousandths);
-    if (booked.isExclusive) taken.push(position);
+    // Slices that came while the GPU was given whole wait until it is given back.
+    if (booked.isExclusive || !isSlice(arranged.shape, position)) taken.push(position);
     // Of a device that is given away whole nobody asks for memory.
     if (booked.thousandths < wholeDevice) memoryMiB[position] = memoryLeft(memoryMiB[position] ?? 0, booked);
   });
@@ -222,6 +223,18 @@ export function withoutDevices(
   return room;
 }
 
+/** The room without what another worker has given of the devices, whether they were free here or not. */
+export function withoutOthers(
+  gpu: StoredGpuRequirement,
+  room: DeviceRoom,
+  positions: readonly number[],
+): DeviceRoom {
+  const [share = Infinity, free] = [gpu.share, [...room.free]];
+  const shared = positions.filter((position) => (free[position] ?? 0) >= share);
+  for (const position of positions) if (!shared.includes(position)) free[position] = 0;
+  return withoutDevices(gpu, { ...room, free }, shared);
+}
+
 function shareMemory(gpu: StoredGpuRequirement, { shape }: DeviceRoom, position: number): number {
   if (gpu.shareMemoryMiB !== undefined) return gpu.shareMemoryMiB;
   return ((gpu.share ?? 0) / wholeDevice) * (shape.facts[position]?.memoryMiB ?? 0);
@@ -274,17 +287,40 @@ function connected(
     const group = fit.shape.facts[position]?.nvlinkGroup ?? '';
     sets.set(group, [...(sets.get(group) ?? []), position]);
   }
-  const chosen = [...sets.values()]
-    .sort((a, b) => a.length - b.length)
-    .map((set) => pick(gpu, set, fit, room))
-    .filter((found) => found !== undefined);
-  const cost = (positions: readonly number[]): number =>
-    Math.max(...positions.map((position) => fit.ranks[position] ?? 0));
-  return chosen.sort((a, b) => cost(a) - cost(b))[0];
+  const bySize = [...sets.values()].sort((a, b) => a.length - b.length);
+  return best(
+    fit,
+    bySize.map((set) => pick(gpu, set, fit, room)),
+  );
+}
+
+/** The first of those that are best together. */
+function best(
+  fit: DeviceFit,
+  choices: readonly (readonly number[] | undefined)[],
+): readonly number[] | undefined {
+  const found = choices.filter((chosen) => chosen !== undefined);
+  return found.sort((a, b) => rankTogether(fit, a) - rankTogether(fit, b))[0];
+}
+
+/** Devices of one make, where there are enough that serve as well as any; a job that names none counts on equal ones. */
+function pick(
+  gpu: StoredGpuRequirement,
+  free: readonly number[],
+  fit: DeviceFit,
+  room: DeviceRoom,
+): readonly number[] | undefined {
+  const { makes } = fit;
+  const any = pickAny(gpu, free, fit, room);
+  if (!any || !makes || any.every((position) => makes[position] === makes[any[0] ?? 0])) return any;
+  const byMake = new Map<number | undefined, number[]>();
+  for (const position of free)
+    byMake.set(makes[position], [...(byMake.get(makes[position]) ?? []), position]);
+  return best(fit, [any, ...[...byMake.values()].map((alike) => pickAny(gpu, alike, fit, room))]);
 }
 
 /** The first of those that are free; slices from GPUs of which something is taken and the least is free, so that others stay as they are. */
-function pick(
+function pickAny(
   gpu: StoredGpuRequirement,
   free: readonly number[],
   fit: DeviceFit,

@@ -113,12 +113,15 @@ export function gpusOf(
 ): number {
   if (gpu === undefined || devices.length === 0) return 0;
   if (gpu.share !== undefined) return gpu.share / 1000;
+  // Who has GPUs for itself keeps all of each, whatever it uses.
+  if (gpu.exclusive) return devices.length;
   return devices.reduce((sum, device) => sum + (device ? chargedPart(device) : askedPart(gpu)), 0);
 }
 
 /** What a requirement is charged as at least, in whole GPUs; those that are optional are charged once they are given. */
 export function askedGpus(gpu: StoredGpuRequirement | undefined): number {
-  return gpu === undefined || gpu.optional ? 0 : gpu.count * askedPart(gpu);
+  if (gpu === undefined || gpu.optional) return 0;
+  return gpu.exclusive ? gpu.count : gpu.count * askedPart(gpu);
 }
 
 /** What one device of a requirement is at least. */
