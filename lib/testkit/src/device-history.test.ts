@@ -54,4 +54,27 @@ describe('the checker of devices', () => {
   ])('names %s', (_what, jobs) => {
     expect(doubleBookings(jobs, workers)).toHaveLength(1);
   });
+
+  describe('of one device that two workers tell of', () => {
+    const uuid = 'GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f';
+    const on = (host: string, ids: readonly string[], _id: string) => ({
+      ...{ _id, host },
+      devices: ids.map((id) => ({ id })),
+    });
+    const held = (workerId: string, deviceId: string): BookedJob => ({
+      _id: `job of ${workerId}`,
+      requirements: {},
+      attempts: [{ workerId, deviceIds: [deviceId], sentAt: at(0) }],
+    });
+
+    test.each([
+      ['names it where both have it', uuid, 'n1', 1],
+      ['names it by its place on the bus', 'PCI-0000:3b:00.0', 'n1', 1],
+      ['has nothing against the same place of another host', 'PCI-0000:3b:00.0', 'n2', 0],
+      ['has nothing against a name that each made up', 'gpu0', 'n1', 0],
+    ])('%s', (_what, id, host, faults) => {
+      const both = [on('n1', [id], 'w1'), on(host, [id], 'w2')];
+      expect(doubleBookings([held('w1', id), held('w2', id)], both)).toHaveLength(faults);
+    });
+  });
 });

@@ -21,6 +21,7 @@ export interface BookedJob {
 /** What is known of a worker's devices. */
 export interface DevicesOfWorker {
   readonly _id: string;
+  readonly host?: string | undefined;
   readonly devices: readonly { readonly id: string; readonly parentId?: string | undefined }[];
 }
 
@@ -42,6 +43,10 @@ interface Change {
 
 const whole = 1000;
 
+/** Ids of vendors, and places on the bus: all workers of a host mean the same device by them. Other ids are names of one worker. */
+const namesOneDevice =
+  /^((GPU|MIG)-)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$|^GPU-[0-9a-f]{16}(\/\d+)?$|^PCI-[0-9a-f]{4,8}:/i;
+
 /** What was given to more than one, each with the job that was one too many. @param workers where they are known: which devices are slices of which */
 export function doubleBookings(
   jobs: readonly BookedJob[],
@@ -52,13 +57,16 @@ export function doubleBookings(
       devices.map(({ id, parentId }) => [`${_id} ${id}`, parentId] as const),
     ),
   );
+  const hosts = new Map(workers.map(({ _id, host }) => [_id, host]));
   const byGpu = new Map<string, Change[]>();
   for (const { _id: jobId, attempts, requirements } of jobs) {
     const { share = whole, exclusive = false } = requirements.gpu ?? {};
     for (const { workerId, deviceIds, sentAt, endedAt } of attempts)
       for (const deviceId of deviceIds) {
         const booking = { jobId, deviceId, thousandths: share, isExclusive: exclusive };
-        const gpu = `${workerId} ${parents.get(`${workerId} ${deviceId}`) ?? deviceId}`;
+        const gpuId = parents.get(`${workerId} ${deviceId}`) ?? deviceId;
+        const owner = (namesOneDevice.test(gpuId) ? hosts.get(workerId) : undefined) ?? workerId;
+        const gpu = `${owner} ${gpuId}`;
         const changes = byGpu.get(gpu) ?? [];
         changes.push({ at: sentAt.getTime(), isEnd: false, booking });
         if (endedAt) changes.push({ at: endedAt.getTime(), isEnd: true, booking });

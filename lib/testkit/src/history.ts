@@ -30,7 +30,7 @@ export async function checkHistory(db: TestDatabase): Promise<void> {
   const workers = await db
     .collection('workers')
     .find({ 'devices.0': { $exists: true } })
-    .project<DevicesOfWorker>({ 'devices.id': 1, 'devices.parentId': 1 })
+    .project<DevicesOfWorker>({ host: 1, 'devices.id': 1, 'devices.parentId': 1 })
     .toArray();
   assertDevicesBookedOnce(booked, workers);
 }
