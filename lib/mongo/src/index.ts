@@ -31,3 +31,10 @@ export {
   type PageInfo,
 } from './store/keyset-page.js';
 export { decodeCursor, encodeCursor, orderSignature, type KeyValue } from './store/cursor.js';
+export {
+  isStreamLost,
+  secondsOf,
+  streamCursors,
+  type StreamCursorOptions,
+  type StreamCursors,
+} from './store/stream-cursor.js';

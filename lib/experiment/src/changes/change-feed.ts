@@ -4,8 +4,9 @@
  */
 import { isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
+import { secondsOf } from '@rhizome/mongo';
 import { pause } from '../pause.js';
-import { decodeCursor, encodeCursor, expiredCursor, invalidCursor, secondsOf } from './change-cursor.js';
+import { decodeCursor, encodeCursor, expiredCursor, invalidCursor } from './change-cursor.js';
 import type { Change, ReadChanges } from './change-stream.repository.js';
 
 /** What {@link ChangeFeed} works with. */

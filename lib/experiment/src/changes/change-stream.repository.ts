@@ -1,13 +1,7 @@
 /** Reads the change stream of one collection; the only code that opens one. */
 import { type CollectionDefinition, collection } from '@rhizome/mongo';
-import {
-  type ChangeStream,
-  type ChangeStreamDocument,
-  type Db,
-  type Document,
-  MongoServerError,
-} from 'mongodb';
-import { encodeCursor, expiredCursor, invalidCursor } from './change-cursor.js';
+import type { ChangeStream, ChangeStreamDocument, Db, Document } from 'mongodb';
+import { placeFault } from './change-cursor.js';
 
 /** A document was written. */
 export interface Change {
@@ -38,10 +32,6 @@ export type ReadChanges = (options: ChangeReadOptions) => AsyncGenerator<ChangeR
 
 /** How long the server waits for a change before it tells that there is none, in milliseconds. */
 const awaitMs = 500;
-/** The oplog no longer reaches back to the place; or its event is not there, as in another store. */
-const lostCodes = new Set([286, 280, 136]);
-/** The token does not parse. */
-const invalidCodes = new Set([2, 9, 260, 40647, 40648, 40649, 50811, 50797]);
 
 /** A way to read the changes of a collection. */
 export function changesOf(db: Db, definition: CollectionDefinition): ReadChanges {
@@ -59,7 +49,7 @@ export function changesOf(db: Db, definition: CollectionDefinition): ReadChanges
         if (found) yield found;
       }
     } catch (error) {
-      if (!signal.aborted) throw faultOf(error, after);
+      if (!signal.aborted) throw (after === undefined ? undefined : placeFault(error, after)) ?? error;
     } finally {
       signal.removeEventListener('abort', stop);
       await stream.close().catch(() => undefined);
@@ -80,12 +70,4 @@ function toRead(event: ChangeStreamDocument | null, stream: ChangeStream): Chang
   if (position === undefined) return undefined;
   if (!event || !('documentKey' in event)) return { position };
   return { change: { token: position, id: String(event.documentKey?._id) }, position };
-}
-
-/** What the driver's errors mean to whoever gave the place. */
-function faultOf(error: unknown, after: string | undefined): unknown {
-  if (!(error instanceof MongoServerError) || typeof error.code !== 'number' || after === undefined)
-    return error;
-  if (lostCodes.has(error.code)) return expiredCursor(after, error);
-  return invalidCodes.has(error.code) ? invalidCursor(encodeCursor(after), error) : error;
 }

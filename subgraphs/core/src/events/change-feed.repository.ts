@@ -3,8 +3,8 @@
  */
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import { DomainError } from '@rhizome/errors';
-import { MongoServerError, Timestamp, type ChangeStream, type Db, type Document } from 'mongodb';
-import { encodeCursor, expiredCursor, invalidCursor, type StoreTime } from './cursor.js';
+import { Timestamp, type ChangeStream, type Db, type Document } from 'mongodb';
+import { placeFault, type StoreTime } from './cursor.js';
 import type { DocumentNotice, JobEvent } from './job-event.js';
 import { toJobEvent } from './job-event.js';
 
@@ -118,21 +118,10 @@ export class ChangeFeed {
   }
 }
 
-/** The oplog no longer reaches back to the place; or its event is not there, as after a roll-back or in another store. */
-const lostCodes: ReadonlySet<unknown> = new Set([286, 280, 136]);
-/** The token does not parse. */
-const invalidCodes: ReadonlySet<unknown> = new Set([2, 9, 260, 40647, 40648, 40649, 50811, 50797]);
-
-/** Whether the stream cannot be continued from its place: what was derived from it must be made anew. */
-export function isStreamLost(error: unknown): boolean {
-  return error instanceof MongoServerError && lostCodes.has(error.code);
-}
-
 /** The error that a caller who gave this place is told. */
 export function feedFault(error: unknown, place: string): unknown {
-  if (isStreamLost(error)) return expiredCursor(place, error);
-  if (error instanceof MongoServerError && invalidCodes.has(error.code))
-    return invalidCursor(encodeCursor(place), error);
+  const fault = placeFault(error, place);
+  if (fault) return fault;
   const text = 'The event stream cannot be read now';
   return new DomainError('SERVICE_UNAVAILABLE', text, { service: 'database' }, { cause: error });
 }

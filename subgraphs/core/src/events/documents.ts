@@ -3,8 +3,8 @@
  * stream. What became of a document is read when its consumer is told: of several writes that wait, one is told.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { secondsOf } from '@rhizome/mongo';
 import { feedFault, type ChangeFeed } from './change-feed.repository.js';
-import { secondsOf } from './cursor.js';
 import type { DocumentNotice } from './job-event.js';
 
 /** Documents that were written, in the order of their latest writes, and the place after them. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { secondsOf } from '@rhizome/mongo';
 import { testPrincipal } from '@rhizome/testkit';
 import fc from 'fast-check';
 import {
@@ -10,7 +11,7 @@ import {
 } from 'graphql';
 import { Timestamp } from 'mongodb';
 import type { StoredLastEvent } from '../jobs/job.types.js';
-import { decodeCursor, encodeCursor, placesAround, secondsOf } from './cursor.js';
+import { decodeCursor, encodeCursor, placesAround } from './cursor.js';
 import { EventBuffer, type TakenEvents } from './event-buffer.js';
 import { isToldByEvent, jobOfEvent } from './event-job.js';
 import { compileFilter, matches, type EventFilter } from './event-filter.js';

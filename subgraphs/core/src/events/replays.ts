@@ -2,8 +2,8 @@
  * Reads the change stream for those whose place lies before the ring. Many come back at once, as after a restart: those whose places are near
  * each other share one reading, and few readings run at a time, so that a crowd costs the store no more than a few.
  */
-import { feedFault, isStreamLost, type ChangeFeed } from './change-feed.repository.js';
-import { secondsOf } from './cursor.js';
+import { isStreamLost, secondsOf } from '@rhizome/mongo';
+import { feedFault, type ChangeFeed } from './change-feed.repository.js';
 import { EventBuffer } from './event-buffer.js';
 import { storedFilter, type EventFilter } from './event-filter.js';
 import type { JobEvent } from './job-event.js';

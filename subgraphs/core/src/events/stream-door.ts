@@ -1,5 +1,6 @@
 /** How every stream for a subscriber begins and ends: its cursor is looked at, the tailer awaited, and it ends with the process. */
-import { decodeCursor, invalidCursor, secondsOf } from './cursor.js';
+import { secondsOf } from '@rhizome/mongo';
+import { decodeCursor, invalidCursor } from './cursor.js';
 import { DirectGenerator, type DirectSource, type Following, isDirect } from '@rhizome/subgraph';
 import { linkSignals } from './linked-signal.js';
 

@@ -2,8 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
-import type { Clock } from '@rhizome/mongo';
-import { isStreamLost, type ChangeFeed, type FeedBatch, type FeedStart } from './change-feed.repository.js';
+import { isStreamLost, type Clock } from '@rhizome/mongo';
+import type { ChangeFeed, FeedBatch, FeedStart } from './change-feed.repository.js';
 
 /** What {@link Tailer} is made of. */
 export interface TailerOptions {
