@@ -3,6 +3,7 @@ import type { Clock } from '@rhizome/mongo';
 import type { LeaderWork } from './collaborators.js';
 import type { JobsRepository } from './jobs.repository.js';
 import type { EventHandler } from './event-work.js';
+import { LeaderDuty } from './leader-duty.js';
 import { pause } from './pause.js';
 import type { TransitionWriter } from './transition.types.js';
 
@@ -23,31 +24,29 @@ const longestSleepMs = 60_000;
 export class BackoffTimer implements EventHandler {
   readonly name = 'backoff';
   readonly #options: BackoffTimerOptions;
-  #running: Promise<void> = Promise.resolve();
-  #stop: (() => void)[] = [];
+  readonly #duty: LeaderDuty;
+  #expectNoMore: (() => void) | undefined;
   /** When the next backoff known here ends, in milliseconds of the epoch. */
   #next = Number.POSITIVE_INFINITY;
   #wake = new AbortController();
 
   constructor(options: BackoffTimerOptions) {
     this.#options = options;
+    this.#duty = new LeaderDuty(options.leader, (signal) => this.#lead(signal));
   }
 
   /** Works whenever this process leads. */
   start(): void {
-    const { leader, writer } = this.#options;
-    this.#stop = [
-      leader.onGained((signal) => {
-        this.#running = this.#running.then(() => this.#lead(signal));
-      }),
-      writer.onApplied((applied) => applied.forEach(({ last }) => this.#expect(last.notBefore))),
-    ];
+    this.#duty.start();
+    this.#expectNoMore = this.#options.writer.onApplied((applied) =>
+      applied.forEach(({ last }) => this.#expect(last.notBefore)),
+    );
   }
 
-  /** Takes no more leadership and waits for the end of the work under way; the leader's signal must have been aborted. */
+  /** Takes no more leadership and waits for the end of the work under way. */
   async stop(): Promise<void> {
-    this.#stop.forEach((stop) => stop());
-    await this.#running;
+    this.#expectNoMore?.();
+    await this.#duty.stop();
   }
 
   async handle(events: Parameters<EventHandler['handle']>[0]): Promise<void> {

@@ -7,7 +7,7 @@ import type { BulkJob } from './bulk.types.js';
 import type { ExperimentDirectory, LeaderWork } from './collaborators.js';
 import { planJobFilter } from './job-filter.js';
 import type { JobsRepository } from './jobs.repository.js';
-import { pause } from './pause.js';
+import { again, LeaderDuty } from './leader-duty.js';
 
 /** What {@link BulkRunner} works with. */
 export interface BulkRunnerOptions {
@@ -33,28 +33,21 @@ export interface BulkRunnerOptions {
 export class BulkRunner {
   readonly #options: BulkRunnerOptions;
   readonly #active = new Map<string, Promise<BulkOperationDocument | null>>();
-  readonly #stopping = new AbortController();
-  #sweeping: Promise<void> = Promise.resolve();
-  #stop: (() => void) | undefined;
+  readonly #sweeps: LeaderDuty;
 
   constructor(options: BulkRunnerOptions) {
     this.#options = options;
+    this.#sweeps = new LeaderDuty(options.leader, (signal) => this.#sweep(signal));
   }
 
   /** Looks for abandoned operations whenever this process leads. */
   start(): void {
-    this.#stop = this.#options.leader.onGained((signal) => {
-      this.#sweeping = this.#sweeping.then(() =>
-        this.#sweep(AbortSignal.any([signal, this.#stopping.signal])),
-      );
-    });
+    this.#sweeps.start();
   }
 
   /** Ends after the pages under way; others go on with the operations. */
   async stop(): Promise<void> {
-    this.#stop?.();
-    this.#stopping.abort();
-    await Promise.allSettled([this.#sweeping, ...this.#active.values()]);
+    await Promise.allSettled([this.#sweeps.stop(), ...this.#active.values()]);
   }
 
   /** Works on an operation until it is done; resolves to it, or to null where somebody else works on it or this process stops. */
@@ -76,18 +69,16 @@ export class BulkRunner {
     );
   }
 
-  async #sweep(signal: AbortSignal): Promise<void> {
+  #sweep(signal: AbortSignal): Promise<void> {
     const { operations, clock, log, sweepMs = 3000 } = this.#options;
-    while (!signal.aborted) {
-      try {
-        for (const id of await operations.abandoned(clock.now(), 10)) {
-          if (!signal.aborted) await this.run(id);
-        }
-      } catch (error) {
-        log.warn({ err: error }, 'abandoned bulk operations could not be resumed');
+    const resume = async (): Promise<void> => {
+      for (const id of await operations.abandoned(clock.now(), 10)) {
+        if (!signal.aborted) await this.run(id);
       }
-      await pause(sweepMs, signal);
-    }
+    };
+    return again(resume, sweepMs, signal, (err) =>
+      log.warn({ err }, 'abandoned bulk operations could not be resumed'),
+    );
   }
 
   async #work(id: string): Promise<BulkOperationDocument | null> {
@@ -100,7 +91,7 @@ export class BulkRunner {
       for (;;) {
         const page: readonly string[] = operation.page ?? (await this.#nextPage(operation));
         if (page.length === 0) return await operations.end(id, runnerId, clock.now());
-        if (this.#stopping.signal.aborted) return null;
+        if (this.#sweeps.stopping.aborted) return null;
         if (!operation.page && !(await operations.beginPage(id, runnerId, page, clock.now()))) return null;
         if (!(await this.#page(operation, page, isResumed))) return null;
         isResumed = false;

@@ -3,6 +3,7 @@ import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/mongo';
 import type { JobEvent, JobEventStream, LeaderWork } from './collaborators.js';
 import type { ConsumersRepository } from './consumers.repository.js';
+import { LeaderDuty } from './leader-duty.js';
 import { pause } from './pause.js';
 
 /** A part of core that follows the events of jobs. Each batch may come more than once. */
@@ -32,24 +33,21 @@ const consumer = 'core';
 /** The leader's walk along the event stream: hands each batch to the handlers, then notes the place. */
 export class EventWork {
   readonly #options: EventWorkOptions;
-  #running: Promise<void> = Promise.resolve();
-  #stop: (() => void) | undefined;
+  readonly #duty: LeaderDuty;
 
   constructor(options: EventWorkOptions) {
     this.#options = options;
+    this.#duty = new LeaderDuty(options.leader, (signal) => this.#lead(signal));
   }
 
   /** Works whenever this process leads. */
   start(): void {
-    this.#stop = this.#options.leader.onGained((signal) => {
-      this.#running = this.#running.then(() => this.#lead(signal));
-    });
+    this.#duty.start();
   }
 
-  /** Takes no more leadership and waits for the end of the work under way; the leader's signal must have been aborted. */
-  async stop(): Promise<void> {
-    this.#stop?.();
-    await this.#running;
+  /** Takes no more leadership and waits for the end of the work under way. */
+  stop(): Promise<void> {
+    return this.#duty.stop();
   }
 
   async #lead(signal: AbortSignal): Promise<void> {

@@ -6,8 +6,8 @@ import { batchJobIds } from '../jobs/job-ids.js';
 import { sibling } from '../jobs/job-input.js';
 import type { JobDocument } from '../jobs/job.types.js';
 import type { JobsRepository } from '../jobs/jobs.repository.js';
+import { again, LeaderDuty } from '../jobs/leader-duty.js';
 import { newJobDocument } from '../jobs/new-job.js';
-import { pause } from '../jobs/pause.js';
 import type { StoredParameterSet, TaskDocument } from './task.document.js';
 import type { TasksRepository } from './tasks.repository.js';
 import { fillIn } from './template.js';
@@ -41,34 +41,27 @@ export class Expansion {
   readonly #options: ExpansionOptions;
   readonly #active = new Map<string, Promise<void>>();
   readonly #waiting: string[] = [];
-  readonly #stopping = new AbortController();
-  #sweeping: Promise<void> = Promise.resolve();
-  #stop: (() => void) | undefined;
+  readonly #sweeps: LeaderDuty;
 
   constructor(options: ExpansionOptions) {
     this.#options = options;
+    this.#sweeps = new LeaderDuty(options.leader, (signal) => this.#sweep(signal));
   }
 
   /** Looks for abandoned tasks whenever this process leads. */
   start(): void {
-    this.#stop = this.#options.leader.onGained((signal) => {
-      this.#sweeping = this.#sweeping.then(() =>
-        this.#sweep(AbortSignal.any([signal, this.#stopping.signal])),
-      );
-    });
+    this.#sweeps.start();
   }
 
   /** Ends after the steps under way; others go on with the tasks. */
   async stop(): Promise<void> {
-    this.#stop?.();
-    this.#stopping.abort();
     this.#waiting.length = 0;
-    await Promise.allSettled([this.#sweeping, ...this.#active.values()]);
+    await Promise.allSettled([this.#sweeps.stop(), ...this.#active.values()]);
   }
 
   /** Begins to expand a task, or lines it up; what goes wrong is logged, and the leader tries again. */
   begin(id: string): void {
-    if (this.#stopping.signal.aborted || this.#active.has(id)) return;
+    if (this.#sweeps.stopping.aborted || this.#active.has(id)) return;
     if (this.#active.size < maxAtOnce) void this.#run(id);
     else if (!this.#waiting.includes(id)) this.#waiting.push(id);
   }
@@ -90,16 +83,14 @@ export class Expansion {
     return running;
   }
 
-  async #sweep(signal: AbortSignal): Promise<void> {
+  #sweep(signal: AbortSignal): Promise<void> {
     const { tasks, clock, log, sweepMs = 3000 } = this.#options;
-    while (!signal.aborted) {
-      try {
-        for (const id of await tasks.abandoned(clock.now(), 100)) this.begin(id);
-      } catch (error) {
-        log.warn({ err: error }, 'abandoned tasks could not be looked for');
-      }
-      await pause(sweepMs, signal);
-    }
+    const resume = async (): Promise<void> => {
+      for (const id of await tasks.abandoned(clock.now(), 100)) this.begin(id);
+    };
+    return again(resume, sweepMs, signal, (err) =>
+      log.warn({ err }, 'abandoned tasks could not be looked for'),
+    );
   }
 
   async #expand(id: string): Promise<void> {
@@ -109,7 +100,7 @@ export class Expansion {
     try {
       let created = task.createdJobs;
       while (created < task.totalJobs) {
-        if (this.#stopping.signal.aborted) return;
+        if (this.#sweeps.stopping.aborted) return;
         const upTo = Math.min(created + stepSize, task.totalJobs);
         await this.#step(task, created, upTo);
         created = upTo;

@@ -1,6 +1,7 @@
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/mongo';
 import type { LeaderWork } from '../jobs/collaborators.js';
+import { LeaderDuty } from '../jobs/leader-duty.js';
 import { pause } from '../jobs/pause.js';
 import type { Completion } from './completion.js';
 import type { TasksRepository } from './tasks.repository.js';
@@ -22,26 +23,21 @@ const leftOverMs = 3_600_000;
 /** What processes that ended between two steps leave behind is set right by the leader: tasks that nobody counts, sets that nobody reads. */
 export class TaskUpkeep {
   readonly #options: TaskUpkeepOptions;
-  readonly #stopping = new AbortController();
-  #running: Promise<void> = Promise.resolve();
-  #stop: (() => void) | undefined;
+  readonly #duty: LeaderDuty;
 
   constructor(options: TaskUpkeepOptions) {
     this.#options = options;
+    this.#duty = new LeaderDuty(options.leader, (signal) => this.#lead(signal));
   }
 
   /** Works whenever this process leads. */
   start(): void {
-    this.#stop = this.#options.leader.onGained((signal) => {
-      this.#running = this.#running.then(() => this.#lead(AbortSignal.any([signal, this.#stopping.signal])));
-    });
+    this.#duty.start();
   }
 
   /** Ends after the step under way. */
-  async stop(): Promise<void> {
-    this.#stop?.();
-    this.#stopping.abort();
-    await this.#running;
+  stop(): Promise<void> {
+    return this.#duty.stop();
   }
 
   async #lead(signal: AbortSignal): Promise<void> {
