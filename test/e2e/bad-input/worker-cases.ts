@@ -13,6 +13,8 @@ const tooMany = (entry: object): Row => [
 const noJob: Row = ['a job that is not there', 'jobs.0.id', nobody, { code: 'JOB_NOT_FOUND' }];
 const oldFence: Row = ['a fence of the past', 'jobs.0.fence', 1, { code: 'FENCE_STALE', names: 'job_' }];
 
+const gpu = { id: 'GPU-1', vendor: 'NVIDIA', model: 'm' };
+
 const register = casesOf('registerWorker', 'INVALID_VALUE', [
   ['a queue that is not there', 'queue', 'nowhere', { code: 'QUEUE_NOT_FOUND' }],
   ['an empty host', 'host', ''],
@@ -34,6 +36,42 @@ const register = casesOf('registerWorker', 'INVALID_VALUE', [
     [{ id: 'GPU-1', vendor: 'X', model: 'm' }],
     { at: 'devices.0.vendor', names: '"X"' },
   ],
+  [
+    'a device twice',
+    'devices',
+    [gpu, { ...gpu, model: 'other' }],
+    { at: 'devices.1.id', names: '"GPU-1" is not valid; expected each device once' },
+  ],
+  [
+    'a device that is a part of itself',
+    'devices',
+    [{ ...gpu, parentId: 'GPU-1' }],
+    { at: 'devices.0.parentId', names: 'not itself' },
+  ],
+  [
+    'a driver whose version is none',
+    'devices',
+    [{ ...gpu, driverVersion: 'N/A' }],
+    { at: 'devices.0.driverVersion', names: '"N/A"' },
+  ],
+  [
+    'a device whose memory is too large to be true',
+    'devices',
+    [{ ...gpu, memoryMiB: 16_777_217 }],
+    { at: 'devices.0.memoryMiB', names: '16777217' },
+  ],
+  [
+    'a device whose memory is no number',
+    'devices',
+    [{ ...gpu, memoryMiB: '40 GB' }],
+    { code: 'BAD_USER_INPUT', names: '"40 GB"' },
+  ],
+  [
+    'too many devices',
+    'devices',
+    Array.from({ length: 1000 }, (_, index) => ({ ...gpu, id: `GPU-${index}` })),
+    { names: '1000 devices' },
+  ],
   ['an end in the past', 'endsAt', '2020-01-01T00:00:00.000Z'],
   ['an end that is no time', 'endsAt', 'tomorrow', { code: 'BAD_USER_INPUT' }],
 ]);
@@ -52,6 +90,12 @@ const life = [
       'devices',
       [{ id: '', vendor: 'NVIDIA', model: 'm' }],
       { at: 'devices.0.id', names: '""' },
+    ],
+    [
+      'use in per cent',
+      'deviceUse',
+      [{ id: 'GPU-1', utilisation: 57 }],
+      { at: 'deviceUse.0.utilisation', names: '57' },
     ],
   ]),
   ...casesOf('acquireJobs', 'INVALID_VALUE', [
