@@ -16,6 +16,7 @@ import { requirementClassesCollection } from '../jobs/requirement-class.document
 import { GroupingTransitionWriter } from '../jobs/transition-writer.js';
 import { transitionStore } from '../jobs/transitions.repository.js';
 import { buildFleet, fleetCollections, type FleetModule } from './fleet.module.js';
+import type { DeviceSpec } from './device-input.js';
 
 /** A database with the collections that the fleet needs. */
 export async function fleetDatabase(): Promise<TestDatabase> {
@@ -191,6 +192,11 @@ export function pilotOf(queue: string) {
   return testPrincipal({ kind: 'PILOT', subject: `pilot:${queue}`, grants: 'PILOT' });
 }
 
+/** A device as a worker tells it. */
+export function aDeviceSpec(id: string, change: Partial<DeviceSpec> = {}): DeviceSpec {
+  return { id, vendor: 'NVIDIA', model: 'A100', health: 'HEALTHY', ...change };
+}
+
 /** A registered worker that asks and reports, as an agent does. */
 export class TestWorker {
   private constructor(
@@ -206,7 +212,9 @@ export class TestWorker {
       readonly queue?: string;
       readonly cores?: number;
       readonly key?: string;
-      readonly devices?: readonly string[];
+      readonly host?: string;
+      /** Ids of healthy ones, or all that is told of them. */
+      readonly devices?: readonly (string | DeviceSpec)[];
     } = {},
   ): Promise<TestWorker> {
     const {
@@ -214,15 +222,16 @@ export class TestWorker {
       queue = 'main',
       cores = 8,
       key = ids.next('key'),
+      host = 'host-1',
       devices = [],
     } = change;
     const { worker, userErrors } = await fleet.services.workers.register(pilotOf(queue), {
       queue,
       name,
-      host: 'host-1',
+      host,
       version: '1.0',
       hardware: { architecture: 'x86_64', cores, memoryMiB: 1_000_000, diskMiB: 1_000_000 },
-      devices: devices.map((id) => ({ id, vendor: 'NVIDIA', model: 'A100', health: 'HEALTHY' as const })),
+      devices: devices.map((one) => (typeof one === 'string' ? aDeviceSpec(one) : one)),
       idempotencyKey: key,
     });
     if (!worker) throw new Error(JSON.stringify(userErrors));
@@ -289,9 +298,10 @@ export class TestWorker {
     );
   }
 
-  heartbeat(grants: readonly Grant[] = []) {
+  heartbeat(grants: readonly Grant[] = [], devices?: readonly DeviceSpec[]) {
     return this.fleet.services.workers.heartbeat(pilotOf('main'), {
       workerId: this.id,
+      ...(devices ? { devices } : {}),
       jobs: grants.map(({ jobId, fence }) => ({ id: jobId, fence })),
     });
   }
