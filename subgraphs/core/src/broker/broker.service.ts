@@ -60,7 +60,6 @@ export interface AskedRequirements {
 interface Term {
   readonly dispatcher: Dispatcher;
   readonly throttle: Throttle;
-  readonly history: GrantHistory;
   readonly firstFence: number;
 }
 
@@ -83,10 +82,13 @@ export class BrokerService {
   /** Reasons to read jobs anew that have not been met yet. */
   #anewDue = 0;
   #isReadingAnew = false;
+  /** What was granted as far as this process saw it, also while others led. */
+  readonly #history: GrantHistory;
   readonly #facts = new Map<string, { readonly facts: FleetFacts; readonly atMs: number }>();
 
   constructor(options: BrokerOptions) {
     this.#options = options;
+    this.#history = new GrantHistory(options.clock.monotonicMs());
   }
 
   /** Whether this process leads. */
@@ -215,9 +217,8 @@ export class BrokerService {
           view.fleet.worker(workerId)?.facts.devices.find(({ id }) => id === deviceId)?.model,
         onUncertain: (err) => void this.#readAnew('nobody knows whether grants were written', err),
       });
-      const history = new GrantHistory();
       const dispatcher = new Dispatcher({
-        history,
+        history: this.#history,
         view,
         classes,
         jobs,
@@ -229,7 +230,7 @@ export class BrokerService {
       });
       const throttle = new Throttle({ view, windows: dispatcher.windows, jobs, classes, writer, log });
       for (const { path } of view.fleet.shares()) throttle.note(path);
-      this.#term = { dispatcher, throttle, history, firstFence };
+      this.#term = { dispatcher, throttle, firstFence };
       prepared();
       await dispatcher.warm();
     } catch (error) {
@@ -242,9 +243,20 @@ export class BrokerService {
 
   #takeEvents(events: readonly JobEvent[]): void {
     const term = this.#term;
-    if (!term) return;
+    if (!term) {
+      this.#noteGrants(events);
+      return;
+    }
     term.dispatcher.take(events);
     for (const { last } of events) if (last.to === 'THROTTLED') term.throttle.note(last.share);
+  }
+
+  /** Grants of the process that leads: who leads after it knows how long jobs wait. */
+  #noteGrants(events: readonly JobEvent[]): void {
+    const { clock } = this.#options;
+    const offset = clock.monotonicMs() - clock.now().getTime();
+    for (const { last } of events)
+      if (last.to === 'SENT') this.#history.note(last.share, last.classId, last.at.getTime() + offset);
   }
 
   /**
@@ -322,9 +334,9 @@ export class BrokerService {
     if (!windows) return { position: null, positionIsEstimate: false, inClass: null };
     const key = { priority: job.priority, id: job._id };
     const nowMs = this.#options.clock.now().getTime();
-    const place = positionOf(windows.of(job.share), key, this.#options.readyCount?.(job.share), nowMs);
+    const ready = this.#options.readyCount?.(job.share);
     const own = windows.find(job.share, job.classId);
-    return { ...place, inClass: own ? (own.countBefore(key) ?? place.position) : 0 };
+    return positionOf(windows.of(job.share), key, ready, nowMs, own);
   }
 
   #world(): PendingWorld {
@@ -332,7 +344,7 @@ export class BrokerService {
     return {
       fleet: view.fleet,
       ledger: view.ledger,
-      history: this.#term?.history,
+      history: this.#term && this.#history,
       nowMs: clock.monotonicMs(),
       wallMs: clock.now().getTime(),
     };

@@ -1,60 +1,83 @@
 /** The recent grants of each class in each share: what an estimate of a wait rests on. Bounded; times are handed in. */
 import type { WaitEstimate } from './pending.types.js';
 
-/** Grants remembered of one class and share. */
+/** Moments with grants remembered of one class and share. */
 const maxKept = 64;
 /** Kinds remembered; those that were not granted for longest are forgotten first. */
 const maxKinds = 20_000;
 /** What is older says nothing of now. */
 const oldestMs = 3_600_000;
+/** Words of several grants may come this much out of order. */
+const disorderMs = 1000;
 /** Fewer grants than these say nothing. */
 const minGrants = 4;
 /** Nine of ten lie on one side of this many standard deviations. */
 const nineOfTen = 1.2816;
 
+/** Grants that were made at once. */
+interface Burst {
+  readonly atMs: number;
+  grants: number;
+}
+
 /** See the head of this file. */
 export class GrantHistory {
-  readonly #times = new Map<string, number[]>();
+  readonly #bursts = new Map<string, Burst[]>();
 
-  /** Notes grants. @param atMs monotonic */
+  /** @param beganMs monotonic milliseconds from which on grants are noted; what was granted before is not known */
+  constructor(private readonly beganMs = Number.NEGATIVE_INFINITY) {}
+
+  /** Notes a grant. @param atMs monotonic */
   note(share: string, classId: string, atMs: number): void {
     const key = `${share} ${classId}`;
-    const times = this.#times.get(key) ?? [];
-    this.#times.delete(key);
-    times.push(atMs);
-    if (times.length > maxKept) times.shift();
-    this.#times.set(key, times);
-    if (this.#times.size > maxKinds) this.#times.delete(this.#times.keys().next().value ?? '');
+    const bursts = this.#bursts.get(key) ?? [];
+    this.#bursts.delete(key);
+    const last = bursts[bursts.length - 1];
+    if (last === undefined || atMs > last.atMs) bursts.push({ atMs, grants: 1 });
+    // What is told once more is long past.
+    else if (last.atMs - atMs < disorderMs) last.grants += 1;
+    if (bursts.length > maxKept) bursts.shift();
+    this.#bursts.set(key, bursts);
+    if (this.#bursts.size > maxKinds) this.#bursts.delete(this.#bursts.keys().next().value ?? '');
   }
 
   /**
-   * The wait of a job with so many of its class before it: grants are taken to come as they came, one by one and by chance. The interval
-   * has both chances in it: that of the grants to come, and that of those that were seen.
+   * The wait of a job with so many of its class before it: grants are taken to come as they came, so many at once and by chance. The
+   * interval has both chances in it: that of the grants to come, and that of those that were seen.
    */
   estimate(share: string, classId: string, before: number | null, nowMs: number): WaitEstimate {
-    const times = (this.#times.get(`${share} ${classId}`) ?? []).filter((at) => nowMs - at <= oldestMs);
-    const [first] = times;
-    if (before === null) return unknownWait(times.length, 'The number of jobs before it is not known.');
-    if (first === undefined || times.length < minGrants) {
-      const seen = times.length === 0 ? 'No job' : `Only ${times.length} job${times.length === 1 ? '' : 's'}`;
-      return unknownWait(
-        times.length,
-        `${seen} of its requirements and share was sent in the last hour; ${minGrants} are needed.`,
-      );
-    }
+    const bursts = (this.#bursts.get(`${share} ${classId}`) ?? []).filter(
+      ({ atMs }) => nowMs - atMs <= oldestMs,
+    );
+    const grants = bursts.reduce((sum, one) => sum + one.grants, 0);
+    const [first] = bursts;
+    if (before === null) return unknownWait(grants, 'The number of jobs before it is not known.');
+    if (first === undefined || grants < minGrants) return unknownWait(grants, this.#tooFew(grants, nowMs));
+    if (bursts.length < 2 || nowMs <= first.atMs)
+      return unknownWait(grants, 'All grants came at once; there is no rate yet.');
     // Silence since the last grant counts: what has stopped does not go on as it was.
-    const perGrantMs = (nowMs - first) / times.length;
-    if (perGrantMs <= 0) return unknownWait(times.length, 'All grants came at once; there is no rate yet.');
-    const seconds = ((before + 1) * perGrantMs) / 1000;
-    const spread = Math.exp(nineOfTen * Math.sqrt(1 / (before + 1) + 1 / (times.length - 1)));
+    const perBurstMs = (nowMs - first.atMs) / bursts.length;
+    const needed = Math.max(1, ((before + 1) * bursts.length) / grants);
+    const seconds = (needed * perBurstMs) / 1000;
+    const spread = Math.exp(nineOfTen * Math.sqrt(1 / needed + 1 / (bursts.length - 1)));
     return {
       kind: 'ESTIMATED',
       seconds,
       lowSeconds: seconds / spread,
       highSeconds: seconds * spread,
-      basedOnGrants: times.length,
-      reason: `${times.length} jobs of its requirements and share were sent in the last ${Math.max(1, Math.round((nowMs - first) / 1000))} s.`,
+      basedOnGrants: grants,
+      reason: `${grants} jobs of its requirements and share were sent in the last ${Math.max(1, Math.round((nowMs - first.atMs) / 1000))} s.`,
     };
+  }
+
+  #tooFew(grants: number, nowMs: number): string {
+    const seen = grants === 0 ? 'No job' : `Only ${grants} job${grants === 1 ? '' : 's'}`;
+    const knownMs = nowMs - this.beganMs;
+    const when =
+      knownMs >= oldestMs
+        ? 'the last hour'
+        : `the ${Math.max(0, Math.round(knownMs / 1000))} s that this process knows of`;
+    return `${seen} of its requirements and share was sent in ${when}; ${minGrants} are needed.`;
   }
 }
 

@@ -350,7 +350,7 @@ describe('the position', () => {
 
   test('is exact where the windows reach', () => {
     const windows = [windowOf([1000, 2000, 3000], true), windowOf([1500, 2500, 9000], false)];
-    expect(positionOf(windows, { priority: 0, id: idAt(2500) }, 1000, 10_000)).toEqual({
+    expect(positionOf(windows, { priority: 0, id: idAt(2500) }, 1000, 10_000)).toMatchObject({
       position: 3,
       positionIsEstimate: false,
     });
@@ -359,9 +359,9 @@ describe('the position', () => {
   test('beyond is reckoned from the count of ready jobs and the time when it came', () => {
     const windows = [windowOf([1000, 2000], false)];
     const at = (ms: number) => positionOf(windows, { priority: 0, id: idAt(ms) }, 102, 12_000);
-    expect(at(7000)).toEqual({ position: 52, positionIsEstimate: true });
-    expect(at(12_000)).toEqual({ position: 102, positionIsEstimate: true });
-    expect(positionOf(windows, { priority: 0, id: idAt(7000) }, undefined, 12_000)).toEqual({
+    expect(at(7000)).toMatchObject({ position: 52, positionIsEstimate: true });
+    expect(at(12_000)).toMatchObject({ position: 102, positionIsEstimate: true });
+    expect(positionOf(windows, { priority: 0, id: idAt(7000) }, undefined, 12_000)).toMatchObject({
       position: null,
       positionIsEstimate: true,
     });

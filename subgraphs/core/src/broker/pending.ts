@@ -4,17 +4,15 @@ import { fleetFacts } from './fleet-facts.js';
 import type { Fleet } from './fleet.js';
 import { type GrantHistory, unknownWait } from './grant-history.js';
 import type { Ledger } from './ledger.js';
-import type { FleetFacts, PendingFacts, Position, WaitEstimate, WaitingJob } from './pending.types.js';
+import type { FleetFacts, PendingFacts, WaitEstimate, WaitingJob } from './pending.types.js';
+import { nobodyReason, plural } from './nobody.js';
 import { quietMs, QuietRooms } from './quiet-hosts.js';
+import type { Place as PlaceInShare } from './queue-position.js';
 import { experimentOf } from './ready-windows.js';
 import type { RequirementClass } from './requirement-class.js';
-import { mayTake, mayTakeGpus, standing } from './share-order.js';
+import { mayTake, mayTakeGpus, ownerMayTake, standing } from './share-order.js';
 
-/** What is known of a job's place. */
-export interface PlaceInShare extends Position {
-  /** Ready jobs of its own class before it; null where that is not known. */
-  readonly inClass: number | null;
-}
+export type { Place as PlaceInShare } from './queue-position.js';
 
 /** What an explanation rests on. */
 export interface PendingWorld {
@@ -77,36 +75,47 @@ function ownReason({ state, hold, notBefore, waitingFor, owner, share }: Waiting
 type Counts = Omit<PendingFacts, 'summary'>;
 
 function fleetReason(job: WaitingJob, cls: RequirementClass, counts: Counts, world: PendingWorld): string {
-  const experiment = experimentOf(job.share);
-  const { workersConsidered, workersThatFit, workersFreeNow, position, constraints } = counts;
-  if (workersConsidered === 0) return `No live worker of a queue that is online and admits ${experiment}.`;
-  if (workersThatFit === 0) {
-    const worst = [...constraints].sort((a, b) => a.workersThatPass - b.workersThatPass)[0];
-    if (!worst || worst.workersThatPass > 0)
-      return `Each constraint is met by some of ${workersConsidered} workers, but no worker meets all of them.`;
-    return `None of ${workersConsidered} workers meets "${worst.constraint}": ${worst.reasons[0] ?? 'unknown'}.`;
-  }
+  const { workersConsidered, workersThatFit, workersFreeNow } = counts;
+  const nobody = nobodyReason(world.fleet, experimentOf(job.share), cls);
+  if (nobody !== undefined) return nobody;
+  if (workersThatFit === 0) return misfitReason(counts);
   const overLimit = shareReason(job, cls, world);
   if (overLimit !== undefined) return overLimit;
-  if (workersFreeNow === 0) return `${plural(workersThatFit, 'worker')} could run it, but none has room now.`;
-  const turn =
-    position === null
-      ? ''
-      : position === 0
-        ? '; it is the next of its share'
-        : `; ${counts.positionIsEstimate ? 'about ' : ''}${plural(position, 'job')} of its share ${position === 1 ? 'comes' : 'come'} before it`;
-  return `Ready: ${plural(workersFreeNow, 'worker')} ${workersFreeNow === 1 ? 'has' : 'have'} room for it${turn}.${keptBackReason(job, cls, world)}`;
+  if (workersFreeNow === 0)
+    return `Waits for room: ${workersThatFit} of ${plural(workersConsidered, 'worker')} could run it, but none has room now${turnOf(counts)}.`;
+  return `Ready: ${plural(workersFreeNow, 'worker')} ${workersFreeNow === 1 ? 'has' : 'have'} room for it${turnOf(counts)}.${keptBackReason(job, cls, world)}`;
 }
 
-/** Whether the job's share has its limit in use, of cores or of GPUs. */
+/** Which constraint keeps it from all workers. */
+function misfitReason({ constraints, workersConsidered, mostFailed }: Counts): string {
+  const [worst] = [...constraints].sort((a, b) => a.workersThatPass - b.workersThatPass);
+  const workers = plural(workersConsidered, 'worker');
+  if (worst?.workersThatPass === 0)
+    return `None of ${workers} meets "${worst.constraint}": ${worst.reasons[0] ?? 'unknown'}.`;
+  const first = mostFailed === null ? '' : ` Most of them fail first by "${mostFailed}".`;
+  return `Each constraint is met by some of ${workers}, but no worker meets all of them.${first}`;
+}
+
+function turnOf({ position, positionIsEstimate }: Counts): string {
+  if (position === null) return '';
+  if (position === 0) return '; it is the next of its share';
+  const about = positionIsEstimate ? 'about ' : '';
+  return `; ${about}${plural(position, 'job')} of its share ${position === 1 ? 'comes' : 'come'} before it`;
+}
+
+/** Whether the job's share or its owner has the limit in use, of cores or of GPUs. */
 function shareReason(
-  { share: path }: WaitingJob,
+  { share: path, owner }: WaitingJob,
   { requirements: { cores, gpu } }: RequirementClass,
   { fleet, ledger }: PendingWorld,
 ): string | undefined {
   const [share, usage] = [fleet.share(path), ledger.shareUse(path)];
   if (!mayTake(share, usage, cores))
     return `Share ${path} uses ${usage.cores} cores, and ${cores} more are over its limit.`;
+  if (!ownerMayTake(share, ledger.ownerCores(path, owner), cores))
+    return ledger.ownerCores(path, owner) === 0
+      ? `It asks for more cores than one owner may use of share ${path}.`
+      : `Owner ${owner} has its limit of cores of share ${path} in use.`;
   const gpus = askedGpus(gpu);
   if (mayTakeGpus(share, usage, fleet.totals, gpus)) return undefined;
   return `Share ${path} uses ${rounded(usage.gpus)} GPUs, and ${rounded(gpus)} more are over its limit.`;
@@ -124,8 +133,4 @@ function keptBackReason({ share }: WaitingJob, cls: RequirementClass, world: Pen
   if (hosts === 0) return '';
   const who = `${plural(hosts, 'host')} without GPUs ${hosts === 1 ? 'has room and is' : 'have room and are'} about to ask`;
   return ` ${who}: for ${quietMs / 1000} s at most hosts with GPUs leave it to them.`;
-}
-
-function plural(count: number, word: string): string {
-  return `${count} ${word}${count === 1 ? '' : 's'}`;
 }

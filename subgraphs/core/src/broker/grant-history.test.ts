@@ -1,0 +1,55 @@
+import { describe, expect, test } from '@jest/globals';
+import { GrantHistory } from './grant-history.js';
+
+const share = 'alpha/default';
+
+function noted(times: readonly number[], beganMs?: number): GrantHistory {
+  const history = new GrantHistory(beganMs);
+  for (const at of times) history.note(share, 'class_1', at);
+  return history;
+}
+
+const estimate = (history: GrantHistory, before: number, nowMs: number) =>
+  history.estimate(share, 'class_1', before, nowMs);
+
+describe('the wait', () => {
+  test('by grants that come many at once: the next are waited for, however near the job stands', () => {
+    const burst = (at: number) => Array.from({ length: 100 }, () => at);
+    const history = noted([...burst(0), ...burst(60_000), ...burst(120_000)]);
+    const first = estimate(history, 0, 180_000);
+    expect(first).toMatchObject({ kind: 'ESTIMATED', seconds: 60, basedOnGrants: 300 });
+    expect(estimate(history, 99, 180_000).seconds).toBe(60);
+    expect(estimate(history, 199, 180_000).seconds).toBe(120);
+    expect((first.highSeconds ?? 0) / (first.lowSeconds ?? 1)).toBeGreaterThan(10);
+  });
+
+  test('is not known where all grants came at once', () => {
+    expect(estimate(noted([5, 5, 5, 5, 5]), 0, 10_000)).toMatchObject({ kind: 'UNKNOWN', basedOnGrants: 5 });
+  });
+
+  test('a process that has just begun to look says so, and not that nothing was sent for an hour', () => {
+    expect(estimate(noted([], 1000), 0, 13_000).reason).toBe(
+      'No job of its requirements and share was sent in the 12 s that this process knows of; 4 are needed.',
+    );
+    expect(estimate(noted([]), 0, 13_000).reason).toMatch(/in the last hour;/);
+  });
+
+  test('grants that are told once more, long after, change nothing', () => {
+    const times = [0, 10_000, 20_000, 30_000];
+    expect(estimate(noted([...times, 0, 10_000]), 0, 40_000)).toEqual(estimate(noted(times), 0, 40_000));
+  });
+
+  test('is never below nothing, and its bounds lie around it', () => {
+    const history = noted(Array.from({ length: 500 }, (_, at) => at));
+    for (const [before, nowMs] of [
+      [0, 499],
+      [1_000_000, 500],
+      [3, 3_000_000],
+    ] as const) {
+      const { seconds, lowSeconds, highSeconds } = estimate(history, before, nowMs);
+      expect(seconds).toBeGreaterThan(0);
+      expect(lowSeconds).toBeLessThan(seconds ?? 0);
+      expect(highSeconds).toBeGreaterThan(seconds ?? 0);
+    }
+  });
+});
