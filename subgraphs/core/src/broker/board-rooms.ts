@@ -1,6 +1,7 @@
 /** What is asked of rooms and buckets on the board. Pure. */
 import { type DeviceFit, rankTogether } from '../gpus/device-fit.js';
-import { chooseDevices, roomText, wholeDevice } from '../gpus/device-room.js';
+import { chooseDevices } from '../gpus/device-choice.js';
+import { roomText, wholeDevice } from '../gpus/device-room.js';
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
 import type { Asker, Room } from './board.types.js';
 import type { Bucket } from './bucket-order.js';

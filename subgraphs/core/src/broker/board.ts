@@ -4,14 +4,8 @@
  * through in one order that is the same for all classes: the least free first, so that whole hosts stay whole.
  */
 import { type DeviceFit, rankTogether } from '../gpus/device-fit.js';
-import {
-  chooseDevices,
-  deviceChoices,
-  roomText,
-  sameDevices,
-  withoutDevices,
-  withoutOthers,
-} from '../gpus/device-room.js';
+import { chooseDevices, deviceChoices } from '../gpus/device-choice.js';
+import { roomText, sameDevices, withoutDevices, withoutOthers } from '../gpus/device-room.js';
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
 import { BoardPrices, type Pricing } from './board-prices.js';
 import { hasRoom, less, rankOf, roomNumber, simpleCost, someone, wholeFree } from './board-rooms.js';

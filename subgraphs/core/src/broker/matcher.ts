@@ -3,18 +3,17 @@
  * it changes as it decides; it reads no clock. Shares are served by their order, inside a share priority goes before age across all classes,
  * and a class that does not fit a worker is set aside for it, whatever number of jobs it has.
  */
-import { deviceRoom, type DeviceRoom } from '../gpus/device-room.js';
 import { askedGpus, gpusOf } from '../gpus/parts.js';
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
 import { Board } from './board.js';
 import { hasLeast, type LeastRoom, leastOf } from './board-rooms.js';
-import type { Asker, Placing, Room } from './board.types.js';
+import type { Asker, Placing } from './board.types.js';
 import type { AcquireRequest, LedgerEntry, ReadyJob } from './broker.types.js';
+import { roomOf } from './asker-room.js';
 import type { Demand } from './demand.js';
 import type { Fleet, FleetWorker } from './fleet.js';
 import { Heap } from './heap.js';
 import type { Ledger } from './ledger.js';
-import { bookingsOnHost } from './neighbours.js';
 import { QuietRooms } from './quiet-hosts.js';
 import { compareKeys, type ReadyWindow } from './ready-window.js';
 import { experimentOf, type ReadyWindows } from './ready-windows.js';
@@ -87,41 +86,6 @@ export function matchPass(
 }
 
 const noOutputs: readonly string[] = [];
-
-const noDevices: DeviceRoom = {
-  shape: { key: '', facts: [], gpus: [], kinds: [], parts: [], sizes: [] },
-  free: [],
-  memoryMiB: [],
-};
-
-/** What a worker has room for: what it says, but never more than the ledger leaves of what it has. */
-function roomOf({ fleet, ledger }: MatcherState, { worker, request }: PassRequest): Room {
-  const { id, hardware } = worker.facts;
-  const used = ledger.workerUse(id);
-  return {
-    cores: Math.min(request.free.cores, hardware.cores - used.cores),
-    memoryMiB: Math.min(request.free.memoryMiB, hardware.memoryMiB - used.memoryMiB),
-    diskMiB: Math.min(request.free.diskMiB, hardware.diskMiB - used.diskMiB),
-    devices: worker.shape.hasDevices ? devicesOf(fleet, ledger, worker, request) : noDevices,
-  };
-}
-
-/** Beyond so many a set is quicker than looking through them. */
-const fewDevices = 16;
-
-function devicesOf(
-  { neighbours }: Fleet,
-  ledger: Ledger,
-  { facts: { id }, devices }: FleetWorker,
-  { freeDeviceIds }: AcquireRequest,
-): DeviceRoom {
-  let offered: ReadonlySet<string> | undefined;
-  const isOffered = (deviceId: string): boolean => {
-    if (freeDeviceIds.length <= fewDevices) return freeDeviceIds.includes(deviceId);
-    return (offered ??= new Set(freeDeviceIds)).has(deviceId);
-  };
-  return deviceRoom(devices, isOffered, bookingsOnHost(id, { neighbours, ledger }, isOffered));
-}
 
 /** One pass: job by job in the order of shares, each to the best place that there is for it. */
 class Pass {

@@ -1,6 +1,7 @@
 /** Whether a worker has room for a job now, by what the ledger says is taken. Pure. */
 import type { DeviceFit } from '../gpus/device-fit.js';
-import { chooseDevices, deviceRoom } from '../gpus/device-room.js';
+import { chooseDevices } from '../gpus/device-choice.js';
+import { deviceRoom } from '../gpus/device-room.js';
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
 import type { FleetWorker } from './fleet.js';
 import type { DeviceBooking, Ledger } from './ledger.js';

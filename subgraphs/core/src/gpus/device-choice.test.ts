@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
 import type { StoredDevice } from '../workers/worker.types.js';
 import { fitDevices } from './device-fit.js';
-import { type Booked, chooseDevices, deviceChoices, deviceRoom, withoutDevices } from './device-room.js';
+import { chooseDevices, deviceChoices } from './device-choice.js';
+import { type Booked, deviceRoom, withoutDevices } from './device-room.js';
 import { arrangeDevices } from './device-shape.js';
 import { deviceFacts, deviceVerdict, verdictRank } from './device-verdict.js';
 
