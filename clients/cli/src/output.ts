@@ -26,24 +26,63 @@ export function tellReconnecting(output: Output): (event: { readonly attempt: nu
   };
 }
 
-/** Writes rows under a head, columns aligned; nothing but the head when there are none. */
+/** Cells of a terminal that columns stand apart. */
+const gap = 2;
+/** A column is not made narrower than this, so that words stay words. */
+const narrowest = 14;
+
+/**
+ * Writes rows under a head, columns aligned; nothing but the head when there are none. In a terminal that is too narrow the widest columns are
+ * folded at spaces; what programs read is never folded.
+ */
 export function sayTable(
   output: Output,
   head: readonly string[],
   rows: readonly (readonly string[])[],
 ): void {
-  const widths = head.map((title, column) =>
+  const { isTTY, columns } = output.stream;
+  const natural = head.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
   );
+  const widths = isTTY && columns !== undefined ? fitted(natural, head, columns) : natural;
   for (const row of [head, ...rows]) {
-    say(
-      output,
-      row
-        .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
-        .join('  ')
-        .trimEnd(),
-    );
+    const cells = row.map((cell, column) => folded(cell, widths[column] ?? 0));
+    const height = Math.max(1, ...cells.map(({ length }) => length));
+    for (let line = 0; line < height; line += 1) {
+      const parts = cells.map((cell, column) => (cell[line] ?? '').padEnd(widths[column] ?? 0));
+      say(output, parts.join(' '.repeat(gap)).trimEnd());
+    }
   }
+}
+
+/** Widths that fit, as far as that can be: the widest column gives way, again and again. */
+function fitted(natural: readonly number[], head: readonly string[], columns: number): readonly number[] {
+  const widths = [...natural];
+  const least = head.map((title) => Math.max(title.length, narrowest));
+  const room = columns - gap * (head.length - 1);
+  let over = widths.reduce((sum, width) => sum + width, 0) - room;
+  while (over > 0) {
+    const spare = widths.map((width, column) => (width > (least[column] ?? 0) ? width : 0));
+    const widest = Math.max(...spare);
+    if (widest === 0) break;
+    const at = spare.indexOf(widest);
+    widths[at] = widest - 1;
+    over -= 1;
+  }
+  return widths;
+}
+
+/** The lines of a cell: folded at spaces, and within a word that is too long. */
+function folded(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  let left = text;
+  while (left.length > width && width > 0) {
+    const space = left.lastIndexOf(' ', width);
+    const at = space > 0 ? space : width;
+    lines.push(left.slice(0, at));
+    left = left.slice(at).trimStart();
+  }
+  return [...lines, left];
 }
 
 /** Writes names and values, one a line; what is null or empty is left out. */

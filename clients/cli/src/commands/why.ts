@@ -27,8 +27,6 @@ async function why({ client, output }: Session, id: string): Promise<ExitCode> {
 
 function tell(output: Output, job: NonNullable<CliWhyQuery['job']>): void {
   say(output, `${job.name} is ${job.state}.`);
-  if (job.hold) say(output, `Held by ${job.hold.by}: ${job.hold.reason}`);
-  if (job.notBefore) say(output, `Waits until ${job.notBefore} before the next attempt.`);
   const waiting = job.dependsOn.filter(({ state }) => state !== 'FINISHED');
   if (waiting.length > 0) {
     sayTable(
@@ -38,6 +36,7 @@ function tell(output: Output, job: NonNullable<CliWhyQuery['job']>): void {
     );
   }
   if (job.pending) tellPending(output, job.share, job.pending);
+  else say(output, 'It does not wait any more.');
 }
 
 type Pending = NonNullable<NonNullable<CliWhyQuery['job']>['pending']>;
@@ -45,7 +44,8 @@ type Pending = NonNullable<NonNullable<CliWhyQuery['job']>['pending']>;
 function tellPending(output: Output, share: string, pending: Pending): void {
   say(output, pending.summary);
   if (pending.constraints.length > 0) tellConstraints(output, pending);
-  say(output, `${pending.workersThatFit} workers fit when empty, ${pending.workersFreeNow} now.`);
+  const { workersThatFit, workersFreeNow } = pending;
+  say(output, `${count(workersThatFit, 'worker fits', 'workers fit')} when empty, ${workersFreeNow} now.`);
   if (pending.relaxations.length > 0) {
     sayTable(
       output,
@@ -58,9 +58,11 @@ function tellPending(output: Output, share: string, pending: Pending): void {
       ]),
     );
   }
-  if (pending.position !== null) {
-    const about = pending.positionIsEstimate ? 'about ' : '';
-    say(output, `${about}${pending.position} ready jobs of share ${share} stand before it.`);
+  const { position, positionIsEstimate } = pending;
+  if (position === 0 && !positionIsEstimate) say(output, `It is the next of share ${share}.`);
+  else if (position !== null) {
+    const about = positionIsEstimate ? 'About ' : '';
+    say(output, `${about}${count(position, 'ready job', 'ready jobs')} of share ${share} before it.`);
   }
   if (pending.isShareBorrowing) say(output, `Share ${share} is over its nominal quota: others come first.`);
   say(output, waitOf(pending.wait));
@@ -100,4 +102,8 @@ function duration(seconds: number): string {
   if (seconds < 100) return `${Math.round(seconds)} s`;
   if (seconds < 6000) return `${Math.round(seconds / 60)} min`;
   return `${(seconds / 3600).toFixed(1)} h`;
+}
+
+function count(amount: number, one: string, several: string): string {
+  return `${amount} ${amount === 1 ? one : several}`;
 }
