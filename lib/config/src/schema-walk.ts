@@ -81,3 +81,21 @@ function jsonOr(text: string): unknown {
     return text;
   }
 }
+
+/** One setting, as a page may tell it. */
+export interface Setting {
+  /** The variable that sets it. */
+  readonly variable: string;
+  /** Whether it must be given. */
+  readonly isNeeded: boolean;
+  /** Its value unless it is given; undefined where there is none. */
+  readonly default: unknown;
+}
+
+/** Every setting that the environment can give, in the order of the schema. */
+export function settingsOf(schema: z.ZodType, prefix: string): readonly Setting[] {
+  return leavesOf(schema).map(({ path, schema: leaf }) => {
+    const { success, data } = leaf.safeParse(undefined);
+    return { variable: environmentName(prefix, path), isNeeded: !success, default: data };
+  });
+}

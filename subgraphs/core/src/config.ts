@@ -1,6 +1,6 @@
 /** The configuration of a core process: environment over a YAML file over defaults. */
 import { issuerSettings } from '@rhizome/authz';
-import { type DeepReadonly, loadConfig, redact, z } from '@rhizome/config';
+import { type DeepReadonly, loadConfig, redact, type Setting, settingsOf, z } from '@rhizome/config';
 
 const schema = z.strictObject({
   mongoUri: z
@@ -46,6 +46,10 @@ const schema = z.strictObject({
 export type ProcessConfig = DeepReadonly<z.output<typeof schema>>;
 
 const secrets = ['mongoUri'];
+const prefix = 'RHIZOME_CORE_';
+
+/** What can be set, for the page that tells it. */
+export const settings: readonly Setting[] = settingsOf(schema, prefix);
 
 /**
  * Reads the configuration; variables begin with `RHIZOME_CORE_`, and `RHIZOME_CORE_CONFIG` names the YAML file.
@@ -53,7 +57,7 @@ const secrets = ['mongoUri'];
  */
 export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): ProcessConfig {
   const { RHIZOME_CORE_CONFIG: file, ...variables } = env;
-  return loadConfig({ schema, env: variables, prefix: 'RHIZOME_CORE_', secrets, ...(file ? { file } : {}) });
+  return loadConfig({ schema, env: variables, prefix, secrets, ...(file ? { file } : {}) });
 }
 
 /** The configuration for a log line. */
