@@ -41,5 +41,7 @@ function commands({ url }: PlaygroundFile, { data }: PlaygroundOptions): readonl
     'npx rhizome list',
     'npx rhizome workers',
     'npx rhizome gpus',
+    "npx rhizome submit -e larkspur --gpu models=A100 --gpu cudaRuntime=12.2 --watch -- sh -c 'echo $CUDA_VISIBLE_DEVICES'",
+    'npx rhizome submit -e larkspur --gpu models=H100 -- true     # waits; npx rhizome why JOB tells why',
   ];
 }

@@ -36,7 +36,10 @@ describe.each(transports)('the tour over %s', (transport) => {
     // One job needs a GPU, and is given one that meets what it asks for.
     expect(output).toMatch(/A100-SXM4-40GB +driver 535 .* 2 of 2 free/);
     expect(output).toMatch(
-      /GPU inference was given (GPU-simulated-a100-[01]) of pilot-1; its payload saw "\1"/,
+      /GPU inference asked for a GPU .* and CUDA 12\.2\.\nIt was given (GPU-simulated-a100-[01]) of pilot-1; its payload saw "\1"/,
+    );
+    expect(output).toMatch(
+      /With CUDA 13\.0 it would wait.*\n.+\n +It would help to ask: .*\(\+\d+ devices\)/,
     );
 
     const [, peak = '', picture = ''] =
