@@ -2,6 +2,7 @@ import { Kind, type OperationDefinitionNode, type SelectionSetNode } from 'graph
 import { entitySets, fieldsOf, keyOf, operationOf, renamesOf } from './placed-fetch.js';
 import { type PathSegment, placedFetchesOf, type PlanNode, type RequiresNode } from './plan-format.js';
 import { namedTypeOf, type SupergraphModel } from './reserve/graph.js';
+import { objectTypesOf } from './reserve/object-types.js';
 
 /**
  * The place of a field that a plan fetches for some of the types only of which the operation asks it; undefined where there is none. A fetch of
@@ -138,13 +139,7 @@ class TypesOfKeys {
     else if (!this.#types.has(place)) this.#types.set(place, new Set(types));
   }
 
-  /** The object types that may stand where this type is meant. */
   #concrete(typeName: string): readonly string[] {
-    const type = this.#model.types.get(typeName);
-    if (!type || type.kind === 'object') return [typeName];
-    if (type.kind === 'union') return [...new Set([...type.members.values()].flat())];
-    return [...this.#model.types.values()].flatMap(({ name, kind, interfaces }) =>
-      kind === 'object' && interfaces.includes(typeName) ? [name] : [],
-    );
+    return objectTypesOf(this.#model, typeName);
   }
 }
