@@ -68,7 +68,13 @@ export class HardwareViews {
     const visible = (await this.#visible(principal)).filter(({ id }) => wanted.has(id));
     const seen = await this.#seen(visible, true);
     const names = new Map(visible.map(({ id, name }) => [id, name]));
-    return queueIds.map((id) => gpuHardware(seen.filter(({ queue }) => queue.name === names.get(id))));
+    const byQueue = new Map<string, SeenWorker[]>();
+    for (const one of seen) {
+      const own = byQueue.get(one.queue.name);
+      if (own) own.push(one);
+      else byQueue.set(one.queue.name, [one]);
+    }
+    return queueIds.map((id) => gpuHardware(byQueue.get(names.get(id) ?? '') ?? []));
   }
 
   /**

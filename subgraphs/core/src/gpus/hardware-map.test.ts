@@ -41,6 +41,19 @@ const seen = (id: string, devices: readonly StoredDevice[], change: Change = {})
 });
 
 describe('hardware summed up', () => {
+  test('a device that several pilots of a host see is one, free where none of them has given it away', () => {
+    const onHost = (id: string, change: Change, devices: readonly StoredDevice[]): SeenWorker => {
+      const one = seen(id, devices, change);
+      return { ...one, worker: { ...one.worker, host: 'node-1' } };
+    };
+    const rows = gpuHardware([
+      onHost('1', { booked: ['a'], minute: 1 }, [a100('a'), a100('b'), a100('c')]),
+      onHost('2', { minute: 4 }, [a100('a'), a100('b'), a100('c', { health: 'UNHEALTHY' })]),
+      onHost('3', { site: 'OTHER' }, [a100('a')]),
+    ]);
+    expect(rows).toMatchObject([{ hosts: 2, devices: 4, free: 2, unhealthy: 1, lastSeenAt: at(4) }]);
+  });
+
   test('counts what is there, free, unhealthy and unknown, and says when it was last seen', () => {
     const rows = gpuHardware([
       seen('1', [a100('a'), a100('b'), a100('c', { health: 'UNHEALTHY' })], { booked: ['b'], minute: 3 }),

@@ -74,22 +74,60 @@ export function gpuHardware(
 ): readonly GpuHardware[] {
   const groups = new Map<string, Group>();
   const isWanted = deviceFilter(filter);
-  for (const { worker, lastSeenAt, booked } of workers) {
-    // A device that is divided is its slices.
-    const divided = new Set(worker.devices.flatMap(({ parentId }) => parentId ?? []));
-    const bad = new Set(worker.devices.filter(({ health }) => health === 'UNHEALTHY').map(({ id }) => id));
-    for (const device of worker.devices) {
-      if (divided.has(device.id) || !isWanted(device)) continue;
-      const group = groupOf(groups, device, lastSeenAt);
-      group.hosts.add(worker.host);
-      const health = bad.has(device.parentId ?? '') ? 'UNHEALTHY' : device.health;
-      count(group.row, health, worker.state === 'READY' && !booked.has(device.id));
-    }
+  for (const { device, host, health, isOffered, isTaken, lastSeenAt } of presentDevices(workers)) {
+    if (!isWanted(device)) continue;
+    const group = groupOf(groups, device, lastSeenAt);
+    group.hosts.add(host);
+    count(group.row, health, isOffered && !isTaken);
   }
   for (const { device, lastSeenAt } of gone) if (isWanted(device)) groupOf(groups, device, lastSeenAt);
   return [...groups.values()]
     .map(({ row, names, hosts }) => ({ ...row, reportedAs: [...names].sort(), hosts: hosts.size }))
     .sort((a, b) => b.devices - a.devices || compareRows(a, b));
+}
+
+/** A device as all workers that see it tell of it. */
+interface PresentDevice {
+  readonly device: StoredDevice;
+  /** With its site. */
+  readonly host: string;
+  readonly health: StoredDevice['health'];
+  /** Whether one of the workers takes work. */
+  readonly isOffered: boolean;
+  readonly isTaken: boolean;
+  readonly lastSeenAt: Date;
+}
+
+/** Slices and partitions, and devices that are not divided; one that several workers of a host see is one. */
+function presentDevices(workers: readonly SeenWorker[]): Iterable<PresentDevice> {
+  const found = new Map<string, PresentDevice>();
+  for (const { worker, queue, lastSeenAt, booked } of workers) {
+    const host = `${queue.site}\n${worker.host}`;
+    const divided = new Set(worker.devices.flatMap(({ parentId }) => parentId ?? []));
+    const bad = new Set(worker.devices.filter(({ health }) => health === 'UNHEALTHY').map(({ id }) => id));
+    for (const device of worker.devices) {
+      if (divided.has(device.id)) continue;
+      const health = bad.has(device.parentId ?? '') ? 'UNHEALTHY' : device.health;
+      const [isOffered, isTaken] = [worker.state === 'READY', booked.has(device.id)];
+      const own = { device, host, health, isOffered, isTaken, lastSeenAt };
+      const key = `${host}\n${device.id}`;
+      const known = found.get(key);
+      found.set(key, known ? together(known, own) : own);
+    }
+  }
+  return found.values();
+}
+
+/** Who was heard of last tells what it is; it is taken where anybody has given it away, and bad where anybody says so. */
+function together(a: PresentDevice, b: PresentDevice): PresentDevice {
+  const last = b.lastSeenAt > a.lastSeenAt ? b : a;
+  const isBad = a.health === 'UNHEALTHY' || b.health === 'UNHEALTHY';
+  return {
+    ...last,
+    health: isBad ? 'UNHEALTHY' : last.health,
+    isOffered: a.isOffered || b.isOffered,
+    isTaken: a.isTaken || b.isTaken,
+  };
 }
 
 /** Whether a device is wanted. Words for models are looked up once. */
