@@ -90,6 +90,7 @@ async function testEndpoint(command: Command, world: World, url: string): Promis
   const { tellFinding, tellSum } = await import('../experiment/report.js');
   // The gateway's address is of no use here: the token is what is looked for.
   const { token } = findConnection({ ...flags, url }, world.cwd);
+  const { canonicalSdl } = await import('@rhizome/schema');
   const file = readContractFile(resolve(world.cwd, flags.contract));
   const { pid } = flags;
   const contract = {
@@ -97,7 +98,9 @@ async function testEndpoint(command: Command, world: World, url: string): Promis
     url,
     token,
     checkSchema: await rulesFor(file),
-    ...(flags.sdl === undefined ? {} : { published: readText(resolve(world.cwd, flags.sdl)) }),
+    ...(flags.sdl === undefined
+      ? {}
+      : { published: readText(resolve(world.cwd, flags.sdl)), spelling: canonicalSdl }),
     ...(flags.refusedTokenFile.length === 0 ? {} : { refused: refusedTokens(flags.refusedTokenFile) }),
     ...(pid === undefined ? {} : { terminate: () => void process.kill(pid, 'SIGTERM') }),
   };

@@ -1,4 +1,5 @@
-import { firstDifference, normalisedSdl, type ServedSchema } from './served-schema.js';
+import { parse, print } from 'graphql';
+import { firstDifference, type ServedSchema } from './served-schema.js';
 import { Broken, type Check, type EndpointContract, Skipped } from './types.js';
 
 /** It serves the SDL that is published, and the SDL keeps the rules of the house. */
@@ -14,8 +15,9 @@ export function sdlChecks(contract: EndpointContract, served: () => ServedSchema
       promise: 'the SDL served is the SDL published',
       run: async () => {
         if (contract.published === undefined) throw new Skipped('tell the published SDL to compare');
-        const [is, should] = [normalisedSdl(served().sdl), normalisedSdl(contract.published)];
-        if (is === should) return 'the same, order and white space aside';
+        const spelling = contract.spelling ?? ((text: string) => print(parse(text)));
+        const [is, should] = [spelling(served().sdl), spelling(contract.published)];
+        if (is === should) return 'the same, spelling aside';
         throw new Broken(
           `they differ: served ${firstDifference(is, should)} published`,
           'publish what is served, or deploy what was published',

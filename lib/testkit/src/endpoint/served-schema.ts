@@ -15,7 +15,6 @@ import {
   isNonNullType,
   Kind,
   parse,
-  print,
 } from 'graphql';
 import { Broken } from './types.js';
 
@@ -58,27 +57,6 @@ export function readServedSchema(sdl: string): ServedSchema {
     entities: entitiesOf(document),
     resumable: resumableOf(document),
   };
-}
-
-/** An SDL in one order and one spelling, so that two of the same meaning are the same text. */
-export function normalisedSdl(sdl: string): string {
-  const sorted = parse(sdl, { noLocation: true }).definitions.map((definition) =>
-    sortedNode(withoutUsualRoots(definition)),
-  );
-  return sorted
-    .map((definition) => print(definition))
-    .sort()
-    .join('\n\n');
-}
-
-/** Tools spell out `schema { query: Query … }` where the names are the usual ones: it says nothing. */
-function withoutUsualRoots(definition: DefinitionNode): DefinitionNode {
-  if (definition.kind !== Kind.SCHEMA_DEFINITION && definition.kind !== Kind.SCHEMA_EXTENSION)
-    return definition;
-  const operationTypes = (definition.operationTypes ?? []).filter(
-    ({ operation, type }) => operation !== type.name.value.toLowerCase(),
-  );
-  return { ...definition, operationTypes } as DefinitionNode;
 }
 
 /** The first lines by which two texts differ. */
@@ -190,34 +168,4 @@ function text(directive: ConstDirectiveNode, name: string): string {
 
 function directivesOf(definition: DefinitionNode): readonly ConstDirectiveNode[] {
   return 'directives' in definition ? ((definition.directives ?? []) as readonly ConstDirectiveNode[]) : [];
-}
-
-/** A node with its members in alphabetical order; the order of arguments and fields says nothing. */
-function sortedNode<T>(node: T): T {
-  if (Array.isArray(node)) {
-    return node
-      .map((one: unknown) => sortedNode(one))
-      .sort((a, b) => compare(keyOf(a), keyOf(b))) as unknown as T;
-  }
-  if (typeof node !== 'object' || node === null) return node;
-  // A description says the same in one pair of quotes as in three.
-  if ((node as { kind?: unknown }).kind === Kind.STRING) {
-    const { value } = node as unknown as { value: string };
-    return { kind: Kind.STRING, value: value.trim(), block: false } as T;
-  }
-  return Object.fromEntries(
-    Object.entries(node).map(([key, value]) => [
-      key,
-      key === 'loc' ? undefined : sortedNode(value as unknown),
-    ]),
-  ) as T;
-}
-
-function keyOf(node: unknown): string {
-  const { name, value } = (node ?? {}) as { name?: { value?: string }; value?: unknown };
-  return `${name?.value ?? ''} ${JSON.stringify(value ?? null)}`;
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

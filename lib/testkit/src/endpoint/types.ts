@@ -33,6 +33,8 @@ export interface EndpointContract {
   readonly refused?: Readonly<Record<string, string>>;
   /** The SDL that is published for it; absent: what it serves is taken for published. */
   readonly published?: string;
+  /** One spelling of SDLs that say the same, by which what is served and what is published are compared; white space aside unless given. */
+  readonly spelling?: (sdl: string) => string;
   /** The rules of the house, applied to the SDL that is served. */
   readonly checkSchema?: (sdl: string) => readonly SchemaFinding[];
   /** By type: each entity that it resolves. */
