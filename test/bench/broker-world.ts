@@ -77,8 +77,9 @@ export function workerOf(
     name: `agent-${index}`,
     version: '1',
     state: 'READY',
-    hardware: { architecture: 'x86_64', diskMiB: 10_000_000, containerRuntimes: [], ...hardware },
-    labels: [],
+    // As on real sites: no host has as much disk as another, and each may have a label of its own.
+    hardware: { architecture: 'x86_64', diskMiB: 10_000_000 + index, containerRuntimes: [], ...hardware },
+    labels: [{ key: 'node', value: `node-${index}` }],
     devices,
   };
 }
@@ -95,7 +96,7 @@ function gpuWorker(index: number): WorkerFacts {
     driverVersion,
     health: 'HEALTHY',
   }));
-  return workerOf(index, { cores: coresOfHost, memoryMiB: memoryOfHost }, devices);
+  return workerOf(index, { cores: coresOfHost, memoryMiB: memoryOfHost - (index % 997) }, devices);
 }
 
 /** Requirements that differ in all that matters: cores, memory, number and size of GPUs, models, runtimes. */

@@ -2,6 +2,7 @@
 import type { QueueFacts } from './broker.types.js';
 import type { Fleet, FleetWorker, Shape } from './fleet.js';
 import type { RequirementClass } from './requirement-class.js';
+import type { Selector } from './selector.js';
 
 /** Workers that are alike for the class. */
 export interface Alike {
@@ -17,8 +18,8 @@ export function secondsLeft({ facts: { endsAt } }: FleetWorker, wallMs: number |
 }
 
 /**
- * Workers that take jobs, of queues that take work (also by name only, where the job names it) and admit the experiment.
- * Those of one shape differ at most in who they are and in when they end.
+ * Workers that take jobs, of queues that take work (also by name only, where the job names it) and admit the experiment. Those of one shape
+ * differ at most in their labels, in who they are, in their amounts and in when they end: they are told apart by what they meet of these.
  */
 export function alike(
   fleet: Fleet,
@@ -27,27 +28,46 @@ export function alike(
   wallMs: number | undefined,
 ): readonly Alike[] {
   const { selector, requirements } = cls;
-  const picks = selector?.usesIdentity ? selector : undefined;
-  /** By whether they are picked and whether they end too soon; null for shapes of queues that are not considered. */
+  const { cores, memoryMiB, diskMiB, walltimeSeconds } = requirements;
+  const isPicked = selector ? pickedBy(selector) : () => true;
+  /** By what they do not meet, a bit each; null for shapes of queues that are not considered. */
   const byShape = new Map<Shape, FleetWorker[][] | null>();
   for (const worker of fleet.workers()) {
     if (worker.facts.state !== 'READY') continue;
     let groups = byShape.get(worker.shape);
     if (groups === undefined) {
-      groups = isConsidered(worker.shape.queue, experiment, cls) ? [[], [], [], []] : null;
+      groups = isConsidered(worker.shape.queue, experiment, cls) ? [] : null;
       byShape.set(worker.shape, groups);
     }
     if (groups === null) continue;
-    const isPicked = picks === undefined || picks.accepts(worker.candidate.view());
-    const endsTooSoon = secondsLeft(worker, wallMs) < requirements.walltimeSeconds;
-    groups[(isPicked ? 0 : 2) + (endsTooSoon ? 1 : 0)]?.push(worker);
+    const { hardware } = worker.facts;
+    const unmet =
+      Number(secondsLeft(worker, wallMs) < walltimeSeconds) * endsTooSoon +
+      Number(hardware.cores < cores) * 2 +
+      Number(hardware.memoryMiB < memoryMiB) * 4 +
+      Number(hardware.diskMiB < diskMiB) * 8 +
+      Number(!isPicked(worker)) * 16;
+    (groups[unmet] ??= []).push(worker);
   }
   return [...byShape.values()].flatMap((groups) =>
-    (groups ?? []).flatMap((workers, index): Alike[] => {
+    (groups ?? []).flatMap((workers, unmet): Alike[] => {
       const [one] = workers;
-      return one ? [{ one, workers, endsTooSoon: index % 2 === 1 }] : [];
+      return one ? [{ one, workers, endsTooSoon: (unmet & endsTooSoon) !== 0 }] : [];
     }),
   );
+}
+
+const endsTooSoon = 1;
+
+/** What the selector says of a worker; asked once for all that it cannot tell apart. */
+function pickedBy({ scope, accepts }: Selector): (worker: FleetWorker) => boolean {
+  const known = new Map<object, boolean>();
+  return (worker) => {
+    const kin = worker.kin(scope);
+    let picks = known.get(kin);
+    if (picks === undefined) known.set(kin, (picks = accepts(worker.candidate.view())));
+    return picks;
+  };
 }
 
 /** Whether jobs of the experiment with this class can be sent to the queue's workers. */

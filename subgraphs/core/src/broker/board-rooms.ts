@@ -9,15 +9,23 @@ import type { RequirementClass } from './requirement-class.js';
 
 /** Who came last; where times differ, who has the least that is enough. */
 export function someone({ askers, hasDeadlines }: Bucket, cls: RequirementClass): Asker | undefined {
-  const isPicky = cls.selector?.usesIdentity === true;
+  const isPicky = tellsApart(cls);
   if (!hasDeadlines && !isPicky) return askers[askers.length - 1];
   const wanted = cls.requirements.walltimeSeconds;
   let best: Asker | undefined;
-  for (const asker of askers) {
-    if (asker.seconds < wanted || (isPicky && !asker.worker.fits(cls))) continue;
-    if (!best || asker.seconds < best.seconds) best = asker;
+  for (let at = askers.length - 1; at >= 0; at -= 1) {
+    const asker = askers[at];
+    if (!asker || asker.seconds < wanted || (best && asker.seconds >= best.seconds)) continue;
+    if (isPicky && !asker.worker.fits(cls)) continue;
+    if (!hasDeadlines) return asker;
+    best = asker;
   }
   return best;
+}
+
+/** Whether the class may take one worker of a shape and refuse another with equal room. */
+export function tellsApart({ selector }: RequirementClass): boolean {
+  return selector !== undefined && selector.scope !== 'SHAPE';
 }
 
 /** The rank of the worst device that the job would get, or undefined if there are not enough. */

@@ -8,7 +8,16 @@ import { chooseDevices, deviceChoices } from '../gpus/device-choice.js';
 import { roomText, sameDevices, withoutDevices, withoutOthers } from '../gpus/device-room.js';
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
 import { BoardPrices, type Pricing } from './board-prices.js';
-import { hasRoom, less, rankOf, roomNumber, simpleCost, someone, wholeFree } from './board-rooms.js';
+import {
+  hasRoom,
+  less,
+  rankOf,
+  roomNumber,
+  simpleCost,
+  someone,
+  tellsApart,
+  wholeFree,
+} from './board-rooms.js';
 import type { Asker, Placing, Room } from './board.types.js';
 import { type Bucket, BucketOrder } from './bucket-order.js';
 import type { FleetWorker, Shape } from './fleet.js';
@@ -77,6 +86,8 @@ export class Board {
   readonly #seats = new Map<FleetWorker, Seat>();
   readonly #prices: BoardPrices;
   #askers = 0;
+  /** Whether a class was looked for that tells workers of one shape apart. */
+  #isAnyPicky = false;
 
   /** @param pricing left out: places are not priced */
   constructor(pricing?: Pricing) {
@@ -204,9 +215,9 @@ export class Board {
       if (alike) alike.push(bucket);
       else place.buckets.set(roomNumber(room), [bucket]);
     }
-    // A bucket in which a class found nobody who has the time may have somebody now.
-    if (bucket.askers.length === 0 || bucket.hasDeadlines || asker.seconds !== Infinity)
-      place.log.push(bucket);
+    // A bucket in which a class found nobody who has the time, or whom it takes, may have somebody now.
+    const mayBeAnother = bucket.hasDeadlines || asker.seconds !== Infinity || this.#isAnyPicky;
+    if (bucket.askers.length === 0 || mayBeAnother) place.log.push(bucket);
     if (asker.seconds !== Infinity) bucket.hasDeadlines = true;
     if (bucket.askers.length === 0) place.order.add(bucket);
     bucket.askers.push(asker);
@@ -226,6 +237,7 @@ export class Board {
   #front(cls: RequirementClass, experiment: string): Front {
     let ofClass = this.#fronts.get(cls);
     if (!ofClass) this.#fronts.set(cls, (ofClass = new Map()));
+    this.#isAnyPicky ||= tellsApart(cls);
     let front = ofClass.get(experiment);
     if (!front) {
       const places = this.#places.flatMap((place) => {
@@ -288,18 +300,13 @@ export class Board {
         if (found) front.found.push(found);
       }
     }
-    const passedBy: Found[] = [];
-    let placing: Placing | undefined;
     for (let top = front.found.peek(); top; top = front.found.peek()) {
       const fit = front.cls.requirements.gpu && top.place.shape.deviceFit(front.cls);
-      placing = this.#placeIn(top, front.cls, fit);
-      if (placing) break;
+      const placing = this.#placeIn(top, front.cls, fit);
+      if (placing) return placing;
       front.found.pop();
-      if (top.bucket.askers.length > 0) passedBy.push(top);
     }
-    // Where a class asks for a host, who comes into a bucket may be the one.
-    if (front.cls.selector?.usesIdentity) for (const found of passedBy) front.found.push(found);
-    return placing;
+    return undefined;
   }
 
   /** What the bucket costs a job of the class, or undefined where there is no room. */

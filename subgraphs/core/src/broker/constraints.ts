@@ -16,12 +16,13 @@ export interface Candidate {
   readonly devices: () => DeviceShape;
 }
 
+/** What hosts have more or less of. */
+export type AmountName = 'cores' | 'memoryMiB' | 'diskMiB';
+
 /** What a constraint is about. */
 export type Subject =
   | 'queue'
-  | 'cores'
-  | 'memoryMiB'
-  | 'diskMiB'
+  | AmountName
   | 'walltimeSeconds'
   | 'architecture'
   | 'architectureLevel'
@@ -68,29 +69,37 @@ export function hostConstraintsOf(
 ): readonly Constraint[] {
   return [
     queueConstraint(requirements),
-    amount(
-      'cores',
-      requirements.cores,
-      ({ worker }) => worker.hardware.cores,
-      ({ queue }) => queue.limits.maxCores,
-    ),
-    amount(
-      'memoryMiB',
-      requirements.memoryMiB,
-      ({ worker }) => worker.hardware.memoryMiB,
-      ({ queue }) => queue.limits.maxMemoryMiB,
-    ),
-    amount(
-      'diskMiB',
-      requirements.diskMiB,
-      ({ worker }) => worker.hardware.diskMiB,
-      () => undefined,
-    ),
+    ...amountNames.map((name) => amount(name, requirements[name])),
     ...walltime(requirements),
     ...platform(requirements),
     ...surroundings(requirements),
     ...(selector ? [selectorConstraint(selector)] : []),
   ];
+}
+
+/** All that is not about devices and not about the host's amounts; of those, what the queue allows. */
+export function unmeasuredConstraintsOf(
+  requirements: StoredRequirements,
+  selector: Selector | undefined,
+): readonly Constraint[] {
+  const constraints = hostConstraintsOf(requirements, selector);
+  return [...constraints.filter(({ about }) => !isAmount(about)), ...queueLimits(requirements)];
+}
+
+/** Those that all workers of one shape meet or none does, devices apart. */
+export function shapeConstraintsOf(
+  requirements: StoredRequirements,
+  selector: Selector | undefined,
+): readonly Constraint[] {
+  return unmeasuredConstraintsOf(requirements, selector?.scope === 'SHAPE' ? selector : undefined);
+}
+
+/** Whether the host has the amounts when it is empty. */
+export function hasAmounts(
+  have: Readonly<Record<AmountName, number>>,
+  wanted: Readonly<Record<AmountName, number>>,
+): boolean {
+  return have.cores >= wanted.cores && have.memoryMiB >= wanted.memoryMiB && have.diskMiB >= wanted.diskMiB;
 }
 
 /** Whether the candidate meets all constraints. */
@@ -111,21 +120,40 @@ function queueConstraint({ queue: bound }: StoredRequirements): Constraint {
   };
 }
 
-function amount(
-  name: 'cores' | 'memoryMiB' | 'diskMiB',
-  wanted: number,
-  have: (candidate: Candidate) => number,
-  limit: (candidate: Candidate) => number | undefined,
-): Constraint {
+const amountNames: readonly AmountName[] = ['cores', 'memoryMiB', 'diskMiB'];
+
+/** Whether it is about an amount of the host. */
+export function isAmount(about: Subject): about is AmountName {
+  return amountNames.some((name) => name === about);
+}
+
+/** What a queue allows one job at most. */
+export function queueLimit(name: AmountName, { limits }: QueueFacts): number | undefined {
+  if (name === 'diskMiB') return undefined;
+  return name === 'cores' ? limits.maxCores : limits.maxMemoryMiB;
+}
+
+function amount(name: AmountName, wanted: number): Constraint {
   return {
     about: name,
     text: `${name} >= ${wanted}`,
-    refusal(candidate) {
-      if (have(candidate) < wanted) return `has ${have(candidate)}`;
-      const most = limit(candidate);
-      return most !== undefined && wanted > most ? `queue ${candidate.queue.name} allows ${most}` : undefined;
+    refusal({ worker: { hardware }, queue }) {
+      return hardware[name] < wanted ? `has ${hardware[name]}` : limitRefusal(name, wanted, queue);
     },
   };
+}
+
+function limitRefusal(name: AmountName, wanted: number, queue: QueueFacts): string | undefined {
+  const most = queueLimit(name, queue);
+  return most !== undefined && wanted > most ? `queue ${queue.name} allows ${most}` : undefined;
+}
+
+function queueLimits(requirements: StoredRequirements): readonly Constraint[] {
+  return amountNames.map((name) => ({
+    about: name,
+    text: `${name} <= what the queue allows`,
+    refusal: ({ queue }) => limitRefusal(name, requirements[name], queue),
+  }));
 }
 
 function walltime({ walltimeSeconds }: StoredRequirements): readonly Constraint[] {

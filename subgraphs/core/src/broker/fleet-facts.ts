@@ -1,8 +1,8 @@
 /** What the fleet offers a class: constraint by constraint, all together, and now. Pure. Workers of one shape are looked at once. */
 import { fitDevices } from '../gpus/device-fit.js';
 import { type Alike, alike } from './alike.js';
-import type { Constraint } from './constraints.js';
-import type { Fleet } from './fleet.js';
+import { type AmountName, type Constraint, isAmount } from './constraints.js';
+import type { Fleet, FleetWorker } from './fleet.js';
 import type { Ledger } from './ledger.js';
 import type { ConstraintFacts, FleetFacts } from './pending.types.js';
 import { relaxationsOf } from './relaxations.js';
@@ -76,23 +76,22 @@ function refusalOf(constraint: Constraint, { one, endsTooSoon }: Alike): string 
 function factsOf(constraint: Constraint, standings: readonly Standing[], count: number): ConstraintFacts {
   const [alone, together] = [new Tally(), new Tally()];
   let failFirst = 0;
-  const reasons = new Map<string, number>();
+  const reasons = new Reasons(constraint);
   for (const standing of standings) {
-    const { one, workers } = standing.group;
+    const { one } = standing.group;
     const reason = refusalOf(constraint, standing.group);
     const own = constraint.devicesThatPass?.(one.candidate);
     if (reason === undefined) alone.add(standing.group, own ? trues(own) : one.facts.devices.length);
     else {
       standing.failed.push(constraint);
-      reasons.set(reason, (reasons.get(reason) ?? 0) + workers.length);
+      reasons.note(reason, standing.group);
     }
     if (!standing.passes) continue;
     if (own) standing.devices = standing.devices.map((passes, position) => passes && own[position] === true);
     standing.passes = reason === undefined && (!own || trues(standing.devices) >= count);
     if (standing.passes) together.add(standing.group, trues(standing.devices));
-    else failFirst += workers.length;
+    else failFirst += standing.group.workers.length;
   }
-  const frequent = [...reasons].sort(([, a], [, b]) => b - a).slice(0, maxReasons);
   return {
     constraint: constraint.text,
     queuesThatPass: alone.queues.size,
@@ -102,8 +101,54 @@ function factsOf(constraint: Constraint, standings: readonly Standing[], count: 
     workersTogether: together.workers,
     devicesTogether: together.devices,
     workersThatFailFirst: failFirst,
-    reasons: frequent.map(([reason, times]) => `${reason} (${times} worker${times === 1 ? '' : 's'})`),
+    reasons: reasons.texts(),
   };
+}
+
+/** Why workers do not meet a constraint. */
+class Reasons {
+  readonly #amount: AmountName | undefined;
+  readonly #counts = new Map<string, number>();
+  /** What those have that have too little, with how many they are: no two hosts may have the same. */
+  readonly #short = new Map<number, number>();
+
+  constructor({ about }: Constraint) {
+    this.#amount = isAmount(about) ? about : undefined;
+  }
+
+  note(reason: string, { one, workers }: Alike): void {
+    const name = this.#amount;
+    if (name === undefined || shortOf(name, one) !== reason) {
+      this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + workers.length);
+      return;
+    }
+    for (const { facts } of workers) {
+      const value = facts.hardware[name];
+      this.#short.set(value, (this.#short.get(value) ?? 0) + 1);
+    }
+  }
+
+  /** The most frequent first. */
+  texts(): readonly string[] {
+    const all = [...this.#counts, ...this.#amounts()].sort(([, a], [, b]) => b - a).slice(0, maxReasons);
+    return all.map(([reason, times]) => `${reason} (${times} worker${times === 1 ? '' : 's'})`);
+  }
+
+  #amounts(): readonly (readonly [string, number])[] {
+    if (this.#short.size <= maxReasons)
+      return [...this.#short].map(([value, times]) => [`has ${value}`, times]);
+    let [least, most, workers] = [Infinity, 0, 0];
+    for (const [value, times] of this.#short) {
+      [least, most] = [Math.min(least, value), Math.max(most, value)];
+      workers += times;
+    }
+    return [[`has ${least} to ${most}`, workers]];
+  }
+}
+
+/** How it reads that the worker has too little. */
+function shortOf(name: AmountName, { facts }: FleetWorker): string {
+  return `has ${facts.hardware[name]}`;
 }
 
 /** Counts queues, workers and devices. */

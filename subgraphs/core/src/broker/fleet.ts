@@ -3,75 +3,35 @@
  * shape; whether a class fits a shape is decided once and remembered.
  */
 import type { QueueFacts, ShareFacts, WorkerFacts } from './broker.types.js';
-import { fitDevices, type DeviceFit } from '../gpus/device-fit.js';
+import type { DeviceFit } from '../gpus/device-fit.js';
 import { arrangeDevices, type ArrangedDevices, type DeviceShape } from '../gpus/device-shape.js';
-import { type Candidate, candidateOf, meetsAll } from './constraints.js';
+import { type Answers, selectorAnswers, ShapeAnswers } from './answers.js';
+import { type Candidate, candidateOf, hasAmounts } from './constraints.js';
 import { canonicalJson, type RequirementClass } from './requirement-class.js';
 import { type HostKind, SlotsCache } from './demand.js';
 import { Neighbours } from './neighbours.js';
 import { QuietHosts } from './quiet-hosts.js';
 import { isPartition, wholeGpus } from '../gpus/parts.js';
+import type { SelectorScope } from './selector.js';
 import { type Totals, unknownShare } from './share-order.js';
 
-/** What is known of a class and a candidate, beside the serial of the class; 0 where nothing is. */
-const answerFits = 1;
-const answerNo = 2;
-const perSerial = 4;
-
-/** What was decided about one candidate, by the index of the class; its serial goes with it, because indexes are used again. */
-class Answers {
-  #known = new Uint32Array(64);
-  #devices: (DeviceFit | undefined)[] = [];
-
-  constructor(readonly candidate: Candidate) {}
-
-  fits(cls: RequirementClass): boolean {
-    // A class that is asked for once has no place in the memory.
-    if (cls.index < 0) return this.#decide(cls) !== undefined;
-    if (cls.index >= this.#known.length) this.#grow(cls.index);
-    const own = cls.serial * perSerial;
-    const known = (this.#known[cls.index] ?? 0) - own;
-    if (known === answerFits || known === answerNo) return known === answerFits;
-    const decided = this.#decide(cls);
-    this.#known[cls.index] = own + (decided ? answerFits : answerNo);
-    this.#devices[cls.index] = decided?.devices;
-    return decided !== undefined;
-  }
-
-  /** The devices that serve; for a class that fits. */
-  devices(cls: RequirementClass): DeviceFit | undefined {
-    if (cls.requirements.gpu === undefined) return undefined;
-    if (cls.index < 0) return this.#decide(cls)?.devices;
-    return this.fits(cls) ? this.#devices[cls.index] : undefined;
-  }
-
-  #decide(cls: RequirementClass): { readonly devices: DeviceFit | undefined } | undefined {
-    const { gpu } = cls.requirements;
-    if (!meetsAll(cls.hostConstraints, this.candidate)) return undefined;
-    if (gpu === undefined) return { devices: undefined };
-    const devices = fitDevices(gpu, this.candidate.devices());
-    return devices || gpu.optional ? { devices } : undefined;
-  }
-
-  #grow(index: number): void {
-    const wider = new Uint32Array(Math.max(index + 1, 2 * this.#known.length));
-    wider.set(this.#known);
-    this.#known = wider;
-  }
-}
+/** Hosts whose memory differs by less than one part in so many of a doubling are of one kind: each reports a few MiB more or less. */
+const memorySteps = 16;
 
 /** Shapes of devices that nobody has now and that are kept all the same. */
 const spareShapes = 64;
 
-/** Workers that publish the same facts in the same queue. */
+/**
+ * Workers that publish the same facts in the same queue, whatever their labels and their amounts of cores, memory and disk: those differ from
+ * host to host, and there are as many disks as hosts.
+ */
 export interface Shape {
   readonly key: string;
   readonly queue: QueueFacts;
   readonly hasDevices: boolean;
-  readonly hardware: WorkerFacts['hardware'];
   /** What was reckoned of rooms of this shape. */
   readonly slots: SlotsCache;
-  /** Whether an empty worker of this shape could run the class; for a class that asks for a host, whether it might. */
+  /** Whether a worker of this shape could run the class, if it has the amounts, and whatever a selector asks of it alone. */
   mayFit(cls: RequirementClass): boolean;
   /** Which of its devices serve the class; undefined where it asks for none, or they do not. */
   deviceFit(cls: RequirementClass): DeviceFit | undefined;
@@ -83,12 +43,22 @@ export interface FleetWorker {
   readonly shape: Shape;
   readonly candidate: Candidate;
   readonly devices: ArrangedDevices;
+  /** Stands for all workers that a selector of the scope cannot tell apart from this one. */
+  kin(scope: SelectorScope): object;
   /** Whether the worker, when empty, could run the class. */
   fits(cls: RequirementClass): boolean;
 }
 
-interface KnownShape extends Shape {
+/** Workers of a shape that have equal labels. */
+interface Labelled {
+  readonly key: string;
   readonly answers: Answers;
+  users: number;
+}
+
+interface KnownShape extends Shape {
+  readonly answers: ShapeAnswers;
+  readonly labelled: Map<string, Labelled>;
   /** Devices that are neither slices nor partitions, nor divided. */
   readonly wholeDevices: number;
   users: number;
@@ -96,6 +66,7 @@ interface KnownShape extends Shape {
 
 interface KnownWorker extends FleetWorker {
   readonly shape: KnownShape;
+  readonly labelled: Labelled;
 }
 
 /** See the head of this file. */
@@ -109,7 +80,7 @@ export class Fleet {
   readonly #workers = new Map<string, KnownWorker>();
   readonly #shapes = new Map<string, KnownShape>();
   readonly #deviceShapes = new Map<string, DeviceShape>();
-  #hostKinds: readonly HostKind[] | undefined;
+  readonly #hostKinds = new Map<string, HostKind>();
   #cores = 0;
   #memoryMiB = 0;
   #microGpus = 0;
@@ -134,17 +105,9 @@ export class Fleet {
     return this.#shapes.values();
   }
 
-  /** Kinds of hosts that have whole GPUs, with how many there are of each. */
+  /** Kinds of hosts that have whole GPUs, with how many there are of each; those with about as much memory are of one. */
   hostKinds(): readonly HostKind[] {
-    if (this.#hostKinds) return this.#hostKinds;
-    const kinds = new Map<string, HostKind>();
-    for (const { hardware, wholeDevices, users } of this.#shapes.values()) {
-      if (wholeDevices === 0) continue;
-      const { cores, memoryMiB } = hardware;
-      const key = `${cores} ${memoryMiB} ${wholeDevices}`;
-      kinds.set(key, { cores, memoryMiB, gpus: wholeDevices, hosts: users + (kinds.get(key)?.hosts ?? 0) });
-    }
-    return (this.#hostKinds = [...kinds.values()]);
+    return [...this.#hostKinds.values()];
   }
 
   /** A queue, or undefined. */
@@ -193,21 +156,12 @@ export class Fleet {
     if (!queue) return undefined;
     const devices = arrangeDevices(facts.devices, queue.limits.gpuSharing ?? false, this.#deviceShapes);
     const shape = this.#shapeOf(facts, queue, devices.shape);
-    shape.users += 1;
-    this.#hostKinds = undefined;
     const candidate = candidateOf(facts, queue, devices.shape);
-    let own: Answers | undefined;
-    const worker: KnownWorker = {
-      facts,
-      shape,
-      candidate,
-      devices,
-      fits: (cls) =>
-        (cls.selector?.usesIdentity ? (own ??= new Answers(candidate)) : shape.answers).fits(cls),
-    };
+    const labelled = labelledOf(shape, candidate);
+    const worker = workerOf({ facts, shape, labelled, candidate, devices });
     this.#workers.set(facts.id, worker);
     this.neighbours.put(facts);
-    this.#count(facts, 1);
+    this.#count(worker, 1);
     return worker;
   }
 
@@ -218,49 +172,78 @@ export class Fleet {
     this.#workers.delete(workerId);
     if (hasJobs) this.neighbours.leave(worker.facts);
     else this.neighbours.remove(worker.facts);
-    this.#count(worker.facts, -1);
-    worker.shape.users -= 1;
-    this.#hostKinds = undefined;
-    if (worker.shape.users > 0) return;
-    this.#shapes.delete(worker.shape.key);
+    this.#count(worker, -1);
+    const { shape, labelled } = worker;
+    if (labelled.users === 0) shape.labelled.delete(labelled.key);
+    if (shape.users > 0) return;
+    this.#shapes.delete(shape.key);
     if (this.#deviceShapes.size > 2 * this.#shapes.size + spareShapes) this.#deviceShapes.clear();
   }
 
-  #count({ hardware, devices }: WorkerFacts, sign: 1 | -1): void {
+  #count({ facts: { hardware, devices }, shape, labelled }: KnownWorker, sign: 1 | -1): void {
     this.#microGpus += sign * Math.round(wholeGpus(devices) * 1e6);
     this.#cores += sign * hardware.cores;
     this.#memoryMiB += sign * hardware.memoryMiB;
+    shape.users += sign;
+    labelled.users += sign;
+    if (shape.wholeDevices === 0) return;
+    const { cores, memoryMiB } = hardware;
+    const key = `${cores} ${Math.round(Math.log2(memoryMiB) * memorySteps)} ${shape.wholeDevices}`;
+    const known = this.#hostKinds.get(key) ?? { cores, memoryMiB, gpus: shape.wholeDevices, hosts: 0 };
+    const hosts = known.hosts + sign;
+    if (hosts === 0) this.#hostKinds.delete(key);
+    else this.#hostKinds.set(key, { ...known, hosts });
   }
 
   #shapeOf(facts: WorkerFacts, queue: QueueFacts, devices: DeviceShape): KnownShape {
-    const { hardware, labels } = facts;
-    const key = canonicalJson([queue.id, queue.revision, hardware, labels, devices.key]);
+    const { cores: _cores, memoryMiB: _memory, diskMiB: _disk, ...platform } = facts.hardware;
+    const key = canonicalJson([queue.id, queue.revision, platform, devices.key]);
     const known = this.#shapes.get(key);
     if (known) return known;
-    const answers = new Answers(candidateOf(facts, queue, devices));
+    const answers = new ShapeAnswers(candidateOf(facts, queue, devices));
     const shape: KnownShape = {
       key,
       queue,
       hasDevices: devices.facts.length > 0,
-      hardware,
       wholeDevices: devices.facts.filter(
         (device) => !device.isDivided && device.migProfile === undefined && !isPartition(device),
       ).length,
       slots: new SlotsCache(),
       answers,
+      labelled: new Map(),
       users: 0,
-      mayFit: (cls) => cls.selector?.usesIdentity === true || answers.fits(cls),
-      deviceFit: (cls) => (cls.selector?.usesIdentity ? identityFit(cls, devices) : answers.devices(cls)),
+      mayFit: (cls) => answers.fits(cls),
+      deviceFit: (cls) => answers.devices(cls),
     };
     this.#shapes.set(key, shape);
     return shape;
   }
 }
 
-/** Workers of one shape may differ for the class; their devices do not. */
-function identityFit(
-  { requirements: { gpu } }: RequirementClass,
-  devices: DeviceShape,
-): DeviceFit | undefined {
-  return gpu && fitDevices(gpu, devices);
+/** Those of its shape that have its labels. */
+function labelledOf({ labelled }: KnownShape, candidate: Candidate): Labelled {
+  const key = canonicalJson(candidate.worker.labels);
+  let known = labelled.get(key);
+  // What only labels tell apart may be asked of any of them.
+  if (!known) labelled.set(key, (known = { key, answers: selectorAnswers(candidate), users: 0 }));
+  return known;
+}
+
+function workerOf(
+  parts: Pick<KnownWorker, 'facts' | 'shape' | 'labelled' | 'candidate' | 'devices'>,
+): KnownWorker {
+  const { facts, shape, labelled, candidate } = parts;
+  let own: Answers | undefined;
+  const selected = (cls: RequirementClass): boolean => {
+    const scope = cls.selector?.scope ?? 'SHAPE';
+    if (scope === 'SHAPE') return true;
+    if (scope === 'LABELS') return labelled.answers.isYes(cls);
+    return (own ??= selectorAnswers(candidate)).isYes(cls);
+  };
+  const worker: KnownWorker = {
+    ...parts,
+    kin: (scope) => (scope === 'SHAPE' ? shape : scope === 'LABELS' ? labelled : worker),
+    fits: (cls) => hasAmounts(facts.hardware, cls.requirements) && shape.answers.fits(cls) && selected(cls),
+  };
+  return worker;
 }

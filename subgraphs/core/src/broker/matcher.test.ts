@@ -180,6 +180,25 @@ describe('a pass of the matcher', () => {
     expect(ids(pass([request('worker_1'), request('worker_2')]))).toEqual([[], ['job_1', 'job_2']]);
   });
 
+  test('a class that asks for a rack gets all that a host of it has room for, whoever else has as much left', () => {
+    fleet.setQueues([aQueue({ revision: 2, limits: { gpuSharing: true } })]);
+    const host = (id: string, rack: string): void =>
+      void fleet.put(
+        aWorker({ id, devices: [aDevice({ id: 'GPU-1' })], labels: [{ key: 'rack', value: rack }] }),
+      );
+    host('worker_1', 'r1');
+    host('worker_2', 'r2');
+    host('worker_3', 'r2');
+    const quarter = someRequirements({ gpu: aGpu({ share: 250 }) });
+    ledger.add(anEntry({ workerId: 'worker_3', requirements: quarter, deviceIds: ['GPU-1'] }));
+    ready(['job_2', 'job_3', 'job_4', 'job_5', 'job_6'], {
+      gpu: aGpu({ share: 250 }),
+      selector: 'worker.labels.rack == "r1"',
+    });
+    const all = ['worker_1', 'worker_2', 'worker_3'].map((id) => request(id, { freeDeviceIds: ['GPU-1'] }));
+    expect(ids(pass(all))).toEqual([['job_2', 'job_3', 'job_4', 'job_5'], [], []]);
+  });
+
   test("drops a job that is in somebody's hands, and books nothing for it", () => {
     fleet.put(aWorker({}));
     ledger.add(anEntry({ jobId: 'job_1', workerId: 'worker_9', fence: 16 }));
@@ -283,7 +302,7 @@ describe('a pass of the matcher', () => {
     );
   });
 
-  test('its cost grows with classes, not with jobs: 20,000 workers, 1,000 classes', () => {
+  test('its cost grows with classes and kinds of hosts, not with jobs, nor with hosts: 20,000 workers, each with a disk and a label of its own, 1,000 classes', () => {
     for (let c = 0; c < 1000; c += 1) {
       ready(
         Array.from({ length: 20 }, (_, j) => `job_${c}_${j}`),
@@ -296,7 +315,12 @@ describe('a pass of the matcher', () => {
         aWorker({
           id: `worker_${w}`,
           host: `n${w}`,
-          hardware: { cores: 8 + (w % 4) * 8, memoryMiB: 16_384 + (w % 25) * 1024 },
+          labels: [{ key: 'node', value: `n${w}` }],
+          hardware: {
+            cores: 8 + (w % 4) * 8,
+            memoryMiB: 16_384 + (w % 25) * 1024 + (w % 97),
+            diskMiB: 100_000 + w,
+          },
         }),
       );
     }

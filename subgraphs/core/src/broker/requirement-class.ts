@@ -1,7 +1,7 @@
 /** Requirement classes: all jobs with equal normalised requirements. Matching works on classes, never on jobs. */
 import { createHash } from 'node:crypto';
 import type { StoredRequirements } from '../jobs/job.types.js';
-import { type Constraint, constraintsOf, hostConstraintsOf } from './constraints.js';
+import { type Constraint, constraintsOf, shapeConstraintsOf } from './constraints.js';
 import { compileSelector, type Selector } from './selector.js';
 
 /** A stored requirement class: written once, before its first job, and never changed. */
@@ -25,8 +25,8 @@ export interface RequirementClass {
   readonly selector?: Selector;
   /** All of them: for explaining. */
   readonly constraints: readonly Constraint[];
-  /** Those that are not about devices. */
-  readonly hostConstraints: readonly Constraint[];
+  /** Those that all workers of one shape meet or none does, devices apart. */
+  readonly shapeConstraints: readonly Constraint[];
 }
 
 /** The id of the class: the same for equal requirements, in every process and for ever. */
@@ -58,7 +58,7 @@ export function prepareClass(
     requirements,
     ...(selector ? { selector } : {}),
     constraints: constraintsOf(requirements, selector),
-    hostConstraints: hostConstraintsOf(requirements, selector),
+    shapeConstraints: shapeConstraintsOf(requirements, selector),
   };
 }
 
@@ -66,6 +66,6 @@ function compileOrNothing(text: string): Selector {
   try {
     return compileSelector(text);
   } catch {
-    return { text, usesIdentity: false, accepts: () => false };
+    return { text, scope: 'SHAPE', accepts: () => false };
   }
 }

@@ -75,11 +75,19 @@ describe('a selector', () => {
     );
   });
 
-  test('tells whether it depends on which worker of a kind it is', () => {
-    expect(compileSelector('worker.cores > 1').usesIdentity).toBe(false);
-    expect(compileSelector('worker.host.startsWith("node")').usesIdentity).toBe(true);
-    expect(compileSelector('has(worker.version)').usesIdentity).toBe(true);
-    expect(compileSelector('queue.name == "west"').usesIdentity).toBe(false);
+  test.each([
+    ['queue.name == "west"', 'SHAPE'],
+    ['worker.cpuVendor == "AMD" && worker.devices.exists(d, d.model == "A100")', 'SHAPE'],
+    ['worker.labels.rack == "r1"', 'LABELS'],
+    ['"rack" in worker.labels', 'LABELS'],
+    ['queue.labels.tier == "1"', 'SHAPE'],
+    ['worker.cores > 1', 'WORKER'],
+    ['worker.diskMiB / 2 > worker.memoryMiB', 'WORKER'],
+    ['worker.host.startsWith("node")', 'WORKER'],
+    ['has(worker.version) || worker.labels.rack == "r1"', 'WORKER'],
+    ['dyn(worker) == dyn(worker)', 'WORKER'],
+  ])('tells which workers it may tell apart: %s, %s', (text, scope) => {
+    expect(compileSelector(text).scope).toBe(scope);
   });
 
   test('is evaluated within a bounded time, however it is written within its limits', () => {

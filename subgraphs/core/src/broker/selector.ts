@@ -68,11 +68,16 @@ const environment = new Environment({
 /** What a selector sees of one worker; made by {@link selectorView}. */
 export type SelectorView = Readonly<Record<string, unknown>>;
 
+/**
+ * Of which workers the answers are the same: of all of one shape; of those that have equal labels, too; or of each by itself, where host,
+ * name, version or amounts are read.
+ */
+export type SelectorScope = 'SHAPE' | 'LABELS' | 'WORKER';
+
 /** A checked selector. */
 export interface Selector {
   readonly text: string;
-  /** Whether it tells workers of one shape apart, by host, name or version. */
-  readonly usesIdentity: boolean;
+  readonly scope: SelectorScope;
   /** Whether the worker is accepted; an unknown attribute or a fault in evaluation accepts nothing. */
   accepts(view: SelectorView): boolean;
 }
@@ -108,7 +113,7 @@ function compile(text: string, field: string): Selector {
     throw refused(text, field, `a condition (bool); it gives ${checked.type ?? 'no type'}`);
   return {
     text,
-    usesIdentity: found.usesIdentity,
+    scope: found.readsWorker ? 'WORKER' : found.readsLabels ? 'LABELS' : 'SHAPE',
     accepts(view) {
       try {
         return parsed(view as Record<string, unknown>) === true;
@@ -129,15 +134,17 @@ function parse(text: string, field: string): ReturnType<typeof environment.parse
 
 interface Finding {
   refusal?: string;
-  usesIdentity: boolean;
+  readsWorker: boolean;
+  readsLabels: boolean;
   comprehensions: number;
 }
 
-const identityFields = new Set(['host', 'name', 'version']);
+/** What workers of one shape may differ in. */
+const ownFields = new Set(['host', 'name', 'version', 'cores', 'memoryMiB', 'diskMiB']);
 
 /** Walks the syntax tree: which calls there are, how comprehensions are nested, which attributes of `worker` are read. */
 function inspect(ast: unknown): Finding {
-  const finding: Finding = { usesIdentity: false, comprehensions: 0 };
+  const finding: Finding = { readsWorker: false, readsLabels: false, comprehensions: 0 };
   walk(ast, false, finding);
   if (finding.comprehensions > maxComprehensions) {
     finding.refusal ??= `at most ${maxComprehensions} of all, exists, exists_one, filter and map; it has ${finding.comprehensions}`;
@@ -152,11 +159,12 @@ function walk(node: unknown, inside: boolean, finding: Finding): void {
   }
   if (!isNode(node)) return;
   if (isMember(node)) {
-    if (identityFields.has(node.args[1])) finding.usesIdentity = true;
+    if (ownFields.has(node.args[1])) finding.readsWorker = true;
+    if (node.args[1] === 'labels') finding.readsLabels = true;
     return;
   }
   // `worker` used whole: nobody can tell which attributes it depends on.
-  if (node.op === 'id' && node.args === 'worker') finding.usesIdentity = true;
+  if (node.op === 'id' && node.args === 'worker') finding.readsWorker = true;
   if (node.op !== 'call' && node.op !== 'rcall') return walk(node.args, inside, finding);
   const [name, ...rest] = node.args as [unknown, ...unknown[]];
   const isComprehension = comprehensions.has(String(name));
