@@ -1,9 +1,16 @@
 /** What a worker said last of its devices is what is known of them, whichever process it told, and whatever that one had heard of. */
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { collection } from '@rhizome/mongo';
-import { type TestDatabase, waitFor } from '@rhizome/testkit';
+import { collection, defineCollection, ensureCollections } from '@rhizome/mongo';
+import { testDatabase, type TestDatabase, waitFor } from '@rhizome/testkit';
 import { deafDatabase, over } from '../deaf.fixture.js';
-import { fleetDatabase, pilotOf, startFleet, type TestFleet, TestWorker } from './fleet.fixture.js';
+import {
+  fleetDatabase,
+  pilotOf,
+  prepareFleet,
+  startFleet,
+  type TestFleet,
+  TestWorker,
+} from './fleet.fixture.js';
 import { leasesCollection, workersCollection } from './worker.document.js';
 import type { DeviceSpec } from './device-input.js';
 import type { DeviceHealth, WorkerDocument } from './worker.types.js';
@@ -171,6 +178,20 @@ describe('a report that says what is known', () => {
     await report(deaf, id, [gpu('GPU-1', 'HEALTHY')]);
     expect(await told(id)).toEqual(['GPU-1 HEALTHY']);
   });
+});
+
+test('a database that was made before reports were counted takes them', async () => {
+  const older = await testDatabase('fleet');
+  const former = [workersCollection, leasesCollection].map(({ name, validator, indexes }) => {
+    const { told: _told, schemaVersion: _version, ...properties } = validator.properties;
+    return defineCollection({ name, schemaVersion: 1, validator: { ...validator, properties }, indexes });
+  });
+  await ensureCollections(older, former);
+  await prepareFleet(older);
+  const fleet = await startFleet(older);
+  const { id } = await TestWorker.register(fleet, { devices: ['GPU-1'] });
+  await report(fleet, id, [gpu('GPU-1', 'UNHEALTHY')]);
+  expect((await fleet.services.registry.find(id))?.devices[0]?.health).toBe('UNHEALTHY');
 });
 
 describe('a report that is refused', () => {

@@ -2,6 +2,7 @@
 import type { AnyBulkWriteOperation, Collection, Document } from 'mongodb';
 import type { StoreTime } from '../broker/store-time.js';
 import type { Digests } from './fact-reports.js';
+import { workerSchemaVersion } from './worker.document.js';
 import type { DeviceUse, HeldJob, LeaseDocument } from './worker.types.js';
 
 /** A sign of life. */
@@ -37,7 +38,15 @@ export class LeasesRepository {
     const told = Object.fromEntries(
       Object.entries(digests).map(([part, digest]) => [part, { digest, version: 1 }]),
     );
-    const fresh = { _id: workerId, schemaVersion: 1, revision: 1, queueId, jobs: [], deviceUse, told };
+    const fresh = {
+      _id: workerId,
+      schemaVersion: workerSchemaVersion,
+      revision: 1,
+      queueId,
+      jobs: [],
+      deviceUse,
+      told,
+    };
     const stored = await this.leases.findOneAndUpdate(
       { _id: workerId },
       [

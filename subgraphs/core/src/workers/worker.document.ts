@@ -4,8 +4,8 @@ import type { BrokerLeaseDocument } from '../broker/broker-lease.repository.js';
 import { retention } from '../retention.js';
 import { endedWorkerStates, type LeaseDocument, type WorkerDocument } from './worker.types.js';
 
-/** Version of the stored shapes of workers and leases. */
-export const workerSchemaVersion = 1;
+/** Version of the stored shapes of workers and leases; since 2 they tell which report their facts are from. */
+export const workerSchemaVersion = 2;
 
 const text = { bsonType: 'string' };
 const time = { bsonType: 'date' };
@@ -129,7 +129,7 @@ export const leasesCollection = defineCollection<LeaseDocument>({
 /** The broker's lease: one document. */
 export const brokerLeaseCollection = defineCollection<BrokerLeaseDocument>({
   name: 'brokerLease',
-  schemaVersion: workerSchemaVersion,
+  schemaVersion: 1,
   validator: {
     required: ['revision', 'createdAt', 'updatedAt', 'holder', 'epoch', 'expiresAt', 'nextFence'],
     properties: {
