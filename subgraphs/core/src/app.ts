@@ -234,12 +234,12 @@ function servicesOf({ events, directories, fleet, jobs }: Parts, clock: Clock): 
     logTails,
     devices: deviceFleetOf(fleet.services, queues),
     tasks: jobs.tasks,
-    pending: (job) => fleet.services.broker.pending(job),
+    pending: (jobs, caller) => fleet.services.explanations.pending(jobs, caller),
     explain: explainer({
       experiment: (name) => experimentFacts({ experiments, shares }, name),
       queues: queueDirectory(queues),
       checkSelector,
-      explain: (asked) => fleet.services.broker.explain(asked),
+      explain: (asked, input, caller) => fleet.services.explanations.explain(asked, input, caller),
     }),
   };
 }

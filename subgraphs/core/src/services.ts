@@ -5,6 +5,7 @@
 import type { DeviceFleet } from './events/gpu-occupancy.js';
 import type { EventsService } from './events/events.service.js';
 import type { ExperimentsService } from './experiments/experiments.service.js';
+import type { ExplanationCaller } from './broker/explanations.js';
 import type { PendingFacts } from './broker/pending.types.js';
 import type { Explain } from './jobs/explain.js';
 import type { BulkService } from './jobs/bulk.service.js';
@@ -38,8 +39,11 @@ export interface CoreServices {
   /** Devices of the live workers. */
   readonly devices: DeviceFleet;
   readonly tasks: TasksService;
-  /** What the broker can say about why a job waits; null once it was sent. */
-  readonly pending: (job: JobDocument) => Promise<PendingFacts | null>;
+  /** What the broker can say about why jobs wait, in their order; null for one that was sent. */
+  readonly pending: (
+    jobs: readonly JobDocument[],
+    caller: ExplanationCaller,
+  ) => Promise<readonly (PendingFacts | null)[]>;
   /** The same for requirements that nobody has submitted. */
   readonly explain: Explain;
 }

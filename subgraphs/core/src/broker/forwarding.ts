@@ -1,14 +1,11 @@
 /** Hands a call of `acquireJobs` on to the process that leads, in the name of the caller. */
-import { DomainError, isDomainError } from '@rhizome/errors';
-import { forwardedHeader } from '@rhizome/subgraph';
+import { DomainError } from '@rhizome/errors';
+import { callLeader, type LeaderCaller, leaderUnavailable } from './leader-call.js';
 
 /** A call to hand on. */
-export interface ForwardedCall {
+export interface ForwardedCall extends LeaderCaller {
   /** The input of `acquireJobs` as it came. */
   readonly input: Readonly<Record<string, unknown>>;
-  readonly token: string | undefined;
-  readonly requestId: string;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** What the leader answered. */
@@ -41,53 +38,20 @@ const timeoutMs = 75_000;
  * Calls the leader.
  * @throws DomainError LEADER_UNAVAILABLE when it does not answer, or leads no more; the leader's own error otherwise
  */
-export async function forwardAcquire(url: string, call: ForwardedCall): Promise<ForwardedAnswer> {
-  const { data, errors } = await post(url, call);
+export async function forwardAcquire(
+  url: string,
+  { input, ...caller }: ForwardedCall,
+): Promise<ForwardedAnswer> {
+  const operation = { query, variables: { input }, timeoutMs };
+  const { data, errors } = await callLeader<{ readonly acquireJobs: ForwardedAnswer }>(
+    url,
+    operation,
+    caller,
+  );
   if (data?.acquireJobs) return data.acquireJobs;
   const [error] = errors ?? [];
   const code = error?.extensions?.code;
   if (code === 'FORBIDDEN' || code === 'UNAUTHENTICATED' || code === 'TOKEN_EXPIRED')
     throw new DomainError(code, error?.message ?? code);
-  throw unavailable(`it answered ${code ?? 'nothing usable'}`);
-}
-
-interface Answer {
-  readonly data?: { readonly acquireJobs?: ForwardedAnswer } | null;
-  readonly errors?: readonly {
-    readonly message?: string;
-    readonly extensions?: { readonly code?: string };
-  }[];
-}
-
-async function post(url: string, { input, token, requestId, signal }: ForwardedCall): Promise<Answer> {
-  if (token === undefined) throw unavailable('the caller has no token to call it with');
-  const limit = AbortSignal.timeout(timeoutMs);
-  try {
-    const response = await fetch(url, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        accept: 'application/json',
-        authorization: `Bearer ${token}`,
-        'x-request-id': requestId,
-        // Who receives it does not hand it on once more.
-        [forwardedHeader]: '1',
-      },
-      body: JSON.stringify({ query, variables: { input } }),
-      signal: signal ? AbortSignal.any([signal, limit]) : limit,
-    });
-    return (await response.json()) as Answer;
-  } catch (error) {
-    if (isDomainError(error)) throw error;
-    throw unavailable('it cannot be reached', error);
-  }
-}
-
-function unavailable(reason: string, cause?: unknown): DomainError {
-  return new DomainError(
-    'LEADER_UNAVAILABLE',
-    `The leader of the broker did not take the call: ${reason}`,
-    {},
-    cause === undefined ? undefined : { cause },
-  );
+  throw leaderUnavailable(`it answered ${code ?? 'nothing usable'}`);
 }

@@ -1,6 +1,7 @@
 /** A dry run: what a job with some requirements would wait for, before anybody submits it. */
 import { assertCan, type Principal } from '@rhizome/authz';
 import type { AskedRequirements } from '../broker/broker.service.js';
+import type { ExplanationCaller } from '../broker/explanations.js';
 import type { PendingFacts } from '../broker/pending.types.js';
 import type { ExperimentFacts, QueueDirectory } from './collaborators.js';
 import { Findings } from './findings.js';
@@ -25,19 +26,27 @@ export interface Explained {
 }
 
 /** @throws DomainError FORBIDDEN for who may not read shares of the experiment: the answer tells how they stand */
-export type Explain = (principal: Principal, input: ExplainInput) => Promise<Explained>;
+export type Explain = (
+  principal: Principal,
+  input: ExplainInput,
+  caller: ExplanationCaller,
+) => Promise<Explained>;
 
 /** What an explanation needs of others. */
 export interface ExplainOptions {
   readonly experiment: (name: string) => Promise<ExperimentFacts | null>;
   readonly queues: QueueDirectory;
   readonly checkSelector: CheckSelector;
-  readonly explain: (asked: AskedRequirements) => Promise<PendingFacts>;
+  readonly explain: (
+    asked: AskedRequirements,
+    input: ExplainInput,
+    caller: ExplanationCaller,
+  ) => Promise<PendingFacts>;
 }
 
 /** Makes {@link Explain}. Input is checked by the rules of submit. */
 export function explainer({ experiment: find, queues, checkSelector, explain }: ExplainOptions): Explain {
-  return async (principal, input) => {
+  return async (principal, input, caller) => {
     assertCan(principal, 'share:read', input.experiment);
     const findings = new Findings();
     const experiment = await find(input.experiment);
@@ -52,7 +61,7 @@ export function explainer({ experiment: find, queues, checkSelector, explain }: 
     const share = experiment && shareFor(experiment, input.share, findings);
     if (!share || !findings.isEmpty) return { pending: null, userErrors: findings.refusals };
     const asked = { requirements: normaliseRequirements(requirements), share, priority: input.priority ?? 0 };
-    return { pending: await explain(asked), userErrors: [] };
+    return { pending: await explain(asked, input, caller), userErrors: [] };
   };
 }
 

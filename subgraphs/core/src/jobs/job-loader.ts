@@ -1,6 +1,8 @@
 import { DomainError } from '@rhizome/errors';
 import { defineLoader, type LoaderDefinition } from '@rhizome/subgraph';
 import type { GraphQLResolveInfo } from 'graphql';
+import type { ExplanationCaller } from '../broker/explanations.js';
+import type { PendingFacts } from '../broker/pending.types.js';
 import type { Context } from '../context.js';
 import { jobProjection } from './job-fields.js';
 import { isOfItsQueue } from './job-visibility.js';
@@ -98,6 +100,23 @@ export function jobReference<TParent>(
     return id == null ? null : loadJob(id, context, info);
   };
 }
+
+/** In whose name an explanation is asked for. */
+export function explanationCaller({
+  principal,
+  requestId,
+  signal,
+  isForwarded = false,
+}: Context): ExplanationCaller {
+  return { token: principal.token, requestId, signal, isForwarded };
+}
+
+/** Why jobs wait: those of a list are explained together. */
+export const pendingLoader = defineLoader<JobDocument, PendingFacts, Context>({
+  name: 'JobPending',
+  cacheKey: ({ _id }) => _id,
+  load: (jobs, context) => context.core.pending(jobs, explanationCaller(context)),
+});
 
 /** Logs of jobs: the pages of all jobs of a list are read together. */
 export const jobLogLoader = defineLoader<

@@ -10,7 +10,15 @@ import { workerEntity } from '../workers/worker-loader.js';
 import { changeJobs, refusalCounts } from './bulk-answers.js';
 import { experimentNamed } from './experiment-of.js';
 import { jobProjection } from './job-fields.js';
-import { jobLogLoader, jobReference, loadJob, loadJobs, loadParents } from './job-loader.js';
+import {
+  explanationCaller,
+  jobLogLoader,
+  jobReference,
+  loadJob,
+  loadJobs,
+  loadParents,
+  pendingLoader,
+} from './job-loader.js';
 import { jobStates } from './job-state.js';
 import { assertMayReadLog, maySeeEnvironment } from './job-visibility.js';
 import type { JobDocument, StoredAttempt } from './job.types.js';
@@ -82,7 +90,7 @@ const job: NonNullable<Resolvers['Job']> = {
       return at ? [{ state, at }] : [];
     }),
   retryOf: jobReference(({ retryOf }: JobDocument) => retryOf),
-  pending: (parent, _args, { core }) => core.pending(parent),
+  pending: (parent, _args, { loaders }) => loaders.load(pendingLoader, parent),
   viewerCanCancel: (parent, _args, { core, principal }) => core.jobs.canCancel(principal, parent),
 };
 
@@ -110,7 +118,8 @@ export const jobResolvers: Pick<
         projection,
       });
     },
-    explainRequirements: (_parent, { input }, { core, principal }) => core.explain(principal, input),
+    explainRequirements: (_parent, { input }, context) =>
+      context.core.explain(context.principal, input, explanationCaller(context)),
     bulkOperation: (_parent, { id }, { core, principal }) => core.bulk.operation(principal, id),
   },
   Mutation: mutations,

@@ -4,6 +4,7 @@ import type { Clock, Ids } from '@rhizome/mongo';
 import { BrokerService } from '../broker/broker.service.js';
 import { BrokerView } from '../broker/broker-view.js';
 import type { JobEventFeed, QueueFacts, ShareFacts } from '../broker/broker.types.js';
+import { Explanations } from '../broker/explanations.js';
 import { forwardAcquire } from '../broker/forwarding.js';
 import { BrokerLeadership } from '../broker/leadership.js';
 import type { Usage } from '../broker/ledger.js';
@@ -67,6 +68,7 @@ export interface FleetServices {
   readonly reports: ReportsService;
   readonly acquire: AcquireService;
   readonly broker: BrokerService;
+  readonly explanations: Explanations;
   readonly commands: CommandHub;
   readonly holder: JobHolder;
   readonly view: BrokerView;
@@ -151,6 +153,7 @@ function servicesOf(
     view,
     registry,
     broker,
+    explanations: new Explanations({ broker, leadership, ownUrl: url, log }),
     commands,
     hardware: new HardwareViews({ registry, workers, leases, booked, clock, queues }),
     reports: new ReportsService({ registry, speakers, ledger, jobs, writer, clock }),

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { createIds, systemClock } from '@rhizome/mongo';
 import { serveSubgraph } from '@rhizome/subgraph';
@@ -72,6 +72,12 @@ async function ask(
   if (errors) throw Object.assign(new Error(JSON.stringify(errors)), { code: errors[0]?.extensions.code });
   return data ?? {};
 }
+
+interface Explained {
+  readonly pending: { readonly summary: string; readonly position: number | null } | null;
+}
+const explained =
+  'pending { summary position positionIsEstimate mostFailed constraints { constraint reasons } wait { kind } }';
 
 const acquire = `mutation ($input: AcquireJobsInput!) {
   acquireJobs(input: $input) { assignments { job { id name state } fence attempt attemptId deviceIds } userErrors { code message path } }
@@ -186,6 +192,57 @@ describe('a process that does not lead', () => {
     ).rejects.toMatchObject({ code: 'FORBIDDEN' });
   });
 
+  test('tells why jobs wait as the leader knows it: their places, and for all of a page in one call', async () => {
+    const jobs = Array.from({ length: 5 }, (_, i) => ({
+      name: `large ${i}`,
+      payload: { command: 'true' },
+      requirements: { cores: 4000 },
+    }));
+    const { submitJobs } = (await ask(
+      other,
+      admin,
+      'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { jobs { id } userErrors { message } } }',
+      { input: { experiment: 'alpha', idempotencyKey: 'large', jobs } },
+    )) as unknown as { submitJobs: { jobs: { id: string }[] } };
+    const ids = submitJobs.jobs.map(({ id }) => id);
+    const read = async (at: Served): Promise<readonly Explained[]> => {
+      const { jobs: page } = (await ask(
+        at,
+        admin,
+        `query ($ids: [ID!]!) { jobs(filter: { ids: $ids }, order: OLDEST) { nodes { ${explained} } } }`,
+        { ids },
+      )) as unknown as { jobs: { nodes: Explained[] } };
+      return page.nodes;
+    };
+    const placeOf = (job: Explained | undefined): number => job?.pending?.position ?? NaN;
+    const own = await waitFor(
+      'the leader to know all of them',
+      async () => {
+        const nodes = await read(leader);
+        return placeOf(nodes[4]) - placeOf(nodes[0]) === 4 && nodes;
+      },
+      { deadlineMs: 10_000 },
+    );
+    const called = jest.spyOn(globalThis, 'fetch');
+    expect(await read(other)).toEqual(own);
+    const handedOn = called.mock.calls.filter(([, init]) =>
+      new Headers(init?.headers).has('x-rhizome-forwarded'),
+    );
+    expect(handedOn).toHaveLength(1);
+    called.mockRestore();
+    const dry = `query ($input: ExplainRequirementsInput!) { explainRequirements(input: $input) { ${explained} } }`;
+    const input = { experiment: 'alpha', requirements: { cores: 4000 } };
+    const { explainRequirements } = (await ask(other, admin, dry, { input })) as unknown as {
+      explainRequirements: Explained;
+    };
+    expect(explainRequirements.pending).toMatchObject({
+      position: placeOf(own[4]) + 1,
+      positionIsEstimate: false,
+    });
+    const stranger = await tokens.pilot('south');
+    await expect(ask(other, stranger, dry, { input })).rejects.toMatchObject({ code: 'FORBIDDEN' });
+  });
+
   test('says so while there is no leader that can be reached, and grants itself within ten seconds', async () => {
     const workerId = await register(other, 'three');
     await submit(other, 'b', 1);
@@ -193,6 +250,10 @@ describe('a process that does not lead', () => {
     const closedAt = performance.now();
     await expect(ask(other, pilot, acquire, { input: { workerId, count: 1, free } })).rejects.toMatchObject({
       code: 'LEADER_UNAVAILABLE',
+    });
+    const dry = `query ($input: ExplainRequirementsInput!) { explainRequirements(input: $input) { ${explained} } }`;
+    expect(await ask(other, admin, dry, { input: { experiment: 'alpha' } })).toMatchObject({
+      explainRequirements: { pending: { position: null, wait: { kind: 'UNKNOWN' } } },
     });
     await leader.core.stop();
     const granted = await waitFor(
