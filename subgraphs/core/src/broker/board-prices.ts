@@ -1,6 +1,6 @@
 /** What placing costs on a board, by the prices of the moment, within a bounded amount of work. */
 import type { DeviceFit } from '../gpus/device-fit.js';
-import { roomKey } from './board-rooms.js';
+import { roomKey, simpleCost } from './board-rooms.js';
 import type { Room } from './board.types.js';
 import type { Bucket } from './bucket-order.js';
 import { type Demand, type HostKind, Prices } from './demand.js';
@@ -25,6 +25,8 @@ const maxPriced = 1_500_000;
 /** Beyond so many different rooms prices would take longer than the pass. */
 const maxPricedBuckets = 4096;
 const priceScale = 1e8;
+/** Of places that cost the same the one with the least free is taken, so that whole hosts stay whole. */
+const tieWeight = 1e-3;
 /** Slots take so much longer than a price, a number each. */
 const slotsWork = 4;
 
@@ -73,7 +75,7 @@ export class BoardPrices {
     this.#work += prices.length;
     const price = prices.price(this.#slotsIn(at, prices), this.#slotsOf(at.shape, after(), prices));
     this.#bound();
-    return price * priceScale;
+    return price * priceScale + simpleCost(at.bucket) * tieWeight;
   }
 
   #bound(): void {

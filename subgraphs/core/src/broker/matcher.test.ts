@@ -180,6 +180,14 @@ describe('a pass of the matcher', () => {
     expect(ids(pass([request('worker_1'), request('worker_2')]))).toEqual([[], ['job_1', 'job_2']]);
   });
 
+  test('a job that holds a device which is reported no more takes none of those that are', () => {
+    fleet.put(aWorker({ devices: [aDevice({ id: 'GPU-1' }), aDevice({ id: 'GPU-2' })] }));
+    const requirements = someRequirements({ gpu: aGpu({ count: 2 }) });
+    ledger.add(anEntry({ requirements, deviceIds: ['GPU-8', 'GPU-9'] }));
+    ready(['job_2'], { gpu: aGpu({ count: 2 }) });
+    expect(ids(pass([request('worker_1', { freeDeviceIds: ['GPU-1', 'GPU-2'] })]))).toEqual([['job_2']]);
+  });
+
   test('a class that asks for a rack gets all that a host of it has room for, whoever else has as much left', () => {
     fleet.setQueues([aQueue({ revision: 2, limits: { gpuSharing: true } })]);
     const host = (id: string, rack: string): void =>

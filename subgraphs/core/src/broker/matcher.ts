@@ -6,7 +6,7 @@
 import { askedGpus, gpusOf } from '../gpus/parts.js';
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
 import { Board } from './board.js';
-import { hasLeast, type LeastRoom, leastOf } from './board-rooms.js';
+import { type LeastRoom, leastOf } from './board-rooms.js';
 import type { Asker, Placing } from './board.types.js';
 import type { AcquireRequest, LedgerEntry, ReadyJob } from './broker.types.js';
 import { roomOf } from './asker-room.js';
@@ -144,7 +144,7 @@ class Pass {
     return this.state.demand?.classes().map(({ cls }) => cls) ?? [];
   }
 
-  /** @param least what a worker has room for if it matters in this pass: most that ask are full */
+  /** @param least what a worker has room for if it matters in this pass */
   #admit(least: LeastRoom): void {
     const { ledger } = this.state;
     this.requests.forEach((asked, index) => {
@@ -154,8 +154,8 @@ class Pass {
       const most = queue.limits.maxRunningJobs;
       const queueLeft = most === undefined ? Infinity : most - ledger.queueJobs(queue.id);
       if (worker.facts.state !== 'READY' || left <= 0 || queueLeft <= 0) return;
-      const room = roomOf(this.state, asked);
-      if (!hasLeast(room, least)) return;
+      const room = roomOf(this.state, asked, least);
+      if (!room) return;
       const asker: Asker = {
         index,
         worker,
