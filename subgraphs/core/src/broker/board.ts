@@ -3,52 +3,24 @@
  * looks at each bucket once and keeps those with room by their cost; where there are none, or they would take too long, buckets are gone
  * through in one order that is the same for all classes: the least free first, so that whole hosts stay whole.
  */
-import { type DeviceFit, rankTogether } from '../gpus/device-fit.js';
-import { chooseDevices, deviceChoices } from '../gpus/device-choice.js';
-import { roomText, sameDevices, withoutDevices, withoutOthers } from '../gpus/device-room.js';
+import { chooseDevices } from '../gpus/device-choice.js';
+import type { DeviceFit } from '../gpus/device-fit.js';
+import { sameDevices, withoutDevices, withoutOthers } from '../gpus/device-room.js';
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
+import { BoardCosts, type Found, leastCost, rankWeight, tierWeight } from './board-costs.js';
 import { BoardPrices, type Pricing } from './board-prices.js';
-import {
-  hasRoom,
-  less,
-  rankOf,
-  roomNumber,
-  simpleCost,
-  someone,
-  tellsApart,
-  wholeFree,
-} from './board-rooms.js';
-import type { Asker, Placing, Room } from './board.types.js';
+import { less, roomNumber, someone, tellsApart, wholeFree } from './board-rooms.js';
+import type { Asker, Placing } from './board.types.js';
 import { type Bucket, BucketOrder } from './bucket-order.js';
 import type { FleetWorker, Shape } from './fleet.js';
 import { Heap } from './heap.js';
+import { bucketOf, type Place } from './place.js';
 import type { RequirementClass } from './requirement-class.js';
-
-/** Workers of one shape whose callers may take the same. */
-interface Place {
-  readonly shape: Shape;
-  readonly experiments: readonly string[] | undefined;
-  readonly queue: { left: number };
-  /** Every bucket each time that somebody comes into it. */
-  readonly log: Bucket[];
-  /** By {@link roomNumber}: those of one number are told apart by comparing them. */
-  readonly buckets: Map<number, Bucket[]>;
-  readonly order: BucketOrder;
-}
 
 /** A worker that asks, and where it stands. */
 interface Seat {
   readonly asker: Asker;
   readonly place: Place;
-}
-
-/** A bucket with room for the next job of a class. */
-interface Found {
-  readonly place: Place;
-  readonly bucket: Bucket;
-  /** Positions of the devices, as the bucket's room has them; left out: they are chosen for who gets the job. */
-  readonly positions?: readonly number[];
-  readonly cost: number;
 }
 
 /** Where a class may go, how far it has looked there, and what it found. */
@@ -72,10 +44,6 @@ interface Placed {
   readonly cost: number;
 }
 
-/** The larger ones come before the smaller ones in the order of costs. */
-const tierWeight = 1e13;
-const rankWeight = 1e9;
-
 /** See the head of this file. */
 export class Board {
   readonly #places: Place[] = [];
@@ -85,6 +53,7 @@ export class Board {
   readonly #parked = new Map<RequirementClass, Set<string>>();
   readonly #seats = new Map<FleetWorker, Seat>();
   readonly #prices: BoardPrices;
+  readonly #costs: BoardCosts;
   #askers = 0;
   /** Whether a class was looked for that tells workers of one shape apart. */
   #isAnyPicky = false;
@@ -92,6 +61,7 @@ export class Board {
   /** @param pricing left out: places are not priced */
   constructor(pricing?: Pricing) {
     this.#prices = new BoardPrices(pricing);
+    this.#costs = new BoardCosts(this.#prices);
   }
 
   /** Takes in a worker that asks; of two questions of one worker the later holds. @param queueLeft jobs that its queue may still run */
@@ -269,7 +239,7 @@ export class Board {
       if (place.queue.left <= 0 || (best && entry.now >= best.cost)) continue;
       let cheapest = Infinity;
       const visit = (bucket: Bucket): boolean => {
-        const found = this.#judge(cls, { place, bucket, fit });
+        const found = this.#costs.judge(cls, { place, bucket, fit });
         if (!found) return false;
         cheapest = Math.min(cheapest, found.cost);
         const placing = found.cost < (best?.cost ?? Infinity) ? this.#placeIn(found, cls, fit) : undefined;
@@ -296,7 +266,7 @@ export class Board {
         const bucket = place.log[entry.at];
         this.#prices.noteLook();
         if (!bucket || bucket.askers.length === 0) continue;
-        const found = this.#judge(front.cls, { place, bucket, fit });
+        const found = this.#costs.judge(front.cls, { place, bucket, fit });
         if (found) front.found.push(found);
       }
     }
@@ -307,61 +277,6 @@ export class Board {
       front.found.pop();
     }
     return undefined;
-  }
-
-  /** What the bucket costs a job of the class, or undefined where there is no room. */
-  #judge(
-    cls: RequirementClass,
-    {
-      place,
-      bucket,
-      fit,
-    }: { readonly place: Place; readonly bucket: Bucket; readonly fit: DeviceFit | undefined },
-  ): Found | undefined {
-    const { gpu } = cls.requirements;
-    if (!hasRoom(bucket.room, cls) || place.queue.left <= 0) return undefined;
-    if (gpu === undefined && !bucket.takesPlain) return undefined;
-    const best = gpu && fit && this.#best(cls, gpu, fit, place, bucket);
-    if (best) return best;
-    if (gpu !== undefined && !gpu.optional) return undefined;
-    // Without devices: on hosts that have none first, and else where the fewest are free.
-    const tier = (gpu === undefined ? 0 : 1) + (place.shape.hasDevices ? 1 : 0);
-    const cost = place.shape.hasDevices
-      ? (this.#prices.price({ shape: place.shape, bucket }, () => less(bucket.room, cls)) ??
-        simpleCost(bucket))
-      : 0;
-    return { place, bucket, positions: [], cost: tier * tierWeight + cost };
-  }
-
-  /** The best devices of the bucket's room. */
-  #best(
-    cls: RequirementClass,
-    gpu: StoredGpuRequirement,
-    fit: DeviceFit,
-    place: Place,
-    bucket: Bucket,
-  ): Found | undefined {
-    if (!this.#prices.areKnown && gpu.share === undefined) {
-      const rank = rankOf(gpu, fit, bucket.room);
-      return rank === undefined ? undefined : { place, bucket, cost: rank * rankWeight + simpleCost(bucket) };
-    }
-    let best: Found | undefined;
-    for (const positions of deviceChoices(gpu, fit, bucket.room.devices)) {
-      const rank = rankTogether(fit, positions);
-      const after = (): Room => {
-        const room = less(bucket.room, cls);
-        return { ...room, devices: withoutDevices(gpu, room.devices, positions) };
-      };
-      const left =
-        gpu.share === undefined ? 0 : (bucket.room.devices.free[positions[0] ?? 0] ?? 0) - gpu.share;
-      const cost =
-        rank * rankWeight +
-        (this.#prices.price({ shape: place.shape, bucket }, after) ?? left * 1e4 + simpleCost(bucket));
-      if (!best || cost < best.cost) best = { place, bucket, positions, cost };
-      // Without prices the first is the best.
-      if (!this.#prices.areKnown) break;
-    }
-    return best;
   }
 
   /** Somebody in the bucket who can take it, with devices like those that were found. */
@@ -379,30 +294,4 @@ export class Board {
     const chosen = gpu && fit ? chooseDevices(gpu, fit, asker.room.devices) : undefined;
     return chosen && { asker, positions: chosen };
   }
-}
-
-/** What any bucket of the place costs a job of the class at least. */
-function leastCost(
-  { requirements: { gpu } }: RequirementClass,
-  shape: Shape,
-  fit: DeviceFit | undefined,
-): number {
-  if (gpu && fit) return (fit.ranks[fit.positions[0] ?? 0] ?? 0) * rankWeight;
-  return ((gpu === undefined ? 0 : 1) + (shape.hasDevices ? 1 : 0)) * tierWeight;
-}
-
-/** The bucket of the place that the worker belongs in. */
-function bucketOf({ buckets }: Place, { room, leftPlain }: Asker): Bucket | undefined {
-  const alike = buckets.get(roomNumber(room));
-  if (!alike) return undefined;
-  const { cores, memoryMiB, diskMiB, devices } = room;
-  const [takesPlain, text] = [leftPlain > 0, roomText(devices)];
-  return alike.find(
-    (bucket) =>
-      bucket.room.cores === cores &&
-      bucket.room.memoryMiB === memoryMiB &&
-      bucket.room.diskMiB === diskMiB &&
-      bucket.takesPlain === takesPlain &&
-      roomText(bucket.room.devices) === text,
-  );
 }

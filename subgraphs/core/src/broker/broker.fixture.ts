@@ -1,7 +1,9 @@
 /** Builders of what the broker works on, for its tests. */
-import type { StoredGpuRequirement, StoredRequirements } from '../jobs/job.types.js';
+import type { StoredRequirements } from '../jobs/job.types.js';
 import type { StoredDevice, StoredHardware } from '../workers/worker.types.js';
 import type { LedgerEntry, QueueFacts, ReadyJob, ShareFacts, WorkerFacts } from './broker.types.js';
+
+export { gpu as aGpu } from '../gpus/verdict.fixture.js';
 
 /** A queue that takes everything. */
 export function aQueue(
@@ -51,14 +53,24 @@ export function someRequirements(change: Partial<StoredRequirements> = {}): Stor
   return { cores: 1, memoryMiB: 1024, diskMiB: 1024, walltimeSeconds: 3600, network: false, ...change };
 }
 
-/** One GPU of any kind. */
-export function aGpu(change: Partial<StoredGpuRequirement> = {}): StoredGpuRequirement {
-  return { count: 1, models: [], sassTargets: [], ptxTargets: [], nvlink: false, optional: false, ...change };
-}
-
 /** A healthy device. */
 export function aDevice(change: Partial<StoredDevice> = {}): StoredDevice {
   return { id: 'GPU-1', vendor: 'NVIDIA', model: 'A100', health: 'HEALTHY', ...change };
+}
+
+/** Devices of one host: each an A100 of 40 GB but for what is told of it. */
+export function devicesOfHost(
+  id: string,
+  devices: readonly Partial<StoredDevice>[],
+): readonly StoredDevice[] {
+  return devices.map((one, at) => ({
+    id: `${id}-${at}`,
+    vendor: 'NVIDIA',
+    model: 'NVIDIA A100-SXM4-40GB',
+    memoryMiB: 40_536,
+    health: 'HEALTHY',
+    ...one,
+  }));
 }
 
 /** A share with nothing of its own. */

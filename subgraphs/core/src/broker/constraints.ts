@@ -77,21 +77,14 @@ export function hostConstraintsOf(
   ];
 }
 
-/** All that is not about devices and not about the host's amounts; of those, what the queue allows. */
-export function unmeasuredConstraintsOf(
-  requirements: StoredRequirements,
-  selector: Selector | undefined,
-): readonly Constraint[] {
-  const constraints = hostConstraintsOf(requirements, selector);
-  return [...constraints.filter(({ about }) => !isAmount(about)), ...queueLimits(requirements)];
-}
-
-/** Those that all workers of one shape meet or none does, devices apart. */
+/** Those that all workers of one shape meet or none does: all but what is about devices and the host's amounts; of those, what the queue allows. */
 export function shapeConstraintsOf(
   requirements: StoredRequirements,
   selector: Selector | undefined,
 ): readonly Constraint[] {
-  return unmeasuredConstraintsOf(requirements, selector?.scope === 'SHAPE' ? selector : undefined);
+  const own = selector?.scope === 'SHAPE' ? selector : undefined;
+  const constraints = hostConstraintsOf(requirements, own);
+  return [...constraints.filter(({ about }) => !isAmount(about)), ...queueLimits(requirements)];
 }
 
 /** Whether the host has the amounts when it is empty. */

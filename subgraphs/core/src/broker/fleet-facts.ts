@@ -7,6 +7,7 @@ import type { Ledger } from './ledger.js';
 import type { ConstraintFacts, FleetFacts } from './pending.types.js';
 import { relaxationsOf } from './relaxations.js';
 import type { RequirementClass } from './requirement-class.js';
+import { plural } from './words.js';
 import { hasRoomNow } from './room-now.js';
 
 /** What the facts are taken from. */
@@ -131,7 +132,7 @@ class Reasons {
   /** The most frequent first. */
   texts(): readonly string[] {
     const all = [...this.#counts, ...this.#amounts()].sort(([, a], [, b]) => b - a).slice(0, maxReasons);
-    return all.map(([reason, times]) => `${reason} (${times} worker${times === 1 ? '' : 's'})`);
+    return all.map(([reason, times]) => `${reason} (${plural(times, 'worker')})`);
   }
 
   #amounts(): readonly (readonly [string, number])[] {

@@ -6,6 +6,7 @@ import { deviceVerdict } from '../gpus/device-verdict.js';
 import type { DeviceFacts, Verdict } from '../gpus/verdict.types.js';
 import type { StoredGpuRequirement, StoredRequirements } from '../jobs/job.types.js';
 import type { Constraint } from './constraints.js';
+import { plural } from './words.js';
 
 /** What is asked of devices: each thing by itself, then all together on one host. GPUs that are optional are no constraint. */
 export function gpuConstraints({ gpu }: StoredRequirements): readonly Constraint[] {
@@ -55,7 +56,7 @@ function ofLastShape<T>(reckon: (shape: DeviceShape) => T): (shape: DeviceShape)
 export function togetherText({ count, nvlink, exclusive }: StoredGpuRequirement): string {
   const connected = nvlink && count > 1 ? ', connected' : '';
   const alone = exclusive ? (count > 1 ? ', each of a GPU of its own' : ' with nothing else on it') : '';
-  return `${count} gpu${count === 1 ? '' : 's'} on one host${connected}${alone}, each with all of it`;
+  return `${plural(count, 'gpu')} on one host${connected}${alone}, each with all of it`;
 }
 
 function together(gpu: StoredGpuRequirement): Constraint {

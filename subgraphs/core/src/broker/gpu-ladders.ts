@@ -5,6 +5,7 @@ import { deviceChecks } from '../gpus/device-checks.js';
 import type { DeviceFacts } from '../gpus/verdict.types.js';
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
 import { togetherText } from './gpu-constraints.js';
+import { plural } from './words.js';
 
 type Step = string | number;
 
@@ -105,7 +106,7 @@ function countLadder(gpu: StoredGpuRequirement): readonly Ladder[] {
       affects: ['nvlink'],
       stepsOf: (_devices, have) => Array.from({ length: Math.min(have, count - 1) }, (_, index) => index + 1),
       compare: fewer,
-      change: (step) => `${step} gpu${step === 1 ? '' : 's'} on one host instead of ${count}`,
+      change: (step) => `${plural(Number(step), 'gpu')} on one host instead of ${count}`,
       requirement: (step) => ({ ...gpu, count: Number(step) }),
       cost: (step) => 1 - Number(step) / count,
     },

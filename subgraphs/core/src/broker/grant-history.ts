@@ -1,5 +1,6 @@
 /** The recent grants of each class in each share: what an estimate of a wait rests on. Bounded; times are handed in. */
 import type { WaitEstimate } from './pending.types.js';
+import { plural } from './words.js';
 
 /** Moments with grants remembered of one class and share. */
 const maxKept = 64;
@@ -71,7 +72,7 @@ export class GrantHistory {
   }
 
   #tooFew(grants: number, nowMs: number): string {
-    const seen = grants === 0 ? 'No job' : `Only ${grants} job${grants === 1 ? '' : 's'}`;
+    const seen = grants === 0 ? 'No job' : `Only ${plural(grants, 'job')}`;
     const knownMs = nowMs - this.beganMs;
     const when =
       knownMs >= oldestMs

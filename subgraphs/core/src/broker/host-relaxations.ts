@@ -3,14 +3,20 @@ import { fitDevices } from '../gpus/device-fit.js';
 import type { StoredRequirements } from '../jobs/job.types.js';
 import { anyRuntime } from '../jobs/platforms.js';
 import { secondsLeft } from './alike.js';
-import { type Constraint, hostConstraintsOf, type Subject } from './constraints.js';
+import {
+  type AmountName,
+  type Constraint,
+  hostConstraintsOf,
+  isAmount,
+  queueLimit,
+  type Subject,
+} from './constraints.js';
 import type { Standing } from './fleet-facts.js';
 import type { FleetWorker } from './fleet.js';
 import type { Change, Gain, Gained } from './relaxations.js';
 import type { RequirementClass } from './requirement-class.js';
 
-type Amount = 'cores' | 'memoryMiB' | 'diskMiB' | 'walltimeSeconds';
-const amounts: readonly Amount[] = ['cores', 'memoryMiB', 'diskMiB', 'walltimeSeconds'];
+type Amount = AmountName | 'walltimeSeconds';
 
 /** All changes, with what each gains. @param standings workers that do not fit */
 export function hostGains(
@@ -25,9 +31,9 @@ export function hostGains(
     byConstraint.set(failed, [...(byConstraint.get(failed) ?? []), standing]);
   }
   return [...byConstraint].flatMap(([constraint, kept]) => {
-    const amount = amounts.find((name) => name === constraint.about);
-    return amount
-      ? amountGains(amount, constraint.text, cls.requirements, kept, wallMs)
+    const { about } = constraint;
+    return about === 'walltimeSeconds' || isAmount(about)
+      ? amountGains(about, constraint.text, cls.requirements, kept, wallMs)
       : wordGains(constraint, cls, kept);
   });
 }
@@ -70,18 +76,11 @@ function amountGains(
 
 /** What the worker has, as far as its queue allows it; of time whole minutes, so that it holds for a moment. */
 function mostOf(name: Amount, worker: FleetWorker, wallMs: number | undefined): number {
-  const { hardware } = worker.facts;
-  const { maxCores, maxMemoryMiB, maxWalltimeSeconds } = worker.shape.queue.limits;
-  switch (name) {
-    case 'cores':
-      return Math.min(hardware.cores, maxCores ?? Infinity);
-    case 'memoryMiB':
-      return Math.min(hardware.memoryMiB, maxMemoryMiB ?? Infinity);
-    case 'diskMiB':
-      return hardware.diskMiB;
-    case 'walltimeSeconds':
-      return Math.min(Math.floor(secondsLeft(worker, wallMs) / 60) * 60, maxWalltimeSeconds ?? Infinity);
-  }
+  const { queue } = worker.shape;
+  if (name !== 'walltimeSeconds')
+    return Math.min(worker.facts.hardware[name], queueLimit(name, queue) ?? Infinity);
+  const left = Math.floor(secondsLeft(worker, wallMs) / 60) * 60;
+  return Math.min(left, queue.limits.maxWalltimeSeconds ?? Infinity);
 }
 
 interface WordChange extends Omit<Change, 'constraint'> {

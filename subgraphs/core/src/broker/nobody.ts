@@ -3,6 +3,7 @@ import { admits } from './alike.js';
 import type { QueueFacts } from './broker.types.js';
 import type { Fleet } from './fleet.js';
 import type { RequirementClass } from './requirement-class.js';
+import { plural } from './words.js';
 
 /** Queues named at most. */
 const maxNamed = 3;
@@ -56,9 +57,4 @@ function workersReason(fleet: Fleet, queues: readonly QueueFacts[], which: strin
   return others === 1
     ? `The only live worker of ${which} takes no more jobs: it is draining.`
     : `All ${others} live workers of ${which} take no more jobs: they are draining.`;
-}
-
-/** `1 queue`, `2 queues`. */
-export function plural(count: number, word: string): string {
-  return `${count} ${word}${count === 1 ? '' : 's'}`;
 }

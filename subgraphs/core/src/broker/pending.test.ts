@@ -1,7 +1,16 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { StoredRequirements } from '../jobs/job.types.js';
 import type { StoredDevice } from '../workers/worker.types.js';
-import { aGpu, anEntry, aQueue, aReadyJob, aShare, aWorker, someRequirements } from './broker.fixture.js';
+import {
+  aGpu,
+  anEntry,
+  aQueue,
+  aReadyJob,
+  aShare,
+  aWorker,
+  devicesOfHost,
+  someRequirements,
+} from './broker.fixture.js';
 import { Fleet } from './fleet.js';
 import { GrantHistory } from './grant-history.js';
 import { Ledger } from './ledger.js';
@@ -26,14 +35,7 @@ beforeEach(() => {
 function hosts(count: number, queueId: string, devices: readonly Partial<StoredDevice>[], cores = 32): void {
   for (let i = 0; i < count; i += 1) {
     const id = `worker_${(workers += 1)}`;
-    const own = devices.map((one, at) => ({
-      id: `${id}-${at}`,
-      vendor: 'NVIDIA',
-      model: 'NVIDIA A100-SXM4-40GB',
-      memoryMiB: 40_536,
-      health: 'HEALTHY' as const,
-      ...one,
-    }));
+    const own = devicesOfHost(id, devices);
     fleet.put(aWorker({ id, host: id, name: id, queueId, hardware: { cores }, devices: own }));
   }
 }

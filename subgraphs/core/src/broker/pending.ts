@@ -5,12 +5,13 @@ import type { Fleet } from './fleet.js';
 import { type GrantHistory, unknownWait } from './grant-history.js';
 import type { Ledger } from './ledger.js';
 import type { FleetFacts, PendingFacts, WaitEstimate, WaitingJob } from './pending.types.js';
-import { nobodyReason, plural } from './nobody.js';
+import { nobodyReason } from './nobody.js';
 import { quietMs, QuietRooms } from './quiet-hosts.js';
 import type { Place as PlaceInShare } from './queue-position.js';
 import { experimentOf } from './ready-windows.js';
 import type { RequirementClass } from './requirement-class.js';
 import { mayTake, mayTakeGpus, ownerMayTake, standing } from './share-order.js';
+import { plural } from './words.js';
 
 export type { Place as PlaceInShare } from './queue-position.js';
 

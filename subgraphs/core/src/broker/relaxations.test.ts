@@ -2,7 +2,7 @@
 import { beforeEach, expect, test } from '@jest/globals';
 import type { StoredRequirements } from '../jobs/job.types.js';
 import type { StoredDevice } from '../workers/worker.types.js';
-import { aGpu, anEntry, aQueue, aWorker, someRequirements } from './broker.fixture.js';
+import { aGpu, anEntry, aQueue, aWorker, devicesOfHost, someRequirements } from './broker.fixture.js';
 import { fleetFacts } from './fleet-facts.js';
 import { Fleet } from './fleet.js';
 import { Ledger } from './ledger.js';
@@ -23,14 +23,7 @@ function host(
   devices: readonly Partial<StoredDevice>[],
   change: Parameters<typeof aWorker>[0] = {},
 ): void {
-  const own = devices.map((one, at) => ({
-    id: `${id}-${at}`,
-    vendor: 'NVIDIA',
-    model: 'NVIDIA A100-SXM4-40GB',
-    memoryMiB: 40_536,
-    health: 'HEALTHY' as const,
-    ...one,
-  }));
+  const own = devicesOfHost(id, devices);
   fleet.put(aWorker({ id, host: id, name: id, devices: own, ...change }));
 }
 

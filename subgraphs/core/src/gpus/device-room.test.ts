@@ -8,16 +8,8 @@ import { type Booked, deviceRoom, roomText, withoutDevices } from './device-room
 import { arrangeDevices } from './device-shape.js';
 import { deviceVerdict } from './device-verdict.js';
 import { gpusOf, wholeGpus } from './parts.js';
+import { gpu } from './verdict.fixture.js';
 
-const gpu = (change: Partial<StoredGpuRequirement> = {}): StoredGpuRequirement => ({
-  count: 1,
-  models: [],
-  sassTargets: [],
-  ptxTargets: [],
-  nvlink: false,
-  optional: false,
-  ...change,
-});
 const a100 = 'NVIDIA A100-SXM4-80GB';
 const device = (id: string, change: Partial<StoredDevice> = {}): StoredDevice => ({
   id,

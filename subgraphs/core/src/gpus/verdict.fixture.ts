@@ -2,8 +2,8 @@
 import type { StoredGpuRequirement } from '../jobs/job.types.js';
 import type { DeviceFacts } from './verdict.types.js';
 
-/** One GPU, and what is changed. */
-export const gpu = (change: Partial<StoredGpuRequirement>): StoredGpuRequirement => ({
+/** One GPU of any kind, and what is changed. */
+export const gpu = (change: Partial<StoredGpuRequirement> = {}): StoredGpuRequirement => ({
   count: 1,
   models: [],
   sassTargets: [],
