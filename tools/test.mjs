@@ -1,24 +1,72 @@
-// The whole test run: what the system must have, the build, lint, then the jest projects from unit to end to end. Each part says how long
-// it took; the last line counts. `npm test -- unit` (integration, e2e, lint) runs parts alone; what follows `--` goes to jest.
+// Runs the tests: the system packages they need, the build, lint, then the jest projects from unit to end to end. Each part
+// reports how long it took; the last line counts.
+//
+//   npm test                                       everything
+//   npm test -- unit integration                   these parts (lint, unit, integration, e2e)
+//   npm test -- clients/pilot/src/payload          the tests of a folder or file, in the parts that their suffixes name
+//   npm test -- unit src/payload/usage.test.ts     … of these parts only; any piece of a source path will do
+//   npm test -- e2e test/e2e/leader -- -t resumes  what follows the second `--` goes to jest as it is
+//
+// `--list` prints the selected files and runs nothing.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { builtFile, projectOf, selectTests, testSources } from './test-files.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-const separator = process.argv.indexOf('--');
-const words = process.argv.slice(2, separator < 0 ? undefined : separator);
-const jestArguments = separator < 0 ? [] : process.argv.slice(separator + 1);
 const allParts = ['lint', 'unit', 'integration', 'e2e'];
-const wrong = words.filter((word) => !allParts.includes(word));
-if (wrong.length > 0) {
-  console.error(`test: there is no part "${wrong[0]}"; the parts are ${allParts.join(', ')}`);
+const separator = process.argv.indexOf('--', 2);
+const before = process.argv.slice(2, separator < 0 ? undefined : separator);
+const after = separator < 0 ? [] : process.argv.slice(separator + 1);
+const namedParts = before.filter((argument) => allParts.includes(argument));
+// Paths may also follow the separator: `npm test -- unit -- src/x.test.ts`.
+const leadingPaths = after.findIndex((argument) => argument.startsWith('-'));
+const paths = [
+  ...before.filter((argument) => !allParts.includes(argument) && argument !== '--list'),
+  ...after.slice(0, leadingPaths < 0 ? undefined : leadingPaths),
+];
+const jestArguments = leadingPaths < 0 ? [] : after.slice(leadingPaths);
+
+/** The selected test sources; undefined for all. Exits when a path selects none. */
+function selected() {
+  if (paths.length === 0) return undefined;
+  const sources = testSources(root);
+  const found = new Set();
+  for (const path of paths) {
+    if (path.startsWith('-')) fail(`${path}: unknown option; options for jest follow a second "--"`);
+    const matches = selectTests(sources, path, root, process.env.INIT_CWD ?? process.cwd()).filter(
+      (source) => namedParts.length === 0 || namedParts.includes(projectOf(source)),
+    );
+    if (matches.length === 0) {
+      const where = namedParts.length === 0 ? '' : ` in ${namedParts.join(', ')}`;
+      fail(
+        `no test matches "${path}"${where}; give a part (${allParts.join(', ')}) or a piece of a source path`,
+      );
+    }
+    matches.forEach((source) => found.add(source));
+  }
+  return [...found].sort();
+}
+
+function fail(message) {
+  console.error(`test: ${message}`);
   process.exit(2);
 }
-const parts = words.length > 0 ? words : allParts;
 
-/** Debian packages that the tests need beside Node and Python, each with the file that shows it is there. */
+const selection = selected();
+const parts = allParts.filter((part) => {
+  if (selection === undefined) return namedParts.length === 0 || namedParts.includes(part);
+  return namedParts.includes(part) || selection.some((source) => projectOf(source) === part);
+});
+if (before.includes('--list')) {
+  const sources = selection ?? testSources(root).filter((source) => parts.includes(projectOf(source)));
+  console.log(sources.join('\n'));
+  process.exit(0);
+}
+
+/** Debian packages that the tests need in addition to Node and Python, and how to see that each is installed. */
 const systemPackages = [
   {
     name: 'chromium',
@@ -37,7 +85,7 @@ function sharedLibrary(name) {
   return status !== 0 || stdout.includes(name);
 }
 
-/** Installs what is missing where that is allowed (root on Debian); else names the exact line and fails. */
+/** Installs missing packages where that is allowed (root on Debian); otherwise prints the exact command and fails. */
 function provideSystemPackages() {
   const missing = systemPackages
     .filter((p) => p.parts.some((part) => parts.includes(part)) && !p.present())
@@ -90,6 +138,8 @@ function check(name, program, args) {
 }
 
 function jest(project) {
+  const files = selection?.filter((source) => projectOf(source) === project).map(builtFile);
+  if (files?.length === 0) return;
   const folder = mkdtempSync(join(tmpdir(), 'rhizome-test-'));
   const report = join(folder, 'report.json');
   const bin = join(root, 'node_modules', 'jest', 'bin', 'jest.js');
@@ -104,6 +154,7 @@ function jest(project) {
       `--outputFile=${report}`,
       '--testLocationInResults=false',
       ...jestArguments,
+      ...(files === undefined ? [] : ['--runTestsByPath', ...files]),
     ]),
   );
   if (existsSync(report)) {
