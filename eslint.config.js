@@ -10,7 +10,7 @@ const experiments = readdirSync(new URL('./experiments', import.meta.url), { wit
   .map((entry) => entry.name);
 
 const viaGraph =
-  'Experiments talk to core through the graph, as a service principal (@rhizome/client): see docs/write-an-experiment.md.';
+  'Experiments talk to core through the graph, as a service principal (@rhizome/client): see docs/how-to/write-an-experiment.md.';
 const zone = (names, message) => ({
   group: names.flatMap((n) => [`@rhizome/${n}`, `@rhizome/${n}/*`]),
   message,

@@ -33,7 +33,7 @@ const fullLengths = { load: 60, warmUp: 3, saturation: 10 };
 const briefLengths: typeof fullLengths = { load: 10, warmUp: 2, saturation: 5 };
 /** The yardstick is given up after this time: where it cannot do the work, its rows say how far it came. */
 const yardstickMs = 150_000;
-/** As `docs/live-state.md` advises where very much is pushed: what lives for a moment only is then seldom copied. */
+/** As `docs/explanation/live-state.md` advises where very much is pushed: what lives for a moment only is then seldom copied. */
 const serverFlags = ['--max-semi-space-size=64'];
 
 /** What runs. */

@@ -5,7 +5,7 @@ import { describe, expect, test } from '@jest/globals';
 import * as library from '@rhizome/experiment';
 
 const root = join(fileURLToPath(import.meta.url), '..', '..', '..', '..');
-const page = readFileSync(join(root, 'docs/write-an-experiment.md'), 'utf8');
+const page = readFileSync(join(root, 'docs/how-to/write-an-experiment.md'), 'utf8');
 
 describe('the page on writing an experiment', () => {
   test('names files that are there', () => {

@@ -15,7 +15,7 @@ import { applyEdit, snippetsOf } from './tutorial.js';
 
 jest.setTimeout(900_000);
 
-const page = readFileSync(join(root, 'docs/first-experiment.md'), 'utf8');
+const page = readFileSync(join(root, 'docs/tutorials/first-experiment.md'), 'utf8');
 const snippets = snippetsOf(page);
 let copy: string;
 

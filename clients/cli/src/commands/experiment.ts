@@ -50,7 +50,7 @@ async function makeNew(command: Command, world: World, name: string): Promise<Ex
     tellNext(output, { name, folder: `experiments/${name}` }, [
       'npm run playground                     it is started beside the others',
       `experiments/${name}/src/schema.graphql   its words: begin there, then npm run generate && npm run compose`,
-      'docs/first-experiment.md               a first field, mutation and subscription',
+      'docs/tutorials/first-experiment.md               a first field, mutation and subscription',
     ]);
     return exitCodes.ok;
   }

@@ -7,7 +7,7 @@ export async function loadExperiment(manifest: ExperimentManifest): Promise<Expe
   const loaded = (await import(`@rhizome/${manifest.name}`)) as { experiment?: ExperimentModule };
   if (typeof loaded.experiment?.build !== 'function') {
     throw new Error(
-      `the package of experiment ${manifest.name} exports no "experiment" with "build": see docs/write-an-experiment.md`,
+      `the package of experiment ${manifest.name} exports no "experiment" with "build": see docs/how-to/write-an-experiment.md`,
     );
   }
   return loaded.experiment;

@@ -39,7 +39,7 @@ export interface Manner {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** The header by which a caller asks how often a subgraph loaded; see `docs/write-an-experiment.md`. */
+/** The header by which a caller asks how often a subgraph loaded; see `docs/how-to/write-an-experiment.md`. */
 export const countLoadsHeader = 'x-rhizome-count-loads';
 
 /** Asks one endpoint over HTTP. */
