@@ -3,7 +3,10 @@ import { readFileSync } from 'node:fs';
 import { gpuModels } from './catalogue.js';
 import { cudaReleases } from './cuda-releases.js';
 
-const page = readFileSync(new URL('../../../../../docs/explanation/gpu-matching.md', import.meta.url), 'utf8');
+const page = readFileSync(
+  new URL('../../../../../docs/explanation/gpu-matching.md', import.meta.url),
+  'utf8',
+);
 const told = /### What is not certain\n(.*?)\n## /s.exec(page)?.[1] ?? '';
 /** Names between backticks. */
 const names = new Set([...told.matchAll(/`([^`]+)`/g)].map(([, name]) => name));
