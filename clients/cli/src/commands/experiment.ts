@@ -86,7 +86,7 @@ async function testEndpoint(command: Command, world: World, url: string): Promis
   const flags = command.optsWithGlobals<TestFlags>();
   const output: Output = { json: flags.json === true, stream: world.stdout, errors: world.stderr };
   const { readContractFile, prepared } = await import('../experiment/contract-file.js');
-  const { checkEndpoint } = await import('@rhizome/testkit/endpoint');
+  const { checkEndpoint } = await import('@rhizome/conformance');
   const { tellFinding, tellSum } = await import('../experiment/report.js');
   // The gateway's address is of no use here: the token is what is looked for.
   const { token } = findConnection({ ...flags, url }, world.cwd);

@@ -1,6 +1,6 @@
 /** `contract.yaml`: what the contract suite must be told of an endpoint, beside its address and tokens. */
 import { existsSync, readFileSync } from 'node:fs';
-import type { EndpointContract } from '@rhizome/testkit/endpoint';
+import type { EndpointContract } from '@rhizome/conformance';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { CliError, exitCodes } from '../exit-codes.js';

@@ -1,5 +1,5 @@
 /** What the contract suite found, for people and for programs. */
-import type { ContractFinding } from '@rhizome/testkit/endpoint';
+import type { ContractFinding } from '@rhizome/conformance';
 import { type Output, say, sayJson } from '../output.js';
 
 const marks = { kept: '✓', broken: '✗', skipped: '–' } as const;

@@ -1,4 +1,3 @@
-import '../after-file.js';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, request as ask, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
@@ -13,15 +12,13 @@ import {
   serveSubgraph,
   type SubgraphSchema,
 } from '@rhizome/subgraph';
+import { leftovers, type TestDatabase, testDatabase, type TestTokens, testTokens } from '@rhizome/testkit';
 import { parse } from 'graphql';
-import { leftovers } from '../leftovers.js';
-import { type TestDatabase, testDatabase } from '../mongo.js';
-import { type TestTokens, testTokens } from '../tokens.js';
-import { countLoadsHeader } from './ask.js';
+import { countLoadsHeader } from './endpoint-client.js';
 import { checkEndpoint } from './check-endpoint.js';
 import type { ContractFinding, EndpointContract } from './types.js';
 
-const shared = readFileSync(new URL('../../../../schema/shared.graphql', import.meta.url), 'utf8');
+const shared = readFileSync(new URL('../../../schema/shared.graphql', import.meta.url), 'utf8');
 const sdl = /* GraphQL */ `
   ${shared}
   type Query {
@@ -50,7 +47,7 @@ interface Book {
   readonly title: string;
 }
 
-/** Books in a real collection; `flawed` opens one door and loads one by one. */
+/** Books in a real collection; `flawed` opens one root field and loads one by one. */
 function library(db: TestDatabase, flawed = false): SubgraphSchema {
   const stored = db.collection<Book>('books');
   const find = async (ids: readonly string[]) => {
@@ -141,20 +138,20 @@ interface Answered {
   text: string;
 }
 
-/** Stands before an endpoint and spoils requests or answers, as a badly written one would. */
+/** Proxies an endpoint and spoils requests or answers, as a badly written one would. */
 async function behind(
   served: ServedSubgraph,
   spoil: {
     request?: (incoming: IncomingMessage, body: string) => string | undefined;
     answer?: (answered: Answered, body: string, incoming: IncomingMessage) => Answered;
-    /** Reads whatever is announced. */
+    /** Reads a body of any announced size. */
     isPatient?: boolean;
   },
 ): Promise<string> {
   const server = createServer((incoming, outgoing) => {
     const tooLarge = !spoil.isPatient && Number(incoming.headers['content-length'] ?? 0) > 1e6;
     if (tooLarge) outgoing.writeHead(413, { connection: 'close' }).end();
-    // Who gives up waiting aborts the request.
+    // A client that stops waiting aborts the request.
     else relay(incoming, outgoing).catch(() => outgoing.destroy());
   });
   const relay = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
@@ -205,8 +202,8 @@ function edited(
   return JSON.stringify(body);
 }
 
-describe('the contract of an endpoint', () => {
-  test('is kept in each part by a subgraph of the house, which drains at the end', async () => {
+describe('checkEndpoint', () => {
+  test('finds every promise kept by a subgraph of this project, which drains at the end', async () => {
     const served = await serve();
     const found = await findings({ ...(await contractOf(served.url)), terminate: () => void served.close() });
     expect(found.filter(({ outcome }) => outcome !== 'kept')).toEqual([]);
@@ -222,7 +219,7 @@ describe('the contract of an endpoint', () => {
     const found = await findings(await contractOf(served.url));
     expect(broken(found)).toEqual([
       'Book: n representations are loaded by the calls that one takes',
-      'a human without a role is refused by each door',
+      'a human without a role is refused by each root field',
     ]);
     expect(found.find(({ promise }) => promise.startsWith('a human'))?.seen).toBe(
       'it came in by mutation dustShelf',
@@ -235,19 +232,19 @@ describe('the contract of an endpoint', () => {
     expect(found.some(({ outcome }) => outcome === 'kept')).toBe(false);
   });
 
-  test('says what it was not told', async () => {
+  test('names the input that it needs for each skipped promise', async () => {
     const served = await serve();
     const token = await tokens.admin();
     const found = await findings({ url: served.url, name: 'library', token });
     expect(broken(found)).toEqual([]);
     expect(found.filter(({ outcome }) => outcome === 'skipped').map(({ seen }) => seen)).toEqual([
-      'tell the published SDL to compare',
-      'tell the rules',
-      'tell three representations of Book',
-      'tell a good token that permits nothing here',
-      'tell the arguments of bookCounted',
-      'tell an entity',
-      'tell its process',
+      'needs the published SDL to compare',
+      'needs the rules',
+      'needs three representations of Book',
+      'needs a valid token that permits nothing here',
+      'needs the arguments of bookCounted',
+      'needs an entity',
+      'needs its process id',
     ]);
   });
 
@@ -259,14 +256,14 @@ describe('the contract of an endpoint', () => {
 
   test.each<[string, Parameters<typeof behind>[1], readonly string[]]>([
     [
-      'lets everybody in',
+      'accepts every token',
       anybody,
       [
-        'nobody comes in without a token',
-        'nobody comes in with text that is no token',
-        'nobody comes in with the token’s claims under another key',
-        'nobody comes in with the token’s claims and no signature',
-        'a human without a role is refused by each door',
+        'no access without a token',
+        'no access with text that is no token',
+        'no access with the token’s claims under another key',
+        'no access with the token’s claims and no signature',
+        'a human without a role is refused by each root field',
       ],
     ],
     [
@@ -331,14 +328,14 @@ describe('the contract of an endpoint', () => {
       { answer: (answered, body) => (body === '{"query": ' ? { status: 500, text: 'oops' } : answered) },
       ['a body that is no JSON is refused clearly, without internals'],
     ],
-  ])('is broken by an endpoint that %s', async (_what, spoil, promises) => {
+  ])('finds the promise broken by an endpoint that %s', async (_what, spoil, promises) => {
     admin = await tokens.admin();
     const found = await findings(await contractOf(await behind(await serve(), spoil)));
     expect(broken(found)).toEqual(promises);
     for (const finding of found) if (finding.outcome === 'broken') expect(finding.cure).toBeTruthy();
   });
 
-  test('is broken by an endpoint that waits for a gigabyte because it is announced', async () => {
+  test('finds the promise broken by an endpoint that waits for a gigabyte because it is announced', async () => {
     const url = await behind(await serve(), { isPatient: true });
     const found = await findings({ ...(await contractOf(url)), timeoutMs: 2000 });
     expect(broken(found)).toContain('a body of a gigabyte is refused before it is read');

@@ -1,66 +1,76 @@
 import { createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify, SignJWT, UnsecuredJWT } from 'jose';
-import { type Answer, type Asker, codesOf, told } from './ask.js';
-import { ask } from './entities.js';
+import { type Answer, type EndpointClient, codesOf, errorText } from './endpoint-client.js';
+import { queryEntities } from './entities.js';
 import type { RootField, ServedSchema } from './served-schema.js';
-import { askOverSocket } from './streams.js';
+import { firstMessageOverSocket } from './streams.js';
 import { Broken, type Check, Skipped } from './types.js';
 
 const denials = ['UNAUTHENTICATED', 'FORBIDDEN', 'TOKEN_EXPIRED', 'TOKEN_INVALID'];
 
 /** Nobody comes in without a token, with a forged one, or with one that permits nothing here. */
-export function policyChecks(asker: Asker, served: () => ServedSchema): readonly Check[] {
+export function policyChecks(endpoint: EndpointClient, served: () => ServedSchema): readonly Check[] {
   return [
-    knocking('without a token', asker, async () => null),
-    knocking('with text that is no token', asker, async () => 'junk'),
-    knocking('with the token’s claims under another key', asker, () => forged(asker.contract.token)),
-    knocking('with the token’s claims and no signature', asker, () => unsigned(asker.contract.token)),
-    ...Object.entries(asker.contract.refused ?? {}).map(([who, token]) =>
-      refusedEverywhere(who, token, asker, served),
+    knocking('without a token', endpoint, async () => null),
+    knocking('with text that is no token', endpoint, async () => 'junk'),
+    knocking('with the token’s claims under another key', endpoint, () => forged(endpoint.contract.token)),
+    knocking('with the token’s claims and no signature', endpoint, () => unsigned(endpoint.contract.token)),
+    ...Object.entries(endpoint.contract.refused ?? {}).map(([who, token]) =>
+      refusedEverywhere(who, token, endpoint, served),
     ),
-    ...(asker.contract.refused
+    ...(endpoint.contract.refused
       ? []
       : [
           {
             part: 'policies' as const,
-            promise: 'a foreign principal is refused by each door',
+            promise: 'a foreign principal is refused by each root field',
             run: (): Promise<string> =>
-              Promise.reject(new Skipped('tell a good token that permits nothing here')),
+              Promise.reject(new Skipped('needs a valid token that permits nothing here')),
           },
         ]),
   ];
 }
 
-function knocking(how: string, asker: Asker, token: () => Promise<string | null>): Check {
+function knocking(how: string, endpoint: EndpointClient, token: () => Promise<string | null>): Check {
   return {
     part: 'policies',
-    promise: `nobody comes in ${how}`,
+    promise: `no access ${how}`,
     run: async () => {
-      const answer = await asker.ask({ query: '{ __typename _service { sdl } }' }, { token: await token() });
+      const answer = await endpoint.execute(
+        { query: '{ __typename _service { sdl } }' },
+        { token: await token() },
+      );
       if (isDenied(answer) && !answer.json?.data)
         return `${answer.status} ${codesOf(answer.json).join(' ')}`.trim();
       throw new Broken(
-        `${answer.status}: ${told(answer.json, answer.text)}`,
+        `${answer.status}: ${errorText(answer.json, answer.text)}`,
         'verify signature, issuer, audience and time of the bearer token of each request; answer 401 with the code UNAUTHENTICATED',
       );
     },
   };
 }
 
-function refusedEverywhere(who: string, token: string, asker: Asker, served: () => ServedSchema): Check {
+function refusedEverywhere(
+  who: string,
+  token: string,
+  endpoint: EndpointClient,
+  served: () => ServedSchema,
+): Check {
   return {
     part: 'policies',
-    promise: `${who} is refused by each door`,
+    promise: `${who} is refused by each root field`,
     run: async () => {
       const { roots } = served();
       const open: string[] = [];
       for (const root of roots)
-        if (!(await isRefused(root, token, asker))) open.push(`${root.operation} ${root.name}`);
-      for (const [type, entity] of Object.entries(asker.contract.entities ?? {})) {
-        const { json } = await ask(asker, type, entity, entity.representations.slice(0, 1), { token });
+        if (!(await isRefused(root, token, endpoint))) open.push(`${root.operation} ${root.name}`);
+      for (const [type, entity] of Object.entries(endpoint.contract.entities ?? {})) {
+        const { json } = await queryEntities(endpoint, type, entity, entity.representations.slice(0, 1), {
+          token,
+        });
         if (showsSomething(json?.data?.['_entities'])) open.push(`entity ${type}`);
       }
       if (open.length === 0)
-        return `${roots.length} root fields and ${Object.keys(asker.contract.entities ?? {}).length} entities`;
+        return `${roots.length} root fields and ${Object.keys(endpoint.contract.entities ?? {}).length} entities`;
       throw new Broken(
         `it came in by ${open.join(', ')}`,
         'give each root field and each entity a policy: FORBIDDEN for who has no role here',
@@ -69,12 +79,15 @@ function refusedEverywhere(who: string, token: string, asker: Asker, served: () 
   };
 }
 
-async function isRefused(root: RootField, token: string, asker: Asker): Promise<boolean> {
-  const timeoutMs = asker.contract.timeoutMs ?? 10_000;
+async function isRefused(root: RootField, token: string, endpoint: EndpointClient): Promise<boolean> {
+  const timeoutMs = endpoint.contract.timeoutMs ?? 10_000;
   const answer =
     root.operation === 'subscription'
-      ? { status: 200, json: await askOverSocket(asker.contract.url, token, root.query, timeoutMs) }
-      : await asker.ask({ query: root.query }, { token });
+      ? {
+          status: 200,
+          json: await firstMessageOverSocket(endpoint.contract.url, token, root.query, timeoutMs),
+        }
+      : await endpoint.execute({ query: root.query }, { token });
   if (answer.status === 401 || answer.status === 403) return true;
   const data = answer.json?.data;
   const withheld = data === null || data === undefined || Object.values(data).every((one) => one === null);
@@ -95,7 +108,7 @@ function isDenied({ status, json }: Answer): boolean {
   return status === 401 || status === 403 || codesOf(json).some((code) => denials.includes(code));
 }
 
-/** The same claims, signed by a key that nobody trusts. */
+/** The same claims, signed by an untrusted key. */
 async function forged(token: string): Promise<string> {
   const { header, claims } = readToken(token);
   const algorithm = typeof header['alg'] === 'string' ? header['alg'] : 'ES256';
@@ -125,7 +138,7 @@ function readToken(token: string): {
       try {
         return JSON.parse(Buffer.from(part, 'base64url').toString('utf8')) as Record<string, unknown>;
       } catch {
-        throw new Skipped('the token told is no JWT, so none can be forged after it');
+        throw new Skipped('the token is no JWT, so no forged one can be made from it');
       }
     });
   return { header: header ?? {}, claims: claims ?? {} };

@@ -1,13 +1,13 @@
 import { type Client, createClient } from 'graphql-ws';
 import WebSocket from 'ws';
-import type { Asker, GraphQLAnswer } from './ask.js';
-import { oneLine } from './ask.js';
+import type { EndpointClient, GraphQLAnswer } from './endpoint-client.js';
+import { oneLine } from './endpoint-client.js';
 import type { ServedSchema } from './served-schema.js';
 import { Broken, type Check, Skipped } from './types.js';
 
-/** It streams over graphql-transport-ws on the same path: refuses who brings no token, opens, and goes on from a cursor. */
-export function streamChecks(asker: Asker, served: () => ServedSchema): readonly Check[] {
-  const { contract } = asker;
+/** It streams over graphql-transport-ws on the same path: refuses a socket without a token, opens, and resumes from a cursor. */
+export function streamChecks(endpoint: EndpointClient, served: () => ServedSchema): readonly Check[] {
+  const { contract } = endpoint;
   const timeoutMs = contract.timeoutMs ?? 10_000;
   const streams = Object.keys(contract.subscriptions ?? {});
   return [
@@ -19,7 +19,7 @@ export function streamChecks(asker: Asker, served: () => ServedSchema): readonly
         if (all.length === 0) return 'it has none';
         const missing = all.filter(({ name }) => !contract.subscriptions?.[name]);
         if (missing.length === 0) return all.map(({ name }) => name).join(', ');
-        throw new Skipped(`tell the arguments of ${missing.map(({ name }) => name).join(', ')}`);
+        throw new Skipped(`needs the arguments of ${missing.map(({ name }) => name).join(', ')}`);
       },
     },
     {
@@ -35,48 +35,53 @@ export function streamChecks(asker: Asker, served: () => ServedSchema): readonly
         );
       },
     },
-    ...streams.flatMap((field) => [opens(asker, served, field), resumes(asker, served, field)]),
+    ...streams.flatMap((field) => [opens(endpoint, served, field), resumes(endpoint, served, field)]),
   ];
 }
 
-function opens(asker: Asker, served: () => ServedSchema, field: string): Check {
+function opens(endpoint: EndpointClient, served: () => ServedSchema, field: string): Check {
   return {
     part: 'streams',
     promise: `${field}: opens with a message that carries the cursor`,
     run: async () => {
       const mark = served().resumable.get(field);
       if (!mark) return 'it is not marked resumable, and promises none';
-      const cursor = await firstCursor(asker, served, field);
+      const cursor = await firstCursor(endpoint, served, field);
       return `cursor ${oneLine(cursor).slice(0, 24)}`;
     },
   };
 }
 
-function resumes(asker: Asker, served: () => ServedSchema, field: string): Check {
+function resumes(endpoint: EndpointClient, served: () => ServedSchema, field: string): Check {
   return {
     part: 'streams',
     promise: `${field}: goes on after a cursor it gave`,
     run: async () => {
       const mark = served().resumable.get(field);
       if (!mark) return 'it is not marked resumable, and promises none';
-      const cursor = await firstCursor(asker, served, field);
-      await firstCursor(asker, served, field, { [mark.argument]: cursor });
+      const cursor = await firstCursor(endpoint, served, field);
+      await firstCursor(endpoint, served, field, { [mark.argument]: cursor });
       return 'opened again';
     },
   };
 }
 
 async function firstCursor(
-  asker: Asker,
+  endpoint: EndpointClient,
   served: () => ServedSchema,
   field: string,
   more: Readonly<Record<string, unknown>> = {},
 ): Promise<string> {
-  const { contract } = asker;
+  const { contract } = endpoint;
   const given = { ...contract.subscriptions?.[field]?.arguments, ...more };
   const cursorField = served().resumable.get(field)?.cursor ?? 'cursor';
   const query = subscriptionTo(field, given, cursorField);
-  const answer = await askOverSocket(contract.url, contract.token, query, contract.timeoutMs ?? 10_000);
+  const answer = await firstMessageOverSocket(
+    contract.url,
+    contract.token,
+    query,
+    contract.timeoutMs ?? 10_000,
+  );
   const payload = answer.data?.[field] as Readonly<Record<string, unknown>> | null | undefined;
   const cursor = payload?.[cursorField];
   if (typeof cursor === 'string' && cursor !== '') return cursor;
@@ -87,7 +92,7 @@ async function firstCursor(
 }
 
 /** The first message of an operation over a socket; errors as an answer has them. @throws Broken if none comes in time */
-export async function askOverSocket(
+export async function firstMessageOverSocket(
   url: string,
   token: string,
   query: string,

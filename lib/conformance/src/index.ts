@@ -1,6 +1,6 @@
 /** The contract of an endpoint in any language; needs no test runner. */
 export { checkEndpoint } from './check-endpoint.js';
-export { countLoadsHeader } from './ask.js';
+export { countLoadsHeader } from './endpoint-client.js';
 export {
   type ContractFinding,
   type ContractPart,

@@ -2,7 +2,7 @@ import { parse, print } from 'graphql';
 import { firstDifference, type ServedSchema } from './served-schema.js';
 import { Broken, type Check, type EndpointContract, Skipped } from './types.js';
 
-/** It serves the SDL that is published, and the SDL keeps the rules of the house. */
+/** It serves the SDL that is published, and the SDL keeps the project's rules. */
 export function sdlChecks(contract: EndpointContract, served: () => ServedSchema): readonly Check[] {
   return [
     {
@@ -14,7 +14,7 @@ export function sdlChecks(contract: EndpointContract, served: () => ServedSchema
       part: 'sdl',
       promise: 'the SDL served is the SDL published',
       run: async () => {
-        if (contract.published === undefined) throw new Skipped('tell the published SDL to compare');
+        if (contract.published === undefined) throw new Skipped('needs the published SDL to compare');
         const spelling = contract.spelling ?? ((text: string) => print(parse(text)));
         const [is, should] = [spelling(served().sdl), spelling(contract.published)];
         if (is === should) return 'the same, spelling aside';
@@ -26,9 +26,9 @@ export function sdlChecks(contract: EndpointContract, served: () => ServedSchema
     },
     {
       part: 'rules',
-      promise: 'the SDL keeps the rules of the house',
+      promise: 'the SDL keeps the project’s rules',
       run: async () => {
-        if (!contract.checkSchema) throw new Skipped('tell the rules');
+        if (!contract.checkSchema) throw new Skipped('needs the rules');
         const findings = contract.checkSchema(served().sdl);
         if (findings.length === 0) return 'no finding';
         throw new Broken(

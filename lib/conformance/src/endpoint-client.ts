@@ -14,45 +14,48 @@ export interface Answer {
 /** A body as GraphQL over HTTP has it. */
 export interface GraphQLAnswer {
   readonly data?: Readonly<Record<string, unknown>> | null;
-  readonly errors?: readonly GraphQLFault[];
+  readonly errors?: readonly GraphQLAnswerError[];
   readonly extensions?: Readonly<Record<string, unknown>>;
 }
 
 /** An error of such a body. */
-export interface GraphQLFault {
+export interface GraphQLAnswerError {
   readonly message: string;
   readonly path?: readonly (string | number)[];
   readonly extensions?: Readonly<Record<string, unknown>>;
 }
 
 /** What is sent. */
-export interface Question {
+export interface GraphQLRequest {
   readonly query: string;
   readonly variables?: Readonly<Record<string, unknown>>;
 }
 
 /** How it is sent. */
-export interface Manner {
+export interface RequestOptions {
   /** Default: the contract's token; null sends none. */
   readonly token?: string | null;
   /** Further headers. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** The header by which a caller asks how often a subgraph loaded; see `docs/how-to/write-an-experiment.md`. */
+/** The header with which a caller requests the number of loads of a subgraph; see `docs/how-to/write-an-experiment.md`. */
 export const countLoadsHeader = 'x-rhizome-count-loads';
 
 /** Asks one endpoint over HTTP. */
-export class Asker {
+export class EndpointClient {
   constructor(readonly contract: EndpointContract) {}
 
-  /** Asks a question. */
-  ask(question: Question, manner: Manner = {}): Promise<Answer> {
-    return this.send(JSON.stringify(question), manner);
+  /** Sends a GraphQL request. */
+  execute(request: GraphQLRequest, options: RequestOptions = {}): Promise<Answer> {
+    return this.send(JSON.stringify(request), options);
   }
 
   /** Posts a body as it is. */
-  async send(body: string, { token = this.contract.token, headers = {} }: Manner = {}): Promise<Answer> {
+  async send(
+    body: string,
+    { token = this.contract.token, headers = {} }: RequestOptions = {},
+  ): Promise<Answer> {
     return this.fetch(this.contract.url, {
       method: 'POST',
       body,
@@ -71,10 +74,13 @@ export class Asker {
   }
 
   /** The data of an answer that must have no errors. */
-  async data(question: Question, manner: Manner = {}): Promise<Readonly<Record<string, unknown>>> {
-    const { status, json, text } = await this.ask(question, manner);
+  async data(
+    request: GraphQLRequest,
+    options: RequestOptions = {},
+  ): Promise<Readonly<Record<string, unknown>>> {
+    const { status, json, text } = await this.execute(request, options);
     if (json?.data && !json.errors?.length) return json.data;
-    throw new Broken(`${status}: ${told(json, text)}`, `answer ${oneLine(question.query)} with data`);
+    throw new Broken(`${status}: ${errorText(json, text)}`, `answer ${oneLine(request.query)} with data`);
   }
 
   async fetch(url: string, init: RequestInit): Promise<Answer> {
@@ -127,7 +133,7 @@ export function announceBody(
 }
 
 /** What an answer says went wrong, in one line. */
-export function told(json: GraphQLAnswer | undefined, text: string): string {
+export function errorText(json: GraphQLAnswer | undefined, text: string): string {
   const errors = json?.errors?.map(({ message, extensions }) =>
     oneLine(`${message}${typeof extensions?.['code'] === 'string' ? ` [${extensions['code']}]` : ''}`),
   );

@@ -1,4 +1,4 @@
-/** The contract of an endpoint, in whatever language it is written: what is told to the suite, and what the suite finds. */
+/** The contract of an endpoint, in whatever language it is written: the input of the suite and its findings. */
 
 /** What a schema's rules complain of; as `checkExperimentSchema` of @rhizome/schema answers. */
 export interface SchemaFinding {
@@ -21,21 +21,21 @@ export interface SubscriptionUnderContract {
   readonly arguments?: Readonly<Record<string, unknown>>;
 }
 
-/** What the suite is told of an endpoint. */
+/** Input of the suite: one endpoint and what the suite needs to test it. */
 export interface EndpointContract {
   /** `http://host:port/graphql`. */
   readonly url: string;
   /** The subgraph's name: the one field under which its additions sit. */
   readonly name: string;
-  /** A token that opens its doors. */
+  /** A token with access to all of its root fields. */
   readonly token: string;
-  /** Tokens that are good, but must be refused by each door: names and tokens, as `{ 'another experiment': '…' }`. */
+  /** Valid tokens that each root field must refuse: names and tokens, as `{ 'another experiment': '…' }`. */
   readonly refused?: Readonly<Record<string, string>>;
   /** The SDL that is published for it; absent: what it serves is taken for published. */
   readonly published?: string;
   /** One spelling of SDLs that say the same, by which what is served and what is published are compared; white space aside unless given. */
   readonly spelling?: (sdl: string) => string;
-  /** The rules of the house, applied to the SDL that is served. */
+  /** The project's rules, applied to the SDL that is served. */
   readonly checkSchema?: (sdl: string) => readonly SchemaFinding[];
   /** By type: each entity that it resolves. */
   readonly entities?: Readonly<Record<string, EntityUnderContract>>;
@@ -69,7 +69,7 @@ export interface ContractFinding {
   /** What the endpoint promises. */
   readonly promise: string;
   readonly outcome: 'kept' | 'broken' | 'skipped';
-  /** What was seen; for `skipped`, what would have to be told to test it. */
+  /** What was seen; for `skipped`, what the suite needs to test it. */
   readonly seen: string;
   /** How it is mended; where broken. */
   readonly cure?: string;
@@ -88,10 +88,10 @@ export class Broken extends Error {
   }
 }
 
-/** A promise that cannot be looked at with what was told. */
+/** A promise that cannot be tested with the input given. */
 export class Skipped extends Error {
-  constructor(told: string) {
-    super(told);
+  constructor(needed: string) {
+    super(needed);
     this.name = 'Skipped';
   }
 }

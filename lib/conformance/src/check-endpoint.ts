@@ -1,4 +1,4 @@
-import { Asker } from './ask.js';
+import { EndpointClient } from './endpoint-client.js';
 import { drainChecks } from './drain.js';
 import { entityChecks } from './entities.js';
 import { healthChecks } from './health.js';
@@ -18,31 +18,31 @@ import {
 
 /**
  * Looks at an endpoint from outside, promise by promise, and yields what it finds as it goes. Nothing but the address and tokens is
- * needed: the endpoint may be written in any language. Never throws: what cannot be asked is a broken promise.
+ * needed: the endpoint may be written in any language. Never throws: an endpoint that does not answer is a broken promise.
  */
 export async function* checkEndpoint(
   contract: EndpointContract,
 ): AsyncGenerator<ContractFinding, void, undefined> {
-  const asker = new Asker(contract);
+  const endpoint = new EndpointClient(contract);
   let read: ServedSchema | Error | undefined;
   const served = (): ServedSchema => {
     if (read instanceof Error || read === undefined) throw read ?? new Skipped('the SDL was not read');
     return read;
   };
-  yield* runAll(healthChecks(asker));
+  yield* runAll(healthChecks(endpoint));
   try {
-    const { _service } = await asker.data({ query: '{ _service { sdl } }' });
+    const { _service } = await endpoint.data({ query: '{ _service { sdl } }' });
     read = readServedSchema(String((_service as { sdl?: unknown } | null)?.sdl ?? ''));
   } catch (error) {
     read = error instanceof Error ? error : new Error(String(error));
   }
   const checks = [
     ...sdlChecks(contract, served),
-    ...entityChecks(asker, served),
-    ...policyChecks(asker, served),
-    ...streamChecks(asker, served),
-    ...limitChecks(asker),
-    ...drainChecks(asker, served),
+    ...entityChecks(endpoint, served),
+    ...policyChecks(endpoint, served),
+    ...streamChecks(endpoint, served),
+    ...limitChecks(endpoint),
+    ...drainChecks(endpoint, served),
   ];
   const order = (part: Check['part']): number => contractParts.indexOf(part);
   yield* runAll([...checks].sort((a, b) => order(a.part) - order(b.part)));

@@ -1,58 +1,61 @@
-import { type Asker, codesOf, countLoadsHeader, told } from './ask.js';
+import { type EndpointClient, codesOf, countLoadsHeader, errorText } from './endpoint-client.js';
 import type { ServedSchema } from './served-schema.js';
 import { Broken, type Check, type EntityUnderContract, Skipped } from './types.js';
 
 type Representation = Readonly<Record<string, unknown>>;
 
 /** It resolves entities in batches, in order, and one that is missing or broken takes no other with it. */
-export function entityChecks(asker: Asker, served: () => ServedSchema): readonly Check[] {
-  const told = Object.entries(asker.contract.entities ?? {});
+export function entityChecks(endpoint: EndpointClient, served: () => ServedSchema): readonly Check[] {
+  const declared = Object.entries(endpoint.contract.entities ?? {});
   return [
     {
       part: 'entities',
       promise: 'every entity it resolves is under this contract',
       run: async () => {
-        const missing = served().entities.filter((type) => !asker.contract.entities?.[type]);
+        const missing = served().entities.filter((type) => !endpoint.contract.entities?.[type]);
         if (missing.length === 0) return served().entities.join(', ') || 'it resolves none';
-        throw new Skipped(`tell three representations of ${missing.join(', ')}`);
+        throw new Skipped(`needs three representations of ${missing.join(', ')}`);
       },
     },
-    ...told.flatMap(([type, entity]) => [
-      inOrder(asker, type, entity),
-      inOneBatch(asker, type, entity),
-      missingAlone(asker, type, entity),
-      brokenAlone(asker, type, entity),
+    ...declared.flatMap(([type, entity]) => [
+      inOrder(endpoint, type, entity),
+      inOneBatch(endpoint, type, entity),
+      missingAlone(endpoint, type, entity),
+      brokenAlone(endpoint, type, entity),
     ]),
   ];
 }
 
-function inOrder(asker: Asker, type: string, entity: EntityUnderContract): Check {
+function inOrder(endpoint: EndpointClient, type: string, entity: EntityUnderContract): Check {
   return {
     part: 'entities',
     promise: `${type}: representations are answered in their order`,
     run: async () => {
       const known = atLeastThree(type, entity);
-      const forth = await resolve(asker, type, entity, known);
-      const back = await resolve(asker, type, entity, [...known].reverse());
+      const forth = await resolve(endpoint, type, entity, known);
+      const back = await resolve(endpoint, type, entity, [...known].reverse());
       if (forth.some((one) => one === null))
         throw new Broken(
           `one of them is null`,
           `answer what is there: ${JSON.stringify(known[forth.indexOf(null)])}`,
         );
       if (JSON.stringify(forth) === JSON.stringify([...back].reverse())) return `${known.length} entities`;
-      throw new Broken('the order of the answer is not that of the question', 'answer index by index');
+      throw new Broken(
+        'the order of the answer differs from the order of the request',
+        'answer index by index',
+      );
     },
   };
 }
 
-function inOneBatch(asker: Asker, type: string, entity: EntityUnderContract): Check {
+function inOneBatch(endpoint: EndpointClient, type: string, entity: EntityUnderContract): Check {
   return {
     part: 'entities',
     promise: `${type}: n representations are loaded by the calls that one takes`,
     run: async () => {
       const known = atLeastThree(type, entity);
-      const one = await loads(asker, type, entity, known.slice(0, 1));
-      const all = await loads(asker, type, entity, known);
+      const one = await loads(endpoint, type, entity, known.slice(0, 1));
+      const all = await loads(endpoint, type, entity, known);
       if (one === null || all === null) {
         throw new Broken(
           `the endpoint does not count: no \`extensions.loads\` for the header ${countLoadsHeader}`,
@@ -68,25 +71,25 @@ function inOneBatch(asker: Asker, type: string, entity: EntityUnderContract): Ch
   };
 }
 
-function missingAlone(asker: Asker, type: string, entity: EntityUnderContract): Check {
-  return leavesOthersWhole(asker, type, entity, {
+function missingAlone(endpoint: EndpointClient, type: string, entity: EntityUnderContract): Check {
+  return leavesOthersWhole(endpoint, type, entity, {
     which: 'one that is not there',
     spoil: elsewhere,
     cure: 'answer null for a key that is not there, and make what you add to core’s types nullable',
   });
 }
 
-function brokenAlone(asker: Asker, type: string, entity: EntityUnderContract): Check {
-  return leavesOthersWhole(asker, type, entity, {
+function brokenAlone(endpoint: EndpointClient, type: string, entity: EntityUnderContract): Check {
+  return leavesOthersWhole(endpoint, type, entity, {
     which: 'one that cannot be read',
     spoil: (known) => Object.fromEntries(Object.keys(known).map((key) => [key, { junk: [1] }])),
     cure: 'let the reference resolver fail for its own representation alone: make it asynchronous, and never let it throw for all',
   });
 }
 
-/** A representation that nobody can answer stands between two that are there. */
+/** Puts a representation that cannot be resolved between two that exist. */
 function leavesOthersWhole(
-  asker: Asker,
+  endpoint: EndpointClient,
   type: string,
   entity: EntityUnderContract,
   { which, spoil, cure }: { which: string; spoil: (known: Representation) => Representation; cure: string },
@@ -96,51 +99,53 @@ function leavesOthersWhole(
     promise: `${type}: ${which} leaves the others whole`,
     run: async () => {
       const [first, second] = atLeastThree(type, entity);
-      const alone = await resolve(asker, type, entity, [first, second]);
-      const { json, text } = await ask(asker, type, entity, [first, spoil(first), second]);
+      const alone = await resolve(endpoint, type, entity, [first, second]);
+      const { json, text } = await queryEntities(endpoint, type, entity, [first, spoil(first), second]);
       const list = json?.data?.['_entities'] as unknown[] | undefined;
       if (JSON.stringify([list?.[0], list?.[2]]) !== JSON.stringify(alone))
-        throw new Broken(told(json, text), cure);
+        throw new Broken(errorText(json, text), cure);
       return list?.[1] === null ? 'null in its place' : 'an empty one in its place';
     },
   };
 }
 
 /** Asks for entities as a gateway does. */
-export function ask(
-  asker: Asker,
+export function queryEntities(
+  endpoint: EndpointClient,
   type: string,
   { selection = '__typename' }: EntityUnderContract,
   representations: readonly Representation[],
-  manner: Parameters<Asker['ask']>[1] = {},
-): ReturnType<Asker['ask']> {
+  options: Parameters<EndpointClient['execute']>[1] = {},
+): ReturnType<EndpointClient['execute']> {
   const query = `query ($r: [_Any!]!) { _entities(representations: $r) { __typename ... on ${type} { ${selection} } } }`;
   const variables = { r: representations.map((one) => ({ __typename: type, ...one })) };
-  return asker.ask({ query, variables }, manner);
+  return endpoint.execute({ query, variables }, options);
 }
 
 async function resolve(
-  asker: Asker,
+  endpoint: EndpointClient,
   type: string,
   entity: EntityUnderContract,
   representations: readonly Representation[],
 ): Promise<readonly unknown[]> {
-  const { status, json, text } = await ask(asker, type, entity, representations);
+  const { status, json, text } = await queryEntities(endpoint, type, entity, representations);
   const list = json?.data?.['_entities'];
   if (Array.isArray(list) && list.length === representations.length && !json?.errors?.length) return list;
   throw new Broken(
-    `${status}: ${told(json, text)} ${codesOf(json).join(' ')}`.trim(),
+    `${status}: ${errorText(json, text)} ${codesOf(json).join(' ')}`.trim(),
     `answer \`_entities\` of ${type}, one entry a representation`,
   );
 }
 
 async function loads(
-  asker: Asker,
+  endpoint: EndpointClient,
   type: string,
   entity: EntityUnderContract,
   representations: readonly Representation[],
 ): Promise<number | null> {
-  const { json } = await ask(asker, type, entity, representations, { headers: { [countLoadsHeader]: '1' } });
+  const { json } = await queryEntities(endpoint, type, entity, representations, {
+    headers: { [countLoadsHeader]: '1' },
+  });
   const counted = json?.extensions?.['loads'];
   if (typeof counted !== 'object' || counted === null) return null;
   return Object.values(counted).reduce((sum: number, one: unknown) => sum + Number(one), 0);
@@ -152,11 +157,11 @@ function atLeastThree(
 ): readonly [Representation, Representation, ...Representation[]] {
   const [first, second, ...rest] = representations;
   if (!first || !second || rest.length === 0)
-    throw new Skipped(`tell three representations of ${type} that are there`);
+    throw new Skipped(`needs three representations of ${type} that exist`);
   return [first, second, ...rest];
 }
 
-/** A representation of the same shape that nobody has. */
+/** A representation of the same shape that does not exist. */
 function elsewhere(known: Representation): Representation {
   return Object.fromEntries(
     Object.entries(known).map(([key, value]) => [

@@ -1,4 +1,4 @@
-import type { Asker } from './ask.js';
+import type { EndpointClient } from './endpoint-client.js';
 import type { ServedSchema } from './served-schema.js';
 import { socketTo, subscriptionTo } from './streams.js';
 import { Broken, type Check, Skipped } from './types.js';
@@ -6,18 +6,18 @@ import { Broken, type Check, Skipped } from './types.js';
 const deadlineMs = 30_000;
 
 /** Told to end, it takes nothing new, closes its streams with a code, and is gone. The last check: nothing answers after it. */
-export function drainChecks(asker: Asker, served: () => ServedSchema): readonly Check[] {
+export function drainChecks(endpoint: EndpointClient, served: () => ServedSchema): readonly Check[] {
   return [
     {
       part: 'drain',
       promise: 'SIGTERM: streams are closed with a code, and the port is free within 30 s',
       run: async () => {
-        const { terminate } = asker.contract;
-        if (!terminate) throw new Skipped('tell its process');
-        const { closed } = await watchSocket(asker, served());
+        const { terminate } = endpoint.contract;
+        if (!terminate) throw new Skipped('needs its process id');
+        const { closed } = await watchSocket(endpoint, served());
         const started = performance.now();
         await terminate();
-        await gone(asker, started);
+        await gone(endpoint, started);
         const seen = `gone after ${Math.round(performance.now() - started)} ms`;
         const code = await closed;
         if (code === null) return seen;
@@ -33,15 +33,17 @@ export function drainChecks(asker: Asker, served: () => ServedSchema): readonly 
 
 /** Opens a stream; `closed` is the code it will be closed with, or null where there is none to open. */
 async function watchSocket(
-  asker: Asker,
+  endpoint: EndpointClient,
   { roots }: ServedSchema,
 ): Promise<{ readonly closed: Promise<number> | null }> {
   if (!roots.some(({ operation }) => operation === 'subscription')) return { closed: null };
-  const client = socketTo(asker.contract.url, { authorization: `Bearer ${asker.contract.token}` });
+  const client = socketTo(endpoint.contract.url, { authorization: `Bearer ${endpoint.contract.token}` });
   const closed = new Promise<number>((resolve) =>
     client.on('closed', (event) => resolve((event as { code?: number }).code ?? 1006)),
   );
-  const [[field, { arguments: given = {} }] = ['', {}]] = Object.entries(asker.contract.subscriptions ?? {});
+  const [[field, { arguments: given = {} }] = ['', {}]] = Object.entries(
+    endpoint.contract.subscriptions ?? {},
+  );
   if (field === '') return { closed: null };
   const query = subscriptionTo(field, given, '__typename');
   const opened = new Promise<void>((resolve) =>
@@ -52,10 +54,10 @@ async function watchSocket(
   return { closed };
 }
 
-async function gone(asker: Asker, started: number): Promise<void> {
+async function gone(endpoint: EndpointClient, started: number): Promise<void> {
   for (;;) {
     try {
-      await fetch(new URL('/healthz', asker.contract.url), {
+      await fetch(new URL('/healthz', endpoint.contract.url), {
         signal: AbortSignal.timeout(2000),
         headers: { connection: 'close' },
       });
