@@ -80,6 +80,15 @@ const egretJob = `
   type EgretJob { "A size in metres." size: Float }
 `;
 
+const submitNest = `${egretJob}
+  type Mutation { "Submits." submitEgretNest("It." input: SubmitEgretNestInput!): SubmitEgretNestPayload! }
+  "A nest." input SubmitEgretNestInput { "Its size." size: Float }
+  "The answer." type SubmitEgretNestPayload { "Why it was refused." userErrors: [SubmitEgretNestUserError!]! }
+  "A reason." type SubmitEgretNestUserError implements UserError {
+    "Text." message: String! "Path." path: [String!]! "Code." code: SubmitEgretNestUserErrorCode!
+  }
+  "Codes." enum SubmitEgretNestUserErrorCode { "Malformed." INVALID_VALUE }`;
+
 describe('the subgraphs of the repository', () => {
   const found = [...discoverSubgraphs(root), gatewaySubgraph(root)].map((one) => ({
     ...one,
@@ -110,6 +119,17 @@ describe('the check of a subgraph', () => {
       'SAFE Job.egret',
     ]);
     expect(supergraphSdl).toContain('EGRET @join__graph(name: "egret", url: "http://egret.example/graphql")');
+  });
+
+  test('allows types that are named after a mutation of the experiment', async () => {
+    const { findings } = await checkEgret(submitNest);
+    expect(findings).toEqual([]);
+    const others = [core, heron];
+    const candidate = subgraph('egret', egretJob, 'Egret');
+    const livePublicSdl = publicOf([...others, subgraph('egret', submitNest, 'Egret')]);
+    const without = await checkSubgraph({ candidate, others, livePublicSdl });
+    expect(without.findings).toEqual([]);
+    expect(without.changes.map(({ where }) => where)).toContain('SubmitEgretNestInput');
   });
 
   test.each<[keyof typeof cures, string, string, string]>([
@@ -154,6 +174,24 @@ describe('the check of a subgraph', () => {
        type PageInfo @shareable { hasNextPage: Boolean! endCursor: String more: Int }`,
     ],
     ['prefix', 'Nest', 'a type without the prefix', `${egretJob} "N." type Nest { "A." a: Int }`],
+    [
+      'prefix',
+      'SubmitEgretEggInput',
+      'an input that is named after a mutation that is not there',
+      `${egretJob} "I." input SubmitEgretEggInput { "A." a: Int }`,
+    ],
+    [
+      'prefix',
+      'SubmitEgretNestResult',
+      'a type that adds another ending to the name of a mutation',
+      `${submitNest} "R." type SubmitEgretNestResult { "A." a: Int }`,
+    ],
+    [
+      'prefix',
+      'SubmitNestInput',
+      'an input that is named after a mutation without the name of the experiment',
+      `${egretJob} type Mutation { "S." submitNest("I." input: SubmitNestInput): Int } "I." input SubmitNestInput { "A." a: Int }`,
+    ],
     [
       'nullable',
       'Job.egret',

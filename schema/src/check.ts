@@ -3,7 +3,7 @@ import { compareSchemas, type SchemaChange } from './changes.js';
 import { compose, type CompositionFault } from './compose.js';
 import { type Finding, finding } from './findings.js';
 import { checkAmongOthers, type RuledSubgraph } from './graph-rules.js';
-import { checkExperimentSchema, definedTypes } from './rules.js';
+import { checkExperimentSchema, definedTypes, isMutationTypeName } from './rules.js';
 import { ownDocument } from './words.js';
 
 /** A subgraph of the graph. */
@@ -87,7 +87,7 @@ function foreignChanges(
 
 function isOwn(where: string, name: string, typePrefix: string): boolean {
   const [type = '', field] = where.split('.');
-  if (type.startsWith(typePrefix)) return true;
+  if (type.startsWith(typePrefix) || isMutationTypeName(type, typePrefix)) return true;
   if (field === undefined) return ['Query', 'Mutation', 'Subscription'].includes(type);
   if (type === 'Mutation') return new RegExp(`^[a-z]+${typePrefix}([A-Z]|$)`).test(field);
   if (type === 'Subscription') return field.startsWith(name);

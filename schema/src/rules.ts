@@ -38,6 +38,8 @@ export interface RuleViolation {
 }
 
 const roots = ['Query', 'Mutation', 'Subscription'];
+/** What the name of a type may add to that of a mutation. */
+const mutationTypeSuffixes = ['Input', 'Payload', 'UserError', 'UserErrorCode'];
 
 /**
  * Checks an experiment's own SDL (without the shared words).
@@ -49,7 +51,32 @@ export function checkExperimentSchema(
   coreTypes: ReadonlySet<string>,
 ): readonly RuleViolation[] {
   const { definitions } = typeof sdl === 'string' ? parse(sdl) : sdl;
-  return definitions.flatMap((definition) => checkDefinition(definition, subject, coreTypes));
+  const ofMutations = typesOfMutations(definitions, subject);
+  return definitions.flatMap((definition) => checkDefinition(definition, subject, coreTypes, ofMutations));
+}
+
+/** The types that are named after a mutation of the experiment: their names contain the prefix and need not begin with it. */
+function typesOfMutations(definitions: readonly DefinitionNode[], subject: RuleSubject): ReadonlySet<string> {
+  const mutations = definitions
+    .filter(isObject)
+    .filter(({ name }) => name.value === 'Mutation')
+    .flatMap(({ fields }) => (fields ?? []).map(({ name }) => name.value))
+    .filter((name) => isMutationName(name, subject));
+  return new Set(
+    mutations.flatMap((name) =>
+      mutationTypeSuffixes.map((suffix) => `${name.charAt(0).toUpperCase()}${name.slice(1)}${suffix}`),
+    ),
+  );
+}
+
+/** Whether a type's name is that of a type of an experiment's mutation, as `SubmitHeronNestInput`. */
+export function isMutationTypeName(name: string, typePrefix: string): boolean {
+  return new RegExp(`^[A-Z][a-z]*${typePrefix}([A-Z]\\w*)?(${mutationTypeSuffixes.join('|')})$`).test(name);
+}
+
+/** A verb and the experiment's name, as `submitHeron…`. */
+function isMutationName(name: string, { typePrefix }: RuleSubject): boolean {
+  return new RegExp(`^[a-z]+${typePrefix}([A-Z]|$)`).test(name);
 }
 
 /** The names of the types that an SDL defines. */
@@ -68,6 +95,7 @@ function checkDefinition(
   definition: DefinitionNode,
   subject: RuleSubject,
   coreTypes: ReadonlySet<string>,
+  ofMutations: ReadonlySet<string>,
 ): readonly RuleViolation[] {
   if (!('name' in definition) || !definition.name || definition.kind === Kind.DIRECTIVE_DEFINITION) return [];
   const name = (definition.name as NameNode).value;
@@ -75,7 +103,7 @@ function checkDefinition(
     if (roots.includes(name)) return checkRoot(name, definition, subject);
     if (coreTypes.has(name)) return checkContribution(name, definition, subject);
   }
-  return checkOwnType(name, definition, subject, coreTypes);
+  return checkOwnType(name, definition, subject, coreTypes, ofMutations);
 }
 
 function isObject(
@@ -89,6 +117,7 @@ function checkOwnType(
   definition: DefinitionNode,
   subject: RuleSubject,
   coreTypes: ReadonlySet<string>,
+  ofMutations: ReadonlySet<string>,
 ): readonly RuleViolation[] {
   const violations: RuleViolation[] = [];
   if (coreTypes.has(name)) {
@@ -97,11 +126,11 @@ function checkOwnType(
       where: name,
       message: `${name} is core's: an experiment extends core's entities and redefines nothing.`,
     });
-  } else if (!name.startsWith(subject.typePrefix)) {
+  } else if (!name.startsWith(subject.typePrefix) && !ofMutations.has(name)) {
     violations.push({
       rule: 'prefix',
       where: name,
-      message: `${name} does not begin with ${subject.typePrefix}: call it ${subject.typePrefix}${name}, or two experiments' types may merge silently.`,
+      message: `${name} does not begin with ${subject.typePrefix}: call it ${subject.typePrefix}${name}, or two experiments' types may merge silently. Only types of a mutation are named after it, as submit${subject.typePrefix}…: Submit${subject.typePrefix}…Input, …Payload, …UserError, …UserErrorCode.`,
     });
   }
   if (!('description' in definition) || !definition.description) violations.push(undescribed(name));
@@ -156,7 +185,7 @@ function checkRoot(
         });
       violations.push(...checkNullable(where, field.type));
     }
-    if (root === 'Mutation' && !new RegExp(`^[a-z]+${subject.typePrefix}([A-Z]|$)`).test(name)) {
+    if (root === 'Mutation' && !isMutationName(name, subject)) {
       violations.push({
         rule: 'mutation-name',
         where,

@@ -159,7 +159,7 @@ describe('an experiment in Python', () => {
     const next = () => waitFor('a message of the stream', stream.next(), { deadlineMs: 30_000 });
     expect((await next()).value).toMatchObject({ wrenJobNoted: { job: null } });
     const note =
-      'mutation ($input: WrenNoteJobInput!) { noteWrenJob(input: $input) { job { name wren { nest } } userErrors { message } } }';
+      'mutation ($input: NoteWrenJobInput!) { noteWrenJob(input: $input) { job { name wren { nest } } userErrors { message } } }';
     expect(await house.api().data(note, { input: { jobId, nest: 'N-7', chicks: 3 } })).toEqual({
       noteWrenJob: { job: { name: 'ringing', wren: { nest: 'N-7' } }, userErrors: [] },
     });

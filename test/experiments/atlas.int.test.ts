@@ -4,7 +4,7 @@ import { waitFor } from '@rhizome/testkit';
 import { type House, startHouse } from './house.js';
 import { startWorker, type TestWorker } from './worker.js';
 
-const submit = `mutation ($input: AtlasSubmitTaskInput!) {
+const submit = `mutation ($input: SubmitAtlasTaskInput!) {
   submitAtlasTask(input: $input) { task { id state steps totalEvents task { id } } userErrors { code path message } }
 }`;
 const show = `query ($id: ID!) {
@@ -177,27 +177,23 @@ describe('a production task', () => {
   });
 
   test.each([
-    ['campaign', { campaign: '23' }, 'ATLAS_INPUT_INVALID'],
-    ['requestId', { requestId: 0 }, 'ATLAS_INPUT_INVALID'],
-    ['physicsShort', { physicsShort: 'a b' }, 'ATLAS_INPUT_INVALID'],
-    ['totalEvents', { totalEvents: 0 }, 'ATLAS_INPUT_INVALID'],
-    ['eventsPerJob', { totalEvents: 100_000, eventsPerJob: 1 }, 'ATLAS_INPUT_INVALID'],
-    ['seed', { seed: -1 }, 'ATLAS_INPUT_INVALID'],
-    ['cores', { cores: 0 }, 'ATLAS_INPUT_INVALID'],
-    ['memoryMiB', { memoryMiB: 0 }, 'ATLAS_INPUT_INVALID'],
-    ['walltimeSeconds', { walltimeSeconds: 0 }, 'ATLAS_INPUT_INVALID'],
-    ['maxAttempts', { maxAttempts: 21 }, 'ATLAS_INPUT_INVALID'],
-    ['release', { release: '' }, 'ATLAS_INPUT_INVALID'],
-    ['transforms', { transforms: [] }, 'ATLAS_INPUT_INVALID'],
-    ['transforms.1.step', { transforms: [transform('RECO'), transform('EVGEN')] }, 'ATLAS_CHAIN_INVALID'],
-    ['transforms.0.step', { transforms: [transform('MERGE')] }, 'ATLAS_CHAIN_INVALID'],
-    ['transforms.0.command', { transforms: [{ ...transform('EVGEN'), command: [] }] }, 'ATLAS_INPUT_INVALID'],
-    ['transforms.0.command.0', { transforms: [transform('EVGEN', '{{nonsense}}')] }, 'ATLAS_INPUT_INVALID'],
-    [
-      'transforms.0.output',
-      { transforms: [{ ...transform('EVGEN'), output: 'a/b' }] },
-      'ATLAS_INPUT_INVALID',
-    ],
+    ['campaign', { campaign: '23' }, 'INVALID_VALUE'],
+    ['requestId', { requestId: 0 }, 'INVALID_VALUE'],
+    ['physicsShort', { physicsShort: 'a b' }, 'INVALID_VALUE'],
+    ['totalEvents', { totalEvents: 0 }, 'INVALID_VALUE'],
+    ['eventsPerJob', { totalEvents: 100_000, eventsPerJob: 1 }, 'INVALID_VALUE'],
+    ['seed', { seed: -1 }, 'INVALID_VALUE'],
+    ['cores', { cores: 0 }, 'INVALID_VALUE'],
+    ['memoryMiB', { memoryMiB: 0 }, 'INVALID_VALUE'],
+    ['walltimeSeconds', { walltimeSeconds: 0 }, 'INVALID_VALUE'],
+    ['maxAttempts', { maxAttempts: 21 }, 'INVALID_VALUE'],
+    ['release', { release: '' }, 'INVALID_VALUE'],
+    ['transforms', { transforms: [] }, 'INVALID_VALUE'],
+    ['transforms.1.step', { transforms: [transform('RECO'), transform('EVGEN')] }, 'CHAIN_INVALID'],
+    ['transforms.0.step', { transforms: [transform('MERGE')] }, 'CHAIN_INVALID'],
+    ['transforms.0.command', { transforms: [{ ...transform('EVGEN'), command: [] }] }, 'INVALID_VALUE'],
+    ['transforms.0.command.0', { transforms: [transform('EVGEN', '{{nonsense}}')] }, 'INVALID_VALUE'],
+    ['transforms.0.output', { transforms: [{ ...transform('EVGEN'), output: 'a/b' }] }, 'INVALID_VALUE'],
   ])('with a bad %s is refused, and nothing is written', async (path, bad, code) => {
     const { task, userErrors } = await submitted({ ...wanted('bad'), ...bad });
     expect(task).toBeNull();

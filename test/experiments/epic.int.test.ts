@@ -4,7 +4,7 @@ import { waitFor } from '@rhizome/testkit';
 import { document, type House, startHouse } from './house.js';
 import { startWorker, type TestWorker } from './worker.js';
 
-const submit = `mutation ($input: EpicSubmitRunInput!) {
+const submit = `mutation ($input: SubmitEpicRunInput!) {
   submitEpicRun(input: $input) { run { id runNumber phase task { id } } userErrors { code path message } }
 }`;
 const show = `query ($run: Int!) {
@@ -111,7 +111,7 @@ describe('a run', () => {
     const first = await submitted(wanted(103));
     const second = await submitted(wanted(103, { idempotencyKey: 'another' }));
     expect(second.run).toBeNull();
-    expect(second.userErrors).toMatchObject([{ code: 'EPIC_RUN_NUMBER_TAKEN', path: ['runNumber'] }]);
+    expect(second.userErrors).toMatchObject([{ code: 'RUN_NUMBER_TAKEN', path: ['runNumber'] }]);
     expect((await submitted(wanted(103))).run.id).toBe(first.run.id);
     await worker.runAll();
   });
@@ -154,7 +154,7 @@ describe('a run', () => {
   ])('with a bad %s is refused, and nothing is written', async (path, bad) => {
     const { run, userErrors } = await submitted({ ...wanted(200), ...bad });
     expect(run).toBeNull();
-    expect(userErrors).toMatchObject([{ code: 'EPIC_INPUT_INVALID', path: path.split('.') }]);
+    expect(userErrors).toMatchObject([{ code: 'INVALID_VALUE', path: path.split('.') }]);
     expect(userErrors[0].message).toMatch(new RegExp(`^${path}: .*expected `));
     expect(
       await house.rooms['epic']?.db.collection('runs').countDocuments({ idempotencyKey: 'run 200' }),

@@ -5,7 +5,7 @@ import { losing } from './faulty-client.js';
 import { document, type House, type Room, startHouse } from './house.js';
 import { startWorker, type TestWorker } from './worker.js';
 
-const submit = `mutation ($input: LarkspurSubmitObservationInput!) {
+const submit = `mutation ($input: SubmitLarkspurObservationInput!) {
   submitLarkspurObservation(input: $input) {
     observation { id state exposures calibratedExposures submittedBy task { id } }
     userErrors { code path message }
@@ -187,7 +187,7 @@ describe('an observation', () => {
     const before = [await allTasks(), await allObservations()];
     const { observation, userErrors } = await submitted({ ...wanted('bad'), ...bad });
     expect(observation).toBeNull();
-    expect(userErrors).toMatchObject([{ code: 'LARKSPUR_INPUT_INVALID', path: path.split('.') }]);
+    expect(userErrors).toMatchObject([{ code: 'INVALID_VALUE', path: path.split('.') }]);
     expect(userErrors[0].message).toContain(path);
     expect(userErrors[0].message).toContain(expected);
     expect([await allTasks(), await allObservations()]).toEqual(before);

@@ -5,7 +5,7 @@ import { losing } from './faulty-client.js';
 import { type House, type Room, startHouse } from './house.js';
 import { startWorker, type TestWorker } from './worker.js';
 
-const submit = `mutation ($input: RubinSubmitWorkflowInput!) {
+const submit = `mutation ($input: SubmitRubinWorkflowInput!) {
   submitRubinWorkflow(input: $input) { workflow { id totalQuanta task { id } } userErrors { code path message } }
 }`;
 const show = `query ($id: ID!) {
@@ -71,7 +71,7 @@ describe('a workflow', () => {
   test('that core refuses takes its quanta with it, and its key is free again', async () => {
     const refused = await submitted(wanted('refused'));
     expect(refused.workflow).toBeNull();
-    expect(refused.userErrors).toMatchObject([{ code: 'EXPERIMENT_NOT_FOUND', path: [] }]);
+    expect(refused.userErrors).toMatchObject([{ code: 'REFUSED_BY_CORE', path: [] }]);
     expect(await written('refused')).toEqual([0, 0]);
     await house.register('rubin');
     const { workflow } = await submitted(wanted('refused'));
@@ -144,21 +144,21 @@ describe('a workflow', () => {
   });
 
   test.each([
-    ['name', { name: '' }, 'RUBIN_INPUT_INVALID'],
-    ['pipeline', { pipeline: 'x'.repeat(64) }, 'RUBIN_INPUT_INVALID'],
-    ['quanta', { quanta: [] }, 'RUBIN_INPUT_INVALID'],
-    ['quanta.0.name', { quanta: [quantum('a b')] }, 'RUBIN_INPUT_INVALID'],
-    ['quanta.1.name', { quanta: [quantum('a'), quantum('a')] }, 'RUBIN_INPUT_INVALID'],
-    ['quanta.0.label', { quanta: [{ ...quantum('a'), label: '' }] }, 'RUBIN_INPUT_INVALID'],
-    ['quanta.0.dataId', { quanta: [{ ...quantum('a'), dataId: '' }] }, 'RUBIN_INPUT_INVALID'],
-    ['quanta.1.needs.0', { quanta: [quantum('a'), quantum('b', 'c')] }, 'RUBIN_INPUT_INVALID'],
+    ['name', { name: '' }, 'INVALID_VALUE'],
+    ['pipeline', { pipeline: 'x'.repeat(64) }, 'INVALID_VALUE'],
+    ['quanta', { quanta: [] }, 'INVALID_VALUE'],
+    ['quanta.0.name', { quanta: [quantum('a b')] }, 'INVALID_VALUE'],
+    ['quanta.1.name', { quanta: [quantum('a'), quantum('a')] }, 'INVALID_VALUE'],
+    ['quanta.0.label', { quanta: [{ ...quantum('a'), label: '' }] }, 'INVALID_VALUE'],
+    ['quanta.0.dataId', { quanta: [{ ...quantum('a'), dataId: '' }] }, 'INVALID_VALUE'],
+    ['quanta.1.needs.0', { quanta: [quantum('a'), quantum('b', 'c')] }, 'INVALID_VALUE'],
     [
       'quanta.0.needs',
       { quanta: [quantum('a', 'c'), quantum('b', 'a'), quantum('c', 'b')] },
-      'RUBIN_GRAPH_CIRCULAR',
+      'GRAPH_CIRCULAR',
     ],
-    ['quanta.0.needs', { quanta: [quantum('a', 'a')] }, 'RUBIN_GRAPH_CIRCULAR'],
-    ['memoryMiB', { memoryMiB: 0 }, 'RUBIN_INPUT_INVALID'],
+    ['quanta.0.needs', { quanta: [quantum('a', 'a')] }, 'GRAPH_CIRCULAR'],
+    ['memoryMiB', { memoryMiB: 0 }, 'INVALID_VALUE'],
   ])('with a bad %s is refused, and nothing is written', async (path, bad, code) => {
     const before = await written('bad');
     const { workflow, userErrors } = await submitted({ ...wanted('bad'), ...bad });

@@ -15,38 +15,6 @@ export type AtlasStep =
   /** Detector simulation. */
   | 'SIMUL';
 
-/** A production task to submit. */
-export type AtlasSubmitTaskInput = {
-  /** The campaign: `mc`, two digits and a letter, as `mc23e`. */
-  campaign: string;
-  /** Cores of each job, 1 to 4096. */
-  cores?: number | null | undefined;
-  /** Events of each job; at most 10,000 jobs for each step follow, 1,000 where a merge waits for them. */
-  eventsPerJob: number;
-  /** 1 to 200 characters: the same key with the same content gives the same task. */
-  idempotencyKey: string;
-  /** Attempts of each job, 1 to 20. */
-  maxAttempts?: number | null | undefined;
-  /** Memory of each job, in MiB. */
-  memoryMiB?: number | null | undefined;
-  /** The physics short: 1 to 63 letters, digits and `_`. */
-  physicsShort: string;
-  /** The software release a worker must have, as its label `atlas-release`; null takes any. */
-  release?: string | null | undefined;
-  /** The production request, 1 or more. */
-  requestId: number;
-  /** Random seed, 0 to 2,000,000,000; the job at position i of the task gets the seed plus i. */
-  seed?: number | null | undefined;
-  /** The share, as `atlas/production`; the first by default. */
-  share?: string | null | undefined;
-  /** Events in all, 1 to 100,000,000. */
-  totalEvents: number;
-  /** The programs, one for each step of the chain, in the order EVGEN, SIMUL, RECO, MERGE; steps may be left out. */
-  transforms: Array<AtlasTransformInput>;
-  /** Longest time of each job, in seconds. */
-  walltimeSeconds?: number | null | undefined;
-};
-
 /** The program of one step. */
 export type AtlasTransformInput = {
   /** The program, with its arguments; `{{events}}`, `{{firstEvent}}`, `{{seed}}` are replaced. */
@@ -85,40 +53,6 @@ export type EnvironmentVariableInput = {
   name: string;
   /** The value, up to 32768 characters. */
   value: string;
-};
-
-/** A run to process. */
-export type EpicSubmitRunInput = {
-  /** Arguments before those. */
-  arguments?: Array<string> | null | undefined;
-  /** The program that processes a group; it gets `--run`, `--first-frame` and `--frames`. */
-  command: string;
-  /** Cores of each job, 1 to 4096. */
-  cores?: number | null | undefined;
-  /** The detector's configuration: 1 to 127 letters, digits, `_`, `-`, `.`. */
-  detectorConfiguration: string;
-  /** Super time frames of one group; at most 10,000 groups follow, 1,000 where they are merged. */
-  framesPerGroup: number;
-  /** 1 to 200 characters: the same key with the same content gives the same run. */
-  idempotencyKey: string;
-  /** Attempts of each job, 1 to 20. */
-  maxAttempts?: number | null | undefined;
-  /** Memory of each job, in MiB. */
-  memoryMiB?: number | null | undefined;
-  /** The program and arguments of a last job that waits for all groups and merges them; none by default. */
-  mergeCommand?: Array<string> | null | undefined;
-  /** Files that the merge leaves. */
-  mergeOutputs?: Array<string> | null | undefined;
-  /** Files that each job leaves. */
-  outputs?: Array<string> | null | undefined;
-  /** Only workers with the label `epic-detector` of this configuration. */
-  requireDetectorLabel?: boolean | null | undefined;
-  /** The run's number, 1 or more; not used before. */
-  runNumber: number;
-  /** Super time frames recorded, 1 to 10,000,000. */
-  superTimeFrames: number;
-  /** Longest time of each job, in seconds. */
-  walltimeSeconds?: number | null | undefined;
 };
 
 /** Reasons to refuse an experiment. */
@@ -427,6 +361,98 @@ export type SharesUserErrorCode =
   /** A leaf that is left out still has live jobs. */
   | 'SHARE_IN_USE';
 
+/** A production task to submit. */
+export type SubmitAtlasTaskInput = {
+  /** The campaign: `mc`, two digits and a letter, as `mc23e`. */
+  campaign: string;
+  /** Cores of each job, 1 to 4096. */
+  cores?: number | null | undefined;
+  /** Events of each job; at most 10,000 jobs for each step follow, 1,000 where a merge waits for them. */
+  eventsPerJob: number;
+  /** 1 to 200 characters: the same key with the same content gives the same task. */
+  idempotencyKey: string;
+  /** Attempts of each job, 1 to 20. */
+  maxAttempts?: number | null | undefined;
+  /** Memory of each job, in MiB. */
+  memoryMiB?: number | null | undefined;
+  /** The physics short: 1 to 63 letters, digits and `_`. */
+  physicsShort: string;
+  /** The software release a worker must have, as its label `atlas-release`; null takes any. */
+  release?: string | null | undefined;
+  /** The production request, 1 or more. */
+  requestId: number;
+  /** Random seed, 0 to 2,000,000,000; the job at position i of the task gets the seed plus i. */
+  seed?: number | null | undefined;
+  /** The share, as `atlas/production`; the first by default. */
+  share?: string | null | undefined;
+  /** Events in all, 1 to 100,000,000. */
+  totalEvents: number;
+  /** The programs, one for each step of the chain, in the order EVGEN, SIMUL, RECO, MERGE; steps may be left out. */
+  transforms: Array<AtlasTransformInput>;
+  /** Longest time of each job, in seconds. */
+  walltimeSeconds?: number | null | undefined;
+};
+
+/** Reasons to refuse a production task. */
+export type SubmitAtlasTaskUserErrorCode =
+  /** The steps do not make a chain of production. */
+  | 'CHAIN_INVALID'
+  /** The key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** Core refused the task for another reason, which the message gives. */
+  | 'REFUSED_BY_CORE'
+  /** The experiment has no such share. */
+  | 'SHARE_NOT_FOUND';
+
+/** A run to process. */
+export type SubmitEpicRunInput = {
+  /** Arguments before those. */
+  arguments?: Array<string> | null | undefined;
+  /** The program that processes a group; it gets `--run`, `--first-frame` and `--frames`. */
+  command: string;
+  /** Cores of each job, 1 to 4096. */
+  cores?: number | null | undefined;
+  /** The detector's configuration: 1 to 127 letters, digits, `_`, `-`, `.`. */
+  detectorConfiguration: string;
+  /** Super time frames of one group; at most 10,000 groups follow, 1,000 where they are merged. */
+  framesPerGroup: number;
+  /** 1 to 200 characters: the same key with the same content gives the same run. */
+  idempotencyKey: string;
+  /** Attempts of each job, 1 to 20. */
+  maxAttempts?: number | null | undefined;
+  /** Memory of each job, in MiB. */
+  memoryMiB?: number | null | undefined;
+  /** The program and arguments of a last job that waits for all groups and merges them; none by default. */
+  mergeCommand?: Array<string> | null | undefined;
+  /** Files that the merge leaves. */
+  mergeOutputs?: Array<string> | null | undefined;
+  /** Files that each job leaves. */
+  outputs?: Array<string> | null | undefined;
+  /** Only workers with the label `epic-detector` of this configuration. */
+  requireDetectorLabel?: boolean | null | undefined;
+  /** The run's number, 1 or more; not used before. */
+  runNumber: number;
+  /** Super time frames recorded, 1 to 10,000,000. */
+  superTimeFrames: number;
+  /** Longest time of each job, in seconds. */
+  walltimeSeconds?: number | null | undefined;
+};
+
+/** Reasons to refuse a run. */
+export type SubmitEpicRunUserErrorCode =
+  /** The key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** Core refused the task for another reason, which the message gives. */
+  | 'REFUSED_BY_CORE'
+  /** A run of this number was submitted before. */
+  | 'RUN_NUMBER_TAKEN'
+  /** The experiment has no such share. */
+  | 'SHARE_NOT_FOUND';
+
 /** Jobs to submit. */
 export type SubmitJobsInput = {
   /** The experiment that owns the jobs. */
@@ -459,18 +485,18 @@ export type TaskState =
   | 'RUNNING';
 
 export type TourSubmitAtlasTaskMutationVariables = Exact<{
-  input: AtlasSubmitTaskInput;
+  input: SubmitAtlasTaskInput;
 }>;
 
 
-export type TourSubmitAtlasTaskMutation = { submitAtlasTask: { task: { id: string, task: { id: string } | null } | null, userErrors: Array<{ message: string, path: Array<string>, code: string }> } };
+export type TourSubmitAtlasTaskMutation = { submitAtlasTask: { task: { id: string, task: { id: string } | null } | null, userErrors: Array<{ message: string, path: Array<string>, code: SubmitAtlasTaskUserErrorCode }> } };
 
 export type TourSubmitEpicRunMutationVariables = Exact<{
-  input: EpicSubmitRunInput;
+  input: SubmitEpicRunInput;
 }>;
 
 
-export type TourSubmitEpicRunMutation = { submitEpicRun: { run: { id: string, runNumber: number, task: { id: string } | null } | null, userErrors: Array<{ message: string, path: Array<string>, code: string }> } };
+export type TourSubmitEpicRunMutation = { submitEpicRun: { run: { id: string, runNumber: number, task: { id: string } | null } | null, userErrors: Array<{ message: string, path: Array<string>, code: SubmitEpicRunUserErrorCode }> } };
 
 export type TourSubmitGpuJobMutationVariables = Exact<{
   input: SubmitJobsInput;
@@ -555,8 +581,8 @@ export type SeedSharesMutationVariables = Exact<{
 export type SeedSharesMutation = { setShares: { shares: Array<{ path: string }>, userErrors: Array<{ message: string, code: SharesUserErrorCode }> } };
 
 
-export const TourSubmitAtlasTaskDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"TourSubmitAtlasTask"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"AtlasSubmitTaskInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"submitAtlasTask"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"task"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"task"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<TourSubmitAtlasTaskMutation, TourSubmitAtlasTaskMutationVariables>;
-export const TourSubmitEpicRunDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"TourSubmitEpicRun"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"EpicSubmitRunInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"submitEpicRun"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"run"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"runNumber"}},{"kind":"Field","name":{"kind":"Name","value":"task"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<TourSubmitEpicRunMutation, TourSubmitEpicRunMutationVariables>;
+export const TourSubmitAtlasTaskDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"TourSubmitAtlasTask"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"SubmitAtlasTaskInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"submitAtlasTask"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"task"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"task"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<TourSubmitAtlasTaskMutation, TourSubmitAtlasTaskMutationVariables>;
+export const TourSubmitEpicRunDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"TourSubmitEpicRun"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"SubmitEpicRunInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"submitEpicRun"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"run"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"runNumber"}},{"kind":"Field","name":{"kind":"Name","value":"task"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<TourSubmitEpicRunMutation, TourSubmitEpicRunMutationVariables>;
 export const TourSubmitGpuJobDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"TourSubmitGpuJob"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"SubmitJobsInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"submitJobs"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"jobs"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}}]}}]} as unknown as DocumentNode<TourSubmitGpuJobMutation, TourSubmitGpuJobMutationVariables>;
 export const TourGpuJobDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"TourGpuJob"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"job"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"attempts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"deviceIds"}},{"kind":"Field","name":{"kind":"Name","value":"worker"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}}]}}]}}]} as unknown as DocumentNode<TourGpuJobQuery, TourGpuJobQueryVariables>;
 export const TourHardwareDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"TourHardware"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"hardwareMap"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"sites"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"gpus"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"model"}},{"kind":"Field","name":{"kind":"Name","value":"migProfile"}},{"kind":"Field","name":{"kind":"Name","value":"driverBranch"}},{"kind":"Field","name":{"kind":"Name","value":"cudaVersion"}},{"kind":"Field","name":{"kind":"Name","value":"rocmVersion"}},{"kind":"Field","name":{"kind":"Name","value":"devices"}},{"kind":"Field","name":{"kind":"Name","value":"free"}},{"kind":"Field","name":{"kind":"Name","value":"unhealthy"}}]}}]}}]}}]}}]} as unknown as DocumentNode<TourHardwareQuery, TourHardwareQueryVariables>;

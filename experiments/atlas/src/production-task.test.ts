@@ -1,14 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import { amountsOf, checkProductionTask, productionTaskRules, stateOf } from './production-task.js';
 import type { ProductionTaskDocument } from './production-task.document.js';
-import type { AtlasSubmitTaskInput } from './types.generated.js';
+import type { SubmitAtlasTaskInput } from './types.generated.js';
 
 const transform = (step: 'EVGEN' | 'SIMUL' | 'RECO' | 'MERGE') => ({
   step,
   command: [step, '{{events}}'],
   output: `${step}.root`,
 });
-const input: AtlasSubmitTaskInput = {
+const input: SubmitAtlasTaskInput = {
   idempotencyKey: 'k',
   campaign: 'mc23e',
   requestId: 1,
@@ -18,7 +18,7 @@ const input: AtlasSubmitTaskInput = {
   transforms: [transform('EVGEN'), transform('RECO'), transform('MERGE')],
 };
 const task = (
-  more: Partial<AtlasSubmitTaskInput> = {},
+  more: Partial<SubmitAtlasTaskInput> = {},
   stored: Partial<ProductionTaskDocument> = {},
 ): ProductionTaskDocument => ({
   _id: 'atlasTask_1',
@@ -113,8 +113,8 @@ describe('a production task', () => {
     const faults = (...steps: ('EVGEN' | 'SIMUL' | 'RECO' | 'MERGE')[]) =>
       checkProductionTask({ ...input, transforms: steps.map(transform) }).map(({ code }) => code);
     expect(faults('SIMUL', 'MERGE')).toEqual([]);
-    expect(faults('RECO', 'SIMUL')).toEqual(['ATLAS_CHAIN_INVALID']);
-    expect(faults('RECO', 'RECO')).toEqual(['ATLAS_CHAIN_INVALID']);
-    expect(faults('MERGE')).toEqual(['ATLAS_CHAIN_INVALID']);
+    expect(faults('RECO', 'SIMUL')).toEqual(['CHAIN_INVALID']);
+    expect(faults('RECO', 'RECO')).toEqual(['CHAIN_INVALID']);
+    expect(faults('MERGE')).toEqual(['CHAIN_INVALID']);
   });
 });

@@ -10,15 +10,14 @@ import {
   workerLabel,
 } from '@rhizome/experiment';
 import { isLastSplit, jobAt, jobCount, jobsPerStep } from './chain.js';
-import { errors } from './errors.js';
 import { type ProductionTaskDocument, steps, type StoredTransform } from './production-task.document.js';
-import type { AtlasSubmitTaskInput, AtlasTaskState, AtlasTransformInput } from './types.generated.js';
+import type { SubmitAtlasTaskInput, AtlasTaskState, AtlasTransformInput } from './types.generated.js';
 
 /** The label by which a job names its production task. */
 export const taskLabel = 'atlas-task';
 
 /** What is submitted, without the key. */
-export type ProductionTaskContent = Omit<AtlasSubmitTaskInput, 'idempotencyKey'>;
+export type ProductionTaskContent = Omit<SubmitAtlasTaskInput, 'idempotencyKey'>;
 
 const maxJobsPerStep = 10_000;
 /** A job waits for so many others at most. */
@@ -27,8 +26,10 @@ const maxMergedJobs = 1000;
 const parameters = ['events', 'firstEvent', 'seed', 'index'];
 
 /** Everything that is wrong with an input; nothing, if it is well-formed. */
-export function checkProductionTask(input: AtlasSubmitTaskInput): readonly InputFault[] {
-  const check = new InputCheck(errors.ATLAS_INPUT_INVALID);
+export function checkProductionTask(
+  input: SubmitAtlasTaskInput,
+): readonly InputFault<'INVALID_VALUE' | 'CHAIN_INVALID'>[] {
+  const check = new InputCheck<'CHAIN_INVALID'>();
   check.usual(input);
   check.form(['campaign'], input.campaign, /^mc\d{2}[a-z]$/, '`mc`, two digits and a letter, as mc23e');
   check.int(['requestId'], input.requestId, 1, 2_147_483_647);
@@ -43,26 +44,16 @@ export function checkProductionTask(input: AtlasSubmitTaskInput): readonly Input
   return check.faults;
 }
 
-function checkChain(transforms: readonly AtlasTransformInput[], check: InputCheck): void {
+function checkChain(transforms: readonly AtlasTransformInput[], check: InputCheck<'CHAIN_INVALID'>): void {
   check.list(['transforms'], transforms, 1, steps.length);
   transforms.forEach(({ step, command: [program, ...rest], output, moreOutputs }, position) => {
     const path = ['transforms', position];
     const before = transforms[position - 1]?.step;
     if (before !== undefined && steps.indexOf(step) <= steps.indexOf(before)) {
-      check.add(
-        [...path, 'step'],
-        step,
-        `a step behind ${before} in ${steps.join(', ')}`,
-        errors.ATLAS_CHAIN_INVALID,
-      );
+      check.add([...path, 'step'], step, `a step behind ${before} in ${steps.join(', ')}`, 'CHAIN_INVALID');
     }
     if (step === 'MERGE' && position === 0) {
-      check.add(
-        [...path, 'step'],
-        step,
-        'a step before it whose outputs are merged',
-        errors.ATLAS_CHAIN_INVALID,
-      );
+      check.add([...path, 'step'], step, 'a step before it whose outputs are merged', 'CHAIN_INVALID');
     }
     if (program === undefined) check.add([...path, 'command'], [], 'a program, and arguments behind it');
     else check.program([...path, 'command', 0], program);
@@ -74,7 +65,7 @@ function checkChain(transforms: readonly AtlasTransformInput[], check: InputChec
   });
 }
 
-function checkWidth(input: AtlasSubmitTaskInput, check: InputCheck): void {
+function checkWidth(input: SubmitAtlasTaskInput, check: InputCheck<'CHAIN_INVALID'>): void {
   const isMerged = input.transforms.some(({ step }) => step === 'MERGE');
   const most = isMerged ? maxMergedJobs : maxJobsPerStep;
   const width = jobsPerStep(input);

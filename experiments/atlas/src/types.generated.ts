@@ -70,47 +70,6 @@ export type AtlasStep =
   /** Detector simulation. */
   | 'SIMUL';
 
-/** A production task to submit. */
-export type AtlasSubmitTaskInput = {
-  /** The campaign: `mc`, two digits and a letter, as `mc23e`. */
-  readonly campaign: Scalars['String']['input'];
-  /** Cores of each job, 1 to 4096. */
-  readonly cores?: InputMaybe<Scalars['Int']['input']>;
-  /** Events of each job; at most 10,000 jobs for each step follow, 1,000 where a merge waits for them. */
-  readonly eventsPerJob: Scalars['Int']['input'];
-  /** 1 to 200 characters: the same key with the same content gives the same task. */
-  readonly idempotencyKey: Scalars['String']['input'];
-  /** Attempts of each job, 1 to 20. */
-  readonly maxAttempts?: InputMaybe<Scalars['Int']['input']>;
-  /** Memory of each job, in MiB. */
-  readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
-  /** The physics short: 1 to 63 letters, digits and `_`. */
-  readonly physicsShort: Scalars['String']['input'];
-  /** The software release a worker must have, as its label `atlas-release`; null takes any. */
-  readonly release?: InputMaybe<Scalars['String']['input']>;
-  /** The production request, 1 or more. */
-  readonly requestId: Scalars['Int']['input'];
-  /** Random seed, 0 to 2,000,000,000; the job at position i of the task gets the seed plus i. */
-  readonly seed?: InputMaybe<Scalars['Int']['input']>;
-  /** The share, as `atlas/production`; the first by default. */
-  readonly share?: InputMaybe<Scalars['String']['input']>;
-  /** Events in all, 1 to 100,000,000. */
-  readonly totalEvents: Scalars['Int']['input'];
-  /** The programs, one for each step of the chain, in the order EVGEN, SIMUL, RECO, MERGE; steps may be left out. */
-  readonly transforms: ReadonlyArray<AtlasTransformInput>;
-  /** Longest time of each job, in seconds. */
-  readonly walltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
-};
-
-/** The production task. */
-export type AtlasSubmitTaskPayload = {
-  readonly __typename?: 'AtlasSubmitTaskPayload';
-  /** The task; null where it was refused. */
-  readonly task?: Maybe<AtlasTask>;
-  /** Why it was refused. */
-  readonly userErrors: ReadonlyArray<AtlasUserError>;
-};
-
 /** An ATLAS production task: a chain of steps over a number of events, split into core jobs. */
 export type AtlasTask = {
   readonly __typename?: 'AtlasTask';
@@ -183,17 +142,6 @@ export type AtlasTransformInput = {
   readonly step: AtlasStep;
 };
 
-/** Why a production task was refused. */
-export type AtlasUserError = UserError & {
-  readonly __typename?: 'AtlasUserError';
-  /** A stable word, with the prefix `ATLAS_` or one of core's. */
-  readonly code: Scalars['String']['output'];
-  /** One sentence that names the field, the value and what would be right. */
-  readonly message: Scalars['String']['output'];
-  /** The place in the input. */
-  readonly path: ReadonlyArray<Scalars['String']['output']>;
-};
-
 export type Job = {
   readonly __typename?: 'Job';
   /** What the job is to ATLAS; null for other experiments' jobs. */
@@ -206,12 +154,12 @@ export type Job = {
 export type Mutation = {
   readonly __typename?: 'Mutation';
   /** Splits a production task by events into core jobs, each waiting for the one of the step before. */
-  readonly submitAtlasTask: AtlasSubmitTaskPayload;
+  readonly submitAtlasTask: SubmitAtlasTaskPayload;
 };
 
 
 export type MutationsubmitAtlasTaskArgs = {
-  input: AtlasSubmitTaskInput;
+  input: SubmitAtlasTaskInput;
 };
 
 /** Where a page lies in its list. */
@@ -246,6 +194,71 @@ export type Query = {
   /** ATLAS's own questions; null while its service is down. */
   readonly atlas?: Maybe<AtlasQuery>;
 };
+
+/** A production task to submit. */
+export type SubmitAtlasTaskInput = {
+  /** The campaign: `mc`, two digits and a letter, as `mc23e`. */
+  readonly campaign: Scalars['String']['input'];
+  /** Cores of each job, 1 to 4096. */
+  readonly cores?: InputMaybe<Scalars['Int']['input']>;
+  /** Events of each job; at most 10,000 jobs for each step follow, 1,000 where a merge waits for them. */
+  readonly eventsPerJob: Scalars['Int']['input'];
+  /** 1 to 200 characters: the same key with the same content gives the same task. */
+  readonly idempotencyKey: Scalars['String']['input'];
+  /** Attempts of each job, 1 to 20. */
+  readonly maxAttempts?: InputMaybe<Scalars['Int']['input']>;
+  /** Memory of each job, in MiB. */
+  readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
+  /** The physics short: 1 to 63 letters, digits and `_`. */
+  readonly physicsShort: Scalars['String']['input'];
+  /** The software release a worker must have, as its label `atlas-release`; null takes any. */
+  readonly release?: InputMaybe<Scalars['String']['input']>;
+  /** The production request, 1 or more. */
+  readonly requestId: Scalars['Int']['input'];
+  /** Random seed, 0 to 2,000,000,000; the job at position i of the task gets the seed plus i. */
+  readonly seed?: InputMaybe<Scalars['Int']['input']>;
+  /** The share, as `atlas/production`; the first by default. */
+  readonly share?: InputMaybe<Scalars['String']['input']>;
+  /** Events in all, 1 to 100,000,000. */
+  readonly totalEvents: Scalars['Int']['input'];
+  /** The programs, one for each step of the chain, in the order EVGEN, SIMUL, RECO, MERGE; steps may be left out. */
+  readonly transforms: ReadonlyArray<AtlasTransformInput>;
+  /** Longest time of each job, in seconds. */
+  readonly walltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
+};
+
+/** The production task. */
+export type SubmitAtlasTaskPayload = {
+  readonly __typename?: 'SubmitAtlasTaskPayload';
+  /** The task; null where it was refused. */
+  readonly task?: Maybe<AtlasTask>;
+  /** Why it was refused. */
+  readonly userErrors: ReadonlyArray<SubmitAtlasTaskUserError>;
+};
+
+/** Why a production task was refused. */
+export type SubmitAtlasTaskUserError = UserError & {
+  readonly __typename?: 'SubmitAtlasTaskUserError';
+  /** Reason, for programs. */
+  readonly code: SubmitAtlasTaskUserErrorCode;
+  /** One sentence that names the field, the value and what would be right. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons to refuse a production task. */
+export type SubmitAtlasTaskUserErrorCode =
+  /** The steps do not make a chain of production. */
+  | 'CHAIN_INVALID'
+  /** The key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** Core refused the task for another reason, which the message gives. */
+  | 'REFUSED_BY_CORE'
+  /** The experiment has no such share. */
+  | 'SHARE_NOT_FOUND';
 
 export type Subscription = {
   readonly __typename?: 'Subscription';
@@ -372,7 +385,7 @@ export type FederationReferenceTypes = {
 /** Mapping of interface types */
 export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
   PlacementExplained: never;
-  UserError: ( AtlasUserError & { __typename: 'AtlasUserError' } );
+  UserError: ( Omit<SubmitAtlasTaskUserError, 'code'> & { code: _RefType['SubmitAtlasTaskUserErrorCode'] } & { __typename: 'SubmitAtlasTaskUserError' } );
 };
 
 /** Mapping between all available schema types and the resolvers types */
@@ -382,14 +395,11 @@ export type ResolversTypes = {
   AtlasQuery: ResolverTypeWrapper<AtlasQueryMapper>;
   ID: ResolverTypeWrapper<Scalars['ID']['output']>;
   AtlasStep: ResolverTypeWrapper<'EVGEN' | 'SIMUL' | 'RECO' | 'MERGE'>;
-  AtlasSubmitTaskInput: AtlasSubmitTaskInput;
-  AtlasSubmitTaskPayload: ResolverTypeWrapper<Omit<AtlasSubmitTaskPayload, 'task'> & { task?: Maybe<ResolversTypes['AtlasTask']> }>;
   AtlasTask: ResolverTypeWrapper<AtlasTaskMapper>;
   AtlasTaskChanged: ResolverTypeWrapper<AtlasTaskChangedMapper>;
   AtlasTaskConnection: ResolverTypeWrapper<Omit<AtlasTaskConnection, 'nodes'> & { nodes: ReadonlyArray<ResolversTypes['AtlasTask']> }>;
   AtlasTaskState: ResolverTypeWrapper<'REGISTERED' | 'RUNNING' | 'DONE' | 'FINISHED' | 'FAILED'>;
   AtlasTransformInput: AtlasTransformInput;
-  AtlasUserError: ResolverTypeWrapper<AtlasUserError>;
   DateTime: ResolverTypeWrapper<Scalars['DateTime']['output']>;
   JSON: ResolverTypeWrapper<Scalars['JSON']['output']>;
   Job: ResolverTypeWrapper<JobMapper>;
@@ -400,6 +410,10 @@ export type ResolversTypes = {
   PlacementRule: ResolverTypeWrapper<PlacementRule>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   SafeInt: ResolverTypeWrapper<Scalars['SafeInt']['output']>;
+  SubmitAtlasTaskInput: SubmitAtlasTaskInput;
+  SubmitAtlasTaskPayload: ResolverTypeWrapper<Omit<SubmitAtlasTaskPayload, 'task' | 'userErrors'> & { task?: Maybe<ResolversTypes['AtlasTask']>, userErrors: ReadonlyArray<ResolversTypes['SubmitAtlasTaskUserError']> }>;
+  SubmitAtlasTaskUserError: ResolverTypeWrapper<Omit<SubmitAtlasTaskUserError, 'code'> & { code: ResolversTypes['SubmitAtlasTaskUserErrorCode'] }>;
+  SubmitAtlasTaskUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'CHAIN_INVALID' | 'IDEMPOTENCY_KEY_REUSED' | 'SHARE_NOT_FOUND' | 'REFUSED_BY_CORE'>;
   Subscription: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Task: ResolverTypeWrapper<Task>;
   UserError: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['UserError']>;
@@ -412,13 +426,10 @@ export type ResolversParentTypes = {
   Int: Scalars['Int']['output'];
   AtlasQuery: AtlasQueryMapper;
   ID: Scalars['ID']['output'];
-  AtlasSubmitTaskInput: AtlasSubmitTaskInput;
-  AtlasSubmitTaskPayload: Omit<AtlasSubmitTaskPayload, 'task'> & { task?: Maybe<ResolversParentTypes['AtlasTask']> };
   AtlasTask: AtlasTaskMapper;
   AtlasTaskChanged: AtlasTaskChangedMapper;
   AtlasTaskConnection: Omit<AtlasTaskConnection, 'nodes'> & { nodes: ReadonlyArray<ResolversParentTypes['AtlasTask']> };
   AtlasTransformInput: AtlasTransformInput;
-  AtlasUserError: AtlasUserError;
   DateTime: Scalars['DateTime']['output'];
   JSON: Scalars['JSON']['output'];
   Job: JobMapper;
@@ -429,6 +440,9 @@ export type ResolversParentTypes = {
   PlacementRule: PlacementRule;
   Query: Record<PropertyKey, never>;
   SafeInt: Scalars['SafeInt']['output'];
+  SubmitAtlasTaskInput: SubmitAtlasTaskInput;
+  SubmitAtlasTaskPayload: Omit<SubmitAtlasTaskPayload, 'task' | 'userErrors'> & { task?: Maybe<ResolversParentTypes['AtlasTask']>, userErrors: ReadonlyArray<ResolversParentTypes['SubmitAtlasTaskUserError']> };
+  SubmitAtlasTaskUserError: SubmitAtlasTaskUserError;
   Subscription: Record<PropertyKey, never>;
   Task: Task;
   UserError: ResolversInterfaceTypes<ResolversParentTypes>['UserError'];
@@ -461,11 +475,6 @@ export type AtlasQueryResolvers<ContextType = Context, ParentType extends Resolv
 
 export type AtlasStepResolvers = EnumResolverSignature<{ EVGEN?: any, MERGE?: any, RECO?: any, SIMUL?: any }, ResolversTypes['AtlasStep']>;
 
-export type AtlasSubmitTaskPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['AtlasSubmitTaskPayload'] = ResolversParentTypes['AtlasSubmitTaskPayload']> = {
-  task?: Resolver<Maybe<ResolversTypes['AtlasTask']>, ParentType, ContextType>;
-  userErrors?: Resolver<ReadonlyArray<ResolversTypes['AtlasUserError']>, ParentType, ContextType>;
-};
-
 export type AtlasTaskResolvers<ContextType = Context, ParentType extends ResolversParentTypes['AtlasTask'] = ResolversParentTypes['AtlasTask'], FederationReferenceType extends FederationReferenceTypes['AtlasTask'] = FederationReferenceTypes['AtlasTask']> = {
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['AtlasTask']> | FederationReferenceType, FederationReferenceType, ContextType>;
   campaign?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -494,13 +503,6 @@ export type AtlasTaskConnectionResolvers<ContextType = Context, ParentType exten
 
 export type AtlasTaskStateResolvers = EnumResolverSignature<{ DONE?: any, FAILED?: any, FINISHED?: any, REGISTERED?: any, RUNNING?: any }, ResolversTypes['AtlasTaskState']>;
 
-export type AtlasUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['AtlasUserError'] = ResolversParentTypes['AtlasUserError']> = {
-  code?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
-  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
-  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
-  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
-};
-
 export interface DateTimeScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['DateTime'], any> {
   name: 'DateTime';
 }
@@ -516,7 +518,7 @@ export type JobResolvers<ContextType = Context, ParentType extends ResolversPare
 };
 
 export type MutationResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Mutation'] = ResolversParentTypes['Mutation']> = {
-  submitAtlasTask?: Resolver<ResolversTypes['AtlasSubmitTaskPayload'], ParentType, ContextType, RequireFields<MutationsubmitAtlasTaskArgs, 'input'>>;
+  submitAtlasTask?: Resolver<ResolversTypes['SubmitAtlasTaskPayload'], ParentType, ContextType, RequireFields<MutationsubmitAtlasTaskArgs, 'input'>>;
 };
 
 export type PageInfoResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PageInfo'] = ResolversParentTypes['PageInfo']> = {
@@ -541,6 +543,20 @@ export interface SafeIntScalarConfig extends GraphQLScalarTypeConfig<ResolversTy
   name: 'SafeInt';
 }
 
+export type SubmitAtlasTaskPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SubmitAtlasTaskPayload'] = ResolversParentTypes['SubmitAtlasTaskPayload']> = {
+  task?: Resolver<Maybe<ResolversTypes['AtlasTask']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['SubmitAtlasTaskUserError']>, ParentType, ContextType>;
+};
+
+export type SubmitAtlasTaskUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SubmitAtlasTaskUserError'] = ResolversParentTypes['SubmitAtlasTaskUserError']> = {
+  code?: Resolver<ResolversTypes['SubmitAtlasTaskUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type SubmitAtlasTaskUserErrorCodeResolvers = EnumResolverSignature<{ CHAIN_INVALID?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, REFUSED_BY_CORE?: any, SHARE_NOT_FOUND?: any }, ResolversTypes['SubmitAtlasTaskUserErrorCode']>;
+
 export type SubscriptionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Subscription'] = ResolversParentTypes['Subscription']> = {
   atlasTaskChanged?: SubscriptionResolver<ResolversTypes['AtlasTaskChanged'], "atlasTaskChanged", ParentType, ContextType, RequireFields<SubscriptionatlasTaskChangedArgs, 'id'>>;
 };
@@ -550,19 +566,17 @@ export type TaskResolvers<ContextType = Context, ParentType extends ResolversPar
 };
 
 export type UserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'AtlasUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'SubmitAtlasTaskUserError', ParentType, ContextType>;
 };
 
 export type Resolvers<ContextType = Context> = {
   AtlasJob?: AtlasJobResolvers<ContextType>;
   AtlasQuery?: AtlasQueryResolvers<ContextType>;
   AtlasStep?: AtlasStepResolvers;
-  AtlasSubmitTaskPayload?: AtlasSubmitTaskPayloadResolvers<ContextType>;
   AtlasTask?: AtlasTaskResolvers<ContextType>;
   AtlasTaskChanged?: AtlasTaskChangedResolvers<ContextType>;
   AtlasTaskConnection?: AtlasTaskConnectionResolvers<ContextType>;
   AtlasTaskState?: AtlasTaskStateResolvers;
-  AtlasUserError?: AtlasUserErrorResolvers<ContextType>;
   DateTime?: GraphQLScalarType;
   JSON?: GraphQLScalarType;
   Job?: JobResolvers<ContextType>;
@@ -572,6 +586,9 @@ export type Resolvers<ContextType = Context> = {
   PlacementRule?: PlacementRuleResolvers<ContextType>;
   Query?: QueryResolvers<ContextType>;
   SafeInt?: GraphQLScalarType;
+  SubmitAtlasTaskPayload?: SubmitAtlasTaskPayloadResolvers<ContextType>;
+  SubmitAtlasTaskUserError?: SubmitAtlasTaskUserErrorResolvers<ContextType>;
+  SubmitAtlasTaskUserErrorCode?: SubmitAtlasTaskUserErrorCodeResolvers;
   Subscription?: SubscriptionResolvers<ContextType>;
   Task?: TaskResolvers<ContextType>;
   UserError?: UserErrorResolvers<ContextType>;

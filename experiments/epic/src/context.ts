@@ -6,5 +6,5 @@ import type { RunDocument } from './run.document.js';
 
 /** The context of one operation, or of one event of a stream. */
 export interface Context extends SubgraphContext {
-  readonly runs: Submissions<RunDocument, RunContent>;
+  readonly runs: Submissions<RunDocument, RunContent, 'RUN_NUMBER_TAKEN'>;
 }

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { amountsOf, checkRun, framesOf, groupCount, phaseOf, runRules } from './run.js';
 import type { RunDocument } from './run.document.js';
-import type { EpicSubmitRunInput } from './types.generated.js';
+import type { SubmitEpicRunInput } from './types.generated.js';
 
-const input: EpicSubmitRunInput = {
+const input: SubmitEpicRunInput = {
   idempotencyKey: 'k',
   runNumber: 101,
   detectorConfiguration: 'epic_craterlake_18x275',
@@ -11,7 +11,7 @@ const input: EpicSubmitRunInput = {
   framesPerGroup: 10,
   command: 'frames',
 };
-const run = (more: Partial<EpicSubmitRunInput> = {}, stored: Partial<RunDocument> = {}): RunDocument => ({
+const run = (more: Partial<SubmitEpicRunInput> = {}, stored: Partial<RunDocument> = {}): RunDocument => ({
   _id: 'epicRun_1',
   schemaVersion: 1,
   revision: 1,

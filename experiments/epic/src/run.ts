@@ -9,15 +9,14 @@ import {
   usualPlaces,
   workerLabel,
 } from '@rhizome/experiment';
-import { errors } from './errors.js';
 import type { RunDocument } from './run.document.js';
-import type { EpicRunPhase, EpicSubmitRunInput } from './types.generated.js';
+import type { EpicRunPhase, SubmitEpicRunInput } from './types.generated.js';
 
 /** The label by which a job names its run. */
 export const runLabel = 'epic-run';
 
 /** What is submitted, without the key. */
-export type RunContent = Omit<EpicSubmitRunInput, 'idempotencyKey'>;
+export type RunContent = Omit<SubmitEpicRunInput, 'idempotencyKey'>;
 
 const maxGroups = 10_000;
 /** A job waits for so many others at most. */
@@ -38,8 +37,8 @@ export function framesOf(run: Pick<RunDocument, 'superTimeFrames' | 'framesPerGr
 }
 
 /** Everything that is wrong with an input; nothing, if it is well-formed. */
-export function checkRun(input: EpicSubmitRunInput): readonly InputFault[] {
-  const check = new InputCheck(errors.EPIC_INPUT_INVALID);
+export function checkRun(input: SubmitEpicRunInput): readonly InputFault<'INVALID_VALUE'>[] {
+  const check = new InputCheck();
   check.usual(input);
   check.int(['runNumber'], input.runNumber, 1, 2_147_483_647);
   const configuration = '1 to 127 letters, digits, `_`, `-`, `.`';
@@ -59,7 +58,7 @@ export function checkRun(input: EpicSubmitRunInput): readonly InputFault[] {
   return check.faults;
 }
 
-function checkMerge({ mergeCommand, mergeOutputs }: EpicSubmitRunInput, check: InputCheck): void {
+function checkMerge({ mergeCommand, mergeOutputs }: SubmitEpicRunInput, check: InputCheck): void {
   if (mergeCommand == null) {
     if (mergeOutputs?.length)
       check.add(['mergeOutputs'], mergeOutputs, 'none where there is no `mergeCommand`');
@@ -72,7 +71,7 @@ function checkMerge({ mergeCommand, mergeOutputs }: EpicSubmitRunInput, check: I
   check.outputs(['mergeOutputs'], mergeOutputs ?? []);
 }
 
-function checkGroups(input: EpicSubmitRunInput, check: InputCheck): void {
+function checkGroups(input: SubmitEpicRunInput, check: InputCheck): void {
   const groups = groupCount(input);
   const most = input.mergeCommand ? maxMergedGroups : maxGroups;
   if (groups <= most) return;
@@ -85,14 +84,14 @@ function checkGroups(input: EpicSubmitRunInput, check: InputCheck): void {
 }
 
 /** How runs become tasks: a job a group, and one more that merges them where that is asked for. */
-export const runRules: SubmissionRules<RunDocument, RunContent> = {
+export const runRules: SubmissionRules<RunDocument, RunContent, 'RUN_NUMBER_TAKEN'> = {
   idPrefix: 'epicRun',
   describe: describeRun,
   toTask: taskOf,
   taken: ({ runNumber }) => ({
     path: ['runNumber'],
     message: `runNumber: run ${runNumber} was submitted before; expected a number that was not used`,
-    code: errors.EPIC_RUN_NUMBER_TAKEN,
+    code: 'RUN_NUMBER_TAKEN',
   }),
 };
 

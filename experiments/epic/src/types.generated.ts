@@ -126,49 +126,6 @@ export type EpicRunPhase =
   /** Its jobs are being submitted. */
   | 'STARTING';
 
-/** A run to process. */
-export type EpicSubmitRunInput = {
-  /** Arguments before those. */
-  readonly arguments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** The program that processes a group; it gets `--run`, `--first-frame` and `--frames`. */
-  readonly command: Scalars['String']['input'];
-  /** Cores of each job, 1 to 4096. */
-  readonly cores?: InputMaybe<Scalars['Int']['input']>;
-  /** The detector's configuration: 1 to 127 letters, digits, `_`, `-`, `.`. */
-  readonly detectorConfiguration: Scalars['String']['input'];
-  /** Super time frames of one group; at most 10,000 groups follow, 1,000 where they are merged. */
-  readonly framesPerGroup: Scalars['Int']['input'];
-  /** 1 to 200 characters: the same key with the same content gives the same run. */
-  readonly idempotencyKey: Scalars['String']['input'];
-  /** Attempts of each job, 1 to 20. */
-  readonly maxAttempts?: InputMaybe<Scalars['Int']['input']>;
-  /** Memory of each job, in MiB. */
-  readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
-  /** The program and arguments of a last job that waits for all groups and merges them; none by default. */
-  readonly mergeCommand?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Files that the merge leaves. */
-  readonly mergeOutputs?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Files that each job leaves. */
-  readonly outputs?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Only workers with the label `epic-detector` of this configuration. */
-  readonly requireDetectorLabel?: InputMaybe<Scalars['Boolean']['input']>;
-  /** The run's number, 1 or more; not used before. */
-  readonly runNumber: Scalars['Int']['input'];
-  /** Super time frames recorded, 1 to 10,000,000. */
-  readonly superTimeFrames: Scalars['Int']['input'];
-  /** Longest time of each job, in seconds. */
-  readonly walltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
-};
-
-/** The run. */
-export type EpicSubmitRunPayload = {
-  readonly __typename?: 'EpicSubmitRunPayload';
-  /** The run; null where it was refused. */
-  readonly run?: Maybe<EpicRun>;
-  /** Why it was refused. */
-  readonly userErrors: ReadonlyArray<EpicUserError>;
-};
-
 /** A number of consecutive super time frames. */
 export type EpicTimeFrameGroup = {
   readonly __typename?: 'EpicTimeFrameGroup';
@@ -180,17 +137,6 @@ export type EpicTimeFrameGroup = {
   readonly index: Scalars['Int']['output'];
   /** How it stands, derived from the jobs' events. */
   readonly state: EpicGroupState;
-};
-
-/** Why a run was refused. */
-export type EpicUserError = UserError & {
-  readonly __typename?: 'EpicUserError';
-  /** A stable word, with the prefix `EPIC_` or one of core's. */
-  readonly code: Scalars['String']['output'];
-  /** One sentence that names the field, the value and what would be right. */
-  readonly message: Scalars['String']['output'];
-  /** The place in the input. */
-  readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
 export type Job = {
@@ -205,12 +151,12 @@ export type Job = {
 export type Mutation = {
   readonly __typename?: 'Mutation';
   /** Makes each group of super time frames a job and follows their results. */
-  readonly submitEpicRun: EpicSubmitRunPayload;
+  readonly submitEpicRun: SubmitEpicRunPayload;
 };
 
 
 export type MutationsubmitEpicRunArgs = {
-  input: EpicSubmitRunInput;
+  input: SubmitEpicRunInput;
 };
 
 /** Where a page lies in its list. */
@@ -245,6 +191,73 @@ export type Query = {
   /** ePIC's own questions; null while its service is down. */
   readonly epic?: Maybe<EpicQuery>;
 };
+
+/** A run to process. */
+export type SubmitEpicRunInput = {
+  /** Arguments before those. */
+  readonly arguments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** The program that processes a group; it gets `--run`, `--first-frame` and `--frames`. */
+  readonly command: Scalars['String']['input'];
+  /** Cores of each job, 1 to 4096. */
+  readonly cores?: InputMaybe<Scalars['Int']['input']>;
+  /** The detector's configuration: 1 to 127 letters, digits, `_`, `-`, `.`. */
+  readonly detectorConfiguration: Scalars['String']['input'];
+  /** Super time frames of one group; at most 10,000 groups follow, 1,000 where they are merged. */
+  readonly framesPerGroup: Scalars['Int']['input'];
+  /** 1 to 200 characters: the same key with the same content gives the same run. */
+  readonly idempotencyKey: Scalars['String']['input'];
+  /** Attempts of each job, 1 to 20. */
+  readonly maxAttempts?: InputMaybe<Scalars['Int']['input']>;
+  /** Memory of each job, in MiB. */
+  readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
+  /** The program and arguments of a last job that waits for all groups and merges them; none by default. */
+  readonly mergeCommand?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Files that the merge leaves. */
+  readonly mergeOutputs?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Files that each job leaves. */
+  readonly outputs?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Only workers with the label `epic-detector` of this configuration. */
+  readonly requireDetectorLabel?: InputMaybe<Scalars['Boolean']['input']>;
+  /** The run's number, 1 or more; not used before. */
+  readonly runNumber: Scalars['Int']['input'];
+  /** Super time frames recorded, 1 to 10,000,000. */
+  readonly superTimeFrames: Scalars['Int']['input'];
+  /** Longest time of each job, in seconds. */
+  readonly walltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
+};
+
+/** The run. */
+export type SubmitEpicRunPayload = {
+  readonly __typename?: 'SubmitEpicRunPayload';
+  /** The run; null where it was refused. */
+  readonly run?: Maybe<EpicRun>;
+  /** Why it was refused. */
+  readonly userErrors: ReadonlyArray<SubmitEpicRunUserError>;
+};
+
+/** Why a run was refused. */
+export type SubmitEpicRunUserError = UserError & {
+  readonly __typename?: 'SubmitEpicRunUserError';
+  /** Reason, for programs. */
+  readonly code: SubmitEpicRunUserErrorCode;
+  /** One sentence that names the field, the value and what would be right. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons to refuse a run. */
+export type SubmitEpicRunUserErrorCode =
+  /** The key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** Core refused the task for another reason, which the message gives. */
+  | 'REFUSED_BY_CORE'
+  /** A run of this number was submitted before. */
+  | 'RUN_NUMBER_TAKEN'
+  /** The experiment has no such share. */
+  | 'SHARE_NOT_FOUND';
 
 export type Subscription = {
   readonly __typename?: 'Subscription';
@@ -371,7 +384,7 @@ export type FederationReferenceTypes = {
 /** Mapping of interface types */
 export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
   PlacementExplained: never;
-  UserError: ( EpicUserError & { __typename: 'EpicUserError' } );
+  UserError: ( Omit<SubmitEpicRunUserError, 'code'> & { code: _RefType['SubmitEpicRunUserErrorCode'] } & { __typename: 'SubmitEpicRunUserError' } );
 };
 
 /** Mapping between all available schema types and the resolvers types */
@@ -386,19 +399,20 @@ export type ResolversTypes = {
   EpicRunChanged: ResolverTypeWrapper<EpicRunChangedMapper>;
   EpicRunConnection: ResolverTypeWrapper<Omit<EpicRunConnection, 'nodes'> & { nodes: ReadonlyArray<ResolversTypes['EpicRun']> }>;
   EpicRunPhase: ResolverTypeWrapper<'STARTING' | 'PROCESSING' | 'COMPLETE' | 'PARTIAL'>;
-  EpicSubmitRunInput: EpicSubmitRunInput;
-  Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
-  EpicSubmitRunPayload: ResolverTypeWrapper<Omit<EpicSubmitRunPayload, 'run'> & { run?: Maybe<ResolversTypes['EpicRun']> }>;
   EpicTimeFrameGroup: ResolverTypeWrapper<EpicTimeFrameGroupMapper>;
-  EpicUserError: ResolverTypeWrapper<EpicUserError>;
   JSON: ResolverTypeWrapper<Scalars['JSON']['output']>;
   Job: ResolverTypeWrapper<JobMapper>;
   Mutation: ResolverTypeWrapper<Record<PropertyKey, never>>;
   PageInfo: ResolverTypeWrapper<PageInfo>;
+  Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
   PlacementExplained: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['PlacementExplained']>;
   PlacementRule: ResolverTypeWrapper<PlacementRule>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   SafeInt: ResolverTypeWrapper<Scalars['SafeInt']['output']>;
+  SubmitEpicRunInput: SubmitEpicRunInput;
+  SubmitEpicRunPayload: ResolverTypeWrapper<Omit<SubmitEpicRunPayload, 'run' | 'userErrors'> & { run?: Maybe<ResolversTypes['EpicRun']>, userErrors: ReadonlyArray<ResolversTypes['SubmitEpicRunUserError']> }>;
+  SubmitEpicRunUserError: ResolverTypeWrapper<Omit<SubmitEpicRunUserError, 'code'> & { code: ResolversTypes['SubmitEpicRunUserErrorCode'] }>;
+  SubmitEpicRunUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'RUN_NUMBER_TAKEN' | 'IDEMPOTENCY_KEY_REUSED' | 'SHARE_NOT_FOUND' | 'REFUSED_BY_CORE'>;
   Subscription: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Task: ResolverTypeWrapper<Task>;
   UserError: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['UserError']>;
@@ -415,19 +429,19 @@ export type ResolversParentTypes = {
   ID: Scalars['ID']['output'];
   EpicRunChanged: EpicRunChangedMapper;
   EpicRunConnection: Omit<EpicRunConnection, 'nodes'> & { nodes: ReadonlyArray<ResolversParentTypes['EpicRun']> };
-  EpicSubmitRunInput: EpicSubmitRunInput;
-  Boolean: Scalars['Boolean']['output'];
-  EpicSubmitRunPayload: Omit<EpicSubmitRunPayload, 'run'> & { run?: Maybe<ResolversParentTypes['EpicRun']> };
   EpicTimeFrameGroup: EpicTimeFrameGroupMapper;
-  EpicUserError: EpicUserError;
   JSON: Scalars['JSON']['output'];
   Job: JobMapper;
   Mutation: Record<PropertyKey, never>;
   PageInfo: PageInfo;
+  Boolean: Scalars['Boolean']['output'];
   PlacementExplained: ResolversInterfaceTypes<ResolversParentTypes>['PlacementExplained'];
   PlacementRule: PlacementRule;
   Query: Record<PropertyKey, never>;
   SafeInt: Scalars['SafeInt']['output'];
+  SubmitEpicRunInput: SubmitEpicRunInput;
+  SubmitEpicRunPayload: Omit<SubmitEpicRunPayload, 'run' | 'userErrors'> & { run?: Maybe<ResolversParentTypes['EpicRun']>, userErrors: ReadonlyArray<ResolversParentTypes['SubmitEpicRunUserError']> };
+  SubmitEpicRunUserError: SubmitEpicRunUserError;
   Subscription: Record<PropertyKey, never>;
   Task: Task;
   UserError: ResolversInterfaceTypes<ResolversParentTypes>['UserError'];
@@ -489,23 +503,11 @@ export type EpicRunConnectionResolvers<ContextType = Context, ParentType extends
 
 export type EpicRunPhaseResolvers = EnumResolverSignature<{ COMPLETE?: any, PARTIAL?: any, PROCESSING?: any, STARTING?: any }, ResolversTypes['EpicRunPhase']>;
 
-export type EpicSubmitRunPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['EpicSubmitRunPayload'] = ResolversParentTypes['EpicSubmitRunPayload']> = {
-  run?: Resolver<Maybe<ResolversTypes['EpicRun']>, ParentType, ContextType>;
-  userErrors?: Resolver<ReadonlyArray<ResolversTypes['EpicUserError']>, ParentType, ContextType>;
-};
-
 export type EpicTimeFrameGroupResolvers<ContextType = Context, ParentType extends ResolversParentTypes['EpicTimeFrameGroup'] = ResolversParentTypes['EpicTimeFrameGroup']> = {
   firstFrame?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   frames?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   index?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   state?: Resolver<ResolversTypes['EpicGroupState'], ParentType, ContextType>;
-};
-
-export type EpicUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['EpicUserError'] = ResolversParentTypes['EpicUserError']> = {
-  code?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
-  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
-  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
-  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
 export interface JSONScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['JSON'], any> {
@@ -519,7 +521,7 @@ export type JobResolvers<ContextType = Context, ParentType extends ResolversPare
 };
 
 export type MutationResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Mutation'] = ResolversParentTypes['Mutation']> = {
-  submitEpicRun?: Resolver<ResolversTypes['EpicSubmitRunPayload'], ParentType, ContextType, RequireFields<MutationsubmitEpicRunArgs, 'input'>>;
+  submitEpicRun?: Resolver<ResolversTypes['SubmitEpicRunPayload'], ParentType, ContextType, RequireFields<MutationsubmitEpicRunArgs, 'input'>>;
 };
 
 export type PageInfoResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PageInfo'] = ResolversParentTypes['PageInfo']> = {
@@ -544,6 +546,20 @@ export interface SafeIntScalarConfig extends GraphQLScalarTypeConfig<ResolversTy
   name: 'SafeInt';
 }
 
+export type SubmitEpicRunPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SubmitEpicRunPayload'] = ResolversParentTypes['SubmitEpicRunPayload']> = {
+  run?: Resolver<Maybe<ResolversTypes['EpicRun']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['SubmitEpicRunUserError']>, ParentType, ContextType>;
+};
+
+export type SubmitEpicRunUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SubmitEpicRunUserError'] = ResolversParentTypes['SubmitEpicRunUserError']> = {
+  code?: Resolver<ResolversTypes['SubmitEpicRunUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type SubmitEpicRunUserErrorCodeResolvers = EnumResolverSignature<{ IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, REFUSED_BY_CORE?: any, RUN_NUMBER_TAKEN?: any, SHARE_NOT_FOUND?: any }, ResolversTypes['SubmitEpicRunUserErrorCode']>;
+
 export type SubscriptionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Subscription'] = ResolversParentTypes['Subscription']> = {
   epicRunChanged?: SubscriptionResolver<ResolversTypes['EpicRunChanged'], "epicRunChanged", ParentType, ContextType, RequireFields<SubscriptionepicRunChangedArgs, 'runNumber'>>;
 };
@@ -553,7 +569,7 @@ export type TaskResolvers<ContextType = Context, ParentType extends ResolversPar
 };
 
 export type UserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'EpicUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'SubmitEpicRunUserError', ParentType, ContextType>;
 };
 
 export type Resolvers<ContextType = Context> = {
@@ -565,9 +581,7 @@ export type Resolvers<ContextType = Context> = {
   EpicRunChanged?: EpicRunChangedResolvers<ContextType>;
   EpicRunConnection?: EpicRunConnectionResolvers<ContextType>;
   EpicRunPhase?: EpicRunPhaseResolvers;
-  EpicSubmitRunPayload?: EpicSubmitRunPayloadResolvers<ContextType>;
   EpicTimeFrameGroup?: EpicTimeFrameGroupResolvers<ContextType>;
-  EpicUserError?: EpicUserErrorResolvers<ContextType>;
   JSON?: GraphQLScalarType;
   Job?: JobResolvers<ContextType>;
   Mutation?: MutationResolvers<ContextType>;
@@ -576,6 +590,9 @@ export type Resolvers<ContextType = Context> = {
   PlacementRule?: PlacementRuleResolvers<ContextType>;
   Query?: QueryResolvers<ContextType>;
   SafeInt?: GraphQLScalarType;
+  SubmitEpicRunPayload?: SubmitEpicRunPayloadResolvers<ContextType>;
+  SubmitEpicRunUserError?: SubmitEpicRunUserErrorResolvers<ContextType>;
+  SubmitEpicRunUserErrorCode?: SubmitEpicRunUserErrorCodeResolvers;
   Subscription?: SubscriptionResolvers<ContextType>;
   Task?: TaskResolvers<ContextType>;
   UserError?: UserErrorResolvers<ContextType>;

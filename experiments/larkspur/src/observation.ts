@@ -9,12 +9,11 @@ import {
   usualPlaces,
   workerLabel,
 } from '@rhizome/experiment';
-import { errors } from './errors.js';
 import type { ObservationDocument } from './observation.document.js';
 import type {
   LarkspurObservationState,
   LarkspurStep,
-  LarkspurSubmitObservationInput,
+  SubmitLarkspurObservationInput,
   PlacementRule,
 } from './types.generated.js';
 
@@ -22,11 +21,13 @@ import type {
 export const observationLabel = 'larkspur-observation';
 
 /** What is submitted, without the key. */
-export type ObservationContent = Omit<LarkspurSubmitObservationInput, 'idempotencyKey'>;
+export type ObservationContent = Omit<SubmitLarkspurObservationInput, 'idempotencyKey'>;
 
 /** Everything that is wrong with an input; nothing, if it is well-formed. */
-export function checkObservation(input: LarkspurSubmitObservationInput): readonly InputFault[] {
-  const check = new InputCheck(errors.LARKSPUR_INPUT_INVALID);
+export function checkObservation(
+  input: SubmitLarkspurObservationInput,
+): readonly InputFault<'INVALID_VALUE'>[] {
+  const check = new InputCheck();
   check.usual(input);
   check.form(['field'], input.field, /^LK-\d{3}$/, '`LK-` and three digits, as LK-042');
   check.int(['exposures'], input.exposures, 1, 1000);

@@ -137,55 +137,15 @@ export type LarkspurStep =
   /** Stacks the calibrated exposures. */
   | 'STACK';
 
-/** An observation to submit. */
-export type LarkspurSubmitObservationInput = {
-  /** Arguments before those. */
-  readonly arguments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** The band of the filter. */
-  readonly band: LarkspurBand;
-  /** Placement: only workers with the label `larkspur-calibration` of this value; null takes any. */
-  readonly calibration?: InputMaybe<Scalars['String']['input']>;
-  /** The program that calibrates; it gets `--step`, `--exposure` and `--field`. */
-  readonly command: Scalars['String']['input'];
-  /** Length of one exposure, in seconds: above 0, up to 3600. */
-  readonly exposureSeconds: Scalars['Float']['input'];
-  /** Exposures, 1 to 1000. */
-  readonly exposures: Scalars['Int']['input'];
-  /** The field on the sky: `LK-` and three digits. */
-  readonly field: Scalars['String']['input'];
-  /** 1 to 200 characters: the same key with the same content gives the same observation. */
-  readonly idempotencyKey: Scalars['String']['input'];
-};
-
-/** The observation. */
-export type LarkspurSubmitObservationPayload = {
-  readonly __typename?: 'LarkspurSubmitObservationPayload';
-  /** The observation; null where it was refused. */
-  readonly observation?: Maybe<LarkspurObservation>;
-  /** Why it was refused. */
-  readonly userErrors: ReadonlyArray<LarkspurUserError>;
-};
-
-/** Why an observation was refused. */
-export type LarkspurUserError = UserError & {
-  readonly __typename?: 'LarkspurUserError';
-  /** A stable word, with the prefix `LARKSPUR_` or one of core's. */
-  readonly code: Scalars['String']['output'];
-  /** One sentence that names the field, the value and what would be right. */
-  readonly message: Scalars['String']['output'];
-  /** The place in the input. */
-  readonly path: ReadonlyArray<Scalars['String']['output']>;
-};
-
 export type Mutation = {
   readonly __typename?: 'Mutation';
   /** Makes each exposure a job, and one more that stacks them when all are calibrated. */
-  readonly submitLarkspurObservation: LarkspurSubmitObservationPayload;
+  readonly submitLarkspurObservation: SubmitLarkspurObservationPayload;
 };
 
 
 export type MutationsubmitLarkspurObservationArgs = {
-  input: LarkspurSubmitObservationInput;
+  input: SubmitLarkspurObservationInput;
 };
 
 /** Where a page lies in its list. */
@@ -220,6 +180,57 @@ export type Query = {
   /** Larkspur's own questions; null while its service is down. */
   readonly larkspur?: Maybe<LarkspurQuery>;
 };
+
+/** An observation to submit. */
+export type SubmitLarkspurObservationInput = {
+  /** Arguments before those. */
+  readonly arguments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** The band of the filter. */
+  readonly band: LarkspurBand;
+  /** Placement: only workers with the label `larkspur-calibration` of this value; null takes any. */
+  readonly calibration?: InputMaybe<Scalars['String']['input']>;
+  /** The program that calibrates; it gets `--step`, `--exposure` and `--field`. */
+  readonly command: Scalars['String']['input'];
+  /** Length of one exposure, in seconds: above 0, up to 3600. */
+  readonly exposureSeconds: Scalars['Float']['input'];
+  /** Exposures, 1 to 1000. */
+  readonly exposures: Scalars['Int']['input'];
+  /** The field on the sky: `LK-` and three digits. */
+  readonly field: Scalars['String']['input'];
+  /** 1 to 200 characters: the same key with the same content gives the same observation. */
+  readonly idempotencyKey: Scalars['String']['input'];
+};
+
+/** The observation. */
+export type SubmitLarkspurObservationPayload = {
+  readonly __typename?: 'SubmitLarkspurObservationPayload';
+  /** The observation; null where it was refused. */
+  readonly observation?: Maybe<LarkspurObservation>;
+  /** Why it was refused. */
+  readonly userErrors: ReadonlyArray<SubmitLarkspurObservationUserError>;
+};
+
+/** Why an observation was refused. */
+export type SubmitLarkspurObservationUserError = UserError & {
+  readonly __typename?: 'SubmitLarkspurObservationUserError';
+  /** Reason, for programs. */
+  readonly code: SubmitLarkspurObservationUserErrorCode;
+  /** One sentence that names the field, the value and what would be right. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons to refuse an observation. */
+export type SubmitLarkspurObservationUserErrorCode =
+  /** The key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** Core refused the task for another reason, which the message gives. */
+  | 'REFUSED_BY_CORE'
+  /** The experiment has no such share. */
+  | 'SHARE_NOT_FOUND';
 
 export type Subscription = {
   readonly __typename?: 'Subscription';
@@ -346,7 +357,7 @@ export type FederationReferenceTypes = {
 /** Mapping of interface types */
 export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
   PlacementExplained: ( LarkspurJobMapper & { __typename: 'LarkspurJob' } );
-  UserError: ( LarkspurUserError & { __typename: 'LarkspurUserError' } );
+  UserError: ( Omit<SubmitLarkspurObservationUserError, 'code'> & { code: _RefType['SubmitLarkspurObservationUserErrorCode'] } & { __typename: 'SubmitLarkspurObservationUserError' } );
 };
 
 /** Mapping between all available schema types and the resolvers types */
@@ -365,9 +376,6 @@ export type ResolversTypes = {
   LarkspurObservationState: ResolverTypeWrapper<'SUBMITTING' | 'PROCESSING' | 'COMPLETE' | 'INCOMPLETE'>;
   LarkspurQuery: ResolverTypeWrapper<LarkspurQueryMapper>;
   LarkspurStep: ResolverTypeWrapper<'CALIBRATE' | 'STACK'>;
-  LarkspurSubmitObservationInput: LarkspurSubmitObservationInput;
-  LarkspurSubmitObservationPayload: ResolverTypeWrapper<Omit<LarkspurSubmitObservationPayload, 'observation'> & { observation?: Maybe<ResolversTypes['LarkspurObservation']> }>;
-  LarkspurUserError: ResolverTypeWrapper<LarkspurUserError>;
   Mutation: ResolverTypeWrapper<Record<PropertyKey, never>>;
   PageInfo: ResolverTypeWrapper<PageInfo>;
   Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
@@ -375,6 +383,10 @@ export type ResolversTypes = {
   PlacementRule: ResolverTypeWrapper<PlacementRule>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   SafeInt: ResolverTypeWrapper<Scalars['SafeInt']['output']>;
+  SubmitLarkspurObservationInput: SubmitLarkspurObservationInput;
+  SubmitLarkspurObservationPayload: ResolverTypeWrapper<Omit<SubmitLarkspurObservationPayload, 'observation' | 'userErrors'> & { observation?: Maybe<ResolversTypes['LarkspurObservation']>, userErrors: ReadonlyArray<ResolversTypes['SubmitLarkspurObservationUserError']> }>;
+  SubmitLarkspurObservationUserError: ResolverTypeWrapper<Omit<SubmitLarkspurObservationUserError, 'code'> & { code: ResolversTypes['SubmitLarkspurObservationUserErrorCode'] }>;
+  SubmitLarkspurObservationUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'IDEMPOTENCY_KEY_REUSED' | 'SHARE_NOT_FOUND' | 'REFUSED_BY_CORE'>;
   Subscription: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Task: ResolverTypeWrapper<Task>;
   UserError: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['UserError']>;
@@ -394,9 +406,6 @@ export type ResolversParentTypes = {
   LarkspurObservationChanged: LarkspurObservationChangedMapper;
   LarkspurObservationConnection: Omit<LarkspurObservationConnection, 'nodes'> & { nodes: ReadonlyArray<ResolversParentTypes['LarkspurObservation']> };
   LarkspurQuery: LarkspurQueryMapper;
-  LarkspurSubmitObservationInput: LarkspurSubmitObservationInput;
-  LarkspurSubmitObservationPayload: Omit<LarkspurSubmitObservationPayload, 'observation'> & { observation?: Maybe<ResolversParentTypes['LarkspurObservation']> };
-  LarkspurUserError: LarkspurUserError;
   Mutation: Record<PropertyKey, never>;
   PageInfo: PageInfo;
   Boolean: Scalars['Boolean']['output'];
@@ -404,6 +413,9 @@ export type ResolversParentTypes = {
   PlacementRule: PlacementRule;
   Query: Record<PropertyKey, never>;
   SafeInt: Scalars['SafeInt']['output'];
+  SubmitLarkspurObservationInput: SubmitLarkspurObservationInput;
+  SubmitLarkspurObservationPayload: Omit<SubmitLarkspurObservationPayload, 'observation' | 'userErrors'> & { observation?: Maybe<ResolversParentTypes['LarkspurObservation']>, userErrors: ReadonlyArray<ResolversParentTypes['SubmitLarkspurObservationUserError']> };
+  SubmitLarkspurObservationUserError: SubmitLarkspurObservationUserError;
   Subscription: Record<PropertyKey, never>;
   Task: Task;
   UserError: ResolversInterfaceTypes<ResolversParentTypes>['UserError'];
@@ -479,20 +491,8 @@ export type LarkspurQueryResolvers<ContextType = Context, ParentType extends Res
 
 export type LarkspurStepResolvers = EnumResolverSignature<{ CALIBRATE?: any, STACK?: any }, ResolversTypes['LarkspurStep']>;
 
-export type LarkspurSubmitObservationPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['LarkspurSubmitObservationPayload'] = ResolversParentTypes['LarkspurSubmitObservationPayload']> = {
-  observation?: Resolver<Maybe<ResolversTypes['LarkspurObservation']>, ParentType, ContextType>;
-  userErrors?: Resolver<ReadonlyArray<ResolversTypes['LarkspurUserError']>, ParentType, ContextType>;
-};
-
-export type LarkspurUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['LarkspurUserError'] = ResolversParentTypes['LarkspurUserError']> = {
-  code?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
-  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
-  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
-  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
-};
-
 export type MutationResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Mutation'] = ResolversParentTypes['Mutation']> = {
-  submitLarkspurObservation?: Resolver<ResolversTypes['LarkspurSubmitObservationPayload'], ParentType, ContextType, RequireFields<MutationsubmitLarkspurObservationArgs, 'input'>>;
+  submitLarkspurObservation?: Resolver<ResolversTypes['SubmitLarkspurObservationPayload'], ParentType, ContextType, RequireFields<MutationsubmitLarkspurObservationArgs, 'input'>>;
 };
 
 export type PageInfoResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PageInfo'] = ResolversParentTypes['PageInfo']> = {
@@ -517,6 +517,20 @@ export interface SafeIntScalarConfig extends GraphQLScalarTypeConfig<ResolversTy
   name: 'SafeInt';
 }
 
+export type SubmitLarkspurObservationPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SubmitLarkspurObservationPayload'] = ResolversParentTypes['SubmitLarkspurObservationPayload']> = {
+  observation?: Resolver<Maybe<ResolversTypes['LarkspurObservation']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['SubmitLarkspurObservationUserError']>, ParentType, ContextType>;
+};
+
+export type SubmitLarkspurObservationUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SubmitLarkspurObservationUserError'] = ResolversParentTypes['SubmitLarkspurObservationUserError']> = {
+  code?: Resolver<ResolversTypes['SubmitLarkspurObservationUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type SubmitLarkspurObservationUserErrorCodeResolvers = EnumResolverSignature<{ IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, REFUSED_BY_CORE?: any, SHARE_NOT_FOUND?: any }, ResolversTypes['SubmitLarkspurObservationUserErrorCode']>;
+
 export type SubscriptionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Subscription'] = ResolversParentTypes['Subscription']> = {
   larkspurObservationChanged?: SubscriptionResolver<ResolversTypes['LarkspurObservationChanged'], "larkspurObservationChanged", ParentType, ContextType, RequireFields<SubscriptionlarkspurObservationChangedArgs, 'id'>>;
 };
@@ -526,7 +540,7 @@ export type TaskResolvers<ContextType = Context, ParentType extends ResolversPar
 };
 
 export type UserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'LarkspurUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'SubmitLarkspurObservationUserError', ParentType, ContextType>;
 };
 
 export type Resolvers<ContextType = Context> = {
@@ -541,14 +555,15 @@ export type Resolvers<ContextType = Context> = {
   LarkspurObservationState?: LarkspurObservationStateResolvers;
   LarkspurQuery?: LarkspurQueryResolvers<ContextType>;
   LarkspurStep?: LarkspurStepResolvers;
-  LarkspurSubmitObservationPayload?: LarkspurSubmitObservationPayloadResolvers<ContextType>;
-  LarkspurUserError?: LarkspurUserErrorResolvers<ContextType>;
   Mutation?: MutationResolvers<ContextType>;
   PageInfo?: PageInfoResolvers<ContextType>;
   PlacementExplained?: PlacementExplainedResolvers<ContextType>;
   PlacementRule?: PlacementRuleResolvers<ContextType>;
   Query?: QueryResolvers<ContextType>;
   SafeInt?: GraphQLScalarType;
+  SubmitLarkspurObservationPayload?: SubmitLarkspurObservationPayloadResolvers<ContextType>;
+  SubmitLarkspurObservationUserError?: SubmitLarkspurObservationUserErrorResolvers<ContextType>;
+  SubmitLarkspurObservationUserErrorCode?: SubmitLarkspurObservationUserErrorCodeResolvers;
   Subscription?: SubscriptionResolvers<ContextType>;
   Task?: TaskResolvers<ContextType>;
   UserError?: UserErrorResolvers<ContextType>;

@@ -6,6 +6,7 @@ export type Maybe<T> = T | null | undefined;
 export type InputMaybe<T> = T | null | undefined;
 export type Omit<T, K extends keyof T> = Pick<T, Exclude<keyof T, K>>;
 export type RequireFields<T, K extends keyof T> = Omit<T, K> & { [P in K]-?: NonNullable<T[P]> };
+export type EnumResolverSignature<T, AllowedValues = any> = { [key in keyof T]?: AllowedValues };
 /** All built-in and custom scalars, mapped to their actual values */
 export type Scalars = {
   ID: { input: string; output: string; }
@@ -34,12 +35,12 @@ export type Job = {
 export type Mutation = {
   readonly __typename?: 'Mutation';
   /** Makes each quantum a job that waits for those it needs. */
-  readonly submitRubinWorkflow: RubinSubmitWorkflowPayload;
+  readonly submitRubinWorkflow: SubmitRubinWorkflowPayload;
 };
 
 
 export type MutationsubmitRubinWorkflowArgs = {
-  input: RubinSubmitWorkflowInput;
+  input: SubmitRubinWorkflowInput;
 };
 
 /** Where a page lies in its list. */
@@ -131,46 +132,6 @@ export type RubinQueryworkflowsArgs = {
   first?: InputMaybe<Scalars['Int']['input']>;
 };
 
-/** A workflow to submit. */
-export type RubinSubmitWorkflowInput = {
-  /** Arguments before those. */
-  readonly arguments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** The program that runs a quantum; it gets `--label`, `--data-id` and `--quantum`. */
-  readonly command: Scalars['String']['input'];
-  /** 1 to 200 characters: the same key with the same content gives the same workflow. */
-  readonly idempotencyKey: Scalars['String']['input'];
-  /** Memory of each job, in MiB. */
-  readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
-  /** The name, 1 to 127 characters. */
-  readonly name: Scalars['String']['input'];
-  /** The pipeline, 1 to 63 characters. */
-  readonly pipeline: Scalars['String']['input'];
-  /** 1 to 10,000 quanta, in any order, that need at most 100,000 others in all. */
-  readonly quanta: ReadonlyArray<RubinQuantumInput>;
-  /** Longest time of each job, in seconds. */
-  readonly walltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
-};
-
-/** The workflow. */
-export type RubinSubmitWorkflowPayload = {
-  readonly __typename?: 'RubinSubmitWorkflowPayload';
-  /** Why it was refused. */
-  readonly userErrors: ReadonlyArray<RubinUserError>;
-  /** The workflow; null where it was refused. */
-  readonly workflow?: Maybe<RubinWorkflow>;
-};
-
-/** Why a workflow was refused. */
-export type RubinUserError = UserError & {
-  readonly __typename?: 'RubinUserError';
-  /** A stable word, with the prefix `RUBIN_` or one of core's. */
-  readonly code: Scalars['String']['output'];
-  /** One sentence that names the field, the value and what would be right. */
-  readonly message: Scalars['String']['output'];
-  /** The place in the input. */
-  readonly path: ReadonlyArray<Scalars['String']['output']>;
-};
-
 /** A workflow made from a quantum graph: each cluster of quanta is one core job. */
 export type RubinWorkflow = {
   readonly __typename?: 'RubinWorkflow';
@@ -218,6 +179,59 @@ export type RubinWorkflowConnection = {
   /** Where the page stands. */
   readonly pageInfo: PageInfo;
 };
+
+/** A workflow to submit. */
+export type SubmitRubinWorkflowInput = {
+  /** Arguments before those. */
+  readonly arguments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** The program that runs a quantum; it gets `--label`, `--data-id` and `--quantum`. */
+  readonly command: Scalars['String']['input'];
+  /** 1 to 200 characters: the same key with the same content gives the same workflow. */
+  readonly idempotencyKey: Scalars['String']['input'];
+  /** Memory of each job, in MiB. */
+  readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
+  /** The name, 1 to 127 characters. */
+  readonly name: Scalars['String']['input'];
+  /** The pipeline, 1 to 63 characters. */
+  readonly pipeline: Scalars['String']['input'];
+  /** 1 to 10,000 quanta, in any order, that need at most 100,000 others in all. */
+  readonly quanta: ReadonlyArray<RubinQuantumInput>;
+  /** Longest time of each job, in seconds. */
+  readonly walltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
+};
+
+/** The workflow. */
+export type SubmitRubinWorkflowPayload = {
+  readonly __typename?: 'SubmitRubinWorkflowPayload';
+  /** Why it was refused. */
+  readonly userErrors: ReadonlyArray<SubmitRubinWorkflowUserError>;
+  /** The workflow; null where it was refused. */
+  readonly workflow?: Maybe<RubinWorkflow>;
+};
+
+/** Why a workflow was refused. */
+export type SubmitRubinWorkflowUserError = UserError & {
+  readonly __typename?: 'SubmitRubinWorkflowUserError';
+  /** Reason, for programs. */
+  readonly code: SubmitRubinWorkflowUserErrorCode;
+  /** One sentence that names the field, the value and what would be right. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons to refuse a workflow. */
+export type SubmitRubinWorkflowUserErrorCode =
+  /** Quanta need each other in a circle. */
+  | 'GRAPH_CIRCULAR'
+  /** The key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** Core refused the task for another reason, which the message gives. */
+  | 'REFUSED_BY_CORE'
+  /** The experiment has no such share. */
+  | 'SHARE_NOT_FOUND';
 
 export type Subscription = {
   readonly __typename?: 'Subscription';
@@ -344,7 +358,7 @@ export type FederationReferenceTypes = {
 /** Mapping of interface types */
 export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
   PlacementExplained: never;
-  UserError: ( RubinUserError & { __typename: 'RubinUserError' } );
+  UserError: ( Omit<SubmitRubinWorkflowUserError, 'code'> & { code: _RefType['SubmitRubinWorkflowUserErrorCode'] } & { __typename: 'SubmitRubinWorkflowUserError' } );
 };
 
 /** Mapping between all available schema types and the resolvers types */
@@ -364,13 +378,14 @@ export type ResolversTypes = {
   RubinQuantum: ResolverTypeWrapper<RubinQuantumMapper>;
   RubinQuantumInput: RubinQuantumInput;
   RubinQuery: ResolverTypeWrapper<RubinQueryMapper>;
-  RubinSubmitWorkflowInput: RubinSubmitWorkflowInput;
-  RubinSubmitWorkflowPayload: ResolverTypeWrapper<Omit<RubinSubmitWorkflowPayload, 'workflow'> & { workflow?: Maybe<ResolversTypes['RubinWorkflow']> }>;
-  RubinUserError: ResolverTypeWrapper<RubinUserError>;
   RubinWorkflow: ResolverTypeWrapper<RubinWorkflowMapper>;
   RubinWorkflowChanged: ResolverTypeWrapper<RubinWorkflowChangedMapper>;
   RubinWorkflowConnection: ResolverTypeWrapper<Omit<RubinWorkflowConnection, 'nodes'> & { nodes: ReadonlyArray<ResolversTypes['RubinWorkflow']> }>;
   SafeInt: ResolverTypeWrapper<Scalars['SafeInt']['output']>;
+  SubmitRubinWorkflowInput: SubmitRubinWorkflowInput;
+  SubmitRubinWorkflowPayload: ResolverTypeWrapper<Omit<SubmitRubinWorkflowPayload, 'userErrors' | 'workflow'> & { userErrors: ReadonlyArray<ResolversTypes['SubmitRubinWorkflowUserError']>, workflow?: Maybe<ResolversTypes['RubinWorkflow']> }>;
+  SubmitRubinWorkflowUserError: ResolverTypeWrapper<Omit<SubmitRubinWorkflowUserError, 'code'> & { code: ResolversTypes['SubmitRubinWorkflowUserErrorCode'] }>;
+  SubmitRubinWorkflowUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'GRAPH_CIRCULAR' | 'IDEMPOTENCY_KEY_REUSED' | 'SHARE_NOT_FOUND' | 'REFUSED_BY_CORE'>;
   Subscription: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Task: ResolverTypeWrapper<Task>;
   UserError: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['UserError']>;
@@ -394,13 +409,13 @@ export type ResolversParentTypes = {
   RubinQuantum: RubinQuantumMapper;
   RubinQuantumInput: RubinQuantumInput;
   RubinQuery: RubinQueryMapper;
-  RubinSubmitWorkflowInput: RubinSubmitWorkflowInput;
-  RubinSubmitWorkflowPayload: Omit<RubinSubmitWorkflowPayload, 'workflow'> & { workflow?: Maybe<ResolversParentTypes['RubinWorkflow']> };
-  RubinUserError: RubinUserError;
   RubinWorkflow: RubinWorkflowMapper;
   RubinWorkflowChanged: RubinWorkflowChangedMapper;
   RubinWorkflowConnection: Omit<RubinWorkflowConnection, 'nodes'> & { nodes: ReadonlyArray<ResolversParentTypes['RubinWorkflow']> };
   SafeInt: Scalars['SafeInt']['output'];
+  SubmitRubinWorkflowInput: SubmitRubinWorkflowInput;
+  SubmitRubinWorkflowPayload: Omit<SubmitRubinWorkflowPayload, 'userErrors' | 'workflow'> & { userErrors: ReadonlyArray<ResolversParentTypes['SubmitRubinWorkflowUserError']>, workflow?: Maybe<ResolversParentTypes['RubinWorkflow']> };
+  SubmitRubinWorkflowUserError: SubmitRubinWorkflowUserError;
   Subscription: Record<PropertyKey, never>;
   Task: Task;
   UserError: ResolversInterfaceTypes<ResolversParentTypes>['UserError'];
@@ -434,7 +449,7 @@ export type JobResolvers<ContextType = Context, ParentType extends ResolversPare
 };
 
 export type MutationResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Mutation'] = ResolversParentTypes['Mutation']> = {
-  submitRubinWorkflow?: Resolver<ResolversTypes['RubinSubmitWorkflowPayload'], ParentType, ContextType, RequireFields<MutationsubmitRubinWorkflowArgs, 'input'>>;
+  submitRubinWorkflow?: Resolver<ResolversTypes['SubmitRubinWorkflowPayload'], ParentType, ContextType, RequireFields<MutationsubmitRubinWorkflowArgs, 'input'>>;
 };
 
 export type PageInfoResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PageInfo'] = ResolversParentTypes['PageInfo']> = {
@@ -472,18 +487,6 @@ export type RubinQueryResolvers<ContextType = Context, ParentType extends Resolv
   workflows?: Resolver<ResolversTypes['RubinWorkflowConnection'], ParentType, ContextType, RequireFields<RubinQueryworkflowsArgs, 'first'>>;
 };
 
-export type RubinSubmitWorkflowPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RubinSubmitWorkflowPayload'] = ResolversParentTypes['RubinSubmitWorkflowPayload']> = {
-  userErrors?: Resolver<ReadonlyArray<ResolversTypes['RubinUserError']>, ParentType, ContextType>;
-  workflow?: Resolver<Maybe<ResolversTypes['RubinWorkflow']>, ParentType, ContextType>;
-};
-
-export type RubinUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RubinUserError'] = ResolversParentTypes['RubinUserError']> = {
-  code?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
-  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
-  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
-  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
-};
-
 export type RubinWorkflowResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RubinWorkflow'] = ResolversParentTypes['RubinWorkflow'], FederationReferenceType extends FederationReferenceTypes['RubinWorkflow'] = FederationReferenceTypes['RubinWorkflow']> = {
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['RubinWorkflow']> | FederationReferenceType, FederationReferenceType, ContextType>;
   finishedQuanta?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
@@ -511,6 +514,20 @@ export interface SafeIntScalarConfig extends GraphQLScalarTypeConfig<ResolversTy
   name: 'SafeInt';
 }
 
+export type SubmitRubinWorkflowPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SubmitRubinWorkflowPayload'] = ResolversParentTypes['SubmitRubinWorkflowPayload']> = {
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['SubmitRubinWorkflowUserError']>, ParentType, ContextType>;
+  workflow?: Resolver<Maybe<ResolversTypes['RubinWorkflow']>, ParentType, ContextType>;
+};
+
+export type SubmitRubinWorkflowUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SubmitRubinWorkflowUserError'] = ResolversParentTypes['SubmitRubinWorkflowUserError']> = {
+  code?: Resolver<ResolversTypes['SubmitRubinWorkflowUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type SubmitRubinWorkflowUserErrorCodeResolvers = EnumResolverSignature<{ GRAPH_CIRCULAR?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, REFUSED_BY_CORE?: any, SHARE_NOT_FOUND?: any }, ResolversTypes['SubmitRubinWorkflowUserErrorCode']>;
+
 export type SubscriptionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Subscription'] = ResolversParentTypes['Subscription']> = {
   rubinWorkflowChanged?: SubscriptionResolver<ResolversTypes['RubinWorkflowChanged'], "rubinWorkflowChanged", ParentType, ContextType, RequireFields<SubscriptionrubinWorkflowChangedArgs, 'id'>>;
 };
@@ -520,7 +537,7 @@ export type TaskResolvers<ContextType = Context, ParentType extends ResolversPar
 };
 
 export type UserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'RubinUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'SubmitRubinWorkflowUserError', ParentType, ContextType>;
 };
 
 export type Resolvers<ContextType = Context> = {
@@ -535,12 +552,13 @@ export type Resolvers<ContextType = Context> = {
   RubinJob?: RubinJobResolvers<ContextType>;
   RubinQuantum?: RubinQuantumResolvers<ContextType>;
   RubinQuery?: RubinQueryResolvers<ContextType>;
-  RubinSubmitWorkflowPayload?: RubinSubmitWorkflowPayloadResolvers<ContextType>;
-  RubinUserError?: RubinUserErrorResolvers<ContextType>;
   RubinWorkflow?: RubinWorkflowResolvers<ContextType>;
   RubinWorkflowChanged?: RubinWorkflowChangedResolvers<ContextType>;
   RubinWorkflowConnection?: RubinWorkflowConnectionResolvers<ContextType>;
   SafeInt?: GraphQLScalarType;
+  SubmitRubinWorkflowPayload?: SubmitRubinWorkflowPayloadResolvers<ContextType>;
+  SubmitRubinWorkflowUserError?: SubmitRubinWorkflowUserErrorResolvers<ContextType>;
+  SubmitRubinWorkflowUserErrorCode?: SubmitRubinWorkflowUserErrorCodeResolvers;
   Subscription?: SubscriptionResolvers<ContextType>;
   Task?: TaskResolvers<ContextType>;
   UserError?: UserErrorResolvers<ContextType>;

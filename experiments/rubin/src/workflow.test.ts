@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { RubinSubmitWorkflowInput } from './types.generated.js';
+import type { SubmitRubinWorkflowInput } from './types.generated.js';
 import { checkWorkflow, orderedQuanta, taskOf } from './workflow.js';
 
 const quantum = (name: string, ...needs: string[]) => ({
@@ -8,7 +8,7 @@ const quantum = (name: string, ...needs: string[]) => ({
   dataId: `visit=${name}`,
   needs,
 });
-const input: RubinSubmitWorkflowInput = {
+const input: SubmitRubinWorkflowInput = {
   idempotencyKey: 'k',
   name: 'run7',
   pipeline: 'DRP',
@@ -16,7 +16,7 @@ const input: RubinSubmitWorkflowInput = {
   command: 'pipetask',
   arguments: ['run'],
 };
-const faults = (more: Partial<RubinSubmitWorkflowInput>) =>
+const faults = (more: Partial<SubmitRubinWorkflowInput>) =>
   checkWorkflow({ ...input, ...more }).map(({ path, code }) => [path.join('.'), code]);
 
 describe('a workflow', () => {
@@ -44,17 +44,11 @@ describe('a workflow', () => {
   });
 
   test.each([
-    [{ quanta: [quantum('a'), quantum('a')] }, ['quanta.1.name', 'RUBIN_INPUT_INVALID']],
-    [{ quanta: [quantum('a', 'b')] }, ['quanta.0.needs.0', 'RUBIN_INPUT_INVALID']],
-    [
-      { quanta: [quantum('x'), quantum('a', 'b'), quantum('b', 'a')] },
-      ['quanta.1.needs', 'RUBIN_GRAPH_CIRCULAR'],
-    ],
-    [
-      { quanta: Array.from({ length: 10_001 }, (_, at) => quantum(`q${at}`)) },
-      ['quanta', 'RUBIN_INPUT_INVALID'],
-    ],
-    [{ name: 'x'.repeat(128) }, ['name', 'RUBIN_INPUT_INVALID']],
+    [{ quanta: [quantum('a'), quantum('a')] }, ['quanta.1.name', 'INVALID_VALUE']],
+    [{ quanta: [quantum('a', 'b')] }, ['quanta.0.needs.0', 'INVALID_VALUE']],
+    [{ quanta: [quantum('x'), quantum('a', 'b'), quantum('b', 'a')] }, ['quanta.1.needs', 'GRAPH_CIRCULAR']],
+    [{ quanta: Array.from({ length: 10_001 }, (_, at) => quantum(`q${at}`)) }, ['quanta', 'INVALID_VALUE']],
+    [{ name: 'x'.repeat(128) }, ['name', 'INVALID_VALUE']],
   ])('is refused with the place: %#', (more, fault) => {
     expect(faults(more)).toEqual([fault]);
   });

@@ -7,17 +7,16 @@ import {
   type SubmissionRules,
   usualPlaces,
 } from '@rhizome/experiment';
-import { errors } from './errors.js';
 import { dropQuanta, type QuantaRepository, writeQuanta } from './quanta.repository.js';
 import { inOrder } from './quantum-graph.js';
-import type { RubinQuantumInput, RubinSubmitWorkflowInput } from './types.generated.js';
+import type { RubinQuantumInput, SubmitRubinWorkflowInput } from './types.generated.js';
 import type { Quantum, WorkflowDocument } from './workflow.document.js';
 
 /** The label by which a job names its workflow. */
 export const workflowLabel = 'rubin-workflow';
 
 /** What is submitted, without the key. */
-export type WorkflowContent = Omit<RubinSubmitWorkflowInput, 'idempotencyKey'>;
+export type WorkflowContent = Omit<SubmitRubinWorkflowInput, 'idempotencyKey'>;
 
 /** Quanta of a workflow at most. */
 export const maxQuanta = 10_000;
@@ -26,8 +25,10 @@ const maxNeeds = 1000;
 const maxNeedsInAll = 100_000;
 
 /** Everything that is wrong with an input; nothing, if it is well-formed. */
-export function checkWorkflow(input: RubinSubmitWorkflowInput): readonly InputFault[] {
-  const check = new InputCheck(errors.RUBIN_INPUT_INVALID);
+export function checkWorkflow(
+  input: SubmitRubinWorkflowInput,
+): readonly InputFault<'INVALID_VALUE' | 'GRAPH_CIRCULAR'>[] {
+  const check = new InputCheck<'GRAPH_CIRCULAR'>();
   check.usual(input);
   check.text(['name'], input.name, 1, 127);
   check.text(['pipeline'], input.pipeline, 1, 63);
@@ -39,7 +40,7 @@ export function checkWorkflow(input: RubinSubmitWorkflowInput): readonly InputFa
   return check.faults;
 }
 
-function checkQuanta(quanta: readonly RubinQuantumInput[], check: InputCheck): void {
+function checkQuanta(quanta: readonly RubinQuantumInput[], check: InputCheck<'GRAPH_CIRCULAR'>): void {
   const names = new Set(quanta.map(({ name }) => name));
   const seen = new Set<string>();
   let needed = 0;
@@ -62,7 +63,7 @@ function checkQuanta(quanta: readonly RubinQuantumInput[], check: InputCheck): v
     check.add(['quanta'], `${needed} needs`, `at most ${maxNeedsInAll} needs in all`);
 }
 
-function checkOrder(quanta: readonly RubinQuantumInput[], check: InputCheck): void {
+function checkOrder(quanta: readonly RubinQuantumInput[], check: InputCheck<'GRAPH_CIRCULAR'>): void {
   const ordered = inOrder(quanta);
   if (!('circle' in ordered)) return;
   const [first] = ordered.circle;
@@ -72,7 +73,7 @@ function checkOrder(quanta: readonly RubinQuantumInput[], check: InputCheck): vo
     ['quanta', position, 'needs'],
     shown.join(' → '),
     'quanta that do not need each other in a circle',
-    errors.RUBIN_GRAPH_CIRCULAR,
+    'GRAPH_CIRCULAR',
   );
 }
 

@@ -21,6 +21,7 @@ export {
 } from './submissions/submission.document.js';
 export { type CoreTask, type PlaceRule, usualPlaces } from './submissions/core-task.js';
 export type { SubmissionParts, SubmissionProjection } from './submissions/submissions.repository.js';
+export type { SubmissionErrorCode } from './submissions/error-codes.js';
 export type { SubmissionRules, SubmitRequest, SubmitResult } from './submissions/submitter.js';
 export type { DocumentChange } from './changes/change-feed.js';
 export {

@@ -6,7 +6,7 @@ import {
   type SubmissionDocument,
   type Submissions,
 } from './index.js';
-import { InputCheck, type InputFault } from './index.js';
+import type { InputFault } from './index.js';
 import type { ApiClient } from '@rhizome/client';
 import { createIds, systemClock } from '@rhizome/mongo';
 import { silentLogger } from '@rhizome/log';
@@ -39,10 +39,12 @@ export function probeTask({ name, totalJobs }: ProbeDocument): CoreTask {
 }
 
 /** What is wrong with a name, for the index. */
-function nameTaken({ name }: ProbeContent): InputFault {
-  const check = new InputCheck('CONFLICT');
-  check.add(['name'], name, 'a name that was not used');
-  return check.faults[0] as InputFault;
+function nameTaken({ name }: ProbeContent): InputFault<'NAME_TAKEN'> {
+  return {
+    path: ['name'],
+    message: `name: ${name} is taken; must be a name that was not used`,
+    code: 'NAME_TAKEN',
+  };
 }
 
 /** Probes on a database; stopped at the end of the file, or before. */
@@ -50,10 +52,10 @@ export async function openProbes(
   db: TestDatabase,
   core: ApiClient,
   more: { readonly sweepMs?: number; readonly backoffMs?: number; readonly toTask?: typeof probeTask } = {},
-): Promise<Submissions<ProbeDocument, ProbeContent>> {
+): Promise<Submissions<ProbeDocument, ProbeContent, 'NAME_TAKEN'>> {
   const options = { db, clock: systemClock, ids: createIds(), log: silentLogger(), core };
   await prepareDatabase(options, [], [probesCollection] as never);
-  const probes = createSubmissions<ProbeDocument, ProbeContent>({
+  const probes = createSubmissions<ProbeDocument, ProbeContent, 'NAME_TAKEN'>({
     ...options,
     experiment: 'alpha',
     definition: probesCollection,

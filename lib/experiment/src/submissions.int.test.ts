@@ -9,7 +9,7 @@ import { type RecordedHouse, type RecordedJob, serveRecordedCore } from './recor
 
 let house: RecordedHouse;
 let db: TestDatabase;
-let probes: Submissions<ProbeDocument, ProbeContent>;
+let probes: Submissions<ProbeDocument, ProbeContent, 'NAME_TAKEN'>;
 
 beforeEach(async () => {
   [house, db] = await Promise.all([serveRecordedCore(), testDatabase('probes')]);
@@ -93,7 +93,7 @@ describe('a submission', () => {
   test('that a unique index forbids is refused with the place in the input', async () => {
     await accepted('k', { name: 'n' });
     expect(await submit('another', { name: 'n' })).toMatchObject({
-      faults: [{ code: 'CONFLICT', path: ['name'] }],
+      faults: [{ code: 'NAME_TAKEN', path: ['name'] }],
     });
     expect(house.core.tasks.size).toBe(1);
   });

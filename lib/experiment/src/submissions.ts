@@ -34,14 +34,18 @@ import {
 import { sweepWhile } from './submissions/sweep.js';
 
 /** What {@link createSubmissions} is given. */
-export interface SubmissionsOptions<T extends SubmissionDocument, C> extends ExperimentOptions {
+export interface SubmissionsOptions<
+  T extends SubmissionDocument,
+  C,
+  E extends string = never,
+> extends ExperimentOptions {
   /** The name, as in the manifest. */
   readonly experiment: string;
   /** Made by `defineSubmissions`. */
   readonly definition: CollectionDefinition<T>;
   /** Key of the label that each job carries, with the submission's id as its value. */
   readonly label: string;
-  readonly rules: SubmissionRules<T, C>;
+  readonly rules: SubmissionRules<T, C, E>;
   /** What jobs count for, once they have ended; nothing by default. */
   readonly amountsOf?: AmountsOf<T>;
   /** Where the places of core's input come from, for what core refuses. */
@@ -52,10 +56,10 @@ export interface SubmissionsOptions<T extends SubmissionDocument, C> extends Exp
   readonly backoffMs?: number;
 }
 
-/** Submissions of one experiment. `C` is what a caller submits. */
-export interface Submissions<T extends SubmissionDocument, C> {
+/** Submissions of one experiment. `C` is what a caller submits, `E` the error codes of the experiment's own. */
+export interface Submissions<T extends SubmissionDocument, C, E extends string = never> {
   /** Submits once for each subject and key; see {@link Submitter.submit}. */
-  submit(request: SubmitRequest<C>): Promise<SubmitResult<T>>;
+  submit(request: SubmitRequest<C>): Promise<SubmitResult<T, E>>;
   /** Submissions by id, in no order; all that is stored of them, or these fields. */
   find(ids: readonly string[], projection?: SubmissionProjection): Promise<readonly T[]>;
   /** The first with these values in fields of the experiment's own, or null. */
@@ -87,9 +91,9 @@ export interface Submissions<T extends SubmissionDocument, C> {
 }
 
 /** Builds it; nothing runs before `start`, but all questions are answered. The collections must be there: see {@link prepareDatabase}. */
-export function createSubmissions<T extends SubmissionDocument, C>(
-  options: SubmissionsOptions<T, C>,
-): Submissions<T, C> {
+export function createSubmissions<T extends SubmissionDocument, C, E extends string = never>(
+  options: SubmissionsOptions<T, C, E>,
+): Submissions<T, C, E> {
   const {
     db,
     clock,

@@ -10,7 +10,7 @@ const reused = (...also: BadInput['change']): Row => [
   { code: 'IDEMPOTENCY_KEY_REUSED', also },
 ];
 
-const larkspur = casesOf('submitLarkspurObservation', 'LARKSPUR_INPUT_INVALID', [
+const larkspur = casesOf('submitLarkspurObservation', 'INVALID_VALUE', [
   emptyKey,
   reused(['exposures', 3]),
   ['a field of another catalogue', 'field', 'M31'],
@@ -23,7 +23,7 @@ const larkspur = casesOf('submitLarkspurObservation', 'LARKSPUR_INPUT_INVALID', 
   ['an unknown band', 'band', 'GREEN', { code: 'BAD_USER_INPUT' }],
 ]);
 
-const atlas = casesOf('submitAtlasTask', 'ATLAS_INPUT_INVALID', [
+const atlas = casesOf('submitAtlasTask', 'INVALID_VALUE', [
   emptyKey,
   reused(['requestId', 2]),
   ['no campaign of simulation', 'campaign', 'data24'],
@@ -37,7 +37,7 @@ const atlas = casesOf('submitAtlasTask', 'ATLAS_INPUT_INVALID', [
     'a step twice',
     'transforms.1',
     { step: 'EVGEN', command: ['true'], output: 'o' },
-    { at: 'transforms.1.step', names: '"EVGEN"', code: 'ATLAS_CHAIN_INVALID' },
+    { at: 'transforms.1.step', names: '"EVGEN"', code: 'CHAIN_INVALID' },
   ],
   ['a step without a program', 'transforms.0.command', []],
   ['an output that leaves its folder', 'transforms.0.output', '../x'],
@@ -51,11 +51,11 @@ const atlas = casesOf('submitAtlasTask', 'ATLAS_INPUT_INVALID', [
   ['an unknown step', 'transforms.0.step', 'DIGI', { code: 'BAD_USER_INPUT' }],
 ]);
 
-const epic = casesOf('submitEpicRun', 'EPIC_INPUT_INVALID', [
+const epic = casesOf('submitEpicRun', 'INVALID_VALUE', [
   emptyKey,
   reused(['runNumber', 8]),
   ['no run number', 'runNumber', 0],
-  ['a run number that was used', 'runNumber', 1, { code: 'EPIC_RUN_NUMBER_TAKEN' }],
+  ['a run number that was used', 'runNumber', 1, { code: 'RUN_NUMBER_TAKEN' }],
   ['a configuration with a blank', 'detectorConfiguration', 'a b'],
   ['no frames', 'superTimeFrames', 0],
   ['no frames in a group', 'framesPerGroup', 0],
@@ -70,7 +70,7 @@ const epic = casesOf('submitEpicRun', 'EPIC_INPUT_INVALID', [
 ]);
 
 const quantum = { name: 'a', label: 'isr', dataId: 'visit=1' };
-const rubin = casesOf('submitRubinWorkflow', 'RUBIN_INPUT_INVALID', [
+const rubin = casesOf('submitRubinWorkflow', 'INVALID_VALUE', [
   emptyKey,
   reused(['name', 'another']),
   ['an empty name', 'name', ''],
@@ -82,7 +82,7 @@ const rubin = casesOf('submitRubinWorkflow', 'RUBIN_INPUT_INVALID', [
     'needs in a circle',
     'quanta.0',
     { ...quantum, needs: ['b'] },
-    { at: 'quanta.0.needs', names: 'a → b → a', code: 'RUBIN_GRAPH_CIRCULAR' },
+    { at: 'quanta.0.needs', names: 'a → b → a', code: 'GRAPH_CIRCULAR' },
   ],
   ['an empty label', 'quanta.0.label', ''],
   ['an empty command', 'command', ''],

@@ -93,25 +93,25 @@ function experimentInputs(): GoodInputs {
   const quantum = { name: 'a', label: 'isr', dataId: 'visit=1' };
   return {
     submitLarkspurObservation: [
-      'LarkspurSubmitObservationInput',
+      'SubmitLarkspurObservationInput',
       { ...key(), field: 'LK-042', band: 'RED', exposures: 2, exposureSeconds: 30, command: 'true' },
     ],
     submitAtlasTask: [
-      'AtlasSubmitTaskInput',
+      'SubmitAtlasTaskInput',
       {
         ...{ ...key(), campaign: 'mc23e', requestId: 1, physicsShort: 'Zmumu' },
         ...{ totalEvents: 10, eventsPerJob: 5, transforms: [transform] },
       },
     ],
     submitEpicRun: [
-      'EpicSubmitRunInput',
+      'SubmitEpicRunInput',
       {
         ...{ ...key(), runNumber: 7, detectorConfiguration: 'epic', command: 'true' },
         ...{ superTimeFrames: 10, framesPerGroup: 5 },
       },
     ],
     submitRubinWorkflow: [
-      'RubinSubmitWorkflowInput',
+      'SubmitRubinWorkflowInput',
       {
         ...{ ...key(), name: 'u/x', pipeline: 'DRP', command: 'true' },
         quanta: [quantum, { ...quantum, name: 'b', needs: ['a'] }],

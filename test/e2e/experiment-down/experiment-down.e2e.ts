@@ -57,7 +57,7 @@ async function submitAtlas(key: string) {
   return api.post<{
     submitAtlasTask: { task: { id: string } | null; userErrors: { message: string }[] } | null;
   }>(
-    'mutation ($input: AtlasSubmitTaskInput!) { submitAtlasTask(input: $input) { task { id } userErrors { message } } }',
+    'mutation ($input: SubmitAtlasTaskInput!) { submitAtlasTask(input: $input) { task { id } userErrors { message } } }',
     { input },
   );
 }
@@ -68,7 +68,7 @@ async function submitEpic() {
     ...{ superTimeFrames: 20, framesPerGroup: 10, command: 'true', memoryMiB: 64, walltimeSeconds: 60 },
   };
   return api.data<{ submitEpicRun: { userErrors: { message: string }[] } }>(
-    'mutation ($input: EpicSubmitRunInput!) { submitEpicRun(input: $input) { userErrors { message } } }',
+    'mutation ($input: SubmitEpicRunInput!) { submitEpicRun(input: $input) { userErrors { message } } }',
     { input },
   );
 }

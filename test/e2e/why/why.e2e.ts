@@ -7,7 +7,7 @@ import type { Api } from '../house/api.js';
 import { startPlayground } from '../house/playground-house.js';
 
 const submitObservation = /* GraphQL */ `
-  mutation ($input: LarkspurSubmitObservationInput!) {
+  mutation ($input: SubmitLarkspurObservationInput!) {
     submitLarkspurObservation(input: $input) {
       observation {
         task {

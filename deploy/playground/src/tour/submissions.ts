@@ -1,6 +1,6 @@
 /** What the tour submits: an ATLAS task with the toy Monte Carlo, and an ePIC run whose first group fails on its first attempt. */
 import { fileURLToPath } from 'node:url';
-import type { AtlasSubmitTaskInput, EpicSubmitRunInput } from '../operations.generated.js';
+import type { SubmitAtlasTaskInput, SubmitEpicRunInput } from '../operations.generated.js';
 
 const program = (name: string) => fileURLToPath(new URL(`../../payloads/${name}`, import.meta.url));
 const node = process.execPath;
@@ -10,7 +10,7 @@ const eventsPerJob = 20_000;
 const generatorJobs = 3;
 
 /** The ATLAS task: three generator jobs, a reconstruction for each, and a merge that fits the peak. */
-export function atlasTask(key: string): AtlasSubmitTaskInput {
+export function atlasTask(key: string): SubmitAtlasTaskInput {
   return {
     idempotencyKey: key,
     campaign: 'mc23e',
@@ -39,7 +39,7 @@ export function atlasTask(key: string): AtlasSubmitTaskInput {
 }
 
 /** The ePIC run: three groups of super time frames; the job of the first fails once with exit code 3. */
-export function epicRun(key: string, runNumber: number): EpicSubmitRunInput {
+export function epicRun(key: string, runNumber: number): SubmitEpicRunInput {
   return {
     idempotencyKey: key,
     runNumber,

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { InputCheck, workerLabel } from './input-check.js';
 
 const found = (look: (check: InputCheck) => void) => {
-  const check = new InputCheck('BAD_USER_INPUT');
+  const check = new InputCheck();
   look(check);
   return check.faults.map(({ path, message, code }) => [path.join('.'), message, code]);
 };
@@ -10,7 +10,7 @@ const found = (look: (check: InputCheck) => void) => {
 describe('a check of an input', () => {
   test('names the field, the value and what would be right', () => {
     expect(found((check) => check.int(['cores'], 0, 1, 8))).toEqual([
-      ['cores', 'cores: 0 is not valid; expected a whole number from 1 to 8', 'BAD_USER_INPUT'],
+      ['cores', 'cores: 0 is not valid; expected a whole number from 1 to 8', 'INVALID_VALUE'],
     ]);
   });
 

@@ -1,13 +1,13 @@
 /** Collects what is wrong with an input, for `userErrors`: every entry names the field, the value and what would be right. */
-import { type AnyErrorCode, show } from '@rhizome/errors';
+import { show } from '@rhizome/errors';
 
 /** One entry of `userErrors`. */
-export interface InputFault {
+export interface InputFault<C extends string = string> {
   readonly message: string;
-  /** The place in the input, from the outside in. */
+  /** The path in the input, from the outside in. */
   readonly path: readonly string[];
-  /** One that the experiment defined, or one of core's. */
-  readonly code: string;
+  /** A value of the mutation's `…UserErrorCode`. */
+  readonly code: C;
 }
 
 type Path = readonly (string | number)[];
@@ -16,18 +16,12 @@ const placeholder = /\{\{([A-Za-z_][A-Za-z0-9_]*)\}\}/g;
 /** Faults told at most. */
 const maxFaults = 100;
 
-/** Faults of one input. */
-export class InputCheck {
-  readonly #code: AnyErrorCode;
-  readonly #faults: InputFault[] = [];
-
-  /** @param code of faults that are not told to have another one */
-  constructor(code: AnyErrorCode) {
-    this.#code = code;
-  }
+/** Faults of one input. `C` lists the codes of the mutation besides `INVALID_VALUE`. */
+export class InputCheck<C extends string = never> {
+  readonly #faults: InputFault<C | 'INVALID_VALUE'>[] = [];
 
   /** What was found, at most 100. */
-  get faults(): readonly InputFault[] {
+  get faults(): readonly InputFault<C | 'INVALID_VALUE'>[] {
     return this.#faults.slice(0, maxFaults);
   }
 
@@ -37,7 +31,7 @@ export class InputCheck {
   }
 
   /** Notes a fault. @param expected what would be right, in words */
-  add(path: Path, value: unknown, expected: string, code: AnyErrorCode = this.#code): void {
+  add(path: Path, value: unknown, expected: string, code: C | 'INVALID_VALUE' = 'INVALID_VALUE'): void {
     const message = `${path.join('.')}: ${show(value)} is not valid; expected ${expected}`;
     this.#faults.push({ path: path.map(String), message, code });
   }

@@ -2,6 +2,7 @@
 import { type ApiClient, isRhizomeApiError } from '@rhizome/client';
 import { DomainError } from '@rhizome/errors';
 import type { InputFault } from '../input/input-check.js';
+import { type SubmissionErrorCode, submissionCodeOf } from './error-codes.js';
 import {
   ExperimentSubmitTaskDocument,
   ExperimentTaskOfLabelDocument,
@@ -22,7 +23,8 @@ export type PlaceRule = readonly [
 ];
 
 /** What core said: it has the task, or why not. */
-export type CoreAnswer = { readonly taskId: string } | { readonly faults: readonly InputFault[] };
+export type CoreAnswer =
+  { readonly taskId: string } | { readonly faults: readonly InputFault<SubmissionErrorCode>[] };
 
 /** How core is asked. */
 export interface CoreSubmitOptions {
@@ -91,7 +93,7 @@ export function inOwnWords(
     code,
   }: { readonly path: readonly string[]; readonly message: string; readonly code: string },
   places: readonly PlaceRule[],
-): InputFault {
+): InputFault<SubmissionErrorCode> {
   const rule = places
     .map(([core, own]) => ({ parts: core.split('.'), own }))
     .filter(({ parts }) =>
@@ -107,7 +109,11 @@ export function inOwnWords(
         : rule.own(rest);
   const prefix = `${path.join('.')}: `;
   const told = message.startsWith(prefix) ? message.slice(prefix.length) : message;
-  return { path: own, message: own.length > 0 ? `${own.join('.')}: ${told}` : told, code };
+  return {
+    path: own,
+    message: own.length > 0 ? `${own.join('.')}: ${told}` : told,
+    code: submissionCodeOf(code),
+  };
 }
 
 /** Rules for what usually passes through under its own name. */

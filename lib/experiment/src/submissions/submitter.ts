@@ -5,11 +5,14 @@ import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/mongo';
 import type { InputFault } from '../input/input-check.js';
 import { type CoreSubmitOptions, type CoreTask, submitToCore } from './core-task.js';
+import type { SubmissionErrorCode } from './error-codes.js';
 import type { OwnFields, SubmissionDocument } from './submission.document.js';
 import type { SubmissionParts, SubmissionsRepository } from './submissions.repository.js';
 
-/** What an experiment says about its submissions. All functions but `parts` are pure. */
-export interface SubmissionRules<T extends SubmissionDocument, C> {
+/**
+ * What an experiment says about its submissions. All functions but `parts` are pure. `E` lists the error codes of the experiment's own.
+ */
+export interface SubmissionRules<T extends SubmissionDocument, C, E extends string = never> {
   /** Prefix of ids: lower camel case. */
   readonly idPrefix: string;
   /** The fields of a new document, and the number of its jobs. The content was checked. */
@@ -17,7 +20,7 @@ export interface SubmissionRules<T extends SubmissionDocument, C> {
   /** The same document gives the same task, whenever and wherever it is asked for. */
   toTask(submission: T): CoreTask | Promise<CoreTask>;
   /** The fault of a content that a unique index of the experiment's own forbids. @param keys of the index */
-  taken?(content: C, keys: readonly string[]): InputFault;
+  taken?(content: C, keys: readonly string[]): InputFault<E>;
   /** Writes what lies beside a new submission. */
   parts?(content: C): SubmissionParts<T>;
   /** Removes it, where core refused the submission. */
@@ -25,8 +28,12 @@ export interface SubmissionRules<T extends SubmissionDocument, C> {
 }
 
 /** What {@link Submitter} works with. */
-export interface SubmitterOptions<T extends SubmissionDocument, C> extends CoreSubmitOptions {
-  readonly rules: SubmissionRules<T, C>;
+export interface SubmitterOptions<
+  T extends SubmissionDocument,
+  C,
+  E extends string,
+> extends CoreSubmitOptions {
+  readonly rules: SubmissionRules<T, C, E>;
   readonly schemaVersion: number;
   readonly submissions: SubmissionsRepository<T>;
   /** Told of each submission whose task core has. */
@@ -46,14 +53,15 @@ export interface SubmitRequest<C> {
 }
 
 /** The submission, or why there is none. */
-export type SubmitResult<T> = { readonly submission: T } | { readonly faults: readonly InputFault[] };
+export type SubmitResult<T, E extends string = never> =
+  { readonly submission: T } | { readonly faults: readonly InputFault<SubmissionErrorCode | E>[] };
 
 /** See the head of this file. */
-export class Submitter<T extends SubmissionDocument, C> {
-  readonly #options: SubmitterOptions<T, C>;
-  readonly #underWay = new Map<string, Promise<SubmitResult<T>>>();
+export class Submitter<T extends SubmissionDocument, C, E extends string> {
+  readonly #options: SubmitterOptions<T, C, E>;
+  readonly #underWay = new Map<string, Promise<SubmitResult<T, E>>>();
 
-  constructor(options: SubmitterOptions<T, C>) {
+  constructor(options: SubmitterOptions<T, C, E>) {
     this.#options = options;
   }
 
@@ -62,7 +70,7 @@ export class Submitter<T extends SubmissionDocument, C> {
    * refuses is withdrawn, and its key is free again.
    * @throws DomainError SERVICE_UNAVAILABLE when core gave no answer: the submission is kept, and goes on by itself
    */
-  async submit(request: SubmitRequest<C>): Promise<SubmitResult<T>> {
+  async submit(request: SubmitRequest<C>): Promise<SubmitResult<T, E>> {
     const { submissions, rules } = this.#options;
     const { subject, idempotencyKey, content } = request;
     const digest = digestOf(content);
@@ -78,7 +86,7 @@ export class Submitter<T extends SubmissionDocument, C> {
   }
 
   /** Hands a submission to core, or waits for whoever is at it in this process. @param content where it is at hand */
-  handOver(submission: T, content?: C): Promise<SubmitResult<T>> {
+  handOver(submission: T, content?: C): Promise<SubmitResult<T, E>> {
     const underWay = this.#underWay.get(submission._id);
     if (underWay) return underWay;
     const handing = this.#handOver(submission, content).finally(() => this.#underWay.delete(submission._id));
@@ -96,7 +104,7 @@ export class Submitter<T extends SubmissionDocument, C> {
     await Promise.allSettled(this.#underWay.values());
   }
 
-  async #handOver(submission: T, content: C | undefined): Promise<SubmitResult<T>> {
+  async #handOver(submission: T, content: C | undefined): Promise<SubmitResult<T, E>> {
     const { submissions, rules, clock, log } = this.#options;
     const { _id } = submission;
     const answer = await submitToCore(this.#options, submission, await rules.toTask(submission));
@@ -144,16 +152,16 @@ function digestOf(content: unknown): string {
   return createHash('sha256').update(JSON.stringify(content)).digest('base64url');
 }
 
-function keyReused(key: string): InputFault {
+function keyReused(key: string): InputFault<SubmissionErrorCode> {
   const message = `idempotencyKey: ${JSON.stringify(key)} is not valid; expected a key that was not used for another input`;
   return { path: ['idempotencyKey'], message, code: 'IDEMPOTENCY_KEY_REUSED' };
 }
 
-function takenFault<T extends SubmissionDocument, C>(
-  { taken }: SubmissionRules<T, C>,
+function takenFault<T extends SubmissionDocument, C, E extends string>(
+  { taken }: SubmissionRules<T, C, E>,
   content: C,
   keys: readonly string[],
-): InputFault {
+): InputFault<E> {
   if (taken) return taken(content, keys);
   throw new DomainError('CONFLICT', `${keys.join(', ')}: somebody else took it first`, {
     field: keys.join('.'),

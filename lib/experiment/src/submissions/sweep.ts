@@ -8,7 +8,7 @@ import type { Submitter } from './submitter.js';
 /** What {@link sweepWhile} works with. */
 export interface SweepOptions<T extends SubmissionDocument, C> {
   readonly submissions: SubmissionsRepository<T>;
-  readonly submitter: Submitter<T, C>;
+  readonly submitter: Pick<Submitter<T, C, string>, 'handOver'>;
   /** Told of each submission that was handed over late: events of its jobs may have gone by. */
   readonly healed: (submission: T) => Promise<void>;
   readonly log: Logger;

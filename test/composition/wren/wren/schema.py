@@ -100,7 +100,7 @@ def fault(field: str, value: object, expected: str) -> dict:
     return {
         "message": f"{field}: {value!r} is not valid; expected {expected}",
         "path": [field],
-        "code": "WREN_INPUT_INVALID",
+        "code": "INVALID_VALUE",
     }
 
 
