@@ -3,13 +3,25 @@ import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { type Clock, systemClock, type Verifier } from '@rhizome/authz';
 import type { Logger } from '@rhizome/log';
-import { GatewayMetrics, HttpDoor, type Obstacles, Operations, Router, SocketDoor } from './doors/index.js';
-import { createEngine, type Engine, type EngineLimits, type EngineOptions } from './engine/index.js';
+import {
+  createEngine,
+  type Engine,
+  type EngineLimits,
+  type EngineOptions,
+  type TransportFactory,
+} from '@rhizome/federation';
+import {
+  GatewayMetrics,
+  HttpDoor,
+  type Obstacles,
+  Operations,
+  Router,
+  SocketDoor,
+} from './handlers/index.js';
 import { GatewayParts } from './gateway-parts.js';
 import { createIdentity, defaultLimits, type GatewayLimits } from './policy/index.js';
 import { EngineHolder } from './registry/index.js';
 import { SharedReads, StreamHub } from './streams/index.js';
-import type { TransportFactory } from './transports/index.js';
 
 /** What a gateway is built from. It opens no socket: that is done by who calls it. */
 export interface GatewayOptions {

@@ -6,11 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { leftovers, spawnProcess, testPrincipal, type TestProcess, waitFor } from '@rhizome/testkit';
 import { parse } from 'graphql';
+import { composeTest, testSubgraph } from '@rhizome/federation/testing';
 import { codesOf, post, send } from './testing/post.js';
 import { RawSocket } from './testing/raw-socket.js';
 import { type RemoteHouse, startRemoteHouse } from './testing/remote-house.js';
-import { composeTest } from './testing/gateway.js';
-import { testSubgraph } from './testing/subgraph.js';
 
 const bin = fileURLToPath(new URL('../bin/rhizome-gateway.mjs', import.meta.url));
 const changes = 'subscription ($after: String) { itemChanged(after: $after) { cursor item { id label } } }';

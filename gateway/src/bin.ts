@@ -2,10 +2,11 @@ import { createVerifier, trustedIssuers } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import { createLogger, type Logger, surviveStrayRejections } from '@rhizome/log';
 import { collectDefaultMetrics } from 'prom-client';
+import type { TransportFactory } from '@rhizome/federation';
 import { buildGateway, builtPages, type GatewayOptions } from './app.js';
 import { type GatewayConfig, readCommandLine, readSupergraphFile } from './config.js';
 import { serveGateway, type ServedGateway } from './serve.js';
-import { overNetwork, type TransportFactory } from './transports/index.js';
+import { overNetwork } from './transports/index.js';
 
 async function main(): Promise<void> {
   const command = readCommandLine(process.argv.slice(2), process.env);

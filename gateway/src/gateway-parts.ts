@@ -1,8 +1,8 @@
 import { type Clock, systemClock } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import type { SubgraphSchema } from '@rhizome/subgraph';
+import { createEngine, type Engine, type EngineOptions, type TransportFactory } from '@rhizome/federation';
 import type { GatewayOptions } from './app.js';
-import { createEngine, type Engine, type EngineOptions } from './engine/index.js';
 import { defaultLimits, shapeChecks } from './policy/index.js';
 import {
   buildOwnSubgraph,
@@ -13,7 +13,7 @@ import {
   type PreparedGraph,
   type Registry,
 } from './registry/index.js';
-import { type GuardLimits, Guards, type TransportFactory } from './transports/index.js';
+import { type GuardLimits, Guards } from './transports/index.js';
 
 /** What serves, as the parts see it. */
 export interface Server {

@@ -3,12 +3,10 @@ export { type BaselineOptions, putBaseline } from './registry/baseline.js';
 export { buildOwnSubgraph } from './registry/index.js';
 export { serveGateway, type ServedGateway } from './serve.js';
 export { defaultLimits, type GatewayLimits } from './policy/index.js';
+export { createInProcessTransport, type Transport, type TransportFactory } from '@rhizome/federation';
 export {
   createHttpTransport,
-  createInProcessTransport,
   createWebSocketSubscriptions,
   Guards,
   overNetwork,
-  type Transport,
-  type TransportFactory,
 } from './transports/index.js';

@@ -7,7 +7,7 @@ const allowed: Readonly<Record<string, string>> = {
   '@apollo/server': 'subgraph servers',
   '@apollo/subgraph': 'the subgraph specification',
   '@graphql-inspector/core': 'what differs between two schemas, and whom it breaks',
-  '@graphql-hive/router-query-planner': 'query plans; behind gateway/src/engine',
+  '@graphql-hive/router-query-planner': 'query plans; imported in lib/federation only',
   '@graphql-typed-document-node/core': 'typed documents',
   '@marcbachmann/cel-js': 'selectors in CEL',
   '@theguild/federation-composition': 'composition',

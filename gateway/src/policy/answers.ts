@@ -1,7 +1,7 @@
 import { isInternalError, lookUp, toGraphQLError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { GraphQLFormattedError } from 'graphql';
-import type { ExecutionText } from '../engine/index.js';
+import type { ExecutionText } from '@rhizome/federation';
 
 /** An error as a client reads it; what a client must not see is masked. */
 function formatError(error: unknown, requestId: string): GraphQLFormattedError {

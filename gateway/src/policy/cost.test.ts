@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { buildSchema, getOperationAST, parse } from 'graphql';
-import type { OperationInfo } from '../engine/index.js';
+import type { OperationInfo } from '@rhizome/federation';
 import { assertAffordable, costOf } from './cost.js';
 
 const schema = buildSchema(`

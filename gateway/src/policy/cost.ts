@@ -20,7 +20,7 @@ import {
   type ValueNode,
   valueFromASTUntyped,
 } from 'graphql';
-import type { OperationInfo } from '../engine/index.js';
+import type { OperationInfo } from '@rhizome/federation';
 import { type Part, sum, times, under, type Variables } from './cost-parts.js';
 import { inputCost, type ListSize, SchemaWeights } from './cost-weights.js';
 

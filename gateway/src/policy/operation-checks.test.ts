@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { buildSchema, type DocumentNode, getOperationAST, parse } from 'graphql';
-import type { OperationInfo } from '../engine/index.js';
+import type { OperationInfo } from '@rhizome/federation';
 import { defaultLimits } from './limits.js';
 import { isIntrospection, shapeChecks } from './operation-checks.js';
 

@@ -1,6 +1,6 @@
 import { DomainError } from '@rhizome/errors';
 import { type DocumentNode, GraphQLError, Kind, type SelectionSetNode, visit } from 'graphql';
-import type { OperationCheck, OperationInfo } from '../engine/index.js';
+import type { OperationCheck, OperationInfo } from '@rhizome/federation';
 import type { GatewayLimits } from './limits.js';
 
 /** Checks of a document's shape before anything of it runs: depth, aliases, root fields, directives. */

@@ -3,7 +3,7 @@ import type { Principal } from '@rhizome/authz';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import { canonicalSdl } from '@rhizome/schema';
 import { parse } from 'graphql';
-import type { SubgraphOperation, TransportFactory } from '../transports/index.js';
+import type { SubgraphOperation, TransportFactory } from '@rhizome/federation';
 
 /** Who asks an endpoint, and where. */
 export interface EndpointCall {

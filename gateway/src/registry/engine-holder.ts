@@ -1,4 +1,4 @@
-import type { Engine } from '../engine/index.js';
+import type { Engine } from '@rhizome/federation';
 
 /** Holds the engine of now. Who needs it for longer than a moment borrows it, so that a swap waits for the end. */
 export class EngineHolder {

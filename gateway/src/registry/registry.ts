@@ -4,7 +4,7 @@ import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Ids } from '@rhizome/mongo';
 import type { SchemaChange } from '@rhizome/schema';
-import type { TransportFactory } from '../transports/index.js';
+import type { TransportFactory } from '@rhizome/federation';
 import { Composer } from './composer.js';
 import { type AskEndpoint, endpointAsker } from './endpoint.js';
 import { Follower } from './follower.js';

@@ -1,4 +1,4 @@
-import type { ExecutionText } from '../engine/index.js';
+import type { ExecutionText } from '@rhizome/federation';
 import type { CatchUp } from './catch-up.js';
 import type { Position } from './event-ring.js';
 import type { SharedStream } from './shared-stream.js';

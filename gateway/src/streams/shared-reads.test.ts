@@ -1,6 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { ExecutionText } from '../engine/index.js';
-import { Cancellation } from '../transports/index.js';
+import { Cancellation, type ExecutionText } from '@rhizome/federation';
 import { SharedReads } from './shared-reads.js';
 
 const answer: ExecutionText = { text: '{"data":{}}', outcome: 'executed', kind: 'query', codes: [] };

@@ -1,6 +1,5 @@
 import { DomainError } from '@rhizome/errors';
-import type { ExecutionText } from '../engine/index.js';
-import { Cancellation, type CallEnd } from '../transports/index.js';
+import { type CallEnd, Cancellation, type ExecutionText } from '@rhizome/federation';
 
 /** Longest text of variables by which a read is recognised; longer ones are not shared. */
 const longestVariables = 64 * 1024;

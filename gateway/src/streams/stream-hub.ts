@@ -1,7 +1,7 @@
 import type { Clock } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
-import type { Engine, Subscribing } from '../engine/index.js';
+import type { Engine, Subscribing } from '@rhizome/federation';
 import { type GatewayLimits, refusal, scopeOf, withFact } from '../policy/index.js';
 import { FromPresent } from './catch-up.js';
 import { ClientStream, type ClientStreamOwner, lastWord } from './client-stream.js';

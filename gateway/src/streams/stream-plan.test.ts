@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { buildSchema, parse, print, validate } from 'graphql';
-import type { OperationInfo } from '../engine/index.js';
+import type { OperationInfo } from '@rhizome/federation';
 import { planStream, type StreamPlan } from './stream-plan.js';
 
 const schema = buildSchema(`

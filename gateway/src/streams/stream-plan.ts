@@ -16,7 +16,7 @@ import {
   visit,
   visitWithTypeInfo,
 } from 'graphql';
-import type { OperationInfo, ResumableField } from '../engine/index.js';
+import type { OperationInfo, ResumableField } from '@rhizome/federation';
 
 /** Values of an operation's variables. */
 export type Variables = Readonly<Record<string, unknown>>;

@@ -1,5 +1,5 @@
 import type { Principal } from '@rhizome/authz';
-import type { Engine, OperationInfo, TraceRequest } from '../engine/index.js';
+import type { Engine, OperationInfo, TraceRequest } from '@rhizome/federation';
 
 /** One message of a stream, serialised once for all who get it. */
 export interface StreamEvent {

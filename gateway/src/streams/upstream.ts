@@ -1,6 +1,6 @@
 import { lookUp } from '@rhizome/errors';
 import { type DirectSource, isDirect } from '@rhizome/subgraph';
-import type { ExecutionText, Subscribing } from '../engine/index.js';
+import type { ExecutionText, Subscribing } from '@rhizome/federation';
 import { withdrawn, withFact } from '../policy/index.js';
 import { backoffMs, sleep } from './backoff.js';
 import type { StreamEvent, StreamObserver } from './types.js';

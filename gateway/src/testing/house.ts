@@ -13,9 +13,9 @@ import {
 } from '@rhizome/subgraph';
 import { leftovers, testPrincipal, type TestTokens, testTokens } from '@rhizome/testkit';
 import { type DocumentNode, parse } from 'graphql';
+import { createInProcessTransport, type Transport, type TransportFactory } from '@rhizome/federation';
 import { buildGateway, type Gateway, type GatewayOptions } from '../app.js';
 import { serveGateway, type ServedGateway } from '../serve.js';
-import { createInProcessTransport, type Transport, type TransportFactory } from '../transports/index.js';
 import { EventLog } from './event-log.js';
 
 /** Two small subgraphs as the house builds them, a gateway over them on a real socket, and tokens to use it with. */

@@ -4,9 +4,9 @@ import { completeSdl } from '@rhizome/schema';
 import { buildSubgraph, createInProcess, type InProcessSubgraph } from '@rhizome/subgraph';
 import { leftovers, testDatabase, testMongo, type TestTokens, testTokens } from '@rhizome/testkit';
 import { parse } from 'graphql';
+import { createInProcessTransport, type TransportFactory } from '@rhizome/federation';
 import { buildGateway, type Gateway } from '../app.js';
 import { serveGateway, type ServedGateway } from '../serve.js';
-import { createInProcessTransport, type TransportFactory } from '../transports/index.js';
 import { post } from './post.js';
 
 /** An answer of the gateway: what a test reads of it is written in its document, beside. */

@@ -1,7 +1,7 @@
 import type { Principal } from '@rhizome/authz';
 import { silentLogger } from '@rhizome/log';
 import { manualClock, type ManualClock, testPrincipal } from '@rhizome/testkit';
-import { createEngine, type Engine } from '../engine/index.js';
+import { createEngine, type Engine } from '@rhizome/federation';
 import { defaultLimits, type GatewayLimits } from '../policy/index.js';
 import { EngineHolder } from '../registry/index.js';
 import {

@@ -2,8 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { leftovers } from '@rhizome/testkit';
 import { parse } from 'graphql';
+import { tester } from '@rhizome/federation/testing';
 import { answering } from './registry-house.js';
-import { tester } from './gateway.js';
 
 /** How a service behaves. */
 export type Manner =

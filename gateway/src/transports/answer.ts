@@ -1,4 +1,4 @@
-import type { SubgraphError, SubgraphResult } from './transport.js';
+import type { SubgraphError, SubgraphResult } from '@rhizome/federation';
 
 /**
  * Reads what a service sent as a GraphQL answer; undefined if it is none. Its errors come out in the form that all else

@@ -8,9 +8,15 @@ import {
   isBrokenCircuitError,
   SamplingBreaker,
 } from 'cockatiel';
-import { Cancellation, endedBy, endOf } from './cancellation.js';
+import {
+  Cancellation,
+  endedBy,
+  endOf,
+  type SubgraphRequest,
+  type SubgraphResult,
+  type Transport,
+} from '@rhizome/federation';
 import { GuardedStream } from './guarded-stream.js';
-import type { SubgraphRequest, SubgraphResult, Transport } from './transport.js';
 
 /** Bounds of one subgraph. */
 export interface GuardLimits {

@@ -1,4 +1,4 @@
-import type { SubgraphResult, SubgraphStream } from './transport.js';
+import type { SubgraphResult, SubgraphStream } from '@rhizome/federation';
 
 type Item = IteratorResult<SubgraphResult, unknown>;
 const over: Item = { done: true, value: undefined };

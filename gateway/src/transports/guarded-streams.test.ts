@@ -5,7 +5,8 @@ import { waitFor } from '@rhizome/testkit';
 import { buildSchema, parse } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { type GuardFacts, Guards, overNetwork, type SubgraphRequest, type Transport } from './index.js';
+import type { SubgraphRequest, Transport } from '@rhizome/federation';
+import { type GuardFacts, Guards, overNetwork } from './index.js';
 
 // The circuit breaker of a subgraph's subscriptions, before a real server of graphql-ws that comes and goes.
 

@@ -5,12 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { createPrincipal } from '@rhizome/authz';
 import { parse } from 'graphql';
-import {
-  createHttpTransport,
-  type SubgraphOperation,
-  type SubgraphRequest,
-  type Transport,
-} from './index.js';
+import type { SubgraphOperation, SubgraphRequest, Transport } from '@rhizome/federation';
+import { createHttpTransport } from './index.js';
 
 type Handler = (request: IncomingMessage & { body: string }, response: ServerResponse) => void;
 

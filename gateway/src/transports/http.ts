@@ -1,9 +1,15 @@
 import { DomainError, show } from '@rhizome/errors';
 import { type Dispatcher, errors as undiciErrors, Pool } from 'undici';
+import {
+  type CallEnd,
+  endOf,
+  type SubgraphOperation,
+  type SubgraphRequest,
+  type SubgraphResult,
+  type Transport,
+} from '@rhizome/federation';
 import { readSubgraphResult } from './answer.js';
-import { type CallEnd, endOf } from './cancellation.js';
 import { decodeBody, tooMuch } from './decoding.js';
-import type { SubgraphOperation, SubgraphRequest, SubgraphResult, Transport } from './transport.js';
 
 /** How one subgraph is reached over HTTP. */
 export interface HttpTransportOptions {

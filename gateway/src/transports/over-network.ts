@@ -1,5 +1,5 @@
+import type { Transport } from '@rhizome/federation';
 import { createHttpTransport } from './http.js';
-import type { Transport } from './transport.js';
 import { createWebSocketSubscriptions } from './websocket.js';
 
 /** Reaches a subgraph over HTTP, and its subscriptions over WebSocket: at the same address unless another is given. */

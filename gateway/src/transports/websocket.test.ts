@@ -5,13 +5,8 @@ import { createPrincipal } from '@rhizome/authz';
 import { type GraphQLFieldResolver, buildSchema, GraphQLError, parse } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import { type WebSocket, WebSocketServer } from 'ws';
-import {
-  createWebSocketSubscriptions,
-  type SubgraphRequest,
-  type SubgraphResult,
-  type WebSocketOptions,
-  type WebSocketSubscriptions,
-} from './index.js';
+import type { SubgraphRequest, SubgraphResult } from '@rhizome/federation';
+import { createWebSocketSubscriptions, type WebSocketOptions, type WebSocketSubscriptions } from './index.js';
 
 // Against a real server of graphql-ws.
 

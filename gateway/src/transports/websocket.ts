@@ -1,9 +1,14 @@
 import { DomainError } from '@rhizome/errors';
 import { type Client, CloseCode, createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
+import {
+  PushQueue,
+  type SubgraphRequest,
+  type SubgraphResult,
+  type SubgraphStream,
+  type Transport,
+} from '@rhizome/federation';
 import { readSubgraphErrors, readSubgraphResult } from './answer.js';
-import { PushQueue } from './push-queue.js';
-import type { SubgraphRequest, SubgraphResult, SubgraphStream, Transport } from './transport.js';
 
 /** How the subscriptions of one subgraph are reached over WebSocket. */
 export interface WebSocketOptions {

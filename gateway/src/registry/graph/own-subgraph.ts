@@ -2,7 +2,7 @@
 import { createPrincipal, type Principal } from '@rhizome/authz';
 import type { Logger } from '@rhizome/log';
 import { buildSubgraph, createInProcess, type SubgraphSchema } from '@rhizome/subgraph';
-import { createInProcessTransport, type Transport } from '../../transports/index.js';
+import { createInProcessTransport, type Transport } from '@rhizome/federation';
 import { typeDefs } from '../../typeDefs.generated.js';
 import type { OwnSubgraph } from '../own.js';
 import { ownAddress } from './own-address.js';

@@ -3,7 +3,7 @@ import { silentLogger } from '@rhizome/log';
 import { ensureCollections } from '@rhizome/mongo';
 import { manualClock, type TestDatabase, testDatabase } from '@rhizome/testkit';
 import { buildSchema, parse } from 'graphql';
-import type { OperationInfo } from '../../engine/index.js';
+import type { OperationInfo } from '@rhizome/federation';
 import { fieldUsesCollection } from '../store/field-use.document.js';
 import { operationsCollection } from '../store/operation.document.js';
 import { useRecordingsCollection } from '../store/use-recording.document.js';

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '@rhizome/authz';
 import type { Logger } from '@rhizome/log';
 import type { GraphQLSchema } from 'graphql';
-import type { OperationInfo } from '../../engine/index.js';
+import type { OperationInfo } from '@rhizome/federation';
 import type { CountedOperation, CountedUse, UsesRepository } from '../store/uses.repository.js';
 import type { ClientIdentity } from './client-identity.js';
 import { coordinatesOf } from './coordinates.js';

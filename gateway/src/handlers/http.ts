@@ -1,0 +1,183 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { Principal } from '@rhizome/authz';
+import { DomainError, isDomainError } from '@rhizome/errors';
+import type { Logger } from '@rhizome/log';
+import { Cancellation, type ExecutionText, type OperationInfo } from '@rhizome/federation';
+import {
+  assertLocalCaller,
+  assertNotCrossSite,
+  type GatewayLimits,
+  type Identity,
+  refusal,
+  requestIdOf,
+  statusOf,
+} from '../policy/index.js';
+import { clientIdentity } from '../registry/index.js';
+import type { ClientStream } from '../streams/index.js';
+import { type Accepted, readAccept } from './accept.js';
+import { HttpRefusal, type Parameters, readBody, readQueryString } from './http-parameters.js';
+import type { GatewayMetrics } from './metrics.js';
+import type { Operations } from './operations.js';
+import { sendAsEvents, sendStream } from './sse.js';
+
+/** What the HTTP door is handed. */
+export interface HttpDoorOptions {
+  readonly operations: Operations;
+  readonly identity: Identity;
+  readonly limits: GatewayLimits;
+  readonly metrics: GatewayMetrics;
+  readonly log: Logger;
+  /** Whether somebody who shows no token may knock at all: what is answered then, is for {@link Operations} to say. */
+  readonly admitsAnonymous: boolean;
+  readonly isClosing: () => boolean;
+}
+
+type Sending =
+  | { readonly answer: ExecutionText; readonly stream?: never }
+  | { readonly stream: ClientStream; readonly answer?: never };
+
+/** `/graphql` by GET and POST: GraphQL over HTTP, and event streams for who asks for them. */
+export class HttpDoor {
+  readonly #options: HttpDoorOptions;
+
+  constructor(options: HttpDoorOptions) {
+    this.#options = options;
+  }
+
+  /** Answers one request. Never rejects. */
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const requestId = requestIdOf(request.headers['x-request-id']);
+    response.setHeader('x-request-id', requestId);
+    const gone = new Cancellation();
+    response.once('close', () => {
+      if (!response.writableFinished)
+        gone.cancel(new DomainError('REQUEST_CANCELLED', 'The client has gone'));
+    });
+    const accepted = readAccept(request.headers.accept);
+    try {
+      await this.#answer(request, response, { requestId, accepted, gone });
+    } catch (error) {
+      if (!response.headersSent) this.#refuse(response, error, requestId, accepted);
+      else response.destroy();
+    }
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse, call: Call): Promise<void> {
+    const { requestId, accepted, gone } = call;
+    const { operations } = this.#options;
+    this.#admit(request, accepted);
+    const principal = await this.#principalOf(request.headers);
+    const parameters = await this.#read(request);
+    let misplaced: HttpRefusal | undefined;
+    const sending = await operations.run<Sending>(
+      {
+        query: parameters.query,
+        operationName: parameters.operationName,
+        variables: parameters.variables,
+        wantsPlan: parameters.wantsPlan || request.headers['x-rhizome-plan'] === 'true',
+        principal,
+        requestId,
+        cancellation: gone,
+        client: clientIdentity(request.headers),
+        headers: passedOn(request.headers),
+      },
+      {
+        refused: (answer) => ({ answer }),
+        answered: (answer) => ({ answer }),
+        streamed: (stream) => ({ stream }),
+        admit: (operation) => {
+          misplaced = misplacedHere(operation, request.method, accepted);
+          return misplaced?.error;
+        },
+      },
+      lastEventId(request.headers),
+    );
+    if (sending.stream) return sendStream(response, sending.stream, this.#options.limits.keepAliveMs);
+    if (!accepted.json) return sendAsEvents(response, sending.answer.text);
+    const status = misplaced?.status ?? statusOf(sending.answer, accepted.json === 'application/json');
+    if (status === 405) response.setHeader('allow', 'POST');
+    sendText(response, status, accepted.json, sending.answer.text);
+  }
+
+  #admit({ method, headers }: IncomingMessage, { json, stream }: Accepted): void {
+    if (this.#options.isClosing())
+      throw new DomainError('SHUTTING_DOWN', 'This gateway is being stopped; ask again');
+    if (method !== 'GET' && method !== 'POST') {
+      const text = `${method ?? ''} is not answered here; use POST, or GET for queries`;
+      throw new HttpRefusal(405, new DomainError('BAD_REQUEST', text), { allow: 'GET, POST' });
+    }
+    if (!json && !stream) {
+      const text = 'accept: none of what is asked for can be sent';
+      const expected = 'application/graphql-response+json, application/json or text/event-stream';
+      throw new HttpRefusal(406, new DomainError('BAD_REQUEST', text, { field: 'accept', expected }));
+    }
+    if (!this.#options.identity.required) assertLocalCaller(headers);
+    if (method === 'GET') assertNotCrossSite(headers);
+  }
+
+  #principalOf(headers: IncomingHttpHeaders): Promise<Principal | undefined> | undefined {
+    if (this.#options.admitsAnonymous && headers.authorization === undefined) return undefined;
+    return this.#options.identity.ofHeaders(headers);
+  }
+
+  #read(request: IncomingMessage): Parameters | Promise<Parameters> {
+    return request.method === 'GET'
+      ? readQueryString(request.url ?? '')
+      : readBody(request, this.#options.limits.bodyBytes);
+  }
+
+  #refuse(response: ServerResponse, error: unknown, requestId: string, { json }: Accepted): void {
+    const refused = error instanceof HttpRefusal ? error : undefined;
+    const answer = refusal(refused?.error ?? error, requestId, this.#options.log);
+    this.#options.metrics.refused(answer.codes[0] ?? 'UNKNOWN');
+    const status = refused?.status ?? (isDomainError(error) ? error.http : 500);
+    for (const [name, value] of Object.entries(refused?.headers ?? {})) response.setHeader(name, value);
+    if (status === 401) response.setHeader('www-authenticate', 'Bearer');
+    sendText(response, status, json ?? 'application/json', answer.text);
+  }
+}
+
+interface Call {
+  readonly requestId: string;
+  readonly accepted: Accepted;
+  /** Cancelled when the client has gone. */
+  readonly gone: Cancellation;
+}
+
+/** What this door cannot do for an operation. */
+function misplacedHere(
+  { kind }: OperationInfo,
+  method: string | undefined,
+  { stream }: Accepted,
+): HttpRefusal | undefined {
+  if (kind === 'mutation' && method === 'GET') {
+    const text = 'Mutations are refused over GET: send them by POST';
+    return new HttpRefusal(405, new DomainError('BAD_REQUEST', text, { field: 'method', expected: 'POST' }));
+  }
+  if (kind !== 'subscription' || stream) return undefined;
+  const text = 'A subscription has many answers: ask with "accept: text/event-stream", or over WebSocket';
+  return new HttpRefusal(
+    406,
+    new DomainError('BAD_REQUEST', text, { field: 'accept', expected: 'text/event-stream' }),
+  );
+}
+
+function sendText(response: ServerResponse, status: number, type: string, text: string): void {
+  response.writeHead(status, {
+    'content-type': `${type}; charset=utf-8`,
+    'content-length': Buffer.byteLength(text),
+    'cache-control': 'no-store',
+  });
+  response.end(text);
+}
+
+function lastEventId(headers: IncomingHttpHeaders): string | undefined {
+  const given = headers['last-event-id'];
+  return typeof given === 'string' && given !== '' ? given : undefined;
+}
+
+/** Trace headers go on to subgraphs. */
+function passedOn({ traceparent, tracestate }: IncomingHttpHeaders): Record<string, string> | undefined {
+  if (typeof traceparent !== 'string') return undefined;
+  return { traceparent, ...(typeof tracestate === 'string' ? { tracestate } : {}) };
+}

@@ -1,0 +1,234 @@
+import type { Principal } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
+import type { Logger } from '@rhizome/log';
+import {
+  type CallEnd,
+  type Cancellation,
+  endOf,
+  type Engine,
+  type ExecutionText,
+  type OperationInfo,
+  throwIfEnded,
+  type TraceRequest,
+  withExtension,
+} from '@rhizome/federation';
+import {
+  assertAffordable,
+  assertShallow,
+  costOf,
+  type GatewayLimits,
+  isIntrospection,
+  mayTrace,
+  planRefused,
+  refusal,
+  scopeOf,
+} from '../policy/index.js';
+import type { ClientIdentity, EngineHolder, UseRecorder } from '../registry/index.js';
+import type { ClientStream, SharedReads, StreamHub } from '../streams/index.js';
+import type { GatewayMetrics } from './metrics.js';
+
+/** One operation as it came through a door. */
+export interface DoorRequest {
+  readonly query: string;
+  readonly operationName: string | undefined;
+  readonly variables: Readonly<Record<string, unknown>> | undefined;
+  /** Who asks; undefined for somebody who did not say. */
+  readonly principal: Principal | undefined;
+  readonly requestId: string;
+  /** What the client calls itself. */
+  readonly client: ClientIdentity;
+  /** Headers that go on to subgraphs. */
+  readonly headers: Readonly<Record<string, string>> | undefined;
+  /** How it is told to end: by one of the two; see {@link endOf}. */
+  readonly signal?: AbortSignal | undefined;
+  readonly cancellation?: Cancellation | undefined;
+  /** Asks for `extensions.plan`. */
+  readonly wantsPlan?: boolean | undefined;
+}
+
+/** An operation whose plan is to be shown, or not. */
+type TracedRequest = DoorRequest & { readonly trace?: TraceRequest };
+
+/** What a door does with an operation once it knows what that is. */
+export interface DoorUse<T> {
+  /** It was refused before it ran. */
+  refused(answer: ExecutionText): T;
+  /** Refuses a kind of operation that this door does not take, by what it returns. */
+  admit?(operation: OperationInfo): DomainError | undefined;
+  /** A query's or a mutation's answer. */
+  answered(answer: ExecutionText, operation: OperationInfo): T;
+  streamed(stream: ClientStream, operation: OperationInfo): T;
+}
+
+/** What {@link Operations} is made of. */
+export interface OperationsParts {
+  readonly holder: EngineHolder;
+  readonly reads: SharedReads;
+  readonly hub: StreamHub;
+  readonly metrics: GatewayMetrics;
+  readonly log: Logger;
+  /** Counts what is used of the schema; undefined: nobody does. */
+  readonly use?: Pick<UseRecorder, 'note'> | undefined;
+  readonly limits: Pick<GatewayLimits, 'cost' | 'assumedListSize'>;
+  /** Whether somebody without a token is answered: never, for the schema only, or always. */
+  readonly anonymous: 'nothing' | 'introspection' | 'everything';
+}
+
+/** The way of an operation from a door to the engine: known, admitted, shared where that is possible, run. */
+export class Operations {
+  readonly #parts: OperationsParts;
+  #running = 0;
+  #onIdle: (() => void) | undefined;
+
+  constructor(parts: OperationsParts) {
+    this.#parts = parts;
+  }
+
+  /** Queries and mutations that run now. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Resolves when nothing runs, or after `withinMs`. */
+  async idle(withinMs: number): Promise<void> {
+    if (this.#running === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, withinMs)));
+    await Promise.race([late, new Promise<void>((resolve) => (this.#onIdle = resolve))]);
+    clearTimeout(timer);
+  }
+
+  /** Runs an operation. Rejects only with the reason by which the request was told to end. */
+  run<T>(request: DoorRequest, use: DoorUse<T>, cursor?: string): Promise<T> {
+    // Lines name the request by themselves: an AsyncLocalStorage in use costs every promise of the process.
+    return this.#parts.holder.borrow((engine) => this.#run(engine, request, use, cursor));
+  }
+
+  async #run<T>(
+    engine: Engine,
+    request: DoorRequest,
+    use: DoorUse<T>,
+    cursor: string | undefined,
+  ): Promise<T> {
+    const { query, operationName, requestId } = request;
+    const arrived = performance.now();
+    const preparation = engine.prepare({ query, operationName, requestId });
+    const prepared = preparation instanceof Promise ? await preparation : preparation;
+    if (!prepared.ok) return use.refused(this.#count(prepared.answer));
+    const { operation } = prepared;
+    const cost = this.#costOf(engine, operation, request);
+    const error = this.#anonymous(request, operation) ?? use.admit?.(operation) ?? cost.error;
+    if (error) return use.refused(this.#count(refusal(error, requestId, this.#parts.log)));
+    this.#parts.use?.note(operation, engine.publicSchema, request.client);
+    const traced = this.#traced(request, { preparedMs: performance.now() - arrived, cost: cost.value });
+    if (operation.kind === 'subscription') {
+      return use.streamed(this.#subscribe(engine, operation, traced, cursor), operation);
+    }
+    const answer = await this.#execute(engine, operation, traced);
+    if (!request.wantsPlan || traced.trace) return use.answered(answer, operation);
+    return use.answered(
+      withExtension(answer, 'plan', JSON.stringify({ refused: planRefused(request) })),
+      operation,
+    );
+  }
+
+  #traced(request: DoorRequest, trace: TraceRequest): TracedRequest {
+    return request.wantsPlan && mayTrace(request.principal) ? { ...request, trace } : request;
+  }
+
+  #anonymous({ principal }: DoorRequest, operation: OperationInfo): DomainError | undefined {
+    const { anonymous } = this.#parts;
+    if (principal || anonymous === 'everything') return undefined;
+    if (anonymous === 'introspection' && isIntrospection(operation)) return undefined;
+    return new DomainError(
+      'UNAUTHENTICATED',
+      'Without a token nothing but the schema may be asked for here',
+      {
+        field: 'authorization',
+        expected: 'Bearer <token>',
+      },
+    );
+  }
+
+  #costOf(
+    engine: Engine,
+    operation: OperationInfo,
+    { variables }: DoorRequest,
+  ): { readonly value: number; readonly error?: unknown } {
+    const { limits } = this.#parts;
+    try {
+      assertShallow(variables);
+      const value = costOf(operation, engine.publicSchema, variables ?? {}, limits);
+      assertAffordable(value, limits.cost);
+      return { value };
+    } catch (error) {
+      return { value: 0, error };
+    }
+  }
+
+  #subscribe(
+    engine: Engine,
+    operation: OperationInfo,
+    { variables = {}, principal, requestId, headers, trace }: TracedRequest,
+    cursor: string | undefined,
+  ): ClientStream {
+    const { hub } = this.#parts;
+    return hub.subscribe({ engine, operation, variables, principal, requestId, headers, cursor, trace });
+  }
+
+  async #execute(engine: Engine, operation: OperationInfo, request: TracedRequest): Promise<ExecutionText> {
+    const started = performance.now();
+    const end = endOf(request);
+    this.#running++;
+    let answer: ExecutionText;
+    try {
+      answer = await this.#answer(engine, operation, request, end);
+    } catch (error) {
+      // Whatever goes wrong unforeseen is an answer, too; only the request's end passes.
+      throwIfEnded(end);
+      answer = refusal(error, request.requestId, this.#parts.log);
+    } finally {
+      this.#running--;
+      if (this.#running === 0) this.#onIdle?.();
+    }
+    this.#parts.metrics.answered(answer, (performance.now() - started) / 1000);
+    return answer;
+  }
+
+  #answer(
+    engine: Engine,
+    operation: OperationInfo,
+    request: TracedRequest,
+    end: CallEnd,
+  ): Promise<ExecutionText> {
+    const { query, operationName, variables, principal, requestId, headers, trace } = request;
+    const scope = scopeOf(principal, operation.perPrincipal);
+    // Written out: spreading objects would cost as much as many a plan's step.
+    const execute = (signal: AbortSignal | undefined, cancellation: Cancellation | undefined) =>
+      engine.execute({
+        query,
+        operationName,
+        variables,
+        principal,
+        scope,
+        requestId,
+        headers,
+        trace,
+        signal,
+        cancellation,
+      });
+    if (operation.kind === 'mutation')
+      return execute(request.signal, request.cancellation).finally(() => this.#parts.reads.startAnew());
+    if (operation.kind !== 'query' || trace) return execute(request.signal, request.cancellation);
+    const key = { document: operation.normalisedText, variables, scope };
+    const { answer, shared } = this.#parts.reads.read(key, end, (cancellation) =>
+      execute(undefined, cancellation),
+    );
+    return shared ? answer.finally(() => this.#parts.metrics.readShared()) : answer;
+  }
+
+  #count(answer: ExecutionText): ExecutionText {
+    this.#parts.metrics.refused(answer.codes[0] ?? 'UNKNOWN');
+    return answer;
+  }
+}

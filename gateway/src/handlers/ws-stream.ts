@@ -1,0 +1,69 @@
+import type { ExecutionText } from '@rhizome/federation';
+import type { ClientStream, StreamEvent, StreamListener } from '../streams/index.js';
+import type { SocketLine } from './ws-sockets.js';
+
+/**
+ * A stream as the protocol library follows it: to the library it has no item but its end. Its events go to the socket as messages in the very
+ * call that brings them: a promise for each event and each of thousands of clients would cost more than all else.
+ */
+export class StreamMessages implements AsyncIterableIterator<never>, StreamListener {
+  readonly #stream: ClientStream;
+  readonly #line: SocketLine;
+  /** As JSON. */
+  readonly #id: string;
+  readonly #refused: (answer: Pick<ExecutionText, 'text'>) => Error;
+  #resolve: ((end: IteratorResult<never, undefined>) => void) | undefined;
+  #reject: ((error: unknown) => void) | undefined;
+
+  /** `refused` makes the error by which the library is told that the stream has failed. */
+  constructor(
+    stream: ClientStream,
+    {
+      line,
+      id,
+      refused,
+    }: { line: SocketLine; id: string; refused: (answer: Pick<ExecutionText, 'text'>) => Error },
+  ) {
+    this.#stream = stream;
+    this.#line = line;
+    this.#id = JSON.stringify(id);
+    this.#refused = refused;
+  }
+
+  event(event: StreamEvent): boolean {
+    if (event.last) {
+      this.#reject?.(this.#refused(event));
+      return true;
+    }
+    try {
+      const room = this.#line.sendNext(this.#id, event.text);
+      if (!room) return true;
+      void room.then(() => this.#stream.resume());
+    } catch (error) {
+      this.#reject?.(error);
+      void this.#stream.return();
+    }
+    return false;
+  }
+
+  end(): void {
+    this.#resolve?.({ done: true, value: undefined });
+  }
+
+  next(): Promise<IteratorResult<never, undefined>> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+      this.#stream.listen(this);
+    });
+  }
+
+  async return(): Promise<IteratorResult<never, undefined>> {
+    await this.#stream.return();
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}

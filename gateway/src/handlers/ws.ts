@@ -1,0 +1,246 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Clock, Principal } from '@rhizome/authz';
+import { DomainError, isDomainError } from '@rhizome/errors';
+import type { Logger } from '@rhizome/log';
+import {
+  type ExecutionArgs,
+  type ExecutionResult,
+  GraphQLError,
+  type GraphQLFormattedError,
+  GraphQLSchema,
+} from 'graphql';
+import { CloseCode, makeServer, type ServerOptions, type SubscribePayload } from 'graphql-ws';
+import type { ExecutionText, OperationInfo } from '@rhizome/federation';
+import {
+  assertLocalCaller,
+  errorsOf,
+  type GatewayLimits,
+  type Identity,
+  refusal,
+  requestIdOf,
+} from '../policy/index.js';
+import { clientIdentity, type ClientIdentity, unknownClient } from '../registry/index.js';
+import type { Operations } from './operations.js';
+import { SocketPool, type SocketLine } from './ws-sockets.js';
+import { StreamMessages } from './ws-stream.js';
+
+/** What the WebSocket door is handed. */
+export interface SocketDoorOptions {
+  readonly operations: Operations;
+  readonly identity: Identity;
+  readonly limits: GatewayLimits;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Whether a socket may open without a token: what it is answered then, is for {@link Operations} to say. */
+  readonly admitsAnonymous: boolean;
+}
+
+/** What a socket remembers of its opening. */
+interface Connection {
+  readonly line: SocketLine;
+  readonly request: IncomingMessage;
+  /** Operations that have not been answered, by their ids. */
+  readonly pending: Map<string, AbortController>;
+  principal?: Principal | undefined;
+  client?: ClientIdentity;
+  expiry?: NodeJS.Timeout;
+}
+
+/** What an operation of a socket came to, handed through the protocol library as its context value. */
+type Outcome = { readonly messages: StreamMessages } | { readonly answer: ExecutionText };
+
+/** Refuses an operation with the errors of an answer that is text already. */
+class Refused extends GraphQLError {
+  readonly formatted: readonly GraphQLFormattedError[];
+
+  constructor(answer: Pick<ExecutionText, 'text'>) {
+    super('refused');
+    this.formatted = errorsOf(answer);
+  }
+}
+
+function refused(answer: Pick<ExecutionText, 'text'>): Refused {
+  return new Refused(answer);
+}
+
+/** The protocol library looks an operation up in a schema that it is handed; ours was checked by the engine. */
+const noSchema = new GraphQLSchema({});
+
+/** Serves `graphql-transport-ws` on upgraded connections; one verified principal a socket. */
+export class SocketDoor {
+  readonly #options: SocketDoorOptions;
+  readonly #sockets: SocketPool;
+
+  constructor(options: SocketDoorOptions) {
+    this.#options = options;
+    const server = makeServer<Record<string, unknown>, Connection>(this.#protocol());
+    this.#sockets = new SocketPool({
+      maxMessageBytes: options.limits.bodyBytes,
+      keepAliveMs: options.limits.keepAliveMs,
+      log: options.log,
+      opened: (line, request) => {
+        const connection: Connection = { line, request, pending: new Map() };
+        line.onComplete = (id) => connection.pending.get(id)?.abort(cancelled());
+        const closed = server.opened(line, connection);
+        return (code, reason) => {
+          clearTimeout(connection.expiry);
+          for (const operation of connection.pending.values()) operation.abort(cancelled());
+          return closed(code, reason);
+        };
+      },
+    });
+  }
+
+  /** Sockets that are open. */
+  get size(): number {
+    return this.#sockets.size;
+  }
+
+  /** Bytes that wait for clients that do not read. */
+  get bufferedBytes(): number {
+    return this.#sockets.bufferedBytes;
+  }
+
+  /** Takes over an HTTP connection. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (!this.#options.identity.required) {
+      try {
+        assertLocalCaller(request.headers);
+      } catch {
+        socket.end('HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+        return;
+      }
+    }
+    this.#sockets.upgrade(request, socket, head);
+  }
+
+  /** Closes all sockets with 1001 and resolves when they are gone; who does not answer within `graceMs` is cut. */
+  close(graceMs: number): Promise<void> {
+    return this.#sockets.close(graceMs);
+  }
+
+  #protocol(): ServerOptions<Record<string, unknown>, Connection> {
+    return {
+      connectionInitWaitTimeout: this.#options.limits.initWaitMs,
+      onConnect: ({ connectionParams, extra }) => this.#connect(connectionParams, extra),
+      onSubscribe: ({ extra }, id, payload) => this.#subscribe(extra, id, payload),
+      subscribe: (args) =>
+        streamOf(args as ExecutionArgs) as unknown as AsyncIterableIterator<ExecutionResult>,
+      execute: (args) => outcomeOf(args as ExecutionArgs) as unknown as ExecutionResult,
+      onNext: ({ extra }, _id, _payload, _args, result) =>
+        extra.line.splice((result as unknown as ExecutionText).text) as unknown as ExecutionResult,
+      onError: (_context, _id, _payload, errors) =>
+        errors.flatMap((error) => formattedOf(error)) as readonly GraphQLFormattedError[],
+    };
+  }
+
+  async #connect(params: Record<string, unknown> | undefined, connection: Connection): Promise<boolean> {
+    const { identity, admitsAnonymous, log } = this.#options;
+    const { headers } = connection.request;
+    connection.client = clientIdentity(headers, params);
+    try {
+      const isAnonymous = admitsAnonymous && !params?.['authorization'] && !params?.['Authorization'];
+      connection.principal =
+        isAnonymous && !headers.authorization ? undefined : await identity.ofSocket(params, headers);
+      this.#expire(connection);
+      return true;
+    } catch (error) {
+      // The reason is the code: a client tells an ended token from a wrong one by it.
+      connection.line.close(CloseCode.Forbidden, isDomainError(error) ? error.code : 'SERVICE_UNAVAILABLE');
+      log.debug({ err: error }, 'socket refused');
+      return false;
+    }
+  }
+
+  /** Streams end by themselves with their token; then the socket is closed, so that its client comes with a new one. */
+  #expire(connection: Connection): void {
+    const { principal, line } = connection;
+    if (!principal) return;
+    const leftMs = principal.expiresAt.getTime() - this.#options.clock.now().getTime();
+    if (leftMs > longestTimerMs) return;
+    connection.expiry = setTimeout(
+      () => line.close(CloseCode.Forbidden, 'TOKEN_EXPIRED'),
+      Math.max(0, leftMs) + lastWordsMs,
+    );
+    connection.expiry.unref();
+  }
+
+  async #subscribe(
+    { principal, client = unknownClient, pending, request, line }: Connection,
+    id: string,
+    payload: SubscribePayload,
+  ): Promise<ExecutionArgs | readonly GraphQLError[]> {
+    const requestId = requestIdOf(payload.extensions?.['requestId']);
+    if (principal && principal.expiresAt <= this.#options.clock.now()) {
+      return [new Refused(this.#expired(principal, requestId))];
+    }
+    const { traceparent } = request.headers;
+    const operation = new AbortController();
+    pending.set(id, operation);
+    const run = this.#options.operations.run<ExecutionArgs | readonly GraphQLError[]>(
+      {
+        query: payload.query,
+        operationName: payload.operationName ?? undefined,
+        variables: payload.variables ?? undefined,
+        principal,
+        requestId,
+        client,
+        wantsPlan: payload.extensions?.['plan'] === true,
+        headers: typeof traceparent === 'string' ? { traceparent } : undefined,
+        signal: operation.signal,
+      },
+      {
+        refused: (answer) => [new Refused(answer)],
+        answered: (answer, info) =>
+          answer.outcome === 'rejected' ? [new Refused(answer)] : argumentsOf(info, { answer }),
+        streamed: (stream, info) =>
+          argumentsOf(info, { messages: new StreamMessages(stream, { line, id, refused }) }),
+      },
+    );
+    try {
+      return await run;
+    } catch (error) {
+      // The client has given it up or gone: nobody is told.
+      if (operation.signal.aborted) return [new Refused({ text: '{}' })];
+      throw error;
+    } finally {
+      if (pending.get(id) === operation) pending.delete(id);
+    }
+  }
+
+  #expired({ subject, expiresAt }: Principal, requestId: string): ExecutionText {
+    const text = `The token of "${subject}" ended at ${expiresAt.toISOString()}; connect with a new one`;
+    return refusal(new DomainError('TOKEN_EXPIRED', text), requestId, this.#options.log);
+  }
+}
+
+function cancelled(): DomainError {
+  return new DomainError('REQUEST_CANCELLED', 'The client has given it up');
+}
+
+const longestTimerMs = 2 ** 31 - 1;
+/** Time for the last messages of streams before their socket is closed, in milliseconds. */
+const lastWordsMs = 250;
+
+function argumentsOf({ document }: OperationInfo, contextValue: Outcome): ExecutionArgs {
+  return { schema: noSchema, document, contextValue };
+}
+
+function outcomeOf({ contextValue }: ExecutionArgs): ExecutionText {
+  const outcome = contextValue as Outcome;
+  if ('answer' in outcome) return outcome.answer;
+  throw new TypeError('a stream is not executed');
+}
+
+function streamOf({ contextValue }: ExecutionArgs): StreamMessages {
+  const outcome = contextValue as Outcome;
+  if ('messages' in outcome) return outcome.messages;
+  throw new TypeError('an answer is not subscribed to');
+}
+
+function formattedOf(error: GraphQLError | GraphQLFormattedError): readonly GraphQLFormattedError[] {
+  const original = error instanceof GraphQLError ? (error.originalError ?? error) : error;
+  if (original instanceof Refused) return original.formatted;
+  return [error instanceof GraphQLError ? error.toJSON() : error];
+}

@@ -1,0 +1,120 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { down, FaultyHouse, placesOf } from '../testing/failing-subgraphs.js';
+
+// Where an error is told, with what of it, and how often.
+
+const house = new FaultyHouse();
+afterEach(() => house.close());
+
+describe('what clients are told of errors', () => {
+  test('an error is told at the place the client knows, over aliases, lists and hops', async () => {
+    const answer = await house.run('{ all: jobs { p: parent { a: alpha { l: list { b: bad } } } } }');
+    expect(answer.data).toEqual({
+      all: Array.from({ length: 2 }, () => ({ p: { a: { l: [{ b: null }, { b: null }] } } })),
+    });
+    expect(placesOf(answer)).toEqual([
+      ['all.0.p.a.l.0.b', 'BAD', 'alpha'],
+      ['all.1.p.a.l.0.b', 'BAD', 'alpha'],
+      ['all.0.p.a.l.1.b', 'BAD', 'alpha'],
+      ['all.1.p.a.l.1.b', 'BAD', 'alpha'],
+    ]);
+  });
+
+  test('an error keeps what is meant for clients and loses what is not', async () => {
+    const answer = await house.run('{ job { size } }');
+    expect(answer.errors).toEqual([
+      {
+        message: 'no size',
+        path: ['job', 'size'],
+        extensions: { field: 'size', code: 'NO_SIZE', retry: 'never', subgraph: 'core', requestId: 'r1' },
+      },
+    ]);
+  });
+
+  test('a message that nobody vouches for is replaced, and logged', async () => {
+    const answer = await house.run('{ job { bad } }');
+    expect(answer.errors?.[0]).toMatchObject({
+      message: 'The service "core" failed; quote request r1 when you report it',
+      extensions: { code: 'DOWNSTREAM_SERVICE_ERROR', subgraph: 'core' },
+    });
+    expect(JSON.stringify(answer)).not.toContain('password');
+    expect(JSON.stringify(house.gateway?.log.lines)).toContain('mongodb://');
+  });
+
+  test('an error of a field that was fetched for another is told where it is felt', async () => {
+    const answer = await house.run('{ jobs { weight } }');
+    expect(answer.data).toEqual({ jobs: [{ weight: null }, { weight: null }] });
+    expect(placesOf(answer)).toEqual([
+      ['jobs.0.weight', 'NO_SIZE', 'core'],
+      ['jobs.1.weight', 'NO_SIZE', 'core'],
+    ]);
+  });
+
+  test('an error about one entity as a whole is told at its fields', async () => {
+    const answer = await house.run('{ jobs { alpha { run } } }', {
+      alpha: async () => ({
+        data: { _entities: [{ alpha: { run: 1 } }, null] },
+        errors: [{ message: 'not found', path: ['_entities', 1], extensions: { code: 'NOT_FOUND' } }],
+      }),
+    });
+    expect(placesOf(answer)).toEqual([['jobs.1.alpha', 'NOT_FOUND', 'alpha']]);
+  });
+
+  test('the places of one failure are bounded, and counted in full', async () => {
+    const answer = await house.run(
+      '{ jobs(n: 1000) { alpha { run } } }',
+      { alpha: down },
+      { limits: { errorsPerFetch: 10 } },
+    );
+    expect(answer.errors).toHaveLength(1);
+    expect(answer.errors?.[0]?.extensions['count']).toBe(1000);
+    expect(answer.errors?.[0]?.extensions['paths']).toHaveLength(10);
+    expect((answer.data?.['jobs'] as unknown[]).length).toBe(1000);
+  });
+
+  test('a service that refuses our own text is at fault towards the client, and that is logged', async () => {
+    const answer = await house.run('{ alphas }', {
+      alpha: async () => ({
+        errors: [
+          { message: 'Cannot query field "alphas"', extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } },
+        ],
+      }),
+    });
+    expect(placesOf(answer)).toEqual([['alphas', 'DOWNSTREAM_SERVICE_ERROR', 'alpha']]);
+    expect(JSON.stringify(answer)).not.toContain('Cannot query');
+  });
+
+  test('one failure in places that may be null, may not be null, and in lists is one error', async () => {
+    const answer = await house.run(
+      '{ job { id need } jobs { a: alpha { run } alpha { inner { run } } } alphaJob { id } }',
+      {
+        alpha: down,
+      },
+    );
+    expect(answer.data).toEqual({
+      job: null,
+      jobs: Array(2).fill({ a: null, alpha: null }),
+      alphaJob: null,
+    });
+    const told = new Map<string, number>();
+    for (const error of answer.errors ?? []) {
+      for (const path of (error.extensions['paths'] as unknown[] | undefined) ?? [error.path]) {
+        const place = JSON.stringify(path);
+        told.set(place, (told.get(place) ?? 0) + 1);
+      }
+    }
+    expect([...told].sort()).toEqual(
+      [
+        ['job', 'need'],
+        ['jobs', 0, 'a'],
+        ['jobs', 0, 'alpha'],
+        ['jobs', 1, 'a'],
+        ['jobs', 1, 'alpha'],
+        ['alphaJob'],
+      ]
+        .map((path) => [JSON.stringify(path), 1])
+        .sort(),
+    );
+    expect(answer.errors?.length).toBeLessThan(told.size);
+  });
+});

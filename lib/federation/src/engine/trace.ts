@@ -1,0 +1,125 @@
+import type { FetchBase, PathSegment, PlanNode } from '../planning/plan-format.js';
+
+/** What a door knows of a request before the engine has it. */
+export interface TraceRequest {
+  /** Milliseconds that reading, validating and measuring the document took. */
+  readonly preparedMs: number;
+  /** What the operation may cost, see the gateway's limits. */
+  readonly cost: number;
+}
+
+/** One call of a subgraph as it went. */
+interface CallNote {
+  readonly startMs: number;
+  durationMs: number | undefined;
+  readonly entities: number | undefined;
+  errors: number;
+  code: string | undefined;
+}
+
+/** What is known of a plan beside its steps. */
+export interface TracedPlan {
+  readonly node: PlanNode | null;
+  readonly planner: 'native' | 'fallback' | 'none';
+}
+
+/** Writes down what one run of a plan does and when, for `extensions.plan`. */
+export class Trace {
+  readonly #request: TraceRequest;
+  readonly #startedAt = performance.now();
+  readonly #calls = new Map<FetchBase, CallNote>();
+  #plannedMs = 0;
+
+  constructor(request: TraceRequest) {
+    this.#request = request;
+  }
+
+  /** The plan is there: made now, or long ago. */
+  planned(): void {
+    this.#plannedMs = this.#elapsed();
+  }
+
+  /** A subgraph is asked; what is returned is called when it has answered. */
+  call(fetch: FetchBase, entities: number | undefined): (errors: number, code: string | undefined) => void {
+    const note: CallNote = {
+      startMs: this.#elapsed(),
+      durationMs: undefined,
+      entities,
+      errors: 0,
+      code: undefined,
+    };
+    this.#calls.set(fetch, note);
+    return (errors, code) => {
+      note.durationMs = round(this.#elapsed() - note.startMs);
+      note.errors = errors;
+      note.code = code;
+    };
+  }
+
+  /** The value of `extensions.plan` as JSON text. */
+  text({ node, planner }: TracedPlan): string {
+    const { preparedMs, cost } = this.#request;
+    return JSON.stringify({
+      planner,
+      cost,
+      preparedMs: round(preparedMs),
+      plannedMs: this.#plannedMs,
+      totalMs: round(preparedMs + this.#elapsed()),
+      tree: node ? this.#tree(node) : null,
+    });
+  }
+
+  #elapsed(): number {
+    return round(performance.now() - this.#startedAt);
+  }
+
+  #tree(node: PlanNode): object {
+    switch (node.kind) {
+      case 'Sequence':
+      case 'Parallel':
+        return { kind: node.kind, nodes: node.nodes.map((child) => this.#tree(child)) };
+      case 'Flatten':
+        return this.#fetch(node.node, [pathText(node.path)]);
+      case 'Fetch':
+        return this.#fetch(node, undefined);
+      case 'BatchFetch':
+        return this.#fetch(
+          node,
+          node.entityBatch.aliases.flatMap(({ paths }) => paths.map(pathText)),
+        );
+      case 'Subscription':
+        return { kind: 'Event', subgraph: node.primary.serviceName, operation: node.primary.operation };
+      case 'Condition':
+        return {
+          kind: 'Condition',
+          variable: node.condition,
+          then: node.ifClause ? this.#tree(node.ifClause) : null,
+          else: node.elseClause ? this.#tree(node.elseClause) : null,
+        };
+    }
+  }
+
+  #fetch(fetch: FetchBase, paths: readonly string[] | undefined): object {
+    const note = this.#calls.get(fetch);
+    return {
+      kind: 'Fetch',
+      subgraph: fetch.serviceName,
+      ...(paths ? { paths } : {}),
+      ...(note ?? { skipped: 'nothing was there to ask for' }),
+      operation: fetch.operation,
+    };
+  }
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
+
+function pathText(path: readonly PathSegment[]): string {
+  return path
+    .map((segment) => {
+      if (segment === '@') return '@';
+      return 'Field' in segment ? segment.Field : `|[${segment.TypeCondition.join('|')}]`;
+    })
+    .join('.');
+}

@@ -1,0 +1,174 @@
+import { type FragmentDefinitionNode, Kind, type OperationDefinitionNode, parse } from 'graphql';
+import { Cancellation, endedBy } from '../transport/cancellation.js';
+import type { SubgraphOperation, SubgraphResult, Transport } from '../transport/transport.js';
+import { DomainError } from '@rhizome/errors';
+import { type EngineError, fromTransport } from '../result/errors.js';
+import { leafText, quote } from '../result/json.js';
+import type { FetchBase } from '../planning/plan-format.js';
+import type { RunContext, RunningCall } from './run-state.js';
+
+/** How a plan's compiler finds what it needs of the world around. */
+export interface Surroundings {
+  transportOf(subgraph: string): Transport;
+  timeoutOf(subgraph: string): number;
+}
+
+/** One operation of a plan, parsed once, with the way to its subgraph. */
+export interface CompiledCall {
+  readonly operation: SubgraphOperation;
+  readonly definition: OperationDefinitionNode;
+  readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>;
+  /** The step of the plan that this is. */
+  readonly step: FetchBase;
+  readonly transport: Transport;
+  readonly timeoutMs: number;
+  /** Variables of the client that go along: the subgraph's name for each, and the client's. */
+  readonly variables: readonly { readonly name: string; readonly client: string }[];
+}
+
+/** Parses a fetch's operation. Throws if it is not GraphQL: a fault of the planner. */
+export function compileCall(
+  fetch: FetchBase,
+  renamed: Readonly<Record<string, string>>,
+  around: Surroundings,
+  step: FetchBase = fetch,
+): CompiledCall {
+  const document = parse(fetch.operation, { noLocation: true });
+  const definition = document.definitions.find((node) => node.kind === Kind.OPERATION_DEFINITION);
+  if (!definition) throw new Error('the planner made a fetch without an operation');
+  const fragments = document.definitions.filter((node) => node.kind === Kind.FRAGMENT_DEFINITION);
+  return {
+    operation: {
+      subgraph: fetch.serviceName,
+      kind: definition.operation,
+      documentText: fetch.operation,
+      document,
+      operationName: definition.name?.value,
+    },
+    definition,
+    step,
+    fragments: new Map(fragments.map((fragment) => [fragment.name.value, fragment])),
+    transport: around.transportOf(fetch.serviceName),
+    timeoutMs: around.timeoutOf(fetch.serviceName),
+    variables: (fetch.variableUsages ?? []).map((name) => ({ name, client: renamed[name] ?? name })),
+  };
+}
+
+/** Lists of representations that go into an operation, each in the form that the transport wants. */
+export type Representations = readonly { readonly variable: string; readonly list: readonly unknown[] }[];
+
+const noRepresentations: Representations = [];
+
+/** The variables of one call: text or objects, as the transport wants them. */
+export function variablesOf(
+  call: CompiledCall,
+  context: RunContext,
+  representations: Representations = noRepresentations,
+): { variablesText?: string; variables?: Record<string, unknown> } {
+  if (call.variables.length === 0 && representations.length === 0) return {};
+  if (call.transport.wire === 'objects') {
+    const variables: Record<string, unknown> = {};
+    for (const { name, client } of call.variables) {
+      if (Object.hasOwn(context.variables, client)) variables[name] = context.variables[client];
+    }
+    for (const { variable, list } of representations) variables[variable] = list;
+    return { variables };
+  }
+  const parts: string[] = [];
+  for (const { variable, list } of representations) parts.push(`${quote(variable)}:[${list.join(',')}]`);
+  for (const { name, client } of call.variables) {
+    const value = Object.hasOwn(context.variables, client) ? context.variables[client] : undefined;
+    if (value === undefined) continue;
+    const text = leafText(value);
+    if (text === undefined) throw unsendable(client);
+    parts.push(`${quote(name)}:${text}`);
+  }
+  return { variablesText: `{${parts.join(',')}}` };
+}
+
+/** A variable that is left out would be another request than the client's. */
+function unsendable(name: string): DomainError {
+  return new DomainError('BAD_USER_INPUT', `variables: "${name}" cannot be written as JSON`, {
+    field: name,
+    expected: 'a JSON value that does not nest too deep',
+  });
+}
+
+/** What came of a call: an answer, or the error that stands for it. */
+export type CallOutcome =
+  | { readonly ok: true; readonly result: SubgraphResult }
+  | { readonly ok: false; readonly error: EngineError };
+
+/**
+ * Calls a subgraph within its time. Rejects only when the request is told to end; every other failure is an outcome.
+ */
+export function send(
+  call: CompiledCall,
+  context: RunContext,
+  variables: ReturnType<typeof variablesOf>,
+  representations: Representations = noRepresentations,
+): Promise<CallOutcome> {
+  context.calls.throwIfEnded();
+  const answered = context.trace?.call(
+    call.step,
+    representations === noRepresentations
+      ? undefined
+      : representations.reduce((sum, { list }) => sum + list.length, 0),
+  );
+  return new Promise((resolve, reject) => {
+    const cancellation = new Cancellation();
+    const fail = (error: unknown): void => {
+      settle();
+      const shaped = fromTransport(error, call.operation.subgraph, context);
+      answered?.(1, shaped.code);
+      resolve({ ok: false, error: shaped });
+    };
+    const running: RunningCall = {
+      end: (reason) => {
+        settle();
+        cancellation.cancel(reason);
+        reject(reason as Error);
+      },
+    };
+    const timer = setTimeout(() => {
+      const error = timeoutError(call);
+      cancellation.cancel(error);
+      fail(error);
+    }, call.timeoutMs);
+    const settle = (): void => {
+      clearTimeout(timer);
+      context.calls.leave(running);
+    };
+    context.calls.enter(running);
+    const succeed = (result: SubgraphResult): void => {
+      settle();
+      answered?.(result?.errors?.length ?? 0, undefined);
+      resolve({ ok: true, result });
+    };
+    try {
+      ask(call, context, variables, cancellation).then(succeed, fail);
+    } catch (error) {
+      // A transport may refuse at once, too: that is this call's failure and nobody else's.
+      fail(error);
+    }
+  });
+}
+
+function ask(
+  call: CompiledCall,
+  context: RunContext,
+  { variablesText, variables }: ReturnType<typeof variablesOf>,
+  cancellation: Cancellation,
+): Promise<SubgraphResult> {
+  const { principal, scope, requestId, headers } = context;
+  const { operation } = call;
+  const request = { operation, variablesText, variables, principal, scope, requestId, headers };
+  return call.transport.execute(endedBy(request, cancellation));
+}
+
+function timeoutError({ operation, timeoutMs }: CompiledCall): DomainError {
+  return new DomainError(
+    'DOWNSTREAM_SERVICE_ERROR',
+    `The service "${operation.subgraph}" did not answer within ${timeoutMs} ms`,
+  );
+}

@@ -1,0 +1,31 @@
+// The public part of the package; everything else is private to it.
+export { withExtension } from './operation/operation.js';
+export type { TraceRequest } from './engine/trace.js';
+export { createEngine } from './engine/engine.js';
+export { defaultLimits } from './engine/limits.js';
+export type {
+  ClientRequest,
+  Engine,
+  EngineLimits,
+  EngineLog,
+  EngineOptions,
+  ExecutionText,
+  OperationCheck,
+  OperationInfo,
+  PlanNote,
+  Preparation,
+  ResumableField,
+  Subscribing,
+} from './engine/types.js';
+export { Cancellation, type CallEnd, endedBy, endOf, throwIfEnded } from './transport/cancellation.js';
+export { createInProcessTransport } from './transport/in-process.js';
+export { PushQueue, type PushQueueOptions } from './transport/push-queue.js';
+export type {
+  SubgraphError,
+  SubgraphOperation,
+  SubgraphRequest,
+  SubgraphResult,
+  SubgraphStream,
+  Transport,
+  TransportFactory,
+} from './transport/transport.js';

@@ -1,0 +1,114 @@
+import { isTooDeep, tooDeep } from '@rhizome/subgraph';
+import { type DocumentNode, parse, print } from 'graphql';
+import { type Refusal, refusal } from '../result/refusal.js';
+import { describe } from './describe.js';
+import { asksForSchema } from './introspection.js';
+import { Lru } from '../engine/lru.js';
+import { type EngineParts, Operation } from './operation.js';
+import { selectOperation } from '../planning/select.js';
+import { turns } from '../engine/event-loop-queue.js';
+import type { ClientRequest, EngineOptions } from '../engine/types.js';
+
+/** What tells an operation from others. */
+export type OperationRequest = Pick<ClientRequest, 'query' | 'document' | 'operationName'>;
+
+/** Characters of documents that are kept to recognise them. */
+const keptCharacters = 32 * 2 ** 20;
+const keptRefusals = 200;
+
+/** The compiled operations of an engine, bounded: found by their text as sent, made once for each meaning. */
+export class OperationStore {
+  readonly #parts: EngineParts;
+  readonly #options: Pick<EngineOptions, 'checks' | 'introspection'>;
+  /** By document as sent and name. Promises while they are made, so that what is asked for twice is made once. */
+  readonly #byText: Lru<string, Operation | Promise<Operation | Refusal>>;
+  /** By normalised text: spellings share their compiled operation. */
+  readonly #byMeaning: Lru<string, Operation>;
+  readonly #refusals = new Lru<string, Refusal>({
+    entries: keptRefusals,
+    weight: keptCharacters,
+    weigh: lengthOf,
+  });
+  readonly #printed = new WeakMap<DocumentNode, string>();
+
+  constructor(parts: EngineParts, options: Pick<EngineOptions, 'checks' | 'introspection'>) {
+    const { cachedOperations } = parts.limits;
+    this.#parts = parts;
+    this.#options = options;
+    this.#byText = new Lru({ entries: 2 * cachedOperations, weight: keptCharacters, weigh: lengthOf });
+    this.#byMeaning = new Lru({ entries: cachedOperations });
+  }
+
+  /** The operation of a request, or why it is refused: at once where that is known. Rejects when the planner cannot be asked. */
+  get(request: OperationRequest): Operation | Refusal | Promise<Operation | Refusal> {
+    const text = this.#textOf(request);
+    if (text === undefined) return { kind: undefined, errors: [noDocument] };
+    const operationName = request.operationName ?? undefined;
+    const key = operationName === undefined ? text : `${text}\u0000${operationName}`;
+    const known = this.#byText.get(key) ?? this.#refusals.get(key);
+    if (known) return known;
+    const made = this.#compile(text, operationName);
+    this.#byText.set(key, made);
+    made.then(
+      (result) => {
+        if (result instanceof Operation) return this.#byText.exchange(key, made, result);
+        this.#byText.drop(key, made);
+        this.#refusals.set(key, result);
+      },
+      () => this.#byText.drop(key, made),
+    );
+    return made;
+  }
+
+  #textOf({ query, document }: OperationRequest): string | undefined {
+    if (query !== undefined || !document) return query;
+    let text = this.#printed.get(document);
+    if (text === undefined) {
+      text = print(document);
+      this.#printed.set(document, text);
+    }
+    return text;
+  }
+
+  async #compile(text: string, operationName: string | undefined): Promise<Operation | Refusal> {
+    if (isTooDeep(text)) {
+      const { code, message, details } = tooDeep();
+      return refusal(code, [{ message, extensions: { code, ...details } }]);
+    }
+    const fault = await this.#parts.planning.validate(text, operationName);
+    if (fault) return refusal(fault.code, fault.errors);
+    // A new operation is much work: others have their turn between its pieces.
+    await turns.next();
+    const selected = selectOperation(parse(text, { noLocation: true }), operationName);
+    if ('fault' in selected) return refusal('OPERATION_RESOLUTION_FAILURE', [{ message: selected.fault }]);
+    const normalisedText = print(selected.document);
+    await turns.next();
+    const known = this.#byMeaning.get(normalisedText);
+    if (known) return known;
+    if (this.#options.introspection === false && asksForSchema(selected)) {
+      return refusal('GRAPHQL_VALIDATION_FAILED', [{ message: 'Introspection is switched off here' }]);
+    }
+    const { info, planText } = describe(
+      this.#parts.schema,
+      this.#parts.planning.facts,
+      selected,
+      normalisedText,
+    );
+    const faults = (this.#options.checks ?? []).flatMap((check) => check(info, this.#parts.schema));
+    if (faults.length > 0)
+      return refusal(
+        'OPERATION_TOO_COMPLEX',
+        faults.map((error) => error.toJSON()),
+        info.kind,
+      );
+    const operation = new Operation(this.#parts, selected, info, planText);
+    this.#byMeaning.set(normalisedText, operation);
+    return operation;
+  }
+}
+
+const noDocument = { message: 'The request has no document', code: 'BAD_REQUEST' };
+
+function lengthOf(text: string): number {
+  return text.length;
+}

@@ -1,0 +1,280 @@
+import { type GraphQLError, type GraphQLSchema, isNonNullType, type SelectionSetNode } from 'graphql';
+import { type Coerced, compileCoercion } from '@rhizome/subgraph';
+import type { SubgraphResult, Transport } from '../transport/transport.js';
+import { type Refusal, refusal } from '../result/refusal.js';
+import { AnswerSelection } from '../result/collect.js';
+import { errorsText } from '../result/errors.js';
+import { introspect, asksForSchema } from './introspection.js';
+import { Lru } from '../engine/lru.js';
+import { explain } from '../result/nulls.js';
+import { type CompiledPlan, compilePlan } from '../fetch/plan.js';
+import { valueAt } from '../result/path.js';
+import { conditionVariables } from '../planning/normalise.js';
+import type { PlanningService } from '../planning/pool.js';
+import type { SelectedOperation } from '../planning/select.js';
+import { bubbles, compileAnswer, type WriteMark } from '../result/project.js';
+import type { ConditionValues } from '../fetch/requires.js';
+import { RunState, type RunContext } from '../fetch/run-state.js';
+import { turns } from '../engine/event-loop-queue.js';
+import type { TypeRelations } from '../supergraph/type-relations.js';
+import type {
+  EngineLimits,
+  EngineLog,
+  EngineOptions,
+  ExecutionText,
+  OperationInfo,
+} from '../engine/types.js';
+
+/** What all operations of an engine share. */
+export interface EngineParts {
+  readonly schema: GraphQLSchema;
+  readonly planning: PlanningService;
+  readonly relations: TypeRelations;
+  readonly limits: EngineLimits;
+  readonly log: EngineLog;
+  /** Leave the native planner out. */
+  readonly fallbackOnly: boolean;
+  readonly onPlan: EngineOptions['onPlan'];
+  /** Answers about the schema alone, which are long, costly, and the same for everybody. */
+  readonly schemaAnswers: Lru<Operation, ExecutionText>;
+  transportOf(subgraph: string): Transport;
+  timeoutOf(subgraph: string): number;
+}
+
+/** Which progressive overrides are on for a request. */
+export interface Overrides {
+  readonly labels: readonly string[];
+  readonly percentage: number;
+  /** Equal for equal overrides. */
+  readonly key: string;
+}
+
+/** Values of a request's variables, or what is wrong with them. */
+export type CoercedVariables =
+  | {
+      readonly ok: true;
+      readonly coerced: Readonly<Record<string, unknown>>;
+      readonly conditions: ConditionValues;
+    }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+/** A compiled plan and who made it. */
+export interface MadePlan extends CompiledPlan {
+  readonly planner: 'native' | 'fallback' | 'none';
+  /** What was written last of an event that is all there is: one and the same event may come to many streams. */
+  latest: { readonly result: SubgraphResult; readonly answer: ExecutionText } | undefined;
+}
+
+/** What came of planning. */
+type Planned = MadePlan | Refusal;
+
+/** How an operation is answered under one set of conditions. */
+interface Projection {
+  readonly selection: AnswerSelection;
+  readonly write: ReturnType<typeof compileAnswer>;
+}
+
+/** Combinations of conditions that one operation keeps compiled. */
+const keptVariants = 64;
+const maxVariableErrors = 20;
+
+/** One operation of a client, compiled: run as often as it is asked for. */
+export class Operation {
+  readonly info: OperationInfo;
+  readonly selected: SelectedOperation;
+  readonly #parts: EngineParts;
+  /** What is planned: the client's operation, or that with a cursor added. */
+  readonly #planText: string;
+  readonly #coerce: (variables: Readonly<Record<string, unknown>>) => Coerced;
+  readonly #conditionNames: readonly string[];
+  readonly #plans = new Lru<string, Planned | Promise<Planned>>({ entries: keptVariants });
+  readonly #projections = new Lru<string, Projection>({ entries: keptVariants });
+  readonly #asksForSchema: boolean;
+  readonly #notices: string;
+
+  constructor(parts: EngineParts, selected: SelectedOperation, info: OperationInfo, planText: string) {
+    this.#parts = parts;
+    this.selected = selected;
+    this.info = info;
+    this.#planText = planText;
+    this.#coerce = compileCoercion(parts.schema, selected.operation, maxVariableErrors);
+    this.#conditionNames = conditionVariables(selected.document);
+    this.#asksForSchema = asksForSchema(selected);
+    this.#notices = noticesOf(info);
+  }
+
+  /** The answer, where it was written before and is the same each time. */
+  get answer(): ExecutionText | undefined {
+    return this.#asksForSchema ? this.#parts.schemaAnswers.get(this) : undefined;
+  }
+
+  /** Checks a request's variables against the schema and applies defaults. */
+  coerce(variables: Readonly<Record<string, unknown>>): CoercedVariables {
+    const definitions = this.selected.operation.variableDefinitions;
+    if (!definitions || definitions.length === 0) return nothingToCoerce;
+    const result = this.#coerce(variables);
+    if (result.errors) {
+      const errors = result.errors.map((error: GraphQLError) => error.toJSON());
+      return { ok: false, refusal: refusal('BAD_USER_INPUT', errors, this.info.kind) };
+    }
+    const conditions: Record<string, boolean> = {};
+    for (const name of this.#conditionNames) conditions[name] = result.coerced[name] === true;
+    return { ok: true, coerced: result.coerced, conditions };
+  }
+
+  /** The compiled plan for a request; made when first needed, for one set of conditions, and at hand from then on. */
+  plan(conditions: ConditionValues, overrides: Overrides): Planned | Promise<Planned> {
+    const key = `${overrides.key}|${this.#bitsOf(conditions)}`;
+    const known = this.#plans.get(key);
+    if (known) return known;
+    const fresh = this.#makePlan(conditions, overrides);
+    this.#plans.set(key, fresh);
+    fresh.then(
+      (planned) => this.#plans.exchange(key, fresh, planned),
+      // A planner that could not be asked is no verdict on the operation.
+      () => this.#plans.drop(key, fresh),
+    );
+    return fresh;
+  }
+
+  async #makePlan(conditions: ConditionValues, { labels, percentage }: Overrides): Promise<Planned> {
+    const reply = await this.#parts.planning.plan({
+      query: this.#planText,
+      operationName: this.info.name,
+      labels,
+      percentage,
+      conditions,
+      fallbackOnly: this.#parts.fallbackOnly,
+    });
+    if (reply.outcome === 'planned') {
+      const { planner, fault, node } = reply;
+      if (planner === 'fallback' && fault !== undefined) {
+        this.#parts.log.debug(
+          { operation: this.info.name, fault },
+          'an operation was planned by the fallback planner',
+        );
+      }
+      this.#parts.onPlan?.({ operation: this.info, planner, fault, plan: node });
+      const endsAfter = this.info.kind === 'mutation' ? this.#endsAfter(conditions) : undefined;
+      await turns.next();
+      const plan = {
+        ...compilePlan(node, reply.renamed, this.#parts, endsAfter),
+        planner,
+        latest: undefined,
+      };
+      await turns.next();
+      return plan;
+    }
+    this.#parts.log.warn(
+      { operation: this.info.name, reason: reply.reason },
+      'an operation cannot be planned',
+    );
+    return unplannable(this.info, reply.reason);
+  }
+
+  /** A mutation that may not be null but is leaves no answer: those after it are not begun, as in graphql-js. */
+  #endsAfter(conditions: ConditionValues): (state: RunState, keys: ReadonlySet<string>) => boolean {
+    const { selection } = this.#projectionOf(conditions);
+    const checks = selection
+      .fieldsOf(selection.type)
+      .filter(({ type }) => isNonNullType(type))
+      .map((field) => ({ key: field.key, leavesNull: bubbles(field) }));
+    return ({ data }, keys) =>
+      checks.some(({ key, leavesNull }) => keys.has(key) && leavesNull(valueAt(data, key)));
+  }
+
+  /** What the schema itself answers of an operation goes into its data before anything else. */
+  begin(context: RunContext, coerced: Readonly<Record<string, unknown>>): RunState {
+    const state = new RunState(context);
+    if (this.#asksForSchema) {
+      Object.assign(state.data, introspect(this.#parts.schema, this.selected, coerced));
+      state.answered = true;
+    }
+    return state;
+  }
+
+  /** Writes the answer of a state whose plan has run. */
+  finish(state: RunState, plan: CompiledPlan): ExecutionText {
+    const { selection, write } = this.#projectionOf(state.context.conditions);
+    const mark: WriteMark = { bubbled: false };
+    const data = write(state.data, mark);
+    if (!mark.bubbled && state.errors.length === 0 && !state.failures) {
+      const text = `{"data":${data}${this.#notices}}`;
+      const answer: ExecutionText = { text, outcome: 'executed', kind: this.info.kind, codes: none };
+      const isConstant = plan.node === null && !this.selected.operation.variableDefinitions?.length;
+      if (this.#asksForSchema && isConstant) this.#parts.schemaAnswers.set(this, answer);
+      return answer;
+    }
+    const errors = explain(selection, state, plan.dependents);
+    const shown = errors.length > 0 ? `"errors":${errorsText(errors, state.context.requestId)},` : '';
+    return {
+      text: `{${shown}"data":${data}${this.#notices}}`,
+      outcome: 'executed',
+      kind: this.info.kind,
+      codes: errors.map(({ code }) => code),
+    };
+  }
+
+  #projectionOf(conditions: ConditionValues): Projection {
+    const key = this.#bitsOf(conditions);
+    let projection = this.#projections.get(key);
+    if (!projection) {
+      const selection = AnswerSelection.ofOperation(this.#parts.schema, this.selected, conditions);
+      projection = { selection, write: compileAnswer(selection) };
+      this.#projections.set(key, projection);
+    }
+    return projection;
+  }
+
+  #bitsOf(conditions: ConditionValues): string {
+    let bits = '';
+    for (const name of this.#conditionNames) bits += conditions[name] === true ? '1' : '0';
+    return bits;
+  }
+}
+
+const none: readonly string[] = [];
+const nothingToCoerce: CoercedVariables = { ok: true, coerced: {}, conditions: {} };
+
+function unplannable(info: OperationInfo, reason: string): Refusal {
+  return {
+    kind: info.kind,
+    errors: [
+      {
+        message: `No way was found to answer this operation from the services of the graph: ${reason}`,
+        code: 'GRAPHQL_VALIDATION_FAILED',
+      },
+    ],
+  };
+}
+
+const deferNotice = ',"extensions":{"notices":["@defer is answered at once, with the rest of the answer"]}';
+
+/** An answer with one more entry in its extensions, whose value is JSON text. */
+export function withExtension<T extends Pick<ExecutionText, 'text'>>(
+  answer: T,
+  name: string,
+  json: string,
+): T {
+  const { text } = answer;
+  const isNoticed = text.endsWith(`${deferNotice}}`);
+  const start = isNoticed ? `${text.slice(0, -2)},` : `${text.slice(0, -1)},"extensions":{`;
+  return { ...answer, text: `${start}${JSON.stringify(name)}:${json}}}` };
+}
+
+/** Remarks in the answer's extensions, as JSON text after `data`. */
+function noticesOf({ document }: OperationInfo): string {
+  const defers = document.definitions.some((node) => 'selectionSet' in node && usesDefer(node.selectionSet));
+  if (!defers) return '';
+  return deferNotice;
+}
+
+function usesDefer(set: SelectionSetNode): boolean {
+  return set.selections.some(
+    (selection) =>
+      selection.directives?.some(({ name }) => name.value === 'defer') ||
+      ('selectionSet' in selection &&
+        selection.selectionSet !== undefined &&
+        usesDefer(selection.selectionSet)),
+  );
+}

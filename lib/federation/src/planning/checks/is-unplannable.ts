@@ -1,0 +1,35 @@
+import { Kind, type OperationDefinitionNode, type SelectionSetNode } from 'graphql';
+import { namedTypeOf, type SupergraphModel } from '../fallback/graph.js';
+
+/** How the native planner says that there is no plan. All else that it says is a fault of its own. */
+const verdict = /No paths found for selection item/;
+
+/**
+ * Whether the native planner is to be believed that an operation has no plan. It knows best, but for one thing: from an
+ * interface object it does not find the way to fields that a third subgraph adds to one of the interface's types.
+ */
+export function isFinal(reason: string, operation: OperationDefinitionNode, model: SupergraphModel): boolean {
+  if (!verdict.test(reason)) return false;
+  return !narrowsInterfaceObject(model, model.roots[operation.operation], operation.selectionSet);
+}
+
+/** Whether something is selected of one type of an interface that a subgraph has as an object. */
+function narrowsInterfaceObject(
+  model: SupergraphModel,
+  typeName: string,
+  { selections }: SelectionSetNode,
+): boolean {
+  const isObjectSomewhere = [...(model.types.get(typeName)?.graphs.values() ?? [])].some(
+    ({ isInterfaceObject, keys }) => isInterfaceObject && keys.length > 0,
+  );
+  return selections.some((node) => {
+    if (node.kind === Kind.FRAGMENT_SPREAD || !node.selectionSet) return false;
+    if (node.kind === Kind.FIELD) {
+      const field = model.types.get(typeName)?.fields.get(node.name.value);
+      return field !== undefined && narrowsInterfaceObject(model, namedTypeOf(field.type), node.selectionSet);
+    }
+    const condition = node.typeCondition?.name.value ?? typeName;
+    if (isObjectSomewhere && condition !== typeName) return true;
+    return narrowsInterfaceObject(model, condition, node.selectionSet);
+  });
+}

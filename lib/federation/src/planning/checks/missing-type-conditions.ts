@@ -1,0 +1,145 @@
+import { Kind, type OperationDefinitionNode, type SelectionSetNode } from 'graphql';
+import { entitySets, fieldsOf, keyOf, operationOf, renamesOf } from './placed-fetch.js';
+import { type PathSegment, placedFetchesOf, type PlanNode, type RequiresNode } from '../plan-format.js';
+import { namedTypeOf, type SupergraphModel } from '../fallback/graph.js';
+import { objectTypesOf } from '../fallback/object-types.js';
+
+/**
+ * The place of a field that a plan fetches for some of the types only of which the operation asks it; undefined where there is none. A fetch of
+ * an interface object may stand for several of the interface's types and yet be sent for the objects of one of them: the others would be left
+ * without the field, and nobody would be told.
+ */
+export function leftOutPlace(
+  node: PlanNode | null,
+  operation: OperationDefinitionNode,
+  model: SupergraphModel,
+): string | undefined {
+  const fetches = [...placedFetchesOf(node)];
+  // Only interface objects are asked for in the name of others.
+  if (!fetches.some(({ parts }) => parts.some(({ inputRewrites }) => inputRewrites?.length)))
+    return undefined;
+  const types = new TypesOfKeys(model);
+  for (const placed of fetches) {
+    const asked = operationOf(placed);
+    if (!asked) continue;
+    for (const part of placed.parts) {
+      const renames = renamesOf(part);
+      if (part.alias === undefined) {
+        types.note({ path: [], sets: [asked.selectionSet], types: undefined, renames });
+        continue;
+      }
+      for (const path of part.paths)
+        types.note({
+          path: fieldsOf(path),
+          sets: entitySets(asked, part.alias).map(withoutConditions),
+          types: askedTypes(path, part.requires ?? [], model),
+          renames,
+        });
+    }
+  }
+  return types.leftOut(operation);
+}
+
+/** The concrete types of the objects that are sent; undefined where all are. */
+function askedTypes(
+  path: readonly PathSegment[],
+  requires: readonly RequiresNode[],
+  model: SupergraphModel,
+): readonly string[] | undefined {
+  const names = requires.flatMap((node) => (node.kind === 'InlineFragment' ? [node.typeCondition] : []));
+  if (names.every((name) => model.types.get(name)?.kind === 'object')) return names;
+  const last = path.at(-1);
+  return typeof last === 'object' && 'TypeCondition' in last ? last.TypeCondition : undefined;
+}
+
+/** The selections of an entity, whatever it is called there: what it is was settled when it was chosen. */
+function withoutConditions({ kind, selections }: SelectionSetNode): SelectionSetNode {
+  return {
+    kind,
+    selections: selections.flatMap((node) =>
+      node.kind === Kind.INLINE_FRAGMENT ? node.selectionSet.selections : [node],
+    ),
+  };
+}
+
+/** What one part of a fetch brings to one place. */
+interface BroughtFields {
+  readonly path: readonly string[];
+  /** What is selected there, without fragments on it. */
+  readonly sets: readonly SelectionSetNode[];
+  /** The concrete types of the objects that it is asked for; undefined where it is asked for all of them. */
+  readonly types: readonly string[] | undefined;
+  /** The key in the data by the key in the answer, where it is another. */
+  readonly renames: ReadonlyMap<string, string>;
+}
+
+/** For which types of a place each key is fetched. */
+class TypesOfKeys {
+  readonly #model: SupergraphModel;
+  /** By path and key: the types that it is fetched for; undefined for all. */
+  readonly #types = new Map<string, Set<string> | undefined>();
+
+  constructor(model: SupergraphModel) {
+    this.#model = model;
+  }
+
+  note({ path, sets, types, renames }: BroughtFields): void {
+    for (const { selections } of sets)
+      for (const node of selections) {
+        if (node.kind === Kind.INLINE_FRAGMENT) {
+          const own = node.typeCondition ? this.#concrete(node.typeCondition.name.value) : undefined;
+          this.note({ path, sets: [node.selectionSet], types: types ?? own, renames });
+        } else if (node.kind === Kind.FIELD) {
+          const key = keyOf(node);
+          const place = [...path, renames.get(key) ?? key];
+          this.#add(place.join('.'), types);
+          if (node.selectionSet)
+            this.note({ path: place, sets: [node.selectionSet], types: undefined, renames });
+        }
+      }
+  }
+
+  /** The place of a field that is not fetched for all the types that the operation, its fragments written out, asks it of. */
+  leftOut({ operation, selectionSet }: OperationDefinitionNode): string | undefined {
+    const root = this.#model.roots[operation];
+    return this.#leftOutBelow([], selectionSet, root, undefined);
+  }
+
+  #leftOutBelow(
+    path: readonly string[],
+    { selections }: SelectionSetNode,
+    typeName: string,
+    narrowed: readonly string[] | undefined,
+  ): string | undefined {
+    for (const node of selections) {
+      let found: string | undefined;
+      if (node.kind === Kind.INLINE_FRAGMENT) {
+        const condition = node.typeCondition?.name.value ?? typeName;
+        const met = this.#concrete(condition);
+        const types = narrowed ? narrowed.filter((name) => met.includes(name)) : met;
+        found = this.#leftOutBelow(path, node.selectionSet, condition, types);
+      } else if (node.kind === Kind.FIELD && node.name.value !== '__typename') {
+        const place = [...path, keyOf(node)];
+        const known = this.#types.get(place.join('.'));
+        const types = narrowed ?? this.#concrete(typeName);
+        if (known && types.some((name) => !known.has(name))) return place.join('.');
+        const field = this.#model.types.get(typeName)?.fields.get(node.name.value);
+        if (field && node.selectionSet)
+          found = this.#leftOutBelow(place, node.selectionSet, namedTypeOf(field.type), undefined);
+      }
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  #add(place: string, types: readonly string[] | undefined): void {
+    const known = this.#types.get(place);
+    if (types === undefined) this.#types.set(place, undefined);
+    else if (known) types.forEach((type) => known.add(type));
+    else if (!this.#types.has(place)) this.#types.set(place, new Set(types));
+  }
+
+  #concrete(typeName: string): readonly string[] {
+    return objectTypesOf(this.#model, typeName);
+  }
+}

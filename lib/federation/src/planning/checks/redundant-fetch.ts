@@ -1,0 +1,57 @@
+import {
+  fetchesOf,
+  type PathSegment,
+  type PlacedFetch,
+  placedFetchesOf,
+  type PlanNode,
+} from '../plan-format.js';
+
+/** Why a plan is made by the fallback planner although the native one is right. */
+export const detourFault = 'a fetch goes back for what an earlier one of its service could have brought';
+
+/**
+ * Whether entities that came with an entity fetch of a service are asked of the same service again. It may have to be so,
+ * for what others require; the native planner also does it for what others are to be sent.
+ */
+export function goesBack(node: PlanNode | null): boolean {
+  const before: PlacedFetch[] = [];
+  for (const placed of placedFetchesOf(node)) {
+    if (before.some((earlier) => brings(earlier, placed))) return true;
+    if (isEntityFetch(placed)) before.push(placed);
+  }
+  return false;
+}
+
+/** Whether a plan has fewer fetches than another or fewer of them that wait for each other, and not more of either. */
+export function isShorter(plan: PlanNode | null, other: PlanNode | null): boolean {
+  const fetches = [...fetchesOf(plan)].length - [...fetchesOf(other)].length;
+  const rounds = roundsOf(plan) - roundsOf(other);
+  return fetches <= 0 && rounds <= 0 && fetches + rounds < 0;
+}
+
+function isEntityFetch({ parts }: PlacedFetch): boolean {
+  return parts.some(({ requires }) => requires !== undefined && requires.length > 0);
+}
+
+/** Whether a fetch is for places below those that an earlier one of the same service feeds. */
+function brings(earlier: PlacedFetch, placed: PlacedFetch): boolean {
+  if (earlier.fetch.serviceName !== placed.fetch.serviceName) return false;
+  const above = placesOf(earlier);
+  return placesOf(placed).some((place) => above.some((one) => one !== place && place.startsWith(one)));
+}
+
+function placesOf({ parts }: PlacedFetch): string[] {
+  return parts.flatMap(({ paths }) => paths.map((path) => path.map(stepText).join('')));
+}
+
+function stepText(segment: PathSegment): string {
+  return segment !== '@' && 'Field' in segment ? `${segment.Field}/` : '';
+}
+
+/** How many fetches wait for one another at most. */
+function roundsOf(node: PlanNode | null | undefined): number {
+  if (!node) return 0;
+  if (node.kind === 'Sequence') return node.nodes.reduce((sum, child) => sum + roundsOf(child), 0);
+  if (node.kind === 'Parallel') return Math.max(0, ...node.nodes.map(roundsOf));
+  return 1;
+}

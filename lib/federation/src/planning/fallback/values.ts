@@ -1,0 +1,93 @@
+import type { TypeNode } from 'graphql';
+import type { PathSegment } from '../plan-format.js';
+import type { FetchBook } from './fetches.js';
+import { type GraphField, listDepth, namedTypeOf } from './graph.js';
+import type { SelectionBuilder } from './group.js';
+import type { Place, Presence } from './insertion.js';
+import { type Navigator, providedBelow } from './vertex.js';
+
+/** Where values of fields stand: under which path and, of abstract types, as which concrete types. */
+export class ValuePlaces {
+  readonly #navigator: Navigator;
+  readonly #fetches: FetchBook;
+
+  constructor(navigator: Navigator, fetches: FetchBook) {
+    this.#navigator = navigator;
+    this.#fetches = fetches;
+  }
+
+  /** The places where values of a field stand: one, or one for each concrete type. */
+  of(
+    place: Place,
+    { key, name }: { readonly key: string; readonly name: string },
+    { type }: GraphField,
+    presence: Presence,
+    builder: SelectionBuilder,
+  ): Place[] {
+    const typeName = namedTypeOf(type);
+    const graphType = this.#navigator.type(typeName);
+    const { graph } = presence.vertex;
+    const segments = segmentsOf(key, type);
+    const join = this.#navigator.resolves(presence.vertex, name, presence.provided);
+    const below = providedBelow(presence.provided, name, join?.provides);
+    const arrive = (child: Place, at: SelectionBuilder): Place => {
+      const vertex = this.#navigator.vertexIn(child.typeName, graph);
+      if (vertex && !child.presences.has(vertex.id)) {
+        const provided = this.#navigator.providedFor(below, child.typeName);
+        child.presences.set(vertex.id, { group: presence.group, vertex, builder: at, provided });
+      }
+      return child;
+    };
+    if (!graphType || graphType.kind === 'object')
+      return [arrive(place.child(key, segments, typeName), builder)];
+    builder.asksTypename = true;
+    if (graphType.graphs.get(graph)?.isInterfaceObject) {
+      const child = arrive(place.child(key, segments, typeName), builder);
+      return this.#concretePlaces(place, key, segments, typeName, child);
+    }
+    return this.#membersIn(graph, join?.type?.replace(/[[\]!]/g, '') ?? typeName).map((member) =>
+      arrive(place.child(key, [...segments, { TypeCondition: [member] }], member), builder.onType(member)),
+    );
+  }
+
+  /** The object types that a subgraph may answer for a type; its own type may be narrower than the public one. */
+  #membersIn(graph: string, typeName: string): readonly string[] {
+    const type = this.#navigator.type(typeName);
+    return type?.kind === 'object' ? [typeName] : (type?.members.get(graph) ?? []);
+  }
+
+  /** An interface object does not know its types: a subgraph that has the interface is asked first. */
+  #concretePlaces(
+    parent: Place,
+    key: string,
+    segments: readonly PathSegment[],
+    typeName: string,
+    child: Place,
+  ): Place[] {
+    const type = this.#navigator.type(typeName);
+    const here = [...child.presences.values()].map(({ vertex }) => vertex);
+    const home = [...this.#navigator.reach(typeName, here).values()].find(
+      ({ vertex }) => vertex.as === typeName && !type?.graphs.get(vertex.graph)?.isInterfaceObject,
+    );
+    const presence = home && this.#fetches.enter(child, home.vertex);
+    if (!presence) return [child];
+    presence.builder.asksTypename = true;
+    return (type?.members.get(presence.vertex.graph) ?? []).map((member) => {
+      const place = parent.child(key, [...segments, { TypeCondition: [member] }], member);
+      const vertex = this.#navigator.vertexIn(member, presence.vertex.graph);
+      if (vertex && !place.presences.has(vertex.id)) {
+        place.presences.set(vertex.id, {
+          group: presence.group,
+          vertex,
+          builder: presence.builder.onType(member),
+          provided: undefined,
+        });
+      }
+      return place;
+    });
+  }
+}
+
+function segmentsOf(key: string, type: TypeNode): PathSegment[] {
+  return [{ Field: key }, ...Array.from({ length: listDepth(type) }, () => '@' as const)];
+}

@@ -1,0 +1,273 @@
+import { QueryPlanner } from '@graphql-hive/router-query-planner';
+import {
+  buildASTSchema,
+  type DocumentNode,
+  GraphQLError,
+  type GraphQLFormattedError,
+  type GraphQLSchema,
+  Kind,
+  type OperationDefinitionNode,
+  parse,
+  print,
+  validate,
+  visit,
+} from 'graphql';
+import { publicDocument } from '../supergraph/public-schema.js';
+import { readSupergraph, type SupergraphFacts } from '../supergraph/supergraph.js';
+import { detourFault, goesBack, isShorter } from './checks/redundant-fetch.js';
+import { type ConditionValues, expandedSize, normalise, splitRoots } from './normalise.js';
+import { faultOf } from './checks/plan-check.js';
+import { fetchesOf, type PlanNode } from './plan-format.js';
+import { selectOperation } from './select.js';
+import { repairSupergraph } from './native/patch-supergraph.js';
+import { readModel, type SupergraphModel } from './fallback/graph.js';
+import { planByFallback } from './fallback/fallback-planner.js';
+import { isFinal } from './checks/is-unplannable.js';
+
+/** What is to be planned. */
+export interface PlanRequest {
+  readonly query: string;
+  readonly operationName: string | undefined;
+  /** Labels of progressive overrides that are on. */
+  readonly labels: readonly string[];
+  /** Overrides by `percent(n)` are on where this is below n; 100 switches all of them off. */
+  readonly percentage: number;
+  /**
+   * Values of the variables of `@skip` and `@include`. A plan is for these only: of conditions the planner makes
+   * invalid text at times, and at times it forgets to fetch what stands under them.
+   */
+  readonly conditions: ConditionValues;
+  /** Leave the native planner out: it has failed on this operation in a way that cannot be caught. */
+  readonly fallbackOnly?: boolean | undefined;
+}
+
+/** A plan, or what stands in its way. Plain data that can cross threads. */
+export type PlanReply =
+  | {
+      readonly outcome: 'planned';
+      readonly planner: 'native' | 'fallback' | 'none';
+      /** Why the plan was made by the fallback planner. */
+      readonly fault?: string | undefined;
+      /** Null where nothing is to be fetched. */
+      readonly node: PlanNode | null;
+      /** Planner's name to client's name of variables that had to be renamed. */
+      readonly renamed: Readonly<Record<string, string>>;
+    }
+  | { readonly outcome: 'unplannable'; readonly reason: string };
+
+/** Faults of a document that keep it from being planned, as clients are told of them; empty if it is fine. */
+export interface ValidationReply {
+  readonly code:
+    | 'GRAPHQL_PARSE_FAILED'
+    | 'OPERATION_RESOLUTION_FAILURE'
+    | 'GRAPHQL_VALIDATION_FAILED'
+    | 'OPERATION_TOO_COMPLEX';
+  readonly errors: readonly GraphQLFormattedError[];
+}
+
+/** Bounds of what is validated and planned. */
+export interface PlannerLimits {
+  readonly documentTokens: number;
+  /** Fields of an operation with its fragments written out. */
+  readonly expandedFields: number;
+}
+
+/** Validates and plans operations of one supergraph. Synchronous and costly: lives in a thread of its own. */
+export interface Planner {
+  readonly facts: SupergraphFacts;
+  readonly overrides: { readonly labels: readonly string[]; readonly percentages: readonly number[] };
+  validate(query: string, operationName: string | undefined): ValidationReply | undefined;
+  plan(request: PlanRequest): PlanReply;
+}
+
+const incrementalDirectives =
+  'directive @defer(if: Boolean! = true, label: String) on FRAGMENT_SPREAD | INLINE_FRAGMENT';
+/** A document with thousands of faults is answered with the first few. */
+const maxValidationErrors = 25;
+
+/** Builds the planner of a supergraph. Throws when the supergraph is not one. */
+export function createPlanner(givenSdl: string, limits: PlannerLimits): Planner {
+  const { text, document } = repairSupergraph(givenSdl);
+  const main = new QueryPlanner(text);
+  const publicSchema = publicDocument(document);
+  const facts = readSupergraph(document, publicSchema);
+  const schema = validationSchema(publicSchema);
+  let model: SupergraphModel | undefined;
+  // From the text: the parsed document is not worth keeping for the few operations that need the model.
+  const supergraphModel = (): SupergraphModel => (model ??= readModel(parse(text, { noLocation: true })));
+  return {
+    facts,
+    overrides: { labels: main.overrideLabels, percentages: main.overridePercentages },
+    validate: (query, operationName) => validateQuery(schema, limits, query, operationName),
+    plan: (request) => planQuery({ schema, main, supergraphModel }, request),
+  };
+}
+
+/** Clients may write `@defer`; it is answered at once, which the directive allows. */
+function validationSchema(document: DocumentNode): GraphQLSchema {
+  const known = document.definitions.some(
+    (node) => node.kind === Kind.DIRECTIVE_DEFINITION && node.name.value === 'defer',
+  );
+  const extra = known ? [] : parse(incrementalDirectives, { noLocation: true }).definitions;
+  return buildASTSchema(
+    { kind: Kind.DOCUMENT, definitions: [...document.definitions, ...extra] },
+    { assumeValid: true },
+  );
+}
+
+function validateQuery(
+  schema: GraphQLSchema,
+  limits: PlannerLimits,
+  query: string,
+  operationName: string | undefined,
+): ValidationReply | undefined {
+  let document: DocumentNode;
+  try {
+    document = parse(query, { maxTokens: limits.documentTokens });
+  } catch (error) {
+    if (!(error instanceof GraphQLError)) throw error;
+    if (tooManyTokens.test(error.message)) return tooComplex('tokens', limits.documentTokens);
+    return { code: 'GRAPHQL_PARSE_FAILED', errors: [error.toJSON()] };
+  }
+  if (query.includes('__proto__') && usesName(document, '__proto__')) {
+    return { code: 'GRAPHQL_VALIDATION_FAILED', errors: [{ message: 'Nothing may be named "__proto__"' }] };
+  }
+  const selected = selectOperation(document, operationName);
+  if ('fault' in selected) {
+    return { code: 'OPERATION_RESOLUTION_FAILURE', errors: [{ message: selected.fault }] };
+  }
+  if (!schema.getRootType(selected.operation.operation)) {
+    const message = `The schema has no root for a ${selected.operation.operation}`;
+    return { code: 'GRAPHQL_VALIDATION_FAILED', errors: [{ message }] };
+  }
+  const faults = faultsIn(schema, document);
+  if (faults.length > 0) {
+    return { code: 'GRAPHQL_VALIDATION_FAILED', errors: faults.map((fault) => fault.toJSON()) };
+  }
+  if (expandedSize(selected, limits.expandedFields) > limits.expandedFields) {
+    return tooComplex('fields with its fragments written out', limits.expandedFields);
+  }
+  return undefined;
+}
+
+function faultsIn(schema: GraphQLSchema, document: DocumentNode): readonly GraphQLError[] {
+  try {
+    return validate(schema, document, undefined, { maxErrors: maxValidationErrors });
+  } catch (error) {
+    if (!(error instanceof GraphQLError)) throw error;
+    // graphql-js reads the root of subscriptions without values of variables, and throws where it needs one.
+    const text = 'The root field of a subscription must not be under @skip or @include with a variable';
+    return [new GraphQLError(text, { nodes: error.nodes })];
+  }
+}
+
+/** How the parser says that it has given up on a document's length. */
+const tooManyTokens = /contains more tha[nt] \d+ tokens/;
+
+function tooComplex(field: string, limit: number): ValidationReply {
+  const message = `The operation has more than ${limit} ${field}; the limit is ${limit}`;
+  const extensions = { code: 'OPERATION_TOO_COMPLEX', field, expected: `at most ${limit}` };
+  return { code: 'OPERATION_TOO_COMPLEX', errors: [{ message, extensions }] };
+}
+
+/** Whether an alias, a variable or anything else has the name: JavaScript's objects have no place for this one. */
+function usesName(document: DocumentNode, name: string): boolean {
+  let uses = false;
+  visit(document, {
+    Name({ value }) {
+      if (value === name) uses = true;
+    },
+  });
+  return uses;
+}
+
+interface PlanContext {
+  readonly schema: GraphQLSchema;
+  readonly main: QueryPlanner;
+  readonly supergraphModel: () => SupergraphModel;
+}
+
+function planQuery(context: PlanContext, request: PlanRequest): PlanReply {
+  const selected = selectOperation(parse(request.query, { noLocation: true }), request.operationName);
+  if ('fault' in selected) return { outcome: 'unplannable', reason: selected.fault };
+  const { operation, renamed } = normalise(context.schema, selected, request.conditions);
+  if (!operation) return { outcome: 'planned', planner: 'none', node: null, renamed };
+  const native = request.fallbackOnly ? undefined : tryNative(context, operation, request);
+  if (native?.ok && !goesBack(native.node))
+    return { outcome: 'planned', planner: 'native', node: native.node, renamed };
+  if (native?.ok === false && isFinal(native.reason, operation, context.supergraphModel()))
+    return { outcome: 'unplannable', reason: native.reason };
+  const fallback = tryFallback(context, operation, request);
+  if (native?.ok) {
+    const shorter = fallback.ok && isShorter(fallback.node, native.node) ? fallback : undefined;
+    if (!shorter) return { outcome: 'planned', planner: 'native', node: native.node, renamed };
+    return { outcome: 'planned', planner: 'fallback', fault: detourFault, node: shorter.node, renamed };
+  }
+  if (fallback.ok)
+    return { outcome: 'planned', planner: 'fallback', fault: native?.reason, node: fallback.node, renamed };
+  return { outcome: 'unplannable', reason: fallback.reason };
+}
+
+type Attempt =
+  { readonly ok: true; readonly node: PlanNode | null } | { readonly ok: false; readonly reason: string };
+
+function tryNative(context: PlanContext, operation: OperationDefinitionNode, request: PlanRequest): Attempt {
+  const whole = tryText(context, operation, request);
+  if (operation.operation !== 'mutation' || !whole.ok || isRootsOnly(whole.node)) return whole;
+  // The planner lets what follows one mutation run beside the next one; the spec wants one to end before the next.
+  return inSequence(operation, (root) => tryText(context, root, request));
+}
+
+function tryFallback(
+  context: PlanContext,
+  operation: OperationDefinitionNode,
+  request: PlanRequest,
+): Attempt {
+  const rootName = context.schema.getRootType(operation.operation)?.name ?? '';
+  const overrides = {
+    isOn: (label: string): boolean => {
+      const percent = /^percent\((\d+(?:\.\d+)?)\)$/.exec(label)?.[1];
+      return percent === undefined ? request.labels.includes(label) : request.percentage < Number(percent);
+    },
+  };
+  const attempt = (root: OperationDefinitionNode): Attempt => {
+    try {
+      return { ok: true, node: planByFallback(context.supergraphModel(), overrides, rootName, root) };
+    } catch (error) {
+      return { ok: false, reason: error instanceof Error ? error.message : String(error) };
+    }
+  };
+  return operation.operation === 'mutation' ? inSequence(operation, attempt) : attempt(operation);
+}
+
+/** Plans the root fields one after the other. */
+function inSequence(
+  operation: OperationDefinitionNode,
+  plan: (root: OperationDefinitionNode) => Attempt,
+): Attempt {
+  const nodes: PlanNode[] = [];
+  for (const root of splitRoots(operation)) {
+    const attempt = plan(root.operation);
+    if (!attempt.ok) return attempt;
+    if (attempt.node) nodes.push(attempt.node);
+  }
+  return { ok: true, node: { kind: 'Sequence', nodes } };
+}
+
+function isRootsOnly(node: PlanNode | null): boolean {
+  return [...fetchesOf(node)].every(({ operationKind }) => operationKind === 'mutation');
+}
+
+function tryText(context: PlanContext, operation: OperationDefinitionNode, request: PlanRequest): Attempt {
+  try {
+    const { labels, percentage } = request;
+    const plan = context.main.plan(print(operation), operation.name?.value, new Set(labels), percentage);
+    const node = (plan.node ?? null) as PlanNode | null;
+    // The planner may print what cannot be parsed; better to know now than from a subgraph.
+    for (const fetch of fetchesOf(node)) parse(fetch.operation, { noLocation: true });
+    const fault = faultOf(node, operation, context.supergraphModel());
+    return fault === undefined ? { ok: true, node } : { ok: false, reason: fault };
+  } catch (error) {
+    return { ok: false, reason: error instanceof Error ? error.message : String(error) };
+  }
+}

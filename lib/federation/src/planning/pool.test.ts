@@ -1,0 +1,117 @@
+import { execFileSync } from 'node:child_process';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { composeTest } from '../testing/test-engine.js';
+import { testSubgraph } from '../testing/test-subgraph.js';
+import { createProcessPlanning, type PlanningService } from './pool.js';
+import type { PlanRequest } from './planner.js';
+
+// A required field, and two keys by which both its owner and the one who requires it can be entered: the native planner
+// aborts its process.
+const core = testSubgraph({
+  name: 'core',
+  sdl: 'type Query { jobs: [Job!] runs: [Run!] } type Job @key(fields: "id") { id: ID! name: String } type Run @key(fields: "id") { id: ID! }',
+});
+const owner = testSubgraph({
+  name: 'owner',
+  sdl: 'type Run @key(fields: "id") @key(fields: "code") { id: ID! code: ID! size: Int }',
+});
+const alpha = testSubgraph({
+  name: 'alpha',
+  sdl: 'type Run @key(fields: "id") @key(fields: "code") { id: ID! code: ID! size: Int @external weight: Int @requires(fields: "size") }',
+});
+const supergraphSdl = composeTest([core, owner, alpha]);
+const fatal = '{ runs { weight } }';
+
+const limits = { documentTokens: 1_000, expandedFields: 1_000 };
+const request = (query: string): PlanRequest => ({
+  query,
+  operationName: undefined,
+  labels: [],
+  percentage: 100,
+  conditions: {},
+});
+
+describe('planning in a process of its own', () => {
+  let service: PlanningService | undefined;
+  afterEach(async () => {
+    await service?.close();
+    service = undefined;
+  });
+  const start = async (timeoutMs = 20_000): Promise<PlanningService> => {
+    service = await createProcessPlanning({ supergraphSdl, timeoutMs, ...limits });
+    return service;
+  };
+
+  test('validates, plans, and knows the supergraph', async () => {
+    const planning = await start();
+    expect(planning.facts.subgraphs.map(({ name }) => name).sort()).toEqual(['alpha', 'core', 'owner']);
+    expect(await planning.validate('{ jobs { id } }', undefined)).toBeUndefined();
+    expect(await planning.validate('{ jobs { nope } }', undefined)).toMatchObject({
+      code: 'GRAPHQL_VALIDATION_FAILED',
+    });
+    expect(await planning.plan(request('{ jobs { id } runs { code } }'))).toMatchObject({
+      outcome: 'planned',
+      planner: 'native',
+    });
+  });
+
+  test('an operation on which the native planner aborts its process is planned by the fallback planner, others are not lost', async () => {
+    const planning = await start();
+    const replies = await Promise.all([
+      planning.plan(request('{ jobs { id } }')),
+      planning.plan(request(fatal)),
+      planning.plan(request('{ runs { size } }')),
+      planning.validate('{ jobs { id } }', undefined),
+      planning.plan(request(fatal)),
+    ]);
+    expect(replies.map((reply) => (reply && 'planner' in reply ? reply.planner : reply))).toEqual([
+      'native',
+      'fallback',
+      'native',
+      undefined,
+      'fallback',
+    ]);
+  });
+
+  test('a process that is ended from outside costs no operation its answer', async () => {
+    const planning = await start();
+    const own = execFileSync('pgrep', ['-P', `${process.pid}`, '-f', 'planning/process.js'], {
+      encoding: 'utf8',
+    });
+    const asked = [
+      ...Array.from({ length: 20 }, () => planning.validate('{ jobs { id } }', undefined)),
+      planning.plan(request('{ jobs { id } }')),
+    ];
+    for (const pid of own.trim().split('\n')) process.kill(Number(pid), 'SIGKILL');
+    const replies = await Promise.all(asked);
+    expect(replies.at(-1)).toMatchObject({ outcome: 'planned' });
+    expect(new Set(replies.slice(0, -1))).toEqual(new Set([undefined]));
+  });
+
+  test('operations that keep ending the process soon end it no more', async () => {
+    const planning = await start();
+    for (let round = 0; round < 5; round++)
+      expect(await planning.plan(request(fatal))).toMatchObject({ fault: expect.anything() });
+    const reply = await planning.plan(request('{ jobs { id } }'));
+    expect(reply).toMatchObject({ outcome: 'planned', planner: 'fallback', fault: undefined });
+  });
+
+  test('after it was closed it refuses, and what waits is told', async () => {
+    const planning = await start();
+    const waiting = planning.plan(request('{ jobs { id } }'));
+    await planning.close();
+    await expect(waiting).rejects.toMatchObject({ code: 'SHUTTING_DOWN' });
+    await expect(planning.plan(request('{ jobs { id } }'))).rejects.toMatchObject({ code: 'SHUTTING_DOWN' });
+  });
+
+  test('what takes too long is refused, and the next one is planned', async () => {
+    const planning = await start(1);
+    const wide = `{ ${Array.from({ length: 60 }, (_, index) => `a${index}: runs { id code size }`).join(' ')} }`;
+    await expect(planning.plan(request(wide))).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
+    // With a time as short as this one nothing is sure to be in time, but it is tried again each time.
+    const code = await planning
+      .validate('{ jobs { id } }', undefined)
+      .catch((error: { code: string }) => error.code);
+    expect([undefined, 'LIMIT_EXCEEDED']).toContain(code);
+  });
+});

@@ -1,0 +1,131 @@
+import { isDomainError, lookUp, plain } from '@rhizome/errors';
+import type { GraphQLFormattedError } from 'graphql';
+import type { SubgraphError } from '../transport/transport.js';
+import type { ResponsePath } from './path.js';
+import type { EngineLog } from '../engine/types.js';
+
+/** An error on its way to the client. */
+export interface EngineError {
+  readonly message: string;
+  /** In the client's terms; undefined while only the object it happened at is known, or for the whole request. */
+  readonly path?: ResponsePath | undefined;
+  readonly code: string;
+  /** The service that failed. */
+  readonly subgraph?: string | undefined;
+  /** Places in the client's document, for errors about the document. */
+  readonly locations?: GraphQLFormattedError['locations'];
+  /** Further extensions. */
+  readonly facts?: Readonly<Record<string, unknown>> | undefined;
+  /** The failed fetch that left the place without a value: its places are told by one error. */
+  readonly fetch?: FailedFetch | undefined;
+}
+
+/** One fetch that failed as a whole, in one run. */
+export interface FailedFetch {
+  /** Places that it left without a value, as far as they were found. */
+  places: number;
+}
+
+/** A fetch that brought nothing; the fields it leaves without a value are found when the answer is written. */
+export interface Failure {
+  readonly error: EngineError;
+  /** Keys that the fetch would have brought to each of its objects. */
+  readonly fields: ReadonlySet<string>;
+  readonly fetch: FailedFetch;
+  /**
+   * Whether its places are told by one error, or by one each. `if left`: by one each where their object is left, since
+   * the error itself has another place, whose null may be all that there is to see.
+   */
+  readonly told: 'once' | 'each' | 'if left';
+}
+
+/** What shaping an error needs to know. */
+export interface ErrorContext {
+  readonly requestId: string;
+  readonly log: EngineLog;
+  readonly uncodedMessages: boolean;
+}
+
+/** Extensions that are about a subgraph's insides or are set anew. */
+const internalFacts = new Set([
+  'code',
+  'stacktrace',
+  'exception',
+  'originalError',
+  'debugMessage',
+  'serviceName',
+  'subgraph',
+  'requestId',
+  'retry',
+  'http',
+  'trace',
+]);
+
+/** Codes by which a subgraph says that the gateway's operation was at fault: never the client's doing. */
+const ourFaults = new Set([
+  'GRAPHQL_PARSE_FAILED',
+  'GRAPHQL_VALIDATION_FAILED',
+  'OPERATION_RESOLUTION_FAILURE',
+]);
+
+/** Shapes an error that a subgraph answered, without a path. */
+export function fromSubgraph(error: SubgraphError, subgraph: string, context: ErrorContext): EngineError {
+  const given = error.extensions ?? {};
+  const code = typeof given['code'] === 'string' ? given['code'] : undefined;
+  const facts = Object.fromEntries(Object.entries(given).filter(([key]) => !internalFacts.has(key)));
+  if (code !== undefined && code !== 'INTERNAL_SERVER_ERROR' && !ourFaults.has(code)) {
+    return { message: String(error.message), code, subgraph, facts };
+  }
+  context.log.warn(
+    { subgraph, requestId: context.requestId, code, message: error.message },
+    'a subgraph answered an error that clients do not see in full',
+  );
+  const shown = code === 'INTERNAL_SERVER_ERROR' ? code : 'DOWNSTREAM_SERVICE_ERROR';
+  if (context.uncodedMessages) return { message: String(error.message), code: shown, subgraph, facts };
+  return { message: maskedMessage(subgraph, context.requestId), code: shown, subgraph };
+}
+
+function maskedMessage(subgraph: string, requestId: string): string {
+  return `The service "${subgraph}" failed; quote request ${requestId} when you report it`;
+}
+
+/** Shapes what a transport threw. */
+export function fromTransport(error: unknown, subgraph: string, context: ErrorContext): EngineError {
+  if (isDomainError(error)) {
+    context.log.warn({ subgraph, requestId: context.requestId, err: error }, 'a subgraph could not be asked');
+    const facts = plain(error.details) as Record<string, unknown>;
+    return { message: error.message, code: error.code, subgraph, facts };
+  }
+  context.log.error({ subgraph, requestId: context.requestId, err: error }, 'a transport failed');
+  return { message: maskedMessage(subgraph, context.requestId), code: 'DOWNSTREAM_SERVICE_ERROR', subgraph };
+}
+
+/** An answer of a subgraph that is not what was asked for. */
+export function badAnswer(subgraph: string, what: string, context: ErrorContext): EngineError {
+  context.log.warn({ subgraph, requestId: context.requestId, what }, 'a subgraph answered something else');
+  return {
+    message: `The service "${subgraph}" ${what}`,
+    code: 'DOWNSTREAM_SERVICE_ERROR',
+    subgraph,
+  };
+}
+
+/** The `errors` of an answer as JSON text, brackets included. */
+export function errorsText(errors: readonly EngineError[], requestId: string): string {
+  return `[${errors.map((error) => JSON.stringify(formatted(error, requestId))).join(',')}]`;
+}
+
+function formatted(error: EngineError, requestId: string): GraphQLFormattedError {
+  return {
+    message: error.message,
+    ...(error.locations ? { locations: error.locations } : {}),
+    ...(error.path ? { path: error.path } : {}),
+    extensions: {
+      ...error.facts,
+      code: error.code,
+      retry: lookUp(error.code)?.retry ?? 'never',
+      ...(error.subgraph === undefined ? {} : { subgraph: error.subgraph }),
+      requestId,
+    },
+  };
+}

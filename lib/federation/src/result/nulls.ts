@@ -1,0 +1,216 @@
+import {
+  type GraphQLOutputType,
+  isEnumType,
+  isLeafType,
+  isListType,
+  isNonNullType,
+  type GraphQLNamedType,
+} from 'graphql';
+import type { AnswerField, AnswerSelection } from './collect.js';
+import type { EngineError, Failure } from './errors.js';
+import { isPlainObject } from './merge.js';
+import { type DataObject, type ResponsePath, valueAt } from './path.js';
+import { onePerFetch } from './dedupe-fetch-errors.js';
+import { onePerNull } from './dedupe-null-errors.js';
+import { leafWriter } from './project.js';
+import type { RunState } from '../fetch/run-state.js';
+
+/** Required fields by the fields that need them: an error of an internal field is told where it is felt. */
+export type Dependents = ReadonlyMap<string, ReadonlySet<string>>;
+
+/**
+ * The errors of an answer, complete: those of subgraphs at places that the client can see, fetches that brought
+ * nothing at each field they left out, and nulls that may not be and that nothing else explains. A second, slow pass
+ * over the data: run only when something went wrong.
+ */
+export function explain(selection: AnswerSelection, state: RunState, dependents: Dependents): EngineError[] {
+  const visible = state.errors.flatMap((error) => visibleAt(error, selection, state, dependents));
+  const walk = new NullWalk(state, new Explained(visible));
+  walk.object(state.data, selection.type, selection, []);
+  return onePerFetch(onePerNull([...visible, ...walk.found], selection, state.data));
+}
+
+/** Which places of an answer have an error already. */
+class Explained {
+  readonly #at = new Set<string>();
+  readonly #above = new Set<string>();
+
+  constructor(errors: readonly EngineError[]) {
+    for (const { path } of errors) if (path) this.add(path);
+  }
+
+  add(path: ResponsePath): void {
+    this.#at.add(JSON.stringify(path));
+    for (let length = 0; length < path.length; length++)
+      this.#above.add(JSON.stringify(path.slice(0, length)));
+  }
+
+  /** Whether an error lies at the place, above it, or below it. */
+  has(path: ResponsePath): boolean {
+    if (this.#above.has(JSON.stringify(path))) return true;
+    for (let length = path.length; length >= 0; length--) {
+      if (this.#at.has(JSON.stringify(path.slice(0, length)))) return true;
+    }
+    return false;
+  }
+}
+
+class NullWalk {
+  readonly found: EngineError[] = [];
+  readonly #state: RunState;
+  readonly #explained: Explained;
+  #nulls = 0;
+
+  constructor(state: RunState, explained: Explained) {
+    this.#state = state;
+    this.#explained = explained;
+  }
+
+  /** Whether null takes the place of the object, because one of its fields may not be null but is. */
+  object(value: DataObject, type: GraphQLNamedType, selection: AnswerSelection, path: ResponsePath): boolean {
+    let bubbles = false;
+    const takenAlong: [Failure, ResponsePath][] = [];
+    for (const field of selection.fieldsOf(type)) {
+      if (field.name.startsWith('__')) continue;
+      const place = [...path, field.key];
+      const inner = valueAt(value, field.key);
+      const failure = inner === undefined ? this.#missing(value, field) : undefined;
+      if (failure?.told === 'if left') takenAlong.push([failure, place]);
+      else if (failure) this.#tellFailure(failure, place);
+      if (this.#bubbles(inner, field.type, field, place)) bubbles = true;
+    }
+    if (!bubbles) for (const [failure, place] of takenAlong) this.#tellTakenAlong(failure, place);
+    return bubbles;
+  }
+
+  /** A field that no answer brought: a fetch that failed is to blame if there was one. */
+  #missing(owner: DataObject, field: AnswerField): Failure | undefined {
+    const failures = this.#state.failures?.get(owner);
+    return failures?.find(({ fields }) => fields.has(field.key)) ?? failures?.[0];
+  }
+
+  #tellTakenAlong(failure: Failure, place: ResponsePath): void {
+    if (!this.#explained.has(place)) this.#tellFailure(failure, place);
+  }
+
+  #tellFailure(failure: Failure, place: ResponsePath): void {
+    this.#explained.add(place);
+    const { error, fetch, told } = failure;
+    if (fetch.places++ >= this.#state.context.errorsPerFetch) return;
+    this.found.push({ ...error, path: place, fetch: told === 'once' ? fetch : undefined });
+  }
+
+  /** Whether a value is null where it may not be, which is told unless something explains it. */
+  #bubbles(value: unknown, type: GraphQLOutputType, field: AnswerField, place: ResponsePath): boolean {
+    if (!isNonNullType(type)) {
+      this.#isNull(value, type, field, place);
+      return false;
+    }
+    if (!this.#isNull(value, type.ofType, field, place)) return false;
+    this.#tellNull(field, place, `Cannot return null for non-nullable field ${field.parent}.${field.name}.`);
+    return true;
+  }
+
+  #isNull(value: unknown, type: GraphQLOutputType, field: AnswerField, place: ResponsePath): boolean {
+    if (value === null || value === undefined) return true;
+    if (isListType(type)) {
+      if (!Array.isArray(value)) return this.#unfit(field, place, 'a list');
+      let bubbles = false;
+      for (const [index, item] of value.entries()) {
+        if (this.#bubbles(item, type.ofType, field, [...place, index])) bubbles = true;
+      }
+      return bubbles;
+    }
+    if (isLeafType(type)) {
+      if (leafWriter(type)(value) !== undefined) return false;
+      // A value that composition hides from clients reads as null, and that is no error.
+      return isEnumType(type) ? true : this.#unfit(field, place, `a value of type ${type.name}`);
+    }
+    if (!isPlainObject(value)) return this.#unfit(field, place, 'an object');
+    const typename = value['__typename'];
+    if (field.selection?.isUntyped(typename)) return this.#untyped(value, field, place);
+    const concrete = field.selection?.typeOf(typename);
+    if (!field.selection || !concrete) return true;
+    return this.object(value, concrete, field.selection, place);
+  }
+
+  /** Null for an object whose type nobody told: whoever should have is to blame. */
+  #untyped(value: DataObject, field: AnswerField, place: ResponsePath): true {
+    const failures = this.#state.failures?.get(value);
+    const failure = failures?.find(({ told }) => told !== 'if left') ?? failures?.[0];
+    if (failure && failure.told !== 'if left') this.#tellFailure(failure, place);
+    else if (failure) this.#tellTakenAlong(failure, place);
+    else this.#tellNull(field, place, `No service told the type of ${field.parent}.${field.name}.`);
+    return true;
+  }
+
+  #unfit(field: AnswerField, place: ResponsePath, wanted: string): true {
+    this.#tellNull(field, place, `The service's value of ${field.parent}.${field.name} is not ${wanted}.`);
+    return true;
+  }
+
+  #tellNull(field: AnswerField, place: ResponsePath, message: string): void {
+    if (this.#explained.has(place)) return;
+    this.#explained.add(place);
+    if (this.#nulls++ >= this.#state.context.errorsPerFetch) return;
+    this.#state.context.log.warn(
+      { field: `${field.parent}.${field.name}`, requestId: this.#state.context.requestId },
+      'a subgraph answered a value that the schema does not allow',
+    );
+    this.found.push({ message, path: place, code: 'DOWNSTREAM_SERVICE_ERROR' });
+  }
+}
+
+/**
+ * An error at places that the client can see: its own; for a field that the plan fetched for others, those that need
+ * it and are null now; none if it is felt nowhere (the planner fetched what nobody asked for).
+ */
+function visibleAt(
+  error: EngineError,
+  selection: AnswerSelection,
+  state: RunState,
+  dependents: Dependents,
+): EngineError[] {
+  const path = error.path ?? [];
+  let owner: unknown = state.data;
+  let current: AnswerSelection | undefined = selection;
+  for (const [index, step] of path.entries()) {
+    if (owner === null || owner === undefined) return [error];
+    if (typeof step === 'number') {
+      owner = Array.isArray(owner) ? (owner as unknown[])[step] : undefined;
+      continue;
+    }
+    if (!isPlainObject(owner) || !current) return [error];
+    const typename = owner['__typename'];
+    if (current.isUntyped(typename))
+      return [isSelected(step, current) ? error : { ...error, path: path.slice(0, index) }];
+    const type: GraphQLNamedType | undefined = current.typeOf(typename);
+    const fields: readonly AnswerField[] = type ? current.fieldsOf(type) : [];
+    const field = fields.find(({ key }) => key === step);
+    if (!field) return feltAt(error, step, owner, fields, path.slice(0, index), dependents);
+    current = field.selection;
+    owner = valueAt(owner, step);
+  }
+  return [error];
+}
+
+/** Whether a key is selected of any type that can stand at a position. */
+function isSelected(key: string, selection: AnswerSelection): boolean {
+  return selection
+    .possibleTypes()
+    .some((type) => selection.fieldsOf(type).some((field) => field.key === key));
+}
+
+function feltAt(
+  error: EngineError,
+  key: string,
+  owner: DataObject,
+  fields: readonly AnswerField[],
+  place: ResponsePath,
+  dependents: Dependents,
+): EngineError[] {
+  const needing = dependents.get(key);
+  return fields
+    .filter((field) => needing?.has(field.key) && (valueAt(owner, field.key) ?? null) === null)
+    .map((field) => ({ ...error, path: [...place, field.key] }));
+}

@@ -1,0 +1,36 @@
+import type { GraphQLFormattedError } from 'graphql';
+import { type EngineError, errorsText } from './errors.js';
+import type { ExecutionText, OperationInfo } from '../engine/types.js';
+
+/** Why an operation does not run: the same for everyone who sends it. */
+export interface Refusal {
+  readonly kind: OperationInfo['kind'] | undefined;
+  readonly errors: readonly EngineError[];
+}
+
+/** A refusal by faults that graphql-js found. */
+export function refusal(
+  code: string,
+  errors: readonly GraphQLFormattedError[],
+  kind?: OperationInfo['kind'],
+): Refusal {
+  return {
+    kind,
+    errors: errors.map(({ message, locations, extensions }) => ({
+      message,
+      locations,
+      code: typeof extensions?.['code'] === 'string' ? extensions['code'] : code,
+      ...(extensions ? { facts: extensions } : {}),
+    })),
+  };
+}
+
+/** The answer that refuses an operation. */
+export function refusalText({ kind, errors }: Refusal, requestId: string): ExecutionText {
+  return {
+    text: `{"errors":${errorsText(errors, requestId)}}`,
+    outcome: 'rejected',
+    kind,
+    codes: errors.map(({ code }) => code),
+  };
+}

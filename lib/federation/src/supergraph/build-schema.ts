@@ -1,0 +1,90 @@
+import {
+  type DefinitionNode,
+  type GraphQLNamedType,
+  GraphQLSchema,
+  isEnumType,
+  isInputObjectType,
+  isInterfaceType,
+  isObjectType,
+  isUnionType,
+  Kind,
+  parse,
+  specifiedDirectives,
+} from 'graphql';
+import { extendSchemaImpl } from 'graphql/utilities/extendSchema.js';
+import { SteppedWork, turns } from '../engine/event-loop-queue.js';
+
+/** Milliseconds that building works before it lets others in. */
+const turnMs = 1;
+
+/** What a schema was made of: its definitions by their texts, in order. */
+type Parts = ReadonlyMap<string, readonly DefinitionNode[]>;
+
+const partsOf = new WeakMap<GraphQLSchema, Parts>();
+/** The schema that was made last, as long as somebody holds it: the next version of a supergraph differs from it in little. */
+let latest: WeakRef<GraphQLSchema> | undefined;
+
+/**
+ * Builds a schema from its definitions as text. A large one would hold up everything else for tens of milliseconds when
+ * a supergraph is swapped in, so it is built in small turns of the event loop, and what did not change since the last one is not read
+ * anew. The text must be valid.
+ */
+export async function buildInTurns(definitions: readonly string[]): Promise<GraphQLSchema> {
+  const work = new SteppedWork(turnMs);
+  const before = latest?.deref();
+  const known = before && partsOf.get(before);
+  if (before && known && isSame(known, definitions)) return before;
+  const parts = new Map<string, readonly DefinitionNode[]>();
+  for (const text of definitions) {
+    parts.set(text, known?.get(text) ?? parse(text, { noLocation: true }).definitions);
+    await work.step();
+  }
+  const schema = await assemble([...parts.values()].flat(), work);
+  partsOf.set(schema, parts);
+  latest = new WeakRef(schema);
+  return schema;
+}
+
+function isSame(parts: Parts, definitions: readonly string[]): boolean {
+  if (parts.size !== definitions.length) return false;
+  let at = 0;
+  for (const text of parts.keys()) if (text !== definitions[at++]) return false;
+  return true;
+}
+
+async function assemble(nodes: readonly DefinitionNode[], work: SteppedWork): Promise<GraphQLSchema> {
+  const empty = new GraphQLSchema({}).toConfig();
+  const document = { kind: Kind.DOCUMENT, definitions: nodes } as const;
+  await turns.next();
+  const config = extendSchemaImpl({ ...empty, types: [], directives: [] }, document, { assumeValid: true });
+  for (const type of config.types) {
+    resolveThunks(type);
+    await work.step();
+  }
+  const root = (name: string) => config.types.filter(isObjectType).find((type) => type.name === name);
+  const hasDefinition = nodes.some(({ kind }) => kind === Kind.SCHEMA_DEFINITION);
+  const given = new Set(config.directives.map(({ name }) => name));
+  await turns.next();
+  return new GraphQLSchema({
+    ...config,
+    ...(hasDefinition
+      ? {}
+      : { query: root('Query'), mutation: root('Mutation'), subscription: root('Subscription') }),
+    directives: [...config.directives, ...specifiedDirectives.filter(({ name }) => !given.has(name))],
+    assumeValid: true,
+  });
+}
+
+/** What a schema's constructor would make all types do at once. */
+function resolveThunks(type: GraphQLNamedType): void {
+  if (isObjectType(type) || isInterfaceType(type)) {
+    type.getFields();
+    type.getInterfaces();
+  } else if (isInputObjectType(type)) {
+    type.getFields();
+  } else if (isUnionType(type)) {
+    type.getTypes();
+  } else if (isEnumType(type)) {
+    type.getValues();
+  }
+}

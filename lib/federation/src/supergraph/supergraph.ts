@@ -1,0 +1,101 @@
+import { type DocumentNode, Kind, print } from 'graphql';
+import { publicDocument } from './public-schema.js';
+import { stringArgument } from './directives.js';
+
+/** One subgraph of a supergraph. */
+export interface SubgraphFact {
+  readonly name: string;
+  readonly url: string;
+}
+
+/** A root subscription field that can go on from a cursor, by its marks in the schema. */
+export interface ResumableFact {
+  readonly argument: string;
+  readonly cursor: string;
+  /** The argument that says by `LATEST` that slow readers want what is newest. */
+  readonly latest: string | undefined;
+}
+
+/** What the engine reads out of a supergraph file beside the plan: plain data that can cross threads. */
+export interface SupergraphFacts {
+  /** The definitions of the public schema, each as SDL. */
+  readonly publicDefinitions: readonly string[];
+  readonly subgraphs: readonly SubgraphFact[];
+  /** Object types of each interface and union, hidden ones included. */
+  readonly possibleTypes: Readonly<Record<string, readonly string[]>>;
+  /** Root subscription fields marked `@resumable`, by name. */
+  readonly resumable: Readonly<Record<string, ResumableFact>>;
+  /** Fields marked `@perPrincipal`, as `Type.field`. */
+  readonly perPrincipal: readonly string[];
+}
+
+/** Reads the facts from a supergraph; `publicSchema` is what {@link publicDocument} makes of it. */
+export function readSupergraph(
+  supergraph: DocumentNode,
+  publicSchema: DocumentNode = publicDocument(supergraph),
+): SupergraphFacts {
+  return {
+    publicDefinitions: publicSchema.definitions.map((node) => print(node)),
+    subgraphs: readSubgraphs(supergraph),
+    possibleTypes: readPossibleTypes(supergraph),
+    ...readMarks(supergraph),
+  };
+}
+
+function readSubgraphs(supergraph: DocumentNode): SubgraphFact[] {
+  const found: SubgraphFact[] = [];
+  for (const node of supergraph.definitions) {
+    if (node.kind !== Kind.ENUM_TYPE_DEFINITION || node.name.value !== 'join__Graph') continue;
+    for (const value of node.values ?? []) {
+      const graph = value.directives?.find(({ name }) => name.value === 'join__graph');
+      if (graph)
+        found.push({ name: stringArgument(graph, 'name') ?? '', url: stringArgument(graph, 'url') ?? '' });
+    }
+  }
+  return found;
+}
+
+function readPossibleTypes(supergraph: DocumentNode): Record<string, string[]> {
+  const possible: Record<string, string[]> = Object.create(null) as Record<string, string[]>;
+  for (const node of supergraph.definitions) {
+    if (node.kind === Kind.OBJECT_TYPE_DEFINITION) {
+      for (const parent of node.interfaces ?? []) (possible[parent.name.value] ??= []).push(node.name.value);
+    } else if (node.kind === Kind.UNION_TYPE_DEFINITION) {
+      possible[node.name.value] = (node.types ?? []).map(({ name }) => name.value);
+    } else if (node.kind === Kind.INTERFACE_TYPE_DEFINITION) {
+      possible[node.name.value] ??= [];
+    }
+  }
+  return possible;
+}
+
+function readMarks(supergraph: DocumentNode): Pick<SupergraphFacts, 'resumable' | 'perPrincipal'> {
+  const resumable: Record<string, ResumableFact> = Object.create(null) as Record<string, ResumableFact>;
+  const perPrincipal: string[] = [];
+  const subscription = rootName(supergraph, 'subscription');
+  for (const node of supergraph.definitions) {
+    if (node.kind !== Kind.OBJECT_TYPE_DEFINITION && node.kind !== Kind.INTERFACE_TYPE_DEFINITION) continue;
+    for (const field of node.fields ?? []) {
+      for (const directive of field.directives ?? []) {
+        if (directive.name.value === 'perPrincipal')
+          perPrincipal.push(`${node.name.value}.${field.name.value}`);
+        if (directive.name.value !== 'resumable' || node.name.value !== subscription) continue;
+        const argument = stringArgument(directive, 'argument');
+        const cursor = stringArgument(directive, 'cursor');
+        const latest = stringArgument(directive, 'latest');
+        if (argument && cursor) resumable[field.name.value] = { argument, cursor, latest };
+      }
+    }
+  }
+  return { resumable, perPrincipal };
+}
+
+/** The name of a root type in a supergraph, whether or not its schema definition spells it. */
+export function rootName(supergraph: DocumentNode, operation: 'query' | 'mutation' | 'subscription'): string {
+  for (const node of supergraph.definitions) {
+    if (node.kind !== Kind.SCHEMA_DEFINITION) continue;
+    const root = node.operationTypes.find((type) => type.operation === operation);
+    if (root) return root.type.name.value;
+  }
+  return operation[0]?.toUpperCase() + operation.slice(1);
+}
