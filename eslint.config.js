@@ -58,6 +58,12 @@ const noEnum = {
   selector: 'TSEnumDeclaration',
   message: 'A const object or a string union, no TypeScript enum.',
 };
+const noAccessibility = {
+  selector:
+    ":matches(PropertyDefinition, AccessorProperty, TSAbstractPropertyDefinition, TSParameterProperty)[accessibility], MethodDefinition[kind!='constructor'][accessibility]",
+  message:
+    'Name a private member `#name`; `private` and `protected` end at run time, and `public` says nothing.',
+};
 const noExportAll = {
   selector: 'ExportAllDeclaration',
   message: 'Name what you export: a wildcard hides what is public and makes cycles.',
@@ -122,8 +128,15 @@ export default tseslint.config(
       '@typescript-eslint/no-non-null-assertion': 'error',
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      '@typescript-eslint/naming-convention': [
+        'error',
+        // A leading underscore marks what is unused. PascalCase is for values that are used like types: classes, scalars, components.
+        { selector: 'variable', format: ['camelCase', 'PascalCase'], leadingUnderscore: 'allow' },
+        { selector: 'variable', modifiers: ['destructured'], format: null },
+        { selector: 'classProperty', modifiers: ['static'], format: ['camelCase'] },
+      ],
       eqeqeq: ['error', 'always', { null: 'ignore' }],
-      'no-restricted-syntax': ['error', noEnum, noExportAll],
+      'no-restricted-syntax': ['error', noEnum, noExportAll, noAccessibility],
       'no-restricted-properties': ['error', processEnv],
       'max-lines': ['error', { max: 500, skipBlankLines: true, skipComments: true }],
       'max-lines-per-function': ['error', { max: 80, skipBlankLines: true, skipComments: true }],
@@ -178,7 +191,7 @@ export default tseslint.config(
         ),
       ),
       'no-restricted-properties': ['error', processEnv, ...clockAndChance],
-      'no-restricted-syntax': ['error', noEnum, noExportAll, newDate],
+      'no-restricted-syntax': ['error', noEnum, noExportAll, noAccessibility, newDate],
     },
   },
   {

@@ -33,25 +33,24 @@ interface Held {
 
 /** A host: asks for one job at a time, and reports what started and what ended in groups. */
 class Host {
+  readonly #api: Api;
+  readonly #workerId: string;
   #fresh: Held[] = [];
   #running: Held[] = [];
   #isDone = false;
   readonly #reporting: Promise<void>;
 
-  constructor(
-    private readonly api: Api,
-    private readonly workerId: string,
-    gatherMs: number,
-    firstAfterMs: number,
-  ) {
+  constructor(api: Api, workerId: string, gatherMs: number, firstAfterMs: number) {
+    this.#api = api;
+    this.#workerId = workerId;
     this.#reporting = this.#reports(gatherMs, firstAfterMs);
   }
 
   /** Asks for one job. @param dueAt when the call was due */
   async ask(dueAt: number, times: number[]): Promise<void> {
     const free = { cores: 4096, memoryMiB: 16_000_000, diskMiB: 16_000_000 };
-    const { acquireJobs } = await this.api.post<Assignments>(acquire, {
-      input: { workerId: this.workerId, count: 1, free, waitSeconds: 10 },
+    const { acquireJobs } = await this.#api.post<Assignments>(acquire, {
+      input: { workerId: this.#workerId, count: 1, free, waitSeconds: 10 },
     });
     times.push(performance.now() - dueAt);
     const [given] = acquireJobs.assignments;
@@ -78,11 +77,11 @@ class Host {
   async #report(): Promise<void> {
     const [started, ended] = [this.#fresh, this.#running];
     [this.#fresh, this.#running] = [[], started];
-    const input = { workerId: this.workerId };
+    const input = { workerId: this.#workerId };
     const jobs = started.map((job) => ({ ...job, phase: 'RUNNING' }));
     await Promise.all([
-      ended.length > 0 && this.api.post(finish, { input: { ...input, jobs: ended } }),
-      started.length > 0 && this.api.post(start, { input: { ...input, jobs } }),
+      ended.length > 0 && this.#api.post(finish, { input: { ...input, jobs: ended } }),
+      started.length > 0 && this.#api.post(start, { input: { ...input, jobs } }),
     ]);
   }
 }

@@ -7,9 +7,9 @@ import { CoreRefused } from './protocol/core-protocol.js';
 import { GraphqlProtocol } from './protocol/graphql-protocol.js';
 
 /** Exit codes: 0 drained or stopped in order, 1 a fault, 2 core does not take this worker, 64 wrong configuration. */
-const EXIT_FAULT = 1;
-const EXIT_REFUSED = 2;
-const EXIT_USAGE = 64;
+const exitFault = 1;
+const exitRefused = 2;
+const exitUsage = 64;
 
 function configure(): PilotConfig {
   try {
@@ -17,7 +17,7 @@ function configure(): PilotConfig {
   } catch (error) {
     if (!isDomainError(error)) throw error;
     console.error(`rhizome-pilot: ${error.message}`);
-    process.exit(EXIT_USAGE);
+    process.exit(exitUsage);
   }
 }
 
@@ -42,7 +42,7 @@ try {
   process.exitCode = exitCodeOf(error);
   if (error instanceof CoreRefused)
     log.error({ code: error.code, reason: error.message }, 'core does not take this worker');
-  else if (process.exitCode === EXIT_USAGE) console.error(`rhizome-pilot: ${(error as Error).message}`);
+  else if (process.exitCode === exitUsage) console.error(`rhizome-pilot: ${(error as Error).message}`);
   else log.error({ err: error }, 'a fault of the pilot');
 } finally {
   await core.close();
@@ -50,6 +50,6 @@ try {
 
 /** Some settings, as the file of a simulated fleet, are read when the pilot runs. */
 function exitCodeOf(error: unknown): number {
-  if (error instanceof CoreRefused) return EXIT_REFUSED;
-  return isDomainError(error) && error.code === 'CONFIG_INVALID' ? EXIT_USAGE : EXIT_FAULT;
+  if (error instanceof CoreRefused) return exitRefused;
+  return isDomainError(error) && error.code === 'CONFIG_INVALID' ? exitUsage : exitFault;
 }

@@ -11,7 +11,7 @@ import { driverLibraries } from './hardware/gpus/driver-libraries.js';
 import { visibilityIn, type VisibilityWords } from './hardware/gpus/offered.js';
 import { toolEnvironment } from './hardware/gpus/tool.js';
 
-const PREFIX = 'RHIZOME_PILOT_';
+const variablePrefix = 'RHIZOME_PILOT_';
 
 const runtimeVariables = [
   ...['HOME', 'USER', 'LOGNAME', 'XDG_RUNTIME_DIR', 'XDG_DATA_HOME', 'XDG_CONFIG_HOME', 'XDG_CACHE_HOME'],
@@ -106,10 +106,10 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Pil
   const version = ownVersion();
   const options = readOptions(argv, version);
   const fromOptions = Object.fromEntries(
-    Object.entries(options).map(([key, value]) => [environmentName(PREFIX, [key]), textOf(value)]),
+    Object.entries(options).map(([key, value]) => [environmentName(variablePrefix, [key]), textOf(value)]),
   );
   try {
-    const settings = loadConfig({ schema, env: { ...env, ...fromOptions }, prefix: PREFIX });
+    const settings = loadConfig({ schema, env: { ...env, ...fromOptions }, prefix: variablePrefix });
     readToken(settings.tokenFile);
     const searchPath = env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
     const { url, tokenFile, logLevel } = settings;
@@ -235,7 +235,7 @@ function textOf(value: string | readonly string[]): string {
 function byOption(error: unknown, used: readonly string[]): unknown {
   if (!isDomainError(error)) return error;
   const message = Object.keys(schema.shape).reduce((text, key) => {
-    const variable = environmentName(PREFIX, [key]);
+    const variable = environmentName(variablePrefix, [key]);
     const flag = `--${flagOf(key)}`;
     return text.replaceAll(
       new RegExp(`\\b${variable}\\b`, 'g'),

@@ -13,7 +13,7 @@ import { fail, numberOption, workplace } from './lib/workplace.mjs';
 import { zToMuons } from './lib/z-boson.mjs';
 
 const COLUMNS = ['minus', 'plus'].flatMap((muon) => ['px', 'py', 'pz', 'e'].map((part) => `${muon}.${part}`));
-const RESOLUTION_PER_GEV = 0.0001;
+const resolutionPerGev = 0.0001;
 
 const text = { type: 'string' };
 
@@ -50,7 +50,7 @@ function readOptions(place) {
 
 function generate({ events, seed, resolution, momentumScale }) {
   const random = randomSource(seed);
-  const detector = { resolution, resolutionPerGeV: RESOLUTION_PER_GEV, momentumScale };
+  const detector = { resolution, resolutionPerGeV: resolutionPerGev, momentumScale };
   const rows = new Float32Array(events * COLUMNS.length);
   const step = Math.max(1, Math.ceil(events / 5));
   for (let event = 0; event < events; event += 1) {
@@ -67,7 +67,7 @@ failFirstAttempts(options.failAttempts, place.attempt);
 console.log(`seed ${options.seed}`);
 console.log(
   `detector: momentum resolution ${(options.resolution * 100).toFixed(2)} % + ` +
-    `${(RESOLUTION_PER_GEV * 100).toFixed(2)} % per GeV of transverse momentum, momentum scale ${options.momentumScale}`,
+    `${(resolutionPerGev * 100).toFixed(2)} % per GeV of transverse momentum, momentum scale ${options.momentumScale}`,
 );
 const rows = generate(options);
 const { seed, events, resolution, momentumScale } = options;

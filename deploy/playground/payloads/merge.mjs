@@ -13,11 +13,11 @@ import { fitPeak, histogram, noFit } from './lib/peak-fit.mjs';
 import { drawHistogram } from './lib/picture.mjs';
 import { readTable } from './lib/table-file.mjs';
 import { fail, inputFiles, numberOption, workplace } from './lib/workplace.mjs';
-import { Z_WIDTH } from './lib/z-boson.mjs';
+import { zWidth } from './lib/z-boson.mjs';
 
-const EXIT_WRONG_PEAK = 2;
+const exitWrongPeak = 2;
 const WINDOW = { low: 80, high: 102, bins: 44 };
-const FEWEST_ENTRIES = 200;
+const minEntries = 200;
 
 function readOptions() {
   const text = { type: 'string' };
@@ -57,8 +57,8 @@ function readMasses(paths) {
 
 /** What is wrong with the result, or undefined. */
 function complaint(spectrum, fit, { expectedPeak, tolerance }) {
-  if (spectrum.entries < FEWEST_ENTRIES) {
-    return `only ${spectrum.entries} pairs lie in ${WINDOW.low} to ${WINDOW.high} GeV; the fit needs ${FEWEST_ENTRIES}`;
+  if (spectrum.entries < minEntries) {
+    return `only ${spectrum.entries} pairs lie in ${WINDOW.low} to ${WINDOW.high} GeV; the fit needs ${minEntries}`;
   }
   if (!fit.converged) return `the fit found no peak in ${WINDOW.low} to ${WINDOW.high} GeV`;
   if (Math.abs(fit.peak - expectedPeak) <= tolerance) return undefined;
@@ -102,7 +102,7 @@ const options = readOptions();
 failFirstAttempts(options.failAttempts, place.attempt);
 const input = readMasses(inputFiles(options.inputs, '.zmm', place));
 const spectrum = histogram(input.masses, WINDOW);
-const fit = spectrum.entries < FEWEST_ENTRIES ? noFit(spectrum, Z_WIDTH) : fitPeak(spectrum, Z_WIDTH);
+const fit = spectrum.entries < minEntries ? noFit(spectrum, zWidth) : fitPeak(spectrum, zWidth);
 const verdict = complaint(spectrum, fit, options);
 const result = report(spectrum, fit, verdict, input, options);
 writeFileSync(join(place.outputs, 'histogram.json'), `${JSON.stringify(result, null, 2)}\n`);
@@ -113,4 +113,4 @@ if (fit.converged)
       `${fit.resolutionError.toFixed(3)} GeV, chi-square ${fit.chiSquare.toFixed(1)} for ${fit.degreesOfFreedom} degrees of freedom`,
   );
 console.log('wrote histogram.json and histogram.svg');
-if (verdict !== undefined) fail(verdict, EXIT_WRONG_PEAK);
+if (verdict !== undefined) fail(verdict, exitWrongPeak);

@@ -26,22 +26,22 @@ export interface GpuJob {
 
 /** The file that a pilot presents. */
 export class FleetFile {
-  private readonly path: string;
+  readonly #path: string;
 
   /** @param data the data folder of the house */
   constructor(data: string) {
-    this.path = join(dirname(data), 'fleet.json');
+    this.#path = join(dirname(data), 'fleet.json');
   }
 
   /** Flags of the playground with which its first pilot presents the file. */
   get flags(): readonly string[] {
-    return ['--gpu-simulate', this.path];
+    return ['--gpu-simulate', this.#path];
   }
 
   /** Replaces the fleet in one step: the file is read at any time. */
   async becomes(devices: readonly Device[]): Promise<void> {
-    await writeFile(`${this.path}.next`, JSON.stringify({ devices }));
-    await rename(`${this.path}.next`, this.path);
+    await writeFile(`${this.#path}.next`, JSON.stringify({ devices }));
+    await rename(`${this.#path}.next`, this.#path);
   }
 }
 

@@ -66,6 +66,8 @@ export async function startServices(options: ServiceHouseOptions = {}): Promise<
 }
 
 class House implements ServiceHouse {
+  readonly #found: readonly FoundSubgraph[];
+  readonly #gatewayPort: number;
   readonly #services = new Map<string, Service>();
   readonly #starters = new Map<string, (port: number) => Promise<Service>>();
   readonly #world: ServiceWorld;
@@ -77,9 +79,11 @@ class House implements ServiceHouse {
     readonly mongo: RunningMongod,
     readonly identities: Identities,
     readonly token: string,
-    private readonly found: readonly FoundSubgraph[],
-    private readonly gatewayPort: number,
+    found: readonly FoundSubgraph[],
+    gatewayPort: number,
   ) {
+    this.#found = found;
+    this.#gatewayPort = gatewayPort;
     this.#world = { data, mongoUri: mongo.uri, issuer: identities.issuer };
     this.url = `http://127.0.0.1:${gatewayPort}/graphql`;
     this.wsUrl = this.url.replace('http', 'ws');
@@ -115,7 +119,7 @@ class House implements ServiceHouse {
       const world = { ...this.#world, mongoUri: await storeOf(name, this.mongo) };
       this.#starters.set(name, (port) => startCore(world, { name, port }));
     }
-    const manifests = this.found.flatMap(({ manifest }) => (manifest ? [manifest] : []));
+    const manifests = this.#found.flatMap(({ manifest }) => (manifest ? [manifest] : []));
     for (const manifest of manifests)
       this.#starters.set(manifest.name, (port) => this.#experiment(manifest, port));
     // One after the other: the first is the leader, and migrates.
@@ -123,7 +127,7 @@ class House implements ServiceHouse {
     await Promise.all(manifests.map(({ name }) => this.#run(name)));
     await this.#register();
     this.#starters.set('gateway', (port) => startGateway(this.#world, { port }));
-    await (await this.#run('gateway', this.gatewayPort)).untilReady();
+    await (await this.#run('gateway', this.#gatewayPort)).untilReady();
     await Promise.all([...this.#services.values()].map((service) => service.untilReady()));
     const client = this.client();
     await seedQueue(client);
@@ -144,7 +148,7 @@ class House implements ServiceHouse {
   }
 
   #register(): Promise<void> {
-    const found = this.found.map((one) => ({ ...one, url: this.service(one.name).url }));
+    const found = this.#found.map((one) => ({ ...one, url: this.service(one.name).url }));
     return registerFound(found, { mongoUri: this.#world.mongoUri, log: silentLogger() });
   }
 

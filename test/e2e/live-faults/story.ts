@@ -58,6 +58,10 @@ const batch = 25;
 const watchersOfAll = 10;
 
 class Story {
+  readonly #house: ServiceHouse;
+  readonly #store: StoreAccess;
+  readonly #size: StorySize;
+  readonly #tell: (text: string) => void;
   readonly #api: Api;
   readonly #figures: Figure[] = [];
   readonly #failures: string[] = [];
@@ -68,12 +72,11 @@ class Story {
   /** How much larger than the story of the tests this one is. */
   readonly #scale: number;
 
-  constructor(
-    private readonly house: ServiceHouse,
-    private readonly store: StoreAccess,
-    private readonly size: StorySize,
-    private readonly tell: (text: string) => void,
-  ) {
+  constructor(house: ServiceHouse, store: StoreAccess, size: StorySize, tell: (text: string) => void) {
+    this.#house = house;
+    this.#store = store;
+    this.#size = size;
+    this.#tell = tell;
     this.#api = house.api();
     const { tasks, jobsOfTask, singleJobs, pilotJobs } = size;
     this.#allJobs = tasks * jobsOfTask + singleJobs + pilotJobs;
@@ -109,12 +112,12 @@ class Story {
 
   /** The place before anything happens, from the opening message. */
   async #cursorNow(): Promise<string> {
-    const { jobStateChanged } = await firstMessage(this.house);
+    const { jobStateChanged } = await firstMessage(this.#house);
     return jobStateChanged.cursor;
   }
 
   async #watchAndSubmit(start: string): Promise<void> {
-    const { tasks, jobsOfTask, watchersOfTask, singleJobs, pilotJobs } = this.size;
+    const { tasks, jobsOfTask, watchersOfTask, singleJobs, pilotJobs } = this.#size;
     const all = { filter: {}, covers: () => true };
     for (let at = 0; at < watchersOfAll; at++) this.#watch({ name: `everything ${at}`, ...all }, start);
     this.#watch({ name: 'latest of everything', ...all, mode: 'LATEST' }, start);
@@ -128,7 +131,7 @@ class Story {
     const ids = await submitSingles(this.#api, singleJobs, pilotJobs);
     for (const id of ids)
       this.#watch({ name: id, filter: { jobIds: [id] }, covers: (job) => job.id === id }, start);
-    this.tell(`${this.#watchers.length} clients watch, ${this.#allJobs} jobs were submitted`);
+    this.#tell(`${this.#watchers.length} clients watch, ${this.#allJobs} jobs were submitted`);
     this.#figure('clients that watch', this.#watchers.length, '');
     this.#figure('jobs', this.#allJobs, '');
   }
@@ -139,7 +142,7 @@ class Story {
 
   /** A client with a socket of its own. */
   #client(): ApiClient {
-    const { url, wsUrl, token } = this.house;
+    const { url, wsUrl, token } = this.#house;
     const reconnect = { baseMs: 100, capMs: 2000 };
     return leftovers.use(
       createClient({ url, wsUrl, token, reconnect, connections: 1 }),
@@ -148,9 +151,9 @@ class Story {
   }
 
   async #work(): Promise<void> {
-    await startPilots(this.house);
-    const token = await this.house.identities.pilot(storyQueue);
-    const { url } = this.house;
+    await startPilots(this.#house);
+    const token = await this.#house.identities.pilot(storyQueue);
+    const { url } = this.#house;
     const client = leftovers.use(
       createClient({ url, token, connections: workers * 2 }),
       'the workers’ client',
@@ -161,7 +164,7 @@ class Story {
       batch,
       fails: ({ id }: { readonly id: string }, attempt: number) => attempt === 1 && id.endsWith('7'),
       finished: () => void (this.#finished += 1),
-      failed: (error: unknown) => this.tell(`a worker begins anew: ${String(error)}`),
+      failed: (error: unknown) => this.#tell(`a worker begins anew: ${String(error)}`),
     };
     await Promise.all(
       Array.from({ length: workers }, (_, at) =>
@@ -175,21 +178,21 @@ class Story {
     await waitFor(`${part * 100} % of the jobs`, () => this.#finished >= part * this.#allJobs, {
       deadlineMs: 40_000 * this.#scale,
     });
-    this.tell(`${this.#finished} jobs have finished, ${this.#told()} events were told`);
+    this.#tell(`${this.#finished} jobs have finished, ${this.#told()} events were told`);
   }
 
   /** Kills a service as a crash does, and starts it again; every client that watches everything must hear of what comes then. */
   async #kill(name: 'gateway' | 'core'): Promise<void> {
     await this.#break(`kill -9 of ${name}`, async () => {
-      this.house.service(name).signal('SIGKILL');
-      await this.house.startAgain(name);
+      this.#house.service(name).signal('SIGKILL');
+      await this.#house.startAgain(name);
     });
   }
 
   async #killPrimary(): Promise<void> {
     await this.#break('kill -9 of the primary', async () => {
-      const port = await primaryPort(this.store);
-      const member = this.house.mongo.members.find((one) => one.port === port);
+      const port = await primaryPort(this.#store);
+      const member = this.#house.mongo.members.find((one) => one.port === port);
       if (!member) throw new Error(`no member has port ${port}`);
       await member.kill('SIGKILL');
     });
@@ -210,7 +213,7 @@ class Story {
       { deadlineMs: 40_000 },
     );
     this.#figure(`${what}: until jobs go on and all are told`, seconds(), 's');
-    this.tell(
+    this.#tell(
       `${what}: restored after ${restored.toFixed(1)} s, news for all after ${seconds().toFixed(1)} s`,
     );
   }
@@ -218,7 +221,7 @@ class Story {
   /** A client that has read a little, and then reads no more. */
   async #stall(after: string): Promise<{ client: StalledClient; told: Told; gatewayMiB: number }> {
     const told = new Told();
-    const client = await openStalledClient(this.house, after, told);
+    const client = await openStalledClient(this.#house, after, told);
     leftovers.defer('the stalled client', () => client.close());
     client.stall();
     return { client, told, gatewayMiB: this.#gatewayMiB() };
@@ -233,7 +236,7 @@ class Story {
     const { error, closeCode } = await waitFor('the end of the stalled client', client.readOn(), {
       deadlineMs: 20_000,
     });
-    this.tell(`the stalled client had read ${told.count} events and was ended by ${error ?? closeCode}`);
+    this.#tell(`the stalled client had read ${told.count} events and was ended by ${error ?? closeCode}`);
     this.#figure('events that the stalled client was given before it was ended', told.count, '');
     const all: WatchPlan = { name: 'stalled, then resumed', filter: {}, covers: () => true };
     const expected = expectedOf(all, jobs);
@@ -250,7 +253,7 @@ class Story {
 
   async #untilAllEnded(): Promise<readonly StoredJob[]> {
     const live = { state: { $nin: ['FINISHED', 'FAILED', 'CANCELLED', 'CLOSED'] } };
-    const jobs = this.store.db.collection('jobs');
+    const jobs = this.#store.db.collection('jobs');
     await waitFor(
       'the end of all jobs',
       async () => (await jobs.countDocuments()) >= this.#allJobs && (await jobs.countDocuments(live)) === 0,
@@ -261,7 +264,7 @@ class Story {
         .toArray();
       throw new Error(`${String(error)}; ${await jobs.countDocuments(live)} live: ${JSON.stringify(some)}`);
     });
-    const stored = await storedJobs(this.store);
+    const stored = await storedJobs(this.#store);
     const lost = stored.filter(({ state }) => state !== 'FINISHED');
     this.#failures.push(...lost.slice(0, 10).map(({ id, state }) => `${id} is ${state}`));
     if (stored.length !== this.#allJobs)
@@ -305,7 +308,7 @@ class Story {
   /** Core's counts, after it was killed, beside a look at every job. */
   async #compareCounts(): Promise<void> {
     type Counts = { jobCounts: Parameters<typeof countText>[0][] };
-    const expected = (await scannedCounts(this.store)).join('\n');
+    const expected = (await scannedCounts(this.#store)).join('\n');
     const counted = async (): Promise<string> => {
       const text = '{ jobCounts { experiment queue gpuModel share state count } }';
       const { jobCounts } = await this.#api.data<Counts>(text);
@@ -325,7 +328,7 @@ class Story {
   }
 
   #gatewayMiB(): number {
-    const { pid } = this.house.service('gateway');
+    const { pid } = this.#house.service('gateway');
     const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]);
     return Math.round((pages * 4096) / 2 ** 20);
   }

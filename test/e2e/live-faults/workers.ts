@@ -63,17 +63,19 @@ export async function work(script: WorkerScript, signal: AbortSignal): Promise<v
 }
 
 class ScriptedWorker {
+  readonly #script: WorkerScript;
+  readonly #signal: AbortSignal;
   readonly #held = new Map<string, number>();
   #id = '';
   #isLost = false;
 
-  constructor(
-    private readonly script: WorkerScript,
-    private readonly signal: AbortSignal,
-  ) {}
+  constructor(script: WorkerScript, signal: AbortSignal) {
+    this.#script = script;
+    this.#signal = signal;
+  }
 
   async run(): Promise<void> {
-    const { queue, name } = this.script;
+    const { queue, name } = this.#script;
     const hardware = { architecture: 'x86_64', ...capacity };
     const input = { queue, name, host: 'story', hardware, version: '1', idempotencyKey: randomUUID() };
     const { registerWorker } = await this.#send(register, input);
@@ -81,14 +83,14 @@ class ScriptedWorker {
     this.#id = registerWorker.worker.id;
     const beats = setInterval(() => void this.#beat().catch(() => undefined), heartbeatMs);
     try {
-      while (!this.signal.aborted && !this.#isLost) await this.#batch();
+      while (!this.#signal.aborted && !this.#isLost) await this.#batch();
     } finally {
       clearInterval(beats);
     }
   }
 
   async #batch(): Promise<void> {
-    const { batch, fails, finished } = this.script;
+    const { batch, fails, finished } = this.#script;
     const { acquireJobs } = await this.#send(acquire, { count: batch, free: capacity, waitSeconds: 2 });
     if (acquireJobs.userErrors.length > 0) this.#isLost = true;
     const jobs = acquireJobs.assignments;
@@ -121,11 +123,11 @@ class ScriptedWorker {
 
   /** Whatever is sent twice does what it does once; a grant that is never answered is taken back by core. */
   #send<T>(document: Operation<T>, input: object): Promise<T> {
-    const { client } = this.script;
+    const { client } = this.#script;
     const variables = { input: { ...(this.#id === '' ? {} : { workerId: this.#id }), ...input } };
     return client.mutate(document, variables, {
       idempotent: true,
-      signal: this.signal,
+      signal: this.#signal,
       timeoutMs: 10_000,
       retry: { attempts: 1000, baseMs: 100, capMs: 1000 },
     });

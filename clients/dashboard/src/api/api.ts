@@ -23,8 +23,8 @@ export interface ApiOptions {
   readonly onTokenRefused: (failure: Failure) => void;
 }
 
-const KEEP_ALIVE_MS = 10_000;
-const PONG_MS = 5000;
+const keepAliveMs = 10_000;
+const pongTimeoutMs = 5000;
 const normalClosure = 1000;
 
 /** Queries over HTTP; streams over one socket, opened again by the rules of the house. */
@@ -64,7 +64,7 @@ function openSocket(url: string, token: string, connection: ConnectionState): So
     connectionParams: { authorization: `Bearer ${token}` },
     // Streams are opened again by those who know their cursors.
     retryAttempts: 0,
-    keepAlive: KEEP_ALIVE_MS,
+    keepAlive: keepAliveMs,
     lazyCloseTimeout: 500,
     on: {
       connected: () => connection.set('live'),
@@ -75,7 +75,7 @@ function openSocket(url: string, token: string, connection: ConnectionState): So
       },
       // A dead peer is noticed by a ping that nobody answers.
       ping: (received) => {
-        if (!received) pong = setTimeout(() => client.terminate(), PONG_MS);
+        if (!received) pong = setTimeout(() => client.terminate(), pongTimeoutMs);
       },
       pong: (received) => {
         if (received) clearTimeout(pong);

@@ -12,7 +12,7 @@ export interface Fresh<Data> {
   readonly refresh: () => void;
 }
 
-const SOON_MS = 700;
+const refreshDelayMs = 700;
 
 /**
  * The answer of a query, asked again whenever a stream says that something changed, and by itself after a failure that may pass. What was shown
@@ -48,7 +48,7 @@ export function useFresh<Data, Variables extends Record<string, unknown>>(
       attempt = failed ? attempt + 1 : 0;
       if (failed && failed.retry !== 'never') askIn(waitBefore(attempt, usualBackoff));
     };
-    soon.current = () => askIn(SOON_MS);
+    soon.current = () => askIn(refreshDelayMs);
     void ask();
     return () => {
       isOver = true;

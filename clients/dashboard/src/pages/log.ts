@@ -14,9 +14,9 @@ export interface ShownLog {
 export const emptyLog: ShownLog = { chunks: [], attempt: 0, isComplete: false, isCut: false };
 
 /** Chunks on the page at most: the oldest go first. */
-const MOST_CHUNKS = 2000;
+const maxChunks = 2000;
 /** Characters on the page at most: a browser that lays out all of a log of many mebibytes stands still. */
-const MOST_CHARACTERS = 500_000;
+const maxCharacters = 500_000;
 
 /** The log after a message. The output of a new attempt begins anew; chunks that stand there already are not shown twice. */
 export function foldLog(before: ShownLog, { jobLogAppended }: LogMovesSubscription): ShownLog {
@@ -38,11 +38,11 @@ export function foldLog(before: ShownLog, { jobLogAppended }: LogMovesSubscripti
 
 /** The newest chunks that there is room for; the last one in any case. */
 function endOf(chunks: readonly LogChunkFragment[]): readonly LogChunkFragment[] {
-  let first = Math.max(0, chunks.length - MOST_CHUNKS);
+  let first = Math.max(0, chunks.length - maxChunks);
   let characters = 0;
   for (let at = chunks.length - 1; at >= first; at -= 1) {
     characters += chunks[at]?.text.length ?? 0;
-    if (characters > MOST_CHARACTERS) first = Math.min(at + 1, chunks.length - 1);
+    if (characters > maxCharacters) first = Math.min(at + 1, chunks.length - 1);
   }
   return first === 0 ? chunks : chunks.slice(first);
 }

@@ -1,5 +1,5 @@
 import type { Logger } from '@rhizome/log';
-import type { FoundDevice } from '../hardware/gpus/device-facts.js';
+import type { DetectedDevice } from '../hardware/gpus/device-facts.js';
 import { GpuUsageMeter } from '../hardware/gpus/gpu-usage.js';
 import type { DeviceMonitor, HeldDevices } from '../hardware/gpus/monitor.js';
 import type { FileStore } from '../files/file-store.js';
@@ -65,21 +65,23 @@ const voidCodes = new Set([
  * is left on this host; it never rejects.
  */
 export class JobRun {
+  readonly #services: JobRunServices;
   readonly done: Promise<void>;
-  private readonly dropped = new AbortController();
-  private hasSaidLast = false;
-  private payload: Payload | undefined;
-  private readonly devices: HeldDevices;
+  readonly #dropped = new AbortController();
+  #hasSaidLast = false;
+  #payload: Payload | undefined;
+  readonly #devices: HeldDevices;
 
   constructor(
     readonly assignment: Assignment,
-    private readonly services: JobRunServices,
+    services: JobRunServices,
   ) {
+    this.#services = services;
     const { devices, log } = services;
-    this.devices = devices.hold(assignment.deviceIds, (reason) =>
+    this.#devices = devices.hold(assignment.deviceIds, (reason) =>
       log.warn({ reason }, 'a device of the job turned bad'),
     );
-    this.done = this.live();
+    this.done = this.#live();
   }
 
   /** The job and its fence, for signs of life. */
@@ -89,32 +91,32 @@ export class JobRun {
 
   /** True while this worker may still say something about the job. */
   get isHeld(): boolean {
-    return !this.hasSaidLast && !this.isDropped;
+    return !this.#hasSaidLast && !this.isDropped;
   }
 
   /** True once the job was taken from this worker. */
   get isDropped(): boolean {
-    return this.dropped.signal.aborted;
+    return this.#dropped.signal.aborted;
   }
 
   /** Ends the payload, with SIGTERM and then SIGKILL, and says nothing more about the job. */
-  drop(reason: string, graceSeconds = this.services.graceSeconds): void {
+  drop(reason: string, graceSeconds = this.#services.graceSeconds): void {
     if (!this.isHeld) return;
-    this.services.log.info({ reason }, 'the job is dropped');
-    this.dropped.abort(new Dropped(reason));
-    this.payload?.terminate(graceSeconds);
+    this.#services.log.info({ reason }, 'the job is dropped');
+    this.#dropped.abort(new Dropped(reason));
+    this.#payload?.terminate(graceSeconds);
   }
 
-  private async live(): Promise<void> {
-    const { scratch, log } = this.services;
+  async #live(): Promise<void> {
+    const { scratch, log } = this.#services;
     let folders: AttemptFolders | undefined;
     try {
       folders = await scratch.makeFolders(this.assignment.attemptId);
-      await this.runIn(folders);
+      await this.#runIn(folders);
     } catch (error) {
-      await this.onFailure(error);
+      await this.#onFailure(error);
     } finally {
-      this.devices.release();
+      this.#devices.release();
       if (folders !== undefined) {
         await removeFolder(folders.root).catch((error: unknown) =>
           log.warn({ err: error }, 'scratch space could not be removed'),
@@ -123,53 +125,53 @@ export class JobRun {
     }
   }
 
-  private async runIn(folders: AttemptFolders): Promise<void> {
-    const { log } = this.services;
-    await this.prepare(folders);
-    await this.say(() =>
-      this.services.reporter.start({ ...this.held, phase: 'RUNNING' }, this.dropped.signal),
+  async #runIn(folders: AttemptFolders): Promise<void> {
+    const { log } = this.#services;
+    await this.#prepare(folders);
+    await this.#say(() =>
+      this.#services.reporter.start({ ...this.held, phase: 'RUNNING' }, this.#dropped.signal),
     );
-    const limits = this.limits();
-    const payload = await this.startPayload(folders, limits);
+    const limits = this.#limits();
+    const payload = await this.#startPayload(folders, limits);
     log.info({ processId: payload.pid }, 'the payload runs');
     const capture = new OutputCapture(
       { STDOUT: payload.stdout, STDERR: payload.stderr },
-      this.services.captureLimits,
+      this.#services.captureLimits,
       () => new Date(),
     );
-    const shipping = this.ship(capture);
-    const result = await this.resultOf(payload);
+    const shipping = this.#ship(capture);
+    const result = await this.#resultOf(payload);
     const { exitCode, signal, exceeded, survivors } = result;
     log.info({ exitCode, signal, exceeded, cpuSeconds: result.usage.cpuSeconds }, 'the payload ended');
     if (survivors > 0) log.error({ survivors }, 'processes of the payload could not be killed');
     await shipping;
-    this.dropped.signal.throwIfAborted();
-    const failure = await this.blamed(failureOf(result, limits));
-    if (failure !== undefined) await this.fail(failure, exitCode, signal, result.usage);
-    else await this.finish(folders, exitCode ?? 0, result.usage);
+    this.#dropped.signal.throwIfAborted();
+    const failure = await this.#blamed(failureOf(result, limits));
+    if (failure !== undefined) await this.#fail(failure, exitCode, signal, result.usage);
+    else await this.#finish(folders, exitCode ?? 0, result.usage);
   }
 
   /** Inputs, and the word that they are being fetched where there are any. */
-  private async prepare(folders: AttemptFolders): Promise<void> {
+  async #prepare(folders: AttemptFolders): Promise<void> {
     const { payload, parents } = this.assignment;
     // An image that nobody can run is told before anything is fetched for it.
-    if (payload.image !== null) this.runtimeOf(payload.image);
+    if (payload.image !== null) this.#runtimeOf(payload.image);
     const plan = { inputs: payload.inputs, parents };
     if (payload.inputs.length > 0 || parents.some(({ outputs }) => outputs.length > 0)) {
-      await this.say(() =>
-        this.services.reporter.start({ ...this.held, phase: 'STARTING' }, this.dropped.signal),
+      await this.#say(() =>
+        this.#services.reporter.start({ ...this.held, phase: 'STARTING' }, this.#dropped.signal),
       );
     }
-    await stageIn(plan, folders, this.services.store, this.dropped.signal);
+    await stageIn(plan, folders, this.#services.store, this.#dropped.signal);
   }
 
   /** What the payload did, and what its devices did meanwhile. */
-  private async resultOf(payload: Payload): Promise<PayloadResult> {
+  async #resultOf(payload: Payload): Promise<PayloadResult> {
     const { deviceIds } = this.assignment;
     if (deviceIds.length === 0) return payload.result;
     const meter = new GpuUsageMeter(deviceIds);
     let isFirst = true;
-    const stopSampling = this.services.devices.sample((devices) => {
+    const stopSampling = this.#services.devices.sample((devices) => {
       meter.observe(devices, isFirst);
       isFirst = false;
     });
@@ -186,72 +188,72 @@ export class JobRun {
    * A payload that failed may have done so because a device did: it is looked at before anybody gets it again. What was wrong for a while
    * and is well now, as a tool that hung, is not to blame.
    */
-  private async blamed(failure: AttemptError | undefined): Promise<AttemptError | undefined> {
+  async #blamed(failure: AttemptError | undefined): Promise<AttemptError | undefined> {
     if (failure === undefined || this.assignment.deviceIds.length === 0) return failure;
-    await this.services.devices.lookAfresh();
-    return withDeviceFault(failure, this.devices.fault);
+    await this.#services.devices.lookAfresh();
+    return withDeviceFault(failure, this.#devices.fault);
   }
 
   /** The devices it was given. One that this host does not have, or that is bad, is a fault: its payload could not use it. */
-  private givenDevices(): readonly FoundDevice[] {
-    const { fault } = this.devices;
+  #givenDevices(): readonly DetectedDevice[] {
+    const { fault } = this.#devices;
     if (fault !== undefined) throw new AttemptError('WORKER', 'DEVICE_FAULT', fault, true);
     return this.assignment.deviceIds.map((id) => {
-      const device = this.services.devices.devices.find((one) => one.id === id);
+      const device = this.#services.devices.devices.find((one) => one.id === id);
       if (device !== undefined) return device;
       throw new AttemptError('WORKER', 'DEVICE_MISSING', `this host has no device ${id}`, true);
     });
   }
 
-  private async startPayload(folders: AttemptFolders, limits: PayloadLimits): Promise<Payload> {
+  async #startPayload(folders: AttemptFolders, limits: PayloadLimits): Promise<Payload> {
     const { attemptId } = this.assignment;
-    const spec = this.specOf(folders);
-    this.payload = await Payload.start(attemptId, spec, limits, this.services.payloads).catch(
+    const spec = this.#specOf(folders);
+    this.#payload = await Payload.start(attemptId, spec, limits, this.#services.payloads).catch(
       (error: unknown) => {
         throw startFailure(spec.command, error);
       },
     );
     // Taken away while it was being started: nobody could tell it to end before it was there.
-    if (this.isDropped) this.payload.terminate();
-    return this.payload;
+    if (this.isDropped) this.#payload.terminate();
+    return this.#payload;
   }
 
   /** On the host, or in the image that the job names. */
-  private specOf(folders: AttemptFolders): PayloadSpec {
+  #specOf(folders: AttemptFolders): PayloadSpec {
     const { payload } = this.assignment;
-    const { containers, searchPath, driverLibraries } = this.services;
+    const { containers, searchPath, driverLibraries } = this.#services;
     // A container's runtime brings the drivers' libraries along.
     const places = { folders, searchPath, driverLibraries: payload.image === null ? driverLibraries : [] };
     const spec = {
       command: payload.command,
       arguments: payload.arguments,
-      environment: payloadEnvironment(this.assignment, places, this.givenDevices()),
+      environment: payloadEnvironment(this.assignment, places, this.#givenDevices()),
       folder: folders.work,
     };
     const scratch = folders.root;
     if (payload.image === null) return { ...spec, scratch };
     const hasOwnPath = payload.environment.some(({ name }) => name === 'PATH');
     const contained = { image: payload.image, spec, folders, hasOwnPath };
-    return { ...inContainer(this.runtimeOf(payload.image), contained, containers), scratch };
+    return { ...inContainer(this.#runtimeOf(payload.image), contained, containers), scratch };
   }
 
-  private runtimeOf(image: string): ReturnType<typeof runtimeFor> {
+  #runtimeOf(image: string): ReturnType<typeof runtimeFor> {
     return runtimeFor(
       image,
       this.assignment.requirements.containerRuntime,
-      this.services.containers.runtimes,
+      this.#services.containers.runtimes,
     );
   }
 
-  private limits(): PayloadLimits {
+  #limits(): PayloadLimits {
     const { walltimeSeconds, memoryMiB, diskMiB } = this.assignment.requirements;
-    return { walltimeSeconds, memoryMiB, diskMiB, graceSeconds: this.services.graceSeconds };
+    return { walltimeSeconds, memoryMiB, diskMiB, graceSeconds: this.#services.graceSeconds };
   }
 
   /** Ships the log; never rejects: a word of core that the job is not ours any more has its effect at once. */
-  private async ship(capture: OutputCapture): Promise<void> {
-    const { core, workerId, log } = this.services;
-    const { signal } = this.dropped;
+  async #ship(capture: OutputCapture): Promise<void> {
+    const { core, workerId, log } = this.#services;
+    const { signal } = this.#dropped;
     const append = async (chunks: readonly LogChunk[]): Promise<void> => {
       await core.appendJobLog(workerId, this.held, chunks, signal).catch((error: unknown) => {
         if (error instanceof CoreRefused && voidCodes.has(error.code))
@@ -266,9 +268,9 @@ export class JobRun {
     }
   }
 
-  private async finish(folders: AttemptFolders, exitCode: number, usage: Usage): Promise<void> {
+  async #finish(folders: AttemptFolders, exitCode: number, usage: Usage): Promise<void> {
     const { payload, jobId, attemptId } = this.assignment;
-    const { signal } = this.dropped;
+    const { signal } = this.#dropped;
     const report = (phase: FinishReport['phase'], outputs: readonly StoredFile[] = []): FinishReport => ({
       ...this.held,
       phase,
@@ -279,31 +281,31 @@ export class JobRun {
     let stored: readonly StoredFile[] = [];
     try {
       if (payload.outputs.length > 0) {
-        await this.sayFinish(report('HOLDING'));
+        await this.#sayFinish(report('HOLDING'));
         const found = await findOutputs(payload.outputs, folders, signal);
-        await this.sayFinish(report('TRANSFERRING'));
-        stored = await stageOut(found, { jobId, attemptId }, this.services.store, signal);
+        await this.#sayFinish(report('TRANSFERRING'));
+        stored = await stageOut(found, { jobId, attemptId }, this.#services.store, signal);
       }
-      await this.sayFinish(report('FINISHED', stored));
-      this.hasSaidLast = true;
+      await this.#sayFinish(report('FINISHED', stored));
+      this.#hasSaidLast = true;
     } catch (error) {
       if (!(error instanceof AttemptError)) throw error;
-      await this.fail(error, exitCode, null, usage);
+      await this.#fail(error, exitCode, null, usage);
     }
   }
 
-  private async sayFinish(report: FinishReport): Promise<void> {
-    await this.say(() => this.services.reporter.finish(report, this.dropped.signal));
+  async #sayFinish(report: FinishReport): Promise<void> {
+    await this.#say(() => this.#services.reporter.finish(report, this.#dropped.signal));
   }
 
-  private async fail(
+  async #fail(
     error: AttemptError,
     exitCode: number | null,
     signal: string | null,
     usage: Usage | null,
   ): Promise<void> {
     const { family, code, message, retryable } = error;
-    this.services.log.info({ family, code, reason: message }, 'the attempt failed');
+    this.#services.log.info({ family, code, reason: message }, 'the attempt failed');
     const report = {
       ...this.held,
       exitCode,
@@ -311,15 +313,15 @@ export class JobRun {
       error: { family, code, message: message.slice(0, 2000), retryable },
       usage,
     };
-    await this.say(() => this.services.reporter.fail(report, this.dropped.signal));
-    this.hasSaidLast = true;
+    await this.#say(() => this.#services.reporter.fail(report, this.#dropped.signal));
+    this.#hasSaidLast = true;
   }
 
   /**
    * Says a word about the job. A word that core calls void takes the job away; one that it calls wrong fails the attempt.
    * @throws Dropped, AttemptError
    */
-  private async say(word: () => Promise<ReportResult>): Promise<void> {
+  async #say(word: () => Promise<ReportResult>): Promise<void> {
     const result = await word().catch((error: unknown): ReportResult => {
       if (error instanceof CoreRefused)
         return { accepted: false, refusal: { code: error.code, message: error.message } };
@@ -328,20 +330,20 @@ export class JobRun {
     if (result.accepted) return;
     const { code, message } = result.refusal;
     if (voidCodes.has(code)) this.drop(`${code}: ${message}`);
-    this.dropped.signal.throwIfAborted();
+    this.#dropped.signal.throwIfAborted();
     throw new AttemptError('SYSTEM', 'REPORT_REFUSED', `a report was refused with ${code}: ${message}`, true);
   }
 
   /** What went wrong outside of the payload itself. */
-  private async onFailure(error: unknown): Promise<void> {
+  async #onFailure(error: unknown): Promise<void> {
     if (this.isDropped) return;
-    const { log } = this.services;
+    const { log } = this.#services;
     const known = error instanceof AttemptError;
     if (!known) log.error({ err: error }, 'a fault of the pilot');
     const failure = known
       ? error
       : new AttemptError('WORKER', 'PILOT_FAULT', `the pilot had a fault: ${String(error)}`, true);
-    await this.fail(failure, null, null, null).catch((fault: unknown) => {
+    await this.#fail(failure, null, null, null).catch((fault: unknown) => {
       if (!this.isDropped) log.error({ err: fault }, 'the failure of the attempt could not be reported');
     });
   }

@@ -2,7 +2,7 @@ import type { Logger } from '@rhizome/log';
 import { randomUUID } from 'node:crypto';
 import { openFileStore } from '../files/file-store.js';
 import { Scratch } from '../files/scratch.js';
-import type { FoundDevice } from '../hardware/gpus/device-facts.js';
+import type { DetectedDevice } from '../hardware/gpus/device-facts.js';
 import { findDevices, type DeviceOptions } from '../hardware/gpus/find-devices.js';
 import { DeviceMonitor } from '../hardware/gpus/monitor.js';
 import { findHostFacts, type HostFacts, type HostOptions } from '../hardware/host-facts.js';
@@ -45,42 +45,45 @@ export interface PilotOptions {
 }
 
 /** Samples of processes to one look at the scratch space: walking a folder costs more. */
-const DISK_SAMPLES = 3;
+const diskPeriodSamples = 3;
 
 /** The worker agent: a worker of a queue, registered anew when core has given it up, until it drains. */
 export class Pilot {
-  private readonly stopping = new AbortController();
-  private readonly startedAt = performance.now();
-  private session: WorkerSession | undefined;
-  private drainTimer: NodeJS.Timeout | undefined;
+  readonly #core: CoreProtocol;
+  readonly #options: PilotOptions;
+  readonly #log: Logger;
+  readonly #stopping = new AbortController();
+  readonly #startedAt = performance.now();
+  #session: WorkerSession | undefined;
+  #drainTimer: NodeJS.Timeout | undefined;
 
-  constructor(
-    private readonly core: CoreProtocol,
-    private readonly options: PilotOptions,
-    private readonly log: Logger,
-  ) {}
+  constructor(core: CoreProtocol, options: PilotOptions, log: Logger) {
+    this.#core = core;
+    this.#options = options;
+    this.#log = log;
+  }
 
   /**
    * Runs until it has drained or was stopped.
    * @throws CoreRefused when core does not take this worker
    */
   async run(): Promise<void> {
-    const { host } = this.options;
+    const { host } = this.#options;
     const scratch = await Scratch.open(host.scratch);
-    const lifetime = this.armLifetime();
+    const lifetime = this.#armLifetime();
     const watchdogs = new Watchdogs();
-    const devices = this.deviceMonitor();
+    const devices = this.#deviceMonitor();
     try {
       const [facts] = await Promise.all([findHostFacts(host), devices.start()]);
       const slots = new Slots(facts, () => usable(devices.devices));
-      const services = this.services(scratch, slots, watchdogs, devices, facts);
-      for (let end = ''; end !== 'DRAINED' && !this.stopping.signal.aborted;)
-        end = await this.live(facts, services);
+      const services = this.#services(scratch, slots, watchdogs, devices, facts);
+      for (let end = ''; end !== 'DRAINED' && !this.#stopping.signal.aborted;)
+        end = await this.#live(facts, services);
     } catch (error) {
-      if (!this.stopping.signal.aborted || error !== this.stopping.signal.reason) throw error;
+      if (!this.#stopping.signal.aborted || error !== this.#stopping.signal.reason) throw error;
     } finally {
       clearTimeout(lifetime);
-      clearTimeout(this.drainTimer);
+      clearTimeout(this.#drainTimer);
       devices.close();
       await watchdogs.close();
       await scratch.close();
@@ -89,36 +92,36 @@ export class Pilot {
 
   /** Takes no more work and ends when its jobs have ended, or when their time to do so is over. */
   drain(reason: string): void {
-    if (this.stopping.signal.aborted) return;
-    this.stopping.abort(new Error(reason));
-    this.session?.drain(reason);
-    const { drainSeconds } = this.options;
-    if (drainSeconds !== null) this.drainTimer = setTimeout(() => this.stop(reason), drainSeconds * 1000);
+    if (this.#stopping.signal.aborted) return;
+    this.#stopping.abort(new Error(reason));
+    this.#session?.drain(reason);
+    const { drainSeconds } = this.#options;
+    if (drainSeconds !== null) this.#drainTimer = setTimeout(() => this.stop(reason), drainSeconds * 1000);
   }
 
   /** Ends its payloads and itself: core gives the jobs to others. */
   stop(reason: string): void {
     this.drain(reason);
-    this.session?.abandon(reason);
+    this.#session?.abandon(reason);
   }
 
   /** One worker, from its registration on. */
-  private async live(facts: HostFacts, services: SessionServices): Promise<string> {
+  async #live(facts: HostFacts, services: SessionServices): Promise<string> {
     const known = services.devices.devices;
-    const { worker, sentAt } = await this.register(facts, known);
-    this.log.info({ ...worker, queue: this.options.queue, name: this.options.name }, 'registered');
-    this.session = new WorkerSession(worker, new Lease(worker.leaseSeconds, sentAt), services, known);
-    if (this.stopping.signal.aborted) this.session.drain('stopped while it registered');
-    return this.session.ended;
+    const { worker, sentAt } = await this.#register(facts, known);
+    this.#log.info({ ...worker, queue: this.#options.queue, name: this.#options.name }, 'registered');
+    this.#session = new WorkerSession(worker, new Lease(worker.leaseSeconds, sentAt), services, known);
+    if (this.#stopping.signal.aborted) this.#session.drain('stopped while it registered');
+    return this.#session.ended;
   }
 
-  private async register(
+  async #register(
     facts: HostFacts,
-    devices: readonly FoundDevice[],
+    devices: readonly DetectedDevice[],
   ): Promise<{ worker: RegisteredWorker; sentAt: number }> {
-    const { queue, name, labels, version } = this.options;
-    const { signal } = this.stopping;
-    const left = this.remainingSeconds();
+    const { queue, name, labels, version } = this.#options;
+    const { signal } = this.#stopping;
+    const left = this.#remainingSeconds();
     const endsAt = left === null ? null : new Date(Date.now() + left * 1000);
     const registration = {
       queue,
@@ -133,36 +136,36 @@ export class Pilot {
     let sentAt = performance.now();
     const call = async (): Promise<RegisteredWorker> => {
       sentAt = performance.now();
-      return this.core.registerWorker(registration, signal);
+      return this.#core.registerWorker(registration, signal);
     };
     const worker = await untilAnswered(call, signal, ({ message }) =>
-      this.log.warn({ reason: message }, 'core cannot be reached'),
+      this.#log.warn({ reason: message }, 'core cannot be reached'),
     );
     return { worker, sentAt };
   }
 
-  private deviceMonitor(): DeviceMonitor {
-    const { periodMs, ...gpus } = this.options.gpus;
-    const options = { ...gpus, searchPath: this.options.host.searchPath };
-    return new DeviceMonitor({ look: async () => findDevices(options), periodMs, log: this.log });
+  #deviceMonitor(): DeviceMonitor {
+    const { periodMs, ...gpus } = this.#options.gpus;
+    const options = { ...gpus, searchPath: this.#options.host.searchPath };
+    return new DeviceMonitor({ look: async () => findDevices(options), periodMs, log: this.#log });
   }
 
-  private services(
+  #services(
     scratch: Scratch,
     slots: Slots,
     watchdogs: Watchdogs,
     devices: DeviceMonitor,
     { containerRuntimes }: HostFacts,
   ): SessionServices {
-    const { host, store, graceSeconds, captureLimits, sampleMs, longestIdlePauseMs } = this.options;
+    const { host, store, graceSeconds, captureLimits, sampleMs, longestIdlePauseMs } = this.#options;
     return {
-      core: this.core,
+      core: this.#core,
       payloads: {
         monitor: new ProcessMonitor(sampleMs),
         reaped: new ReapedAccounts(),
         watchdogs,
         pipes: new PipePool(scratch.folder),
-        diskPeriodMs: sampleMs * DISK_SAMPLES,
+        diskPeriodMs: sampleMs * diskPeriodSamples,
       },
       scratch,
       slots,
@@ -179,27 +182,27 @@ export class Pilot {
         isRoot: process.getuid?.() === 0,
       },
       longestIdlePauseMs,
-      remainingSeconds: () => this.remainingSeconds(),
-      log: this.log,
+      remainingSeconds: () => this.#remainingSeconds(),
+      log: this.#log,
     };
   }
 
-  private remainingSeconds(): number | null {
-    const { lifetimeSeconds } = this.options;
+  #remainingSeconds(): number | null {
+    const { lifetimeSeconds } = this.#options;
     if (lifetimeSeconds === null) return null;
-    return Math.max(0, Math.floor(lifetimeSeconds - (performance.now() - this.startedAt) / 1000));
+    return Math.max(0, Math.floor(lifetimeSeconds - (performance.now() - this.#startedAt) / 1000));
   }
 
   /** At the end of its life it drains: jobs that core sent in time have ended by then. */
-  private armLifetime(): NodeJS.Timeout | undefined {
-    const { lifetimeSeconds } = this.options;
+  #armLifetime(): NodeJS.Timeout | undefined {
+    const { lifetimeSeconds } = this.#options;
     if (lifetimeSeconds === null) return undefined;
     return setTimeout(() => this.drain('its time is over'), Math.min(lifetimeSeconds * 1000, 2 ** 31 - 1));
   }
 }
 
 /** Devices that can be given to jobs: healthy ones that a payload's environment can name. */
-function usable(devices: readonly FoundDevice[]): readonly string[] {
+function usable(devices: readonly DetectedDevice[]): readonly string[] {
   return devices
     .filter(({ health, visibleAs }) => health === 'HEALTHY' && visibleAs !== null)
     .map(({ id }) => id);

@@ -1,5 +1,5 @@
 import type { Logger } from '@rhizome/log';
-import type { FoundDevice } from '../hardware/gpus/device-facts.js';
+import type { DetectedDevice } from '../hardware/gpus/device-facts.js';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Backoff, untilAnswered, unavailablePauses } from '../protocol/backoff.js';
 import {
@@ -28,124 +28,132 @@ export interface SessionServices extends Omit<JobRunServices, 'workerId' | 'repo
 export type SessionEnd = 'DRAINED' | 'LOST';
 
 /** Time that a last word may take at the end, and when the end is in a hurry. */
-const LAST_WORD_MS = 5000;
-const HASTY_WORD_MS = 1500;
+const drainReportTimeoutMs = 5000;
+const urgentDrainReportTimeoutMs = 1500;
 
 /**
  * The life of one registered worker: signs of life, orders, work, until it has drained or its lease is lost. When the lease is lost
  * every job is dropped: from then on others may have them.
  */
 export class WorkerSession {
+  readonly #worker: RegisteredWorker;
+  readonly #lease: Lease;
+  readonly #services: SessionServices;
+  readonly #knownDevices: readonly DetectedDevice[];
   readonly ended: Promise<SessionEnd>;
-  private readonly runs = new Set<JobRun>();
-  private readonly closing = new AbortController();
-  private readonly finder: WorkFinder;
-  private readonly reporter: Reporter;
-  private readonly log: Logger;
-  private endWait: (() => void) | undefined;
+  readonly #runs = new Set<JobRun>();
+  readonly #closing = new AbortController();
+  readonly #finder: WorkFinder;
+  readonly #reporter: Reporter;
+  readonly #log: Logger;
+  #endWait: (() => void) | undefined;
   /** Whether a sign of life is due without waiting: also when that was found while one was on its way. */
-  private isHeartbeatDue = false;
-  private drainReason: string | undefined;
-  private isHasty = false;
+  #isHeartbeatDue = false;
+  #drainReason: string | undefined;
+  #isHasty = false;
   /** What is to be said about devices with the next sign of life; undefined when core knows them as they are. */
-  private newReport: DeviceReport | undefined;
+  #newReport: DeviceReport | undefined;
 
   constructor(
-    private readonly worker: RegisteredWorker,
-    private readonly lease: Lease,
-    private readonly services: SessionServices,
-    private readonly knownDevices: readonly FoundDevice[] = [],
+    worker: RegisteredWorker,
+    lease: Lease,
+    services: SessionServices,
+    knownDevices: readonly DetectedDevice[] = [],
   ) {
-    this.log = services.log.child({ workerId: worker.workerId });
-    this.reporter = new Reporter(services.core, worker.workerId);
-    this.finder = new WorkFinder(worker.workerId, services, this.log);
-    lease.signal.addEventListener('abort', () => this.onLost());
-    this.ended = this.live();
+    this.#worker = worker;
+    this.#lease = lease;
+    this.#services = services;
+    this.#knownDevices = knownDevices;
+    this.#log = services.log.child({ workerId: worker.workerId });
+    this.#reporter = new Reporter(services.core, worker.workerId);
+    this.#finder = new WorkFinder(worker.workerId, services, this.#log);
+    lease.signal.addEventListener('abort', () => this.#onLost());
+    this.ended = this.#live();
   }
 
   /** Takes no more work; ends when the jobs have ended. */
   drain(reason: string): void {
-    if (this.drainReason !== undefined || this.lease.isLost) return;
-    this.drainReason = reason;
-    this.log.info({ reason, jobs: this.runs.size }, 'draining');
-    this.finder.stop();
-    void this.sayDraining(reason, false).then(() => this.finder.expectNothing());
+    if (this.#drainReason !== undefined || this.#lease.isLost) return;
+    this.#drainReason = reason;
+    this.#log.info({ reason, jobs: this.#runs.size }, 'draining');
+    this.#finder.stop();
+    void this.#sayDraining(reason, false).then(() => this.#finder.expectNothing());
   }
 
   /** Drops all jobs and drains: core gives them to others at once. */
   abandon(reason: string): void {
-    this.isHasty = true;
+    this.#isHasty = true;
     this.drain(reason);
-    this.runs.forEach((run) => run.drop(reason, 1));
+    this.#runs.forEach((run) => run.drop(reason, 1));
   }
 
-  private async live(): Promise<SessionEnd> {
-    const background = [this.heartbeats(), this.followCommands()];
-    const unfollow = this.services.devices.follow(this.knownDevices, ({ devices, isUrgent, isUseOnly }) => {
+  async #live(): Promise<SessionEnd> {
+    const background = [this.#heartbeats(), this.#followCommands()];
+    const unfollow = this.#services.devices.follow(this.#knownDevices, ({ devices, isUrgent, isUseOnly }) => {
       // Facts that were not answered yet are told again.
-      this.newReport = { devices, isUseOnly: isUseOnly && this.newReport?.isUseOnly !== false };
+      this.#newReport = { devices, isUseOnly: isUseOnly && this.#newReport?.isUseOnly !== false };
       if (!isUrgent) return;
-      this.heartbeatSoon();
+      this.#heartbeatSoon();
       // Core answers the question that is open once it knows of the change; the next one offers what is there now.
-      this.finder.look();
+      this.#finder.look();
     });
-    for await (const assignment of this.finder.assignments()) this.start(assignment);
-    while (this.runs.size > 0) await Promise.all([...this.runs].map(async ({ done }) => done));
-    if (!this.lease.isLost) await this.sayDraining(this.drainReason ?? 'drained', true);
-    this.closing.abort();
+    for await (const assignment of this.#finder.assignments()) this.#start(assignment);
+    while (this.#runs.size > 0) await Promise.all([...this.#runs].map(async ({ done }) => done));
+    if (!this.#lease.isLost) await this.#sayDraining(this.#drainReason ?? 'drained', true);
+    this.#closing.abort();
     unfollow();
-    this.lease.end();
+    this.#lease.end();
     await Promise.all(background);
-    return this.lease.isLost ? 'LOST' : 'DRAINED';
+    return this.#lease.isLost ? 'LOST' : 'DRAINED';
   }
 
-  private start(assignment: JobRun['assignment']): void {
+  #start(assignment: JobRun['assignment']): void {
     const { jobId, attempt, fence, name } = assignment;
-    const log = this.log.child({ jobId, attempt });
+    const log = this.#log.child({ jobId, attempt });
     log.info({ fence, name }, 'the job is taken');
     const { requirements, deviceIds, sharesDevices } = assignment;
-    const release = this.services.slots.book({ ...requirements, deviceIds, sharesDevices });
+    const release = this.#services.slots.book({ ...requirements, deviceIds, sharesDevices });
     const run = new JobRun(assignment, {
-      ...this.services,
-      workerId: this.worker.workerId,
-      reporter: this.reporter,
+      ...this.#services,
+      workerId: this.#worker.workerId,
+      reporter: this.#reporter,
       log,
     });
-    this.runs.add(run);
+    this.#runs.add(run);
     void run.done.then(() => {
-      this.runs.delete(run);
+      this.#runs.delete(run);
       release();
     });
-    if (this.lease.isLost) run.drop('the lease is lost');
+    if (this.#lease.isLost) run.drop('the lease is lost');
   }
 
-  private onLost(): void {
-    this.log.warn({ reason: String(this.lease.signal.reason) }, 'the lease is lost');
-    this.finder.stop();
-    this.runs.forEach((run) => run.drop('the lease is lost'));
+  #onLost(): void {
+    this.#log.warn({ reason: String(this.#lease.signal.reason) }, 'the lease is lost');
+    this.#finder.stop();
+    this.#runs.forEach((run) => run.drop('the lease is lost'));
   }
 
-  private async heartbeats(): Promise<void> {
+  async #heartbeats(): Promise<void> {
     const backoff = new Backoff(unavailablePauses);
-    const period = this.worker.heartbeatSeconds * 1000;
+    const period = this.#worker.heartbeatSeconds * 1000;
     let wait = period;
-    while (await this.waits(wait)) {
-      const isAnswered = await this.heartbeat();
+    while (await this.#waits(wait)) {
+      const isAnswered = await this.#heartbeat();
       if (isAnswered) backoff.reset();
       wait = isAnswered ? period : Math.min(period, backoff.next());
     }
   }
 
-  private heartbeatSoon(): void {
-    this.isHeartbeatDue = true;
-    this.endWait?.();
+  #heartbeatSoon(): void {
+    this.#isHeartbeatDue = true;
+    this.#endWait?.();
   }
 
   /** Waits for the next sign of life, or until one is due at once. False when there shall be none. */
-  private async waits(ms: number): Promise<boolean> {
-    const signals = [this.closing.signal, this.lease.signal];
+  async #waits(ms: number): Promise<boolean> {
+    const signals = [this.#closing.signal, this.#lease.signal];
     if (signals.some(({ aborted }) => aborted)) return false;
-    if (this.isHeartbeatDue) return true;
+    if (this.#isHeartbeatDue) return true;
     await new Promise<void>((resolve) => {
       const onEnd = (): void => {
         clearTimeout(timer);
@@ -153,79 +161,80 @@ export class WorkerSession {
         resolve();
       };
       const timer = setTimeout(onEnd, ms);
-      this.endWait = onEnd;
+      this.#endWait = onEnd;
       signals.forEach((signal) => signal.addEventListener('abort', onEnd));
     });
     return !signals.some(({ aborted }) => aborted);
   }
 
-  private async heartbeat(): Promise<boolean> {
-    const { core } = this.services;
+  async #heartbeat(): Promise<boolean> {
+    const { core } = this.#services;
     const sentAt = performance.now();
-    this.isHeartbeatDue = false;
-    const held = [...this.runs].filter(({ isHeld }) => isHeld).map((run) => run.held);
-    const timeoutMs = this.worker.heartbeatSeconds * 1000;
-    const report = this.newReport;
-    const { workerId } = this.worker;
+    this.#isHeartbeatDue = false;
+    const held = [...this.#runs].filter(({ isHeld }) => isHeld).map((run) => run.held);
+    const timeoutMs = this.#worker.heartbeatSeconds * 1000;
+    const report = this.#newReport;
+    const { workerId } = this.#worker;
     try {
-      const commands = await core.heartbeat(workerId, held, report ?? null, timeoutMs, this.closing.signal);
-      if (this.newReport === report) this.newReport = undefined;
-      this.lease.renew(sentAt);
-      commands.forEach((command) => this.obey(command));
+      const commands = await core.heartbeat(workerId, held, report ?? null, timeoutMs, this.#closing.signal);
+      if (this.#newReport === report) this.#newReport = undefined;
+      this.#lease.renew(sentAt);
+      commands.forEach((command) => this.#obey(command));
       return true;
     } catch (error) {
-      if (error instanceof CoreRefused && /^WORKER_/.test(error.code)) this.lease.lose(error.message);
+      if (error instanceof CoreRefused && /^WORKER_/.test(error.code)) this.#lease.lose(error.message);
       else if (error instanceof CoreRefused && isAboutInput(error) && report !== undefined)
-        this.withhold(report, error);
-      else if (!this.closing.signal.aborted) this.log.warn({ err: error }, 'a sign of life was not answered');
+        this.#withhold(report, error);
+      else if (!this.#closing.signal.aborted)
+        this.#log.warn({ err: error }, 'a sign of life was not answered');
       return false;
     }
   }
 
   /** The jobs must not be lost for a word about devices: what core does not take of them it is not told until something changes again. */
-  private withhold(report: DeviceReport, error: CoreRefused): void {
-    this.log.error({ err: error }, 'core does not take what is said of the devices');
-    if (this.newReport === report) this.newReport = undefined;
-    this.heartbeatSoon();
+  #withhold(report: DeviceReport, error: CoreRefused): void {
+    this.#log.error({ err: error }, 'core does not take what is said of the devices');
+    if (this.#newReport === report) this.#newReport = undefined;
+    this.#heartbeatSoon();
   }
 
   /** Orders come at once over a stream; a sign of life after each connection brings those that were given in between. */
-  private async followCommands(): Promise<void> {
-    const signal = AbortSignal.any([this.closing.signal, this.lease.signal]);
+  async #followCommands(): Promise<void> {
+    const signal = AbortSignal.any([this.#closing.signal, this.#lease.signal]);
     const backoff = new Backoff(unavailablePauses);
     while (!signal.aborted) {
       try {
-        for await (const commands of this.services.core.workerCommands(this.worker.workerId, signal)) {
+        for await (const commands of this.#services.core.workerCommands(this.#worker.workerId, signal)) {
           backoff.reset();
-          if (commands.length === 0) this.heartbeatSoon();
-          commands.forEach((command) => this.obey(command));
+          if (commands.length === 0) this.#heartbeatSoon();
+          commands.forEach((command) => this.#obey(command));
         }
       } catch (error) {
-        if (!signal.aborted) this.log.debug({ err: error }, 'the stream of orders broke');
+        if (!signal.aborted) this.#log.debug({ err: error }, 'the stream of orders broke');
       }
       await pause(backoff.next(), undefined, { signal }).catch(() => undefined);
     }
   }
 
-  private obey({ kind, jobId, fence, reason }: Command): void {
+  #obey({ kind, jobId, fence, reason }: Command): void {
     if (kind === 'DRAIN') this.drain(reason ?? 'core asked for it');
-    if (kind === 'WORK') this.finder.look();
+    if (kind === 'WORK') this.#finder.look();
     if (kind !== 'KILL' && kind !== 'DROP') return;
-    for (const run of this.runs) {
+    for (const run of this.#runs) {
       if (run.held.jobId === jobId && (fence === null || run.held.fence === fence)) run.drop(reason ?? kind);
     }
   }
 
-  private async sayDraining(reason: string, hasEnded: boolean): Promise<void> {
+  async #sayDraining(reason: string, hasEnded: boolean): Promise<void> {
     const signal = AbortSignal.any([
-      this.lease.signal,
-      AbortSignal.timeout(this.isHasty ? HASTY_WORD_MS : LAST_WORD_MS),
+      this.#lease.signal,
+      AbortSignal.timeout(this.#isHasty ? urgentDrainReportTimeoutMs : drainReportTimeoutMs),
     ]);
     const say = async (): Promise<void> =>
-      this.services.core.drainWorker(this.worker.workerId, reason, hasEnded, signal);
+      this.#services.core.drainWorker(this.#worker.workerId, reason, hasEnded, signal);
     await untilAnswered(say, signal).catch((error: unknown) => {
-      const isWorthALine = !(error instanceof CoreUnavailable) && !this.lease.isLost;
-      if (isWorthALine) this.log.warn({ err: error }, 'core did not learn that this worker drains');
+      const isWorthALine = !(error instanceof CoreUnavailable) && !this.#lease.isLost;
+      if (isWorthALine) this.#log.warn({ err: error }, 'core did not learn that this worker drains');
     });
   }
 }

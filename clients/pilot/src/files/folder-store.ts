@@ -5,14 +5,14 @@ import type { FileStore } from './file-store.js';
 
 /** A folder that all workers see, as of a shared file system. */
 export class FolderStore implements FileStore {
-  private readonly root: string;
+  readonly #root: string;
 
   constructor(folder: string) {
-    this.root = resolve(folder);
+    this.#root = resolve(folder);
   }
 
   async put(localPath: string, place: string, signal: AbortSignal): Promise<void> {
-    const target = this.pathOf(place);
+    const target = this.#pathOf(place);
     const part = `${target}.part-${process.pid}`;
     await mkdir(dirname(target), { recursive: true });
     try {
@@ -25,16 +25,16 @@ export class FolderStore implements FileStore {
   }
 
   async get(place: string, localPath: string, signal: AbortSignal): Promise<void> {
-    await copy(this.pathOf(place), localPath, signal);
+    await copy(this.#pathOf(place), localPath, signal);
   }
 
   /** A place stays inside of the folder, whatever it says. */
-  private pathOf(place: string): string {
+  #pathOf(place: string): string {
     const clean = normalize(place);
     if (isAbsolute(clean) || clean === '..' || clean.startsWith('../') || clean.includes('\0')) {
       throw new Error(`${JSON.stringify(place)} is no place inside of the file store`);
     }
-    return join(this.root, clean);
+    return join(this.#root, clean);
   }
 }
 

@@ -5,45 +5,45 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { request, type Dispatcher } from 'undici';
 import type { FileStore } from './file-store.js';
 
-const TRIES = 4;
-const FIRST_PAUSE_MS = 250;
+const maxAttempts = 4;
+const firstPauseMs = 250;
 /** Silence of the other side after which a transfer is given up. */
-const SILENCE_MS = 60_000;
+const idleTimeoutMs = 60_000;
 
 /** A server that keeps what is PUT and answers it to GET. */
 export class HttpStore implements FileStore {
-  private readonly base: string;
+  readonly #base: string;
 
   constructor(url: string) {
-    this.base = url.replace(/\/+$/, '');
+    this.#base = url.replace(/\/+$/, '');
   }
 
   async put(localPath: string, place: string, signal: AbortSignal): Promise<void> {
     const { size } = await stat(localPath);
     await withTries(signal, async () => {
-      const answer = await request(this.urlOf(place), {
+      const answer = await request(this.#urlOf(place), {
         method: 'PUT',
         headers: { 'content-length': String(size), 'content-type': 'application/octet-stream' },
         body: createReadStream(localPath),
-        headersTimeout: SILENCE_MS,
-        bodyTimeout: SILENCE_MS,
+        headersTimeout: idleTimeoutMs,
+        bodyTimeout: idleTimeoutMs,
         signal,
       });
       await answer.body.dump();
-      assertOk(answer, 'PUT', this.urlOf(place));
+      assertOk(answer, 'PUT', this.#urlOf(place));
     });
   }
 
   async get(place: string, localPath: string, signal: AbortSignal): Promise<void> {
-    await download(this.urlOf(place), localPath, signal);
+    await download(this.#urlOf(place), localPath, signal);
   }
 
-  private urlOf(place: string): string {
+  #urlOf(place: string): string {
     const parts = place.split('/');
     if (parts.some((part) => part === '' || part === '.' || part === '..')) {
       throw new Error(`${JSON.stringify(place)} is no place inside of the file store`);
     }
-    return `${this.base}/${parts.map(encodeURIComponent).join('/')}`;
+    return `${this.#base}/${parts.map(encodeURIComponent).join('/')}`;
   }
 }
 
@@ -53,8 +53,8 @@ export async function download(url: string, localPath: string, signal: AbortSign
     await withTries(signal, async () => {
       const answer = await request(url, {
         method: 'GET',
-        headersTimeout: SILENCE_MS,
-        bodyTimeout: SILENCE_MS,
+        headersTimeout: idleTimeoutMs,
+        bodyTimeout: idleTimeoutMs,
         signal,
       });
       if (answer.statusCode !== 200) await answer.body.dump();
@@ -88,8 +88,9 @@ async function withTries(signal: AbortSignal, transfer: () => Promise<void>): Pr
     try {
       return await transfer();
     } catch (error) {
-      if (attempt === TRIES || signal.aborted || error instanceof FinalAnswer || isLocal(error)) throw error;
-      await pause(FIRST_PAUSE_MS * 2 ** (attempt - 1) * (0.5 + Math.random()), undefined, { signal });
+      if (attempt === maxAttempts || signal.aborted || error instanceof FinalAnswer || isLocal(error))
+        throw error;
+      await pause(firstPauseMs * 2 ** (attempt - 1) * (0.5 + Math.random()), undefined, { signal });
     }
   }
 }

@@ -30,7 +30,7 @@ export interface StageInPlan {
 }
 
 /** Transfers at once, of one job. */
-const WIDTH = 8;
+const concurrentTransfers = 8;
 
 /**
  * Fetches declared inputs into the working folder and the outputs of each parent into a folder of its own, checks the latter
@@ -53,7 +53,9 @@ export async function stageIn(
     ...plan.inputs.map((file) => ({ file, folder: folders.work })),
     ...parents.flatMap(({ outputs, folder }) => outputs.map((file) => ({ file, folder }))),
   ];
-  await eachOf(wanted, WIDTH, async ({ file, folder }) => fetchInput(file, folder, store, signal));
+  await eachOf(wanted, concurrentTransfers, async ({ file, folder }) =>
+    fetchInput(file, folder, store, signal),
+  );
   const manifest = {
     parents: parents.map(({ jobId, folder, outputs }) => ({
       jobId,
@@ -154,7 +156,7 @@ export async function stageOut(
     ...output,
     location: placeOf(attempt.jobId, attempt.attemptId, output.name),
   }));
-  await eachOf(stored, WIDTH, async ({ name, path, location }) => {
+  await eachOf(stored, concurrentTransfers, async ({ name, path, location }) => {
     try {
       await store.put(path, location, signal);
     } catch (error) {

@@ -1,7 +1,7 @@
 import { readFile, statfs } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 
-const MIB = 1024 * 1024;
+const bytesPerMiB = 1024 * 1024;
 
 /** What this process may use of the host, under the limits of its control group, as of a container or a batch job. */
 export interface UsableResources {
@@ -10,21 +10,21 @@ export interface UsableResources {
 }
 
 /** Where control groups are mounted; tests hand in a folder of their own. */
-const CGROUP_ROOT = '/sys/fs/cgroup';
+const defaultCgroupRoot = '/sys/fs/cgroup';
 
 /** Cores and memory that are there and allowed: the host's, or less where a control group (v2 or v1) says so. */
-export async function usableResources(cgroupRoot = CGROUP_ROOT): Promise<UsableResources> {
+export async function usableResources(cgroupRoot = defaultCgroupRoot): Promise<UsableResources> {
   const [cores, bytes] = await Promise.all([coreLimit(cgroupRoot), memoryLimit(cgroupRoot)]);
   return {
     cores: Math.max(1, Math.min(availableParallelism(), Math.floor(cores))),
-    memoryMiB: Math.max(1, Math.floor(Math.min(totalmem(), bytes) / MIB)),
+    memoryMiB: Math.max(1, Math.floor(Math.min(totalmem(), bytes) / bytesPerMiB)),
   };
 }
 
 /** Free space of the file system that holds a folder. */
 export async function freeDiskMiB(folder: string): Promise<number> {
   const { bavail, bsize } = await statfs(folder);
-  return Math.floor((bavail * bsize) / MIB);
+  return Math.floor((bavail * bsize) / bytesPerMiB);
 }
 
 async function coreLimit(root: string): Promise<number> {

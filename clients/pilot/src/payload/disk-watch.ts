@@ -3,10 +3,10 @@ import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Looks at the files of one folder at once. */
-const WIDTH = 32;
+const concurrentStats = 32;
 /** A look takes this part of the time at most: a folder of a million files is not walked all the time. */
-const MOST_OF_THE_TIME = 0.05;
-const BLOCK = 512;
+const maxScanShare = 0.05;
+const blockBytes = 512;
 
 /** What a watch is told. */
 export interface DiskWatchOptions {
@@ -21,48 +21,50 @@ export interface DiskWatchOptions {
 
 /** Watches how much of the scratch space an attempt takes. */
 export class DiskWatch {
-  private timer: NodeJS.Timeout | undefined;
-  private looking: Promise<void> = Promise.resolve();
-  private isStopped = false;
-  private peak = 0;
+  readonly #options: DiskWatchOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> = Promise.resolve();
+  #isStopped = false;
+  #peak = 0;
 
-  constructor(private readonly options: DiskWatchOptions) {
-    this.arm(options.periodMs);
+  constructor(options: DiskWatchOptions) {
+    this.#options = options;
+    this.#arm(options.periodMs);
   }
 
   /** The most that a look found, in bytes. */
   get peakBytes(): number {
-    return this.peak;
+    return this.#peak;
   }
 
   /** True once a look found more than the limit. */
   get isExceeded(): boolean {
-    return this.peak > this.options.limitBytes;
+    return this.#peak > this.#options.limitBytes;
   }
 
   /** Ends the watch without a last look. */
   stop(): void {
-    this.isStopped = true;
-    clearTimeout(this.timer);
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
   }
 
   /** Ends the watch with a last look, for payloads that were quicker than the first one. */
   async finish(): Promise<void> {
     this.stop();
-    await this.looking;
-    if (!this.isExceeded) this.peak = Math.max(this.peak, await diskUsage(this.options.folder));
+    await this.#looking;
+    if (!this.isExceeded) this.#peak = Math.max(this.#peak, await diskUsage(this.#options.folder));
   }
 
-  private arm(ms: number): void {
-    this.timer = setTimeout(() => (this.looking = this.look()), ms);
+  #arm(ms: number): void {
+    this.#timer = setTimeout(() => (this.#looking = this.#look()), ms);
   }
 
-  private async look(): Promise<void> {
+  async #look(): Promise<void> {
     const before = performance.now();
-    this.peak = Math.max(this.peak, await diskUsage(this.options.folder));
-    if (this.isStopped) return;
-    if (this.isExceeded) this.options.onExceeded();
-    else this.arm(Math.max(this.options.periodMs, (performance.now() - before) / MOST_OF_THE_TIME));
+    this.#peak = Math.max(this.#peak, await diskUsage(this.#options.folder));
+    if (this.#isStopped) return;
+    if (this.isExceeded) this.#options.onExceeded();
+    else this.#arm(Math.max(this.#options.periodMs, (performance.now() - before) / maxScanShare));
   }
 }
 
@@ -79,16 +81,18 @@ async function diskUsage(folder: string): Promise<number> {
     const entries = await readdir(at, { withFileTypes: true }).catch((): Dirent[] => []);
     for (const entry of entries) if (entry.isDirectory()) open.push(join(at, entry.name));
     const files = entries.filter((entry) => entry.isFile());
-    for (let start = 0; start < files.length; start += WIDTH) {
+    for (let start = 0; start < files.length; start += concurrentStats) {
       const found = await Promise.all(
-        files.slice(start, start + WIDTH).map(({ name }) => lstat(join(at, name)).catch(() => undefined)),
+        files
+          .slice(start, start + concurrentStats)
+          .map(({ name }) => lstat(join(at, name)).catch(() => undefined)),
       );
       for (const one of found) {
         if (one === undefined) continue;
         const id = `${one.dev}:${one.ino}`;
         if (one.nlink > 1 && seen.has(id)) continue;
         if (one.nlink > 1) seen.add(id);
-        bytes += one.blocks * BLOCK;
+        bytes += one.blocks * blockBytes;
       }
     }
   }

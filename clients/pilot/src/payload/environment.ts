@@ -1,6 +1,6 @@
-import { ATTEMPT_VARIABLE } from '../processes/attempt-processes.js';
+import { attemptVariable } from '../processes/attempt-processes.js';
 import { visibleDevices } from '../hardware/gpus/visible.js';
-import type { FoundDevice } from '../hardware/gpus/device-facts.js';
+import type { DetectedDevice } from '../hardware/gpus/device-facts.js';
 import type { AttemptFolders } from '../files/scratch.js';
 import type { Assignment } from '../protocol/core-protocol.js';
 
@@ -21,7 +21,7 @@ export interface PayloadPlaces {
 export function payloadEnvironment(
   assignment: Assignment,
   { folders, searchPath, driverLibraries = [] }: PayloadPlaces,
-  devices: readonly FoundDevice[] = [],
+  devices: readonly DetectedDevice[] = [],
 ): Record<string, string> {
   const declared = assignment.payload.environment.map(({ name, value }) => [name, value] as const);
   const libraries = devices.length === 0 ? [] : driverLibraries;
@@ -31,10 +31,10 @@ export function payloadEnvironment(
     HOME: folders.work,
     TMPDIR: folders.temporary,
     ...Object.fromEntries(declared),
-    ...withLibraries(libraries, declared.find(([name]) => name === LIBRARIES)?.[1]),
+    ...withLibraries(libraries, declared.find(([name]) => name === libraryVariable)?.[1]),
     RHIZOME_JOB_ID: assignment.jobId,
     RHIZOME_ATTEMPT: String(assignment.attempt),
-    [ATTEMPT_VARIABLE]: assignment.attemptId,
+    [attemptVariable]: assignment.attemptId,
     RHIZOME_INPUTS: folders.inputs,
     RHIZOME_INPUTS_MANIFEST: folders.inputsManifest,
     RHIZOME_OUTPUTS: folders.outputs,
@@ -44,10 +44,10 @@ export function payloadEnvironment(
   };
 }
 
-const LIBRARIES = 'LD_LIBRARY_PATH';
+const libraryVariable = 'LD_LIBRARY_PATH';
 
 /** What the job declares comes first. */
 function withLibraries(folders: readonly string[], declared: string | undefined): Record<string, string> {
   if (folders.length === 0) return {};
-  return { [LIBRARIES]: [...(declared ? [declared] : []), ...folders].join(':') };
+  return { [libraryVariable]: [...(declared ? [declared] : []), ...folders].join(':') };
 }

@@ -27,8 +27,8 @@ export interface CaptureLimits {
 }
 
 /** 20 KiB of bytes are at most 60 KiB of text, where each becomes U+FFFD. */
-const CHUNK_BYTES = 20 * 1024;
-const FLUSH_MS = 200;
+const chunkBytes = 20 * 1024;
+const flushMs = 200;
 
 interface Source {
   readonly name: LogStream;
@@ -46,25 +46,25 @@ interface Source {
  * head and the tail of each stream with a mark where something was left out.
  */
 export class OutputCapture {
-  private readonly sources: Source[];
-  private ready: LogChunk[] = [];
-  private sequence = 0;
-  private bufferedBytes = 0;
-  private flushTimer: NodeJS.Timeout | undefined;
-  private wake: (() => void) | undefined;
-  private isDiscarding = false;
+  readonly #limits: CaptureLimits;
+  readonly #now: () => Date;
+  readonly #sources: Source[];
+  #ready: LogChunk[] = [];
+  #sequence = 0;
+  #bufferedBytes = 0;
+  #flushTimer: NodeJS.Timeout | undefined;
+  #wake: (() => void) | undefined;
+  #isDiscarding = false;
 
-  constructor(
-    streams: Readonly<Record<LogStream, Readable>>,
-    private readonly limits: CaptureLimits,
-    private readonly now: () => Date,
-  ) {
-    this.sources = (['STDOUT', 'STDERR'] as const).map((name) => this.open(name, streams[name]));
+  constructor(streams: Readonly<Record<LogStream, Readable>>, limits: CaptureLimits, now: () => Date) {
+    this.#limits = limits;
+    this.#now = now;
+    this.#sources = (['STDOUT', 'STDERR'] as const).map((name) => this.#open(name, streams[name]));
   }
 
   /** True when both streams have ended and everything was taken. */
   get isDone(): boolean {
-    return this.ready.length === 0 && this.sources.every(({ isOpen }) => !isOpen);
+    return this.#ready.length === 0 && this.#sources.every(({ isOpen }) => !isOpen);
   }
 
   /**
@@ -72,115 +72,115 @@ export class OutputCapture {
    * keeps it until it has arrived.
    */
   async take(count: number): Promise<readonly LogChunk[]> {
-    while (this.ready.length === 0 && !this.isDone)
-      await new Promise<void>((resolve) => (this.wake = resolve));
-    const chunks = this.ready.splice(0, count);
-    this.bufferedBytes -= chunks.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
-    this.balance();
+    while (this.#ready.length === 0 && !this.isDone)
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    const chunks = this.#ready.splice(0, count);
+    this.#bufferedBytes -= chunks.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
+    this.#balance();
     return chunks;
   }
 
   /** Throws away what is held and what will come, so that the payload need not wait for somebody who no longer listens. */
   discard(): void {
-    this.isDiscarding = true;
-    this.ready = [];
-    this.bufferedBytes = 0;
-    this.balance();
-    this.notify();
+    this.#isDiscarding = true;
+    this.#ready = [];
+    this.#bufferedBytes = 0;
+    this.#balance();
+    this.#notify();
   }
 
-  private open(name: LogStream, readable: Readable): Source {
+  #open(name: LogStream, readable: Readable): Source {
     const source: Source = {
       name,
       readable,
-      tail: new TailBuffer(this.limits.tail),
+      tail: new TailBuffer(this.#limits.tail),
       decoder: new StringDecoder('utf8'),
       pending: [],
       pendingBytes: 0,
-      headLeft: this.limits.head,
+      headLeft: this.#limits.head,
       isOpen: true,
     };
-    readable.on('data', (bytes: Buffer) => this.onData(source, bytes));
+    readable.on('data', (bytes: Buffer) => this.#onData(source, bytes));
     readable.on('error', () => undefined);
-    readable.once('close', () => this.onClose(source));
+    readable.once('close', () => this.#onClose(source));
     return source;
   }
 
-  private onData(source: Source, bytes: Buffer): void {
-    if (this.isDiscarding) return;
+  #onData(source: Source, bytes: Buffer): void {
+    if (this.#isDiscarding) return;
     const head = bytes.subarray(0, source.headLeft);
     source.headLeft -= head.length;
-    if (head.length > 0) this.keep(source, head);
+    if (head.length > 0) this.#keep(source, head);
     if (head.length < bytes.length) source.tail.push(bytes.subarray(head.length));
-    this.flushTimer ??= setTimeout(() => this.flush(), FLUSH_MS);
-    this.balance();
+    this.#flushTimer ??= setTimeout(() => this.#flush(), flushMs);
+    this.#balance();
   }
 
-  private keep(source: Source, bytes: Buffer): void {
+  #keep(source: Source, bytes: Buffer): void {
     for (let rest = bytes; rest.length > 0;) {
-      const part = rest.subarray(0, CHUNK_BYTES - source.pendingBytes);
+      const part = rest.subarray(0, chunkBytes - source.pendingBytes);
       source.pending.push(part);
       source.pendingBytes += part.length;
-      this.bufferedBytes += part.length;
+      this.#bufferedBytes += part.length;
       rest = rest.subarray(part.length);
-      if (source.pendingBytes === CHUNK_BYTES) this.cut(source);
+      if (source.pendingBytes === chunkBytes) this.#cut(source);
     }
   }
 
-  private flush(): void {
-    this.flushTimer = undefined;
-    this.sources.forEach((source) => this.cut(source));
+  #flush(): void {
+    this.#flushTimer = undefined;
+    this.#sources.forEach((source) => this.#cut(source));
   }
 
   /** Makes a chunk of what is pending; bytes of a character that is not complete stay in the decoder. */
-  private cut(source: Source): void {
+  #cut(source: Source): void {
     if (source.pendingBytes === 0) return;
     const text = source.decoder.write(Buffer.concat(source.pending));
-    this.bufferedBytes -= source.pendingBytes;
+    this.#bufferedBytes -= source.pendingBytes;
     source.pending = [];
     source.pendingBytes = 0;
-    this.emit(source, text);
+    this.#emit(source, text);
   }
 
-  private emit(source: Source, text: string): void {
-    if (text === '' || this.isDiscarding) return;
-    this.ready.push({ sequence: this.sequence, stream: source.name, text, at: this.now() });
-    this.sequence += 1;
-    this.bufferedBytes += Buffer.byteLength(text);
-    this.notify();
+  #emit(source: Source, text: string): void {
+    if (text === '' || this.#isDiscarding) return;
+    this.#ready.push({ sequence: this.#sequence, stream: source.name, text, at: this.#now() });
+    this.#sequence += 1;
+    this.#bufferedBytes += Buffer.byteLength(text);
+    this.#notify();
   }
 
-  private onClose(source: Source): void {
-    this.cut(source);
+  #onClose(source: Source): void {
+    this.#cut(source);
     if (source.tail.dropped > 0) {
-      this.emit(source, source.decoder.end());
+      this.#emit(source, source.decoder.end());
       source.decoder = new StringDecoder('utf8');
-      this.emit(source, this.cutMark(source));
+      this.#emit(source, this.#cutMark(source));
     }
-    this.keep(source, source.tail.bytes());
-    this.cut(source);
-    this.emit(source, source.decoder.end());
+    this.#keep(source, source.tail.bytes());
+    this.#cut(source);
+    this.#emit(source, source.decoder.end());
     source.isOpen = false;
-    if (this.sources.every(({ isOpen }) => !isOpen)) clearTimeout(this.flushTimer);
-    this.notify();
+    if (this.#sources.every(({ isOpen }) => !isOpen)) clearTimeout(this.#flushTimer);
+    this.#notify();
   }
 
-  private cutMark({ name, tail }: Source): string {
-    const { head } = this.limits;
+  #cutMark({ name, tail }: Source): string {
+    const { head } = this.#limits;
     return `\n[rhizome: ${tail.dropped} bytes of ${name} left out here; the log keeps the first ${head} bytes and the last ${tail.size}]\n`;
   }
 
   /** Reads on while there is room: what is not read fills the pipe, and then the payload waits. */
-  private balance(): void {
-    const isFull = this.bufferedBytes >= this.limits.buffer;
-    for (const { readable, isOpen } of this.sources) {
+  #balance(): void {
+    const isFull = this.#bufferedBytes >= this.#limits.buffer;
+    for (const { readable, isOpen } of this.#sources) {
       if (isOpen && isFull && !readable.isPaused()) readable.pause();
       if (isOpen && !isFull && readable.isPaused()) readable.resume();
     }
   }
 
-  private notify(): void {
-    this.wake?.();
-    this.wake = undefined;
+  #notify(): void {
+    this.#wake?.();
+    this.#wake = undefined;
   }
 }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { lookAfresh } from '../processes/attempt-processes.js';
+import { readAttemptId } from '../processes/attempt-processes.js';
 import { readProcessTable } from '../processes/process-table.js';
 import { Watchdogs } from '../watchdog/watchdog.js';
 import { OutputCapture, type CaptureLimits, type LogChunk } from './output-capture.js';
@@ -30,7 +30,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await services.watchdogs.close();
   const left = attempts.flatMap((id) =>
-    [...readProcessTable().values()].filter((entry) => !entry.isZombie && lookAfresh(entry) === id),
+    [...readProcessTable().values()].filter((entry) => !entry.isZombie && readAttemptId(entry) === id),
   );
   expect(left).toEqual([]);
   await rm(folder, { recursive: true, force: true });

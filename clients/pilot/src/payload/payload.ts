@@ -55,36 +55,48 @@ export interface PayloadSpec extends LaunchSpec {
  * left alive; it never rejects.
  */
 export class Payload {
+  readonly #mark: AttemptMark;
+  readonly #launched: Launched;
+  readonly #limits: PayloadLimits;
+  readonly #watchdog: Watchdog;
+  readonly #pipes: OpenPipes;
+  readonly #services: PayloadServices;
   readonly result: Promise<PayloadResult>;
-  private exceeded: ExceededLimit | null = null;
-  private readonly meter: UsageMeter;
-  private readonly timers = new Set<NodeJS.Timeout>();
-  private readonly stopMonitor: () => void;
-  private readonly disk: DiskWatch;
-  private readonly startedAt = performance.now();
+  #exceeded: ExceededLimit | null = null;
+  readonly #meter: UsageMeter;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #stopMonitor: () => void;
+  readonly #disk: DiskWatch;
+  readonly #startedAt = performance.now();
 
   private constructor(
-    private readonly mark: AttemptMark,
-    private readonly launched: Launched,
-    private readonly limits: PayloadLimits,
-    private readonly watchdog: Watchdog,
-    private readonly pipes: OpenPipes,
-    private readonly services: PayloadServices,
+    mark: AttemptMark,
+    launched: Launched,
+    limits: PayloadLimits,
+    watchdog: Watchdog,
+    pipes: OpenPipes,
+    services: PayloadServices,
     scratch: string,
   ) {
-    this.meter = new UsageMeter(launched.leader.pid);
-    this.disk = new DiskWatch({
+    this.#mark = mark;
+    this.#launched = launched;
+    this.#limits = limits;
+    this.#watchdog = watchdog;
+    this.#pipes = pipes;
+    this.#services = services;
+    this.#meter = new UsageMeter(launched.leader.pid);
+    this.#disk = new DiskWatch({
       folder: scratch,
       limitBytes: Math.max(1, limits.diskMiB) * 1024 ** 2,
       periodMs: services.diskPeriodMs,
-      onExceeded: () => this.over('DISK'),
+      onExceeded: () => this.#over('DISK'),
     });
-    this.stopMonitor = services.monitor.add(mark, (entries) => this.onSample(entries));
-    this.after(limits.walltimeSeconds, () => this.overWalltime());
+    this.#stopMonitor = services.monitor.add(mark, (entries) => this.#onSample(entries));
+    this.#after(limits.walltimeSeconds, () => this.#overWalltime());
     this.result = new Promise((resolve) => {
       launched.onEnd((end) => {
-        const reaped = services.reaped.take(this.meter.lastKnown);
-        void this.finish(end, reaped).then(resolve);
+        const reaped = services.reaped.take(this.#meter.lastKnown);
+        void this.#finish(end, reaped).then(resolve);
       });
     });
   }
@@ -117,80 +129,80 @@ export class Payload {
   }
 
   get stdout(): Readable {
-    return this.pipes.stdout.reader;
+    return this.#pipes.stdout.reader;
   }
 
   get stderr(): Readable {
-    return this.pipes.stderr.reader;
+    return this.#pipes.stderr.reader;
   }
 
   /** The payload's first process, for logs and tests. */
   get pid(): number {
-    return this.launched.leader.pid;
+    return this.#launched.leader.pid;
   }
 
   /** Asks all processes of the attempt to end (SIGTERM), and kills those that have not after the grace. */
-  terminate(graceSeconds = this.limits.graceSeconds): void {
-    const { attemptOf } = this.services.monitor.memory;
-    signalAttempt(this.mark, 'SIGTERM', attemptOf);
-    this.after(graceSeconds, () => void killAttempt(this.mark, { attemptOf }));
+  terminate(graceSeconds = this.#limits.graceSeconds): void {
+    const { attemptOf } = this.#services.monitor.memory;
+    signalAttempt(this.#mark, 'SIGTERM', attemptOf);
+    this.#after(graceSeconds, () => void killAttempt(this.#mark, { attemptOf }));
   }
 
-  private onSample(entries: readonly ProcessEntry[]): void {
-    const bytes = this.meter.observe(entries);
-    if (bytes > this.limits.memoryMiB * 1024 ** 2) this.over('MEMORY');
+  #onSample(entries: readonly ProcessEntry[]): void {
+    const bytes = this.#meter.observe(entries);
+    if (bytes > this.#limits.memoryMiB * 1024 ** 2) this.#over('MEMORY');
   }
 
   /** Nothing is asked of a payload that takes what others need: it is killed. */
-  private over(limit: 'MEMORY' | 'DISK'): void {
-    if (this.exceeded !== null) return;
-    this.exceeded = limit;
-    void killAttempt(this.mark, { attemptOf: this.services.monitor.memory.attemptOf });
+  #over(limit: 'MEMORY' | 'DISK'): void {
+    if (this.#exceeded !== null) return;
+    this.#exceeded = limit;
+    void killAttempt(this.#mark, { attemptOf: this.#services.monitor.memory.attemptOf });
   }
 
-  private overWalltime(): void {
-    if (this.exceeded !== null) return;
-    this.exceeded = 'WALLTIME';
+  #overWalltime(): void {
+    if (this.#exceeded !== null) return;
+    this.#exceeded = 'WALLTIME';
     this.terminate();
   }
 
   /** What the leader left behind is killed: the job has ended with it. */
-  private async finish(end: ProcessEnd, reaped: Promise<Amounts>): Promise<PayloadResult> {
-    const wallSeconds = (performance.now() - this.startedAt) / 1000;
-    this.timers.forEach(clearTimeout);
-    this.stopMonitor();
-    const { attemptOf } = this.services.monitor.memory;
-    const left = processesOf(this.mark, readProcessTable(), attemptOf);
-    const usage = this.meter.finish(left, await reaped, wallSeconds);
+  async #finish(end: ProcessEnd, reaped: Promise<Amounts>): Promise<PayloadResult> {
+    const wallSeconds = (performance.now() - this.#startedAt) / 1000;
+    this.#timers.forEach(clearTimeout);
+    this.#stopMonitor();
+    const { attemptOf } = this.#services.monitor.memory;
+    const left = processesOf(this.#mark, readProcessTable(), attemptOf);
+    const usage = this.#meter.finish(left, await reaped, wallSeconds);
     // Where the first look found nothing, one more is enough.
-    const survivors = await killAttempt(this.mark, { attemptOf, quietRounds: left.length === 0 ? 1 : 2 });
-    if (survivors > 0) this.pipes.close(false);
-    else void this.whenRead().then(() => this.pipes.close(true));
-    this.watchdog.release();
-    await this.disk.finish();
-    if (this.disk.isExceeded) this.exceeded ??= 'DISK';
-    const peakDiskMiB = Math.ceil(this.disk.peakBytes / 1024 ** 2);
-    return { ...end, exceeded: this.exceeded, usage, peakDiskMiB, survivors };
+    const survivors = await killAttempt(this.#mark, { attemptOf, quietRounds: left.length === 0 ? 1 : 2 });
+    if (survivors > 0) this.#pipes.close(false);
+    else void this.#whenRead().then(() => this.#pipes.close(true));
+    this.#watchdog.release();
+    await this.#disk.finish();
+    if (this.#disk.isExceeded) this.#exceeded ??= 'DISK';
+    const peakDiskMiB = Math.ceil(this.#disk.peakBytes / 1024 ** 2);
+    return { ...end, exceeded: this.#exceeded, usage, peakDiskMiB, survivors };
   }
 
   /** All writers are gone; what they wrote may still be on its way to who reads it. */
-  private async whenRead(): Promise<void> {
+  async #whenRead(): Promise<void> {
     const closed = [this.stdout, this.stderr].map(async (stream) => stream.closed || once(stream, 'close'));
     await Promise.all(closed);
   }
 
   /** setTimeout takes no more than 2^31 - 1 ms: a longer time is waited for in parts. */
-  private after(seconds: number, action: () => void): void {
+  #after(seconds: number, action: () => void): void {
     const longest = 2 ** 31 - 1;
     const ms = seconds * 1000;
     const timer = setTimeout(
       () => {
-        this.timers.delete(timer);
-        if (ms > longest) this.after(seconds - longest / 1000, action);
+        this.#timers.delete(timer);
+        if (ms > longest) this.#after(seconds - longest / 1000, action);
         else action();
       },
       Math.min(ms, longest),
     );
-    this.timers.add(timer);
+    this.#timers.add(timer);
   }
 }

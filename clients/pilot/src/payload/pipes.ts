@@ -27,15 +27,18 @@ const run = promisify(execFile);
  * are made by `mkfifo`, and used again by one payload after the other.
  */
 export class PipePool {
-  private readonly idle: string[] = [];
-  private made = 0;
+  readonly #folder: string;
+  readonly #idle: string[] = [];
+  #made = 0;
 
   /** @param folder where the names of the pipes are; it goes when the pilot does */
-  constructor(private readonly folder: string) {}
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
 
   /** Opens a pair that nobody else has. */
   async open(): Promise<OpenPipes> {
-    const name = this.idle.pop() ?? (await this.make());
+    const name = this.#idle.pop() ?? (await this.#make());
     const [stdout, stderr] = [openPipe(`${name}.out`), openPipe(`${name}.err`)];
     return {
       stdout,
@@ -43,14 +46,14 @@ export class PipePool {
       closeWriters: () => [stdout, stderr].forEach(({ writeFd }) => closeSync(writeFd)),
       close: (isQuiet) => {
         [stdout, stderr].forEach(({ reader }) => reader.destroy());
-        if (isQuiet) this.idle.push(name);
+        if (isQuiet) this.#idle.push(name);
       },
     };
   }
 
-  private async make(): Promise<string> {
-    this.made += 1;
-    const name = join(this.folder, `pipe-${this.made}`);
+  async #make(): Promise<string> {
+    this.#made += 1;
+    const name = join(this.#folder, `pipe-${this.#made}`);
     await run('mkfifo', ['-m', '600', `${name}.out`, `${name}.err`]);
     return name;
   }

@@ -11,35 +11,38 @@ interface Watched {
 }
 
 /** Samples soon after the start, so that short payloads are seen too. */
-const EARLY_SAMPLES_MS = [100, 400];
+const earlySamplesMs = [100, 400];
 
 /** Samples the processes of all running attempts: one look at /proc a period, shared by all of them. */
 export class ProcessMonitor {
+  readonly #periodMs: number;
   /** What is known of environments; for others who look at the same processes. */
   readonly memory = new EnvironmentMemory();
-  private readonly watched = new Set<Watched>();
-  private timer: NodeJS.Timeout | undefined;
+  readonly #watched = new Set<Watched>();
+  #timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly periodMs = 1000) {}
+  constructor(periodMs = 1000) {
+    this.#periodMs = periodMs;
+  }
 
   /** Tells of the attempt's processes from now on, until the returned function is called. */
   add(mark: AttemptMark, onSample: OnSample): () => void {
     const entry = { mark, onSample };
-    this.watched.add(entry);
-    this.timer ??= setInterval(() => this.sample([...this.watched]), this.periodMs);
-    const early = EARLY_SAMPLES_MS.filter((ms) => ms < this.periodMs).map((ms) =>
-      setTimeout(() => this.sample([entry]), ms),
-    );
+    this.#watched.add(entry);
+    this.#timer ??= setInterval(() => this.#sample([...this.#watched]), this.#periodMs);
+    const early = earlySamplesMs
+      .filter((ms) => ms < this.#periodMs)
+      .map((ms) => setTimeout(() => this.#sample([entry]), ms));
     return () => {
       early.forEach(clearTimeout);
-      this.watched.delete(entry);
-      if (this.watched.size > 0) return;
-      clearInterval(this.timer);
-      this.timer = undefined;
+      this.#watched.delete(entry);
+      if (this.#watched.size > 0) return;
+      clearInterval(this.#timer);
+      this.#timer = undefined;
     };
   }
 
-  private sample(attempts: readonly Watched[]): void {
+  #sample(attempts: readonly Watched[]): void {
     const table = readProcessTable();
     this.memory.keepOnly(table);
     for (const { mark, onSample } of attempts) onSample(processesOf(mark, table, this.memory.attemptOf));

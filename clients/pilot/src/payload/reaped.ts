@@ -38,32 +38,34 @@ interface Waiting {
  * for, but this process's own sums over all its ended children grow by just that. Children that end in the same moment share the growth.
  */
 export class ReapedAccounts {
-  private waiting: Waiting[] = [];
-  private baseline: Amounts;
+  readonly #readSum: () => Amounts;
+  #waiting: Waiting[] = [];
+  #baseline: Amounts;
 
-  constructor(private readonly readSum: () => Amounts = sumOverEndedChildren) {
-    this.baseline = readSum();
+  constructor(readSum: () => Amounts = sumOverEndedChildren) {
+    this.#readSum = readSum;
+    this.#baseline = readSum();
   }
 
   /** To be called before a payload starts: what other children used until now is nobody's. */
   rebase(): void {
-    if (this.waiting.length === 0) this.baseline = this.readSum();
+    if (this.#waiting.length === 0) this.#baseline = this.#readSum();
   }
 
   /** To be called at once, synchronously, when a child's end is told. `known` is what was last seen of it. Gives all it used. */
   async take(known: Amounts): Promise<Amounts> {
     return new Promise((resolve) => {
-      this.waiting.push({ known, resolve });
-      if (this.waiting.length === 1) setImmediate(() => this.settle());
+      this.#waiting.push({ known, resolve });
+      if (this.#waiting.length === 1) setImmediate(() => this.#settle());
     });
   }
 
-  private settle(): void {
-    const ended = this.waiting;
-    this.waiting = [];
-    const sum = this.readSum();
-    const growth = combine(sum, this.baseline, (now, before) => Math.max(0, now - before));
-    this.baseline = sum;
+  #settle(): void {
+    const ended = this.#waiting;
+    this.#waiting = [];
+    const sum = this.#readSum();
+    const growth = combine(sum, this.#baseline, (now, before) => Math.max(0, now - before));
+    this.#baseline = sum;
     const seen = ended.reduce((total, { known }) => add(total, known), nothing);
     const share = combine(growth, seen, (all, part) => Math.max(0, Math.floor((all - part) / ended.length)));
     ended.forEach(({ known, resolve }) => resolve(ended.length === 1 ? growth : add(known, share)));
@@ -71,7 +73,7 @@ export class ReapedAccounts {
 }
 
 /** How often the sums are read again when a thread of this process was at work in between. */
-const MOST_READS = 5;
+const maxReads = 5;
 
 /** The kernel shows storage traffic of ended children only together with that of this process's threads: those are taken off. */
 function sumOverEndedChildren(): Amounts {
@@ -81,7 +83,7 @@ function sumOverEndedChildren(): Amounts {
     const all = storageTraffic(process.pid) ?? nothing;
     const after = trafficOfThreads();
     const isSteady = before.readBytes === after.readBytes && before.writeBytes === after.writeBytes;
-    if (isSteady || read === MOST_READS) {
+    if (isSteady || read === maxReads) {
       const taken = combine({ cpuTicks: 0, ...all }, after, (whole, own) => Math.max(0, whole - own));
       return { ...taken, cpuTicks };
     }

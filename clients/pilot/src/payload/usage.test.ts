@@ -3,14 +3,14 @@ import type { ProcessEntry } from '../processes/process-table.js';
 import { nothing, ReapedAccounts, type Amounts } from './reaped.js';
 import { UsageMeter, type ReadAccount } from './usage.js';
 
-const LEADER = 100;
+const leaderPid = 100;
 
 function entry(pid: number, parent: number, ownTicks: number, childTicks = 0): ProcessEntry {
   return {
     pid,
     parent,
-    group: LEADER,
-    session: LEADER,
+    group: leaderPid,
+    session: leaderPid,
     startTicks: pid,
     isZombie: false,
     ownTicks,
@@ -24,47 +24,47 @@ const account: ReadAccount = (of) => {
   return { entry: of, cpuTicks, readBytes: cpuTicks, writeBytes: 0 };
 };
 const meter = (memory: Readonly<Record<number, number>> = {}): UsageMeter =>
-  new UsageMeter(LEADER, account, (pid) => memory[pid] ?? 0);
+  new UsageMeter(leaderPid, account, (pid) => memory[pid] ?? 0);
 
 const ticks = (cpuTicks: number): Amounts => ({ cpuTicks, readBytes: cpuTicks, writeBytes: 0 });
 
 describe('CPU time from samples', () => {
   test('of a child that its parent waited for is counted once', () => {
     const m = meter();
-    m.observe([entry(LEADER, 1, 10), entry(101, LEADER, 50)]);
-    m.observe([entry(LEADER, 1, 12, 60)]);
+    m.observe([entry(leaderPid, 1, 10), entry(101, leaderPid, 50)]);
+    m.observe([entry(leaderPid, 1, 12, 60)]);
     expect(m.finish([], nothing, 1)).toMatchObject({ cpuSeconds: 0.72, readBytes: 72 });
   });
 
   test('of a child that ended with its parent, when nobody told, is what was last seen', () => {
     const m = meter();
-    m.observe([entry(LEADER, 1, 10), entry(101, LEADER, 50)]);
+    m.observe([entry(leaderPid, 1, 10), entry(101, leaderPid, 50)]);
     expect(m.finish([], nothing, 1).cpuSeconds).toBe(0.6);
   });
 
   test('of the whole tree is what the kernel told at its end, where that is more', () => {
     const m = meter();
-    m.observe([entry(LEADER, 1, 10), entry(101, LEADER, 50)]);
+    m.observe([entry(leaderPid, 1, 10), entry(101, leaderPid, 50)]);
     expect(m.finish([], ticks(200), 1).cpuSeconds).toBe(2);
   });
 
   test('of a process that went to another parent is kept when it ends, and counted beside the tree', () => {
     const m = meter();
-    m.observe([entry(LEADER, 1, 10), entry(102, 1, 30)]);
-    m.observe([entry(LEADER, 1, 10)]);
+    m.observe([entry(leaderPid, 1, 10), entry(102, 1, 30)]);
+    m.observe([entry(leaderPid, 1, 10)]);
     expect(m.finish([], ticks(15), 1).cpuSeconds).toBe(0.45);
   });
 
   test('of a process that outlives the leader is counted beside the tree', () => {
     const m = meter();
-    m.observe([entry(LEADER, 1, 10), entry(102, LEADER, 30)]);
+    m.observe([entry(leaderPid, 1, 10), entry(102, leaderPid, 30)]);
     expect(m.finish([entry(102, 1, 40)], ticks(15), 1).cpuSeconds).toBe(0.55);
   });
 
   test('of a process whose number is used again is not taken for the new one', () => {
     const m = meter();
-    m.observe([entry(LEADER, 1, 10), entry(102, 1, 30)]);
-    m.observe([entry(LEADER, 1, 10), { ...entry(102, 1, 5), startTicks: 999 }]);
+    m.observe([entry(leaderPid, 1, 10), entry(102, 1, 30)]);
+    m.observe([entry(leaderPid, 1, 10), { ...entry(102, 1, 5), startTicks: 999 }]);
     expect(m.finish([], ticks(10), 1).cpuSeconds).toBe(0.45);
   });
 });
@@ -72,11 +72,11 @@ describe('CPU time from samples', () => {
 describe('memory', () => {
   test('is the largest sum of one moment, not the sum of the largest', () => {
     const mib = 1024 ** 2;
-    const memory: Record<number, number> = { [LEADER]: 10 * mib, 101: 100 * mib };
+    const memory: Record<number, number> = { [leaderPid]: 10 * mib, 101: 100 * mib };
     const m = meter(memory);
-    m.observe([entry(LEADER, 1, 1), entry(101, LEADER, 1)]);
-    memory[LEADER] = 60 * mib;
-    m.observe([entry(LEADER, 1, 1)]);
+    m.observe([entry(leaderPid, 1, 1), entry(101, leaderPid, 1)]);
+    memory[leaderPid] = 60 * mib;
+    m.observe([entry(leaderPid, 1, 1)]);
     expect(m.finish([], ticks(1), 1)).toMatchObject({ peakMemoryMiB: 110, isPartial: false });
   });
 

@@ -2,7 +2,7 @@ import { add, combine, nothing, type Amounts } from './reaped.js';
 import {
   residentBytes,
   storageTraffic,
-  TICKS_PER_SECOND,
+  ticksPerSecond,
   type ProcessEntry,
 } from '../processes/process-table.js';
 
@@ -46,30 +46,37 @@ const readFromProc: ReadAccount = (entry, before) => ({
  * parent's account when that waited for it; when the parent was outside of the attempt, its last known account is kept.
  */
 export class UsageMeter {
-  private accounts = new Map<number, Account>();
-  private retired: Amounts = nothing;
-  private peakBytes = 0;
+  readonly #leaderPid: number;
+  readonly #readAccount: ReadAccount;
+  readonly #memoryOf: (pid: number) => number;
+  #accounts = new Map<number, Account>();
+  #retired: Amounts = nothing;
+  #peakBytes = 0;
 
   constructor(
-    private readonly leaderPid: number,
-    private readonly readAccount: ReadAccount = readFromProc,
-    private readonly memoryOf: (pid: number) => number = residentBytes,
-  ) {}
+    leaderPid: number,
+    readAccount: ReadAccount = readFromProc,
+    memoryOf: (pid: number) => number = residentBytes,
+  ) {
+    this.#leaderPid = leaderPid;
+    this.#readAccount = readAccount;
+    this.#memoryOf = memoryOf;
+  }
 
   /** What the living processes had used when they were last seen. */
   get lastKnown(): Amounts {
-    return [...this.accounts.values()].reduce(add, nothing);
+    return [...this.#accounts.values()].reduce(add, nothing);
   }
 
   /** Takes one sample of all processes of the attempt. Returns their resident memory together, in bytes. */
   observe(entries: readonly ProcessEntry[]): number {
-    const next = this.read(entries);
-    for (const account of this.vanished(next)) {
-      if (!this.isAbsorbed(account.entry, next)) this.retired = add(this.retired, account);
+    const next = this.#read(entries);
+    for (const account of this.#vanished(next)) {
+      if (!this.#isAbsorbed(account.entry, next)) this.#retired = add(this.#retired, account);
     }
-    this.accounts = next;
-    const bytes = entries.reduce((sum, { pid }) => sum + this.memoryOf(pid), 0);
-    this.peakBytes = Math.max(this.peakBytes, bytes);
+    this.#accounts = next;
+    const bytes = entries.reduce((sum, { pid }) => sum + this.#memoryOf(pid), 0);
+    this.#peakBytes = Math.max(this.#peakBytes, bytes);
     return bytes;
   }
 
@@ -78,55 +85,55 @@ export class UsageMeter {
    * process when it took note of the leader's end: exact, and there also for the shortest payload.
    */
   finish(survivors: readonly ProcessEntry[], reaped: Amounts, wallSeconds: number): Usage {
-    const alive = this.read(survivors);
+    const alive = this.#read(survivors);
     let tree = nothing;
-    for (const account of this.vanished(alive)) {
-      if (this.descendsFromLeader(account.entry)) tree = add(tree, account);
-      else if (!this.isAbsorbed(account.entry, alive)) this.retired = add(this.retired, account);
+    for (const account of this.#vanished(alive)) {
+      if (this.#descendsFromLeader(account.entry)) tree = add(tree, account);
+      else if (!this.#isAbsorbed(account.entry, alive)) this.#retired = add(this.#retired, account);
     }
-    const rest = [...alive.values()].reduce(add, this.retired);
+    const rest = [...alive.values()].reduce(add, this.#retired);
     const { cpuTicks, readBytes, writeBytes } = add(rest, combine(tree, reaped, Math.max));
     // A look that finds nobody, or a process that has just ended, is no sample.
-    const wasSeen = this.peakBytes > 0;
+    const wasSeen = this.#peakBytes > 0;
     return {
-      cpuSeconds: cpuTicks / TICKS_PER_SECOND,
+      cpuSeconds: cpuTicks / ticksPerSecond,
       wallSeconds,
-      peakMemoryMiB: wasSeen ? Math.ceil(this.peakBytes / 1024 ** 2) : null,
+      peakMemoryMiB: wasSeen ? Math.ceil(this.#peakBytes / 1024 ** 2) : null,
       readBytes,
       writeBytes,
       isPartial: !wasSeen,
     };
   }
 
-  private read(entries: readonly ProcessEntry[]): Map<number, Account> {
+  #read(entries: readonly ProcessEntry[]): Map<number, Account> {
     return new Map(
-      entries.map((entry) => [entry.pid, this.readAccount(entry, this.accounts.get(entry.pid))]),
+      entries.map((entry) => [entry.pid, this.#readAccount(entry, this.#accounts.get(entry.pid))]),
     );
   }
 
-  private vanished(next: ReadonlyMap<number, Account>): readonly Account[] {
-    return [...this.accounts.values()].filter(
+  #vanished(next: ReadonlyMap<number, Account>): readonly Account[] {
+    return [...this.#accounts.values()].filter(
       ({ entry }) => next.get(entry.pid)?.entry.startTicks !== entry.startTicks,
     );
   }
 
   /** Whether an ancestor still lives that has, or will have, this process's time among its children's. */
-  private isAbsorbed(entry: ProcessEntry, next: ReadonlyMap<number, Account>): boolean {
-    return this.ancestors(entry).some(
+  #isAbsorbed(entry: ProcessEntry, next: ReadonlyMap<number, Account>): boolean {
+    return this.#ancestors(entry).some(
       ({ pid, startTicks }) => next.get(pid)?.entry.startTicks === startTicks,
     );
   }
 
-  private descendsFromLeader(entry: ProcessEntry): boolean {
-    return entry.pid === this.leaderPid || this.ancestors(entry).some(({ pid }) => pid === this.leaderPid);
+  #descendsFromLeader(entry: ProcessEntry): boolean {
+    return entry.pid === this.#leaderPid || this.#ancestors(entry).some(({ pid }) => pid === this.#leaderPid);
   }
 
-  private ancestors(entry: ProcessEntry): readonly ProcessEntry[] {
+  #ancestors(entry: ProcessEntry): readonly ProcessEntry[] {
     const found: ProcessEntry[] = [];
     for (
-      let at = this.accounts.get(entry.parent);
+      let at = this.#accounts.get(entry.parent);
       at !== undefined;
-      at = this.accounts.get(at.entry.parent)
+      at = this.#accounts.get(at.entry.parent)
     ) {
       if (found.includes(at.entry)) break;
       found.push(at.entry);

@@ -1,7 +1,7 @@
 import { environmentValue, type ProcessEntry, type ProcessTable } from './process-table.js';
 
 /** The variable that every process of an attempt inherits; its value is the attempt's id. */
-export const ATTEMPT_VARIABLE = 'RHIZOME_ATTEMPT_ID';
+export const attemptVariable = 'RHIZOME_ATTEMPT_ID';
 
 /** What tells the processes of one attempt from all others. */
 export interface AttemptMark {
@@ -14,7 +14,7 @@ export interface AttemptMark {
 export type AttemptOf = (entry: ProcessEntry) => string | undefined;
 
 /** Looks into the environment of the process each time. */
-export const lookAfresh: AttemptOf = ({ pid }) => environmentValue(pid, ATTEMPT_VARIABLE);
+export const readAttemptId: AttemptOf = ({ pid }) => environmentValue(pid, attemptVariable);
 
 /**
  * The processes of an attempt, zombies included: those in the leader's group or session, those that carry the attempt's id in
@@ -24,7 +24,7 @@ export const lookAfresh: AttemptOf = ({ pid }) => environmentValue(pid, ATTEMPT_
 export function processesOf(
   mark: AttemptMark,
   table: ProcessTable,
-  attemptOf: AttemptOf = lookAfresh,
+  attemptOf: AttemptOf = readAttemptId,
 ): readonly ProcessEntry[] {
   const found = new Map<number, ProcessEntry>();
   const isOurGroup = groupTest(mark, table);

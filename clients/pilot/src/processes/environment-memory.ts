@@ -1,4 +1,4 @@
-import { lookAfresh, type AttemptOf } from './attempt-processes.js';
+import { readAttemptId, type AttemptOf } from './attempt-processes.js';
 import type { ProcessTable } from './process-table.js';
 
 interface Remembered {
@@ -11,20 +11,23 @@ interface Remembered {
  * fork on, also before it executes anything.
  */
 export class EnvironmentMemory {
-  private remembered = new Map<number, Remembered>();
+  readonly #look: AttemptOf;
+  #remembered = new Map<number, Remembered>();
 
-  constructor(private readonly look: AttemptOf = lookAfresh) {}
+  constructor(look: AttemptOf = readAttemptId) {
+    this.#look = look;
+  }
 
   readonly attemptOf: AttemptOf = (entry) => {
-    const known = this.remembered.get(entry.pid);
+    const known = this.#remembered.get(entry.pid);
     if (known?.startTicks === entry.startTicks) return known.attemptId;
-    const attemptId = this.look(entry);
-    this.remembered.set(entry.pid, { startTicks: entry.startTicks, attemptId });
+    const attemptId = this.#look(entry);
+    this.#remembered.set(entry.pid, { startTicks: entry.startTicks, attemptId });
     return attemptId;
   };
 
   /** Forgets all that is not in the table. */
   keepOnly(table: ProcessTable): void {
-    for (const pid of this.remembered.keys()) if (!table.has(pid)) this.remembered.delete(pid);
+    for (const pid of this.#remembered.keys()) if (!table.has(pid)) this.#remembered.delete(pid);
   }
 }

@@ -20,7 +20,7 @@ export interface ProcessEntry {
 export type ProcessTable = ReadonlyMap<number, ProcessEntry>;
 
 /** Ticks a second of times in /proc: fixed in Linux' interface, whatever the kernel's own clock does. */
-export const TICKS_PER_SECOND = 100;
+export const ticksPerSecond = 100;
 
 /** Reads all processes. Those that end meanwhile are left out. */
 export function readProcessTable(): ProcessTable {

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { lookAfresh, processesOf, type AttemptMark, type AttemptOf } from './attempt-processes.js';
+import { readAttemptId, processesOf, type AttemptMark, type AttemptOf } from './attempt-processes.js';
 import { readProcessTable, type ProcessEntry } from './process-table.js';
 
-const ROUND_MS = 10;
+const roundMs = 10;
 
 /** How hard to look. */
 export interface SweepOptions {
@@ -18,7 +18,7 @@ export interface SweepOptions {
 export function signalAttempt(
   mark: AttemptMark,
   signal: NodeJS.Signals,
-  attemptOf: AttemptOf = lookAfresh,
+  attemptOf: AttemptOf = readAttemptId,
 ): number {
   const alive = living(mark, attemptOf);
   alive.forEach((entry) => send(entry, signal));
@@ -30,7 +30,7 @@ export function signalAttempt(
  * are killed, so that none can fork in between. Returns how many still live at the deadline: such as cannot be interrupted.
  */
 export async function killAttempt(mark: AttemptMark, options: SweepOptions = {}): Promise<number> {
-  const { deadlineMs = 10_000, quietRounds = 2, attemptOf = lookAfresh } = options;
+  const { deadlineMs = 10_000, quietRounds = 2, attemptOf = readAttemptId } = options;
   const end = performance.now() + deadlineMs;
   for (let quiet = 0; quiet < quietRounds;) {
     const alive = living(mark, attemptOf);
@@ -38,7 +38,7 @@ export async function killAttempt(mark: AttemptMark, options: SweepOptions = {})
     if (alive.length > 0 && performance.now() > end) return alive.length;
     alive.forEach((entry) => send(entry, 'SIGSTOP'));
     alive.forEach((entry) => send(entry, 'SIGKILL'));
-    if (quiet < quietRounds) await pause(ROUND_MS);
+    if (quiet < quietRounds) await pause(roundMs);
   }
   return 0;
 }

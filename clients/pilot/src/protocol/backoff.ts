@@ -9,23 +9,25 @@ export interface BackoffOptions {
 
 /** Pauses that double, each cut to a random part of at least a half, so that many workers do not come at once. */
 export class Backoff {
-  private tries = 0;
+  readonly #options: BackoffOptions;
+  readonly #random: () => number;
+  #tries = 0;
 
-  constructor(
-    private readonly options: BackoffOptions,
-    private readonly random: () => number = Math.random,
-  ) {}
+  constructor(options: BackoffOptions, random: () => number = Math.random) {
+    this.#options = options;
+    this.#random = random;
+  }
 
   /** The next pause in ms. */
   next(): number {
-    const full = Math.min(this.options.longestMs, this.options.firstMs * 2 ** this.tries);
-    this.tries += 1;
-    return full * (0.5 + this.random() / 2);
+    const full = Math.min(this.#options.longestMs, this.#options.firstMs * 2 ** this.#tries);
+    this.#tries += 1;
+    return full * (0.5 + this.#random() / 2);
   }
 
   /** To be called when something worked: the next pause is the first one again. */
   reset(): void {
-    this.tries = 0;
+    this.#tries = 0;
   }
 }
 

@@ -48,7 +48,7 @@ export interface GraphqlProtocolOptions {
 
 /** One quick repetition, which also takes up a renewed token; longer patience belongs to who knows how long it makes sense. */
 const retry = { attempts: 1, baseMs: 20, capMs: 100 };
-const ANSWER_MS = 30_000;
+const responseTimeoutMs = 30_000;
 /** Orders are wanted soon after a gateway came back. */
 const reconnect = { baseMs: 100, capMs: 3000 };
 
@@ -57,10 +57,10 @@ const tokenCodes = new Set(['TOKEN_EXPIRED', 'UNAUTHENTICATED']);
 
 /** Core as the gateway's GraphQL API shows it. */
 export class GraphqlProtocol implements CoreProtocol {
-  private readonly client: ApiClient;
+  readonly #client: ApiClient;
 
   constructor({ url, token }: GraphqlProtocolOptions) {
-    this.client = createClient({ url, token, retry, reconnect, timeoutMs: ANSWER_MS });
+    this.#client = createClient({ url, token, retry, reconnect, timeoutMs: responseTimeoutMs });
   }
 
   async registerWorker(registration: Registration, signal: AbortSignal): Promise<RegisteredWorker> {
@@ -78,7 +78,7 @@ export class GraphqlProtocol implements CoreProtocol {
     };
     const { registerWorker } = await answered(
       signal,
-      () => this.client.mutate(PilotRegisterWorkerDocument, { input }, { idempotent: true, signal }),
+      () => this.#client.mutate(PilotRegisterWorkerDocument, { input }, { idempotent: true, signal }),
       true,
     );
     const { worker, heartbeatSeconds, leaseSeconds, userErrors } = registerWorker;
@@ -101,7 +101,7 @@ export class GraphqlProtocol implements CoreProtocol {
       ...reportInput(report),
     };
     const { heartbeat } = await answered(signal, () =>
-      this.client.mutate(PilotHeartbeatDocument, { input }, { idempotent: true, signal, timeoutMs }),
+      this.#client.mutate(PilotHeartbeatDocument, { input }, { idempotent: true, signal, timeoutMs }),
     );
     throwFirst(heartbeat.userErrors);
     return heartbeat.commands;
@@ -111,10 +111,10 @@ export class GraphqlProtocol implements CoreProtocol {
     const { cores, memoryMiB, diskMiB } = request.free;
     const freeDeviceIds = [...request.freeDeviceIds];
     const input = { ...request, freeDeviceIds, free: { cores, memoryMiB, diskMiB } };
-    const timeoutMs = ANSWER_MS + request.waitSeconds * 1000;
+    const timeoutMs = responseTimeoutMs + request.waitSeconds * 1000;
     // Not to be repeated: each call that arrives is given other jobs.
     const { acquireJobs } = await answered(signal, () =>
-      this.client.mutate(PilotAcquireJobsDocument, { input }, { idempotent: false, signal, timeoutMs }),
+      this.#client.mutate(PilotAcquireJobsDocument, { input }, { idempotent: false, signal, timeoutMs }),
     );
     throwFirst(acquireJobs.userErrors);
     return assignmentsOf(acquireJobs.assignments);
@@ -123,7 +123,7 @@ export class GraphqlProtocol implements CoreProtocol {
   async startJobs(workerId: string, reports: readonly StartReport[]): Promise<ReportAnswer> {
     const jobs = reports.map(({ jobId, fence, phase }) => ({ id: jobId, fence, phase }));
     const { startJobs } = await answered(undefined, () =>
-      this.client.mutate(PilotStartJobsDocument, { input: { workerId, jobs } }, { idempotent: true }),
+      this.#client.mutate(PilotStartJobsDocument, { input: { workerId, jobs } }, { idempotent: true }),
     );
     return refusedOf(reports, startJobs);
   }
@@ -131,7 +131,7 @@ export class GraphqlProtocol implements CoreProtocol {
   async finishJobs(workerId: string, reports: readonly FinishReport[]): Promise<ReportAnswer> {
     const input = { workerId, jobs: reports.map(finishInput) };
     const { finishJobs } = await answered(undefined, () =>
-      this.client.mutate(PilotFinishJobsDocument, { input }, { idempotent: true }),
+      this.#client.mutate(PilotFinishJobsDocument, { input }, { idempotent: true }),
     );
     return refusedOf(reports, finishJobs);
   }
@@ -139,7 +139,7 @@ export class GraphqlProtocol implements CoreProtocol {
   async failJobs(workerId: string, reports: readonly FailReport[]): Promise<ReportAnswer> {
     const input = { workerId, jobs: reports.map(failInput) };
     const { failJobs } = await answered(undefined, () =>
-      this.client.mutate(PilotFailJobsDocument, { input }, { idempotent: true }),
+      this.#client.mutate(PilotFailJobsDocument, { input }, { idempotent: true }),
     );
     return refusedOf(reports, failJobs);
   }
@@ -157,7 +157,7 @@ export class GraphqlProtocol implements CoreProtocol {
       chunks: chunks.map((chunk) => ({ ...chunk, at: chunk.at.toISOString() })),
     };
     const { appendJobLog } = await answered(signal, () =>
-      this.client.mutate(PilotAppendJobLogDocument, { input }, { idempotent: true, signal }),
+      this.#client.mutate(PilotAppendJobLogDocument, { input }, { idempotent: true, signal }),
     );
     throwFirst(appendJobLog.userErrors);
   }
@@ -165,13 +165,13 @@ export class GraphqlProtocol implements CoreProtocol {
   async drainWorker(workerId: string, reason: string, hasEnded: boolean, signal: AbortSignal): Promise<void> {
     const input = { workerId, reason, ended: hasEnded };
     const { drainWorker } = await answered(signal, () =>
-      this.client.mutate(PilotDrainWorkerDocument, { input }, { idempotent: true, signal }),
+      this.#client.mutate(PilotDrainWorkerDocument, { input }, { idempotent: true, signal }),
     );
     throwFirst(drainWorker.userErrors);
   }
 
   async *workerCommands(workerId: string, signal: AbortSignal): AsyncIterable<readonly Command[]> {
-    for await (const { workerCommands } of this.client.subscribe(
+    for await (const { workerCommands } of this.#client.subscribe(
       PilotWorkerCommandsDocument,
       { workerId },
       { signal },
@@ -181,7 +181,7 @@ export class GraphqlProtocol implements CoreProtocol {
   }
 
   async close(): Promise<void> {
-    await this.client.close();
+    await this.#client.close();
   }
 }
 

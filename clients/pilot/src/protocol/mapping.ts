@@ -1,4 +1,4 @@
-import type { DeviceFacts, FoundDevice } from '../hardware/gpus/device-facts.js';
+import type { DeviceFacts, DetectedDevice } from '../hardware/gpus/device-facts.js';
 import type { HostFacts } from '../hardware/host-facts.js';
 import type {
   DeviceInput,
@@ -44,7 +44,7 @@ export function hardwareInput(facts: HostFacts): WorkerHardwareInput {
 }
 
 /** What the API wants to know about a device. */
-export function deviceInput(device: DeviceFacts & Partial<FoundDevice>): DeviceInput {
+export function deviceInput(device: DeviceFacts & Partial<DetectedDevice>): DeviceInput {
   const { sources, visibleAs: _visibleAs, names: _names, tiles: _tiles, ...facts } = device;
   return { ...facts, sources: sources.map(({ fact, source }) => ({ fact, source })) };
 }

@@ -14,34 +14,39 @@ export interface BatcherOptions {
 
 /** Groups what arrives within a few milliseconds into one call; each caller is answered for its own item. */
 export class Batcher<T, R> {
-  private waiting: Waiting<T, R>[] = [];
-  private timer: NodeJS.Timeout | undefined;
+  readonly #send: (items: readonly T[]) => Promise<readonly R[]>;
+  readonly #options: BatcherOptions;
+  #waiting: Waiting<T, R>[] = [];
+  #timer: NodeJS.Timeout | undefined;
 
   /** @param send gives one result an item, in order; when it fails, it fails for all of them */
   constructor(
-    private readonly send: (items: readonly T[]) => Promise<readonly R[]>,
-    private readonly options: BatcherOptions = { delayMs: 5, most: 1000 },
-  ) {}
+    send: (items: readonly T[]) => Promise<readonly R[]>,
+    options: BatcherOptions = { delayMs: 5, most: 1000 },
+  ) {
+    this.#send = send;
+    this.#options = options;
+  }
 
   async add(item: T): Promise<R> {
     return new Promise((resolve, reject) => {
-      this.waiting.push({ item, resolve, reject });
-      if (this.waiting.length >= this.options.most) this.flush();
-      else this.timer ??= setTimeout(() => this.flush(), this.options.delayMs);
+      this.#waiting.push({ item, resolve, reject });
+      if (this.#waiting.length >= this.#options.most) this.#flush();
+      else this.#timer ??= setTimeout(() => this.#flush(), this.#options.delayMs);
     });
   }
 
-  private flush(): void {
-    clearTimeout(this.timer);
-    this.timer = undefined;
-    const group = this.waiting;
-    this.waiting = [];
-    void this.deliver(group);
+  #flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const group = this.#waiting;
+    this.#waiting = [];
+    void this.#deliver(group);
   }
 
-  private async deliver(group: readonly Waiting<T, R>[]): Promise<void> {
+  async #deliver(group: readonly Waiting<T, R>[]): Promise<void> {
     try {
-      const results = await this.send(group.map(({ item }) => item));
+      const results = await this.#send(group.map(({ item }) => item));
       group.forEach(({ resolve, reject }, index) => {
         const result = results[index];
         if (result === undefined) reject(new Error('a batch was answered short'));

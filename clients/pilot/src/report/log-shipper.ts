@@ -4,7 +4,7 @@ import type { LogChunk, OutputCapture } from '../payload/output-capture.js';
 import { CoreRefused } from '../protocol/core-protocol.js';
 
 /** Chunks in one call: with at most 60 KiB each, a call stays well under what servers accept. */
-const CHUNKS_A_CALL = 12;
+const chunksPerCall = 12;
 
 /**
  * Ships captured output to core, in order, until all of it has arrived or the signal. While core does not answer nothing is taken,
@@ -21,7 +21,7 @@ export async function shipLog(
   signal.addEventListener('abort', discard);
   try {
     for (;;) {
-      const chunks = await capture.take(CHUNKS_A_CALL);
+      const chunks = await capture.take(chunksPerCall);
       signal.throwIfAborted();
       if (chunks.length === 0) return;
       await untilAnswered(() => append(chunks), signal);

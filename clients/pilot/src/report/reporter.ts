@@ -19,31 +19,33 @@ export type ReportResult =
  * pauses, until its signal: fences let it count once.
  */
 export class Reporter {
-  private readonly starts: Batcher<StartReport, ReportResult>;
-  private readonly finishes: Batcher<FinishReport, ReportResult>;
-  private readonly fails: Batcher<FailReport, ReportResult>;
+  readonly #starts: Batcher<StartReport, ReportResult>;
+  readonly #finishes: Batcher<FinishReport, ReportResult>;
+  readonly #fails: Batcher<FailReport, ReportResult>;
 
   constructor(core: CoreProtocol, workerId: string) {
-    this.starts = new Batcher(async (reports) => resultsOf(reports, await core.startJobs(workerId, reports)));
-    this.finishes = new Batcher(async (reports) =>
+    this.#starts = new Batcher(async (reports) =>
+      resultsOf(reports, await core.startJobs(workerId, reports)),
+    );
+    this.#finishes = new Batcher(async (reports) =>
       resultsOf(reports, await core.finishJobs(workerId, reports)),
     );
-    this.fails = new Batcher(async (reports) => resultsOf(reports, await core.failJobs(workerId, reports)));
+    this.#fails = new Batcher(async (reports) => resultsOf(reports, await core.failJobs(workerId, reports)));
   }
 
   /** @throws CoreRefused when the whole call was refused; the signal's reason */
   async start(report: StartReport, signal: AbortSignal): Promise<ReportResult> {
-    return untilAnswered(() => this.starts.add(report), signal);
+    return untilAnswered(() => this.#starts.add(report), signal);
   }
 
   /** @throws as `start` */
   async finish(report: FinishReport, signal: AbortSignal): Promise<ReportResult> {
-    return untilAnswered(() => this.finishes.add(report), signal);
+    return untilAnswered(() => this.#finishes.add(report), signal);
   }
 
   /** @throws as `start` */
   async fail(report: FailReport, signal: AbortSignal): Promise<ReportResult> {
-    return untilAnswered(() => this.fails.add(report), signal);
+    return untilAnswered(() => this.#fails.add(report), signal);
   }
 }
 

@@ -3,7 +3,7 @@ import { afterEach, beforeEach } from '@jest/globals';
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { FoundDevice } from '../hardware/gpus/device-facts.js';
+import type { DetectedDevice } from '../hardware/gpus/device-facts.js';
 import { findDevices, type DeviceOptions } from '../hardware/gpus/find-devices.js';
 import { mixed } from './gpu-samples/nvidia.js';
 
@@ -43,7 +43,7 @@ export class GpuHost {
   }
 
   /** What a pilot finds there. */
-  async find(options: Partial<DeviceOptions> = {}): Promise<readonly FoundDevice[]> {
+  async find(options: Partial<DeviceOptions> = {}): Promise<readonly DetectedDevice[]> {
     return findDevices({
       searchPath: join(folder, 'bin'),
       pciRoot: join(folder, 'pci'),
@@ -105,6 +105,6 @@ async function writeAll(place: string, files: Readonly<Record<string, string>>):
 }
 
 /** Where a fact of the device comes from. */
-export function sourceOf(device: FoundDevice | undefined, fact: string): string | undefined {
+export function sourceOf(device: DetectedDevice | undefined, fact: string): string | undefined {
   return device?.sources.find((one) => one.fact === fact)?.source;
 }

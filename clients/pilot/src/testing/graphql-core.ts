@@ -45,7 +45,9 @@ export async function serveScriptedCore(core: ScriptedCore, token: () => string)
         ? await graphql({ schema, source: query, rootValue, variableValues: variables, operationName })
         : refusal;
       if ('errors' in answer && isIn)
-        faults.push(...(answer.errors ?? []).map(({ message }) => message).filter((text) => text !== MUTE));
+        faults.push(
+          ...(answer.errors ?? []).map(({ message }) => message).filter((text) => text !== lostAnswer),
+        );
       if (core.mood === 'here')
         response
           .writeHead(isIn ? 200 : 401, { 'content-type': 'application/json' })
@@ -75,7 +77,7 @@ export async function serveScriptedCore(core: ScriptedCore, token: () => string)
   };
 }
 
-const MUTE = 'the answer was lost';
+const lostAnswer = 'the answer was lost';
 
 async function bodyOf(request: IncomingMessage): Promise<string> {
   let body = '';

@@ -52,21 +52,21 @@ export class ScriptedCore implements CoreProtocol {
   lease = { heartbeatSeconds: 0.2, leaseSeconds: 10 };
   /** Whether it takes what is said of devices. */
   takesDevices = true;
-  private readonly waiting: Assignment[] = [];
-  private readonly fences = new Map<string, number>();
-  private readonly ended = new Set<string>();
-  private readonly chunks = new Map<string, LogChunk[]>();
-  private readonly listeners = new Set<() => void>();
-  private pushed: Command[][] = [];
-  private workers = 0;
-  private isClosed = false;
+  readonly #waiting: Assignment[] = [];
+  readonly #fences = new Map<string, number>();
+  readonly #ended = new Set<string>();
+  readonly #chunks = new Map<string, LogChunk[]>();
+  readonly #listeners = new Set<() => void>();
+  #pushed: Command[][] = [];
+  #workers = 0;
+  #isClosed = false;
 
   /** A job that waits for a worker. */
   add(job: ScriptedJob): void {
-    const fence = (this.fences.get(job.jobId) ?? 0) + 1;
-    this.fences.set(job.jobId, fence);
+    const fence = (this.#fences.get(job.jobId) ?? 0) + 1;
+    this.#fences.set(job.jobId, fence);
     const attempt = job.attempt ?? 1;
-    this.waiting.push({
+    this.#waiting.push({
       jobId: job.jobId,
       fence,
       attempt,
@@ -92,25 +92,25 @@ export class ScriptedCore implements CoreProtocol {
       deviceIds: job.deviceIds ?? [],
       sharesDevices: false,
     });
-    this.notify();
+    this.#notify();
   }
 
   /** Takes a job from its worker, and tells it so. */
   take(jobId: string, kind: 'KILL' | 'DROP' = 'KILL', isTold = true): void {
-    const fence = this.fences.get(jobId) ?? 0;
-    this.fences.set(jobId, fence + 1);
+    const fence = this.#fences.get(jobId) ?? 0;
+    this.#fences.set(jobId, fence + 1);
     if (isTold) this.order({ kind, jobId, fence, reason: 'the test took it' });
   }
 
   /** Gives an order. */
   order(command: Command): void {
-    this.pushed.push([command]);
-    this.notify();
+    this.#pushed.push([command]);
+    this.#notify();
   }
 
   /** The text of a job's log so far. */
   logOf(jobId: string): string {
-    return (this.chunks.get(jobId) ?? []).map(({ text }) => text).join('');
+    return (this.#chunks.get(jobId) ?? []).map(({ text }) => text).join('');
   }
 
   /** What was said about a job, in order. */
@@ -129,9 +129,9 @@ export class ScriptedCore implements CoreProtocol {
   }
 
   async registerWorker(registration: Registration): Promise<RegisteredWorker> {
-    return this.answer('registerWorker', () => {
-      this.workers += 1;
-      const workerId = `worker_${this.workers}`;
+    return this.#answer('registerWorker', () => {
+      this.#workers += 1;
+      const workerId = `worker_${this.#workers}`;
       this.said.push({ what: 'registered', detail: registration });
       return { workerId, ...this.lease };
     });
@@ -142,14 +142,14 @@ export class ScriptedCore implements CoreProtocol {
     jobs: readonly HeldJob[],
     report: DeviceReport | null,
   ): Promise<readonly Command[]> {
-    return this.answer('heartbeat', () => {
-      this.assertIsCurrent(workerId);
+    return this.#answer('heartbeat', () => {
+      this.#assertIsCurrent(workerId);
       if (report !== null)
         this.said.push({ what: report.isUseOnly ? 'use' : 'devices', detail: report.devices });
       if (report !== null && !this.takesDevices)
         throw new CoreRefused('INVALID_VALUE', 'devices.0.model: "?" is not valid; expected another');
       const isStale = ({ jobId, fence }: HeldJob): boolean =>
-        this.fences.get(jobId) !== fence || this.ended.has(jobId);
+        this.#fences.get(jobId) !== fence || this.#ended.has(jobId);
       return jobs
         .filter(isStale)
         .map(({ jobId, fence }) => ({ kind: 'DROP' as const, jobId, fence, reason: 'no longer yours' }));
@@ -159,19 +159,19 @@ export class ScriptedCore implements CoreProtocol {
   async acquireJobs(request: AcquireRequest, signal: AbortSignal): Promise<readonly Assignment[]> {
     const end = performance.now() + request.waitSeconds * 1000;
     while (
-      this.waiting.length === 0 &&
+      this.#waiting.length === 0 &&
       this.mood === 'here' &&
       performance.now() < end &&
       !signal.aborted &&
-      !this.isClosed
+      !this.#isClosed
     )
       await pause(10);
-    return this.answer('acquireJobs', () => {
-      this.assertIsCurrent(request.workerId);
+    return this.#answer('acquireJobs', () => {
+      this.#assertIsCurrent(request.workerId);
       const found: Assignment[] = [];
       let { cores, memoryMiB } = request.free;
       const devices = new Set(request.freeDeviceIds);
-      for (const job of [...this.waiting]) {
+      for (const job of [...this.#waiting]) {
         if (
           found.length === request.count ||
           job.requirements.cores > cores ||
@@ -181,7 +181,7 @@ export class ScriptedCore implements CoreProtocol {
           continue;
         found.push(job);
         job.deviceIds.forEach((id) => devices.delete(id));
-        this.waiting.splice(this.waiting.indexOf(job), 1);
+        this.#waiting.splice(this.#waiting.indexOf(job), 1);
         cores -= job.requirements.cores;
         memoryMiB -= job.requirements.memoryMiB;
         this.said.push({ what: 'sent', jobId: job.jobId });
@@ -191,71 +191,71 @@ export class ScriptedCore implements CoreProtocol {
   }
 
   async startJobs(workerId: string, reports: readonly StartReport[]): Promise<ReportAnswer> {
-    return this.answer('startJobs', () =>
-      this.judge(workerId, reports, (report) => this.say(report.phase, report)),
+    return this.#answer('startJobs', () =>
+      this.#judge(workerId, reports, (report) => this.#say(report.phase, report)),
     );
   }
 
   async finishJobs(workerId: string, reports: readonly FinishReport[]): Promise<ReportAnswer> {
-    return this.answer('finishJobs', () =>
-      this.judge(workerId, reports, (report) => {
-        if (this.ended.has(report.jobId)) return;
-        this.say(report.phase, report);
-        if (report.phase === 'FINISHED') this.ended.add(report.jobId);
+    return this.#answer('finishJobs', () =>
+      this.#judge(workerId, reports, (report) => {
+        if (this.#ended.has(report.jobId)) return;
+        this.#say(report.phase, report);
+        if (report.phase === 'FINISHED') this.#ended.add(report.jobId);
       }),
     );
   }
 
   async failJobs(workerId: string, reports: readonly FailReport[]): Promise<ReportAnswer> {
-    return this.answer('failJobs', () =>
-      this.judge(workerId, reports, (report) => {
-        if (this.ended.has(report.jobId)) return;
-        this.say('failed', report);
-        this.ended.add(report.jobId);
+    return this.#answer('failJobs', () =>
+      this.#judge(workerId, reports, (report) => {
+        if (this.#ended.has(report.jobId)) return;
+        this.#say('failed', report);
+        this.#ended.add(report.jobId);
       }),
     );
   }
 
   async appendJobLog(workerId: string, job: HeldJob, chunks: readonly LogChunk[]): Promise<void> {
-    await this.answer('appendJobLog', () => {
-      const [refusal] = this.judge(workerId, [job], () => undefined).refused.values();
+    await this.#answer('appendJobLog', () => {
+      const [refusal] = this.#judge(workerId, [job], () => undefined).refused.values();
       if (refusal !== undefined) throw new CoreRefused(refusal.code, refusal.message);
-      const known = this.chunks.get(job.jobId) ?? [];
-      this.chunks.set(job.jobId, [...known, ...chunks.filter(({ sequence }) => sequence >= known.length)]);
+      const known = this.#chunks.get(job.jobId) ?? [];
+      this.#chunks.set(job.jobId, [...known, ...chunks.filter(({ sequence }) => sequence >= known.length)]);
     });
   }
 
   async drainWorker(workerId: string, reason: string, hasEnded: boolean): Promise<void> {
-    await this.answer('drainWorker', () => {
-      this.assertIsCurrent(workerId);
+    await this.#answer('drainWorker', () => {
+      this.#assertIsCurrent(workerId);
       this.said.push({ what: hasEnded ? 'ended' : 'draining', detail: reason });
     });
   }
 
   async *workerCommands(_workerId: string, signal: AbortSignal): AsyncIterable<readonly Command[]> {
-    let next = this.pushed.length;
+    let next = this.#pushed.length;
     yield [];
-    while (!signal.aborted && !this.isClosed) {
+    while (!signal.aborted && !this.#isClosed) {
       await new Promise<void>((resolve) => {
         const wake = (): void => {
-          this.listeners.delete(wake);
+          this.#listeners.delete(wake);
           signal.removeEventListener('abort', wake);
           resolve();
         };
-        this.listeners.add(wake);
+        this.#listeners.add(wake);
         signal.addEventListener('abort', wake);
       });
-      for (; next < this.pushed.length; next += 1) yield this.pushed[next] ?? [];
+      for (; next < this.#pushed.length; next += 1) yield this.#pushed[next] ?? [];
     }
   }
 
   async close(): Promise<void> {
-    this.isClosed = true;
-    this.notify();
+    this.#isClosed = true;
+    this.#notify();
     await Promise.resolve();
   }
 
-  private async answer<T>(call: string, act: () => T): Promise<T> {
+  async #answer<T>(call: string, act: () => T): Promise<T> {
     this.calls.push(call);
     await pause(1);
     if (this.mood === 'away') throw new CoreUnavailable('nobody is at home');
@@ -264,20 +264,21 @@ export class ScriptedCore implements CoreProtocol {
     return result;
   }
 
-  private assertIsCurrent(workerId: string): void {
-    if (workerId !== `worker_${this.workers}`)
+  #assertIsCurrent(workerId: string): void {
+    if (workerId !== `worker_${this.#workers}`)
       throw new CoreRefused('WORKER_LOST', 'another worker took over');
   }
 
   /** Old fences are refused; everything else is taken. */
-  private judge<T extends HeldJob>(
+  #judge<T extends HeldJob>(
     workerId: string,
     reports: readonly T[],
     take: (report: T) => void,
   ): ReportAnswer {
     const refused = new Map<string, Refusal>();
     for (const report of reports) {
-      const isVoid = this.fences.get(report.jobId) !== report.fence || workerId !== `worker_${this.workers}`;
+      const isVoid =
+        this.#fences.get(report.jobId) !== report.fence || workerId !== `worker_${this.#workers}`;
       if (isVoid) refused.set(report.jobId, { code: 'FENCE_STALE', message: 'the fence no longer counts' });
       else take(report);
     }
@@ -285,12 +286,12 @@ export class ScriptedCore implements CoreProtocol {
     return { refused };
   }
 
-  private say(what: string, report: HeldJob): void {
+  #say(what: string, report: HeldJob): void {
     const isRepeated = this.said.some((one) => one.what === what && one.jobId === report.jobId);
     if (!isRepeated) this.said.push({ what, jobId: report.jobId, detail: report });
   }
 
-  private notify(): void {
-    [...this.listeners].forEach((listener) => listener());
+  #notify(): void {
+    [...this.#listeners].forEach((listener) => listener());
   }
 }

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
-import { lookAfresh } from '../processes/attempt-processes.js';
+import { readAttemptId } from '../processes/attempt-processes.js';
 import { readProcessTable, type ProcessEntry } from '../processes/process-table.js';
 import { killAttempt } from '../processes/sweep.js';
 
@@ -74,7 +74,7 @@ function startPilot(script: string): { pilot: ReturnType<typeof spawn>; lines: A
 /** Processes that carry the attempt's id. */
 function carriers(): ProcessEntry[] {
   return [...readProcessTable().values()].filter(
-    (entry) => !entry.isZombie && lookAfresh(entry) === attemptId,
+    (entry) => !entry.isZombie && readAttemptId(entry) === attemptId,
   );
 }
 

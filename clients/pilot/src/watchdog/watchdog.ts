@@ -37,19 +37,19 @@ export interface Watchdog {
 }
 
 /** Watchdogs that wait for their next attempt rather than be started anew: starting a process takes this one milliseconds. */
-const MOST_IDLE = 16;
+const maxIdle = 16;
 
 /** The watchdogs of one pilot, one for each attempt that runs. */
 export class Watchdogs {
-  private readonly idle: Shell[] = [];
-  private isClosed = false;
+  readonly #idle: Shell[] = [];
+  #isClosed = false;
 
   /**
    * The guard of an attempt, to be had before its payload is started.
    * @throws the error of the operating system when no process can be started
    */
   async guard(attemptId: string): Promise<Watchdog> {
-    const shell = this.idle.pop() ?? (await Shell.start());
+    const shell = this.#idle.pop() ?? (await Shell.start());
     shell.guard(attemptId);
     return {
       get pid() {
@@ -58,27 +58,29 @@ export class Watchdogs {
       watch: (leader) => shell.watch(leader),
       release: () => {
         shell.done();
-        if (this.isClosed || this.idle.length >= MOST_IDLE) void shell.end();
-        else this.idle.push(shell);
+        if (this.#isClosed || this.#idle.length >= maxIdle) void shell.end();
+        else this.#idle.push(shell);
       },
     };
   }
 
   /** Ends those that guard nothing. */
   async close(): Promise<void> {
-    this.isClosed = true;
-    await Promise.all(this.idle.splice(0).map(async (shell) => shell.end()));
+    this.#isClosed = true;
+    await Promise.all(this.#idle.splice(0).map(async (shell) => shell.end()));
   }
 }
 
 /** One shell. It has a session of its own, so that no signal meant for the pilot's group reaches it; if somebody ends it, another takes over. */
 class Shell {
-  private attemptId: string | undefined;
-  private leader: Leader | undefined;
-  private isEnding = false;
+  #child: ChildProcess;
+  #attemptId: string | undefined;
+  #leader: Leader | undefined;
+  #isEnding = false;
 
-  private constructor(private child: ChildProcess) {
-    this.replaceWhenEnded();
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    this.#replaceWhenEnded();
   }
 
   static async start(): Promise<Shell> {
@@ -86,49 +88,49 @@ class Shell {
   }
 
   get pid(): number {
-    return this.child.pid ?? 0;
+    return this.#child.pid ?? 0;
   }
 
   guard(attemptId: string): void {
-    this.attemptId = attemptId;
-    this.tell(`attempt ${attemptId}`);
+    this.#attemptId = attemptId;
+    this.#tell(`attempt ${attemptId}`);
   }
 
   watch(leader: Leader): void {
-    this.leader = leader;
-    this.tell(`leader ${leader.pid} ${leader.startTicks}`);
+    this.#leader = leader;
+    this.#tell(`leader ${leader.pid} ${leader.startTicks}`);
   }
 
   done(): void {
-    this.attemptId = this.leader = undefined;
-    this.tell('done');
+    this.#attemptId = this.#leader = undefined;
+    this.#tell('done');
   }
 
   async end(): Promise<void> {
-    this.isEnding = true;
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    const ended = once(this.child, 'exit');
-    this.child.stdin?.end();
+    this.#isEnding = true;
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = once(this.#child, 'exit');
+    this.#child.stdin?.end();
     await ended;
   }
 
-  private tell(line: string): void {
-    this.child.stdin?.write(`${line}\n`);
+  #tell(line: string): void {
+    this.#child.stdin?.write(`${line}\n`);
   }
 
-  private replaceWhenEnded(): void {
-    this.child.once('exit', () => {
-      if (!this.isEnding) void this.replace().catch(() => undefined);
+  #replaceWhenEnded(): void {
+    this.#child.once('exit', () => {
+      if (!this.#isEnding) void this.#replace().catch(() => undefined);
     });
   }
 
-  private async replace(): Promise<void> {
-    const { leader } = this;
-    this.child = await startShell();
-    this.replaceWhenEnded();
-    if (this.attemptId !== undefined) this.guard(this.attemptId);
-    if (leader !== undefined && this.leader === leader) this.watch(leader);
-    if (this.isEnding) await this.end();
+  async #replace(): Promise<void> {
+    const leader = this.#leader;
+    this.#child = await startShell();
+    this.#replaceWhenEnded();
+    if (this.#attemptId !== undefined) this.guard(this.#attemptId);
+    if (leader !== undefined && this.#leader === leader) this.watch(leader);
+    if (this.#isEnding) await this.end();
   }
 }
 

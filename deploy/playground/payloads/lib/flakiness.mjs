@@ -1,5 +1,5 @@
 /** Exit code of an attempt that fails on purpose. */
-export const EXIT_FLAKY = 3;
+export const exitFlaky = 3;
 
 /** Ends the program with exit code 3 while the attempt's number (from 1 on) is not above `count`. */
 export function failFirstAttempts(count, attempt) {
@@ -7,5 +7,5 @@ export function failFirstAttempts(count, attempt) {
   console.error(
     `error: attempt ${attempt} fails on purpose, as each of the first ${count} does; the next one may succeed`,
   );
-  process.exit(EXIT_FLAKY);
+  process.exit(exitFlaky);
 }

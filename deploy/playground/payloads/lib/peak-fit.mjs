@@ -2,13 +2,13 @@
 // The yield is that of the window, as the extended likelihood has it. Errors come from the Fisher information.
 import { voigt } from './voigt.mjs';
 
-const GAUSS_POINTS = [
+const gaussPoints = [
   [-0.8611363115940526, 0.34785484513745385],
   [-0.3399810435848563, 0.6521451548625461],
   [0.3399810435848563, 0.6521451548625461],
   [0.8611363115940526, 0.34785484513745385],
 ];
-const MAX_STEPS = 60;
+const maxSteps = 60;
 
 /** Counts of the values in equal bins of the window [low, high). */
 export function histogram(values, { low, high, bins }) {
@@ -26,7 +26,7 @@ function shares(spectrum, width, [peak, logResolution]) {
   const resolution = Math.exp(logResolution);
   const raw = spectrum.counts.map((_, bin) => {
     const centre = spectrum.low + (bin + 0.5) * spectrum.width;
-    return GAUSS_POINTS.reduce(
+    return gaussPoints.reduce(
       (sum, [x, weight]) => sum + weight * voigt(centre + (x * spectrum.width) / 2, peak, width, resolution),
       0,
     );
@@ -94,7 +94,7 @@ export function fitPeak(spectrum, width) {
   let parameters = start(spectrum);
   let at = slopes(spectrum, width, parameters);
   let converged = false;
-  for (let step = 0; step < MAX_STEPS && !converged; step += 1) {
+  for (let step = 0; step < maxSteps && !converged; step += 1) {
     const next = climb(spectrum, width, parameters, at);
     if (next === undefined) break;
     const moved = Math.max(...next.map((value, i) => Math.abs(value - parameters[i])));

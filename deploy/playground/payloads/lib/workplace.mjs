@@ -4,10 +4,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Exit code of a wrong option, a missing input or an unreadable file. */
-export const EXIT_BAD_INPUT = 1;
+export const exitBadInput = 1;
 
 /** Prints why the program cannot go on and ends it. */
-export function fail(message, exitCode = EXIT_BAD_INPUT) {
+export function fail(message, exitCode = exitBadInput) {
   console.error(`error: ${message}`);
   process.exit(exitCode);
 }

@@ -2,33 +2,33 @@
 // two muons isotropic in its rest frame, and a detector that measures each muon's momentum with a finite resolution.
 
 /** Masses and the width in GeV (Particle Data Group). */
-export const Z_MASS = 91.1876;
-export const Z_WIDTH = 2.4952;
-const MUON_MASS = 0.1056584;
+export const zMass = 91.1876;
+export const zWidth = 2.4952;
+const muonMass = 0.1056584;
 
-const MASS_RANGE = [50, 140];
-const PT_SCALE = 12;
-const PT_POWER = 2.5;
-const RAPIDITY_SPREAD = 1.4;
-const RAPIDITY_LIMIT = 3;
+const massRange = [50, 140];
+const ptScale = 12;
+const ptPower = 2.5;
+const rapiditySpread = 1.4;
+const maxRapidity = 3;
 
 function breitWigner(random) {
-  const angle = (mass) => Math.atan((mass - Z_MASS) / (Z_WIDTH / 2));
-  const [low, high] = MASS_RANGE.map(angle);
-  return Z_MASS + (Z_WIDTH / 2) * Math.tan(low + (high - low) * random.uniform());
+  const angle = (mass) => Math.atan((mass - zMass) / (zWidth / 2));
+  const [low, high] = massRange.map(angle);
+  return zMass + (zWidth / 2) * Math.tan(low + (high - low) * random.uniform());
 }
 
 function rapidity(random) {
   for (;;) {
-    const value = RAPIDITY_SPREAD * random.normal();
-    if (Math.abs(value) < RAPIDITY_LIMIT) return value;
+    const value = rapiditySpread * random.normal();
+    if (Math.abs(value) < maxRapidity) return value;
   }
 }
 
 /** The Z's four-momentum [px, py, pz, e] in the laboratory, and its mass. */
 function boson(random) {
   const mass = breitWigner(random);
-  const pt = PT_SCALE * Math.sqrt(random.uniform() ** (1 / (1 - PT_POWER)) - 1);
+  const pt = ptScale * Math.sqrt(random.uniform() ** (1 / (1 - ptPower)) - 1);
   const phi = 2 * Math.PI * random.uniform();
   const y = rapidity(random);
   const mt = Math.hypot(mass, pt);
@@ -49,7 +49,7 @@ function measure(p, detector, random) {
   const spread = Math.hypot(detector.resolution, detector.resolutionPerGeV * pt);
   const factor = detector.momentumScale * (1 + spread * random.normal());
   const space = [0, 1, 2].map((axis) => p[axis] * factor);
-  return [...space, Math.hypot(...space, MUON_MASS)];
+  return [...space, Math.hypot(...space, muonMass)];
 }
 
 /** One event: the measured four-momenta of the negative and the positive muon, eight numbers in GeV. */
@@ -58,7 +58,7 @@ export function zToMuons(detector, random) {
   const cosTheta = 2 * random.uniform() - 1;
   const sinTheta = Math.sqrt(1 - cosTheta * cosTheta);
   const phi = 2 * Math.PI * random.uniform();
-  const momentum = Math.sqrt(mass * mass * 0.25 - MUON_MASS * MUON_MASS);
+  const momentum = Math.sqrt(mass * mass * 0.25 - muonMass * muonMass);
   const one = [momentum * sinTheta * Math.cos(phi), momentum * sinTheta * Math.sin(phi), momentum * cosTheta];
   const muons = [one, one.map((value) => -value)].map((space) => boost([...space, mass / 2], p, mass));
   return muons.flatMap((muon) => measure(muon, detector, random));

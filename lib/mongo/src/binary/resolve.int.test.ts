@@ -81,8 +81,10 @@ describe('what is there already', () => {
     await fakeMongod(old, '#!/bin/sh\necho "db version v4.4.29"\n');
     await mkdir(good);
     await symlink(binary, join(good, 'mongod'));
-    const PATH = [old, good, sites.env['PATH']].join(delimiter);
-    expect(await resolveMongod({ cacheDir, env: { ...sites.env, PATH } })).toBe(join(good, 'mongod'));
+    const searchPath = [old, good, sites.env['PATH']].join(delimiter);
+    expect(await resolveMongod({ cacheDir, env: { ...sites.env, PATH: searchPath } })).toBe(
+      join(good, 'mongod'),
+    );
     sites.behaviour = 'absent';
     const attempt = resolveMongod({
       cacheDir,

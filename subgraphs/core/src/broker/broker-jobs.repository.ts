@@ -43,13 +43,16 @@ export type ThrottledJobFacts = Pick<JobDocument, '_id' | 'owner' | 'classId'>;
 
 /** See the head of this file. */
 export class BrokerJobsRepository {
-  constructor(private readonly jobs: Collection<JobDocument>) {}
+  readonly #jobs: Collection<JobDocument>;
+  constructor(jobs: Collection<JobDocument>) {
+    this.#jobs = jobs;
+  }
 
   /** The next ready jobs of a kind, by priority and age. */
   async ready({ classId, share }: ReadyKind, { after, limit }: RefillRequest): Promise<ReadyJob[]> {
     const found: ReadyJob[] = [];
     for (const filter of behind(after)) {
-      const cursor = this.jobs
+      const cursor = this.#jobs
         .find({ state: 'ACTIVATED', classId, share, ...filter }, { hint: readyIndex, batchSize: limit + 1 })
         .project<StoredReadyJob>({ priority: 1, owner: 1, attempt: 1, 'payload.outputs': 1 })
         .sort({ priority: -1, _id: 1 })
@@ -75,7 +78,7 @@ export class BrokerJobsRepository {
 
   /** All jobs in the hands of workers of these queues. */
   held(queueIds: readonly string[]): AsyncIterable<HeldJobFacts> {
-    return this.jobs
+    return this.#jobs
       .find({ queueId: { $in: [...queueIds] }, state: { $in: [...heldStates] } }, { batchSize: 2000 })
       .project<HeldJobFacts>({
         state: 1,
@@ -93,7 +96,7 @@ export class BrokerJobsRepository {
 
   /** What a worker's word about jobs is checked against. */
   reported(ids: readonly string[]): Promise<ReportedJob[]> {
-    return this.jobs
+    return this.#jobs
       .find({ _id: { $in: [...ids] } })
       .project<ReportedJob>({
         state: 1,
@@ -110,7 +113,7 @@ export class BrokerJobsRepository {
 
   /** Devices given to these jobs, each with its job. */
   async devicesOf(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    const found = await this.jobs
+    const found = await this.#jobs
       .find({ _id: { $in: [...ids] }, state: { $in: [...heldStates] } })
       .project<Pick<HeldJobFacts, '_id' | 'deviceIds'>>({ deviceIds: lastDevices })
       .toArray();
@@ -121,7 +124,7 @@ export class BrokerJobsRepository {
 
   /** Devices given to these jobs, by worker. */
   async bookedDevices(ids: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
-    const found = this.jobs
+    const found = this.#jobs
       .find({ _id: { $in: [...ids] }, state: { $in: [...heldStates] } })
       .project<Pick<HeldJobFacts, '_id' | 'workerId' | 'deviceIds'>>({ workerId: 1, deviceIds: lastDevices });
     const booked = new Map<string, Set<string>>();
@@ -136,7 +139,7 @@ export class BrokerJobsRepository {
 
   /** Jobs by id as far as a worker has them. */
   heldByIds(ids: readonly string[]): Promise<HeldForReturn[]> {
-    return this.jobs
+    return this.#jobs
       .find({ _id: { $in: [...ids] }, state: { $in: [...heldStates] } })
       .project<HeldForReturn>({ state: 1, fence: 1, attempt: 1, retry: 1, workerId: 1 })
       .toArray();
@@ -144,7 +147,7 @@ export class BrokerJobsRepository {
 
   /** Throttled jobs of a share after an id, oldest first. */
   throttled(experiment: string, share: string, after: string, limit: number): Promise<ThrottledJobFacts[]> {
-    return this.jobs
+    return this.#jobs
       .find({ experiment, state: 'THROTTLED', _id: { $gt: after }, share }, { hint: 'experiment_state_idx' })
       .project<ThrottledJobFacts>({ owner: 1, classId: 1 })
       .sort({ _id: 1 })
@@ -153,7 +156,7 @@ export class BrokerJobsRepository {
   }
 
   async #firstKind(filter: Filter<JobDocument>): Promise<ReadyKind | undefined> {
-    const [found] = await this.jobs
+    const [found] = await this.#jobs
       .find({ state: 'ACTIVATED', ...filter }, { hint: readyIndex })
       .project<ReadyKind>({ _id: 0, classId: 1, share: 1 })
       .sort({ classId: 1, share: 1, priority: -1, _id: 1 })

@@ -32,11 +32,14 @@ export interface LeaseTerm {
 
 /** See the head of this file. */
 export class BrokerLeaseRepository {
-  constructor(
-    private readonly leases: Collection<BrokerLeaseDocument>,
-    private readonly now: StoreTime,
-    private readonly ttlMs: number,
-  ) {}
+  readonly #leases: Collection<BrokerLeaseDocument>;
+  readonly #now: StoreTime;
+  readonly #ttlMs: number;
+  constructor(leases: Collection<BrokerLeaseDocument>, now: StoreTime, ttlMs: number) {
+    this.#leases = leases;
+    this.#now = now;
+    this.#ttlMs = ttlMs;
+  }
 
   /** Makes the document where there is none. */
   async prepare(at: Date): Promise<void> {
@@ -51,7 +54,7 @@ export class BrokerLeaseRepository {
       nextFence: fenceStep,
     };
     try {
-      await this.leases.updateOne({ _id: 'broker' }, { $setOnInsert: fresh }, { upsert: true });
+      await this.#leases.updateOne({ _id: 'broker' }, { $setOnInsert: fresh }, { upsert: true });
     } catch (error) {
       // Another process made it in the same moment.
       if ((error as { code?: unknown }).code !== 11000) throw error;
@@ -60,8 +63,11 @@ export class BrokerLeaseRepository {
 
   /** Takes the lease if it has ended, under a new epoch. @returns the lease, or undefined while somebody else has it */
   async take(holder: string, url: string | undefined): Promise<BrokerLeaseDocument | undefined> {
-    const ended: Filter<BrokerLeaseDocument> = { _id: 'broker', $expr: { $lte: ['$expiresAt', this.now()] } };
-    const taken = await this.leases.findOneAndUpdate(
+    const ended: Filter<BrokerLeaseDocument> = {
+      _id: 'broker',
+      $expr: { $lte: ['$expiresAt', this.#now()] },
+    };
+    const taken = await this.#leases.findOneAndUpdate(
       ended,
       [
         this.#renewal({
@@ -77,7 +83,7 @@ export class BrokerLeaseRepository {
 
   /** Lengthens the lease. @returns false when the term has been ended by another */
   async renew(term: LeaseTerm): Promise<boolean> {
-    const result = await this.leases.updateOne(this.#held(term), [this.#renewal({})], {
+    const result = await this.#leases.updateOne(this.#held(term), [this.#renewal({})], {
       writeConcern: { w: 'majority' },
     });
     return result.matchedCount === 1;
@@ -91,7 +97,7 @@ export class BrokerLeaseRepository {
    * @returns the first of the fences, {@link fenceStep} apart, or undefined when the term has been ended by another
    */
   async allocate(term: LeaseTerm, count: number): Promise<number | undefined> {
-    const before = await this.leases.findOneAndUpdate(
+    const before = await this.#leases.findOneAndUpdate(
       this.#held(term),
       [this.#renewal({ nextFence: { $add: ['$nextFence', count * fenceStep] } })],
       { returnDocument: 'before', projection: { nextFence: 1 }, writeConcern: { w: 1 } },
@@ -101,9 +107,9 @@ export class BrokerLeaseRepository {
 
   /** Ends the term at once, so that another can lead. */
   async release(term: LeaseTerm): Promise<void> {
-    await this.leases.updateOne(
+    await this.#leases.updateOne(
       this.#held(term),
-      [{ $set: { expiresAt: this.now(), updatedAt: this.now() } }],
+      [{ $set: { expiresAt: this.#now(), updatedAt: this.#now() } }],
       {
         writeConcern: { w: 'majority' },
       },
@@ -112,7 +118,7 @@ export class BrokerLeaseRepository {
 
   /** The lease as it stands, if it has not ended. */
   async current(): Promise<BrokerLeaseDocument | undefined> {
-    const lease = await this.leases.findOne({ _id: 'broker', $expr: { $gt: ['$expiresAt', this.now()] } });
+    const lease = await this.#leases.findOne({ _id: 'broker', $expr: { $gt: ['$expiresAt', this.#now()] } });
     return lease ?? undefined;
   }
 
@@ -121,11 +127,11 @@ export class BrokerLeaseRepository {
   }
 
   #renewal(fields: Document): Document {
-    const now = this.now();
+    const now = this.#now();
     return {
       $set: {
         ...fields,
-        expiresAt: { $add: [now, this.ttlMs] },
+        expiresAt: { $add: [now, this.#ttlMs] },
         updatedAt: now,
         revision: { $add: ['$revision', 1] },
       },

@@ -23,10 +23,13 @@ interface Burst {
 
 /** See the head of this file. */
 export class GrantHistory {
+  readonly #beganMs: number;
   readonly #bursts = new Map<string, Burst[]>();
 
   /** @param beganMs monotonic milliseconds from which on grants are noted; what was granted before is not known */
-  constructor(private readonly beganMs = Number.NEGATIVE_INFINITY) {}
+  constructor(beganMs = Number.NEGATIVE_INFINITY) {
+    this.#beganMs = beganMs;
+  }
 
   /** Notes a grant. @param atMs monotonic */
   note(share: string, classId: string, atMs: number): void {
@@ -73,7 +76,7 @@ export class GrantHistory {
 
   #tooFew(grants: number, nowMs: number): string {
     const seen = grants === 0 ? 'No job' : `Only ${plural(grants, 'job')}`;
-    const knownMs = nowMs - this.beganMs;
+    const knownMs = nowMs - this.#beganMs;
     const when =
       knownMs >= oldestMs
         ? 'the last hour'

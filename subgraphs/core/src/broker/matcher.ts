@@ -89,6 +89,9 @@ const noOutputs: readonly string[] = [];
 
 /** One pass: job by job in the order of shares, each to the best place that there is for it. */
 class Pass {
+  readonly #state: MatcherState;
+  readonly #requests: readonly PassRequest[];
+  readonly #sinceMs: number;
   readonly #board: Board;
   readonly #picks: Choice[][];
   readonly #throttled: { jobId: string; share: string; owner: string }[] = [];
@@ -102,11 +105,10 @@ class Pass {
     compareStandings(a.at, b.at),
   );
 
-  constructor(
-    private readonly state: MatcherState,
-    private readonly requests: readonly PassRequest[],
-    private readonly sinceMs: number,
-  ) {
+  constructor(state: MatcherState, requests: readonly PassRequest[], sinceMs: number) {
+    this.#state = state;
+    this.#requests = requests;
+    this.#sinceMs = sinceMs;
     const { demand, fleet } = state;
     this.#board = new Board(demand && { demand, hosts: () => fleet.hostKinds() });
     this.#picks = requests.map(() => []);
@@ -122,14 +124,14 @@ class Pass {
   /** The shares with ready jobs. @returns the classes of those */
   #collect(): ReadonlySet<RequirementClass> {
     const classes = new Set<RequirementClass>();
-    for (const [path, windows] of this.state.windows.byShare()) {
+    for (const [path, windows] of this.#state.windows.byShare()) {
       const share: ShareView = {
         path,
         experiment: experimentOf(path),
         heap: new Heap((a, b) => compareKeys(a.head, b.head)),
       };
       for (const window of windows.values()) {
-        const cls = window.head && this.state.classOf(window.classId);
+        const cls = window.head && this.#state.classOf(window.classId);
         if (!cls || !window.head) continue;
         share.heap.push({ window, cls, head: window.head });
         classes.add(cls);
@@ -141,20 +143,20 @@ class Pass {
 
   /** The classes by which places are priced. */
   #priced(): readonly RequirementClass[] {
-    return this.state.demand?.classes().map(({ cls }) => cls) ?? [];
+    return this.#state.demand?.classes().map(({ cls }) => cls) ?? [];
   }
 
   /** @param least what a worker has room for if it matters in this pass */
   #admit(least: LeastRoom): void {
-    const { ledger } = this.state;
-    this.requests.forEach((asked, index) => {
+    const { ledger } = this.#state;
+    this.#requests.forEach((asked, index) => {
       const { worker, request, limit } = asked;
       const left = Math.min(request.count, limit);
       const { queue } = worker.shape;
       const most = queue.limits.maxRunningJobs;
       const queueLeft = most === undefined ? Infinity : most - ledger.queueJobs(queue.id);
       if (worker.facts.state !== 'READY' || left <= 0 || queueLeft <= 0) return;
-      const room = roomOf(this.state, asked, least);
+      const room = roomOf(this.#state, asked, least);
       if (!room) return;
       const asker: Asker = {
         index,
@@ -179,7 +181,7 @@ class Pass {
   }
 
   #standing(path: string): ShareStanding {
-    const { fleet, ledger } = this.state;
+    const { fleet, ledger } = this.#state;
     return standing(fleet.share(path), ledger.shareUse(path), fleet.totals);
   }
 
@@ -207,7 +209,7 @@ class Pass {
       const next = queued.window.head;
       if (next) share.heap.push({ ...queued, head: next });
       // In somebody's hands: it was ready by an old word only. When it comes back, its event puts it in again.
-      if (this.state.ledger.get(job.id)) continue;
+      if (this.#state.ledger.get(job.id)) continue;
       if (this.#isOwnerOver(share.path, job, cls)) {
         this.#throttled.push({ jobId: job.id, share: share.path, owner: job.owner });
         continue;
@@ -229,7 +231,7 @@ class Pass {
   }
 
   #mayTakeGpus(path: string, gpus: number): boolean {
-    const { fleet, ledger } = this.state;
+    const { fleet, ledger } = this.#state;
     return mayTakeGpus(fleet.share(path), ledger.shareUse(path), fleet.totals, gpus);
   }
 
@@ -249,16 +251,16 @@ class Pass {
   }
 
   #quietRooms(): QuietRooms {
-    const { fleet, ledger } = this.state;
-    const asking = new Set(fleet.quiet.size === 0 ? [] : this.requests.map(({ worker }) => worker.facts.id));
-    const world = { fleet, ledger, nowMs: this.sinceMs };
+    const { fleet, ledger } = this.#state;
+    const asking = new Set(fleet.quiet.size === 0 ? [] : this.#requests.map(({ worker }) => worker.facts.id));
+    const world = { fleet, ledger, nowMs: this.#sinceMs };
     return new QuietRooms(world, (id) => asking.has(id), this.#board.resting());
   }
 
   /** Jobs of the class that are ready; more than are known where a window has more behind it. */
   #readyOf({ id }: RequirementClass, experiment: string): number {
     let ready = 0;
-    for (const [path, windows] of this.state.windows.byShare()) {
+    for (const [path, windows] of this.#state.windows.byShare()) {
       const window = experimentOf(path) === experiment ? windows.get(id) : undefined;
       if (window) ready += window.isComplete ? window.size : Infinity;
     }
@@ -266,14 +268,14 @@ class Pass {
   }
 
   #mayTake(path: string, { requirements: { cores, gpu } }: RequirementClass): boolean {
-    const { fleet, ledger } = this.state;
+    const { fleet, ledger } = this.#state;
     return (
       mayTake(fleet.share(path), ledger.shareUse(path), cores) && this.#mayTakeGpus(path, askedGpus(gpu))
     );
   }
 
   #isOwnerOver(path: string, job: ReadyJob, cls: RequirementClass): boolean {
-    const { fleet, ledger } = this.state;
+    const { fleet, ledger } = this.#state;
     const share = fleet.share(path);
     return (
       share.ownerLimitCores !== undefined &&
@@ -298,10 +300,10 @@ class Pass {
       attempt: job.attempt + 1,
       fence: Infinity,
       state: 'SENT',
-      since: this.sinceMs,
+      since: this.#sinceMs,
       ...(job.hasNoOutputs ? { outputs: noOutputs } : {}),
     };
-    this.state.ledger.add(entry);
+    this.#state.ledger.add(entry);
     this.#board.take(placing, cls);
     if (entry.deviceIds.length > 0) this.#withhold(entry, placing);
     this.#picks[index]?.push({ entry, cls });
@@ -312,7 +314,7 @@ class Pass {
     { workerId, deviceIds, requirements: { gpu } }: LedgerEntry,
     { asker, positions }: Placing,
   ): void {
-    const { fleet } = this.state;
+    const { fleet } = this.#state;
     const { ids, shape } = asker.worker.devices;
     for (const id of gpu ? fleet.neighbours.of(workerId) : []) {
       const neighbour = fleet.worker(id);

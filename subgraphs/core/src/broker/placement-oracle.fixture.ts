@@ -52,22 +52,23 @@ function usedOf(world: OracleWorld, host: string, deviceId: string, hostOf: Read
 
 /** See the head of this file. */
 export class Oracle {
+  readonly #world: OracleWorld;
+  readonly #workers: readonly WorkerFacts[];
   readonly #hostOf: ReadonlyMap<string, string>;
 
-  constructor(
-    private readonly world: OracleWorld,
-    private readonly workers: readonly WorkerFacts[],
-  ) {
+  constructor(world: OracleWorld, workers: readonly WorkerFacts[]) {
+    this.#world = world;
+    this.#workers = workers;
     this.#hostOf = new Map(workers.map(({ id, host }) => [id, host]));
   }
 
   /** What is wrong with what was given, in words. */
   faults(): readonly string[] {
-    const given = this.world.entries.filter(({ jobId }) => !this.world.before.has(jobId));
+    const given = this.#world.entries.filter(({ jobId }) => !this.#world.before.has(jobId));
     return [
       ...given.flatMap((entry) => this.#entryFaults(entry)),
       ...this.#deviceFaults(),
-      ...this.world.asked.flatMap((asked) => this.#amountFaults(asked)),
+      ...this.#world.asked.flatMap((asked) => this.#amountFaults(asked)),
     ];
   }
 
@@ -81,9 +82,9 @@ export class Oracle {
 
   /** Whether everything but devices is there. */
   mayTake({ worker, request }: Asked, wanted: StoredRequirements, experiment: string): boolean {
-    const queue = this.world.queues.get(worker.queueId);
+    const queue = this.#world.queues.get(worker.queueId);
     const { limits, experiments = [] } = queue ?? {};
-    const ofQueue = this.world.entries.filter(({ queueId }) => queueId === worker.queueId).length;
+    const ofQueue = this.#world.entries.filter(({ queueId }) => queueId === worker.queueId).length;
     const left = this.#left({ worker, request });
     return (
       worker.state === 'READY' &&
@@ -141,7 +142,7 @@ export class Oracle {
   }
 
   #facts(worker: WorkerFacts): ReadonlyMap<string, DeviceFacts> {
-    const isShared = this.world.queues.get(worker.queueId)?.limits.gpuSharing ?? false;
+    const isShared = this.#world.queues.get(worker.queueId)?.limits.gpuSharing ?? false;
     const facts = deviceFacts(worker.devices, isShared);
     return new Map(worker.devices.map(({ id }, at) => [id, facts[at] as DeviceFacts]));
   }
@@ -152,17 +153,17 @@ export class Oracle {
     device: StoredDevice,
     gpu: StoredGpuRequirement,
   ): boolean {
-    const used = usedOf(this.world, worker.host, device.id, this.#hostOf);
+    const used = usedOf(this.#world, worker.host, device.id, this.#hostOf);
     const isOffered = request.freeDeviceIds.includes(device.id);
     // What it has given itself it does not offer; how much of it is left is told by the ledger.
     const isOwn = used.holders.some(
-      ({ workerId, jobId }) => workerId === worker.id && this.world.before.has(jobId),
+      ({ workerId, jobId }) => workerId === worker.id && this.#world.before.has(jobId),
     );
     if (!isOwn && !isOffered) return false;
     const others = worker.devices.filter((one) => one.id !== device.id && gpuOf(one) === gpuOf(device));
     const othersUsed = others.map((one) => ({
       one,
-      ...usedOf(this.world, worker.host, one.id, this.#hostOf),
+      ...usedOf(this.#world, worker.host, one.id, this.#hostOf),
     }));
     if (othersUsed.some(({ holders }) => holders.some(({ requirements }) => requirements.gpu?.exclusive)))
       return false;
@@ -185,8 +186,8 @@ export class Oracle {
   }
 
   #left({ worker, request }: Asked) {
-    const own = this.world.entries.filter(({ workerId }) => workerId === worker.id);
-    const fresh = own.filter(({ jobId }) => !this.world.before.has(jobId));
+    const own = this.#world.entries.filter(({ workerId }) => workerId === worker.id);
+    const fresh = own.filter(({ jobId }) => !this.#world.before.has(jobId));
     const sum = (entries: typeof own, name: 'cores' | 'memoryMiB' | 'diskMiB'): number =>
       entries.reduce((all, { requirements }) => all + requirements[name], 0);
     const left = (name: 'cores' | 'memoryMiB' | 'diskMiB'): number =>
@@ -200,7 +201,7 @@ export class Oracle {
   }
 
   #entryFaults({ jobId, workerId, deviceIds, requirements, gpus = 0 }: LedgerEntry): readonly string[] {
-    const asked = this.world.asked.find(({ worker }) => worker.id === workerId);
+    const asked = this.#world.asked.find(({ worker }) => worker.id === workerId);
     if (!asked) return [`${jobId} went to ${workerId}, which did not ask`];
     const { gpu } = requirements;
     const found: string[] = [];
@@ -223,9 +224,9 @@ export class Oracle {
   /** Over all devices of all hosts, whoever reports them. */
   #deviceFaults(): readonly string[] {
     const found: string[] = [];
-    for (const worker of this.workers)
+    for (const worker of this.#workers)
       for (const device of worker.devices) {
-        const used = usedOf(this.world, worker.host, device.id, this.#hostOf);
+        const used = usedOf(this.#world, worker.host, device.id, this.#hostOf);
         if (used.thousandths > whole) found.push(`${device.id} is given for ${used.thousandths}`);
         const all = this.#facts(worker).get(device.id)?.memoryMiB;
         const isShared = used.thousandths < whole || used.holders.length > 1;
@@ -236,7 +237,7 @@ export class Oracle {
           if (requirements.gpu?.exclusive)
             for (const one of beside)
               if (
-                usedOf(this.world, worker.host, one.id, this.#hostOf).holders.some((h) => h.jobId !== jobId)
+                usedOf(this.#world, worker.host, one.id, this.#hostOf).holders.some((h) => h.jobId !== jobId)
               )
                 found.push(`${one.id} is given beside ${device.id}, which ${jobId} has alone`);
       }
@@ -246,9 +247,9 @@ export class Oracle {
   #amountFaults(asked: Asked): readonly string[] {
     const left = this.#left(asked);
     const { id, queueId } = asked.worker;
-    const most = this.world.queues.get(queueId)?.limits.maxRunningJobs ?? Infinity;
-    const ofQueue = this.world.entries.filter((entry) => entry.queueId === queueId);
-    const fresh = ofQueue.filter(({ jobId }) => !this.world.before.has(jobId));
+    const most = this.#world.queues.get(queueId)?.limits.maxRunningJobs ?? Infinity;
+    const ofQueue = this.#world.entries.filter((entry) => entry.queueId === queueId);
+    const fresh = ofQueue.filter(({ jobId }) => !this.#world.before.has(jobId));
     const over = Object.entries(left).filter(([, amount]) => amount < 0);
     const isGiven = fresh.some(({ workerId }) => workerId === id);
     return [

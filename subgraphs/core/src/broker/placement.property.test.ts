@@ -33,6 +33,10 @@ type Step = typeof anyStep extends fc.Arbitrary<infer T> ? T : never;
 
 /** A world, and what happens in it. */
 class World {
+  readonly #workers: readonly WorkerFacts[];
+  readonly #kinds: readonly StoredRequirements[];
+  readonly #isPriced: boolean;
+  readonly #limits: Readonly<Record<string, number | undefined>>;
   readonly #fleet = new Fleet();
   readonly #ledger = new Ledger();
   readonly #windows = new ReadyWindows();
@@ -44,11 +48,15 @@ class World {
   left = 0;
 
   constructor(
-    private readonly workers: readonly WorkerFacts[],
-    private readonly kinds: readonly StoredRequirements[],
-    private readonly isPriced: boolean,
-    private readonly limits: Readonly<Record<string, number | undefined>>,
+    workers: readonly WorkerFacts[],
+    kinds: readonly StoredRequirements[],
+    isPriced: boolean,
+    limits: Readonly<Record<string, number | undefined>>,
   ) {
+    this.#workers = workers;
+    this.#kinds = kinds;
+    this.#isPriced = isPriced;
+    this.#limits = limits;
     this.#fleet.setShares(
       shares.map((path) => {
         const most = limits[path];
@@ -80,7 +88,7 @@ class World {
         fleet: this.#fleet,
         windows: this.#windows,
         ledger: this.#ledger,
-        ...(this.isPriced ? { demand: this.#demand } : {}),
+        ...(this.#isPriced ? { demand: this.#demand } : {}),
         classOf: (id) => this.#classes.get(id),
       },
       requests,
@@ -89,7 +97,7 @@ class World {
     for (const { entry } of picks.flat()) this.#ledger.confirm(entry.jobId, 8);
     this.given += picks.flat().length;
     const entries = [...this.#ledger.entries()];
-    const oracle = new Oracle({ queues: this.#queues, entries, before, asked }, this.workers);
+    const oracle = new Oracle({ queues: this.#queues, entries, before, asked }, this.#workers);
     return [
       ...oracle.faults(),
       ...shares.filter((path) => this.#gpusLeft(path) < 0).map((path) => `${path} is over its limit`),
@@ -101,7 +109,7 @@ class World {
   }
 
   #submit(kind: number, count: number, share: string): void {
-    const wanted = this.kinds[kind % this.kinds.length];
+    const wanted = this.#kinds[kind % this.#kinds.length];
     if (!wanted) return;
     const id = classIdOf(wanted);
     const cls = this.#classes.get(id) ?? prepareClass(id, this.#classes.size, wanted, 1);
@@ -114,7 +122,7 @@ class World {
   }
 
   #asked(questions: Step['questions']): readonly (Asked & { readonly isAgain: boolean })[] {
-    return this.workers.flatMap((worker, at) => {
+    return this.#workers.flatMap((worker, at) => {
       const spec = questions[at];
       if (!spec || spec.asks === 0) return [];
       const use = this.#ledger.workerUse(worker.id);
@@ -148,7 +156,7 @@ class World {
   /** GPUs that a share may have beside what it has. */
   #gpusLeft(path: string): number {
     const has = [...this.#ledger.entries()].filter(({ share }) => share === path);
-    return (this.limits[path] ?? Infinity) + 1e-6 - has.reduce((sum, { gpus = 0 }) => sum + gpus, 0);
+    return (this.#limits[path] ?? Infinity) + 1e-6 - has.reduce((sum, { gpus = 0 }) => sum + gpus, 0);
   }
 
   /** Whether the share may have any of the devices that there are; it waits where it may not have the best. */
@@ -185,7 +193,7 @@ class World {
     }>,
   ): readonly string[] {
     const cls = this.#classes.get(classId);
-    const from = this.workers.find(({ id }) => id === workerId);
+    const from = this.#workers.find(({ id }) => id === workerId);
     if (!cls || !from) return [`${jobId} is of nobody`];
     const { gpu } = cls.requirements;
     const others = asked.filter(

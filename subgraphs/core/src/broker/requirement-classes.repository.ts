@@ -4,10 +4,13 @@ import type { RequirementClassDocument } from './requirement-class.js';
 
 /** See the head of this file. */
 export class RequirementClassesRepository {
-  constructor(private readonly classes: Collection<RequirementClassDocument>) {}
+  readonly #classes: Collection<RequirementClassDocument>;
+  constructor(classes: Collection<RequirementClassDocument>) {
+    this.#classes = classes;
+  }
 
   /** The classes with these ids that exist. */
   findMany(ids: readonly string[]): Promise<RequirementClassDocument[]> {
-    return this.classes.find({ _id: { $in: [...ids] } }).toArray();
+    return this.#classes.find({ _id: { $in: [...ids] } }).toArray();
   }
 }

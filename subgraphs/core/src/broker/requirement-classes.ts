@@ -19,6 +19,7 @@ const maxSerial = 2 ** 29;
 
 /** See the head of this file. */
 export class RequirementClasses {
+  readonly #repository: Pick<RequirementClassesRepository, 'findMany'>;
   readonly #known = new Map<string, Known>();
   readonly #loading = new Map<string, Promise<void>>();
   /** Ids of the calls of `load` under way: what one part of a call has read stays until its last part is read. */
@@ -27,7 +28,9 @@ export class RequirementClasses {
   #nextIndex = 0;
   #nextSerial = 1;
 
-  constructor(private readonly repository: Pick<RequirementClassesRepository, 'findMany'>) {}
+  constructor(repository: Pick<RequirementClassesRepository, 'findMany'>) {
+    this.#repository = repository;
+  }
 
   /** The class, or undefined if this process does not have it in memory. */
   get(classId: string): RequirementClass | undefined {
@@ -81,7 +84,7 @@ export class RequirementClasses {
   }
 
   #read(ids: readonly string[]): Promise<void> {
-    const reading = this.repository
+    const reading = this.#repository
       .findMany(ids)
       .then((documents) => documents.forEach((document) => this.#learn(document)))
       .finally(() => ids.forEach((id) => this.#loading.delete(id)));

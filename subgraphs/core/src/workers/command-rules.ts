@@ -15,10 +15,15 @@ export interface WorkerCommand {
 
 /** See the head of this file. */
 export class CommandRules {
+  readonly #ledger: Pick<Ledger, 'get'>;
+  readonly #jobs: { reported(ids: readonly string[]): Promise<readonly ReportedJob[]> };
   constructor(
-    private readonly ledger: Pick<Ledger, 'get'>,
-    private readonly jobs: { reported(ids: readonly string[]): Promise<readonly ReportedJob[]> },
-  ) {}
+    ledger: Pick<Ledger, 'get'>,
+    jobs: { reported(ids: readonly string[]): Promise<readonly ReportedJob[]> },
+  ) {
+    this.#ledger = ledger;
+    this.#jobs = jobs;
+  }
 
   /** Orders that follow from a sign of life. Jobs that the ledger does not have in these hands are looked up. */
   async forHeartbeat(
@@ -27,10 +32,10 @@ export class CommandRules {
     held: readonly HeldJob[],
   ): Promise<readonly WorkerCommand[]> {
     const doubtful = held.filter(({ id, fence }) => {
-      const entry = this.ledger.get(id);
+      const entry = this.#ledger.get(id);
       return entry?.workerId !== worker._id || entry.fence !== fence;
     });
-    const found = doubtful.length === 0 ? [] : await this.jobs.reported(doubtful.map(({ id }) => id));
+    const found = doubtful.length === 0 ? [] : await this.#jobs.reported(doubtful.map(({ id }) => id));
     const byId = new Map(found.map((job) => [job._id, job]));
     return [
       ...drainOf(worker, queue),

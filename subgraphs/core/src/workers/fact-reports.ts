@@ -60,10 +60,15 @@ function digestOf(facts: unknown): string {
 
 /** See the head of this file. */
 export class FactReports {
+  readonly #workers: Pick<WorkersRepository, 'setFacts' | 'findMany'>;
+  readonly #registry: Pick<WorkerRegistry, 'take'>;
   constructor(
-    private readonly workers: Pick<WorkersRepository, 'setFacts' | 'findMany'>,
-    private readonly registry: Pick<WorkerRegistry, 'take'>,
-  ) {}
+    workers: Pick<WorkersRepository, 'setFacts' | 'findMany'>,
+    registry: Pick<WorkerRegistry, 'take'>,
+  ) {
+    this.#workers = workers;
+    this.#registry = registry;
+  }
 
   /** Stores what is new of a report whose digests the lease has. @returns the worker as it is then */
   async take(
@@ -88,10 +93,10 @@ export class FactReports {
     facts: ReportedFacts,
     version: number,
   ): Promise<WorkerDocument> {
-    const changed = await this.workers.setFacts(worker._id, part, facts[part], version);
+    const changed = await this.#workers.setFacts(worker._id, part, facts[part], version);
     // Not changed: it has that version, of which this process had not heard, or it lives no more.
-    const current = changed ?? (await this.workers.findMany([worker._id]))[0];
-    if (current) this.registry.take(current);
+    const current = changed ?? (await this.#workers.findMany([worker._id]))[0];
+    if (current) this.#registry.take(current);
     return current ?? worker;
   }
 }

@@ -12,20 +12,22 @@ const maxGroup = 1000;
 
 /** See the head of this file. */
 export class Heartbeats {
+  readonly #leases: Pick<LeasesRepository, 'renew' | 'findTerms'>;
+  readonly #delayMs: number;
   #waiting: Waiting[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(
-    private readonly leases: Pick<LeasesRepository, 'renew' | 'findTerms'>,
-    private readonly delayMs = 5,
-  ) {}
+  constructor(leases: Pick<LeasesRepository, 'renew' | 'findTerms'>, delayMs = 5) {
+    this.#leases = leases;
+    this.#delayMs = delayMs;
+  }
 
   /** Renews a lease. @returns the lease as it is now, lost or not; undefined when there is none */
   renew(renewal: Renewal): Promise<LeaseTerms | undefined> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ renewal, resolve, reject });
       if (this.#waiting.length >= maxGroup) this.#flush();
-      else this.#timer ??= setTimeout(() => this.#flush(), this.delayMs);
+      else this.#timer ??= setTimeout(() => this.#flush(), this.#delayMs);
     });
   }
 
@@ -39,8 +41,8 @@ export class Heartbeats {
 
   async #write(group: readonly Waiting[]): Promise<void> {
     try {
-      await this.leases.renew(group.map(({ renewal }) => renewal));
-      const found = await this.leases.findTerms(group.map(({ renewal }) => renewal.workerId));
+      await this.#leases.renew(group.map(({ renewal }) => renewal));
+      const found = await this.#leases.findTerms(group.map(({ renewal }) => renewal.workerId));
       const byId = new Map(found.map((lease) => [lease._id, lease]));
       for (const { renewal, resolve } of group) resolve(byId.get(renewal.workerId));
     } catch (error) {

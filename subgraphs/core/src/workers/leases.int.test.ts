@@ -272,12 +272,15 @@ describe('facts and drains', () => {
 
 /** Asks for more cores than its worker was registered with. */
 class TestBig {
-  constructor(private readonly worker: TestWorker) {}
+  readonly #worker: TestWorker;
+  constructor(worker: TestWorker) {
+    this.#worker = worker;
+  }
 
   async acquire(waitSeconds = 0) {
     const free = { cores: 64, memoryMiB: 1_000_000, diskMiB: 1_000_000 };
-    const { assignments } = await this.worker.fleet.services.acquire.acquire(
-      { workerId: this.worker.id, count: 1, free, waitSeconds },
+    const { assignments } = await this.#worker.fleet.services.acquire.acquire(
+      { workerId: this.#worker.id, count: 1, free, waitSeconds },
       { principal: pilotOf('main'), requestId: 'test', isForwarded: false },
     );
     return assignments;

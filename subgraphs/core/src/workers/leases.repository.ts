@@ -23,10 +23,12 @@ const majority = { w: 'majority' } as const;
 
 /** See the head of this file. */
 export class LeasesRepository {
-  constructor(
-    private readonly leases: Collection<LeaseDocument>,
-    private readonly now: StoreTime,
-  ) {}
+  readonly #leases: Collection<LeaseDocument>;
+  readonly #now: StoreTime;
+  constructor(leases: Collection<LeaseDocument>, now: StoreTime) {
+    this.#leases = leases;
+    this.#now = now;
+  }
 
   /** Gives a worker its first lease. */
   async open(
@@ -47,12 +49,12 @@ export class LeasesRepository {
       deviceUse,
       told,
     };
-    const stored = await this.leases.findOneAndUpdate(
+    const stored = await this.#leases.findOneAndUpdate(
       { _id: workerId },
       [
         {
           $replaceWith: {
-            $mergeObjects: [{ $literal: fresh }, { createdAt: this.now() }, this.#alive(leaseSeconds)],
+            $mergeObjects: [{ $literal: fresh }, { createdAt: this.#now() }, this.#alive(leaseSeconds)],
           },
         },
       ],
@@ -82,12 +84,12 @@ export class LeasesRepository {
         },
       }),
     );
-    await this.leases.bulkWrite(operations, { ordered: false, writeConcern: majority });
+    await this.#leases.bulkWrite(operations, { ordered: false, writeConcern: majority });
   }
 
   /** What a sign of life is answered by: neither jobs nor use, which it has told itself. */
   findTerms(workerIds: readonly string[]): Promise<LeaseTerms[]> {
-    return this.leases
+    return this.#leases
       .find({ _id: { $in: [...workerIds] } })
       .project<LeaseTerms>({ expiresAt: 1, told: 1, lostAt: 1, lostReason: 1 })
       .toArray();
@@ -95,12 +97,12 @@ export class LeasesRepository {
 
   /** Leases by worker. */
   findMany(workerIds: readonly string[]): Promise<LeaseDocument[]> {
-    return this.leases.find({ _id: { $in: [...workerIds] } }).toArray();
+    return this.#leases.find({ _id: { $in: [...workerIds] } }).toArray();
   }
 
   /** When these workers were last heard of. */
   async seenAt(workerIds: readonly string[]): Promise<ReadonlyMap<string, Date>> {
-    const found = this.leases
+    const found = this.#leases
       .find({ _id: { $in: [...workerIds] } })
       .project<Pick<LeaseDocument, '_id' | 'updatedAt'>>({ updatedAt: 1 })
       .batchSize(10_000);
@@ -111,7 +113,7 @@ export class LeasesRepository {
 
   /** Lets no renewal follow. @returns whether the lease was there and had not been lost before */
   async lose(workerId: string, reason: string): Promise<boolean> {
-    const result = await this.leases.updateOne(
+    const result = await this.#leases.updateOne(
       { _id: workerId, lostAt: { $exists: false } },
       this.#loss(reason),
       { writeConcern: majority },
@@ -121,8 +123,8 @@ export class LeasesRepository {
 
   /** Marks all leases that have ended as lost: one conditional update for all of them. */
   async loseExpired(): Promise<number> {
-    const result = await this.leases.updateMany(
-      { $expr: { $lte: ['$expiresAt', this.now()] }, lostAt: { $exists: false } },
+    const result = await this.#leases.updateMany(
+      { $expr: { $lte: ['$expiresAt', this.#now()] }, lostAt: { $exists: false } },
       this.#loss('it was not heard of until its lease ended'),
       { writeConcern: majority },
     );
@@ -131,7 +133,7 @@ export class LeasesRepository {
 
   /** Lost leases, whose jobs are to go back. */
   findLost(limit: number): Promise<LeaseDocument[]> {
-    return this.leases
+    return this.#leases
       .find({ lostAt: { $exists: true } }, { hint: 'lostAt_idx' })
       .sort({ lostAt: 1 })
       .limit(limit)
@@ -140,22 +142,22 @@ export class LeasesRepository {
 
   /** Removes a lost lease once its jobs have gone back. */
   async remove(workerId: string): Promise<void> {
-    await this.leases.deleteOne({ _id: workerId, lostAt: { $exists: true } });
+    await this.#leases.deleteOne({ _id: workerId, lostAt: { $exists: true } });
   }
 
   /** Removes the lease of a worker that came to nothing. */
   async discard(workerId: string): Promise<void> {
-    await this.leases.deleteOne({ _id: workerId });
+    await this.#leases.deleteOne({ _id: workerId });
   }
 
   #alive(leaseSeconds: number): Document {
-    return { updatedAt: this.now(), expiresAt: { $add: [this.now(), leaseSeconds * 1000] } };
+    return { updatedAt: this.#now(), expiresAt: { $add: [this.#now(), leaseSeconds * 1000] } };
   }
 
   #loss(reason: string): Document[] {
     return [
       {
-        $set: { lostAt: this.now(), lostReason: { $literal: reason }, revision: { $add: ['$revision', 1] } },
+        $set: { lostAt: this.#now(), lostReason: { $literal: reason }, revision: { $add: ['$revision', 1] } },
       },
     ];
   }

@@ -13,6 +13,9 @@ const overlapMs = 5000;
 
 /** See the head of this file. */
 export class WorkerRegistry implements WorkerFeed {
+  readonly #workers: Pick<WorkersRepository, 'findAllLive' | 'findChangedSince' | 'findMany'>;
+  readonly #log: Logger;
+  readonly #refreshMs: number;
   readonly #live = new Map<string, WorkerDocument>();
   readonly #listeners = new Set<(worker: WorkerFacts) => void>();
   #readUntil = new Date(0);
@@ -20,15 +23,19 @@ export class WorkerRegistry implements WorkerFeed {
   #reading: Promise<void> | undefined;
 
   constructor(
-    private readonly workers: Pick<WorkersRepository, 'findAllLive' | 'findChangedSince' | 'findMany'>,
-    private readonly log: Logger,
-    private readonly refreshMs = 5000,
-  ) {}
+    workers: Pick<WorkersRepository, 'findAllLive' | 'findChangedSince' | 'findMany'>,
+    log: Logger,
+    refreshMs = 5000,
+  ) {
+    this.#workers = workers;
+    this.#log = log;
+    this.#refreshMs = refreshMs;
+  }
 
   /** Reads all live workers; from here on it follows. */
   async start(): Promise<void> {
-    for (const worker of await this.workers.findAllLive()) this.take(worker);
-    this.#timer = setInterval(() => void this.refresh(), this.refreshMs);
+    for (const worker of await this.#workers.findAllLive()) this.take(worker);
+    this.#timer = setInterval(() => void this.refresh(), this.#refreshMs);
     this.#timer.unref();
   }
 
@@ -40,17 +47,17 @@ export class WorkerRegistry implements WorkerFeed {
 
   /** Reads what changed. Faults are logged: the next time reads it again. */
   async refresh(): Promise<void> {
-    this.#reading ??= this.workers
+    this.#reading ??= this.#workers
       .findChangedSince(new Date(this.#readUntil.getTime() - overlapMs))
       .then((found) => found.forEach((worker) => this.take(worker)))
-      .catch((err: unknown) => this.log.warn({ err }, 'changed workers could not be read'))
+      .catch((err: unknown) => this.#log.warn({ err }, 'changed workers could not be read'))
       .finally(() => (this.#reading = undefined));
     await this.#reading;
   }
 
   /** Reads workers of which a notice said that they changed. */
   async notice(workerIds: readonly string[]): Promise<void> {
-    for (const worker of await this.workers.findMany([...new Set(workerIds)])) this.take(worker);
+    for (const worker of await this.#workers.findMany([...new Set(workerIds)])) this.take(worker);
   }
 
   /** Whether the worker lives, as far as this process knows. */
@@ -71,7 +78,7 @@ export class WorkerRegistry implements WorkerFeed {
   async find(workerId: string): Promise<WorkerDocument | undefined> {
     const known = this.#live.get(workerId);
     if (known) return known;
-    const [found] = await this.workers.findMany([workerId]);
+    const [found] = await this.#workers.findMany([workerId]);
     if (found) this.take(found);
     return found;
   }

@@ -54,21 +54,23 @@ const majority = { w: 'majority' } as const;
 
 /** See the head of this file. */
 export class WorkersRepository {
-  constructor(
-    private readonly workers: Collection<WorkerDocument>,
-    private readonly now: StoreTime,
-  ) {}
+  readonly #workers: Collection<WorkerDocument>;
+  readonly #now: StoreTime;
+  constructor(workers: Collection<WorkerDocument>, now: StoreTime) {
+    this.#workers = workers;
+    this.#now = now;
+  }
 
   /** Writes a new live worker, unless its key or its name is taken. */
   async insert(worker: NewWorker): Promise<InsertOutcome> {
     const fresh = { ...worker, liveName: worker.name, state: 'READY', revision: 1 };
     try {
-      const stored = await this.workers.findOneAndUpdate(
+      const stored = await this.#workers.findOneAndUpdate(
         { _id: worker._id },
         [
           {
             $replaceWith: {
-              $mergeObjects: [{ $literal: fresh }, { createdAt: this.now(), updatedAt: this.now() }],
+              $mergeObjects: [{ $literal: fresh }, { createdAt: this.#now(), updatedAt: this.#now() }],
             },
           },
         ],
@@ -85,27 +87,27 @@ export class WorkersRepository {
 
   /** The worker of a registration. */
   findByKey(registrationKey: string): Promise<WorkerDocument | null> {
-    return this.workers.findOne({ registrationKey });
+    return this.#workers.findOne({ registrationKey });
   }
 
   /** The live worker of a name in a queue. */
   findLive(queueId: string, name: string): Promise<WorkerDocument | null> {
-    return this.workers.findOne({ queueId, liveName: name });
+    return this.#workers.findOne({ queueId, liveName: name });
   }
 
   /** Workers by id. */
   findMany(ids: readonly string[]): Promise<WorkerDocument[]> {
-    return this.workers.find({ _id: { $in: [...ids] } }).toArray();
+    return this.#workers.find({ _id: { $in: [...ids] } }).toArray();
   }
 
   /** All live workers. */
   findAllLive(): Promise<WorkerDocument[]> {
-    return this.workers.find({ state: { $in: [...liveWorkerStates] } }, { hint: 'state_idx' }).toArray();
+    return this.#workers.find({ state: { $in: [...liveWorkerStates] } }, { hint: 'state_idx' }).toArray();
   }
 
   /** Workers that came or changed since a moment of the store's clock. */
   findChangedSince(since: Date): Promise<WorkerDocument[]> {
-    return this.workers
+    return this.#workers
       .find({ updatedAt: { $gte: since } }, { hint: 'updatedAt_idx' })
       .sort({ updatedAt: 1 })
       .toArray();
@@ -114,7 +116,7 @@ export class WorkersRepository {
   /** Devices alike of workers that have ended since a moment of the store's clock, and when they were last heard of; summed up in the store. */
   findGoneDevices(since: Date): Promise<GoneDevicesOfQueue[]> {
     const fact = (name: string): string => `$devices.${name}`;
-    return this.workers
+    return this.#workers
       .aggregate<GoneDevicesOfQueue>(
         [
           { $match: { updatedAt: { $gte: since }, state: { $in: [...endedWorkerStates] } } },
@@ -140,7 +142,7 @@ export class WorkersRepository {
   pages(requests: readonly WorkersPageRequest[]): Promise<readonly KeysetPage<WorkerDocument>[]> {
     return keysetPages(
       requests.map(({ filter: { ids, queueIds, states }, first, after }) => ({
-        collection: this.workers,
+        collection: this.#workers,
         filter: {
           state: { $in: [...states] },
           ...(ids ? { _id: { $in: [...ids] } } : {}),
@@ -191,9 +193,9 @@ export class WorkersRepository {
   }
 
   #change(filter: Filter<WorkerDocument>, fields: Document): Promise<WorkerDocument | null> {
-    return this.workers.findOneAndUpdate(
+    return this.#workers.findOneAndUpdate(
       filter,
-      [{ $set: { ...fields, updatedAt: this.now(), revision: { $add: ['$revision', 1] } } }],
+      [{ $set: { ...fields, updatedAt: this.#now(), revision: { $add: ['$revision', 1] } } }],
       { returnDocument: 'after', writeConcern: majority },
     );
   }

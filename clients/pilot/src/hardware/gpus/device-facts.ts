@@ -55,7 +55,7 @@ export interface DeviceFacts extends KnownFacts {
 }
 
 /** A device as the pilot knows it on its host. */
-export interface FoundDevice extends DeviceFacts {
+export interface DetectedDevice extends DeviceFacts {
   /** The word that lets a payload see it, in the variable of its vendor; null when it cannot be named there. */
   readonly visibleAs: string | null;
   /** What a batch system may call it: UUIDs, which it may cut short, and its number in its vendor's libraries. */
@@ -65,7 +65,7 @@ export interface FoundDevice extends DeviceFacts {
 }
 
 /** Longest source that the API takes. */
-const LONGEST_SOURCE = 128;
+const maxSourceLength = 128;
 
 const isVersion = (value: unknown): boolean => /^\d+(\.\d+){0,3}$/.test(String(value));
 const isShort =
@@ -99,38 +99,38 @@ type LooseFacts = { readonly [Name in FactName]?: KnownFacts[Name] | null | unde
 
 /** Gathers the facts about one device: the first source that knows a fact is believed. */
 export class Evidence {
-  private readonly known = new Map<FactName, { value: unknown; source: string }>();
-  private readonly missing = new Map<FactName, string>();
+  readonly #known = new Map<FactName, { value: unknown; source: string }>();
+  readonly #missing = new Map<FactName, string>();
 
   constructor(readonly vendor: Vendor) {}
 
   /** What a source says; what it does not know, it leaves out or null. */
   tell(source: string, facts: LooseFacts): this {
     for (const [name, value] of Object.entries(facts) as [FactName, unknown][]) {
-      if (value === undefined || value === null || this.known.has(name)) continue;
+      if (value === undefined || value === null || this.#known.has(name)) continue;
       const rounded = name.endsWith('MiB') && typeof value === 'number' ? Math.floor(value) : value;
       if (forms[name]?.(rounded) === false)
         this.cannotTell(`${source} says ${String(value).slice(0, 64)}`, name);
-      else this.known.set(name, { value: rounded, source });
+      else this.#known.set(name, { value: rounded, source });
     }
     return this;
   }
 
   /** What a source says against all that was said before. */
   correct(source: string, facts: LooseFacts): this {
-    for (const name of Object.keys(facts) as FactName[]) this.known.delete(name);
+    for (const name of Object.keys(facts) as FactName[]) this.#known.delete(name);
     return this.tell(source, facts);
   }
 
   /** Says why a fact cannot be known; has no effect once a source knows it. */
   cannotTell(why: string, ...names: readonly FactName[]): this {
-    for (const name of names) if (!this.missing.has(name)) this.missing.set(name, why);
+    for (const name of names) if (!this.#missing.has(name)) this.#missing.set(name, why);
     return this;
   }
 
   /** What is known of one fact. */
   valueOf<Name extends FactName>(name: Name): KnownFacts[Name] {
-    return this.known.get(name)?.value as KnownFacts[Name];
+    return this.#known.get(name)?.value as KnownFacts[Name];
   }
 
   /**
@@ -141,11 +141,13 @@ export class Evidence {
     id: string,
     visibleAs: string | null,
     { names = [], tiles }: { names?: readonly (string | undefined)[]; tiles?: number | undefined } = {},
-  ): FoundDevice {
-    const facts = Object.fromEntries([...this.known].map(([name, { value }]) => [name, value])) as KnownFacts;
-    const told = [...this.known].map(([fact, { source }]) => ({ fact, source }));
-    const untold = [...this.missing]
-      .filter(([fact]) => !this.known.has(fact))
+  ): DetectedDevice {
+    const facts = Object.fromEntries(
+      [...this.#known].map(([name, { value }]) => [name, value]),
+    ) as KnownFacts;
+    const told = [...this.#known].map(([fact, { source }]) => ({ fact, source }));
+    const untold = [...this.#missing]
+      .filter(([fact]) => !this.#known.has(fact))
       .map(([fact, why]) => ({ fact, source: `unknown: ${why}` }));
     const sources = [...told, ...untold].map(({ fact, source }) => ({
       fact,
@@ -168,7 +170,7 @@ export class Evidence {
 /** On one line, as long as the API takes, and without a blank where it was cut: tools say what they like. */
 function sentenceOf(text: string): string {
   const line = text.replace(/[\p{Cc}\s]+/gu, ' ').trim();
-  return [...line].slice(0, LONGEST_SOURCE).join('').trimEnd();
+  return [...line].slice(0, maxSourceLength).join('').trimEnd();
 }
 
 /** The device as one that cannot be given to a payload, and why. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { findAmd } from './amd/amd.js';
-import { asUnusable, type FoundDevice } from './device-facts.js';
+import { asUnusable, type DetectedDevice } from './device-facts.js';
 import { findIntel } from './intel/intel.js';
 import { findNvidia } from './nvidia/nvidia.js';
 import { kfdNode, nodeAt, whyClosed } from './nodes.js';
@@ -27,15 +27,15 @@ export interface DeviceOptions {
   readonly systemRoot?: string | undefined;
 }
 
-const TOOL_TIMEOUT_MS = 15_000;
+const toolTimeoutMs = 15_000;
 
 /**
  * The devices of this host that this pilot may give to payloads, with a source for each fact. Tools that fail or hang do not make it
  * fail: their devices are reported as the bus shows them.
  * @throws DomainError CONFIG_INVALID when the file of a simulated fleet cannot be read
  */
-export async function findDevices(options: DeviceOptions): Promise<readonly FoundDevice[]> {
-  const { searchPath, simulate, visible, timeoutMs = TOOL_TIMEOUT_MS } = options;
+export async function findDevices(options: DeviceOptions): Promise<readonly DetectedDevice[]> {
+  const { searchPath, simulate, visible, timeoutMs = toolTimeoutMs } = options;
   const { pciRoot = pciSource, systemRoot = '/' } = options;
   if (simulate !== undefined) return readFleetFile(simulate);
   const run = toolRunner({ searchPath, timeoutMs, environment: options.toolEnvironment });
@@ -58,10 +58,10 @@ export async function findDevices(options: DeviceOptions): Promise<readonly Foun
 
 /** A device whose file cannot be opened here is no use to a payload, however well it is. */
 async function openable(
-  devices: readonly FoundDevice[],
+  devices: readonly DetectedDevice[],
   bus: Bus,
   systemRoot: string,
-): Promise<readonly FoundDevice[]> {
+): Promise<readonly DetectedDevice[]> {
   const kfd = await nodeAt(kfdNode, systemRoot);
   return devices.map((device) => {
     const known = bus.devices.find(({ address }) => address === device.pciAddress)?.node;
@@ -72,6 +72,6 @@ async function openable(
 }
 
 /** One device for each id: two with the same would be given out as one. */
-function distinct(devices: readonly FoundDevice[]): readonly FoundDevice[] {
+function distinct(devices: readonly DetectedDevice[]): readonly DetectedDevice[] {
   return [...new Map(devices.map((device) => [device.id, device])).values()];
 }

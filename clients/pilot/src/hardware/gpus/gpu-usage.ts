@@ -1,4 +1,4 @@
-import type { FoundDevice } from './device-facts.js';
+import type { DetectedDevice } from './device-facts.js';
 
 /** What a job's devices did while it ran. */
 export interface GpuUsage {
@@ -10,32 +10,32 @@ export interface GpuUsage {
 
 /** Gathers samples of the devices that a job was given. On a device that others share, they are counted too. */
 export class GpuUsageMeter {
-  private readonly ids: ReadonlySet<string>;
-  private first: Samples = none;
-  private others: Samples = none;
-  private peak: number | undefined;
+  readonly #ids: ReadonlySet<string>;
+  #first: Samples = none;
+  #others: Samples = none;
+  #peak: number | undefined;
 
   constructor(ids: readonly string[]) {
-    this.ids = new Set(ids);
+    this.#ids = new Set(ids);
   }
 
   /**
    * Takes one sample.
    * @param isFirst it was taken as the payload began: it says little of what that did, and counts where there is no other
    */
-  observe(devices: readonly FoundDevice[], isFirst = false): void {
+  observe(devices: readonly DetectedDevice[], isFirst = false): void {
     for (const { id, utilisation, memoryUsedMiB } of devices) {
-      if (!this.ids.has(id)) continue;
-      if (utilisation !== undefined && isFirst) this.first = add(this.first, utilisation);
-      if (utilisation !== undefined && !isFirst) this.others = add(this.others, utilisation);
-      if (memoryUsedMiB !== undefined) this.peak = Math.max(this.peak ?? 0, memoryUsedMiB);
+      if (!this.#ids.has(id)) continue;
+      if (utilisation !== undefined && isFirst) this.#first = add(this.#first, utilisation);
+      if (utilisation !== undefined && !isFirst) this.#others = add(this.#others, utilisation);
+      if (memoryUsedMiB !== undefined) this.#peak = Math.max(this.#peak ?? 0, memoryUsedMiB);
     }
   }
 
   /** What was seen so far. */
   get usage(): GpuUsage {
-    const { sum, count } = this.others.count > 0 ? this.others : this.first;
-    return { utilisation: count === 0 ? null : sum / count, peakMemoryMiB: this.peak ?? null };
+    const { sum, count } = this.#others.count > 0 ? this.#others : this.#first;
+    return { utilisation: count === 0 ? null : sum / count, peakMemoryMiB: this.#peak ?? null };
   }
 }
 

@@ -1,4 +1,4 @@
-import { asUnusable, type FoundDevice } from './device-facts.js';
+import { asUnusable, type DetectedDevice } from './device-facts.js';
 
 /**
  * What is reported after a look: all that was found, and of what was there before and is not found now what must not be forgotten.
@@ -9,10 +9,10 @@ import { asUnusable, type FoundDevice } from './device-facts.js';
  * - Any other stays, as one that cannot be used: it fell off the bus, or its tool says nothing of it any more.
  */
 export function withLost(
-  before: readonly FoundDevice[],
-  found: readonly FoundDevice[],
+  before: readonly DetectedDevice[],
+  found: readonly DetectedDevice[],
   isHeld: (id: string) => boolean,
-): readonly FoundDevice[] {
+): readonly DetectedDevice[] {
   const ids = new Set(found.map(({ id }) => id));
   const taken = new Set(found.filter((device) => !isBare(device)).flatMap(placesOf));
   const lost = before.filter(
@@ -26,15 +26,15 @@ export function withLost(
 }
 
 /** A device that the bus shows and no tool: it has the name of its place there. */
-const isBare = ({ id }: FoundDevice): boolean => id.startsWith('PCI-');
+const isBare = ({ id }: DetectedDevice): boolean => id.startsWith('PCI-');
 
 /** What tells which GPU a device is, or is a part of: its place on the bus, the GPU that it is a slice of, the name that partitions share. */
-function placesOf({ id, parentId, pciAddress }: FoundDevice): readonly string[] {
+function placesOf({ id, parentId, pciAddress }: DetectedDevice): readonly string[] {
   const gpu = parentId ?? id.replace(/\/\d+$/, '');
   return pciAddress === undefined ? [gpu] : [gpu, pciAddress];
 }
 
-function whyLost(device: FoundDevice, found: readonly FoundDevice[]): string {
+function whyLost(device: DetectedDevice, found: readonly DetectedDevice[]): string {
   const places = placesOf(device);
   const there = found.filter((other) => placesOf(other).some((place) => places.includes(place)));
   const bare = there.find(isBare)?.sources.find(({ fact }) => fact === 'health');
@@ -43,7 +43,7 @@ function whyLost(device: FoundDevice, found: readonly FoundDevice[]): string {
 }
 
 /** What was measured of it last is not true of it now. */
-function asLost(device: FoundDevice, why: string): FoundDevice {
+function asLost(device: DetectedDevice, why: string): DetectedDevice {
   const { utilisation: _utilisation, memoryUsedMiB: _used, ...rest } = device;
   const sources = device.sources.filter(({ fact }) => fact !== 'utilisation' && fact !== 'memoryUsedMiB');
   return asUnusable({ ...rest, sources }, why);

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
-import { Evidence, type FoundDevice, type KnownFacts } from './device-facts.js';
+import { Evidence, type DetectedDevice, type KnownFacts } from './device-facts.js';
 import { GpuUsageMeter } from './gpu-usage.js';
 import { DeviceMonitor, type DeviceChange } from './monitor.js';
 
-const device = (id: string, facts: KnownFacts = {}): FoundDevice =>
+const device = (id: string, facts: KnownFacts = {}): DetectedDevice =>
   new Evidence('NVIDIA')
     .tell('test', {
       model: 'T4',
@@ -16,9 +16,9 @@ const device = (id: string, facts: KnownFacts = {}): FoundDevice =>
     .device(`GPU-${id}`, `GPU-${id}`);
 
 /** A monitor whose host is what the test says; it looks only when it is told to. */
-async function monitorOf(first: readonly FoundDevice[]) {
-  let now: readonly FoundDevice[] | Error = first;
-  const look = async (): Promise<readonly FoundDevice[]> =>
+async function monitorOf(first: readonly DetectedDevice[]) {
+  let now: readonly DetectedDevice[] | Error = first;
+  const look = async (): Promise<readonly DetectedDevice[]> =>
     now instanceof Error ? Promise.reject(now) : Promise.resolve(now);
   const monitor = new DeviceMonitor({ look, periodMs: 1_000_000, log: silentLogger() });
   await monitor.start();
@@ -27,7 +27,7 @@ async function monitorOf(first: readonly FoundDevice[]) {
   return {
     monitor,
     changes,
-    async becomes(devices: readonly FoundDevice[] | Error) {
+    async becomes(devices: readonly DetectedDevice[] | Error) {
       now = devices;
       await monitor.lookNow();
     },
@@ -92,7 +92,7 @@ describe('the devices of a host', () => {
   });
 
   /** A slice of the GPU `a`. */
-  const slice = (id: string, profile: string, facts: KnownFacts = {}): FoundDevice =>
+  const slice = (id: string, profile: string, facts: KnownFacts = {}): DetectedDevice =>
     new Evidence('NVIDIA')
       .tell('test', { model: 'A100', migProfile: profile, parentId: 'GPU-a', health: 'HEALTHY' })
       .tell('test', { pciAddress: '0000:0a:00.0', ...facts })
@@ -155,8 +155,8 @@ describe('the devices of a host', () => {
   });
 
   test('that are looked at for a failure are looked at after it: a look that began before it says nothing of it', async () => {
-    const looks: ((devices: readonly FoundDevice[]) => void)[] = [];
-    const look = async (): Promise<readonly FoundDevice[]> =>
+    const looks: ((devices: readonly DetectedDevice[]) => void)[] = [];
+    const look = async (): Promise<readonly DetectedDevice[]> =>
       looks.length === 0 ? Promise.resolve([device('1')]) : new Promise((resolve) => looks.push(resolve));
     const monitor = new DeviceMonitor({ look, periodMs: 1_000_000, log: silentLogger() });
     await monitor.start();
@@ -177,7 +177,7 @@ describe('the devices of a host', () => {
   });
 
   test('that have no place on a bus are told apart by the GPU that they are slices of', async () => {
-    const bare = (id: string, parentId?: string): FoundDevice =>
+    const bare = (id: string, parentId?: string): DetectedDevice =>
       new Evidence('NVIDIA')
         .tell('test', { health: 'HEALTHY', ...(parentId ? { parentId } : {}) })
         .device(id, id);
@@ -191,7 +191,7 @@ describe('the devices of a host', () => {
 
   test('partitions of one device stand for it, and it for them', async () => {
     const whole = new Evidence('AMD').tell('test', { health: 'HEALTHY' }).device('GPU-77', 'GPU-77');
-    const part = (at: number): FoundDevice =>
+    const part = (at: number): DetectedDevice =>
       new Evidence('AMD')
         .tell('test', { health: 'HEALTHY', pciAddress: `0000:05:00.${at}` })
         .device(`GPU-77/${at}`, String(at));
@@ -215,8 +215,8 @@ describe('the devices of a host', () => {
   });
 
   test('that come to a host without any are found', async () => {
-    let now: readonly FoundDevice[] = [];
-    const look = async (): Promise<readonly FoundDevice[]> => Promise.resolve(now);
+    let now: readonly DetectedDevice[] = [];
+    const look = async (): Promise<readonly DetectedDevice[]> => Promise.resolve(now);
     const monitor = new DeviceMonitor({ look, periodMs: 5, log: silentLogger() });
     await monitor.start();
     const change = new Promise<DeviceChange>((resolve) => monitor.follow(monitor.devices, resolve));

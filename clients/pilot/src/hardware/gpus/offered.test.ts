@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { Evidence, type FoundDevice, type Vendor } from './device-facts.js';
+import { Evidence, type DetectedDevice, type Vendor } from './device-facts.js';
 import { offeredDevices, visibilityIn } from './offered.js';
 
 interface Named {
@@ -9,14 +9,14 @@ interface Named {
   readonly visibleAs?: string;
 }
 
-const device = (vendor: Vendor, id: string, { memoryMiB, visibleAs = id, ...more }: Named): FoundDevice =>
+const device = (vendor: Vendor, id: string, { memoryMiB, visibleAs = id, ...more }: Named): DetectedDevice =>
   new Evidence(vendor).tell('test', { memoryMiB, utilisation: 0.5 }).device(id, visibleAs, more);
 const gpu = (digit: number): string => `GPU-${String(digit).repeat(8)}-0000-0000-0000-000000000000`;
 /** NVIDIA GPUs of these numbers. */
-const nvidia = (...numbers: readonly number[]): readonly FoundDevice[] =>
+const nvidia = (...numbers: readonly number[]): readonly DetectedDevice[] =>
   numbers.map((number) => device('NVIDIA', gpu(number), { names: [String(number)] }));
 /** Cards of Intel, of so many tiles each. */
-const cards = (...tiles: readonly (number | undefined)[]): readonly FoundDevice[] =>
+const cards = (...tiles: readonly (number | undefined)[]): readonly DetectedDevice[] =>
   tiles.map((count, at) =>
     device('INTEL', `card${at}`, {
       names: [String(at)],
@@ -25,7 +25,7 @@ const cards = (...tiles: readonly (number | undefined)[]): readonly FoundDevice[
       ...(count === undefined ? {} : { tiles: count }),
     }),
   );
-const offered = (devices: readonly FoundDevice[], env: Record<string, string>): string[] =>
+const offered = (devices: readonly DetectedDevice[], env: Record<string, string>): string[] =>
   offeredDevices(devices, visibilityIn(env)).map(({ id }) => id);
 
 describe('what a batch system gave to a pilot', () => {

@@ -1,4 +1,4 @@
-import type { FoundDevice, Vendor } from './device-facts.js';
+import type { DetectedDevice, Vendor } from './device-facts.js';
 import { visibilityVariables } from './visible.js';
 
 /** Lists of words that say which devices of a vendor a pilot was given; one that is not set restricts nothing. */
@@ -48,10 +48,10 @@ export function visibilityIn(env: NodeJS.ProcessEnv): VisibilityWords {
  * is lost is no such word: it takes none of the others with it.
  */
 export function offeredDevices(
-  devices: readonly FoundDevice[],
+  devices: readonly DetectedDevice[],
   words: VisibilityWords,
-): readonly FoundDevice[] {
-  const of = (vendor: Vendor): readonly FoundDevice[] => devices.filter((one) => one.vendor === vendor);
+): readonly DetectedDevice[] {
+  const of = (vendor: Vendor): readonly DetectedDevice[] => devices.filter((one) => one.vendor === vendor);
   const offered = new Set([
     ...named(of('NVIDIA'), words.NVIDIA),
     ...named(renumbered(named(of('AMD'), words.AMD), words.AMD), words.hip),
@@ -66,9 +66,9 @@ export function offeredDevices(
 
 const wordsIn = (list: string): readonly string[] => list.split(',').map((word) => word.trim());
 
-function named(own: readonly FoundDevice[], list: string | undefined): readonly FoundDevice[] {
+function named(own: readonly DetectedDevice[], list: string | undefined): readonly DetectedDevice[] {
   if (list === undefined) return own;
-  const found: FoundDevice[] = [];
+  const found: DetectedDevice[] = [];
   for (const word of wordsIn(list)) {
     const those = own.filter(({ names }) => names.some((name) => isNamed(name, word)));
     if (those.length === 0 && !mayBeLost(word, own)) break;
@@ -83,7 +83,7 @@ function isNamed(name: string, word: string): boolean {
 }
 
 /** A UUID that nothing has now, or a number that is not above all that the host has. */
-function mayBeLost(word: string, own: readonly FoundDevice[]): boolean {
+function mayBeLost(word: string, own: readonly DetectedDevice[]): boolean {
   if (/^(MIG-)?(GPU-)?[0-9a-f]{8}/i.test(word)) return !isNumber(word);
   const numbers = own.map(({ names }) => Number(names.find(isNumber) ?? NaN));
   const most = Math.max(-1, ...numbers.filter(Number.isFinite)) + numbers.filter(Number.isNaN).length;
@@ -93,7 +93,7 @@ function mayBeLost(word: string, own: readonly FoundDevice[]): boolean {
 const isNumber = (word: string): boolean => /^\d+$/.test(word);
 
 /** What HIP numbers: in the order of ROCm's words, or of its numbers where there are none. */
-function renumbered(own: readonly FoundDevice[], list: string | undefined): readonly FoundDevice[] {
+function renumbered(own: readonly DetectedDevice[], list: string | undefined): readonly DetectedDevice[] {
   if (list === undefined) return own;
   const order = [...new Set(own)];
   return order.map((device, at) => ({
@@ -105,24 +105,24 @@ function renumbered(own: readonly FoundDevice[], list: string | undefined): read
 interface Part {
   /** The device that it is, or is a part of. */
   readonly of: string;
-  readonly device: FoundDevice;
+  readonly device: DetectedDevice;
 }
 
 /** What a number stands for: a card, or one of its tiles. */
 interface Unit {
-  readonly device: FoundDevice;
+  readonly device: DetectedDevice;
   readonly tile: number | undefined;
 }
 
 /** Intel's cards are given whole, or tile by tile: a pilot that has some tiles of a card offers these alone. */
 function intelParts(
-  own: readonly FoundDevice[],
+  own: readonly DetectedDevice[],
   { INTEL: list, levelZero }: VisibilityWords,
 ): readonly Part[] {
   if (list === undefined) return own.map((device) => ({ of: device.id, device }));
   const { isByCard = true, isByAddress = false } = levelZero ?? {};
   const units = unitsOf(isByAddress ? byNumber(own) : own, isByCard);
-  const given = new Map<FoundDevice, number[]>();
+  const given = new Map<DetectedDevice, number[]>();
   for (const word of wordsIn(list)) {
     const [, number, dotted] = /^(\d+)(?:\.(\d+))?$/.exec(word) ?? [];
     const unit = number === undefined ? undefined : units[Number(number)];
@@ -138,7 +138,7 @@ function intelParts(
 }
 
 function unitsOf(
-  cards: readonly (FoundDevice | undefined)[],
+  cards: readonly (DetectedDevice | undefined)[],
   isByCard: boolean,
 ): readonly (Unit | undefined)[] {
   return cards.flatMap((device): readonly (Unit | undefined)[] => {
@@ -147,11 +147,11 @@ function unitsOf(
   });
 }
 
-const allTiles = ({ tiles = 1 }: FoundDevice): readonly number[] =>
+const allTiles = ({ tiles = 1 }: DetectedDevice): readonly number[] =>
   Array.from({ length: tiles }, (_, tile) => tile);
 
 /** Each at the place of its number. */
-function byNumber(own: readonly FoundDevice[]): readonly (FoundDevice | undefined)[] {
+function byNumber(own: readonly DetectedDevice[]): readonly (DetectedDevice | undefined)[] {
   const numbers = own.map(({ names }) => Number(names.find(isNumber) ?? NaN));
   return Array.from({ length: Math.max(0, ...numbers.filter(Number.isFinite)) + 1 }, (_, number) =>
     own.find((_one, at) => numbers[at] === number),
@@ -159,7 +159,7 @@ function byNumber(own: readonly FoundDevice[]): readonly (FoundDevice | undefine
 }
 
 /** Some tiles of a card: they have their part of its memory. What is measured of the whole card is not theirs. */
-function withTiles(device: FoundDevice, given: ReadonlySet<number>): FoundDevice | undefined {
+function withTiles(device: DetectedDevice, given: ReadonlySet<number>): DetectedDevice | undefined {
   const tiles = [...given].filter((tile) => device.tiles === undefined || tile < device.tiles);
   if (tiles.length === 0) return undefined;
   if (allTiles(device).every((tile) => given.has(tile)) && (device.tiles ?? tiles.length) === tiles.length)

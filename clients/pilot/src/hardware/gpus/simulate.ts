@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { Evidence, type FoundDevice } from './device-facts.js';
+import { Evidence, type DetectedDevice } from './device-facts.js';
 import { parseFleetFile } from './fleet-file.js';
 
 /**
@@ -7,7 +7,7 @@ import { parseFleetFile } from './fleet-file.js';
  * again at each look, so that a device turns bad by an edit.
  * @throws DomainError CONFIG_INVALID that names the file and the places in it
  */
-export async function readFleetFile(path: string): Promise<readonly FoundDevice[]> {
+export async function readFleetFile(path: string): Promise<readonly DetectedDevice[]> {
   const devices = await parseFleetFile(path);
   const source = `simulated by ${basename(path)}`;
   return devices.map(({ id, vendor, facts }) => new Evidence(vendor).tell(source, facts).device(id, id));

@@ -46,7 +46,7 @@ export function toolEnvironment(env: NodeJS.ProcessEnv): Readonly<Record<string,
 /** Where vendors put their tools besides the search path. */
 const otherFolders = ['/usr/bin', '/usr/local/bin', '/opt/rocm/bin', '/usr/lib/wsl/lib'];
 /** The log of 16 GPUs has 2 MiB. */
-const MOST_OUTPUT = 8 * 1024 * 1024;
+const maxOutputBytes = 8 * 1024 * 1024;
 
 /** Processes of tools that were given up and have not ended, by program. */
 const unended = new Map<string, Set<ChildProcess>>();
@@ -90,7 +90,7 @@ async function run(
 ): Promise<ToolAnswer> {
   return new Promise((resolve) => {
     let stdout = '';
-    const child = execFile(path, [...args], { maxBuffer: MOST_OUTPUT, env }, (error, _stdout, stderr) => {
+    const child = execFile(path, [...args], { maxBuffer: maxOutputBytes, env }, (error, _stdout, stderr) => {
       clearTimeout(timer);
       // What goes on without end says nothing, and takes long to read.
       if ((error as NodeJS.ErrnoException | null)?.code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER')
@@ -98,7 +98,7 @@ async function run(
           kind: 'failed',
           stdout: '',
           stderr: '',
-          why: `it wrote more than ${MOST_OUTPUT} bytes`,
+          why: `it wrote more than ${maxOutputBytes} bytes`,
         });
       const text = stripVTControlCharacters(stdout);
       if (error === null) return resolve({ kind: 'answered', stdout: text });

@@ -1,4 +1,4 @@
-import type { FoundDevice, Vendor } from './device-facts.js';
+import type { DetectedDevice, Vendor } from './device-facts.js';
 
 /** Each vendor's variable that says which devices a process sees. */
 export const visibilityVariables: Readonly<Record<Vendor, string>> = {
@@ -17,7 +17,7 @@ const nothing: Readonly<Record<Vendor, string>> = { NVIDIA: '', AMD: '', INTEL: 
  * What a payload's environment says about devices: those that it was given, by vendor. Of a vendor of which it got none it sees nothing,
  * so that a payload sees no device that is another's. A device that cannot be named is not seen.
  */
-export function visibleDevices(given: readonly FoundDevice[]): Record<string, string> {
+export function visibleDevices(given: readonly DetectedDevice[]): Record<string, string> {
   const entries = Object.entries(visibilityVariables) as [Vendor, string][];
   const words = Object.fromEntries(
     entries.map(([vendor, variable]) => [variable, wordsFor(vendor, given).join(',') || nothing[vendor]]),
@@ -25,7 +25,7 @@ export function visibleDevices(given: readonly FoundDevice[]): Record<string, st
   return hasDevicesOf('INTEL', words) ? { ...words, ...levelZeroNumbers } : words;
 }
 
-function wordsFor(vendor: Vendor, given: readonly FoundDevice[]): readonly string[] {
+function wordsFor(vendor: Vendor, given: readonly DetectedDevice[]): readonly string[] {
   return given.flatMap((device) => (device.vendor === vendor ? (device.visibleAs ?? []) : []));
 }
 

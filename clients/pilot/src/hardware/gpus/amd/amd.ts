@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { Evidence, type FoundDevice } from '../device-facts.js';
+import { Evidence, type DetectedDevice } from '../device-facts.js';
 import { jsonIn, type Json } from '../json.js';
 import { amdUniqueId, pciEvidence, pciSource, tellHealth, type PciDevice } from '../pci.js';
 import type { RunTool, ToolAnswer } from '../tool.js';
@@ -22,7 +22,7 @@ const driverFacts = [
   'eccEnabled',
 ] as const;
 /** Where ROCm's packages write their release. */
-const RELEASE_FILE = '/opt/rocm/.info/version';
+const defaultReleaseFile = '/opt/rocm/.info/version';
 
 /** Where the facts of AMD's devices come from; tests hand in folders of their own. */
 export interface AmdPlaces {
@@ -38,10 +38,10 @@ export async function findAmd(
   onBus: readonly PciDevice[],
   { pciRoot, releaseFile, systemRoot }: AmdPlaces = {
     pciRoot: pciSource,
-    releaseFile: RELEASE_FILE,
+    releaseFile: defaultReleaseFile,
     systemRoot: '/',
   },
-): Promise<readonly FoundDevice[]> {
+): Promise<readonly DetectedDevice[]> {
   const asked = withModes(await ask(run));
   const release = await releaseOf(run, asked, releaseFile);
   const kernel = { kfd: await readKfd(systemRoot), release, pciRoot };
@@ -134,7 +134,7 @@ function evidenceOf(
   { source, devices: all }: Asked,
   onBus: readonly PciDevice[],
   { kfd, release }: KernelWord,
-): FoundDevice {
+): DetectedDevice {
   const evidence = new Evidence('AMD').tell(source, device.facts);
   const bus = onBus.find(({ address }) => address === device.facts.pciAddress);
   if (bus !== undefined) evidence.tell(pciSource, { pciId: bus.pciId }).tell('sysfs amdgpu', bus.facts);
@@ -185,7 +185,7 @@ async function unasked(
   device: PciDevice,
   { source, silence }: Asked,
   { kfd, release, pciRoot }: KernelWord,
-): Promise<FoundDevice> {
+): Promise<DetectedDevice> {
   const why = silence?.why ?? `${source} does not list it`;
   const nodes = kfd.filter(({ address }) => address === device.address);
   const evidence = pciEvidence(device)

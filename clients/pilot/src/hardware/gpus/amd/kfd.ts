@@ -4,7 +4,7 @@ import { textOf } from '../files.js';
 
 /** Where AMD's compute driver shows its devices. */
 export const kfdSource = '/sys/class/kfd/kfd/topology/nodes';
-const AMD = 4098;
+const amdVendorId = 4098;
 
 /** A device of AMD's compute driver: what ROCm runs on. */
 export interface KfdGpu {
@@ -27,7 +27,7 @@ export async function readKfd(root: string): Promise<readonly KfdGpu[]> {
   const texts = await Promise.all(nodes.map(async (name) => textOf(join(folder, name, 'properties'))));
   return texts
     .map((text) => propertiesIn(text ?? ''))
-    .filter((node) => node('vendor_id') === AMD && node('gfx_target_version') > 0)
+    .filter((node) => node('vendor_id') === amdVendorId && node('gfx_target_version') > 0)
     .map((node, index) => ({
       index,
       address: addressOf(node('domain'), node('location_id')),

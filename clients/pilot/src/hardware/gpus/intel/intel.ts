@@ -1,4 +1,4 @@
-import { Evidence, type FoundDevice } from '../device-facts.js';
+import { Evidence, type DetectedDevice } from '../device-facts.js';
 import { jsonIn, type Json } from '../json.js';
 import { integratedIntel, pciEvidence, pciSource, tellHealth, type PciDevice } from '../pci.js';
 import type { RunTool, ToolAnswer } from '../tool.js';
@@ -12,12 +12,15 @@ import {
   xpuWell,
 } from './xpu-smi.js';
 
-const TOOL = 'xpu-smi';
+const toolName = 'xpu-smi';
 const driverFacts = ['model', 'memoryMiB', 'driverVersion', 'eccEnabled'] as const;
 
 /** Intel's devices: what `xpu-smi` says, and what the kernel shows of those that it does not list. */
-export async function findIntel(run: RunTool, onBus: readonly PciDevice[]): Promise<readonly FoundDevice[]> {
-  const answer = await run(TOOL, ['discovery', '-j']);
+export async function findIntel(
+  run: RunTool,
+  onBus: readonly PciDevice[],
+): Promise<readonly DetectedDevice[]> {
+  const answer = await run(toolName, ['discovery', '-j']);
   // Integrated devices are listed by the tool and left out here, as on the bus.
   const listed = parseXpuDiscovery(jsonOf(answer)).filter(
     ({ facts: { pciAddress = '' } }) =>
@@ -29,12 +32,16 @@ export async function findIntel(run: RunTool, onBus: readonly PciDevice[]): Prom
   return [...devices, ...rest.map((device) => unasked(device, answer))];
 }
 
-async function describe(run: RunTool, device: XpuDevice, onBus: readonly PciDevice[]): Promise<FoundDevice> {
+async function describe(
+  run: RunTool,
+  device: XpuDevice,
+  onBus: readonly PciDevice[],
+): Promise<DetectedDevice> {
   const id = String(device.index);
   const [details, stats, health] = await Promise.all([
-    run(TOOL, ['discovery', '-d', id, '-j']),
-    run(TOOL, ['stats', '-d', id, '-j']),
-    run(TOOL, ['health', '-d', id, '-j']),
+    run(toolName, ['discovery', '-d', id, '-j']),
+    run(toolName, ['stats', '-d', id, '-j']),
+    run(toolName, ['health', '-d', id, '-j']),
   ]);
   const evidence = new Evidence('INTEL')
     .tell('xpu-smi discovery', parseXpuDetails(jsonOf(details)))
@@ -69,7 +76,7 @@ function tellOwnHealth(
 const silentHealth = 'xpu-smi health does not tell it';
 
 /** Its number in Level Zero is its place among those that have a driver, since payloads are told to number them by address. */
-function unasked(device: PciDevice, answer: ToolAnswer): FoundDevice {
+function unasked(device: PciDevice, answer: ToolAnswer): DetectedDevice {
   const why = answer.kind === 'missing' ? answer.why : `xpu-smi: ${whyOf(answer)}`;
   const evidence = pciEvidence(device).cannotTell(why, ...driverFacts);
   if (answer.kind === 'missing') tellHealth(evidence, device, why);

@@ -1,4 +1,4 @@
-import { Evidence, type FoundDevice } from '../device-facts.js';
+import { Evidence, type DetectedDevice } from '../device-facts.js';
 import { pciEvidence, pciSource, type PciDevice } from '../pci.js';
 import type { RunTool, ToolAnswer } from '../tool.js';
 import { procSource, readProcGpu } from './proc.js';
@@ -7,11 +7,11 @@ import { parseSmiQuery, queriedFields, queryArguments, unknownField, type Querie
 import { parseSmiTopology } from './smi-topology.js';
 import { parseSmiXml, type XmlGpu, type XmlSlice } from './smi-xml.js';
 
-const TOOL = 'nvidia-smi';
-const QUERY = 'nvidia-smi --query-gpu';
-const XML = 'nvidia-smi -q -x';
-const LIST = 'nvidia-smi -L';
-const TOPOLOGY = 'nvidia-smi topo -m';
+const toolName = 'nvidia-smi';
+const querySource = 'nvidia-smi --query-gpu';
+const xmlSource = 'nvidia-smi -q -x';
+const listSource = 'nvidia-smi -L';
+const topologySource = 'nvidia-smi topo -m';
 
 /** Facts that only the driver knows. */
 const driverFacts = [
@@ -28,19 +28,19 @@ export async function findNvidia(
   run: RunTool,
   onBus: readonly PciDevice[],
   systemRoot = '/',
-): Promise<readonly FoundDevice[]> {
+): Promise<readonly DetectedDevice[]> {
   const first = await query(run);
   if (first.answer.kind === 'missing') {
     const { why } = first.answer;
     return Promise.all(present(onBus).map(async (device) => withoutTool(device, why, systemRoot)));
   }
-  const rest = (devices: readonly PciDevice[], why: string): Promise<readonly FoundDevice[]> =>
+  const rest = (devices: readonly PciDevice[], why: string): Promise<readonly DetectedDevice[]> =>
     Promise.all(devices.map(async (device) => unlisted(device, why, systemRoot)));
   if (first.answer.kind === 'hung') return rest(present(onBus), tried(first.answer));
   const [xml, list, topology] = await Promise.all([
-    run(TOOL, ['-q', '-x']),
-    run(TOOL, ['-L']),
-    first.gpus.length > 1 ? run(TOOL, ['topo', '-m']) : undefined,
+    run(toolName, ['-q', '-x']),
+    run(toolName, ['-L']),
+    first.gpus.length > 1 ? run(toolName, ['topo', '-m']) : undefined,
   ]);
   const [logged, listed] = [parseSmiXml(textOf(xml)), parseSmiList(textOf(list))];
   const told = {
@@ -78,7 +78,7 @@ interface Told {
 async function query(run: RunTool): Promise<{ answer: ToolAnswer; gpus: readonly QueriedGpu[] }> {
   let fields = [...queriedFields];
   for (;;) {
-    const answer = await run(TOOL, queryArguments(fields));
+    const answer = await run(toolName, queryArguments(fields));
     const refused = answer.kind === 'failed' ? unknownField(`${answer.stdout}\n${answer.stderr}`) : undefined;
     if (refused === undefined || !fields.includes(refused))
       return { answer, gpus: parseSmiQuery(textOf(answer), fields) };
@@ -102,12 +102,12 @@ function fromLog(logged: readonly XmlGpu[], listed: readonly ListedGpu[]): reado
 }
 
 /** One GPU, or its slices when it is divided. */
-function devicesOf(gpu: QueriedGpu, told: Told): readonly FoundDevice[] {
+function devicesOf(gpu: QueriedGpu, told: Told): readonly DetectedDevice[] {
   const xml = told.xml.find(({ uuid }) => uuid === gpu.uuid);
   const listed = told.listed.find(({ uuid }) => uuid === gpu.uuid);
   const evidence = (): Evidence => common(gpu, xml, told);
   const whole = evidence();
-  if (xml?.fault !== undefined) whole.correct(`${XML}: ${xml.fault}`, { health: 'UNHEALTHY' });
+  if (xml?.fault !== undefined) whole.correct(`${xmlSource}: ${xml.fault}`, { health: 'UNHEALTHY' });
   // Any of the outputs may be missing: a GPU that one of them says to be divided must not be given whole.
   const isMig = xml?.isMig === true || gpu.isMig === true || (listed?.slices.length ?? 0) > 0;
   const names = [gpu.index?.toString()];
@@ -116,15 +116,15 @@ function devicesOf(gpu: QueriedGpu, told: Told): readonly FoundDevice[] {
   if (slices.length === 0) {
     const why =
       told.listAnswer.kind === 'answered'
-        ? `${xml?.isMig === true ? XML : QUERY}: MIG is enabled and there is no instance`
-        : `MIG is enabled, and ${LIST}: ${whyOf(told.listAnswer)}`;
-    whole.tell(LIST, { partitionMode: 'MIG' }).correct(why, { health: 'UNHEALTHY' });
+        ? `${xml?.isMig === true ? xmlSource : querySource}: MIG is enabled and there is no instance`
+        : `MIG is enabled, and ${listSource}: ${whyOf(told.listAnswer)}`;
+    whole.tell(listSource, { partitionMode: 'MIG' }).correct(why, { health: 'UNHEALTHY' });
     return [whole.device(gpu.uuid, visibleAs(gpu), { names })];
   }
   return slices.map(({ index, profile, uuid }) => {
     const own = xml?.slices.find((slice) => slice.index === index);
     return sliceOf(evidence(), gpu, own, xml?.fault)
-      .tell(LIST, { migProfile: profile })
+      .tell(listSource, { migProfile: profile })
       .device(uuid, uuid, { names: [...names, gpu.uuid, oldName(gpu, own)] });
   });
 }
@@ -147,20 +147,27 @@ function sliceOf(
   fault: string | undefined,
 ): Evidence {
   evidence
-    .correct(XML, { memoryMiB: own?.memoryMiB, memoryUsedMiB: own?.memoryUsedMiB, utilisation: undefined })
+    .correct(xmlSource, {
+      memoryMiB: own?.memoryMiB,
+      memoryUsedMiB: own?.memoryUsedMiB,
+      utilisation: undefined,
+    })
     .cannotTell('not measured for MIG devices', 'utilisation')
     .cannotTell('nvidia-smi -q -x does not list the instance', 'memoryMiB', 'memoryUsedMiB')
-    .tell(LIST, { partitionMode: 'MIG', parentId: gpu.uuid });
+    .tell(listSource, { partitionMode: 'MIG', parentId: gpu.uuid });
   const wrong = fault ?? own?.fault;
-  return wrong === undefined ? evidence : evidence.correct(`${XML}: ${wrong}`, { health: 'UNHEALTHY' });
+  return wrong === undefined ? evidence : evidence.correct(`${xmlSource}: ${wrong}`, { health: 'UNHEALTHY' });
 }
 
 function common(gpu: QueriedGpu, xml: XmlGpu | undefined, told: Told): Evidence {
-  const evidence = new Evidence('NVIDIA').tell(QUERY, gpu.facts);
-  if (xml !== undefined) evidence.tell(XML, { ...xml.facts, health: xml.hasGaps ? undefined : 'HEALTHY' });
-  evidence.cannotTell(`${XML} has gaps, and ${QUERY} is not understood`, 'health');
+  const evidence = new Evidence('NVIDIA').tell(querySource, gpu.facts);
+  if (xml !== undefined)
+    evidence.tell(xmlSource, { ...xml.facts, health: xml.hasGaps ? undefined : 'HEALTHY' });
+  evidence.cannotTell(`${xmlSource} has gaps, and ${querySource} is not understood`, 'health');
   const why =
-    told.xmlAnswer.kind === 'answered' ? 'the tool does not tell it' : `${XML}: ${whyOf(told.xmlAnswer)}`;
+    told.xmlAnswer.kind === 'answered'
+      ? 'the tool does not tell it'
+      : `${xmlSource}: ${whyOf(told.xmlAnswer)}`;
   return evidence.cannotTell(why, ...driverFacts);
 }
 
@@ -168,11 +175,11 @@ function linked(evidence: Evidence, { index }: QueriedGpu, { links }: Told): Evi
   const group = index === undefined ? undefined : links.find((indexes) => indexes.includes(index));
   return group === undefined
     ? evidence
-    : evidence.tell(TOPOLOGY, { nvlinkGroup: `nvlink:${group.join(',')}` });
+    : evidence.tell(topologySource, { nvlinkGroup: `nvlink:${group.join(',')}` });
 }
 
 /** A device of the PCI bus that its tool does not list: it cannot be given to payloads, which see it by its UUID. */
-async function unlisted(device: PciDevice, why: string, systemRoot: string): Promise<FoundDevice> {
+async function unlisted(device: PciDevice, why: string, systemRoot: string): Promise<DetectedDevice> {
   const told = await readProcGpu(systemRoot, device.address);
   return pciEvidence(device)
     .cannotTell(why, ...driverFacts)
@@ -181,7 +188,7 @@ async function unlisted(device: PciDevice, why: string, systemRoot: string): Pro
 }
 
 /** A device on a host without the tool: its kernel driver tells its name and UUID, once it has initialised it. */
-async function withoutTool(device: PciDevice, why: string, systemRoot: string): Promise<FoundDevice> {
+async function withoutTool(device: PciDevice, why: string, systemRoot: string): Promise<DetectedDevice> {
   const told = await readProcGpu(systemRoot, device.address);
   const evidence = pciEvidence(device)
     .tell(procSource, { model: told?.model, partitionMode: told?.isDivided ? 'MIG' : undefined })
