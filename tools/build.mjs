@@ -9,27 +9,29 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const quiet = process.argv.includes('--quiet');
 const started = performance.now();
 
-/** The folders of the workspace that the root tsconfig.json lists, as absolute paths. */
-function packageFolders() {
+/** The projects that the root tsconfig.json lists, as absolute paths. */
+function projectFolders() {
   const config = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8'));
   return config.references.map(({ path }) => join(root, path));
 }
 
-/** Removes outputs whose source is gone: a deleted test must not run on. */
+/** Removes outputs whose source is gone, or is no longer part of the project: a deleted test must not run on. */
 function prune(folder) {
   const dist = join(folder, 'dist');
   if (!existsSync(dist)) return;
-  const source = existsSync(join(folder, 'src')) ? join(folder, 'src') : folder;
+  const { compilerOptions, exclude = [] } = JSON.parse(readFileSync(join(folder, 'tsconfig.json'), 'utf8'));
+  const source = resolve(folder, compilerOptions.rootDir);
+  const suffixes = exclude.flatMap((pattern) => /\*\*\/\*(\..+)\.ts$/.exec(pattern)?.[1] ?? []);
   for (const entry of readdirSync(dist, { recursive: true })) {
     if (!/\.(js|d\.ts)(\.map)?$/.test(entry) || entry.startsWith('static')) continue;
     const stem = entry.replace(/\.(js|d\.ts)(\.map)?$/, '');
-    if (!existsSync(join(source, `${stem}.ts`)) && !existsSync(join(source, `${stem}.tsx`))) {
-      rmSync(join(dist, entry), { force: true });
-    }
+    const isExcluded = suffixes.some((suffix) => stem.endsWith(suffix));
+    const hasSource = existsSync(join(source, `${stem}.ts`)) || existsSync(join(source, `${stem}.tsx`));
+    if (isExcluded || !hasSource) rmSync(join(dist, entry), { force: true });
   }
 }
 
-const folders = packageFolders();
+const folders = projectFolders();
 folders.forEach(prune);
 const tsc = join(root, 'node_modules', 'typescript-native', 'bin', 'tsc');
 const result = spawnSync(
@@ -56,4 +58,4 @@ for (const folder of folders) {
   }
 }
 if (!quiet)
-  console.log(`build: ${folders.length} packages in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  console.log(`build: ${folders.length} projects in ${((performance.now() - started) / 1000).toFixed(1)} s`);

@@ -29,10 +29,15 @@ export function testSources(root) {
 
 /** The built file of a test source. */
 export function builtFile(source) {
-  const built = source.startsWith('test/')
-    ? source.replace(/^test\//, 'test/dist/')
-    : source.replace('/src/', '/dist/');
-  return built.replace(/\.tsx?$/, '.js');
+  return sourceToBuilt(source).replace(/\.tsx?$/, '.js');
+}
+
+/** Core's tests are a project of their own, so that its `dist` has none of them. */
+function sourceToBuilt(source) {
+  if (source.startsWith('test/')) return source.replace(/^test\//, 'test/dist/');
+  if (source.startsWith('subgraphs/core/'))
+    return source.replace(/^subgraphs\/core\//, 'subgraphs/core/test/dist/');
+  return source.replace('/src/', '/dist/');
 }
 
 /**
@@ -47,6 +52,7 @@ export function selectTests(sources, path, root, cwd = root) {
   if (fromRoot === '') return sources;
   for (const candidate of [fromRoot, path.replace(/^\.\//, '')]) {
     const source = candidate
+      .replace(/^subgraphs\/core\/test\/dist(?=\/|$)/, 'subgraphs/core')
       .replace(/^test\/dist(?=\/|$)/, 'test')
       .replace(/(^|\/)dist(?=\/|$)/, '$1src')
       .replace(/\.jsx?$/, '.ts');

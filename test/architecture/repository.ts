@@ -39,7 +39,9 @@ export interface WorkspacePackage {
 /** All packages of the workspace. */
 export function workspacePackages(): readonly WorkspacePackage[] {
   const { references } = JSON.parse(read('tsconfig.json')) as { references: readonly { path: string }[] };
-  return references.map(({ path }) => {
+  // A project without a manifest is the tests of the package around it.
+  const packages = references.filter(({ path }) => existsSync(join(root, path, 'package.json')));
+  return packages.map(({ path }) => {
     const manifest = JSON.parse(read(`${path}/package.json`)) as Partial<WorkspacePackage> & { name: string };
     return {
       folder: path,

@@ -4,7 +4,7 @@ import {
   matchPass,
   type PassRequest,
   type StoredGpuRequirement,
-} from '@rhizome/core/broker';
+} from '@rhizome/core/scheduler';
 import { chance, World } from './broker-world.js';
 import { collectGarbage } from './collect-garbage.js';
 import type { Row } from './report.js';

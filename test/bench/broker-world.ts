@@ -14,7 +14,7 @@ import {
   type StoredDevice,
   type StoredRequirements,
   type WorkerFacts,
-} from '@rhizome/core/broker';
+} from '@rhizome/core/scheduler';
 
 /** How large it is. */
 export interface WorldSize {

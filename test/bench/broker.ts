@@ -8,7 +8,7 @@ import {
   GrantHistory,
   prepareClass,
   type StoredRequirements,
-} from '@rhizome/core/broker';
+} from '@rhizome/core/scheduler';
 import type { Bench } from './bin.js';
 import { measureAcquire } from './broker-acquire.js';
 import { measurePasses } from './broker-pass.js';

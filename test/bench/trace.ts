@@ -15,7 +15,7 @@ import {
   type RequirementClass,
   type StoredDevice,
   type StoredRequirements,
-} from '@rhizome/core/broker';
+} from '@rhizome/core/scheduler';
 import { checkBookings } from './broker-pass.js';
 import { openQueue, workerOf } from './broker-world.js';
 import type { Row } from './report.js';

@@ -5,38 +5,43 @@ import type { Logger } from '@rhizome/log';
 import { ensureCollections, runMigrations, type Clock, type Ids } from '@rhizome/mongo';
 import { buildSubgraph, type SubgraphSchema } from '@rhizome/subgraph';
 import type { Db } from 'mongodb';
-import { compileSelector } from './broker/selector.js';
+import { compileSelector } from './scheduler/requirements/selector.js';
 import type { Context } from './context.js';
 import { type CoreConfig, defaultEvents } from './core-config.js';
-import { directoriesOf, type Directories } from './directory/directories.js';
-import { directoryStores } from './directory/directory-stores.repository.js';
-import { experimentFacts, queueDirectory, queueFacts, queueLookup } from './directory/facts.js';
-import { eventStores } from './events/event-stores.repository.js';
+import { directoriesOf, type Directories } from './composition/directories.js';
+import { directoryStores } from './composition/directory-stores.repository.js';
+import {
+  experimentFacts,
+  queueDirectory,
+  queueFacts,
+  queueLookup,
+} from './composition/directory-adapters.js';
+import { eventStores } from './composition/event-stores.repository.js';
 import { EventsService } from './events/events.service.js';
-import type { DeviceFleet } from './events/gpu-occupancy.js';
-import type { ReadJobs } from './events/job-batch-reader.js';
-import { eventPolicies, eventResolvers } from './events/resolvers.js';
-import { experimentPolicies, experimentResolvers } from './experiments/resolvers.js';
-import { hardwarePolicies, hardwareResolvers } from './gpus/hardware-map.resolvers.js';
-import { gpuPolicies, gpuResolvers } from './gpus/resolvers.js';
-import { createJobDomain, type JobDomain } from './jobs/job-domain.js';
-import type { CheckSelector } from './jobs/requirement-checks.js';
-import { explainer } from './jobs/explain.js';
-import { jobPolicies, jobResolvers } from './jobs/resolvers.js';
-import { loggedFields, logHeads, LogTails } from './jobs/log-tails.js';
-import { jobStores, type JobStores } from './jobs/stores.repository.js';
-import { GroupingTransitionWriter } from './jobs/transition-writer.js';
-import { coreCollections, coreMigrations } from './migrations.js';
+import type { DeviceFleet } from './events/counts/gpu-occupancy.js';
+import type { ReadJobs } from './events/hub/job-batch-reader.js';
+import { eventPolicies, eventResolvers } from './events/graphql/resolvers.js';
+import { experimentPolicies, experimentResolvers } from './experiments/graphql/resolvers.js';
+import { hardwarePolicies, hardwareResolvers } from './hardware/graphql/resolvers.js';
+import { gpuPolicies, gpuResolvers } from './gpus/graphql/resolvers.js';
+import { createJobDomain, type JobDomain } from './composition/job-domain.js';
+import type { CheckSelector } from './jobs/submit/requirement-checks.js';
+import { explainer } from './scheduler/explain/dry-run.js';
+import { jobPolicies, jobResolvers } from './jobs/graphql/resolvers.js';
+import { loggedFields, logHeads, LogTails } from './jobs/logs/log-tails.js';
+import { jobStores, type JobStores } from './composition/job-stores.repository.js';
+import { GroupingTransitionWriter } from './jobs/transitions/transition-writer.js';
+import { coreCollections, coreMigrations } from './composition/migrations.js';
 import type { QueuesService } from './queues/queues.service.js';
-import { queuePolicies, queueResolvers } from './queues/resolvers.js';
+import { queuePolicies, queueResolvers } from './queues/graphql/resolvers.js';
 import type { CoreServices } from './services.js';
-import { sharePolicies, shareResolvers } from './shares/resolvers.js';
-import { taskPolicies, taskResolvers } from './tasks/resolvers.js';
+import { sharePolicies, shareResolvers } from './shares/graphql/resolvers.js';
+import { taskPolicies, taskResolvers } from './tasks/graphql/resolvers.js';
 import { typeDefs } from './typeDefs.generated.js';
-import { viewerPolicies, viewerResolvers } from './viewer/resolvers.js';
-import { buildFleet, type FleetModule, type FleetServices } from './workers/fleet.module.js';
+import { viewerPolicies, viewerResolvers } from './viewer/graphql/resolvers.js';
+import { buildFleet, type FleetModule, type FleetServices } from './composition/fleet.module.js';
 import { maySee } from './workers/workers.service.js';
-import { workerPolicies, workerResolvers } from './workers/resolvers.js';
+import { workerPolicies, workerResolvers } from './workers/graphql/resolvers.js';
 
 /** What core is built from. */
 export interface CoreOptions {

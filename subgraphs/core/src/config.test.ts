@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { settings } from './config.js';
 
 test('the page on sites tells every setting, with its default or that it is needed, and none that is not there', () => {
-  const page = readFileSync(new URL('../../../docs/how-to/operate-a-site.md', import.meta.url), 'utf8');
+  const page = readFileSync(new URL('../../../../../docs/how-to/operate-a-site.md', import.meta.url), 'utf8');
   const rows = [...page.matchAll(/^\| `(RHIZOME_CORE_\w+)` +\| (.+?) +\|$/gm)];
   // Amounts are written with commas.
   const told = new Map(

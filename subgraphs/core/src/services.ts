@@ -2,21 +2,21 @@
  * The services of all domains, as resolvers find them in their context. `app.ts` makes them, each from its collaborators; a domain adds its
  * own line here. Types only: nothing is imported at run time.
  */
-import type { DeviceFleet } from './events/gpu-occupancy.js';
+import type { DeviceFleet } from './events/counts/gpu-occupancy.js';
 import type { EventsService } from './events/events.service.js';
 import type { ExperimentsService } from './experiments/experiments.service.js';
-import type { ExplanationCaller } from './broker/explanations.js';
-import type { PendingFacts } from './broker/pending.types.js';
-import type { Explain } from './jobs/explain.js';
-import type { BulkService } from './jobs/bulk.service.js';
-import type { JobLogs } from './jobs/job-logs.js';
-import type { JobDocument } from './jobs/job.types.js';
+import type { ExplanationCaller } from './scheduler/explain/explanations.js';
+import type { PendingFacts } from './scheduler/explain/pending.types.js';
+import type { Explain } from './scheduler/explain/dry-run.js';
+import type { BulkService } from './jobs/bulk/bulk.service.js';
+import type { JobLogs } from './jobs/logs/job-logs.js';
+import type { JobDocument } from './jobs/model/job.types.js';
 import type { JobsService } from './jobs/jobs.service.js';
-import type { LogTails } from './jobs/log-tails.js';
-import type { SubmitService } from './jobs/submit.service.js';
+import type { LogTails } from './jobs/logs/log-tails.js';
+import type { SubmitService } from './jobs/submit/submit.service.js';
 import type { QueuesService } from './queues/queues.service.js';
 import type { SharesService, ShareUsage } from './shares/shares.service.js';
-import type { FleetServices } from './workers/fleet.module.js';
+import type { FleetServices } from './composition/fleet.module.js';
 import type { TasksService } from './tasks/tasks.service.js';
 
 /** See the head of this file. */

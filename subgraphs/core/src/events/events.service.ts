@@ -3,10 +3,10 @@ import { setMaxListeners } from 'node:events';
 import type { Principal } from '@rhizome/authz';
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/mongo';
-import type { LogAppended, LogTailRequest, LogTails } from '../jobs/log-tails.js';
-import type { JobDocument } from '../jobs/job.types.js';
-import type { FeedBatch } from './change-feed.repository.js';
-import type { EventStores } from './event-stores.repository.js';
+import type { LogAppended, LogTailRequest, LogTails } from '../jobs/logs/log-tails.js';
+import type { JobDocument } from '../jobs/model/job.types.js';
+import type { FeedBatch } from './feed/change-feed.repository.js';
+import type { EventStores } from '../composition/event-stores.repository.js';
 import { compileCountFilter, type JobCountFilterInput } from './counts/count-filter.js';
 import {
   streamCounts,
@@ -17,20 +17,20 @@ import {
 } from './counts/count-stream.js';
 import { CountsService } from './counts/counts.service.js';
 import type { JobCountRow } from './counts/job-counts.js';
-import { decodeCursor, encodeCursor } from './cursor.js';
-import { DocumentChanges } from './document-changes.js';
-import { DocumentStream } from './documents.js';
-import { compileFilter, type JobEventFilterInput } from './event-filter.js';
-import { streamOccupancy, type DeviceFleet, type GpuOccupancyChange } from './gpu-occupancy.js';
-import { EventHub, everyEvent, type JobEventListener } from './hub.js';
-import { JobChanges, JobStateChange, JobStateChanges } from './job-changes.js';
-import { JobBatchReader, type JobFields, type ReadJobs } from './job-batch-reader.js';
-import type { JobEvent } from './job-event.js';
-import type { StreamMode } from './job-stream.js';
-import type { LoadJob } from './jobs-ahead.js';
-import { linkSignals } from './linked-signal.js';
-import { StreamDoor } from './stream-door.js';
-import { Tailer } from './tailer.js';
+import { decodeCursor, encodeCursor } from './feed/cursor.js';
+import { DocumentChanges } from './hub/document-changes.js';
+import { DocumentStream } from './feed/document-feed.js';
+import { compileFilter, type JobEventFilterInput } from './hub/event-filter.js';
+import { streamOccupancy, type DeviceFleet, type GpuOccupancyChange } from './counts/gpu-occupancy.js';
+import { EventHub, everyEvent, type JobEventListener } from './hub/hub.js';
+import { JobChanges, JobStateChange, JobStateChanges } from './hub/job-changes.js';
+import { JobBatchReader, type JobFields, type ReadJobs } from './hub/job-batch-reader.js';
+import type { JobEvent } from './feed/job-event.js';
+import type { StreamMode } from './hub/job-stream.js';
+import type { LoadJob } from './hub/jobs-ahead.js';
+import { linkSignals } from './hub/linked-signal.js';
+import { StreamDoor } from './hub/subscription-guard.js';
+import { Tailer } from './feed/tailer.js';
 
 /** How events are kept. */
 export interface EventsConfig {

@@ -1,6 +1,6 @@
 /** The only code that touches the collection of experiments. */
 import type { Collection } from 'mongodb';
-import { Directory } from '../directory/directory.repository.js';
+import { Directory } from '../shared/directory.repository.js';
 import type { ExperimentDocument } from './experiment.document.js';
 
 /** See the head of this file. */

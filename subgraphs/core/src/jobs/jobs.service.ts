@@ -1,13 +1,13 @@
 import { experimentsFor, type Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
-import { mayChange } from './bulk-rules.js';
-import type { ExperimentDirectory, QueueDirectory } from './collaborators.js';
-import { isTerminal, type JobState } from './job-state.js';
-import { needsKnown, planJobFilter, type JobCriteria, type JobFilterPlan } from './job-filter.js';
-import { maySeeJob, maySeeParent } from './job-visibility.js';
-import type { JobDocument } from './job.types.js';
-import type { JobProjection, JobsRepository } from './jobs.repository.js';
+import { mayChange } from './bulk/bulk-rules.js';
+import type { ExperimentDirectory, QueueDirectory } from './ports.js';
+import { isTerminal, type JobState } from './model/job-state.js';
+import { needsKnown, planJobFilter, type JobCriteria, type JobFilterPlan } from './model/job-filter.js';
+import { maySeeJob, maySeeParent } from './model/job-visibility.js';
+import type { JobDocument } from './model/job.types.js';
+import type { JobProjection, JobsRepository } from './model/jobs.repository.js';
 
 /** What {@link JobsService} works with. */
 export interface JobsServiceOptions {

@@ -1,6 +1,6 @@
 /** What inputs about queues may hold. Pure. */
-import { checkKey } from '../directory/idempotency.js';
-import { Problems } from '../directory/problems.js';
+import { checkKey } from '../shared/idempotency.js';
+import { Problems } from '../shared/problems.js';
 import type { QueueDocument, QueueExecutor, QueueState, StoredQueueLimits } from './queue.document.js';
 
 /** Reasons to refuse a change of a queue. */

@@ -1,6 +1,6 @@
 /** The stored shape of a queue. */
 import { defineCollection } from '@rhizome/mongo';
-import type { StoredCreation } from '../directory/idempotency.js';
+import type { StoredCreation } from '../shared/idempotency.js';
 
 /** Whether a queue takes work. */
 export const queueStates = ['ONLINE', 'TEST', 'BROKEROFF', 'PAUSED', 'OFFLINE'] as const;

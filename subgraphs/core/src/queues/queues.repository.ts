@@ -1,7 +1,7 @@
 /** The only code that touches the collection of queues. */
 import { keysetPage, type KeysetPage } from '@rhizome/mongo';
 import { MongoServerError, type Collection, type Filter } from 'mongodb';
-import { Directory } from '../directory/directory.repository.js';
+import { Directory } from '../shared/directory.repository.js';
 import type { QueueDocument, QueueState } from './queue.document.js';
 
 /** What became of an insert. */

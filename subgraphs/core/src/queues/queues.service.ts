@@ -2,8 +2,8 @@
 import { assertCan, experimentsFor, type Action, type Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
 import type { Clock, Ids, KeysetPage } from '@rhizome/mongo';
-import { digestOf } from '../directory/idempotency.js';
-import { Problems, type Problem } from '../directory/problems.js';
+import { digestOf } from '../shared/idempotency.js';
+import { Problems, type Problem } from '../shared/problems.js';
 import {
   checkCreate,
   checkReason,

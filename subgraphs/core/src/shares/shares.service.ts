@@ -1,7 +1,7 @@
 /** Rules of shares: who may see which, and how they are set. */
 import { experimentsFor, type Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/mongo';
-import { Problems, type Problem } from '../directory/problems.js';
+import { Problems, type Problem } from '../shared/problems.js';
 import type { SharesDocument, StoredShareLeaf } from './share.document.js';
 import { maxLeaves } from './share.document.js';
 import type { SharesRepository } from './shares.repository.js';

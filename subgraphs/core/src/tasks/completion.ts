@@ -1,8 +1,8 @@
 import type { Clock } from '@rhizome/mongo';
-import type { JobEvent, StateCounts } from '../jobs/collaborators.js';
-import type { EventHandler } from '../jobs/event-work.js';
-import { isTerminal, terminalStates } from '../jobs/job-state.js';
-import type { JobsRepository } from '../jobs/jobs.repository.js';
+import type { JobEvent, StateCounts } from '../jobs/ports.js';
+import type { EventHandler } from '../jobs/transitions/event-work.js';
+import { isTerminal, terminalStates } from '../jobs/model/job-state.js';
+import type { JobsRepository } from '../jobs/model/jobs.repository.js';
 import type { TaskState } from './task.document.js';
 import type { TasksRepository } from './tasks.repository.js';
 

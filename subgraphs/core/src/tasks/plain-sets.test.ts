@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { Findings } from '../jobs/findings.js';
-import { checkJob } from '../jobs/job-input.js';
-import type { JobSpec } from '../jobs/submit.types.js';
+import { Findings } from '../shared/findings.js';
+import { checkJob } from '../jobs/submit/job-input.js';
+import type { JobSpec } from '../jobs/submit/submit.types.js';
 import { neededOf, plainSets } from './plain-sets.js';
 import { fillIn, parametersOf, textsOf } from './template.js';
 

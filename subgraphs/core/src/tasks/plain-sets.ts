@@ -2,7 +2,7 @@
  * Parameter sets that are well-formed at a glance: a task may have a million of them, and to fill each one in only to look at what becomes of
  * it takes a hundred times as long. What is not plain is looked at in full. Pure.
  */
-import type { JobSpec } from '../jobs/submit.types.js';
+import type { JobSpec } from '../jobs/submit/submit.types.js';
 import { indexParameter, textsOf } from './template.js';
 import type { ParameterSetSpec } from './task-input.js';
 

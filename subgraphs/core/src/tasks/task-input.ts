@@ -1,9 +1,9 @@
 /** Whether a task that a caller describes is well-formed: the template, each parameter set, and what the template makes of it. */
 import { setImmediate as turn } from 'node:timers/promises';
-import { Findings } from '../jobs/findings.js';
-import { checkJob, checkPayload, checkRequirements, sibling } from '../jobs/job-input.js';
-import type { RequirementChecks } from '../jobs/requirement-checks.js';
-import type { JobSpec, PayloadSpec, Refusal, RequirementsSpec } from '../jobs/submit.types.js';
+import { Findings } from '../shared/findings.js';
+import { checkJob, checkPayload, checkRequirements, sibling } from '../jobs/submit/job-input.js';
+import type { RequirementChecks } from '../jobs/submit/requirement-checks.js';
+import type { JobSpec, PayloadSpec, Refusal, RequirementsSpec } from '../jobs/submit/submit.types.js';
 import { type IsPlain, neededOf, parameterName, plainSets } from './plain-sets.js';
 import { fillIn, indexParameter, parametersOf, textsOf } from './template.js';
 

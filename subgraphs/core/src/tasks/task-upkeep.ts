@@ -1,8 +1,8 @@
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/mongo';
-import type { LeaderWork } from '../jobs/collaborators.js';
-import { LeaderDuty } from '../jobs/leader-duty.js';
-import { pause } from '../jobs/pause.js';
+import type { LeaderWork } from '../jobs/ports.js';
+import { LeaderDuty } from '../shared/leader-task.js';
+import { pause } from '../shared/pause.js';
 import type { Completion } from './completion.js';
 import type { TasksRepository } from './tasks.repository.js';
 

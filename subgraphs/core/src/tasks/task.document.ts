@@ -1,6 +1,6 @@
 import { defineCollection } from '@rhizome/mongo';
-import type { StateCounts } from '../jobs/collaborators.js';
-import type { StoredPayload, StoredRequirements, StoredRetryPolicy } from '../jobs/job.types.js';
+import type { StateCounts } from '../jobs/ports.js';
+import type { StoredPayload, StoredRequirements, StoredRetryPolicy } from '../jobs/model/job.types.js';
 
 /** How a task stands. */
 export const taskStates = ['EXPANDING', 'RUNNING', 'FINISHED', 'FAILED', 'CANCELLED'] as const;

@@ -1,7 +1,7 @@
 import { keysetPage, type KeysetPage } from '@rhizome/mongo';
 import { MongoServerError, type Collection, type Filter } from 'mongodb';
-import type { StateCounts } from '../jobs/collaborators.js';
-import { isOnlyDuplicates } from '../jobs/classes.repository.js';
+import type { StateCounts } from '../jobs/ports.js';
+import { isOnlyDuplicates } from '../jobs/model/requirement-classes.repository.js';
 import {
   parameterChunkSchemaVersion,
   taskStates,

@@ -1,23 +1,18 @@
 import { assertCan, experimentsFor, type Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
 import type { Clock, Ids, KeysetPage } from '@rhizome/mongo';
-import type { ClassesRepository } from '../jobs/classes.repository.js';
-import { classifier } from '../jobs/classifier.js';
-import type {
-  ExperimentDirectory,
-  ExperimentFacts,
-  QueueDirectory,
-  StateCounts,
-} from '../jobs/collaborators.js';
-import { storedKey } from '../jobs/idempotency.js';
-import { subtract, type JobsRepository } from '../jobs/jobs.repository.js';
-import { normalisePayload, normaliseRetry } from '../jobs/normalise.js';
-import { type Ownership, ownershipOf } from '../jobs/owner.js';
-import { type CheckSelector, requirementChecks } from '../jobs/requirement-checks.js';
-import { submissionSchemaVersion } from '../jobs/submission.document.js';
-import type { SubmissionsRepository } from '../jobs/submissions.repository.js';
-import { digestOf, keyReused, listed, refusalOf, shareOf } from '../jobs/submit.service.js';
-import type { Refusal } from '../jobs/submit.types.js';
+import type { ClassesRepository } from '../jobs/model/requirement-classes.repository.js';
+import { classifier } from '../jobs/submit/classifier.js';
+import type { ExperimentDirectory, ExperimentFacts, QueueDirectory, StateCounts } from '../jobs/ports.js';
+import { storedKey } from '../shared/stored-key.js';
+import { subtract, type JobsRepository } from '../jobs/model/jobs.repository.js';
+import { normalisePayload, normaliseRetry } from '../jobs/submit/normalise.js';
+import { type Ownership, ownershipOf } from '../jobs/submit/ownership.js';
+import { type CheckSelector, requirementChecks } from '../jobs/submit/requirement-checks.js';
+import { submissionSchemaVersion } from '../jobs/submit/submission.document.js';
+import type { SubmissionsRepository } from '../jobs/submit/submissions.repository.js';
+import { digestOf, keyReused, listed, refusalOf, shareOf } from '../jobs/submit/submit.service.js';
+import type { Refusal } from '../jobs/submit/submit.types.js';
 import { endedOf } from './completion.js';
 import type { Expansion } from './expansion.js';
 import {

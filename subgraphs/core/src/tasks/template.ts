@@ -1,6 +1,6 @@
 /** Templates of tasks: pure rules for what is replaced by parameters, and where. */
-import type { StoredPayload } from '../jobs/job.types.js';
-import type { JobSpec } from '../jobs/submit.types.js';
+import type { StoredPayload } from '../jobs/model/job.types.js';
+import type { JobSpec } from '../jobs/submit/submit.types.js';
 
 const placeholder = /\{\{([A-Za-z_][A-Za-z0-9_]*)\}\}/g;
 

@@ -1,13 +1,13 @@
 /** Rules of asking for work: who may, with what, and in which process it is answered. */
 import { experimentsFor, type Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
-import type { BrokerService } from '../broker/broker.service.js';
-import type { Capacity, Grant } from '../broker/broker.types.js';
-import { type ForwardedAnswer, type ForwardedCall } from '../broker/forwarding.js';
-import type { Leadership } from '../broker/leadership.js';
-import { Problems } from '../directory/problems.js';
+import type { BrokerService } from '../scheduler/dispatch/scheduler.service.js';
+import type { Capacity, Grant } from '../scheduler/scheduler.types.js';
+import { type ForwardedAnswer, type ForwardedCall } from '../scheduler/leader/forwarding.js';
+import type { Leadership } from '../scheduler/leader/leadership.js';
+import { Problems } from '../shared/problems.js';
 import { workerLimits } from './worker.document.js';
-import type { Speakers } from './speakers.js';
+import type { Speakers } from './worker-access.js';
 import { silenced, type WorkerErrorCode, type WorkerProblem } from './worker-errors.js';
 import type { WorkerRegistry } from './worker-registry.js';
 

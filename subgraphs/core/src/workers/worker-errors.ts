@@ -1,5 +1,5 @@
 /** Why a worker's word is refused. */
-import type { Problem } from '../directory/problems.js';
+import type { Problem } from '../shared/problems.js';
 import type { WorkerDocument } from './worker.types.js';
 
 /** Codes beside INVALID_VALUE. */

@@ -3,8 +3,8 @@
  * since by the store's clock.
  */
 import type { Logger } from '@rhizome/log';
-import type { WorkerFacts } from '../broker/broker.types.js';
-import type { WorkerFeed } from '../broker/broker-view.js';
+import type { WorkerFacts } from '../scheduler/scheduler.types.js';
+import type { WorkerFeed } from '../scheduler/cache/scheduler-cache.js';
 import type { WorkersRepository } from './workers.repository.js';
 import type { WorkerDocument } from './worker.types.js';
 

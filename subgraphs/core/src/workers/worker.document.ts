@@ -1,7 +1,7 @@
 /** Collections of workers, their leases, and the broker's lease. */
 import { defineCollection } from '@rhizome/mongo';
-import type { BrokerLeaseDocument } from '../broker/broker-lease.repository.js';
-import { retention } from '../retention.js';
+import type { BrokerLeaseDocument } from '../scheduler/leader/broker-lease.repository.js';
+import { retention } from '../shared/retention.js';
 import { endedWorkerStates, type LeaseDocument, type WorkerDocument } from './worker.types.js';
 
 /** Version of the stored shapes of workers and leases; since 2 they tell which report their facts are from. */

@@ -1,7 +1,7 @@
 /** The only code that touches the collection of workers. */
 import { type KeysetPage, keysetPages } from '@rhizome/mongo';
 import type { Collection, Document, Filter } from 'mongodb';
-import type { StoreTime } from '../broker/store-time.js';
+import type { StoreTime } from '../shared/store-time.js';
 import {
   endedWorkerStates,
   type FactPart,

@@ -2,23 +2,28 @@
 import { can, experimentsFor, type Principal } from '@rhizome/authz';
 import { badInput, DomainError } from '@rhizome/errors';
 import type { Clock, KeysetPage } from '@rhizome/mongo';
-import type { QueueFacts } from '../broker/broker.types.js';
-import { Problems } from '../directory/problems.js';
-import type { CommandHub, CommandsMessage } from './command-hub.js';
-import { type CommandRules, drainOf, type WorkerCommand } from './command-rules.js';
-import { type FactReports, reportOf } from './fact-reports.js';
-import type { Heartbeats } from './heartbeats.js';
-import type { LeasesRepository, LeaseTerms } from './leases.repository.js';
-import type { Registration } from './registration.js';
+import type { QueueFacts } from '../scheduler/scheduler.types.js';
+import { Problems } from '../shared/problems.js';
+import type { CommandHub, CommandsMessage } from './commands/command-hub.js';
+import { type CommandRules, drainOf, type WorkerCommand } from './commands/command-rules.js';
+import { type FactReports, reportOf } from './registration/fact-reports.js';
+import type { Heartbeats } from './leases/heartbeats.js';
+import type { LeasesRepository, LeaseTerms } from './leases/leases.repository.js';
+import type { Registration } from './registration/registration.js';
 import {
   checkDevices,
   checkDeviceUse,
   type DeviceSpec,
   deviceUseOf,
   type DeviceUseSpec,
-} from './device-input.js';
-import { checkHardware, checkRegistration, type HardwareSpec, type RegisterSpec } from './worker-input.js';
-import type { Speakers } from './speakers.js';
+} from './registration/device-input.js';
+import {
+  checkHardware,
+  checkRegistration,
+  type HardwareSpec,
+  type RegisterSpec,
+} from './registration/worker-input.js';
+import type { Speakers } from './worker-access.js';
 import { silenced, type WorkerErrorCode, type WorkerProblem } from './worker-errors.js';
 import type { WorkerRegistry } from './worker-registry.js';
 import { workerLimits } from './worker.document.js';

@@ -1,6 +1,6 @@
 /** Which counts a caller wants, and may see. */
 import { assertCan, experimentsFor, type Principal } from '@rhizome/authz';
-import type { JobState } from '../../jobs/job-state.js';
+import type { JobState } from '../../jobs/model/job-state.js';
 import type { JobCountRow } from './job-counts.js';
 
 /** The filter as it is given; what is left out or null does not narrow. */

@@ -1,8 +1,8 @@
 /** Counts by looking at every job once, as of one time of the store: the beginning, and the way back when the stream was lost. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { MongoServerError, type ClientSession, type Db } from 'mongodb';
-import { jobStates, type JobState } from '../../jobs/job-state.js';
-import type { StoreTime } from '../cursor.js';
+import { jobStates, type JobState } from '../../jobs/model/job-state.js';
+import type { StoreTime } from '../feed/cursor.js';
 import type { JobCountRow } from './job-counts.js';
 
 /** What the scan found. */

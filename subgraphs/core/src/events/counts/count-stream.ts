@@ -1,7 +1,7 @@
 /** Streams of counts and of a task's progress: coalesced, so that they cost the same however many jobs change. */
 import { DomainError } from '@rhizome/errors';
 import type { Clock } from '@rhizome/mongo';
-import { Bell } from '../bell.js';
+import { Bell } from '../../shared/signal.js';
 import type { CountsService } from './counts.service.js';
 import type { JobCountRow } from './job-counts.js';
 import type { StateCounts } from './task-counts.js';

@@ -5,9 +5,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/mongo';
-import type { FeedStart } from '../change-feed.repository.js';
-import { placesAround } from '../cursor.js';
-import type { JobEvent } from '../job-event.js';
+import type { FeedStart } from '../feed/change-feed.repository.js';
+import { placesAround } from '../feed/cursor.js';
+import type { JobEvent } from '../feed/job-event.js';
 import { headId, type CountChunkDocument } from './count-snapshot.document.js';
 import type { CountSnapshotsRepository } from './count-snapshots.repository.js';
 import type { CountScanRepository } from './count-scan.repository.js';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { jobStates, type JobState } from '../../jobs/job-state.js';
-import type { StoredLastEvent } from '../../jobs/job.types.js';
-import type { JobEvent } from '../job-event.js';
+import { jobStates, type JobState } from '../../jobs/model/job-state.js';
+import type { StoredLastEvent } from '../../jobs/model/job.types.js';
+import type { JobEvent } from '../feed/job-event.js';
 import { JobCounts } from './job-counts.js';
 import { TaskCounts } from './task-counts.js';
 

@@ -1,7 +1,7 @@
 /** Numbers of jobs by experiment, queue, GPU model, share and state: kept by adding and subtracting, never by counting. */
-import type { JobState } from '../../jobs/job-state.js';
-import type { StoredGpuGrant } from '../../jobs/job.types.js';
-import type { JobEvent } from '../job-event.js';
+import type { JobState } from '../../jobs/model/job-state.js';
+import type { StoredGpuGrant } from '../../jobs/model/job.types.js';
+import type { JobEvent } from '../feed/job-event.js';
 
 /** One number. */
 export interface JobCountRow {

@@ -2,8 +2,8 @@
  * Numbers of jobs by task and state. Tasks whose jobs have all ended are forgotten in time, the one that changed longest ago first: their
  * numbers are counted by the index when somebody asks.
  */
-import { isTerminal, jobStates, type JobState } from '../../jobs/job-state.js';
-import type { JobEvent } from '../job-event.js';
+import { isTerminal, jobStates, type JobState } from '../../jobs/model/job-state.js';
+import type { JobEvent } from '../feed/job-event.js';
 
 /** Numbers of one task, jobs that others repeat among them; states without jobs are left out. */
 export type StateCounts = Readonly<Partial<Record<JobState, number>>>;

@@ -4,7 +4,7 @@ import { gpuModels } from './catalogue.js';
 import { cudaReleases } from './cuda-releases.js';
 
 const page = readFileSync(
-  new URL('../../../../../docs/explanation/gpu-matching.md', import.meta.url),
+  new URL('../../../../../../../docs/explanation/gpu-matching.md', import.meta.url),
   'utf8',
 );
 const told = /### What is not certain\n(.*?)\n## /s.exec(page)?.[1] ?? '';

@@ -1,0 +1,40 @@
+/** What other domains are told of experiments and queues. */
+import type { QueueFacts } from '../scheduler/scheduler.types.js';
+import type { ExperimentFacts, QueueDirectory } from '../jobs/ports.js';
+import type { QueueDocument } from '../queues/queue.document.js';
+import type { QueueLookup } from '../workers/workers.service.js';
+import type { Directories } from './directories.js';
+
+/** An experiment with its shares as they are stored now, or null. */
+export async function experimentFacts(
+  { experiments, shares }: Pick<Directories, 'experiments' | 'shares'>,
+  name: string,
+): Promise<ExperimentFacts | null> {
+  const [experiment, leaves] = await Promise.all([experiments.find(name), shares.ofExperiment(name)]);
+  return experiment && { name, shares: leaves.map(({ path }) => path) };
+}
+
+/** A queue as the broker knows it. */
+export function queueFacts({ _id, ...queue }: QueueDocument): QueueFacts {
+  return { ...queue, id: _id };
+}
+
+/** Queues as jobs need them. */
+export function queueDirectory(queues: Directories['queues']): QueueDirectory {
+  return {
+    idOf: async (name) => (await queues.byNames([name]))[0]?._id ?? null,
+    admitted: (names, experiment) => queues.admitted(names, experiment),
+    admitting: (experiment) => queues.admitting(experiment),
+  };
+}
+
+/** Queues as workers need them. */
+export function queueLookup(queues: Directories['queues']): QueueLookup {
+  const facts = (found: readonly (QueueDocument | null)[]): readonly (QueueFacts | undefined)[] =>
+    found.map((queue) => (queue ? queueFacts(queue) : undefined));
+  return {
+    byNames: async (names) => facts(await queues.byNames(names)),
+    freshByNames: async (names) => facts(await queues.freshByNames(names)),
+    allFresh: async () => (await queues.allFresh()).map(queueFacts),
+  };
+}

@@ -1,0 +1,26 @@
+/** What the event stream is read from and its counts are kept in, on one database. */
+import { collection } from '@rhizome/mongo';
+import type { Db } from 'mongodb';
+import { ChangeFeed } from '../events/feed/change-feed.repository.js';
+import { CountScanRepository } from '../events/counts/count-scan.repository.js';
+import { countSnapshotsCollection } from '../events/counts/count-snapshot.document.js';
+import { CountSnapshotsRepository } from '../events/counts/count-snapshots.repository.js';
+
+/** Collections that events keep. */
+export const eventCollections = [countSnapshotsCollection] as const;
+
+/** What {@link eventStores} makes. */
+export interface EventStores {
+  readonly feed: ChangeFeed;
+  readonly scan: CountScanRepository;
+  readonly snapshots: CountSnapshotsRepository;
+}
+
+/** @param watched collections beside `jobs` whose writes are told to those who ask */
+export function eventStores(db: Db, watched: readonly string[]): EventStores {
+  return {
+    feed: new ChangeFeed(db, watched),
+    scan: new CountScanRepository(db),
+    snapshots: new CountSnapshotsRepository(collection(db, countSnapshotsCollection)),
+  };
+}

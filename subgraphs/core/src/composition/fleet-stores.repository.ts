@@ -1,0 +1,35 @@
+/** The stores of broker and workers in core's database. */
+import { collection } from '@rhizome/mongo';
+import type { Db } from 'mongodb';
+import { BrokerJobsRepository } from '../scheduler/cache/scheduler-jobs.repository.js';
+import { BrokerLeaseRepository } from '../scheduler/leader/broker-lease.repository.js';
+import { RequirementClassesRepository } from '../scheduler/requirements/requirement-classes.repository.js';
+import type { StoreTime } from '../shared/store-time.js';
+import { jobsCollection } from '../jobs/model/job.document.js';
+import { requirementClassesCollection } from '../jobs/model/requirement-class.document.js';
+import { LeasesRepository } from '../workers/leases/leases.repository.js';
+import { brokerLeaseCollection, leasesCollection, workersCollection } from '../workers/worker.document.js';
+import { WorkersRepository } from '../workers/workers.repository.js';
+
+/** Core's database. */
+export type FleetDatabase = Db;
+
+/** See the head of this file. */
+export interface FleetStores {
+  readonly jobs: BrokerJobsRepository;
+  readonly classes: RequirementClassesRepository;
+  readonly workers: WorkersRepository;
+  readonly leases: LeasesRepository;
+  readonly brokerLease: BrokerLeaseRepository;
+}
+
+/** @param ttlMs how long the broker's lease lasts */
+export function fleetStores(db: FleetDatabase, storeTime: StoreTime, ttlMs: number): FleetStores {
+  return {
+    jobs: new BrokerJobsRepository(collection(db, jobsCollection)),
+    classes: new RequirementClassesRepository(collection(db, requirementClassesCollection)),
+    workers: new WorkersRepository(collection(db, workersCollection), storeTime),
+    leases: new LeasesRepository(collection(db, leasesCollection), storeTime),
+    brokerLease: new BrokerLeaseRepository(collection(db, brokerLeaseCollection), storeTime, ttlMs),
+  };
+}

@@ -1,0 +1,244 @@
+/** Puts the broker and the workers together from what they are handed. Opens no socket; begins nothing before `start`. */
+import type { Logger } from '@rhizome/log';
+import type { Clock, Ids } from '@rhizome/mongo';
+import { BrokerService } from '../scheduler/dispatch/scheduler.service.js';
+import { BrokerView } from '../scheduler/cache/scheduler-cache.js';
+import type { JobEventFeed, QueueFacts, ShareFacts } from '../scheduler/scheduler.types.js';
+import { Explanations } from '../scheduler/explain/explanations.js';
+import { forwardAcquire } from '../scheduler/leader/forwarding.js';
+import { BrokerLeadership } from '../scheduler/leader/leadership.js';
+import type { Usage } from '../scheduler/cache/ledger.js';
+import { RequirementClasses } from '../scheduler/requirements/requirement-classes.js';
+import { SendBack } from '../scheduler/dispatch/requeue-grants.js';
+import { serverTime, type StoreTime } from '../shared/store-time.js';
+import type { TransitionWriter } from '../jobs/transitions/transition.types.js';
+import { HardwareViews } from '../hardware/hardware-map.service.js';
+import { AcquireService } from '../workers/acquire.service.js';
+import { CommandHub } from '../workers/commands/command-hub.js';
+import { CommandRules } from '../workers/commands/command-rules.js';
+import { type FleetDatabase, fleetStores } from './fleet-stores.repository.js';
+import { FactReports } from '../workers/registration/fact-reports.js';
+import { Heartbeats } from '../workers/leases/heartbeats.js';
+import { JobHolder } from '../workers/reports/job-holder.js';
+import { LeaseWatch } from '../workers/leases/lease-watch.js';
+import { Registration } from '../workers/registration/registration.js';
+import { ReportsService } from '../workers/reports/reports.service.js';
+import { Speakers } from '../workers/worker-access.js';
+import { WorkerRegistry } from '../workers/worker-registry.js';
+import { brokerLeaseCollection, leasesCollection, workersCollection } from '../workers/worker.document.js';
+import { type QueueLookup, WorkersService } from '../workers/workers.service.js';
+
+/** Collections that this module keeps. */
+export const fleetCollections = [workersCollection, leasesCollection, brokerLeaseCollection] as const;
+
+/** What the broker and the workers need of the rest of core. */
+export interface FleetOptions {
+  readonly db: FleetDatabase;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Logger;
+  readonly writer: TransitionWriter;
+  /** The process's event stream: events of jobs, and notices of workers that were written. */
+  readonly feed: JobEventFeed & {
+    onWritten?(collection: string, listener: (ids: readonly string[]) => void): () => void;
+  };
+  /** All queues and all shares, as they are now. */
+  readonly queues: () => readonly QueueFacts[] | Promise<readonly QueueFacts[]>;
+  /** Queues by name, and as the store has them now. */
+  readonly queueLookup: QueueLookup;
+  /** Reads queues and shares from the store, so that memory has what every process has written so far. */
+  readonly rereadDirectories: () => Promise<void>;
+  readonly shares: () => readonly ShareFacts[] | Promise<readonly ShareFacts[]>;
+  /** Jobs of a share that are ready, as they are counted. */
+  readonly readyCount?: (share: string) => number;
+  /** Calls the listener when queues or shares changed; returns how to stop. */
+  readonly onDirectoryChanged?: (listener: () => void) => () => void;
+  /** Where this process takes GraphQL calls of other core processes, asked when it is needed; left out where it is alone. */
+  readonly url?: (() => string | undefined) | undefined;
+  readonly brokerTtlMs?: number;
+  readonly brokerRenewMs?: number;
+  readonly graceMs?: number;
+  /** The store's clock unless given. */
+  readonly storeTime?: StoreTime;
+}
+
+/** The services, as resolvers and other domains find them. */
+export interface FleetServices {
+  readonly workers: WorkersService;
+  readonly reports: ReportsService;
+  readonly acquire: AcquireService;
+  readonly broker: BrokerService;
+  readonly explanations: Explanations;
+  readonly commands: CommandHub;
+  readonly holder: JobHolder;
+  readonly view: BrokerView;
+  readonly registry: WorkerRegistry;
+  /** Hardware summed up. */
+  readonly hardware: HardwareViews;
+}
+
+/** See {@link buildFleet}. */
+export interface FleetModule {
+  readonly services: FleetServices;
+  readonly leadership: BrokerLeadership;
+  readonly leaseWatch: LeaseWatch;
+  /** What is granted to shares, one answer a path. */
+  shareUsage(paths: readonly string[]): readonly Usage[];
+  /** The event stream must be open: what comes by it from now on is taken in. */
+  start(): Promise<void>;
+  /** Gives the leadership back first, so that another process can lead at once. */
+  stop(): Promise<void>;
+}
+
+/** See the head of this file. */
+export function buildFleet(options: FleetOptions): FleetModule {
+  const { clock, ids, log, writer, feed, url, graceMs, brokerTtlMs = 5000, brokerRenewMs = 1000 } = options;
+  const parts = makeParts(options);
+  const { stores, view, registry, classes } = parts;
+  const { jobs, leases, workers, brokerLease } = stores;
+  const leadership = new BrokerLeadership({
+    leases: brokerLease,
+    clock,
+    log,
+    holder: ids.next('core'),
+    url,
+    ttlMs: brokerTtlMs,
+    renewMs: brokerRenewMs,
+  });
+  const sendBack = new SendBack({ jobs, writer, clock, log });
+  const broker = new BrokerService({
+    view,
+    classes,
+    jobs,
+    leadership,
+    writer,
+    sendBack,
+    feed,
+    clock,
+    ids,
+    log,
+    readyCount: options.readyCount,
+  });
+  const { ledger } = view;
+  const isLeading = (): boolean => broker.isReady;
+  const watched = { leases, workers, registry, ledger, sendBack, clock, log, isLeading };
+  const leaseWatch = new LeaseWatch({ ...watched, ...(graceMs === undefined ? {} : { graceMs }) });
+  const services = servicesOf(options, parts, broker, leadership);
+  return {
+    services,
+    leadership,
+    leaseWatch,
+    shareUsage: (paths) => paths.map((path) => broker.shareUsage(path)),
+    ...lifeOf(options, services, leadership, leaseWatch),
+  };
+}
+
+function servicesOf(
+  { clock, ids, log, writer, url, queues, queueLookup }: FleetOptions,
+  { stores, view, registry, classes }: ReturnType<typeof makeParts>,
+  broker: BrokerService,
+  leadership: BrokerLeadership,
+): FleetServices {
+  const { jobs, leases, workers } = stores;
+  const { ledger } = view;
+  const commands = new CommandHub({ view, classes });
+  const speakers = new Speakers({ queues: queueLookup });
+  const devices = async (workerId: string): Promise<ReadonlyMap<string, string>> =>
+    broker.isReady ? ledger.devicesOf(workerId) : jobs.devicesOf([...ledger.jobsOf(workerId)]);
+  const booked = async (workerIds: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<string>>> =>
+    broker.isReady
+      ? new Map(workerIds.map((id) => [id, new Set(ledger.devicesOf(id).keys())]))
+      : jobs.bookedDevices(workerIds.flatMap((id) => [...ledger.jobsOf(id)]));
+  return {
+    view,
+    registry,
+    broker,
+    explanations: new Explanations({ broker, leadership, ownUrl: url, log }),
+    commands,
+    hardware: new HardwareViews({ registry, workers, leases, booked, clock, queues }),
+    reports: new ReportsService({ registry, speakers, ledger, jobs, writer, clock }),
+    holder: new JobHolder({ registry, speakers, ledger, jobs }),
+    acquire: new AcquireService({
+      broker,
+      leadership,
+      registry,
+      admit: (worker) => view.admit(worker),
+      speakers,
+      forward: forwardAcquire,
+      ownUrl: url,
+    }),
+    workers: new WorkersService({
+      workers,
+      leases,
+      registry,
+      clock,
+      speakers,
+      devices,
+      registration: new Registration({ workers, leases, registry, ids, log }),
+      heartbeats: new Heartbeats(leases),
+      facts: new FactReports(workers, registry),
+      queues: queueLookup,
+      commands: new CommandRules(ledger, jobs),
+      hub: commands,
+    }),
+  };
+}
+
+function makeParts({
+  db,
+  clock,
+  log,
+  storeTime = serverTime,
+  queues,
+  shares,
+  rereadDirectories,
+  brokerTtlMs = 5000,
+}: FleetOptions) {
+  const stores = fleetStores(db, storeTime, brokerTtlMs);
+  const classes = new RequirementClasses(stores.classes);
+  const registry = new WorkerRegistry(stores.workers, log);
+  const directory = {
+    queues: async () => queues(),
+    shares: async () => shares(),
+    reread: async () => {
+      await Promise.all([rereadDirectories(), registry.refresh()]);
+    },
+  };
+  const view = new BrokerView({ directory, workers: registry, classes, jobs: stores.jobs, clock, log });
+  return { stores, classes, registry, view };
+}
+
+function lifeOf(
+  { feed, onDirectoryChanged, log }: FleetOptions,
+  { broker, commands, registry, view }: FleetServices,
+  leadership: BrokerLeadership,
+  leaseWatch: LeaseWatch,
+): Pick<FleetModule, 'start' | 'stop'> {
+  const stops: (() => void)[] = [];
+  const logged = (work: Promise<void>): void =>
+    void work.catch((err: unknown) => log.warn({ err }, 'the fleet could not be read anew'));
+  return {
+    async start() {
+      const stopNotices = feed.onWritten?.('workers', (ids) => logged(registry.notice(ids)));
+      const stopDirectory = onDirectoryChanged?.(() => logged(view.refresh()));
+      stops.push(
+        registry.onChanged((worker) => commands.takeWorker(worker)),
+        ...[stopNotices, stopDirectory].filter((stop) => stop !== undefined),
+      );
+      await registry.start();
+      await broker.start();
+      commands.start();
+      leaseWatch.start();
+      await leadership.start();
+    },
+    async stop() {
+      await broker.finishGrants();
+      await leadership.stop();
+      for (const stop of stops.splice(0)) stop();
+      await leaseWatch.stop();
+      commands.stop();
+      await broker.stop();
+      await registry.stop();
+    },
+  };
+}

@@ -1,0 +1,141 @@
+/** Puts the services of jobs and tasks together; opens nothing and reads no configuration. */
+import type { Logger } from '@rhizome/log';
+import type { Clock, Ids } from '@rhizome/mongo';
+import { Completion } from '../tasks/completion.js';
+import { Expansion } from '../tasks/expansion.js';
+import { TaskUpkeep } from '../tasks/task-upkeep.js';
+import { TasksService } from '../tasks/tasks.service.js';
+import { BackoffTimer } from '../jobs/transitions/backoff-timer.js';
+import { BulkChanges } from '../jobs/bulk/bulk-changes.js';
+import { BulkRunner } from '../jobs/bulk/bulk-runner.js';
+import { BulkService } from '../jobs/bulk/bulk.service.js';
+import type {
+  ExperimentDirectory,
+  JobEventStream,
+  LeaderWork,
+  QueueDirectory,
+  StateCounts,
+} from '../jobs/ports.js';
+import { Dependencies } from '../jobs/dependencies/dependencies.js';
+import { DependencyWork } from '../jobs/dependencies/dependency-work.js';
+import { EventWork } from '../jobs/transitions/event-work.js';
+import { JobCopies } from '../jobs/bulk/job-copies.js';
+import { JobLogs } from '../jobs/logs/job-logs.js';
+import { JobsService } from '../jobs/jobs.service.js';
+import type { CheckSelector } from '../jobs/submit/requirement-checks.js';
+import type { JobStores } from './job-stores.repository.js';
+import { SubmitService } from '../jobs/submit/submit.service.js';
+import type { TransitionWriter } from '../jobs/transitions/transition.types.js';
+
+/** What the domain is handed. */
+export interface JobDomainOptions {
+  readonly stores: JobStores;
+  readonly writer: TransitionWriter;
+  readonly experiments: ExperimentDirectory;
+  readonly queues: QueueDirectory;
+  readonly checkSelector: CheckSelector;
+  readonly stream: JobEventStream;
+  readonly leader: LeaderWork;
+  /** Jobs of a task by state as the event stream tells, or undefined where it does not know. */
+  readonly liveCounts: (taskId: string) => StateCounts | undefined;
+  /** Names this process among all of core. */
+  readonly processId: string;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Logger;
+  /** Bytes of one attempt's log at most. */
+  readonly maxLogBytes?: number | undefined;
+  /** Jobs in one step of expansion; for tests. */
+  readonly stepSize?: number | undefined;
+  /** How often the leader looks after tasks, in milliseconds; for tests. */
+  readonly upkeepMs?: number | undefined;
+}
+
+/** The services that resolvers call, and the work behind them. */
+export interface JobDomain {
+  readonly jobs: JobsService;
+  readonly submits: SubmitService;
+  readonly bulk: BulkService;
+  readonly jobLogs: JobLogs;
+  readonly tasks: TasksService;
+  readonly dependencies: Dependencies;
+  /** Begins the work of the leader whenever this process leads. */
+  start(): void;
+  /** Ends after the steps under way; leadership must have ended. The writer is closed by whoever made it. */
+  stop(): Promise<void>;
+}
+
+/** Makes the domain. */
+export function createJobDomain(options: JobDomainOptions): JobDomain {
+  const { stores, writer, experiments, queues, leader, clock, ids, log, checkSelector } = options;
+  const { jobs, classes, submissions, operations, consumers, logs, tasks } = stores;
+  const runnerId = options.processId;
+  const dependencies = new Dependencies({ jobs, writer });
+  const completion = new Completion({ tasks, jobs, clock });
+  const reopenTasks = async (taskIds: readonly string[]): Promise<void> => {
+    await tasks.reopen(taskIds, clock.now());
+    await completion.check(taskIds);
+  };
+  const copies = new JobCopies({ jobs, dependencies, reopenTasks, clock });
+  const changes = new BulkChanges({ jobs, writer, copies, clock });
+  const runner = new BulkRunner({ operations, jobs, changes, experiments, leader, runnerId, clock, log });
+  const stepSize = options.stepSize === undefined ? {} : { stepSize: options.stepSize };
+  const onComplete = (taskId: string): Promise<void> => completion.check([taskId]);
+  const expansion = new Expansion({
+    tasks,
+    jobs,
+    dependencies,
+    leader,
+    onComplete,
+    runnerId,
+    clock,
+    log,
+    ...stepSize,
+  });
+  const everyMs = options.upkeepMs === undefined ? {} : { everyMs: options.upkeepMs };
+  const upkeep = new TaskUpkeep({ tasks, completion, leader, clock, log, ...everyMs });
+  const timer = new BackoffTimer({ jobs, writer, leader, clock, log });
+  const handlers = [new DependencyWork(dependencies), completion, timer];
+  const events = new EventWork({ stream: options.stream, consumers, leader, handlers, clock, log });
+  const submits = new SubmitService({
+    jobs,
+    classes,
+    submissions,
+    dependencies,
+    experiments,
+    queues,
+    checkSelector,
+    clock,
+    ids,
+    log,
+  });
+  const maxBytes = options.maxLogBytes === undefined ? {} : { maxBytes: options.maxLogBytes };
+  const works = [upkeep, expansion, runner, timer, events];
+  return {
+    jobs: new JobsService({ jobs, experiments, queues }),
+    submits,
+    bulk: new BulkService({ jobs, operations, changes, runner, experiments, clock, ids }),
+    jobLogs: new JobLogs({ logs, ...maxBytes }),
+    tasks: new TasksService({
+      tasks,
+      jobs,
+      classes,
+      submissions,
+      experiments,
+      queues,
+      expansion,
+      checkSelector,
+      liveCounts: options.liveCounts,
+      clock,
+      ids,
+    }),
+    dependencies,
+    start() {
+      for (const work of works) work.start();
+    },
+    async stop() {
+      await Promise.all(works.map((work) => work.stop()));
+      await submits.settle();
+    },
+  };
+}

@@ -1,0 +1,47 @@
+import { collection } from '@rhizome/mongo';
+import type { Db } from 'mongodb';
+import { parameterChunksCollection, tasksCollection } from '../tasks/task.document.js';
+import { TasksRepository } from '../tasks/tasks.repository.js';
+import { bulkOperationsCollection } from '../jobs/bulk/bulk-operation.document.js';
+import { BulkRepository } from '../jobs/bulk/bulk.repository.js';
+import { ClassesRepository } from '../jobs/model/requirement-classes.repository.js';
+import { consumersCollection } from '../jobs/transitions/consumer.document.js';
+import { ConsumersRepository } from '../jobs/transitions/consumers.repository.js';
+import { jobsCollection } from '../jobs/model/job.document.js';
+import { jobLogHeadsCollection, jobLogsCollection } from '../jobs/logs/job-log.document.js';
+import { JobLogsRepository } from '../jobs/logs/job-logs.repository.js';
+import { JobsRepository } from '../jobs/model/jobs.repository.js';
+import { requirementClassesCollection } from '../jobs/model/requirement-class.document.js';
+import { submissionsCollection } from '../jobs/submit/submission.document.js';
+import { SubmissionsRepository } from '../jobs/submit/submissions.repository.js';
+import { transitionStore } from '../jobs/transitions/transitions.repository.js';
+
+/** Collections of jobs and tasks, to be made before anything else. */
+export const jobCollections = [
+  jobsCollection,
+  requirementClassesCollection,
+  submissionsCollection,
+  bulkOperationsCollection,
+  consumersCollection,
+  jobLogsCollection,
+  jobLogHeadsCollection,
+  tasksCollection,
+  parameterChunksCollection,
+];
+
+/** Repositories of jobs and tasks on one database. */
+export function jobStores(db: Db) {
+  return {
+    jobs: new JobsRepository(collection(db, jobsCollection)),
+    transitions: transitionStore(collection(db, jobsCollection)),
+    classes: new ClassesRepository(collection(db, requirementClassesCollection)),
+    submissions: new SubmissionsRepository(collection(db, submissionsCollection)),
+    operations: new BulkRepository(collection(db, bulkOperationsCollection)),
+    consumers: new ConsumersRepository(collection(db, consumersCollection)),
+    logs: new JobLogsRepository(collection(db, jobLogsCollection), collection(db, jobLogHeadsCollection)),
+    tasks: new TasksRepository(collection(db, tasksCollection), collection(db, parameterChunksCollection)),
+  };
+}
+
+/** What {@link jobStores} makes. */
+export type JobStores = ReturnType<typeof jobStores>;

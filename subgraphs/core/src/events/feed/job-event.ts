@@ -1,0 +1,52 @@
+/** An event of the stream: what a transition, or a submit, has left in the job's document. */
+import type { StoredLastEvent } from '../../jobs/model/job.types.js';
+
+/** One event. */
+export interface JobEvent {
+  /** Where it stands in the stream: texts that sort as the events do. See {@link encodeCursor}. */
+  readonly token: string;
+  readonly jobId: string;
+  readonly last: StoredLastEvent;
+}
+
+/** A document that is none of a job was written: a queue, a share, a task. */
+export interface DocumentNotice {
+  /** Where it stands in the stream, as {@link JobEvent.token}. */
+  readonly token: string;
+  readonly collection: string;
+  readonly id: string;
+}
+
+/** Texts that occur again and again in events are kept once. */
+const kept = new Map<string, string>();
+const maxKept = 20_000;
+
+function once(text: string): string {
+  const known = kept.get(text);
+  if (known !== undefined) return known;
+  if (kept.size >= maxKept) kept.clear();
+  kept.set(text, text);
+  return text;
+}
+
+const repeated = [
+  'actor',
+  'reason',
+  'experiment',
+  'taskId',
+  'queue',
+  'previousQueue',
+  'share',
+  'owner',
+  'classId',
+  'workerId',
+] as const;
+
+/** Makes an event of what the stream brings, see `change-feed.ts`. */
+export function toJobEvent(token: string, jobId: string, stored: Record<string, unknown>): JobEvent {
+  for (const field of repeated) {
+    const text = stored[field] as string | undefined;
+    if (text !== undefined) stored[field] = once(text);
+  }
+  return { token, jobId, last: stored as unknown as StoredLastEvent };
+}

@@ -1,0 +1,147 @@
+/** Doors of the event stream: unpack, call, map. */
+import type { Policies, Principal } from '@rhizome/authz';
+import { badInput } from '@rhizome/errors';
+import { jobProjection } from '../../jobs/graphql/job-fields.js';
+import type { TaskFacts } from '../../tasks/task.document.js';
+import type { TasksService } from '../../tasks/tasks.service.js';
+import type { Resolvers } from '../../types.generated.js';
+import type { TaskSource } from '../counts/count-stream.js';
+import { encodeCursor } from '../feed/cursor.js';
+import { isToldByEvent, jobOfEvent } from './event-job.js';
+
+const shortestIntervalMs = 100;
+const longestIntervalMs = 60_000;
+
+export const eventResolvers: Pick<
+  Resolvers,
+  | 'Query'
+  | 'GpuOccupancyChanged'
+  | 'JobCountsChanged'
+  | 'JobStateChanged'
+  | 'QueueChanged'
+  | 'TaskProgressChanged'
+  | 'WorkerChanged'
+> & {
+  readonly Subscription: Pick<
+    NonNullable<Resolvers['Subscription']>,
+    | 'jobStateChanged'
+    | 'taskProgress'
+    | 'jobCountsChanged'
+    | 'queueChanged'
+    | 'workerChanged'
+    | 'jobLogAppended'
+    | 'gpuOccupancyChanged'
+  >;
+} = {
+  Query: {
+    jobCounts: (_parent, { filter }, { core, principal }) => core.events.jobCounts(filter, principal),
+  },
+  Subscription: {
+    jobStateChanged: {
+      subscribe: (_parent, { filter, after, mode }, { core, principal, signal }) =>
+        core.events.jobStateChanged(filter, after, principal, signal, mode ?? 'EVERY'),
+      resolve: (change: unknown) => change as never,
+    },
+    taskProgress: {
+      subscribe: (_parent, { id }, { core, principal, signal }) =>
+        core.events.taskProgress(id, progressOf(id, core.tasks, principal), signal),
+      resolve: (change: unknown) => change as never,
+    },
+    jobCountsChanged: {
+      subscribe: (_parent, { filter, intervalMs }, { core, principal, signal }) =>
+        core.events.jobCountsChanged(filter, checkedInterval(intervalMs), principal, signal),
+      resolve: (change: unknown) => change as never,
+    },
+    queueChanged: {
+      subscribe: (_parent, { filter, after }, { core, principal, signal }) =>
+        core.events.documents.queues({ filter, after, principal, signal }, core.queues),
+      resolve: (change: unknown) => change as never,
+    },
+    workerChanged: {
+      subscribe: (_parent, { filter, after }, { core, principal, signal }) =>
+        core.events.documents.workers({ filter, after, principal, signal }, core.fleet.workers),
+      resolve: (change: unknown) => change as never,
+    },
+    jobLogAppended: {
+      subscribe: (_parent, { jobId, after }, { core, principal, signal }) =>
+        core.events.logAppended(core.logTails, { jobId, after, principal }, signal),
+      resolve: (change: unknown) => change as never,
+    },
+    gpuOccupancyChanged: {
+      subscribe: (_parent, { filter, intervalMs }, { core, principal, signal }) =>
+        core.events.gpuOccupancyChanged(
+          core.devices,
+          { filter, intervalMs: checkedInterval(intervalMs), principal },
+          signal,
+        ),
+      resolve: (change: unknown) => change as never,
+    },
+  },
+  JobStateChanged: {
+    cursor: ({ token }) => encodeCursor(token),
+    job: (change, _args, { core }, info) => {
+      if (!change.event) return null;
+      return isToldByEvent(info)
+        ? jobOfEvent(change.event)
+        : core.events.readJob(change, jobProjection(info));
+    },
+    previousState: ({ event }) => event?.last.from ?? null,
+    state: ({ event }) => event?.last.to ?? null,
+    attempt: ({ event }) => event?.last.attempt ?? null,
+    actor: ({ event }) => event?.last.actor ?? null,
+    reason: ({ event }) => event?.last.reason ?? null,
+    at: ({ event }) => event?.last.at ?? null,
+    revision: ({ event }) => event?.last.revision ?? null,
+    coalescedCount: ({ event, coalesced }) => (event ? coalesced : null),
+  },
+  QueueChanged: {
+    cursor: ({ token }) => encodeCursor(token),
+    queue: ({ document }) => document,
+  },
+  WorkerChanged: {
+    cursor: ({ token }) => encodeCursor(token),
+    worker: ({ document }) => document,
+  },
+  GpuOccupancyChanged: {
+    cursor: ({ token }) => encodeCursor(token),
+  },
+  TaskProgressChanged: {
+    cursor: ({ token }) => encodeCursor(token),
+  },
+  JobCountsChanged: {
+    cursor: ({ token }) => encodeCursor(token),
+  },
+};
+
+function progressOf(
+  id: string,
+  tasks: TasksService,
+  principal: Principal,
+): Omit<TaskSource<TaskFacts>, 'onWritten'> {
+  return {
+    find: async () => (await tasks.findMany([id], principal))[0] ?? null,
+    progress: async (task) => {
+      const [progress] = await tasks.progressOf([task]);
+      return progress ?? { totalJobs: task.totalJobs, createdJobs: task.createdJobs, states: {} };
+    },
+    hasEnded: ({ state }) => state !== 'EXPANDING' && state !== 'RUNNING',
+  };
+}
+
+function checkedInterval(intervalMs: number | null | undefined): number {
+  const given = intervalMs ?? 1000;
+  if (given >= shortestIntervalMs && given <= longestIntervalMs) return given;
+  throw badInput('intervalMs', given, `${shortestIntervalMs} to ${longestIntervalMs}`);
+}
+
+export const eventPolicies: Policies = {
+  'Query.jobCounts': { action: 'job:read' },
+  // Which experiments they may follow, the service narrows to.
+  'Subscription.jobStateChanged': { action: 'events:read' },
+  'Subscription.jobCountsChanged': { action: 'events:read' },
+  'Subscription.taskProgress': { action: 'task:read' },
+  'Subscription.queueChanged': { action: 'queue:read' },
+  'Subscription.workerChanged': { action: 'worker:read' },
+  'Subscription.jobLogAppended': { action: 'job:read' },
+  'Subscription.gpuOccupancyChanged': { action: 'worker:read' },
+};

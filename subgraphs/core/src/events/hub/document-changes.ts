@@ -1,0 +1,128 @@
+/** Changes of queues and of workers for a subscriber: each document as it is when it is told, as far as the caller may see it. */
+import type { Principal } from '@rhizome/authz';
+import { badInput } from '@rhizome/errors';
+import type { QueueDocument } from '../../queues/queue.document.js';
+import type { WorkerDocument, WorkerState } from '../../workers/worker.types.js';
+import type { DocumentStream } from '../feed/document-feed.js';
+import type { StreamDoor, StreamStart } from './subscription-guard.js';
+
+/** One message; without a document it is the opening one. */
+export interface DocumentChange<TDoc> {
+  readonly token: string;
+  readonly document: TDoc | null;
+}
+
+/** The filter of `queueChanged` as it is given. */
+export interface QueueChangeFilter {
+  readonly names?: readonly string[] | null | undefined;
+  readonly sites?: readonly string[] | null | undefined;
+}
+
+/** The filter of `workerChanged` as it is given. */
+export interface WorkerChangeFilter {
+  readonly ids?: readonly string[] | null | undefined;
+  readonly queues?: readonly string[] | null | undefined;
+  readonly states?: readonly WorkerState[] | null | undefined;
+}
+
+/** Who asks, and from where on. */
+export interface ChangeRequest<TFilter> {
+  readonly filter: TFilter | null | undefined;
+  readonly after: string | null | undefined;
+  readonly principal: Principal;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Queues, as this needs them. */
+export interface ChangedQueues {
+  /** Reads queues anew, one answer an id. */
+  fresh(ids: readonly string[]): Promise<readonly (QueueDocument | null)[]>;
+  isVisible(queue: QueueDocument, principal: Principal): boolean;
+}
+
+/** Workers, as this needs them. */
+export interface ChangedWorkers {
+  /** Reads workers, one answer an id; null for those that the principal may not see. */
+  findMany(ids: readonly string[], principal: Principal): Promise<readonly (WorkerDocument | null)[]>;
+}
+
+/** Names or ids in a filter at most. */
+const maxNamed = 1000;
+
+/** See the head of this file. */
+export class DocumentChanges {
+  readonly #door: StreamDoor;
+  readonly #documents: DocumentStream;
+
+  constructor(door: StreamDoor, documents: DocumentStream) {
+    this.#door = door;
+    this.#documents = documents;
+  }
+
+  /** Queues that are created or changed. @throws DomainError CURSOR_…, BAD_USER_INPUT */
+  queues(
+    { filter, after, principal, signal }: ChangeRequest<QueueChangeFilter>,
+    queues: ChangedQueues,
+  ): AsyncGenerator<DocumentChange<QueueDocument>, void, undefined> {
+    assertFew('filter.names', filter?.names);
+    const isOf = oneOf(filter?.names);
+    const isAt = oneOf(filter?.sites);
+    return this.#door.through(after, signal, (start) =>
+      this.#follow(start, 'queues', undefined, async (ids) =>
+        (await queues.fresh(ids)).map((queue) =>
+          queue && queues.isVisible(queue, principal) && isOf(queue.name) && isAt(queue.site) ? queue : null,
+        ),
+      ),
+    );
+  }
+
+  /** Workers that register, change or end. @throws DomainError CURSOR_…, BAD_USER_INPUT */
+  workers(
+    { filter, after, principal, signal }: ChangeRequest<WorkerChangeFilter>,
+    workers: ChangedWorkers,
+  ): AsyncGenerator<DocumentChange<WorkerDocument>, void, undefined> {
+    assertFew('filter.ids', filter?.ids);
+    assertFew('filter.queues', filter?.queues);
+    const isOf = oneOf(filter?.queues);
+    const isIn = oneOf(filter?.states);
+    return this.#door.through(after, signal, (start) =>
+      this.#follow(start, 'workers', filter?.ids, async (ids) =>
+        (await workers.findMany(ids, principal)).map((worker) =>
+          worker && isOf(worker.queue) && isIn(worker.state) ? worker : null,
+        ),
+      ),
+    );
+  }
+
+  async *#follow<TDoc>(
+    { place, isResumed, signal }: StreamStart,
+    collection: string,
+    ids: readonly string[] | null | undefined,
+    read: (ids: readonly string[]) => Promise<readonly (TDoc | null)[]>,
+  ): AsyncGenerator<DocumentChange<TDoc>, void, undefined> {
+    // The stream of jobs cannot stand at the place of a document: this one may be further.
+    const after = isResumed ? place : this.#documents.head;
+    if (!isResumed) yield { token: after, document: null };
+    const isWanted = oneOf(ids);
+    for await (const { written } of this.#documents.follow({ collection, after, signal })) {
+      const wanted = written.filter(({ id }) => isWanted(id));
+      const documents = wanted.length === 0 ? [] : await read(wanted.map(({ id }) => id));
+      for (const [at, { token }] of wanted.entries()) {
+        const document = documents[at];
+        if (document) yield { token, document };
+      }
+    }
+  }
+}
+
+function assertFew(field: string, values: readonly string[] | null | undefined): void {
+  if (values && values.length > maxNamed)
+    throw badInput(field, `${values.length} values`, `at most ${maxNamed}`);
+}
+
+/** What is not named is not narrowed. */
+function oneOf<T>(values: readonly T[] | null | undefined): (value: T) => boolean {
+  if (!values) return () => true;
+  const set = new Set(values);
+  return (value) => set.has(value);
+}

@@ -1,0 +1,290 @@
+import { describe, expect, test } from '@jest/globals';
+import { secondsOf } from '@rhizome/mongo';
+import { testPrincipal } from '@rhizome/testkit';
+import fc from 'fast-check';
+import {
+  buildSchema,
+  parse,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  type OperationDefinitionNode,
+} from 'graphql';
+import { Timestamp } from 'mongodb';
+import type { StoredLastEvent } from '../../jobs/model/job.types.js';
+import { decodeCursor, encodeCursor, placesAround } from '../feed/cursor.js';
+import { EventBuffer, type TakenEvents } from './event-buffer.js';
+import { isToldByEvent, jobOfEvent } from '../graphql/event-job.js';
+import { compileFilter, matches, type EventFilter } from './event-filter.js';
+import { EventRing } from './event-ring.js';
+import { toJobEvent, type JobEvent } from '../feed/job-event.js';
+import { SubscriberIndex } from './subscriber-index.js';
+
+const real =
+  '826B0645BF000000022B022C0100296E5A1004BF36EB0FFC9F4084BBAED621E882DF82463C5F6964003C6A6F625F30314A3042000004';
+
+function anEvent(token: string, change: Partial<StoredLastEvent> = {}, jobId = 'job_1'): JobEvent {
+  const last = {
+    revision: 1,
+    from: null,
+    to: 'ACTIVATED',
+    at: new Date(0),
+    actor: 'a',
+    attempt: 0,
+    experiment: 'alpha',
+    share: 'alpha/default',
+    owner: 'o',
+    labels: ['a=b'],
+    classId: 'c',
+    priority: 0,
+    fence: 0,
+    ...change,
+  };
+  return toJobEvent(token, jobId, last);
+}
+
+describe('cursors', () => {
+  test('carry a place there and back, opaque and shorter', () => {
+    const cursor = encodeCursor(real);
+    expect(decodeCursor(cursor)).toBe(real);
+    expect(cursor.length).toBeLessThan(real.length);
+    expect(secondsOf(real)).toBe(0x6b0645bf);
+  });
+
+  test('whatever is not one is refused', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.string().map((text) => `e1.${text}`),
+          fc.base64String().map((text) => `e1.${text}`),
+        ),
+        (text) => {
+          expect(() => decodeCursor(text)).toThrow(/after: .* is not a cursor of this stream/);
+        },
+      ),
+    );
+  });
+
+  test('places around a time sort before and behind its events', () => {
+    const { before, behind } = placesAround(new Timestamp({ t: 0x6b0645bf, i: 2 }));
+    expect(before < real && real < behind).toBe(true);
+    expect(placesAround(new Timestamp({ t: 0x6b0645bf, i: 3 })).before > real).toBe(true);
+  });
+});
+
+describe('the ring', () => {
+  const token = (n: number): string => String(n).padStart(6, '0');
+
+  test('holds the newest events, and knows from which places it can serve', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 20 }),
+        fc.array(fc.integer({ min: 0, max: 5 }), { maxLength: 20 }),
+        (capacity, batches) => {
+          const ring = new EventRing(capacity, token(0));
+          const all: number[] = [];
+          let next = 0;
+          for (const size of batches) {
+            const batch = Array.from({ length: size }, () => (next += 10));
+            all.push(...batch);
+            ring.append(
+              batch.map((n) => anEvent(token(n))),
+              token((next += 1)),
+            );
+          }
+          expect(ring.size).toBe(Math.min(capacity, all.length));
+          for (let place = 0; place <= next + 1; place++) {
+            const expected = all.filter((n) => n > place);
+            expect(ring.covers(token(place))).toBe(
+              expected.length <= ring.size && place >= (all.at(-ring.size - 1) ?? 0),
+            );
+            if (!ring.covers(token(place))) continue;
+            const got: string[] = [];
+            for (let number = ring.numberAfter(token(place)); ; number++) {
+              const event = ring.at(number);
+              if (!event) break;
+              got.push(event.token);
+            }
+            expect(got).toEqual(expected.map(token));
+          }
+        },
+      ),
+    );
+  });
+
+  test('takes an event once, also when the driver brings it again', () => {
+    const ring = new EventRing(10, token(0));
+    ring.append([anEvent(token(1)), anEvent(token(2))], token(2));
+    expect(ring.append([anEvent(token(2)), anEvent(token(3))], token(3)).map((event) => event.token)).toEqual(
+      [token(3)],
+    );
+    expect(ring.size).toBe(3);
+  });
+
+  test('an event at the time of the scan is counted already; one may go on from just before it', () => {
+    const ring = new EventRing(10, '000005~', '000005');
+    expect(
+      ring.append([anEvent('000005AA'), anEvent('000006AA')], '000006AA').map((event) => event.token),
+    ).toEqual(['000006AA']);
+    expect(ring.covers('000005AA')).toBe(true);
+    expect(ring.covers('000004FF')).toBe(false);
+  });
+});
+
+describe('subscribers', () => {
+  const filters: EventFilter[] = [
+    {},
+    { jobIds: new Set(['job_1', 'job_2']) },
+    { jobIds: new Set() },
+    { taskId: 'task_1' },
+    { queue: 'north', experiments: new Set(['alpha']) },
+    { share: 'alpha/default', states: new Set(['SENT']) },
+    { owner: 'o', labels: new Set(['a=b']) },
+    { labels: new Set(['a=b', 'a=c']) },
+    { states: new Set(['SENT', 'RUNNING']) },
+    { experiments: new Set(['alpha', 'beta']) },
+    { experiments: new Set() },
+  ];
+  const event = fc.record({
+    jobId: fc.constantFrom('job_1', 'job_2', 'job_3'),
+    last: fc.record(
+      {
+        experiment: fc.constantFrom('alpha', 'beta', 'gamma'),
+        taskId: fc.constantFrom('task_1', 'task_2'),
+        queue: fc.constantFrom('north', 'south'),
+        share: fc.constantFrom('alpha/default', 'beta/default'),
+        owner: fc.constantFrom('o', 'p'),
+        to: fc.constantFrom('SENT' as const, 'RUNNING' as const),
+        labels: fc.constantFrom(['a=b'], ['a=c'], ['a=b', 'a=c'], []),
+      },
+      { requiredKeys: ['experiment', 'share', 'owner', 'to', 'labels'] },
+    ),
+  });
+
+  test('each is given exactly the events that it matches, once; those that left, none', () => {
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 20 }), fc.nat(), (given, leaving) => {
+        const index = new SubscriberIndex();
+        const got = filters.map(() => [] as JobEvent[]);
+        const leaves = filters.map((filter, at) =>
+          index.add({ filter, push: (one) => got[at]?.push(one), close: () => undefined }),
+        );
+        expect(index.size).toBe(filters.length);
+        const gone = leaving % filters.length;
+        leaves[gone]?.();
+        leaves[gone]?.();
+        const events = given.map(({ jobId, last }) => anEvent('82', last, jobId));
+        events.forEach((one) => index.deliver(one));
+        filters.forEach((filter, at) => {
+          expect(got[at]).toEqual(at === gone ? [] : events.filter((one) => matches(filter, one)));
+        });
+        leaves.forEach((leave) => leave());
+        expect(index.size).toBe(0);
+      }),
+    );
+  });
+
+  test('a principal sees the intersection of what it may follow and what it may read', () => {
+    const principal = testPrincipal({ grants: { alpha: 'READER', beta: 'PILOT', gamma: 'USER' } });
+    expect([...(compileFilter({}, principal).experiments ?? [])].sort()).toEqual(['alpha', 'gamma']);
+    expect(compileFilter({}, testPrincipal()).experiments).toBeUndefined();
+    expect(() => compileFilter({ experiments: ['alpha', 'beta'] }, principal)).toThrow(
+      /events:read in "beta"/,
+    );
+    expect(() => compileFilter({ jobIds: Array.from({ length: 1001 }, () => 'j') }, principal)).toThrow(
+      /at most 1000/,
+    );
+  });
+});
+
+test('a label whose key has a `=`, as no key has, is not one with a shorter key and a longer value', () => {
+  const filter = compileFilter({ labels: [{ key: 'a=b', value: 'c' }] }, testPrincipal());
+  expect(matches(filter, anEvent('82', { labels: ['a=b=c'] }))).toBe(false);
+});
+
+describe('what waits for a consumer', () => {
+  const walk = fc.array(fc.record({ job: fc.integer({ min: 1, max: 5 }), takes: fc.nat(3) }), {
+    maxLength: 60,
+  });
+
+  test('in mode LATEST is in the order of the stream, each job’s last event among it, and every other one counted', () => {
+    fc.assert(
+      fc.property(walk, (steps) => {
+        const buffer = new EventBuffer('LATEST');
+        const taken: { token: string; jobId: string; coalesced: number }[] = [];
+        const take = ({ events, coalesced }: TakenEvents): void =>
+          events.forEach(({ token, jobId }, at) =>
+            taken.push({ token, jobId, coalesced: coalesced[at] ?? 0 }),
+          );
+        steps.forEach(({ job, takes }, at) => {
+          const event = anEvent(String(at).padStart(4, '0'), {}, `job_${job}`);
+          const before = buffer.size;
+          const isAbsorbed = buffer.absorbs(event);
+          buffer.add(event);
+          expect(buffer.size).toBe(isAbsorbed ? before : before + 1);
+          for (let count = 0; count < takes - 1 && buffer.size > 0; count++) take(buffer.takeFirst());
+        });
+        take(buffer.takeAll());
+        expect(buffer.size).toBe(0);
+        const tokens = taken.map(({ token }) => token);
+        expect(tokens).toEqual([...tokens].sort());
+        expect(taken.reduce((sum, { coalesced }) => sum + 1 + coalesced, 0)).toBe(steps.length);
+        for (let job = 1; job <= 5; job++) {
+          const last = steps.map(({ job: of }) => of).lastIndexOf(job);
+          const told = taken.filter(({ jobId }) => jobId === `job_${job}`).at(-1)?.token;
+          expect(told).toBe(last < 0 ? undefined : String(last).padStart(4, '0'));
+        }
+      }),
+    );
+  });
+
+  test('in mode EVERY is every event, however it is taken', () => {
+    const buffer = new EventBuffer();
+    const events = ['01', '02', '03'].map((token) => anEvent(token));
+    events.forEach((event) => buffer.add(event));
+    expect(buffer.takeFirst().events).toEqual([events[0]]);
+    expect(buffer.takeAll().events).toEqual(events.slice(1));
+    expect(buffer.takeAll().events).toEqual([]);
+  });
+});
+
+describe('the job of an event', () => {
+  const schema = buildSchema('type Query { a: Int }');
+  const selection = (text: string) => {
+    const { definitions } = parse(
+      `query { job ${text} } fragment F on Job { id labels { key } } fragment G on Job { name }`,
+    );
+    const [operation, ...fragments] = definitions as [OperationDefinitionNode, ...FragmentDefinitionNode[]];
+    return {
+      fieldNodes: operation.selectionSet.selections as readonly FieldNode[],
+      fragments: Object.fromEntries(fragments.map((fragment) => [fragment.name.value, fragment])),
+      schema,
+    };
+  };
+
+  test.each<[string, boolean]>([
+    ['{ id state taskIndex task { id } }', true],
+    ['{ __typename id experiment { title } task { name } worker { host } }', true],
+    ['{ id ... on Job { owner ...F } }', true],
+    ['{ id name }', false],
+    ['{ id ...G }', false],
+    ['{ id ... { payload { command } } }', false],
+  ])('%s is told by the event: %p', (text, expected) => {
+    expect(isToldByEvent(selection(text))).toBe(expected);
+  });
+
+  test('has what the event has', () => {
+    const job = jobOfEvent(
+      anEvent('82', { to: 'SENT', taskId: 't', taskIndex: 7, labels: ['a=b=c'], workerId: 'w', revision: 3 }),
+    );
+    expect(job).toMatchObject({
+      _id: 'job_1',
+      state: 'SENT',
+      taskId: 't',
+      taskIndex: 7,
+      labels: [{ key: 'a', value: 'b=c' }],
+      workerId: 'w',
+      revision: 3,
+    });
+  });
+});

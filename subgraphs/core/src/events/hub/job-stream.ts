@@ -1,0 +1,193 @@
+/**
+ * One consumer's way through the stream: from the change stream while its place lies before the ring, from the ring at its own pace, and from
+ * its own small buffer once it has caught up. Each step begins exactly where the one before ended, so nothing is lost and nothing doubled.
+ */
+import { DirectGenerator, type Following } from '@rhizome/subgraph';
+import { laggedBehind } from '../feed/cursor.js';
+import { EventBuffer } from './event-buffer.js';
+import { matches, type EventFilter } from './event-filter.js';
+import type { EventRing } from './event-ring.js';
+import type { JobEvent } from '../feed/job-event.js';
+import { LiveConsumer } from './live-consumer.js';
+import type { Replays } from './replays.js';
+import type { SubscriberIndex } from './subscriber-index.js';
+
+/** Events that match, and the place after them. Events may be empty: then only the place went on. */
+export interface JobEventBatch {
+  readonly events: readonly JobEvent[];
+  readonly position: string;
+  /** In mode LATEST: for each event, how many earlier ones of its job were left out; without it none was. */
+  readonly coalesced?: readonly number[];
+}
+
+/** Whether a slow consumer gets each event, or the latest of each job among those that wait for it. */
+export type StreamMode = 'EVERY' | 'LATEST';
+
+/** What a stream is read from. */
+export interface StreamSource {
+  /** For places that lie before the ring. */
+  readonly replays: Replays;
+  readonly ring: EventRing;
+  readonly index: SubscriberIndex;
+  /** Events, or in mode LATEST jobs, in a consumer's own buffer; more, and it goes back to the ring. */
+  readonly bufferSize: number;
+}
+
+/** What a consumer asks for. */
+export interface StreamRequest {
+  readonly filter: EventFilter;
+  readonly after: string;
+  readonly signal: AbortSignal;
+  /** A consumer that falls out of the ring: ended with SUBSCRIPTION_LAGGED, or served from the change stream again. */
+  readonly whenBehind: 'end' | 'replay';
+  /** EVERY unless given. */
+  readonly mode?: StreamMode;
+  /** Yield an empty batch after this time without an event, so that the place goes on. */
+  readonly idleMs?: number;
+}
+
+/** Events of the ring that are looked at in one go, by those who want each, and by those who want the latest. */
+const scanLimits: Readonly<Record<StreamMode, number>> = { EVERY: 2000, LATEST: 20_000 };
+
+type Item = IteratorResult<JobEventBatch, void>;
+const done: Item = { done: true, value: undefined };
+
+/**
+ * Yields batches in order, without a gap. Reads no further than a buffer ahead of its consumer. Ends when the signal is aborted. One `next` at
+ * a time. @throws DomainError CURSOR_EXPIRED, CURSOR_INVALID, SUBSCRIPTION_LAGGED, SERVICE_UNAVAILABLE
+ */
+export class JobStream extends DirectGenerator<JobEventBatch> {
+  readonly #source: StreamSource;
+  readonly #request: StreamRequest;
+  /** Everything up to here was given to the consumer, or does not concern it. */
+  #position: string;
+  #live: LiveConsumer | undefined;
+  #replay: AsyncGenerator<JobEventBatch, void, undefined> | undefined;
+  #wasLive = false;
+  #isEnded = false;
+
+  constructor(source: StreamSource, request: StreamRequest) {
+    super();
+    this.#source = source;
+    this.#request = request;
+    this.#position = request.after;
+  }
+
+  async next(): Promise<Item> {
+    try {
+      while (!this.#isOver) {
+        const value = await this.#step();
+        if (value) return { done: false, value };
+      }
+    } catch (error) {
+      await this.return();
+      throw error;
+    }
+    await this.return();
+    return done;
+  }
+
+  /** What waits for one who has caught up. */
+  take(): JobEventBatch | undefined {
+    if (this.#isOver) return undefined;
+    const batch = this.#live?.take();
+    if (batch) this.#position = batch.position;
+    return batch;
+  }
+
+  follow(listener: () => void): Following {
+    if (this.#isOver || this.#replay || !this.#source.ring.covers(this.#position)) return 'ask';
+    if (!this.#live) {
+      const scanned = scan(this.#source, this.#request, this.#position);
+      if (!scanned.isAtHead) return 'ask';
+      this.#goLive(scanned);
+    }
+    return this.#live?.follow(listener) ?? 'ask';
+  }
+
+  async return(): Promise<Item> {
+    this.#isEnded = true;
+    this.#live?.close();
+    this.#live = undefined;
+    const replay = this.#replay;
+    this.#replay = undefined;
+    await replay?.return();
+    return done;
+  }
+
+  get #isOver(): boolean {
+    return this.#isEnded || this.#request.signal.aborted;
+  }
+
+  /** One step on; it may have brought nothing. */
+  #step(): Promise<JobEventBatch | undefined> | JobEventBatch | undefined {
+    if (this.#live) return this.#nextLive(this.#live);
+    if (this.#replay) return this.#nextReplayed(this.#replay);
+    const { ring, replays } = this.#source;
+    if (!ring.covers(this.#position)) {
+      if (this.#wasLive && this.#request.whenBehind === 'end') throw laggedBehind(this.#position);
+      this.#replay = replays.read({ ...this.#request, after: this.#position });
+      return undefined;
+    }
+    const scanned = scan(this.#source, this.#request, this.#position);
+    if (scanned.isAtHead) {
+      this.#goLive(scanned);
+      return undefined;
+    }
+    this.#position = scanned.position;
+    return scanned.found.size > 0 ? { ...scanned.found.takeAll(), position: scanned.position } : undefined;
+  }
+
+  /** No await between the look at the ring's head and this: what comes next comes into the buffer. */
+  #goLive(scanned: Scanned): void {
+    this.#position = scanned.position;
+    this.#wasLive = true;
+    this.#live = new LiveConsumer(this.#source, this.#request, scanned);
+  }
+
+  async #nextLive(live: LiveConsumer): Promise<JobEventBatch | undefined> {
+    const batch = await live.next();
+    if (batch) this.#position = batch.position;
+    else {
+      live.close();
+      if (this.#live === live) this.#live = undefined;
+    }
+    return batch;
+  }
+
+  async #nextReplayed(
+    replay: AsyncGenerator<JobEventBatch, void, undefined>,
+  ): Promise<JobEventBatch | undefined> {
+    const { value: batch } = await replay.next();
+    if (batch) this.#position = batch.position;
+    if (!batch || this.#source.ring.covers(this.#position)) {
+      this.#replay = undefined;
+      if (batch) await replay.return();
+    }
+    return batch && batch.events.length > 0 ? batch : undefined;
+  }
+}
+
+/** What was found in the ring after a place, and how far it was looked at. */
+interface Scanned {
+  readonly found: EventBuffer;
+  readonly position: string;
+  readonly isAtHead: boolean;
+}
+
+function scan(
+  { ring, bufferSize }: StreamSource,
+  { filter, mode = 'EVERY' }: StreamRequest,
+  after: string,
+): Scanned {
+  const first = ring.numberAfter(after);
+  const found = new EventBuffer(mode);
+  let position = after;
+  for (let number = first; number < first + scanLimits[mode] && found.size < bufferSize; number++) {
+    const event = ring.at(number);
+    if (!event) return { found, position: ring.head > position ? ring.head : position, isAtHead: true };
+    position = event.token;
+    if (matches(filter, event)) found.add(event);
+  }
+  return { found, position, isAtHead: false };
+}

@@ -1,0 +1,104 @@
+/** One consumer that has caught up with the stream: events wait for it in a small buffer of its own. */
+import type { Following } from '@rhizome/subgraph';
+import type { EventBuffer } from './event-buffer.js';
+import type { EventFilter } from './event-filter.js';
+import type { EventRing } from './event-ring.js';
+import type { JobEvent } from '../feed/job-event.js';
+import type { JobEventBatch, StreamRequest, StreamSource } from './job-stream.js';
+import type { Subscriber } from './subscriber-index.js';
+
+/** See the head of this file. Events are put into its buffer as they come; the buffer holds what it has not taken before. */
+export class LiveConsumer implements Subscriber {
+  readonly filter: EventFilter;
+  readonly #request: StreamRequest;
+  readonly #ring: EventRing;
+  readonly #bufferSize: number;
+  readonly #leave: () => void;
+  readonly #buffer: EventBuffer;
+  readonly #onAbort = (): void => this.#tell();
+  /** Everything up to here is in the buffer, or was. */
+  #position: string;
+  #isClosed = false;
+  #wake: ((what: 'news' | 'idle') => void) | undefined;
+  #listener: (() => void) | undefined;
+
+  constructor(
+    { ring, index, bufferSize }: StreamSource,
+    request: StreamRequest,
+    { found, position }: { readonly found: EventBuffer; readonly position: string },
+  ) {
+    this.filter = request.filter;
+    this.#request = request;
+    this.#ring = ring;
+    this.#bufferSize = bufferSize;
+    this.#buffer = found;
+    this.#position = position;
+    this.#leave = index.add(this);
+    request.signal.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  push(event: JobEvent): void {
+    // A consumer that was replayed further than this process has read meets events that it knows.
+    if (event.token <= this.#position) return;
+    if (this.#buffer.size >= this.#bufferSize && !this.#buffer.absorbs(event)) return this.close();
+    this.#buffer.add(event);
+    this.#position = event.token;
+    this.#tell();
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#leave();
+    this.#request.signal.removeEventListener('abort', this.#onAbort);
+    this.#tell();
+  }
+
+  follow(listener: () => void): Following {
+    if (this.#buffer.size > 0) return 'take';
+    if (this.#isClosed) return 'ask';
+    this.#listener = listener;
+    return 'wait';
+  }
+
+  /** What is in the buffer: one at a time where a later event of a job may still take the place of what waits. */
+  take(): JobEventBatch | undefined {
+    if (this.#buffer.size === 0) return undefined;
+    const { events, coalesced } =
+      this.#request.mode === 'LATEST' ? this.#buffer.takeFirst() : this.#buffer.takeAll();
+    return { events, coalesced, position: events.at(-1)?.token ?? this.#position };
+  }
+
+  #tell(): void {
+    this.#wake?.('news');
+    this.#listener?.();
+  }
+
+  /** What comes, until the signal is aborted or it was closed, as when the buffer was full; what is in the buffer is given before. */
+  async next(): Promise<JobEventBatch | undefined> {
+    const { signal, idleMs } = this.#request;
+    this.#listener = undefined;
+    while (!signal.aborted) {
+      const batch = this.take();
+      if (batch) return batch;
+      if (this.#isClosed) return undefined;
+      const isIdle = (await this.#nextEvent(idleMs)) === 'idle' && !this.#isClosed;
+      if (isIdle && this.#buffer.size === 0) {
+        if (this.#ring.head > this.#position) this.#position = this.#ring.head;
+        return { events: [], position: this.#position };
+      }
+    }
+    return undefined;
+  }
+
+  #nextEvent(idleMs: number | undefined): Promise<'news' | 'idle'> {
+    return new Promise((resolve) => {
+      const timer = idleMs === undefined ? undefined : setTimeout(() => this.#wake?.('idle'), idleMs);
+      this.#wake = (what) => {
+        if (timer) clearTimeout(timer);
+        this.#wake = undefined;
+        resolve(what);
+      };
+    });
+  }
+}

@@ -1,0 +1,243 @@
+/**
+ * Reads the change stream for those whose place lies before the ring. Many come back at once, as after a restart: those whose places are near
+ * each other share one reading, and few readings run at a time, so that a crowd costs the store no more than a few.
+ */
+import { isStreamLost, secondsOf } from '@rhizome/mongo';
+import { feedFault, type ChangeFeed } from '../feed/change-feed.repository.js';
+import { EventBuffer } from './event-buffer.js';
+import { storedFilter, type EventFilter } from './event-filter.js';
+import type { JobEvent } from '../feed/job-event.js';
+import type { JobEventBatch, StreamMode } from './job-stream.js';
+import { SubscriberIndex, type Subscriber } from './subscriber-index.js';
+
+/** What {@link Replays} is made of. */
+export interface ReplaysOptions {
+  readonly feed: ChangeFeed;
+  /** Whether the ring has everything after a place: then nobody needs to be read for any further. */
+  readonly covers: (place: string) => boolean;
+}
+
+/** What one consumer asks for. */
+export interface ReplayRequest {
+  readonly filter: EventFilter;
+  readonly after: string;
+  readonly mode?: StreamMode | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Readings at a time. */
+const maxReadings = 3;
+/** Who comes within this time, in milliseconds, may share a reading. */
+const gatherMs = 20;
+/** Places that lie further apart are read for one after the other, the younger ones first. */
+const nearSeconds = 30;
+/** Events that wait for one consumer at most; more, and it joins a later reading from where it is. */
+const maxWaiting = 10_000;
+/** A reading waits so long for those of its consumers that have not taken what was read, in milliseconds. */
+const patienceMs = 100;
+
+/** See the head of this file. */
+export class Replays {
+  readonly #options: ReplaysOptions;
+  #pending = new Set<Consumer>();
+  #readings = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: ReplaysOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Yields what matches, in order, until the ring has all that follows, or until this consumer has fallen behind the reading; the position of
+   * the last batch is where it goes on. @throws DomainError CURSOR_EXPIRED, CURSOR_INVALID, SERVICE_UNAVAILABLE
+   */
+  async *read(request: ReplayRequest): AsyncGenerator<JobEventBatch, void, undefined> {
+    const consumer = new Consumer(request);
+    this.#pending.add(consumer);
+    this.#timer ??= setTimeout(() => this.#begin(), gatherMs);
+    const leave = (): void => consumer.end();
+    request.signal.addEventListener('abort', leave, { once: true });
+    try {
+      yield* consumer.batches();
+    } finally {
+      request.signal.removeEventListener('abort', leave);
+      this.#pending.delete(consumer);
+      consumer.end();
+    }
+  }
+
+  #begin(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    while (this.#readings < maxReadings && this.#pending.size > 0) {
+      this.#readings += 1;
+      void this.#run(this.#takeNear()).finally(() => {
+        this.#readings -= 1;
+        this.#begin();
+      });
+    }
+  }
+
+  /** The youngest place, and those near it. */
+  #takeNear(): Consumer[] {
+    const places = [...this.#pending].map(({ after }) => secondsOf(after));
+    const youngest = Math.max(...places);
+    const near = [...this.#pending].filter(({ after }) => secondsOf(after) >= youngest - nearSeconds);
+    for (const consumer of near) this.#pending.delete(consumer);
+    return near;
+  }
+
+  async #run(consumers: readonly Consumer[]): Promise<void> {
+    const start = consumers.reduce((oldest, { after }) => (after < oldest ? after : oldest), '~');
+    const reading = new Reading(consumers, this.#options);
+    try {
+      await reading.run(start);
+    } catch (error) {
+      // Only whose place it was is told that it is lost; the others are read for again.
+      const isOwn = (one: Consumer): boolean => one.after === start || !isStreamLost(error);
+      for (const one of reading.open) {
+        if (isOwn(one)) one.fail(feedFault(error, one.after));
+        else this.#pending.add(one);
+      }
+    }
+  }
+}
+
+/** One reading of the change stream for several. */
+class Reading {
+  readonly #options: ReplaysOptions;
+  readonly #index = new SubscriberIndex();
+  readonly #abort = new AbortController();
+  readonly #open = new Set<Consumer>();
+
+  constructor(consumers: readonly Consumer[], options: ReplaysOptions) {
+    this.#options = options;
+    for (const consumer of consumers) {
+      const leave = this.#index.add(consumer);
+      this.#open.add(consumer);
+      consumer.onLeft(() => {
+        leave();
+        this.#open.delete(consumer);
+        if (this.#open.size === 0) this.#abort.abort();
+      });
+    }
+  }
+
+  /** Those that are still read for. */
+  get open(): readonly Consumer[] {
+    return [...this.#open];
+  }
+
+  async run(start: string): Promise<void> {
+    const { feed, covers } = this.#options;
+    if (this.#open.size === 0) return;
+    const [only] = this.#open.size === 1 ? this.#open : [];
+    const filter = only ? storedFilter(only.filter) : undefined;
+    const request = { start: { after: start }, filter, signal: this.#abort.signal };
+    for await (const { events, position } of feed.read(request)) {
+      for (const event of events) this.#index.deliver(event);
+      for (const consumer of this.#open) consumer.moveOn(position);
+      if (covers(position)) break;
+      await this.#drained();
+    }
+    for (const consumer of this.#open) consumer.end();
+  }
+
+  /** Reads no further than a little ahead of its consumers. */
+  async #drained(): Promise<void> {
+    const slow = [...this.#open].filter(({ isWaitedFor }) => isWaitedFor);
+    if (slow.length === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, patienceMs)));
+    await Promise.race([Promise.all(slow.map((consumer) => consumer.taken())), late]);
+    clearTimeout(timer);
+  }
+}
+
+/** One who is read for. */
+class Consumer implements Subscriber {
+  readonly filter: EventFilter;
+  readonly after: string;
+  readonly #buffer: EventBuffer;
+  #position: string;
+  #isEnded = false;
+  #failure: { readonly error: unknown } | undefined;
+  #wake: (() => void) | undefined;
+  #onTaken: (() => void) | undefined;
+  #onLeft: (() => void) | undefined;
+
+  constructor({ filter, after, mode }: ReplayRequest) {
+    this.filter = filter;
+    this.after = after;
+    this.#position = after;
+    this.#buffer = new EventBuffer(mode);
+  }
+
+  /** Whether something waits to be taken. */
+  get isWaitedFor(): boolean {
+    return !this.#isEnded && this.#buffer.size > 0;
+  }
+
+  push(event: JobEvent): void {
+    if (this.#isEnded || event.token <= this.#position) return;
+    if (this.#buffer.size >= maxWaiting) return this.end();
+    this.#buffer.add(event);
+    this.#position = event.token;
+  }
+
+  close(): void {
+    this.end();
+  }
+
+  /** Everything up to here was read. */
+  moveOn(position: string): void {
+    if (!this.#isEnded && position > this.#position) this.#position = position;
+    this.#wake?.();
+  }
+
+  /** Nothing more is read for it; what waits is still taken. */
+  end(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#leave();
+  }
+
+  fail(error: unknown): void {
+    this.#failure = { error };
+    this.end();
+  }
+
+  /** Calls the listener once it is no longer to be read for, in this reading. */
+  onLeft(listener: () => void): void {
+    this.#onLeft = listener;
+  }
+
+  /** Resolves when it has taken what waits, or is gone. */
+  taken(): Promise<void> {
+    return new Promise((resolve) => (this.#onTaken = resolve));
+  }
+
+  async *batches(): AsyncGenerator<JobEventBatch, void, undefined> {
+    for (;;) {
+      const position = this.#position;
+      if (this.#buffer.size > 0) {
+        const batch = { ...this.#buffer.takeAll(), position };
+        yield batch;
+      } else if (this.#failure) throw this.#failure.error;
+      else if (this.#isEnded) {
+        if (position > this.after) yield { events: [], position };
+        return;
+      } else {
+        this.#onTaken?.();
+        await new Promise<void>((resolve) => (this.#wake = resolve));
+        this.#wake = undefined;
+      }
+    }
+  }
+
+  #leave(): void {
+    this.#onLeft?.();
+    this.#onTaken?.();
+    this.#wake?.();
+  }
+}

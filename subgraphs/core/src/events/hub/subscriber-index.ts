@@ -1,0 +1,115 @@
+/** Who wants an event, without asking everybody: subscribers by the narrowest thing that their filter names. */
+import { matches, type EventFilter } from './event-filter.js';
+import type { JobEvent } from '../feed/job-event.js';
+
+/** Something that wants the events of a filter. */
+export interface Subscriber {
+  readonly filter: EventFilter;
+  push(event: JobEvent): void;
+  /** No more will be pushed. */
+  close(): void;
+}
+
+type Dimension = 'job' | 'task' | 'label' | 'owner' | 'queue' | 'share' | 'state' | 'experiment';
+
+/** See the head of this file. */
+export class SubscriberIndex {
+  readonly #by: Readonly<Record<Dimension, Map<string, Set<Subscriber>>>> = {
+    job: new Map(),
+    task: new Map(),
+    label: new Map(),
+    owner: new Map(),
+    queue: new Map(),
+    share: new Map(),
+    state: new Map(),
+    experiment: new Map(),
+  };
+  readonly #all = new Set<Subscriber>();
+  #size = 0;
+
+  /** Number of subscribers. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Adds a subscriber; returns how to remove it. */
+  add(subscriber: Subscriber): () => void {
+    const place = placeOf(subscriber.filter);
+    this.#size += 1;
+    if (!place) this.#all.add(subscriber);
+    for (const key of place?.keys ?? []) {
+      const map = this.#by[place?.dimension ?? 'job'];
+      const there = map.get(key);
+      if (there) there.add(subscriber);
+      else map.set(key, new Set([subscriber]));
+    }
+    let isThere = true;
+    return () => {
+      if (!isThere) return;
+      isThere = false;
+      this.#size -= 1;
+      this.#remove(subscriber);
+    };
+  }
+
+  /** Ends all: each goes on elsewhere, from its own place. */
+  closeAll(): void {
+    const subscribers = new Set(this.#all);
+    for (const map of Object.values(this.#by))
+      for (const there of map.values()) there.forEach((one) => subscribers.add(one));
+    for (const subscriber of subscribers) subscriber.close();
+  }
+
+  /** Hands an event to those who want it. */
+  deliver(event: JobEvent): void {
+    const { jobId, last } = event;
+    give(this.#by.job.get(jobId), event);
+    if (last.taskId !== undefined) give(this.#by.task.get(last.taskId), event);
+    if (this.#by.label.size > 0) this.#deliverByLabel(event);
+    give(this.#by.owner.get(last.owner), event);
+    if (last.queue !== undefined) give(this.#by.queue.get(last.queue), event);
+    give(this.#by.share.get(last.share), event);
+    give(this.#by.state.get(last.to), event);
+    give(this.#by.experiment.get(last.experiment), event);
+    give(this.#all, event);
+  }
+
+  /** A subscriber of two labels gets an event that has both once. */
+  #deliverByLabel(event: JobEvent): void {
+    const those = event.last.labels.flatMap((label) => [...(this.#by.label.get(label) ?? [])]);
+    give(new Set(those), event);
+  }
+
+  #remove(subscriber: Subscriber): void {
+    const place = placeOf(subscriber.filter);
+    if (!place) this.#all.delete(subscriber);
+    for (const key of place?.keys ?? []) {
+      const map = this.#by[place?.dimension ?? 'job'];
+      const there = map.get(key);
+      there?.delete(subscriber);
+      if (there?.size === 0) map.delete(key);
+    }
+  }
+}
+
+function give(subscribers: ReadonlySet<Subscriber> | undefined, event: JobEvent): void {
+  if (!subscribers) return;
+  for (const subscriber of subscribers) {
+    if (matches(subscriber.filter, event)) subscriber.push(event);
+  }
+}
+
+/** The narrowest dimension of a filter; undefined for one that names none. */
+function placeOf(
+  filter: EventFilter,
+): { readonly dimension: Dimension; readonly keys: readonly string[] } | undefined {
+  if (filter.jobIds) return { dimension: 'job', keys: [...filter.jobIds] };
+  if (filter.taskId) return { dimension: 'task', keys: [filter.taskId] };
+  if (filter.labels) return { dimension: 'label', keys: [...filter.labels] };
+  if (filter.owner) return { dimension: 'owner', keys: [filter.owner] };
+  if (filter.queue) return { dimension: 'queue', keys: [filter.queue] };
+  if (filter.share) return { dimension: 'share', keys: [filter.share] };
+  if (filter.states) return { dimension: 'state', keys: [...filter.states] };
+  if (filter.experiments) return { dimension: 'experiment', keys: [...filter.experiments] };
+  return undefined;
+}

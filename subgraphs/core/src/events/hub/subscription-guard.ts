@@ -1,0 +1,117 @@
+/** How every stream for a subscriber begins and ends: its cursor is looked at, the tailer awaited, and it ends with the process. */
+import { secondsOf } from '@rhizome/mongo';
+import { decodeCursor, invalidCursor } from '../feed/cursor.js';
+import { DirectGenerator, type DirectSource, type Following, isDirect } from '@rhizome/subgraph';
+import { linkSignals } from './linked-signal.js';
+
+/** What {@link StreamDoor} is made of. */
+export interface StreamDoorOptions {
+  /** Resolves when the event stream was heard of for the first time. */
+  readonly opened: Promise<void>;
+  /** The place up to which everything was read. */
+  readonly head: () => string;
+  /** Aborted when all streams are to end. */
+  readonly ending: AbortSignal;
+}
+
+/** Where a stream begins. */
+export interface StreamStart {
+  readonly place: string;
+  /** False for one that begins with what happens from now on. */
+  readonly isResumed: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Another process may have read a little further than this one; a place further ahead is of another store. */
+const aheadSeconds = 600;
+
+/** See the head of this file. */
+export class StreamDoor {
+  readonly #options: StreamDoorOptions;
+
+  constructor(options: StreamDoorOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * A stream from a cursor on, or from now, until the caller's signal or the process ends it. Its first message may be CURSOR_INVALID,
+   * thrown as a DomainError.
+   */
+  through<T>(
+    after: string | null | undefined,
+    signal: AbortSignal | undefined,
+    stream: (start: StreamStart) => AsyncGenerator<T, void, undefined>,
+  ): AsyncGenerator<T, void, undefined> {
+    const own = new AbortController();
+    const tie = linkSignals([signal, this.#options.ending, own.signal]);
+    const open = async (): Promise<AsyncGenerator<T, void, undefined>> =>
+      stream({ ...(await this.#start(after)), signal: tie.signal });
+    return new DoorStream(open, () => {
+      own.abort();
+      tie.release();
+    });
+  }
+
+  async #start(after: string | null | undefined): Promise<Omit<StreamStart, 'signal'>> {
+    const { opened, head } = this.#options;
+    const isResumed = typeof after === 'string';
+    const given = isResumed ? decodeCursor(after) : undefined;
+    await opened;
+    const place = given ?? head();
+    if (secondsOf(place) > secondsOf(head()) + aheadSeconds) throw invalidCursor(after ?? '');
+    return { place, isResumed };
+  }
+}
+
+/** Opens its source at the first call, and lets go of everything at the end, however that comes. It is no layer to what passes through. */
+class DoorStream<T> extends DirectGenerator<T> {
+  readonly #open: () => Promise<AsyncGenerator<T, void, undefined>>;
+  readonly #release: () => void;
+  #opening: Promise<AsyncGenerator<T, void, undefined>> | undefined;
+  #source: AsyncGenerator<T, void, undefined> | undefined;
+  #direct: DirectSource<T> | undefined;
+  #isEnded = false;
+
+  constructor(open: () => Promise<AsyncGenerator<T, void, undefined>>, release: () => void) {
+    super();
+    this.#open = open;
+    this.#release = release;
+  }
+
+  async next(): Promise<IteratorResult<T, void>> {
+    if (this.#isEnded) return { done: true, value: undefined };
+    try {
+      if (!this.#source) {
+        this.#source = await (this.#opening ??= this.#open());
+        if (isDirect(this.#source)) this.#direct = this.#source;
+      }
+      const item = await this.#source.next();
+      if (item.done) this.#end();
+      return item;
+    } catch (error) {
+      this.#end();
+      throw error;
+    }
+  }
+
+  take(): T | undefined {
+    return this.#isEnded ? undefined : this.#direct?.take();
+  }
+
+  follow(listener: () => void): Following {
+    return this.#isEnded ? 'ask' : (this.#direct?.follow(listener) ?? 'ask');
+  }
+
+  async return(): Promise<IteratorResult<T, void>> {
+    this.#end();
+    const source = this.#source ?? (await this.#opening?.catch(() => undefined));
+    await source?.return();
+    return { done: true, value: undefined };
+  }
+
+  #end(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#release();
+  }
+}

@@ -1,0 +1,54 @@
+/** Doors of experiments: unpack, call, map. */
+import type { Policies } from '@rhizome/authz';
+import { defineLoader, entity } from '@rhizome/subgraph';
+import type { Context } from '../../context.js';
+import type { ShareLeaf } from '../../shares/shares.service.js';
+import type { Resolvers } from '../../types.generated.js';
+import type { ExperimentDocument } from '../experiment.document.js';
+
+/**
+ * Experiments by name. The loader is for fields that lead to an experiment, such as a job's: who may read the one may
+ * know the name of the other.
+ */
+export const experimentEntity = entity<ExperimentDocument, string, Context>({
+  type: 'Experiment',
+  key: 'name',
+  load: (names, { core }) => core.experiments.findMany(names),
+});
+
+/** Shares by experiment: those of all experiments of a list are read together. */
+const sharesLoader = defineLoader<string, readonly ShareLeaf[], Context>({
+  name: 'SharesOfExperiment',
+  load: (names, { core }) => core.shares.ofExperiments(names),
+});
+
+export const experimentResolvers: Pick<Resolvers, 'Experiment' | 'Query' | 'Mutation'> = {
+  Query: {
+    experiments: (_parent, _args, { core, principal }) => core.experiments.visibleTo(principal),
+  },
+  Mutation: {
+    registerExperiment: (_parent, { input }, { core, principal }) =>
+      core.experiments.register(input, principal),
+  },
+  Experiment: {
+    __resolveReference: experimentEntity.resolveReference,
+    name: ({ _id }) => _id,
+    shares: async ({ _id }, _args, { loaders }) => (await loaders.load(sharesLoader, _id)) ?? [],
+  },
+};
+
+export const experimentPolicies: Policies = {
+  'Query.experiments': { action: 'experiment:read' },
+  'Mutation.registerExperiment': {
+    action: 'experiment:register',
+    experiment: ({ args }) => (args as { input: { name: string } }).input.name,
+  },
+  'Experiment.__resolveReference': {
+    action: 'experiment:read',
+    experiment: ({ parent }) => (parent as { name: string }).name,
+  },
+  'Experiment.shares': {
+    action: 'share:read',
+    experiment: ({ parent }) => (parent as ExperimentDocument)._id,
+  },
+};

@@ -1,0 +1,155 @@
+/** Which of a worker's free devices a job gets. */
+import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
+import { type DeviceFit, rankTogether } from '../verdict/device-fit.js';
+import { wholeDevice, type DeviceRoom, idleBad, shareMemory, isSlice, siblings } from './device-capacity.js';
+
+/** The devices that the job gets, as positions, or undefined if there are not enough. */
+export function chooseDevices(
+  gpu: StoredGpuRequirement,
+  fit: DeviceFit,
+  room: DeviceRoom,
+): readonly number[] | undefined {
+  if (gpu.share !== undefined) return tightest(shareCandidates(gpu, fit, room), fit, room);
+  const free = fit.positions.filter((position) => isFreeFor(gpu, room, position));
+  if (free.length < gpu.count) return undefined;
+  if (gpu.nvlink && gpu.count > 1) return connected(gpu, free, fit, room);
+  return pick(gpu, free, fit, room);
+}
+
+/**
+ * All choices that differ: for a share, one device for each kind and what is free of it; else the one choice. The best by itself is the first.
+ */
+export function deviceChoices(
+  gpu: StoredGpuRequirement,
+  fit: DeviceFit,
+  room: DeviceRoom,
+): readonly (readonly number[])[] {
+  if (gpu.share === undefined) {
+    const chosen = chooseDevices(gpu, fit, room);
+    return chosen ? [chosen] : [];
+  }
+  const seen = new Set<number>();
+  const found: (readonly number[])[] = [];
+  for (const position of shareCandidates(gpu, fit, room)) {
+    const alike = (fit.shape.kinds[position] ?? 0) * 1024 + (room.free[position] ?? 0);
+    if (seen.has(alike)) continue;
+    seen.add(alike);
+    found.push([position]);
+  }
+  return found.sort(([a = 0], [b = 0]) => tightness(fit, room, a) - tightness(fit, room, b));
+}
+
+function shareCandidates(gpu: StoredGpuRequirement, fit: DeviceFit, room: DeviceRoom): readonly number[] {
+  const wanted = gpu.share ?? 0;
+  return fit.positions.filter(
+    (position) =>
+      (room.free[position] ?? 0) >= wanted &&
+      // Parts of memory are fractions: less than a thousandth of a MiB over is not over.
+      (room.memoryMiB[position] ?? 0) + 1e-3 >= shareMemory(gpu, room, position),
+  );
+}
+
+/** Smaller is better: the verdict and the size first, then the least that is free. */
+function tightness(fit: DeviceFit, room: DeviceRoom, position: number): number {
+  return (fit.ranks[position] ?? 0) * 1024 + (room.free[position] ?? 0);
+}
+
+function tightest(
+  candidates: readonly number[],
+  fit: DeviceFit,
+  room: DeviceRoom,
+): readonly number[] | undefined {
+  let best: number | undefined;
+  for (const position of candidates)
+    if (best === undefined || tightness(fit, room, position) < tightness(fit, room, best)) best = position;
+  return best === undefined ? undefined : [best];
+}
+
+function isFreeFor(gpu: StoredGpuRequirement, room: DeviceRoom, position: number): boolean {
+  if (room.free[position] !== wholeDevice) return false;
+  if (!gpu.exclusive) return true;
+  return siblings(room.shape, position).every((other) => {
+    const free = room.free[other];
+    return free === wholeDevice || free === idleBad;
+  });
+}
+
+/** Of the sets that are connected the smallest that is enough: a large one is kept for those who need it. */
+function connected(
+  gpu: StoredGpuRequirement,
+  free: readonly number[],
+  fit: DeviceFit,
+  room: DeviceRoom,
+): readonly number[] | undefined {
+  const sets = new Map<string, number[]>();
+  for (const position of free) {
+    const group = fit.shape.facts[position]?.nvlinkGroup ?? '';
+    sets.set(group, [...(sets.get(group) ?? []), position]);
+  }
+  const bySize = [...sets.values()].sort((a, b) => a.length - b.length);
+  return best(
+    fit,
+    bySize.map((set) => pick(gpu, set, fit, room)),
+  );
+}
+
+/** The first of those that are best together. */
+function best(
+  fit: DeviceFit,
+  choices: readonly (readonly number[] | undefined)[],
+): readonly number[] | undefined {
+  const found = choices.filter((chosen) => chosen !== undefined);
+  return found.sort((a, b) => rankTogether(fit, a) - rankTogether(fit, b))[0];
+}
+
+/** Devices of one make, where there are enough that serve as well as any; a job that names none counts on equal ones. */
+function pick(
+  gpu: StoredGpuRequirement,
+  free: readonly number[],
+  fit: DeviceFit,
+  room: DeviceRoom,
+): readonly number[] | undefined {
+  const { makes } = fit;
+  const any = pickAny(gpu, free, fit, room);
+  if (!any || !makes || any.every((position) => makes[position] === makes[any[0] ?? 0])) return any;
+  const byMake = new Map<number | undefined, number[]>();
+  for (const position of free)
+    byMake.set(makes[position], [...(byMake.get(makes[position]) ?? []), position]);
+  return best(fit, [any, ...[...byMake.values()].map((alike) => pickAny(gpu, alike, fit, room))]);
+}
+
+/** The first of those that are free; slices from GPUs of which something is taken and the least is free, so that others stay as they are. */
+function pickAny(
+  gpu: StoredGpuRequirement,
+  free: readonly number[],
+  fit: DeviceFit,
+  room: DeviceRoom,
+): readonly number[] | undefined {
+  const { shape, ranks } = fit;
+  let order = free;
+  if (free.some((position) => isSlice(shape, position))) {
+    const cost = (position: number): number =>
+      (ranks[position] ?? 0) * 4096 +
+      Math.round((shape.parts[position] ?? 0) * 15) * 256 +
+      looseness(room, position);
+    order = [...free].sort((a, b) => cost(a) - cost(b) || a - b);
+  }
+  if (!gpu.exclusive) return order.length < gpu.count ? undefined : order.slice(0, gpu.count);
+  const gpus = new Set<number>();
+  const found: number[] = [];
+  for (const position of order) {
+    const physical = shape.gpus[position] ?? position;
+    if (gpus.has(physical)) continue;
+    gpus.add(physical);
+    found.push(position);
+    if (found.length === gpu.count) return found;
+  }
+  return undefined;
+}
+
+/** Smaller for a GPU of which something is taken already, and among those for one of which less is free. */
+function looseness(room: DeviceRoom, position: number): number {
+  const others = siblings(room.shape, position);
+  const free = others.filter((other) => room.free[other] === wholeDevice).length;
+  return (free === others.length ? 128 : 0) + Math.min(free, 127);
+}

@@ -1,0 +1,152 @@
+/**
+ * The devices of a worker in an order that depends on their facts alone: workers with the same devices have the same shape, and a device is
+ * known by its position in it.
+ */
+import type { StoredDevice } from '../../workers/worker.types.js';
+import { modelOf } from '../catalogue/catalogue.js';
+import { deviceFacts } from '../verdict/device-verdict.js';
+import { chargedPart, partitionsOf, profileMemoryGB, profileOf } from './gpu-equivalents.js';
+import type { DeviceFacts } from '../verdict/verdict.types.js';
+
+/** The devices of all workers of one shape, by position. */
+export interface DeviceShape {
+  /** Equal for workers with the same devices. */
+  readonly key: string;
+  readonly facts: readonly DeviceFacts[];
+  /** The physical GPU that each is, or is a slice of: those of one number are of one. */
+  readonly gpus: readonly number[];
+  /** Positions with the same number can stand for one another. */
+  readonly kinds: readonly number[];
+  /** The part of a GPU that each is. */
+  readonly parts: readonly number[];
+  /** A coarse size of memory: what is sold as the same has the same. */
+  readonly sizes: readonly number[];
+}
+
+/** A worker's own devices in its shape. */
+export interface ArrangedDevices {
+  /** Ids by position. */
+  readonly ids: readonly string[];
+  readonly shape: DeviceShape;
+}
+
+const noDevices: ArrangedDevices = {
+  ids: [],
+  shape: { key: '', facts: [], gpus: [], kinds: [], parts: [], sizes: [] },
+};
+
+/** Sizes step by a fifth: a device with a few MiB more is not a larger one. */
+const sizeStep = 1.2;
+
+/**
+ * Arranges the devices.
+ * @param known shapes by key: one that is there is used again, so that its facts are made once
+ */
+export function arrangeDevices(
+  devices: readonly StoredDevice[],
+  isSharingAllowed: boolean,
+  known?: Map<string, DeviceShape>,
+): ArrangedDevices {
+  if (devices.length === 0) return noDevices;
+  const ordered = inOrder(devices);
+  const key = `${isSharingAllowed}${ordered.map(({ text, gpu }) => `${gpu}${text}`).join('')}`;
+  let shape = known?.get(key);
+  if (!shape) {
+    shape = shapeOf(key, ordered, isSharingAllowed);
+    known?.set(key, shape);
+  }
+  return { ids: ordered.map(({ device }) => device.id), shape };
+}
+
+/** Whether two workers have the same devices with the same facts, by their ids. */
+export function hasSameDevices(a: ArrangedDevices, b: ArrangedDevices): boolean {
+  if (a === b) return true;
+  return a.shape.key === b.shape.key && a.ids.every((id, position) => b.ids[position] === id);
+}
+
+interface Told {
+  readonly device: StoredDevice;
+  /** Its facts as a text. */
+  readonly text: string;
+}
+
+interface Placed extends Told {
+  /** The position of the first of its GPU: the GPU itself, or its first slice where only those are reported. */
+  readonly gpu: number;
+}
+
+/** By facts and by what is made of them; slices of one GPU stand together, behind it where it is reported as well. */
+function inOrder(devices: readonly StoredDevice[]): readonly Placed[] {
+  const byText = (a: Told, b: Told): number => compare(a.text, b.text) || compare(a.device.id, b.device.id);
+  const gpus = new Map<string, { whole?: Told; readonly slices: Told[] }>();
+  for (const device of devices) {
+    const told = { device, text: factsText(device) };
+    const id = device.parentId ?? device.id;
+    const known = gpus.get(id) ?? { slices: [] };
+    gpus.set(id, known);
+    if (device.parentId === undefined) known.whole = told;
+    else known.slices.push(told);
+  }
+  const families = [...gpus]
+    .map(([id, { whole, slices }]) => {
+      const all = [...(whole ? [whole] : []), ...slices.sort(byText)];
+      return { id, all, text: all.map(({ text }) => text).join('') };
+    })
+    .sort((a, b) => compare(a.text, b.text) || compare(a.id, b.id));
+  const found: Placed[] = [];
+  for (const { all } of families) {
+    const gpu = found.length;
+    for (const told of all) found.push({ ...told, gpu });
+  }
+  return found;
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** What of a device matching may depend on. Where it is plugged in, and who told what, it does not. */
+function factsText(device: StoredDevice): string {
+  const { vendor, model, memoryMiB, computeCapability, driverVersion, cudaVersion, migProfile, health } =
+    device;
+  const { pciId, gfxTarget, rocmVersion, eccEnabled, nvlinkGroup, partitionMode, parentId } = device;
+  return JSON.stringify([
+    ...[vendor, model, memoryMiB, computeCapability, driverVersion, cudaVersion, migProfile, health],
+    ...[pciId, gfxTarget, rocmVersion, eccEnabled, nvlinkGroup, partitionMode, parentId !== undefined],
+  ]);
+}
+
+function shapeOf(key: string, ordered: readonly Placed[], isSharingAllowed: boolean): DeviceShape {
+  const facts = deviceFacts(
+    ordered.map(({ device }) => device),
+    isSharingAllowed,
+  );
+  const numbers = new Map<string, number>();
+  // A whole GPU can stand for another; slices only for those of their own.
+  const sizes = new Map<number, number>();
+  for (const { gpu } of ordered) sizes.set(gpu, (sizes.get(gpu) ?? 0) + 1);
+  const kinds = ordered.map(({ device, text, gpu }) => {
+    const isPart = device.parentId !== undefined || (sizes.get(gpu) ?? 1) > 1;
+    const kind = `${isPart ? gpu : ''} ${text}`;
+    const number = numbers.get(kind) ?? numbers.size;
+    numbers.set(kind, number);
+    return number;
+  });
+  return {
+    key,
+    facts,
+    gpus: ordered.map(({ gpu }) => gpu),
+    kinds,
+    parts: facts.map((one) => chargedPart(one)),
+    sizes: facts.map(sizeOf),
+  };
+}
+
+function sizeOf(device: DeviceFacts): number {
+  const whole = modelOf(device)?.memoryGB;
+  const own = whole === undefined ? undefined : whole / (partitionsOf(device) ?? 1);
+  const profile = profileOf(device);
+  const sold = profile === undefined ? own : profileMemoryGB(profile);
+  const memoryMiB = device.memoryMiB === undefined || sold === undefined ? device.memoryMiB : sold * 1024;
+  return memoryMiB === undefined ? 0 : Math.round(Math.log(Math.max(1, memoryMiB)) / Math.log(sizeStep));
+}

@@ -1,0 +1,188 @@
+/** What a requirement may ask of a device, one check each, in the order in which they are told. */
+import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
+import { isNamed } from '../catalogue/catalogue.js';
+import { isAtLeast, isVersion } from '../catalogue/versions.js';
+import { capabilityOf, runtimeVerdict, targetsVerdict, unknownCapability } from './cuda-check.js';
+import { memoryText, memoryVerdict } from './memory-check.js';
+import { isPartition, partitionsOf, partOf, profileOf } from '../capacity/gpu-equivalents.js';
+import { gfxVerdict, rocmVerdict } from './rocm-check.js';
+import { type DeviceCheck, type DeviceFacts, native, no, type Verdict } from './verdict.types.js';
+
+/** All checks. A requirement is served by a device that passes all that it asks. */
+export const deviceChecks: readonly DeviceCheck[] = [
+  {
+    name: 'health',
+    text: () => 'gpu is healthy',
+    check: (_gpu, { health }) =>
+      health === 'HEALTHY'
+        ? native
+        : health === 'UNHEALTHY'
+          ? no('UNHEALTHY', 'it is reported as unhealthy')
+          : no('HEALTH_UNKNOWN', 'whether it is healthy is unknown: no tool on its host tells'),
+  },
+  {
+    name: 'vendor',
+    text: ({ vendor }) => vendor && `gpu vendor = ${vendor}`,
+    check: ({ vendor }, device) =>
+      vendor === device.vendor
+        ? native
+        : no('WRONG_VENDOR', `it is of ${device.vendor}, one of ${vendor ?? ''} is asked`),
+  },
+  {
+    name: 'model',
+    text: ({ models }) => (models.length > 0 ? `gpu model = ${models.join(' or ')}` : undefined),
+    check: ({ models }, device) =>
+      models.some((word) => isNamed(word, device))
+        ? native
+        : no('WRONG_MODEL', `its model is ${device.model}, ${listed(models)} is asked`),
+  },
+  { name: 'part', text: partText, check: partVerdict },
+  {
+    name: 'memory',
+    text: memoryText,
+    check: memoryVerdict,
+  },
+  {
+    name: 'capability',
+    text: ({ minComputeCapability }) => minComputeCapability && `gpu capability >= ${minComputeCapability}`,
+    check: ({ minComputeCapability = '' }, device) => {
+      const have = capabilityOf(device);
+      if (isAtLeast(have, minComputeCapability)) return native;
+      return isVersion(have)
+        ? no(
+            'CAPABILITY_TOO_LOW',
+            `it has compute capability ${have}, ${minComputeCapability} or more is asked`,
+          )
+        : no('CAPABILITY_UNKNOWN', unknownCapability(device, `${minComputeCapability} or more`));
+    },
+  },
+  {
+    name: 'driver',
+    text: ({ minDriverVersion }) => minDriverVersion && `driver >= ${minDriverVersion}`,
+    check: ({ minDriverVersion = '' }, { driverVersion }) => {
+      if (isAtLeast(driverVersion, minDriverVersion)) return native;
+      return isVersion(driverVersion)
+        ? no('DRIVER_TOO_OLD', `its driver is ${driverVersion}, ${minDriverVersion} or newer is asked`)
+        : no('DRIVER_UNKNOWN', `its driver is unknown, ${minDriverVersion} or newer is asked`);
+    },
+  },
+  {
+    name: 'cuda',
+    text: ({ cudaRuntime, needsNewDriverFeature, bundlesCompat }) =>
+      cudaRuntime &&
+      `cuda ${cudaRuntime}${needsNewDriverFeature ? ' with new features' : ''}${bundlesCompat ? ' with forward-compatibility package' : ''}`,
+    check: runtimeVerdict,
+  },
+  {
+    name: 'targets',
+    text: ({ sassTargets, ptxTargets }) =>
+      sassTargets.length + ptxTargets.length > 0
+        ? `gpu code = ${[...sassTargets, ...ptxTargets].join(' or ')}`
+        : undefined,
+    check: targetsVerdict,
+  },
+  { name: 'rocm', text: ({ rocmRuntime }) => rocmRuntime && `rocm ${rocmRuntime}`, check: rocmVerdict },
+  {
+    name: 'gfx',
+    text: ({ gfxTargets }) => gfxTargets && `gpu target = ${gfxTargets.join(' or ')}`,
+    check: gfxVerdict,
+  },
+  {
+    name: 'ecc',
+    text: ({ ecc }) => (ecc ? 'gpu ecc is on' : undefined),
+    check: (_gpu, { eccEnabled }) =>
+      eccEnabled === true
+        ? native
+        : eccEnabled === false
+          ? no('ECC_OFF', 'its ECC is off, and is asked to be on')
+          : no('ECC_UNKNOWN', 'whether its ECC is on is unknown, and it is asked to be'),
+  },
+  {
+    name: 'nvlink',
+    text: ({ nvlink, count }) => (nvlink && count > 1 ? 'gpus are connected by nvlink' : undefined),
+    check: ({ count }, device) => {
+      const { nvlinkGroup } = device;
+      // MIG instances do not reach other devices, whatever their GPU is connected to.
+      if (profileOf(device) !== undefined)
+        return no('NVLINK_NONE', 'it is a MIG slice: those have no NVLink');
+      return nvlinkGroup === undefined
+        ? no('NVLINK_UNKNOWN', `no NVLink of it is known, ${count} devices connected by it are asked`)
+        : native;
+    },
+  },
+];
+
+function partText({ migProfile, migFraction, share }: StoredGpuRequirement): string {
+  if (migProfile !== undefined) return `mig profile = ${migProfile}`;
+  if (migFraction !== undefined) return `slice or partition >= ${migFraction}/1000 of a gpu`;
+  return share === undefined ? 'gpu is whole' : `gpu share of ${share}/1000`;
+}
+
+/** Whether the device is what is asked: whole, shared, or a slice. */
+function partVerdict(gpu: StoredGpuRequirement, device: DeviceFacts): Verdict {
+  if (gpu.migProfile !== undefined) {
+    const migProfile = profileOf(device);
+    if (migProfile === undefined)
+      return no(
+        'WRONG_PROFILE',
+        `it is a ${isPartition(device) ? 'partition' : 'whole device'}, a MIG slice ${gpu.migProfile} is asked`,
+      );
+    return plainProfile(gpu.migProfile) === plainProfile(migProfile)
+      ? native
+      : no('WRONG_PROFILE', `its MIG profile is ${migProfile}, ${gpu.migProfile} is asked`);
+  }
+  if (gpu.migFraction !== undefined) return fractionVerdict(gpu.migFraction, device);
+  return wholeVerdict(gpu.share, device);
+}
+
+/** A share, too, is of a device that is not divided otherwise. */
+function wholeVerdict(share: number | undefined, device: DeviceFacts): Verdict {
+  const asked = share === undefined ? 'a whole device is asked' : 'a share of a whole device is asked';
+  const migProfile = profileOf(device);
+  if (migProfile !== undefined) return no('NOT_WHOLE', `it is a MIG slice ${migProfile}, ${asked}`);
+  if (isPartition(device)) return no('NOT_WHOLE', `${partitionText(device)}, ${asked}`);
+  if (device.parentId !== undefined) return no('NOT_WHOLE', `it is a part of another device, ${asked}`);
+  if (device.isDivided === true) return no('DIVIDED', `it is divided into slices, ${asked}`);
+  if (device.partitionMode?.toUpperCase() === 'MIG')
+    return no('DIVIDED', `it is in MIG mode and has no slices, ${asked}`);
+  if (share !== undefined && device.isSharingAllowed !== true)
+    return no('NOT_SHARED', 'its queue does not let jobs share a device: its limit gpuSharing would');
+  return native;
+}
+
+function fractionVerdict(fraction: number, device: DeviceFacts): Verdict {
+  const { partitionMode = 'unknown' } = device;
+  const migProfile = profileOf(device);
+  if (migProfile === undefined && !isPartition(device))
+    return no('WRONG_PROFILE', `it is a whole device, a part of ${fraction}/1000 of one is asked`);
+  const part = partOf(device);
+  const name = migProfile === undefined ? `a partition of mode ${partitionMode}` : `profile ${migProfile}`;
+  if (part === undefined)
+    return no('PROFILE_UNKNOWN', `how much of its device ${name} is, is unknown, ${fraction}/1000 are asked`);
+  return Math.round(part * 1000) >= fraction
+    ? native
+    : no(
+        'SLICE_TOO_SMALL',
+        `${name} is ${Math.round(part * 1000)}/1000 of its device, ${fraction} are asked`,
+      );
+}
+
+function partitionText(device: DeviceFacts): string {
+  const parts = partitionsOf(device);
+  return parts === undefined
+    ? 'it is a partition of its device'
+    : `it is one of ${parts} partitions of its device (${device.partitionMode ?? '?'})`;
+}
+
+/** `MIG 1g.10gb` and `1G.10GB` are `1g.10gb`; as a resource of Kubernetes, `nvidia.com/mig-1g.10gb.me` is `1g.10gb+me`. */
+function plainProfile(profile: string): string {
+  return profile
+    .trim()
+    .toLowerCase()
+    .replace(/^(nvidia\.com\/)?mig[- ]/, '')
+    .replace(/gb\.(?=[a-z])/, 'gb+');
+}
+
+function listed(words: readonly string[]): string {
+  return words.join(' or ');
+}

@@ -1,0 +1,87 @@
+/** Which devices of a shape serve a requirement, the best first: decided once for a class and a shape. */
+import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
+import { modelOf, plainName } from '../catalogue/catalogue.js';
+import type { DeviceShape } from '../capacity/device-shape.js';
+import { deviceVerdict, refused, verdictRank } from './device-verdict.js';
+import { profileOf } from '../capacity/gpu-equivalents.js';
+
+/** The devices that serve. */
+export interface DeviceFit {
+  readonly shape: DeviceShape;
+  /** Positions, those that serve best first: by verdict, then the smallest that is enough. */
+  readonly positions: readonly number[];
+  /** How good each position is; smaller is better. By position in the shape. */
+  readonly ranks: readonly number[];
+  /** Of which make each position is, where those that serve are of several. */
+  readonly makes?: readonly number[];
+}
+
+/** A verdict that is worse by one weighs more than any size of memory. */
+const perVerdict = 1000;
+/** Devices of several makes are worse than any of one that serve as well. */
+const perMixture = perVerdict / 2;
+
+/** How good devices are together: as the worst of them, and better where all are of one make. */
+export function rankTogether({ ranks, makes }: DeviceFit, positions: readonly number[]): number {
+  let [rank, isMixed] = [0, false];
+  for (const position of positions) {
+    rank = Math.max(rank, ranks[position] ?? 0);
+    if (makes && makes[position] !== makes[positions[0] ?? 0]) isMixed = true;
+  }
+  return rank + (isMixed ? perMixture : 0);
+}
+
+/** The devices of the shape that serve, or undefined if they could not even when all are free. */
+export function fitDevices(gpu: StoredGpuRequirement, shape: DeviceShape): DeviceFit | undefined {
+  const verdicts: number[] = [];
+  const positions: number[] = [];
+  const ranks: number[] = [];
+  let isSorted = true;
+  for (let position = 0; position < shape.facts.length; position += 1) {
+    const kind = shape.kinds[position] ?? 0;
+    const facts = shape.facts[position];
+    const rank = (verdicts[kind] ??= facts ? verdictRank(deviceVerdict(gpu, facts)) : refused);
+    ranks.push(rank === refused ? Infinity : rank * perVerdict + (shape.sizes[position] ?? 0));
+    if (rank === refused) continue;
+    const last = positions[positions.length - 1];
+    if (last !== undefined && shape.kinds[last] !== kind) isSorted = false;
+    positions.push(position);
+  }
+  if (positions.length < gpu.count) return undefined;
+  const order = (position: number): number => (ranks[position] ?? 0) * 8 + (shape.parts[position] ?? 0);
+  if (!isSorted) positions.sort((a, b) => order(a) - order(b) || a - b);
+  const most =
+    gpu.nvlink && gpu.count > 1 ? largestSet(positions, shape, gpu) : usable(positions, shape, gpu);
+  if (most < gpu.count) return undefined;
+  const makes = gpu.count > 1 && !isSorted ? makesOf(positions, shape) : undefined;
+  return { shape, positions, ranks, ...(makes ? { makes } : {}) };
+}
+
+/** Of which make each position is, or undefined where all are of one: the model and the size, and how it is divided. */
+function makesOf(positions: readonly number[], { facts, sizes }: DeviceShape): readonly number[] | undefined {
+  const numbers = new Map<string, number>();
+  const makes: number[] = [];
+  for (const position of positions) {
+    const device = facts[position];
+    const model = device && (modelOf(device)?.name ?? plainName(device.model));
+    const make = `${model}/${(device && profileOf(device)) ?? ''}/${device?.partitionMode ?? ''}/${sizes[position] ?? 0}`;
+    makes[position] = numbers.get(make) ?? numbers.size;
+    numbers.set(make, makes[position]);
+  }
+  return numbers.size > 1 ? makes : undefined;
+}
+
+/** Where the job wants the physical GPU for itself, one slice of each counts. */
+function usable(positions: readonly number[], shape: DeviceShape, gpu: StoredGpuRequirement): number {
+  if (!gpu.exclusive) return positions.length;
+  return new Set(positions.map((position) => shape.gpus[position])).size;
+}
+
+function largestSet(positions: readonly number[], shape: DeviceShape, gpu: StoredGpuRequirement): number {
+  const sets = new Map<string, number[]>();
+  for (const position of positions) {
+    const group = shape.facts[position]?.nvlinkGroup ?? '';
+    sets.set(group, [...(sets.get(group) ?? []), position]);
+  }
+  return Math.max(0, ...[...sets.values()].map((set) => usable(set, shape, gpu)));
+}

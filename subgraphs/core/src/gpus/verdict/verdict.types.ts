@@ -1,0 +1,79 @@
+/** What the rule of GPUs takes and gives. */
+import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
+import type { StoredDevice } from '../../workers/worker.types.js';
+
+/** How well a device serves: with all that the runtime has, with a limited set of it, by a package that the payload brings, or not. */
+export type VerdictKind = 'NATIVE' | 'MINOR_COMPATIBLE' | 'FORWARD_COMPATIBLE' | 'NO';
+
+/** Why a verdict is what it is. */
+export type VerdictCode =
+  | 'OK'
+  | 'OK_BY_MINOR_VERSION'
+  | 'OK_BY_FORWARD_PACKAGE'
+  | 'OK_WITHIN_ROCM_REACH'
+  | 'UNHEALTHY'
+  | 'HEALTH_UNKNOWN'
+  | 'WRONG_VENDOR'
+  | 'WRONG_MODEL'
+  | 'NOT_WHOLE'
+  | 'DIVIDED'
+  | 'WRONG_PROFILE'
+  | 'PROFILE_UNKNOWN'
+  | 'SLICE_TOO_SMALL'
+  | 'NOT_SHARED'
+  | 'MEMORY_TOO_SMALL'
+  | 'MEMORY_UNKNOWN'
+  | 'CAPABILITY_TOO_LOW'
+  | 'CAPABILITY_UNKNOWN'
+  | 'DRIVER_TOO_OLD'
+  | 'DRIVER_UNKNOWN'
+  | 'RELEASE_UNKNOWN'
+  | 'NEEDS_NATIVE_DRIVER'
+  | 'DROPPED_CAPABILITY'
+  | 'TOO_NEW_FOR_RUNTIME'
+  | 'NO_CODE_FOR_CAPABILITY'
+  | 'PTX_TOO_NEW'
+  | 'PTX_TOOLKIT_UNKNOWN'
+  | 'TARGET_MALFORMED'
+  | 'ROCM_OUT_OF_REACH'
+  | 'ROCM_UNKNOWN'
+  | 'WRONG_TARGET'
+  | 'TARGET_UNKNOWN'
+  | 'ECC_OFF'
+  | 'ECC_UNKNOWN'
+  | 'NVLINK_NONE'
+  | 'NVLINK_UNKNOWN';
+
+/** The verdict on one device. */
+export interface Verdict {
+  readonly kind: VerdictKind;
+  readonly code: VerdictCode;
+  /** One sentence for a person. */
+  readonly reason: string;
+}
+
+/** A device as the rule sees it: its own facts, those of the device it is a slice of, and what its surroundings say. */
+export interface DeviceFacts extends Omit<StoredDevice, 'id' | 'sources'> {
+  /** Whether slices are made of it. */
+  readonly isDivided?: boolean;
+  /** Whether its queue lets jobs share a device. */
+  readonly isSharingAllowed?: boolean;
+}
+
+/** One thing that a requirement may ask of a device. */
+export interface DeviceCheck {
+  /** A word for it. */
+  readonly name: string;
+  /** What the requirement asks, as `gpu memoryMiB >= 40960`; undefined where it does not ask. */
+  text(gpu: StoredGpuRequirement): string | undefined;
+  /** The verdict on this alone. */
+  check(gpu: StoredGpuRequirement, device: DeviceFacts): Verdict;
+}
+
+/** It serves fully. */
+export const native: Verdict = Object.freeze({ kind: 'NATIVE', code: 'OK', reason: 'it serves' });
+
+/** It does not serve. */
+export function no(code: VerdictCode, reason: string): Verdict {
+  return { kind: 'NO', code, reason };
+}

@@ -1,0 +1,31 @@
+/** Doors of hardware views: unpack, call, map. */
+import type { Policies } from '@rhizome/authz';
+import { defineLoader } from '@rhizome/subgraph';
+import type { Context } from '../../context.js';
+import type { Resolvers } from '../../types.generated.js';
+import type { GpuHardware } from '../hardware-map.js';
+
+/** GPUs of queues by id. */
+const gpusOfQueue = defineLoader<string, readonly GpuHardware[], Context>({
+  name: 'GpusOfQueue',
+  load: (ids, { core, principal }) => core.fleet.hardware.gpusOfQueues(ids, principal),
+});
+
+/** Resolvers of hardware-map.graphql. */
+export const hardwareResolvers: Pick<Resolvers, 'Query' | 'Queue'> = {
+  Query: {
+    hardwareMap: (_parent, { filter, seenSince }, { core, principal }) =>
+      core.fleet.hardware.map(filter ?? {}, seenSince ?? undefined, principal),
+    hardwareExport: (_parent, { queues, sites }, { core, principal }) =>
+      core.fleet.hardware.export({ queues, sites }, principal),
+  },
+  Queue: {
+    gpuSummary: async ({ _id }, _args, { loaders }) => (await loaders.load(gpusOfQueue, _id)) ?? [],
+  },
+};
+
+/** Who may pass: those who may see workers; of which queues is asked for each. */
+export const hardwarePolicies: Policies = {
+  'Query.hardwareMap': { action: 'worker:read' },
+  'Query.hardwareExport': { action: 'worker:read' },
+};

@@ -1,0 +1,71 @@
+import type { Clock } from '@rhizome/mongo';
+import { bulkProjection, principalOf, refusalFor, requestFor } from './bulk-rules.js';
+import type { BulkJob, BulkOutcome, BulkRefusal } from './bulk.types.js';
+import type { JobsRepository } from '../model/jobs.repository.js';
+import type { JobCopies } from './job-copies.js';
+import type { TransitionRequest, TransitionWriter } from '../transitions/transition.types.js';
+
+/** What {@link BulkChanges} works with. */
+export interface BulkChangesOptions {
+  readonly jobs: JobsRepository;
+  readonly writer: TransitionWriter;
+  readonly copies: JobCopies;
+  readonly clock: Clock;
+}
+
+/** How often a job that moves on under the change is looked at again; a life has fewer steps between two attempts. */
+const maxRounds = 12;
+
+/** Carries a change out on a page of jobs. */
+export class BulkChanges {
+  readonly #options: BulkChangesOptions;
+
+  constructor(options: BulkChangesOptions) {
+    this.#options = options;
+  }
+
+  /** Changes each job that may be changed, and tells why of the others. Safe to repeat for a resumed operation. */
+  async apply(bulk: BulkJob, ids: readonly string[]): Promise<BulkOutcome> {
+    return bulk.kind === 'RETRY' ? this.#options.copies.make(bulk, ids) : this.#transit(bulk, ids);
+  }
+
+  /** A job whose state changes between the look and the write is looked at again, until the change holds or cannot. */
+  async #transit(bulk: BulkJob, ids: readonly string[]): Promise<BulkOutcome> {
+    const { jobs, writer, clock } = this.#options;
+    const principal = principalOf(bulk.requester, clock.now());
+    const changed = new Set<string>();
+    const refused = new Map<string, BulkRefusal>();
+    let open = [...new Set(ids)];
+    for (let round = 0; open.length > 0; round += 1) {
+      const found = new Map((await jobs.find(open, bulkProjection)).map((job) => [job._id, job]));
+      const requests: TransitionRequest[] = [];
+      for (const id of open) {
+        const job = found.get(id);
+        const refusal = refusalFor(principal, bulk.kind, id, job);
+        const next = refusal ?? (job ? requestFor(bulk, job, clock.now()) : undefined);
+        if (next === 'done') changed.add(id);
+        else if (next && 'code' in next) refused.set(id, next);
+        else if (next) requests.push(next);
+      }
+      const outcomes = await writer.apply(requests);
+      for (const { applied, jobId } of outcomes) if (applied) changed.add(jobId);
+      open = outcomes.flatMap(({ applied, jobId }) => (applied ? [] : [jobId]));
+      if (round + 1 < maxRounds) continue;
+      for (const jobId of open) refused.set(jobId, busy(jobId));
+      break;
+    }
+    const order = [...new Set(ids)];
+    return {
+      changed: order.filter((id) => changed.has(id)),
+      refused: order.flatMap((id) => refused.get(id) ?? []),
+    };
+  }
+}
+
+function busy(jobId: string): BulkRefusal {
+  return {
+    jobId,
+    code: 'JOB_STATE_CONFLICT',
+    message: `job ${jobId} changes its state too quickly; ask again`,
+  };
+}

@@ -1,0 +1,272 @@
+import { can, experimentsFor, type Principal } from '@rhizome/authz';
+import type { Clock, Ids } from '@rhizome/mongo';
+import { Findings } from '../../shared/findings.js';
+import type { BulkChanges } from './bulk-changes.js';
+import type { BulkOperationDocument } from './bulk-operation.document.js';
+import type { BulkRepository } from './bulk.repository.js';
+import type { BulkRunner } from './bulk-runner.js';
+import type {
+  BulkFault,
+  BulkJob,
+  BulkKind,
+  BulkOutcome,
+  BulkParameters,
+  BulkRefusal,
+  BulkRequester,
+  BulkSelection,
+} from './bulk.types.js';
+import type { ExperimentDirectory } from '../ports.js';
+import { storedKey } from '../../shared/stored-key.js';
+import { planJobFilter, type JobFilterPlan } from '../model/job-filter.js';
+import type { JobsRepository } from '../model/jobs.repository.js';
+import { digestOf } from '../submit/submit.service.js';
+
+/** What {@link BulkService} works with. */
+export interface BulkServiceOptions {
+  readonly jobs: JobsRepository;
+  readonly operations: BulkRepository;
+  readonly changes: BulkChanges;
+  readonly runner: BulkRunner;
+  readonly experiments: ExperimentDirectory;
+  readonly clock: Clock;
+  readonly ids: Ids;
+}
+
+/** A change of jobs, as it is asked for. */
+export interface BulkInput {
+  readonly selection: BulkSelection;
+  readonly parameters: BulkParameters;
+  readonly idempotencyKey?: string | null | undefined;
+}
+
+/** What was done, or is being done. */
+export interface BulkAnswer {
+  readonly changedCount: number;
+  readonly refusedCount: number;
+  /** Of a choice by ids, and of the copies of a retry. */
+  readonly changedIds: readonly string[] | null;
+  readonly refusedByReason: Readonly<Record<string, number>>;
+  readonly refusals: readonly BulkRefusal[];
+  /** What goes on in the background. */
+  readonly operation: BulkOperationDocument | null;
+}
+
+/** The answer, or why nothing was done. */
+export type BulkResult = { readonly answer: BulkAnswer } | { readonly faults: readonly BulkFault[] };
+
+/** Jobs that are changed while the caller waits. */
+const maxAtOnce = 10_000;
+const keptRefusals = 100;
+
+/** Changes many jobs. */
+export class BulkService {
+  readonly #options: BulkServiceOptions;
+
+  constructor(options: BulkServiceOptions) {
+    this.#options = options;
+  }
+
+  /** Does what is asked: at once for up to 10,000 jobs, else as a recorded operation that goes on in the background. */
+  async change(principal: Principal, kind: BulkKind, input: BulkInput): Promise<BulkResult> {
+    const faults = check(kind, input);
+    if (faults.length > 0) return { faults };
+    const requester = { kind: principal.kind, subject: principal.subject, grants: principal.grants };
+    const key =
+      input.idempotencyKey == null ? undefined : storedKey(principal.subject, kind, input.idempotencyKey);
+    const digest = key === undefined ? undefined : digestOf([kind, input.selection, input.parameters]);
+    const earlier = key === undefined ? null : await this.#options.operations.findByKey(key);
+    if (earlier) return this.#repeat(earlier, digest, input);
+    const chosen = await this.#choose(principal, input.selection);
+    if (chosen.ids.length <= maxAtOnce && key === undefined)
+      return { answer: await this.#atOnce(requester, kind, input, chosen.ids) };
+    const operation = await this.#record(principal, kind, input, chosen, { key, digest, requester });
+    if (operation.digest !== digest) return { faults: [reused(input)] };
+    return { answer: await this.#carryOut(operation, input) };
+  }
+
+  /** A recorded operation, for whoever asked for it and for who is ADMIN of all experiments; else null. */
+  async operation(principal: Principal, id: string): Promise<BulkOperationDocument | null> {
+    const found = await this.#options.operations.find(id);
+    if (!found) return null;
+    const { kind, subject } = found.requester;
+    const isOwn = kind === principal.kind && subject === principal.subject;
+    return isOwn || can(principal, 'admin:*', '*') ? found : null;
+  }
+
+  async #repeat(
+    earlier: BulkOperationDocument,
+    digest: string | undefined,
+    input: BulkInput,
+  ): Promise<BulkResult> {
+    if (earlier.digest !== digest) return { faults: [reused(input)] };
+    if (earlier.state === 'DONE' || earlier.isBackground) return { answer: answerOf(earlier, input) };
+    return { answer: await this.#carryOut(earlier, input) };
+  }
+
+  async #choose(
+    principal: Principal,
+    selection: BulkSelection,
+  ): Promise<{ ids: readonly string[]; plan?: JobFilterPlan }> {
+    if ('ids' in selection) return { ids: [...new Set(selection.ids)] };
+    const plan = planJobFilter(
+      selection.criteria,
+      experimentsFor(principal, 'job:read'),
+      await this.#options.experiments.names(),
+    );
+    return { ids: await this.#options.jobs.ids(plan, maxAtOnce + 1), plan };
+  }
+
+  async #atOnce(
+    requester: BulkRequester,
+    kind: BulkKind,
+    input: BulkInput,
+    ids: readonly string[],
+  ): Promise<BulkAnswer> {
+    const bulk: BulkJob = {
+      kind,
+      parameters: input.parameters,
+      requester,
+      createdAt: this.#options.clock.now(),
+      isResumed: false,
+    };
+    const outcome = await this.#options.changes.apply(bulk, ids);
+    return {
+      changedCount: outcome.changed.length,
+      refusedCount: outcome.refused.length,
+      changedIds: 'ids' in input.selection ? outcome.changed : null,
+      refusedByReason: byReason(outcome),
+      refusals: outcome.refused.slice(0, keptRefusals),
+      operation: null,
+    };
+  }
+
+  async #record(
+    principal: Principal,
+    kind: BulkKind,
+    { selection, parameters }: BulkInput,
+    { ids, plan }: { readonly ids: readonly string[]; readonly plan?: JobFilterPlan },
+    {
+      key,
+      digest,
+      requester,
+    }: {
+      readonly key: string | undefined;
+      readonly digest: string | undefined;
+      readonly requester: BulkRequester;
+    },
+  ): Promise<BulkOperationDocument> {
+    const { clock, ids: source, jobs, operations } = this.#options;
+    const now = clock.now();
+    const isBackground = ids.length > maxAtOnce && plan !== undefined && 'criteria' in selection;
+    const choice = isBackground
+      ? {
+          criteria: defined(selection.criteria),
+          visible: experimentsFor(principal, 'job:read'),
+          upTo: source.next('job'),
+        }
+      : { page: ids };
+    return operations.create({
+      _id: source.next('op'),
+      schemaVersion: 1,
+      revision: 1,
+      createdAt: now,
+      updatedAt: now,
+      kind,
+      state: 'RUNNING',
+      requester,
+      parameters: defined(parameters),
+      ...(key === undefined ? {} : { key }),
+      ...(digest === undefined ? {} : { digest }),
+      ...choice,
+      isBackground,
+      totalCount: isBackground ? await jobs.count(plan) : ids.length,
+      changedCount: 0,
+      refusedCount: 0,
+      refusedByReason: {},
+      refusals: [],
+    });
+  }
+
+  async #carryOut(operation: BulkOperationDocument, input: BulkInput): Promise<BulkAnswer> {
+    const { runner, operations } = this.#options;
+    if (operation.isBackground) {
+      runner.runInBackground(operation._id);
+      return answerOf(operation, input);
+    }
+    const done = (await runner.run(operation._id)) ?? (await operations.find(operation._id)) ?? operation;
+    return answerOf(done, input);
+  }
+}
+
+function answerOf(operation: BulkOperationDocument, { selection }: BulkInput): BulkAnswer {
+  const {
+    changedCount,
+    refusedCount,
+    changedIds = [],
+    refusedByReason,
+    refusals,
+    isBackground,
+    state,
+    kind,
+  } = operation;
+  const showsIds = 'ids' in selection || kind === 'RETRY';
+  return {
+    changedCount,
+    refusedCount,
+    changedIds: showsIds && !isBackground ? changedIds : null,
+    refusedByReason,
+    refusals,
+    operation: isBackground || state === 'RUNNING' ? operation : null,
+  };
+}
+
+function byReason({ refused }: BulkOutcome): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const { code } of refused) counts[code] = (counts[code] ?? 0) + 1;
+  return counts;
+}
+
+function check(kind: BulkKind, { selection, parameters, idempotencyKey }: BulkInput): readonly BulkFault[] {
+  const findings = new Findings();
+  if ('ids' in selection) {
+    if (selection.ids.length === 0) findings.add(['selection', 'ids'], '0 ids', `1 to ${maxAtOnce} ids`);
+    if (selection.ids.length > maxAtOnce)
+      findings.add(
+        ['selection', 'ids'],
+        `${selection.ids.length} ids`,
+        `at most ${maxAtOnce} ids; choose more by a filter`,
+      );
+  } else checkCriteria(selection.criteria, findings);
+  if (kind === 'HOLD') findings.text(['reason'], parameters.reason ?? '', 1, 500);
+  else if (parameters.reason !== undefined) findings.text(['reason'], parameters.reason, 0, 500);
+  if (kind === 'SET_PRIORITY') findings.int(['priority'], parameters.priority ?? Number.NaN, -1000, 1000);
+  if (idempotencyKey != null) findings.text(['idempotencyKey'], idempotencyKey, 1, 200);
+  else if (kind === 'RETRY') findings.add(['idempotencyKey'], idempotencyKey, '1 to 200 characters');
+  return findings.refusals.map(({ path, message }) => ({ code: 'INVALID_VALUE' as const, path, message }));
+}
+
+function checkCriteria(
+  criteria: Extract<BulkSelection, { criteria: unknown }>['criteria'],
+  findings: Findings,
+): void {
+  if ((criteria.ids?.length ?? 0) > 1000)
+    findings.add(['selection', 'filter', 'ids'], `${criteria.ids?.length} ids`, 'at most 1000 ids');
+  const isEmpty = Object.values(criteria).every((value) => value === undefined);
+  if (isEmpty)
+    findings.add(['selection', 'filter'], {}, 'at least one condition: a change of all jobs is never meant');
+}
+
+function reused({ idempotencyKey }: BulkInput): BulkFault {
+  const findings = new Findings();
+  findings.add(['idempotencyKey'], idempotencyKey, 'a key that was not used for another change');
+  return {
+    code: 'IDEMPOTENCY_KEY_REUSED',
+    path: ['idempotencyKey'],
+    message: findings.refusals[0]?.message ?? '',
+  };
+}
+
+/** Without what is undefined: it would be stored as null. */
+function defined<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== undefined)) as T;
+}

@@ -1,0 +1,137 @@
+/**
+ * Retries: a copy of each terminal job. The id of a copy follows from the operation and the job, so that nothing is copied twice, whoever
+ * resumes the operation.
+ */
+import type { Clock } from '@rhizome/mongo';
+import { conflict, principalOf, refusalFor } from './bulk-rules.js';
+import type { BulkJob, BulkOutcome, BulkRefusal } from './bulk.types.js';
+import type { Dependencies } from '../dependencies/dependencies.js';
+import { retryJobId } from '../model/job-ids.js';
+import { isTerminal } from '../model/job-state.js';
+import type { JobDocument } from '../model/job.types.js';
+import type { JobsRepository } from '../model/jobs.repository.js';
+import { newJobDocument } from '../model/new-job.js';
+
+/** What {@link JobCopies} works with. */
+export interface JobCopiesOptions {
+  readonly jobs: JobsRepository;
+  readonly dependencies: Dependencies;
+  /** Opens tasks again that had ended: some of their jobs are repeated. */
+  readonly reopenTasks: (taskIds: readonly string[]) => Promise<void>;
+  readonly clock: Clock;
+}
+
+/** Copies at most that the dependents of one page may add up to. */
+const maxCopies = 10_000;
+
+/** Makes the copies. */
+export class JobCopies {
+  readonly #options: JobCopiesOptions;
+
+  constructor(options: JobCopiesOptions) {
+    this.#options = options;
+  }
+
+  /** Copies terminal jobs, with their closed dependents where that is asked for. The outcome's `changed` are the copies. */
+  async make(bulk: BulkJob, ids: readonly string[]): Promise<BulkOutcome> {
+    const order = [...new Set(ids)];
+    const refused: BulkRefusal[] = [];
+    const sources = await this.#sources(bulk, order, refused);
+    if (bulk.parameters.includeDependents) await this.#addDependents(bulk, sources);
+    const copies = await this.#copy(bulk, [...sources.values()]);
+    return { changed: copies, refused };
+  }
+
+  async #sources(
+    bulk: BulkJob,
+    ids: readonly string[],
+    refused: BulkRefusal[],
+  ): Promise<Map<string, JobDocument>> {
+    const principal = principalOf(bulk.requester, this.#options.clock.now());
+    const found = new Map((await this.#options.jobs.find(ids)).map((job) => [job._id, job]));
+    const sources = new Map<string, JobDocument>();
+    for (const id of ids) {
+      const job = found.get(id);
+      const refusal = refusalFor(principal, 'RETRY', id, job);
+      if (refusal) refused.push(refusal);
+      else if (job && !isTerminal(job.state))
+        refused.push(conflict(job, 'only a job that has ended can be retried'));
+      else if (job) sources.set(id, job);
+    }
+    return sources;
+  }
+
+  /** Children that were closed because of the sources, their children, and so on; those that the caller may not retry are left out. */
+  async #addDependents(bulk: BulkJob, sources: Map<string, JobDocument>): Promise<void> {
+    let parents = [...sources.keys()];
+    while (parents.length > 0 && sources.size < maxCopies) {
+      const children = await this.#options.jobs.closedChildren(parents, maxCopies - sources.size);
+      const fresh = children.map(({ _id }) => _id).filter((id) => !sources.has(id));
+      const added = await this.#sources(bulk, fresh, []);
+      added.forEach((job, id) => sources.set(id, job));
+      parents = [...added.keys()];
+    }
+  }
+
+  async #copy(bulk: BulkJob, sources: readonly JobDocument[]): Promise<readonly string[]> {
+    const { jobs, dependencies, clock } = this.#options;
+    const copyOf = (id: string) => retryJobId(bulk.operationId ?? '', id, bulk.createdAt);
+    const renamed = await this.#renamedParents(sources, copyOf);
+    const firsts = await this.#takePlaces(sources, copyOf);
+    const states = await jobs.parents([
+      ...new Set(sources.flatMap(({ dependsOn }) => dependsOn.filter((id) => !renamed.has(id)))),
+    ]);
+    const now = clock.now();
+    const copies = sources.map((source) => {
+      const dependsOn = source.dependsOn.map((id) => renamed.get(id) ?? id);
+      const { taskId, taskIndex } = source;
+      const task =
+        taskId !== undefined && taskIndex !== undefined && firsts.has(source._id)
+          ? { id: taskId, index: taskIndex }
+          : undefined;
+      return newJobDocument(
+        {
+          ...source,
+          id: copyOf(source._id),
+          createdAt: bulk.createdAt,
+          dependsOn,
+          waitingFor: dependsOn.filter((id) => states.get(id)?.state !== 'FINISHED'),
+          task,
+          retryOf: source._id,
+          actor: bulk.requester.subject,
+        },
+        now,
+      );
+    });
+    await jobs.insertNew(copies);
+    await dependencies.checkAgain(copies.flatMap(({ waitingFor }) => waitingFor));
+    const tasks = new Set(copies.flatMap(({ taskId }) => taskId ?? []));
+    if (tasks.size > 0) await this.#options.reopenTasks([...tasks]);
+    return copies.map(({ _id }) => _id);
+  }
+
+  /** Parents that this operation copies, too, here or on an earlier page: the copy waits for the copy. */
+  async #renamedParents(
+    sources: readonly JobDocument[],
+    copyOf: (id: string) => string,
+  ): Promise<ReadonlyMap<string, string>> {
+    const here = new Set(sources.map(({ _id }) => _id));
+    const parents = [...new Set(sources.flatMap(({ dependsOn }) => dependsOn))];
+    const elsewhere = parents.filter((id) => !here.has(id));
+    const existing = await this.#options.jobs.existing(elsewhere.map(copyOf));
+    return new Map(
+      parents.filter((id) => here.has(id) || existing.has(copyOf(id))).map((id) => [id, copyOf(id)]),
+    );
+  }
+
+  /** In a task, the first copy of a job takes its place. */
+  async #takePlaces(
+    sources: readonly JobDocument[],
+    copyOf: (id: string) => string,
+  ): Promise<ReadonlySet<string>> {
+    const ofTasks = sources.flatMap(({ _id, taskId }) =>
+      taskId === undefined ? [] : [{ source: _id, copy: copyOf(_id), taskId }],
+    );
+    return this.#options.jobs.markRepeated(ofTasks);
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * Which stored fields a selection of `Job` needs: payloads and histories are read only where somebody asked for them.
+ */
+import type { FieldNode, GraphQLResolveInfo, SelectionSetNode } from 'graphql';
+import type { JobProjection } from '../model/jobs.repository.js';
+
+/** Stored fields behind each field of the type. What is not listed needs nothing beside {@link always}. */
+const storedFields: Readonly<Record<string, readonly string[]>> = {
+  name: ['name'],
+  task: ['taskId'],
+  taskIndex: ['taskIndex'],
+  share: ['share'],
+  priority: ['priority'],
+  labels: ['labels'],
+  requirements: ['requirements', 'classId'],
+  payload: ['payload'],
+  retry: ['retry'],
+  dependsOn: ['dependsOn'],
+  hold: ['hold'],
+  notBefore: ['notBefore'],
+  attempt: ['attempt'],
+  attempts: ['attempts'],
+  worker: ['workerId'],
+  queue: ['queueId'],
+  exitCode: ['exitCode'],
+  error: ['error'],
+  metrics: ['metrics'],
+  outputs: ['outputs'],
+  log: ['attempt', 'attempts', 'queueId'],
+  transitions: ['transitions'],
+  createdAt: ['createdAt'],
+  updatedAt: ['updatedAt'],
+  stateTimes: ['stateTimes'],
+  revision: ['revision'],
+  retryOf: ['retryOf'],
+  pending: ['share', 'priority', 'classId', 'hold', 'notBefore', 'waitingFor'],
+};
+
+/** Small, and needed to decide who may see what. */
+const always = ['experiment', 'owner', 'submittedBy', 'state', 'queue'];
+
+const jobType = 'Job';
+const remembered = new WeakMap<FieldNode, JobProjection>();
+
+/**
+ * Stored fields for the selection below the field that is resolved.
+ * @param path fields between that field and the jobs, as `['edges', 'node']`; several ways are taken together
+ */
+export function jobProjection(
+  info: Pick<GraphQLResolveInfo, 'fieldNodes' | 'fragments'>,
+  ...paths: readonly (readonly string[])[]
+): JobProjection {
+  const [first] = info.fieldNodes;
+  const known = info.fieldNodes.length === 1 && first ? remembered.get(first) : undefined;
+  if (known) return known;
+  const names = new Set<string>();
+  for (const path of paths.length > 0 ? paths : [[]]) {
+    for (const node of info.fieldNodes) collect(node.selectionSet, path, info.fragments, names);
+  }
+  const fields = new Set([...always, ...[...names].flatMap((name) => storedFields[name] ?? [])]);
+  const projection = Object.fromEntries([...fields].sort().map((field) => [field, 1] as const));
+  // The nodes of an operation that is run again are the same objects; a field is always asked with the same paths.
+  if (info.fieldNodes.length === 1 && first) remembered.set(first, projection);
+  return projection;
+}
+
+function collect(
+  selection: SelectionSetNode | undefined,
+  path: readonly string[],
+  fragments: GraphQLResolveInfo['fragments'],
+  names: Set<string>,
+): void {
+  for (const node of selection?.selections ?? []) {
+    if (node.kind === 'Field') {
+      const [next, ...rest] = path;
+      if (next === undefined) names.add(node.name.value);
+      else if (node.name.value === next) collect(node.selectionSet, rest, fragments, names);
+      continue;
+    }
+    const fragment = node.kind === 'FragmentSpread' ? fragments[node.name.value] : node;
+    const condition = fragment?.typeCondition?.name.value;
+    // Entities of other types in the same list have fragments of their own.
+    if (path.length > 0 || condition === undefined || condition === jobType)
+      collect(fragment?.selectionSet, path, fragments, names);
+  }
+}

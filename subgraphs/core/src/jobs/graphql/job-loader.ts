@@ -1,0 +1,130 @@
+import { DomainError } from '@rhizome/errors';
+import { defineLoader, type LoaderDefinition } from '@rhizome/subgraph';
+import type { GraphQLResolveInfo } from 'graphql';
+import type { ExplanationCaller } from '../../scheduler/explain/explanations.js';
+import type { PendingFacts } from '../../scheduler/explain/pending.types.js';
+import type { Context } from '../../context.js';
+import { jobProjection } from './job-fields.js';
+import { isOfItsQueue } from '../model/job-visibility.js';
+import type { LoggedJob, LogPage, LogPageRequest } from '../logs/job-logs.js';
+import type { JobDocument } from '../model/job.types.js';
+import type { JobProjection } from '../model/jobs.repository.js';
+
+interface JobKey {
+  readonly id: string;
+  readonly projection: JobProjection;
+}
+
+const texts = new WeakMap<JobProjection, string>();
+
+function textOf(projection: JobProjection): string {
+  let text = texts.get(projection);
+  if (text === undefined) texts.set(projection, (text = Object.keys(projection).join()));
+  return text;
+}
+
+/** Mostly all ask for the same, and the remembered object tells so. */
+function unionOf(projections: ReadonlySet<JobProjection>): JobProjection {
+  const [only] = projections;
+  if (only && projections.size === 1) return only;
+  return Object.assign({}, ...projections) as JobProjection;
+}
+
+/** Jobs by id, with the stored fields that are needed: all of a batch are read at once with the fields of all. */
+const loaderOf = (name: string, as: 'job' | 'parent'): LoaderDefinition<JobKey, JobDocument, Context> =>
+  defineLoader({
+    name,
+    cacheKey: ({ id, projection }) => `${id} ${textOf(projection)}`,
+    load: (keys, { core, principal }) => {
+      const ids = keys.map(({ id }) => id);
+      const projection = unionOf(new Set(keys.map((key) => key.projection)));
+      return core.jobs.findMany(ids, projection, principal, as);
+    },
+    maxBatchSize: 10_000,
+  });
+
+const jobLoader = loaderOf('Job', 'job');
+const parentLoader = loaderOf('ParentJob', 'parent');
+
+/** One job with what is selected of it; null where there is none that the principal may read. */
+export function loadJob(id: string, context: Context, info: GraphQLResolveInfo): Promise<JobDocument | null> {
+  return context.loaders.load(jobLoader, { id, projection: jobProjection(info) });
+}
+
+/** Jobs with what is selected of them, in order. @throws DomainError NOT_FOUND where one cannot be read */
+export async function loadJobs(
+  ids: readonly string[],
+  context: Context,
+  info: GraphQLResolveInfo,
+): Promise<readonly JobDocument[]> {
+  return allFound(ids, await Promise.all(ids.map((id) => loadJob(id, context, info))));
+}
+
+/**
+ * The parents of a job. A pilot reads those of jobs of its queue, wherever they ran: it stages what they left; and no parents of parents.
+ * @throws DomainError JOB_NOT_FOUND where one cannot be read
+ */
+export async function loadParents(
+  { dependsOn, queue }: Pick<JobDocument, 'dependsOn' | 'queue'>,
+  context: Context,
+  info: GraphQLResolveInfo,
+): Promise<readonly JobDocument[]> {
+  const { principal, loaders } = context;
+  if (principal.kind !== 'PILOT' || !isOfItsQueue(principal, { queue }))
+    return loadJobs(dependsOn, context, info);
+  const projection = jobProjection(info);
+  const found = await Promise.all(dependsOn.map((id) => loaders.load(parentLoader, { id, projection })));
+  return allFound(dependsOn, found);
+}
+
+function allFound(ids: readonly string[], found: readonly (JobDocument | null)[]): readonly JobDocument[] {
+  return found.map((job, position) => {
+    if (job) return job;
+    throw new DomainError('JOB_NOT_FOUND', `job ${ids[position]} does not exist, or you may not see it`, {
+      value: ids[position],
+    });
+  });
+}
+
+/** A resolver for a field that leads to a job: batched with all others of the operation, and no more is read than is selected. */
+export function jobReference<TParent>(
+  key: (parent: TParent) => string | null | undefined,
+): (
+  parent: TParent,
+  args: object,
+  context: Context,
+  info: GraphQLResolveInfo,
+) => Promise<JobDocument | null> {
+  return async (parent, _args, context, info) => {
+    const id = key(parent);
+    return id == null ? null : loadJob(id, context, info);
+  };
+}
+
+/** In whose name an explanation is asked for. */
+export function explanationCaller({
+  principal,
+  requestId,
+  signal,
+  isForwarded = false,
+}: Context): ExplanationCaller {
+  return { token: principal.token, requestId, signal, isForwarded };
+}
+
+/** Why jobs wait: those of a list are explained together. */
+export const pendingLoader = defineLoader<JobDocument, PendingFacts, Context>({
+  name: 'JobPending',
+  cacheKey: ({ _id }) => _id,
+  load: (jobs, context) => context.core.pending(jobs, explanationCaller(context)),
+});
+
+/** Logs of jobs: the pages of all jobs of a list are read together. */
+export const jobLogLoader = defineLoader<
+  { readonly job: LoggedJob; readonly request: LogPageRequest },
+  LogPage,
+  Context
+>({
+  name: 'JobLog',
+  cacheKey: ({ job, request }) => JSON.stringify([job._id, request.attempt, request.after, request.first]),
+  load: (keys, { core }) => core.jobLogs.pages(keys),
+});

@@ -1,0 +1,177 @@
+/** Doors of jobs: unpack, call, map. */
+import type { Policies } from '@rhizome/authz';
+import { reference } from '@rhizome/subgraph';
+import type { GraphQLResolveInfo } from 'graphql';
+import type { Context } from '../../context.js';
+import { queueEntity } from '../../queues/graphql/resolvers.js';
+import { taskOfJob } from '../../tasks/graphql/task-loader.js';
+import type { Resolvers } from '../../types.generated.js';
+import { workerEntity } from '../../workers/graphql/worker-loader.js';
+import { changeJobs, refusalCounts } from './bulk-mutations.js';
+import { experimentNamed } from './experiment-of.js';
+import { jobProjection } from './job-fields.js';
+import {
+  explanationCaller,
+  jobLogLoader,
+  jobReference,
+  loadJob,
+  loadJobs,
+  loadParents,
+  pendingLoader,
+} from './job-loader.js';
+import { jobStates } from '../model/job-state.js';
+import { assertMayReadLog, maySeeEnvironment } from '../model/job-visibility.js';
+import type { JobDocument, StoredAttempt } from '../model/job.types.js';
+
+/** What a GPU requirement asks unless it says so: the conditions are stored only where they are asked. */
+const gpuDefaults = {
+  needsNewDriverFeature: false,
+  bundlesCompat: false,
+  gfxTargets: [],
+  ecc: false,
+  exclusive: false,
+};
+
+type Mutations = Pick<
+  NonNullable<Resolvers['Mutation']>,
+  'submitJobs' | 'cancelJobs' | 'retryJobs' | 'holdJobs' | 'releaseJobs' | 'setJobPriority'
+>;
+
+const mutations: Mutations = {
+  submitJobs: (_parent, { input }, { core, principal }) => core.submits.submit(principal, input),
+  cancelJobs: (_parent, { input }, context) =>
+    changeJobs(context, 'CANCEL', input, { reason: input.reason ?? undefined }),
+  retryJobs: async (_parent, { input }, context) => {
+    const { result, userErrors } = await changeJobs(context, 'RETRY', input, {
+      includeDependents: input.includeDependents ?? false,
+    });
+    return { jobIds: result?.changedIds ?? [], result, userErrors };
+  },
+  holdJobs: (_parent, { input }, context) => changeJobs(context, 'HOLD', input, { reason: input.reason }),
+  releaseJobs: (_parent, { input }, context) => changeJobs(context, 'RELEASE', input, {}),
+  setJobPriority: (_parent, { input }, context) =>
+    changeJobs(context, 'SET_PRIORITY', input, { priority: input.priority }),
+};
+
+const job: NonNullable<Resolvers['Job']> = {
+  __resolveReference: ((
+    representation: { readonly id: string },
+    context: Context,
+    info: GraphQLResolveInfo,
+  ) => loadJob(String(representation.id), context, info)) as NonNullable<
+    Resolvers['Job']
+  >['__resolveReference'],
+  id: ({ _id }) => _id,
+  experiment: ({ experiment }, _args, context) => experimentNamed(experiment, context),
+  submittedBy: ({ submittedBy, owner }) => submittedBy ?? owner,
+  task: taskOfJob as NonNullable<Resolvers['Job']>['task'],
+  requirements: ({ requirements, classId }) => ({
+    ...requirements,
+    gpu: requirements.gpu === undefined ? null : { ...gpuDefaults, ...requirements.gpu },
+    classId,
+  }),
+  payload: (parent) => ({ ...parent.payload, job: parent }),
+  dependsOn: (parent, _args, context, info) => loadParents(parent, context, info),
+  worker: reference({ loader: workerEntity.loader, key: ({ workerId }: JobDocument) => workerId }),
+  queue: reference({
+    loader: queueEntity.loader,
+    key: ({ queueId }: JobDocument) => (queueId === undefined ? null : { id: queueId }),
+  }),
+  log: async (parent, { attempt, after, first }, { loaders, principal }: Context) => {
+    assertMayReadLog(principal, parent, attempt ?? parent.attempt);
+    const request = { attempt, after, first: first ?? 100 };
+    const page = await loaders.load(jobLogLoader, { job: parent, request });
+    if (page) return page;
+    throw new Error(`the log of ${parent._id} was not read`);
+  },
+  stateTimes: ({ stateTimes }) =>
+    jobStates.flatMap((state) => {
+      const at = stateTimes[state];
+      return at ? [{ state, at }] : [];
+    }),
+  retryOf: jobReference(({ retryOf }: JobDocument) => retryOf),
+  pending: (parent, _args, { loaders }) => loaders.load(pendingLoader, parent),
+  viewerCanCancel: (parent, _args, { core, principal }) => core.jobs.canCancel(principal, parent),
+};
+
+/** Resolvers of this folder's SDL; counts are the events' domain. */
+export const jobResolvers: Pick<
+  Resolvers,
+  | 'Query'
+  | 'Mutation'
+  | 'Job'
+  | 'JobPayload'
+  | 'JobAttempt'
+  | 'BulkOperation'
+  | 'BulkResult'
+  | 'SubmitJobsPayload'
+  | 'RetryJobsPayload'
+> = {
+  Query: {
+    job: (_parent, { id }, context, info) => loadJob(id, context, info),
+    jobs: (_parent, { filter, order, first, after }, { core, principal }, info) => {
+      const projection = jobProjection(info, ['nodes'], ['edges', 'node']);
+      return core.jobs.page(principal, filter, {
+        order: order ?? 'NEWEST',
+        first: first ?? 20,
+        after,
+        projection,
+      });
+    },
+    explainRequirements: (_parent, { input }, context) =>
+      context.core.explain(context.principal, input, explanationCaller(context)),
+    bulkOperation: (_parent, { id }, { core, principal }) => core.bulk.operation(principal, id),
+  },
+  Mutation: mutations,
+  Job: job,
+  JobPayload: {
+    environment: ({ environment, job: of }, _args, { principal }) =>
+      maySeeEnvironment(principal, of) ? environment : null,
+  },
+  JobAttempt: {
+    worker: reference({ loader: workerEntity.loader, key: ({ workerId }: StoredAttempt) => workerId }),
+    queue: reference({ loader: queueEntity.loader, key: ({ queueId }: StoredAttempt) => ({ id: queueId }) }),
+  },
+  BulkOperation: {
+    id: ({ _id }) => _id,
+    requestedBy: ({ requester }) => requester.subject,
+    refusedByReason: ({ refusedByReason }) => refusalCounts(refusedByReason),
+  },
+  BulkResult: { refusedByReason: ({ refusedByReason }) => refusalCounts(refusedByReason) },
+  SubmitJobsPayload: {
+    jobs: async ({ jobs }, _args, context, info) =>
+      Promise.all(
+        jobs.map((entry) => (entry === null || 'state' in entry ? entry : loadJob(entry._id, context, info))),
+      ),
+    userErrors: ({ refusals }) => refusals,
+    omittedErrorCount: ({ omitted }) => omitted,
+  },
+  RetryJobsPayload: {
+    jobs: ({ jobIds }, _args, context, info) => loadJobs(jobIds, context, info),
+  },
+};
+
+type InputOf<T> = { readonly input: T };
+
+/** Who may pass the doors of jobs. Which jobs of others they reach is narrowed by the services. */
+export const jobPolicies: Policies = {
+  'Query.job': { action: 'job:read' },
+  'Query.jobs': { action: 'job:read' },
+  'Query.explainRequirements': {
+    action: 'share:read',
+    experiment: ({ args }) => (args as InputOf<{ experiment: string }>).input.experiment,
+  },
+  'Query.bulkOperation': { action: 'job:read', perPrincipal: true },
+  'Mutation.submitJobs': {
+    action: 'job:submit',
+    experiment: ({ args }) => (args as InputOf<{ experiment: string }>).input.experiment,
+  },
+  'Mutation.cancelJobs': { action: 'job:cancel' },
+  'Mutation.retryJobs': { action: 'job:retry' },
+  'Mutation.holdJobs': { action: 'job:hold' },
+  'Mutation.releaseJobs': { action: 'job:hold' },
+  'Mutation.setJobPriority': { action: 'job:setPriority' },
+  'Job.__resolveReference': { action: 'job:read' },
+  'JobPayload.environment': { open: 'null for those who may not read it', perPrincipal: true },
+  'Job.viewerCanCancel': { open: 'tells the caller what the caller may do', perPrincipal: true },
+};

@@ -1,0 +1,149 @@
+/** Logs of jobs, followed as they are written: woken by the event stream, read from the store, each chunk told once and in order. */
+import type { Principal } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
+import type { Clock } from '@rhizome/mongo';
+import { Bell } from '../../shared/signal.js';
+import { type JobLogs, logCursor, type LogChunk, logPlace, type LogPlace } from './job-logs.js';
+import { isTerminal } from '../model/job-state.js';
+import { assertMayReadLog } from '../model/job-visibility.js';
+import type { JobDocument } from '../model/job.types.js';
+
+/** One message; that with `chunks: null` is the opening one. */
+export interface LogAppended {
+  readonly cursor: string;
+  readonly attempt: number | null;
+  readonly chunks: readonly (LogChunk & { readonly cursor: string })[] | null;
+  readonly isComplete: boolean | null;
+}
+
+/** What of a job the log hangs on. */
+export type LoggedJob = Pick<
+  JobDocument,
+  '_id' | 'experiment' | 'state' | 'attempt' | 'attempts' | 'queue' | 'queueId'
+>;
+
+/** The stored fields of {@link LoggedJob}, beside the id. */
+export const loggedFields = {
+  experiment: 1,
+  state: 1,
+  attempt: 1,
+  attempts: 1,
+  queue: 1,
+  queueId: 1,
+} as const;
+
+/** What {@link LogTails} is made of. */
+export interface LogTailsOptions {
+  readonly logs: JobLogs;
+  readonly clock: Clock;
+  /** The job, or null where there is none that the principal may read. */
+  readonly find: (jobId: string, principal: Principal) => Promise<LoggedJob | null>;
+  /** The process's event stream. */
+  readonly stream: {
+    onWritten(collection: string, listener: (ids: readonly string[]) => void): () => void;
+    onEvents(listener: (events: readonly { readonly jobId: string }[]) => void): () => void;
+    onReset(listener: () => void): () => void;
+  };
+}
+
+/** Who follows which log, from where on. */
+export interface LogTailRequest {
+  readonly jobId: string;
+  readonly after: string | null | undefined;
+  readonly principal: Principal;
+  readonly signal: AbortSignal;
+}
+
+/** Messages are at least so far apart: what is written meanwhile is told together. */
+const intervalMs = 100;
+const maxChunks = 100;
+/** The collection whose documents are written after the chunks of an append. */
+export const logHeads = 'jobLogHeads';
+
+/** See the head of this file. */
+export class LogTails {
+  readonly #options: LogTailsOptions;
+  readonly #bells = new Map<string, Set<Bell>>();
+
+  constructor(options: LogTailsOptions) {
+    this.#options = options;
+    const { stream } = options;
+    stream.onWritten(logHeads, (ids) => ids.forEach((id) => this.#ring(id.slice(0, id.indexOf('/')))));
+    stream.onEvents((events) => {
+      if (this.#bells.size > 0) for (const { jobId } of events) this.#ring(jobId);
+    });
+    stream.onReset(() => [...this.#bells.keys()].forEach((jobId) => this.#ring(jobId)));
+  }
+
+  /**
+   * Yields what is added to the log of a job after a cursor, or from now on, until the job has ended.
+   * @throws DomainError JOB_NOT_FOUND, CURSOR_INVALID, FORBIDDEN for a pilot of another queue
+   */
+  async *follow(request: LogTailRequest): AsyncGenerator<LogAppended, void, undefined> {
+    const { jobId, after, signal } = request;
+    const bell = new Bell({ clock: this.#options.clock, signal }, intervalMs);
+    const bells = this.#bells.get(jobId) ?? new Set();
+    this.#bells.set(jobId, bells.add(bell));
+    try {
+      const job = await this.#find(request);
+      let place = await this.#start(job, after);
+      if (after == null)
+        yield { cursor: logCursor(jobId, place), attempt: null, chunks: null, isComplete: null };
+      do {
+        for await (const message of this.#news(request, place)) {
+          if (message.chunks.length > 0 || message.isComplete) yield message;
+          ({ place } = message);
+          if (message.isComplete) return;
+        }
+      } while (await bell.wait());
+    } finally {
+      bell.release();
+      bells.delete(bell);
+      if (bells.size === 0) this.#bells.delete(jobId);
+    }
+  }
+
+  async #start(job: LoggedJob, after: string | null | undefined): Promise<LogPlace> {
+    if (after != null) return logPlace(job, after);
+    if (job.attempt === 0) return { attempt: 0, sequence: -1 };
+    return this.#options.logs.end(job._id, job.attempt);
+  }
+
+  /** All that there is after a place, over attempts that have ended. */
+  async *#news(
+    request: LogTailRequest,
+    from: LogPlace,
+  ): AsyncGenerator<LogAppended & { readonly chunks: readonly LogChunk[]; readonly place: LogPlace }> {
+    let place = from;
+    while (!request.signal.aborted) {
+      // The job first: when it has ended, what is read after that is all.
+      const job = await this.#find(request);
+      const { attempt } = place;
+      if (attempt > 0) assertMayReadLog(request.principal, job, attempt);
+      const piece = await this.#options.logs.after(job._id, place, maxChunks);
+      const { chunks, hasMore, isPast } = piece;
+      ({ place } = piece);
+      yield { cursor: logCursor(job._id, place), attempt, chunks, isComplete: false, place };
+      if (hasMore) continue;
+      if (attempt < job.attempt) place = { attempt: attempt + 1, sequence: -1 };
+      else if (!isTerminal(job.state)) return;
+      else {
+        // A place of its own, behind all: nothing will ever be there. Who comes back from it is told the same again, and no other place.
+        const end = isPast ? place : { attempt, sequence: place.sequence + 1 };
+        yield { cursor: logCursor(job._id, end), attempt, chunks: [], isComplete: true, place: end };
+        return;
+      }
+    }
+  }
+
+  async #find({ jobId, principal }: LogTailRequest): Promise<LoggedJob> {
+    const job = await this.#options.find(jobId, principal);
+    if (job) return job;
+    const text = `jobId: there is no job "${jobId}", or you may not see it`;
+    throw new DomainError('JOB_NOT_FOUND', text, { field: 'jobId', value: jobId });
+  }
+
+  #ring(jobId: string): void {
+    for (const bell of this.#bells.get(jobId) ?? []) bell.ring();
+  }
+}

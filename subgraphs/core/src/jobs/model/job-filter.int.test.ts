@@ -1,0 +1,322 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { collection, ensureCollections } from '@rhizome/mongo';
+import { seededRandom, testDatabase, testPrincipal } from '@rhizome/testkit';
+import type { Collection, Document, Filter } from 'mongodb';
+import { aJob } from '../../../test/support/job.fixture.js';
+import { jobsCollection } from './job.document.js';
+import { batchJobIds } from './job-ids.js';
+import { jobStates, type JobState } from './job-state.js';
+import type { JobDocument } from './job.types.js';
+import { JobsRepository } from './jobs.repository.js';
+import { JobsService, type JobFilterSpec } from '../jobs.service.js';
+
+const total = 100_000;
+const start = new Date('2030-01-01T00:00:00Z');
+const experiments = ['alpha', 'beta', 'gamma', 'delta'];
+const minute = 60_000;
+
+let jobs: Collection<JobDocument>;
+let service: JobsService;
+
+interface Facts {
+  readonly id: string;
+  readonly experiment: string;
+  readonly owner: string;
+  readonly share: string;
+  readonly run: string;
+  readonly taskId: string | undefined;
+  readonly queue: string | undefined;
+  readonly state: JobState;
+  readonly createdAt: Date;
+}
+
+const random = seededRandom(7);
+const oneOf = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)] as T;
+const numbers = (count: number) => Array.from({ length: count }, (_, at) => at);
+
+/** Jobs in batches of 1,000, one batch a minute; each dimension by chance. */
+const facts: readonly Facts[] = numbers(total / 1000).flatMap((batch) => {
+  const createdAt = new Date(start.getTime() + batch * minute);
+  const idAt = batchJobIds(`batch ${batch}`, createdAt);
+  return numbers(1000).map((at) => {
+    const experiment = oneOf(experiments);
+    return {
+      id: idAt(at),
+      experiment,
+      owner: `owner ${oneOf(numbers(9))} of ${experiment}`,
+      share: `${experiment}/leaf${oneOf(numbers(4))}`,
+      run: String(oneOf(numbers(50))),
+      taskId: random() < 0.5 ? `task_${experiment}_${oneOf(numbers(20))}` : undefined,
+      queue: random() < 0.4 ? `q${oneOf(numbers(5))}` : undefined,
+      state: oneOf(jobStates),
+      createdAt,
+    };
+  });
+});
+
+function documentOf({
+  id,
+  experiment,
+  owner,
+  share,
+  run,
+  taskId,
+  queue,
+  state,
+  createdAt,
+}: Facts): JobDocument {
+  const task = taskId === undefined ? {} : { task: { id: taskId, index: 0 } };
+  const document = { state, ...(queue === undefined ? {} : { queue, queueId: `queue_${queue.slice(1)}` }) };
+  return aJob(
+    id,
+    { createdAt, experiment, owner, share, labels: [{ key: 'run', value: run }], ...task, document },
+    createdAt,
+  );
+}
+
+beforeAll(async () => {
+  const db = await testDatabase('filter');
+  await ensureCollections(db, [jobsCollection]);
+  jobs = collection(db, jobsCollection);
+  for (let from = 0; from < total; from += 10_000) {
+    await jobs.insertMany(facts.slice(from, from + 10_000).map(documentOf), {
+      ordered: false,
+      writeConcern: { w: 1, journal: false },
+    });
+  }
+  service = new JobsService({
+    jobs: new JobsRepository(jobs),
+    experiments: { find: async () => null, names: async () => experiments },
+    queues: { idOf: async (name) => (/^q\d$/.test(name) ? `queue_${name.slice(1)}` : null) },
+  });
+});
+
+const created = {
+  createdFrom: new Date(start.getTime() + 40 * minute),
+  createdBefore: new Date(start.getTime() + 60 * minute),
+};
+const singles: readonly [string, JobFilterSpec][] = [
+  ['nothing', {}],
+  ['ids', { ids: facts.filter((_, at) => at % 100 === 0).map(({ id }) => id) }],
+  ['one experiment', { experiments: ['beta'] }],
+  ['two experiments', { experiments: ['beta', 'delta'] }],
+  ['task', { taskId: 'task_gamma_4' }],
+  ['owner', { owner: 'owner 3 of alpha' }],
+  ['queue', { queue: 'q2' }],
+  ['one state', { states: ['RUNNING'] }],
+  ['several states', { states: ['RUNNING', 'FAILED', 'FINISHED'] }],
+  ['share', { share: 'alpha/leaf3' }],
+  ['label', { label: { key: 'run', value: '17' } }],
+  ['created', created],
+];
+const pairs: readonly [string, JobFilterSpec][] = [
+  ['experiment and state', { experiments: ['gamma'], states: ['FAILED'] }],
+  ['task and state', { taskId: 'task_gamma_4', states: ['RUNNING', 'SENT'] }],
+  ['queue and state', { queue: 'q2', states: ['RUNNING'] }],
+  ...singles
+    .slice(1, -1)
+    .map(([name, filter]): [string, JobFilterSpec] => [`${name} and created`, { ...filter, ...created }]),
+];
+const everybody = testPrincipal();
+const some = testPrincipal({ grants: { alpha: 'READER', gamma: 'READER' } });
+/** A reader of an experiment that has nothing to do with the owner, task, share and label asked for looks at none of their jobs. */
+const stranger = testPrincipal({ grants: { epsilon: 'READER' } });
+
+function stagesOf(plan: Document | undefined): string[] {
+  if (!plan) return [];
+  const inner = [plan['inputStage'], ...((plan['inputStages'] as Document[] | undefined) ?? [])].filter(
+    Boolean,
+  ) as Document[];
+  return [String(plan['stage']), ...inner.flatMap(stagesOf)];
+}
+
+async function explain(
+  filter: Filter<JobDocument>,
+  direction: 1 | -1,
+  limit: number,
+  hint: string,
+): Promise<{ stages: string[]; examined: number; returned: number }> {
+  const found = await jobs.find(filter, { sort: { _id: direction }, limit, hint }).explain('executionStats');
+  const { executionStats, queryPlanner } = found as { executionStats: Document; queryPlanner: Document };
+  return {
+    stages: stagesOf(queryPlanner['winningPlan'] as Document),
+    examined: executionStats['totalDocsExamined'] as number,
+    returned: executionStats['nReturned'] as number,
+  };
+}
+
+describe.each([
+  ['who may read everything', everybody],
+  ['who may read two experiments', some],
+])('for one %s', (_who, principal) => {
+  test.each([...singles, ...pairs])(
+    'jobs by %s come from an index, in order, without a look at many others',
+    async (_name, filter) => {
+      const plan = await service.plan(principal, await service.criteria(filter));
+      for (const direction of [1, -1] as const) {
+        for (const branch of plan.branches) {
+          const { stages, examined, returned } = await explain(
+            branch as Filter<JobDocument>,
+            direction,
+            51,
+            plan.index,
+          );
+          expect(stages).not.toContain('COLLSCAN');
+          expect(stages).not.toContain('SORT');
+          expect(examined).toBeLessThanOrEqual(10 * returned + 100);
+          expect(returned).toBeGreaterThan(0);
+        }
+      }
+    },
+  );
+
+  test.each([...singles, ...pairs])(
+    'pages of jobs by %s are together all that match, each once',
+    async (_name, filter) => {
+      const {
+        ids,
+        experiments: wanted,
+        taskId,
+        owner,
+        queue,
+        states,
+        share,
+        label,
+        createdFrom,
+        createdBefore,
+      } = filter;
+      const visible = principal === some ? ['alpha', 'gamma'] : experiments;
+      const idSet = ids ? new Set(ids) : undefined;
+      const matches = (job: Facts): boolean =>
+        visible.includes(job.experiment) &&
+        (!idSet || idSet.has(job.id)) &&
+        (!wanted || wanted.includes(job.experiment)) &&
+        (taskId == null || job.taskId === taskId) &&
+        (owner == null || job.owner === owner) &&
+        (queue == null || job.queue === queue) &&
+        (!states || states.includes(job.state)) &&
+        (share == null || job.share === share) &&
+        (!label || job.run === label.value) &&
+        (!createdFrom ||
+          (job.createdAt >= createdFrom && createdBefore != null && job.createdAt < createdBefore));
+      const newest = facts
+        .filter(matches)
+        .map(({ id }) => id)
+        .sort()
+        .reverse();
+      const found: string[] = [];
+      let after: string | null = null;
+      let hasNextPage = true;
+      while (hasNextPage && found.length < 300) {
+        const page: Awaited<ReturnType<JobsService['page']>> = await service.page(principal, filter, {
+          order: 'NEWEST',
+          first: 100,
+          after,
+          projection: { state: 1 },
+        });
+        found.push(...page.nodes.map(({ _id }) => _id));
+        after = page.pageInfo.endCursor;
+        hasNextPage = page.hasNextPage;
+      }
+      expect(found).toEqual(newest.slice(0, 300));
+      expect(hasNextPage).toBe(newest.length > 300);
+    },
+  );
+});
+
+describe('limits', () => {
+  test.each([singles[4], singles[5], singles[9], singles[10]].flatMap((single) => (single ? [single] : [])))(
+    'one who may read none of the jobs by %s looks at few of them',
+    async (_name, filter) => {
+      const plan = await service.plan(stranger, await service.criteria(filter));
+      for (const branch of plan.branches) {
+        const { examined, returned } = await explain(branch as Filter<JobDocument>, -1, 51, plan.index);
+        expect(returned).toBe(0);
+        expect(examined).toBeLessThanOrEqual(filter.taskId == null ? 100 : 1000);
+      }
+    },
+  );
+
+  test('more experiments than one query can merge are asked in several, merged in order', async () => {
+    const many = Array.from({ length: 40 }, (_, at) => `x${at}`);
+    const crowd = new JobsService({
+      jobs: new JobsRepository(jobs),
+      experiments: { find: async () => null, names: async () => [...many, ...experiments] },
+      queues: { idOf: async () => null },
+    });
+    const states = jobStates.filter((state): state is JobState => state !== 'CLOSED');
+    const plan = await crowd.plan(everybody, await crowd.criteria({ states }));
+    expect(plan.branches.length).toBeGreaterThan(1);
+    const page = await crowd.page(
+      everybody,
+      { states },
+      { order: 'OLDEST', first: 100, projection: { state: 1 } },
+    );
+    const alone = await jobs
+      .find({ state: { $ne: 'CLOSED' } }, { sort: { _id: 1 }, limit: 100, projection: { _id: 1 } })
+      .toArray();
+    expect(page.nodes.map(({ _id }) => _id)).toEqual(alone.map(({ _id }) => _id));
+    expect(page.hasNextPage).toBe(true);
+  });
+
+  test('a queue, an experiment or a state that nothing can match gives an empty page', async () => {
+    for (const filter of [
+      { queue: 'nowhere' },
+      { experiments: [] },
+      { states: [] },
+      { experiments: ['beta'] },
+    ]) {
+      const page = await service.page(testPrincipal({ grants: { alpha: 'READER' } }), filter, {
+        order: 'NEWEST',
+        first: 10,
+        projection: {},
+      });
+      expect(page).toMatchObject({ nodes: [], hasNextPage: false, pageInfo: { endCursor: null } });
+    }
+  });
+
+  test.each([
+    [{ first: 0 }, 'BAD_USER_INPUT'],
+    [{ first: 101 }, 'BAD_USER_INPUT'],
+    [{ after: 'junk' }, 'CURSOR_INVALID'],
+  ])('%j is refused', async (over, code) => {
+    await expect(
+      service.page(everybody, {}, { order: 'NEWEST', first: 10, projection: {}, ...over }),
+    ).rejects.toMatchObject({ code });
+  });
+
+  test('backoffs and awaited parents are found without a look at other jobs', async () => {
+    await jobs.insertMany([
+      aJob('job_backoff', {
+        document: { state: 'PENDING', lookup: ['b:2030-01-01T00:00:00.000Z'], notBefore: start },
+      }),
+      aJob('job_child', { waitingFor: ['job_parent'] }),
+    ]);
+    const repository = new JobsRepository(jobs);
+    const examined = async (run: () => Promise<unknown>): Promise<number> => {
+      const count = async () => {
+        const { metrics } = (await jobs.db.admin().serverStatus()) as {
+          metrics: { queryExecutor: { scanned: number } };
+        };
+        return metrics.queryExecutor.scanned;
+      };
+      const before = await count();
+      await run();
+      return (await count()) - before;
+    };
+    let next: Date | null = null;
+    const parents: string[] = [];
+    expect(await examined(async () => (next = await repository.nextBackoff()))).toBeLessThan(1000);
+    expect(next).toEqual(start);
+    expect((await repository.dueBackoffs(start, 10)).map(({ _id }) => _id)).toEqual(['job_backoff']);
+    const read = async (): Promise<void> => {
+      for await (const some of repository.awaitedParents()) parents.push(...some);
+    };
+    expect(await examined(read)).toBeLessThan(1000);
+    expect(parents).toEqual(['job_parent']);
+  });
+
+  test('jobs have no more than eight indexes', async () => {
+    expect((await jobs.indexes()).length).toBeLessThanOrEqual(8);
+  });
+});

@@ -1,0 +1,339 @@
+import { keysetPage, type KeysetPage, keysetPages } from '@rhizome/mongo';
+import type { AnyBulkWriteOperation, Collection, Document, Filter } from 'mongodb';
+import { isOnlyDuplicates } from './requirement-classes.repository.js';
+import type { StateCounts } from '../ports.js';
+import type { JobFilterPlan } from './job-filter.js';
+import { GroupedReads } from '../../shared/grouped-reads.js';
+import { jobIndex } from './job.document.js';
+import { isTerminal, jobStates, terminalStates, type JobState } from './job-state.js';
+import type { JobDocument } from './job.types.js';
+import { parentKey, repeatedKey } from './new-job.js';
+
+/** Stored fields to read. */
+export type JobProjection = Readonly<Record<string, 1>>;
+
+/** A parent, as far as its children need to know. */
+export type ParentFacts = Pick<JobDocument, '_id' | 'experiment' | 'state'>;
+
+type TaskStateCount = {
+  readonly _id: { readonly task: string; readonly state: JobState };
+  readonly n: number;
+};
+
+/** Documents in one insert. */
+const insertBatch = 1000;
+/** Ids in one query. */
+const findBatch = 10_000;
+
+/** The only code that reads and inserts jobs; transitions are written by `transitions.repository.ts`. */
+export class JobsRepository {
+  readonly #jobs: Collection<JobDocument>;
+  readonly #reads: GroupedReads<JobDocument, JobProjection | undefined>;
+
+  constructor(jobs: Collection<JobDocument>) {
+    this.#jobs = jobs;
+    this.#reads = new GroupedReads({
+      most: findBatch,
+      keyOf: (projection) => (projection ? Object.keys(projection).join() : '*'),
+      read: ({ ids, projection }) =>
+        jobs.find({ _id: { $in: [...ids] } }, projection ? { projection } : {}).toArray(),
+    });
+  }
+
+  /** Inserts jobs; those that are there already are left as they are. Resolves once the majority has them. */
+  async insertNew(jobs: readonly JobDocument[]): Promise<void> {
+    for (let start = 0; start < jobs.length; start += insertBatch) {
+      try {
+        await this.#jobs.insertMany(jobs.slice(start, start + insertBatch), {
+          ordered: false,
+          writeConcern: { w: 'majority' },
+        });
+      } catch (error) {
+        if (!isOnlyDuplicates(error)) throw error;
+      }
+    }
+  }
+
+  /** Jobs by id, in no order; those that do not exist are missing. */
+  async find(ids: readonly string[], projection?: JobProjection): Promise<readonly JobDocument[]> {
+    if (ids.length <= findBatch) return this.#reads.find({ ids, projection });
+    const found: JobDocument[] = [];
+    for (let start = 0; start < ids.length; start += findBatch)
+      found.push(...(await this.#reads.find({ ids: ids.slice(start, start + findBatch), projection })));
+    return found;
+  }
+
+  /** Ids of those that exist. */
+  async existing(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    const found = await this.find(ids, { _id: 1 });
+    return new Set(found.map(({ _id }) => _id));
+  }
+
+  /** Parents by id. */
+  async parents(ids: readonly string[]): Promise<ReadonlyMap<string, ParentFacts>> {
+    const found = await this.find(ids, { experiment: 1, state: 1 });
+    return new Map(found.map((job) => [job._id, job]));
+  }
+
+  /** Whether a share has a job that is not terminal. Where it has none all that are live in its experiment are looked at. */
+  async hasLive(experiment: string, share: string): Promise<boolean> {
+    const filter = { experiment, state: { $in: jobStates.filter((state) => !isTerminal(state)) }, share };
+    const found = await this.#jobs.findOne(filter, {
+      projection: { _id: 1 },
+      hint: jobIndex.experimentState,
+    });
+    return found !== null;
+  }
+
+  /** A page of jobs in the order of their ids. */
+  async page(
+    plan: JobFilterPlan,
+    request: {
+      readonly direction: 1 | -1;
+      readonly first: number;
+      readonly after?: string | null | undefined;
+      readonly projection: JobProjection;
+    },
+  ): Promise<KeysetPage<JobDocument>> {
+    const { direction, first, after, projection } = request;
+    const order = [{ field: '_id', direction }];
+    const pages = await Promise.all(
+      plan.branches.map((branch) =>
+        keysetPage({
+          collection: this.#jobs,
+          filter: branch as Filter<JobDocument>,
+          order,
+          first,
+          after,
+          projection,
+          hint: plan.index,
+        }),
+      ),
+    );
+    return mergePages(pages, direction, first);
+  }
+
+  /** Several pages, in order: those that are one query each are read by one command. */
+  async pages(
+    requests: readonly {
+      readonly plan: JobFilterPlan;
+      readonly direction: 1 | -1;
+      readonly first: number;
+      readonly after?: string | null | undefined;
+      readonly projection: JobProjection;
+    }[],
+  ): Promise<readonly KeysetPage<JobDocument>[]> {
+    if (requests.some(({ plan }) => plan.branches.length !== 1))
+      return Promise.all(requests.map(({ plan, ...request }) => this.page(plan, request)));
+    return keysetPages(
+      requests.map(({ plan, direction, ...request }) => ({
+        ...request,
+        collection: this.#jobs,
+        filter: plan.branches[0] as Filter<JobDocument>,
+        order: [{ field: '_id', direction }],
+        hint: plan.index,
+      })),
+    );
+  }
+
+  /** Ids that match, in order, behind a place; at most `limit`. */
+  async ids(plan: JobFilterPlan, limit: number, behind?: string): Promise<readonly string[]> {
+    const found = await Promise.all(
+      plan.branches.map((branch) => {
+        const filter = behind === undefined ? branch : { $and: [branch, { _id: { $gt: behind } }] };
+        return this.#jobs
+          .find(filter as Filter<JobDocument>, {
+            projection: { _id: 1 },
+            sort: { _id: 1 },
+            limit,
+            hint: plan.index,
+          })
+          .toArray();
+      }),
+    );
+    const ids = found.flat().map(({ _id }) => _id);
+    return (plan.branches.length > 1 ? ids.sort() : ids).slice(0, limit);
+  }
+
+  /** How many match. */
+  async count(plan: JobFilterPlan): Promise<number> {
+    const counts = await Promise.all(
+      plan.branches.map((branch) =>
+        this.#jobs.countDocuments(branch as Filter<JobDocument>, { hint: plan.index }),
+      ),
+    );
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Jobs of tasks by state, read from an index; jobs that others repeat are not counted. */
+  async stateCounts(taskIds: readonly string[]): Promise<ReadonlyMap<string, StateCounts>> {
+    const [all, repeated] = await Promise.all([
+      this.#countStates({ taskId: { $in: [...taskIds] } }, jobIndex.task),
+      this.repeatedCounts(taskIds),
+    ]);
+    return new Map(taskIds.map((id) => [id, subtract(all.get(id) ?? {}, repeated.get(id) ?? {})]));
+  }
+
+  /** Jobs of tasks by state that others repeat. */
+  async repeatedCounts(taskIds: readonly string[]): Promise<ReadonlyMap<string, StateCounts>> {
+    return taskIds.length === 0
+      ? new Map()
+      : this.#countStates({ lookup: { $in: taskIds.map(repeatedKey) } }, jobIndex.lookup);
+  }
+
+  async #countStates(filter: Document, hint: string): Promise<ReadonlyMap<string, StateCounts>> {
+    const group = { $group: { _id: { task: '$taskId', state: '$state' }, n: { $sum: 1 } } };
+    const counts = new Map<string, Partial<Record<JobState, number>>>();
+    for await (const { _id, n } of this.#jobs.aggregate<TaskStateCount>([{ $match: filter }, group], {
+      hint,
+    })) {
+      const of = counts.get(_id.task) ?? {};
+      of[_id.state] = n;
+      counts.set(_id.task, of);
+    }
+    return counts;
+  }
+
+  /** PENDING children that wait for one of the parents, as far as is needed to let them go. */
+  async waitingChildren(
+    parentIds: readonly string[],
+    limit: number,
+  ): Promise<readonly Pick<JobDocument, '_id' | 'waitingFor'>[]> {
+    const lookup = { $in: parentIds.map(parentKey) };
+    return this.#jobs
+      .find({ lookup, state: 'PENDING' }, { projection: { waitingFor: 1 }, limit, hint: jobIndex.lookup })
+      .toArray();
+  }
+
+  /** All parents that PENDING jobs wait for, in batches; some may come in several batches. For recovery: it reads every such job. */
+  async *awaitedParents(): AsyncGenerator<readonly string[]> {
+    const cursor = this.#jobs.find(
+      { lookup: keysFrom('p:', 'p;'), state: 'PENDING' },
+      { projection: { waitingFor: 1 }, hint: jobIndex.lookup, batchSize: insertBatch },
+    );
+    let parents = new Set<string>();
+    for await (const { waitingFor } of cursor) {
+      waitingFor.forEach((id) => parents.add(id));
+      if (parents.size < insertBatch) continue;
+      yield [...parents];
+      parents = new Set();
+    }
+    if (parents.size > 0) yield [...parents];
+  }
+
+  /**
+   * Takes finished parents from jobs that cannot be activated yet: because they wait for others as well, or because they are held. A job
+   * that waits for these parents alone and is not held is left to be activated, so that none is ever PENDING with nothing to wait for.
+   * Resolves to the number of jobs that were changed.
+   */
+  async dropParents(childIds: readonly string[], parentIds: readonly string[]): Promise<number> {
+    const filter = {
+      _id: { $in: [...childIds] },
+      state: 'PENDING' as const,
+      $or: [{ hold: { $exists: true } }, { waitingFor: { $elemMatch: { $nin: [...parentIds] } } }],
+    };
+    const update = {
+      $pull: { waitingFor: { $in: [...parentIds] }, lookup: { $in: parentIds.map(parentKey) } },
+    };
+    const { modifiedCount } = await this.#jobs.updateMany(filter as Filter<JobDocument>, update as Document, {
+      writeConcern: { w: 'majority' },
+    });
+    return modifiedCount;
+  }
+
+  /** Children that were closed while they waited for one of the parents. */
+  async closedChildren(
+    parentIds: readonly string[],
+    limit: number,
+  ): Promise<readonly Pick<JobDocument, '_id'>[]> {
+    const lookup = { $in: parentIds.map(parentKey) };
+    return this.#jobs
+      .find({ lookup, state: 'CLOSED' }, { projection: { _id: 1 }, limit, hint: jobIndex.lookup })
+      .toArray();
+  }
+
+  /** PENDING jobs whose backoff ends at or before a time, the earliest first. */
+  async dueBackoffs(until: Date, limit: number): Promise<readonly Pick<JobDocument, '_id' | 'notBefore'>[]> {
+    return this.#backoffs(`b:${until.toISOString()}`, limit);
+  }
+
+  /** The time at which the next backoff ends; null where none runs. */
+  async nextBackoff(): Promise<Date | null> {
+    const [first] = await this.#backoffs('b;', 1);
+    return first?.notBefore ?? null;
+  }
+
+  /** The index brings them in the order of their times. */
+  async #backoffs(until: string, limit: number): Promise<readonly Pick<JobDocument, '_id' | 'notBefore'>[]> {
+    return this.#jobs
+      .find(
+        { lookup: keysFrom('b:', until), state: 'PENDING' },
+        { projection: { notBefore: 1 }, limit, hint: jobIndex.lookup },
+      )
+      .toArray();
+  }
+
+  /**
+   * Marks terminal jobs as repeated by copies; resolves to those that these copies were the first to repeat. In their tasks, the copies
+   * count instead of them.
+   */
+  async markRepeated(
+    pairs: readonly { readonly source: string; readonly copy: string; readonly taskId: string }[],
+  ): Promise<ReadonlySet<string>> {
+    if (pairs.length === 0) return new Set();
+    const operations: AnyBulkWriteOperation<JobDocument>[] = pairs.map(({ source, copy, taskId }) => ({
+      updateOne: {
+        filter: { _id: source, state: { $in: [...terminalStates] }, retriedBy: { $exists: false } },
+        update: { $set: { retriedBy: copy }, $addToSet: { lookup: repeatedKey(taskId) } },
+      },
+    }));
+    await this.#jobs.bulkWrite(operations, { ordered: false, writeConcern: { w: 'majority' } });
+    const marked = await this.find(
+      pairs.map(({ source }) => source),
+      { retriedBy: 1 },
+    );
+    const copies = new Set(pairs.map(({ copy }) => copy));
+    return new Set(
+      marked
+        .filter(({ retriedBy }) => retriedBy !== undefined && copies.has(retriedBy))
+        .map(({ _id }) => _id),
+    );
+  }
+}
+
+/** Jobs with a key in a range. One key must lie in it: without that, the index would be read from one bound to its end. */
+function keysFrom(first: string, last: string): Filter<JobDocument>['lookup'] {
+  return { $elemMatch: { $gte: first, $lte: last } };
+}
+
+/** One page of several that are each in order. */
+function mergePages(
+  pages: readonly KeysetPage<JobDocument>[],
+  direction: 1 | -1,
+  first: number,
+): KeysetPage<JobDocument> {
+  const [only] = pages;
+  if (only && pages.length === 1) return only;
+  const all = pages
+    .flatMap(({ edges }) => edges)
+    .sort((a, b) => (a.node._id < b.node._id ? -direction : a.node._id > b.node._id ? direction : 0));
+  const edges = all.slice(0, first);
+  const hasNextPage = all.length > first || pages.some((page) => page.hasNextPage);
+  return {
+    nodes: edges.map(({ node }) => node),
+    edges,
+    hasNextPage,
+    pageInfo: {
+      hasNextPage,
+      hasPreviousPage: pages.some(({ pageInfo }) => pageInfo.hasPreviousPage),
+      startCursor: edges.at(0)?.cursor ?? null,
+      endCursor: edges.at(-1)?.cursor ?? null,
+    },
+  };
+}
+
+/** Numbers by state less others; states without jobs are left out. */
+export function subtract(all: StateCounts, less: StateCounts): StateCounts {
+  const rest = jobStates.map((state) => [state, (all[state] ?? 0) - (less[state] ?? 0)] as const);
+  return Object.fromEntries(rest.filter(([, count]) => count > 0));
+}

@@ -1,0 +1,47 @@
+import { MongoBulkWriteError, type Collection } from 'mongodb';
+import type { RequirementClassDocument } from '../../scheduler/requirements/requirement-class.js';
+import type { StoredRequirements } from './job.types.js';
+
+const duplicateKey = 11_000;
+/** Classes that this process knows to be stored; forgetting one costs a write that changes nothing. */
+const maxRemembered = 100_000;
+
+/** Requirement classes: each is stored before its first job. */
+export class ClassesRepository {
+  readonly #classes: Collection<RequirementClassDocument>;
+  readonly #stored = new Set<string>();
+
+  constructor(classes: Collection<RequirementClassDocument>) {
+    this.#classes = classes;
+  }
+
+  /** Stores those that are not known yet. Resolves once the majority has them. */
+  async ensure(classes: ReadonlyMap<string, StoredRequirements>, now: Date): Promise<void> {
+    const missing = [...classes].filter(([id]) => !this.#stored.has(id));
+    if (missing.length === 0) return;
+    try {
+      await this.#classes.insertMany(
+        missing.map(([_id, requirements]) => ({
+          _id,
+          schemaVersion: 1,
+          revision: 1,
+          createdAt: now,
+          requirements,
+        })),
+        { ordered: false, writeConcern: { w: 'majority' } },
+      );
+    } catch (error) {
+      if (!isOnlyDuplicates(error)) throw error;
+    }
+    if (this.#stored.size + missing.length > maxRemembered) this.#stored.clear();
+    missing.forEach(([id]) => this.#stored.add(id));
+  }
+}
+
+/** Whether an unordered insert failed for nothing but documents that were there already. */
+export function isOnlyDuplicates(error: unknown): boolean {
+  if (!(error instanceof MongoBulkWriteError)) return false;
+  const faults = Array.isArray(error.writeErrors) ? error.writeErrors : [error.writeErrors];
+  const concern = error.result.getWriteConcernError();
+  return concern === undefined && faults.length > 0 && faults.every(({ code }) => code === duplicateKey);
+}

@@ -1,0 +1,23 @@
+import { classIdOf } from '../../scheduler/requirements/requirement-class.js';
+import type { StoredRequirements } from '../model/job.types.js';
+import { normaliseRequirements } from './normalise.js';
+import type { JobSpec } from './submit.types.js';
+
+/** Normalises requirements; equal inputs of a batch are looked at once. */
+export function classifier() {
+  const known = new Map<string, { readonly requirements: StoredRequirements; readonly classId: string }>();
+  const classes = new Map<string, StoredRequirements>();
+  const classOf = ({ requirements: spec, payload }: Pick<JobSpec, 'requirements' | 'payload'>) => {
+    const hasImage = payload.image != null;
+    const text = `${hasImage} ${JSON.stringify(spec ?? {})}`;
+    let found = known.get(text);
+    if (!found) {
+      const requirements = normaliseRequirements(spec ?? {}, hasImage);
+      found = { requirements, classId: classIdOf(requirements) };
+      known.set(text, found);
+      classes.set(found.classId, requirements);
+    }
+    return found;
+  };
+  return Object.assign(classOf, { classes: classes as ReadonlyMap<string, StoredRequirements> });
+}

@@ -1,0 +1,159 @@
+/** Whether what a job asks of GPUs is well-formed, and can be met by any device at all: one that cannot would wait for ever. */
+import { modelsNamed } from '../../gpus/catalogue/catalogue.js';
+import { genericTargets } from '../../gpus/catalogue/rocm-releases.js';
+import type { Findings } from '../../shared/findings.js';
+import type { GpuSpec } from './submit.types.js';
+
+type Path = readonly (string | number)[];
+
+/** Both parts: who says 12 and means 12.4 would be sent where it does not run. */
+const version = /^\d{1,2}\.\d{1,2}(\.\d{1,3})?$/;
+const capability = /^\d{1,2}\.\d$/;
+const driver = /^\d{1,5}(\.\d{1,5}){0,3}$/;
+const sass = /^sm_\d{2,3}[af]?$/i;
+const ptx = /^compute_\d{2,3}[af]?$/i;
+const gfx = /^gfx[0-9a-f]{3,5}(:(sramecc|xnack)[+-]){0,2}$/i;
+/** As the driver names it, or as a resource of Kubernetes does. */
+const profile = /^((nvidia\.com\/)?mig[- ])?(\d+c\.)?\d+g\.\d+gb([+.-](me|gfx)(\.all)?)?$/i;
+const vendors = ['NVIDIA', 'AMD', 'INTEL'];
+
+/** Checks what is asked of GPUs. @param path where it stands in the input */
+export function checkGpu(spec: GpuSpec, path: Path, findings: Findings): void {
+  findings.int([...path, 'count'], spec.count ?? 1, 1, 64);
+  if (spec.vendor != null && !vendors.includes(spec.vendor))
+    findings.add([...path, 'vendor'], spec.vendor, vendors.join(', '));
+  if (spec.minMemoryMiB != null) findings.int([...path, 'minMemoryMiB'], spec.minMemoryMiB, 1, 16_777_216);
+  checkVersions(spec, path, findings);
+  checkTargets(spec, path, findings);
+  checkParts(spec, path, findings);
+  checkVendors(spec, path, findings);
+}
+
+function checkVersions(spec: GpuSpec, path: Path, findings: Findings): void {
+  const forms = [
+    ['minComputeCapability', capability, 'a compute capability such as 8.0'],
+    ['cudaRuntime', version, 'a version such as 12.4 or 12.4.1'],
+    ['ptxToolkit', version, 'a version such as 12.4 or 12.4.1'],
+    ['rocmRuntime', version, 'a version such as 6.2 or 6.2.4'],
+    ['minDriverVersion', driver, 'a version such as 575.51.03'],
+  ] as const;
+  for (const [name, form, expected] of forms) {
+    const value = spec[name];
+    if (value != null) findings.form([...path, name], value, form, expected);
+  }
+}
+
+function checkTargets(spec: GpuSpec, path: Path, findings: Findings): void {
+  const generic = Object.keys(genericTargets);
+  const isGfx = (value: string): boolean =>
+    gfx.test(value) || generic.includes(value.split(':')[0]?.toLowerCase() ?? '');
+  const forms = [
+    ['models', () => true, ''],
+    [
+      'sassTargets',
+      (value: string) => sass.test(value),
+      'a SASS target such as sm_80; PTX goes into ptxTargets',
+    ],
+    [
+      'ptxTargets',
+      (value: string) => ptx.test(value),
+      'a PTX target such as compute_80; SASS goes into sassTargets',
+    ],
+    ['gfxTargets', isGfx, `a target such as gfx90a or gfx90a:xnack-, or one of ${generic.join(', ')}`],
+  ] as const;
+  for (const [name, isForm, expected] of forms) {
+    const values = spec[name] ?? [];
+    findings.list([...path, name], values, 100);
+    values.forEach((value, position) => {
+      const at = [...path, name, position];
+      if (isForm(value.trim())) findings.text(at, value, 1, 100);
+      else findings.add(at, value, expected);
+    });
+  }
+  const isToolkitTold = spec.ptxToolkit != null || spec.cudaRuntime != null;
+  if ((spec.ptxTargets ?? []).length > 0 && (spec.sassTargets ?? []).length === 0 && !isToolkitTold)
+    findings.add(
+      [...path, 'ptxToolkit'],
+      null,
+      'the CUDA toolkit that made the PTX, such as 12.4, or a cudaRuntime: drivers compile the PTX of their own toolkit and older ones',
+    );
+}
+
+/** A part of a device is a MIG slice or a share, one of them; a share is of one device that others use too. */
+function checkParts(spec: GpuSpec, path: Path, findings: Findings): void {
+  const { migProfile, migFraction, share, shareMemoryMiB } = spec;
+  if (migProfile != null)
+    findings.form(
+      [...path, 'migProfile'],
+      migProfile.trim(),
+      profile,
+      'a MIG profile such as 1g.10gb or 1g.10gb+me',
+    );
+  if (migFraction != null) findings.int([...path, 'migFraction'], migFraction, 1, 1000);
+  if (share != null) findings.int([...path, 'share'], share, 1, 1000);
+  if (shareMemoryMiB != null) findings.int([...path, 'shareMemoryMiB'], shareMemoryMiB, 1, 16_777_216);
+  if (share != null && (migProfile != null || migFraction != null))
+    findings.add([...path, 'share'], share, 'either a share of a device or a MIG profile, not both');
+  if (migProfile != null && migFraction != null)
+    findings.add([...path, 'migFraction'], migFraction, 'either a MIG profile or a fraction, not both');
+  if (spec.nvlink && (spec.count ?? 1) > 1 && (migProfile != null || migFraction != null))
+    findings.add([...path, 'nvlink'], true, 'none beside a part of a device: only whole devices have NVLink');
+  if (share == null) {
+    if (shareMemoryMiB != null)
+      findings.add([...path, 'shareMemoryMiB'], shareMemoryMiB, 'a share beside it');
+    return;
+  }
+  if ((spec.count ?? 1) !== 1)
+    findings.add([...path, 'count'], spec.count, '1 beside a share: a share is of one device');
+  if (spec.exclusive) findings.add([...path, 'exclusive'], true, 'no share beside it');
+}
+
+/** What only devices of one vendor have is not asked beside what only those of another have. */
+function checkVendors(spec: GpuSpec, path: Path, findings: Findings): void {
+  let first: { readonly vendor: string; readonly name: string } | undefined;
+  for (const { name, at = [name], value, vendor } of vendorWords(spec)) {
+    first ??= { vendor, name };
+    if (vendor === first.vendor) continue;
+    const beside =
+      first.name === 'vendor'
+        ? `vendor ${first.vendor}`
+        : `${first.name}, of which devices are of ${first.vendor}`;
+    findings.add([...path, ...at], value, `none beside ${beside}: it is of ${vendor}`);
+  }
+}
+
+interface VendorWord {
+  readonly name: string;
+  readonly at?: Path;
+  readonly value: unknown;
+  readonly vendor: string;
+}
+
+const ofVendor = {
+  NVIDIA: ['cudaRuntime', 'minComputeCapability', 'sassTargets', 'ptxTargets', 'ptxToolkit', 'migProfile'],
+  AMD: ['rocmRuntime', 'gfxTargets'],
+} as const;
+
+/** All that tells whose devices are meant, what is most often right first. */
+function vendorWords(spec: GpuSpec): readonly VendorWord[] {
+  const found: VendorWord[] = [];
+  if (spec.vendor != null && vendors.includes(spec.vendor))
+    found.push({ name: 'vendor', value: spec.vendor, vendor: spec.vendor });
+  found.push(...modelWords(spec.models ?? []));
+  for (const [vendor, names] of Object.entries(ofVendor))
+    for (const name of names) {
+      const value = spec[name];
+      if (value != null && (typeof value === 'string' || value.length > 0))
+        found.push({ name, value, vendor });
+    }
+  return found;
+}
+
+/** Models of several vendors are a choice: they tell nothing. Of those of one vendor each does, that there is another word for. */
+function modelWords(models: readonly string[]): readonly VendorWord[] {
+  const known = models.map((word) => [...new Set([...modelsNamed(word)].map(({ vendor }) => vendor))]);
+  const all = new Set(known.flat());
+  if (all.size !== 1 || known.some((own) => own.length === 0)) return [];
+  const [vendor = ''] = all;
+  return models.slice(0, 1).map((value) => ({ name: 'models', at: ['models', 0], value, vendor }));
+}

@@ -1,0 +1,145 @@
+import { describe, expect, test } from '@jest/globals';
+import { Findings } from '../../shared/findings.js';
+import { checkJob } from './job-input.js';
+import type { JobSpec, PayloadSpec, RequirementsSpec } from './submit.types.js';
+
+function faults(over: Partial<JobSpec>): string[][] {
+  const findings = new Findings();
+  checkJob({ name: 'a', payload: { command: 'c' }, ...over }, ['jobs', 0], findings, {
+    selector: (text) => (text === 'bad' ? { message: 'a CEL condition' } : { ok: true }),
+    queue: (name) => (name === 'north' ? undefined : 'an existing queue that admits alpha: north'),
+  });
+  return findings.refusals.map(({ path, code, message }) => [path.slice(2).join('.'), code, message]);
+}
+const needs = (requirements: RequirementsSpec) => ({ requirements });
+const runs = (payload: Partial<PayloadSpec>) => ({ payload: { command: 'c', ...payload } });
+
+describe('a job', () => {
+  test('is taken with everything at its limits', () => {
+    expect(
+      faults({
+        name: 'x'.repeat(255),
+        priority: -1000,
+        labels: Array.from({ length: 32 }, (_, at) => ({ key: `k${at}`, value: 'v'.repeat(255) })),
+        ...needs({
+          cores: 4096,
+          memoryMiB: 16_777_216,
+          diskMiB: 0,
+          walltimeSeconds: 2_592_000,
+          selector: ' worker.cores > 1 ',
+          architecture: 'AMD64',
+          architectureLevel: 'x86-64-v3',
+          queue: 'north',
+          gpu: { count: 64, vendor: 'AMD', rocmRuntime: '6.2' },
+        }),
+        ...runs({
+          arguments: ['x'.repeat(131_071)],
+          environment: [{ name: '_A1', value: 'v'.repeat(32_768) }],
+          outputs: ['a b', '..a'],
+        }),
+        retry: { maxAttempts: 20, backoffSeconds: 86_400, backoffFactor: 10 },
+        dependsOn: Array.from({ length: 1000 }, (_, at) => `#${at}`),
+      }),
+    ).toEqual([]);
+  });
+
+  test.each<[Partial<JobSpec>, string, string]>([
+    [{ name: '' }, 'name', '1 to 255 characters'],
+    [{ name: 'a\0b' }, 'name', 'without control characters'],
+    [{ priority: 1001 }, 'priority', '-1000 to 1000'],
+    [{ priority: 0.5 }, 'priority', 'a whole number'],
+    [{ labels: [{ key: 'a=b', value: '' }] }, 'labels.0.key', '1 to 63 letters'],
+    [
+      {
+        labels: [
+          { key: 'a', value: '1' },
+          { key: 'a', value: '2' },
+        ],
+      },
+      'labels.1',
+      'each value once',
+    ],
+    [
+      { labels: Array.from({ length: 33 }, (_, at) => ({ key: `k${at}`, value: '' })) },
+      'labels',
+      'at most 32',
+    ],
+    [needs({ cores: 4097 }), 'requirements.cores', '1 to 4096'],
+    [needs({ memoryMiB: 0 }), 'requirements.memoryMiB', '1 to 16777216'],
+    [needs({ diskMiB: -1 }), 'requirements.diskMiB', '0 to 1073741824'],
+    [needs({ walltimeSeconds: 2_592_001 }), 'requirements.walltimeSeconds', '1 to 2592000'],
+    [needs({ architecture: '' }), 'requirements.architecture', 'x86_64, aarch64'],
+    [needs({ architecture: 'x86-64-v3' }), 'requirements.architecture', 'x86_64, aarch64'],
+    [needs({ architectureLevel: 'v3' }), 'requirements.architectureLevel', 'x86-64-v1, x86-64-v2'],
+    [needs({ architectureLevel: 'x86-64-v5' }), 'requirements.architectureLevel', 'x86-64-v4'],
+    [
+      needs({ architecture: 'aarch64', architectureLevel: 'x86-64-v2' }),
+      'requirements.architectureLevel',
+      'only x86_64 has levels',
+    ],
+    [needs({ containerRuntime: 'two words' }), 'requirements.containerRuntime', 'a word'],
+    [needs({ gpu: { count: 0 } }), 'requirements.gpu.count', '1 to 64'],
+    [needs({ gpu: { vendor: 'nvidia' } }), 'requirements.gpu.vendor', 'NVIDIA, AMD, INTEL'],
+    [needs({ gpu: { cudaRuntime: 'twelve' } }), 'requirements.gpu.cudaRuntime', 'a version such as 12.4'],
+    [needs({ gpu: { share: 500, migProfile: '1g.10gb' } }), 'requirements.gpu.share', 'not both'],
+    [runs({ command: '' }), 'payload.command', '1 to 4096'],
+    [runs({ arguments: Array.from({ length: 1001 }, () => '') }), 'payload.arguments', 'at most 1000'],
+    [runs({ arguments: ['ä'.repeat(65_536)] }), 'payload.arguments', '131072 bytes'],
+    [runs({ environment: [{ name: 'RHIZOME_JOB', value: '' }] }), 'payload.environment.0.name', 'RHIZOME_'],
+    [runs({ environment: [{ name: '1A', value: '' }] }), 'payload.environment.0.name', 'letters, digits'],
+    [
+      runs({
+        environment: [
+          { name: 'A', value: '1' },
+          { name: 'A', value: '2' },
+        ],
+      }),
+      'payload.environment.1',
+      'each value once',
+    ],
+    [
+      runs({
+        environment: Array.from({ length: 40 }, (_, at) => ({ name: `E${at}`, value: 'v'.repeat(30_000) })),
+      }),
+      'payload.environment',
+      '1048576 characters',
+    ],
+    [runs({ inputs: [{ name: '../x', location: '/a' }] }), 'payload.inputs.0.name', 'without `/`'],
+    [runs({ inputs: [{ name: 'x', location: '' }] }), 'payload.inputs.0.location', '1 to 4096'],
+    [runs({ outputs: ['..'] }), 'payload.outputs.0', 'a file name'],
+    [runs({ outputs: ['a', 'a'] }), 'payload.outputs.1', 'each value once'],
+    [{ retry: { maxAttempts: 21 } }, 'retry.maxAttempts', '1 to 20'],
+    [{ retry: { backoffSeconds: 86_401 } }, 'retry.backoffSeconds', '0 to 86400'],
+    [{ retry: { backoffFactor: Number.NaN } }, 'retry.backoffFactor', '1 to 10'],
+    [{ dependsOn: ['job_1', 'job_1'] }, 'dependsOn.1', 'each value once'],
+  ])(
+    'is refused where something is wrong, with its place and what would be right: %#',
+    (over, path, expected) => {
+      const found = faults(over);
+      expect(found).toHaveLength(1);
+      expect(found[0]?.[0]).toBe(path);
+      expect(found[0]?.[1]).toBe('INVALID_VALUE');
+      expect(found[0]?.[2]).toContain(expected);
+    },
+  );
+
+  test('bound to a queue that cannot be used is told which can', () => {
+    expect(faults(needs({ queue: 'a queue' }))).toEqual([
+      [
+        'requirements.queue',
+        'QUEUE_NOT_FOUND',
+        'jobs.0.requirements.queue: "a queue" is not valid; expected an existing queue that admits alpha: north',
+      ],
+    ]);
+  });
+
+  test('with a selector that cannot be used is told why', () => {
+    expect(faults(needs({ selector: 'bad' }))).toEqual([
+      [
+        'requirements.selector',
+        'SELECTOR_INVALID',
+        'jobs.0.requirements.selector: "bad" is not valid; expected a CEL condition',
+      ],
+    ]);
+  });
+});

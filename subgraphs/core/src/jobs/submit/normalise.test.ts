@@ -1,0 +1,123 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { classIdOf } from '../../scheduler/requirements/requirement-class.js';
+import { normalisePayload, normaliseRequirements, normaliseRetry } from './normalise.js';
+import type { RequirementsSpec } from './submit.types.js';
+
+const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
+const words = fc.array(fc.constantFrom('A100', 'H100', 'L40S', 'MI300'), { maxLength: 6 });
+const specs: fc.Arbitrary<RequirementsSpec> = fc.record({
+  cores: maybe(fc.integer({ min: 1, max: 64 })),
+  memoryMiB: maybe(fc.constantFrom(1024, 2048)),
+  network: maybe(fc.boolean()),
+  architecture: maybe(fc.constant('x86_64')),
+  selector: maybe(fc.constantFrom('worker.cores >= 8', ' worker.cores >= 8 ')),
+  gpu: maybe(
+    fc.record({
+      count: maybe(fc.integer({ min: 1, max: 8 })),
+      models: maybe(words),
+      nvlink: maybe(fc.boolean()),
+    }),
+  ),
+});
+
+describe('requirements', () => {
+  test('what is left out is the default, and absent facts are left out', () => {
+    expect(normaliseRequirements({})).toEqual({
+      cores: 1,
+      memoryMiB: 1024,
+      diskMiB: 1024,
+      walltimeSeconds: 3600,
+      network: false,
+    });
+    expect(normaliseRequirements({ gpu: {} }).gpu).toEqual({
+      count: 1,
+      models: [],
+      sassTargets: [],
+      ptxTargets: [],
+      nvlink: false,
+      optional: false,
+    });
+  });
+
+  test('equal requirements are of one class: defaults given or not, lists in any order or twice, blanks around a selector', () => {
+    fc.assert(
+      fc.property(specs, (spec) => {
+        const models = [...(spec.gpu?.models ?? [])];
+        const other: RequirementsSpec = {
+          ...(spec.gpu
+            ? {
+                gpu: {
+                  ...spec.gpu,
+                  models: [...models].reverse().concat(models.slice(0, 1)),
+                  count: spec.gpu.count ?? 1,
+                  vendor: null,
+                },
+              }
+            : { gpu: null }),
+          selector: spec.selector === undefined ? null : `${spec.selector} `,
+          architecture: spec.architecture ?? null,
+          network: spec.network ?? false,
+          memoryMiB: spec.memoryMiB ?? 1024,
+          cores: spec.cores ?? 1,
+        };
+        expect(classIdOf(normaliseRequirements(other))).toBe(classIdOf(normaliseRequirements(spec)));
+      }),
+    );
+  });
+
+  test('a MIG profile is taken without blanks around it', () => {
+    const { gpu } = normaliseRequirements({ gpu: { migProfile: ' 1g.10gb ' } });
+    expect(gpu?.migProfile).toBe('1g.10gb');
+  });
+
+  test('normalising again changes nothing', () => {
+    fc.assert(
+      fc.property(specs, (spec) =>
+        expect(normaliseRequirements(normaliseRequirements(spec))).toEqual(normaliseRequirements(spec)),
+      ),
+    );
+  });
+
+  test('requirements that differ are of different classes', () => {
+    const ids = [
+      {},
+      { cores: 2 },
+      { network: true },
+      { gpu: {} },
+      { gpu: { optional: true } },
+      { gpu: { models: ['A100'] } },
+      { queue: 'main' },
+    ].map((spec) => classIdOf(normaliseRequirements(spec)));
+    expect(new Set(ids).size).toBe(ids.length);
+    ids.forEach((id) => expect(id).toMatch(/^class_[0-9A-Za-z]{26}$/));
+  });
+});
+
+describe('payloads and policies', () => {
+  test('the order of arguments, environment and files is kept', () => {
+    const payload = {
+      command: 'c',
+      arguments: ['b', 'a'],
+      environment: [
+        { name: 'Z', value: '1' },
+        { name: 'A', value: '2' },
+      ],
+      outputs: ['z', 'a'],
+    };
+    expect(normalisePayload(payload)).toEqual({ ...payload, inputs: [] });
+  });
+
+  test('a policy has its defaults; families are sorted, each once', () => {
+    expect(normaliseRetry(null)).toEqual({
+      maxAttempts: 3,
+      backoffSeconds: 0,
+      backoffFactor: 2,
+      retryOn: ['DATA', 'PAYLOAD', 'SYSTEM', 'WORKER'],
+    });
+    expect(normaliseRetry({ maxAttempts: 1, retryOn: ['WORKER', 'DATA', 'WORKER'] })).toMatchObject({
+      maxAttempts: 1,
+      retryOn: ['DATA', 'WORKER'],
+    });
+  });
+});

@@ -1,0 +1,105 @@
+/** Requirements, payloads and retry policies in their stored form: defaults filled in, lists sorted where order means nothing. */
+import type {
+  JobErrorFamily,
+  StoredGpuRequirement,
+  StoredPayload,
+  StoredRequirements,
+  StoredRetryPolicy,
+} from '../model/job.types.js';
+import { anyRuntime } from '../model/platforms.js';
+import type { GpuSpec, PayloadSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
+
+/** Families of errors that are retried where a job does not say. */
+const defaultRetryOn: readonly JobErrorFamily[] = ['DATA', 'PAYLOAD', 'SYSTEM', 'WORKER'];
+
+/**
+ * Equal requirements give equal objects, whatever was left out or in which order lists came.
+ * @param hasImage the payload runs in a container image: where no runtime is named, the worker must have one
+ */
+export function normaliseRequirements(spec: RequirementsSpec, hasImage = false): StoredRequirements {
+  return {
+    cores: spec.cores ?? 1,
+    memoryMiB: spec.memoryMiB ?? 1024,
+    diskMiB: spec.diskMiB ?? 1024,
+    walltimeSeconds: spec.walltimeSeconds ?? 3600,
+    ...known({
+      architecture: spec.architecture,
+      architectureLevel: spec.architectureLevel,
+      containerRuntime: spec.containerRuntime ?? (hasImage ? anyRuntime : undefined),
+    }),
+    network: spec.network ?? false,
+    ...known({ queue: spec.queue, selector: spec.selector?.trim() }),
+    ...(spec.gpu ? { gpu: normaliseGpu(spec.gpu) } : {}),
+  };
+}
+
+function normaliseGpu(spec: GpuSpec): StoredGpuRequirement {
+  return {
+    count: spec.count ?? 1,
+    ...known({ vendor: spec.vendor }),
+    models: sorted(spec.models),
+    ...known({
+      minMemoryMiB: spec.minMemoryMiB,
+      minComputeCapability: spec.minComputeCapability,
+      cudaRuntime: spec.cudaRuntime,
+      rocmRuntime: spec.rocmRuntime,
+      minDriverVersion: spec.minDriverVersion,
+      ptxToolkit: spec.ptxToolkit,
+    }),
+    ...asked('needsNewDriverFeature', spec.needsNewDriverFeature),
+    ...asked('bundlesCompat', spec.bundlesCompat),
+    ...asked('ecc', spec.ecc),
+    ...asked('exclusive', spec.exclusive),
+    ...(spec.gfxTargets && spec.gfxTargets.length > 0 ? { gfxTargets: sorted(spec.gfxTargets) } : {}),
+    sassTargets: sorted(spec.sassTargets),
+    ptxTargets: sorted(spec.ptxTargets),
+    ...known({
+      migProfile: spec.migProfile?.trim(),
+      migFraction: spec.migFraction,
+      share: spec.share,
+      shareMemoryMiB: spec.shareMemoryMiB,
+    }),
+    nvlink: spec.nvlink ?? false,
+    optional: spec.optional ?? false,
+  };
+}
+
+/** What is run, with empty lists for what was left out. Order is kept: it means something to the payload. */
+export function normalisePayload(spec: PayloadSpec): StoredPayload {
+  return {
+    command: spec.command,
+    arguments: [...(spec.arguments ?? [])],
+    environment: (spec.environment ?? []).map(({ name, value }) => ({ name, value })),
+    ...known({ image: spec.image }),
+    inputs: (spec.inputs ?? []).map(({ name, location }) => ({ name, location })),
+    outputs: [...(spec.outputs ?? [])],
+  };
+}
+
+/** The policy with its defaults. */
+export function normaliseRetry(spec: RetrySpec | null | undefined): StoredRetryPolicy {
+  return {
+    maxAttempts: spec?.maxAttempts ?? 3,
+    backoffSeconds: spec?.backoffSeconds ?? 0,
+    backoffFactor: spec?.backoffFactor ?? 2,
+    retryOn: [...new Set(spec?.retryOn ?? defaultRetryOn)].sort(),
+  };
+}
+
+/** A condition that is asked for, or nothing. */
+function asked<K extends string>(name: K, value: boolean | null | undefined): { readonly [P in K]?: true } {
+  return value === true ? ({ [name]: true } as { readonly [P in K]?: true }) : {};
+}
+
+function sorted(values: readonly string[] | null | undefined): readonly string[] {
+  return [...new Set(values ?? [])].sort();
+}
+
+type Known<T> = { [K in keyof T]?: NonNullable<T[K]> };
+
+/** Leaves out what is null or undefined. */
+function known<T extends object>(facts: T): Known<T> {
+  return Object.fromEntries(
+    Object.entries(facts).filter(([, value]) => value !== undefined && value !== null),
+  ) as Known<T>;
+}

@@ -1,0 +1,339 @@
+import { createHash } from 'node:crypto';
+import { assertCan, type Principal } from '@rhizome/authz';
+import type { Logger } from '@rhizome/log';
+import type { Clock, Ids } from '@rhizome/mongo';
+import type { ClassesRepository } from '../model/requirement-classes.repository.js';
+import { classifier } from './classifier.js';
+import type { ExperimentDirectory, ExperimentFacts, QueueDirectory } from '../ports.js';
+import type { Dependencies } from '../dependencies/dependencies.js';
+import { Findings } from '../../shared/findings.js';
+import { storedKey } from '../../shared/stored-key.js';
+import { batchJobIds } from '../model/job-ids.js';
+import { checkJob, sibling } from './job-input.js';
+import type { JobDocument } from '../model/job.types.js';
+import type { JobsRepository } from '../model/jobs.repository.js';
+import { newJobDocument } from '../model/new-job.js';
+import { normalisePayload, normaliseRetry } from './normalise.js';
+import { type Ownership, ownershipOf } from './ownership.js';
+import { RefusedJobs, type ToldRefusals } from './refused-jobs.js';
+import { type CheckSelector, requirementChecks } from './requirement-checks.js';
+import { submissionSchemaVersion, type SubmissionDocument } from './submission.document.js';
+import type { SubmissionsRepository } from './submissions.repository.js';
+import type { JobSpec, Refusal } from './submit.types.js';
+
+/** What {@link SubmitService} works with. */
+export interface SubmitServiceOptions {
+  readonly jobs: JobsRepository;
+  readonly classes: ClassesRepository;
+  readonly submissions: SubmissionsRepository;
+  readonly dependencies: Dependencies;
+  readonly experiments: ExperimentDirectory;
+  readonly queues: QueueDirectory;
+  readonly checkSelector: CheckSelector;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Logger;
+}
+
+/** Jobs to submit. */
+export interface SubmitInput {
+  readonly experiment: string;
+  readonly idempotencyKey: string;
+  readonly jobs: readonly JobSpec[];
+  /** Whose they are; the caller's unless given. */
+  readonly onBehalfOf?: string | null | undefined;
+}
+
+type Owners = Exclude<Ownership, { readonly refusal: Refusal }>;
+
+/** What became of them: one entry a job, in order; a job that was known before is told by its id alone. */
+export interface SubmitResult {
+  readonly jobs: readonly (JobDocument | { readonly _id: string } | null)[];
+  readonly refusals: readonly Refusal[];
+  /** Further reasons that are not told. */
+  readonly omitted: number;
+}
+
+/** Jobs in one call at most. */
+export const maxJobsPerSubmit = 10_000;
+
+type ParentStates = Awaited<ReturnType<JobsRepository['parents']>>;
+
+/** Accepts jobs. */
+export class SubmitService {
+  readonly #options: SubmitServiceOptions;
+  readonly #background = new Set<Promise<void>>();
+
+  constructor(options: SubmitServiceOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Accepts each well-formed job and refuses the others. The ids follow from the key that is reserved first, so that the call may be broken
+   * off anywhere and repeated by anybody.
+   * @throws DomainError FORBIDDEN
+   */
+  async submit(principal: Principal, input: SubmitInput): Promise<SubmitResult> {
+    assertCan(principal, 'job:submit', input.experiment);
+    const owners = ownershipOf(principal, input.experiment, input.onBehalfOf);
+    const refusal = checkCall(input) ?? ('refusal' in owners ? owners.refusal : undefined);
+    if (refusal || 'refusal' in owners)
+      return {
+        jobs: refusal?.code === 'BATCH_TOO_LARGE' ? [] : input.jobs.map(() => null),
+        refusals: refusal ? [refusal] : [],
+        omitted: 0,
+      };
+    const reservationId = storedKey('jobs', input.experiment, principal.subject, input.idempotencyKey);
+    // Whose they are is part of what was submitted; the caller's own are digested as they always were.
+    const digest = digestOf(owners.submittedBy === undefined ? input.jobs : [owners.owner, input.jobs]);
+    const [earlier, experiment] = await Promise.all([
+      this.#options.submissions.find(reservationId),
+      this.#options.experiments.find(input.experiment),
+    ]);
+    if (earlier) return this.#repeat(owners, input, digest, earlier);
+    if (!experiment)
+      return nothing(
+        input,
+        refusalOf('EXPERIMENT_NOT_FOUND', ['experiment'], input.experiment, 'a registered experiment'),
+      );
+    const { told, parents } = await this.#examine(input.jobs, experiment);
+    if (told.refused.length === input.jobs.length) return this.#answer(input, [], told);
+    const reserved = await this.#options.submissions.reserve({
+      _id: reservationId,
+      schemaVersion: submissionSchemaVersion,
+      revision: 1,
+      createdAt: this.#options.clock.now(),
+      digest,
+      batchId: this.#options.ids.next('batch'),
+      count: input.jobs.length,
+      refused: told.refused,
+      ...(told.omitted > 0 ? { omitted: told.omitted } : {}),
+    });
+    if (reserved.digest !== digest) return nothing(input, keyReused(input.idempotencyKey));
+    const documents = await this.#documents(owners, input, reserved, experiment, parents);
+    await this.#write(documents, reserved);
+    return this.#answer(input, documents, reserved);
+  }
+
+  /** Waits for what goes on behind answers. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#background);
+  }
+
+  /** The answer to a call that was made before; what it had not yet written is written now. */
+  async #repeat(
+    owners: Owners,
+    input: SubmitInput,
+    digest: string,
+    earlier: SubmissionDocument,
+  ): Promise<SubmitResult> {
+    if (earlier.digest !== digest) return nothing(input, keyReused(input.idempotencyKey));
+    const refused = new Set(earlier.refused.map(({ index }) => index));
+    const idAt = batchJobIds(earlier.batchId, earlier.createdAt);
+    const ids = input.jobs.flatMap((_, index) => (refused.has(index) ? [] : [{ _id: idAt(index) }]));
+    if (!earlier.doneAt) {
+      const there = await this.#options.jobs.existing(ids.map(({ _id }) => _id));
+      const experiment = (await this.#options.experiments.find(input.experiment)) ?? {
+        name: input.experiment,
+        shares: [],
+      };
+      const parents = await this.#options.jobs.parents(externalParents(input.jobs));
+      const documents = await this.#documents(owners, input, earlier, experiment, parents);
+      await this.#write(
+        documents.filter(({ _id }) => !there.has(_id)),
+        earlier,
+        documents,
+      );
+    }
+    return this.#answer(input, ids, earlier);
+  }
+
+  /** Looks at each job, alone and against the store. */
+  async #examine(
+    jobs: readonly JobSpec[],
+    experiment: ExperimentFacts,
+  ): Promise<{ told: ToldRefusals; parents: ParentStates }> {
+    const [parents, checks] = await Promise.all([
+      this.#options.jobs.parents(externalParents(jobs)),
+      requirementChecks(
+        this.#options,
+        experiment.name,
+        jobs.map(({ requirements }) => requirements),
+      ),
+    ]);
+    const told = new RefusedJobs();
+    const bad = new Set<number>();
+    jobs.forEach((job, index) => {
+      const findings = new Findings();
+      const path = ['jobs', index];
+      checkJob(job, path, findings, checks);
+      if (job.share != null && !experiment.shares.includes(shareOf(job.share, experiment))) {
+        findings.add(
+          [...path, 'share'],
+          job.share,
+          `a share of ${experiment.name}: ${listed(experiment.shares)}`,
+          'SHARE_NOT_FOUND',
+        );
+      }
+      checkParents(job, index, experiment, parents, bad, findings);
+      if (findings.isEmpty) return;
+      bad.add(index);
+      told.add(index, findings.refusals);
+    });
+    return { told, parents };
+  }
+
+  async #documents(
+    owners: Owners,
+    { jobs }: SubmitInput,
+    reserved: SubmissionDocument,
+    experiment: ExperimentFacts,
+    parents: ParentStates,
+  ): Promise<JobDocument[]> {
+    const refused = new Set(reserved.refused.map(({ index }) => index));
+    const idAt = batchJobIds(reserved.batchId, reserved.createdAt);
+    const classOf = classifier();
+    const now = this.#options.clock.now();
+    const documents = jobs.flatMap((job, index) => {
+      if (refused.has(index)) return [];
+      const { requirements, classId } = classOf(job);
+      const dependsOn = (job.dependsOn ?? []).map((id) =>
+        sibling.test(id) ? idAt(Number(id.slice(1))) : id,
+      );
+      const waitingFor = dependsOn.filter((id) => parents.get(id)?.state !== 'FINISHED');
+      const made = {
+        id: idAt(index),
+        createdAt: reserved.createdAt,
+        experiment: experiment.name,
+        name: job.name,
+        ...owners,
+        share:
+          job.share != null
+            ? shareOf(job.share, experiment)
+            : (experiment.shares[0] ?? `${experiment.name}/default`),
+        priority: job.priority ?? 0,
+        labels: (job.labels ?? []).map(({ key, value }) => ({ key, value })),
+        requirements,
+        classId,
+        payload: normalisePayload(job.payload),
+        retry: normaliseRetry(job.retry),
+        dependsOn,
+        waitingFor,
+      };
+      return [newJobDocument(made, now)];
+    });
+    await this.#options.classes.ensure(classOf.classes, now);
+    return documents;
+  }
+
+  async #write(
+    documents: readonly JobDocument[],
+    reserved: SubmissionDocument,
+    all = documents,
+  ): Promise<void> {
+    await this.#options.jobs.insertNew(documents);
+    await this.#options.dependencies.checkAgain(all.flatMap(({ waitingFor }) => waitingFor));
+    // A repeat does without this note, only slower: nobody waits for it.
+    const noted = this.#options.submissions
+      .done(reserved._id, this.#options.clock.now())
+      .catch((error: unknown) =>
+        this.#options.log.warn({ err: error }, 'a submit could not be noted as done'),
+      )
+      .finally(() => this.#background.delete(noted));
+    this.#background.add(noted);
+  }
+
+  #answer(
+    input: SubmitInput,
+    accepted: readonly { readonly _id: string }[],
+    { refused, omitted = 0 }: Pick<SubmissionDocument, 'refused' | 'omitted'>,
+  ): SubmitResult {
+    const bad = new Set(refused.map(({ index }) => index));
+    const rest = accepted.values();
+    const jobs = input.jobs.map((_, index) => (bad.has(index) ? null : (rest.next().value ?? null)));
+    return { jobs, refusals: refused.flatMap(({ refusals }) => refusals), omitted };
+  }
+}
+
+/** SHA-256 of an input as it came through the schema, which fixes the order of its fields. */
+export function digestOf(input: unknown): string {
+  return createHash('sha256').update(JSON.stringify(input)).digest('base64url');
+}
+
+/** The path of a share that is named by its path or by its leaf alone. */
+export function shareOf(share: string, experiment: Pick<ExperimentFacts, 'name'>): string {
+  return share.includes('/') ? share : `${experiment.name}/${share}`;
+}
+
+/** A refusal of something in the whole call. */
+export function refusalOf(
+  code: Refusal['code'],
+  path: readonly string[],
+  value: unknown,
+  expected: string,
+): Refusal {
+  const findings = new Findings();
+  findings.add(path, value, expected, code);
+  return findings.refusals[0] as Refusal;
+}
+
+/** The refusal of a key that belongs to another input. */
+export function keyReused(key: string): Refusal {
+  return refusalOf(
+    'IDEMPOTENCY_KEY_REUSED',
+    ['idempotencyKey'],
+    key,
+    'a key that was not used for another input',
+  );
+}
+
+/** A list for a message. */
+export function listed(values: readonly string[]): string {
+  return values.slice(0, 10).join(', ') + (values.length > 10 ? ', …' : '');
+}
+
+function checkCall({ experiment, idempotencyKey, jobs }: SubmitInput): Refusal | undefined {
+  const findings = new Findings();
+  if (jobs.length > maxJobsPerSubmit) {
+    return refusalOf(
+      'BATCH_TOO_LARGE',
+      ['jobs'],
+      `${jobs.length} jobs`,
+      `at most ${maxJobsPerSubmit} jobs in one call`,
+    );
+  }
+  if (jobs.length === 0) findings.add(['jobs'], '0 jobs', `1 to ${maxJobsPerSubmit} jobs`);
+  findings.text(['idempotencyKey'], idempotencyKey, 1, 200);
+  findings.text(['experiment'], experiment, 1, 31);
+  return findings.refusals[0];
+}
+
+function checkParents(
+  { dependsOn }: JobSpec,
+  index: number,
+  experiment: ExperimentFacts,
+  parents: ParentStates,
+  refused: ReadonlySet<number>,
+  findings: Findings,
+): void {
+  (dependsOn ?? []).slice(0, 1000).forEach((id, position) => {
+    const path = ['jobs', index, 'dependsOn', position];
+    const refuse = (expected: string) => findings.add(path, id, expected, 'DEPENDENCY_INVALID');
+    if (sibling.test(id)) {
+      const at = Number(id.slice(1));
+      if (at >= index) refuse(`a job that stands before ${index} in the call`);
+      else if (refused.has(at)) refuse('a job of the call that is not refused itself');
+    } else if (parents.get(id)?.experiment !== experiment.name)
+      refuse(`an existing job of ${experiment.name}, or #N`);
+  });
+}
+
+function externalParents(jobs: readonly JobSpec[]): readonly string[] {
+  const ids = new Set<string>();
+  for (const { dependsOn } of jobs) for (const id of dependsOn ?? []) if (!sibling.test(id)) ids.add(id);
+  return [...ids];
+}
+
+function nothing({ jobs }: SubmitInput, refusal: Refusal): SubmitResult {
+  return { jobs: jobs.map(() => null), refusals: [refusal], omitted: 0 };
+}

@@ -1,0 +1,106 @@
+/** What goes into a submit and what comes out: the words of rules and repositories, without GraphQL. */
+import type { JobErrorFamily } from '../model/job.types.js';
+
+type Maybe<T> = T | null | undefined;
+
+/** A job as a caller describes it; nothing is checked yet. */
+export interface JobSpec {
+  readonly name: string;
+  readonly share?: Maybe<string>;
+  readonly priority?: Maybe<number>;
+  readonly labels?: Maybe<readonly LabelSpec[]>;
+  readonly requirements?: Maybe<RequirementsSpec>;
+  readonly payload: PayloadSpec;
+  readonly retry?: Maybe<RetrySpec>;
+  readonly dependsOn?: Maybe<readonly string[]>;
+}
+
+/** A key and its value. */
+export interface LabelSpec {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** What a job asks of a worker; what is left out is the default. */
+export interface RequirementsSpec {
+  readonly cores?: Maybe<number>;
+  readonly memoryMiB?: Maybe<number>;
+  readonly diskMiB?: Maybe<number>;
+  readonly walltimeSeconds?: Maybe<number>;
+  readonly architecture?: Maybe<string>;
+  readonly architectureLevel?: Maybe<string>;
+  readonly containerRuntime?: Maybe<string>;
+  readonly network?: Maybe<boolean>;
+  readonly queue?: Maybe<string>;
+  readonly selector?: Maybe<string>;
+  readonly gpu?: Maybe<GpuSpec>;
+}
+
+/** GPUs that a job asks for; what is left out is not asked for. */
+export interface GpuSpec {
+  readonly count?: Maybe<number>;
+  readonly vendor?: Maybe<string>;
+  readonly models?: Maybe<readonly string[]>;
+  readonly minMemoryMiB?: Maybe<number>;
+  readonly minComputeCapability?: Maybe<string>;
+  readonly cudaRuntime?: Maybe<string>;
+  readonly needsNewDriverFeature?: Maybe<boolean>;
+  readonly bundlesCompat?: Maybe<boolean>;
+  readonly minDriverVersion?: Maybe<string>;
+  readonly rocmRuntime?: Maybe<string>;
+  readonly gfxTargets?: Maybe<readonly string[]>;
+  readonly sassTargets?: Maybe<readonly string[]>;
+  readonly ptxTargets?: Maybe<readonly string[]>;
+  readonly ptxToolkit?: Maybe<string>;
+  readonly migProfile?: Maybe<string>;
+  readonly migFraction?: Maybe<number>;
+  readonly share?: Maybe<number>;
+  readonly shareMemoryMiB?: Maybe<number>;
+  readonly ecc?: Maybe<boolean>;
+  readonly exclusive?: Maybe<boolean>;
+  readonly nvlink?: Maybe<boolean>;
+  readonly optional?: Maybe<boolean>;
+}
+
+/** What is run. */
+export interface PayloadSpec {
+  readonly command: string;
+  readonly arguments?: Maybe<readonly string[]>;
+  readonly environment?: Maybe<readonly { readonly name: string; readonly value: string }[]>;
+  readonly image?: Maybe<string>;
+  readonly inputs?: Maybe<readonly { readonly name: string; readonly location: string }[]>;
+  readonly outputs?: Maybe<readonly string[]>;
+}
+
+/** When and how often a failed attempt is tried again. */
+export interface RetrySpec {
+  readonly maxAttempts?: Maybe<number>;
+  readonly backoffSeconds?: Maybe<number>;
+  readonly backoffFactor?: Maybe<number>;
+  readonly retryOn?: Maybe<readonly JobErrorFamily[]>;
+}
+
+/** Why a job, or a whole call, is refused. */
+export type RefusalCode =
+  | 'INVALID_VALUE'
+  | 'EXPERIMENT_NOT_FOUND'
+  | 'SHARE_NOT_FOUND'
+  | 'DEPENDENCY_INVALID'
+  | 'SELECTOR_INVALID'
+  | 'QUEUE_NOT_FOUND'
+  | 'IDEMPOTENCY_KEY_REUSED'
+  | 'BATCH_TOO_LARGE';
+
+/** One refusal: what is wrong, where, and what would be right. */
+export interface Refusal {
+  readonly code: RefusalCode;
+  readonly message: string;
+  /** The place in the input, from the outside in. */
+  readonly path: readonly string[];
+}
+
+/** A job of a submit that was refused, with its position. */
+export interface RefusedJob {
+  readonly index: number;
+  readonly refusals: readonly Refusal[];
+}

@@ -1,0 +1,102 @@
+import type { Logger } from '@rhizome/log';
+import type { Clock } from '@rhizome/mongo';
+import type { LeaderWork } from '../ports.js';
+import type { JobsRepository } from '../model/jobs.repository.js';
+import type { EventHandler } from './event-work.js';
+import { LeaderDuty } from '../../shared/leader-task.js';
+import { pause } from '../../shared/pause.js';
+import type { TransitionWriter } from './transition.types.js';
+
+/** What {@link BackoffTimer} works with. */
+export interface BackoffTimerOptions {
+  readonly jobs: JobsRepository;
+  readonly writer: TransitionWriter;
+  readonly leader: LeaderWork;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const pageSize = 1000;
+/** Longest sleep: a timer must not overflow, and a clock that was set is noticed. */
+const longestSleepMs = 60_000;
+
+/** The leader's timer: activates jobs when their backoff ends. It sleeps until the next end, and is woken when an earlier one is made. */
+export class BackoffTimer implements EventHandler {
+  readonly name = 'backoff';
+  readonly #options: BackoffTimerOptions;
+  readonly #duty: LeaderDuty;
+  #expectNoMore: (() => void) | undefined;
+  /** When the next backoff known here ends, in milliseconds of the epoch. */
+  #next = Number.POSITIVE_INFINITY;
+  #wake = new AbortController();
+
+  constructor(options: BackoffTimerOptions) {
+    this.#options = options;
+    this.#duty = new LeaderDuty(options.leader, (signal) => this.#lead(signal));
+  }
+
+  /** Works whenever this process leads. */
+  start(): void {
+    this.#duty.start();
+    this.#expectNoMore = this.#options.writer.onApplied((applied) =>
+      applied.forEach(({ last }) => this.#expect(last.notBefore)),
+    );
+  }
+
+  /** Takes no more leadership and waits for the end of the work under way. */
+  async stop(): Promise<void> {
+    this.#expectNoMore?.();
+    await this.#duty.stop();
+  }
+
+  async handle(events: Parameters<EventHandler['handle']>[0]): Promise<void> {
+    events.forEach(({ last }) => this.#expect(last.notBefore));
+  }
+
+  async recover(): Promise<void> {
+    this.#expect(this.#options.clock.now());
+  }
+
+  /** A backoff ends then. */
+  #expect(at: Date | undefined): void {
+    if (!at || at.getTime() >= this.#next) return;
+    this.#next = at.getTime();
+    this.#wake.abort();
+  }
+
+  async #lead(signal: AbortSignal): Promise<void> {
+    const { jobs, clock, log } = this.#options;
+    while (!signal.aborted) {
+      try {
+        await this.#activateDue(signal);
+        this.#next = Number.POSITIVE_INFINITY;
+        this.#expect((await jobs.nextBackoff()) ?? undefined);
+        this.#wake = new AbortController();
+        const milliseconds = Math.min(Math.max(this.#next - clock.now().getTime() + 1, 0), longestSleepMs);
+        await pause(milliseconds, AbortSignal.any([signal, this.#wake.signal]));
+      } catch (error) {
+        if (!signal.aborted) log.warn({ err: error }, 'the backoff timer was interrupted and goes on');
+        await pause(500, signal);
+      }
+    }
+  }
+
+  async #activateDue(signal: AbortSignal): Promise<void> {
+    const { jobs, writer, clock } = this.#options;
+    while (!signal.aborted) {
+      const due = await jobs.dueBackoffs(clock.now(), pageSize);
+      if (due.length === 0) return;
+      await writer.apply(
+        due.map(({ _id }) => ({
+          jobId: _id,
+          from: 'PENDING',
+          to: 'ACTIVATED',
+          by: 'backoff',
+          actor: 'system:backoff',
+          reason: 'its backoff ended',
+          change: { notBefore: null },
+        })),
+      );
+    }
+  }
+}

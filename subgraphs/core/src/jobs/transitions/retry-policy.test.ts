@@ -1,0 +1,65 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { JobErrorFamily, StoredRetryPolicy } from '../model/job.types.js';
+import { backoffSeconds, decideAfterFailure, longestBackoffSeconds } from './retry-policy.js';
+
+const families: readonly JobErrorFamily[] = ['PAYLOAD', 'WORKER', 'LIMIT', 'DATA', 'SYSTEM'];
+const now = new Date('2030-01-01T00:00:00Z');
+const policies: fc.Arbitrary<StoredRetryPolicy> = fc.record({
+  maxAttempts: fc.integer({ min: 1, max: 20 }),
+  backoffSeconds: fc.integer({ min: 0, max: 86_400 }),
+  backoffFactor: fc.double({ min: 1, max: 10, noNaN: true }),
+  retryOn: fc.subarray([...families]),
+});
+const errors = fc.record({ family: fc.constantFrom(...families), retryable: fc.boolean() });
+
+describe('a failed attempt', () => {
+  test('is followed by another exactly if one is left and the policy wants it for this error', () => {
+    fc.assert(
+      fc.property(policies, errors, fc.integer({ min: 1, max: 20 }), (retry, error, attempt) => {
+        const { to } = decideAfterFailure({ attempt, retry }, error, now);
+        const wanted = error.retryable && retry.retryOn.includes(error.family) && attempt < retry.maxAttempts;
+        expect(to !== 'FAILED').toBe(wanted);
+      }),
+    );
+  });
+
+  test('never leads to more attempts than the policy has, whatever goes wrong', () => {
+    fc.assert(
+      fc.property(policies, fc.array(errors, { minLength: 25, maxLength: 25 }), (retry, failures) => {
+        let attempt = 1;
+        for (const error of failures) {
+          if (decideAfterFailure({ attempt, retry }, error, now).to === 'FAILED') break;
+          attempt += 1;
+        }
+        expect(attempt).toBeLessThanOrEqual(retry.maxAttempts);
+      }),
+    );
+  });
+
+  test('waits not at all or for a bounded time that never shrinks', () => {
+    fc.assert(
+      fc.property(policies, (retry) => {
+        const waits = Array.from({ length: 20 }, (_, at) => backoffSeconds(retry, at + 1));
+        expect(waits[0]).toBe(Math.min(retry.backoffSeconds, longestBackoffSeconds));
+        waits.reduce((before, wait) => {
+          expect(wait).toBeGreaterThanOrEqual(before);
+          expect(wait).toBeLessThanOrEqual(longestBackoffSeconds);
+          return wait;
+        });
+      }),
+    );
+  });
+
+  test('goes on at once without a backoff, else at the time that the backoff gives', () => {
+    const retry = { maxAttempts: 5, backoffSeconds: 10, backoffFactor: 3, retryOn: families };
+    const error = { family: 'WORKER', retryable: true } as const;
+    const after = (attempt: number) => decideAfterFailure({ attempt, retry }, error, now);
+    expect(after(1)).toEqual({ to: 'PENDING', notBefore: new Date('2030-01-01T00:00:10Z') });
+    expect(after(3)).toEqual({ to: 'PENDING', notBefore: new Date('2030-01-01T00:01:30Z') });
+    expect(after(5)).toEqual({ to: 'FAILED' });
+    expect(decideAfterFailure({ attempt: 1, retry: { ...retry, backoffSeconds: 0 } }, error, now)).toEqual({
+      to: 'ACTIVATED',
+    });
+  });
+});

@@ -1,0 +1,334 @@
+/**
+ * How a group of transitions over one edge becomes one guarded pipeline update: pure, no I/O.
+ *
+ * All jobs of a group leave the same state for the same state and change the same fields. Where their values differ, a literal array holds
+ * them in the order of the group and each document takes its own by the position of its id, or of its fence where the edge is guarded by
+ * it (a fence belongs to one job, so the look-up is exact as a guard, too).
+ */
+import { findEdge, isHeld, isTerminal, type JobEdge, type JobState } from '../model/job-state.js';
+import type { StoredTransition } from '../model/job.types.js';
+import type { TransitionRequest } from './transition.types.js';
+
+/** Newest transitions kept in the document. */
+export const keptTransitions = 64;
+
+/** Attempts of a job at most; what `retry.maxAttempts` is bounded by. */
+export const maxAttempts = 20;
+
+/** A filter or pipeline stage as the driver takes it. */
+export type Plain = Readonly<Record<string, unknown>>;
+
+/** Requests that are written by one update. */
+export interface TransitionGroup {
+  readonly edge: JobEdge;
+  /** Which fields change, the same for all; part of {@link groupKey}. */
+  readonly shape: TransitionShape;
+  readonly requests: readonly TransitionRequest[];
+  /** The time of all transitions of the group. */
+  readonly at: Date;
+}
+
+/** Which parts of the document a transition changes. */
+export interface TransitionShape {
+  /** Word of a worker that comes late must become void: the fence grows by one. */
+  readonly raisesFence: boolean;
+  readonly grants: boolean;
+  readonly reportsEnd: boolean;
+  readonly outputs: boolean;
+  readonly hold: 'set' | 'clear' | 'keep';
+  readonly notBefore: 'set' | 'clear' | 'keep';
+  readonly priority: boolean;
+}
+
+/** The edge of a request. @throws Error when the machine has none, or not for this actor, or its guard is not met: a bug of the caller. */
+export function edgeOf(request: TransitionRequest): JobEdge {
+  const { from, to, by, jobId, fence, change } = request;
+  const edge = findEdge(from, to);
+  if (!edge) throw new Error(`job ${jobId}: the state machine has no edge from ${from} to ${to}`);
+  if (!edge.actors.includes(by)) throw new Error(`job ${jobId}: ${by} may not take ${from} to ${to}`);
+  if (edge.guard === 'fence' && fence === undefined)
+    throw new Error(`job ${jobId}: ${from} to ${to} needs a fence`);
+  if ((to === 'SENT') !== (change?.grant !== undefined))
+    throw new Error(`job ${jobId}: SENT and a grant belong together`);
+  return edge;
+}
+
+/** What the request changes beside the state. */
+export function shapeOf({ from, to, by, change }: TransitionRequest): TransitionShape {
+  const byWorker = by === 'worker' || by === 'broker';
+  const leavesWaiting = from === 'PENDING' && (to === 'ACTIVATED' || isTerminal(to));
+  const mode = (value: object | null | undefined, clears: boolean) =>
+    value === null || (value === undefined && clears) ? 'clear' : value === undefined ? 'keep' : 'set';
+  return {
+    raisesFence: !byWorker && (isHeld(from) || isTerminal(to)),
+    grants: change?.grant !== undefined,
+    reportsEnd: change?.attemptEnd !== undefined,
+    outputs: change?.outputs !== undefined,
+    hold: mode(change?.hold, from === 'PENDING' && isTerminal(to)),
+    notBefore: mode(change?.notBefore, leavesWaiting),
+    priority: change?.priority !== undefined,
+  };
+}
+
+/** Equal for requests that one update can write. */
+export function groupKey(request: TransitionRequest, shape: TransitionShape): string {
+  const { raisesFence, grants, reportsEnd, outputs, hold, notBefore, priority } = shape;
+  return [
+    request.from,
+    request.to,
+    +raisesFence,
+    +grants,
+    +reportsEnd,
+    +outputs,
+    hold,
+    notBefore,
+    +priority,
+  ].join(' ');
+}
+
+/** The documents that the group may change: by id, by the state they must be in, and by what else guards the edge. */
+export function groupFilter({ edge, shape, requests, at }: TransitionGroup): Plain {
+  const filter: Record<string, unknown> = { _id: { $in: requests.map((r) => r.jobId) }, state: edge.from };
+  const due = { $or: [{ notBefore: { $exists: false } }, { notBefore: { $lte: at } }] };
+  if (edge.guard === 'fence') filter['fence'] = { $in: requests.map((r) => r.fence) };
+  if (edge.guard === 'ready') {
+    // That a parent has FINISHED is a fact for every child: the union of the group is exact for each of its jobs.
+    const finished = [...new Set(requests.flatMap((r) => r.change?.finishedParents ?? []))];
+    filter['waitingFor'] = finished.length === 0 ? [] : { $not: { $elemMatch: { $nin: finished } } };
+    if (shape.hold !== 'clear') filter['hold'] = { $exists: false };
+    Object.assign(filter, due);
+  }
+  if (edge.from === 'PENDING' && edge.to === 'PENDING' && shape.hold === 'clear') {
+    // A release that leaves the job PENDING is right only while something else holds it back; else nobody would wake it.
+    filter['$or'] = [{ 'waitingFor.0': { $exists: true } }, { notBefore: { $gt: at } }];
+  }
+  return filter;
+}
+
+/** The update of the group. One write is one transition: a job must not be twice in a group. */
+export function groupPipeline(group: TransitionGroup): Plain[] {
+  const values = group.requests.map((request) => valuesOf(request, group.at));
+  const same = allEqual(values);
+  const value = same ? literals(values[0] ?? {}) : (name: string) => `$ownValues.${name}`;
+  const set = {
+    $set: {
+      ...core(group, value),
+      ...ending(group, value),
+      ...granting(group, value),
+      ...waiting(group, value),
+    },
+  };
+  if (same) return [set];
+  return [{ $set: { ownValues: pick(group, values) } }, set, { $unset: 'ownValues' }];
+}
+
+/** Whether a document shows that this very request was carried out, by its history or, for grants, by the fence of an attempt. */
+export function isMarkOf(
+  request: TransitionRequest,
+  at: Date,
+  found: {
+    readonly transitions: readonly StoredTransition[];
+    readonly attempts: readonly { readonly fence: number }[];
+  },
+): boolean {
+  const { grant } = request.change ?? {};
+  if (grant) return found.attempts.some((attempt) => attempt.fence === grant.fence);
+  return found.transitions.some(
+    (t) =>
+      t.at.getTime() === at.getTime() &&
+      t.from === request.from &&
+      t.to === request.to &&
+      t.actor === request.actor &&
+      t.reason === request.reason &&
+      t.operation === request.operation,
+  );
+}
+
+/** The part of `lookup` by which a backoff's end is found, sorted by time. */
+export function backoffKey(notBefore: Date): string {
+  return `b:${notBefore.toISOString()}`;
+}
+
+type Value = (name: string) => unknown;
+
+function valuesOf({ actor, reason, operation, change }: TransitionRequest, at: Date): Plain {
+  const { grant, attemptEnd, outputs, hold, notBefore, priority } = change ?? {};
+  return {
+    actor,
+    ...(reason === undefined ? {} : { reason }),
+    ...(operation === undefined ? {} : { operation }),
+    ...grant,
+    ...attemptEnd,
+    ...(outputs === undefined ? {} : { outputs }),
+    ...(hold ? { hold: { by: hold.by, reason: hold.reason, at } } : {}),
+    ...(notBefore ? { notBefore, backoff: backoffKey(notBefore) } : {}),
+    ...(priority === undefined ? {} : { priority }),
+  };
+}
+
+function allEqual(values: readonly Plain[]): boolean {
+  const [first, ...rest] = values;
+  if (rest.length === 0) return true;
+  const text = JSON.stringify(first);
+  return rest.every((value) => JSON.stringify(value) === text);
+}
+
+function literals(values: Plain): Value {
+  return (name) => (values[name] === undefined ? '$$REMOVE' : { $literal: values[name] });
+}
+
+function pick({ edge, requests }: TransitionGroup, values: readonly Plain[]): Plain {
+  const [keys, key] =
+    edge.guard === 'fence'
+      ? [requests.map((r) => r.fence), '$fence']
+      : [requests.map((r) => r.jobId), '$_id'];
+  return { $arrayElemAt: [{ $literal: values }, { $indexOfArray: [{ $literal: keys }, key] }] };
+}
+
+/** What every transition writes: state, revision, times, the event and the history. */
+function core(group: TransitionGroup, value: Value): Plain {
+  const { edge, shape, at } = group;
+  const { from, to } = edge;
+  const revision = { $add: ['$revision', 1] };
+  const attempt = shape.grants ? { $add: ['$attempt', 1] } : '$attempt';
+  const entry = { revision, from, to, at, actor: value('actor'), reason: value('reason'), attempt };
+  const history = { ...entry, operation: value('operation') };
+  return {
+    revision,
+    updatedAt: at,
+    ...(from === to ? {} : { state: to, [`stateTimes.${to}`]: at }),
+    ...(shape.raisesFence ? { fence: { $add: ['$fence', 1] } } : {}),
+    ...(shape.priority ? { priority: value('priority') } : {}),
+    transitions: { $slice: [{ $concatArrays: ['$transitions', [history]] }, -keptTransitions] },
+    last: { $mergeObjects: [alternating, { ...entry, ...keysOfEvent(group, value) }] },
+  };
+}
+
+/** See {@link StoredLastEvent.odd}. */
+const alternating = {
+  $cond: [
+    { $eq: [{ $mod: ['$revision', 2] }, 1] },
+    { $literal: { odd: true } },
+    { $literal: { even: true } },
+  ],
+};
+
+/** What subscribers and counters filter by; a value that is missing is left out. */
+function keysOfEvent({ shape }: TransitionGroup, value: Value): Plain {
+  const changedOr = (name: string, changed: unknown) => ({
+    $cond: [{ $ne: [`$${name}`, changed] }, `$${name}`, '$$REMOVE'],
+  });
+  return {
+    experiment: '$experiment',
+    taskId: '$taskId',
+    taskIndex: '$taskIndex',
+    queue: shape.grants ? value('queue') : '$queue',
+    ...(shape.grants ? { previousQueue: changedOr('queue', value('queue')) } : {}),
+    gpu: shape.grants ? value('gpu') : '$gpu',
+    ...(shape.grants ? { previousGpu: previousGpu(value('gpu')) } : {}),
+    share: '$share',
+    owner: '$owner',
+    labels: '$last.labels',
+    classId: '$classId',
+    priority: shape.priority ? value('priority') : '$priority',
+    ...(shape.priority ? { previousPriority: changedOr('priority', value('priority')) } : {}),
+    notBefore:
+      shape.notBefore === 'set' ? value('notBefore') : shape.notBefore === 'keep' ? '$notBefore' : '$$REMOVE',
+    workerId: shape.grants ? value('workerId') : '$workerId',
+    fence: shape.grants ? value('fence') : shape.raisesFence ? { $add: ['$fence', 1] } : '$fence',
+  };
+}
+
+/** Null tells that there were none; left out, that they are the same. */
+function previousGpu(granted: unknown): Plain {
+  return { $cond: [{ $ne: ['$gpu', granted] }, { $ifNull: ['$gpu', null] }, '$$REMOVE'] };
+}
+
+/** What changes in the open attempt, and what of it the job itself shows. */
+function ending({ edge, shape, at }: TransitionGroup, value: Value): Plain {
+  const { from, to } = edge;
+  const ends = isHeld(from) && !isHeld(to);
+  const patch = {
+    ...(to === 'RUNNING' ? { startedAt: at } : {}),
+    ...(ends ? { endedAt: at, outcome: outcomeOf(to) } : {}),
+    ...(shape.reportsEnd
+      ? {
+          exitCode: value('exitCode'),
+          signal: value('signal'),
+          error: value('error'),
+          metrics: value('metrics'),
+        }
+      : {}),
+  };
+  return {
+    ...(Object.keys(patch).length > 0 && isHeld(from) ? { attempts: withPatchedLast(patch) } : {}),
+    ...(shape.reportsEnd
+      ? { exitCode: value('exitCode'), error: value('error'), metrics: value('metrics') }
+      : {}),
+    ...(shape.outputs ? { outputs: value('outputs') } : {}),
+  };
+}
+
+/** An attempt whose job is tried again has itself failed. */
+function outcomeOf(to: JobState): JobState {
+  return isTerminal(to) ? to : 'FAILED';
+}
+
+function withPatchedLast(patch: Plain): Plain {
+  const earlier = { $filter: { input: '$attempts', cond: { $lt: ['$$this.number', '$attempt'] } } };
+  return { $concatArrays: [earlier, [{ $mergeObjects: [{ $last: '$attempts' }, patch] }]] };
+}
+
+/** Opens the next attempt. */
+function granting({ shape, at }: TransitionGroup, value: Value): Plain {
+  if (!shape.grants) return {};
+  const attempt = {
+    number: { $add: ['$attempt', 1] },
+    id: value('attemptId'),
+    workerId: value('workerId'),
+    queueId: value('queueId'),
+    fence: value('fence'),
+    deviceIds: value('deviceIds'),
+    sentAt: at,
+  };
+  return {
+    attempt: { $add: ['$attempt', 1] },
+    attempts: { $slice: [{ $concatArrays: ['$attempts', [attempt]] }, -maxAttempts] },
+    fence: value('fence'),
+    workerId: value('workerId'),
+    queueId: value('queueId'),
+    queue: value('queue'),
+    gpu: value('gpu'),
+    exitCode: '$$REMOVE',
+    error: '$$REMOVE',
+    metrics: '$$REMOVE',
+  };
+}
+
+/** What holds a waiting job back, and the keys it is found by meanwhile. */
+function waiting({ edge, shape }: TransitionGroup, value: Value): Plain {
+  const activates = edge.from === 'PENDING' && edge.to === 'ACTIVATED';
+  const touchesBackoff = shape.notBefore !== 'keep' || shape.hold !== 'keep';
+  return {
+    ...(shape.hold === 'keep' ? {} : { hold: shape.hold === 'set' ? value('hold') : '$$REMOVE' }),
+    ...(shape.notBefore === 'keep'
+      ? {}
+      : { notBefore: shape.notBefore === 'set' ? value('notBefore') : '$$REMOVE' }),
+    ...(activates ? { waitingFor: [] } : {}),
+    ...(activates || touchesBackoff ? { lookup: lookupOf(shape, activates, value) } : {}),
+  };
+}
+
+function lookupOf({ hold, notBefore }: TransitionShape, activates: boolean, value: Value): Plain {
+  const dropped = activates ? ['b:', 'p:'] : ['b:'];
+  const kept = {
+    $filter: { input: '$lookup', cond: { $not: [{ $in: [{ $substrBytes: ['$$this', 0, 2] }, dropped] }] } },
+  };
+  if (hold === 'set' || (notBefore === 'clear' && hold !== 'clear')) return kept;
+  if (notBefore === 'set') return { $concatArrays: [kept, [value('backoff')]] };
+  if (activates || notBefore === 'clear') return kept;
+  // A released job that is still in its backoff is found by it again.
+  const format = 'b:%Y-%m-%dT%H:%M:%S.%LZ';
+  const again = [{ $dateToString: { date: '$notBefore', format } }];
+  return { $concatArrays: [kept, { $cond: [{ $gt: ['$notBefore', null] }, again, []] }] };
+}

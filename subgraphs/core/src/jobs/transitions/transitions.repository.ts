@@ -1,0 +1,93 @@
+import { DomainError } from '@rhizome/errors';
+import { MongoNetworkError, MongoServerSelectionError, type Collection, type Document } from 'mongodb';
+import type { JobDocument } from '../model/job.types.js';
+import { groupFilter, groupPipeline, type TransitionGroup } from './transition-group.js';
+
+/** A job as it is read after a group was not taken in full. */
+export type TransitionMark = Pick<
+  JobDocument,
+  '_id' | 'state' | 'fence' | 'revision' | 'workerId' | 'transitions' | 'attempts'
+>;
+
+/** The part of the store that the transition writer needs. */
+export interface TransitionStore {
+  /**
+   * Writes a group; resolves to the number of documents that were changed once the majority has them, or to null where the connection
+   * broke and nobody knows.
+   */
+  write(group: TransitionGroup): Promise<number | null>;
+  /** Reads jobs as the majority has them. @throws DomainError SERVICE_UNAVAILABLE */
+  read(ids: readonly string[]): Promise<ReadonlyMap<string, TransitionMark>>;
+}
+
+/** Newest history entries that are read to find out whether a request was carried out: a job takes few steps in between. */
+const readBack = 16;
+
+/** MongoDB's code for a missing privilege. */
+const unauthorized = 13;
+
+/** The transition writer's store on the collection of jobs. */
+export function transitionStore(jobs: Collection<JobDocument>): TransitionStore {
+  // A group's pipeline is made here alone and keeps the shape; to check it again costs the server more than the update itself. The
+  // privilege for it may be missing: then the server checks.
+  let mayBypass = true;
+  const update = async (group: TransitionGroup, bypassDocumentValidation: boolean): Promise<number> => {
+    const options = { writeConcern: { w: 'majority' as const }, bypassDocumentValidation };
+    const { modifiedCount } = await jobs.updateMany(
+      groupFilter(group),
+      groupPipeline(group) as Document[],
+      options,
+    );
+    return modifiedCount;
+  };
+  return {
+    async write(group) {
+      try {
+        const bypasses = mayBypass;
+        return await update(group, bypasses).catch((error: unknown) => {
+          if (!bypasses || (error as { code?: unknown } | null)?.code !== unauthorized) throw error;
+          mayBypass = false;
+          return update(group, false);
+        });
+      } catch (error) {
+        if (isConnectionFault(error)) return null;
+        throw error;
+      }
+    },
+    async read(ids) {
+      try {
+        const found = await jobs
+          .find(
+            { _id: { $in: [...ids] } },
+            { readConcern: { level: 'majority' }, projection: markProjection },
+          )
+          .toArray();
+        return new Map(found.map((job) => [job._id, job as TransitionMark]));
+      } catch (error) {
+        if (!isConnectionFault(error)) throw error;
+        throw new DomainError(
+          'SERVICE_UNAVAILABLE',
+          'The database cannot be reached',
+          { service: 'database' },
+          { cause: error },
+        );
+      }
+    },
+  };
+}
+
+const markProjection = {
+  state: 1,
+  fence: 1,
+  revision: 1,
+  workerId: 1,
+  transitions: { $slice: -readBack },
+  'attempts.fence': 1,
+};
+
+/** Errors after which a write may or may not have happened. */
+function isConnectionFault(error: unknown): boolean {
+  if (error instanceof MongoNetworkError || error instanceof MongoServerSelectionError) return true;
+  const labels = (error as { hasErrorLabel?: (label: string) => boolean } | null)?.hasErrorLabel;
+  return typeof labels === 'function' && labels.call(error, 'RetryableWriteError');
+}

@@ -1,0 +1,85 @@
+/** Doors of queues: unpack, call, map. */
+import type { Policies } from '@rhizome/authz';
+import { defineLoader, entity } from '@rhizome/subgraph';
+import type { Context } from '../../context.js';
+import { experimentEntity } from '../../experiments/graphql/resolvers.js';
+import type { Resolvers } from '../../types.generated.js';
+import type { QueueDocument } from '../queue.document.js';
+
+/** Queues by id. */
+export const queueById = defineLoader<string, QueueDocument, Context>({
+  name: 'QueueById',
+  load: (ids, { core }) => core.queues.byIds(ids),
+});
+
+/** Queues by name. */
+export const queueByName = defineLoader<string, QueueDocument, Context>({
+  name: 'QueueByName',
+  load: (names, { core }) => core.queues.byNames(names),
+});
+
+/** Queues by name as they are stored now, for who asks for one; what the principal may not see is null. */
+const freshQueueByName = defineLoader<string, QueueDocument, Context>({
+  name: 'FreshQueueByName',
+  load: async (names, { core, principal }) =>
+    (await core.queues.freshByNames(names)).map((queue) =>
+      queue && core.queues.isVisible(queue, principal) ? queue : null,
+    ),
+});
+
+/** What others know of a queue: its id, or its name. */
+type QueueKey = { readonly id: string } | { readonly name: string };
+
+/** Queues by either key; what the principal may not see is null. */
+export const queueEntity = entity<QueueDocument, QueueKey, Context>({
+  type: 'Queue',
+  key: ({ id, name }) => (typeof id === 'string' ? { id } : { name: String(name) }),
+  load: (keys, { core, loaders, principal }) =>
+    Promise.all(
+      keys.map(async (key) => {
+        const queue =
+          'id' in key ? await loaders.load(queueById, key.id) : await loaders.load(queueByName, key.name);
+        return core.queues.visible(queue, principal);
+      }),
+    ),
+});
+
+export const queueResolvers: Pick<Resolvers, 'Queue' | 'Query' | 'Mutation'> = {
+  Query: {
+    queue: (_parent, { name }, { loaders }) => loaders.load(freshQueueByName, name),
+    queues: (_parent, { filter, first, after }, { core, principal }) =>
+      core.queues.page(filter, { first: first ?? 50, after }, principal),
+  },
+  Mutation: {
+    createQueue: (_parent, { input }, { core, principal }) => core.queues.create(input, principal),
+    updateQueue: (_parent, { input }, { core, principal }) => core.queues.update(input, principal),
+    setQueueState: (_parent, { input }, { core, principal }) => core.queues.setState(input, principal),
+  },
+  Queue: {
+    __resolveReference: queueEntity.resolveReference,
+    id: ({ _id }) => _id,
+    limits: ({ limits }) => ({ ...limits, gpuSharing: limits.gpuSharing ?? false }),
+    experiments: async ({ experiments }, _args, { loaders }) => {
+      const found = await Promise.all(experiments.map((name) => loaders.load(experimentEntity.loader, name)));
+      return found.filter((experiment) => experiment !== null);
+    },
+  },
+};
+
+type InputOf<T> = { readonly input: T };
+
+export const queuePolicies: Policies = {
+  'Query.queue': { action: 'queue:read' },
+  'Query.queues': { action: 'queue:read' },
+  'Mutation.createQueue': {
+    action: 'queue:create',
+    experiment: ({ args }) => {
+      const { experiments } = (args as InputOf<{ experiments?: readonly string[] | null }>).input;
+      return experiments && experiments.length > 0 ? experiments : '*';
+    },
+  },
+  // Which experiments they concern is known once the queue is read; the service asks then.
+  'Mutation.updateQueue': { action: 'queue:update' },
+  'Mutation.setQueueState': { action: 'queue:setState' },
+  'Queue.__resolveReference': { action: 'queue:read' },
+};

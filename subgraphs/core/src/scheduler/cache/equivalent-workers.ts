@@ -1,0 +1,83 @@
+/** Workers that are alike for a class: what holds for one of them holds for all. Pure. */
+import type { QueueFacts } from '../scheduler.types.js';
+import type { Fleet, FleetWorker, Shape } from './fleet.js';
+import type { RequirementClass } from '../requirements/requirement-class.js';
+import type { Selector } from '../requirements/selector.js';
+
+/** Workers that are alike for the class. */
+export interface Alike {
+  readonly one: FleetWorker;
+  readonly workers: readonly FleetWorker[];
+  /** Whether they end too soon for the class. */
+  readonly endsTooSoon: boolean;
+}
+
+/** Seconds until the worker's end; Infinity where it has none, or where the time is not known. */
+export function secondsLeft({ facts: { endsAt } }: FleetWorker, wallMs: number | undefined): number {
+  return endsAt === undefined || wallMs === undefined ? Infinity : (endsAt.getTime() - wallMs) / 1000;
+}
+
+/**
+ * Workers that take jobs, of queues that take work (also by name only, where the job names it) and admit the experiment. Those of one shape
+ * differ at most in their labels, in who they are, in their amounts and in when they end: they are told apart by what they meet of these.
+ */
+export function alike(
+  fleet: Fleet,
+  experiment: string,
+  cls: RequirementClass,
+  wallMs: number | undefined,
+): readonly Alike[] {
+  const { selector, requirements } = cls;
+  const { cores, memoryMiB, diskMiB, walltimeSeconds } = requirements;
+  const isPicked = selector ? pickedBy(selector) : () => true;
+  /** By what they do not meet, a bit each; null for shapes of queues that are not considered. */
+  const byShape = new Map<Shape, FleetWorker[][] | null>();
+  for (const worker of fleet.workers()) {
+    if (worker.facts.state !== 'READY') continue;
+    let groups = byShape.get(worker.shape);
+    if (groups === undefined) {
+      groups = isConsidered(worker.shape.queue, experiment, cls) ? [] : null;
+      byShape.set(worker.shape, groups);
+    }
+    if (groups === null) continue;
+    const { hardware } = worker.facts;
+    const unmet =
+      Number(secondsLeft(worker, wallMs) < walltimeSeconds) * endsTooSoon +
+      Number(hardware.cores < cores) * 2 +
+      Number(hardware.memoryMiB < memoryMiB) * 4 +
+      Number(hardware.diskMiB < diskMiB) * 8 +
+      Number(!isPicked(worker)) * 16;
+    (groups[unmet] ??= []).push(worker);
+  }
+  return [...byShape.values()].flatMap((groups) =>
+    (groups ?? []).flatMap((workers, unmet): Alike[] => {
+      const [one] = workers;
+      return one ? [{ one, workers, endsTooSoon: (unmet & endsTooSoon) !== 0 }] : [];
+    }),
+  );
+}
+
+const endsTooSoon = 1;
+
+/** What the selector says of a worker; asked once for all that it cannot tell apart. */
+function pickedBy({ scope, accepts }: Selector): (worker: FleetWorker) => boolean {
+  const known = new Map<object, boolean>();
+  return (worker) => {
+    const kin = worker.kin(scope);
+    let picks = known.get(kin);
+    if (picks === undefined) known.set(kin, (picks = accepts(worker.candidate.view())));
+    return picks;
+  };
+}
+
+/** Whether jobs of the experiment with this class can be sent to the queue's workers. */
+function isConsidered(queue: QueueFacts, experiment: string, { requirements }: RequirementClass): boolean {
+  const isNamed =
+    requirements.queue === queue.name && (queue.state === 'TEST' || queue.state === 'BROKEROFF');
+  return admits(queue, experiment) && (queue.state === 'ONLINE' || isNamed);
+}
+
+/** Whether the queue takes jobs of the experiment at all. */
+export function admits({ experiments }: QueueFacts, experiment: string): boolean {
+  return experiments.length === 0 || experiments.includes(experiment);
+}

@@ -1,0 +1,249 @@
+/**
+ * The fleet as the broker matches against it: live workers with their queues, and shapes. Workers that publish the same facts are of one
+ * shape; whether a class fits a shape is decided once and remembered.
+ */
+import type { QueueFacts, ShareFacts, WorkerFacts } from '../scheduler.types.js';
+import type { DeviceFit } from '../../gpus/verdict/device-fit.js';
+import { arrangeDevices, type ArrangedDevices, type DeviceShape } from '../../gpus/capacity/device-shape.js';
+import { type Answers, selectorAnswers, ShapeAnswers } from './eligibility.js';
+import { type Candidate, candidateOf, hasAmounts } from '../requirements/constraints.js';
+import { canonicalJson, type RequirementClass } from '../requirements/requirement-class.js';
+import { type HostKind, SlotsCache } from './gpu-demand.js';
+import { Neighbours } from './shared-devices.js';
+import { QuietHosts } from '../placement/idle-hosts.js';
+import { isPartition, wholeGpus } from '../../gpus/capacity/gpu-equivalents.js';
+import type { SelectorScope } from '../requirements/selector.js';
+import { type Totals, unknownShare } from '../placement/share-order.js';
+
+/** Hosts whose memory differs by less than one part in so many of a doubling are of one kind: each reports a few MiB more or less. */
+const memorySteps = 16;
+
+/** Shapes of devices that nobody has now and that are kept all the same. */
+const spareShapes = 64;
+
+/**
+ * Workers that publish the same facts in the same queue, whatever their labels and their amounts of cores, memory and disk: those differ from
+ * host to host, and there are as many disks as hosts.
+ */
+export interface Shape {
+  readonly key: string;
+  readonly queue: QueueFacts;
+  readonly hasDevices: boolean;
+  /** What was reckoned of rooms of this shape. */
+  readonly slots: SlotsCache;
+  /** Whether a worker of this shape could run the class, if it has the amounts, and whatever a selector asks of it alone. */
+  mayFit(cls: RequirementClass): boolean;
+  /** Which of its devices serve the class; undefined where it asks for none, or they do not. */
+  deviceFit(cls: RequirementClass): DeviceFit | undefined;
+}
+
+/** A live worker in the fleet. */
+export interface FleetWorker {
+  readonly facts: WorkerFacts;
+  readonly shape: Shape;
+  readonly candidate: Candidate;
+  readonly devices: ArrangedDevices;
+  /** Stands for all workers that a selector of the scope cannot tell apart from this one. */
+  kin(scope: SelectorScope): object;
+  /** Whether the worker, when empty, could run the class. */
+  fits(cls: RequirementClass): boolean;
+}
+
+/** Workers of a shape that have equal labels. */
+interface Labelled {
+  readonly key: string;
+  readonly answers: Answers;
+  users: number;
+}
+
+interface KnownShape extends Shape {
+  readonly answers: ShapeAnswers;
+  readonly labelled: Map<string, Labelled>;
+  /** Devices that are neither slices nor partitions, nor divided. */
+  readonly wholeDevices: number;
+  users: number;
+}
+
+interface KnownWorker extends FleetWorker {
+  readonly shape: KnownShape;
+  readonly labelled: Labelled;
+}
+
+/** See the head of this file. */
+export class Fleet {
+  /** Hosts without GPUs that are about to ask for work, where this process leads. */
+  readonly quiet = new QuietHosts();
+  /** Who tells of the same devices as others, live workers and those that have gone and have jobs still. */
+  readonly neighbours = new Neighbours();
+  #queues = new Map<string, QueueFacts>();
+  #shares = new Map<string, ShareFacts>();
+  readonly #workers = new Map<string, KnownWorker>();
+  readonly #shapes = new Map<string, KnownShape>();
+  readonly #deviceShapes = new Map<string, DeviceShape>();
+  readonly #hostKinds = new Map<string, HostKind>();
+  #cores = 0;
+  #memoryMiB = 0;
+  #microGpus = 0;
+
+  /** All that live workers offer. */
+  get totals(): Totals {
+    return { cores: this.#cores, memoryMiB: this.#memoryMiB, gpus: this.#microGpus / 1e6 };
+  }
+
+  /** All live workers. */
+  workers(): IterableIterator<FleetWorker> {
+    return this.#workers.values();
+  }
+
+  /** A live worker, or undefined. */
+  worker(workerId: string): FleetWorker | undefined {
+    return this.#workers.get(workerId);
+  }
+
+  /** Shapes of the live workers. */
+  shapes(): IterableIterator<Shape> {
+    return this.#shapes.values();
+  }
+
+  /** Kinds of hosts that have whole GPUs, with how many there are of each; those with about as much memory are of one. */
+  hostKinds(): readonly HostKind[] {
+    return [...this.#hostKinds.values()];
+  }
+
+  /** A queue, or undefined. */
+  queue(queueId: string): QueueFacts | undefined {
+    return this.#queues.get(queueId);
+  }
+
+  /** All queues. */
+  queues(): IterableIterator<QueueFacts> {
+    return this.#queues.values();
+  }
+
+  /** A leaf; one that nobody configured owns nothing. */
+  share(path: string): ShareFacts {
+    return this.#shares.get(path) ?? unknownShare(path);
+  }
+
+  /** All configured leaves. */
+  shares(): IterableIterator<ShareFacts> {
+    return this.#shares.values();
+  }
+
+  /** Replaces the shares. @returns whether anything changed */
+  setShares(shares: readonly ShareFacts[]): boolean {
+    const fresh = new Map(shares.map((share) => [share.path, share]));
+    const changed = canonicalJson([...fresh.values()]) !== canonicalJson([...this.#shares.values()]);
+    this.#shares = fresh;
+    return changed;
+  }
+
+  /** Replaces the queues and shapes their workers anew where a queue changed. @returns the queues that changed */
+  setQueues(queues: readonly QueueFacts[]): readonly QueueFacts[] {
+    const before = this.#queues;
+    this.#queues = new Map(queues.map((queue) => [queue.id, queue]));
+    const changed = queues.filter((queue) => before.get(queue.id)?.revision !== queue.revision);
+    const ids = new Set(changed.map(({ id }) => id));
+    for (const worker of [...this.#workers.values()])
+      if (ids.has(worker.facts.queueId)) this.put(worker.facts);
+    return changed;
+  }
+
+  /** Takes in a live worker, or what changed of one. Unknown queues are not matched. */
+  put(facts: WorkerFacts): FleetWorker | undefined {
+    this.remove(facts.id);
+    const queue = this.#queues.get(facts.queueId);
+    if (!queue) return undefined;
+    const devices = arrangeDevices(facts.devices, queue.limits.gpuSharing ?? false, this.#deviceShapes);
+    const shape = this.#shapeOf(facts, queue, devices.shape);
+    const candidate = candidateOf(facts, queue, devices.shape);
+    const labelled = labelledOf(shape, candidate);
+    const worker = workerOf({ facts, shape, labelled, candidate, devices });
+    this.#workers.set(facts.id, worker);
+    this.neighbours.put(facts);
+    this.#count(worker, 1);
+    return worker;
+  }
+
+  /** Takes out a worker that lives no more. @param hasJobs it holds its devices until {@link neighbours} forget it */
+  remove(workerId: string, hasJobs = false): void {
+    const worker = this.#workers.get(workerId);
+    if (!worker) return;
+    this.#workers.delete(workerId);
+    if (hasJobs) this.neighbours.leave(worker.facts);
+    else this.neighbours.remove(worker.facts);
+    this.#count(worker, -1);
+    const { shape, labelled } = worker;
+    if (labelled.users === 0) shape.labelled.delete(labelled.key);
+    if (shape.users > 0) return;
+    this.#shapes.delete(shape.key);
+    if (this.#deviceShapes.size > 2 * this.#shapes.size + spareShapes) this.#deviceShapes.clear();
+  }
+
+  #count({ facts: { hardware, devices }, shape, labelled }: KnownWorker, sign: 1 | -1): void {
+    this.#microGpus += sign * Math.round(wholeGpus(devices) * 1e6);
+    this.#cores += sign * hardware.cores;
+    this.#memoryMiB += sign * hardware.memoryMiB;
+    shape.users += sign;
+    labelled.users += sign;
+    if (shape.wholeDevices === 0) return;
+    const { cores, memoryMiB } = hardware;
+    const key = `${cores} ${Math.round(Math.log2(memoryMiB) * memorySteps)} ${shape.wholeDevices}`;
+    const known = this.#hostKinds.get(key) ?? { cores, memoryMiB, gpus: shape.wholeDevices, hosts: 0 };
+    const hosts = known.hosts + sign;
+    if (hosts === 0) this.#hostKinds.delete(key);
+    else this.#hostKinds.set(key, { ...known, hosts });
+  }
+
+  #shapeOf(facts: WorkerFacts, queue: QueueFacts, devices: DeviceShape): KnownShape {
+    const { cores: _cores, memoryMiB: _memory, diskMiB: _disk, ...platform } = facts.hardware;
+    const key = canonicalJson([queue.id, queue.revision, platform, devices.key]);
+    const known = this.#shapes.get(key);
+    if (known) return known;
+    const answers = new ShapeAnswers(candidateOf(facts, queue, devices));
+    const shape: KnownShape = {
+      key,
+      queue,
+      hasDevices: devices.facts.length > 0,
+      wholeDevices: devices.facts.filter(
+        (device) => !device.isDivided && device.migProfile === undefined && !isPartition(device),
+      ).length,
+      slots: new SlotsCache(),
+      answers,
+      labelled: new Map(),
+      users: 0,
+      mayFit: (cls) => answers.fits(cls),
+      deviceFit: (cls) => answers.devices(cls),
+    };
+    this.#shapes.set(key, shape);
+    return shape;
+  }
+}
+
+/** Those of its shape that have its labels. */
+function labelledOf({ labelled }: KnownShape, candidate: Candidate): Labelled {
+  const key = canonicalJson(candidate.worker.labels);
+  let known = labelled.get(key);
+  // What only labels tell apart may be asked of any of them.
+  if (!known) labelled.set(key, (known = { key, answers: selectorAnswers(candidate), users: 0 }));
+  return known;
+}
+
+function workerOf(
+  parts: Pick<KnownWorker, 'facts' | 'shape' | 'labelled' | 'candidate' | 'devices'>,
+): KnownWorker {
+  const { facts, shape, labelled, candidate } = parts;
+  let own: Answers | undefined;
+  const selected = (cls: RequirementClass): boolean => {
+    const scope = cls.selector?.scope ?? 'SHAPE';
+    if (scope === 'SHAPE') return true;
+    if (scope === 'LABELS') return labelled.answers.isYes(cls);
+    return (own ??= selectorAnswers(candidate)).isYes(cls);
+  };
+  const worker: KnownWorker = {
+    ...parts,
+    kin: (scope) => (scope === 'SHAPE' ? shape : scope === 'LABELS' ? labelled : worker),
+    fits: (cls) => hasAmounts(facts.hardware, cls.requirements) && shape.answers.fits(cls) && selected(cls),
+  };
+  return worker;
+}

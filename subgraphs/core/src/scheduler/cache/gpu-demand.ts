@@ -1,0 +1,189 @@
+/**
+ * What jobs with GPUs have been asking for lately, and what that makes of placing one: where it is placed it takes room from others, and the
+ * price of a place is the room that the usual jobs lose there, as a part of all the room they have. So a job does not break a host that few
+ * others are like, and leaves no GPUs behind without cores for them. Counts only: no clock.
+ */
+import { type DeviceFit } from '../../gpus/verdict/device-fit.js';
+import { type DeviceRoom, wholeDevice } from '../../gpus/capacity/device-capacity.js';
+import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
+import type { RequirementClass } from '../requirements/requirement-class.js';
+
+/** What a place has room for, and which devices of it would serve. */
+export interface PlaceRoom {
+  readonly cores: number;
+  readonly memoryMiB: number;
+  readonly diskMiB: number;
+  readonly devices: DeviceRoom;
+}
+
+/** A kind of host that has GPUs: its full size, and how many there are. */
+export interface HostKind {
+  readonly cores: number;
+  readonly memoryMiB: number;
+  readonly gpus: number;
+  readonly hosts: number;
+}
+
+/** What was reckoned for rooms of one shape, as long as prices rest on the same. */
+export class SlotsCache {
+  readonly #known = new Map<string, Uint16Array>();
+  #basis = '';
+
+  /** The numbers for a room; made where they are not known for this basis. */
+  get(basis: string, room: string, make: () => Uint16Array): Uint16Array {
+    if (basis !== this.#basis || this.#known.size > maxCached) this.#known.clear();
+    this.#basis = basis;
+    let found = this.#known.get(room);
+    if (!found) this.#known.set(room, (found = make()));
+    return found;
+  }
+}
+
+/** Where a class fits at all, and with which devices: undefined where not. */
+export type FitOf = (cls: RequirementClass) => DeviceFit | undefined;
+
+interface Counted {
+  readonly cls: RequirementClass;
+  count: number;
+}
+
+/** Classes that are looked at: the most frequent. */
+const maxClasses = 128;
+/** Jobs that are remembered: when there are so many, all counts are halved. */
+const maxRemembered = 20_000;
+/** The weight of all whole hosts together against that of all jobs: enough that an idle host stays whole where nothing else speaks for it. */
+const hostWeight = 0.005;
+const maxHostKinds = 32;
+/** Memory that a job for a whole host is taken to need, as a part of the host's. */
+const hostMemoryPart = 0.5;
+const minNoted = 50;
+const maxCached = 5000;
+
+/** See the head of this file. */
+export class Demand {
+  readonly #counts = new Map<string, Counted>();
+  #total = 0;
+  #noted = 0;
+  #classes: readonly { readonly cls: RequirementClass; readonly weight: number }[] = [];
+  /** Grows when the classes change: what was counted for others is of no use. */
+  #version = 0;
+
+  /** Notes that jobs of the class have come. Jobs without GPUs need no notice: they go where there are none. */
+  note(cls: RequirementClass, count = 1): void {
+    if (cls.requirements.gpu === undefined || count === 0) return;
+    const known = this.#counts.get(cls.id);
+    if (known) known.count += count;
+    else this.#counts.set(cls.id, { cls, count });
+    this.#total += count;
+    this.#noted += count;
+    if (this.#total > maxRemembered) this.#halve();
+  }
+
+  /** The classes by which places are priced, with their parts of the demand; refreshed after so many have come that it may differ. */
+  classes(): readonly { readonly cls: RequirementClass; readonly weight: number }[] {
+    if (this.#noted > Math.max(minNoted, this.#total / 50) || (this.#version === 0 && this.#total > 0)) {
+      const counted = [...this.#counts.values()].sort((a, b) => b.count - a.count).slice(0, maxClasses);
+      const sum = counted.reduce((all, { count }) => all + count, 0);
+      this.#classes = counted.map(({ cls, count }) => ({ cls, weight: count / sum }));
+      this.#noted = 0;
+      this.#version += 1;
+    }
+    return this.#classes;
+  }
+
+  /** Grows with each refresh of {@link classes}. */
+  get version(): number {
+    return this.#version;
+  }
+
+  #halve(): void {
+    this.#total = 0;
+    for (const [id, counted] of this.#counts) {
+      counted.count = Math.floor(counted.count / 2);
+      if (counted.count === 0) this.#counts.delete(id);
+      this.#total += counted.count;
+    }
+  }
+}
+
+/** The prices of one pass. */
+export class Prices {
+  readonly #classes: readonly { readonly cls: RequirementClass; readonly weight: number }[];
+  readonly #hosts: readonly (HostKind & { readonly weight: number })[];
+  /** Room of each class, then of each kind of host, in all places. */
+  readonly #room: Float64Array;
+  /** Equal for prices whose {@link slots} are the same. */
+  readonly basis: string;
+
+  constructor(demand: Demand, hosts: readonly HostKind[]) {
+    this.#classes = demand.classes();
+    this.#hosts = weighted(hosts);
+    this.#room = new Float64Array(this.#classes.length + this.#hosts.length);
+    const kinds = this.#hosts.map(({ cores, memoryMiB, gpus }) => `${cores}/${memoryMiB}/${gpus}`);
+    this.basis = `${demand.version} ${kinds.join(' ')}`;
+  }
+
+  /** Numbers in one {@link slots}. */
+  get length(): number {
+    return this.#room.length;
+  }
+
+  /** How many jobs of each class, and how many whole hosts of each kind, a place has room for. */
+  slots(room: PlaceRoom, fitOf: FitOf): Uint16Array {
+    const found = new Uint16Array(this.#room.length);
+    this.#classes.forEach(({ cls }, index) => {
+      const fit = fitOf(cls);
+      if (fit) found[index] = jobsIn(room, cls, fit);
+    });
+    const whole = room.devices.free.reduce((sum, free) => sum + Number(free === wholeDevice), 0);
+    this.#hosts.forEach(({ cores, memoryMiB, gpus }, index) => {
+      const most = Math.min(whole / gpus, room.cores / cores, room.memoryMiB / (memoryMiB * hostMemoryPart));
+      found[this.#classes.length + index] = Math.floor(most);
+    });
+    return found;
+  }
+
+  /** Adds the room of so many equal places. */
+  add(slots: Uint16Array, places: number): void {
+    for (let i = 0; i < slots.length; i += 1) this.#room[i] = (this.#room[i] ?? 0) + places * (slots[i] ?? 0);
+  }
+
+  /** What is lost where a place goes from one room to another, 0 to 1. */
+  price(before: Uint16Array, after: Uint16Array): number {
+    let price = 0;
+    for (let i = 0; i < before.length; i += 1) {
+      const lost = (before[i] ?? 0) - (after[i] ?? 0);
+      if (lost <= 0) continue;
+      const weight =
+        i < this.#classes.length ? this.#classes[i]?.weight : this.#hosts[i - this.#classes.length]?.weight;
+      price += ((weight ?? 0) * lost) / Math.max(1, this.#room[i] ?? 1);
+    }
+    return price;
+  }
+}
+
+function weighted(hosts: readonly HostKind[]): readonly (HostKind & { readonly weight: number })[] {
+  const gpusOf = ({ gpus, hosts: many }: HostKind): number => gpus * many;
+  const common = [...hosts].sort((a, b) => gpusOf(b) - gpusOf(a)).slice(0, maxHostKinds);
+  const all = common.reduce((sum, host) => sum + gpusOf(host), 0);
+  return common.map((host) => ({ ...host, weight: (hostWeight * gpusOf(host)) / all }));
+}
+
+function jobsIn(room: PlaceRoom, { requirements }: RequirementClass, fit: DeviceFit): number {
+  const { cores, memoryMiB, diskMiB, gpu } = requirements;
+  const most = Math.min(
+    Math.floor(room.cores / cores),
+    Math.floor(room.memoryMiB / memoryMiB),
+    diskMiB > 0 ? Math.floor(room.diskMiB / diskMiB) : Infinity,
+  );
+  return most <= 0 || gpu === undefined ? 0 : Math.min(most, 0xff_ff, devicesFor(gpu, fit, room.devices));
+}
+
+function devicesFor(gpu: StoredGpuRequirement, { positions }: DeviceFit, { free }: DeviceRoom): number {
+  let found = 0;
+  for (const position of positions) {
+    const left = free[position] ?? 0;
+    found += gpu.share === undefined ? Number(left === wholeDevice) : Math.floor(left / gpu.share);
+  }
+  return gpu.share === undefined ? Math.floor(found / gpu.count) : found;
+}

@@ -1,0 +1,127 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { aGpu, anEntry, someRequirements } from '../../../test/support/scheduler.fixture.js';
+import type { LedgerEntry } from '../scheduler.types.js';
+import { Ledger } from './ledger.js';
+
+describe('the ledger', () => {
+  test('counts what a grant takes of its worker, share, owner and queue, and gives all of it back', () => {
+    const ledger = new Ledger();
+    ledger.add(anEntry({ requirements: { cores: 4, memoryMiB: 2000, diskMiB: 10 }, deviceIds: ['GPU-1'] }));
+    expect(ledger.workerUse('worker_1')).toMatchObject({ cores: 4, memoryMiB: 2000, diskMiB: 10, jobs: 1 });
+    expect(ledger.shareUse('alpha/default')).toMatchObject({ cores: 4, memoryMiB: 2000, jobs: 1 });
+    expect(ledger.ownerCores('alpha/default', 'ada')).toBe(4);
+    expect(ledger.queueJobs('queue_1')).toBe(1);
+    expect(ledger.deviceHolder('worker_1', 'GPU-1')).toBe('job_1');
+    ledger.release('job_1', 8);
+    expect(ledger.workerUse('worker_1')).toMatchObject({ cores: 0, jobs: 0 });
+    expect(ledger.shareUse('alpha/default')).toMatchObject({ cores: 0, jobs: 0 });
+    expect(ledger.ownerCores('alpha/default', 'ada')).toBe(0);
+    expect(ledger.queueJobs('queue_1')).toBe(0);
+    expect(ledger.deviceHolder('worker_1', 'GPU-1')).toBeUndefined();
+  });
+
+  test('releases a grant once, and never by a word about an older one', () => {
+    const ledger = new Ledger();
+    ledger.add(anEntry({ fence: 16 }));
+    expect(ledger.release('job_1', 9)).toBeUndefined();
+    expect(ledger.release('job_1', 17)).toBeDefined();
+    expect(ledger.release('job_1', 17)).toBeUndefined();
+    ledger.add(anEntry({ fence: Infinity }));
+    expect(ledger.release('job_1', Number.MAX_SAFE_INTEGER)).toBeUndefined();
+    ledger.confirm('job_1', 24);
+    expect(ledger.release('job_1', 24)).toBeDefined();
+  });
+
+  test('keeps the newest grant of a job, whatever order they are told in', () => {
+    const ledger = new Ledger();
+    ledger.add(anEntry({ fence: 16, workerId: 'worker_2' }));
+    expect(ledger.add(anEntry({ fence: 8 }))).toBe(false);
+    expect(ledger.workerUse('worker_1').jobs).toBe(0);
+    expect(ledger.add(anEntry({ fence: 24 }))).toBe(true);
+    expect(ledger.workerUse('worker_2').jobs).toBe(0);
+    expect(ledger.size).toBe(1);
+  });
+
+  test('notes progress forward only, and only for the grant it is about', () => {
+    const ledger = new Ledger();
+    ledger.add(anEntry({ fence: 8 }));
+    ledger.advance('job_1', 8, 'RUNNING');
+    ledger.advance('job_1', 8, 'STARTING');
+    ledger.advance('job_1', 16, 'HOLDING');
+    expect(ledger.get('job_1')?.state).toBe('RUNNING');
+  });
+
+  test('what is booked of a worker is one and the same until its devices change, whatever else does', () => {
+    const ledger = new Ledger();
+    const gpu = aGpu({ share: 250 });
+    const requirements = { ...someRequirements(), gpu };
+    ledger.add(anEntry({ requirements, deviceIds: ['GPU-1'] }));
+    const first = ledger.bookings('worker_1');
+    expect(first?.get('GPU-1')).toMatchObject({ thousandths: 250, unnamedThousandths: 250 });
+    ledger.add(anEntry({ jobId: 'job_2' }));
+    ledger.add(anEntry({ jobId: 'job_3', workerId: 'worker_2', deviceIds: ['GPU-1'] }));
+    expect(ledger.bookings('worker_1')).toBe(first);
+    ledger.add(anEntry({ jobId: 'job_4', requirements, deviceIds: ['GPU-1'] }));
+    expect(first?.get('GPU-1')?.thousandths).toBe(250);
+    expect(ledger.bookings('worker_1')?.get('GPU-1')?.thousandths).toBe(500);
+    ledger.release('job_1', 8);
+    ledger.release('job_4', 8);
+    expect(ledger.bookings('worker_1')).toBeUndefined();
+  });
+
+  test('conserves: after any history the sums are those of the entries that are left', () => {
+    const word = fc.record({
+      kind: fc.constantFrom('add', 'release'),
+      job: fc.integer({ min: 0, max: 5 }),
+      worker: fc.integer({ min: 0, max: 2 }),
+      share: fc.constantFrom('alpha/a', 'alpha/b', 'beta/a'),
+      owner: fc.constantFrom('ada', 'bob'),
+      fence: fc.integer({ min: 0, max: 40 }),
+      cores: fc.integer({ min: 1, max: 8 }),
+      device: fc.option(fc.constantFrom('GPU-1', 'GPU-2'), { nil: undefined }),
+    });
+    fc.assert(
+      fc.property(fc.array(word, { maxLength: 60 }), (words) => {
+        const ledger = new Ledger();
+        for (const { kind, job, worker, share, owner, fence, cores, device } of words) {
+          if (kind === 'release') ledger.release(`job_${job}`, fence);
+          else {
+            const requirements = { cores, memoryMiB: 10 * cores, diskMiB: cores };
+            const deviceIds = device ? [device] : [];
+            ledger.add(
+              anEntry({
+                jobId: `job_${job}`,
+                workerId: `worker_${worker}`,
+                share,
+                owner,
+                fence,
+                requirements,
+                deviceIds,
+              }),
+            );
+          }
+        }
+        const left = [...ledger.entries()];
+        expect(new Set(left.map(({ jobId }) => jobId)).size).toBe(left.length);
+        const sum = (keep: (entry: Readonly<LedgerEntry>) => boolean): number =>
+          left.filter(keep).reduce((total, { requirements }) => total + requirements.cores, 0);
+        for (const worker of ['worker_0', 'worker_1', 'worker_2']) {
+          expect(ledger.workerUse(worker).cores).toBe(sum((entry) => entry.workerId === worker));
+          expect(ledger.jobsOf(worker)).toEqual(
+            new Set(left.filter((entry) => entry.workerId === worker).map(({ jobId }) => jobId)),
+          );
+        }
+        for (const share of ['alpha/a', 'alpha/b', 'beta/a']) {
+          expect(ledger.shareUse(share).cores).toBe(sum((entry) => entry.share === share));
+          for (const owner of ['ada', 'bob']) {
+            expect(ledger.ownerCores(share, owner)).toBe(
+              sum((entry) => entry.share === share && entry.owner === owner),
+            );
+          }
+        }
+        expect(ledger.queueJobs('queue_1')).toBe(left.length);
+      }),
+    );
+  });
+});

@@ -1,0 +1,59 @@
+/** Reads windows from the store: several at once, each by one reader at a time. */
+import type { Logger } from '@rhizome/log';
+import type { BrokerJobsRepository } from './scheduler-jobs.repository.js';
+import type { ReadyWindow } from './ready-window.js';
+
+/** What {@link Refills} is made of. */
+export interface RefillsOptions {
+  readonly jobs: Pick<BrokerJobsRepository, 'ready'>;
+  readonly log: Logger;
+  /** Aborted when nobody needs them any more. */
+  readonly signal: AbortSignal;
+}
+
+/** Windows that are read at once. */
+const atOnce = 8;
+
+/** See the head of this file. */
+export class Refills {
+  readonly #options: RefillsOptions;
+  readonly #underWay = new Map<ReadyWindow, Promise<boolean>>();
+
+  constructor(options: RefillsOptions) {
+    this.#options = options;
+  }
+
+  /** Reads the next part of each window. @returns whether all could be read; faults are logged */
+  async run(windows: readonly ReadyWindow[]): Promise<boolean> {
+    const queue = [...windows];
+    let isRead = true;
+    const work = async (): Promise<void> => {
+      for (let window = queue.pop(); window && !this.#options.signal.aborted; window = queue.pop()) {
+        isRead = (await this.#read(window)) && isRead;
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(atOnce, queue.length) }, work));
+    return isRead;
+  }
+
+  #read(window: ReadyWindow): Promise<boolean> {
+    const known = this.#underWay.get(window);
+    if (known) return known;
+    const reading = this.#refill(window).finally(() => this.#underWay.delete(window));
+    this.#underWay.set(window, reading);
+    return reading;
+  }
+
+  async #refill(window: ReadyWindow): Promise<boolean> {
+    const request = window.beginRefill();
+    try {
+      window.endRefill(request, await this.#options.jobs.ready(window, request));
+      return true;
+    } catch (err) {
+      window.endRefill(request, undefined);
+      const { classId, share } = window;
+      this.#options.log.warn({ err, classId, share }, 'ready jobs could not be read');
+      return false;
+    }
+  }
+}

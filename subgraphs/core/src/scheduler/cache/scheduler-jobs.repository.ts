@@ -1,0 +1,179 @@
+/** What the broker reads of jobs: ready ones by window, held ones for the ledger, throttled ones to let back in. It writes nothing. */
+import type { Collection, Filter } from 'mongodb';
+import { heldStates } from '../../jobs/model/job-state.js';
+import type { JobDocument } from '../../jobs/model/job.types.js';
+import type { ReadyJob } from '../scheduler.types.js';
+import type { HeldForReturn } from '../dispatch/requeue-grants.js';
+import type { ReadyKey, RefillRequest } from './ready-window.js';
+
+const readyIndex = 'ready_idx';
+const lastDevices = { $last: '$attempts.deviceIds' };
+
+/** A kind of ready jobs: what a window holds. */
+export interface ReadyKind {
+  readonly classId: string;
+  readonly share: string;
+}
+
+type StoredReadyJob = Pick<JobDocument, '_id' | 'priority' | 'owner' | 'attempt'> & {
+  readonly payload: { readonly outputs: readonly string[] };
+};
+
+/** What the ledger needs of a job in a worker's hands. */
+export type HeldJobFacts = Pick<
+  JobDocument,
+  '_id' | 'state' | 'fence' | 'attempt' | 'workerId' | 'queueId' | 'share' | 'owner' | 'classId'
+> & {
+  readonly payload: { readonly outputs: readonly string[] };
+  /** Of the latest attempt. */
+  readonly deviceIds?: readonly string[];
+};
+
+/** What a worker's word about a job is checked against. */
+export type ReportedJob = Pick<
+  JobDocument,
+  '_id' | 'state' | 'fence' | 'attempt' | 'retry' | 'workerId' | 'share'
+> & {
+  readonly payload: { readonly outputs: readonly string[] };
+  readonly last: { readonly reason?: string };
+};
+
+/** What is needed to let a throttled job back in. */
+export type ThrottledJobFacts = Pick<JobDocument, '_id' | 'owner' | 'classId'>;
+
+/** See the head of this file. */
+export class BrokerJobsRepository {
+  readonly #jobs: Collection<JobDocument>;
+  constructor(jobs: Collection<JobDocument>) {
+    this.#jobs = jobs;
+  }
+
+  /** The next ready jobs of a kind, by priority and age. */
+  async ready({ classId, share }: ReadyKind, { after, limit }: RefillRequest): Promise<ReadyJob[]> {
+    const found: ReadyJob[] = [];
+    for (const filter of behind(after)) {
+      const cursor = this.#jobs
+        .find({ state: 'ACTIVATED', classId, share, ...filter }, { hint: readyIndex, batchSize: limit + 1 })
+        .project<StoredReadyJob>({ priority: 1, owner: 1, attempt: 1, 'payload.outputs': 1 })
+        .sort({ priority: -1, _id: 1 })
+        .limit(limit - found.length);
+      for (const job of await cursor.toArray()) found.push(readyJobOf(job));
+      if (found.length >= limit) break;
+    }
+    return found;
+  }
+
+  /** All kinds of which there are ready jobs, without reading the jobs: the index is skipped through from kind to kind. */
+  async *readyKinds(signal?: AbortSignal): AsyncGenerator<ReadyKind> {
+    let last: ReadyKind | undefined;
+    while (!signal?.aborted) {
+      const next: ReadyKind | undefined =
+        (last && (await this.#firstKind({ classId: last.classId, share: { $gt: last.share } }))) ??
+        (await this.#firstKind(last ? { classId: { $gt: last.classId } } : {}));
+      if (!next) return;
+      yield next;
+      last = next;
+    }
+  }
+
+  /** All jobs in the hands of workers of these queues. */
+  held(queueIds: readonly string[]): AsyncIterable<HeldJobFacts> {
+    return this.#jobs
+      .find({ queueId: { $in: [...queueIds] }, state: { $in: [...heldStates] } }, { batchSize: 2000 })
+      .project<HeldJobFacts>({
+        state: 1,
+        fence: 1,
+        attempt: 1,
+        workerId: 1,
+        queueId: 1,
+        share: 1,
+        owner: 1,
+        classId: 1,
+        'payload.outputs': 1,
+        deviceIds: lastDevices,
+      });
+  }
+
+  /** What a worker's word about jobs is checked against. */
+  reported(ids: readonly string[]): Promise<ReportedJob[]> {
+    return this.#jobs
+      .find({ _id: { $in: [...ids] } })
+      .project<ReportedJob>({
+        state: 1,
+        fence: 1,
+        attempt: 1,
+        retry: 1,
+        workerId: 1,
+        share: 1,
+        'payload.outputs': 1,
+        'last.reason': 1,
+      })
+      .toArray();
+  }
+
+  /** Devices given to these jobs, each with its job. */
+  async devicesOf(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const found = await this.#jobs
+      .find({ _id: { $in: [...ids] }, state: { $in: [...heldStates] } })
+      .project<Pick<HeldJobFacts, '_id' | 'deviceIds'>>({ deviceIds: lastDevices })
+      .toArray();
+    return new Map(
+      found.flatMap(({ _id, deviceIds }) => (deviceIds ?? []).map((device) => [device, _id] as const)),
+    );
+  }
+
+  /** Devices given to these jobs, by worker. */
+  async bookedDevices(ids: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+    const found = this.#jobs
+      .find({ _id: { $in: [...ids] }, state: { $in: [...heldStates] } })
+      .project<Pick<HeldJobFacts, '_id' | 'workerId' | 'deviceIds'>>({ workerId: 1, deviceIds: lastDevices });
+    const booked = new Map<string, Set<string>>();
+    for await (const { workerId, deviceIds } of found) {
+      if (!workerId || !deviceIds) continue;
+      const own = booked.get(workerId) ?? new Set<string>();
+      deviceIds.forEach((device) => own.add(device));
+      booked.set(workerId, own);
+    }
+    return booked;
+  }
+
+  /** Jobs by id as far as a worker has them. */
+  heldByIds(ids: readonly string[]): Promise<HeldForReturn[]> {
+    return this.#jobs
+      .find({ _id: { $in: [...ids] }, state: { $in: [...heldStates] } })
+      .project<HeldForReturn>({ state: 1, fence: 1, attempt: 1, retry: 1, workerId: 1 })
+      .toArray();
+  }
+
+  /** Throttled jobs of a share after an id, oldest first. */
+  throttled(experiment: string, share: string, after: string, limit: number): Promise<ThrottledJobFacts[]> {
+    return this.#jobs
+      .find({ experiment, state: 'THROTTLED', _id: { $gt: after }, share }, { hint: 'experiment_state_idx' })
+      .project<ThrottledJobFacts>({ owner: 1, classId: 1 })
+      .sort({ _id: 1 })
+      .limit(limit)
+      .toArray();
+  }
+
+  async #firstKind(filter: Filter<JobDocument>): Promise<ReadyKind | undefined> {
+    const [found] = await this.#jobs
+      .find({ state: 'ACTIVATED', ...filter }, { hint: readyIndex })
+      .project<ReadyKind>({ _id: 0, classId: 1, share: 1 })
+      .sort({ classId: 1, share: 1, priority: -1, _id: 1 })
+      .limit(1)
+      .toArray();
+    return found;
+  }
+}
+
+/** Mostly a job has no outputs: to know it here spares the report of its end a read. */
+function readyJobOf({ _id, priority, owner, attempt, payload }: StoredReadyJob): ReadyJob {
+  const job = { id: _id, priority, owner, attempt };
+  return payload.outputs.length === 0 ? { ...job, hasNoOutputs: true } : job;
+}
+
+/** Two plain ranges instead of one `$or`: each is one scan of the index in its order. */
+function behind(after: ReadyKey | undefined): readonly Filter<JobDocument>[] {
+  if (!after) return [{}];
+  return [{ priority: after.priority, _id: { $gt: after.id } }, { priority: { $lt: after.priority } }];
+}

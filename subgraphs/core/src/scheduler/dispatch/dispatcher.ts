@@ -1,0 +1,360 @@
+/**
+ * The leader at work: keeps the windows from events and refills, lets workers that ask wait for what fits, runs passes of the matcher and has
+ * the grants written. It lives for one term of leadership; the next term makes a new one.
+ */
+import { DomainError } from '@rhizome/errors';
+import type { Logger } from '@rhizome/log';
+import type { Clock } from '@rhizome/mongo';
+import { type ArrangedDevices, hasSameDevices } from '../../gpus/capacity/device-shape.js';
+import type { AcquireRequest, Grant, JobEvent } from '../scheduler.types.js';
+import type { BrokerJobsRepository } from '../cache/scheduler-jobs.repository.js';
+import type { BrokerView } from '../cache/scheduler-cache.js';
+import { Demand } from '../cache/gpu-demand.js';
+import type { GrantHistory } from '../cache/grant-history.js';
+import type { GrantWriter } from './grant-writer.js';
+import { matchPass, type PassRequest, type Choice } from '../placement/matcher.js';
+import type { ReadyWindow } from '../cache/ready-window.js';
+import { ReadyWindows } from '../cache/ready-windows.js';
+import { Refills } from '../cache/refills.js';
+import type { RequirementClasses } from '../requirements/requirement-classes.js';
+import { type Patience, type Waiter, WaitingRoom } from './pending-acquires.js';
+
+/** What {@link Dispatcher} is made of. */
+export interface DispatcherOptions {
+  readonly view: BrokerView;
+  readonly classes: RequirementClasses;
+  readonly jobs: Pick<BrokerJobsRepository, 'ready' | 'readyKinds'>;
+  readonly grants: GrantWriter;
+  /** Takes note of each grant. */
+  readonly history: GrantHistory;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Told which jobs' owners are over their limit. */
+  readonly onThrottled: (
+    jobs: readonly { readonly jobId: string; readonly share: string; readonly owner: string }[],
+  ) => void;
+  /** Aborted at the end of the term. */
+  readonly signal: AbortSignal;
+}
+
+/** The most a pass gives before it looks at those who wait again: the event loop goes on in between. */
+const maxRounds = 4;
+const shortPassMs = 5;
+/** How often it is looked whether jobs that were kept back for other hosts may go to those who wait. */
+const keptBackMs = 250;
+/** Windows read for one question. */
+const maxLearnt = 32;
+
+/** See the head of this file. */
+export class Dispatcher {
+  readonly windows = new ReadyWindows();
+  readonly #options: DispatcherOptions;
+  readonly #demand = new Demand();
+  readonly #room = new WaitingRoom();
+  /** The devices of those who wait, as they were when they asked. */
+  readonly #devices = new WeakMap<Waiter, ArrangedDevices>();
+  readonly #refills: Refills;
+  #isPassDue = false;
+  #isPassing = false;
+  #lastPassMs = 0;
+  #isWarm = false;
+  #isClosed = false;
+  /** Set while jobs are kept back for hosts that are about to ask. */
+  #lookAgain: NodeJS.Timeout | undefined;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+    this.#refills = new Refills(options);
+    const { view, clock, signal } = options;
+    const stop = view.ledger.onReleased((workerId) => {
+      if (view.fleet.worker(workerId)?.shape.hasDevices === false)
+        view.fleet.quiet.released(workerId, clock.monotonicMs());
+    });
+    signal.addEventListener('abort', () => {
+      stop();
+      clearTimeout(this.#lookAgain);
+      this.#end();
+    });
+  }
+
+  /** Finds out what is ready; until then calls wait. Events may come before. */
+  async warm(): Promise<void> {
+    const { jobs, classes, signal } = this.#options;
+    for await (const { share, classId } of jobs.readyKinds(signal)) this.windows.open(share, classId);
+    await classes.load([...this.windows.all()].map(({ classId }) => classId));
+    await this.#refills.run([...this.windows.all()]);
+    for (const window of this.windows.all()) this.#noteDemand(window.classId, window.size);
+    this.#isWarm = true;
+    this.wake();
+  }
+
+  /**
+   * Jobs for a worker: what fits at once, or within its patience.
+   * @throws DomainError LEADER_UNAVAILABLE when the term ends meanwhile
+   */
+  async acquire(request: AcquireRequest, patience: Patience): Promise<readonly Grant[]> {
+    if (this.#options.signal.aborted || this.#isClosed) throw termEnded();
+    const grants = await this.#room.admit(request, patience, () => this.wake());
+    const { view, clock } = this.#options;
+    if (grants.length > 0) view.fleet.quiet.told(request.workerId, clock.monotonicMs());
+    else this.#noteAnswer(request);
+    return grants;
+  }
+
+  /** A host without GPUs that was answered will ask again. */
+  #noteAnswer(request: AcquireRequest): void {
+    const { view, clock } = this.#options;
+    if (view.fleet.worker(request.workerId)?.shape.hasDevices === false)
+      view.fleet.quiet.answered(request, clock.monotonicMs());
+  }
+
+  /** Grants nothing more, and waits for what is being written: the end of a term in order. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#room.refuseAll(termEnded());
+    await this.#options.grants.idle();
+  }
+
+  /** Takes in events: jobs that became ready, changed their priority, or are ready no more. */
+  take(events: readonly JobEvent[]): void {
+    const { ledger } = this.#options.view;
+    const fresh = new Map<string, number>();
+    for (const { jobId, last } of events) {
+      if (last.to !== 'ACTIVATED') {
+        if (last.from === 'ACTIVATED') this.windows.find(last.share, last.classId)?.remove(jobId);
+        continue;
+      }
+      // A grant that is newer than the word: the job is not ready any more.
+      const entry = ledger.get(jobId);
+      if (entry && entry.fence > last.fence) continue;
+      this.windows
+        .open(last.share, last.classId)
+        .put({ id: jobId, priority: last.priority, owner: last.owner, attempt: last.attempt });
+      fresh.set(last.classId, 1 + (fresh.get(last.classId) ?? 0));
+    }
+    if (fresh.size === 0) return;
+    void this.#options.classes.load(fresh.keys()).then(
+      () => {
+        for (const [classId, count] of fresh) this.#noteDemand(classId, count);
+        this.wake();
+      },
+      (err: unknown) => this.#options.log.warn({ err }, 'requirement classes could not be read'),
+    );
+  }
+
+  #noteDemand(classId: string, count: number): void {
+    const cls = this.#options.classes.get(classId);
+    if (cls) this.#demand.note(cls, count);
+  }
+
+  /** Begins anew from the store: events may have gone by unseen. */
+  async restart(): Promise<void> {
+    this.#isWarm = false;
+    this.windows.clear();
+    await this.warm();
+  }
+
+  /** Has a pass run soon, if anybody waits. */
+  wake(): void {
+    if (
+      this.#isPassDue ||
+      this.#room.size === 0 ||
+      !this.#isWarm ||
+      this.#isClosed ||
+      this.#options.signal.aborted
+    )
+      return;
+    this.#isPassDue = true;
+    // Where thousands wait a pass takes its time: others get as much before the next.
+    if (this.#lastPassMs > shortPassMs) setTimeout(() => void this.#passes(), this.#lastPassMs);
+    else setImmediate(() => void this.#passes());
+  }
+
+  /** Reads windows of a share of which nothing is known yet, so that places in it can be told; a bounded number at a time. */
+  async learn(share: string): Promise<void> {
+    const unknown = [...this.windows.of(share)].filter((window) => window.size === 0 && !window.isComplete);
+    await this.#refills.run(unknown.slice(0, maxLearnt));
+  }
+
+  /** Forgets windows of kinds that have no ready jobs. */
+  prune(): void {
+    this.windows.prune();
+  }
+
+  /** One pass after another while there is reason; passes do not overlap, writes of grants do. */
+  async #passes(): Promise<void> {
+    if (this.#isPassing) return;
+    this.#isPassing = true;
+    try {
+      while (this.#isPassDue && !this.#options.signal.aborted) {
+        this.#isPassDue = false;
+        await this.#pass();
+      }
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'a pass of the broker failed');
+      this.#room.refuseAll(error instanceof Error ? error : new Error(String(error)));
+    } finally {
+      this.#isPassing = false;
+      if (this.#isPassDue) setImmediate(() => void this.#passes());
+    }
+  }
+
+  async #pass(): Promise<void> {
+    const asking = this.#asking();
+    const isRead = await this.#refills.run(this.#unknownFor(asking.map(([, request]) => request)));
+    const still = asking.filter(([waiter]) => this.#room.has(waiter));
+    const begun = this.#options.clock.monotonicMs();
+    const taken = new Map<Waiter, Choice[]>();
+    for (let round = 0; round < maxRounds; round += 1) {
+      if (!this.#round(still, taken)) break;
+    }
+    for (const [waiter, request] of still) {
+      const picks = taken.get(waiter);
+      if (picks) this.#write(waiter, picks, request.worker.shape.queue.name);
+      // A window ran out before its turn, and there is more behind it: it is not nothing that this worker gets.
+      else if (isRead && this.#unknownFor([request]).length > 0) this.#isPassDue = true;
+      else if (!waiter.waits) waiter.answer([]);
+    }
+    this.#lastPassMs = this.#options.clock.monotonicMs() - begun;
+    this.#refillLow();
+  }
+
+  /**
+   * Gives each that asks a fair part of what is ready (all it asks for while there is more behind the windows); jobs with GPUs go where they
+   * fit best.
+   * @returns whether anything was given
+   */
+  #round(asking: readonly (readonly [Waiter, PassRequest])[], taken: Map<Waiter, Choice[]>): boolean {
+    const { view, classes, clock } = this.#options;
+    const open = asking.filter(([waiter]) => (taken.get(waiter)?.length ?? 0) < waiter.request.count);
+    if (open.length === 0) return false;
+    let ready = 0;
+    for (const window of this.windows.all()) ready += window.isComplete ? window.size : Infinity;
+    const part = Math.max(1, Math.floor(ready / open.length));
+    // Those without GPUs may have all of it among them.
+    const plain = open.reduce((sum, [, { worker }]) => sum + Number(!worker.shape.hasDevices), 0);
+    const ofPlain = plain === 0 ? part : Math.max(1, Math.ceil(ready / plain));
+    const requests = open.map(([waiter, request]) => {
+      const has = taken.get(waiter)?.length ?? 0;
+      return {
+        ...request,
+        limit: waiter.request.count - has,
+        plainLimit: Math.min(request.worker.shape.hasDevices ? part : ofPlain, waiter.request.count - has),
+        request: lessTaken(request.request, taken.get(waiter)),
+      };
+    });
+    const { fleet, ledger } = view;
+    const classOf = (id: string) => classes.get(id);
+    const state = { fleet, ledger, windows: this.windows, demand: this.#demand, classOf };
+    const { picks, throttled, hasKeptBack } = matchPass(state, requests, clock.monotonicMs());
+    if (throttled.length > 0) this.#options.onThrottled(throttled);
+    if (hasKeptBack) this.#lookAgain ??= setTimeout(() => this.#lookAt(), keptBackMs).unref();
+    let given = false;
+    open.forEach(([waiter], index) => {
+      const found = picks[index] ?? [];
+      if (found.length === 0) return;
+      given = true;
+      taken.set(waiter, [...(taken.get(waiter) ?? []), ...found]);
+    });
+    return given;
+  }
+
+  /** What was kept back may go to others now. */
+  #lookAt(): void {
+    this.#lookAgain = undefined;
+    this.wake();
+  }
+
+  /** Those who wait with their workers. */
+  #asking(): (readonly [Waiter, PassRequest])[] {
+    const { fleet } = this.#options.view;
+    const now = this.#options.clock.now().getTime();
+    const found: (readonly [Waiter, PassRequest])[] = [];
+    for (const waiter of this.#room.all()) {
+      const worker = fleet.worker(waiter.request.workerId);
+      if (!worker) {
+        if (!waiter.waits) waiter.answer([]);
+        continue;
+      }
+      if (waiter.waits && this.#offersOld(waiter, worker.devices)) {
+        waiter.answer([]);
+        continue;
+      }
+      const untilEnd = worker.facts.endsAt ? (worker.facts.endsAt.getTime() - now) / 1000 : Infinity;
+      const remainingSeconds = Math.min(waiter.request.remainingSeconds ?? Infinity, untilEnd);
+      found.push([
+        waiter,
+        { worker, request: { ...waiter.request, remainingSeconds }, limit: waiter.request.count },
+      ]);
+    }
+    return found;
+  }
+
+  /** Whether the devices of one who waits are others than those that it asked for: it asks again, with what it has now. */
+  #offersOld(waiter: Waiter, now: ArrangedDevices): boolean {
+    const asked = this.#devices.get(waiter);
+    if (asked !== undefined && !hasSameDevices(asked, now)) return true;
+    this.#devices.set(waiter, now);
+    return false;
+  }
+
+  #write(waiter: Waiter, picks: readonly Choice[], queue: string): void {
+    this.#room.take(waiter);
+    this.#noteAnswer(lessTaken(waiter.request, picks));
+    this.#options.grants.write(picks, queue).then(
+      (grants) => {
+        this.#noteGrants(picks, grants);
+        if (grants.length > 0 || !waiter.waits || waiter.isOver()) waiter.answer(grants);
+        else if (this.#isClosed || this.#options.signal.aborted) waiter.refuse(termEnded());
+        else this.#room.putBack(waiter);
+        if (grants.length < picks.length) this.wake();
+      },
+      (error: unknown) => waiter.refuse(error),
+    );
+  }
+
+  #noteGrants(picks: readonly Choice[], grants: readonly Grant[]): void {
+    const { history, clock } = this.#options;
+    const granted = new Set(grants.map(({ jobId }) => jobId));
+    const now = clock.monotonicMs();
+    for (const { entry } of picks)
+      if (granted.has(entry.jobId)) history.note(entry.share, entry.classId, now);
+  }
+
+  /** Windows of which nothing is known, and which one of those who ask might be served from. */
+  #unknownFor(requests: readonly PassRequest[]): ReadyWindow[] {
+    const shapes = new Set(requests.map(({ worker }) => worker.shape));
+    return [...this.windows.all()].filter((window) => {
+      if (window.size > 0 || window.isComplete) return false;
+      const cls = this.#options.classes.get(window.classId);
+      return cls !== undefined && [...shapes].some((shape) => shape.mayFit(cls));
+    });
+  }
+
+  #refillLow(): void {
+    const low = [...this.windows.all()].filter((window) => window.isLow);
+    if (low.length === 0) return;
+    // After a fault of the store the next event or call tries again, not this one in a circle.
+    void this.#refills.run(low).then((isRead) => isRead && this.wake());
+  }
+
+  #end(): void {
+    this.#room.refuseAll(termEnded());
+    this.windows.clear();
+  }
+}
+
+function termEnded(): DomainError {
+  return new DomainError('LEADER_UNAVAILABLE', 'This process does not lead the broker any more');
+}
+
+function lessTaken(request: AcquireRequest, picks: readonly Choice[] | undefined): AcquireRequest {
+  if (!picks || picks.length === 0) return request;
+  let { cores, memoryMiB, diskMiB } = request.free;
+  for (const { cls } of picks) {
+    cores -= cls.requirements.cores;
+    memoryMiB -= cls.requirements.memoryMiB;
+    diskMiB -= cls.requirements.diskMiB;
+  }
+  return { ...request, free: { cores, memoryMiB, diskMiB } };
+}

@@ -1,0 +1,118 @@
+import { describe, expect, test } from '@jest/globals';
+import { systemClock } from '@rhizome/mongo';
+import { waitFor } from '@rhizome/testkit';
+import type { TransitionOutcome, TransitionRequest } from '../../jobs/transitions/transition.types.js';
+import { fenceStep } from '../leader/broker-lease.repository.js';
+import { anEntry, someRequirements } from '../../../test/support/scheduler.fixture.js';
+import { GrantWriter } from './grant-writer.js';
+import { Ledger } from '../cache/ledger.js';
+import type { Choice } from '../placement/matcher.js';
+import { classIdOf, prepareClass } from '../requirements/requirement-class.js';
+
+/** A transition writer whose writes end when the test says so. */
+class Writer {
+  readonly groups: (readonly TransitionRequest[])[] = [];
+  readonly #open: (() => void)[] = [];
+
+  apply(requests: readonly TransitionRequest[]): Promise<readonly TransitionOutcome[]> {
+    this.groups.push(requests);
+    const at = systemClock.now();
+    const outcomes = requests.map(({ jobId }) => ({ applied: true, jobId, at }) as const);
+    return new Promise((resolve) => this.#open.push(() => resolve(outcomes)));
+  }
+
+  onApplied = () => () => undefined;
+  close = () => Promise.resolve();
+
+  end(): void {
+    this.#open.shift()?.();
+  }
+}
+
+let serial = 0;
+
+function harness() {
+  const writer = new Writer();
+  const ledger = new Ledger();
+  let next = fenceStep;
+  const allocated: number[] = [];
+  const grants = new GrantWriter({
+    writer,
+    ledger,
+    fences: {
+      isLeader: () => true,
+      allocateFences: (count) => {
+        allocated.push(count);
+        const first = next;
+        next += count * fenceStep;
+        return Promise.resolve(first);
+      },
+    },
+    ids: { next: (prefix) => `${prefix}_${(serial += 1)}` },
+    modelOf: () => undefined,
+    onUncertain: () => undefined,
+  });
+  const requirements = someRequirements();
+  const cls = prepareClass(classIdOf(requirements), 0, requirements);
+  const picks = (count: number): Choice[] =>
+    Array.from({ length: count }, () => {
+      const entry = anEntry({ jobId: `job_${(serial += 1)}`, classId: cls.id, fence: Infinity });
+      ledger.add(entry);
+      return { entry, cls };
+    });
+  return { writer, grants, picks, allocated };
+}
+
+const turns = async (): Promise<void> => {
+  for (let i = 0; i < 5; i += 1) await new Promise((resolve) => setImmediate(resolve));
+};
+
+describe('grants', () => {
+  test('of one turn share a write and a block of fences, and each worker gets its own', async () => {
+    const { writer, grants, picks, allocated } = harness();
+    const [first, second] = [picks(2), picks(1)];
+    const answers = Promise.all([grants.write(first, 'main'), grants.write(second, 'main')]);
+    await turns();
+    expect(allocated).toEqual([3]);
+    writer.end();
+    const [one, two] = await answers;
+    expect(one.map(({ jobId }) => jobId)).toEqual(first.map(({ entry }) => entry.jobId));
+    expect(two.map(({ jobId }) => jobId)).toEqual(second.map(({ entry }) => entry.jobId));
+    expect([...one, ...two].map(({ fence }) => fence)).toEqual([1, 2, 3].map((n) => n * fenceStep));
+  });
+
+  test('of few jobs gather while others are written, and go together when those end', async () => {
+    const { writer, grants, picks } = harness();
+    const answers = [grants.write(picks(1), 'main')];
+    await turns();
+    answers.push(grants.write(picks(1), 'main'));
+    await turns();
+    answers.push(grants.write(picks(2), 'main'));
+    await turns();
+    expect(writer.groups.map(({ length }) => length)).toEqual([1]);
+    writer.end();
+    await turns();
+    expect(writer.groups.map(({ length }) => length)).toEqual([1, 3]);
+    writer.end();
+    expect((await Promise.all(answers)).map(({ length }) => length)).toEqual([1, 1, 2]);
+    await grants.idle();
+  });
+
+  test('of many jobs wait for nobody', async () => {
+    const { writer, grants, picks } = harness();
+    void grants.write(picks(1), 'main');
+    await turns();
+    void grants.write(picks(100), 'main');
+    await turns();
+    expect(writer.groups.map(({ length }) => length)).toEqual([1, 100]);
+  });
+
+  test('of few jobs do not wait for a group that hangs', async () => {
+    const { writer, grants, picks } = harness();
+    void grants.write(picks(1), 'main');
+    await turns();
+    void grants.write(picks(2), 'main');
+    await waitFor('the next group', () => writer.groups.length === 2, { deadlineMs: 1000 });
+    expect(writer.groups.map(({ length }) => length)).toEqual([1, 2]);
+  });
+});

@@ -1,0 +1,189 @@
+/**
+ * Writes grants in groups: what is chosen within one turn gets its fences by one update of the lease document, which proves that this process
+ * still leads, and is written by the transition writer. A grant is answered only after its write, and only while this process leads.
+ */
+import { DomainError } from '@rhizome/errors';
+import type { Ids } from '@rhizome/mongo';
+import type { StoredGpuGrant } from '../../jobs/model/job.types.js';
+import type { TransitionRequest, TransitionWriter } from '../../jobs/transitions/transition.types.js';
+import type { Grant } from '../scheduler.types.js';
+import { fenceStep } from '../leader/broker-lease.repository.js';
+import type { Ledger } from '../cache/ledger.js';
+import type { Choice } from '../placement/matcher.js';
+
+/** Where fences come from: the leadership. */
+export interface FenceSource {
+  isLeader(): boolean;
+  allocateFences(count: number): Promise<number>;
+}
+
+/** What {@link GrantWriter} is made of. */
+export interface GrantWriterOptions {
+  readonly fences: FenceSource;
+  readonly writer: TransitionWriter;
+  readonly ledger: Ledger;
+  readonly ids: Ids;
+  /** The model of a device of a worker; undefined where it is not known. */
+  readonly modelOf: (workerId: string, deviceId: string) => string | undefined;
+  /** Called when nobody knows whether a group was written, or it cannot be: ledger and windows must be read anew. */
+  readonly onUncertain: (error: unknown) => void;
+}
+
+/** Grants that do not wait for a group that is under way. */
+const worthwhile = 64;
+/** How long grants wait for a group that is under way, in milliseconds. */
+const longestWaitMs = 100;
+/** A device entire, in thousandths. */
+const wholeDevice = 1000;
+
+interface Waiting {
+  readonly picks: readonly Choice[];
+  readonly queue: string;
+  readonly resolve: (grants: readonly Grant[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** See the head of this file. */
+export class GrantWriter {
+  readonly #options: GrantWriterOptions;
+  #waiting: Waiting[] = [];
+  #waitingPicks = 0;
+  #groups = 0;
+  #isFlushDue = false;
+  /** Until what waits goes in any case. */
+  #patience: NodeJS.Timeout | undefined;
+  readonly #writing = new Set<Promise<unknown>>();
+
+  constructor(options: GrantWriterOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Writes the picks of one worker.
+   * @returns the grants that were written; a job that is no longer ready is left out
+   * @throws DomainError EPOCH_STALE or LEADER_UNAVAILABLE when this process does not lead any more
+   */
+  write(picks: readonly Choice[], queue: string): Promise<readonly Grant[]> {
+    const written = new Promise<readonly Grant[]>((resolve, reject) => {
+      this.#waiting.push({ picks, queue, resolve, reject });
+      this.#waitingPicks += picks.length;
+      this.#flushSoon();
+    });
+    const settled = written.catch(() => undefined).finally(() => this.#writing.delete(settled));
+    this.#writing.add(settled);
+    return written;
+  }
+
+  /** Resolves when nothing is being written any more. */
+  async idle(): Promise<void> {
+    while (this.#writing.size > 0) await Promise.all(this.#writing);
+  }
+
+  /** A group costs as much as a dozen of its grants: a small one grows while another is under way, but does not wait for one that hangs. */
+  #flushSoon(): void {
+    if (this.#isFlushDue) return;
+    if (this.#groups > 0 && this.#waitingPicks < worthwhile) {
+      this.#patience ??= setTimeout(() => this.#flushNow(), longestWaitMs);
+      return;
+    }
+    this.#flushNow();
+  }
+
+  #flushNow(): void {
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
+    this.#isFlushDue = true;
+    setImmediate(() => void this.#flush());
+  }
+
+  async #flush(): Promise<void> {
+    const group = this.#waiting;
+    this.#waiting = [];
+    this.#waitingPicks = 0;
+    this.#isFlushDue = false;
+    this.#groups += 1;
+    try {
+      const grants = await this.#writeGroup(group);
+      for (const [index, waiting] of group.entries()) waiting.resolve(grants[index] ?? []);
+    } catch (error) {
+      for (const waiting of group) waiting.reject(error);
+    } finally {
+      this.#groups -= 1;
+      if (this.#waiting.length > 0) this.#flushSoon();
+    }
+  }
+
+  async #writeGroup(group: readonly Waiting[]): Promise<Grant[][]> {
+    const { fences, writer, ledger } = this.#options;
+    const picks = group.flatMap((waiting) => waiting.picks.map((pick) => ({ pick, queue: waiting.queue })));
+    const first = await this.#allocate(picks.map(({ pick }) => pick));
+    const granted = picks.map(({ pick: { entry }, queue }, index) => {
+      const grant = this.#grantOf(entry, queue, first + index * fenceStep);
+      ledger.confirm(entry.jobId, grant.fence);
+      return { grant, request: requestOf(entry, queue, grant, this.#gpuOf(entry)) };
+    });
+    const grants = granted.map(({ grant }) => grant);
+    const outcomes = await writer.apply(granted.map(({ request }) => request)).catch((error: unknown) => {
+      this.#options.onUncertain(error);
+      throw error;
+    });
+    outcomes.forEach((outcome, index) => {
+      const grant = grants[index];
+      if (grant && !outcome.applied) ledger.release(grant.jobId, grant.fence);
+    });
+    // A grant that took longer than the lease may be one of a former leader: the worker never learns of it, and it goes back.
+    if (!fences.isLeader())
+      throw new DomainError('LEADER_UNAVAILABLE', 'This process stopped leading the broker');
+    return split(
+      group,
+      grants,
+      outcomes.map(({ applied }) => applied),
+    );
+  }
+
+  async #allocate(picks: readonly Choice[]): Promise<number> {
+    try {
+      return await this.#options.fences.allocateFences(picks.length);
+    } catch (error) {
+      for (const { entry } of picks) this.#options.ledger.release(entry.jobId, Infinity);
+      // They are ready still, and out of the windows: nobody else would offer them again.
+      this.#options.onUncertain(error);
+      throw error;
+    }
+  }
+
+  /** A share of a device counts as its part. */
+  #gpuOf({ workerId, deviceIds, requirements }: Choice['entry']): StoredGpuGrant | undefined {
+    const [first] = deviceIds;
+    if (first === undefined) return undefined;
+    const model = this.#options.modelOf(workerId, first) ?? 'unknown';
+    return { model, count: (deviceIds.length * (requirements.gpu?.share ?? wholeDevice)) / wholeDevice };
+  }
+
+  #grantOf(entry: Choice['entry'], queue: string, fence: number): Grant {
+    const { jobId, attempt, deviceIds, owner, share, workerId } = entry;
+    const attemptId = this.#options.ids.next('attempt');
+    return { jobId, fence, attempt, attemptId, deviceIds, job: { owner, share, queue, workerId } };
+  }
+}
+
+function requestOf(
+  { jobId, workerId, queueId }: Choice['entry'],
+  queue: string,
+  { fence, attemptId, deviceIds }: Grant,
+  gpu: StoredGpuGrant | undefined,
+): TransitionRequest {
+  const given = { workerId, queueId, queue, fence, attemptId, deviceIds };
+  const grant = gpu ? { ...given, gpu } : given;
+  return { jobId, from: 'ACTIVATED', to: 'SENT', by: 'broker', actor: 'system:broker', change: { grant } };
+}
+
+/** Written grants by who waits for them; `grants` and `applied` are in the order of all picks of the group. */
+function split(group: readonly Waiting[], grants: readonly Grant[], applied: readonly boolean[]): Grant[][] {
+  let at = 0;
+  return group.map(({ picks }) => {
+    const own = picks.flatMap((_pick, index) => (applied[at + index] ? (grants[at + index] ?? []) : []));
+    at += picks.length;
+    return own;
+  });
+}

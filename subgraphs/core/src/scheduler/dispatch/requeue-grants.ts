@@ -1,0 +1,113 @@
+/** Takes jobs back from workers that are lost, or that never learned of them: the next attempt, or the end when none is left. */
+import type { Logger } from '@rhizome/log';
+import type { Clock } from '@rhizome/mongo';
+import { isHeld } from '../../jobs/model/job-state.js';
+import type { JobDocument, StoredJobError } from '../../jobs/model/job.types.js';
+import { decideAfterFailure } from '../../jobs/transitions/retry-policy.js';
+import type { TransitionRequest, TransitionWriter } from '../../jobs/transitions/transition.types.js';
+
+/** A job in a worker's hands, by the fence of its grant. */
+export interface GrantRef {
+  readonly jobId: string;
+  readonly fence: number;
+}
+
+/** What is read of a job to take it back. */
+export type HeldForReturn = Pick<JobDocument, '_id' | 'state' | 'fence' | 'attempt' | 'retry' | 'workerId'>;
+
+/** What {@link SendBack} is made of. */
+export interface SendBackOptions {
+  readonly jobs: { heldByIds(ids: readonly string[]): Promise<readonly HeldForReturn[]> };
+  readonly writer: TransitionWriter;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** What is said of a grant that its worker never learned of. */
+export function grantLost(why: string): StoredJobError {
+  return {
+    family: 'WORKER',
+    code: 'GRANT_LOST',
+    message: `The worker did not learn of the job: ${why}.`,
+    retryable: true,
+  };
+}
+
+/** What is said of a job whose worker was lost. */
+export function leaseLost(workerId: string, why: string): StoredJobError {
+  return {
+    family: 'WORKER',
+    code: 'LEASE_LOST',
+    message: `Worker ${workerId} was lost: ${why}.`,
+    retryable: true,
+  };
+}
+
+/** Jobs read and written at once. */
+const chunkSize = 1000;
+/** A job moves while it is read: it is read again, and then left to the next scan. */
+const maxRounds = 3;
+
+/** See the head of this file. */
+export class SendBack {
+  readonly #options: SendBackOptions;
+
+  constructor(options: SendBackOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Sends back each job whose grant still holds. What has ended or moved on meanwhile is left alone.
+   * @param actor as `system:lease`
+   * @returns how many went back
+   * @throws what the store throws
+   */
+  async run(grants: readonly GrantRef[], error: StoredJobError, actor: string): Promise<number> {
+    let sent = 0;
+    for (let at = 0; at < grants.length; at += chunkSize) {
+      sent += await this.#chunk(
+        new Map(grants.slice(at, at + chunkSize).map(({ jobId, fence }) => [jobId, fence])),
+        error,
+        actor,
+      );
+    }
+    return sent;
+  }
+
+  async #chunk(open: Map<string, number>, error: StoredJobError, actor: string): Promise<number> {
+    const { jobs, writer, log } = this.#options;
+    let sent = 0;
+    for (let round = 0; round < maxRounds && open.size > 0; round += 1) {
+      const found = await jobs.heldByIds([...open.keys()]);
+      const requests = found
+        .filter((job) => isHeld(job.state) && open.get(job._id) === job.fence)
+        .map((job) => this.#requestOf(job, error, actor));
+      open.clear();
+      for (const [index, outcome] of (await writer.apply(requests)).entries()) {
+        const request = requests[index];
+        if (outcome.applied) sent += 1;
+        else if (request?.fence !== undefined && outcome.current?.fence === request.fence)
+          open.set(outcome.jobId, request.fence);
+      }
+    }
+    if (open.size > 0) log.warn({ jobs: [...open.keys()] }, 'jobs kept moving while they were taken back');
+    return sent;
+  }
+
+  #requestOf(job: HeldForReturn, error: StoredJobError, actor: string): TransitionRequest {
+    const decision = decideAfterFailure(job, error, this.#options.clock.now());
+    return {
+      jobId: job._id,
+      from: job.state,
+      to: decision.to,
+      by: 'lease',
+      actor,
+      reason: error.message,
+      fence: job.fence,
+      change: {
+        attemptEnd: { error },
+        ...(decision.to === 'PENDING' ? { notBefore: decision.notBefore } : {}),
+      },
+    };
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * Owners over their limit: their ready jobs are put aside as THROTTLED when a worker would have got them, and let back in when the owner has
+ * room again. Runs in the leader only.
+ */
+import type { Logger } from '@rhizome/log';
+import type { TransitionRequest, TransitionWriter } from '../../jobs/transitions/transition.types.js';
+import type { BrokerJobsRepository } from '../cache/scheduler-jobs.repository.js';
+import type { BrokerView } from '../cache/scheduler-cache.js';
+import { experimentOf, type ReadyWindows } from '../cache/ready-windows.js';
+
+/** What {@link Throttle} is made of. */
+export interface ThrottleOptions {
+  readonly view: BrokerView;
+  readonly windows: ReadyWindows;
+  readonly jobs: Pick<BrokerJobsRepository, 'throttled'>;
+  readonly classes: {
+    load(ids: Iterable<string>): Promise<void>;
+    get(id: string): { readonly requirements: { readonly cores: number } } | undefined;
+  };
+  readonly writer: TransitionWriter;
+  readonly log: Logger;
+}
+
+/** Throttled jobs looked at in one step for one share. */
+const pageSize = 500;
+
+/** See the head of this file. */
+export class Throttle {
+  readonly #options: ThrottleOptions;
+  /** Shares that have throttled jobs, with the id up to which they were looked at. */
+  readonly #shares = new Map<string, string>();
+
+  constructor(options: ThrottleOptions) {
+    this.#options = options;
+  }
+
+  /** Notes that a share may have throttled jobs. */
+  note(share: string): void {
+    if (!this.#shares.has(share)) this.#shares.set(share, '');
+  }
+
+  /** Puts ready jobs aside. Faults are logged: the jobs are met again. */
+  async putAside(
+    jobs: readonly { readonly jobId: string; readonly share: string; readonly owner: string }[],
+  ): Promise<void> {
+    const { view, writer, log } = this.#options;
+    const requests = jobs.map(({ jobId, share, owner }): TransitionRequest => {
+      this.note(share);
+      const reason = `owner ${owner} has its limit of ${view.fleet.share(share).ownerLimitCores ?? 0} cores of share ${share} in use`;
+      return { jobId, from: 'ACTIVATED', to: 'THROTTLED', by: 'broker', actor: 'system:broker', reason };
+    });
+    await writer
+      .apply(requests)
+      .catch((err: unknown) => log.warn({ err }, "jobs over their owner's limit could not be throttled"));
+  }
+
+  /** Lets jobs back in whose owners have room; looks at a page of each share, and goes on behind it the next time. */
+  async step(): Promise<void> {
+    for (const share of [...this.#shares.keys()]) {
+      await this.#stepShare(share).catch((err: unknown) =>
+        this.#options.log.warn({ err, share }, 'throttled jobs could not be looked at'),
+      );
+    }
+  }
+
+  async #stepShare(share: string): Promise<void> {
+    const { jobs, classes, writer } = this.#options;
+    const after = this.#shares.get(share) ?? '';
+    const found = await jobs.throttled(experimentOf(share), share, after, pageSize);
+    const last = found[found.length - 1];
+    if (last && found.length === pageSize) this.#shares.set(share, last._id);
+    else if (found.length === 0 && after === '') this.#shares.delete(share);
+    else this.#shares.set(share, '');
+    await classes.load(found.map(({ classId }) => classId));
+    const room = new Map<string, number>();
+    const back = found.filter(({ owner, classId }) => {
+      const cores = classes.get(classId)?.requirements.cores ?? Infinity;
+      const left = room.get(owner) ?? this.#roomOf(share, owner);
+      const fits = cores <= left;
+      room.set(owner, fits ? left - cores : left);
+      return fits;
+    });
+    const requests = back.map(({ _id }): TransitionRequest => ({
+      jobId: _id,
+      from: 'THROTTLED',
+      to: 'ACTIVATED',
+      by: 'broker',
+      actor: 'system:broker',
+      reason: 'its owner is under the limit again',
+    }));
+    await writer.apply(requests);
+  }
+
+  /** Cores that the owner may still take, less what of its jobs is ready already: nobody is let in twice for the same room. */
+  #roomOf(share: string, owner: string): number {
+    const { view, windows, classes } = this.#options;
+    const limit = view.fleet.share(share).ownerLimitCores;
+    if (limit === undefined) return Infinity;
+    let room = limit - view.ledger.ownerCores(share, owner);
+    for (const window of windows.of(share))
+      room -= window.countOf(owner) * (classes.get(window.classId)?.requirements.cores ?? 0);
+    return room;
+  }
+}

@@ -1,0 +1,83 @@
+/** A dry run: what a job with some requirements would wait for, before anybody submits it. */
+import { assertCan, type Principal } from '@rhizome/authz';
+import type { AskedRequirements } from '../dispatch/scheduler.service.js';
+import type { ExplanationCaller } from './explanations.js';
+import type { PendingFacts } from './pending.types.js';
+import type { ExperimentFacts, QueueDirectory } from '../../jobs/ports.js';
+import { Findings } from '../../shared/findings.js';
+import { checkRequirements } from '../../jobs/submit/job-input.js';
+import { normaliseRequirements } from '../../jobs/submit/normalise.js';
+import { type CheckSelector, requirementChecks } from '../../jobs/submit/requirement-checks.js';
+import { shareOf } from '../../jobs/submit/submit.service.js';
+import type { Refusal, RequirementsSpec } from '../../jobs/submit/submit.types.js';
+
+/** What to explain. */
+export interface ExplainInput {
+  readonly experiment: string;
+  readonly share?: string | null | undefined;
+  readonly priority?: number | null | undefined;
+  readonly requirements?: RequirementsSpec | null | undefined;
+}
+
+/** The explanation, or why the requirements would be refused at submit. */
+export interface Explained {
+  readonly pending: PendingFacts | null;
+  readonly userErrors: readonly Refusal[];
+}
+
+/** @throws DomainError FORBIDDEN for who may not read shares of the experiment: the answer tells how they stand */
+export type Explain = (
+  principal: Principal,
+  input: ExplainInput,
+  caller: ExplanationCaller,
+) => Promise<Explained>;
+
+/** What an explanation needs of others. */
+export interface ExplainOptions {
+  readonly experiment: (name: string) => Promise<ExperimentFacts | null>;
+  readonly queues: QueueDirectory;
+  readonly checkSelector: CheckSelector;
+  readonly explain: (
+    asked: AskedRequirements,
+    input: ExplainInput,
+    caller: ExplanationCaller,
+  ) => Promise<PendingFacts>;
+}
+
+/** Makes {@link Explain}. Input is checked by the rules of submit. */
+export function explainer({ experiment: find, queues, checkSelector, explain }: ExplainOptions): Explain {
+  return async (principal, input, caller) => {
+    assertCan(principal, 'share:read', input.experiment);
+    const findings = new Findings();
+    const experiment = await find(input.experiment);
+    if (!experiment)
+      findings.add(['experiment'], input.experiment, 'a registered experiment', 'EXPERIMENT_NOT_FOUND');
+    const requirements = input.requirements ?? {};
+    const checks = await requirementChecks({ queues, checkSelector }, experiment?.name ?? null, [
+      requirements,
+    ]);
+    checkRequirements(requirements, ['requirements'], findings, checks);
+    findings.int(['priority'], input.priority ?? 0, -1000, 1000);
+    const share = experiment && shareFor(experiment, input.share, findings);
+    if (!share || !findings.isEmpty) return { pending: null, userErrors: findings.refusals };
+    const asked = { requirements: normaliseRequirements(requirements), share, priority: input.priority ?? 0 };
+    return { pending: await explain(asked, input, caller), userErrors: [] };
+  };
+}
+
+function shareFor(
+  experiment: ExperimentFacts,
+  given: string | null | undefined,
+  findings: Findings,
+): string | undefined {
+  if (given == null) return experiment.shares[0];
+  const path = shareOf(given, experiment);
+  if (experiment.shares.includes(path)) return path;
+  findings.add(
+    ['share'],
+    given,
+    `a share of ${experiment.name}: ${experiment.shares.join(', ')}`,
+    'SHARE_NOT_FOUND',
+  );
+  return undefined;
+}

@@ -1,0 +1,176 @@
+/** What the fleet offers a class: constraint by constraint, all together, and now. Pure. Workers of one shape are looked at once. */
+import { fitDevices } from '../../gpus/verdict/device-fit.js';
+import { type Alike, alike } from '../cache/equivalent-workers.js';
+import { type AmountName, type Constraint, isAmount } from '../requirements/constraints.js';
+import type { Fleet, FleetWorker } from '../cache/fleet.js';
+import type { Ledger } from '../cache/ledger.js';
+import type { ConstraintFacts, FleetFacts } from './pending.types.js';
+import { relaxationsOf } from './relaxations.js';
+import type { RequirementClass } from '../requirements/requirement-class.js';
+import { plural } from '../../shared/plural.js';
+import { hasRoomNow } from '../placement/fits-now.js';
+
+/** What the facts are taken from. */
+export interface FactsWorld {
+  readonly fleet: Fleet;
+  readonly ledger: Ledger;
+  /** The time, against which the ends of workers are set; left out: they are not looked at. */
+  readonly wallMs?: number | undefined;
+}
+
+/** A group of workers against all constraints. */
+export interface Standing {
+  readonly group: Alike;
+  /** The constraints that it does not meet, by themselves. */
+  readonly failed: Constraint[];
+  /** Devices that meet all device constraints so far, by position. */
+  devices: readonly boolean[];
+  /** Whether it meets all constraints so far. */
+  passes: boolean;
+}
+
+/** Reasons shown for one constraint at most. */
+const maxReasons = 3;
+
+/** The facts for jobs of an experiment. */
+export function fleetFacts(cls: RequirementClass, experiment: string, world: FactsWorld): FleetFacts {
+  const { fleet, ledger, wallMs } = world;
+  const groups = alike(fleet, experiment, cls, wallMs);
+  const standings = groups.map((group): Standing => ({
+    group,
+    failed: [],
+    devices: group.one.facts.devices.map(() => true),
+    passes: true,
+  }));
+  const count = cls.requirements.gpu?.count ?? 0;
+  const constraints = cls.constraints.map((constraint) => factsOf(constraint, standings, count));
+  const first = constraints.reduce<ConstraintFacts | undefined>(
+    (most, facts) => (facts.workersThatFailFirst > (most?.workersThatFailFirst ?? 0) ? facts : most),
+    undefined,
+  );
+  const fitting = standings.filter(({ failed }) => failed.length === 0).map(({ group }) => group);
+  return {
+    constraints,
+    mostFailed: first?.constraint ?? null,
+    queuesConsidered: new Set(groups.map(({ one }) => one.shape.queue.id)).size,
+    workersConsidered: sum(groups, ({ workers }) => workers.length),
+    devicesConsidered: sum(groups, ({ one, workers }) => one.facts.devices.length * workers.length),
+    workersThatFit: sum(fitting, ({ workers }) => workers.length),
+    workersFreeNow: sum(fitting, (group) => freeNow(group, cls, ledger)),
+    relaxations: relaxationsOf(cls, standings, wallMs),
+  };
+}
+
+function freeNow({ one, workers }: Alike, cls: RequirementClass, ledger: Ledger): number {
+  const { gpu } = cls.requirements;
+  const fit = gpu && !gpu.optional ? fitDevices(gpu, one.candidate.devices()) : undefined;
+  return workers.reduce((free, worker) => free + Number(hasRoomNow(worker, cls, fit, ledger)), 0);
+}
+
+/** Why the group does not meet the constraint, or undefined if it does. */
+function refusalOf(constraint: Constraint, { one, endsTooSoon }: Alike): string | undefined {
+  const refusal = constraint.refusal(one.candidate);
+  if (refusal === undefined && endsTooSoon && constraint.about === 'walltimeSeconds') return 'ends too soon';
+  return refusal;
+}
+
+function factsOf(constraint: Constraint, standings: readonly Standing[], count: number): ConstraintFacts {
+  const [alone, together] = [new Tally(), new Tally()];
+  let failFirst = 0;
+  const reasons = new Reasons(constraint);
+  for (const standing of standings) {
+    const { one } = standing.group;
+    const reason = refusalOf(constraint, standing.group);
+    const own = constraint.devicesThatPass?.(one.candidate);
+    if (reason === undefined) alone.add(standing.group, own ? trues(own) : one.facts.devices.length);
+    else {
+      standing.failed.push(constraint);
+      reasons.note(reason, standing.group);
+    }
+    if (!standing.passes) continue;
+    if (own) standing.devices = standing.devices.map((passes, position) => passes && own[position] === true);
+    standing.passes = reason === undefined && (!own || trues(standing.devices) >= count);
+    if (standing.passes) together.add(standing.group, trues(standing.devices));
+    else failFirst += standing.group.workers.length;
+  }
+  return {
+    constraint: constraint.text,
+    queuesThatPass: alone.queues.size,
+    workersThatPass: alone.workers,
+    devicesThatPass: alone.devices,
+    queuesTogether: together.queues.size,
+    workersTogether: together.workers,
+    devicesTogether: together.devices,
+    workersThatFailFirst: failFirst,
+    reasons: reasons.texts(),
+  };
+}
+
+/** Why workers do not meet a constraint. */
+class Reasons {
+  readonly #amount: AmountName | undefined;
+  readonly #counts = new Map<string, number>();
+  /** What those have that have too little, with how many they are: no two hosts may have the same. */
+  readonly #short = new Map<number, number>();
+
+  constructor({ about }: Constraint) {
+    this.#amount = isAmount(about) ? about : undefined;
+  }
+
+  note(reason: string, { one, workers }: Alike): void {
+    const name = this.#amount;
+    if (name === undefined || shortOf(name, one) !== reason) {
+      this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + workers.length);
+      return;
+    }
+    for (const { facts } of workers) {
+      const value = facts.hardware[name];
+      this.#short.set(value, (this.#short.get(value) ?? 0) + 1);
+    }
+  }
+
+  /** The most frequent first. */
+  texts(): readonly string[] {
+    const all = [...this.#counts, ...this.#amounts()].sort(([, a], [, b]) => b - a).slice(0, maxReasons);
+    return all.map(([reason, times]) => `${reason} (${plural(times, 'worker')})`);
+  }
+
+  #amounts(): readonly (readonly [string, number])[] {
+    if (this.#short.size <= maxReasons)
+      return [...this.#short].map(([value, times]) => [`has ${value}`, times]);
+    let [least, most, workers] = [Infinity, 0, 0];
+    for (const [value, times] of this.#short) {
+      [least, most] = [Math.min(least, value), Math.max(most, value)];
+      workers += times;
+    }
+    return [[`has ${least} to ${most}`, workers]];
+  }
+}
+
+/** How it reads that the worker has too little. */
+function shortOf(name: AmountName, { facts }: FleetWorker): string {
+  return `has ${facts.hardware[name]}`;
+}
+
+/** Counts queues, workers and devices. */
+class Tally {
+  readonly queues = new Set<string>();
+  workers = 0;
+  devices = 0;
+
+  add({ one, workers }: Alike, devicesOfEach: number): void {
+    this.queues.add(one.shape.queue.id);
+    this.workers += workers.length;
+    this.devices += devicesOfEach * workers.length;
+  }
+}
+
+function trues(values: readonly boolean[]): number {
+  let found = 0;
+  for (const value of values) if (value) found += 1;
+  return found;
+}
+
+function sum(groups: readonly Alike[], of: (group: Alike) => number): number {
+  return groups.reduce((all, group) => all + of(group), 0);
+}

@@ -1,0 +1,114 @@
+/** What is asked of GPUs in amounts: each may be lowered step by step, to what devices have. */
+import { compareVersions, isVersion } from '../../gpus/catalogue/versions.js';
+import { capabilityOf } from '../../gpus/verdict/cuda-check.js';
+import { deviceChecks } from '../../gpus/verdict/device-checks.js';
+import type { DeviceFacts } from '../../gpus/verdict/verdict.types.js';
+import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
+import { togetherText } from '../requirements/gpu-constraints.js';
+import { plural } from '../../shared/plural.js';
+
+type Step = string | number;
+
+/** An amount that may be lowered. */
+export interface Ladder {
+  readonly constraint: string;
+  /** Names of the checks that may come out otherwise. */
+  readonly affects: readonly string[];
+  /** Steps that may do for a host, from the devices that nothing else keeps away, and how many of them there are. */
+  stepsOf(devices: readonly DeviceFacts[], count: number): readonly Step[];
+  /** The nearest to what is asked first. */
+  compare(a: Step, b: Step): number;
+  change(step: Step): string;
+  requirement(step: Step): StoredGpuRequirement;
+  cost(step: Step): number;
+}
+
+/** How what a check asks reads. */
+export function textOf(gpu: StoredGpuRequirement, check: string): string {
+  return deviceChecks.find(({ name }) => name === check)?.text(gpu) ?? check;
+}
+
+/** The ladders of a requirement. */
+export function gpuLadders(gpu: StoredGpuRequirement): readonly Ladder[] {
+  return [...memoryLadder(gpu), ...versionLadders(gpu), ...countLadder(gpu)];
+}
+
+const fewer = (a: Step, b: Step): number => Number(b) - Number(a);
+const older = (a: Step, b: Step): number => compareVersions(String(b), String(a));
+
+/** What the device is to have and what the share is to have are one thing that is asked. */
+function memoryLadder(gpu: StoredGpuRequirement): readonly Ladder[] {
+  const { minMemoryMiB, shareMemoryMiB } = gpu;
+  const wanted = Math.max(minMemoryMiB ?? 0, shareMemoryMiB ?? 0);
+  if (wanted === 0) return [];
+  const atMost = (asked: number | undefined, step: Step): number => Math.min(asked ?? 0, Number(step));
+  return [
+    {
+      constraint: textOf(gpu, 'memory'),
+      affects: ['memory'],
+      stepsOf: (devices) =>
+        devices.flatMap(({ memoryMiB = 0 }) => (memoryMiB > 0 && memoryMiB < wanted ? [memoryMiB] : [])),
+      compare: fewer,
+      change: (step) => `gpu memoryMiB >= ${step} instead of ${wanted}`,
+      requirement: (step) => ({
+        ...gpu,
+        ...(minMemoryMiB === undefined ? {} : { minMemoryMiB: atMost(minMemoryMiB, step) }),
+        ...(shareMemoryMiB === undefined ? {} : { shareMemoryMiB: atMost(shareMemoryMiB, step) }),
+      }),
+      cost: (step) => 1 - Number(step) / wanted,
+    },
+  ];
+}
+
+const versions = [
+  {
+    name: 'minComputeCapability',
+    check: 'capability',
+    word: 'capability',
+    of: capabilityOf,
+    cost: 0.5,
+  },
+  {
+    name: 'minDriverVersion',
+    check: 'driver',
+    word: 'driver',
+    of: ({ driverVersion }: DeviceFacts) => driverVersion,
+    cost: 0.3,
+  },
+] as const;
+
+function versionLadders(gpu: StoredGpuRequirement): readonly Ladder[] {
+  return versions.flatMap(({ name, check, word, of, cost }): Ladder[] => {
+    const wanted = gpu[name];
+    if (wanted === undefined || !isVersion(wanted)) return [];
+    return [
+      {
+        constraint: textOf(gpu, check),
+        affects: [check],
+        stepsOf: (devices) =>
+          devices.map(of).filter((have) => isVersion(have) && compareVersions(have, wanted) < 0) as string[],
+        compare: older,
+        change: (step) => `${word} >= ${step} instead of ${wanted}`,
+        requirement: (step) => ({ ...gpu, [name]: String(step) }),
+        cost: () => cost,
+      },
+    ];
+  });
+}
+
+function countLadder(gpu: StoredGpuRequirement): readonly Ladder[] {
+  const { count } = gpu;
+  if (count === 1) return [];
+  return [
+    {
+      constraint: togetherText(gpu),
+      // One GPU need not be connected to others.
+      affects: ['nvlink'],
+      stepsOf: (_devices, have) => Array.from({ length: Math.min(have, count - 1) }, (_, index) => index + 1),
+      compare: fewer,
+      change: (step) => `${plural(Number(step), 'gpu')} on one host instead of ${count}`,
+      requirement: (step) => ({ ...gpu, count: Number(step) }),
+      cost: (step) => 1 - Number(step) / count,
+    },
+  ];
+}

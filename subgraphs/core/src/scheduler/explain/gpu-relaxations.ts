@@ -1,0 +1,77 @@
+/** Changes of what is asked of GPUs, with what each gains. */
+import { failsOnly, gainsOf, kindsOfHosts, servingDevices, servingKinds } from './device-kinds.js';
+import type { Changed, KindsOfHost } from './device-kinds.js';
+import type { Standing } from './fleet-facts.js';
+import { gpuLadders, type Ladder } from './gpu-ladders.js';
+import { gpuVariants } from './gpu-variants.js';
+import type { Gained } from './relaxations.js';
+import type { RequirementClass } from '../requirements/requirement-class.js';
+
+/** The furthest step of a ladder is given up a little later than the nearest of another. */
+const furtherCost = 0.001;
+
+/** All changes. @param standings workers that do not fit */
+export function gpuGains(
+  { requirements: { gpu } }: RequirementClass,
+  standings: readonly Standing[],
+): readonly Gained[] {
+  if (!gpu || gpu.optional) return [];
+  const byDevices = standings.filter(({ failed }) => failed.every(({ about }) => about === 'devices'));
+  const hosts = kindsOfHosts(
+    gpu,
+    byDevices.map(({ group }) => group),
+  );
+  const ladders = gpuLadders(gpu).flatMap((ladder) => ladderGains(ladder, hosts));
+  const others = gpuVariants(gpu, hosts).map(({ constraint, change, cost, ...changed }) => ({
+    constraint,
+    change,
+    cost,
+    gains: gainsOf(changed, hosts),
+  }));
+  return [...ladders, ...others];
+}
+
+/** The nearest step that gains, and the one that gains all that can be gained. */
+function ladderGains(ladder: Ladder, hosts: readonly KindsOfHost[]): readonly Gained[] {
+  const steps = new Map<string | number, ReturnType<typeof servingKinds>>();
+  const needed = new Set<string | number>();
+  for (const host of hosts) {
+    const step = firstStep(ladder, host, steps);
+    if (step !== undefined) needed.add(step);
+  }
+  const [nearest, ...more] = [...needed].sort(ladder.compare);
+  const furthest = more[more.length - 1];
+  return [nearest, furthest].flatMap((step, index) => {
+    if (step === undefined) return [];
+    const changed: Changed = { requirement: ladder.requirement(step), affects: ladder.affects };
+    return [
+      {
+        constraint: ladder.constraint,
+        change: ladder.change(step),
+        cost: ladder.cost(step) + index * furtherCost,
+        gains: gainsOf(changed, hosts),
+      },
+    ];
+  });
+}
+
+/** The step at which the host begins to fit. */
+function firstStep(
+  { affects, stepsOf, requirement, compare }: Ladder,
+  host: KindsOfHost,
+  known: Map<string | number, ReturnType<typeof servingKinds>>,
+): string | number | undefined {
+  let candidates = 0;
+  for (const [kind, count] of host.kinds) if (failsOnly(kind, affects)) candidates += count;
+  if (candidates === 0) return undefined;
+  const steps = stepsOf(
+    [...host.kinds.keys()].filter((kind) => failsOnly(kind, affects)).map(({ facts }) => facts),
+    candidates,
+  );
+  return [...new Set(steps)].sort(compare).find((step) => {
+    const changed = { requirement: requirement(step), affects };
+    let serves = known.get(step);
+    if (!serves) known.set(step, (serves = servingKinds(changed)));
+    return servingDevices(changed.requirement, host, serves) > 0;
+  });
+}

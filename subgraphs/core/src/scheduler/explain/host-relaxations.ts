@@ -1,0 +1,181 @@
+/** Changes of what is asked of hosts, and of the time that a job asks for. */
+import { fitDevices } from '../../gpus/verdict/device-fit.js';
+import type { StoredRequirements } from '../../jobs/model/job.types.js';
+import { anyRuntime } from '../../jobs/model/platforms.js';
+import { secondsLeft } from '../cache/equivalent-workers.js';
+import {
+  type AmountName,
+  type Constraint,
+  hostConstraintsOf,
+  isAmount,
+  queueLimit,
+  type Subject,
+} from '../requirements/constraints.js';
+import type { Standing } from './fleet-facts.js';
+import type { FleetWorker } from '../cache/fleet.js';
+import type { Change, Gain, Gained } from './relaxations.js';
+import type { RequirementClass } from '../requirements/requirement-class.js';
+
+type Amount = AmountName | 'walltimeSeconds';
+
+/** All changes, with what each gains. @param standings workers that do not fit */
+export function hostGains(
+  cls: RequirementClass,
+  standings: readonly Standing[],
+  wallMs: number | undefined,
+): readonly Gained[] {
+  const byConstraint = new Map<Constraint, Standing[]>();
+  for (const standing of standings) {
+    const [failed, ...more] = standing.failed;
+    if (!failed || more.length > 0 || failed.about === 'devices') continue;
+    byConstraint.set(failed, [...(byConstraint.get(failed) ?? []), standing]);
+  }
+  return [...byConstraint].flatMap(([constraint, kept]) => {
+    const { about } = constraint;
+    return about === 'walltimeSeconds' || isAmount(about)
+      ? amountGains(about, constraint.text, cls.requirements, kept, wallMs)
+      : wordGains(constraint, cls, kept);
+  });
+}
+
+function gainOf(standing: Standing, { gpu }: StoredRequirements, workers?: number): Gain {
+  const { group } = standing;
+  const fit = gpu && !gpu.optional ? fitDevices(gpu, group.one.candidate.devices()) : undefined;
+  return { group, workers: workers ?? group.workers.length, devices: fit?.positions.length ?? 0 };
+}
+
+/** The largest amount below what is asked that some worker takes, and the one that all of them take. */
+function amountGains(
+  name: Amount,
+  constraint: string,
+  requirements: StoredRequirements,
+  standings: readonly Standing[],
+  wallMs: number | undefined,
+): readonly Gained[] {
+  const wanted = requirements[name];
+  const taken = standings.map((standing) => ({
+    standing,
+    values: standing.group.workers.map((worker) => mostOf(name, worker, wallMs)),
+  }));
+  const values = taken.flatMap((one) => one.values).filter((value) => value > 0);
+  if (values.length === 0) return [];
+  const ends = values.reduce(
+    ({ most, least }, value) => ({ most: Math.max(most, value), least: Math.min(least, value) }),
+    { most: 0, least: Infinity },
+  );
+  return [...new Set([ends.most, ends.least])].map((value) => ({
+    constraint,
+    change: `${name} >= ${value} instead of ${wanted}`,
+    cost: 1 - value / wanted,
+    gains: taken.flatMap(({ standing, values: own }) => {
+      const workers = own.filter((most) => most >= value).length;
+      return workers > 0 ? [gainOf(standing, requirements, workers)] : [];
+    }),
+  }));
+}
+
+/** What the worker has, as far as its queue allows it; of time whole minutes, so that it holds for a moment. */
+function mostOf(name: Amount, worker: FleetWorker, wallMs: number | undefined): number {
+  const { queue } = worker.shape;
+  if (name !== 'walltimeSeconds')
+    return Math.min(worker.facts.hardware[name], queueLimit(name, queue) ?? Infinity);
+  const left = Math.floor(secondsLeft(worker, wallMs) / 60) * 60;
+  return Math.min(left, queue.limits.maxWalltimeSeconds ?? Infinity);
+}
+
+interface WordChange extends Omit<Change, 'constraint'> {
+  readonly requirements: StoredRequirements;
+}
+
+/** Words that workers have instead, or none at all. */
+function wordGains(
+  constraint: Constraint,
+  { requirements, selector }: RequirementClass,
+  standings: readonly Standing[],
+): readonly Gained[] {
+  return wordChanges(constraint.about, requirements, standings).map(
+    ({ requirements: changed, ...change }) => {
+      const kept = constraint.about === 'selector' ? undefined : selector;
+      const own = hostConstraintsOf(changed, kept).find(({ about }) => about === constraint.about);
+      const gained = standings.filter(({ group }) => own?.refusal(group.one.candidate) === undefined);
+      return {
+        ...change,
+        constraint: constraint.text,
+        gains: gained.map((standing) => gainOf(standing, requirements)),
+      };
+    },
+  );
+}
+
+function wordChanges(
+  about: Subject,
+  wanted: StoredRequirements,
+  standings: readonly Standing[],
+): readonly WordChange[] {
+  const hardware = standings.map(({ group }) => group.one.facts.hardware);
+  const { architecture, architectureLevel, containerRuntime, queue } = wanted;
+  switch (about) {
+    case 'architecture':
+      return words(hardware.map((have) => have.architecture)).map((word) => ({
+        change: `architecture = ${word} instead of ${architecture ?? ''}`,
+        requirements: { ...wanted, architecture: word },
+        cost: 3,
+      }));
+    case 'architectureLevel':
+      return levelChanges(wanted, architectureLevel ?? '', hardware);
+    case 'containerRuntime':
+      return runtimeChanges(wanted, containerRuntime ?? '', hardware);
+    case 'network':
+      return [
+        { change: 'without the outside network', requirements: { ...wanted, network: false }, cost: 2 },
+      ];
+    case 'queue':
+      if (queue === undefined) return [];
+      return [{ change: `any queue instead of ${queue}`, requirements: without(wanted, 'queue'), cost: 1 }];
+    case 'selector':
+      return [{ change: 'without the selector', requirements: without(wanted, 'selector'), cost: 2 }];
+    default:
+      return [];
+  }
+}
+
+type Hardware = FleetWorker['facts']['hardware'];
+
+function levelChanges(
+  wanted: StoredRequirements,
+  asked: string,
+  hardware: readonly Hardware[],
+): readonly WordChange[] {
+  const lower = words(hardware.map((have) => have.architectureLevel)).map((word) => ({
+    change: `architectureLevel >= ${word} instead of ${asked}`,
+    requirements: { ...wanted, architectureLevel: word },
+    cost: 1,
+  }));
+  // A level that nobody knows may be enough: it serves those who do not ask.
+  const change = 'without asking for a level of the architecture';
+  return [...lower, { change, requirements: without(wanted, 'architectureLevel'), cost: 1.2 }];
+}
+
+function runtimeChanges(
+  wanted: StoredRequirements,
+  asked: string,
+  hardware: readonly Hardware[],
+): readonly WordChange[] {
+  const others = words(hardware.flatMap((have) => [...have.containerRuntimes])).map((word) => ({
+    change: `container runtime ${word} instead of ${asked}`,
+    requirements: { ...wanted, containerRuntime: word },
+    cost: 1,
+  }));
+  const change = `any container runtime instead of ${asked}`;
+  return [...others, { change, requirements: { ...wanted, containerRuntime: anyRuntime }, cost: 1.1 }];
+}
+
+function without(requirements: StoredRequirements, name: keyof StoredRequirements): StoredRequirements {
+  return Object.fromEntries(
+    Object.entries(requirements).filter(([key]) => key !== name),
+  ) as unknown as StoredRequirements;
+}
+
+function words(found: readonly (string | undefined)[]): readonly string[] {
+  return [...new Set(found.filter((word) => word !== undefined))];
+}

@@ -1,0 +1,60 @@
+/** Why there is no worker at all that could be looked at for a job. Pure. */
+import { admits } from '../cache/equivalent-workers.js';
+import type { QueueFacts } from '../scheduler.types.js';
+import type { Fleet } from '../cache/fleet.js';
+import type { RequirementClass } from '../requirements/requirement-class.js';
+import { plural } from '../../shared/plural.js';
+
+/** Queues named at most. */
+const maxNamed = 3;
+
+/** Why none of the workers that the job may go to takes jobs, or undefined where there is one that does. */
+export function nobodyReason(
+  fleet: Fleet,
+  experiment: string,
+  { requirements: { queue: bound } }: RequirementClass,
+): string | undefined {
+  const queues = [...fleet.queues()];
+  if (bound !== undefined) return boundReason(fleet, experiment, bound, queues);
+  if (queues.length === 0) return 'There is no queue yet.';
+  const admitting = queues.filter((queue) => admits(queue, experiment));
+  if (admitting.length === 0) return `None of ${plural(queues.length, 'queue')} admits ${experiment}.`;
+  const online = admitting.filter(({ state }) => state === 'ONLINE');
+  if (online.length === 0) {
+    const some = admitting.slice(0, maxNamed).map(({ name, state }) => `${name} is ${state}`);
+    const more = admitting.length > maxNamed ? `, and ${admitting.length - maxNamed} more` : '';
+    return `No queue that admits ${experiment} is online: ${some.join(', ')}${more}.`;
+  }
+  const which = `${plural(online.length, 'queue')} that ${online.length === 1 ? 'is' : 'are'} online and ${online.length === 1 ? 'admits' : 'admit'} ${experiment}`;
+  return workersReason(fleet, online, which);
+}
+
+function boundReason(
+  fleet: Fleet,
+  experiment: string,
+  bound: string,
+  queues: readonly QueueFacts[],
+): string | undefined {
+  const queue = queues.find(({ name }) => name === bound);
+  if (!queue) return `There is no queue ${bound}, and the job asks for it.`;
+  if (!admits(queue, experiment))
+    return `Queue ${bound}, which the job asks for, does not admit ${experiment}.`;
+  if (queue.state === 'OFFLINE' || queue.state === 'PAUSED')
+    return `Queue ${bound}, which the job asks for, is ${queue.state}.`;
+  return workersReason(fleet, [queue], `queue ${bound}, which the job asks for`);
+}
+
+/** Undefined where one of their workers takes jobs. */
+function workersReason(fleet: Fleet, queues: readonly QueueFacts[], which: string): string | undefined {
+  const ids = new Set(queues.map(({ id }) => id));
+  let others = 0;
+  for (const { facts } of fleet.workers()) {
+    if (!ids.has(facts.queueId)) continue;
+    if (facts.state === 'READY') return undefined;
+    others += 1;
+  }
+  if (others === 0) return `No live worker of ${which}.`;
+  return others === 1
+    ? `The only live worker of ${which} takes no more jobs: it is draining.`
+    : `All ${others} live workers of ${which} take no more jobs: they are draining.`;
+}

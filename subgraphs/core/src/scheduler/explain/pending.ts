@@ -1,0 +1,137 @@
+/** Why a job waits, in one sentence and in numbers. Pure. */
+import { askedGpus } from '../../gpus/capacity/gpu-equivalents.js';
+import { fleetFacts } from './fleet-facts.js';
+import type { Fleet } from '../cache/fleet.js';
+import { type GrantHistory, unknownWait } from '../cache/grant-history.js';
+import type { Ledger } from '../cache/ledger.js';
+import type { FleetFacts, PendingFacts, WaitEstimate, WaitingJob } from './pending.types.js';
+import { nobodyReason } from './no-eligible-workers.js';
+import { quietMs, QuietRooms } from '../placement/idle-hosts.js';
+import type { Place as PlaceInShare } from './queue-position.js';
+import { experimentOf } from '../cache/ready-windows.js';
+import type { RequirementClass } from '../requirements/requirement-class.js';
+import { mayTake, mayTakeGpus, ownerMayTake, standing } from '../placement/share-order.js';
+import { plural } from '../../shared/plural.js';
+
+export type { Place as PlaceInShare } from './queue-position.js';
+
+/** What an explanation rests on. */
+export interface PendingWorld {
+  readonly fleet: Fleet;
+  readonly ledger: Ledger;
+  /** Grants of this process; left out where it does not lead. */
+  readonly history?: GrantHistory | undefined;
+  readonly nowMs: number;
+  /** The time, against which the ends of workers are set; left out: they are not looked at. */
+  readonly wallMs?: number | undefined;
+}
+
+/** Explains a waiting job. @param place null where the job is not ready; @param known facts of the fleet for its class, if they are at hand */
+export function explainPending(
+  job: WaitingJob,
+  cls: RequirementClass,
+  world: PendingWorld,
+  place: PlaceInShare | null,
+  known?: FleetFacts,
+): PendingFacts {
+  const { fleet, ledger } = world;
+  const facts = known ?? fleetFacts(cls, experimentOf(job.share), world);
+  const share = fleet.share(job.share);
+  const counts = {
+    ...facts,
+    position: place?.position ?? null,
+    positionIsEstimate: place?.positionIsEstimate ?? false,
+    isShareBorrowing: standing(share, ledger.shareUse(job.share), fleet.totals).borrows,
+    wait: waitOf(job, facts, world, place),
+  };
+  return { summary: ownReason(job) ?? fleetReason(job, cls, counts, world), ...counts };
+}
+
+function waitOf(
+  job: WaitingJob,
+  facts: FleetFacts,
+  { history, nowMs }: PendingWorld,
+  place: PlaceInShare | null,
+): WaitEstimate {
+  if (ownReason(job) !== undefined || place === null)
+    return unknownWait(0, 'It is not ready, and when it will be is not known.');
+  if (facts.workersThatFit === 0) return unknownWait(0, 'No worker could run it.');
+  if (!history) return unknownWait(0, 'This process does not lead the broker, or has just begun to.');
+  return history.estimate(job.share, job.classId, place.inClass, nowMs);
+}
+
+/** What holds the job back before any worker is looked at. */
+function ownReason({ state, hold, notBefore, waitingFor, owner, share }: WaitingJob): string | undefined {
+  if (hold) return `Held by ${hold.by}: ${hold.reason}`;
+  if (waitingFor.length > 0) {
+    const more = waitingFor.length > 1 ? ` and ${waitingFor.length - 1} more` : '';
+    return `Waits for ${waitingFor[0] ?? ''}${more} to finish.`;
+  }
+  if (state === 'PENDING' && notBefore)
+    return `Waits until ${notBefore.toISOString()} before the next attempt.`;
+  if (state === 'THROTTLED') return `Owner ${owner} has its limit of cores of share ${share} in use.`;
+  return undefined;
+}
+
+type Counts = Omit<PendingFacts, 'summary'>;
+
+function fleetReason(job: WaitingJob, cls: RequirementClass, counts: Counts, world: PendingWorld): string {
+  const { workersConsidered, workersThatFit, workersFreeNow } = counts;
+  const nobody = nobodyReason(world.fleet, experimentOf(job.share), cls);
+  if (nobody !== undefined) return nobody;
+  if (workersThatFit === 0) return misfitReason(counts);
+  const overLimit = shareReason(job, cls, world);
+  if (overLimit !== undefined) return overLimit;
+  if (workersFreeNow === 0)
+    return `Waits for room: ${workersThatFit} of ${plural(workersConsidered, 'worker')} could run it, but none has room now${turnOf(counts)}.`;
+  return `Ready: ${plural(workersFreeNow, 'worker')} ${workersFreeNow === 1 ? 'has' : 'have'} room for it${turnOf(counts)}.${keptBackReason(job, cls, world)}`;
+}
+
+/** Which constraint keeps it from all workers. */
+function misfitReason({ constraints, workersConsidered, mostFailed }: Counts): string {
+  const [worst] = [...constraints].sort((a, b) => a.workersThatPass - b.workersThatPass);
+  const workers = plural(workersConsidered, 'worker');
+  if (worst?.workersThatPass === 0)
+    return `None of ${workers} meets "${worst.constraint}": ${worst.reasons[0] ?? 'unknown'}.`;
+  const first = mostFailed === null ? '' : ` Most of them fail first by "${mostFailed}".`;
+  return `Each constraint is met by some of ${workers}, but no worker meets all of them.${first}`;
+}
+
+function turnOf({ position, positionIsEstimate }: Counts): string {
+  if (position === null) return '';
+  if (position === 0) return '; it is the next of its share';
+  const about = positionIsEstimate ? 'about ' : '';
+  return `; ${about}${plural(position, 'job')} of its share ${position === 1 ? 'comes' : 'come'} before it`;
+}
+
+/** Whether the job's share or its owner has the limit in use, of cores or of GPUs. */
+function shareReason(
+  { share: path, owner }: WaitingJob,
+  { requirements: { cores, gpu } }: RequirementClass,
+  { fleet, ledger }: PendingWorld,
+): string | undefined {
+  const [share, usage] = [fleet.share(path), ledger.shareUse(path)];
+  if (!mayTake(share, usage, cores))
+    return `Share ${path} uses ${usage.cores} cores, and ${cores} more are over its limit.`;
+  if (!ownerMayTake(share, ledger.ownerCores(path, owner), cores))
+    return ledger.ownerCores(path, owner) === 0
+      ? `It asks for more cores than one owner may use of share ${path}.`
+      : `Owner ${owner} has its limit of cores of share ${path} in use.`;
+  const gpus = askedGpus(gpu);
+  if (mayTakeGpus(share, usage, fleet.totals, gpus)) return undefined;
+  return `Share ${path} uses ${rounded(usage.gpus)} GPUs, and ${rounded(gpus)} more are over its limit.`;
+}
+
+/** Parts of GPUs are thousandths and sevenths. */
+const rounded = (gpus: number): string => String(Math.round(gpus * 1000) / 1000);
+
+/** Why a host with GPUs that asks does not get it, where there is such a reason. */
+function keptBackReason({ share }: WaitingJob, cls: RequirementClass, world: PendingWorld): string {
+  const { fleet } = world;
+  if (cls.requirements.gpu !== undefined || fleet.quiet.size === 0) return '';
+  if (![...fleet.shapes()].some((shape) => shape.hasDevices && shape.mayFit(cls))) return '';
+  const { hosts } = new QuietRooms(world).keep(cls, experimentOf(share), Infinity);
+  if (hosts === 0) return '';
+  const who = `${plural(hosts, 'host')} without GPUs ${hosts === 1 ? 'has room and is' : 'have room and are'} about to ask`;
+  return ` ${who}: for ${quietMs / 1000} s at most hosts with GPUs leave it to them.`;
+}

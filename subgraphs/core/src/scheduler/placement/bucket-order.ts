@@ -1,0 +1,72 @@
+/** Buckets of one place in the order in which they are filled: by free devices, then by free cores, the least first. */
+import type { Asker, Room } from './placement.types.js';
+import { wholeDevicesOf } from './capacity-order.js';
+import type { RequirementClass } from '../requirements/requirement-class.js';
+
+/** Workers with equal room. */
+export interface Bucket {
+  readonly room: Room;
+  /** Devices of which all is free. */
+  readonly wholeFree: number;
+  /** Whether those in it may get jobs without GPUs. */
+  readonly takesPlain: boolean;
+  readonly askers: Asker[];
+  /** Whether those in it differ in the time they have. */
+  hasDeadlines: boolean;
+}
+
+/** See the head of this file. Holds the buckets that have somebody in them. */
+export class BucketOrder {
+  /** By free devices; each sorted by cores. */
+  readonly #levels: Bucket[][] = [];
+
+  /** Takes in a bucket that somebody came into. */
+  add(bucket: Bucket): void {
+    const level = (this.#levels[bucket.wholeFree] ??= []);
+    level.splice(place(level, bucket.room.cores), 0, bucket);
+  }
+
+  /** Takes out a bucket that is empty. */
+  remove(bucket: Bucket): void {
+    const level = this.#levels[bucket.wholeFree];
+    const at = level?.indexOf(bucket, place(level, bucket.room.cores)) ?? -1;
+    if (at >= 0) level?.splice(at, 1);
+  }
+
+  /** Whether any has as many cores and free devices as a job of the class needs at least. */
+  mayHold({ requirements: { cores, gpu } }: RequirementClass): boolean {
+    for (let free = wholeDevicesOf(gpu); free < this.#levels.length; free += 1) {
+      const level = this.#levels[free];
+      if ((level?.[level.length - 1]?.room.cores ?? 0) >= cores) return true;
+    }
+    return false;
+  }
+
+  /**
+   * Goes through those with room for a job of the class, as far as cores, memory and disk go, and with so many free devices, until one is
+   * accepted.
+   */
+  first({ requirements }: RequirementClass, devices: number, accepts: (bucket: Bucket) => boolean): void {
+    const { cores, memoryMiB, diskMiB } = requirements;
+    for (let free = devices; free < this.#levels.length; free += 1) {
+      const level = this.#levels[free];
+      if (!level) continue;
+      for (let at = place(level, cores); at < level.length; at += 1) {
+        const bucket = level[at];
+        if (!bucket || bucket.room.memoryMiB < memoryMiB || bucket.room.diskMiB < diskMiB) continue;
+        if (accepts(bucket)) return;
+      }
+    }
+  }
+}
+
+/** The first index with as many cores. */
+function place(level: readonly Bucket[], cores: number): number {
+  let [low, high] = [0, level.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((level[middle]?.room.cores ?? 0) < cores) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

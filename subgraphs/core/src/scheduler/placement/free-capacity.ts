@@ -1,0 +1,66 @@
+/** What a worker that asks has room for: what it says, but never more than the ledger leaves of what it has. */
+import { deviceRoom, type DeviceRoom } from '../../gpus/capacity/device-capacity.js';
+import { hasLeast, type LeastRoom } from './capacity-order.js';
+import type { Room } from './placement.types.js';
+import type { AcquireRequest } from '../scheduler.types.js';
+import type { Fleet, FleetWorker } from '../cache/fleet.js';
+import type { Ledger } from '../cache/ledger.js';
+import { bookingsOnHost } from '../cache/shared-devices.js';
+
+const noDevices: DeviceRoom = {
+  shape: { key: '', facts: [], gpus: [], kinds: [], parts: [], sizes: [] },
+  free: [],
+  memoryMiB: [],
+};
+
+/**
+ * See the head of this file.
+ * @param least what it has room for if it matters: of most that ask it is seen at once that they are full
+ * @returns undefined where it does not matter
+ */
+export function roomOf(
+  { fleet, ledger }: { readonly fleet: Fleet; readonly ledger: Ledger },
+  { worker, request }: { readonly worker: FleetWorker; readonly request: AcquireRequest },
+  least: LeastRoom,
+): Room | undefined {
+  const { id, hardware } = worker.facts;
+  if (!hasUntouched(worker.devices.ids, ledger.bookings(id), least.wholeFree)) return undefined;
+  const used = ledger.workerUse(id);
+  const room = {
+    cores: Math.min(request.free.cores, hardware.cores - used.cores),
+    memoryMiB: Math.min(request.free.memoryMiB, hardware.memoryMiB - used.memoryMiB),
+    diskMiB: Math.min(request.free.diskMiB, hardware.diskMiB - used.diskMiB),
+    devices: worker.shape.hasDevices ? devicesOf(fleet, ledger, worker, request) : noDevices,
+  };
+  return hasLeast(room, least) ? room : undefined;
+}
+
+/** Whether nothing is given away of so many of the devices. Bookings of a device that is reported no more do not count. */
+function hasUntouched(
+  ids: readonly string[],
+  bookings: ReadonlyMap<string, unknown> | undefined,
+  wanted: number,
+): boolean {
+  if (ids.length < wanted) return false;
+  if (bookings === undefined) return true;
+  let found = 0;
+  for (let at = 0; at < ids.length && found < wanted; at += 1) if (!bookings.has(ids[at] ?? '')) found += 1;
+  return found >= wanted;
+}
+
+/** Beyond so many a set is quicker than looking through them. */
+const fewDevices = 16;
+
+function devicesOf(
+  { neighbours }: Fleet,
+  ledger: Ledger,
+  { facts: { id }, devices }: FleetWorker,
+  { freeDeviceIds }: AcquireRequest,
+): DeviceRoom {
+  let offered: ReadonlySet<string> | undefined;
+  const isOffered = (deviceId: string): boolean => {
+    if (freeDeviceIds.length <= fewDevices) return freeDeviceIds.includes(deviceId);
+    return (offered ??= new Set(freeDeviceIds)).has(deviceId);
+  };
+  return deviceRoom(devices, isOffered, bookingsOnHost(id, { neighbours, ledger }, isOffered));
+}

@@ -1,0 +1,168 @@
+/**
+ * Hosts without GPUs that do not ask for work at this moment and are about to: they have just been answered, or a job of theirs has just
+ * ended. A job without GPUs is left to them rather than given to a host with GPUs that happens to ask first. The rule is bounded: a host is
+ * waited for no longer than a pilot pauses between two questions, when it asks it gets the job, and no more jobs are kept back than the
+ * hosts have room for.
+ */
+import type { AcquireRequest, Capacity } from '../scheduler.types.js';
+import type { FleetWorker } from '../cache/fleet.js';
+import type { Ledger } from '../cache/ledger.js';
+import type { RequirementClass } from '../requirements/requirement-class.js';
+
+/** How long a host is waited for: a pilot with jobs pauses for 2 s at most before it asks again. */
+export const quietMs = 2500;
+/** Hosts looked at in one pass, counted once for each class that looks: beyond them nothing is kept back. */
+const maxLooks = 20_000;
+
+/** What is known of a host that was heard of. */
+interface Heard {
+  readonly atMs: number;
+  /** What it asked for last, less what it was given; left out where a job of it has ended since. */
+  readonly free?: Capacity;
+  readonly experiments?: readonly string[] | undefined;
+  /** Monotonic milliseconds until which it has time; left out: without limit, or not known. */
+  readonly untilMs?: number | undefined;
+}
+
+/** Hosts by id, as they were heard of last: see the head of this file. Holds those of the last moments only. */
+export class QuietHosts {
+  /** The one heard of longest ago first. */
+  readonly #heard = new Map<string, Heard>();
+
+  /** How many were heard of lately. */
+  get size(): number {
+    return this.#heard.size;
+  }
+
+  /** A host was answered. @param request what it asked for, less what it was given */
+  answered(request: AcquireRequest, atMs: number): void {
+    this.#put(request.workerId, heardOf(request, atMs));
+  }
+
+  /** What a host was given has been written: from now on it is waited for. */
+  told(workerId: string, atMs: number): void {
+    const known = this.#heard.get(workerId);
+    if (known) this.#put(workerId, { ...known, atMs });
+  }
+
+  /** A job of a host has ended: it has more room than it said. */
+  released(workerId: string, atMs: number): void {
+    const { experiments, untilMs } = this.#heard.get(workerId) ?? {};
+    this.#put(workerId, { atMs, experiments, untilMs });
+  }
+
+  /** The hosts that are waited for, with what they were heard to have. */
+  *at(nowMs: number): IterableIterator<readonly [string, Heard]> {
+    for (const [id, heard] of this.#heard) if (nowMs - heard.atMs < quietMs) yield [id, heard];
+  }
+
+  #put(workerId: string, heard: Heard): void {
+    this.#heard.delete(workerId);
+    this.#heard.set(workerId, heard);
+    for (const [id, { atMs }] of this.#heard) {
+      if (heard.atMs - atMs < quietMs) break;
+      this.#heard.delete(id);
+    }
+  }
+}
+
+/** A host with room that is kept for what it will ask for. */
+interface QuietRoom extends Capacity {
+  readonly worker: FleetWorker;
+  readonly heard: Heard;
+}
+
+/** What {@link QuietRooms} looks at. */
+export interface QuietWorld {
+  readonly fleet: { readonly quiet: QuietHosts; worker(id: string): FleetWorker | undefined };
+  readonly ledger: Pick<Ledger, 'workerUse' | 'queueJobs'>;
+  readonly nowMs: number;
+}
+
+/** A host without GPUs that asks, and has had its part of this round: what it has room for it gets in the next. */
+export interface RestingHost {
+  readonly worker: FleetWorker;
+  readonly room: Capacity;
+  readonly request: AcquireRequest;
+}
+
+/** The room of quiet hosts at one moment; what is kept for one class is not there for another. */
+export class QuietRooms {
+  readonly #rooms: { -readonly [K in keyof QuietRoom]: QuietRoom[K] }[];
+  readonly #nowMs: number;
+  #looks = 0;
+
+  /**
+   * @param isAsking hosts that ask at this moment are not quiet
+   * @param resting but these have room all the same
+   */
+  constructor(
+    { fleet, ledger, nowMs }: QuietWorld,
+    isAsking: (workerId: string) => boolean = () => false,
+    resting: readonly RestingHost[] = [],
+  ) {
+    this.#nowMs = nowMs;
+    this.#rooms = [...fleet.quiet.at(nowMs)].flatMap(([id, heard]) => {
+      const worker = fleet.worker(id);
+      if (worker?.facts.state !== 'READY' || worker.shape.hasDevices || isAsking(id)) return [];
+      const { maxRunningJobs } = worker.shape.queue.limits;
+      if (maxRunningJobs !== undefined && ledger.queueJobs(worker.facts.queueId) >= maxRunningJobs) return [];
+      const room = roomOf(worker, heard, ledger);
+      return room.cores > 0 ? [{ worker, heard, ...room }] : [];
+    });
+    for (const { worker, room, request } of resting) {
+      const { cores, memoryMiB, diskMiB } = room;
+      const heard = heardOf(request, nowMs);
+      this.#rooms.push({ worker, heard, cores, memoryMiB, diskMiB });
+    }
+  }
+
+  /** Whether there is nobody to wait for. */
+  get isEmpty(): boolean {
+    return this.#rooms.length === 0;
+  }
+
+  /** Keeps room for so many jobs of the class at most. @returns for how many there is room, and in how many hosts */
+  keep(
+    cls: RequirementClass,
+    experiment: string,
+    jobs: number,
+  ): { readonly jobs: number; readonly hosts: number } {
+    const { cores, memoryMiB, diskMiB } = cls.requirements;
+    let [kept, hosts] = [0, 0];
+    for (const room of this.#rooms) {
+      if (kept >= jobs || this.#looks >= maxLooks) break;
+      this.#looks += 1;
+      if (!this.#mayTake(room, cls, experiment)) continue;
+      const byMemory = Math.min(room.memoryMiB / memoryMiB, diskMiB > 0 ? room.diskMiB / diskMiB : Infinity);
+      const fits = Math.min(jobs - kept, Math.floor(Math.min(room.cores / cores, byMemory)));
+      if (fits <= 0) continue;
+      kept += fits;
+      hosts += 1;
+      room.cores -= fits * cores;
+      room.memoryMiB -= fits * memoryMiB;
+      room.diskMiB -= fits * diskMiB;
+    }
+    return { jobs: kept, hosts };
+  }
+
+  #mayTake({ worker, heard }: QuietRoom, cls: RequirementClass, experiment: string): boolean {
+    const admits = worker.shape.queue.experiments;
+    if (admits.length > 0 && !admits.includes(experiment)) return false;
+    if (heard.experiments?.includes(experiment) === false) return false;
+    const { untilMs = Infinity } = heard;
+    return this.#nowMs + cls.requirements.walltimeSeconds * 1000 <= untilMs && worker.fits(cls);
+  }
+}
+
+function heardOf({ free, experiments, remainingSeconds }: AcquireRequest, atMs: number): Heard {
+  const untilMs = remainingSeconds === undefined ? undefined : atMs + remainingSeconds * 1000;
+  return { atMs, free, experiments, untilMs };
+}
+
+function roomOf({ facts }: FleetWorker, { free }: Heard, ledger: QuietWorld['ledger']): Capacity {
+  const used = ledger.workerUse(facts.id);
+  const left = (name: keyof Capacity): number =>
+    Math.min(free?.[name] ?? Infinity, facts.hardware[name] - used[name]);
+  return { cores: left('cores'), memoryMiB: left('memoryMiB'), diskMiB: left('diskMiB') };
+}

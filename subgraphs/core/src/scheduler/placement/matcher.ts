@@ -1,0 +1,347 @@
+/**
+ * One pass of the matcher: which ready jobs go to which of the workers that ask. Pure but for the windows and the ledger it is handed, which
+ * it changes as it decides; it reads no clock. Shares are served by their order, inside a share priority goes before age across all classes,
+ * and a class that does not fit a worker is set aside for it, whatever number of jobs it has.
+ */
+import { askedGpus, gpusOf } from '../../gpus/capacity/gpu-equivalents.js';
+import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
+import { Board } from './placement-round.js';
+import { type LeastRoom, leastOf } from './capacity-order.js';
+import type { Asker, Placing } from './placement.types.js';
+import type { AcquireRequest, LedgerEntry, ReadyJob } from '../scheduler.types.js';
+import { roomOf } from './free-capacity.js';
+import type { Demand } from '../cache/gpu-demand.js';
+import type { Fleet, FleetWorker } from '../cache/fleet.js';
+import { Heap } from './heap.js';
+import type { Ledger } from '../cache/ledger.js';
+import { QuietRooms } from './idle-hosts.js';
+import { compareKeys, type ReadyWindow } from '../cache/ready-window.js';
+import { experimentOf, type ReadyWindows } from '../cache/ready-windows.js';
+import type { RequirementClass } from '../requirements/requirement-class.js';
+import {
+  compareStandings,
+  mayTake,
+  mayTakeGpus,
+  ownerMayTake,
+  type ShareStanding,
+  standing,
+} from './share-order.js';
+
+/** A worker that asks, with what it may get at most in this pass. */
+export interface PassRequest {
+  readonly worker: FleetWorker;
+  readonly request: AcquireRequest;
+  readonly limit: number;
+  /** Of them, jobs without GPUs: they are spread over all who ask; left out: as many. */
+  readonly plainLimit?: number;
+}
+
+/** A job chosen for a worker; it has left its window and stands in the ledger, unwritten. */
+export interface Choice {
+  readonly entry: LedgerEntry;
+  readonly cls: RequirementClass;
+}
+
+/** What a pass decided. */
+export interface PassResult {
+  /** Choices of each request, in the order of the requests. */
+  readonly picks: readonly (readonly Choice[])[];
+  /** Jobs whose owners are over their limit; they have left their windows. */
+  readonly throttled: readonly { readonly jobId: string; readonly share: string; readonly owner: string }[];
+  /** Whether jobs without GPUs were left to hosts without GPUs that are about to ask. */
+  readonly hasKeptBack: boolean;
+}
+
+/** What a pass works on. */
+export interface MatcherState {
+  readonly fleet: Fleet;
+  readonly windows: ReadyWindows;
+  readonly ledger: Ledger;
+  /** What places are priced by; left out: they are not. */
+  readonly demand?: Demand;
+  /** A class that is ready for matching, or undefined while it is not loaded. */
+  classOf(classId: string): RequirementClass | undefined;
+}
+
+/** A window in a heap, with the head it was put in by: heads only move backwards during a pass, so a stale one is put in again. */
+interface Queued {
+  readonly window: ReadyWindow;
+  readonly cls: RequirementClass;
+  readonly head: ReadyJob;
+}
+
+interface ShareView {
+  readonly path: string;
+  readonly experiment: string;
+  readonly heap: Heap<Queued>;
+}
+
+/** Decides a pass. `sinceMs` is the time, which the entries of the ledger are dated with. */
+export function matchPass(
+  state: MatcherState,
+  requests: readonly PassRequest[],
+  sinceMs: number,
+): PassResult {
+  return new Pass(state, requests, sinceMs).run();
+}
+
+const noOutputs: readonly string[] = [];
+
+/** One pass: job by job in the order of shares, each to the best place that there is for it. */
+class Pass {
+  readonly #state: MatcherState;
+  readonly #requests: readonly PassRequest[];
+  readonly #sinceMs: number;
+  readonly #board: Board;
+  readonly #picks: Choice[][];
+  readonly #throttled: { jobId: string; share: string; owner: string }[] = [];
+  /** Made when a job without GPUs first finds no better place than a host with GPUs. */
+  #quiet: QuietRooms | undefined;
+  /** Jobs of a class and experiment that may still go to hosts with GPUs. */
+  readonly #surplus = new Map<RequirementClass, Map<string, number>>();
+  #hasKeptBack = false;
+  /** Shares that may have something still, and how they stood when they were put in: usage only grows during a pass. */
+  readonly #shares = new Heap<{ readonly share: ShareView; readonly at: ShareStanding }>((a, b) =>
+    compareStandings(a.at, b.at),
+  );
+
+  constructor(state: MatcherState, requests: readonly PassRequest[], sinceMs: number) {
+    this.#state = state;
+    this.#requests = requests;
+    this.#sinceMs = sinceMs;
+    const { demand, fleet } = state;
+    this.#board = new Board(demand && { demand, hosts: () => fleet.hostKinds() });
+    this.#picks = requests.map(() => []);
+  }
+
+  run(): PassResult {
+    const classes = this.#collect();
+    if (classes.size > 0) this.#admit(leastOf([...classes, ...this.#priced()]));
+    if (this.#board.isOpen) this.#serve();
+    return { picks: this.#picks, throttled: this.#throttled, hasKeptBack: this.#hasKeptBack };
+  }
+
+  /** The shares with ready jobs. @returns the classes of those */
+  #collect(): ReadonlySet<RequirementClass> {
+    const classes = new Set<RequirementClass>();
+    for (const [path, windows] of this.#state.windows.byShare()) {
+      const share: ShareView = {
+        path,
+        experiment: experimentOf(path),
+        heap: new Heap((a, b) => compareKeys(a.head, b.head)),
+      };
+      for (const window of windows.values()) {
+        const cls = window.head && this.#state.classOf(window.classId);
+        if (!cls || !window.head) continue;
+        share.heap.push({ window, cls, head: window.head });
+        classes.add(cls);
+      }
+      if (share.heap.size > 0) this.#shares.push({ share, at: this.#standing(path) });
+    }
+    return classes;
+  }
+
+  /** The classes by which places are priced. */
+  #priced(): readonly RequirementClass[] {
+    return this.#state.demand?.classes().map(({ cls }) => cls) ?? [];
+  }
+
+  /** @param least what a worker has room for if it matters in this pass */
+  #admit(least: LeastRoom): void {
+    const { ledger } = this.#state;
+    this.#requests.forEach((asked, index) => {
+      const { worker, request, limit } = asked;
+      const left = Math.min(request.count, limit);
+      const { queue } = worker.shape;
+      const most = queue.limits.maxRunningJobs;
+      const queueLeft = most === undefined ? Infinity : most - ledger.queueJobs(queue.id);
+      if (worker.facts.state !== 'READY' || left <= 0 || queueLeft <= 0) return;
+      const room = roomOf(this.#state, asked, least);
+      if (!room) return;
+      const asker: Asker = {
+        index,
+        worker,
+        request,
+        room,
+        left,
+        leftPlain: Math.min(left, asked.plainLimit ?? left),
+        seconds: request.remainingSeconds ?? Infinity,
+      };
+      this.#board.admit(asker, queueLeft);
+    });
+    this.#board.ready();
+  }
+
+  #serve(): void {
+    while (this.#board.isOpen) {
+      const share = this.#nextShare();
+      if (!share) break;
+      if (this.#takeFrom(share)) this.#shares.push({ share, at: this.#standing(share.path) });
+    }
+  }
+
+  #standing(path: string): ShareStanding {
+    const { fleet, ledger } = this.#state;
+    return standing(fleet.share(path), ledger.shareUse(path), fleet.totals);
+  }
+
+  #nextShare(): ShareView | undefined {
+    return this.#shares.pop()?.share;
+  }
+
+  /** Places the first job of the share that somebody has room for. @returns false when the share has none */
+  #takeFrom(share: ShareView): boolean {
+    for (;;) {
+      const queued = share.heap.pop();
+      if (!queued) return false;
+      const job = queued.window.head;
+      if (!job) continue;
+      if (job !== queued.head) {
+        share.heap.push({ ...queued, head: job });
+        continue;
+      }
+      const { cls } = queued;
+      // What finds no room now finds none later in this pass: room and quota only shrink.
+      if (this.#board.isParked(cls, share.experiment) || !this.#mayTake(share.path, cls)) continue;
+      const placing = this.#find(cls, share);
+      if (!placing) continue;
+      queued.window.shift();
+      const next = queued.window.head;
+      if (next) share.heap.push({ ...queued, head: next });
+      // In somebody's hands: it was ready by an old word only. When it comes back, its event puts it in again.
+      if (this.#state.ledger.get(job.id)) continue;
+      if (this.#isOwnerOver(share.path, job, cls)) {
+        this.#throttled.push({ jobId: job.id, share: share.path, owner: job.owner });
+        continue;
+      }
+      this.#take(job, cls, share.path, placing);
+      return true;
+    }
+  }
+
+  /** The best place for a job of the class of which the share may have the GPUs. */
+  #find(cls: RequirementClass, { path, experiment }: ShareView): Placing | undefined {
+    const { gpu } = cls.requirements;
+    const find = (one: RequirementClass): Placing | undefined =>
+      this.#board.find(one, experiment, () => this.#isSurplus(cls, experiment));
+    const placing = find(cls);
+    if (!placing || !gpu || this.#mayTakeGpus(path, chargeOf(gpu, placing))) return placing;
+    // What is optional is left out; others wait until the share has less.
+    return gpu.optional ? find(withoutGpus(cls)) : undefined;
+  }
+
+  #mayTakeGpus(path: string, gpus: number): boolean {
+    const { fleet, ledger } = this.#state;
+    return mayTakeGpus(fleet.share(path), ledger.shareUse(path), fleet.totals, gpus);
+  }
+
+  /** Whether a job without GPUs is one of those for which the hosts without GPUs that are about to ask have no room. */
+  #isSurplus(cls: RequirementClass, experiment: string): boolean {
+    let ofClass = this.#surplus.get(cls);
+    if (!ofClass) this.#surplus.set(cls, (ofClass = new Map()));
+    let left = ofClass.get(experiment);
+    if (left === undefined) {
+      this.#quiet ??= this.#quietRooms();
+      const ready = this.#quiet.isEmpty ? Infinity : this.#readyOf(cls, experiment);
+      left = ready - this.#quiet.keep(cls, experiment, ready).jobs;
+    }
+    ofClass.set(experiment, left - 1);
+    if (left < 1) this.#hasKeptBack = true;
+    return left >= 1;
+  }
+
+  #quietRooms(): QuietRooms {
+    const { fleet, ledger } = this.#state;
+    const asking = new Set(fleet.quiet.size === 0 ? [] : this.#requests.map(({ worker }) => worker.facts.id));
+    const world = { fleet, ledger, nowMs: this.#sinceMs };
+    return new QuietRooms(world, (id) => asking.has(id), this.#board.resting());
+  }
+
+  /** Jobs of the class that are ready; more than are known where a window has more behind it. */
+  #readyOf({ id }: RequirementClass, experiment: string): number {
+    let ready = 0;
+    for (const [path, windows] of this.#state.windows.byShare()) {
+      const window = experimentOf(path) === experiment ? windows.get(id) : undefined;
+      if (window) ready += window.isComplete ? window.size : Infinity;
+    }
+    return ready;
+  }
+
+  #mayTake(path: string, { requirements: { cores, gpu } }: RequirementClass): boolean {
+    const { fleet, ledger } = this.#state;
+    return (
+      mayTake(fleet.share(path), ledger.shareUse(path), cores) && this.#mayTakeGpus(path, askedGpus(gpu))
+    );
+  }
+
+  #isOwnerOver(path: string, job: ReadyJob, cls: RequirementClass): boolean {
+    const { fleet, ledger } = this.#state;
+    const share = fleet.share(path);
+    return (
+      share.ownerLimitCores !== undefined &&
+      !ownerMayTake(share, ledger.ownerCores(path, job.owner), cls.requirements.cores)
+    );
+  }
+
+  #take(job: ReadyJob, cls: RequirementClass, share: string, placing: Placing): void {
+    const { requirements } = cls;
+    const { worker, index } = placing.asker;
+    const { ids } = worker.devices;
+    const entry: LedgerEntry = {
+      jobId: job.id,
+      workerId: worker.facts.id,
+      queueId: worker.shape.queue.id,
+      share,
+      owner: job.owner,
+      classId: cls.id,
+      requirements,
+      deviceIds: placing.positions.map((position) => ids[position] ?? ''),
+      gpus: chargeOf(requirements.gpu, placing),
+      attempt: job.attempt + 1,
+      fence: Infinity,
+      state: 'SENT',
+      since: this.#sinceMs,
+      ...(job.hasNoOutputs ? { outputs: noOutputs } : {}),
+    };
+    this.#state.ledger.add(entry);
+    this.#board.take(placing, cls);
+    if (entry.deviceIds.length > 0) this.#withhold(entry, placing);
+    this.#picks[index]?.push({ entry, cls });
+  }
+
+  /** What a job has of a device nobody else on the host gives away. */
+  #withhold(
+    { workerId, deviceIds, requirements: { gpu } }: LedgerEntry,
+    { asker, positions }: Placing,
+  ): void {
+    const { fleet } = this.#state;
+    const { ids, shape } = asker.worker.devices;
+    for (const id of gpu ? fleet.neighbours.of(workerId) : []) {
+      const neighbour = fleet.worker(id);
+      const gpus = new Set(gpu?.exclusive ? positions.map((position) => shape.gpus[position]) : []);
+      const beside = ids.filter((_id, position) => gpus.has(shape.gpus[position]));
+      if (neighbour && gpu) this.#board.withhold(neighbour, [...deviceIds, ...beside], gpu);
+    }
+  }
+}
+
+/** What the devices of a place are charged as. */
+function chargeOf(gpu: StoredGpuRequirement | undefined, { asker, positions }: Placing): number {
+  const { facts } = asker.worker.devices.shape;
+  return gpusOf(
+    gpu,
+    positions.map((position) => facts[position]),
+  );
+}
+
+const plainClasses = new WeakMap<RequirementClass, RequirementClass>();
+
+/** The class of jobs that do without the GPUs that they may have. */
+function withoutGpus(cls: RequirementClass): RequirementClass {
+  let plain = plainClasses.get(cls);
+  if (!plain) {
+    const { gpu: _gpu, ...requirements } = cls.requirements;
+    plainClasses.set(cls, (plain = { ...cls, requirements }));
+  }
+  return plain;
+}

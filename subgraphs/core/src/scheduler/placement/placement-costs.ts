@@ -1,0 +1,99 @@
+/** What a job of a class costs in each bucket of a board: first by its devices, then by what it takes from others. */
+import { deviceChoices } from '../../gpus/capacity/device-choice.js';
+import { type DeviceFit, rankTogether } from '../../gpus/verdict/device-fit.js';
+import { withoutDevices } from '../../gpus/capacity/device-capacity.js';
+import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
+import type { BoardPrices } from './placement-prices.js';
+import { hasRoom, less, rankOf, simpleCost } from './capacity-order.js';
+import type { Room } from './placement.types.js';
+import type { Bucket } from './bucket-order.js';
+import type { Shape } from '../cache/fleet.js';
+import type { Place } from './candidate-group.js';
+import type { RequirementClass } from '../requirements/requirement-class.js';
+
+/** A bucket with room for the next job of a class. */
+export interface Found {
+  readonly place: Place;
+  readonly bucket: Bucket;
+  /** Positions of the devices, as the bucket's room has them; left out: they are chosen for who gets the job. */
+  readonly positions?: readonly number[];
+  readonly cost: number;
+}
+
+/** Of costs: the larger ones come before the smaller ones in the order of costs. */
+export const tierWeight = 1e13;
+export const rankWeight = 1e9;
+
+/** See the head of this file. */
+export class BoardCosts {
+  readonly #prices: BoardPrices;
+
+  constructor(prices: BoardPrices) {
+    this.#prices = prices;
+  }
+
+  /** What the bucket costs a job of the class, or undefined where there is no room. */
+  judge(
+    cls: RequirementClass,
+    {
+      place,
+      bucket,
+      fit,
+    }: { readonly place: Place; readonly bucket: Bucket; readonly fit: DeviceFit | undefined },
+  ): Found | undefined {
+    const { gpu } = cls.requirements;
+    if (!hasRoom(bucket.room, cls) || place.queue.left <= 0) return undefined;
+    if (gpu === undefined && !bucket.takesPlain) return undefined;
+    const best = gpu && fit && this.#best(cls, gpu, fit, place, bucket);
+    if (best) return best;
+    if (gpu !== undefined && !gpu.optional) return undefined;
+    // Without devices: on hosts that have none first, and else where the fewest are free.
+    const tier = (gpu === undefined ? 0 : 1) + (place.shape.hasDevices ? 1 : 0);
+    const cost = place.shape.hasDevices
+      ? (this.#prices.price({ shape: place.shape, bucket }, () => less(bucket.room, cls)) ??
+        simpleCost(bucket))
+      : 0;
+    return { place, bucket, positions: [], cost: tier * tierWeight + cost };
+  }
+
+  /** The best devices of the bucket's room. */
+  #best(
+    cls: RequirementClass,
+    gpu: StoredGpuRequirement,
+    fit: DeviceFit,
+    place: Place,
+    bucket: Bucket,
+  ): Found | undefined {
+    if (!this.#prices.areKnown && gpu.share === undefined) {
+      const rank = rankOf(gpu, fit, bucket.room);
+      return rank === undefined ? undefined : { place, bucket, cost: rank * rankWeight + simpleCost(bucket) };
+    }
+    let best: Found | undefined;
+    for (const positions of deviceChoices(gpu, fit, bucket.room.devices)) {
+      const rank = rankTogether(fit, positions);
+      const after = (): Room => {
+        const room = less(bucket.room, cls);
+        return { ...room, devices: withoutDevices(gpu, room.devices, positions) };
+      };
+      const left =
+        gpu.share === undefined ? 0 : (bucket.room.devices.free[positions[0] ?? 0] ?? 0) - gpu.share;
+      const cost =
+        rank * rankWeight +
+        (this.#prices.price({ shape: place.shape, bucket }, after) ?? left * 1e4 + simpleCost(bucket));
+      if (!best || cost < best.cost) best = { place, bucket, positions, cost };
+      // Without prices the first is the best.
+      if (!this.#prices.areKnown) break;
+    }
+    return best;
+  }
+}
+
+/** What any bucket of the place costs a job of the class at least. */
+export function leastCost(
+  { requirements: { gpu } }: RequirementClass,
+  shape: Shape,
+  fit: DeviceFit | undefined,
+): number {
+  if (gpu && fit) return (fit.ranks[fit.positions[0] ?? 0] ?? 0) * rankWeight;
+  return ((gpu === undefined ? 0 : 1) + (shape.hasDevices ? 1 : 0)) * tierWeight;
+}

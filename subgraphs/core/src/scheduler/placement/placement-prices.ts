@@ -1,0 +1,99 @@
+/** What placing costs on a board, by the prices of the moment, within a bounded amount of work. */
+import type { DeviceFit } from '../../gpus/verdict/device-fit.js';
+import { roomKey, simpleCost } from './capacity-order.js';
+import type { Room } from './placement.types.js';
+import type { Bucket } from './bucket-order.js';
+import { type Demand, type HostKind, Prices } from '../cache/gpu-demand.js';
+import type { Shape } from '../cache/fleet.js';
+import type { RequirementClass } from '../requirements/requirement-class.js';
+
+/** What places are priced by. */
+export interface Pricing {
+  readonly demand: Demand;
+  /** The kinds of hosts of the whole fleet. */
+  readonly hosts: () => readonly HostKind[];
+}
+
+/** A bucket with the shape of those in it. */
+export interface ShapedBucket {
+  readonly shape: Shape;
+  readonly bucket: Bucket;
+}
+
+/** Prices are reckoned for so many numbers in one pass at most; what comes after goes by the simple order. */
+const maxPriced = 1_500_000;
+/** Beyond so many different rooms prices would take longer than the pass. */
+const maxPricedBuckets = 4096;
+const priceScale = 1e8;
+/** Of places that cost the same the one with the least free is taken, so that whole hosts stay whole. */
+const tieWeight = 1e-3;
+/** Slots take so much longer than a price, a number each. */
+const slotsWork = 4;
+
+/** See the head of this file. What was decided by prices stays when they end; what comes then goes by the simple order. */
+export class BoardPrices {
+  readonly #pricing: Pricing | undefined;
+  readonly #slots = new Map<Bucket, Uint16Array>();
+  #prices: Prices | undefined;
+  #work = 0;
+
+  /** @param pricing left out: nothing is priced */
+  constructor(pricing?: Pricing) {
+    this.#pricing = pricing;
+  }
+
+  /** Whether places are priced at this moment. */
+  get areKnown(): boolean {
+    return this.#prices !== undefined;
+  }
+
+  /** Makes prices by the room that all buckets with devices have, where there is a choice among them. */
+  begin(buckets: readonly ShapedBucket[]): void {
+    const { demand, hosts } = this.#pricing ?? {};
+    if (!demand || !hosts || demand.classes().length === 0) return;
+    if (buckets.length < 2 || buckets.length > maxPricedBuckets) return;
+    const prices = (this.#prices = new Prices(demand, hosts()));
+    for (const at of buckets) {
+      prices.add(this.#slotsIn(at, prices), at.bucket.askers.length);
+      this.#bound();
+      if (!this.areKnown) return;
+    }
+  }
+
+  /** Notes that a bucket was looked at. */
+  noteLook(): void {
+    this.#work += 1;
+  }
+
+  /**
+   * What is lost where somebody in the bucket goes on with less room, or undefined where nothing is priced.
+   * @param after the room that is left; made only if it is needed
+   */
+  price(at: ShapedBucket, after: () => Room): number | undefined {
+    const prices = this.#prices;
+    if (!prices) return undefined;
+    this.#work += prices.length;
+    const price = prices.price(this.#slotsIn(at, prices), this.#slotsOf(at.shape, after(), prices));
+    this.#bound();
+    return price * priceScale + simpleCost(at.bucket) * tieWeight;
+  }
+
+  #bound(): void {
+    if (this.#work > maxPriced) this.#prices = undefined;
+  }
+
+  #slotsIn({ shape, bucket }: ShapedBucket, prices: Prices): Uint16Array {
+    let slots = this.#slots.get(bucket);
+    if (!slots) this.#slots.set(bucket, (slots = this.#slotsOf(shape, bucket.room, prices)));
+    return slots;
+  }
+
+  #slotsOf(shape: Shape, room: Room, prices: Prices): Uint16Array {
+    const fitOf = (cls: RequirementClass): DeviceFit | undefined =>
+      shape.mayFit(cls) ? shape.deviceFit(cls) : undefined;
+    return shape.slots.get(prices.basis, roomKey(room), () => {
+      this.#work += slotsWork * prices.length;
+      return prices.slots(room, fitOf);
+    });
+  }
+}

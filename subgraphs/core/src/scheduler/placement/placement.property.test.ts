@@ -1,0 +1,249 @@
+/** Passes over small random worlds, against the rules of placing written out once more. */
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { StoredRequirements } from '../../jobs/model/job.types.js';
+import { aReadyJob, aShare } from '../../../test/support/scheduler.fixture.js';
+import type { WorkerFacts } from '../scheduler.types.js';
+import { Demand } from '../cache/gpu-demand.js';
+import { Fleet } from '../cache/fleet.js';
+import { Ledger } from '../cache/ledger.js';
+import { matchPass } from './matcher.js';
+import { type Asked, isBetter, Oracle } from '../../../test/support/placement-oracle.fixture.js';
+import {
+  anyFleet,
+  anyQuestion,
+  anyRequirements,
+  questionOf,
+  worldQueues,
+} from '../../../test/support/placement-worlds.fixture.js';
+import { experimentOf, ReadyWindows } from '../cache/ready-windows.js';
+import { classIdOf, prepareClass, type RequirementClass } from '../requirements/requirement-class.js';
+
+const shares = ['alpha/a', 'beta/b'] as const;
+
+const anyStep = fc.record({
+  jobs: fc.array(
+    fc.record({ kind: fc.nat(), count: fc.integer({ min: 1, max: 4 }), share: fc.constantFrom(...shares) }),
+    { maxLength: 4 },
+  ),
+  ends: fc.array(fc.nat({ max: 20 }), { maxLength: 3 }),
+  questions: fc.array(anyQuestion, { minLength: 15, maxLength: 15 }),
+});
+type Step = typeof anyStep extends fc.Arbitrary<infer T> ? T : never;
+
+/** A world, and what happens in it. */
+class World {
+  readonly #workers: readonly WorkerFacts[];
+  readonly #kinds: readonly StoredRequirements[];
+  readonly #isPriced: boolean;
+  readonly #limits: Readonly<Record<string, number | undefined>>;
+  readonly #fleet = new Fleet();
+  readonly #ledger = new Ledger();
+  readonly #windows = new ReadyWindows();
+  readonly #demand = new Demand();
+  readonly #classes = new Map<string, RequirementClass>();
+  readonly #queues = new Map(worldQueues.map((queue) => [queue.id, queue]));
+  #jobs = 0;
+  given = 0;
+  left = 0;
+
+  constructor(
+    workers: readonly WorkerFacts[],
+    kinds: readonly StoredRequirements[],
+    isPriced: boolean,
+    limits: Readonly<Record<string, number | undefined>>,
+  ) {
+    this.#workers = workers;
+    this.#kinds = kinds;
+    this.#isPriced = isPriced;
+    this.#limits = limits;
+    this.#fleet.setShares(
+      shares.map((path) => {
+        const most = limits[path];
+        return aShare({ path, nominalGpus: 0, ...(most === undefined ? {} : { borrowLimitGpus: most }) });
+      }),
+    );
+    this.#fleet.setQueues(worldQueues);
+    for (const worker of workers) this.#fleet.put(worker);
+  }
+
+  /** Jobs end and come, and those who ask are served. @returns what was done against the rules */
+  step({ jobs, ends, questions }: Step): readonly string[] {
+    for (const at of ends) {
+      const ended = [...this.#ledger.entries()][at];
+      if (ended) this.#ledger.release(ended.jobId, Number.MAX_SAFE_INTEGER);
+    }
+    for (const { kind, count, share } of jobs) this.#submit(kind, count, share);
+    const asked = this.#asked(questions);
+    const before = new Set([...this.#ledger.entries()].map(({ jobId }) => jobId));
+    const requests = asked.flatMap(({ worker, request, isAgain }) => {
+      const known = this.#fleet.worker(worker.id);
+      // An earlier question of the same worker that nobody has answered: what it says does not hold any more.
+      const earlier = { ...request, count: 100, freeDeviceIds: worker.devices.map(({ id }) => id) };
+      const all = isAgain ? [earlier, request] : [request];
+      return known ? all.map((one) => ({ worker: known, request: one, limit: one.count })) : [];
+    });
+    const { picks } = matchPass(
+      {
+        fleet: this.#fleet,
+        windows: this.#windows,
+        ledger: this.#ledger,
+        ...(this.#isPriced ? { demand: this.#demand } : {}),
+        classOf: (id) => this.#classes.get(id),
+      },
+      requests,
+      0,
+    );
+    for (const { entry } of picks.flat()) this.#ledger.confirm(entry.jobId, 8);
+    this.given += picks.flat().length;
+    const entries = [...this.#ledger.entries()];
+    const oracle = new Oracle({ queues: this.#queues, entries, before, asked }, this.#workers);
+    return [
+      ...oracle.faults(),
+      ...shares.filter((path) => this.#gpusLeft(path) < 0).map((path) => `${path} is over its limit`),
+      ...this.#leftFaults(oracle, asked),
+      ...entries
+        .filter(({ jobId }) => !before.has(jobId))
+        .flatMap((entry) => this.#betterPlaces(oracle, asked, entry)),
+    ];
+  }
+
+  #submit(kind: number, count: number, share: string): void {
+    const wanted = this.#kinds[kind % this.#kinds.length];
+    if (!wanted) return;
+    const id = classIdOf(wanted);
+    const cls = this.#classes.get(id) ?? prepareClass(id, this.#classes.size, wanted, 1);
+    this.#classes.set(id, cls);
+    const window = this.#windows.open(share, id);
+    if (!window.isComplete) window.endRefill(window.beginRefill(), []);
+    for (let i = 0; i < count; i += 1)
+      window.put(aReadyJob(`job_${String((this.#jobs += 1)).padStart(5, '0')}`));
+    this.#demand.note(cls, count);
+  }
+
+  #asked(questions: Step['questions']): readonly (Asked & { readonly isAgain: boolean })[] {
+    return this.#workers.flatMap((worker, at) => {
+      const spec = questions[at];
+      if (!spec || spec.asks === 0) return [];
+      const use = this.#ledger.workerUse(worker.id);
+      const left = (name: 'cores' | 'memoryMiB' | 'diskMiB'): number => worker.hardware[name] - use[name];
+      const free = { cores: left('cores'), memoryMiB: left('memoryMiB'), diskMiB: left('diskMiB') };
+      const held = new Set(this.#ledger.devicesOf(worker.id).keys());
+      return [{ worker, request: questionOf(worker, spec, free, held), isAgain: spec.asks === 2 }];
+    });
+  }
+
+  /** Jobs that were left although somebody who asked has room. */
+  #leftFaults(oracle: Oracle, asked: readonly Asked[]): readonly string[] {
+    const found: string[] = [];
+    for (const window of this.#windows.all()) {
+      const cls = this.#classes.get(window.classId);
+      if (!cls || window.size === 0) continue;
+      this.left += 1;
+      const isAffordable = asked.every((one) => this.#isAffordable(oracle, one, cls, window.share));
+      for (const one of asked) {
+        if (!this.#meets(one, cls) || !isAffordable) continue;
+        const place = oracle.placeIn(one, cls.requirements, experimentOf(window.share));
+        if (place)
+          found.push(
+            `${JSON.stringify(cls.requirements)} is left, ${one.worker.id} has [${place.join(' ')}]`,
+          );
+      }
+    }
+    return found;
+  }
+
+  /** GPUs that a share may have beside what it has. */
+  #gpusLeft(path: string): number {
+    const has = [...this.#ledger.entries()].filter(({ share }) => share === path);
+    return (this.#limits[path] ?? Infinity) + 1e-6 - has.reduce((sum, { gpus = 0 }) => sum + gpus, 0);
+  }
+
+  /** Whether the share may have any of the devices that there are; it waits where it may not have the best. */
+  #isAffordable(oracle: Oracle, { worker, request }: Asked, cls: RequirementClass, path: string): boolean {
+    const { gpu } = cls.requirements;
+    if (gpu === undefined || gpu.optional) return true;
+    const left = this.#gpusLeft(path);
+    const sets = oracle.setsFor(worker, request, gpu);
+    return sets.every((set) => oracle.chargeOf(worker, set, gpu) <= left);
+  }
+
+  /** What the class asks of the host itself. */
+  #meets({ worker }: Asked, { selector }: RequirementClass): boolean {
+    const known = this.#fleet.worker(worker.id);
+    return known !== undefined && selector?.accepts(known.candidate.view()) !== false;
+  }
+
+  /** Places that are still free and would have been better: they were free when the job got its own. */
+  #betterPlaces(
+    oracle: Oracle,
+    asked: readonly Asked[],
+    {
+      jobId,
+      classId,
+      share,
+      workerId,
+      deviceIds,
+    }: Readonly<{
+      jobId: string;
+      classId: string;
+      share: string;
+      workerId: string;
+      deviceIds: readonly string[];
+    }>,
+  ): readonly string[] {
+    const cls = this.#classes.get(classId);
+    const from = this.#workers.find(({ id }) => id === workerId);
+    if (!cls || !from) return [`${jobId} is of nobody`];
+    const { gpu } = cls.requirements;
+    const others = asked.filter(
+      (one) => this.#meets(one, cls) && oracle.mayTake(one, cls.requirements, experimentOf(share)),
+    );
+    if (gpu === undefined) {
+      const plain = others.find(({ worker }) => worker.devices.length === 0);
+      return plain && from.devices.length > 0
+        ? [`${jobId} is on ${workerId}, ${plain.worker.id} has no GPUs`]
+        : [];
+    }
+    if (deviceIds.length === 0) {
+      const left = this.#gpusLeft(share);
+      const better = others.find(({ worker, request }) =>
+        oracle.setsFor(worker, request, gpu).some((set) => oracle.chargeOf(worker, set, gpu) <= left),
+      );
+      return better ? [`${jobId} has no GPU, ${better.worker.id} has one`] : [];
+    }
+    const own = from.devices.filter(({ id }) => deviceIds.includes(id));
+    const ownRank = oracle.rankOf(from, own, gpu);
+    return others.flatMap(({ worker, request }) => {
+      const better = oracle
+        .setsFor(worker, request, gpu)
+        .find((set) => isBetter(oracle.rankOf(worker, set, gpu), ownRank));
+      return better
+        ? [`${jobId} has ${deviceIds.join(' ')}, ${better.map(({ id }) => id).join(' ')} are free and better`]
+        : [];
+    });
+  }
+}
+
+const runs = 250;
+
+test('over any history of any world: what is given is right, best and once, and nothing that could be given is left', () => {
+  let [given, left] = [0, 0];
+  fc.assert(
+    fc.property(
+      anyFleet,
+      fc.array(anyRequirements, { minLength: 1, maxLength: 6 }),
+      fc.array(anyStep, { minLength: 1, maxLength: 6 }),
+      fc.boolean(),
+      fc.constantFrom(undefined, undefined, 0, 0.25, 1, 1.5),
+      (workers, kinds, steps, isPriced, limit) => {
+        const world = new World(workers, kinds, isPriced, { 'alpha/a': limit });
+        for (const step of steps) expect(world.step(step)).toEqual([]);
+        [given, left] = [given + world.given, left + world.left];
+      },
+    ),
+    { numRuns: runs },
+  );
+  expect(given).toBeGreaterThan(runs);
+  expect(left).toBeGreaterThan(runs);
+});

@@ -1,0 +1,359 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { StoredRequirements } from '../../jobs/model/job.types.js';
+import type { StoredDevice } from '../../workers/worker.types.js';
+import {
+  aGpu,
+  aQueue,
+  aReadyJob,
+  aShare,
+  aWorker,
+  someRequirements,
+} from '../../../test/support/scheduler.fixture.js';
+import type { WorkerFacts } from '../scheduler.types.js';
+import { Demand } from '../cache/gpu-demand.js';
+import { Fleet } from '../cache/fleet.js';
+import { Ledger } from '../cache/ledger.js';
+import { matchPass } from './matcher.js';
+import { ReadyWindows } from '../cache/ready-windows.js';
+import { classIdOf, prepareClass, type RequirementClass } from '../requirements/requirement-class.js';
+
+let fleet: Fleet;
+let windows: ReadyWindows;
+let ledger: Ledger;
+let demand: Demand;
+let classes: Map<string, RequirementClass>;
+let jobs: number;
+
+beforeEach(() => {
+  [fleet, windows, ledger, demand] = [new Fleet(), new ReadyWindows(), new Ledger(), new Demand()];
+  classes = new Map();
+  jobs = 0;
+  fleet.setQueues([aQueue({ limits: { gpuSharing: true } })]);
+});
+
+function host(
+  id: string,
+  devices: readonly Partial<StoredDevice>[],
+  change: Partial<WorkerFacts> = {},
+): void {
+  fleet.put(
+    aWorker({
+      id,
+      host: id,
+      name: id,
+      hardware: { cores: 32, memoryMiB: 262_144 },
+      devices: devices.map((one, at) => ({
+        id: `${id}-${at}`,
+        vendor: 'NVIDIA',
+        model: 'NVIDIA A100-SXM4-40GB',
+        memoryMiB: 40_536,
+        health: 'HEALTHY',
+        ...one,
+      })),
+      ...change,
+    }),
+  );
+}
+
+function ready(
+  count: number,
+  requirements: Partial<StoredRequirements>,
+  share = 'alpha/default',
+): RequirementClass {
+  const wanted = someRequirements(requirements);
+  const id = classIdOf(wanted);
+  const cls = classes.get(id) ?? prepareClass(id, classes.size, wanted, 1);
+  classes.set(id, cls);
+  const window = windows.open(share, id);
+  if (!window.isComplete) window.endRefill(window.beginRefill(), []);
+  for (let i = 0; i < count; i += 1) window.put(aReadyJob(`job_${String((jobs += 1)).padStart(5, '0')}`));
+  demand.note(cls, count);
+  return cls;
+}
+
+/** All workers ask. @returns the jobs that each got, with their devices */
+function pass(
+  limit = 1000,
+  workers = [...fleet.workers()],
+): Readonly<Record<string, readonly (readonly string[])[]>> {
+  const requests = workers.map((worker) => ({
+    worker,
+    limit,
+    request: {
+      workerId: worker.facts.id,
+      count: limit,
+      free: { cores: 1000, memoryMiB: 10_000_000, diskMiB: 10_000_000 },
+      freeDeviceIds: worker.facts.devices.map(({ id }) => id),
+    },
+  }));
+  const { picks } = matchPass(
+    { fleet, windows, ledger, demand, classOf: (id) => classes.get(id) },
+    requests,
+    0,
+  );
+  for (const { entry } of picks.flat()) ledger.confirm(entry.jobId, 8);
+  return Object.fromEntries(
+    picks.flatMap((list, at) =>
+      list.length > 0 ? [[workers[at]?.facts.id ?? '', list.map(({ entry }) => entry.deviceIds)]] : [],
+    ),
+  );
+}
+
+const oneGpu = { cores: 2, memoryMiB: 1024, gpu: aGpu() };
+
+/** Every device is given for at most what it is, each job has what it asked for, on devices that its worker has. */
+function checkBookings(): void {
+  const used = new Map<string, number>();
+  for (const { workerId, classId, deviceIds, jobId } of ledger.entries()) {
+    const gpu = classes.get(classId)?.requirements.gpu;
+    if (gpu && !gpu.optional && deviceIds.length !== gpu.count)
+      throw new Error(`${jobId} has ${deviceIds.length} devices`);
+    for (const id of deviceIds) {
+      const sum = (used.get(`${workerId} ${id}`) ?? 0) + (gpu?.share ?? 1000);
+      if (sum > 1000) throw new Error(`${id} is given for ${sum}/1000`);
+      used.set(`${workerId} ${id}`, sum);
+    }
+  }
+}
+
+describe('where jobs go', () => {
+  test('those without GPUs keep off GPU hosts while others are free, and go there when none is', () => {
+    host('gpu', [{}, {}]);
+    fleet.put(aWorker({ id: 'cpu', host: 'cpu', name: 'cpu', hardware: { cores: 4 } }));
+    ready(6, { cores: 1 });
+    const got = pass();
+    expect(got['cpu']).toHaveLength(4);
+    expect(got['gpu']).toHaveLength(2);
+  });
+
+  test('those with GPUs fill hosts that are in use, so that whole hosts stay whole', () => {
+    for (const id of ['a', 'b', 'c']) host(id, [{}, {}, {}, {}]);
+    ready(1, oneGpu);
+    const [first] = Object.keys(pass());
+    ready(3, oneGpu);
+    expect(Object.keys(pass())).toEqual([first]);
+    ready(2, { ...oneGpu, gpu: aGpu({ count: 4 }) });
+    expect(Object.keys(pass())).toHaveLength(2);
+  });
+
+  test('to the host whose devices are the smallest that are enough', () => {
+    host('large', [{ model: 'NVIDIA A100-SXM4-80GB', memoryMiB: 81_251 }]);
+    host('small', [{ model: 'NVIDIA A30', memoryMiB: 24_258 }]);
+    host('middle', [{}]);
+    ready(1, { ...oneGpu, gpu: aGpu({ minMemoryMiB: 40_960 }) });
+    expect(Object.keys(pass(1))).toEqual(['middle']);
+    ready(1, oneGpu);
+    expect(Object.keys(pass(1))).toEqual(['small']);
+  });
+
+  test('n devices come from one host', () => {
+    host('a', [{}, {}]);
+    host('b', [{}, {}, {}]);
+    ready(1, { ...oneGpu, gpu: aGpu({ count: 3 }) });
+    expect(pass()['b']?.[0]).toHaveLength(3);
+    ready(1, { ...oneGpu, gpu: aGpu({ count: 3 }) });
+    expect(pass()).toEqual({});
+  });
+
+  test('optional GPUs are given where they are, and the job runs without them where they are not', () => {
+    host('gpu', [{}]);
+    fleet.put(aWorker({ id: 'cpu', host: 'cpu', name: 'cpu' }));
+    ready(2, { cores: 2, gpu: aGpu({ optional: true }) });
+    const got = pass();
+    expect(got['gpu']).toEqual([['gpu-0']]);
+    expect(got['cpu']).toEqual([[]]);
+  });
+
+  test('an optional GPU is given while any is free, whichever host is filled first', () => {
+    for (const id of ['a', 'b']) host(id, [{}]);
+    ready(3, { cores: 2, gpu: aGpu({ optional: true }) });
+    expect(
+      Object.values(pass())
+        .flat()
+        .map((ids) => ids.length)
+        .sort(),
+    ).toEqual([0, 1, 1]);
+  });
+
+  test('of hosts alike the one whose smaller device is free comes first, though another has less free', () => {
+    const t4 = { model: 'Tesla T4', memoryMiB: 15_360 };
+    for (const id of ['a', 'b']) host(id, [t4, {}]);
+    ready(1, { ...oneGpu, gpu: aGpu({ models: ['T4'] }) });
+    const [filled = ''] = Object.keys(pass());
+    ready(1, oneGpu);
+    expect(Object.values(pass()).flat()).toEqual([[`${filled === 'a' ? 'b' : 'a'}-0`]]);
+  });
+
+  test('several come of one model where they can be had, on whichever host, and mixed where they cannot', () => {
+    const t4 = { model: 'Tesla T4', memoryMiB: 15_360 };
+    host('mixed', [t4, {}]);
+    host('equal', [t4, {}, {}]);
+    ready(1, { ...oneGpu, gpu: aGpu({ count: 2 }) });
+    expect(pass()).toEqual({ equal: [['equal-1', 'equal-2']] });
+    ready(1, { ...oneGpu, gpu: aGpu({ count: 2 }) });
+    expect(Object.values(pass()).flat()).toHaveLength(1);
+    checkBookings();
+  });
+
+  test('who asks for a host gets all that it has room for, though others like it were passed by', () => {
+    for (const id of ['n1', 'n2']) host(id, [{}, {}]);
+    ready(1, { ...oneGpu, selector: 'worker.host == "n1"' });
+    pass();
+    ready(2, { ...oneGpu, selector: 'worker.host == "n2"' });
+    expect(pass()['n2']).toHaveLength(2);
+  });
+
+  test('a worker that asks twice at a time gets what it has once, by what it said last', () => {
+    host('a', [{}, {}]);
+    const [worker] = [...fleet.workers()];
+    ready(4, oneGpu);
+    const got = worker ? pass(1000, [worker, worker]) : {};
+    expect(Object.values(got).flat().flat().sort()).toEqual(['a-0', 'a-1']);
+    checkBookings();
+  });
+
+  test('a device that two workers of one host tell of is given once, in one pass and over several', () => {
+    const devices = ['GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f', 'PCI-0000:3b:00.0'].map((id) => ({ id }));
+    for (const id of ['a', 'b']) host(id, devices, { host: 'n1' });
+    ready(1, oneGpu);
+    pass();
+    ready(4, oneGpu);
+    pass();
+    expect([...ledger.entries()].flatMap(({ deviceIds }) => deviceIds).sort()).toEqual(
+      devices.map(({ id }) => id),
+    );
+    // Names that workers make up, and places on the bus of other hosts, are no reason.
+    host('c', [{ id: 'PCI-0000:3b:00.0' }, { id: 'gpu0' }], { host: 'n2' });
+    host('d', [{ id: 'gpu0' }], { host: 'n2' });
+    expect(Object.values(pass()).flat()).toHaveLength(3);
+  });
+
+  test('what a worker that has ended holds still its successor on the host does not give', () => {
+    const id = 'GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f';
+    host('old', [{ id }], { host: 'n1' });
+    ready(2, oneGpu);
+    pass();
+    fleet.remove('old', true);
+    host('new', [{ id }], { host: 'n1' });
+    expect(pass()).toEqual({});
+    for (const { jobId } of [...ledger.entries()]) ledger.release(jobId, Number.MAX_SAFE_INTEGER);
+    fleet.neighbours.forget('old');
+    expect(pass()['new']).toHaveLength(1);
+  });
+
+  test('a slice does not go beside its GPU that was given whole before it was divided', () => {
+    host('a', [{}]);
+    ready(1, oneGpu);
+    pass();
+    host('a', [{}, { migProfile: '1g.5gb', parentId: 'a-0' }]);
+    ready(1, { ...oneGpu, gpu: aGpu({ migProfile: '1g.5gb' }) });
+    expect(pass()).toEqual({});
+  });
+
+  test('a share never has more GPUs than it may borrow: what is optional is left out, what is larger than it seemed waits', () => {
+    fleet.setShares([aShare({ nominalGpus: 0, borrowLimitGpus: 0.6 })]);
+    host('a30', [{ model: 'NVIDIA A30', memoryMiB: 24_258, migProfile: '4g.24gb', parentId: 'p' }]);
+    host('whole', [{}]);
+    ready(1, { cores: 1, gpu: aGpu({ migProfile: '4g.24gb' }) });
+    ready(1, { cores: 2, gpu: aGpu({ optional: true }) });
+    expect(Object.values(pass()).flat()).toEqual([[]]);
+    ready(1, { cores: 1, gpu: aGpu({ migFraction: 500, exclusive: true }) });
+    expect(pass()).toEqual({});
+  });
+
+  test('a device that turns bad is given to nobody from then on, nor are its slices', () => {
+    host('a', [{ health: 'HEALTHY' }]);
+    host('a', [{ health: 'UNHEALTHY' }]);
+    host('b', [{ health: 'UNHEALTHY' }, { migProfile: '1g.5gb', parentId: 'b-0' }]);
+    ready(1, oneGpu);
+    ready(1, { ...oneGpu, gpu: aGpu({ migProfile: '1g.5gb' }) });
+    expect(pass()).toEqual({});
+  });
+
+  test('shares of a device go together, only where the queue lets them, and never beside a job that has it alone', () => {
+    fleet.setQueues([
+      aQueue({ limits: { gpuSharing: true } }),
+      aQueue({ id: 'queue_2', name: 'alone', limits: {} }),
+    ]);
+    host('alone', [{}], { queueId: 'queue_2' });
+    host('shared', [{}, {}]);
+    ready(3, { cores: 1, gpu: aGpu({ share: 300 }) });
+    const got = pass();
+    expect(Object.keys(got)).toEqual(['shared']);
+    expect(new Set(got['shared']?.flat()).size).toBe(1);
+    ready(2, oneGpu);
+    const whole = pass();
+    expect(whole['alone']).toHaveLength(1);
+    expect(whole['shared']).toHaveLength(1);
+    ready(1, { cores: 1, gpu: aGpu({ share: 101 }) });
+    expect(pass()).toEqual({});
+    checkBookings();
+  });
+
+  test('usage is charged in parts of GPUs, and borrowing ends where the share may have no more', () => {
+    fleet.setShares([aShare({ nominalGpus: 1, borrowLimitGpus: 0.5 })]);
+    host('a', [{}, {}, {}]);
+    ready(2, { cores: 1, gpu: aGpu({ share: 500 }) });
+    pass();
+    expect(ledger.shareUse('alpha/default').gpus).toBe(1);
+    ready(1, oneGpu);
+    expect(pass()).toEqual({});
+    ready(2, { cores: 1, gpu: aGpu({ share: 400 }) });
+    expect(Object.values(pass()).flat()).toHaveLength(1);
+  });
+
+  test('who holds many GPUs and few cores comes after who holds few of both', () => {
+    host('a', [{}, {}, {}, {}]);
+    ready(2, { ...oneGpu, cores: 1 }, 'gpus/default');
+    pass();
+    ready(1, { ...oneGpu, cores: 1 }, 'gpus/default');
+    ready(1, { cores: 4, memoryMiB: 1024 }, 'cores/default');
+    pass(1);
+    expect(ledger.shareUse('cores/default').jobs).toBe(1);
+    expect(ledger.shareUse('gpus/default').jobs).toBe(2);
+  });
+
+  test('over any history of grants, ends and reports no device is given to more than it is, and none idles that could run a job', () => {
+    const kinds: Partial<StoredRequirements>[] = [
+      { cores: 1 },
+      oneGpu,
+      { ...oneGpu, gpu: aGpu({ count: 2 }) },
+      { cores: 1, gpu: aGpu({ share: 250 }) },
+      { cores: 1, gpu: aGpu({ share: 700, shareMemoryMiB: 10_000 }) },
+      { cores: 1, gpu: aGpu({ migProfile: '1g.5gb' }) },
+      { cores: 1, gpu: aGpu({ migProfile: '1g.5gb', exclusive: true }) },
+      { cores: 1, gpu: aGpu({ optional: true }) },
+    ];
+    const slices = [{}, { migProfile: '1g.5gb', parentId: 'c-0' }, { migProfile: '1g.5gb', parentId: 'c-0' }];
+    const step = fc.oneof(
+      fc.record({ submit: fc.constantFrom(...kinds), count: fc.integer({ min: 1, max: 4 }) }),
+      fc.record({ end: fc.integer({ min: 0, max: 10 }) }),
+      fc.record({ health: fc.constantFrom('HEALTHY' as const, 'UNHEALTHY' as const) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 25 }), fc.boolean(), (steps, isPriced) => {
+        [fleet, windows, ledger, classes] = [new Fleet(), new ReadyWindows(), new Ledger(), new Map()];
+        demand = new Demand();
+        fleet.setQueues([aQueue({ limits: { gpuSharing: true } })]);
+        host('a', [{}, {}, {}]);
+        host('b', [{}]);
+        host('c', slices);
+        for (const one of steps) {
+          if ('submit' in one) ready(one.count, one.submit);
+          else if ('health' in one) host('b', [{ health: one.health }]);
+          else {
+            const ended = [...ledger.entries()][one.end];
+            if (ended) ledger.release(ended.jobId, Number.MAX_SAFE_INTEGER);
+          }
+          if (!isPriced) demand = new Demand();
+          pass();
+          checkBookings();
+        }
+        // All have asked, and nothing has changed since: whatever is ready finds no room.
+        expect(pass()).toEqual({});
+      }),
+      { numRuns: 150 },
+    );
+  });
+});

@@ -1,0 +1,244 @@
+/** What a job asks of a worker, constraint by constraint: for matching, and for explaining why a job waits. */
+import type { StoredRequirements } from '../../jobs/model/job.types.js';
+import { anyRuntime } from '../../jobs/model/platforms.js';
+import type { QueueFacts, WorkerFacts } from '../scheduler.types.js';
+import { arrangeDevices, type DeviceShape } from '../../gpus/capacity/device-shape.js';
+import { gpuConstraints } from './gpu-constraints.js';
+import { type Selector, type SelectorView, selectorView } from './selector.js';
+
+/** What a constraint sees: a worker as if it were empty, with its queue. */
+export interface Candidate {
+  readonly worker: Omit<WorkerFacts, 'id' | 'state' | 'queueId'>;
+  readonly queue: QueueFacts;
+  /** Made when a selector first asks for it. */
+  readonly view: () => SelectorView;
+  /** Its devices as GPUs are matched. */
+  readonly devices: () => DeviceShape;
+}
+
+/** What hosts have more or less of. */
+export type AmountName = 'cores' | 'memoryMiB' | 'diskMiB';
+
+/** What a constraint is about. */
+export type Subject =
+  | 'queue'
+  | AmountName
+  | 'walltimeSeconds'
+  | 'architecture'
+  | 'architectureLevel'
+  | 'containerRuntime'
+  | 'network'
+  | 'selector'
+  | 'devices';
+
+/** One thing that a job asks for. */
+export interface Constraint {
+  readonly about: Subject;
+  /** As `cores >= 8`. */
+  readonly text: string;
+  /** The devices that meet it by themselves, by position; left out where it is not about devices. */
+  readonly devicesThatPass?: (candidate: Candidate) => readonly boolean[];
+  /** Why the candidate does not meet it, or undefined if it does. Unknown facts never do. */
+  refusal(candidate: Candidate): string | undefined;
+}
+
+/** A worker with its queue, ready to be matched. @param shape its devices, where they are known already */
+export function candidateOf(worker: Candidate['worker'], queue: QueueFacts, shape?: DeviceShape): Candidate {
+  let view: SelectorView | undefined;
+  let devices = shape;
+  return {
+    worker,
+    queue,
+    view: () => (view ??= selectorView(worker, queue)),
+    devices: () => (devices ??= arrangeDevices(worker.devices, queue.limits.gpuSharing ?? false).shape),
+  };
+}
+
+/** All constraints of the requirements; the cheap and telling ones first. */
+export function constraintsOf(
+  requirements: StoredRequirements,
+  selector: Selector | undefined,
+): readonly Constraint[] {
+  return [...hostConstraintsOf(requirements, selector), ...gpuConstraints(requirements)];
+}
+
+/** The constraints that are not about devices. */
+export function hostConstraintsOf(
+  requirements: StoredRequirements,
+  selector: Selector | undefined,
+): readonly Constraint[] {
+  return [
+    queueConstraint(requirements),
+    ...amountNames.map((name) => amount(name, requirements[name])),
+    ...walltime(requirements),
+    ...platform(requirements),
+    ...surroundings(requirements),
+    ...(selector ? [selectorConstraint(selector)] : []),
+  ];
+}
+
+/** Those that all workers of one shape meet or none does: all but what is about devices and the host's amounts; of those, what the queue allows. */
+export function shapeConstraintsOf(
+  requirements: StoredRequirements,
+  selector: Selector | undefined,
+): readonly Constraint[] {
+  const own = selector?.scope === 'SHAPE' ? selector : undefined;
+  const constraints = hostConstraintsOf(requirements, own);
+  return [...constraints.filter(({ about }) => !isAmount(about)), ...queueLimits(requirements)];
+}
+
+/** Whether the host has the amounts when it is empty. */
+export function hasAmounts(
+  have: Readonly<Record<AmountName, number>>,
+  wanted: Readonly<Record<AmountName, number>>,
+): boolean {
+  return have.cores >= wanted.cores && have.memoryMiB >= wanted.memoryMiB && have.diskMiB >= wanted.diskMiB;
+}
+
+/** Whether the candidate meets all constraints. */
+export function meetsAll(constraints: readonly Constraint[], candidate: Candidate): boolean {
+  return constraints.every((constraint) => constraint.refusal(candidate) === undefined);
+}
+
+function queueConstraint({ queue: bound }: StoredRequirements): Constraint {
+  return {
+    about: 'queue',
+    text: bound === undefined ? 'queue takes work by brokerage' : `queue = ${bound}`,
+    refusal({ queue }) {
+      if (bound !== undefined && bound !== queue.name) return `queue is ${queue.name}`;
+      if (queue.state === 'ONLINE') return undefined;
+      const takesBound = queue.state === 'TEST' || queue.state === 'BROKEROFF';
+      return takesBound && bound !== undefined ? undefined : `queue ${queue.name} is ${queue.state}`;
+    },
+  };
+}
+
+const amountNames: readonly AmountName[] = ['cores', 'memoryMiB', 'diskMiB'];
+
+/** Whether it is about an amount of the host. */
+export function isAmount(about: Subject): about is AmountName {
+  return amountNames.some((name) => name === about);
+}
+
+/** What a queue allows one job at most. */
+export function queueLimit(name: AmountName, { limits }: QueueFacts): number | undefined {
+  if (name === 'diskMiB') return undefined;
+  return name === 'cores' ? limits.maxCores : limits.maxMemoryMiB;
+}
+
+function amount(name: AmountName, wanted: number): Constraint {
+  return {
+    about: name,
+    text: `${name} >= ${wanted}`,
+    refusal({ worker: { hardware }, queue }) {
+      return hardware[name] < wanted ? `has ${hardware[name]}` : limitRefusal(name, wanted, queue);
+    },
+  };
+}
+
+function limitRefusal(name: AmountName, wanted: number, queue: QueueFacts): string | undefined {
+  const most = queueLimit(name, queue);
+  return most !== undefined && wanted > most ? `queue ${queue.name} allows ${most}` : undefined;
+}
+
+function queueLimits(requirements: StoredRequirements): readonly Constraint[] {
+  return amountNames.map((name) => ({
+    about: name,
+    text: `${name} <= what the queue allows`,
+    refusal: ({ queue }) => limitRefusal(name, requirements[name], queue),
+  }));
+}
+
+function walltime({ walltimeSeconds }: StoredRequirements): readonly Constraint[] {
+  return [
+    {
+      about: 'walltimeSeconds',
+      text: `walltimeSeconds >= ${walltimeSeconds}`,
+      refusal({ queue }) {
+        const most = queue.limits.maxWalltimeSeconds;
+        return most !== undefined && walltimeSeconds > most
+          ? `queue ${queue.name} allows ${most}`
+          : undefined;
+      },
+    },
+  ];
+}
+
+function platform(requirements: StoredRequirements): readonly Constraint[] {
+  const { architecture, architectureLevel } = requirements;
+  const found: Constraint[] = [];
+  if (architecture !== undefined) {
+    found.push({
+      about: 'architecture',
+      text: `architecture = ${architecture}`,
+      refusal: ({ worker }) =>
+        instructionSet(worker.hardware.architecture) === instructionSet(architecture)
+          ? undefined
+          : `is ${worker.hardware.architecture}`,
+    });
+  }
+  if (architectureLevel !== undefined) {
+    found.push({
+      about: 'architectureLevel',
+      text: `architectureLevel >= ${architectureLevel}`,
+      refusal: ({ worker }) =>
+        levelServes(worker.hardware.architectureLevel, architectureLevel)
+          ? undefined
+          : `is ${worker.hardware.architectureLevel ?? 'unknown'}`,
+    });
+  }
+  return found;
+}
+
+function surroundings({ containerRuntime, network }: StoredRequirements): readonly Constraint[] {
+  const found: Constraint[] = [];
+  if (containerRuntime !== undefined) {
+    found.push({
+      about: 'containerRuntime',
+      text: `containerRuntimes has ${containerRuntime}`,
+      refusal: ({ worker: { hardware } }) => {
+        const { containerRuntimes } = hardware;
+        if (containerRuntime === anyRuntime) return containerRuntimes.length > 0 ? undefined : 'has none';
+        return containerRuntimes.includes(containerRuntime) ? undefined : 'does not have it';
+      },
+    });
+  }
+  if (network) {
+    found.push({
+      about: 'network',
+      text: 'network',
+      refusal: ({ worker }) =>
+        worker.hardware.network === true
+          ? undefined
+          : worker.hardware.network === false
+            ? 'has none'
+            : 'is unknown',
+    });
+  }
+  return found;
+}
+
+function selectorConstraint(selector: Selector): Constraint {
+  return {
+    about: 'selector',
+    text: `selector: ${selector.text}`,
+    refusal: (candidate) =>
+      selector.accepts(candidate.view()) ? undefined : 'not met, or an attribute is unknown',
+  };
+}
+
+const aliases: Readonly<Record<string, string>> = { amd64: 'x86_64', 'x86-64': 'x86_64', arm64: 'aarch64' };
+
+function instructionSet(word: string): string {
+  const lower = word.toLowerCase();
+  return aliases[lower] ?? lower;
+}
+
+/** Levels of one family (`x86-64-v2` ≤ `x86-64-v3`) compare by their number; others must be equal. */
+function levelServes(have: string | undefined, want: string): boolean {
+  if (have === undefined) return false;
+  const pattern = /^(.*)-v(\d+)$/;
+  const [a, b] = [pattern.exec(have), pattern.exec(want)];
+  if (!a || !b) return have === want;
+  return a[1] === b[1] && Number(a[2]) >= Number(b[2]);
+}

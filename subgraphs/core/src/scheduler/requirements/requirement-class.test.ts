@@ -1,0 +1,137 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { StoredRequirements } from '../../jobs/model/job.types.js';
+import { aDevice, aGpu, aQueue, aWorker, someRequirements } from '../../../test/support/scheduler.fixture.js';
+import { Fleet } from '../cache/fleet.js';
+import { Heap } from '../placement/heap.js';
+import { canonicalJson, classIdOf, prepareClass } from './requirement-class.js';
+
+describe('a requirement class', () => {
+  test('is the same for equal requirements, whatever order their fields came in', () => {
+    const { cores, memoryMiB, ...rest } = someRequirements({ selector: 'worker.cores > 1', gpu: aGpu() });
+    expect(classIdOf({ ...rest, memoryMiB, cores })).toBe(classIdOf({ cores, memoryMiB, ...rest }));
+    expect(classIdOf(someRequirements({ cores: 2 }))).not.toBe(classIdOf(someRequirements({ cores: 3 })));
+  });
+
+  test('has an id that never changes: jobs in the store refer to it', () => {
+    expect(classIdOf(someRequirements())).toBe('class_149d5ac7c5d2b251d06b3abf99');
+  });
+
+  test('canonical JSON tells different values apart and equal ones not', () => {
+    fc.assert(
+      fc.property(fc.object({ maxDepth: 2, values: [fc.integer(), fc.string(), fc.boolean()] }), (value) => {
+        const shuffled = Object.fromEntries(Object.entries(value).reverse());
+        expect(canonicalJson(shuffled)).toBe(canonicalJson(value));
+        expect(JSON.parse(canonicalJson(value))).toEqual(JSON.parse(JSON.stringify(value)));
+      }),
+    );
+    expect(canonicalJson({ a: undefined, b: null, c: [] })).toBe('{"c":[]}');
+  });
+
+  test('with a selector that no longer compiles matches nothing', () => {
+    const cls = prepareClass('class_1', 0, someRequirements({ selector: 'worker.colour == "red"' }));
+    const fleet = new Fleet();
+    fleet.setQueues([aQueue({})]);
+    expect(fleet.put(aWorker({}))?.fits(cls)).toBe(false);
+  });
+});
+
+describe('the fleet', () => {
+  test('decides once for all workers of a shape, and anew when their queue or their facts change', () => {
+    const fleet = new Fleet();
+    fleet.setQueues([aQueue({})]);
+    const [a, b] = [
+      fleet.put(aWorker({ id: 'worker_a', host: 'a' })),
+      fleet.put(aWorker({ id: 'worker_b', host: 'b' })),
+    ];
+    expect(a?.shape).toBe(b?.shape);
+    expect([...fleet.shapes()]).toHaveLength(1);
+    const cls = prepareClass('class_1', 500, someRequirements({ cores: 8 }));
+    expect(b?.fits(cls)).toBe(true);
+    fleet.setQueues([aQueue({ revision: 2, limits: { maxCores: 4 } })]);
+    expect(fleet.worker('worker_b')?.fits(cls)).toBe(false);
+    fleet.setQueues([aQueue({ revision: 3 })]);
+    expect(fleet.put(aWorker({ id: 'worker_b', hardware: { cores: 4 } }))?.fits(cls)).toBe(false);
+    expect(fleet.put(aWorker({ id: 'worker_c', hardware: { architecture: 'aarch64' } }))?.fits(cls)).toBe(
+      true,
+    );
+    expect([...fleet.shapes()]).toHaveLength(2);
+    fleet.remove('worker_c');
+    expect(fleet.totals.cores).toBe(12);
+    fleet.remove('worker_a');
+    fleet.remove('worker_b');
+    expect([...fleet.shapes()]).toEqual([]);
+    expect(fleet.totals).toEqual({ cores: 0, memoryMiB: 0, gpus: 0 });
+  });
+
+  test('hosts that differ in their labels and in amounts of cores, memory and disk are of one shape, and each is told apart where it matters', () => {
+    const fleet = new Fleet();
+    fleet.setQueues([aQueue({ limits: { maxMemoryMiB: 12_000 } })]);
+    for (let host = 0; host < 100; host += 1)
+      fleet.put(
+        aWorker({
+          id: `worker_${host}`,
+          host: `host-${host}`,
+          labels: [{ key: 'rack', value: `r${host % 10}` }],
+          hardware: { cores: 1 + (host % 4), memoryMiB: 10_000 + 100 * host, diskMiB: 1000 + host },
+        }),
+      );
+    expect([...fleet.shapes()]).toHaveLength(1);
+    const fitting = (change: Partial<StoredRequirements>): number => {
+      const requirements = { ...someRequirements({ memoryMiB: 1, diskMiB: 1 }), ...change };
+      const cls = prepareClass(classIdOf(requirements), -1, requirements);
+      return [...fleet.workers()].filter((worker) => worker.fits(cls)).length;
+    };
+    expect(fitting({})).toBe(100);
+    expect(fitting({ cores: 3 })).toBe(50);
+    expect(fitting({ memoryMiB: 11_000 })).toBe(90);
+    expect(fitting({ memoryMiB: 12_500 })).toBe(0);
+    expect(fitting({ diskMiB: 1099 })).toBe(1);
+    expect(fitting({ selector: 'worker.labels.rack == "r3"' })).toBe(10);
+    expect(fitting({ selector: 'worker.diskMiB >= 1090 && worker.labels.rack == "r3"' })).toBe(1);
+    expect(fitting({ selector: 'worker.host == "host-7"', cores: 4 })).toBe(1);
+    expect(fitting({ selector: 'worker.architecture == "aarch64"' })).toBe(0);
+    for (const { facts } of [...fleet.workers()]) fleet.remove(facts.id);
+    expect([...fleet.shapes()]).toEqual([]);
+    expect(fleet.hostKinds()).toEqual([]);
+  });
+
+  test('hosts with about as much memory are of one kind, and nothing is left of those that are gone', () => {
+    const fleet = new Fleet();
+    fleet.setQueues([aQueue({})]);
+    const put = (id: string, memoryMiB: number): void =>
+      void fleet.put(aWorker({ id, devices: [aDevice({})], hardware: { memoryMiB } }));
+    put('worker_1', 257_600);
+    put('worker_2', 257_612);
+    put('worker_3', 515_000);
+    expect(fleet.hostKinds()).toEqual([
+      { cores: 8, memoryMiB: 257_600, gpus: 1, hosts: 2 },
+      { cores: 8, memoryMiB: 515_000, gpus: 1, hosts: 1 },
+    ]);
+    for (const id of ['worker_1', 'worker_2', 'worker_3']) fleet.remove(id);
+    expect(fleet.hostKinds()).toEqual([]);
+  });
+
+  test('tells which queues changed, and whether shares did', () => {
+    const fleet = new Fleet();
+    expect(fleet.setQueues([aQueue({}), aQueue({ id: 'queue_2' })])).toHaveLength(2);
+    expect(fleet.setQueues([aQueue({}), aQueue({ id: 'queue_2', revision: 2 })]).map(({ id }) => id)).toEqual(
+      ['queue_2'],
+    );
+    expect(fleet.setShares([{ path: 'alpha/a', nominalCores: 1, weight: 1 }])).toBe(true);
+    expect(fleet.setShares([{ path: 'alpha/a', nominalCores: 1, weight: 1 }])).toBe(false);
+    expect(fleet.share('beta/x')).toEqual({ path: 'beta/x', nominalCores: 0, weight: 1 });
+  });
+});
+
+test('a heap gives everything back in order', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer()), (values) => {
+      const heap = new Heap<number>((a, b) => a - b);
+      for (const value of values) heap.push(value);
+      const out: number[] = [];
+      for (let value = heap.pop(); value !== undefined; value = heap.pop()) out.push(value);
+      expect(out).toEqual([...values].sort((a, b) => a - b));
+    }),
+  );
+});

@@ -1,0 +1,266 @@
+/**
+ * Selectors: CEL expressions over what a worker and its queue publish. They are checked at submit: they must parse, be a condition, and
+ * be cheap, whatever they are evaluated against. An attribute that is not known makes its comparison fail: nothing unknown is ever satisfied.
+ */
+import { Environment } from '@marcbachmann/cel-js';
+import { DomainError } from '@rhizome/errors';
+import type { QueueFacts, WorkerFacts } from '../scheduler.types.js';
+
+const maxLength = 2000;
+const maxComprehensions = 4;
+
+/** Functions and macros with a cost linear in the (bounded) expression and attributes; `matches` is not: patterns can be exponential. */
+const allowedCalls = new Set([
+  'size',
+  'startsWith',
+  'endsWith',
+  'contains',
+  'lowerAscii',
+  'upperAscii',
+  'trim',
+  'indexOf',
+  'lastIndexOf',
+  'substring',
+  'split',
+  'join',
+  'int',
+  'uint',
+  'double',
+  'string',
+  'bool',
+  'dyn',
+  'has',
+  'all',
+  'exists',
+  'exists_one',
+  'filter',
+  'map',
+]);
+const comprehensions = new Set(['all', 'exists', 'exists_one', 'filter', 'map']);
+
+const environment = new Environment({
+  limits: { maxAstNodes: 300, maxDepth: 24, maxListElements: 100, maxMapEntries: 32, maxCallArguments: 4 },
+})
+  .registerVariable({
+    name: 'worker',
+    schema: {
+      host: 'string',
+      name: 'string',
+      version: 'string',
+      cpuVendor: 'string',
+      cpuModel: 'string',
+      architecture: 'string',
+      architectureLevel: 'string',
+      cores: 'int',
+      memoryMiB: 'int',
+      diskMiB: 'int',
+      containerRuntimes: 'list<string>',
+      network: 'bool',
+      labels: 'map<string, string>',
+      devices: 'list<map<string, dyn>>',
+    },
+  })
+  .registerVariable({
+    name: 'queue',
+    schema: { name: 'string', site: 'string', executor: 'string', labels: 'map<string, string>' },
+  });
+
+/** What a selector sees of one worker; made by {@link selectorView}. */
+export type SelectorView = Readonly<Record<string, unknown>>;
+
+/**
+ * Of which workers the answers are the same: of all of one shape; of those that have equal labels, too; or of each by itself, where host,
+ * name, version or amounts are read.
+ */
+export type SelectorScope = 'SHAPE' | 'LABELS' | 'WORKER';
+
+/** A checked selector. */
+export interface Selector {
+  readonly text: string;
+  readonly scope: SelectorScope;
+  /** Whether the worker is accepted; an unknown attribute or a fault in evaluation accepts nothing. */
+  accepts(view: SelectorView): boolean;
+}
+
+const compiled = new Map<string, Selector>();
+const maxCompiled = 10_000;
+
+/**
+ * Checks and compiles a selector; the same text is compiled once.
+ * @param field where the text stands in the input, for the message
+ * @throws DomainError SELECTOR_INVALID that says what would be right
+ */
+export function compileSelector(text: string, field = 'selector'): Selector {
+  const known = compiled.get(text);
+  if (known) return known;
+  const selector = compile(text, field);
+  if (compiled.size >= maxCompiled) compiled.delete(compiled.keys().next().value ?? '');
+  compiled.set(text, selector);
+  return selector;
+}
+
+function compile(text: string, field: string): Selector {
+  if (text.trim() === '') throw refused(text, field, 'a CEL condition, such as worker.cores >= 8');
+  if (text.length > maxLength)
+    throw refused(text, field, `at most ${maxLength} characters; it has ${text.length}`);
+  const parsed = parse(text, field);
+  const found = inspect(parsed.ast);
+  if (found.refusal) throw refused(text, field, found.refusal);
+  const checked = parsed.check();
+  if (!checked.valid)
+    throw refused(text, field, `known attributes and fitting types: ${firstLine(checked.error)}`);
+  if (checked.type !== 'bool')
+    throw refused(text, field, `a condition (bool); it gives ${checked.type ?? 'no type'}`);
+  return {
+    text,
+    scope: found.readsWorker ? 'WORKER' : found.readsLabels ? 'LABELS' : 'SHAPE',
+    accepts(view) {
+      try {
+        return parsed(view as Record<string, unknown>) === true;
+      } catch {
+        return false;
+      }
+    },
+  };
+}
+
+function parse(text: string, field: string): ReturnType<typeof environment.parse> {
+  try {
+    return environment.parse(text);
+  } catch (error) {
+    throw refused(text, field, `CEL that parses: ${firstLine(error)}`);
+  }
+}
+
+interface Finding {
+  refusal?: string;
+  readsWorker: boolean;
+  readsLabels: boolean;
+  comprehensions: number;
+}
+
+/** What workers of one shape may differ in. */
+const ownFields = new Set(['host', 'name', 'version', 'cores', 'memoryMiB', 'diskMiB']);
+
+/** Walks the syntax tree: which calls there are, how comprehensions are nested, which attributes of `worker` are read. */
+function inspect(ast: unknown): Finding {
+  const finding: Finding = { readsWorker: false, readsLabels: false, comprehensions: 0 };
+  walk(ast, false, finding);
+  if (finding.comprehensions > maxComprehensions) {
+    finding.refusal ??= `at most ${maxComprehensions} of all, exists, exists_one, filter and map; it has ${finding.comprehensions}`;
+  }
+  return finding;
+}
+
+function walk(node: unknown, inside: boolean, finding: Finding): void {
+  if (Array.isArray(node)) {
+    for (const part of node) walk(part, inside, finding);
+    return;
+  }
+  if (!isNode(node)) return;
+  if (isMember(node)) {
+    if (ownFields.has(node.args[1])) finding.readsWorker = true;
+    if (node.args[1] === 'labels') finding.readsLabels = true;
+    return;
+  }
+  // `worker` used whole: nobody can tell which attributes it depends on.
+  if (node.op === 'id' && node.args === 'worker') finding.readsWorker = true;
+  if (node.op !== 'call' && node.op !== 'rcall') return walk(node.args, inside, finding);
+  const [name, ...rest] = node.args as [unknown, ...unknown[]];
+  const isComprehension = comprehensions.has(String(name));
+  if (!allowedCalls.has(String(name)))
+    finding.refusal ??= `no call of ${String(name)}; allowed are ${[...allowedCalls].join(', ')}`;
+  if (isComprehension) {
+    finding.comprehensions += 1;
+    if (inside) finding.refusal ??= `no comprehension inside another: ${String(name)}`;
+  }
+  walk(rest, inside || isComprehension, finding);
+}
+
+function isNode(value: unknown): value is { op: string; args: unknown } {
+  return typeof value === 'object' && value !== null && 'op' in value && 'args' in value;
+}
+
+function isMember(node: { op: string; args: unknown }): node is { op: string; args: [unknown, string] } {
+  if (node.op !== '.' || !Array.isArray(node.args)) return false;
+  const [target, name] = node.args as unknown[];
+  return isNode(target) && target.op === 'id' && target.args === 'worker' && typeof name === 'string';
+}
+
+function firstLine(error: unknown): string {
+  return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+}
+
+function refused(text: string, field: string, expected: string): DomainError {
+  const shown = text.length > 120 ? `${text.slice(0, 117)}...` : text;
+  return new DomainError(
+    'SELECTOR_INVALID',
+    `${field}: selector ${JSON.stringify(shown)} is refused; expected ${expected}`,
+    {
+      field,
+      value: shown,
+      expected,
+    },
+  );
+}
+
+/** The attributes of a worker and its queue as typed values; unknown ones are left out. Whole numbers are CEL ints. */
+export function selectorView(
+  worker: Omit<WorkerFacts, 'id' | 'state' | 'queueId'>,
+  queue: QueueFacts,
+): SelectorView {
+  const { hardware, labels } = worker;
+  let devices: readonly Map<string, unknown>[] | undefined;
+  return {
+    worker: {
+      host: worker.host,
+      name: worker.name,
+      version: worker.version,
+      ...defined({
+        cpuVendor: hardware.cpuVendor,
+        cpuModel: hardware.cpuModel,
+        architectureLevel: hardware.architectureLevel,
+        network: hardware.network,
+      }),
+      architecture: hardware.architecture,
+      cores: BigInt(hardware.cores),
+      memoryMiB: BigInt(hardware.memoryMiB),
+      diskMiB: BigInt(hardware.diskMiB),
+      containerRuntimes: [...hardware.containerRuntimes],
+      labels: labelMap(labels),
+      // Few selectors ask for devices, and they are the most of what is told.
+      get devices() {
+        return (devices ??= devicesView(worker.devices));
+      },
+    },
+    queue: { name: queue.name, site: queue.site, executor: queue.executor, labels: labelMap(queue.labels) },
+  };
+}
+
+/** Facts of devices in an order of their own: workers of one shape differ in ids, in places on the bus, and in who told what. */
+function devicesView(devices: WorkerFacts['devices']): readonly Map<string, unknown>[] {
+  const told = devices.map(
+    ({ id: _id, parentId: _parent, sources: _sources, pciAddress: _at, brand: _brand, ...facts }) => ({
+      facts,
+      text: canonicalText(facts),
+    }),
+  );
+  return told
+    .sort((a, b) => (a.text < b.text ? -1 : a.text > b.text ? 1 : 0))
+    .map(({ facts: { memoryMiB, ...facts } }) => {
+      const amount = memoryMiB === undefined ? undefined : BigInt(memoryMiB);
+      return new Map<string, unknown>(Object.entries(defined({ ...facts, memoryMiB: amount })));
+    });
+}
+
+function canonicalText(facts: object): string {
+  return JSON.stringify(Object.entries(facts).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function labelMap(labels: readonly { readonly key: string; readonly value: string }[]): Map<string, string> {
+  return new Map(labels.map(({ key, value }) => [key, value]));
+}
+
+function defined(facts: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
+}

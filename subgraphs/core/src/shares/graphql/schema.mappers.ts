@@ -1,0 +1,2 @@
+/** What stands behind the types of this folder's SDL. */
+export type { ShareLeaf as ShareMapper } from '../shares.service.js';

@@ -1,0 +1,66 @@
+/** Doors of tasks: unpack, call, map. */
+import type { Policies } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
+import type { Context } from '../../context.js';
+import { experimentNamed } from '../../jobs/graphql/experiment-of.js';
+import { jobProjection } from '../../jobs/graphql/job-fields.js';
+import { jobStates } from '../../jobs/model/job-state.js';
+import type { Resolvers } from '../../types.generated.js';
+import type { TaskFacts } from '../task.document.js';
+import { progressLoader, taskJobsLoader, taskLoader } from './task-loader.js';
+import { fractionsOf } from '../tasks.service.js';
+
+/** Resolvers of this folder's SDL. */
+export const taskResolvers: Pick<Resolvers, 'Query' | 'Mutation' | 'Task' | 'TaskProgress'> = {
+  Query: {
+    task: (_parent, { id }, { loaders }) => loaders.load(taskLoader, id),
+    tasks: (_parent, { filter, first, after }, { core, principal }) =>
+      core.tasks.page(principal, filter, { first: first ?? 20, after }),
+  },
+  Mutation: {
+    submitTask: async (_parent, { input }, { core, principal }) => {
+      const result = await core.tasks.submit(principal, input);
+      return 'task' in result
+        ? { task: result.task, userErrors: [] }
+        : { task: null, userErrors: result.refusals };
+    },
+  },
+  Task: {
+    __resolveReference: (representation, { loaders }) => loaders.load(taskLoader, String(representation.id)),
+    id: ({ _id }) => _id,
+    experiment: ({ experiment }, _args, context) => experimentNamed(experiment, context),
+    submittedBy: ({ submittedBy, owner }) => submittedBy ?? owner,
+    progress: async (task, _args, { loaders }) => {
+      const progress = await loaders.load(progressLoader, task);
+      if (progress) return progress;
+      throw new DomainError('TASK_NOT_FOUND', `task ${task._id} does not exist any more`, {
+        value: task._id,
+      });
+    },
+    jobs: async ({ _id: taskId }, { states, first, after }, { loaders }: Context, info) => {
+      const projection = jobProjection(info, ['nodes'], ['edges', 'node']);
+      const key = { taskId, states, order: 'OLDEST' as const, first: first ?? 20, after, projection };
+      const page = await loaders.load(taskJobsLoader, key);
+      if (page) return page;
+      throw new Error(`the jobs of ${taskId} were not read`);
+    },
+  },
+  TaskProgress: {
+    states: ({ states }) =>
+      jobStates.flatMap((state) => (states[state] ? [{ state, count: states[state] }] : [])),
+    finishedFraction: (progress) => fractionsOf(progress).finished,
+    endedFraction: (progress) => fractionsOf(progress).ended,
+  },
+};
+
+/** Who may pass the doors of tasks; which tasks they see is narrowed by the service. */
+export const taskPolicies: Policies = {
+  'Query.task': { action: 'task:read' },
+  'Query.tasks': { action: 'task:read' },
+  'Mutation.submitTask': {
+    action: 'task:submit',
+    experiment: ({ args }) => (args as { input: { experiment: string } }).input.experiment,
+  },
+  'Task.__resolveReference': { action: 'task:read' },
+  'Task.jobs': { action: 'job:read', experiment: ({ parent }) => (parent as TaskFacts).experiment },
+};

@@ -1,0 +1,6 @@
+/** What stands behind the types of this folder's SDL. */
+import type { TaskFacts } from '../task.document.js';
+import type { TaskProgressFacts } from '../tasks.service.js';
+
+export type TaskMapper = TaskFacts;
+export type TaskProgressMapper = TaskProgressFacts;

@@ -1,0 +1,66 @@
+import { can } from '@rhizome/authz';
+import { defineLoader, lookAhead } from '@rhizome/subgraph';
+import type { KeysetPage } from '@rhizome/mongo';
+import type { GraphQLResolveInfo } from 'graphql';
+import type { Context } from '../../context.js';
+import type { JobState } from '../../jobs/model/job-state.js';
+import type { JobDocument } from '../../jobs/model/job.types.js';
+import type { JobPageRequest } from '../../jobs/jobs.service.js';
+import type { TaskFacts } from '../task.document.js';
+import type { TaskProgressFacts } from '../tasks.service.js';
+
+/** Tasks by id; what the principal may not read is null. */
+export const taskLoader = defineLoader<string, TaskFacts, Context>({
+  name: 'Task',
+  load: (ids, { core, principal }) => core.tasks.findMany(ids, principal),
+});
+
+/** What a job knows of its task as well as the task. */
+const knownByJobs: ReadonlySet<string> = new Set(['__typename', 'id', 'experiment']);
+const isKnownByJobs = lookAhead('Task', (fields) => [...fields].every((name) => knownByJobs.has(name)));
+
+/** The task of a job. Where no more is asked than the job knows, as gateways do for experiments, no task is read: tasks are never removed. */
+export function taskOfJob(
+  { taskId, experiment }: Pick<JobDocument, 'taskId' | 'experiment'>,
+  _args: object,
+  { loaders, principal }: Context,
+  info: GraphQLResolveInfo,
+): Promise<TaskFacts | null> | Pick<TaskFacts, '_id' | 'experiment'> | null {
+  if (taskId === undefined) return null;
+  if (!isKnownByJobs(info)) return loaders.load(taskLoader, taskId);
+  return can(principal, 'task:read', experiment) ? { _id: taskId, experiment } : null;
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}
+
+/** A page of the jobs of one task. */
+interface TaskJobsKey extends JobPageRequest {
+  readonly taskId: string;
+  readonly states: readonly JobState[] | null | undefined;
+}
+
+/** Jobs of tasks: the pages of all tasks of a list are read together. */
+export const taskJobsLoader = defineLoader<TaskJobsKey, KeysetPage<JobDocument>, Context>({
+  name: 'TaskJobs',
+  cacheKey: ({ taskId, states, first, after, projection }) =>
+    JSON.stringify([taskId, states, first, after, Object.keys(projection)]),
+  load: async (keys, { core, principal }) => {
+    const wanted = keys.map(({ taskId, states, ...request }) => ({ ...request, filter: { taskId, states } }));
+    try {
+      return await core.jobs.pages(principal, wanted);
+    } catch {
+      // One that is asked for wrongly is its own fault alone.
+      const alone = wanted.map(({ filter, ...request }) => core.jobs.page(principal, filter, request));
+      return Promise.all(alone.map((page) => page.catch(asError)));
+    }
+  },
+});
+
+/** How far tasks are; one count for all tasks of an operation. */
+export const progressLoader = defineLoader<TaskFacts, TaskProgressFacts, Context>({
+  name: 'TaskProgress',
+  cacheKey: ({ _id }) => _id,
+  load: (tasks, { core }) => core.tasks.progressOf(tasks),
+});

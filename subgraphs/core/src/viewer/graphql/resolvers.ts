@@ -1,0 +1,28 @@
+/** Who calls, and what they may do. */
+import { createPrincipal, permissionsOf, type Policies } from '@rhizome/authz';
+import type { Resolvers } from '../../types.generated.js';
+import type { ViewerGrantMapper } from './schema.mappers.js';
+
+export const viewerResolvers: Pick<Resolvers, 'Viewer' | 'ViewerGrant' | 'Query'> = {
+  Query: {
+    viewer: (_parent, _args, { principal }) => principal,
+  },
+  Viewer: {
+    actsFor: ({ actsFor }) => actsFor ?? null,
+    grants: (principal) => principal.grants.map((grant) => ({ grant, principal })),
+  },
+  ViewerGrant: {
+    experiment: ({ grant }) => grant.experiment,
+    roles: ({ grant }) => grant.roles,
+    permissions: permissionsOfGrant,
+  },
+};
+
+/** What this grant alone allows. */
+function permissionsOfGrant({ grant, principal: { kind, subject, expiresAt } }: ViewerGrantMapper): string[] {
+  return [...permissionsOf(createPrincipal({ kind, subject, expiresAt, grants: [grant] })).keys()].sort();
+}
+
+export const viewerPolicies: Policies = {
+  'Query.viewer': { open: 'whoever has a token may read what is in it', perPrincipal: true },
+};

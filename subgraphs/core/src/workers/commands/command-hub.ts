@@ -1,0 +1,163 @@
+/** Orders to workers, pushed to those of this process that listen: kills, drops and drains at once, word of new work at most once a second. */
+import type { JobEvent, QueueFacts, WorkerFacts } from '../../scheduler/scheduler.types.js';
+import type { BrokerView } from '../../scheduler/cache/scheduler-cache.js';
+import { experimentOf } from '../../scheduler/cache/ready-windows.js';
+import type { RequirementClasses } from '../../scheduler/requirements/requirement-classes.js';
+import { isHeld } from '../../jobs/model/job-state.js';
+import { drainOf, type WorkerCommand } from './command-rules.js';
+import { PushStream } from './push-stream.js';
+
+/** One message to a worker. */
+export interface CommandsMessage {
+  readonly sequence: number;
+  readonly commands: readonly WorkerCommand[];
+}
+
+/** What {@link CommandHub} is made of. */
+export interface CommandHubOptions {
+  readonly view: BrokerView;
+  readonly classes: RequirementClasses;
+  /** Least time between two words of new work to one worker. */
+  readonly workEveryMs?: number;
+}
+
+interface Listener {
+  readonly stream: PushStream<CommandsMessage>;
+  sequence: number;
+}
+
+/** Kinds of jobs that became ready and are not told yet; beyond this number every worker is told. */
+const maxKinds = 1000;
+
+/** See the head of this file. */
+export class CommandHub {
+  readonly #options: CommandHubOptions;
+  readonly #listeners = new Map<string, Set<Listener>>();
+  readonly #ready = new Map<string, { readonly classId: string; readonly share: string }>();
+  #stops: (() => void)[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: CommandHubOptions) {
+    this.#options = options;
+  }
+
+  /** Follows what happens to jobs and queues. */
+  start(): void {
+    const { view, workEveryMs = 1000 } = this.#options;
+    this.#stops.push(
+      view.onChange({
+        events: (events) => this.#takeEvents(events),
+        queues: (queues) => this.#takeQueues(queues),
+        capacity: () => undefined,
+        foreignGrants: () => undefined,
+      }),
+    );
+    this.#timer = setInterval(() => this.#tellWork(), workEveryMs);
+    this.#timer.unref();
+  }
+
+  /** Ends all streams. */
+  stop(): void {
+    clearInterval(this.#timer);
+    for (const stop of this.#stops) stop();
+    for (const listeners of this.#listeners.values()) for (const { stream } of listeners) stream.end();
+    this.#listeners.clear();
+  }
+
+  /** Orders to one worker from now on; the first message tells what holds already. Ends when it is closed. */
+  listen(workerId: string, opening: readonly WorkerCommand[]): AsyncIterableIterator<CommandsMessage> {
+    const listeners = this.#listeners.get(workerId) ?? new Set<Listener>();
+    this.#listeners.set(workerId, listeners);
+    const stream = new PushStream<CommandsMessage>(() => {
+      listeners.delete(listener);
+      if (listeners.size === 0) this.#listeners.delete(workerId);
+    });
+    const listener: Listener = { stream, sequence: 0 };
+    listeners.add(listener);
+    this.#push(listener, opening);
+    return stream;
+  }
+
+  /** Gives orders to a worker, if it listens here. */
+  issue(workerId: string, commands: readonly WorkerCommand[]): void {
+    for (const listener of this.#listeners.get(workerId) ?? []) this.#push(listener, commands);
+  }
+
+  /** A worker changed: told to drain, if it is to. */
+  takeWorker(worker: WorkerFacts): void {
+    if (worker.state === 'DRAINING') this.issue(worker.id, drainOf(worker, undefined));
+  }
+
+  #push(listener: Listener, commands: readonly WorkerCommand[]): void {
+    listener.stream.push({ sequence: listener.sequence, commands });
+    listener.sequence += 1;
+  }
+
+  #takeEvents(events: readonly JobEvent[]): void {
+    if (this.#listeners.size === 0) return;
+    const orders = new Map<string, WorkerCommand[]>();
+    for (const { jobId, last } of events) {
+      if (last.to === 'ACTIVATED') this.#noteReady(last);
+      const kind = orderFor(last);
+      if (!kind || last.workerId === undefined || !this.#listeners.has(last.workerId)) continue;
+      const reason = last.reason ?? `the job is ${last.to}`;
+      // Whoever takes a job from its worker raises the fence by one.
+      const command: WorkerCommand = { kind, jobId, fence: last.fence - 1, reason };
+      orders.set(last.workerId, [...(orders.get(last.workerId) ?? []), command]);
+    }
+    for (const [workerId, commands] of orders) this.issue(workerId, commands);
+  }
+
+  #noteReady({ classId, share }: JobEvent['last']): void {
+    if (this.#ready.size < maxKinds) this.#ready.set(`${share} ${classId}`, { classId, share });
+  }
+
+  #tellWork(): void {
+    const kinds = [...this.#ready.values()];
+    this.#ready.clear();
+    if (kinds.length === 0) return;
+    for (const workerId of this.#listeners.keys()) {
+      if (this.#mayWork(workerId, kinds))
+        this.issue(workerId, [{ kind: 'WORK', reason: 'jobs became ready' }]);
+    }
+  }
+
+  #mayWork(
+    workerId: string,
+    kinds: readonly { readonly classId: string; readonly share: string }[],
+  ): boolean {
+    const { fleet, ledger } = this.#options.view;
+    const worker = fleet.worker(workerId);
+    if (worker?.facts.state !== 'READY' || ledger.workerUse(workerId).cores >= worker.facts.hardware.cores)
+      return false;
+    if (kinds.length >= maxKinds) return true;
+    const { experiments } = worker.shape.queue;
+    return kinds.some(({ classId, share }) => {
+      const cls = this.#options.classes.get(classId);
+      // A class that this process has not read may fit: asking costs little, missing work much.
+      return (
+        (experiments.length === 0 || experiments.includes(experimentOf(share))) && (!cls || worker.fits(cls))
+      );
+    });
+  }
+
+  #takeQueues(queues: readonly QueueFacts[]): void {
+    const offline = new Map(
+      queues.filter(({ state }) => state === 'OFFLINE').map((queue) => [queue.id, queue]),
+    );
+    if (offline.size === 0) return;
+    for (const workerId of [...this.#listeners.keys()]) {
+      const worker = this.#options.view.fleet.worker(workerId);
+      const queue = worker && offline.get(worker.facts.queueId);
+      if (worker && queue) this.issue(workerId, drainOf(worker.facts, queue));
+    }
+  }
+}
+
+/** What an event means for the worker that had the job. */
+function orderFor({ from, to, actor }: JobEvent['last']): 'KILL' | 'DROP' | undefined {
+  if (from === null || !isHeld(from) || isHeld(to)) return undefined;
+  if (to === 'CANCELLED' || to === 'CLOSED') return 'KILL';
+  // The worker's own word ends a job, too; only what core takes back is news to it.
+  return actor.startsWith('system:') ? 'DROP' : undefined;
+}

@@ -1,0 +1,15 @@
+/** What stands behind the types of this folder's SDL. */
+import type { Grant } from '../../scheduler/scheduler.types.js';
+import type { WorkerCommand } from '../commands/command-rules.js';
+import type { StoredDevice, WorkerDocument } from '../worker.types.js';
+
+export type WorkerMapper = WorkerDocument;
+export type WorkerCommandMapper = WorkerCommand;
+
+/** A device with the worker it is of. */
+export interface DeviceMapper extends StoredDevice {
+  readonly workerId: string;
+}
+
+/** The job is read where more of it is asked for than the grant tells. */
+export type JobAssignmentMapper = Grant;

@@ -1,0 +1,42 @@
+/** Loading of workers and their leases: batched for all fields of an operation. */
+import type { KeysetPage } from '@rhizome/mongo';
+import { defineLoader, entity } from '@rhizome/subgraph';
+import type { Context } from '../../context.js';
+import type { LeaseDocument, WorkerDocument } from '../worker.types.js';
+
+/** Workers by id; those of queues that the principal may not see are null. */
+export const workerEntity = entity<WorkerDocument, string, Context>({
+  type: 'Worker',
+  key: 'id',
+  load: (ids, { core, principal }) => core.fleet.workers.findMany(ids, principal),
+});
+
+/** Leases by worker; a worker that lives no more has none. */
+export const leaseLoader = defineLoader<string, LeaseDocument, Context>({
+  name: 'Lease',
+  load: (ids, { core }) => core.fleet.workers.leases(ids),
+});
+
+/** A page of the workers of one queue. */
+interface QueueWorkersKey {
+  readonly queue: string;
+  readonly first: number;
+  readonly after: string | null | undefined;
+}
+
+/** Workers of queues: the pages of all queues of a list are read together. */
+export const queueWorkersLoader = defineLoader<QueueWorkersKey, KeysetPage<WorkerDocument>, Context>({
+  name: 'QueueWorkers',
+  cacheKey: ({ queue, first, after }) => JSON.stringify([queue, first, after]),
+  load: async (keys, { core, principal }) => {
+    const wanted = keys.map(({ queue, first, after }) => ({ query: { queue }, first, after }));
+    try {
+      return await core.fleet.workers.pages(principal, wanted);
+    } catch {
+      // One that is asked for wrongly is its own fault alone.
+      const alone = wanted.map(({ query, ...page }) => core.fleet.workers.page(principal, query, page));
+      const settled = await Promise.allSettled(alone);
+      return settled.map((one) => (one.status === 'fulfilled' ? one.value : (one.reason as Error)));
+    }
+  },
+});

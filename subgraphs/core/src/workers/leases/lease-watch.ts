@@ -1,0 +1,148 @@
+/**
+ * What becomes of workers that fall silent: the leader looks each second for leases that have ended, closes them, and sends the jobs back. It
+ * also takes back grants that their worker never learned of: sent a while ago, and missing from a later sign of life.
+ */
+import type { Logger } from '@rhizome/log';
+import type { Clock } from '@rhizome/mongo';
+import type { Ledger } from '../../scheduler/cache/ledger.js';
+import {
+  grantLost,
+  type GrantRef,
+  leaseLost,
+  type SendBack,
+} from '../../scheduler/dispatch/requeue-grants.js';
+import type { LeasesRepository } from './leases.repository.js';
+import type { WorkerRegistry } from '../worker-registry.js';
+import type { LeaseDocument } from '../worker.types.js';
+import type { WorkersRepository } from '../workers.repository.js';
+
+/** What {@link LeaseWatch} is made of. */
+export interface LeaseWatchOptions {
+  readonly leases: LeasesRepository;
+  readonly workers: WorkersRepository;
+  readonly registry: WorkerRegistry;
+  /** Whether this process leads and its ledger is exact. */
+  readonly isLeading: () => boolean;
+  readonly ledger: Pick<Ledger, 'entries' | 'jobsOf' | 'get'>;
+  readonly sendBack: SendBack;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly scanMs?: number;
+  /** A grant is looked for in signs of life after this time. */
+  readonly graceMs?: number;
+}
+
+/** Lost workers dealt with in one scan. */
+const maxLost = 200;
+
+/** See the head of this file. */
+export class LeaseWatch {
+  readonly #options: LeaseWatchOptions;
+  /** Jobs that a worker did not list, with the revision of the lease that was seen then. */
+  #suspects = new Map<string, number>();
+  #timer: NodeJS.Timeout | undefined;
+  #scanning: Promise<void> | undefined;
+
+  constructor(options: LeaseWatchOptions) {
+    this.#options = options;
+  }
+
+  /** Scans each second while this process leads. */
+  start(): void {
+    this.#timer = setInterval(() => {
+      if (this.#options.isLeading()) void this.scan();
+    }, this.#options.scanMs ?? 1000);
+    this.#timer.unref();
+  }
+
+  /** Scans no more. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#scanning;
+  }
+
+  /** One scan; scans do not overlap. Faults are logged: the next scan goes on where this one stopped. */
+  async scan(): Promise<void> {
+    this.#scanning ??= this.#scan()
+      .catch((err: unknown) =>
+        this.#options.log.warn({ err }, 'leases of workers could not be looked through'),
+      )
+      .finally(() => (this.#scanning = undefined));
+    await this.#scanning;
+  }
+
+  async #scan(): Promise<void> {
+    const { leases } = this.#options;
+    await leases.loseExpired();
+    for (const lease of await leases.findLost(maxLost)) await this.#close(lease);
+    await this.#takeBackUnknown();
+    await this.#takeBackOrphans();
+  }
+
+  /** Each step may be repeated by the next leader: the lease goes last. */
+  async #close(lease: LeaseDocument): Promise<void> {
+    const { workers, registry, leases, sendBack, ledger, log } = this.#options;
+    const reason = lease.lostReason ?? 'its lease ended';
+    const lost = await workers.end(lease._id, 'LOST', reason, lease);
+    if (lost) {
+      registry.take(lost);
+      log.info({ workerId: lease._id, queue: lost.queue, reason }, 'a worker was lost');
+    }
+    const held = [...ledger.jobsOf(lease._id)].flatMap((jobId) => this.#grantOf(jobId));
+    // A grant that is being written has no fence yet: the lease stays, so that the next scan finds it written.
+    if (held.some(({ fence }) => fence === Infinity)) return;
+    await sendBack.run(held, leaseLost(lease._id, reason), 'system:lease');
+    await leases.remove(lease._id);
+  }
+
+  /** Jobs whose worker has no lease at all: the last leader was interrupted, or a grant was written while its worker was closed. */
+  async #takeBackUnknown(): Promise<void> {
+    const { ledger, leases, sendBack, registry } = this.#options;
+    const unknown = new Map<string, GrantRef[]>();
+    for (const { jobId, fence, workerId } of ledger.entries()) {
+      if (registry.isLive(workerId) || fence === Infinity) continue;
+      unknown.set(workerId, [...(unknown.get(workerId) ?? []), { jobId, fence }]);
+    }
+    if (unknown.size === 0) return;
+    const leased = new Set((await leases.findMany([...unknown.keys()])).map(({ _id }) => _id));
+    for (const [workerId, grants] of unknown) {
+      if (!leased.has(workerId))
+        await sendBack.run(grants, leaseLost(workerId, 'it has no lease'), 'system:lease');
+    }
+  }
+
+  async #takeBackOrphans(): Promise<void> {
+    const { ledger, leases, sendBack, clock, log, graceMs = 20_000 } = this.#options;
+    const before = clock.monotonicMs() - graceMs;
+    const silent = [...ledger.entries()].filter(
+      ({ state, since, fence }) => state === 'SENT' && since <= before && fence !== Infinity,
+    );
+    const found =
+      silent.length === 0 ? [] : await leases.findMany([...new Set(silent.map(({ workerId }) => workerId))]);
+    const byWorker = new Map(
+      found.map((lease) => [
+        lease._id,
+        { revision: lease.revision, held: new Set(lease.jobs.map(({ id }) => id)) },
+      ]),
+    );
+    const suspects = new Map<string, number>();
+    const orphans: GrantRef[] = [];
+    for (const { jobId, fence, workerId } of silent) {
+      const lease = byWorker.get(workerId);
+      if (!lease || lease.held.has(jobId)) continue;
+      // Only a sign of life that came after the grant was missed for the first time tells that the worker does not have it.
+      const missedAt = this.#suspects.get(jobId) ?? lease.revision;
+      if (lease.revision > missedAt) orphans.push({ jobId, fence });
+      else suspects.set(jobId, missedAt);
+    }
+    this.#suspects = suspects;
+    if (orphans.length === 0) return;
+    log.warn({ jobs: orphans.length }, 'grants that their workers do not know are taken back');
+    await sendBack.run(orphans, grantLost('it does not list the job among those it holds'), 'system:lease');
+  }
+
+  #grantOf(jobId: string): GrantRef[] {
+    const entry = this.#options.ledger.get(jobId);
+    return entry ? [{ jobId, fence: entry.fence }] : [];
+  }
+}

@@ -1,0 +1,210 @@
+/** Checks what workers say of their devices, and brings it into its stored form. */
+import type { Problems } from '../../shared/problems.js';
+import { known, type Maybe, type Path, told } from './optional-inputs.js';
+import { workerLimits } from '../worker.document.js';
+import type { DeviceHealth, DeviceUse, StoredDevice, StoredFactSource } from '../worker.types.js';
+import type { WorkerErrorCode } from '../worker-errors.js';
+
+/** What of a device is in use, as it comes. */
+export interface DeviceUseSpec {
+  readonly id: string;
+  readonly utilisation?: Maybe<number>;
+  readonly memoryUsedMiB?: Maybe<number>;
+}
+
+/** A device as it comes. */
+export interface DeviceSpec extends DeviceUseSpec {
+  readonly vendor: string;
+  readonly model: string;
+  readonly memoryMiB?: Maybe<number>;
+  readonly computeCapability?: Maybe<string>;
+  readonly driverVersion?: Maybe<string>;
+  readonly cudaVersion?: Maybe<string>;
+  readonly migProfile?: Maybe<string>;
+  readonly parentId?: Maybe<string>;
+  readonly health?: Maybe<DeviceHealth>;
+  readonly pciId?: Maybe<string>;
+  readonly pciAddress?: Maybe<string>;
+  readonly brand?: Maybe<string>;
+  readonly gfxTarget?: Maybe<string>;
+  readonly rocmVersion?: Maybe<string>;
+  readonly eccEnabled?: Maybe<boolean>;
+  readonly nvlinkGroup?: Maybe<string>;
+  readonly partitionMode?: Maybe<string>;
+  readonly sources?: Maybe<readonly StoredFactSource[]>;
+}
+
+const vendors = ['NVIDIA', 'AMD', 'INTEL'];
+const version = /^\d+(\.\d+){0,3}$/;
+const pciId = /^[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}$/;
+const gfxTarget = /^gfx[0-9a-f]{3,5}$/;
+
+/** Notes all faults of a list of devices. */
+export function checkDevices(
+  problems: Problems<WorkerErrorCode>,
+  path: Path,
+  devices: readonly DeviceSpec[],
+): void {
+  if (devices.length > workerLimits.devices) {
+    problems.invalid(path, `${devices.length} devices`, `at most ${workerLimits.devices} devices`);
+    return;
+  }
+  const byId = new Map(devices.map((device) => [device.id, device]));
+  const seen = new Set<string>();
+  devices.forEach((device, index) => {
+    const at = (field: string): Path => [...path, index, field];
+    problems.text(at('id'), device.id, 1, 128);
+    if (seen.has(device.id)) problems.invalid(at('id'), device.id, 'each device once');
+    seen.add(device.id);
+    if (!vendors.includes(device.vendor)) problems.invalid(at('vendor'), device.vendor, vendors.join(', '));
+    problems.text(at('model'), device.model, 1, 128);
+    problems.whole(at('memoryMiB'), device.memoryMiB, 1, 16_777_216);
+    checkVersions(problems, at, device);
+    told(problems, at('migProfile'), device.migProfile, 64);
+    checkParent(problems, at('parentId'), device, byId);
+    checkDeviceDetails(problems, at, device);
+  });
+}
+
+function checkVersions(
+  problems: Problems<WorkerErrorCode>,
+  at: (field: string) => Path,
+  { computeCapability, cudaVersion, rocmVersion, driverVersion }: DeviceSpec,
+): void {
+  form(problems, at('computeCapability'), computeCapability, version, 'a version such as 9.0');
+  form(problems, at('cudaVersion'), cudaVersion, version, 'a version such as 12.4');
+  form(problems, at('rocmVersion'), rocmVersion, version, 'a version such as 6.2');
+  // Drivers number themselves in many ways; a word without a number is what tools say for what they do not know.
+  if (driverVersion != null && !/\d/.test(driverVersion))
+    problems.invalid(
+      at('driverVersion'),
+      driverVersion,
+      'a version such as 550.54.15, left out when unknown',
+    );
+  else told(problems, at('driverVersion'), driverVersion, 64);
+}
+
+/** A slice is a part of a device that is itself no part; that device need not be reported. */
+function checkParent(
+  problems: Problems<WorkerErrorCode>,
+  path: Path,
+  { id, parentId }: DeviceSpec,
+  byId: ReadonlyMap<string, DeviceSpec>,
+): void {
+  if (parentId == null) return;
+  if (parentId === id) problems.invalid(path, parentId, 'the device that it is a part of, not itself');
+  else if (byId.get(parentId)?.parentId != null)
+    problems.invalid(path, parentId, 'a whole device; that one is a part itself');
+  else problems.text(path, parentId, 1, 128);
+}
+
+/** A text of a form that may be left out. */
+function form(
+  problems: Problems<WorkerErrorCode>,
+  path: Path,
+  value: string | null | undefined,
+  pattern: RegExp,
+  expected: string,
+): void {
+  if (value != null) problems.form(path, value, pattern, expected);
+}
+
+function checkDeviceDetails(
+  problems: Problems<WorkerErrorCode>,
+  at: (field: string) => Path,
+  device: DeviceSpec,
+): void {
+  form(problems, at('pciId'), device.pciId, pciId, 'vendor and device as 10de:20b2');
+  form(problems, at('gfxTarget'), device.gfxTarget, gfxTarget, 'an LLVM target such as gfx90a');
+  for (const field of ['pciAddress', 'brand', 'nvlinkGroup', 'partitionMode'] as const)
+    told(problems, at(field), device[field], 64);
+  checkUse(problems, at, device);
+  const sources = device.sources ?? [];
+  problems.distinct(
+    at('sources'),
+    sources.map(({ fact }) => fact),
+    workerLimits.factSources,
+  );
+  sources.forEach(({ fact, source }, index) => {
+    problems.text([...at('sources'), index, 'fact'], fact, 1, 64);
+    problems.text([...at('sources'), index, 'source'], source, 1, 128);
+  });
+}
+
+/** Notes all faults of what is said to be in use; beside devices it would say so twice. */
+export function checkDeviceUse(
+  problems: Problems<WorkerErrorCode>,
+  path: Path,
+  use: readonly DeviceUseSpec[],
+  isBesideDevices: boolean,
+): void {
+  if (isBesideDevices)
+    problems.invalid(path, `${use.length} entries`, 'nothing beside devices, which tell it');
+  if (use.length > workerLimits.devices) {
+    problems.invalid(path, `${use.length} devices`, `at most ${workerLimits.devices} devices`);
+    return;
+  }
+  const seen = new Set<string>();
+  use.forEach((device, index) => {
+    const at = (field: string): Path => [...path, index, field];
+    problems.text(at('id'), device.id, 1, 128);
+    if (seen.has(device.id)) problems.invalid(at('id'), device.id, 'each device once');
+    seen.add(device.id);
+    checkUse(problems, at, device);
+  });
+}
+
+function checkUse(
+  problems: Problems<WorkerErrorCode>,
+  at: (field: string) => Path,
+  { utilisation, memoryUsedMiB }: DeviceUseSpec,
+): void {
+  if (utilisation != null && !(utilisation >= 0 && utilisation <= 1))
+    problems.invalid(at('utilisation'), utilisation, 'a number from 0 to 1');
+  problems.whole(at('memoryUsedMiB'), memoryUsedMiB, 0, 16_777_216);
+}
+
+/** The stored form, by id; what is not known is left out, and so is what is in use. */
+export function storedDevices(devices: readonly DeviceSpec[]): readonly StoredDevice[] {
+  const stored = devices.map(
+    ({
+      id,
+      vendor,
+      model,
+      health,
+      utilisation: _utilisation,
+      memoryUsedMiB: _used,
+      sources,
+      pciId,
+      ...facts
+    }) => ({
+      id,
+      vendor,
+      model,
+      ...known(storedFacts(facts)),
+      ...known({ pciId: pciId?.toLowerCase() }),
+      ...(sources && sources.length > 0
+        ? { sources: sources.map(({ fact, source }) => ({ fact, source })) }
+        : {}),
+      health: health ?? ('UNKNOWN' as const),
+    }),
+  );
+  return stored.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** The facts by name: nothing else that an input may carry is stored. */
+function storedFacts(spec: Omit<DeviceSpec, 'id' | 'vendor' | 'model' | 'health' | 'sources' | 'pciId'>) {
+  const { memoryMiB, computeCapability, driverVersion, cudaVersion, migProfile, parentId } = spec;
+  const { pciAddress, brand, gfxTarget, rocmVersion, eccEnabled, nvlinkGroup, partitionMode } = spec;
+  return {
+    ...{ memoryMiB, computeCapability, driverVersion, cudaVersion, migProfile, parentId },
+    ...{ pciAddress, brand, gfxTarget, rocmVersion, eccEnabled, nvlinkGroup, partitionMode },
+  };
+}
+
+/** What of the devices is in use, for those of which the report told it. */
+export function deviceUseOf(devices: readonly DeviceUseSpec[]): readonly DeviceUse[] {
+  return devices
+    .filter(({ utilisation, memoryUsedMiB }) => utilisation != null || memoryUsedMiB != null)
+    .map(({ id, utilisation, memoryUsedMiB }) => ({ id, ...known({ utilisation, memoryUsedMiB }) }));
+}

@@ -1,0 +1,102 @@
+/**
+ * What workers say of their host and devices, in the order in which they said it. Memory of a process may lag behind, so it does not decide what
+ * is new: each report leaves its digest with the lease, by the write that renews it, and a digest other than the one before begins the next
+ * version. A worker is written for a version that it does not have yet, and by none that is older than its own.
+ */
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '../../scheduler/requirements/requirement-class.js';
+import type { LeaseTerms } from '../leases/leases.repository.js';
+import { type DeviceSpec, storedDevices } from './device-input.js';
+import { type HardwareSpec, storedHardware } from './worker-input.js';
+import type { WorkerRegistry } from '../worker-registry.js';
+import {
+  type FactPart,
+  factParts,
+  type StoredDevice,
+  type StoredHardware,
+  type WorkerDocument,
+} from '../worker.types.js';
+import type { WorkersRepository } from '../workers.repository.js';
+
+/** Facts in their stored form; a part that was not reported is left out. */
+export interface ReportedFacts {
+  readonly hardware?: StoredHardware;
+  readonly devices?: readonly StoredDevice[];
+}
+
+/** Facts of a host and its devices, as they come. */
+interface Told {
+  readonly hardware?: HardwareSpec | null | undefined;
+  readonly devices?: readonly DeviceSpec[] | null | undefined;
+}
+
+/** What a report leaves with the lease. */
+export type Digests = Readonly<Partial<Record<FactPart, string>>>;
+
+/** A report as it is stored, and its digests. */
+export interface Report<TFacts extends ReportedFacts = ReportedFacts> {
+  readonly facts: TFacts;
+  readonly digests: Digests;
+}
+
+/** Brings what a worker says of itself into the form in which it is compared and stored. The input has been checked. */
+export function reportOf(spec: {
+  readonly hardware: HardwareSpec;
+  readonly devices: readonly DeviceSpec[];
+}): Report<Required<ReportedFacts>>;
+export function reportOf(spec: Told): Report;
+export function reportOf(spec: Told): Report {
+  const facts: ReportedFacts = {
+    ...(spec.hardware ? { hardware: storedHardware(spec.hardware) } : {}),
+    ...(spec.devices ? { devices: storedDevices(spec.devices) } : {}),
+  };
+  const reported = factParts.filter((part) => facts[part] !== undefined);
+  return { facts, digests: Object.fromEntries(reported.map((part) => [part, digestOf(facts[part])])) };
+}
+
+function digestOf(facts: unknown): string {
+  return createHash('sha256').update(canonicalJson(facts)).digest('base64url');
+}
+
+/** See the head of this file. */
+export class FactReports {
+  readonly #workers: Pick<WorkersRepository, 'setFacts' | 'findMany'>;
+  readonly #registry: Pick<WorkerRegistry, 'take'>;
+  constructor(
+    workers: Pick<WorkersRepository, 'setFacts' | 'findMany'>,
+    registry: Pick<WorkerRegistry, 'take'>,
+  ) {
+    this.#workers = workers;
+    this.#registry = registry;
+  }
+
+  /** Stores what is new of a report whose digests the lease has. @returns the worker as it is then */
+  async take(
+    worker: WorkerDocument,
+    { facts, digests }: Report,
+    { told }: LeaseTerms,
+  ): Promise<WorkerDocument> {
+    let known = worker;
+    for (const part of factParts) {
+      const latest = told?.[part];
+      // With another digest, a later report came meanwhile: what it said is written by whoever took it.
+      if (!latest || facts[part] === undefined || latest.digest !== digests[part]) continue;
+      if (latest.version <= (known.told?.[part] ?? 0)) continue;
+      known = await this.#write(known, part, facts, latest.version);
+    }
+    return known;
+  }
+
+  async #write(
+    worker: WorkerDocument,
+    part: FactPart,
+    facts: ReportedFacts,
+    version: number,
+  ): Promise<WorkerDocument> {
+    const changed = await this.#workers.setFacts(worker._id, part, facts[part], version);
+    // Not changed: it has that version, of which this process had not heard, or it lives no more.
+    const current = changed ?? (await this.#workers.findMany([worker._id]))[0];
+    if (current) this.#registry.take(current);
+    return current ?? worker;
+  }
+}

@@ -1,0 +1,104 @@
+/** How a worker comes up: its lease, its document, and the end of an older worker of its name. */
+import type { Principal } from '@rhizome/authz';
+import type { Logger } from '@rhizome/log';
+import type { Ids } from '@rhizome/mongo';
+import type { QueueFacts } from '../../scheduler/scheduler.types.js';
+import { digestOf } from '../../shared/idempotency.js';
+import type { LeasesRepository } from '../leases/leases.repository.js';
+import { type ReportedFacts, reportOf } from './fact-reports.js';
+import { deviceUseOf } from './device-input.js';
+import type { RegisterSpec } from './worker-input.js';
+import type { WorkerProblem } from '../worker-errors.js';
+import type { WorkerRegistry } from '../worker-registry.js';
+import { workerSchemaVersion } from '../worker.document.js';
+import type { WorkerDocument } from '../worker.types.js';
+import type { NewWorker, WorkersRepository } from '../workers.repository.js';
+
+/** What {@link Registration} is made of. */
+export interface RegistrationOptions {
+  readonly workers: WorkersRepository;
+  readonly leases: LeasesRepository;
+  readonly registry: WorkerRegistry;
+  readonly ids: Ids;
+  readonly log: Logger;
+}
+
+/** Tries while others take the same name. */
+const maxTries = 5;
+
+/** See the head of this file. */
+export class Registration {
+  readonly #options: RegistrationOptions;
+
+  constructor(options: RegistrationOptions) {
+    this.#options = options;
+  }
+
+  /** The worker of the call, new or known by its key; or why it was refused. The input has been checked. */
+  async run(
+    principal: Principal,
+    spec: RegisterSpec,
+    queue: QueueFacts,
+  ): Promise<WorkerDocument | WorkerProblem> {
+    const { workers, leases, ids } = this.#options;
+    const registrationKey = `${queue.id}/${principal.subject}/${spec.idempotencyKey}`;
+    const registrationDigest = digestOf(spec);
+    const { facts, digests } = reportOf({ ...spec, devices: spec.devices ?? [] });
+    const deviceUse = deviceUseOf(spec.devices ?? []);
+    for (let attempt = 0; attempt < maxTries; attempt += 1) {
+      const known = await workers.findByKey(registrationKey);
+      if (known) return known.registrationDigest === registrationDigest ? known : keyReused(spec);
+      const id = ids.next('worker');
+      const worker = { ...newWorker(id, spec, queue, facts), registrationKey, registrationDigest };
+      // The lease first: a worker without one would look lost.
+      await leases.open(id, queue.id, queue.limits.leaseSeconds, { deviceUse, digests });
+      const outcome = await workers.insert(worker);
+      if ('worker' in outcome) return outcome.worker;
+      await leases.discard(worker._id);
+      if (outcome.taken === 'name') await this.#takeOver(queue, spec.name);
+    }
+    throw new Error(
+      `worker ${spec.name} of queue ${queue.name} could not be registered: others kept taking its name`,
+    );
+  }
+
+  async #takeOver(queue: QueueFacts, name: string): Promise<void> {
+    const { workers, leases, registry, log } = this.#options;
+    const older = await workers.findLive(queue.id, name);
+    if (!older) return;
+    const reason = 'another agent of its name took over';
+    const [lease] = await leases.findMany([older._id]);
+    await leases.lose(older._id, reason);
+    const lost = await workers.end(older._id, 'LOST', reason, lease);
+    if (!lost) return;
+    registry.take(lost);
+    log.info({ workerId: older._id, queue: queue.name, name }, 'a worker was taken over');
+  }
+}
+
+function newWorker(
+  id: string,
+  spec: RegisterSpec,
+  queue: QueueFacts,
+  facts: Required<ReportedFacts>,
+): Omit<NewWorker, 'registrationKey' | 'registrationDigest'> {
+  return {
+    _id: id,
+    schemaVersion: workerSchemaVersion,
+    queueId: queue.id,
+    queue: queue.name,
+    name: spec.name,
+    host: spec.host,
+    version: spec.version,
+    labels: (spec.labels ?? []).map(({ key, value }) => ({ key, value })),
+    ...facts,
+    told: { hardware: 1, devices: 1 },
+    ...(spec.endsAt ? { endsAt: spec.endsAt } : {}),
+  };
+}
+
+function keyReused({ idempotencyKey }: RegisterSpec): WorkerProblem {
+  const shown = JSON.stringify(idempotencyKey);
+  const message = `idempotencyKey: ${shown} was used before with other content; take a new key`;
+  return { code: 'IDEMPOTENCY_KEY_REUSED', path: ['idempotencyKey'], message };
+}

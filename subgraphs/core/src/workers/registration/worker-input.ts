@@ -1,0 +1,79 @@
+/** Checks what workers say of themselves and their hosts, and brings it into its stored form. */
+import type { Problems } from '../../shared/problems.js';
+import { checkDevices, type DeviceSpec } from './device-input.js';
+import { known, type Maybe, type Path, told } from './optional-inputs.js';
+import { workerLimits } from '../worker.document.js';
+import type { StoredHardware, StoredLabel } from '../worker.types.js';
+import type { WorkerErrorCode } from '../worker-errors.js';
+
+/** What a host is and has, as it comes. */
+export interface HardwareSpec {
+  readonly cpuVendor?: Maybe<string>;
+  readonly cpuModel?: Maybe<string>;
+  readonly architecture: string;
+  readonly architectureLevel?: Maybe<string>;
+  readonly cores: number;
+  readonly memoryMiB: number;
+  readonly diskMiB: number;
+  readonly containerRuntimes?: Maybe<readonly string[]>;
+  readonly network?: Maybe<boolean>;
+}
+
+/** A worker that comes up. */
+export interface RegisterSpec {
+  readonly queue: string;
+  readonly host: string;
+  readonly name: string;
+  readonly hardware: HardwareSpec;
+  readonly labels?: Maybe<readonly StoredLabel[]>;
+  readonly devices?: Maybe<readonly DeviceSpec[]>;
+  readonly endsAt?: Maybe<Date>;
+  readonly version: string;
+  readonly idempotencyKey: string;
+}
+
+/** Notes all faults of a registration. */
+export function checkRegistration(problems: Problems<WorkerErrorCode>, spec: RegisterSpec, now: Date): void {
+  problems.text(['host'], spec.host, 1, 255);
+  problems.text(['name'], spec.name, 1, 255);
+  problems.text(['version'], spec.version, 1, 64);
+  problems.text(['idempotencyKey'], spec.idempotencyKey, 1, 200);
+  checkHardware(problems, ['hardware'], spec.hardware);
+  problems.labels(['labels'], spec.labels ?? [], workerLimits.labels);
+  checkDevices(problems, ['devices'], spec.devices ?? []);
+  if (spec.endsAt && spec.endsAt <= now)
+    problems.invalid(['endsAt'], spec.endsAt.toISOString(), 'a time to come');
+}
+
+/** Notes all faults of a host's facts. */
+export function checkHardware(problems: Problems<WorkerErrorCode>, path: Path, spec: HardwareSpec): void {
+  problems.whole([...path, 'cores'], spec.cores, 1, 4096);
+  problems.whole([...path, 'memoryMiB'], spec.memoryMiB, 1, 16_777_216);
+  problems.whole([...path, 'diskMiB'], spec.diskMiB, 0, 1_073_741_824);
+  problems.form(
+    [...path, 'architecture'],
+    spec.architecture,
+    /^[A-Za-z0-9_-]{1,32}$/,
+    'a word such as x86_64 or aarch64',
+  );
+  told(problems, [...path, 'architectureLevel'], spec.architectureLevel, 32);
+  told(problems, [...path, 'cpuVendor'], spec.cpuVendor, 128);
+  told(problems, [...path, 'cpuModel'], spec.cpuModel, 255);
+  const runtimes = spec.containerRuntimes ?? [];
+  problems.distinct([...path, 'containerRuntimes'], runtimes, workerLimits.runtimes);
+  runtimes.forEach((name, index) => problems.text([...path, 'containerRuntimes', index], name, 1, 64));
+}
+
+/** The stored form; what is not known is left out. */
+export function storedHardware(spec: HardwareSpec): StoredHardware {
+  return {
+    ...known({ cpuVendor: spec.cpuVendor, cpuModel: spec.cpuModel }),
+    architecture: spec.architecture,
+    ...known({ architectureLevel: spec.architectureLevel }),
+    cores: spec.cores,
+    memoryMiB: spec.memoryMiB,
+    diskMiB: spec.diskMiB,
+    containerRuntimes: [...(spec.containerRuntimes ?? [])].sort(),
+    ...known({ network: spec.network }),
+  };
+}

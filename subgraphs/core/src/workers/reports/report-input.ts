@@ -1,0 +1,178 @@
+/** Checks what workers say of jobs, and brings it into its stored form. */
+import type { Problems } from '../../shared/problems.js';
+import type {
+  JobErrorFamily,
+  StoredJobError,
+  StoredMetrics,
+  StoredOutput,
+} from '../../jobs/model/job.types.js';
+import type { AttemptEndChange } from '../../jobs/transitions/transition.types.js';
+import type { WorkerErrorCode, WorkerProblem } from '../worker-errors.js';
+
+type Maybe<T> = T | null | undefined;
+type Path = readonly (string | number)[];
+
+/** A job whose payload starts. */
+export interface StartSpec {
+  readonly id: string;
+  readonly fence: number;
+  readonly phase: 'STARTING' | 'RUNNING';
+}
+
+/** What an attempt used, as it comes. */
+export interface MetricsSpec {
+  readonly cpuSeconds?: Maybe<number>;
+  readonly wallSeconds?: Maybe<number>;
+  readonly peakMemoryMiB?: Maybe<number>;
+  readonly readBytes?: Maybe<number>;
+  readonly writeBytes?: Maybe<number>;
+  readonly gpuUtilisation?: Maybe<number>;
+  readonly gpuPeakMemoryMiB?: Maybe<number>;
+  readonly isPartial?: Maybe<boolean>;
+}
+
+/** A job whose payload ended well. */
+export interface FinishSpec {
+  readonly id: string;
+  readonly fence: number;
+  /** FINISHED by default. */
+  readonly phase?: Maybe<'HOLDING' | 'TRANSFERRING' | 'FINISHED'>;
+  readonly exitCode?: Maybe<number>;
+  readonly metrics?: Maybe<MetricsSpec>;
+  readonly outputs?: Maybe<readonly StoredOutput[]>;
+}
+
+/** A job whose attempt failed. */
+export interface FailSpec {
+  readonly id: string;
+  readonly fence: number;
+  readonly exitCode?: Maybe<number>;
+  readonly signal?: Maybe<string>;
+  readonly error: {
+    readonly family: JobErrorFamily;
+    readonly code: string;
+    readonly message: string;
+    readonly retryable?: Maybe<boolean>;
+  };
+  readonly metrics?: Maybe<MetricsSpec>;
+}
+
+const maxAmount = Number.MAX_SAFE_INTEGER;
+
+/** Notes all faults of a word about a good end. */
+export function checkFinish(problems: Problems<WorkerErrorCode>, at: Path, word: FinishSpec): void {
+  problems.whole([...at, 'exitCode'], word.exitCode, -1, 255);
+  checkMetrics(problems, [...at, 'metrics'], word.metrics);
+  const outputs = word.outputs ?? [];
+  problems.distinct(
+    [...at, 'outputs'],
+    outputs.map(({ name }) => name),
+    100,
+  );
+  outputs.forEach((output, index) => {
+    const place = [...at, 'outputs', index];
+    problems.text([...place, 'name'], output.name, 1, 255);
+    problems.text([...place, 'location'], output.location, 1, 4096);
+    problems.whole([...place, 'sizeBytes'], output.sizeBytes, 0, maxAmount);
+    problems.form([...place, 'sha256'], output.sha256, /^[0-9a-f]{64}$/, '64 hexadecimal digits, lower case');
+  });
+}
+
+/** Notes all faults of a word about a failure. */
+export function checkFail(problems: Problems<WorkerErrorCode>, at: Path, word: FailSpec): void {
+  problems.whole([...at, 'exitCode'], word.exitCode, -1, 255);
+  if (word.signal)
+    problems.form([...at, 'signal'], word.signal, /^SIG[A-Z0-9+-]{1,16}$/, 'a name such as SIGKILL');
+  problems.form(
+    [...at, 'error', 'code'],
+    word.error.code,
+    /^[A-Z][A-Z0-9_]{0,63}$/,
+    'up to 64 letters A to Z, digits and "_"',
+  );
+  if (word.error.message.length > 2000)
+    problems.invalid(
+      [...at, 'error', 'message'],
+      `${word.error.message.length} characters`,
+      'up to 2000 characters',
+    );
+  checkMetrics(problems, [...at, 'metrics'], word.metrics);
+}
+
+function checkMetrics(problems: Problems<WorkerErrorCode>, at: Path, metrics: Maybe<MetricsSpec>): void {
+  if (!metrics) return;
+  for (const name of ['cpuSeconds', 'wallSeconds'] as const) {
+    const value = metrics[name];
+    if (typeof value === 'number' && !(value >= 0 && value < 1e12))
+      problems.invalid([...at, name], value, 'a number from 0');
+  }
+  for (const name of ['peakMemoryMiB', 'readBytes', 'writeBytes', 'gpuPeakMemoryMiB'] as const)
+    problems.whole([...at, name], metrics[name], 0, maxAmount);
+  const part = metrics.gpuUtilisation;
+  if (typeof part === 'number' && !(part >= 0 && part <= 1))
+    problems.invalid([...at, 'gpuUtilisation'], part, 'a number from 0 to 1');
+}
+
+/** The problem if a job is to be FINISHED and declared outputs are missing, or an output was never declared. */
+export function missingOutput(
+  word: FinishSpec,
+  declared: readonly string[],
+  index: number,
+): WorkerProblem | undefined {
+  const given = new Set((word.outputs ?? []).map(({ name }) => name));
+  const path = ['jobs', String(index), 'outputs'];
+  const unknown = [...given].find((name) => !declared.includes(name));
+  if (unknown !== undefined) {
+    const expected =
+      declared.length > 0 ? `one of ${declared.join(', ')}` : 'none: the job declares no outputs';
+    return {
+      code: 'INVALID_VALUE',
+      path,
+      message: `jobs.${index}.outputs: ${JSON.stringify(unknown)} was not declared; expected ${expected}`,
+    };
+  }
+  const missing =
+    (word.phase ?? 'FINISHED') === 'FINISHED' ? declared.filter((name) => !given.has(name)) : [];
+  if (missing.length === 0) return undefined;
+  return {
+    code: 'OUTPUT_MISSING',
+    path,
+    message: `jobs.${index}.outputs: ${missing.join(', ')} missing; all declared outputs are needed for FINISHED`,
+  };
+}
+
+/** The end of the attempt in its stored form. */
+export function storedEnd({ exitCode, metrics }: FinishSpec): AttemptEndChange {
+  return { exitCode: exitCode ?? 0, ...(metrics ? { metrics: storedMetrics(metrics) } : {}) };
+}
+
+/** The failure of the attempt in its stored form. */
+export function storedFailure({
+  exitCode,
+  signal,
+  error,
+  metrics,
+}: FailSpec): AttemptEndChange & { readonly error: StoredJobError } {
+  const { family, code, message, retryable } = error;
+  return {
+    ...(typeof exitCode === 'number' ? { exitCode } : {}),
+    ...(signal ? { signal } : {}),
+    error: { family, code, message, retryable: retryable ?? true },
+    ...(metrics ? { metrics: storedMetrics(metrics) } : {}),
+  };
+}
+
+/** Outputs in their stored form. */
+export function storedOutputs({ outputs }: FinishSpec): readonly StoredOutput[] {
+  return (outputs ?? []).map(({ name, location, sizeBytes, sha256 }) => ({
+    name,
+    location,
+    sizeBytes,
+    sha256,
+  }));
+}
+
+function storedMetrics(metrics: MetricsSpec): StoredMetrics {
+  const { isPartial, ...amounts } = metrics;
+  const known = Object.fromEntries(Object.entries(amounts).filter(([, value]) => typeof value === 'number'));
+  return { ...known, isPartial: isPartial ?? false };
+}

@@ -1,0 +1,115 @@
+import { describe, expect, test } from '@jest/globals';
+import {
+  findEdge,
+  heldStates,
+  jobStates,
+  type JobState,
+  terminalStates,
+} from '../../jobs/model/job-state.js';
+import { type FinishWord, planFail, planFinish, planStart, type ReportStep } from './report-plans.js';
+
+const target = (step: ReportStep): string => (step.kind === 'step' ? step.to : step.kind);
+const finish = (change: Partial<FinishWord>, state: JobState): ReportStep =>
+  planFinish(
+    { phase: 'FINISHED', end: { exitCode: 0 }, outputs: [], hasDeclaredOutputs: true, ...change },
+    state,
+  );
+
+describe('the word that a payload starts', () => {
+  test.each<['STARTING' | 'RUNNING', JobState, string]>([
+    ['STARTING', 'SENT', 'STARTING'],
+    ['STARTING', 'STARTING', 'done'],
+    ['STARTING', 'RUNNING', 'done'],
+    ['RUNNING', 'SENT', 'RUNNING'],
+    ['RUNNING', 'STARTING', 'RUNNING'],
+    ['RUNNING', 'RUNNING', 'done'],
+    ['RUNNING', 'TRANSFERRING', 'done'],
+    ['RUNNING', 'FINISHED', 'conflict'],
+    ['RUNNING', 'ACTIVATED', 'conflict'],
+    ['STARTING', 'CANCELLED', 'conflict'],
+  ])('%s in %s: %s', (phase, state, expected) => {
+    expect(target(planStart(phase, state))).toBe(expected);
+  });
+});
+
+describe('the word that a payload ended well', () => {
+  test.each<[FinishWord['phase'], JobState, string]>([
+    ['HOLDING', 'RUNNING', 'HOLDING'],
+    ['HOLDING', 'HOLDING', 'done'],
+    ['HOLDING', 'TRANSFERRING', 'done'],
+    ['TRANSFERRING', 'RUNNING', 'TRANSFERRING'],
+    ['TRANSFERRING', 'HOLDING', 'TRANSFERRING'],
+    ['FINISHED', 'TRANSFERRING', 'FINISHED'],
+    ['FINISHED', 'FINISHED', 'done'],
+    ['FINISHED', 'SENT', 'RUNNING'],
+    ['FINISHED', 'FAILED', 'conflict'],
+    ['FINISHED', 'ACTIVATED', 'conflict'],
+  ])('%s in %s: %s', (phase, state, expected) => {
+    expect(target(finish({ phase }, state))).toBe(expected);
+  });
+
+  test('without declared outputs FINISHED follows at once', () => {
+    expect(target(finish({ phase: 'HOLDING', hasDeclaredOutputs: false }, 'RUNNING'))).toBe('FINISHED');
+  });
+
+  test('what the attempt used is written when the payload ended, and again only where there is more to say', () => {
+    expect(finish({}, 'RUNNING')).toMatchObject({ change: { attemptEnd: { exitCode: 0 } } });
+    expect(finish({}, 'HOLDING')).toMatchObject({ change: {} });
+    const end = { exitCode: 0, metrics: { isPartial: false } };
+    expect(finish({ end }, 'HOLDING')).toMatchObject({ change: { attemptEnd: end } });
+  });
+});
+
+describe('the word that an attempt failed', () => {
+  const fail = (state: JobState, to: 'ACTIVATED' | 'FAILED' = 'ACTIVATED') =>
+    planFail({ exitCode: 3 }, () => ({ to }), state);
+
+  test('ends the attempt in every state in which a worker has the job', () => {
+    for (const state of heldStates)
+      expect(fail(state)).toMatchObject({ to: 'ACTIVATED', change: { attemptEnd: { exitCode: 3 } } });
+  });
+
+  test('that comes again holds already; about a job that ended otherwise it is refused', () => {
+    for (const state of ['ACTIVATED', 'PENDING', 'THROTTLED', 'FAILED'] as const)
+      expect(target(fail(state))).toBe('done');
+    for (const state of ['FINISHED', 'CANCELLED', 'CLOSED'] as const)
+      expect(target(fail(state))).toBe('conflict');
+  });
+
+  test('gives the reason, its beginning where it is long', () => {
+    const failed = (message: string) =>
+      planFail(
+        { error: { family: 'PAYLOAD', code: 'EXIT_CODE', message, retryable: true } },
+        () => ({ to: 'FAILED' }),
+        'RUNNING',
+      );
+    expect(failed('exit code 3')).toMatchObject({ reason: 'exit code 3' });
+    expect(failed('𝄞'.repeat(200))).toMatchObject({ reason: '𝄞'.repeat(200) });
+    expect(failed('𝄞'.repeat(201))).toMatchObject({ reason: `${'𝄞'.repeat(199)}…` });
+    expect(fail('RUNNING')).not.toHaveProperty('reason');
+  });
+
+  test('carries the end of a backoff', () => {
+    const notBefore = new Date(0);
+    expect(planFail({}, () => ({ to: 'PENDING', notBefore }), 'RUNNING')).toMatchObject({
+      to: 'PENDING',
+      change: { notBefore },
+    });
+  });
+});
+
+test('no word of a worker asks for an edge that the machine does not have, or leaves a terminal state', () => {
+  for (const state of jobStates) {
+    const steps = [
+      planStart('STARTING', state),
+      planStart('RUNNING', state),
+      ...(['HOLDING', 'TRANSFERRING', 'FINISHED'] as const).map((phase) => finish({ phase }, state)),
+      planFail({}, () => ({ to: 'FAILED' }), state),
+    ];
+    for (const step of steps) {
+      if (step.kind !== 'step') continue;
+      expect(findEdge(state, step.to)?.actors).toContain('worker');
+      expect(terminalStates as readonly JobState[]).not.toContain(state);
+    }
+  }
+});

@@ -1,0 +1,390 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import type { Principal } from '@rhizome/authz';
+import { silentLogger } from '@rhizome/log';
+import { serveSubgraph, type SubgraphResult } from '@rhizome/subgraph';
+import { leftovers, testPrincipal, testTokens, waitFor } from '@rhizome/testkit';
+import { free, human, registration, startWorld, type World } from './support/access.fixture.js';
+import { pilotOf } from './support/core.fixture.js';
+
+/** Those who knock. All that is asked for is alpha's, in queue "north". */
+const callers: Readonly<Record<string, Principal>> = {
+  'PILOT of another queue': pilotOf('south'),
+  'PILOT of this queue': pilotOf('north'),
+  'READER of another experiment': human('reader', { beta: 'READER' }),
+  'ADMIN of another experiment': human('stranger', { beta: 'ADMIN' }),
+  'SERVICE of another experiment': testPrincipal({
+    kind: 'SERVICE',
+    subject: 'experiment:beta',
+    grants: { beta: 'SERVICE' },
+  }),
+  'AGENT of an ADMIN of this experiment': testPrincipal({
+    kind: 'AGENT',
+    subject: 'agent',
+    actsFor: 'admin@example',
+    grants: { alpha: 'ADMIN' },
+  }),
+};
+
+type Outcome = 'refused' | 'empty' | 'allowed';
+
+/** One door: what is asked, whether the answer shows or changes what is alpha's, and what each caller must get. */
+interface Row {
+  readonly text: string;
+  readonly variables?: (world: World, caller: string) => object;
+  /** Whether the caller got what it asked for; by default, whether the first field is neither null nor an empty list. */
+  readonly got?: (answer: never) => unknown;
+  /** One word for each of {@link callers}, in order: r(efused), e(mpty), a(llowed). */
+  readonly outcomes: string;
+}
+
+const isPilotOfThis = (caller: string): boolean => caller === 'PILOT of this queue';
+const input = (text: string): string =>
+  `mutation ($input: ${text[0]?.toUpperCase()}${text.slice(1)}Input!) { ${text}(input: $input)`;
+const spoke = `{ userErrors { code message } }`;
+/** Words of a worker are taken for words of a worker, whatever becomes of them. */
+const word = (field: string, variables: NonNullable<Row['variables']>): Row => ({
+  text: `${input(field)} ${spoke} }`,
+  variables: (world, caller) => ({ input: variables(world, caller) }),
+  got: () => true,
+  outcomes: 'r a r r r r',
+});
+/** Its fence is right for all but the worker's own pilot: what a stranger guesses must not help. */
+const held = ({ jobId, fence }: World, caller: string): { id: string; fence: number } => ({
+  id: jobId,
+  fence: isPilotOfThis(caller) ? fence + 1 : fence,
+});
+const change = (field: string, outcomes: string, more: object = {}): Row => ({
+  text: `${input(field)} { result { changedCount } userErrors { code } } }`,
+  variables: ({ waitingId }, caller) => ({
+    input: {
+      selection: { ids: [waitingId] },
+      ...(field === 'retryJobs' ? { idempotencyKey: caller } : {}),
+      ...more,
+    },
+  }),
+  got: (answer: { [field: string]: { result: { changedCount: number } } }) =>
+    answer[field]?.result.changedCount === 1,
+  outcomes,
+});
+const entity = (type: string, key: (world: World) => object, fields: string, outcomes: string): Row => ({
+  text: `query ($of: [_Any!]!) { _entities(representations: $of) { ... on ${type} { ${fields} } } }`,
+  variables: (world) => ({ of: [{ __typename: type, ...key(world) }] }),
+  got: (answer: { _entities: unknown[] }) => answer._entities[0],
+  outcomes,
+});
+
+/** Every door of core. */
+const rows: Readonly<Record<string, Row>> = {
+  'Query.experiments': {
+    text: '{ experiments { name } }',
+    got: ({ experiments }: { experiments: { name: string }[] }) =>
+      experiments.some(({ name }) => name === 'alpha'),
+    outcomes: 'r r e e e a',
+  },
+  'Query.shares': { text: '{ shares(experiment: "alpha") { path } }', outcomes: 'r r e e e a' },
+  'Query.queue': { text: '{ queue(name: "north") { name } }', outcomes: 'a a a a a a' },
+  'Query.queues': {
+    text: '{ queues(filter: { names: ["north"] }) { nodes { name } } }',
+    outcomes: 'a a a a a a',
+  },
+  'Query.viewer': { text: '{ viewer { subject } }', outcomes: 'a a a a a a' },
+  'Query.jobCounts': {
+    text: '{ jobCounts { experiment queue count } }',
+    got: ({ jobCounts }: { jobCounts: { experiment: string; queue: string | null }[] }) =>
+      jobCounts.some(({ experiment, queue }) => experiment === 'alpha' && queue !== 'south'),
+    outcomes: 'e a e e e a',
+  },
+  'Query.gpuModels': { text: '{ gpuModels { name } }', outcomes: 'a a a a a a' },
+  'Query.gpuModel': { text: '{ gpuModel(name: "T4") { name } }', outcomes: 'a a a a a a' },
+  'Query.cudaReleases': { text: '{ cudaReleases { version } }', outcomes: 'a a a a a a' },
+  'Query.explainRequirements': {
+    text: '{ explainRequirements(input: { experiment: "alpha" }) { pending { summary } userErrors { message } } }',
+    outcomes: 'r r r r r a',
+  },
+  'Query.job': {
+    text: 'query ($id: ID!) { job(id: $id) { id } }',
+    variables: ({ jobId }) => ({ id: jobId }),
+    outcomes: 'e a e e e a',
+  },
+  'Query.jobs': {
+    text: 'query ($ids: [ID!]) { jobs(filter: { ids: $ids }) { nodes { id } } }',
+    variables: ({ jobId, waitingId }) => ({ ids: [jobId, waitingId] }),
+    got: ({ jobs }: { jobs: { nodes: unknown[] } }) => jobs.nodes.length > 0,
+    outcomes: 'e a e e e a',
+  },
+  'Query.bulkOperation': {
+    text: 'query ($id: ID!) { bulkOperation(id: $id) { id } }',
+    variables: ({ operationId }) => ({ id: operationId }),
+    outcomes: 'e e e e e e',
+  },
+  'Query.task': {
+    text: 'query ($id: ID!) { task(id: $id) { id } }',
+    variables: ({ taskId }) => ({ id: taskId }),
+    outcomes: 'r r e e e a',
+  },
+  'Query.tasks': {
+    text: '{ tasks { nodes { id } } }',
+    got: ({ tasks }: { tasks: { nodes: unknown[] } }) => tasks.nodes.length > 0,
+    outcomes: 'r r e e e a',
+  },
+  // The queue admits every experiment: its workers are everybody's to see.
+  'Query.worker': {
+    text: 'query ($id: ID!) { worker(id: $id) { id } }',
+    variables: ({ workerId }) => ({ id: workerId }),
+    outcomes: 'a a a a a a',
+  },
+  'Query.workers': {
+    text: '{ workers(filter: { queue: "north" }) { nodes { id } } }',
+    got: ({ workers }: { workers: { nodes: unknown[] } }) => workers.nodes.length > 0,
+    outcomes: 'a a a a a a',
+  },
+  'Query.hardwareMap': {
+    text: '{ hardwareMap { sites { site } } }',
+    outcomes: 'a a a a a a',
+  },
+  'Query.hardwareExport': {
+    text: '{ hardwareExport(queues: ["north"]) { name } }',
+    outcomes: 'a a a a a a',
+  },
+  'Mutation.registerExperiment': {
+    text: `${input('registerExperiment')} { experiment { name } } }`,
+    variables: () => ({ input: { name: 'alpha', title: 'Ours now' } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.setShares': {
+    text: `${input('setShares')} { shares { path } } }`,
+    variables: () => ({ input: { experiment: 'alpha', shares: [{ leaf: 'default', nominalCores: 1 }] } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.createQueue': {
+    text: `${input('createQueue')} { queue { name } } }`,
+    variables: () => ({ input: { name: 'fresh', site: 'Pole' } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.updateQueue': {
+    text: `${input('updateQueue')} { queue { name } } }`,
+    variables: () => ({ input: { name: 'north', site: 'Elsewhere' } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.setQueueState': {
+    text: `${input('setQueueState')} { queue { name } } }`,
+    variables: () => ({ input: { name: 'north', state: 'OFFLINE', reason: 'because' } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.submitJobs': {
+    text: `${input('submitJobs')} { jobs { id } } }`,
+    variables: (_world, caller) => ({
+      input: {
+        experiment: 'alpha',
+        idempotencyKey: caller,
+        jobs: [{ name: 'x', payload: { command: 'true' } }],
+      },
+    }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.cancelJobs': change('cancelJobs', 'r r r e e r'),
+  'Mutation.retryJobs': change('retryJobs', 'r r r e e r'),
+  'Mutation.holdJobs': change('holdJobs', 'r r r e e r', { reason: 'because' }),
+  'Mutation.releaseJobs': change('releaseJobs', 'r r r e e r'),
+  'Mutation.setJobPriority': change('setJobPriority', 'r r r e e r', { priority: 7 }),
+  'Mutation.submitTask': {
+    text: `${input('submitTask')} { task { id } } }`,
+    variables: (_world, caller) => ({
+      input: {
+        experiment: 'alpha',
+        idempotencyKey: caller,
+        name: 'x',
+        count: 1,
+        template: { name: 'x', payload: { command: 'true' } },
+      },
+    }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.registerWorker': word('registerWorker', (_world, caller) => registration('north', caller)),
+  'Mutation.heartbeat': word('heartbeat', ({ workerId }) => ({ workerId })),
+  'Mutation.acquireJobs': word('acquireJobs', ({ spareId }) => ({ workerId: spareId, free })),
+  'Mutation.startJobs': word('startJobs', (world, caller) => ({
+    workerId: world.workerId,
+    jobs: [{ ...held(world, caller), phase: 'RUNNING' }],
+  })),
+  'Mutation.finishJobs': word('finishJobs', (world, caller) => ({
+    workerId: world.workerId,
+    jobs: [held(world, caller)],
+  })),
+  'Mutation.failJobs': word('failJobs', (world, caller) => ({
+    workerId: world.workerId,
+    jobs: [
+      {
+        ...held(world, caller),
+        error: { family: 'PAYLOAD', code: 'SPITE', message: 'because', retryable: false },
+      },
+    ],
+  })),
+  'Mutation.drainWorker': word('drainWorker', ({ spareId }, caller) => ({
+    workerId: spareId,
+    ended: !isPilotOfThis(caller),
+  })),
+  'Mutation.appendJobLog': word('appendJobLog', (world, caller) => {
+    const { id, fence } = held(world, caller);
+    const chunks = [{ sequence: 0, stream: 'STDOUT', text: 'lies', at: '2030-01-01T00:00:00Z' }];
+    return { workerId: world.workerId, jobId: id, fence, chunks };
+  }),
+  'Subscription.jobStateChanged': {
+    text: 'subscription { jobStateChanged(filter: { experiments: ["alpha"] }) { cursor } }',
+    outcomes: 'r r r r r a',
+  },
+  'Subscription.jobCountsChanged': {
+    text: 'subscription { jobCountsChanged(filter: { experiments: ["alpha"] }) { cursor } }',
+    outcomes: 'r r r r r a',
+  },
+  'Subscription.taskProgress': {
+    text: 'subscription ($id: ID!) { taskProgress(id: $id) { cursor } }',
+    variables: ({ taskId }) => ({ id: taskId }),
+    outcomes: 'r r e e e a',
+  },
+  'Subscription.queueChanged': {
+    text: 'subscription { queueChanged(filter: { names: ["north"] }) { cursor } }',
+    outcomes: 'a a a a a a',
+  },
+  'Subscription.workerChanged': {
+    text: 'subscription { workerChanged(filter: { queues: ["north"] }) { cursor } }',
+    outcomes: 'a a a a a a',
+  },
+  'Subscription.jobLogAppended': {
+    text: 'subscription ($id: ID!) { jobLogAppended(jobId: $id) { cursor } }',
+    variables: ({ jobId }) => ({ id: jobId }),
+    outcomes: 'e a e e e a',
+  },
+  'Subscription.gpuOccupancyChanged': {
+    text: 'subscription { gpuOccupancyChanged { gpus { queue } } }',
+    got: () => true,
+    outcomes: 'a a a a a a',
+  },
+  'Subscription.workerCommands': {
+    text: 'subscription ($id: ID!) { workerCommands(workerId: $id) { sequence } }',
+    variables: ({ workerId }) => ({ id: workerId }),
+    outcomes: 'r a r r r r',
+  },
+  'Experiment.__resolveReference': entity('Experiment', () => ({ name: 'alpha' }), 'title', 'r r r r r a'),
+  'Queue.__resolveReference': entity('Queue', () => ({ name: 'north' }), 'site', 'a a a a a a'),
+  'Job.__resolveReference': entity('Job', ({ jobId }) => ({ id: jobId }), 'name', 'e a e e e a'),
+  'Task.__resolveReference': entity('Task', ({ taskId }) => ({ id: taskId }), 'name', 'r r e e e a'),
+  'Worker.__resolveReference': entity('Worker', ({ workerId }) => ({ id: workerId }), 'host', 'a a a a a a'),
+  'Experiment.shares': {
+    text: 'query ($id: ID!) { job(id: $id) { experiment { shares { path } } } }',
+    variables: ({ jobId }) => ({ id: jobId }),
+    outcomes: 'e r e e e a',
+  },
+  'Task.jobs': {
+    text: 'query ($id: ID!) { task(id: $id) { jobs { nodes { id } } } }',
+    variables: ({ taskId }) => ({ id: taskId }),
+    outcomes: 'r r e e e a',
+  },
+  'Job.viewerCanCancel': {
+    text: 'query ($id: ID!) { job(id: $id) { viewerCanCancel } }',
+    variables: ({ jobId }) => ({ id: jobId }),
+    got: ({ job }: { job: { viewerCanCancel: boolean } | null }) => job?.viewerCanCancel,
+    outcomes: 'e e e e e e',
+  },
+  'JobPayload.environment': {
+    text: 'query ($id: ID!) { job(id: $id) { payload { environment { value } } } }',
+    variables: ({ jobId }) => ({ id: jobId }),
+    got: ({ job }: { job: { payload: { environment: unknown } } | null }) => job?.payload.environment,
+    outcomes: 'e a e e e e',
+  },
+};
+
+let world: World;
+beforeAll(async () => {
+  world = await startWorld();
+});
+
+async function knock(row: Row, caller: string): Promise<Outcome> {
+  const variables = row.variables?.(world, caller) ?? {};
+  const { data, errors = [] } = await firstAnswer(row.text, variables, callers[caller]);
+  const codes = errors.map(({ extensions }) => String(extensions?.['code']));
+  if (codes.includes('FORBIDDEN')) return 'refused';
+  if (codes.some((code) => code.endsWith('_NOT_FOUND'))) return 'empty';
+  if (codes.length > 0) throw new Error(JSON.stringify(errors));
+  const answer = JSON.parse(JSON.stringify(data)) as Record<string, unknown>;
+  const [first] = Object.values(answer);
+  const got = row.got ? row.got(answer as never) : Array.isArray(first) ? first.length > 0 : first;
+  return got ? 'allowed' : 'empty';
+}
+
+async function firstAnswer(
+  text: string,
+  variables: object,
+  caller: Principal | undefined,
+): Promise<SubgraphResult> {
+  if (!text.startsWith('subscription')) return world.run(text, variables, caller);
+  const stream = world.subscribe(text, variables, caller);
+  const first = await waitFor('the opening message', () => stream.results[0], { deadlineMs: 5000 });
+  await stream.close();
+  return first;
+}
+
+const names = { r: 'refused', e: 'empty', a: 'allowed' } as const;
+
+describe('who passes which door', () => {
+  test('every door has a row here, and every row a door', () => {
+    const doors = world.core.subgraph.doors.map(({ name }) => name);
+    expect(Object.keys(rows).sort()).toEqual([...doors].sort());
+  });
+
+  test.each(Object.entries(rows))('%s', async (_door, row) => {
+    const expected = row.outcomes.split(' ').map((word) => names[word as keyof typeof names]);
+    const found: Record<string, Outcome> = {};
+    for (const caller of Object.keys(callers)) found[caller] = await knock(row, caller);
+    expect(found).toEqual(
+      Object.fromEntries(Object.keys(callers).map((caller, at) => [caller, expected[at]])),
+    );
+  });
+
+  test('nobody changed anything that is not theirs', async () => {
+    const { jobId, spareId, waitingId, ask } = world;
+    const query = `query ($jobId: ID!, $waitingId: ID!, $spareId: ID!) {
+      job(id: $jobId) { state attempt log { chunks { text } } } waiting: job(id: $waitingId) { state priority hold { by } }
+      worker(id: $spareId) { state } queue(name: "north") { site state } experiments { name title }
+    }`;
+    expect(await ask(query, { jobId, spareId, waitingId })).toEqual({
+      job: { state: 'RUNNING', attempt: 1, log: { chunks: [] } },
+      waiting: { state: 'ACTIVATED', priority: 0, hold: null },
+      worker: { state: 'DRAINING' },
+      queue: { site: 'Pole', state: 'ONLINE' },
+      experiments: [
+        { name: 'alpha', title: 'alpha' },
+        { name: 'beta', title: 'beta' },
+      ],
+    });
+  });
+
+  test('who brings no token passes none', async () => {
+    const { verifier } = await testTokens();
+    const { core } = world;
+    const log = silentLogger();
+    const served = await serveSubgraph({
+      subgraph: core.subgraph,
+      verifier,
+      log,
+      host: '127.0.0.1',
+      port: 0,
+      readiness: async () => ({ ready: true }),
+    });
+    leftovers.defer('a served core', () => served.close());
+    const found: Record<string, unknown> = {};
+    for (const [door, { text, variables }] of Object.entries(rows)) {
+      const body = JSON.stringify({ query: text, variables: variables?.(world, 'nobody') ?? {} });
+      const response = await fetch(served.url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      });
+      const { errors, data } = (await response.json()) as SubgraphResult;
+      found[door] = [response.status, errors?.[0]?.extensions?.['code'], data];
+    }
+    expect(found).toEqual(
+      Object.fromEntries(Object.keys(rows).map((door) => [door, [401, 'UNAUTHENTICATED', undefined]])),
+    );
+  });
+});

@@ -1,0 +1,218 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { testPrincipal, waitFor } from '@rhizome/testkit';
+import { register } from './support/access.fixture.js';
+import { admin, pilotOf, startCore } from './support/core.fixture.js';
+import {
+  type BadInput,
+  Desk,
+  registerExperiment,
+  setShares,
+  updateQueue,
+} from './support/directory.fixture.js';
+
+let desk: Desk;
+
+beforeAll(async () => {
+  desk = await Desk.open();
+});
+
+describe('registerExperiment', () => {
+  test('makes it known with a share; the same again gives the same, also together', async () => {
+    const input = { name: 'omega', title: 'The last', description: 'of all' };
+    const answers = await Promise.all(
+      Array.from({ length: 4 }, () => desk.ask(registerExperiment, { input })),
+    );
+    for (const { registerExperiment: answer } of answers)
+      expect(answer).toEqual({
+        experiment: { ...input, shares: [{ path: 'omega/default' }] },
+        userErrors: [],
+      });
+  });
+
+  test.each<BadInput>([
+    ['capital letters', { name: 'Alpha' }, 'INVALID_VALUE', ['name'], 'Alpha'],
+    ['a name that begins with a digit', { name: '1alpha' }, 'INVALID_VALUE', ['name'], '1alpha'],
+    ['a name of 32 characters', { name: 'a'.repeat(32) }, 'INVALID_VALUE', ['name'], '1 to 31'],
+    ['a slash', { name: 'a/b' }, 'INVALID_VALUE', ['name'], 'a/b'],
+    ['no title', { title: '' }, 'INVALID_VALUE', ['title'], '1 to 100'],
+    ['a title of 101 characters', { title: 't'.repeat(101) }, 'INVALID_VALUE', ['title'], '1 to 100'],
+    [
+      'a description of 501 characters',
+      { description: 'd'.repeat(501) },
+      'INVALID_VALUE',
+      ['description'],
+      '1 to 500',
+    ],
+    ['a known name with another title', { name: 'alpha' }, 'EXPERIMENT_NAME_TAKEN', ['name'], 'alpha'],
+  ])('refuses %s', async (_what, over, code, path, named) => {
+    await desk.refused(registerExperiment, { name: 'sigma', title: 'Sigma', ...over }, code, path, named);
+  });
+});
+
+describe('setShares', () => {
+  test('sets all of them, in the order given', async () => {
+    const shares = [
+      { leaf: 'fast', nominalCores: 10, borrowLimitCores: 5, weight: 2.5, ownerLimitCores: 3 },
+      { leaf: 'slow', nominalCores: 0 },
+    ];
+    const { setShares: answer } = await desk.ask(setShares, { input: { experiment: 'gamma', shares } });
+    expect(answer).toEqual({
+      shares: [
+        { path: 'gamma/fast', nominalCores: 10, borrowLimitCores: 5, weight: 2.5, ownerLimitCores: 3 },
+        { path: 'gamma/slow', nominalCores: 0, borrowLimitCores: null, weight: 1, ownerLimitCores: null },
+      ],
+      userErrors: [],
+    });
+  });
+
+  test.each<BadInput>([
+    ['an unknown experiment', { experiment: 'nobody' }, 'EXPERIMENT_NOT_FOUND', ['experiment'], 'nobody'],
+    ['no leaf', { shares: [] }, 'INVALID_VALUE', ['shares'], '1 to 100'],
+    [
+      '101 leaves',
+      { shares: Array.from({ length: 101 }, (_, index) => ({ leaf: `l${index}`, nominalCores: 1 })) },
+      'INVALID_VALUE',
+      ['shares'],
+      '101',
+    ],
+    [
+      'a leaf twice',
+      {
+        shares: [
+          { leaf: 'a', nominalCores: 1 },
+          { leaf: 'a', nominalCores: 2 },
+        ],
+      },
+      'INVALID_VALUE',
+      ['shares', '1', 'leaf'],
+      '"a"',
+    ],
+    [
+      'a leaf with a slash',
+      { shares: [{ leaf: 'a/b', nominalCores: 1 }] },
+      'INVALID_VALUE',
+      ['shares', '0', 'leaf'],
+      'a/b',
+    ],
+    [
+      'negative cores',
+      { shares: [{ leaf: 'a', nominalCores: -1 }] },
+      'INVALID_VALUE',
+      ['shares', '0', 'nominalCores'],
+      '-1',
+    ],
+    [
+      'too many cores',
+      { shares: [{ leaf: 'a', nominalCores: 100_000_001 }] },
+      'INVALID_VALUE',
+      ['shares', '0', 'nominalCores'],
+      '100000001',
+    ],
+    [
+      'a negative borrow limit',
+      { shares: [{ leaf: 'a', nominalCores: 1, borrowLimitCores: -1 }] },
+      'INVALID_VALUE',
+      ['shares', '0', 'borrowLimitCores'],
+      '-1',
+    ],
+    [
+      'a weight of nothing',
+      { shares: [{ leaf: 'a', nominalCores: 1, weight: 0 }] },
+      'INVALID_VALUE',
+      ['shares', '0', 'weight'],
+      '0',
+    ],
+    [
+      'a weight over 1000',
+      { shares: [{ leaf: 'a', nominalCores: 1, weight: 1000.5 }] },
+      'INVALID_VALUE',
+      ['shares', '0', 'weight'],
+      '1000.5',
+    ],
+  ])('refuses %s', async (_what, over, code, path, named) => {
+    await desk.refused(
+      setShares,
+      { experiment: 'beta', shares: [{ leaf: 'default', nominalCores: 1 }], ...over },
+      code,
+      path,
+      named,
+    );
+  });
+
+  test('refuses to leave a leaf out that has live jobs, until they have ended', async () => {
+    const submit =
+      'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { jobs { id } userErrors { message } } }';
+    const { submitJobs } = await desk.ask(submit, {
+      input: { experiment: 'beta', idempotencyKey: 'k', jobs: [{ name: 'a', payload: { command: 'true' } }] },
+    });
+    const live = () =>
+      desk
+        .ask('{ shares(experiment: "beta") { readyJobs } }')
+        .then(({ shares }) => shares?.[0]?.['readyJobs']);
+    await waitFor('the job to be counted', async () => (await live()) === 1, { deadlineMs: 3000 });
+    const input = { experiment: 'beta', shares: [{ leaf: 'other', nominalCores: 1 }] };
+    await desk.refused(setShares, input, 'SHARE_IN_USE', ['shares'], '"default"');
+    await desk.ask(
+      'mutation ($ids: [ID!]!) { cancelJobs(input: { selection: { ids: $ids } }) { userErrors { message } } }',
+      { ids: [submitJobs?.['jobs']?.[0]?.['id']] },
+    );
+    await waitFor('the job to be gone', async () => (await live()) === 0, { deadlineMs: 3000 });
+    const { setShares: answer } = await desk.ask(setShares, { input });
+    expect(answer?.['userErrors']).toEqual([]);
+  });
+});
+
+describe('who may', () => {
+  const reader = testPrincipal({ subject: 'reader@example', grants: { alpha: 'READER' } });
+
+  test('see experiments and shares: their own', async () => {
+    const query = '{ experiments { name shares { path } } shares { path experiment { title } } }';
+    expect(await desk.ask(query, {}, reader)).toEqual({
+      experiments: [{ name: 'alpha', shares: [{ path: 'alpha/default' }] }],
+      shares: [{ path: 'alpha/default', experiment: { title: 'The alpha' } }],
+    });
+    const { errors } = await desk.core.run('{ experiments { name } }', {}, pilotOf('north'));
+    expect(errors?.[0]?.extensions).toMatchObject({ code: 'FORBIDDEN' });
+    const entities =
+      'query ($refs: [_Any!]!) { _entities(representations: $refs) { ... on Experiment { name } } }';
+    const refs = ['alpha', 'beta', 'nobody'].map((name) => ({ __typename: 'Experiment', name }));
+    const { data } = await desk.core.run(entities, { refs }, reader);
+    expect(JSON.parse(JSON.stringify(data))).toEqual({ _entities: [{ name: 'alpha' }, null, null] });
+  });
+});
+
+describe('another process', () => {
+  test('knows at once by name what this one has made, and is told what it changes', async () => {
+    const other = await startCore({ db: desk.core.db });
+    const queue = await desk.queue();
+    const seen = await other.ask('query ($name: String!) { queue(name: $name) { site } }', {
+      name: queue['name'],
+    });
+    expect(seen).toEqual({ queue: { site: 'Pole' } });
+    for (let count = 0; count < 5; count += 1) {
+      const { name } = await desk.queue();
+      expect(await register(other, String(name), 'worker')).toMatch(/^worker_/);
+    }
+    await desk.ask(updateQueue, { input: { name: queue['name'], site: 'Moved' } });
+    await waitFor(
+      'the change to be known',
+      async () =>
+        (await other.ask('query ($name: String!) { queue(name: $name) { site } }', { name: queue['name'] }))[
+          'queue'
+        ]?.['site'] === ('Moved' as unknown),
+      { deadlineMs: 3000 },
+    );
+    await desk.ask(registerExperiment, { input: { name: 'theta', title: 'Theta' } }, admin);
+    const submit =
+      'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { jobs { share } userErrors { message } } }';
+    const { submitJobs } = await other.ask(submit, {
+      input: {
+        experiment: 'theta',
+        idempotencyKey: 'k',
+        jobs: [{ name: 'a', payload: { command: 'true' } }],
+      },
+    });
+    expect(submitJobs).toEqual({ jobs: [{ share: 'theta/default' }], userErrors: [] });
+    await other.stop();
+  });
+});

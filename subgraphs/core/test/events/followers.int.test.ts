@@ -1,0 +1,93 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { describe, expect, test } from '@jest/globals';
+import { type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
+import { startEvents } from '../support/events.fixture.js';
+import { subscriberRoom } from '../support/subscribers.fixture.js';
+
+const room = subscriberRoom();
+
+describe('followers inside core', () => {
+  test('get everything in batches from a stored place, at once an empty one that says where it begins', async () => {
+    const first = await startEvents(room.db, { ringSize: 10 });
+    const abort = new AbortController();
+    const opening = await first.events.follow({ after: null, signal: abort.signal }).next();
+    expect(opening.value?.events).toEqual([]);
+    const place = opening.value?.cursor ?? null;
+    await first.stop();
+    const ids = await room.jobs.submit(30);
+    const second = await startEvents(room.db, { ringSize: 10 });
+    const got: string[] = [];
+    const reading = (async () => {
+      for await (const { events } of second.events.follow({ after: place, signal: abort.signal }))
+        got.push(...events.map(({ jobId }) => jobId));
+    })();
+    await waitFor('30 events', () => got.length >= 30, { deadlineMs: 3000 });
+    expect(new Set(got)).toEqual(new Set(ids));
+    abort.abort();
+    await reading;
+    await second.stop();
+  });
+
+  test('listeners are told batches in order, and of writes of other documents', async () => {
+    const { events, stop } = await startEvents(room.db);
+    const seen: string[] = [];
+    const written: string[] = [];
+    events.onEvents((batch) => seen.push(...batch.map(({ last }) => last.to)));
+    events.onWritten('queues', (ids) => written.push(...ids));
+    const ids = await room.jobs.submit(1);
+    await room.db.collection<{ _id: string }>('queues').insertOne({ _id: 'queue_1' });
+    await room.jobs.run(ids);
+    await waitFor('four events', () => seen.length === 4 && written.length === 1, { deadlineMs: 3000 });
+    expect(seen).toEqual(['ACTIVATED', 'SENT', 'RUNNING', 'FINISHED']);
+    expect(written).toEqual(['queue_1']);
+    await stop();
+  });
+
+  test('jobs asked for in one turn are read by one query, each once', async () => {
+    const { events, stop } = await startEvents(room.db);
+    const all = await room.tell(events).opened();
+    await room.jobs.submit(3);
+    await all.until(3);
+    const found = all.changes.flatMap((change) => (change.event ? [change, change] : []));
+    const fields = { state: 1 } as const;
+    const before = await opsOf(room.db);
+    const read = await Promise.all(found.map((change) => events.readJob(change, fields)));
+    expect(read.map((job) => job?._id)).toEqual(found.map(({ event }) => event?.jobId));
+    expect((await opsOf(room.db)) - before).toBe(1);
+    await turn();
+    await stop();
+  });
+});
+
+test('jobs of events that wait together are read together, though their reader takes one after the other', async () => {
+  const { events, stop } = await startEvents(room.db);
+  const stream = events.jobStateChanged({}, undefined, testPrincipal(), undefined);
+  await stream.next();
+  const first = stream.next();
+  const ids = await room.jobs.submit(40);
+  await room.jobs.move(ids, 'ACTIVATED', 'SENT');
+  await waitFor('all events', () => events.counts.jobs.sum(({ state }) => state === 'SENT') === 40, {
+    deadlineMs: 5000,
+  });
+  const fields = { state: 1 } as const;
+  const before = await opsOf(room.db);
+  const states: (string | undefined)[] = [];
+  for (let change = (await first).value; change; change = (await stream.next()).value) {
+    states.push((await events.readJob(change, fields))?.state);
+    if (states.length === 80) break;
+  }
+  // None is told as it was before its event.
+  expect(new Set(states.slice(40))).toEqual(new Set(['SENT']));
+  expect((await opsOf(room.db)) - before).toBeLessThan(8);
+  await stream.return();
+  await stop();
+});
+
+/** Queries the server has answered on the jobs of a database. */
+async function opsOf(of: TestDatabase): Promise<number> {
+  const stats = await of.client.db('admin').command({ top: 1 });
+  return (
+    (stats['totals'] as Record<string, { queries: { count: number } }>)[`${of.databaseName}.jobs`]?.queries
+      .count ?? 0
+  );
+}

@@ -1,0 +1,175 @@
+import { describe, expect, jest, test } from '@jest/globals';
+import { isDomainError } from '@rhizome/errors';
+import { waitFor } from '@rhizome/testkit';
+import { ChangeFeed } from '../../src/events/feed/change-feed.repository.js';
+import { encodeCursor } from '../../src/events/feed/cursor.js';
+import { startEvents } from '../support/events.fixture.js';
+import { subscriberRoom, type Told } from '../support/subscribers.fixture.js';
+
+const room = subscriberRoom();
+
+describe('a cursor', () => {
+  test('goes on from the ring, and beyond it from the store, and after a restart, without gap or double', async () => {
+    const first = await startEvents(room.db, { ringSize: 50 });
+    const all = await room.tell(first.events).opened();
+    const start = all.cursor;
+    const ids = await room.jobs.submit(100);
+    await room.jobs.move(ids, 'ACTIVATED', 'CANCELLED');
+    await all.until(200);
+    const middle = encodeCursor(all.changes[180]?.token ?? '');
+    const fromRing = room.tell(first.events, {}, middle);
+    const fromStore = room.tell(first.events, {}, start);
+    await fromRing.until(20);
+    await fromStore.until(200);
+    expect(fromRing.lines).toEqual(all.lines.slice(180));
+    expect(fromStore.lines).toEqual(all.lines);
+    await first.stop();
+    const second = await startEvents(room.db, { ringSize: 50 });
+    const restarted = room.tell(second.events, {}, middle);
+    await restarted.until(20);
+    await room.jobs.submit(1);
+    await restarted.until(21);
+    expect(restarted.lines.slice(0, 20)).toEqual(all.lines.slice(180));
+    await second.stop();
+  });
+
+  test('is handed over from the store to the ring to live while jobs move, without gap or double', async () => {
+    const { events, stop } = await startEvents(room.db, { ringSize: 200, bufferSize: 20 });
+    const start = (await room.tell(events).opened()).cursor;
+    const moved: string[] = [];
+    const load = (async () => {
+      for (let round = 0; round < 40; round++) {
+        const ids = await room.jobs.submit(20);
+        moved.push(...ids);
+        await room.jobs.move(ids, 'ACTIVATED', 'CANCELLED');
+      }
+    })();
+    const subscribers: Told[] = [];
+    while (moved.length < 700) {
+      const filter = subscribers.length % 2 === 0 ? {} : { states: ['CANCELLED' as const] };
+      subscribers.push(room.tell(events, filter, start));
+      await waitFor('some progress', () => moved.length >= subscribers.length * 80, { deadlineMs: 10_000 });
+    }
+    await load;
+    expect(subscribers.length).toBeGreaterThan(4);
+    for (const [index, subscriber] of subscribers.entries()) {
+      await subscriber.until(index % 2 === 0 ? 1600 : 800);
+      const ends = subscriber.lines
+        .filter((line) => line.endsWith('CANCELLED'))
+        .map((line) => line.split(' ')[0]);
+      expect(subscriber.lines).toHaveLength(index % 2 === 0 ? 1600 : 800);
+      expect(new Set(ends)).toEqual(new Set(moved));
+    }
+    await stop();
+  });
+
+  test('got while other documents were written is as good as any', async () => {
+    const { events, stop } = await startEvents(room.db);
+    const queues = room.db.collection<{ _id: string }>('queues');
+    const cursors: string[] = [];
+    for (let round = 0; round < 3; round++) {
+      await queues.insertOne({ _id: `queue_${round}` });
+      cursors.push((await room.tell(events).opened()).cursor);
+    }
+    const ids = await room.jobs.submit(1);
+    await stop();
+    const again = await startEvents(room.db);
+    for (const cursor of cursors) {
+      const resumed = room.tell(again.events, {}, cursor);
+      await resumed.until(1);
+      expect(resumed.lines).toEqual([`${ids[0]} null ACTIVATED`]);
+    }
+    await again.stop();
+  });
+
+  const soon = Math.floor(Date.now() / 1000)
+    .toString(16)
+    .toUpperCase();
+  const texts = ['82'.repeat(40), `82${soon}00000001${'00'.repeat(20)}`, `82${soon}000000012B022C0100FF`].map(
+    (hex) => `e1.${Buffer.from(hex, 'hex').toString('base64url')}`,
+  );
+  test.each(['', 'x', 'e1.', 'e1.AAAA', 'e1.***', ...texts])(
+    '%p is refused as none of this stream',
+    async (junk) => {
+      const { events, stop } = await startEvents(room.db);
+      const error = await room.tell(events, {}, junk).ended;
+      expect(isDomainError(error) && error.code).toBe('CURSOR_INVALID');
+      expect(String(error)).toContain('after:');
+      await stop();
+    },
+  );
+
+  test('of another process that has read further waits for this one, and doubles nothing', async () => {
+    const [one, two] = await Promise.all([startEvents(room.db), startEvents(room.db)]);
+    const watcher = await room.tell(one.events).opened();
+    const [id = ''] = await room.jobs.submit(1);
+    await watcher.until(1);
+    const elsewhere = room.tell(two.events, {}, watcher.cursor);
+    await room.jobs.move([id], 'ACTIVATED', 'CANCELLED');
+    await elsewhere.until(1);
+    expect(elsewhere.lines).toEqual([`${id} ACTIVATED CANCELLED`]);
+    await one.stop();
+    await two.stop();
+  });
+});
+
+describe('many who come back at once', () => {
+  test('share a few readings of the store, and each gets what it missed, without gap or double', async () => {
+    const first = await startEvents(room.db);
+    const all = await room.tell(first.events).opened();
+    const start = all.cursor;
+    const ids = await room.jobs.submit(60);
+    await room.jobs.move(ids, 'ACTIVATED', 'SENT');
+    await room.jobs.move(ids, 'SENT', 'RUNNING');
+    await all.until(180);
+    await first.stop();
+    // Nothing of it is in the memory of this process: its counts are those of a scan.
+    const second = await startEvents(room.db);
+    const read = jest.spyOn(ChangeFeed.prototype, 'read');
+    const later = encodeCursor(all.changes[61]?.token ?? '');
+    const ofOne = ids.map((id, at) =>
+      room.tell(second.events, { jobIds: [id] }, at % 2 === 0 ? start : later),
+    );
+    const ofAll = [start, later].map((cursor) => room.tell(second.events, {}, cursor));
+    await room.jobs.move(ids, 'RUNNING', 'FINISHED');
+    for (const [at, subscriber] of ofOne.entries()) {
+      const known = all.changes.slice(0, at % 2 === 0 ? 1 : 62).map(({ event }) => event?.jobId);
+      const expected = ['null ACTIVATED', 'ACTIVATED SENT', 'SENT RUNNING', 'RUNNING FINISHED']
+        .slice(known.filter((id) => id === ids[at]).length)
+        .map((step) => `${ids[at]} ${step}`);
+      await subscriber.until(expected.length);
+      expect(subscriber.lines).toEqual(expected);
+    }
+    for (const subscriber of ofAll) {
+      const expected = subscriber === ofAll[0] ? 240 : 179;
+      await subscriber.until(expected);
+      expect(new Set(subscriber.changes.map(({ token }) => token)).size).toBe(expected);
+    }
+    expect(read.mock.calls.length).toBeLessThan(10);
+    read.mockRestore();
+    await second.stop();
+  });
+
+  test('one whose place is lost does not end the others', async () => {
+    const first = await startEvents(room.db);
+    const all = await room.tell(first.events).opened();
+    const start = all.cursor;
+    const ids = await room.jobs.submit(5);
+    await all.until(5);
+    await first.stop();
+    const second = await startEvents(room.db);
+    const elsewhere = placeBefore(all.cursor);
+    const lost = room.tell(second.events, {}, elsewhere);
+    const good = room.tell(second.events, { jobIds: ids }, start);
+    await good.until(5);
+    expect(await lost.ended).toMatchObject({ code: expect.stringMatching(/^CURSOR_/) });
+    await second.stop();
+  });
+});
+
+/** The cursor of an event that never was, a second before another. */
+function placeBefore(cursor: string): string {
+  const token = Buffer.from(cursor.slice(3), 'base64url').toString('hex').toUpperCase();
+  const seconds = Number.parseInt(token.slice(2, 10), 16) - 1;
+  return encodeCursor(`82${seconds.toString(16).toUpperCase().padStart(8, '0')}${token.slice(10)}`);
+}

@@ -1,0 +1,85 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { startCore, type TestCore } from '../support/core.fixture.js';
+
+let core: TestCore;
+
+beforeAll(async () => {
+  core = await startCore();
+  await core.ask(
+    `mutation { registerExperiment(input: { name: "alpha", title: "Alpha" }) { userErrors { message } } }`,
+  );
+});
+
+describe('a model of the catalogue', () => {
+  const all =
+    'name vendor architecture chip computeCapability gfxTarget memoryGB leastReportedMiB pciIds gpusPerCard computeUnits tiles migSlices migInstances isDataCenter partitions confidence uncertain';
+
+  test.each([
+    [
+      'NVIDIA A100 80GB PCIe',
+      {
+        ...{ name: 'A100-PCIE-80GB', architecture: 'Ampere', chip: 'GA100', computeCapability: '8.0' },
+        ...{ memoryGB: 80, leastReportedMiB: 77_824, pciIds: ['10de:20b5'], gpusPerCard: 1 },
+        ...{ migSlices: 7, migInstances: 7, isDataCenter: true, confidence: 'HIGH', computeUnits: null },
+      },
+    ],
+    // A sixteenth of its memory corrects the errors of the rest.
+    ['Tesla T4', { name: 'T4', chip: 'TU104', memoryGB: 16, leastReportedMiB: 14_592 }],
+    // Of 288 GB it was seen to report less than 5 % below.
+    ['10de:3182', { name: 'B300', memoryGB: 288, leastReportedMiB: 275_040 }],
+    ['10de:25b6', { name: 'A16', gpusPerCard: 4, confidence: 'LOW', uncertain: ['memoryGB'] }],
+    ['RTX PRO 5000 Blackwell', { migSlices: 4, migInstances: 2, isDataCenter: false }],
+    [
+      'AMD Instinct MI250X',
+      { vendor: 'AMD', gfxTarget: 'gfx90a', memoryGB: 64, computeUnits: 110, gpusPerCard: 2 },
+    ],
+    ['MI300X', { computeUnits: 304, tiles: 8, partitions: ['SPX 1', 'DPX 2', 'QPX 4', 'CPX 8'] }],
+    ['8086:0bd5', { name: 'Max 1550', vendor: 'INTEL', memoryGB: 128, tiles: 2, gfxTarget: null }],
+  ])('is told with each of its facts: %s', async (name, expected) => {
+    const { gpuModel } = await core.ask(`query ($name: String!) { gpuModel(name: $name) { ${all} } }`, {
+      name,
+    });
+    expect(gpuModel).toMatchObject(expected);
+  });
+});
+
+describe('what no GPU can meet', () => {
+  const wrong = { vendor: 'AMD', cudaRuntime: '12', sassTargets: ['8.0'] };
+  const expected = [
+    ['requirements.gpu.cudaRuntime', /"12" is not valid; expected a version such as 12\.4/],
+    ['requirements.gpu.sassTargets.0', /"8\.0" is not valid; expected a SASS target such as sm_80/],
+    ['requirements.gpu.cudaRuntime', /expected none beside vendor AMD/],
+    ['requirements.gpu.sassTargets', /expected none beside vendor AMD/],
+  ] as const;
+
+  test.each(['submitted', 'asked about'])(
+    'is refused when it is %s, one finding for each fault',
+    async (how) => {
+      const requirements = { gpu: wrong };
+      const answer =
+        how === 'submitted'
+          ? await core.ask(
+              'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { userErrors { path message } } }',
+              {
+                input: {
+                  experiment: 'alpha',
+                  idempotencyKey: 'wrong',
+                  jobs: [{ name: 'j', requirements, payload: { command: 'true' } }],
+                },
+              },
+            )
+          : await core.ask(
+              'query ($input: ExplainRequirementsInput!) { explainRequirements(input: $input) { userErrors { path message } } }',
+              { input: { experiment: 'alpha', requirements } },
+            );
+      const [payload] = Object.values(answer) as unknown as {
+        userErrors: { path: string[]; message: string }[];
+      }[];
+      const found = payload?.userErrors ?? [];
+      expect(found.map(({ path }) => path.join('.').replace(/^jobs\.0\./, ''))).toEqual(
+        expected.map(([path]) => path),
+      );
+      expected.forEach(([, words], at) => expect(found[at]?.message).toMatch(words));
+    },
+  );
+});

@@ -1,0 +1,180 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { testPrincipal, waitFor } from '@rhizome/testkit';
+import { aSpec, live, testDomain, type TestDomain, type TestProcess } from '../support/job-domain.fixture.js';
+import { mayChange } from '../../src/jobs/bulk/bulk-rules.js';
+import { maySeeEnvironment } from '../../src/jobs/model/job-visibility.js';
+import type { JobDocument } from '../../src/jobs/model/job.types.js';
+
+let shared: TestDomain;
+let process: TestProcess;
+let serial = 0;
+
+beforeAll(async () => {
+  shared = await testDomain('ownership');
+  process = await shared.process();
+});
+
+const key = (): string => `key ${(serial += 1)}`;
+const service = testPrincipal({
+  kind: 'SERVICE',
+  subject: 'experiment:alpha',
+  grants: { alpha: 'SERVICE' },
+});
+const alice = testPrincipal({ subject: 'alice@example', grants: { alpha: 'USER' } });
+const bob = testPrincipal({ subject: 'bob@example', grants: { alpha: 'USER' } });
+
+async function submitFor(onBehalfOf: string | undefined, principal = service): Promise<JobDocument> {
+  const { jobs, refusals } = await process.domain.submits.submit(principal, {
+    experiment: 'alpha',
+    idempotencyKey: key(),
+    jobs: [aSpec({ payload: { command: 'x', environment: [{ name: 'SECRET', value: 's' }] } })],
+    onBehalfOf,
+  });
+  expect(refusals).toEqual([]);
+  return shared.read(jobs[0]?._id ?? '');
+}
+
+describe('a job that a service submits for somebody', () => {
+  test('belongs to them and says who submitted it, in its fields and in its first event', async () => {
+    const job = await submitFor('alice@example');
+    expect(job).toMatchObject({
+      owner: 'alice@example',
+      submittedBy: 'experiment:alpha',
+      lookup: ['o:alpha:alice@example', 's:alpha/default'],
+      last: { actor: 'experiment:alpha', owner: 'alice@example' },
+    });
+    expect(await submitFor('experiment:alpha')).not.toHaveProperty('submittedBy');
+    expect(await submitFor(undefined)).toMatchObject({ owner: 'experiment:alpha' });
+  });
+
+  test('is changed by them and by the service, and by nobody else without job:manageAny', async () => {
+    const jobs = [await submitFor('alice@example'), await submitFor('alice@example')];
+    const cancel = (principal: typeof alice, { _id }: JobDocument) =>
+      process.domain.bulk.change(principal, 'CANCEL', { selection: { ids: [_id] }, parameters: {} });
+    const [one, other] = jobs as [JobDocument, JobDocument];
+    expect(await cancel(bob, one)).toMatchObject({
+      answer: { changedCount: 0, refusals: [{ code: 'FORBIDDEN' }] },
+    });
+    expect(await cancel(alice, one)).toMatchObject({ answer: { changedCount: 1 } });
+    expect(await cancel(service, other)).toMatchObject({ answer: { changedCount: 1 } });
+    expect((await shared.read(one._id)).last).toMatchObject({ to: 'CANCELLED', actor: 'alice@example' });
+    expect([alice, service, bob].map((who) => mayChange(who, 'job:cancel', one))).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    expect([alice, service, bob].map((who) => maySeeEnvironment(who, one))).toEqual([true, true, false]);
+  });
+
+  test('keeps both when it is retried', async () => {
+    const job = await submitFor('alice@example');
+    await live(process.writer, [job._id], 'FAILED');
+    const result = await process.domain.bulk.change(alice, 'RETRY', {
+      selection: { ids: [job._id] },
+      parameters: {},
+      idempotencyKey: key(),
+    });
+    const [copy = ''] = ('answer' in result && result.answer.changedIds) || [];
+    expect(await shared.read(copy)).toMatchObject({
+      owner: 'alice@example',
+      submittedBy: 'experiment:alpha',
+      retryOf: job._id,
+      last: { actor: 'alice@example' },
+    });
+  });
+
+  test('is another input than the same job of somebody else, under the same key', async () => {
+    const input = { experiment: 'alpha', idempotencyKey: key(), jobs: [aSpec()] };
+    const submit = (onBehalfOf?: string) => process.domain.submits.submit(service, { ...input, onBehalfOf });
+    const first = await submit('alice@example');
+    expect((await submit('alice@example')).jobs[0]?._id).toBe(first.jobs[0]?._id);
+    for (const owner of ['bob@example', undefined])
+      expect((await submit(owner)).refusals).toMatchObject([{ code: 'IDEMPOTENCY_KEY_REUSED' }]);
+  });
+
+  test('is refused to whoever may not speak for others, and with a name that is none', async () => {
+    for (const principal of [alice, testPrincipal({ subject: 'p', grants: { alpha: 'PRODUCTION' } })])
+      await expect(submitFor('bob@example', principal)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(
+      process.domain.submits.submit(service, {
+        experiment: 'beta',
+        idempotencyKey: key(),
+        jobs: [aSpec()],
+        onBehalfOf: 'alice@example',
+      }),
+    ).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    expect(await submitFor('alice@example', alice)).toMatchObject({ owner: 'alice@example' });
+    const call = { experiment: 'alpha', idempotencyKey: key(), jobs: [aSpec()], onBehalfOf: 'a\nb' };
+    expect(await process.domain.submits.submit(service, call)).toMatchObject({
+      jobs: [null],
+      refusals: [{ code: 'INVALID_VALUE', path: ['onBehalfOf'] }],
+    });
+  });
+
+  test('of a task hands its owner to each of its jobs', async () => {
+    const result = await process.domain.tasks.submit(service, {
+      experiment: 'alpha',
+      idempotencyKey: key(),
+      name: 'for alice',
+      template: aSpec(),
+      count: 3,
+      onBehalfOf: 'alice@example',
+    });
+    if ('refusals' in result) throw new Error(JSON.stringify(result.refusals));
+    expect(result.task).toMatchObject({ owner: 'alice@example', submittedBy: 'experiment:alpha' });
+    const taskId = result.task._id;
+    const jobs = shared.db.collection<JobDocument>('jobs');
+    await waitFor('the jobs', async () => (await jobs.countDocuments({ taskId })) === 3, {
+      deadlineMs: 20_000,
+    });
+    for (const job of await jobs.find({ taskId }).toArray())
+      expect(job).toMatchObject({ owner: 'alice@example', submittedBy: 'experiment:alpha' });
+  });
+});
+
+describe('a queue that a job is bound to', () => {
+  const wrong = [
+    'QUEUE_NOT_FOUND',
+    '"nowhere" is not valid; expected an existing queue that admits alpha: main',
+  ] as const;
+
+  test('must be there when the job is submitted; the other jobs of the call are taken', async () => {
+    const jobs = [aSpec({ requirements: { queue: 'nowhere' } }), aSpec({ requirements: { queue: 'main' } })];
+    const input = { experiment: 'alpha', idempotencyKey: key(), jobs };
+    const { refusals, jobs: taken } = await process.domain.submits.submit(alice, input);
+    expect(taken.map((job) => job !== null)).toEqual([false, true]);
+    expect(refusals).toEqual([
+      {
+        code: wrong[0],
+        path: ['jobs', '0', 'requirements', 'queue'],
+        message: `jobs.0.requirements.queue: ${wrong[1]}`,
+      },
+    ]);
+  });
+
+  test('must be there for the template of a task and for its variants', async () => {
+    const base = { experiment: 'alpha', idempotencyKey: key(), name: 'bound' };
+    const bound = { requirements: { queue: 'nowhere' } };
+    expect(
+      await process.domain.tasks.submit(alice, { ...base, template: aSpec(bound), count: 1 }),
+    ).toMatchObject({ refusals: [{ code: wrong[0], path: ['template', 'requirements', 'queue'] }] });
+    expect(
+      await process.domain.tasks.submit(alice, {
+        ...base,
+        template: aSpec(),
+        variants: [bound],
+        parameterSets: [{ parameters: [], variant: 0 }],
+      }),
+    ).toMatchObject({ refusals: [{ code: wrong[0], path: ['variants', '0', 'requirements', 'queue'] }] });
+    expect(
+      await process.domain.tasks
+        .submit(alice, {
+          ...base,
+          experiment: 'gamma',
+          template: aSpec(bound),
+          count: 1,
+        })
+        .catch((error: unknown) => error),
+    ).toMatchObject({ code: 'FORBIDDEN' });
+  });
+});

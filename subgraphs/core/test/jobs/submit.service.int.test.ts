@@ -1,0 +1,391 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { testPrincipal, waitFor } from '@rhizome/testkit';
+import {
+  aSpec,
+  instead,
+  live,
+  someone,
+  testDomain,
+  type TestDomain,
+  type TestProcess,
+} from '../support/job-domain.fixture.js';
+
+let shared: TestDomain;
+let process: TestProcess;
+let serial = 0;
+
+beforeAll(async () => {
+  shared = await testDomain('submit');
+  process = await shared.process();
+});
+
+const key = (): string => `key ${(serial += 1)}`;
+const deadline = { deadlineMs: 5000 };
+const idsOf = (jobs: readonly ({ readonly _id: string } | null)[]): string[] =>
+  jobs.map((job) => job?._id ?? '');
+const stateIs = (id: string, state: string) =>
+  waitFor(`${id} to be ${state}`, async () => (await shared.read(id)).state === state, deadline);
+
+describe('accepting', () => {
+  test('jobs are stored with defaults filled in, and their class before them', async () => {
+    const { jobs, refusals } = await process.domain.submits.submit(someone, {
+      experiment: 'alpha',
+      idempotencyKey: key(),
+      jobs: [aSpec({ labels: [{ key: 'run', value: '1' }] }), aSpec({ share: 'other', priority: 5 })],
+    });
+    expect(refusals).toEqual([]);
+    const [first = '', second = ''] = idsOf(jobs);
+    const stored = await shared.read(first);
+    expect(stored).toMatchObject({
+      state: 'ACTIVATED',
+      experiment: 'alpha',
+      owner: 'someone@example',
+      share: 'alpha/default',
+      priority: 0,
+      lookup: ['o:alpha:someone@example', 's:alpha/default', 'l:alpha:run=1'],
+      requirements: { cores: 1, memoryMiB: 1024, diskMiB: 1024, walltimeSeconds: 3600, network: false },
+      retry: { maxAttempts: 3 },
+    });
+    expect(await shared.read(second)).toMatchObject({ share: 'alpha/other', priority: 5 });
+    expect(
+      await shared.db.collection('requirementClasses').countDocuments({ _id: stored.classId as never }),
+    ).toBe(1);
+    expect(first < second).toBe(true);
+  });
+
+  test('one bad job does not sink the others; each fault names field, value and what would be right', async () => {
+    const { jobs, refusals } = await process.domain.submits.submit(someone, {
+      experiment: 'alpha',
+      idempotencyKey: key(),
+      jobs: [
+        aSpec(),
+        aSpec({ requirements: { cores: 0 } }),
+        aSpec({ requirements: { selector: 'bad' } }),
+        aSpec({ share: 'nowhere' }),
+        aSpec({ dependsOn: ['job_unknown'] }),
+        aSpec({ dependsOn: ['#5'] }),
+        aSpec({ dependsOn: ['#1'] }),
+        aSpec({
+          payload: { command: 'x', environment: [{ name: 'RHIZOME_X', value: '' }], outputs: ['a/b'] },
+        }),
+        aSpec({ dependsOn: ['#0'] }),
+      ],
+    });
+    expect(jobs.map((job) => job !== null)).toEqual([
+      true,
+      false,
+      false,
+      false,
+      false,
+      false,
+      false,
+      false,
+      true,
+    ]);
+    expect(refusals.map(({ path, code }) => [path.join('.'), code])).toEqual([
+      ['jobs.1.requirements.cores', 'INVALID_VALUE'],
+      ['jobs.2.requirements.selector', 'SELECTOR_INVALID'],
+      ['jobs.3.share', 'SHARE_NOT_FOUND'],
+      ['jobs.4.dependsOn.0', 'DEPENDENCY_INVALID'],
+      ['jobs.5.dependsOn.0', 'DEPENDENCY_INVALID'],
+      ['jobs.6.dependsOn.0', 'DEPENDENCY_INVALID'],
+      ['jobs.7.payload.environment.0.name', 'INVALID_VALUE'],
+      ['jobs.7.payload.outputs.0', 'INVALID_VALUE'],
+    ]);
+    expect(refusals[0]?.message).toBe(
+      'jobs.1.requirements.cores: 0 is not valid; expected a whole number from 1 to 4096',
+    );
+  });
+
+  test('very many bad jobs with many faults each do not stop the good ones, and what is not told is counted', async () => {
+    const long = 'y'.repeat(300);
+    const bad = (at: number) =>
+      aSpec({
+        name: '',
+        priority: 5000 + at,
+        requirements: { cores: 0, memoryMiB: 0, diskMiB: -1, walltimeSeconds: 0 },
+        payload: { command: '', outputs: Array.from({ length: 5 }, (_, n) => `a/${n}${long}`) },
+        dependsOn: ['#9999', 'job_unknown'],
+      });
+    const faults = 14;
+    const jobs = [...Array.from({ length: 9999 }, (_, at) => bad(at)), aSpec({ name: 'good' })];
+    const input = { experiment: 'alpha', idempotencyKey: key(), jobs };
+    const first = await process.domain.submits.submit(someone, input);
+    expect(first.jobs.slice(0, 9999).every((job) => job === null)).toBe(true);
+    expect(await shared.read(idsOf(first.jobs)[9999] ?? '')).toMatchObject({
+      name: 'good',
+      state: 'ACTIVATED',
+    });
+    expect(new Set(first.refusals.map(({ path }) => path[1])).size).toBe(9999);
+    expect(first.refusals.length + first.omitted).toBe(9999 * faults);
+    expect(first.omitted).toBeGreaterThan(9999 * (faults - 10));
+    expect(
+      first.refusals.slice(0, 10).map(({ message }) => message.includes('is not valid; expected')),
+    ).toEqual(Array.from({ length: 10 }, () => true));
+    expect(first.refusals.at(-1)).toMatchObject({ code: 'INVALID_VALUE', path: ['jobs', '9998', 'name'] });
+    expect(await process.domain.submits.submit(someone, input)).toMatchObject({
+      jobs: [...Array.from({ length: 9999 }, () => null), { _id: idsOf(first.jobs)[9999] }],
+      refusals: first.refusals,
+      omitted: first.omitted,
+    });
+    const [stored] = await shared.db
+      .collection('submissions')
+      .aggregate([{ $match: { omitted: first.omitted } }, { $project: { bytes: { $bsonSize: '$$ROOT' } } }])
+      .toArray();
+    expect(stored?.['bytes']).toBeLessThan(8 * 1024 * 1024);
+  });
+
+  test('what is wrong with the whole call refuses all of it and writes nothing', async () => {
+    const before = await shared.db.collection('jobs').countDocuments();
+    const submit = (over: object) =>
+      process.domain.submits.submit(testPrincipal(), {
+        experiment: 'alpha',
+        idempotencyKey: key(),
+        jobs: [aSpec()],
+        ...over,
+      });
+    expect((await submit({ experiment: 'gamma' })).refusals).toMatchObject([
+      { code: 'EXPERIMENT_NOT_FOUND', path: ['experiment'] },
+    ]);
+    expect((await submit({ idempotencyKey: '' })).refusals).toMatchObject([
+      { code: 'INVALID_VALUE', path: ['idempotencyKey'] },
+    ]);
+    expect((await submit({ jobs: [] })).refusals).toMatchObject([{ code: 'INVALID_VALUE', path: ['jobs'] }]);
+    expect((await submit({ jobs: Array.from({ length: 10_001 }, () => aSpec()) })).refusals).toMatchObject([
+      { code: 'BATCH_TOO_LARGE' },
+    ]);
+    await expect(
+      process.domain.submits.submit(testPrincipal({ grants: { alpha: 'READER' } }), {
+        experiment: 'alpha',
+        idempotencyKey: key(),
+        jobs: [aSpec()],
+      }),
+    ).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    expect(await shared.db.collection('jobs').countDocuments()).toBe(before);
+  });
+});
+
+describe('idempotency', () => {
+  test('the same key with the same jobs gives the same answer; with other jobs it is refused', async () => {
+    const input = {
+      experiment: 'alpha',
+      idempotencyKey: key(),
+      jobs: [aSpec(), aSpec({ priority: 5000 }), aSpec({ name: 'b' })],
+    };
+    const first = await process.domain.submits.submit(someone, input);
+    const second = await process.domain.submits.submit(someone, input);
+    expect(idsOf(second.jobs)).toEqual(idsOf(first.jobs));
+    expect(second.refusals).toEqual(first.refusals);
+    const other = await process.domain.submits.submit(someone, { ...input, jobs: [aSpec({ name: 'c' })] });
+    expect(other).toMatchObject({
+      jobs: [null],
+      refusals: [{ code: 'IDEMPOTENCY_KEY_REUSED', path: ['idempotencyKey'] }],
+    });
+    const elsewhere = await process.domain.submits.submit(testPrincipal({ subject: 'other@example' }), input);
+    expect(idsOf(elsewhere.jobs)).not.toEqual(idsOf(first.jobs));
+  });
+
+  test('calls with one key at the same time, in two processes, make each job once', async () => {
+    const second = await shared.process({ leads: false });
+    const input = {
+      experiment: 'beta',
+      idempotencyKey: key(),
+      jobs: Array.from({ length: 300 }, (_, at) => aSpec({ name: `job ${at}` })),
+    };
+    const answers = await Promise.all(
+      [process, second, process, second].map(({ domain }) => domain.submits.submit(someone, input)),
+    );
+    const [ids] = answers.map(({ jobs }) => idsOf(jobs));
+    answers.forEach(({ jobs }) => expect(idsOf(jobs)).toEqual(ids));
+    expect(await shared.db.collection('jobs').countDocuments({ experiment: 'beta' })).toBe(300);
+  });
+
+  test.each([0, 700])(
+    'a call that ended after %i of its 1500 jobs is completed by its repetition',
+    async (written) => {
+      const crashing = await shared.process({
+        leads: false,
+        stores: (stores) => {
+          const { jobs } = stores;
+          const insertNew = async (documents: Parameters<typeof jobs.insertNew>[0]): Promise<void> => {
+            await jobs.insertNew(documents.slice(0, written));
+            throw new Error('the process ended here');
+          };
+          return { ...stores, jobs: instead(jobs, { insertNew }) };
+        },
+      });
+      const input = {
+        experiment: 'alpha',
+        idempotencyKey: key(),
+        jobs: Array.from({ length: 1500 }, (_, at) => aSpec({ name: `crash ${serial} ${at}` })),
+      };
+      await expect(crashing.domain.submits.submit(someone, input)).rejects.toThrow('the process ended here');
+      const { jobs, refusals } = await process.domain.submits.submit(someone, input);
+      expect(refusals).toEqual([]);
+      expect(new Set(idsOf(jobs)).size).toBe(1500);
+      const stored = await process.stores.jobs.existing(idsOf(jobs));
+      expect(stored.size).toBe(1500);
+      expect(
+        await shared.db.collection('jobs').countDocuments({ name: new RegExp(`^crash ${serial} `) }),
+      ).toBe(1500);
+    },
+  );
+});
+
+describe('dependencies', () => {
+  const submit = async (...specs: Parameters<typeof aSpec>[0][]): Promise<string[]> => {
+    const { jobs, refusals } = await process.domain.submits.submit(someone, {
+      experiment: 'alpha',
+      idempotencyKey: key(),
+      jobs: specs.map((spec) => aSpec(spec)),
+    });
+    expect(refusals).toEqual([]);
+    return idsOf(jobs);
+  };
+
+  test('a child waits until all of its parents FINISHED, and is released once', async () => {
+    const [a = '', b = '', child = ''] = await submit({}, {}, { dependsOn: ['#0', '#1'] });
+    expect(await shared.read(child)).toMatchObject({ state: 'PENDING', waitingFor: [a, b] });
+    await live(process.writer, [a]);
+    await waitFor(
+      'the first parent to be struck off',
+      async () => (await shared.read(child)).waitingFor.length === 1,
+      deadline,
+    );
+    expect((await shared.read(child)).state).toBe('PENDING');
+    await live(process.writer, [b]);
+    await stateIs(child, 'ACTIVATED');
+    expect(await shared.read(child)).toMatchObject({
+      waitingFor: [],
+      lookup: ['o:alpha:someone@example', 's:alpha/default'],
+      dependsOn: [a, b],
+      transitions: [{ from: 'PENDING', to: 'ACTIVATED', actor: 'system:dependencies' }],
+    });
+  });
+
+  test('a parent that had FINISHED before its child was submitted holds nothing up', async () => {
+    const [parent = ''] = await submit({});
+    await live(process.writer, [parent]);
+    const [child = ''] = await submit({ dependsOn: [parent] });
+    expect(await shared.read(child)).toMatchObject({
+      state: 'ACTIVATED',
+      waitingFor: [],
+      dependsOn: [parent],
+    });
+  });
+
+  test.each(['FINISHED', 'FAILED'] as const)(
+    'a parent that ends as %s between the look at it and the write of its child is not missed',
+    async (end) => {
+      const [parent = ''] = await submit({});
+      const racing = await shared.process({
+        leads: false,
+        stores: (stores) => {
+          const { jobs } = stores;
+          const insertNew = async (documents: Parameters<typeof jobs.insertNew>[0]): Promise<void> => {
+            // The parent ends, and its event is handled, before anybody can find the child.
+            await live(process.writer, [parent], end);
+            await jobs.insertNew(documents);
+          };
+          return { ...stores, jobs: instead(jobs, { insertNew }) };
+        },
+      });
+      process.leader.lose();
+      const { jobs } = await racing.domain.submits.submit(someone, {
+        experiment: 'alpha',
+        idempotencyKey: key(),
+        jobs: [aSpec({ dependsOn: [parent] })],
+      });
+      expect((await shared.read(idsOf(jobs)[0] ?? '')).state).toBe(
+        end === 'FINISHED' ? 'ACTIVATED' : 'CLOSED',
+      );
+      process.leader.gain();
+    },
+  );
+
+  test('a failed parent closes its children and theirs, with a reason that names it', async () => {
+    const [parent = '', child = '', grandchild = ''] = await submit(
+      {},
+      { dependsOn: ['#0'] },
+      { dependsOn: ['#1'] },
+    );
+    await live(process.writer, [parent], 'FAILED');
+    await stateIs(grandchild, 'CLOSED');
+    expect((await shared.read(child)).transitions.at(-1)?.reason).toBe(
+      `its parent ${parent} ended as FAILED`,
+    );
+    expect((await shared.read(grandchild)).transitions.at(-1)?.reason).toBe(
+      `its parent ${child} ended as CLOSED`,
+    );
+  });
+
+  test('a held child is not released by its parents, but goes on when it is released itself', async () => {
+    const [parent = '', child = ''] = await submit({}, { dependsOn: ['#0'] });
+    await process.domain.bulk.change(someone, 'HOLD', {
+      selection: { ids: [child] },
+      parameters: { reason: 'later' },
+    });
+    await live(process.writer, [parent]);
+    await waitFor(
+      'the parent to be struck off',
+      async () => (await shared.read(child)).waitingFor.length === 0,
+      deadline,
+    );
+    expect((await shared.read(child)).state).toBe('PENDING');
+    await process.domain.bulk.change(someone, 'RELEASE', { selection: { ids: [child] }, parameters: {} });
+    expect((await shared.read(child)).state).toBe('ACTIVATED');
+  });
+
+  test('whoever leads next goes on where the last leader was; ends in between are not lost', async () => {
+    const [a = '', b = '', child = '', other = ''] = await submit(
+      {},
+      {},
+      { dependsOn: ['#0'] },
+      { dependsOn: ['#1'] },
+    );
+    await live(process.writer, [a]);
+    await stateIs(child, 'ACTIVATED');
+    process.leader.lose();
+    await live(process.writer, [b]);
+    const next = await shared.process();
+    await stateIs(other, 'ACTIVATED');
+    await next.stop();
+    process.leader.gain();
+  });
+
+  test('a process that lost its place in the stream looks the store through', async () => {
+    process.leader.lose();
+    const [a = '', b = '', child = '', other = ''] = await submit(
+      {},
+      {},
+      { dependsOn: ['#0'] },
+      { dependsOn: ['#1'] },
+    );
+    await live(process.writer, [a]);
+    await live(process.writer, [b], 'FAILED');
+    await shared.db.collection('consumers').deleteMany({});
+    process.leader.gain();
+    await stateIs(child, 'ACTIVATED');
+    await stateIs(other, 'CLOSED');
+  });
+
+  test('many children of many parents, ended by two processes at once, are each released once', async () => {
+    const parents = await submit(...Array.from({ length: 20 }, () => ({})));
+    const children = await submit(
+      ...Array.from({ length: 200 }, (_, at) => ({
+        dependsOn: [parents[at % 20] ?? '', parents[(at * 7 + 3) % 20] ?? ''].filter(
+          (id, place, all) => all.indexOf(id) === place,
+        ),
+      })),
+    );
+    await Promise.all([live(process.writer, parents.slice(0, 10)), live(process.writer, parents.slice(10))]);
+    const both = parents.map((id) => ({ id, state: 'FINISHED' as const }));
+    const second = await shared.process({ leads: false });
+    await Promise.all([
+      process.domain.dependencies.parentsEnded(both),
+      second.domain.dependencies.parentsEnded([...both].reverse()),
+    ]);
+    for (const id of children)
+      expect(await shared.read(id)).toMatchObject({ state: 'ACTIVATED', waitingFor: [], revision: 2 });
+  });
+});

@@ -1,0 +1,352 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { testPrincipal } from '@rhizome/testkit';
+import {
+  type BadInput,
+  createQueue,
+  Desk,
+  registerExperiment,
+  setQueueState,
+  setShares,
+  updateQueue,
+} from '../support/directory.fixture.js';
+
+let desk: Desk;
+
+beforeAll(async () => {
+  desk = await Desk.open();
+});
+
+const labels = (count: number) =>
+  Array.from({ length: count }, (_, index) => ({ key: `k${index}`, value: 'v' }));
+
+describe('createQueue', () => {
+  test('makes a queue with its defaults, found by name, by id and in the list', async () => {
+    const queue = await desk.queue();
+    expect(queue).toMatchObject({
+      state: 'ONLINE',
+      stateReason: null,
+      stateChangedBy: 'admin@example',
+      experiments: [],
+      executor: 'DIRECT',
+      revision: 1,
+      limits: { maxCores: null, maxRunningJobs: null, heartbeatSeconds: 10, leaseSeconds: 30 },
+    });
+    const query = `query ($name: String!, $refs: [_Any!]!) { queue(name: $name) { id } queues(filter: { names: [$name] }) { nodes { id } pageInfo { hasNextPage } } _entities(representations: $refs) { ... on Queue { id name } } }`;
+    const refs = [
+      { __typename: 'Queue', name: queue['name'] },
+      { __typename: 'Queue', id: queue['id'] },
+      { __typename: 'Queue', name: 'nowhere' },
+    ];
+    const found = await desk.ask(query, { name: queue['name'], refs });
+    const { id, name } = queue;
+    expect(found).toEqual({
+      queue: { id },
+      queues: { nodes: [{ id }], pageInfo: { hasNextPage: false } },
+      _entities: [{ id, name }, { id, name }, null],
+    });
+  });
+
+  test.each<BadInput>([
+    ['an empty name', { name: '' }, 'INVALID_VALUE', ['name'], '""'],
+    ['a name with a blank', { name: 'a b' }, 'INVALID_VALUE', ['name'], '"a b"'],
+    ['a name of 64 characters', { name: 'q'.repeat(64) }, 'INVALID_VALUE', ['name'], '1 to 63'],
+    ['a name with another alphabet', { name: 'Köln' }, 'INVALID_VALUE', ['name'], 'Köln'],
+    ['an empty site', { site: '' }, 'INVALID_VALUE', ['site'], '1 to 63'],
+    ['a site with a control character', { site: 'a\u0007b' }, 'INVALID_VALUE', ['site'], 'printable'],
+    [
+      'an unknown experiment',
+      { experiments: ['alpha', 'nobody'] },
+      'EXPERIMENT_NOT_FOUND',
+      ['experiments', '1'],
+      '"nobody"',
+    ],
+    [
+      'an experiment twice',
+      { experiments: ['alpha', 'alpha'] },
+      'INVALID_VALUE',
+      ['experiments', '1'],
+      'alpha',
+    ],
+    ['33 labels', { labels: labels(33) }, 'INVALID_VALUE', ['labels'], '33'],
+    ['a label twice', { labels: [...labels(1), ...labels(1)] }, 'INVALID_VALUE', ['labels', '1'], 'k0'],
+    [
+      'a label without a key',
+      { labels: [{ key: '', value: 'v' }] },
+      'INVALID_VALUE',
+      ['labels', '0', 'key'],
+      '""',
+    ],
+    [
+      'a label of 256 characters',
+      { labels: [{ key: 'k', value: 'v'.repeat(256) }] },
+      'INVALID_VALUE',
+      ['labels', '0', 'value'],
+      '255',
+    ],
+    ['no core', { limits: { maxCores: 0 } }, 'INVALID_VALUE', ['limits', 'maxCores'], '0 is not valid'],
+    ['too many cores', { limits: { maxCores: 4097 } }, 'INVALID_VALUE', ['limits', 'maxCores'], '4097'],
+    ['negative memory', { limits: { maxMemoryMiB: -1 } }, 'INVALID_VALUE', ['limits', 'maxMemoryMiB'], '-1'],
+    [
+      'no walltime',
+      { limits: { maxWalltimeSeconds: 0 } },
+      'INVALID_VALUE',
+      ['limits', 'maxWalltimeSeconds'],
+      '0',
+    ],
+    ['no running job', { limits: { maxRunningJobs: 0 } }, 'INVALID_VALUE', ['limits', 'maxRunningJobs'], '0'],
+    [
+      'a heartbeat of 301 s',
+      { limits: { heartbeatSeconds: 301, leaseSeconds: 700 } },
+      'INVALID_VALUE',
+      ['limits', 'heartbeatSeconds'],
+      '301',
+    ],
+    [
+      'a lease shorter than two heartbeats',
+      { limits: { heartbeatSeconds: 20, leaseSeconds: 39 } },
+      'INVALID_VALUE',
+      ['limits', 'leaseSeconds'],
+      '39',
+    ],
+    [
+      'a lease over an hour',
+      { limits: { leaseSeconds: 3601 } },
+      'INVALID_VALUE',
+      ['limits', 'leaseSeconds'],
+      '3601',
+    ],
+    ['an empty key', { idempotencyKey: '' }, 'INVALID_VALUE', ['idempotencyKey'], '1 to 200'],
+    [
+      'a key of 201 characters',
+      { idempotencyKey: 'k'.repeat(201) },
+      'INVALID_VALUE',
+      ['idempotencyKey'],
+      '1 to 200',
+    ],
+  ])('refuses %s', async (_what, over, code, path, named) => {
+    await desk.refused(createQueue, { name: desk.name(), site: 'Pole', ...over }, code, path, named);
+  });
+
+  test('tells all faults at once', async () => {
+    const input = { name: 'a b', site: '', labels: labels(33), limits: { maxCores: 0 } };
+    const { createQueue: answer } = await desk.ask(createQueue, { input });
+    expect(
+      (answer?.['userErrors'] as unknown as { path: string[] }[]).map(({ path }) => path.join('.')),
+    ).toEqual(['name', 'site', 'labels', 'limits.maxCores']);
+  });
+
+  test('refuses a taken name', async () => {
+    const { name } = await desk.queue();
+    await desk.refused(createQueue, { name, site: 'Pole' }, 'QUEUE_NAME_TAKEN', ['name'], String(name));
+  });
+
+  test('the same key gives the same queue, at once and together, another content is refused', async () => {
+    const input = {
+      name: desk.name(),
+      site: 'Pole',
+      experiments: ['beta', 'alpha'],
+      idempotencyKey: 'the key',
+    };
+    const answers = await Promise.all(Array.from({ length: 5 }, () => desk.ask(createQueue, { input })));
+    const ids = answers.map(({ createQueue: answer }) => answer?.['queue']?.['id']);
+    expect(new Set(ids).size).toBe(1);
+    expect(await desk.ask(createQueue, { input: { ...input, limits: null } })).toEqual(answers[0]);
+    await desk.refused(
+      createQueue,
+      { ...input, site: 'Elsewhere' },
+      'IDEMPOTENCY_KEY_REUSED',
+      ['idempotencyKey'],
+      'the key',
+    );
+    const other = testPrincipal({ subject: 'other@example' });
+    const { createQueue: theirs } = await desk.ask(
+      createQueue,
+      { input: { ...input, name: desk.name() } },
+      other,
+    );
+    expect(theirs?.['userErrors']).toEqual([]);
+  });
+});
+
+describe('updateQueue', () => {
+  test('changes what is given and leaves the rest; null takes a limit away; nothing new is no new revision', async () => {
+    const { name } = await desk.queue({ limits: { maxCores: 8, maxMemoryMiB: 100 }, labels: labels(2) });
+    const update = async (change: object) =>
+      (await desk.ask(updateQueue, { input: { name, ...change } }))['updateQueue']?.['queue'];
+    expect(await update({ limits: { maxCores: null, maxRunningJobs: 5 } })).toMatchObject({
+      revision: 2,
+      limits: { maxCores: null, maxMemoryMiB: 100, maxRunningJobs: 5, heartbeatSeconds: 10 },
+      labels: labels(2),
+    });
+    expect(
+      await update({ labels: [], site: 'North', experiments: ['alpha'], executor: 'SLURM' }),
+    ).toMatchObject({
+      revision: 3,
+      labels: [],
+      site: 'North',
+      experiments: [{ name: 'alpha' }],
+      executor: 'SLURM',
+    });
+    expect(await update({ site: 'North' })).toMatchObject({ revision: 3 });
+  });
+
+  test('refuses what createQueue refuses, a queue that is not there, and an old revision', async () => {
+    const { name } = await desk.queue();
+    await desk.refused(
+      updateQueue,
+      { name, limits: { heartbeatSeconds: 16 } },
+      'INVALID_VALUE',
+      ['limits', 'leaseSeconds'],
+      '32 (twice',
+    );
+    await desk.refused(
+      updateQueue,
+      { name, experiments: ['nobody'] },
+      'EXPERIMENT_NOT_FOUND',
+      ['experiments', '0'],
+      'nobody',
+    );
+    await desk.refused(updateQueue, { name, site: '' }, 'INVALID_VALUE', ['site'], '1 to 63');
+    await desk.refused(updateQueue, { name: 'nowhere', site: 'X' }, 'QUEUE_NOT_FOUND', ['name'], 'nowhere');
+    await desk.refused(
+      updateQueue,
+      { name, site: 'X', expectedRevision: 7 },
+      'REVISION_CONFLICT',
+      ['expectedRevision'],
+      '7',
+    );
+  });
+
+  test('changes that come together are all taken, one after another', async () => {
+    const { name } = await desk.queue();
+    const sites = ['a', 'b', 'c', 'd', 'e'];
+    const answers = await Promise.all(sites.map((site) => desk.ask(updateQueue, { input: { name, site } })));
+    const revisions = answers.map(({ updateQueue: answer }) => Number(answer?.['queue']?.['revision']));
+    expect(revisions.sort()).toEqual([2, 3, 4, 5, 6]);
+    const guarded = await Promise.all(
+      sites.map((site) => desk.ask(updateQueue, { input: { name, site: `x${site}`, expectedRevision: 6 } })),
+    );
+    const codes = guarded.flatMap(({ updateQueue: answer }) =>
+      (answer?.['userErrors'] as unknown as { code: string }[]).map(({ code }) => code),
+    );
+    expect(codes).toEqual([
+      'REVISION_CONFLICT',
+      'REVISION_CONFLICT',
+      'REVISION_CONFLICT',
+      'REVISION_CONFLICT',
+    ]);
+  });
+});
+
+describe('setQueueState', () => {
+  test('keeps who and why', async () => {
+    const { name } = await desk.queue();
+    const { setQueueState: answer } = await desk.ask(
+      setQueueState,
+      { input: { name, state: 'PAUSED', reason: 'power cut' } },
+      testPrincipal({ subject: 'operator@example', grants: 'OPERATOR' }),
+    );
+    expect(answer?.['queue']).toMatchObject({
+      state: 'PAUSED',
+      stateReason: 'power cut',
+      stateChangedBy: 'operator@example',
+      revision: 2,
+    });
+  });
+
+  test.each<BadInput>([
+    ['no reason', { reason: '' }, 'INVALID_VALUE', ['reason'], '1 to 500'],
+    ['a reason of 501 characters', { reason: 'r'.repeat(501) }, 'INVALID_VALUE', ['reason'], '1 to 500'],
+    ['a queue that is not there', { name: 'nowhere' }, 'QUEUE_NOT_FOUND', ['name'], 'nowhere'],
+  ])('refuses %s', async (_what, over, code, path, named) => {
+    const { name } = await desk.queue();
+    await desk.refused(setQueueState, { name, state: 'PAUSED', reason: 'r', ...over }, code, path, named);
+  });
+
+  test('a state that is no state does not pass the schema', async () => {
+    const { errors } = await desk.core.run(setQueueState, {
+      input: { name: 'x', state: 'BROKEN', reason: 'r' },
+    });
+    expect(errors?.[0]?.extensions).toMatchObject({ code: 'BAD_USER_INPUT' });
+  });
+});
+
+describe('pages of queues', () => {
+  test('are read one after another by name; wrong sizes and cursors are refused', async () => {
+    const names: string[] = [];
+    const site = 'Paged';
+    for (let count = 0; count < 5; count++) names.push(String((await desk.queue({ site }))['name']));
+    const query =
+      'query ($first: Int, $after: String) { queues(filter: { site: "Paged" }, first: $first, after: $after) { edges { node { name } cursor } pageInfo { hasNextPage endCursor } } }';
+    const read: string[] = [];
+    let after: unknown = null;
+    for (let page = 0; page < 3; page++) {
+      const { queues } = await desk.ask(query, { first: 2, after });
+      read.push(
+        ...(queues?.['edges'] as unknown as { node: { name: string } }[]).map(({ node }) => node.name),
+      );
+      after = queues?.['pageInfo']?.['endCursor'];
+      expect(queues?.['pageInfo']?.['hasNextPage']).toBe(page < 2);
+    }
+    expect(read).toEqual([...names].sort());
+    for (const [variables, code] of [
+      [{ first: 0 }, 'BAD_USER_INPUT'],
+      [{ first: 101 }, 'BAD_USER_INPUT'],
+      [{ after: 'junk' }, 'CURSOR_INVALID'],
+    ] as const) {
+      const { errors } = await desk.core.run(query, variables);
+      expect(errors?.[0]?.extensions).toMatchObject({ code });
+    }
+  });
+});
+
+describe('who may', () => {
+  const reader = testPrincipal({ subject: 'reader@example', grants: { alpha: 'READER' } });
+  const operator = testPrincipal({ subject: 'operator@example', grants: { alpha: 'OPERATOR' } });
+
+  test('see queues: those that admit every experiment, or one of theirs', async () => {
+    const open = await desk.queue();
+    const own = await desk.queue({ experiments: ['alpha', 'beta'] });
+    const foreign = await desk.queue({ experiments: ['beta'] });
+    const names = [open['name'], own['name'], foreign['name']];
+    const query =
+      'query ($names: [String!]!, $name: String!, $refs: [_Any!]!) { queues(filter: { names: $names }) { nodes { name } } queue(name: $name) { id } _entities(representations: $refs) { ... on Queue { id } } }';
+    const found = await desk.ask(
+      query,
+      { names, name: foreign['name'], refs: [{ __typename: 'Queue', id: foreign['id'] }] },
+      reader,
+    );
+    expect(found).toEqual({
+      queues: { nodes: [{ name: open['name'] }, { name: own['name'] }] },
+      queue: null,
+      _entities: [null],
+    });
+    const admitting =
+      'query ($names: [String!]!) { queues(filter: { names: $names, experiment: "beta" }) { nodes { name } } }';
+    expect((await desk.ask(admitting, { names }))['queues']?.['nodes']).toHaveLength(3);
+  });
+
+  test('change queues: only in all experiments that they concern', async () => {
+    const forbidden = (mutation: string, input: object, principal = operator) =>
+      desk.forbidden(mutation, input, principal);
+    const open = await desk.queue();
+    const shared = await desk.queue({ experiments: ['alpha', 'beta'] });
+    const own = await desk.queue({ experiments: ['alpha'] });
+    await forbidden(createQueue, { name: desk.name(), site: 'X' });
+    await forbidden(createQueue, { name: desk.name(), site: 'X', experiments: ['alpha', 'beta'] });
+    await forbidden(createQueue, { name: desk.name(), site: 'X', experiments: ['alpha'] }, reader);
+    await forbidden(updateQueue, { name: open['name'], site: 'X' });
+    await forbidden(updateQueue, { name: shared['name'], site: 'X' });
+    await forbidden(updateQueue, { name: own['name'], experiments: ['alpha', 'beta'] });
+    await forbidden(updateQueue, { name: own['name'], experiments: [] });
+    await forbidden(setQueueState, { name: open['name'], state: 'PAUSED', reason: 'r' });
+    await forbidden(registerExperiment, { name: 'delta', title: 'Delta' });
+    await forbidden(setShares, { experiment: 'alpha', shares: [{ leaf: 'a', nominalCores: 1 }] });
+    const { updateQueue: answer } = await desk.ask(
+      updateQueue,
+      { input: { name: own['name'], site: 'Mine' } },
+      operator,
+    );
+    expect(answer?.['queue']).toMatchObject({ site: 'Mine' });
+  });
+});

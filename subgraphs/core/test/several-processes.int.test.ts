@@ -1,0 +1,274 @@
+/** What one process of core has answered holds at all others at once, before the event stream has told them. */
+import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Principal } from '@rhizome/authz';
+import { testDatabase, waitFor } from '@rhizome/testkit';
+import { acquireOne, free, human, register, registration, submitOne } from './support/access.fixture.js';
+import { type Answer, pilotOf, seed, startCore, type TestCore } from './support/core.fixture.js';
+import { deafDatabase } from './support/paused-change-stream.fixture.js';
+
+let deafen: () => () => void;
+let hear: () => void = () => undefined;
+/** Writes. It never leads. */
+let writer: TestCore;
+/** Leads, and is told nothing of what the other writes. */
+let deaf: TestCore;
+
+beforeAll(async () => {
+  const db = await testDatabase('core');
+  const other = deafDatabase(db);
+  deafen = () => other.deafen();
+  deaf = await startCore({ db: other.db });
+  writer = await startCore({ db });
+  await seed(writer);
+  for (const name of ['beta', 'gamma'])
+    await writer.ask(
+      'mutation ($name: String!) { registerExperiment(input: { name: $name, title: $name }) { userErrors { message } } }',
+      { name },
+    );
+  expect(await names(deaf)).toContain('gamma');
+});
+
+afterEach(() => hear());
+
+async function names({ ask }: TestCore): Promise<readonly string[]> {
+  const { experiments } = await ask('{ experiments { name } }');
+  return (experiments as unknown as readonly Answer[]).map(({ name }) => String(name));
+}
+
+async function createQueue(name: string, experiments: readonly string[] = []): Promise<void> {
+  const { createQueue: answer } = await writer.ask(
+    'mutation ($input: CreateQueueInput!) { createQueue(input: $input) { userErrors { message } } }',
+    { input: { name, site: 'Pole', experiments } },
+  );
+  expect(answer).toEqual({ userErrors: [] });
+}
+
+async function updateQueue(input: object): Promise<void> {
+  const { updateQueue: answer } = await writer.ask(
+    'mutation ($input: UpdateQueueInput!) { updateQueue(input: $input) { userErrors { message } } }',
+    { input },
+  );
+  expect(answer).toEqual({ userErrors: [] });
+}
+
+async function setShares(at: TestCore, experiment: string, leaves: readonly string[]): Promise<Answer> {
+  const shares = leaves.map((leaf) => ({ leaf, nominalCores: 1 }));
+  const { setShares: answer } = await at.ask(
+    'mutation ($input: SetSharesInput!) { setShares(input: $input) { shares { path } userErrors { code } } }',
+    { input: { experiment, shares } },
+  );
+  return answer as Answer;
+}
+
+async function submit(at: TestCore, experiment: string, job: object): Promise<unknown> {
+  const { submitJobs } = await at.ask(
+    'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { jobs { share } userErrors { code } } }',
+    {
+      input: {
+        experiment,
+        idempotencyKey: JSON.stringify(job),
+        jobs: [{ name: 'one', payload: { command: 'true' }, ...job }],
+      },
+    },
+  );
+  return submitJobs;
+}
+
+describe('a new leader', () => {
+  test('knows what was granted in a queue that it has not heard of, and gives nothing of it again', async () => {
+    const db = await testDatabase('core');
+    const other = deafDatabase(db);
+    const former = await startCore({ db });
+    const next = await startCore({ db: other.db });
+    await seed(former);
+    hear = other.deafen();
+    await former.ask(
+      'mutation { createQueue(input: { name: "late", site: "Pole" }) { userErrors { message } } }',
+    );
+    const workerId = await register(former, 'late', 'late');
+    const requirements = { cores: free.cores };
+    const first = await submitOne(former, { name: 'first', requirements });
+    expect((await acquireOne(former, 'late', workerId)).id).toBe(first);
+    await submitOne(former, { name: 'second', requirements });
+    await former.core.handOver();
+    const answer = await waitFor(
+      'the other to lead',
+      async () => {
+        const { data } = await next.run(
+          'mutation ($input: AcquireJobsInput!) { acquireJobs(input: $input) { assignments { job { id } } } }',
+          { input: { workerId, count: 1, free, waitSeconds: 0 } },
+          pilotOf('late'),
+        );
+        return data ?? undefined;
+      },
+      { deadlineMs: 5000 },
+    );
+    expect(JSON.parse(JSON.stringify(answer))).toEqual({ acquireJobs: { assignments: [] } });
+    const { worker } = await next.ask('query ($id: ID!) { worker(id: $id) { jobs { id } } }', {
+      id: workerId,
+    });
+    expect(worker).toEqual({ jobs: [{ id: first }] });
+    await next.stop();
+    await former.stop();
+  });
+});
+
+describe('experiments', () => {
+  test('one that was just registered is listed, with its share, and its jobs are found', async () => {
+    hear = deafen();
+    await writer.ask(
+      'mutation { registerExperiment(input: { name: "delta", title: "Delta" }) { userErrors { message } } }',
+    );
+    expect(await names(deaf)).toContain('delta');
+    const { shares } = await deaf.ask('{ shares(experiment: "delta") { path } }');
+    expect(shares).toEqual([{ path: 'delta/default' }]);
+    expect(await submit(writer, 'delta', { name: 'young' })).toMatchObject({ userErrors: [] });
+    const { jobs } = await deaf.ask(
+      '{ jobs(filter: { states: [ACTIVATED] }, first: 100) { nodes { name } } }',
+    );
+    expect(jobs?.['nodes']).toContainEqual({ name: 'young' });
+  });
+});
+
+describe('shares', () => {
+  test('those that were just set are told, taken, and refused where they are gone', async () => {
+    hear = deafen();
+    expect(await setShares(writer, 'beta', ['fast', 'slow'])).toMatchObject({ userErrors: [] });
+    const { experiments } = await deaf.ask('{ experiments { name shares { path } } }');
+    expect(experiments).toContainEqual({
+      name: 'beta',
+      shares: [{ path: 'beta/fast' }, { path: 'beta/slow' }],
+    });
+    expect(await submit(deaf, 'beta', { share: 'slow' })).toEqual({
+      jobs: [{ share: 'beta/slow' }],
+      userErrors: [],
+    });
+    expect(await submit(deaf, 'beta', {})).toEqual({ jobs: [{ share: 'beta/fast' }], userErrors: [] });
+    expect(await submit(deaf, 'beta', { share: 'default' })).toMatchObject({
+      userErrors: [{ code: 'SHARE_NOT_FOUND' }],
+    });
+    const { explainRequirements } = await deaf.ask(
+      'query ($input: ExplainRequirementsInput!) { explainRequirements(input: $input) { userErrors { code } } }',
+      { input: { experiment: 'beta', share: 'slow' } },
+    );
+    expect(explainRequirements).toEqual({ userErrors: [] });
+  });
+
+  test('one with a job that was just submitted is kept', async () => {
+    expect(await setShares(writer, 'gamma', ['kept', 'spare'])).toMatchObject({ userErrors: [] });
+    hear = deafen();
+    expect(await submit(writer, 'gamma', { share: 'spare' })).toMatchObject({ userErrors: [] });
+    expect(await setShares(deaf, 'gamma', ['kept'])).toEqual({
+      shares: [],
+      userErrors: [{ code: 'SHARE_IN_USE' }],
+    });
+  });
+});
+
+describe('queues', () => {
+  test('one that was just changed is told as it is, and admits whom it admits now', async () => {
+    await createQueue('east', ['beta']);
+    expect(await deaf.ask('{ queue(name: "east") { site } }')).toEqual({ queue: { site: 'Pole' } });
+    hear = deafen();
+    const reader = human('reader', { alpha: 'READER' });
+    const query = '{ queue(name: "east") { site } }';
+    expect(await deaf.ask(query, {}, reader)).toEqual({ queue: null });
+    await updateQueue({ name: 'east', site: 'Moved', experiments: ['alpha', 'beta'] });
+    expect(await deaf.ask(query, {}, reader)).toEqual({ queue: { site: 'Moved' } });
+    expect(await submit(deaf, 'alpha', { requirements: { queue: 'east' } })).toMatchObject({
+      userErrors: [],
+    });
+  });
+
+  test('a reference to one that was just opened to somebody is followed', async () => {
+    await createQueue('west', ['beta']);
+    const { queue } = await deaf.ask('{ queue(name: "west") { id } }');
+    hear = deafen();
+    await updateQueue({ name: 'west', experiments: ['alpha'] });
+    const reader = human('reader', { alpha: 'READER' });
+    const entities =
+      'query ($refs: [_Any!]!) { _entities(representations: $refs) { ... on Queue { name } } }';
+    expect(await deaf.ask(entities, { refs: [{ __typename: 'Queue', id: queue?.['id'] }] }, reader)).toEqual({
+      _entities: [{ name: 'west' }],
+    });
+  });
+});
+
+describe('workers', () => {
+  const alphaPilot = (queue: string): Principal => ({
+    ...pilotOf(queue),
+    grants: human('none', { alpha: 'PILOT' }).grants,
+  });
+  const registerText =
+    'mutation ($input: RegisterWorkerInput!) { registerWorker(input: $input) { worker { id } userErrors { code } } }';
+
+  test('a queue that was just opened to their experiment takes them, and readers see them', async () => {
+    await createQueue('opened', ['beta']);
+    expect(await deaf.ask('{ queue(name: "opened") { site } }')).toEqual({ queue: { site: 'Pole' } });
+    hear = deafen();
+    await updateQueue({ name: 'opened', experiments: ['alpha', 'beta'] });
+    const { registerWorker } = await deaf.ask(
+      registerText,
+      { input: registration('opened', 'first') },
+      alphaPilot('opened'),
+    );
+    expect(registerWorker).toMatchObject({ userErrors: [] });
+    const id = registerWorker?.['worker']?.['id'];
+    const reader = human('reader', { alpha: 'READER' });
+    const seen = await deaf.ask(
+      'query ($id: ID!) { worker(id: $id) { name } workers(filter: { queue: "opened" }) { nodes { name } } }',
+      { id },
+      reader,
+    );
+    expect(seen).toEqual({ worker: { name: 'first' }, workers: { nodes: [{ name: 'first' }] } });
+  });
+
+  test('one that registered elsewhere, in a queue that was made elsewhere, is seen, heard and given work', async () => {
+    const heard = deaf.subscribe('subscription { jobStateChanged { job { id } } }');
+    await waitFor('the opening message', () => heard.results.length > 0, { deadlineMs: 60_000 });
+    const waiting = await submitOne(writer, { name: 'waiting' });
+    // Jobs come to the leader by the stream alone: it must have had this one before it is told nothing more.
+    await waitFor('the leader to hear of the job', () => JSON.stringify(heard.results).includes(waiting), {
+      deadlineMs: 60_000,
+    });
+    await heard.close();
+    hear = deafen();
+    await createQueue('fresh', ['alpha']);
+    const workerId = await register(writer, 'fresh', 'fresh');
+    const reader = human('reader', { alpha: 'READER' });
+    const seen = await deaf.ask(
+      'query ($id: ID!) { worker(id: $id) { name } workers { nodes { name } } }',
+      { id: workerId },
+      reader,
+    );
+    expect(seen['worker']).toEqual({ name: 'fresh' });
+    expect(seen['workers']?.['nodes']).toContainEqual({ name: 'fresh' });
+    const { heartbeat } = await deaf.ask(
+      'mutation ($input: HeartbeatInput!) { heartbeat(input: $input) { userErrors { code } } }',
+      { input: { workerId } },
+      pilotOf('fresh'),
+    );
+    expect(heartbeat).toEqual({ userErrors: [] });
+    expect((await acquireOne(deaf, 'fresh', workerId)).id).toBe(waiting);
+  });
+
+  test('whoever registered, started and finished at different processes is one worker', async () => {
+    await createQueue('moving', ['alpha']);
+    const id = await submitOne(writer, { name: 'moving', requirements: { queue: 'moving' } });
+    const workerId = await register(writer, 'moving', 'moving');
+    const { fence } = await acquireOne(deaf, 'moving', workerId);
+    const told = async (at: TestCore, what: string, input: string): Promise<unknown> => {
+      const answer = await at.ask(
+        `mutation ($input: ${input}!) { ${what}(input: $input) { acceptedIds userErrors { code } } }`,
+        { input: { workerId, jobs: [{ id, fence, ...(what === 'startJobs' ? { phase: 'RUNNING' } : {}) }] } },
+        pilotOf('moving'),
+      );
+      return answer[what];
+    };
+    const accepted = { acceptedIds: [id], userErrors: [] };
+    hear = deafen();
+    expect(await told(writer, 'startJobs', 'StartJobsInput')).toEqual(accepted);
+    expect(await told(deaf, 'finishJobs', 'FinishJobsInput')).toEqual(accepted);
+    expect(await told(writer, 'finishJobs', 'FinishJobsInput')).toEqual(accepted);
+  });
+});

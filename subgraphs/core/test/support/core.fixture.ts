@@ -1,0 +1,106 @@
+/** For tests: a whole core on a real store, called as the gateway calls it. */
+import type { Principal } from '@rhizome/authz';
+import { silentLogger, type Logger } from '@rhizome/log';
+import { createIds, systemClock } from '@rhizome/mongo';
+import { createInProcess, type InProcessSubgraph, type SubgraphResult } from '@rhizome/subgraph';
+import { leftovers, testDatabase, type TestDatabase, testPrincipal } from '@rhizome/testkit';
+import { parse, type DocumentNode } from 'graphql';
+import { buildCore, type Core } from '../../src/app.js';
+import type { CoreConfig } from '../../src/core-config.js';
+
+/** Anything that an answer may hold, as tests read it. */
+export type Answer = { readonly [field: string]: Answer } & readonly Answer[] & string & number & boolean;
+
+/** One process of core. */
+export interface TestCore {
+  readonly core: Core;
+  /** Runs an operation; fails the test where the answer has errors. */
+  ask(text: string, variables?: object, principal?: Principal): Promise<Answer>;
+  /** Runs an operation and gives all of its answer. */
+  run(text: string, variables?: object, principal?: Principal): Promise<SubgraphResult>;
+  /** Opens a subscription; ended with the file, or by the signal. */
+  subscribe(text: string, variables?: object, principal?: Principal): TestStream;
+  stop(): Promise<void>;
+}
+
+/** What a subscription has told so far. */
+export interface TestStream {
+  readonly results: readonly SubgraphResult[];
+  /** Resolves when the stream has ended. */
+  readonly ended: Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Everywhere ADMIN. */
+export const admin = testPrincipal();
+
+/** A pilot of a queue. */
+export function pilotOf(queue: string): Principal {
+  return testPrincipal({ kind: 'PILOT', subject: `pilot:${queue}`, grants: 'PILOT' });
+}
+
+/** Starts a core, on a database of its own unless one is given; stopped at the end of the file, or before. */
+export async function startCore(
+  setup: { readonly db?: TestDatabase; readonly config?: CoreConfig; readonly log?: Logger } = {},
+): Promise<TestCore & { readonly db: TestDatabase }> {
+  const { config = {}, log = silentLogger() } = setup;
+  const db = setup.db ?? (await testDatabase('core'));
+  const core = buildCore({ db, clock: systemClock, ids: createIds(), log, config });
+  const stop = (): Promise<void> => core.stop();
+  leftovers.defer('a core', stop);
+  await core.start();
+  const executable = createInProcess({ subgraph: core.subgraph, log });
+  return { db, core, ...callsOf(executable), stop };
+}
+
+function callsOf(executable: InProcessSubgraph): Pick<TestCore, 'ask' | 'run' | 'subscribe'> {
+  const documents = new Map<string, DocumentNode>();
+  const parsed = (text: string): DocumentNode => {
+    const document = documents.get(text) ?? parse(text);
+    documents.set(text, document);
+    return document;
+  };
+  const call = (text: string, variables: object = {}, principal = admin) => ({
+    document: parsed(text),
+    variables: variables as Record<string, unknown>,
+    principal,
+    requestId: 'test',
+  });
+  const run: TestCore['run'] = (text, variables, principal) =>
+    executable.execute(call(text, variables, principal));
+  return {
+    run,
+    async ask(text, variables, principal) {
+      const { data, errors } = await run(text, variables, principal);
+      if (errors) throw new Error(JSON.stringify(errors));
+      // Answers have no prototype, and are live objects of the process.
+      return JSON.parse(JSON.stringify(data)) as Answer;
+    },
+    subscribe(text, variables, principal) {
+      const abort = new AbortController();
+      const results: SubgraphResult[] = [];
+      const ended = (async () => {
+        for await (const result of executable.subscribe({
+          ...call(text, variables, principal),
+          signal: abort.signal,
+        })) {
+          results.push(JSON.parse(JSON.stringify(result)) as SubgraphResult);
+        }
+      })();
+      const close = async (): Promise<void> => {
+        abort.abort();
+        await ended;
+      };
+      leftovers.defer('a subscription', close);
+      return { results, ended, close };
+    },
+  };
+}
+
+/** Registers the experiment "alpha" and creates the queue "north". */
+export async function seed({ ask }: TestCore): Promise<void> {
+  await ask(
+    'mutation { registerExperiment(input: { name: "alpha", title: "Alpha" }) { userErrors { message } } }',
+  );
+  await ask('mutation { createQueue(input: { name: "north", site: "Pole" }) { userErrors { message } } }');
+}

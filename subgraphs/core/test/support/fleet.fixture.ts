@@ -1,0 +1,313 @@
+/** For tests: core processes with broker and workers on a real store, and real jobs. */
+import { silentLogger } from '@rhizome/log';
+import { type Clock, collection, createIds, ensureCollections, systemClock } from '@rhizome/mongo';
+import { leftovers, testDatabase, type TestDatabase, testPrincipal } from '@rhizome/testkit';
+import { aQueue } from './scheduler.fixture.js';
+import type { Grant, QueueFacts, ShareFacts } from '../../src/scheduler/scheduler.types.js';
+import { classIdOf } from '../../src/scheduler/requirements/requirement-class.js';
+import type { StoreTime } from '../../src/shared/store-time.js';
+import { eventCollections, eventStores } from '../../src/composition/event-stores.repository.js';
+import { EventsService } from '../../src/events/events.service.js';
+import { ClassesRepository } from '../../src/jobs/model/requirement-classes.repository.js';
+import { jobsCollection } from '../../src/jobs/model/job.document.js';
+import type {
+  JobDocument,
+  StoredPayload,
+  StoredRequirements,
+  StoredRetryPolicy,
+} from '../../src/jobs/model/job.types.js';
+import { newJobDocument } from '../../src/jobs/model/new-job.js';
+import { requirementClassesCollection } from '../../src/jobs/model/requirement-class.document.js';
+import { GroupingTransitionWriter } from '../../src/jobs/transitions/transition-writer.js';
+import { transitionStore } from '../../src/jobs/transitions/transitions.repository.js';
+import { buildFleet, fleetCollections, type FleetModule } from '../../src/composition/fleet.module.js';
+import type { DeviceSpec } from '../../src/workers/registration/device-input.js';
+
+/** A database with the collections that the fleet needs. */
+export async function fleetDatabase(): Promise<TestDatabase> {
+  const db = await testDatabase('fleet');
+  await prepareFleet(db);
+  return db;
+}
+
+/** Makes the collections that the fleet needs. */
+export async function prepareFleet(db: TestDatabase): Promise<void> {
+  await ensureCollections(db, [
+    jobsCollection,
+    requirementClassesCollection,
+    ...eventCollections,
+    ...fleetCollections,
+  ]);
+}
+
+/** How a process of core is started. */
+export interface FleetSetup {
+  readonly clock?: Clock;
+  readonly storeTime?: StoreTime;
+  readonly queues?: QueueFacts[];
+  readonly shares?: ShareFacts[];
+  readonly url?: string;
+  readonly graceMs?: number;
+  readonly brokerTtlMs?: number;
+  readonly brokerRenewMs?: number;
+}
+
+/** One process of core, as far as it concerns broker and workers. */
+export interface TestFleet extends FleetModule {
+  readonly writer: GroupingTransitionWriter;
+  /** Changed in place by tests. */
+  readonly queues: QueueFacts[];
+  readonly shares: ShareFacts[];
+}
+
+/** Starts a process; stopped at the end of the file, or before. */
+export async function startFleet(db: TestDatabase, setup: FleetSetup = {}): Promise<TestFleet> {
+  const { clock = systemClock, queues = [aQueue({})], shares = [], storeTime, url, ...rest } = setup;
+  // A leader that is slow because the machine is busy is no matter of most tests.
+  const patience = { brokerTtlMs: 60_000, ...rest };
+  const log = silentLogger();
+  const ids = createIds();
+  const jobs = collection(db, jobsCollection);
+  const writer = new GroupingTransitionWriter({ store: transitionStore(jobs), clock, log });
+  const events = new EventsService({
+    stores: eventStores(db, ['workers']),
+    clock,
+    ids,
+    log,
+    config: { ringSize: 1000, bufferSize: 100, countsSaveMs: 1000 },
+    readJobs: (wanted) => jobs.find({ _id: { $in: [...wanted] } }).toArray(),
+  });
+  const named = (names: readonly string[]) =>
+    names.map((wanted) => queues.find(({ name }) => name === wanted));
+  const fleet = buildFleet({
+    db,
+    clock,
+    ids,
+    log,
+    writer,
+    feed: events,
+    queues: () => queues,
+    queueLookup: {
+      byNames: async (names) => named(names),
+      freshByNames: async (names) => named(names),
+      allFresh: async () => queues,
+    },
+    rereadDirectories: async () => undefined,
+    shares: () => shares,
+    url: () => url,
+    ...(storeTime ? { storeTime } : {}),
+    ...patience,
+  });
+  let stopping: Promise<void> | undefined;
+  const stop = (): Promise<void> =>
+    (stopping ??= (async () => {
+      await fleet.stop();
+      await events.stop();
+      await writer.close();
+    })());
+  leftovers.defer('a process of core', stop);
+  await events.start();
+  await fleet.start();
+  return { ...fleet, writer, queues, shares, stop };
+}
+
+/** A job to put in the store. */
+export interface TestJob {
+  readonly requirements?: Partial<StoredRequirements>;
+  readonly share?: string;
+  readonly owner?: string;
+  readonly priority?: number;
+  readonly payload?: Partial<StoredPayload>;
+  readonly retry?: Partial<StoredRetryPolicy>;
+}
+
+const ids = createIds();
+
+/** Inserts ready jobs, with their class, as a submit does. @returns their ids, oldest first */
+export async function submitJobs(db: TestDatabase, count: number, job: TestJob = {}): Promise<string[]> {
+  const now = systemClock.now();
+  const requirements: StoredRequirements = {
+    cores: 1,
+    memoryMiB: 100,
+    diskMiB: 0,
+    walltimeSeconds: 60,
+    network: false,
+    ...job.requirements,
+  };
+  const classId = classIdOf(requirements);
+  await new ClassesRepository(collection(db, requirementClassesCollection)).ensure(
+    new Map([[classId, requirements]]),
+    now,
+  );
+  const share = job.share ?? 'alpha/default';
+  const documents = Array.from({ length: count }, () =>
+    newJobDocument(
+      {
+        id: ids.next('job'),
+        createdAt: now,
+        experiment: share.slice(0, share.indexOf('/')),
+        name: 'job',
+        owner: job.owner ?? 'ada@example',
+        share,
+        priority: job.priority ?? 0,
+        labels: [],
+        requirements,
+        classId,
+        payload: { command: 'true', arguments: [], environment: [], inputs: [], outputs: [], ...job.payload },
+        retry: {
+          maxAttempts: 3,
+          backoffSeconds: 0,
+          backoffFactor: 2,
+          retryOn: ['DATA', 'PAYLOAD', 'SYSTEM', 'WORKER'],
+          ...job.retry,
+        },
+        dependsOn: [],
+        waitingFor: [],
+      },
+      now,
+    ),
+  );
+  for (let at = 0; at < documents.length; at += 10_000) {
+    await collection(db, jobsCollection).insertMany(documents.slice(at, at + 10_000), { ordered: false });
+  }
+  return documents.map(({ _id }) => _id);
+}
+
+/** Jobs as they are stored, in the order of the ids. */
+export async function storedJobs(db: TestDatabase, jobIds: readonly string[]): Promise<JobDocument[]> {
+  const found = new Map(
+    (
+      await collection(db, jobsCollection)
+        .find({ _id: { $in: [...jobIds] } })
+        .toArray()
+    ).map((job) => [job._id, job]),
+  );
+  return jobIds.map((id) => {
+    const job = found.get(id);
+    if (!job) throw new Error(`there is no job ${id}`);
+    return job;
+  });
+}
+
+/** A principal that may do everything. */
+export const admin = testPrincipal();
+
+/** A pilot of a queue. */
+export function pilotOf(queue: string) {
+  return testPrincipal({ kind: 'PILOT', subject: `pilot:${queue}`, grants: 'PILOT' });
+}
+
+/** A device as a worker tells it. */
+export function aDeviceSpec(id: string, change: Partial<DeviceSpec> = {}): DeviceSpec {
+  return { id, vendor: 'NVIDIA', model: 'A100', health: 'HEALTHY', ...change };
+}
+
+/** A registered worker that asks and reports, as an agent does. */
+export class TestWorker {
+  private constructor(
+    readonly fleet: TestFleet,
+    readonly id: string,
+    readonly cores: number,
+  ) {}
+
+  static async register(
+    fleet: TestFleet,
+    change: {
+      readonly name?: string;
+      readonly queue?: string;
+      readonly cores?: number;
+      readonly key?: string;
+      readonly host?: string;
+      /** Ids of healthy ones, or all that is told of them. */
+      readonly devices?: readonly (string | DeviceSpec)[];
+    } = {},
+  ): Promise<TestWorker> {
+    const {
+      name = ids.next('agent'),
+      queue = 'main',
+      cores = 8,
+      key = ids.next('key'),
+      host = 'host-1',
+      devices = [],
+    } = change;
+    const { worker, userErrors } = await fleet.services.workers.register(pilotOf(queue), {
+      queue,
+      name,
+      host,
+      version: '1.0',
+      hardware: { architecture: 'x86_64', cores, memoryMiB: 1_000_000, diskMiB: 1_000_000 },
+      devices: devices.map((one) => (typeof one === 'string' ? aDeviceSpec(one) : one)),
+      idempotencyKey: key,
+    });
+    if (!worker) throw new Error(JSON.stringify(userErrors));
+    return new TestWorker(fleet, worker._id, cores);
+  }
+
+  /** The same worker, seen by another process. */
+  at(fleet: TestFleet): TestWorker {
+    return new TestWorker(fleet, this.id, this.cores);
+  }
+
+  async acquire(
+    count: number,
+    change: {
+      readonly waitSeconds?: number;
+      readonly freeDeviceIds?: readonly string[];
+      readonly signal?: AbortSignal;
+    } = {},
+  ): Promise<readonly Grant[]> {
+    const { signal, ...spec } = change;
+    const free = { cores: this.cores, memoryMiB: 1_000_000, diskMiB: 1_000_000 };
+    const { assignments, userErrors } = await this.fleet.services.acquire.acquire(
+      { workerId: this.id, count, free, ...spec },
+      { principal: pilotOf('main'), requestId: 'test', signal, isForwarded: false },
+    );
+    if (userErrors.length > 0) throw new Error(JSON.stringify(userErrors));
+    return assignments;
+  }
+
+  /** Asks until it has so many: events of jobs that were submitted one after another may come one after another. */
+  async acquireInAll(
+    count: number,
+    change: { readonly freeDeviceIds?: readonly string[] } = {},
+  ): Promise<readonly Grant[]> {
+    const all: Grant[] = [];
+    for (let tries = 0; all.length < count && tries < 2 * count; tries += 1) {
+      all.push(...(await this.acquire(count - all.length, { waitSeconds: 5, ...change })));
+    }
+    return all;
+  }
+
+  start(grants: readonly Grant[], phase: 'STARTING' | 'RUNNING' = 'RUNNING') {
+    return this.fleet.services.reports.start(
+      pilotOf('main'),
+      this.id,
+      grants.map(({ jobId, fence }) => ({ id: jobId, fence, phase })),
+    );
+  }
+
+  finish(grants: readonly Grant[]) {
+    return this.fleet.services.reports.finish(
+      pilotOf('main'),
+      this.id,
+      grants.map(({ jobId, fence }) => ({ id: jobId, fence })),
+    );
+  }
+
+  fail(grants: readonly Grant[], retryable = true) {
+    const error = { family: 'PAYLOAD' as const, code: 'EXIT_CODE', message: 'exit code 3', retryable };
+    return this.fleet.services.reports.fail(
+      pilotOf('main'),
+      this.id,
+      grants.map(({ jobId, fence }) => ({ id: jobId, fence, exitCode: 3, error })),
+    );
+  }
+
+  heartbeat(grants: readonly Grant[] = [], devices?: readonly DeviceSpec[]) {
+    return this.fleet.services.workers.heartbeat(pilotOf('main'), {
+      workerId: this.id,
+      ...(devices ? { devices } : {}),
+      jobs: grants.map(({ jobId, fence }) => ({ id: jobId, fence })),
+    });
+  }
+}

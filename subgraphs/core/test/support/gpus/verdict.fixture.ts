@@ -1,0 +1,26 @@
+/** A requirement and a device of which only what a test is about is told. */
+import type { StoredGpuRequirement } from '../../../src/jobs/model/job.types.js';
+import type { DeviceFacts } from '../../../src/gpus/verdict/verdict.types.js';
+
+/** One GPU of any kind, and what is changed. */
+export const gpu = (change: Partial<StoredGpuRequirement> = {}): StoredGpuRequirement => ({
+  count: 1,
+  models: [],
+  sassTargets: [],
+  ptxTargets: [],
+  nvlink: false,
+  optional: false,
+  ...change,
+});
+
+/** A healthy device of NVIDIA, and what is changed. */
+export const device = (change: Partial<DeviceFacts>): DeviceFacts => ({
+  vendor: 'NVIDIA',
+  model: 'x',
+  health: 'HEALTHY',
+  ...change,
+});
+
+/** What of it is told. */
+export const known = <T extends object>(facts: T): Partial<T> =>
+  Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)) as Partial<T>;

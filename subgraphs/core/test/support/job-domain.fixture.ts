@@ -1,0 +1,196 @@
+/** The domain of jobs and tasks on a real store and its real event stream, for tests; who leads is decided by the test. */
+import { silentLogger } from '@rhizome/log';
+import { collection, createIds, ensureCollections, systemClock } from '@rhizome/mongo';
+import { leftovers, testDatabase, testPrincipal, type TestDatabase } from '@rhizome/testkit';
+import { eventCollections, eventStores } from '../../src/composition/event-stores.repository.js';
+import { EventsService } from '../../src/events/events.service.js';
+import type { ExperimentFacts, LeaderWork } from '../../src/jobs/ports.js';
+import { createJobDomain, type JobDomain } from '../../src/composition/job-domain.js';
+import { jobsCollection } from '../../src/jobs/model/job.document.js';
+import type { JobDocument } from '../../src/jobs/model/job.types.js';
+import { jobCollections, jobStores, type JobStores } from '../../src/composition/job-stores.repository.js';
+import type { JobSpec } from '../../src/jobs/submit/submit.types.js';
+import { GroupingTransitionWriter } from '../../src/jobs/transitions/transition-writer.js';
+import type { TransitionRequest, TransitionWriter } from '../../src/jobs/transitions/transition.types.js';
+
+/** A leader that leads when the test says so. */
+export class TestLeader implements LeaderWork {
+  readonly #works = new Set<(signal: AbortSignal) => void>();
+  #term: AbortController | undefined;
+
+  onGained(work: (signal: AbortSignal) => void): () => void {
+    this.#works.add(work);
+    if (this.#term) work(this.#term.signal);
+    return () => this.#works.delete(work);
+  }
+
+  gain(): void {
+    this.#term = new AbortController();
+    for (const work of this.#works) work(this.#term.signal);
+  }
+
+  lose(): void {
+    this.#term?.abort();
+    this.#term = undefined;
+  }
+}
+
+/** One process of core, as far as jobs and tasks go. */
+export interface TestProcess {
+  readonly domain: JobDomain;
+  readonly stores: JobStores;
+  readonly writer: TransitionWriter;
+  readonly leader: TestLeader;
+  stop(): Promise<void>;
+}
+
+/** A store with what processes on it share. */
+export interface TestDomain {
+  readonly db: TestDatabase;
+  /** Registered experiments; a test may add some. */
+  readonly experiments: Map<string, ExperimentFacts>;
+  /** Starts one more process. */
+  process(over?: ProcessOptions): Promise<TestProcess>;
+  read(id: string): Promise<JobDocument>;
+}
+
+/** What a test changes of a process. */
+export interface ProcessOptions {
+  readonly stores?: (stores: JobStores) => JobStores;
+  readonly stepSize?: number;
+  readonly upkeepMs?: number;
+  /** Leads at once; true unless given. */
+  readonly leads?: boolean;
+}
+
+/** The caller of tests. */
+export const someone = testPrincipal({
+  subject: 'someone@example',
+  grants: { alpha: ['USER'], beta: ['USER'] },
+});
+
+/** A store for tests, with the experiments "alpha" and "beta". */
+export async function testDomain(name: string): Promise<TestDomain> {
+  const db = await testDatabase(name);
+  await ensureCollections(db, [...jobCollections, ...eventCollections]);
+  const facts = ['alpha', 'beta'].map(
+    (experiment) =>
+      [experiment, { name: experiment, shares: [`${experiment}/default`, `${experiment}/other`] }] as const,
+  );
+  const experiments = new Map<string, ExperimentFacts>(facts);
+  let serial = 0;
+  return {
+    db,
+    experiments,
+    process: (over = {}) => startProcess(db, experiments, `process ${(serial += 1)}`, over),
+    async read(id) {
+      const found = await collection(db, jobsCollection).findOne({ _id: id });
+      if (!found) throw new Error(`there is no job ${id}`);
+      return found;
+    },
+  };
+}
+
+async function startProcess(
+  db: TestDatabase,
+  experiments: ReadonlyMap<string, ExperimentFacts>,
+  processId: string,
+  over: ProcessOptions,
+): Promise<TestProcess> {
+  const log = silentLogger();
+  const ids = createIds();
+  const plain = jobStores(db);
+  const stores = over.stores ? over.stores(plain) : plain;
+  const writer = new GroupingTransitionWriter({ store: stores.transitions, clock: systemClock, log });
+  const leader = new TestLeader();
+  const events = new EventsService({
+    stores: eventStores(db, ['tasks']),
+    clock: systemClock,
+    ids,
+    log,
+    config: { ringSize: 10_000, bufferSize: 1000, countsSaveMs: 60_000 },
+    readJobs: (all) => stores.jobs.find(all),
+  });
+  await events.start();
+  const domain = createJobDomain({
+    stores,
+    writer,
+    experiments: {
+      find: async (name) => experiments.get(name) ?? null,
+      names: async () => [...experiments.keys()],
+    },
+    queues: {
+      idOf: async (name) => (name === 'main' ? 'queue_1' : null),
+      admitted: async (names) => new Set(names.filter((name) => name === 'main')),
+      admitting: () => ['main'],
+    },
+    checkSelector: (text) => (text.includes('bad') ? { message: 'a CEL condition' } : { ok: true }),
+    stream: events,
+    leader,
+    liveCounts: (taskId) => events.counts.ofTask(taskId),
+    processId,
+    clock: systemClock,
+    ids,
+    log,
+    ...(over.stepSize === undefined ? {} : { stepSize: over.stepSize }),
+    ...(over.upkeepMs === undefined ? {} : { upkeepMs: over.upkeepMs }),
+  });
+  domain.start();
+  if (over.leads ?? true) leader.gain();
+  let stopped: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    leader.lose();
+    await domain.stop();
+    await writer.close();
+    await events.stop();
+  };
+  const process = { domain, stores, writer, leader, stop: () => (stopped ??= stop()) };
+  return leftovers.use(process, processId);
+}
+
+/** A job to submit. */
+export function aSpec(over: Partial<JobSpec> = {}): JobSpec {
+  return { name: 'a job', payload: { command: 'true' }, ...over };
+}
+
+let fence = 8;
+
+/** Takes jobs through a whole life, to FINISHED or to FAILED. */
+export async function live(
+  writer: TransitionWriter,
+  ids: readonly string[],
+  end: 'FINISHED' | 'FAILED' = 'FINISHED',
+): Promise<void> {
+  const lives = ids.map((jobId) => {
+    fence += 8;
+    const word = { jobId, by: 'worker', actor: 'pilot:main', fence } as const;
+    const grant = {
+      workerId: 'worker_1',
+      queueId: 'queue_1',
+      queue: 'main',
+      fence,
+      attemptId: `attempt_${fence}`,
+      deviceIds: [],
+    };
+    return [
+      { jobId, from: 'ACTIVATED', to: 'SENT', by: 'broker', actor: 'system:broker', change: { grant } },
+      { ...word, from: 'SENT', to: 'RUNNING' },
+      { ...word, from: 'RUNNING', to: end, change: { attemptEnd: { exitCode: end === 'FINISHED' ? 0 : 1 } } },
+    ] satisfies TransitionRequest[];
+  });
+  for (let step = 0; step < 3; step += 1) {
+    const outcomes = await writer.apply(lives.flatMap((life) => life[step] ?? []));
+    const refused = outcomes.find(({ applied }) => !applied);
+    if (refused) throw new Error(`a step of ${refused.jobId} was refused: ${JSON.stringify(refused)}`);
+  }
+}
+
+/** Methods of a repository, for an object that stands before it and changes some: private fields are the repository's own. */
+export function instead<T extends object>(target: T, changed: Partial<T>): T {
+  const names = Object.getOwnPropertyNames(Object.getPrototypeOf(target)) as (keyof T & string)[];
+  const methods = names.filter((name) => name !== 'constructor' && typeof target[name] === 'function');
+  const bound = methods.map(
+    (name) => [name, (target[name] as (...all: unknown[]) => unknown).bind(target)] as const,
+  );
+  return Object.assign(Object.create(target) as T, Object.fromEntries(bound), changed);
+}

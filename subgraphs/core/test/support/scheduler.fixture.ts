@@ -1,0 +1,109 @@
+/** Builders of what the broker works on, for its tests. */
+import type { StoredRequirements } from '../../src/jobs/model/job.types.js';
+import type { StoredDevice, StoredHardware } from '../../src/workers/worker.types.js';
+import type {
+  LedgerEntry,
+  QueueFacts,
+  ReadyJob,
+  ShareFacts,
+  WorkerFacts,
+} from '../../src/scheduler/scheduler.types.js';
+
+export { gpu as aGpu } from './gpus/verdict.fixture.js';
+
+/** A queue that takes everything. */
+export function aQueue(
+  change: Partial<Omit<QueueFacts, 'limits'>> & { readonly limits?: Partial<QueueFacts['limits']> },
+): QueueFacts {
+  return {
+    id: 'queue_1',
+    name: 'main',
+    site: 'home',
+    state: 'ONLINE',
+    executor: 'DIRECT',
+    experiments: [],
+    labels: [],
+    revision: 1,
+    ...change,
+    limits: { heartbeatSeconds: 10, leaseSeconds: 30, ...change.limits },
+  };
+}
+
+/** A worker with 8 cores. */
+export function aWorker(
+  change: Partial<Omit<WorkerFacts, 'hardware'>> & { readonly hardware?: Partial<StoredHardware> },
+): WorkerFacts {
+  return {
+    id: 'worker_1',
+    queueId: 'queue_1',
+    host: 'host-1',
+    name: 'agent-1',
+    version: '1.0',
+    state: 'READY',
+    labels: [],
+    devices: [],
+    ...change,
+    hardware: {
+      architecture: 'x86_64',
+      cores: 8,
+      memoryMiB: 16_384,
+      diskMiB: 100_000,
+      containerRuntimes: [],
+      ...change.hardware,
+    },
+  };
+}
+
+/** Requirements of one core. */
+export function someRequirements(change: Partial<StoredRequirements> = {}): StoredRequirements {
+  return { cores: 1, memoryMiB: 1024, diskMiB: 1024, walltimeSeconds: 3600, network: false, ...change };
+}
+
+/** A healthy device. */
+export function aDevice(change: Partial<StoredDevice> = {}): StoredDevice {
+  return { id: 'GPU-1', vendor: 'NVIDIA', model: 'A100', health: 'HEALTHY', ...change };
+}
+
+/** Devices of one host: each an A100 of 40 GB but for what is told of it. */
+export function devicesOfHost(
+  id: string,
+  devices: readonly Partial<StoredDevice>[],
+): readonly StoredDevice[] {
+  return devices.map((one, at) => ({
+    id: `${id}-${at}`,
+    vendor: 'NVIDIA',
+    model: 'NVIDIA A100-SXM4-40GB',
+    memoryMiB: 40_536,
+    health: 'HEALTHY',
+    ...one,
+  }));
+}
+
+/** A share with nothing of its own. */
+export function aShare(change: Partial<ShareFacts> = {}): ShareFacts {
+  return { path: 'alpha/default', nominalCores: 0, weight: 1, ...change };
+}
+
+/** A ready job. */
+export function aReadyJob(id: string, change: Partial<ReadyJob> = {}): ReadyJob {
+  return { id, priority: 0, owner: 'ada', attempt: 0, ...change };
+}
+
+/** A grant as the ledger holds it. */
+export function anEntry(change: Partial<LedgerEntry> = {}): LedgerEntry {
+  return {
+    jobId: 'job_1',
+    workerId: 'worker_1',
+    queueId: 'queue_1',
+    share: 'alpha/default',
+    owner: 'ada',
+    classId: 'class_1',
+    requirements: { cores: 1, memoryMiB: 1024, diskMiB: 1024 },
+    deviceIds: [],
+    attempt: 1,
+    fence: 8,
+    state: 'SENT',
+    since: 0,
+    ...change,
+  };
+}

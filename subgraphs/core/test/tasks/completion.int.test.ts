@@ -1,0 +1,136 @@
+import { beforeAll, expect, test } from '@jest/globals';
+import { systemClock } from '@rhizome/mongo';
+import { waitFor } from '@rhizome/testkit';
+import type { JobEvent } from '../../src/jobs/ports.js';
+import {
+  instead,
+  live,
+  someone,
+  testDomain,
+  type TestDomain,
+  type TestProcess,
+} from '../support/job-domain.fixture.js';
+import type { JobsRepository } from '../../src/jobs/model/jobs.repository.js';
+import { Completion } from '../../src/tasks/completion.js';
+import type { TaskDocument } from '../../src/tasks/task.document.js';
+
+const deadline = { deadlineMs: 20_000 };
+let shared: TestDomain;
+/** Expands tasks, and leaves their ends to the test. */
+let process: TestProcess;
+let serial = 0;
+
+beforeAll(async () => {
+  shared = await testDomain('completion');
+  process = await shared.process({ leads: false });
+});
+
+async function aTask(count: number, on = process, over = {}): Promise<string> {
+  const result = await on.domain.tasks.submit(someone, {
+    experiment: 'alpha',
+    idempotencyKey: `key ${(serial += 1)}`,
+    name: 'a task',
+    template: { name: 'work', payload: { command: 'run' } },
+    count,
+    ...over,
+  });
+  if ('refusals' in result) throw new Error(JSON.stringify(result.refusals));
+  return result.task._id;
+}
+
+const taskOf = async (id: string): Promise<TaskDocument | undefined> =>
+  (await process.stores.tasks.find([id]))[0];
+const stateIs = (id: string, state: TaskDocument['state']) =>
+  waitFor(`task ${id} to be ${state}`, async () => (await taskOf(id))?.state === state, deadline);
+
+async function runningTask(count: number): Promise<{ taskId: string; jobIds: string[] }> {
+  const taskId = await aTask(count);
+  await stateIs(taskId, 'RUNNING');
+  return { taskId, jobIds: await jobsOf(taskId) };
+}
+
+async function jobsOf(taskId: string): Promise<string[]> {
+  const found = await shared.db.collection<{ _id: string }>('jobs').find({ taskId }).toArray();
+  return found.map(({ _id }) => _id).sort();
+}
+
+/** A job ends, with the event that tells of it. */
+async function ended(id: string): Promise<JobEvent> {
+  await live(process.writer, [id]);
+  return { jobId: id, last: (await shared.read(id)).last } as JobEvent;
+}
+
+/** Completion whose counts are held back once they are taken, while the latch is closed. */
+function latched() {
+  let [isClosed, taken] = [false, 0];
+  let release: () => void = () => undefined;
+  let latch = Promise.resolve();
+  const { jobs, tasks } = process.stores;
+  const stateCounts: JobsRepository['stateCounts'] = async (ids) => {
+    const counts = await jobs.stateCounts(ids);
+    taken += 1;
+    if (isClosed) await latch;
+    return counts;
+  };
+  const completion = new Completion({ tasks, jobs: instead(jobs, { stateCounts }), clock: systemClock });
+  return {
+    completion,
+    close(): void {
+      isClosed = true;
+      latch = new Promise((resolve) => (release = resolve));
+    },
+    open(): void {
+      isClosed = false;
+      release();
+    },
+    counted: (times: number) => waitFor('a count to be taken', () => taken >= times, deadline),
+  };
+}
+
+test('an end that comes while an older count is on its way is not forgotten', async () => {
+  const { taskId, jobIds } = await runningTask(2);
+  const { completion, close, open, counted } = latched();
+  await completion.check([taskId]);
+  close();
+  const slow = completion.check([taskId]);
+  await counted(2);
+  const first = completion.handle([await ended(jobIds[0] ?? '')]);
+  open();
+  await Promise.all([slow, first]);
+  await completion.handle([await ended(jobIds[1] ?? '')]);
+  expect((await taskOf(taskId))?.state).toBe('FINISHED');
+});
+
+test('a task is not ended by a count that is older than the retry of one of its jobs', async () => {
+  const { taskId, jobIds } = await runningTask(2);
+  const { completion, close, open, counted } = latched();
+  await live(process.writer, jobIds);
+  close();
+  const slow = completion.check([taskId]);
+  await counted(1);
+  const retried = await process.domain.bulk.change(someone, 'RETRY', {
+    selection: { ids: jobIds.slice(0, 1) },
+    parameters: {},
+    idempotencyKey: 'once more',
+  });
+  open();
+  await slow;
+  expect((await taskOf(taskId))?.state).toBe('RUNNING');
+  const [copy = ''] = 'answer' in retried ? (retried.answer.changedIds ?? []) : [];
+  await completion.handle([await ended(copy)]);
+  expect(await taskOf(taskId)).toMatchObject({ state: 'FINISHED', endStates: { FINISHED: 2 } });
+});
+
+test('what was remembered in an earlier term ends no task too late in the next', async () => {
+  const { taskId, jobIds } = await runningTask(3);
+  const { completion } = latched();
+  await completion.check([taskId]);
+  // Another process leads meanwhile: these ends are told to it alone.
+  await ended(jobIds[0] ?? '');
+  await ended(jobIds[1] ?? '');
+  const over = new AbortController();
+  over.abort();
+  await completion.recover(over.signal);
+  await completion.handle([await ended(jobIds[2] ?? '')]);
+  expect((await taskOf(taskId))?.state).toBe('FINISHED');
+});

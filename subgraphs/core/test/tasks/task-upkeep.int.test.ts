@@ -1,0 +1,139 @@
+import { beforeAll, expect, test } from '@jest/globals';
+import { collection } from '@rhizome/mongo';
+import { waitFor } from '@rhizome/testkit';
+import {
+  instead,
+  live,
+  someone,
+  testDomain,
+  type ProcessOptions,
+  type TestDomain,
+  type TestProcess,
+} from '../support/job-domain.fixture.js';
+import type { JobStores } from '../../src/composition/job-stores.repository.js';
+import {
+  parameterChunksCollection,
+  tasksCollection,
+  type TaskDocument,
+} from '../../src/tasks/task.document.js';
+import type { TasksRepository } from '../../src/tasks/tasks.repository.js';
+
+const deadline = { deadlineMs: 20_000 };
+let shared: TestDomain;
+/** Leads, and looks after tasks all the time; it begins to expand none, so that tests decide who does. */
+let leader: TestProcess;
+let serial = 0;
+
+const withTasks =
+  (change: (stores: JobStores) => Partial<TasksRepository>): ProcessOptions['stores'] =>
+  (stores) => ({ ...stores, tasks: instead(stores.tasks, change(stores)) });
+
+beforeAll(async () => {
+  shared = await testDomain('upkeep');
+  leader = await shared.process({ upkeepMs: 50, stores: withTasks(() => ({ claim: async () => null })) });
+});
+
+const ended = (): never => {
+  throw new Error('the process ended here');
+};
+const pieces = () => collection(shared.db, parameterChunksCollection);
+const piecesOf = (taskId: string): Promise<number> => pieces().countDocuments({ taskId });
+const taskOf = async (id: string): Promise<TaskDocument | null> =>
+  collection(shared.db, tasksCollection).findOne({ _id: id });
+const stateIs = (id: string, state: TaskDocument['state']) =>
+  waitFor(`task ${id} to be ${state}`, async () => (await taskOf(id))?.state === state, deadline);
+const twoHoursAgo = (): Date => new Date(Date.now() - 7_200_000);
+
+function aTask(key = `key ${(serial += 1)}`) {
+  const parameterSets = ['a', 'b'].map((value) => ({ parameters: [{ name: 'x', value }] }));
+  const template = { name: 'work', payload: { command: 'run', arguments: ['{{x}}'] } };
+  return { experiment: 'alpha', idempotencyKey: key, name: 'a task', template, parameterSets };
+}
+
+async function submit(on: TestProcess, spec = aTask()): Promise<string> {
+  const result = await on.domain.tasks.submit(someone, spec);
+  if ('refusals' in result) throw new Error(JSON.stringify(result.refusals));
+  return result.task._id;
+}
+
+/** A submit whose process ends after the sets are written; the id of the task that it did not write. */
+async function brokenOff(key?: string): Promise<string> {
+  let id = '';
+  const create: TasksRepository['create'] = async (task) => {
+    id = task._id;
+    return ended();
+  };
+  const crashing = await shared.process({ leads: false, stores: withTasks(() => ({ create })) });
+  await expect(submit(crashing, aTask(key))).rejects.toThrow('the process ended here');
+  expect(await piecesOf(id)).toBe(1);
+  return id;
+}
+
+/** Lets the last jobs of a task end before anybody may know that all of them exist. */
+const endsEarly =
+  (stores: JobStores): TasksRepository['created'] =>
+  async (...all) => {
+    const [taskId, , , isComplete] = all;
+    if (isComplete) {
+      const jobs = await shared.db.collection<{ _id: string }>('jobs').find({ taskId }).toArray();
+      await live(
+        leader.writer,
+        jobs.map(({ _id }) => _id),
+      );
+    }
+    return stores.tasks.created(...all);
+  };
+
+test('a task ends though its sets cannot be deleted', async () => {
+  const change = (stores: JobStores) => ({ created: endsEarly(stores), dropSets: async () => ended() });
+  const process = await shared.process({ leads: false, stores: withTasks(change) });
+  const id = await submit(process);
+  await stateIs(id, 'FINISHED');
+  expect(await piecesOf(id)).toBe(1);
+});
+
+test('a task ends though the process that created its last jobs ended before it counted them', async () => {
+  const change = (stores: JobStores) => ({
+    created: async (...all: Parameters<TasksRepository['created']>) => {
+      await endsEarly(stores)(...all);
+      return ended();
+    },
+  });
+  const process = await shared.process({ leads: false, stores: withTasks(change) });
+  await stateIs(await submit(process), 'FINISHED');
+});
+
+test('old sets without a task, and of tasks whose jobs all exist, are deleted; others stay', async () => {
+  const fresh = await brokenOff();
+  const idle = await shared.process({ leads: false, stores: withTasks(() => ({ claim: async () => null })) });
+  const expanding = await submit(idle);
+  const keeping = withTasks(() => ({ dropSets: async () => undefined }));
+  const running = await submit(await shared.process({ leads: false, stores: keeping }));
+  await stateIs(running, 'RUNNING');
+  const orphan = await brokenOff();
+  const old = [expanding, running, orphan];
+  await pieces().updateMany({ taskId: { $in: old } }, { $set: { createdAt: twoHoursAgo() } });
+  const areGone = async () =>
+    (await Promise.all([orphan, running].map(piecesOf))).every((count) => count === 0);
+  await waitFor('the sets that nobody needs to be deleted', areGone, deadline);
+  expect(await Promise.all([fresh, expanding].map(piecesOf))).toEqual([1, 1]);
+});
+
+test('a submit that is repeated long after it was broken off keeps its sets', async () => {
+  leader.leader.lose();
+  const key = 'repeated';
+  const id = await brokenOff(key);
+  await pieces().updateMany({ taskId: id }, { $set: { createdAt: twoHoursAgo() } });
+  let held: Date | undefined;
+  const change = (stores: JobStores) => ({
+    create: async (task: TaskDocument) => {
+      held = (await pieces().findOne({ taskId: id }))?.createdAt;
+      return stores.tasks.create(task);
+    },
+  });
+  const process = await shared.process({ leads: false, stores: withTasks(change) });
+  expect(await submit(process, aTask(key))).toBe(id);
+  expect(held?.getTime()).toBeGreaterThan(Date.now() - 3_600_000);
+  await stateIs(id, 'RUNNING');
+  leader.leader.gain();
+});

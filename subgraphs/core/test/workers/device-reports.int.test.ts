@@ -1,0 +1,256 @@
+/** What a worker said last of its devices is what is known of them, whichever process it told, and whatever that one had heard of. */
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { collection, defineCollection, ensureCollections } from '@rhizome/mongo';
+import { testDatabase, type TestDatabase, waitFor } from '@rhizome/testkit';
+import { deafDatabase, over } from '../support/paused-change-stream.fixture.js';
+import {
+  fleetDatabase,
+  pilotOf,
+  prepareFleet,
+  startFleet,
+  type TestFleet,
+  TestWorker,
+} from '../support/fleet.fixture.js';
+import { leasesCollection, workersCollection } from '../../src/workers/worker.document.js';
+import type { DeviceSpec } from '../../src/workers/registration/device-input.js';
+import type { DeviceHealth, WorkerDocument } from '../../src/workers/worker.types.js';
+
+let db: TestDatabase;
+/** Is told nothing of what others write, and can be stopped before it writes workers. */
+let deaf: TestFleet;
+let other: TestFleet;
+let deafen: () => () => void;
+let hear: () => void = () => undefined;
+const writes = heldWrites();
+
+beforeAll(async () => {
+  db = await fleetDatabase();
+  const silent = deafDatabase(db);
+  deafen = () => silent.deafen();
+  deaf = await startFleet(writes.of(silent.db));
+  other = await startFleet(db);
+});
+
+beforeEach(() => {
+  hear = deafen();
+});
+
+afterEach(() => {
+  writes.goOn();
+  hear();
+});
+
+/** Changes of workers that wait, as those of a process that stands still do. */
+function heldWrites() {
+  let silence: Promise<void> | undefined;
+  let end: () => void = () => undefined;
+  let waiting = 0;
+  const of = (target: TestDatabase): TestDatabase =>
+    over(target, {
+      collection: (...call: Parameters<TestDatabase['collection']>) => {
+        const found = target.collection(...call);
+        if (call[0] !== workersCollection.name) return found;
+        return over(found, {
+          findOneAndUpdate: async (...args: Parameters<typeof found.findOneAndUpdate>) => {
+            if (silence) waiting += 1;
+            await silence;
+            return found.findOneAndUpdate(...args);
+          },
+        });
+      },
+    });
+  const hold = (): void => {
+    waiting = 0;
+    silence = new Promise((resolve) => (end = resolve));
+  };
+  const goOn = (): void => {
+    silence = undefined;
+    end();
+  };
+  return { of, hold, goOn, waiting: () => waiting };
+}
+
+const gpu = (id: string, health: DeviceHealth, more: Partial<DeviceSpec> = {}): DeviceSpec => ({
+  id,
+  vendor: 'NVIDIA',
+  model: 'A100',
+  health,
+  ...more,
+});
+
+const report = async (
+  at: TestFleet,
+  workerId: string,
+  devices: readonly DeviceSpec[] | undefined,
+  more: object = {},
+): Promise<void> => {
+  const { userErrors } = await at.services.workers.heartbeat(pilotOf('main'), { workerId, devices, ...more });
+  expect(userErrors).toEqual([]);
+};
+
+const stored = async (id: string): Promise<WorkerDocument> => {
+  const found = await collection(db, workersCollection).findOne({ _id: id });
+  if (!found) throw new Error(`there is no worker ${id}`);
+  return found;
+};
+
+const told = async (id: string): Promise<readonly string[]> =>
+  (await stored(id)).devices.map((device) => `${device.id} ${device.health}`);
+
+describe('a worker that tells one process, then another that has not heard of it', () => {
+  test('a device that turned well, then bad again, is bad', async () => {
+    const { id } = await TestWorker.register(deaf, { devices: ['GPU-1'] });
+    await report(deaf, id, [gpu('GPU-1', 'UNHEALTHY')]);
+    await report(other, id, [gpu('GPU-1', 'HEALTHY')]);
+    await report(deaf, id, [gpu('GPU-1', 'UNHEALTHY')]);
+    expect(await told(id)).toEqual(['GPU-1 UNHEALTHY']);
+    expect((await deaf.services.registry.find(id))?.devices[0]?.health).toBe('UNHEALTHY');
+  });
+
+  test('devices that went and came again are there', async () => {
+    const { id } = await TestWorker.register(deaf, { devices: ['GPU-1', 'GPU-2'] });
+    await report(other, id, [gpu('GPU-1', 'HEALTHY')]);
+    await report(deaf, id, [gpu('GPU-1', 'HEALTHY'), gpu('GPU-2', 'HEALTHY')]);
+    expect(await told(id)).toEqual(['GPU-1 HEALTHY', 'GPU-2 HEALTHY']);
+    await report(other, id, []);
+    await report(deaf, id, [gpu('GPU-1', 'HEALTHY'), gpu('GPU-2', 'HEALTHY')]);
+    expect(await told(id)).toEqual(['GPU-1 HEALTHY', 'GPU-2 HEALTHY']);
+  });
+
+  test('memory that was taken from the host and given back is there', async () => {
+    const { id } = await TestWorker.register(deaf, {});
+    const hardware = (memoryMiB: number) => ({
+      hardware: { architecture: 'x86_64', cores: 8, memoryMiB, diskMiB: 1_000_000 },
+    });
+    await report(other, id, undefined, hardware(500));
+    await report(deaf, id, undefined, hardware(1_000_000));
+    expect((await stored(id)).hardware.memoryMiB).toBe(1_000_000);
+  });
+
+  test('what it said last holds, however often a device turns', async () => {
+    const { id } = await TestWorker.register(other, { devices: ['GPU-1'] });
+    for (let turn = 0; turn < 40; turn += 1) {
+      const health = turn % 2 === 0 ? 'UNHEALTHY' : 'HEALTHY';
+      await report(turn % 3 === 0 ? deaf : other, id, [gpu('GPU-1', health)]);
+      expect(await told(id)).toEqual([`GPU-1 ${health}`]);
+    }
+  });
+});
+
+describe('a process that stands still between what it read and what it writes', () => {
+  test.each([
+    ['what changed', 'UNHEALTHY', 'HEALTHY', 'UNKNOWN'],
+    ['what was known before', 'HEALTHY', 'UNHEALTHY', 'HEALTHY'],
+  ] as const)('does not overwrite %s since', async (_what, first, late, last) => {
+    const { id } = await TestWorker.register(other, { devices: ['GPU-1'] });
+    await report(deaf, id, [gpu('GPU-1', first)]);
+    writes.hold();
+    const slow = report(deaf, id, [gpu('GPU-1', late)]);
+    await waitFor('it is about to write', () => writes.waiting() === 1, { deadlineMs: 5000 });
+    // The worker was not answered, and asks another.
+    await report(other, id, [gpu('GPU-1', last)]);
+    writes.goOn();
+    await slow;
+    expect(await told(id)).toEqual([`GPU-1 ${last}`]);
+    expect((await deaf.services.registry.find(id))?.devices[0]?.health).toBe(last);
+  });
+});
+
+describe('a report that says what is known', () => {
+  test('writes the lease alone, also where only use has changed', async () => {
+    const { id } = await TestWorker.register(other, { devices: ['GPU-1'] });
+    const before = await stored(id);
+    await report(other, id, [gpu('GPU-1', 'HEALTHY', { utilisation: 0.5, memoryUsedMiB: 100 })]);
+    await report(deaf, id, [gpu('GPU-1', 'HEALTHY', { utilisation: 0.7, memoryUsedMiB: 90 })]);
+    await report(other, id, undefined);
+    const use = async () => (await collection(db, leasesCollection).findOne({ _id: id }))?.deviceUse;
+    expect(await use()).toEqual([{ id: 'GPU-1', utilisation: 0.7, memoryUsedMiB: 90 }]);
+    await report(deaf, id, undefined, { deviceUse: [{ id: 'GPU-1', utilisation: 0.2 }] });
+    expect(await use()).toEqual([{ id: 'GPU-1', utilisation: 0.2 }]);
+    expect(await stored(id)).toEqual(before);
+  });
+
+  test('is taken from a worker that registered before leases told what was reported', async () => {
+    const { id } = await TestWorker.register(other, { devices: ['GPU-1'] });
+    await collection(db, leasesCollection).updateOne({ _id: id }, { $unset: { told: '' } });
+    await collection(db, workersCollection).updateOne({ _id: id }, { $unset: { told: '' } });
+    await report(other, id, [gpu('GPU-1', 'UNHEALTHY')]);
+    await report(deaf, id, [gpu('GPU-1', 'HEALTHY')]);
+    expect(await told(id)).toEqual(['GPU-1 HEALTHY']);
+  });
+});
+
+test('a database that was made before reports were counted takes them', async () => {
+  const older = await testDatabase('fleet');
+  const former = [workersCollection, leasesCollection].map(({ name, validator, indexes }) => {
+    const { told: _told, schemaVersion: _version, ...properties } = validator.properties;
+    return defineCollection({ name, schemaVersion: 1, validator: { ...validator, properties }, indexes });
+  });
+  await ensureCollections(older, former);
+  await prepareFleet(older);
+  const fleet = await startFleet(older);
+  const { id } = await TestWorker.register(fleet, { devices: ['GPU-1'] });
+  await report(fleet, id, [gpu('GPU-1', 'UNHEALTHY')]);
+  expect((await fleet.services.registry.find(id))?.devices[0]?.health).toBe('UNHEALTHY');
+});
+
+describe('a report that is refused', () => {
+  const everything = async (id: string) => [
+    await stored(id),
+    await collection(db, leasesCollection).findOne({ _id: id }),
+  ];
+
+  test('leaves everything as it was: neither facts, nor use, nor the lease are those of a faulty report', async () => {
+    const { id } = await TestWorker.register(other, { devices: ['GPU-1', 'GPU-2'] });
+    const before = await everything(id);
+    const { userErrors } = await other.services.workers.heartbeat(pilotOf('main'), {
+      workerId: id,
+      hardware: { architecture: 'x86_64', cores: 1, memoryMiB: 1, diskMiB: 1 },
+      devices: [gpu('GPU-1', 'UNHEALTHY', { utilisation: 1 }), gpu('GPU-2', 'HEALTHY', { memoryMiB: -1 })],
+    });
+    expect(userErrors).toEqual([
+      {
+        code: 'INVALID_VALUE',
+        path: ['devices', '1', 'memoryMiB'],
+        message: 'devices.1.memoryMiB: -1 is not valid; expected a whole number from 1 to 16777216',
+      },
+    ]);
+    expect(await everything(id)).toEqual(before);
+  });
+
+  test('is that of the pilot of another queue, which changes nothing', async () => {
+    const { id } = await TestWorker.register(other, { devices: ['GPU-1'] });
+    const before = await everything(id);
+    const report = { workerId: id, devices: [gpu('GPU-1', 'UNHEALTHY')] };
+    await expect(other.services.workers.heartbeat(pilotOf('elsewhere'), report)).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+    });
+    expect(await everything(id)).toEqual(before);
+  });
+
+  test('is that of a worker whose name another has, also where that is not known', async () => {
+    const older = await TestWorker.register(deaf, { name: 'same', devices: ['GPU-1'] });
+    const newer = await TestWorker.register(other, { name: 'same', devices: ['GPU-1'] });
+    for (const at of [deaf, other]) {
+      const { userErrors } = await at.services.workers.heartbeat(pilotOf('main'), {
+        workerId: older.id,
+        devices: [gpu('GPU-1', 'UNHEALTHY')],
+      });
+      expect(userErrors).toMatchObject([{ code: 'WORKER_LOST', path: ['workerId'] }]);
+    }
+    expect([await told(older.id), await told(newer.id)]).toEqual([['GPU-1 HEALTHY'], ['GPU-1 HEALTHY']]);
+  });
+
+  test('is that of a worker that has ended', async () => {
+    const { id } = await TestWorker.register(other, { devices: ['GPU-1'] });
+    await other.services.workers.drain(pilotOf('main'), { workerId: id, ended: true });
+    for (const at of [deaf, other]) {
+      const { userErrors } = await at.services.workers.heartbeat(pilotOf('main'), {
+        workerId: id,
+        devices: [gpu('GPU-1', 'UNHEALTHY')],
+      });
+      expect(userErrors).toHaveLength(1);
+    }
+    expect(await told(id)).toEqual(['GPU-1 HEALTHY']);
+  });
+});

@@ -1,0 +1,312 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { collection } from '@rhizome/mongo';
+import { type TestDatabase, waitFor } from '@rhizome/testkit';
+import { aQueue } from '../support/scheduler.fixture.js';
+import { jobsCollection } from '../../src/jobs/model/job.document.js';
+import {
+  admin,
+  fleetDatabase,
+  pilotOf,
+  startFleet,
+  storedJobs,
+  submitJobs,
+  type TestFleet,
+  TestWorker,
+} from '../support/fleet.fixture.js';
+
+let db: TestDatabase;
+let fleet: TestFleet;
+
+beforeAll(async () => {
+  db = await fleetDatabase();
+  fleet = await startFleet(db, { queues: [aQueue({}), aQueue({ id: 'queue_2', name: 'other' })] });
+  await waitFor('the broker leads', () => fleet.services.broker.isReady, { deadlineMs: 3000 });
+});
+
+const drainAll = async (worker: TestWorker): Promise<void> => {
+  for (let grants = await worker.acquire(100); grants.length > 0; grants = await worker.acquire(100)) {
+    await worker.start(grants);
+    await worker.finish(grants);
+  }
+};
+
+describe('a life of a job', () => {
+  test('is granted, started and finished by a worker, with attempt, fence and times', async () => {
+    const worker = await TestWorker.register(fleet);
+    const [id = ''] = await submitJobs(db, 1);
+    const grants = await worker.acquire(5, { waitSeconds: 5 });
+    expect(grants).toEqual([expect.objectContaining({ jobId: id, attempt: 1 })]);
+    const [grant] = grants;
+    expect((await storedJobs(db, [id]))[0]).toMatchObject({
+      state: 'SENT',
+      fence: grant?.fence,
+      workerId: worker.id,
+      attempt: 1,
+    });
+    expect((await worker.start(grants, 'STARTING')).acceptedIds).toEqual([id]);
+    expect((await worker.start(grants)).acceptedIds).toEqual([id]);
+    expect((await worker.finish(grants)).acceptedIds).toEqual([id]);
+    const [job] = await storedJobs(db, [id]);
+    expect(job).toMatchObject({
+      state: 'FINISHED',
+      exitCode: 0,
+      attempts: [{ number: 1, outcome: 'FINISHED', workerId: worker.id }],
+    });
+    expect(job?.transitions.map(({ to }) => to)).toEqual(['SENT', 'STARTING', 'RUNNING', 'FINISHED']);
+    expect(fleet.services.view.ledger.workerUse(worker.id).jobs).toBe(0);
+  });
+
+  test('words that come again are accepted again and change nothing', async () => {
+    const worker = await TestWorker.register(fleet);
+    const ids = await submitJobs(db, 3);
+    const grants = await worker.acquireInAll(3);
+    await worker.start(grants);
+    expect((await worker.start(grants)).acceptedIds.length).toBe(3);
+    await worker.finish(grants);
+    const before = await storedJobs(db, ids);
+    expect(await worker.finish(grants)).toEqual({
+      acceptedIds: grants.map(({ jobId }) => jobId),
+      userErrors: [],
+    });
+    expect(await storedJobs(db, ids)).toEqual(before);
+  });
+
+  test('a payload that was never reported running is made so before it is finished', async () => {
+    const worker = await TestWorker.register(fleet);
+    const [id = ''] = await submitJobs(db, 1);
+    const grants = await worker.acquire(1, { waitSeconds: 5 });
+    expect((await worker.finish(grants)).acceptedIds).toEqual([id]);
+    expect((await storedJobs(db, [id]))[0]?.transitions.map(({ to }) => to)).toEqual([
+      'SENT',
+      'RUNNING',
+      'FINISHED',
+    ]);
+  });
+
+  test('declared outputs must be complete, and only those', async () => {
+    const worker = await TestWorker.register(fleet);
+    const [id = ''] = await submitJobs(db, 1, { payload: { outputs: ['a.root', 'b.json'] } });
+    const [grant] = await worker.acquire(1, { waitSeconds: 5 });
+    if (!grant) throw new Error('no grant');
+    await worker.start([grant]);
+    const output = (name: string) => ({
+      name,
+      location: `/store/${name}`,
+      sizeBytes: 3,
+      sha256: 'a'.repeat(64),
+    });
+    const finish = (outputs: readonly string[], phase?: 'HOLDING' | 'TRANSFERRING') =>
+      fleet.services.reports.finish(pilotOf('main'), worker.id, [
+        { id, fence: grant.fence, outputs: outputs.map(output), ...(phase ? { phase } : {}) },
+      ]);
+    expect((await finish(['a.root'])).userErrors).toEqual([
+      expect.objectContaining({ code: 'OUTPUT_MISSING', path: ['jobs', '0', 'outputs'] }),
+    ]);
+    expect((await finish(['a.root', 'b.json', 'c.txt'])).userErrors).toEqual([
+      expect.objectContaining({ code: 'INVALID_VALUE' }),
+    ]);
+    expect((await finish([], 'HOLDING')).acceptedIds).toEqual([id]);
+    expect((await storedJobs(db, [id]))[0]?.state).toBe('HOLDING');
+    expect((await finish([], 'TRANSFERRING')).acceptedIds).toEqual([id]);
+    expect((await finish(['b.json', 'a.root'])).acceptedIds).toEqual([id]);
+    expect((await storedJobs(db, [id]))[0]).toMatchObject({
+      state: 'FINISHED',
+      outputs: [output('b.json'), output('a.root')],
+    });
+  });
+
+  test('a failed attempt is followed by the next, until none is left', async () => {
+    const worker = await TestWorker.register(fleet);
+    const [id = ''] = await submitJobs(db, 1, { retry: { maxAttempts: 2 } });
+    const first = await worker.acquire(1, { waitSeconds: 5 });
+    await worker.start(first);
+    expect(await worker.fail(first)).toMatchObject({ acceptedIds: [id], retriedIds: [id], userErrors: [] });
+    const second = await worker.acquire(1, { waitSeconds: 5 });
+    expect(second).toEqual([expect.objectContaining({ jobId: id, attempt: 2 })]);
+    // The first attempt's words are void by now.
+    expect((await worker.finish(first)).userErrors).toEqual([
+      expect.objectContaining({ code: 'FENCE_STALE' }),
+    ]);
+    await worker.start(second);
+    expect(await worker.fail(second)).toMatchObject({ acceptedIds: [id], retriedIds: [] });
+    const [job] = await storedJobs(db, [id]);
+    expect(job).toMatchObject({ state: 'FAILED', exitCode: 3, error: { code: 'EXIT_CODE' } });
+    expect(job?.attempts.map(({ outcome, exitCode }) => [outcome, exitCode])).toEqual([
+      ['FAILED', 3],
+      ['FAILED', 3],
+    ]);
+  });
+
+  test('a failure that is not retryable ends the job at once', async () => {
+    const worker = await TestWorker.register(fleet);
+    const [id = ''] = await submitJobs(db, 1);
+    const grants = await worker.acquire(1, { waitSeconds: 5 });
+    await worker.start(grants);
+    await worker.fail(grants, false);
+    expect((await storedJobs(db, [id]))[0]).toMatchObject({ state: 'FAILED', attempt: 1 });
+  });
+
+  test('words of other workers, of wrong fences, of unknown jobs are refused one by one', async () => {
+    const [worker, stranger] = [await TestWorker.register(fleet), await TestWorker.register(fleet)];
+    await submitJobs(db, 2);
+    const [a, b] = await worker.acquireInAll(2);
+    if (!a || !b) throw new Error('no grants');
+    const result = await fleet.services.reports.start(pilotOf('main'), worker.id, [
+      { id: a.jobId, fence: a.fence, phase: 'RUNNING' },
+      { id: b.jobId, fence: b.fence + 1, phase: 'RUNNING' },
+      { id: 'job_nowhere', fence: 8, phase: 'RUNNING' },
+      { id: a.jobId, fence: a.fence, phase: 'RUNNING' },
+    ]);
+    expect(result.acceptedIds).toEqual([a.jobId]);
+    expect(result.userErrors.map(({ code, path }) => [code, path[1]]).sort()).toEqual([
+      ['FENCE_STALE', '1'],
+      ['INVALID_VALUE', '3'],
+      ['JOB_NOT_FOUND', '2'],
+    ]);
+    expect((await stranger.start([b])).userErrors).toEqual([
+      expect.objectContaining({ code: 'FENCE_STALE' }),
+    ]);
+    await expect(fleet.services.reports.start(pilotOf('other'), worker.id, [])).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+    });
+    await worker.finish([a, b]);
+  });
+
+  test('a cancelled job is killed at the worker, and its word no longer counts', async () => {
+    const worker = await TestWorker.register(fleet);
+    const [id = ''] = await submitJobs(db, 1);
+    const grants = await worker.acquire(1, { waitSeconds: 5 });
+    await worker.start(grants);
+    const commands = await fleet.services.workers.commands(pilotOf('main'), worker.id);
+    expect((await commands.next()).value).toEqual({ sequence: 0, commands: [] });
+    const pushed = waitFor('the kill', commands, {
+      deadlineMs: 1000,
+      until: ({ commands: list }) => list.some(({ kind }) => kind === 'KILL'),
+    });
+    await fleet.writer.apply([
+      {
+        jobId: id,
+        from: 'RUNNING',
+        to: 'CANCELLED',
+        by: 'principal',
+        actor: 'ada@example',
+        reason: 'not needed',
+      },
+    ]);
+    expect((await pushed).commands).toContainEqual({
+      kind: 'KILL',
+      jobId: id,
+      fence: grants[0]?.fence,
+      reason: 'not needed',
+    });
+    await commands.return?.();
+    expect((await worker.heartbeat(grants)).commands).toEqual([
+      { kind: 'KILL', jobId: id, fence: grants[0]?.fence, reason: 'not needed' },
+    ]);
+    expect((await worker.finish(grants)).userErrors).toEqual([
+      expect.objectContaining({ code: 'FENCE_STALE' }),
+    ]);
+    expect(fleet.services.view.ledger.get(id)).toBeUndefined();
+  });
+});
+
+describe('asking for work', () => {
+  test('a worker that waits is answered as soon as there is something', async () => {
+    const worker = await TestWorker.register(fleet);
+    const asked = worker.acquire(1, { waitSeconds: 10 });
+    const [id] = await submitJobs(db, 1);
+    expect((await waitFor('the grant', asked, { deadlineMs: 1000 })).map(({ jobId }) => jobId)).toEqual([id]);
+    await worker.finish(await asked);
+  });
+
+  test('a worker that does not wait is told that there is nothing', async () => {
+    const worker = await TestWorker.register(fleet);
+    expect(await worker.acquire(1)).toEqual([]);
+    const gone = new AbortController();
+    const asked = worker.acquire(1, { waitSeconds: 60, signal: gone.signal });
+    gone.abort();
+    expect(await waitFor('the answer', asked, { deadlineMs: 500 })).toEqual([]);
+  });
+
+  test('several workers that wait share what comes, and no job is given twice', async () => {
+    const workers = await Promise.all(Array.from({ length: 4 }, () => TestWorker.register(fleet)));
+    const asked = workers.map((worker) => worker.acquire(8, { waitSeconds: 10 }));
+    const ids = await submitJobs(db, 16);
+    const given = await waitFor('the grants', Promise.all(asked), { deadlineMs: 3000 });
+    for (const grants of given) expect(grants.length).toBeGreaterThan(0);
+    const first = given.flat().map(({ jobId }) => jobId);
+    await Promise.all(workers.map((worker, i) => worker.finish(given[i] ?? [])));
+    for (const worker of workers) await drainAll(worker);
+    expect(new Set(first).size).toBe(first.length);
+    expect(
+      (await storedJobs(db, ids)).every(({ state, attempt }) => state === 'FINISHED' && attempt === 1),
+    ).toBe(true);
+  });
+
+  test('jobs beyond the window come one after another, each once', async () => {
+    const worker = await TestWorker.register(fleet, { cores: 1000 });
+    const ids = await submitJobs(db, 3000);
+    const seen: string[] = [];
+    for (let rounds = 0; seen.length < ids.length && rounds < 100; rounds += 1) {
+      const grants = await worker.acquire(500, { waitSeconds: 2 });
+      seen.push(...grants.map(({ jobId }) => jobId));
+      await worker.start(grants);
+      await worker.finish(grants);
+    }
+    expect(seen).toEqual(ids);
+    const counts = await collection(db, jobsCollection).countDocuments({
+      _id: { $in: ids },
+      state: 'FINISHED',
+      attempt: 1,
+    });
+    expect(counts).toBe(3000);
+  });
+
+  test('a job that needs a GPU is granted with its device, and the device to nobody else', async () => {
+    const worker = await TestWorker.register(fleet, { devices: ['GPU-a', 'GPU-b'] });
+    const gpu = { count: 1, models: [], sassTargets: [], ptxTargets: [], nvlink: false, optional: false };
+    await submitJobs(db, 3, { requirements: { gpu } });
+    const offered = { waitSeconds: 5, freeDeviceIds: ['GPU-a', 'GPU-b'] };
+    const grants = await worker.acquire(8, offered);
+    expect(grants.flatMap(({ deviceIds }) => deviceIds).sort()).toEqual(['GPU-a', 'GPU-b']);
+    expect(await worker.acquire(8, { freeDeviceIds: ['GPU-a', 'GPU-b'] })).toEqual([]);
+    expect(await fleet.services.workers.deviceHolder(worker.id, 'GPU-a')).toBe(
+      grants.find(({ deviceIds }) => deviceIds[0] === 'GPU-a')?.jobId,
+    );
+    await worker.finish(grants);
+    await worker.finish(await worker.acquire(8, offered));
+  });
+
+  test('what a worker may take of is what its principal was granted', async () => {
+    const worker = await TestWorker.register(fleet);
+    const [alpha = ''] = await submitJobs(db, 1, { share: 'alpha/default' });
+    const [beta = ''] = await submitJobs(db, 1, { share: 'beta/default' });
+    const free = { cores: 8, memoryMiB: 10_000, diskMiB: 10_000 };
+    const principal = { ...pilotOf('main'), grants: [{ experiment: 'beta', roles: ['PILOT' as const] }] };
+    const ask = (waitSeconds: number) =>
+      fleet.services.acquire.acquire(
+        { workerId: worker.id, count: 8, free, waitSeconds },
+        { principal, requestId: 'test', isForwarded: false },
+      );
+    expect((await ask(5)).assignments.map(({ jobId }) => jobId)).toEqual([beta]);
+    expect((await ask(0)).assignments).toEqual([]);
+    await drainAll(worker);
+    expect((await storedJobs(db, [alpha]))[0]?.state).toBe('FINISHED');
+  });
+
+  test('inputs out of range are refused with their place', async () => {
+    const worker = await TestWorker.register(fleet);
+    const { userErrors } = await fleet.services.acquire.acquire(
+      { workerId: worker.id, count: 0, free: { cores: -1, memoryMiB: 1, diskMiB: 1 }, waitSeconds: 61 },
+      { principal: admin, requestId: 'test', isForwarded: false },
+    );
+    expect(userErrors.map(({ path }) => path.join('.'))).toEqual(['count', 'free.cores', 'waitSeconds']);
+    const unknown = await fleet.services.acquire.acquire(
+      { workerId: 'worker_nowhere', count: 1, free: { cores: 1, memoryMiB: 1, diskMiB: 1 } },
+      { principal: admin, requestId: 'test', isForwarded: false },
+    );
+    expect(unknown.userErrors).toEqual([
+      expect.objectContaining({ code: 'WORKER_NOT_FOUND', path: ['workerId'] }),
+    ]);
+  });
+});

@@ -1,0 +1,265 @@
+import { beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createPrincipal } from '@rhizome/authz';
+import { silentLogger } from '@rhizome/log';
+import { collection, systemClock } from '@rhizome/mongo';
+import { leftovers, manualClock, type TestDatabase, waitFor } from '@rhizome/testkit';
+import { BrokerLeaseRepository, fenceStep } from '../../src/scheduler/leader/broker-lease.repository.js';
+import { BrokerLeadership } from '../../src/scheduler/leader/leadership.js';
+import { serverTime, timeOf } from '../../src/shared/store-time.js';
+import { jobsCollection } from '../../src/jobs/model/job.document.js';
+import {
+  fleetDatabase,
+  startFleet,
+  storedJobs,
+  submitJobs,
+  type TestFleet,
+  TestWorker,
+} from '../support/fleet.fixture.js';
+import { brokerLeaseCollection } from '../../src/workers/worker.document.js';
+
+let db: TestDatabase;
+
+beforeEach(async () => {
+  db = await fleetDatabase();
+});
+
+const leads = (fleet: TestFleet) =>
+  waitFor('a process leads', () => fleet.services.broker.isReady, { deadlineMs: 10_000 });
+
+describe('two processes of core', () => {
+  test('one leads; when it is gone, the other grants within ten seconds, knows what is in hands, and gives nothing twice', async () => {
+    const first = await startFleet(db, { url: 'http://first.test/graphql', brokerTtlMs: 5000 });
+    await leads(first);
+    const second = await startFleet(db, { url: 'http://second.test/graphql', brokerTtlMs: 5000 });
+    expect(second.services.broker.isLeading).toBe(false);
+    expect(second.leadership.leaderUrl()).toBe('http://first.test/graphql');
+    const worker = await TestWorker.register(first, { cores: 4, devices: ['GPU-1'] });
+    const gpu = { count: 1, models: [], sassTargets: [], ptxTargets: [], nvlink: false, optional: false };
+    await submitJobs(db, 1, { requirements: { gpu }, priority: 5 });
+    await submitJobs(db, 10);
+    const held = await worker.acquireInAll(3, { freeDeviceIds: ['GPU-1'] });
+    expect(held).toHaveLength(3);
+    // The leader dies: it renews no more, and gives nothing back.
+    killed(first);
+    const diedAt = performance.now();
+    await leads(second);
+    await submitJobs(db, 1, { requirements: { gpu }, priority: 5 });
+    const grants = await worker.at(second).acquire(8, { waitSeconds: 5, freeDeviceIds: ['GPU-1'] });
+    expect(performance.now() - diedAt).toBeLessThan(10_000);
+    // One core is left, and no device: the new leader has read what the old one granted.
+    expect(grants).toHaveLength(1);
+    expect(grants.flatMap(({ deviceIds }) => deviceIds)).toEqual([]);
+    const fences = [...held, ...grants].map(({ fence }) => fence);
+    expect(new Set(fences).size).toBe(fences.length);
+    expect(Math.min(...grants.map(({ fence }) => fence))).toBeGreaterThan(
+      Math.max(...held.map(({ fence }) => fence)),
+    );
+    // Words about the old leader's grants hold under the new one.
+    expect((await worker.at(second).finish(held)).acceptedIds).toHaveLength(3);
+    expect(second.services.view.ledger.workerUse(worker.id).jobs).toBe(1);
+  });
+
+  test('a call that was handed on to a leader that hangs is let go as soon as another one leads, and then granted', async () => {
+    let taken = 0;
+    // It takes calls, and never answers: as a process that is stopped, or cut off on its way back.
+    const server = createServer(() => (taken += 1));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    leftovers.defer('a leader that hangs', async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    });
+    const { port } = server.address() as AddressInfo;
+    const hanging = await startFleet(db, { url: `http://127.0.0.1:${port}/graphql`, brokerTtlMs: 3000 });
+    await leads(hanging);
+    const second = await startFleet(db, { url: 'http://second.test/graphql', brokerTtlMs: 3000 });
+    const worker = await TestWorker.register(second);
+    await submitJobs(db, 1);
+    const principal = createPrincipal({
+      kind: 'PILOT',
+      subject: 'pilot:main',
+      grants: [{ experiment: '*', roles: ['PILOT'] }],
+      expiresAt: new Date('2099-01-01T00:00:00Z'),
+      token: 'a token',
+    });
+    const spec = {
+      workerId: worker.id,
+      count: 1,
+      free: { cores: 8, memoryMiB: 1000, diskMiB: 1000 },
+      waitSeconds: 60,
+    };
+    const call = second.services.acquire.acquire(spec, { principal, requestId: 'test', isForwarded: false });
+    const letGo = expect(call).rejects.toMatchObject({ code: 'LEADER_UNAVAILABLE' });
+    await waitFor('the call is handed on', () => taken === 1, { deadlineMs: 10_000 });
+    killed(hanging);
+    const diedAt = performance.now();
+    await letGo;
+    const ms = performance.now() - diedAt;
+    process.stderr.write(`measured: a call to a leader that hangs is let go after ${ms.toFixed(0)} ms\n`);
+    // The lease of 3 s, and the steps of the one that waits for it: a third of what the call itself would wait.
+    expect(ms).toBeLessThan(20_000);
+    await leads(second);
+    expect(await worker.acquire(1, { waitSeconds: 5 })).toHaveLength(1);
+    expect(taken).toBe(1);
+  });
+
+  test('one that could not take in what it was told reads the jobs again', async () => {
+    const first = await startFleet(db, { url: 'http://first.test/graphql' });
+    await leads(first);
+    const second = await startFleet(db, { url: 'http://second.test/graphql' });
+    const worker = await TestWorker.register(first, { cores: 4 });
+    await submitJobs(db, 1);
+    const { view } = second.services;
+    const take = view.take.bind(view);
+    let failed = 0;
+    jest.spyOn(view, 'take').mockImplementation(async (events) => {
+      if (failed === 0 && events.some(({ last }) => last.to === 'SENT')) {
+        failed += 1;
+        throw new Error('the store is away');
+      }
+      return take(events);
+    });
+    const [grant] = await worker.acquireInAll(1);
+    await waitFor('the grant to be known', () => view.ledger.jobsOf(worker.id).has(String(grant?.jobId)), {
+      deadlineMs: 10_000,
+    });
+    expect(failed).toBe(1);
+  });
+
+  test('a leader that was replaced without knowing is refused, and writes nothing', async () => {
+    const first = await startFleet(db, { brokerRenewMs: 3_600_000, brokerTtlMs: 3_600_000 });
+    await leads(first);
+    const worker = await TestWorker.register(first);
+    const ids = await submitJobs(db, 3);
+    // Somebody takes the lease as if it had ended: the first process still counts on it.
+    await collection(db, brokerLeaseCollection).updateOne(
+      { _id: 'broker' },
+      { $set: { expiresAt: new Date(0) } },
+    );
+    const taken = await new BrokerLeaseRepository(
+      collection(db, brokerLeaseCollection),
+      serverTime,
+      5000,
+    ).take('other', undefined);
+    expect(taken?.epoch).toBe(2);
+    expect(first.services.broker.isLeading).toBe(true);
+    await expect(worker.acquire(3, { waitSeconds: 5 })).rejects.toMatchObject({ code: 'EPOCH_STALE' });
+    expect(first.services.broker.isLeading).toBe(false);
+    for (const job of await storedJobs(db, ids))
+      expect(job).toMatchObject({ state: 'ACTIVATED', attempt: 0, fence: 0, revision: 1 });
+    expect(first.services.view.ledger.size).toBe(0);
+    await expect(worker.acquire(3)).rejects.toMatchObject({ code: 'LEADER_UNAVAILABLE' });
+  });
+
+  test('a grant of a former leader that reaches the store late is taken back', async () => {
+    const fleet = await startFleet(db);
+    await leads(fleet);
+    const worker = await TestWorker.register(fleet);
+    const [id = ''] = await submitJobs(db, 1);
+    // As a write of the leader before would do, had it been under way all the time.
+    const jobs = collection(db, jobsCollection);
+    const grant = {
+      workerId: worker.id,
+      queueId: 'queue_1',
+      queue: 'main',
+      fence: 1,
+      attemptId: 'attempt_late',
+      deviceIds: [],
+    };
+    const [outcome] = await fleet.writer.apply([
+      { jobId: id, from: 'ACTIVATED', to: 'SENT', by: 'broker', actor: 'system:broker', change: { grant } },
+    ]);
+    expect(outcome?.applied).toBe(true);
+    const back = await waitFor(
+      'the job is back',
+      async () => jobs.findOne({ _id: id, state: 'ACTIVATED', attempt: 1 }),
+      { deadlineMs: 2000 },
+    );
+    expect(back?.attempts[0]).toMatchObject({ outcome: 'FAILED', error: { code: 'GRANT_LOST' } });
+    const [next] = await worker.acquire(1, { waitSeconds: 5 });
+    expect(next).toMatchObject({ jobId: id, attempt: 2 });
+  });
+});
+
+describe('the lease of the broker', () => {
+  const leadershipOf = (holder: string, ttlMs = 5000, clock = systemClock, time = serverTime) =>
+    new BrokerLeadership({
+      leases: new BrokerLeaseRepository(collection(db, brokerLeaseCollection), time, ttlMs),
+      clock,
+      log: silentLogger(),
+      holder,
+      ttlMs,
+      renewMs: 3_600_000,
+    });
+
+  test('is taken by one of many that try at once, and its epoch grows with each leader', async () => {
+    const all = Array.from({ length: 5 }, (_, i) => leadershipOf(`core_${i}`));
+    await Promise.all(all.map((one) => one.start()));
+    const [leader, ...rest] = all.filter((one) => one.isLeader());
+    expect(rest).toEqual([]);
+    expect(leader?.epoch).toBe(1);
+    await leader?.stop();
+    const [next] = all.filter((one) => one !== leader);
+    await next?.step();
+    expect(next?.epoch).toBe(2);
+    await Promise.all(all.map((one) => one.stop()));
+  });
+
+  test('a process that cannot renew steps down before the store gives the lease away', async () => {
+    const clock = manualClock();
+    const time = timeOf(clock);
+    const [a, b] = [leadershipOf('core_a', 5000, clock, time), leadershipOf('core_b', 5000, clock, time)];
+    await a.start();
+    await b.start();
+    const lost: string[] = [];
+    a.onLost(() => lost.push('a'));
+    for (let ms = 0; ms < 5000; ms += 100) {
+      // `a` is cut off; `b` asks all the time. They never lead both.
+      clock.advance(100);
+      await b.step();
+      expect(Number(a.isLeader()) + Number(b.isLeader())).toBeLessThanOrEqual(1);
+    }
+    expect(b.isLeader()).toBe(true);
+    expect(a.isLeader()).toBe(false);
+    await a.step();
+    expect(lost).toEqual(['a']);
+    await Promise.all([a.stop(), b.stop()]);
+  });
+
+  test('fences grow, are given out once, and prove the term', async () => {
+    const a = leadershipOf('core_a');
+    await a.start();
+    const firsts = await Promise.all(Array.from({ length: 10 }, () => a.allocateFences(3)));
+    const all = firsts.flatMap((first) => [0, 1, 2].map((i) => first + i * fenceStep)).sort((x, y) => x - y);
+    expect(new Set(all).size).toBe(30);
+    expect(all[0]).toBe(fenceStep);
+    expect(all[29]).toBe(30 * fenceStep);
+    await collection(db, brokerLeaseCollection).updateOne({ _id: 'broker' }, { $inc: { epoch: 1 } });
+    await expect(a.allocateFences(1)).rejects.toMatchObject({ code: 'EPOCH_STALE' });
+    await expect(a.allocateFences(1)).rejects.toMatchObject({ code: 'LEADER_UNAVAILABLE' });
+    await a.stop();
+  });
+
+  test('the signal of a term is aborted at its end, and a new term has a new one', async () => {
+    const a = leadershipOf('core_a');
+    const terms: AbortSignal[] = [];
+    a.onGained((signal) => terms.push(signal));
+    await a.start();
+    await collection(db, brokerLeaseCollection).updateOne(
+      { _id: 'broker' },
+      { $set: { epoch: 7, expiresAt: new Date(0) } },
+    );
+    await a.step();
+    expect(terms.map(({ aborted }) => aborted)).toEqual([true]);
+    await a.step();
+    expect(terms.map(({ aborted }) => aborted)).toEqual([true, false]);
+    expect(a.epoch).toBe(8);
+    await a.stop();
+  });
+});
+
+/** Makes a process renew no more, as if it had been killed: its lease runs out by itself. */
+function killed(fleet: TestFleet): void {
+  fleet.leadership.suspend();
+}

@@ -1,0 +1,288 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { collection } from '@rhizome/mongo';
+import { type ManualClock, manualClock, type TestDatabase, waitFor } from '@rhizome/testkit';
+import { aQueue } from '../support/scheduler.fixture.js';
+import { timeOf } from '../../src/shared/store-time.js';
+import {
+  admin,
+  fleetDatabase,
+  pilotOf,
+  startFleet,
+  storedJobs,
+  submitJobs,
+  type TestFleet,
+  TestWorker,
+} from '../support/fleet.fixture.js';
+import { leasesCollection, workersCollection } from '../../src/workers/worker.document.js';
+
+let db: TestDatabase;
+let fleet: TestFleet;
+let clock: ManualClock;
+
+beforeAll(async () => {
+  db = await fleetDatabase();
+  clock = manualClock();
+  // The clock stands still while nobody moves it: the broker's own lease is renewed by it, too.
+  fleet = await startFleet(db, {
+    clock,
+    storeTime: timeOf(clock),
+    queues: [aQueue({ limits: { leaseSeconds: 30 } })],
+    graceMs: 20_000,
+    // Renewed by this test alone, so that no renewal is under way while the clock moves.
+    brokerRenewMs: 3_600_000,
+  });
+  await waitFor('the broker leads', () => fleet.services.broker.isReady, { deadlineMs: 3000 });
+});
+
+/** Time goes on in steps that the broker's lease survives. */
+async function pass(seconds: number): Promise<void> {
+  for (let left = seconds; left > 0; left -= 2) {
+    clock.advance(Math.min(left, 2) * 1000);
+    await fleet.leadership.step();
+  }
+}
+
+const workerState = async (id: string) =>
+  (await collection(db, workersCollection).findOne({ _id: id }))?.state;
+
+describe('a worker that falls silent', () => {
+  test('is lost when its lease ends, and not before; its jobs go back to the next attempt', async () => {
+    const worker = await TestWorker.register(fleet);
+    const [id = '', one = ''] = await submitJobs(db, 2, { retry: { maxAttempts: 2 } });
+    const grants = await worker.acquireInAll(2);
+    await worker.start(grants.slice(0, 1));
+    await pass(20);
+    await worker.heartbeat(grants);
+    await pass(29);
+    await fleet.leaseWatch.scan();
+    expect(await workerState(worker.id)).toBe('READY');
+    await pass(2);
+    await fleet.leaseWatch.scan();
+    expect(await workerState(worker.id)).toBe('LOST');
+    const jobs = await storedJobs(db, [id, one]);
+    for (const job of jobs) {
+      expect(job).toMatchObject({
+        state: 'ACTIVATED',
+        attempt: 1,
+        attempts: [{ outcome: 'FAILED', error: { code: 'LEASE_LOST', family: 'WORKER' } }],
+      });
+    }
+    expect(fleet.services.view.ledger.workerUse(worker.id).jobs).toBe(0);
+    expect(await collection(db, leasesCollection).findOne({ _id: worker.id })).toBeNull();
+
+    // The late worker: whatever it says is void.
+    expect((await worker.heartbeat(grants)).userErrors).toEqual([
+      expect.objectContaining({ code: 'WORKER_LOST', path: ['workerId'] }),
+    ]);
+    expect((await worker.finish(grants)).userErrors).toEqual([
+      expect.objectContaining({ code: 'WORKER_LOST' }),
+    ]);
+    await expect(worker.acquire(1)).rejects.toThrow(/WORKER_LOST/);
+
+    const next = await TestWorker.register(fleet);
+    const again = await next.acquireInAll(2);
+    expect(again.map(({ attempt }) => attempt)).toEqual([2, 2]);
+    await pass(31);
+    await fleet.leaseWatch.scan();
+    expect((await storedJobs(db, [id, one])).map(({ state }) => state)).toEqual(['FAILED', 'FAILED']);
+  });
+
+  test('a sign of life that meets the end of the lease: either it was in time, or the worker is lost, never both', async () => {
+    const worker = await TestWorker.register(fleet);
+    await pass(31);
+    // The lease has ended, but nobody has closed it: a sign of life still holds it.
+    expect((await worker.heartbeat()).userErrors).toEqual([]);
+    await fleet.leaseWatch.scan();
+    expect(await workerState(worker.id)).toBe('READY');
+    await pass(31);
+    const [beat] = await Promise.all([worker.heartbeat(), fleet.leaseWatch.scan()]);
+    const isLost = (await workerState(worker.id)) === 'LOST';
+    expect(beat.userErrors.length > 0).toBe(isLost);
+  });
+});
+
+describe('a grant that its worker never learned of', () => {
+  test('goes back after a later sign of life does not list it; one that is listed, or runs, stays', async () => {
+    const worker = await TestWorker.register(fleet);
+    const ids = await submitJobs(db, 3);
+    const [lost, listed, running] = await worker.acquireInAll(3);
+    if (!lost || !listed || !running) throw new Error('no grants');
+    await worker.start([running]);
+    await pass(22);
+    await worker.heartbeat([listed]);
+    await fleet.leaseWatch.scan();
+    expect((await storedJobs(db, [lost.jobId]))[0]?.state).toBe('SENT');
+    await pass(2);
+    await worker.heartbeat([listed]);
+    await fleet.leaseWatch.scan();
+    const states = new Map((await storedJobs(db, ids)).map(({ _id, state }) => [_id, state]));
+    expect(states.get(lost.jobId)).toBe('ACTIVATED');
+    expect(states.get(listed.jobId)).toBe('SENT');
+    expect(states.get(running.jobId)).toBe('RUNNING');
+    await worker.finish([listed, running]);
+    await worker.finish(await worker.acquire(1, { waitSeconds: 5 }));
+  });
+});
+
+describe('registration', () => {
+  test('the same key gives the same worker, with other content it is refused', async () => {
+    const first = await TestWorker.register(fleet, { name: 'agent', key: 'key-1' });
+    const again = await TestWorker.register(fleet, { name: 'agent', key: 'key-1' });
+    expect(again.id).toBe(first.id);
+    await expect(TestWorker.register(fleet, { name: 'agent', key: 'key-1', cores: 9 })).rejects.toThrow(
+      /IDEMPOTENCY_KEY_REUSED/,
+    );
+  });
+
+  test('the same name takes over: the older worker is lost at once, and its jobs go back', async () => {
+    const older = await TestWorker.register(fleet, { name: 'twin' });
+    const [id = ''] = await submitJobs(db, 1);
+    const grants = await older.acquire(1, { waitSeconds: 5 });
+    await older.start(grants);
+    const younger = await TestWorker.register(fleet, { name: 'twin' });
+    expect(await workerState(older.id)).toBe('LOST');
+    expect((await older.heartbeat(grants)).userErrors).toEqual([
+      expect.objectContaining({ code: 'WORKER_LOST', message: expect.stringContaining('took over') }),
+    ]);
+    await fleet.leaseWatch.scan();
+    expect((await storedJobs(db, [id]))[0]).toMatchObject({ state: 'ACTIVATED', attempt: 1 });
+    await younger.finish(await younger.acquire(1, { waitSeconds: 5 }));
+    expect((await storedJobs(db, [id]))[0]).toMatchObject({
+      state: 'FINISHED',
+      attempt: 2,
+      workerId: younger.id,
+    });
+  });
+
+  test('many at once of one name leave one', async () => {
+    const found = await Promise.all(
+      Array.from({ length: 4 }, () => TestWorker.register(fleet, { name: 'many' })),
+    );
+    const live = await collection(db, workersCollection).find({ name: 'many', state: 'READY' }).toArray();
+    expect(live).toHaveLength(1);
+    expect(found.map(({ id }) => id)).toContain(live[0]?._id);
+    const leases = await collection(db, leasesCollection)
+      .find({ _id: { $in: found.map(({ id }) => id) }, lostAt: { $exists: false } })
+      .toArray();
+    expect(leases.map(({ _id }) => _id)).toEqual([live[0]?._id]);
+  });
+
+  test('tells all that is wrong with it, and writes nothing', async () => {
+    const before = await collection(db, workersCollection).countDocuments();
+    const result = await fleet.services.workers.register(admin, {
+      queue: 'nowhere',
+      host: '',
+      name: 'a'.repeat(256),
+      version: '1',
+      hardware: { architecture: 'x86_64', cores: 0, memoryMiB: 1, diskMiB: -1 },
+      devices: [
+        { id: 'GPU-1', vendor: 'ACME', model: 'X', computeCapability: 'nine' },
+        { id: 'GPU-1', vendor: 'NVIDIA', model: 'X' },
+      ],
+      labels: [{ key: 'bad key', value: 'x' }],
+      endsAt: new Date(clock.now().getTime() - 1),
+      idempotencyKey: 'key-bad',
+    });
+    expect(result.worker).toBeNull();
+    expect(result.userErrors.map(({ path }) => path.join('.')).sort()).toEqual([
+      'devices.0.computeCapability',
+      'devices.0.vendor',
+      'devices.1.id',
+      'endsAt',
+      'hardware.cores',
+      'hardware.diskMiB',
+      'host',
+      'labels.0.key',
+      'name',
+      'queue',
+    ]);
+    expect(result.userErrors.find(({ path }) => path[0] === 'queue')?.code).toBe('QUEUE_NOT_FOUND');
+    expect(await collection(db, workersCollection).countDocuments()).toBe(before);
+  });
+
+  test('a pilot registers in its own queue only', async () => {
+    const spec = {
+      queue: 'main',
+      host: 'h',
+      name: 'n',
+      version: '1',
+      hardware: { architecture: 'x86_64', cores: 1, memoryMiB: 1, diskMiB: 1 },
+      idempotencyKey: 'k',
+    };
+    await expect(fleet.services.workers.register(pilotOf('elsewhere'), spec)).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+    });
+  });
+});
+
+describe('facts and drains', () => {
+  test('facts that a sign of life brings replace those known, and are matched at once', async () => {
+    const worker = await TestWorker.register(fleet, { cores: 2 });
+    await submitJobs(db, 1, { requirements: { cores: 4 } });
+    expect(await new TestBig(worker).acquire()).toEqual([]);
+    await fleet.services.workers.heartbeat(pilotOf('main'), {
+      workerId: worker.id,
+      jobs: [],
+      hardware: { architecture: 'x86_64', cores: 4, memoryMiB: 1_000_000, diskMiB: 1_000_000 },
+    });
+    // The word of the job may be on its way still.
+    const grants = await new TestBig(worker).acquire(10);
+    expect(grants).toHaveLength(1);
+    await worker.finish(grants);
+  });
+
+  test('a worker that drains gets no more, is told so, and ends in order', async () => {
+    const worker = await TestWorker.register(fleet);
+    const commands = await fleet.services.workers.commands(pilotOf('main'), worker.id);
+    await commands.next();
+    const drained = await fleet.services.workers.drain(admin, { workerId: worker.id, reason: 'upgrade' });
+    expect(drained.worker?.state).toBe('DRAINING');
+    expect((await waitFor('the order', commands, { deadlineMs: 1000 })).commands).toEqual([
+      { kind: 'DRAIN', reason: 'upgrade' },
+    ]);
+    await commands.return?.();
+    expect((await worker.heartbeat()).commands).toEqual([{ kind: 'DRAIN', reason: 'upgrade' }]);
+    await submitJobs(db, 1);
+    expect(await worker.acquire(1)).toEqual([]);
+    const ended = await fleet.services.workers.drain(pilotOf('main'), { workerId: worker.id, ended: true });
+    expect(ended.worker?.state).toBe('ENDED');
+    expect(
+      (await fleet.services.workers.drain(pilotOf('main'), { workerId: worker.id, ended: true })).worker
+        ?.state,
+    ).toBe('ENDED');
+    expect((await worker.heartbeat()).userErrors).toEqual([
+      expect.objectContaining({ code: 'WORKER_NOT_FOUND' }),
+    ]);
+    const next = await TestWorker.register(fleet);
+    await next.finish(await next.acquire(1, { waitSeconds: 5 }));
+  });
+
+  test('a worker that ends with a job in its hands gives it back', async () => {
+    const worker = await TestWorker.register(fleet);
+    const [id = ''] = await submitJobs(db, 1);
+    await worker.start(await worker.acquire(1, { waitSeconds: 5 }));
+    await fleet.services.workers.drain(pilotOf('main'), { workerId: worker.id, ended: true });
+    await fleet.leaseWatch.scan();
+    expect((await storedJobs(db, [id]))[0]).toMatchObject({ state: 'ACTIVATED', attempt: 1 });
+    expect(await workerState(worker.id)).toBe('ENDED');
+    const next = await TestWorker.register(fleet);
+    await next.finish(await next.acquire(1, { waitSeconds: 5 }));
+  });
+});
+
+/** Asks for more cores than its worker was registered with. */
+class TestBig {
+  readonly #worker: TestWorker;
+  constructor(worker: TestWorker) {
+    this.#worker = worker;
+  }
+
+  async acquire(waitSeconds = 0) {
+    const free = { cores: 64, memoryMiB: 1_000_000, diskMiB: 1_000_000 };
+    const { assignments } = await this.#worker.fleet.services.acquire.acquire(
+      { workerId: this.#worker.id, count: 1, free, waitSeconds },
+      { principal: pilotOf('main'), requestId: 'test', isForwarded: false },
+    );
+    return assignments;
+  }
+}

@@ -1,0 +1,49 @@
+// Jobs without GPUs and hosts with GPUs, where those without are there and merely do not ask at the moment.
+import { beforeEach, expect, test } from '@jest/globals';
+import { systemClock } from '@rhizome/mongo';
+import type { TestDatabase } from '@rhizome/testkit';
+import { quietMs } from '../../src/scheduler/placement/idle-hosts.js';
+import {
+  fleetDatabase,
+  startFleet,
+  submitJobs,
+  type TestFleet,
+  TestWorker,
+} from '../support/fleet.fixture.js';
+
+let db: TestDatabase;
+let fleet: TestFleet;
+let plain: TestWorker;
+let withGpus: TestWorker;
+/** Moved on by the test alone, so that it does not matter how long the machine takes. */
+let nowMs: number;
+
+beforeEach(async () => {
+  db = await fleetDatabase();
+  nowMs = 1000;
+  fleet = await startFleet(db, { clock: { now: () => systemClock.now(), monotonicMs: () => nowMs } });
+  plain = await TestWorker.register(fleet, { name: 'plain', cores: 4 });
+  withGpus = await TestWorker.register(fleet, { name: 'gpus', cores: 4, devices: ['GPU-1'] });
+});
+
+test('when both kinds of hosts wait, those without GPUs get all that they have room for', async () => {
+  const leaving = new AbortController();
+  const other = withGpus.acquire(4, { waitSeconds: 10, freeDeviceIds: ['GPU-1'], signal: leaving.signal });
+  const got = plain.acquireInAll(3);
+  await submitJobs(db, 3);
+  expect(await got).toHaveLength(3);
+  leaving.abort();
+  expect(await other).toEqual([]);
+});
+
+test('a host that has just been answered gets what comes; when it does not ask, a host with GPUs does', async () => {
+  await submitJobs(db, 1);
+  expect(await plain.acquireInAll(1)).toHaveLength(1);
+  const other = withGpus.acquire(4, { waitSeconds: 10, freeDeviceIds: ['GPU-1'] });
+  const [kept = ''] = await submitJobs(db, 1);
+  // It asks now, and is answered at once or when the event has come.
+  expect((await plain.acquire(1, { waitSeconds: 5 })).map(({ jobId }) => jobId)).toEqual([kept]);
+  const [last = ''] = await submitJobs(db, 1);
+  nowMs += quietMs;
+  expect((await other).map(({ jobId }) => jobId)).toEqual([last]);
+});
