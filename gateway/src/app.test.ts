@@ -3,7 +3,7 @@ import { manualClock, waitFor } from '@rhizome/testkit';
 import { type Client, createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { EventReader } from './testing/event-reader.js';
-import { type House, startHouse } from './testing/house.js';
+import { type House, startHouse } from './testing/test-system.js';
 import { codesOf, post, send } from './testing/post.js';
 import { RawSocket } from './testing/raw-socket.js';
 

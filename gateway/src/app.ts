@@ -18,7 +18,7 @@ import {
   Router,
   SocketDoor,
 } from './handlers/index.js';
-import { GatewayParts } from './gateway-parts.js';
+import { GatewayParts } from './gateway-components.js';
 import { createIdentity, defaultLimits, type GatewayLimits } from './policy/index.js';
 import { EngineHolder } from './registry/index.js';
 import { SharedReads, StreamHub } from './streams/index.js';

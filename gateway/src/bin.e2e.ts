@@ -9,7 +9,7 @@ import { parse } from 'graphql';
 import { composeTest, testSubgraph } from '@rhizome/federation/testing';
 import { codesOf, post, send } from './testing/post.js';
 import { RawSocket } from './testing/raw-socket.js';
-import { type RemoteHouse, startRemoteHouse } from './testing/remote-house.js';
+import { type RemoteHouse, startRemoteHouse } from './testing/remote-system.js';
 
 const bin = fileURLToPath(new URL('../bin/rhizome-gateway.mjs', import.meta.url));
 const changes = 'subscription ($after: String) { itemChanged(after: $after) { cursor item { id label } } }';

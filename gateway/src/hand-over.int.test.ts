@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { leftovers, waitFor } from '@rhizome/testkit';
 import { EventReader } from './testing/event-reader.js';
-import { type House, startHouse } from './testing/house.js';
+import { type House, startHouse } from './testing/test-system.js';
 import { post } from './testing/post.js';
 import { RawSocket } from './testing/raw-socket.js';
 import { Watcher } from './testing/watcher.js';

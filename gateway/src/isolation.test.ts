@@ -6,7 +6,7 @@ import { buildGateway } from './app.js';
 import { buildOwnSubgraph, ownMemberOf } from './registry/index.js';
 import { serveGateway } from './serve.js';
 import { post, send } from './testing/post.js';
-import { type Manner, UnrulyService } from './testing/unruly-service.js';
+import { type Manner, UnrulyService } from './testing/misbehaving-server.js';
 import { createHttpTransport, Guards } from './transports/index.js';
 
 const coreSdl = `

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { serverAudits } from 'graphql-http';
-import { type House, startHouse } from '../testing/house.js';
+import { type House, startHouse } from '../testing/test-system.js';
 
 /** The suite has to be known before anything is started. */
 let url = '';

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
-import { type House, startHouse } from '../testing/house.js';
+import { type House, startHouse } from '../testing/test-system.js';
 import { RawSocket } from '../testing/raw-socket.js';
 
 const changes = 'subscription { itemChanged { cursor item { id } } }';

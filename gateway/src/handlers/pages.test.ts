@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { builtPages } from '../app.js';
-import { type House, startHouse } from '../testing/house.js';
+import { type House, startHouse } from '../testing/test-system.js';
 import { send } from '../testing/post.js';
 
 let house: House;

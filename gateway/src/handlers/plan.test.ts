@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { EventReader } from '../testing/event-reader.js';
-import { type House, startHouse } from '../testing/house.js';
+import { type House, startHouse } from '../testing/test-system.js';
 import { type HttpAnswer, post, send } from '../testing/post.js';
 import { RawSocket } from '../testing/raw-socket.js';
 

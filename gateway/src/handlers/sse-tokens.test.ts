@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { manualClock } from '@rhizome/testkit';
 import { EventReader } from '../testing/event-reader.js';
-import { startHouse } from '../testing/house.js';
+import { startHouse } from '../testing/test-system.js';
 
 test('a token that ends closes its event stream with a code and the cursor to go on from; a new one goes on there', async () => {
   const clock = manualClock(new Date());

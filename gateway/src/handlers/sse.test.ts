@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { waitFor } from '@rhizome/testkit';
 import { createClient } from 'graphql-sse';
 import { EventReader } from '../testing/event-reader.js';
-import { type House, startHouse } from '../testing/house.js';
+import { type House, startHouse } from '../testing/test-system.js';
 import { send } from '../testing/post.js';
 
 const changes = 'subscription { itemChanged { cursor item { name label } } }';

@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { EventReader } from '../testing/event-reader.js';
-import { type House, startHouse } from '../testing/house.js';
+import { type House, startHouse } from '../testing/test-system.js';
 
 const changes = 'subscription { itemChanged { cursor item { id } } }';
 const events = 5000;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { manualClock } from '@rhizome/testkit';
 import { liveHouse, publish, sdlOf } from '../testing/live-registry.js';
-import { endpointOf } from '../testing/registry-house.js';
+import { endpointOf } from '../testing/registry-system.js';
 
 describe('recorded use', () => {
   const withoutNest = sdlOf('heron').replace('"A nest." nest: String', '"A tree." tree: String');

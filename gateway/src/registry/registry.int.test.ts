@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { bring, coreSdl, live, liveHouse, publish, sdlOf } from '../testing/live-registry.js';
-import { askAt, endpointOf, type RegistryHouse, startRegistryHouse } from '../testing/registry-house.js';
+import { askAt, endpointOf, type RegistryHouse, startRegistryHouse } from '../testing/registry-system.js';
 
 describe('from nothing', () => {
   test('an empty registry serves what the gateway adds itself, and what is published beside it', async () => {

@@ -10,7 +10,7 @@ import {
   sdlOf,
   withdraw,
 } from '../testing/live-registry.js';
-import { endpointOf, type RegistryHouse } from '../testing/registry-house.js';
+import { endpointOf, type RegistryHouse } from '../testing/registry-system.js';
 
 describe('who may publish what', () => {
   let house: RegistryHouse;

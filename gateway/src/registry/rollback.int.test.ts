@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { coreSdl, live, liveHouse, publish, rollback, sdlOf } from '../testing/live-registry.js';
-import { endpointOf } from '../testing/registry-house.js';
+import { endpointOf } from '../testing/registry-system.js';
 
 describe('going back', () => {
   test('is one command, for what is the own alone', async () => {

@@ -10,7 +10,7 @@ import {
   sdlOf,
   withdraw,
 } from '../testing/live-registry.js';
-import { askAt, endpointOf, type RegistryHouse } from '../testing/registry-house.js';
+import { askAt, endpointOf, type RegistryHouse } from '../testing/registry-system.js';
 
 const nests = '{ jobs { name heron { nest } } }';
 const accepted = { subgraph: 'heron', acceptBreaking: true };

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
-import type { House } from '../testing/house.js';
-import { useStreamHouse } from '../testing/stream-house.js';
-import { human, next, readTo, StreamRoom } from '../testing/stream-room.js';
+import type { House } from '../testing/test-system.js';
+import { useStreamHouse } from '../testing/stream-system.js';
+import { human, next, readTo, StreamRoom } from '../testing/stream-test-setup.js';
 import type { ClientStream } from './client-stream.js';
 import type { StreamEvent } from './types.js';
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { DomainError } from '@rhizome/errors';
 import { waitFor } from '@rhizome/testkit';
-import type { House } from '../testing/house.js';
-import { useStreamHouse } from '../testing/stream-house.js';
-import { human, next, readTo, StreamRoom } from '../testing/stream-room.js';
+import type { House } from '../testing/test-system.js';
+import { useStreamHouse } from '../testing/stream-system.js';
+import { human, next, readTo, StreamRoom } from '../testing/stream-test-setup.js';
 
 let house: House;
 let room: StreamRoom;

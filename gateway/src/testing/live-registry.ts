@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import { endpointOf, type RegistryHouse, startRegistryHouse } from './registry-house.js';
+import { endpointOf, type RegistryHouse, startRegistryHouse } from './registry-system.js';
 
 /** A core of one type. */
 export const coreSdl = `

@@ -1,15 +1,15 @@
-export { buildSubgraph } from './build.js';
-export { type Coerced, compileCoercion } from './coercion.js';
-export { settleResolvers } from './compilable.js';
+export { buildSubgraph } from './schema/build.js';
+export { type Coerced, compileCoercion } from './execution/coercion.js';
+export { settleResolvers } from './schema/compilable.js';
 export {
   type ContextFactory,
   type ContextInit,
   countLoadsHeader,
   forwardedHeader,
   type SubgraphContext,
-} from './context.js';
-export { isTooDeep, tooDeep } from './depth.js';
-export { DirectGenerator, type DirectSource, type Following, isDirect } from './direct.js';
+} from './context/context.js';
+export { isTooDeep, tooDeep } from './execution/depth.js';
+export { DirectGenerator, type DirectSource, type Following, isDirect } from './streams/direct-source.js';
 export {
   type Entity,
   entity,
@@ -17,11 +17,11 @@ export {
   reference,
   type ReferenceOptions,
   representationAsIs,
-} from './entity.js';
-export { createInProcess, type ExecutableSubgraph, type InProcessOptions } from './in-process.js';
-export { lookAhead, type SelectionInfo } from './look-ahead.js';
-export { byKey, defineLoader, type LoaderDefinition, Loaders, type LoadMany } from './loaders.js';
-export type { ExecutionMode } from './operation.js';
+} from './schema/entity.js';
+export { createInProcess, type ExecutableSubgraph, type InProcessOptions } from './execution/in-process.js';
+export { lookAhead, type SelectionInfo } from './execution/look-ahead.js';
+export { byKey, defineLoader, type LoaderDefinition, Loaders, type LoadMany } from './context/loaders.js';
+export type { ExecutionMode } from './execution/operation.js';
 export type {
   Door,
   InProcessSubgraph,
@@ -32,7 +32,7 @@ export type {
   SubgraphResult,
   SubgraphSchema,
 } from './types.js';
-export { SharedEvent } from './shared-answers.js';
-export type { TokenVerifier } from './credentials.js';
-export type { Readiness, ServedSubgraph, ServeOptions } from './serve.js';
-export { serveSubgraph } from './serve-when-asked.js';
+export { SharedEvent } from './execution/shared-results.js';
+export type { TokenVerifier } from './servers/credentials.js';
+export type { Readiness, ServedSubgraph, ServeOptions } from './servers/serve.js';
+export { serveSubgraph } from './servers/serve-lazily.js';

@@ -1,0 +1,75 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { silentLogger } from '@rhizome/log';
+import { type ServedSubgraph, serveSubgraph, type SubgraphSchema } from '@rhizome/subgraph';
+import { leftovers, type TestTokens, testTokens } from '@rhizome/testkit';
+import { EventLog } from './event-log.js';
+import { type HouseParts, houseSubgraphs, houseSupergraph } from './test-system.js';
+
+/** A house whose subgraphs are served over the network, for a gateway in a process of its own. */
+export interface RemoteHouse extends HouseParts {
+  readonly tokens: TestTokens;
+  /** A supergraph file with the addresses in it. */
+  readonly supergraphFile: string;
+  /** What the gateway's process needs to know of the issuer. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Ends a subgraph; started again, it listens on the same port. */
+  stop(subgraph: string): Promise<void>;
+  start(subgraph: string): Promise<void>;
+}
+
+/** Serves the subgraphs of a house and the keys of its tokens. */
+export async function startRemoteHouse(): Promise<RemoteHouse> {
+  const tokens = await testTokens();
+  const parts: HouseParts = {
+    log: new EventLog(),
+    state: { finishers: [] },
+    slow: { waiting: 0, aborted: 0 },
+    asked: new Map(),
+  };
+  const schemas = new Map(houseSubgraphs(parts).map((subgraph) => [subgraph.name, subgraph]));
+  const served = new Map<string, ServedSubgraph>();
+  const start = async (name: string): Promise<void> => {
+    const subgraph = schemas.get(name) as SubgraphSchema;
+    const port = served.get(name)?.port ?? 0;
+    served.set(
+      name,
+      await serveSubgraph({ subgraph, verifier: tokens.verifier, log: silentLogger(), port, drainMs: 100 }),
+    );
+  };
+  for (const name of schemas.keys()) await start(name);
+  leftovers.defer('the subgraphs', () =>
+    Promise.all([...served.values()].map((subgraph) => subgraph.close())),
+  );
+  const folder = await mkdtemp(join(tmpdir(), 'rhizome-gateway-'));
+  leftovers.defer('the folder of the supergraph', () => rm(folder, { recursive: true, force: true }));
+  const supergraphFile = join(folder, 'supergraph.graphql');
+  await writeFile(
+    supergraphFile,
+    houseSupergraph((name) => served.get(name)?.url ?? ''),
+  );
+  const jwksUri = await serveKeys(tokens);
+  return {
+    ...parts,
+    tokens,
+    supergraphFile,
+    env: { RHIZOME_GATEWAY_ISSUERS: JSON.stringify([{ issuer: tokens.trusted.issuer, jwksUri }]) },
+    stop: async (name) => served.get(name)?.close(),
+    start,
+  };
+}
+
+async function serveKeys({ trusted }: TestTokens): Promise<string> {
+  const keys = createServer((_request, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(trusted.jwks));
+  });
+  await new Promise<void>((resolve) => keys.listen(0, '127.0.0.1', resolve));
+  leftovers.defer('the keys', () => {
+    keys.closeAllConnections();
+    return new Promise((resolve) => keys.close(resolve));
+  });
+  return `http://127.0.0.1:${(keys.address() as AddressInfo).port}/keys`;
+}

@@ -1,0 +1,124 @@
+import type { Principal } from '@rhizome/authz';
+import { silentLogger } from '@rhizome/log';
+import { manualClock, type ManualClock, testPrincipal } from '@rhizome/testkit';
+import { createEngine, type Engine } from '@rhizome/federation';
+import { defaultLimits, type GatewayLimits } from '../policy/index.js';
+import { EngineHolder } from '../registry/index.js';
+import {
+  type ClientStream,
+  type StreamEnd,
+  type StreamEvent,
+  StreamHub,
+  type StreamRequest,
+} from '../streams/index.js';
+import type { House } from './test-system.js';
+
+/** A stream of a test's items with what the second subgraph adds; after `$after` where that is given. */
+export const changes =
+  'subscription ($after: String) { itemChanged(after: $after) { cursor item { id label } } }';
+
+/** What a test asks for; by default {@link changes} from now on, as an administrator. */
+export interface Asked extends Partial<Pick<StreamRequest, 'cursor'>> {
+  readonly query?: string;
+  readonly after?: string;
+  readonly principal?: Principal;
+}
+
+/** The streams of a gateway without its doors, over the subgraphs of a house. */
+export class StreamRoom {
+  readonly clock: ManualClock = manualClock(new Date('2030-01-01T00:00:00Z'));
+  readonly holder: EngineHolder;
+  readonly hub: StreamHub;
+  /** Upstreams opened in all, why upstreams were opened again, why clients' streams closed. */
+  readonly counts = { upstreams: 0, reopened: [] as string[], closed: [] as StreamEnd[] };
+  readonly #house: House;
+  readonly #open: ClientStream[] = [];
+
+  private constructor(house: House, engine: Engine, limits: Partial<GatewayLimits>) {
+    const { counts } = this;
+    this.#house = house;
+    const holder = (this.holder = new EngineHolder(engine));
+    this.hub = new StreamHub({
+      engine: () => holder.current,
+      clock: this.clock,
+      log: silentLogger(),
+      limits: { ...defaultLimits, ...limits },
+      observer: {
+        streamOpened: () => undefined,
+        streamClosed: (why) => void counts.closed.push(why),
+        upstreamOpened: () => void counts.upstreams++,
+        upstreamClosed: () => undefined,
+        upstreamReopened: (why) => void counts.reopened.push(why),
+        delivered: () => undefined,
+      },
+    });
+  }
+
+  static async open(house: House, limits: Partial<GatewayLimits> = {}): Promise<StreamRoom> {
+    return new StreamRoom(house, await engineOf(house), limits);
+  }
+
+  /** Serves another supergraph, in which Item has a further field where one is given. */
+  async swap(extraField?: string): Promise<void> {
+    await this.holder.swap(await engineOf(this.#house, extraField), () => this.hub.move());
+  }
+
+  async subscribe(asked: Asked = {}): Promise<ClientStream> {
+    const { query = changes, after, principal = testPrincipal(), cursor } = asked;
+    const engine = this.holder.current;
+    const prepared = await engine.prepare({ query, requestId: 'r' });
+    if (!prepared.ok) throw new Error(prepared.answer.text);
+    const variables = after === undefined ? {} : { after };
+    const { operation } = prepared;
+    const stream = this.hub.subscribe({ engine, operation, variables, principal, requestId: 'r', cursor });
+    this.#open.push(stream);
+    return stream;
+  }
+
+  /** Leaves all streams and closes the engine. */
+  async close(): Promise<void> {
+    for (const stream of this.#open.splice(0)) await stream.return();
+    await this.holder.close();
+  }
+}
+
+function engineOf(house: House, extraField?: string): Promise<Engine> {
+  return createEngine({
+    supergraphSdl: house.supergraph(extraField),
+    transports: house.transports,
+    log: silentLogger(),
+    planning: 'inline',
+  });
+}
+
+/** The next event of a stream that has one. */
+export async function next(stream: ClientStream): Promise<StreamEvent> {
+  const item = await stream.next();
+  if (item.done) throw new Error('the stream has ended');
+  return item.value;
+}
+
+/** Reads up to the item; answers cursors and ids on the way, the opening message as its cursor alone. */
+export async function readTo(stream: ClientStream, id: string): Promise<string[]> {
+  const seen: string[] = [];
+  for (;;) {
+    const event = await next(stream);
+    if (event.last) throw new Error(event.text);
+    const { cursor, item } = payloadOf(event);
+    if (cursor !== event.cursor) throw new Error(`${cursor} in the event, ${String(event.cursor)} beside it`);
+    seen.push(item ? `${cursor} ${item.id}` : cursor);
+    if (item?.id === id) return seen;
+  }
+}
+
+function payloadOf({ text }: StreamEvent): { cursor: string; item: { id: string } | null } {
+  const { data } = JSON.parse(text) as {
+    data: { itemChanged: { cursor: string; item: { id: string } | null } };
+  };
+  return data.itemChanged;
+}
+
+/** Somebody who may read in one experiment. */
+export function human(subject: string, expiresAt?: Date): Principal {
+  return testPrincipal({ subject, grants: { beta: 'READER' }, ...(expiresAt ? { expiresAt } : {}) });
+}

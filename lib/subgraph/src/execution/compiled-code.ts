@@ -1,0 +1,204 @@
+import {
+  BREAK,
+  defaultFieldResolver,
+  type DocumentNode,
+  type ExecutionResult,
+  getNamedType,
+  type GraphQLField,
+  GraphQLError,
+  type GraphQLLeafType,
+  GraphQLScalarType,
+  GraphQLSchema,
+  isLeafType,
+  isNonNullType,
+  isObjectType,
+  Kind,
+  visit,
+} from 'graphql';
+import { type CompiledQuery, compileQuery, isCompiledQuery } from 'graphql-jit';
+import type { SubgraphContext } from '../context/context.js';
+
+/** An operation as code; its variables are coerced already. */
+export type Code = (
+  root: unknown,
+  context: SubgraphContext,
+  variables: Readonly<Record<string, unknown>>,
+) => ExecutionResult | Promise<ExecutionResult>;
+
+type AnyField = GraphQLField<unknown, unknown>;
+
+const coercedName = 'rhizome__Coerced';
+
+/** Compiles operations on one schema. */
+export class CodeCompiler {
+  readonly #schema: GraphQLSchema;
+  /** Leaves that are read by their name, which needs no resolver as long as the values are plain. */
+  readonly #plainFields: readonly AnyField[];
+  readonly #leafTypes: readonly GraphQLLeafType[];
+
+  constructor(schema: GraphQLSchema) {
+    this.#schema = withCoercedScalar(schema);
+    this.#plainFields = plainFieldsOf(schema);
+    this.#leafTypes = Object.values(schema.getTypeMap()).filter(isLeafType);
+  }
+
+  /** The operation as code; undefined for the few that the compiler does not know how to do. */
+  compile(document: DocumentNode, operationName: string | undefined, isQuery: boolean): Code | undefined {
+    // The compiler writes null where an absent variable stands in an input object, and loses the field's default value.
+    if (hasVariableInObject(document)) return undefined;
+    const declared = withCoercedVariables(document);
+    const whole = lazily(() => this.#compile(declared, operationName, {}));
+    if (!isQuery) {
+      const made = whole();
+      return (
+        made &&
+        ((root, context, variables) => {
+          // Where nothing is waited for there is an answer at once, and events of streams have one mostly.
+          const result = made.query(root, context, variables);
+          return 'then' in result ? result.then(wholeErrors) : wholeErrors(result);
+        })
+      );
+    }
+    return this.#query(declared, operationName, whole);
+  }
+
+  /**
+   * A query is read without calling a resolver for each leaf, which is most of the work of compiled code. graphql-js calls what is a
+   * function and waits for what is a promise: where a value turns out to be such, the query is run once more with all its resolvers, and
+   * so it is from then on. That reads twice, and changes nothing.
+   */
+  #query(
+    document: DocumentNode,
+    operationName: string | undefined,
+    whole: () => CompiledQuery | undefined,
+  ): Code | undefined {
+    const live = { met: false };
+    const customSerializers = Object.fromEntries(
+      this.#leafTypes.map((type) => [type.name, watchedSerializer(type, live)]),
+    );
+    const plain = withoutResolvers(this.#plainFields, () =>
+      this.#compile(document, operationName, { customSerializers }),
+    );
+    if (!plain) return undefined;
+    return async (root, context, variables) => {
+      if (!live.met) {
+        const result = await attempt(() => plain.query(root, context, variables));
+        if (!live.met && result) return wholeErrors(result);
+        live.met = true;
+      }
+      const made = whole();
+      if (!made) throw new Error('an operation that was compiled once cannot be compiled again');
+      return wholeErrors(await made.query(root, context, variables));
+    };
+  }
+
+  #compile(
+    document: DocumentNode,
+    operationName: string | undefined,
+    options: Parameters<typeof compileQuery>[3],
+  ): CompiledQuery | undefined {
+    try {
+      const compiled = compileQuery(this.#schema, document, operationName, {
+        disablingCapturingStackErrors: true,
+        ...options,
+      });
+      return isCompiledQuery(compiled) ? compiled : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+function plainFieldsOf(schema: GraphQLSchema): AnyField[] {
+  const fields: AnyField[] = [];
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (!isObjectType(type) || type.name.startsWith('__')) continue;
+    for (const field of Object.values(type.getFields())) {
+      const bare = isNonNullType(field.type) ? field.type.ofType : field.type;
+      if (field.resolve === defaultFieldResolver && bare === getNamedType(field.type) && isLeafType(bare))
+        fields.push(field);
+    }
+  }
+  return fields;
+}
+
+/** The compiler takes resolvers from the schema, while it compiles and never after: for that time these have none. */
+function withoutResolvers<T>(fields: readonly AnyField[], compile: () => T): T {
+  for (const field of fields) field.resolve = undefined;
+  try {
+    return compile();
+  } finally {
+    for (const field of fields) field.resolve = defaultFieldResolver;
+  }
+}
+
+/** A serializer that tells when a value is not plain. */
+function watchedSerializer(type: GraphQLLeafType, live: { met: boolean }): (value: unknown) => unknown {
+  return (value) => {
+    if (typeof value === 'function' || (typeof value === 'object' && isThenable(value))) live.met = true;
+    return type.serialize(value);
+  };
+}
+
+function isThenable(value: object | null): boolean {
+  return typeof (value as { then?: unknown } | null)?.then === 'function';
+}
+
+/** Reading a value may throw where no resolver stands around it: undefined then. */
+async function attempt(
+  run: () => ExecutionResult | PromiseLike<ExecutionResult>,
+): Promise<ExecutionResult | undefined> {
+  try {
+    return await run();
+  } catch {
+    return undefined;
+  }
+}
+
+function lazily<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
+
+/**
+ * The schema with one more scalar, that takes a value as it is. Variables are coerced by graphql-js, which knows default values of
+ * non-null input fields and `@oneOf`; the compiler's own coercion knows neither, so its documents declare their variables with this type.
+ */
+function withCoercedScalar(schema: GraphQLSchema): GraphQLSchema {
+  const config = schema.toConfig();
+  const scalar = new GraphQLScalarType({ name: coercedName, parseValue: (value) => value });
+  return new GraphQLSchema({ ...config, types: [...config.types, scalar], assumeValid: true });
+}
+
+/** The document with all its variables declared as already coerced, and absent where they are. */
+function withCoercedVariables(document: DocumentNode): DocumentNode {
+  return visit(document, {
+    VariableDefinition: (definition) => ({
+      ...definition,
+      type: { kind: Kind.NAMED_TYPE, name: { kind: Kind.NAME, value: coercedName } } as const,
+      defaultValue: undefined,
+    }),
+  });
+}
+
+function hasVariableInObject(document: DocumentNode): boolean {
+  let found = false;
+  visit(document, {
+    ObjectField: (field) => {
+      visit(field, { Variable: () => void (found = true) });
+      return found ? BREAK : undefined;
+    },
+  });
+  return found;
+}
+
+/** Errors of compiled code lack what every GraphQLError has: its extensions. */
+function wholeErrors(result: ExecutionResult): ExecutionResult {
+  if (!result.errors) return result;
+  const errors = result.errors.map((error) =>
+    (error.extensions as unknown) === undefined
+      ? new GraphQLError(error.message, { path: error.path, originalError: error.originalError })
+      : error,
+  );
+  return { ...result, errors };
+}

@@ -1,0 +1,199 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Policies } from '@rhizome/authz';
+import { isAbstractType, isObjectType, parse } from 'graphql';
+import { buildSubgraph } from './build.js';
+import { gardenPolicies, makeGarden, typeDefsOf } from '../testing/demo-subgraph.fixture.js';
+
+const open = { open: 'for tests' };
+
+/** The faults that building finds, one a line; empty when it is built. */
+function faultsOf(sdl: string, resolvers: Record<string, unknown>, policies: Policies): string[] {
+  try {
+    buildSubgraph({ name: 'alpha', typeDefs: typeDefsOf(sdl), resolvers, policies });
+    return [];
+  } catch (error) {
+    const { code, details } = error as { code: string; details: { faults: string[] } };
+    expect(code).toBe('CONFIG_INVALID');
+    return details.faults;
+  }
+}
+
+const sdl = /* GraphQL */ `
+  type Query {
+    one: String
+  }
+`;
+const resolvers = { Query: { one: () => 'one' } };
+
+describe('every door needs a policy', () => {
+  test('a root field without one is refused', () => {
+    expect(faultsOf(sdl, resolvers, {})).toEqual([expect.stringMatching(/^Query\.one has no policy/)]);
+    expect(faultsOf(sdl, resolvers, { 'Query.one': open })).toEqual([]);
+  });
+
+  test('so is a mutation, a subscription and an entity, and all faults are told at once', () => {
+    const doors = /* GraphQL */ `
+      ${sdl}
+      type Mutation {
+        change: Int
+      }
+      type Subscription {
+        changed: Int
+      }
+      type Thing @key(fields: "id") {
+        id: ID!
+      }
+    `;
+    const faults = faultsOf(
+      doors,
+      { ...resolvers, Mutation: { change: () => 1 }, Subscription: { changed: { subscribe: () => [] } } },
+      {},
+    );
+    expect(faults.map((fault) => fault.split(' ')[0]).sort()).toEqual([
+      'Mutation.change',
+      'Query.one',
+      'Subscription.changed',
+      'Thing.__resolveReference',
+    ]);
+  });
+
+  test('a type that only refers to an entity of elsewhere is no door', () => {
+    const stub = `${sdl} type Thing @key(fields: "id", resolvable: false) { id: ID! }`;
+    expect(faultsOf(stub, resolvers, { 'Query.one': open })).toEqual([]);
+  });
+
+  test('a policy without a door is refused, and being open takes a reason', () => {
+    expect(faultsOf(sdl, resolvers, { 'Query.one': open, 'Query.two': open })).toEqual([
+      expect.stringMatching(/policy for Query\.two, which is not in the SDL/),
+    ]);
+    expect(faultsOf(sdl, resolvers, { 'Query.one': { open: ' ' } })).toEqual([
+      'Query.one is open without a reason',
+    ]);
+  });
+
+  test('the doors are listed with their policies', () => {
+    const { doors } = makeGarden().subgraph;
+    expect(Object.fromEntries(doors.map(({ name, policy }) => [name, policy]))).toEqual(gardenPolicies);
+  });
+});
+
+describe('the mark perPrincipal', () => {
+  const marked = sdl.replace('one: String', 'one: String @perPrincipal');
+
+  test.each([
+    ['the SDL alone', marked, open, /in its SDL but not in its policy/],
+    ['the policy alone', sdl, { ...open, perPrincipal: true }, /in its policy but not in its SDL/],
+    [
+      'neither, although the policy asks whose it is',
+      sdl,
+      { own: { rule: 'own', holds: () => true } },
+      /must be marked/,
+    ],
+  ])('is refused in %s', (_where, text, policy, message) => {
+    expect(faultsOf(text, resolvers, { 'Query.one': policy })).toEqual([expect.stringMatching(message)]);
+  });
+
+  test('is taken in both', () => {
+    expect(faultsOf(marked, resolvers, { 'Query.one': { ...open, perPrincipal: true } })).toEqual([]);
+  });
+});
+
+describe('the mark resumable', () => {
+  const stream = (mark: string) => /* GraphQL */ `
+    ${sdl}
+    type Subscription {
+      changed(after: String): Changed ${mark}
+    }
+    type Changed {
+      cursor: String!
+    }
+  `;
+  const streaming = { ...resolvers, Subscription: { changed: { subscribe: () => [] } } };
+  const policies = { 'Query.one': open, 'Subscription.changed': open };
+
+  test('names an argument and a field that are there', () => {
+    expect(faultsOf(stream('@resumable(argument: "after", cursor: "cursor")'), streaming, policies)).toEqual(
+      [],
+    );
+    expect(
+      faultsOf(stream('@resumable(argument: "since", cursor: "position")'), streaming, policies),
+    ).toEqual([
+      expect.stringMatching(/argument "since" that it does not have/),
+      expect.stringMatching(/field "position" that its events do not have/),
+    ]);
+    const latest = stream('@resumable(argument: "after", cursor: "cursor", latest: "how")');
+    expect(faultsOf(latest, streaming, policies)).toEqual([
+      expect.stringMatching(/argument "how" what slow readers want, which it does not have/),
+    ]);
+  });
+});
+
+describe('resolvers', () => {
+  test('for what the schema does not have are refused instead of ignored', () => {
+    const misspelt = { Query: { ...resolvers.Query, tow: () => 2 }, Gast: { name: () => '' } };
+    expect(faultsOf(sdl, misspelt, { 'Query.one': open })).toEqual([
+      expect.stringMatching(/Query\.tow, which is not in the SDL/),
+      expect.stringMatching(/Gast, which is not in the SDL/),
+    ]);
+  });
+
+  test('are needed by every root field', () => {
+    const missing = faultsOf(
+      `${sdl} type Subscription { changed: Int }`,
+      {},
+      {
+        'Query.one': open,
+        'Subscription.changed': open,
+      },
+    );
+    expect(missing).toEqual(['Query.one has no resolver', 'Subscription.changed has no subscribe function']);
+  });
+
+  test('of several domains are merged, and two for one field are refused', () => {
+    const typeDefs = typeDefsOf(`type Query { one: String two: String }`);
+    const policies = { 'Query.one': open, 'Query.two': open };
+    const two = { Query: { two: () => 'two' } };
+    expect(
+      buildSubgraph({ name: 'alpha', typeDefs, resolvers: [resolvers, two], policies }).doors,
+    ).toHaveLength(2);
+    expect(() =>
+      buildSubgraph({ name: 'alpha', typeDefs, resolvers: [resolvers, two, two], policies }),
+    ).toThrow(/Query\.two is resolved by two resolver maps/);
+  });
+
+  test('of types must be synchronous', () => {
+    const abstract = `${sdl} union Either = A | B type A { a: Int } type B { b: Int }`;
+    const slow = {
+      ...resolvers,
+      Either: { __resolveType: async () => 'A' },
+      A: { __isTypeOf: async () => true },
+    };
+    expect(faultsOf(abstract, slow, { 'Query.one': open })).toEqual(
+      expect.arrayContaining([
+        'Either.__resolveType must be synchronous',
+        'A.__isTypeOf must be synchronous',
+      ]),
+    );
+  });
+
+  test('are explicit on every field and every abstract type afterwards', () => {
+    const { schema } = makeGarden().subgraph;
+    for (const type of Object.values(schema.getTypeMap())) {
+      if (type.name.startsWith('__')) continue;
+      if (isAbstractType(type)) expect(type.resolveType).toBeInstanceOf(Function);
+      if (!isObjectType(type)) continue;
+      for (const field of Object.values(type.getFields())) expect(field.resolve).toBeInstanceOf(Function);
+    }
+  });
+});
+
+describe('the SDL of a subgraph', () => {
+  test('is what was written, with the shared words and without the machinery', () => {
+    const { sdl: published } = makeGarden().subgraph;
+    expect(() => parse(published)).not.toThrow();
+    expect(published).toContain('type Plant implements Thing @key(fields: "id")');
+    expect(published).toContain('@composeDirective(name: "@resumable")');
+    expect(published).not.toContain('_Entity');
+    expect(published).not.toContain('directive @key');
+  });
+});

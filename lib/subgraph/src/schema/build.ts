@@ -1,0 +1,98 @@
+import { buildSubgraphSchema } from '@apollo/subgraph';
+import type { Policies } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
+import { type GraphQLSchema, isInterfaceType, isObjectType, print } from 'graphql';
+import { compilationFaults, settleResolvers } from './compilable.js';
+import { createContext, type SubgraphContext } from '../context/context.js';
+import {
+  checkPolicies,
+  checkResumable,
+  type DoorPlace,
+  findDoors,
+  isEntityReference,
+} from './entry-points.js';
+import { answerEntities } from './entities.js';
+import { type EntityDoor, guardEntity, guardField, refuseEntity } from './guard.js';
+import { checkResolverNames, type MergedResolvers, mergeResolvers, scalarParts } from './resolver-map.js';
+import { houseScalars } from './scalars.js';
+import type { SubgraphOptions, SubgraphSchema } from '../types.js';
+
+/**
+ * Makes one executable schema of SDL, resolvers and policies. A policy is enforced before its resolver runs, and
+ * every field has a resolver of its own, so that any executor that knows the GraphQL specification gives one result.
+ *
+ * @throws DomainError CONFIG_INVALID that lists every fault: a door without a policy or a policy without a door, a
+ *   resolver for nothing, a root field without one, an asynchronous type resolver, `perPrincipal` marks that differ
+ */
+export function buildSubgraph<TContext extends SubgraphContext = SubgraphContext>(
+  options: SubgraphOptions<TContext>,
+): SubgraphSchema {
+  const { name, typeDefs, policies, contextFactory } = options;
+  const faults: string[] = [];
+  const sdl = print(typeDefs);
+  const maps = Array.isArray(options.resolvers) ? options.resolvers : [options.resolvers];
+  const resolvers = mergeResolvers(maps, faults);
+  const schema = buildSchema(options, sdl, resolvers);
+  const doors = findDoors(schema, policies);
+  checkResolverNames(schema, resolvers, faults);
+  faults.push(...checkPolicies(schema, doors, policies), ...checkResumable(schema), ...checkRoots(doors));
+  settleResolvers(schema);
+  faults.push(...compilationFaults(schema));
+  if (faults.length > 0) {
+    throw new DomainError('CONFIG_INVALID', `Subgraph "${name}" cannot be built:\n- ${faults.join('\n- ')}`, {
+      faults,
+    });
+  }
+  guardDoors(schema, doors, policies);
+  return {
+    name,
+    schema,
+    sdl,
+    doors: doors.flatMap(({ name: door, kind }) => {
+      const policy = policies[door];
+      return policy ? [{ name: door, kind, policy }] : [];
+    }),
+    createContext: (init) => createContext(init, contextFactory),
+  };
+}
+
+function buildSchema(options: Pick<SubgraphOptions<never>, 'typeDefs'>, sdl: string, given: MergedResolvers) {
+  const { typeDefs } = options;
+  const declared = new Set(
+    typeDefs.definitions.map((node) => ('name' in node ? node.name?.value : undefined)),
+  );
+  const resolvers: MergedResolvers = { ...given };
+  for (const scalar of houseScalars) {
+    if (declared.has(scalar.name)) resolvers[scalar.name] ??= scalarParts(scalar);
+  }
+  // What composition reads is what was written, not what the library adds to run it.
+  resolvers['Query'] = { ...given['Query'], _service: () => ({ sdl }) };
+  // The library types resolvers by a map of its own; the names in ours are checked afterwards.
+  const modules = [{ typeDefs, resolvers }] as Parameters<typeof buildSubgraphSchema>[0];
+  return buildSubgraphSchema(modules);
+}
+
+/** Root fields have no parent to read from: each needs a resolver, and a subscription a stream. */
+function checkRoots(doors: readonly DoorPlace[]): string[] {
+  return doors.flatMap(({ name, kind, field }) => {
+    if (kind === 'subscription') return field?.subscribe ? [] : [`${name} has no subscribe function`];
+    if (kind === 'query' || kind === 'mutation') return field?.resolve ? [] : [`${name} has no resolver`];
+    return [];
+  });
+}
+
+function guardDoors(schema: GraphQLSchema, doors: readonly DoorPlace[], policies: Policies): void {
+  const entities = new Map<string, EntityDoor>();
+  for (const door of doors) {
+    const policy = policies[door.name];
+    if (!policy) continue;
+    if (door.entity) entities.set(door.entity.name, guardEntity(door.entity, policy));
+    else guardField(door.field, policy, door.kind === 'subscription');
+  }
+  const service = schema.getQueryType()?.getFields()['_service'];
+  if (service) guardField(service, { action: 'subgraph:read' }, false);
+  for (const type of Object.values(schema.getTypeMap())) {
+    if ((isObjectType(type) || isInterfaceType(type)) && isEntityReference(type)) refuseEntity(type);
+  }
+  answerEntities(schema, entities);
+}

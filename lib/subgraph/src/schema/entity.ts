@@ -1,0 +1,71 @@
+import type { SubgraphContext } from '../context/context.js';
+import { defineLoader, type LoaderDefinition, type LoadMany } from '../context/loaders.js';
+
+/** How an entity of this subgraph is found from what other subgraphs know of it. */
+export interface EntityOptions<TValue, TKey, TContext extends SubgraphContext> {
+  /** The type's name. */
+  readonly type: string;
+  /** The key's field, when it is one field; or how a loader key is read from a representation. */
+  readonly key: string | ((representation: Readonly<Record<string, unknown>>) => TKey);
+  /** Finds many; one answer a key, in order, null where there is none or where the principal may not see it. */
+  readonly load: LoadMany<TKey, TValue, TContext>;
+}
+
+/** An entity: its reference resolver and the loader behind it, which object-to-object fields share. */
+export interface Entity<TValue, TKey, TContext extends SubgraphContext> {
+  readonly type: string;
+  readonly loader: LoaderDefinition<TKey, TValue, TContext>;
+  /** Goes into the resolver map as `__resolveReference`. */
+  readonly resolveReference: (
+    representation: object,
+    context: TContext,
+  ) => Promise<TValue | null> | TValue | null;
+}
+
+/** Declares an entity: n representations of one operation are answered by one call of `load`. */
+export function entity<
+  TValue extends object,
+  TKey = string,
+  TContext extends SubgraphContext = SubgraphContext,
+>(options: EntityOptions<TValue, TKey, TContext>): Entity<TValue, TKey, TContext> {
+  const { type, key, load } = options;
+  const loader = defineLoader<TKey, TValue, TContext>({ name: type, load });
+  const readKey =
+    typeof key === 'function'
+      ? key
+      : (representation: Readonly<Record<string, unknown>>) => representation[key] as TKey;
+  return {
+    type,
+    loader,
+    resolveReference: (representation, context) => {
+      const value = readKey(representation as Readonly<Record<string, unknown>>);
+      return value === undefined || value === null ? null : context.loaders.load(loader, value);
+    },
+  };
+}
+
+/** A field that leads to another object of this subgraph. */
+export interface ReferenceOptions<TParent, TKey, TValue, TContext extends SubgraphContext> {
+  readonly loader: LoaderDefinition<TKey, TValue, TContext>;
+  /** The key of the object the field leads to; null or undefined: there is none. */
+  readonly key: (parent: TParent) => TKey | null | undefined;
+}
+
+/** A resolver for an object-to-object field: batched and cached with all others of the operation. */
+export function reference<TParent, TKey, TValue, TContext extends SubgraphContext = SubgraphContext>(
+  options: ReferenceOptions<TParent, TKey, TValue, TContext>,
+): (parent: TParent, args: object, context: TContext) => Promise<TValue | null> | null {
+  const { loader, key } = options;
+  return (parent, _args, context) => {
+    const found = key(parent);
+    return found === undefined || found === null ? null : context.loaders.load(loader, found);
+  };
+}
+
+/**
+ * The reference resolver of a type that another subgraph owns and this one only adds to: the representation itself,
+ * with everything its key and `@requires` brought along.
+ */
+export function representationAsIs<T extends object>(representation: T): T {
+  return representation;
+}

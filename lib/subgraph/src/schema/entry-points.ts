@@ -1,0 +1,138 @@
+import type { Policies, Policy } from '@rhizome/authz';
+import {
+  getDirectiveValues,
+  type GraphQLDirective,
+  type GraphQLField,
+  type GraphQLInterfaceType,
+  type GraphQLNamedType,
+  type GraphQLObjectType,
+  type GraphQLSchema,
+  isInterfaceType,
+  isObjectType,
+} from 'graphql';
+import type { Door } from '../types.js';
+
+/** Root fields of the federation machinery; buildSubgraph itself sees to them. */
+const machinery = new Set(['Query._service', 'Query._entities']);
+
+/** A place that has, or must have, a policy. */
+export type DoorPlace = { readonly name: string; readonly kind: Door['kind'] } & (
+  | { readonly field: GraphQLField<unknown, unknown>; readonly entity?: never }
+  | { readonly entity: GraphQLObjectType | GraphQLInterfaceType; readonly field?: never }
+);
+
+/** Every place where a caller can enter, and every field that has a policy beside. */
+export function findDoors(schema: GraphQLSchema, policies: Policies): DoorPlace[] {
+  const roots = new Map<GraphQLNamedType | null | undefined, Door['kind']>([
+    [schema.getQueryType(), 'query'],
+    [schema.getMutationType(), 'mutation'],
+    [schema.getSubscriptionType(), 'subscription'],
+  ]);
+  const doors: DoorPlace[] = [];
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (type.name.startsWith('__') || !(isObjectType(type) || isInterfaceType(type))) continue;
+    if (isEntity(type)) doors.push({ name: `${type.name}.__resolveReference`, kind: 'entity', entity: type });
+    if (!isObjectType(type)) continue;
+    const root = roots.get(type);
+    for (const field of Object.values(type.getFields())) {
+      const name = `${type.name}.${field.name}`;
+      if (machinery.has(name)) continue;
+      if (root) doors.push({ name, kind: root, field });
+      else if (name in policies) doors.push({ name, kind: 'field', field });
+    }
+  }
+  return doors;
+}
+
+function keysOf(type: GraphQLObjectType | GraphQLInterfaceType) {
+  const nodes = [type.astNode, ...type.extensionASTNodes];
+  return nodes.flatMap((node) => node?.directives?.filter(({ name }) => name.value === 'key') ?? []);
+}
+
+function resolvable(key: ReturnType<typeof keysOf>[number]): boolean {
+  const argument = key.arguments?.find(({ name }) => name.value === 'resolvable');
+  return !(argument?.value.kind === 'BooleanValue' && !argument.value.value);
+}
+
+/** Whether other subgraphs may enter by this type: it has a key that is resolvable here. */
+function isEntity(type: GraphQLObjectType | GraphQLInterfaceType): boolean {
+  return keysOf(type).some(resolvable);
+}
+
+/** Whether the type only refers to an entity of elsewhere: all its keys are `resolvable: false`. */
+export function isEntityReference(type: GraphQLObjectType | GraphQLInterfaceType): boolean {
+  const keys = keysOf(type);
+  return keys.length > 0 && !keys.some(resolvable);
+}
+
+/** Reports doors without a policy, policies without a door, and marks that the SDL and the policies do not share. */
+export function checkPolicies(
+  schema: GraphQLSchema,
+  doors: readonly DoorPlace[],
+  policies: Policies,
+): string[] {
+  const faults: string[] = [];
+  const names = new Set(doors.map(({ name }) => name));
+  for (const name of Object.keys(policies)) {
+    if (!names.has(name)) faults.push(`there is a policy for ${name}, which is not in the SDL`);
+  }
+  const mark = schema.getDirective('perPrincipal');
+  for (const door of doors) {
+    const policy = policies[door.name];
+    if (!policy) faults.push(`${door.name} has no policy; give it one, or { open: '<reason>' }`);
+    else faults.push(...checkPolicy(door, policy, mark ?? undefined));
+  }
+  return faults;
+}
+
+function checkPolicy(door: DoorPlace, policy: Policy, mark: GraphQLDirective | undefined): string[] {
+  if ('open' in policy && policy.open !== undefined && policy.open.trim() === '') {
+    return [`${door.name} is open without a reason`];
+  }
+  // Mutations are never shared, so nothing hangs on the mark; a reference resolver has no field to mark.
+  if (door.kind === 'mutation' || door.kind === 'entity') return [];
+  const inSdl = Boolean(mark && door.field?.astNode && getDirectiveValues(mark, door.field.astNode));
+  const inPolicy = policy.perPrincipal ?? false;
+  if (inSdl !== inPolicy) {
+    const [has, lacks] = inSdl ? ['its SDL', 'its policy'] : ['its policy', 'its SDL'];
+    return [`${door.name} is marked perPrincipal in ${has} but not in ${lacks}`];
+  }
+  if ('own' in policy && policy.own && !inSdl) {
+    return [`${door.name} asks whose it is, so it must be marked perPrincipal in its SDL and its policy`];
+  }
+  return [];
+}
+
+/** Reports `@resumable` marks that name an argument or a cursor field that is not there. */
+export function checkResumable(schema: GraphQLSchema): string[] {
+  const mark = schema.getDirective('resumable');
+  const fields = Object.values(schema.getSubscriptionType()?.getFields() ?? {});
+  if (!mark) return [];
+  return fields.flatMap((field) => {
+    const values = field.astNode ? getDirectiveValues(mark, field.astNode) : undefined;
+    if (!values) return [];
+    const { argument, cursor, latest } = values as {
+      argument: string;
+      cursor: string;
+      latest?: string | null;
+    };
+    const payload = schema.getType(String(field.type).replaceAll(/[[\]!]/g, ''));
+    const faults: string[] = [];
+    if (!field.args.some(({ name }) => name === argument)) {
+      faults.push(
+        `Subscription.${field.name} is resumable by an argument "${argument}" that it does not have`,
+      );
+    }
+    if (latest && !field.args.some(({ name }) => name === latest)) {
+      faults.push(
+        `Subscription.${field.name} is told by an argument "${latest}" what slow readers want, which it does not have`,
+      );
+    }
+    if (!isObjectType(payload) || !(cursor in payload.getFields())) {
+      faults.push(
+        `Subscription.${field.name} is resumable by a field "${cursor}" that its events do not have`,
+      );
+    }
+    return faults;
+  });
+}

@@ -1,0 +1,79 @@
+import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
+import {
+  ApolloServerPluginCacheControlDisabled,
+  ApolloServerPluginInlineTraceDisabled,
+  ApolloServerPluginLandingPageDisabled,
+  ApolloServerPluginSchemaReportingDisabled,
+  ApolloServerPluginUsageReportingDisabled,
+} from '@apollo/server/plugin/disabled';
+import { toGraphQLError } from '@rhizome/errors';
+import type { Logger } from '@rhizome/log';
+import type { GraphQLFormattedError } from 'graphql';
+import type { SubgraphContext } from '../context/context.js';
+import type { SubgraphSchema } from '../types.js';
+
+/** A started Apollo Server over the subgraph's schema that reports to nobody and shapes errors by the catalogue. */
+export async function startApollo(
+  { name, schema }: SubgraphSchema,
+  log: Logger,
+  introspection: boolean,
+): Promise<ApolloServer<SubgraphContext>> {
+  const server = new ApolloServer<SubgraphContext>({
+    schema,
+    introspection,
+    includeStacktraceInErrorResponses: false,
+    persistedQueries: false,
+    stopOnTerminationSignals: false,
+    csrfPrevention: true,
+    logger: {
+      debug: (m) => log.debug(m),
+      info: (m) => log.debug(m),
+      warn: (m) => log.warn(m),
+      error: (m) => log.error(m),
+    },
+    formatError: (_formatted, error) => shape(error, undefined),
+    plugins: [
+      ApolloServerPluginCacheControlDisabled(),
+      ApolloServerPluginInlineTraceDisabled(),
+      ApolloServerPluginLandingPageDisabled(),
+      ApolloServerPluginSchemaReportingDisabled(),
+      ApolloServerPluginUsageReportingDisabled(),
+      errorsOfRequests(name, log),
+    ],
+  });
+  await server.start();
+  return server;
+}
+
+/** What was thrown for an error that is in its form for the client already. */
+const thrown = new WeakMap<GraphQLFormattedError, unknown>();
+
+/** Shapes one error. The library calls this where it knows of no request; see {@link errorsOfRequests}. */
+function shape(error: unknown, requestId: string | undefined): GraphQLFormattedError {
+  const { extensions, ...rest } = toGraphQLError(error, { requestId }).toJSON();
+  // What the library tells its own HTTP layer by this key is no business of the client.
+  const { http: _http, ...facts } = extensions ?? {};
+  const shaped = { ...rest, extensions: facts };
+  thrown.set(shaped, error);
+  return shaped;
+}
+
+/** Puts the request's id into the errors of an answer, and what the client must not see into the log. */
+function errorsOfRequests(subgraph: string, log: Logger): ApolloServerPlugin<SubgraphContext> {
+  return {
+    contextCreationDidFail: async ({ error }) => log.error({ err: error, subgraph }, 'context failed'),
+    requestDidStart: async () => ({
+      willSendResponse: async ({ response, contextValue: { requestId } }) => {
+        if (response.body.kind !== 'single' || !response.body.singleResult.errors) return;
+        response.body.singleResult.errors = response.body.singleResult.errors.map((formatted) => {
+          const error = thrown.get(formatted) ?? formatted;
+          if (formatted.extensions?.['code'] === 'INTERNAL_SERVER_ERROR') {
+            const err = (error as { originalError?: unknown }).originalError ?? error;
+            log.error({ err, requestId, path: formatted.path, subgraph }, 'resolver failed');
+          }
+          return shape(error, requestId);
+        });
+      },
+    }),
+  };
+}

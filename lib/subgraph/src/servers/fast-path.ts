@@ -1,0 +1,86 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { type DocumentNode, GraphQLError, visit } from 'graphql';
+import { DocumentCache } from '../execution/document-cache.js';
+import type { ExecutableSubgraph } from '../execution/in-process.js';
+
+/** An operation that can run without the server's own pipeline. */
+export interface DirectOperation {
+  readonly document: DocumentNode;
+  readonly operationName: string | undefined;
+  readonly variables: Readonly<Record<string, unknown>> | undefined;
+  /** Of the answer. */
+  readonly contentType: string;
+}
+
+/** Texts that are kept parsed. */
+const documentsKept = 1000;
+/** A longer text is left to the server. */
+const longestText = 64 * 1024;
+
+const json = 'application/json; charset=utf-8';
+/** What gateways and other programs say that they take, with what the server answers to each. */
+const contentTypes = new Map<string | undefined, string>([
+  [undefined, json],
+  ['*/*', json],
+  ['application/json', json],
+  ['application/graphql-response+json', 'application/graphql-response+json; charset=utf-8'],
+  ['application/graphql-response+json, application/json', 'application/graphql-response+json; charset=utf-8'],
+]);
+
+const bodyKeys = new Set(['query', 'variables', 'operationName']);
+
+/**
+ * Finds what is plain: a valid query or mutation in a JSON body, as gateways send the same few of them all the time. It runs as in process,
+ * compiled once, and has the answer that the server would give. Everything else is the server's.
+ */
+export class DirectDoor {
+  readonly #executable: ExecutableSubgraph;
+  readonly #documents = new DocumentCache(documentsKept);
+  readonly #plain = new WeakMap<DocumentNode, boolean>();
+
+  constructor(executable: ExecutableSubgraph) {
+    this.#executable = executable;
+  }
+
+  /** The operation of a body, if it is plain. */
+  find(headers: IncomingHttpHeaders, body: unknown): DirectOperation | undefined {
+    const contentType = contentTypes.get(headers.accept);
+    if (this.#executable.mode !== 'jit' || !contentType || !isJson(headers['content-type'])) return undefined;
+    if (typeof body !== 'object' || body === null) return undefined;
+    for (const key of Object.keys(body)) if (!bodyKeys.has(key)) return undefined;
+    const { query, variables, operationName } = body as Record<string, unknown>;
+    if (typeof query !== 'string' || query.length > longestText) return undefined;
+    if (!isNoneOr('string', operationName) || !isNoneOr('object', variables) || Array.isArray(variables))
+      return undefined;
+    const document = this.#documents.parse(query);
+    if (document instanceof GraphQLError) return undefined;
+    const name = (operationName as string | null | undefined) ?? undefined;
+    const kind = this.#executable.kindOf(document, name);
+    if ((kind !== 'query' && kind !== 'mutation') || !this.#isPlain(document)) return undefined;
+    const given = variables as Record<string, unknown> | null | undefined;
+    return { document, operationName: name, variables: given ?? undefined, contentType };
+  }
+
+  /** Who may ask for the schema is for the server to say. */
+  #isPlain(document: DocumentNode): boolean {
+    let plain = this.#plain.get(document);
+    if (plain === undefined) {
+      plain = true;
+      visit(document, {
+        Field: ({ name: { value } }) => {
+          if (value === '__schema' || value === '__type') plain = false;
+        },
+      });
+      this.#plain.set(document, plain);
+    }
+    return plain;
+  }
+}
+
+function isJson(contentType: string | undefined): boolean {
+  return contentType === 'application/json' || contentType?.toLowerCase() === json;
+}
+
+function isNoneOr(type: 'string' | 'object', value: unknown): boolean {
+  return value === undefined || value === null || typeof value === type;
+}

@@ -1,0 +1,176 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type ApolloServer, HeaderMap, type HTTPGraphQLResponse } from '@apollo/server';
+import { DomainError, toGraphQLError } from '@rhizome/errors';
+import type { Logger } from '@rhizome/log';
+import { countLoadsHeader, forwardedHeader, type SubgraphContext } from '../context/context.js';
+import { bearerToken, requestIdOf, type TokenVerifier } from './credentials.js';
+import { isTooDeep, tooDeep } from '../execution/depth.js';
+import type { DirectDoor } from './fast-path.js';
+import type { ExecutableSubgraph } from '../execution/in-process.js';
+import type { SubgraphResult, SubgraphSchema } from '../types.js';
+
+/** What `/graphql` is answered with. */
+export interface HttpDoorOptions {
+  readonly subgraph: SubgraphSchema;
+  readonly apollo: ApolloServer<SubgraphContext>;
+  readonly direct: DirectDoor;
+  readonly executable: ExecutableSubgraph;
+  readonly verifier: TokenVerifier;
+  readonly log: Logger;
+  /** Largest body taken, in bytes. */
+  readonly maxBodyBytes: number;
+}
+
+/** Answers one request for `/graphql`: verifies the token, runs the operation, and aborts it when the client leaves. */
+export async function answerGraphQL(
+  options: HttpDoorOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const requestId = requestIdOf(request.headers['x-request-id']);
+  response.setHeader('x-request-id', requestId);
+  try {
+    const principal = await options.verifier.verify(bearerToken(request.headers.authorization));
+    const body = request.method === 'POST' ? await readJson(request, options.maxBodyBytes) : undefined;
+    const signal = abortedWith(response);
+    const isForwarded = request.headers[forwardedHeader] !== undefined;
+    const countsLoads = request.headers[countLoadsHeader] !== undefined;
+    const plain = countsLoads ? undefined : options.direct.find(request.headers, body);
+    if (plain) {
+      const result = await options.executable.execute({
+        ...plain,
+        principal,
+        requestId,
+        signal,
+        isForwarded,
+      });
+      return sendResult(response, result, plain.contentType);
+    }
+    const search = new URL(request.url ?? '/', 'http://localhost');
+    if (isTooDeep(textOf(body) ?? search.searchParams.get('query') ?? '')) throw tooDeep();
+    const init = { principal, requestId, log: options.log, signal, isForwarded };
+    const context = options.subgraph.createContext(init);
+    const answer = await options.apollo.executeHTTPGraphQLRequest({
+      httpGraphQLRequest: {
+        method: request.method ?? 'GET',
+        headers: headerMap(request),
+        search: search.search,
+        body,
+      },
+      context: async () => context,
+    });
+    await send(response, countsLoads ? withLoads(answer, context) : answer);
+  } catch (error) {
+    refuse(response, error, requestId);
+  }
+}
+
+/** The text of the operation in a body, if there is one. */
+function textOf(body: unknown): string | undefined {
+  const query = (body as { query?: unknown } | null | undefined)?.query;
+  return typeof query === 'string' ? query : undefined;
+}
+
+function sendResult(response: ServerResponse, { data, errors }: SubgraphResult, contentType: string): void {
+  if (response.destroyed) return;
+  const text = JSON.stringify({ errors, data });
+  // Without data nothing ran: the request was at fault.
+  response.writeHead(data === undefined ? 400 : 200, {
+    'content-type': contentType,
+    'content-length': Buffer.byteLength(text),
+  });
+  response.end(text);
+}
+
+/** The answer with the number of calls of each loader beside it. */
+function withLoads(answer: HTTPGraphQLResponse, { loaders }: SubgraphContext): HTTPGraphQLResponse {
+  if (answer.body.kind !== 'complete') return answer;
+  const body = JSON.parse(answer.body.string) as { extensions?: object };
+  const extensions = { ...body.extensions, loads: loaders.calls };
+  return { ...answer, body: { kind: 'complete', string: JSON.stringify({ ...body, extensions }) } };
+}
+
+/** Answers with one error of the catalogue and its status. */
+export function refuse(response: ServerResponse, error: unknown, requestId: string): void {
+  if (response.headersSent || response.destroyed) {
+    response.destroy();
+    return;
+  }
+  const status = error instanceof DomainError ? error.http : 500;
+  const body = JSON.stringify({ errors: [toGraphQLError(error, { requestId }).toJSON()] });
+  response.writeHead(status, {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+    ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
+    // What is left of a body that was not read is not worth reading.
+    ...(status === 413 || status === 503 ? { connection: 'close' } : {}),
+  });
+  response.end(body);
+}
+
+function headerMap(request: IncomingMessage): HeaderMap {
+  const headers = new HeaderMap();
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
+  }
+  return headers;
+}
+
+async function readJson(request: IncomingMessage, maxBytes: number): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  // What is announced to be too large is not read at all.
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  // Events are read by hand: an async iterator costs more than the operations that gateways send.
+  await new Promise<void>((resolve, reject) => {
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= maxBytes) return void chunks.push(chunk);
+      request.removeAllListeners('data');
+      reject(tooLarge(maxBytes));
+    });
+    request.once('end', resolve);
+    request.once('error', reject);
+  });
+  try {
+    const [first] = chunks;
+    const whole = first && chunks.length === 1 ? first : Buffer.concat(chunks);
+    return JSON.parse(whole.toString('utf8')) as unknown;
+  } catch (cause) {
+    throw new DomainError(
+      'BAD_REQUEST',
+      'The body is not JSON',
+      { field: 'body', expected: 'a JSON object' },
+      { cause },
+    );
+  }
+}
+
+function tooLarge(maxBytes: number): DomainError {
+  return new DomainError('REQUEST_TOO_LARGE', `The request is larger than ${maxBytes} bytes`, {
+    field: 'body',
+    expected: `at most ${maxBytes} bytes`,
+  });
+}
+
+/** Aborted when the connection goes before the answer is out. */
+function abortedWith(response: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  response.once('close', () => {
+    if (!response.writableFinished) controller.abort();
+  });
+  return controller.signal;
+}
+
+async function send(response: ServerResponse, { status, headers, body }: HTTPGraphQLResponse): Promise<void> {
+  if (response.destroyed) return;
+  for (const [name, value] of headers) response.setHeader(name, value);
+  response.statusCode = status ?? 200;
+  if (body.kind === 'complete') {
+    response.setHeader('content-length', Buffer.byteLength(body.string));
+    response.end(body.string);
+    return;
+  }
+  for await (const chunk of body.asyncIterator) response.write(chunk);
+  response.end();
+}

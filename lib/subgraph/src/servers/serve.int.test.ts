@@ -1,0 +1,249 @@
+import { describe, expect, test } from '@jest/globals';
+import { once } from 'node:events';
+import { request as httpRequest } from 'node:http';
+import { createServer } from 'node:net';
+import { createLogger } from '@rhizome/log';
+import { serveSubgraph } from './serve.js';
+import {
+  foreign,
+  garden,
+  get,
+  issuer,
+  lines,
+  plantStream,
+  post,
+  serve,
+  serveGardens,
+  served,
+  socketClient,
+  tokenOf,
+  until,
+  verifier,
+} from '../testing/served-demo-subgraph.fixture.js';
+
+serveGardens();
+
+describe('over HTTP', () => {
+  test('a good token is let in, and the answer names the request', async () => {
+    const answer = await post('{ me }', await tokenOf(issuer, 'READER'), {
+      headers: { 'x-request-id': 'req-7' },
+    });
+    expect(answer).toMatchObject({ status: 200, body: { data: { me: 'somebody in eden' } } });
+    expect(answer.headers.get('x-request-id')).toBe('req-7');
+  });
+
+  test.each<[string, () => Promise<string | undefined>, string]>([
+    ['none', async () => undefined, 'UNAUTHENTICATED'],
+    ['junk', async () => 'junk', 'UNAUTHENTICATED'],
+    ['one by somebody else', () => tokenOf(foreign, 'ADMIN'), 'UNAUTHENTICATED'],
+    ['an ended one', () => tokenOf(issuer, 'ADMIN', -5), 'TOKEN_EXPIRED'],
+  ])('a token that is %s is refused with 401, before the body is looked at', async (_what, mint, code) => {
+    const answer = await post('{ me }', await mint(), { body: 'no json' });
+    expect(answer.status).toBe(401);
+    expect(answer.headers.get('www-authenticate')).toBe('Bearer');
+    expect(answer.body.errors).toEqual([
+      expect.objectContaining({ extensions: expect.objectContaining({ code }) }),
+    ]);
+    expect(garden.ran).toEqual([]);
+  });
+
+  test('errors have the shape of the catalogue, and internals stay in the log with the request’s id', async () => {
+    const answer = await post('{ broken strictlyBroken { must } }', await tokenOf(issuer, 'READER'), {
+      headers: { 'x-request-id': 'req-8' },
+    });
+    expect(answer.body.data).toEqual({ broken: null, strictlyBroken: null });
+    expect(JSON.stringify(answer.body)).not.toContain('hunter2');
+    const codes = answer.body.errors?.map(({ extensions }) => [extensions['code'], extensions['requestId']]);
+    expect(codes?.sort()).toEqual([
+      ['CONFLICT', 'req-8'],
+      ['INTERNAL_SERVER_ERROR', 'req-8'],
+    ]);
+    const failed = lines.filter((line) => line.includes('resolver failed'));
+    expect(failed).toHaveLength(1);
+    expect(failed[0]).toContain('"requestId":"req-8"');
+  });
+
+  test.each([
+    ['that is no JSON', 'junk', 400, 'BAD_REQUEST'],
+    ['without a query', '{"variables":{}}', 400, 'BAD_REQUEST'],
+    ['that does not parse', '{"query":"{"}', 400, 'GRAPHQL_PARSE_FAILED'],
+    ['that does not fit the schema', '{"query":"{ nothing }"}', 400, 'GRAPHQL_VALIDATION_FAILED'],
+    [
+      'that asks for the schema',
+      '{"query":"{ __schema { types { name } } }"}',
+      400,
+      'GRAPHQL_VALIDATION_FAILED',
+    ],
+  ])('a request %s is refused by its code', async (_what, body, status, code) => {
+    const answer = await post('', await tokenOf(issuer, 'READER'), { body });
+    expect(answer.status).toBe(status);
+    expect(answer.body.errors?.[0]?.extensions).toMatchObject({ code });
+    expect(answer.body.errors?.[0]?.extensions).not.toHaveProperty('stacktrace');
+  });
+
+  test('a body that is too large is refused', async () => {
+    await served.close();
+    await serve({ maxBodyBytes: 1000 });
+    const answer = await post(`{ me } # ${'x'.repeat(2000)}`, await tokenOf(issuer, 'READER'));
+    expect(answer.body.errors?.[0]).toMatchObject({
+      message: expect.stringContaining('1000 bytes'),
+      extensions: { code: 'REQUEST_TOO_LARGE' },
+    });
+  });
+
+  test('the schema may be asked for where that is allowed', async () => {
+    await served.close();
+    await serve({ introspection: true });
+    const answer = await post('{ __schema { queryType { name } } }', await tokenOf(issuer, 'READER'));
+    expect(answer.body.data).toEqual({ __schema: { queryType: { name: 'Query' } } });
+  });
+
+  test('entities are loaded in one batch', async () => {
+    const query = `{ _entities(representations: [{__typename: "Plant", id: "2"}, {__typename: "Plant", id: "9"}, {__typename: "Plant", id: "1"}]) { ... on Plant { name } } }`;
+    const answer = await post(query, await tokenOf(issuer, 'READER'));
+    expect(answer.body.data).toEqual({ _entities: [{ name: 'moss' }, null, { name: 'fern' }] });
+    expect(garden.batches).toEqual(['Plant:2,9,1']);
+  });
+
+  test('a client that leaves aborts what runs for it', async () => {
+    const token = await tokenOf(issuer, 'READER');
+    const left = new AbortController();
+    const asked = post('{ slow(ms: 60000) }', token, { signal: left.signal });
+    await until(() => garden.ran.includes('slow'));
+    left.abort();
+    await expect(asked).rejects.toThrow(/abort/i);
+    await until(() => garden.ran.includes('slow aborted'));
+  });
+});
+
+describe('plain operations, which run without the pipeline of the server, are answered as that answers', () => {
+  const ask = { method: 'POST', headers: {} as Record<string, string> };
+  const asked = (body: unknown, headers: Record<string, string> = {}): RequestInit => ({
+    ...ask,
+    headers,
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+  const two = 'query A { me } query B($id: ID!) { plant(id: $id) { name } }';
+  const legacy = { accept: 'application/json' };
+  const modern = { accept: 'application/graphql-response+json' };
+  test.each<[string, RequestInit]>([
+    ['a query', asked({ query: '{ plants { id name } }' })],
+    [
+      'a query with variables',
+      asked({ query: 'query ($id: ID!) { plant(id: $id) { name } }', variables: { id: '1' } }),
+    ],
+    ['no variables', asked({ query: '{ me }', variables: null, operationName: null })],
+    ['a named operation', asked({ query: two, operationName: 'B', variables: { id: '2' } })],
+    ['an operation that is not named', asked({ query: two })],
+    ['an operation that is not there', asked({ query: two, operationName: 'C' })],
+    ['errors in fields', asked({ query: '{ broken strictlyBroken { must } }' })],
+    ['a variable that is missing', asked({ query: two, operationName: 'B' })],
+    ['a variable that is missing, told by status', asked({ query: two, operationName: 'B' }, modern)],
+    ['variables that are a list', asked({ query: '{ me }', variables: [] })],
+    ['variables that are a text', asked({ query: '{ me }', variables: '{}' })],
+    ['a name that is a number', asked({ query: '{ me }', operationName: 7 })],
+    ['keys beside', asked({ query: '{ me }', extensions: { a: 1 } })],
+    ['a batch', asked([{ query: '{ me }' }])],
+    ['a type by its name', asked({ query: '{ __typename me }' })],
+    ['a subscription', asked({ query: 'subscription { plantChanged { cursor } }' })],
+    ['JSON that is asked for', asked({ query: '{ me }' }, legacy)],
+    ['the media type of GraphQL that is asked for', asked({ query: '{ me }' }, modern)],
+    [
+      'what gateways ask for',
+      asked({ query: '{ me }' }, { accept: 'application/graphql-response+json, application/json' }),
+    ],
+    ['a type that is not sent', asked({ query: '{ me }' }, { accept: 'text/plain' })],
+    ['a text that is no JSON by its type', asked({ query: '{ me }' }, { 'content-type': 'text/plain' })],
+  ])('%s', async (_what, init) => {
+    const token = await tokenOf(issuer, 'READER');
+    const seen: unknown[] = [];
+    for (const mode of ['jit', 'interpreted'] as const) {
+      await served.close();
+      await serve({ mode });
+      const headers = { 'x-request-id': 'req-9', ...(init.headers as Record<string, string>) };
+      const answer = await post('', token, { ...init, headers });
+      const shown = ['content-type', 'cache-control', 'x-request-id'].map((name) => answer.headers.get(name));
+      // Compiled code does not tell where in the document a field stands; its path says which it is.
+      const errors = answer.body.errors?.map((error) => ({ ...error, locations: undefined }));
+      seen.push({ status: answer.status, shown, body: { ...answer.body, errors } });
+    }
+    expect(seen[0]).toEqual(seen[1]);
+  });
+});
+
+describe('health', () => {
+  test('alive and ready without a token; other paths are not there', async () => {
+    expect(await get('/healthz')).toEqual({ status: 200, body: { status: 'ok' } });
+    expect(await get('/readyz')).toEqual({ status: 200, body: { ready: true } });
+    expect((await get('/')).status).toBe(404);
+  });
+
+  test('not ready while the service says so, and when it cannot tell', async () => {
+    await served.close();
+    const checks = { mongo: 'no primary' };
+    await serve({ readiness: async () => ({ ready: false, checks }) });
+    expect(await get('/readyz')).toEqual({ status: 503, body: { ready: false, checks } });
+    await served.close();
+    await serve({ readiness: () => Promise.reject(new Error('secret')) });
+    const { status, body } = await get('/readyz');
+    expect(status).toBe(503);
+    expect(JSON.stringify(body)).not.toContain('secret');
+  });
+});
+
+describe('a drain', () => {
+  test('ends a live stream with 1001, and its source', async () => {
+    const client = socketClient(await tokenOf(issuer, 'READER'));
+    const stream = client.iterate(plantStream);
+    const first = stream.next();
+    first.catch(() => undefined);
+    await until(() => garden.streams.length === 1);
+    await served.close();
+    expect(await client.closed).toEqual({ code: 1001, reason: 'Going away' });
+    await expect(first).rejects.toMatchObject({ code: 1001 });
+    expect(garden.streams[0]?.feed.ended).toBe(true);
+  });
+
+  test('lets running operations end, takes nothing new, and frees the port', async () => {
+    const token = await tokenOf(issuer, 'READER');
+    const asked = post('{ slow(ms: 300) }', token);
+    await until(() => garden.ran.includes('slow'));
+    // A connection that is open already, as a load balancer has it, is told to go elsewhere.
+    const idle = httpRequest(served.url, { method: 'POST', headers: { 'content-length': '2' } });
+    idle.flushHeaders();
+    await once(idle, 'socket').then(([socket]) => once(socket as NodeJS.EventEmitter, 'connect'));
+    const closed = served.close();
+    const refused = once(idle, 'response') as Promise<[{ statusCode: number; resume(): void }]>;
+    idle.end('{}');
+    const [response] = await refused;
+    response.resume();
+    expect(response.statusCode).toBe(503);
+    expect((await asked).body).toEqual({ data: { slow: 'done' } });
+    await closed;
+    const again = createServer().listen(served.port, '127.0.0.1');
+    await once(again, 'listening');
+    await new Promise((resolve) => again.close(resolve));
+  });
+
+  test('does not wait for ever', async () => {
+    await served.close();
+    await serve({ drainMs: 100 });
+    const asked = post('{ slow(ms: 60000) }', await tokenOf(issuer, 'READER'));
+    asked.catch(() => undefined);
+    await until(() => garden.ran.includes('slow'));
+    const started = performance.now();
+    await served.close();
+    expect(performance.now() - started).toBeLessThan(3000);
+    await expect(asked).rejects.toThrow();
+    await until(() => garden.ran.includes('slow aborted'));
+  });
+});
+
+test('a port that is taken is a clear error', async () => {
+  const log = createLogger({ name: 'garden', destination: { write: () => undefined } });
+  await expect(
+    serveSubgraph({ subgraph: garden.subgraph, verifier, log, port: served.port }),
+  ).rejects.toThrow(
+    expect.objectContaining({ code: 'PORT_TAKEN', message: expect.stringContaining(String(served.port)) }),
+  );
+});

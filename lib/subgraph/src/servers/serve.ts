@@ -1,0 +1,207 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Clock } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
+import type { Logger } from '@rhizome/log';
+import { startApollo } from './apollo.js';
+import { requestIdOf, type TokenVerifier } from './credentials.js';
+import { DirectDoor } from './fast-path.js';
+import { answerGraphQL, type HttpDoorOptions, refuse } from './http-handler.js';
+import { createInProcess } from '../execution/in-process.js';
+import type { ExecutionMode } from '../execution/operation.js';
+import { Running } from './in-flight.js';
+import { openSocketDoor, type SocketDoor } from './websocket-handler.js';
+import type { SubgraphSchema } from '../types.js';
+
+/** Whether a service can do its work, and what stands in the way. */
+export interface Readiness {
+  readonly ready: boolean;
+  /** Parts by name with a word on each, such as `{ mongo: 'no primary' }`. */
+  readonly checks?: Readonly<Record<string, string>>;
+}
+
+/** How a subgraph is served. */
+export interface ServeOptions {
+  readonly subgraph: SubgraphSchema;
+  readonly verifier: TokenVerifier;
+  readonly log: Logger;
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** Default 0: a free one. */
+  readonly port?: number;
+  /** Asked at each `/readyz`; default: ready while listening. */
+  readonly readiness?: () => Readiness | Promise<Readiness>;
+  /** Whether `__schema` may be asked for; default false. */
+  readonly introspection?: boolean;
+  /** How long a drain waits for running operations, in milliseconds; default 10,000. */
+  readonly drainMs?: number;
+  /** Largest HTTP body or WebSocket message, in bytes; default 96 MiB: a task of a million parameter sets fits. */
+  readonly maxBodyBytes?: number;
+  /** How operations run; default `jit`. */
+  readonly mode?: ExecutionMode;
+  readonly clock?: Clock;
+}
+
+/** A subgraph that listens. */
+export interface ServedSubgraph {
+  /** `http://…/graphql` */
+  readonly url: string;
+  /** `ws://…/graphql` */
+  readonly wsUrl: string;
+  /** The port that was taken. */
+  readonly port: number;
+  /**
+   * Drains: not ready, nothing new, running operations end, streams close with 1001, then the port is free. May be
+   * called twice.
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves a subgraph on one port: `/graphql` for HTTP (Apollo Server) and WebSocket (graphql-transport-ws), `/healthz`,
+ * `/readyz`. A bearer token is verified for each request and each socket.
+ *
+ * @throws DomainError PORT_TAKEN when something else listens there
+ */
+export async function serveSubgraph(options: ServeOptions): Promise<ServedSubgraph> {
+  const { subgraph, verifier, log, host = '127.0.0.1', port = 0, introspection = false } = options;
+  const maxBodyBytes = options.maxBodyBytes ?? 96 * 1024 * 1024;
+  const apollo = await startApollo(subgraph, log, introspection);
+  const executable = createInProcess({ subgraph, log, ...pick(options) });
+  const sockets = openSocketDoor({
+    executable,
+    schema: subgraph.schema,
+    verifier,
+    log,
+    maxMessageBytes: maxBodyBytes,
+  });
+  const door = {
+    subgraph,
+    apollo,
+    direct: new DirectDoor(executable),
+    executable,
+    verifier,
+    log,
+    maxBodyBytes,
+  };
+  const state = new ServerState(options, door, sockets);
+  const server = createServer((request, response) => state.answer(request, response));
+  // Longer than clients keep idle connections, so that a connection is not closed under a request.
+  server.keepAliveTimeout = 65_000;
+  server.on('upgrade', (request, socket, head) => {
+    if (state.draining || pathOf(request) !== '/graphql')
+      socket.end('HTTP/1.1 503 Service Unavailable\r\n\r\n');
+    else sockets.upgrade(request, socket, head);
+  });
+  await listen(server, host, port).catch(async (error: unknown) => {
+    await apollo.stop();
+    throw error;
+  });
+  const { port: taken } = server.address() as AddressInfo;
+  const address = `${host.includes(':') ? `[${host}]` : host}:${taken}`;
+  log.info({ subgraph: subgraph.name, address }, 'serving');
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    await state.drain(server);
+    await apollo.stop();
+    log.info({ subgraph: subgraph.name }, 'drained');
+  };
+  return {
+    url: `http://${address}/graphql`,
+    wsUrl: `ws://${address}/graphql`,
+    port: taken,
+    close: () => (closing ??= close()),
+  };
+}
+
+function pick({ mode, clock }: ServeOptions): Pick<ServeOptions, 'mode' | 'clock'> {
+  return { ...(mode ? { mode } : {}), ...(clock ? { clock } : {}) };
+}
+
+async function listen(server: Server, host: string, port: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EADDRINUSE') return reject(error);
+      const text = `Port ${port} of ${host} is taken; choose another one, or 0 for a free one`;
+      reject(new DomainError('PORT_TAKEN', text, { field: 'port', value: port }, { cause: error }));
+    });
+    server.listen(port, host, resolve);
+  });
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '/').split('?', 1)[0] ?? '/';
+}
+
+/** How long a client may take to answer the closing of its socket, in milliseconds. */
+const socketGraceMs = 2000;
+
+/** What is running, and whether anything new is taken. */
+class ServerState {
+  readonly #options: ServeOptions;
+  readonly #door: HttpDoorOptions;
+  readonly #sockets: SocketDoor;
+  readonly #running = new Running();
+  draining = false;
+
+  constructor(options: ServeOptions, door: HttpDoorOptions, sockets: SocketDoor) {
+    this.#options = options;
+    this.#door = door;
+    this.#sockets = sockets;
+  }
+
+  answer(request: IncomingMessage, response: ServerResponse): void {
+    const path = pathOf(request);
+    if (path === '/healthz') sendJson(response, 200, { status: 'ok' });
+    else if (path === '/readyz') void this.#ready(response);
+    else if (path === '/graphql') void this.#graphql(request, response);
+    else sendJson(response, 404, { status: 'not found', paths: ['/graphql', '/healthz', '/readyz'] });
+  }
+
+  async #ready(response: ServerResponse): Promise<void> {
+    if (this.draining) return sendJson(response, 503, { ready: false, checks: { server: 'draining' } });
+    try {
+      const readiness = (await this.#options.readiness?.()) ?? { ready: true };
+      sendJson(response, readiness.ready ? 200 : 503, readiness);
+    } catch (error) {
+      this.#options.log.warn({ err: error }, 'readiness check failed');
+      sendJson(response, 503, { ready: false, checks: { readiness: 'the check failed; see the log' } });
+    }
+  }
+
+  async #graphql(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.draining) {
+      const error = new DomainError(
+        'SHUTTING_DOWN',
+        'This server is being stopped; ask again, another one answers',
+      );
+      return refuse(response, error, requestIdOf(request.headers['x-request-id']));
+    }
+    this.#running.enter();
+    response.once('close', () => this.#running.leave());
+    await answerGraphQL(this.#door, request, response);
+  }
+
+  /** Ends in order; what does not end in time is cut. */
+  async drain(server: Server): Promise<void> {
+    this.draining = true;
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    const within = this.#options.drainMs ?? 10_000;
+    await Promise.all([
+      this.#running.idle(within),
+      this.#sockets.running.idle(within).then(() => this.#sockets.close(socketGraceMs)),
+    ]);
+    server.closeAllConnections();
+    await closed;
+  }
+}
+
+function sendJson(response: ServerResponse, status: number, body: object): void {
+  const text = JSON.stringify(body);
+  response.writeHead(status, {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(text),
+    'cache-control': 'no-store',
+  });
+  response.end(text);
+}

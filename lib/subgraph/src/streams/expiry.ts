@@ -1,0 +1,29 @@
+import type { Clock, Principal } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
+import type { ResultStream } from './result-stream.js';
+import type { SubgraphResult } from '../types.js';
+
+/** Node's timers hold no longer wait, about 24 days. */
+const longestTimerMs = 2 ** 31 - 1;
+
+/** Ends the stream with TOKEN_EXPIRED when the principal's token ends. */
+export function expireWith(
+  stream: ResultStream,
+  { expiresAt, subject }: Principal,
+  clock: Clock,
+  shape: (error: unknown) => SubgraphResult,
+): void {
+  let timer: NodeJS.Timeout;
+  const arm = (): void => {
+    const leftMs = expiresAt.getTime() - clock.now().getTime();
+    if (leftMs <= 0) {
+      const text = `The token of "${subject}" ended at ${expiresAt.toISOString()}`;
+      stream.end(shape(new DomainError('TOKEN_EXPIRED', text)));
+      return;
+    }
+    timer = setTimeout(arm, Math.min(leftMs, longestTimerMs));
+    timer.unref();
+  };
+  arm();
+  stream.onEnd(() => clearTimeout(timer));
+}
