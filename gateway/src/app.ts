@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { type Clock, systemClock, type Verifier } from '@rhizome/authz';
+import { type Clock, systemClock } from '@rhizome/clock';
+import { type Verifier } from '@rhizome/authz';
 import type { Logger } from '@rhizome/log';
 import {
   createEngine,

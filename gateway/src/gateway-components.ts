@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '@rhizome/authz';
+import { type Clock, systemClock } from '@rhizome/clock';
 import { DomainError } from '@rhizome/errors';
 import type { SubgraphSchema } from '@rhizome/subgraph';
 import { createEngine, type Engine, type EngineOptions, type TransportFactory } from '@rhizome/federation';

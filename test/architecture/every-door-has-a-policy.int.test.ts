@@ -5,7 +5,7 @@ import { buildCore } from '@rhizome/core';
 import type { ExperimentModule } from '@rhizome/experiment';
 import { buildOwnSubgraph, Guards } from '@rhizome/gateway';
 import { silentLogger } from '@rhizome/log';
-import { createIds, systemClock } from '@rhizome/mongo';
+import { createIds, systemClock } from '@rhizome/clock';
 import { createInProcess, type SubgraphSchema } from '@rhizome/subgraph';
 import { leftovers, testDatabase, testPrincipal } from '@rhizome/testkit';
 import {

@@ -12,7 +12,7 @@ import {
 const packages = workspacePackages();
 const experiments = experimentNames().map((name) => `@rhizome/${name}`);
 const libraries = packages.filter(({ folder }) => folder.startsWith('lib/')).map(({ name }) => name);
-const clients = ['@rhizome/client', '@rhizome/errors', '@rhizome/config', '@rhizome/log'];
+const clients = ['@rhizome/client', '@rhizome/errors', '@rhizome/config', '@rhizome/log', '@rhizome/retry'];
 
 /** What each kind of package may depend on inside the house, beside test helpers. Source: the table of the architecture page. */
 function allowed({ folder, name }: WorkspacePackage): readonly string[] {

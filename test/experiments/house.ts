@@ -6,7 +6,7 @@ import { buildCore } from '@rhizome/core';
 import type { ExperimentModule, ExperimentService } from '@rhizome/experiment';
 import { buildGateway, createInProcessTransport, serveGateway } from '@rhizome/gateway';
 import { silentLogger } from '@rhizome/log';
-import { createIds, systemClock } from '@rhizome/mongo';
+import { createIds, systemClock } from '@rhizome/clock';
 import { compose, discoverSubgraphs } from '@rhizome/schema';
 import { createInProcess, type InProcessSubgraph } from '@rhizome/subgraph';
 import { leftovers, type TestDatabase, testDatabase, type TestTokens, testTokens } from '@rhizome/testkit';
@@ -71,7 +71,7 @@ export async function startHouse(
   let url = '';
   const service = (name: string): ApiClient =>
     leftovers.use(
-      createClient({ url, token: () => tokens.service(name), reconnect: { baseMs: 20 } }),
+      createClient({ url, token: () => tokens.service(name), reconnect: { initialDelayMs: 20 } }),
       `client of ${name}`,
     );
   const rooms: Record<string, Room> = {};

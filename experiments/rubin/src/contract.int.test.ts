@@ -1,6 +1,7 @@
 import { createClient } from '@rhizome/client';
 import { silentLogger } from '@rhizome/log';
-import { collection, createIds, systemClock } from '@rhizome/mongo';
+import { createIds, systemClock } from '@rhizome/clock';
+import { collection } from '@rhizome/mongo';
 import { describeSubgraphContract } from '@rhizome/testkit/contract';
 import { leftovers } from '@rhizome/testkit';
 import { buildRubin } from './app.js';

@@ -1,5 +1,5 @@
 /** Puts the subgraphs of a repository into the registry: what a playground, a test or an installation begins with. */
-import { type Clock, systemClock } from '@rhizome/authz';
+import { type Clock, systemClock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
 import { type GraphSubgraph, sdlDigest } from '@rhizome/schema';
 import { ownAddress } from './graph/own-address.js';

@@ -1,6 +1,6 @@
 /** Checks what is to become of the graph, and says what it found as a document that can be kept. */
-import type { Clock, Principal } from '@rhizome/authz';
-import type { Ids } from '@rhizome/mongo';
+import type { Clock, Ids } from '@rhizome/clock';
+import type { Principal } from '@rhizome/authz';
 import { type CheckReport, type Finding, finding, type SchemaChange, sdlDigest } from '@rhizome/schema';
 import type { Composer } from './composer.js';
 import { type Graph, type GraphMember, ruled } from './graph.js';

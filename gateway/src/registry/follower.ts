@@ -1,6 +1,6 @@
 /** Follows the registry: whichever gateway publishes, all serve what is live. */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@rhizome/log';
+import { Backoff, sleep } from '@rhizome/retry';
 import type { RegistryRepository } from './store/registry.repository.js';
 
 /** What a follower is handed. */
@@ -14,8 +14,6 @@ export interface FollowerOptions {
 type Stream = Awaited<ReturnType<RegistryRepository['watch']>>;
 
 const askEveryMs = 100;
-const shortestPauseMs = 100;
-const longestPauseMs = 5_000;
 
 /** Looks once at the beginning, and again after whatever is written; goes on after a store that was away. */
 export class Follower {
@@ -43,20 +41,18 @@ export class Follower {
 
   async #run(): Promise<void> {
     const { signal } = this.#stop;
-    for (let failures = 0; !signal.aborted;) {
+    const backoff = new Backoff();
+    while (!signal.aborted) {
       try {
-        await this.#follow(() => (failures = 0));
+        await this.#follow(() => backoff.reset());
       } catch (error) {
         if (signal.aborted) return;
         this.#connected = false;
-        failures++;
-        this.#options.log.warn(
-          { err: error, failures },
-          'the schema registry cannot be followed; trying again',
-        );
+        const waitMs = backoff.next();
+        const { failures } = backoff;
+        this.#options.log.warn({ err: error, failures, waitMs }, 'schema registry not followed; retrying');
+        await sleep(waitMs, signal);
       }
-      const pause = Math.min(longestPauseMs, shortestPauseMs * 2 ** Math.min(failures, 10));
-      await delay(pause, undefined, { signal }).catch(() => undefined);
     }
   }
 
@@ -84,7 +80,7 @@ export class Follower {
     try {
       while (!stream.closed) {
         if (await stream.tryNext()) news.tell();
-        else await delay(askEveryMs, undefined, { signal: this.#stop.signal });
+        else if (!(await sleep(askEveryMs, this.#stop.signal))) break;
       }
       news.fail(new Error('the change stream was closed'));
     } catch (error) {

@@ -1,5 +1,5 @@
 /** Opens the registry with all that it takes; loaded only by a gateway that has one. */
-import { createIds } from '@rhizome/mongo';
+import { createIds } from '@rhizome/clock';
 import { Registry, type RegistryOptions } from './registry.js';
 import { openRegistryStore } from './store/open.repository.js';
 

@@ -1,5 +1,5 @@
 /** What every gateway adds to the graph itself, and how it comes into the registry. */
-import type { Clock } from '@rhizome/authz';
+import type { Clock } from '@rhizome/clock';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import { compareSchemas, compose, coreFirst, publicSdlOf, sdlDigest } from '@rhizome/schema';

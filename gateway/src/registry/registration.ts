@@ -1,5 +1,6 @@
 /** How a subgraph becomes known: its name, its prefix, and where it is reached. */
-import type { Clock, Principal } from '@rhizome/authz';
+import type { Clock } from '@rhizome/clock';
+import type { Principal } from '@rhizome/authz';
 import type { OwnSubgraph } from './own.js';
 import { invalid, refuse, type SchemaRefusal } from './refusal.js';
 import { assertMayChange } from './rights.js';

@@ -1,8 +1,8 @@
 /** The schema registry as one gateway has it: what is live, who may publish, and what follows when somebody does. */
-import type { Clock, Principal } from '@rhizome/authz';
+import type { Clock, Ids } from '@rhizome/clock';
+import type { Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
-import type { Ids } from '@rhizome/mongo';
 import type { SchemaChange } from '@rhizome/schema';
 import type { TransportFactory } from '@rhizome/federation';
 import { Composer } from './composer.js';

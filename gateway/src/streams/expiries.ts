@@ -1,4 +1,4 @@
-import type { Clock } from '@rhizome/authz';
+import type { Clock } from '@rhizome/clock';
 
 /** Node's timers hold no longer wait, about 24 days. */
 const longestTimerMs = 2 ** 31 - 1;

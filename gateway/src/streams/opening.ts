@@ -1,4 +1,4 @@
-import type { Clock } from '@rhizome/authz';
+import type { Clock } from '@rhizome/clock';
 import { expiry, longestLasting } from './shared-stream.js';
 import type { StreamRequest } from './types.js';
 

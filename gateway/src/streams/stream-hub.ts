@@ -1,4 +1,4 @@
-import type { Clock } from '@rhizome/authz';
+import type { Clock } from '@rhizome/clock';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Engine, Subscribing } from '@rhizome/federation';

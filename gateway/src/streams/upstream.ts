@@ -1,8 +1,8 @@
 import { lookUp } from '@rhizome/errors';
+import { backoffMs, sleep } from '@rhizome/retry';
 import { type DirectSource, isDirect } from '@rhizome/subgraph';
 import type { ExecutionText, Subscribing } from '@rhizome/federation';
 import { withdrawn, withFact } from '../policy/index.js';
-import { backoffMs, sleep } from './backoff.js';
 import type { StreamEvent, StreamObserver } from './types.js';
 
 /** Where an upstream's events go. */
@@ -105,7 +105,7 @@ export class Upstream {
         return this.#end(outcome.last);
       }
       observer.upstreamReopened('broken');
-      await sleep(backoffMs(attempt++), this.#turn.signal);
+      await sleep(backoffMs(++attempt), this.#turn.signal, { ref: false });
     }
   }
 

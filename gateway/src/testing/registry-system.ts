@@ -1,4 +1,4 @@
-import type { Clock } from '@rhizome/authz';
+import type { Clock } from '@rhizome/clock';
 import { silentLogger } from '@rhizome/log';
 import { completeSdl } from '@rhizome/schema';
 import { buildSubgraph, createInProcess, type InProcessSubgraph } from '@rhizome/subgraph';

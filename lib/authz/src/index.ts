@@ -9,7 +9,6 @@ export {
   type Role,
   roles,
 } from './actions.js';
-export { type Clock, systemClock } from './clock.js';
 export {
   assertCan,
   authorisationScope,

@@ -12,7 +12,7 @@ import {
   type JWK,
   SignJWT,
 } from 'jose';
-import { type Clock, systemClock } from './clock.js';
+import { type Clock, systemClock } from '@rhizome/clock';
 import type { Grant, PrincipalKind } from './principal.js';
 
 /** A token issuer that needs nobody else: for playgrounds and tests. */

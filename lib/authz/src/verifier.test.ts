@@ -32,7 +32,7 @@ const sign = (claims: object, pair = first): Promise<string> =>
   new SignJWT({ ...claims }).setProtectedHeader({ alg: 'ES256' }).sign(pair.privateKey);
 
 async function verifierOf(...pairs: GenerateKeyPairResult[]) {
-  const clock = { at: start.getTime(), now: () => new Date(clock.at) };
+  const clock = { at: start.getTime(), now: () => new Date(clock.at), monotonicMs: () => clock.at };
   const keys = { set: await publicSet(...pairs) };
   const verifier = createVerifier({ issuers: [{ issuer, jwks: () => keys.set }], clock, cacheSize: 2 });
   return { verifier, clock, keys };

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import { decodeJwt, errors, jwtVerify } from 'jose';
 import { principalFromClaims } from './claims.js';
-import { type Clock, systemClock } from './clock.js';
+import { type Clock, systemClock } from '@rhizome/clock';
 import { keySource, type KeySource, type TrustedIssuer } from './keys.js';
 import type { Principal } from './principal.js';
 

@@ -69,7 +69,7 @@ function client(options: Partial<ClientOptions> = {}): ApiClient {
   const made = createClient({
     url: options.url ?? address(),
     token: 'secret',
-    retry: { baseMs: 2, capMs: 10 },
+    retry: { initialDelayMs: 2, maxDelayMs: 10 },
     onRetry: (event) => retries.push(event),
     ...options,
   });
@@ -153,7 +153,7 @@ describe('a query is sent again', () => {
 
   test('no more often than allowed, and then rejects with the last error', async () => {
     script = [failing('SERVICE_UNAVAILABLE')];
-    const asked = client({ retry: { baseMs: 1, capMs: 2, attempts: 3 } }).query(pingQuery, {});
+    const asked = client({ retry: { initialDelayMs: 1, maxDelayMs: 2, attempts: 3 } }).query(pingQuery, {});
     await expect(asked).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
     expect(seen).toHaveLength(4);
   });
@@ -176,7 +176,7 @@ describe('a query is sent again', () => {
     script = [failing('SERVICE_UNAVAILABLE')];
     const leaving = new AbortController();
     const asked = client({
-      retry: { baseMs: 60_000, capMs: 60_000 },
+      retry: { initialDelayMs: 60_000, maxDelayMs: 60_000 },
       onRetry: () => leaving.abort(new Error('left')),
     }).query(pingQuery, {}, { signal: leaving.signal });
     await expect(asked).rejects.toThrow('left');
@@ -213,7 +213,7 @@ describe('a mutation', () => {
     await new Promise((resolve) => server.close(resolve));
     const asked = client({
       url,
-      retry: { baseMs: 20, capMs: 20, attempts: 50 },
+      retry: { initialDelayMs: 20, maxDelayMs: 20, attempts: 50 },
       onRetry: (event) => {
         retries.push(event);
         if (retries.length === 2) server.listen(port, '127.0.0.1');

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 import { type DocumentNode, Kind, print } from 'graphql';
 import { fromGraphQLErrors, isRhizomeApiError, RhizomeApiError } from './api-error.js';
-import { type Backoff, backoffOf, type RetryOptions, sleep, waitBefore } from './backoff.js';
+import { sleep } from '@rhizome/retry';
+import { type RetryOptions, type RetrySettings, retrySettings, waitBefore } from './retry-options.js';
 import { clientHeaders, type ClientName } from './client-name.js';
 import { type HttpAnswer, type HttpCall, HttpTransport } from './http-transport.js';
 import { type OpenAt, type Reconnecting, ResumingStream, type SnapshotTaken } from './resuming-stream.js';
@@ -207,7 +208,7 @@ class Client implements ApiClient {
     const stream = new ResumingStream<TData>({
       socket: this.#socket,
       tokens: this.#tokens,
-      backoff: backoffOf(options.reconnect ?? this.#options.reconnect, Infinity),
+      backoff: retrySettings(options.reconnect ?? this.#options.reconnect, Infinity),
       ...textOf(document),
       variables,
       cursorOf,
@@ -231,7 +232,7 @@ class Client implements ApiClient {
   ): Promise<PartialAnswer<TData>> {
     const { signal, requestId = randomUUID(), timeoutMs = this.#options.timeoutMs ?? 30_000 } = options;
     const call: HttpCall = { ...textOf(document), variables, requestId, timeoutMs, signal };
-    const backoff = backoffOf(options.retry ?? this.#options.retry, requestAttempts);
+    const backoff = retrySettings(options.retry ?? this.#options.retry, requestAttempts);
     for (let attempt = 1; ; attempt += 1) {
       try {
         return answerOf<TData>(await this.#http.send(call), requestId, strict);
@@ -250,7 +251,7 @@ class Client implements ApiClient {
     error: RhizomeApiError,
     attempt: number,
     idempotent: boolean,
-    backoff: Backoff,
+    backoff: RetrySettings,
   ): number | undefined {
     if (attempt > backoff.attempts) return undefined;
     // A token is looked at before anything runs: sending again with another one does nothing twice.

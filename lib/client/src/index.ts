@@ -1,7 +1,7 @@
 export type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 export { isRhizomeApiError, RhizomeApiError } from './api-error.js';
 export type { ClientName } from './client-name.js';
-export type { RetryOptions } from './backoff.js';
+export type { RetryOptions } from './retry-options.js';
 export {
   type ApiClient,
   type CallOptions,

@@ -1,6 +1,7 @@
 import type { FormattedExecutionResult, SubscribePayload } from 'graphql-ws';
 import { fromGraphQLErrors, isRhizomeApiError, RhizomeApiError } from './api-error.js';
-import { type Backoff, sleep, waitBefore } from './backoff.js';
+import { sleep } from '@rhizome/retry';
+import { type RetrySettings, waitBefore } from './retry-options.js';
 import type { SocketTransport } from './socket-transport.js';
 import type { Tokens } from './token-source.js';
 
@@ -38,7 +39,7 @@ export interface OpenAt {
 export interface ResumingStreamOptions<TData> {
   readonly socket: SocketTransport;
   readonly tokens: Tokens;
-  readonly backoff: Backoff;
+  readonly backoff: RetrySettings;
   readonly query: string;
   readonly operationName: string | undefined;
   /** The variables, given where the stream shall go on. */

@@ -124,7 +124,7 @@ function client(options: Partial<ClientOptions> = {}): ApiClient {
   const made = createClient({
     url: `http://127.0.0.1:${server.port}/graphql`,
     token: 'one',
-    reconnect: { baseMs: 5, capMs: 20 },
+    reconnect: { initialDelayMs: 5, maxDelayMs: 20 },
     ...options,
   });
   clients.push(made);
@@ -249,7 +249,7 @@ describe('a stream that can be resumed', () => {
 
   test('gives up after as many attempts as it is allowed', async () => {
     await server.stop();
-    const asked = client({ reconnect: { baseMs: 1, capMs: 2, attempts: 3 } }).subscribeResumable(
+    const asked = client({ reconnect: { initialDelayMs: 1, maxDelayMs: 2, attempts: 3 } }).subscribeResumable(
       countDocument,
       {},
       resumable,
@@ -284,7 +284,7 @@ describe('a stream', () => {
   test('ends by its signal, also between two attempts', async () => {
     await server.stop();
     const leaving = new AbortController();
-    const stream = client({ reconnect: { baseMs: 60_000, capMs: 60_000 } }).subscribe(
+    const stream = client({ reconnect: { initialDelayMs: 60_000, maxDelayMs: 60_000 } }).subscribe(
       countDocument,
       {},
       { signal: leaving.signal, onReconnect: () => leaving.abort() },

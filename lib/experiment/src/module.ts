@@ -1,7 +1,8 @@
 /** The shape of an experiment's package: what it is built from, and what it then is. */
 import type { ApiClient } from '@rhizome/client';
 import type { Logger } from '@rhizome/log';
-import type { Clock, connectMongo, Ids } from '@rhizome/mongo';
+import type { Clock, Ids } from '@rhizome/clock';
+import type { connectMongo } from '@rhizome/mongo';
 import type { SubgraphSchema } from '@rhizome/subgraph';
 
 /** A database of the store. */

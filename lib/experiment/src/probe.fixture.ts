@@ -8,7 +8,7 @@ import {
 } from './index.js';
 import type { InputFault } from './index.js';
 import type { ApiClient } from '@rhizome/client';
-import { createIds, systemClock } from '@rhizome/mongo';
+import { createIds, systemClock } from '@rhizome/clock';
 import { silentLogger } from '@rhizome/log';
 import { leftovers, type TestDatabase } from '@rhizome/testkit';
 import { prepareDatabase } from './index.js';

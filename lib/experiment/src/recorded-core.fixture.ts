@@ -241,8 +241,8 @@ export async function serveRecordedCore(): Promise<RecordedHouse> {
     createClient({
       url: served.url,
       token: () => tokens.service('alpha'),
-      retry: { attempts: 1, baseMs: 5 },
-      reconnect: { baseMs: 5, capMs: 50 },
+      retry: { attempts: 1, initialDelayMs: 5 },
+      reconnect: { initialDelayMs: 5, maxDelayMs: 50 },
     }),
     'the client of a recorded core',
   );

@@ -52,7 +52,7 @@ export interface SubmissionsOptions<
   readonly places: readonly PlaceRule[];
   /** How often submissions that were left behind are looked for, in milliseconds; 15,000 unless given. */
   readonly sweepMs?: number;
-  /** Wait after the event stream broke, doubled with each further time, in milliseconds; 500 unless given. */
+  /** Upper bound of the wait after the event stream broke, in milliseconds; doubles with each further break. Default 500. */
   readonly backoffMs?: number;
 }
 

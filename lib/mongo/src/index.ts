@@ -1,5 +1,4 @@
-export { systemClock, type Clock } from './clock.js';
-export { createIds, type Ids, timeOfId } from './ids.js';
+export { type Clock, createIds, type Ids, systemClock, timeOfId } from '@rhizome/clock';
 export type { Environment } from './config.js';
 export { defaultCacheDir, resolveMongod, type ResolveOptions } from './binary/resolve.js';
 export { progressLine, type FetchProgress, type OnProgress } from './binary/progress.js';

@@ -1,4 +1,4 @@
-import { type Clock, createIds, type Ids } from '@rhizome/mongo';
+import { type Clock, createIds, type Ids } from '@rhizome/clock';
 
 /** A clock that stands still until it is told to go on. */
 export interface ManualClock extends Clock {

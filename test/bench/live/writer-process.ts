@@ -1,7 +1,8 @@
 /** Moves jobs by core's transition writer at a rate: they are held and released, again and again. */
 import { openTransitionWriter, type TransitionRequest } from '@rhizome/core';
 import { silentLogger } from '@rhizome/log';
-import { connectMongo, systemClock } from '@rhizome/mongo';
+import { systemClock } from '@rhizome/clock';
+import { connectMongo } from '@rhizome/mongo';
 import { answerQuestions } from './processes.js';
 
 /** How jobs are to be moved. */

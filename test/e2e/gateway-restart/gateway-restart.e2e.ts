@@ -50,7 +50,7 @@ describe.each(transports)('over %s', (transport) => {
     api = apiOf(house.url, house.token);
     const { url, wsUrl, token } = house;
     watch = await watchJobs(
-      leftovers.use(createClient({ url, wsUrl, token, reconnect: { baseMs: 50, capMs: 500 } })),
+      leftovers.use(createClient({ url, wsUrl, token, reconnect: { initialDelayMs: 50, maxDelayMs: 500 } })),
     );
   });
 

@@ -143,7 +143,7 @@ class Story {
   /** A client with a socket of its own. */
   #client(): ApiClient {
     const { url, wsUrl, token } = this.#house;
-    const reconnect = { baseMs: 100, capMs: 2000 };
+    const reconnect = { initialDelayMs: 100, maxDelayMs: 2000 };
     return leftovers.use(
       createClient({ url, wsUrl, token, reconnect, connections: 1 }),
       'a client that watches',

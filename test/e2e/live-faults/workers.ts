@@ -129,7 +129,7 @@ class ScriptedWorker {
       idempotent: true,
       signal: this.#signal,
       timeoutMs: 10_000,
-      retry: { attempts: 1000, baseMs: 100, capMs: 1000 },
+      retry: { attempts: 1000, initialDelayMs: 100, maxDelayMs: 1000 },
     });
   }
 }

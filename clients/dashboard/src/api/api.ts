@@ -1,7 +1,6 @@
 import { cacheExchange, Client, fetchExchange, mapExchange, subscriptionExchange } from '@urql/core';
 import { type DocumentNode, Kind } from 'graphql';
 import { createClient, type Client as SocketClient } from 'graphql-ws';
-import { usualBackoff } from '../live/backoff.js';
 import { type Failure, ofGraphql, tokenCodes } from '../live/failure.js';
 import { follow, type OpenStream } from '../live/resuming.js';
 import { ConnectionState } from './connection-state.js';
@@ -121,7 +120,6 @@ function forward({ open, variables, isResumable, onFailure }: Forwarded) {
         open,
         variables,
         isResumable,
-        backoff: usualBackoff,
         later: (action, ms) => {
           const timer = setTimeout(action, ms);
           return () => clearTimeout(timer);

@@ -1,7 +1,7 @@
 import type { TypedDocumentNode } from '@rhizome/client';
+import { backoffMs } from '@rhizome/retry/backoff';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { useClient } from 'urql';
-import { usualBackoff, waitBefore } from '../live/backoff.js';
 import { failureOfQuery } from './api.js';
 
 /** What a query gave last. */
@@ -46,7 +46,7 @@ export function useFresh<Data, Variables extends Record<string, unknown>>(
       const failed = error ? failureOfQuery(error) : null;
       setFailure(failed?.message ?? null);
       attempt = failed ? attempt + 1 : 0;
-      if (failed && failed.retry !== 'never') askIn(waitBefore(attempt, usualBackoff));
+      if (failed && failed.retry !== 'never') askIn(backoffMs(attempt));
     };
     soon.current = () => askIn(refreshDelayMs);
     void ask();

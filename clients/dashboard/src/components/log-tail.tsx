@@ -1,8 +1,8 @@
+import { backoffMs } from '@rhizome/retry/backoff';
 import { useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { type Client, type CombinedError, type OperationResult, useClient } from 'urql';
 import { failureOfQuery } from '../api/api.js';
 import { useLive } from '../api/use-live.js';
-import { usualBackoff, waitBefore } from '../live/backoff.js';
 import {
   JobLogPageDocument,
   type JobLogPageQuery,
@@ -63,7 +63,7 @@ export function LogTail({ jobId }: { jobId: string }) {
         if (retry !== 'never')
           timer = setTimeout(
             () => setRound((before) => before + 1),
-            waitBefore(attempt.current, usualBackoff),
+            backoffMs(attempt.current),
           );
       },
     );

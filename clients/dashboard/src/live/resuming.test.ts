@@ -1,5 +1,4 @@
 import { describe, expect, test } from '@jest/globals';
-import { waitBefore } from './backoff.js';
 import { failureOf } from './failure.js';
 import { follow, type LiveResult, type StreamStatus } from './resuming.js';
 
@@ -19,7 +18,7 @@ function followed(isResumable = true, variables: Readonly<Record<string, unknown
     },
     variables,
     isResumable,
-    backoff: { baseMs: 100, capMs: 400, random: () => 0 },
+    backoff: { initialDelayMs: 100, maxDelayMs: 400, random: () => 0 },
     later: (action, ms) => {
       const wait = { action, ms };
       waits.push(wait);
@@ -153,11 +152,6 @@ describe('any stream', () => {
     last().sink.complete();
     expect(told).toEqual([['end', null]]);
   });
-});
-
-test('waits are cut by chance to a half at most', () => {
-  const wait = (random: number) => waitBefore(3, { baseMs: 100, capMs: 5000, random: () => random });
-  expect([wait(0), wait(0.999)]).toEqual([200, 400]);
 });
 
 test('a fault of the connection may pass', () => {

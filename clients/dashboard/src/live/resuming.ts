@@ -1,5 +1,4 @@
-import type { Backoff } from './backoff.js';
-import { waitBefore } from './backoff.js';
+import { backoffMs, type BackoffOptions } from '@rhizome/retry/backoff';
 import { type Failure, failureOf, ofGraphql } from './failure.js';
 
 /** A result of a subscription. */
@@ -50,7 +49,7 @@ export interface FollowOptions {
   readonly variables: Readonly<Record<string, unknown>>;
   /** Whether the operation takes the last cursor as `after`. */
   readonly isResumable: boolean;
-  readonly backoff: Backoff;
+  readonly backoff?: BackoffOptions;
   /** Calls back later; returns how to prevent it. */
   readonly later: (action: () => void, ms: number) => () => void;
   readonly sink: LiveSink;
@@ -129,7 +128,7 @@ export function follow(options: FollowOptions): () => void {
       return;
     }
     if (isPastLost || !isResumable) isFirst = true;
-    const waitMs = isPastLost && attempt === 1 ? 0 : waitBefore(attempt, backoff);
+    const waitMs = isPastLost && attempt === 1 ? 0 : backoffMs(attempt, backoff);
     sink.status({ kind: 'reconnecting', attempt, waitMs, failure });
     cancelWait = later(start, waitMs);
   };

@@ -10,7 +10,7 @@ import type { CaptureLimits } from '../payload/output-capture.js';
 import { PipePool } from '../payload/pipes.js';
 import { ProcessMonitor } from '../payload/process-monitor.js';
 import { ReapedAccounts } from '../payload/reaped.js';
-import { untilAnswered } from '../protocol/backoff.js';
+import { untilAnswered } from '../protocol/until-answered.js';
 import type { CoreProtocol, RegisteredWorker } from '../protocol/core-protocol.js';
 import { Watchdogs } from '../watchdog/watchdog.js';
 import { Lease } from './lease.js';

@@ -1,5 +1,6 @@
 import type { Logger } from '@rhizome/log';
-import { Backoff, unavailablePauses } from '../protocol/backoff.js';
+import { Backoff } from '@rhizome/retry';
+import { unavailableBackoff } from '../protocol/until-answered.js';
 import {
   CoreUnavailable,
   type AcquireRequest,
@@ -67,8 +68,8 @@ export class WorkFinder {
   /** Work, until the finder is stopped. What is yielded must be booked before the next is asked for. */
   async *assignments(): AsyncGenerator<Assignment, void, undefined> {
     const { slots, longestIdlePauseMs } = this.#services;
-    const idle = new Backoff({ firstMs: 200, longestMs: longestIdlePauseMs });
-    const unavailable = new Backoff(unavailablePauses);
+    const idle = new Backoff({ initialDelayMs: 200, maxDelayMs: longestIdlePauseMs });
+    const unavailable = new Backoff(unavailableBackoff);
     const stopListening = slots.onFreed(() => this.look());
     try {
       while (!this.#stopped.signal.aborted) {

@@ -1,7 +1,7 @@
 import type { Logger } from '@rhizome/log';
 import type { DetectedDevice } from '../hardware/gpus/device-facts.js';
-import { setTimeout as pause } from 'node:timers/promises';
-import { Backoff, untilAnswered, unavailablePauses } from '../protocol/backoff.js';
+import { Backoff, sleep } from '@rhizome/retry';
+import { unavailableBackoff, untilAnswered } from '../protocol/until-answered.js';
 import {
   CoreRefused,
   CoreUnavailable,
@@ -134,7 +134,7 @@ export class WorkerSession {
   }
 
   async #heartbeats(): Promise<void> {
-    const backoff = new Backoff(unavailablePauses);
+    const backoff = new Backoff(unavailableBackoff);
     const period = this.#worker.heartbeatSeconds * 1000;
     let wait = period;
     while (await this.#waits(wait)) {
@@ -201,7 +201,7 @@ export class WorkerSession {
   /** Orders come at once over a stream; a sign of life after each connection brings those that were given in between. */
   async #followCommands(): Promise<void> {
     const signal = AbortSignal.any([this.#closing.signal, this.#lease.signal]);
-    const backoff = new Backoff(unavailablePauses);
+    const backoff = new Backoff(unavailableBackoff);
     while (!signal.aborted) {
       try {
         for await (const commands of this.#services.core.workerCommands(this.#worker.workerId, signal)) {
@@ -212,7 +212,7 @@ export class WorkerSession {
       } catch (error) {
         if (!signal.aborted) this.#log.debug({ err: error }, 'the stream of orders broke');
       }
-      await pause(backoff.next(), undefined, { signal }).catch(() => undefined);
+      await sleep(backoff.next(), signal);
     }
   }
 

@@ -1,7 +1,7 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { setTimeout as pause } from 'node:timers/promises';
+import { backoffMs, sleep } from '@rhizome/retry';
 import { request, type Dispatcher } from 'undici';
 import type { FileStore } from './file-store.js';
 
@@ -90,7 +90,8 @@ async function withTries(signal: AbortSignal, transfer: () => Promise<void>): Pr
     } catch (error) {
       if (attempt === maxAttempts || signal.aborted || error instanceof FinalAnswer || isLocal(error))
         throw error;
-      await pause(firstPauseMs * 2 ** (attempt - 1) * (0.5 + Math.random()), undefined, { signal });
+      await sleep(backoffMs(attempt, { initialDelayMs: firstPauseMs }), signal);
+      signal.throwIfAborted();
     }
   }
 }

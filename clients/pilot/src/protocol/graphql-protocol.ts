@@ -47,10 +47,10 @@ export interface GraphqlProtocolOptions {
 }
 
 /** One quick repetition, which also takes up a renewed token; longer patience belongs to who knows how long it makes sense. */
-const retry = { attempts: 1, baseMs: 20, capMs: 100 };
+const retry = { attempts: 1, initialDelayMs: 20, maxDelayMs: 100 };
 const responseTimeoutMs = 30_000;
 /** Orders are wanted soon after a gateway came back. */
-const reconnect = { baseMs: 100, capMs: 3000 };
+const reconnect = { initialDelayMs: 100, maxDelayMs: 3000 };
 
 /** Codes that a token renewed in time makes good: no reason to give up jobs before their lease does. */
 const tokenCodes = new Set(['TOKEN_EXPIRED', 'UNAUTHENTICATED']);

@@ -1,5 +1,5 @@
 import type { Logger } from '@rhizome/log';
-import { untilAnswered } from '../protocol/backoff.js';
+import { untilAnswered } from '../protocol/until-answered.js';
 import type { LogChunk, OutputCapture } from '../payload/output-capture.js';
 import { CoreRefused } from '../protocol/core-protocol.js';
 

@@ -1,4 +1,4 @@
-import { untilAnswered } from '../protocol/backoff.js';
+import { untilAnswered } from '../protocol/until-answered.js';
 import type {
   CoreProtocol,
   FailReport,

@@ -9,7 +9,8 @@ import {
   overNetwork,
   serveGateway,
 } from '@rhizome/gateway';
-import { connectMongo, createIds, systemClock } from '@rhizome/mongo';
+import { createIds, systemClock } from '@rhizome/clock';
+import { connectMongo } from '@rhizome/mongo';
 import { type ExperimentManifest, inProcessUrl } from '@rhizome/schema/repository';
 import { type InProcessSubgraph, type SubgraphSchema, createInProcess } from '@rhizome/subgraph';
 import { executionMode } from '../config.js';

@@ -1,6 +1,6 @@
 /** Counts the use of each place of the schema by client name and version, in memory, and adds it to the store in batches. */
 import { createHash } from 'node:crypto';
-import type { Clock } from '@rhizome/authz';
+import type { Clock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
 import type { GraphQLSchema } from 'graphql';
 import type { OperationInfo } from '@rhizome/federation';

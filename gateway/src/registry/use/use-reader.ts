@@ -1,5 +1,5 @@
 /** Who uses which places of the schema, as far as it is recorded. */
-import type { Clock } from '@rhizome/authz';
+import type { Clock } from '@rhizome/clock';
 import type { UsesRepository, UseTotal } from '../store/uses.repository.js';
 
 /** How much one client has used a place. */

@@ -5,7 +5,7 @@
 import { isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import { secondsOf } from '@rhizome/mongo';
-import { pause } from '../pause.js';
+import { sleep } from '@rhizome/retry';
 import { decodeCursor, encodeCursor, expiredCursor, invalidCursor } from './change-cursor.js';
 import type { Change, ReadChanges } from './change-stream.repository.js';
 
@@ -132,7 +132,7 @@ export class ChangeFeed {
       } catch (error) {
         this.#options.log.warn({ err: error }, 'the stream of changes broke; it is opened again');
         if (isDomainError(error)) this.#lose();
-        await pause(reopenMs, signal);
+        await sleep(reopenMs, signal);
       }
     }
     opened();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { createIds } from '@rhizome/mongo';
+import { createIds } from '@rhizome/clock';
 import { manualClock } from '@rhizome/testkit';
 import type { SubmissionDocument } from '../submissions/submission.document.js';
 import { KnownSubmissions } from './known-submissions.js';

@@ -1,5 +1,5 @@
 /** What was submitted and never changes, kept by task: what a job is to an experiment needs no question to the store. */
-import { type Clock, timeOfId } from '@rhizome/mongo';
+import { type Clock, timeOfId } from '@rhizome/clock';
 import type { SubmissionDocument } from '../submissions/submission.document.js';
 
 /** What of a submission does not change any more once core has its task: all but how far it is. */

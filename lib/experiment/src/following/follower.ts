@@ -4,10 +4,10 @@
  */
 import { type ApiClient, isRhizomeApiError, type RhizomeApiError } from '@rhizome/client';
 import type { Logger } from '@rhizome/log';
-import type { Clock } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
 import type { Following } from '../module.js';
 import { ExperimentJobEventsDocument } from '../operations.generated.js';
-import { pause } from '../pause.js';
+import { Backoff, sleep } from '@rhizome/retry';
 import type { SubmissionDocument } from '../submissions/submission.document.js';
 import { type Event, type Faults, inBatches, told, type Told } from './event-batches.js';
 import { type JobFact, tellingStates } from './job-fact.js';
@@ -23,13 +23,13 @@ export interface FollowerOptions<T extends SubmissionDocument> extends SnapshotO
   readonly label: string;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Wait after a failure, doubled with each further one up to 30 seconds; 500 ms unless given. */
+  /** Upper bound of the wait after a failure; doubles with each further one, up to 30 s. Default 500 ms. */
   readonly backoffMs?: number;
 }
 
 /** How often the place is noted while there are only events of others. */
 const placeMs = 1000;
-const longestBackoffMs = 30_000;
+const maxDelayMs = 30_000;
 /** The stream cannot go on from the cursor that is stored. */
 const lostCodes: readonly string[] = ['CURSOR_EXPIRED', 'CURSOR_INVALID'];
 /** Who asks is not known or not let in: no event is to blame, and an operator can mend it. */
@@ -72,12 +72,13 @@ export class JobFollower<T extends SubmissionDocument> {
   }
 
   async #run(): Promise<void> {
-    const { ledger, log, backoffMs = 500 } = this.#options;
+    const { ledger, log, backoffMs: initialDelayMs = 500 } = this.#options;
     const { signal } = this.#stopping;
     this.#parked = await ledger.parkedCount().catch(() => 0);
-    for (let failures = 0; !signal.aborted;) {
+    const backoff = new Backoff({ initialDelayMs, maxDelayMs });
+    while (!signal.aborted) {
       try {
-        await this.#follow(() => (failures = 0));
+        await this.#follow(() => backoff.reset());
         if (!signal.aborted) log.warn('the stream of events was ended by core; it is opened again');
       } catch (error) {
         if (signal.aborted) return;
@@ -86,8 +87,7 @@ export class JobFollower<T extends SubmissionDocument> {
           await ledger.forgetCursor().catch(() => undefined);
       }
       this.#isFollowing = false;
-      await pause(Math.min(backoffMs * 2 ** Math.min(failures, 16), longestBackoffMs), signal);
-      failures += 1;
+      await sleep(backoff.next(), signal);
     }
   }
 

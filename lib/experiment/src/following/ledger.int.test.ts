@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { systemClock } from '@rhizome/mongo';
+import { systemClock } from '@rhizome/clock';
 import { seededRandom, type TestDatabase, testDatabase } from '@rhizome/testkit';
 import { collection, ensureCollections } from '@rhizome/mongo';
 import { type ProbeDocument, probesCollection } from '../probe.fixture.js';

@@ -1,5 +1,6 @@
 /** Takes in what events tell: positions, the sums of their submissions and the place in the stream, together. */
-import { collection, type Clock, type CollectionDefinition } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
+import { collection, type CollectionDefinition } from '@rhizome/mongo';
 import type { AnyBulkWriteOperation, ClientSession, Collection, Db, Filter } from 'mongodb';
 import type { SubmissionDocument } from '../submissions/submission.document.js';
 import { isNews, type JobFact, newestOf, outcomeOf } from './job-fact.js';

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
-import type { Clock, Ids } from '@rhizome/mongo';
+import type { Clock, Ids } from '@rhizome/clock';
 import type { InputFault } from '../input/input-check.js';
 import { type CoreSubmitOptions, type CoreTask, submitToCore } from './core-task.js';
 import type { SubmissionErrorCode } from './error-codes.js';

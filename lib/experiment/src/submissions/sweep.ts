@@ -1,6 +1,6 @@
 /** Hands over what a crash, or a core that could not be reached, left behind. */
 import type { Logger } from '@rhizome/log';
-import { pause } from '../pause.js';
+import { sleep } from '@rhizome/retry';
 import type { SubmissionDocument } from './submission.document.js';
 import type { SubmissionsRepository } from './submissions.repository.js';
 import type { Submitter } from './submitter.js';
@@ -29,7 +29,7 @@ export async function sweepWhile<T extends SubmissionDocument, C>(
     } catch (error) {
       options.log.warn({ err: error }, 'submissions could not be handed over; they are tried again');
     }
-  } while (await pause(options.everyMs, signal));
+  } while (await sleep(options.everyMs, signal));
 }
 
 /** One look at all submissions that core has not taken. Stops at the first that cannot be handed over now. */

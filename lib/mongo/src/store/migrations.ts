@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import { MongoServerError, type Collection, type Db } from 'mongodb';
-import { systemClock, type Clock } from '../clock.js';
+import { systemClock, type Clock } from '@rhizome/clock';
 
 /** One step forward; it may be run again after a crash and must then do what is left. */
 export interface Migration {

@@ -1,4 +1,5 @@
-import { type Clock, type Principal, systemClock } from '@rhizome/authz';
+import { type Clock, systemClock } from '@rhizome/clock';
+import { type Principal } from '@rhizome/authz';
 import { DomainError, type ErrorCode, isInternalError, toGraphQLError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { DocumentNode, ExecutionResult, GraphQLFormattedError, OperationTypeNode } from 'graphql';

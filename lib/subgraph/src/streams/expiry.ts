@@ -1,4 +1,5 @@
-import type { Clock, Principal } from '@rhizome/authz';
+import type { Clock } from '@rhizome/clock';
+import type { Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import type { ResultStream } from './result-stream.js';
 import type { SubgraphResult } from '../types.js';

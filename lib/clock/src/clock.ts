@@ -1,8 +1,8 @@
-/** Where rules take the time from, so that a simulation can run them on a virtual one. */
+/** Source of time. Rules take it as an argument, so that a test or a simulation can run them on a virtual clock. */
 export interface Clock {
   /** The time of day, for what is stored and shown. */
   now(): Date;
-  /** Milliseconds since some fixed moment, never going back: for measuring. */
+  /** Milliseconds since some fixed moment; never goes back. For measuring. */
   monotonicMs(): number;
 }
 

@@ -1,0 +1,2 @@
+export { type Clock, systemClock } from './clock.js';
+export { createIds, type Ids, timeOfId } from './ids.js';

@@ -1,0 +1,2 @@
+export { Backoff, backoffMs, type BackoffOptions } from './backoff.js';
+export { sleep, type SleepOptions } from './sleep.js';

@@ -1,0 +1,19 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** How a sleep counts for the process. */
+export interface SleepOptions {
+  /** False: the process may end during the sleep. Default true. */
+  readonly ref?: boolean;
+}
+
+/** Sleeps. @returns true when the time is over, false as soon as the signal aborts */
+export async function sleep(ms: number, signal?: AbortSignal, { ref = true }: SleepOptions = {}): Promise<boolean> {
+  if (signal?.aborted) return false;
+  try {
+    await delay(ms, undefined, { ref, ...(signal && { signal }) });
+    return true;
+  } catch {
+    // The timer fails for one reason only: the signal.
+    return false;
+  }
+}
