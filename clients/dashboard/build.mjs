@@ -11,7 +11,9 @@ const lock = join(root, '..', '..', 'package-lock.json');
 /** Of their sources, the packages of the house that they use, and the versions of all others. */
 const madeOf = fingerprintOf((hash) => {
   hash.update(readFileSync(fileURLToPath(import.meta.url)));
-  for (const folder of ['src', '../../lib/errors/src', '../../lib/retry/src'].map((path) => join(root, path))) {
+  for (const folder of ['src', '../../lib/errors/src', '../../lib/retry/src'].map((path) =>
+    join(root, path),
+  )) {
     for (const name of readdirSync(folder, { recursive: true }).sort()) {
       const file = join(folder, name);
       if (/\.test\.tsx?$/.test(name) || !statSync(file).isFile()) continue;

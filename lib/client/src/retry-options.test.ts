@@ -5,7 +5,9 @@ const settings = retrySettings({ initialDelayMs: 100, maxDelayMs: 1000, random: 
 
 describe('waitBefore', () => {
   test('doubles where the error advises to retry later', () => {
-    expect([1, 2, 3, 99].map((attempt) => waitBefore(attempt, 'later', settings))).toEqual([100, 200, 400, 1000]);
+    expect([1, 2, 3, 99].map((attempt) => waitBefore(attempt, 'later', settings))).toEqual([
+      100, 200, 400, 1000,
+    ]);
   });
 
   test('stays short where the error advises to retry now', () => {

@@ -35,7 +35,12 @@ describe('sleep', () => {
       void sleep(${anHour}, undefined, { ref: false });
       console.log('asleep');`;
     const module = new URL('./sleep.js', import.meta.url).href;
-    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program, module]);
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      '--input-type=module',
+      '-e',
+      program,
+      module,
+    ]);
     expect(stdout).toBe('asleep\n');
   });
 });

@@ -7,7 +7,11 @@ export interface SleepOptions {
 }
 
 /** Sleeps. @returns true when the time is over, false as soon as the signal aborts */
-export async function sleep(ms: number, signal?: AbortSignal, { ref = true }: SleepOptions = {}): Promise<boolean> {
+export async function sleep(
+  ms: number,
+  signal?: AbortSignal,
+  { ref = true }: SleepOptions = {},
+): Promise<boolean> {
   if (signal?.aborted) return false;
   try {
     await delay(ms, undefined, { ref, ...(signal && { signal }) });

@@ -117,7 +117,9 @@ describe('a client and a served subgraph', () => {
       serveSubgraph({ subgraph, verifier: tokens.verifier, log: silentLogger(), port });
     const first = leftovers.use(await start(0));
     const connect = (token: string) =>
-      leftovers.use(createClient({ url: first.url, token, reconnect: { initialDelayMs: 5, maxDelayMs: 50 } }));
+      leftovers.use(
+        createClient({ url: first.url, token, reconnect: { initialDelayMs: 5, maxDelayMs: 50 } }),
+      );
     const client = connect(await tokens.admin());
 
     const shelf = parse('query Shelf { shelf }') as TypedDocumentNode<{ shelf: string }, object>;

@@ -61,10 +61,7 @@ export function LogTail({ jobId }: { jobId: string }) {
         setFailure(message);
         attempt.current += 1;
         if (retry !== 'never')
-          timer = setTimeout(
-            () => setRound((before) => before + 1),
-            backoffMs(attempt.current),
-          );
+          timer = setTimeout(() => setRound((before) => before + 1), backoffMs(attempt.current));
       },
     );
     return () => {
