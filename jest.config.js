@@ -1,6 +1,6 @@
-// Tests run from the built packages, so that what is tested is what is shipped. The suffix is the price:
-// .test.ts needs nothing, .int.test.ts a real mongod, .e2e.ts real processes. The timeout catches what hangs; it is no measure of
-// speed. Jest heeds it here only, not in projects.
+// Tests run from the built packages, so that they test what is shipped. The suffix is the price: .test.ts needs nothing,
+// .int.test.ts a real mongod, .e2e.ts real processes, .soak.ts a long time. The timeout catches tests that hang; it does
+// not measure speed. Jest reads it here only, not in projects.
 const common = {
   testEnvironment: 'node',
   transform: {},
@@ -14,8 +14,9 @@ const inDist = (suffix) => `**/dist/**/*${suffix}`;
 export default {
   maxWorkers: 2,
   testTimeout: 180_000,
-  // At the end nothing is open in a worker (each file looks for what it has left), but modules loaded through node:vm are never let go, and to
-  // take down a heap of 700 MB lasts 0.4 s on an idle machine: jest's 0.5 s would tell of leaks that are none. What really hangs is told.
+  // Each test file checks that it leaves nothing open. But modules loaded through node:vm are never released, and
+  // freeing a heap of 700 MB takes 0.4 s on an idle machine, so that jest's default of 0.5 s reports leaks that do not
+  // exist. Workers that really hang are still reported.
   workerGracefulExitTimeout: 30_000,
   projects: [
     {
@@ -33,5 +34,7 @@ export default {
       globalTeardown: '<rootDir>/lib/testkit/dist/jest/global-teardown.js',
     },
     { ...common, displayName: 'e2e', testMatch: [inDist('.e2e.js')] },
+    // Long stories that `npm test` leaves out: `npm run soak`.
+    { ...common, displayName: 'soak', testMatch: [inDist('.soak.js')] },
   ],
 };

@@ -1,6 +1,11 @@
-// Generates what is derived from SDL and operation documents, by GraphQL Code Generator: for each subgraph its
-// typeDefs and resolver types, for each client its typed documents. `--check` writes nothing and fails if a
-// committed file is not what would be written. An argument without dashes limits the run to paths that contain it.
+// Writes all generated files, in the order in which they depend on each other:
+//   1. typeDefs and resolver types of each subgraph, from its SDL (GraphQL Code Generator)
+//   2. the supergraph, the public schema and the reference of refusals (composition)
+//   3. typed documents of each client, from its operations and the public schema (GraphQL Code Generator)
+//   4. the reference of error codes, from the catalogue
+// `--check` writes nothing and fails if a committed file is stale. An argument without dashes limits 1 and 3 to packages
+// whose path contains it.
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -39,20 +44,22 @@ function graphqlFiles(folder) {
   return found;
 }
 
-/** All outputs that are due, as pairs of the inputs and the generator's configuration. */
-function plan(only) {
-  const outputs = [];
-  for (const folder of packages().filter((name) => name.includes(only))) {
-    const { sdl, operations } = graphqlFiles(folder);
-    if (sdl.length > 0) outputs.push({ folder, ...serverOutput({ root, folder, sdl: [sharedSdl, ...sdl] }) });
-    if (operations.length === 0) continue;
-    if (existsSync(join(root, publicSdl))) {
-      outputs.push({ folder, ...documentsOutput({ folder, schema: publicSdl, operations }) });
-    } else {
-      console.warn(`generate: ${folder} waits for ${publicSdl}; run "npm run compose" first`);
-    }
-  }
-  return outputs;
+/** Configurations of the generator for the subgraphs, each with its folder. */
+function subgraphOutputs(folders) {
+  return folders.flatMap((folder) => {
+    const { sdl } = graphqlFiles(folder);
+    return sdl.length === 0 ? [] : [{ folder, ...serverOutput({ root, folder, sdl: [sharedSdl, ...sdl] }) }];
+  });
+}
+
+/** Configurations of the generator for the clients, each with its folder. */
+function clientOutputs(folders) {
+  return folders.flatMap((folder) => {
+    const { operations } = graphqlFiles(folder);
+    return operations.length === 0
+      ? []
+      : [{ folder, ...documentsOutput({ folder, schema: publicSdl, operations }) }];
+  });
 }
 
 /** Generates one output in memory. */
@@ -70,25 +77,43 @@ async function run({ folder, config }) {
 
 const check = process.argv.includes('--check');
 const only = process.argv.slice(2).find((argument) => !argument.startsWith('-')) ?? '';
+const folders = packages().filter((name) => name.includes(only));
 let stale = 0;
 let written = 0;
-for (const output of plan(only)) {
-  for (const { filename, content } of await run(output)) {
-    // A mapper makes the preset write resolver files whatever it is told; ours are one a domain, by hand.
-    if (!/(typeDefs|types|operations)\.generated\.ts$/.test(filename)) continue;
-    const path = resolve(root, filename);
-    const text = finished(content);
-    if (existsSync(path) && readFileSync(path, 'utf8') === text) continue;
-    if (check) {
-      stale += 1;
-      console.error(`generate: ${relative(root, path)} is stale; run "npm run generate" and commit it`);
-    } else {
-      written += 1;
-      mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(path, text);
-      console.log(`generate: wrote ${relative(root, path)}`);
+
+/** Generates the outputs, and writes those that changed or reports those that are stale. */
+async function write(outputs) {
+  for (const output of outputs) {
+    for (const { filename, content } of await run(output)) {
+      // With a mapper the preset writes resolver files although they are disabled; ours are written by hand.
+      if (!/(typeDefs|types|operations)\.generated\.ts$/.test(filename)) continue;
+      const path = resolve(root, filename);
+      const text = finished(content);
+      if (existsSync(path) && readFileSync(path, 'utf8') === text) continue;
+      if (check) {
+        stale += 1;
+        console.error(`generate: ${relative(root, path)} is stale; run "npm run generate" and commit it`);
+      } else {
+        written += 1;
+        mkdirSync(dirname(path), { recursive: true });
+        writeFileSync(path, text);
+        console.log(`generate: wrote ${relative(root, path)}`);
+      }
     }
   }
 }
+
+/** Runs a Node program; ends this one if it fails. */
+function node(...args) {
+  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+await write(subgraphOutputs(folders));
+// Composition reads SDL files only, so the packages that contain these types need not compile yet.
+node('node_modules/typescript-native/bin/tsc', '-b', 'schema', 'lib/errors');
+node('schema/dist/bin.js', ...(check ? ['--check'] : []));
+await write(clientOutputs(folders));
+node('lib/errors/dist/write-reference.js', ...(check ? ['--check'] : []));
 if (stale > 0) process.exit(1);
 console.log(check ? 'generate: all files are fresh' : `generate: ${written} files changed`);

@@ -10,6 +10,7 @@ const skipped = new Set(['node_modules', 'dist', 'static', '.rhizome', '.cache']
 export function projectOf(path) {
   if (/\.int\.test\.tsx?$/.test(path)) return 'integration';
   if (/\.test\.tsx?$/.test(path)) return 'unit';
+  if (/\.soak\.ts$/.test(path)) return 'soak';
   return /\.e2e\.tsx?$/.test(path) ? 'e2e' : undefined;
 }
 
@@ -56,7 +57,7 @@ export function selectTests(sources, path, root, cwd = root) {
       .replace(/^test\/dist(?=\/|$)/, 'test')
       .replace(/(^|\/)dist(?=\/|$)/, '$1src')
       .replace(/\.jsx?$/, '.ts');
-    const stem = /\.(int\.test|test|e2e)\.tsx?$/.test(source) ? source : source.replace(/\.tsx?$/, '.');
+    const stem = /\.(int\.test|test|e2e|soak)\.tsx?$/.test(source) ? source : source.replace(/\.tsx?$/, '.');
     const exact = sources.filter((one) => one === source || one.startsWith(`${source.replace(/\/$/, '')}/`));
     if (exact.length > 0) return exact;
     const partial = sources.filter((one) => one.includes(stem));

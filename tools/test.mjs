@@ -7,16 +7,19 @@
 //   npm test -- unit src/payload/usage.test.ts     … of these parts only; any piece of a source path will do
 //   npm test -- e2e test/e2e/leader -- -t resumes  what follows the second `--` goes to jest as it is
 //
-// `--list` prints the selected files and runs nothing.
-import { spawnSync } from 'node:child_process';
+// `--list` prints the selected files and runs nothing. `--loaded` keeps every core busy meanwhile (`npm run test:loaded`):
+// no test may depend on the speed of the machine. `npm run soak` runs the long tests (*.soak.ts), which `npm test` leaves out.
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { builtFile, projectOf, selectTests, testSources } from './test-files.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-const allParts = ['lint', 'unit', 'integration', 'e2e'];
+const usualParts = ['lint', 'unit', 'integration', 'e2e'];
+const allParts = [...usualParts, 'soak'];
+const flags = ['--list', '--loaded'];
 const separator = process.argv.indexOf('--', 2);
 const before = process.argv.slice(2, separator < 0 ? undefined : separator);
 const after = separator < 0 ? [] : process.argv.slice(separator + 1);
@@ -24,7 +27,7 @@ const namedParts = before.filter((argument) => allParts.includes(argument));
 // Paths may also follow the separator: `npm test -- unit -- src/x.test.ts`.
 const leadingPaths = after.findIndex((argument) => argument.startsWith('-'));
 const paths = [
-  ...before.filter((argument) => !allParts.includes(argument) && argument !== '--list'),
+  ...before.filter((argument) => !allParts.includes(argument) && !flags.includes(argument)),
   ...after.slice(0, leadingPaths < 0 ? undefined : leadingPaths),
 ];
 const jestArguments = leadingPaths < 0 ? [] : after.slice(leadingPaths);
@@ -57,7 +60,8 @@ function fail(message) {
 
 const selection = selected();
 const parts = allParts.filter((part) => {
-  if (selection === undefined) return namedParts.length === 0 || namedParts.includes(part);
+  if (selection === undefined)
+    return namedParts.length === 0 ? usualParts.includes(part) : namedParts.includes(part);
   return namedParts.includes(part) || selection.some((source) => projectOf(source) === part);
 });
 if (before.includes('--list')) {
@@ -71,10 +75,10 @@ const systemPackages = [
   {
     name: 'chromium',
     present: () => ['/usr/bin/chromium', '/usr/bin/chromium-browser'].some(existsSync),
-    parts: ['e2e'],
+    parts: ['e2e', 'soak'],
   },
-  { name: 'curl', present: () => existsSync('/usr/bin/curl'), parts: ['e2e'] },
-  { name: 'libcurl4', present: () => sharedLibrary('libcurl.so.4'), parts: ['integration', 'e2e'] },
+  { name: 'curl', present: () => existsSync('/usr/bin/curl'), parts: ['e2e', 'soak'] },
+  { name: 'libcurl4', present: () => sharedLibrary('libcurl.so.4'), parts: ['integration', 'e2e', 'soak'] },
 ];
 
 function sharedLibrary(name) {
@@ -108,6 +112,18 @@ function provideSystemPackages() {
     process.exit(1);
   }
 }
+
+/** Keeps every core busy until this process ends. */
+function keepBusy() {
+  const loops = Array.from({ length: availableParallelism() }, () =>
+    spawn(process.execPath, ['-e', 'for (;;) {}'], { stdio: 'ignore' }),
+  );
+  process.on('exit', () => loops.forEach((loop) => loop.kill('SIGKILL')));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(130));
+  console.log(`test: ${loops.length} busy loops keep the processors occupied`);
+}
+
+if (before.includes('--loaded')) keepBusy();
 
 const timings = [];
 let passed = 0;
@@ -182,10 +198,10 @@ if (
       '.',
     ]);
   }
-  if (parts.some((p) => p === 'integration' || p === 'e2e')) {
+  if (parts.some((p) => p === 'integration' || p === 'e2e' || p === 'soak')) {
     check('mongod', process.execPath, ['lib/mongo/dist/fetch.js']);
   }
-  for (const project of ['unit', 'integration', 'e2e']) if (parts.includes(project)) jest(project);
+  for (const project of ['unit', 'integration', 'e2e', 'soak']) if (parts.includes(project)) jest(project);
 }
 
 console.log('\n── times ──');

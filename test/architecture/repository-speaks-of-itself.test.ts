@@ -44,7 +44,10 @@ describe('the repository speaks of itself alone', () => {
       'generate',
       'lint',
       'playground',
+      'soak',
       'test',
+      'test:loaded',
+      'test:watch',
     ]);
   });
 });
