@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { checkSubgraph, type CheckReport, type GraphSubgraph } from './check.js';
 import { compose } from './compose.js';
 import { discoverSubgraphs, gatewaySubgraph } from './discover.js';
-import { cures, traps } from './findings.js';
+import { cures } from './findings.js';
 import { canonicalSdl, completeSdl, sdlDigest } from './words.js';
 
 const root = resolve(fileURLToPath(new URL('.', import.meta.url)), '..', '..');
@@ -137,32 +137,32 @@ describe('the check of a subgraph', () => {
     [
       'silent-merge',
       'Dataset',
-      'trap 2: an entity that another experiment has, too',
+      'an entity that another experiment has, too',
       `${egretJob} "A set." type Dataset @key(fields: "id") { "Id." id: ID! "Rows." rows: Int }`,
     ],
     [
       'vanishing-input-field',
       'HeronFilter',
-      'trap 5: an input of two subgraphs with a field of one',
+      'an input of two subgraphs with a field of one',
       `${egretJob} "F." input HeronFilter { "A." a: Int "Extra." extra: Int }`,
     ],
     [
       'enum-union',
       'HeronColour',
-      'trap 7: an enum of two subgraphs with other values',
+      'an enum of two subgraphs with other values',
       `${egretJob} "C." enum HeronColour { "G." GREY "W." WHITE }`,
     ],
     [
       'description-conflict',
       'Job.id',
-      'trap 11: other words for what core describes',
+      'other words for what core describes',
       egretJob.replace('id: ID!', '"The number of an egret." id: ID!'),
     ],
-    ['description-conflict', 'Job', 'trap 11 at a type', `"A bird's job." ${egretJob.trim()}`],
+    ['description-conflict', 'Job', 'other words for a type of core', `"A bird's job." ${egretJob.trim()}`],
     [
       'description-conflict',
       'PageInfo',
-      'trap 11 at a shared word',
+      'other words for a shared definition',
       `extend schema @link(url: "https://specs.apollo.dev/federation/v2.7", import: ["@key", "@shareable"]) ${egretJob}
        "Other words." type PageInfo @shareable { hasNextPage: Boolean! endCursor: String }`,
     ],
@@ -269,10 +269,6 @@ describe('the check of a subgraph', () => {
     const [first] = found;
     expect(first?.cure).toBe(cures[rule]);
     expect(first?.message.includes(where) || rule === 'parse').toBe(true);
-  });
-
-  test('names the silent traps by their numbers', () => {
-    expect(Object.values(traps).sort((a, b) => a - b)).toEqual([2, 5, 7, 11]);
   });
 
   test('tells that a change of core breaks clients, and whose use would tell', async () => {

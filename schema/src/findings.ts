@@ -28,14 +28,6 @@ export const cures = {
 /** The name of a rule. */
 export type Rule = keyof typeof cures;
 
-/** The silent traps: what composition lets pass without a word. The numbers are those of the list of composition facts. */
-export const traps: Partial<Record<Rule, number>> = {
-  'silent-merge': 2,
-  'vanishing-input-field': 5,
-  'enum-union': 7,
-  'description-conflict': 11,
-};
-
 /** One rule that is not kept. */
 export interface Finding {
   readonly rule: Rule;

@@ -20,6 +20,6 @@ export {
 export { checkExperimentSchema, definedTypes, type RuleSubject, type RuleViolation } from './rules.js';
 export { compareSchemas, type SchemaChange, type Severity } from './changes.js';
 export { checkSubgraph, coreFirst, type CheckInput, type CheckReport, type GraphSubgraph } from './check.js';
-export { cures, finding, traps, type Finding, type Rule } from './findings.js';
+export { cures, finding, type Finding, type Rule } from './findings.js';
 export { canonicalSdl, completeSdl, ownDocument, sdlDigest, sharedSdl } from './words.js';
 export { brokenPromises } from './served.js';

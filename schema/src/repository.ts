@@ -1,6 +1,5 @@
 /** What the repository holds, without the means to compose it anew: composition takes its time to load. */
 export { committedSupergraph } from './committed.js';
-export { type Rule, traps } from './findings.js';
 export {
   discoverSubgraphs,
   experimentName,

@@ -2,7 +2,7 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 import type { GraphFacts } from '../registry/index.js';
 import type { GuardFacts } from '../transports/index.js';
 
-const states = ['UP', 'DOWN', 'TRYING'] as const;
+const states = ['UP', 'DOWN', 'HALF_OPEN'] as const;
 
 /** How subgraphs fare, by name: read when it is asked for. */
 export function watchSubgraphs(registry: Registry, read: () => ReadonlyMap<string, GuardFacts>): void {

@@ -15,12 +15,15 @@ export interface Offer {
   readonly match: 'equal' | 'unchecked';
 }
 
+/** Why there is no schema to publish. */
+export type OfferRefusal = SchemaRefusal<'INVALID_VALUE' | 'ENDPOINT_DIFFERS'>;
+
 /** The schema as it would be published. */
 export async function offeredSchema(
   askEndpoint: AskEndpoint,
   { registered, given, match }: Offer,
   call: { readonly principal: Principal; readonly requestId: string },
-): Promise<string | SchemaRefusal> {
+): Promise<string | OfferRefusal> {
   if (given !== null && match === 'unchecked') return complete(given);
   let served: string;
   try {
@@ -42,7 +45,7 @@ export async function offeredSchema(
 /** Characters of a subgraph's schema. */
 const longestSdl = 2_000_000;
 
-function complete(sdl: string): string | SchemaRefusal {
+function complete(sdl: string): string | OfferRefusal {
   if (sdl.length > longestSdl) {
     return refuse('INVALID_VALUE', 'sdl', `it has ${sdl.length} characters; expected at most ${longestSdl}`);
   }

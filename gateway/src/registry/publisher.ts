@@ -4,7 +4,7 @@ import { isDomainError } from '@rhizome/errors';
 import { type CheckReport, sdlDigest } from '@rhizome/schema';
 import { Checker, type CheckerParts, type GraphChange } from './checker.js';
 import { type Graph, type GraphMember, liveGraph } from './graph.js';
-import { refuse, type SchemaRefusal } from './refusal.js';
+import { refuse, type RefusalCode, type SchemaRefusal } from './refusal.js';
 import type { RegistryRepository } from './store/registry.repository.js';
 import type { SchemaCheckDocument } from './store/schema-check.document.js';
 import type { SchemaVersionDocument, VersionKind } from './store/schema-version.document.js';
@@ -34,11 +34,14 @@ export interface PublishCall {
   readonly note: string | null;
 }
 
-/** What came of it. */
-export interface Published {
+/** Codes of every change of the graph. */
+export type ChangeCode = 'CHECK_FAILED' | 'TOO_MANY_PUBLISHERS';
+
+/** What came of it. `C` lists the codes of the mutation. */
+export interface Published<C extends RefusalCode = ChangeCode> {
   readonly version: SchemaVersionDocument | null;
   readonly check: SchemaCheckDocument | null;
-  readonly userErrors: readonly SchemaRefusal[];
+  readonly userErrors: readonly SchemaRefusal<C>[];
 }
 
 /** Who publishes at once takes turns; this many turns are lost before it is given up. */

@@ -30,7 +30,6 @@ describe('recorded use', () => {
           'used 1 times in the last 30 days, the last time on 2030-03-01, by nest-watcher 1.4 (1)',
         ),
         cure: expect.stringContaining('@deprecated'),
-        trap: null,
       },
     ]);
     expect(refused.userErrors[0].message).toContain('acceptBreaking');

@@ -11,40 +11,42 @@ export type RefusalCode =
   | 'ENDPOINT_DIFFERS'
   | 'TOO_MANY_PUBLISHERS';
 
-/** An entry of a payload's `userErrors`. */
-export interface SchemaRefusal {
-  readonly code: RefusalCode;
+/** An entry of a payload's `userErrors`. `C` lists the codes that the mutation answers with. */
+export interface SchemaRefusal<C extends RefusalCode = RefusalCode> {
+  readonly code: C;
   readonly message: string;
   readonly path: readonly string[];
 }
 
 /** A refusal of one field of the input. */
-export function refuse(code: RefusalCode, field: string, message: string): SchemaRefusal {
+export function refuse<C extends RefusalCode>(code: C, field: string, message: string): SchemaRefusal<C> {
   return { code, message: `${field}: ${message}`, path: [field] };
 }
 
 /** A value that is not well formed. */
-export function invalid(field: string, value: unknown, expected: string): SchemaRefusal {
+export function invalid(field: string, value: unknown, expected: string): SchemaRefusal<'INVALID_VALUE'> {
   return refuse('INVALID_VALUE', field, `${show(value)} is not valid; expected ${expected}`);
 }
 
 /** A subgraph that nobody has registered. */
-export function notRegistered(name: string): SchemaRefusal {
+export function notRegistered(name: string): SchemaRefusal<'SUBGRAPH_NOT_FOUND'> {
   const text = `no subgraph "${name}" is registered; register it with its endpoint first`;
   return refuse('SUBGRAPH_NOT_FOUND', 'subgraph', text);
 }
 
 /** A note that is too long; undefined when it is not. */
-export function noteFault(note: string | null): SchemaRefusal | undefined {
+export function noteFault(note: string | null): SchemaRefusal<'INVALID_VALUE'> | undefined {
   if (note === null || note.length <= 1000) return undefined;
   return refuse('INVALID_VALUE', 'note', `it has ${note.length} characters; expected at most 1000`);
 }
 
 /** Nothing was published, for this reason. */
-export function refusedBy(refusal: SchemaRefusal): {
+export function refusedBy<C extends RefusalCode>(
+  refusal: SchemaRefusal<C>,
+): {
   readonly version: null;
   readonly check: null;
-  readonly userErrors: readonly SchemaRefusal[];
+  readonly userErrors: readonly SchemaRefusal<C>[];
 } {
   return { version: null, check: null, userErrors: [refusal] };
 }

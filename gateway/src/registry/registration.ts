@@ -14,10 +14,12 @@ export interface Registration {
   readonly typePrefix: string | null;
 }
 
+type RegistrationRefusal = SchemaRefusal<'INVALID_VALUE' | 'TYPE_PREFIX_TAKEN'>;
+
 /** The subgraph, or why it was refused. */
 export interface Registered {
   readonly subgraph: SubgraphDocument | null;
-  readonly userErrors: readonly SchemaRefusal[];
+  readonly userErrors: readonly RegistrationRefusal[];
 }
 
 /** What registering works on. */
@@ -54,8 +56,8 @@ function faults(
   { name, endpoint, typePrefix }: Registration,
   ownName: string,
   registered: readonly SubgraphDocument[],
-): SchemaRefusal[] {
-  const found: SchemaRefusal[] = [];
+): RegistrationRefusal[] {
+  const found: RegistrationRefusal[] = [];
   if (!names.test(name) || name === ownName) {
     const form = '2 to 31 lower-case letters and digits, beginning with a letter';
     found.push(
@@ -80,7 +82,7 @@ function faults(
   return found;
 }
 
-function prefixTaken(prefix: string, by: string): SchemaRefusal {
+function prefixTaken(prefix: string, by: string): RegistrationRefusal {
   return refuse(
     'TYPE_PREFIX_TAKEN',
     'typePrefix',

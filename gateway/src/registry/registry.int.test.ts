@@ -62,7 +62,6 @@ describe('what never becomes live', () => {
       where: 'Job.heron',
       message: expect.stringContaining('Job.heron must be nullable'),
       cure: 'Take the `!` off the type.',
-      trap: null,
     });
     house.serve(endpointOf('heron'), `${sdlOf('heron')} extend type Job { "N." name: String }`);
     expect(await refused({ subgraph: 'heron' })).toMatchObject({ code: 'CHECK_FAILED' });

@@ -8,13 +8,19 @@ import type { TransportFactory } from '@rhizome/federation';
 import { Composer } from './composer.js';
 import { type AskEndpoint, endpointAsker } from './endpoint.js';
 import { Follower } from './follower.js';
-import { offeredSchema } from './offered-schema.js';
+import { offeredSchema, type OfferRefusal } from './offered-schema.js';
 import { bringOwn, type OwnSubgraph } from './own.js';
-import { type PreparedGraph, Publisher, type Published, type PublishCall } from './publisher.js';
+import {
+  type ChangeCode,
+  type PreparedGraph,
+  Publisher,
+  type Published,
+  type PublishCall,
+} from './publisher.js';
 import { noteFault, notRegistered, refusedBy, type SchemaRefusal } from './refusal.js';
 import { type Registered, registerSubgraph, type Registration } from './registration.js';
 import { assertMayChange } from './rights.js';
-import { rollBack, type RollbackWanted } from './rollback.js';
+import { rollBack, type RollbackCode, type RollbackWanted } from './rollback.js';
 import type { RegistryRepository } from './store/registry.repository.js';
 import { withdraw, type WithdrawalWanted, type Withdrawn } from './withdrawal.js';
 import type { SchemaCheckDocument } from './store/schema-check.document.js';
@@ -43,6 +49,9 @@ export interface Serving {
   /** Serves what was prepared; or another supergraph, where nothing was. */
   serve(graph: PreparedGraph): Promise<void>;
 }
+
+type CheckRefusal = OfferRefusal | SchemaRefusal<'SUBGRAPH_NOT_FOUND'>;
+type PublishCode = ChangeCode | CheckRefusal['code'];
 
 /** How a gateway stands to the registry. */
 export interface GraphFacts {
@@ -178,7 +187,7 @@ export class Registry {
   async check(
     { subgraph, sdl }: { readonly subgraph: string; readonly sdl: string | null },
     { principal, requestId }: Pick<PublishCall, 'principal' | 'requestId'>,
-  ): Promise<{ readonly check: SchemaCheckDocument | null; readonly userErrors: readonly SchemaRefusal[] }> {
+  ): Promise<{ readonly check: SchemaCheckDocument | null; readonly userErrors: readonly CheckRefusal[] }> {
     const registered = await this.#options.repository.subgraph(subgraph);
     if (!registered) return { check: null, userErrors: [notRegistered(subgraph)] };
     const offer = { registered, given: sdl, match: 'unchecked' as const };
@@ -191,7 +200,7 @@ export class Registry {
   async publish(
     { subgraph, sdl }: { readonly subgraph: string; readonly sdl: string | null },
     call: PublishCall,
-  ): Promise<Published> {
+  ): Promise<Published<PublishCode>> {
     const registered = await this.#options.repository.subgraph(subgraph);
     if (!registered) return refusedBy(notRegistered(subgraph));
     assertMayChange(call.principal, registered, 'schema:publish');
@@ -204,7 +213,7 @@ export class Registry {
   }
 
   /** Takes earlier schemas up again. @throws DomainError FORBIDDEN */
-  rollback(wanted: RollbackWanted, call: PublishCall): Promise<Published> {
+  rollback(wanted: RollbackWanted, call: PublishCall): Promise<Published<RollbackCode>> {
     const { repository, own } = this.#options;
     const parts = { repository, own, askEndpoint: this.#askEndpoint, publisher: this.#publishing() };
     return rollBack(parts, wanted, call);

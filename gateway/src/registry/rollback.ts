@@ -4,7 +4,7 @@ import { brokenPromises } from '@rhizome/schema';
 import type { AskEndpoint } from './endpoint.js';
 import { type GraphMember, graphOf, liveGraph } from './graph.js';
 import { type OwnSubgraph, ownMember } from './own.js';
-import type { Published, PublishCall, Publisher } from './publisher.js';
+import type { ChangeCode, Published, PublishCall, Publisher } from './publisher.js';
 import { noteFault, notRegistered, refuse, refusedBy, type SchemaRefusal } from './refusal.js';
 import { assertMayChange } from './rights.js';
 import type { RegistryRepository } from './store/registry.repository.js';
@@ -26,6 +26,10 @@ export interface RollbackWanted {
   readonly version: number | null;
 }
 
+/** Codes of a rollback that is refused. */
+export type RollbackCode =
+  ChangeCode | 'INVALID_VALUE' | 'SUBGRAPH_NOT_FOUND' | 'VERSION_NOT_FOUND' | 'ENDPOINT_DIFFERS';
+
 /** Nothing of core's is anybody's alone. */
 const whole = { _id: '*', typePrefix: null };
 
@@ -34,7 +38,7 @@ export async function rollBack(
   { repository, own, askEndpoint, publisher }: RollbackParts,
   { subgraph, version }: RollbackWanted,
   call: PublishCall,
-): Promise<Published> {
+): Promise<Published<RollbackCode>> {
   const registered = await repository.subgraphs();
   const mine = registered.find(({ _id }) => _id === subgraph);
   if (subgraph !== null && !mine) return refusedBy(notRegistered(subgraph));
@@ -101,7 +105,7 @@ async function lacks(
   { name, endpoint, sdl }: Pick<GraphMember, 'name' | 'endpoint' | 'sdl'>,
   askEndpoint: AskEndpoint,
   { principal, requestId }: PublishCall,
-): Promise<SchemaRefusal | undefined> {
+): Promise<SchemaRefusal<'ENDPOINT_DIFFERS'> | undefined> {
   try {
     const served = await askEndpoint({ subgraph: name, endpoint, principal, requestId });
     const broken = await brokenPromises(sdl, served);
@@ -115,7 +119,7 @@ async function lacks(
   }
 }
 
-function noVersion(subgraph: string | null, version: number | null): SchemaRefusal {
+function noVersion(subgraph: string | null, version: number | null): SchemaRefusal<'VERSION_NOT_FOUND'> {
   const whose = subgraph === null ? '' : ` with "${subgraph}"`;
   const text =
     version === null

@@ -1,5 +1,5 @@
 /** Takes a subgraph out of the graph and, where that is wanted, out of the registry. */
-import type { Published, PublishCall, Publisher } from './publisher.js';
+import type { ChangeCode, Published, PublishCall, Publisher } from './publisher.js';
 import { noteFault, notRegistered, refuse, refusedBy, type SchemaRefusal } from './refusal.js';
 import { assertMayChange } from './rights.js';
 import type { RegistryRepository } from './store/registry.repository.js';
@@ -11,8 +11,10 @@ export interface WithdrawalWanted {
   readonly unregister: boolean;
 }
 
+type WithdrawalCode = ChangeCode | 'INVALID_VALUE' | 'SUBGRAPH_NOT_FOUND';
+
 /** What came of it. */
-export interface Withdrawn extends Published {
+export interface Withdrawn extends Published<WithdrawalCode> {
   readonly isUnregistered: boolean;
 }
 
@@ -36,6 +38,6 @@ export async function withdraw(
   return { ...published, userErrors, isUnregistered: false };
 }
 
-function refused(refusal: SchemaRefusal): Withdrawn {
+function refused(refusal: SchemaRefusal<WithdrawalCode>): Withdrawn {
   return { ...refusedBy(refusal), isUnregistered: false };
 }

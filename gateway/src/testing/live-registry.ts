@@ -25,7 +25,7 @@ export const register = `mutation ($input: RegisterSubgraphInput!) {
 export const publish = `mutation ($input: PublishSchemaInput!) {
   publishSchema(input: $input) {
     version { number kind subgraph publishedBy note acceptedBreaking changes { severity where } }
-    check { passed againstVersion publishedAs findings { rule where message cure trap } changes { severity where use { requests isUnused } } }
+    check { passed againstVersion publishedAs findings { rule where message cure } changes { severity where use { requests isUnused } } }
     userErrors { code path message }
   }
 }`;

@@ -27,7 +27,7 @@ export interface GuardLimits {
 }
 
 /** Whether a subgraph is asked. */
-export type GuardState = 'UP' | 'DOWN' | 'TRYING';
+export type GuardState = 'UP' | 'DOWN' | 'HALF_OPEN';
 
 /** How a subgraph has fared in this process. */
 export interface GuardFacts {
@@ -50,7 +50,7 @@ const tryAgainAfterMs = 1_000;
 const states: Readonly<Record<CircuitState, GuardState>> = {
   [CircuitState.Closed]: 'UP',
   [CircuitState.Open]: 'DOWN',
-  [CircuitState.HalfOpen]: 'TRYING',
+  [CircuitState.HalfOpen]: 'HALF_OPEN',
   [CircuitState.Isolated]: 'DOWN',
 };
 

@@ -1,7 +1,6 @@
 /** Doors of the schema registry, and the state of the subgraphs: unpack, call, map. */
 import { can, type Policies } from '@rhizome/authz';
 import { badInput, DomainError } from '@rhizome/errors';
-import { type Rule, traps } from '@rhizome/schema/repository';
 import { defineLoader, type SubgraphContext } from '@rhizome/subgraph';
 import type { Resolvers } from '../../types.generated.js';
 import type { Registry } from '../registry.js';
@@ -24,7 +23,6 @@ type Doors = Pick<
   | 'SchemaVersionSubgraph'
   | 'SchemaChange'
   | 'SchemaCheck'
-  | 'SchemaFinding'
 >;
 
 /** Resolvers on a gateway's parts. */
@@ -74,7 +72,6 @@ export function graphResolvers(parts: GraphParts): Doors {
         usedAs.length === 0 ? null : context.loaders.load(uses, usedAs),
     },
     SchemaCheck: { id: ({ _id }) => _id, checkedAt: ({ createdAt }) => createdAt },
-    SchemaFinding: { trap: ({ rule }) => traps[rule as Rule] ?? null },
   };
 }
 

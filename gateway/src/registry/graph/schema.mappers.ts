@@ -23,4 +23,4 @@ export type SchemaVersionSubgraphMapper = VersionSubgraph;
 export type SchemaChangeMapper = SchemaChange;
 export type SchemaCheckMapper = SchemaCheckDocument;
 export type SchemaFindingMapper = Finding;
-export type SchemaChangeUseMapper = PlaceUse;
+export type SchemaUseMapper = PlaceUse;

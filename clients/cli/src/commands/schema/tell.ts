@@ -15,9 +15,8 @@ export function tellCheck(output: Output, check: CliSchemaCheckFragment): void {
     ? 'passes'
     : `breaks ${check.findings.length} ${plural(check.findings.length, 'rule')}`;
   say(output, `${check.subgraph} ${verdict}, checked against ${against}.`);
-  for (const { rule, where, message, cure, trap } of check.findings) {
-    const silent = trap === null ? '' : ` (silent trap ${trap})`;
-    say(output, `\n✗ ${where}: ${rule}${silent}\n  ${message}\n  Cure: ${cure}`);
+  for (const { rule, where, message, cure } of check.findings) {
+    say(output, `\n✗ ${where}: ${rule}\n  ${message}\n  Cure: ${cure}`);
   }
   if (check.findings.length > 0 && check.changes.length > 0) say(output, '');
   tellChanges(output, check.changes);
