@@ -1,4 +1,3 @@
-export { type Clock, createIds, type Ids, systemClock, timeOfId } from '@rhizome/clock';
 export type { Environment } from './config.js';
 export { defaultCacheDir, resolveMongod, type ResolveOptions } from './binary/resolve.js';
 export { progressLine, type FetchProgress, type OnProgress } from './binary/progress.js';

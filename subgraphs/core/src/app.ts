@@ -2,7 +2,8 @@
 import type { Policies } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
-import { ensureCollections, runMigrations, type Clock, type Ids } from '@rhizome/mongo';
+import type { Clock, Ids } from '@rhizome/clock';
+import { ensureCollections, runMigrations } from '@rhizome/mongo';
 import { buildSubgraph, type SubgraphSchema } from '@rhizome/subgraph';
 import type { Db } from 'mongodb';
 import { compileSelector } from './scheduler/requirements/selector.js';

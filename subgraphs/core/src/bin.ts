@@ -2,7 +2,8 @@
 import { createVerifier, trustedIssuers, type Verifier } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import { createLogger, type Logger, surviveStrayRejections } from '@rhizome/log';
-import { connectMongo, createIds, systemClock } from '@rhizome/mongo';
+import { createIds, systemClock } from '@rhizome/clock';
+import { connectMongo } from '@rhizome/mongo';
 import { serveSubgraph } from '@rhizome/subgraph';
 import { buildCore, type Core } from './app.js';
 import { readConfig, shownConfig, type ProcessConfig } from './config.js';

@@ -1,6 +1,6 @@
 /** The small collections of core, with their services: made together, because they check each other, and kept fresh together. */
 import type { Logger } from '@rhizome/log';
-import type { Clock, Ids } from '@rhizome/mongo';
+import type { Clock, Ids } from '@rhizome/clock';
 import { ExperimentsService } from '../experiments/experiments.service.js';
 import { QueuesService } from '../queues/queues.service.js';
 import { SharesService } from '../shares/shares.service.js';

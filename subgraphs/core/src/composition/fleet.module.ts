@@ -1,6 +1,6 @@
 /** Puts the broker and the workers together from what they are handed. Opens no socket; begins nothing before `start`. */
 import type { Logger } from '@rhizome/log';
-import type { Clock, Ids } from '@rhizome/mongo';
+import type { Clock, Ids } from '@rhizome/clock';
 import { BrokerService } from '../scheduler/dispatch/scheduler.service.js';
 import { BrokerView } from '../scheduler/cache/scheduler-cache.js';
 import type { JobEventFeed, QueueFacts, ShareFacts } from '../scheduler/scheduler.types.js';

@@ -1,6 +1,6 @@
 /** Puts the services of jobs and tasks together; opens nothing and reads no configuration. */
 import type { Logger } from '@rhizome/log';
-import type { Clock, Ids } from '@rhizome/mongo';
+import type { Clock, Ids } from '@rhizome/clock';
 import { Completion } from '../tasks/completion.js';
 import { Expansion } from '../tasks/expansion.js';
 import { TaskUpkeep } from '../tasks/task-upkeep.js';

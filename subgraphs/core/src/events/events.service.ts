@@ -2,7 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Principal } from '@rhizome/authz';
 import type { Logger } from '@rhizome/log';
-import type { Clock, Ids } from '@rhizome/mongo';
+import type { Clock, Ids } from '@rhizome/clock';
 import type { LogAppended, LogTailRequest, LogTails } from '../jobs/logs/log-tails.js';
 import type { JobDocument } from '../jobs/model/job.types.js';
 import type { FeedBatch } from './feed/change-feed.repository.js';

@@ -1,6 +1,6 @@
 /** Rules of experiments: who may see which, and how one is registered. */
 import { experimentsFor, type Principal } from '@rhizome/authz';
-import type { Clock } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
 import { Problems, type Problem } from '../shared/problems.js';
 import type { ExperimentDocument } from './experiment.document.js';
 import type { ExperimentsRepository } from './experiments.repository.js';

@@ -1,7 +1,7 @@
 /** Gathers what hardware views are derived from: live workers, what of theirs is given away, when they were heard of. */
 import type { Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
-import type { Clock } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
 import type { QueueFacts } from '../scheduler/scheduler.types.js';
 import type { LeasesRepository } from '../workers/leases/leases.repository.js';
 import type { WorkerRegistry } from '../workers/worker-registry.js';

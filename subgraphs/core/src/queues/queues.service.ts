@@ -1,7 +1,8 @@
 /** Rules of queues: who may see and change which, and how. */
 import { assertCan, experimentsFor, type Action, type Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
-import type { Clock, Ids, KeysetPage } from '@rhizome/mongo';
+import type { Clock, Ids } from '@rhizome/clock';
+import type { KeysetPage } from '@rhizome/mongo';
 import { digestOf } from '../shared/idempotency.js';
 import { Problems, type Problem } from '../shared/problems.js';
 import {

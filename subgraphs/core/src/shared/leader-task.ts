@@ -1,5 +1,5 @@
+import { sleep } from '@rhizome/retry';
 import type { LeaderWork } from '../jobs/ports.js';
-import { pause } from './pause.js';
 
 /** What one process does for all while it leads: one term after another, never two at once. */
 export class LeaderDuty {
@@ -45,6 +45,6 @@ export async function again(
 ): Promise<void> {
   while (!signal.aborted) {
     await step().catch(onFault);
-    await pause(pauseMs, signal);
+    await sleep(pauseMs, signal);
   }
 }

@@ -1,5 +1,5 @@
 /** News that are told at most once an interval, however many there are. */
-import type { Clock } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
 
 /** What {@link Bell} is made of. */
 export interface BellOptions {

@@ -2,7 +2,7 @@
  * What time it is where documents are written. In operation that is the clock of the store itself, so that clocks of several processes need
  * not agree; a simulation puts its own clock here.
  */
-import type { Clock } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
 
 /** The present moment as an expression inside an update pipeline or `$expr`. */
 export type StoreTime = () => '$$NOW' | Date;

@@ -1,6 +1,6 @@
 /** Rules of shares: who may see which, and how they are set. */
 import { experimentsFor, type Principal } from '@rhizome/authz';
-import type { Clock } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
 import { Problems, type Problem } from '../shared/problems.js';
 import type { SharesDocument, StoredShareLeaf } from './share.document.js';
 import { maxLeaves } from './share.document.js';

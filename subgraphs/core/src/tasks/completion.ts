@@ -1,4 +1,4 @@
-import type { Clock } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
 import type { JobEvent, StateCounts } from '../jobs/ports.js';
 import type { EventHandler } from '../jobs/transitions/event-work.js';
 import { isTerminal, terminalStates } from '../jobs/model/job-state.js';

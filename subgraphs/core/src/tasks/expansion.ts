@@ -1,5 +1,5 @@
 import type { Logger } from '@rhizome/log';
-import type { Clock } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
 import type { LeaderWork } from '../jobs/ports.js';
 import type { Dependencies } from '../jobs/dependencies/dependencies.js';
 import { batchJobIds } from '../jobs/model/job-ids.js';

@@ -1,8 +1,8 @@
 import type { Logger } from '@rhizome/log';
-import type { Clock } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
+import { sleep } from '@rhizome/retry';
 import type { LeaderWork } from '../jobs/ports.js';
 import { LeaderDuty } from '../shared/leader-task.js';
-import { pause } from '../shared/pause.js';
 import type { Completion } from './completion.js';
 import type { TasksRepository } from './tasks.repository.js';
 
@@ -46,7 +46,7 @@ export class TaskUpkeep {
       const count = isFirst ? completion.recover(signal) : completion.lookThrough(signal);
       await this.#logged(count, 'running tasks could not be looked through');
       await this.#logged(this.#dropLeftOver(signal), 'left over parameter sets could not be looked for');
-      await pause(everyMs, signal);
+      await sleep(everyMs, signal);
     }
   }
 

@@ -1,6 +1,7 @@
 import { assertCan, experimentsFor, type Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
-import type { Clock, Ids, KeysetPage } from '@rhizome/mongo';
+import type { Clock, Ids } from '@rhizome/clock';
+import type { KeysetPage } from '@rhizome/mongo';
 import type { ClassesRepository } from '../jobs/model/requirement-classes.repository.js';
 import { classifier } from '../jobs/submit/classifier.js';
 import type { ExperimentDirectory, ExperimentFacts, QueueDirectory, StateCounts } from '../jobs/ports.js';

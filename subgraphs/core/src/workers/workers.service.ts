@@ -1,7 +1,8 @@
 /** Rules of workers: how they come up, what they report of themselves, how they end. */
 import { can, experimentsFor, type Principal } from '@rhizome/authz';
 import { badInput, DomainError } from '@rhizome/errors';
-import type { Clock, KeysetPage } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
+import type { KeysetPage } from '@rhizome/mongo';
 import type { QueueFacts } from '../scheduler/scheduler.types.js';
 import { Problems } from '../shared/problems.js';
 import type { CommandHub, CommandsMessage } from './commands/command-hub.js';

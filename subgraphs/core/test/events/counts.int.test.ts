@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
-import { collection, connectMongo, systemClock, createIds } from '@rhizome/mongo';
+import { createIds, systemClock } from '@rhizome/clock';
+import { collection, connectMongo } from '@rhizome/mongo';
 import { leftovers, ownMongod, type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
 import { encodeCursor } from '../../src/events/feed/cursor.js';

@@ -1,7 +1,8 @@
 /** What followers of counts are told, and what is stored, when the stream was lost and all jobs were counted anew. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
-import { collection, createIds, systemClock } from '@rhizome/mongo';
+import { createIds, systemClock } from '@rhizome/clock';
+import { collection } from '@rhizome/mongo';
 import { type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
 import { eventStores } from '../../src/composition/event-stores.repository.js';

@@ -1,5 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { collection, systemClock } from '@rhizome/mongo';
+import { systemClock } from '@rhizome/clock';
+import { collection } from '@rhizome/mongo';
 import { manualClock, type TestDatabase, waitFor } from '@rhizome/testkit';
 import { ClassesRepository } from '../../src/jobs/model/requirement-classes.repository.js';
 import { requirementClassesCollection } from '../../src/jobs/model/requirement-class.document.js';

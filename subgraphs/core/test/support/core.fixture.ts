@@ -1,7 +1,7 @@
 /** For tests: a whole core on a real store, called as the gateway calls it. */
 import type { Principal } from '@rhizome/authz';
 import { silentLogger, type Logger } from '@rhizome/log';
-import { createIds, systemClock } from '@rhizome/mongo';
+import { createIds, systemClock } from '@rhizome/clock';
 import { createInProcess, type InProcessSubgraph, type SubgraphResult } from '@rhizome/subgraph';
 import { leftovers, testDatabase, type TestDatabase, testPrincipal } from '@rhizome/testkit';
 import { parse, type DocumentNode } from 'graphql';

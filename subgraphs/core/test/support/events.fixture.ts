@@ -1,6 +1,7 @@
 /** For tests: the event stream on a real store, and real jobs that move by the real writer. */
 import { silentLogger } from '@rhizome/log';
-import { collection, createIds, ensureCollections, systemClock } from '@rhizome/mongo';
+import { createIds, systemClock } from '@rhizome/clock';
+import { collection, ensureCollections } from '@rhizome/mongo';
 import { leftovers, testDatabase, type TestDatabase } from '@rhizome/testkit';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
 import type { JobState } from '../../src/jobs/model/job-state.js';

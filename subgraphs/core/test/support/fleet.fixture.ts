@@ -1,6 +1,7 @@
 /** For tests: core processes with broker and workers on a real store, and real jobs. */
 import { silentLogger } from '@rhizome/log';
-import { type Clock, collection, createIds, ensureCollections, systemClock } from '@rhizome/mongo';
+import { type Clock, createIds, systemClock } from '@rhizome/clock';
+import { collection, ensureCollections } from '@rhizome/mongo';
 import { leftovers, testDatabase, type TestDatabase, testPrincipal } from '@rhizome/testkit';
 import { aQueue } from './scheduler.fixture.js';
 import type { Grant, QueueFacts, ShareFacts } from '../../src/scheduler/scheduler.types.js';

@@ -1,6 +1,7 @@
 /** The domain of jobs and tasks on a real store and its real event stream, for tests; who leads is decided by the test. */
 import { silentLogger } from '@rhizome/log';
-import { collection, createIds, ensureCollections, systemClock } from '@rhizome/mongo';
+import { createIds, systemClock } from '@rhizome/clock';
+import { collection, ensureCollections } from '@rhizome/mongo';
 import { leftovers, testDatabase, testPrincipal, type TestDatabase } from '@rhizome/testkit';
 import { eventCollections, eventStores } from '../../src/composition/event-stores.repository.js';
 import { EventsService } from '../../src/events/events.service.js';

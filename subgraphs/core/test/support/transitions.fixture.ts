@@ -1,6 +1,7 @@
 /** For tests of the writer of transitions: jobs in a store of its own, and requests as they come. */
 import { silentLogger } from '@rhizome/log';
-import { collection, ensureCollections, systemClock } from '@rhizome/mongo';
+import { systemClock } from '@rhizome/clock';
+import { collection, ensureCollections } from '@rhizome/mongo';
 import { leftovers, type TestDatabase, testDatabase } from '@rhizome/testkit';
 import { aJob } from './job.fixture.js';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';

@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from '@jest/globals';
-import { systemClock } from '@rhizome/mongo';
+import { systemClock } from '@rhizome/clock';
 import { waitFor } from '@rhizome/testkit';
 import type { JobEvent } from '../../src/jobs/ports.js';
 import {

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
-import { createIds, systemClock } from '@rhizome/mongo';
+import { createIds, systemClock } from '@rhizome/clock';
 import { serveSubgraph } from '@rhizome/subgraph';
 import {
   leftovers,

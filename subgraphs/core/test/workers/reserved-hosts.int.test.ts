@@ -1,6 +1,6 @@
 // Jobs without GPUs and hosts with GPUs, where those without are there and merely do not ask at the moment.
 import { beforeEach, expect, test } from '@jest/globals';
-import { systemClock } from '@rhizome/mongo';
+import { systemClock } from '@rhizome/clock';
 import type { TestDatabase } from '@rhizome/testkit';
 import { quietMs } from '../../src/scheduler/placement/idle-hosts.js';
 import {

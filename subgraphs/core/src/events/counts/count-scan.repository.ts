@@ -1,5 +1,5 @@
 /** Counts by looking at every job once, as of one time of the store: the beginning, and the way back when the stream was lost. */
-import { setTimeout as delay } from 'node:timers/promises';
+import { sleep } from '@rhizome/retry';
 import { MongoServerError, type ClientSession, type Db } from 'mongodb';
 import { jobStates, type JobState } from '../../jobs/model/job-state.js';
 import type { StoreTime } from '../feed/cursor.js';
@@ -49,7 +49,7 @@ export class CountScanRepository {
       } catch (error) {
         const mayRetry = error instanceof MongoServerError && error.code === notYet && tries < maxTries;
         if (!mayRetry || signal.aborted) throw error;
-        await delay(waitMs, undefined, { signal });
+        if (!(await sleep(waitMs, signal))) throw error;
       } finally {
         await session.endSession();
       }

@@ -1,6 +1,6 @@
 /** Streams of counts and of a task's progress: coalesced, so that they cost the same however many jobs change. */
 import { DomainError } from '@rhizome/errors';
-import type { Clock } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
 import { Bell } from '../../shared/signal.js';
 import type { CountsService } from './counts.service.js';
 import type { JobCountRow } from './job-counts.js';

@@ -2,9 +2,9 @@
  * The counts of this process: begun from the stored snapshot or a scan, carried on by the events of the stream, each once, and stored by the
  * leader together with the place in the stream.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@rhizome/log';
-import type { Clock, Ids } from '@rhizome/mongo';
+import type { Clock, Ids } from '@rhizome/clock';
+import { sleep } from '@rhizome/retry';
 import type { FeedStart } from '../feed/change-feed.repository.js';
 import { placesAround } from '../feed/cursor.js';
 import type { JobEvent } from '../feed/job-event.js';
@@ -138,8 +138,7 @@ export class CountsService {
     const { saveMs, log } = this.#options;
     this.#stored = new Map();
     while (!signal.aborted) {
-      await delay(saveMs, undefined, { signal }).catch(() => undefined);
-      if (signal.aborted || !this.#isDue()) continue;
+      if (!(await sleep(saveMs, signal)) || !this.#isDue()) continue;
       try {
         if (!(await this.save(epoch))) return;
       } catch (err) {

@@ -2,8 +2,8 @@
  * Writes of the documents that are none of a job (queues, workers), as a stream of its own: the newest in memory, older ones from the change
  * stream. What became of a document is read when its consumer is told: of several writes that wait, one is told.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { secondsOf } from '@rhizome/mongo';
+import { sleep } from '@rhizome/retry';
 import { feedFault, type ChangeFeed } from './change-feed.repository.js';
 import type { DocumentNotice } from './job-event.js';
 
@@ -99,7 +99,7 @@ export class DocumentStream {
       position = this.#head > position ? this.#head : position;
       if (found.length > 0) {
         yield { written: latest(found), position };
-        await delay(pauseMs, undefined, { signal }).catch(() => undefined);
+        await sleep(pauseMs, signal);
       } else await this.#next(signal);
     }
   }

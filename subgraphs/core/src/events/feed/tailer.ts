@@ -1,8 +1,9 @@
 /** The one reader of the change stream in this process. It goes on after every fault, from where it was. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
-import { isStreamLost, type Clock } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
+import { isStreamLost } from '@rhizome/mongo';
+import { Backoff, sleep } from '@rhizome/retry';
 import type { ChangeFeed, FeedBatch, FeedStart } from './change-feed.repository.js';
 
 /** What {@link Tailer} is made of. */
@@ -16,8 +17,6 @@ export interface TailerOptions {
   readonly recover: (signal: AbortSignal) => Promise<FeedStart>;
 }
 
-const firstWaitMs = 100;
-const longestWaitMs = 5000;
 /** A stream that has been silent for so long is not alive: an idle one tells its place twice a second. */
 const silentMs = 10_000;
 
@@ -61,13 +60,13 @@ export class Tailer {
     const { feed, take, clock, log } = this.#options;
     const { signal } = this.#abort;
     let start = from;
-    let waitMs = firstWaitMs;
+    const backoff = new Backoff();
     while (!signal.aborted) {
       try {
         for await (const batch of feed.read({ start, notices: true, signal })) {
           take(batch);
           start = { after: batch.position };
-          waitMs = firstWaitMs;
+          backoff.reset();
           this.#lastHeardMs = clock.monotonicMs();
           this.#opened();
         }
@@ -75,16 +74,11 @@ export class Tailer {
       } catch (err) {
         if (signal.aborted) return;
         start = await this.#mend(err, start);
+        const waitMs = backoff.next();
         log.warn({ err, waitMs }, 'event stream broke; it is opened again');
-        await this.#pause(waitMs);
-        waitMs = Math.min(waitMs * 2, longestWaitMs);
+        await sleep(waitMs, signal);
       }
     }
-  }
-
-  /** Waits, unless it is stopped meanwhile. */
-  async #pause(ms: number): Promise<void> {
-    await delay(ms, undefined, { signal: this.#abort.signal }).catch(() => undefined);
   }
 
   /** Where to go on after a fault. */

@@ -1,4 +1,4 @@
-import type { Clock } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
 import { bulkProjection, principalOf, refusalFor, requestFor } from './bulk-rules.js';
 import type { BulkJob, BulkOutcome, BulkRefusal } from './bulk.types.js';
 import type { JobsRepository } from '../model/jobs.repository.js';

@@ -1,5 +1,5 @@
 import type { Logger } from '@rhizome/log';
-import type { Clock } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
 import type { BulkChanges } from './bulk-changes.js';
 import type { BulkOperationDocument } from './bulk-operation.document.js';
 import type { BulkRepository } from './bulk.repository.js';

@@ -1,5 +1,5 @@
 import { can, experimentsFor, type Principal } from '@rhizome/authz';
-import type { Clock, Ids } from '@rhizome/mongo';
+import type { Clock, Ids } from '@rhizome/clock';
 import { Findings } from '../../shared/findings.js';
 import type { BulkChanges } from './bulk-changes.js';
 import type { BulkOperationDocument } from './bulk-operation.document.js';

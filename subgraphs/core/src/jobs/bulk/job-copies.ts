@@ -2,7 +2,7 @@
  * Retries: a copy of each terminal job. The id of a copy follows from the operation and the job, so that nothing is copied twice, whoever
  * resumes the operation.
  */
-import type { Clock } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
 import { conflict, principalOf, refusalFor } from './bulk-rules.js';
 import type { BulkJob, BulkOutcome, BulkRefusal } from './bulk.types.js';
 import type { Dependencies } from '../dependencies/dependencies.js';

@@ -1,7 +1,7 @@
 /** Logs of jobs, followed as they are written: woken by the event stream, read from the store, each chunk told once and in order. */
 import type { Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
-import type { Clock } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
 import { Bell } from '../../shared/signal.js';
 import { type JobLogs, logCursor, type LogChunk, logPlace, type LogPlace } from './job-logs.js';
 import { isTerminal } from '../model/job-state.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { createIds } from '@rhizome/mongo';
+import { createIds } from '@rhizome/clock';
 import { manualClock } from '@rhizome/testkit';
 import fc from 'fast-check';
 import { batchJobIds, lowestIdAt, retryJobId } from './job-ids.js';

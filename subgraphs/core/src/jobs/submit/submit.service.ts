@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { assertCan, type Principal } from '@rhizome/authz';
 import type { Logger } from '@rhizome/log';
-import type { Clock, Ids } from '@rhizome/mongo';
+import type { Clock, Ids } from '@rhizome/clock';
 import type { ClassesRepository } from '../model/requirement-classes.repository.js';
 import { classifier } from './classifier.js';
 import type { ExperimentDirectory, ExperimentFacts, QueueDirectory } from '../ports.js';

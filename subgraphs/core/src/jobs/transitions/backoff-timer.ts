@@ -1,10 +1,10 @@
 import type { Logger } from '@rhizome/log';
-import type { Clock } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
+import { sleep } from '@rhizome/retry';
 import type { LeaderWork } from '../ports.js';
 import type { JobsRepository } from '../model/jobs.repository.js';
 import type { EventHandler } from './event-work.js';
 import { LeaderDuty } from '../../shared/leader-task.js';
-import { pause } from '../../shared/pause.js';
 import type { TransitionWriter } from './transition.types.js';
 
 /** What {@link BackoffTimer} works with. */
@@ -73,10 +73,10 @@ export class BackoffTimer implements EventHandler {
         this.#expect((await jobs.nextBackoff()) ?? undefined);
         this.#wake = new AbortController();
         const milliseconds = Math.min(Math.max(this.#next - clock.now().getTime() + 1, 0), longestSleepMs);
-        await pause(milliseconds, AbortSignal.any([signal, this.#wake.signal]));
+        await sleep(milliseconds, AbortSignal.any([signal, this.#wake.signal]));
       } catch (error) {
         if (!signal.aborted) log.warn({ err: error }, 'the backoff timer was interrupted and goes on');
-        await pause(500, signal);
+        await sleep(500, signal);
       }
     }
   }

@@ -1,10 +1,10 @@
 import { isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
-import type { Clock } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
+import { sleep } from '@rhizome/retry';
 import type { JobEvent, JobEventStream, LeaderWork } from '../ports.js';
 import type { ConsumersRepository } from './consumers.repository.js';
 import { LeaderDuty } from '../../shared/leader-task.js';
-import { pause } from '../../shared/pause.js';
 
 /** A part of core that follows the events of jobs. Each batch may come more than once. */
 export interface EventHandler {
@@ -59,7 +59,7 @@ export class EventWork {
         if (signal.aborted) return;
         log.warn({ err: error }, 'the work on events was interrupted and goes on');
         if (isDomainError(error) && error.code === 'CURSOR_EXPIRED') await this.#forget(signal);
-        await pause(retryMs, signal);
+        await sleep(retryMs, signal);
       }
     }
   }

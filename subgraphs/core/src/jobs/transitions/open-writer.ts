@@ -1,6 +1,7 @@
 /** The transition writer on core's database, for programs that move jobs without a core of their own: benchmarks of what follows from it. */
 import type { Logger } from '@rhizome/log';
-import { collection, type Clock } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
+import { collection } from '@rhizome/mongo';
 import { jobsCollection } from '../model/job.document.js';
 import { GroupingTransitionWriter } from './transition-writer.js';
 import { transitionStore } from './transitions.repository.js';

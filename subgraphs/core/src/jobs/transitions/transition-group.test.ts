@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
-import { systemClock } from '@rhizome/mongo';
+import { systemClock } from '@rhizome/clock';
 import type { TransitionGroup } from './transition-group.js';
 import { GroupingTransitionWriter } from './transition-writer.js';
 import type { TransitionRequest } from './transition.types.js';

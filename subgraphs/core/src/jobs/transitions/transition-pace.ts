@@ -1,4 +1,4 @@
-import type { Clock } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
 
 /** How {@link TransitionPace} is made. */
 export interface TransitionPaceOptions {

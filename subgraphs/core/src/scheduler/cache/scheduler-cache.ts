@@ -4,7 +4,7 @@
  * the grants; the others' follow the stream.
  */
 import type { Logger } from '@rhizome/log';
-import type { Clock } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
 import { isHeld, isTerminal } from '../../jobs/model/job-state.js';
 import { gpusOf } from '../../gpus/capacity/gpu-equivalents.js';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';

@@ -4,7 +4,7 @@
  */
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
-import type { Clock } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
 import { type ArrangedDevices, hasSameDevices } from '../../gpus/capacity/device-shape.js';
 import type { AcquireRequest, Grant, JobEvent } from '../scheduler.types.js';
 import type { BrokerJobsRepository } from '../cache/scheduler-jobs.repository.js';

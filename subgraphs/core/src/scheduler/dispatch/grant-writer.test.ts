@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { systemClock } from '@rhizome/mongo';
+import { systemClock } from '@rhizome/clock';
 import { waitFor } from '@rhizome/testkit';
 import type { TransitionOutcome, TransitionRequest } from '../../jobs/transitions/transition.types.js';
 import { fenceStep } from '../leader/broker-lease.repository.js';

@@ -3,7 +3,7 @@
  * still leads, and is written by the transition writer. A grant is answered only after its write, and only while this process leads.
  */
 import { DomainError } from '@rhizome/errors';
-import type { Ids } from '@rhizome/mongo';
+import type { Ids } from '@rhizome/clock';
 import type { StoredGpuGrant } from '../../jobs/model/job.types.js';
 import type { TransitionRequest, TransitionWriter } from '../../jobs/transitions/transition.types.js';
 import type { Grant } from '../scheduler.types.js';

@@ -1,6 +1,6 @@
 /** Takes jobs back from workers that are lost, or that never learned of them: the next attempt, or the end when none is left. */
 import type { Logger } from '@rhizome/log';
-import type { Clock } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
 import { isHeld } from '../../jobs/model/job-state.js';
 import type { JobDocument, StoredJobError } from '../../jobs/model/job.types.js';
 import { decideAfterFailure } from '../../jobs/transitions/retry-policy.js';

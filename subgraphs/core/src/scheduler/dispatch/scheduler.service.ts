@@ -1,7 +1,7 @@
 /** The broker as the rest of core sees it: work for workers, why a job waits, what shares use. */
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
-import type { Clock, Ids } from '@rhizome/mongo';
+import type { Clock, Ids } from '@rhizome/clock';
 import { isHeld, isTerminal } from '../../jobs/model/job-state.js';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import type { TransitionWriter } from '../../jobs/transitions/transition.types.js';

@@ -5,7 +5,7 @@
  */
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
-import type { Clock } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
 import type { BrokerLeaseRepository } from './broker-lease.repository.js';
 
 /** What parts of core that only the leader runs are handed. */

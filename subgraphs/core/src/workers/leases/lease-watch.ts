@@ -3,7 +3,7 @@
  * also takes back grants that their worker never learned of: sent a while ago, and missing from a later sign of life.
  */
 import type { Logger } from '@rhizome/log';
-import type { Clock } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
 import type { Ledger } from '../../scheduler/cache/ledger.js';
 import {
   grantLost,

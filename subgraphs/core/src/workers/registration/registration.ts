@@ -1,7 +1,7 @@
 /** How a worker comes up: its lease, its document, and the end of an older worker of its name. */
 import type { Principal } from '@rhizome/authz';
 import type { Logger } from '@rhizome/log';
-import type { Ids } from '@rhizome/mongo';
+import type { Ids } from '@rhizome/clock';
 import type { QueueFacts } from '../../scheduler/scheduler.types.js';
 import { digestOf } from '../../shared/idempotency.js';
 import type { LeasesRepository } from '../leases/leases.repository.js';

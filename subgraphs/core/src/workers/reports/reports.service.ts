@@ -1,6 +1,6 @@
 /** Rules of workers' words about jobs: that they start, ended well, failed. The fence of a word decides whether it counts. */
 import type { Principal } from '@rhizome/authz';
-import type { Clock } from '@rhizome/mongo';
+import type { Clock } from '@rhizome/clock';
 import type { ReportedJob } from '../../scheduler/cache/scheduler-jobs.repository.js';
 import type { Ledger } from '../../scheduler/cache/ledger.js';
 import type { JobState } from '../../jobs/model/job-state.js';
