@@ -1,6 +1,7 @@
 // Tests run from the built packages, so that they test what is shipped. The suffix is the price: .test.ts needs nothing,
-// .int.test.ts a real mongod, .e2e.ts real processes, .soak.ts a long time. The timeout catches tests that hang; it does
-// not measure speed. Jest reads it here only, not in projects.
+// .int.test.ts a real mongod or what the operating system has (sockets, child processes), .e2e.ts our own programs as
+// processes, .soak.ts a long time. The timeout catches tests that hang; it does not measure speed. Jest reads it here only,
+// not in projects.
 const common = {
   testEnvironment: 'node',
   transform: {},

@@ -4,7 +4,7 @@
 //   npm test                                       everything
 //   npm test -- unit integration                   these parts (lint, unit, integration, e2e)
 //   npm test -- clients/pilot/src/payload          the tests of a folder or file, in the parts that their suffixes name
-//   npm test -- unit src/payload/usage.test.ts     … of these parts only; any piece of a source path will do
+//   npm test -- unit src/payload/usage-meter.test.ts     … of these parts only; any piece of a source path will do
 //   npm test -- e2e test/e2e/leader -- -t resumes  what follows the second `--` goes to jest as it is
 //
 // `--list` prints the selected files and runs nothing. `--loaded` keeps every core busy meanwhile (`npm run test:loaded`):

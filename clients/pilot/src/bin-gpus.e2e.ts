@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DeviceFacts } from './hardware/gpus/device-facts.js';
+import type { ReportedDevice } from './hardware/gpus/detected-device.js';
 import { pilotProgram } from './index.js';
 import type { FailReport, FinishReport, Registration } from './protocol/core-protocol.js';
 import * as amd from './testing/gpu-samples/amd.js';
@@ -128,7 +128,7 @@ function start(environment: Readonly<Record<string, string>> = {}): void {
 
 const detailOf = <T>(what: string, jobId?: string): T | undefined =>
   core.said.findLast((one) => one.what === what && one.jobId === jobId)?.detail as T | undefined;
-const healthOf = (devices: readonly DeviceFacts[] = []): string[] =>
+const healthOf = (devices: readonly ReportedDevice[] = []): string[] =>
   devices.map(({ id, health }) => `${id} ${health}`);
 const registered = async (): Promise<string[]> => {
   await core.until('it registers', () => core.said.some(({ what }) => what === 'registered'));
@@ -136,7 +136,7 @@ const registered = async (): Promise<string[]> => {
 };
 const told = async (expected: readonly string[]): Promise<void> =>
   core.until(`core is told ${expected.join()}`, () => {
-    return healthOf(detailOf<readonly DeviceFacts[]>('devices')).join() === expected.join();
+    return healthOf(detailOf<readonly ReportedDevice[]>('devices')).join() === expected.join();
   });
 const waiting = (): string => `while [ ! -e ${folder}/go ]; do sleep 0.05; done`;
 
@@ -228,7 +228,7 @@ describe('the program on a host with GPUs', () => {
     await core.until('it runs', () => core.about('job_1').includes('RUNNING'));
     await hostIs([{ index: 0, errors: 2 }, { index: 1 }]);
     await told([`${uuidOf(0)} UNHEALTHY`, `${uuidOf(1)} HEALTHY`]);
-    const [bad] = detailOf<readonly DeviceFacts[]>('devices') ?? [];
+    const [bad] = detailOf<readonly ReportedDevice[]>('devices') ?? [];
     expect(bad?.sources).toContainEqual({
       fact: 'health',
       source: 'nvidia-smi -q -x: 2 uncorrectable memory errors',
@@ -256,7 +256,7 @@ describe('the program on a host with GPUs', () => {
     await told([`${slice(0, '7g.40gb')} HEALTHY`, `${uuidOf(1)} UNHEALTHY`]);
     await hostIs([{ index: 0 }, { index: 1 }], '580.95.05');
     await told([`${uuidOf(0)} HEALTHY`, `${uuidOf(1)} HEALTHY`]);
-    const now = detailOf<readonly DeviceFacts[]>('devices') ?? [];
+    const now = detailOf<readonly ReportedDevice[]>('devices') ?? [];
     expect(now.map(({ driverVersion }) => driverVersion)).toEqual(['580.95.05', '580.95.05']);
     core.add({ jobId: 'job_1', shell: 'echo "$CUDA_VISIBLE_DEVICES"', deviceIds: [uuidOf(0)] });
     await core.until('it ends', () => core.about('job_1').includes('FINISHED'));

@@ -8,8 +8,8 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { PilotOptions } from './agent/pilot.js';
 import { driverLibraries } from './hardware/gpus/driver-libraries.js';
-import { visibilityIn, type VisibilityWords } from './hardware/gpus/offered.js';
-import { toolEnvironment } from './hardware/gpus/tool.js';
+import { visibilityIn, type VisibilityLists } from './hardware/gpus/offered-devices.js';
+import { toolEnvironment } from './hardware/gpus/tool-runner.js';
 
 const variablePrefix = 'RHIZOME_PILOT_';
 
@@ -153,7 +153,7 @@ interface World {
   readonly searchPath: string;
   readonly runtimeEnvironment: Readonly<Record<string, string>>;
   readonly version: string;
-  readonly visible: VisibilityWords;
+  readonly visible: VisibilityLists;
   readonly tools: Readonly<Record<string, string>>;
   readonly libraries: readonly string[];
 }

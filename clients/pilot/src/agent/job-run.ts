@@ -1,7 +1,7 @@
 import type { Logger } from '@rhizome/log';
-import type { DetectedDevice } from '../hardware/gpus/device-facts.js';
+import type { DetectedDevice } from '../hardware/gpus/detected-device.js';
 import { GpuUsageMeter } from '../hardware/gpus/gpu-usage.js';
-import type { DeviceMonitor, HeldDevices } from '../hardware/gpus/monitor.js';
+import type { DeviceMonitor, HeldDevices } from '../hardware/gpus/device-monitor.js';
 import type { FileStore } from '../files/file-store.js';
 import { removeFolder, type AttemptFolders, type Scratch } from '../files/scratch.js';
 import { findOutputs, stageIn, stageOut, type StoredFile } from '../files/staging.js';
@@ -17,7 +17,7 @@ import {
   type PayloadServices,
   type PayloadSpec,
 } from '../payload/payload.js';
-import type { Usage } from '../payload/usage.js';
+import type { Usage } from '../payload/usage-meter.js';
 import {
   CoreRefused,
   type Assignment,
@@ -68,7 +68,7 @@ export class JobRun {
   readonly #services: JobRunServices;
   readonly done: Promise<void>;
   readonly #dropped = new AbortController();
-  #hasSaidLast = false;
+  #hasReportedEnd = false;
   #payload: Payload | undefined;
   readonly #devices: HeldDevices;
 
@@ -81,7 +81,7 @@ export class JobRun {
     this.#devices = devices.hold(assignment.deviceIds, (reason) =>
       log.warn({ reason }, 'a device of the job turned bad'),
     );
-    this.done = this.#live();
+    this.done = this.#run();
   }
 
   /** The job and its fence, for signs of life. */
@@ -91,7 +91,7 @@ export class JobRun {
 
   /** True while this worker may still say something about the job. */
   get isHeld(): boolean {
-    return !this.#hasSaidLast && !this.isDropped;
+    return !this.#hasReportedEnd && !this.isDropped;
   }
 
   /** True once the job was taken from this worker. */
@@ -107,7 +107,7 @@ export class JobRun {
     this.#payload?.terminate(graceSeconds);
   }
 
-  async #live(): Promise<void> {
+  async #run(): Promise<void> {
     const { scratch, log } = this.#services;
     let folders: AttemptFolders | undefined;
     try {
@@ -128,7 +128,7 @@ export class JobRun {
   async #runIn(folders: AttemptFolders): Promise<void> {
     const { log } = this.#services;
     await this.#prepare(folders);
-    await this.#say(() =>
+    await this.#report(() =>
       this.#services.reporter.start({ ...this.held, phase: 'RUNNING' }, this.#dropped.signal),
     );
     const limits = this.#limits();
@@ -146,7 +146,7 @@ export class JobRun {
     if (survivors > 0) log.error({ survivors }, 'processes of the payload could not be killed');
     await shipping;
     this.#dropped.signal.throwIfAborted();
-    const failure = await this.#blamed(failureOf(result, limits));
+    const failure = await this.#attributeToDevice(failureOf(result, limits));
     if (failure !== undefined) await this.#fail(failure, exitCode, signal, result.usage);
     else await this.#finish(folders, exitCode ?? 0, result.usage);
   }
@@ -158,7 +158,7 @@ export class JobRun {
     if (payload.image !== null) this.#runtimeOf(payload.image);
     const plan = { inputs: payload.inputs, parents };
     if (payload.inputs.length > 0 || parents.some(({ outputs }) => outputs.length > 0)) {
-      await this.#say(() =>
+      await this.#report(() =>
         this.#services.reporter.start({ ...this.held, phase: 'STARTING' }, this.#dropped.signal),
       );
     }
@@ -188,9 +188,9 @@ export class JobRun {
    * A payload that failed may have done so because a device did: it is looked at before anybody gets it again. What was wrong for a while
    * and is well now, as a tool that hung, is not to blame.
    */
-  async #blamed(failure: AttemptError | undefined): Promise<AttemptError | undefined> {
+  async #attributeToDevice(failure: AttemptError | undefined): Promise<AttemptError | undefined> {
     if (failure === undefined || this.assignment.deviceIds.length === 0) return failure;
-    await this.#services.devices.lookAfresh();
+    await this.#services.devices.probeAgain();
     return withDeviceFault(failure, this.#devices.fault);
   }
 
@@ -281,21 +281,21 @@ export class JobRun {
     let stored: readonly StoredFile[] = [];
     try {
       if (payload.outputs.length > 0) {
-        await this.#sayFinish(report('HOLDING'));
+        await this.#reportFinish(report('HOLDING'));
         const found = await findOutputs(payload.outputs, folders, signal);
-        await this.#sayFinish(report('TRANSFERRING'));
+        await this.#reportFinish(report('TRANSFERRING'));
         stored = await stageOut(found, { jobId, attemptId }, this.#services.store, signal);
       }
-      await this.#sayFinish(report('FINISHED', stored));
-      this.#hasSaidLast = true;
+      await this.#reportFinish(report('FINISHED', stored));
+      this.#hasReportedEnd = true;
     } catch (error) {
       if (!(error instanceof AttemptError)) throw error;
       await this.#fail(error, exitCode, null, usage);
     }
   }
 
-  async #sayFinish(report: FinishReport): Promise<void> {
-    await this.#say(() => this.#services.reporter.finish(report, this.#dropped.signal));
+  async #reportFinish(report: FinishReport): Promise<void> {
+    await this.#report(() => this.#services.reporter.finish(report, this.#dropped.signal));
   }
 
   async #fail(
@@ -313,15 +313,15 @@ export class JobRun {
       error: { family, code, message: message.slice(0, 2000), retryable },
       usage,
     };
-    await this.#say(() => this.#services.reporter.fail(report, this.#dropped.signal));
-    this.#hasSaidLast = true;
+    await this.#report(() => this.#services.reporter.fail(report, this.#dropped.signal));
+    this.#hasReportedEnd = true;
   }
 
   /**
    * Says a word about the job. A word that core calls void takes the job away; one that it calls wrong fails the attempt.
    * @throws Dropped, AttemptError
    */
-  async #say(word: () => Promise<ReportResult>): Promise<void> {
+  async #report(word: () => Promise<ReportResult>): Promise<void> {
     const result = await word().catch((error: unknown): ReportResult => {
       if (error instanceof CoreRefused)
         return { accepted: false, refusal: { code: error.code, message: error.message } };

@@ -2,14 +2,14 @@ import type { Logger } from '@rhizome/log';
 import { randomUUID } from 'node:crypto';
 import { openFileStore } from '../files/file-store.js';
 import { Scratch } from '../files/scratch.js';
-import type { DetectedDevice } from '../hardware/gpus/device-facts.js';
+import type { DetectedDevice } from '../hardware/gpus/detected-device.js';
 import { findDevices, type DeviceOptions } from '../hardware/gpus/find-devices.js';
-import { DeviceMonitor } from '../hardware/gpus/monitor.js';
+import { DeviceMonitor } from '../hardware/gpus/device-monitor.js';
 import { findHostFacts, type HostFacts, type HostOptions } from '../hardware/host-facts.js';
 import type { CaptureLimits } from '../payload/output-capture.js';
-import { PipePool } from '../payload/pipes.js';
+import { PipePool } from '../payload/pipe-pool.js';
 import { ProcessMonitor } from '../payload/process-monitor.js';
-import { ReapedAccounts } from '../payload/reaped.js';
+import { ReapedAccounts } from '../payload/reaped-accounts.js';
 import { untilAnswered } from '../protocol/until-answered.js';
 import type { CoreProtocol, RegisteredWorker } from '../protocol/core-protocol.js';
 import { Watchdogs } from '../watchdog/watchdog.js';
@@ -78,7 +78,7 @@ export class Pilot {
       const slots = new Slots(facts, () => usable(devices.devices));
       const services = this.#services(scratch, slots, watchdogs, devices, facts);
       for (let end = ''; end !== 'DRAINED' && !this.#stopping.signal.aborted;)
-        end = await this.#live(facts, services);
+        end = await this.#runSession(facts, services);
     } catch (error) {
       if (!this.#stopping.signal.aborted || error !== this.#stopping.signal.reason) throw error;
     } finally {
@@ -106,7 +106,7 @@ export class Pilot {
   }
 
   /** One worker, from its registration on. */
-  async #live(facts: HostFacts, services: SessionServices): Promise<string> {
+  async #runSession(facts: HostFacts, services: SessionServices): Promise<string> {
     const known = services.devices.devices;
     const { worker, sentAt } = await this.#register(facts, known);
     this.#log.info({ ...worker, queue: this.#options.queue, name: this.#options.name }, 'registered');
@@ -147,7 +147,7 @@ export class Pilot {
   #deviceMonitor(): DeviceMonitor {
     const { periodMs, ...gpus } = this.#options.gpus;
     const options = { ...gpus, searchPath: this.#options.host.searchPath };
-    return new DeviceMonitor({ look: async () => findDevices(options), periodMs, log: this.#log });
+    return new DeviceMonitor({ detect: async () => findDevices(options), periodMs, log: this.#log });
   }
 
   #services(

@@ -46,7 +46,7 @@ export class WorkFinder {
   }
 
   /** Looks for work now, or again right after the question that is open. */
-  look(): void {
+  requestNow(): void {
     this.#isLookDue = true;
     this.#wake?.();
   }
@@ -70,7 +70,7 @@ export class WorkFinder {
     const { slots, longestIdlePauseMs } = this.#services;
     const idle = new Backoff({ initialDelayMs: 200, maxDelayMs: longestIdlePauseMs });
     const unavailable = new Backoff(unavailableBackoff);
-    const stopListening = slots.onFreed(() => this.look());
+    const stopListening = slots.onFreed(() => this.requestNow());
     try {
       while (!this.#stopped.signal.aborted) {
         this.#isLookDue = false;

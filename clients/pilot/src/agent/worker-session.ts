@@ -1,5 +1,5 @@
 import type { Logger } from '@rhizome/log';
-import type { DetectedDevice } from '../hardware/gpus/device-facts.js';
+import type { DetectedDevice } from '../hardware/gpus/detected-device.js';
 import { Backoff, sleep } from '@rhizome/retry';
 import { unavailableBackoff, untilAnswered } from '../protocol/until-answered.js';
 import {
@@ -50,7 +50,7 @@ export class WorkerSession {
   /** Whether a sign of life is due without waiting: also when that was found while one was on its way. */
   #isHeartbeatDue = false;
   #drainReason: string | undefined;
-  #isHasty = false;
+  #isUrgent = false;
   /** What is to be said about devices with the next sign of life; undefined when core knows them as they are. */
   #newReport: DeviceReport | undefined;
 
@@ -68,7 +68,7 @@ export class WorkerSession {
     this.#reporter = new Reporter(services.core, worker.workerId);
     this.#finder = new WorkFinder(worker.workerId, services, this.#log);
     lease.signal.addEventListener('abort', () => this.#onLost());
-    this.ended = this.#live();
+    this.ended = this.#run();
   }
 
   /** Takes no more work; ends when the jobs have ended. */
@@ -77,17 +77,17 @@ export class WorkerSession {
     this.#drainReason = reason;
     this.#log.info({ reason, jobs: this.#runs.size }, 'draining');
     this.#finder.stop();
-    void this.#sayDraining(reason, false).then(() => this.#finder.expectNothing());
+    void this.#reportDraining(reason, false).then(() => this.#finder.expectNothing());
   }
 
   /** Drops all jobs and drains: core gives them to others at once. */
   abandon(reason: string): void {
-    this.#isHasty = true;
+    this.#isUrgent = true;
     this.drain(reason);
     this.#runs.forEach((run) => run.drop(reason, 1));
   }
 
-  async #live(): Promise<SessionEnd> {
+  async #run(): Promise<SessionEnd> {
     const background = [this.#heartbeats(), this.#followCommands()];
     const unfollow = this.#services.devices.follow(this.#knownDevices, ({ devices, isUrgent, isUseOnly }) => {
       // Facts that were not answered yet are told again.
@@ -95,11 +95,11 @@ export class WorkerSession {
       if (!isUrgent) return;
       this.#heartbeatSoon();
       // Core answers the question that is open once it knows of the change; the next one offers what is there now.
-      this.#finder.look();
+      this.#finder.requestNow();
     });
     for await (const assignment of this.#finder.assignments()) this.#start(assignment);
     while (this.#runs.size > 0) await Promise.all([...this.#runs].map(async ({ done }) => done));
-    if (!this.#lease.isLost) await this.#sayDraining(this.#drainReason ?? 'drained', true);
+    if (!this.#lease.isLost) await this.#reportDraining(this.#drainReason ?? 'drained', true);
     this.#closing.abort();
     unfollow();
     this.#lease.end();
@@ -137,7 +137,7 @@ export class WorkerSession {
     const backoff = new Backoff(unavailableBackoff);
     const period = this.#worker.heartbeatSeconds * 1000;
     let wait = period;
-    while (await this.#waits(wait)) {
+    while (await this.#waitForHeartbeat(wait)) {
       const isAnswered = await this.#heartbeat();
       if (isAnswered) backoff.reset();
       wait = isAnswered ? period : Math.min(period, backoff.next());
@@ -150,7 +150,7 @@ export class WorkerSession {
   }
 
   /** Waits for the next sign of life, or until one is due at once. False when there shall be none. */
-  async #waits(ms: number): Promise<boolean> {
+  async #waitForHeartbeat(ms: number): Promise<boolean> {
     const signals = [this.#closing.signal, this.#lease.signal];
     if (signals.some(({ aborted }) => aborted)) return false;
     if (this.#isHeartbeatDue) return true;
@@ -179,12 +179,12 @@ export class WorkerSession {
       const commands = await core.heartbeat(workerId, held, report ?? null, timeoutMs, this.#closing.signal);
       if (this.#newReport === report) this.#newReport = undefined;
       this.#lease.renew(sentAt);
-      commands.forEach((command) => this.#obey(command));
+      commands.forEach((command) => this.#execute(command));
       return true;
     } catch (error) {
       if (error instanceof CoreRefused && /^WORKER_/.test(error.code)) this.#lease.lose(error.message);
       else if (error instanceof CoreRefused && isAboutInput(error) && report !== undefined)
-        this.#withhold(report, error);
+        this.#discardReport(report, error);
       else if (!this.#closing.signal.aborted)
         this.#log.warn({ err: error }, 'a sign of life was not answered');
       return false;
@@ -192,7 +192,7 @@ export class WorkerSession {
   }
 
   /** The jobs must not be lost for a word about devices: what core does not take of them it is not told until something changes again. */
-  #withhold(report: DeviceReport, error: CoreRefused): void {
+  #discardReport(report: DeviceReport, error: CoreRefused): void {
     this.#log.error({ err: error }, 'core does not take what is said of the devices');
     if (this.#newReport === report) this.#newReport = undefined;
     this.#heartbeatSoon();
@@ -207,7 +207,7 @@ export class WorkerSession {
         for await (const commands of this.#services.core.workerCommands(this.#worker.workerId, signal)) {
           backoff.reset();
           if (commands.length === 0) this.#heartbeatSoon();
-          commands.forEach((command) => this.#obey(command));
+          commands.forEach((command) => this.#execute(command));
         }
       } catch (error) {
         if (!signal.aborted) this.#log.debug({ err: error }, 'the stream of orders broke');
@@ -216,19 +216,19 @@ export class WorkerSession {
     }
   }
 
-  #obey({ kind, jobId, fence, reason }: Command): void {
+  #execute({ kind, jobId, fence, reason }: Command): void {
     if (kind === 'DRAIN') this.drain(reason ?? 'core asked for it');
-    if (kind === 'WORK') this.#finder.look();
+    if (kind === 'WORK') this.#finder.requestNow();
     if (kind !== 'KILL' && kind !== 'DROP') return;
     for (const run of this.#runs) {
       if (run.held.jobId === jobId && (fence === null || run.held.fence === fence)) run.drop(reason ?? kind);
     }
   }
 
-  async #sayDraining(reason: string, hasEnded: boolean): Promise<void> {
+  async #reportDraining(reason: string, hasEnded: boolean): Promise<void> {
     const signal = AbortSignal.any([
       this.#lease.signal,
-      AbortSignal.timeout(this.#isHasty ? urgentDrainReportTimeoutMs : drainReportTimeoutMs),
+      AbortSignal.timeout(this.#isUrgent ? urgentDrainReportTimeoutMs : drainReportTimeoutMs),
     ]);
     const say = async (): Promise<void> =>
       this.#services.core.drainWorker(this.#worker.workerId, reason, hasEnded, signal);

@@ -2,7 +2,7 @@ import { lstat, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AttemptError } from '../payload/attempt-error.js';
 import { digestOf, type Digest } from './checksum.js';
-import { eachOf } from './each.js';
+import { forEachConcurrently } from './for-each-concurrently.js';
 import { isPlainName, placeOf, type FileStore } from './file-store.js';
 import { download, withoutCredentials } from './http-store.js';
 import type { AttemptFolders } from './scratch.js';
@@ -53,7 +53,7 @@ export async function stageIn(
     ...plan.inputs.map((file) => ({ file, folder: folders.work })),
     ...parents.flatMap(({ outputs, folder }) => outputs.map((file) => ({ file, folder }))),
   ];
-  await eachOf(wanted, concurrentTransfers, async ({ file, folder }) =>
+  await forEachConcurrently(wanted, concurrentTransfers, async ({ file, folder }) =>
     fetchInput(file, folder, store, signal),
   );
   const manifest = {
@@ -156,7 +156,7 @@ export async function stageOut(
     ...output,
     location: placeOf(attempt.jobId, attempt.attemptId, output.name),
   }));
-  await eachOf(stored, concurrentTransfers, async ({ name, path, location }) => {
+  await forEachConcurrently(stored, concurrentTransfers, async ({ name, path, location }) => {
     try {
       await store.put(path, location, signal);
     } catch (error) {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { Evidence } from '../hardware/gpus/device-facts.js';
-import { visibleDevices } from '../hardware/gpus/visible.js';
+import { Evidence } from '../hardware/gpus/detected-device.js';
+import { visibleDevices } from '../hardware/gpus/visibility-variables.js';
 import { type ContainerHost, inContainer, runtimeFor } from './container.js';
 
 const root = '/scratch/att_1';

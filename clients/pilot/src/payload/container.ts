@@ -1,6 +1,6 @@
 /** Payloads in container images: which runtime of the host takes one, and the command line that starts it there. Pure. */
 import type { AttemptFolders } from '../files/scratch.js';
-import { hasDevicesOf } from '../hardware/gpus/visible.js';
+import { hasDevicesOf } from '../hardware/gpus/visibility-variables.js';
 import { AttemptError } from './attempt-error.js';
 import type { LaunchSpec } from './launch.js';
 

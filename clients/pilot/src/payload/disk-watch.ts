@@ -23,7 +23,7 @@ export interface DiskWatchOptions {
 export class DiskWatch {
   readonly #options: DiskWatchOptions;
   #timer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> = Promise.resolve();
+  #scanning: Promise<void> = Promise.resolve();
   #isStopped = false;
   #peak = 0;
 
@@ -51,15 +51,15 @@ export class DiskWatch {
   /** Ends the watch with a last look, for payloads that were quicker than the first one. */
   async finish(): Promise<void> {
     this.stop();
-    await this.#looking;
+    await this.#scanning;
     if (!this.isExceeded) this.#peak = Math.max(this.#peak, await diskUsage(this.#options.folder));
   }
 
   #arm(ms: number): void {
-    this.#timer = setTimeout(() => (this.#looking = this.#look()), ms);
+    this.#timer = setTimeout(() => (this.#scanning = this.#scan()), ms);
   }
 
-  async #look(): Promise<void> {
+  async #scan(): Promise<void> {
     const before = performance.now();
     this.#peak = Math.max(this.#peak, await diskUsage(this.#options.folder));
     if (this.#isStopped) return;

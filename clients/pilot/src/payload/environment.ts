@@ -1,6 +1,6 @@
 import { attemptVariable } from '../processes/attempt-processes.js';
-import { visibleDevices } from '../hardware/gpus/visible.js';
-import type { DetectedDevice } from '../hardware/gpus/device-facts.js';
+import { visibleDevices } from '../hardware/gpus/visibility-variables.js';
+import type { DetectedDevice } from '../hardware/gpus/detected-device.js';
 import type { AttemptFolders } from '../files/scratch.js';
 import type { Assignment } from '../protocol/core-protocol.js';
 

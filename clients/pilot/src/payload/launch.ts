@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { readProcess } from '../processes/process-table.js';
-import type { OpenPipes } from './pipes.js';
+import type { OpenPipes } from './pipe-pool.js';
 
 /** What to start. */
 export interface LaunchSpec {

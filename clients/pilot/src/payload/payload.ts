@@ -6,10 +6,10 @@ import { readProcessTable, type ProcessEntry } from '../processes/process-table.
 import type { Watchdog, Watchdogs } from '../watchdog/watchdog.js';
 import { DiskWatch } from './disk-watch.js';
 import { launch, type Launched, type LaunchSpec, type ProcessEnd } from './launch.js';
-import type { OpenPipes, PipePool } from './pipes.js';
+import type { OpenPipes, PipePool } from './pipe-pool.js';
 import type { ProcessMonitor } from './process-monitor.js';
-import type { Amounts, ReapedAccounts } from './reaped.js';
-import { UsageMeter, type Usage } from './usage.js';
+import type { Amounts, ReapedAccounts } from './reaped-accounts.js';
+import { UsageMeter, type Usage } from './usage-meter.js';
 
 /** A limit of the job that its payload went over. */
 export type ExceededLimit = 'WALLTIME' | 'MEMORY' | 'DISK';
@@ -89,10 +89,10 @@ export class Payload {
       folder: scratch,
       limitBytes: Math.max(1, limits.diskMiB) * 1024 ** 2,
       periodMs: services.diskPeriodMs,
-      onExceeded: () => this.#over('DISK'),
+      onExceeded: () => this.#exceed('DISK'),
     });
     this.#stopMonitor = services.monitor.add(mark, (entries) => this.#onSample(entries));
-    this.#after(limits.walltimeSeconds, () => this.#overWalltime());
+    this.#after(limits.walltimeSeconds, () => this.#exceedWalltime());
     this.result = new Promise((resolve) => {
       launched.onEnd((end) => {
         const reaped = services.reaped.take(this.#meter.lastKnown);
@@ -150,17 +150,17 @@ export class Payload {
 
   #onSample(entries: readonly ProcessEntry[]): void {
     const bytes = this.#meter.observe(entries);
-    if (bytes > this.#limits.memoryMiB * 1024 ** 2) this.#over('MEMORY');
+    if (bytes > this.#limits.memoryMiB * 1024 ** 2) this.#exceed('MEMORY');
   }
 
   /** Nothing is asked of a payload that takes what others need: it is killed. */
-  #over(limit: 'MEMORY' | 'DISK'): void {
+  #exceed(limit: 'MEMORY' | 'DISK'): void {
     if (this.#exceeded !== null) return;
     this.#exceeded = limit;
     void killAttempt(this.#mark, { attemptOf: this.#services.monitor.memory.attemptOf });
   }
 
-  #overWalltime(): void {
+  #exceedWalltime(): void {
     if (this.#exceeded !== null) return;
     this.#exceeded = 'WALLTIME';
     this.terminate();
@@ -175,7 +175,7 @@ export class Payload {
     const left = processesOf(this.#mark, readProcessTable(), attemptOf);
     const usage = this.#meter.finish(left, await reaped, wallSeconds);
     // Where the first look found nothing, one more is enough.
-    const survivors = await killAttempt(this.#mark, { attemptOf, quietRounds: left.length === 0 ? 1 : 2 });
+    const survivors = await killAttempt(this.#mark, { attemptOf, emptyRounds: left.length === 0 ? 1 : 2 });
     if (survivors > 0) this.#pipes.close(false);
     else void this.#whenRead().then(() => this.#pipes.close(true));
     this.#watchdog.release();

@@ -11,17 +11,17 @@ interface Remembered {
  * fork on, also before it executes anything.
  */
 export class EnvironmentMemory {
-  readonly #look: AttemptOf;
+  readonly #read: AttemptOf;
   #remembered = new Map<number, Remembered>();
 
   constructor(look: AttemptOf = readAttemptId) {
-    this.#look = look;
+    this.#read = look;
   }
 
   readonly attemptOf: AttemptOf = (entry) => {
     const known = this.#remembered.get(entry.pid);
     if (known?.startTicks === entry.startTicks) return known.attemptId;
-    const attemptId = this.#look(entry);
+    const attemptId = this.#read(entry);
     this.#remembered.set(entry.pid, { startTicks: entry.startTicks, attemptId });
     return attemptId;
   };

@@ -9,7 +9,7 @@ export interface SweepOptions {
   /** After this time what still lives is given up: it hangs in the kernel. */
   readonly deadlineMs?: number;
   /** Looks in a row that must find nothing: a look at /proc is not atomic, a process may hand over to a child behind it. */
-  readonly quietRounds?: number;
+  readonly emptyRounds?: number;
   /** How environments are looked at. */
   readonly attemptOf?: AttemptOf;
 }
@@ -30,7 +30,7 @@ export function signalAttempt(
  * are killed, so that none can fork in between. Returns how many still live at the deadline: such as cannot be interrupted.
  */
 export async function killAttempt(mark: AttemptMark, options: SweepOptions = {}): Promise<number> {
-  const { deadlineMs = 10_000, quietRounds = 2, attemptOf = readAttemptId } = options;
+  const { deadlineMs = 10_000, emptyRounds: quietRounds = 2, attemptOf = readAttemptId } = options;
   const end = performance.now() + deadlineMs;
   for (let quiet = 0; quiet < quietRounds;) {
     const alive = living(mark, attemptOf);

@@ -1,9 +1,9 @@
 import type { InputFile, ParentOutputs, StoredFile } from '../files/staging.js';
-import type { DeviceFacts } from '../hardware/gpus/device-facts.js';
+import type { ReportedDevice } from '../hardware/gpus/detected-device.js';
 import type { HostFacts } from '../hardware/host-facts.js';
 import type { ErrorFamily } from '../payload/attempt-error.js';
 import type { LogChunk } from '../payload/output-capture.js';
-import type { Usage } from '../payload/usage.js';
+import type { Usage } from '../payload/usage-meter.js';
 
 /** An amount of what jobs ask for. */
 export interface Capacity {
@@ -17,7 +17,7 @@ export interface Registration {
   readonly queue: string;
   readonly name: string;
   readonly facts: HostFacts;
-  readonly devices: readonly DeviceFacts[];
+  readonly devices: readonly ReportedDevice[];
   readonly labels: readonly { readonly key: string; readonly value: string }[];
   /** When it must end; null for no limit. */
   readonly endsAt: Date | null;
@@ -27,7 +27,7 @@ export interface Registration {
 
 /** What a worker says anew of its devices: of all of them. */
 export interface DeviceReport {
-  readonly devices: readonly DeviceFacts[];
+  readonly devices: readonly ReportedDevice[];
   /** Nothing but their use has changed. */
   readonly isUseOnly: boolean;
 }

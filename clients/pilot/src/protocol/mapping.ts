@@ -1,4 +1,4 @@
-import type { DeviceFacts, DetectedDevice } from '../hardware/gpus/device-facts.js';
+import type { ReportedDevice, DetectedDevice } from '../hardware/gpus/detected-device.js';
 import type { HostFacts } from '../hardware/host-facts.js';
 import type {
   DeviceInput,
@@ -9,7 +9,7 @@ import type {
   PilotAcquireJobsMutation,
   WorkerHardwareInput,
 } from '../operations.generated.js';
-import type { Usage } from '../payload/usage.js';
+import type { Usage } from '../payload/usage-meter.js';
 import type {
   Assignment,
   DeviceReport,
@@ -44,7 +44,7 @@ export function hardwareInput(facts: HostFacts): WorkerHardwareInput {
 }
 
 /** What the API wants to know about a device. */
-export function deviceInput(device: DeviceFacts & Partial<DetectedDevice>): DeviceInput {
+export function deviceInput(device: ReportedDevice & Partial<DetectedDevice>): DeviceInput {
   const { sources, visibleAs: _visibleAs, names: _names, tiles: _tiles, ...facts } = device;
   return { ...facts, sources: sources.map(({ fact, source }) => ({ fact, source })) };
 }
@@ -54,7 +54,7 @@ export function reportInput(report: DeviceReport | null): Pick<HeartbeatInput, '
   if (report === null) return {};
   const { devices, isUseOnly } = report;
   if (!isUseOnly) return { devices: devices.map(deviceInput) };
-  const isKnown = ({ utilisation, memoryUsedMiB }: DeviceFacts): boolean =>
+  const isKnown = ({ utilisation, memoryUsedMiB }: ReportedDevice): boolean =>
     utilisation !== undefined || memoryUsedMiB !== undefined;
   return {
     deviceUse: devices

@@ -3,7 +3,7 @@ import { afterEach, beforeEach } from '@jest/globals';
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DetectedDevice } from '../hardware/gpus/device-facts.js';
+import type { DetectedDevice } from '../hardware/gpus/detected-device.js';
 import { findDevices, type DeviceOptions } from '../hardware/gpus/find-devices.js';
 import { mixed } from './gpu-samples/nvidia.js';
 

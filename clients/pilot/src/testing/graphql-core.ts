@@ -5,8 +5,8 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer } from 'ws';
 import type { DeviceUseInput, JobMetricsInput } from '../operations.generated.js';
-import type { DeviceFacts } from '../hardware/gpus/device-facts.js';
-import type { Usage } from '../payload/usage.js';
+import type { ReportedDevice } from '../hardware/gpus/detected-device.js';
+import type { Usage } from '../payload/usage-meter.js';
 import {
   CoreRefused,
   type Assignment,
@@ -148,14 +148,14 @@ function rootOf(core: ScriptedCore): Record<string, object> {
 }
 
 interface ReportedDevices {
-  readonly devices?: readonly DeviceFacts[] | null;
+  readonly devices?: readonly ReportedDevice[] | null;
   readonly deviceUse?: readonly DeviceUseInput[] | null;
 }
 
 function reportOf({ devices, deviceUse }: ReportedDevices): DeviceReport | null {
   if (devices) return { devices, isUseOnly: false };
   return deviceUse
-    ? { devices: deviceUse as readonly unknown[] as readonly DeviceFacts[], isUseOnly: true }
+    ? { devices: deviceUse as readonly unknown[] as readonly ReportedDevice[], isUseOnly: true }
     : null;
 }
 

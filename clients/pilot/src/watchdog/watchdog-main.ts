@@ -8,4 +8,4 @@ const leader = pid && startTicks ? { pid: Number(pid), startTicks: Number(startT
 // More looks than the pilot takes itself: the pilot may have died between a payload's fork and its exec, and until then the new process
 // shows the pilot's environment.
 process.exitCode =
-  (await killAttempt({ attemptId, leader }, { deadlineMs: 60_000, quietRounds: 10 })) === 0 ? 0 : 1;
+  (await killAttempt({ attemptId, leader }, { deadlineMs: 60_000, emptyRounds: 10 })) === 0 ? 0 : 1;

@@ -13,9 +13,9 @@ import { killAttempt } from '../processes/sweep.js';
 
 const payloadModule = new URL('../payload/payload.js', import.meta.url).href;
 const watchdogModule = new URL('./watchdog.js', import.meta.url).href;
-const pipesModule = new URL('../payload/pipes.js', import.meta.url).href;
+const pipesModule = new URL('../payload/pipe-pool.js', import.meta.url).href;
 const monitorModule = new URL('../payload/process-monitor.js', import.meta.url).href;
-const reapedModule = new URL('../payload/reaped.js', import.meta.url).href;
+const reapedModule = new URL('../payload/reaped-accounts.js', import.meta.url).href;
 
 let folder: string;
 let attemptId: string;

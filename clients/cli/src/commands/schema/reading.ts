@@ -10,7 +10,7 @@ import {
   CliSchemaUseDocument,
 } from '../../operations.generated.js';
 import { ago, say, sayJson, sayTable } from '../../output.js';
-import { tellChanges, useText } from './tell.js';
+import { tellChanges, useText } from './print-findings.js';
 
 /** Adds `schema history`. */
 export function addHistory(schema: Command, world: World, finish: Finish): void {

@@ -15,7 +15,7 @@ import {
 } from '../../operations.generated.js';
 import { say, sayJson } from '../../output.js';
 import { readSdl } from './sdl.js';
-import { tellCheck, versionText } from './tell.js';
+import { tellCheck, versionText } from './print-findings.js';
 
 /** Checks compose the whole graph, and ask an endpoint. */
 const timeoutMs = 60_000;

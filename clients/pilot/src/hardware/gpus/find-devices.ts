@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { findAmd } from './amd/amd.js';
-import { asUnusable, type DetectedDevice } from './device-facts.js';
+import { asUnusable, type DetectedDevice } from './detected-device.js';
 import { findIntel } from './intel/intel.js';
 import { findNvidia } from './nvidia/nvidia.js';
-import { kfdNode, nodeAt, whyClosed } from './nodes.js';
-import { pciSource, scanPci, type Bus, type PciDevice } from './pci.js';
-import { readFleetFile } from './simulate.js';
-import { toolRunner } from './tool.js';
-import { offeredDevices, type VisibilityWords } from './offered.js';
+import { kfdNode, nodeAt, whyClosed } from './device-nodes.js';
+import { pciSource, scanPci, type Bus, type PciDevice } from './pci-bus.js';
+import { readFleetFile } from './simulated-devices.js';
+import { toolRunner } from './tool-runner.js';
+import { offeredDevices, type VisibilityLists } from './offered-devices.js';
 
 /** How a pilot looks for devices. */
 export interface DeviceOptions {
@@ -16,7 +16,7 @@ export interface DeviceOptions {
   /** A file with devices to present instead of those that are there. */
   readonly simulate?: string | undefined;
   /** What this pilot may see: the variables of its own environment. */
-  readonly visible?: VisibilityWords | undefined;
+  readonly visible?: VisibilityLists | undefined;
   /** Variables that tools get besides their own; what `toolEnvironment` takes. */
   readonly toolEnvironment?: Readonly<Record<string, string>> | undefined;
   /** Time for one call of a tool; 15 s by default. */

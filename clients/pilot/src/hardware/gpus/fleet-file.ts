@@ -2,7 +2,7 @@
 import { DomainError, show } from '@rhizome/errors';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { pciAddressOf } from './device-facts.js';
+import { pciAddressOf } from './detected-device.js';
 
 /** Devices and memory of a host at most, as the API takes them. */
 const mostDevices = 256;

@@ -1,4 +1,4 @@
-import type { DetectedDevice } from './device-facts.js';
+import type { DetectedDevice } from './detected-device.js';
 
 /** What a job's devices did while it ran. */
 export interface GpuUsage {

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { numberIn, partOf, wordIn, type KnownFacts, type Vendor } from './device-facts.js';
-import { textOf } from './files.js';
+import { numberIn, shareOfPercent, knownValue, type KnownFacts, type Vendor } from './detected-device.js';
+import { readText } from './read-text.js';
 
 /** The drivers of AMD and Intel publish some facts as files; NVIDIA's does not. */
 export async function kernelFacts(vendor: Vendor, folder: string): Promise<KnownFacts> {
@@ -13,7 +13,8 @@ export async function kernelFacts(vendor: Vendor, folder: string): Promise<Known
 type LooseFacts = { readonly [Name in keyof KnownFacts]?: KnownFacts[Name] | undefined };
 
 async function amdFacts(folder: string): Promise<LooseFacts> {
-  const read = async (file: string): Promise<string | undefined> => wordIn(await textOf(join(folder, file)));
+  const read = async (file: string): Promise<string | undefined> =>
+    knownValue(await readText(join(folder, file)));
   const [total, used, busy, compute, memory, model] = await Promise.all(
     [
       'mem_info_vram_total',
@@ -28,7 +29,7 @@ async function amdFacts(folder: string): Promise<LooseFacts> {
     model,
     memoryMiB: mibOf(total),
     memoryUsedMiB: mibOf(used),
-    utilisation: partOf(numberIn(busy)),
+    utilisation: shareOfPercent(numberIn(busy)),
     partitionMode: partitionOf(compute, memory),
   };
 }
@@ -43,10 +44,10 @@ export function partitionOf(compute: string | undefined, memory: string | undefi
 /** Local memory is told by i915 for each card and by xe for each tile. */
 async function intelFacts(folder: string): Promise<LooseFacts> {
   const card = await cardIn(folder);
-  const ofCard = card === undefined ? undefined : await textOf(join(card, 'lmem_total_bytes'));
+  const ofCard = card === undefined ? undefined : await readText(join(card, 'lmem_total_bytes'));
   const ofTiles = await Promise.all(
     (await tilesOfXe(folder)).map(async (tile) =>
-      numberIn(decimal(await textOf(join(folder, tile, 'physical_vram_size_bytes')))),
+      numberIn(decimal(await readText(join(folder, tile, 'physical_vram_size_bytes')))),
     ),
   );
   const sum = ofTiles.reduce<number>((total, bytes) => total + (bytes ?? 0), 0);

@@ -1,4 +1,4 @@
-import { asUnusable, type DetectedDevice } from './device-facts.js';
+import { asUnusable, type DetectedDevice } from './detected-device.js';
 
 /**
  * What is reported after a look: all that was found, and of what was there before and is not found now what must not be forgotten.

@@ -3,8 +3,8 @@ import * as amd from '../../testing/gpu-samples/amd.js';
 import { mixed, mixedIds } from '../../testing/gpu-samples/nvidia.js';
 import { parseAmdMetric, parseAmdPartition, parseAmdStatic, parseAmdVersion } from './amd/amd-smi.js';
 import { parseRocmSmi } from './amd/rocm-smi.js';
-import { Evidence, numberIn, pciAddressOf, pciIdOf, wordIn } from './device-facts.js';
-import { jsonIn } from './json.js';
+import { Evidence, numberIn, pciAddressOf, pciIdOf, knownValue } from './detected-device.js';
+import { jsonIn } from './tool-json.js';
 import { parseSmiList } from './nvidia/smi-list.js';
 import { parseSmiQuery, queriedFields, queryArguments, unknownField } from './nvidia/smi-query.js';
 
@@ -201,7 +201,7 @@ describe('words of tools', () => {
     ...['N/A', '[N/A]', '[Not Supported]', '[Insufficient Permissions]', '[Unknown Error]', '', 'None'],
     ...['Requested functionality has been deprecated', undefined],
   ])('%p is unknown', (word) => {
-    expect(wordIn(word)).toBeUndefined();
+    expect(knownValue(word)).toBeUndefined();
     expect(numberIn(word)).toBeUndefined();
   });
 
@@ -230,9 +230,9 @@ describe('words of tools', () => {
 describe('the facts of a device', () => {
   test('have a source each, and say why they are unknown', () => {
     const device = new Evidence('AMD')
-      .tell('first', { model: 'MI210', memoryMiB: 65520, rocmVersion: null })
-      .tell('second', { model: 'other', driverVersion: '6.7.0' })
-      .cannotTell('nobody asked', 'gfxTarget', 'driverVersion')
+      .add('first', { model: 'MI210', memoryMiB: 65520, rocmVersion: null })
+      .add('second', { model: 'other', driverVersion: '6.7.0' })
+      .unknown('nobody asked', 'gfxTarget', 'driverVersion')
       .device('GPU-1', '0');
     expect(device).toMatchObject({ model: 'MI210', driverVersion: '6.7.0', health: 'UNKNOWN' });
     expect(device.sources).toEqual([
@@ -245,7 +245,7 @@ describe('the facts of a device', () => {
 
   test('that the API would not take are unknown: one strange word does not keep the host out', () => {
     const device = new Evidence('NVIDIA')
-      .tell('tool', { cudaVersion: 'new', memoryMiB: 0, model: 'X'.repeat(200), memoryUsedMiB: 1.9 })
+      .add('tool', { cudaVersion: 'new', memoryMiB: 0, model: 'X'.repeat(200), memoryUsedMiB: 1.9 })
       .device('GPU-1', null);
     expect(device).toMatchObject({ model: 'unknown NVIDIA device', memoryUsedMiB: 1 });
     expect(device.cudaVersion).toBeUndefined();

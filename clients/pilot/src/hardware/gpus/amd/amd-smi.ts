@@ -1,7 +1,14 @@
-import { numberIn, partOf, pciAddressOf, pciIdOf, wordIn, type KnownFacts } from '../device-facts.js';
+import {
+  numberIn,
+  shareOfPercent,
+  pciAddressOf,
+  pciIdOf,
+  knownValue,
+  type KnownFacts,
+} from '../detected-device.js';
 import { partitionOf } from '../kernel-facts.js';
-import { hexId } from '../pci.js';
-import { at, listIn, type Json } from '../json.js';
+import { hexId } from '../pci-bus.js';
+import { at, listIn, type Json } from '../tool-json.js';
 
 /** A device of `amd-smi`. */
 export interface AmdDevice {
@@ -19,19 +26,19 @@ export function parseAmdStatic(json: Json): readonly AmdDevice[] {
   return devicesIn(json).flatMap((gpu) => {
     const index = numberIn(textAt(gpu, 'gpu'));
     if (index === undefined) return [];
-    const target = wordIn(textAt(gpu, 'asic', 'target_graphics_version'));
+    const target = knownValue(textAt(gpu, 'asic', 'target_graphics_version'));
     const facts = {
-      model: wordIn(textAt(gpu, 'asic', 'market_name')),
+      model: knownValue(textAt(gpu, 'asic', 'market_name')),
       pciAddress: pciAddressOf(textAt(gpu, 'bus', 'bdf')),
       pciId: pciIdOf('1002', textAt(gpu, 'asic', 'device_id')),
       gfxTarget: target !== undefined && /^gfx[0-9a-f]+$/.test(target) ? target : undefined,
       memoryMiB: mibAt(gpu, 'vram', 'size'),
-      driverVersion: wordIn(textAt(gpu, 'driver', 'version') ?? textAt(gpu, 'driver', 'driver_version')),
+      driverVersion: knownValue(textAt(gpu, 'driver', 'version') ?? textAt(gpu, 'driver', 'driver_version')),
       partitionMode: partitionOf(
-        wordIn(
+        knownValue(
           textAt(gpu, 'partition', 'compute_partition') ?? textAt(gpu, 'partition', 'accelerator_partition'),
         ),
-        wordIn(textAt(gpu, 'partition', 'memory_partition')),
+        knownValue(textAt(gpu, 'partition', 'memory_partition')),
       ),
       eccEnabled: eccOf(gpu),
     };
@@ -50,7 +57,7 @@ export function parseAmdMetric(json: Json): ReadonlyMap<number, Pick<AmdDevice, 
       if (index === undefined) return [];
       const errors = numberIn(textAt(gpu, 'ecc', 'total_uncorrectable_count')) ?? 0;
       const facts = {
-        utilisation: partOf(numberIn(textAt(gpu, 'usage', 'gfx_activity'))),
+        utilisation: shareOfPercent(numberIn(textAt(gpu, 'usage', 'gfx_activity'))),
         memoryUsedMiB: mibAt(gpu, 'mem_usage', 'used_vram'),
         memoryMiB: mibAt(gpu, 'mem_usage', 'total_vram'),
       };
@@ -65,7 +72,10 @@ export function parseAmdPartition(json: Json): ReadonlyMap<number, string> {
   return new Map(
     listIn(at(json, 'current_partition')).flatMap((gpu) => {
       const index = numberIn(textAt(gpu, 'gpu_id'));
-      const mode = partitionOf(wordIn(textAt(gpu, 'accelerator_type')), wordIn(textAt(gpu, 'memory')));
+      const mode = partitionOf(
+        knownValue(textAt(gpu, 'accelerator_type')),
+        knownValue(textAt(gpu, 'memory')),
+      );
       return index === undefined || mode === undefined ? [] : [[index, mode] as const];
     }),
   );
@@ -73,7 +83,7 @@ export function parseAmdPartition(json: Json): ReadonlyMap<number, string> {
 
 /** Reads `amd-smi version --json`: the ROCm release; undefined when it is not told. */
 export function parseAmdVersion(json: Json): string | undefined {
-  const version = wordIn(textAt(listIn(json)[0] ?? json, 'rocm_version'));
+  const version = knownValue(textAt(listIn(json)[0] ?? json, 'rocm_version'));
   return version !== undefined && /^\d+(\.\d+)+/.test(version)
     ? /^\d+(\.\d+)+/.exec(version)?.[0]
     : undefined;

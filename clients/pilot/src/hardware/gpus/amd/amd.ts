@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { Evidence, type DetectedDevice } from '../device-facts.js';
-import { jsonIn, type Json } from '../json.js';
-import { amdUniqueId, pciEvidence, pciSource, tellHealth, type PciDevice } from '../pci.js';
-import type { RunTool, ToolAnswer } from '../tool.js';
+import { Evidence, type DetectedDevice } from '../detected-device.js';
+import { jsonIn, type Json } from '../tool-json.js';
+import { amdUniqueId, pciEvidence, pciSource, addHealth, type PciDevice } from '../pci-bus.js';
+import type { RunTool, ToolResult } from '../tool-runner.js';
 import {
   parseAmdMetric,
   parseAmdPartition,
@@ -135,22 +135,22 @@ function evidenceOf(
   onBus: readonly PciDevice[],
   { kfd, release }: KernelWord,
 ): DetectedDevice {
-  const evidence = new Evidence('AMD').tell(source, device.facts);
+  const evidence = new Evidence('AMD').add(source, device.facts);
   const bus = onBus.find(({ address }) => address === device.facts.pciAddress);
-  if (bus !== undefined) evidence.tell(pciSource, { pciId: bus.pciId }).tell('sysfs amdgpu', bus.facts);
+  if (bus !== undefined) evidence.add(pciSource, { pciId: bus.pciId }).add('sysfs amdgpu', bus.facts);
   // Older tools do not tell the target.
   const [node, ...more] = kfd.filter(({ address }) => address === device.facts.pciAddress);
-  evidence.tell(kfdSource, { gfxTarget: node?.gfxTarget });
-  if (release !== undefined) evidence.tell(release.source, { rocmVersion: release.version });
+  evidence.add(kfdSource, { gfxTarget: node?.gfxTarget });
+  if (release !== undefined) evidence.add(release.source, { rocmVersion: release.version });
   // `rocm-smi` counts no errors; the driver does.
-  if (device.fault !== undefined) evidence.tell(`${source}: ${device.fault}`, { health: 'UNHEALTHY' });
-  else if (bus?.fault !== undefined) tellHealth(evidence, bus, source);
-  else evidence.tell(source, { health: 'HEALTHY' });
-  evidence.cannotTell(`${source} does not tell it`, ...driverFacts);
+  if (device.fault !== undefined) evidence.add(`${source}: ${device.fault}`, { health: 'UNHEALTHY' });
+  else if (bus?.fault !== undefined) addHealth(evidence, bus, source);
+  else evidence.add(source, { health: 'HEALTHY' });
+  evidence.unknown(`${source} does not tell it`, ...driverFacts);
   // ROCm counts as the kernel does, the tools by address: mostly that is the same.
   const number = String((more.length === 0 ? node?.index : undefined) ?? device.index);
   const { id, visibleAs, parentId } = identityOf(device, all, number);
-  return evidence.tell(source, { parentId }).device(id, visibleAs, { names: [number, parentId] });
+  return evidence.add(source, { parentId }).device(id, visibleAs, { names: [number, parentId] });
 }
 
 interface Identity {
@@ -189,13 +189,13 @@ async function unasked(
   const why = silence?.why ?? `${source} does not list it`;
   const nodes = kfd.filter(({ address }) => address === device.address);
   const evidence = pciEvidence(device)
-    .tell(kfdSource, { gfxTarget: nodes[0]?.gfxTarget })
-    .cannotTell(why, ...driverFacts);
-  if (release !== undefined) evidence.tell(release.source, { rocmVersion: release.version });
+    .add(kfdSource, { gfxTarget: nodes[0]?.gfxTarget })
+    .unknown(why, ...driverFacts);
+  if (release !== undefined) evidence.add(release.source, { rocmVersion: release.version });
   const isPartitioned = nodes.length > 1;
-  if (silence?.isFault !== false) evidence.tell(`${pciSource}, but ${why}`, { health: 'UNHEALTHY' });
-  else if (isPartitioned) evidence.cannotTell(`it is partitioned; ${why}`, 'health');
-  else tellHealth(evidence, device, why);
+  if (silence?.isFault !== false) evidence.add(`${pciSource}, but ${why}`, { health: 'UNHEALTHY' });
+  else if (isPartitioned) evidence.unknown(`it is partitioned; ${why}`, 'health');
+  else addHealth(evidence, device, why);
   const uniqueId = await amdUniqueId(device.address, pciRoot);
   const names = nodes.map(({ index }) => String(index));
   if (uniqueId !== undefined) {
@@ -205,7 +205,7 @@ async function unasked(
   return evidence.device(`PCI-${device.address}`, (isPartitioned ? undefined : names[0]) ?? null, { names });
 }
 
-const jsonOf = (answer: ToolAnswer): Json => (answer.kind === 'missing' ? undefined : jsonIn(answer.stdout));
+const jsonOf = (answer: ToolResult): Json => (answer.kind === 'missing' ? undefined : jsonIn(answer.stdout));
 
 function withoutGaps(facts: AmdDevice['facts']): AmdDevice['facts'] {
   return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { textOf } from '../files.js';
+import { readText } from '../read-text.js';
 
 /** Where AMD's compute driver shows its devices. */
 export const kfdSource = '/sys/class/kfd/kfd/topology/nodes';
@@ -24,7 +24,7 @@ export async function readKfd(root: string): Promise<readonly KfdGpu[]> {
   const folder = join(root, kfdSource);
   const names = await readdir(folder).catch(() => []);
   const nodes = names.filter((name) => /^\d+$/.test(name)).sort((a, b) => Number(a) - Number(b));
-  const texts = await Promise.all(nodes.map(async (name) => textOf(join(folder, name, 'properties'))));
+  const texts = await Promise.all(nodes.map(async (name) => readText(join(folder, name, 'properties'))));
   return texts
     .map((text) => propertiesIn(text ?? ''))
     .filter((node) => node('vendor_id') === amdVendorId && node('gfx_target_version') > 0)

@@ -1,7 +1,7 @@
-import { numberIn, partOf, pciAddressOf, pciIdOf, wordIn } from '../device-facts.js';
-import { at, fieldsIn, type Json } from '../json.js';
+import { numberIn, shareOfPercent, pciAddressOf, pciIdOf, knownValue } from '../detected-device.js';
+import { at, fieldsIn, type Json } from '../tool-json.js';
 import { partitionOf } from '../kernel-facts.js';
-import { hexId } from '../pci.js';
+import { hexId } from '../pci-bus.js';
 import type { AmdDevice } from './amd-smi.js';
 
 /** What is asked of `rocm-smi`; `--showallinfo` is not: it aborts on some releases. */
@@ -19,11 +19,11 @@ export const rocmArguments: readonly string[] = [
 
 /** Reads `rocm-smi … --json`: a field `card0`, `card1` … for each device, and `system`. The words changed their case with release 6. */
 export function parseRocmSmi(json: Json): readonly AmdDevice[] {
-  const driver = wordIn(textIn(at(json, 'system'), 'driver version'));
+  const driver = knownValue(textIn(at(json, 'system'), 'driver version'));
   return fieldsIn(json).flatMap(([name, card]) => {
     const index = /^card(\d+)$/.exec(name)?.[1];
     if (index === undefined) return [];
-    const field = (key: string): string | undefined => wordIn(textIn(card, key));
+    const field = (key: string): string | undefined => knownValue(textIn(card, key));
     const target = field('gfx version');
     const facts = {
       model: modelOf(field('card series')) ?? modelOf(field('device name')),
@@ -32,7 +32,7 @@ export function parseRocmSmi(json: Json): readonly AmdDevice[] {
       gfxTarget: target !== undefined && /^gfx[0-9a-f]+$/.test(target) ? target : undefined,
       memoryMiB: mibOf(field('vram total memory (b)')),
       memoryUsedMiB: mibOf(field('vram total used memory (b)')),
-      utilisation: partOf(numberIn(field('gpu use (%)'))),
+      utilisation: shareOfPercent(numberIn(field('gpu use (%)'))),
       driverVersion: driver,
       partitionMode: partitionOf(field('compute partition'), field('memory partition')),
     };

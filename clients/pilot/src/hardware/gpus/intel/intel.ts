@@ -1,7 +1,7 @@
-import { Evidence, type DetectedDevice } from '../device-facts.js';
-import { jsonIn, type Json } from '../json.js';
-import { integratedIntel, pciEvidence, pciSource, tellHealth, type PciDevice } from '../pci.js';
-import type { RunTool, ToolAnswer } from '../tool.js';
+import { Evidence, type DetectedDevice } from '../detected-device.js';
+import { jsonIn, type Json } from '../tool-json.js';
+import { integratedIntel, pciEvidence, pciSource, addHealth, type PciDevice } from '../pci-bus.js';
+import type { RunTool, ToolResult } from '../tool-runner.js';
 import {
   parseXpuDetails,
   parseXpuDiscovery,
@@ -44,14 +44,14 @@ async function describe(
     run(toolName, ['health', '-d', id, '-j']),
   ]);
   const evidence = new Evidence('INTEL')
-    .tell('xpu-smi discovery', parseXpuDetails(jsonOf(details)))
-    .tell('xpu-smi discovery', device.facts)
-    .tell('xpu-smi stats', parseXpuStats(jsonOf(stats)));
+    .add('xpu-smi discovery', parseXpuDetails(jsonOf(details)))
+    .add('xpu-smi discovery', device.facts)
+    .add('xpu-smi stats', parseXpuStats(jsonOf(stats)));
   const bus = onBus.find(({ address }) => address === device.facts.pciAddress);
-  if (bus !== undefined) evidence.tell(pciSource, { pciId: bus.pciId }).tell('sysfs', bus.facts);
-  if (device.fault !== undefined) evidence.tell(`xpu-smi: ${device.fault}`, { health: 'UNHEALTHY' });
+  if (bus !== undefined) evidence.add(pciSource, { pciId: bus.pciId }).add('sysfs', bus.facts);
+  if (device.fault !== undefined) evidence.add(`xpu-smi: ${device.fault}`, { health: 'UNHEALTHY' });
   tellOwnHealth(evidence, [details, health], bus);
-  evidence.cannotTell('xpu-smi does not tell it', ...driverFacts);
+  evidence.unknown('xpu-smi does not tell it', ...driverFacts);
   const number = String(bus?.rank ?? id);
   return evidence.device(device.uuid ?? `PCI-${device.facts.pciAddress ?? id}`, number, {
     names: [number],
@@ -62,25 +62,25 @@ async function describe(
 /** As the tool tells it; where it does not, as the device's driver sees it. */
 function tellOwnHealth(
   evidence: Evidence,
-  [details, health]: readonly [ToolAnswer, ToolAnswer],
+  [details, health]: readonly [ToolResult, ToolResult],
   bus: PciDevice | undefined,
 ): void {
   const hung = [details, health].find(({ kind }) => kind === 'hung');
   const state = hung === undefined ? parseXpuHealth(jsonOf(health)) : whyOf(hung);
-  if (state === xpuWell) evidence.tell('xpu-smi health', { health: 'HEALTHY' });
-  else if (state !== undefined) evidence.tell(`xpu-smi: ${state}`, { health: 'UNHEALTHY' });
-  else if (bus !== undefined) tellHealth(evidence, bus, silentHealth);
-  else evidence.cannotTell(silentHealth, 'health');
+  if (state === xpuWell) evidence.add('xpu-smi health', { health: 'HEALTHY' });
+  else if (state !== undefined) evidence.add(`xpu-smi: ${state}`, { health: 'UNHEALTHY' });
+  else if (bus !== undefined) addHealth(evidence, bus, silentHealth);
+  else evidence.unknown(silentHealth, 'health');
 }
 
 const silentHealth = 'xpu-smi health does not tell it';
 
 /** Its number in Level Zero is its place among those that have a driver, since payloads are told to number them by address. */
-function unasked(device: PciDevice, answer: ToolAnswer): DetectedDevice {
+function unasked(device: PciDevice, answer: ToolResult): DetectedDevice {
   const why = answer.kind === 'missing' ? answer.why : `xpu-smi: ${whyOf(answer)}`;
-  const evidence = pciEvidence(device).cannotTell(why, ...driverFacts);
-  if (answer.kind === 'missing') tellHealth(evidence, device, why);
-  else evidence.tell(`${pciSource}, but ${why}`, { health: 'UNHEALTHY' });
+  const evidence = pciEvidence(device).unknown(why, ...driverFacts);
+  if (answer.kind === 'missing') addHealth(evidence, device, why);
+  else evidence.add(`${pciSource}, but ${why}`, { health: 'UNHEALTHY' });
   const number = String(device.rank);
   return evidence.device(`PCI-${device.address}`, device.isUp ? number : null, {
     names: [number],
@@ -88,5 +88,5 @@ function unasked(device: PciDevice, answer: ToolAnswer): DetectedDevice {
   });
 }
 
-const whyOf = (answer: ToolAnswer): string => ('why' in answer ? answer.why : 'it does not list the device');
-const jsonOf = (answer: ToolAnswer): Json => (answer.kind === 'missing' ? undefined : jsonIn(answer.stdout));
+const whyOf = (answer: ToolResult): string => ('why' in answer ? answer.why : 'it does not list the device');
+const jsonOf = (answer: ToolResult): Json => (answer.kind === 'missing' ? undefined : jsonIn(answer.stdout));

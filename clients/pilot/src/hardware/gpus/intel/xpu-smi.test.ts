@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import * as intel from '../../../testing/gpu-samples/intel.js';
-import { jsonIn } from '../json.js';
+import { jsonIn } from '../tool-json.js';
 import {
   parseXpuDetails,
   parseXpuDiscovery,

@@ -1,5 +1,12 @@
-import { numberIn, partOf, pciAddressOf, pciIdOf, wordIn, type KnownFacts } from '../device-facts.js';
-import { at, fieldsIn, listIn, type Json } from '../json.js';
+import {
+  numberIn,
+  shareOfPercent,
+  pciAddressOf,
+  pciIdOf,
+  knownValue,
+  type KnownFacts,
+} from '../detected-device.js';
+import { at, fieldsIn, listIn, type Json } from '../tool-json.js';
 
 /** A device of `xpu-smi`. */
 export interface XpuDevice {
@@ -18,7 +25,7 @@ export function parseXpuDiscovery(json: Json): readonly XpuDevice[] {
     const role = textAt(device, 'device_function_type') ?? textAt(device, 'function_type') ?? 'physical';
     if (index === undefined || !/^physical$/i.test(role)) return [];
     const fault = parseXpuState(device);
-    return [{ index, uuid: wordIn(textAt(device, 'uuid')), facts: identityFacts(device), fault }];
+    return [{ index, uuid: knownValue(textAt(device, 'uuid')), facts: identityFacts(device), fault }];
   });
 }
 
@@ -28,7 +35,7 @@ export function parseXpuDetails(json: Json): XpuDevice['facts'] {
   const ecc = textAt(json, 'memory_ecc_state') ?? textAt(json, 'ecc_state');
   return {
     ...identityFacts(json),
-    driverVersion: wordIn(textAt(json, 'driver_version')),
+    driverVersion: knownValue(textAt(json, 'driver_version')),
     memoryMiB:
       bytes === undefined ? numberIn(textAt(json, 'memory_physical_size')) : Math.floor(bytes / 2 ** 20),
     eccEnabled: ecc === 'enabled' ? true : ecc === 'disabled' ? false : undefined,
@@ -43,7 +50,7 @@ export function parseXpuTiles(json: Json): number | undefined {
 
 /** What is wrong with a device that `xpu-smi discovery` tells of, from release 2 on; undefined where it says nothing of that. */
 function parseXpuState(json: Json): string | undefined {
-  const state = wordIn(textAt(json, 'device_state'));
+  const state = knownValue(textAt(json, 'device_state'));
   return state === undefined || /^normal$/i.test(state) ? undefined : `it is in ${state}`;
 }
 
@@ -55,7 +62,7 @@ export function parseXpuStats(json: Json): XpuDevice['facts'] {
   const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
   return {
     memoryUsedMiB: used.length === 0 ? undefined : Math.floor(sum(used)),
-    utilisation: busy.length === 0 ? undefined : partOf(sum(busy) / busy.length),
+    utilisation: busy.length === 0 ? undefined : shareOfPercent(sum(busy) / busy.length),
   };
 }
 
@@ -93,7 +100,7 @@ function metricReadings(device: Json): Readings {
  */
 export function parseXpuHealth(json: Json): string | undefined {
   const told = fieldsIn(json).flatMap(([name, component]) => {
-    const status = wordIn(textAt(component, 'status'));
+    const status = knownValue(textAt(component, 'status'));
     return status === undefined ? [] : [{ name, component, status }];
   });
   const bad = told.find(({ status }) => /critical/i.test(status));
@@ -111,7 +118,7 @@ function valueOf(metrics: readonly Json[], type: string): number | undefined {
 
 function identityFacts(device: Json): XpuDevice['facts'] {
   return {
-    model: wordIn(textAt(device, 'device_name')),
+    model: knownValue(textAt(device, 'device_name')),
     pciAddress: pciAddressOf(textAt(device, 'pci_bdf_address')),
     pciId: pciIdOf('8086', textAt(device, 'pci_device_id')),
   };

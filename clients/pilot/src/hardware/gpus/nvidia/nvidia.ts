@@ -1,7 +1,7 @@
-import { Evidence, type DetectedDevice } from '../device-facts.js';
-import { pciEvidence, pciSource, type PciDevice } from '../pci.js';
-import type { RunTool, ToolAnswer } from '../tool.js';
-import { procSource, readProcGpu } from './proc.js';
+import { Evidence, type DetectedDevice } from '../detected-device.js';
+import { pciEvidence, pciSource, type PciDevice } from '../pci-bus.js';
+import type { RunTool, ToolResult } from '../tool-runner.js';
+import { procSource, readProcGpu } from './proc-driver.js';
 import { parseSmiList, type ListedGpu } from './smi-list.js';
 import { parseSmiQuery, queriedFields, queryArguments, unknownField, type QueriedGpu } from './smi-query.js';
 import { parseSmiTopology } from './smi-topology.js';
@@ -70,12 +70,12 @@ interface Told {
   readonly xml: readonly XmlGpu[];
   readonly listed: readonly ListedGpu[];
   readonly links: readonly (readonly number[])[];
-  readonly xmlAnswer: ToolAnswer;
-  readonly listAnswer: ToolAnswer;
+  readonly xmlAnswer: ToolResult;
+  readonly listAnswer: ToolResult;
 }
 
 /** Asks for all fields, and again without those that the driver does not know. */
-async function query(run: RunTool): Promise<{ answer: ToolAnswer; gpus: readonly QueriedGpu[] }> {
+async function query(run: RunTool): Promise<{ answer: ToolResult; gpus: readonly QueriedGpu[] }> {
   let fields = [...queriedFields];
   for (;;) {
     const answer = await run(toolName, queryArguments(fields));
@@ -87,7 +87,7 @@ async function query(run: RunTool): Promise<{ answer: ToolAnswer; gpus: readonly
 }
 
 /** Whether the tool took the query for something else: it says nothing of devices then. */
-function isMisunderstood(answer: ToolAnswer): boolean {
+function isMisunderstood(answer: ToolResult): boolean {
   return answer.kind === 'failed' && notUnderstood.test(`${answer.stdout}\n${answer.stderr}`);
 }
 
@@ -107,7 +107,7 @@ function devicesOf(gpu: QueriedGpu, told: Told): readonly DetectedDevice[] {
   const listed = told.listed.find(({ uuid }) => uuid === gpu.uuid);
   const evidence = (): Evidence => common(gpu, xml, told);
   const whole = evidence();
-  if (xml?.fault !== undefined) whole.correct(`${xmlSource}: ${xml.fault}`, { health: 'UNHEALTHY' });
+  if (xml?.fault !== undefined) whole.override(`${xmlSource}: ${xml.fault}`, { health: 'UNHEALTHY' });
   // Any of the outputs may be missing: a GPU that one of them says to be divided must not be given whole.
   const isMig = xml?.isMig === true || gpu.isMig === true || (listed?.slices.length ?? 0) > 0;
   const names = [gpu.index?.toString()];
@@ -118,13 +118,13 @@ function devicesOf(gpu: QueriedGpu, told: Told): readonly DetectedDevice[] {
       told.listAnswer.kind === 'answered'
         ? `${xml?.isMig === true ? xmlSource : querySource}: MIG is enabled and there is no instance`
         : `MIG is enabled, and ${listSource}: ${whyOf(told.listAnswer)}`;
-    whole.tell(listSource, { partitionMode: 'MIG' }).correct(why, { health: 'UNHEALTHY' });
+    whole.add(listSource, { partitionMode: 'MIG' }).override(why, { health: 'UNHEALTHY' });
     return [whole.device(gpu.uuid, visibleAs(gpu), { names })];
   }
   return slices.map(({ index, profile, uuid }) => {
     const own = xml?.slices.find((slice) => slice.index === index);
     return sliceOf(evidence(), gpu, own, xml?.fault)
-      .tell(listSource, { migProfile: profile })
+      .add(listSource, { migProfile: profile })
       .device(uuid, uuid, { names: [...names, gpu.uuid, oldName(gpu, own)] });
   });
 }
@@ -147,43 +147,45 @@ function sliceOf(
   fault: string | undefined,
 ): Evidence {
   evidence
-    .correct(xmlSource, {
+    .override(xmlSource, {
       memoryMiB: own?.memoryMiB,
       memoryUsedMiB: own?.memoryUsedMiB,
       utilisation: undefined,
     })
-    .cannotTell('not measured for MIG devices', 'utilisation')
-    .cannotTell('nvidia-smi -q -x does not list the instance', 'memoryMiB', 'memoryUsedMiB')
-    .tell(listSource, { partitionMode: 'MIG', parentId: gpu.uuid });
+    .unknown('not measured for MIG devices', 'utilisation')
+    .unknown('nvidia-smi -q -x does not list the instance', 'memoryMiB', 'memoryUsedMiB')
+    .add(listSource, { partitionMode: 'MIG', parentId: gpu.uuid });
   const wrong = fault ?? own?.fault;
-  return wrong === undefined ? evidence : evidence.correct(`${xmlSource}: ${wrong}`, { health: 'UNHEALTHY' });
+  return wrong === undefined
+    ? evidence
+    : evidence.override(`${xmlSource}: ${wrong}`, { health: 'UNHEALTHY' });
 }
 
 function common(gpu: QueriedGpu, xml: XmlGpu | undefined, told: Told): Evidence {
-  const evidence = new Evidence('NVIDIA').tell(querySource, gpu.facts);
+  const evidence = new Evidence('NVIDIA').add(querySource, gpu.facts);
   if (xml !== undefined)
-    evidence.tell(xmlSource, { ...xml.facts, health: xml.hasGaps ? undefined : 'HEALTHY' });
-  evidence.cannotTell(`${xmlSource} has gaps, and ${querySource} is not understood`, 'health');
+    evidence.add(xmlSource, { ...xml.facts, health: xml.hasGaps ? undefined : 'HEALTHY' });
+  evidence.unknown(`${xmlSource} has gaps, and ${querySource} is not understood`, 'health');
   const why =
     told.xmlAnswer.kind === 'answered'
       ? 'the tool does not tell it'
       : `${xmlSource}: ${whyOf(told.xmlAnswer)}`;
-  return evidence.cannotTell(why, ...driverFacts);
+  return evidence.unknown(why, ...driverFacts);
 }
 
 function linked(evidence: Evidence, { index }: QueriedGpu, { links }: Told): Evidence {
   const group = index === undefined ? undefined : links.find((indexes) => indexes.includes(index));
   return group === undefined
     ? evidence
-    : evidence.tell(topologySource, { nvlinkGroup: `nvlink:${group.join(',')}` });
+    : evidence.add(topologySource, { nvlinkGroup: `nvlink:${group.join(',')}` });
 }
 
 /** A device of the PCI bus that its tool does not list: it cannot be given to payloads, which see it by its UUID. */
 async function unlisted(device: PciDevice, why: string, systemRoot: string): Promise<DetectedDevice> {
   const told = await readProcGpu(systemRoot, device.address);
   return pciEvidence(device)
-    .cannotTell(why, ...driverFacts)
-    .tell(`${pciSource}, but ${why}`, { health: 'UNHEALTHY' })
+    .unknown(why, ...driverFacts)
+    .add(`${pciSource}, but ${why}`, { health: 'UNHEALTHY' })
     .device(`PCI-${device.address}`, null, { names: [told?.uuid, told?.minor] });
 }
 
@@ -191,13 +193,13 @@ async function unlisted(device: PciDevice, why: string, systemRoot: string): Pro
 async function withoutTool(device: PciDevice, why: string, systemRoot: string): Promise<DetectedDevice> {
   const told = await readProcGpu(systemRoot, device.address);
   const evidence = pciEvidence(device)
-    .tell(procSource, { model: told?.model, partitionMode: told?.isDivided ? 'MIG' : undefined })
-    .cannotTell(why, ...driverFacts);
-  if (told?.isExcluded) evidence.tell(`${procSource}: it is excluded`, { health: 'UNHEALTHY' });
-  else if (told?.uuid !== undefined) evidence.tell(`${procSource}: its driver has it`, { health: 'HEALTHY' });
+    .add(procSource, { model: told?.model, partitionMode: told?.isDivided ? 'MIG' : undefined })
+    .unknown(why, ...driverFacts);
+  if (told?.isExcluded) evidence.add(`${procSource}: it is excluded`, { health: 'UNHEALTHY' });
+  else if (told?.uuid !== undefined) evidence.add(`${procSource}: its driver has it`, { health: 'HEALTHY' });
   const state =
     device.driver === null ? 'no kernel driver has the device' : 'its driver does not tell its UUID';
-  evidence.cannotTell(`${state}; ${why}`, 'health');
+  evidence.unknown(`${state}; ${why}`, 'health');
   const id = told?.uuid;
   const names = [told?.minor];
   return id === undefined
@@ -205,6 +207,6 @@ async function withoutTool(device: PciDevice, why: string, systemRoot: string): 
     : evidence.device(id, id, { names });
 }
 
-const textOf = (answer: ToolAnswer): string => (answer.kind === 'missing' ? '' : answer.stdout);
-const tried = (answer: ToolAnswer): string => `nvidia-smi: ${whyOf(answer)}`;
-const whyOf = (answer: ToolAnswer): string => ('why' in answer ? answer.why : answer.kind);
+const textOf = (answer: ToolResult): string => (answer.kind === 'missing' ? '' : answer.stdout);
+const tried = (answer: ToolResult): string => `nvidia-smi: ${whyOf(answer)}`;
+const whyOf = (answer: ToolResult): string => ('why' in answer ? answer.why : answer.kind);

@@ -1,5 +1,5 @@
 import type { Element } from '@xmldom/xmldom';
-import { numberIn, wordIn } from '../device-facts.js';
+import { numberIn, knownValue } from '../detected-device.js';
 import { childOf, elementsIn, textAt } from './xml.js';
 
 /** Elements that say Yes when something is wrong, and what that is. */
@@ -25,7 +25,7 @@ const signs: readonly (readonly [path: readonly string[], fault: string])[] = [
 export function faultOf(gpu: Element, hasCuda: boolean): string | undefined {
   const sign = signs.find(([path]) => /^(yes|true)$/i.test(textAt(gpu, ...path) ?? ''));
   if (sign !== undefined) return sign[1];
-  const action = wordIn(textAt(gpu, 'gpu_recovery_action'));
+  const action = knownValue(textAt(gpu, 'gpu_recovery_action'));
   if (action !== undefined) return `its driver asks for: ${action}`;
   const errors = uncorrectable(childOf(childOf(gpu, 'ecc_errors'), 'volatile'));
   if (errors > 0) return `${errors} uncorrectable memory errors`;
@@ -51,7 +51,7 @@ export function uncorrectable(volatile: Element | undefined): number {
 
 /** Where GPUs are joined by NVSwitch, none runs anything before its fabric manager has registered it: CUDA answers 802. */
 function fabricFault(gpu: Element): string | undefined {
-  const state = wordIn(textAt(gpu, 'fabric', 'state'));
+  const state = knownValue(textAt(gpu, 'fabric', 'state'));
   const status = textAt(gpu, 'fabric', 'status') ?? '';
   if (state !== undefined && /^(in progress|not started)$/i.test(state))
     return `its NVSwitch fabric is not up: ${state}`;

@@ -1,12 +1,12 @@
 import {
   numberIn,
-  partOf,
+  shareOfPercent,
   pciAddressOf,
   pciIdOf,
-  wordIn,
+  knownValue,
   type DeviceHealth,
   type KnownFacts,
-} from '../device-facts.js';
+} from '../detected-device.js';
 
 /** Fields that are asked for with `--query-gpu`; drivers before 510 do not know `compute_cap`, and then refuse all of them. */
 export const queriedFields = [
@@ -58,7 +58,7 @@ export function parseSmiQuery(text: string, fields: readonly Field[]): readonly 
       const at = fields.indexOf(name);
       return at < 0 ? undefined : values[at];
     };
-    const uuid = wordIn(field('uuid'));
+    const uuid = knownValue(field('uuid'));
     if (uuid === undefined || !isGpuUuid(uuid)) return [];
     const isMig = isEnabled(field('mig.mode.current'));
     return [{ index: numberIn(field('index')), uuid, facts: factsOf(field, values), isMig }];
@@ -67,16 +67,16 @@ export function parseSmiQuery(text: string, fields: readonly Field[]): readonly 
 
 function factsOf(field: (name: Field) => string | undefined, values: readonly string[]): KnownFacts {
   const isBroken = values.some((value) => broken.test(value));
-  const capability = wordIn(field('compute_cap'));
+  const capability = knownValue(field('compute_cap'));
   return known({
-    model: wordIn(field('name')),
+    model: knownValue(field('name')),
     pciAddress: pciAddressOf(field('pci.bus_id')),
     // Device and vendor in one number: 0x20B210DE.
     pciId: pciIdOf('10de', /^(?:0x)?([0-9a-f]{4})10de$/i.exec(field('pci.device_id') ?? '')?.[1]),
     memoryMiB: numberIn(field('memory.total')),
     memoryUsedMiB: numberIn(field('memory.used')),
-    utilisation: partOf(numberIn(field('utilization.gpu'))),
-    driverVersion: wordIn(field('driver_version')),
+    utilisation: shareOfPercent(numberIn(field('utilization.gpu'))),
+    driverVersion: knownValue(field('driver_version')),
     eccEnabled: isEnabled(field('ecc.mode.current')),
     computeCapability: capability !== undefined && /^\d+\.\d+$/.test(capability) ? capability : undefined,
     health: (isBroken ? 'UNHEALTHY' : 'HEALTHY') as DeviceHealth,

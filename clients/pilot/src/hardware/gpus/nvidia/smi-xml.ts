@@ -1,5 +1,12 @@
 import type { Element } from '@xmldom/xmldom';
-import { numberIn, partOf, pciAddressOf, pciIdOf, wordIn, type KnownFacts } from '../device-facts.js';
+import {
+  numberIn,
+  shareOfPercent,
+  pciAddressOf,
+  pciIdOf,
+  knownValue,
+  type KnownFacts,
+} from '../detected-device.js';
 import { faultOf, ownTextOf, uncorrectable } from './smi-faults.js';
 import { isEnabled, isGpuUuid } from './smi-query.js';
 import { childOf, childrenOf, rootOf, textAt } from './xml.js';
@@ -32,10 +39,10 @@ export function parseSmiXml(text: string): readonly XmlGpu[] {
   const log = rootOf(withoutNames(text), 'nvidia_smi_log');
   if (log === undefined) return [];
   // Since 610 the tool speaks of its kernel's and its libraries' driver apart: KMD and CUDA UMD.
-  const driver = wordIn(textAt(log, 'driver_version')) ?? wordIn(textAt(log, 'kmd_version'));
-  const cuda = wordIn(textAt(log, 'cuda_version')) ?? wordIn(textAt(log, 'cuda_umd_version'));
+  const driver = knownValue(textAt(log, 'driver_version')) ?? knownValue(textAt(log, 'kmd_version'));
+  const cuda = knownValue(textAt(log, 'cuda_version')) ?? knownValue(textAt(log, 'cuda_umd_version'));
   return childrenOf(log, 'gpu').flatMap((gpu) => {
-    const uuid = wordIn(textAt(gpu, 'uuid'));
+    const uuid = knownValue(textAt(gpu, 'uuid'));
     if (uuid === undefined || !isGpuUuid(uuid)) return [];
     const slices = childrenOf(childOf(gpu, 'mig_devices'), 'mig_device').map(sliceOf);
     return [
@@ -58,8 +65,8 @@ function withoutNames(text: string): string {
 
 function factsOf(gpu: Element): XmlGpu['facts'] {
   return {
-    model: wordIn(textAt(gpu, 'product_name')),
-    brand: wordIn(textAt(gpu, 'product_brand')),
+    model: knownValue(textAt(gpu, 'product_name')),
+    brand: knownValue(textAt(gpu, 'product_brand')),
     pciAddress: pciAddressOf(textAt(gpu, 'pci', 'pci_bus_id') ?? gpu.getAttribute('id')),
     pciId: pciIdOf(
       '10de',
@@ -67,7 +74,7 @@ function factsOf(gpu: Element): XmlGpu['facts'] {
     ),
     memoryMiB: numberIn(textAt(gpu, 'fb_memory_usage', 'total')),
     memoryUsedMiB: numberIn(textAt(gpu, 'fb_memory_usage', 'used')),
-    utilisation: partOf(numberIn(textAt(gpu, 'utilization', 'gpu_util'))),
+    utilisation: shareOfPercent(numberIn(textAt(gpu, 'utilization', 'gpu_util'))),
     eccEnabled: isEnabled(textAt(gpu, 'ecc_mode', 'current_ecc')),
   };
 }

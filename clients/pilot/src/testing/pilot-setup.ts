@@ -11,10 +11,10 @@ import { testPilotOptions } from './pilot-options.js';
 import { ScriptedCore } from './scripted-core.js';
 
 /** How a pilot of a test is started. */
-export type RoomPilotOptions = Partial<Omit<PilotOptions, 'host'>> & { readonly cores?: number };
+export type TestPilotOverrides = Partial<Omit<PilotOptions, 'host'>> & { readonly cores?: number };
 
 /** What the tests of a file work with; of the test that runs. */
-export interface PilotRoom {
+export interface PilotSetup {
   /** Scratch space, gone at the end of the test. */
   readonly folder: string;
   readonly core: ScriptedCore;
@@ -23,7 +23,7 @@ export interface PilotRoom {
   /** Resolves when the pilot has ended. */
   readonly running: Promise<void> | undefined;
   /** Starts the pilot; stopped at the end of the test. */
-  start(options?: RoomPilotOptions): Pilot;
+  start(options?: TestPilotOverrides): Pilot;
   /** Whether a job has ended, in whatever way. */
   ended(jobId: string): () => boolean;
   isRunning(jobId: string): () => boolean;
@@ -32,7 +32,7 @@ export interface PilotRoom {
 }
 
 /** Makes a room anew for each test of the file. */
-export function pilotRoom(): PilotRoom {
+export function pilotSetup(): PilotSetup {
   let folder: string;
   let core: ScriptedCore;
   let pilot: Pilot | undefined;

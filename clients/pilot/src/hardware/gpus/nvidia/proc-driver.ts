@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { wordIn } from '../device-facts.js';
-import { textOf } from '../files.js';
+import { knownValue } from '../detected-device.js';
+import { readText } from '../read-text.js';
 
 /** Where NVIDIA's kernel driver tells of its devices. */
 export const procSource = '/proc/driver/nvidia/gpus';
@@ -24,7 +24,7 @@ export interface ProcGpu {
  * @param root the root of the file system
  */
 export async function readProcGpu(root: string, address: string): Promise<ProcGpu | undefined> {
-  const text = await textOf(join(root, procSource, address, 'information'));
+  const text = await readText(join(root, procSource, address, 'information'));
   if (text === undefined) return undefined;
   const fields = new Map(
     text.split('\n').flatMap((line) => {
@@ -36,7 +36,7 @@ export async function readProcGpu(root: string, address: string): Promise<ProcGp
   const minor = fields.get('device minor') ?? '';
   const hasMinor = /^\d+$/.test(minor);
   return {
-    model: wordIn(fields.get('model')),
+    model: knownValue(fields.get('model')),
     uuid: /^GPU-[0-9a-f-]+$/i.test(uuid) ? uuid : undefined,
     isExcluded: /^yes$/i.test(fields.get('gpu excluded') ?? fields.get('blacklisted') ?? ''),
     isDivided: hasMinor && (await hasInstances(root, minor)),

@@ -3,7 +3,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { GpuHost, sourceOf } from '../../testing/gpu-host.js';
 import { rocmSmi } from '../../testing/gpu-samples/amd.js';
 import { mixed, mixedIds } from '../../testing/gpu-samples/nvidia.js';
-import { toolEnvironment, toolRunner } from './tool.js';
+import { toolEnvironment, toolRunner } from './tool-runner.js';
 
 const host = new GpuHost();
 

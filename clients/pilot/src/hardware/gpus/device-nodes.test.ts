@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { stateOf, whyClosed } from './nodes.js';
+import { stateOf, whyClosed } from './device-nodes.js';
 
 describe('the file of a device', () => {
   test.each([

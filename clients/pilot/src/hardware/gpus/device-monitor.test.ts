@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
-import { Evidence, type DetectedDevice, type KnownFacts } from './device-facts.js';
+import { Evidence, type DetectedDevice, type KnownFacts } from './detected-device.js';
 import { GpuUsageMeter } from './gpu-usage.js';
-import { DeviceMonitor, type DeviceChange } from './monitor.js';
+import { DeviceMonitor, type DeviceChange } from './device-monitor.js';
 
 const device = (id: string, facts: KnownFacts = {}): DetectedDevice =>
   new Evidence('NVIDIA')
-    .tell('test', {
+    .add('test', {
       model: 'T4',
       memoryMiB: 16_000,
       health: 'HEALTHY',
@@ -20,7 +20,7 @@ async function monitorOf(first: readonly DetectedDevice[]) {
   let now: readonly DetectedDevice[] | Error = first;
   const look = async (): Promise<readonly DetectedDevice[]> =>
     now instanceof Error ? Promise.reject(now) : Promise.resolve(now);
-  const monitor = new DeviceMonitor({ look, periodMs: 1_000_000, log: silentLogger() });
+  const monitor = new DeviceMonitor({ detect: look, periodMs: 1_000_000, log: silentLogger() });
   await monitor.start();
   const changes: DeviceChange[] = [];
   monitor.follow(monitor.devices, (change) => changes.push(change));
@@ -29,7 +29,7 @@ async function monitorOf(first: readonly DetectedDevice[]) {
     changes,
     async becomes(devices: readonly DetectedDevice[] | Error) {
       now = devices;
-      await monitor.lookNow();
+      await monitor.probe();
     },
   };
 }
@@ -79,8 +79,8 @@ describe('the devices of a host', () => {
   test('one that only the bus still shows is the one that was lost, with the reason', async () => {
     const { monitor, becomes } = await monitorOf([device('1')]);
     const bare = new Evidence('NVIDIA')
-      .tell('the bus', { pciAddress: '0000:01:00.0' })
-      .tell('the bus, but the tool hangs', { health: 'UNHEALTHY' })
+      .add('the bus', { pciAddress: '0000:01:00.0' })
+      .add('the bus, but the tool hangs', { health: 'UNHEALTHY' })
       .device('PCI-0000:01:00.0', null);
     await becomes([bare]);
     expect(monitor.devices).toMatchObject([{ id: 'GPU-1', health: 'UNHEALTHY', model: 'T4' }]);
@@ -94,8 +94,8 @@ describe('the devices of a host', () => {
   /** A slice of the GPU `a`. */
   const slice = (id: string, profile: string, facts: KnownFacts = {}): DetectedDevice =>
     new Evidence('NVIDIA')
-      .tell('test', { model: 'A100', migProfile: profile, parentId: 'GPU-a', health: 'HEALTHY' })
-      .tell('test', { pciAddress: '0000:0a:00.0', ...facts })
+      .add('test', { model: 'A100', migProfile: profile, parentId: 'GPU-a', health: 'HEALTHY' })
+      .add('test', { pciAddress: '0000:0a:00.0', ...facts })
       .device(`MIG-${id}`, `MIG-${id}`);
   const wholeA = device('a', { model: 'A100' });
   const ids = (monitor: DeviceMonitor): string[] =>
@@ -136,8 +136,8 @@ describe('the devices of a host', () => {
   test('a fault that is over is held against nobody: what fails later has other reasons', async () => {
     const { monitor, becomes } = await monitorOf([device('1')]);
     const hung = new Evidence('NVIDIA')
-      .tell('the bus', { pciAddress: '0000:01:00.0' })
-      .tell('the bus, but nvidia-smi: no answer within 15 s', { health: 'UNHEALTHY' })
+      .add('the bus', { pciAddress: '0000:01:00.0' })
+      .add('the bus, but nvidia-smi: no answer within 15 s', { health: 'UNHEALTHY' })
       .device('PCI-0000:01:00.0', null);
     const faults: string[] = [];
     const held = monitor.hold(['GPU-1'], (fault) => faults.push(fault));
@@ -158,12 +158,12 @@ describe('the devices of a host', () => {
     const looks: ((devices: readonly DetectedDevice[]) => void)[] = [];
     const look = async (): Promise<readonly DetectedDevice[]> =>
       looks.length === 0 ? Promise.resolve([device('1')]) : new Promise((resolve) => looks.push(resolve));
-    const monitor = new DeviceMonitor({ look, periodMs: 1_000_000, log: silentLogger() });
+    const monitor = new DeviceMonitor({ detect: look, periodMs: 1_000_000, log: silentLogger() });
     await monitor.start();
     looks.push(() => undefined);
     const held = monitor.hold(['GPU-1']);
-    const hanging = monitor.lookNow();
-    const after = monitor.lookAfresh();
+    const hanging = monitor.probe();
+    const after = monitor.probeAgain();
     expect(looks).toHaveLength(2);
     looks[1]?.([device('1', { health: 'UNHEALTHY' })]);
     await hanging;
@@ -179,7 +179,7 @@ describe('the devices of a host', () => {
   test('that have no place on a bus are told apart by the GPU that they are slices of', async () => {
     const bare = (id: string, parentId?: string): DetectedDevice =>
       new Evidence('NVIDIA')
-        .tell('test', { health: 'HEALTHY', ...(parentId ? { parentId } : {}) })
+        .add('test', { health: 'HEALTHY', ...(parentId ? { parentId } : {}) })
         .device(id, id);
     const { monitor, becomes } = await monitorOf([bare('a'), bare('b')]);
     await becomes([bare('a-1', 'a'), bare('a-2', 'a')]);
@@ -190,10 +190,10 @@ describe('the devices of a host', () => {
   });
 
   test('partitions of one device stand for it, and it for them', async () => {
-    const whole = new Evidence('AMD').tell('test', { health: 'HEALTHY' }).device('GPU-77', 'GPU-77');
+    const whole = new Evidence('AMD').add('test', { health: 'HEALTHY' }).device('GPU-77', 'GPU-77');
     const part = (at: number): DetectedDevice =>
       new Evidence('AMD')
-        .tell('test', { health: 'HEALTHY', pciAddress: `0000:05:00.${at}` })
+        .add('test', { health: 'HEALTHY', pciAddress: `0000:05:00.${at}` })
         .device(`GPU-77/${at}`, String(at));
     const { monitor, becomes } = await monitorOf([whole]);
     await becomes([part(0), part(1)]);
@@ -205,8 +205,8 @@ describe('the devices of a host', () => {
 
   test('what the bus alone showed is the device that its tool names later', async () => {
     const bare = new Evidence('NVIDIA')
-      .tell('the bus', { pciAddress: '0000:01:00.0' })
-      .tell('the bus, but the tool hangs', { health: 'UNHEALTHY' })
+      .add('the bus', { pciAddress: '0000:01:00.0' })
+      .add('the bus, but the tool hangs', { health: 'UNHEALTHY' })
       .device('PCI-0000:01:00.0', null);
     const { monitor, becomes } = await monitorOf([bare]);
     await becomes([device('1')]);
@@ -217,7 +217,7 @@ describe('the devices of a host', () => {
   test('that come to a host without any are found', async () => {
     let now: readonly DetectedDevice[] = [];
     const look = async (): Promise<readonly DetectedDevice[]> => Promise.resolve(now);
-    const monitor = new DeviceMonitor({ look, periodMs: 5, log: silentLogger() });
+    const monitor = new DeviceMonitor({ detect: look, periodMs: 5, log: silentLogger() });
     await monitor.start();
     const change = new Promise<DeviceChange>((resolve) => monitor.follow(monitor.devices, resolve));
     now = [device('1')];

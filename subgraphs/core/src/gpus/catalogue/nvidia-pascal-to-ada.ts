@@ -2,7 +2,7 @@
 import type { NvidiaRow } from './nvidia-row.types.js';
 
 /** The oldest first. */
-export const nvidiaOlder: readonly NvidiaRow[] = [
+export const nvidiaPascalToAda: readonly NvidiaRow[] = [
   ['P100-PCIE-12GB', '6.0', 12, ['15f7'], { legacy: true, memory: 'PCI', chip: 'GP100' }],
   ['P100-PCIE-16GB', '6.0', 16, ['15f8'], { legacy: true, memory: 'PCI', chip: 'GP100' }],
   ['P100-SXM2-16GB', '6.0', 16, ['15f9'], { legacy: true, memory: 'PCI', chip: 'GP100' }],

@@ -45,7 +45,7 @@ export interface FactSource {
 }
 
 /** A device as it is reported. */
-export interface DeviceFacts extends KnownFacts {
+export interface ReportedDevice extends KnownFacts {
   /** The UUID that its driver gives it, or its place on the PCI bus where no driver was asked. */
   readonly id: string;
   readonly vendor: Vendor;
@@ -55,7 +55,7 @@ export interface DeviceFacts extends KnownFacts {
 }
 
 /** A device as the pilot knows it on its host. */
-export interface DetectedDevice extends DeviceFacts {
+export interface DetectedDevice extends ReportedDevice {
   /** The word that lets a payload see it, in the variable of its vendor; null when it cannot be named there. */
   readonly visibleAs: string | null;
   /** What a batch system may call it: UUIDs, which it may cut short, and its number in its vendor's libraries. */
@@ -105,25 +105,25 @@ export class Evidence {
   constructor(readonly vendor: Vendor) {}
 
   /** What a source says; what it does not know, it leaves out or null. */
-  tell(source: string, facts: LooseFacts): this {
+  add(source: string, facts: LooseFacts): this {
     for (const [name, value] of Object.entries(facts) as [FactName, unknown][]) {
       if (value === undefined || value === null || this.#known.has(name)) continue;
       const rounded = name.endsWith('MiB') && typeof value === 'number' ? Math.floor(value) : value;
       if (forms[name]?.(rounded) === false)
-        this.cannotTell(`${source} says ${String(value).slice(0, 64)}`, name);
+        this.unknown(`${source} says ${String(value).slice(0, 64)}`, name);
       else this.#known.set(name, { value: rounded, source });
     }
     return this;
   }
 
   /** What a source says against all that was said before. */
-  correct(source: string, facts: LooseFacts): this {
+  override(source: string, facts: LooseFacts): this {
     for (const name of Object.keys(facts) as FactName[]) this.#known.delete(name);
-    return this.tell(source, facts);
+    return this.add(source, facts);
   }
 
   /** Says why a fact cannot be known; has no effect once a source knows it. */
-  cannotTell(why: string, ...names: readonly FactName[]): this {
+  unknown(why: string, ...names: readonly FactName[]): this {
     for (const name of names) if (!this.#missing.has(name)) this.#missing.set(name, why);
     return this;
   }
@@ -151,7 +151,7 @@ export class Evidence {
       .map(([fact, why]) => ({ fact, source: `unknown: ${why}` }));
     const sources = [...told, ...untold].map(({ fact, source }) => ({
       fact,
-      source: sentenceOf(source),
+      source: oneLine(source),
     }));
     return {
       ...facts,
@@ -168,18 +168,18 @@ export class Evidence {
 }
 
 /** On one line, as long as the API takes, and without a blank where it was cut: tools say what they like. */
-function sentenceOf(text: string): string {
+function oneLine(text: string): string {
   const line = text.replace(/[\p{Cc}\s]+/gu, ' ').trim();
   return [...line].slice(0, maxSourceLength).join('').trimEnd();
 }
 
 /** The device as one that cannot be given to a payload, and why. */
-export function asUnusable<Device extends DeviceFacts>(device: Device, why: string): Device {
+export function asUnusable<Device extends ReportedDevice>(device: Device, why: string): Device {
   const sources = device.sources.filter(({ fact }) => fact !== 'health');
   return {
     ...device,
     health: 'UNHEALTHY',
-    sources: [...sources, { fact: 'health', source: sentenceOf(why) }],
+    sources: [...sources, { fact: 'health', source: oneLine(why) }],
   };
 }
 
@@ -205,12 +205,12 @@ export function numberIn(text: string | number | null | undefined): number | und
 }
 
 /** Per cent as a part from 0 to 1. */
-export function partOf(percent: number | undefined): number | undefined {
+export function shareOfPercent(percent: number | undefined): number | undefined {
   return percent === undefined || percent < 0 ? undefined : Math.min(1, percent / 100);
 }
 
 /** A word that is one: tools say N/A, [N/A], [Not Supported], unknown, something else in brackets and the like for what they do not know. */
-export function wordIn(text: string | null | undefined): string | undefined {
+export function knownValue(text: string | null | undefined): string | undefined {
   const word = text?.trim();
   return word === undefined ||
     word === '' ||

@@ -1,11 +1,11 @@
 import type { Logger } from '@rhizome/log';
-import type { DetectedDevice } from './device-facts.js';
+import type { DetectedDevice } from './detected-device.js';
 import { withLost } from './lost-devices.js';
 
 /** What watches the devices of a host. */
 export interface DeviceMonitorOptions {
   /** The devices as they are now. */
-  readonly look: () => Promise<readonly DetectedDevice[]>;
+  readonly detect: () => Promise<readonly DetectedDevice[]>;
   /** Time between two looks. */
   readonly periodMs: number;
   readonly log: Logger;
@@ -43,7 +43,7 @@ export class DeviceMonitor {
   readonly #samplers = new Set<(devices: readonly DetectedDevice[]) => void>();
   readonly #holds = new Set<Hold>();
   #timer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> | undefined;
+  #probing: Promise<void> | undefined;
   #isClosed = false;
   #listener: ((change: DeviceChange) => void) | undefined;
   #reported: readonly DetectedDevice[] = [];
@@ -59,11 +59,11 @@ export class DeviceMonitor {
 
   /** The first look; the others follow. */
   async start(): Promise<void> {
-    this.#current = await this.#options.look();
+    this.#current = await this.#options.detect();
     this.#reported = this.#current;
     const named = this.#current.map(({ id, model, health }) => ({ id, model, health }));
     if (named.length > 0) this.#options.log.info({ devices: named }, 'devices were found');
-    this.#plan();
+    this.#schedule();
   }
 
   /** Looks no more. */
@@ -76,7 +76,7 @@ export class DeviceMonitor {
   follow(known: readonly DetectedDevice[], listener: (change: DeviceChange) => void): () => void {
     this.#reported = known;
     this.#listener = listener;
-    this.#tell();
+    this.#notify();
     return () => {
       if (this.#listener === listener) this.#listener = undefined;
     };
@@ -86,9 +86,9 @@ export class DeviceMonitor {
   sample(sampler: (devices: readonly DetectedDevice[]) => void): () => void {
     this.#samplers.add(sampler);
     const hasDevices = this.#current.length > 0;
-    if (hasDevices) void this.lookNow();
+    if (hasDevices) void this.probe();
     const early = earlyProbesMs.filter((ms) => hasDevices && ms < this.#options.periodMs);
-    const timers = early.map((ms) => setTimeout(() => void this.lookNow(), ms));
+    const timers = early.map((ms) => setTimeout(() => void this.probe(), ms));
     return () => {
       timers.forEach(clearTimeout);
       this.#samplers.delete(sampler);
@@ -112,28 +112,28 @@ export class DeviceMonitor {
   }
 
   /** Looks now, or waits for the look that is being made. */
-  async lookNow(): Promise<void> {
-    this.#looking ??= this.#look().finally(() => (this.#looking = undefined));
-    return this.#looking;
+  async probe(): Promise<void> {
+    this.#probing ??= this.#runProbe().finally(() => (this.#probing = undefined));
+    return this.#probing;
   }
 
   /** Looks once more after the look that is being made: that one may have seen what was before. */
-  async lookAfresh(): Promise<void> {
-    await this.#looking;
-    return this.lookNow();
+  async probeAgain(): Promise<void> {
+    await this.#probing;
+    return this.probe();
   }
 
-  #plan(): void {
+  #schedule(): void {
     if (this.#isClosed) return;
     const periods = this.#current.length > 0 ? 1 : idlePeriodFactor;
     this.#timer = setTimeout(
-      () => void this.lookNow().then(() => this.#plan()),
+      () => void this.probe().then(() => this.#schedule()),
       this.#options.periodMs * periods,
     );
   }
 
-  async #look(): Promise<void> {
-    const found = await this.#options.look().catch((error: unknown) => {
+  async #runProbe(): Promise<void> {
+    const found = await this.#options.detect().catch((error: unknown) => {
       this.#options.log.warn({ err: error }, 'the devices could not be looked at');
       return undefined;
     });
@@ -142,17 +142,17 @@ export class DeviceMonitor {
     this.#current = withLost(this.#current, found, isHeld);
     this.#holds.forEach((hold) => hold.observe(this.#current));
     this.#samplers.forEach((sampler) => sampler(this.#current));
-    this.#tell();
+    this.#notify();
   }
 
-  #tell(): void {
+  #notify(): void {
     const current = this.#current;
     const reported = this.#reported;
     const listener = this.#listener;
     if (listener === undefined) return;
     const isUrgent = healthOf(current) !== healthOf(reported);
     const isUseOnly = !isUrgent && !hasNewFacts(reported, current);
-    if (isUseOnly && !isUseWorthAReport(reported, current)) return;
+    if (isUseOnly && !hasSignificantUse(reported, current)) return;
     this.#reported = current;
     listener({ devices: current, isUrgent, isUseOnly });
   }
@@ -196,7 +196,7 @@ function hasNewFacts(before: readonly DetectedDevice[], now: readonly DetectedDe
 }
 
 /** Great changes of what moves by itself. */
-function isUseWorthAReport(before: readonly DetectedDevice[], now: readonly DetectedDevice[]): boolean {
+function hasSignificantUse(before: readonly DetectedDevice[], now: readonly DetectedDevice[]): boolean {
   const known = new Map(before.map((device) => [device.id, device]));
   return now.some((device) => {
     const old = known.get(device.id);

@@ -1,9 +1,9 @@
 import { readdir, readlink, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { Evidence, pciAddressOf, wordIn, type KnownFacts, type Vendor } from './device-facts.js';
-import { textOf } from './files.js';
+import { Evidence, pciAddressOf, knownValue, type KnownFacts, type Vendor } from './detected-device.js';
+import { readText } from './read-text.js';
 import { kernelFacts, tilesIn } from './kernel-facts.js';
-import { nodeOf, type DeviceNode } from './nodes.js';
+import { nodeOf, type DeviceNode } from './device-nodes.js';
 
 /** A GPU on the PCI bus. */
 export interface PciDevice {
@@ -101,7 +101,7 @@ interface SeenDevice {
 async function seeDevice(folder: string, name: string): Promise<SeenDevice | undefined> {
   const address = pciAddressOf(name);
   const [kind, vendorId, deviceId] = await Promise.all(
-    ['class', 'vendor', 'device'].map(async (file) => textOf(join(folder, file))),
+    ['class', 'vendor', 'device'].map(async (file) => readText(join(folder, file))),
   );
   if (address === undefined) return undefined;
   const vendorDigits = vendorId?.replace(/^0x/, '') ?? '';
@@ -133,7 +133,7 @@ async function isPartOfProcessor(
   const controllers = await Promise.all(
     beside.map(async (name) => {
       const place = join(dirname(folder), name);
-      return [await textOf(join(place, 'vendor')), await textOf(join(place, 'class'))].join(' ');
+      return [await readText(join(place, 'vendor')), await readText(join(place, 'class'))].join(' ');
     }),
   );
   return controllers.some((words) => /^0x1022 0x1080/.test(words));
@@ -148,7 +148,7 @@ async function describe(
   const [facts, nodes, driverVersion, fault, tiles] = await Promise.all([
     kernelFacts(vendor, folder),
     readdir(join(folder, 'drm')).catch(() => []),
-    driver === null ? undefined : textOf(join(systemRoot, 'sys/module', driver, 'version')),
+    driver === null ? undefined : readText(join(systemRoot, 'sys/module', driver, 'version')),
     faultIn(folder),
     vendor === 'INTEL' ? tilesIn(folder) : undefined,
   ]);
@@ -161,7 +161,7 @@ async function faultIn(folder: string): Promise<string | undefined> {
   const names = (await readdir(join(folder, 'ras')).catch(() => [])).filter((name) =>
     name.endsWith('_err_count'),
   );
-  const texts = await Promise.all(names.map(async (name) => textOf(join(folder, 'ras', name))));
+  const texts = await Promise.all(names.map(async (name) => readText(join(folder, 'ras', name))));
   const errors = texts.reduce((sum, text) => sum + Number(/^ue:\s*(\d+)/m.exec(text ?? '')?.[1] ?? 0), 0);
   return errors > 0 ? `${errors} uncorrectable memory errors` : undefined;
 }
@@ -170,11 +170,11 @@ async function faultIn(folder: string): Promise<string | undefined> {
 export function pciEvidence(device: PciDevice): Evidence {
   const { vendor, address, pciId, facts, driver, driverVersion } = device;
   const evidence = new Evidence(vendor)
-    .tell(pciSource, { pciAddress: address, pciId })
-    .tell(vendor === 'AMD' ? 'sysfs amdgpu' : 'sysfs', facts);
-  if (driver === null) return evidence.cannotTell('no kernel driver has the device', 'driverVersion');
+    .add(pciSource, { pciAddress: address, pciId })
+    .add(vendor === 'AMD' ? 'sysfs amdgpu' : 'sysfs', facts);
+  if (driver === null) return evidence.unknown('no kernel driver has the device', 'driverVersion');
   // A driver that is a part of the kernel has no version of its own.
-  return evidence.tell(`/sys/module/${driver}/version`, { driverVersion: wordIn(driverVersion) });
+  return evidence.add(`/sys/module/${driver}/version`, { driverVersion: knownValue(driverVersion) });
 }
 
 /**
@@ -182,17 +182,17 @@ export function pciEvidence(device: PciDevice): Evidence {
  * it is taken at its word; without a driver nobody can use the device, and its health is unknown.
  * @param why no tool was asked
  */
-export function tellHealth(evidence: Evidence, { driver, isUp, fault }: PciDevice, why: string): Evidence {
-  if (fault !== undefined) return evidence.tell(`sysfs ${driver ?? ''}: ${fault}`, { health: 'UNHEALTHY' });
+export function addHealth(evidence: Evidence, { driver, isUp, fault }: PciDevice, why: string): Evidence {
+  if (fault !== undefined) return evidence.add(`sysfs ${driver ?? ''}: ${fault}`, { health: 'UNHEALTHY' });
   if (isUp && driver !== null)
-    return evidence.tell(`sysfs: ${driver} has brought it up`, { health: 'HEALTHY' });
+    return evidence.add(`sysfs: ${driver} has brought it up`, { health: 'HEALTHY' });
   const state = driver === null ? 'no kernel driver has the device' : `${driver} has not brought it up`;
-  return evidence.cannotTell(`${state}; ${why}`, 'health');
+  return evidence.unknown(`${state}; ${why}`, 'health');
 }
 
 /** The Unique id of an AMD device, 16 hexadecimal digits; undefined when it has none. */
 export async function amdUniqueId(address: string, root = pciSource): Promise<string | undefined> {
-  return hexId(await textOf(join(root, address, 'unique_id')));
+  return hexId(await readText(join(root, address, 'unique_id')));
 }
 
 /** 16 hexadecimal digits of a number such as `0x4edfb117a17a07d`; undefined when it is none, or zero. */

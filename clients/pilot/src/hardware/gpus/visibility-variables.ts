@@ -1,4 +1,4 @@
-import type { DetectedDevice, Vendor } from './device-facts.js';
+import type { DetectedDevice, Vendor } from './detected-device.js';
 
 /** Each vendor's variable that says which devices a process sees. */
 export const visibilityVariables: Readonly<Record<Vendor, string>> = {

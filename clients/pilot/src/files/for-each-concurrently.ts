@@ -1,5 +1,5 @@
 /** Does something with each item, at most `width` at once; stops at the first that fails, and fails with it. */
-export async function eachOf<T>(
+export async function forEachConcurrently<T>(
   items: readonly T[],
   width: number,
   action: (item: T) => Promise<void>,

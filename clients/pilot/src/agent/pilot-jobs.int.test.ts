@@ -3,23 +3,23 @@ import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { FailReport, FinishReport } from '../protocol/core-protocol.js';
-import { pilotRoom } from '../testing/pilot-room.js';
+import { pilotSetup } from '../testing/pilot-setup.js';
 import type { ScriptedJob } from '../testing/scripted-core.js';
 
-const room = pilotRoom();
+const setup = pilotSetup();
 
 describe('a job', () => {
   test('runs in its own surroundings and is reported with its log and what it used', async () => {
-    room.core.add({
+    setup.core.add({
       jobId: 'job_a',
       attempt: 2,
       shell: 'env | sort; pwd; echo oops >&2',
       payload: { environment: [{ name: 'MINE', value: 'a b' }] },
     });
-    room.start();
-    await room.core.until('job_a ends', room.ended('job_a'));
-    expect(room.core.about('job_a')).toEqual(['sent', 'RUNNING', 'FINISHED']);
-    const log = room.core.logOf('job_a');
+    setup.start();
+    await setup.core.until('job_a ends', setup.ended('job_a'));
+    expect(setup.core.about('job_a')).toEqual(['sent', 'RUNNING', 'FINISHED']);
+    const log = setup.core.logOf('job_a');
     expect(log).toMatch(/^RHIZOME_JOB_ID=job_a$/m);
     expect(log).toMatch(/^RHIZOME_ATTEMPT=2$/m);
     expect(log).toMatch(/^RHIZOME_ATTEMPT_ID=att_job_a_2_/m);
@@ -28,31 +28,31 @@ describe('a job', () => {
     expect(log).toMatch(/^HOME=(.*\/work)$/m);
     expect(log).toContain('oops\n');
     expect(log).not.toMatch(/NODE_OPTIONS|JEST/);
-    const { exitCode, usage } = room.detailOf<FinishReport>('FINISHED', 'job_a');
+    const { exitCode, usage } = setup.detailOf<FinishReport>('FINISHED', 'job_a');
     expect(exitCode).toBe(0);
     expect(usage.wallSeconds).toBeGreaterThan(0);
   });
 
   test('that declares outputs is HOLDING, TRANSFERRING and FINISHED, and its child reads them', async () => {
-    room.core.add({
+    setup.core.add({
       jobId: 'job_p',
       shell: 'echo content > "$RHIZOME_OUTPUTS/data.txt"',
       payload: { outputs: ['data.txt'] },
     });
-    room.start();
-    await room.core.until('job_p ends', room.ended('job_p'));
-    expect(room.core.about('job_p')).toEqual(['sent', 'RUNNING', 'HOLDING', 'TRANSFERRING', 'FINISHED']);
-    const { outputs } = room.detailOf<FinishReport>('FINISHED', 'job_p');
+    setup.start();
+    await setup.core.until('job_p ends', setup.ended('job_p'));
+    expect(setup.core.about('job_p')).toEqual(['sent', 'RUNNING', 'HOLDING', 'TRANSFERRING', 'FINISHED']);
+    const { outputs } = setup.detailOf<FinishReport>('FINISHED', 'job_p');
     expect(outputs).toEqual([expect.objectContaining({ name: 'data.txt', sizeBytes: 8 })]);
-    room.core.add({
+    setup.core.add({
       jobId: 'job_c',
       shell: 'cat "$RHIZOME_INPUTS/job_p/data.txt" "$RHIZOME_INPUTS_MANIFEST"',
       parents: [{ jobId: 'job_p', outputs }],
     });
-    await room.core.until('job_c ends', room.ended('job_c'));
-    expect(room.core.about('job_c')).toEqual(['sent', 'STARTING', 'RUNNING', 'FINISHED']);
-    expect(room.core.logOf('job_c')).toMatch(/^content\n\{/);
-    expect(await readFile(join(room.folder, 'store', outputs[0]?.location ?? ''), 'utf8')).toBe('content\n');
+    await setup.core.until('job_c ends', setup.ended('job_c'));
+    expect(setup.core.about('job_c')).toEqual(['sent', 'STARTING', 'RUNNING', 'FINISHED']);
+    expect(setup.core.logOf('job_c')).toMatch(/^content\n\{/);
+    expect(await readFile(join(setup.folder, 'store', outputs[0]?.location ?? ''), 'utf8')).toBe('content\n');
   });
 
   test.each<[string, Omit<ScriptedJob, 'jobId'>, object]>([
@@ -104,65 +104,65 @@ describe('a job', () => {
       },
     ],
   ])('that fails is reported with %s', async (_, job, expected) => {
-    room.core.add({ jobId: 'job_f', ...job });
-    room.start();
-    await room.core.until('job_f ends', room.ended('job_f'));
-    expect(room.detailOf<FailReport>('failed', 'job_f')).toMatchObject(expected);
-    if (job.shell?.includes('why')) expect(room.core.logOf('job_f')).toBe('why\n');
+    setup.core.add({ jobId: 'job_f', ...job });
+    setup.start();
+    await setup.core.until('job_f ends', setup.ended('job_f'));
+    expect(setup.detailOf<FailReport>('failed', 'job_f')).toMatchObject(expected);
+    if (job.shell?.includes('why')) expect(setup.core.logOf('job_f')).toBe('why\n');
   });
 
   test('leaves nothing in the scratch space', async () => {
-    room.core.add({
+    setup.core.add({
       jobId: 'job_a',
       shell: 'mkdir -p deep/er; echo x > deep/er/file; chmod 000 deep/er; chmod 500 deep',
     });
-    room.start();
-    await room.core.until('job_a ends', room.ended('job_a'));
-    const [mine = ''] = await readdir(join(room.folder, 'scratch'));
+    setup.start();
+    await setup.core.until('job_a ends', setup.ended('job_a'));
+    const [mine = ''] = await readdir(join(setup.folder, 'scratch'));
     const left = async (): Promise<string[]> =>
-      (await readdir(join(room.folder, 'scratch', mine))).filter((name) => !name.startsWith('pipe-'));
+      (await readdir(join(setup.folder, 'scratch', mine))).filter((name) => !name.startsWith('pipe-'));
     for (let i = 0; i < 100 && (await left()).length > 0; i += 1) await pause(10);
     expect(await left()).toEqual([]);
-    room.pilot?.drain('enough');
-    await room.running;
-    expect(await readdir(join(room.folder, 'scratch'))).toEqual([]);
+    setup.pilot?.drain('enough');
+    await setup.running;
+    expect(await readdir(join(setup.folder, 'scratch'))).toEqual([]);
   });
 });
 
 describe('slots', () => {
   test('are filled and never overfilled', async () => {
-    for (let i = 0; i < 12; i += 1) room.core.add({ jobId: `job_${i}`, shell: 'sleep 0.3' });
+    for (let i = 0; i < 12; i += 1) setup.core.add({ jobId: `job_${i}`, shell: 'sleep 0.3' });
     let most = 0;
     const runningNow = (): number =>
       Array.from({ length: 12 }, (_, i) => `job_${i}`).filter(
-        (id) => room.core.about(id).includes('sent') && !room.ended(id)(),
+        (id) => setup.core.about(id).includes('sent') && !setup.ended(id)(),
       ).length;
-    room.start({ cores: 4 });
-    await room.core.until('all jobs end', () => {
+    setup.start({ cores: 4 });
+    await setup.core.until('all jobs end', () => {
       most = Math.max(most, runningNow());
-      return Array.from({ length: 12 }, (_, i) => room.ended(`job_${i}`)()).every(Boolean);
+      return Array.from({ length: 12 }, (_, i) => setup.ended(`job_${i}`)()).every(Boolean);
     });
     expect(most).toBe(4);
   });
 
   test('a job that needs more than is free waits until there is enough', async () => {
-    room.core.add({ jobId: 'job_small', shell: 'sleep 0.3', cores: 1 });
-    room.core.add({ jobId: 'job_big', cores: 2 });
-    room.start({ cores: 2 });
-    await room.core.until('both end', () => room.ended('job_small')() && room.ended('job_big')());
+    setup.core.add({ jobId: 'job_small', shell: 'sleep 0.3', cores: 1 });
+    setup.core.add({ jobId: 'job_big', cores: 2 });
+    setup.start({ cores: 2 });
+    await setup.core.until('both end', () => setup.ended('job_small')() && setup.ended('job_big')());
     expect(
-      room.core.said
+      setup.core.said
         .map(({ what, jobId }) => `${jobId} ${what}`)
         .filter((text) => /small FINISHED|big sent/.test(text)),
     ).toEqual(['job_small FINISHED', 'job_big sent']);
   });
 
   test('an idle pilot has a new job at once', async () => {
-    room.start();
-    await room.core.until('the pilot waits for work', () => room.core.calls.includes('heartbeat'));
+    setup.start();
+    await setup.core.until('the pilot waits for work', () => setup.core.calls.includes('heartbeat'));
     const before = performance.now();
-    room.core.add({ jobId: 'job_a' });
-    await room.core.until('job_a runs', room.isRunning('job_a'));
+    setup.core.add({ jobId: 'job_a' });
+    await setup.core.until('job_a runs', setup.isRunning('job_a'));
     expect(performance.now() - before).toBeLessThan(500);
   });
 });

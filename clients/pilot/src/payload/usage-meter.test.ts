@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ProcessEntry } from '../processes/process-table.js';
-import { nothing, ReapedAccounts, type Amounts } from './reaped.js';
-import { UsageMeter, type ReadAccount } from './usage.js';
+import { nothing, ReapedAccounts, type Amounts } from './reaped-accounts.js';
+import { UsageMeter, type ReadAccount } from './usage-meter.js';
 
 const leaderPid = 100;
 

@@ -2,7 +2,7 @@
 import type { NvidiaRow } from './nvidia-row.types.js';
 
 /** The oldest first. */
-export const nvidiaNewer: readonly NvidiaRow[] = [
+export const nvidiaHopperAndLater: readonly NvidiaRow[] = [
   [
     'H100-SXM5-80GB',
     '9.0',

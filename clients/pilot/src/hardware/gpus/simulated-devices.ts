@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { Evidence, type DetectedDevice } from './device-facts.js';
+import { Evidence, type DetectedDevice } from './detected-device.js';
 import { parseFleetFile } from './fleet-file.js';
 
 /**
@@ -10,5 +10,5 @@ import { parseFleetFile } from './fleet-file.js';
 export async function readFleetFile(path: string): Promise<readonly DetectedDevice[]> {
   const devices = await parseFleetFile(path);
   const source = `simulated by ${basename(path)}`;
-  return devices.map(({ id, vendor, facts }) => new Evidence(vendor).tell(source, facts).device(id, id));
+  return devices.map(({ id, vendor, facts }) => new Evidence(vendor).add(source, facts).device(id, id));
 }

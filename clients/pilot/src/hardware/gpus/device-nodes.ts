@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
 import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Vendor } from './device-facts.js';
-import { procSource, readProcGpu } from './nvidia/proc.js';
+import type { Vendor } from './detected-device.js';
+import { procSource, readProcGpu } from './nvidia/proc-driver.js';
 
 /**
  * Whether this process may open a file of `/dev`:

@@ -1,6 +1,6 @@
 /** Whatever tools say, a device is told in a form that the API takes: one strange word must not keep a host out. */
 import { describe, expect, test } from '@jest/globals';
-import { Evidence } from './device-facts.js';
+import { Evidence } from './detected-device.js';
 
 /** What the API asks of a source. */
 function isTaken(text: string): boolean {
@@ -22,8 +22,8 @@ describe('sources', () => {
     for (let before = 0; before < 100; before += 1) {
       const why = `${'x'.repeat(before)}: ${complaint}`;
       const { sources } = new Evidence('NVIDIA')
-        .tell(why, { health: 'UNHEALTHY' })
-        .cannotTell(why, 'memoryMiB')
+        .add(why, { health: 'UNHEALTHY' })
+        .unknown(why, 'memoryMiB')
         .device('GPU-1', null);
       expect(sources).toHaveLength(2);
       expect(sources.filter(({ source }) => !isTaken(source))).toEqual([]);
@@ -45,7 +45,7 @@ describe('a word that the API would not take', () => {
     ['memoryMiB', Infinity],
     ['memoryUsedMiB', -1],
   ] as const)('%s %j is not known, and what was said is', (fact, value) => {
-    const device = new Evidence('NVIDIA').tell('a tool', { [fact]: value }).device('GPU-1', null);
+    const device = new Evidence('NVIDIA').add('a tool', { [fact]: value }).device('GPU-1', null);
     expect(device[fact]).toBeUndefined();
     expect(device.sources).toEqual([
       { fact, source: expect.stringMatching(/^unknown: a tool says/) as unknown },

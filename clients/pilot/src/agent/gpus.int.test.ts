@@ -3,7 +3,7 @@ import { silentLogger } from '@rhizome/log';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DeviceFacts } from '../hardware/gpus/device-facts.js';
+import type { ReportedDevice } from '../hardware/gpus/detected-device.js';
 import type { FailReport, FinishReport, Registration } from '../protocol/core-protocol.js';
 import { testPilotOptions } from '../testing/pilot-options.js';
 import { ScriptedCore } from '../testing/scripted-core.js';
@@ -100,7 +100,7 @@ describe('a pilot on a host with devices', () => {
     ]);
     await core.until('core is told', () => core.said.some(({ what }) => what === 'devices'));
     // GPU-c is not in the fleet any more: it is lost, not forgotten.
-    expect(detailOf<readonly DeviceFacts[]>('devices').map(({ id, health }) => [id, health])).toEqual([
+    expect(detailOf<readonly ReportedDevice[]>('devices').map(({ id, health }) => [id, health])).toEqual([
       ['GPU-a', 'UNHEALTHY'],
       ['GPU-b', 'HEALTHY'],
       ['GPU-c', 'UNHEALTHY'],
@@ -123,7 +123,7 @@ describe('a pilot on a host with devices', () => {
   });
   const toldOf = async (what: string, expected: readonly string[]): Promise<void> =>
     core.until(what, () => {
-      const devices = detailOf<readonly DeviceFacts[] | undefined>('devices') ?? [];
+      const devices = detailOf<readonly ReportedDevice[] | undefined>('devices') ?? [];
       return devices.map(({ id, health }) => `${id} ${health}`).join() === expected.join();
     });
 
@@ -157,9 +157,9 @@ describe('a pilot on a host with devices', () => {
     await core.until('it runs', () => core.about('job_1').includes('RUNNING'));
     await fleet([slice('MIG-7', '7g.40gb')]);
     await core.until('core is told', () =>
-      (detailOf<readonly DeviceFacts[] | undefined>('devices') ?? []).some(({ id }) => id === 'MIG-7'),
+      (detailOf<readonly ReportedDevice[] | undefined>('devices') ?? []).some(({ id }) => id === 'MIG-7'),
     );
-    expect(detailOf<readonly DeviceFacts[]>('devices')).toContainEqual(
+    expect(detailOf<readonly ReportedDevice[]>('devices')).toContainEqual(
       expect.objectContaining({ id: 'MIG-1', health: 'UNHEALTHY' }),
     );
     await writeFile(join(folder, 'go'), '');
@@ -169,7 +169,7 @@ describe('a pilot on a host with devices', () => {
     expect(error).toMatchObject({ family: 'WORKER', code: 'DEVICE_FAULT', retryable: true });
     expect(error.message).toMatch(/^device MIG-1 turned bad: .*exit code 7$/);
     await core.until('the slice is given back', () => {
-      const devices = detailOf<readonly DeviceFacts[]>('devices');
+      const devices = detailOf<readonly ReportedDevice[]>('devices');
       return !devices.some(({ id }) => id === 'MIG-1');
     });
   });
@@ -177,7 +177,7 @@ describe('a pilot on a host with devices', () => {
   test('a payload that fails after its device was bad for a while, and is well again, has itself to blame', async () => {
     const seen = (health: string) => async () =>
       core.until(`GPU-a is ${health}`, () =>
-        (detailOf<readonly DeviceFacts[] | undefined>('devices') ?? []).some(
+        (detailOf<readonly ReportedDevice[] | undefined>('devices') ?? []).some(
           (one) => one.id === 'GPU-a' && one.health === health,
         ),
       );

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readFleetFile } from './simulate.js';
-import { visibleDevices } from './visible.js';
+import { readFleetFile } from './simulated-devices.js';
+import { visibleDevices } from './visibility-variables.js';
 
 let folder: string;
 

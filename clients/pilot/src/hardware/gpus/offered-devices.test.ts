@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { Evidence, type DetectedDevice, type Vendor } from './device-facts.js';
-import { offeredDevices, visibilityIn } from './offered.js';
+import { Evidence, type DetectedDevice, type Vendor } from './detected-device.js';
+import { offeredDevices, visibilityIn } from './offered-devices.js';
 
 interface Named {
   readonly names?: readonly string[];
@@ -10,7 +10,7 @@ interface Named {
 }
 
 const device = (vendor: Vendor, id: string, { memoryMiB, visibleAs = id, ...more }: Named): DetectedDevice =>
-  new Evidence(vendor).tell('test', { memoryMiB, utilisation: 0.5 }).device(id, visibleAs, more);
+  new Evidence(vendor).add('test', { memoryMiB, utilisation: 0.5 }).device(id, visibleAs, more);
 const gpu = (digit: number): string => `GPU-${String(digit).repeat(8)}-0000-0000-0000-000000000000`;
 /** NVIDIA GPUs of these numbers. */
 const nvidia = (...numbers: readonly number[]): readonly DetectedDevice[] =>

@@ -5,7 +5,7 @@ import { basename, delimiter, join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 
 /** What came of running a tool. `stdout` is what it wrote in any case: some tools tell much before they fail. */
-export type ToolAnswer =
+export type ToolResult =
   | { readonly kind: 'answered'; readonly stdout: string }
   | { readonly kind: 'failed'; readonly stdout: string; readonly stderr: string; readonly why: string }
   | { readonly kind: 'hung'; readonly stdout: string; readonly why: string }
@@ -25,7 +25,7 @@ export interface ToolOptions {
 }
 
 /** Runs a tool of a vendor with fixed arguments; never rejects. */
-export type RunTool = (program: string, args: readonly string[]) => Promise<ToolAnswer>;
+export type RunTool = (program: string, args: readonly string[]) => Promise<ToolResult>;
 
 /**
  * What tools need of the pilot's environment: inside of `apptainer --nv`, and on Kubernetes nodes, the driver's libraries are found by
@@ -87,7 +87,7 @@ async function run(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   { timeoutMs, killSignal = 'SIGKILL' }: ToolOptions,
-): Promise<ToolAnswer> {
+): Promise<ToolResult> {
   return new Promise((resolve) => {
     let stdout = '';
     const child = execFile(path, [...args], { maxBuffer: maxOutputBytes, env }, (error, _stdout, stderr) => {

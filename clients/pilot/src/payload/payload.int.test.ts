@@ -7,9 +7,9 @@ import { readProcessTable } from '../processes/process-table.js';
 import { Watchdogs } from '../watchdog/watchdog.js';
 import { OutputCapture, type CaptureLimits, type LogChunk } from './output-capture.js';
 import { Payload, type PayloadLimits, type PayloadResult, type PayloadServices } from './payload.js';
-import { PipePool } from './pipes.js';
+import { PipePool } from './pipe-pool.js';
 import { ProcessMonitor } from './process-monitor.js';
-import { ReapedAccounts } from './reaped.js';
+import { ReapedAccounts } from './reaped-accounts.js';
 
 const roomy: CaptureLimits = { head: 1 << 20, tail: 1 << 16, buffer: 1 << 19 };
 let services: PayloadServices;

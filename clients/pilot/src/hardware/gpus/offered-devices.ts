@@ -1,8 +1,8 @@
-import type { DetectedDevice, Vendor } from './device-facts.js';
-import { visibilityVariables } from './visible.js';
+import type { DetectedDevice, Vendor } from './detected-device.js';
+import { visibilityVariables } from './visibility-variables.js';
 
 /** Lists of words that say which devices of a vendor a pilot was given; one that is not set restricts nothing. */
-export type VisibilityWords = { readonly [Name in Vendor]?: string | undefined } & {
+export type VisibilityLists = { readonly [Name in Vendor]?: string | undefined } & {
   /** What HIP reads, and OpenCL: its numbers count what `AMD` leaves. */
   readonly hip?: string | undefined;
   /** How Level Zero numbers devices. */
@@ -22,7 +22,7 @@ export interface LevelZeroOrder {
  * the beginning of a UUID, or a number that no device has). What Slurm says (`SLURM_JOB_GPUS`) does not: its numbers are those of the
  * host, and a job may see but its own devices, with other numbers.
  */
-export function visibilityIn(env: NodeJS.ProcessEnv): VisibilityWords {
+export function visibilityIn(env: NodeJS.ProcessEnv): VisibilityLists {
   const own = (vendor: Vendor): string | undefined => env[visibilityVariables[vendor]];
   const slot = env['_CONDOR_AssignedGPUs'];
   const hip =
@@ -49,7 +49,7 @@ export function visibilityIn(env: NodeJS.ProcessEnv): VisibilityWords {
  */
 export function offeredDevices(
   devices: readonly DetectedDevice[],
-  words: VisibilityWords,
+  words: VisibilityLists,
 ): readonly DetectedDevice[] {
   const of = (vendor: Vendor): readonly DetectedDevice[] => devices.filter((one) => one.vendor === vendor);
   const offered = new Set([
@@ -117,7 +117,7 @@ interface Unit {
 /** Intel's cards are given whole, or tile by tile: a pilot that has some tiles of a card offers these alone. */
 function intelParts(
   own: readonly DetectedDevice[],
-  { INTEL: list, levelZero }: VisibilityWords,
+  { INTEL: list, levelZero }: VisibilityLists,
 ): readonly Part[] {
   if (list === undefined) return own.map((device) => ({ of: device.id, device }));
   const { isByCard = true, isByAddress = false } = levelZero ?? {};

@@ -1,4 +1,4 @@
-import { add, combine, nothing, type Amounts } from './reaped.js';
+import { add, combine, nothing, type Amounts } from './reaped-accounts.js';
 import {
   residentBytes,
   storageTraffic,

@@ -1,0 +1,76 @@
+import { describe, expect, test } from '@jest/globals';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { payloadsOfThisProcess, pilotSetup } from '../testing/pilot-setup.js';
+
+const setup = pilotSetup();
+
+describe('when core cannot be reached', () => {
+  test('for less than the lease, the job goes on and its end is told once core is back', async () => {
+    setup.core.lease = { heartbeatSeconds: 0.2, leaseSeconds: 5 };
+    const go = join(setup.folder, 'go');
+    setup.core.add({ jobId: 'job_a', shell: `echo up; until test -e ${go}; do sleep 0.05; done; echo down` });
+    setup.start();
+    await setup.core.until('job_a is up', () => setup.core.logOf('job_a') === 'up\n');
+    setup.core.mood = 'away';
+    await writeFile(go, '');
+    await pause(1500);
+    setup.core.mood = 'here';
+    await setup.core.until('job_a ends', setup.ended('job_a'));
+    expect(setup.core.about('job_a')).toEqual(['sent', 'RUNNING', 'FINISHED']);
+    expect(setup.core.logOf('job_a')).toBe('up\ndown\n');
+  });
+
+  test('and its answers are lost, what was said twice counts once', async () => {
+    setup.core.lease = { heartbeatSeconds: 0.2, leaseSeconds: 5 };
+    const go = join(setup.folder, 'go');
+    setup.core.add({ jobId: 'job_a', shell: `echo up; until test -e ${go}; do sleep 0.05; done; echo down` });
+    setup.start();
+    await setup.core.until('job_a is up', () => setup.core.logOf('job_a') === 'up\n');
+    setup.core.mood = 'mute';
+    await writeFile(go, '');
+    await setup.core.until(
+      'the log was sent twice',
+      () => setup.core.calls.filter((call) => call === 'appendJobLog').length >= 4,
+    );
+    setup.core.mood = 'here';
+    await setup.core.until(
+      'the pilot has nothing left to say',
+      () => payloadsOfThisProcess().length === 0 && setup.ended('job_a')(),
+    );
+    expect(setup.core.logOf('job_a')).toBe('up\ndown\n');
+    expect(setup.core.about('job_a')).toEqual(['sent', 'RUNNING', 'FINISHED']);
+  });
+
+  test('for longer than the lease, its jobs end unsaid and it comes back as another worker', async () => {
+    setup.core.lease = { heartbeatSeconds: 0.2, leaseSeconds: 1 };
+    setup.core.add({ jobId: 'job_a', shell: 'trap "" TERM; echo up; while :; do sleep 0.05; done' });
+    setup.start();
+    await setup.core.until('job_a is up', () => setup.core.logOf('job_a') === 'up\n');
+    setup.core.mood = 'away';
+    const before = performance.now();
+    await setup.core.until('nothing of it runs', () => payloadsOfThisProcess().length === 0);
+    // The lease counts from the last sign of life that was answered; after it SIGTERM, the grace, SIGKILL.
+    expect(performance.now() - before).toBeLessThan(1000 + 500 + 1500);
+    setup.core.mood = 'here';
+    setup.core.add({ jobId: 'job_b' });
+    await setup.core.until('job_b ends', setup.ended('job_b'));
+    expect(setup.core.about('job_a')).toEqual(['sent', 'RUNNING']);
+    expect(setup.core.said.filter(({ what }) => what === 'registered')).toHaveLength(2);
+  });
+
+  test('a job that ended while its fence was raised is not told: core refuses it, once', async () => {
+    const go = join(setup.folder, 'go');
+    setup.core.add({ jobId: 'job_a', shell: `echo up; until [ -e ${go} ]; do sleep 0.02; done` });
+    setup.core.lease = { heartbeatSeconds: 30, leaseSeconds: 60 };
+    setup.start();
+    await setup.core.until('job_a is up', () => setup.core.logOf('job_a') === 'up\n');
+    setup.core.take('job_a', 'DROP', false);
+    await writeFile(go, '');
+    await setup.core.until('its word was refused', () => setup.core.about('job_a').includes('refused'));
+    setup.core.add({ jobId: 'job_b' });
+    await setup.core.until('job_b ends', setup.ended('job_b'));
+    expect(setup.core.about('job_a')).toEqual(['sent', 'RUNNING', 'refused']);
+  });
+});
