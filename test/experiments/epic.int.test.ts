@@ -10,8 +10,8 @@ const submit = `mutation ($input: SubmitEpicRunInput!) {
 const show = `query ($run: Int!) {
   epic { run(runNumber: $run) {
     id phase processedFrames
-    groups { index firstFrame frames state }
-    few: groups(from: 1, first: 1) { index }
+    groups { totalCount nodes { index firstFrame frames state } pageInfo { hasNextPage endCursor } }
+    few: groups(first: 1) { edges { cursor node { index } } pageInfo { hasNextPage hasPreviousPage } }
     task { jobs(first: 100) { nodes { name taskIndex state requirements { selector } epic { run { runNumber } group { index state } } } } }
   } }
 }`;
@@ -84,8 +84,12 @@ describe('a run', () => {
       ],
     );
     const done = await reaches(101, 'COMPLETE');
-    expect(done).toMatchObject({ processedFrames: 25, few: [{ index: 1 }] });
-    expect(done.groups).toEqual([
+    expect(done).toMatchObject({
+      processedFrames: 25,
+      few: { edges: [{ node: { index: 0 } }], pageInfo: { hasNextPage: true, hasPreviousPage: false } },
+    });
+    expect(done.groups).toMatchObject({ totalCount: 3, pageInfo: { hasNextPage: false } });
+    expect(done.groups.nodes).toEqual([
       { index: 0, firstFrame: 0, frames: 10, state: 'PROCESSED' },
       { index: 1, firstFrame: 10, frames: 10, state: 'PROCESSED' },
       { index: 2, firstFrame: 20, frames: 5, state: 'PROCESSED' },
@@ -99,7 +103,7 @@ describe('a run', () => {
     await worker.finish(given.slice(1));
     await worker.fail(given.slice(0, 1));
     const run = await reaches(102, 'PARTIAL');
-    expect(run.groups.map(({ state }: { state: string }) => state)).toEqual([
+    expect(run.groups.nodes.map(({ state }: { state: string }) => state)).toEqual([
       'LOST',
       'PROCESSED',
       'PROCESSED',

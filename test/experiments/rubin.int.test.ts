@@ -10,7 +10,7 @@ const submit = `mutation ($input: SubmitRubinWorkflowInput!) {
 }`;
 const show = `query ($id: ID!) {
   rubin { workflow(id: $id) {
-    finishedQuanta quanta { name needs } few: quanta(from: 2, first: 1) { name }
+    finishedQuanta quanta { totalCount nodes { name needs } } few: quanta(first: 1) { edges { cursor node { name } } pageInfo { hasNextPage endCursor } }
     task { jobs(first: 100) { nodes { state dependsOn { taskIndex } rubin { quantum { name label dataId } workflow { pipeline } } } } }
   } }
 }`;
@@ -124,14 +124,18 @@ describe('a workflow', () => {
       },
       { deadlineMs: 5000 },
     );
-    expect(done.quanta.map(({ name }: { name: string }) => name)).toEqual([
+    expect(done.quanta.totalCount).toBe(5);
+    expect(done.quanta.nodes.map(({ name }: { name: string }) => name)).toEqual([
       'isr1',
       'calibrate1',
       'isr2',
       'calibrate2',
       'coadd',
     ]);
-    expect(done.few).toEqual([{ name: 'isr2' }]);
+    expect(done.few).toMatchObject({
+      edges: [{ node: { name: 'isr1' } }],
+      pageInfo: { hasNextPage: true, endCursor: done.few.edges[0].cursor },
+    });
   });
 
   test('is handed over after a crash with the quanta that were written', async () => {

@@ -770,7 +770,7 @@ export type CliLogQueryVariables = Exact<{
 }>;
 
 
-export type CliLogQuery = { job: { id: string, state: JobState, attempt: number, log: { endCursor: string | null, hasNextPage: boolean, isComplete: boolean, chunks: Array<{ cursor: string, stream: LogStream, text: string, at: string }> } } | null };
+export type CliLogQuery = { job: { id: string, state: JobState, attempt: number, log: { endCursor: string, hasNextPage: boolean, isComplete: boolean, chunks: Array<{ cursor: string, stream: LogStream, text: string, at: string }> } } | null };
 
 export type CliLogTailSubscriptionVariables = Exact<{
   jobId: string;

@@ -97,7 +97,7 @@ export type JobLogPageQueryVariables = Exact<{
 }>;
 
 
-export type JobLogPageQuery = { job: { attempt: number, log: { endCursor: string | null, hasNextPage: boolean, chunks: Array<{ cursor: string, stream: LogStream, text: string, at: string }> } } | null };
+export type JobLogPageQuery = { job: { attempt: number, log: { endCursor: string, hasNextPage: boolean, chunks: Array<{ cursor: string, stream: LogStream, text: string, at: string }> } } | null };
 
 export type JobLineFragment = { id: string, name: string, state: JobState, attempt: number, updatedAt: string, experiment: { name: string }, worker: { name: string } | null };
 

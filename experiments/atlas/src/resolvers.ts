@@ -2,7 +2,7 @@
 import type { Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { type DocumentChange, jobDetails, submissionEntity } from '@rhizome/experiment';
-import { representationAsIs } from '@rhizome/subgraph';
+import { connection, representationAsIs } from '@rhizome/subgraph';
 import { jobAt } from './chain.js';
 import type { Context } from './context.js';
 import { errors } from './errors.js';
@@ -75,6 +75,7 @@ export const resolvers: Resolvers = {
     state: stateOf,
     task: ({ taskId }) => (taskId === undefined ? null : { id: taskId }),
   },
+  AtlasTaskConnection: connection,
   Job: {
     __resolveReference: representationAsIs,
     atlas: jobDetails(read, ({ tasks }: Context) => tasks.places),

@@ -1,8 +1,9 @@
 /** Doors of ePIC: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
-import { badInput, DomainError } from '@rhizome/errors';
+import { DomainError } from '@rhizome/errors';
 import { type DocumentChange, jobDetails, type JobOutcome, submissionEntity } from '@rhizome/experiment';
-import { representationAsIs } from '@rhizome/subgraph';
+import { positionsPage } from '@rhizome/mongo';
+import { connection, representationAsIs } from '@rhizome/subgraph';
 import type { Context } from './context.js';
 import { errors } from './errors.js';
 import { checkRun, framesOf, groupCount, phaseOf } from './run.js';
@@ -11,7 +12,7 @@ import type { EpicGroupState, Resolvers } from './types.generated.js';
 
 const experiment = 'epic';
 const read = { action: 'task:read', experiment } as const;
-const maxGroupsAtOnce = 10_000;
+const maxGroupsAtOnce = 1000;
 
 const groupStates: Readonly<Record<JobOutcome, EpicGroupState>> = {
   WAITING: 'WAITING',
@@ -45,11 +46,11 @@ async function* changesOf(
   yield* runs.changes(found._id, after, signal);
 }
 
-function groupsOf(submission: RunDocument, from: number, first: number) {
-  if (from < 0) throw badInput('from', from, '0 or more');
-  if (first < 1 || first > maxGroupsAtOnce) throw badInput('first', first, `1 to ${maxGroupsAtOnce}`);
-  const length = Math.max(0, Math.min(first, groupCount(submission) - from));
-  return Array.from({ length }, (_, offset) => ({ submission, index: from + offset }));
+function groupsOf(submission: RunDocument, page: { first: number; after?: string | null | undefined }) {
+  const request = { ...page, totalCount: groupCount(submission), maxFirst: maxGroupsAtOnce };
+  return positionsPage(request, (from, length) =>
+    Array.from({ length }, (_, offset) => ({ submission, index: from + offset })),
+  );
 }
 
 /** Resolvers of the SDL. */
@@ -83,10 +84,12 @@ export const resolvers: Resolvers = {
     id: ({ _id }) => _id,
     submittedAt: ({ createdAt }) => createdAt,
     phase: phaseOf,
-    groups: (parent, { from, first }) => groupsOf(parent, from ?? 0, first ?? 100),
+    groups: (parent, { first, after }) => groupsOf(parent, { first: first ?? 100, after }),
     processedFrames: ({ amounts }) => amounts['processedFrames'] ?? 0,
     task: ({ taskId }) => (taskId === undefined ? null : { id: taskId }),
   },
+  EpicRunConnection: connection,
+  EpicTimeFrameGroupConnection: connection,
   EpicTimeFrameGroup: {
     firstFrame: ({ submission, index }) => framesOf(submission, index).firstFrame,
     frames: ({ submission, index }) => framesOf(submission, index).frames,

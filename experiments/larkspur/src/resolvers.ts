@@ -2,7 +2,7 @@
 import type { Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { type DocumentChange, jobDetails, submissionEntity } from '@rhizome/experiment';
-import { representationAsIs } from '@rhizome/subgraph';
+import { connection, representationAsIs } from '@rhizome/subgraph';
 import { actions } from './actions.js';
 import type { Context } from './context.js';
 import { errors } from './errors.js';
@@ -74,6 +74,7 @@ export const resolvers: Resolvers = {
     calibratedExposures: ({ amounts }) => amounts['calibratedExposures'] ?? 0,
     task: ({ taskId }) => (taskId === undefined ? null : { id: taskId }),
   },
+  LarkspurObservationConnection: connection,
   Job: {
     __resolveReference: representationAsIs,
     larkspur: jobDetails(read, ({ observations }: Context) => observations.places),

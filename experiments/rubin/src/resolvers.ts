@@ -1,12 +1,13 @@
 /** Doors of Rubin: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
-import { badInput, DomainError } from '@rhizome/errors';
+import { DomainError } from '@rhizome/errors';
 import { type DocumentChange, jobDetails, submissionEntity } from '@rhizome/experiment';
-import { byKey, defineLoader, representationAsIs } from '@rhizome/subgraph';
+import { positionsPage } from '@rhizome/mongo';
+import { byKey, connection, defineLoader, representationAsIs } from '@rhizome/subgraph';
 import type { Context } from './context.js';
 import { errors } from './errors.js';
 import type { Resolvers } from './types.generated.js';
-import { checkWorkflow, maxQuanta } from './workflow.js';
+import { checkWorkflow } from './workflow.js';
 import {
   type QuantumDocument,
   quantumId,
@@ -15,6 +16,7 @@ import {
 } from './workflow.document.js';
 
 const experiment = 'rubin';
+const maxQuantaAtOnce = 1000;
 const read = { action: 'task:read', experiment } as const;
 
 const workflow = submissionEntity<WorkflowDocument, Context>({
@@ -23,7 +25,7 @@ const workflow = submissionEntity<WorkflowDocument, Context>({
   submissions: ({ workflows }) => workflows,
   stored: {
     totalQuanta: ['totalJobs'],
-    quanta: [],
+    quanta: ['totalJobs'],
     finishedQuanta: ['finishedJobs'],
     submittedAt: ['createdAt'],
     task: ['taskId'],
@@ -89,16 +91,17 @@ export const resolvers: Resolvers = {
     __resolveReference: workflow.resolveReference,
     id: ({ _id }) => _id,
     totalQuanta: ({ totalJobs }) => totalJobs,
-    quanta: ({ _id }, { from, first }, { quanta }) => {
-      if ((from ?? 0) < 0) throw badInput('from', from, '0 or more');
-      const count = first ?? 100;
-      if (count < 1 || count > maxQuanta) throw badInput('first', count, `1 to ${maxQuanta}`);
-      return quanta.range(_id, from ?? 0, count);
-    },
+    quanta: ({ _id, totalJobs }, { first, after }, { quanta }) =>
+      positionsPage(
+        { totalCount: totalJobs, first: first ?? 100, after, maxFirst: maxQuantaAtOnce },
+        (from, count) => quanta.range(_id, from, count),
+      ),
     finishedQuanta: ({ finishedJobs }) => finishedJobs,
     submittedAt: ({ createdAt }) => createdAt,
     task: ({ taskId }) => (taskId === undefined ? null : { id: taskId }),
   },
+  RubinWorkflowConnection: connection,
+  RubinQuantumConnection: connection,
   Job: {
     __resolveReference: representationAsIs,
     rubin: jobDetails(read, ({ workflows }: Context) => workflows.places),

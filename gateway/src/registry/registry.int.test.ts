@@ -156,11 +156,12 @@ describe('the history', () => {
     expect(data.back).toContainEqual({ severity: 'BREAKING', where: 'Job.egret' });
     expect(data.none).toBeNull();
     const checks = await house.ask(
-      '{ schemaChecks(subgraph: "egret") { subgraph passed publishedAs checkedBy } }',
+      '{ schemaChecks(subgraph: "egret") { totalCount nodes { subgraph passed publishedAs checkedBy } } }',
     );
-    expect(checks.data.schemaChecks).toEqual([
-      { subgraph: 'egret', passed: true, publishedAs: 4, checkedBy: 'admin@example' },
-    ]);
+    expect(checks.data.schemaChecks).toEqual({
+      totalCount: 1,
+      nodes: [{ subgraph: 'egret', passed: true, publishedAs: 4, checkedBy: 'admin@example' }],
+    });
     expect((await house.ask('{ schemaVersions(after: "x") { nodes { number } } }')).codes).toEqual([
       'CURSOR_INVALID',
     ]);

@@ -3,6 +3,7 @@ import type { Clock, Ids } from '@rhizome/clock';
 import type { Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
+import type { KeysetPage } from '@rhizome/mongo';
 import type { SchemaChange } from '@rhizome/schema';
 import type { TransportFactory } from '@rhizome/federation';
 import { Composer } from './composer.js';
@@ -228,13 +229,23 @@ export class Registry {
   }
 
   /** Versions below a number, the newest first. */
-  versions(below: number, limit: number): Promise<readonly SchemaVersionHead[]> {
-    return this.#options.repository.versions(below, limit);
+  versions(first: number, after: string | null | undefined): Promise<KeysetPage<SchemaVersionHead>> {
+    return this.#options.repository.versionPage(first, after);
+  }
+
+  /** What is stored of a version, without its supergraph; null where there is none of that number. */
+  async versionHead(number: number): Promise<SchemaVersionHead | null> {
+    const [found] = await this.#options.repository.versions(number + 1, 1);
+    return found?.number === number ? found : null;
   }
 
   /** Recorded checks, of one subgraph or of all, the newest first. */
-  checks(subgraph: string | null, limit: number): Promise<readonly SchemaCheckDocument[]> {
-    return this.#options.repository.checks(subgraph, limit);
+  checks(
+    subgraph: string | null,
+    first: number,
+    after: string | null | undefined,
+  ): Promise<KeysetPage<SchemaCheckDocument>> {
+    return this.#options.repository.checkPage(subgraph, first, after);
   }
 
   /** A version; without a number the live one. */

@@ -25,9 +25,11 @@ export {
   keysetPages,
   type KeysetPage,
   type KeysetRequest,
+  largestCount,
   type OrderField,
   type PageInfo,
 } from './store/keyset-page.js';
+export { positionsPage, type PositionsPage, type PositionsRequest } from './store/positions-page.js';
 export { decodeCursor, encodeCursor, orderSignature, type KeyValue } from './store/cursor.js';
 export {
   isStreamLost,

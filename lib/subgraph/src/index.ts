@@ -8,6 +8,7 @@ export {
   forwardedHeader,
   type SubgraphContext,
 } from './context/context.js';
+export { connection } from './schema/connection.js';
 export { isTooDeep, tooDeep } from './execution/depth.js';
 export { DirectGenerator, type DirectSource, type Following, isDirect } from './streams/direct-source.js';
 export {

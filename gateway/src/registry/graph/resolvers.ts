@@ -1,10 +1,9 @@
 /** Doors of the schema registry, and the state of the subgraphs: unpack, call, map. */
 import { can, type Policies } from '@rhizome/authz';
-import { badInput, DomainError } from '@rhizome/errors';
-import { defineLoader, type SubgraphContext } from '@rhizome/subgraph';
+import { DomainError } from '@rhizome/errors';
+import { connection, defineLoader, type SubgraphContext } from '@rhizome/subgraph';
 import type { Resolvers } from '../../types.generated.js';
 import type { Registry } from '../registry.js';
-import type { SchemaVersionDocument } from '../store/schema-version.document.js';
 import type { PlaceUse } from '../use/use-reader.js';
 import { SubgraphList, type SubgraphListParts } from './subgraph-list.js';
 
@@ -20,9 +19,11 @@ type Doors = Pick<
   | 'Mutation'
   | 'Subgraph'
   | 'SchemaVersion'
+  | 'SchemaVersionConnection'
   | 'SchemaVersionSubgraph'
   | 'SchemaChange'
   | 'SchemaCheck'
+  | 'SchemaCheckConnection'
 >;
 
 /** Resolvers on a gateway's parts. */
@@ -64,6 +65,8 @@ export function graphResolvers(parts: GraphParts): Doors {
         return (await registry().version(version.number))?.supergraphSdl ?? null;
       },
     },
+    SchemaVersionConnection: connection,
+    SchemaCheckConnection: connection,
     SchemaVersionSubgraph: {
       endpoint: ({ endpoint }, _args, { principal }) => (can(principal, 'subgraph:read') ? endpoint : null),
     },
@@ -78,26 +81,11 @@ export function graphResolvers(parts: GraphParts): Doors {
 function queries(registry: () => Registry, list: SubgraphList): NonNullable<Doors['Query']> {
   return {
     subgraphs: () => list.all(),
-    schemaVersions: async (_parent, { first, after }) => {
-      const limit = first ?? 20;
-      if (limit < 1 || limit > 100) throw badInput('first', limit, 'a whole number from 1 to 100');
-      const below = after === null || after === undefined ? registry().live.number + 1 : numberOf(after);
-      const found = await registry().versions(below, limit + 1);
-      const nodes = found.slice(0, limit);
-      const edges = nodes.map((node) => ({ cursor: cursorOf(node), node }));
-      return {
-        nodes,
-        edges,
-        pageInfo: { hasNextPage: found.length > limit, endCursor: edges.at(-1)?.cursor ?? null },
-      };
-    },
+    schemaVersions: (_parent, { first, after }) => registry().versions(first ?? 20, after),
     schemaVersion: (_parent, { number }) => registry().version(number ?? null),
     schemaDiff: async (_parent, { from, to }) => (await registry().diff(from, to))?.slice(0, 500) ?? null,
-    schemaChecks: (_parent, { subgraph, first }) => {
-      const limit = first ?? 20;
-      if (limit < 1 || limit > 100) throw badInput('first', limit, 'a whole number from 1 to 100');
-      return registry().checks(subgraph ?? null, limit);
-    },
+    schemaChecks: (_parent, { subgraph, first, after }) =>
+      registry().checks(subgraph ?? null, first ?? 20, after),
     schemaUse: (_parent, { coordinate }) => registry().useOfPlace(coordinate),
   };
 }
@@ -137,17 +125,6 @@ function open({ registry }: GraphParts): Registry {
     'SERVICE_UNAVAILABLE',
     'This gateway serves a supergraph from a file and has no schema registry; start it with a store to have one',
   );
-}
-
-const cursorOf = ({ number }: Pick<SchemaVersionDocument, 'number'>): string => `v${number}`;
-
-function numberOf(cursor: string): number {
-  const number = /^v([1-9]\d{0,8})$/.exec(cursor)?.[1];
-  if (number !== undefined) return Number(number);
-  throw new DomainError('CURSOR_INVALID', `after: "${cursor}" is not a cursor of this list`, {
-    field: 'after',
-    value: cursor,
-  });
 }
 
 /** The part of a mutation's arguments that says whose it is. */

@@ -1,4 +1,5 @@
 /** What stands behind the types of this folder's SDL. */
+import type { KeysetPage } from '@rhizome/mongo';
 import type { Finding, SchemaChange } from '@rhizome/schema';
 import type { GuardFacts } from '../../transports/index.js';
 import type { SchemaCheckDocument } from '../store/schema-check.document.js';
@@ -19,6 +20,8 @@ export interface SubgraphMapper {
   readonly facts: GuardFacts;
 }
 export type SchemaVersionMapper = SchemaVersionDocument | SchemaVersionHead;
+export type SchemaVersionConnectionMapper = KeysetPage<SchemaVersionHead>;
+export type SchemaCheckConnectionMapper = KeysetPage<SchemaCheckDocument>;
 export type SchemaVersionSubgraphMapper = VersionSubgraph;
 export type SchemaChangeMapper = SchemaChange;
 export type SchemaCheckMapper = SchemaCheckDocument;

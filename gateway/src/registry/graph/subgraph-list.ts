@@ -57,7 +57,6 @@ export class SubgraphList {
   async publication(member: VersionSubgraph | undefined): Promise<SchemaVersionHead | null> {
     const registry = this.#parts.registry();
     if (!member || !registry) return null;
-    const [found] = await registry.versions(member.sinceVersion + 1, 1);
-    return found?.number === member.sinceVersion ? found : null;
+    return registry.versionHead(member.sinceVersion);
   }
 }

@@ -1,5 +1,5 @@
 /** The only code that touches the collections of the schema registry. */
-import { collection, ensureCollections } from '@rhizome/mongo';
+import { collection, ensureCollections, type KeysetPage, keysetPage } from '@rhizome/mongo';
 import type { Logger } from '@rhizome/log';
 import { type ChangeStream, type Collection, type Db, MongoServerError, type Timestamp } from 'mongodb';
 import { type SchemaCheckDocument, schemaChecksCollection } from './schema-check.document.js';
@@ -104,6 +104,13 @@ export class RegistryRepository {
       .toArray();
   }
 
+  /** A page of versions, the newest first. @throws DomainError CURSOR_INVALID, BAD_USER_INPUT */
+  versionPage(first: number, after: string | null | undefined): Promise<KeysetPage<SchemaVersionHead>> {
+    const heads = this.#versions as unknown as Collection<SchemaVersionHead>;
+    const order = [{ field: 'number', direction: -1 }] as const;
+    return keysetPage({ collection: heads, filter: {}, order, first, after, exclude: ['supergraphSdl'] });
+  }
+
   /** From nothing to a version: whoever comes second with a number is told so by false. */
   async insertVersion(version: SchemaVersionDocument): Promise<boolean> {
     try {
@@ -130,10 +137,15 @@ export class RegistryRepository {
     await this.#checks.insertOne(check);
   }
 
-  /** Checks of one subgraph or of all, the newest first. */
-  checks(subgraph: string | null, limit: number): Promise<SchemaCheckDocument[]> {
-    const those = subgraph === null ? {} : { subgraph };
-    return this.#checks.find(those, { sort: { createdAt: -1, _id: -1 }, limit }).toArray();
+  /** A page of checks of one subgraph or of all, the newest first. @throws DomainError CURSOR_INVALID, BAD_USER_INPUT */
+  checkPage(
+    subgraph: string | null,
+    first: number,
+    after: string | null | undefined,
+  ): Promise<KeysetPage<SchemaCheckDocument>> {
+    const filter = subgraph === null ? {} : { subgraph };
+    const order = [{ field: 'createdAt', direction: -1 }] as const;
+    return keysetPage({ collection: this.#checks, filter, order, first, after });
   }
 
   /** Tells of each new version, and of each registration that comes, changes or goes, from the moment of the call on. */

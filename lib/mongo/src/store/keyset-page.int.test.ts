@@ -7,6 +7,7 @@ import {
   type KeysetPage,
   keysetPages,
   type KeysetRequest,
+  largestCount,
   type OrderField,
 } from './keyset-page.js';
 
@@ -201,11 +202,42 @@ describe('keysetPage', () => {
       first: 5,
     });
     expect(page).toEqual({
+      totalCount: expect.any(Function) as unknown,
       nodes: [],
       edges: [],
       hasNextPage: false,
       pageInfo: { hasNextPage: false, hasPreviousPage: false, startCursor: null, endCursor: null },
     });
+  });
+
+  test('counts the whole list on demand, with one command for pages that were read together', async () => {
+    const collection = await rows(60);
+    const order: OrderField[] = [{ field: 'createdAt', direction: 1 }];
+    const one = { collection, order, first: 2 };
+    const states = ['A', 'B', 'C'];
+    const start = await keysetPage({ ...one, filter: { state: 'A' } });
+    const pages = await keysetPages(states.map((state) => ({ ...one, filter: { state } })));
+    await collection.db.command({ profile: 2 });
+    const counts = await Promise.all(pages.map((page) => page.totalCount()));
+    await collection.db.command({ profile: 0 });
+    expect(counts).toEqual([20, 40, 0]);
+    const commands = {
+      ns: collection.namespace,
+      op: 'command',
+      'command.aggregate': collection.collectionName,
+    };
+    expect(await collection.db.collection('system.profile').countDocuments(commands)).toBe(1);
+    const next = await keysetPage({ ...one, filter: { state: 'A' }, after: start.pageInfo.endCursor });
+    expect(await next.totalCount()).toBe(20);
+  });
+
+  test('gives no count of a list of more than 10,000 documents', async () => {
+    const collection = store.database().collection<Document>('long');
+    await collection.insertMany(Array.from({ length: largestCount + 1 }, (_, index) => ({ index })));
+    const request = { collection, order: [], first: 1 };
+    expect(await (await keysetPage({ ...request, filter: {} })).totalCount()).toBeNull();
+    const filter = { index: { $lt: largestCount } };
+    expect(await (await keysetPage({ ...request, filter })).totalCount()).toBe(largestCount);
   });
 
   test('refuses the cursor of another order, and a page size out of range', async () => {

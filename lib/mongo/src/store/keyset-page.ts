@@ -1,5 +1,12 @@
 import { badInput } from '@rhizome/errors';
-import type { Collection, Document, Filter, Hint, WithId } from 'mongodb';
+import {
+  type Collection,
+  type Document,
+  type Filter,
+  type Hint,
+  MongoServerError,
+  type WithId,
+} from 'mongodb';
 import { decodeCursor, encodeCursor, orderSignature, type KeyValue } from './cursor.js';
 
 /** One field of an order. */
@@ -24,6 +31,8 @@ export interface KeysetRequest<TDoc extends Document> {
   readonly after?: string | null | undefined;
   /** Fields to read; those of the order are added. */
   readonly projection?: Readonly<Record<string, 1 | true>>;
+  /** Fields to leave out, where no `projection` is given. */
+  readonly exclude?: readonly string[];
   /** Largest allowed page; 100 unless given. */
   readonly maxFirst?: number;
   /** Index to use, by name or keys. */
@@ -44,7 +53,17 @@ export interface KeysetPage<TDoc extends Document> {
   readonly edges: readonly { readonly node: WithId<TDoc>; readonly cursor: string }[];
   readonly hasNextPage: boolean;
   readonly pageInfo: PageInfo;
+  /**
+   * Counts the documents of the whole list, on demand. Pages that were read together are counted together.
+   * @returns null when there are more than {@link largestCount}, or when counting takes too long
+   */
+  readonly totalCount: () => Promise<number | null>;
 }
+
+/** Largest number of documents that `totalCount` counts. */
+export const largestCount = 10_000;
+const countTimeoutMs = 2000;
+const maxTimeExpired = 50;
 
 /**
  * Reads a page by the values of its order instead of by skipping: as fast at the end of a list as at its start, and
@@ -58,7 +77,8 @@ export async function keysetPage<TDoc extends Document>(
   const read = readOf(request);
   const { filter, sort, limit, projection } = read;
   const options = { sort, limit, ...(projection ? { projection } : {}), ...(hint ? { hint } : {}) };
-  return pageOf(await collection.find(filter, options).toArray(), request, read);
+  const found = await collection.find(filter, options).toArray();
+  return pageOf(found, request, read, async () => (await countsOf([request]))[0] ?? null);
 }
 
 /** Pages that one command reads at most. */
@@ -100,9 +120,45 @@ async function pagesTogether<TDoc extends Document>(
     const { [pageMark]: position, ...rest } = document as WithId<TDoc> & { [pageMark]: number };
     found[position]?.push(rest as unknown as WithId<TDoc>);
   }
+  let counts: Promise<readonly (number | null)[]> | undefined;
   return requests.map((request, position) =>
-    pageOf(found[position] ?? [], request, reads[position] as KeysetRead<TDoc>),
+    pageOf(found[position] ?? [], request, reads[position] as KeysetRead<TDoc>, async () => {
+      counts ??= countsOf(requests);
+      return (await counts)[position] ?? null;
+    }),
   );
+}
+
+/** Sizes of the whole lists, with one command; null for those that are too long or take too long to count. */
+async function countsOf<TDoc extends Document>(
+  requests: readonly KeysetRequest<TDoc>[],
+): Promise<readonly (number | null)[]> {
+  const [only] = requests;
+  if (!only) return [];
+  const [first = [], ...others] = requests.map(({ filter }, position): Document[] => [
+    { $match: filter },
+    { $limit: largestCount + 1 },
+    { $count: 'count' },
+    { $addFields: { position } },
+  ]);
+  const coll = only.collection.collectionName;
+  const united = others.map((pipeline) => ({ $unionWith: { coll, pipeline } }));
+  const options = {
+    maxTimeMS: countTimeoutMs,
+    ...(requests.length === 1 && only.hint ? { hint: only.hint } : {}),
+  };
+  const sizes = requests.map((): number | null => 0);
+  try {
+    const found = only.collection.aggregate<{ position: number; count: number }>(
+      [...first, ...united],
+      options,
+    );
+    for await (const { position, count } of found) sizes[position] = count > largestCount ? null : count;
+  } catch (error) {
+    if (error instanceof MongoServerError && error.code === maxTimeExpired) return requests.map(() => null);
+    throw error;
+  }
+  return sizes;
 }
 
 /** What a page asks the server for. */
@@ -131,7 +187,7 @@ function readOf<TDoc extends Document>(request: KeysetRequest<TDoc>): KeysetRead
     filter: place ? behind(request.filter, order, place) : request.filter,
     sort: Object.fromEntries(order.map(({ field, direction }) => [field, direction])),
     limit: first + 1,
-    projection: request.projection ? withOrder(request.projection, order) : undefined,
+    projection: projectionOf(request, order),
   };
 }
 
@@ -140,6 +196,7 @@ function pageOf<TDoc extends Document>(
   found: readonly WithId<TDoc>[],
   { first }: KeysetRequest<TDoc>,
   { order, signature, isContinued: hasPreviousPage }: KeysetRead<TDoc>,
+  totalCount: () => Promise<number | null>,
 ): KeysetPage<TDoc> {
   const nodes = found.slice(0, first);
   const hasNextPage = found.length > first;
@@ -157,6 +214,7 @@ function pageOf<TDoc extends Document>(
       return (edges ??= nodes.map((node) => ({ node, cursor: cursorOf(node) ?? '' })));
     },
     hasNextPage,
+    totalCount,
     pageInfo: {
       hasNextPage,
       hasPreviousPage,
@@ -174,6 +232,14 @@ function withId(order: readonly OrderField[]): readonly OrderField[] {
   const index = order.findIndex(({ field }) => field === '_id');
   if (index >= 0) return order.slice(0, index + 1);
   return [...order, { field: '_id', direction: order.at(-1)?.direction ?? 1 }];
+}
+
+function projectionOf<TDoc extends Document>(
+  { projection, exclude = [] }: KeysetRequest<TDoc>,
+  order: readonly OrderField[],
+): Document | undefined {
+  if (projection) return withOrder(projection, order);
+  return exclude.length === 0 ? undefined : Object.fromEntries(exclude.map((field) => [field, 0]));
 }
 
 function withOrder(projection: Readonly<Record<string, 1 | true>>, order: readonly OrderField[]): Document {

@@ -1,6 +1,6 @@
 /** Doors of jobs: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
-import { reference } from '@rhizome/subgraph';
+import { connection, reference } from '@rhizome/subgraph';
 import type { GraphQLResolveInfo } from 'graphql';
 import type { Context } from '../../context.js';
 import { queueEntity } from '../../queues/graphql/resolvers.js';
@@ -100,6 +100,7 @@ export const jobResolvers: Pick<
   | 'Query'
   | 'Mutation'
   | 'Job'
+  | 'JobConnection'
   | 'JobPayload'
   | 'JobAttempt'
   | 'BulkOperation'
@@ -124,6 +125,7 @@ export const jobResolvers: Pick<
   },
   Mutation: mutations,
   Job: job,
+  JobConnection: connection,
   JobPayload: {
     environment: ({ environment, job: of }, _args, { principal }) =>
       maySeeEnvironment(principal, of) ? environment : null,

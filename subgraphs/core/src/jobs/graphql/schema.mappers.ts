@@ -1,4 +1,5 @@
 /** What stands behind the types of this folder's SDL. */
+import type { KeysetPage } from '@rhizome/mongo';
 import type { BulkOperationDocument } from '../bulk/bulk-operation.document.js';
 import type { BulkAnswer } from '../bulk/bulk.service.js';
 import type { BulkFault } from '../bulk/bulk.types.js';
@@ -8,6 +9,7 @@ import type { SubmitResult } from '../submit/submit.service.js';
 
 /** A job, with at least the stored fields that its selection needs: see `job-fields.ts`. */
 export type JobMapper = JobDocument;
+export type JobConnectionMapper = KeysetPage<JobDocument>;
 export type JobAttemptMapper = StoredAttempt;
 /** A payload, with the job it is of: that decides who reads its environment. */
 export interface JobPayloadMapper extends StoredPayload {

@@ -1,4 +1,4 @@
-import { keysetPage, type KeysetPage, keysetPages } from '@rhizome/mongo';
+import { keysetPage, type KeysetPage, keysetPages, largestCount } from '@rhizome/mongo';
 import type { AnyBulkWriteOperation, Collection, Document, Filter } from 'mongodb';
 import { isOnlyDuplicates } from './requirement-classes.repository.js';
 import type { StateCounts } from '../ports.js';
@@ -323,6 +323,11 @@ function mergePages(
     nodes: edges.map(({ node }) => node),
     edges,
     hasNextPage,
+    totalCount: async () => {
+      const counts = await Promise.all(pages.map((page) => page.totalCount()));
+      const sum = counts.reduce<number>((total, count) => total + (count ?? Infinity), 0);
+      return sum > largestCount ? null : sum;
+    },
     pageInfo: {
       hasNextPage,
       hasPreviousPage: pages.some(({ pageInfo }) => pageInfo.hasPreviousPage),

@@ -1,6 +1,6 @@
 /** Doors of queues: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
-import { defineLoader, entity } from '@rhizome/subgraph';
+import { connection, defineLoader, entity } from '@rhizome/subgraph';
 import type { Context } from '../../context.js';
 import { experimentEntity } from '../../experiments/graphql/resolvers.js';
 import type { Resolvers } from '../../types.generated.js';
@@ -44,7 +44,7 @@ export const queueEntity = entity<QueueDocument, QueueKey, Context>({
     ),
 });
 
-export const queueResolvers: Pick<Resolvers, 'Queue' | 'Query' | 'Mutation'> = {
+export const queueResolvers: Pick<Resolvers, 'Queue' | 'QueueConnection' | 'Query' | 'Mutation'> = {
   Query: {
     queue: (_parent, { name }, { loaders }) => loaders.load(freshQueueByName, name),
     queues: (_parent, { filter, first, after }, { core, principal }) =>
@@ -55,6 +55,7 @@ export const queueResolvers: Pick<Resolvers, 'Queue' | 'Query' | 'Mutation'> = {
     updateQueue: (_parent, { input }, { core, principal }) => core.queues.update(input, principal),
     setQueueState: (_parent, { input }, { core, principal }) => core.queues.setState(input, principal),
   },
+  QueueConnection: connection,
   Queue: {
     __resolveReference: queueEntity.resolveReference,
     id: ({ _id }) => _id,

@@ -1,2 +1,6 @@
 /** What stands behind the types of this folder's SDL. */
-export type { QueueDocument as QueueMapper } from '../queue.document.js';
+import type { KeysetPage } from '@rhizome/mongo';
+import type { QueueDocument } from '../queue.document.js';
+
+export type QueueMapper = QueueDocument;
+export type QueueConnectionMapper = KeysetPage<QueueDocument>;

@@ -1,6 +1,7 @@
 /** Doors of tasks: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
+import { connection } from '@rhizome/subgraph';
 import type { Context } from '../../context.js';
 import { experimentNamed } from '../../jobs/graphql/experiment-of.js';
 import { jobProjection } from '../../jobs/graphql/job-fields.js';
@@ -11,7 +12,10 @@ import { progressLoader, taskJobsLoader, taskLoader } from './task-loader.js';
 import { fractionsOf } from '../tasks.service.js';
 
 /** Resolvers of this folder's SDL. */
-export const taskResolvers: Pick<Resolvers, 'Query' | 'Mutation' | 'Task' | 'TaskProgress'> = {
+export const taskResolvers: Pick<
+  Resolvers,
+  'Query' | 'Mutation' | 'Task' | 'TaskConnection' | 'TaskProgress'
+> = {
   Query: {
     task: (_parent, { id }, { loaders }) => loaders.load(taskLoader, id),
     tasks: (_parent, { filter, first, after }, { core, principal }) =>
@@ -45,6 +49,7 @@ export const taskResolvers: Pick<Resolvers, 'Query' | 'Mutation' | 'Task' | 'Tas
       throw new Error(`the jobs of ${taskId} were not read`);
     },
   },
+  TaskConnection: connection,
   TaskProgress: {
     states: ({ states }) =>
       jobStates.flatMap((state) => (states[state] ? [{ state, count: states[state] }] : [])),

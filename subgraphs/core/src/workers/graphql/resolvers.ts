@@ -1,6 +1,7 @@
 /** Doors of workers and of their words: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
+import { connection } from '@rhizome/subgraph';
 import type { GraphQLResolveInfo } from 'graphql';
 import type { Context } from '../../context.js';
 import { loadJob } from '../../jobs/graphql/job-loader.js';
@@ -100,7 +101,7 @@ const worker: NonNullable<Resolvers['Worker']> = {
 /** Resolvers of this folder's SDL, of `Queue.workers` and of `workerCommands`. */
 export const workerResolvers: Pick<
   Resolvers,
-  'Query' | 'Mutation' | 'Subscription' | 'Worker' | 'Device' | 'JobAssignment' | 'Queue'
+  'Query' | 'Mutation' | 'Subscription' | 'Worker' | 'WorkerConnection' | 'Device' | 'JobAssignment' | 'Queue'
 > = {
   Query: {
     worker: (_parent, { id }, { loaders }) => loaders.load(workerEntity.loader, id),
@@ -116,6 +117,7 @@ export const workerResolvers: Pick<
     } as NonNullable<Resolvers['Subscription']>['workerCommands'],
   },
   Worker: worker,
+  WorkerConnection: connection,
   Device: {
     utilisation: async (parent, _args, context) => (await useOf(parent, context))?.utilisation ?? null,
     memoryUsedMiB: async (parent, _args, context) => (await useOf(parent, context))?.memoryUsedMiB ?? null,

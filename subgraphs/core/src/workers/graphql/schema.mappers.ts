@@ -1,9 +1,11 @@
 /** What stands behind the types of this folder's SDL. */
+import type { KeysetPage } from '@rhizome/mongo';
 import type { Grant } from '../../scheduler/scheduler.types.js';
 import type { WorkerCommand } from '../commands/command-rules.js';
 import type { StoredDevice, WorkerDocument } from '../worker.types.js';
 
 export type WorkerMapper = WorkerDocument;
+export type WorkerConnectionMapper = KeysetPage<WorkerDocument>;
 export type WorkerCommandMapper = WorkerCommand;
 
 /** A device with the worker it is of. */

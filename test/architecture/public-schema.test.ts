@@ -1,0 +1,59 @@
+/** Conventions of the public schema: what a client of one connection has learned holds for all others. */
+import { describe, expect, it } from '@jest/globals';
+import { buildSchema, type GraphQLObjectType, isInterfaceType, isObjectType } from 'graphql';
+import { read } from './repository.js';
+
+const schema = buildSchema(read('schema/public.graphql'));
+const types = Object.values(schema.getTypeMap()).filter(({ name }) => !name.startsWith('__'));
+const objects = types.filter(isObjectType);
+const fieldsOf = (type: GraphQLObjectType) =>
+  Object.fromEntries(Object.values(type.getFields()).map((field) => [field.name, String(field.type)]));
+
+describe('connections', () => {
+  const connections = objects.filter(({ name }) => name.endsWith('Connection'));
+
+  it.each(connections.map((type) => [type.name, type] as const))(
+    '%s follows the Relay specification',
+    (name, type) => {
+      const node = name.replace(/Connection$/, '');
+      expect(fieldsOf(type)).toEqual({
+        edges: `[${node}Edge!]!`,
+        nodes: `[${node}!]!`,
+        pageInfo: 'PageInfo!',
+        totalCount: 'Int',
+      });
+      expect(Object.keys(fieldsOf(type))).toEqual(['edges', 'nodes', 'pageInfo', 'totalCount']);
+      const edge = schema.getType(`${node}Edge`);
+      if (!isObjectType(edge)) throw new Error(`${node}Edge is missing`);
+      expect(Object.entries(fieldsOf(edge))).toEqual([
+        ['cursor', 'String!'],
+        ['node', `${node}!`],
+      ]);
+    },
+  );
+
+  it('have a page information with all four fields', () => {
+    expect(fieldsOf(schema.getType('PageInfo') as GraphQLObjectType)).toEqual({
+      hasNextPage: 'Boolean!',
+      hasPreviousPage: 'Boolean!',
+      startCursor: 'String',
+      endCursor: 'String',
+    });
+  });
+
+  it('are what every field that takes `first` returns', () => {
+    const paged = types
+      .filter((type) => isObjectType(type) || isInterfaceType(type))
+      .flatMap((type) => Object.values(type.getFields()).map((field) => ({ type, field })))
+      .filter(({ field }) => field.args.some(({ name }) => name === 'first'));
+    expect(paged.length).toBeGreaterThan(10);
+    const others = paged.filter(
+      ({ field }) =>
+        !/Connection!?$/.test(String(field.type)) || !field.args.some(({ name }) => name === 'after'),
+    );
+    // A log is followed live from the end of a page, also of an empty one: its cursor is never null.
+    expect(others.map(({ type, field }) => `${type.name}.${field.name}: ${field.type}`)).toEqual([
+      'Job.log: JobLogPage!',
+    ]);
+  });
+});
