@@ -3,14 +3,14 @@ import { manualClock, waitFor } from '@rhizome/testkit';
 import { type Client, createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { EventReader } from './testing/event-reader.js';
-import { type House, startHouse } from './testing/test-system.js';
+import { type TestSystem, startTestSystem } from './testing/test-system.js';
 import { codesOf, post, send } from './testing/post.js';
 import { RawSocket } from './testing/raw-socket.js';
 
 const changes = 'subscription ($after: String) { itemChanged(after: $after) { cursor item { id label } } }';
 const bare = 'subscription { itemChanged { item { id } } }';
 
-function clientOf(house: House, connectionParams: () => Promise<Record<string, string>>): Client {
+function clientOf(house: TestSystem, connectionParams: () => Promise<Record<string, string>>): Client {
   return createClient({
     url: house.served.wsUrl,
     webSocketImpl: WebSocket,
@@ -20,9 +20,9 @@ function clientOf(house: House, connectionParams: () => Promise<Record<string, s
 }
 
 describe('a gateway in use by clients of the field', () => {
-  let house: House;
+  let house: TestSystem;
   beforeAll(async () => {
-    house = await startHouse();
+    house = await startTestSystem();
   });
   afterAll(() => house.served.close());
 
@@ -99,7 +99,7 @@ describe('a gateway in use by clients of the field', () => {
   });
 
   test('a client that hangs on its socket is told where to go on; the others go on', async () => {
-    const lagging = await startHouse({ limits: { bufferedEvents: 50 } });
+    const lagging = await startTestSystem({ limits: { bufferedEvents: 50 } });
     const headers = await lagging.bearer();
     const [quick, stalled] = [
       await RawSocket.ready(lagging.served.wsUrl, headers),
@@ -135,7 +135,7 @@ describe('a gateway in use by clients of the field', () => {
 describe('tokens on sockets', () => {
   test('end their streams with a code and a cursor, then the socket with 4403', async () => {
     const clock = manualClock(new Date());
-    const house = await startHouse({ clock });
+    const house = await startTestSystem({ clock });
     const token = await house.tokens.mint({
       kind: 'HUMAN',
       subject: 'short',
@@ -164,7 +164,7 @@ describe('tokens on sockets', () => {
 
 describe('shutdown', () => {
   test('streams end with their cursors, sockets with 1001, event streams with complete, running operations with their answers', async () => {
-    const house = await startHouse();
+    const house = await startTestSystem();
     const headers = await house.bearer();
     const socket = await RawSocket.ready(house.served.wsUrl, headers);
     socket.subscribe('resumable', changes);
@@ -200,7 +200,7 @@ describe('shutdown', () => {
   });
 
   test('what comes while it drains is refused, and it is not ready', async () => {
-    const house = await startHouse();
+    const house = await startTestSystem();
     const headers = await house.bearer();
     const running = post(house.served.url, '{ slow }', headers);
     await waitFor('the running operation', () => house.slow.waiting === 1, { deadlineMs: 1000 });
@@ -217,7 +217,7 @@ describe('shutdown', () => {
   });
 
   test('an operation that does not end is cut after its time, and aborted', async () => {
-    const house = await startHouse();
+    const house = await startTestSystem();
     const running = post(house.served.url, '{ slow }', await house.bearer());
     await waitFor('the running operation', () => house.slow.waiting === 1, { deadlineMs: 1000 });
     const closed = house.served.close(50);
@@ -227,7 +227,7 @@ describe('shutdown', () => {
   });
 
   test('a port that is taken is a clear error', async () => {
-    const house = await startHouse();
+    const house = await startTestSystem();
     const { serveGateway } = await import('./serve.js');
     await expect(serveGateway(house.gateway, { port: house.served.port })).rejects.toMatchObject({
       code: 'PORT_TAKEN',

@@ -13,13 +13,13 @@ import {
 } from '@rhizome/federation';
 import {
   GatewayMetrics,
-  HttpDoor,
+  HttpHandler,
   type Obstacles,
   Operations,
   Router,
-  SocketDoor,
+  WebSocketHandler,
 } from './handlers/index.js';
-import { GatewayParts } from './gateway-components.js';
+import { GatewayComponents } from './gateway-components.js';
 import { createIdentity, defaultLimits, type GatewayLimits } from './policy/index.js';
 import { EngineHolder } from './registry/index.js';
 import { SharedReads, StreamHub } from './streams/index.js';
@@ -29,7 +29,7 @@ export interface GatewayOptions {
   /** A Federation 2 supergraph; or {@link registry}. */
   readonly supergraphSdl?: string;
   /** Where the schema registry is: its live version is served. */
-  readonly registry?: RegistryPlace | undefined;
+  readonly registry?: RegistryDatabase | undefined;
   /** How subgraphs are reached; asked once a subgraph and supergraph. */
   readonly transports: TransportFactory;
   /** Checks bearer tokens. Undefined: nobody is asked who they are, so serve it on the loopback interface only. */
@@ -56,7 +56,7 @@ export interface GatewayOptions {
 }
 
 /** Where the schema registry is. */
-export interface RegistryPlace {
+export interface RegistryDatabase {
   /** The connection string of the store. */
   readonly mongoUri: string;
   /** The gateway's own database; default `gateway`. */
@@ -91,7 +91,7 @@ export const builtPages = fileURLToPath(new URL('./static', import.meta.url));
  * @throws DomainError COMPOSITION_FAILED when the text is no supergraph, SERVICE_UNAVAILABLE when the registry cannot be reached
  */
 export async function buildGateway(options: GatewayOptions): Promise<Gateway> {
-  const parts = new GatewayParts(options);
+  const parts = new GatewayComponents(options);
   try {
     const supergraphSdl = await parts.supergraph();
     const engine = await createEngine(parts.engineOptions(supergraphSdl));
@@ -109,21 +109,21 @@ const socketGraceMs = 1000;
 class BuiltGateway implements Gateway {
   readonly metrics = new GatewayMetrics();
   readonly #options: GatewayOptions;
-  readonly #parts: GatewayParts;
+  readonly #components: GatewayComponents;
   readonly #holder: EngineHolder;
   readonly #hub: StreamHub;
   readonly #operations: Operations;
-  readonly #sockets: SocketDoor;
+  readonly #sockets: WebSocketHandler;
   readonly #router: Router;
   #draining: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: GatewayOptions, parts: GatewayParts, engine: Engine) {
+  constructor(options: GatewayOptions, parts: GatewayComponents, engine: Engine) {
     const { log, verifier, clock = systemClock } = options;
     const { metrics } = this;
     const limits = { ...defaultLimits, ...options.limits };
     this.#options = options;
-    this.#parts = parts;
+    this.#components = parts;
     const holder = (this.#holder = new EngineHolder(engine));
     const hub = (this.#hub = new StreamHub({
       engine: () => holder.current,
@@ -159,9 +159,9 @@ class BuiltGateway implements Gateway {
       isClosing,
       admitsAnonymous: anonymous !== 'nothing',
     };
-    this.#sockets = new SocketDoor(door);
+    this.#sockets = new WebSocketHandler(door);
     this.#router = new Router({
-      http: new HttpDoor(door),
+      http: new HttpHandler(door),
       sockets: this.#sockets,
       metrics,
       identity,
@@ -200,7 +200,7 @@ class BuiltGateway implements Gateway {
   }
 
   async swap(supergraphSdl: string): Promise<void> {
-    await this.#serve(await createEngine(this.#parts.engineOptions(supergraphSdl)));
+    await this.#serve(await createEngine(this.#components.engineOptions(supergraphSdl)));
   }
 
   #serve(engine: Engine): Promise<void> {
@@ -222,20 +222,20 @@ class BuiltGateway implements Gateway {
   async #close(): Promise<void> {
     await this.drain();
     // Nothing new is served from here on; what was counted is written.
-    await this.#parts.close();
+    await this.#components.close();
     await this.#holder.close();
   }
 
   async #drain(drainMs: number): Promise<void> {
     // What is at the door already is let in; what comes after this turn finds it closed.
-    await nextTurn();
+    await nextLoopTurn();
     this.#hub.shutDown('resumable');
     // Last words pass through the protocol's layers before their sockets may close.
-    await nextTurn();
+    await nextLoopTurn();
     await this.#operations.idle(drainMs);
     await this.#sockets.close(socketGraceMs);
     this.#hub.shutDown('all');
-    await nextTurn();
+    await nextLoopTurn();
   }
 
   #obstacles(): Obstacles {
@@ -243,6 +243,6 @@ class BuiltGateway implements Gateway {
   }
 }
 
-function nextTurn(): Promise<void> {
+function nextLoopTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

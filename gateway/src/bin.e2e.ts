@@ -6,10 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { leftovers, spawnProcess, testPrincipal, type TestProcess, waitFor } from '@rhizome/testkit';
 import { parse } from 'graphql';
-import { composeTest, testSubgraph } from '@rhizome/federation/testing';
+import { composeSubgraphs, testSubgraph } from '@rhizome/federation/testing';
 import { codesOf, post, send } from './testing/post.js';
 import { RawSocket } from './testing/raw-socket.js';
-import { type RemoteHouse, startRemoteHouse } from './testing/remote-system.js';
+import { type RemoteSystem, startRemoteSystem } from './testing/remote-system.js';
 
 const bin = fileURLToPath(new URL('../bin/rhizome-gateway.mjs', import.meta.url));
 const changes = 'subscription ($after: String) { itemChanged(after: $after) { cursor item { id label } } }';
@@ -36,12 +36,12 @@ async function startGateway(
 }
 
 describe('a gateway over the network', () => {
-  let house: RemoteHouse;
+  let house: RemoteSystem;
   let gateway: Started;
   let headers: Record<string, string>;
 
   beforeAll(async () => {
-    house = await startRemoteHouse();
+    house = await startRemoteSystem();
     gateway = await startGateway(['--supergraph', house.supergraphFile], house.env);
     headers = { authorization: `Bearer ${await house.tokens.admin()}` };
   });
@@ -147,8 +147,11 @@ describe('without identities', () => {
       return new Promise((resolve) => server.close(resolve));
     });
     const { port } = server.address() as AddressInfo;
-    const sdl = composeTest([subgraph]).replace('http://gamma.invalid/graphql', `http://127.0.0.1:${port}/`);
-    const house = await startRemoteHouse();
+    const sdl = composeSubgraphs([subgraph]).replace(
+      'http://gamma.invalid/graphql',
+      `http://127.0.0.1:${port}/`,
+    );
+    const house = await startRemoteSystem();
     const file = join(house.supergraphFile, '..', 'gamma.graphql');
     await writeFile(file, sdl);
     const gateway = await startGateway(['--supergraph', file, '--no-auth']);

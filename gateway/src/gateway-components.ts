@@ -42,7 +42,7 @@ class PreparedEngine implements PreparedGraph {
 }
 
 /** What outlives the engines of a gateway: guards, the gateway's own fields, and the registry where there is one. */
-export class GatewayParts {
+export class GatewayComponents {
   readonly guards: Guards;
   readonly #options: GatewayOptions;
   readonly #clock: Clock;

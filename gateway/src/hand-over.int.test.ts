@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { leftovers, waitFor } from '@rhizome/testkit';
 import { EventReader } from './testing/event-reader.js';
-import { type House, startHouse } from './testing/test-system.js';
+import { type TestSystem, startTestSystem } from './testing/test-system.js';
 import { post } from './testing/post.js';
 import { RawSocket } from './testing/raw-socket.js';
 import { Watcher } from './testing/watcher.js';
@@ -13,10 +13,10 @@ const withName = 'subscription { itemChanged { cursor item { id name } } }';
 const withExtra = 'subscription { itemChanged { cursor item { extra } } }';
 const extraField = 'extra: String';
 
-let house: House;
+let house: TestSystem;
 
 beforeAll(async () => {
-  house = await startHouse({ planning: 'worker' });
+  house = await startTestSystem({ planning: 'worker' });
 });
 
 afterAll(() => house.served.close());

@@ -6,7 +6,7 @@ import { buildGateway } from './app.js';
 import { buildOwnSubgraph, ownMemberOf } from './registry/index.js';
 import { serveGateway } from './serve.js';
 import { post, send } from './testing/post.js';
-import { type Manner, UnrulyService } from './testing/misbehaving-server.js';
+import { type Manner, MisbehavingServer } from './testing/misbehaving-server.js';
 import { createHttpTransport, Guards } from './transports/index.js';
 
 const coreSdl = `
@@ -24,9 +24,9 @@ const without = whole.map((job) => ({ ...job, heron: null }));
 const concurrency = 8;
 const shortTimeMs = 400;
 
-interface House {
-  readonly core: UnrulyService;
-  readonly heron: UnrulyService;
+interface System {
+  readonly core: MisbehavingServer;
+  readonly heron: MisbehavingServer;
   ask(
     text?: string,
   ): Promise<{ data: { jobs: unknown; subgraphs?: unknown }; errors: readonly GatewayError[]; ms: number }>;
@@ -39,9 +39,9 @@ interface GatewayError {
   readonly extensions: { readonly code: string; readonly subgraph?: string };
 }
 
-async function startHouse({ timeoutMs = shortTimeMs } = {}): Promise<House> {
-  const core = await UnrulyService.start(coreSdl);
-  const heron = await UnrulyService.start(heronSdl);
+async function startHouse({ timeoutMs = shortTimeMs } = {}): Promise<System> {
+  const core = await MisbehavingServer.start(coreSdl);
+  const heron = await MisbehavingServer.start(heronSdl);
   const supergraph = supergraphOf([
     { name: 'core', url: core.url, sdl: completeSdl(coreSdl), typePrefix: null },
     { name: 'heron', url: heron.url, sdl: completeSdl(heronSdl), typePrefix: 'Heron' },
@@ -90,7 +90,7 @@ function supergraphOf(subgraphs: readonly GraphSubgraph[]): string {
   return composed.supergraphSdl;
 }
 
-const stateOf = async (house: House, name = 'heron'): Promise<Record<string, unknown>> => {
+const stateOf = async (house: System, name = 'heron'): Promise<Record<string, unknown>> => {
   const { data } = await house.ask(
     '{ subgraphs { name state lastError runningCalls callLimit calls failedCalls refusedCalls } }',
   );
@@ -100,7 +100,7 @@ const stateOf = async (house: House, name = 'heron'): Promise<Record<string, unk
 };
 
 describe('a subgraph that misbehaves costs its own fields only', () => {
-  let house: House;
+  let house: System;
   beforeAll(async () => {
     house = await startHouse();
   });

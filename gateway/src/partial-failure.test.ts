@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { leftovers, waitFor } from '@rhizome/testkit';
-import { composeTest } from '@rhizome/federation/testing';
+import { composeSubgraphs } from '@rhizome/federation/testing';
 import { buildGateway } from './app.js';
 import { serveGateway, type ServedGateway } from './serve.js';
 import { post } from './testing/post.js';
@@ -81,7 +81,7 @@ beforeEach(async () => {
   behaviour = healthy;
   closedEarly = 0;
   const gateway = await buildGateway({
-    supergraphSdl: composeTest([
+    supergraphSdl: composeSubgraphs([
       {
         name: 'alpha',
         sdl: 'type Query { things: [Thing!]! } type Thing @key(fields: "id") { id: ID! name: String }',

@@ -181,13 +181,13 @@ describe.each(names)('%s', (name) => {
   test('each root field, subscription and reference resolver has a policy', () => {
     const subgraph = subgraphOf(name);
     const doors = doorsOf(subgraph);
-    const guarded = subgraph.doors.filter(({ kind }) => kind !== 'field').map((door) => door.name);
+    const guarded = subgraph.entryPoints.filter(({ kind }) => kind !== 'field').map((door) => door.name);
     expect(guarded.sort()).toEqual(doors);
     expect(doors.length).toBeGreaterThan(3);
   });
 
   test('what is open is open for a reason that is listed here', () => {
-    const reasons = subgraphOf(name).doors.flatMap((door) =>
+    const reasons = subgraphOf(name).entryPoints.flatMap((door) =>
       door.kind !== 'field' && 'open' in door.policy ? [[door.name, door.policy.open] as const] : [],
     );
     expect(Object.fromEntries(reasons)).toEqual(open[name] ?? {});

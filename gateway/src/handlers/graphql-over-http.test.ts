@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { serverAudits } from 'graphql-http';
-import { type House, startHouse } from '../testing/test-system.js';
+import { type TestSystem, startTestSystem } from '../testing/test-system.js';
 
 /** The suite has to be known before anything is started. */
 let url = '';
 let headers: Record<string, string> = {};
-let house: House;
-let open: House;
+let house: TestSystem;
+let open: TestSystem;
 
 beforeAll(async () => {
-  house = await startHouse();
-  open = await startHouse({ noAuth: true });
+  house = await startTestSystem();
+  open = await startTestSystem({ noAuth: true });
 });
 
 afterAll(async () => {

@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
-import { type House, startHouse } from '../testing/test-system.js';
+import { type TestSystem, startTestSystem } from '../testing/test-system.js';
 import { RawSocket } from '../testing/raw-socket.js';
 
 const changes = 'subscription { itemChanged { cursor item { id } } }';
 const opened: RawSocket[] = [];
-let house: House;
+let house: TestSystem;
 let headers: Record<string, string>;
 
 async function open(options?: Parameters<typeof RawSocket.open>[1]): Promise<RawSocket> {
@@ -23,7 +23,7 @@ async function ready(): Promise<RawSocket> {
 const noStreamLeft = () => house.log.open === 0;
 
 beforeAll(async () => {
-  house = await startHouse({ limits: { initWaitMs: 500 } });
+  house = await startTestSystem({ limits: { initWaitMs: 500 } });
   headers = await house.bearer();
 });
 

@@ -1,14 +1,14 @@
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
-import { type House, startHouse } from '../testing/test-system.js';
+import { type TestSystem, startTestSystem } from '../testing/test-system.js';
 import { codesOf, post, send } from '../testing/post.js';
 
-let house: House;
+let house: TestSystem;
 let headers: Record<string, string>;
 
 beforeAll(async () => {
-  house = await startHouse({ limits: { bodyBytes: 4096, aliases: 3, rootFields: 4, directives: 2 } });
+  house = await startTestSystem({ limits: { bodyBytes: 4096, aliases: 3, rootFields: 4, directives: 2 } });
   headers = await house.bearer();
 });
 
@@ -188,9 +188,9 @@ describe('requests that are refused', () => {
 });
 
 describe('without identities', () => {
-  let open: House;
+  let open: TestSystem;
   beforeAll(async () => {
-    open = await startHouse({ noAuth: true });
+    open = await startTestSystem({ noAuth: true });
   });
   afterAll(() => open.served.close());
 
@@ -313,7 +313,7 @@ describe('other paths', () => {
 
 describe('introspection', () => {
   test('can be open to everybody, who then can ask for nothing else', async () => {
-    const { url } = (await startHouse({ introspection: 'open' })).served;
+    const { url } = (await startTestSystem({ introspection: 'open' })).served;
     const schema = await post(
       url,
       'query S { ...F } fragment F on Query { __schema { queryType { name } } __typename }',
@@ -324,7 +324,7 @@ describe('introspection', () => {
   });
 
   test('can be off', async () => {
-    const { served, bearer } = await startHouse({ introspection: 'off' });
+    const { served, bearer } = await startTestSystem({ introspection: 'off' });
     const answer = await post(served.url, '{ __schema { queryType { name } } }', await bearer());
     expect(codesOf(answer)).toEqual(['GRAPHQL_VALIDATION_FAILED']);
   });

@@ -21,7 +21,7 @@ import type { Operations } from './operations.js';
 import { sendAsEvents, sendStream } from './sse.js';
 
 /** What the HTTP door is handed. */
-export interface HttpDoorOptions {
+export interface HttpHandlerOptions {
   readonly operations: Operations;
   readonly identity: Identity;
   readonly limits: GatewayLimits;
@@ -37,10 +37,10 @@ type Sending =
   | { readonly stream: ClientStream; readonly answer?: never };
 
 /** `/graphql` by GET and POST: GraphQL over HTTP, and event streams for who asks for them. */
-export class HttpDoor {
-  readonly #options: HttpDoorOptions;
+export class HttpHandler {
+  readonly #options: HttpHandlerOptions;
 
-  constructor(options: HttpDoorOptions) {
+  constructor(options: HttpHandlerOptions) {
     this.#options = options;
   }
 

@@ -1,5 +1,5 @@
-export { HttpDoor } from './http.js';
+export { HttpHandler } from './http.js';
 export { GatewayMetrics } from './metrics.js';
 export { Operations } from './operations.js';
 export { type Obstacles, Router } from './router.js';
-export { SocketDoor } from './ws.js';
+export { WebSocketHandler } from './ws.js';

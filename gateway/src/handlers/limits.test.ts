@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { leftovers, testPrincipal } from '@rhizome/testkit';
 import { createInProcessTransport } from '@rhizome/federation';
-import { composeTest, testSubgraph } from '@rhizome/federation/testing';
+import { composeSubgraphs, testSubgraph } from '@rhizome/federation/testing';
 import { buildGateway } from '../app.js';
 import { serveGateway } from '../serve.js';
 import { EventReader } from '../testing/event-reader.js';
@@ -55,7 +55,7 @@ let wsUrl: string;
 beforeAll(async () => {
   const subgraphs = [shop, reviews];
   const gateway = await buildGateway({
-    supergraphSdl: composeTest(subgraphs),
+    supergraphSdl: composeSubgraphs(subgraphs),
     transports: (name) => {
       const found = subgraphs.find((subgraph) => subgraph.name === name) ?? shop;
       const transport = createInProcessTransport(found);

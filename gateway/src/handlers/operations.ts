@@ -28,7 +28,7 @@ import type { ClientStream, SharedReads, StreamHub } from '../streams/index.js';
 import type { GatewayMetrics } from './metrics.js';
 
 /** One operation as it came through a door. */
-export interface DoorRequest {
+export interface OperationRequest {
   readonly query: string;
   readonly operationName: string | undefined;
   readonly variables: Readonly<Record<string, unknown>> | undefined;
@@ -47,10 +47,10 @@ export interface DoorRequest {
 }
 
 /** An operation whose plan is to be shown, or not. */
-type TracedRequest = DoorRequest & { readonly trace?: TraceRequest };
+type TracedRequest = OperationRequest & { readonly trace?: TraceRequest };
 
 /** What a door does with an operation once it knows what that is. */
-export interface DoorUse<T> {
+export interface OperationResponder<T> {
   /** It was refused before it ran. */
   refused(answer: ExecutionText): T;
   /** Refuses a kind of operation that this door does not take, by what it returns. */
@@ -61,7 +61,7 @@ export interface DoorUse<T> {
 }
 
 /** What {@link Operations} is made of. */
-export interface OperationsParts {
+export interface OperationsOptions {
   readonly holder: EngineHolder;
   readonly reads: SharedReads;
   readonly hub: StreamHub;
@@ -76,12 +76,12 @@ export interface OperationsParts {
 
 /** The way of an operation from a door to the engine: known, admitted, shared where that is possible, run. */
 export class Operations {
-  readonly #parts: OperationsParts;
+  readonly #options: OperationsOptions;
   #running = 0;
   #onIdle: (() => void) | undefined;
 
-  constructor(parts: OperationsParts) {
-    this.#parts = parts;
+  constructor(parts: OperationsOptions) {
+    this.#options = parts;
   }
 
   /** Queries and mutations that run now. */
@@ -99,15 +99,15 @@ export class Operations {
   }
 
   /** Runs an operation. Rejects only with the reason by which the request was told to end. */
-  run<T>(request: DoorRequest, use: DoorUse<T>, cursor?: string): Promise<T> {
+  run<T>(request: OperationRequest, use: OperationResponder<T>, cursor?: string): Promise<T> {
     // Lines name the request by themselves: an AsyncLocalStorage in use costs every promise of the process.
-    return this.#parts.holder.borrow((engine) => this.#run(engine, request, use, cursor));
+    return this.#options.holder.borrow((engine) => this.#run(engine, request, use, cursor));
   }
 
   async #run<T>(
     engine: Engine,
-    request: DoorRequest,
-    use: DoorUse<T>,
+    request: OperationRequest,
+    use: OperationResponder<T>,
     cursor: string | undefined,
   ): Promise<T> {
     const { query, operationName, requestId } = request;
@@ -118,8 +118,8 @@ export class Operations {
     const { operation } = prepared;
     const cost = this.#costOf(engine, operation, request);
     const error = this.#anonymous(request, operation) ?? use.admit?.(operation) ?? cost.error;
-    if (error) return use.refused(this.#count(refusal(error, requestId, this.#parts.log)));
-    this.#parts.use?.note(operation, engine.publicSchema, request.client);
+    if (error) return use.refused(this.#count(refusal(error, requestId, this.#options.log)));
+    this.#options.use?.note(operation, engine.publicSchema, request.client);
     const traced = this.#traced(request, { preparedMs: performance.now() - arrived, cost: cost.value });
     if (operation.kind === 'subscription') {
       return use.streamed(this.#subscribe(engine, operation, traced, cursor), operation);
@@ -132,12 +132,12 @@ export class Operations {
     );
   }
 
-  #traced(request: DoorRequest, trace: TraceRequest): TracedRequest {
+  #traced(request: OperationRequest, trace: TraceRequest): TracedRequest {
     return request.wantsPlan && mayTrace(request.principal) ? { ...request, trace } : request;
   }
 
-  #anonymous({ principal }: DoorRequest, operation: OperationInfo): DomainError | undefined {
-    const { anonymous } = this.#parts;
+  #anonymous({ principal }: OperationRequest, operation: OperationInfo): DomainError | undefined {
+    const { anonymous } = this.#options;
     if (principal || anonymous === 'everything') return undefined;
     if (anonymous === 'introspection' && isIntrospection(operation)) return undefined;
     return new DomainError(
@@ -153,9 +153,9 @@ export class Operations {
   #costOf(
     engine: Engine,
     operation: OperationInfo,
-    { variables }: DoorRequest,
+    { variables }: OperationRequest,
   ): { readonly value: number; readonly error?: unknown } {
-    const { limits } = this.#parts;
+    const { limits } = this.#options;
     try {
       assertShallow(variables);
       const value = costOf(operation, engine.publicSchema, variables ?? {}, limits);
@@ -172,7 +172,7 @@ export class Operations {
     { variables = {}, principal, requestId, headers, trace }: TracedRequest,
     cursor: string | undefined,
   ): ClientStream {
-    const { hub } = this.#parts;
+    const { hub } = this.#options;
     return hub.subscribe({ engine, operation, variables, principal, requestId, headers, cursor, trace });
   }
 
@@ -186,12 +186,12 @@ export class Operations {
     } catch (error) {
       // Whatever goes wrong unforeseen is an answer, too; only the request's end passes.
       throwIfEnded(end);
-      answer = refusal(error, request.requestId, this.#parts.log);
+      answer = refusal(error, request.requestId, this.#options.log);
     } finally {
       this.#running--;
       if (this.#running === 0) this.#onIdle?.();
     }
-    this.#parts.metrics.answered(answer, (performance.now() - started) / 1000);
+    this.#options.metrics.answered(answer, (performance.now() - started) / 1000);
     return answer;
   }
 
@@ -218,17 +218,17 @@ export class Operations {
         cancellation,
       });
     if (operation.kind === 'mutation')
-      return execute(request.signal, request.cancellation).finally(() => this.#parts.reads.startAnew());
+      return execute(request.signal, request.cancellation).finally(() => this.#options.reads.startAnew());
     if (operation.kind !== 'query' || trace) return execute(request.signal, request.cancellation);
     const key = { document: operation.normalisedText, variables, scope };
-    const { answer, shared } = this.#parts.reads.read(key, end, (cancellation) =>
+    const { answer, shared } = this.#options.reads.read(key, end, (cancellation) =>
       execute(undefined, cancellation),
     );
-    return shared ? answer.finally(() => this.#parts.metrics.readShared()) : answer;
+    return shared ? answer.finally(() => this.#options.metrics.readShared()) : answer;
   }
 
   #count(answer: ExecutionText): ExecutionText {
-    this.#parts.metrics.refused(answer.codes[0] ?? 'UNKNOWN');
+    this.#options.metrics.refused(answer.codes[0] ?? 'UNKNOWN');
     return answer;
   }
 }

@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { builtPages } from '../app.js';
-import { type House, startHouse } from '../testing/test-system.js';
+import { type TestSystem, startTestSystem } from '../testing/test-system.js';
 import { send } from '../testing/post.js';
 
-let house: House;
+let house: TestSystem;
 const at = (path: string): string => house.served.origin + path;
 
 beforeAll(async () => {
-  house = await startHouse({ staticRoot: builtPages });
+  house = await startTestSystem({ staticRoot: builtPages });
 });
 
 afterAll(() => house.served.close());
@@ -90,7 +90,7 @@ describe('built files', () => {
 
 describe('the dashboard', () => {
   let folder: string;
-  let other: House;
+  let other: TestSystem;
   const there = (path: string): string => other.served.origin + path;
   const asPage = { headers: { accept: 'text/html,application/xhtml+xml' } };
 
@@ -99,7 +99,7 @@ describe('the dashboard', () => {
     mkdirSync(join(folder, 'assets'));
     writeFileSync(join(folder, 'index.html'), '<!doctype html><title>the dashboard</title>');
     writeFileSync(join(folder, 'assets', 'index-aB3_x-9Z.js'), 'export {};');
-    other = await startHouse({ staticRoot: builtPages, dashboardRoot: folder });
+    other = await startTestSystem({ staticRoot: builtPages, dashboardRoot: folder });
   });
 
   afterAll(async () => {

@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { EventReader } from '../testing/event-reader.js';
-import { type House, startHouse } from '../testing/test-system.js';
+import { type TestSystem, startTestSystem } from '../testing/test-system.js';
 import { type HttpAnswer, post, send } from '../testing/post.js';
 import { RawSocket } from '../testing/raw-socket.js';
 
 // `extensions.plan`: how a request was run, for those who may see it.
 
 const query = '{ items { id label } }';
-let house: House;
+let house: TestSystem;
 let admin: Record<string, string>;
 let reader: Record<string, string>;
 
 beforeAll(async () => {
-  house = await startHouse();
+  house = await startTestSystem();
   admin = await house.bearer();
   reader = await house.bearer(await house.tokens.reader('beta', 'ann'));
 });
@@ -122,7 +122,7 @@ describe('the plan of a request', () => {
   });
 
   test('in a gateway without identities, is for whoever is there', async () => {
-    const open = await startHouse({ noAuth: true });
+    const open = await startTestSystem({ noAuth: true });
     const answer = await send(open.served.url, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },

@@ -3,18 +3,18 @@ import type { Duplex } from 'node:stream';
 import { isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import { type Identity, refusal, requestIdOf } from '../policy/index.js';
-import type { HttpDoor } from './http.js';
+import type { HttpHandler } from './http.js';
 import type { GatewayMetrics } from './metrics.js';
 import { sendDashboard, sendGraphiql, StaticFiles, wantsPage } from './pages.js';
-import type { SocketDoor } from './ws.js';
+import type { WebSocketHandler } from './ws.js';
 
 /** What stands in the way of readiness, by part; empty when ready. */
 export type Obstacles = Readonly<Record<string, string>>;
 
 /** What the router leads to. */
-export interface RouterParts {
-  readonly http: HttpDoor;
-  readonly sockets: SocketDoor;
+export interface RouterOptions {
+  readonly http: HttpHandler;
+  readonly sockets: WebSocketHandler;
   readonly metrics: GatewayMetrics;
   readonly identity: Identity;
   readonly log: Logger;
@@ -29,12 +29,12 @@ export interface RouterParts {
 
 /** Finds the door for a request. */
 export class Router {
-  readonly #parts: RouterParts;
+  readonly #options: RouterOptions;
   readonly #files: StaticFiles | undefined;
   readonly #dashboard: StaticFiles | undefined;
 
-  constructor(parts: RouterParts) {
-    this.#parts = parts;
+  constructor(parts: RouterOptions) {
+    this.#options = parts;
     this.#files = parts.staticRoot === undefined ? undefined : new StaticFiles(parts.staticRoot);
     this.#dashboard = parts.dashboardRoot === undefined ? undefined : new StaticFiles(parts.dashboardRoot);
   }
@@ -42,7 +42,7 @@ export class Router {
   /** Answers an HTTP request. Never throws. */
   handle(request: IncomingMessage, response: ServerResponse): void {
     const path = pathOf(request);
-    if (path === '/graphql') void this.#parts.http.handle(request, response);
+    if (path === '/graphql') void this.#options.http.handle(request, response);
     else
       void this.#other(path, request, response).catch((error: unknown) =>
         this.#failed(error, request, response),
@@ -52,7 +52,7 @@ export class Router {
   /** Takes over an upgraded connection. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy());
-    if (pathOf(request) === '/graphql') this.#parts.sockets.upgrade(request, socket, head);
+    if (pathOf(request) === '/graphql') this.#options.sockets.upgrade(request, socket, head);
     else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
   }
 
@@ -75,7 +75,7 @@ export class Router {
 
   /** Pages and their files. False where there is none. */
   async #page(path: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
-    const { staticRoot, dashboardRoot } = this.#parts;
+    const { staticRoot, dashboardRoot } = this.#options;
     if (staticRoot !== undefined && /^\/graphiql\/?$/.test(path)) {
       await sendGraphiql(request, response, staticRoot);
       return true;
@@ -96,14 +96,14 @@ export class Router {
   }
 
   #ready(request: IncomingMessage, response: ServerResponse): void {
-    const checks = this.#parts.obstacles();
+    const checks = this.#options.obstacles();
     const ready = Object.keys(checks).length === 0;
     sendJson(request, response, ready ? 200 : 503, { ready, checks });
   }
 
   async #metrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (!this.#parts.openMetrics) await this.#parts.identity.ofHeaders(request.headers);
-    const { registry } = this.#parts.metrics;
+    if (!this.#options.openMetrics) await this.#options.identity.ofHeaders(request.headers);
+    const { registry } = this.#options.metrics;
     const text = await registry.metrics();
     response.writeHead(200, {
       'content-type': registry.contentType,
@@ -115,7 +115,7 @@ export class Router {
   #failed(error: unknown, request: IncomingMessage, response: ServerResponse): void {
     if (response.headersSent) return void response.destroy();
     const requestId = requestIdOf(request.headers['x-request-id']);
-    const answer = refusal(error, requestId, this.#parts.log);
+    const answer = refusal(error, requestId, this.#options.log);
     const status = isDomainError(error) ? error.http : 500;
     const headers: Record<string, string> = { 'x-request-id': requestId };
     if (status === 401) headers['www-authenticate'] = 'Bearer';

@@ -1,11 +1,11 @@
 import { expect, test } from '@jest/globals';
 import { manualClock } from '@rhizome/testkit';
 import { EventReader } from '../testing/event-reader.js';
-import { startHouse } from '../testing/test-system.js';
+import { startTestSystem } from '../testing/test-system.js';
 
 test('a token that ends closes its event stream with a code and the cursor to go on from; a new one goes on there', async () => {
   const clock = manualClock(new Date());
-  const house = await startHouse({ clock });
+  const house = await startTestSystem({ clock });
   const mint = async (ttlSeconds: number): Promise<Record<string, string>> =>
     house.bearer(await house.tokens.mint({ kind: 'HUMAN', subject: 'short', grants: [], ttlSeconds }));
   const query = 'subscription { itemChanged { cursor item { id } } }';

@@ -2,12 +2,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { waitFor } from '@rhizome/testkit';
 import { createClient } from 'graphql-sse';
 import { EventReader } from '../testing/event-reader.js';
-import { type House, startHouse } from '../testing/test-system.js';
+import { type TestSystem, startTestSystem } from '../testing/test-system.js';
 import { send } from '../testing/post.js';
 
 const changes = 'subscription { itemChanged { cursor item { name label } } }';
 const opened: EventReader[] = [];
-let house: House;
+let house: TestSystem;
 let headers: Record<string, string>;
 
 async function open(query: string, more: Record<string, string> = {}): Promise<EventReader> {
@@ -24,7 +24,7 @@ function event(cursor: string | undefined, payload: object | null): string {
 const itemOf = (id: string) => ({ item: { name: `item ${id}`, label: `label of ${id}` } });
 
 beforeAll(async () => {
-  house = await startHouse({ limits: { keepAliveMs: 60 } });
+  house = await startTestSystem({ limits: { keepAliveMs: 60 } });
   headers = await house.bearer();
 });
 

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
-import { type House, startHouse } from '../testing/test-system.js';
+import { type TestSystem, startTestSystem } from '../testing/test-system.js';
 import { RawSocket } from '../testing/raw-socket.js';
 
 /** What a socket may hold back before its streams wait, see `ws-sockets.ts`. */
@@ -19,11 +19,11 @@ const texts = {
   'that another service adds to': 'subscription { itemChanged { cursor item { id label } } }',
 };
 
-let house: House;
+let house: TestSystem;
 const opened: RawSocket[] = [];
 
 beforeAll(async () => {
-  house = await startHouse({ limits: { bufferedEvents } });
+  house = await startTestSystem({ limits: { bufferedEvents } });
 });
 
 afterEach(async () => {

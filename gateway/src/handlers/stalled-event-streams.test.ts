@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { EventReader } from '../testing/event-reader.js';
-import { type House, startHouse } from '../testing/test-system.js';
+import { type TestSystem, startTestSystem } from '../testing/test-system.js';
 
 const changes = 'subscription { itemChanged { cursor item { id } } }';
 const events = 5000;
@@ -11,7 +11,7 @@ const portion = 20;
 /** Together more than the buffers of the kernel hold for both ends of a connection. */
 const filler = 'x'.repeat(4000);
 
-let house: House;
+let house: TestSystem;
 const opened: { drop(): void }[] = [];
 
 afterEach(async () => {
@@ -56,7 +56,7 @@ async function flow(quick: EventReader): Promise<string[]> {
 
 describe('an event stream whose client does not read', () => {
   test('is ended with the cursor to go on from, once its client has fallen off the buffer; others miss nothing', async () => {
-    house = await startHouse({ limits: { bufferedEvents: 100, keepAliveMs: 60_000 } });
+    house = await startTestSystem({ limits: { bufferedEvents: 100, keepAliveMs: 60_000 } });
     const [stalled, quick] = [await stalledStream(), await quickStream()];
     const sent = await flow(quick);
     stalled.socket.resume();
@@ -72,7 +72,7 @@ describe('an event stream whose client does not read', () => {
   });
 
   test('is cut when nothing was read for several pulses; others miss nothing', async () => {
-    house = await startHouse({ limits: { bufferedEvents: 100, keepAliveMs: 100 } });
+    house = await startTestSystem({ limits: { bufferedEvents: 100, keepAliveMs: 100 } });
     await stalledStream();
     await flow(await quickStream());
     await waitFor('the connection to be cut', async () => (await openStreams()) === 1, { deadlineMs: 3000 });

@@ -27,7 +27,7 @@ import { SocketPool, type SocketLine } from './ws-sockets.js';
 import { StreamMessages } from './ws-stream.js';
 
 /** What the WebSocket door is handed. */
-export interface SocketDoorOptions {
+export interface WebSocketHandlerOptions {
   readonly operations: Operations;
   readonly identity: Identity;
   readonly limits: GatewayLimits;
@@ -69,11 +69,11 @@ function refused(answer: Pick<ExecutionText, 'text'>): Refused {
 const noSchema = new GraphQLSchema({});
 
 /** Serves `graphql-transport-ws` on upgraded connections; one verified principal a socket. */
-export class SocketDoor {
-  readonly #options: SocketDoorOptions;
+export class WebSocketHandler {
+  readonly #options: WebSocketHandlerOptions;
   readonly #sockets: SocketPool;
 
-  constructor(options: SocketDoorOptions) {
+  constructor(options: WebSocketHandlerOptions) {
     this.#options = options;
     const server = makeServer<Record<string, unknown>, Connection>(this.#protocol());
     this.#sockets = new SocketPool({
@@ -162,7 +162,7 @@ export class SocketDoor {
     if (leftMs > longestTimerMs) return;
     connection.expiry = setTimeout(
       () => line.close(CloseCode.Forbidden, 'TOKEN_EXPIRED'),
-      Math.max(0, leftMs) + lastWordsMs,
+      Math.max(0, leftMs) + closeGraceMs,
     );
     connection.expiry.unref();
   }
@@ -222,7 +222,7 @@ function cancelled(): DomainError {
 
 const longestTimerMs = 2 ** 31 - 1;
 /** Time for the last messages of streams before their socket is closed, in milliseconds. */
-const lastWordsMs = 250;
+const closeGraceMs = 250;
 
 function argumentsOf({ document }: OperationInfo, contextValue: Outcome): ExecutionArgs {
   return { schema: noSchema, document, contextValue };

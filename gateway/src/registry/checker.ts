@@ -6,7 +6,7 @@ import type { Composer } from './composer.js';
 import { type Graph, type GraphMember, ruled } from './graph.js';
 import type { SchemaCheckDocument } from './store/schema-check.document.js';
 import { mostChanges } from './store/schema-version.document.js';
-import type { PlaceUse, UseReader } from './use/use-reader.js';
+import type { CoordinateUse, UseReader } from './use/use-reader.js';
 import { countsOf } from './version.js';
 
 /** A member as it would be in the next version. */
@@ -28,7 +28,7 @@ export interface Checked {
 }
 
 /** What a checker is made of. */
-export interface CheckerParts {
+export interface CheckerOptions {
   readonly composer: Composer;
   readonly uses: UseReader;
   readonly clock: Clock;
@@ -42,7 +42,7 @@ export class Checker {
   readonly #clock: Clock;
   readonly #ids: Ids;
 
-  constructor({ composer, uses, clock, ids }: CheckerParts) {
+  constructor({ composer, uses, clock, ids }: CheckerOptions) {
     this.#composer = composer;
     this.#uses = uses;
     this.#clock = clock;
@@ -139,7 +139,7 @@ export class Checker {
   }
 }
 
-function usedBy(use: PlaceUse): string {
+function usedBy(use: CoordinateUse): string {
   const since = use.recordedSince.toISOString().slice(0, 10);
   if (use.requests === 0) return `Nobody has used it since ${since}, which is not 30 days yet.`;
   const clients = use.clients

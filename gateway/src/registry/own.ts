@@ -24,7 +24,7 @@ export function ownMember({ name, endpoint, sdl }: OwnSubgraph): Omit<GraphMembe
 }
 
 /** What is put into the registry as a whole. */
-export interface BaselineParts {
+export interface BaselineOptions {
   readonly repository: RegistryRepository;
   readonly clock: Clock;
   readonly log: Logger;
@@ -32,12 +32,12 @@ export interface BaselineParts {
 
 /** The live version, with this gateway's own words in it. A gateway of another version brings its own. */
 export async function bringOwn(
-  parts: BaselineParts & { readonly own: OwnSubgraph },
+  parts: BaselineOptions & { readonly own: OwnSubgraph },
 ): Promise<SchemaVersionDocument> {
   return bringIn(parts, [ownMember(parts.own)]);
 }
 
-const mostTurns = 20;
+const maxAttempts = 20;
 
 /**
  * Puts subgraphs into the registry as a whole, beside those that are live already; what is live as it is makes no new version.
@@ -45,11 +45,11 @@ const mostTurns = 20;
  * @throws DomainError COMPOSITION_FAILED when they do not compose among themselves; others that do not fit any more are left out
  */
 export async function bringIn(
-  { repository, clock, log }: BaselineParts,
+  { repository, clock, log }: BaselineOptions,
   members: readonly Omit<GraphMember, 'sinceVersion'>[],
   composed?: string,
 ): Promise<SchemaVersionDocument> {
-  for (let turn = 0; turn < mostTurns; turn++) {
+  for (let turn = 0; turn < maxAttempts; turn++) {
     const graph = await liveGraph(repository);
     const isThere = members.every((member) =>
       graph.members.some(

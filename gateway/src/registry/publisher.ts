@@ -2,7 +2,7 @@
 import type { Principal } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import { type CheckReport, sdlDigest } from '@rhizome/schema';
-import { Checker, type CheckerParts, type GraphChange } from './checker.js';
+import { Checker, type CheckerOptions, type GraphChange } from './checker.js';
 import { type Graph, type GraphMember, liveGraph } from './graph.js';
 import { refuse, type RefusalCode, type SchemaRefusal } from './refusal.js';
 import type { RegistryRepository } from './store/registry.repository.js';
@@ -18,7 +18,7 @@ export interface PreparedGraph {
 }
 
 /** What a publisher is made of. */
-export interface PublisherParts extends CheckerParts {
+export interface PublisherOptions extends CheckerOptions {
   readonly repository: RegistryRepository;
   /** Builds what would serve a supergraph. Rejects with COMPOSITION_FAILED when it cannot be served. */
   readonly prepare: (supergraphSdl: string) => Promise<PreparedGraph>;
@@ -45,7 +45,7 @@ export interface Published<C extends RefusalCode = ChangeCode> {
 }
 
 /** Who publishes at once takes turns; this many turns are lost before it is given up. */
-const mostTurns = 10;
+const maxAttempts = 10;
 
 /** What is to become of the graph, and how it comes about. */
 interface Plan extends GraphChange {
@@ -55,19 +55,19 @@ interface Plan extends GraphChange {
 
 /** See the head of this file. */
 export class Publisher {
-  readonly #parts: PublisherParts;
+  readonly #options: PublisherOptions;
   readonly #checker: Checker;
 
-  constructor(parts: PublisherParts) {
-    this.#parts = parts;
+  constructor(parts: PublisherOptions) {
+    this.#options = parts;
     this.#checker = new Checker(parts);
   }
 
   /** Checks a schema against what is live, and records the check. */
   async check(registered: SubgraphDocument, sdl: string, principal: Principal): Promise<SchemaCheckDocument> {
-    const graph = await liveGraph(this.#parts.repository);
+    const graph = await liveGraph(this.#options.repository);
     const { check } = await this.#checker.one(graph, memberOf(registered, sdl), principal, false);
-    await this.#parts.repository.insertCheck(check);
+    await this.#options.repository.insertCheck(check);
     return check;
   }
 
@@ -79,7 +79,7 @@ export class Publisher {
       restoredFrom: null,
       members: [memberOf(registered, sdl)],
     };
-    return this.#inTurns(plan, call);
+    return this.#inSequence(plan, call);
   }
 
   /** Makes earlier schemas live again; what serves them now must have all that they promise. */
@@ -90,32 +90,32 @@ export class Publisher {
   ): Promise<Published> {
     const plan: Plan = { kind: 'ROLLBACK', subgraph, restoredFrom, members };
     // A rollback takes away what came since: that is what it is for.
-    return this.#inTurns(plan, { ...call, acceptBreaking: true });
+    return this.#inSequence(plan, { ...call, acceptBreaking: true });
   }
 
   /** Takes a subgraph out of the graph, if nothing that is used goes with it, or its loss is accepted. */
   async withdraw(subgraph: string, call: PublishCall): Promise<Published> {
     const plan: Plan = { kind: 'WITHDRAWAL', subgraph, restoredFrom: null, members: [], withdrawn: subgraph };
-    return this.#inTurns(plan, call);
+    return this.#inSequence(plan, call);
   }
 
-  async #inTurns(plan: Plan, call: PublishCall): Promise<Published> {
-    const { repository } = this.#parts;
-    for (let turn = 0; turn < mostTurns; turn++) {
+  async #inSequence(plan: Plan, call: PublishCall): Promise<Published> {
+    const { repository } = this.#options;
+    for (let turn = 0; turn < maxAttempts; turn++) {
       const graph = await liveGraph(repository);
       if (graph.version && isDone(graph, plan)) {
         return { version: graph.version, check: null, userErrors: [] };
       }
-      const published = await this.#turn(graph, plan, call);
+      const published = await this.#tail(graph, plan, call);
       if (published !== 'overtaken') return published;
     }
-    const text = `others published ${mostTurns} times while this was checked; publish again`;
+    const text = `others published ${maxAttempts} times while this was checked; publish again`;
     return { version: null, check: null, userErrors: [refuse('TOO_MANY_PUBLISHERS', 'subgraph', text)] };
   }
 
   /** One try on top of one version. Whoever inserts the next number first has checked what is then live; others check again. */
-  async #turn(graph: Graph, plan: Plan, call: PublishCall): Promise<Published | 'overtaken'> {
-    const { repository, prepare, adopt } = this.#parts;
+  async #tail(graph: Graph, plan: Plan, call: PublishCall): Promise<Published | 'overtaken'> {
+    const { repository, prepare, adopt } = this.#options;
     const { principal, acceptBreaking } = call;
     const { check, report } = await this.#checker.change(graph, plan, principal, acceptBreaking);
     const refused = async (text: string): Promise<Published> => {
@@ -131,7 +131,7 @@ export class Publisher {
       return refused(error.message);
     }
     const version = this.#version(graph, plan, report, call);
-    const now = this.#parts.clock.now();
+    const now = this.#options.clock.now();
     for (const { digest, sdl } of plan.members) await repository.putSdl(digest, sdl, now);
     if (!(await repository.insertVersion(version))) {
       await prepared.discard();
@@ -160,7 +160,7 @@ export class Publisher {
       publishedBy: principal.subject,
       acceptedBreaking: acceptBreaking,
       note,
-      now: this.#parts.clock.now(),
+      now: this.#options.clock.now(),
       replaceAll: kind === 'ROLLBACK' && subgraph === null,
       withdrawn,
     });

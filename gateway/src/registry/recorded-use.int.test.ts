@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { manualClock } from '@rhizome/testkit';
-import { liveHouse, publish, sdlOf } from '../testing/live-registry.js';
+import { liveSystem, publish, sdlOf } from '../testing/live-registry.js';
 import { endpointOf } from '../testing/registry-system.js';
 
 describe('recorded use', () => {
@@ -8,7 +8,7 @@ describe('recorded use', () => {
 
   test('decides whether what is taken away breaks somebody', async () => {
     const clock = manualClock('2030-03-01T12:00:00Z');
-    const house = await liveHouse(['heron'], { clock });
+    const house = await liveSystem(['heron'], { clock });
     const gateway = await house.gateway();
     const headers = { 'graphql-client-name': 'nest-watcher', 'graphql-client-version': '1.4' };
     const token = await house.tokens.admin();
@@ -44,7 +44,7 @@ describe('recorded use', () => {
   });
 
   test('is told of places that there are, and of no others', async () => {
-    const house = await liveHouse(['heron']);
+    const house = await liveSystem(['heron']);
     const useOf = async (coordinate: string) =>
       house.ask('query ($coordinate: String!) { schemaUse(coordinate: $coordinate) { requests } }', {
         coordinate,
@@ -58,7 +58,7 @@ describe('recorded use', () => {
 
   test('that has not lasted for 30 days is no fact', async () => {
     const clock = manualClock('2030-03-01T12:00:00Z');
-    const house = await liveHouse(['heron'], { clock });
+    const house = await liveSystem(['heron'], { clock });
     clock.advance(29 * 86_400_000);
     house.serve(endpointOf('heron'), withoutNest);
     const { data } = await house.ask(publish, { input: { subgraph: 'heron' } });

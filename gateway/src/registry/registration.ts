@@ -23,7 +23,7 @@ export interface Registered {
 }
 
 /** What registering works on. */
-export interface RegistrationParts {
+export interface RegistrationOptions {
   readonly repository: RegistryRepository;
   readonly own: OwnSubgraph;
   readonly clock: Clock;
@@ -34,7 +34,7 @@ const prefixes = /^[A-Z][A-Za-z0-9]{1,30}$/;
 
 /** Registers a subgraph, or changes where it is reached. @throws DomainError FORBIDDEN */
 export async function registerSubgraph(
-  { repository, own, clock }: RegistrationParts,
+  { repository, own, clock }: RegistrationOptions,
   { name, endpoint, typePrefix }: Registration,
   principal: Principal,
 ): Promise<Registered> {

@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
-import { bring, coreSdl, live, liveHouse, publish, sdlOf } from '../testing/live-registry.js';
-import { askAt, endpointOf, type RegistryHouse, startRegistryHouse } from '../testing/registry-system.js';
+import { bring, coreSdl, live, liveSystem, publish, sdlOf } from '../testing/live-registry.js';
+import { askAt, endpointOf, type RegistrySystem, startRegistrySystem } from '../testing/registry-system.js';
 
 describe('from nothing', () => {
   test('an empty registry serves what the gateway adds itself, and what is published beside it', async () => {
-    const house = await startRegistryHouse();
+    const house = await startRegistrySystem();
     expect((await house.ask('{ subgraphs { name } schemaVersion { number kind } }')).data).toEqual({
       subgraphs: [],
       schemaVersion: { number: 1, kind: 'BASELINE' },
@@ -24,10 +24,10 @@ describe('from nothing', () => {
 });
 
 describe('what never becomes live', () => {
-  let house: RegistryHouse;
+  let house: RegistrySystem;
   let before: number;
   beforeAll(async () => {
-    house = await liveHouse(['heron']);
+    house = await liveSystem(['heron']);
     before = await live(house);
   });
 
@@ -78,7 +78,7 @@ describe('what never becomes live', () => {
 
 describe('two who publish at once', () => {
   test('both become live, the second checked against the first', async () => {
-    const house = await liveHouse(['heron', 'egret', 'ibis']);
+    const house = await liveSystem(['heron', 'egret', 'ibis']);
     const names = ['heron', 'egret', 'ibis'];
     const before = await live(house);
     for (const name of names) house.serve(endpointOf(name), sdlOf(name, '"Eggs." eggs: Int'));
@@ -111,7 +111,7 @@ describe('two who publish at once', () => {
   });
 
   test('of two that exclude each other one is refused', async () => {
-    const house = await liveHouse(['heron']);
+    const house = await liveSystem(['heron']);
     house.serve(endpointOf('core'), coreSdl.replace('"Its size." size: Int', ''));
     const wanted = sdlOf('heron')
       .replace('id: ID!', 'id: ID! size: Int @external')
@@ -135,7 +135,7 @@ describe('two who publish at once', () => {
 
 describe('the history', () => {
   test('is read in pages, the newest first, and any two versions can be compared', async () => {
-    const house = await liveHouse(['heron', 'egret']);
+    const house = await liveSystem(['heron', 'egret']);
     const seen: number[] = [];
     let after: string | null = null;
     do {

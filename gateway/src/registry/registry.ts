@@ -28,9 +28,9 @@ import type { SchemaCheckDocument } from './store/schema-check.document.js';
 import type { SchemaVersionDocument, SchemaVersionHead } from './store/schema-version.document.js';
 import type { SubgraphDocument } from './store/subgraph.document.js';
 import type { UsesRepository } from './store/uses.repository.js';
-import { countedPlace } from './use/place.js';
+import { countedCoordinate } from './use/counted-coordinate.js';
 import { UseRecorder } from './use/recorder.js';
-import { type PlaceUse, UseReader } from './use/use-reader.js';
+import { type CoordinateUse, UseReader } from './use/use-reader.js';
 
 /** What a registry is opened on. */
 export interface RegistryOptions {
@@ -267,7 +267,7 @@ export class Registry {
   }
 
   /** Who uses places; see {@link UseReader.of}. */
-  useOf(places: readonly (readonly string[])[]): Promise<readonly (PlaceUse | null)[]> {
+  useOf(places: readonly (readonly string[])[]): Promise<readonly (CoordinateUse | null)[]> {
     return this.uses.of(places);
   }
 
@@ -275,8 +275,8 @@ export class Registry {
    * Who uses the place of a coordinate; null while nothing is recorded. What is no longer in the graph is still told while its use is recorded.
    * @throws DomainError BAD_USER_INPUT for what is no coordinate, NOT_FOUND for one that nobody has used and the graph does not have
    */
-  async useOfPlace(coordinate: string): Promise<PlaceUse | null> {
-    const { countedAs, isLive } = countedPlace(coordinate, this.#live.supergraphSdl);
+  async useOfCoordinate(coordinate: string): Promise<CoordinateUse | null> {
+    const { countedAs, isLive } = countedCoordinate(coordinate, this.#live.supergraphSdl);
     const [use = null] = await this.uses.of([[countedAs]]);
     if (isLive || (use && use.requests > 0)) return use;
     throw new DomainError('NOT_FOUND', `coordinate: the graph has no ${JSON.stringify(coordinate)}`, {

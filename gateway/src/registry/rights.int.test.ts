@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import {
   coreSdl,
   live,
-  liveHouse,
+  liveSystem,
   prefixOf,
   publish,
   register,
@@ -10,17 +10,17 @@ import {
   sdlOf,
   withdraw,
 } from '../testing/live-registry.js';
-import { endpointOf, type RegistryHouse } from '../testing/registry-system.js';
+import { endpointOf, type RegistrySystem } from '../testing/registry-system.js';
 
 describe('who may publish what', () => {
-  let house: RegistryHouse;
+  let house: RegistrySystem;
   beforeAll(async () => {
-    house = await liveHouse(['heron', 'egret']);
+    house = await liveSystem(['heron', 'egret']);
     house.serve(endpointOf('heron'), sdlOf('heron', '"Eggs." eggs: Int'));
     house.serve(endpointOf('core'), `${coreSdl} extend type Job { "Its weight." weight: Int }`);
   });
 
-  test.each<[string, string, (house: RegistryHouse) => Promise<string>]>([
+  test.each<[string, string, (house: RegistrySystem) => Promise<string>]>([
     ["another experiment's service", 'heron', ({ tokens }) => tokens.service('egret')],
     ["an experiment's service for core", 'core', ({ tokens }) => tokens.service('heron')],
     ['an admin of another experiment', 'heron', ({ tokens }) => tokens.human('a@b', { egret: 'ADMIN' })],

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import { coreSdl, live, liveHouse, publish, rollback, sdlOf } from '../testing/live-registry.js';
+import { coreSdl, live, liveSystem, publish, rollback, sdlOf } from '../testing/live-registry.js';
 import { endpointOf } from '../testing/registry-system.js';
 
 describe('going back', () => {
   test('is one command, for what is the own alone', async () => {
-    const house = await liveHouse(['heron', 'egret']);
+    const house = await liveSystem(['heron', 'egret']);
     const token = await house.tokens.service('heron');
     house.serve(endpointOf('heron'), sdlOf('heron', '"Eggs." eggs: Int'));
     await house.ask(publish, { input: { subgraph: 'heron' } }, token);
@@ -25,7 +25,7 @@ describe('going back', () => {
   });
 
   test('is refused where the service no longer has what it promised then, or nothing earlier is there', async () => {
-    const house = await liveHouse(['heron']);
+    const house = await liveSystem(['heron']);
     expect(
       (await house.ask(rollback, { input: { subgraph: 'heron' } })).data.rollbackSchema.userErrors,
     ).toMatchObject([{ code: 'VERSION_NOT_FOUND' }]);
@@ -44,7 +44,7 @@ describe('going back', () => {
   });
 
   test('of everything takes up every schema of a version', async () => {
-    const house = await liveHouse(['heron']);
+    const house = await liveSystem(['heron']);
     const then = await live(house);
     house.serve(endpointOf('heron'), sdlOf('heron', '"Eggs." eggs: Int'));
     house.serve(endpointOf('core'), coreSdl.replace('"Its size."', '"Weight." weight: Int "Its size."'));

@@ -11,7 +11,7 @@ import type { RegistryRepository } from './store/registry.repository.js';
 import type { SchemaVersionDocument, SchemaVersionHead } from './store/schema-version.document.js';
 
 /** What a rollback works on. */
-export interface RollbackParts {
+export interface RollbackOptions {
   readonly repository: RegistryRepository;
   readonly own: OwnSubgraph;
   readonly askEndpoint: AskEndpoint;
@@ -35,7 +35,7 @@ const whole = { _id: '*', typePrefix: null };
 
 /** See the head of this file. @throws DomainError FORBIDDEN */
 export async function rollBack(
-  { repository, own, askEndpoint, publisher }: RollbackParts,
+  { repository, own, askEndpoint, publisher }: RollbackOptions,
   { subgraph, version }: RollbackWanted,
   call: PublishCall,
 ): Promise<Published<RollbackCode>> {

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { manualClock, waitFor } from '@rhizome/testkit';
 import {
   live,
-  liveHouse,
+  liveSystem,
   prefixOf,
   publish,
   register,
@@ -10,12 +10,12 @@ import {
   sdlOf,
   withdraw,
 } from '../testing/live-registry.js';
-import { askAt, endpointOf, type RegistryHouse } from '../testing/registry-system.js';
+import { askAt, endpointOf, type RegistrySystem } from '../testing/registry-system.js';
 
 const nests = '{ jobs { name heron { nest } } }';
 const accepted = { subgraph: 'heron', acceptBreaking: true };
 
-async function takenOut(house: RegistryHouse, input: object, token?: string) {
+async function takenOut(house: RegistrySystem, input: object, token?: string) {
   const { data, messages } = await house.ask(withdraw, { input }, token);
   if (!data) throw new Error(messages.join());
   return data.withdrawSubgraph;
@@ -23,7 +23,7 @@ async function takenOut(house: RegistryHouse, input: object, token?: string) {
 
 describe('taking a subgraph out', () => {
   test('ends what it brought in every gateway, is in the history, and can be undone', async () => {
-    const house = await liveHouse(['heron', 'egret']);
+    const house = await liveSystem(['heron', 'egret']);
     const second = await house.gateway();
     const admin = await house.tokens.admin();
     const before = await live(house);
@@ -72,7 +72,7 @@ describe('taking a subgraph out', () => {
 
   test('is refused while somebody uses it, or nobody can say that nobody does', async () => {
     const clock = manualClock('2030-03-01T12:00:00Z');
-    const house = await liveHouse(['heron'], { clock });
+    const house = await liveSystem(['heron'], { clock });
     const before = await live(house);
     const gateway = await house.gateway();
     await askAt(gateway.url, nests, {}, await house.tokens.admin());
@@ -97,7 +97,7 @@ describe('taking a subgraph out', () => {
   });
 
   test('for good gives its name and prefix free, in every gateway', async () => {
-    const house = await liveHouse(['heron']);
+    const house = await liveSystem(['heron']);
     const second = await house.gateway();
     const admin = await house.tokens.admin();
     expect(await takenOut(house, { ...accepted, unregister: true })).toMatchObject({
@@ -132,7 +132,7 @@ describe('taking a subgraph out', () => {
   });
 
   test('of what was never published forgets it all the same', async () => {
-    const house = await liveHouse([]);
+    const house = await liveSystem([]);
     const before = await live(house);
     const input = { name: 'heron', endpoint: endpointOf('heron'), typePrefix: 'Heron' };
     await house.ask(register, { input });
@@ -145,7 +145,7 @@ describe('taking a subgraph out', () => {
   });
 
   test("is refused for the gateway's own part, for what nobody knows, and with too long a reason", async () => {
-    const house = await liveHouse(['heron']);
+    const house = await liveSystem(['heron']);
     for (const [input, code] of [
       [{ subgraph: 'gateway' }, 'SUBGRAPH_NOT_FOUND'],
       [{ subgraph: 'nobody' }, 'SUBGRAPH_NOT_FOUND'],
@@ -156,7 +156,7 @@ describe('taking a subgraph out', () => {
   });
 
   test('beside another who publishes the same subgraph leaves one of the two on top', async () => {
-    const house = await liveHouse(['heron']);
+    const house = await liveSystem(['heron']);
     const before = await live(house);
     house.serve(endpointOf('heron'), sdlOf('heron', '"Eggs." eggs: Int'));
     const second = await house.gateway();

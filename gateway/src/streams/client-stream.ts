@@ -155,7 +155,7 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
     this.end('client');
     this.#last = undefined;
     this.#isListening = false;
-    this.#tellEnd();
+    this.#notifyEnd();
     return Promise.resolve(done);
   }
 
@@ -229,7 +229,7 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
       return;
     }
     this.#isListening = false;
-    if (item.done) return this.#tellEnd();
+    if (item.done) return this.#notifyEnd();
     const wantsMore = this.#listener?.event(item.value) ?? false;
     // It may have been resumed, or ended, meanwhile.
     if (!wantsMore || this.#isListening || !this.#listener) return;
@@ -237,7 +237,7 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
     if (this.#isEnded) this.#settle(this.#takeLast());
   }
 
-  #tellEnd(): void {
+  #notifyEnd(): void {
     const listener = this.#listener;
     this.#listener = undefined;
     listener?.end();
@@ -245,6 +245,6 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
 }
 
 /** An answer that refuses a stream, as its last event. */
-export function lastWord({ text, codes }: ExecutionText): StreamEvent {
+export function closingEvent({ text, codes }: ExecutionText): StreamEvent {
   return { text, codes, last: true };
 }

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
-import type { House } from '../testing/test-system.js';
-import { useStreamHouse } from '../testing/stream-system.js';
-import { human, next, readTo, StreamRoom } from '../testing/stream-test-setup.js';
+import type { TestSystem } from '../testing/test-system.js';
+import { useStreamSystem } from '../testing/stream-system.js';
+import { human, next, readTo, StreamTestSetup } from '../testing/stream-test-setup.js';
 import type { ClientStream } from './client-stream.js';
 import type { StreamEvent } from './types.js';
 
@@ -12,11 +12,11 @@ const whole =
 const named = (name: string): string =>
   whole.replace('name: $name', `name: "${name}"`).replace(', $name: String', '');
 
-let house: House;
-let room: StreamRoom;
+let house: TestSystem;
+let room: StreamTestSetup;
 
 afterEach(() => void (house.log.isOver = false));
-useStreamHouse(
+useStreamSystem(
   (opened) => (house = opened),
   () => room,
 );
@@ -54,7 +54,7 @@ class Taker {
   }
 }
 
-async function taker(asked: Parameters<StreamRoom['subscribe']>[0] = { query: whole }): Promise<Taker> {
+async function taker(asked: Parameters<StreamTestSetup['subscribe']>[0] = { query: whole }): Promise<Taker> {
   const found = new Taker(await room.subscribe(asked));
   await waitFor('the opening message', () => found.events.length === 1, { deadlineMs: 1000 });
   return found;
@@ -71,14 +71,14 @@ function appendMany(count: number): string[] {
 
 describe('events that nothing is fetched for', () => {
   test('are at their clients when the call that brought them is over', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const one = await taker();
     const cursors = appendMany(3);
     expect(one.cursors.slice(1)).toEqual(cursors);
   });
 
   test('are answered and written once for upstreams that differ in the arguments of the field alone', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const engine = room.holder.current;
     const prepared = await engine.prepare({ query: whole, requestId: 'r' });
     if (!prepared.ok) throw new Error(prepared.answer.text);
@@ -101,7 +101,7 @@ describe('events that nothing is fetched for', () => {
   });
 
   test('are answered apart where rights differ, or who asks matters', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const query = 'subscription { itemChanged { cursor item { id seenBy } } }';
     const [a, b] = [
       await taker({ query, principal: human('a') }),
@@ -123,7 +123,7 @@ describe('events that nothing is fetched for', () => {
   });
 
   test('wait in order for a client that wants no more for now, and cost the others nothing', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const [slow, quick] = [await taker(), await taker()];
     slow.room = 1;
     const cursors = appendMany(20);
@@ -138,7 +138,7 @@ describe('events that nothing is fetched for', () => {
   });
 
   test('that fall off the buffer end a client that was away with the cursor to go on from', async () => {
-    room = await StreamRoom.open(house, { bufferedEvents: 10 });
+    room = await StreamTestSetup.open(house, { bufferedEvents: 10 });
     const [slow, quick] = [await taker(), await taker()];
     slow.room = 1;
     const cursors = appendMany(30);
@@ -153,7 +153,7 @@ describe('events that nothing is fetched for', () => {
   });
 
   test('that fall off the buffer are made up for to a client that wants what is newest: it is never ended', async () => {
-    room = await StreamRoom.open(house, { bufferedEvents: 10 });
+    room = await StreamTestSetup.open(house, { bufferedEvents: 10 });
     const latest = whole.replace('name: $name', 'mode: LATEST').replace(', $name: String', '');
     const slow = await taker({ query: latest });
     const quick = await taker({ query: latest });
@@ -172,7 +172,7 @@ describe('events that nothing is fetched for', () => {
   });
 
   test('come once and in order over a swap of the supergraph, a break and an end upstream', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const one = await taker();
     const cursors = appendMany(3);
     await room.swap('more: String');
@@ -189,7 +189,7 @@ describe('events that nothing is fetched for', () => {
   });
 
   test('reach one who asks and one who takes alike', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const asking = await room.subscribe({ query: whole });
     await next(asking);
     const taking = await taker();
@@ -200,7 +200,7 @@ describe('events that nothing is fetched for', () => {
   });
 
   test('a client that leaves is told of the end once and of nothing after it', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const stream = await room.subscribe({ query: whole });
     const one = new Taker(stream);
     await waitFor('the opening message', () => one.events.length === 1, { deadlineMs: 1000 });

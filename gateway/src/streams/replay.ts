@@ -4,7 +4,7 @@ import type { StreamEvent, StreamRequest } from './types.js';
 import type { Upstream, UpstreamSink } from './upstream.js';
 
 /** Where clients wait who go on after cursors that the shared stream no longer knows, as they and their replays see it. */
-export interface Line {
+export interface ResumerQueue {
   /** Whether somebody waits for a replay. */
   readonly isWaitedIn: boolean;
   /** Finds a place for a client by its cursor: in the shared stream, in a replay that stands there, or in the line. */
@@ -28,7 +28,7 @@ const waitMs = 2000;
 /** One client on its way from a cursor to the shared stream: it waits, or reads a replay with others. */
 export class Resumer implements CatchUp {
   readonly client: ClientStream;
-  readonly #line: Line;
+  readonly #line: ResumerQueue;
   #cursor: string;
   #behind = 0;
   /** When it last had read all, or began to read a replay; in milliseconds of the process. */
@@ -38,7 +38,7 @@ export class Resumer implements CatchUp {
   #isPaused = false;
   #isClosed = false;
 
-  constructor(client: ClientStream, cursor: string, line: Line) {
+  constructor(client: ClientStream, cursor: string, line: ResumerQueue) {
     this.client = client;
     this.#cursor = cursor;
     this.#line = line;
@@ -104,7 +104,7 @@ export class Resumer implements CatchUp {
  * who reads too slowly leaves it and comes back, so that nobody keeps others waiting and nothing is held for anybody.
  */
 export class Replay implements CatchUp, UpstreamSink {
-  readonly #line: Line;
+  readonly #line: ResumerQueue;
   readonly #members = new Set<Resumer>();
   #cursor: string;
   #upstream: Upstream | undefined;
@@ -114,7 +114,7 @@ export class Replay implements CatchUp, UpstreamSink {
   #isStalled = false;
   #isClosed = false;
 
-  constructor(line: Line, cursor: string) {
+  constructor(line: ResumerQueue, cursor: string) {
     this.#line = line;
     this.#cursor = cursor;
   }

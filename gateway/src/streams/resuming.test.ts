@@ -1,22 +1,22 @@
 import { describe, expect, test } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
-import type { House } from '../testing/test-system.js';
-import { useStreamHouse } from '../testing/stream-system.js';
-import { human, next, readTo, StreamRoom } from '../testing/stream-test-setup.js';
+import type { TestSystem } from '../testing/test-system.js';
+import { useStreamSystem } from '../testing/stream-system.js';
+import { human, next, readTo, StreamTestSetup } from '../testing/stream-test-setup.js';
 import type { ClientStream } from './client-stream.js';
 
 const bare = 'subscription ($after: String) { itemChanged(after: $after) { cursor item { id } } }';
-let house: House;
-let room: StreamRoom;
+let house: TestSystem;
+let room: StreamTestSetup;
 
-useStreamHouse(
+useStreamSystem(
   (opened) => (house = opened),
   () => room,
 );
 
 describe('resuming', () => {
   test('a gap is served from the ring where that reaches back', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const first = await room.subscribe();
     const { cursor = '' } = await next(first);
     house.log.append('p');
@@ -28,7 +28,7 @@ describe('resuming', () => {
   });
 
   test('an older gap is served alone; at the first event that both have seen the client joins the others', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const from = house.log.append('old');
     house.log.append('gap-1');
     house.log.append('gap-2');
@@ -46,7 +46,7 @@ describe('resuming', () => {
   });
 
   test('1,000 resumers at 1,000 cursors that the ring still has need no upstream of their own', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const first = await room.subscribe({ query: bare });
     const cursors = [(await next(first)).cursor ?? ''];
     for (let i = 1; i < 1000; i++) cursors.push(house.log.append(`r${i}`));
@@ -64,7 +64,7 @@ describe('resuming', () => {
   });
 
   test('those who come back at the same cursor after a restart share from the start', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const after = house.log.append('last');
     house.log.append('missed');
     const streams = await Promise.all(Array.from({ length: 50 }, () => room.subscribe({ after })));
@@ -73,7 +73,7 @@ describe('resuming', () => {
   });
 
   test('one who starts with now is not given the gap of one who resumes, and joins him later', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const after = house.log.append('x');
     house.log.append('gap');
     const resumed = await room.subscribe({ after });
@@ -89,7 +89,7 @@ describe('resuming', () => {
   });
 
   test('the cursor beside the operation wins over the argument', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const after = house.log.append('x');
     const cursor = house.log.append('y');
     house.log.append('z');
@@ -98,7 +98,7 @@ describe('resuming', () => {
   });
 
   test('a cursor that is too old is refused with its code, and the next one is not', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     house.log.forgottenBelow = 5;
     const refused = await room.subscribe({ after: 'c1' });
     expect(await next(refused)).toMatchObject({ last: true, codes: ['CURSOR_EXPIRED'] });
@@ -108,7 +108,7 @@ describe('resuming', () => {
   });
 
   test('one who reads his gap slowly keeps his own upstream waiting, and nothing is held for him', async () => {
-    room = await StreamRoom.open(house, { bufferedEvents: 10 });
+    room = await StreamTestSetup.open(house, { bufferedEvents: 10 });
     const after = house.log.append('x');
     for (let i = 0; i < 2000; i++) house.log.append(`e${i}`);
     const first = await room.subscribe();
@@ -127,7 +127,7 @@ describe('many who resume beyond the ring', () => {
 
   /** Cursors from which there are as many ways to the present, and a stream that is there already. */
   async function gaps(count = 300): Promise<{ readonly cursors: string[]; readonly present: ClientStream }> {
-    room = await StreamRoom.open(house, { bufferedEvents: 10, streamsPerSubject: 5000 });
+    room = await StreamTestSetup.open(house, { bufferedEvents: 10, streamsPerSubject: 5000 });
     const cursors = Array.from({ length: count }, (_, i) => house.log.append(`g${i}`));
     const present = await room.subscribe({ query: bare });
     await next(present);
@@ -169,7 +169,7 @@ describe('many who resume beyond the ring', () => {
   );
 
   test('in a stream that is not at the present itself they come along with it', async () => {
-    room = await StreamRoom.open(house, { bufferedEvents: 10, streamsPerSubject: 5000 });
+    room = await StreamTestSetup.open(house, { bufferedEvents: 10, streamsPerSubject: 5000 });
     const cursors = Array.from({ length: 300 }, (_, i) => house.log.append(`g${i}`));
     const streams = await Promise.all(cursors.map((after) => room.subscribe({ after, query: bare })));
     const reads = streams.map((stream) => readTo(stream, 'end'));

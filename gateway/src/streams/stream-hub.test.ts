@@ -1,21 +1,21 @@
 import { describe, expect, test } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
-import type { House } from '../testing/test-system.js';
-import { useStreamHouse } from '../testing/stream-system.js';
-import { changes, human, next, readTo, StreamRoom } from '../testing/stream-test-setup.js';
+import type { TestSystem } from '../testing/test-system.js';
+import { useStreamSystem } from '../testing/stream-system.js';
+import { changes, human, next, readTo, StreamTestSetup } from '../testing/stream-test-setup.js';
 import type { ClientStream } from './client-stream.js';
 
-let house: House;
-let room: StreamRoom;
+let house: TestSystem;
+let room: StreamTestSetup;
 
-useStreamHouse(
+useStreamSystem(
   (opened) => (house = opened),
   () => room,
 );
 
 describe('shared streams', () => {
   test('1,000 clients with equal rights are one upstream and one text an event; the last to leave ends it', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const streams = await Promise.all(
       Array.from({ length: 1000 }, (_, i) => room.subscribe({ principal: human(`u${i}`) })),
     );
@@ -33,7 +33,7 @@ describe('shared streams', () => {
   });
 
   test('other rights, other variables and other documents are upstreams of their own', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     await room.subscribe({ principal: human('a') });
     await room.subscribe({ principal: testPrincipal({ grants: { beta: 'USER' } }) });
     await room.subscribe({ principal: testPrincipal({ kind: 'SERVICE', grants: { beta: 'READER' } }) });
@@ -47,7 +47,7 @@ describe('shared streams', () => {
   });
 
   test('spellings of one document are one', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     await room.subscribe();
     await room.subscribe({ query: `${changes.replace('{ itemChanged', '{\n  # spelled\n  itemChanged')}` });
     await room.subscribe({ query: 'subscription { itemChanged { cursor item { id label } } }' });
@@ -56,7 +56,7 @@ describe('shared streams', () => {
   });
 
   test('those who come late are opened with the cursor of now', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const first = await room.subscribe();
     await next(first);
     const cursor = house.log.append('before');
@@ -73,7 +73,7 @@ describe('shared streams', () => {
   });
 
   test('fields that depend on who asks are shared by one subject only', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const query = 'subscription { itemChanged { item { seenBy } } }';
     const streams = await Promise.all(
       ['ann', 'ben', 'ann'].map((name) => room.subscribe({ query, principal: human(name) })),
@@ -86,7 +86,7 @@ describe('shared streams', () => {
   });
 
   test('what a person or a pilot is told once is shared by nobody', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const pilot = (queue: string) =>
       testPrincipal({ kind: 'PILOT', subject: `pilot:${queue}`, grants: 'PILOT' });
     const query = 'subscription { level { value } }';
@@ -95,7 +95,7 @@ describe('shared streams', () => {
   });
 
   test('pilots of two queues, and services of two experiments, share nothing', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     for (const subject of ['pilot:a', 'pilot:b', 'pilot:b']) {
       await room.subscribe({ principal: testPrincipal({ kind: 'PILOT', subject, grants: 'PILOT' }) });
     }
@@ -108,7 +108,7 @@ describe('shared streams', () => {
   });
 
   test('an agent shares such fields with others for the same human only', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const query = 'subscription { itemChanged { item { seenBy } } }';
     const agent = (actsFor: string) =>
       testPrincipal({ kind: 'AGENT', subject: 'bot', actsFor, grants: { beta: 'READER' } });
@@ -119,7 +119,7 @@ describe('shared streams', () => {
 
 describe('laggards', () => {
   test('one who does not read is told where to go on; the others are not kept waiting', async () => {
-    room = await StreamRoom.open(house, { bufferedEvents: 10 });
+    room = await StreamTestSetup.open(house, { bufferedEvents: 10 });
     const [quick, slow] = [await room.subscribe(), await room.subscribe()];
     await Promise.all([next(quick), next(slow)]);
     const cursor = house.log.append('first');
@@ -139,7 +139,7 @@ describe('laggards', () => {
 
 describe('streams of fields that begin with the present state', () => {
   test('give it to each who comes, and share what follows', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const query = 'subscription { level { value } }';
     const value = async (stream: ClientStream) =>
       JSON.parse((await next(stream)).text).data.level.value as number;
@@ -156,7 +156,7 @@ describe('streams of fields that begin with the present state', () => {
 
 describe('bounds and endings', () => {
   test('too many streams in all, or of one subject, are refused', async () => {
-    room = await StreamRoom.open(house, { streams: 3, streamsPerSubject: 2 });
+    room = await StreamTestSetup.open(house, { streams: 3, streamsPerSubject: 2 });
     await room.subscribe({ principal: human('a') });
     await room.subscribe({ principal: human('a') });
     const third = await room.subscribe({ principal: human('a') });
@@ -171,7 +171,7 @@ describe('bounds and endings', () => {
   });
 
   test('shutdown closes resumable streams with their cursors first, then the rest', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const [resumable, plain] = [
       await room.subscribe(),
       await room.subscribe({ query: 'subscription { level { value } }' }),
@@ -192,7 +192,7 @@ describe('bounds and endings', () => {
   });
 
   test("an error of one event is that event's own", async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const stream = await room.subscribe();
     await next(stream);
     const seen: [string[], unknown][] = [];

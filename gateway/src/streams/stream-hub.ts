@@ -4,10 +4,10 @@ import type { Logger } from '@rhizome/log';
 import type { Engine, Subscribing } from '@rhizome/federation';
 import { type GatewayLimits, refusal, scopeOf, withFact } from '../policy/index.js';
 import { FromPresent } from './catch-up.js';
-import { ClientStream, type ClientStreamOwner, lastWord } from './client-stream.js';
+import { ClientStream, type ClientStreamOwner, closingEvent } from './client-stream.js';
 import { Opener, type Opening, Self } from './opening.js';
 import type { Replay } from './replay.js';
-import { ReplayLine } from './replay-line.js';
+import { ReplayQueue } from './replay-queue.js';
 import { Expiries } from './expiries.js';
 import { expiry, longestLasting, SharedStream } from './shared-stream.js';
 import { planStream, type StreamPlan, type Variables } from './stream-plan.js';
@@ -28,7 +28,7 @@ export interface StreamHubOptions {
 const longestTimerMs = 2 ** 31 - 1;
 const mostInOneGo = 64;
 /** An upstream is opened by somebody else this long before its opener's token ends, in milliseconds. */
-const handOnMs = 2000;
+const handoverMs = 2000;
 
 /** All client streams and what they share. */
 export class StreamHub implements ClientStreamOwner {
@@ -56,7 +56,7 @@ export class StreamHub implements ClientStreamOwner {
     this.#options.observer.streamOpened();
     const refused = this.#admit(request);
     if (refused) {
-      client.end('refused', lastWord(refusal(refused, request.requestId, this.#options.log)));
+      client.end('refused', closingEvent(refusal(refused, request.requestId, this.#options.log)));
       return client;
     }
     this.#clients.add(client);
@@ -87,7 +87,7 @@ export class StreamHub implements ClientStreamOwner {
     for (const client of [...this.#clients]) {
       if (which === 'resumable' && client.request.operation.resumable === undefined) continue;
       const error = new DomainError('SHUTTING_DOWN', 'This gateway is being stopped; go on with another one');
-      client.end('shutdown', this.#word(error, client));
+      client.end('shutdown', this.#closingEvent(error, client));
     }
   }
 
@@ -96,7 +96,7 @@ export class StreamHub implements ClientStreamOwner {
     const error = new DomainError('SUBSCRIPTION_LAGGED', `This client reads too slowly; ${goOn}`, {
       ...(cursor === undefined ? {} : { cursor }),
     });
-    return lastWord(refusal(error, requestId, this.#options.log));
+    return closingEvent(refusal(error, requestId, this.#options.log));
   }
 
   ended(client: ClientStream, why: StreamEnd): void {
@@ -122,12 +122,12 @@ export class StreamHub implements ClientStreamOwner {
   #expired(client: ClientStream): void {
     const { principal } = client.request;
     const text = `The token of "${principal?.subject ?? ''}" ended at ${principal?.expiresAt.toISOString() ?? ''}; go on with a new one`;
-    client.end('expired', this.#word(new DomainError('TOKEN_EXPIRED', text), client));
+    client.end('expired', this.#closingEvent(new DomainError('TOKEN_EXPIRED', text), client));
   }
 
-  #word(error: DomainError, client: ClientStream): StreamEvent {
+  #closingEvent(error: DomainError, client: ClientStream): StreamEvent {
     const answer = refusal(error, client.request.requestId, this.#options.log);
-    return lastWord(client.cursor === undefined ? answer : withFact(answer, 'cursor', client.cursor));
+    return closingEvent(client.cursor === undefined ? answer : withFact(answer, 'cursor', client.cursor));
   }
 
   #sharedFor(request: StreamRequest, plan: StreamPlan, cursor: string | undefined): SharedStream {
@@ -148,7 +148,7 @@ export class StreamHub implements ClientStreamOwner {
   ): SharedStream {
     const { bufferedEvents, bufferedCharacters } = this.#options.limits;
     let handOn: NodeJS.Timeout | undefined;
-    let line: ReplayLine | undefined;
+    let line: ReplayQueue | undefined;
     return new SharedStream({
       ...made,
       variables,
@@ -161,12 +161,12 @@ export class StreamHub implements ClientStreamOwner {
         const opener = new Opener(() => requestsOf(shared), this.#options.clock);
         return this.#upstream(shared, sink, cursor, opener, (chosen) => {
           clearTimeout(handOn);
-          handOn = this.#handOn(shared, chosen);
+          handOn = this.#handOver(shared, chosen);
         });
       },
       openCatchUp: (shared, client, cursor) => {
         if (cursor === undefined) return this.#fromPresent(shared, client);
-        line ??= new ReplayLine(shared, (replay) => this.#replay(shared, replay));
+        line ??= new ReplayQueue(shared, (replay) => this.#replay(shared, replay));
         line.bring(client, cursor);
       },
       gone: (shared) => {
@@ -177,8 +177,8 @@ export class StreamHub implements ClientStreamOwner {
   }
 
   /** Before the opener's token ends, somebody whose token lasts longer opens the upstream. */
-  #handOn(shared: SharedStream, chosen: StreamRequest): NodeJS.Timeout | undefined {
-    const leftMs = expiry(chosen) - this.#options.clock.now().getTime() - handOnMs;
+  #handOver(shared: SharedStream, chosen: StreamRequest): NodeJS.Timeout | undefined {
+    const leftMs = expiry(chosen) - this.#options.clock.now().getTime() - handoverMs;
     if (leftMs === Infinity || leftMs > longestTimerMs) return undefined;
     const timer = setTimeout(
       () => {
@@ -223,7 +223,8 @@ export class StreamHub implements ClientStreamOwner {
       othersMayOpen: (code) => isAboutToken(code) && opener.canChange(),
       open: (after, signal) => {
         const by = opener.choose();
-        if (!by) return Promise.resolve({ ok: false, answer: refusal(nobodyLeft(), '', this.#options.log) });
+        if (!by)
+          return Promise.resolve({ ok: false, answer: refusal(noSubscribersLeft(), '', this.#options.log) });
         opened(by);
         return this.#open({ plan, variables, perPrincipal, scope }, by, after, signal);
       },
@@ -276,7 +277,7 @@ function isAboutToken(code: string): boolean {
   return code === 'TOKEN_EXPIRED' || code === 'UNAUTHENTICATED';
 }
 
-function nobodyLeft(): DomainError {
+function noSubscribersLeft(): DomainError {
   return new DomainError('REQUEST_CANCELLED', 'All who listened have left');
 }
 

@@ -1,14 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import { DomainError } from '@rhizome/errors';
 import { waitFor } from '@rhizome/testkit';
-import type { House } from '../testing/test-system.js';
-import { useStreamHouse } from '../testing/stream-system.js';
-import { human, next, readTo, StreamRoom } from '../testing/stream-test-setup.js';
+import type { TestSystem } from '../testing/test-system.js';
+import { useStreamSystem } from '../testing/stream-system.js';
+import { human, next, readTo, StreamTestSetup } from '../testing/stream-test-setup.js';
 
-let house: House;
-let room: StreamRoom;
+let house: TestSystem;
+let room: StreamTestSetup;
 
-useStreamHouse(
+useStreamSystem(
   (opened) => (house = opened),
   () => room,
 );
@@ -17,7 +17,7 @@ describe('a broken upstream', () => {
   const broken = new DomainError('SERVICE_UNAVAILABLE', 'the connection broke');
 
   test('of a resumable field is opened again after the last cursor; nobody notices', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const streams = [await room.subscribe(), await room.subscribe()];
     await Promise.all(streams.map(next));
     house.log.append('a');
@@ -32,7 +32,7 @@ describe('a broken upstream', () => {
   });
 
   test('is given up after its time, with the cursor to go on from', async () => {
-    room = await StreamRoom.open(house, { reopenForMs: 0 });
+    room = await StreamTestSetup.open(house, { reopenForMs: 0 });
     const stream = await room.subscribe();
     const { cursor } = await next(stream);
     house.log.breakAll(broken);
@@ -42,7 +42,7 @@ describe('a broken upstream', () => {
   });
 
   test('of another field ends its clients with a clear error', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const stream = await room.subscribe({ query: 'subscription { level { value } }' });
     await next(stream);
     house.log.breakAll(broken);
@@ -51,7 +51,7 @@ describe('a broken upstream', () => {
   });
 
   test('an error that no retry mends ends the stream at once', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const stream = await room.subscribe();
     const { cursor } = await next(stream);
     house.log.breakAll(new DomainError('FORBIDDEN', 'no longer'));
@@ -61,7 +61,7 @@ describe('a broken upstream', () => {
   });
 
   test('that ends in order, as when its service stops, is opened again', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const stream = await room.subscribe();
     await next(stream);
     house.log.endAll();
@@ -71,7 +71,7 @@ describe('a broken upstream', () => {
   });
 
   test('that ends in order again has no more to say: its clients end in order, after what they have not read', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const [quick, slow] = [await room.subscribe(), await room.subscribe()];
     await next(quick);
     house.log.append('a');
@@ -86,7 +86,7 @@ describe('a broken upstream', () => {
   });
 
   test('of another field ends with its source', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const stream = await room.subscribe({ query: 'subscription { level { value } }' });
     await next(stream);
     house.log.endAll();
@@ -98,7 +98,7 @@ describe('tokens that end', () => {
   const soon = (ms: number) => new Date(room.clock.now().getTime() + ms);
 
   test('end their stream with a code and a cursor', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const stream = await room.subscribe({ principal: human('a', soon(60)) });
     const { cursor } = await next(stream);
     room.clock.advance(60);
@@ -109,7 +109,7 @@ describe('tokens that end', () => {
   });
 
   test('do not open a stream', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     expect(await next(await room.subscribe({ principal: human('a', soon(-1)) }))).toMatchObject({
       codes: ['TOKEN_EXPIRED'],
     });
@@ -117,7 +117,7 @@ describe('tokens that end', () => {
   });
 
   test('of the one who opened it do not end the stream of the others', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const short = await room.subscribe({ principal: human('short', soon(3000)) });
     await next(short);
     const long = await room.subscribe({ principal: human('long', soon(3_600_000)) });
@@ -132,7 +132,7 @@ describe('tokens that end', () => {
   });
 
   test('refused upstream are replaced by those of others', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const [a, b] = [
       await room.subscribe({ principal: human('a') }),
       await room.subscribe({ principal: human('b', soon(9e6)) }),
@@ -147,7 +147,7 @@ describe('tokens that end', () => {
 
 describe('a new supergraph', () => {
   test('streams stay open and lose and double nothing while it is swapped', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const older = house.log.append('older');
     const old = house.log.append('before');
     const streams = await Promise.all(
@@ -178,7 +178,7 @@ describe('a new supergraph', () => {
   });
 
   test('a stream that it no longer allows ends with a clear code', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     await room.swap('extra: String');
     const stream = await room.subscribe({ query: 'subscription { itemChanged { item { extra } } }' });
     await next(stream);
@@ -187,7 +187,7 @@ describe('a new supergraph', () => {
   });
 
   test('a stream that came to depend on who reads it is not handed to others', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     await room.swap('extra: String');
     const query = 'subscription { itemChanged { item { extra } } }';
     const streams = [
@@ -207,7 +207,7 @@ describe('a new supergraph', () => {
   });
 
   test('streams that cannot be resumed go on with what is then', async () => {
-    room = await StreamRoom.open(house);
+    room = await StreamTestSetup.open(house);
     const stream = await room.subscribe({ query: 'subscription { level { value } }' });
     const value = async () => JSON.parse((await next(stream)).text).data.level.value as number;
     const before = await value();

@@ -41,7 +41,7 @@ type Outcome =
   | { readonly kind: 'failed'; readonly last: StreamEvent; readonly retry: boolean };
 
 /** How long an event without data is held back to see whether the stream ends with it, in milliseconds. */
-const lastWordMs = 25;
+const finalAnswerMs = 25;
 
 /**
  * One subscription of the engine, kept alive: opened again from its last cursor when it breaks, and on another engine
@@ -155,7 +155,7 @@ export class Upstream {
       if (item.done) return { kind: 'complete' };
       const event = item.value as ExecutionText;
       if (event.lost !== undefined) return this.#failed(event, event.lost);
-      if (hasNoData(event) && (await endsWithin((next = events.next()), lastWordMs))) {
+      if (hasNoData(event) && (await endsWithin((next = events.next()), finalAnswerMs))) {
         return signal.aborted ? { kind: 'moved' } : this.#failed(event, true);
       }
       this.#wasOpen = true;

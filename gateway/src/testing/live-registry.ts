@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import { endpointOf, type RegistryHouse, startRegistryHouse } from './registry-system.js';
+import { endpointOf, type RegistrySystem, startRegistrySystem } from './registry-system.js';
 
 /** A core of one type. */
 export const coreSdl = `
@@ -45,11 +45,11 @@ export const withdraw = `mutation ($input: WithdrawSubgraphInput!) {
 }`;
 
 /** A house in which core is live, and experiments are registered and live with their first schema. */
-export async function liveHouse(
+export async function liveSystem(
   experiments: readonly string[],
-  options: Parameters<typeof startRegistryHouse>[0] = {},
-): Promise<RegistryHouse> {
-  const house = await startRegistryHouse(options);
+  options: Parameters<typeof startRegistrySystem>[0] = {},
+): Promise<RegistrySystem> {
+  const house = await startRegistrySystem(options);
   await bring(house, 'core', coreSdl, null);
   for (const name of experiments) await bring(house, name, sdlOf(name), prefixOf(name));
   return house;
@@ -57,7 +57,7 @@ export async function liveHouse(
 
 /** Registers a subgraph and publishes its first schema. */
 export async function bring(
-  house: RegistryHouse,
+  house: RegistrySystem,
   name: string,
   sdl: string,
   typePrefix: string | null,
@@ -70,5 +70,5 @@ export async function bring(
 }
 
 /** The number of the version that is live. */
-export const live = async (house: RegistryHouse): Promise<number> =>
+export const live = async (house: RegistrySystem): Promise<number> =>
   (await house.ask('{ schemaVersion { number } }')).data.schemaVersion.number as number;

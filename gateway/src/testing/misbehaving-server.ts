@@ -9,7 +9,7 @@ import { answering } from './registry-system.js';
 export type Manner =
   /** As it should. */
   | 'well'
-  /** Not before {@link UnrulyService.release}. */
+  /** Not before {@link MisbehavingServer.release}. */
   | 'slow'
   /** Never. */
   | 'silent'
@@ -20,7 +20,7 @@ export type Manner =
   | 'fails';
 
 /** A subgraph's service on a real socket that behaves as it is told. */
-export class UnrulyService {
+export class MisbehavingServer {
   manner: Manner = 'well';
   /** Requests that came. */
   asked = 0;
@@ -42,10 +42,10 @@ export class UnrulyService {
     leftovers.defer('an unruly service', () => this.stop());
   }
 
-  static async start(sdl: string): Promise<UnrulyService> {
+  static async start(sdl: string): Promise<MisbehavingServer> {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return new UnrulyService(server, sdl);
+    return new MisbehavingServer(server, sdl);
   }
 
   /** Ends it, as a process that is killed. */

@@ -10,7 +10,7 @@ import { serveGateway, type ServedGateway } from '../serve.js';
 import { post } from './post.js';
 
 /** An answer of the gateway: what a test reads of it is written in its document, beside. */
-export interface Told {
+export interface AskResult {
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   readonly data: any;
   readonly codes: readonly string[];
@@ -18,7 +18,7 @@ export interface Told {
 }
 
 /** Gateways on one schema registry, in a database of its own, and endpoints that serve what they are told to. */
-export interface RegistryHouse {
+export interface RegistrySystem {
   readonly tokens: TestTokens;
   /** What each endpoint serves, by its address; an address without a schema does not answer. */
   readonly endpoints: Map<string, InProcessSubgraph>;
@@ -27,7 +27,7 @@ export interface RegistryHouse {
   /** Starts one more gateway. */
   gateway(): Promise<ServedGateway & { readonly gateway: Gateway }>;
   /** Asks the first gateway, as an admin of everything unless a token is given. */
-  ask(text: string, variables?: object, token?: string): Promise<Told>;
+  ask(text: string, variables?: object, token?: string): Promise<AskResult>;
   /** Lets an endpoint serve a schema; fields answer with what is named after them, or null. */
   serve(endpoint: string, sdl: string): void;
 }
@@ -69,7 +69,7 @@ function valueOf(name: string, kind: string, field: { readonly type: unknown }):
 }
 
 /** Starts a house with one gateway; all of it ends with the file. */
-export async function startRegistryHouse(options: { readonly clock?: Clock } = {}): Promise<RegistryHouse> {
+export async function startRegistrySystem(options: { readonly clock?: Clock } = {}): Promise<RegistrySystem> {
   const tokens = await testTokens();
   const { databaseName: database } = await testDatabase('gateway');
   const { uri: mongoUri } = await testMongo();
@@ -87,7 +87,7 @@ export async function startRegistryHouse(options: { readonly clock?: Clock } = {
       close: async () => {},
     };
   };
-  const gateway: RegistryHouse['gateway'] = async () => {
+  const gateway: RegistrySystem['gateway'] = async () => {
     const built = await buildGateway({
       registry: { mongoUri, database },
       transports,
@@ -119,7 +119,7 @@ export async function askAt(
   text: string,
   variables: object | undefined,
   token: string,
-): Promise<Told> {
+): Promise<AskResult> {
   const { body } = await post(
     url,
     text,

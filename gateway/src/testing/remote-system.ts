@@ -7,10 +7,10 @@ import { silentLogger } from '@rhizome/log';
 import { type ServedSubgraph, serveSubgraph, type SubgraphSchema } from '@rhizome/subgraph';
 import { leftovers, type TestTokens, testTokens } from '@rhizome/testkit';
 import { EventLog } from './event-log.js';
-import { type HouseParts, houseSubgraphs, houseSupergraph } from './test-system.js';
+import { type TestSystemParts, testSubgraphs, testSupergraph } from './test-system.js';
 
 /** A house whose subgraphs are served over the network, for a gateway in a process of its own. */
-export interface RemoteHouse extends HouseParts {
+export interface RemoteSystem extends TestSystemParts {
   readonly tokens: TestTokens;
   /** A supergraph file with the addresses in it. */
   readonly supergraphFile: string;
@@ -22,15 +22,15 @@ export interface RemoteHouse extends HouseParts {
 }
 
 /** Serves the subgraphs of a house and the keys of its tokens. */
-export async function startRemoteHouse(): Promise<RemoteHouse> {
+export async function startRemoteSystem(): Promise<RemoteSystem> {
   const tokens = await testTokens();
-  const parts: HouseParts = {
+  const parts: TestSystemParts = {
     log: new EventLog(),
     state: { finishers: [] },
     slow: { waiting: 0, aborted: 0 },
     asked: new Map(),
   };
-  const schemas = new Map(houseSubgraphs(parts).map((subgraph) => [subgraph.name, subgraph]));
+  const schemas = new Map(testSubgraphs(parts).map((subgraph) => [subgraph.name, subgraph]));
   const served = new Map<string, ServedSubgraph>();
   const start = async (name: string): Promise<void> => {
     const subgraph = schemas.get(name) as SubgraphSchema;
@@ -49,7 +49,7 @@ export async function startRemoteHouse(): Promise<RemoteHouse> {
   const supergraphFile = join(folder, 'supergraph.graphql');
   await writeFile(
     supergraphFile,
-    houseSupergraph((name) => served.get(name)?.url ?? ''),
+    testSupergraph((name) => served.get(name)?.url ?? ''),
   );
   const jwksUri = await serveKeys(tokens);
   return {

@@ -1,17 +1,17 @@
 import { afterAll, afterEach, beforeAll, expect } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
-import { type House, startHouse } from './test-system.js';
-import type { StreamRoom } from './stream-test-setup.js';
+import { type TestSystem, startTestSystem } from './test-system.js';
+import type { StreamTestSetup } from './stream-test-setup.js';
 
 /**
  * Opens one house for the tests of a file, which is told of it, and looks after each test that nothing of the test's room is left: no
  * client, no upstream, no subscription in the house.
  */
-export function useStreamHouse(tell: (house: House) => void, room: () => StreamRoom): void {
-  let house: House;
+export function useStreamSystem(tell: (house: TestSystem) => void, room: () => StreamTestSetup): void {
+  let house: TestSystem;
 
   beforeAll(async () => {
-    house = await startHouse();
+    house = await startTestSystem();
     tell(house);
   });
 

@@ -11,7 +11,7 @@ import {
   StreamHub,
   type StreamRequest,
 } from '../streams/index.js';
-import type { House } from './test-system.js';
+import type { TestSystem } from './test-system.js';
 
 /** A stream of a test's items with what the second subgraph adds; after `$after` where that is given. */
 export const changes =
@@ -25,18 +25,18 @@ export interface Asked extends Partial<Pick<StreamRequest, 'cursor'>> {
 }
 
 /** The streams of a gateway without its doors, over the subgraphs of a house. */
-export class StreamRoom {
+export class StreamTestSetup {
   readonly clock: ManualClock = manualClock(new Date('2030-01-01T00:00:00Z'));
   readonly holder: EngineHolder;
   readonly hub: StreamHub;
   /** Upstreams opened in all, why upstreams were opened again, why clients' streams closed. */
   readonly counts = { upstreams: 0, reopened: [] as string[], closed: [] as StreamEnd[] };
-  readonly #house: House;
+  readonly #system: TestSystem;
   readonly #open: ClientStream[] = [];
 
-  private constructor(house: House, engine: Engine, limits: Partial<GatewayLimits>) {
+  private constructor(house: TestSystem, engine: Engine, limits: Partial<GatewayLimits>) {
     const { counts } = this;
-    this.#house = house;
+    this.#system = house;
     const holder = (this.holder = new EngineHolder(engine));
     this.hub = new StreamHub({
       engine: () => holder.current,
@@ -54,13 +54,13 @@ export class StreamRoom {
     });
   }
 
-  static async open(house: House, limits: Partial<GatewayLimits> = {}): Promise<StreamRoom> {
-    return new StreamRoom(house, await engineOf(house), limits);
+  static async open(house: TestSystem, limits: Partial<GatewayLimits> = {}): Promise<StreamTestSetup> {
+    return new StreamTestSetup(house, await engineOf(house), limits);
   }
 
   /** Serves another supergraph, in which Item has a further field where one is given. */
   async swap(extraField?: string): Promise<void> {
-    await this.holder.swap(await engineOf(this.#house, extraField), () => this.hub.move());
+    await this.holder.swap(await engineOf(this.#system, extraField), () => this.hub.move());
   }
 
   async subscribe(asked: Asked = {}): Promise<ClientStream> {
@@ -82,7 +82,7 @@ export class StreamRoom {
   }
 }
 
-function engineOf(house: House, extraField?: string): Promise<Engine> {
+function engineOf(house: TestSystem, extraField?: string): Promise<Engine> {
   return createEngine({
     supergraphSdl: house.supergraph(extraField),
     transports: house.transports,

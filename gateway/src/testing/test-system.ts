@@ -19,7 +19,7 @@ import { serveGateway, type ServedGateway } from '../serve.js';
 import { EventLog } from './event-log.js';
 
 /** Two small subgraphs as the house builds them, a gateway over them on a real socket, and tokens to use it with. */
-export interface House {
+export interface TestSystem {
   readonly gateway: Gateway;
   readonly served: ServedGateway;
   readonly tokens: TestTokens;
@@ -39,7 +39,7 @@ export interface House {
 }
 
 /** What a house is built with beside its subgraphs. */
-export interface HouseOptions extends Partial<Omit<GatewayOptions, 'supergraphSdl' | 'transports'>> {
+export interface TestSystemOptions extends Partial<Omit<GatewayOptions, 'supergraphSdl' | 'transports'>> {
   /** Without identities. */
   readonly noAuth?: boolean;
 }
@@ -73,20 +73,20 @@ const alphaSdl = `
 const betaSdl = `type Item @key(fields: "id") { id: ID! label: String }`;
 
 /** Starts a house; it is closed at the end of the file. */
-export async function startHouse(options: HouseOptions = {}): Promise<House> {
+export async function startTestSystem(options: TestSystemOptions = {}): Promise<TestSystem> {
   const tokens = await testTokens();
   const log = new EventLog();
   const state = { finishers: [] as (() => void)[] };
   const slow = { waiting: 0, aborted: 0 };
   const asked = new Map<string, number>();
   const subgraphs = new Map(
-    houseSubgraphs({ log, state, slow, asked }).map((subgraph) => [
+    testSubgraphs({ log, state, slow, asked }).map((subgraph) => [
       subgraph.name,
       createInProcess({ subgraph, log: silentLogger() }),
     ]),
   );
-  const supergraph: House['supergraph'] = (extraField) =>
-    houseSupergraph((name) => `http://${name}.test/graphql`, extraField);
+  const supergraph: TestSystem['supergraph'] = (extraField) =>
+    testSupergraph((name) => `http://${name}.test/graphql`, extraField);
   const { noAuth = false, ...rest } = options;
   const transports: TransportFactory = (name) => {
     const transport = createInProcessTransport(found(subgraphs, name));
@@ -116,7 +116,7 @@ export async function startHouse(options: HouseOptions = {}): Promise<House> {
 }
 
 /** The supergraph of a house whose subgraphs have these addresses. */
-export function houseSupergraph(urlOf: (name: string) => string, extraField = ''): string {
+export function testSupergraph(urlOf: (name: string) => string, extraField = ''): string {
   const sdls = [
     ['alpha', sharedSdl + alphaSdl.replace('EXTRA', extraField)],
     ['beta', sharedSdl + betaSdl],
@@ -143,7 +143,7 @@ function asAnybody(transport: Transport): Transport {
 }
 
 /** What the subgraphs of a house work on. */
-export interface HouseParts {
+export interface TestSystemParts {
   readonly log: EventLog;
   readonly state: { finishers: (() => void)[] };
   readonly slow: { waiting: number; aborted: number };
@@ -153,11 +153,11 @@ export interface HouseParts {
 const open = { open: 'a test' } as const;
 
 /** The subgraphs of a house. */
-export function houseSubgraphs(parts: HouseParts): SubgraphSchema[] {
+export function testSubgraphs(parts: TestSystemParts): SubgraphSchema[] {
   return [alpha(parts), beta()];
 }
 
-function alpha(parts: HouseParts): SubgraphSchema {
+function alpha(parts: TestSystemParts): SubgraphSchema {
   const { log, state, slow, asked } = parts;
   const count = (field: string): void => void asked.set(field, (asked.get(field) ?? 0) + 1);
   const items = entity({ type: 'Item', key: 'id', load: async (ids) => ids.map((id) => item(String(id))) });

@@ -24,7 +24,7 @@ export { lookAhead, type SelectionInfo } from './execution/look-ahead.js';
 export { byKey, defineLoader, type LoaderDefinition, Loaders, type LoadMany } from './context/loaders.js';
 export type { ExecutionMode } from './execution/operation.js';
 export type {
-  Door,
+  EntryPoint,
   InProcessSubgraph,
   MaybePromise,
   ResolverMap,

@@ -19,7 +19,7 @@ export interface SubgraphOptions<TContext extends SubgraphContext> {
 }
 
 /** One place where a caller can enter: a root field, or an entity's reference resolver. */
-export interface Door {
+export interface EntryPoint {
   /** `Query.jobs`, `Job.__resolveReference`, … */
   readonly name: string;
   readonly kind: 'query' | 'mutation' | 'subscription' | 'entity' | 'field';
@@ -33,7 +33,7 @@ export interface SubgraphSchema {
   /** The SDL for composition: what was given as typeDefs, without the federation machinery. */
   readonly sdl: string;
   /** Every door with its policy, for tests and pages that list them. */
-  readonly doors: readonly Door[];
+  readonly entryPoints: readonly EntryPoint[];
   /** Makes the context of one operation or one event. */
   createContext(init: ContextInit): SubgraphContext;
 }

@@ -55,7 +55,7 @@ export function describeSubgraphContract(name: string, open: OpenSubgraph): void
     });
 
     test('every entity it loads is under this contract', () => {
-      const entities = opened.subgraph.doors.filter(({ kind }) => kind === 'entity');
+      const entities = opened.subgraph.entryPoints.filter(({ kind }) => kind === 'entity');
       const types = entities.map((door) => door.name.split('.')[0]);
       expect(Object.keys(opened.representations).sort()).toEqual(types.sort());
     });
@@ -70,7 +70,7 @@ export function describeSubgraphContract(name: string, open: OpenSubgraph): void
 
     test('who has no role gets no entity', async () => {
       for (const type of Object.keys(opened.representations)) {
-        const door = opened.subgraph.doors.find((one) => one.name === `${type}.__resolveReference`);
+        const door = opened.subgraph.entryPoints.find((one) => one.name === `${type}.__resolveReference`);
         if (door && 'open' in door.policy) continue;
         const answer = await entities(opened, type, opened.representations[type] ?? [], 'nobody');
         expect(answer.errors?.every(({ extensions }) => extensions?.['code'] === 'FORBIDDEN')).toBe(true);

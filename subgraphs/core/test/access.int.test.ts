@@ -328,7 +328,7 @@ const names = { r: 'refused', e: 'empty', a: 'allowed' } as const;
 
 describe('who passes which door', () => {
   test('every door has a row here, and every row a door', () => {
-    const doors = world.core.subgraph.doors.map(({ name }) => name);
+    const doors = world.core.subgraph.entryPoints.map(({ name }) => name);
     expect(Object.keys(rows).sort()).toEqual([...doors].sort());
   });
 

@@ -239,7 +239,7 @@ describe('core, wired', () => {
   });
 
   test('every door has a policy and the viewer is told what it may do', async () => {
-    expect(core.core.subgraph.doors.length).toBeGreaterThan(40);
+    expect(core.core.subgraph.entryPoints.length).toBeGreaterThan(40);
     const { viewer } = await core.ask(
       '{ viewer { subject kind actsFor expiresAt grants { experiment roles permissions } } }',
       {},

@@ -6,10 +6,10 @@ import { createInProcessTransport, type Transport } from '@rhizome/federation';
 import { typeDefs } from '../../typeDefs.generated.js';
 import type { OwnSubgraph } from '../own.js';
 import { ownAddress } from './own-address.js';
-import { graphPolicies, graphResolvers, type GraphParts } from './resolvers.js';
+import { graphPolicies, graphResolvers, type GraphOptions } from './resolvers.js';
 
 /** The schema and its resolvers. */
-export function buildOwnSubgraph(parts: GraphParts): SubgraphSchema {
+export function buildOwnSubgraph(parts: GraphOptions): SubgraphSchema {
   return buildSubgraph({
     name: ownAddress.name,
     typeDefs,

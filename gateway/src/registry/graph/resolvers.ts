@@ -4,16 +4,16 @@ import { DomainError } from '@rhizome/errors';
 import { connection, defineLoader, type SubgraphContext } from '@rhizome/subgraph';
 import type { Resolvers } from '../../types.generated.js';
 import type { Registry } from '../registry.js';
-import type { PlaceUse } from '../use/use-reader.js';
-import { SubgraphList, type SubgraphListParts } from './subgraph-list.js';
+import type { CoordinateUse } from '../use/use-reader.js';
+import { SubgraphList, type SubgraphListOptions } from './subgraph-list.js';
 
 /** What the doors lead to. */
-export interface GraphParts extends SubgraphListParts {
+export interface GraphOptions extends SubgraphListOptions {
   /** Undefined in a gateway that serves a file. */
   readonly registry: () => Registry | undefined;
 }
 
-type Doors = Pick<
+type RootResolvers = Pick<
   Resolvers,
   | 'Query'
   | 'Mutation'
@@ -27,10 +27,10 @@ type Doors = Pick<
 >;
 
 /** Resolvers on a gateway's parts. */
-export function graphResolvers(parts: GraphParts): Doors {
+export function graphResolvers(parts: GraphOptions): RootResolvers {
   const list = new SubgraphList(parts);
   const registry = (): Registry => open(parts);
-  const uses = defineLoader<readonly string[], PlaceUse>({
+  const uses = defineLoader<readonly string[], CoordinateUse>({
     name: 'schema use',
     load: async (places) => registry().useOf(places),
   });
@@ -78,7 +78,7 @@ export function graphResolvers(parts: GraphParts): Doors {
   };
 }
 
-function queries(registry: () => Registry, list: SubgraphList): NonNullable<Doors['Query']> {
+function queries(registry: () => Registry, list: SubgraphList): NonNullable<RootResolvers['Query']> {
   return {
     subgraphs: () => list.all(),
     schemaVersions: (_parent, { first, after }) => registry().versions(first ?? 20, after),
@@ -86,11 +86,11 @@ function queries(registry: () => Registry, list: SubgraphList): NonNullable<Door
     schemaDiff: async (_parent, { from, to }) => (await registry().diff(from, to))?.slice(0, 500) ?? null,
     schemaChecks: (_parent, { subgraph, first, after }) =>
       registry().checks(subgraph ?? null, first ?? 20, after),
-    schemaUse: (_parent, { coordinate }) => registry().useOfPlace(coordinate),
+    schemaUse: (_parent, { coordinate }) => registry().useOfCoordinate(coordinate),
   };
 }
 
-function mutations(registry: () => Registry, list: SubgraphList): NonNullable<Doors['Mutation']> {
+function mutations(registry: () => Registry, list: SubgraphList): NonNullable<RootResolvers['Mutation']> {
   return {
     registerSubgraph: async (_parent, { input }, { principal }) => {
       const { name, endpoint, typePrefix } = input;
@@ -118,7 +118,7 @@ function mutations(registry: () => Registry, list: SubgraphList): NonNullable<Do
   };
 }
 
-function open({ registry }: GraphParts): Registry {
+function open({ registry }: GraphOptions): Registry {
   const found = registry();
   if (found) return found;
   throw new DomainError(

@@ -8,7 +8,7 @@ import type {
   SchemaVersionHead,
   VersionSubgraph,
 } from '../store/schema-version.document.js';
-import type { PlaceUse } from '../use/use-reader.js';
+import type { CoordinateUse } from '../use/use-reader.js';
 
 /** A subgraph: what is registered of it, what is live, and how it fares here. */
 export interface SubgraphMapper {
@@ -26,4 +26,4 @@ export type SchemaVersionSubgraphMapper = VersionSubgraph;
 export type SchemaChangeMapper = SchemaChange;
 export type SchemaCheckMapper = SchemaCheckDocument;
 export type SchemaFindingMapper = Finding;
-export type SchemaUseMapper = PlaceUse;
+export type SchemaUseMapper = CoordinateUse;

@@ -5,7 +5,7 @@ import type { SchemaVersionHead, VersionSubgraph } from '../store/schema-version
 import type { SubgraphMapper } from './schema.mappers.js';
 
 /** What the list is made of. */
-export interface SubgraphListParts {
+export interface SubgraphListOptions {
   readonly registry: () => Registry | undefined;
   readonly guards: Guards;
   /** Subgraphs of the supergraph that is served. */
@@ -16,15 +16,15 @@ export interface SubgraphListParts {
 
 /** See the head of this file. */
 export class SubgraphList {
-  readonly #parts: SubgraphListParts;
+  readonly #options: SubgraphListOptions;
 
-  constructor(parts: SubgraphListParts) {
-    this.#parts = parts;
+  constructor(parts: SubgraphListOptions) {
+    this.#options = parts;
   }
 
   /** All, by name. */
   all(): readonly SubgraphMapper[] {
-    const { registry, served, ownName } = this.#parts;
+    const { registry, served, ownName } = this.#options;
     const names = [
       ...served().map(({ name }) => name),
       ...(registry()?.registered ?? []).map(({ _id }) => _id),
@@ -37,7 +37,7 @@ export class SubgraphList {
 
   /** One by name; undefined when it is neither served nor registered. */
   one(name: string): SubgraphMapper | undefined {
-    const { registry, guards, served } = this.#parts;
+    const { registry, guards, served } = this.#options;
     const live = served().find((one) => one.name === name);
     const registered = registry()?.registered.find(({ _id }) => _id === name);
     if (!live && !registered) return undefined;
@@ -55,7 +55,7 @@ export class SubgraphList {
 
   /** The version by which a member's schema came. */
   async publication(member: VersionSubgraph | undefined): Promise<SchemaVersionHead | null> {
-    const registry = this.#parts.registry();
+    const registry = this.#options.registry();
     if (!member || !registry) return null;
     return registry.versionHead(member.sinceVersion);
   }

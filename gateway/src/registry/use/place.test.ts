@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { countedPlace } from './place.js';
+import { countedCoordinate } from './counted-coordinate.js';
 
 const sdl = /* GraphQL */ `
   type Query {
@@ -25,7 +25,7 @@ describe('a place of the schema is counted', () => {
     ['NestInput.eggs', 'NestInput'],
     ['Height.LOW', 'Height'],
   ])('%s as %s', (text, countedAs) => {
-    expect(countedPlace(text, sdl)).toEqual({ countedAs, isLive: true });
+    expect(countedCoordinate(text, sdl)).toEqual({ countedAs, isLive: true });
   });
 
   test.each([
@@ -36,10 +36,10 @@ describe('a place of the schema is counted', () => {
     'Height.HIGH',
     'NestInput.eggs(a:)',
   ])('%s as itself, though the graph does not have it: it may have had it', (text) => {
-    expect(countedPlace(text, sdl)).toEqual({ countedAs: text, isLive: false });
+    expect(countedCoordinate(text, sdl)).toEqual({ countedAs: text, isLive: false });
   });
 
   test.each(['', 'Nest.', 'Nest.eggs(a)', 'nest eggs', '@key'])('%j is refused as none', (text) => {
-    expect(() => countedPlace(text, sdl)).toThrow(/coordinate: .* expected `Type`, `Type.field` or/);
+    expect(() => countedCoordinate(text, sdl)).toThrow(/coordinate: .* expected `Type`, `Type.field` or/);
   });
 });

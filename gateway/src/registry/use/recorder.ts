@@ -43,7 +43,7 @@ interface Batch {
 export class UseRecorder {
   readonly #options: UseRecorderOptions;
   readonly #timer: NodeJS.Timeout;
-  readonly #places = new WeakMap<OperationInfo, readonly string[]>();
+  readonly #coordinates = new WeakMap<OperationInfo, readonly string[]>();
   #counted = new Map<OperationInfo, Counted>();
   #clients = new Set<string>();
   #day = '';
@@ -114,15 +114,16 @@ export class UseRecorder {
     if (!batch) this.#waiting.push((batch = { day, uses: new Map(), operations: [] }));
     if (batch.uses.size > mostWaiting) batch.uses.clear();
     for (const [operation, { schema, clients }] of counted) {
-      for (const coordinate of this.#placesOf(operation, schema)) addUses(batch.uses, coordinate, clients);
+      for (const coordinate of this.#coordinatesOf(operation, schema))
+        addUses(batch.uses, coordinate, clients);
     }
     const operations = [...counted].map(([operation, { clients }]) => countedOperation(operation, clients));
     batch.operations = operations.sort((a, b) => b.requests - a.requests).slice(0, operationsABatch);
   }
 
-  #placesOf(operation: OperationInfo, schema: GraphQLSchema): readonly string[] {
-    let places = this.#places.get(operation);
-    if (!places) this.#places.set(operation, (places = coordinatesOf(operation.document, schema)));
+  #coordinatesOf(operation: OperationInfo, schema: GraphQLSchema): readonly string[] {
+    let places = this.#coordinates.get(operation);
+    if (!places) this.#coordinates.set(operation, (places = coordinatesOf(operation.document, schema)));
     return places;
   }
 }

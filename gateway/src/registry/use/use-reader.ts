@@ -12,7 +12,7 @@ export interface ClientUse {
 }
 
 /** Recorded use of a place. */
-export interface PlaceUse {
+export interface CoordinateUse {
   readonly requests: number;
   readonly clients: readonly ClientUse[];
   readonly lastUsedOn: string | null;
@@ -40,7 +40,7 @@ export class UseReader {
    * The use of each of several sets of places, in the last 30 days: a place is `Type.field`, `Type.field(argument:)`, or `Type` for all that
    * touches the type. Null for an empty set, and for all while nothing is recorded.
    */
-  async of(sets: readonly (readonly string[])[]): Promise<readonly (PlaceUse | null)[]> {
+  async of(sets: readonly (readonly string[])[]): Promise<readonly (CoordinateUse | null)[]> {
     const recordedSince = await this.#uses.recordedSince();
     const places = [...new Set(sets.flat())];
     if (!recordedSince || places.length === 0) return sets.map(() => null);
@@ -58,7 +58,7 @@ function useOf(
   totals: readonly UseTotal[],
   recordedSince: Date,
   isWhole: boolean,
-): PlaceUse {
+): CoordinateUse {
   const touching = totals.filter((total) => places.includes(total.coordinate) || places.includes(total.type));
   const clients = new Map<string, ClientUse>();
   for (const { client, clientVersion: version, requests, lastUsedOn } of touching) {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { type TestGateway, testGateway } from '../testing/test-engine.js';
+import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
 const jobs = [
@@ -51,9 +51,9 @@ const alpha = testSubgraph({
 });
 
 describe('an ordinary supergraph in process', () => {
-  let gateway: TestGateway;
+  let gateway: TestEngine;
   beforeAll(async () => {
-    gateway = await testGateway([core, alpha], { planning: 'worker' });
+    gateway = await createTestEngine([core, alpha], { planning: 'worker' });
   });
   afterAll(() => gateway.close());
 
@@ -113,7 +113,7 @@ test.each([
   ['no supergraph', 'type Query { a: Int }', 'it names no subgraphs'],
   ['no SDL', 'type Query {', 'Syntax Error'],
 ])('%s is refused with words', async (_what, supergraphSdl, words) => {
-  await expect(testGateway([core], { supergraphSdl, planning: 'worker' })).rejects.toMatchObject({
+  await expect(createTestEngine([core], { supergraphSdl, planning: 'worker' })).rejects.toMatchObject({
     code: 'COMPOSITION_FAILED',
     message: expect.stringContaining(words),
   });

@@ -7,7 +7,7 @@ import { cursorReader } from './cursor.js';
 import { defaultLimits } from './limits.js';
 import { Lru } from './lru.js';
 import {
-  type EngineParts,
+  type EngineComponents,
   type MadePlan,
   Operation,
   type Overrides,
@@ -20,7 +20,7 @@ import { buildInTurns } from '../supergraph/build-schema.js';
 import { RunningCalls, type RunContext } from '../fetch/run-state.js';
 import { EventStream } from './subscription.js';
 import { Trace } from './trace.js';
-import { turns } from './event-loop-queue.js';
+import { yieldToEventLoop } from './event-loop-queue.js';
 import { TypeRelations } from '../supergraph/type-relations.js';
 import type {
   ClientRequest,
@@ -42,9 +42,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   try {
     if (planning.facts.subgraphs.length === 0) throw unusable('it names no subgraphs (enum join__Graph)');
     // What came from the planner was read in this turn, and that was work enough.
-    await turns.next();
+    await yieldToEventLoop();
     const schema = await buildInTurns(planning.facts.publicDefinitions);
-    await turns.next();
+    await yieldToEventLoop();
     return new FederationEngine(options, limits, planning, schema);
   } catch (error) {
     await planning.close();
@@ -80,7 +80,7 @@ class FederationEngine implements Engine {
   readonly publicSdl: string;
   readonly subgraphs: Engine['subgraphs'];
   readonly #options: EngineOptions;
-  readonly #parts: EngineParts;
+  readonly #parts: EngineComponents;
   readonly #overridesOf: (request: ClientRequest) => Overrides;
   readonly #transports = new Map<string, Transport>();
   readonly #operationStore: OperationStore;

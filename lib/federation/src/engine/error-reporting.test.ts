@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { down, FaultyHouse, placesOf } from '../testing/failing-subgraphs.js';
+import { down, FailingSubgraphs, locationsOf } from '../testing/failing-subgraphs.js';
 
 // Where an error is told, with what of it, and how often.
 
-const house = new FaultyHouse();
+const house = new FailingSubgraphs();
 afterEach(() => house.close());
 
 describe('what clients are told of errors', () => {
@@ -12,7 +12,7 @@ describe('what clients are told of errors', () => {
     expect(answer.data).toEqual({
       all: Array.from({ length: 2 }, () => ({ p: { a: { l: [{ b: null }, { b: null }] } } })),
     });
-    expect(placesOf(answer)).toEqual([
+    expect(locationsOf(answer)).toEqual([
       ['all.0.p.a.l.0.b', 'BAD', 'alpha'],
       ['all.1.p.a.l.0.b', 'BAD', 'alpha'],
       ['all.0.p.a.l.1.b', 'BAD', 'alpha'],
@@ -38,13 +38,13 @@ describe('what clients are told of errors', () => {
       extensions: { code: 'DOWNSTREAM_SERVICE_ERROR', subgraph: 'core' },
     });
     expect(JSON.stringify(answer)).not.toContain('password');
-    expect(JSON.stringify(house.gateway?.log.lines)).toContain('mongodb://');
+    expect(JSON.stringify(house.test?.log.lines)).toContain('mongodb://');
   });
 
   test('an error of a field that was fetched for another is told where it is felt', async () => {
     const answer = await house.run('{ jobs { weight } }');
     expect(answer.data).toEqual({ jobs: [{ weight: null }, { weight: null }] });
-    expect(placesOf(answer)).toEqual([
+    expect(locationsOf(answer)).toEqual([
       ['jobs.0.weight', 'NO_SIZE', 'core'],
       ['jobs.1.weight', 'NO_SIZE', 'core'],
     ]);
@@ -57,7 +57,7 @@ describe('what clients are told of errors', () => {
         errors: [{ message: 'not found', path: ['_entities', 1], extensions: { code: 'NOT_FOUND' } }],
       }),
     });
-    expect(placesOf(answer)).toEqual([['jobs.1.alpha', 'NOT_FOUND', 'alpha']]);
+    expect(locationsOf(answer)).toEqual([['jobs.1.alpha', 'NOT_FOUND', 'alpha']]);
   });
 
   test('the places of one failure are bounded, and counted in full', async () => {
@@ -80,7 +80,7 @@ describe('what clients are told of errors', () => {
         ],
       }),
     });
-    expect(placesOf(answer)).toEqual([['alphas', 'DOWNSTREAM_SERVICE_ERROR', 'alpha']]);
+    expect(locationsOf(answer)).toEqual([['alphas', 'DOWNSTREAM_SERVICE_ERROR', 'alpha']]);
     expect(JSON.stringify(answer)).not.toContain('Cannot query');
   });
 

@@ -3,7 +3,7 @@ import { DomainError } from '@rhizome/errors';
 import { GraphQLError } from 'graphql';
 import { createInProcessTransport } from '../transport/in-process.js';
 import { PushQueue } from '../transport/push-queue.js';
-import { type TestGateway, testGateway, tester } from '../testing/test-engine.js';
+import { type TestEngine, createTestEngine, tester } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
 // Events that arrive together are joined with what other services add in one call, and stay events of their own.
@@ -44,21 +44,25 @@ interface Answer {
 }
 
 describe('events that arrive together', () => {
-  let gateway: TestGateway | undefined;
+  let gateway: TestEngine | undefined;
   afterEach(async () => {
     await gateway?.close();
     alpha.calls.length = 0;
   });
 
   /** Opens a stream whose source is the test's. */
-  async function follow(selection: string, options: Parameters<typeof testGateway>[1] = {}, trace = false) {
+  async function follow(
+    selection: string,
+    options: Parameters<typeof createTestEngine>[1] = {},
+    trace = false,
+  ) {
     const source = new PushQueue<object>({
       bound: 1000,
       onEnd: () => undefined,
       overflow: () => new Error('too much'),
     });
     upstream.set('test', source);
-    gateway = await testGateway([core, alpha], options);
+    gateway = await createTestEngine([core, alpha], options);
     const opened = await gateway.engine.subscribe({
       query: `subscription { changed(of: "test") { at ${selection} } }`,
       principal: tester,

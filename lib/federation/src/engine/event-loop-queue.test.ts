@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { SteppedWork, turns } from './event-loop-queue.js';
+import { SteppedWork, yieldToEventLoop } from './event-loop-queue.js';
 
 /** Rounds of the event loop so far. */
 function countRounds(): { readonly rounds: () => number; readonly stop: () => void } {
@@ -19,7 +19,7 @@ test('those who wait get a round of the event loop each, in order, however many 
   const order: number[] = [];
   await Promise.all(
     Array.from({ length: 5 }, async (_, index) => {
-      await turns.next();
+      await yieldToEventLoop();
       order.push(index);
       seen.push(rounds());
     }),
@@ -31,9 +31,9 @@ test('those who wait get a round of the event loop each, in order, however many 
 
 test('a turn that is asked for in a turn is another one', async () => {
   const { rounds, stop } = countRounds();
-  await turns.next();
+  await yieldToEventLoop();
   const first = rounds();
-  await turns.next();
+  await yieldToEventLoop();
   expect(rounds()).toBeGreaterThan(first);
   stop();
 });

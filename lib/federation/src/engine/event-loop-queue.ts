@@ -1,42 +1,47 @@
 /**
- * Turns of the event loop for pieces of work that take a millisecond or more. Each turn is given to one of those who wait, and everything
- * else that is ready goes between: many new operations at once then hold up nobody for longer than one of their pieces.
+ * Queue for pieces of work that take a millisecond or more. Each round of the event loop runs one of them, and whatever
+ * else is ready runs in between: many new operations at once delay nobody for longer than one piece takes.
  */
-class Turns {
+class EventLoopQueue {
   readonly #waiting: (() => void)[] = [];
 
   /** Resolves when it is the caller's turn. */
   next(): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
-      if (this.#waiting.length === 1) setImmediate(this.#give);
+      if (this.#waiting.length === 1) setImmediate(this.#runNext);
     });
   }
 
-  readonly #give = (): void => {
-    const turn = this.#waiting.shift();
-    // What is set up by an immediate runs after the loop has gone round once.
-    if (this.#waiting.length > 0) setImmediate(this.#give);
-    turn?.();
+  readonly #runNext = (): void => {
+    const resolve = this.#waiting.shift();
+    // An immediate that is set by an immediate runs in the next round of the loop.
+    if (this.#waiting.length > 0) setImmediate(this.#runNext);
+    resolve?.();
   };
 }
 
-/** There is one event loop. */
-export const turns = new Turns();
+/** The process has one event loop, hence one queue. */
+const queue = new EventLoopQueue();
 
-/** Work in many small steps, that goes on for a moment before it lets others in. */
+/** Resolves in a later round of the event loop, which no other caller shares. */
+export function yieldToEventLoop(): Promise<void> {
+  return queue.next();
+}
+
+/** Work in many small steps that yields to the event loop after some time. */
 export class SteppedWork {
-  readonly #turnMs: number;
+  readonly #sliceMs: number;
   #started = performance.now();
 
-  constructor(turnMs: number) {
-    this.#turnMs = turnMs;
+  constructor(sliceMs: number) {
+    this.#sliceMs = sliceMs;
   }
 
-  /** Between two steps: waits for another turn where this one has lasted long enough. */
+  /** Called between two steps; yields if the current slice has lasted long enough. */
   async step(): Promise<void> {
-    if (performance.now() - this.#started < this.#turnMs) return;
-    await turns.next();
+    if (performance.now() - this.#started < this.#sliceMs) return;
+    await yieldToEventLoop();
     this.#started = performance.now();
   }
 }

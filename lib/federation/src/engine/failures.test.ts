@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { DomainError } from '@rhizome/errors';
 import { type SubgraphResult } from '../transport/transport.js';
-import { down, type Fault, FaultyHouse, pathsOf, placesOf } from '../testing/failing-subgraphs.js';
+import { down, type Fault, FailingSubgraphs, pathsOf, locationsOf } from '../testing/failing-subgraphs.js';
 
 // What is left of an answer when a service fails: only its fields are null, each with an error that names it.
 
-const house = new FaultyHouse();
+const house = new FailingSubgraphs();
 afterEach(() => house.close());
 
 describe('services that fail', () => {
@@ -19,7 +19,7 @@ describe('services that fail', () => {
       alphas: null,
       coreOnly: 1,
     });
-    expect(placesOf(answer)).toEqual([
+    expect(locationsOf(answer)).toEqual([
       ['jobs.0.a', 'DOWNSTREAM_SERVICE_ERROR', 'alpha'],
       ['alphas', 'DOWNSTREAM_SERVICE_ERROR', 'alpha'],
     ]);
@@ -30,7 +30,7 @@ describe('services that fail', () => {
   test("a field that may not be null takes its object along, with the service's error", async () => {
     const answer = await house.run('{ job { id need } }', { alpha: down });
     expect(answer.data).toEqual({ job: null });
-    expect(placesOf(answer)).toEqual([['job.need', 'DOWNSTREAM_SERVICE_ERROR', 'alpha']]);
+    expect(locationsOf(answer)).toEqual([['job.need', 'DOWNSTREAM_SERVICE_ERROR', 'alpha']]);
   });
 
   test('what comes after a failed fetch is told with its failure', async () => {
@@ -40,7 +40,7 @@ describe('services that fail', () => {
       },
     });
     expect(answer.data).toEqual({ alphaJob: { weight: null, alpha: { run: 5 }, name: null } });
-    expect(placesOf(answer)).toEqual([['alphaJob.weight', 'SERVICE_UNAVAILABLE', 'core']]);
+    expect(locationsOf(answer)).toEqual([['alphaJob.weight', 'SERVICE_UNAVAILABLE', 'core']]);
     expect(pathsOf(answer)).toEqual([[2, 'alphaJob.weight', 'alphaJob.name']]);
   });
 
@@ -58,7 +58,7 @@ describe('services that fail', () => {
         { alpha: null, name: 'job 1' },
       ],
     });
-    expect(placesOf(answer)).toEqual([['jobs.0.alpha', 'DOWNSTREAM_SERVICE_ERROR', 'alpha']]);
+    expect(locationsOf(answer)).toEqual([['jobs.0.alpha', 'DOWNSTREAM_SERVICE_ERROR', 'alpha']]);
     expect(pathsOf(answer)).toEqual([[2, 'jobs.0.alpha', 'jobs.1.alpha']]);
     expect(answer.errors?.[0]?.message).toBe(`The service "alpha" ${message}`);
   });
@@ -71,7 +71,7 @@ describe('services that fail', () => {
       },
     });
     expect(answer.data).toEqual({ jobs: [{ alpha: { run: 0 } }, { alpha: null }, { alpha: null }] });
-    expect(placesOf(answer)).toEqual([['jobs.1.alpha', 'DOWNSTREAM_SERVICE_ERROR', 'alpha']]);
+    expect(locationsOf(answer)).toEqual([['jobs.1.alpha', 'DOWNSTREAM_SERVICE_ERROR', 'alpha']]);
     expect(pathsOf(answer)).toEqual([[2, 'jobs.1.alpha', 'jobs.2.alpha']]);
     expect(answer.errors?.[0]?.message).toBe('The service "alpha" answered 1 entities of 3');
   });
@@ -92,14 +92,14 @@ describe('services that fail', () => {
       alpha: async () => ({ data: null, errors: [{ message: 'lost', path, extensions: { code: 'LOST' } }] }),
     });
     expect(answer.data).toEqual({ jobs: [{ alpha: null }, { alpha: null }] });
-    expect(placesOf(answer)).toEqual([['jobs.0.alpha', 'LOST', 'alpha']]);
+    expect(locationsOf(answer)).toEqual([['jobs.0.alpha', 'LOST', 'alpha']]);
     expect(pathsOf(answer)).toEqual([[2, 'jobs.0.alpha', 'jobs.1.alpha']]);
   });
 
   test('a root that answers null without a word', async () => {
     const answer = await house.run('{ coreOnly alphas }', { core: async () => ({ data: null }) });
     expect(answer.data).toEqual({ coreOnly: null, alphas: [1] });
-    expect(placesOf(answer)).toEqual([['coreOnly', 'DOWNSTREAM_SERVICE_ERROR', 'core']]);
+    expect(locationsOf(answer)).toEqual([['coreOnly', 'DOWNSTREAM_SERVICE_ERROR', 'core']]);
   });
 
   test('a transport that refuses at once is one failed call', async () => {
@@ -109,6 +109,6 @@ describe('services that fail', () => {
       },
     });
     expect(answer.data).toEqual({ alphas: null, coreOnly: 1 });
-    expect(placesOf(answer)).toEqual([['alphas', 'UNAUTHENTICATED', 'alpha']]);
+    expect(locationsOf(answer)).toEqual([['alphas', 'UNAUTHENTICATED', 'alpha']]);
   });
 });

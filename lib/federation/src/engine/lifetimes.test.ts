@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { DomainError } from '@rhizome/errors';
-import { core, type Fault, FaultyHouse } from '../testing/failing-subgraphs.js';
-import { keptLog, testGateway, tester } from '../testing/test-engine.js';
+import { core, type Fault, FailingSubgraphs } from '../testing/failing-subgraphs.js';
+import { recordingLog, createTestEngine, tester } from '../testing/test-engine.js';
 
 // Calls that take too long, clients that leave, engines that close.
 
-const house = new FaultyHouse();
+const house = new FailingSubgraphs();
 afterEach(() => house.close());
 
 describe('what ends early', () => {
@@ -60,7 +60,7 @@ describe('what ends early', () => {
     await answer;
     core.calls.length = 0;
     await expect(
-      house.gateway?.engine.execute({
+      house.test?.engine.execute({
         query: '{ coreOnly }',
         principal: tester,
         requestId: 'r1',
@@ -100,7 +100,7 @@ describe('what ends early', () => {
   test('a supergraph that is none is refused with a reason', async () => {
     for (const planning of ['inline', 'worker'] as const) {
       await expect(
-        testGateway([core], { supergraphSdl: 'type Query { a: Int', planning, log: keptLog() }),
+        createTestEngine([core], { supergraphSdl: 'type Query { a: Int', planning, log: recordingLog() }),
       ).rejects.toMatchObject({ code: 'COMPOSITION_FAILED' });
     }
   });

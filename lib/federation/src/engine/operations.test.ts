@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { GraphQLError, parse } from 'graphql';
-import { type TestGateway, testGateway, tester } from '../testing/test-engine.js';
+import { type TestEngine, createTestEngine, tester } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
 // Everything around a plan: variables, conditions, introspection, several operations, mutations in order, caches.
@@ -49,9 +49,9 @@ const alpha = testSubgraph({
 });
 
 describe('operations', () => {
-  let gateway: TestGateway;
+  let gateway: TestEngine;
   beforeAll(async () => {
-    gateway = await testGateway([core, alpha]);
+    gateway = await createTestEngine([core, alpha]);
   });
   afterAll(() => gateway.close());
 
@@ -243,7 +243,7 @@ describe('operations', () => {
 
   test('checks of the house refuse what they find, once an operation', async () => {
     let asked = 0;
-    const checked = await testGateway([core, alpha], {
+    const checked = await createTestEngine([core, alpha], {
       checks: [
         ({ document }) => {
           asked++;
@@ -264,7 +264,7 @@ describe('operations', () => {
   });
 
   test('introspection can be switched off', async () => {
-    const closed = await testGateway([core, alpha], { introspection: false });
+    const closed = await createTestEngine([core, alpha], { introspection: false });
     expect(await closed.text('{ echo __schema { types { name } } }')).toContain(
       'Introspection is switched off',
     );
@@ -273,7 +273,7 @@ describe('operations', () => {
   });
 
   test('a thousand different operations do not grow the cache beyond its bound', async () => {
-    const small = await testGateway([core, alpha], { limits: { cachedOperations: 10 } });
+    const small = await createTestEngine([core, alpha], { limits: { cachedOperations: 10 } });
     for (let index = 0; index < 60; index++)
       expect(await small.text(`{ a${index}: echo }`)).toBe(`{"data":{"a${index}":"{}"}}`);
     expect(await small.text('{ a0: echo }')).toBe('{"data":{"a0":"{}"}}');
@@ -304,7 +304,7 @@ describe('operations', () => {
 test('a variable that cannot be written for a service is refused, not left out', async () => {
   const box = testSubgraph({ name: 'box', sdl: 'type Query { any(value: JSON): Int } scalar JSON' });
   let asked = 0;
-  const gateway = await testGateway([box], {
+  const gateway = await createTestEngine([box], {
     transports: () => ({
       wire: 'text',
       execute: () => {

@@ -4,7 +4,7 @@ import { GraphQLError } from 'graphql';
 import { createInProcessTransport } from '../transport/in-process.js';
 import { PushQueue } from '../transport/push-queue.js';
 import { type SubgraphResult } from '../transport/transport.js';
-import { type TestGateway, testGateway, tester } from '../testing/test-engine.js';
+import { type TestEngine, createTestEngine, tester } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 import type { ExecutionText, Subscribing } from '../index.js';
 
@@ -51,7 +51,7 @@ const alpha = testSubgraph({
 });
 
 describe('subscriptions', () => {
-  let gateway: TestGateway | undefined;
+  let gateway: TestEngine | undefined;
   afterEach(async () => {
     await gateway?.close();
     gateway = undefined;
@@ -59,11 +59,11 @@ describe('subscriptions', () => {
 
   const open = async (
     query: string,
-    options: Parameters<typeof testGateway>[1] = {},
+    options: Parameters<typeof createTestEngine>[1] = {},
     variables: Source = {},
     signal?: AbortSignal,
   ): Promise<Subscribing> => {
-    gateway ??= await testGateway([core, alpha], options);
+    gateway ??= await createTestEngine([core, alpha], options);
     return gateway.engine.subscribe({ query, variables, principal: tester, requestId: 'r1', signal });
   };
   const all = async (subscribing: Subscribing): Promise<ExecutionText[]> => {
@@ -116,7 +116,7 @@ describe('subscriptions', () => {
   });
 
   test('what is known of it before it is opened', async () => {
-    gateway = await testGateway([core, alpha]);
+    gateway = await createTestEngine([core, alpha]);
     const info = async (query: string): Promise<unknown> => {
       const prepared = await gateway?.engine.prepare({ query, requestId: 'r1' });
       return prepared?.ok && prepared.operation;

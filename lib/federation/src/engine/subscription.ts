@@ -246,7 +246,7 @@ export class EventStream implements AsyncIterableIterator<ExecutionText>, Direct
     const { operation, plan } = this.#options;
     // A fetch that failed for several events is told by each of them.
     for (const failures of state.failures?.values() ?? []) {
-      for (const { fetch } of failures) fetch.places = 0;
+      for (const { fetch } of failures) fetch.paths = 0;
     }
     const answer = operation.finish(state, plan);
     const text = trace ? withExtension(answer, 'plan', trace.text(plan)) : answer;

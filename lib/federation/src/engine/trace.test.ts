@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { DomainError } from '@rhizome/errors';
 import { createInProcessTransport } from '../transport/in-process.js';
-import { type TestGateway, testGateway, tester } from '../testing/test-engine.js';
+import { type TestEngine, createTestEngine, tester } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
 // What `extensions.plan` shows of a run.
@@ -50,11 +50,11 @@ function fetchesOf(tree: Tree | null): Fetch[] {
 }
 
 describe('a traced operation', () => {
-  let gateway: TestGateway | undefined;
+  let gateway: TestEngine | undefined;
   afterEach(() => gateway?.close());
 
-  async function run(query: string, options: Parameters<typeof testGateway>[1] = {}) {
-    gateway = await testGateway([core, alpha], options);
+  async function run(query: string, options: Parameters<typeof createTestEngine>[1] = {}) {
+    gateway = await createTestEngine([core, alpha], options);
     const request = { query, principal: tester, requestId: 'r' };
     const plain = await gateway.engine.execute(request);
     const traced = await gateway.engine.execute({ ...request, trace: { preparedMs: 1.5, cost: 12 } });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { buildSchema, execute, parse } from 'graphql';
-import { type TestGateway, testGateway } from '../testing/test-engine.js';
+import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
 // @skip and @include in every nesting, for every combination of their variables, beside graphql-js on one schema.
@@ -71,9 +71,9 @@ const reference = buildSchema(`
 `);
 
 describe.each(['native', 'fallback'] as const)('conditions, by the %s planner', (planner) => {
-  let gateway: TestGateway;
+  let gateway: TestEngine;
   beforeAll(async () => {
-    gateway = await testGateway([core, extra], { planner, planning: 'worker' });
+    gateway = await createTestEngine([core, extra], { planner, planning: 'worker' });
   });
   afterAll(() => gateway.close());
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { type TestGateway, testGateway } from '../testing/test-engine.js';
+import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { type TestSubgraph, testSubgraph } from '../testing/test-subgraph.js';
 
 // Documents that ask for more than data of one shape: aliases that meet, the schema beside data, several operations,
@@ -49,9 +49,9 @@ describe.each(['native', 'fallback'] as const)(
         Extra: { p: (_: unknown, { k }: Source) => k },
       },
     });
-    let gateway: TestGateway;
+    let gateway: TestEngine;
     beforeAll(async () => {
-      gateway = await testGateway([a, b], { planner });
+      gateway = await createTestEngine([a, b], { planner });
     });
     afterAll(() => gateway.close());
 
@@ -113,9 +113,9 @@ describe.each(['native', 'fallback'] as const)(
       sdl: 'type Query { two(k: Int = 2): Int } type Job @key(fields: "id") { id: ID! more: Int }',
       resolvers: { Query: { two: (_: unknown, { k }: Source) => k }, Job: { more: () => 9 } },
     });
-    let gateway: TestGateway;
+    let gateway: TestEngine;
     beforeAll(async () => {
-      gateway = await testGateway([a, b], { planner });
+      gateway = await createTestEngine([a, b], { planner });
     });
     afterAll(() => gateway.close());
 
@@ -208,9 +208,9 @@ describe.each(['native', 'fallback'] as const)(
         },
       });
     };
-    let gateway: TestGateway;
+    let gateway: TestEngine;
     beforeAll(async () => {
-      gateway = await testGateway(['a', 'b', 'c'].map(service), { planner });
+      gateway = await createTestEngine(['a', 'b', 'c'].map(service), { planner });
     });
     afterAll(() => gateway.close());
     beforeEach(() => {

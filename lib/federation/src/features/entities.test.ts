@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createPrincipal } from '@rhizome/authz';
-import { type TestGateway, testGateway } from '../testing/test-engine.js';
+import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { type TestSubgraph, testSubgraph } from '../testing/test-subgraph.js';
 
 // How entities are put together from several subgraphs, with either planner.
@@ -76,11 +76,11 @@ function entities(): TestSubgraph[] {
 }
 
 describe.each(['native', 'fallback'] as const)('entities, by the %s planner', (planner) => {
-  let gateway: TestGateway;
+  let gateway: TestEngine;
   let subgraphs: TestSubgraph[];
   beforeAll(async () => {
     subgraphs = entities();
-    gateway = await testGateway(subgraphs, { planner });
+    gateway = await createTestEngine(subgraphs, { planner });
   });
   afterAll(() => gateway.close());
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { type TestGateway, testGateway } from '../testing/test-engine.js';
+import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
 // What composition hides: values of enums, fields, arguments and input fields, by @inaccessible or by difference.
@@ -56,9 +56,9 @@ const other = testSubgraph({
 });
 
 describe.each(['native', 'fallback'] as const)('hidden parts, by the %s planner', (planner) => {
-  let gateway: TestGateway;
+  let gateway: TestEngine;
   beforeAll(async () => {
-    gateway = await testGateway([owner, other], { planner });
+    gateway = await createTestEngine([owner, other], { planner });
   });
   afterAll(() => gateway.close());
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { type TestGateway, testGateway } from '../testing/test-engine.js';
+import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
 // Interface objects that require: of the interface's owner, of each other, and beside what the concrete types require.
@@ -78,9 +78,9 @@ const cinema = testSubgraph({
 describe.each(['native', 'fallback'] as const)(
   'interface objects that require, by the %s planner',
   (planner) => {
-    let gateway: TestGateway;
+    let gateway: TestEngine;
     beforeAll(async () => {
-      gateway = await testGateway([owner, ratings, charts, cinema], { planner });
+      gateway = await createTestEngine([owner, ratings, charts, cinema], { planner });
     });
     afterAll(() => gateway.close());
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { type TestGateway, testGateway } from '../testing/test-engine.js';
+import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { type TestSubgraph, testSubgraph } from '../testing/test-subgraph.js';
 
 // Abstract types that one subgraph owns and another extends, with either planner.
@@ -53,9 +53,9 @@ function media(): TestSubgraph[] {
 }
 
 describe.each(['native', 'fallback'] as const)('interfaces, by the %s planner', (planner) => {
-  let gateway: TestGateway;
+  let gateway: TestEngine;
   beforeAll(async () => {
-    gateway = await testGateway(media(), { planner });
+    gateway = await createTestEngine(media(), { planner });
   });
   afterAll(() => gateway.close());
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { type TestGateway, testGateway } from '../testing/test-engine.js';
+import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
 // Keys of every form, with either planner.
@@ -56,9 +56,9 @@ const sums = testSubgraph({
 describe.each(['native', 'fallback'] as const)(
   'keys that are custom scalars or lists, by the %s planner',
   (planner) => {
-    let gateway: TestGateway;
+    let gateway: TestEngine;
     beforeAll(async () => {
-      gateway = await testGateway([rows, texts, sums], { planner });
+      gateway = await createTestEngine([rows, texts, sums], { planner });
     });
     afterAll(() => gateway.close());
 
@@ -148,9 +148,9 @@ const prices = testSubgraph({
 describe.each(['native', 'fallback'] as const)(
   'keys over entities and several keys, by the %s planner',
   (planner) => {
-    let gateway: TestGateway;
+    let gateway: TestEngine;
     beforeAll(async () => {
-      gateway = await testGateway([halls, codes, prices], { planner });
+      gateway = await createTestEngine([halls, codes, prices], { planner });
     });
     afterAll(() => gateway.close());
 

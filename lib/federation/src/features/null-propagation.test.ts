@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { type TestGateway, testGateway } from '../testing/test-engine.js';
+import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
 // A null that one subgraph answers where the graph allows none goes up through what another subgraph answered.
@@ -54,9 +54,9 @@ const extra = testSubgraph({
 });
 
 describe.each(['native', 'fallback'] as const)('nulls that are not allowed, by the %s planner', (planner) => {
-  let gateway: TestGateway;
+  let gateway: TestEngine;
   beforeAll(async () => {
-    gateway = await testGateway([core, extra], { planner });
+    gateway = await createTestEngine([core, extra], { planner });
   });
   afterAll(() => gateway.close());
 

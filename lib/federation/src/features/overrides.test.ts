@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { createPrincipal } from '@rhizome/authz';
-import { composeTest, testGateway } from '../testing/test-engine.js';
+import { composeSubgraphs, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
 type Source = Readonly<Record<string, unknown>>;
@@ -21,7 +21,7 @@ describe.each(['native', 'fallback'] as const)('overrides by label, by the %s pl
     [new Set<string>(), 'a'],
     [new Set(['new-f', 'unknown']), 'b'],
   ])('%p', async (overrideLabels, expected) => {
-    const gateway = await testGateway([a, b], { planner, overrideLabels });
+    const gateway = await createTestEngine([a, b], { planner, overrideLabels });
     expect(await gateway.text('{ thing { f } }')).toBe(`{"data":{"thing":{"f":"${expected}"}}}`);
     await gateway.close();
   });
@@ -50,7 +50,7 @@ describe.each(['native', 'fallback'] as const)('overrides by percentage, by the 
       sdl: `type Thing @key(fields: "id") { id: ID! f: String @override(from: "old", label: "percent(${percent})") }`,
       resolvers: { Thing: { f: () => 'new' } },
     });
-    const gateway = await testGateway([from, to], { planner });
+    const gateway = await createTestEngine([from, to], { planner });
     let count = 0;
     for (const subject of subjects) {
       const principal = createPrincipal({ kind: 'HUMAN', subject, grants: [], expiresAt: new Date(1e15) });
@@ -90,7 +90,7 @@ describe.each(['native', 'fallback'] as const)('several labels at once, by the %
   });
 
   test('each decides for itself, and who is in a smaller part is in a larger one', async () => {
-    const gateway = await testGateway([from, to], { planner, overrideLabels: new Set(['on']) });
+    const gateway = await createTestEngine([from, to], { planner, overrideLabels: new Set(['on']) });
     const seen = new Map<string, number>();
     for (let index = 0; index < 80; index++) {
       const principal = createPrincipal({
@@ -172,7 +172,7 @@ describe.each(['native', 'fallback'] as const)(
     });
     const subgraphs = [old, taker, user, byCode];
     /** As another composition writes it: the one of the house refuses to let a field under a label be required. */
-    const supergraphSdl = (['cost', 'size', 'code'] as const).reduce(underLabel, composeTest(subgraphs));
+    const supergraphSdl = (['cost', 'size', 'code'] as const).reduce(underLabel, composeSubgraphs(subgraphs));
 
     test.each<[string[], number, number]>([
       [[], 100, 1001],
@@ -182,7 +182,11 @@ describe.each(['native', 'fallback'] as const)(
     ])(
       'with %j, what requires the fields and who takes over by requiring see the same',
       async (on, base, size) => {
-        const gateway = await testGateway(subgraphs, { planner, supergraphSdl, overrideLabels: new Set(on) });
+        const gateway = await createTestEngine(subgraphs, {
+          planner,
+          supergraphSdl,
+          overrideLabels: new Set(on),
+        });
         const { data, errors } = await gateway.run('{ things { sum cost size label } }');
         await gateway.close();
         expect(errors).toBeUndefined();
@@ -198,7 +202,11 @@ describe.each(['native', 'fallback'] as const)(
       [[], 'old'],
       [['code-moves'], 'new'],
     ])('with %j, a key is taken from whom it belongs to', async (on, owner) => {
-      const gateway = await testGateway(subgraphs, { planner, supergraphSdl, overrideLabels: new Set(on) });
+      const gateway = await createTestEngine(subgraphs, {
+        planner,
+        supergraphSdl,
+        overrideLabels: new Set(on),
+      });
       const { data, errors } = await gateway.run('{ things { code more } }');
       await gateway.close();
       expect(errors).toBeUndefined();

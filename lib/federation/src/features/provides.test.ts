@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { type TestGateway, testGateway } from '../testing/test-engine.js';
+import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
 // What a subgraph provides of entities that are not its own tells where it came from: here it differs from the owner's.
@@ -57,9 +57,9 @@ const registry = testSubgraph({
 describe.each(['native', 'fallback'] as const)(
   '@provides on abstract types, by the %s planner',
   (planner) => {
-    let gateway: TestGateway;
+    let gateway: TestEngine;
     beforeAll(async () => {
-      gateway = await testGateway([shelter, registry], { planner });
+      gateway = await createTestEngine([shelter, registry], { planner });
     });
     afterAll(() => gateway.close());
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { type TestGateway, testGateway } from '../testing/test-engine.js';
+import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
 type Source = Readonly<Record<string, unknown>>;
@@ -40,9 +40,9 @@ describe.each(['native', 'fallback'] as const)('a field of the query type, by th
       },
     },
   });
-  let gateway: TestGateway;
+  let gateway: TestEngine;
   beforeAll(async () => {
-    gateway = await testGateway([a, b], { planner, supergraphSdl });
+    gateway = await createTestEngine([a, b], { planner, supergraphSdl });
   });
   afterAll(() => gateway.close());
 

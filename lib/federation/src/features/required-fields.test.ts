@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { type TestGateway, testGateway } from '../testing/test-engine.js';
+import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
 type Source = Readonly<Record<string, unknown>>;
@@ -56,9 +56,9 @@ describe.each(['native', 'fallback'] as const)('@requires, by the %s planner', (
       },
     },
   });
-  let gateway: TestGateway;
+  let gateway: TestEngine;
   beforeAll(async () => {
-    gateway = await testGateway([core, alpha, beta], { planner, planning: 'worker' });
+    gateway = await createTestEngine([core, alpha, beta], { planner, planning: 'worker' });
   });
   afterAll(() => gateway.close());
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { PlanNote } from '../engine/types.js';
-import { type TestGateway, testGateway } from '../testing/test-engine.js';
+import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
 // The pattern of every experiment: its type leads back to core's job, whose field of that experiment requires core.
@@ -128,10 +128,10 @@ const both = (first: unknown, second: unknown): unknown => ({ jobs: [first, seco
 describe.each(['native', 'fallback'] as const)(
   '@requires back into its subgraph, by the %s planner',
   (planner) => {
-    let gateway: TestGateway;
+    let gateway: TestEngine;
     beforeAll(async () => {
       // In a process of its own: the native planner aborts on the last of these.
-      gateway = await testGateway([core, experiment, other], { planner, planning: 'worker' });
+      gateway = await createTestEngine([core, experiment, other], { planner, planning: 'worker' });
     });
     afterAll(() => gateway.close());
 
@@ -277,7 +277,7 @@ describe('fetches that the native planner makes without need', () => {
     ['of two fields at two places', '{ users { orders { price postage } best { price } } }', 6],
   ])('what is required after a hop comes with the hop: %s', async (_name, query, most) => {
     const notes: PlanNote[] = [];
-    const gateway = await testGateway([users, orders, prices], { onPlan: (note) => notes.push(note) });
+    const gateway = await createTestEngine([users, orders, prices], { onPlan: (note) => notes.push(note) });
     for (const { calls } of [users, orders, prices]) calls.length = 0;
     const answer = await gateway.run(query);
     await gateway.close();

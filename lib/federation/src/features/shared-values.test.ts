@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { type TestGateway, testGateway } from '../testing/test-engine.js';
+import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { type TestSubgraph, testSubgraph } from '../testing/test-subgraph.js';
 
 // Lists of abstract types that several subgraphs resolve, each its own part of the items.
@@ -45,9 +45,9 @@ function part(name: string): TestSubgraph {
 describe.each(['native', 'fallback'] as const)(
   'shared lists of abstract types, by the %s planner',
   (planner) => {
-    let gateway: TestGateway;
+    let gateway: TestEngine;
     beforeAll(async () => {
-      gateway = await testGateway([part('a'), part('b')], { planner });
+      gateway = await createTestEngine([part('a'), part('b')], { planner });
     });
     afterAll(() => gateway.close());
 

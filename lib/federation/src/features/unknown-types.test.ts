@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { DomainError } from '@rhizome/errors';
 import { GraphQLError } from 'graphql';
-import { type TestGateway, testGateway } from '../testing/test-engine.js';
+import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 import { createInProcessTransport } from '../transport/in-process.js';
 
@@ -44,10 +44,10 @@ const ratings = testSubgraph({
 describe.each(['native', 'fallback'] as const)(
   'objects whose type nobody tells, by the %s planner',
   (planner) => {
-    let gateway: TestGateway;
+    let gateway: TestEngine;
     let isDown = false;
     beforeAll(async () => {
-      gateway = await testGateway([owner, ratings], {
+      gateway = await createTestEngine([owner, ratings], {
         planner,
         transports: (name) => {
           const transport = createInProcessTransport(name === 'owner' ? owner : ratings);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { composeTest, type TestGateway, testGateway } from '../testing/test-engine.js';
+import { composeSubgraphs, type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
 // Supergraphs of which parts cannot be answered: whoever composed them did not look, or meant it. What can be answered is;
@@ -20,9 +20,9 @@ describe('an interface of whose types no subgraph can give a field alone', () =>
     sdl: `${roots} ${crates('')} type Barrel implements Stock @key(fields: "id") { id: ID! litres: Int @shareable }`,
     resolvers: { Query: { stock: () => ({ __typename: 'Crate', id: 'never', width: 3 }) } },
   });
-  let gateway: TestGateway;
+  let gateway: TestEngine;
   beforeAll(async () => {
-    const split = composeTest([east, west])
+    const split = composeSubgraphs([east, west])
       .replace(
         /(type Crate [^{]*\{\s*id: ID!)/,
         '$1 @join__field(graph: EAST) @join__field(graph: WEST, external: true)',
@@ -32,7 +32,7 @@ describe('an interface of whose types no subgraph can give a field alone', () =>
         '$1 @join__field(graph: EAST, external: true) @join__field(graph: WEST)',
       );
     expect(split.match(/external: true/g)).toHaveLength(2);
-    gateway = await testGateway([east, west], { supergraphSdl: split });
+    gateway = await createTestEngine([east, west], { supergraphSdl: split });
   });
   afterAll(() => gateway.close());
 
@@ -62,14 +62,14 @@ describe('an interface object that cannot be entered', () => {
     sdl: 'type Query { other: Node } type Node @key(fields: "id") @interfaceObject { id: ID! field: String }',
     resolvers: { Query: { other: () => ({ id: '1', field: 'added' }) } },
   });
-  let gateway: TestGateway;
+  let gateway: TestEngine;
   beforeAll(async () => {
-    const closed = composeTest([owner, adder]).replace(
+    const closed = composeSubgraphs([owner, adder]).replace(
       /@join__type\(graph: ADDER, key: "id", isInterfaceObject: true\)/,
       '@join__type(graph: ADDER, key: "id", resolvable: false, isInterfaceObject: true)',
     );
     expect(closed).toContain('resolvable: false, isInterfaceObject');
-    gateway = await testGateway([owner, adder], { supergraphSdl: closed });
+    gateway = await createTestEngine([owner, adder], { supergraphSdl: closed });
   });
   afterAll(() => gateway.close());
 

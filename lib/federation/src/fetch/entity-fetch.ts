@@ -159,11 +159,11 @@ function failAll(
   collected: readonly Collected[],
   state: RunState,
   error: EngineError,
-  told: Failure['told'] = 'once',
+  told: Failure['reported'] = 'once',
 ): void {
-  const fetch: FailedFetch = { places: 0 };
+  const fetch: FailedFetch = { paths: 0 };
   for (const { part, groups } of collected) {
-    const failure: Failure = { error, fields: part.fields, fetch, told };
+    const failure: Failure = { error, fields: part.fields, fetch, reported: told };
     for (const group of groups) for (const entity of group) state.fail(entity, failure);
   }
 }
@@ -227,7 +227,7 @@ function entityErrors(
   data: SubgraphResult['data'],
 ): Set<Collected> {
   const failed = new Set<Collected>();
-  const places = new Map<Collected, ReadonlyMap<object, readonly Place[]>>();
+  const places = new Map<Collected, ReadonlyMap<object, readonly EntityPath[]>>();
   for (const error of errors) {
     const shaped = fromSubgraph(error, call.operation.subgraph, state.context);
     const [responseKey, index, ...rest] = error.path ?? [];
@@ -246,10 +246,10 @@ function entityErrors(
     if (rest.length === 0) continue;
     let found = places.get(part);
     if (!found) {
-      found = placesOf(part, state);
+      found = pathsOf(part, state);
       places.set(part, found);
     }
-    tellAtPlaces(state, shaped, group, found, renamePath(rest, part.part.reshaping.renames));
+    reportAtPaths(state, shaped, group, found, renamePath(rest, part.part.reshaping.renames));
   }
   return failed;
 }
@@ -260,11 +260,11 @@ function isLost(data: SubgraphResult['data'], { part }: Collected, index: number
   return Array.isArray(list) && !isPlainObject(list[index]);
 }
 
-function tellAtPlaces(
+function reportAtPaths(
   state: RunState,
   error: EngineError,
   group: readonly DataObject[],
-  places: ReadonlyMap<object, readonly Place[]>,
+  places: ReadonlyMap<object, readonly EntityPath[]>,
   rest: ResponsePath,
 ): void {
   let told = 0;
@@ -277,9 +277,9 @@ function tellAtPlaces(
 }
 
 /** Where the objects of a part stand: walked only when there is an error to tell. */
-function placesOf({ part, groups }: Collected, state: RunState): ReadonlyMap<object, readonly Place[]> {
+function pathsOf({ part, groups }: Collected, state: RunState): ReadonlyMap<object, readonly EntityPath[]> {
   const wanted = new Set<object>(groups.flat());
-  const places = new Map<object, Place[]>();
+  const places = new Map<object, EntityPath[]>();
   for (const of of state.parts) {
     for (const each of part.paths) {
       each.locate(of.data, (entity, path) => {
@@ -294,7 +294,7 @@ function placesOf({ part, groups }: Collected, state: RunState): ReadonlyMap<obj
 }
 
 /** Where an object stands, and in whose data. */
-interface Place {
+interface EntityPath {
   readonly of: RunState;
   readonly path: ResponsePath;
 }

@@ -2,7 +2,7 @@ import { compileEntityFetch } from './entity-fetch.js';
 import {
   type CompileContext,
   compileRootFetch,
-  placedRootFetchStep,
+  locatedRootFetchStep,
   type RootFetch,
   rootFetchStep,
   type Step,
@@ -124,7 +124,7 @@ function compileNode(node: PlanNode, context: CompileContext): Step {
     case 'Flatten': {
       const { node: fetch, path } = node;
       if (!fetch.requires || fetch.requires.length === 0) {
-        return placedRootFetchStep(fetch, compilePath(path, context.relations), context);
+        return locatedRootFetchStep(fetch, compilePath(path, context.relations), context);
       }
       return compileEntityFetch(
         fetch,

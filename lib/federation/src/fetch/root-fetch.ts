@@ -79,8 +79,8 @@ export function compileRootFetch(
     fetch.outputRewrites,
   );
   const fields = new Set(reshaping.shape.fields.keys());
-  const failed = (state: RunState, error: EngineError, told: Failure['told'] = 'once'): void =>
-    state.fail(state.data, { error, fields, fetch: { places: 0 }, told } satisfies Failure);
+  const failed = (state: RunState, error: EngineError, told: Failure['reported'] = 'once'): void =>
+    state.fail(state.data, { error, fields, fetch: { paths: 0 }, reported: told } satisfies Failure);
   return {
     call,
     shape: reshaping.shape,
@@ -149,7 +149,7 @@ export function rootFetchStep(fetch: RootFetch): Step {
  * The step of a fetch of root fields whose answer stands deeper: a type may have a field of the query type. The same
  * answer goes to each object on the path, and nothing is asked if there is none.
  */
-export function placedRootFetchStep(
+export function locatedRootFetchStep(
   fetch: FetchBase & { readonly outputRewrites?: readonly Rewrite[] | undefined },
   path: CompiledPath,
   context: CompileContext,

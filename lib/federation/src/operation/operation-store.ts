@@ -4,9 +4,9 @@ import { type Refusal, refusal } from '../result/refusal.js';
 import { describe } from './describe.js';
 import { asksForSchema } from './introspection.js';
 import { Lru } from '../engine/lru.js';
-import { type EngineParts, Operation } from './operation.js';
+import { type EngineComponents, Operation } from './operation.js';
 import { selectOperation } from '../planning/select.js';
-import { turns } from '../engine/event-loop-queue.js';
+import { yieldToEventLoop } from '../engine/event-loop-queue.js';
 import type { ClientRequest, EngineOptions } from '../engine/types.js';
 
 /** What tells an operation from others. */
@@ -18,7 +18,7 @@ const keptRefusals = 200;
 
 /** The compiled operations of an engine, bounded: found by their text as sent, made once for each meaning. */
 export class OperationStore {
-  readonly #parts: EngineParts;
+  readonly #parts: EngineComponents;
   readonly #options: Pick<EngineOptions, 'checks' | 'introspection'>;
   /** By document as sent and name. Promises while they are made, so that what is asked for twice is made once. */
   readonly #byText: Lru<string, Operation | Promise<Operation | Refusal>>;
@@ -31,7 +31,7 @@ export class OperationStore {
   });
   readonly #printed = new WeakMap<DocumentNode, string>();
 
-  constructor(parts: EngineParts, options: Pick<EngineOptions, 'checks' | 'introspection'>) {
+  constructor(parts: EngineComponents, options: Pick<EngineOptions, 'checks' | 'introspection'>) {
     const { cachedOperations } = parts.limits;
     this.#parts = parts;
     this.#options = options;
@@ -78,11 +78,11 @@ export class OperationStore {
     const fault = await this.#parts.planning.validate(text, operationName);
     if (fault) return refusal(fault.code, fault.errors);
     // A new operation is much work: others have their turn between its pieces.
-    await turns.next();
+    await yieldToEventLoop();
     const selected = selectOperation(parse(text, { noLocation: true }), operationName);
     if ('fault' in selected) return refusal('OPERATION_RESOLUTION_FAILURE', [{ message: selected.fault }]);
     const normalisedText = print(selected.document);
-    await turns.next();
+    await yieldToEventLoop();
     const known = this.#byMeaning.get(normalisedText);
     if (known) return known;
     if (this.#options.introspection === false && asksForSchema(selected)) {

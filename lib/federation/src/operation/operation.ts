@@ -15,7 +15,7 @@ import type { SelectedOperation } from '../planning/select.js';
 import { bubbles, compileAnswer, type WriteMark } from '../result/project.js';
 import type { ConditionValues } from '../fetch/requires.js';
 import { RunState, type RunContext } from '../fetch/run-state.js';
-import { turns } from '../engine/event-loop-queue.js';
+import { yieldToEventLoop } from '../engine/event-loop-queue.js';
 import type { TypeRelations } from '../supergraph/type-relations.js';
 import type {
   EngineLimits,
@@ -26,7 +26,7 @@ import type {
 } from '../engine/types.js';
 
 /** What all operations of an engine share. */
-export interface EngineParts {
+export interface EngineComponents {
   readonly schema: GraphQLSchema;
   readonly planning: PlanningService;
   readonly relations: TypeRelations;
@@ -82,7 +82,7 @@ const maxVariableErrors = 20;
 export class Operation {
   readonly info: OperationInfo;
   readonly selected: SelectedOperation;
-  readonly #parts: EngineParts;
+  readonly #parts: EngineComponents;
   /** What is planned: the client's operation, or that with a cursor added. */
   readonly #planText: string;
   readonly #coerce: (variables: Readonly<Record<string, unknown>>) => Coerced;
@@ -92,7 +92,7 @@ export class Operation {
   readonly #asksForSchema: boolean;
   readonly #notices: string;
 
-  constructor(parts: EngineParts, selected: SelectedOperation, info: OperationInfo, planText: string) {
+  constructor(parts: EngineComponents, selected: SelectedOperation, info: OperationInfo, planText: string) {
     this.#parts = parts;
     this.selected = selected;
     this.info = info;
@@ -156,13 +156,13 @@ export class Operation {
       }
       this.#parts.onPlan?.({ operation: this.info, planner, fault, plan: node });
       const endsAfter = this.info.kind === 'mutation' ? this.#endsAfter(conditions) : undefined;
-      await turns.next();
+      await yieldToEventLoop();
       const plan = {
         ...compilePlan(node, reply.renamed, this.#parts, endsAfter),
         planner,
         latest: undefined,
       };
-      await turns.next();
+      await yieldToEventLoop();
       return plan;
     }
     this.#parts.log.warn(

@@ -125,7 +125,7 @@ export function* fetchesOf(node: PlanNode | null | undefined): Generator<FetchBa
 }
 
 /** One fetch of a plan with the paths of the places that it feeds: none for roots. */
-export interface PlacedFetch {
+export interface LocatedFetch {
   readonly fetch: FetchBase;
   readonly parts: readonly {
     /** The root field of the operation that feeds these places; undefined for all roots. */
@@ -138,10 +138,10 @@ export interface PlacedFetch {
 }
 
 /** The fetches of a plan with their places. */
-export function* placedFetchesOf(
+export function* locatedFetchesOf(
   node: PlanNode | null | undefined,
   path: readonly PathSegment[] = [],
-): Generator<PlacedFetch> {
+): Generator<LocatedFetch> {
   if (!node) return;
   switch (node.kind) {
     case 'Fetch': {
@@ -157,13 +157,13 @@ export function* placedFetchesOf(
       yield { fetch: node.primary, parts: [{ alias: undefined, paths: [[]] }] };
       return;
     case 'Flatten':
-      yield* placedFetchesOf(node.node, node.path);
+      yield* locatedFetchesOf(node.node, node.path);
       return;
     case 'Condition':
-      yield* placedFetchesOf(node.ifClause);
-      yield* placedFetchesOf(node.elseClause);
+      yield* locatedFetchesOf(node.ifClause);
+      yield* locatedFetchesOf(node.elseClause);
       return;
     default:
-      for (const child of node.nodes) yield* placedFetchesOf(child);
+      for (const child of node.nodes) yield* locatedFetchesOf(child);
   }
 }

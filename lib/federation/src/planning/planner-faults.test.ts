@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { type TestGateway, testGateway } from '../testing/test-engine.js';
+import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
 // What the native planner fails at is answered as if it did not, end to end: subgraphs validate what they are sent, and
@@ -72,9 +72,9 @@ const experiment = testSubgraph({
 describe.each(['worker', 'inline'] as const)(
   'operations that the planner fails at, planned in %s',
   (planning) => {
-    let gateway: TestGateway;
+    let gateway: TestEngine;
     beforeAll(async () => {
-      gateway = await testGateway([core, experiment], { planning });
+      gateway = await createTestEngine([core, experiment], { planning });
     });
     afterAll(() => gateway.close());
 

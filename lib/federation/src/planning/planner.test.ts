@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { parse } from 'graphql';
-import { composeTest } from '../testing/test-engine.js';
+import { composeSubgraphs } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 import { fetchesOf, type PlanNode } from './plan-format.js';
 import { createPlanner, type Planner, type PlanReply } from './planner.js';
@@ -27,7 +27,7 @@ const alpha = testSubgraph({
   `,
 });
 const limits = { documentTokens: 200, expandedFields: 100 };
-const planner: Planner = createPlanner(composeTest([core, alpha]), limits);
+const planner: Planner = createPlanner(composeSubgraphs([core, alpha]), limits);
 
 function plan(query: string, conditions: Record<string, boolean> = {}, fallbackOnly = false): PlanReply {
   expect(planner.validate(query, undefined)).toBeUndefined();
@@ -171,7 +171,7 @@ describe('bounds before planning', () => {
         `fragment F${index} on Job { ${index === 11 ? 'id' : `a: inner { ...F${index + 1} } b: inner { ...F${index + 1} }`} }`,
     );
     const query = `{ jobs { ...F0 } } ${fragments.join(' ')}`;
-    const patient = createPlanner(composeTest([core, alpha]), {
+    const patient = createPlanner(composeSubgraphs([core, alpha]), {
       documentTokens: 10_000,
       expandedFields: 1_000,
     });

@@ -14,15 +14,15 @@ import {
 } from 'graphql';
 import { publicDocument } from '../supergraph/public-schema.js';
 import { readSupergraph, type SupergraphFacts } from '../supergraph/supergraph.js';
-import { detourFault, goesBack, isShorter } from './checks/redundant-fetch.js';
+import { redundantFetchFault, hasRedundantFetch, isShorter } from './checks/redundant-fetch.js';
 import { type ConditionValues, expandedSize, normalise, splitRoots } from './normalise.js';
 import { faultOf } from './checks/plan-check.js';
 import { fetchesOf, type PlanNode } from './plan-format.js';
 import { selectOperation } from './select.js';
-import { repairSupergraph } from './native/patch-supergraph.js';
+import { patchSupergraph } from './native/patch-supergraph.js';
 import { readModel, type SupergraphModel } from './fallback/graph.js';
 import { planByFallback } from './fallback/fallback-planner.js';
-import { isFinal } from './checks/is-unplannable.js';
+import { isUnplannable } from './checks/is-unplannable.js';
 
 /** What is to be planned. */
 export interface PlanRequest {
@@ -87,7 +87,7 @@ const maxValidationErrors = 25;
 
 /** Builds the planner of a supergraph. Throws when the supergraph is not one. */
 export function createPlanner(givenSdl: string, limits: PlannerLimits): Planner {
-  const { text, document } = repairSupergraph(givenSdl);
+  const { text, document } = patchSupergraph(givenSdl);
   const main = new QueryPlanner(text);
   const publicSchema = publicDocument(document);
   const facts = readSupergraph(document, publicSchema);
@@ -193,15 +193,21 @@ function planQuery(context: PlanContext, request: PlanRequest): PlanReply {
   const { operation, renamed } = normalise(context.schema, selected, request.conditions);
   if (!operation) return { outcome: 'planned', planner: 'none', node: null, renamed };
   const native = request.fallbackOnly ? undefined : tryNative(context, operation, request);
-  if (native?.ok && !goesBack(native.node))
+  if (native?.ok && !hasRedundantFetch(native.node))
     return { outcome: 'planned', planner: 'native', node: native.node, renamed };
-  if (native?.ok === false && isFinal(native.reason, operation, context.supergraphModel()))
+  if (native?.ok === false && isUnplannable(native.reason, operation, context.supergraphModel()))
     return { outcome: 'unplannable', reason: native.reason };
   const fallback = tryFallback(context, operation, request);
   if (native?.ok) {
     const shorter = fallback.ok && isShorter(fallback.node, native.node) ? fallback : undefined;
     if (!shorter) return { outcome: 'planned', planner: 'native', node: native.node, renamed };
-    return { outcome: 'planned', planner: 'fallback', fault: detourFault, node: shorter.node, renamed };
+    return {
+      outcome: 'planned',
+      planner: 'fallback',
+      fault: redundantFetchFault,
+      node: shorter.node,
+      renamed,
+    };
   }
   if (fallback.ok)
     return { outcome: 'planned', planner: 'fallback', fault: native?.reason, node: fallback.node, renamed };

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { composeTest } from '../testing/test-engine.js';
+import { composeSubgraphs } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 import { createProcessPlanning, type PlanningService } from './pool.js';
 import type { PlanRequest } from './planner.js';
@@ -19,7 +19,7 @@ const alpha = testSubgraph({
   name: 'alpha',
   sdl: 'type Run @key(fields: "id") @key(fields: "code") { id: ID! code: ID! size: Int @external weight: Int @requires(fields: "size") }',
 });
-const supergraphSdl = composeTest([core, owner, alpha]);
+const supergraphSdl = composeSubgraphs([core, owner, alpha]);
 const fatal = '{ runs { weight } }';
 
 const limits = { documentTokens: 1_000, expandedFields: 1_000 };

@@ -5,7 +5,7 @@ import type { EngineError, FailedFetch } from './errors.js';
  * value, with all of them in `extensions.paths` and their number in `extensions.count`. Errors that a service reports
  * for places of its own stay as they are.
  */
-export function onePerFetch(errors: readonly EngineError[]): EngineError[] {
+export function dedupeFetchErrors(errors: readonly EngineError[]): EngineError[] {
   const places = new Map<FailedFetch, NonNullable<EngineError['path']>[]>();
   for (const { fetch, path } of errors) {
     if (!fetch || !path) continue;
@@ -18,7 +18,7 @@ export function onePerFetch(errors: readonly EngineError[]): EngineError[] {
     const paths = error.fetch && places.get(error.fetch);
     if (!error.fetch || !paths) return [error];
     if (paths[0] !== error.path) return [];
-    const count = Math.max(error.fetch.places, paths.length);
+    const count = Math.max(error.fetch.paths, paths.length);
     return [count === 1 ? error : { ...error, facts: { ...error.facts, count, paths } }];
   });
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { GraphQLError } from 'graphql';
-import { type TestAnswer, type TestGateway, testGateway } from '../testing/test-engine.js';
+import { type TestAnswer, type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
 // One null is told with one error, and what a service has lost is not asked of others.
@@ -64,9 +64,9 @@ const told = ({ errors = [] }: TestAnswer): string[] =>
   errors.map(({ path, extensions }) => `${path?.join('.')} ${String(extensions['code'])}`).sort();
 
 describe.each(['native', 'fallback'] as const)('one error for one null, by the %s planner', (planner) => {
-  let gateway: TestGateway;
+  let gateway: TestEngine;
   beforeAll(async () => {
-    gateway = await testGateway([core, keys, extra, last], { planner });
+    gateway = await createTestEngine([core, keys, extra, last], { planner });
   });
   afterAll(() => gateway.close());
 

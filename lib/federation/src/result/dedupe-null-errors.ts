@@ -8,7 +8,7 @@ import { type DataObject, type ResponsePath, valueAt } from './path.js';
  * The errors of an answer without those that leave the same null as one before them: a null is told with one error, as
  * the specification has it. The first is kept, so put those first that say more.
  */
-export function onePerNull(
+export function dedupeNullErrors(
   errors: readonly EngineError[],
   selection: AnswerSelection,
   data: DataObject,
@@ -17,7 +17,7 @@ export function onePerNull(
   const told = new Set<string>();
   return errors.filter(({ path }) => {
     if (!path) return true;
-    const { place, isExact } = nullOf(path, selection, data);
+    const { path: place, isExact } = nullOf(path, selection, data);
     const key = JSON.stringify(place);
     if (isExact && told.has(key)) return false;
     told.add(key);
@@ -26,14 +26,14 @@ export function onePerNull(
 }
 
 /** The null that an error leaves. */
-interface LeftNull {
+interface RemainingNull {
   /** The error's own place, or the nearest one above that may be null. */
-  readonly place: ResponsePath;
+  readonly path: ResponsePath;
   /** False where the path leads to what was not asked for: there may be other nulls below. */
   readonly isExact: boolean;
 }
 
-function nullOf(path: ResponsePath, selection: AnswerSelection, data: DataObject): LeftNull {
+function nullOf(path: ResponsePath, selection: AnswerSelection, data: DataObject): RemainingNull {
   let length = 0;
   let value: unknown = data;
   let type: GraphQLOutputType | undefined;
@@ -51,10 +51,10 @@ function nullOf(path: ResponsePath, selection: AnswerSelection, data: DataObject
       selections = fields.flatMap((field) => field.selection ?? []);
       value = owner && valueAt(owner, step);
     }
-    if (!type) return { place: path.slice(0, length), isExact: false };
+    if (!type) return { path: path.slice(0, length), isExact: false };
     if (!isNonNullType(type)) length = index + 1;
   }
-  return { place: path.slice(0, length), isExact: true };
+  return { path: path.slice(0, length), isExact: true };
 }
 
 /** The fields of a key at an object, or, where a service has nulled it, at all objects that could have been there. */

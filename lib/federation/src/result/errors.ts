@@ -23,7 +23,7 @@ export interface EngineError {
 /** One fetch that failed as a whole, in one run. */
 export interface FailedFetch {
   /** Places that it left without a value, as far as they were found. */
-  places: number;
+  paths: number;
 }
 
 /** A fetch that brought nothing; the fields it leaves without a value are found when the answer is written. */
@@ -36,7 +36,7 @@ export interface Failure {
    * Whether its places are told by one error, or by one each. `if left`: by one each where their object is left, since
    * the error itself has another place, whose null may be all that there is to see.
    */
-  readonly told: 'once' | 'each' | 'if left';
+  readonly reported: 'once' | 'each' | 'if left';
 }
 
 /** What shaping an error needs to know. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { buildSchema, execute, GraphQLError, parse } from 'graphql';
-import { type TestGateway, testGateway } from '../testing/test-engine.js';
+import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
 // Null propagation by the public schema, beside graphql-js on one schema with the same values.
@@ -82,9 +82,9 @@ async function expected(query: string): Promise<{ data: unknown; places: string[
 }
 
 describe('null propagates as the public schema says', () => {
-  let gateway: TestGateway;
+  let gateway: TestEngine;
   beforeAll(async () => {
-    gateway = await testGateway([left, right]);
+    gateway = await createTestEngine([left, right]);
   });
   afterAll(() => gateway.close());
 
@@ -164,10 +164,10 @@ describe('values that do not fit their type', () => {
     'int: Int float: Float string: String boolean: Boolean id: ID list: [Int] object: Thing any: Any';
   const schemaSdl = `type Query { thing: Thing } type Thing { ${fields} } scalar Any`;
   let values: Values = {};
-  let gateway: TestGateway;
+  let gateway: TestEngine;
   beforeAll(async () => {
     const liar = testSubgraph({ name: 'liar', sdl: schemaSdl });
-    gateway = await testGateway([liar], {
+    gateway = await createTestEngine([liar], {
       transports: () => ({
         wire: 'objects',
         execute: async () => ({ data: { thing: structuredClone(values) as Record<string, unknown> } }),

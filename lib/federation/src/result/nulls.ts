@@ -10,8 +10,8 @@ import type { AnswerField, AnswerSelection } from './collect.js';
 import type { EngineError, Failure } from './errors.js';
 import { isPlainObject } from './merge.js';
 import { type DataObject, type ResponsePath, valueAt } from './path.js';
-import { onePerFetch } from './dedupe-fetch-errors.js';
-import { onePerNull } from './dedupe-null-errors.js';
+import { dedupeFetchErrors } from './dedupe-fetch-errors.js';
+import { dedupeNullErrors } from './dedupe-null-errors.js';
 import { leafWriter } from './project.js';
 import type { RunState } from '../fetch/run-state.js';
 
@@ -27,7 +27,7 @@ export function explain(selection: AnswerSelection, state: RunState, dependents:
   const visible = state.errors.flatMap((error) => visibleAt(error, selection, state, dependents));
   const walk = new NullWalk(state, new Explained(visible));
   walk.object(state.data, selection.type, selection, []);
-  return onePerFetch(onePerNull([...visible, ...walk.found], selection, state.data));
+  return dedupeFetchErrors(dedupeNullErrors([...visible, ...walk.found], selection, state.data));
 }
 
 /** Which places of an answer have an error already. */
@@ -75,11 +75,11 @@ class NullWalk {
       const place = [...path, field.key];
       const inner = valueAt(value, field.key);
       const failure = inner === undefined ? this.#missing(value, field) : undefined;
-      if (failure?.told === 'if left') takenAlong.push([failure, place]);
-      else if (failure) this.#tellFailure(failure, place);
+      if (failure?.reported === 'if left') takenAlong.push([failure, place]);
+      else if (failure) this.#reportFailure(failure, place);
       if (this.#bubbles(inner, field.type, field, place)) bubbles = true;
     }
-    if (!bubbles) for (const [failure, place] of takenAlong) this.#tellTakenAlong(failure, place);
+    if (!bubbles) for (const [failure, place] of takenAlong) this.#reportPropagated(failure, place);
     return bubbles;
   }
 
@@ -89,14 +89,14 @@ class NullWalk {
     return failures?.find(({ fields }) => fields.has(field.key)) ?? failures?.[0];
   }
 
-  #tellTakenAlong(failure: Failure, place: ResponsePath): void {
-    if (!this.#explained.has(place)) this.#tellFailure(failure, place);
+  #reportPropagated(failure: Failure, place: ResponsePath): void {
+    if (!this.#explained.has(place)) this.#reportFailure(failure, place);
   }
 
-  #tellFailure(failure: Failure, place: ResponsePath): void {
+  #reportFailure(failure: Failure, place: ResponsePath): void {
     this.#explained.add(place);
-    const { error, fetch, told } = failure;
-    if (fetch.places++ >= this.#state.context.errorsPerFetch) return;
+    const { error, fetch, reported: told } = failure;
+    if (fetch.paths++ >= this.#state.context.errorsPerFetch) return;
     this.found.push({ ...error, path: place, fetch: told === 'once' ? fetch : undefined });
   }
 
@@ -107,7 +107,11 @@ class NullWalk {
       return false;
     }
     if (!this.#isNull(value, type.ofType, field, place)) return false;
-    this.#tellNull(field, place, `Cannot return null for non-nullable field ${field.parent}.${field.name}.`);
+    this.#reportNull(
+      field,
+      place,
+      `Cannot return null for non-nullable field ${field.parent}.${field.name}.`,
+    );
     return true;
   }
 
@@ -137,19 +141,19 @@ class NullWalk {
   /** Null for an object whose type nobody told: whoever should have is to blame. */
   #untyped(value: DataObject, field: AnswerField, place: ResponsePath): true {
     const failures = this.#state.failures?.get(value);
-    const failure = failures?.find(({ told }) => told !== 'if left') ?? failures?.[0];
-    if (failure && failure.told !== 'if left') this.#tellFailure(failure, place);
-    else if (failure) this.#tellTakenAlong(failure, place);
-    else this.#tellNull(field, place, `No service told the type of ${field.parent}.${field.name}.`);
+    const failure = failures?.find(({ reported: told }) => told !== 'if left') ?? failures?.[0];
+    if (failure && failure.reported !== 'if left') this.#reportFailure(failure, place);
+    else if (failure) this.#reportPropagated(failure, place);
+    else this.#reportNull(field, place, `No service told the type of ${field.parent}.${field.name}.`);
     return true;
   }
 
   #unfit(field: AnswerField, place: ResponsePath, wanted: string): true {
-    this.#tellNull(field, place, `The service's value of ${field.parent}.${field.name} is not ${wanted}.`);
+    this.#reportNull(field, place, `The service's value of ${field.parent}.${field.name} is not ${wanted}.`);
     return true;
   }
 
-  #tellNull(field: AnswerField, place: ResponsePath, message: string): void {
+  #reportNull(field: AnswerField, place: ResponsePath, message: string): void {
     if (this.#explained.has(place)) return;
     this.#explained.add(place);
     if (this.#nulls++ >= this.#state.context.errorsPerFetch) return;

@@ -12,7 +12,7 @@ import {
   specifiedDirectives,
 } from 'graphql';
 import { extendSchemaImpl } from 'graphql/utilities/extendSchema.js';
-import { SteppedWork, turns } from '../engine/event-loop-queue.js';
+import { SteppedWork, yieldToEventLoop } from '../engine/event-loop-queue.js';
 
 /** Milliseconds that building works before it lets others in. */
 const turnMs = 1;
@@ -55,7 +55,7 @@ function isSame(parts: Parts, definitions: readonly string[]): boolean {
 async function assemble(nodes: readonly DefinitionNode[], work: SteppedWork): Promise<GraphQLSchema> {
   const empty = new GraphQLSchema({}).toConfig();
   const document = { kind: Kind.DOCUMENT, definitions: nodes } as const;
-  await turns.next();
+  await yieldToEventLoop();
   const config = extendSchemaImpl({ ...empty, types: [], directives: [] }, document, { assumeValid: true });
   for (const type of config.types) {
     resolveThunks(type);
@@ -64,7 +64,7 @@ async function assemble(nodes: readonly DefinitionNode[], work: SteppedWork): Pr
   const root = (name: string) => config.types.filter(isObjectType).find((type) => type.name === name);
   const hasDefinition = nodes.some(({ kind }) => kind === Kind.SCHEMA_DEFINITION);
   const given = new Set(config.directives.map(({ name }) => name));
-  await turns.next();
+  await yieldToEventLoop();
   return new GraphQLSchema({
     ...config,
     ...(hasDefinition

@@ -2,7 +2,7 @@ import { DomainError } from '@rhizome/errors';
 import { GraphQLError } from 'graphql';
 import { createInProcessTransport } from '../transport/in-process.js';
 import { type SubgraphResult, type Transport, type TransportFactory } from '../transport/transport.js';
-import { type TestAnswer, type TestGateway, testGateway } from './test-engine.js';
+import { type TestAnswer, type TestEngine, createTestEngine } from './test-engine.js';
 import { type TestSubgraph, testSubgraph } from './test-subgraph.js';
 
 type Source = Readonly<Record<string, unknown>>;
@@ -91,14 +91,14 @@ export const down: Fault = async () => {
 };
 
 /** Engines over {@link core} and {@link alpha}, one after the other. */
-export class FaultyHouse {
-  gateway: TestGateway | undefined;
+export class FailingSubgraphs {
+  test: TestEngine | undefined;
 
   /** Starts an engine whose subgraphs have faults, and runs an operation on it. */
   async run(
     query: string,
     faults: Readonly<Record<string, Fault>> = {},
-    options: Parameters<typeof testGateway>[1] = {},
+    options: Parameters<typeof createTestEngine>[1] = {},
   ): Promise<TestAnswer> {
     return (await this.open(faults, { uncodedMessages: false, ...options })).run(query);
   }
@@ -106,23 +106,23 @@ export class FaultyHouse {
   /** Starts an engine whose subgraphs have faults. */
   async open(
     faults: Readonly<Record<string, Fault>> = {},
-    options: Parameters<typeof testGateway>[1] = {},
-  ): Promise<TestGateway> {
-    this.gateway = await testGateway([core, alpha], {
+    options: Parameters<typeof createTestEngine>[1] = {},
+  ): Promise<TestEngine> {
+    this.test = await createTestEngine([core, alpha], {
       transports: withFaults([core, alpha], faults),
       ...options,
     });
-    return this.gateway;
+    return this.test;
   }
 
   async close(): Promise<void> {
-    await this.gateway?.close();
-    this.gateway = undefined;
+    await this.test?.close();
+    this.test = undefined;
   }
 }
 
 /** Where errors are told, with their codes and subgraphs. */
-export function placesOf({ errors = [] }: TestAnswer): unknown[] {
+export function locationsOf({ errors = [] }: TestAnswer): unknown[] {
   return errors.map(({ path, extensions }) => [path?.join('.'), extensions['code'], extensions['subgraph']]);
 }
 

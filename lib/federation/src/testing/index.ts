@@ -1,12 +1,12 @@
 // Test support for packages that build on the engine: an engine over test subgraphs, and the differential campaign.
 export {
-  composeTest,
-  keptLog,
-  type KeptLog,
+  composeSubgraphs,
+  recordingLog,
+  type RecordingLog,
   type TestAnswer,
   type TestError,
-  type TestGateway,
-  testGateway,
+  type TestEngine,
+  createTestEngine,
   tester,
 } from './test-engine.js';
 export { type TestContext, type TestSubgraph, testSubgraph, type TestSubgraphInit } from './test-subgraph.js';

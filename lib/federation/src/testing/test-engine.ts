@@ -13,7 +13,7 @@ import { type TransportFactory } from '../transport/transport.js';
 import type { TestSubgraph } from './test-subgraph.js';
 
 /** Composes subgraphs; throws with all faults of composition. */
-export function composeTest(subgraphs: readonly Pick<TestSubgraph, 'name' | 'sdl'>[]): string {
+export function composeSubgraphs(subgraphs: readonly Pick<TestSubgraph, 'name' | 'sdl'>[]): string {
   const result = composeServices(
     subgraphs.map(({ name, sdl }) => ({ name, url: `http://${name}.invalid/graphql`, typeDefs: parse(sdl) })),
   );
@@ -22,13 +22,13 @@ export function composeTest(subgraphs: readonly Pick<TestSubgraph, 'name' | 'sdl
 }
 
 /** A log that keeps what it is told. */
-export interface KeptLog extends EngineLog {
+export interface RecordingLog extends EngineLog {
   readonly lines: { readonly level: string; readonly fields: object; readonly message: string | undefined }[];
 }
 
 /** Makes a log for a test to look into. */
-export function keptLog(): KeptLog {
-  const lines: KeptLog['lines'] = [];
+export function recordingLog(): RecordingLog {
+  const lines: RecordingLog['lines'] = [];
   const at =
     (level: string) =>
     (fields: object, message?: string): void => {
@@ -38,9 +38,9 @@ export function keptLog(): KeptLog {
 }
 
 /** An engine over subgraphs of a test, with shorthands. */
-export interface TestGateway {
+export interface TestEngine {
   readonly engine: Engine;
-  readonly log: KeptLog;
+  readonly log: RecordingLog;
   /** Runs an operation and parses the answer; key order is kept. */
   run(query: string, variables?: Record<string, unknown>, more?: Partial<ClientRequest>): Promise<TestAnswer>;
   /** The answer's text. */
@@ -72,11 +72,11 @@ export const tester: Principal = createPrincipal({
 });
 
 /** Composes and starts an engine in process; `close` it at the end. Plans on the event loop unless told else. */
-export async function testGateway(
+export async function createTestEngine(
   subgraphs: readonly TestSubgraph[],
   options: Partial<EngineOptions> = {},
-): Promise<TestGateway> {
-  const log = keptLog();
+): Promise<TestEngine> {
+  const log = recordingLog();
   const transports: TransportFactory = (name) => {
     const subgraph = subgraphs.find((one) => one.name === name);
     if (!subgraph) throw new Error(`no subgraph ${name}`);
@@ -89,9 +89,9 @@ export async function testGateway(
     uncodedMessages: true,
     ...options,
     // Composing takes longer than anything else here.
-    supergraphSdl: options.supergraphSdl ?? composeTest(subgraphs),
+    supergraphSdl: options.supergraphSdl ?? composeSubgraphs(subgraphs),
   });
-  const text: TestGateway['text'] = async (query, variables, more) =>
+  const text: TestEngine['text'] = async (query, variables, more) =>
     (await engine.execute({ query, variables, principal: tester, requestId: 'r1', ...more })).text;
   return {
     engine,

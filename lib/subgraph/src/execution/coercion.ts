@@ -21,7 +21,7 @@ export type Variables = Readonly<Record<string, unknown>>;
 export type Coerced = ReturnType<typeof getVariableValues>;
 
 /** Faults of one request's variables that are told. */
-const toldFaults = 50;
+const maxReportedErrors = 50;
 
 /**
  * Compiles the coercion of an operation's variables. The result is that of graphql-js: what is right is coerced by
@@ -30,7 +30,7 @@ const toldFaults = 50;
 export function compileCoercion(
   schema: GraphQLSchema,
   { variableDefinitions = [] }: Pick<OperationDefinitionNode, 'variableDefinitions'>,
-  maxErrors = toldFaults,
+  maxErrors = maxReportedErrors,
 ): (variables: Variables) => Coerced {
   const made = coercersOf(schema);
   const fits = (value: unknown, type: GraphQLInputType): boolean => made.of(type)(value) !== wrong;

@@ -1,7 +1,7 @@
 import { createPrincipal, type Principal, type Role } from '@rhizome/authz';
 import { silentLogger } from '@rhizome/log';
 import { parse } from 'graphql';
-import { makeGarden } from '../testing/demo-subgraph.fixture.js';
+import { buildDemoSubgraph } from '../testing/demo-subgraph.fixture.js';
 import { createInProcess } from './in-process.js';
 import type { ExecutionMode } from './operation.js';
 
@@ -22,7 +22,7 @@ export const reader = who('READER');
 
 /** A garden in process, and ways to ask it. */
 export function setUp(mode: ExecutionMode) {
-  const garden = makeGarden();
+  const garden = buildDemoSubgraph();
   const executable = createInProcess({
     subgraph: garden.subgraph,
     log: silentLogger(),

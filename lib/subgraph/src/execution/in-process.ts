@@ -13,7 +13,7 @@ import {
   OperationCompiler,
 } from './operation.js';
 import { ResultStream } from '../streams/result-stream.js';
-import { SharedAnswers } from './shared-results.js';
+import { SharedResults } from './shared-results.js';
 import type {
   InProcessSubgraph,
   MaybePromise,
@@ -109,7 +109,7 @@ class Executable implements ExecutableSubgraph {
   #answering(call: SubgraphCall): Answering {
     const operation = this.#compiler.compile(call.document, call.operationName);
     if ('errors' in operation) return () => this.#refused(operation, call);
-    const shared = SharedAnswers.of(operation, call);
+    const shared = SharedResults.of(operation, call);
     const answer = (event: unknown, signal: AbortSignal): MaybePromise<SubgraphResult> => {
       try {
         const result = this.#run(operation, event, call, signal);

@@ -14,7 +14,7 @@ import { DomainError } from '@rhizome/errors';
 import { CodeCompiler } from './compiled-code.js';
 import { compileCoercion, type Variables } from './coercion.js';
 import type { SubgraphContext } from '../context/context.js';
-import { answerVariables, type LatestAnswer } from './shared-results.js';
+import { answerVariables, type LatestResult } from './shared-results.js';
 
 /** An operation that is valid and ready to run any number of times. */
 export interface CompiledOperation {
@@ -22,7 +22,7 @@ export interface CompiledOperation {
   /** Variables that the answers to a subscription's events hang on; see {@link answerVariables}. */
   readonly answerVariables: readonly string[];
   /** The answer to an event that was made last for several. */
-  latest: LatestAnswer | undefined;
+  latest: LatestResult | undefined;
   /** Runs it; for a subscription, on one event. */
   run(
     event: unknown,

@@ -10,7 +10,7 @@ import type { MaybePromise, SubgraphCall, SubgraphResult } from '../types.js';
 export class SharedEvent {}
 
 /** Answers events for one subscription, or takes the answer that another one has just been given. */
-export class SharedAnswers {
+export class SharedResults {
   readonly #operation: CompiledOperation;
   readonly #key: string;
 
@@ -18,11 +18,11 @@ export class SharedAnswers {
   static of(
     operation: CompiledOperation,
     { sharedScope, variables = {} }: SubgraphCall,
-  ): SharedAnswers | undefined {
+  ): SharedResults | undefined {
     if (sharedScope === undefined) return undefined;
     // What is not given is not null: it may have a default.
     const values = operation.answerVariables.map((name) => (name in variables ? [variables[name]] : []));
-    return new SharedAnswers(operation, `${sharedScope}\n${JSON.stringify(values)}`);
+    return new SharedResults(operation, `${sharedScope}\n${JSON.stringify(values)}`);
   }
 
   private constructor(operation: CompiledOperation, key: string) {
@@ -45,7 +45,7 @@ export class SharedAnswers {
 }
 
 /** The answer that was made last of an operation. */
-export interface LatestAnswer {
+export interface LatestResult {
   readonly event: SharedEvent;
   readonly key: string;
   readonly result: SubgraphResult;

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Policies } from '@rhizome/authz';
 import { isAbstractType, isObjectType, parse } from 'graphql';
 import { buildSubgraph } from './build.js';
-import { gardenPolicies, makeGarden, typeDefsOf } from '../testing/demo-subgraph.fixture.js';
+import { demoPolicies, buildDemoSubgraph, typeDefsOf } from '../testing/demo-subgraph.fixture.js';
 
 const open = { open: 'for tests' };
 
@@ -72,8 +72,8 @@ describe('every door needs a policy', () => {
   });
 
   test('the doors are listed with their policies', () => {
-    const { doors } = makeGarden().subgraph;
-    expect(Object.fromEntries(doors.map(({ name, policy }) => [name, policy]))).toEqual(gardenPolicies);
+    const { entryPoints } = buildDemoSubgraph().subgraph;
+    expect(Object.fromEntries(entryPoints.map(({ name, policy }) => [name, policy]))).toEqual(demoPolicies);
   });
 });
 
@@ -154,7 +154,7 @@ describe('resolvers', () => {
     const policies = { 'Query.one': open, 'Query.two': open };
     const two = { Query: { two: () => 'two' } };
     expect(
-      buildSubgraph({ name: 'alpha', typeDefs, resolvers: [resolvers, two], policies }).doors,
+      buildSubgraph({ name: 'alpha', typeDefs, resolvers: [resolvers, two], policies }).entryPoints,
     ).toHaveLength(2);
     expect(() =>
       buildSubgraph({ name: 'alpha', typeDefs, resolvers: [resolvers, two, two], policies }),
@@ -177,7 +177,7 @@ describe('resolvers', () => {
   });
 
   test('are explicit on every field and every abstract type afterwards', () => {
-    const { schema } = makeGarden().subgraph;
+    const { schema } = buildDemoSubgraph().subgraph;
     for (const type of Object.values(schema.getTypeMap())) {
       if (type.name.startsWith('__')) continue;
       if (isAbstractType(type)) expect(type.resolveType).toBeInstanceOf(Function);
@@ -189,7 +189,7 @@ describe('resolvers', () => {
 
 describe('the SDL of a subgraph', () => {
   test('is what was written, with the shared words and without the machinery', () => {
-    const { sdl: published } = makeGarden().subgraph;
+    const { sdl: published } = buildDemoSubgraph().subgraph;
     expect(() => parse(published)).not.toThrow();
     expect(published).toContain('type Plant implements Thing @key(fields: "id")');
     expect(published).toContain('@composeDirective(name: "@resumable")');

@@ -7,21 +7,21 @@ import { createContext, type SubgraphContext } from '../context/context.js';
 import {
   checkPolicies,
   checkResumable,
-  type DoorPlace,
-  findDoors,
+  type EntryPointDefinition,
+  findEntryPoints,
   isEntityReference,
 } from './entry-points.js';
 import { answerEntities } from './entities.js';
-import { type EntityDoor, guardEntity, guardField, refuseEntity } from './guard.js';
+import { type GuardedEntity, guardEntity, guardField, refuseEntity } from './guard.js';
 import { checkResolverNames, type MergedResolvers, mergeResolvers, scalarParts } from './resolver-map.js';
-import { houseScalars } from './scalars.js';
+import { sharedScalars } from './scalars.js';
 import type { SubgraphOptions, SubgraphSchema } from '../types.js';
 
 /**
  * Makes one executable schema of SDL, resolvers and policies. A policy is enforced before its resolver runs, and
  * every field has a resolver of its own, so that any executor that knows the GraphQL specification gives one result.
  *
- * @throws DomainError CONFIG_INVALID that lists every fault: a door without a policy or a policy without a door, a
+ * @throws DomainError CONFIG_INVALID that lists every fault: an entry point without a policy or a policy without an entry point, a
  *   resolver for nothing, a root field without one, an asynchronous type resolver, `perPrincipal` marks that differ
  */
 export function buildSubgraph<TContext extends SubgraphContext = SubgraphContext>(
@@ -33,9 +33,13 @@ export function buildSubgraph<TContext extends SubgraphContext = SubgraphContext
   const maps = Array.isArray(options.resolvers) ? options.resolvers : [options.resolvers];
   const resolvers = mergeResolvers(maps, faults);
   const schema = buildSchema(options, sdl, resolvers);
-  const doors = findDoors(schema, policies);
+  const entryPoints = findEntryPoints(schema, policies);
   checkResolverNames(schema, resolvers, faults);
-  faults.push(...checkPolicies(schema, doors, policies), ...checkResumable(schema), ...checkRoots(doors));
+  faults.push(
+    ...checkPolicies(schema, entryPoints, policies),
+    ...checkResumable(schema),
+    ...checkRoots(entryPoints),
+  );
   settleResolvers(schema);
   faults.push(...compilationFaults(schema));
   if (faults.length > 0) {
@@ -43,14 +47,14 @@ export function buildSubgraph<TContext extends SubgraphContext = SubgraphContext
       faults,
     });
   }
-  guardDoors(schema, doors, policies);
+  guardEntryPoints(schema, entryPoints, policies);
   return {
     name,
     schema,
     sdl,
-    doors: doors.flatMap(({ name: door, kind }) => {
-      const policy = policies[door];
-      return policy ? [{ name: door, kind, policy }] : [];
+    entryPoints: entryPoints.flatMap(({ name, kind }) => {
+      const policy = policies[name];
+      return policy ? [{ name, kind, policy }] : [];
     }),
     createContext: (init) => createContext(init, contextFactory),
   };
@@ -62,7 +66,7 @@ function buildSchema(options: Pick<SubgraphOptions<never>, 'typeDefs'>, sdl: str
     typeDefs.definitions.map((node) => ('name' in node ? node.name?.value : undefined)),
   );
   const resolvers: MergedResolvers = { ...given };
-  for (const scalar of houseScalars) {
+  for (const scalar of sharedScalars) {
     if (declared.has(scalar.name)) resolvers[scalar.name] ??= scalarParts(scalar);
   }
   // What composition reads is what was written, not what the library adds to run it.
@@ -73,21 +77,25 @@ function buildSchema(options: Pick<SubgraphOptions<never>, 'typeDefs'>, sdl: str
 }
 
 /** Root fields have no parent to read from: each needs a resolver, and a subscription a stream. */
-function checkRoots(doors: readonly DoorPlace[]): string[] {
-  return doors.flatMap(({ name, kind, field }) => {
+function checkRoots(entryPoints: readonly EntryPointDefinition[]): string[] {
+  return entryPoints.flatMap(({ name, kind, field }) => {
     if (kind === 'subscription') return field?.subscribe ? [] : [`${name} has no subscribe function`];
     if (kind === 'query' || kind === 'mutation') return field?.resolve ? [] : [`${name} has no resolver`];
     return [];
   });
 }
 
-function guardDoors(schema: GraphQLSchema, doors: readonly DoorPlace[], policies: Policies): void {
-  const entities = new Map<string, EntityDoor>();
-  for (const door of doors) {
-    const policy = policies[door.name];
+function guardEntryPoints(
+  schema: GraphQLSchema,
+  entryPoints: readonly EntryPointDefinition[],
+  policies: Policies,
+): void {
+  const entities = new Map<string, GuardedEntity>();
+  for (const entryPoint of entryPoints) {
+    const policy = policies[entryPoint.name];
     if (!policy) continue;
-    if (door.entity) entities.set(door.entity.name, guardEntity(door.entity, policy));
-    else guardField(door.field, policy, door.kind === 'subscription');
+    if (entryPoint.entity) entities.set(entryPoint.entity.name, guardEntity(entryPoint.entity, policy));
+    else guardField(entryPoint.field, policy, entryPoint.kind === 'subscription');
   }
   const service = schema.getQueryType()?.getFields()['_service'];
   if (service) guardField(service, { action: 'subgraph:read' }, false);

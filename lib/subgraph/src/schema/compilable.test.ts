@@ -3,7 +3,7 @@ import { createPrincipal } from '@rhizome/authz';
 import { createLogger, silentLogger } from '@rhizome/log';
 import { buildSchema, type GraphQLObjectType, type GraphQLSchema, parse } from 'graphql';
 import { settleResolvers } from './compilable.js';
-import { makeGarden } from '../testing/demo-subgraph.fixture.js';
+import { buildDemoSubgraph } from '../testing/demo-subgraph.fixture.js';
 import { createInProcess } from '../execution/in-process.js';
 import { Loaders } from '../context/loaders.js';
 
@@ -28,7 +28,7 @@ function made(schema: GraphQLSchema, lines: string[] = []) {
     name: 'boxes',
     sdl: '',
     schema,
-    doors: [],
+    entryPoints: [],
     createContext: (init: object) => ({ ...init, loaders: new Loaders() }) as never,
   };
   const log = createLogger({ name: 'test', destination: { write: (line: string) => void lines.push(line) } });
@@ -62,6 +62,6 @@ test('an asynchronous type resolver is interpreted', () => {
 });
 
 test('what buildSubgraph makes is compiled', () => {
-  const { subgraph } = makeGarden();
+  const { subgraph } = buildDemoSubgraph();
   expect(createInProcess({ subgraph, log: silentLogger() }).mode).toBe('jit');
 });

@@ -10,7 +10,7 @@ import {
   isObjectType,
 } from 'graphql';
 import type { SubgraphContext } from '../context/context.js';
-import type { EntityDoor } from './guard.js';
+import type { GuardedEntity } from './guard.js';
 import { settleItems } from './settled-lists.js';
 
 interface Representation {
@@ -23,17 +23,17 @@ type EntitiesResolver = GraphQLFieldResolver<
   { readonly representations: readonly Representation[] }
 >;
 
-/** Answers the entities of these types by their doors. Changes the schema in place. */
-export function answerEntities(schema: GraphQLSchema, doors: ReadonlyMap<string, EntityDoor>): void {
+/** Answers the entities of these types by their entry points. Changes the schema in place. */
+export function answerEntities(schema: GraphQLSchema, entryPoints: ReadonlyMap<string, GuardedEntity>): void {
   const field = schema.getQueryType()?.getFields()['_entities'];
   const theirs = field?.resolve as EntitiesResolver | undefined;
   if (!field || !theirs) return;
-  const known = new Map([...doors].filter(([name]) => isObjectType(schema.getType(name))));
+  const known = new Map([...entryPoints].filter(([name]) => isObjectType(schema.getType(name))));
   const answer: EntitiesResolver = (parent, { representations }, context, info) => {
-    const passed = new Set<EntityDoor>();
+    const passed = new Set<GuardedEntity>();
     const found = representations.map((representation): unknown => {
-      const door = known.get(representation.__typename);
-      if (door) return resolveOne(door, passed, representation, context, info);
+      const entryPoint = known.get(representation.__typename);
+      if (entryPoint) return resolveOne(entryPoint, passed, representation, context, info);
       const one = theirs(parent, { representations: [representation] }, context, info);
       return one instanceof Promise ? one.then(only) : only(one);
     });
@@ -51,21 +51,21 @@ function only(list: unknown): unknown {
 
 /** An entity, a promise of it, or the error that stands for it: one that is refused takes no other with it. */
 function resolveOne(
-  door: EntityDoor,
-  passed: Set<EntityDoor>,
+  entryPoint: GuardedEntity,
+  passed: Set<GuardedEntity>,
   representation: Representation,
   context: SubgraphContext,
   info: GraphQLResolveInfo,
 ): unknown {
   try {
     // What does not depend on the entity is asked once for all of them.
-    if (!passed.has(door)) {
+    if (!passed.has(entryPoint)) {
       const call = { principal: context.principal, args: {}, context, parent: representation };
-      const pending = enforce(door.policy, call);
-      if (pending) return pending.then(() => door.resolve(representation, context, info));
-      if (isFixed(door.policy)) passed.add(door);
+      const pending = enforce(entryPoint.policy, call);
+      if (pending) return pending.then(() => entryPoint.resolve(representation, context, info));
+      if (isFixed(entryPoint.policy)) passed.add(entryPoint);
     }
-    return door.resolve(representation, context, info);
+    return entryPoint.resolve(representation, context, info);
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
   }

@@ -10,38 +10,39 @@ import {
   isInterfaceType,
   isObjectType,
 } from 'graphql';
-import type { Door } from '../types.js';
+import type { EntryPoint } from '../types.js';
 
 /** Root fields of the federation machinery; buildSubgraph itself sees to them. */
 const machinery = new Set(['Query._service', 'Query._entities']);
 
 /** A place that has, or must have, a policy. */
-export type DoorPlace = { readonly name: string; readonly kind: Door['kind'] } & (
+export type EntryPointDefinition = { readonly name: string; readonly kind: EntryPoint['kind'] } & (
   | { readonly field: GraphQLField<unknown, unknown>; readonly entity?: never }
   | { readonly entity: GraphQLObjectType | GraphQLInterfaceType; readonly field?: never }
 );
 
 /** Every place where a caller can enter, and every field that has a policy beside. */
-export function findDoors(schema: GraphQLSchema, policies: Policies): DoorPlace[] {
-  const roots = new Map<GraphQLNamedType | null | undefined, Door['kind']>([
+export function findEntryPoints(schema: GraphQLSchema, policies: Policies): EntryPointDefinition[] {
+  const roots = new Map<GraphQLNamedType | null | undefined, EntryPoint['kind']>([
     [schema.getQueryType(), 'query'],
     [schema.getMutationType(), 'mutation'],
     [schema.getSubscriptionType(), 'subscription'],
   ]);
-  const doors: DoorPlace[] = [];
+  const entryPoints: EntryPointDefinition[] = [];
   for (const type of Object.values(schema.getTypeMap())) {
     if (type.name.startsWith('__') || !(isObjectType(type) || isInterfaceType(type))) continue;
-    if (isEntity(type)) doors.push({ name: `${type.name}.__resolveReference`, kind: 'entity', entity: type });
+    if (isEntity(type))
+      entryPoints.push({ name: `${type.name}.__resolveReference`, kind: 'entity', entity: type });
     if (!isObjectType(type)) continue;
     const root = roots.get(type);
     for (const field of Object.values(type.getFields())) {
       const name = `${type.name}.${field.name}`;
       if (machinery.has(name)) continue;
-      if (root) doors.push({ name, kind: root, field });
-      else if (name in policies) doors.push({ name, kind: 'field', field });
+      if (root) entryPoints.push({ name, kind: root, field });
+      else if (name in policies) entryPoints.push({ name, kind: 'field', field });
     }
   }
-  return doors;
+  return entryPoints;
 }
 
 function keysOf(type: GraphQLObjectType | GraphQLInterfaceType) {
@@ -65,40 +66,48 @@ export function isEntityReference(type: GraphQLObjectType | GraphQLInterfaceType
   return keys.length > 0 && !keys.some(resolvable);
 }
 
-/** Reports doors without a policy, policies without a door, and marks that the SDL and the policies do not share. */
+/** Reports entry points without a policy, policies without an entry point, and marks that the SDL and the policies do not share. */
 export function checkPolicies(
   schema: GraphQLSchema,
-  doors: readonly DoorPlace[],
+  entryPoints: readonly EntryPointDefinition[],
   policies: Policies,
 ): string[] {
   const faults: string[] = [];
-  const names = new Set(doors.map(({ name }) => name));
+  const names = new Set(entryPoints.map(({ name }) => name));
   for (const name of Object.keys(policies)) {
     if (!names.has(name)) faults.push(`there is a policy for ${name}, which is not in the SDL`);
   }
   const mark = schema.getDirective('perPrincipal');
-  for (const door of doors) {
-    const policy = policies[door.name];
-    if (!policy) faults.push(`${door.name} has no policy; give it one, or { open: '<reason>' }`);
-    else faults.push(...checkPolicy(door, policy, mark ?? undefined));
+  for (const entryPoint of entryPoints) {
+    const policy = policies[entryPoint.name];
+    if (!policy) faults.push(`${entryPoint.name} has no policy; give it one, or { open: '<reason>' }`);
+    else faults.push(...checkPolicy(entryPoint, policy, mark ?? undefined));
   }
   return faults;
 }
 
-function checkPolicy(door: DoorPlace, policy: Policy, mark: GraphQLDirective | undefined): string[] {
+function checkPolicy(
+  entryPoint: EntryPointDefinition,
+  policy: Policy,
+  mark: GraphQLDirective | undefined,
+): string[] {
   if ('open' in policy && policy.open !== undefined && policy.open.trim() === '') {
-    return [`${door.name} is open without a reason`];
+    return [`${entryPoint.name} is open without a reason`];
   }
   // Mutations are never shared, so nothing hangs on the mark; a reference resolver has no field to mark.
-  if (door.kind === 'mutation' || door.kind === 'entity') return [];
-  const inSdl = Boolean(mark && door.field?.astNode && getDirectiveValues(mark, door.field.astNode));
+  if (entryPoint.kind === 'mutation' || entryPoint.kind === 'entity') return [];
+  const inSdl = Boolean(
+    mark && entryPoint.field?.astNode && getDirectiveValues(mark, entryPoint.field.astNode),
+  );
   const inPolicy = policy.perPrincipal ?? false;
   if (inSdl !== inPolicy) {
     const [has, lacks] = inSdl ? ['its SDL', 'its policy'] : ['its policy', 'its SDL'];
-    return [`${door.name} is marked perPrincipal in ${has} but not in ${lacks}`];
+    return [`${entryPoint.name} is marked perPrincipal in ${has} but not in ${lacks}`];
   }
   if ('own' in policy && policy.own && !inSdl) {
-    return [`${door.name} asks whose it is, so it must be marked perPrincipal in its SDL and its policy`];
+    return [
+      `${entryPoint.name} asks whose it is, so it must be marked perPrincipal in its SDL and its policy`,
+    ];
   }
   return [];
 }

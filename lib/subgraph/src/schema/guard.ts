@@ -46,7 +46,7 @@ export type ReferenceResolver = (
 ) => unknown;
 
 /** How the entities of one type are let in and found. */
-export interface EntityDoor {
+export interface GuardedEntity {
   readonly policy: Policy;
   /** Finds one, without asking the policy. */
   readonly resolve: ReferenceResolver;
@@ -74,7 +74,7 @@ function setReferenceResolver(type: EntityType, resolveReference: ReferenceResol
  * Puts a policy before an entity; answers its door for who answers entities by themselves. The resolver becomes asynchronous: a
  * synchronous throw would take the other entities of the list with it.
  */
-export function guardEntity(type: EntityType, policy: Policy): EntityDoor {
+export function guardEntity(type: EntityType, policy: Policy): GuardedEntity {
   const resolve = referenceResolverOf(type) ?? ((representation: object) => representation);
   setReferenceResolver(type, async (representation, context, info) => {
     const pending = enforce(policy, {

@@ -43,4 +43,4 @@ const json = new GraphQLScalarType<unknown, unknown>({
 });
 
 /** The scalars of the shared SDL; a subgraph need not bring resolvers for them. */
-export const houseScalars: readonly GraphQLScalarType[] = [dateTime, safeInt, json];
+export const sharedScalars: readonly GraphQLScalarType[] = [dateTime, safeInt, json];

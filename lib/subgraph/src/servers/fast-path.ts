@@ -4,7 +4,7 @@ import { DocumentCache } from '../execution/document-cache.js';
 import type { ExecutableSubgraph } from '../execution/in-process.js';
 
 /** An operation that can run without the server's own pipeline. */
-export interface DirectOperation {
+export interface FastPathOperation {
   readonly document: DocumentNode;
   readonly operationName: string | undefined;
   readonly variables: Readonly<Record<string, unknown>> | undefined;
@@ -33,7 +33,7 @@ const bodyKeys = new Set(['query', 'variables', 'operationName']);
  * Finds what is plain: a valid query or mutation in a JSON body, as gateways send the same few of them all the time. It runs as in process,
  * compiled once, and has the answer that the server would give. Everything else is the server's.
  */
-export class DirectDoor {
+export class FastPath {
   readonly #executable: ExecutableSubgraph;
   readonly #documents = new DocumentCache(documentsKept);
   readonly #plain = new WeakMap<DocumentNode, boolean>();
@@ -43,7 +43,7 @@ export class DirectDoor {
   }
 
   /** The operation of a body, if it is plain. */
-  find(headers: IncomingHttpHeaders, body: unknown): DirectOperation | undefined {
+  find(headers: IncomingHttpHeaders, body: unknown): FastPathOperation | undefined {
     const contentType = contentTypes.get(headers.accept);
     if (this.#executable.mode !== 'jit' || !contentType || !isJson(headers['content-type'])) return undefined;
     if (typeof body !== 'object' || body === null) return undefined;

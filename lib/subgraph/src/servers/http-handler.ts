@@ -5,15 +5,15 @@ import type { Logger } from '@rhizome/log';
 import { countLoadsHeader, forwardedHeader, type SubgraphContext } from '../context/context.js';
 import { bearerToken, requestIdOf, type TokenVerifier } from './credentials.js';
 import { isTooDeep, tooDeep } from '../execution/depth.js';
-import type { DirectDoor } from './fast-path.js';
+import type { FastPath } from './fast-path.js';
 import type { ExecutableSubgraph } from '../execution/in-process.js';
 import type { SubgraphResult, SubgraphSchema } from '../types.js';
 
 /** What `/graphql` is answered with. */
-export interface HttpDoorOptions {
+export interface HttpHandlerOptions {
   readonly subgraph: SubgraphSchema;
   readonly apollo: ApolloServer<SubgraphContext>;
-  readonly direct: DirectDoor;
+  readonly fastPath: FastPath;
   readonly executable: ExecutableSubgraph;
   readonly verifier: TokenVerifier;
   readonly log: Logger;
@@ -23,7 +23,7 @@ export interface HttpDoorOptions {
 
 /** Answers one request for `/graphql`: verifies the token, runs the operation, and aborts it when the client leaves. */
 export async function answerGraphQL(
-  options: HttpDoorOptions,
+  options: HttpHandlerOptions,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -35,7 +35,7 @@ export async function answerGraphQL(
     const signal = abortedWith(response);
     const isForwarded = request.headers[forwardedHeader] !== undefined;
     const countsLoads = request.headers[countLoadsHeader] !== undefined;
-    const plain = countsLoads ? undefined : options.direct.find(request.headers, body);
+    const plain = countsLoads ? undefined : options.fastPath.find(request.headers, body);
     if (plain) {
       const result = await options.executable.execute({
         ...plain,

@@ -1,5 +1,5 @@
 /** Counts what runs, and tells when nothing does. */
-export class Running {
+export class InFlight {
   #count = 0;
   #idle: (() => void)[] = [];
 

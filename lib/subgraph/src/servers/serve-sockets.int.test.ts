@@ -2,44 +2,44 @@ import { describe, expect, test } from '@jest/globals';
 import type { ExecutionResult } from 'graphql-ws';
 import {
   foreign,
-  garden,
+  demo,
   issuer,
   plantStream,
-  serveGardens,
+  serveDemoSubgraphs,
   socketClient,
   tokenOf,
   until,
 } from '../testing/served-demo-subgraph.fixture.js';
 
-serveGardens();
+serveDemoSubgraphs();
 
 describe('over WebSocket', () => {
   test('a stream is served, with loaders of its own for each event', async () => {
     const client = socketClient(await tokenOf(issuer, 'READER'));
     const stream = client.iterate(plantStream);
     const first = stream.next();
-    await until(() => garden.streams.length === 1);
-    garden.streams[0]?.feed.push({ cursor: 'c1', id: '1' });
+    await until(() => demo.streams.length === 1);
+    demo.streams[0]?.feed.push({ cursor: 'c1', id: '1' });
     expect((await first).value).toEqual({
       data: { plantChanged: { cursor: 'c1', plant: { name: 'fern' } } },
     });
-    garden.names.set('1', 'oak');
-    garden.streams[0]?.feed.push({ cursor: 'c2', id: '1' });
+    demo.names.set('1', 'oak');
+    demo.streams[0]?.feed.push({ cursor: 'c2', id: '1' });
     expect((await stream.next()).value).toEqual({
       data: { plantChanged: { cursor: 'c2', plant: { name: 'oak' } } },
     });
-    expect(garden.batches).toEqual(['Plant:1', 'Plant:1']);
+    expect(demo.batches).toEqual(['Plant:1', 'Plant:1']);
   });
 
   test('a stream that its client leaves ends its source', async () => {
     const client = socketClient(await tokenOf(issuer, 'READER'));
     const stream = client.iterate(plantStream);
     const first = stream.next();
-    await until(() => garden.streams.length === 1);
+    await until(() => demo.streams.length === 1);
     await stream.return?.();
     await first;
-    await until(() => garden.streams[0]?.feed.ended === true);
-    expect(garden.streams[0]?.signal?.aborted).toBe(true);
+    await until(() => demo.streams[0]?.feed.ended === true);
+    expect(demo.streams[0]?.signal?.aborted).toBe(true);
   });
 
   test('queries are answered too, several on one socket', async () => {
@@ -60,7 +60,7 @@ describe('over WebSocket', () => {
     const client = socketClient(await mint());
     const refused = client.iterate(plantStream).next();
     await expect(refused).rejects.toMatchObject({ code: 4403, reason });
-    expect(garden.ran).toEqual([]);
+    expect(demo.ran).toEqual([]);
   });
 
   test('a token that ends while a stream is open ends the stream with its code', async () => {
@@ -69,7 +69,7 @@ describe('over WebSocket', () => {
     const item = await stream.next();
     expect(item.value).toMatchObject({ errors: [{ extensions: { code: 'TOKEN_EXPIRED' } }] });
     expect((await stream.next()).done).toBe(true);
-    expect(garden.streams[0]?.feed.ended).toBe(true);
+    expect(demo.streams[0]?.feed.ended).toBe(true);
   });
 
   test('what is wrong with an operation is said by its code, and the socket stays open', async () => {
@@ -90,6 +90,6 @@ describe('over WebSocket', () => {
     const token = await issuer.mint({ subject: 'nobody', kind: 'HUMAN', grants: [], ttlSeconds: 60 });
     const item = await socketClient(token).iterate(plantStream).next();
     expect(item.value).toMatchObject({ errors: [{ extensions: { code: 'FORBIDDEN' } }] });
-    expect(garden.streams).toEqual([]);
+    expect(demo.streams).toEqual([]);
   });
 });

@@ -6,14 +6,14 @@ import { createLogger } from '@rhizome/log';
 import { serveSubgraph } from './serve.js';
 import {
   foreign,
-  garden,
+  demo,
   get,
   issuer,
   lines,
   plantStream,
   post,
   serve,
-  serveGardens,
+  serveDemoSubgraphs,
   served,
   socketClient,
   tokenOf,
@@ -21,7 +21,7 @@ import {
   verifier,
 } from '../testing/served-demo-subgraph.fixture.js';
 
-serveGardens();
+serveDemoSubgraphs();
 
 describe('over HTTP', () => {
   test('a good token is let in, and the answer names the request', async () => {
@@ -44,7 +44,7 @@ describe('over HTTP', () => {
     expect(answer.body.errors).toEqual([
       expect.objectContaining({ extensions: expect.objectContaining({ code }) }),
     ]);
-    expect(garden.ran).toEqual([]);
+    expect(demo.ran).toEqual([]);
   });
 
   test('errors have the shape of the catalogue, and internals stay in the log with the request’s id', async () => {
@@ -102,17 +102,17 @@ describe('over HTTP', () => {
     const query = `{ _entities(representations: [{__typename: "Plant", id: "2"}, {__typename: "Plant", id: "9"}, {__typename: "Plant", id: "1"}]) { ... on Plant { name } } }`;
     const answer = await post(query, await tokenOf(issuer, 'READER'));
     expect(answer.body.data).toEqual({ _entities: [{ name: 'moss' }, null, { name: 'fern' }] });
-    expect(garden.batches).toEqual(['Plant:2,9,1']);
+    expect(demo.batches).toEqual(['Plant:2,9,1']);
   });
 
   test('a client that leaves aborts what runs for it', async () => {
     const token = await tokenOf(issuer, 'READER');
     const left = new AbortController();
     const asked = post('{ slow(ms: 60000) }', token, { signal: left.signal });
-    await until(() => garden.ran.includes('slow'));
+    await until(() => demo.ran.includes('slow'));
     left.abort();
     await expect(asked).rejects.toThrow(/abort/i);
-    await until(() => garden.ran.includes('slow aborted'));
+    await until(() => demo.ran.includes('slow aborted'));
   });
 });
 
@@ -197,17 +197,17 @@ describe('a drain', () => {
     const stream = client.iterate(plantStream);
     const first = stream.next();
     first.catch(() => undefined);
-    await until(() => garden.streams.length === 1);
+    await until(() => demo.streams.length === 1);
     await served.close();
     expect(await client.closed).toEqual({ code: 1001, reason: 'Going away' });
     await expect(first).rejects.toMatchObject({ code: 1001 });
-    expect(garden.streams[0]?.feed.ended).toBe(true);
+    expect(demo.streams[0]?.feed.ended).toBe(true);
   });
 
   test('lets running operations end, takes nothing new, and frees the port', async () => {
     const token = await tokenOf(issuer, 'READER');
     const asked = post('{ slow(ms: 300) }', token);
-    await until(() => garden.ran.includes('slow'));
+    await until(() => demo.ran.includes('slow'));
     // A connection that is open already, as a load balancer has it, is told to go elsewhere.
     const idle = httpRequest(served.url, { method: 'POST', headers: { 'content-length': '2' } });
     idle.flushHeaders();
@@ -230,20 +230,18 @@ describe('a drain', () => {
     await serve({ drainMs: 100 });
     const asked = post('{ slow(ms: 60000) }', await tokenOf(issuer, 'READER'));
     asked.catch(() => undefined);
-    await until(() => garden.ran.includes('slow'));
+    await until(() => demo.ran.includes('slow'));
     const started = performance.now();
     await served.close();
     expect(performance.now() - started).toBeLessThan(3000);
     await expect(asked).rejects.toThrow();
-    await until(() => garden.ran.includes('slow aborted'));
+    await until(() => demo.ran.includes('slow aborted'));
   });
 });
 
 test('a port that is taken is a clear error', async () => {
   const log = createLogger({ name: 'garden', destination: { write: () => undefined } });
-  await expect(
-    serveSubgraph({ subgraph: garden.subgraph, verifier, log, port: served.port }),
-  ).rejects.toThrow(
+  await expect(serveSubgraph({ subgraph: demo.subgraph, verifier, log, port: served.port })).rejects.toThrow(
     expect.objectContaining({ code: 'PORT_TAKEN', message: expect.stringContaining(String(served.port)) }),
   );
 });

@@ -5,12 +5,12 @@ import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import { startApollo } from './apollo.js';
 import { requestIdOf, type TokenVerifier } from './credentials.js';
-import { DirectDoor } from './fast-path.js';
-import { answerGraphQL, type HttpDoorOptions, refuse } from './http-handler.js';
+import { FastPath } from './fast-path.js';
+import { answerGraphQL, type HttpHandlerOptions, refuse } from './http-handler.js';
 import { createInProcess } from '../execution/in-process.js';
 import type { ExecutionMode } from '../execution/operation.js';
-import { Running } from './in-flight.js';
-import { openSocketDoor, type SocketDoor } from './websocket-handler.js';
+import { InFlight } from './in-flight.js';
+import { createWebSocketHandler, type WebSocketHandler } from './websocket-handler.js';
 import type { SubgraphSchema } from '../types.js';
 
 /** Whether a service can do its work, and what stands in the way. */
@@ -68,23 +68,23 @@ export async function serveSubgraph(options: ServeOptions): Promise<ServedSubgra
   const maxBodyBytes = options.maxBodyBytes ?? 96 * 1024 * 1024;
   const apollo = await startApollo(subgraph, log, introspection);
   const executable = createInProcess({ subgraph, log, ...pick(options) });
-  const sockets = openSocketDoor({
+  const sockets = createWebSocketHandler({
     executable,
     schema: subgraph.schema,
     verifier,
     log,
     maxMessageBytes: maxBodyBytes,
   });
-  const door = {
+  const handler = {
     subgraph,
     apollo,
-    direct: new DirectDoor(executable),
+    fastPath: new FastPath(executable),
     executable,
     verifier,
     log,
     maxBodyBytes,
   };
-  const state = new ServerState(options, door, sockets);
+  const state = new ServerState(options, handler, sockets);
   const server = createServer((request, response) => state.answer(request, response));
   // Longer than clients keep idle connections, so that a connection is not closed under a request.
   server.keepAliveTimeout = 65_000;
@@ -139,14 +139,14 @@ const socketGraceMs = 2000;
 /** What is running, and whether anything new is taken. */
 class ServerState {
   readonly #options: ServeOptions;
-  readonly #door: HttpDoorOptions;
-  readonly #sockets: SocketDoor;
-  readonly #running = new Running();
+  readonly #handler: HttpHandlerOptions;
+  readonly #sockets: WebSocketHandler;
+  readonly #running = new InFlight();
   draining = false;
 
-  constructor(options: ServeOptions, door: HttpDoorOptions, sockets: SocketDoor) {
+  constructor(options: ServeOptions, handler: HttpHandlerOptions, sockets: WebSocketHandler) {
     this.#options = options;
-    this.#door = door;
+    this.#handler = handler;
     this.#sockets = sockets;
   }
 
@@ -179,7 +179,7 @@ class ServerState {
     }
     this.#running.enter();
     response.once('close', () => this.#running.leave());
-    await answerGraphQL(this.#door, request, response);
+    await answerGraphQL(this.#handler, request, response);
   }
 
   /** Ends in order; what does not end in time is cut. */

@@ -9,11 +9,11 @@ import { type Extra, useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
 import { bearerToken, requestIdOf, type TokenVerifier } from './credentials.js';
 import { DocumentCache } from '../execution/document-cache.js';
-import { Running } from './in-flight.js';
+import { InFlight } from './in-flight.js';
 import type { InProcessSubgraph, SubgraphCall } from '../types.js';
 
 /** What WebSockets are served with. */
-export interface SocketDoorOptions {
+export interface WebSocketHandlerOptions {
   readonly executable: InProcessSubgraph;
   readonly schema: GraphQLSchema;
   readonly verifier: TokenVerifier;
@@ -22,11 +22,11 @@ export interface SocketDoorOptions {
 }
 
 /** The WebSocket side of a server. */
-export interface SocketDoor {
+export interface WebSocketHandler {
   /** Takes over an HTTP connection. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Operations with one answer that run at the moment. */
-  readonly running: Running;
+  readonly running: InFlight;
   /** Closes all sockets with 1001 and waits until they are gone; those that do not answer are cut after `graceMs`. */
   close(graceMs: number): Promise<void>;
 }
@@ -43,11 +43,11 @@ type Socket = Context<Record<string, unknown>, Connection>;
 const documentsKept = 500;
 
 /** Serves `graphql-transport-ws`: one verified principal a socket, operations run as they do in process. */
-export function openSocketDoor(options: SocketDoorOptions): SocketDoor {
+export function createWebSocketHandler(options: WebSocketHandlerOptions): WebSocketHandler {
   const { executable, schema, maxMessageBytes } = options;
   const sockets = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes });
   const documents = new DocumentCache(documentsKept);
-  const running = new Running();
+  const running = new InFlight();
   const server = useServer<Record<string, unknown>, Connection>(
     {
       isProd: true,
@@ -76,7 +76,7 @@ export function openSocketDoor(options: SocketDoorOptions): SocketDoor {
 /** Verifies the token that a socket brings; closes it with the code as the reason when it is not accepted. */
 async function admit(
   { connectionParams, extra }: Socket,
-  { verifier, log }: SocketDoorOptions,
+  { verifier, log }: WebSocketHandlerOptions,
 ): Promise<boolean> {
   try {
     extra.principal = await verifier.verify(bearerToken(connectionParams?.['authorization']));

@@ -15,7 +15,7 @@ export function typeDefsOf(sdl: string): DocumentNode {
   return parse(`${shared}\n${sdl}`, { noLocation: true });
 }
 
-const gardenSdl = /* GraphQL */ `
+const demoSdl = /* GraphQL */ `
   type Query {
     plant(id: ID!): Plant
     plants(experiment: String): [Plant!]!
@@ -67,7 +67,7 @@ const gardenSdl = /* GraphQL */ `
 `;
 
 /** A stream whose events a test pushes by hand. */
-export class HandFed implements AsyncIterableIterator<unknown> {
+export class ManualSource implements AsyncIterableIterator<unknown> {
   readonly #waiting: ((item: IteratorResult<unknown>) => void)[] = [];
   readonly #items: unknown[] = [];
   #failure: Error | undefined;
@@ -110,7 +110,7 @@ interface Plant {
 }
 
 /** What a test can see of a garden, and change. */
-export interface Garden {
+export interface DemoSubgraph {
   readonly subgraph: SubgraphSchema;
   /** The keys of each batch that was loaded, as `Plant:1,2`. */
   readonly batches: string[];
@@ -118,20 +118,20 @@ export interface Garden {
   readonly ran: string[];
   /** The streams that were opened. */
   readonly streams: {
-    readonly feed: HandFed;
+    readonly feed: ManualSource;
     readonly signal: AbortSignal | undefined;
     readonly after: unknown;
   }[];
   readonly names: Map<string, string>;
 }
 
-export interface GardenContext extends SubgraphContext {
-  readonly garden: string;
+export interface DemoContext extends SubgraphContext {
+  readonly demo: string;
 }
 
 const open = { open: 'for tests' };
 
-export const gardenPolicies: Policies = {
+export const demoPolicies: Policies = {
   'Query.plant': { action: 'job:read' },
   'Query.plants': {
     action: 'job:read',
@@ -154,16 +154,16 @@ export const gardenPolicies: Policies = {
 };
 
 /** Three plants in two beds, and what a test can see of them. */
-class Plants implements Omit<Garden, 'subgraph'> {
+class Plants implements Omit<DemoSubgraph, 'subgraph'> {
   readonly batches: string[] = [];
   readonly ran: string[] = [];
-  readonly streams: { feed: HandFed; signal: AbortSignal | undefined; after: unknown }[] = [];
+  readonly streams: { feed: ManualSource; signal: AbortSignal | undefined; after: unknown }[] = [];
   readonly names = new Map([
     ['1', 'fern'],
     ['2', 'moss'],
     ['3', 'ivy'],
   ]);
-  readonly plants = entity<Plant, string, GardenContext>({
+  readonly plants = entity<Plant, string, DemoContext>({
     type: 'Plant',
     key: 'id',
     load: async (ids) => {
@@ -177,7 +177,7 @@ class Plants implements Omit<Garden, 'subgraph'> {
       );
     },
   });
-  readonly beds = entity<{ readonly id: string }, string, GardenContext>({
+  readonly beds = entity<{ readonly id: string }, string, DemoContext>({
     type: 'Bed',
     key: 'id',
     load: async (ids) => {
@@ -200,9 +200,9 @@ class Plants implements Omit<Garden, 'subgraph'> {
   }
 
   /** A stream for a test to feed. */
-  open(after: unknown, signal: AbortSignal | undefined): HandFed {
+  open(after: unknown, signal: AbortSignal | undefined): ManualSource {
     this.ran.push('plantChanged');
-    const feed = new HandFed();
+    const feed = new ManualSource();
     this.streams.push({ feed, signal, after });
     return feed;
   }
@@ -223,7 +223,7 @@ class Plants implements Omit<Garden, 'subgraph'> {
 }
 
 const queryResolvers = (garden: Plants) => ({
-  plant: (_: unknown, { id }: { id: string }, { loaders }: GardenContext) => {
+  plant: (_: unknown, { id }: { id: string }, { loaders }: DemoContext) => {
     garden.ran.push('plant');
     return loaders.load(garden.plants.loader, id);
   },
@@ -239,8 +239,7 @@ const queryResolvers = (garden: Plants) => ({
     { __typename: 'Bed', id: 'west' },
     { ...garden.at('1'), __typename: 'Plant' },
   ],
-  me: (_: unknown, _args: unknown, context: GardenContext) =>
-    `${context.principal.subject} in ${context.garden}`,
+  me: (_: unknown, _args: unknown, context: DemoContext) => `${context.principal.subject} in ${context.demo}`,
   plantedBefore: (_: unknown, args: { at: unknown }) => {
     if (!(args.at instanceof Date)) throw new Error('a DateTime is a Date inside');
     return args;
@@ -248,13 +247,13 @@ const queryResolvers = (garden: Plants) => ({
   broken: () => {
     throw new Error('the password is hunter2');
   },
-  slow: (_: unknown, { ms }: { ms: number }, { signal }: GardenContext) => garden.slow(ms, signal),
+  slow: (_: unknown, { ms }: { ms: number }, { signal }: DemoContext) => garden.slow(ms, signal),
   strictlyBroken: () => ({ must: () => Promise.reject(new DomainError('CONFLICT', 'two gardeners')) }),
 });
 
 const typeResolvers = (garden: Plants) => ({
   PlantChanged: {
-    plant: ({ id }: { id: string }, _args: unknown, { loaders }: GardenContext) =>
+    plant: ({ id }: { id: string }, _args: unknown, { loaders }: DemoContext) =>
       loaders.load(garden.plants.loader, id),
   },
   Plant: {
@@ -269,12 +268,12 @@ const typeResolvers = (garden: Plants) => ({
 });
 
 /** A small subgraph with three plants in two beds. */
-export function makeGarden(): Garden {
+export function buildDemoSubgraph(): DemoSubgraph {
   const garden = new Plants();
   const roots = {
     Query: queryResolvers(garden),
     Mutation: {
-      rename: (_: unknown, { id, name }: { id: string; name: string }, { loaders }: GardenContext) => {
+      rename: (_: unknown, { id, name }: { id: string; name: string }, { loaders }: DemoContext) => {
         garden.ran.push(`rename ${id}`);
         garden.names.set(id, name);
         return loaders.load(garden.plants.loader, id);
@@ -282,18 +281,18 @@ export function makeGarden(): Garden {
     },
     Subscription: {
       plantChanged: {
-        subscribe: (_: unknown, { after }: { after?: string }, { signal }: GardenContext) =>
+        subscribe: (_: unknown, { after }: { after?: string }, { signal }: DemoContext) =>
           garden.open(after, signal),
         resolve: (event: unknown) => event,
       },
     },
   };
-  const subgraph = buildSubgraph<GardenContext>({
+  const subgraph = buildSubgraph<DemoContext>({
     name: 'garden',
-    typeDefs: typeDefsOf(gardenSdl),
+    typeDefs: typeDefsOf(demoSdl),
     resolvers: [roots, typeResolvers(garden)],
-    policies: gardenPolicies,
-    contextFactory: (base) => ({ ...base, garden: 'eden' }),
+    policies: demoPolicies,
+    contextFactory: (base) => ({ ...base, demo: 'eden' }),
   });
   const { batches, ran, streams, names } = garden;
   return { subgraph, batches, ran, streams, names };

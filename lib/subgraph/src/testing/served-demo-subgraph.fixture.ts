@@ -12,7 +12,7 @@ import {
 import { createLogger } from '@rhizome/log';
 import { type Client, createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
-import { type Garden, makeGarden } from './demo-subgraph.fixture.js';
+import { type DemoSubgraph, buildDemoSubgraph } from './demo-subgraph.fixture.js';
 import { type ServedSubgraph, type ServeOptions, serveSubgraph } from '../servers/serve.js';
 
 // A garden that is served anew for each test of a file; what is exported is that of the test that runs.
@@ -31,17 +31,17 @@ export const tokenOf = (from: TokenIssuer, role: Role, ttlSeconds = 60) =>
     ttlSeconds,
   });
 
-export let garden: Garden;
+export let demo: DemoSubgraph;
 export let served: ServedSubgraph;
 export let lines: string[];
 let clients: Client[];
 
 export async function serve(options: Partial<ServeOptions> = {}): Promise<void> {
-  garden = makeGarden();
+  demo = buildDemoSubgraph();
   lines = [];
   clients = [];
   const log = createLogger({ name: 'garden', destination: { write: (line) => void lines.push(line) } });
-  served = await serveSubgraph({ subgraph: garden.subgraph, verifier, log, ...options });
+  served = await serveSubgraph({ subgraph: demo.subgraph, verifier, log, ...options });
 }
 
 export interface Answer {
@@ -72,7 +72,7 @@ export async function post(query: string, token?: string, init: RequestInit = {}
 }
 
 /** Serves a garden before each test of the file, and ends it after it. */
-export function serveGardens(): void {
+export function serveDemoSubgraphs(): void {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'rhizome-serve-'));
     issuer = await createTokenIssuer({ keyFile: join(folder, 'own.json'), issuer: issuerName });

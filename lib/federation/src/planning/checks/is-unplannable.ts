@@ -2,14 +2,18 @@ import { Kind, type OperationDefinitionNode, type SelectionSetNode } from 'graph
 import { namedTypeOf, type SupergraphModel } from '../fallback/graph.js';
 
 /** How the native planner says that there is no plan. All else that it says is a fault of its own. */
-const verdict = /No paths found for selection item/;
+const finalReason = /No paths found for selection item/;
 
 /**
  * Whether the native planner is to be believed that an operation has no plan. It knows best, but for one thing: from an
  * interface object it does not find the way to fields that a third subgraph adds to one of the interface's types.
  */
-export function isFinal(reason: string, operation: OperationDefinitionNode, model: SupergraphModel): boolean {
-  if (!verdict.test(reason)) return false;
+export function isUnplannable(
+  reason: string,
+  operation: OperationDefinitionNode,
+  model: SupergraphModel,
+): boolean {
+  if (!finalReason.test(reason)) return false;
   return !narrowsInterfaceObject(model, model.roots[operation.operation], operation.selectionSet);
 }
 

@@ -1,6 +1,6 @@
 import { Kind, type OperationDefinitionNode, type SelectionSetNode } from 'graphql';
-import { entitySets, fieldsOf, keyOf, operationOf, renamesOf } from './placed-fetch.js';
-import { type PathSegment, placedFetchesOf, type PlanNode, type RequiresNode } from '../plan-format.js';
+import { entitySets, fieldsOf, keyOf, operationOf, renamesOf } from './located-fetch.js';
+import { type PathSegment, locatedFetchesOf, type PlanNode, type RequiresNode } from '../plan-format.js';
 import { namedTypeOf, type SupergraphModel } from '../fallback/graph.js';
 import { objectTypesOf } from '../fallback/object-types.js';
 
@@ -9,12 +9,12 @@ import { objectTypesOf } from '../fallback/object-types.js';
  * an interface object may stand for several of the interface's types and yet be sent for the objects of one of them: the others would be left
  * without the field, and nobody would be told.
  */
-export function leftOutPlace(
+export function missingTypeConditions(
   node: PlanNode | null,
   operation: OperationDefinitionNode,
   model: SupergraphModel,
 ): string | undefined {
-  const fetches = [...placedFetchesOf(node)];
+  const fetches = [...locatedFetchesOf(node)];
   // Only interface objects are asked for in the name of others.
   if (!fetches.some(({ parts }) => parts.some(({ inputRewrites }) => inputRewrites?.length)))
     return undefined;

@@ -1,10 +1,10 @@
 import { Kind, type OperationDefinitionNode, type SelectionSetNode } from 'graphql';
 import { readRewrite } from '../../fetch/rewrite.js';
-import { KeyBook, meaningOf } from './response-key-conflicts.js';
-import { leftOutPlace } from './missing-type-conditions.js';
-import { entitySets, fieldsOf, keyOf, operationOf, renamesOf } from './placed-fetch.js';
+import { ResponseKeyConflicts, meaningOf } from './response-key-conflicts.js';
+import { missingTypeConditions } from './missing-type-conditions.js';
+import { entitySets, fieldsOf, keyOf, operationOf, renamesOf } from './located-fetch.js';
 import { namedTypeOf, shapeIn, type SupergraphModel } from '../fallback/graph.js';
-import { type PlacedFetch, placedFetchesOf, type PlanNode, type RequiresNode } from '../plan-format.js';
+import { type LocatedFetch, locatedFetchesOf, type PlanNode, type RequiresNode } from '../plan-format.js';
 
 /**
  * What is known to be wrong with a plan although it looks right; undefined if nothing is. Strict where it cannot tell:
@@ -15,27 +15,27 @@ export function faultOf(
   operation: OperationDefinitionNode,
   model: SupergraphModel,
 ): string | undefined {
-  const keys = new KeyBook();
-  const brought = new KeyBook();
+  const keys = new ResponseKeyConflicts();
+  const brought = new ResponseKeyConflicts();
   keys.note([], [operation.selectionSet], new Map());
   if (hasOrphan(node)) return 'a field was fetched under a name that nothing asks for';
-  for (const placed of placedFetchesOf(node)) {
+  for (const placed of locatedFetchesOf(node)) {
     if (asksForTwoNames(placed)) return 'one fetch stands for two interface objects';
     if (hasShapeClash(placed, model)) return 'a fetch has fields of one key that the service cannot merge';
     if (lacksKeys(placed, brought)) return 'entities are asked for by a key that no fetch before has brought';
-    notePlaced(placed, brought);
-    notePlaced(placed, keys);
+    noteFetch(placed, brought);
+    noteFetch(placed, keys);
     if (keys.clash) return `two different fields are merged as ${keys.clash}`;
   }
-  if ([...placedFetchesOf(node)].some((placed) => takesAnother(placed, keys, model)))
+  if ([...locatedFetchesOf(node)].some((placed) => readsRenamedKey(placed, keys, model)))
     return 'a field is sent for another that is required';
-  const place = leftOutPlace(node, operation, model);
+  const place = missingTypeConditions(node, operation, model);
   if (place !== undefined) return `${place} is fetched for some of the types only of which it is asked`;
   return undefined;
 }
 
 /** Whether a representation needs what no earlier fetch has brought to its place: then it is never sent, and nobody is told. */
-function lacksKeys({ parts }: PlacedFetch, brought: KeyBook): boolean {
+function lacksKeys({ parts }: LocatedFetch, brought: ResponseKeyConflicts): boolean {
   return parts.some(({ paths, requires }) =>
     paths.some((path) =>
       requiredKeys(requires ?? []).some(
@@ -46,7 +46,7 @@ function lacksKeys({ parts }: PlacedFetch, brought: KeyBook): boolean {
 }
 
 /** What a service requires with arguments must not be taken from the key of the same field with others. */
-function takesAnother(placed: PlacedFetch, keys: KeyBook, model: SupergraphModel): boolean {
+function readsRenamedKey(placed: LocatedFetch, keys: ResponseKeyConflicts, model: SupergraphModel): boolean {
   if (placed.parts.every(({ requires }) => !requires)) return false;
   const operation = operationOf(placed);
   const graph = graphOf(model, placed);
@@ -90,7 +90,7 @@ function requiredKeys(nodes: readonly RequiresNode[]): { readonly key: string; r
   });
 }
 
-function graphOf(model: SupergraphModel, { fetch }: PlacedFetch): string | undefined {
+function graphOf(model: SupergraphModel, { fetch }: LocatedFetch): string | undefined {
   return [...model.serviceNames].find(([, name]) => name === fetch.serviceName)?.[0];
 }
 
@@ -99,29 +99,27 @@ function graphOf(model: SupergraphModel, { fetch }: PlacedFetch): string | undef
  * a fetch at its place requires. Names are used again in other fetches.
  */
 function hasOrphan(node: PlanNode | null): boolean {
-  const fetches = [...placedFetchesOf(node)];
+  const fetches = [...locatedFetchesOf(node)];
   return fetches.some(({ fetch, parts }) => {
     const renamed = JSON.stringify(parts.map(({ outputRewrites }) => outputRewrites ?? []));
     const keys = new Set(fetch.operation.match(internalKey));
     return [...keys].some(
-      (key) => !renamed.includes(`{"Key":"${key}"}`) && !isRequired(key, placesOf(parts), fetches),
+      (key) => !renamed.includes(`{"Key":"${key}"}`) && !isRequired(key, pathsOf(parts), fetches),
     );
   });
 }
 
-function isRequired(key: string, places: readonly string[], fetches: readonly PlacedFetch[]): boolean {
+function isRequired(key: string, places: readonly string[], fetches: readonly LocatedFetch[]): boolean {
   return fetches.some(({ parts }) =>
     parts.some(
       (part) =>
         JSON.stringify(part.requires ?? []).includes(`"name":"${key}"`) &&
-        placesOf([part]).some((other) =>
-          places.some((one) => one.startsWith(other) || other.startsWith(one)),
-        ),
+        pathsOf([part]).some((other) => places.some((one) => one.startsWith(other) || other.startsWith(one))),
     ),
   );
 }
 
-function placesOf(parts: PlacedFetch['parts']): string[] {
+function pathsOf(parts: LocatedFetch['parts']): string[] {
   return parts.flatMap(({ paths }) =>
     paths.map((path) =>
       fieldsOf(path)
@@ -134,14 +132,14 @@ function placesOf(parts: PlacedFetch['parts']): string[] {
 const internalKey = /_internal_qp_alias_\d+/g;
 
 /** One representation cannot go by two names: the subgraph would answer for one of them only. */
-function asksForTwoNames({ parts }: PlacedFetch): boolean {
+function asksForTwoNames({ parts }: LocatedFetch): boolean {
   return parts.some(({ inputRewrites }) => {
     const names = new Set((inputRewrites ?? []).map((rewrite) => readRewrite(rewrite).change.to));
     return names.size > 1;
   });
 }
 
-function notePlaced(placed: PlacedFetch, keys: KeyBook): void {
+function noteFetch(placed: LocatedFetch, keys: ResponseKeyConflicts): void {
   const operation = operationOf(placed);
   if (!operation) return;
   const { parts } = placed;
@@ -154,7 +152,7 @@ function notePlaced(placed: PlacedFetch, keys: KeyBook): void {
 }
 
 /** Whether a subgraph would refuse an operation because fields of one key have different types there. */
-function hasShapeClash(placed: PlacedFetch, model: SupergraphModel): boolean {
+function hasShapeClash(placed: LocatedFetch, model: SupergraphModel): boolean {
   const { operation: text } = placed.fetch;
   // Only where types meet can a key stand for two fields.
   if (!text.includes('...')) return false;

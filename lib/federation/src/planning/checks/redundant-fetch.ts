@@ -1,21 +1,22 @@
 import {
   fetchesOf,
   type PathSegment,
-  type PlacedFetch,
-  placedFetchesOf,
+  type LocatedFetch,
+  locatedFetchesOf,
   type PlanNode,
 } from '../plan-format.js';
 
 /** Why a plan is made by the fallback planner although the native one is right. */
-export const detourFault = 'a fetch goes back for what an earlier one of its service could have brought';
+export const redundantFetchFault =
+  'a fetch goes back for what an earlier one of its service could have brought';
 
 /**
  * Whether entities that came with an entity fetch of a service are asked of the same service again. It may have to be so,
  * for what others require; the native planner also does it for what others are to be sent.
  */
-export function goesBack(node: PlanNode | null): boolean {
-  const before: PlacedFetch[] = [];
-  for (const placed of placedFetchesOf(node)) {
+export function hasRedundantFetch(node: PlanNode | null): boolean {
+  const before: LocatedFetch[] = [];
+  for (const placed of locatedFetchesOf(node)) {
     if (before.some((earlier) => brings(earlier, placed))) return true;
     if (isEntityFetch(placed)) before.push(placed);
   }
@@ -29,18 +30,18 @@ export function isShorter(plan: PlanNode | null, other: PlanNode | null): boolea
   return fetches <= 0 && rounds <= 0 && fetches + rounds < 0;
 }
 
-function isEntityFetch({ parts }: PlacedFetch): boolean {
+function isEntityFetch({ parts }: LocatedFetch): boolean {
   return parts.some(({ requires }) => requires !== undefined && requires.length > 0);
 }
 
 /** Whether a fetch is for places below those that an earlier one of the same service feeds. */
-function brings(earlier: PlacedFetch, placed: PlacedFetch): boolean {
+function brings(earlier: LocatedFetch, placed: LocatedFetch): boolean {
   if (earlier.fetch.serviceName !== placed.fetch.serviceName) return false;
-  const above = placesOf(earlier);
-  return placesOf(placed).some((place) => above.some((one) => one !== place && place.startsWith(one)));
+  const above = pathsOf(earlier);
+  return pathsOf(placed).some((place) => above.some((one) => one !== place && place.startsWith(one)));
 }
 
-function placesOf({ parts }: PlacedFetch): string[] {
+function pathsOf({ parts }: LocatedFetch): string[] {
   return parts.flatMap(({ paths }) => paths.map((path) => path.map(stepText).join('')));
 }
 

@@ -1,5 +1,5 @@
 import { type FieldNode, Kind, print, type SelectionNode, type SelectionSetNode } from 'graphql';
-import { keyOf } from './placed-fetch.js';
+import { keyOf } from './located-fetch.js';
 
 /** A field as what it stands for: its name and its arguments. */
 export function meaningOf(node: FieldNode): string {
@@ -7,7 +7,7 @@ export function meaningOf(node: FieldNode): string {
 }
 
 /** Which field each key of the data stands for: all fetches and the client must mean the same by it. */
-export class KeyBook {
+export class ResponseKeyConflicts {
   /** By path and key: the type it was asked of (empty where the text does not say) to name and arguments. */
   readonly #meanings = new Map<string, Map<string, string>>();
   clash: string | undefined;

@@ -8,11 +8,11 @@ import {
 } from 'graphql';
 import type { PlanNode, RequiresNode } from '../plan-format.js';
 import { emitPlan } from './emit.js';
-import { FetchBook, typenameNode } from './fetches.js';
+import { FetchBuilder, typenameNode } from './fetch-builder.js';
 import { type GraphField, namedTypeOf, shapeIn, type SupergraphModel } from './graph.js';
 import type { Group } from './group.js';
-import { Place, type Presence, signatureOf } from './insertion.js';
-import { ValuePlaces } from './values.js';
+import { InsertionPoint, type Presence, signatureOf } from './insertion-point.js';
+import { ValuePositions } from './value-positions.js';
 import { type ActiveOverrides, Navigator, type Vertex } from './vertex.js';
 
 // A second planner, for what the first one fails at: it refuses some operations that have a plan, takes very long for
@@ -40,7 +40,7 @@ interface Wanted {
 /** What is wanted of the values of a field. */
 interface Below {
   /** Plans it at a place of values; answers what could not be had there. */
-  plan(place: Place): SelectionNode[];
+  plan(place: InsertionPoint): SelectionNode[];
   /** From now on only this is wanted, of another subgraph. */
   narrow(rest: SelectionNode[]): void;
   /** Is told each fetch that the field is put into. */
@@ -51,19 +51,19 @@ class FallbackPlanner {
   readonly #navigator: Navigator;
   readonly #model: SupergraphModel;
   readonly #operation: OperationDefinitionNode;
-  readonly #fetches: FetchBook;
-  readonly #values: ValuePlaces;
+  readonly #fetches: FetchBuilder;
+  readonly #values: ValuePositions;
 
   constructor(model: SupergraphModel, overrides: ActiveOverrides, operation: OperationDefinitionNode) {
     this.#model = model;
     this.#navigator = new Navigator(model, overrides);
     this.#operation = operation;
-    this.#fetches = new FetchBook(model, this.#navigator);
-    this.#values = new ValuePlaces(this.#navigator, this.#fetches);
+    this.#fetches = new FetchBuilder(model, this.#navigator);
+    this.#values = new ValuePositions(this.#navigator, this.#fetches);
   }
 
   plan(rootName: string): PlanNode | null {
-    const root = new Place([], rootName);
+    const root = new InsertionPoint([], rootName);
     const left = this.#select(root, [this.#operation.selectionSet]);
     const [first] = left;
     if (first) throw new Error(`no service of the graph can be asked for ${rootName}.${describe(first)}`);
@@ -71,9 +71,9 @@ class FallbackPlanner {
   }
 
   /** Plans a client's selections at a place; answers those that no subgraph within reach can resolve. */
-  #select(place: Place, sets: readonly SelectionSetNode[]): SelectionNode[] {
+  #select(place: InsertionPoint, sets: readonly SelectionSetNode[]): SelectionNode[] {
     const fields = this.#collect(sets, place.typeName);
-    place.reserve(new Map([...fields].map(([key, [node]]) => [key, signature(node)])));
+    place.reserveKeys(new Map([...fields].map(([key, [node]]) => [key, signature(node)])));
     const left: SelectionNode[] = [];
     for (const [key, nodes] of fields) {
       const [node] = nodes;
@@ -104,7 +104,7 @@ class FallbackPlanner {
    * Puts a field into the fetch of the nearest subgraph that has it; what that one cannot resolve below the field is
    * asked of the next. Answers whether something is left.
    */
-  #field(place: Place, wanted: Wanted, below: Below): boolean {
+  #field(place: InsertionPoint, wanted: Wanted, below: Below): boolean {
     const definition =
       this.#navigator.type(place.typeName)?.fields.get(wanted.name) ?? this.#addedField(place, wanted.name);
     if (!definition) return true;
@@ -129,7 +129,7 @@ class FallbackPlanner {
   }
 
   /** A field that an interface object adds may be unknown to the type itself. */
-  #addedField(place: Place, name: string): GraphField | undefined {
+  #addedField(place: InsertionPoint, name: string): GraphField | undefined {
     for (const vertex of this.#navigator.verticesOf(place.typeName)) {
       const field = this.#navigator.type(vertex.as)?.fields.get(name);
       if (field) return field;
@@ -138,7 +138,7 @@ class FallbackPlanner {
   }
 
   /** The fetch that a field is put into: one that is there, or the one with the fewest hops. */
-  #nearest(place: Place, name: string, tried: ReadonlySet<string>): Presence | undefined {
+  #nearest(place: InsertionPoint, name: string, tried: ReadonlySet<string>): Presence | undefined {
     const here = [...place.presences.values()].map(({ vertex }) => vertex);
     const reached = this.#fetches.isRoot(place) ? undefined : this.#navigator.reach(place.typeName, here);
     const candidates = this.#navigator
@@ -162,7 +162,7 @@ class FallbackPlanner {
   }
 
   /** The fetch of a vertex for fields that require others: those are fetched first, wherever they are. */
-  #require(place: Place, vertex: Vertex, required: SelectionSetNode): Presence | undefined {
+  #require(place: InsertionPoint, vertex: Vertex, required: SelectionSetNode): Presence | undefined {
     const id = `${vertex.id}|${JSON.stringify(required)}`;
     const known = place.required.get(id);
     if (known) return known;
@@ -181,7 +181,11 @@ class FallbackPlanner {
   }
 
   /** Fetches a set of fields for us; answers how a representation is made of them. */
-  #requiredNodes(place: Place, set: SelectionSetNode, needs: Set<Group>): RequiresNode[] | undefined {
+  #requiredNodes(
+    place: InsertionPoint,
+    set: SelectionSetNode,
+    needs: Set<Group>,
+  ): RequiresNode[] | undefined {
     const nodes: RequiresNode[] = [];
     for (const selection of set.selections) {
       if (selection.kind === Kind.INLINE_FRAGMENT) {
@@ -199,7 +203,7 @@ class FallbackPlanner {
     return nodes;
   }
 
-  #requiredField(place: Place, field: FieldNode, needs: Set<Group>): RequiresNode | undefined {
+  #requiredField(place: InsertionPoint, field: FieldNode, needs: Set<Group>): RequiresNode | undefined {
     const name = field.name.value;
     if (name === '__typename') return { kind: 'Field', name };
     const args = field.arguments ?? [];
@@ -237,7 +241,7 @@ class FallbackPlanner {
     };
   }
 
-  #isAbstract(place: Place, field: string): boolean {
+  #isAbstract(place: InsertionPoint, field: string): boolean {
     const definition = this.#navigator.type(place.typeName)?.fields.get(field);
     const type = definition && this.#navigator.type(namedTypeOf(definition.type));
     return type !== undefined && type.kind !== 'object';
@@ -263,7 +267,7 @@ class FallbackPlanner {
 }
 
 /** What is left of a concrete type's selections, as a selection of the declared type. */
-function wrap(place: Place, left: readonly SelectionNode[]): SelectionNode[] {
+function wrap(place: InsertionPoint, left: readonly SelectionNode[]): SelectionNode[] {
   if (left.length === 0) return [];
   return [
     {

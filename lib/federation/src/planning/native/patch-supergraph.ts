@@ -20,12 +20,12 @@ export interface ParsedSupergraph {
  * Mends what composition leaves wrong in a supergraph. One thing: of an interface object it forgets which fields are
  * external, so that a planner asks it for what it should be sent. A field that the subgraph requires is external there.
  */
-export function repairSupergraph(supergraphSdl: string): ParsedSupergraph {
+export function patchSupergraph(supergraphSdl: string): ParsedSupergraph {
   const supergraph = parse(supergraphSdl, { noLocation: true });
   let isChanged = false;
   const definitions = supergraph.definitions.map((node) => {
     if (node.kind !== Kind.INTERFACE_TYPE_DEFINITION) return node;
-    const mended = mendInterface(node);
+    const mended = patchInterface(node);
     if (mended !== node) isChanged = true;
     return mended;
   });
@@ -34,7 +34,7 @@ export function repairSupergraph(supergraphSdl: string): ParsedSupergraph {
   return { text: print(document), document };
 }
 
-function mendInterface(node: InterfaceTypeDefinitionNode): InterfaceTypeDefinitionNode {
+function patchInterface(node: InterfaceTypeDefinitionNode): InterfaceTypeDefinitionNode {
   const memberships = directivesOf(node, 'join__type');
   const graphs = [...new Set(memberships.flatMap((directive) => stringArgument(directive, 'graph') ?? []))];
   const objects = memberships.filter((directive) => isTrue(directive, 'isInterfaceObject'));

@@ -1,12 +1,12 @@
 // Program: runs one campaign in process, `campaign-process.js JSON`.
 import { runCampaignProcess } from './campaign-call.js';
-import { housed, plain, type Reach } from './reach.js';
+import { asServed, plain, type Reach } from './reach.js';
 
 /** The ways to reach subgraphs that this process knows. */
 const reaches = {
   'graphql-js': plain,
-  'interpreted subgraphs': housed('interpreted'),
-  'compiled subgraphs': housed('jit'),
+  'interpreted subgraphs': asServed('interpreted'),
+  'compiled subgraphs': asServed('jit'),
 } satisfies Record<string, Reach>;
 
 /** The name of a way to reach subgraphs. */

@@ -2,7 +2,7 @@ import type { EngineOptions } from '../../index.js';
 import type { FeatureCounts } from './features.js';
 import type { Emphasis } from './random-operation.js';
 import type { Reach } from './reach.js';
-import { type Arena, compareOperation, openArena, operationOf, type Verdict } from './run.js';
+import { type Arena, compareOperation, openArena, operationOf, type Comparison } from './run.js';
 import { shrink } from './shrink.js';
 
 /** What a campaign runs. */
@@ -123,7 +123,7 @@ async function failureText(
   difference: string,
 ): Promise<string> {
   let run = 0;
-  const again = (candidate: typeof operation): Promise<Verdict> =>
+  const again = (candidate: typeof operation): Promise<Comparison> =>
     safely(() => compareOperation(arena, kind, candidate, `${index}.${run++}`));
   const smallest = await shrink(
     arena.oracle,
@@ -135,7 +135,7 @@ async function failureText(
   return `seed ${arena.seed}, operation ${index}, shrunk to\n${smallest.query}\n${JSON.stringify(smallest.variables)}\n${remaining}`;
 }
 
-async function safely(compare: () => Promise<Verdict>): Promise<Verdict> {
+async function safely(compare: () => Promise<Comparison>): Promise<Comparison> {
   try {
     return await compare();
   } catch (error) {

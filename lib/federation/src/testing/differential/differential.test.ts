@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { runCampaign } from './campaign.js';
-import { housed, plain } from './reach.js';
+import { asServed, plain } from './reach.js';
 
 // A short run of what differential.e2e.ts does at length: random operations over random supergraphs, beside graphql-js
 // on one schema with the same values. A failure prints its seed and the smallest operation that fails.
@@ -32,7 +32,7 @@ describe('random operations over random supergraphs answer as one schema would',
         seed: 'fallback',
         arenas: 10,
         operationsPerArena: 25,
-        reach: housed('jit'),
+        reach: asServed('jit'),
         engine: { planner: 'fallback' },
       });
       expect(result.failures).toEqual([]);

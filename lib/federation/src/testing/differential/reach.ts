@@ -19,7 +19,7 @@ export type Reach = (
 export const plain: Reach = async (subgraphs) => inProcess(subgraphs);
 
 /** In process, as the house runs its own subgraphs: compiled to code, or interpreted. */
-export function housed(mode: ExecutionMode): Reach {
+export function asServed(mode: ExecutionMode): Reach {
   return async (subgraphs) =>
     inProcess(
       subgraphs.map((subgraph) => {
@@ -33,7 +33,7 @@ export function housed(mode: ExecutionMode): Reach {
             name: subgraph.name,
             sdl: subgraph.sdl,
             schema: subgraph.schema,
-            doors: [],
+            entryPoints: [],
             createContext: (init) => ({ ...init, loaders: new Loaders() }),
           },
         });

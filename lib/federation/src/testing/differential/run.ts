@@ -1,6 +1,6 @@
 import type { GraphQLSchema } from 'graphql';
 import { createEngine, type Engine, type EngineOptions } from '../../index.js';
-import { composeTest, keptLog } from '../test-engine.js';
+import { composeSubgraphs, recordingLog } from '../test-engine.js';
 import type { TestSubgraph } from '../test-subgraph.js';
 import { allowedDifferences } from './allowed-differences.js';
 import { type ComparedAnswer, differenceOf } from './compare.js';
@@ -41,7 +41,7 @@ export async function openArena(
   let supergraphSdl: string;
   try {
     subgraphs = writeSubgraphs(model, universe);
-    supergraphSdl = composeTest(subgraphs);
+    supergraphSdl = composeSubgraphs(subgraphs);
   } catch (error) {
     return { faults: error instanceof Error ? error.message : String(error) };
   }
@@ -49,7 +49,7 @@ export async function openArena(
   const engine = await createEngine({
     supergraphSdl,
     transports: reached.transports,
-    log: keptLog(),
+    log: recordingLog(),
     planning: 'inline',
     uncodedMessages: true,
     ...options,
@@ -83,7 +83,7 @@ export function operationOf(
 }
 
 /** What came of a comparison; a fault in words. */
-export type Verdict =
+export type Comparison =
   | { readonly kind: 'same' }
   /** The same once the reference had run its resolvers in another order. */
   | { readonly kind: 'same in another order' }
@@ -97,7 +97,7 @@ export async function compareOperation(
   operation: RandomOperation,
   runId: string,
   counts?: FeatureCounts,
-): Promise<Verdict> {
+): Promise<Comparison> {
   const [ours, theirs] = await Promise.all([
     answersOf(arena.engine, kind, operation, runId),
     referenceOf(arena.oracle, kind, operation, runId),
@@ -122,7 +122,7 @@ async function inOtherOrder(
   operation: RandomOperation,
   runId: string,
   ours: readonly ComparedAnswer[],
-): Promise<Verdict> {
+): Promise<Comparison> {
   const faults = await referenceOf(arena.lenient, kind, operation, `${runId}:faults`);
   let theirs: readonly ComparedAnswer[] = [];
   for (let order = 0; order < orders; order++) {
@@ -147,7 +147,7 @@ function byRule(
   ours: readonly ComparedAnswer[],
   theirs: readonly ComparedAnswer[],
   faults: readonly ComparedAnswer[],
-): Verdict {
+): Comparison {
   let rule = '';
   for (const { kind, index, answer, other, text } of differencesOf(ours, theirs)) {
     const all = faults[index]?.errors ?? [];
@@ -161,6 +161,6 @@ function byRule(
   return { kind: 'allowed', rule };
 }
 
-function fault(text: string): Extract<Verdict, { kind: 'fault' }> {
+function fault(text: string): Extract<Comparison, { kind: 'fault' }> {
   return { kind: 'fault', text };
 }

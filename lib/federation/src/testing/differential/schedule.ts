@@ -44,7 +44,7 @@ export function scheduleOf(
     before: (path) => {
       const turn = turnOf.get(textOfField(path));
       if (turn === undefined || turn === 0) return undefined;
-      return turn === Infinity ? ended : turns(turn);
+      return turn === Infinity ? ended : waitForTurns(turn);
     },
     end: () => {
       clearTimeout(timer);
@@ -63,7 +63,7 @@ function groupsOf(told: readonly ComparedError[], order: number): Set<string>[] 
 }
 
 /** Lets the event loop turn some times. */
-export async function turns(count: number): Promise<void> {
+export async function waitForTurns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 

@@ -11,7 +11,7 @@ import { tester } from '../test-engine.js';
 import type { TestContext } from '../test-subgraph.js';
 import type { ComparedAnswer, ComparedError } from './compare.js';
 import type { RandomOperation } from './random-operation.js';
-import { type Before, type Schedule, turns } from './schedule.js';
+import { type Before, type Schedule, waitForTurns } from './schedule.js';
 
 export type OperationKind = 'query' | 'mutation' | 'subscription';
 
@@ -61,7 +61,7 @@ export async function referenceOf(
     try {
       const result = await run();
       // As if another field had kept the answer open: graphql-js goes on to add what fails below a null.
-      if (schedule) await turns(schedule.turns);
+      if (schedule) await waitForTurns(schedule.turns);
       return result && fromResult(result);
     } finally {
       schedule?.end();

@@ -15,14 +15,14 @@ export interface Presence {
 }
 
 /** Objects of one type at one path of the answer: all fetches merge into the same objects. */
-export class Place {
+export class InsertionPoint {
   readonly path: readonly PathSegment[];
   readonly typeName: string;
   /** By vertex id: the fetches that are there, and into which fields can be put. */
   readonly presences = new Map<string, Presence>();
   /** Fetches made for `@requires`, by vertex and required fields. */
   readonly required = new Map<string, Presence>();
-  readonly #children = new Map<string, Place>();
+  readonly #children = new Map<string, InsertionPoint>();
   /** What each response key stands for, as the client has it. */
   #client: ReadonlyMap<string, string> | undefined;
 
@@ -32,7 +32,7 @@ export class Place {
   }
 
   /** Tells which keys the client uses here, before any internal field is put. */
-  reserve(keys: ReadonlyMap<string, string>): void {
+  reserveKeys(keys: ReadonlyMap<string, string>): void {
     this.#client = new Map([...(this.#client ?? []), ...keys]);
   }
 
@@ -46,11 +46,11 @@ export class Place {
   }
 
   /** The place of a field's values of one type. */
-  child(key: string, segments: readonly PathSegment[], typeName: string): Place {
+  child(key: string, segments: readonly PathSegment[], typeName: string): InsertionPoint {
     const id = `${key}|${typeName}`;
     let place = this.#children.get(id);
     if (!place) {
-      place = new Place([...this.path, ...segments], typeName);
+      place = new InsertionPoint([...this.path, ...segments], typeName);
       this.#children.set(id, place);
     }
     return place;

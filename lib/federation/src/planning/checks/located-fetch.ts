@@ -9,13 +9,13 @@ import {
   visit,
 } from 'graphql';
 import { keysOf, readRewrite } from '../../fetch/rewrite.js';
-import type { FetchBase, PathSegment, PlacedFetch } from '../plan-format.js';
+import type { FetchBase, PathSegment, LocatedFetch } from '../plan-format.js';
 
 /** Each check of a plan reads the same operations. */
 const operations = new WeakMap<FetchBase, OperationDefinitionNode | undefined>();
 
 /** The operation of a fetch, its fragments written out. */
-export function operationOf({ fetch }: PlacedFetch): OperationDefinitionNode | undefined {
+export function operationOf({ fetch }: LocatedFetch): OperationDefinitionNode | undefined {
   if (!operations.has(fetch)) operations.set(fetch, writtenOut(fetch));
   return operations.get(fetch);
 }
@@ -46,7 +46,7 @@ export function entitySets(operation: OperationDefinitionNode, alias: string): S
 }
 
 /** The names that fields of a fetch have in the data, by those in its answer, where they are others. */
-export function renamesOf({ outputRewrites }: PlacedFetch['parts'][number]): ReadonlyMap<string, string> {
+export function renamesOf({ outputRewrites }: LocatedFetch['parts'][number]): ReadonlyMap<string, string> {
   const renames = new Map<string, string>();
   for (const rewrite of (outputRewrites ?? []).map(readRewrite)) {
     const last = keysOf(rewrite).at(-1);

@@ -1,36 +1,36 @@
 import type { TypeNode } from 'graphql';
 import type { PathSegment } from '../plan-format.js';
-import type { FetchBook } from './fetches.js';
+import type { FetchBuilder } from './fetch-builder.js';
 import { type GraphField, listDepth, namedTypeOf } from './graph.js';
 import type { SelectionBuilder } from './group.js';
-import type { Place, Presence } from './insertion.js';
+import type { InsertionPoint, Presence } from './insertion-point.js';
 import { type Navigator, providedBelow } from './vertex.js';
 
 /** Where values of fields stand: under which path and, of abstract types, as which concrete types. */
-export class ValuePlaces {
+export class ValuePositions {
   readonly #navigator: Navigator;
-  readonly #fetches: FetchBook;
+  readonly #fetches: FetchBuilder;
 
-  constructor(navigator: Navigator, fetches: FetchBook) {
+  constructor(navigator: Navigator, fetches: FetchBuilder) {
     this.#navigator = navigator;
     this.#fetches = fetches;
   }
 
   /** The places where values of a field stand: one, or one for each concrete type. */
   of(
-    place: Place,
+    place: InsertionPoint,
     { key, name }: { readonly key: string; readonly name: string },
     { type }: GraphField,
     presence: Presence,
     builder: SelectionBuilder,
-  ): Place[] {
+  ): InsertionPoint[] {
     const typeName = namedTypeOf(type);
     const graphType = this.#navigator.type(typeName);
     const { graph } = presence.vertex;
     const segments = segmentsOf(key, type);
     const join = this.#navigator.resolves(presence.vertex, name, presence.provided);
     const below = providedBelow(presence.provided, name, join?.provides);
-    const arrive = (child: Place, at: SelectionBuilder): Place => {
+    const arrive = (child: InsertionPoint, at: SelectionBuilder): InsertionPoint => {
       const vertex = this.#navigator.vertexIn(child.typeName, graph);
       if (vertex && !child.presences.has(vertex.id)) {
         const provided = this.#navigator.providedFor(below, child.typeName);
@@ -43,7 +43,7 @@ export class ValuePlaces {
     builder.asksTypename = true;
     if (graphType.graphs.get(graph)?.isInterfaceObject) {
       const child = arrive(place.child(key, segments, typeName), builder);
-      return this.#concretePlaces(place, key, segments, typeName, child);
+      return this.#concretePositions(place, key, segments, typeName, child);
     }
     return this.#membersIn(graph, join?.type?.replace(/[[\]!]/g, '') ?? typeName).map((member) =>
       arrive(place.child(key, [...segments, { TypeCondition: [member] }], member), builder.onType(member)),
@@ -57,13 +57,13 @@ export class ValuePlaces {
   }
 
   /** An interface object does not know its types: a subgraph that has the interface is asked first. */
-  #concretePlaces(
-    parent: Place,
+  #concretePositions(
+    parent: InsertionPoint,
     key: string,
     segments: readonly PathSegment[],
     typeName: string,
-    child: Place,
-  ): Place[] {
+    child: InsertionPoint,
+  ): InsertionPoint[] {
     const type = this.#navigator.type(typeName);
     const here = [...child.presences.values()].map(({ vertex }) => vertex);
     const home = [...this.#navigator.reach(typeName, here).values()].find(

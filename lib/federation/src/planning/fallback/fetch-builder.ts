@@ -2,14 +2,14 @@ import { type FieldNode, Kind, type SelectionNode } from 'graphql';
 import type { RequiresNode, Rewrite } from '../plan-format.js';
 import { namedTypeOf, shapeIn, type SupergraphModel } from './graph.js';
 import { type Group, SelectionBuilder } from './group.js';
-import type { Place, Presence } from './insertion.js';
+import type { InsertionPoint, Presence } from './insertion-point.js';
 import type { Entry, Navigator, Vertex } from './vertex.js';
 
 /** Asks for the type of an object in a representation. */
 export const typenameNode: RequiresNode = { kind: 'Field', name: '__typename' };
 
 /** The fetches of a plan while it is made: of roots, and of entities by the keys that other fetches bring. */
-export class FetchBook {
+export class FetchBuilder {
   readonly groups: Group[] = [];
   readonly #navigator: Navigator;
   readonly #model: SupergraphModel;
@@ -20,7 +20,7 @@ export class FetchBook {
   }
 
   /** The fetch of a vertex at a place, made if need be with those that bring its key. */
-  enter(place: Place, vertex: Vertex): Presence | undefined {
+  enter(place: InsertionPoint, vertex: Vertex): Presence | undefined {
     const known = place.presences.get(vertex.id);
     if (known) return known;
     if (this.isRoot(place)) return this.#root(place, vertex);
@@ -33,11 +33,11 @@ export class FetchBook {
   }
 
   /** Root fields can be asked of any subgraph; those of queries also where a type has a field of the query type. */
-  isRoot(place: Place): boolean {
+  isRoot(place: InsertionPoint): boolean {
     return place.path.length === 0 || place.typeName === this.#model.roots.query;
   }
 
-  #root(place: Place, vertex: Vertex): Presence {
+  #root(place: InsertionPoint, vertex: Vertex): Presence {
     const group: Group = {
       vertex,
       builder: new SelectionBuilder(),
@@ -55,7 +55,7 @@ export class FetchBook {
 
   /** A fetch of entities: the key is taken from where it is, `required` goes along. */
   hop(
-    place: Place,
+    place: InsertionPoint,
     entry: Entry,
     required: readonly RequiresNode[],
     waitFor: ReadonlySet<Group>,
@@ -98,7 +98,7 @@ export class FetchBook {
   }
 
   /** Selects a field of a key in a fetch that can resolve all of it. */
-  #keyField(place: Place, from: Presence, field: FieldNode): RequiresNode {
+  #keyField(place: InsertionPoint, from: Presence, field: FieldNode): RequiresNode {
     const name = field.name.value;
     from.builder.asksTypename ||= from.vertex.as === place.typeName;
     const key = place.internalKey(name, []);

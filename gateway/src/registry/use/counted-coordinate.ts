@@ -3,7 +3,7 @@ import { badInput } from '@rhizome/errors';
 import { Kind, parse, type TypeDefinitionNode } from 'graphql';
 
 /** A place as it is counted. */
-export interface CountedPlace {
+export interface CountedCoordinate {
   readonly countedAs: string;
   /** Whether the graph has it. */
   readonly isLive: boolean;
@@ -16,7 +16,7 @@ const coordinate = /^([_A-Za-z]\w*)(?:\.([_A-Za-z]\w*)(?:\(([_A-Za-z]\w*):\))?)?
  * them.
  * @throws DomainError BAD_USER_INPUT for what is no coordinate
  */
-export function countedPlace(text: string, supergraphSdl: string): CountedPlace {
+export function countedCoordinate(text: string, supergraphSdl: string): CountedCoordinate {
   const [, typeName, member, argument] = coordinate.exec(text) ?? [];
   if (typeName === undefined)
     throw badInput('coordinate', text, '`Type`, `Type.field` or `Type.field(argument:)`');

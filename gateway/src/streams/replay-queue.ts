@@ -1,12 +1,12 @@
 import type { ClientStream } from './client-stream.js';
-import { type Line, Replay, Resumer } from './replay.js';
+import { type ResumerQueue, Replay, Resumer } from './replay.js';
 import type { SharedStream } from './shared-stream.js';
 import type { Upstream } from './upstream.js';
 
 /** Replays of one shared stream that run at once while nobody waits long. */
 const atOnce = 4;
 /** Where somebody still waits after this long, in milliseconds, one replay more may run. */
-const patienceMs = 1000;
+const stallTimeoutMs = 1000;
 /** So many replays of one shared stream run at once at most. */
 const most = 64;
 
@@ -15,7 +15,7 @@ const most = 64;
  * some replays begin where any of the clients stand, and who is passed by one comes along: of a thousand clients at as
  * many cursors, each begun at random, some ten replays are made.
  */
-export class ReplayLine implements Line {
+export class ReplayQueue implements ResumerQueue {
   readonly #shared: SharedStream;
   readonly #openUpstream: (replay: Replay) => Upstream;
   readonly #waiting = new Map<string, Set<Resumer>>();
@@ -136,7 +136,7 @@ export class ReplayLine implements Line {
     this.#timer = setInterval(() => {
       if (this.#limit < most) this.#limit++;
       this.#open();
-    }, patienceMs);
+    }, stallTimeoutMs);
     this.#timer.unref();
   }
 }
