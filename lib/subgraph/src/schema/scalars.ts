@@ -1,5 +1,5 @@
 import { badInput } from '@rhizome/errors';
-import { GraphQLScalarType, Kind, valueFromASTUntyped } from 'graphql';
+import { GraphQLFloat, GraphQLInt, GraphQLScalarType, Kind, valueFromASTUntyped } from 'graphql';
 
 const instant = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/;
 
@@ -20,8 +20,23 @@ const dateTime = new GraphQLScalarType<Date, string>({
   parseLiteral: (node) => parseInstant(node.kind === Kind.STRING ? node.value : valueFromASTUntyped(node)),
 });
 
+/**
+ * JSON and GraphQL literals can carry -0. MongoDB would store it as a double, which the validator of an integer field
+ * refuses, so input scalars give 0 instead.
+ */
+function withoutNegativeZero(value: number): number {
+  return value === 0 ? 0 : value;
+}
+
+/** graphql-js has one object of each built-in scalar for all schemas of a process, so it is changed once, here. */
+for (const scalar of [GraphQLInt, GraphQLFloat]) {
+  const { parseValue, parseLiteral } = scalar;
+  scalar.parseValue = (value) => withoutNegativeZero(parseValue(value));
+  scalar.parseLiteral = (node, variables) => withoutNegativeZero(parseLiteral(node, variables));
+}
+
 function parseSafeInt(value: unknown): number {
-  if (typeof value === 'number' && Number.isSafeInteger(value)) return value;
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return withoutNegativeZero(value);
   throw badInput('SafeInt', value, 'a whole number between -(2^53 - 1) and 2^53 - 1');
 }
 
