@@ -25,6 +25,10 @@ describe('a selector', () => {
     'queue.name == "west" && queue.labels["tier"] == "1"',
     'has(worker.cpuModel) ? worker.cpuModel.contains("EPYC") : worker.network',
     'worker.labels["absent"] == "x" || worker.cores == 64',
+    'worker.cores / 2 > 10 / 3',
+    '[32, 64].exists(c, c == worker.cores)',
+    '{"west": 64}[queue.name] == worker.cores',
+    'true',
   ])('accepts a worker that meets %s', (text) => {
     expect(compileSelector(text).accepts(view)).toBe(true);
   });
@@ -64,6 +68,15 @@ describe('a selector', () => {
       `worker.cores in [${Array.from({ length: 101 }, (_, i) => i).join(', ')}]`,
       /parses/,
     ],
+    ['a division by zero', '1/0 == 1', /`\(1 \/ 0\) == 1`.*division by zero/],
+    ['a division of an attribute by zero', 'worker.cores / 0 == 1', /division by zero/],
+    ['a remainder by zero', 'worker.cores % (2 - 2) == 1', /modulo by zero/],
+    ['a division by zero inside a comprehension', 'worker.devices.exists(d, d.model == "x" && 1/0 == 1)', /by zero/],
+    ['a division by zero that another part hides', 'worker.cores > 8 || 1/0 == 1', /division by zero/],
+    ['a text that is no number', 'worker.cores > int("many")', /`int\("many"\)`/],
+    ['an entry that a list does not have', '[1, 2][5] == worker.cores', /index/],
+    ['a condition that is never true', '1 == 2', /never true/],
+    ['a comprehension that is never true', '[1, 2].exists(x, x > 2)', /never true/],
     ['nesting that is too deep', `${'('.repeat(40)}true${')'.repeat(40)}`, /parses/],
   ])('refuses %s', (_what, text, reason) => {
     expect(() => compileSelector(text, 'requirements.selector')).toThrow(

@@ -5,6 +5,7 @@
 import { Environment } from '@marcbachmann/cel-js';
 import { DomainError } from '@rhizome/errors';
 import type { QueueFacts, WorkerFacts } from '../scheduler.types.js';
+import { constantFault } from './selector-constants.js';
 
 const maxLength = 2000;
 const maxComprehensions = 4;
@@ -111,6 +112,8 @@ function compile(text: string, field: string): Selector {
     throw refused(text, field, `known attributes and fitting types: ${firstLine(checked.error)}`);
   if (checked.type !== 'bool')
     throw refused(text, field, `a condition (bool); it gives ${checked.type ?? 'no type'}`);
+  const fault = constantFault(parsed.ast);
+  if (fault !== undefined) throw refused(text, field, fault);
   return {
     text,
     scope: found.readsWorker ? 'WORKER' : found.readsLabels ? 'LABELS' : 'SHAPE',

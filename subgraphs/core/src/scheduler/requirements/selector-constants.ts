@@ -1,0 +1,74 @@
+/**
+ * Parts of a selector that depend on no worker and no queue. A part that fails, as 1 / 0 does, makes the condition false for
+ * every worker, so the job would wait for ever. Pure.
+ */
+import { Environment, serialize } from '@marcbachmann/cel-js';
+
+type Node = Parameters<typeof serialize>[0];
+
+const comprehensions: ReadonlySet<unknown> = new Set(['all', 'exists', 'exists_one', 'filter', 'map']);
+const divisions: ReadonlySet<unknown> = new Set(['/', '%']);
+const environment = new Environment();
+
+/** What would be right instead of a selector that no worker can meet; undefined if none of its constant parts forbids that. */
+export function constantFault(ast: Node): string | undefined {
+  const faults: string[] = [];
+  if (visit(ast, faults).size > 0) return faults[0];
+  const { value, fault } = evaluate(ast);
+  return fault ?? (value === false ? 'a condition that a worker can meet; it is never true' : undefined);
+}
+
+const none: ReadonlySet<string> = new Set();
+
+/** The free variables of a part. The largest constant parts below one that is not constant are evaluated. */
+function visit(node: Node, faults: string[]): ReadonlySet<string> {
+  if (node.op === 'value') return none;
+  if (node.op === 'id') return new Set([String(node.args)]);
+  const children = childrenOf(node).map((child) => ({ child, free: visit(child, faults) }));
+  const bound = boundBy(node);
+  const free = new Set(children.flatMap((one) => [...one.free]).filter((name) => name !== bound));
+  if (free.size === 0) return free;
+  for (const one of children) {
+    const fault = one.free.size === 0 ? evaluate(one.child).fault : undefined;
+    if (fault !== undefined) faults.push(fault);
+  }
+  const divisor = divisions.has(node.op) ? children[1] : undefined;
+  if (divisor?.free.size === 0 && isZero(evaluate(divisor.child).value))
+    faults.push(wrong(node, node.op === '/' ? 'division by zero' : 'modulo by zero'));
+  return free;
+}
+
+function childrenOf(node: Node): readonly Node[] {
+  const flat: readonly unknown[] = [node.args].flat(Infinity);
+  const children = flat.filter((part): part is Node => typeof part === 'object' && part !== null && 'op' in part);
+  return boundBy(node) === undefined ? children : children.filter((child) => child !== variableOf(node));
+}
+
+/** The name that a comprehension gives to each entry. */
+function boundBy(node: Node): string | undefined {
+  const variable = variableOf(node);
+  return variable?.op === 'id' ? String(variable.args) : undefined;
+}
+
+function variableOf({ op, args }: Node): Node | undefined {
+  if (op !== 'rcall' || !Array.isArray(args) || !comprehensions.has(args[0])) return undefined;
+  return ([args[2]] as unknown[]).flat()[0] as Node | undefined;
+}
+
+function evaluate(node: Node): { readonly value?: unknown; readonly fault?: string } {
+  if (node.op === 'value') return { value: node.args };
+  try {
+    return { value: environment.evaluate(serialize(node)) };
+  } catch (error) {
+    const reason = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+    return { fault: wrong(node, reason) };
+  }
+}
+
+function wrong(node: Node, reason: string): string {
+  return `parts that have a value; \`${serialize(node)}\` has none: ${reason}`;
+}
+
+function isZero(value: unknown): boolean {
+  return value === 0n || (typeof value === 'object' && value !== null && Number(value.valueOf()) === 0);
+}
