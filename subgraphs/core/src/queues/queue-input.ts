@@ -38,9 +38,9 @@ export interface UpdateQueue extends Omit<CreateQueue, 'site' | 'state' | 'idemp
 export const defaultLimits: StoredQueueLimits = { heartbeatSeconds: 10, leaseSeconds: 30 };
 
 /** The form of a queue's name. */
-const queueName = /^[A-Za-z0-9._-]{1,63}$/;
+const queueName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
-const nameForm = '1 to 63 letters, digits, ".", "_", "-"';
+const nameForm = '1 to 63 letters, digits, ".", "_", "-", of which the first is a letter or a digit';
 const largest = {
   maxCores: 4096,
   maxMemoryMiB: 16_777_216,
@@ -54,6 +54,8 @@ const longestLease = 3600;
 export function checkCreate(input: CreateQueue): Problems<QueueProblemCode> {
   const problems = new Problems<QueueProblemCode>();
   problems.form(['name'], input.name, queueName, nameForm);
+  // Pilots, sites and scripts key objects and files by the name.
+  if (input.name in Object.prototype) problems.invalid(['name'], input.name, 'a name that no object has');
   checkKey(problems, input.idempotencyKey);
   checkCommon(problems, input);
   checkLimits(problems, mergeLimits(defaultLimits, input.limits));

@@ -51,6 +51,13 @@ describe('createQueue', () => {
     ['a name with a blank', { name: 'a b' }, 'INVALID_VALUE', ['name'], '"a b"'],
     ['a name of 64 characters', { name: 'q'.repeat(64) }, 'INVALID_VALUE', ['name'], '1 to 63'],
     ['a name with another alphabet', { name: 'Köln' }, 'INVALID_VALUE', ['name'], 'Köln'],
+    ['a name that a command reads as an option', { name: '--privileged' }, 'INVALID_VALUE', ['name'], 'first'],
+    ['a name that a path reads as the folder above', { name: '..' }, 'INVALID_VALUE', ['name'], 'first'],
+    ['a name that a path reads as the folder itself', { name: '.' }, 'INVALID_VALUE', ['name'], 'first'],
+    ['a name that hides a file', { name: '.north' }, 'INVALID_VALUE', ['name'], 'first'],
+    ['a name that every object has', { name: 'constructor' }, 'INVALID_VALUE', ['name'], 'constructor'],
+    ['a method that every object has', { name: 'hasOwnProperty' }, 'INVALID_VALUE', ['name'], 'hasOwn'],
+    ['the prototype of every object', { name: '__proto__' }, 'INVALID_VALUE', ['name'], '__proto__'],
     ['an empty site', { site: '' }, 'INVALID_VALUE', ['site'], '1 to 63'],
     ['a site with a control character', { site: 'a\u0007b' }, 'INVALID_VALUE', ['site'], 'printable'],
     [
