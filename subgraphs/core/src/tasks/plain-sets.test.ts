@@ -21,7 +21,7 @@ const filled = (spec: JobSpec, values: Readonly<Record<string, string>>): JobSpe
 const text = fc
   .array(
     fc.oneof(
-      fc.constantFrom('{{a}}', '{{b}}', '{{index}}', '', ' ', 'ü', '/'),
+      fc.constantFrom('{{a}}', '{{b}}', '{{index}}', '', ' ', 'ü', '/', '://', '//'),
       fc.string({ maxLength: 8 }),
       fc.integer({ min: 0, max: 400 }).map((length) => 'x'.repeat(length)),
     ),
@@ -44,7 +44,7 @@ const template = fc.record({
 });
 const value = fc.oneof(
   fc.string({ maxLength: 12 }),
-  fc.constantFrom('', '.', '..', 'a/b', 'a\nb', 'run-7', 'ü'),
+  fc.constantFrom('', '.', '..', 'a/b', 'a\nb', 'run-7', 'ü', 'root', 's3:'),
   fc.integer({ min: 1, max: 5000 }).map((length) => 'v'.repeat(length)),
 );
 
@@ -100,8 +100,13 @@ describe('a parameter set that is well-formed at a glance', () => {
   test.each<[string, JobSpec]>([
     ['a name without room for the position', { ...spec, name: 'n'.repeat(250) }],
     ['outputs that are filled in', { ...spec, payload: { ...spec.payload, outputs: ['{{a}}'] } }],
+    ...['{{a}}://host/x', '{{a}}//host/x', 's{{a}}://x'].map((location): [string, JobSpec] => [
+      `the location ${location}, whose scheme is filled in`,
+      { ...spec, payload: { ...spec.payload, inputs: [{ name: 'i', location }] } },
+    ]),
     ['a parameter whose name is too long', { ...spec, name: `{{${'a'.repeat(64)}}}` }],
   ])('is none of a template with %s', (_, odd) => {
-    expect(shapeOf(odd)(of({ a: '1', ['a'.repeat(64)]: '1' }))).toBe(false);
+    const names = neededOf(parametersOf(textsOf(odd)));
+    expect(shapeOf(odd)(of(Object.fromEntries(names.map((name) => [name, '1']))))).toBe(false);
   });
 });

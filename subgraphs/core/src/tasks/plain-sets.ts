@@ -12,6 +12,8 @@ export type IsPlain = (set: ParameterSetSpec) => boolean;
 const placeholder = /\{\{([A-Za-z_][A-Za-z0-9_]*)\}\}/g;
 /** Nothing that any rule for names, variables, locations or arguments forbids: so only lengths are left to count. */
 const harmless = /^[A-Za-z0-9 .,:;_+=@()-]+$/;
+/** A location with a parameter before its `//`: values themselves have no `/`. */
+const filledScheme = /^[^/]*\{\{[^/]*\/\//;
 /** Characters of a parameter's name at most. */
 const longestName = 63;
 /** Names of parameters, as the full look at a set has them. */
@@ -46,6 +48,8 @@ function longestValue(spec: JobSpec): number {
   const { name, payload } = textsOf(spec);
   // Names of files must differ from each other, and must be none of those that folders have.
   if (payload.outputs.some((text) => holesIn(text) > 0)) return 0;
+  // A value may complete a scheme, and only some schemes are accepted.
+  if (payload.inputs.some(({ location }) => filledScheme.test(location))) return 0;
   // The position may be put behind the name.
   if (name.length + 1 + indexLength > 255) return 0;
   const each = [

@@ -11,6 +11,10 @@ const labelKey = /^[A-Za-z0-9._/-]{1,63}$/;
 const environmentName = /^[A-Za-z_][A-Za-z0-9_]{0,254}$/;
 const word = /^[A-Za-z0-9][A-Za-z0-9._+:/@-]{0,254}$/;
 
+/** Schemes of URLs that workers can fetch inputs from. */
+const fetchedSchemes = new Set(['http', 'https']);
+const schemesText = [...fetchedSchemes].map((scheme) => `${scheme}://`).join(' or ');
+
 /** A dependency on a job of the same call or task, by its position. */
 export const sibling = /^#(0|[1-9]\d{0,6})$/;
 
@@ -130,7 +134,11 @@ function checkFiles({ inputs, outputs }: Files, path: Path, findings: Findings):
   findings.list([...path, 'inputs'], inputs, 1000);
   inputs.forEach(({ name, location }, position) => {
     checkFileName(name, [...path, 'inputs', position, 'name'], findings);
-    findings.text([...path, 'inputs', position, 'location'], location, 1, 4096);
+    const at = [...path, 'inputs', position, 'location'];
+    findings.text(at, location, 1, 4096);
+    const [, scheme] = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(location) ?? [];
+    if (scheme !== undefined && !fetchedSchemes.has(scheme.toLowerCase()))
+      findings.add(at, location, `a URL that begins with ${schemesText}, or a path in the file store`);
   });
   findings.distinct(
     [...path, 'inputs'],
