@@ -3,6 +3,7 @@ import type { Principal } from '@rhizome/authz';
 import { testPrincipal } from '@rhizome/testkit';
 import {
   acquireOne,
+  startOne,
   human,
   register,
   registration,
@@ -189,6 +190,7 @@ describe('what a pilot reads', () => {
     expect(await world.ask(read, { id }, pilot)).toEqual({
       job: { payload: { environment: [{ value: secret }] } },
     });
+    await startOne(world, 'closed', closedId, { id, fence });
     await world.ask(
       'mutation ($input: FinishJobsInput!) { finishJobs(input: $input) { acceptedIds } }',
       { input: { workerId: closedId, jobs: [{ id, fence }] } },

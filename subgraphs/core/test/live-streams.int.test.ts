@@ -285,6 +285,7 @@ describe('jobLogAppended', () => {
     if (again?.id !== job.id) throw new Error('another job');
     await append(workerId, again, 0, ['b0']);
     await append(workerId, again, 1, ['b1']);
+    await report('startJobs', workerId, { ...again, phase: 'RUNNING' });
     await report('finishJobs', workerId, { ...again });
     await waitFor('the end of the log', resumed.ended, { deadlineMs: 5000 });
     const expected = [...many, 'a100', 'a101'];

@@ -62,6 +62,7 @@ describe.each(transports)('over %s', (transport) => {
       const ids = await submit(api, plans);
       const held = [];
       while (held.length < 20) held.push(...(await worker.acquire(20 - held.length, { waitSeconds: 10 })));
+      for (const grant of held) await worker.start(grant, 'RUNNING');
       for (const grant of held.slice(0, 10)) await worker.finish(grant, 'FINISHED');
       const before = watch.reconnects.length;
       await house.restart(signal);

@@ -186,7 +186,7 @@ describe.each(transports)('over %s', (transport) => {
     for (const name of ['SENT', 'STARTING', 'RUNNING', 'HOLDING', 'TRANSFERRING', 'FIRST']) {
       const grant = grants[name] as Grant;
       const outputs = name === 'HOLDING' || name === 'TRANSFERRING' ? [output] : [];
-      if (name === 'SENT' || name === 'FIRST') await worker.start(grant, 'RUNNING');
+      if (['SENT', 'STARTING', 'FIRST'].includes(name)) await worker.start(grant, 'RUNNING');
       const said = await worker.finish(grant, 'FINISHED', outputs);
       expect([name, said]).toEqual([name, { acceptedIds: [grant.job.id], userErrors: [] }]);
     }
@@ -203,7 +203,10 @@ describe.each(transports)('over %s', (transport) => {
       { deadlineMs: 15_000 },
     );
     expect(next.map(({ job }) => job.id).sort()).toEqual([...waiting].sort());
-    for (const grant of next) await worker.finish(grant, 'FINISHED');
+    for (const grant of next) {
+      await worker.start(grant, 'RUNNING');
+      await worker.finish(grant, 'FINISHED');
+    }
     await mutate('releaseJobs', 'ReleaseJobsInput', { selection: { ids: [jobs['HELD']] } });
 
     const after = byName(await jobsOf(house.api(), ids()));

@@ -81,6 +81,21 @@ export async function acquireOne(
   return { id: String(assignment['job']?.['id']), fence: Number(assignment['fence']) };
 }
 
+/** Reports a job running. */
+export async function startOne(
+  { ask }: TestCore,
+  queue: string,
+  workerId: string,
+  job: { readonly id: string; readonly fence: number },
+): Promise<void> {
+  const { startJobs } = await ask(
+    'mutation ($input: StartJobsInput!) { startJobs(input: $input) { acceptedIds userErrors { message } } }',
+    { input: { workerId, jobs: [{ ...job, phase: 'RUNNING' }] } },
+    pilotOf(queue),
+  );
+  if (startJobs?.['acceptedIds']?.[0] !== job.id) throw new Error(JSON.stringify(startJobs));
+}
+
 /** Starts it all; stopped with the file. */
 export async function startWorld(): Promise<World> {
   const core = await startCore();
@@ -115,11 +130,7 @@ export async function startWorld(): Promise<World> {
     payload: { command: 'true', environment: [{ name: 'TOKEN', value: secret }] },
   });
   const { fence } = await acquireOne(core, 'north', workerId);
-  await ask(
-    'mutation ($input: StartJobsInput!) { startJobs(input: $input) { userErrors { message } } }',
-    { input: { workerId, jobs: [{ id: jobId, fence, phase: 'RUNNING' }] } },
-    pilotOf('north'),
-  );
+  await startOne(core, 'north', workerId, { id: jobId, fence });
   const spareId = await register(core, 'north', 'spare');
   const waitingId = await submitOne(core, { name: 'waiting', requirements: { cores: 4096 } });
   return {
@@ -137,6 +148,7 @@ export async function startWorld(): Promise<World> {
 
 async function runToEnd(core: TestCore, workerId: string, outputs: readonly object[]): Promise<void> {
   const { id, fence } = await acquireOne(core, 'south', workerId);
+  await startOne(core, 'south', workerId, { id, fence });
   const { finishJobs } = await core.ask(
     'mutation ($input: FinishJobsInput!) { finishJobs(input: $input) { acceptedIds userErrors { message } } }',
     { input: { workerId, jobs: [{ id, fence, outputs }] } },

@@ -158,6 +158,12 @@ describe('a process that does not lead', () => {
       expect(attempt).toBe(1);
     }
     const jobs = acquireJobs.assignments.map(({ job, fence }) => ({ id: job.id, fence }));
+    await ask(
+      other,
+      pilot,
+      'mutation ($input: StartJobsInput!) { startJobs(input: $input) { acceptedIds } }',
+      { input: { workerId, jobs: jobs.map((job) => ({ ...job, phase: 'RUNNING' })) } },
+    );
     const { finishJobs } = (await ask(
       other,
       pilot,

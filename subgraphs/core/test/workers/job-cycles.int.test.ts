@@ -71,13 +71,29 @@ describe('a life of a job', () => {
     expect(await storedJobs(db, ids)).toEqual(before);
   });
 
-  test('a payload that was never reported running is made so before it is finished', async () => {
+  test('a payload that was never reported running cannot be finished', async () => {
     const worker = await TestWorker.register(fleet);
     const [id = ''] = await submitJobs(db, 1);
-    const grants = await worker.acquire(1, { waitSeconds: 5 });
-    expect((await worker.finish(grants)).acceptedIds).toEqual([id]);
+    const grants = await worker.acquire(1, { waitSeconds: 60 });
+    const refused = {
+      acceptedIds: [],
+      userErrors: [
+        {
+          code: 'JOB_STATE_CONFLICT',
+          path: ['jobs', '0', 'id'],
+          message: expect.stringMatching(/RUNNING, HOLDING or TRANSFERRING/),
+        },
+      ],
+    };
+    expect(await worker.reportFinished(grants)).toEqual(refused);
+    await worker.start(grants, 'STARTING');
+    expect(await worker.reportFinished(grants)).toEqual(refused);
+    expect((await storedJobs(db, [id]))[0]?.state).toBe('STARTING');
+    await worker.start(grants);
+    expect(await worker.reportFinished(grants)).toEqual({ acceptedIds: [id], userErrors: [] });
     expect((await storedJobs(db, [id]))[0]?.transitions.map(({ to }) => to)).toEqual([
       'SENT',
+      'STARTING',
       'RUNNING',
       'FINISHED',
     ]);

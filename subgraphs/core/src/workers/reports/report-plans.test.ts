@@ -41,7 +41,9 @@ describe('the word that a payload ended well', () => {
     ['TRANSFERRING', 'HOLDING', 'TRANSFERRING'],
     ['FINISHED', 'TRANSFERRING', 'FINISHED'],
     ['FINISHED', 'FINISHED', 'done'],
-    ['FINISHED', 'SENT', 'RUNNING'],
+    ['FINISHED', 'SENT', 'conflict'],
+    ['HOLDING', 'SENT', 'conflict'],
+    ['FINISHED', 'STARTING', 'conflict'],
     ['FINISHED', 'FAILED', 'conflict'],
     ['FINISHED', 'ACTIVATED', 'conflict'],
   ])('%s in %s: %s', (phase, state, expected) => {

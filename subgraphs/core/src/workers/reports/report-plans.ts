@@ -36,12 +36,12 @@ export interface FinishWord {
 
 const order: readonly JobState[] = ['HOLDING', 'TRANSFERRING', 'FINISHED'];
 
-/** The payload ended well. A job that was never reported RUNNING is made so first. */
+/** The payload ended well. A job that was never reported RUNNING cannot have done so. */
 export function planFinish(word: FinishWord, state: JobState): ReportStep {
   const to = word.hasDeclaredOutputs ? word.phase : 'FINISHED';
   if (state === 'FINISHED') return done;
-  if (!isHeld(state)) return { kind: 'conflict', expected: 'RUNNING, HOLDING or TRANSFERRING' };
-  if (state === 'SENT' || state === 'STARTING') return { kind: 'step', to: 'RUNNING', isLast: false };
+  if (!isHeld(state) || state === 'SENT' || state === 'STARTING')
+    return { kind: 'conflict', expected: 'RUNNING, HOLDING or TRANSFERRING' };
   if (order.indexOf(state) >= order.indexOf(to)) return done;
   const outputs = to === 'FINISHED' && word.outputs.length > 0 ? { outputs: word.outputs } : {};
   // What the attempt used is told once: when the payload ended, or with the last word where that brings more.

@@ -146,7 +146,7 @@ export class ReportsService {
   async #open<TWord extends Word>(
     { principal, workerId }: { readonly principal: Principal; readonly workerId: string },
     words: readonly { readonly index: number; readonly word: TWord }[],
-    { needs, refuse }: ReportRules<TWord>,
+    { needs, refuse, plan }: ReportRules<TWord>,
     problems: WorkerProblem[],
   ): Promise<OpenWord<TWord>[]> {
     const mayTell = (share: string): boolean => maySpeakOf(principal, 'job:report', share);
@@ -154,8 +154,10 @@ export class ReportsService {
     for (const { word } of words) {
       const entry = this.#options.ledger.get(word.id);
       if (entry?.workerId !== workerId || entry.fence !== word.fence || !mayTell(entry.share)) continue;
-      if (needs === 'state' || (needs === 'outputs' && entry.outputs))
-        known.set(word.id, { state: entry.state, outputs: entry.outputs, full: undefined });
+      if (needs === 'all' || (needs === 'outputs' && !entry.outputs)) continue;
+      const facts: Known = { state: entry.state, outputs: entry.outputs, full: undefined };
+      // A report that another process accepted may not have reached this memory: only the store's state refuses one.
+      if (plan(word, facts).kind !== 'conflict') known.set(word.id, facts);
     }
     const unknown = words.filter(({ word }) => !known.has(word.id));
     const found =
