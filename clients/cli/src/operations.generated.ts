@@ -61,7 +61,7 @@ export type EnvironmentVariableInput = {
 
 /** A file to fetch. */
 export type FileReferenceInput = {
-  /** Where it is: a URL or a path in the file store. */
+  /** An `http://` or `https://` URL, or a path in the file store. */
   location: string;
   /** The name under which the payload finds it: no `/`. */
   name: string;
@@ -282,7 +282,7 @@ export type JobState =
   | 'SENT'
   /** The worker prepares the payload. */
   | 'STARTING'
-  /** Ready, but its owner or share is over its limit. */
+  /** Ready, but its owner uses as many cores of the share as `Share.ownerLimitCores` allows. */
   | 'THROTTLED'
   /** The outputs are being moved. */
   | 'TRANSFERRING';
@@ -356,15 +356,15 @@ export type PublishSchemaUserErrorCode =
   /** Other changes were published at the same time again and again. Nothing was changed by this call. */
   | 'TOO_MANY_PUBLISHERS';
 
-/** How workers get to a queue. */
+/** How a site starts the workers of a queue. Rhizome does not act on it; selectors can read it as `queue.executor`. */
 export type QueueExecutor =
-  /** They are started by hand or by a service. */
+  /** Started by hand or by a service. */
   | 'DIRECT'
-  /** As HTCondor jobs. */
+  /** Started as HTCondor jobs. */
   | 'HTCONDOR'
-  /** As pods of Kubernetes. */
+  /** Started as Kubernetes pods. */
   | 'KUBERNETES'
-  /** As Slurm jobs. */
+  /** Started as Slurm jobs. */
   | 'SLURM';
 
 /** Which queues. Every field given must be met; lists are alternatives. */

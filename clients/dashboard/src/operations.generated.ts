@@ -26,7 +26,7 @@ export type JobState =
   | 'SENT'
   /** The worker prepares the payload. */
   | 'STARTING'
-  /** Ready, but its owner or share is over its limit. */
+  /** Ready, but its owner uses as many cores of the share as `Share.ownerLimitCores` allows. */
   | 'THROTTLED'
   /** The outputs are being moved. */
   | 'TRANSFERRING';

@@ -29,7 +29,7 @@ export type AtlasTransformInput = {
 
 /** A queue to create. */
 export type CreateQueueInput = {
-  /** How workers get there. */
+  /** How the site starts the queue's workers. A note for operators: Rhizome starts no workers and does not act on it. */
   executor?: QueueExecutor | null | undefined;
   /** The experiments it admits, by name; empty admits every one. */
   experiments?: Array<string> | null | undefined;
@@ -39,7 +39,7 @@ export type CreateQueueInput = {
   labels?: Array<LabelInput> | null | undefined;
   /** What a job may ask for at most, and the lease of its workers; without limits by default. */
   limits?: QueueLimitsInput | null | undefined;
-  /** Unique name: 1 to 63 letters, digits, `.`, `_`, `-`. */
+  /** Unique name: 1 to 63 letters, digits, `.`, `_`, `-`, of which the first is a letter or a digit. */
   name: string;
   /** The site it belongs to, 1 to 63 characters. */
   site: string;
@@ -76,7 +76,7 @@ export type ExplainRequirementsInput = {
 
 /** A file to fetch. */
 export type FileReferenceInput = {
-  /** Where it is: a URL or a path in the file store. */
+  /** An `http://` or `https://` URL, or a path in the file store. */
   location: string;
   /** The name under which the payload finds it: no `/`. */
   name: string;
@@ -227,7 +227,7 @@ export type JobState =
   | 'SENT'
   /** The worker prepares the payload. */
   | 'STARTING'
-  /** Ready, but its owner or share is over its limit. */
+  /** Ready, but its owner uses as many cores of the share as `Share.ownerLimitCores` allows. */
   | 'THROTTLED'
   /** The outputs are being moved. */
   | 'TRANSFERRING';
@@ -247,15 +247,15 @@ export type LogStream =
   /** Standard output. */
   | 'STDOUT';
 
-/** How workers get to a queue. */
+/** How a site starts the workers of a queue. Rhizome does not act on it; selectors can read it as `queue.executor`. */
 export type QueueExecutor =
-  /** They are started by hand or by a service. */
+  /** Started by hand or by a service. */
   | 'DIRECT'
-  /** As HTCondor jobs. */
+  /** Started as HTCondor jobs. */
   | 'HTCONDOR'
-  /** As pods of Kubernetes. */
+  /** Started as Kubernetes pods. */
   | 'KUBERNETES'
-  /** As Slurm jobs. */
+  /** Started as Slurm jobs. */
   | 'SLURM';
 
 /** Limits of a queue. What is left out is not limited, or stays as it is. */

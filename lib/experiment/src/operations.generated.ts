@@ -14,7 +14,7 @@ export type EnvironmentVariableInput = {
 
 /** A file to fetch. */
 export type FileReferenceInput = {
-  /** Where it is: a URL or a path in the file store. */
+  /** An `http://` or `https://` URL, or a path in the file store. */
   location: string;
   /** The name under which the payload finds it: no `/`. */
   name: string;
@@ -165,7 +165,7 @@ export type JobState =
   | 'SENT'
   /** The worker prepares the payload. */
   | 'STARTING'
-  /** Ready, but its owner or share is over its limit. */
+  /** Ready, but its owner uses as many cores of the share as `Share.ownerLimitCores` allows. */
   | 'THROTTLED'
   /** The outputs are being moved. */
   | 'TRANSFERRING';

@@ -203,7 +203,7 @@ export type CancelJobsPayload = {
 
 /** A queue to create. */
 export type CreateQueueInput = {
-  /** How workers get there. */
+  /** How the site starts the queue's workers. A note for operators: Rhizome starts no workers and does not act on it. */
   readonly executor?: InputMaybe<QueueExecutor>;
   /** The experiments it admits, by name; empty admits every one. */
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
@@ -213,7 +213,7 @@ export type CreateQueueInput = {
   readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
   /** What a job may ask for at most, and the lease of its workers; without limits by default. */
   readonly limits?: InputMaybe<QueueLimitsInput>;
-  /** Unique name: 1 to 63 letters, digits, `.`, `_`, `-`. */
+  /** Unique name: 1 to 63 letters, digits, `.`, `_`, `-`, of which the first is a letter or a digit. */
   readonly name: Scalars['String']['input'];
   /** The site it belongs to, 1 to 63 characters. */
   readonly site: Scalars['String']['input'];
@@ -509,7 +509,7 @@ export type FailJobsPayload = {
 /** A file that can be fetched. */
 export type FileReference = {
   readonly __typename?: 'FileReference';
-  /** Where it is: a URL or a path in the file store. */
+  /** An `http://` or `https://` URL, or a path in the file store. */
   readonly location: Scalars['String']['output'];
   /** The name under which the payload finds it. */
   readonly name: Scalars['String']['output'];
@@ -517,7 +517,7 @@ export type FileReference = {
 
 /** A file to fetch. */
 export type FileReferenceInput = {
-  /** Where it is: a URL or a path in the file store. */
+  /** An `http://` or `https://` URL, or a path in the file store. */
   readonly location: Scalars['String']['input'];
   /** The name under which the payload finds it: no `/`. */
   readonly name: Scalars['String']['input'];
@@ -1531,7 +1531,7 @@ export type JobState =
   | 'SENT'
   /** The worker prepares the payload. */
   | 'STARTING'
-  /** Ready, but its owner or share is over its limit. */
+  /** Ready, but its owner uses as many cores of the share as `Share.ownerLimitCores` allows. */
   | 'THROTTLED'
   /** The outputs are being moved. */
   | 'TRANSFERRING';
@@ -1630,7 +1630,7 @@ export type Mutation = {
   readonly drainWorker: DrainWorkerPayload;
   /** Reports that attempts failed. */
   readonly failJobs: FailJobsPayload;
-  /** Reports that payloads ended well. */
+  /** Reports that payloads ended well; each must have been reported as RUNNING by `startJobs`. */
   readonly finishJobs: FinishJobsPayload;
   /** Renews a worker's lease. */
   readonly heartbeat: HeartbeatPayload;
@@ -2005,7 +2005,7 @@ export type Queue = {
   readonly __typename?: 'Queue';
   /** When it was created. */
   readonly createdAt: Scalars['DateTime']['output'];
-  /** How workers get there. */
+  /** How the site starts the queue's workers. A note for operators: Rhizome starts no workers and does not act on it. */
   readonly executor: QueueExecutor;
   /** The experiments it admits; empty admits every one. */
   readonly experiments: ReadonlyArray<Experiment>;
@@ -2017,7 +2017,7 @@ export type Queue = {
   readonly labels: ReadonlyArray<Label>;
   /** What a job may ask for at most, and the lease of its workers. */
   readonly limits: QueueLimits;
-  /** Unique name: 1 to 63 letters, digits, `.`, `_`, `-`. */
+  /** Unique name: 1 to 63 letters, digits, `.`, `_`, `-`, of which the first is a letter or a digit. */
   readonly name: Scalars['String']['output'];
   /** Grows by one with each change. */
   readonly revision: Scalars['Int']['output'];
@@ -2081,15 +2081,15 @@ export type QueueEdge = {
   readonly node: Queue;
 };
 
-/** How workers get to a queue. */
+/** How a site starts the workers of a queue. Rhizome does not act on it; selectors can read it as `queue.executor`. */
 export type QueueExecutor =
-  /** They are started by hand or by a service. */
+  /** Started by hand or by a service. */
   | 'DIRECT'
-  /** As HTCondor jobs. */
+  /** Started as HTCondor jobs. */
   | 'HTCONDOR'
-  /** As pods of Kubernetes. */
+  /** Started as Kubernetes pods. */
   | 'KUBERNETES'
-  /** As Slurm jobs. */
+  /** Started as Slurm jobs. */
   | 'SLURM';
 
 /** Which queues. Every field given must be met; lists are alternatives. */
@@ -2781,7 +2781,7 @@ export type TaskVariantInput = {
 
 /** What to change of a queue. What is left out stays. */
 export type UpdateQueueInput = {
-  /** How workers get there. */
+  /** How the site starts the queue's workers. A note for operators: Rhizome starts no workers and does not act on it. */
   readonly executor?: InputMaybe<QueueExecutor>;
   /** Refuse unless the queue still has this revision. */
   readonly expectedRevision?: InputMaybe<Scalars['Int']['input']>;

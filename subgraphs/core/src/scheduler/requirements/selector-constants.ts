@@ -40,7 +40,9 @@ function visit(node: Node, faults: string[]): ReadonlySet<string> {
 
 function childrenOf(node: Node): readonly Node[] {
   const flat: readonly unknown[] = [node.args].flat(Infinity);
-  const children = flat.filter((part): part is Node => typeof part === 'object' && part !== null && 'op' in part);
+  const children = flat.filter(
+    (part): part is Node => typeof part === 'object' && part !== null && 'op' in part,
+  );
   return boundBy(node) === undefined ? children : children.filter((child) => child !== variableOf(node));
 }
 

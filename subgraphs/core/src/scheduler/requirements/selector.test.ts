@@ -71,7 +71,11 @@ describe('a selector', () => {
     ['a division by zero', '1/0 == 1', /`\(1 \/ 0\) == 1`.*division by zero/],
     ['a division of an attribute by zero', 'worker.cores / 0 == 1', /division by zero/],
     ['a remainder by zero', 'worker.cores % (2 - 2) == 1', /modulo by zero/],
-    ['a division by zero inside a comprehension', 'worker.devices.exists(d, d.model == "x" && 1/0 == 1)', /by zero/],
+    [
+      'a division by zero inside a comprehension',
+      'worker.devices.exists(d, d.model == "x" && 1/0 == 1)',
+      /by zero/,
+    ],
     ['a division by zero that another part hides', 'worker.cores > 8 || 1/0 == 1', /division by zero/],
     ['a text that is no number', 'worker.cores > int("many")', /`int\("many"\)`/],
     ['an entry that a list does not have', '[1, 2][5] == worker.cores', /index/],
