@@ -41,6 +41,7 @@ describe('the repository speaks of itself alone', () => {
       'bench',
       'build',
       'compose',
+      'dev',
       'generate',
       'lint',
       'playground',

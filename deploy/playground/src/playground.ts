@@ -9,6 +9,7 @@ import { hasStoreElsewhere } from './config.js';
 import { type DataFolder, ownDataFolder } from './data-folder.js';
 import { Endings } from './endings.js';
 import type { PlaygroundOptions } from './options.js';
+import type { Pilots } from './pilots.js';
 import { assertPortFree } from './port.js';
 import { root } from './root.js';
 import { type PlaygroundFile, removePlaygroundFile, writePlaygroundFile } from './playground-file.js';
@@ -29,6 +30,18 @@ export interface PlaygroundWorld {
   readonly signal: AbortSignal;
   /** Seconds since the command. */
   readonly since: () => number;
+  /** Called once everything runs, with what a development loop controls. */
+  readonly onRunning?: (running: RunningPlayground) => void;
+  /** Called when a service ends unexpectedly; by default that ends the playground. */
+  readonly onServiceFailure?: (error: Error) => void;
+}
+
+/** What a development loop controls in a running playground. */
+export interface RunningPlayground {
+  readonly client: ApiClient;
+  readonly stack: RunningStack;
+  /** Stops the pilots and starts them again with the program as it is built now. */
+  restartPilots(): Promise<void>;
 }
 
 /**
@@ -86,6 +99,7 @@ class Playground {
   readonly #endings: Endings;
   /** Aborted, with the reason, when a part has ended that nobody asked to end. */
   readonly #failure = new AbortController();
+  #pilots: Pilots | undefined;
 
   constructor(world: PlaygroundWorld, log: Logger, endings: Endings) {
     this.#world = world;
@@ -141,7 +155,7 @@ class Playground {
     const identities = await openIdentities(data);
     const subgraphs = discoverSubgraphs(root);
     const startStack = await house.startStackOf(transport);
-    const onFailure = (error: Error) => this.#failure.abort(error);
+    const onFailure = this.#world.onServiceFailure ?? ((error: Error) => this.#failure.abort(error));
     const stack = await startStack({ mongoUri, identities, subgraphs, port, data, log, onFailure });
     this.#endings.add('the stack', () => stack.stop());
     const token = await identities.newcomer();
@@ -154,6 +168,14 @@ class Playground {
       seedExperiments(client, manifests),
     ]);
     const file = await this.#writeFile(stack, identities, token, pids);
+    this.#world.onRunning?.({
+      client,
+      stack,
+      restartPilots: async () => {
+        await this.#pilots?.stop(pilotGraceMs);
+        await this.#startPilots(stack, identities);
+      },
+    });
     return { client, file };
   }
 
@@ -181,7 +203,8 @@ class Playground {
       devices: { gpus, gpuFiles },
       say: (text) => console.log(text),
     });
-    this.#endings.add('the pilots', () => pilots.stop(pilotGraceMs));
+    if (!this.#pilots) this.#endings.add('the pilots', () => this.#pilots?.stop(pilotGraceMs));
+    this.#pilots = pilots;
     return pilots.pids;
   }
 

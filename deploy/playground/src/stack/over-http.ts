@@ -1,4 +1,6 @@
-/** Core, each experiment and the gateway as processes of their own, which speak HTTP and WebSocket with each other, as on a cluster. */
+/**
+ * Core, each experiment and the gateway as processes of their own that speak HTTP and WebSocket, as on a cluster.
+ */
 import { executionMode } from '../config.js';
 import { freePort } from '../port.js';
 import { type Child, describeEnd, lastLines } from '../processes/child-process.js';
@@ -6,12 +8,12 @@ import { type ServiceWorld, startCore, startExperiment, startGateway } from '../
 import type { Service } from '../services/service.js';
 import { registerFound, type RunningStack, type StackOptions } from './stack.js';
 
-/** How long each group of services may take to end, in milliseconds: gateway, experiments, core, one after the other. */
+/** Time that each group of services gets to shut down, in milliseconds: gateway, experiments, core, in this order. */
 const graceMs = 800;
 
 /**
- * Starts the stack; resolves when the gateway and all services are ready. Throws, and leaves nothing running, when one of
- * them cannot be started.
+ * Starts the stack; resolves when the gateway and all services are ready.
+ * @throws if one of them cannot be started; then nothing is left running
  */
 export async function startOverHttp(options: StackOptions): Promise<RunningStack> {
   const started = new StartedServices(options.onFailure);
@@ -35,9 +37,12 @@ async function start(options: StackOptions, started: StartedServices): Promise<R
   const gatewayUrl = `http://127.0.0.1:${port}/graphql`;
   const services = await allStarted(
     subgraphs.map(async ({ name, manifest }) => {
-      if (!manifest) return started.add('core', await startCore(world, { name }));
+      if (!manifest) return started.add('core', 0, (corePort) => startCore(world, { name, port: corePort }));
       const token = await identities.service(name);
-      return started.add('experiment', await startExperiment(world, { manifest, gatewayUrl, token }));
+      const experiment = { manifest, gatewayUrl, token };
+      return started.add('experiment', 0, (ownPort) =>
+        startExperiment(world, { ...experiment, port: ownPort }),
+      );
     }),
   );
   const urls = new Map(services.map(({ name, url }) => [name, url]));
@@ -46,7 +51,7 @@ async function start(options: StackOptions, started: StartedServices): Promise<R
     subgraphs.map((one) => ({ ...one, url: urls.get(one.name) ?? one.url })),
     { mongoUri: world.mongoUri, log: options.log },
   );
-  const gateway = started.add('gateway', await startGateway(world, { port }));
+  const gateway = await started.add('gateway', port, (ownPort) => startGateway(world, { port: ownPort }));
   await Promise.all([gateway, ...services].map((service) => service.untilReady()));
   started.watch();
   return {
@@ -54,11 +59,12 @@ async function start(options: StackOptions, started: StartedServices): Promise<R
     wsUrl: gateway.wsUrl,
     origin: new URL(gateway.url).origin,
     pids: Object.fromEntries([gateway, ...services].map(({ name, pid }) => [name, pid])),
+    restart: (name) => started.restart(name),
     stop: () => started.stop(),
   };
 }
 
-/** Waits for all, also when one fails: what has started must be known to be ended. */
+/** Waits for all services even if one fails, so that those that started can be stopped. */
 async function allStarted(starting: readonly Promise<Service>[]): Promise<readonly Service[]> {
   const settled = await Promise.allSettled(starting);
   return settled.map((result) => {
@@ -69,34 +75,60 @@ async function allStarted(starting: readonly Promise<Service>[]): Promise<readon
 
 type Group = 'core' | 'experiment' | 'gateway';
 
-/** What runs, to be ended in order, and watched while it shall run. */
+/** Starts a service that listens on the port; 0 takes a free one. */
+type Starter = (port: number) => Promise<Service>;
+
+interface StartedService {
+  readonly group: Group;
+  readonly start: Starter;
+  service: Service;
+}
+
+/** Running services: watched, restarted by name, and stopped in order. */
 class StartedServices {
-  readonly #services: { readonly group: Group; readonly service: Service }[] = [];
+  readonly #entries: StartedService[] = [];
   readonly #onFailure: (error: Error) => void;
 
   constructor(onFailure: (error: Error) => void) {
     this.#onFailure = onFailure;
   }
 
-  add(group: Group, service: Service): Service {
-    this.#services.push({ group, service });
+  async add(group: Group, port: number, start: Starter): Promise<Service> {
+    const service = await start(port);
+    this.#entries.push({ group, start, service });
     return service;
   }
 
   group(name: Group): readonly Service[] {
-    return this.#services.filter(({ group }) => group === name).map(({ service }) => service);
+    return this.#entries.filter(({ group }) => group === name).map(({ service }) => service);
   }
 
-  /** From now on the end of a service that nobody asked to end is a failure of the whole. */
+  /** From now on, a service that ends unexpectedly is a failure of the stack. */
   watch(): void {
-    for (const { service } of this.#services) {
-      void service.exited.then(() => {
-        if (!service.isAsked) this.#onFailure(new Error(endOf(service)));
-      });
-    }
+    for (const { service } of this.#entries) this.#watch(service);
   }
 
-  /** The gateway first, so that clients are told; core last. */
+  /**
+   * Stops a service and starts it again at the same address, with the program as it is built now.
+   * @throws if there is no service of that name, or if it does not become ready
+   */
+  async restart(name: string): Promise<void> {
+    const entry = this.#entries.find(({ service }) => service.name === name);
+    if (!entry) throw new Error(`Service "${name}" not found.`);
+    const port = Number(new URL(entry.service.url).port);
+    await entry.service.stop(graceMs);
+    entry.service = await entry.start(port);
+    await entry.service.untilReady();
+    this.#watch(entry.service);
+  }
+
+  #watch(service: Service): void {
+    void service.exited.then(() => {
+      if (!service.isAsked) this.#onFailure(new Error(endOf(service)));
+    });
+  }
+
+  /** Stops the gateway first, so that clients get their cursors, and core last. */
   async stop(): Promise<void> {
     for (const group of ['gateway', 'experiment', 'core'] as const)
       await Promise.all(this.group(group).map((service) => service.stop(graceMs)));

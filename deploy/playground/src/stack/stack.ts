@@ -25,7 +25,12 @@ export interface RunningStack {
   readonly origin: string;
   /** Processes of its own, by the service that each runs; empty where all run in this one. */
   readonly pids: Readonly<Record<string, number>>;
-  /** Ends everything in order: the gateway first, core last. */
+  /**
+   * Restarts a service of its own process at the same address; absent where all run in this process.
+   * @throws if there is no such service, or if it does not become ready
+   */
+  restart?(name: string): Promise<void>;
+  /** Stops everything in order: the gateway first, core last. */
   stop(): Promise<void>;
 }
 

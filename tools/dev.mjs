@@ -1,0 +1,163 @@
+// `npm run dev`: the playground, with every service a process of its own. A saved source file is built; the services that
+// contain it restart at their addresses, live streams resume, and a changed schema is composed, checked and swapped in.
+// Arguments go to the playground (`npm run dev -- --port 4100`). Ctrl-C stops everything.
+import { fork, spawn } from 'node:child_process';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { dirname, extname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import watcher from '@parcel/watcher';
+import { generateAll, packageFolders, subgraphOutputs } from './codegen.mjs';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const watched = new Set(['.ts', '.tsx', '.graphql', '.yaml', '.css', '.html']);
+const ignored = ['**/node_modules/**', '**/dist/**', '.git/**', '**/.rhizome/**', '**/*.generated.*'];
+const isTest = /\.(test|e2e|soak|fixture)\.tsx?$|\/testing\//;
+
+/** Workspace packages by folder: name, and the packages of the workspace that each depends on. */
+function workspace() {
+  const groups = ['lib', 'subgraphs', 'experiments', 'clients', 'deploy'];
+  const folders = groups.flatMap((group) =>
+    existsSync(join(root, group)) ? readdirSync(join(root, group)).map((name) => `${group}/${name}`) : [],
+  );
+  const packages = new Map();
+  for (const folder of [...folders, 'gateway', 'schema']) {
+    const file = join(root, folder, 'package.json');
+    if (!existsSync(file)) continue;
+    const { name, dependencies = {} } = JSON.parse(readFileSync(file, 'utf8'));
+    packages.set(folder, { name, uses: Object.keys(dependencies) });
+  }
+  return packages;
+}
+
+/** Folders of all packages that contain the code of one of `changed`. */
+function affected(packages, changed) {
+  const found = new Set(changed);
+  for (let before = -1; before !== found.size;) {
+    before = found.size;
+    const names = new Set([...found].map((folder) => packages.get(folder)?.name));
+    for (const [folder, { uses }] of packages) if (uses.some((name) => names.has(name))) found.add(folder);
+  }
+  return found;
+}
+
+/** The service that a package's program is, or undefined for a library. */
+function serviceOf(folder) {
+  const [group, name] = folder.split('/');
+  if (group === 'gateway') return 'gateway';
+  return group === 'subgraphs' || group === 'experiments' ? name : undefined;
+}
+
+function run(program, ...args) {
+  return new Promise((done) => {
+    const child = spawn(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+    child.once('exit', (code) => done(code === 0));
+  });
+}
+
+const build = () => run(process.execPath, 'node_modules/typescript-native/bin/tsc', '-b', '.');
+const packages = workspace();
+const folderOf = (path) => [...packages.keys()].find((folder) => path.startsWith(`${folder}/`));
+
+/** Writes the types of subgraphs whose SDL changed; all of them if the shared SDL did. */
+async function generateTypes(saved) {
+  const sdl = saved.filter((path) => path.endsWith('.graphql') && !path.startsWith('clients/'));
+  if (sdl.length === 0) return [];
+  const isShared = sdl.some((path) => path.startsWith('schema/'));
+  const folders = packageFolders().filter(
+    (folder) => isShared || sdl.some((path) => path.startsWith(`${folder}/`)),
+  );
+  const outputs = subgraphOutputs(folders);
+  for (const { path, text } of await generateAll(outputs))
+    if (!existsSync(path) || readFileSync(path, 'utf8') !== text) writeFileSync(path, text);
+  return outputs.map(({ folder }) => serviceOf(folder)).filter((name) => name !== undefined);
+}
+
+let playground;
+let isReady = false;
+let sequence = 0;
+const pending = new Map();
+
+/** Asks the playground for an update; resolves with its result. */
+function request(update) {
+  const id = (sequence += 1);
+  playground.send({ id, ...update });
+  return new Promise((done) => pending.set(id, done));
+}
+
+/** Makes the saved files live. */
+async function update(saved, savedAt) {
+  const folders = [...new Set(saved.map(folderOf).filter((folder) => folder !== undefined))];
+  const schemas = await generateTypes(saved).catch((error) => {
+    console.error(`dev: ${error.message}`);
+    return undefined;
+  });
+  if (schemas === undefined || !(await build())) {
+    console.error('dev: not built; what runs stays as it is');
+    return;
+  }
+  const builtMs = performance.now() - savedAt;
+  if (folders.includes('clients/dashboard')) await run(process.execPath, 'clients/dashboard/build.mjs');
+  const touched = saved.every((path) => isTest.test(path)) ? new Set() : affected(packages, folders);
+  const services = [...new Set([...touched].map(serviceOf).filter((name) => name !== undefined))];
+  const pilots = touched.has('clients/pilot');
+  const { errors, notes } = await request({ services, schemas, pilots });
+  for (const note of notes) console.log(`dev:   ${note}`);
+  for (const error of errors) console.error(`dev: ${error}`);
+  const seconds = (ms) => (ms / 1000).toFixed(1);
+  const what = [...services, ...(pilots ? ['pilots'] : [])].join(', ') || 'nothing to restart';
+  console.log(
+    `dev: ${errors.length === 0 ? 'live' : 'FAILED'} ${seconds(performance.now() - savedAt)} s after the save ` +
+      `(built in ${seconds(builtMs)} s; ${what})`,
+  );
+}
+
+let saved = new Set();
+let savedAt = 0;
+let isUpdating = false;
+
+async function updateAll() {
+  if (isUpdating || !isReady) return;
+  isUpdating = true;
+  while (saved.size > 0) {
+    const [files, at] = [[...saved], savedAt];
+    saved = new Set();
+    console.log(`dev: ${files.slice(0, 3).join(', ')}${files.length > 3 ? ', …' : ''} saved`);
+    await update(files, at);
+  }
+  isUpdating = false;
+}
+
+if (!(await run(process.execPath, 'tools/build.mjs', '--quiet'))) process.exit(1);
+const given = process.argv.slice(2);
+playground = fork(
+  join(root, 'deploy/playground/dist/dev/bin.js'),
+  given.includes('--tour') ? given.filter((flag) => flag !== '--tour') : ['--no-tour', ...given],
+  { cwd: root },
+);
+playground.on('message', (message) => {
+  if (message.ready) {
+    isReady = true;
+    console.log('dev: watching sources; save a file to make it live');
+    void updateAll();
+    return;
+  }
+  pending.get(message.id)?.(message);
+  pending.delete(message.id);
+});
+playground.once('exit', (code) => process.exit(code ?? 1));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => playground.kill('SIGTERM'));
+await watcher.subscribe(
+  root,
+  (error, events) => {
+    if (error) throw error;
+    const files = events
+      .filter(({ path, type }) => type !== 'delete' && watched.has(extname(path)))
+      .map(({ path }) => relative(root, path))
+      .filter((path) => folderOf(path) !== undefined);
+    if (files.length === 0) return;
+    if (saved.size === 0) savedAt = performance.now();
+    for (const file of files) saved.add(file);
+    void updateAll();
+  },
+  { ignore: ignored },
+);
