@@ -7,8 +7,8 @@ import { ensureCollections, runMigrations } from '@rhizome/mongo';
 import { buildSubgraph, type SubgraphSchema } from '@rhizome/subgraph';
 import type { Db } from 'mongodb';
 import { compileSelector } from './scheduler/requirements/selector.js';
-import type { Context } from './context.js';
-import { type CoreConfig, defaultEvents } from './core-config.js';
+import type { Context, CoreServices, FleetServices } from './context.js';
+import { type CoreConfig, defaultEvents } from './composition/core-config.js';
 import { directoriesOf, type Directories } from './composition/directories.js';
 import { directoryStores } from './composition/directory-stores.repository.js';
 import {
@@ -35,12 +35,11 @@ import { GroupingTransitionWriter } from './jobs/transitions/transition-writer.j
 import { coreCollections, coreMigrations } from './composition/migrations.js';
 import type { QueuesService } from './queues/queues.service.js';
 import { queuePolicies, queueResolvers } from './queues/graphql/resolvers.js';
-import type { CoreServices } from './services.js';
 import { sharePolicies, shareResolvers } from './shares/graphql/resolvers.js';
 import { taskPolicies, taskResolvers } from './tasks/graphql/resolvers.js';
 import { typeDefs } from './typeDefs.generated.js';
 import { viewerPolicies, viewerResolvers } from './viewer/graphql/resolvers.js';
-import { buildFleet, type FleetModule, type FleetServices } from './composition/fleet.module.js';
+import { buildFleet, type FleetModule } from './composition/fleet.module.js';
 import { maySee } from './workers/workers.service.js';
 import { workerPolicies, workerResolvers } from './workers/graphql/resolvers.js';
 

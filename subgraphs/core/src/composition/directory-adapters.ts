@@ -1,9 +1,9 @@
 /** What other domains are told of experiments and queues. */
-import type { QueueFacts } from '../scheduler/scheduler.types.js';
 import type { ExperimentFacts, QueueDirectory } from '../jobs/ports.js';
 import type { QueueDocument } from '../queues/queue.document.js';
 import type { QueueLookup } from '../workers/workers.service.js';
 import type { Directories } from './directories.js';
+import type { QueueFacts } from '../queues/queue-facts.types.js';
 
 /** An experiment with its shares as they are stored now, or null. */
 export async function experimentFacts(

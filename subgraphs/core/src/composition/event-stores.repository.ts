@@ -5,16 +5,10 @@ import { ChangeFeed } from '../events/feed/change-feed.repository.js';
 import { CountScanRepository } from '../events/counts/count-scan.repository.js';
 import { countSnapshotsCollection } from '../events/counts/count-snapshot.document.js';
 import { CountSnapshotsRepository } from '../events/counts/count-snapshots.repository.js';
+import type { EventStores } from '../events/event-stores.types.js';
 
 /** Collections that events keep. */
 export const eventCollections = [countSnapshotsCollection] as const;
-
-/** What {@link eventStores} makes. */
-export interface EventStores {
-  readonly feed: ChangeFeed;
-  readonly scan: CountScanRepository;
-  readonly snapshots: CountSnapshotsRepository;
-}
 
 /** @param watched collections beside `jobs` whose writes are told to those who ask */
 export function eventStores(db: Db, watched: readonly string[]): EventStores {

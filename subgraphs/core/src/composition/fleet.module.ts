@@ -3,7 +3,7 @@ import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
 import { BrokerService } from '../scheduler/dispatch/scheduler.service.js';
 import { BrokerView } from '../scheduler/cache/scheduler-cache.js';
-import type { JobEventFeed, QueueFacts, ShareFacts } from '../scheduler/scheduler.types.js';
+import type { JobEventFeed } from '../scheduler/scheduler.types.js';
 import { Explanations } from '../scheduler/explain/explanations.js';
 import { forwardAcquire } from '../scheduler/leader/forwarding.js';
 import { BrokerLeadership } from '../scheduler/leader/leadership.js';
@@ -27,6 +27,9 @@ import { Speakers } from '../workers/worker-access.js';
 import { WorkerRegistry } from '../workers/worker-registry.js';
 import { brokerLeaseCollection, leasesCollection, workersCollection } from '../workers/worker.document.js';
 import { type QueueLookup, WorkersService } from '../workers/workers.service.js';
+import type { QueueFacts } from '../queues/queue-facts.types.js';
+import type { ShareFacts } from '../shares/share-facts.types.js';
+import type { FleetServices } from '../context.js';
 
 /** Collections that this module keeps. */
 export const fleetCollections = [workersCollection, leasesCollection, brokerLeaseCollection] as const;
@@ -60,21 +63,6 @@ export interface FleetOptions {
   readonly graceMs?: number;
   /** The store's clock unless given. */
   readonly storeTime?: StoreTime;
-}
-
-/** The services, as resolvers and other domains find them. */
-export interface FleetServices {
-  readonly workers: WorkersService;
-  readonly reports: ReportsService;
-  readonly acquire: AcquireService;
-  readonly broker: BrokerService;
-  readonly explanations: Explanations;
-  readonly commands: CommandHub;
-  readonly holder: JobHolder;
-  readonly view: BrokerView;
-  readonly registry: WorkerRegistry;
-  /** Hardware summed up. */
-  readonly hardware: HardwareViews;
 }
 
 /** See {@link buildFleet}. */

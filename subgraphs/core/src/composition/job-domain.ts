@@ -9,13 +9,7 @@ import { BackoffTimer } from '../jobs/transitions/backoff-timer.js';
 import { BulkChanges } from '../jobs/bulk/bulk-changes.js';
 import { BulkRunner } from '../jobs/bulk/bulk-runner.js';
 import { BulkService } from '../jobs/bulk/bulk.service.js';
-import type {
-  ExperimentDirectory,
-  JobEventStream,
-  LeaderWork,
-  QueueDirectory,
-  StateCounts,
-} from '../jobs/ports.js';
+import type { ExperimentDirectory, JobEventStream, QueueDirectory, StateCounts } from '../jobs/ports.js';
 import { Dependencies } from '../jobs/dependencies/dependencies.js';
 import { DependencyWork } from '../jobs/dependencies/dependency-work.js';
 import { EventWork } from '../jobs/transitions/event-work.js';
@@ -26,6 +20,7 @@ import type { CheckSelector } from '../jobs/submit/requirement-checks.js';
 import type { JobStores } from './job-stores.repository.js';
 import { SubmitService } from '../jobs/submit/submit.service.js';
 import type { TransitionWriter } from '../jobs/transitions/transition.types.js';
+import type { LeaderWork } from '../shared/leader-task.js';
 
 /** What the domain is handed. */
 export interface JobDomainOptions {

@@ -6,7 +6,6 @@ import type { Clock, Ids } from '@rhizome/clock';
 import type { LogAppended, LogTailRequest, LogTails } from '../jobs/logs/log-tails.js';
 import type { JobDocument } from '../jobs/model/job.types.js';
 import type { FeedBatch } from './feed/change-feed.repository.js';
-import type { EventStores } from '../composition/event-stores.repository.js';
 import { compileCountFilter, type JobCountFilterInput } from './counts/count-filter.js';
 import {
   streamCounts,
@@ -25,12 +24,13 @@ import { streamOccupancy, type DeviceFleet, type GpuOccupancyChange } from './co
 import { EventHub, everyEvent, type JobEventListener } from './hub/hub.js';
 import { JobChanges, JobStateChange, JobStateChanges } from './hub/job-changes.js';
 import { JobBatchReader, type JobFields, type ReadJobs } from './hub/job-batch-reader.js';
-import type { JobEvent } from './feed/job-event.js';
-import type { StreamMode } from './hub/job-stream.js';
+import type { StreamedJobEvent } from './feed/job-event.js';
 import type { LoadJob } from './hub/jobs-ahead.js';
 import { linkSignals } from './hub/linked-signal.js';
 import { StreamDoor } from './hub/subscription-guard.js';
 import { Tailer } from './feed/tailer.js';
+import type { EventStores } from './event-stores.types.js';
+import type { StreamMode } from './hub/stream.types.js';
 
 /** How events are kept. */
 export interface EventsConfig {
@@ -164,7 +164,7 @@ export class EventsService {
   async *follow(options: {
     readonly after: string | null;
     readonly signal: AbortSignal;
-  }): AsyncGenerator<{ readonly events: readonly JobEvent[]; readonly cursor: string }, void, undefined> {
+  }): AsyncGenerator<{ readonly events: readonly StreamedJobEvent[]; readonly cursor: string }, void, undefined> {
     await this.#tailer.opened;
     const tie = linkSignals([options.signal, this.#abort.signal]);
     const after = options.after === null ? this.#hub.head : decodeCursor(options.after);

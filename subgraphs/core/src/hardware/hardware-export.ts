@@ -1,6 +1,6 @@
 /** Hardware in the shape that information systems of the CRIC kind hold: pure. The shape is described in docs/reference/gpus.md. */
-import type { StoredHardware } from '../workers/worker.types.js';
 import { gpuHardware, type GpuHardware, type SeenWorker } from './hardware-map.js';
+import type { StoredHardware } from '../scheduler/worker-facts.types.js';
 
 /** An entry of a queue's `architectures`. */
 export interface ExportEntry {

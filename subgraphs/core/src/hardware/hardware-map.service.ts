@@ -2,7 +2,6 @@
 import type { Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
 import type { Clock } from '@rhizome/clock';
-import type { QueueFacts } from '../scheduler/scheduler.types.js';
 import type { LeasesRepository } from '../workers/leases/leases.repository.js';
 import type { WorkerRegistry } from '../workers/worker-registry.js';
 import { maySee } from '../workers/workers.service.js';
@@ -15,6 +14,7 @@ import {
   gpuHardware,
   type SeenWorker,
 } from './hardware-map.js';
+import type { QueueFacts } from '../queues/queue-facts.types.js';
 
 /** What {@link HardwareViews} is made of. */
 export interface HardwareOptions {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import type { StoredDevice } from '../workers/worker.types.js';
 import { exportEntries } from './hardware-export.js';
 import { driverBranch, gpuHardware, type SeenWorker } from './hardware-map.js';
+import type { StoredDevice } from '../gpus/device.types.js';
 
 const at = (minute: number): Date => new Date(Date.UTC(2026, 0, 1, 0, minute));
 const hardware = {

@@ -1,9 +1,10 @@
 /** Hardware as it is, summed up from what workers reported: pure. */
-import type { QueueFacts, WorkerFacts } from '../scheduler/scheduler.types.js';
-import type { StoredDevice } from '../workers/worker.types.js';
 import { modelOf, modelsNamed } from '../gpus/catalogue/catalogue.js';
 import { compareVersions } from '../gpus/catalogue/versions.js';
 import { isPartition, ownMemoryMiB } from '../gpus/capacity/gpu-equivalents.js';
+import type { StoredDevice } from '../gpus/device.types.js';
+import type { WorkerFacts } from '../scheduler/worker-facts.types.js';
+import type { QueueFacts } from '../queues/queue-facts.types.js';
 
 /** GPUs alike. */
 export interface GpuHardware {

@@ -1,8 +1,6 @@
 /** What jobs and tasks need of other domains; `app.ts` hands it in. */
-import type { JobEvent } from '../scheduler/scheduler.types.js';
 import type { JobState } from './model/job-state.js';
-
-export type { JobEvent };
+import type { JobEvent } from './model/job-event.types.js';
 
 /** What a submit must know of an experiment. */
 export interface ExperimentFacts {
@@ -41,12 +39,6 @@ export interface JobEventStream {
     readonly after: string | null;
     readonly signal: AbortSignal;
   }): AsyncIterable<{ readonly events: readonly JobEvent[]; readonly cursor: string }>;
-}
-
-/** Tells who leads: work that one process does for all is registered here. */
-export interface LeaderWork {
-  /** Runs the work whenever this process becomes leader; the signal is aborted when it no longer is. */
-  onGained(work: (signal: AbortSignal) => void): () => void;
 }
 
 /** Jobs of a task by state; states without jobs are left out. */

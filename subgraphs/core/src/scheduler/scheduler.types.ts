@@ -1,63 +1,9 @@
 /** What the broker knows and decides on. All of it is data: rules of this folder take it, and the time, from outside. */
 import type { JobState } from '../jobs/model/job-state.js';
-import type { StoredLastEvent, StoredRequirements } from '../jobs/model/job.types.js';
-import type { StoredDevice, StoredHardware, StoredLabel, WorkerState } from '../workers/worker.types.js';
-
-/** Whether a queue takes work: the words of the schema. */
-export type QueueStateWord = 'ONLINE' | 'TEST' | 'BROKEROFF' | 'PAUSED' | 'OFFLINE';
-
-/** What the broker must know of a queue. */
-export interface QueueFacts {
-  readonly id: string;
-  readonly name: string;
-  readonly site: string;
-  readonly state: QueueStateWord;
-  readonly executor: string;
-  /** Names; empty admits every experiment. */
-  readonly experiments: readonly string[];
-  readonly labels: readonly StoredLabel[];
-  readonly limits: {
-    readonly maxCores?: number;
-    readonly maxMemoryMiB?: number;
-    readonly maxWalltimeSeconds?: number;
-    readonly maxRunningJobs?: number;
-    readonly gpuSharing?: boolean;
-    readonly heartbeatSeconds: number;
-    readonly leaseSeconds: number;
-  };
-  /** Grows with each change: what was matched against an older one is matched anew. */
-  readonly revision: number;
-}
-
-/** What the broker must know of a leaf of the share tree. */
-export interface ShareFacts {
-  /** `experiment/leaf`. */
-  readonly path: string;
-  readonly nominalCores: number;
-  /** Left out: without limit. */
-  readonly borrowLimitCores?: number;
-  /** Left out: the same part of all GPUs as of all cores. */
-  readonly nominalGpus?: number;
-  /** Left out: without limit. */
-  readonly borrowLimitGpus?: number;
-  readonly weight: number;
-  readonly ownerLimitCores?: number;
-}
-
-/** What the broker must know of a live worker. */
-export interface WorkerFacts {
-  readonly id: string;
-  readonly queueId: string;
-  readonly host: string;
-  readonly name: string;
-  readonly version: string;
-  readonly state: WorkerState;
-  readonly stateReason?: string;
-  readonly hardware: StoredHardware;
-  readonly labels: readonly StoredLabel[];
-  readonly devices: readonly StoredDevice[];
-  readonly endsAt?: Date;
-}
+import type { StoredRequirements } from '../jobs/model/job.types.js';
+import type { QueueFacts } from '../queues/queue-facts.types.js';
+import type { ShareFacts } from '../shares/share-facts.types.js';
+import type { JobEvent } from '../jobs/model/job-event.types.js';
 
 /** An amount of what jobs ask for. */
 export interface Capacity {
@@ -129,12 +75,6 @@ export interface Grant {
   readonly deviceIds: readonly string[];
   /** Left out where another process granted it. */
   readonly job?: GrantedJob;
-}
-
-/** An event of the stream, as the broker needs it. */
-export interface JobEvent {
-  readonly jobId: string;
-  readonly last: StoredLastEvent;
 }
 
 /** The part of the process's event stream that the broker and the workers' commands follow. */

@@ -1,5 +1,4 @@
 import { show } from '@rhizome/errors';
-import type { Refusal, RefusalCode } from '../jobs/submit/submit.types.js';
 
 /** Collects what is wrong with an input; every entry names the field, the value and what would be right. */
 export class Findings {
@@ -61,4 +60,23 @@ export class Findings {
       seen.add(value);
     });
   }
+}
+
+/** Why a job, or a whole call, is refused. */
+export type RefusalCode =
+  | 'INVALID_VALUE'
+  | 'EXPERIMENT_NOT_FOUND'
+  | 'SHARE_NOT_FOUND'
+  | 'DEPENDENCY_INVALID'
+  | 'SELECTOR_INVALID'
+  | 'QUEUE_NOT_FOUND'
+  | 'IDEMPOTENCY_KEY_REUSED'
+  | 'BATCH_TOO_LARGE';
+
+/** One refusal: what is wrong, where, and what would be right. */
+export interface Refusal {
+  readonly code: RefusalCode;
+  readonly message: string;
+  /** The place in the input, from the outside in. */
+  readonly path: readonly string[];
 }

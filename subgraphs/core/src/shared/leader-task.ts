@@ -1,5 +1,4 @@
 import { sleep } from '@rhizome/retry';
-import type { LeaderWork } from '../jobs/ports.js';
 
 /** What one process does for all while it leads: one term after another, never two at once. */
 export class LeaderDuty {
@@ -47,4 +46,10 @@ export async function again(
     await step().catch(onFault);
     await sleep(pauseMs, signal);
   }
+}
+
+/** Tells who leads: work that one process does for all is registered here. */
+export interface LeaderWork {
+  /** Runs the work whenever this process becomes leader; the signal is aborted when it no longer is. */
+  onGained(work: (signal: AbortSignal) => void): () => void;
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '@rhizome/clock';
-import type { JobEvent, StateCounts } from '../jobs/ports.js';
+import type { StateCounts } from '../jobs/ports.js';
+import type { JobEvent } from '../jobs/model/job-event.types.js';
 import type { EventHandler } from '../jobs/transitions/event-work.js';
 import { isTerminal, terminalStates } from '../jobs/model/job-state.js';
 import type { JobsRepository } from '../jobs/model/jobs.repository.js';

@@ -1,12 +1,11 @@
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
-import type { LeaderWork } from '../jobs/ports.js';
 import type { Dependencies } from '../jobs/dependencies/dependencies.js';
 import { batchJobIds } from '../jobs/model/job-ids.js';
 import { sibling } from '../jobs/submit/job-input.js';
 import type { JobDocument } from '../jobs/model/job.types.js';
 import type { JobsRepository } from '../jobs/model/jobs.repository.js';
-import { again, LeaderDuty } from '../shared/leader-task.js';
+import { again, LeaderDuty, type LeaderWork } from '../shared/leader-task.js';
 import { newJobDocument } from '../jobs/model/new-job.js';
 import type { StoredParameterSet, TaskDocument } from './task.document.js';
 import type { TasksRepository } from './tasks.repository.js';

@@ -4,7 +4,7 @@
  */
 import type { JobSpec } from '../jobs/submit/submit.types.js';
 import { indexParameter, textsOf } from './template.js';
-import type { ParameterSetSpec } from './task-input.js';
+import type { ParameterSetSpec } from './task-spec.types.js';
 
 /** Says whether a set is plain; false only means that it has to be looked at. */
 export type IsPlain = (set: ParameterSetSpec) => boolean;

@@ -1,42 +1,15 @@
 /** Whether a task that a caller describes is well-formed: the template, each parameter set, and what the template makes of it. */
 import { setImmediate as turn } from 'node:timers/promises';
-import { Findings } from '../shared/findings.js';
+import { Findings, type Refusal } from '../shared/findings.js';
 import { checkJob, checkPayload, checkRequirements, sibling } from '../jobs/submit/job-input.js';
 import type { RequirementChecks } from '../jobs/submit/requirement-checks.js';
-import type { JobSpec, PayloadSpec, Refusal, RequirementsSpec } from '../jobs/submit/submit.types.js';
+import type { JobSpec } from '../jobs/submit/submit.types.js';
 import { type IsPlain, neededOf, parameterName, plainSets } from './plain-sets.js';
 import { fillIn, indexParameter, parametersOf, textsOf } from './template.js';
+import type { ParameterSetSpec, TaskSpec } from './task-spec.types.js';
 
 /** Jobs of a task at most. */
 const maxJobsPerTask = 1_000_000;
-
-/** The values of one job. */
-export interface ParameterSetSpec {
-  readonly parameters: readonly { readonly name: string; readonly value: string }[];
-  readonly dependsOn?: readonly string[] | null | undefined;
-  /** Position in the task's variants; the template where it is left out. */
-  readonly variant?: number | null | undefined;
-}
-
-/** Another shape of job: what is given stands in the place of the template's. */
-export interface VariantSpec {
-  readonly name?: string | null | undefined;
-  readonly requirements?: RequirementsSpec | null | undefined;
-  readonly payload?: PayloadSpec | null | undefined;
-}
-
-/** A task to submit. */
-export interface TaskSpec {
-  readonly experiment: string;
-  readonly idempotencyKey: string;
-  readonly name: string;
-  readonly template: JobSpec;
-  readonly variants?: readonly VariantSpec[] | null | undefined;
-  readonly parameterSets?: readonly ParameterSetSpec[] | null | undefined;
-  readonly count?: number | null | undefined;
-  /** Whose it is; the caller's unless given. */
-  readonly onBehalfOf?: string | null | undefined;
-}
 
 /** Refusals told at most: a fault in a template is a fault of each job. */
 const maxRefusals = 100;

@@ -1,8 +1,7 @@
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
 import { sleep } from '@rhizome/retry';
-import type { LeaderWork } from '../jobs/ports.js';
-import { LeaderDuty } from '../shared/leader-task.js';
+import { LeaderDuty, type LeaderWork } from '../shared/leader-task.js';
 import type { Completion } from './completion.js';
 import type { TasksRepository } from './tasks.repository.js';
 

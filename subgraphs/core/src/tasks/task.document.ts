@@ -178,3 +178,10 @@ export const parameterChunksCollection = defineCollection<ParameterChunkDocument
     },
   },
 });
+
+/** How far a task is. */
+export interface TaskProgressFacts {
+  readonly totalJobs: number;
+  readonly createdJobs: number;
+  readonly states: StateCounts;
+}

@@ -1,7 +1,6 @@
 import { keysetPage, type KeysetPage } from '@rhizome/mongo';
 import { MongoServerError, type Collection, type Filter } from 'mongodb';
 import type { StateCounts } from '../jobs/ports.js';
-import { isOnlyDuplicates } from '../jobs/model/requirement-classes.repository.js';
 import {
   parameterChunkSchemaVersion,
   taskStates,
@@ -12,6 +11,7 @@ import {
   taskFactsProjection,
   type TaskState,
 } from './task.document.js';
+import { isOnlyDuplicates } from '../shared/duplicate-keys.repository.js';
 
 const duplicateKey = 11_000;
 /** A runner that is not heard of so long is replaced. */

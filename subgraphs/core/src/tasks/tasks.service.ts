@@ -13,24 +13,13 @@ import { type CheckSelector, requirementChecks } from '../jobs/submit/requiremen
 import { submissionSchemaVersion } from '../jobs/submit/submission.document.js';
 import type { SubmissionsRepository } from '../jobs/submit/submissions.repository.js';
 import { digestOf, keyReused, listed, refusalOf, shareOf } from '../jobs/submit/submit.service.js';
-import type { Refusal } from '../jobs/submit/submit.types.js';
 import { endedOf } from './completion.js';
 import type { Expansion } from './expansion.js';
-import {
-  taskSchemaVersion,
-  type StoredParameterSet,
-  type TaskDocument,
-  type TaskFacts,
-  type TaskState,
-} from './task.document.js';
-import {
-  checkTask,
-  externalParentsOf,
-  shapesOf,
-  type ParameterSetSpec,
-  type TaskSpec,
-} from './task-input.js';
+import { taskSchemaVersion, type StoredParameterSet, type TaskDocument, type TaskFacts, type TaskState, type TaskProgressFacts } from './task.document.js';
+import { checkTask, externalParentsOf, shapesOf } from './task-input.js';
 import type { TasksRepository } from './tasks.repository.js';
+import type { Refusal } from '../shared/findings.js';
+import type { ParameterSetSpec, TaskSpec } from './task-spec.types.js';
 
 /** What {@link TasksService} works with. */
 export interface TasksServiceOptions {
@@ -50,13 +39,6 @@ export interface TasksServiceOptions {
 
 /** The task, or why it was refused. */
 export type SubmitTaskResult = { readonly task: TaskFacts } | { readonly refusals: readonly Refusal[] };
-
-/** How far a task is. */
-export interface TaskProgressFacts {
-  readonly totalJobs: number;
-  readonly createdJobs: number;
-  readonly states: StateCounts;
-}
 
 /** Which tasks; what is left out is not asked for. */
 export interface TaskFilterSpec {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { checkTask, shapesOf, type TaskSpec } from './task-input.js';
+import { checkTask, shapesOf } from './task-input.js';
+import type { TaskSpec } from './task-spec.types.js';
 
 const anything = { selector: () => ({ ok: true }) as const, queue: () => undefined };
 const check = (task: Partial<TaskSpec>) =>

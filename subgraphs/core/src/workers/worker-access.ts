@@ -1,8 +1,8 @@
 /** Who may speak for the workers of a queue. */
 import { assertCan, can, type CoreAction, type Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
-import type { QueueFacts } from '../scheduler/scheduler.types.js';
 import { experimentOf } from '../scheduler/cache/ready-windows.js';
+import type { QueueFacts } from '../queues/queue-facts.types.js';
 
 /** Queues by name, as far as is asked here: as memory has them, and as the store has them now. */
 export interface SpeakersOptions {

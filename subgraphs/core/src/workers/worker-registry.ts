@@ -3,10 +3,10 @@
  * since by the store's clock.
  */
 import type { Logger } from '@rhizome/log';
-import type { WorkerFacts } from '../scheduler/scheduler.types.js';
 import type { WorkerFeed } from '../scheduler/cache/scheduler-cache.js';
 import type { WorkersRepository } from './workers.repository.js';
 import type { WorkerDocument } from './worker.types.js';
+import type { WorkerFacts } from '../scheduler/worker-facts.types.js';
 
 /** Two writes may become visible in another order than their times: what is this old is read again. */
 const overlapMs = 5000;

@@ -1,7 +1,7 @@
 /** The stored shape of a worker and of its lease. `worker.document.ts` has the validators and the indexes that go with it. */
-
-/** How a worker stands: the words of the schema. */
-export type WorkerState = 'READY' | 'DRAINING' | 'ENDED' | 'LOST';
+import type { StoredDevice } from '../gpus/device.types.js';
+import type { StoredLabel } from '../shared/label.types.js';
+import type { WorkerState, StoredHardware } from '../scheduler/worker-facts.types.js';
 
 /** States in which a worker has a lease and may hold jobs. */
 export const liveWorkerStates = ['READY', 'DRAINING'] as const satisfies readonly WorkerState[];
@@ -15,64 +15,12 @@ export const factParts = ['hardware', 'devices'] as const;
 /** One of {@link factParts}. */
 export type FactPart = (typeof factParts)[number];
 
-/** Whether a device can be used. */
-export type DeviceHealth = 'HEALTHY' | 'UNHEALTHY' | 'UNKNOWN';
-
-/** What a host is and has; facts that are not known are left out. */
-export interface StoredHardware {
-  readonly cpuVendor?: string;
-  readonly cpuModel?: string;
-  readonly architecture: string;
-  readonly architectureLevel?: string;
-  readonly cores: number;
-  readonly memoryMiB: number;
-  readonly diskMiB: number;
-  readonly containerRuntimes: readonly string[];
-  readonly network?: boolean;
-}
-
-/** One GPU or one MIG slice; facts that are not known are left out. */
-export interface StoredDevice {
-  readonly id: string;
-  readonly vendor: string;
-  readonly model: string;
-  readonly memoryMiB?: number;
-  readonly computeCapability?: string;
-  readonly driverVersion?: string;
-  readonly cudaVersion?: string;
-  readonly migProfile?: string;
-  readonly parentId?: string;
-  readonly health: DeviceHealth;
-  /** `10de:20b2`, in lower case. */
-  readonly pciId?: string;
-  readonly pciAddress?: string;
-  readonly brand?: string;
-  readonly gfxTarget?: string;
-  readonly rocmVersion?: string;
-  readonly eccEnabled?: boolean;
-  readonly nvlinkGroup?: string;
-  readonly partitionMode?: string;
-  readonly sources?: readonly StoredFactSource[];
-}
-
-/** Where a fact about a device comes from. */
-export interface StoredFactSource {
-  readonly fact: string;
-  readonly source: string;
-}
-
 /** What of a device was in use at the latest report that told it. */
 export interface DeviceUse {
   readonly id: string;
   /** 0 to 1. */
   readonly utilisation?: number;
   readonly memoryUsedMiB?: number;
-}
-
-/** A key and its value. */
-export interface StoredLabel {
-  readonly key: string;
-  readonly value: string;
 }
 
 /** A stored worker. It is written when something about it changes, never by a mere sign of life. */
@@ -142,3 +90,9 @@ export interface LeaseDocument {
   /** Why it was lost. */
   readonly lostReason?: string;
 }
+
+/** How a lease stands. */
+export type LeaseTerms = Pick<LeaseDocument, '_id' | 'expiresAt' | 'told' | 'lostAt' | 'lostReason'>;
+
+/** What a report leaves with the lease. */
+export type Digests = Readonly<Partial<Record<FactPart, string>>>;

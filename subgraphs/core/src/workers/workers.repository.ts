@@ -2,14 +2,9 @@
 import { type KeysetPage, keysetPages } from '@rhizome/mongo';
 import type { Collection, Document, Filter } from 'mongodb';
 import type { StoreTime } from '../shared/store-time.js';
-import {
-  endedWorkerStates,
-  type FactPart,
-  liveWorkerStates,
-  type StoredDevice,
-  type WorkerDocument,
-  type WorkerState,
-} from './worker.types.js';
+import { endedWorkerStates, type FactPart, liveWorkerStates, type WorkerDocument } from './worker.types.js';
+import type { StoredDevice } from '../gpus/device.types.js';
+import type { WorkerState } from '../scheduler/worker-facts.types.js';
 
 /** A worker before it is written: times are the store's. */
 export type NewWorker = Omit<WorkerDocument, 'createdAt' | 'updatedAt' | 'revision' | 'liveName' | 'state'>;

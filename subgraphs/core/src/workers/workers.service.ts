@@ -3,13 +3,12 @@ import { can, experimentsFor, type Principal } from '@rhizome/authz';
 import { badInput, DomainError } from '@rhizome/errors';
 import type { Clock } from '@rhizome/clock';
 import type { KeysetPage } from '@rhizome/mongo';
-import type { QueueFacts } from '../scheduler/scheduler.types.js';
 import { Problems } from '../shared/problems.js';
 import type { CommandHub, CommandsMessage } from './commands/command-hub.js';
 import { type CommandRules, drainOf, type WorkerCommand } from './commands/command-rules.js';
 import { type FactReports, reportOf } from './registration/fact-reports.js';
 import type { Heartbeats } from './leases/heartbeats.js';
-import type { LeasesRepository, LeaseTerms } from './leases/leases.repository.js';
+import type { LeasesRepository } from './leases/leases.repository.js';
 import type { Registration } from './registration/registration.js';
 import {
   checkDevices,
@@ -28,8 +27,10 @@ import type { Speakers } from './worker-access.js';
 import { silenced, type WorkerErrorCode, type WorkerProblem } from './worker-errors.js';
 import type { WorkerRegistry } from './worker-registry.js';
 import { workerLimits } from './worker.document.js';
-import type { HeldJob, LeaseDocument, WorkerDocument, WorkerState } from './worker.types.js';
+import type { HeldJob, LeaseDocument, WorkerDocument, LeaseTerms } from './worker.types.js';
 import type { WorkersRepository } from './workers.repository.js';
+import type { WorkerState } from '../scheduler/worker-facts.types.js';
+import type { QueueFacts } from '../queues/queue-facts.types.js';
 
 /** Queues, as workers need them; one answer a name. */
 export interface QueueLookup {

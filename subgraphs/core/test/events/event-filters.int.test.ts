@@ -10,7 +10,7 @@ import { encodeCursor } from '../../src/events/feed/cursor.js';
 import type { JobEventFilterInput } from '../../src/events/hub/event-filter.js';
 import { eventsDatabase, startEvents, TestJobs } from '../support/events.fixture.js';
 import type { EventsService } from '../../src/events/events.service.js';
-import type { JobEvent } from '../../src/events/feed/job-event.js';
+import type { StreamedJobEvent } from '../../src/events/feed/job-event.js';
 
 const admin = testPrincipal();
 let db: TestDatabase;
@@ -31,7 +31,7 @@ afterEach(async () => {
 
 /** Reads a subscription until the test is over. */
 function follow(events: EventsService, filter: JobEventFilterInput, after?: string, principal = admin) {
-  const seen: { readonly token: string; readonly event: JobEvent | null }[] = [];
+  const seen: { readonly token: string; readonly event: StreamedJobEvent | null }[] = [];
   const ended = (async () => {
     for await (const { token, event } of events.jobStateChanged(filter, after, principal, over.signal))
       seen.push({ token, event });
@@ -39,7 +39,7 @@ function follow(events: EventsService, filter: JobEventFilterInput, after?: stri
   return { seen, ended, events: () => seen.flatMap(({ event }) => event ?? []) };
 }
 
-const line = ({ jobId, last }: JobEvent): string => `${jobId} ${last.revision} ${last.to}`;
+const line = ({ jobId, last }: StreamedJobEvent): string => `${jobId} ${last.revision} ${last.to}`;
 
 /** Jobs that differ in all that can be asked for, and what happens to them. */
 const kinds: readonly Partial<NewJob>[] = [
@@ -64,7 +64,7 @@ const kinds: readonly Partial<NewJob>[] = [
 ];
 
 /** The rules of the filter, written out once more. */
-function isWanted(filter: JobEventFilterInput, { jobId, last }: JobEvent): boolean {
+function isWanted(filter: JobEventFilterInput, { jobId, last }: StreamedJobEvent): boolean {
   const among = <T>(wanted: readonly T[] | null | undefined, is: T): boolean =>
     !wanted || wanted.includes(is);
   const equal = (wanted: string | null | undefined, is: string | undefined): boolean =>

@@ -7,10 +7,10 @@ import { requirementClassesCollection } from '../../src/jobs/model/requirement-c
 import { fleetDatabase, startFleet, submitJobs, TestWorker } from '../support/fleet.fixture.js';
 import { aQueue, aWorker, someRequirements } from '../support/scheduler.fixture.js';
 import { Fleet } from '../../src/scheduler/cache/fleet.js';
-import { classIdOf } from '../../src/scheduler/requirements/requirement-class.js';
 import { RequirementClasses } from '../../src/scheduler/requirements/requirement-classes.js';
 import { RequirementClassesRepository } from '../../src/scheduler/requirements/requirement-classes.repository.js';
 import { timeOf } from '../../src/shared/store-time.js';
+import { classIdOf } from '../../src/jobs/model/requirement-class-id.js';
 
 let db: TestDatabase;
 let ids: string[];

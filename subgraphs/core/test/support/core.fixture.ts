@@ -6,7 +6,7 @@ import { createInProcess, type InProcessSubgraph, type SubgraphResult } from '@r
 import { leftovers, testDatabase, type TestDatabase, testPrincipal } from '@rhizome/testkit';
 import { parse, type DocumentNode } from 'graphql';
 import { buildCore, type Core } from '../../src/app.js';
-import type { CoreConfig } from '../../src/core-config.js';
+import type { CoreConfig } from '../../src/composition/core-config.js';
 
 /** Anything that an answer may hold, as tests read it. */
 export type Answer = { readonly [field: string]: Answer } & readonly Answer[] & string & number & boolean;

@@ -4,8 +4,7 @@ import { type Clock, createIds, systemClock } from '@rhizome/clock';
 import { collection, ensureCollections } from '@rhizome/mongo';
 import { leftovers, testDatabase, type TestDatabase, testPrincipal } from '@rhizome/testkit';
 import { aQueue } from './scheduler.fixture.js';
-import type { Grant, QueueFacts, ShareFacts } from '../../src/scheduler/scheduler.types.js';
-import { classIdOf } from '../../src/scheduler/requirements/requirement-class.js';
+import type { Grant } from '../../src/scheduler/scheduler.types.js';
 import type { StoreTime } from '../../src/shared/store-time.js';
 import { eventCollections, eventStores } from '../../src/composition/event-stores.repository.js';
 import { EventsService } from '../../src/events/events.service.js';
@@ -23,6 +22,9 @@ import { GroupingTransitionWriter } from '../../src/jobs/transitions/transition-
 import { transitionStore } from '../../src/jobs/transitions/transitions.repository.js';
 import { buildFleet, fleetCollections, type FleetModule } from '../../src/composition/fleet.module.js';
 import type { DeviceSpec } from '../../src/workers/registration/device-input.js';
+import type { QueueFacts } from '../../src/queues/queue-facts.types.js';
+import type { ShareFacts } from '../../src/shares/share-facts.types.js';
+import { classIdOf } from '../../src/jobs/model/requirement-class-id.js';
 
 /** A database with the collections that the fleet needs. */
 export async function fleetDatabase(): Promise<TestDatabase> {

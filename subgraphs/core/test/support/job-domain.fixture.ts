@@ -5,7 +5,7 @@ import { collection, ensureCollections } from '@rhizome/mongo';
 import { leftovers, testDatabase, testPrincipal, type TestDatabase } from '@rhizome/testkit';
 import { eventCollections, eventStores } from '../../src/composition/event-stores.repository.js';
 import { EventsService } from '../../src/events/events.service.js';
-import type { ExperimentFacts, LeaderWork } from '../../src/jobs/ports.js';
+import type { ExperimentFacts } from '../../src/jobs/ports.js';
 import { createJobDomain, type JobDomain } from '../../src/composition/job-domain.js';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
 import type { JobDocument } from '../../src/jobs/model/job.types.js';
@@ -13,6 +13,7 @@ import { jobCollections, jobStores, type JobStores } from '../../src/composition
 import type { JobSpec } from '../../src/jobs/submit/submit.types.js';
 import { GroupingTransitionWriter } from '../../src/jobs/transitions/transition-writer.js';
 import type { TransitionRequest, TransitionWriter } from '../../src/jobs/transitions/transition.types.js';
+import type { LeaderWork } from '../../src/shared/leader-task.js';
 
 /** A leader that leads when the test says so. */
 export class TestLeader implements LeaderWork {

@@ -2,14 +2,12 @@
 import { deviceFacts, deviceVerdict, verdictRank } from '../../src/gpus/verdict/device-verdict.js';
 import { partOf } from '../../src/gpus/capacity/gpu-equivalents.js';
 import type { DeviceFacts } from '../../src/gpus/verdict/verdict.types.js';
-import type { StoredGpuRequirement, StoredRequirements } from '../../src/jobs/model/job.types.js';
-import type { StoredDevice } from '../../src/workers/worker.types.js';
-import type {
-  AcquireRequest,
-  LedgerEntry,
-  QueueFacts,
-  WorkerFacts,
-} from '../../src/scheduler/scheduler.types.js';
+import type { StoredRequirements } from '../../src/jobs/model/job.types.js';
+import type { AcquireRequest, LedgerEntry } from '../../src/scheduler/scheduler.types.js';
+import type { StoredGpuRequirement } from '../../src/gpus/gpu-requirement.types.js';
+import type { StoredDevice } from '../../src/gpus/device.types.js';
+import type { WorkerFacts } from '../../src/scheduler/worker-facts.types.js';
+import type { QueueFacts } from '../../src/queues/queue-facts.types.js';
 
 /** A question of a worker, with what it may get at most. */
 export interface Asked {

@@ -1,9 +1,12 @@
 /** Small random worlds for the rules of placing: fleets of every kind of device, questions, and jobs of every kind. */
 import fc from 'fast-check';
-import type { StoredGpuRequirement, StoredRequirements } from '../../src/jobs/model/job.types.js';
-import type { StoredDevice } from '../../src/workers/worker.types.js';
+import type { StoredRequirements } from '../../src/jobs/model/job.types.js';
 import { aGpu, aQueue, aWorker, someRequirements } from './scheduler.fixture.js';
-import type { AcquireRequest, QueueFacts, WorkerFacts } from '../../src/scheduler/scheduler.types.js';
+import type { AcquireRequest } from '../../src/scheduler/scheduler.types.js';
+import type { StoredGpuRequirement } from '../../src/gpus/gpu-requirement.types.js';
+import type { StoredDevice } from '../../src/gpus/device.types.js';
+import type { WorkerFacts } from '../../src/scheduler/worker-facts.types.js';
+import type { QueueFacts } from '../../src/queues/queue-facts.types.js';
 
 /** Without what is undefined. */
 function known<T extends object>(facts: { readonly [K in keyof T]?: T[K] | undefined }): Partial<T> {

@@ -1,9 +1,11 @@
 /** Small worlds for the property of relaxations: hosts, queues and requirements that differ in all that may be asked. */
 import fc from 'fast-check';
-import type { StoredGpuRequirement, StoredRequirements } from '../../src/jobs/model/job.types.js';
-import type { StoredDevice, StoredHardware } from '../../src/workers/worker.types.js';
+import type { StoredRequirements } from '../../src/jobs/model/job.types.js';
 import { aGpu, aQueue, aWorker, someRequirements } from './scheduler.fixture.js';
-import type { QueueFacts, WorkerFacts } from '../../src/scheduler/scheduler.types.js';
+import type { StoredGpuRequirement } from '../../src/gpus/gpu-requirement.types.js';
+import type { StoredDevice } from '../../src/gpus/device.types.js';
+import type { StoredHardware, WorkerFacts } from '../../src/scheduler/worker-facts.types.js';
+import type { QueueFacts } from '../../src/queues/queue-facts.types.js';
 
 /** The time, against which the ends of workers are set. */
 export const wallMs = Date.UTC(2026, 0, 1);

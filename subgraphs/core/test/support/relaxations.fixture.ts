@@ -1,6 +1,7 @@
 /** Reads what a relaxation tells to change, for tests that hold what it promises against a count. */
-import type { StoredGpuRequirement, StoredRequirements } from '../../src/jobs/model/job.types.js';
+import type { StoredRequirements } from '../../src/jobs/model/job.types.js';
 import { aGpu } from './scheduler.fixture.js';
+import type { StoredGpuRequirement } from '../../src/gpus/gpu-requirement.types.js';
 
 type GpuChange = (...words: string[]) => StoredGpuRequirement;
 type Change = (...words: string[]) => StoredRequirements;

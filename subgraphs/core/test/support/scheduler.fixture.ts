@@ -1,13 +1,10 @@
 /** Builders of what the broker works on, for its tests. */
 import type { StoredRequirements } from '../../src/jobs/model/job.types.js';
-import type { StoredDevice, StoredHardware } from '../../src/workers/worker.types.js';
-import type {
-  LedgerEntry,
-  QueueFacts,
-  ReadyJob,
-  ShareFacts,
-  WorkerFacts,
-} from '../../src/scheduler/scheduler.types.js';
+import type { LedgerEntry, ReadyJob } from '../../src/scheduler/scheduler.types.js';
+import type { StoredDevice } from '../../src/gpus/device.types.js';
+import type { StoredHardware, WorkerFacts } from '../../src/scheduler/worker-facts.types.js';
+import type { QueueFacts } from '../../src/queues/queue-facts.types.js';
+import type { ShareFacts } from '../../src/shares/share-facts.types.js';
 
 export { gpu as aGpu } from './gpus/verdict.fixture.js';
 

@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from '@jest/globals';
 import { systemClock } from '@rhizome/clock';
 import { waitFor } from '@rhizome/testkit';
-import type { JobEvent } from '../../src/jobs/ports.js';
+import type { JobEvent } from '../../src/jobs/model/job-event.types.js';
 import {
   instead,
   live,

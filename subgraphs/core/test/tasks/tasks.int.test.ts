@@ -11,7 +11,7 @@ import {
 } from '../support/job-domain.fixture.js';
 import type { JobDocument } from '../../src/jobs/model/job.types.js';
 import type { TaskDocument, TaskFacts } from '../../src/tasks/task.document.js';
-import type { TaskSpec } from '../../src/tasks/task-input.js';
+import type { TaskSpec } from '../../src/tasks/task-spec.types.js';
 
 let shared: TestDomain;
 let process: TestProcess;

@@ -13,7 +13,8 @@ import {
 } from '../support/fleet.fixture.js';
 import { leasesCollection, workersCollection } from '../../src/workers/worker.document.js';
 import type { DeviceSpec } from '../../src/workers/registration/device-input.js';
-import type { DeviceHealth, WorkerDocument } from '../../src/workers/worker.types.js';
+import type { WorkerDocument } from '../../src/workers/worker.types.js';
+import type { DeviceHealth } from '../../src/gpus/device.types.js';
 
 let db: TestDatabase;
 /** Is told nothing of what others write, and can be stopped before it writes workers. */

@@ -4,7 +4,7 @@ import type { Clock } from '@rhizome/clock';
 import { Bell } from '../../shared/signal.js';
 import type { CountsService } from './counts.service.js';
 import type { JobCountRow } from './job-counts.js';
-import type { StateCounts } from './task-counts.js';
+import type { TaskProgressFacts } from '../../tasks/task.document.js';
 
 /** Counts of jobs that changed, with the place in the stream up to which they hold. */
 export interface CountsChange {
@@ -47,13 +47,6 @@ export async function* streamCounts(
     bell.release();
   }
   if (!signal.aborted) throw new Error('a stream of counts ended by itself');
-}
-
-/** How far a task is. */
-export interface TaskProgressFacts {
-  readonly totalJobs: number;
-  readonly createdJobs: number;
-  readonly states: StateCounts;
 }
 
 /** Where tasks are read. */

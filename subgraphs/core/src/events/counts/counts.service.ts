@@ -7,12 +7,13 @@ import type { Clock, Ids } from '@rhizome/clock';
 import { sleep } from '@rhizome/retry';
 import type { FeedStart } from '../feed/change-feed.repository.js';
 import { placesAround } from '../feed/cursor.js';
-import type { JobEvent } from '../feed/job-event.js';
+import type { StreamedJobEvent } from '../feed/job-event.js';
 import { headId, type CountChunkDocument } from './count-snapshot.document.js';
 import type { CountSnapshotsRepository } from './count-snapshots.repository.js';
 import type { CountScanRepository } from './count-scan.repository.js';
 import { JobCounts } from './job-counts.js';
-import { taskParts, TaskCounts, type StateCounts } from './task-counts.js';
+import type { StateCounts } from '../../jobs/ports.js';
+import { taskParts, TaskCounts } from './task-counts.js';
 
 /** What {@link CountsService} is made of. */
 export interface CountsOptions {
@@ -122,7 +123,7 @@ export class CountsService {
   }
 
   /** Takes events in, each once, and notes the place behind them. */
-  apply(events: readonly JobEvent[], place: string): void {
+  apply(events: readonly StreamedJobEvent[], place: string): void {
     this.#place = place;
     if (events.length === 0) return;
     const tasks = new Set<string>();

@@ -2,11 +2,11 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { jobStates, type JobState } from '../../jobs/model/job-state.js';
 import type { StoredLastEvent } from '../../jobs/model/job.types.js';
-import type { JobEvent } from '../feed/job-event.js';
+import type { StreamedJobEvent } from '../feed/job-event.js';
 import { JobCounts } from './job-counts.js';
 import { TaskCounts } from './task-counts.js';
 
-function anEvent(from: JobState | null, to: JobState, change: Partial<StoredLastEvent> = {}): JobEvent {
+function anEvent(from: JobState | null, to: JobState, change: Partial<StoredLastEvent> = {}): StreamedJobEvent {
   const last: StoredLastEvent = {
     revision: 1,
     from,

@@ -1,9 +1,9 @@
 /** GPUs that there are and that are given to jobs, by queue and model: the ones from the live workers, the others from the counts. */
 import type { Principal } from '@rhizome/authz';
 import { heldStates } from '../../jobs/model/job-state.js';
-import type { StoredDevice } from '../../workers/worker.types.js';
 import { Bell } from '../../shared/signal.js';
 import type { CountStreamOptions } from './count-stream.js';
+import type { StoredDevice } from '../../gpus/device.types.js';
 
 /** GPUs of one model in one queue. */
 export interface GpuOccupancyRow {

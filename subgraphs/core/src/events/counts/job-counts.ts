@@ -1,7 +1,7 @@
 /** Numbers of jobs by experiment, queue, GPU model, share and state: kept by adding and subtracting, never by counting. */
 import type { JobState } from '../../jobs/model/job-state.js';
 import type { StoredGpuGrant } from '../../jobs/model/job.types.js';
-import type { JobEvent } from '../feed/job-event.js';
+import type { StreamedJobEvent } from '../feed/job-event.js';
 
 /** One number. */
 export interface JobCountRow {
@@ -39,7 +39,7 @@ export class JobCounts {
   }
 
   /** Takes one event in. */
-  apply({ last }: JobEvent): void {
+  apply({ last }: StreamedJobEvent): void {
     const { experiment, share, from, to, gpu } = last;
     if (from !== null) {
       const before = gpuBefore(last);
@@ -115,7 +115,7 @@ function rowOf({ experiment, queue, gpuModel, share, state, count, gpus }: Cell)
  * The queue that the job was counted under before. A grant alone changes it: the first one comes from none, a later one names the queue
  * before where it was another.
  */
-function queueBefore(last: JobEvent['last']): string | null {
+function queueBefore(last: StreamedJobEvent['last']): string | null {
   if (last.to === 'SENT' && last.from !== 'SENT') {
     return last.attempt <= 1 ? null : (last.previousQueue ?? last.queue ?? null);
   }
@@ -123,7 +123,7 @@ function queueBefore(last: JobEvent['last']): string | null {
 }
 
 /** The GPUs that the job was counted with before; see {@link queueBefore}. Null tells that there were none. */
-function gpuBefore(last: JobEvent['last']): StoredGpuGrant | null | undefined {
+function gpuBefore(last: StreamedJobEvent['last']): StoredGpuGrant | null | undefined {
   if (last.to === 'SENT' && last.from !== 'SENT') {
     if (last.attempt <= 1) return null;
     return last.previousGpu === undefined ? last.gpu : last.previousGpu;

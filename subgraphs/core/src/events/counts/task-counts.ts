@@ -3,10 +3,8 @@
  * numbers are counted by the index when somebody asks.
  */
 import { isTerminal, jobStates, type JobState } from '../../jobs/model/job-state.js';
-import type { JobEvent } from '../feed/job-event.js';
-
-/** Numbers of one task, jobs that others repeat among them; states without jobs are left out. */
-export type StateCounts = Readonly<Partial<Record<JobState, number>>>;
+import type { StateCounts } from '../../jobs/ports.js';
+import type { StreamedJobEvent } from '../feed/job-event.js';
 
 /** Parts in which tasks are stored: a part is written when one of its tasks has changed. */
 export const taskParts = 64;
@@ -41,7 +39,7 @@ export class TaskCounts {
   }
 
   /** Takes one event in. @returns whether it is one of a task that is kept here */
-  apply({ last }: JobEvent): boolean {
+  apply({ last }: StreamedJobEvent): boolean {
     const { taskId, from, to } = last;
     if (taskId === undefined) return false;
     const counts = this.#find(taskId) ?? this.#begin(taskId);

@@ -5,7 +5,7 @@ import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
 import { DomainError } from '@rhizome/errors';
 import { Timestamp, type ChangeStream, type Db, type Document } from 'mongodb';
 import { placeFault, type StoreTime } from './cursor.js';
-import type { DocumentNotice, JobEvent } from './job-event.js';
+import type { DocumentNotice, StreamedJobEvent } from './job-event.js';
 import { toJobEvent } from './job-event.js';
 
 /** Where to begin: after a place, or at a time of the store (events of that very time come again). */
@@ -13,7 +13,7 @@ export type FeedStart = { readonly after: string } | { readonly at: StoreTime };
 
 /** What is read at once. Both lists may be empty: the stream is alive, and its place may have gone on. */
 export interface FeedBatch {
-  readonly events: readonly JobEvent[];
+  readonly events: readonly StreamedJobEvent[];
   readonly notices: readonly DocumentNotice[];
   /** Everything up to here was read. Never the place of a notice: one can go on from here also without asking for notices. */
   readonly position: string;
@@ -138,7 +138,7 @@ function bufferedIn(stream: ChangeStream): number | undefined {
 class Reader {
   readonly #stream: ChangeStream;
   readonly #isOfNotices: boolean;
-  #events: JobEvent[] = [];
+  #events: StreamedJobEvent[] = [];
   #notices: DocumentNotice[] = [];
   #position: string | undefined;
   /** Of the last notice. A stream that is filtered otherwise cannot be resumed there. */

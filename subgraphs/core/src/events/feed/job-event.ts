@@ -1,17 +1,16 @@
 /** An event of the stream: what a transition, or a submit, has left in the job's document. */
+import type { JobEvent } from '../../jobs/model/job-event.types.js';
 import type { StoredLastEvent } from '../../jobs/model/job.types.js';
 
-/** One event. */
-export interface JobEvent {
+/** An event with its position in the stream. */
+export interface StreamedJobEvent extends JobEvent {
   /** Where it stands in the stream: texts that sort as the events do. See {@link encodeCursor}. */
   readonly token: string;
-  readonly jobId: string;
-  readonly last: StoredLastEvent;
 }
 
 /** A document that is none of a job was written: a queue, a share, a task. */
 export interface DocumentNotice {
-  /** Where it stands in the stream, as {@link JobEvent.token}. */
+  /** Where it stands in the stream, as {@link StreamedJobEvent.token}. */
   readonly token: string;
   readonly collection: string;
   readonly id: string;
@@ -42,8 +41,8 @@ const repeated = [
   'workerId',
 ] as const;
 
-/** Makes an event of what the stream brings, see `change-feed.ts`. */
-export function toJobEvent(token: string, jobId: string, stored: Record<string, unknown>): JobEvent {
+/** Makes an event of what the stream brings, see `change-feed.repository.ts`. */
+export function toJobEvent(token: string, jobId: string, stored: Record<string, unknown>): StreamedJobEvent {
   for (const field of repeated) {
     const text = stored[field] as string | undefined;
     if (text !== undefined) stored[field] = once(text);

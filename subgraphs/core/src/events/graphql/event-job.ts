@@ -1,7 +1,7 @@
 /** The job of an event, as far as the event itself tells: many subscribers want no more, and then nothing is read. */
 import type { JobDocument } from '../../jobs/model/job.types.js';
 import { selectsOnly } from '../../shared/selects-only.js';
-import type { JobEvent } from '../feed/job-event.js';
+import type { StreamedJobEvent } from '../feed/job-event.js';
 
 /** Fields of a job whose resolvers need no more than an event has. */
 const told: ReadonlySet<string> = new Set([
@@ -23,7 +23,7 @@ const told: ReadonlySet<string> = new Set([
 ]);
 
 /** A job as its event tells it: the fields of {@link told} can be resolved from it, and no others. */
-export function jobOfEvent({ jobId, last }: JobEvent): JobDocument {
+export function jobOfEvent({ jobId, last }: StreamedJobEvent): JobDocument {
   const known: Partial<JobDocument> = {
     _id: jobId,
     experiment: last.experiment,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { Delivery } from './delivery.js';
-import { toJobEvent, type JobEvent } from '../feed/job-event.js';
+import { toJobEvent, type StreamedJobEvent } from '../feed/job-event.js';
 
 let delivered: string[];
 let delivery: Delivery;
@@ -17,7 +17,7 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-function some(size: number): JobEvent[] {
+function some(size: number): StreamedJobEvent[] {
   return Array.from({ length: size }, () => toJobEvent(String((count += 1)), 'job_1', {}));
 }
 

@@ -2,7 +2,7 @@
  * When events go to subscribers: at once, and in crowds together, a moment later. A round costs something for itself, and a socket with several
  * messages writes them in one go; so under thousands of events a second those that follow a crowd wait for each other.
  */
-import type { JobEvent } from '../feed/job-event.js';
+import type { StreamedJobEvent } from '../feed/job-event.js';
 
 /** So many events at once are a crowd. */
 const crowdEvents = 50;
@@ -15,17 +15,17 @@ const maxWaiting = 5000;
 
 /** See the head of this file. */
 export class Delivery {
-  readonly #deliver: (event: JobEvent) => void;
-  #waiting: JobEvent[] = [];
+  readonly #deliver: (event: StreamedJobEvent) => void;
+  #waiting: StreamedJobEvent[] = [];
   #timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
 
   /** @param deliver hands one event to those whom it concerns; it must not throw */
-  constructor(deliver: (event: JobEvent) => void) {
+  constructor(deliver: (event: StreamedJobEvent) => void) {
     this.#deliver = deliver;
   }
 
   /** Takes events that follow those before. */
-  put(events: readonly JobEvent[]): void {
+  put(events: readonly StreamedJobEvent[]): void {
     if (events.length === 0) return;
     if (this.#timer) {
       for (const event of events) this.#waiting.push(event);

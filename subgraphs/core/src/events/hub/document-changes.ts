@@ -2,9 +2,10 @@
 import type { Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
 import type { QueueDocument } from '../../queues/queue.document.js';
-import type { WorkerDocument, WorkerState } from '../../workers/worker.types.js';
+import type { WorkerDocument } from '../../workers/worker.types.js';
 import type { DocumentStream } from '../feed/document-feed.js';
 import type { StreamDoor, StreamStart } from './subscription-guard.js';
+import type { WorkerState } from '../../scheduler/worker-facts.types.js';
 
 /** One message; without a document it is the opening one. */
 export interface DocumentChange<TDoc> {

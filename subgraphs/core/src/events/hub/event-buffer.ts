@@ -1,22 +1,22 @@
 /** Events that wait for a consumer: each of them, or the latest of each job. */
-import type { JobEvent } from '../feed/job-event.js';
-import type { StreamMode } from './job-stream.js';
+import type { StreamedJobEvent } from '../feed/job-event.js';
+import type { StreamMode } from './stream.types.js';
 
 /** Events in order, and for each how many earlier ones of its job were left out. */
 export interface TakenEvents {
-  readonly events: readonly JobEvent[];
+  readonly events: readonly StreamedJobEvent[];
   readonly coalesced: readonly number[];
 }
 
 interface Waiting {
-  readonly event: JobEvent;
+  readonly event: StreamedJobEvent;
   readonly coalesced: number;
 }
 
 /** See the head of this file. What is taken out is in the order of the stream, and everything before it was taken out or left out. */
 export class EventBuffer {
   readonly #mode: StreamMode;
-  #every: JobEvent[] = [];
+  #every: StreamedJobEvent[] = [];
   readonly #latest = new Map<string, Waiting>();
 
   constructor(mode: StreamMode = 'EVERY') {
@@ -29,12 +29,12 @@ export class EventBuffer {
   }
 
   /** Whether an event would take the place of another, so that the buffer does not grow. */
-  absorbs({ jobId }: JobEvent): boolean {
+  absorbs({ jobId }: StreamedJobEvent): boolean {
     return this.#latest.has(jobId);
   }
 
   /** Puts the next event in. */
-  add(event: JobEvent): void {
+  add(event: StreamedJobEvent): void {
     if (this.#mode === 'EVERY') {
       this.#every.push(event);
       return;
@@ -73,6 +73,6 @@ export class EventBuffer {
 
 const none: readonly number[] = [];
 
-function all(events: readonly JobEvent[]): TakenEvents {
+function all(events: readonly StreamedJobEvent[]): TakenEvents {
   return { events, coalesced: none };
 }

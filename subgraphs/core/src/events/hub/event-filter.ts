@@ -3,7 +3,7 @@ import { assertCan, experimentsFor, type Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
 import type { FeedConditions } from '../feed/change-feed.repository.js';
 import type { JobState } from '../../jobs/model/job-state.js';
-import type { JobEvent } from '../feed/job-event.js';
+import type { StreamedJobEvent } from '../feed/job-event.js';
 
 /** The filter as it is given; what is left out or null does not narrow. */
 export interface JobEventFilterInput {
@@ -91,7 +91,7 @@ export function visibleExperiments(principal: Principal): ReadonlySet<string> | 
 }
 
 /** Whether an event meets the filter. */
-export function matches(filter: EventFilter, { jobId, last }: JobEvent): boolean {
+export function matches(filter: EventFilter, { jobId, last }: StreamedJobEvent): boolean {
   return (
     (filter.experiments === undefined || filter.experiments.has(last.experiment)) &&
     (filter.jobIds === undefined || filter.jobIds.has(jobId)) &&

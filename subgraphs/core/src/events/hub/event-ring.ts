@@ -1,9 +1,9 @@
 /** The newest events, in memory, in order. */
-import type { JobEvent } from '../feed/job-event.js';
+import type { StreamedJobEvent } from '../feed/job-event.js';
 
 /** A ring of events: it holds all events after {@link floor}, up to {@link head}. */
 export class EventRing {
-  readonly #events: (JobEvent | undefined)[];
+  readonly #events: (StreamedJobEvent | undefined)[];
   /** Events ever put here; the event with number n is at n modulo the capacity. */
   #count = 0;
   #first = 0;
@@ -15,7 +15,7 @@ export class EventRing {
    * @param floor a place before it from which one can still go on here, because nothing lies between that anybody was promised
    */
   constructor(capacity: number, start: string, floor = start) {
-    this.#events = new Array<JobEvent | undefined>(capacity);
+    this.#events = new Array<StreamedJobEvent | undefined>(capacity);
     this.#floor = floor;
     this.#head = start;
   }
@@ -36,7 +36,7 @@ export class EventRing {
   }
 
   /** Appends events that follow, and moves the head on; events at or before the head are known already and are left out. */
-  append(events: readonly JobEvent[], head: string): readonly JobEvent[] {
+  append(events: readonly StreamedJobEvent[], head: string): readonly StreamedJobEvent[] {
     const [first] = events;
     const fresh =
       first && first.token <= this.#head ? events.filter(({ token }) => token > this.#head) : events;
@@ -64,12 +64,12 @@ export class EventRing {
   }
 
   /** The event of a number; undefined past the end, or when it was overwritten. */
-  at(number: number): JobEvent | undefined {
+  at(number: number): StreamedJobEvent | undefined {
     if (number < this.#first || number >= this.#count) return undefined;
     return this.#events[number % this.#events.length];
   }
 
-  #put(event: JobEvent): void {
+  #put(event: StreamedJobEvent): void {
     const place = this.#count % this.#events.length;
     if (this.size === this.#events.length) {
       this.#floor = this.#events[place]?.token ?? this.#floor;

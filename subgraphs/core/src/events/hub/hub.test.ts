@@ -16,13 +16,13 @@ import { EventBuffer, type TakenEvents } from './event-buffer.js';
 import { isToldByEvent, jobOfEvent } from '../graphql/event-job.js';
 import { compileFilter, matches, type EventFilter } from './event-filter.js';
 import { EventRing } from './event-ring.js';
-import { toJobEvent, type JobEvent } from '../feed/job-event.js';
+import { toJobEvent, type StreamedJobEvent } from '../feed/job-event.js';
 import { SubscriberIndex } from './subscriber-index.js';
 
 const real =
   '826B0645BF000000022B022C0100296E5A1004BF36EB0FFC9F4084BBAED621E882DF82463C5F6964003C6A6F625F30314A3042000004';
 
-function anEvent(token: string, change: Partial<StoredLastEvent> = {}, jobId = 'job_1'): JobEvent {
+function anEvent(token: string, change: Partial<StoredLastEvent> = {}, jobId = 'job_1'): StreamedJobEvent {
   const last = {
     revision: 1,
     from: null,
@@ -165,7 +165,7 @@ describe('subscribers', () => {
     fc.assert(
       fc.property(fc.array(event, { maxLength: 20 }), fc.nat(), (given, leaving) => {
         const index = new SubscriberIndex();
-        const got = filters.map(() => [] as JobEvent[]);
+        const got = filters.map(() => [] as StreamedJobEvent[]);
         const leaves = filters.map((filter, at) =>
           index.add({ filter, push: (one) => got[at]?.push(one), close: () => undefined }),
         );

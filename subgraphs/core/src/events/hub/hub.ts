@@ -4,10 +4,11 @@ import type { ChangeFeed } from '../feed/change-feed.repository.js';
 import type { EventFilter } from './event-filter.js';
 import { Delivery } from './delivery.js';
 import { EventRing } from './event-ring.js';
-import type { JobEvent } from '../feed/job-event.js';
-import { JobStream, type StreamRequest, type StreamSource } from './job-stream.js';
+import type { StreamedJobEvent } from '../feed/job-event.js';
+import { JobStream, type StreamSource } from './job-stream.js';
 import { Replays } from './replays.js';
 import { SubscriberIndex } from './subscriber-index.js';
+import type { StreamRequest } from './stream.types.js';
 
 /** What {@link EventHub} is made of. */
 export interface HubOptions {
@@ -20,7 +21,7 @@ export interface HubOptions {
 }
 
 /** Takes events in batches, in order. Must not throw and must not wait. */
-export type JobEventListener = (events: readonly JobEvent[]) => void;
+export type JobEventListener = (events: readonly StreamedJobEvent[]) => void;
 
 /** See the head of this file. */
 export class EventHub {
@@ -79,7 +80,7 @@ export class EventHub {
   }
 
   /** Takes a batch in. @returns the events that were not known before */
-  publish(events: readonly JobEvent[], head: string): readonly JobEvent[] {
+  publish(events: readonly StreamedJobEvent[], head: string): readonly StreamedJobEvent[] {
     this.#head = head;
     const fresh = this.#ring.append(events, head);
     this.#delivery.put(fresh);

@@ -1,13 +1,14 @@
 /** The events of one subscriber, one by one. Written out by hand, because there are very many: who has caught up costs no promise. */
 import { DirectGenerator, type Following, SharedEvent } from '@rhizome/subgraph';
-import type { JobEvent } from '../feed/job-event.js';
-import type { JobEventBatch, JobStream } from './job-stream.js';
+import type { StreamedJobEvent } from '../feed/job-event.js';
+import type { JobStream } from './job-stream.js';
 import { JobsAhead } from './jobs-ahead.js';
+import type { JobEventBatch } from './stream.types.js';
 
 /** One message of `jobStateChanged`; without an event it is the opening one. What is told of it hangs on nothing else. */
 export class JobStateChange extends SharedEvent {
   readonly token: string;
-  readonly event: JobEvent | null;
+  readonly event: StreamedJobEvent | null;
   /** Earlier events of the job that it stands for as well. */
   readonly coalesced: number;
   /** Where its job is read together with those of the events that follow; undefined for one alone. */
@@ -15,7 +16,7 @@ export class JobStateChange extends SharedEvent {
   /** Its place there. */
   readonly at: number;
 
-  constructor(token: string, event: JobEvent | null, coalesced = 0, ahead?: JobsAhead, at = 0) {
+  constructor(token: string, event: StreamedJobEvent | null, coalesced = 0, ahead?: JobsAhead, at = 0) {
     super();
     this.token = token;
     this.event = event;
@@ -30,7 +31,7 @@ export class JobStateChanges {
   #latest: JobStateChange | undefined;
 
   /** @param coalesced earlier events of the job that it stands for as well: such a message is its subscriber's own */
-  of(event: JobEvent, coalesced = 0, ahead?: JobsAhead, at?: number): JobStateChange {
+  of(event: StreamedJobEvent, coalesced = 0, ahead?: JobsAhead, at?: number): JobStateChange {
     if (coalesced > 0) return new JobStateChange(event.token, event, coalesced, ahead, at);
     if (this.#latest?.event === event) return this.#latest;
     return (this.#latest = new JobStateChange(event.token, event, 0, ahead, at));

@@ -5,15 +5,16 @@ import { decodeCursor } from '../feed/cursor.js';
 import type { EventFilter } from './event-filter.js';
 import { EventRing } from './event-ring.js';
 import { JobChanges, type JobStateChange, JobStateChanges } from './job-changes.js';
-import { toJobEvent, type JobEvent } from '../feed/job-event.js';
-import { JobStream, type StreamMode, type StreamRequest } from './job-stream.js';
+import { toJobEvent, type StreamedJobEvent } from '../feed/job-event.js';
+import { JobStream } from './job-stream.js';
 import { Replays } from './replays.js';
 import { SubscriberIndex } from './subscriber-index.js';
+import type { StreamMode, StreamRequest } from './stream.types.js';
 
 /** Places that sort, and can be cursors. */
 const token = (n: number): string => `82${n.toString(16).toUpperCase().padStart(16, '0')}0000000000`;
 
-function anEvent(n: number, jobId: string): JobEvent {
+function anEvent(n: number, jobId: string): StreamedJobEvent {
   const last = {
     revision: n,
     from: 'PENDING',
@@ -47,7 +48,7 @@ class Source {
     this.replays = new Replays({ feed: {} as ChangeFeed, covers: (place) => this.ring.covers(place) });
   }
 
-  publish(jobIds: readonly string[]): JobEvent[] {
+  publish(jobIds: readonly string[]): StreamedJobEvent[] {
     const events = jobIds.map((jobId) => anEvent((this.#count += 1), jobId));
     const head = token(this.#count);
     for (const event of this.ring.append(events, head)) this.index.deliver(event);

@@ -5,45 +5,15 @@
 import { DirectGenerator, type Following } from '@rhizome/subgraph';
 import { laggedBehind } from '../feed/cursor.js';
 import { EventBuffer } from './event-buffer.js';
-import { matches, type EventFilter } from './event-filter.js';
-import type { EventRing } from './event-ring.js';
-import type { JobEvent } from '../feed/job-event.js';
-import { LiveConsumer } from './live-consumer.js';
+import { matches } from './event-filter.js';
+import { LiveConsumer, type LiveSource } from './live-consumer.js';
 import type { Replays } from './replays.js';
-import type { SubscriberIndex } from './subscriber-index.js';
-
-/** Events that match, and the place after them. Events may be empty: then only the place went on. */
-export interface JobEventBatch {
-  readonly events: readonly JobEvent[];
-  readonly position: string;
-  /** In mode LATEST: for each event, how many earlier ones of its job were left out; without it none was. */
-  readonly coalesced?: readonly number[];
-}
-
-/** Whether a slow consumer gets each event, or the latest of each job among those that wait for it. */
-export type StreamMode = 'EVERY' | 'LATEST';
+import type { JobEventBatch, StreamMode, StreamRequest } from './stream.types.js';
 
 /** What a stream is read from. */
-export interface StreamSource {
+export interface StreamSource extends LiveSource {
   /** For places that lie before the ring. */
   readonly replays: Replays;
-  readonly ring: EventRing;
-  readonly index: SubscriberIndex;
-  /** Events, or in mode LATEST jobs, in a consumer's own buffer; more, and it goes back to the ring. */
-  readonly bufferSize: number;
-}
-
-/** What a consumer asks for. */
-export interface StreamRequest {
-  readonly filter: EventFilter;
-  readonly after: string;
-  readonly signal: AbortSignal;
-  /** A consumer that falls out of the ring: ended with SUBSCRIPTION_LAGGED, or served from the change stream again. */
-  readonly whenBehind: 'end' | 'replay';
-  /** EVERY unless given. */
-  readonly mode?: StreamMode;
-  /** Yield an empty batch after this time without an event, so that the place goes on. */
-  readonly idleMs?: number;
 }
 
 /** Events of the ring that are looked at in one go, by those who want each, and by those who want the latest. */

@@ -4,7 +4,7 @@
  */
 import type { JobDocument } from '../../jobs/model/job.types.js';
 import type { JobFields } from './job-batch-reader.js';
-import type { JobEvent } from '../feed/job-event.js';
+import type { StreamedJobEvent } from '../feed/job-event.js';
 
 /** Jobs that are read together at most. */
 const together = 50;
@@ -20,10 +20,10 @@ export type LoadJob = (id: string) => Promise<JobDocument | null>;
 
 /** The jobs of the events of one batch. All of these have happened: whatever is read now is none of a job before its event. */
 export class JobsAhead {
-  #events: readonly JobEvent[];
+  #events: readonly StreamedJobEvent[];
   readonly #windows = new Map<JobFields, Window>();
 
-  constructor(events: readonly JobEvent[]) {
+  constructor(events: readonly StreamedJobEvent[]) {
     this.#events = events;
   }
 

@@ -3,9 +3,17 @@ import type { Following } from '@rhizome/subgraph';
 import type { EventBuffer } from './event-buffer.js';
 import type { EventFilter } from './event-filter.js';
 import type { EventRing } from './event-ring.js';
-import type { JobEvent } from '../feed/job-event.js';
-import type { JobEventBatch, StreamRequest, StreamSource } from './job-stream.js';
-import type { Subscriber } from './subscriber-index.js';
+import type { StreamedJobEvent } from '../feed/job-event.js';
+import type { Subscriber, SubscriberIndex } from './subscriber-index.js';
+import type { JobEventBatch, StreamRequest } from './stream.types.js';
+
+/** What a consumer that has caught up is served from. */
+export interface LiveSource {
+  readonly ring: EventRing;
+  readonly index: SubscriberIndex;
+  /** Events, or in mode LATEST jobs, in a consumer's own buffer; more, and it goes back to the ring. */
+  readonly bufferSize: number;
+}
 
 /** See the head of this file. Events are put into its buffer as they come; the buffer holds what it has not taken before. */
 export class LiveConsumer implements Subscriber {
@@ -23,7 +31,7 @@ export class LiveConsumer implements Subscriber {
   #listener: (() => void) | undefined;
 
   constructor(
-    { ring, index, bufferSize }: StreamSource,
+    { ring, index, bufferSize }: LiveSource,
     request: StreamRequest,
     { found, position }: { readonly found: EventBuffer; readonly position: string },
   ) {
@@ -37,7 +45,7 @@ export class LiveConsumer implements Subscriber {
     request.signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  push(event: JobEvent): void {
+  push(event: StreamedJobEvent): void {
     // A consumer that was replayed further than this process has read meets events that it knows.
     if (event.token <= this.#position) return;
     if (this.#buffer.size >= this.#bufferSize && !this.#buffer.absorbs(event)) return this.close();

@@ -6,9 +6,9 @@ import { isStreamLost, secondsOf } from '@rhizome/mongo';
 import { feedFault, type ChangeFeed } from '../feed/change-feed.repository.js';
 import { EventBuffer } from './event-buffer.js';
 import { storedFilter, type EventFilter } from './event-filter.js';
-import type { JobEvent } from '../feed/job-event.js';
-import type { JobEventBatch, StreamMode } from './job-stream.js';
+import type { StreamedJobEvent } from '../feed/job-event.js';
 import { SubscriberIndex, type Subscriber } from './subscriber-index.js';
+import type { JobEventBatch, StreamMode } from './stream.types.js';
 
 /** What {@link Replays} is made of. */
 export interface ReplaysOptions {
@@ -178,7 +178,7 @@ class Consumer implements Subscriber {
     return !this.#isEnded && this.#buffer.size > 0;
   }
 
-  push(event: JobEvent): void {
+  push(event: StreamedJobEvent): void {
     if (this.#isEnded || event.token <= this.#position) return;
     if (this.#buffer.size >= maxWaiting) return this.end();
     this.#buffer.add(event);

@@ -1,11 +1,11 @@
 /** Who wants an event, without asking everybody: subscribers by the narrowest thing that their filter names. */
 import { matches, type EventFilter } from './event-filter.js';
-import type { JobEvent } from '../feed/job-event.js';
+import type { StreamedJobEvent } from '../feed/job-event.js';
 
 /** Something that wants the events of a filter. */
 export interface Subscriber {
   readonly filter: EventFilter;
-  push(event: JobEvent): void;
+  push(event: StreamedJobEvent): void;
   /** No more will be pushed. */
   close(): void;
 }
@@ -61,7 +61,7 @@ export class SubscriberIndex {
   }
 
   /** Hands an event to those who want it. */
-  deliver(event: JobEvent): void {
+  deliver(event: StreamedJobEvent): void {
     const { jobId, last } = event;
     give(this.#by.job.get(jobId), event);
     if (last.taskId !== undefined) give(this.#by.task.get(last.taskId), event);
@@ -75,7 +75,7 @@ export class SubscriberIndex {
   }
 
   /** A subscriber of two labels gets an event that has both once. */
-  #deliverByLabel(event: JobEvent): void {
+  #deliverByLabel(event: StreamedJobEvent): void {
     const those = event.last.labels.flatMap((label) => [...(this.#by.label.get(label) ?? [])]);
     give(new Set(those), event);
   }
@@ -92,7 +92,7 @@ export class SubscriberIndex {
   }
 }
 
-function give(subscribers: ReadonlySet<Subscriber> | undefined, event: JobEvent): void {
+function give(subscribers: ReadonlySet<Subscriber> | undefined, event: StreamedJobEvent): void {
   if (!subscribers) return;
   for (const subscriber of subscribers) {
     if (matches(subscriber.filter, event)) subscriber.push(event);

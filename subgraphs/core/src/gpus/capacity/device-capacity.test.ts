@@ -1,7 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
-import type { StoredDevice } from '../../workers/worker.types.js';
 import { fitDevices } from '../verdict/device-fit.js';
 import { chooseDevices } from './device-choice.js';
 import { type Booked, deviceRoom, roomText, withoutDevices } from './device-capacity.js';
@@ -9,6 +7,8 @@ import { arrangeDevices } from './device-shape.js';
 import { deviceVerdict } from '../verdict/device-verdict.js';
 import { gpusOf, wholeGpus } from './gpu-equivalents.js';
 import { gpu } from '../../../test/support/gpus/verdict.fixture.js';
+import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
+import type { StoredDevice } from '../device.types.js';
 
 const a100 = 'NVIDIA A100-SXM4-80GB';
 const device = (id: string, change: Partial<StoredDevice> = {}): StoredDevice => ({

@@ -1,6 +1,6 @@
 /** What is free of a worker's devices. */
-import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
 import type { ArrangedDevices, DeviceShape } from './device-shape.js';
+import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
 /** A device that nobody uses. */
 export const wholeDevice = 1000;

@@ -1,13 +1,13 @@
 /** The devices that a job gets, against a search through all sets of devices of small hosts. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
-import type { StoredDevice } from '../../workers/worker.types.js';
 import { fitDevices } from '../verdict/device-fit.js';
 import { chooseDevices, deviceChoices } from './device-choice.js';
 import { type Booked, deviceRoom, withoutDevices } from './device-capacity.js';
 import { arrangeDevices } from './device-shape.js';
 import { deviceFacts, deviceVerdict, verdictRank } from '../verdict/device-verdict.js';
+import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
+import type { StoredDevice } from '../device.types.js';
 
 /** Whole GPUs with what is sold as their memory. */
 const models = [

@@ -1,7 +1,7 @@
 /** Which of a worker's free devices a job gets. */
-import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
 import { type DeviceFit, rankTogether } from '../verdict/device-fit.js';
 import { wholeDevice, type DeviceRoom, idleBad, shareMemory, isSlice, siblings } from './device-capacity.js';
+import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
 /** The devices that the job gets, as positions, or undefined if there are not enough. */
 export function chooseDevices(

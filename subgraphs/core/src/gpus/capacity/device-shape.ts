@@ -2,11 +2,11 @@
  * The devices of a worker in an order that depends on their facts alone: workers with the same devices have the same shape, and a device is
  * known by its position in it.
  */
-import type { StoredDevice } from '../../workers/worker.types.js';
 import { modelOf } from '../catalogue/catalogue.js';
 import { deviceFacts } from '../verdict/device-verdict.js';
 import { chargedPart, partitionsOf, profileMemoryGB, profileOf } from './gpu-equivalents.js';
 import type { DeviceFacts } from '../verdict/verdict.types.js';
+import type { StoredDevice } from '../device.types.js';
 
 /** The devices of all workers of one shape, by position. */
 export interface DeviceShape {

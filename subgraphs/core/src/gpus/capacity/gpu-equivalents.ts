@@ -1,7 +1,7 @@
 /** How much of a GPU a device is: what usage and shares are charged by. */
-import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
-import type { StoredDevice } from '../../workers/worker.types.js';
 import { modelOf } from '../catalogue/catalogue.js';
+import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
+import type { StoredDevice } from '../device.types.js';
 
 /** `[<c>c.]<g>g.<memory>gb` and what may follow. */
 const profileForm = /^(?:(?:nvidia\.com\/)?mig[- ])?(?:(\d+)c\.)?(\d+)g\.(\d+)gb/i;

@@ -1,8 +1,8 @@
 /** Whether a CUDA runtime works with a driver, and whether code runs on a compute capability. */
-import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
 import { capabilityRow, cudaFamily, cudaOfDriver, cudaRelease, modelOf } from '../catalogue/catalogue.js';
 import { compareVersions, isAtLeast, isVersion, majorOf } from '../catalogue/versions.js';
 import { type DeviceFacts, native, no, type Verdict } from './verdict.types.js';
+import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
 /** The capability that the device reports, or that its model has. */
 export function capabilityOf(device: DeviceFacts): string | undefined {

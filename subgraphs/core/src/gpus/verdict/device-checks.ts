@@ -1,5 +1,4 @@
 /** What a requirement may ask of a device, one check each, in the order in which they are told. */
-import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
 import { isNamed } from '../catalogue/catalogue.js';
 import { isAtLeast, isVersion } from '../catalogue/versions.js';
 import { capabilityOf, runtimeVerdict, targetsVerdict, unknownCapability } from './cuda-check.js';
@@ -7,6 +6,7 @@ import { memoryText, memoryVerdict } from './memory-check.js';
 import { isPartition, partitionsOf, partOf, profileOf } from '../capacity/gpu-equivalents.js';
 import { gfxVerdict, rocmVerdict } from './rocm-check.js';
 import { type DeviceCheck, type DeviceFacts, native, no, type Verdict } from './verdict.types.js';
+import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
 /** All checks. A requirement is served by a device that passes all that it asks. */
 export const deviceChecks: readonly DeviceCheck[] = [

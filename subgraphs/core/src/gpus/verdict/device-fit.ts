@@ -1,9 +1,9 @@
 /** Which devices of a shape serve a requirement, the best first: decided once for a class and a shape. */
-import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
 import { modelOf, plainName } from '../catalogue/catalogue.js';
 import type { DeviceShape } from '../capacity/device-shape.js';
 import { deviceVerdict, refused, verdictRank } from './device-verdict.js';
 import { profileOf } from '../capacity/gpu-equivalents.js';
+import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
 /** The devices that serve. */
 export interface DeviceFit {

@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
 import { gpuModels } from '../catalogue/catalogue.js';
 import { capabilities, cudaFamilies, cudaReleases } from '../catalogue/cuda-releases.js';
 import { compareVersions, majorOf } from '../catalogue/versions.js';
 import { deviceVerdict, verdictRank } from './device-verdict.js';
 import { leastReportedMiB } from './memory-check.js';
 import { device, gpu, known } from '../../../test/support/gpus/verdict.fixture.js';
+import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
 const anyRelease = fc.constantFrom(...cudaReleases);
 const driverNear = fc

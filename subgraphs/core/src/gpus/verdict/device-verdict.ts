@@ -1,9 +1,9 @@
 /** The rule of GPUs: whether a device serves a requirement, how well, and why. Pure. Unknown facts never satisfy. */
-import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
-import type { StoredDevice } from '../../workers/worker.types.js';
 import { deviceChecks } from './device-checks.js';
 import { ownMemoryMiB } from '../capacity/gpu-equivalents.js';
 import { type DeviceFacts, native, type Verdict, type VerdictKind } from './verdict.types.js';
+import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
+import type { StoredDevice } from '../device.types.js';
 
 const rank: Readonly<Record<VerdictKind, number>> = {
   NATIVE: 0,

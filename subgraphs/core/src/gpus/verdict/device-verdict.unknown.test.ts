@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
 import { deviceVerdict } from './device-verdict.js';
 import { device, gpu } from '../../../test/support/gpus/verdict.fixture.js';
 import type { DeviceFacts } from './verdict.types.js';
+import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
 /** A requirement, a device of no catalogue that serves it, and the facts that this rests on. */
 const served: readonly (readonly [

@@ -1,9 +1,9 @@
 /** Whether a device has the memory that is asked: as reported, or as the size that it is sold as. */
-import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
 import { modelOf } from '../catalogue/catalogue.js';
 import type { GpuModelRow } from '../catalogue/catalogue.types.js';
 import { partitionsOf, profileMemoryGB, profileOf } from '../capacity/gpu-equivalents.js';
 import { type DeviceFacts, native, no, type Verdict } from './verdict.types.js';
+import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
 /** What is sold as so many GB reports up to this part less of them in MiB. */
 const classTolerance = 0.05;

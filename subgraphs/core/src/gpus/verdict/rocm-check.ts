@@ -1,5 +1,4 @@
 /** Whether a ROCm release works with a kernel driver, and whether code for LLVM targets runs on a device. */
-import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
 import { modelOf } from '../catalogue/catalogue.js';
 import {
   amdgpuDrivers,
@@ -10,6 +9,7 @@ import {
 } from '../catalogue/rocm-releases.js';
 import { isVersion } from '../catalogue/versions.js';
 import { type DeviceFacts, native, no, type Verdict } from './verdict.types.js';
+import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
 /** The release against the kernel driver, or, where that is not known, against the release on the host. */
 export function rocmVerdict(gpu: StoredGpuRequirement, device: DeviceFacts): Verdict {

@@ -1,6 +1,6 @@
 /** What the rule of GPUs takes and gives. */
-import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
-import type { StoredDevice } from '../../workers/worker.types.js';
+import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
+import type { StoredDevice } from '../device.types.js';
 
 /** How well a device serves: with all that the runtime has, with a limited set of it, by a package that the payload brings, or not. */
 export type VerdictKind = 'NATIVE' | 'MINOR_COMPATIBLE' | 'FORWARD_COMPATIBLE' | 'NO';

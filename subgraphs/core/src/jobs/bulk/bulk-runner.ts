@@ -4,10 +4,10 @@ import type { BulkChanges } from './bulk-changes.js';
 import type { BulkOperationDocument } from './bulk-operation.document.js';
 import type { BulkRepository } from './bulk.repository.js';
 import type { BulkJob } from './bulk.types.js';
-import type { ExperimentDirectory, LeaderWork } from '../ports.js';
+import type { ExperimentDirectory } from '../ports.js';
 import { planJobFilter } from '../model/job-filter.js';
 import type { JobsRepository } from '../model/jobs.repository.js';
-import { again, LeaderDuty } from '../../shared/leader-task.js';
+import { again, LeaderDuty, type LeaderWork } from '../../shared/leader-task.js';
 
 /** What {@link BulkRunner} works with. */
 export interface BulkRunnerOptions {

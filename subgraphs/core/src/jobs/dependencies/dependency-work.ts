@@ -1,4 +1,4 @@
-import type { JobEvent } from '../ports.js';
+import type { JobEvent } from '../model/job-event.types.js';
 import type { Dependencies } from './dependencies.js';
 import type { EventHandler } from '../transitions/event-work.js';
 import { isTerminal } from '../model/job-state.js';

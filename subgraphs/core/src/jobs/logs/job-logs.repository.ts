@@ -1,6 +1,6 @@
 import { MongoServerError, type Collection } from 'mongodb';
-import { isOnlyDuplicates } from '../model/requirement-classes.repository.js';
 import type { JobLogChunkDocument, JobLogHeadDocument } from './job-log.document.js';
+import { isOnlyDuplicates } from '../../shared/duplicate-keys.repository.js';
 
 const duplicateKey = 11_000;
 

@@ -1,5 +1,6 @@
 /** The stored shape of a job and its parts. `job.document.ts` has the validator and the indexes that go with it. */
 import type { JobState } from './job-state.js';
+import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 
 /** What a job asks of a worker, normalised: defaults filled in, lists sorted, absent facts left out. */
 export interface StoredRequirements {
@@ -15,36 +16,6 @@ export interface StoredRequirements {
   readonly queue?: string;
   readonly selector?: string;
   readonly gpu?: StoredGpuRequirement;
-}
-
-/** GPUs that a job asks for, normalised. */
-export interface StoredGpuRequirement {
-  readonly count: number;
-  readonly vendor?: string;
-  readonly models: readonly string[];
-  readonly minMemoryMiB?: number;
-  readonly minComputeCapability?: string;
-  readonly cudaRuntime?: string;
-  /** True or left out, as all conditions that were added later: requirements stored before keep their class. */
-  readonly needsNewDriverFeature?: true;
-  readonly bundlesCompat?: true;
-  readonly minDriverVersion?: string;
-  readonly rocmRuntime?: string;
-  /** Not empty. */
-  readonly gfxTargets?: readonly string[];
-  readonly sassTargets: readonly string[];
-  readonly ptxTargets: readonly string[];
-  readonly ptxToolkit?: string;
-  readonly migProfile?: string;
-  /** Thousandths of one device, as a MIG slice. */
-  readonly migFraction?: number;
-  /** Thousandths of one device. */
-  readonly share?: number;
-  readonly shareMemoryMiB?: number;
-  readonly ecc?: true;
-  readonly exclusive?: true;
-  readonly nvlink: boolean;
-  readonly optional: boolean;
 }
 
 /** What is run. */

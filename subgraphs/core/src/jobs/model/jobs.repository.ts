@@ -1,6 +1,5 @@
 import { keysetPage, type KeysetPage, keysetPages, largestCount } from '@rhizome/mongo';
 import type { AnyBulkWriteOperation, Collection, Document, Filter } from 'mongodb';
-import { isOnlyDuplicates } from './requirement-classes.repository.js';
 import type { StateCounts } from '../ports.js';
 import type { JobFilterPlan } from './job-filter.js';
 import { GroupedReads } from '../../shared/grouped-reads.js';
@@ -8,6 +7,7 @@ import { jobIndex } from './job.document.js';
 import { isTerminal, jobStates, terminalStates, type JobState } from './job-state.js';
 import type { JobDocument } from './job.types.js';
 import { parentKey, repeatedKey } from './new-job.js';
+import { isOnlyDuplicates } from '../../shared/duplicate-keys.repository.js';
 
 /** Stored fields to read. */
 export type JobProjection = Readonly<Record<string, 1>>;

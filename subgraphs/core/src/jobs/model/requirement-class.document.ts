@@ -1,5 +1,5 @@
 import { defineCollection } from '@rhizome/mongo';
-import type { RequirementClassDocument } from '../../scheduler/requirements/requirement-class.js';
+import type { StoredRequirements } from './job.types.js';
 
 /** Requirement classes: one for all jobs with equal normalised requirements, written once before its first job. */
 export const requirementClassesCollection = defineCollection<RequirementClassDocument>({
@@ -14,3 +14,13 @@ export const requirementClassesCollection = defineCollection<RequirementClassDoc
     },
   },
 });
+
+/** A stored requirement class: written once, before its first job, and never changed. */
+export interface RequirementClassDocument {
+  /** {@link classIdOf} of the requirements. */
+  readonly _id: string;
+  readonly schemaVersion: number;
+  readonly revision: number;
+  readonly createdAt: Date;
+  readonly requirements: StoredRequirements;
+}

@@ -1,8 +1,8 @@
-import { MongoBulkWriteError, type Collection } from 'mongodb';
-import type { RequirementClassDocument } from '../../scheduler/requirements/requirement-class.js';
+import { type Collection } from 'mongodb';
 import type { StoredRequirements } from './job.types.js';
+import type { RequirementClassDocument } from './requirement-class.document.js';
+import { isOnlyDuplicates } from '../../shared/duplicate-keys.repository.js';
 
-const duplicateKey = 11_000;
 /** Classes that this process knows to be stored; forgetting one costs a write that changes nothing. */
 const maxRemembered = 100_000;
 
@@ -38,10 +38,3 @@ export class ClassesRepository {
   }
 }
 
-/** Whether an unordered insert failed for nothing but documents that were there already. */
-export function isOnlyDuplicates(error: unknown): boolean {
-  if (!(error instanceof MongoBulkWriteError)) return false;
-  const faults = Array.isArray(error.writeErrors) ? error.writeErrors : [error.writeErrors];
-  const concern = error.result.getWriteConcernError();
-  return concern === undefined && faults.length > 0 && faults.every(({ code }) => code === duplicateKey);
-}

@@ -1,7 +1,7 @@
-import { classIdOf } from '../../scheduler/requirements/requirement-class.js';
 import type { StoredRequirements } from '../model/job.types.js';
 import { normaliseRequirements } from './normalise.js';
 import type { JobSpec } from './submit.types.js';
+import { classIdOf } from '../model/requirement-class-id.js';
 
 /** Normalises requirements; equal inputs of a batch are looked at once. */
 export function classifier() {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { classIdOf } from '../../scheduler/requirements/requirement-class.js';
 import { normalisePayload, normaliseRequirements, normaliseRetry } from './normalise.js';
 import type { RequirementsSpec } from './submit.types.js';
+import { classIdOf } from '../model/requirement-class-id.js';
 
 const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
 const words = fc.array(fc.constantFrom('A100', 'H100', 'L40S', 'MI300'), { maxLength: 6 });

@@ -1,7 +1,6 @@
 /** Whose jobs are: the caller's, or somebody's for whom a service speaks. */
 import { assertCan, type Principal } from '@rhizome/authz';
-import { Findings } from '../../shared/findings.js';
-import type { Refusal } from './submit.types.js';
+import { Findings, type Refusal } from '../../shared/findings.js';
 
 /** The subject that a submit belongs to, and who submitted it where that is somebody else; or what is wrong with it. */
 export type Ownership =

@@ -1,4 +1,5 @@
-import type { Refusal, RefusedJob } from './submit.types.js';
+import type { RefusedJob } from './submit.types.js';
+import type { Refusal } from '../../shared/findings.js';
 
 const maxOfJob = 10;
 const maxTexts = 1000;

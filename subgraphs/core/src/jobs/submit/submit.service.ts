@@ -6,7 +6,7 @@ import type { ClassesRepository } from '../model/requirement-classes.repository.
 import { classifier } from './classifier.js';
 import type { ExperimentDirectory, ExperimentFacts, QueueDirectory } from '../ports.js';
 import type { Dependencies } from '../dependencies/dependencies.js';
-import { Findings } from '../../shared/findings.js';
+import { Findings, type Refusal } from '../../shared/findings.js';
 import { storedKey } from '../../shared/stored-key.js';
 import { batchJobIds } from '../model/job-ids.js';
 import { checkJob, sibling } from './job-input.js';
@@ -19,7 +19,7 @@ import { RefusedJobs, type ToldRefusals } from './refused-jobs.js';
 import { type CheckSelector, requirementChecks } from './requirement-checks.js';
 import { submissionSchemaVersion, type SubmissionDocument } from './submission.document.js';
 import type { SubmissionsRepository } from './submissions.repository.js';
-import type { JobSpec, Refusal } from './submit.types.js';
+import type { JobSpec } from './submit.types.js';
 
 /** What {@link SubmitService} works with. */
 export interface SubmitServiceOptions {

@@ -1,5 +1,6 @@
 /** What goes into a submit and what comes out: the words of rules and repositories, without GraphQL. */
 import type { JobErrorFamily } from '../model/job.types.js';
+import type { Refusal } from '../../shared/findings.js';
 
 type Maybe<T> = T | null | undefined;
 
@@ -78,25 +79,6 @@ export interface RetrySpec {
   readonly backoffSeconds?: Maybe<number>;
   readonly backoffFactor?: Maybe<number>;
   readonly retryOn?: Maybe<readonly JobErrorFamily[]>;
-}
-
-/** Why a job, or a whole call, is refused. */
-export type RefusalCode =
-  | 'INVALID_VALUE'
-  | 'EXPERIMENT_NOT_FOUND'
-  | 'SHARE_NOT_FOUND'
-  | 'DEPENDENCY_INVALID'
-  | 'SELECTOR_INVALID'
-  | 'QUEUE_NOT_FOUND'
-  | 'IDEMPOTENCY_KEY_REUSED'
-  | 'BATCH_TOO_LARGE';
-
-/** One refusal: what is wrong, where, and what would be right. */
-export interface Refusal {
-  readonly code: RefusalCode;
-  readonly message: string;
-  /** The place in the input, from the outside in. */
-  readonly path: readonly string[];
 }
 
 /** A job of a submit that was refused, with its position. */

@@ -1,10 +1,9 @@
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
 import { sleep } from '@rhizome/retry';
-import type { LeaderWork } from '../ports.js';
 import type { JobsRepository } from '../model/jobs.repository.js';
 import type { EventHandler } from './event-work.js';
-import { LeaderDuty } from '../../shared/leader-task.js';
+import { LeaderDuty, type LeaderWork } from '../../shared/leader-task.js';
 import type { TransitionWriter } from './transition.types.js';
 
 /** What {@link BackoffTimer} works with. */

@@ -2,9 +2,10 @@ import { isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
 import { sleep } from '@rhizome/retry';
-import type { JobEvent, JobEventStream, LeaderWork } from '../ports.js';
+import type { JobEventStream } from '../ports.js';
+import type { JobEvent } from '../model/job-event.types.js';
 import type { ConsumersRepository } from './consumers.repository.js';
-import { LeaderDuty } from '../../shared/leader-task.js';
+import { LeaderDuty, type LeaderWork } from '../../shared/leader-task.js';
 
 /** A part of core that follows the events of jobs. Each batch may come more than once. */
 export interface EventHandler {

@@ -1,7 +1,8 @@
 /** What was decided about classes, remembered: for all workers of a shape at once, and for those that a selector tells apart. */
 import { type DeviceFit, fitDevices } from '../../gpus/verdict/device-fit.js';
-import { type Candidate, meetsAll } from '../requirements/constraints.js';
+import { meetsAll } from '../requirements/constraints.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
+import type { Candidate } from '../requirements/constraint.types.js';
 
 /** What is known of a class, beside its serial; 0 where nothing is. */
 const answerYes = 1;

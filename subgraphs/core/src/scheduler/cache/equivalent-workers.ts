@@ -1,8 +1,9 @@
 /** Workers that are alike for a class: what holds for one of them holds for all. Pure. */
-import type { QueueFacts } from '../scheduler.types.js';
-import type { Fleet, FleetWorker, Shape } from './fleet.js';
+import type { Fleet } from './fleet.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { Selector } from '../requirements/selector.js';
+import type { QueueFacts } from '../../queues/queue-facts.types.js';
+import type { FleetWorker, Shape } from './fleet.types.js';
 
 /** Workers that are alike for the class. */
 export interface Alike {

@@ -2,52 +2,27 @@
  * The fleet as the broker matches against it: live workers with their queues, and shapes. Workers that publish the same facts are of one
  * shape; whether a class fits a shape is decided once and remembered.
  */
-import type { QueueFacts, ShareFacts, WorkerFacts } from '../scheduler.types.js';
-import type { DeviceFit } from '../../gpus/verdict/device-fit.js';
-import { arrangeDevices, type ArrangedDevices, type DeviceShape } from '../../gpus/capacity/device-shape.js';
+import { arrangeDevices, type DeviceShape } from '../../gpus/capacity/device-shape.js';
 import { type Answers, selectorAnswers, ShapeAnswers } from './eligibility.js';
-import { type Candidate, candidateOf, hasAmounts } from '../requirements/constraints.js';
-import { canonicalJson, type RequirementClass } from '../requirements/requirement-class.js';
+import { candidateOf, hasAmounts } from '../requirements/constraints.js';
+import { type RequirementClass } from '../requirements/requirement-class.js';
 import { type HostKind, SlotsCache } from './gpu-demand.js';
 import { Neighbours } from './shared-devices.js';
 import { QuietHosts } from '../placement/idle-hosts.js';
 import { isPartition, wholeGpus } from '../../gpus/capacity/gpu-equivalents.js';
-import type { SelectorScope } from '../requirements/selector.js';
 import { type Totals, unknownShare } from '../placement/share-order.js';
+import type { WorkerFacts } from '../worker-facts.types.js';
+import type { QueueFacts } from '../../queues/queue-facts.types.js';
+import type { ShareFacts } from '../../shares/share-facts.types.js';
+import { canonicalJson } from '../../shared/canonical-json.js';
+import type { Candidate } from '../requirements/constraint.types.js';
+import type { Shape, FleetWorker } from './fleet.types.js';
 
 /** Hosts whose memory differs by less than one part in so many of a doubling are of one kind: each reports a few MiB more or less. */
 const memorySteps = 16;
 
 /** Shapes of devices that nobody has now and that are kept all the same. */
 const spareShapes = 64;
-
-/**
- * Workers that publish the same facts in the same queue, whatever their labels and their amounts of cores, memory and disk: those differ from
- * host to host, and there are as many disks as hosts.
- */
-export interface Shape {
-  readonly key: string;
-  readonly queue: QueueFacts;
-  readonly hasDevices: boolean;
-  /** What was reckoned of rooms of this shape. */
-  readonly slots: SlotsCache;
-  /** Whether a worker of this shape could run the class, if it has the amounts, and whatever a selector asks of it alone. */
-  mayFit(cls: RequirementClass): boolean;
-  /** Which of its devices serve the class; undefined where it asks for none, or they do not. */
-  deviceFit(cls: RequirementClass): DeviceFit | undefined;
-}
-
-/** A live worker in the fleet. */
-export interface FleetWorker {
-  readonly facts: WorkerFacts;
-  readonly shape: Shape;
-  readonly candidate: Candidate;
-  readonly devices: ArrangedDevices;
-  /** Stands for all workers that a selector of the scope cannot tell apart from this one. */
-  kin(scope: SelectorScope): object;
-  /** Whether the worker, when empty, could run the class. */
-  fits(cls: RequirementClass): boolean;
-}
 
 /** Workers of a shape that have equal labels. */
 interface Labelled {

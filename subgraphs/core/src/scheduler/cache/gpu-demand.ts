@@ -5,8 +5,8 @@
  */
 import { type DeviceFit } from '../../gpus/verdict/device-fit.js';
 import { type DeviceRoom, wholeDevice } from '../../gpus/capacity/device-capacity.js';
-import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
+import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 
 /** What a place has room for, and which devices of it would serve. */
 export interface PlaceRoom {

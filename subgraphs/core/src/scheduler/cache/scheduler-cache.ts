@@ -9,12 +9,15 @@ import { isHeld, isTerminal } from '../../jobs/model/job-state.js';
 import { gpusOf } from '../../gpus/capacity/gpu-equivalents.js';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import type { AppliedTransition } from '../../jobs/transitions/transition.types.js';
-import type { FleetDirectory, JobEvent, LedgerEntry, QueueFacts, WorkerFacts } from '../scheduler.types.js';
+import type { FleetDirectory, LedgerEntry } from '../scheduler.types.js';
 import type { BrokerJobsRepository, HeldJobFacts } from './scheduler-jobs.repository.js';
 import { Fleet } from './fleet.js';
 import { Ledger } from './ledger.js';
 import type { RequirementClasses } from '../requirements/requirement-classes.js';
 import type { GrantRef } from '../dispatch/requeue-grants.js';
+import type { WorkerFacts } from '../worker-facts.types.js';
+import type { QueueFacts } from '../../queues/queue-facts.types.js';
+import type { JobEvent } from '../../jobs/model/job-event.types.js';
 
 /** Live workers as this process knows them. */
 export interface WorkerFeed {

@@ -3,8 +3,8 @@
  * been taken back yet. What one of them gives of a device the others do not have.
  */
 import { wholeDevice } from '../../gpus/capacity/device-capacity.js';
-import type { WorkerFacts } from '../scheduler.types.js';
 import type { DeviceBooking, Ledger } from './ledger.js';
+import type { WorkerFacts } from '../worker-facts.types.js';
 
 /** Ids that NVIDIA and AMD give to a device and to its parts, that Intel's tools make, and places on the bus where a device has none. */
 const forms = [

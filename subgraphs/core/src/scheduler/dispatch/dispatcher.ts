@@ -6,7 +6,7 @@ import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
 import { type ArrangedDevices, hasSameDevices } from '../../gpus/capacity/device-shape.js';
-import type { AcquireRequest, Grant, JobEvent } from '../scheduler.types.js';
+import type { AcquireRequest, Grant } from '../scheduler.types.js';
 import type { BrokerJobsRepository } from '../cache/scheduler-jobs.repository.js';
 import type { BrokerView } from '../cache/scheduler-cache.js';
 import { Demand } from '../cache/gpu-demand.js';
@@ -18,6 +18,7 @@ import { ReadyWindows } from '../cache/ready-windows.js';
 import { Refills } from '../cache/refills.js';
 import type { RequirementClasses } from '../requirements/requirement-classes.js';
 import { type Patience, type Waiter, WaitingRoom } from './pending-acquires.js';
+import type { JobEvent } from '../../jobs/model/job-event.types.js';
 
 /** What {@link Dispatcher} is made of. */
 export interface DispatcherOptions {

@@ -7,7 +7,8 @@ import { anEntry, someRequirements } from '../../../test/support/scheduler.fixtu
 import { GrantWriter } from './grant-writer.js';
 import { Ledger } from '../cache/ledger.js';
 import type { Choice } from '../placement/matcher.js';
-import { classIdOf, prepareClass } from '../requirements/requirement-class.js';
+import { prepareClass } from '../requirements/requirement-class.js';
+import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 
 /** A transition writer whose writes end when the test says so. */
 class Writer {

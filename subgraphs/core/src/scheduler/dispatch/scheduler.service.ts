@@ -5,7 +5,7 @@ import type { Clock, Ids } from '@rhizome/clock';
 import { isHeld, isTerminal } from '../../jobs/model/job-state.js';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import type { TransitionWriter } from '../../jobs/transitions/transition.types.js';
-import type { AcquireRequest, Grant, JobEvent, JobEventFeed } from '../scheduler.types.js';
+import type { AcquireRequest, Grant, JobEventFeed } from '../scheduler.types.js';
 import type { BrokerJobsRepository } from '../cache/scheduler-jobs.repository.js';
 import type { BrokerView } from '../cache/scheduler-cache.js';
 import { Dispatcher } from './dispatcher.js';
@@ -18,10 +18,12 @@ import { explainPending, type PendingWorld, type PlaceInShare } from '../explain
 import type { FleetFacts, PendingFacts, WaitingJob } from '../explain/pending.types.js';
 import { positionOf } from '../explain/queue-position.js';
 import { experimentOf } from '../cache/ready-windows.js';
-import { classIdOf, prepareClass, type RequirementClass } from '../requirements/requirement-class.js';
+import { prepareClass, type RequirementClass } from '../requirements/requirement-class.js';
 import type { RequirementClasses } from '../requirements/requirement-classes.js';
 import { grantLost, type GrantRef, type SendBack } from './requeue-grants.js';
 import { Throttle } from './throttle.js';
+import type { JobEvent } from '../../jobs/model/job-event.types.js';
+import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 
 /** What {@link BrokerService} is made of. */
 export interface BrokerOptions {

@@ -3,10 +3,10 @@ import { deviceChecks } from '../../gpus/verdict/device-checks.js';
 import { fitDevices } from '../../gpus/verdict/device-fit.js';
 import type { DeviceShape } from '../../gpus/capacity/device-shape.js';
 import type { DeviceFacts } from '../../gpus/verdict/verdict.types.js';
-import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
-import type { StoredDevice } from '../../workers/worker.types.js';
 import type { Alike } from '../cache/equivalent-workers.js';
-import type { Gain } from './relaxations.js';
+import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
+import type { StoredDevice } from '../../gpus/device.types.js';
+import type { Gain } from './relaxation.types.js';
 
 /** Devices with the same facts, wherever they are. */
 export interface DeviceKind {

@@ -4,12 +4,12 @@ import type { AskedRequirements } from '../dispatch/scheduler.service.js';
 import type { ExplanationCaller } from './explanations.js';
 import type { PendingFacts } from './pending.types.js';
 import type { ExperimentFacts, QueueDirectory } from '../../jobs/ports.js';
-import { Findings } from '../../shared/findings.js';
+import { Findings, type Refusal } from '../../shared/findings.js';
 import { checkRequirements } from '../../jobs/submit/job-input.js';
 import { normaliseRequirements } from '../../jobs/submit/normalise.js';
 import { type CheckSelector, requirementChecks } from '../../jobs/submit/requirement-checks.js';
 import { shareOf } from '../../jobs/submit/submit.service.js';
-import type { Refusal, RequirementsSpec } from '../../jobs/submit/submit.types.js';
+import type { RequirementsSpec } from '../../jobs/submit/submit.types.js';
 
 /** What to explain. */
 export interface ExplainInput {

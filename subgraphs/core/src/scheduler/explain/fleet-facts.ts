@@ -1,14 +1,17 @@
 /** What the fleet offers a class: constraint by constraint, all together, and now. Pure. Workers of one shape are looked at once. */
 import { fitDevices } from '../../gpus/verdict/device-fit.js';
 import { type Alike, alike } from '../cache/equivalent-workers.js';
-import { type AmountName, type Constraint, isAmount } from '../requirements/constraints.js';
-import type { Fleet, FleetWorker } from '../cache/fleet.js';
+import { isAmount } from '../requirements/constraints.js';
+import type { Fleet } from '../cache/fleet.js';
 import type { Ledger } from '../cache/ledger.js';
 import type { ConstraintFacts, FleetFacts } from './pending.types.js';
 import { relaxationsOf } from './relaxations.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import { plural } from '../../shared/plural.js';
 import { hasRoomNow } from '../placement/fits-now.js';
+import type { AmountName, Constraint } from '../requirements/constraint.types.js';
+import type { Standing } from './relaxation.types.js';
+import type { FleetWorker } from '../cache/fleet.types.js';
 
 /** What the facts are taken from. */
 export interface FactsWorld {
@@ -16,17 +19,6 @@ export interface FactsWorld {
   readonly ledger: Ledger;
   /** The time, against which the ends of workers are set; left out: they are not looked at. */
   readonly wallMs?: number | undefined;
-}
-
-/** A group of workers against all constraints. */
-export interface Standing {
-  readonly group: Alike;
-  /** The constraints that it does not meet, by themselves. */
-  readonly failed: Constraint[];
-  /** Devices that meet all device constraints so far, by position. */
-  devices: readonly boolean[];
-  /** Whether it meets all constraints so far. */
-  passes: boolean;
 }
 
 /** Reasons shown for one constraint at most. */

@@ -3,9 +3,9 @@ import { compareVersions, isVersion } from '../../gpus/catalogue/versions.js';
 import { capabilityOf } from '../../gpus/verdict/cuda-check.js';
 import { deviceChecks } from '../../gpus/verdict/device-checks.js';
 import type { DeviceFacts } from '../../gpus/verdict/verdict.types.js';
-import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
 import { togetherText } from '../requirements/gpu-constraints.js';
 import { plural } from '../../shared/plural.js';
+import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 
 type Step = string | number;
 

@@ -1,11 +1,10 @@
 /** Changes of what is asked of GPUs, with what each gains. */
 import { failsOnly, gainsOf, kindsOfHosts, servingDevices, servingKinds } from './device-kinds.js';
 import type { Changed, KindsOfHost } from './device-kinds.js';
-import type { Standing } from './fleet-facts.js';
 import { gpuLadders, type Ladder } from './gpu-ladders.js';
 import { gpuVariants } from './gpu-variants.js';
-import type { Gained } from './relaxations.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
+import type { Gained, Standing } from './relaxation.types.js';
 
 /** The furthest step of a ladder is given up a little later than the nearest of another. */
 const furtherCost = 0.001;

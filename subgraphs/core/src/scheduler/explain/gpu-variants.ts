@@ -6,11 +6,11 @@ import { compareVersions } from '../../gpus/catalogue/versions.js';
 import { capabilityOf, driversFor } from '../../gpus/verdict/cuda-check.js';
 import { isPartition, partOf } from '../../gpus/capacity/gpu-equivalents.js';
 import type { DeviceFacts } from '../../gpus/verdict/verdict.types.js';
-import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
 import { type Changed, failsOnly, type KindsOfHost } from './device-kinds.js';
 import { togetherText } from '../requirements/gpu-constraints.js';
 import { textOf } from './gpu-ladders.js';
-import type { Change } from './relaxations.js';
+import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
+import type { Change } from './relaxation.types.js';
 
 /** A requirement with one thing changed. */
 interface GpuVariant extends Change, Changed {}

@@ -3,18 +3,11 @@ import { fitDevices } from '../../gpus/verdict/device-fit.js';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { anyRuntime } from '../../jobs/model/platforms.js';
 import { secondsLeft } from '../cache/equivalent-workers.js';
-import {
-  type AmountName,
-  type Constraint,
-  hostConstraintsOf,
-  isAmount,
-  queueLimit,
-  type Subject,
-} from '../requirements/constraints.js';
-import type { Standing } from './fleet-facts.js';
-import type { FleetWorker } from '../cache/fleet.js';
-import type { Change, Gain, Gained } from './relaxations.js';
+import { hostConstraintsOf, isAmount, queueLimit } from '../requirements/constraints.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
+import type { AmountName, Constraint, Subject } from '../requirements/constraint.types.js';
+import type { Change, Gain, Gained, Standing } from './relaxation.types.js';
+import type { FleetWorker } from '../cache/fleet.types.js';
 
 type Amount = AmountName | 'walltimeSeconds';
 

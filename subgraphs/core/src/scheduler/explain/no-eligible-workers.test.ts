@@ -11,7 +11,8 @@ import {
 import { Fleet } from '../cache/fleet.js';
 import { Ledger } from '../cache/ledger.js';
 import { explainPending } from './pending.js';
-import { classIdOf, prepareClass } from '../requirements/requirement-class.js';
+import { prepareClass } from '../requirements/requirement-class.js';
+import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 
 let fleet: Fleet;
 let ledger: Ledger;

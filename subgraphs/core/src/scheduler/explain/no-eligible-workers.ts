@@ -1,9 +1,9 @@
 /** Why there is no worker at all that could be looked at for a job. Pure. */
 import { admits } from '../cache/equivalent-workers.js';
-import type { QueueFacts } from '../scheduler.types.js';
 import type { Fleet } from '../cache/fleet.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import { plural } from '../../shared/plural.js';
+import type { QueueFacts } from '../../queues/queue-facts.types.js';
 
 /** Queues named at most. */
 const maxNamed = 3;

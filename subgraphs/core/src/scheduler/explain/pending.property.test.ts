@@ -1,8 +1,7 @@
 /** What is told of a waiting job, against a count over all workers by rules written out here once more. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { StoredGpuRequirement, StoredRequirements } from '../../jobs/model/job.types.js';
-import type { StoredDevice } from '../../workers/worker.types.js';
+import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import {
   aGpu,
   anEntry,
@@ -11,7 +10,6 @@ import {
   aWorker,
   someRequirements,
 } from '../../../test/support/scheduler.fixture.js';
-import type { WorkerFacts } from '../scheduler.types.js';
 import { Fleet } from '../cache/fleet.js';
 import { Ledger } from '../cache/ledger.js';
 import { explainPending } from './pending.js';
@@ -19,7 +17,11 @@ import type { ConstraintFacts, PendingFacts } from './pending.types.js';
 import { positionOf } from './queue-position.js';
 import { compareKeys, ReadyWindow } from '../cache/ready-window.js';
 import { changedBy } from '../../../test/support/relaxations.fixture.js';
-import { classIdOf, prepareClass } from '../requirements/requirement-class.js';
+import { prepareClass } from '../requirements/requirement-class.js';
+import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
+import type { StoredDevice } from '../../gpus/device.types.js';
+import type { WorkerFacts } from '../worker-facts.types.js';
+import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 
 /** Models with the names that families have, what is sold as their memory in MiB, and what tools report. */
 const models = [

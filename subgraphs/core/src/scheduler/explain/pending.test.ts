@@ -1,6 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
-import type { StoredDevice } from '../../workers/worker.types.js';
 import {
   aGpu,
   anEntry,
@@ -19,7 +18,9 @@ import type { PendingFacts, WaitingJob } from './pending.types.js';
 import { positionOf, timeOfId } from './queue-position.js';
 import { quietMs } from '../placement/idle-hosts.js';
 import { ReadyWindow } from '../cache/ready-window.js';
-import { classIdOf, prepareClass } from '../requirements/requirement-class.js';
+import { prepareClass } from '../requirements/requirement-class.js';
+import type { StoredDevice } from '../../gpus/device.types.js';
+import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 
 let fleet: Fleet;
 let ledger: Ledger;

@@ -5,17 +5,15 @@ import { cudaReleases } from '../../gpus/catalogue/cuda-releases.js';
 import { rocmReleases } from '../../gpus/catalogue/rocm-releases.js';
 import { deviceChecks } from '../../gpus/verdict/device-checks.js';
 import { deviceFacts, deviceVerdict } from '../../gpus/verdict/device-verdict.js';
-import type { StoredGpuRequirement, StoredRequirements } from '../../jobs/model/job.types.js';
-import type { StoredDevice } from '../../workers/worker.types.js';
+import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { someRequirements } from '../../../test/support/scheduler.fixture.js';
-import type { QueueFacts, WorkerFacts } from '../scheduler.types.js';
 import { constraintsOf, candidateOf, hostConstraintsOf } from '../requirements/constraints.js';
 import { fleetFacts } from './fleet-facts.js';
 import { Fleet } from '../cache/fleet.js';
 import { Ledger } from '../cache/ledger.js';
 import type { FleetFacts } from './pending.types.js';
 import { changedBy, lacking } from '../../../test/support/relaxations.fixture.js';
-import { classIdOf, prepareClass } from '../requirements/requirement-class.js';
+import { prepareClass } from '../requirements/requirement-class.js';
 import { compileSelector } from '../requirements/selector.js';
 import {
   anyFleet,
@@ -24,6 +22,11 @@ import {
   queues,
   wallMs,
 } from '../../../test/support/relaxations-worlds.fixture.js';
+import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
+import type { StoredDevice } from '../../gpus/device.types.js';
+import type { WorkerFacts } from '../worker-facts.types.js';
+import type { QueueFacts } from '../../queues/queue-facts.types.js';
+import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 
 const queueOf = (worker: WorkerFacts): QueueFacts =>
   queues.find(({ id }) => id === worker.queueId) ?? (queues[0] as QueueFacts);

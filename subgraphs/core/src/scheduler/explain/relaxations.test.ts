@@ -1,7 +1,6 @@
 /** Changes that are proposed: cases that took thought. What holds for all is in relaxations.property.test.ts. */
 import { beforeEach, expect, test } from '@jest/globals';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
-import type { StoredDevice } from '../../workers/worker.types.js';
 import {
   aGpu,
   anEntry,
@@ -14,7 +13,9 @@ import { fleetFacts } from './fleet-facts.js';
 import { Fleet } from '../cache/fleet.js';
 import { Ledger } from '../cache/ledger.js';
 import type { FleetFacts } from './pending.types.js';
-import { classIdOf, prepareClass } from '../requirements/requirement-class.js';
+import { prepareClass } from '../requirements/requirement-class.js';
+import type { StoredDevice } from '../../gpus/device.types.js';
+import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 
 const wallMs = Date.UTC(2026, 0, 1);
 let fleet: Fleet;

@@ -2,35 +2,11 @@
  * Changes of one constraint that would let more workers take a job. Values to ask instead are those that workers have: of each constraint the
  * one that is nearest to what is asked, and the one that gains the most. A worker that two things keep away gains by none of them.
  */
-import type { Alike } from '../cache/equivalent-workers.js';
-import type { Standing } from './fleet-facts.js';
 import { gpuGains } from './gpu-relaxations.js';
 import { hostGains } from './host-relaxations.js';
 import type { Relaxation } from './pending.types.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
-
-/** A change of one thing. */
-export interface Change {
-  /** The constraint that is changed, as it reads. */
-  readonly constraint: string;
-  readonly change: string;
-  /** How much is given up: smaller is cheaper. */
-  readonly cost: number;
-}
-
-/** Workers that would fit. */
-export interface Gain {
-  readonly group: Alike;
-  /** How many of the group. */
-  readonly workers: number;
-  /** Devices of each that would serve. */
-  readonly devices: number;
-}
-
-/** A change with what it gains. */
-export interface Gained extends Change {
-  readonly gains: readonly Gain[];
-}
+import type { Gained, Standing } from './relaxation.types.js';
 
 interface Counted extends Relaxation {
   readonly cost: number;

@@ -1,19 +1,7 @@
 /** Buckets of one place in the order in which they are filled: by free devices, then by free cores, the least first. */
-import type { Asker, Room } from './placement.types.js';
 import { wholeDevicesOf } from './capacity-order.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
-
-/** Workers with equal room. */
-export interface Bucket {
-  readonly room: Room;
-  /** Devices of which all is free. */
-  readonly wholeFree: number;
-  /** Whether those in it may get jobs without GPUs. */
-  readonly takesPlain: boolean;
-  readonly askers: Asker[];
-  /** Whether those in it differ in the time they have. */
-  hasDeadlines: boolean;
-}
+import type { Bucket } from './placement.types.js';
 
 /** See the head of this file. Holds the buckets that have somebody in them. */
 export class BucketOrder {

@@ -1,9 +1,9 @@
 /** A place of a board: workers of one shape that ask, by what they have room for. */
 import { roomText } from '../../gpus/capacity/device-capacity.js';
 import { roomNumber } from './capacity-order.js';
-import type { Asker } from './placement.types.js';
-import type { Bucket, BucketOrder } from './bucket-order.js';
-import type { Shape } from '../cache/fleet.js';
+import type { Asker, Bucket } from './placement.types.js';
+import type { BucketOrder } from './bucket-order.js';
+import type { Shape } from '../cache/fleet.types.js';
 
 /** Workers of one shape whose callers may take the same. */
 export interface Place {

@@ -2,10 +2,9 @@
 import { type DeviceFit, rankTogether } from '../../gpus/verdict/device-fit.js';
 import { chooseDevices } from '../../gpus/capacity/device-choice.js';
 import { roomText, wholeDevice } from '../../gpus/capacity/device-capacity.js';
-import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
-import type { Asker, Room } from './placement.types.js';
-import type { Bucket } from './bucket-order.js';
+import type { Asker, Room, Bucket } from './placement.types.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
+import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 
 /** Who came last; where times differ, who has the least that is enough. */
 export function someone({ askers, hasDeadlines }: Bucket, cls: RequirementClass): Asker | undefined {

@@ -2,10 +2,10 @@
 import type { DeviceFit } from '../../gpus/verdict/device-fit.js';
 import { chooseDevices } from '../../gpus/capacity/device-choice.js';
 import { deviceRoom } from '../../gpus/capacity/device-capacity.js';
-import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
-import type { FleetWorker } from '../cache/fleet.js';
 import type { DeviceBooking, Ledger } from '../cache/ledger.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
+import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
+import type { FleetWorker } from '../cache/fleet.types.js';
 
 /**
  * Whether a worker that fits could begin a job of the class now.

@@ -3,9 +3,10 @@ import { deviceRoom, type DeviceRoom } from '../../gpus/capacity/device-capacity
 import { hasLeast, type LeastRoom } from './capacity-order.js';
 import type { Room } from './placement.types.js';
 import type { AcquireRequest } from '../scheduler.types.js';
-import type { Fleet, FleetWorker } from '../cache/fleet.js';
+import type { Fleet } from '../cache/fleet.js';
 import type { Ledger } from '../cache/ledger.js';
 import { bookingsOnHost } from '../cache/shared-devices.js';
+import type { FleetWorker } from '../cache/fleet.types.js';
 
 const noDevices: DeviceRoom = {
   shape: { key: '', facts: [], gpus: [], kinds: [], parts: [], sizes: [] },

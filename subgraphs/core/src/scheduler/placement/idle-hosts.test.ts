@@ -15,7 +15,8 @@ import { Ledger } from '../cache/ledger.js';
 import { matchPass, type PassRequest, type PassResult } from './matcher.js';
 import { quietMs } from './idle-hosts.js';
 import { ReadyWindows } from '../cache/ready-windows.js';
-import { classIdOf, prepareClass, type RequirementClass } from '../requirements/requirement-class.js';
+import { prepareClass, type RequirementClass } from '../requirements/requirement-class.js';
+import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 
 let fleet: Fleet;
 let ledger: Ledger;

@@ -5,9 +5,9 @@
  * hosts have room for.
  */
 import type { AcquireRequest, Capacity } from '../scheduler.types.js';
-import type { FleetWorker } from '../cache/fleet.js';
 import type { Ledger } from '../cache/ledger.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
+import type { FleetWorker } from '../cache/fleet.types.js';
 
 /** How long a host is waited for: a pilot with jobs pauses for 2 s at most before it asks again. */
 export const quietMs = 2500;

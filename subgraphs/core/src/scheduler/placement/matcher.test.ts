@@ -16,7 +16,8 @@ import { Fleet } from '../cache/fleet.js';
 import { Ledger } from '../cache/ledger.js';
 import { matchPass, type PassResult } from './matcher.js';
 import { ReadyWindows } from '../cache/ready-windows.js';
-import { classIdOf, prepareClass, type RequirementClass } from '../requirements/requirement-class.js';
+import { prepareClass, type RequirementClass } from '../requirements/requirement-class.js';
+import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 
 let fleet: Fleet;
 let windows: ReadyWindows;

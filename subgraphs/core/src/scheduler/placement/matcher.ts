@@ -4,14 +4,13 @@
  * and a class that does not fit a worker is set aside for it, whatever number of jobs it has.
  */
 import { askedGpus, gpusOf } from '../../gpus/capacity/gpu-equivalents.js';
-import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
 import { Board } from './placement-round.js';
 import { type LeastRoom, leastOf } from './capacity-order.js';
 import type { Asker, Placing } from './placement.types.js';
 import type { AcquireRequest, LedgerEntry, ReadyJob } from '../scheduler.types.js';
 import { roomOf } from './free-capacity.js';
 import type { Demand } from '../cache/gpu-demand.js';
-import type { Fleet, FleetWorker } from '../cache/fleet.js';
+import type { Fleet } from '../cache/fleet.js';
 import { Heap } from './heap.js';
 import type { Ledger } from '../cache/ledger.js';
 import { QuietRooms } from './idle-hosts.js';
@@ -26,6 +25,8 @@ import {
   type ShareStanding,
   standing,
 } from './share-order.js';
+import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
+import type { FleetWorker } from '../cache/fleet.types.js';
 
 /** A worker that asks, with what it may get at most in this pass. */
 export interface PassRequest {

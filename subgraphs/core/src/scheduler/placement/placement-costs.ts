@@ -2,14 +2,13 @@
 import { deviceChoices } from '../../gpus/capacity/device-choice.js';
 import { type DeviceFit, rankTogether } from '../../gpus/verdict/device-fit.js';
 import { withoutDevices } from '../../gpus/capacity/device-capacity.js';
-import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
 import type { BoardPrices } from './placement-prices.js';
 import { hasRoom, less, rankOf, simpleCost } from './capacity-order.js';
-import type { Room } from './placement.types.js';
-import type { Bucket } from './bucket-order.js';
-import type { Shape } from '../cache/fleet.js';
+import type { Room, Bucket } from './placement.types.js';
 import type { Place } from './candidate-group.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
+import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
+import type { Shape } from '../cache/fleet.types.js';
 
 /** A bucket with room for the next job of a class. */
 export interface Found {

@@ -1,11 +1,10 @@
 /** What placing costs on a board, by the prices of the moment, within a bounded amount of work. */
 import type { DeviceFit } from '../../gpus/verdict/device-fit.js';
 import { roomKey, simpleCost } from './capacity-order.js';
-import type { Room } from './placement.types.js';
-import type { Bucket } from './bucket-order.js';
+import type { Room, Bucket } from './placement.types.js';
 import { type Demand, type HostKind, Prices } from '../cache/gpu-demand.js';
-import type { Shape } from '../cache/fleet.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
+import type { Shape } from '../cache/fleet.types.js';
 
 /** What places are priced by. */
 export interface Pricing {

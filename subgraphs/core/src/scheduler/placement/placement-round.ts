@@ -6,16 +6,16 @@
 import { chooseDevices } from '../../gpus/capacity/device-choice.js';
 import type { DeviceFit } from '../../gpus/verdict/device-fit.js';
 import { sameDevices, withoutDevices, withoutOthers } from '../../gpus/capacity/device-capacity.js';
-import type { StoredGpuRequirement } from '../../jobs/model/job.types.js';
 import { BoardCosts, type Found, leastCost, rankWeight, tierWeight } from './placement-costs.js';
 import { BoardPrices, type Pricing } from './placement-prices.js';
 import { less, roomNumber, someone, tellsApart, wholeFree } from './capacity-order.js';
-import type { Asker, Placing } from './placement.types.js';
-import { type Bucket, BucketOrder } from './bucket-order.js';
-import type { FleetWorker, Shape } from '../cache/fleet.js';
+import type { Asker, Placing, Bucket } from './placement.types.js';
+import { BucketOrder } from './bucket-order.js';
 import { Heap } from './heap.js';
 import { bucketOf, type Place } from './candidate-group.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
+import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
+import type { FleetWorker, Shape } from '../cache/fleet.types.js';
 
 /** A worker that asks, and where it stands. */
 interface Seat {

@@ -3,7 +3,6 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { aReadyJob, aShare } from '../../../test/support/scheduler.fixture.js';
-import type { WorkerFacts } from '../scheduler.types.js';
 import { Demand } from '../cache/gpu-demand.js';
 import { Fleet } from '../cache/fleet.js';
 import { Ledger } from '../cache/ledger.js';
@@ -17,7 +16,9 @@ import {
   worldQueues,
 } from '../../../test/support/placement-worlds.fixture.js';
 import { experimentOf, ReadyWindows } from '../cache/ready-windows.js';
-import { classIdOf, prepareClass, type RequirementClass } from '../requirements/requirement-class.js';
+import { prepareClass, type RequirementClass } from '../requirements/requirement-class.js';
+import type { WorkerFacts } from '../worker-facts.types.js';
+import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 
 const shares = ['alpha/a', 'beta/b'] as const;
 

@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
-import type { StoredDevice } from '../../workers/worker.types.js';
 import {
   aGpu,
   aQueue,
@@ -10,13 +9,15 @@ import {
   aWorker,
   someRequirements,
 } from '../../../test/support/scheduler.fixture.js';
-import type { WorkerFacts } from '../scheduler.types.js';
 import { Demand } from '../cache/gpu-demand.js';
 import { Fleet } from '../cache/fleet.js';
 import { Ledger } from '../cache/ledger.js';
 import { matchPass } from './matcher.js';
 import { ReadyWindows } from '../cache/ready-windows.js';
-import { classIdOf, prepareClass, type RequirementClass } from '../requirements/requirement-class.js';
+import { prepareClass, type RequirementClass } from '../requirements/requirement-class.js';
+import type { StoredDevice } from '../../gpus/device.types.js';
+import type { WorkerFacts } from '../worker-facts.types.js';
+import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 
 let fleet: Fleet;
 let windows: ReadyWindows;

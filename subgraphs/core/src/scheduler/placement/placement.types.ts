@@ -1,7 +1,7 @@
 /** What the board of a pass takes and gives. */
 import type { DeviceRoom } from '../../gpus/capacity/device-capacity.js';
 import type { AcquireRequest } from '../scheduler.types.js';
-import type { FleetWorker } from '../cache/fleet.js';
+import type { FleetWorker } from '../cache/fleet.types.js';
 
 /** What a worker that asks has room for. Never changed: what a job takes makes another room. */
 export interface Room {
@@ -31,4 +31,16 @@ export interface Placing {
   readonly asker: Asker;
   /** Positions of its devices. */
   readonly positions: readonly number[];
+}
+
+/** Workers with equal room. */
+export interface Bucket {
+  readonly room: Room;
+  /** Devices of which all is free. */
+  readonly wholeFree: number;
+  /** Whether those in it may get jobs without GPUs. */
+  readonly takesPlain: boolean;
+  readonly askers: Asker[];
+  /** Whether those in it differ in the time they have. */
+  hasDeadlines: boolean;
 }

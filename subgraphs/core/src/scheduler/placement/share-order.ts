@@ -2,8 +2,8 @@
  * Which share is served next: first those under their own quota, the least served first; then those that borrow, by what they hold beyond
  * their own as a part of all there is (the largest of cores, memory and GPUs), against their weight.
  */
-import type { ShareFacts } from '../scheduler.types.js';
 import type { Usage } from '../cache/ledger.js';
+import type { ShareFacts } from '../../shares/share-facts.types.js';
 
 /** All there is: what live workers offer together. */
 export interface Totals {

@@ -1,9 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { aDevice, aGpu, aQueue, aWorker, someRequirements } from '../../../test/support/scheduler.fixture.js';
-import type { QueueFacts, WorkerFacts } from '../scheduler.types.js';
 import { candidateOf, constraintsOf, meetsAll } from './constraints.js';
 import { compileSelector } from './selector.js';
+import type { WorkerFacts } from '../worker-facts.types.js';
+import type { QueueFacts } from '../../queues/queue-facts.types.js';
 
 type Hardware = Partial<WorkerFacts['hardware']>;
 

@@ -4,9 +4,10 @@ import { fitDevices } from '../../gpus/verdict/device-fit.js';
 import type { DeviceShape } from '../../gpus/capacity/device-shape.js';
 import { deviceVerdict } from '../../gpus/verdict/device-verdict.js';
 import type { DeviceFacts, Verdict } from '../../gpus/verdict/verdict.types.js';
-import type { StoredGpuRequirement, StoredRequirements } from '../../jobs/model/job.types.js';
-import type { Constraint } from './constraints.js';
+import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { plural } from '../../shared/plural.js';
+import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
+import type { Constraint } from './constraint.types.js';
 
 /** What is asked of devices: each thing by itself, then all together on one host. GPUs that are optional are no constraint. */
 export function gpuConstraints({ gpu }: StoredRequirements): readonly Constraint[] {

@@ -4,7 +4,9 @@ import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { aDevice, aGpu, aQueue, aWorker, someRequirements } from '../../../test/support/scheduler.fixture.js';
 import { Fleet } from '../cache/fleet.js';
 import { Heap } from '../placement/heap.js';
-import { canonicalJson, classIdOf, prepareClass } from './requirement-class.js';
+import { prepareClass } from './requirement-class.js';
+import { canonicalJson } from '../../shared/canonical-json.js';
+import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 
 describe('a requirement class', () => {
   test('is the same for equal requirements, whatever order their fields came in', () => {

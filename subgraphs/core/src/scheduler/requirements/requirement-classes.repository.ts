@@ -1,6 +1,6 @@
 /** Reads stored requirement classes; a submit writes them. */
 import type { Collection } from 'mongodb';
-import type { RequirementClassDocument } from './requirement-class.js';
+import type { RequirementClassDocument } from '../../jobs/model/requirement-class.document.js';
 
 /** See the head of this file. */
 export class RequirementClassesRepository {

@@ -2,8 +2,9 @@
  * The requirement classes that this process works with, ready for matching: read from the store when somebody needs them, forgotten when nobody
  * has for a while. The store keeps them all.
  */
-import { prepareClass, type RequirementClass, type RequirementClassDocument } from './requirement-class.js';
+import { prepareClass, type RequirementClass } from './requirement-class.js';
 import type { RequirementClassesRepository } from './requirement-classes.repository.js';
+import type { RequirementClassDocument } from '../../jobs/model/requirement-class.document.js';
 
 interface Known {
   readonly cls: RequirementClass;

@@ -4,8 +4,9 @@
  */
 import { Environment } from '@marcbachmann/cel-js';
 import { DomainError } from '@rhizome/errors';
-import type { QueueFacts, WorkerFacts } from '../scheduler.types.js';
 import { constantFault } from './selector-constants.js';
+import type { WorkerFacts } from '../worker-facts.types.js';
+import type { QueueFacts } from '../../queues/queue-facts.types.js';
 
 const maxLength = 2000;
 const maxComprehensions = 4;

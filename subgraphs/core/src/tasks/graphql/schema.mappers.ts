@@ -1,7 +1,6 @@
 /** What stands behind the types of this folder's SDL. */
 import type { KeysetPage } from '@rhizome/mongo';
-import type { TaskFacts } from '../task.document.js';
-import type { TaskProgressFacts } from '../tasks.service.js';
+import type { TaskFacts, TaskProgressFacts } from '../task.document.js';
 
 export type TaskMapper = TaskFacts;
 export type TaskConnectionMapper = KeysetPage<TaskFacts>;

@@ -6,8 +6,7 @@ import type { Context } from '../../context.js';
 import type { JobState } from '../../jobs/model/job-state.js';
 import type { JobDocument } from '../../jobs/model/job.types.js';
 import type { JobPageRequest } from '../../jobs/jobs.service.js';
-import type { TaskFacts } from '../task.document.js';
-import type { TaskProgressFacts } from '../tasks.service.js';
+import type { TaskFacts, TaskProgressFacts } from '../task.document.js';
 
 /** Tasks by id; what the principal may not read is null. */
 export const taskLoader = defineLoader<string, TaskFacts, Context>({

@@ -1,11 +1,13 @@
 /** Orders to workers, pushed to those of this process that listen: kills, drops and drains at once, word of new work at most once a second. */
-import type { JobEvent, QueueFacts, WorkerFacts } from '../../scheduler/scheduler.types.js';
 import type { BrokerView } from '../../scheduler/cache/scheduler-cache.js';
 import { experimentOf } from '../../scheduler/cache/ready-windows.js';
 import type { RequirementClasses } from '../../scheduler/requirements/requirement-classes.js';
 import { isHeld } from '../../jobs/model/job-state.js';
 import { drainOf, type WorkerCommand } from './command-rules.js';
 import { PushStream } from './push-stream.js';
+import type { WorkerFacts } from '../../scheduler/worker-facts.types.js';
+import type { QueueFacts } from '../../queues/queue-facts.types.js';
+import type { JobEvent } from '../../jobs/model/job-event.types.js';
 
 /** One message to a worker. */
 export interface CommandsMessage {

@@ -1,9 +1,9 @@
 /** What a worker must do about what it says it holds. */
 import { isHeld } from '../../jobs/model/job-state.js';
-import type { QueueFacts } from '../../scheduler/scheduler.types.js';
 import type { ReportedJob } from '../../scheduler/cache/scheduler-jobs.repository.js';
 import type { Ledger } from '../../scheduler/cache/ledger.js';
 import type { HeldJob, WorkerDocument } from '../worker.types.js';
+import type { QueueFacts } from '../../queues/queue-facts.types.js';
 
 /** An order to a worker. */
 export interface WorkerCommand {

@@ -10,7 +10,8 @@ import { queueEntity } from '../../queues/graphql/resolvers.js';
 import type { Resolvers } from '../../types.generated.js';
 import { isToldByGrant, jobOfGrant } from './granted-job.js';
 import { leaseLoader, queueWorkersLoader, workerEntity } from './worker-loader.js';
-import type { DeviceUse, StoredDevice, WorkerDocument } from '../worker.types.js';
+import type { DeviceUse, WorkerDocument } from '../worker.types.js';
+import type { StoredDevice } from '../../gpus/device.types.js';
 
 type Mutations = Pick<
   NonNullable<Resolvers['Mutation']>,

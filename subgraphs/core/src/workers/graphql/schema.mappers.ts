@@ -2,7 +2,8 @@
 import type { KeysetPage } from '@rhizome/mongo';
 import type { Grant } from '../../scheduler/scheduler.types.js';
 import type { WorkerCommand } from '../commands/command-rules.js';
-import type { StoredDevice, WorkerDocument } from '../worker.types.js';
+import type { WorkerDocument } from '../worker.types.js';
+import type { StoredDevice } from '../../gpus/device.types.js';
 
 export type WorkerMapper = WorkerDocument;
 export type WorkerConnectionMapper = KeysetPage<WorkerDocument>;

@@ -1,5 +1,6 @@
 /** Groups signs of life: what arrives within a few milliseconds renews its leases by one call of the store. */
-import type { LeasesRepository, LeaseTerms, Renewal } from './leases.repository.js';
+import type { LeasesRepository, Renewal } from './leases.repository.js';
+import type { LeaseTerms } from '../worker.types.js';
 
 interface Waiting {
   readonly renewal: Renewal;

@@ -1,9 +1,8 @@
 /** The only code that touches the collection of workers' leases. Times are the store's: clocks of processes need not agree. */
 import type { AnyBulkWriteOperation, Collection, Document } from 'mongodb';
 import type { StoreTime } from '../../shared/store-time.js';
-import type { Digests } from '../registration/fact-reports.js';
 import { workerSchemaVersion } from '../worker.document.js';
-import type { DeviceUse, HeldJob, LeaseDocument } from '../worker.types.js';
+import type { DeviceUse, HeldJob, LeaseDocument, LeaseTerms, Digests } from '../worker.types.js';
 
 /** A sign of life. */
 export interface Renewal {
@@ -15,9 +14,6 @@ export interface Renewal {
   /** Of the facts that are reported with it. */
   readonly digests?: Digests;
 }
-
-/** How a lease stands. */
-export type LeaseTerms = Pick<LeaseDocument, '_id' | 'expiresAt' | 'told' | 'lostAt' | 'lostReason'>;
 
 const majority = { w: 'majority' } as const;
 

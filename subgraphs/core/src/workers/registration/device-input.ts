@@ -2,8 +2,9 @@
 import type { Problems } from '../../shared/problems.js';
 import { known, type Maybe, type Path, told } from './optional-inputs.js';
 import { workerLimits } from '../worker.document.js';
-import type { DeviceHealth, DeviceUse, StoredDevice, StoredFactSource } from '../worker.types.js';
+import type { DeviceUse } from '../worker.types.js';
 import type { WorkerErrorCode } from '../worker-errors.js';
+import type { DeviceHealth, StoredDevice, StoredFactSource } from '../../gpus/device.types.js';
 
 /** What of a device is in use, as it comes. */
 export interface DeviceUseSpec {

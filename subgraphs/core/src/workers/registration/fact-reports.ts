@@ -4,19 +4,14 @@
  * version. A worker is written for a version that it does not have yet, and by none that is older than its own.
  */
 import { createHash } from 'node:crypto';
-import { canonicalJson } from '../../scheduler/requirements/requirement-class.js';
-import type { LeaseTerms } from '../leases/leases.repository.js';
 import { type DeviceSpec, storedDevices } from './device-input.js';
 import { type HardwareSpec, storedHardware } from './worker-input.js';
 import type { WorkerRegistry } from '../worker-registry.js';
-import {
-  type FactPart,
-  factParts,
-  type StoredDevice,
-  type StoredHardware,
-  type WorkerDocument,
-} from '../worker.types.js';
+import { type FactPart, factParts, type WorkerDocument, type LeaseTerms, type Digests } from '../worker.types.js';
 import type { WorkersRepository } from '../workers.repository.js';
+import type { StoredDevice } from '../../gpus/device.types.js';
+import type { StoredHardware } from '../../scheduler/worker-facts.types.js';
+import { canonicalJson } from '../../shared/canonical-json.js';
 
 /** Facts in their stored form; a part that was not reported is left out. */
 export interface ReportedFacts {
@@ -29,9 +24,6 @@ interface Told {
   readonly hardware?: HardwareSpec | null | undefined;
   readonly devices?: readonly DeviceSpec[] | null | undefined;
 }
-
-/** What a report leaves with the lease. */
-export type Digests = Readonly<Partial<Record<FactPart, string>>>;
 
 /** A report as it is stored, and its digests. */
 export interface Report<TFacts extends ReportedFacts = ReportedFacts> {

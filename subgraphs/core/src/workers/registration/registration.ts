@@ -2,7 +2,6 @@
 import type { Principal } from '@rhizome/authz';
 import type { Logger } from '@rhizome/log';
 import type { Ids } from '@rhizome/clock';
-import type { QueueFacts } from '../../scheduler/scheduler.types.js';
 import { digestOf } from '../../shared/idempotency.js';
 import type { LeasesRepository } from '../leases/leases.repository.js';
 import { type ReportedFacts, reportOf } from './fact-reports.js';
@@ -13,6 +12,7 @@ import type { WorkerRegistry } from '../worker-registry.js';
 import { workerSchemaVersion } from '../worker.document.js';
 import type { WorkerDocument } from '../worker.types.js';
 import type { NewWorker, WorkersRepository } from '../workers.repository.js';
+import type { QueueFacts } from '../../queues/queue-facts.types.js';
 
 /** What {@link Registration} is made of. */
 export interface RegistrationOptions {

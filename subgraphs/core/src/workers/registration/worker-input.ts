@@ -3,8 +3,9 @@ import type { Problems } from '../../shared/problems.js';
 import { checkDevices, type DeviceSpec } from './device-input.js';
 import { known, type Maybe, type Path, told } from './optional-inputs.js';
 import { workerLimits } from '../worker.document.js';
-import type { StoredHardware, StoredLabel } from '../worker.types.js';
 import type { WorkerErrorCode } from '../worker-errors.js';
+import type { StoredLabel } from '../../shared/label.types.js';
+import type { StoredHardware } from '../../scheduler/worker-facts.types.js';
 
 /** What a host is and has, as it comes. */
 export interface HardwareSpec {

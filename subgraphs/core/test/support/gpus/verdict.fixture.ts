@@ -1,6 +1,6 @@
 /** A requirement and a device of which only what a test is about is told. */
-import type { StoredGpuRequirement } from '../../../src/jobs/model/job.types.js';
 import type { DeviceFacts } from '../../../src/gpus/verdict/verdict.types.js';
+import type { StoredGpuRequirement } from '../../../src/gpus/gpu-requirement.types.js';
 
 /** One GPU of any kind, and what is changed. */
 export const gpu = (change: Partial<StoredGpuRequirement> = {}): StoredGpuRequirement => ({

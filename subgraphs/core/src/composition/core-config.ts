@@ -1,5 +1,5 @@
 /** What of the configuration core itself looks at; `config.ts` reads all of it. */
-import type { EventsConfig } from './events/events.service.js';
+import type { EventsConfig } from '../events/events.service.js';
 
 /** See the head of this file. What is left out has a default. */
 export interface CoreConfig {

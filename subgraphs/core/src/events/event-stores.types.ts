@@ -1,0 +1,11 @@
+/** Stores of the event stream. */
+import type { ChangeFeed } from './feed/change-feed.repository.js';
+import type { CountScanRepository } from './counts/count-scan.repository.js';
+import type { CountSnapshotsRepository } from './counts/count-snapshots.repository.js';
+
+/** What {@link eventStores} makes. */
+export interface EventStores {
+  readonly feed: ChangeFeed;
+  readonly scan: CountScanRepository;
+  readonly snapshots: CountSnapshotsRepository;
+}

@@ -1,0 +1,34 @@
+/** What the scheduler knows of a worker. */
+import type { StoredDevice } from '../gpus/device.types.js';
+import type { StoredLabel } from '../shared/label.types.js';
+
+/** State of a worker, as in the schema. */
+export type WorkerState = 'READY' | 'DRAINING' | 'ENDED' | 'LOST';
+
+/** What a host is and has; facts that are not known are left out. */
+export interface StoredHardware {
+  readonly cpuVendor?: string;
+  readonly cpuModel?: string;
+  readonly architecture: string;
+  readonly architectureLevel?: string;
+  readonly cores: number;
+  readonly memoryMiB: number;
+  readonly diskMiB: number;
+  readonly containerRuntimes: readonly string[];
+  readonly network?: boolean;
+}
+
+/** What the scheduler needs to know of a live worker. */
+export interface WorkerFacts {
+  readonly id: string;
+  readonly queueId: string;
+  readonly host: string;
+  readonly name: string;
+  readonly version: string;
+  readonly state: WorkerState;
+  readonly stateReason?: string;
+  readonly hardware: StoredHardware;
+  readonly labels: readonly StoredLabel[];
+  readonly devices: readonly StoredDevice[];
+  readonly endsAt?: Date;
+}

@@ -1,0 +1,12 @@
+/** Inserts that may meet documents of an earlier attempt. */
+import { MongoBulkWriteError } from 'mongodb';
+
+export const duplicateKey = 11_000;
+
+/** Whether an unordered insert failed for nothing but documents that were there already. */
+export function isOnlyDuplicates(error: unknown): boolean {
+  if (!(error instanceof MongoBulkWriteError)) return false;
+  const faults = Array.isArray(error.writeErrors) ? error.writeErrors : [error.writeErrors];
+  const concern = error.result.getWriteConcernError();
+  return concern === undefined && faults.length > 0 && faults.every(({ code }) => code === duplicateKey);
+}
