@@ -6,6 +6,8 @@ import { readdirSync } from 'node:fs';
 import graphql from '@graphql-eslint/eslint-plugin';
 import markdown from '@eslint/markdown';
 import tseslint from 'typescript-eslint';
+import importX, { createNodeResolver } from 'eslint-plugin-import-x';
+import { coreZones } from './tools/lint/core-direction.mjs';
 import language from './tools/lint/plugin.mjs';
 
 const experiments = readdirSync(new URL('./experiments', import.meta.url), { withFileTypes: true })
@@ -96,6 +98,27 @@ export default tseslint.config(
     },
   },
   { files: ['**/*.{test,e2e}.ts'], plugins: { language }, rules: { 'language/test-names': 'warn' } },
+  {
+    files: ['**/*.{ts,tsx}'],
+    plugins: { 'import-x': importX },
+    settings: {
+      // Sources import what they compile to: `./x.js` is `x.ts`.
+      'import-x/resolver-next': [
+        createNodeResolver({
+          extensions: ['.ts', '.tsx'],
+          extensionAlias: { '.js': ['.ts', '.tsx', '.js'] },
+        }),
+      ],
+      'import-x/extensions': ['.ts', '.tsx'],
+      'import-x/external-module-folders': ['node_modules'],
+    },
+    rules: { 'import-x/no-cycle': ['error', { ignoreExternal: true }] },
+  },
+  {
+    files: ['subgraphs/core/src/**/*.ts'],
+    ignores: ['**/*.test.ts'],
+    rules: { 'import-x/no-restricted-paths': ['error', { basePath: import.meta.dirname, zones: coreZones }] },
+  },
   {
     files: ['**/*.md'],
     plugins: { markdown, language },

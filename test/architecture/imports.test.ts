@@ -30,7 +30,7 @@ function allowed({ folder, name }: WorkspacePackage): readonly string[] {
 const sources = repositoryFiles().filter((path) => /\.tsx?$/.test(path));
 /** Tests, and what only tests are built on. */
 const isTest = (path: string) =>
-  /\.(test|e2e|fixture)\.ts$/.test(path) || path.includes('/src/testing/') || path.startsWith('test/');
+  /\.(test|e2e|fixture)\.ts$/.test(path) || path.includes('/src/testing/') || /(^|\/)test\//.test(path);
 const owner = (path: string) => packages.find(({ folder }) => path.startsWith(`${folder}/`));
 const packageOf = (specifier: string) =>
   specifier

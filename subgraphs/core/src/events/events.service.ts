@@ -164,7 +164,11 @@ export class EventsService {
   async *follow(options: {
     readonly after: string | null;
     readonly signal: AbortSignal;
-  }): AsyncGenerator<{ readonly events: readonly StreamedJobEvent[]; readonly cursor: string }, void, undefined> {
+  }): AsyncGenerator<
+    { readonly events: readonly StreamedJobEvent[]; readonly cursor: string },
+    void,
+    undefined
+  > {
     await this.#tailer.opened;
     const tie = linkSignals([options.signal, this.#abort.signal]);
     const after = options.after === null ? this.#hub.head : decodeCursor(options.after);

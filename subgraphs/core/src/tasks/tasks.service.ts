@@ -15,7 +15,14 @@ import type { SubmissionsRepository } from '../jobs/submit/submissions.repositor
 import { digestOf, keyReused, listed, refusalOf, shareOf } from '../jobs/submit/submit.service.js';
 import { endedOf } from './completion.js';
 import type { Expansion } from './expansion.js';
-import { taskSchemaVersion, type StoredParameterSet, type TaskDocument, type TaskFacts, type TaskState, type TaskProgressFacts } from './task.document.js';
+import {
+  taskSchemaVersion,
+  type StoredParameterSet,
+  type TaskDocument,
+  type TaskFacts,
+  type TaskState,
+  type TaskProgressFacts,
+} from './task.document.js';
 import { checkTask, externalParentsOf, shapesOf } from './task-input.js';
 import type { TasksRepository } from './tasks.repository.js';
 import type { Refusal } from '../shared/findings.js';

@@ -6,7 +6,11 @@ import type { StreamedJobEvent } from '../feed/job-event.js';
 import { JobCounts } from './job-counts.js';
 import { TaskCounts } from './task-counts.js';
 
-function anEvent(from: JobState | null, to: JobState, change: Partial<StoredLastEvent> = {}): StreamedJobEvent {
+function anEvent(
+  from: JobState | null,
+  to: JobState,
+  change: Partial<StoredLastEvent> = {},
+): StreamedJobEvent {
   const last: StoredLastEvent = {
     revision: 1,
     from,

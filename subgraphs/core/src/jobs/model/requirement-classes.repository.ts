@@ -37,4 +37,3 @@ export class ClassesRepository {
     missing.forEach(([id]) => this.#stored.add(id));
   }
 }
-

@@ -1,5 +1,10 @@
 /** Requirements, payloads and retry policies in their stored form: defaults filled in, lists sorted where order means nothing. */
-import type { JobErrorFamily, StoredPayload, StoredRequirements, StoredRetryPolicy } from '../model/job.types.js';
+import type {
+  JobErrorFamily,
+  StoredPayload,
+  StoredRequirements,
+  StoredRetryPolicy,
+} from '../model/job.types.js';
 import { anyRuntime } from '../model/platforms.js';
 import type { GpuSpec, PayloadSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';

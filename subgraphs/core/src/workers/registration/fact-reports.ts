@@ -7,7 +7,13 @@ import { createHash } from 'node:crypto';
 import { type DeviceSpec, storedDevices } from './device-input.js';
 import { type HardwareSpec, storedHardware } from './worker-input.js';
 import type { WorkerRegistry } from '../worker-registry.js';
-import { type FactPart, factParts, type WorkerDocument, type LeaseTerms, type Digests } from '../worker.types.js';
+import {
+  type FactPart,
+  factParts,
+  type WorkerDocument,
+  type LeaseTerms,
+  type Digests,
+} from '../worker.types.js';
 import type { WorkersRepository } from '../workers.repository.js';
 import type { StoredDevice } from '../../gpus/device.types.js';
 import type { StoredHardware } from '../../scheduler/worker-facts.types.js';
