@@ -20,6 +20,7 @@ const allowed: Readonly<Record<string, string>> = {
   'graphql-jit': 'compiled subgraph documents in process',
   'graphql-ws': 'streams over WebSocket',
   jose: 'tokens',
+  'lru-cache': 'bounded maps',
   mongodb: 'the store',
   'mongodb-memory-server-core': 'finding an official mongod',
   pino: 'logs',

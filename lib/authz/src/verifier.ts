@@ -3,6 +3,7 @@ import { DomainError, isDomainError } from '@rhizome/errors';
 import { decodeJwt, errors, jwtVerify } from 'jose';
 import { principalFromClaims } from './claims.js';
 import { type Clock, systemClock } from '@rhizome/clock';
+import { LRUCache } from 'lru-cache';
 import { keySource, type KeySource, type TrustedIssuer } from './keys.js';
 import type { Principal } from './principal.js';
 
@@ -45,14 +46,13 @@ class JwtVerifier implements Verifier {
   readonly #sources: ReadonlyMap<string, KeySource>;
   readonly #audience: string;
   readonly #clock: Clock;
-  readonly #cacheSize: number;
-  readonly #cache = new Map<string, Remembered>();
+  readonly #cache: LRUCache<string, Remembered>;
 
   constructor({ issuers, audience = 'rhizome', clock = systemClock, cacheSize = 10_000 }: VerifierOptions) {
     this.#sources = new Map(issuers.map((issuer) => [issuer.issuer, keySource(issuer)]));
     this.#audience = audience;
     this.#clock = clock;
-    this.#cacheSize = cacheSize;
+    this.#cache = new LRUCache({ max: cacheSize });
   }
 
   async verify(token: string): Promise<Principal> {
@@ -64,7 +64,7 @@ class JwtVerifier implements Verifier {
         this.#cache.delete(digest);
         throw expired(known.principal.expiresAt);
       }
-      if (known.source.version() === known.version) return this.#remember(digest, known);
+      if (known.source.version() === known.version) return known.principal;
       this.#cache.delete(digest);
     }
     return this.#check(token, digest);
@@ -81,7 +81,8 @@ class JwtVerifier implements Verifier {
     } while (source.version() !== version);
     const principal = principalFromClaims(payload, token);
     if (typeof principal === 'string') throw refused(principal);
-    return this.#remember(digest, { principal, source, version });
+    this.#cache.set(digest, { principal, source, version });
+    return principal;
   }
 
   #sourceOf(token: string): KeySource {
@@ -113,15 +114,6 @@ class JwtVerifier implements Verifier {
       if (error instanceof errors.JOSEError) throw refused(error.message, error);
       throw error;
     }
-  }
-
-  /** Puts the entry last, so that the first is the one not seen for the longest time. */
-  #remember(digest: string, entry: Remembered): Principal {
-    this.#cache.delete(digest);
-    this.#cache.set(digest, entry);
-    const oldest = this.#cache.keys().next();
-    if (this.#cache.size > this.#cacheSize && !oldest.done) this.#cache.delete(oldest.value);
-    return entry.principal;
   }
 }
 

@@ -1,5 +1,6 @@
 /** What was submitted and never changes, kept by task: what a job is to an experiment needs no question to the store. */
 import { type Clock, timeOfId } from '@rhizome/clock';
+import { LRUCache } from 'lru-cache';
 import type { SubmissionDocument } from '../submissions/submission.document.js';
 
 /** What of a submission does not change any more once core has its task: all but how far it is. */
@@ -19,23 +20,17 @@ const foreignMs = 5000;
 
 /** A bounded memory of submissions by task, and of tasks that are none. What it says of the former cannot grow old. */
 export class KnownSubmissions<T extends SubmissionDocument> {
-  readonly #byTask = new Map<string, FixedPart<T>>();
-  readonly #foreignUntil = new Map<string, number>();
+  readonly #byTask: LRUCache<string, FixedPart<T>>;
+  readonly #foreignUntil = new LRUCache<string, number>({ max: keptForeign });
   readonly #clock: Clock;
-  readonly #limit: number;
 
   constructor(clock: Clock, limit = keptSubmissions) {
     this.#clock = clock;
-    this.#limit = limit;
+    this.#byTask = new LRUCache({ max: limit });
   }
 
   get(taskId: string): FixedPart<T> | undefined {
-    const known = this.#byTask.get(taskId);
-    if (known) {
-      this.#byTask.delete(taskId);
-      this.#byTask.set(taskId, known);
-    }
-    return known;
+    return this.#byTask.get(taskId);
   }
 
   /** Keeps a submission whose task core has. */
@@ -46,7 +41,6 @@ export class KnownSubmissions<T extends SubmissionDocument> {
     if (submission.taskId !== undefined) {
       this.#foreignUntil.delete(submission.taskId);
       this.#byTask.set(submission.taskId, fixed);
-      dropOldest(this.#byTask, this.#limit);
     }
     return fixed;
   }
@@ -66,11 +60,5 @@ export class KnownSubmissions<T extends SubmissionDocument> {
     const made = timeOfId(taskId);
     if (!made || now - made.getTime() < youngMs) return;
     this.#foreignUntil.set(taskId, now + foreignMs);
-    dropOldest(this.#foreignUntil, keptForeign);
   }
-}
-
-function dropOldest(map: Map<string, unknown>, limit: number): void {
-  const oldest = map.keys().next();
-  if (map.size > limit && !oldest.done) map.delete(oldest.value);
 }

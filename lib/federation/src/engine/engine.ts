@@ -1,11 +1,11 @@
 import { DomainError } from '@rhizome/errors';
 import type { GraphQLSchema } from 'graphql';
+import { LRUCache } from 'lru-cache';
 import { type CallEnd, endOf, throwIfEnded } from '../transport/cancellation.js';
 import type { Transport } from '../transport/transport.js';
 import { type Refusal, refusalText } from '../result/refusal.js';
 import { cursorReader } from './cursor.js';
 import { defaultLimits } from './limits.js';
-import { Lru } from './lru.js';
 import {
   type EngineComponents,
   type MadePlan,
@@ -109,7 +109,7 @@ class FederationEngine implements Engine {
       log: options.log,
       fallbackOnly: options.planner === 'fallback',
       onPlan: options.onPlan,
-      schemaAnswers: new Lru({ entries: keptSchemaAnswers }),
+      schemaAnswers: new LRUCache({ max: keptSchemaAnswers }),
       relations: new TypeRelations(facts.possibleTypes),
       transportOf: (subgraph) => this.#transportOf(subgraph),
       timeoutOf: (subgraph) => limits.subgraphTimeoutsMs[subgraph] ?? limits.subgraphTimeoutMs,

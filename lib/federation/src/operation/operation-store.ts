@@ -1,9 +1,9 @@
 import { isTooDeep, tooDeep } from '@rhizome/subgraph';
 import { type DocumentNode, parse, print } from 'graphql';
+import { LRUCache } from 'lru-cache';
 import { type Refusal, refusal } from '../result/refusal.js';
 import { describe } from './describe.js';
 import { asksForSchema } from './introspection.js';
-import { Lru } from '../engine/lru.js';
 import { type EngineComponents, Operation } from './operation.js';
 import { selectOperation } from '../planning/select.js';
 import { yieldToEventLoop } from '../engine/event-loop-queue.js';
@@ -15,28 +15,32 @@ export type OperationRequest = Pick<ClientRequest, 'query' | 'document' | 'opera
 /** Characters of documents that are kept to recognise them. */
 const keptCharacters = 32 * 2 ** 20;
 const keptRefusals = 200;
+/** Bound of a map by the characters of its keys; one that is longer than the bound is not kept. A size must be at least 1. */
+const boundedText = {
+  maxSize: keptCharacters,
+  sizeCalculation: (_value: unknown, text: string) => text.length + 1,
+};
 
 /** The compiled operations of an engine, bounded: found by their text as sent, made once for each meaning. */
 export class OperationStore {
   readonly #parts: EngineComponents;
   readonly #options: Pick<EngineOptions, 'checks' | 'introspection'>;
   /** By document as sent and name. Promises while they are made, so that what is asked for twice is made once. */
-  readonly #byText: Lru<string, Operation | Promise<Operation | Refusal>>;
+  readonly #byText: LRUCache<string, Operation | Promise<Operation | Refusal>>;
   /** By normalised text: spellings share their compiled operation. */
-  readonly #byMeaning: Lru<string, Operation>;
-  readonly #refusals = new Lru<string, Refusal>({
-    entries: keptRefusals,
-    weight: keptCharacters,
-    weigh: lengthOf,
-  });
+  readonly #byMeaning: LRUCache<string, Operation>;
+  readonly #refusals = new LRUCache<string, Refusal>({ max: keptRefusals, ...boundedText });
   readonly #printed = new WeakMap<DocumentNode, string>();
 
   constructor(parts: EngineComponents, options: Pick<EngineOptions, 'checks' | 'introspection'>) {
     const { cachedOperations } = parts.limits;
     this.#parts = parts;
     this.#options = options;
-    this.#byText = new Lru({ entries: 2 * cachedOperations, weight: keptCharacters, weigh: lengthOf });
-    this.#byMeaning = new Lru({ entries: cachedOperations });
+    this.#byText = new LRUCache<string, Operation | Promise<Operation | Refusal>>({
+      max: 2 * cachedOperations,
+      ...boundedText,
+    });
+    this.#byMeaning = new LRUCache({ max: cachedOperations });
   }
 
   /** The operation of a request, or why it is refused: at once where that is known. Rejects when the planner cannot be asked. */
@@ -51,11 +55,12 @@ export class OperationStore {
     this.#byText.set(key, made);
     made.then(
       (result) => {
-        if (result instanceof Operation) return this.#byText.exchange(key, made, result);
-        this.#byText.drop(key, made);
+        const isCurrent = this.#byText.peek(key) === made;
+        if (result instanceof Operation) return void (isCurrent && this.#byText.set(key, result));
+        if (isCurrent) this.#byText.delete(key);
         this.#refusals.set(key, result);
       },
-      () => this.#byText.drop(key, made),
+      () => void (this.#byText.peek(key) === made && this.#byText.delete(key)),
     );
     return made;
   }
@@ -108,7 +113,3 @@ export class OperationStore {
 }
 
 const noDocument = { message: 'The request has no document', code: 'BAD_REQUEST' };
-
-function lengthOf(text: string): number {
-  return text.length;
-}

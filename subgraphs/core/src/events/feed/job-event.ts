@@ -16,7 +16,10 @@ export interface DocumentNotice {
   readonly id: string;
 }
 
-/** Texts that occur again and again in events are kept once. */
+/**
+ * Texts that occur repeatedly in events are kept once. A plain map that is cleared when it is full, not an LRU cache: there are ten
+ * lookups per event, and each would have to move its entry.
+ */
 const kept = new Map<string, string>();
 const maxKept = 20_000;
 

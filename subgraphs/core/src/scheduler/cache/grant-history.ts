@@ -1,4 +1,5 @@
 /** The recent grants of each class in each share: what an estimate of a wait rests on. Bounded; times are handed in. */
+import { LRUCache } from 'lru-cache';
 import type { WaitEstimate } from '../explain/pending.types.js';
 import { plural } from '../../shared/plural.js';
 
@@ -24,7 +25,7 @@ interface Burst {
 /** See the head of this file. */
 export class GrantHistory {
   readonly #beganMs: number;
-  readonly #bursts = new Map<string, Burst[]>();
+  readonly #bursts = new LRUCache<string, Burst[]>({ maxSize: maxKinds, sizeCalculation: () => 1 });
 
   /** @param beganMs monotonic milliseconds from which on grants are noted; what was granted before is not known */
   constructor(beganMs = Number.NEGATIVE_INFINITY) {
@@ -35,14 +36,12 @@ export class GrantHistory {
   note(share: string, classId: string, atMs: number): void {
     const key = `${share} ${classId}`;
     const bursts = this.#bursts.get(key) ?? [];
-    this.#bursts.delete(key);
     const last = bursts[bursts.length - 1];
     if (last === undefined || atMs > last.atMs) bursts.push({ atMs, grants: 1 });
     // What is told once more is long past.
     else if (last.atMs - atMs < disorderMs) last.grants += 1;
     if (bursts.length > maxKept) bursts.shift();
     this.#bursts.set(key, bursts);
-    if (this.#bursts.size > maxKinds) this.#bursts.delete(this.#bursts.keys().next().value ?? '');
   }
 
   /**
@@ -50,7 +49,7 @@ export class GrantHistory {
    * interval has both chances in it: that of the grants to come, and that of those that were seen.
    */
   estimate(share: string, classId: string, before: number | null, nowMs: number): WaitEstimate {
-    const bursts = (this.#bursts.get(`${share} ${classId}`) ?? []).filter(
+    const bursts = (this.#bursts.peek(`${share} ${classId}`) ?? []).filter(
       ({ atMs }) => nowMs - atMs <= oldestMs,
     );
     const grants = bursts.reduce((sum, one) => sum + one.grants, 0);

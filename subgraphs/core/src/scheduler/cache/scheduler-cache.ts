@@ -5,6 +5,7 @@
  */
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
+import { LRUCache } from 'lru-cache';
 import { isHeld, isTerminal } from '../../jobs/model/job-state.js';
 import { gpusOf } from '../../gpus/capacity/gpu-equivalents.js';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
@@ -61,7 +62,7 @@ export class BrokerView {
    * Jobs whose end this process wrote itself, with the fence, until the stream has brought it: what the stream says of them before that is
    * old. Bounded: the oldest are forgotten first, which costs a moment of counting too much.
    */
-  readonly #ahead = new Map<string, number>();
+  readonly #ahead = new LRUCache<string, number>({ maxSize: maxAhead, sizeCalculation: () => 1 });
   /** Batches are taken in one after another: a batch may wait for a class to be read. */
   #order: Promise<void> = Promise.resolve();
   #stopWorkers: (() => void) | undefined;
@@ -220,12 +221,11 @@ export class BrokerView {
 
   #noteAhead(jobId: string, fence: number): void {
     this.#ahead.set(jobId, fence);
-    if (this.#ahead.size > maxAhead) this.#ahead.delete(this.#ahead.keys().next().value ?? '');
   }
 
   /** @returns whether a grant was released */
   #takeEvent({ jobId, last }: JobEvent, foreign: GrantRef[]): boolean {
-    const ahead = this.#ahead.get(jobId) ?? -1;
+    const ahead = this.#ahead.peek(jobId) ?? -1;
     if (!isHeld(last.to)) {
       if (last.fence >= ahead) this.#ahead.delete(jobId);
       return this.ledger.release(jobId, last.fence) !== undefined;

@@ -4,6 +4,7 @@
  */
 import { Environment } from '@marcbachmann/cel-js';
 import { DomainError } from '@rhizome/errors';
+import { LRUCache } from 'lru-cache';
 import { constantFault } from './selector-constants.js';
 import type { WorkerFacts } from '../worker-facts.types.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
@@ -84,8 +85,8 @@ export interface Selector {
   accepts(view: SelectorView): boolean;
 }
 
-const compiled = new Map<string, Selector>();
 const maxCompiled = 10_000;
+const compiled = new LRUCache<string, Selector>({ maxSize: maxCompiled, sizeCalculation: () => 1 });
 
 /**
  * Checks and compiles a selector; the same text is compiled once.
@@ -96,7 +97,6 @@ export function compileSelector(text: string, field = 'selector'): Selector {
   const known = compiled.get(text);
   if (known) return known;
   const selector = compile(text, field);
-  if (compiled.size >= maxCompiled) compiled.delete(compiled.keys().next().value ?? '');
   compiled.set(text, selector);
   return selector;
 }
