@@ -1638,7 +1638,10 @@ export type Mutation = {
   readonly holdJobs: HoldJobsPayload;
   /** Makes an experiment known, with a share `name/default`. */
   readonly registerExperiment: RegisterExperimentPayload;
-  /** Makes a worker known, with all that its host is and has. */
+  /**
+   * Registers a worker, with the hardware of its host. A worker of the same name, queue and host is replaced: its pilot
+   * started again. The name of a live worker on another host is a CONFLICT until the lease of that worker ends.
+   */
   readonly registerWorker: RegisterWorkerPayload;
   /** Lets held jobs go on. */
   readonly releaseJobs: ReleaseJobsPayload;

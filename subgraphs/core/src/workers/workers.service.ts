@@ -210,7 +210,7 @@ export class WorkersService {
     return hub.listen(workerId, drainOf(worker, queue));
   }
 
-  /** Makes a worker known. The same name in the same queue takes over: the older worker is lost at once. */
+  /** Registers a worker. @throws DomainError FORBIDDEN; CONFLICT, see {@link Registration.run} */
   async register(principal: Principal, spec: RegisterSpec): Promise<RegisterResult> {
     await this.#options.speakers.assert(principal, 'worker:register', spec.queue);
     const problems = new Problems<WorkerErrorCode>();
@@ -284,7 +284,7 @@ export class WorkersService {
     if (spec.ended) {
       const [lease] = await leases.findMany([worker._id]);
       const ended = await workers.end(worker._id, 'ENDED', reason, lease);
-      await leases.lose(worker._id, 'it ended and still had the job');
+      await leases.lose(worker._id, 'it ended');
       return this.#told(worker._id, ended);
     }
     return this.#told(

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { collection } from '@rhizome/mongo';
 import { type ManualClock, manualClock, type TestDatabase, waitFor } from '@rhizome/testkit';
 import { aQueue } from '../support/scheduler.fixture.js';
@@ -19,7 +19,7 @@ let db: TestDatabase;
 let fleet: TestFleet;
 let clock: ManualClock;
 
-beforeAll(async () => {
+beforeEach(async () => {
   db = await fleetDatabase();
   clock = manualClock();
   // The clock stands still while nobody moves it: the broker's own lease is renewed by it, too.
@@ -31,8 +31,10 @@ beforeAll(async () => {
     // Renewed by this test alone, so that no renewal is under way while the clock moves.
     brokerRenewMs: 3_600_000,
   });
-  await waitFor('the broker leads', () => fleet.services.broker.isReady, { deadlineMs: 3000 });
+  await waitFor('the broker leads', () => fleet.services.broker.isReady, { deadlineMs: 60_000 });
 });
+
+afterEach(() => fleet.stop());
 
 /** Time goes on in steps that the broker's lease survives. */
 async function pass(seconds: number): Promise<void> {
@@ -120,7 +122,7 @@ describe('a grant that its worker never learned of', () => {
     expect(states.get(listed.jobId)).toBe('SENT');
     expect(states.get(running.jobId)).toBe('RUNNING');
     await worker.finish([listed, running]);
-    await worker.finish(await worker.acquire(1, { waitSeconds: 5 }));
+    await worker.finish(await worker.acquire(1, { waitSeconds: 60 }));
   });
 });
 
@@ -134,19 +136,33 @@ describe('registration', () => {
     );
   });
 
-  test('the same name takes over: the older worker is lost at once, and its jobs go back', async () => {
+  test('a pilot that starts again on its host takes over its name: the older worker is lost at once, and its jobs go back', async () => {
     const older = await TestWorker.register(fleet, { name: 'twin' });
     const [id = ''] = await submitJobs(db, 1);
-    const grants = await older.acquire(1, { waitSeconds: 5 });
+    const grants = await older.acquire(1, { waitSeconds: 60 });
     await older.start(grants);
     const younger = await TestWorker.register(fleet, { name: 'twin' });
     expect(await workerState(older.id)).toBe('LOST');
     expect((await older.heartbeat(grants)).userErrors).toEqual([
-      expect.objectContaining({ code: 'WORKER_LOST', message: expect.stringContaining('took over') }),
+      expect.objectContaining({
+        code: 'WORKER_LOST',
+        message: `workerId: ${older.id} was lost: its pilot started again on the same host; drop its jobs and register anew`,
+      }),
     ]);
     await fleet.leaseWatch.scan();
-    expect((await storedJobs(db, [id]))[0]).toMatchObject({ state: 'ACTIVATED', attempt: 1 });
-    await younger.finish(await younger.acquire(1, { waitSeconds: 5 }));
+    expect((await storedJobs(db, [id]))[0]).toMatchObject({
+      state: 'ACTIVATED',
+      attempt: 1,
+      attempts: [
+        {
+          error: {
+            code: 'LEASE_LOST',
+            message: `Worker ${older.id} was lost: its pilot started again on the same host.`,
+          },
+        },
+      ],
+    });
+    await younger.finish(await younger.acquire(1, { waitSeconds: 60 }));
     expect((await storedJobs(db, [id]))[0]).toMatchObject({
       state: 'FINISHED',
       attempt: 2,
@@ -154,10 +170,51 @@ describe('registration', () => {
     });
   });
 
-  test('many at once of one name leave one', async () => {
-    const found = await Promise.all(
-      Array.from({ length: 4 }, () => TestWorker.register(fleet, { name: 'many' })),
+  test('the name of a live worker on another host is a conflict, until the lease of that worker ends', async () => {
+    const older = await TestWorker.register(fleet, { name: 'moved', host: 'host-1' });
+    await expect(TestWorker.register(fleet, { name: 'moved', host: 'host-2' })).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message:
+        'name: "moved" is the name of a live worker on host "host-1"; must be another name, or wait until that worker ends',
+    });
+    expect(await workerState(older.id)).toBe('READY');
+    expect((await older.heartbeat()).userErrors).toEqual([]);
+    await pass(31);
+    const younger = await TestWorker.register(fleet, { name: 'moved', host: 'host-2' });
+    expect(await workerState(older.id)).toBe('LOST');
+    expect(await workerState(younger.id)).toBe('READY');
+    expect((await older.heartbeat()).userErrors).toEqual([
+      expect.objectContaining({
+        code: 'WORKER_LOST',
+        message: expect.stringContaining(
+          'its lease ended, and a worker of its name registered on host "host-2"',
+        ),
+      }),
+    ]);
+  });
+
+  test('of many hosts at once with one name one gets it, and the others a conflict', async () => {
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 24 }, (_, at) =>
+        TestWorker.register(fleet, { name: 'fought', host: `host-${at}` }),
+      ),
     );
+    const refused = outcomes.flatMap((outcome) =>
+      outcome.status === 'rejected' ? [(outcome.reason as { code?: string }).code] : [],
+    );
+    expect(refused).toEqual(Array.from({ length: 23 }, () => 'CONFLICT'));
+    const [won] = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value.id] : []));
+    const live = await collection(db, workersCollection).find({ name: 'fought', state: 'READY' }).toArray();
+    expect(live.map(({ _id }) => _id)).toEqual([won]);
+  });
+
+  test('many at once of one name and host leave one; a conflict is all that the others may meet', async () => {
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 24 }, () => TestWorker.register(fleet, { name: 'many' })),
+    );
+    const found = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+    for (const outcome of outcomes)
+      if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'CONFLICT' });
     const live = await collection(db, workersCollection).find({ name: 'many', state: 'READY' }).toArray();
     expect(live).toHaveLength(1);
     expect(found.map(({ id }) => id)).toContain(live[0]?._id);
@@ -226,7 +283,7 @@ describe('facts and drains', () => {
       hardware: { architecture: 'x86_64', cores: 4, memoryMiB: 1_000_000, diskMiB: 1_000_000 },
     });
     // The word of the job may be on its way still.
-    const grants = await new TestBig(worker).acquire(10);
+    const grants = await new TestBig(worker).acquire(60);
     expect(grants).toHaveLength(1);
     await worker.finish(grants);
   });
@@ -237,7 +294,7 @@ describe('facts and drains', () => {
     await commands.next();
     const drained = await fleet.services.workers.drain(admin, { workerId: worker.id, reason: 'upgrade' });
     expect(drained.worker?.state).toBe('DRAINING');
-    expect((await waitFor('the order', commands, { deadlineMs: 1000 })).commands).toEqual([
+    expect((await waitFor('the order', commands, { deadlineMs: 60_000 })).commands).toEqual([
       { kind: 'DRAIN', reason: 'upgrade' },
     ]);
     await commands.return?.();
@@ -254,19 +311,36 @@ describe('facts and drains', () => {
       expect.objectContaining({ code: 'WORKER_NOT_FOUND' }),
     ]);
     const next = await TestWorker.register(fleet);
-    await next.finish(await next.acquire(1, { waitSeconds: 5 }));
+    await next.finish(await next.acquire(1, { waitSeconds: 60 }));
   });
 
   test('a worker that ends with a job in its hands gives it back', async () => {
     const worker = await TestWorker.register(fleet);
     const [id = ''] = await submitJobs(db, 1);
-    await worker.start(await worker.acquire(1, { waitSeconds: 5 }));
-    await fleet.services.workers.drain(pilotOf('main'), { workerId: worker.id, ended: true });
+    await worker.start(await worker.acquire(1, { waitSeconds: 60 }));
+    await fleet.services.workers.drain(pilotOf('main'), {
+      workerId: worker.id,
+      reason: 'its time is over',
+      ended: true,
+    });
     await fleet.leaseWatch.scan();
-    expect((await storedJobs(db, [id]))[0]).toMatchObject({ state: 'ACTIVATED', attempt: 1 });
+    expect((await storedJobs(db, [id]))[0]).toMatchObject({
+      state: 'ACTIVATED',
+      attempt: 1,
+      attempts: [
+        {
+          error: {
+            family: 'WORKER',
+            code: 'WORKER_ENDED',
+            message: `Worker ${worker.id} ended and returned the job: its time is over.`,
+            retryable: true,
+          },
+        },
+      ],
+    });
     expect(await workerState(worker.id)).toBe('ENDED');
     const next = await TestWorker.register(fleet);
-    await next.finish(await next.acquire(1, { waitSeconds: 5 }));
+    await next.finish(await next.acquire(1, { waitSeconds: 60 }));
   });
 });
 

@@ -43,6 +43,16 @@ export function leaseLost(workerId: string, why: string): StoredJobError {
   };
 }
 
+/** What is said of a job that a worker still had when it ended. */
+export function workerEnded(workerId: string, why: string | undefined): StoredJobError {
+  return {
+    family: 'WORKER',
+    code: 'WORKER_ENDED',
+    message: `Worker ${workerId} ended and returned the job${why === undefined ? '' : `: ${why}`}.`,
+    retryable: true,
+  };
+}
+
 /** Jobs read and written at once. */
 const chunkSize = 1000;
 /** A job moves while it is read: it is read again, and then left to the next scan. */

@@ -10,6 +10,7 @@ import {
   type GrantRef,
   leaseLost,
   type SendBack,
+  workerEnded,
 } from '../../scheduler/dispatch/requeue-grants.js';
 import type { LeasesRepository } from './leases.repository.js';
 import type { WorkerRegistry } from '../worker-registry.js';
@@ -91,7 +92,12 @@ export class LeaseWatch {
     const held = [...ledger.jobsOf(lease._id)].flatMap((jobId) => this.#grantOf(jobId));
     // A grant that is being written has no fence yet: the lease stays, so that the next scan finds it written.
     if (held.some(({ fence }) => fence === Infinity)) return;
-    await sendBack.run(held, leaseLost(lease._id, reason), 'system:lease');
+    if (held.length > 0) {
+      const [worker] = lost ? [lost] : await workers.findMany([lease._id]);
+      const error =
+        worker?.state === 'ENDED' ? workerEnded(lease._id, worker.stateReason) : leaseLost(lease._id, reason);
+      await sendBack.run(held, error, 'system:lease');
+    }
     await leases.remove(lease._id);
   }
 

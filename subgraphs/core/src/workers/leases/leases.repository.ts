@@ -117,6 +117,16 @@ export class LeasesRepository {
     return result.modifiedCount === 1;
   }
 
+  /** Lets no renewal follow if the lease has ended. @returns whether it had, and had not been lost before */
+  async loseIfExpired(workerId: string, reason: string): Promise<boolean> {
+    const result = await this.#leases.updateOne(
+      { _id: workerId, $expr: { $lte: ['$expiresAt', this.#now()] }, lostAt: { $exists: false } },
+      this.#loss(reason),
+      { writeConcern: majority },
+    );
+    return result.modifiedCount === 1;
+  }
+
   /** Marks all leases that have ended as lost: one conditional update for all of them. */
   async loseExpired(): Promise<number> {
     const result = await this.#leases.updateMany(

@@ -1,5 +1,6 @@
 /** How a worker comes up: its lease, its document, and the end of an older worker of its name. */
 import type { Principal } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Ids } from '@rhizome/clock';
 import { digestOf } from '../../shared/idempotency.js';
@@ -34,7 +35,10 @@ export class Registration {
     this.#options = options;
   }
 
-  /** The worker of the call, new or known by its key; or why it was refused. The input has been checked. */
+  /**
+   * The worker of the call, new or known by its key; or why it was refused. The input has been checked.
+   * @throws DomainError CONFLICT where a live worker on another host has the name, or others register it at this moment
+   */
   async run(
     principal: Principal,
     spec: RegisterSpec,
@@ -55,24 +59,31 @@ export class Registration {
       const outcome = await workers.insert(worker);
       if ('worker' in outcome) return outcome.worker;
       await leases.discard(worker._id);
-      if (outcome.taken === 'name') await this.#takeOver(queue, spec.name);
+      // A worker is ended only to try once more: so there is always one of the name.
+      const isLastTry = attempt === maxTries - 1;
+      if (outcome.taken === 'name' && !isLastTry) await this.#takeOver(queue, spec);
     }
-    throw new Error(
-      `worker ${spec.name} of queue ${queue.name} could not be registered: others kept taking its name`,
-    );
+    throw nameConflict(spec, 'is being registered by others at this moment');
   }
 
-  async #takeOver(queue: QueueFacts, name: string): Promise<void> {
+  /** A pilot that starts again replaces its worker at once; from another host, a worker is replaced once its lease has ended. */
+  async #takeOver(queue: QueueFacts, spec: RegisterSpec): Promise<void> {
     const { workers, leases, registry, log } = this.#options;
+    const { name, host } = spec;
     const older = await workers.findLive(queue.id, name);
     if (!older) return;
-    const reason = 'another agent of its name took over';
     const [lease] = await leases.findMany([older._id]);
-    await leases.lose(older._id, reason);
+    const isSameHost = older.host === host;
+    const reason = isSameHost
+      ? 'its pilot started again on the same host'
+      : `its lease ended, and a worker of its name registered on host ${JSON.stringify(host)}`;
+    if (isSameHost) await leases.lose(older._id, reason);
+    else if (lease && !lease.lostAt && !(await leases.loseIfExpired(older._id, reason)))
+      throw nameConflict(spec, `is the name of a live worker on host ${JSON.stringify(older.host)}`);
     const lost = await workers.end(older._id, 'LOST', reason, lease);
     if (!lost) return;
     registry.take(lost);
-    log.info({ workerId: older._id, queue: queue.name, name }, 'a worker was taken over');
+    log.info({ workerId: older._id, queue: queue.name, name, reason }, 'worker replaced');
   }
 }
 
@@ -95,6 +106,11 @@ function newWorker(
     told: { hardware: 1, devices: 1 },
     ...(spec.endsAt ? { endsAt: spec.endsAt } : {}),
   };
+}
+
+function nameConflict({ name }: RegisterSpec, why: string): DomainError {
+  const text = `name: ${JSON.stringify(name)} ${why}; must be another name, or wait until that worker ends`;
+  return new DomainError('CONFLICT', text, { field: 'name', value: name });
 }
 
 function keyReused({ idempotencyKey }: RegisterSpec): WorkerProblem {
