@@ -803,6 +803,10 @@ export type ResolversParentTypes = {
   String: Scalars['String']['output'];
 };
 
+export type incrementalDirectiveArgs = { };
+
+export type incrementalDirectiveResolver<Result, Parent, ContextType = SubgraphContext, Args = incrementalDirectiveArgs> = DirectiveResolverFn<Result, Parent, ContextType, Args>;
+
 export type perPrincipalDirectiveArgs = { };
 
 export type perPrincipalDirectiveResolver<Result, Parent, ContextType = SubgraphContext, Args = perPrincipalDirectiveArgs> = DirectiveResolverFn<Result, Parent, ContextType, Args>;
@@ -1110,6 +1114,7 @@ export type Resolvers<ContextType = SubgraphContext> = {
 };
 
 export type DirectiveResolvers<ContextType = SubgraphContext> = {
+  incremental?: incrementalDirectiveResolver<any, any, ContextType>;
   perPrincipal?: perPrincipalDirectiveResolver<any, any, ContextType>;
   resumable?: resumableDirectiveResolver<any, any, ContextType>;
 };

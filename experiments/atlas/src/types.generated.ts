@@ -477,6 +477,10 @@ export type ResolversParentTypes = {
   String: Scalars['String']['output'];
 };
 
+export type incrementalDirectiveArgs = { };
+
+export type incrementalDirectiveResolver<Result, Parent, ContextType = Context, Args = incrementalDirectiveArgs> = DirectiveResolverFn<Result, Parent, ContextType, Args>;
+
 export type perPrincipalDirectiveArgs = { };
 
 export type perPrincipalDirectiveResolver<Result, Parent, ContextType = Context, Args = perPrincipalDirectiveArgs> = DirectiveResolverFn<Result, Parent, ContextType, Args>;
@@ -638,6 +642,7 @@ export type Resolvers<ContextType = Context> = {
 };
 
 export type DirectiveResolvers<ContextType = Context> = {
+  incremental?: incrementalDirectiveResolver<any, any, ContextType>;
   perPrincipal?: perPrincipalDirectiveResolver<any, any, ContextType>;
   resumable?: resumableDirectiveResolver<any, any, ContextType>;
 };

@@ -29,20 +29,21 @@ export class EngineHolder {
    * Makes another engine the one of now. `moved` runs after that and before the old one is closed: it takes away what
    * has been left on it. Resolves when the old engine has ended its work and is closed.
    */
-  async swap(engine: Engine, moved: () => void): Promise<void> {
+  async swap(engine: Engine, moved: () => void | Promise<void>): Promise<void> {
     const old = this.#current;
     this.#current = new Held(engine);
-    moved();
-    await this.#retire(old);
+    await this.#retire(old, moved());
   }
 
   /** Closes the engine of now, after those that are still retiring. */
   async close(): Promise<void> {
-    await Promise.all([...this.#retiring, this.#retire(this.#current)]);
+    await Promise.all([...this.#retiring, this.#retire(this.#current, undefined)]);
   }
 
-  #retire(held: Held): Promise<void> {
-    const retired = held.idle().then(() => held.engine.close());
+  #retire(held: Held, moved: void | Promise<void>): Promise<void> {
+    const retired = Promise.resolve(moved)
+      .then(() => held.idle())
+      .then(() => held.engine.close());
     this.#retiring.add(retired);
     return retired.finally(() => this.#retiring.delete(retired));
   }

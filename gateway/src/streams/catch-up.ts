@@ -1,7 +1,5 @@
 import type { ClientStream } from './client-stream.js';
-import type { Position } from './event-ring.js';
-import type { SharedStream } from './shared-stream.js';
-import type { StreamEvent } from './types.js';
+import type { StreamEvent, StreamRequest } from './types.js';
 import type { Upstream, UpstreamSink } from './upstream.js';
 
 /** Events that a client may be behind before what it reads alone, or with a few others, is made to wait. */
@@ -16,28 +14,50 @@ export interface CatchUp {
   close(): void;
 }
 
+/** What an upstream from the present becomes when it has brought its first cursor. */
+export interface Continuation extends UpstreamSink {
+  readonly cursor: string;
+  readonly isClosed: boolean;
+  requests(): Iterable<StreamRequest>;
+}
+
 /**
- * Serves one client alone from the present on, until its place in the shared stream is known. On a resumable field that
- * is the first cursor that both have seen, whichever saw it first. On others it is the first message (the present state,
- * where a field begins with that): what the shared stream brought since the client came follows it, so that nothing is
- * lost.
+ * One upstream from the present for all clients that begin now, while the shared stream still catches up itself. It
+ * serves them until its first cursor is known.
  */
-export class FromPresent implements CatchUp, UpstreamSink {
-  readonly #client: ClientStream;
-  readonly #shared: SharedStream;
-  readonly #resumable: boolean;
-  #joinedAt: number;
+export class FromPresent implements UpstreamSink {
+  /** It starts with what happens from now on. */
+  readonly cursor = undefined;
+  readonly #clients = new Set<ClientStream>();
+  readonly #proceed: (
+    clients: ClientStream[],
+    cursor: string,
+    upstream: Upstream,
+  ) => Continuation | undefined;
   #upstream: Upstream | undefined;
-  #behind = 0;
-  #onRoom: (() => void) | undefined;
-  #cursor: string | undefined;
+  #continuation: Continuation | undefined;
   #isClosed = false;
 
-  constructor(client: ClientStream, shared: SharedStream) {
-    this.#client = client;
-    this.#shared = shared;
-    this.#resumable = shared.options.plan.resumable !== undefined;
-    this.#joinedAt = shared.ring.end;
+  /** `proceed` takes the clients and the upstream over at the first cursor. */
+  constructor(
+    proceed: (clients: ClientStream[], cursor: string, upstream: Upstream) => Continuation | undefined,
+  ) {
+    this.#proceed = proceed;
+  }
+
+  /** What it became; undefined before its first cursor. */
+  get continuation(): Continuation | undefined {
+    return this.#continuation;
+  }
+
+  /** Whether no client can join it any more. */
+  get isClosed(): boolean {
+    return this.#isClosed || (this.#continuation?.isClosed ?? false);
+  }
+
+  *requests(): Generator<StreamRequest> {
+    if (this.#continuation) yield* this.#continuation.requests();
+    else for (const { request } of this.#clients) yield request;
   }
 
   /** The upstream that feeds it; set once. */
@@ -46,64 +66,33 @@ export class FromPresent implements CatchUp, UpstreamSink {
     else this.#upstream = upstream;
   }
 
+  /** Lets a client in before the first cursor. */
+  admit(client: ClientStream): void {
+    this.#clients.add(client);
+    const nothing = (): void => undefined;
+    client.catchUpBy({ meet: nothing, hasRoom: nothing, close: () => this.#leave(client) });
+  }
+
   event(event: StreamEvent): void | Promise<void> {
+    if (this.#continuation) return this.#continuation.event(event);
     if (this.#isClosed) return;
-    this.#behind = this.#client.give(event) ? this.#behind + 1 : 0;
-    if (this.#resumable) this.#seekByCursor(event);
-    else this.#seekByFirst(event);
-    if (this.#isClosed || this.#behind < ahead) return;
-    return new Promise((resolve) => (this.#onRoom = resolve));
+    for (const client of this.#clients) client.give(event);
+    if (event.cursor === undefined || !this.#upstream) return;
+    const clients = [...this.#clients];
+    this.#clients.clear();
+    this.#continuation = this.#proceed(clients, event.cursor, this.#upstream);
+    this.#isClosed = this.#continuation === undefined;
   }
 
   end(last: StreamEvent | undefined): void {
-    if (this.#isClosed) return;
-    this.#client.end(last ? 'failed' : 'complete', last);
-  }
-
-  hasRoom(): void {
-    this.#behind = 0;
-    this.#release();
-  }
-
-  meet(): void {
-    const position = this.#cursor === undefined ? undefined : this.#shared.ring.after(this.#cursor);
-    if (position !== undefined) this.#goOnAt(position);
-  }
-
-  close(): void {
-    if (this.#isClosed) return;
+    if (this.#continuation) return this.#continuation.end(last);
     this.#isClosed = true;
-    this.#shared.forget(this, this.#cursor);
+    for (const client of [...this.#clients]) client.end(last ? 'failed' : 'complete', last);
+  }
+
+  #leave(client: ClientStream): void {
+    if (!this.#clients.delete(client) || this.#clients.size > 0) return;
+    this.#isClosed = true;
     this.#upstream?.close();
-    this.#release();
-  }
-
-  #seekByCursor({ cursor }: StreamEvent): void {
-    if (cursor === undefined) return;
-    this.#shared.forget(this, this.#cursor);
-    this.#cursor = cursor;
-    const position = this.#shared.ring.after(cursor);
-    if (position === undefined) return this.#shared.expect(this, cursor);
-    this.#goOnAt(position);
-  }
-
-  #goOnAt(position: Position): void {
-    // A stream that has come to where one from the present stands is in the present itself.
-    this.#shared.isLive = true;
-    this.#client.goOnAt(position);
-  }
-
-  #seekByFirst({ text }: StreamEvent): void {
-    const { ring } = this.#shared;
-    const same = ring.afterText(text, this.#joinedAt);
-    if (same !== undefined) return this.#client.goOnAt(same);
-    if (this.#joinedAt >= ring.first) return this.#client.goOnAt(this.#joinedAt, text);
-    // So much has passed meanwhile that the ring no longer reaches back: the next message is a new chance.
-    this.#joinedAt = ring.end;
-  }
-
-  #release(): void {
-    this.#onRoom?.();
-    this.#onRoom = undefined;
   }
 }

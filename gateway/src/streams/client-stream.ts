@@ -35,8 +35,6 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
   #shared: SharedStream | undefined;
   #catchUp: CatchUp | undefined;
   #position: Position | undefined;
-  /** The first shared event is left out where it has this text: the client has had it already. */
-  #skipText: string | undefined;
   #cursor: string | undefined;
   #waiting: ((item: Item) => void) | undefined;
   #listener: StreamListener | undefined;
@@ -85,11 +83,10 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
   }
 
   /** Goes on from a position in the ring; what was given before comes first. */
-  goOnAt(position: Position, skipText?: string): void {
+  goOnAt(position: Position): void {
     this.#catchUp?.close();
     this.#catchUp = undefined;
     this.#position = position;
-    this.#skipText = skipText;
     if (this.#isWaiting) this.#pull();
   }
 
@@ -98,9 +95,6 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
     // Who has come while others were told has read it already.
     if (this.#position === next) return true;
     this.#position = next;
-    const skip = this.#skipText;
-    this.#skipText = undefined;
-    if (skip === event.text) return true;
     this.#settle(this.#note(event));
     return this.#isListening;
   }
@@ -202,9 +196,6 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
       return shared.ended !== undefined;
     }
     this.#position = position + 1;
-    const skip = this.#skipText;
-    this.#skipText = undefined;
-    if (skip === event.text) return this.#pullShared(position + 1);
     this.#owner.delivered(1);
     this.#settle(this.#note(event));
     return true;

@@ -64,14 +64,6 @@ describe('EventRing', () => {
     expect(ring.after('a')).toBeUndefined();
   });
 
-  test('finds a text from a position on', () => {
-    const ring = new EventRing(3, 1000);
-    for (const text of ['same', 'other', 'same']) ring.push(event(undefined, text));
-    expect(ring.afterText('same', 0)).toBe(1);
-    expect(ring.afterText('same', 1)).toBe(3);
-    expect(ring.afterText('none', 0)).toBeUndefined();
-  });
-
   test('forgets cursors with their events: a long stream holds no more than a short one', () => {
     const ring = new EventRing(10, 1000);
     for (let i = 0; i < 10_000; i++) ring.push(event(`c${i}`));

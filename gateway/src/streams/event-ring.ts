@@ -58,14 +58,6 @@ export class EventRing {
     return this.#afterCursor.get(cursor);
   }
 
-  /** Where the first event from `from` on with this very text stands, plus one. */
-  afterText(text: string, from: Position): Position | undefined {
-    for (let position = Math.max(from, this.#first); position < this.end; position++) {
-      if (this.at(position)?.text === text) return position + 1;
-    }
-    return undefined;
-  }
-
   /** Adds an event; the oldest go where bounds are passed, the newest always stays. */
   push(event: StreamEvent): void {
     const now = this.#now();

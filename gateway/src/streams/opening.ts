@@ -2,16 +2,8 @@ import type { Clock } from '@rhizome/clock';
 import { expiry, longestLasting } from './shared-stream.js';
 import type { StreamRequest } from './types.js';
 
-/** Who opens an upstream. */
-export interface Opening {
-  /** Undefined when everybody has left. */
-  choose(): StreamRequest | undefined;
-  /** Whether somebody else could open it now. */
-  canChange(): boolean;
-}
-
-/** Whoever of those who read an upstream together has the longest lasting token. */
-export class Opener implements Opening {
+/** Chooses the client that opens an upstream: of those that read it, the one whose token lasts longest. */
+export class Opener {
   readonly #readers: () => Iterable<StreamRequest>;
   readonly #clock: Clock;
   #last: StreamRequest | undefined;
@@ -21,31 +13,16 @@ export class Opener implements Opening {
     this.#clock = clock;
   }
 
+  /** Undefined when all clients have left. */
   choose(): StreamRequest | undefined {
     this.#last = longestLasting(this.#readers()) ?? this.#last;
     return this.#last;
   }
 
+  /** Whether another client could open it now. */
   canChange(): boolean {
     const next = longestLasting(this.#readers());
     if (!next || !this.#last || next.principal === this.#last.principal) return false;
     return expiry(next) > this.#clock.now().getTime();
-  }
-}
-
-/** A client's own upstream is opened by that client. */
-export class Self implements Opening {
-  readonly #request: StreamRequest;
-
-  constructor(request: StreamRequest) {
-    this.#request = request;
-  }
-
-  choose(): StreamRequest {
-    return this.#request;
-  }
-
-  canChange(): boolean {
-    return false;
   }
 }

@@ -1,7 +1,16 @@
+import { FromPresent } from './catch-up.js';
 import type { ClientStream } from './client-stream.js';
 import { type ResumerQueue, Replay, Resumer } from './replay.js';
 import type { SharedStream } from './shared-stream.js';
-import type { Upstream } from './upstream.js';
+import type { StreamRequest } from './types.js';
+import type { Upstream, UpstreamSink } from './upstream.js';
+
+/** What an upstream is opened for, alongside the shared one. */
+export interface Replayed extends UpstreamSink {
+  /** Where it starts; undefined: with what happens from now on. */
+  readonly cursor: string | undefined;
+  requests(): Iterable<StreamRequest>;
+}
 
 /** Replays of one shared stream that run at once while nobody waits long. */
 const atOnce = 4;
@@ -17,14 +26,15 @@ const most = 64;
  */
 export class ReplayQueue implements ResumerQueue {
   readonly #shared: SharedStream;
-  readonly #openUpstream: (replay: Replay) => Upstream;
+  readonly #openUpstream: (replay: Replayed) => Upstream;
   readonly #waiting = new Map<string, Set<Resumer>>();
   /** By the cursor where each stands. */
   readonly #replays = new Map<string, Replay>();
+  #present: FromPresent | undefined;
   #limit = atOnce;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(shared: SharedStream, openUpstream: (replay: Replay) => Upstream) {
+  constructor(shared: SharedStream, openUpstream: (replay: Replayed) => Upstream) {
     this.#shared = shared;
     this.#openUpstream = openUpstream;
   }
@@ -38,6 +48,16 @@ export class ReplayQueue implements ResumerQueue {
     const resumer = new Resumer(client, cursor, this);
     client.catchUpBy(resumer);
     this.enter(resumer);
+  }
+
+  /** Serves a client that starts with the present; one upstream serves all of them. */
+  begin(client: ClientStream): void {
+    const present = this.#present;
+    if (present && !present.isClosed && this.#joinPresent(client, present)) return;
+    const opened = new FromPresent((clients, cursor, upstream) => this.#proceed(clients, cursor, upstream));
+    this.#present = opened;
+    opened.admit(client);
+    opened.feedBy(this.#openUpstream(opened));
   }
 
   enter(resumer: Resumer): void {
@@ -81,10 +101,45 @@ export class ReplayQueue implements ResumerQueue {
     return false;
   }
 
+  atPresent(): void {
+    this.#shared.isLive = true;
+  }
+
   gone(replay: Replay): void {
     this.#forget(replay);
     // Whoever ends it may have more to do first.
     queueMicrotask(() => this.#open());
+  }
+
+  #joinPresent(client: ClientStream, present: FromPresent): boolean {
+    if (!present.continuation) {
+      present.admit(client);
+      return true;
+    }
+    const { cursor } = present.continuation;
+    const { plan, variables } = this.#shared.options;
+    const text = plan.openingMessage(variables, cursor);
+    if (text === undefined) return false;
+    client.give({ text, cursor, codes: [] });
+    this.bring(client, cursor);
+    return true;
+  }
+
+  /** The upstream from the present has come to its first cursor: from here on it is a replay like others. */
+  #proceed(clients: ClientStream[], cursor: string, upstream: Upstream): Replay | undefined {
+    const isKnown = this.#shared.ring.after(cursor) !== undefined;
+    if (isKnown) this.atPresent();
+    const isNeeded = !isKnown && !this.#replays.has(cursor);
+    const replay = isNeeded ? new Replay(this, cursor, true) : undefined;
+    if (replay) {
+      this.#replays.set(cursor, replay);
+      this.#shared.expect(replay, cursor);
+      for (const resumer of this.#takeWaiting(cursor)) replay.admit(resumer);
+      replay.feedBy(upstream);
+    }
+    for (const client of clients) this.bring(client, cursor);
+    if (!replay) upstream.close();
+    return replay;
   }
 
   #forget(replay: Replay): void {

@@ -16,6 +16,8 @@ export interface ResumerQueue {
    * stream or another replay has been there
    */
   arrive(replay: Replay, cursor: string): boolean;
+  /** A replay that started with the present has met the shared stream, which is therefore at the present, too. */
+  atPresent(): void;
   /** A replay is over. */
   gone(replay: Replay): void;
 }
@@ -113,10 +115,17 @@ export class Replay implements CatchUp, UpstreamSink {
   #waitsSince = 0;
   #isStalled = false;
   #isClosed = false;
+  #isFromPresent: boolean;
 
-  constructor(line: ResumerQueue, cursor: string) {
+  /** `isFromPresent`: it started with the present, not with the cursor of a client. */
+  constructor(line: ResumerQueue, cursor: string, isFromPresent = false) {
     this.#line = line;
     this.#cursor = cursor;
+    this.#isFromPresent = isFromPresent;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   /** The last cursor that it has passed, or the one that it began after. */
@@ -157,11 +166,13 @@ export class Replay implements CatchUp, UpstreamSink {
     const members = [...this.#members];
     this.#members.clear();
     this.close();
+    other.#isFromPresent ||= this.#isFromPresent;
     for (const resumer of members) other.admit(resumer);
   }
 
   /** Sends its clients to their places in the shared stream. */
   dissolve(): void {
+    if (this.#isFromPresent) this.#line.atPresent();
     const members = [...this.#members];
     this.#members.clear();
     this.close();

@@ -88,6 +88,22 @@ describe('resuming', () => {
     expect(house.log.open).toBe(1);
   });
 
+  test('those who start with now share one upstream while the common stream is behind', async () => {
+    room = await StreamTestSetup.open(house);
+    const after = house.log.append('x');
+    for (let i = 0; i < 300; i++) house.log.append(`gap${i}`);
+    const resumed = await room.subscribe({ after });
+    const fresh = await Promise.all(Array.from({ length: 40 }, () => room.subscribe()));
+    for (const stream of fresh) expect((await next(stream)).cursor).toBe(house.log.cursor);
+    fresh.push(await room.subscribe());
+    expect((await next(fresh.at(-1) ?? resumed)).cursor).toBe(house.log.cursor);
+    expect(room.counts.upstreams).toBe(2);
+    house.log.append('now');
+    for (const stream of fresh) expect(await readTo(stream, 'now')).toHaveLength(1);
+    expect(await readTo(resumed, 'now')).toHaveLength(301);
+    await waitFor('one upstream', () => house.log.open === 1, { deadlineMs: 60_000 });
+  });
+
   test('the cursor beside the operation wins over the argument', async () => {
     room = await StreamTestSetup.open(house);
     const after = house.log.append('x');

@@ -13,6 +13,8 @@ export interface SharedStreamOptions {
   readonly scope: string;
   /** Whether the scope names a subject. */
   readonly perPrincipal: boolean;
+  /** Whether only the first message of the upstream is complete. */
+  readonly incremental: boolean;
   /** Who has fallen off the buffer goes on from its cursor instead of being ended. */
   readonly keepsSlow: boolean;
   readonly bufferedEvents: number;
@@ -52,6 +54,11 @@ export class SharedStream implements UpstreamSink {
   /** Set when the upstream has ended; what is in the ring may still be read. */
   get ended(): { readonly why: StreamEnd; readonly last: StreamEvent | undefined } | undefined {
     return this.#ended;
+  }
+
+  /** Whether the upstream has brought a message. */
+  get hasBegun(): boolean {
+    return this.ring.end > 0;
   }
 
   get clients(): ReadonlySet<ClientStream> {
@@ -116,10 +123,10 @@ export class SharedStream implements UpstreamSink {
 
   #joinNow(client: ClientStream): void {
     const { plan, openCatchUp, variables } = this.options;
-    const isUntouched = this.ring.first === 0 && this.ring.end === 0;
-    if (isUntouched && this.isLive) return client.goOnAt(0);
-    if (!plan.resumable || !this.isLive || this.#cursor === undefined)
-      return openCatchUp(this, client, undefined);
+    if (!this.hasBegun && this.isLive) return client.goOnAt(0);
+    // Each message is complete: the newest one is the present state.
+    if (!plan.resumable) return client.goOnAt(Math.max(this.ring.first, this.ring.end - 1));
+    if (!this.isLive || this.#cursor === undefined) return openCatchUp(this, client, undefined);
     const opening = plan.openingMessage(variables, this.#cursor);
     if (opening !== undefined) client.give({ text: opening, cursor: this.#cursor, codes: [] });
     client.goOnAt(this.ring.end);

@@ -3,11 +3,9 @@ import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Engine, Subscribing } from '@rhizome/federation';
 import { type GatewayLimits, refusal, scopeOf, withFact } from '../policy/index.js';
-import { FromPresent } from './catch-up.js';
 import { ClientStream, type ClientStreamOwner, closingEvent } from './client-stream.js';
-import { Opener, type Opening, Self } from './opening.js';
-import type { Replay } from './replay.js';
-import { ReplayQueue } from './replay-queue.js';
+import { Opener } from './opening.js';
+import { ReplayQueue, type Replayed } from './replay-queue.js';
 import { Expiries } from './expiries.js';
 import { expiry, longestLasting, SharedStream } from './shared-stream.js';
 import { planStream, type StreamPlan, type Variables } from './stream-plan.js';
@@ -73,9 +71,9 @@ export class StreamHub implements ClientStreamOwner {
     return client;
   }
 
-  /** Opens every upstream again on the engine of now; client streams stay open and miss nothing that is resumable. */
-  move(): void {
-    for (const upstream of this.#upstreams) upstream.move();
+  /** Opens every upstream again on the engine of now; client streams stay open and miss nothing. Resolves when nothing of the old engine is used. */
+  async move(): Promise<void> {
+    await Promise.all([...this.#upstreams].map((upstream) => upstream.move()));
   }
 
   /**
@@ -138,7 +136,10 @@ export class StreamHub implements ClientStreamOwner {
     const isAlone = isToldOnce || request.trace !== undefined;
     const key = `${scope}\n${plan.keyOf(variables)}\n${plan.text}${isAlone ? `\n${++this.#alone}` : ''}`;
     let shared = this.#shared.get(key);
-    if (!shared) this.#shared.set(key, (shared = this.#makeShared(request, { key, plan, scope, cursor })));
+    // Who comes later needs a complete message of its own.
+    const isTooLate = operation.incremental && shared?.hasBegun;
+    if (!shared || isTooLate)
+      this.#shared.set(key, (shared = this.#makeShared(request, { key, plan, scope, cursor })));
     return shared;
   }
 
@@ -153,6 +154,7 @@ export class StreamHub implements ClientStreamOwner {
       ...made,
       variables,
       perPrincipal: operation.perPrincipal,
+      incremental: operation.incremental ?? false,
       keepsSlow: made.plan.keepsSlow(variables),
       bufferedEvents,
       bufferedCharacters,
@@ -165,9 +167,9 @@ export class StreamHub implements ClientStreamOwner {
         });
       },
       openCatchUp: (shared, client, cursor) => {
-        if (cursor === undefined) return this.#fromPresent(shared, client);
         line ??= new ReplayQueue(shared, (replay) => this.#replay(shared, replay));
-        line.bring(client, cursor);
+        if (cursor === undefined) line.begin(client);
+        else line.bring(client, cursor);
       },
       gone: (shared) => {
         clearTimeout(handOn);
@@ -191,14 +193,7 @@ export class StreamHub implements ClientStreamOwner {
     return timer;
   }
 
-  /** A client from the present on is served alone until it meets the shared stream. */
-  #fromPresent(shared: SharedStream, client: ClientStream): void {
-    const catchUp = new FromPresent(client, shared);
-    client.catchUpBy(catchUp);
-    catchUp.feedBy(this.#upstream(shared, catchUp, undefined, new Self(client.request), () => undefined));
-  }
-
-  #replay(shared: SharedStream, replay: Replay): Upstream {
+  #replay(shared: SharedStream, replay: Replayed): Upstream {
     const opener = new Opener(() => replay.requests(), this.#options.clock);
     return this.#upstream(shared, replay, replay.cursor, opener, () => undefined);
   }
@@ -207,7 +202,7 @@ export class StreamHub implements ClientStreamOwner {
     shared: SharedStream,
     sink: UpstreamSink,
     cursor: string | undefined,
-    opener: Opening,
+    opener: Opener,
     opened: (by: StreamRequest) => void,
   ): Upstream {
     const { plan, variables, perPrincipal, scope } = shared.options;
@@ -215,6 +210,7 @@ export class StreamHub implements ClientStreamOwner {
       cursor,
       sink,
       resumable: plan.resumable !== undefined,
+      incremental: shared.options.incremental,
       reopenForMs: this.#options.limits.reopenForMs,
       inOneGo: Math.max(1, Math.min(mostInOneGo, this.#options.limits.bufferedEvents >> 2)),
       observer: this.#options.observer,

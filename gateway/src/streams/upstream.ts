@@ -3,6 +3,7 @@ import { backoffMs, sleep } from '@rhizome/retry';
 import { type DirectSource, isDirect } from '@rhizome/subgraph';
 import type { ExecutionText, Subscribing } from '@rhizome/federation';
 import { withdrawn, withFact } from '../policy/index.js';
+import { Handover, type Prepared } from './handover.js';
 import type { StreamEvent, StreamObserver } from './types.js';
 
 /** Where an upstream's events go. */
@@ -20,6 +21,8 @@ export interface UpstreamOptions {
   readonly sink: UpstreamSink;
   /** Whether the stream can go on from a cursor: only then is a broken upstream opened again. */
   readonly resumable: boolean;
+  /** Whether only the first message is complete. */
+  readonly incremental: boolean;
   /** Whether an error of this code concerns who opened the stream only, and somebody else can open it. */
   readonly othersMayOpen: (code: string) => boolean;
   /** The message that a stream opens with, to be recognised; it is passed on once only. */
@@ -53,6 +56,11 @@ export class Upstream {
   #turn = new AbortController();
   #isClosed = false;
   #wasOpen = false;
+  #handover: Handover | undefined;
+  #moving: Promise<void> | undefined;
+  #prepared: Prepared | undefined;
+  /** Ends a subscription that is being prepared. */
+  #preparing = new AbortController();
 
   constructor(options: UpstreamOptions) {
     this.#options = options;
@@ -67,9 +75,19 @@ export class Upstream {
     return this.#cursor;
   }
 
-  /** Ends what is open now and opens it again, on the current engine, by whoever may best open it now. */
-  move(): void {
-    if (!this.#isClosed) this.#turn.abort();
+  /**
+   * Continues on the current engine, opened by the client that can best open it now. With a cursor the old subscription
+   * ends first; without one it ends when the new one has begun. Resolves when the old one has ended.
+   */
+  async move(): Promise<void> {
+    while (this.#moving ?? this.#prepared) {
+      await this.#moving;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    if (this.#isClosed) return;
+    if (this.#options.resumable) return this.#turn.abort();
+    this.#moving = this.#prepare().finally(() => (this.#moving = undefined));
+    await this.#moving;
   }
 
   /** Ends it; the sink hears nothing more. */
@@ -77,6 +95,7 @@ export class Upstream {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#turn.abort();
+    this.#preparing.abort();
     this.#options.observer.upstreamClosed();
     this.#options.closed();
   }
@@ -87,11 +106,12 @@ export class Upstream {
     let brokenAt = 0;
     let endedBefore = false;
     while (!this.#isClosed) {
-      this.#turn = new AbortController();
+      this.#turn = this.#prepared?.turn ?? new AbortController();
       const cursorBefore = this.#cursor;
       const outcome = await this.#once(this.#turn.signal);
+      if (this.#moving) await this.#moving;
       if (this.#isClosed) return;
-      if (outcome.kind === 'moved') {
+      if (outcome.kind === 'moved' || this.#prepared) {
         observer.upstreamReopened('moved');
         continue;
       }
@@ -106,6 +126,26 @@ export class Upstream {
       }
       observer.upstreamReopened('broken');
       await sleep(backoffMs(++attempt), this.#turn.signal, { ref: false });
+    }
+  }
+
+  /** Opens the next subscription and finds where it continues this one. */
+  async #prepare(): Promise<void> {
+    const { open, incremental } = this.#options;
+    const turn = (this.#preparing = new AbortController());
+    const handover = new Handover(incremental, () => this.#turn.abort());
+    this.#handover = handover;
+    try {
+      const opened = await open(undefined, turn.signal);
+      if (opened.ok)
+        turn.signal.addEventListener('abort', () => void opened.events.return?.(), { once: true });
+      const found = opened.ok ? await handover.find(opened.events) : { came: [] };
+      if (!this.#isClosed) this.#prepared = { turn, opened, ...found };
+    } catch {
+      // It was ended meanwhile; nothing else is thrown.
+    } finally {
+      this.#handover = undefined;
+      this.#turn.abort();
     }
   }
 
@@ -127,8 +167,9 @@ export class Upstream {
 
   /** Opens and reads until the end. Whatever the engine throws ends the turn, too. */
   async #follow(signal: AbortSignal): Promise<Outcome> {
-    const { open } = this.#options;
-    const opened = await open(this.#cursor, signal);
+    const prepared = this.#prepared;
+    this.#prepared = undefined;
+    const opened = prepared?.opened ?? (await this.#options.open(this.#cursor, signal));
     if (!opened.ok) {
       const answer = this.#wasOpen ? withdrawn(opened.answer) : opened.answer;
       return this.#failed(answer, answer.lost !== false);
@@ -140,22 +181,26 @@ export class Upstream {
       return { kind: 'moved' };
     }
     signal.addEventListener('abort', stop, { once: true });
-    return this.#read(events, signal);
+    return this.#read(events, signal, prepared);
   }
 
-  async #read(events: AsyncIterator<ExecutionText>, signal: AbortSignal): Promise<Outcome> {
+  async #read(
+    events: AsyncIterator<ExecutionText>,
+    signal: AbortSignal,
+    { came, next }: Pick<Prepared, 'came' | 'next'> = { came: [] },
+  ): Promise<Outcome> {
     const resumedFrom = this.#cursor;
     let isFirst = true;
-    let next: Promise<IteratorResult<ExecutionText, unknown>> | undefined;
     let odd: ExecutionText | undefined;
     for (;;) {
-      const item = odd ? { done: false, value: odd } : await (next ?? events.next());
-      next = undefined;
+      const ready = odd ?? came.shift();
+      const item = ready ? { done: false, value: ready } : await (next ?? events.next());
+      if (!ready) next = undefined;
       if (signal.aborted) return { kind: 'moved' };
       if (item.done) return { kind: 'complete' };
       const event = item.value as ExecutionText;
       if (event.lost !== undefined) return this.#failed(event, event.lost);
-      if (hasNoData(event) && (await endsWithin((next = events.next()), finalAnswerMs))) {
+      if (hasNoData(event) && (await endsWithin((next ??= events.next()), finalAnswerMs))) {
         return signal.aborted ? { kind: 'moved' } : this.#failed(event, true);
       }
       this.#wasOpen = true;
@@ -164,13 +209,16 @@ export class Upstream {
       const taken = isOpening ? undefined : this.#pass(event);
       if (taken) await taken;
       if (signal.aborted) return { kind: 'moved' };
-      odd = !next && isDirect(events) ? await this.#passDirectly(events, signal) : undefined;
+      const isDirectNow = !next && came.length === 0 && isDirect(events);
+      odd = isDirectNow ? await this.#passDirectly(events, signal) : undefined;
     }
   }
 
   #pass(event: ExecutionText): void | Promise<void> {
     if (event.cursor !== undefined) this.#cursor = event.cursor;
-    return this.#options.sink.event(event);
+    const taken = this.#options.sink.event(event);
+    this.#handover?.passed(event);
+    return taken;
   }
 
   /** Passes events on within the very call that brings them, as long as they are ordinary; resolves to one that is not, or when `next` is to be asked. */

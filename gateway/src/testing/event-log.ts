@@ -50,19 +50,20 @@ export class EventLog {
 
   /** As {@link follow} from now on, but each message is what `value` says then, the first included. */
   followWith<T>(value: (event: LoggedEvent) => T): AsyncIterableIterator<T> {
+    return map(this.follow(undefined), value);
+  }
+
+  /** The ids of items from now on, without an opening message. */
+  followEvents<T>(value: (id: string) => T): AsyncIterableIterator<T> {
     const follower = this.follow(undefined);
-    const mapped: AsyncIterableIterator<T> = {
-      [Symbol.asyncIterator]: () => mapped,
-      next: async () => {
-        const item = await follower.next();
-        return item.done ? item : { done: false, value: value(item.value) };
-      },
-      return: async () => {
-        await follower.return();
-        return { done: true, value: undefined };
-      },
-    };
-    return mapped;
+    follower.take();
+    return map(follower, ({ itemId }) => value(String(itemId)));
+  }
+
+  /** The number of events so far first, then 1 for each further event. */
+  followTally<T>(value: (count: number) => T): AsyncIterableIterator<T> {
+    const { length } = this;
+    return map(this.follow(undefined), ({ itemId }) => value(itemId === null ? length : 1));
   }
 
   /** What happens from now on, or after a cursor; the first message carries the cursor alone. */
@@ -163,4 +164,19 @@ class Follower implements AsyncIterableIterator<LoggedEvent>, DirectSource<Logge
     this.#listener();
     return Promise.resolve(done);
   }
+}
+
+function map<T>(follower: Follower, value: (event: LoggedEvent) => T): AsyncIterableIterator<T> {
+  const mapped: AsyncIterableIterator<T> = {
+    [Symbol.asyncIterator]: () => mapped,
+    next: async () => {
+      const item = await follower.next();
+      return item.done ? item : { done: false, value: value(item.value) };
+    },
+    return: async () => {
+      await follower.return();
+      return { done: true, value: undefined };
+    },
+  };
+  return mapped;
 }

@@ -62,11 +62,14 @@ const alphaSdl = `
     itemChanged(name: String, after: String, mode: Mode): ItemChanged!
       @resumable(argument: "after", cursor: "cursor", latest: "mode")
     level: Level!
+    ticked: Ticked!
+    tallied: Level! @incremental
     never: Level!
   }
   type Item @key(fields: "id") { id: ID! name: String! seenBy: String @perPrincipal EXTRA }
   type ItemChanged { cursor: String! item: Item }
   type Level { value: Int! }
+  type Ticked { id: ID! }
   enum Mode { EVERY LATEST }
 `;
 
@@ -205,6 +208,14 @@ function alpha(parts: TestSystemParts): SubgraphSchema {
         subscribe: () => log.followWith(() => ({ value: log.length })),
         resolve: (level: unknown) => level,
       },
+      ticked: {
+        subscribe: () => log.followEvents((id) => ({ id })),
+        resolve: (tick: unknown) => tick,
+      },
+      tallied: {
+        subscribe: () => log.followTally((value) => ({ value })),
+        resolve: (tally: unknown) => tally,
+      },
       never: { subscribe: () => new EventLog().follow(undefined), resolve: () => ({ value: 0 }) },
     },
     Item: {
@@ -221,6 +232,8 @@ function alpha(parts: TestSystemParts): SubgraphSchema {
     'Mutation.touchItem': open,
     'Subscription.itemChanged': open,
     'Subscription.level': open,
+    'Subscription.ticked': open,
+    'Subscription.tallied': open,
     'Subscription.never': open,
     'Item.__resolveReference': open,
     'Item.seenBy': { ...open, perPrincipal: true },

@@ -41,6 +41,8 @@ export interface OperationInfo {
   readonly perPrincipal: boolean;
   /** The root subscription field's cursor, where it is marked `@resumable`. */
   readonly resumable: ResumableField | undefined;
+  /** Whether the root subscription field is marked `@incremental`: only its first message is complete. */
+  readonly incremental?: boolean | undefined;
 }
 
 /** A root subscription field that can go on from a cursor. */

@@ -33,6 +33,7 @@ export function describe(
     perPrincipal:
       mentions(normalisedText, facts.perPrincipal) && touches(schema, selected, facts.perPrincipal),
     resumable: resumable?.field,
+    incremental: operation.operation === 'subscription' && isIncremental(facts, selected),
   };
   return { info, planText: resumable ? withCursor(selected, resumable) : normalisedText };
 }
@@ -81,6 +82,11 @@ function findResumable(facts: SupergraphFacts, selected: SelectedOperation): Res
       latestArgument: fact.latest,
     },
   };
+}
+
+function isIncremental(facts: SupergraphFacts, selected: SelectedOperation): boolean {
+  const node = rootField(selected, selected.operation.selectionSet);
+  return node !== undefined && facts.incremental.includes(node.name.value);
 }
 
 /** The one root field of a subscription, wherever fragments hide it. */

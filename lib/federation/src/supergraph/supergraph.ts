@@ -25,6 +25,8 @@ export interface SupergraphFacts {
   readonly possibleTypes: Readonly<Record<string, readonly string[]>>;
   /** Root subscription fields marked `@resumable`, by name. */
   readonly resumable: Readonly<Record<string, ResumableFact>>;
+  /** Root subscription fields marked `@incremental`. */
+  readonly incremental: readonly string[];
   /** Fields marked `@perPrincipal`, as `Type.field`. */
   readonly perPrincipal: readonly string[];
 }
@@ -69,8 +71,11 @@ function readPossibleTypes(supergraph: DocumentNode): Record<string, string[]> {
   return possible;
 }
 
-function readMarks(supergraph: DocumentNode): Pick<SupergraphFacts, 'resumable' | 'perPrincipal'> {
+function readMarks(
+  supergraph: DocumentNode,
+): Pick<SupergraphFacts, 'resumable' | 'incremental' | 'perPrincipal'> {
   const resumable: Record<string, ResumableFact> = Object.create(null) as Record<string, ResumableFact>;
+  const incremental: string[] = [];
   const perPrincipal: string[] = [];
   const subscription = rootName(supergraph, 'subscription');
   for (const node of supergraph.definitions) {
@@ -79,6 +84,8 @@ function readMarks(supergraph: DocumentNode): Pick<SupergraphFacts, 'resumable' 
       for (const directive of field.directives ?? []) {
         if (directive.name.value === 'perPrincipal')
           perPrincipal.push(`${node.name.value}.${field.name.value}`);
+        if (directive.name.value === 'incremental' && node.name.value === subscription)
+          incremental.push(field.name.value);
         if (directive.name.value !== 'resumable' || node.name.value !== subscription) continue;
         const argument = stringArgument(directive, 'argument');
         const cursor = stringArgument(directive, 'cursor');
@@ -87,7 +94,7 @@ function readMarks(supergraph: DocumentNode): Pick<SupergraphFacts, 'resumable' 
       }
     }
   }
-  return { resumable, perPrincipal };
+  return { resumable, incremental, perPrincipal };
 }
 
 /** The name of a root type in a supergraph, whether or not its schema definition spells it. */
