@@ -1,9 +1,12 @@
 /**
- * `npm run bench [-- NAME…] [--json FILE] [--full] [--brief]`: runs the named benchmarks (all by default), prints each table with the goals of the plan
- * beside the figures. Speed is never a test: the exit code tells only whether the benchmarks could run.
+ * `npm run bench [-- NAME…] [--json FILE] [--full] [--brief]`: calibrates the machine, runs the named benchmarks (all by
+ * default) and prints each figure next to its goal. Speed is never a test: the exit code only says whether the
+ * benchmarks could run.
  */
 import { parseArgs } from 'node:util';
 import { broker } from './broker.js';
+import { calibrate, calibrationRows } from './calibration.js';
+import { deadlines } from './deadlines.js';
 import { federatedRead } from './federated-read.js';
 import { gateway } from './gateway.js';
 import { live } from './live.js';
@@ -14,19 +17,7 @@ import { reloadBench } from './reload.js';
 import { type Row, table, writeJson } from './report.js';
 import { submit } from './submit.js';
 import { subscriptions } from './subscriptions.js';
-
-/** One benchmark. */
-export interface Bench {
-  readonly name: string;
-  readonly about: string;
-  run(options: {
-    /** At the largest size. */
-    readonly full: boolean;
-    /** For a short time, where it can be: figures for work on the code, not for reports. */
-    readonly brief: boolean;
-    progress(text: string): void;
-  }): Promise<readonly Row[]>;
-}
+import type { Bench } from './bench.types.js';
 
 const benches: readonly Bench[] = [
   submit,
@@ -39,6 +30,7 @@ const benches: readonly Bench[] = [
   subscriptions,
   live,
   liveFaults,
+  deadlines,
 ];
 
 const { values, positionals } = parseArgs({
@@ -52,7 +44,7 @@ const { values, positionals } = parseArgs({
 });
 const unknown = positionals.filter((name) => !benches.some((bench) => bench.name === name));
 if (values.help || unknown.length > 0) {
-  if (unknown.length > 0) console.error(`bench: there is no benchmark "${unknown[0]}"`);
+  if (unknown.length > 0) console.error(`bench: benchmark "${unknown[0]}" not found`);
   console.log(
     `npm run bench [-- NAME…] [--json FILE] [--full] [--brief]\n${benches.map(({ name, about }) => `  ${name.padEnd(16)} ${about}`).join('\n')}`,
   );
@@ -60,15 +52,15 @@ if (values.help || unknown.length > 0) {
 }
 
 const rows: Row[] = [];
-for (const bench of benches.filter(({ name }) => positionals.length === 0 || positionals.includes(name))) {
+const note = (text: string) => console.error(`bench:   ${text}`);
+const named = benches.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+console.error('bench: calibration: the machine, and mongod alone');
+const machine = await calibrate({ seconds: values.full ? 10 : values.brief ? 2 : 4, progress: note });
+rows.push(...calibrationRows(machine));
+for (const bench of named) {
   console.error(`bench: ${bench.name}: ${bench.about}`);
-  rows.push(
-    ...(await bench.run({
-      full: values.full,
-      brief: values.brief,
-      progress: (text) => console.error(`bench:   ${text}`),
-    })),
-  );
+  const { full, brief } = values;
+  rows.push(...(await bench.run({ full, brief, machine, progress: note })));
 }
 console.log(table(rows));
 if (values.json) writeJson(values.json, rows);

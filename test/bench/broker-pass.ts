@@ -6,13 +6,17 @@ import {
   type StoredGpuRequirement,
 } from '@rhizome/core/scheduler';
 import { chance, World } from './broker-world.js';
+import type { Calibration } from './calibration.js';
 import { collectGarbage } from './collect-garbage.js';
 import type { Row } from './report.js';
 
 const workers = 20_000;
 const classes = 1000;
 const warmPasses = 7;
-/** Jobs that end between two passes. */
+/** Goals in multiples of the calibration loop: 1.5 s cold and 150 ms warm on a host where the loop takes 100 ms. */
+const coldPassLoops = 15;
+const warmPassLoops = 1.5;
+/** Fraction of jobs that end between two passes. */
 const endedPart = 0.05;
 
 function ask(worker: FleetWorker): PassRequest {
@@ -82,7 +86,7 @@ function memoryWith(pending: number): number {
 }
 
 /** Measures the passes. */
-export function measurePasses(progress: (text: string) => void): readonly Row[] {
+export function measurePasses({ loopMs }: Calibration, progress: (text: string) => void): readonly Row[] {
   const size = { workers, classes, pending: 1_000_000 };
   const world = new World(size);
   const cold = fullPass(world);
@@ -110,14 +114,21 @@ export function measurePasses(progress: (text: string) => void): readonly Row[] 
   const small = memoryWith(1_000_000);
   const large = memoryWith(10_000_000);
   return [
-    { name: `${name}: cold`, value: cold.ms, unit: 'ms', goal: { value: 2500, better: 'lower' } },
+    { name: `${name}: cold`, value: cold.ms, unit: 'ms' },
+    {
+      name: `${name}: cold, in fixed loops`,
+      value: cold.ms / loopMs,
+      unit: '×',
+      goal: { value: coldPassLoops, better: 'lower' },
+    },
     { name: `${name}: cold, processor time`, value: cold.cpuMs, unit: 'ms' },
     { name: `${name}: grants of the cold pass`, value: cold.grants, unit: 'jobs' },
+    { name: `${name}: warm`, value: times[times.length >> 1] ?? 0, unit: 'ms' },
     {
-      name: `${name}: warm`,
-      value: times[times.length >> 1] ?? 0,
-      unit: 'ms',
-      goal: { value: 250, better: 'lower' },
+      name: `${name}: warm, in fixed loops`,
+      value: (times[times.length >> 1] ?? 0) / loopMs,
+      unit: '×',
+      goal: { value: warmPassLoops, better: 'lower' },
     },
     { name: `${name}: warm, processor time`, value: cpuTimes[cpuTimes.length >> 1] ?? 0, unit: 'ms' },
     { name: `${name}: grants of a warm pass`, value: grants / warmPasses, unit: 'jobs' },

@@ -9,7 +9,7 @@ import {
   prepareClass,
   type StoredRequirements,
 } from '@rhizome/core/scheduler';
-import type { Bench } from './bin.js';
+import type { Bench } from './bench.types.js';
 import { measureAcquire } from './broker-acquire.js';
 import { measurePasses } from './broker-pass.js';
 import { World } from './broker-world.js';
@@ -76,9 +76,9 @@ export const broker: Bench = {
   name: 'broker',
   about:
     'full passes, explanations, single acquires at 1,000 jobs/s, and the replay of a trace beside other rules',
-  async run({ full, progress }) {
+  async run({ full, machine, progress }) {
     return [
-      ...measurePasses(progress),
+      ...measurePasses(machine, progress),
       ...measureExplanation(),
       ...(await measureAcquire(
         { perSecond: 1000, seconds: full ? 30 : 10, workers: 64, gatherMs: 1000 },

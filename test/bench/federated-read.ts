@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Api, connectApi } from './api.js';
-import type { Bench } from './bin.js';
+import type { Bench } from './bench.types.js';
 import { startPeer } from './gateway/peer.js';
 import { drive, lanes, type LoadResult } from './load.js';
 import type { Goal, Row } from './report.js';

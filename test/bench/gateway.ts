@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createTokenIssuer } from '@rhizome/authz';
 import { connectApi } from './api.js';
-import type { Bench } from './bin.js';
+import type { Bench } from './bench.types.js';
 import { jobCount, memoryPage } from './gateway/memory-subgraphs.js';
 import { startPeer } from './gateway/peer.js';
 import { type MemoryProcess, startMemory, startOurs } from './gateway/processes.js';

@@ -1,7 +1,7 @@
 /** The fault story of live state in its full size: 20,000 jobs under watching clients, with everything killed once. */
 import { leftovers } from '@rhizome/testkit';
 import { runStory } from '../e2e/live-faults/story.js';
-import type { Bench } from './bin.js';
+import type { Bench } from './bench.types.js';
 
 const size = { tasks: 36, jobsOfTask: 550, watchersOfTask: 6, singleJobs: 100, pilotJobs: 100 };
 

@@ -12,7 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { RunningMongod } from '@rhizome/mongo';
 import { ownMongod } from '@rhizome/testkit';
 import { type Api, connectApi } from './api.js';
-import type { Bench } from './bin.js';
+import type { Bench } from './bench.types.js';
 import { measureCpu } from './cpu.js';
 import type { ClientReport } from './live/client-process.js';
 import { type AskedProcess, startProcess } from './live/processes.js';

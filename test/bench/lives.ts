@@ -4,7 +4,8 @@
  * reports. Beside them one that has a single call open at a time shows the time of the three calls.
  */
 import { type Api, connectApi } from './api.js';
-import type { Bench } from './bin.js';
+import type { Bench } from './bench.types.js';
+import type { Calibration } from './calibration.js';
 import { measureCpu, quantile, residentMiB } from './cpu.js';
 import type { Row } from './report.js';
 import { benchExperiment, type Stack, startStack } from './stack.js';
@@ -190,7 +191,15 @@ interface Fleet {
   readonly seconds: number;
 }
 
-async function measure(stack: Stack, { workers, groups, pending, seconds }: Fleet): Promise<readonly Row[]> {
+/** A measured fleet. */
+interface Measured {
+  readonly fleet: Fleet;
+  readonly perSecond: number;
+  readonly rows: readonly Row[];
+}
+
+async function measure(stack: Stack, fleet: Fleet, machine: Calibration): Promise<Measured> {
+  const { workers, groups, pending, seconds } = fleet;
   const api = connectApi(stack.url, await stack.pilotToken('bench'), workers * groups);
   try {
     const ids = await Promise.all(
@@ -210,13 +219,22 @@ async function measure(stack: Stack, { workers, groups, pending, seconds }: Flee
     const elapsed = (performance.now() - started) / 1000;
     const manner = groups === 1 ? ', one call at a time' : '';
     const name = `lives: ${workers} workers${manner}, ${pending.toLocaleString('en')} pending`;
-    const goal = groups === 1 ? {} : { goal: { value: 2_500, better: 'higher' as const } };
-    return [
-      { name, value: result / elapsed, unit: 'lives/s', ...goal },
+    const perSecond = result / elapsed;
+    const alone = machine.cyclesPerSecond.get(workers);
+    const ratio = {
+      name: `${name}, compared with mongod alone`,
+      value: perSecond / (alone ?? Number.NaN),
+      unit: '×',
+      goal: { value: 0.8, better: 'higher' as const },
+    };
+    const rows = [
+      { name, value: perSecond, unit: 'lives/s' },
+      ...(groups === 1 || alone === undefined ? [] : [ratio]),
       { name: `${name}: acquire p50`, value: quantile(acquireMs, 0.5), unit: 'ms' },
       { name: `${name}: gateway and core`, value: ((cpu['stack'] ?? 0) / result) * 1e6, unit: 'µs CPU/life' },
       { name: `${name}: mongod`, value: ((cpu['mongod'] ?? 0) / result) * 1e6, unit: 'µs CPU/life' },
     ];
+    return { fleet, perSecond, rows };
   } finally {
     await api.close();
   }
@@ -235,8 +253,9 @@ const fleets = [
 export const lives: Bench = {
   name: 'lives',
   about: 'acquire → start → finish through the gateway, 100 jobs a call',
-  async run({ full, progress }) {
+  async run({ full, machine, progress }) {
     const rows: Row[] = [];
+    const measured: Measured[] = [];
     for (const pending of full ? [10_000, 1_000_000, 10_000_000] : [10_000, 1_000_000]) {
       const stack = await startStack();
       const api = connectApi(stack.url, stack.adminToken, 2);
@@ -249,8 +268,10 @@ export const lives: Bench = {
         for (const [workers, groups] of fleets) {
           const extra = pending <= 10_000 ? 60_000 : 0;
           if (extra > 0) await fill(api, extra + workers + groups, progress);
-          rows.push(...(await measure(stack, { workers, groups, pending, seconds: full ? 20 : 8 })));
-          progress(`${rows.at(-4)?.name}: ${Math.round(rows.at(-4)?.value ?? 0)} lives/s`);
+          const one = await measure(stack, { workers, groups, pending, seconds: full ? 20 : 8 }, machine);
+          measured.push(one);
+          rows.push(...one.rows);
+          progress(`${one.rows[0]?.name}: ${Math.round(one.perSecond)} lives/s`);
         }
         rows.push({
           name: `lives: memory of gateway and core, ${pending.toLocaleString('en')} pending`,
@@ -262,6 +283,29 @@ export const lives: Bench = {
         await stack.stop();
       }
     }
-    return rows;
+    return [...rows, ...flatness(measured)];
   },
 };
+
+/** How little the rate depends on the number of workers, and on the number of pending jobs. */
+function flatness(measured: readonly Measured[]): readonly Row[] {
+  const asPilots = measured.filter(({ fleet }) => fleet.groups === pilotsGroups);
+  const goal = { value: 0.9, better: 'higher' as const };
+  const sizes = [...new Set(asPilots.map(({ fleet }) => fleet.pending))].sort((a, b) => a - b);
+  const byWorkers = sizes.map((pending) => {
+    const rates = asPilots.filter(({ fleet }) => fleet.pending === pending);
+    const fastest = Math.max(...rates.map(({ perSecond }) => perSecond));
+    const largest = rates.reduce((a, b) => (a.fleet.workers > b.fleet.workers ? a : b));
+    const name = `lives: ${largest.fleet.workers} workers compared with the fastest, ${pending.toLocaleString('en')} pending`;
+    return { name, value: largest.perSecond / fastest, unit: '×', goal };
+  });
+  const [least] = sizes;
+  const byPending = asPilots
+    .filter(({ fleet }) => fleet.pending !== least)
+    .flatMap(({ fleet, perSecond }) => {
+      const base = asPilots.find((one) => one.fleet.workers === fleet.workers && one.fleet.pending === least);
+      const name = `lives: ${fleet.workers} workers, ${fleet.pending.toLocaleString('en')} pending compared with ${least?.toLocaleString('en')}`;
+      return base ? [{ name, value: perSecond / base.perSecond, unit: '×', goal }] : [];
+    });
+  return [...byWorkers, ...byPending];
+}

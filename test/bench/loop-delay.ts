@@ -1,6 +1,6 @@
 /** How long the gateway's event loop is held up by documents that it has never seen, and by a swap of its supergraph. */
 import { fileURLToPath } from 'node:url';
-import type { Bench } from './bin.js';
+import type { Bench } from './bench.types.js';
 import type { Row } from './report.js';
 import { type Graph, largeGraph, ownGraph } from './swap/graphs.js';
 import { type GatewayProcess, startGateway } from './swap/processes.js';

@@ -1,5 +1,5 @@
 /** What a gateway keeps of the supergraphs that it has served: memory over hundreds of reloads beside open streams. */
-import type { Bench } from './bin.js';
+import type { Bench } from './bench.types.js';
 import { growthMiB, heldGrowthMiB, reload, settledAt } from './swap/reloads.js';
 
 const reloads = 400;

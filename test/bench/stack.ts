@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createTokenIssuer } from '@rhizome/authz';
 import { checkHistory } from '@rhizome/testkit';
-import { MongoClient } from 'mongodb';
+import { type Db, MongoClient } from 'mongodb';
 import { connectApi } from './api.js';
 
 const playground = fileURLToPath(new URL('../../../deploy/playground/dist/bin.js', import.meta.url));
@@ -28,6 +28,8 @@ export interface Stack {
   pilotToken(queue: string): Promise<string>;
   /** The processes by name: `stack` (gateway, core, experiments in one) and `mongod`; with `http` `gateway` and each subgraph by its name. */
   readonly pids: Readonly<Record<string, number>>;
+  /** A database of the store, for measurements of the store alone. */
+  database(name: string): Db;
   /** Bytes that the store has sent so far. */
   storeBytes(): Promise<number>;
   stop(): Promise<void>;
@@ -70,6 +72,7 @@ export async function startStack(options: { transport?: 'in-process' | 'http' } 
         ttlSeconds: 86_400,
       }),
     pids: processesOf(started, store),
+    database: (name) => mongo.db(name),
     storeBytes: async () => {
       const status = await mongo.db('admin').command({ serverStatus: 1 });
       return Number((status['network'] as { bytesOut: unknown }).bytesOut);

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createTokenIssuer } from '@rhizome/authz';
-import type { Bench } from './bin.js';
+import type { Bench } from './bench.types.js';
 import { cpuSeconds, residentMiB } from './cpu.js';
 import { type AskedProcess, startProcess } from './live/processes.js';
 import type { Row } from './report.js';

@@ -1,0 +1,6 @@
+/** The grouped writes of job transitions without the rest of core: for measurements of the store alone. */
+export type { TransitionRequest } from './transition.types.js';
+export { edgeOf, shapeOf, type TransitionGroup } from './transition-group.js';
+export { transitionStore, type TransitionStore } from './transitions.repository.js';
+export { jobsCollection } from '../model/job.document.js';
+export type { JobDocument } from '../model/job.types.js';

@@ -1,0 +1,263 @@
+/**
+ * Deadlines of behaviour: how soon a command reaches a payload, a schema goes live, a dead worker's jobs run again, another
+ * core process leads, a process stops. Each row is the longest of several tries.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Api } from './api.js';
+import type { Bench } from './bench.types.js';
+import { ended, publishedExperiment, type Services, startServices } from './deadlines/services.js';
+import type { Row } from './report.js';
+
+/** Something that did not happen by then is broken, not slow. */
+const giveUpMs = 180_000;
+const pollMs = 5;
+
+const submit = /* GraphQL */ `
+  mutation DeadlineSubmit($input: SubmitJobsInput!) {
+    submitJobs(input: $input) {
+      jobs {
+        id
+      }
+      userErrors {
+        message
+      }
+    }
+  }
+`;
+const jobState = /* GraphQL */ `
+  query DeadlineJob($id: ID!) {
+    job(id: $id) {
+      state
+      attempts {
+        worker {
+          id
+        }
+      }
+    }
+  }
+`;
+const cancel = /* GraphQL */ `
+  mutation DeadlineCancel($input: CancelJobsInput!) {
+    cancelJobs(input: $input) {
+      userErrors {
+        message
+      }
+    }
+  }
+`;
+const drain = /* GraphQL */ `
+  mutation DeadlineDrain($input: DrainWorkerInput!) {
+    drainWorker(input: $input) {
+      userErrors {
+        message
+      }
+    }
+  }
+`;
+const withdraw = /* GraphQL */ `
+  mutation DeadlineWithdraw($input: WithdrawSubgraphInput!) {
+    withdrawSubgraph(input: $input) {
+      userErrors {
+        message
+      }
+    }
+  }
+`;
+const publish = /* GraphQL */ `
+  mutation DeadlinePublish($input: PublishSchemaInput!) {
+    publishSchema(input: $input) {
+      userErrors {
+        message
+      }
+    }
+  }
+`;
+
+interface JobState {
+  readonly job: {
+    readonly state: string;
+    readonly attempts: readonly { readonly worker: { readonly id: string } | null }[];
+  };
+}
+
+/** Waits until `check` answers something; throws when that takes far too long. */
+async function until<T>(what: string, check: () => Promise<T | undefined> | T | undefined): Promise<T> {
+  const started = performance.now();
+  for (;;) {
+    const found = await check();
+    if (found !== undefined) return found;
+    if (performance.now() - started > giveUpMs) throw new Error(`${what}: not within ${giveUpMs / 1000} s`);
+    await delay(pollMs);
+  }
+}
+
+let submitted = 0;
+
+/** Submits a payload that sleeps for a number of seconds that no other process sleeps for; resolves when it runs. */
+async function startSleeper(api: Api): Promise<{ readonly id: string; readonly seconds: string }> {
+  submitted += 1;
+  const seconds = `${600 + submitted}.${process.pid}`;
+  const { submitJobs } = await api.post<{
+    submitJobs: { jobs: readonly { id: string }[]; userErrors: readonly { message: string }[] };
+  }>(submit, {
+    input: {
+      experiment: publishedExperiment,
+      idempotencyKey: `deadline-${process.pid}-${submitted}`,
+      jobs: [{ name: 'sleep', payload: { command: 'sleep', arguments: [seconds] } }],
+    },
+  });
+  const id = submitJobs.jobs[0]?.id;
+  if (id === undefined) throw new Error(submitJobs.userErrors[0]?.message);
+  await until('the payload runs', async () => {
+    const { job } = await api.post<JobState>(jobState, { id });
+    return job.state === 'RUNNING' && isSleeping(seconds) ? true : undefined;
+  });
+  return { id, seconds };
+}
+
+/** Whether the payload is a process of this machine. */
+function isSleeping(seconds: string): boolean {
+  return readdirSync('/proc').some((entry) => {
+    if (!/^\d+$/.test(entry)) return false;
+    try {
+      return readFileSync(`/proc/${entry}/cmdline`, 'utf8') === `sleep\0${seconds}\0`;
+    } catch {
+      return false;
+    }
+  });
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return (performance.now() - started) / 1000;
+}
+
+/** Cancels a running job, to the end of its payload. */
+async function command({ gateways, api, startPilot }: Services): Promise<number> {
+  const admin = api(gateways[0]);
+  const pilot = await startPilot(`command-${submitted}`);
+  const { id, seconds } = await startSleeper(admin);
+  const taken = await timed(async () => {
+    await admin.post(cancel, { input: { selection: { ids: [id] } } });
+    await until('the payload ends', () => (isSleeping(seconds) ? undefined : true));
+  });
+  pilot.kill('SIGKILL');
+  await admin.close();
+  return taken;
+}
+
+/** Drains a worker without jobs by a mutation, to the end of its pilot. */
+async function drained({ gateways, api, startPilot }: Services): Promise<number> {
+  const admin = api(gateways[0]);
+  const pilot = await startPilot(`drain-${submitted}`);
+  const { id } = await startSleeper(admin);
+  const { job } = await admin.post<JobState>(jobState, { id });
+  await admin.post(cancel, { input: { selection: { ids: [id] } } });
+  const taken = await timed(async () => {
+    await admin.post(drain, { input: { workerId: job.attempts[0]?.worker?.id } });
+    await ended(pilot);
+  });
+  await admin.close();
+  return taken;
+}
+
+/** Kills a pilot and looks for the next attempt of its job on another one. */
+async function requeued({ gateways, api, startPilot }: Services): Promise<number> {
+  const admin = api(gateways[0]);
+  const pilot = await startPilot(`lost-${submitted}`);
+  const { id } = await startSleeper(admin);
+  const other = await startPilot(`heir-${submitted}`);
+  const taken = await timed(async () => {
+    pilot.kill('SIGKILL');
+    await until('the job runs again', async () => {
+      const { job } = await admin.post<JobState>(jobState, { id });
+      return job.attempts.length > 1 && job.state === 'RUNNING' ? true : undefined;
+    });
+  });
+  await admin.post(cancel, { input: { selection: { ids: [id] } } });
+  other.kill('SIGKILL');
+  await admin.close();
+  return taken;
+}
+
+/** Withdraws and publishes a schema at one gateway, to the moment at which the other one serves it. */
+async function reloaded({ gateways, api }: Services): Promise<number> {
+  const [here, there] = [api(gateways[0]), api(gateways[1])];
+  const served = async (isExpected: boolean) => {
+    const { __type } = await there.post<{ __type: unknown }>('{ __type(name: "LarkspurQuery") { name } }');
+    return (__type !== null) === isExpected ? true : undefined;
+  };
+  const change = (query: string, input: object, isExpected: boolean) =>
+    timed(async () => {
+      await here.post(query, { input });
+      await until('the other gateway serves it', () => served(isExpected));
+    });
+  const subgraph = publishedExperiment;
+  const out = await change(withdraw, { subgraph, acceptBreaking: true }, false);
+  const back = await change(publish, { subgraph, acceptBreaking: true }, true);
+  await Promise.all([here.close(), there.close()]);
+  return Math.max(out, back);
+}
+
+/** Kills the leading core process while a pilot waits; to the start of the next job. */
+async function failedOver({ cores, gateways, api, startPilot }: Services): Promise<number> {
+  const admin = api(gateways[0]);
+  const pilot = await startPilot('fail-over');
+  const first = await startSleeper(admin);
+  await admin.post(cancel, { input: { selection: { ids: [first.id] } } });
+  const taken = await timed(async () => {
+    await cores[0].kill();
+    await startSleeper(admin);
+  });
+  pilot.kill('SIGKILL');
+  await admin.close();
+  return taken;
+}
+
+/** Stops the services in order with SIGTERM; the longest of them. */
+async function stopped({ gateways, experiment, cores }: Services): Promise<number> {
+  let longest = 0;
+  for (const service of [...gateways, experiment, cores[1]])
+    longest = Math.max(longest, await timed(() => service.stop(giveUpMs)));
+  return longest;
+}
+
+/** The benchmark. */
+export const deadlines: Bench = {
+  name: 'deadlines',
+  about: 'command, drain, reload, re-queue, fail-over, stop',
+  async run({ brief, progress }) {
+    const services = await startServices();
+    const rows: Row[] = [];
+    const measure = async (
+      name: string,
+      goal: number,
+      tries: number,
+      run: (of: Services) => Promise<number>,
+    ) => {
+      let longest = 0;
+      for (let at = 0; at < tries; at += 1) longest = Math.max(longest, await run(services));
+      progress(`${name}: ${longest.toFixed(2)} s`);
+      rows.push({
+        name: `deadline: ${name}`,
+        value: longest,
+        unit: 's',
+        goal: { value: goal, better: 'lower' },
+      });
+    };
+    const tries = brief ? 1 : 3;
+    try {
+      await measure('cancel, to the end of the payload', 1, tries, command);
+      await measure('drain of a worker without jobs, to the end of its pilot', 5, tries, drained);
+      await measure('schema published at one gateway, to live at another', 2, tries, reloaded);
+      await measure('pilot killed, to the next attempt running', 45, brief ? 1 : 2, requeued);
+      await measure('leading core killed, to the next job running', 10, 1, failedOver);
+      await measure('SIGTERM of a service, to its end', 5, 1, stopped);
+    } finally {
+      await services.stop();
+    }
+    return rows;
+  },
+};

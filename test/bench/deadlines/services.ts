@@ -1,0 +1,140 @@
+/** Rhizome with every service a process of its own: two core processes, two gateways and pilots, for measuring deadlines. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createClient } from '@rhizome/client';
+import { silentLogger } from '@rhizome/log';
+import { openMongo } from '@rhizome/mongo';
+import { pilotProgram } from '@rhizome/pilot';
+import {
+  freePort,
+  type Identities,
+  openIdentities,
+  playgroundQueue,
+  registerFound,
+  seedExperiments,
+  seedQueue,
+  type Service,
+  startCore,
+  startExperiment,
+  startGateway,
+} from '@rhizome/playground';
+import { discoverSubgraphs } from '@rhizome/schema';
+import { type Api, connectApi } from '../api.js';
+
+const root = fileURLToPath(new URL('../../../..', import.meta.url));
+/** The experiment whose schema is published and withdrawn. */
+export const publishedExperiment = 'larkspur';
+
+/** Running services. */
+export interface Services {
+  readonly cores: readonly [Service, Service];
+  readonly gateways: readonly [Service, Service];
+  readonly experiment: Service;
+  /** An administrator's API at a gateway. */
+  api(gateway: Service): Api;
+  /** Starts a pilot; resolves when it has registered. */
+  startPilot(name: string): Promise<ChildProcess>;
+  stop(): Promise<void>;
+}
+
+/** Starts everything; resolves when all services are ready. */
+export async function startServices(): Promise<Services> {
+  const data = mkdtempSync(join(tmpdir(), 'rhizome-deadlines-'));
+  const mongo = await openMongo({ dataDir: join(data, 'mongo'), log: silentLogger() });
+  const identities = await openIdentities(data);
+  const world = { data, mongoUri: mongo.uri, issuer: identities.issuer };
+  const found = discoverSubgraphs(root).filter(
+    ({ name, manifest }) => !manifest || name === publishedExperiment,
+  );
+  const manifest = found.find(({ name }) => name === publishedExperiment)?.manifest;
+  if (!manifest) throw new Error(`Experiment "${publishedExperiment}" not found.`);
+  const leader = await startCore(world, { name: 'core' });
+  await leader.untilReady();
+  const standby = await startCore(world, { name: 'core-2' });
+  await standby.untilReady();
+  const port = await freePort();
+  const gatewayUrl = `http://127.0.0.1:${port}/graphql`;
+  const token = await identities.service(manifest.name);
+  const experiment = await startExperiment(world, { manifest, gatewayUrl, token });
+  const addresses = new Map([
+    ['core', standby.url],
+    [manifest.name, experiment.url],
+  ]);
+  await registerFound(
+    found.map((one) => ({ ...one, url: addresses.get(one.name) ?? one.url })),
+    { mongoUri: mongo.uri, log: silentLogger() },
+  );
+  const gateways = [
+    await startGateway(world, { name: 'gateway', port }),
+    await startGateway(world, { name: 'gateway-2' }),
+  ] as const;
+  await Promise.all(gateways.map((gateway) => gateway.untilReady()));
+  const admin = await identities.newcomer();
+  const client = createClient({ url: gateways[0].url, wsUrl: gateways[0].wsUrl, token: admin });
+  await seedQueue(client);
+  await seedExperiments(client, [manifest]);
+  await client.close();
+  const pilots: ChildProcess[] = [];
+  return {
+    cores: [leader, standby],
+    gateways,
+    experiment,
+    api: (gateway) => connectApi(gateway.url, admin, 4),
+    startPilot: async (name) => {
+      const pilot = await startPilot(name, { data, url: gateways[0].url, identities });
+      pilots.push(pilot);
+      return pilot;
+    },
+    async stop() {
+      for (const pilot of pilots) pilot.kill('SIGKILL');
+      await Promise.all([...gateways, experiment, leader, standby].map((service) => service.kill()));
+      await mongo.stop();
+      rmSync(data, { recursive: true, force: true });
+    },
+  };
+}
+
+async function startPilot(
+  name: string,
+  { data, url, identities }: { data: string; url: string; identities: Identities },
+): Promise<ChildProcess> {
+  const folder = join(data, 'pilots');
+  mkdirSync(folder, { recursive: true });
+  const tokenFile = join(folder, `${name}.token`);
+  writeFileSync(tokenFile, await identities.pilot(playgroundQueue), { mode: 0o600 });
+  const flags = {
+    '--url': url,
+    '--token-file': tokenFile,
+    '--queue': playgroundQueue,
+    '--name': name,
+    '--scratch': join(folder, name),
+    '--store': join(data, 'store'),
+    '--cores': '2',
+    '--memory-mib': '2048',
+    '--drain-seconds': '1',
+  };
+  const pilot = spawn(process.execPath, [pilotProgram, ...Object.entries(flags).flat()], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  const registered = new Promise<void>((resolve, reject) => {
+    const read = (chunk: Buffer) => {
+      output += chunk.toString('utf8');
+      if (/registered/.test(output)) resolve();
+    };
+    pilot.stdout.on('data', read);
+    pilot.stderr.on('data', read);
+    pilot.once('exit', () => reject(new Error(`pilot ${name} ended before it registered:\n${output}`)));
+  });
+  await registered;
+  return pilot;
+}
+
+/** Resolves when a process has ended. */
+export async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+}
