@@ -351,7 +351,7 @@ export type SchemaChangeSeverity =
   | 'SAFE';
 
 /** The result of a check. */
-export type SchemaCheck = {
+export type SchemaCheck = Node & {
   readonly __typename?: 'SchemaCheck';
   /** The version it was checked against; 0 when nothing was live. */
   readonly againstVersion: Scalars['Int']['output'];
@@ -361,7 +361,7 @@ export type SchemaCheck = {
   readonly changes: ReadonlyArray<SchemaChange>;
   /** When it was checked. */
   readonly checkedAt: Scalars['DateTime']['output'];
-  /** Who asked. */
+  /** Subject of the principal that requested the check. */
   readonly checkedBy: Scalars['String']['output'];
   /** SHA-256 of the checked schema in canonical spelling, in hex. */
   readonly digest: Scalars['String']['output'];
@@ -459,7 +459,7 @@ export type SchemaVersion = {
   readonly number: Scalars['Int']['output'];
   /** When it was published. */
   readonly publishedAt: Scalars['DateTime']['output'];
-  /** Who published it. */
+  /** Subject of the principal that published it. */
   readonly publishedBy: Scalars['String']['output'];
   /** The version whose schemas were taken up again; null unless it is a rollback. */
   readonly restoredFrom?: Maybe<Scalars['Int']['output']>;
@@ -518,7 +518,7 @@ export type SchemaVersionSubgraph = {
 };
 
 /** A service behind the gateway, as this gateway sees it. */
-export type Subgraph = {
+export type Subgraph = Node & {
   readonly __typename?: 'Subgraph';
   /** Calls that may run at once; null for no limit. */
   readonly callLimit?: Maybe<Scalars['Int']['output']>;
@@ -528,6 +528,8 @@ export type Subgraph = {
   readonly endpoint?: Maybe<Scalars['String']['output']>;
   /** Those that failed: no answer, none in time, or none that can be used. */
   readonly failedCalls: Scalars['SafeInt']['output'];
+  /** Opaque identifier, `subgraph_…`. */
+  readonly id: Scalars['ID']['output'];
   /** Whether it is in the graph that is served. */
   readonly isLive: Scalars['Boolean']['output'];
   /** What went wrong the last time; null when nothing has since the gateway started. */
@@ -538,7 +540,7 @@ export type Subgraph = {
   readonly name: Scalars['String']['output'];
   /** When that was; null for a schema that no registry knows. */
   readonly publishedAt?: Maybe<Scalars['DateTime']['output']>;
-  /** The subject of who published it; null for a schema that no registry knows. */
+  /** Subject of the principal that published the schema; null for a schema that the registry does not have. */
   readonly publishedBy?: Maybe<Scalars['String']['output']>;
   /** Those that were not made, because too many ran already or the service is left alone for a moment. */
   readonly refusedCalls: Scalars['SafeInt']['output'];
@@ -692,7 +694,10 @@ export type DirectiveResolverFn<TResult = Record<PropertyKey, never>, TParent = 
 
 /** Mapping of interface types */
 export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
-  Node: never;
+  Node:
+    | ( SchemaCheckMapper & { __typename: 'SchemaCheck' } )
+    | ( SubgraphMapper & { __typename: 'Subgraph' } )
+  ;
   PlacementExplained: never;
   UserError:
     | ( Omit<CheckSchemaUserError, 'code'> & { code: _RefType['CheckSchemaUserErrorCode'] } & { __typename: 'CheckSchemaUserError' } )
@@ -850,7 +855,7 @@ export type MutationResolvers<ContextType = SubgraphContext, ParentType extends 
 };
 
 export type NodeResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['Node'] = ResolversParentTypes['Node']> = {
-  __resolveType?: TypeResolveFn<null, ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'SchemaCheck' | 'Subgraph', ParentType, ContextType>;
 };
 
 export type PageInfoResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['PageInfo'] = ResolversParentTypes['PageInfo']> = {
@@ -954,6 +959,7 @@ export type SchemaCheckResolvers<ContextType = SubgraphContext, ParentType exten
   passed?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   publishedAs?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   subgraph?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
 export type SchemaCheckConnectionResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['SchemaCheckConnection'] = ResolversParentTypes['SchemaCheckConnection']> = {
@@ -1032,6 +1038,7 @@ export type SubgraphResolvers<ContextType = SubgraphContext, ParentType extends 
   calls?: Resolver<ResolversTypes['SafeInt'], ParentType, ContextType>;
   endpoint?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   failedCalls?: Resolver<ResolversTypes['SafeInt'], ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   isLive?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   lastError?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   lastErrorAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
@@ -1045,6 +1052,7 @@ export type SubgraphResolvers<ContextType = SubgraphContext, ParentType extends 
   state?: Resolver<ResolversTypes['SubgraphState'], ParentType, ContextType>;
   stateSince?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   typePrefix?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
 export type SubgraphStateResolvers = EnumResolverSignature<{ DOWN?: any, HALF_OPEN?: any, UP?: any }, ResolversTypes['SubgraphState']>;

@@ -29,6 +29,7 @@ import { experimentNames } from './repository.js';
 const open: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   core: {
     'Query.viewer': 'whoever has a token may read what is in it',
+    'Principal.__resolveReference': 'gives back the subject that the caller already has',
   },
 };
 

@@ -22,7 +22,7 @@ const pageOf = (fields: string): string => /* GraphQL */ `
 `;
 const page = pageOf('');
 const widePage = pageOf(
-  'name owner priority labels { key value } requirements { cores memoryMiB } payload { command arguments outputs } retry { maxAttempts } stateTimes { state at } transitions { to at } createdAt updatedAt revision',
+  'name owner { subject } priority labels { key value } requirements { cores memoryMiB } payload { command arguments outputs } retry { maxAttempts } stateTimes { state at } transitions { to at } createdAt updatedAt revision',
 );
 const atlasTask = `mutation { submitAtlasTask(input: { idempotencyKey: "bench", campaign: "mc23e", requestId: 1, physicsShort: "Zmumu", totalEvents: 200000, eventsPerJob: 200,
   transforms: [{ step: EVGEN, command: ["true"], output: "events" }] }) { task { id } userErrors { message } } }`;

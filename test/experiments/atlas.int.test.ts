@@ -8,8 +8,8 @@ const submit = `mutation ($input: SubmitAtlasTaskInput!) {
   submitAtlasTask(input: $input) { task { id state steps totalEvents task { id } } userErrors { code path message } }
 }`;
 const show = `query ($id: ID!) {
-  atlas { task(id: $id) { id state processedEvents task { id share jobs(first: 100) { nodes {
-    id name taskIndex state share requirements { cores memoryMiB walltimeSeconds selector } retry { maxAttempts }
+  atlas { task(id: $id) { id state processedEvents task { id sharePath jobs(first: 100) { nodes {
+    id name taskIndex state sharePath requirements { cores memoryMiB walltimeSeconds selector } retry { maxAttempts }
     dependsOn { taskIndex } atlas { step firstEvent events task { campaign } }
   } } } } }
 }`;
@@ -102,7 +102,7 @@ describe('a production task', () => {
     ]);
     expect(jobs[0]).toMatchObject({
       name: 'Zmumu evgen 0',
-      share: 'atlas/analysis',
+      sharePath: 'atlas/analysis',
       requirements: {
         cores: 2,
         memoryMiB: 2000,

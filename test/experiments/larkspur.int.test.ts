@@ -7,7 +7,7 @@ import { startWorker, type TestWorker } from './worker.js';
 
 const submit = `mutation ($input: SubmitLarkspurObservationInput!) {
   submitLarkspurObservation(input: $input) {
-    observation { id state exposures calibratedExposures submittedBy task { id } }
+    observation { id state exposures calibratedExposures submittedBy { subject } task { id } }
     userErrors { code path message }
   }
 }`;
@@ -79,7 +79,7 @@ describe('an observation', () => {
     expect(observation).toMatchObject({
       exposures: 3,
       calibratedExposures: 0,
-      submittedBy: 'admin@example',
+      submittedBy: { subject: 'admin@example' },
       state: 'PROCESSING',
     });
     const jobs = await jobsOf(observation.id, 4);
@@ -109,10 +109,10 @@ describe('an observation', () => {
     const { observation } = await submitted(wanted('of alice'), alice);
     const jobs = await jobsOf(observation.id, 4);
     const ids = jobs.map(({ id }) => id as string);
-    const owned = `query { tasks(filter: { owner: "alice@example" }) { nodes { id owner submittedBy } }
-      jobs(filter: { owner: "alice@example" }, first: 10) { nodes { id owner submittedBy viewerCanCancel } } }`;
+    const owned = `query { tasks(filter: { owner: "alice@example" }) { nodes { id owner { subject } submittedBy { subject } } }
+      jobs(filter: { owner: "alice@example" }, first: 10) { nodes { id owner { subject } submittedBy { subject } viewerCanCancel } } }`;
     const service = 'experiment:larkspur';
-    const own = { owner: 'alice@example', submittedBy: service };
+    const own = { owner: { subject: 'alice@example' }, submittedBy: { subject: service } };
     const { data } = await house.ask(owned, {}, alice);
     expect(data.tasks.nodes).toEqual([{ id: observation.task.id, ...own }]);
     expect(data.jobs.nodes.map(({ id }: { id: string }) => id).sort()).toEqual([...ids].sort());

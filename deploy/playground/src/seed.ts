@@ -26,7 +26,7 @@ export async function seedExperiments(
   const known = await client.query(SeedExperimentsDocument, {});
   // An experiment that has just been registered has one share: whoever changed its shares has more, or another one.
   const isSeeded = (name: string) =>
-    known.experiments.some(
+    known.experiments.nodes.some(
       (one) => one.name === name && one.shares.some(({ path }) => path !== `${name}/default`),
     );
   await Promise.all(

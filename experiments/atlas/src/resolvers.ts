@@ -70,6 +70,7 @@ export const resolvers: Resolvers = {
     __resolveReference: task.resolveReference,
     id: ({ _id }) => _id,
     steps: ({ transforms }) => transforms.map(({ step }) => step),
+    submittedBy: ({ submittedBy }) => ({ subject: submittedBy }),
     submittedAt: ({ createdAt }) => createdAt,
     processedEvents: ({ amounts }) => amounts['processedEvents'] ?? 0,
     state: stateOf,

@@ -71,7 +71,7 @@ export type AtlasStep =
   | 'SIMUL';
 
 /** An ATLAS production task: a chain of steps over a number of events, split into core jobs. */
-export type AtlasTask = {
+export type AtlasTask = Node & {
   readonly __typename?: 'AtlasTask';
   /** The campaign, as `mc23e`. */
   readonly campaign: Scalars['String']['output'];
@@ -91,8 +91,8 @@ export type AtlasTask = {
   readonly steps: ReadonlyArray<AtlasStep>;
   /** When it was submitted. */
   readonly submittedAt: Scalars['DateTime']['output'];
-  /** Who submitted it. */
-  readonly submittedBy: Scalars['String']['output'];
+  /** Principal that submitted it. */
+  readonly submittedBy: Principal;
   /** The task in core that does the work; null while it is being submitted. */
   readonly task?: Maybe<Task>;
   /** Events in all. */
@@ -210,6 +210,11 @@ export type PlacementRule = {
   readonly selector?: Maybe<Scalars['String']['output']>;
   /** What it asks for, and why: one sentence for people. */
   readonly text: Scalars['String']['output'];
+};
+
+export type Principal = {
+  readonly __typename?: 'Principal';
+  readonly subject: Scalars['String']['output'];
 };
 
 export type Query = {
@@ -407,7 +412,7 @@ export type FederationReferenceTypes = {
 
 /** Mapping of interface types */
 export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
-  Node: never;
+  Node: ( AtlasTaskMapper & { __typename: 'AtlasTask' } );
   PlacementExplained: never;
   UserError: ( Omit<SubmitAtlasTaskUserError, 'code'> & { code: _RefType['SubmitAtlasTaskUserErrorCode'] } & { __typename: 'SubmitAtlasTaskUserError' } );
 };
@@ -434,6 +439,7 @@ export type ResolversTypes = {
   Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
   PlacementExplained: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['PlacementExplained']>;
   PlacementRule: ResolverTypeWrapper<PlacementRule>;
+  Principal: ResolverTypeWrapper<Principal>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   SafeInt: ResolverTypeWrapper<Scalars['SafeInt']['output']>;
   SubmitAtlasTaskInput: SubmitAtlasTaskInput;
@@ -466,6 +472,7 @@ export type ResolversParentTypes = {
   Boolean: Scalars['Boolean']['output'];
   PlacementExplained: ResolversInterfaceTypes<ResolversParentTypes>['PlacementExplained'];
   PlacementRule: PlacementRule;
+  Principal: Principal;
   Query: Record<PropertyKey, never>;
   SafeInt: Scalars['SafeInt']['output'];
   SubmitAtlasTaskInput: SubmitAtlasTaskInput;
@@ -518,9 +525,10 @@ export type AtlasTaskResolvers<ContextType = Context, ParentType extends Resolve
   state?: Resolver<ResolversTypes['AtlasTaskState'], ParentType, ContextType>;
   steps?: Resolver<ReadonlyArray<ResolversTypes['AtlasStep']>, ParentType, ContextType>;
   submittedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
-  submittedBy?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  submittedBy?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
   task?: Resolver<Maybe<ResolversTypes['Task']>, ParentType, ContextType>;
   totalEvents?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
 export type AtlasTaskChangedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['AtlasTaskChanged'] = ResolversParentTypes['AtlasTaskChanged']> = {
@@ -561,7 +569,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
 };
 
 export type NodeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Node'] = ResolversParentTypes['Node']> = {
-  __resolveType?: TypeResolveFn<null, ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AtlasTask', ParentType, ContextType>;
 };
 
 export type PageInfoResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PageInfo'] = ResolversParentTypes['PageInfo']> = {
@@ -578,6 +586,10 @@ export type PlacementExplainedResolvers<ContextType = Context, ParentType extend
 export type PlacementRuleResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PlacementRule'] = ResolversParentTypes['PlacementRule']> = {
   selector?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   text?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type PrincipalResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Principal'] = ResolversParentTypes['Principal']> = {
+  subject?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
 export type QueryResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
@@ -631,6 +643,7 @@ export type Resolvers<ContextType = Context> = {
   PageInfo?: PageInfoResolvers<ContextType>;
   PlacementExplained?: PlacementExplainedResolvers<ContextType>;
   PlacementRule?: PlacementRuleResolvers<ContextType>;
+  Principal?: PrincipalResolvers<ContextType>;
   Query?: QueryResolvers<ContextType>;
   SafeInt?: GraphQLScalarType;
   SubmitAtlasTaskPayload?: SubmitAtlasTaskPayloadResolvers<ContextType>;

@@ -53,7 +53,7 @@ describeSubgraphContract('epic', async (db) => {
       })),
     },
     selections: {
-      EpicRun: 'runNumber phase groups { index frames state } task { id }',
+      EpicRun: 'runNumber phase groups { nodes { index frames state } } task { id }',
       Job: 'epic { run { runNumber } group { index firstFrame state } }',
     },
     stop: () => service.stop(),

@@ -82,6 +82,7 @@ export const resolvers: Resolvers = {
   EpicRun: {
     __resolveReference: run.resolveReference,
     id: ({ _id }) => _id,
+    submittedBy: ({ submittedBy }) => ({ subject: submittedBy }),
     submittedAt: ({ createdAt }) => createdAt,
     phase: phaseOf,
     groups: (parent, { first, after }) => groupsOf(parent, { first: first ?? 100, after }),

@@ -64,7 +64,7 @@ export type EpicQueryrunsArgs = {
 };
 
 /** A run of the ePIC detector: super time frames, processed in groups, each group by one core job. */
-export type EpicRun = {
+export type EpicRun = Node & {
   readonly __typename?: 'EpicRun';
   /** The detector's configuration, as `epic_craterlake_18x275`. */
   readonly detectorConfiguration: Scalars['String']['output'];
@@ -82,8 +82,8 @@ export type EpicRun = {
   readonly runNumber: Scalars['Int']['output'];
   /** When it was submitted. */
   readonly submittedAt: Scalars['DateTime']['output'];
-  /** Who submitted it. */
-  readonly submittedBy: Scalars['String']['output'];
+  /** Principal that submitted it. */
+  readonly submittedBy: Principal;
   /** Super time frames recorded. */
   readonly superTimeFrames: Scalars['Int']['output'];
   /** The task in core that does the work; null while it is being submitted. */
@@ -229,6 +229,11 @@ export type PlacementRule = {
   readonly selector?: Maybe<Scalars['String']['output']>;
   /** What it asks for, and why: one sentence for people. */
   readonly text: Scalars['String']['output'];
+};
+
+export type Principal = {
+  readonly __typename?: 'Principal';
+  readonly subject: Scalars['String']['output'];
 };
 
 export type Query = {
@@ -428,7 +433,7 @@ export type FederationReferenceTypes = {
 
 /** Mapping of interface types */
 export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
-  Node: never;
+  Node: ( EpicRunMapper & { __typename: 'EpicRun' } );
   PlacementExplained: never;
   UserError: ( Omit<SubmitEpicRunUserError, 'code'> & { code: _RefType['SubmitEpicRunUserErrorCode'] } & { __typename: 'SubmitEpicRunUserError' } );
 };
@@ -457,6 +462,7 @@ export type ResolversTypes = {
   Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
   PlacementExplained: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['PlacementExplained']>;
   PlacementRule: ResolverTypeWrapper<PlacementRule>;
+  Principal: ResolverTypeWrapper<Principal>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   SafeInt: ResolverTypeWrapper<Scalars['SafeInt']['output']>;
   SubmitEpicRunInput: SubmitEpicRunInput;
@@ -491,6 +497,7 @@ export type ResolversParentTypes = {
   Boolean: Scalars['Boolean']['output'];
   PlacementExplained: ResolversInterfaceTypes<ResolversParentTypes>['PlacementExplained'];
   PlacementRule: PlacementRule;
+  Principal: Principal;
   Query: Record<PropertyKey, never>;
   SafeInt: Scalars['SafeInt']['output'];
   SubmitEpicRunInput: SubmitEpicRunInput;
@@ -544,9 +551,10 @@ export type EpicRunResolvers<ContextType = Context, ParentType extends Resolvers
   processedFrames?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   runNumber?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   submittedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
-  submittedBy?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  submittedBy?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
   superTimeFrames?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   task?: Resolver<Maybe<ResolversTypes['Task']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
 export type EpicRunChangedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['EpicRunChanged'] = ResolversParentTypes['EpicRunChanged']> = {
@@ -602,7 +610,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
 };
 
 export type NodeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Node'] = ResolversParentTypes['Node']> = {
-  __resolveType?: TypeResolveFn<null, ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'EpicRun', ParentType, ContextType>;
 };
 
 export type PageInfoResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PageInfo'] = ResolversParentTypes['PageInfo']> = {
@@ -619,6 +627,10 @@ export type PlacementExplainedResolvers<ContextType = Context, ParentType extend
 export type PlacementRuleResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PlacementRule'] = ResolversParentTypes['PlacementRule']> = {
   selector?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   text?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type PrincipalResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Principal'] = ResolversParentTypes['Principal']> = {
+  subject?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
 export type QueryResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
@@ -675,6 +687,7 @@ export type Resolvers<ContextType = Context> = {
   PageInfo?: PageInfoResolvers<ContextType>;
   PlacementExplained?: PlacementExplainedResolvers<ContextType>;
   PlacementRule?: PlacementRuleResolvers<ContextType>;
+  Principal?: PrincipalResolvers<ContextType>;
   Query?: QueryResolvers<ContextType>;
   SafeInt?: GraphQLScalarType;
   SubmitEpicRunPayload?: SubmitEpicRunPayloadResolvers<ContextType>;

@@ -69,6 +69,7 @@ export const resolvers: Resolvers = {
   LarkspurObservation: {
     __resolveReference: observation.resolveReference,
     id: ({ _id }) => _id,
+    submittedBy: ({ submittedBy }) => ({ subject: submittedBy }),
     submittedAt: ({ createdAt }) => createdAt,
     state: stateOf,
     calibratedExposures: ({ amounts }) => amounts['calibratedExposures'] ?? 0,

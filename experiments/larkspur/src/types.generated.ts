@@ -55,7 +55,7 @@ export type LarkspurJob = PlacementExplained & {
 };
 
 /** One night's observation by the Larkspur telescope array: exposures that are calibrated one by one and then stacked. */
-export type LarkspurObservation = {
+export type LarkspurObservation = Node & {
   readonly __typename?: 'LarkspurObservation';
   /** The band of the filter. */
   readonly band: LarkspurBand;
@@ -73,8 +73,8 @@ export type LarkspurObservation = {
   readonly state: LarkspurObservationState;
   /** When it was submitted. */
   readonly submittedAt: Scalars['DateTime']['output'];
-  /** Who submitted it. */
-  readonly submittedBy: Scalars['String']['output'];
+  /** Principal that submitted it. */
+  readonly submittedBy: Principal;
   /** The task in core that does the work; null while it is being submitted. */
   readonly task?: Maybe<Task>;
 };
@@ -196,6 +196,11 @@ export type PlacementRule = {
   readonly selector?: Maybe<Scalars['String']['output']>;
   /** What it asks for, and why: one sentence for people. */
   readonly text: Scalars['String']['output'];
+};
+
+export type Principal = {
+  readonly __typename?: 'Principal';
+  readonly subject: Scalars['String']['output'];
 };
 
 export type Query = {
@@ -379,7 +384,7 @@ export type FederationReferenceTypes = {
 
 /** Mapping of interface types */
 export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
-  Node: never;
+  Node: ( LarkspurObservationMapper & { __typename: 'LarkspurObservation' } );
   PlacementExplained: ( LarkspurJobMapper & { __typename: 'LarkspurJob' } );
   UserError: ( Omit<SubmitLarkspurObservationUserError, 'code'> & { code: _RefType['SubmitLarkspurObservationUserErrorCode'] } & { __typename: 'SubmitLarkspurObservationUserError' } );
 };
@@ -407,6 +412,7 @@ export type ResolversTypes = {
   Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
   PlacementExplained: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['PlacementExplained']>;
   PlacementRule: ResolverTypeWrapper<PlacementRule>;
+  Principal: ResolverTypeWrapper<Principal>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   SafeInt: ResolverTypeWrapper<Scalars['SafeInt']['output']>;
   SubmitLarkspurObservationInput: SubmitLarkspurObservationInput;
@@ -439,6 +445,7 @@ export type ResolversParentTypes = {
   Boolean: Scalars['Boolean']['output'];
   PlacementExplained: ResolversInterfaceTypes<ResolversParentTypes>['PlacementExplained'];
   PlacementRule: PlacementRule;
+  Principal: Principal;
   Query: Record<PropertyKey, never>;
   SafeInt: Scalars['SafeInt']['output'];
   SubmitLarkspurObservationInput: SubmitLarkspurObservationInput;
@@ -500,8 +507,9 @@ export type LarkspurObservationResolvers<ContextType = Context, ParentType exten
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   state?: Resolver<ResolversTypes['LarkspurObservationState'], ParentType, ContextType>;
   submittedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
-  submittedBy?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  submittedBy?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
   task?: Resolver<Maybe<ResolversTypes['Task']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
 export type LarkspurObservationChangedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['LarkspurObservationChanged'] = ResolversParentTypes['LarkspurObservationChanged']> = {
@@ -535,7 +543,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
 };
 
 export type NodeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Node'] = ResolversParentTypes['Node']> = {
-  __resolveType?: TypeResolveFn<null, ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'LarkspurObservation', ParentType, ContextType>;
 };
 
 export type PageInfoResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PageInfo'] = ResolversParentTypes['PageInfo']> = {
@@ -552,6 +560,10 @@ export type PlacementExplainedResolvers<ContextType = Context, ParentType extend
 export type PlacementRuleResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PlacementRule'] = ResolversParentTypes['PlacementRule']> = {
   selector?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   text?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type PrincipalResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Principal'] = ResolversParentTypes['Principal']> = {
+  subject?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
 export type QueryResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
@@ -606,6 +618,7 @@ export type Resolvers<ContextType = Context> = {
   PageInfo?: PageInfoResolvers<ContextType>;
   PlacementExplained?: PlacementExplainedResolvers<ContextType>;
   PlacementRule?: PlacementRuleResolvers<ContextType>;
+  Principal?: PrincipalResolvers<ContextType>;
   Query?: QueryResolvers<ContextType>;
   SafeInt?: GraphQLScalarType;
   SubmitLarkspurObservationPayload?: SubmitLarkspurObservationPayloadResolvers<ContextType>;

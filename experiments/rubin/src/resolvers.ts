@@ -97,6 +97,7 @@ export const resolvers: Resolvers = {
         (from, count) => quanta.range(_id, from, count),
       ),
     finishedQuanta: ({ finishedJobs }) => finishedJobs,
+    submittedBy: ({ submittedBy }) => ({ subject: submittedBy }),
     submittedAt: ({ createdAt }) => createdAt,
     task: ({ taskId }) => (taskId === undefined ? null : { id: taskId }),
   },

@@ -80,6 +80,11 @@ export type PlacementRule = {
   readonly text: Scalars['String']['output'];
 };
 
+export type Principal = {
+  readonly __typename?: 'Principal';
+  readonly subject: Scalars['String']['output'];
+};
+
 export type Query = {
   readonly __typename?: 'Query';
   /** Rubin's own questions; null while its service is down. */
@@ -165,7 +170,7 @@ export type RubinQueryworkflowsArgs = {
 };
 
 /** A workflow made from a quantum graph: each cluster of quanta is one core job. */
-export type RubinWorkflow = {
+export type RubinWorkflow = Node & {
   readonly __typename?: 'RubinWorkflow';
   /** Quanta that ended well so far, derived from the jobs' events, each counted once. */
   readonly finishedQuanta: Scalars['Int']['output'];
@@ -179,8 +184,8 @@ export type RubinWorkflow = {
   readonly quanta: RubinQuantumConnection;
   /** When it was submitted. */
   readonly submittedAt: Scalars['DateTime']['output'];
-  /** Who submitted it. */
-  readonly submittedBy: Scalars['String']['output'];
+  /** Principal that submitted it. */
+  readonly submittedBy: Principal;
   /** The task in core that does the work; null while it is being submitted. */
   readonly task?: Maybe<Task>;
   /** The number of quanta. */
@@ -402,7 +407,7 @@ export type FederationReferenceTypes = {
 
 /** Mapping of interface types */
 export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
-  Node: never;
+  Node: ( RubinWorkflowMapper & { __typename: 'RubinWorkflow' } );
   PlacementExplained: never;
   UserError: ( Omit<SubmitRubinWorkflowUserError, 'code'> & { code: _RefType['SubmitRubinWorkflowUserErrorCode'] } & { __typename: 'SubmitRubinWorkflowUserError' } );
 };
@@ -420,6 +425,7 @@ export type ResolversTypes = {
   Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
   PlacementExplained: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['PlacementExplained']>;
   PlacementRule: ResolverTypeWrapper<PlacementRule>;
+  Principal: ResolverTypeWrapper<Principal>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   RubinJob: ResolverTypeWrapper<RubinJobMapper>;
   RubinQuantum: ResolverTypeWrapper<RubinQuantumMapper>;
@@ -455,6 +461,7 @@ export type ResolversParentTypes = {
   Boolean: Scalars['Boolean']['output'];
   PlacementExplained: ResolversInterfaceTypes<ResolversParentTypes>['PlacementExplained'];
   PlacementRule: PlacementRule;
+  Principal: Principal;
   Query: Record<PropertyKey, never>;
   RubinJob: RubinJobMapper;
   RubinQuantum: RubinQuantumMapper;
@@ -511,7 +518,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
 };
 
 export type NodeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Node'] = ResolversParentTypes['Node']> = {
-  __resolveType?: TypeResolveFn<null, ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'RubinWorkflow', ParentType, ContextType>;
 };
 
 export type PageInfoResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PageInfo'] = ResolversParentTypes['PageInfo']> = {
@@ -528,6 +535,10 @@ export type PlacementExplainedResolvers<ContextType = Context, ParentType extend
 export type PlacementRuleResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PlacementRule'] = ResolversParentTypes['PlacementRule']> = {
   selector?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   text?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type PrincipalResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Principal'] = ResolversParentTypes['Principal']> = {
+  subject?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
 export type QueryResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
@@ -571,9 +582,10 @@ export type RubinWorkflowResolvers<ContextType = Context, ParentType extends Res
   pipeline?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   quanta?: Resolver<ResolversTypes['RubinQuantumConnection'], ParentType, ContextType, RequireFields<RubinWorkflowquantaArgs, 'first'>>;
   submittedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
-  submittedBy?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  submittedBy?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
   task?: Resolver<Maybe<ResolversTypes['Task']>, ParentType, ContextType>;
   totalQuanta?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
 export type RubinWorkflowChangedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RubinWorkflowChanged'] = ResolversParentTypes['RubinWorkflowChanged']> = {
@@ -632,6 +644,7 @@ export type Resolvers<ContextType = Context> = {
   PageInfo?: PageInfoResolvers<ContextType>;
   PlacementExplained?: PlacementExplainedResolvers<ContextType>;
   PlacementRule?: PlacementRuleResolvers<ContextType>;
+  Principal?: PrincipalResolvers<ContextType>;
   Query?: QueryResolvers<ContextType>;
   RubinJob?: RubinJobResolvers<ContextType>;
   RubinQuantum?: RubinQuantumResolvers<ContextType>;

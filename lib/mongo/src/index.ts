@@ -29,6 +29,7 @@ export {
   type OrderField,
   type PageInfo,
 } from './store/keyset-page.js';
+export { keyedPage, type KeyedRequest } from './store/keyed-page.js';
 export { positionsPage, type PositionsPage, type PositionsRequest } from './store/positions-page.js';
 export { decodeCursor, encodeCursor, orderSignature, type KeyValue } from './store/cursor.js';
 export {

@@ -174,8 +174,8 @@ describe('what a pilot reads', () => {
   });
 
   test('counts of its queue alone', async () => {
-    const { jobCounts } = await world.ask('{ jobCounts { queue state count } }', {}, pilotOf('south'));
-    expect(jobCounts).toEqual([{ queue: 'south', state: 'FINISHED', count: 2 }]);
+    const { jobCounts } = await world.ask('{ jobCounts { queueName state count } }', {}, pilotOf('south'));
+    expect(jobCounts).toEqual([{ queueName: 'south', state: 'FINISHED', count: 2 }]);
   });
 
   test('an assignment brings the environment, and what the pilot held before stays readable without it', async () => {

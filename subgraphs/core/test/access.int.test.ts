@@ -75,13 +75,18 @@ const entity = (type: string, key: (world: World) => object, fields: string, out
 
 /** Every door of core. */
 const rows: Readonly<Record<string, Row>> = {
+  'Query.experiment': { text: '{ experiment(name: "alpha") { name } }', outcomes: 'r r e e e a' },
   'Query.experiments': {
-    text: '{ experiments { name } }',
-    got: ({ experiments }: { experiments: { name: string }[] }) =>
-      experiments.some(({ name }) => name === 'alpha'),
+    text: '{ experiments { nodes { name } } }',
+    got: ({ experiments }: { experiments: { nodes: { name: string }[] } }) =>
+      experiments.nodes.some(({ name }) => name === 'alpha'),
     outcomes: 'r r e e e a',
   },
-  'Query.shares': { text: '{ shares(experiment: "alpha") { path } }', outcomes: 'r r e e e a' },
+  'Query.shares': {
+    text: '{ shares(experiment: "alpha") { nodes { path } } }',
+    got: ({ shares }: { shares: { nodes: unknown[] } }) => shares.nodes.length > 0,
+    outcomes: 'r r e e e a',
+  },
   'Query.queue': { text: '{ queue(name: "north") { name } }', outcomes: 'a a a a a a' },
   'Query.queues': {
     text: '{ queues(filter: { names: ["north"] }) { nodes { name } } }',
@@ -89,9 +94,9 @@ const rows: Readonly<Record<string, Row>> = {
   },
   'Query.viewer': { text: '{ viewer { subject } }', outcomes: 'a a a a a a' },
   'Query.jobCounts': {
-    text: '{ jobCounts { experiment queue count } }',
-    got: ({ jobCounts }: { jobCounts: { experiment: string; queue: string | null }[] }) =>
-      jobCounts.some(({ experiment, queue }) => experiment === 'alpha' && queue !== 'south'),
+    text: '{ jobCounts { experimentName queueName count } }',
+    got: ({ jobCounts }: { jobCounts: { experimentName: string; queueName: string | null }[] }) =>
+      jobCounts.some(({ experimentName, queueName }) => experimentName === 'alpha' && queueName !== 'south'),
     outcomes: 'e a e e e a',
   },
   'Query.gpuModels': { text: '{ gpuModels { name } }', outcomes: 'a a a a a a' },
@@ -139,7 +144,7 @@ const rows: Readonly<Record<string, Row>> = {
     outcomes: 'a a a a a a',
   },
   'Query.hardwareMap': {
-    text: '{ hardwareMap { sites { site } } }',
+    text: '{ hardwareMap { sites { site { name } } } }',
     outcomes: 'a a a a a a',
   },
   'Query.hardwareExport': {
@@ -256,7 +261,7 @@ const rows: Readonly<Record<string, Row>> = {
     outcomes: 'e a e e e a',
   },
   'Subscription.gpuOccupancyChanged': {
-    text: 'subscription { gpuOccupancyChanged { gpus { queue } } }',
+    text: 'subscription { gpuOccupancyChanged { gpus { queueName } } }',
     got: () => true,
     outcomes: 'a a a a a a',
   },
@@ -266,7 +271,7 @@ const rows: Readonly<Record<string, Row>> = {
     outcomes: 'r a r r r r',
   },
   'Experiment.__resolveReference': entity('Experiment', () => ({ name: 'alpha' }), 'title', 'r r r r r a'),
-  'Queue.__resolveReference': entity('Queue', () => ({ name: 'north' }), 'site', 'a a a a a a'),
+  'Queue.__resolveReference': entity('Queue', () => ({ name: 'north' }), 'site { name }', 'a a a a a a'),
   'Job.__resolveReference': entity('Job', ({ jobId }) => ({ id: jobId }), 'name', 'e a e e e a'),
   'Task.__resolveReference': entity('Task', ({ taskId }) => ({ id: taskId }), 'name', 'r r e e e a'),
   'Worker.__resolveReference': entity('Worker', ({ workerId }) => ({ id: workerId }), 'host', 'a a a a a a'),
@@ -275,6 +280,26 @@ const rows: Readonly<Record<string, Row>> = {
     variables: ({ jobId }) => ({ id: jobId }),
     outcomes: 'e r e e e a',
   },
+  'Job.share': {
+    text: 'query ($id: ID!) { job(id: $id) { share { path } } }',
+    variables: ({ jobId }) => ({ id: jobId }),
+    got: ({ job }: { job: { share: unknown } | null }) => job?.share,
+    outcomes: 'e r e e e a',
+  },
+  'Task.share': {
+    text: 'query ($id: ID!) { task(id: $id) { share { path } } }',
+    variables: ({ taskId }) => ({ id: taskId }),
+    got: ({ task }: { task: { share: unknown } | null }) => task?.share,
+    outcomes: 'r r e e e a',
+  },
+  'JobCount.share': {
+    text: '{ jobCounts { share { path } } }',
+    got: ({ jobCounts }: { jobCounts: { share: unknown }[] }) =>
+      jobCounts.some(({ share }) => share !== null),
+    outcomes: 'r r e e e a',
+  },
+  'Site.__resolveReference': entity('Site', () => ({ name: 'Pole' }), 'name', 'a a a a a a'),
+  'Principal.__resolveReference': entity('Principal', () => ({ subject: 'x' }), 'subject', 'a a a a a a'),
   'Task.jobs': {
     text: 'query ($id: ID!) { task(id: $id) { jobs { nodes { id } } } }',
     variables: ({ taskId }) => ({ id: taskId }),
@@ -344,18 +369,20 @@ describe('who passes which door', () => {
   test('nobody changed anything that is not theirs', async () => {
     const { jobId, spareId, waitingId, ask } = world;
     const query = `query ($jobId: ID!, $waitingId: ID!, $spareId: ID!) {
-      job(id: $jobId) { state attempt log { chunks { text } } } waiting: job(id: $waitingId) { state priority hold { by } }
-      worker(id: $spareId) { state } queue(name: "north") { site state } experiments { name title }
+      job(id: $jobId) { state attempt log { chunks { text } } } waiting: job(id: $waitingId) { state priority hold { by { subject } } }
+      worker(id: $spareId) { state } queue(name: "north") { site { name } state } experiments { nodes { name title } }
     }`;
     expect(await ask(query, { jobId, spareId, waitingId })).toEqual({
       job: { state: 'RUNNING', attempt: 1, log: { chunks: [] } },
       waiting: { state: 'ACTIVATED', priority: 0, hold: null },
       worker: { state: 'DRAINING' },
-      queue: { site: 'Pole', state: 'ONLINE' },
-      experiments: [
-        { name: 'alpha', title: 'alpha' },
-        { name: 'beta', title: 'beta' },
-      ],
+      queue: { site: { name: 'Pole' }, state: 'ONLINE' },
+      experiments: {
+        nodes: [
+          { name: 'alpha', title: 'alpha' },
+          { name: 'beta', title: 'beta' },
+        ],
+      },
     });
   });
 

@@ -12,7 +12,7 @@ beforeEach(async () => {
 afterEach(() => core.stop());
 
 const submit = `mutation ($input: SubmitJobsInput!) {
-  submitJobs(input: $input) { jobs { id state share createdAt } userErrors { path code message } }
+  submitJobs(input: $input) { jobs { id state sharePath createdAt } userErrors { path code message } }
 }`;
 const submitTask = `mutation ($input: SubmitTaskInput!) {
   submitTask(input: $input) { task { id state } userErrors { path code message } }
@@ -30,7 +30,7 @@ const finish =
 const changes = `subscription ($filter: JobEventFilter, $after: String) {
   jobStateChanged(filter: $filter, after: $after) {
     cursor previousState state attempt actor revision at
-    job { id state revision experiment { name } owner share labels { key value } queue { name } }
+    job { id state revision experiment { name } owner { subject } sharePath labels { key value } queue { name } }
   }
 }`;
 
@@ -99,8 +99,8 @@ describe('core, wired', () => {
       state: 'FINISHED',
       revision: 4,
       experiment: { name: 'alpha' },
-      owner: 'admin@example',
-      share: 'alpha/default',
+      owner: { subject: 'admin@example' },
+      sharePath: 'alpha/default',
       labels: [{ key: 'kind', value: 'test' }],
       queue: { name: 'north' },
     });
@@ -116,7 +116,7 @@ describe('core, wired', () => {
   test('what a grant tells of its job is what stands in the store', async () => {
     const jobs = [{ name: 'told', payload }];
     await core.ask(submit, { input: { experiment: 'alpha', idempotencyKey: 'told', jobs } });
-    const told = 'id state attempt experiment { name } owner share worker { id }';
+    const told = 'id state attempt experiment { name } owner { subject } sharePath worker { id } workerId';
     const free = { cores: 8, memoryMiB: 16_000, diskMiB: 100_000 };
     const { acquireJobs } = await core.ask(
       `mutation ($input: AcquireJobsInput!) { acquireJobs(input: $input) { assignments { job { ${told} } } } }`,
@@ -156,7 +156,7 @@ describe('core, wired', () => {
       { id },
     );
     const counts = core.subscribe(
-      'subscription { jobCountsChanged(intervalMs: 100) { counts { experiment queue share state count } } }',
+      'subscription { jobCountsChanged(intervalMs: 100) { counts { experimentName queueName sharePath state count } } }',
     );
     const workerId = await aWorker(core);
     for (let done = 0; done < 20; done += 5) await work(core, workerId, 5);
@@ -174,14 +174,24 @@ describe('core, wired', () => {
     const seen = () => JSON.stringify(counts.results.at(-1));
     await waitFor('the last counts', () => seen().includes('"FINISHED","count":20'), { deadlineMs: 3000 });
     const { jobCounts, shares } = await core.ask(
-      '{ jobCounts { experiment queue share state count } shares { path readyJobs usedCores experiment { name } } }',
+      `{ jobCounts { experimentName experiment { title } queueName queue { name } sharePath share { path } state count }
+        shares { nodes { path readyJobs usedCores experiment { name } } } }`,
     );
     expect(jobCounts).toEqual([
-      { experiment: 'alpha', queue: 'north', share: 'alpha/default', state: 'FINISHED', count: 20 },
+      {
+        experimentName: 'alpha',
+        experiment: { title: expect.any(String) },
+        queueName: 'north',
+        queue: { name: 'north' },
+        sharePath: 'alpha/default',
+        share: { path: 'alpha/default' },
+        state: 'FINISHED',
+        count: 20,
+      },
     ]);
-    expect(shares).toEqual([
-      { path: 'alpha/default', readyJobs: 0, usedCores: 0, experiment: { name: 'alpha' } },
-    ]);
+    expect(shares).toEqual({
+      nodes: [{ path: 'alpha/default', readyJobs: 0, usedCores: 0, experiment: { name: 'alpha' } }],
+    });
     await counts.close();
   });
 

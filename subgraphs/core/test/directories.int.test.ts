@@ -147,8 +147,8 @@ describe('setShares', () => {
     });
     const live = () =>
       desk
-        .ask('{ shares(experiment: "beta") { readyJobs } }')
-        .then(({ shares }) => shares?.[0]?.['readyJobs']);
+        .ask('{ shares(experiment: "beta") { nodes { readyJobs } } }')
+        .then(({ shares }) => shares?.['nodes']?.[0]?.['readyJobs']);
     await waitFor('the job to be counted', async () => (await live()) === 1, { deadlineMs: 3000 });
     const input = { experiment: 'beta', shares: [{ leaf: 'other', nominalCores: 1 }] };
     await desk.refused(setShares, input, 'SHARE_IN_USE', ['shares'], '"default"');
@@ -166,12 +166,13 @@ describe('who may', () => {
   const reader = testPrincipal({ subject: 'reader@example', grants: { alpha: 'READER' } });
 
   test('see experiments and shares: their own', async () => {
-    const query = '{ experiments { name shares { path } } shares { path experiment { title } } }';
+    const query =
+      '{ experiments { totalCount nodes { name shares { path } } } shares { totalCount nodes { path experiment { title } } } }';
     expect(await desk.ask(query, {}, reader)).toEqual({
-      experiments: [{ name: 'alpha', shares: [{ path: 'alpha/default' }] }],
-      shares: [{ path: 'alpha/default', experiment: { title: 'The alpha' } }],
+      experiments: { totalCount: 1, nodes: [{ name: 'alpha', shares: [{ path: 'alpha/default' }] }] },
+      shares: { totalCount: 1, nodes: [{ path: 'alpha/default', experiment: { title: 'The alpha' } }] },
     });
-    const { errors } = await desk.core.run('{ experiments { name } }', {}, pilotOf('north'));
+    const { errors } = await desk.core.run('{ experiments { nodes { name } } }', {}, pilotOf('north'));
     expect(errors?.[0]?.extensions).toMatchObject({ code: 'FORBIDDEN' });
     const entities =
       'query ($refs: [_Any!]!) { _entities(representations: $refs) { ... on Experiment { name } } }';
@@ -185,10 +186,10 @@ describe('another process', () => {
   test('knows at once by name what this one has made, and is told what it changes', async () => {
     const other = await startCore({ db: desk.core.db });
     const queue = await desk.queue();
-    const seen = await other.ask('query ($name: String!) { queue(name: $name) { site } }', {
+    const seen = await other.ask('query ($name: String!) { queue(name: $name) { site { name } } }', {
       name: queue['name'],
     });
-    expect(seen).toEqual({ queue: { site: 'Pole' } });
+    expect(seen).toEqual({ queue: { site: { name: 'Pole' } } });
     for (let count = 0; count < 5; count += 1) {
       const { name } = await desk.queue();
       expect(await register(other, String(name), 'worker')).toMatch(/^worker_/);
@@ -197,14 +198,16 @@ describe('another process', () => {
     await waitFor(
       'the change to be known',
       async () =>
-        (await other.ask('query ($name: String!) { queue(name: $name) { site } }', { name: queue['name'] }))[
-          'queue'
-        ]?.['site'] === ('Moved' as unknown),
+        (
+          await other.ask('query ($name: String!) { queue(name: $name) { site { name } } }', {
+            name: queue['name'],
+          })
+        )['queue']?.['site']?.['name'] === ('Moved' as unknown),
       { deadlineMs: 3000 },
     );
     await desk.ask(registerExperiment, { input: { name: 'theta', title: 'Theta' } }, admin);
     const submit =
-      'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { jobs { share } userErrors { message } } }';
+      'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { jobs { sharePath } userErrors { message } } }';
     const { submitJobs } = await other.ask(submit, {
       input: {
         experiment: 'theta',
@@ -212,7 +215,7 @@ describe('another process', () => {
         jobs: [{ name: 'a', payload: { command: 'true' } }],
       },
     });
-    expect(submitJobs).toEqual({ jobs: [{ share: 'theta/default' }], userErrors: [] });
+    expect(submitJobs).toEqual({ jobs: [{ sharePath: 'theta/default' }], userErrors: [] });
     await other.stop();
   });
 });

@@ -23,7 +23,7 @@ beforeEach(async () => {
 });
 
 const queues = `subscription ($filter: QueueChangeFilter, $after: String) {
-  queueChanged(filter: $filter, after: $after) { cursor queue { name site state } }
+  queueChanged(filter: $filter, after: $after) { cursor queue { name site { name } state } }
 }`;
 const workers = `subscription ($filter: WorkerChangeFilter, $after: String) {
   workerChanged(filter: $filter, after: $after) { cursor worker { id name state queue { name } devices { id health } } }
@@ -32,7 +32,7 @@ const logs = `subscription ($jobId: ID!, $after: String) {
   jobLogAppended(jobId: $jobId, after: $after) { cursor attempt isComplete chunks { text cursor } }
 }`;
 const occupancy = `subscription ($filter: GpuOccupancyFilter) {
-  gpuOccupancyChanged(filter: $filter, intervalMs: 100) { cursor gpus { queue vendor model total unhealthy allocated } }
+  gpuOccupancyChanged(filter: $filter, intervalMs: 100) { cursor gpus { queueName vendor model total unhealthy allocated } }
 }`;
 const counts = `subscription ($filter: JobCountFilter) {
   jobCountsChanged(filter: $filter, intervalMs: 100) { counts { gpuModel state count gpus } }
@@ -176,8 +176,8 @@ describe('queueChanged', () => {
     await untilTold(limited, 2);
     expect(told(all).map(({ queue }) => queue)).toEqual([
       null,
-      { name: 'south', site: 'Sea', state: 'ONLINE' },
-      { name: 'north', site: 'Pole', state: 'PAUSED' },
+      { name: 'south', site: { name: 'Sea' }, state: 'ONLINE' },
+      { name: 'north', site: { name: 'Pole' }, state: 'PAUSED' },
     ]);
     for (const stream of [polar, limited])
       expect(told(stream).map(({ queue }) => queue?.['name'])).toEqual([undefined, 'north']);
@@ -339,7 +339,7 @@ describe('GPUs', () => {
     const gpus = await opened(occupancy);
     const jobs = await opened(counts);
     const row = {
-      queue: 'north',
+      queueName: 'north',
       vendor: 'NVIDIA',
       model: 'NVIDIA L4',
       total: 3,

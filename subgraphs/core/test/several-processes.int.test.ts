@@ -31,8 +31,8 @@ beforeAll(async () => {
 afterEach(() => hear());
 
 async function names({ ask }: TestCore): Promise<readonly string[]> {
-  const { experiments } = await ask('{ experiments { name } }');
-  return (experiments as unknown as readonly Answer[]).map(({ name }) => String(name));
+  const { experiments } = await ask('{ experiments { nodes { name } } }');
+  return (experiments?.['nodes'] as unknown as readonly Answer[]).map(({ name }) => String(name));
 }
 
 async function createQueue(name: string, experiments: readonly string[] = []): Promise<void> {
@@ -62,7 +62,7 @@ async function setShares(at: TestCore, experiment: string, leaves: readonly stri
 
 async function submit(at: TestCore, experiment: string, job: object): Promise<unknown> {
   const { submitJobs } = await at.ask(
-    'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { jobs { share } userErrors { code } } }',
+    'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { jobs { sharePath share { path } } userErrors { code } } }',
     {
       input: {
         experiment,
@@ -120,8 +120,8 @@ describe('experiments', () => {
       'mutation { registerExperiment(input: { name: "delta", title: "Delta" }) { userErrors { message } } }',
     );
     expect(await names(deaf)).toContain('delta');
-    const { shares } = await deaf.ask('{ shares(experiment: "delta") { path } }');
-    expect(shares).toEqual([{ path: 'delta/default' }]);
+    const { shares } = await deaf.ask('{ shares(experiment: "delta") { nodes { path } } }');
+    expect(shares).toEqual({ nodes: [{ path: 'delta/default' }] });
     expect(await submit(writer, 'delta', { name: 'young' })).toMatchObject({ userErrors: [] });
     const { jobs } = await deaf.ask(
       '{ jobs(filter: { states: [ACTIVATED] }, first: 100) { nodes { name } } }',
@@ -134,16 +134,19 @@ describe('shares', () => {
   test('those that were just set are told, taken, and refused where they are gone', async () => {
     hear = deafen();
     expect(await setShares(writer, 'beta', ['fast', 'slow'])).toMatchObject({ userErrors: [] });
-    const { experiments } = await deaf.ask('{ experiments { name shares { path } } }');
-    expect(experiments).toContainEqual({
+    const { experiments } = await deaf.ask('{ experiments { nodes { name shares { path } } } }');
+    expect(experiments?.['nodes']).toContainEqual({
       name: 'beta',
       shares: [{ path: 'beta/fast' }, { path: 'beta/slow' }],
     });
     expect(await submit(deaf, 'beta', { share: 'slow' })).toEqual({
-      jobs: [{ share: 'beta/slow' }],
+      jobs: [{ sharePath: 'beta/slow', share: { path: 'beta/slow' } }],
       userErrors: [],
     });
-    expect(await submit(deaf, 'beta', {})).toEqual({ jobs: [{ share: 'beta/fast' }], userErrors: [] });
+    expect(await submit(deaf, 'beta', {})).toEqual({
+      jobs: [{ sharePath: 'beta/fast', share: { path: 'beta/fast' } }],
+      userErrors: [],
+    });
     expect(await submit(deaf, 'beta', { share: 'default' })).toMatchObject({
       userErrors: [{ code: 'SHARE_NOT_FOUND' }],
     });
@@ -168,13 +171,15 @@ describe('shares', () => {
 describe('queues', () => {
   test('one that was just changed is told as it is, and admits whom it admits now', async () => {
     await createQueue('east', ['beta']);
-    expect(await deaf.ask('{ queue(name: "east") { site } }')).toEqual({ queue: { site: 'Pole' } });
+    expect(await deaf.ask('{ queue(name: "east") { site { name } } }')).toEqual({
+      queue: { site: { name: 'Pole' } },
+    });
     hear = deafen();
     const reader = human('reader', { alpha: 'READER' });
-    const query = '{ queue(name: "east") { site } }';
+    const query = '{ queue(name: "east") { site { name } } }';
     expect(await deaf.ask(query, {}, reader)).toEqual({ queue: null });
     await updateQueue({ name: 'east', site: 'Moved', experiments: ['alpha', 'beta'] });
-    expect(await deaf.ask(query, {}, reader)).toEqual({ queue: { site: 'Moved' } });
+    expect(await deaf.ask(query, {}, reader)).toEqual({ queue: { site: { name: 'Moved' } } });
     expect(await submit(deaf, 'alpha', { requirements: { queue: 'east' } })).toMatchObject({
       userErrors: [],
     });
@@ -204,7 +209,9 @@ describe('workers', () => {
 
   test('a queue that was just opened to their experiment takes them, and readers see them', async () => {
     await createQueue('opened', ['beta']);
-    expect(await deaf.ask('{ queue(name: "opened") { site } }')).toEqual({ queue: { site: 'Pole' } });
+    expect(await deaf.ask('{ queue(name: "opened") { site { name } } }')).toEqual({
+      queue: { site: { name: 'Pole' } },
+    });
     hear = deafen();
     await updateQueue({ name: 'opened', experiments: ['alpha', 'beta'] });
     const { registerWorker } = await deaf.ask(

@@ -160,7 +160,7 @@ describe('who is in does what the token permits', () => {
       readonly jobCounts: readonly { readonly experiment: string }[];
     }
     const seen = await api.data<Seen>(
-      'query ($id: ID!) { job(id: $id) { id } jobs { nodes { id } } jobCounts { experiment } }',
+      'query ($id: ID!) { job(id: $id) { id } jobs { nodes { id } } jobCounts { experiment: experimentName } }',
       { id },
     );
     expect(seen.job).toBeNull();

@@ -310,7 +310,8 @@ class Story {
     type Counts = { jobCounts: Parameters<typeof countText>[0][] };
     const expected = (await scannedCounts(this.#store)).join('\n');
     const counted = async (): Promise<string> => {
-      const text = '{ jobCounts { experiment queue gpuModel share state count } }';
+      const text =
+        '{ jobCounts { experiment: experimentName queue: queueName gpuModel share: sharePath state count } }';
       const { jobCounts } = await this.#api.data<Counts>(text);
       return jobCounts.map(countText).sort().join('\n');
     };

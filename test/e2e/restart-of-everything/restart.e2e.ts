@@ -18,7 +18,7 @@ interface Counts {
 }
 
 const countsOf = async (api: Api): Promise<readonly string[]> => {
-  const { jobCounts } = await api.data<Counts>('{ jobCounts { share state count } }');
+  const { jobCounts } = await api.data<Counts>('{ jobCounts { share: sharePath state count } }');
   const lines = jobCounts
     .filter(({ count }) => count > 0)
     .map(({ share, state, count }) => `${share} ${state} ${count}`);

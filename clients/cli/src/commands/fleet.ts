@@ -61,7 +61,7 @@ async function queues({ client, output }: Session, { site, state }: QueueFlags):
   else {
     const rows = found.map((queue) => [
       queue.name,
-      queue.site,
+      queue.site.name,
       queue.state,
       queue.executor,
       queue.experiments.map(({ name }) => name).join(',') || 'all',

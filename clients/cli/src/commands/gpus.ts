@@ -43,7 +43,7 @@ async function gpus({ client, output, now }: Session, flags: GpuFlags): Promise<
     sayJson(output, hardwareMap);
     return exitCodes.ok;
   }
-  const rows = hardwareMap.sites.flatMap(({ site: name, gpus: found }) =>
+  const rows = hardwareMap.sites.flatMap(({ site: { name }, gpus: found }) =>
     found.map((row) => rowOf(name, row, now())),
   );
   sayTable(output, head, rows);

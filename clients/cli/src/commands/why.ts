@@ -35,7 +35,7 @@ function tell(output: Output, job: NonNullable<CliWhyQuery['job']>): void {
       waiting.map(({ id, name, state }) => [id, name, state]),
     );
   }
-  if (job.pending) tellPending(output, job.share, job.pending);
+  if (job.pending) tellPending(output, job.sharePath, job.pending);
   else say(output, 'It does not wait any more.');
 }
 

@@ -23,5 +23,5 @@ export function byState(counts: Counts): ReadonlyMap<string, number> {
   return sums;
 }
 
-const keyOf = ({ experiment, queue, gpuModel, share, state }: Count): string =>
-  JSON.stringify([experiment, queue, gpuModel, share, state]);
+const keyOf = ({ experimentName, queueName, gpuModel, sharePath, state }: Count): string =>
+  JSON.stringify([experimentName, queueName, gpuModel, sharePath, state]);

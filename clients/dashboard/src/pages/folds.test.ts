@@ -5,10 +5,10 @@ import { emptyLog, foldLog, readable } from './log.js';
 
 type Count = CountsSubscription['jobCountsChanged']['counts'][number];
 const count = (state: Count['state'], number: number, change: Partial<Count> = {}): Count => ({
-  experiment: 'alpha',
-  queue: null,
+  experimentName: 'alpha',
+  queueName: null,
   gpuModel: null,
-  share: 'alpha/default',
+  sharePath: 'alpha/default',
   state,
   count: number,
   ...change,
@@ -17,8 +17,12 @@ const counts = (...all: Count[]): CountsSubscription => ({ jobCountsChanged: { c
 
 describe('counts', () => {
   test('of messages replace those of the same key; a first message replaces all', () => {
-    let now = foldCounts(new Map(), counts(count('PENDING', 3), count('RUNNING', 2, { queue: 'q' })), true);
-    now = foldCounts(now, counts(count('PENDING', 1), count('RUNNING', 4, { queue: 'other' })), false);
+    let now = foldCounts(
+      new Map(),
+      counts(count('PENDING', 3), count('RUNNING', 2, { queueName: 'q' })),
+      true,
+    );
+    now = foldCounts(now, counts(count('PENDING', 1), count('RUNNING', 4, { queueName: 'other' })), false);
     expect(Object.fromEntries(byState(now))).toEqual({ PENDING: 1, RUNNING: 6 });
     now = foldCounts(now, counts(count('FINISHED', 9)), true);
     expect(Object.fromEntries(byState(now))).toEqual({ FINISHED: 9 });

@@ -77,9 +77,9 @@ function JobFacts({ job, move }: { job: NonNullable<JobPageQuery['job']>; move: 
           'Exit code': job.exitCode,
           Worker: job.worker?.name,
           Task: job.task && <Link to={taskPath(job.task.id)}>{job.task.name}</Link>,
-          Owner: job.owner,
+          Owner: job.owner.subject,
           Experiment: job.experiment.name,
-          Share: job.share,
+          Share: job.sharePath,
         }}
       />
       {job.error && (

@@ -93,7 +93,7 @@ function foldGpus(
   isFirst: boolean,
 ) {
   const next = new Map(isFirst ? [] : before);
-  for (const row of gpuOccupancyChanged.gpus) next.set(`${row.queue}\n${row.model}`, row);
+  for (const row of gpuOccupancyChanged.gpus) next.set(`${row.queueName}\n${row.model}`, row);
   return next;
 }
 
@@ -108,7 +108,7 @@ function GpuSection() {
       <h2>GPUs</h2>
       <FailureNote failures={[failure]} />
       <Table label="GPUs" columns={gpuColumns}>
-        {rows.map(({ queue, model, total, allocated, unhealthy }) => (
+        {rows.map(({ queueName: queue, model, total, allocated, unhealthy }) => (
           <tr key={`${queue} ${model}`}>
             <td className="name">{model}</td>
             <td>{queue}</td>

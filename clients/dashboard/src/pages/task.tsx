@@ -36,9 +36,9 @@ export function TaskPage({ id }: { id: string }) {
         <Facts
           facts={{
             State: <State state={moves.state?.task?.state ?? task.state} />,
-            Owner: task.owner,
+            Owner: task.owner.subject,
             Experiment: task.experiment.name,
-            Share: task.share,
+            Share: task.sharePath,
           }}
         />
       )}

@@ -38,6 +38,7 @@ export function graphResolvers(parts: GraphOptions): RootResolvers {
     Query: queries(registry, list),
     Mutation: mutations(registry, list),
     Subgraph: {
+      id: ({ name }) => `subgraph_${name}`,
       endpoint: ({ endpoint }, _args, { principal }) => (can(principal, 'subgraph:read') ? endpoint : null),
       state: ({ facts }) => facts.state,
       stateSince: ({ facts }) => facts.stateSince,
@@ -74,7 +75,10 @@ export function graphResolvers(parts: GraphOptions): RootResolvers {
       use: ({ usedAs }, _args, context: SubgraphContext) =>
         usedAs.length === 0 ? null : context.loaders.load(uses, usedAs),
     },
-    SchemaCheck: { id: ({ _id }) => _id, checkedAt: ({ createdAt }) => createdAt },
+    SchemaCheck: {
+      id: ({ _id }) => _id,
+      checkedAt: ({ createdAt }) => createdAt,
+    },
   };
 }
 

@@ -52,6 +52,12 @@ export class ExperimentsService {
     return this.#options.repository.directory.fresh();
   }
 
+  /** One experiment, as it is stored now; null where there is none that the principal may read. */
+  async visible(name: string, principal: Principal): Promise<ExperimentDocument | null> {
+    const visible = experimentsFor(principal, 'experiment:read');
+    return visible === '*' || visible.includes(name) ? this.find(name) : null;
+  }
+
   /** The experiments that a principal may read, by name. */
   async visibleTo(principal: Principal): Promise<readonly ExperimentDocument[]> {
     const visible = experimentsFor(principal, 'experiment:read');

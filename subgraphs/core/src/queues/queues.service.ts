@@ -106,6 +106,12 @@ export class QueuesService {
     return found.map(({ name }) => name).sort();
   }
 
+  /** Queues of a site in memory that the principal may see, by name. */
+  ofSite(site: string, principal: Principal): readonly QueueDocument[] {
+    const found = this.all().filter((queue) => queue.site === site && this.isVisible(queue, principal));
+    return found.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
   /** Calls the listener with queues that are new or changed; returns how to stop. */
   onChanged(listener: (changed: readonly QueueDocument[]) => void): () => void {
     return this.#options.repository.directory.onChanged(listener);

@@ -91,6 +91,17 @@ export class SharesService {
     return found.map((document) => (document ? leavesOf(document) : []));
   }
 
+  /** Leaves by path, one answer a path; null for those that were removed. The store is read before one counts as removed. */
+  async byPaths(paths: readonly string[]): Promise<readonly (ShareLeaf | null)[]> {
+    const { directory } = this.#options.repository;
+    const experiments = paths.map((path) => path.split('/', 1)[0] ?? '');
+    const found = paths.map((path, index) => leafIn(directory.peek(experiments[index] ?? ''), path));
+    const unknown = experiments.filter((_experiment, index) => found[index] === null);
+    if (unknown.length === 0) return found;
+    await directory.refresh(unknown);
+    return paths.map((path, index) => leafIn(directory.peek(experiments[index] ?? ''), path));
+  }
+
   /** All leaves as they are in memory, by path. */
   all(): readonly ShareLeaf[] {
     return byPath(this.#options.repository.directory.all());
@@ -148,6 +159,9 @@ export class SharesService {
 function byPath(documents: readonly SharesDocument[]): readonly ShareLeaf[] {
   return documents.flatMap(leavesOf).sort((a, b) => (a.path < b.path ? -1 : 1));
 }
+
+const leafIn = (document: SharesDocument | undefined, path: string): ShareLeaf | null =>
+  (document ? leavesOf(document) : []).find((leaf) => leaf.path === path) ?? null;
 
 function leavesOf({ _id, leaves }: SharesDocument): ShareLeaf[] {
   return leaves.map((leaf) => ({ ...leaf, experiment: _id, path: `${_id}/${leaf.leaf}` }));

@@ -273,8 +273,8 @@ describe('a device that is shared', () => {
     );
     expect(got).toBe(true);
     expect(await acquire('gpus', id, ['shared-0'], 0)).toEqual([]);
-    const { shares } = await core.ask('{ shares(experiment: "alpha") { path usedGpus } }');
-    expect(shares?.[0]?.['usedGpus']).toBeGreaterThanOrEqual(0.8);
+    const { shares } = await core.ask('{ shares(experiment: "alpha") { nodes { path usedGpus } } }');
+    expect(shares?.['nodes']?.[0]?.['usedGpus']).toBeGreaterThanOrEqual(0.8);
   });
 });
 

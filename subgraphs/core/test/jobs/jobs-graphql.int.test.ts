@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 
 const submitJobs = `mutation ($input: SubmitJobsInput!) {
-  submitJobs(input: $input) { jobs { id state owner priority experiment { name } } userErrors { code path message } }
+  submitJobs(input: $input) { jobs { id state owner { subject } priority experiment { name } } userErrors { code path message } }
 }`;
 
 async function submit(jobs: readonly object[], over: object = {}): Promise<Answer> {
@@ -41,7 +41,12 @@ describe('submitting', () => {
     ]);
     expect(answer).toMatchObject({
       jobs: [
-        { state: 'ACTIVATED', owner: 'admin@example', priority: 3, experiment: { name: 'alpha' } },
+        {
+          state: 'ACTIVATED',
+          owner: { subject: 'admin@example' },
+          priority: 3,
+          experiment: { name: 'alpha' },
+        },
         null,
         null,
         { state: 'PENDING' },
@@ -93,10 +98,10 @@ describe('reading', () => {
     const [parent, id] = idsOf(answer);
     const { job } = await core.ask(
       `query ($id: ID!) { job(id: $id) {
-      id experiment { name title } name owner task { id } taskIndex share priority labels { key value }
+      id experiment { name title } name owner { id subject } submittedBy { subject } task { id } taskId taskIndex sharePath share { id path nominalCores experiment { name } } priority labels { key value }
       requirements { cores memoryMiB diskMiB walltimeSeconds architecture network queue selector classId gpu { count models vendor optional } }
       payload { command arguments environment { name value } image inputs { name location } outputs }
-      retry { maxAttempts backoffSeconds backoffFactor retryOn } dependsOn { id state } state hold { by } notBefore attempt
+      retry { maxAttempts backoffSeconds backoffFactor retryOn } dependsOn { id state } state hold { by { subject } } notBefore attempt
       attempts { number worker { id } queue { name } } worker { id } queue { name } exitCode error { code } metrics { cpuSeconds } outputs { name }
       log { chunks { text } endCursor hasNextPage isComplete } transitions { from to } createdAt updatedAt stateTimes { state at } revision
       retryOf { id } pending { summary workersConsidered } viewerCanCancel
@@ -108,7 +113,10 @@ describe('reading', () => {
       experiment: { name: 'alpha', title: 'Alpha' },
       name: 'full',
       task: null,
-      share: 'alpha/default',
+      owner: { id: 'principal_admin@example', subject: 'admin@example' },
+      submittedBy: { subject: 'admin@example' },
+      sharePath: 'alpha/default',
+      share: { id: 'share_alpha/default', path: 'alpha/default', experiment: { name: 'alpha' } },
       labels: [{ key: 'run', value: '1' }],
       requirements: {
         cores: 2,
@@ -249,7 +257,7 @@ describe('changing', () => {
     const read = async () =>
       (
         await core.ask(
-          'query ($id: ID!) { job(id: $id) { state priority hold { by reason } revision transitions { from to actor reason } } }',
+          'query ($id: ID!) { job(id: $id) { state priority hold { by { subject } reason } revision transitions { from to actor reason } } }',
           { id },
         )
       )['job'];
@@ -258,7 +266,7 @@ describe('changing', () => {
     );
     expect(await read()).toMatchObject({
       state: 'PENDING',
-      hold: { by: 'admin@example', reason: 'look first' },
+      hold: { by: { subject: 'admin@example' }, reason: 'look first' },
     });
     await say('setJobPriority(input: { selection: { ids: $ids }, priority: 9 }) { userErrors { message } }');
     await say('releaseJobs(input: { selection: { ids: $ids } }) { userErrors { message } }');
@@ -314,11 +322,15 @@ describe('tasks', () => {
       count: 25,
     };
     const answer = await core.ask(
-      `mutation ($input: SubmitTaskInput!) { submitTask(input: $input) { task { id name state owner progress { totalJobs } } userErrors { message } } }`,
+      `mutation ($input: SubmitTaskInput!) { submitTask(input: $input) { task { id name state owner { subject } progress { totalJobs } } userErrors { message } } }`,
       { input },
     );
     const task = (answer['submitTask'] as Answer)['task'] as Answer;
-    expect(task).toMatchObject({ name: 'a task', owner: 'admin@example', progress: { totalJobs: 25 } });
+    expect(task).toMatchObject({
+      name: 'a task',
+      owner: { subject: 'admin@example' },
+      progress: { totalJobs: 25 },
+    });
     const query = `query ($id: ID!) { task(id: $id) {
       state progress { totalJobs createdJobs states { state count } finishedFraction endedFraction }
       jobs(first: 100, states: [ACTIVATED]) { nodes { taskIndex name task { id } } pageInfo { hasNextPage } }

@@ -196,7 +196,7 @@ describe('updateQueue', () => {
     ).toMatchObject({
       revision: 3,
       labels: [],
-      site: 'North',
+      site: { name: 'North' },
       experiments: [{ name: 'alpha' }],
       executor: 'SLURM',
     });
@@ -360,6 +360,6 @@ describe('who may', () => {
       { input: { name: own['name'], site: 'Mine' } },
       operator,
     );
-    expect(answer?.['queue']).toMatchObject({ site: 'Mine' });
+    expect(answer?.['queue']).toMatchObject({ site: { name: 'Mine' } });
   });
 });

@@ -10,8 +10,10 @@ const told: ReadonlySet<string> = new Set([
   'experiment',
   'owner',
   'task',
+  'taskId',
   'taskIndex',
   'share',
+  'sharePath',
   'priority',
   'labels',
   'state',
@@ -20,6 +22,7 @@ const told: ReadonlySet<string> = new Set([
   'revision',
   'updatedAt',
   'worker',
+  'workerId',
 ]);
 
 /** A job as its event tells it: the fields of {@link told} can be resolved from it, and no others. */

@@ -1,7 +1,10 @@
 /** Doors of the event stream: unpack, call, map. */
 import type { Policies, Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
+import { experimentNamed } from '../../jobs/graphql/experiment-of.js';
 import { jobProjection } from '../../jobs/graphql/job-fields.js';
+import { queueEntity } from '../../queues/graphql/resolvers.js';
+import { shareOf, shareOfPolicy } from '../../shares/graphql/resolvers.js';
 import type { TaskFacts } from '../../tasks/task.document.js';
 import type { TasksService } from '../../tasks/tasks.service.js';
 import type { Resolvers } from '../../types.generated.js';
@@ -15,7 +18,9 @@ const longestIntervalMs = 60_000;
 export const eventResolvers: Pick<
   Resolvers,
   | 'Query'
+  | 'GpuOccupancy'
   | 'GpuOccupancyChanged'
+  | 'JobCount'
   | 'JobCountsChanged'
   | 'JobStateChanged'
   | 'QueueChanged'
@@ -102,6 +107,19 @@ export const eventResolvers: Pick<
     cursor: ({ token }) => encodeCursor(token),
     worker: ({ document }) => document,
   },
+  GpuOccupancy: {
+    queue: ({ queue: name }, _args, { loaders }) => loaders.load(queueEntity.loader, { name }),
+    queueName: ({ queue }) => queue,
+  },
+  JobCount: {
+    experiment: ({ experiment }, _args, context) => experimentNamed(experiment, context),
+    experimentName: ({ experiment }) => experiment,
+    queue: ({ queue: name }, _args, { loaders }) =>
+      name === null ? null : loaders.load(queueEntity.loader, { name }),
+    queueName: ({ queue }) => queue,
+    share: shareOf,
+    sharePath: ({ share }) => share,
+  },
   GpuOccupancyChanged: {
     cursor: ({ token }) => encodeCursor(token),
   },
@@ -135,6 +153,7 @@ function checkedInterval(intervalMs: number | null | undefined): number {
 }
 
 export const eventPolicies: Policies = {
+  'JobCount.share': shareOfPolicy,
   'Query.jobCounts': { action: 'job:read' },
   // Which experiments they may follow, the service narrows to.
   'Subscription.jobStateChanged': { action: 'events:read' },

@@ -7,6 +7,8 @@ import type { TaskProgressChange } from '../counts/count-stream.js';
 
 export type { JobStateChange as JobStateChangedMapper } from '../hub/job-changes.js';
 export type { CountsChange as JobCountsChangedMapper } from '../counts/count-stream.js';
+export type { JobCountRow as JobCountMapper } from '../counts/job-counts.js';
+export type { GpuOccupancyRow as GpuOccupancyMapper } from '../counts/gpu-occupancy.js';
 export type QueueChangedMapper = DocumentChange<QueueDocument>;
 export type WorkerChangedMapper = DocumentChange<WorkerDocument>;
 export type { LogAppended as JobLogAppendedMapper } from '../../jobs/logs/log-tails.js';

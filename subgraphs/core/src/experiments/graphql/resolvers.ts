@@ -1,6 +1,7 @@
 /** Doors of experiments: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
-import { defineLoader, entity } from '@rhizome/subgraph';
+import { keyedPage } from '@rhizome/mongo';
+import { connection, defineLoader, entity } from '@rhizome/subgraph';
 import type { Context } from '../../context.js';
 import type { ShareLeaf } from '../../shares/shares.service.js';
 import type { Resolvers } from '../../types.generated.js';
@@ -22,22 +23,32 @@ const sharesLoader = defineLoader<string, readonly ShareLeaf[], Context>({
   load: (names, { core }) => core.shares.ofExperiments(names),
 });
 
-export const experimentResolvers: Pick<Resolvers, 'Experiment' | 'Query' | 'Mutation'> = {
+export const experimentResolvers: Pick<
+  Resolvers,
+  'Experiment' | 'ExperimentConnection' | 'Query' | 'Mutation'
+> = {
   Query: {
-    experiments: (_parent, _args, { core, principal }) => core.experiments.visibleTo(principal),
+    experiment: (_parent, { name }, { core, principal }) => core.experiments.visible(name, principal),
+    experiments: async (_parent, { first, after }, { core, principal }) => {
+      const items = await core.experiments.visibleTo(principal);
+      return keyedPage({ items, keyOf: ({ _id }) => _id, first: first ?? 50, after });
+    },
   },
   Mutation: {
     registerExperiment: (_parent, { input }, { core, principal }) =>
       core.experiments.register(input, principal),
   },
+  ExperimentConnection: connection,
   Experiment: {
     __resolveReference: experimentEntity.resolveReference,
+    id: ({ _id }) => `experiment_${_id}`,
     name: ({ _id }) => _id,
     shares: async ({ _id }, _args, { loaders }) => (await loaders.load(sharesLoader, _id)) ?? [],
   },
 };
 
 export const experimentPolicies: Policies = {
+  'Query.experiment': { action: 'experiment:read' },
   'Query.experiments': { action: 'experiment:read' },
   'Mutation.registerExperiment': {
     action: 'experiment:register',

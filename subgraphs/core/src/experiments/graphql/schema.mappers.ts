@@ -1,2 +1,6 @@
 /** What stands behind the types of this folder's SDL. */
-export type { ExperimentDocument as ExperimentMapper } from '../experiment.document.js';
+import type { PositionsPage } from '@rhizome/mongo';
+import type { ExperimentDocument } from '../experiment.document.js';
+
+export type ExperimentMapper = ExperimentDocument;
+export type ExperimentConnectionMapper = PositionsPage<ExperimentDocument>;

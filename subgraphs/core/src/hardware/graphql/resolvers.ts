@@ -2,6 +2,7 @@
 import type { Policies } from '@rhizome/authz';
 import { defineLoader } from '@rhizome/subgraph';
 import type { Context } from '../../context.js';
+import { queueEntity } from '../../queues/graphql/resolvers.js';
 import type { Resolvers } from '../../types.generated.js';
 import type { GpuHardware } from '../hardware-map.js';
 
@@ -12,12 +13,19 @@ const gpusOfQueue = defineLoader<string, readonly GpuHardware[], Context>({
 });
 
 /** Resolvers of hardware-map.graphql. */
-export const hardwareResolvers: Pick<Resolvers, 'Query' | 'Queue'> = {
+export const hardwareResolvers: Pick<Resolvers, 'Query' | 'Queue' | 'SiteGpuHardware'> = {
   Query: {
     hardwareMap: (_parent, { filter, seenSince }, { core, principal }) =>
       core.fleet.hardware.map(filter ?? {}, seenSince ?? undefined, principal),
     hardwareExport: (_parent, { queues, sites }, { core, principal }) =>
       core.fleet.hardware.export({ queues, sites }, principal),
+  },
+  SiteGpuHardware: {
+    site: ({ site: name }) => ({ name }),
+    queues: async ({ queues }, _args, { loaders }) => {
+      const found = await Promise.all(queues.map((name) => loaders.load(queueEntity.loader, { name })));
+      return found.filter((queue) => queue !== null);
+    },
   },
   Queue: {
     gpuSummary: async ({ _id }, _args, { loaders }) => (await loaders.load(gpusOfQueue, _id)) ?? [],

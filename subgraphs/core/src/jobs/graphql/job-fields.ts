@@ -8,8 +8,10 @@ import type { JobProjection } from '../model/jobs.repository.js';
 const storedFields: Readonly<Record<string, readonly string[]>> = {
   name: ['name'],
   task: ['taskId'],
+  taskId: ['taskId'],
   taskIndex: ['taskIndex'],
   share: ['share'],
+  sharePath: ['share'],
   priority: ['priority'],
   labels: ['labels'],
   requirements: ['requirements', 'classId'],
@@ -21,6 +23,7 @@ const storedFields: Readonly<Record<string, readonly string[]>> = {
   attempt: ['attempt'],
   attempts: ['attempts'],
   worker: ['workerId'],
+  workerId: ['workerId'],
   queue: ['queueId'],
   exitCode: ['exitCode'],
   error: ['error'],

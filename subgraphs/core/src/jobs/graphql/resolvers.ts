@@ -4,6 +4,7 @@ import { connection, reference } from '@rhizome/subgraph';
 import type { GraphQLResolveInfo } from 'graphql';
 import type { Context } from '../../context.js';
 import { queueEntity } from '../../queues/graphql/resolvers.js';
+import { shareOf, shareOfPolicy } from '../../shares/graphql/resolvers.js';
 import { taskOfJob } from '../../tasks/graphql/task-loader.js';
 import type { Resolvers } from '../../types.generated.js';
 import { workerEntity } from '../../workers/graphql/worker-loader.js';
@@ -63,8 +64,12 @@ const job: NonNullable<Resolvers['Job']> = {
   >['__resolveReference'],
   id: ({ _id }) => _id,
   experiment: ({ experiment }, _args, context) => experimentNamed(experiment, context),
-  submittedBy: ({ submittedBy, owner }) => submittedBy ?? owner,
+  owner: ({ owner: subject }) => ({ subject }),
+  submittedBy: ({ submittedBy, owner }) => ({ subject: submittedBy ?? owner }),
   task: taskOfJob as NonNullable<Resolvers['Job']>['task'],
+  taskId: ({ taskId }) => taskId ?? null,
+  share: shareOf,
+  sharePath: ({ share }) => share,
   requirements: ({ requirements, classId }) => ({
     ...requirements,
     gpu: requirements.gpu === undefined ? null : { ...gpuDefaults, ...requirements.gpu },
@@ -73,6 +78,7 @@ const job: NonNullable<Resolvers['Job']> = {
   payload: (parent) => ({ ...parent.payload, job: parent }),
   dependsOn: (parent, _args, context, info) => loadParents(parent, context, info),
   worker: reference({ loader: workerEntity.loader, key: ({ workerId }: JobDocument) => workerId }),
+  workerId: ({ workerId }) => workerId ?? null,
   queue: reference({
     loader: queueEntity.loader,
     key: ({ queueId }: JobDocument) => (queueId === undefined ? null : { id: queueId }),
@@ -101,6 +107,7 @@ export const jobResolvers: Pick<
   | 'Mutation'
   | 'Job'
   | 'JobConnection'
+  | 'JobHold'
   | 'JobPayload'
   | 'JobAttempt'
   | 'BulkOperation'
@@ -126,6 +133,7 @@ export const jobResolvers: Pick<
   Mutation: mutations,
   Job: job,
   JobConnection: connection,
+  JobHold: { by: ({ by: subject }) => ({ subject }) },
   JobPayload: {
     environment: ({ environment, job: of }, _args, { principal }) =>
       maySeeEnvironment(principal, of) ? environment : null,
@@ -136,7 +144,7 @@ export const jobResolvers: Pick<
   },
   BulkOperation: {
     id: ({ _id }) => _id,
-    requestedBy: ({ requester }) => requester.subject,
+    requestedBy: ({ requester: { subject } }) => ({ subject }),
     refusedByReason: ({ refusedByReason }) => refusalCounts(refusedByReason),
   },
   BulkResult: { refusedByReason: ({ refusedByReason }) => refusalCounts(refusedByReason) },
@@ -174,6 +182,7 @@ export const jobPolicies: Policies = {
   'Mutation.releaseJobs': { action: 'job:hold' },
   'Mutation.setJobPriority': { action: 'job:setPriority' },
   'Job.__resolveReference': { action: 'job:read' },
+  'Job.share': shareOfPolicy,
   'JobPayload.environment': { open: 'null for those who may not read it', perPrincipal: true },
   'Job.viewerCanCancel': { open: 'tells the caller what the caller may do', perPrincipal: true },
 };

@@ -10,6 +10,8 @@ import type { SubmitResult } from '../submit/submit.service.js';
 /** A job, with at least the stored fields that its selection needs: see `job-fields.ts`. */
 export type JobMapper = JobDocument;
 export type JobConnectionMapper = KeysetPage<JobDocument>;
+/** What is stored of a hold. */
+export type JobHoldMapper = NonNullable<JobDocument['hold']>;
 export type JobAttemptMapper = StoredAttempt;
 /** A payload, with the job it is of: that decides who reads its environment. */
 export interface JobPayloadMapper extends StoredPayload {

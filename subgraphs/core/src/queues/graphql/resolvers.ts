@@ -1,5 +1,6 @@
 /** Doors of queues: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
+import { keyedPage } from '@rhizome/mongo';
 import { connection, defineLoader, entity } from '@rhizome/subgraph';
 import type { Context } from '../../context.js';
 import { experimentEntity } from '../../experiments/graphql/resolvers.js';
@@ -44,7 +45,7 @@ export const queueEntity = entity<QueueDocument, QueueKey, Context>({
     ),
 });
 
-export const queueResolvers: Pick<Resolvers, 'Queue' | 'QueueConnection' | 'Query' | 'Mutation'> = {
+export const queueResolvers: Pick<Resolvers, 'Queue' | 'QueueConnection' | 'Site' | 'Query' | 'Mutation'> = {
   Query: {
     queue: (_parent, { name }, { loaders }) => loaders.load(freshQueueByName, name),
     queues: (_parent, { filter, first, after }, { core, principal }) =>
@@ -56,9 +57,21 @@ export const queueResolvers: Pick<Resolvers, 'Queue' | 'QueueConnection' | 'Quer
     setQueueState: (_parent, { input }, { core, principal }) => core.queues.setState(input, principal),
   },
   QueueConnection: connection,
+  Site: {
+    __resolveReference: ({ name }) => ({ name: String(name) }),
+    id: ({ name }) => `site_${name}`,
+    queues: ({ name }, { first, after }, { core, principal }) =>
+      keyedPage({
+        items: core.queues.ofSite(name, principal),
+        keyOf: (queue) => queue.name,
+        first: first ?? 50,
+        after,
+      }),
+  },
   Queue: {
     __resolveReference: queueEntity.resolveReference,
     id: ({ _id }) => _id,
+    site: ({ site: name }) => ({ name }),
     limits: ({ limits }) => ({ ...limits, gpuSharing: limits.gpuSharing ?? false }),
     experiments: async ({ experiments }, _args, { loaders }) => {
       const found = await Promise.all(experiments.map((name) => loaders.load(experimentEntity.loader, name)));
@@ -82,5 +95,6 @@ export const queuePolicies: Policies = {
   // Which experiments they concern is known once the queue is read; the service asks then.
   'Mutation.updateQueue': { action: 'queue:update' },
   'Mutation.setQueueState': { action: 'queue:setState' },
+  'Site.__resolveReference': { action: 'queue:read' },
   'Queue.__resolveReference': { action: 'queue:read' },
 };

@@ -1,6 +1,9 @@
 /** What stands behind the types of this folder's SDL. */
-import type { KeysetPage } from '@rhizome/mongo';
+import type { KeysetPage, PositionsPage } from '@rhizome/mongo';
 import type { QueueDocument } from '../queue.document.js';
 
 export type QueueMapper = QueueDocument;
-export type QueueConnectionMapper = KeysetPage<QueueDocument>;
+export type QueueConnectionMapper = KeysetPage<QueueDocument> | PositionsPage<QueueDocument>;
+export interface SiteMapper {
+  readonly name: string;
+}

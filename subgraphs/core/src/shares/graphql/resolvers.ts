@@ -1,17 +1,37 @@
 /** Doors of shares: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
-import { defineLoader, type Loaders } from '@rhizome/subgraph';
+import { keyedPage } from '@rhizome/mongo';
+import { connection, defineLoader, type Loaders } from '@rhizome/subgraph';
 import type { Context } from '../../context.js';
 import type { ExperimentDocument } from '../../experiments/experiment.document.js';
 import { experimentEntity } from '../../experiments/graphql/resolvers.js';
 import type { Resolvers } from '../../types.generated.js';
-import type { ShareUsage } from '../shares.service.js';
+import type { ShareLeaf, ShareUsage } from '../shares.service.js';
 
 const usageLoader = defineLoader<string, ShareUsage, Context>({
   name: 'ShareUsage',
   load: (paths, { core }) => core.shareUsage(paths),
 });
+
+/** Shares by path, for fields that lead to one. A share that was removed is null. */
+const shareByPath = defineLoader<string, ShareLeaf, Context>({
+  name: 'ShareByPath',
+  load: (paths, { core }) => core.shares.byPaths(paths),
+});
+
+/** The share of something that is charged to one. */
+export const shareOf = (
+  { share }: { readonly share: string },
+  _args: object,
+  { loaders }: Context,
+): Promise<ShareLeaf | null> => loaders.load(shareByPath, share);
+
+/** The policy of such a field: what a share has in use is not for everybody who may read its jobs. */
+export const shareOfPolicy: Policies[string] = {
+  action: 'share:read',
+  experiment: ({ parent }) => (parent as { readonly share: string }).share.split('/', 1)[0] ?? null,
+};
 
 async function usageOf(path: string, { loaders }: Context): Promise<ShareUsage> {
   return (await loaders.load(usageLoader, path)) ?? { usedCores: 0, usedMemoryMiB: 0, usedGpus: 0 };
@@ -27,19 +47,22 @@ async function owner(name: string, loaders: Loaders): Promise<ExperimentDocument
   return experiment;
 }
 
-export const shareResolvers: Pick<Resolvers, 'Share' | 'Query' | 'Mutation'> = {
+export const shareResolvers: Pick<Resolvers, 'Share' | 'ShareConnection' | 'Query' | 'Mutation'> = {
   Query: {
-    shares: async (_parent, { experiment }, { core, principal }) => {
+    shares: async (_parent, { experiment, first, after }, { core, principal }) => {
       const visible = await core.shares.visibleTo(principal, experiment);
       // A share is made before its experiment: those whose experiment is not there yet are not shown.
       const missing = await core.experiments.missing(visible.map((share) => share.experiment));
-      return visible.filter((share) => !missing.has(share.experiment));
+      const items = visible.filter((share) => !missing.has(share.experiment));
+      return keyedPage({ items, keyOf: ({ path }) => path, first: first ?? 50, after });
     },
   },
   Mutation: {
     setShares: (_parent, { input }, { core }) => core.shares.set(input),
   },
+  ShareConnection: connection,
   Share: {
+    id: ({ path }) => `share_${path}`,
     usedGpus: async ({ path }, _args, context) => (await usageOf(path, context)).usedGpus,
     experiment: ({ experiment }, _args, { loaders }) => owner(experiment, loaders),
     usedCores: async ({ path }, _args, context) => (await usageOf(path, context)).usedCores,

@@ -1,2 +1,6 @@
 /** What stands behind the types of this folder's SDL. */
-export type { ShareLeaf as ShareMapper } from '../shares.service.js';
+import type { PositionsPage } from '@rhizome/mongo';
+import type { ShareLeaf } from '../shares.service.js';
+
+export type ShareMapper = ShareLeaf;
+export type ShareConnectionMapper = PositionsPage<ShareLeaf>;

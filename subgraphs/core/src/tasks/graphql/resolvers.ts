@@ -6,6 +6,7 @@ import type { Context } from '../../context.js';
 import { experimentNamed } from '../../jobs/graphql/experiment-of.js';
 import { jobProjection } from '../../jobs/graphql/job-fields.js';
 import { jobStates } from '../../jobs/model/job-state.js';
+import { shareOf, shareOfPolicy } from '../../shares/graphql/resolvers.js';
 import type { Resolvers } from '../../types.generated.js';
 import type { TaskFacts } from '../task.document.js';
 import { progressLoader, taskJobsLoader, taskLoader } from './task-loader.js';
@@ -33,7 +34,10 @@ export const taskResolvers: Pick<
     __resolveReference: (representation, { loaders }) => loaders.load(taskLoader, String(representation.id)),
     id: ({ _id }) => _id,
     experiment: ({ experiment }, _args, context) => experimentNamed(experiment, context),
-    submittedBy: ({ submittedBy, owner }) => submittedBy ?? owner,
+    owner: ({ owner: subject }) => ({ subject }),
+    submittedBy: ({ submittedBy, owner }) => ({ subject: submittedBy ?? owner }),
+    share: shareOf,
+    sharePath: ({ share }) => share,
     progress: async (task, _args, { loaders }) => {
       const progress = await loaders.load(progressLoader, task);
       if (progress) return progress;
@@ -67,5 +71,6 @@ export const taskPolicies: Policies = {
     experiment: ({ args }) => (args as { input: { experiment: string } }).input.experiment,
   },
   'Task.__resolveReference': { action: 'task:read' },
+  'Task.share': shareOfPolicy,
   'Task.jobs': { action: 'job:read', experiment: ({ parent }) => (parent as TaskFacts).experiment },
 };

@@ -3,9 +3,13 @@ import { createPrincipal, permissionsOf, type Policies } from '@rhizome/authz';
 import type { Resolvers } from '../../types.generated.js';
 import type { ViewerGrantMapper } from './schema.mappers.js';
 
-export const viewerResolvers: Pick<Resolvers, 'Viewer' | 'ViewerGrant' | 'Query'> = {
+export const viewerResolvers: Pick<Resolvers, 'Principal' | 'Viewer' | 'ViewerGrant' | 'Query'> = {
   Query: {
     viewer: (_parent, _args, { principal }) => principal,
+  },
+  Principal: {
+    __resolveReference: ({ subject }) => ({ subject: String(subject) }),
+    id: ({ subject }) => `principal_${subject}`,
   },
   Viewer: {
     actsFor: ({ actsFor }) => actsFor ?? null,
@@ -25,4 +29,5 @@ function permissionsOfGrant({ grant, principal: { kind, subject, expiresAt } }: 
 
 export const viewerPolicies: Policies = {
   'Query.viewer': { open: 'whoever has a token may read what is in it', perPrincipal: true },
+  'Principal.__resolveReference': { open: 'gives back the subject that the caller already has' },
 };

@@ -7,3 +7,8 @@ export interface ViewerGrantMapper {
   readonly grant: Grant;
   readonly principal: Principal;
 }
+
+/** A principal that something belongs to: what is stored of it is its subject. */
+export interface PrincipalMapper {
+  readonly subject: string;
+}

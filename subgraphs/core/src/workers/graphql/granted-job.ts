@@ -6,7 +6,18 @@ import { selectsOnly } from '../../shared/selects-only.js';
 
 /** Whether a grant tells all that is selected of its job: fields whose resolvers need no more than {@link jobOfGrant} has. */
 export const isToldByGrant = selectsOnly(
-  new Set(['__typename', 'id', 'experiment', 'owner', 'share', 'state', 'attempt', 'worker']),
+  new Set([
+    '__typename',
+    'id',
+    'experiment',
+    'owner',
+    'share',
+    'sharePath',
+    'state',
+    'attempt',
+    'worker',
+    'workerId',
+  ]),
 );
 
 /** The job as its grant left it: these fields can be resolved from it, and no others. */
