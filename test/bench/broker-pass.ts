@@ -2,7 +2,7 @@
 import {
   type FleetWorker,
   matchPass,
-  type PassRequest,
+  type CandidateRequest,
   type StoredGpuRequirement,
 } from '@rhizome/core/scheduler';
 import { chance, World } from './broker-world.js';
@@ -19,7 +19,7 @@ const warmPassLoops = 1.5;
 /** Fraction of jobs that end between two passes. */
 const endedPart = 0.05;
 
-function ask(worker: FleetWorker): PassRequest {
+function ask(worker: FleetWorker): CandidateRequest {
   const { facts } = worker;
   const request = {
     workerId: facts.id,

@@ -1,7 +1,7 @@
 /** A synthetic fleet with its queues, classes and pending jobs, on the broker's own rules and without a store. */
 import {
   classIdOf,
-  Demand,
+  GpuDemand,
   Fleet,
   Ledger,
   type MatcherState,
@@ -11,7 +11,7 @@ import {
   type ReadyKey,
   ReadyWindows,
   type RequirementClass,
-  type StoredDevice,
+  type DeviceDocument,
   type StoredRequirements,
   type WorkerFacts,
 } from '@rhizome/core/scheduler';
@@ -68,7 +68,7 @@ export function chance(seed: number): () => number {
 export function workerOf(
   index: number,
   hardware: { readonly cores: number; readonly memoryMiB: number },
-  devices: readonly StoredDevice[],
+  devices: readonly DeviceDocument[],
 ): WorkerFacts {
   return {
     id: `worker_${index}`,
@@ -87,7 +87,7 @@ export function workerOf(
 function gpuWorker(index: number): WorkerFacts {
   const [model, computeCapability, memoryMiB] = models[index % models.length] ?? models[0];
   const driverVersion = drivers[Math.floor(index / models.length) % drivers.length] ?? '';
-  const devices = Array.from({ length: devicesOfHost }, (_, at): StoredDevice => ({
+  const devices = Array.from({ length: devicesOfHost }, (_, at): DeviceDocument => ({
     id: `GPU-${index}-${at}`,
     vendor: 'NVIDIA',
     model,
@@ -129,7 +129,7 @@ export class World {
   readonly fleet = new Fleet();
   readonly ledger = new Ledger();
   readonly windows = new ReadyWindows();
-  readonly demand = new Demand();
+  readonly demand = new GpuDemand();
   readonly classes = new Map<string, RequirementClass>();
   readonly #pendingOf: number;
   readonly #share = 'bench/default';

@@ -25,7 +25,7 @@ export interface Task {
 }
 
 /** A host and the devices on it. */
-interface Choice {
+interface PendingGrant {
   readonly host: Host;
   readonly devices: readonly number[];
 }
@@ -33,10 +33,10 @@ interface Choice {
 /** A rule: made ready for hosts and for the workload that is to come, it chooses for one task after another. */
 export interface Rule {
   readonly name: string;
-  prepare(hosts: readonly Host[], workload: readonly Task[]): (task: Task) => Choice | undefined;
+  prepare(hosts: readonly Host[], workload: readonly Task[]): (task: Task) => PendingGrant | undefined;
 }
 
-function hasRoom(task: Task, host: Host): boolean {
+function hasCapacity(task: Task, host: Host): boolean {
   if (task.cpu > host.cpu || task.memory > host.memory) return false;
   if (task.gpus === 0) return true;
   if (task.models.length > 0 && !task.models.includes(host.model)) return false;
@@ -60,7 +60,7 @@ function deviceChoices({ gpus, thousandths }: Task, { free }: Host): readonly (r
 const firstFit: Rule = {
   name: 'first fit',
   prepare: (hosts) => (task) => {
-    const host = hosts.find((one) => hasRoom(task, one));
+    const host = hosts.find((one) => hasCapacity(task, one));
     return host && { host, devices: deviceChoices(task, host)[0] ?? [] };
   },
 };
@@ -71,7 +71,7 @@ const randomFit: Rule = {
     const random = chance(42);
     const any = <T>(values: readonly T[]): T | undefined => values[Math.floor(random() * values.length)];
     return (task) => {
-      const host = any(hosts.filter((one) => hasRoom(task, one)));
+      const host = any(hosts.filter((one) => hasCapacity(task, one)));
       return host && { host, devices: any(deviceChoices(task, host)) ?? [] };
     };
   },
@@ -109,7 +109,7 @@ function fragmentation(host: Host, typical: readonly Typical[]): number {
   if (all === 0) return 0;
   let found = 0;
   for (const task of typical) {
-    if (task.gpus === 0 || !hasRoom(task, host)) {
+    if (task.gpus === 0 || !hasCapacity(task, host)) {
       found += task.part * all;
       continue;
     }
@@ -134,10 +134,10 @@ const gradientDescent: Rule = {
       return value;
     };
     return (task) => {
-      let best: (Choice & { readonly growth: number }) | undefined;
+      let best: (PendingGrant & { readonly growth: number }) | undefined;
       const seen = new Set<string>();
       for (const host of hosts) {
-        if (!hasRoom(task, host)) continue;
+        if (!hasCapacity(task, host)) continue;
         // Hosts that are in the same state are the same to the rule: the first of them stands for all.
         const state = stateOf(host);
         if (seen.has(state)) continue;

@@ -6,14 +6,14 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   classIdOf,
-  Demand,
+  GpuDemand,
   Fleet,
   Ledger,
   matchPass,
   prepareClass,
   ReadyWindows,
   type RequirementClass,
-  type StoredDevice,
+  type DeviceDocument,
   type StoredRequirements,
 } from '@rhizome/core/scheduler';
 import { checkBookings } from './broker-pass.js';
@@ -99,7 +99,7 @@ function replay(tasks: readonly Task[], capacity: number, place: (task: Task) =>
 class BrokerReplay {
   readonly #fleet = new Fleet();
   readonly #windows = new ReadyWindows();
-  readonly #demand = new Demand();
+  readonly #demand = new GpuDemand();
   readonly ledger = new Ledger();
   readonly classes = new Map<string, RequirementClass>();
   #jobs = 0;
@@ -107,7 +107,7 @@ class BrokerReplay {
   constructor(hosts: readonly Host[]) {
     this.#fleet.setQueues([openQueue]);
     hosts.forEach(({ cpu, memory, model, free }, index) => {
-      const devices = free.map((_free, at): StoredDevice => ({
+      const devices = free.map((_free, at): DeviceDocument => ({
         id: `GPU-${index}-${at}`,
         vendor: 'NVIDIA',
         model,

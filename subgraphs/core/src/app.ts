@@ -81,7 +81,7 @@ export const corePolicies: Policies = {
 };
 
 /** The parts that live. */
-interface Parts {
+interface Components {
   readonly events: EventsService;
   readonly directories: Directories;
   readonly writer: GroupingTransitionWriter;
@@ -91,8 +91,8 @@ interface Parts {
 
 /** See the head of this file. */
 export function buildCore(options: CoreOptions): Core {
-  const parts = makeParts(options);
-  const services = servicesOf(parts, options.clock);
+  const components = createComponents(options);
+  const services = servicesOf(components, options.clock);
   const subgraph = buildSubgraph<Context>({
     name: 'core',
     typeDefs,
@@ -111,17 +111,17 @@ export function buildCore(options: CoreOptions): Core {
     policies: corePolicies,
     contextFactory: (base) => Object.assign(base, { core: services }),
   });
-  const life = new Life(options, parts);
+  const lifecycle = new Lifecycle(options, components);
   return {
     subgraph,
-    start: () => life.start(),
-    handOver: () => parts.fleet.leadership.stop(),
-    stop: () => life.stop(),
-    ready: () => life.isStarted && parts.events.isReady,
+    start: () => lifecycle.start(),
+    handOver: () => components.fleet.leadership.stop(),
+    stop: () => lifecycle.stop(),
+    ready: () => lifecycle.isStarted && components.events.isReady,
   };
 }
 
-function makeParts(options: CoreOptions): Parts {
+function createComponents(options: CoreOptions): Components {
   const { db, clock, ids, log } = options;
   const stores = jobStores(db);
   const events = eventsOf(options, (wanted, fields) => stores.jobs.find(wanted, fields));
@@ -153,7 +153,7 @@ function eventsOf({ db, clock, ids, log, config }: CoreOptions, readJobs: ReadJo
 
 function fleetOf(
   { db, clock, ids, log, config }: CoreOptions,
-  { events, directories, writer }: Pick<Parts, 'events' | 'directories' | 'writer'>,
+  { events, directories, writer }: Pick<Components, 'events' | 'directories' | 'writer'>,
 ): FleetModule {
   const { queues, shares } = directories;
   const { leaseMs, renewMs } = config?.broker ?? {};
@@ -178,7 +178,7 @@ function fleetOf(
 
 function jobsOf(
   { clock, ids, log, config }: CoreOptions,
-  { events, directories, writer, fleet }: Omit<Parts, 'jobs'>,
+  { events, directories, writer, fleet }: Omit<Components, 'jobs'>,
   stores: JobStores,
 ): JobDomain {
   const { experiments, shares, queues } = directories;
@@ -212,7 +212,7 @@ const checkSelector: CheckSelector = (text) => {
   }
 };
 
-function servicesOf({ events, directories, fleet, jobs }: Parts, clock: Clock): CoreServices {
+function servicesOf({ events, directories, fleet, jobs }: Components, clock: Clock): CoreServices {
   const { experiments, shares, queues } = directories;
   const logTails = new LogTails({
     logs: jobs.jobLogs,
@@ -270,16 +270,16 @@ function deviceFleetOf({ registry }: FleetServices, queues: QueuesService): Devi
 }
 
 /** The order in which the parts begin and end. */
-class Life {
+class Lifecycle {
   readonly #options: CoreOptions;
-  readonly #parts: Parts;
+  readonly #components: Components;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   isStarted = false;
 
-  constructor(options: CoreOptions, parts: Parts) {
+  constructor(options: CoreOptions, components: Components) {
     this.#options = options;
-    this.#parts = parts;
+    this.#components = components;
   }
 
   start(): Promise<void> {
@@ -292,7 +292,7 @@ class Life {
 
   async #start(): Promise<void> {
     const { db, log, clock } = this.#options;
-    const { events, directories, fleet, jobs } = this.#parts;
+    const { events, directories, fleet, jobs } = this.#components;
     await runMigrations(db, coreMigrations, { log, clock });
     await ensureCollections(db, coreCollections, { log });
     await events.start();
@@ -306,7 +306,7 @@ class Life {
   }
 
   async #stop(): Promise<void> {
-    const { events, directories, writer, fleet, jobs } = this.#parts;
+    const { events, directories, writer, fleet, jobs } = this.#components;
     this.isStarted = false;
     await this.#starting?.catch(() => undefined);
     // Leadership first: all that is done for its term ends with it, and another process can lead at once.

@@ -16,8 +16,8 @@ import type { SubmitService } from './jobs/submit/submit.service.js';
 import type { QueuesService } from './queues/queues.service.js';
 import type { SharesService, ShareUsage } from './shares/shares.service.js';
 import type { TasksService } from './tasks/tasks.service.js';
-import type { BrokerService } from './scheduler/dispatch/scheduler.service.js';
-import type { BrokerView } from './scheduler/cache/scheduler-cache.js';
+import type { SchedulerService } from './scheduler/dispatch/scheduler.service.js';
+import type { SchedulerCache } from './scheduler/cache/scheduler-cache.js';
 import type { HardwareViews } from './hardware/hardware-map.service.js';
 import type { AcquireService } from './workers/acquire.service.js';
 import type { CommandHub } from './workers/commands/command-hub.js';
@@ -65,11 +65,11 @@ export interface FleetServices {
   readonly workers: WorkersService;
   readonly reports: ReportsService;
   readonly acquire: AcquireService;
-  readonly broker: BrokerService;
+  readonly scheduler: SchedulerService;
   readonly explanations: Explanations;
   readonly commands: CommandHub;
   readonly holder: JobHolder;
-  readonly view: BrokerView;
+  readonly cache: SchedulerCache;
   readonly registry: WorkerRegistry;
   /** Hardware summed up. */
   readonly hardware: HardwareViews;

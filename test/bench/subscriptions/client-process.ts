@@ -31,7 +31,7 @@ export interface ClientReport {
 
 /** Of so many messages the time of one is read. */
 const sampled = 8;
-const quietMs = 5000;
+const idleWindowMs = 5000;
 const atKey = Buffer.from('"at":');
 const nextType = Buffer.from('"type":"next"');
 
@@ -152,7 +152,7 @@ async function open(question: OpenQuestion): Promise<number> {
 /** Resolves when everybody has so many, or nothing has come for five seconds. */
 async function report({ each }: { readonly each: number }): Promise<ClientReport> {
   const asked = now();
-  while (total < each * clients.length && now() - Math.max(asked, last) < quietMs) {
+  while (total < each * clients.length && now() - Math.max(asked, last) < idleWindowMs) {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   const counts = clients.map(({ count }) => count);

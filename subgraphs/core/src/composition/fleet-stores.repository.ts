@@ -1,7 +1,7 @@
 /** The stores of broker and workers in core's database. */
 import { collection } from '@rhizome/mongo';
 import type { Db } from 'mongodb';
-import { BrokerJobsRepository } from '../scheduler/cache/scheduler-jobs.repository.js';
+import { SchedulerJobsRepository } from '../scheduler/cache/scheduler-jobs.repository.js';
 import { BrokerLeaseRepository } from '../scheduler/leader/broker-lease.repository.js';
 import { RequirementClassesRepository } from '../scheduler/requirements/requirement-classes.repository.js';
 import type { StoreTime } from '../shared/store-time.js';
@@ -16,7 +16,7 @@ export type FleetDatabase = Db;
 
 /** See the head of this file. */
 export interface FleetStores {
-  readonly jobs: BrokerJobsRepository;
+  readonly jobs: SchedulerJobsRepository;
   readonly classes: RequirementClassesRepository;
   readonly workers: WorkersRepository;
   readonly leases: LeasesRepository;
@@ -26,7 +26,7 @@ export interface FleetStores {
 /** @param ttlMs how long the broker's lease lasts */
 export function fleetStores(db: FleetDatabase, storeTime: StoreTime, ttlMs: number): FleetStores {
   return {
-    jobs: new BrokerJobsRepository(collection(db, jobsCollection)),
+    jobs: new SchedulerJobsRepository(collection(db, jobsCollection)),
     classes: new RequirementClassesRepository(collection(db, requirementClassesCollection)),
     workers: new WorkersRepository(collection(db, workersCollection), storeTime),
     leases: new LeasesRepository(collection(db, leasesCollection), storeTime),

@@ -1,15 +1,15 @@
 /** Puts the broker and the workers together from what they are handed. Opens no socket; begins nothing before `start`. */
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
-import { BrokerService } from '../scheduler/dispatch/scheduler.service.js';
-import { BrokerView } from '../scheduler/cache/scheduler-cache.js';
+import { SchedulerService } from '../scheduler/dispatch/scheduler.service.js';
+import { SchedulerCache } from '../scheduler/cache/scheduler-cache.js';
 import type { JobEventFeed } from '../scheduler/scheduler.types.js';
 import { Explanations } from '../scheduler/explain/explanations.js';
 import { forwardAcquire } from '../scheduler/leader/forwarding.js';
 import { BrokerLeadership } from '../scheduler/leader/leadership.js';
 import type { Usage } from '../scheduler/cache/ledger.js';
 import { RequirementClasses } from '../scheduler/requirements/requirement-classes.js';
-import { SendBack } from '../scheduler/dispatch/requeue-grants.js';
+import { RequeueGrants } from '../scheduler/dispatch/requeue-grants.js';
 import { serverTime, type StoreTime } from '../shared/store-time.js';
 import type { TransitionWriter } from '../jobs/transitions/transition.types.js';
 import { HardwareViews } from '../hardware/hardware-map.service.js';
@@ -23,7 +23,7 @@ import { JobHolder } from '../workers/reports/job-holder.js';
 import { LeaseWatch } from '../workers/leases/lease-watch.js';
 import { Registration } from '../workers/registration/registration.js';
 import { ReportsService } from '../workers/reports/reports.service.js';
-import { Speakers } from '../workers/worker-access.js';
+import { WorkerAccess } from '../workers/worker-access.js';
 import { WorkerRegistry } from '../workers/worker-registry.js';
 import { brokerLeaseCollection, leasesCollection, workersCollection } from '../workers/worker.document.js';
 import { type QueueLookup, WorkersService } from '../workers/workers.service.js';
@@ -81,8 +81,8 @@ export interface FleetModule {
 /** See the head of this file. */
 export function buildFleet(options: FleetOptions): FleetModule {
   const { clock, ids, log, writer, feed, url, graceMs, brokerTtlMs = 5000, brokerRenewMs = 1000 } = options;
-  const parts = makeParts(options);
-  const { stores, view, registry, classes } = parts;
+  const components = createComponents(options);
+  const { stores, cache, registry, classes } = components;
   const { jobs, leases, workers, brokerLease } = stores;
   const leadership = new BrokerLeadership({
     leases: brokerLease,
@@ -93,65 +93,65 @@ export function buildFleet(options: FleetOptions): FleetModule {
     ttlMs: brokerTtlMs,
     renewMs: brokerRenewMs,
   });
-  const sendBack = new SendBack({ jobs, writer, clock, log });
-  const broker = new BrokerService({
-    view,
+  const requeueGrants = new RequeueGrants({ jobs, writer, clock, log });
+  const scheduler = new SchedulerService({
+    cache,
     classes,
     jobs,
     leadership,
     writer,
-    sendBack,
+    requeueGrants,
     feed,
     clock,
     ids,
     log,
     readyCount: options.readyCount,
   });
-  const { ledger } = view;
-  const isLeading = (): boolean => broker.isReady;
-  const watched = { leases, workers, registry, ledger, sendBack, clock, log, isLeading };
+  const { ledger } = cache;
+  const isLeading = (): boolean => scheduler.isReady;
+  const watched = { leases, workers, registry, ledger, requeueGrants, clock, log, isLeading };
   const leaseWatch = new LeaseWatch({ ...watched, ...(graceMs === undefined ? {} : { graceMs }) });
-  const services = servicesOf(options, parts, broker, leadership);
+  const services = servicesOf(options, components, scheduler, leadership);
   return {
     services,
     leadership,
     leaseWatch,
-    shareUsage: (paths) => paths.map((path) => broker.shareUsage(path)),
-    ...lifeOf(options, services, leadership, leaseWatch),
+    shareUsage: (paths) => paths.map((path) => scheduler.shareUsage(path)),
+    ...lifecycleOf(options, services, leadership, leaseWatch),
   };
 }
 
 function servicesOf(
   { clock, ids, log, writer, url, queues, queueLookup }: FleetOptions,
-  { stores, view, registry, classes }: ReturnType<typeof makeParts>,
-  broker: BrokerService,
+  { stores, cache, registry, classes }: ReturnType<typeof createComponents>,
+  scheduler: SchedulerService,
   leadership: BrokerLeadership,
 ): FleetServices {
   const { jobs, leases, workers } = stores;
-  const { ledger } = view;
-  const commands = new CommandHub({ view, classes });
-  const speakers = new Speakers({ queues: queueLookup });
+  const { ledger } = cache;
+  const commands = new CommandHub({ cache, classes });
+  const access = new WorkerAccess({ queues: queueLookup });
   const devices = async (workerId: string): Promise<ReadonlyMap<string, string>> =>
-    broker.isReady ? ledger.devicesOf(workerId) : jobs.devicesOf([...ledger.jobsOf(workerId)]);
+    scheduler.isReady ? ledger.devicesOf(workerId) : jobs.devicesOf([...ledger.jobsOf(workerId)]);
   const booked = async (workerIds: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<string>>> =>
-    broker.isReady
+    scheduler.isReady
       ? new Map(workerIds.map((id) => [id, new Set(ledger.devicesOf(id).keys())]))
       : jobs.bookedDevices(workerIds.flatMap((id) => [...ledger.jobsOf(id)]));
   return {
-    view,
+    cache,
     registry,
-    broker,
-    explanations: new Explanations({ broker, leadership, ownUrl: url, log }),
+    scheduler,
+    explanations: new Explanations({ scheduler, leadership, ownUrl: url, log }),
     commands,
     hardware: new HardwareViews({ registry, workers, leases, booked, clock, queues }),
-    reports: new ReportsService({ registry, speakers, ledger, jobs, writer, clock }),
-    holder: new JobHolder({ registry, speakers, ledger, jobs }),
+    reports: new ReportsService({ registry, access, ledger, jobs, writer, clock }),
+    holder: new JobHolder({ registry, access, ledger, jobs }),
     acquire: new AcquireService({
-      broker,
+      scheduler,
       leadership,
       registry,
-      admit: (worker) => view.admit(worker),
-      speakers,
+      admit: (worker) => cache.admit(worker),
+      access,
       forward: forwardAcquire,
       ownUrl: url,
     }),
@@ -160,7 +160,7 @@ function servicesOf(
       leases,
       registry,
       clock,
-      speakers,
+      access,
       devices,
       registration: new Registration({ workers, leases, registry, ids, log }),
       heartbeats: new Heartbeats(leases),
@@ -172,7 +172,7 @@ function servicesOf(
   };
 }
 
-function makeParts({
+function createComponents({
   db,
   clock,
   log,
@@ -192,13 +192,13 @@ function makeParts({
       await Promise.all([rereadDirectories(), registry.refresh()]);
     },
   };
-  const view = new BrokerView({ directory, workers: registry, classes, jobs: stores.jobs, clock, log });
-  return { stores, classes, registry, view };
+  const cache = new SchedulerCache({ directory, workers: registry, classes, jobs: stores.jobs, clock, log });
+  return { stores, classes, registry, cache };
 }
 
-function lifeOf(
+function lifecycleOf(
   { feed, onDirectoryChanged, log }: FleetOptions,
-  { broker, commands, registry, view }: FleetServices,
+  { scheduler, commands, registry, cache }: FleetServices,
   leadership: BrokerLeadership,
   leaseWatch: LeaseWatch,
 ): Pick<FleetModule, 'start' | 'stop'> {
@@ -208,24 +208,24 @@ function lifeOf(
   return {
     async start() {
       const stopNotices = feed.onWritten?.('workers', (ids) => logged(registry.notice(ids)));
-      const stopDirectory = onDirectoryChanged?.(() => logged(view.refresh()));
+      const stopDirectory = onDirectoryChanged?.(() => logged(cache.refresh()));
       stops.push(
         registry.onChanged((worker) => commands.takeWorker(worker)),
         ...[stopNotices, stopDirectory].filter((stop) => stop !== undefined),
       );
       await registry.start();
-      await broker.start();
+      await scheduler.start();
       commands.start();
       leaseWatch.start();
       await leadership.start();
     },
     async stop() {
-      await broker.finishGrants();
+      await scheduler.finishGrants();
       await leadership.stop();
       for (const stop of stops.splice(0)) stop();
       await leaseWatch.stop();
       commands.stop();
-      await broker.stop();
+      await scheduler.stop();
       await registry.stop();
     },
   };

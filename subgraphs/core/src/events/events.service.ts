@@ -27,7 +27,7 @@ import { JobBatchReader, type JobFields, type ReadJobs } from './hub/job-batch-r
 import type { StreamedJobEvent } from './feed/job-event.js';
 import type { LoadJob } from './hub/jobs-ahead.js';
 import { linkSignals } from './hub/linked-signal.js';
-import { StreamDoor } from './hub/subscription-guard.js';
+import { SubscriptionGuard } from './hub/subscription-guard.js';
 import { Tailer } from './feed/tailer.js';
 import type { EventStores } from './event-stores.types.js';
 import type { StreamMode } from './hub/stream.types.js';
@@ -72,7 +72,7 @@ export class EventsService {
   readonly #hub: EventHub;
   readonly #documents: DocumentStream;
   readonly #tailer: Tailer;
-  readonly #door: StreamDoor;
+  readonly #guard: SubscriptionGuard;
   readonly #jobs: JobBatchReader;
   readonly #changes = new JobStateChanges();
   readonly #written = new Map<string, Set<(ids: readonly string[]) => void>>();
@@ -102,12 +102,12 @@ export class EventsService {
         return begun.feed;
       },
     });
-    this.#door = new StreamDoor({
+    this.#guard = new SubscriptionGuard({
       opened: this.#tailer.opened,
       head: () => this.#hub.head,
       ending: this.#abort.signal,
     });
-    this.documents = new DocumentChanges(this.#door, this.#documents);
+    this.documents = new DocumentChanges(this.#guard, this.#documents);
   }
 
   /** Whether the stream is read and there are counts. */
@@ -199,7 +199,7 @@ export class EventsService {
     signal: AbortSignal | undefined,
     mode: StreamMode = 'EVERY',
   ): AsyncGenerator<JobStateChange, void, undefined> {
-    return this.#door.through(after, signal, (start) => {
+    return this.#guard.through(after, signal, (start) => {
       const filter = compileFilter(input, principal);
       const whenBehind = mode === 'LATEST' ? 'replay' : 'end';
       const request = { filter, after: start.place, signal: start.signal, whenBehind, mode } as const;
@@ -228,7 +228,7 @@ export class EventsService {
     signal: AbortSignal | undefined,
   ): AsyncGenerator<CountsChange, void, undefined> {
     const wants = compileCountFilter(filter, principal);
-    return this.#door.through(undefined, signal, (start) =>
+    return this.#guard.through(undefined, signal, (start) =>
       streamCounts(this.#streamOptions(start.signal), wants, intervalMs),
     );
   }
@@ -239,7 +239,7 @@ export class EventsService {
     wanted: Parameters<typeof streamOccupancy>[2],
     signal: AbortSignal | undefined,
   ): AsyncGenerator<GpuOccupancyChange, void, undefined> {
-    return this.#door.through(undefined, signal, (start) =>
+    return this.#guard.through(undefined, signal, (start) =>
       streamOccupancy(this.#streamOptions(start.signal), fleet, wanted),
     );
   }
@@ -251,7 +251,7 @@ export class EventsService {
     signal: AbortSignal | undefined,
   ): AsyncGenerator<LogAppended, void, undefined> {
     // The cursor is one of the log: the door need not look at it.
-    return this.#door.through(undefined, signal, (start) =>
+    return this.#guard.through(undefined, signal, (start) =>
       tails.follow({ ...request, signal: start.signal }),
     );
   }
@@ -266,7 +266,7 @@ export class EventsService {
       this.onWritten('tasks', (ids) => {
         if (ids.includes(id)) listener();
       });
-    return this.#door.through(undefined, signal, (start) =>
+    return this.#guard.through(undefined, signal, (start) =>
       streamProgress(this.#streamOptions(start.signal), id, { ...source, onWritten }),
     );
   }

@@ -4,7 +4,7 @@
 export type DeviceHealth = 'HEALTHY' | 'UNHEALTHY' | 'UNKNOWN';
 
 /** One GPU or one MIG slice; facts that are not known are left out. */
-export interface StoredDevice {
+export interface DeviceDocument {
   readonly id: string;
   readonly vendor: string;
   readonly model: string;
@@ -24,11 +24,11 @@ export interface StoredDevice {
   readonly eccEnabled?: boolean;
   readonly nvlinkGroup?: string;
   readonly partitionMode?: string;
-  readonly sources?: readonly StoredFactSource[];
+  readonly sources?: readonly DeviceFactSource[];
 }
 
 /** Where a fact about a device comes from. */
-export interface StoredFactSource {
+export interface DeviceFactSource {
   readonly fact: string;
   readonly source: string;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { exportEntries } from './hardware-export.js';
 import { driverBranch, gpuHardware, type SeenWorker } from './hardware-map.js';
-import type { StoredDevice } from '../gpus/device.types.js';
+import type { DeviceDocument } from '../gpus/device.types.js';
 
 const at = (minute: number): Date => new Date(Date.UTC(2026, 0, 1, 0, minute));
 const hardware = {
@@ -14,7 +14,7 @@ const hardware = {
   diskMiB: 0,
   containerRuntimes: [],
 };
-const a100 = (id: string, change: Partial<StoredDevice> = {}): StoredDevice => ({
+const a100 = (id: string, change: Partial<DeviceDocument> = {}): DeviceDocument => ({
   id,
   vendor: 'NVIDIA',
   model: 'NVIDIA A100-SXM4-80GB',
@@ -33,7 +33,7 @@ interface Change {
   readonly booked?: readonly string[];
   readonly minute?: number;
 }
-const seen = (id: string, devices: readonly StoredDevice[], change: Change = {}): SeenWorker => ({
+const seen = (id: string, devices: readonly DeviceDocument[], change: Change = {}): SeenWorker => ({
   worker: { id, host: `host-${id}`, state: change.state ?? 'READY', devices, hardware },
   queue: { name: 'q', site: change.site ?? 'POLE' },
   lastSeenAt: at(change.minute ?? 0),
@@ -42,7 +42,7 @@ const seen = (id: string, devices: readonly StoredDevice[], change: Change = {})
 
 describe('hardware summed up', () => {
   test('a device that several pilots of a host see is one, free where none of them has given it away', () => {
-    const onHost = (id: string, change: Change, devices: readonly StoredDevice[]): SeenWorker => {
+    const onHost = (id: string, change: Change, devices: readonly DeviceDocument[]): SeenWorker => {
       const one = seen(id, devices, change);
       return { ...one, worker: { ...one.worker, host: 'node-1' } };
     };
@@ -94,7 +94,7 @@ describe('hardware summed up', () => {
   });
 
   test('counts slices and not the device they are of; whole devices stand apart', () => {
-    const slice = (id: string): StoredDevice =>
+    const slice = (id: string): DeviceDocument =>
       a100(id, { migProfile: '3g.40gb', parentId: 'a', memoryMiB: 40_192 });
     const rows = gpuHardware([
       seen('1', [a100('a'), slice('s1'), slice('s2'), a100('b')], { booked: ['s1'] }),
@@ -116,7 +116,7 @@ describe('hardware summed up', () => {
   });
 
   test('facts that are unknown are unknown, and put no device into another’s row', () => {
-    const bare: StoredDevice = {
+    const bare: DeviceDocument = {
       id: 'x',
       vendor: 'AMD',
       model: 'unknown AMD device 1002:ffff',
@@ -136,7 +136,7 @@ describe('hardware summed up', () => {
   });
 
   test('partitions are a row of their own, with their part of the memory, and another model of the export', () => {
-    const mi300 = (id: string, change: Partial<StoredDevice>): StoredDevice => ({
+    const mi300 = (id: string, change: Partial<DeviceDocument>): DeviceDocument => ({
       ...{ id, vendor: 'AMD', model: 'AMD Instinct MI300X', memoryMiB: 196_592, health: 'HEALTHY' },
       ...change,
     });
@@ -165,7 +165,7 @@ describe('hardware summed up', () => {
   });
 
   test('is filtered by vendor and by any name of a model', () => {
-    const mi210: StoredDevice = { id: 'm', vendor: 'AMD', model: 'AMD Instinct MI210', health: 'HEALTHY' };
+    const mi210: DeviceDocument = { id: 'm', vendor: 'AMD', model: 'AMD Instinct MI210', health: 'HEALTHY' };
     const workers = [seen('1', [a100('a'), mi210])];
     const models = (filter: object): string[] => gpuHardware(workers, [], filter).map(({ model }) => model);
     expect(models({ vendors: ['amd'] })).toEqual(['MI210']);

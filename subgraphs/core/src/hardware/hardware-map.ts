@@ -2,7 +2,7 @@
 import { modelOf, modelsNamed } from '../gpus/catalogue/catalogue.js';
 import { compareVersions } from '../gpus/catalogue/versions.js';
 import { isPartition, ownMemoryMiB } from '../gpus/capacity/gpu-equivalents.js';
-import type { StoredDevice } from '../gpus/device.types.js';
+import type { DeviceDocument } from '../gpus/device.types.js';
 import type { WorkerFacts } from '../scheduler/worker-facts.types.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
 
@@ -40,7 +40,7 @@ export interface SeenWorker {
 export interface GoneDevices {
   readonly queue: Pick<QueueFacts, 'name' | 'site'>;
   readonly device: Pick<
-    StoredDevice,
+    DeviceDocument,
     | 'vendor'
     | 'model'
     | 'pciId'
@@ -65,7 +65,7 @@ interface Group {
   readonly names: Set<string>;
   readonly hosts: Set<string>;
 }
-type Described = GoneDevices['device'] & Partial<StoredDevice>;
+type Described = GoneDevices['device'] & Partial<DeviceDocument>;
 
 /** The rows of some workers: most devices first. */
 export function gpuHardware(
@@ -89,10 +89,10 @@ export function gpuHardware(
 
 /** A device as all workers that see it tell of it. */
 interface PresentDevice {
-  readonly device: StoredDevice;
+  readonly device: DeviceDocument;
   /** With its site. */
   readonly host: string;
-  readonly health: StoredDevice['health'];
+  readonly health: DeviceDocument['health'];
   /** Whether one of the workers takes work. */
   readonly isOffered: boolean;
   readonly isTaken: boolean;
@@ -202,7 +202,7 @@ export function driverBranch({
   return form.exec(driverVersion ?? '')?.[0] ?? driverVersion ?? null;
 }
 
-function count(row: Row, health: StoredDevice['health'], isFree: boolean): void {
+function count(row: Row, health: DeviceDocument['health'], isFree: boolean): void {
   row.devices += 1;
   if (health === 'UNHEALTHY') row.unhealthy += 1;
   else if (health === 'UNKNOWN') row.unknown += 1;

@@ -1,5 +1,5 @@
 /** What the scheduler knows of a worker. */
-import type { StoredDevice } from '../gpus/device.types.js';
+import type { DeviceDocument } from '../gpus/device.types.js';
 import type { StoredLabel } from '../shared/label.types.js';
 
 /** State of a worker, as in the schema. */
@@ -29,6 +29,6 @@ export interface WorkerFacts {
   readonly stateReason?: string;
   readonly hardware: StoredHardware;
   readonly labels: readonly StoredLabel[];
-  readonly devices: readonly StoredDevice[];
+  readonly devices: readonly DeviceDocument[];
   readonly endsAt?: Date;
 }

@@ -1,7 +1,7 @@
 import { sleep } from '@rhizome/retry';
 
 /** What one process does for all while it leads: one term after another, never two at once. */
-export class LeaderDuty {
+export class LeaderTask {
   readonly #leader: LeaderWork;
   readonly #work: (signal: AbortSignal) => Promise<void>;
   readonly #stopping = new AbortController();
@@ -36,7 +36,7 @@ export class LeaderDuty {
 }
 
 /** Does something again and again, with a pause in between, until the signal aborts. A fault is told, and changes nothing. */
-export async function again(
+export async function repeat(
   step: () => Promise<void>,
   pauseMs: number,
   signal: AbortSignal,

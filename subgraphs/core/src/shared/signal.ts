@@ -1,14 +1,14 @@
 /** News that are told at most once an interval, however many there are. */
 import type { Clock } from '@rhizome/clock';
 
-/** What {@link Bell} is made of. */
-export interface BellOptions {
+/** What {@link Signal} is made of. */
+export interface SignalOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
 
 /** Remembers that there is news, and lets one wait for it, at most once an interval. */
-export class Bell {
+export class Signal {
   readonly #signal: AbortSignal;
   readonly #clock: Clock;
   readonly #intervalMs: number;
@@ -19,7 +19,7 @@ export class Bell {
   #lastMs: number;
 
   /** @param intervalMs news are at least so far apart */
-  constructor({ signal, clock }: BellOptions, intervalMs: number) {
+  constructor({ signal, clock }: SignalOptions, intervalMs: number) {
     this.#signal = signal;
     this.#clock = clock;
     this.#intervalMs = intervalMs;

@@ -5,7 +5,7 @@ import { batchJobIds } from '../jobs/model/job-ids.js';
 import { sibling } from '../jobs/submit/job-input.js';
 import type { JobDocument } from '../jobs/model/job.types.js';
 import type { JobsRepository } from '../jobs/model/jobs.repository.js';
-import { again, LeaderDuty, type LeaderWork } from '../shared/leader-task.js';
+import { repeat, LeaderTask, type LeaderWork } from '../shared/leader-task.js';
 import { newJobDocument } from '../jobs/model/new-job.js';
 import type { StoredParameterSet, TaskDocument } from './task.document.js';
 import type { TasksRepository } from './tasks.repository.js';
@@ -40,11 +40,11 @@ export class Expansion {
   readonly #options: ExpansionOptions;
   readonly #active = new Map<string, Promise<void>>();
   readonly #waiting: string[] = [];
-  readonly #sweeps: LeaderDuty;
+  readonly #sweeps: LeaderTask;
 
   constructor(options: ExpansionOptions) {
     this.#options = options;
-    this.#sweeps = new LeaderDuty(options.leader, (signal) => this.#sweep(signal));
+    this.#sweeps = new LeaderTask(options.leader, (signal) => this.#sweep(signal));
   }
 
   /** Looks for abandoned tasks whenever this process leads. */
@@ -87,7 +87,7 @@ export class Expansion {
     const resume = async (): Promise<void> => {
       for (const id of await tasks.abandoned(clock.now(), 100)) this.begin(id);
     };
-    return again(resume, sweepMs, signal, (err) =>
+    return repeat(resume, sweepMs, signal, (err) =>
       log.warn({ err }, 'abandoned tasks could not be looked for'),
     );
   }
@@ -106,7 +106,7 @@ export class Expansion {
         if (!(await tasks.created(id, runnerId, created, created === task.totalJobs, clock.now()))) return;
       }
     } finally {
-      await tasks.letGo(id, runnerId);
+      await tasks.release(id, runnerId);
     }
     // Sets that stay are deleted by the leader some time later; a task must not wait for that.
     if (task.hasParameters)

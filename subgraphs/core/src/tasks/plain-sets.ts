@@ -47,18 +47,18 @@ export function plainSets(spec: JobSpec, needed: readonly string[]): IsPlain {
 function longestValue(spec: JobSpec): number {
   const { name, payload } = textsOf(spec);
   // Names of files must differ from each other, and must be none of those that folders have.
-  if (payload.outputs.some((text) => holesIn(text) > 0)) return 0;
+  if (payload.outputs.some((text) => placeholdersIn(text) > 0)) return 0;
   // A value may complete a scheme, and only some schemes are accepted.
   if (payload.inputs.some(({ location }) => filledScheme.test(location))) return 0;
   // The position may be put behind the name.
   if (name.length + 1 + indexLength > 255) return 0;
   const each = [
-    roomIn(`${name} `, 255 - indexLength),
-    ...payload.environment.map(({ value }) => roomIn(value, 32_768)),
-    ...payload.inputs.map(({ location }) => roomIn(location, 4096)),
+    spareLength(`${name} `, 255 - indexLength),
+    ...payload.environment.map(({ value }) => spareLength(value, 32_768)),
+    ...payload.inputs.map(({ location }) => spareLength(location, 4096)),
     // Texts together: of what is harmless, a character is a byte.
-    roomTogether(payload.arguments, 131_072, (text) => Buffer.byteLength(text) + 1),
-    roomTogether(
+    spareLengthTogether(payload.arguments, 131_072, (text) => Buffer.byteLength(text) + 1),
+    spareLengthTogether(
       payload.environment.map(({ value }) => value),
       1_048_576 - payload.environment.reduce((sum, variable) => sum + variable.name.length, 0),
       (text) => text.length,
@@ -69,18 +69,22 @@ function longestValue(spec: JobSpec): number {
   return room < indexLength ? 0 : room;
 }
 
-function roomIn(text: string, limit: number): number {
-  const holes = holesIn(text);
+function spareLength(text: string, limit: number): number {
+  const holes = placeholdersIn(text);
   return holes === 0 ? Infinity : Math.floor((limit - text.length) / holes);
 }
 
-function roomTogether(texts: readonly string[], limit: number, sizeOf: (text: string) => number): number {
-  const holes = texts.reduce((sum, text) => sum + holesIn(text), 0);
+function spareLengthTogether(
+  texts: readonly string[],
+  limit: number,
+  sizeOf: (text: string) => number,
+): number {
+  const holes = texts.reduce((sum, text) => sum + placeholdersIn(text), 0);
   const size = texts.reduce((sum, text) => sum + sizeOf(text), 0);
   return holes === 0 ? Infinity : Math.floor((limit - size) / holes);
 }
 
-function holesIn(text: string): number {
+function placeholdersIn(text: string): number {
   return [...text.matchAll(placeholder)].length;
 }
 

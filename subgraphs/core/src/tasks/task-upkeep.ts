@@ -1,7 +1,7 @@
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
 import { sleep } from '@rhizome/retry';
-import { LeaderDuty, type LeaderWork } from '../shared/leader-task.js';
+import { LeaderTask, type LeaderWork } from '../shared/leader-task.js';
 import type { Completion } from './completion.js';
 import type { TasksRepository } from './tasks.repository.js';
 
@@ -22,21 +22,21 @@ const leftOverMs = 3_600_000;
 /** What processes that ended between two steps leave behind is set right by the leader: tasks that nobody counts, sets that nobody reads. */
 export class TaskUpkeep {
   readonly #options: TaskUpkeepOptions;
-  readonly #duty: LeaderDuty;
+  readonly #task: LeaderTask;
 
   constructor(options: TaskUpkeepOptions) {
     this.#options = options;
-    this.#duty = new LeaderDuty(options.leader, (signal) => this.#lead(signal));
+    this.#task = new LeaderTask(options.leader, (signal) => this.#lead(signal));
   }
 
   /** Works whenever this process leads. */
   start(): void {
-    this.#duty.start();
+    this.#task.start();
   }
 
   /** Ends after the step under way. */
   stop(): Promise<void> {
-    return this.#duty.stop();
+    return this.#task.stop();
   }
 
   async #lead(signal: AbortSignal): Promise<void> {

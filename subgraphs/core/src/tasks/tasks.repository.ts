@@ -188,7 +188,7 @@ export class TasksRepository {
   }
 
   /** Lets the expansion of a task go, for others to go on with. */
-  async letGo(id: string, runnerId: string): Promise<void> {
+  async release(id: string, runnerId: string): Promise<void> {
     await this.#tasks.updateOne({ _id: id, 'runner.id': runnerId }, { $unset: { runner: '' } });
   }
 

@@ -1,14 +1,14 @@
 /** Rules of asking for work: who may, with what, and in which process it is answered. */
 import { experimentsFor, type Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
-import type { BrokerService } from '../scheduler/dispatch/scheduler.service.js';
+import type { SchedulerService } from '../scheduler/dispatch/scheduler.service.js';
 import type { Capacity, Grant } from '../scheduler/scheduler.types.js';
 import { type ForwardedAnswer, type ForwardedCall } from '../scheduler/leader/forwarding.js';
 import type { Leadership } from '../scheduler/leader/leadership.js';
 import { Problems } from '../shared/problems.js';
 import { workerLimits } from './worker.document.js';
-import type { Speakers } from './worker-access.js';
-import { silenced, type WorkerErrorCode, type WorkerProblem } from './worker-errors.js';
+import type { WorkerAccess } from './worker-access.js';
+import { rejectUnknownOrLost, type WorkerErrorCode, type WorkerProblem } from './worker-errors.js';
 import type { WorkerRegistry } from './worker-registry.js';
 
 /** A worker that asks for work, as it comes. */
@@ -38,12 +38,12 @@ export interface AcquireResult {
 
 /** What {@link AcquireService} is made of. */
 export interface AcquireOptions {
-  readonly broker: Pick<BrokerService, 'acquire' | 'isLeading'>;
+  readonly scheduler: Pick<SchedulerService, 'acquire' | 'isLeading'>;
   readonly leadership: Pick<Leadership, 'leaderUrl' | 'onLeaderChanged'>;
   readonly registry: Pick<WorkerRegistry, 'find'>;
   /** Has the broker know a worker that the stream has not told it yet. */
   readonly admit: (worker: { readonly id: string; readonly queueId: string }) => Promise<void>;
-  readonly speakers: Speakers;
+  readonly access: WorkerAccess;
   readonly forward: (url: string, call: ForwardedCall) => Promise<ForwardedAnswer>;
   /** Where this process takes calls; nowhere where it is alone. */
   readonly ownUrl?: (() => string | undefined) | undefined;
@@ -63,12 +63,12 @@ export class AcquireService {
    */
   async acquire(spec: AcquireSpec, caller: AcquireCaller): Promise<AcquireResult> {
     const worker = await this.#options.registry.find(spec.workerId);
-    if (worker) await this.#options.speakers.assert(caller.principal, 'job:acquire', worker.queue);
-    const refusal = silenced(spec.workerId, worker);
+    if (worker) await this.#options.access.assert(caller.principal, 'job:acquire', worker.queue);
+    const refusal = rejectUnknownOrLost(spec.workerId, worker);
     if (!worker || refusal) return { assignments: [], userErrors: refusal ? [refusal] : [] };
     const problems = check(spec);
     if (!problems.none) return { assignments: [], userErrors: problems.found };
-    if (!this.#options.broker.isLeading) return this.#handOn(spec, caller);
+    if (!this.#options.scheduler.isLeading) return this.#forwardToLeader(spec, caller);
     await this.#options.admit({ id: worker._id, queueId: worker.queueId });
     const { workerId, count, free, freeDeviceIds, remainingSeconds, waitSeconds } = spec;
     const experiments = experimentsFor(caller.principal, 'job:acquire');
@@ -80,7 +80,7 @@ export class AcquireService {
       ...(experiments === '*' ? {} : { experiments }),
       ...(typeof remainingSeconds === 'number' ? { remainingSeconds } : {}),
     };
-    const assignments = await this.#options.broker.acquire({
+    const assignments = await this.#options.scheduler.acquire({
       request,
       waitSeconds: waitSeconds ?? 0,
       signal: caller.signal,
@@ -88,7 +88,7 @@ export class AcquireService {
     return { assignments, userErrors: [] };
   }
 
-  async #handOn(
+  async #forwardToLeader(
     spec: AcquireSpec,
     { principal, requestId, signal, isForwarded }: AcquireCaller,
   ): Promise<AcquireResult> {

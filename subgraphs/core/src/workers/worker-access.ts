@@ -5,7 +5,7 @@ import { experimentOf } from '../scheduler/cache/ready-windows.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
 
 /** Queues by name, as far as is asked here: as memory has them, and as the store has them now. */
-export interface SpeakersOptions {
+export interface WorkerAccessOptions {
   readonly queues: {
     byNames(names: readonly string[]): Promise<readonly (Pick<QueueFacts, 'experiments'> | undefined)[]>;
     freshByNames(names: readonly string[]): Promise<readonly (Pick<QueueFacts, 'experiments'> | undefined)[]>;
@@ -13,10 +13,10 @@ export interface SpeakersOptions {
 }
 
 /** See the head of this file. */
-export class Speakers {
-  readonly #options: SpeakersOptions;
+export class WorkerAccess {
+  readonly #options: WorkerAccessOptions;
 
-  constructor(options: SpeakersOptions) {
+  constructor(options: WorkerAccessOptions) {
     this.#options = options;
   }
 
@@ -33,10 +33,10 @@ export class Speakers {
     }
     const { queues } = this.#options;
     const [known] = await queues.byNames([queue]);
-    if (maySpeak(principal, action, known?.experiments ?? [])) return;
+    if (mayAct(principal, action, known?.experiments ?? [])) return;
     const [now] = await queues.freshByNames([queue]);
     const experiments = now?.experiments ?? [];
-    if (maySpeak(principal, action, experiments)) return;
+    if (mayAct(principal, action, experiments)) return;
     if (principal.kind === 'PILOT') throw refused(principal, action, queue);
     if (experiments.length === 0) assertCan(principal, action, '*');
     for (const experiment of experiments) assertCan(principal, action, experiment);
@@ -44,12 +44,12 @@ export class Speakers {
 }
 
 /** Whether somebody who speaks for a worker may do so about a job, which is charged to this share. */
-export function maySpeakOf(principal: Principal, action: CoreAction, share: string): boolean {
+export function mayActFor(principal: Principal, action: CoreAction, share: string): boolean {
   return can(principal, action, experimentOf(share));
 }
 
 /** Pilots in one of the experiments, others in all. */
-function maySpeak(principal: Principal, action: CoreAction, experiments: readonly string[]): boolean {
+function mayAct(principal: Principal, action: CoreAction, experiments: readonly string[]): boolean {
   const may = (experiment: string): boolean => can(principal, action, experiment);
   if (principal.kind === 'PILOT')
     return experiments.length === 0 ? can(principal, action) : experiments.some(may);

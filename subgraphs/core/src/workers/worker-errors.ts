@@ -18,7 +18,10 @@ export type WorkerErrorCode =
 export type WorkerProblem = Problem<WorkerErrorCode>;
 
 /** Why a worker may not speak, or undefined if it may. */
-export function silenced(workerId: string, worker: WorkerDocument | undefined): WorkerProblem | undefined {
+export function rejectUnknownOrLost(
+  workerId: string,
+  worker: WorkerDocument | undefined,
+): WorkerProblem | undefined {
   if (worker?.state === 'LOST') {
     return {
       code: 'WORKER_LOST',

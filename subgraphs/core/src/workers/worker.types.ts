@@ -1,5 +1,5 @@
 /** The stored shape of a worker and of its lease. `worker.document.ts` has the validators and the indexes that go with it. */
-import type { StoredDevice } from '../gpus/device.types.js';
+import type { DeviceDocument } from '../gpus/device.types.js';
 import type { StoredLabel } from '../shared/label.types.js';
 import type { WorkerState, StoredHardware } from '../scheduler/worker-facts.types.js';
 
@@ -43,7 +43,7 @@ export interface WorkerDocument {
   readonly stateReason?: string;
   readonly hardware: StoredHardware;
   readonly labels: readonly StoredLabel[];
-  readonly devices: readonly StoredDevice[];
+  readonly devices: readonly DeviceDocument[];
   /** The versions of the reports that these facts are from, as the lease counts them. */
   readonly told?: Readonly<Partial<Record<FactPart, number>>>;
   readonly endsAt?: Date;
@@ -63,7 +63,7 @@ export interface HeldJob {
 }
 
 /** The latest report of some facts. */
-export interface ToldFacts {
+export interface FactVersion {
   readonly digest: string;
   readonly version: number;
 }
@@ -84,7 +84,7 @@ export interface LeaseDocument {
   /** Of the latest report of devices. It changes with every report, so it is kept here and not with the worker. */
   readonly deviceUse?: readonly DeviceUse[];
   /** Of the latest report of each: its digest, and how many reports so far differed from the one before. */
-  readonly told?: Readonly<Partial<Record<FactPart, ToldFacts>>>;
+  readonly told?: Readonly<Partial<Record<FactPart, FactVersion>>>;
   /** Set once, before the jobs go back: from then on the lease cannot be renewed. */
   readonly lostAt?: Date;
   /** Why it was lost. */

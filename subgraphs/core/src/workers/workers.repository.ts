@@ -3,7 +3,7 @@ import { type KeysetPage, keysetPages } from '@rhizome/mongo';
 import type { Collection, Document, Filter } from 'mongodb';
 import type { StoreTime } from '../shared/store-time.js';
 import { endedWorkerStates, type FactPart, liveWorkerStates, type WorkerDocument } from './worker.types.js';
-import type { StoredDevice } from '../gpus/device.types.js';
+import type { DeviceDocument } from '../gpus/device.types.js';
 import type { WorkerState } from '../scheduler/worker-facts.types.js';
 
 /** A worker before it is written: times are the store's. */
@@ -36,12 +36,12 @@ const goneFacts = [
   'driverVersion',
   'cudaVersion',
   'rocmVersion',
-] as const satisfies readonly (keyof StoredDevice)[];
+] as const satisfies readonly (keyof DeviceDocument)[];
 
 /** Devices alike of workers of one queue that have ended. */
 export interface GoneDevicesOfQueue {
   readonly queueId: string;
-  readonly device: Pick<StoredDevice, (typeof goneFacts)[number]>;
+  readonly device: Pick<DeviceDocument, (typeof goneFacts)[number]>;
   readonly lastSeenAt: Date;
 }
 

@@ -13,18 +13,18 @@ import type { Registration } from './registration/registration.js';
 import {
   checkDevices,
   checkDeviceUse,
-  type DeviceSpec,
+  type DeviceInput,
   deviceUseOf,
-  type DeviceUseSpec,
+  type DeviceUseInput,
 } from './registration/device-input.js';
 import {
   checkHardware,
   checkRegistration,
-  type HardwareSpec,
-  type RegisterSpec,
+  type HardwareInput,
+  type RegisterInput,
 } from './registration/worker-input.js';
-import type { Speakers } from './worker-access.js';
-import { silenced, type WorkerErrorCode, type WorkerProblem } from './worker-errors.js';
+import type { WorkerAccess } from './worker-access.js';
+import { rejectUnknownOrLost, type WorkerErrorCode, type WorkerProblem } from './worker-errors.js';
 import type { WorkerRegistry } from './worker-registry.js';
 import { workerLimits } from './worker.document.js';
 import type { HeldJob, LeaseDocument, WorkerDocument, LeaseTerms } from './worker.types.js';
@@ -51,7 +51,7 @@ export interface WorkersOptions {
   readonly facts: FactReports;
   readonly registry: WorkerRegistry;
   readonly queues: QueueLookup;
-  readonly speakers: Speakers;
+  readonly access: WorkerAccess;
   readonly commands: CommandRules;
   readonly hub: Pick<CommandHub, 'listen'>;
   /** Which devices of a worker are given to which jobs. */
@@ -71,9 +71,9 @@ export interface RegisterResult {
 export interface HeartbeatSpec {
   readonly workerId: string;
   readonly jobs?: readonly HeldJob[] | null | undefined;
-  readonly hardware?: HardwareSpec | null | undefined;
-  readonly devices?: readonly DeviceSpec[] | null | undefined;
-  readonly deviceUse?: readonly DeviceUseSpec[] | null | undefined;
+  readonly hardware?: HardwareInput | null | undefined;
+  readonly devices?: readonly DeviceInput[] | null | undefined;
+  readonly deviceUse?: readonly DeviceUseInput[] | null | undefined;
 }
 
 /** What a sign of life is answered with. */
@@ -197,10 +197,10 @@ export class WorkersService {
    * @throws DomainError WORKER_LOST, WORKER_NOT_FOUND, FORBIDDEN
    */
   async commands(principal: Principal, workerId: string): Promise<AsyncIterableIterator<CommandsMessage>> {
-    const { registry, queues, speakers, hub } = this.#options;
+    const { registry, queues, access, hub } = this.#options;
     const worker = await registry.find(workerId);
-    if (worker) await speakers.assert(principal, 'worker:heartbeat', worker.queue);
-    const refusal = silenced(workerId, worker);
+    if (worker) await access.assert(principal, 'worker:heartbeat', worker.queue);
+    const refusal = rejectUnknownOrLost(workerId, worker);
     if (!worker || refusal)
       throw new DomainError(
         refusal?.code === 'WORKER_LOST' ? 'WORKER_LOST' : 'WORKER_NOT_FOUND',
@@ -211,8 +211,8 @@ export class WorkersService {
   }
 
   /** Registers a worker. @throws DomainError FORBIDDEN; CONFLICT, see {@link Registration.run} */
-  async register(principal: Principal, spec: RegisterSpec): Promise<RegisterResult> {
-    await this.#options.speakers.assert(principal, 'worker:register', spec.queue);
+  async register(principal: Principal, spec: RegisterInput): Promise<RegisterResult> {
+    await this.#options.access.assert(principal, 'worker:register', spec.queue);
     const problems = new Problems<WorkerErrorCode>();
     checkRegistration(problems, spec, this.#options.clock.now());
     const [queue] = await this.#options.queues.byNames([spec.queue]);
@@ -234,10 +234,10 @@ export class WorkersService {
 
   /** Renews a worker's lease, takes in what changed, and tells what it must do. */
   async heartbeat(principal: Principal, spec: HeartbeatSpec): Promise<HeartbeatResult> {
-    const { registry, queues, speakers, heartbeats, facts, commands } = this.#options;
+    const { registry, queues, access, heartbeats, facts, commands } = this.#options;
     const worker = await registry.find(spec.workerId);
-    if (worker) await speakers.assert(principal, 'worker:heartbeat', worker.queue);
-    const refusal = silenced(spec.workerId, worker);
+    if (worker) await access.assert(principal, 'worker:heartbeat', worker.queue);
+    const refusal = rejectUnknownOrLost(spec.workerId, worker);
     if (!worker || refusal) return refused(refusal ? [refusal] : []);
     const problems = checkHeartbeat(spec);
     if (!problems.none) return refused(problems.found);
@@ -270,12 +270,12 @@ export class WorkersService {
       readonly ended?: boolean | null | undefined;
     },
   ): Promise<{ readonly worker: WorkerDocument | null; readonly userErrors: readonly WorkerProblem[] }> {
-    const { registry, workers, leases, speakers } = this.#options;
+    const { registry, workers, leases, access } = this.#options;
     const worker = await registry.find(spec.workerId);
-    if (worker) await speakers.assert(principal, 'worker:drain', worker.queue);
+    if (worker) await access.assert(principal, 'worker:drain', worker.queue);
     // Who repeats that it has ended is told so, not refused.
     if (worker?.state === 'ENDED' && spec.ended) return { worker, userErrors: [] };
-    const refusal = silenced(spec.workerId, worker);
+    const refusal = rejectUnknownOrLost(spec.workerId, worker);
     if (!worker || refusal) return { worker: null, userErrors: refusal ? [refusal] : [] };
     const reason = spec.reason ?? undefined;
     const problems = new Problems<WorkerErrorCode>();
@@ -299,14 +299,14 @@ export class WorkersService {
   ): Promise<{ worker: WorkerDocument | null; userErrors: readonly WorkerProblem[] }> {
     const [worker] = changed ? [changed] : await this.#options.workers.findMany([id]);
     if (worker) this.#options.registry.take(worker);
-    const refusal = changed || worker?.state === 'DRAINING' ? undefined : silenced(id, worker);
+    const refusal = changed || worker?.state === 'DRAINING' ? undefined : rejectUnknownOrLost(id, worker);
     return refusal ? { worker: null, userErrors: [refusal] } : { worker: worker ?? null, userErrors: [] };
   }
 
   async #lostNow(id: string, lease: LeaseTerms | undefined): Promise<WorkerProblem> {
     const [worker] = await this.#options.workers.findMany([id]);
     if (worker) this.#options.registry.take(worker);
-    const known = silenced(id, worker);
+    const known = rejectUnknownOrLost(id, worker);
     if (known) return known;
     const reason = lease?.lostReason ?? 'its lease ended';
     return {

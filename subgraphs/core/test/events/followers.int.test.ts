@@ -2,20 +2,20 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
 import { startEvents } from '../support/events.fixture.js';
-import { subscriberRoom } from '../support/subscribers.fixture.js';
+import { subscriberSetup } from '../support/subscribers.fixture.js';
 
-const room = subscriberRoom();
+const setup = subscriberSetup();
 
 describe('followers inside core', () => {
   test('get everything in batches from a stored place, at once an empty one that says where it begins', async () => {
-    const first = await startEvents(room.db, { ringSize: 10 });
+    const first = await startEvents(setup.db, { ringSize: 10 });
     const abort = new AbortController();
     const opening = await first.events.follow({ after: null, signal: abort.signal }).next();
     expect(opening.value?.events).toEqual([]);
     const place = opening.value?.cursor ?? null;
     await first.stop();
-    const ids = await room.jobs.submit(30);
-    const second = await startEvents(room.db, { ringSize: 10 });
+    const ids = await setup.jobs.submit(30);
+    const second = await startEvents(setup.db, { ringSize: 10 });
     const got: string[] = [];
     const reading = (async () => {
       for await (const { events } of second.events.follow({ after: place, signal: abort.signal }))
@@ -29,14 +29,14 @@ describe('followers inside core', () => {
   });
 
   test('listeners are told batches in order, and of writes of other documents', async () => {
-    const { events, stop } = await startEvents(room.db);
+    const { events, stop } = await startEvents(setup.db);
     const seen: string[] = [];
     const written: string[] = [];
     events.onEvents((batch) => seen.push(...batch.map(({ last }) => last.to)));
     events.onWritten('queues', (ids) => written.push(...ids));
-    const ids = await room.jobs.submit(1);
-    await room.db.collection<{ _id: string }>('queues').insertOne({ _id: 'queue_1' });
-    await room.jobs.run(ids);
+    const ids = await setup.jobs.submit(1);
+    await setup.db.collection<{ _id: string }>('queues').insertOne({ _id: 'queue_1' });
+    await setup.jobs.run(ids);
     await waitFor('four events', () => seen.length === 4 && written.length === 1, { deadlineMs: 3000 });
     expect(seen).toEqual(['ACTIVATED', 'SENT', 'RUNNING', 'FINISHED']);
     expect(written).toEqual(['queue_1']);
@@ -44,33 +44,33 @@ describe('followers inside core', () => {
   });
 
   test('jobs asked for in one turn are read by one query, each once', async () => {
-    const { events, stop } = await startEvents(room.db);
-    const all = await room.tell(events).opened();
-    await room.jobs.submit(3);
+    const { events, stop } = await startEvents(setup.db);
+    const all = await setup.tell(events).opened();
+    await setup.jobs.submit(3);
     await all.until(3);
     const found = all.changes.flatMap((change) => (change.event ? [change, change] : []));
     const fields = { state: 1 } as const;
-    const before = await opsOf(room.db);
+    const before = await opsOf(setup.db);
     const read = await Promise.all(found.map((change) => events.readJob(change, fields)));
     expect(read.map((job) => job?._id)).toEqual(found.map(({ event }) => event?.jobId));
-    expect((await opsOf(room.db)) - before).toBe(1);
+    expect((await opsOf(setup.db)) - before).toBe(1);
     await turn();
     await stop();
   });
 });
 
 test('jobs of events that wait together are read together, though their reader takes one after the other', async () => {
-  const { events, stop } = await startEvents(room.db);
+  const { events, stop } = await startEvents(setup.db);
   const stream = events.jobStateChanged({}, undefined, testPrincipal(), undefined);
   await stream.next();
   const first = stream.next();
-  const ids = await room.jobs.submit(40);
-  await room.jobs.move(ids, 'ACTIVATED', 'SENT');
+  const ids = await setup.jobs.submit(40);
+  await setup.jobs.move(ids, 'ACTIVATED', 'SENT');
   await waitFor('all events', () => events.counts.jobs.sum(({ state }) => state === 'SENT') === 40, {
     deadlineMs: 5000,
   });
   const fields = { state: 1 } as const;
-  const before = await opsOf(room.db);
+  const before = await opsOf(setup.db);
   const states: (string | undefined)[] = [];
   for (let change = (await first).value; change; change = (await stream.next()).value) {
     states.push((await events.readJob(change, fields))?.state);
@@ -78,7 +78,7 @@ test('jobs of events that wait together are read together, though their reader t
   }
   // None is told as it was before its event.
   expect(new Set(states.slice(40))).toEqual(new Set(['SENT']));
-  expect((await opsOf(room.db)) - before).toBeLessThan(8);
+  expect((await opsOf(setup.db)) - before).toBeLessThan(8);
   await stream.return();
   await stop();
 });

@@ -4,50 +4,50 @@ import { waitFor } from '@rhizome/testkit';
 import { ChangeFeed } from '../../src/events/feed/change-feed.repository.js';
 import { encodeCursor } from '../../src/events/feed/cursor.js';
 import { startEvents } from '../support/events.fixture.js';
-import { subscriberRoom, type Told } from '../support/subscribers.fixture.js';
+import { subscriberSetup, type Told } from '../support/subscribers.fixture.js';
 
-const room = subscriberRoom();
+const setup = subscriberSetup();
 
 describe('a cursor', () => {
   test('goes on from the ring, and beyond it from the store, and after a restart, without gap or double', async () => {
-    const first = await startEvents(room.db, { ringSize: 50 });
-    const all = await room.tell(first.events).opened();
+    const first = await startEvents(setup.db, { ringSize: 50 });
+    const all = await setup.tell(first.events).opened();
     const start = all.cursor;
-    const ids = await room.jobs.submit(100);
-    await room.jobs.move(ids, 'ACTIVATED', 'CANCELLED');
+    const ids = await setup.jobs.submit(100);
+    await setup.jobs.move(ids, 'ACTIVATED', 'CANCELLED');
     await all.until(200);
     const middle = encodeCursor(all.changes[180]?.token ?? '');
-    const fromRing = room.tell(first.events, {}, middle);
-    const fromStore = room.tell(first.events, {}, start);
+    const fromRing = setup.tell(first.events, {}, middle);
+    const fromStore = setup.tell(first.events, {}, start);
     await fromRing.until(20);
     await fromStore.until(200);
     expect(fromRing.lines).toEqual(all.lines.slice(180));
     expect(fromStore.lines).toEqual(all.lines);
     await first.stop();
-    const second = await startEvents(room.db, { ringSize: 50 });
-    const restarted = room.tell(second.events, {}, middle);
+    const second = await startEvents(setup.db, { ringSize: 50 });
+    const restarted = setup.tell(second.events, {}, middle);
     await restarted.until(20);
-    await room.jobs.submit(1);
+    await setup.jobs.submit(1);
     await restarted.until(21);
     expect(restarted.lines.slice(0, 20)).toEqual(all.lines.slice(180));
     await second.stop();
   });
 
   test('is handed over from the store to the ring to live while jobs move, without gap or double', async () => {
-    const { events, stop } = await startEvents(room.db, { ringSize: 200, bufferSize: 20 });
-    const start = (await room.tell(events).opened()).cursor;
+    const { events, stop } = await startEvents(setup.db, { ringSize: 200, bufferSize: 20 });
+    const start = (await setup.tell(events).opened()).cursor;
     const moved: string[] = [];
     const load = (async () => {
       for (let round = 0; round < 40; round++) {
-        const ids = await room.jobs.submit(20);
+        const ids = await setup.jobs.submit(20);
         moved.push(...ids);
-        await room.jobs.move(ids, 'ACTIVATED', 'CANCELLED');
+        await setup.jobs.move(ids, 'ACTIVATED', 'CANCELLED');
       }
     })();
     const subscribers: Told[] = [];
     while (moved.length < 700) {
       const filter = subscribers.length % 2 === 0 ? {} : { states: ['CANCELLED' as const] };
-      subscribers.push(room.tell(events, filter, start));
+      subscribers.push(setup.tell(events, filter, start));
       await waitFor('some progress', () => moved.length >= subscribers.length * 80, { deadlineMs: 10_000 });
     }
     await load;
@@ -64,18 +64,18 @@ describe('a cursor', () => {
   });
 
   test('got while other documents were written is as good as any', async () => {
-    const { events, stop } = await startEvents(room.db);
-    const queues = room.db.collection<{ _id: string }>('queues');
+    const { events, stop } = await startEvents(setup.db);
+    const queues = setup.db.collection<{ _id: string }>('queues');
     const cursors: string[] = [];
     for (let round = 0; round < 3; round++) {
       await queues.insertOne({ _id: `queue_${round}` });
-      cursors.push((await room.tell(events).opened()).cursor);
+      cursors.push((await setup.tell(events).opened()).cursor);
     }
-    const ids = await room.jobs.submit(1);
+    const ids = await setup.jobs.submit(1);
     await stop();
-    const again = await startEvents(room.db);
+    const again = await startEvents(setup.db);
     for (const cursor of cursors) {
-      const resumed = room.tell(again.events, {}, cursor);
+      const resumed = setup.tell(again.events, {}, cursor);
       await resumed.until(1);
       expect(resumed.lines).toEqual([`${ids[0]} null ACTIVATED`]);
     }
@@ -91,8 +91,8 @@ describe('a cursor', () => {
   test.each(['', 'x', 'e1.', 'e1.AAAA', 'e1.***', ...texts])(
     '%p is refused as none of this stream',
     async (junk) => {
-      const { events, stop } = await startEvents(room.db);
-      const error = await room.tell(events, {}, junk).ended;
+      const { events, stop } = await startEvents(setup.db);
+      const error = await setup.tell(events, {}, junk).ended;
       expect(isDomainError(error) && error.code).toBe('CURSOR_INVALID');
       expect(String(error)).toContain('after:');
       await stop();
@@ -100,12 +100,12 @@ describe('a cursor', () => {
   );
 
   test('of another process that has read further waits for this one, and doubles nothing', async () => {
-    const [one, two] = await Promise.all([startEvents(room.db), startEvents(room.db)]);
-    const watcher = await room.tell(one.events).opened();
-    const [id = ''] = await room.jobs.submit(1);
+    const [one, two] = await Promise.all([startEvents(setup.db), startEvents(setup.db)]);
+    const watcher = await setup.tell(one.events).opened();
+    const [id = ''] = await setup.jobs.submit(1);
     await watcher.until(1);
-    const elsewhere = room.tell(two.events, {}, watcher.cursor);
-    await room.jobs.move([id], 'ACTIVATED', 'CANCELLED');
+    const elsewhere = setup.tell(two.events, {}, watcher.cursor);
+    await setup.jobs.move([id], 'ACTIVATED', 'CANCELLED');
     await elsewhere.until(1);
     expect(elsewhere.lines).toEqual([`${id} ACTIVATED CANCELLED`]);
     await one.stop();
@@ -115,23 +115,23 @@ describe('a cursor', () => {
 
 describe('many who come back at once', () => {
   test('share a few readings of the store, and each gets what it missed, without gap or double', async () => {
-    const first = await startEvents(room.db);
-    const all = await room.tell(first.events).opened();
+    const first = await startEvents(setup.db);
+    const all = await setup.tell(first.events).opened();
     const start = all.cursor;
-    const ids = await room.jobs.submit(60);
-    await room.jobs.move(ids, 'ACTIVATED', 'SENT');
-    await room.jobs.move(ids, 'SENT', 'RUNNING');
+    const ids = await setup.jobs.submit(60);
+    await setup.jobs.move(ids, 'ACTIVATED', 'SENT');
+    await setup.jobs.move(ids, 'SENT', 'RUNNING');
     await all.until(180);
     await first.stop();
     // Nothing of it is in the memory of this process: its counts are those of a scan.
-    const second = await startEvents(room.db);
+    const second = await startEvents(setup.db);
     const read = jest.spyOn(ChangeFeed.prototype, 'read');
     const later = encodeCursor(all.changes[61]?.token ?? '');
     const ofOne = ids.map((id, at) =>
-      room.tell(second.events, { jobIds: [id] }, at % 2 === 0 ? start : later),
+      setup.tell(second.events, { jobIds: [id] }, at % 2 === 0 ? start : later),
     );
-    const ofAll = [start, later].map((cursor) => room.tell(second.events, {}, cursor));
-    await room.jobs.move(ids, 'RUNNING', 'FINISHED');
+    const ofAll = [start, later].map((cursor) => setup.tell(second.events, {}, cursor));
+    await setup.jobs.move(ids, 'RUNNING', 'FINISHED');
     for (const [at, subscriber] of ofOne.entries()) {
       const known = all.changes.slice(0, at % 2 === 0 ? 1 : 62).map(({ event }) => event?.jobId);
       const expected = ['null ACTIVATED', 'ACTIVATED SENT', 'SENT RUNNING', 'RUNNING FINISHED']
@@ -151,16 +151,16 @@ describe('many who come back at once', () => {
   });
 
   test('one whose place is lost does not end the others', async () => {
-    const first = await startEvents(room.db);
-    const all = await room.tell(first.events).opened();
+    const first = await startEvents(setup.db);
+    const all = await setup.tell(first.events).opened();
     const start = all.cursor;
-    const ids = await room.jobs.submit(5);
+    const ids = await setup.jobs.submit(5);
     await all.until(5);
     await first.stop();
-    const second = await startEvents(room.db);
+    const second = await startEvents(setup.db);
     const elsewhere = placeBefore(all.cursor);
-    const lost = room.tell(second.events, {}, elsewhere);
-    const good = room.tell(second.events, { jobIds: ids }, start);
+    const lost = setup.tell(second.events, {}, elsewhere);
+    const good = setup.tell(second.events, { jobIds: ids }, start);
     await good.until(5);
     expect(await lost.ended).toMatchObject({ code: expect.stringMatching(/^CURSOR_/) });
     await second.stop();

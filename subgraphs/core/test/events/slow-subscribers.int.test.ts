@@ -4,22 +4,22 @@ import { waitFor } from '@rhizome/testkit';
 import { encodeCursor } from '../../src/events/feed/cursor.js';
 import { startEvents } from '../support/events.fixture.js';
 import type { JobStateChange } from '../../src/events/hub/job-changes.js';
-import { admin, subscriberRoom } from '../support/subscribers.fixture.js';
+import { admin, subscriberSetup } from '../support/subscribers.fixture.js';
 
-const room = subscriberRoom();
+const setup = subscriberSetup();
 
 describe('a slow subscriber', () => {
   test('is served from the ring while it is not too far behind, then ended with its cursor, from which it goes on', async () => {
-    const { events, stop } = await startEvents(room.db, { ringSize: 60, bufferSize: 5 });
+    const { events, stop } = await startEvents(setup.db, { ringSize: 60, bufferSize: 5 });
     const stream = events.jobStateChanged({}, undefined, admin, undefined);
     await stream.next();
     const first = stream.next();
-    const ids = await room.jobs.submit(40);
+    const ids = await setup.jobs.submit(40);
     const seen = [(await first).value];
     await waitFor('40 events', () => events.counts.jobs.sum(() => true) === 40, { deadlineMs: 3000 });
     for (let count = 1; count < 20; count++) seen.push((await stream.next()).value);
-    await room.jobs.move(ids, 'ACTIVATED', 'CANCELLED');
-    await room.jobs.submit(40);
+    await setup.jobs.move(ids, 'ACTIVATED', 'CANCELLED');
+    await setup.jobs.submit(40);
     await waitFor('the ring to go on', () => events.counts.jobs.sum(() => true) === 80, { deadlineMs: 3000 });
     const error = await (async () => {
       for (;;) {
@@ -31,7 +31,7 @@ describe('a slow subscriber', () => {
     if (!isDomainError(error)) throw error;
     expect(error.code).toBe('SUBSCRIPTION_LAGGED');
     expect(error.details['cursor']).toBe(encodeCursor(seen.at(-1)?.token ?? ''));
-    const resumed = room.tell(events, {}, String(error.details['cursor']));
+    const resumed = setup.tell(events, {}, String(error.details['cursor']));
     await resumed.until(120 - seen.length);
     const tokens = [...seen, ...resumed.changes].map((change) => change?.token);
     expect(new Set(tokens).size).toBe(120);
@@ -41,16 +41,16 @@ describe('a slow subscriber', () => {
 
 describe('the mode LATEST', () => {
   test('leaves out what is overtaken while its reader is slow, tells how much, and ends with the state of each job', async () => {
-    const { events, stop } = await startEvents(room.db, { ringSize: 40, bufferSize: 8 });
+    const { events, stop } = await startEvents(setup.db, { ringSize: 40, bufferSize: 8 });
     const stream = events.jobStateChanged({}, undefined, admin, undefined, 'LATEST');
     await stream.next();
-    const ids = await room.jobs.submit(20);
+    const ids = await setup.jobs.submit(20);
     const first = (await stream.next()).value;
     for (let round = 0; round < 3; round++) {
-      await room.jobs.move(ids, 'ACTIVATED', 'SENT');
-      await room.jobs.move(ids, 'SENT', 'ACTIVATED', { by: 'lease' });
+      await setup.jobs.move(ids, 'ACTIVATED', 'SENT');
+      await setup.jobs.move(ids, 'SENT', 'ACTIVATED', { by: 'lease' });
     }
-    await room.jobs.move(ids, 'ACTIVATED', 'CANCELLED');
+    await setup.jobs.move(ids, 'ACTIVATED', 'CANCELLED');
     await waitFor('all events', () => events.counts.jobs.sum(({ state }) => state === 'CANCELLED') === 20, {
       deadlineMs: 3000,
     });
@@ -67,7 +67,7 @@ describe('the mode LATEST', () => {
     const latest = new Map(seen.map(({ event }) => [event?.jobId, event?.last.to]));
     expect([...latest.values()]).toEqual(ids.map(() => 'CANCELLED'));
     const middle = encodeCursor(seen.at(-5)?.token ?? '');
-    const resumed = room.tell(events, {}, middle);
+    const resumed = setup.tell(events, {}, middle);
     await resumed.until(4);
     expect(resumed.changes.slice(0, 4).map(({ token }) => token)).toEqual(tokens.slice(-4));
     await stream.return();
@@ -75,20 +75,20 @@ describe('the mode LATEST', () => {
   });
 
   test('a stalled reader of a busy job costs one event, and is told its latest state', async () => {
-    const { events, stop } = await startEvents(room.db, { ringSize: 1000, bufferSize: 4 });
-    const [id = ''] = await room.jobs.submit(1);
+    const { events, stop } = await startEvents(setup.db, { ringSize: 1000, bufferSize: 4 });
+    const [id = ''] = await setup.jobs.submit(1);
     await waitFor('the job', () => events.counts.jobs.sum(() => true) === 1, { deadlineMs: 3000 });
     const stream = events.jobStateChanged({ jobIds: [id] }, undefined, admin, undefined, 'LATEST');
     await stream.next();
     const waiting = stream.next();
     for (let round = 0; round < 10; round++) {
-      await room.jobs.move([id], 'ACTIVATED', 'SENT');
-      await room.jobs.move([id], 'SENT', 'ACTIVATED', { by: 'lease' });
+      await setup.jobs.move([id], 'ACTIVATED', 'SENT');
+      await setup.jobs.move([id], 'SENT', 'ACTIVATED', { by: 'lease' });
     }
     await waitFor('all events', () => events.counts.jobs.sum(({ state }) => state === 'ACTIVATED') === 1, {
       deadlineMs: 3000,
     });
-    await room.jobs.move([id], 'ACTIVATED', 'CANCELLED');
+    await setup.jobs.move([id], 'ACTIVATED', 'CANCELLED');
     await waitFor('the last', () => events.counts.jobs.sum(({ state }) => state === 'CANCELLED') === 1, {
       deadlineMs: 3000,
     });

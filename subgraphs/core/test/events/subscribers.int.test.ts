@@ -2,17 +2,17 @@ import { describe, expect, test } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
 import { startEvents } from '../support/events.fixture.js';
 import type { EventsService } from '../../src/events/events.service.js';
-import { subscriberRoom } from '../support/subscribers.fixture.js';
+import { subscriberSetup } from '../support/subscribers.fixture.js';
 
-const room = subscriberRoom();
+const setup = subscriberSetup();
 
 describe('a subscriber', () => {
   test('is told the cursor alone first, then each transition in order, with what the event knows', async () => {
-    const { events, stop } = await startEvents(room.db);
-    const all = await room.tell(events).opened();
+    const { events, stop } = await startEvents(setup.db);
+    const all = await setup.tell(events).opened();
     expect(all.changes[0]?.event).toBeNull();
-    const [id = ''] = await room.jobs.submit(1, { labels: [{ key: 'a', value: 'b' }] });
-    await room.jobs.run([id]);
+    const [id = ''] = await setup.jobs.submit(1, { labels: [{ key: 'a', value: 'b' }] });
+    await setup.jobs.run([id]);
     await all.until(4);
     expect(all.lines).toEqual([
       `${id} null ACTIVATED`,
@@ -32,13 +32,13 @@ describe('a subscriber', () => {
   });
 
   test('is told only what its filter names', async () => {
-    const { events, stop } = await startEvents(room.db);
-    const [first = '', second = ''] = await room.jobs.submit(2, {
+    const { events, stop } = await startEvents(setup.db);
+    const [first = '', second = ''] = await setup.jobs.submit(2, {
       share: 'alpha/fast',
       owner: 'one@example',
       task: { id: 'task_1', index: 0 },
     });
-    const [other = ''] = await room.jobs.submit(1, {
+    const [other = ''] = await setup.jobs.submit(1, {
       experiment: 'beta',
       share: 'beta/default',
       labels: [{ key: 'kind', value: 'test' }],
@@ -61,11 +61,11 @@ describe('a subscriber', () => {
       [{ share: 'alpha/fast', states: ['CANCELLED'] }, [`${second} ACTIVATED CANCELLED`]],
       [{ owner: 'one@example', states: ['SENT'] }, [`${first} ACTIVATED SENT`]],
     ];
-    const subscribers = await Promise.all(filters.map(([filter]) => room.tell(events, filter).opened()));
-    await room.jobs.move([first], 'ACTIVATED', 'SENT', {}, 'south');
-    await room.jobs.move([first], 'SENT', 'RUNNING');
-    await room.jobs.move([second], 'ACTIVATED', 'CANCELLED');
-    await room.jobs.move([other], 'ACTIVATED', 'CANCELLED');
+    const subscribers = await Promise.all(filters.map(([filter]) => setup.tell(events, filter).opened()));
+    await setup.jobs.move([first], 'ACTIVATED', 'SENT', {}, 'south');
+    await setup.jobs.move([first], 'SENT', 'RUNNING');
+    await setup.jobs.move([second], 'ACTIVATED', 'CANCELLED');
+    await setup.jobs.move([other], 'ACTIVATED', 'CANCELLED');
     await subscribers[2]?.until(1);
     expect(subscribers.map(({ lines }) => lines)).toEqual(filters.map(([, lines]) => lines));
     await stop();
@@ -73,19 +73,19 @@ describe('a subscriber', () => {
 
   test('is never told what it may not see, live, from the ring, or from the store', async () => {
     const reader = testPrincipal({ subject: 'reader@example', grants: { beta: 'READER' } });
-    const first = await startEvents(room.db, { ringSize: 4 });
-    const opening = (await room.tell(first.events, {}, undefined, reader).opened()).cursor;
-    const live = room.tell(first.events, {}, opening, reader);
-    const hidden = await room.jobs.submit(10);
-    const [visible = ''] = await room.jobs.submit(1, { experiment: 'beta', share: 'beta/default' });
+    const first = await startEvents(setup.db, { ringSize: 4 });
+    const opening = (await setup.tell(first.events, {}, undefined, reader).opened()).cursor;
+    const live = setup.tell(first.events, {}, opening, reader);
+    const hidden = await setup.jobs.submit(10);
+    const [visible = ''] = await setup.jobs.submit(1, { experiment: 'beta', share: 'beta/default' });
     await live.until(1);
-    const resumed = room.tell(first.events, {}, opening, reader);
+    const resumed = setup.tell(first.events, {}, opening, reader);
     await resumed.until(1);
-    const narrowed = room.tell(first.events, { jobIds: [...hidden, visible] }, opening, reader);
+    const narrowed = setup.tell(first.events, { jobIds: [...hidden, visible] }, opening, reader);
     await narrowed.until(1);
     for (const subscriber of [live, resumed, narrowed])
       expect(subscriber.lines).toEqual([`${visible} null ACTIVATED`]);
-    const refused = room.tell(first.events, { experiments: ['alpha'] }, undefined, reader);
+    const refused = setup.tell(first.events, { experiments: ['alpha'] }, undefined, reader);
     expect(await refused.ended).toMatchObject({ code: 'FORBIDDEN' });
     await first.stop();
   });

@@ -21,7 +21,7 @@ import { requirementClassesCollection } from '../../src/jobs/model/requirement-c
 import { GroupingTransitionWriter } from '../../src/jobs/transitions/transition-writer.js';
 import { transitionStore } from '../../src/jobs/transitions/transitions.repository.js';
 import { buildFleet, fleetCollections, type FleetModule } from '../../src/composition/fleet.module.js';
-import type { DeviceSpec } from '../../src/workers/registration/device-input.js';
+import type { DeviceInput } from '../../src/workers/registration/device-input.js';
 import type { QueueFacts } from '../../src/queues/queue-facts.types.js';
 import type { ShareFacts } from '../../src/shares/share-facts.types.js';
 import { classIdOf } from '../../src/jobs/model/requirement-class-id.js';
@@ -201,7 +201,7 @@ export function pilotOf(queue: string) {
 }
 
 /** A device as a worker tells it. */
-export function aDeviceSpec(id: string, change: Partial<DeviceSpec> = {}): DeviceSpec {
+export function aDeviceSpec(id: string, change: Partial<DeviceInput> = {}): DeviceInput {
   return { id, vendor: 'NVIDIA', model: 'A100', health: 'HEALTHY', ...change };
 }
 
@@ -222,7 +222,7 @@ export class TestWorker {
       readonly key?: string;
       readonly host?: string;
       /** Ids of healthy ones, or all that is told of them. */
-      readonly devices?: readonly (string | DeviceSpec)[];
+      readonly devices?: readonly (string | DeviceInput)[];
     } = {},
   ): Promise<TestWorker> {
     const {
@@ -313,7 +313,7 @@ export class TestWorker {
     );
   }
 
-  heartbeat(grants: readonly Grant[] = [], devices?: readonly DeviceSpec[]) {
+  heartbeat(grants: readonly Grant[] = [], devices?: readonly DeviceInput[]) {
     return this.fleet.services.workers.heartbeat(pilotOf('main'), {
       workerId: this.id,
       ...(devices ? { devices } : {}),

@@ -1,11 +1,11 @@
 /** The rules of placing written out once more, by search over all sets of devices, for small worlds: what a pass may give and may not leave. */
 import { deviceFacts, deviceVerdict, verdictRank } from '../../src/gpus/verdict/device-verdict.js';
 import { partOf } from '../../src/gpus/capacity/gpu-equivalents.js';
-import type { DeviceFacts } from '../../src/gpus/verdict/verdict.types.js';
+import type { Device } from '../../src/gpus/verdict/verdict.types.js';
 import type { StoredRequirements } from '../../src/jobs/model/job.types.js';
 import type { AcquireRequest, LedgerEntry } from '../../src/scheduler/scheduler.types.js';
 import type { StoredGpuRequirement } from '../../src/gpus/gpu-requirement.types.js';
-import type { StoredDevice } from '../../src/gpus/device.types.js';
+import type { DeviceDocument } from '../../src/gpus/device.types.js';
 import type { WorkerFacts } from '../../src/scheduler/worker-facts.types.js';
 import type { QueueFacts } from '../../src/queues/queue-facts.types.js';
 
@@ -36,7 +36,7 @@ export function isBetter(one: SetRank, other: SetRank): boolean {
 const whole = 1000;
 
 /** Everything on the same physical GPU has the same. */
-const gpuOf = ({ id, parentId }: StoredDevice): string => parentId ?? id;
+const gpuOf = ({ id, parentId }: DeviceDocument): string => parentId ?? id;
 
 /** What is given away of a host's device. */
 function usedOf(world: OracleWorld, host: string, deviceId: string, hostOf: ReadonlyMap<string, string>) {
@@ -112,19 +112,19 @@ export class Oracle {
     worker: WorkerFacts,
     request: AcquireRequest,
     gpu: StoredGpuRequirement,
-  ): readonly (readonly StoredDevice[])[] {
+  ): readonly (readonly DeviceDocument[])[] {
     const free = this.#serving(worker, gpu).filter((device) => this.#isFree(worker, request, device, gpu));
     return subsets(free, gpu.count).filter((set) => isSet(set, gpu));
   }
 
   /** What devices are charged as, in whole GPUs. */
-  chargeOf(worker: WorkerFacts, set: readonly StoredDevice[], gpu: StoredGpuRequirement): number {
+  chargeOf(worker: WorkerFacts, set: readonly DeviceDocument[], gpu: StoredGpuRequirement): number {
     const facts = this.#facts(worker);
     return set.reduce((sum, { id }) => sum + chargeOf(gpu, facts.get(id)), 0);
   }
 
   /** How well devices serve together: smaller is better. The worst verdict, then whether they differ, then the largest memory. */
-  rankOf(worker: WorkerFacts, set: readonly StoredDevice[], gpu: StoredGpuRequirement): SetRank {
+  rankOf(worker: WorkerFacts, set: readonly DeviceDocument[], gpu: StoredGpuRequirement): SetRank {
     const ranks = set.map((device) => this.#rank(worker, device, gpu));
     const makes = set.map(
       ({ model, migProfile, partitionMode }) => `${model} ${migProfile} ${partitionMode}`,
@@ -134,26 +134,26 @@ export class Oracle {
   }
 
   /** The devices that serve, by the rule of GPUs, whoever has them. */
-  #serving(worker: WorkerFacts, gpu: StoredGpuRequirement): readonly StoredDevice[] {
+  #serving(worker: WorkerFacts, gpu: StoredGpuRequirement): readonly DeviceDocument[] {
     return worker.devices.filter((device) => this.#rank(worker, device, gpu)[0] < 3);
   }
 
   /** The verdict on a device, and its memory. */
-  #rank(worker: WorkerFacts, device: StoredDevice, gpu: StoredGpuRequirement): readonly [number, number] {
+  #rank(worker: WorkerFacts, device: DeviceDocument, gpu: StoredGpuRequirement): readonly [number, number] {
     const facts = this.#facts(worker).get(device.id);
     return facts ? [verdictRank(deviceVerdict(gpu, facts)), facts.memoryMiB ?? 0] : [3, 0];
   }
 
-  #facts(worker: WorkerFacts): ReadonlyMap<string, DeviceFacts> {
+  #facts(worker: WorkerFacts): ReadonlyMap<string, Device> {
     const isShared = this.#world.queues.get(worker.queueId)?.limits.gpuSharing ?? false;
     const facts = deviceFacts(worker.devices, isShared);
-    return new Map(worker.devices.map(({ id }, at) => [id, facts[at] as DeviceFacts]));
+    return new Map(worker.devices.map(({ id }, at) => [id, facts[at] as Device]));
   }
 
   #isFree(
     worker: WorkerFacts,
     request: AcquireRequest,
-    device: StoredDevice,
+    device: DeviceDocument,
     gpu: StoredGpuRequirement,
   ): boolean {
     const used = usedOf(this.#world, worker.host, device.id, this.#hostOf);
@@ -184,7 +184,7 @@ export class Oracle {
   }
 
   /** Not well, or divided: nobody's neighbour where nobody has it. */
-  #isBad(worker: WorkerFacts, device: StoredDevice): boolean {
+  #isBad(worker: WorkerFacts, device: DeviceDocument): boolean {
     return this.#facts(worker).get(device.id)?.health !== 'HEALTHY' || device.parentId === undefined;
   }
 
@@ -262,18 +262,18 @@ export class Oracle {
   }
 }
 
-function offers({ freeDeviceIds }: AcquireRequest, { id }: StoredDevice): boolean {
+function offers({ freeDeviceIds }: AcquireRequest, { id }: DeviceDocument): boolean {
   return freeDeviceIds.includes(id);
 }
 
 /** Whether devices may be one job's together. */
-function isSet(set: readonly StoredDevice[], { count, nvlink, exclusive }: StoredGpuRequirement): boolean {
+function isSet(set: readonly DeviceDocument[], { count, nvlink, exclusive }: StoredGpuRequirement): boolean {
   const groups = new Set(set.map(({ nvlinkGroup }) => nvlinkGroup));
   if (nvlink && count > 1 && (groups.size !== 1 || groups.has(undefined))) return false;
   return exclusive !== true || new Set(set.map(gpuOf)).size === set.length;
 }
 
-function chargeOf(gpu: StoredGpuRequirement, facts: DeviceFacts | undefined): number {
+function chargeOf(gpu: StoredGpuRequirement, facts: Device | undefined): number {
   if (gpu.share !== undefined) return gpu.share / whole;
   if (gpu.exclusive) return 1;
   return (facts && partOf(facts)) ?? Number.NaN;

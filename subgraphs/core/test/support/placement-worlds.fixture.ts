@@ -4,7 +4,7 @@ import type { StoredRequirements } from '../../src/jobs/model/job.types.js';
 import { aGpu, aQueue, aWorker, someRequirements } from './scheduler.fixture.js';
 import type { AcquireRequest } from '../../src/scheduler/scheduler.types.js';
 import type { StoredGpuRequirement } from '../../src/gpus/gpu-requirement.types.js';
-import type { StoredDevice } from '../../src/gpus/device.types.js';
+import type { DeviceDocument } from '../../src/gpus/device.types.js';
 import type { WorkerFacts } from '../../src/scheduler/worker-facts.types.js';
 import type { QueueFacts } from '../../src/queues/queue-facts.types.js';
 
@@ -17,9 +17,9 @@ const seldom = <T>(values: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
   fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: values });
 
 /** One physical GPU: what is reported of it. */
-type OneGpu = readonly Omit<StoredDevice, 'id'>[];
+type OneGpu = readonly Omit<DeviceDocument, 'id'>[];
 
-const anyHealth = fc.constantFrom<StoredDevice['health']>(
+const anyHealth = fc.constantFrom<DeviceDocument['health']>(
   ...(['HEALTHY', 'HEALTHY', 'HEALTHY', 'HEALTHY', 'UNHEALTHY', 'UNKNOWN'] as const),
 );
 const wholes = [
@@ -38,7 +38,7 @@ const anyWhole = fc
     nvlinkGroup: fc.constantFrom('n1', 'n2', undefined),
     driverVersion: fc.constantFrom('535.104.05', '580.65.06', undefined),
   })
-  .map(({ of, health, ...facts }): OneGpu => [{ ...of, health, ...known<StoredDevice>(facts) }]);
+  .map(({ of, health, ...facts }): OneGpu => [{ ...of, health, ...known<DeviceDocument>(facts) }]);
 
 const profiles = [
   { migProfile: '1g.5gb', memoryMiB: 4864 },
@@ -123,8 +123,8 @@ function workersOf(specs: readonly Made<typeof anyWorker>[]): readonly WorkerFac
 const hostNumber = (host: string): string => `0${host.slice(1)}`;
 
 /** Ids as vendors give them: a device is known by it whoever tells of it. */
-function devicesOf(gpu: OneGpu, gpuId: string): readonly StoredDevice[] {
-  return gpu.map((device, part): StoredDevice =>
+function devicesOf(gpu: OneGpu, gpuId: string): readonly DeviceDocument[] {
+  return gpu.map((device, part): DeviceDocument =>
     device.parentId === undefined
       ? { ...device, id: gpuId }
       : { ...device, id: `${gpuId}/${part}`, parentId: gpuId },

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { StoredRequirements } from '../../src/jobs/model/job.types.js';
 import { aGpu, aQueue, aWorker, someRequirements } from './scheduler.fixture.js';
 import type { StoredGpuRequirement } from '../../src/gpus/gpu-requirement.types.js';
-import type { StoredDevice } from '../../src/gpus/device.types.js';
+import type { DeviceDocument } from '../../src/gpus/device.types.js';
 import type { StoredHardware, WorkerFacts } from '../../src/scheduler/worker-facts.types.js';
 import type { QueueFacts } from '../../src/queues/queue-facts.types.js';
 
@@ -24,7 +24,7 @@ export const queues: readonly QueueFacts[] = [
   aQueue({ id: 'queue_5', name: 'fifth', experiments: ['beta'] }),
 ];
 
-type Kind = Omit<StoredDevice, 'id' | 'health'>;
+type Kind = Omit<DeviceDocument, 'id' | 'health'>;
 const nvidia = (model: string, memoryMiB: number, facts: Partial<Kind> = {}): Kind => ({
   vendor: 'NVIDIA',
   model,
@@ -58,25 +58,25 @@ const anyDevice = fc.record({
   rocmVersion: fc.constantFrom('6.2.0', '6.4.1', undefined),
   eccEnabled: fc.constantFrom(true, false, undefined),
   nvlinkGroup: fc.constantFrom('0', '0', '1', undefined),
-  health: fc.constantFrom<StoredDevice['health']>('HEALTHY', 'HEALTHY', 'HEALTHY', 'UNHEALTHY'),
+  health: fc.constantFrom<DeviceDocument['health']>('HEALTHY', 'HEALTHY', 'HEALTHY', 'UNHEALTHY'),
   parts: fc.constantFrom('none', 'none', 'none', 'mixed', 'balanced', 'compute'),
   hasMemory: fc.constantFrom(true, true, true, false),
 });
-type DeviceSpec = typeof anyDevice extends fc.Arbitrary<infer T> ? T : never;
+type DeviceInput = typeof anyDevice extends fc.Arbitrary<infer T> ? T : never;
 
 /** A device with what is made of it: MIG slices, or partitions. */
-function devicesOf(spec: DeviceSpec, id: string): readonly StoredDevice[] {
+function devicesOf(spec: DeviceInput, id: string): readonly DeviceDocument[] {
   const { memoryMiB, ...kind } = kinds[spec.at] ?? (kinds[0] as Kind);
   const { driverVersion, rocmVersion, eccEnabled, nvlinkGroup, health, parts, hasMemory } = spec;
-  const own: StoredDevice = {
+  const own: DeviceDocument = {
     ...kind,
-    ...told<StoredDevice>({
+    ...told<DeviceDocument>({
       driverVersion,
       eccEnabled,
       nvlinkGroup,
       memoryMiB: hasMemory ? memoryMiB : undefined,
     }),
-    ...(kind.vendor === 'AMD' ? told<StoredDevice>({ rocmVersion }) : {}),
+    ...(kind.vendor === 'AMD' ? told<DeviceDocument>({ rocmVersion }) : {}),
     id,
     health,
   };

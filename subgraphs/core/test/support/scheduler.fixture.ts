@@ -1,7 +1,7 @@
 /** Builders of what the broker works on, for its tests. */
 import type { StoredRequirements } from '../../src/jobs/model/job.types.js';
 import type { LedgerEntry, ReadyJob } from '../../src/scheduler/scheduler.types.js';
-import type { StoredDevice } from '../../src/gpus/device.types.js';
+import type { DeviceDocument } from '../../src/gpus/device.types.js';
 import type { StoredHardware, WorkerFacts } from '../../src/scheduler/worker-facts.types.js';
 import type { QueueFacts } from '../../src/queues/queue-facts.types.js';
 import type { ShareFacts } from '../../src/shares/share-facts.types.js';
@@ -57,15 +57,15 @@ export function someRequirements(change: Partial<StoredRequirements> = {}): Stor
 }
 
 /** A healthy device. */
-export function aDevice(change: Partial<StoredDevice> = {}): StoredDevice {
+export function aDevice(change: Partial<DeviceDocument> = {}): DeviceDocument {
   return { id: 'GPU-1', vendor: 'NVIDIA', model: 'A100', health: 'HEALTHY', ...change };
 }
 
 /** Devices of one host: each an A100 of 40 GB but for what is told of it. */
 export function devicesOfHost(
   id: string,
-  devices: readonly Partial<StoredDevice>[],
-): readonly StoredDevice[] {
+  devices: readonly Partial<DeviceDocument>[],
+): readonly DeviceDocument[] {
   return devices.map((one, at) => ({
     id: `${id}-${at}`,
     vendor: 'NVIDIA',

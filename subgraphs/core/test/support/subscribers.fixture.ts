@@ -72,7 +72,7 @@ export interface SubscriberRoom {
 }
 
 /** Makes a room anew for each test of the file. */
-export function subscriberRoom(): SubscriberRoom {
+export function subscriberSetup(): SubscriberRoom {
   let db: TestDatabase;
   let jobs: TestJobs;
   let told: Told[] = [];

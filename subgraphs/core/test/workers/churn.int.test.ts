@@ -72,7 +72,7 @@ async function agent(
       // A process that does not lead, or was replaced in this moment: agents ask again.
       if (!isDomainError(error) || (error.code !== 'LEADER_UNAVAILABLE' && error.code !== 'EPOCH_STALE'))
         throw error;
-      await waitFor('a process that leads', () => fleets.some((fleet) => fleet.services.broker.isReady), {
+      await waitFor('a process that leads', () => fleets.some((fleet) => fleet.services.scheduler.isReady), {
         deadlineMs: 10_000,
       });
     }
@@ -115,7 +115,7 @@ function deviceTimes(jobs: readonly JobDocument[]): Map<string, [number, number]
 test(`agents that work, fail, repeat themselves and lose their leader, users that cancel: seed ${seed}`, async () => {
   const random = seededRandom(seed);
   const first = await startFleet(db, setup);
-  await waitFor('a leader', () => first.services.broker.isReady, { deadlineMs: 5000 });
+  await waitFor('a leader', () => first.services.scheduler.isReady, { deadlineMs: 5000 });
   const second = await startFleet(db, setup);
   const gpu = { count: 1, models: [], sassTargets: [], ptxTargets: [], nvlink: false, optional: false };
   await submitJobs(db, 150, { share: 'alpha/default', requirements: { cores: 1 } });
@@ -128,9 +128,9 @@ test(`agents that work, fail, repeat themselves and lose their leader, users tha
   const course: Course = { isOver: false, grants: 0, repeats: 0, finished: 0 };
   let worstUse = 0;
   const watch = setInterval(() => {
-    const leader = [first, second].find(({ services }) => services.broker.isReady);
+    const leader = [first, second].find(({ services }) => services.scheduler.isReady);
     for (const { id } of leader ? workers : [])
-      worstUse = Math.max(worstUse, leader?.services.view.ledger.workerUse(id).cores ?? 0);
+      worstUse = Math.max(worstUse, leader?.services.cache.ledger.workerUse(id).cores ?? 0);
   }, 5);
   const all = Promise.all([
     ...workers.map((worker) => agent(worker, alive, random, course)),
@@ -147,7 +147,7 @@ test(`agents that work, fail, repeat themselves and lose their leader, users tha
     // It is gone: nobody reaches it any more.
     alive.shift();
     first.leadership.suspend();
-    await waitFor('the next leader', () => second.services.broker.isReady, { deadlineMs: 10_000 });
+    await waitFor('the next leader', () => second.services.scheduler.isReady, { deadlineMs: 10_000 });
     await granted(100);
   } finally {
     course.isOver = true;
@@ -181,7 +181,7 @@ test(`agents that work, fail, repeat themselves and lose their leader, users tha
         .find({ state: { $in: [...heldStates] } })
         .project<{ _id: string }>({ _id: 1 })
         .toArray();
-      const known = [...second.services.view.ledger.entries()].map(({ jobId }) => jobId).sort();
+      const known = [...second.services.cache.ledger.entries()].map(({ jobId }) => jobId).sort();
       const stored = found.map(({ _id }) => _id).sort();
       return JSON.stringify(known) === JSON.stringify(stored) && stored;
     },

@@ -19,7 +19,7 @@ beforeAll(async () => {
   fleet = await startFleet(db, {
     queues: [aQueue({}), aQueue({ id: 'queue_2', name: 'closed', experiments: ['beta'] })],
   });
-  await waitFor('the broker leads', () => fleet.services.broker.isReady, { deadlineMs: 3000 });
+  await waitFor('the broker leads', () => fleet.services.scheduler.isReady, { deadlineMs: 3000 });
 });
 
 async function listen(worker: TestWorker): Promise<AsyncIterableIterator<CommandsMessage>> {

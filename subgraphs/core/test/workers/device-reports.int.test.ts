@@ -12,7 +12,7 @@ import {
   TestWorker,
 } from '../support/fleet.fixture.js';
 import { leasesCollection, workersCollection } from '../../src/workers/worker.document.js';
-import type { DeviceSpec } from '../../src/workers/registration/device-input.js';
+import type { DeviceInput } from '../../src/workers/registration/device-input.js';
 import type { WorkerDocument } from '../../src/workers/worker.types.js';
 import type { DeviceHealth } from '../../src/gpus/device.types.js';
 
@@ -71,7 +71,7 @@ function heldWrites() {
   return { of, hold, goOn, waiting: () => waiting };
 }
 
-const gpu = (id: string, health: DeviceHealth, more: Partial<DeviceSpec> = {}): DeviceSpec => ({
+const gpu = (id: string, health: DeviceHealth, more: Partial<DeviceInput> = {}): DeviceInput => ({
   id,
   vendor: 'NVIDIA',
   model: 'A100',
@@ -82,7 +82,7 @@ const gpu = (id: string, health: DeviceHealth, more: Partial<DeviceSpec> = {}): 
 const report = async (
   at: TestFleet,
   workerId: string,
-  devices: readonly DeviceSpec[] | undefined,
+  devices: readonly DeviceInput[] | undefined,
   more: object = {},
 ): Promise<void> => {
   const { userErrors } = await at.services.workers.heartbeat(pilotOf('main'), { workerId, devices, ...more });

@@ -20,7 +20,7 @@ let fleet: TestFleet;
 beforeAll(async () => {
   db = await fleetDatabase();
   fleet = await startFleet(db, { queues: [aQueue({}), aQueue({ id: 'queue_2', name: 'other' })] });
-  await waitFor('the broker leads', () => fleet.services.broker.isReady, { deadlineMs: 3000 });
+  await waitFor('the broker leads', () => fleet.services.scheduler.isReady, { deadlineMs: 3000 });
 });
 
 const drainAll = async (worker: TestWorker): Promise<void> => {
@@ -53,7 +53,7 @@ describe('a life of a job', () => {
       attempts: [{ number: 1, outcome: 'FINISHED', workerId: worker.id }],
     });
     expect(job?.transitions.map(({ to }) => to)).toEqual(['SENT', 'STARTING', 'RUNNING', 'FINISHED']);
-    expect(fleet.services.view.ledger.workerUse(worker.id).jobs).toBe(0);
+    expect(fleet.services.cache.ledger.workerUse(worker.id).jobs).toBe(0);
   });
 
   test('words that come again are accepted again and change nothing', async () => {
@@ -222,7 +222,7 @@ describe('a life of a job', () => {
     expect((await worker.finish(grants)).userErrors).toEqual([
       expect.objectContaining({ code: 'FENCE_STALE' }),
     ]);
-    expect(fleet.services.view.ledger.get(id)).toBeUndefined();
+    expect(fleet.services.cache.ledger.get(id)).toBeUndefined();
   });
 });
 

@@ -27,14 +27,14 @@ beforeEach(async () => {
 });
 
 const leads = (fleet: TestFleet) =>
-  waitFor('a process leads', () => fleet.services.broker.isReady, { deadlineMs: 10_000 });
+  waitFor('a process leads', () => fleet.services.scheduler.isReady, { deadlineMs: 10_000 });
 
 describe('two processes of core', () => {
   test('one leads; when it is gone, the other grants within ten seconds, knows what is in hands, and gives nothing twice', async () => {
     const first = await startFleet(db, { url: 'http://first.test/graphql', brokerTtlMs: 5000 });
     await leads(first);
     const second = await startFleet(db, { url: 'http://second.test/graphql', brokerTtlMs: 5000 });
-    expect(second.services.broker.isLeading).toBe(false);
+    expect(second.services.scheduler.isLeading).toBe(false);
     expect(second.leadership.leaderUrl()).toBe('http://first.test/graphql');
     const worker = await TestWorker.register(first, { cores: 4, devices: ['GPU-1'] });
     const gpu = { count: 1, models: [], sassTargets: [], ptxTargets: [], nvlink: false, optional: false };
@@ -59,7 +59,7 @@ describe('two processes of core', () => {
     );
     // Words about the old leader's grants hold under the new one.
     expect((await worker.at(second).finish(held)).acceptedIds).toHaveLength(3);
-    expect(second.services.view.ledger.workerUse(worker.id).jobs).toBe(1);
+    expect(second.services.cache.ledger.workerUse(worker.id).jobs).toBe(1);
   });
 
   test('a call that was handed on to a leader that hangs is let go as soon as another one leads, and then granted', async () => {
@@ -91,11 +91,11 @@ describe('two processes of core', () => {
       waitSeconds: 60,
     };
     const call = second.services.acquire.acquire(spec, { principal, requestId: 'test', isForwarded: false });
-    const letGo = expect(call).rejects.toMatchObject({ code: 'LEADER_UNAVAILABLE' });
+    const release = expect(call).rejects.toMatchObject({ code: 'LEADER_UNAVAILABLE' });
     await waitFor('the call is handed on', () => taken === 1, { deadlineMs: 10_000 });
     killed(hanging);
     const diedAt = performance.now();
-    await letGo;
+    await release;
     const ms = performance.now() - diedAt;
     process.stderr.write(`measured: a call to a leader that hangs is let go after ${ms.toFixed(0)} ms\n`);
     // The lease of 3 s, and the steps of the one that waits for it: a third of what the call itself would wait.
@@ -111,10 +111,10 @@ describe('two processes of core', () => {
     const second = await startFleet(db, { url: 'http://second.test/graphql' });
     const worker = await TestWorker.register(first, { cores: 4 });
     await submitJobs(db, 1);
-    const { view } = second.services;
-    const take = view.take.bind(view);
+    const { cache } = second.services;
+    const take = cache.take.bind(cache);
     let failed = 0;
-    jest.spyOn(view, 'take').mockImplementation(async (events) => {
+    jest.spyOn(cache, 'take').mockImplementation(async (events) => {
       if (failed === 0 && events.some(({ last }) => last.to === 'SENT')) {
         failed += 1;
         throw new Error('the store is away');
@@ -122,7 +122,7 @@ describe('two processes of core', () => {
       return take(events);
     });
     const [grant] = await worker.acquireInAll(1);
-    await waitFor('the grant to be known', () => view.ledger.jobsOf(worker.id).has(String(grant?.jobId)), {
+    await waitFor('the grant to be known', () => cache.ledger.jobsOf(worker.id).has(String(grant?.jobId)), {
       deadlineMs: 10_000,
     });
     expect(failed).toBe(1);
@@ -144,12 +144,12 @@ describe('two processes of core', () => {
       5000,
     ).take('other', undefined);
     expect(taken?.epoch).toBe(2);
-    expect(first.services.broker.isLeading).toBe(true);
+    expect(first.services.scheduler.isLeading).toBe(true);
     await expect(worker.acquire(3, { waitSeconds: 5 })).rejects.toMatchObject({ code: 'EPOCH_STALE' });
-    expect(first.services.broker.isLeading).toBe(false);
+    expect(first.services.scheduler.isLeading).toBe(false);
     for (const job of await storedJobs(db, ids))
       expect(job).toMatchObject({ state: 'ACTIVATED', attempt: 0, fence: 0, revision: 1 });
-    expect(first.services.view.ledger.size).toBe(0);
+    expect(first.services.cache.ledger.size).toBe(0);
     await expect(worker.acquire(3)).rejects.toMatchObject({ code: 'LEADER_UNAVAILABLE' });
   });
 

@@ -31,7 +31,7 @@ beforeEach(async () => {
     // Renewed by this test alone, so that no renewal is under way while the clock moves.
     brokerRenewMs: 3_600_000,
   });
-  await waitFor('the broker leads', () => fleet.services.broker.isReady, { deadlineMs: 60_000 });
+  await waitFor('the broker leads', () => fleet.services.scheduler.isReady, { deadlineMs: 60_000 });
 });
 
 afterEach(() => fleet.stop());
@@ -69,7 +69,7 @@ describe('a worker that falls silent', () => {
         attempts: [{ outcome: 'FAILED', error: { code: 'LEASE_LOST', family: 'WORKER' } }],
       });
     }
-    expect(fleet.services.view.ledger.workerUse(worker.id).jobs).toBe(0);
+    expect(fleet.services.cache.ledger.workerUse(worker.id).jobs).toBe(0);
     expect(await collection(db, leasesCollection).findOne({ _id: worker.id })).toBeNull();
 
     // The late worker: whatever it says is void.

@@ -11,7 +11,7 @@ import {
   type TestFleet,
   TestWorker,
 } from '../support/fleet.fixture.js';
-import type { DeviceSpec } from '../../src/workers/registration/device-input.js';
+import type { DeviceInput } from '../../src/workers/registration/device-input.js';
 
 const uuid = 'GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f';
 const oneGpu = { requirements: { gpu: aGpu() } };
@@ -25,7 +25,7 @@ beforeEach(async () => {
 });
 
 /** A worker on a host of its own. */
-const onOwnHost = (name: string, devices: readonly DeviceSpec[]): Promise<TestWorker> =>
+const onOwnHost = (name: string, devices: readonly DeviceInput[]): Promise<TestWorker> =>
   TestWorker.register(fleet, { name, host: name, devices });
 
 test('two pilots of one host that both see its GPU have it one after the other', async () => {

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import { collection } from '@rhizome/mongo';
 import { type TestDatabase, waitFor } from '@rhizome/testkit';
 import { aQueue, aShare } from '../support/scheduler.fixture.js';
-import { BrokerJobsRepository } from '../../src/scheduler/cache/scheduler-jobs.repository.js';
+import { SchedulerJobsRepository } from '../../src/scheduler/cache/scheduler-jobs.repository.js';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
 import {
   fleetDatabase,
@@ -19,7 +19,7 @@ let fleet: TestFleet;
 beforeEach(async () => {
   db = await fleetDatabase();
   fleet = await startFleet(db, { queues: [aQueue({})], shares: [aShare({ ownerLimitCores: 2 })] });
-  await waitFor('the broker leads', () => fleet.services.broker.isReady, { deadlineMs: 3000 });
+  await waitFor('the broker leads', () => fleet.services.scheduler.isReady, { deadlineMs: 3000 });
 });
 
 const countOf = (state: 'THROTTLED' | 'ACTIVATED' | 'FINISHED') =>
@@ -41,13 +41,13 @@ describe('an owner over the limit', () => {
     expect(throttled.last.reason).toMatch(
       /ada@example has its limit of 2 cores of share alpha\/default in use/,
     );
-    expect((await fleet.services.broker.pending(throttled))?.summary).toMatch(/limit of cores/);
+    expect((await fleet.services.scheduler.pending(throttled))?.summary).toMatch(/limit of cores/);
     await worker.finish(found);
     for (let left = 6; left > 0;) {
       await worker.finish(held.splice(0, 1));
       left -= 1;
       if (held.length === 0 && left > 0) held.push(...(await worker.acquire(8, { waitSeconds: 10 })));
-      expect(fleet.services.view.ledger.ownerCores('alpha/default', 'ada@example')).toBeLessThanOrEqual(2);
+      expect(fleet.services.cache.ledger.ownerCores('alpha/default', 'ada@example')).toBeLessThanOrEqual(2);
     }
     expect((await storedJobs(db, ids)).map(({ state, attempt }) => [state, attempt])).toEqual(
       ids.map(() => ['FINISHED', 1]),
@@ -77,7 +77,7 @@ describe('why a job waits', () => {
     await submitJobs(db, 3, { requirements: { cores: 6 }, share: 'beta/default', priority: 5 });
     const [bigJob, smallJob] = await storedJobs(db, [big, small]);
     if (!bigJob || !smallJob) throw new Error('no jobs');
-    const why = await fleet.services.broker.pending(bigJob);
+    const why = await fleet.services.scheduler.pending(bigJob);
     expect(why).toMatchObject({ workersConsidered: 2, workersThatFit: 0, workersFreeNow: 0 });
     expect(why?.constraints).toContainEqual(
       expect.objectContaining({
@@ -90,7 +90,7 @@ describe('why a job waits', () => {
     const waits = await waitFor(
       'the place is known',
       async () => {
-        const facts = await fleet.services.broker.pending(smallJob);
+        const facts = await fleet.services.scheduler.pending(smallJob);
         return facts?.position === 3 && facts;
       },
       { deadlineMs: 2000 },
@@ -103,8 +103,8 @@ describe('why a job waits', () => {
     const [id = ''] = await submitJobs(db, 1);
     const [job] = await storedJobs(db, [id]);
     if (!job) throw new Error('no job');
-    const { broker } = fleet.services;
-    const pending = async (change: object) => (await broker.pending({ ...job, ...change }))?.summary;
+    const { scheduler } = fleet.services;
+    const pending = async (change: object) => (await scheduler.pending({ ...job, ...change }))?.summary;
     expect(await pending({ state: 'PENDING', hold: { by: 'ada', reason: 'later', at: new Date(0) } })).toBe(
       'Held by ada: later',
     );
@@ -115,8 +115,8 @@ describe('why a job waits', () => {
       /2031-01-01T00:00:00.000Z/,
     );
     expect(await pending({})).toMatch(/No live worker/);
-    expect(await broker.pending({ ...job, state: 'RUNNING' })).toBeNull();
-    expect(await broker.pending({ ...job, state: 'FINISHED' })).toBeNull();
+    expect(await scheduler.pending({ ...job, state: 'RUNNING' })).toBeNull();
+    expect(await scheduler.pending({ ...job, state: 'FINISHED' })).toBeNull();
   });
 });
 
@@ -125,7 +125,7 @@ describe('reading ready jobs', () => {
     for (let kind = 0; kind < 4; kind += 1)
       await submitJobs(db, 5000, { requirements: { memoryMiB: 100 + kind }, priority: kind % 2 });
     const jobs = collection(db, jobsCollection);
-    const repository = new BrokerJobsRepository(jobs);
+    const repository = new SchedulerJobsRepository(jobs);
     await db.command({ profile: 2 });
     const kinds = [];
     for await (const kind of repository.readyKinds()) kinds.push(kind);

@@ -1,7 +1,7 @@
 /** Streams of counts and of a task's progress: coalesced, so that they cost the same however many jobs change. */
 import { DomainError } from '@rhizome/errors';
 import type { Clock } from '@rhizome/clock';
-import { Bell } from '../../shared/signal.js';
+import { Signal } from '../../shared/signal.js';
 import type { CountsService } from './counts.service.js';
 import type { JobCountRow } from './job-counts.js';
 import type { TaskProgressFacts } from '../../tasks/task.document.js';
@@ -28,13 +28,13 @@ export async function* streamCounts(
   intervalMs: number,
 ): AsyncGenerator<CountsChange, void, undefined> {
   const { counts, head, signal } = options;
-  const bell = new Bell(options, intervalMs);
-  const stop = counts.onChanged(() => bell.ring());
+  const updates = new Signal(options, intervalMs);
+  const stop = counts.onChanged(() => updates.ring());
   try {
     let table = counts.jobs;
     let seen = table.changes;
     yield { token: head(), counts: table.rows().filter(wants) };
-    while (await bell.wait()) {
+    while (await updates.wait()) {
       const changed = (
         counts.jobs === table ? table.changedSince(seen) : counts.jobs.insteadOf(table)
       ).filter(wants);
@@ -44,7 +44,7 @@ export async function* streamCounts(
     }
   } finally {
     stop();
-    bell.release();
+    updates.release();
   }
   if (!signal.aborted) throw new Error('a stream of counts ended by itself');
 }
@@ -77,10 +77,10 @@ export async function* streamProgress<TTask>(
   source: TaskSource<TTask>,
 ): AsyncGenerator<TaskProgressChange<TTask>, void, undefined> {
   const { counts, head } = options;
-  const bell = new Bell(options, progressIntervalMs);
+  const updates = new Signal(options, progressIntervalMs);
   const stops = [
-    counts.onChanged((tasks) => (tasks === 'all' || tasks.has(id)) && bell.ring()),
-    source.onWritten(() => bell.ring()),
+    counts.onChanged((tasks) => (tasks === 'all' || tasks.has(id)) && updates.ring()),
+    source.onWritten(() => updates.ring()),
   ];
   try {
     let shown = '';
@@ -97,9 +97,9 @@ export async function* streamProgress<TTask>(
       if (text !== shown) yield { token: head(), task, progress };
       shown = text;
       if (hasEnded) return;
-    } while (await bell.wait());
+    } while (await updates.wait());
   } finally {
     stops.forEach((stop) => stop());
-    bell.release();
+    updates.release();
   }
 }

@@ -1,9 +1,9 @@
 /** GPUs that there are and that are given to jobs, by queue and model: the ones from the live workers, the others from the counts. */
 import type { Principal } from '@rhizome/authz';
 import { heldStates } from '../../jobs/model/job-state.js';
-import { Bell } from '../../shared/signal.js';
+import { Signal } from '../../shared/signal.js';
 import type { CountStreamOptions } from './count-stream.js';
-import type { StoredDevice } from '../../gpus/device.types.js';
+import type { DeviceDocument } from '../../gpus/device.types.js';
 
 /** GPUs of one model in one queue. */
 export interface GpuOccupancyRow {
@@ -30,7 +30,7 @@ export interface GpuOccupancyFilterInput {
 /** The fleet, as this needs it. */
 export interface DeviceFleet {
   /** Devices of all live workers, with the queue's name. */
-  devices(): Iterable<{ readonly queue: string; readonly devices: readonly StoredDevice[] }>;
+  devices(): Iterable<{ readonly queue: string; readonly devices: readonly DeviceDocument[] }>;
   /** Calls the listener when workers came, changed or went; returns how to stop. */
   onChanged(listener: () => void): () => void;
   /** Whether the principal may see the workers of a queue. */
@@ -51,8 +51,8 @@ export async function* streamOccupancy(
   },
 ): AsyncGenerator<GpuOccupancyChange, void, undefined> {
   const { counts, head } = options;
-  const bell = new Bell(options, wanted.intervalMs);
-  const stops = [counts.onChanged(() => bell.ring()), fleet.onChanged(() => bell.ring())];
+  const updates = new Signal(options, wanted.intervalMs);
+  const stops = [counts.onChanged(() => updates.ring()), fleet.onChanged(() => updates.ring())];
   try {
     let shown = new Map<string, GpuOccupancyRow>();
     let isFirst = true;
@@ -63,10 +63,10 @@ export async function* streamOccupancy(
       if (isFirst || changed.length + gone.length > 0) yield { token: head(), gpus: [...changed, ...gone] };
       shown = now;
       isFirst = false;
-    } while (await bell.wait());
+    } while (await updates.wait());
   } finally {
     stops.forEach((stop) => stop());
-    bell.release();
+    updates.release();
   }
 }
 

@@ -18,9 +18,9 @@ export interface JobCountRow {
 }
 
 /** Where a job is counted. */
-type CountPlace = Omit<JobCountRow, 'count' | 'gpus'>;
+type CountKey = Omit<JobCountRow, 'count' | 'gpus'>;
 
-interface Cell extends CountPlace {
+interface Cell extends CountKey {
   count: number;
   gpus: number;
   /** The change of the table that touched it last. */
@@ -86,7 +86,7 @@ export class JobCounts {
     return sum;
   }
 
-  #add(place: CountPlace, by: number, gpus: number): void {
+  #add(place: CountKey, by: number, gpus: number): void {
     this.#changes += 1;
     const key = keyOf(place);
     const cell = this.#cells.get(key);
@@ -103,7 +103,7 @@ export class JobCounts {
 export type StoredCountRow = Omit<JobCountRow, 'gpuModel' | 'gpus'> &
   Partial<Pick<JobCountRow, 'gpuModel' | 'gpus'>>;
 
-function keyOf({ experiment, queue, gpuModel, share, state }: CountPlace): string {
+function keyOf({ experiment, queue, gpuModel, share, state }: CountKey): string {
   return `${share}\n${queue ?? ''}\n${state}\n${experiment}\n${gpuModel ?? ''}`;
 }
 

@@ -253,16 +253,16 @@ class Reader {
       this.#events.push(toJobEvent(token, id, last));
       this.#position = token;
     }
-    this.#tell();
+    this.#notify();
   }
 
   /** The server tells how far it has looked: a place between events, or still that of the last one. */
   #moveOn(place: string | undefined): void {
     if (place !== undefined && place !== this.#noticePlace) this.#position = place;
-    this.#tell();
+    this.#notify();
   }
 
-  #tell(): void {
+  #notify(): void {
     this.#hasNews = true;
     const wake = this.#wakeTaker;
     if (!wake || this.#position === undefined) return;

@@ -53,4 +53,4 @@ function labelOf(text: string): JobDocument['labels'][number] {
 }
 
 /** Whether the event tells all that is selected of its job. */
-export const isToldByEvent = selectsOnly(told);
+export const isKnownFromEvent = selectsOnly(told);

@@ -10,7 +10,7 @@ import type { TasksService } from '../../tasks/tasks.service.js';
 import type { Resolvers } from '../../types.generated.js';
 import type { TaskSource } from '../counts/count-stream.js';
 import { encodeCursor } from '../feed/cursor.js';
-import { isToldByEvent, jobOfEvent } from './event-job.js';
+import { isKnownFromEvent, jobOfEvent } from './event-job.js';
 
 const shortestIntervalMs = 100;
 const longestIntervalMs = 60_000;
@@ -86,7 +86,7 @@ export const eventResolvers: Pick<
     cursor: ({ token }) => encodeCursor(token),
     job: (change, _args, { core }, info) => {
       if (!change.event) return null;
-      return isToldByEvent(info)
+      return isKnownFromEvent(info)
         ? jobOfEvent(change.event)
         : core.events.readJob(change, jobProjection(info));
     },

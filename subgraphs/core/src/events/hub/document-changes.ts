@@ -4,7 +4,7 @@ import { badInput } from '@rhizome/errors';
 import type { QueueDocument } from '../../queues/queue.document.js';
 import type { WorkerDocument } from '../../workers/worker.types.js';
 import type { DocumentStream } from '../feed/document-feed.js';
-import type { StreamDoor, StreamStart } from './subscription-guard.js';
+import type { SubscriptionGuard, StreamStart } from './subscription-guard.js';
 import type { WorkerState } from '../../scheduler/worker-facts.types.js';
 
 /** One message; without a document it is the opening one. */
@@ -52,11 +52,11 @@ const maxNamed = 1000;
 
 /** See the head of this file. */
 export class DocumentChanges {
-  readonly #door: StreamDoor;
+  readonly #guard: SubscriptionGuard;
   readonly #documents: DocumentStream;
 
-  constructor(door: StreamDoor, documents: DocumentStream) {
-    this.#door = door;
+  constructor(guard: SubscriptionGuard, documents: DocumentStream) {
+    this.#guard = guard;
     this.#documents = documents;
   }
 
@@ -68,7 +68,7 @@ export class DocumentChanges {
     assertFew('filter.names', filter?.names);
     const isOf = oneOf(filter?.names);
     const isAt = oneOf(filter?.sites);
-    return this.#door.through(after, signal, (start) =>
+    return this.#guard.through(after, signal, (start) =>
       this.#follow(start, 'queues', undefined, async (ids) =>
         (await queues.fresh(ids)).map((queue) =>
           queue && queues.isVisible(queue, principal) && isOf(queue.name) && isAt(queue.site) ? queue : null,
@@ -86,7 +86,7 @@ export class DocumentChanges {
     assertFew('filter.queues', filter?.queues);
     const isOf = oneOf(filter?.queues);
     const isIn = oneOf(filter?.states);
-    return this.#door.through(after, signal, (start) =>
+    return this.#guard.through(after, signal, (start) =>
       this.#follow(start, 'workers', filter?.ids, async (ids) =>
         (await workers.findMany(ids, principal)).map((worker) =>
           worker && isOf(worker.queue) && isIn(worker.state) ? worker : null,

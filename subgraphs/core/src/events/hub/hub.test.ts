@@ -13,7 +13,7 @@ import { Timestamp } from 'mongodb';
 import type { StoredLastEvent } from '../../jobs/model/job.types.js';
 import { decodeCursor, encodeCursor, placesAround } from '../feed/cursor.js';
 import { EventBuffer, type TakenEvents } from './event-buffer.js';
-import { isToldByEvent, jobOfEvent } from '../graphql/event-job.js';
+import { isKnownFromEvent, jobOfEvent } from '../graphql/event-job.js';
 import { compileFilter, matches, type EventFilter } from './event-filter.js';
 import { EventRing } from './event-ring.js';
 import { toJobEvent, type StreamedJobEvent } from '../feed/job-event.js';
@@ -270,7 +270,7 @@ describe('the job of an event', () => {
     ['{ id ...G }', false],
     ['{ id ... { payload { command } } }', false],
   ])('%s is told by the event: %p', (text, expected) => {
-    expect(isToldByEvent(selection(text))).toBe(expected);
+    expect(isKnownFromEvent(selection(text))).toBe(expected);
   });
 
   test('has what the event has', () => {

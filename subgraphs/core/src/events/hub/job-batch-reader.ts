@@ -7,7 +7,7 @@ export type JobFields = Readonly<Record<string, 1>>;
 /** Reads jobs by id, in any order. */
 export type ReadJobs = (ids: readonly string[], fields: JobFields) => Promise<readonly JobDocument[]>;
 
-type Waiter = {
+type PendingAcquire = {
   readonly resolve: (job: JobDocument | null) => void;
   readonly reject: (error: unknown) => void;
 };
@@ -19,7 +19,7 @@ const maxBatch = 1000;
 export class JobBatchReader {
   readonly #read: ReadJobs;
   /** Those who wait, by the fields they need; the same selection brings the same fields. */
-  #waiting = new Map<JobFields, Map<string, Waiter[]>>();
+  #waiting = new Map<JobFields, Map<string, PendingAcquire[]>>();
 
   constructor(read: ReadJobs) {
     this.#read = read;
@@ -29,7 +29,7 @@ export class JobBatchReader {
   load(id: string, fields: JobFields): Promise<JobDocument | null> {
     return new Promise((resolve, reject) => {
       if (this.#waiting.size === 0) setImmediate(() => this.#flush());
-      const group = this.#waiting.get(fields) ?? new Map<string, Waiter[]>();
+      const group = this.#waiting.get(fields) ?? new Map<string, PendingAcquire[]>();
       this.#waiting.set(fields, group);
       const waiters = group.get(id);
       if (waiters) waiters.push({ resolve, reject });
@@ -47,7 +47,10 @@ export class JobBatchReader {
     }
   }
 
-  async #answer(batch: readonly (readonly [string, readonly Waiter[]])[], fields: JobFields): Promise<void> {
+  async #answer(
+    batch: readonly (readonly [string, readonly PendingAcquire[]])[],
+    fields: JobFields,
+  ): Promise<void> {
     try {
       const found = new Map(
         (

@@ -23,7 +23,7 @@ export class LiveConsumer implements Subscriber {
   readonly #bufferSize: number;
   readonly #leave: () => void;
   readonly #buffer: EventBuffer;
-  readonly #onAbort = (): void => this.#tell();
+  readonly #onAbort = (): void => this.#notify();
   /** Everything up to here is in the buffer, or was. */
   #position: string;
   #isClosed = false;
@@ -51,7 +51,7 @@ export class LiveConsumer implements Subscriber {
     if (this.#buffer.size >= this.#bufferSize && !this.#buffer.absorbs(event)) return this.close();
     this.#buffer.add(event);
     this.#position = event.token;
-    this.#tell();
+    this.#notify();
   }
 
   close(): void {
@@ -59,7 +59,7 @@ export class LiveConsumer implements Subscriber {
     this.#isClosed = true;
     this.#leave();
     this.#request.signal.removeEventListener('abort', this.#onAbort);
-    this.#tell();
+    this.#notify();
   }
 
   follow(listener: () => void): Following {
@@ -77,7 +77,7 @@ export class LiveConsumer implements Subscriber {
     return { events, coalesced, position: events.at(-1)?.token ?? this.#position };
   }
 
-  #tell(): void {
+  #notify(): void {
     this.#wake?.('news');
     this.#listener?.();
   }

@@ -4,7 +4,7 @@ import { decodeCursor, invalidCursor } from '../feed/cursor.js';
 import { DirectGenerator, type DirectSource, type Following, isDirect } from '@rhizome/subgraph';
 import { linkSignals } from './linked-signal.js';
 
-/** What {@link StreamDoor} is made of. */
+/** What {@link SubscriptionGuard} is made of. */
 export interface StreamDoorOptions {
   /** Resolves when the event stream was heard of for the first time. */
   readonly opened: Promise<void>;
@@ -26,7 +26,7 @@ export interface StreamStart {
 const aheadSeconds = 600;
 
 /** See the head of this file. */
-export class StreamDoor {
+export class SubscriptionGuard {
   readonly #options: StreamDoorOptions;
 
   constructor(options: StreamDoorOptions) {

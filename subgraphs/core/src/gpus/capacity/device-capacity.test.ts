@@ -2,23 +2,23 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { fitDevices } from '../verdict/device-fit.js';
 import { chooseDevices } from './device-choice.js';
-import { type Booked, deviceRoom, roomText, withoutDevices } from './device-capacity.js';
+import { type Booked, deviceCapacity, deviceCapacityKey, withoutDevices } from './device-capacity.js';
 import { arrangeDevices } from './device-shape.js';
 import { deviceVerdict } from '../verdict/device-verdict.js';
 import { gpusOf, wholeGpus } from './gpu-equivalents.js';
 import { gpu } from '../../../test/support/gpus/verdict.fixture.js';
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
-import type { StoredDevice } from '../device.types.js';
+import type { DeviceDocument } from '../device.types.js';
 
 const a100 = 'NVIDIA A100-SXM4-80GB';
-const device = (id: string, change: Partial<StoredDevice> = {}): StoredDevice => ({
+const device = (id: string, change: Partial<DeviceDocument> = {}): DeviceDocument => ({
   id,
   vendor: 'NVIDIA',
   model: a100,
   health: 'HEALTHY',
   ...change,
 });
-const slice = (id: string, parentId: string, migProfile: string, memoryMiB = 9728): StoredDevice =>
+const slice = (id: string, parentId: string, migProfile: string, memoryMiB = 9728): DeviceDocument =>
   device(id, { parentId, migProfile, memoryMiB });
 const booked = (change: Partial<Booked>): Booked => ({
   thousandths: 0,
@@ -34,14 +34,14 @@ const bookings = (taken: Readonly<Record<string, Partial<Booked>>>): ReadonlyMap
 /** Ids of the devices that are chosen. */
 function choice(
   asked: Partial<StoredGpuRequirement>,
-  devices: readonly StoredDevice[],
+  devices: readonly DeviceDocument[],
   taken: Readonly<Record<string, Partial<Booked>>> = {},
 ): readonly string[] | undefined {
   const arranged = arrangeDevices(devices, true);
   const fit = fitDevices(gpu(asked), arranged.shape);
   const isOffered = (id: string): boolean => taken[id] === undefined;
-  const room = deviceRoom(arranged, isOffered, bookings(taken));
-  return fit && chooseDevices(gpu(asked), fit, room)?.map((position) => arranged.ids[position] ?? '');
+  const capacity = deviceCapacity(arranged, isOffered, bookings(taken));
+  return fit && chooseDevices(gpu(asked), fit, capacity)?.map((position) => arranged.ids[position] ?? '');
 }
 
 const all: Partial<Booked> = { thousandths: 1000, unnamedThousandths: 1000 };
@@ -116,22 +116,25 @@ describe('the devices that a job gets', () => {
 
   describe('of a GPU with a slice that nobody can use', () => {
     const exclusive = { migProfile: '1g.10gb', exclusive: true as const };
-    const sick = (change: Partial<StoredDevice>): readonly StoredDevice[] => [
+    const sick = (change: Partial<DeviceDocument>): readonly DeviceDocument[] => [
       slice('a1', 'gpu-0', '1g.10gb'),
       slice('a2', 'gpu-0', '1g.10gb'),
       { ...slice('a3', 'gpu-0', '3g.40gb'), ...change },
     ];
     /** A pilot offers what is well and free. */
     const choose = (
-      devices: readonly StoredDevice[],
+      devices: readonly DeviceDocument[],
       taken: Readonly<Record<string, Partial<Booked>>> = {},
     ) => {
       const arranged = arrangeDevices(devices, true);
       const fit = fitDevices(gpu(exclusive), arranged.shape);
       const isOffered = (id: string): boolean =>
         taken[id] === undefined && devices.some((one) => one.id === id && one.health === 'HEALTHY');
-      const room = deviceRoom(arranged, isOffered, bookings(taken));
-      return { room, chosen: fit && chooseDevices(gpu(exclusive), fit, room)?.map((at) => arranged.ids[at]) };
+      const capacity = deviceCapacity(arranged, isOffered, bookings(taken));
+      return {
+        capacity,
+        chosen: fit && chooseDevices(gpu(exclusive), fit, capacity)?.map((at) => arranged.ids[at]),
+      };
     };
 
     test.each(['UNHEALTHY', 'UNKNOWN'] as const)(
@@ -146,8 +149,8 @@ describe('the devices that a job gets', () => {
       expect(choose(sick({ health: 'UNHEALTHY' }), { a3: all }).chosen).toBeUndefined();
       const arranged = arrangeDevices(sick({}), true);
       const fit = fitDevices(gpu(exclusive), arranged.shape);
-      const room = deviceRoom(arranged, (id) => id !== 'a3');
-      expect(fit && chooseDevices(gpu(exclusive), fit, room)).toBeUndefined();
+      const capacity = deviceCapacity(arranged, (id) => id !== 'a3');
+      expect(fit && chooseDevices(gpu(exclusive), fit, capacity)).toBeUndefined();
     });
 
     test('the bad slice is no free device, and rooms with it idle and held are told apart', () => {
@@ -155,9 +158,9 @@ describe('the devices that a job gets', () => {
         choose(sick({ health: 'UNHEALTHY' })),
         choose(sick({ health: 'UNHEALTHY' }), { a3: all }),
       ];
-      expect(idle.room.free.filter((free) => free > 0)).toHaveLength(2);
-      expect(roomText(idle.room)).not.toBe(roomText(held.room));
-      const after = withoutDevices(gpu(exclusive), idle.room, [idle.room.free.indexOf(1000)]);
+      expect(idle.capacity.free.filter((free) => free > 0)).toHaveLength(2);
+      expect(deviceCapacityKey(idle.capacity)).not.toBe(deviceCapacityKey(held.capacity));
+      const after = withoutDevices(gpu(exclusive), idle.capacity, [idle.capacity.free.indexOf(1000)]);
       expect(after.free.every((free) => free <= 0)).toBe(true);
     });
   });
@@ -176,7 +179,7 @@ describe('the devices that a job gets', () => {
   });
 
   test('are connected by the smallest set that is large enough', () => {
-    const connected = (id: string, nvlinkGroup?: string): StoredDevice =>
+    const connected = (id: string, nvlinkGroup?: string): DeviceDocument =>
       device(id, nvlinkGroup === undefined ? {} : { nvlinkGroup });
     const devices = [
       ...['a', 'b', 'c', 'd'].map((id) => connected(id, 'one')),
@@ -224,10 +227,10 @@ describe('the devices that a job gets', () => {
 
   test('are gone from what is left', () => {
     const arranged = arrangeDevices([device('a', { memoryMiB: 1000 })], true);
-    const room = deviceRoom(arranged, () => true);
-    const left = withoutDevices(gpu({ share: 250 }), room, [0]);
+    const capacity = deviceCapacity(arranged, () => true);
+    const left = withoutDevices(gpu({ share: 250 }), capacity, [0]);
     expect([left.free, left.memoryMiB]).toEqual([[750], [750]]);
-    expect([room.free, room.memoryMiB]).toEqual([[1000], [1000]]);
+    expect([capacity.free, capacity.memoryMiB]).toEqual([[1000], [1000]]);
     expect(withoutDevices(gpu(), left, [0]).free).toEqual([0]);
   });
 });
@@ -238,8 +241,8 @@ test('the room of a worker is told by what is booked, what it offers and its dev
   const at = (id: string): number => arranged.ids.indexOf(id);
   const one = bookings({ a: { thousandths: 250, unnamedThousandths: 250 } });
   const free = (isOffered: (id: string) => boolean, of = arranged): Record<string, number | undefined> => {
-    const room = deviceRoom(of, isOffered, one);
-    return Object.fromEntries(of.ids.map((id, position) => [id, room.free[position]]));
+    const capacity = deviceCapacity(of, isOffered, one);
+    return Object.fromEntries(of.ids.map((id, position) => [id, capacity.free[position]]));
   };
   expect(free(() => true)).toEqual({ a: 750, b1: 1000, b2: 1000 });
   expect(free((id) => id === 'b2')).toEqual({ a: 750, b1: 0, b2: 1000 });
@@ -247,12 +250,12 @@ test('the room of a worker is told by what is booked, what it offers and its dev
   const sick = arrangeDevices([device('a'), slice('b1', 'b', '3g.40gb')], true);
   expect(free(() => true, sick)).toEqual({ a: 750, b1: 1000 });
   const alone = bookings({ b1: { thousandths: 1000, isExclusive: true } });
-  expect(deviceRoom(arranged, () => true, alone).free[at('b2')]).toBe(0);
+  expect(deviceCapacity(arranged, () => true, alone).free[at('b2')]).toBe(0);
 });
 
 describe('the shape of devices', () => {
   test('is the same for the same devices, whatever their ids, their order and where they are plugged in', () => {
-    const host = (prefix: string): StoredDevice[] => [
+    const host = (prefix: string): DeviceDocument[] => [
       slice(`${prefix}3`, `${prefix}1`, '1g.10gb'),
       device(`${prefix}2`, { pciAddress: prefix, model: 'NVIDIA A30' }),
       device(`${prefix}1`, { pciAddress: prefix, sources: [{ fact: 'model', source: prefix }] }),
@@ -279,7 +282,7 @@ describe('what devices are charged as', () => {
   });
 
   /** One MI300X, divided; the tool tells the memory of the whole with each part. */
-  const divided = (mode: string, parts: number): readonly StoredDevice[] =>
+  const divided = (mode: string, parts: number): readonly DeviceDocument[] =>
     Array.from({ length: parts }, (_, at) =>
       device(`GPU-1/${at}`, {
         ...{ vendor: 'AMD', model: 'AMD Instinct MI300X', parentId: 'GPU-1' },

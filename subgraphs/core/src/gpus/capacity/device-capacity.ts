@@ -1,5 +1,5 @@
 /** What is free of a worker's devices. */
-import type { ArrangedDevices, DeviceShape } from './device-shape.js';
+import type { DeviceLayout, DeviceShape } from './device-shape.js';
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
 /** A device that nobody uses. */
@@ -17,13 +17,13 @@ export interface Booked {
 }
 
 /** What is free, by position in the shape. */
-export interface DeviceRoom {
+export interface DeviceCapacity {
   readonly shape: DeviceShape;
   /** Thousandths; less than 0 of one that is not well and that nobody has. */
   readonly free: readonly number[];
   /** MiB; Infinity where it is not known. */
   readonly memoryMiB: readonly number[];
-  /** What {@link roomText} made of it. */
+  /** What {@link deviceCapacityKey} made of it. */
   text?: string;
 }
 
@@ -39,46 +39,46 @@ type OpenRoom = {
  * @param isOffered whether the worker says that the device is free
  * @param bookings what is given away, by device; never changed afterwards. Left out: nothing
  */
-export function deviceRoom(
-  arranged: ArrangedDevices,
+export function deviceCapacity(
+  arranged: DeviceLayout,
   isOffered: (deviceId: string) => boolean,
   bookings?: ReadonlyMap<string, Booked>,
-): DeviceRoom {
-  const { room, idle } = bookings ? bookedRoom(arranged, bookings) : untouched(arranged);
+): DeviceCapacity {
+  const { capacity, idle } = bookings ? bookedRoom(arranged, bookings) : untouched(arranged);
   const kept = idle.filter((position) => !isOffered(arranged.ids[position] ?? ''));
-  if (kept.length === 0) return room;
-  const free = [...room.free];
+  if (kept.length === 0) return capacity;
+  const free = [...capacity.free];
   for (const position of kept) free[position] = 0;
-  return { shape: room.shape, free, memoryMiB: room.memoryMiB };
+  return { shape: capacity.shape, free, memoryMiB: capacity.memoryMiB };
 }
 
 /** The room of a worker that offers all it has. */
 interface Offered {
-  readonly room: DeviceRoom;
+  readonly capacity: DeviceCapacity;
   /** Positions of the devices that are well and nobody has: those it may not offer. */
   readonly idle: readonly number[];
 }
 
 const untouchedRooms = new WeakMap<DeviceShape, Offered>();
-const bookedRooms = new WeakMap<object, Offered & { readonly of: ArrangedDevices }>();
+const bookedRooms = new WeakMap<object, Offered & { readonly of: DeviceLayout }>();
 
 /** Most hosts that ask are all free: one room stands for all of a shape. */
-function untouched({ shape }: ArrangedDevices): Offered {
+function untouched({ shape }: DeviceLayout): Offered {
   let known = untouchedRooms.get(shape);
   if (!known) {
     const memoryMiB = shape.facts.map((facts) => facts.memoryMiB ?? Infinity);
     const free = shape.facts.map(({ health }) => (health === 'HEALTHY' ? wholeDevice : idleBad));
-    known = { room: { shape, free, memoryMiB }, idle: wholePositions(free) };
+    known = { capacity: { shape, free, memoryMiB }, idle: wholePositions(free) };
     untouchedRooms.set(shape, known);
   }
   return known;
 }
 
 /** Most of the others have not changed since they asked last. */
-function bookedRoom(arranged: ArrangedDevices, bookings: ReadonlyMap<string, Booked>): Offered {
+function bookedRoom(arranged: DeviceLayout, bookings: ReadonlyMap<string, Booked>): Offered {
   const known = bookedRooms.get(bookings);
   if (known?.of === arranged) return known;
-  const { room: all } = untouched(arranged);
+  const { capacity: all } = untouched(arranged);
   const free = [...all.free];
   const memoryMiB = [...all.memoryMiB];
   const taken: number[] = [];
@@ -96,9 +96,9 @@ function bookedRoom(arranged: ArrangedDevices, bookings: ReadonlyMap<string, Boo
     // Of a device that is given away whole nobody asks for memory.
     if (booked.thousandths < wholeDevice) memoryMiB[position] = memoryLeft(memoryMiB[position] ?? 0, booked);
   });
-  const room = { shape: arranged.shape, free, memoryMiB };
-  for (const position of taken) closeSiblings(room, position);
-  const made = { of: arranged, room, idle: idle.filter((position) => free[position] === wholeDevice) };
+  const capacity = { shape: arranged.shape, free, memoryMiB };
+  for (const position of taken) closeSiblings(capacity, position);
+  const made = { of: arranged, capacity, idle: idle.filter((position) => free[position] === wholeDevice) };
   bookedRooms.set(bookings, made);
   return made;
 }
@@ -112,11 +112,11 @@ function memoryLeft(all: number, { memoryMiB, unnamedThousandths }: Booked): num
 }
 
 /** A text that is equal for rooms that can stand for one another. */
-export function roomText(room: DeviceRoom): string {
-  return (room.text ??= textOf(room));
+export function deviceCapacityKey(capacity: DeviceCapacity): string {
+  return (capacity.text ??= textOf(capacity));
 }
 
-function textOf({ shape, free, memoryMiB }: DeviceRoom): string {
+function textOf({ shape, free, memoryMiB }: DeviceCapacity): string {
   const { kinds } = shape;
   const first = free[0];
   // Most hosts are all free, or all taken.
@@ -146,11 +146,11 @@ function sharedText(free: readonly number[], memoryMiB: readonly number[], from:
   return levels.sort().join(',');
 }
 
-/** Devices that are to one room what those of the positions are to another of the same {@link roomText}. */
+/** Devices that are to one room what those of the positions are to another of the same {@link deviceCapacityKey}. */
 export function sameDevices(
   positions: readonly number[],
-  from: DeviceRoom,
-  to: DeviceRoom,
+  from: DeviceCapacity,
+  to: DeviceCapacity,
 ): readonly number[] {
   const isSame = (position: number, other: number): boolean =>
     from.shape.kinds[position] === to.shape.kinds[other] &&
@@ -169,37 +169,37 @@ export function sameDevices(
 /** The room without the devices. */
 export function withoutDevices(
   gpu: StoredGpuRequirement,
-  { shape, free, memoryMiB }: DeviceRoom,
+  { shape, free, memoryMiB }: DeviceCapacity,
   positions: readonly number[],
-): DeviceRoom {
+): DeviceCapacity {
   const left = [...memoryMiB];
-  const room = { shape, free: [...free], memoryMiB: gpu.share === undefined ? memoryMiB : left };
+  const capacity = { shape, free: [...free], memoryMiB: gpu.share === undefined ? memoryMiB : left };
   for (const position of positions) {
     if (gpu.share === undefined) {
-      room.free[position] = 0;
-      if (gpu.exclusive) closeSiblings(room, position);
+      capacity.free[position] = 0;
+      if (gpu.exclusive) closeSiblings(capacity, position);
       continue;
     }
-    room.free[position] = (room.free[position] ?? 0) - gpu.share;
-    left[position] = (left[position] ?? 0) - shareMemory(gpu, room, position);
+    capacity.free[position] = (capacity.free[position] ?? 0) - gpu.share;
+    left[position] = (left[position] ?? 0) - shareMemory(gpu, capacity, position);
   }
-  return room;
+  return capacity;
 }
 
 /** The room without what another worker has given of the devices, whether they were free here or not. */
 export function withoutOthers(
   gpu: StoredGpuRequirement,
-  room: DeviceRoom,
+  capacity: DeviceCapacity,
   positions: readonly number[],
-): DeviceRoom {
-  const [share = Infinity, free] = [gpu.share, [...room.free]];
+): DeviceCapacity {
+  const [share = Infinity, free] = [gpu.share, [...capacity.free]];
   const shared = positions.filter((position) => (free[position] ?? 0) >= share);
   for (const position of positions) if (!shared.includes(position)) free[position] = 0;
-  return withoutDevices(gpu, { ...room, free }, shared);
+  return withoutDevices(gpu, { ...capacity, free }, shared);
 }
 
 /** Memory that a share takes of a device. */
-export function shareMemory(gpu: StoredGpuRequirement, { shape }: DeviceRoom, position: number): number {
+export function shareMemory(gpu: StoredGpuRequirement, { shape }: DeviceCapacity, position: number): number {
   if (gpu.shareMemoryMiB !== undefined) return gpu.shareMemoryMiB;
   return ((gpu.share ?? 0) / wholeDevice) * (shape.facts[position]?.memoryMiB ?? 0);
 }
@@ -219,6 +219,6 @@ export function siblings(shape: DeviceShape, position: number): readonly number[
   return found;
 }
 
-function closeSiblings(room: OpenRoom, position: number): void {
-  for (const other of siblings(room.shape, position)) room.free[other] = 0;
+function closeSiblings(capacity: OpenRoom, position: number): void {
+  for (const other of siblings(capacity.shape, position)) capacity.free[other] = 0;
 }

@@ -3,11 +3,11 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { fitDevices } from '../verdict/device-fit.js';
 import { chooseDevices, deviceChoices } from './device-choice.js';
-import { type Booked, deviceRoom, withoutDevices } from './device-capacity.js';
+import { type Booked, deviceCapacity, withoutDevices } from './device-capacity.js';
 import { arrangeDevices } from './device-shape.js';
 import { deviceFacts, deviceVerdict, verdictRank } from '../verdict/device-verdict.js';
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
-import type { StoredDevice } from '../device.types.js';
+import type { DeviceDocument } from '../device.types.js';
 
 /** Whole GPUs with what is sold as their memory. */
 const models = [
@@ -21,7 +21,7 @@ const profiles = [
   { migProfile: '3g.20gb', memoryMiB: 19_968 },
 ] as const;
 
-type OneGpu = readonly StoredDevice[];
+type OneGpu = readonly DeviceDocument[];
 
 const anyWhole = fc
   .record({
@@ -53,7 +53,7 @@ const anyDivided = fc
 
 const anyHost = fc.array(fc.oneof(anyWhole, anyDivided), { minLength: 1, maxLength: 4 }).map((gpus) =>
   gpus.flatMap((gpu, at) =>
-    gpu.map((device, index): StoredDevice => ({
+    gpu.map((device, index): DeviceDocument => ({
       ...device,
       id: device.id === 'parent' ? `gpu-${at}` : `gpu-${at}-${index}`,
       ...(device.parentId === undefined ? {} : { parentId: `gpu-${at}` }),
@@ -91,7 +91,7 @@ const anyAsked = fc.oneof(
 const anyTaken = fc.array(fc.constantFrom(0, 0, 0, 0, 0, 300, 1000), { minLength: 16, maxLength: 16 });
 
 /** A host with its devices, what serves of them, and what is free. */
-function hostOf(devices: readonly StoredDevice[], gpu: StoredGpuRequirement, taken: readonly number[]) {
+function hostOf(devices: readonly DeviceDocument[], gpu: StoredGpuRequirement, taken: readonly number[]) {
   const facts = new Map(deviceFacts(devices, true).map((one, at) => [devices[at]?.id ?? '', one]));
   // Nobody has a GPU that is divided.
   const isDivided = (id: string): boolean => devices.some(({ parentId }) => parentId === id);
@@ -109,10 +109,10 @@ function hostOf(devices: readonly StoredDevice[], gpu: StoredGpuRequirement, tak
     isExclusive: false,
   });
   const bookings = new Map([...used].map(([id, thousandths]) => [id, booked(thousandths)]));
-  const room = deviceRoom(arranged, (id) => used.get(id) === 0, bookings);
+  const capacity = deviceCapacity(arranged, (id) => used.get(id) === 0, bookings);
   const fit = fitDevices(gpu, arranged.shape);
   const idsOf = (positions: readonly number[]): string[] => positions.map((at) => arranged.ids[at] ?? '');
-  return { facts, used, rank, gpuOf, arranged, room, fit, idsOf };
+  return { facts, used, rank, gpuOf, arranged, capacity, fit, idsOf };
 }
 
 function subsets(ids: readonly string[], count: number): readonly (readonly string[])[] {
@@ -126,7 +126,7 @@ test('for any host: whoever can have devices gets them, of the best verdict, who
     fc.property(anyHost, anyAsked, anyTaken, (devices, { count, nvlink, exclusive, change }, taken) => {
       const alone = exclusive ? { exclusive } : {};
       const gpu: StoredGpuRequirement = { ...nothing, ...change, count, nvlink, ...alone };
-      const { facts, used, rank, gpuOf, room, fit, idsOf } = hostOf(devices, gpu, taken);
+      const { facts, used, rank, gpuOf, capacity, fit, idsOf } = hostOf(devices, gpu, taken);
       const isFree = (id: string): boolean => used.get(id) === 0;
       const isAllowed = (set: readonly string[]): boolean => {
         const groups = new Set(set.map((id) => facts.get(id)?.nvlinkGroup));
@@ -141,7 +141,7 @@ test('for any host: whoever can have devices gets them, of the best verdict, who
       };
       const able = devices.map(({ id }) => id).filter((id) => isFree(id) && rank(id) < 3);
       const possible = subsets(able, count).filter(isAllowed);
-      const positions = fit && chooseDevices(gpu, fit, room);
+      const positions = fit && chooseDevices(gpu, fit, capacity);
       const chosen = positions && idsOf(positions);
       if (possible.length === 0) {
         expect(chosen).toBeUndefined();
@@ -153,7 +153,7 @@ test('for any host: whoever can have devices gets them, of the best verdict, who
       expect(possible.map((set) => [...set].sort())).toContainEqual([...(chosen ?? [])].sort());
       expect(worst(chosen ?? [])).toBe(Math.min(...possible.map(worst)));
       // Nothing of what was chosen is free any more.
-      const left = withoutDevices(gpu, room, positions ?? []);
+      const left = withoutDevices(gpu, capacity, positions ?? []);
       for (const position of positions ?? []) expect(left.free[position]).toBe(0);
     }),
     { numRuns: 1500 },
@@ -166,13 +166,13 @@ test('for any host: a slice comes from a GPU of which something is taken, where 
   fc.assert(
     fc.property(anyHost, anyTaken, fc.constantFrom('1g.5gb', '2g.10gb'), (devices, taken, migProfile) => {
       const gpu: StoredGpuRequirement = { ...nothing, count: 1, migProfile };
-      const { used, rank, gpuOf, room, fit, idsOf } = hostOf(devices, gpu, taken);
+      const { used, rank, gpuOf, capacity, fit, idsOf } = hostOf(devices, gpu, taken);
       const able = devices.map(({ id }) => id).filter((id) => used.get(id) === 0 && rank(id) < 3);
       const isTouched = (id: string): boolean =>
         devices.some(
           (one) => one.parentId !== undefined && gpuOf(one.id) === gpuOf(id) && used.get(one.id) !== 0,
         );
-      const chosen = idsOf((fit && chooseDevices(gpu, fit, room)) ?? []);
+      const chosen = idsOf((fit && chooseDevices(gpu, fit, capacity)) ?? []);
       expect(chosen).toHaveLength(able.length > 0 ? 1 : 0);
       if (!able.some(isTouched)) return;
       expect(chosen.every(isTouched)).toBe(true);
@@ -193,7 +193,7 @@ test('for any host: a share goes to the fullest device with room in thousandths 
     fc.property(anyHost, anyShare, anyTaken, (devices, { share, shareMemoryMiB }, taken) => {
       const memory = shareMemoryMiB === undefined ? {} : { shareMemoryMiB };
       const gpu: StoredGpuRequirement = { ...nothing, count: 1, share, ...memory };
-      const { used, rank, room, fit, idsOf } = hostOf(devices, gpu, taken);
+      const { used, rank, capacity, fit, idsOf } = hostOf(devices, gpu, taken);
       const parents = new Set(devices.map(({ parentId }) => parentId));
       const able = devices.filter(({ id, migProfile, memoryMiB = Infinity }) => {
         const free = 1000 - (used.get(id) ?? 0);
@@ -202,8 +202,8 @@ test('for any host: a share goes to the fullest device with room in thousandths 
         const isWhole = migProfile === undefined && !parents.has(id);
         return isWhole && rank(id) < 3 && free >= share && memoryFree + 1e-3 >= wanted;
       });
-      const chosen = idsOf((fit && chooseDevices(gpu, fit, room)) ?? []);
-      const choices = fit ? deviceChoices(gpu, fit, room).map(idsOf) : [];
+      const chosen = idsOf((fit && chooseDevices(gpu, fit, capacity)) ?? []);
+      const choices = fit ? deviceChoices(gpu, fit, capacity).map(idsOf) : [];
       expect(choices[0] ?? []).toEqual(chosen);
       if (able.length === 0) {
         expect(chosen).toEqual([]);

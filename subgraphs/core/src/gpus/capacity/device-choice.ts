@@ -1,19 +1,26 @@
 /** Which of a worker's free devices a job gets. */
 import { type DeviceFit, rankTogether } from '../verdict/device-fit.js';
-import { wholeDevice, type DeviceRoom, idleBad, shareMemory, isSlice, siblings } from './device-capacity.js';
+import {
+  wholeDevice,
+  type DeviceCapacity,
+  idleBad,
+  shareMemory,
+  isSlice,
+  siblings,
+} from './device-capacity.js';
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
 /** The devices that the job gets, as positions, or undefined if there are not enough. */
 export function chooseDevices(
   gpu: StoredGpuRequirement,
   fit: DeviceFit,
-  room: DeviceRoom,
+  capacity: DeviceCapacity,
 ): readonly number[] | undefined {
-  if (gpu.share !== undefined) return tightest(shareCandidates(gpu, fit, room), fit, room);
-  const free = fit.positions.filter((position) => isFreeFor(gpu, room, position));
+  if (gpu.share !== undefined) return tightest(shareCandidates(gpu, fit, capacity), fit, capacity);
+  const free = fit.positions.filter((position) => isFreeFor(gpu, capacity, position));
   if (free.length < gpu.count) return undefined;
-  if (gpu.nvlink && gpu.count > 1) return connected(gpu, free, fit, room);
-  return pick(gpu, free, fit, room);
+  if (gpu.nvlink && gpu.count > 1) return connected(gpu, free, fit, capacity);
+  return pick(gpu, free, fit, capacity);
 }
 
 /**
@@ -22,54 +29,59 @@ export function chooseDevices(
 export function deviceChoices(
   gpu: StoredGpuRequirement,
   fit: DeviceFit,
-  room: DeviceRoom,
+  capacity: DeviceCapacity,
 ): readonly (readonly number[])[] {
   if (gpu.share === undefined) {
-    const chosen = chooseDevices(gpu, fit, room);
+    const chosen = chooseDevices(gpu, fit, capacity);
     return chosen ? [chosen] : [];
   }
   const seen = new Set<number>();
   const found: (readonly number[])[] = [];
-  for (const position of shareCandidates(gpu, fit, room)) {
-    const alike = (fit.shape.kinds[position] ?? 0) * 1024 + (room.free[position] ?? 0);
+  for (const position of shareCandidates(gpu, fit, capacity)) {
+    const alike = (fit.shape.kinds[position] ?? 0) * 1024 + (capacity.free[position] ?? 0);
     if (seen.has(alike)) continue;
     seen.add(alike);
     found.push([position]);
   }
-  return found.sort(([a = 0], [b = 0]) => tightness(fit, room, a) - tightness(fit, room, b));
+  return found.sort(([a = 0], [b = 0]) => tightness(fit, capacity, a) - tightness(fit, capacity, b));
 }
 
-function shareCandidates(gpu: StoredGpuRequirement, fit: DeviceFit, room: DeviceRoom): readonly number[] {
+function shareCandidates(
+  gpu: StoredGpuRequirement,
+  fit: DeviceFit,
+  capacity: DeviceCapacity,
+): readonly number[] {
   const wanted = gpu.share ?? 0;
   return fit.positions.filter(
     (position) =>
-      (room.free[position] ?? 0) >= wanted &&
+      (capacity.free[position] ?? 0) >= wanted &&
       // Parts of memory are fractions: less than a thousandth of a MiB over is not over.
-      (room.memoryMiB[position] ?? 0) + 1e-3 >= shareMemory(gpu, room, position),
+      (capacity.memoryMiB[position] ?? 0) + 1e-3 >= shareMemory(gpu, capacity, position),
   );
 }
 
 /** Smaller is better: the verdict and the size first, then the least that is free. */
-function tightness(fit: DeviceFit, room: DeviceRoom, position: number): number {
-  return (fit.ranks[position] ?? 0) * 1024 + (room.free[position] ?? 0);
+function tightness(fit: DeviceFit, capacity: DeviceCapacity, position: number): number {
+  return (fit.ranks[position] ?? 0) * 1024 + (capacity.free[position] ?? 0);
 }
 
 function tightest(
   candidates: readonly number[],
   fit: DeviceFit,
-  room: DeviceRoom,
+  capacity: DeviceCapacity,
 ): readonly number[] | undefined {
   let best: number | undefined;
   for (const position of candidates)
-    if (best === undefined || tightness(fit, room, position) < tightness(fit, room, best)) best = position;
+    if (best === undefined || tightness(fit, capacity, position) < tightness(fit, capacity, best))
+      best = position;
   return best === undefined ? undefined : [best];
 }
 
-function isFreeFor(gpu: StoredGpuRequirement, room: DeviceRoom, position: number): boolean {
-  if (room.free[position] !== wholeDevice) return false;
+function isFreeFor(gpu: StoredGpuRequirement, capacity: DeviceCapacity, position: number): boolean {
+  if (capacity.free[position] !== wholeDevice) return false;
   if (!gpu.exclusive) return true;
-  return siblings(room.shape, position).every((other) => {
-    const free = room.free[other];
+  return siblings(capacity.shape, position).every((other) => {
+    const free = capacity.free[other];
     return free === wholeDevice || free === idleBad;
   });
 }
@@ -79,7 +91,7 @@ function connected(
   gpu: StoredGpuRequirement,
   free: readonly number[],
   fit: DeviceFit,
-  room: DeviceRoom,
+  capacity: DeviceCapacity,
 ): readonly number[] | undefined {
   const sets = new Map<string, number[]>();
   for (const position of free) {
@@ -89,7 +101,7 @@ function connected(
   const bySize = [...sets.values()].sort((a, b) => a.length - b.length);
   return best(
     fit,
-    bySize.map((set) => pick(gpu, set, fit, room)),
+    bySize.map((set) => pick(gpu, set, fit, capacity)),
   );
 }
 
@@ -107,15 +119,15 @@ function pick(
   gpu: StoredGpuRequirement,
   free: readonly number[],
   fit: DeviceFit,
-  room: DeviceRoom,
+  capacity: DeviceCapacity,
 ): readonly number[] | undefined {
   const { makes } = fit;
-  const any = pickAny(gpu, free, fit, room);
+  const any = pickAny(gpu, free, fit, capacity);
   if (!any || !makes || any.every((position) => makes[position] === makes[any[0] ?? 0])) return any;
   const byMake = new Map<number | undefined, number[]>();
   for (const position of free)
     byMake.set(makes[position], [...(byMake.get(makes[position]) ?? []), position]);
-  return best(fit, [any, ...[...byMake.values()].map((alike) => pickAny(gpu, alike, fit, room))]);
+  return best(fit, [any, ...[...byMake.values()].map((alike) => pickAny(gpu, alike, fit, capacity))]);
 }
 
 /** The first of those that are free; slices from GPUs of which something is taken and the least is free, so that others stay as they are. */
@@ -123,7 +135,7 @@ function pickAny(
   gpu: StoredGpuRequirement,
   free: readonly number[],
   fit: DeviceFit,
-  room: DeviceRoom,
+  capacity: DeviceCapacity,
 ): readonly number[] | undefined {
   const { shape, ranks } = fit;
   let order = free;
@@ -131,7 +143,7 @@ function pickAny(
     const cost = (position: number): number =>
       (ranks[position] ?? 0) * 4096 +
       Math.round((shape.parts[position] ?? 0) * 15) * 256 +
-      looseness(room, position);
+      looseness(capacity, position);
     order = [...free].sort((a, b) => cost(a) - cost(b) || a - b);
   }
   if (!gpu.exclusive) return order.length < gpu.count ? undefined : order.slice(0, gpu.count);
@@ -148,8 +160,8 @@ function pickAny(
 }
 
 /** Smaller for a GPU of which something is taken already, and among those for one of which less is free. */
-function looseness(room: DeviceRoom, position: number): number {
-  const others = siblings(room.shape, position);
-  const free = others.filter((other) => room.free[other] === wholeDevice).length;
+function looseness(capacity: DeviceCapacity, position: number): number {
+  const others = siblings(capacity.shape, position);
+  const free = others.filter((other) => capacity.free[other] === wholeDevice).length;
   return (free === others.length ? 128 : 0) + Math.min(free, 127);
 }

@@ -5,14 +5,14 @@
 import { modelOf } from '../catalogue/catalogue.js';
 import { deviceFacts } from '../verdict/device-verdict.js';
 import { chargedPart, partitionsOf, profileMemoryGB, profileOf } from './gpu-equivalents.js';
-import type { DeviceFacts } from '../verdict/verdict.types.js';
-import type { StoredDevice } from '../device.types.js';
+import type { Device } from '../verdict/verdict.types.js';
+import type { DeviceDocument } from '../device.types.js';
 
 /** The devices of all workers of one shape, by position. */
 export interface DeviceShape {
   /** Equal for workers with the same devices. */
   readonly key: string;
-  readonly facts: readonly DeviceFacts[];
+  readonly facts: readonly Device[];
   /** The physical GPU that each is, or is a slice of: those of one number are of one. */
   readonly gpus: readonly number[];
   /** Positions with the same number can stand for one another. */
@@ -24,13 +24,13 @@ export interface DeviceShape {
 }
 
 /** A worker's own devices in its shape. */
-export interface ArrangedDevices {
+export interface DeviceLayout {
   /** Ids by position. */
   readonly ids: readonly string[];
   readonly shape: DeviceShape;
 }
 
-const noDevices: ArrangedDevices = {
+const noDevices: DeviceLayout = {
   ids: [],
   shape: { key: '', facts: [], gpus: [], kinds: [], parts: [], sizes: [] },
 };
@@ -43,10 +43,10 @@ const sizeStep = 1.2;
  * @param known shapes by key: one that is there is used again, so that its facts are made once
  */
 export function arrangeDevices(
-  devices: readonly StoredDevice[],
+  devices: readonly DeviceDocument[],
   isSharingAllowed: boolean,
   known?: Map<string, DeviceShape>,
-): ArrangedDevices {
+): DeviceLayout {
   if (devices.length === 0) return noDevices;
   const ordered = inOrder(devices);
   const key = `${isSharingAllowed}${ordered.map(({ text, gpu }) => `${gpu}${text}`).join('')}`;
@@ -59,13 +59,13 @@ export function arrangeDevices(
 }
 
 /** Whether two workers have the same devices with the same facts, by their ids. */
-export function hasSameDevices(a: ArrangedDevices, b: ArrangedDevices): boolean {
+export function hasSameDevices(a: DeviceLayout, b: DeviceLayout): boolean {
   if (a === b) return true;
   return a.shape.key === b.shape.key && a.ids.every((id, position) => b.ids[position] === id);
 }
 
 interface Told {
-  readonly device: StoredDevice;
+  readonly device: DeviceDocument;
   /** Its facts as a text. */
   readonly text: string;
 }
@@ -76,7 +76,7 @@ interface Placed extends Told {
 }
 
 /** By facts and by what is made of them; slices of one GPU stand together, behind it where it is reported as well. */
-function inOrder(devices: readonly StoredDevice[]): readonly Placed[] {
+function inOrder(devices: readonly DeviceDocument[]): readonly Placed[] {
   const byText = (a: Told, b: Told): number => compare(a.text, b.text) || compare(a.device.id, b.device.id);
   const gpus = new Map<string, { whole?: Told; readonly slices: Told[] }>();
   for (const device of devices) {
@@ -106,7 +106,7 @@ function compare(a: string, b: string): number {
 }
 
 /** What of a device matching may depend on. Where it is plugged in, and who told what, it does not. */
-function factsText(device: StoredDevice): string {
+function factsText(device: DeviceDocument): string {
   const { vendor, model, memoryMiB, computeCapability, driverVersion, cudaVersion, migProfile, health } =
     device;
   const { pciId, gfxTarget, rocmVersion, eccEnabled, nvlinkGroup, partitionMode, parentId } = device;
@@ -142,7 +142,7 @@ function shapeOf(key: string, ordered: readonly Placed[], isSharingAllowed: bool
   };
 }
 
-function sizeOf(device: DeviceFacts): number {
+function sizeOf(device: Device): number {
   const whole = modelOf(device)?.memoryGB;
   const own = whole === undefined ? undefined : whole / (partitionsOf(device) ?? 1);
   const profile = profileOf(device);

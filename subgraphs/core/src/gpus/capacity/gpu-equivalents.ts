@@ -1,7 +1,7 @@
 /** How much of a GPU a device is: what usage and shares are charged by. */
 import { modelOf } from '../catalogue/catalogue.js';
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
-import type { StoredDevice } from '../device.types.js';
+import type { DeviceDocument } from '../device.types.js';
 
 /** `[<c>c.]<g>g.<memory>gb` and what may follow. */
 const profileForm = /^(?:(?:nvidia\.com\/)?mig[- ])?(?:(\d+)c\.)?(\d+)g\.(\d+)gb/i;
@@ -23,7 +23,7 @@ const usualParts: ReadonlyMap<string, number> = new Map([
 const profileInName = /[-_ ]mig[-_ ](\d\S*gb\S*)$/i;
 
 /** What tells which part of its GPU a device is. */
-type PartFacts = Pick<StoredDevice, 'model' | 'pciId' | 'migProfile' | 'partitionMode' | 'parentId'>;
+type PartFacts = Pick<DeviceDocument, 'model' | 'pciId' | 'migProfile' | 'partitionMode' | 'parentId'>;
 
 /** The MIG profile of a slice, as it is reported or as its name has it; undefined for all other devices. */
 export function profileOf({
@@ -54,7 +54,7 @@ export function isPartition(device: PartFacts): boolean {
  * Memory that jobs can have of a device. The tools tell the memory of the whole GPU with a partition; its compute driver gives each an equal
  * part of it, in every memory mode.
  */
-export function ownMemoryMiB(device: PartFacts & Pick<StoredDevice, 'memoryMiB'>): number | undefined {
+export function ownMemoryMiB(device: PartFacts & Pick<DeviceDocument, 'memoryMiB'>): number | undefined {
   const { memoryMiB } = device;
   const parts = partitionsOf(device) ?? 1;
   const sold = modelOf(device)?.memoryGB;
@@ -95,7 +95,7 @@ export function chargedPart(device: PartFacts): number {
 }
 
 /** Whole GPUs that the devices are together: slices are counted through the device that they are of, where it is among them. */
-export function wholeGpus(devices: readonly StoredDevice[]): number {
+export function wholeGpus(devices: readonly DeviceDocument[]): number {
   const ids = new Set(devices.map(({ id }) => id));
   return devices.reduce((sum, device) => {
     if (device.parentId !== undefined && ids.has(device.parentId)) return sum;

@@ -1,29 +1,29 @@
 /** Whether a CUDA runtime works with a driver, and whether code runs on a compute capability. */
 import { capabilityRow, cudaFamily, cudaOfDriver, cudaRelease, modelOf } from '../catalogue/catalogue.js';
 import { compareVersions, isAtLeast, isVersion, majorOf } from '../catalogue/versions.js';
-import { type DeviceFacts, native, no, type Verdict } from './verdict.types.js';
+import { type Device, native, no, type Verdict } from './verdict.types.js';
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
 /** The capability that the device reports, or that its model has. */
-export function capabilityOf(device: DeviceFacts): string | undefined {
+export function capabilityOf(device: Device): string | undefined {
   return device.computeCapability ?? modelOf(device)?.computeCapability;
 }
 
 /** The newest CUDA version that the driver supports by itself. */
-function driverCuda(device: DeviceFacts): string | undefined {
+function driverCuda(device: Device): string | undefined {
   if (isVersion(device.cudaVersion)) return device.cudaVersion;
   return isVersion(device.driverVersion) ? cudaOfDriver(device.driverVersion) : undefined;
 }
 
 /** The runtime against the driver: native, within the major version, or by a package; and the runtime against the capability. */
-export function runtimeVerdict(gpu: StoredGpuRequirement, device: DeviceFacts): Verdict {
+export function runtimeVerdict(gpu: StoredGpuRequirement, device: Device): Verdict {
   const runtime = gpu.cudaRuntime ?? '';
   const byDriver = driverVerdict(gpu, runtime, device);
   if (byDriver.kind === 'NO') return byDriver;
   return supportVerdict(gpu, runtime, device) ?? byDriver;
 }
 
-function driverVerdict(gpu: StoredGpuRequirement, runtime: string, device: DeviceFacts): Verdict {
+function driverVerdict(gpu: StoredGpuRequirement, runtime: string, device: Device): Verdict {
   if (device.vendor !== 'NVIDIA')
     return no('WRONG_VENDOR', `it is of ${device.vendor}, CUDA ${runtime} needs a device of NVIDIA`);
   const { driverVersion, cudaVersion } = device;
@@ -95,7 +95,7 @@ function forwardVerdict(
   gpu: StoredGpuRequirement,
   runtime: string,
   driver: string,
-  device: DeviceFacts,
+  device: Device,
 ): Verdict | undefined {
   const release = cudaRelease(runtime);
   const branches = release && isSameVersion(release.version, runtime) ? release.forwardBranches : [];
@@ -128,16 +128,12 @@ function tooOld(
 }
 
 /** What is said of a device whose capability nothing tells. */
-export function unknownCapability({ model }: DeviceFacts, asked: string): string {
+export function unknownCapability({ model }: Device, asked: string): string {
   return `its compute capability is unknown (${model} is not in the catalogue, and its driver does not tell), ${asked} is asked`;
 }
 
 /** Whether the toolkit still, and already, knows the capability; undefined where it does. */
-function supportVerdict(
-  gpu: StoredGpuRequirement,
-  runtime: string,
-  device: DeviceFacts,
-): Verdict | undefined {
+function supportVerdict(gpu: StoredGpuRequirement, runtime: string, device: Device): Verdict | undefined {
   const capability = capabilityOf(device);
   if (!isVersion(capability))
     return no('CAPABILITY_UNKNOWN', unknownCapability(device, `one that CUDA ${runtime} supports`));
@@ -199,7 +195,7 @@ function isOneFamily(a: Target, b: Target): boolean {
 }
 
 /** Whether the payload's code runs: SASS of the capability's major version, or PTX that the driver can compile. */
-export function targetsVerdict(gpu: StoredGpuRequirement, device: DeviceFacts): Verdict {
+export function targetsVerdict(gpu: StoredGpuRequirement, device: Device): Verdict {
   if (device.vendor !== 'NVIDIA')
     return no('WRONG_VENDOR', `it is of ${device.vendor}, SASS and PTX need a device of NVIDIA`);
   const capability = capabilityOf(device);
@@ -227,7 +223,7 @@ export function targetsVerdict(gpu: StoredGpuRequirement, device: DeviceFacts): 
 }
 
 /** PTX is compiled by the driver, or by the one that a forward-compatibility package brings: it must know the toolkit's PTX. */
-function ptxVerdict(gpu: StoredGpuRequirement, device: DeviceFacts): Verdict {
+function ptxVerdict(gpu: StoredGpuRequirement, device: Device): Verdict {
   const toolkit = gpu.ptxToolkit ?? gpu.cudaRuntime;
   if (!isVersion(toolkit))
     return no(

@@ -5,7 +5,7 @@ import { capabilityOf, runtimeVerdict, targetsVerdict, unknownCapability } from 
 import { memoryText, memoryVerdict } from './memory-check.js';
 import { isPartition, partitionsOf, partOf, profileOf } from '../capacity/gpu-equivalents.js';
 import { gfxVerdict, rocmVerdict } from './rocm-check.js';
-import { type DeviceCheck, type DeviceFacts, native, no, type Verdict } from './verdict.types.js';
+import { type DeviceCheck, type Device, native, no, type Verdict } from './verdict.types.js';
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
 /** All checks. A requirement is served by a device that passes all that it asks. */
@@ -119,7 +119,7 @@ function partText({ migProfile, migFraction, share }: StoredGpuRequirement): str
 }
 
 /** Whether the device is what is asked: whole, shared, or a slice. */
-function partVerdict(gpu: StoredGpuRequirement, device: DeviceFacts): Verdict {
+function partVerdict(gpu: StoredGpuRequirement, device: Device): Verdict {
   if (gpu.migProfile !== undefined) {
     const migProfile = profileOf(device);
     if (migProfile === undefined)
@@ -136,7 +136,7 @@ function partVerdict(gpu: StoredGpuRequirement, device: DeviceFacts): Verdict {
 }
 
 /** A share, too, is of a device that is not divided otherwise. */
-function wholeVerdict(share: number | undefined, device: DeviceFacts): Verdict {
+function wholeVerdict(share: number | undefined, device: Device): Verdict {
   const asked = share === undefined ? 'a whole device is asked' : 'a share of a whole device is asked';
   const migProfile = profileOf(device);
   if (migProfile !== undefined) return no('NOT_WHOLE', `it is a MIG slice ${migProfile}, ${asked}`);
@@ -150,7 +150,7 @@ function wholeVerdict(share: number | undefined, device: DeviceFacts): Verdict {
   return native;
 }
 
-function fractionVerdict(fraction: number, device: DeviceFacts): Verdict {
+function fractionVerdict(fraction: number, device: Device): Verdict {
   const { partitionMode = 'unknown' } = device;
   const migProfile = profileOf(device);
   if (migProfile === undefined && !isPartition(device))
@@ -167,7 +167,7 @@ function fractionVerdict(fraction: number, device: DeviceFacts): Verdict {
       );
 }
 
-function partitionText(device: DeviceFacts): string {
+function partitionText(device: Device): string {
   const parts = partitionsOf(device);
   return parts === undefined
     ? 'it is a partition of its device'

@@ -7,9 +7,9 @@ import { deviceVerdict } from './device-verdict.js';
 import { hardwareCases } from '../../../test/support/gpus/hardware-cases.fixture.js';
 import { modelNameCases } from '../../../test/support/gpus/model-name-cases.fixture.js';
 import { device, gpu, known } from '../../../test/support/gpus/verdict.fixture.js';
-import type { DeviceFacts } from './verdict.types.js';
+import type { Device } from './verdict.types.js';
 
-const devices: Readonly<Record<string, Partial<DeviceFacts>>> = {
+const devices: Readonly<Record<string, Partial<Device>>> = {
   P100: { model: 'Tesla P100-PCIE-16GB' },
   P40: { model: 'Tesla P40' },
   V100: { model: 'Tesla V100-SXM2-32GB' },
@@ -108,7 +108,7 @@ describe('the verdict on a device, in cases checked by hand', () => {
   });
 
   test('what all models of a family or of an id have in common is known of a device that tells no more', () => {
-    const of = (change: Partial<DeviceFacts>) => device({ driverVersion: '580.65.06', ...change });
+    const of = (change: Partial<Device>) => device({ driverVersion: '580.65.06', ...change });
     const a100 = of({ model: 'NVIDIA A100' });
     expect(deviceVerdict(gpu({ cudaRuntime: '12.4', sassTargets: ['sm_80'] }), a100).kind).toBe('NATIVE');
     expect(

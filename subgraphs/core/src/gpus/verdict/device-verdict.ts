@@ -1,9 +1,9 @@
 /** The rule of GPUs: whether a device serves a requirement, how well, and why. Pure. Unknown facts never satisfy. */
 import { deviceChecks } from './device-checks.js';
 import { ownMemoryMiB } from '../capacity/gpu-equivalents.js';
-import { type DeviceFacts, native, type Verdict, type VerdictKind } from './verdict.types.js';
+import { type Device, native, type Verdict, type VerdictKind } from './verdict.types.js';
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
-import type { StoredDevice } from '../device.types.js';
+import type { DeviceDocument } from '../device.types.js';
 
 const rank: Readonly<Record<VerdictKind, number>> = {
   NATIVE: 0,
@@ -21,7 +21,7 @@ export function verdictRank({ kind }: Verdict): number {
 export const refused = rank.NO;
 
 /** The verdict on a device: the first thing that fails, or else the least that it serves with. */
-export function deviceVerdict(gpu: StoredGpuRequirement, device: DeviceFacts): Verdict {
+export function deviceVerdict(gpu: StoredGpuRequirement, device: Device): Verdict {
   let worst: Verdict = native;
   for (const check of deviceChecks) {
     if (check.text(gpu) === undefined) continue;
@@ -37,9 +37,9 @@ export function deviceVerdict(gpu: StoredGpuRequirement, device: DeviceFacts): V
  * @param isSharingAllowed whether the worker's queue lets jobs share a device
  */
 export function deviceFacts(
-  devices: readonly StoredDevice[],
+  devices: readonly DeviceDocument[],
   isSharingAllowed: boolean,
-): readonly DeviceFacts[] {
+): readonly Device[] {
   const byId = new Map(devices.map((device) => [device.id, device]));
   const divided = new Set(devices.map(({ parentId }) => parentId));
   return devices.map((device) => {
@@ -58,7 +58,7 @@ export function deviceFacts(
 }
 
 /** What a slice has of its device: not its NVLink, which slices cannot use. */
-function inherited(parent: StoredDevice | undefined): Partial<StoredDevice> {
+function inherited(parent: DeviceDocument | undefined): Partial<DeviceDocument> {
   if (!parent) return {};
   const { computeCapability, driverVersion, cudaVersion, pciId, eccEnabled, brand } = parent;
   const facts = { computeCapability, driverVersion, cudaVersion, pciId, eccEnabled, brand };

@@ -2,14 +2,14 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { deviceVerdict } from './device-verdict.js';
 import { device, gpu } from '../../../test/support/gpus/verdict.fixture.js';
-import type { DeviceFacts } from './verdict.types.js';
+import type { Device } from './verdict.types.js';
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
 /** A requirement, a device of no catalogue that serves it, and the facts that this rests on. */
 const served: readonly (readonly [
   Partial<StoredGpuRequirement>,
-  Partial<DeviceFacts>,
-  readonly (keyof DeviceFacts)[],
+  Partial<Device>,
+  readonly (keyof Device)[],
 ])[] = [
   [{ minMemoryMiB: 1000 }, { memoryMiB: 2000 }, ['memoryMiB']],
   [

@@ -2,7 +2,7 @@
 import { modelOf } from '../catalogue/catalogue.js';
 import type { GpuModelRow } from '../catalogue/catalogue.types.js';
 import { partitionsOf, profileMemoryGB, profileOf } from '../capacity/gpu-equivalents.js';
-import { type DeviceFacts, native, no, type Verdict } from './verdict.types.js';
+import { type Device, native, no, type Verdict } from './verdict.types.js';
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
 /** What is sold as so many GB reports up to this part less of them in MiB. */
@@ -19,7 +19,7 @@ export function memoryText({ minMemoryMiB, shareMemoryMiB }: StoredGpuRequiremen
 }
 
 /** The verdict on memory alone. */
-export function memoryVerdict(gpu: StoredGpuRequirement, device: DeviceFacts): Verdict {
+export function memoryVerdict(gpu: StoredGpuRequirement, device: Device): Verdict {
   const { memoryMiB } = device;
   const { minMemoryMiB = 0, shareMemoryMiB = 0 } = gpu;
   if (memoryMiB === undefined)
@@ -47,7 +47,7 @@ interface Sold {
 }
 
 /** The size that it is sold as: its model's, its part of that, or what the name of its profile says. */
-function soldAs(device: DeviceFacts): Sold | undefined {
+function soldAs(device: Device): Sold | undefined {
   const profile = profileOf(device);
   if (profile !== undefined) {
     const named = profileMemoryGB(profile);

@@ -8,11 +8,11 @@ import {
   rocmReleases,
 } from '../catalogue/rocm-releases.js';
 import { isVersion } from '../catalogue/versions.js';
-import { type DeviceFacts, native, no, type Verdict } from './verdict.types.js';
+import { type Device, native, no, type Verdict } from './verdict.types.js';
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
 /** The release against the kernel driver, or, where that is not known, against the release on the host. */
-export function rocmVerdict(gpu: StoredGpuRequirement, device: DeviceFacts): Verdict {
+export function rocmVerdict(gpu: StoredGpuRequirement, device: Device): Verdict {
   const asked = gpu.rocmRuntime ?? '';
   const wanted = releaseOf(asked);
   if (device.vendor !== 'AMD')
@@ -34,7 +34,7 @@ export function rocmVerdict(gpu: StoredGpuRequirement, device: DeviceFacts): Ver
 }
 
 /** Nothing is known of the reach: only the very release that the host has is certain to work there. */
-function unlisted(wanted: string, { driverVersion, rocmVersion }: DeviceFacts): Verdict {
+function unlisted(wanted: string, { driverVersion, rocmVersion }: Device): Verdict {
   if (isVersion(rocmVersion) && releaseOf(rocmVersion) === wanted) return native;
   const told = [
     ...(driverVersion === undefined ? [] : [`kernel driver ${driverVersion}`]),
@@ -55,7 +55,7 @@ interface DriverReach {
   readonly within: readonly string[];
 }
 
-function releasesOf({ driverVersion, rocmVersion }: DeviceFacts): DriverReach | undefined {
+function releasesOf({ driverVersion, rocmVersion }: Device): DriverReach | undefined {
   const driver = isVersion(driverVersion) ? releaseOf(driverVersion) : undefined;
   const numbered = driver === undefined ? undefined : amdgpuDrivers[driver];
   const host = isVersion(rocmVersion) ? releaseOf(rocmVersion) : undefined;
@@ -97,7 +97,7 @@ function spanOf(releases: readonly string[]): string {
 }
 
 /** Code for a target runs on that target alone, or on those that a generic one stands for. */
-export function gfxVerdict(gpu: StoredGpuRequirement, device: DeviceFacts): Verdict {
+export function gfxVerdict(gpu: StoredGpuRequirement, device: Device): Verdict {
   const wanted = gpu.gfxTargets ?? [];
   if (device.vendor !== 'AMD')
     return no(

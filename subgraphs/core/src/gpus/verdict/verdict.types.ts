@@ -1,6 +1,6 @@
 /** What the rule of GPUs takes and gives. */
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
-import type { StoredDevice } from '../device.types.js';
+import type { DeviceDocument } from '../device.types.js';
 
 /** How well a device serves: with all that the runtime has, with a limited set of it, by a package that the payload brings, or not. */
 export type VerdictKind = 'NATIVE' | 'MINOR_COMPATIBLE' | 'FORWARD_COMPATIBLE' | 'NO';
@@ -53,7 +53,7 @@ export interface Verdict {
 }
 
 /** A device as the rule sees it: its own facts, those of the device it is a slice of, and what its surroundings say. */
-export interface DeviceFacts extends Omit<StoredDevice, 'id' | 'sources'> {
+export interface Device extends Omit<DeviceDocument, 'id' | 'sources'> {
   /** Whether slices are made of it. */
   readonly isDivided?: boolean;
   /** Whether its queue lets jobs share a device. */
@@ -67,7 +67,7 @@ export interface DeviceCheck {
   /** What the requirement asks, as `gpu memoryMiB >= 40960`; undefined where it does not ask. */
   text(gpu: StoredGpuRequirement): string | undefined;
   /** The verdict on this alone. */
-  check(gpu: StoredGpuRequirement, device: DeviceFacts): Verdict;
+  check(gpu: StoredGpuRequirement, device: Device): Verdict;
 }
 
 /** It serves fully. */

@@ -7,7 +7,7 @@ import type { BulkJob } from './bulk.types.js';
 import type { ExperimentDirectory } from '../ports.js';
 import { planJobFilter } from '../model/job-filter.js';
 import type { JobsRepository } from '../model/jobs.repository.js';
-import { again, LeaderDuty, type LeaderWork } from '../../shared/leader-task.js';
+import { repeat, LeaderTask, type LeaderWork } from '../../shared/leader-task.js';
 
 /** What {@link BulkRunner} works with. */
 export interface BulkRunnerOptions {
@@ -33,11 +33,11 @@ export interface BulkRunnerOptions {
 export class BulkRunner {
   readonly #options: BulkRunnerOptions;
   readonly #active = new Map<string, Promise<BulkOperationDocument | null>>();
-  readonly #sweeps: LeaderDuty;
+  readonly #sweeps: LeaderTask;
 
   constructor(options: BulkRunnerOptions) {
     this.#options = options;
-    this.#sweeps = new LeaderDuty(options.leader, (signal) => this.#sweep(signal));
+    this.#sweeps = new LeaderTask(options.leader, (signal) => this.#sweep(signal));
   }
 
   /** Looks for abandoned operations whenever this process leads. */
@@ -76,7 +76,7 @@ export class BulkRunner {
         if (!signal.aborted) await this.run(id);
       }
     };
-    return again(resume, sweepMs, signal, (err) =>
+    return repeat(resume, sweepMs, signal, (err) =>
       log.warn({ err }, 'abandoned bulk operations could not be resumed'),
     );
   }
@@ -100,7 +100,7 @@ export class BulkRunner {
         operation = { ...rest, position: page.at(-1) ?? '' };
       }
     } finally {
-      await operations.letGo(id, runnerId);
+      await operations.release(id, runnerId);
     }
   }
 

@@ -59,7 +59,7 @@ export class BulkRepository {
   }
 
   /** Lets an operation go, for others to go on with. */
-  async letGo(id: string, runnerId: string): Promise<void> {
+  async release(id: string, runnerId: string): Promise<void> {
     await this.#operations.updateOne({ _id: id, 'runner.id': runnerId }, { $unset: { runner: '' } });
   }
 

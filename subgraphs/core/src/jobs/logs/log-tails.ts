@@ -2,7 +2,7 @@
 import type { Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import type { Clock } from '@rhizome/clock';
-import { Bell } from '../../shared/signal.js';
+import { Signal } from '../../shared/signal.js';
 import { type JobLogs, logCursor, type LogChunk, logPlace, type LogPlace } from './job-logs.js';
 import { isTerminal } from '../model/job-state.js';
 import { assertMayReadLog } from '../model/job-visibility.js';
@@ -63,7 +63,7 @@ export const logHeads = 'jobLogHeads';
 /** See the head of this file. */
 export class LogTails {
   readonly #options: LogTailsOptions;
-  readonly #bells = new Map<string, Set<Bell>>();
+  readonly #bells = new Map<string, Set<Signal>>();
 
   constructor(options: LogTailsOptions) {
     this.#options = options;
@@ -81,9 +81,9 @@ export class LogTails {
    */
   async *follow(request: LogTailRequest): AsyncGenerator<LogAppended, void, undefined> {
     const { jobId, after, signal } = request;
-    const bell = new Bell({ clock: this.#options.clock, signal }, intervalMs);
+    const updates = new Signal({ clock: this.#options.clock, signal }, intervalMs);
     const bells = this.#bells.get(jobId) ?? new Set();
-    this.#bells.set(jobId, bells.add(bell));
+    this.#bells.set(jobId, bells.add(updates));
     try {
       const job = await this.#find(request);
       let place = await this.#start(job, after);
@@ -95,10 +95,10 @@ export class LogTails {
           ({ place } = message);
           if (message.isComplete) return;
         }
-      } while (await bell.wait());
+      } while (await updates.wait());
     } finally {
-      bell.release();
-      bells.delete(bell);
+      updates.release();
+      bells.delete(updates);
       if (bells.size === 0) this.#bells.delete(jobId);
     }
   }
@@ -144,6 +144,6 @@ export class LogTails {
   }
 
   #ring(jobId: string): void {
-    for (const bell of this.#bells.get(jobId) ?? []) bell.ring();
+    for (const updates of this.#bells.get(jobId) ?? []) updates.ring();
   }
 }

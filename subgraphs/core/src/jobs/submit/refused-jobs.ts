@@ -10,7 +10,7 @@ const maxBytes = 4 * 1024 * 1024;
 const overheadBytes = 100;
 
 /** What is told, and kept, of refused jobs. */
-export interface ToldRefusals {
+export interface ShownRefusals {
   /** Each job that was refused, with one reason at least. */
   readonly refused: readonly RefusedJob[];
   /** Further reasons. */
@@ -22,7 +22,7 @@ export interface ToldRefusals {
  * The first 1,000 reasons are told with their text, the others with code and place as long as there is room; of each job at least the first,
  * at most ten.
  */
-export class RefusedJobs implements ToldRefusals {
+export class RefusedJobs implements ShownRefusals {
   readonly refused: RefusedJob[] = [];
   omitted = 0;
   #texts = 0;
@@ -31,21 +31,21 @@ export class RefusedJobs implements ToldRefusals {
 
   /** Takes in a job that is refused. */
   add(index: number, refusals: readonly Refusal[]): void {
-    const told: Refusal[] = [];
+    const kept: Refusal[] = [];
     for (const refusal of refusals) {
-      if (told.length >= maxOfJob) break;
+      if (kept.length >= maxOfJob) break;
       const shown = this.#shown(refusal);
       const size = sizeOf(shown);
-      if (told.length > 0 && this.#bytes + size > maxBytes) break;
+      if (kept.length > 0 && this.#bytes + size > maxBytes) break;
       this.#bytes += size;
       if (shown === refusal) {
         this.#texts += 1;
         this.#textBytes += Buffer.byteLength(refusal.message);
       }
-      told.push(shown);
+      kept.push(shown);
     }
-    this.omitted += refusals.length - told.length;
-    this.refused.push({ index, refusals: told });
+    this.omitted += refusals.length - kept.length;
+    this.refused.push({ index, refusals: kept });
   }
 
   #shown(refusal: Refusal): Refusal {

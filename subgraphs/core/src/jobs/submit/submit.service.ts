@@ -15,7 +15,7 @@ import type { JobsRepository } from '../model/jobs.repository.js';
 import { newJobDocument } from '../model/new-job.js';
 import { normalisePayload, normaliseRetry } from './normalise.js';
 import { type Ownership, ownershipOf } from './ownership.js';
-import { RefusedJobs, type ToldRefusals } from './refused-jobs.js';
+import { RefusedJobs, type ShownRefusals } from './refused-jobs.js';
 import { type CheckSelector, requirementChecks } from './requirement-checks.js';
 import { submissionSchemaVersion, type SubmissionDocument } from './submission.document.js';
 import type { SubmissionsRepository } from './submissions.repository.js';
@@ -96,8 +96,8 @@ export class SubmitService {
         input,
         refusalOf('EXPERIMENT_NOT_FOUND', ['experiment'], input.experiment, 'a registered experiment'),
       );
-    const { told, parents } = await this.#examine(input.jobs, experiment);
-    if (told.refused.length === input.jobs.length) return this.#answer(input, [], told);
+    const { refusedJobs, parents } = await this.#examine(input.jobs, experiment);
+    if (refusedJobs.refused.length === input.jobs.length) return this.#answer(input, [], refusedJobs);
     const reserved = await this.#options.submissions.reserve({
       _id: reservationId,
       schemaVersion: submissionSchemaVersion,
@@ -106,8 +106,8 @@ export class SubmitService {
       digest,
       batchId: this.#options.ids.next('batch'),
       count: input.jobs.length,
-      refused: told.refused,
-      ...(told.omitted > 0 ? { omitted: told.omitted } : {}),
+      refused: refusedJobs.refused,
+      ...(refusedJobs.omitted > 0 ? { omitted: refusedJobs.omitted } : {}),
     });
     if (reserved.digest !== digest) return nothing(input, keyReused(input.idempotencyKey));
     const documents = await this.#documents(owners, input, reserved, experiment, parents);
@@ -152,7 +152,7 @@ export class SubmitService {
   async #examine(
     jobs: readonly JobSpec[],
     experiment: ExperimentFacts,
-  ): Promise<{ told: ToldRefusals; parents: ParentStates }> {
+  ): Promise<{ refusedJobs: ShownRefusals; parents: ParentStates }> {
     const [parents, checks] = await Promise.all([
       this.#options.jobs.parents(externalParents(jobs)),
       requirementChecks(
@@ -161,7 +161,7 @@ export class SubmitService {
         jobs.map(({ requirements }) => requirements),
       ),
     ]);
-    const told = new RefusedJobs();
+    const refusedJobs = new RefusedJobs();
     const bad = new Set<number>();
     jobs.forEach((job, index) => {
       const findings = new Findings();
@@ -178,9 +178,9 @@ export class SubmitService {
       checkParents(job, index, experiment, parents, bad, findings);
       if (findings.isEmpty) return;
       bad.add(index);
-      told.add(index, findings.refusals);
+      refusedJobs.add(index, findings.refusals);
     });
-    return { told, parents };
+    return { refusedJobs, parents };
   }
 
   async #documents(

@@ -3,7 +3,7 @@ import type { Clock } from '@rhizome/clock';
 import { sleep } from '@rhizome/retry';
 import type { JobsRepository } from '../model/jobs.repository.js';
 import type { EventHandler } from './event-work.js';
-import { LeaderDuty, type LeaderWork } from '../../shared/leader-task.js';
+import { LeaderTask, type LeaderWork } from '../../shared/leader-task.js';
 import type { TransitionWriter } from './transition.types.js';
 
 /** What {@link BackoffTimer} works with. */
@@ -23,7 +23,7 @@ const longestSleepMs = 60_000;
 export class BackoffTimer implements EventHandler {
   readonly name = 'backoff';
   readonly #options: BackoffTimerOptions;
-  readonly #duty: LeaderDuty;
+  readonly #task: LeaderTask;
   #expectNoMore: (() => void) | undefined;
   /** When the next backoff known here ends, in milliseconds of the epoch. */
   #next = Number.POSITIVE_INFINITY;
@@ -31,12 +31,12 @@ export class BackoffTimer implements EventHandler {
 
   constructor(options: BackoffTimerOptions) {
     this.#options = options;
-    this.#duty = new LeaderDuty(options.leader, (signal) => this.#lead(signal));
+    this.#task = new LeaderTask(options.leader, (signal) => this.#lead(signal));
   }
 
   /** Works whenever this process leads. */
   start(): void {
-    this.#duty.start();
+    this.#task.start();
     this.#expectNoMore = this.#options.writer.onApplied((applied) =>
       applied.forEach(({ last }) => this.#expect(last.notBefore)),
     );
@@ -45,7 +45,7 @@ export class BackoffTimer implements EventHandler {
   /** Takes no more leadership and waits for the end of the work under way. */
   async stop(): Promise<void> {
     this.#expectNoMore?.();
-    await this.#duty.stop();
+    await this.#task.stop();
   }
 
   async handle(events: Parameters<EventHandler['handle']>[0]): Promise<void> {

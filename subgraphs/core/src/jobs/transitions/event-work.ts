@@ -5,7 +5,7 @@ import { sleep } from '@rhizome/retry';
 import type { JobEventStream } from '../ports.js';
 import type { JobEvent } from '../model/job-event.types.js';
 import type { ConsumersRepository } from './consumers.repository.js';
-import { LeaderDuty, type LeaderWork } from '../../shared/leader-task.js';
+import { LeaderTask, type LeaderWork } from '../../shared/leader-task.js';
 
 /** A part of core that follows the events of jobs. Each batch may come more than once. */
 export interface EventHandler {
@@ -34,21 +34,21 @@ const consumer = 'core';
 /** The leader's walk along the event stream: hands each batch to the handlers, then notes the place. */
 export class EventWork {
   readonly #options: EventWorkOptions;
-  readonly #duty: LeaderDuty;
+  readonly #task: LeaderTask;
 
   constructor(options: EventWorkOptions) {
     this.#options = options;
-    this.#duty = new LeaderDuty(options.leader, (signal) => this.#lead(signal));
+    this.#task = new LeaderTask(options.leader, (signal) => this.#lead(signal));
   }
 
   /** Works whenever this process leads. */
   start(): void {
-    this.#duty.start();
+    this.#task.start();
   }
 
   /** Takes no more leadership and waits for the end of the work under way. */
   stop(): Promise<void> {
-    return this.#duty.stop();
+    return this.#task.stop();
   }
 
   async #lead(signal: AbortSignal): Promise<void> {

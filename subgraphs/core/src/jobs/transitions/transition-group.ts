@@ -329,6 +329,6 @@ function lookupOf({ hold, notBefore }: TransitionShape, activates: boolean, valu
   if (activates || notBefore === 'clear') return kept;
   // A released job that is still in its backoff is found by it again.
   const format = 'b:%Y-%m-%dT%H:%M:%S.%LZ';
-  const again = [{ $dateToString: { date: '$notBefore', format } }];
-  return { $concatArrays: [kept, { $cond: [{ $gt: ['$notBefore', null] }, again, []] }] };
+  const repeat = [{ $dateToString: { date: '$notBefore', format } }];
+  return { $concatArrays: [kept, { $cond: [{ $gt: ['$notBefore', null] }, repeat, []] }] };
 }

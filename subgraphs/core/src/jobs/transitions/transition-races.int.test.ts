@@ -39,8 +39,8 @@ describe('races', () => {
       expect(job.state).toBe(a[at]?.applied ? 'CANCELLED' : 'CLOSED');
       expect(job.transitions).toHaveLength(1);
     }
-    const again = await left.apply(ids.map((id) => cancel(id, 'ACTIVATED')));
-    expect(again.some(({ applied }) => applied)).toBe(false);
+    const repeat = await left.apply(ids.map((id) => cancel(id, 'ACTIVATED')));
+    expect(repeat.some(({ applied }) => applied)).toBe(false);
   });
 
   test('of two leaders that grant the same jobs at the same time, one has each job, and its fence stands in the document', async () => {

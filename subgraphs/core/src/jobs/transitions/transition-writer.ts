@@ -222,19 +222,19 @@ export class GroupingTransitionWriter implements TransitionWriter {
     const outcomes = entries.map(({ request }) => {
       const mark = found?.get(request.jobId);
       if (!found || (mark && isMarkOf(request, group.at, mark))) {
-        applied.push(told(request, group));
+        applied.push(appliedTransition(request, group));
         return { applied: true, jobId: request.jobId, at: group.at } as const;
       }
       return { applied: false, jobId: request.jobId, current: mark ? currentOf(mark) : null } as const;
     });
-    if (applied.length > 0) this.#tell(applied);
+    if (applied.length > 0) this.#notify(applied);
     entries.forEach(({ settle }, position) => {
       const outcome = outcomes[position];
       if (outcome) settle(outcome);
     });
   }
 
-  #tell(applied: readonly AppliedTransition[]): void {
+  #notify(applied: readonly AppliedTransition[]): void {
     for (const listener of this.#listeners) {
       try {
         listener(applied);
@@ -245,7 +245,7 @@ export class GroupingTransitionWriter implements TransitionWriter {
   }
 }
 
-function told(
+function appliedTransition(
   { jobId, from, to, fence, change }: TransitionRequest,
   { at, shape }: TransitionGroup,
 ): AppliedTransition {

@@ -2,7 +2,7 @@
 import { type DeviceFit, fitDevices } from '../../gpus/verdict/device-fit.js';
 import { meetsAll } from '../requirements/constraints.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
-import type { Candidate } from '../requirements/constraint.types.js';
+import type { WorkerProfile } from '../requirements/constraint.types.js';
 
 /** What is known of a class, beside its serial; 0 where nothing is. */
 const answerYes = 1;
@@ -10,7 +10,7 @@ const answerNo = 2;
 const perSerial = 4;
 
 /** Answers by the index of the class; its serial goes with it, because indexes are used again. */
-export class Answers {
+export class Eligibility {
   #known = new Uint32Array(64);
   readonly #decide: (cls: RequirementClass) => boolean;
 
@@ -39,15 +39,15 @@ export class Answers {
 }
 
 /** Whether the workers of a shape fit classes, amounts apart, and with which devices. */
-export class ShapeAnswers {
-  readonly #candidate: Candidate;
-  readonly #answers = new Answers((cls) => this.#decide(cls));
+export class ShapeEligibility {
+  readonly #profile: WorkerProfile;
+  readonly #answers = new Eligibility((cls) => this.#decide(cls));
   /** By the index of the class; of a class that fits it is its own. */
   readonly #devices: (DeviceFit | undefined)[] = [];
 
   /** @param candidate any of them */
-  constructor(candidate: Candidate) {
-    this.#candidate = candidate;
+  constructor(profile: WorkerProfile) {
+    this.#profile = profile;
   }
 
   /** Whether those of them that have the amounts could run the class. */
@@ -59,20 +59,20 @@ export class ShapeAnswers {
   devices(cls: RequirementClass): DeviceFit | undefined {
     const { gpu } = cls.requirements;
     if (gpu === undefined) return undefined;
-    if (cls.index < 0) return this.fits(cls) ? fitDevices(gpu, this.#candidate.devices()) : undefined;
+    if (cls.index < 0) return this.fits(cls) ? fitDevices(gpu, this.#profile.devices()) : undefined;
     return this.fits(cls) ? this.#devices[cls.index] : undefined;
   }
 
   #decide({ index, shapeConstraints, requirements: { gpu } }: RequirementClass): boolean {
-    if (!meetsAll(shapeConstraints, this.#candidate)) return false;
+    if (!meetsAll(shapeConstraints, this.#profile)) return false;
     if (gpu === undefined) return true;
-    const devices = fitDevices(gpu, this.#candidate.devices());
+    const devices = fitDevices(gpu, this.#profile.devices());
     if (index >= 0) this.#devices[index] = devices;
     return devices !== undefined || gpu.optional;
   }
 }
 
 /** What selectors say of the candidate, where they tell workers of one shape apart. */
-export function selectorAnswers(candidate: Candidate): Answers {
-  return new Answers(({ selector }) => selector === undefined || selector.accepts(candidate.view()));
+export function selectorEligibility(profile: WorkerProfile): Eligibility {
+  return new Eligibility(({ selector }) => selector === undefined || selector.accepts(profile.view()));
 }

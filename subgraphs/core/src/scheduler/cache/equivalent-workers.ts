@@ -6,7 +6,7 @@ import type { QueueFacts } from '../../queues/queue-facts.types.js';
 import type { FleetWorker, Shape } from './fleet.types.js';
 
 /** Workers that are alike for the class. */
-export interface Alike {
+export interface EquivalentWorkers {
   readonly one: FleetWorker;
   readonly workers: readonly FleetWorker[];
   /** Whether they end too soon for the class. */
@@ -22,12 +22,12 @@ export function secondsLeft({ facts: { endsAt } }: FleetWorker, wallMs: number |
  * Workers that take jobs, of queues that take work (also by name only, where the job names it) and admit the experiment. Those of one shape
  * differ at most in their labels, in who they are, in their amounts and in when they end: they are told apart by what they meet of these.
  */
-export function alike(
+export function equivalentWorkers(
   fleet: Fleet,
   experiment: string,
   cls: RequirementClass,
   wallMs: number | undefined,
-): readonly Alike[] {
+): readonly EquivalentWorkers[] {
   const { selector, requirements } = cls;
   const { cores, memoryMiB, diskMiB, walltimeSeconds } = requirements;
   const isPicked = selector ? pickedBy(selector) : () => true;
@@ -51,7 +51,7 @@ export function alike(
     (groups[unmet] ??= []).push(worker);
   }
   return [...byShape.values()].flatMap((groups) =>
-    (groups ?? []).flatMap((workers, unmet): Alike[] => {
+    (groups ?? []).flatMap((workers, unmet): EquivalentWorkers[] => {
       const [one] = workers;
       return one ? [{ one, workers, endsTooSoon: (unmet & endsTooSoon) !== 0 }] : [];
     }),
@@ -64,9 +64,9 @@ const endsTooSoon = 1;
 function pickedBy({ scope, accepts }: Selector): (worker: FleetWorker) => boolean {
   const known = new Map<object, boolean>();
   return (worker) => {
-    const kin = worker.kin(scope);
-    let picks = known.get(kin);
-    if (picks === undefined) known.set(kin, (picks = accepts(worker.candidate.view())));
+    const equivalenceKey = worker.equivalenceKey(scope);
+    let picks = known.get(equivalenceKey);
+    if (picks === undefined) known.set(equivalenceKey, (picks = accepts(worker.profile.view())));
     return picks;
   };
 }

@@ -3,19 +3,19 @@
  * shape; whether a class fits a shape is decided once and remembered.
  */
 import { arrangeDevices, type DeviceShape } from '../../gpus/capacity/device-shape.js';
-import { type Answers, selectorAnswers, ShapeAnswers } from './eligibility.js';
-import { candidateOf, hasAmounts } from '../requirements/constraints.js';
+import { type Eligibility, selectorEligibility, ShapeEligibility } from './eligibility.js';
+import { profileOf, hasAmounts } from '../requirements/constraints.js';
 import { type RequirementClass } from '../requirements/requirement-class.js';
 import { type HostKind, SlotsCache } from './gpu-demand.js';
-import { Neighbours } from './shared-devices.js';
-import { QuietHosts } from '../placement/idle-hosts.js';
+import { SharedDevices } from './shared-devices.js';
+import { RecentlyIdleHosts } from '../placement/recently-idle-hosts.js';
 import { isPartition, wholeGpus } from '../../gpus/capacity/gpu-equivalents.js';
 import { type Totals, unknownShare } from '../placement/share-order.js';
 import type { WorkerFacts } from '../worker-facts.types.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 import type { ShareFacts } from '../../shares/share-facts.types.js';
 import { canonicalJson } from '../../shared/canonical-json.js';
-import type { Candidate } from '../requirements/constraint.types.js';
+import type { WorkerProfile } from '../requirements/constraint.types.js';
 import type { Shape, FleetWorker } from './fleet.types.js';
 
 /** Hosts whose memory differs by less than one part in so many of a doubling are of one kind: each reports a few MiB more or less. */
@@ -27,12 +27,12 @@ const spareShapes = 64;
 /** Workers of a shape that have equal labels. */
 interface Labelled {
   readonly key: string;
-  readonly answers: Answers;
+  readonly answers: Eligibility;
   users: number;
 }
 
 interface KnownShape extends Shape {
-  readonly answers: ShapeAnswers;
+  readonly answers: ShapeEligibility;
   readonly labelled: Map<string, Labelled>;
   /** Devices that are neither slices nor partitions, nor divided. */
   readonly wholeDevices: number;
@@ -47,9 +47,9 @@ interface KnownWorker extends FleetWorker {
 /** See the head of this file. */
 export class Fleet {
   /** Hosts without GPUs that are about to ask for work, where this process leads. */
-  readonly quiet = new QuietHosts();
+  readonly recentlyIdle = new RecentlyIdleHosts();
   /** Who tells of the same devices as others, live workers and those that have gone and have jobs still. */
-  readonly neighbours = new Neighbours();
+  readonly sharedDevices = new SharedDevices();
   #queues = new Map<string, QueueFacts>();
   #shares = new Map<string, ShareFacts>();
   readonly #workers = new Map<string, KnownWorker>();
@@ -131,11 +131,11 @@ export class Fleet {
     if (!queue) return undefined;
     const devices = arrangeDevices(facts.devices, queue.limits.gpuSharing ?? false, this.#deviceShapes);
     const shape = this.#shapeOf(facts, queue, devices.shape);
-    const candidate = candidateOf(facts, queue, devices.shape);
-    const labelled = labelledOf(shape, candidate);
-    const worker = workerOf({ facts, shape, labelled, candidate, devices });
+    const profile = profileOf(facts, queue, devices.shape);
+    const labelled = labelledOf(shape, profile);
+    const worker = workerOf({ facts, shape, labelled, profile, devices });
     this.#workers.set(facts.id, worker);
-    this.neighbours.put(facts);
+    this.sharedDevices.put(facts);
     this.#count(worker, 1);
     return worker;
   }
@@ -145,8 +145,8 @@ export class Fleet {
     const worker = this.#workers.get(workerId);
     if (!worker) return;
     this.#workers.delete(workerId);
-    if (hasJobs) this.neighbours.leave(worker.facts);
-    else this.neighbours.remove(worker.facts);
+    if (hasJobs) this.sharedDevices.leave(worker.facts);
+    else this.sharedDevices.remove(worker.facts);
     this.#count(worker, -1);
     const { shape, labelled } = worker;
     if (labelled.users === 0) shape.labelled.delete(labelled.key);
@@ -175,7 +175,7 @@ export class Fleet {
     const key = canonicalJson([queue.id, queue.revision, platform, devices.key]);
     const known = this.#shapes.get(key);
     if (known) return known;
-    const answers = new ShapeAnswers(candidateOf(facts, queue, devices));
+    const answers = new ShapeEligibility(profileOf(facts, queue, devices));
     const shape: KnownShape = {
       key,
       queue,
@@ -196,28 +196,28 @@ export class Fleet {
 }
 
 /** Those of its shape that have its labels. */
-function labelledOf({ labelled }: KnownShape, candidate: Candidate): Labelled {
-  const key = canonicalJson(candidate.worker.labels);
+function labelledOf({ labelled }: KnownShape, profile: WorkerProfile): Labelled {
+  const key = canonicalJson(profile.worker.labels);
   let known = labelled.get(key);
   // What only labels tell apart may be asked of any of them.
-  if (!known) labelled.set(key, (known = { key, answers: selectorAnswers(candidate), users: 0 }));
+  if (!known) labelled.set(key, (known = { key, answers: selectorEligibility(profile), users: 0 }));
   return known;
 }
 
 function workerOf(
-  parts: Pick<KnownWorker, 'facts' | 'shape' | 'labelled' | 'candidate' | 'devices'>,
+  parts: Pick<KnownWorker, 'facts' | 'shape' | 'labelled' | 'profile' | 'devices'>,
 ): KnownWorker {
-  const { facts, shape, labelled, candidate } = parts;
-  let own: Answers | undefined;
+  const { facts, shape, labelled, profile } = parts;
+  let own: Eligibility | undefined;
   const selected = (cls: RequirementClass): boolean => {
     const scope = cls.selector?.scope ?? 'SHAPE';
     if (scope === 'SHAPE') return true;
     if (scope === 'LABELS') return labelled.answers.isYes(cls);
-    return (own ??= selectorAnswers(candidate)).isYes(cls);
+    return (own ??= selectorEligibility(profile)).isYes(cls);
   };
   const worker: KnownWorker = {
     ...parts,
-    kin: (scope) => (scope === 'SHAPE' ? shape : scope === 'LABELS' ? labelled : worker),
+    equivalenceKey: (scope) => (scope === 'SHAPE' ? shape : scope === 'LABELS' ? labelled : worker),
     fits: (cls) => hasAmounts(facts.hardware, cls.requirements) && shape.answers.fits(cls) && selected(cls),
   };
   return worker;

@@ -1,12 +1,12 @@
 /** The fleet as the scheduler matches against it. */
 import type { DeviceFit } from '../../gpus/verdict/device-fit.js';
-import type { ArrangedDevices } from '../../gpus/capacity/device-shape.js';
+import type { DeviceLayout } from '../../gpus/capacity/device-shape.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { SlotsCache } from './gpu-demand.js';
 import type { SelectorScope } from '../requirements/selector.js';
 import type { WorkerFacts } from '../worker-facts.types.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
-import type { Candidate } from '../requirements/constraint.types.js';
+import type { WorkerProfile } from '../requirements/constraint.types.js';
 
 /**
  * Workers that publish the same facts in the same queue, whatever their labels and their amounts of cores, memory and disk: those differ from
@@ -28,10 +28,10 @@ export interface Shape {
 export interface FleetWorker {
   readonly facts: WorkerFacts;
   readonly shape: Shape;
-  readonly candidate: Candidate;
-  readonly devices: ArrangedDevices;
+  readonly profile: WorkerProfile;
+  readonly devices: DeviceLayout;
   /** Stands for all workers that a selector of the scope cannot tell apart from this one. */
-  kin(scope: SelectorScope): object;
+  equivalenceKey(scope: SelectorScope): object;
   /** Whether the worker, when empty, could run the class. */
   fits(cls: RequirementClass): boolean;
 }

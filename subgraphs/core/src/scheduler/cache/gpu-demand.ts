@@ -4,16 +4,16 @@
  * others are like, and leaves no GPUs behind without cores for them. Counts only: no clock.
  */
 import { type DeviceFit } from '../../gpus/verdict/device-fit.js';
-import { type DeviceRoom, wholeDevice } from '../../gpus/capacity/device-capacity.js';
+import { type DeviceCapacity, wholeDevice } from '../../gpus/capacity/device-capacity.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 
 /** What a place has room for, and which devices of it would serve. */
-export interface PlaceRoom {
+export interface HostCapacity {
   readonly cores: number;
   readonly memoryMiB: number;
   readonly diskMiB: number;
-  readonly devices: DeviceRoom;
+  readonly devices: DeviceCapacity;
 }
 
 /** A kind of host that has GPUs: its full size, and how many there are. */
@@ -30,11 +30,11 @@ export class SlotsCache {
   #basis = '';
 
   /** The numbers for a room; made where they are not known for this basis. */
-  get(basis: string, room: string, make: () => Uint16Array): Uint16Array {
+  get(basis: string, capacity: string, make: () => Uint16Array): Uint16Array {
     if (basis !== this.#basis || this.#known.size > maxCached) this.#known.clear();
     this.#basis = basis;
-    let found = this.#known.get(room);
-    if (!found) this.#known.set(room, (found = make()));
+    let found = this.#known.get(capacity);
+    if (!found) this.#known.set(capacity, (found = make()));
     return found;
   }
 }
@@ -60,7 +60,7 @@ const minNoted = 50;
 const maxCached = 5000;
 
 /** See the head of this file. */
-export class Demand {
+export class GpuDemand {
   readonly #counts = new Map<string, Counted>();
   #total = 0;
   #noted = 0;
@@ -111,33 +111,37 @@ export class Prices {
   readonly #classes: readonly { readonly cls: RequirementClass; readonly weight: number }[];
   readonly #hosts: readonly (HostKind & { readonly weight: number })[];
   /** Room of each class, then of each kind of host, in all places. */
-  readonly #room: Float64Array;
+  readonly #capacity: Float64Array;
   /** Equal for prices whose {@link slots} are the same. */
   readonly basis: string;
 
-  constructor(demand: Demand, hosts: readonly HostKind[]) {
+  constructor(demand: GpuDemand, hosts: readonly HostKind[]) {
     this.#classes = demand.classes();
     this.#hosts = weighted(hosts);
-    this.#room = new Float64Array(this.#classes.length + this.#hosts.length);
+    this.#capacity = new Float64Array(this.#classes.length + this.#hosts.length);
     const kinds = this.#hosts.map(({ cores, memoryMiB, gpus }) => `${cores}/${memoryMiB}/${gpus}`);
     this.basis = `${demand.version} ${kinds.join(' ')}`;
   }
 
   /** Numbers in one {@link slots}. */
   get length(): number {
-    return this.#room.length;
+    return this.#capacity.length;
   }
 
   /** How many jobs of each class, and how many whole hosts of each kind, a place has room for. */
-  slots(room: PlaceRoom, fitOf: FitOf): Uint16Array {
-    const found = new Uint16Array(this.#room.length);
+  slots(capacity: HostCapacity, fitOf: FitOf): Uint16Array {
+    const found = new Uint16Array(this.#capacity.length);
     this.#classes.forEach(({ cls }, index) => {
       const fit = fitOf(cls);
-      if (fit) found[index] = jobsIn(room, cls, fit);
+      if (fit) found[index] = jobsIn(capacity, cls, fit);
     });
-    const whole = room.devices.free.reduce((sum, free) => sum + Number(free === wholeDevice), 0);
+    const whole = capacity.devices.free.reduce((sum, free) => sum + Number(free === wholeDevice), 0);
     this.#hosts.forEach(({ cores, memoryMiB, gpus }, index) => {
-      const most = Math.min(whole / gpus, room.cores / cores, room.memoryMiB / (memoryMiB * hostMemoryPart));
+      const most = Math.min(
+        whole / gpus,
+        capacity.cores / cores,
+        capacity.memoryMiB / (memoryMiB * hostMemoryPart),
+      );
       found[this.#classes.length + index] = Math.floor(most);
     });
     return found;
@@ -145,7 +149,8 @@ export class Prices {
 
   /** Adds the room of so many equal places. */
   add(slots: Uint16Array, places: number): void {
-    for (let i = 0; i < slots.length; i += 1) this.#room[i] = (this.#room[i] ?? 0) + places * (slots[i] ?? 0);
+    for (let i = 0; i < slots.length; i += 1)
+      this.#capacity[i] = (this.#capacity[i] ?? 0) + places * (slots[i] ?? 0);
   }
 
   /** What is lost where a place goes from one room to another, 0 to 1. */
@@ -156,7 +161,7 @@ export class Prices {
       if (lost <= 0) continue;
       const weight =
         i < this.#classes.length ? this.#classes[i]?.weight : this.#hosts[i - this.#classes.length]?.weight;
-      price += ((weight ?? 0) * lost) / Math.max(1, this.#room[i] ?? 1);
+      price += ((weight ?? 0) * lost) / Math.max(1, this.#capacity[i] ?? 1);
     }
     return price;
   }
@@ -169,17 +174,17 @@ function weighted(hosts: readonly HostKind[]): readonly (HostKind & { readonly w
   return common.map((host) => ({ ...host, weight: (hostWeight * gpusOf(host)) / all }));
 }
 
-function jobsIn(room: PlaceRoom, { requirements }: RequirementClass, fit: DeviceFit): number {
+function jobsIn(capacity: HostCapacity, { requirements }: RequirementClass, fit: DeviceFit): number {
   const { cores, memoryMiB, diskMiB, gpu } = requirements;
   const most = Math.min(
-    Math.floor(room.cores / cores),
-    Math.floor(room.memoryMiB / memoryMiB),
-    diskMiB > 0 ? Math.floor(room.diskMiB / diskMiB) : Infinity,
+    Math.floor(capacity.cores / cores),
+    Math.floor(capacity.memoryMiB / memoryMiB),
+    diskMiB > 0 ? Math.floor(capacity.diskMiB / diskMiB) : Infinity,
   );
-  return most <= 0 || gpu === undefined ? 0 : Math.min(most, 0xff_ff, devicesFor(gpu, fit, room.devices));
+  return most <= 0 || gpu === undefined ? 0 : Math.min(most, 0xff_ff, devicesFor(gpu, fit, capacity.devices));
 }
 
-function devicesFor(gpu: StoredGpuRequirement, { positions }: DeviceFit, { free }: DeviceRoom): number {
+function devicesFor(gpu: StoredGpuRequirement, { positions }: DeviceFit, { free }: DeviceCapacity): number {
   let found = 0;
   for (const position of positions) {
     const left = free[position] ?? 0;

@@ -35,7 +35,7 @@ interface Sum {
   jobs: number;
 }
 
-interface WorkerBook {
+interface WorkerLedger {
   readonly sum: Sum;
   readonly jobs: Set<string>;
   /** Another map with each change, so that what was made of one holds as long as it is the same. */
@@ -55,7 +55,7 @@ const rank = new Map<JobState, number>(heldStates.map((state, index) => [state, 
 /** See the head of this file. */
 export class Ledger {
   readonly #entries = new Map<string, LedgerEntry>();
-  readonly #byWorker = new Map<string, WorkerBook>();
+  readonly #byWorker = new Map<string, WorkerLedger>();
   readonly #shares = new Map<string, Sum>();
   readonly #owners = new Map<string, Sum>();
   readonly #queues = new Map<string, Sum>();
@@ -185,7 +185,7 @@ export class Ledger {
     for (const map of [this.#entries, this.#byWorker, this.#shares, this.#owners, this.#queues]) map.clear();
   }
 
-  #worker(workerId: string): WorkerBook {
+  #worker(workerId: string): WorkerLedger {
     let worker = this.#byWorker.get(workerId);
     if (!worker) {
       worker = { sum: { ...nothing }, jobs: new Set(), devices: new Map() };
@@ -195,7 +195,7 @@ export class Ledger {
   }
 
   #book(
-    worker: WorkerBook,
+    worker: WorkerLedger,
     deviceIds: readonly string[],
     change: (jobs: readonly string[]) => readonly string[],
   ): void {

@@ -54,11 +54,11 @@ describe('a window on ready jobs', () => {
     expect(window.isComplete).toBe(false);
     for (const job of many(20_000)) window.put({ ...job, id: `job_9${job.id}` });
     expect(window.size).toBe(minRefill);
-    const quiet = new ReadyWindow('class_1', 'alpha/default');
-    new Store().refill(quiet);
-    for (const job of many(20_000)) quiet.put(job);
-    expect(quiet.size).toBeLessThanOrEqual(2 * maxRefill);
-    expect(quiet.head?.id).toBe('job_000000');
+    const recentlyIdle = new ReadyWindow('class_1', 'alpha/default');
+    new Store().refill(recentlyIdle);
+    for (const job of many(20_000)) recentlyIdle.put(job);
+    expect(recentlyIdle.size).toBeLessThanOrEqual(2 * maxRefill);
+    expect(recentlyIdle.head?.id).toBe('job_000000');
   });
 
   test('asks for more when it is emptied quickly, and for less when it is quiet again', () => {

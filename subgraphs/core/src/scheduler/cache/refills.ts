@@ -1,11 +1,11 @@
 /** Reads windows from the store: several at once, each by one reader at a time. */
 import type { Logger } from '@rhizome/log';
-import type { BrokerJobsRepository } from './scheduler-jobs.repository.js';
+import type { SchedulerJobsRepository } from './scheduler-jobs.repository.js';
 import type { ReadyWindow } from './ready-window.js';
 
 /** What {@link Refills} is made of. */
 export interface RefillsOptions {
-  readonly jobs: Pick<BrokerJobsRepository, 'ready'>;
+  readonly jobs: Pick<SchedulerJobsRepository, 'ready'>;
   readonly log: Logger;
   /** Aborted when nobody needs them any more. */
   readonly signal: AbortSignal;

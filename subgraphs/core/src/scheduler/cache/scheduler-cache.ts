@@ -11,7 +11,7 @@ import { gpusOf } from '../../gpus/capacity/gpu-equivalents.js';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import type { AppliedTransition } from '../../jobs/transitions/transition.types.js';
 import type { FleetDirectory, LedgerEntry } from '../scheduler.types.js';
-import type { BrokerJobsRepository, HeldJobFacts } from './scheduler-jobs.repository.js';
+import type { SchedulerJobsRepository, HeldJobFacts } from './scheduler-jobs.repository.js';
 import { Fleet } from './fleet.js';
 import { Ledger } from './ledger.js';
 import type { RequirementClasses } from '../requirements/requirement-classes.js';
@@ -28,18 +28,18 @@ export interface WorkerFeed {
   onChanged(listener: (worker: WorkerFacts) => void): () => void;
 }
 
-/** What {@link BrokerView} is made of. */
-export interface BrokerViewOptions {
+/** What {@link SchedulerCache} is made of. */
+export interface SchedulerCacheOptions {
   readonly directory: FleetDirectory;
   readonly workers: WorkerFeed;
   readonly classes: RequirementClasses;
-  readonly jobs: Pick<BrokerJobsRepository, 'held'>;
+  readonly jobs: Pick<SchedulerJobsRepository, 'held'>;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
 /** What changed, for those who wait for it. */
-export interface ViewListener {
+export interface CacheListener {
   /** Events, after the ledger has taken them in. Those of former grants are told like all others. */
   events(events: readonly JobEvent[]): void;
   /** Grants that came by the stream alone: this process did not make them, nor read them when it made its ledger. */
@@ -53,11 +53,11 @@ export interface ViewListener {
 const maxAhead = 200_000;
 
 /** See the head of this file. */
-export class BrokerView {
+export class SchedulerCache {
   readonly fleet = new Fleet();
   readonly ledger = new Ledger();
-  readonly #options: BrokerViewOptions;
-  readonly #listeners = new Set<ViewListener>();
+  readonly #options: SchedulerCacheOptions;
+  readonly #listeners = new Set<CacheListener>();
   /**
    * Jobs whose end this process wrote itself, with the fence, until the stream has brought it: what the stream says of them before that is
    * old. Bounded: the oldest are forgotten first, which costs a moment of counting too much.
@@ -67,7 +67,7 @@ export class BrokerView {
   #order: Promise<void> = Promise.resolve();
   #stopWorkers: (() => void) | undefined;
 
-  constructor(options: BrokerViewOptions) {
+  constructor(options: SchedulerCacheOptions) {
     this.#options = options;
   }
 
@@ -91,7 +91,7 @@ export class BrokerView {
   }
 
   /** Tells a listener of changes; returns how to stop. */
-  onChange(listener: ViewListener): () => void {
+  onChange(listener: CacheListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -105,8 +105,8 @@ export class BrokerView {
     // Workers of a queue that was not known when they came.
     if (changed.length > 0)
       for (const worker of workers.live()) if (!this.fleet.worker(worker.id)) this.fleet.put(worker);
-    if (changed.length > 0) this.#tell((listener) => listener.queues(changed));
-    if (changed.length > 0 || sharesChanged) this.#tell((listener) => listener.capacity());
+    if (changed.length > 0) this.#notify((listener) => listener.queues(changed));
+    if (changed.length > 0 || sharesChanged) this.#notify((listener) => listener.capacity());
   }
 
   /** Takes in a live worker that speaks here before its queue was heard of by the stream. */
@@ -130,9 +130,9 @@ export class BrokerView {
       let released = false;
       const foreign: GrantRef[] = [];
       for (const event of events) released = this.#takeEvent(event, foreign) || released;
-      this.#tell((listener) => listener.events(events));
-      if (foreign.length > 0) this.#tell((listener) => listener.foreignGrants(foreign));
-      if (released) this.#tell((listener) => listener.capacity());
+      this.#notify((listener) => listener.events(events));
+      if (foreign.length > 0) this.#notify((listener) => listener.foreignGrants(foreign));
+      if (released) this.#notify((listener) => listener.capacity());
     });
   }
 
@@ -150,7 +150,7 @@ export class BrokerView {
         released = entry !== undefined || released;
       }
     }
-    if (released) this.#tell((listener) => listener.capacity());
+    if (released) this.#notify((listener) => listener.capacity());
   }
 
   /** Runs after all batches before it, also after one that failed. */
@@ -273,16 +273,16 @@ export class BrokerView {
   #takeWorker(worker: WorkerFacts): void {
     if (worker.state === 'READY' || worker.state === 'DRAINING') this.fleet.put(worker);
     else this.fleet.remove(worker.id, this.ledger.jobsOf(worker.id).size > 0);
-    this.#tell((listener) => listener.capacity());
+    this.#notify((listener) => listener.capacity());
   }
 
   /** A worker that has ended holds its devices until its last job is taken back. */
   #forget(workerId: string): void {
     if (!this.fleet.worker(workerId) && this.ledger.jobsOf(workerId).size === 0)
-      this.fleet.neighbours.forget(workerId);
+      this.fleet.sharedDevices.forget(workerId);
   }
 
-  #tell(call: (listener: ViewListener) => void): void {
+  #notify(call: (listener: CacheListener) => void): void {
     for (const listener of this.#listeners) call(listener);
   }
 }

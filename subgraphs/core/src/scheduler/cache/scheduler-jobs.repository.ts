@@ -3,7 +3,7 @@ import type { Collection, Filter } from 'mongodb';
 import { heldStates } from '../../jobs/model/job-state.js';
 import type { JobDocument } from '../../jobs/model/job.types.js';
 import type { ReadyJob } from '../scheduler.types.js';
-import type { HeldForReturn } from '../dispatch/requeue-grants.js';
+import type { HeldForRequeue } from '../dispatch/requeue-grants.js';
 import type { ReadyKey, RefillRequest } from './ready-window.js';
 
 const readyIndex = 'ready_idx';
@@ -42,7 +42,7 @@ export type ReportedJob = Pick<
 export type ThrottledJobFacts = Pick<JobDocument, '_id' | 'owner' | 'classId'>;
 
 /** See the head of this file. */
-export class BrokerJobsRepository {
+export class SchedulerJobsRepository {
   readonly #jobs: Collection<JobDocument>;
   constructor(jobs: Collection<JobDocument>) {
     this.#jobs = jobs;
@@ -138,10 +138,10 @@ export class BrokerJobsRepository {
   }
 
   /** Jobs by id as far as a worker has them. */
-  heldByIds(ids: readonly string[]): Promise<HeldForReturn[]> {
+  heldByIds(ids: readonly string[]): Promise<HeldForRequeue[]> {
     return this.#jobs
       .find({ _id: { $in: [...ids] }, state: { $in: [...heldStates] } })
-      .project<HeldForReturn>({ state: 1, fence: 1, attempt: 1, retry: 1, workerId: 1 })
+      .project<HeldForRequeue>({ state: 1, fence: 1, attempt: 1, retry: 1, workerId: 1 })
       .toArray();
   }
 

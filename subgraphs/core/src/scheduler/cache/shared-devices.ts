@@ -20,17 +20,17 @@ export function namesOneDevice(id: string): boolean {
   return forms.some((form) => form.test(id));
 }
 
-interface Told {
+interface ReportedDevices {
   readonly workerId: string;
   readonly deviceIds: ReadonlySet<string>;
 }
 
-const nobody: ReadonlySet<string> = new Set();
+const noWorkers: ReadonlySet<string> = new Set();
 
 /** See the head of this file. */
-export class Neighbours {
+export class SharedDevices {
   /** Workers with devices that have such ids. */
-  readonly #hosts = new Map<string, Told[]>();
+  readonly #hosts = new Map<string, ReportedDevices[]>();
   /** Hosts of those that have ended and hold devices still. */
   readonly #gone = new Map<string, string>();
   /** Of those that have any. */
@@ -38,7 +38,7 @@ export class Neighbours {
 
   /** The workers that tell of devices that this one tells of, too. */
   of(workerId: string): ReadonlySet<string> {
-    return this.#sharing.size === 0 ? nobody : (this.#sharing.get(workerId) ?? nobody);
+    return this.#sharing.size === 0 ? noWorkers : (this.#sharing.get(workerId) ?? noWorkers);
   }
 
   /** Takes in a worker. */
@@ -92,8 +92,8 @@ export class Neighbours {
 type Bookings = ReadonlyMap<string, DeviceBooking> | undefined;
 
 /** What is looked at on a host. */
-export interface HostBooks {
-  readonly neighbours: Neighbours;
+export interface HostBookings {
+  readonly sharedDevices: SharedDevices;
   readonly ledger: Pick<Ledger, 'bookings'>;
 }
 
@@ -103,10 +103,10 @@ export interface HostBooks {
  */
 export function bookingsOnHost(
   workerId: string,
-  { neighbours, ledger }: HostBooks,
+  { sharedDevices, ledger }: HostBookings,
   isOffered: (deviceId: string) => boolean = () => true,
 ): Bookings {
-  const others = neighbours.of(workerId);
+  const others = sharedDevices.of(workerId);
   const own = ledger.bookings(workerId);
   if (others.size === 0) return own;
   const all = together([own, ...[...others].map((id) => ledger.bookings(id))]);

@@ -5,26 +5,26 @@
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
-import { type ArrangedDevices, hasSameDevices } from '../../gpus/capacity/device-shape.js';
+import { type DeviceLayout, hasSameDevices } from '../../gpus/capacity/device-shape.js';
 import type { AcquireRequest, Grant } from '../scheduler.types.js';
-import type { BrokerJobsRepository } from '../cache/scheduler-jobs.repository.js';
-import type { BrokerView } from '../cache/scheduler-cache.js';
-import { Demand } from '../cache/gpu-demand.js';
+import type { SchedulerJobsRepository } from '../cache/scheduler-jobs.repository.js';
+import type { SchedulerCache } from '../cache/scheduler-cache.js';
+import { GpuDemand } from '../cache/gpu-demand.js';
 import type { GrantHistory } from '../cache/grant-history.js';
 import type { GrantWriter } from './grant-writer.js';
-import { matchPass, type PassRequest, type Choice } from '../placement/matcher.js';
+import { matchPass, type CandidateRequest, type PendingGrant } from '../placement/matcher.js';
 import type { ReadyWindow } from '../cache/ready-window.js';
 import { ReadyWindows } from '../cache/ready-windows.js';
 import { Refills } from '../cache/refills.js';
 import type { RequirementClasses } from '../requirements/requirement-classes.js';
-import { type Patience, type Waiter, WaitingRoom } from './pending-acquires.js';
+import { type AcquireTimeout, type PendingAcquire, PendingAcquires } from './pending-acquires.js';
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
 
 /** What {@link Dispatcher} is made of. */
 export interface DispatcherOptions {
-  readonly view: BrokerView;
+  readonly cache: SchedulerCache;
   readonly classes: RequirementClasses;
-  readonly jobs: Pick<BrokerJobsRepository, 'ready' | 'readyKinds'>;
+  readonly jobs: Pick<SchedulerJobsRepository, 'ready' | 'readyKinds'>;
   readonly grants: GrantWriter;
   /** Takes note of each grant. */
   readonly history: GrantHistory;
@@ -42,7 +42,7 @@ export interface DispatcherOptions {
 const maxRounds = 4;
 const shortPassMs = 5;
 /** How often it is looked whether jobs that were kept back for other hosts may go to those who wait. */
-const keptBackMs = 250;
+const deferralMs = 250;
 /** Windows read for one question. */
 const maxLearnt = 32;
 
@@ -50,10 +50,10 @@ const maxLearnt = 32;
 export class Dispatcher {
   readonly windows = new ReadyWindows();
   readonly #options: DispatcherOptions;
-  readonly #demand = new Demand();
-  readonly #room = new WaitingRoom();
+  readonly #demand = new GpuDemand();
+  readonly #pending = new PendingAcquires();
   /** The devices of those who wait, as they were when they asked. */
-  readonly #devices = new WeakMap<Waiter, ArrangedDevices>();
+  readonly #devices = new WeakMap<PendingAcquire, DeviceLayout>();
   readonly #refills: Refills;
   #isPassDue = false;
   #isPassing = false;
@@ -61,19 +61,19 @@ export class Dispatcher {
   #isWarm = false;
   #isClosed = false;
   /** Set while jobs are kept back for hosts that are about to ask. */
-  #lookAgain: NodeJS.Timeout | undefined;
+  #deferralTimer: NodeJS.Timeout | undefined;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
     this.#refills = new Refills(options);
-    const { view, clock, signal } = options;
-    const stop = view.ledger.onReleased((workerId) => {
-      if (view.fleet.worker(workerId)?.shape.hasDevices === false)
-        view.fleet.quiet.released(workerId, clock.monotonicMs());
+    const { cache, clock, signal } = options;
+    const stop = cache.ledger.onReleased((workerId) => {
+      if (cache.fleet.worker(workerId)?.shape.hasDevices === false)
+        cache.fleet.recentlyIdle.released(workerId, clock.monotonicMs());
     });
     signal.addEventListener('abort', () => {
       stop();
-      clearTimeout(this.#lookAgain);
+      clearTimeout(this.#deferralTimer);
       this.#end();
     });
   }
@@ -93,32 +93,32 @@ export class Dispatcher {
    * Jobs for a worker: what fits at once, or within its patience.
    * @throws DomainError LEADER_UNAVAILABLE when the term ends meanwhile
    */
-  async acquire(request: AcquireRequest, patience: Patience): Promise<readonly Grant[]> {
+  async acquire(request: AcquireRequest, timeout: AcquireTimeout): Promise<readonly Grant[]> {
     if (this.#options.signal.aborted || this.#isClosed) throw termEnded();
-    const grants = await this.#room.admit(request, patience, () => this.wake());
-    const { view, clock } = this.#options;
-    if (grants.length > 0) view.fleet.quiet.told(request.workerId, clock.monotonicMs());
+    const grants = await this.#pending.admit(request, timeout, () => this.wake());
+    const { cache, clock } = this.#options;
+    if (grants.length > 0) cache.fleet.recentlyIdle.grantsWritten(request.workerId, clock.monotonicMs());
     else this.#noteAnswer(request);
     return grants;
   }
 
   /** A host without GPUs that was answered will ask again. */
   #noteAnswer(request: AcquireRequest): void {
-    const { view, clock } = this.#options;
-    if (view.fleet.worker(request.workerId)?.shape.hasDevices === false)
-      view.fleet.quiet.answered(request, clock.monotonicMs());
+    const { cache, clock } = this.#options;
+    if (cache.fleet.worker(request.workerId)?.shape.hasDevices === false)
+      cache.fleet.recentlyIdle.answered(request, clock.monotonicMs());
   }
 
   /** Grants nothing more, and waits for what is being written: the end of a term in order. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#room.refuseAll(termEnded());
+    this.#pending.refuseAll(termEnded());
     await this.#options.grants.idle();
   }
 
   /** Takes in events: jobs that became ready, changed their priority, or are ready no more. */
   take(events: readonly JobEvent[]): void {
-    const { ledger } = this.#options.view;
+    const { ledger } = this.#options.cache;
     const fresh = new Map<string, number>();
     for (const { jobId, last } of events) {
       if (last.to !== 'ACTIVATED') {
@@ -159,7 +159,7 @@ export class Dispatcher {
   wake(): void {
     if (
       this.#isPassDue ||
-      this.#room.size === 0 ||
+      this.#pending.size === 0 ||
       !this.#isWarm ||
       this.#isClosed ||
       this.#options.signal.aborted
@@ -193,7 +193,7 @@ export class Dispatcher {
       }
     } catch (error) {
       this.#options.log.error({ err: error }, 'a pass of the broker failed');
-      this.#room.refuseAll(error instanceof Error ? error : new Error(String(error)));
+      this.#pending.refuseAll(error instanceof Error ? error : new Error(String(error)));
     } finally {
       this.#isPassing = false;
       if (this.#isPassDue) setImmediate(() => void this.#passes());
@@ -203,18 +203,18 @@ export class Dispatcher {
   async #pass(): Promise<void> {
     const asking = this.#asking();
     const isRead = await this.#refills.run(this.#unknownFor(asking.map(([, request]) => request)));
-    const still = asking.filter(([waiter]) => this.#room.has(waiter));
+    const still = asking.filter(([pending]) => this.#pending.has(pending));
     const begun = this.#options.clock.monotonicMs();
-    const taken = new Map<Waiter, Choice[]>();
+    const taken = new Map<PendingAcquire, PendingGrant[]>();
     for (let round = 0; round < maxRounds; round += 1) {
       if (!this.#round(still, taken)) break;
     }
-    for (const [waiter, request] of still) {
-      const picks = taken.get(waiter);
-      if (picks) this.#write(waiter, picks, request.worker.shape.queue.name);
+    for (const [pending, request] of still) {
+      const picks = taken.get(pending);
+      if (picks) this.#write(pending, picks, request.worker.shape.queue.name);
       // A window ran out before its turn, and there is more behind it: it is not nothing that this worker gets.
       else if (isRead && this.#unknownFor([request]).length > 0) this.#isPassDue = true;
-      else if (!waiter.waits) waiter.answer([]);
+      else if (!pending.waits) pending.answer([]);
     }
     this.#lastPassMs = this.#options.clock.monotonicMs() - begun;
     this.#refillLow();
@@ -225,9 +225,12 @@ export class Dispatcher {
    * fit best.
    * @returns whether anything was given
    */
-  #round(asking: readonly (readonly [Waiter, PassRequest])[], taken: Map<Waiter, Choice[]>): boolean {
-    const { view, classes, clock } = this.#options;
-    const open = asking.filter(([waiter]) => (taken.get(waiter)?.length ?? 0) < waiter.request.count);
+  #round(
+    asking: readonly (readonly [PendingAcquire, CandidateRequest])[],
+    taken: Map<PendingAcquire, PendingGrant[]>,
+  ): boolean {
+    const { cache, classes, clock } = this.#options;
+    const open = asking.filter(([pending]) => (taken.get(pending)?.length ?? 0) < pending.request.count);
     if (open.length === 0) return false;
     let ready = 0;
     for (const window of this.windows.all()) ready += window.isComplete ? window.size : Infinity;
@@ -235,86 +238,86 @@ export class Dispatcher {
     // Those without GPUs may have all of it among them.
     const plain = open.reduce((sum, [, { worker }]) => sum + Number(!worker.shape.hasDevices), 0);
     const ofPlain = plain === 0 ? part : Math.max(1, Math.ceil(ready / plain));
-    const requests = open.map(([waiter, request]) => {
-      const has = taken.get(waiter)?.length ?? 0;
+    const requests = open.map(([pending, request]) => {
+      const has = taken.get(pending)?.length ?? 0;
       return {
         ...request,
-        limit: waiter.request.count - has,
-        plainLimit: Math.min(request.worker.shape.hasDevices ? part : ofPlain, waiter.request.count - has),
-        request: lessTaken(request.request, taken.get(waiter)),
+        limit: pending.request.count - has,
+        cpuOnlyLimit: Math.min(request.worker.shape.hasDevices ? part : ofPlain, pending.request.count - has),
+        request: lessTaken(request.request, taken.get(pending)),
       };
     });
-    const { fleet, ledger } = view;
+    const { fleet, ledger } = cache;
     const classOf = (id: string) => classes.get(id);
     const state = { fleet, ledger, windows: this.windows, demand: this.#demand, classOf };
-    const { picks, throttled, hasKeptBack } = matchPass(state, requests, clock.monotonicMs());
+    const { picks, throttled, hasDeferred } = matchPass(state, requests, clock.monotonicMs());
     if (throttled.length > 0) this.#options.onThrottled(throttled);
-    if (hasKeptBack) this.#lookAgain ??= setTimeout(() => this.#lookAt(), keptBackMs).unref();
+    if (hasDeferred) this.#deferralTimer ??= setTimeout(() => this.#lookAt(), deferralMs).unref();
     let given = false;
-    open.forEach(([waiter], index) => {
+    open.forEach(([pending], index) => {
       const found = picks[index] ?? [];
       if (found.length === 0) return;
       given = true;
-      taken.set(waiter, [...(taken.get(waiter) ?? []), ...found]);
+      taken.set(pending, [...(taken.get(pending) ?? []), ...found]);
     });
     return given;
   }
 
   /** What was kept back may go to others now. */
   #lookAt(): void {
-    this.#lookAgain = undefined;
+    this.#deferralTimer = undefined;
     this.wake();
   }
 
   /** Those who wait with their workers. */
-  #asking(): (readonly [Waiter, PassRequest])[] {
-    const { fleet } = this.#options.view;
+  #asking(): (readonly [PendingAcquire, CandidateRequest])[] {
+    const { fleet } = this.#options.cache;
     const now = this.#options.clock.now().getTime();
-    const found: (readonly [Waiter, PassRequest])[] = [];
-    for (const waiter of this.#room.all()) {
-      const worker = fleet.worker(waiter.request.workerId);
+    const found: (readonly [PendingAcquire, CandidateRequest])[] = [];
+    for (const pending of this.#pending.all()) {
+      const worker = fleet.worker(pending.request.workerId);
       if (!worker) {
-        if (!waiter.waits) waiter.answer([]);
+        if (!pending.waits) pending.answer([]);
         continue;
       }
-      if (waiter.waits && this.#offersOld(waiter, worker.devices)) {
-        waiter.answer([]);
+      if (pending.waits && this.#offersOld(pending, worker.devices)) {
+        pending.answer([]);
         continue;
       }
       const untilEnd = worker.facts.endsAt ? (worker.facts.endsAt.getTime() - now) / 1000 : Infinity;
-      const remainingSeconds = Math.min(waiter.request.remainingSeconds ?? Infinity, untilEnd);
+      const remainingSeconds = Math.min(pending.request.remainingSeconds ?? Infinity, untilEnd);
       found.push([
-        waiter,
-        { worker, request: { ...waiter.request, remainingSeconds }, limit: waiter.request.count },
+        pending,
+        { worker, request: { ...pending.request, remainingSeconds }, limit: pending.request.count },
       ]);
     }
     return found;
   }
 
   /** Whether the devices of one who waits are others than those that it asked for: it asks again, with what it has now. */
-  #offersOld(waiter: Waiter, now: ArrangedDevices): boolean {
-    const asked = this.#devices.get(waiter);
+  #offersOld(pending: PendingAcquire, now: DeviceLayout): boolean {
+    const asked = this.#devices.get(pending);
     if (asked !== undefined && !hasSameDevices(asked, now)) return true;
-    this.#devices.set(waiter, now);
+    this.#devices.set(pending, now);
     return false;
   }
 
-  #write(waiter: Waiter, picks: readonly Choice[], queue: string): void {
-    this.#room.take(waiter);
-    this.#noteAnswer(lessTaken(waiter.request, picks));
+  #write(pending: PendingAcquire, picks: readonly PendingGrant[], queue: string): void {
+    this.#pending.take(pending);
+    this.#noteAnswer(lessTaken(pending.request, picks));
     this.#options.grants.write(picks, queue).then(
       (grants) => {
         this.#noteGrants(picks, grants);
-        if (grants.length > 0 || !waiter.waits || waiter.isOver()) waiter.answer(grants);
-        else if (this.#isClosed || this.#options.signal.aborted) waiter.refuse(termEnded());
-        else this.#room.putBack(waiter);
+        if (grants.length > 0 || !pending.waits || pending.isOver()) pending.answer(grants);
+        else if (this.#isClosed || this.#options.signal.aborted) pending.refuse(termEnded());
+        else this.#pending.requeue(pending);
         if (grants.length < picks.length) this.wake();
       },
-      (error: unknown) => waiter.refuse(error),
+      (error: unknown) => pending.refuse(error),
     );
   }
 
-  #noteGrants(picks: readonly Choice[], grants: readonly Grant[]): void {
+  #noteGrants(picks: readonly PendingGrant[], grants: readonly Grant[]): void {
     const { history, clock } = this.#options;
     const granted = new Set(grants.map(({ jobId }) => jobId));
     const now = clock.monotonicMs();
@@ -323,7 +326,7 @@ export class Dispatcher {
   }
 
   /** Windows of which nothing is known, and which one of those who ask might be served from. */
-  #unknownFor(requests: readonly PassRequest[]): ReadyWindow[] {
+  #unknownFor(requests: readonly CandidateRequest[]): ReadyWindow[] {
     const shapes = new Set(requests.map(({ worker }) => worker.shape));
     return [...this.windows.all()].filter((window) => {
       if (window.size > 0 || window.isComplete) return false;
@@ -340,7 +343,7 @@ export class Dispatcher {
   }
 
   #end(): void {
-    this.#room.refuseAll(termEnded());
+    this.#pending.refuseAll(termEnded());
     this.windows.clear();
   }
 }
@@ -349,7 +352,7 @@ function termEnded(): DomainError {
   return new DomainError('LEADER_UNAVAILABLE', 'This process does not lead the broker any more');
 }
 
-function lessTaken(request: AcquireRequest, picks: readonly Choice[] | undefined): AcquireRequest {
+function lessTaken(request: AcquireRequest, picks: readonly PendingGrant[] | undefined): AcquireRequest {
   if (!picks || picks.length === 0) return request;
   let { cores, memoryMiB, diskMiB } = request.free;
   for (const { cls } of picks) {

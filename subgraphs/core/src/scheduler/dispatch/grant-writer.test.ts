@@ -6,7 +6,7 @@ import { fenceStep } from '../leader/broker-lease.repository.js';
 import { anEntry, someRequirements } from '../../../test/support/scheduler.fixture.js';
 import { GrantWriter } from './grant-writer.js';
 import { Ledger } from '../cache/ledger.js';
-import type { Choice } from '../placement/matcher.js';
+import type { PendingGrant } from '../placement/matcher.js';
 import { prepareClass } from '../requirements/requirement-class.js';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 
@@ -55,7 +55,7 @@ function harness() {
   });
   const requirements = someRequirements();
   const cls = prepareClass(classIdOf(requirements), 0, requirements);
-  const picks = (count: number): Choice[] =>
+  const picks = (count: number): PendingGrant[] =>
     Array.from({ length: count }, () => {
       const entry = anEntry({ jobId: `job_${(serial += 1)}`, classId: cls.id, fence: Infinity });
       ledger.add(entry);

@@ -9,7 +9,7 @@ import type { TransitionRequest, TransitionWriter } from '../../jobs/transitions
 import type { Grant } from '../scheduler.types.js';
 import { fenceStep } from '../leader/broker-lease.repository.js';
 import type { Ledger } from '../cache/ledger.js';
-import type { Choice } from '../placement/matcher.js';
+import type { PendingGrant } from '../placement/matcher.js';
 
 /** Where fences come from: the leadership. */
 export interface FenceSource {
@@ -37,7 +37,7 @@ const longestWaitMs = 100;
 const wholeDevice = 1000;
 
 interface Waiting {
-  readonly picks: readonly Choice[];
+  readonly picks: readonly PendingGrant[];
   readonly queue: string;
   readonly resolve: (grants: readonly Grant[]) => void;
   readonly reject: (error: unknown) => void;
@@ -51,7 +51,7 @@ export class GrantWriter {
   #groups = 0;
   #isFlushDue = false;
   /** Until what waits goes in any case. */
-  #patience: NodeJS.Timeout | undefined;
+  #flushTimer: NodeJS.Timeout | undefined;
   readonly #writing = new Set<Promise<unknown>>();
 
   constructor(options: GrantWriterOptions) {
@@ -63,7 +63,7 @@ export class GrantWriter {
    * @returns the grants that were written; a job that is no longer ready is left out
    * @throws DomainError EPOCH_STALE or LEADER_UNAVAILABLE when this process does not lead any more
    */
-  write(picks: readonly Choice[], queue: string): Promise<readonly Grant[]> {
+  write(picks: readonly PendingGrant[], queue: string): Promise<readonly Grant[]> {
     const written = new Promise<readonly Grant[]>((resolve, reject) => {
       this.#waiting.push({ picks, queue, resolve, reject });
       this.#waitingPicks += picks.length;
@@ -83,15 +83,15 @@ export class GrantWriter {
   #flushSoon(): void {
     if (this.#isFlushDue) return;
     if (this.#groups > 0 && this.#waitingPicks < worthwhile) {
-      this.#patience ??= setTimeout(() => this.#flushNow(), longestWaitMs);
+      this.#flushTimer ??= setTimeout(() => this.#flushNow(), longestWaitMs);
       return;
     }
     this.#flushNow();
   }
 
   #flushNow(): void {
-    clearTimeout(this.#patience);
-    this.#patience = undefined;
+    clearTimeout(this.#flushTimer);
+    this.#flushTimer = undefined;
     this.#isFlushDue = true;
     setImmediate(() => void this.#flush());
   }
@@ -141,7 +141,7 @@ export class GrantWriter {
     );
   }
 
-  async #allocate(picks: readonly Choice[]): Promise<number> {
+  async #allocate(picks: readonly PendingGrant[]): Promise<number> {
     try {
       return await this.#options.fences.allocateFences(picks.length);
     } catch (error) {
@@ -153,14 +153,14 @@ export class GrantWriter {
   }
 
   /** A share of a device counts as its part. */
-  #gpuOf({ workerId, deviceIds, requirements }: Choice['entry']): StoredGpuGrant | undefined {
+  #gpuOf({ workerId, deviceIds, requirements }: PendingGrant['entry']): StoredGpuGrant | undefined {
     const [first] = deviceIds;
     if (first === undefined) return undefined;
     const model = this.#options.modelOf(workerId, first) ?? 'unknown';
     return { model, count: (deviceIds.length * (requirements.gpu?.share ?? wholeDevice)) / wholeDevice };
   }
 
-  #grantOf(entry: Choice['entry'], queue: string, fence: number): Grant {
+  #grantOf(entry: PendingGrant['entry'], queue: string, fence: number): Grant {
     const { jobId, attempt, deviceIds, owner, share, workerId } = entry;
     const attemptId = this.#options.ids.next('attempt');
     return { jobId, fence, attempt, attemptId, deviceIds, job: { owner, share, queue, workerId } };
@@ -168,7 +168,7 @@ export class GrantWriter {
 }
 
 function requestOf(
-  { jobId, workerId, queueId }: Choice['entry'],
+  { jobId, workerId, queueId }: PendingGrant['entry'],
   queue: string,
   { fence, attemptId, deviceIds }: Grant,
   gpu: StoredGpuGrant | undefined,

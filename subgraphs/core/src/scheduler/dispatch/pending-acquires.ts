@@ -2,7 +2,7 @@
 import type { AcquireRequest, Grant } from '../scheduler.types.js';
 
 /** One call of `acquireJobs` that has not been answered. */
-export interface Waiter {
+export interface PendingAcquire {
   readonly request: AcquireRequest;
   /** Whether it is content to wait when there is nothing at once. */
   readonly waits: boolean;
@@ -13,23 +13,23 @@ export interface Waiter {
 }
 
 /** How long a call may wait, and when nobody waits for its answer any more. */
-export interface Patience {
+export interface AcquireTimeout {
   readonly waitMs: number;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** See the head of this file. */
-export class WaitingRoom {
-  readonly #waiters = new Set<Waiter>();
+export class PendingAcquires {
+  readonly #calls = new Set<PendingAcquire>();
 
   /** How many wait. */
   get size(): number {
-    return this.#waiters.size;
+    return this.#calls.size;
   }
 
   /** All that wait, the first first. */
-  all(): readonly Waiter[] {
-    return [...this.#waiters];
+  all(): readonly PendingAcquire[] {
+    return [...this.#calls];
   }
 
   /**
@@ -38,7 +38,7 @@ export class WaitingRoom {
    */
   admit(
     request: AcquireRequest,
-    { waitMs, signal }: Patience,
+    { waitMs, signal }: AcquireTimeout,
     onAdmitted: () => void,
   ): Promise<readonly Grant[]> {
     if (signal?.aborted) return Promise.resolve([]);
@@ -47,14 +47,14 @@ export class WaitingRoom {
       const leave = (): void => {
         clearTimeout(timer);
         signal?.removeEventListener('abort', giveUp);
-        this.#waiters.delete(waiter);
+        this.#calls.delete(pending);
       };
       // While grants are being written it is not in the room: it gets those, or leaves when they came to nothing.
       const giveUp = (): void => {
         isOver = true;
-        if (this.#waiters.has(waiter)) waiter.answer([]);
+        if (this.#calls.has(pending)) pending.answer([]);
       };
-      const waiter: Waiter = {
+      const pending: PendingAcquire = {
         request,
         waits: waitMs > 0,
         isOver: () => isOver,
@@ -69,28 +69,28 @@ export class WaitingRoom {
       };
       const timer = waitMs > 0 ? setTimeout(giveUp, waitMs) : undefined;
       signal?.addEventListener('abort', giveUp);
-      this.#waiters.add(waiter);
+      this.#calls.add(pending);
       onAdmitted();
     });
   }
 
   /** Whether it still waits. */
-  has(waiter: Waiter): boolean {
-    return this.#waiters.has(waiter);
+  has(pending: PendingAcquire): boolean {
+    return this.#calls.has(pending);
   }
 
   /** Takes a waiter out while its grants are being written; it must be answered, refused or put back. */
-  take(waiter: Waiter): void {
-    this.#waiters.delete(waiter);
+  take(pending: PendingAcquire): void {
+    this.#calls.delete(pending);
   }
 
   /** Puts a waiter back: its grants came to nothing. */
-  putBack(waiter: Waiter): void {
-    this.#waiters.add(waiter);
+  requeue(pending: PendingAcquire): void {
+    this.#calls.add(pending);
   }
 
   /** Refuses all. */
   refuseAll(error: Error): void {
-    for (const waiter of this.all()) waiter.refuse(error);
+    for (const pending of this.all()) pending.refuse(error);
   }
 }

@@ -13,11 +13,11 @@ export interface GrantRef {
 }
 
 /** What is read of a job to take it back. */
-export type HeldForReturn = Pick<JobDocument, '_id' | 'state' | 'fence' | 'attempt' | 'retry' | 'workerId'>;
+export type HeldForRequeue = Pick<JobDocument, '_id' | 'state' | 'fence' | 'attempt' | 'retry' | 'workerId'>;
 
-/** What {@link SendBack} is made of. */
-export interface SendBackOptions {
-  readonly jobs: { heldByIds(ids: readonly string[]): Promise<readonly HeldForReturn[]> };
+/** What {@link RequeueGrants} is made of. */
+export interface RequeueGrantsOptions {
+  readonly jobs: { heldByIds(ids: readonly string[]): Promise<readonly HeldForRequeue[]> };
   readonly writer: TransitionWriter;
   readonly clock: Clock;
   readonly log: Logger;
@@ -59,10 +59,10 @@ const chunkSize = 1000;
 const maxRounds = 3;
 
 /** See the head of this file. */
-export class SendBack {
-  readonly #options: SendBackOptions;
+export class RequeueGrants {
+  readonly #options: RequeueGrantsOptions;
 
-  constructor(options: SendBackOptions) {
+  constructor(options: RequeueGrantsOptions) {
     this.#options = options;
   }
 
@@ -104,7 +104,7 @@ export class SendBack {
     return sent;
   }
 
-  #requestOf(job: HeldForReturn, error: StoredJobError, actor: string): TransitionRequest {
+  #requestOf(job: HeldForRequeue, error: StoredJobError, actor: string): TransitionRequest {
     const decision = decideAfterFailure(job, error, this.#options.clock.now());
     return {
       jobId: job._id,

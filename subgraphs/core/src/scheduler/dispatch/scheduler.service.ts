@@ -6,33 +6,33 @@ import { isHeld, isTerminal } from '../../jobs/model/job-state.js';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import type { TransitionWriter } from '../../jobs/transitions/transition.types.js';
 import type { AcquireRequest, Grant, JobEventFeed } from '../scheduler.types.js';
-import type { BrokerJobsRepository } from '../cache/scheduler-jobs.repository.js';
-import type { BrokerView } from '../cache/scheduler-cache.js';
+import type { SchedulerJobsRepository } from '../cache/scheduler-jobs.repository.js';
+import type { SchedulerCache } from '../cache/scheduler-cache.js';
 import { Dispatcher } from './dispatcher.js';
 import { GrantWriter } from './grant-writer.js';
 import type { BrokerLeadership } from '../leader/leadership.js';
 import type { Usage } from '../cache/ledger.js';
 import { fleetFacts } from '../explain/fleet-facts.js';
 import { GrantHistory } from '../cache/grant-history.js';
-import { explainPending, type PendingWorld, type PlaceInShare } from '../explain/pending.js';
+import { explainPending, type PendingWorld, type PositionInShare } from '../explain/pending.js';
 import type { FleetFacts, PendingFacts, WaitingJob } from '../explain/pending.types.js';
 import { positionOf } from '../explain/queue-position.js';
 import { experimentOf } from '../cache/ready-windows.js';
 import { prepareClass, type RequirementClass } from '../requirements/requirement-class.js';
 import type { RequirementClasses } from '../requirements/requirement-classes.js';
-import { grantLost, type GrantRef, type SendBack } from './requeue-grants.js';
+import { grantLost, type GrantRef, type RequeueGrants } from './requeue-grants.js';
 import { Throttle } from './throttle.js';
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 
-/** What {@link BrokerService} is made of. */
-export interface BrokerOptions {
-  readonly view: BrokerView;
+/** What {@link SchedulerService} is made of. */
+export interface SchedulerOptions {
+  readonly cache: SchedulerCache;
   readonly classes: RequirementClasses;
-  readonly jobs: BrokerJobsRepository;
+  readonly jobs: SchedulerJobsRepository;
   readonly leadership: BrokerLeadership;
   readonly writer: TransitionWriter;
-  readonly sendBack: SendBack;
+  readonly requeueGrants: RequeueGrants;
   readonly feed: JobEventFeed;
   readonly clock: Clock;
   readonly ids: Ids;
@@ -72,8 +72,8 @@ const maxFactsKept = 256;
 const pruneMs = 10_000;
 
 /** See the head of this file. */
-export class BrokerService {
-  readonly #options: BrokerOptions;
+export class SchedulerService {
+  readonly #options: SchedulerOptions;
   #term: Term | undefined;
   /** The beginning of the present term, until the ledger is made. */
   #preparing: Promise<void> = Promise.resolve();
@@ -82,13 +82,13 @@ export class BrokerService {
   #ticking: Promise<void> = Promise.resolve();
   #prunedAt = Number.NEGATIVE_INFINITY;
   /** Reasons to read jobs anew that have not been met yet. */
-  #anewDue = 0;
-  #isReadingAnew = false;
+  #rereadsDue = 0;
+  #isRereading = false;
   /** What was granted as far as this process saw it, also while others led. */
   readonly #history: GrantHistory;
   readonly #facts = new Map<string, { readonly facts: FleetFacts; readonly atMs: number }>();
 
-  constructor(options: BrokerOptions) {
+  constructor(options: SchedulerOptions) {
     this.#options = options;
     this.#history = new GrantHistory(options.clock.monotonicMs());
   }
@@ -110,22 +110,22 @@ export class BrokerService {
 
   /** Begins to follow events, and to lead whenever this process holds the lease. */
   async start(): Promise<void> {
-    const { view, feed, writer, leadership, tickMs = 1000 } = this.#options;
+    const { cache, feed, writer, leadership, tickMs = 1000 } = this.#options;
     this.#stops = [
-      view.onChange({
+      cache.onChange({
         events: (events) => this.#takeEvents(events),
         capacity: () => this.#term?.dispatcher.wake(),
-        foreignGrants: (grants) => this.#takeBack(grants),
+        foreignGrants: (grants) => this.#revokeLateGrants(grants),
         queues: () => undefined,
       }),
       feed.onEvents(
         (events) =>
-          void view.take(events).catch((err: unknown) => this.#readAnew('events were not taken in', err)),
+          void cache.take(events).catch((err: unknown) => this.#rereadJobs('events were not taken in', err)),
       ),
-      feed.onReset(() => void this.#readAnew('events may have gone by unseen')),
-      writer.onApplied((applied) => view.takeApplied(applied)),
+      feed.onReset(() => void this.#rereadJobs('events may have gone by unseen')),
+      writer.onApplied((applied) => cache.takeApplied(applied)),
     ];
-    await view.start();
+    await cache.start();
     this.#stops.push(
       leadership.onGained((signal) => void this.#lead(signal)),
       leadership.onLost(() => (this.#term = undefined)),
@@ -145,7 +145,7 @@ export class BrokerService {
     for (const stop of this.#stops) stop();
     this.#term = undefined;
     await this.#ticking;
-    await this.#options.view.stop();
+    await this.#options.cache.stop();
   }
 
   /**
@@ -192,7 +192,7 @@ export class BrokerService {
 
   /** What is granted to a share now. */
   shareUsage(path: string): Usage {
-    return this.#options.view.ledger.shareUse(path);
+    return this.#options.cache.ledger.shareUse(path);
   }
 
   #lead(signal: AbortSignal): Promise<void> {
@@ -203,25 +203,25 @@ export class BrokerService {
   }
 
   async #begin(signal: AbortSignal, prepared: () => void): Promise<void> {
-    const { leadership, view, classes, jobs, writer, clock, ids, log } = this.#options;
+    const { leadership, cache, classes, jobs, writer, clock, ids, log } = this.#options;
     const firstFence = leadership.firstFence ?? 0;
     try {
       // Grants of the former leader: all of them are in the store, and none can follow.
-      await view.refresh();
-      await view.reload();
+      await cache.refresh();
+      await cache.reload();
       if (signal.aborted) return;
       const grants = new GrantWriter({
         fences: leadership,
         writer,
-        ledger: view.ledger,
+        ledger: cache.ledger,
         ids,
         modelOf: (workerId, deviceId) =>
-          view.fleet.worker(workerId)?.facts.devices.find(({ id }) => id === deviceId)?.model,
-        onUncertain: (err) => void this.#readAnew('nobody knows whether grants were written', err),
+          cache.fleet.worker(workerId)?.facts.devices.find(({ id }) => id === deviceId)?.model,
+        onUncertain: (err) => void this.#rereadJobs('nobody knows whether grants were written', err),
       });
       const dispatcher = new Dispatcher({
         history: this.#history,
-        view,
+        cache,
         classes,
         jobs,
         grants,
@@ -230,8 +230,8 @@ export class BrokerService {
         signal,
         onThrottled: (over) => void throttle.putAside(over),
       });
-      const throttle = new Throttle({ view, windows: dispatcher.windows, jobs, classes, writer, log });
-      for (const { path } of view.fleet.shares()) throttle.note(path);
+      const throttle = new Throttle({ cache, windows: dispatcher.windows, jobs, classes, writer, log });
+      for (const { path } of cache.fleet.shares()) throttle.note(path);
       this.#term = { dispatcher, throttle, firstFence };
       prepared();
       await dispatcher.warm();
@@ -265,48 +265,50 @@ export class BrokerService {
    * A grant of a former leader that reached the store after this term began: its worker was never told, and what it took may have been given
    * to another meanwhile. It is taken back; an old word about a grant that has gone on since is refused by its fence.
    */
-  #takeBack(grants: readonly GrantRef[]): void {
+  #revokeLateGrants(grants: readonly GrantRef[]): void {
     const { firstFence } = this.#term ?? {};
     if (firstFence === undefined) return;
     const late = grants.filter(({ fence }) => fence < firstFence);
     if (late.length === 0) return;
-    const { sendBack, log } = this.#options;
-    sendBack.run(late, grantLost('it was granted by a former leader of the broker'), 'system:broker').then(
-      (count) => count > 0 && log.warn({ jobs: count }, 'late grants of a former leader were taken back'),
-      (err: unknown) => log.error({ err }, 'late grants of a former leader could not be taken back'),
-    );
+    const { requeueGrants, log } = this.#options;
+    requeueGrants
+      .run(late, grantLost('it was granted by a former leader of the broker'), 'system:broker')
+      .then(
+        (count) => count > 0 && log.warn({ jobs: count }, 'late grants of a former leader were taken back'),
+        (err: unknown) => log.error({ err }, 'late grants of a former leader could not be taken back'),
+      );
   }
 
   /** What is known from events is read from the store again. Faults are logged; the next reset or term does it again. */
-  async #readAnew(reason: string, err?: unknown): Promise<void> {
-    this.#anewDue += 1;
+  async #rereadJobs(reason: string, err?: unknown): Promise<void> {
+    this.#rereadsDue += 1;
     this.#options.log.warn({ reason, ...(err === undefined ? {} : { err }) }, 'the broker reads jobs anew');
-    await this.#readWhatIsDue();
+    await this.#rereadJobsDue();
   }
 
   /** The store may be away just then, as it is when a grant fails: then the next tick tries again. */
-  async #readWhatIsDue(): Promise<void> {
-    if (this.#isReadingAnew) return;
-    this.#isReadingAnew = true;
+  async #rereadJobsDue(): Promise<void> {
+    if (this.#isRereading) return;
+    this.#isRereading = true;
     try {
-      while (this.#anewDue > 0) {
-        const due = this.#anewDue;
-        await this.#options.view.reload();
+      while (this.#rereadsDue > 0) {
+        const due = this.#rereadsDue;
+        await this.#options.cache.reload();
         await this.#term?.dispatcher.restart();
-        this.#anewDue -= due;
+        this.#rereadsDue -= due;
       }
     } catch (err) {
       this.#options.log.error({ err }, 'the broker could not read jobs anew, and tries again');
     } finally {
-      this.#isReadingAnew = false;
+      this.#isRereading = false;
     }
   }
 
   #tick(): void {
     this.#ticking = this.#ticking.then(async () => {
       try {
-        if (this.#anewDue > 0) await this.#readWhatIsDue();
-        await this.#options.view.refresh();
+        if (this.#rereadsDue > 0) await this.#rereadJobsDue();
+        await this.#options.cache.refresh();
         this.#term?.dispatcher.prune();
         this.#pruneClasses();
         if (!this.#term) return;
@@ -318,18 +320,18 @@ export class BrokerService {
   }
 
   #pruneClasses(): void {
-    const { classes, view, clock } = this.#options;
+    const { classes, cache, clock } = this.#options;
     const now = clock.monotonicMs();
     if (now - this.#prunedAt < pruneMs) return;
     this.#prunedAt = now;
     const inUse = new Set<string>();
-    for (const { classId } of view.ledger.entries()) inUse.add(classId);
+    for (const { classId } of cache.ledger.entries()) inUse.add(classId);
     for (const { classId } of this.#term?.dispatcher.windows.all() ?? []) inUse.add(classId);
     classes.prune(inUse, now);
   }
 
   /** The place of a job that is ready, as far as this process knows it. */
-  async #place(job: WaitingJob): Promise<PlaceInShare> {
+  async #place(job: WaitingJob): Promise<PositionInShare> {
     const { dispatcher } = this.#term ?? {};
     await dispatcher?.learn(job.share);
     const windows = dispatcher?.windows;
@@ -342,10 +344,10 @@ export class BrokerService {
   }
 
   #world(): PendingWorld {
-    const { view, clock } = this.#options;
+    const { cache, clock } = this.#options;
     return {
-      fleet: view.fleet,
-      ledger: view.ledger,
+      fleet: cache.fleet,
+      ledger: cache.ledger,
       history: this.#term && this.#history,
       nowMs: clock.monotonicMs(),
       wallMs: clock.now().getTime(),

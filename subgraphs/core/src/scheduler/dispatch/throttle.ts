@@ -4,15 +4,15 @@
  */
 import type { Logger } from '@rhizome/log';
 import type { TransitionRequest, TransitionWriter } from '../../jobs/transitions/transition.types.js';
-import type { BrokerJobsRepository } from '../cache/scheduler-jobs.repository.js';
-import type { BrokerView } from '../cache/scheduler-cache.js';
+import type { SchedulerJobsRepository } from '../cache/scheduler-jobs.repository.js';
+import type { SchedulerCache } from '../cache/scheduler-cache.js';
 import { experimentOf, type ReadyWindows } from '../cache/ready-windows.js';
 
 /** What {@link Throttle} is made of. */
 export interface ThrottleOptions {
-  readonly view: BrokerView;
+  readonly cache: SchedulerCache;
   readonly windows: ReadyWindows;
-  readonly jobs: Pick<BrokerJobsRepository, 'throttled'>;
+  readonly jobs: Pick<SchedulerJobsRepository, 'throttled'>;
   readonly classes: {
     load(ids: Iterable<string>): Promise<void>;
     get(id: string): { readonly requirements: { readonly cores: number } } | undefined;
@@ -43,10 +43,10 @@ export class Throttle {
   async putAside(
     jobs: readonly { readonly jobId: string; readonly share: string; readonly owner: string }[],
   ): Promise<void> {
-    const { view, writer, log } = this.#options;
+    const { cache, writer, log } = this.#options;
     const requests = jobs.map(({ jobId, share, owner }): TransitionRequest => {
       this.note(share);
-      const reason = `owner ${owner} has its limit of ${view.fleet.share(share).ownerLimitCores ?? 0} cores of share ${share} in use`;
+      const reason = `owner ${owner} has its limit of ${cache.fleet.share(share).ownerLimitCores ?? 0} cores of share ${share} in use`;
       return { jobId, from: 'ACTIVATED', to: 'THROTTLED', by: 'broker', actor: 'system:broker', reason };
     });
     await writer
@@ -72,12 +72,12 @@ export class Throttle {
     else if (found.length === 0 && after === '') this.#shares.delete(share);
     else this.#shares.set(share, '');
     await classes.load(found.map(({ classId }) => classId));
-    const room = new Map<string, number>();
+    const freeCores = new Map<string, number>();
     const back = found.filter(({ owner, classId }) => {
       const cores = classes.get(classId)?.requirements.cores ?? Infinity;
-      const left = room.get(owner) ?? this.#roomOf(share, owner);
+      const left = freeCores.get(owner) ?? this.#freeCoresOf(share, owner);
       const fits = cores <= left;
-      room.set(owner, fits ? left - cores : left);
+      freeCores.set(owner, fits ? left - cores : left);
       return fits;
     });
     const requests = back.map(({ _id }): TransitionRequest => ({
@@ -92,13 +92,13 @@ export class Throttle {
   }
 
   /** Cores that the owner may still take, less what of its jobs is ready already: nobody is let in twice for the same room. */
-  #roomOf(share: string, owner: string): number {
-    const { view, windows, classes } = this.#options;
-    const limit = view.fleet.share(share).ownerLimitCores;
+  #freeCoresOf(share: string, owner: string): number {
+    const { cache, windows, classes } = this.#options;
+    const limit = cache.fleet.share(share).ownerLimitCores;
     if (limit === undefined) return Infinity;
-    let room = limit - view.ledger.ownerCores(share, owner);
+    let freeCores = limit - cache.ledger.ownerCores(share, owner);
     for (const window of windows.of(share))
-      room -= window.countOf(owner) * (classes.get(window.classId)?.requirements.cores ?? 0);
-    return room;
+      freeCores -= window.countOf(owner) * (classes.get(window.classId)?.requirements.cores ?? 0);
+    return freeCores;
   }
 }

@@ -2,22 +2,22 @@
 import { deviceChecks } from '../../gpus/verdict/device-checks.js';
 import { fitDevices } from '../../gpus/verdict/device-fit.js';
 import type { DeviceShape } from '../../gpus/capacity/device-shape.js';
-import type { DeviceFacts } from '../../gpus/verdict/verdict.types.js';
-import type { Alike } from '../cache/equivalent-workers.js';
+import type { Device } from '../../gpus/verdict/verdict.types.js';
+import type { EquivalentWorkers } from '../cache/equivalent-workers.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
-import type { StoredDevice } from '../../gpus/device.types.js';
+import type { DeviceDocument } from '../../gpus/device.types.js';
 import type { Gain } from './relaxation.types.js';
 
 /** Devices with the same facts, wherever they are. */
 export interface DeviceKind {
-  readonly facts: DeviceFacts;
+  readonly facts: Device;
   /** Names of the checks that it fails. */
   readonly fails: ReadonlySet<string>;
 }
 
 /** Workers that are alike, with what devices each has. */
 export interface KindsOfHost {
-  readonly group: Alike;
+  readonly group: EquivalentWorkers;
   readonly shape: DeviceShape;
   readonly kinds: ReadonlyMap<DeviceKind, number>;
 }
@@ -30,10 +30,13 @@ export interface Changed {
 }
 
 /** The kinds of each group: equal ones are one object. */
-export function kindsOfHosts(gpu: StoredGpuRequirement, groups: readonly Alike[]): readonly KindsOfHost[] {
+export function kindsOfHosts(
+  gpu: StoredGpuRequirement,
+  groups: readonly EquivalentWorkers[],
+): readonly KindsOfHost[] {
   const asked = deviceChecks.filter((check) => check.text(gpu) !== undefined);
   const known = new Map<string, DeviceKind>();
-  const kindOf = (facts: DeviceFacts): DeviceKind => {
+  const kindOf = (facts: Device): DeviceKind => {
     const key = factsKey(facts);
     let kind = known.get(key);
     if (!kind) {
@@ -43,7 +46,7 @@ export function kindsOfHosts(gpu: StoredGpuRequirement, groups: readonly Alike[]
     return kind;
   };
   return groups.map((group) => {
-    const shape = group.one.candidate.devices();
+    const shape = group.one.profile.devices();
     const byNumber: DeviceKind[] = [];
     const kinds = new Map<DeviceKind, number>();
     shape.facts.forEach((facts, position) => {
@@ -55,7 +58,7 @@ export function kindsOfHosts(gpu: StoredGpuRequirement, groups: readonly Alike[]
 }
 
 /** What a verdict may depend on. */
-function factsKey(facts: DeviceFacts & Partial<StoredDevice>): string {
+function factsKey(facts: Device & Partial<DeviceDocument>): string {
   const { id: _id, sources: _sources, pciAddress: _address, parentId, ...told } = facts;
   return JSON.stringify([parentId !== undefined, told]);
 }
@@ -102,6 +105,6 @@ export function servingDevices(
   let found = 0;
   for (const [kind, count] of kinds) if (serves(kind)) found += count;
   if (found < gpu.count) return 0;
-  const isPicky = gpu.exclusive === true || (gpu.nvlink && gpu.count > 1);
-  return isPicky && !fitDevices(gpu, shape) ? 0 : found;
+  const isPerHost = gpu.exclusive === true || (gpu.nvlink && gpu.count > 1);
+  return isPerHost && !fitDevices(gpu, shape) ? 0 : found;
 }

@@ -4,7 +4,7 @@
  * here is told, without place and wait.
  */
 import type { Logger } from '@rhizome/log';
-import type { AskedRequirements, BrokerService } from '../dispatch/scheduler.service.js';
+import type { AskedRequirements, SchedulerService } from '../dispatch/scheduler.service.js';
 import type { Leadership } from '../leader/leadership.js';
 import { callLeader, type LeaderAnswer, type LeaderCaller } from '../leader/leader-call.js';
 import type { PendingFacts, WaitingJob } from './pending.types.js';
@@ -16,7 +16,7 @@ export interface ExplanationCaller extends LeaderCaller {
 
 /** What {@link Explanations} is made of. */
 export interface ExplanationsOptions {
-  readonly broker: Pick<BrokerService, 'pending' | 'explain' | 'isLeading'>;
+  readonly scheduler: Pick<SchedulerService, 'pending' | 'explain' | 'isLeading'>;
   readonly leadership: Pick<Leadership, 'leaderUrl'>;
   /** Where this process takes calls; nowhere where it is alone. */
   readonly ownUrl?: (() => string | undefined) | undefined;
@@ -76,7 +76,7 @@ export class Explanations {
   async explain(asked: AskedRequirements, input: object, caller: ExplanationCaller): Promise<PendingFacts> {
     const query = { query: ofRequirements, variables: { input } };
     const data = await this.#ask<RequirementsAnswer>(query, caller);
-    return data?.explainRequirements?.pending ?? this.#options.broker.explain(asked);
+    return data?.explainRequirements?.pending ?? this.#options.scheduler.explain(asked);
   }
 
   async #pendingOf(
@@ -85,11 +85,11 @@ export class Explanations {
   ): Promise<readonly (PendingFacts | null)[]> {
     const representations = jobs.map(({ _id }) => ({ __typename: 'Job', id: _id }));
     const data = await this.#ask<JobsAnswer>({ query: ofJobs, variables: { jobs: representations } }, caller);
-    const told = new Map((data?._entities ?? []).map((job) => [job?.id, job?.pending]));
+    const grantsWritten = new Map((data?._entities ?? []).map((job) => [job?.id, job?.pending]));
     return Promise.all(
       jobs.map(async (job) => {
-        const answer = told.get(job._id);
-        return answer === undefined ? this.#options.broker.pending(job) : answer;
+        const answer = grantsWritten.get(job._id);
+        return answer === undefined ? this.#options.scheduler.pending(job) : answer;
       }),
     );
   }
@@ -99,9 +99,9 @@ export class Explanations {
     operation: { readonly query: string; readonly variables: Readonly<Record<string, unknown>> },
     { isForwarded, ...caller }: ExplanationCaller,
   ): Promise<LeaderAnswer<T>['data']> {
-    const { broker, leadership, ownUrl, log } = this.#options;
+    const { scheduler, leadership, ownUrl, log } = this.#options;
     const url = leadership.leaderUrl();
-    if (broker.isLeading || isForwarded || url === undefined || url === ownUrl?.()) return undefined;
+    if (scheduler.isLeading || isForwarded || url === undefined || url === ownUrl?.()) return undefined;
     try {
       const { data, errors } = await callLeader<T>(url, { ...operation, timeoutMs }, caller);
       if (!errors || errors.length === 0) return data;

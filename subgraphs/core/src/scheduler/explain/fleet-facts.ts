@@ -1,6 +1,6 @@
 /** What the fleet offers a class: constraint by constraint, all together, and now. Pure. Workers of one shape are looked at once. */
 import { fitDevices } from '../../gpus/verdict/device-fit.js';
-import { type Alike, alike } from '../cache/equivalent-workers.js';
+import { type EquivalentWorkers, equivalentWorkers } from '../cache/equivalent-workers.js';
 import { isAmount } from '../requirements/constraints.js';
 import type { Fleet } from '../cache/fleet.js';
 import type { Ledger } from '../cache/ledger.js';
@@ -8,7 +8,7 @@ import type { ConstraintFacts, FleetFacts } from './pending.types.js';
 import { relaxationsOf } from './relaxations.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import { plural } from '../../shared/plural.js';
-import { hasRoomNow } from '../placement/fits-now.js';
+import { fitsNow } from '../placement/fits-now.js';
 import type { AmountName, Constraint } from '../requirements/constraint.types.js';
 import type { Standing } from './relaxation.types.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
@@ -27,7 +27,7 @@ const maxReasons = 3;
 /** The facts for jobs of an experiment. */
 export function fleetFacts(cls: RequirementClass, experiment: string, world: FactsWorld): FleetFacts {
   const { fleet, ledger, wallMs } = world;
-  const groups = alike(fleet, experiment, cls, wallMs);
+  const groups = equivalentWorkers(fleet, experiment, cls, wallMs);
   const standings = groups.map((group): Standing => ({
     group,
     failed: [],
@@ -53,15 +53,15 @@ export function fleetFacts(cls: RequirementClass, experiment: string, world: Fac
   };
 }
 
-function freeNow({ one, workers }: Alike, cls: RequirementClass, ledger: Ledger): number {
+function freeNow({ one, workers }: EquivalentWorkers, cls: RequirementClass, ledger: Ledger): number {
   const { gpu } = cls.requirements;
-  const fit = gpu && !gpu.optional ? fitDevices(gpu, one.candidate.devices()) : undefined;
-  return workers.reduce((free, worker) => free + Number(hasRoomNow(worker, cls, fit, ledger)), 0);
+  const fit = gpu && !gpu.optional ? fitDevices(gpu, one.profile.devices()) : undefined;
+  return workers.reduce((free, worker) => free + Number(fitsNow(worker, cls, fit, ledger)), 0);
 }
 
 /** Why the group does not meet the constraint, or undefined if it does. */
-function refusalOf(constraint: Constraint, { one, endsTooSoon }: Alike): string | undefined {
-  const refusal = constraint.refusal(one.candidate);
+function refusalOf(constraint: Constraint, { one, endsTooSoon }: EquivalentWorkers): string | undefined {
+  const refusal = constraint.refusal(one.profile);
   if (refusal === undefined && endsTooSoon && constraint.about === 'walltimeSeconds') return 'ends too soon';
   return refusal;
 }
@@ -73,7 +73,7 @@ function factsOf(constraint: Constraint, standings: readonly Standing[], count: 
   for (const standing of standings) {
     const { one } = standing.group;
     const reason = refusalOf(constraint, standing.group);
-    const own = constraint.devicesThatPass?.(one.candidate);
+    const own = constraint.devicesThatPass?.(one.profile);
     if (reason === undefined) alone.add(standing.group, own ? trues(own) : one.facts.devices.length);
     else {
       standing.failed.push(constraint);
@@ -109,7 +109,7 @@ class Reasons {
     this.#amount = isAmount(about) ? about : undefined;
   }
 
-  note(reason: string, { one, workers }: Alike): void {
+  note(reason: string, { one, workers }: EquivalentWorkers): void {
     const name = this.#amount;
     if (name === undefined || shortOf(name, one) !== reason) {
       this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + workers.length);
@@ -150,7 +150,7 @@ class Tally {
   workers = 0;
   devices = 0;
 
-  add({ one, workers }: Alike, devicesOfEach: number): void {
+  add({ one, workers }: EquivalentWorkers, devicesOfEach: number): void {
     this.queues.add(one.shape.queue.id);
     this.workers += workers.length;
     this.devices += devicesOfEach * workers.length;
@@ -163,6 +163,6 @@ function trues(values: readonly boolean[]): number {
   return found;
 }
 
-function sum(groups: readonly Alike[], of: (group: Alike) => number): number {
+function sum(groups: readonly EquivalentWorkers[], of: (group: EquivalentWorkers) => number): number {
   return groups.reduce((all, group) => all + of(group), 0);
 }

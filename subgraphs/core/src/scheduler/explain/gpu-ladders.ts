@@ -2,7 +2,7 @@
 import { compareVersions, isVersion } from '../../gpus/catalogue/versions.js';
 import { capabilityOf } from '../../gpus/verdict/cuda-check.js';
 import { deviceChecks } from '../../gpus/verdict/device-checks.js';
-import type { DeviceFacts } from '../../gpus/verdict/verdict.types.js';
+import type { Device } from '../../gpus/verdict/verdict.types.js';
 import { togetherText } from '../requirements/gpu-constraints.js';
 import { plural } from '../../shared/plural.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
@@ -15,7 +15,7 @@ export interface Ladder {
   /** Names of the checks that may come out otherwise. */
   readonly affects: readonly string[];
   /** Steps that may do for a host, from the devices that nothing else keeps away, and how many of them there are. */
-  stepsOf(devices: readonly DeviceFacts[], count: number): readonly Step[];
+  stepsOf(devices: readonly Device[], count: number): readonly Step[];
   /** The nearest to what is asked first. */
   compare(a: Step, b: Step): number;
   change(step: Step): string;
@@ -72,7 +72,7 @@ const versions = [
     name: 'minDriverVersion',
     check: 'driver',
     word: 'driver',
-    of: ({ driverVersion }: DeviceFacts) => driverVersion,
+    of: ({ driverVersion }: Device) => driverVersion,
     cost: 0.3,
   },
 ] as const;

@@ -5,7 +5,7 @@ import { rocmReleases } from '../../gpus/catalogue/rocm-releases.js';
 import { compareVersions } from '../../gpus/catalogue/versions.js';
 import { capabilityOf, driversFor } from '../../gpus/verdict/cuda-check.js';
 import { isPartition, partOf } from '../../gpus/capacity/gpu-equivalents.js';
-import type { DeviceFacts } from '../../gpus/verdict/verdict.types.js';
+import type { Device } from '../../gpus/verdict/verdict.types.js';
 import { type Changed, failsOnly, type KindsOfHost } from './device-kinds.js';
 import { togetherText } from '../requirements/gpu-constraints.js';
 import { textOf } from './gpu-ladders.js';
@@ -16,7 +16,7 @@ import type { Change } from './relaxation.types.js';
 interface GpuVariant extends Change, Changed {}
 
 /** Devices that nothing but these checks keeps away. */
-type Near = (...affects: readonly string[]) => readonly DeviceFacts[];
+type Near = (...affects: readonly string[]) => readonly Device[];
 
 /** Whether code runs depends on both, and each may make up for the other. */
 const code = ['cuda', 'targets'] as const;
@@ -55,7 +55,7 @@ const distinct = (values: readonly (string | undefined)[]): string[] => [
 ];
 
 /** The widest word that takes the device: of its family, else of its model. */
-function wordFor(device: DeviceFacts): string {
+function wordFor(device: Device): string {
   const row = modelOf(device);
   return row?.families[0] ?? row?.name ?? device.model;
 }
@@ -236,7 +236,7 @@ function partVariants(gpu: StoredGpuRequirement, near: Near): readonly GpuVarian
 /** Smaller parts than are asked, and partitions where whole devices are asked: slices have names of their own. */
 function fractionVariants(
   gpu: StoredGpuRequirement,
-  devices: readonly DeviceFacts[],
+  devices: readonly Device[],
   constraint: string,
   plain: StoredGpuRequirement,
 ): readonly GpuVariant[] {

@@ -33,7 +33,7 @@ export function hostGains(
 
 function gainOf(standing: Standing, { gpu }: StoredRequirements, workers?: number): Gain {
   const { group } = standing;
-  const fit = gpu && !gpu.optional ? fitDevices(gpu, group.one.candidate.devices()) : undefined;
+  const fit = gpu && !gpu.optional ? fitDevices(gpu, group.one.profile.devices()) : undefined;
   return { group, workers: workers ?? group.workers.length, devices: fit?.positions.length ?? 0 };
 }
 
@@ -90,7 +90,7 @@ function wordGains(
     ({ requirements: changed, ...change }) => {
       const kept = constraint.about === 'selector' ? undefined : selector;
       const own = hostConstraintsOf(changed, kept).find(({ about }) => about === constraint.about);
-      const gained = standings.filter(({ group }) => own?.refusal(group.one.candidate) === undefined);
+      const gained = standings.filter(({ group }) => own?.refusal(group.one.profile) === undefined);
       return {
         ...change,
         constraint: constraint.text,

@@ -9,7 +9,7 @@ import type { QueueFacts } from '../../queues/queue-facts.types.js';
 const maxNamed = 3;
 
 /** Why none of the workers that the job may go to takes jobs, or undefined where there is one that does. */
-export function nobodyReason(
+export function noEligibleWorkers(
   fleet: Fleet,
   experiment: string,
   { requirements: { queue: bound } }: RequirementClass,

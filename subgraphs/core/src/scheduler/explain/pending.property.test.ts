@@ -19,7 +19,7 @@ import { compareKeys, ReadyWindow } from '../cache/ready-window.js';
 import { changedBy } from '../../../test/support/relaxations.fixture.js';
 import { prepareClass } from '../requirements/requirement-class.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
-import type { StoredDevice } from '../../gpus/device.types.js';
+import type { DeviceDocument } from '../../gpus/device.types.js';
 import type { WorkerFacts } from '../worker-facts.types.js';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 
@@ -39,7 +39,13 @@ const anyDevice = fc.record(
     hasMemory: fc.boolean(),
     driverVersion: fc.constantFrom(...drivers),
     eccEnabled: fc.boolean(),
-    health: fc.constantFrom<StoredDevice['health']>('HEALTHY', 'HEALTHY', 'HEALTHY', 'UNHEALTHY', 'UNKNOWN'),
+    health: fc.constantFrom<DeviceDocument['health']>(
+      'HEALTHY',
+      'HEALTHY',
+      'HEALTHY',
+      'UNHEALTHY',
+      'UNKNOWN',
+    ),
   },
   { requiredKeys: ['at', 'hasMemory', 'health'] },
 );
@@ -94,7 +100,7 @@ const anyRequirements = fc
 
 type Spec = (typeof anyWorker extends fc.Arbitrary<infer T> ? T : never) & { readonly id: string };
 
-function storedDevices({ id, devices }: Spec): readonly StoredDevice[] {
+function storedDevices({ id, devices }: Spec): readonly DeviceDocument[] {
   return devices.map(({ at, hasMemory, ...facts }, index) => {
     const { model, vendor, memoryMiB } = models[at] ?? models[0];
     return { id: `${id}-${index}`, model, vendor, ...(hasMemory ? { memoryMiB } : {}), ...facts };
@@ -107,7 +113,7 @@ const numbers = (version: string): number =>
   version.split('.').reduce((sum, part, at) => sum + Number(part) * 1000 ** (3 - at), 0);
 
 /** The rules of devices, by the beginning of the constraint's text. */
-const deviceRules: readonly [RegExp, (gpu: StoredGpuRequirement, device: StoredDevice) => boolean][] = [
+const deviceRules: readonly [RegExp, (gpu: StoredGpuRequirement, device: DeviceDocument) => boolean][] = [
   [/^gpu is healthy/, (_gpu, { health }) => health === 'HEALTHY'],
   [/^gpu vendor/, ({ vendor }, device) => vendor === undefined || vendor === device.vendor],
   [
@@ -132,7 +138,7 @@ const deviceRules: readonly [RegExp, (gpu: StoredGpuRequirement, device: StoredD
   ],
   [/^gpu ecc/, ({ ecc }, { eccEnabled }) => ecc !== true || eccEnabled === true],
 ];
-const servesAll = (gpu: StoredGpuRequirement, device: StoredDevice): boolean =>
+const servesAll = (gpu: StoredGpuRequirement, device: DeviceDocument): boolean =>
   deviceRules.every(([, rule]) => rule(gpu, device));
 
 /** The rules of hosts, in the same way. */
@@ -148,7 +154,7 @@ const hostRules: readonly [RegExp, (wanted: StoredRequirements, spec: Spec) => b
   [/^network/, ({ network }, spec) => !network || spec.network === true],
 ];
 
-function serving({ gpu }: StoredRequirements, spec: Spec): readonly StoredDevice[] {
+function serving({ gpu }: StoredRequirements, spec: Spec): readonly DeviceDocument[] {
   return gpu === undefined ? [] : storedDevices(spec).filter((device) => servesAll(gpu, device));
 }
 
@@ -221,7 +227,7 @@ function counted(
   return texts.map((constraint) => {
     const host = hostRules.find(([form]) => form.test(constraint))?.[1];
     const rule = deviceRules.find(([form]) => form.test(constraint))?.[1] ?? servesAll;
-    const own = (device: StoredDevice): boolean => gpu !== undefined && rule(gpu, device);
+    const own = (device: DeviceDocument): boolean => gpu !== undefined && rule(gpu, device);
     const isAll = !host && rule === servesAll;
     // All together is met by a host as a whole: one with too few such devices counts none of them.
     const alone = specs.flatMap((spec) => {
@@ -236,7 +242,7 @@ function counted(
       const isAlone = isAll || storedDevices(spec).filter(own).length >= count;
       return isAlone && passing.length >= count ? [{ spec, devices: passing }] : [];
     });
-    const sum = (rows: readonly { devices: readonly StoredDevice[] }[]): number =>
+    const sum = (rows: readonly { devices: readonly DeviceDocument[] }[]): number =>
       rows.reduce((total, { devices }) => total + devices.length, 0);
     const facts = {
       constraint,
@@ -317,9 +323,12 @@ test('for any fleet and requirements: a change that is proposed gains what it sa
         const gaining = values.filter((value) =>
           others.some((spec) => fits({ ...wanted, [name]: value }, spec)),
         );
-        const told = relaxations.filter(({ change }) => change.startsWith(`${name} >=`));
-        if (gaining.length === 0) expect(told).toEqual([]);
-        else expect(told[0]?.change).toBe(`${name} >= ${Math.max(...gaining)} instead of ${wanted[name]}`);
+        const grantsWritten = relaxations.filter(({ change }) => change.startsWith(`${name} >=`));
+        if (gaining.length === 0) expect(grantsWritten).toEqual([]);
+        else
+          expect(grantsWritten[0]?.change).toBe(
+            `${name} >= ${Math.max(...gaining)} instead of ${wanted[name]}`,
+          );
       }
     }),
     { numRuns: 600 },

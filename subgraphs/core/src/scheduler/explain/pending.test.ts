@@ -13,13 +13,13 @@ import {
 import { Fleet } from '../cache/fleet.js';
 import { GrantHistory } from '../cache/grant-history.js';
 import { Ledger } from '../cache/ledger.js';
-import { explainPending, type PlaceInShare } from './pending.js';
+import { explainPending, type PositionInShare } from './pending.js';
 import type { PendingFacts, WaitingJob } from './pending.types.js';
 import { positionOf, timeOfId } from './queue-position.js';
-import { quietMs } from '../placement/idle-hosts.js';
+import { idleWindowMs } from '../placement/recently-idle-hosts.js';
 import { ReadyWindow } from '../cache/ready-window.js';
 import { prepareClass } from '../requirements/requirement-class.js';
-import type { StoredDevice } from '../../gpus/device.types.js';
+import type { DeviceDocument } from '../../gpus/device.types.js';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 
 let fleet: Fleet;
@@ -33,7 +33,12 @@ beforeEach(() => {
 });
 
 /** Equal workers with the same devices. */
-function hosts(count: number, queueId: string, devices: readonly Partial<StoredDevice>[], cores = 32): void {
+function hosts(
+  count: number,
+  queueId: string,
+  devices: readonly Partial<DeviceDocument>[],
+  cores = 32,
+): void {
   for (let i = 0; i < count; i += 1) {
     const id = `worker_${(workers += 1)}`;
     const own = devicesOfHost(id, devices);
@@ -41,7 +46,7 @@ function hosts(count: number, queueId: string, devices: readonly Partial<StoredD
   }
 }
 
-const ready: PlaceInShare = { position: 0, positionIsEstimate: false, inClass: 0 };
+const ready: PositionInShare = { position: 0, positionIsEstimate: false, inClass: 0 };
 
 function explain(
   requirements: Partial<StoredRequirements>,
@@ -49,7 +54,7 @@ function explain(
     place = ready,
     history,
     nowMs = 0,
-  }: { place?: PlaceInShare | null; history?: GrantHistory; nowMs?: number } = {},
+  }: { place?: PositionInShare | null; history?: GrantHistory; nowMs?: number } = {},
 ): PendingFacts {
   const wanted = someRequirements({ diskMiB: 0, ...requirements });
   const classId = classIdOf(wanted);
@@ -222,12 +227,12 @@ describe('why a job waits', () => {
     hosts(1, 'queue_1', [{}]);
     fleet.put(aWorker({ id: 'plain', queueId: 'queue_1' }));
     const free = { cores: 8, memoryMiB: 16_384, diskMiB: 100_000 };
-    fleet.quiet.answered({ workerId: 'plain', count: 8, free, freeDeviceIds: [] }, 0);
+    fleet.recentlyIdle.answered({ workerId: 'plain', count: 8, free, freeDeviceIds: [] }, 0);
     expect(explain({}, { nowMs: 100 }).summary).toMatch(
       /1 host without GPUs has room and is about to ask: for 2\.5 s at most hosts with GPUs leave it to them\.$/,
     );
     expect(explain({ gpu: aGpu() }, { nowMs: 100 }).summary).not.toMatch(/about to ask/);
-    expect(explain({}, { nowMs: quietMs }).summary).not.toMatch(/about to ask/);
+    expect(explain({}, { nowMs: idleWindowMs }).summary).not.toMatch(/about to ask/);
   });
 
   test('a share that has its limit of GPUs in use is told, though workers have room', () => {
@@ -306,7 +311,7 @@ describe('the wait', () => {
     expect(seconds(400_000)).toBeGreaterThan(10 * seconds(5000));
   });
 
-  test.each<[string, PlaceInShare | null, GrantHistory | undefined, RegExp]>([
+  test.each<[string, PositionInShare | null, GrantHistory | undefined, RegExp]>([
     ['where too little was granted', ready, granted([1, 2]), /^Only 2 jobs /],
     ['where others were granted', ready, granted([1, 2, 3, 4, 5], 'beta/default'), /^No job /],
     ['where grants were long ago', ready, granted([1, 2, 3, 4, 5].map((at) => at - 4e6)), /^No job /],

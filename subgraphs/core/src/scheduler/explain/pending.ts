@@ -5,15 +5,15 @@ import type { Fleet } from '../cache/fleet.js';
 import { type GrantHistory, unknownWait } from '../cache/grant-history.js';
 import type { Ledger } from '../cache/ledger.js';
 import type { FleetFacts, PendingFacts, WaitEstimate, WaitingJob } from './pending.types.js';
-import { nobodyReason } from './no-eligible-workers.js';
-import { quietMs, QuietRooms } from '../placement/idle-hosts.js';
-import type { Place as PlaceInShare } from './queue-position.js';
+import { noEligibleWorkers } from './no-eligible-workers.js';
+import { idleWindowMs, ReservedForCpuHosts } from '../placement/recently-idle-hosts.js';
+import type { PositionInShare } from './queue-position.js';
 import { experimentOf } from '../cache/ready-windows.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import { mayTake, mayTakeGpus, ownerMayTake, standing } from '../placement/share-order.js';
 import { plural } from '../../shared/plural.js';
 
-export type { Place as PlaceInShare } from './queue-position.js';
+export type { PositionInShare } from './queue-position.js';
 
 /** What an explanation rests on. */
 export interface PendingWorld {
@@ -31,7 +31,7 @@ export function explainPending(
   job: WaitingJob,
   cls: RequirementClass,
   world: PendingWorld,
-  place: PlaceInShare | null,
+  place: PositionInShare | null,
   known?: FleetFacts,
 ): PendingFacts {
   const { fleet, ledger } = world;
@@ -51,7 +51,7 @@ function waitOf(
   job: WaitingJob,
   facts: FleetFacts,
   { history, nowMs }: PendingWorld,
-  place: PlaceInShare | null,
+  place: PositionInShare | null,
 ): WaitEstimate {
   if (ownReason(job) !== undefined || place === null)
     return unknownWait(0, 'It is not ready, and when it will be is not known.');
@@ -77,14 +77,14 @@ type Counts = Omit<PendingFacts, 'summary'>;
 
 function fleetReason(job: WaitingJob, cls: RequirementClass, counts: Counts, world: PendingWorld): string {
   const { workersConsidered, workersThatFit, workersFreeNow } = counts;
-  const nobody = nobodyReason(world.fleet, experimentOf(job.share), cls);
-  if (nobody !== undefined) return nobody;
+  const noneEligible = noEligibleWorkers(world.fleet, experimentOf(job.share), cls);
+  if (noneEligible !== undefined) return noneEligible;
   if (workersThatFit === 0) return misfitReason(counts);
   const overLimit = shareReason(job, cls, world);
   if (overLimit !== undefined) return overLimit;
   if (workersFreeNow === 0)
     return `Waits for room: ${workersThatFit} of ${plural(workersConsidered, 'worker')} could run it, but none has room now${turnOf(counts)}.`;
-  return `Ready: ${plural(workersFreeNow, 'worker')} ${workersFreeNow === 1 ? 'has' : 'have'} room for it${turnOf(counts)}.${keptBackReason(job, cls, world)}`;
+  return `Ready: ${plural(workersFreeNow, 'worker')} ${workersFreeNow === 1 ? 'has' : 'have'} room for it${turnOf(counts)}.${deferralReason(job, cls, world)}`;
 }
 
 /** Which constraint keeps it from all workers. */
@@ -126,12 +126,12 @@ function shareReason(
 const rounded = (gpus: number): string => String(Math.round(gpus * 1000) / 1000);
 
 /** Why a host with GPUs that asks does not get it, where there is such a reason. */
-function keptBackReason({ share }: WaitingJob, cls: RequirementClass, world: PendingWorld): string {
+function deferralReason({ share }: WaitingJob, cls: RequirementClass, world: PendingWorld): string {
   const { fleet } = world;
-  if (cls.requirements.gpu !== undefined || fleet.quiet.size === 0) return '';
+  if (cls.requirements.gpu !== undefined || fleet.recentlyIdle.size === 0) return '';
   if (![...fleet.shapes()].some((shape) => shape.hasDevices && shape.mayFit(cls))) return '';
-  const { hosts } = new QuietRooms(world).keep(cls, experimentOf(share), Infinity);
+  const { hosts } = new ReservedForCpuHosts(world).keep(cls, experimentOf(share), Infinity);
   if (hosts === 0) return '';
   const who = `${plural(hosts, 'host')} without GPUs ${hosts === 1 ? 'has room and is' : 'have room and are'} about to ask`;
-  return ` ${who}: for ${quietMs / 1000} s at most hosts with GPUs leave it to them.`;
+  return ` ${who}: for ${idleWindowMs / 1000} s at most hosts with GPUs leave it to them.`;
 }

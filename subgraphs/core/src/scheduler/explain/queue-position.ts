@@ -19,7 +19,7 @@ export function timeOfId(id: string): number | undefined {
 }
 
 /** A place in a share, and among the jobs of one class. */
-export interface Place extends Position {
+export interface PositionInShare extends Position {
   /** Ready jobs of its own class before it; null where that is not known. */
   readonly inClass: number | null;
 }
@@ -35,7 +35,7 @@ export function positionOf(
   ready: number | undefined,
   nowMs: number,
   own?: ReadyWindow,
-): Place {
+): PositionInShare {
   let [before, known] = [0, 0];
   /** Windows that end before the job: all in them come first, and more that only the store knows. */
   const short: { readonly window: ReadyWindow; readonly part: number }[] = [];

@@ -1,5 +1,5 @@
 /** Changes of a job's requirements, and what each gains. */
-import type { Alike } from '../cache/equivalent-workers.js';
+import type { EquivalentWorkers } from '../cache/equivalent-workers.js';
 import type { Constraint } from '../requirements/constraint.types.js';
 
 /** A change of one thing. */
@@ -13,7 +13,7 @@ export interface Change {
 
 /** Workers that would fit. */
 export interface Gain {
-  readonly group: Alike;
+  readonly group: EquivalentWorkers;
   /** How many of the group. */
   readonly workers: number;
   /** Devices of each that would serve. */
@@ -27,7 +27,7 @@ export interface Gained extends Change {
 
 /** A group of workers against all constraints. */
 export interface Standing {
-  readonly group: Alike;
+  readonly group: EquivalentWorkers;
   /** The constraints that it does not meet, by themselves. */
   readonly failed: Constraint[];
   /** Devices that meet all device constraints so far, by position. */

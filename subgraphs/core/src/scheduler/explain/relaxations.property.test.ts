@@ -7,7 +7,7 @@ import { deviceChecks } from '../../gpus/verdict/device-checks.js';
 import { deviceFacts, deviceVerdict } from '../../gpus/verdict/device-verdict.js';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { someRequirements } from '../../../test/support/scheduler.fixture.js';
-import { constraintsOf, candidateOf, hostConstraintsOf } from '../requirements/constraints.js';
+import { constraintsOf, profileOf, hostConstraintsOf } from '../requirements/constraints.js';
 import { fleetFacts } from './fleet-facts.js';
 import { Fleet } from '../cache/fleet.js';
 import { Ledger } from '../cache/ledger.js';
@@ -23,7 +23,7 @@ import {
   wallMs,
 } from '../../../test/support/relaxations-worlds.fixture.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
-import type { StoredDevice } from '../../gpus/device.types.js';
+import type { DeviceDocument } from '../../gpus/device.types.js';
 import type { WorkerFacts } from '../worker-facts.types.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
@@ -37,19 +37,19 @@ function isConsidered(worker: WorkerFacts): boolean {
 }
 
 /** Devices that serve one by one, and whether enough of them do together: tried set by set. */
-function serving(gpu: StoredGpuRequirement, worker: WorkerFacts): readonly StoredDevice[] {
+function serving(gpu: StoredGpuRequirement, worker: WorkerFacts): readonly DeviceDocument[] {
   const facts = deviceFacts(worker.devices, queueOf(worker).limits.gpuSharing ?? false);
   const found = worker.devices.filter((_device, at) => {
     const own = facts[at];
     return own !== undefined && deviceVerdict(gpu, own).kind !== 'NO';
   });
   const isConnected = gpu.nvlink && gpu.count > 1;
-  const groupOf = (device: StoredDevice): string | undefined =>
+  const groupOf = (device: DeviceDocument): string | undefined =>
     device.nvlinkGroup ?? worker.devices.find(({ id }) => id === device.parentId)?.nvlinkGroup;
-  const isSet = (set: readonly StoredDevice[]): boolean =>
+  const isSet = (set: readonly DeviceDocument[]): boolean =>
     (!isConnected || new Set(set.map(groupOf)).size === 1) &&
     (!gpu.exclusive || new Set(set.map(({ id, parentId }) => parentId ?? id)).size === set.length);
-  const sets = (from: number, set: readonly StoredDevice[]): boolean => {
+  const sets = (from: number, set: readonly DeviceDocument[]): boolean => {
     if (set.length === gpu.count) return isSet(set);
     return found.slice(from).some((device, at) => sets(from + at + 1, [...set, device]));
   };
@@ -59,10 +59,10 @@ function serving(gpu: StoredGpuRequirement, worker: WorkerFacts): readonly Store
 function fitsHost(wanted: StoredRequirements, worker: WorkerFacts): boolean {
   const selector = wanted.selector === undefined ? undefined : compileSelector(wanted.selector);
   const left = worker.endsAt ? (worker.endsAt.getTime() - wallMs) / 1000 : Infinity;
-  const candidate = candidateOf(worker, queueOf(worker));
+  const profile = profileOf(worker, queueOf(worker));
   return (
     left >= wanted.walltimeSeconds &&
-    hostConstraintsOf(wanted, selector).every((one) => one.refusal(candidate) === undefined)
+    hostConstraintsOf(wanted, selector).every((one) => one.refusal(profile) === undefined)
   );
 }
 
@@ -208,15 +208,15 @@ test('for any fleet and requirements: what is proposed gains what it says, and n
   const seen = new Set<string>();
   fc.assert(
     fc.property(anyRequirements, anyFleet, (wanted, all) => {
-      const told = facts(wanted, all);
+      const grantsWritten = facts(wanted, all);
       const workers = all.filter(isConsidered);
-      expect(told.workersConsidered).toBe(workers.length);
-      expect(told.workersThatFit).toBe(workers.filter((worker) => fits(wanted, worker)).length);
+      expect(grantsWritten.workersConsidered).toBe(workers.length);
+      expect(grantsWritten.workersThatFit).toBe(workers.filter((worker) => fits(wanted, worker)).length);
       const others = workers.filter((worker) => !fits(wanted, worker));
       const gainedBy = (relaxed: StoredRequirements): readonly WorkerFacts[] =>
         others.filter((worker) => fits(relaxed, worker));
       const most = new Map<string, number>();
-      for (const { constraint, change, ...gain } of told.relaxations) {
+      for (const { constraint, change, ...gain } of grantsWritten.relaxations) {
         const relaxed = changedBy(wanted, change);
         const gained = gainedBy(relaxed);
         const devices = gained.flatMap((worker) => (relaxed.gpu ? serving(relaxed.gpu, worker) : []));
@@ -230,16 +230,16 @@ test('for any fleet and requirements: what is proposed gains what it says, and n
         most.set(constraint, Math.max(most.get(constraint) ?? 0, gain.workersGained));
         seen.add(change.replace(/\S*\d\S*/g, '#').split(' instead')[0] ?? '');
       }
-      const texts = told.constraints.map(({ constraint }) => constraint);
+      const texts = grantsWritten.constraints.map(({ constraint }) => constraint);
       for (const constraint of most.keys()) expect(texts).toContain(constraint);
       // The list has room for five: what it has no room for it need not tell.
-      const isFull = told.relaxations.length >= 5;
+      const isFull = grantsWritten.relaxations.length >= 5;
       for (const [constraint, relaxed] of changes(wanted, workers)) {
         if (isFull && !most.has(constraint)) continue;
         const gained = gainedBy(relaxed).length;
         if (gained > (most.get(constraint) ?? 0) && !isFull)
           throw new Error(
-            `${constraint}: ${JSON.stringify(relaxed)} gains ${gained}, told is ${JSON.stringify(told.relaxations)}`,
+            `${constraint}: ${JSON.stringify(relaxed)} gains ${gained}, told is ${JSON.stringify(grantsWritten.relaxations)}`,
           );
       }
     }),

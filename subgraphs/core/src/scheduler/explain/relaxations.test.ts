@@ -14,7 +14,7 @@ import { Fleet } from '../cache/fleet.js';
 import { Ledger } from '../cache/ledger.js';
 import type { FleetFacts } from './pending.types.js';
 import { prepareClass } from '../requirements/requirement-class.js';
-import type { StoredDevice } from '../../gpus/device.types.js';
+import type { DeviceDocument } from '../../gpus/device.types.js';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 
 const wallMs = Date.UTC(2026, 0, 1);
@@ -28,7 +28,7 @@ beforeEach(() => {
 
 function host(
   id: string,
-  devices: readonly Partial<StoredDevice>[],
+  devices: readonly Partial<DeviceDocument>[],
   change: Parameters<typeof aWorker>[0] = {},
 ): void {
   const own = devicesOfHost(id, devices);
@@ -100,12 +100,12 @@ test('workers that end too soon do not fit, and a shorter time is proposed', () 
   host('long', [], ends(300));
   host('short', [], ends(30));
   host('over', [], { endsAt: new Date(wallMs - 1000) });
-  const told = facts({ walltimeSeconds: 86_400 });
-  expect(told).toMatchObject({ workersThatFit: 0, mostFailed: 'walltimeSeconds >= 86400' });
-  expect(told.constraints.find(({ constraint }) => constraint.startsWith('walltime'))?.reasons).toEqual([
-    'ends too soon (3 workers)',
-  ]);
-  expect(told.relaxations).toMatchObject([
+  const grantsWritten = facts({ walltimeSeconds: 86_400 });
+  expect(grantsWritten).toMatchObject({ workersThatFit: 0, mostFailed: 'walltimeSeconds >= 86400' });
+  expect(
+    grantsWritten.constraints.find(({ constraint }) => constraint.startsWith('walltime'))?.reasons,
+  ).toEqual(['ends too soon (3 workers)']);
+  expect(grantsWritten.relaxations).toMatchObject([
     { change: 'walltimeSeconds >= 18000 instead of 86400', workersGained: 1 },
     { change: 'walltimeSeconds >= 1800 instead of 86400', workersGained: 2 },
   ]);
@@ -115,9 +115,9 @@ test('workers that end too soon do not fit, and a shorter time is proposed', () 
 test('a selector that names a host keeps its workers apart from others of their shape', () => {
   host('n1', [{}]);
   host('n2', [{}]);
-  const told = facts({ selector: 'worker.host == "n2"', gpu: aGpu() });
-  expect(told).toMatchObject({ workersConsidered: 2, workersThatFit: 1 });
-  expect(told.relaxations).toMatchObject([{ change: 'without the selector', workersGained: 1 }]);
+  const grantsWritten = facts({ selector: 'worker.host == "n2"', gpu: aGpu() });
+  expect(grantsWritten).toMatchObject({ workersConsidered: 2, workersThatFit: 1 });
+  expect(grantsWritten.relaxations).toMatchObject([{ change: 'without the selector', workersGained: 1 }]);
 });
 
 test('GPUs of grants whose devices are not known by name are not free', () => {

@@ -1,5 +1,5 @@
 /** Buckets of one place in the order in which they are filled: by free devices, then by free cores, the least first. */
-import { wholeDevicesOf } from './capacity-order.js';
+import { wholeDevicesOf } from './capacity-rules.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { Bucket } from './placement.types.js';
 
@@ -11,13 +11,13 @@ export class BucketOrder {
   /** Takes in a bucket that somebody came into. */
   add(bucket: Bucket): void {
     const level = (this.#levels[bucket.wholeFree] ??= []);
-    level.splice(place(level, bucket.room.cores), 0, bucket);
+    level.splice(firstWithCores(level, bucket.capacity.cores), 0, bucket);
   }
 
   /** Takes out a bucket that is empty. */
   remove(bucket: Bucket): void {
     const level = this.#levels[bucket.wholeFree];
-    const at = level?.indexOf(bucket, place(level, bucket.room.cores)) ?? -1;
+    const at = level?.indexOf(bucket, firstWithCores(level, bucket.capacity.cores)) ?? -1;
     if (at >= 0) level?.splice(at, 1);
   }
 
@@ -25,7 +25,7 @@ export class BucketOrder {
   mayHold({ requirements: { cores, gpu } }: RequirementClass): boolean {
     for (let free = wholeDevicesOf(gpu); free < this.#levels.length; free += 1) {
       const level = this.#levels[free];
-      if ((level?.[level.length - 1]?.room.cores ?? 0) >= cores) return true;
+      if ((level?.[level.length - 1]?.capacity.cores ?? 0) >= cores) return true;
     }
     return false;
   }
@@ -39,9 +39,9 @@ export class BucketOrder {
     for (let free = devices; free < this.#levels.length; free += 1) {
       const level = this.#levels[free];
       if (!level) continue;
-      for (let at = place(level, cores); at < level.length; at += 1) {
+      for (let at = firstWithCores(level, cores); at < level.length; at += 1) {
         const bucket = level[at];
-        if (!bucket || bucket.room.memoryMiB < memoryMiB || bucket.room.diskMiB < diskMiB) continue;
+        if (!bucket || bucket.capacity.memoryMiB < memoryMiB || bucket.capacity.diskMiB < diskMiB) continue;
         if (accepts(bucket)) return;
       }
     }
@@ -49,11 +49,11 @@ export class BucketOrder {
 }
 
 /** The first index with as many cores. */
-function place(level: readonly Bucket[], cores: number): number {
+function firstWithCores(level: readonly Bucket[], cores: number): number {
   let [low, high] = [0, level.length];
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((level[middle]?.room.cores ?? 0) < cores) low = middle + 1;
+    if ((level[middle]?.capacity.cores ?? 0) < cores) low = middle + 1;
     else high = middle;
   }
   return low;

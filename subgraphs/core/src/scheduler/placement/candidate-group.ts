@@ -1,34 +1,37 @@
 /** A place of a board: workers of one shape that ask, by what they have room for. */
-import { roomText } from '../../gpus/capacity/device-capacity.js';
-import { roomNumber } from './capacity-order.js';
-import type { Asker, Bucket } from './placement.types.js';
+import { deviceCapacityKey } from '../../gpus/capacity/device-capacity.js';
+import { capacityHash } from './capacity-rules.js';
+import type { Candidate, Bucket } from './placement.types.js';
 import type { BucketOrder } from './bucket-order.js';
 import type { Shape } from '../cache/fleet.types.js';
 
 /** Workers of one shape whose callers may take the same. */
-export interface Place {
+export interface CandidateGroup {
   readonly shape: Shape;
   readonly experiments: readonly string[] | undefined;
   readonly queue: { left: number };
   /** Every bucket each time that somebody comes into it. */
   readonly log: Bucket[];
-  /** By {@link roomNumber}: those of one number are told apart by comparing them. */
+  /** By {@link capacityHash}: those of one number are told apart by comparing them. */
   readonly buckets: Map<number, Bucket[]>;
   readonly order: BucketOrder;
 }
 
 /** The bucket of the place that the worker belongs in. */
-export function bucketOf({ buckets }: Place, { room, leftPlain }: Asker): Bucket | undefined {
-  const alike = buckets.get(roomNumber(room));
-  if (!alike) return undefined;
-  const { cores, memoryMiB, diskMiB, devices } = room;
-  const [takesPlain, text] = [leftPlain > 0, roomText(devices)];
-  return alike.find(
+export function bucketOf(
+  { buckets }: CandidateGroup,
+  { capacity, leftCpuOnly }: Candidate,
+): Bucket | undefined {
+  const sameHash = buckets.get(capacityHash(capacity));
+  if (!sameHash) return undefined;
+  const { cores, memoryMiB, diskMiB, devices } = capacity;
+  const [takesCpuOnly, text] = [leftCpuOnly > 0, deviceCapacityKey(devices)];
+  return sameHash.find(
     (bucket) =>
-      bucket.room.cores === cores &&
-      bucket.room.memoryMiB === memoryMiB &&
-      bucket.room.diskMiB === diskMiB &&
-      bucket.takesPlain === takesPlain &&
-      roomText(bucket.room.devices) === text,
+      bucket.capacity.cores === cores &&
+      bucket.capacity.memoryMiB === memoryMiB &&
+      bucket.capacity.diskMiB === diskMiB &&
+      bucket.takesCpuOnly === takesCpuOnly &&
+      deviceCapacityKey(bucket.capacity.devices) === text,
   );
 }

@@ -1,7 +1,7 @@
 /** Whether a worker has room for a job now, by what the ledger says is taken. Pure. */
 import type { DeviceFit } from '../../gpus/verdict/device-fit.js';
 import { chooseDevices } from '../../gpus/capacity/device-choice.js';
-import { deviceRoom } from '../../gpus/capacity/device-capacity.js';
+import { deviceCapacity } from '../../gpus/capacity/device-capacity.js';
 import type { DeviceBooking, Ledger } from '../cache/ledger.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
@@ -11,7 +11,7 @@ import type { FleetWorker } from '../cache/fleet.types.js';
  * Whether a worker that fits could begin a job of the class now.
  * @param fit the devices of its shape that serve; left out where none are needed
  */
-export function hasRoomNow(
+export function fitsNow(
   worker: FleetWorker,
   cls: RequirementClass,
   fit: DeviceFit | undefined,
@@ -46,8 +46,10 @@ function hasDevicesNow(
     // A device in use has nothing left for those who want it whole.
     if (gpu.share === undefined) return false;
   }
-  const room = deviceRoom(devices, () => true, bookings);
-  return chooseDevices(unnamed === 0 ? gpu : { ...gpu, count: gpu.count + unnamed }, fit, room) !== undefined;
+  const capacity = deviceCapacity(devices, () => true, bookings);
+  return (
+    chooseDevices(unnamed === 0 ? gpu : { ...gpu, count: gpu.count + unnamed }, fit, capacity) !== undefined
+  );
 }
 
 /** Whether a job of it keeps others off a whole GPU. */

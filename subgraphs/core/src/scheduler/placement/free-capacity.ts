@@ -1,14 +1,14 @@
 /** What a worker that asks has room for: what it says, but never more than the ledger leaves of what it has. */
-import { deviceRoom, type DeviceRoom } from '../../gpus/capacity/device-capacity.js';
-import { hasLeast, type LeastRoom } from './capacity-order.js';
-import type { Room } from './placement.types.js';
+import { deviceCapacity, type DeviceCapacity } from '../../gpus/capacity/device-capacity.js';
+import { meetsMinimum, type MinimumDemand } from './capacity-rules.js';
+import type { FreeCapacity } from './placement.types.js';
 import type { AcquireRequest } from '../scheduler.types.js';
 import type { Fleet } from '../cache/fleet.js';
 import type { Ledger } from '../cache/ledger.js';
 import { bookingsOnHost } from '../cache/shared-devices.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
 
-const noDevices: DeviceRoom = {
+const noDevices: DeviceCapacity = {
   shape: { key: '', facts: [], gpus: [], kinds: [], parts: [], sizes: [] },
   free: [],
   memoryMiB: [],
@@ -19,21 +19,21 @@ const noDevices: DeviceRoom = {
  * @param least what it has room for if it matters: of most that ask it is seen at once that they are full
  * @returns undefined where it does not matter
  */
-export function roomOf(
+export function freeCapacity(
   { fleet, ledger }: { readonly fleet: Fleet; readonly ledger: Ledger },
   { worker, request }: { readonly worker: FleetWorker; readonly request: AcquireRequest },
-  least: LeastRoom,
-): Room | undefined {
+  least: MinimumDemand,
+): FreeCapacity | undefined {
   const { id, hardware } = worker.facts;
   if (!hasUntouched(worker.devices.ids, ledger.bookings(id), least.wholeFree)) return undefined;
   const used = ledger.workerUse(id);
-  const room = {
+  const capacity = {
     cores: Math.min(request.free.cores, hardware.cores - used.cores),
     memoryMiB: Math.min(request.free.memoryMiB, hardware.memoryMiB - used.memoryMiB),
     diskMiB: Math.min(request.free.diskMiB, hardware.diskMiB - used.diskMiB),
     devices: worker.shape.hasDevices ? devicesOf(fleet, ledger, worker, request) : noDevices,
   };
-  return hasLeast(room, least) ? room : undefined;
+  return meetsMinimum(capacity, least) ? capacity : undefined;
 }
 
 /** Whether nothing is given away of so many of the devices. Bookings of a device that is reported no more do not count. */
@@ -53,15 +53,15 @@ function hasUntouched(
 const fewDevices = 16;
 
 function devicesOf(
-  { neighbours }: Fleet,
+  { sharedDevices }: Fleet,
   ledger: Ledger,
   { facts: { id }, devices }: FleetWorker,
   { freeDeviceIds }: AcquireRequest,
-): DeviceRoom {
+): DeviceCapacity {
   let offered: ReadonlySet<string> | undefined;
   const isOffered = (deviceId: string): boolean => {
     if (freeDeviceIds.length <= fewDevices) return freeDeviceIds.includes(deviceId);
     return (offered ??= new Set(freeDeviceIds)).has(deviceId);
   };
-  return deviceRoom(devices, isOffered, bookingsOnHost(id, { neighbours, ledger }, isOffered));
+  return deviceCapacity(devices, isOffered, bookingsOnHost(id, { sharedDevices, ledger }, isOffered));
 }

@@ -4,16 +4,16 @@
  * and a class that does not fit a worker is set aside for it, whatever number of jobs it has.
  */
 import { askedGpus, gpusOf } from '../../gpus/capacity/gpu-equivalents.js';
-import { Board } from './placement-round.js';
-import { type LeastRoom, leastOf } from './capacity-order.js';
-import type { Asker, Placing } from './placement.types.js';
+import { PlacementRound } from './placement-round.js';
+import { type MinimumDemand, minimumDemand } from './capacity-rules.js';
+import type { Candidate, Placement } from './placement.types.js';
 import type { AcquireRequest, LedgerEntry, ReadyJob } from '../scheduler.types.js';
-import { roomOf } from './free-capacity.js';
-import type { Demand } from '../cache/gpu-demand.js';
+import { freeCapacity } from './free-capacity.js';
+import type { GpuDemand } from '../cache/gpu-demand.js';
 import type { Fleet } from '../cache/fleet.js';
 import { Heap } from './heap.js';
 import type { Ledger } from '../cache/ledger.js';
-import { QuietRooms } from './idle-hosts.js';
+import { ReservedForCpuHosts } from './recently-idle-hosts.js';
 import { compareKeys, type ReadyWindow } from '../cache/ready-window.js';
 import { experimentOf, type ReadyWindows } from '../cache/ready-windows.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
@@ -29,16 +29,16 @@ import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
 
 /** A worker that asks, with what it may get at most in this pass. */
-export interface PassRequest {
+export interface CandidateRequest {
   readonly worker: FleetWorker;
   readonly request: AcquireRequest;
   readonly limit: number;
   /** Of them, jobs without GPUs: they are spread over all who ask; left out: as many. */
-  readonly plainLimit?: number;
+  readonly cpuOnlyLimit?: number;
 }
 
 /** A job chosen for a worker; it has left its window and stands in the ledger, unwritten. */
-export interface Choice {
+export interface PendingGrant {
   readonly entry: LedgerEntry;
   readonly cls: RequirementClass;
 }
@@ -46,11 +46,11 @@ export interface Choice {
 /** What a pass decided. */
 export interface PassResult {
   /** Choices of each request, in the order of the requests. */
-  readonly picks: readonly (readonly Choice[])[];
+  readonly picks: readonly (readonly PendingGrant[])[];
   /** Jobs whose owners are over their limit; they have left their windows. */
   readonly throttled: readonly { readonly jobId: string; readonly share: string; readonly owner: string }[];
   /** Whether jobs without GPUs were left to hosts without GPUs that are about to ask. */
-  readonly hasKeptBack: boolean;
+  readonly hasDeferred: boolean;
 }
 
 /** What a pass works on. */
@@ -59,7 +59,7 @@ export interface MatcherState {
   readonly windows: ReadyWindows;
   readonly ledger: Ledger;
   /** What places are priced by; left out: they are not. */
-  readonly demand?: Demand;
+  readonly demand?: GpuDemand;
   /** A class that is ready for matching, or undefined while it is not loaded. */
   classOf(classId: string): RequirementClass | undefined;
 }
@@ -80,7 +80,7 @@ interface ShareView {
 /** Decides a pass. `sinceMs` is the time, which the entries of the ledger are dated with. */
 export function matchPass(
   state: MatcherState,
-  requests: readonly PassRequest[],
+  requests: readonly CandidateRequest[],
   sinceMs: number,
 ): PassResult {
   return new Pass(state, requests, sinceMs).run();
@@ -91,35 +91,35 @@ const noOutputs: readonly string[] = [];
 /** One pass: job by job in the order of shares, each to the best place that there is for it. */
 class Pass {
   readonly #state: MatcherState;
-  readonly #requests: readonly PassRequest[];
+  readonly #requests: readonly CandidateRequest[];
   readonly #sinceMs: number;
-  readonly #board: Board;
-  readonly #picks: Choice[][];
+  readonly #round: PlacementRound;
+  readonly #picks: PendingGrant[][];
   readonly #throttled: { jobId: string; share: string; owner: string }[] = [];
   /** Made when a job without GPUs first finds no better place than a host with GPUs. */
-  #quiet: QuietRooms | undefined;
+  #reserved: ReservedForCpuHosts | undefined;
   /** Jobs of a class and experiment that may still go to hosts with GPUs. */
   readonly #surplus = new Map<RequirementClass, Map<string, number>>();
-  #hasKeptBack = false;
+  #hasDeferred = false;
   /** Shares that may have something still, and how they stood when they were put in: usage only grows during a pass. */
   readonly #shares = new Heap<{ readonly share: ShareView; readonly at: ShareStanding }>((a, b) =>
     compareStandings(a.at, b.at),
   );
 
-  constructor(state: MatcherState, requests: readonly PassRequest[], sinceMs: number) {
+  constructor(state: MatcherState, requests: readonly CandidateRequest[], sinceMs: number) {
     this.#state = state;
     this.#requests = requests;
     this.#sinceMs = sinceMs;
     const { demand, fleet } = state;
-    this.#board = new Board(demand && { demand, hosts: () => fleet.hostKinds() });
+    this.#round = new PlacementRound(demand && { demand, hosts: () => fleet.hostKinds() });
     this.#picks = requests.map(() => []);
   }
 
   run(): PassResult {
     const classes = this.#collect();
-    if (classes.size > 0) this.#admit(leastOf([...classes, ...this.#priced()]));
-    if (this.#board.isOpen) this.#serve();
-    return { picks: this.#picks, throttled: this.#throttled, hasKeptBack: this.#hasKeptBack };
+    if (classes.size > 0) this.#admit(minimumDemand([...classes, ...this.#priced()]));
+    if (this.#round.isOpen) this.#serve();
+    return { picks: this.#picks, throttled: this.#throttled, hasDeferred: this.#hasDeferred };
   }
 
   /** The shares with ready jobs. @returns the classes of those */
@@ -148,7 +148,7 @@ class Pass {
   }
 
   /** @param least what a worker has room for if it matters in this pass */
-  #admit(least: LeastRoom): void {
+  #admit(least: MinimumDemand): void {
     const { ledger } = this.#state;
     this.#requests.forEach((asked, index) => {
       const { worker, request, limit } = asked;
@@ -157,24 +157,24 @@ class Pass {
       const most = queue.limits.maxRunningJobs;
       const queueLeft = most === undefined ? Infinity : most - ledger.queueJobs(queue.id);
       if (worker.facts.state !== 'READY' || left <= 0 || queueLeft <= 0) return;
-      const room = roomOf(this.#state, asked, least);
-      if (!room) return;
-      const asker: Asker = {
+      const capacity = freeCapacity(this.#state, asked, least);
+      if (!capacity) return;
+      const candidate: Candidate = {
         index,
         worker,
         request,
-        room,
+        capacity,
         left,
-        leftPlain: Math.min(left, asked.plainLimit ?? left),
+        leftCpuOnly: Math.min(left, asked.cpuOnlyLimit ?? left),
         seconds: request.remainingSeconds ?? Infinity,
       };
-      this.#board.admit(asker, queueLeft);
+      this.#round.admit(candidate, queueLeft);
     });
-    this.#board.ready();
+    this.#round.ready();
   }
 
   #serve(): void {
-    while (this.#board.isOpen) {
+    while (this.#round.isOpen) {
       const share = this.#nextShare();
       if (!share) break;
       if (this.#takeFrom(share)) this.#shares.push({ share, at: this.#standing(share.path) });
@@ -203,9 +203,9 @@ class Pass {
       }
       const { cls } = queued;
       // What finds no room now finds none later in this pass: room and quota only shrink.
-      if (this.#board.isParked(cls, share.experiment) || !this.#mayTake(share.path, cls)) continue;
-      const placing = this.#find(cls, share);
-      if (!placing) continue;
+      if (this.#round.isExhausted(cls, share.experiment) || !this.#mayTake(share.path, cls)) continue;
+      const placement = this.#find(cls, share);
+      if (!placement) continue;
       queued.window.shift();
       const next = queued.window.head;
       if (next) share.heap.push({ ...queued, head: next });
@@ -215,18 +215,18 @@ class Pass {
         this.#throttled.push({ jobId: job.id, share: share.path, owner: job.owner });
         continue;
       }
-      this.#take(job, cls, share.path, placing);
+      this.#take(job, cls, share.path, placement);
       return true;
     }
   }
 
   /** The best place for a job of the class of which the share may have the GPUs. */
-  #find(cls: RequirementClass, { path, experiment }: ShareView): Placing | undefined {
+  #find(cls: RequirementClass, { path, experiment }: ShareView): Placement | undefined {
     const { gpu } = cls.requirements;
-    const find = (one: RequirementClass): Placing | undefined =>
-      this.#board.find(one, experiment, () => this.#isSurplus(cls, experiment));
-    const placing = find(cls);
-    if (!placing || !gpu || this.#mayTakeGpus(path, chargeOf(gpu, placing))) return placing;
+    const find = (one: RequirementClass): Placement | undefined =>
+      this.#round.find(one, experiment, () => this.#isSurplus(cls, experiment));
+    const placement = find(cls);
+    if (!placement || !gpu || this.#mayTakeGpus(path, chargeOf(gpu, placement))) return placement;
     // What is optional is left out; others wait until the share has less.
     return gpu.optional ? find(withoutGpus(cls)) : undefined;
   }
@@ -242,20 +242,22 @@ class Pass {
     if (!ofClass) this.#surplus.set(cls, (ofClass = new Map()));
     let left = ofClass.get(experiment);
     if (left === undefined) {
-      this.#quiet ??= this.#quietRooms();
-      const ready = this.#quiet.isEmpty ? Infinity : this.#readyOf(cls, experiment);
-      left = ready - this.#quiet.keep(cls, experiment, ready).jobs;
+      this.#reserved ??= this.#reservedHosts();
+      const ready = this.#reserved.isEmpty ? Infinity : this.#readyOf(cls, experiment);
+      left = ready - this.#reserved.keep(cls, experiment, ready).jobs;
     }
     ofClass.set(experiment, left - 1);
-    if (left < 1) this.#hasKeptBack = true;
+    if (left < 1) this.#hasDeferred = true;
     return left >= 1;
   }
 
-  #quietRooms(): QuietRooms {
+  #reservedHosts(): ReservedForCpuHosts {
     const { fleet, ledger } = this.#state;
-    const asking = new Set(fleet.quiet.size === 0 ? [] : this.#requests.map(({ worker }) => worker.facts.id));
+    const asking = new Set(
+      fleet.recentlyIdle.size === 0 ? [] : this.#requests.map(({ worker }) => worker.facts.id),
+    );
     const world = { fleet, ledger, nowMs: this.#sinceMs };
-    return new QuietRooms(world, (id) => asking.has(id), this.#board.resting());
+    return new ReservedForCpuHosts(world, (id) => asking.has(id), this.#round.deferred());
   }
 
   /** Jobs of the class that are ready; more than are known where a window has more behind it. */
@@ -284,9 +286,9 @@ class Pass {
     );
   }
 
-  #take(job: ReadyJob, cls: RequirementClass, share: string, placing: Placing): void {
+  #take(job: ReadyJob, cls: RequirementClass, share: string, placement: Placement): void {
     const { requirements } = cls;
-    const { worker, index } = placing.asker;
+    const { worker, index } = placement.candidate;
     const { ids } = worker.devices;
     const entry: LedgerEntry = {
       jobId: job.id,
@@ -296,8 +298,8 @@ class Pass {
       owner: job.owner,
       classId: cls.id,
       requirements,
-      deviceIds: placing.positions.map((position) => ids[position] ?? ''),
-      gpus: chargeOf(requirements.gpu, placing),
+      deviceIds: placement.positions.map((position) => ids[position] ?? ''),
+      gpus: chargeOf(requirements.gpu, placement),
       attempt: job.attempt + 1,
       fence: Infinity,
       state: 'SENT',
@@ -305,44 +307,44 @@ class Pass {
       ...(job.hasNoOutputs ? { outputs: noOutputs } : {}),
     };
     this.#state.ledger.add(entry);
-    this.#board.take(placing, cls);
-    if (entry.deviceIds.length > 0) this.#withhold(entry, placing);
+    this.#round.take(placement, cls);
+    if (entry.deviceIds.length > 0) this.#withhold(entry, placement);
     this.#picks[index]?.push({ entry, cls });
   }
 
   /** What a job has of a device nobody else on the host gives away. */
   #withhold(
     { workerId, deviceIds, requirements: { gpu } }: LedgerEntry,
-    { asker, positions }: Placing,
+    { candidate, positions }: Placement,
   ): void {
     const { fleet } = this.#state;
-    const { ids, shape } = asker.worker.devices;
-    for (const id of gpu ? fleet.neighbours.of(workerId) : []) {
+    const { ids, shape } = candidate.worker.devices;
+    for (const id of gpu ? fleet.sharedDevices.of(workerId) : []) {
       const neighbour = fleet.worker(id);
       const gpus = new Set(gpu?.exclusive ? positions.map((position) => shape.gpus[position]) : []);
       const beside = ids.filter((_id, position) => gpus.has(shape.gpus[position]));
-      if (neighbour && gpu) this.#board.withhold(neighbour, [...deviceIds, ...beside], gpu);
+      if (neighbour && gpu) this.#round.withhold(neighbour, [...deviceIds, ...beside], gpu);
     }
   }
 }
 
 /** What the devices of a place are charged as. */
-function chargeOf(gpu: StoredGpuRequirement | undefined, { asker, positions }: Placing): number {
-  const { facts } = asker.worker.devices.shape;
+function chargeOf(gpu: StoredGpuRequirement | undefined, { candidate, positions }: Placement): number {
+  const { facts } = candidate.worker.devices.shape;
   return gpusOf(
     gpu,
     positions.map((position) => facts[position]),
   );
 }
 
-const plainClasses = new WeakMap<RequirementClass, RequirementClass>();
+const cpuOnlyClasses = new WeakMap<RequirementClass, RequirementClass>();
 
 /** The class of jobs that do without the GPUs that they may have. */
 function withoutGpus(cls: RequirementClass): RequirementClass {
-  let plain = plainClasses.get(cls);
+  let plain = cpuOnlyClasses.get(cls);
   if (!plain) {
     const { gpu: _gpu, ...requirements } = cls.requirements;
-    plainClasses.set(cls, (plain = { ...cls, requirements }));
+    cpuOnlyClasses.set(cls, (plain = { ...cls, requirements }));
   }
   return plain;
 }

@@ -2,17 +2,17 @@
 import { deviceChoices } from '../../gpus/capacity/device-choice.js';
 import { type DeviceFit, rankTogether } from '../../gpus/verdict/device-fit.js';
 import { withoutDevices } from '../../gpus/capacity/device-capacity.js';
-import type { BoardPrices } from './placement-prices.js';
-import { hasRoom, less, rankOf, simpleCost } from './capacity-order.js';
-import type { Room, Bucket } from './placement.types.js';
-import type { Place } from './candidate-group.js';
+import type { PlacementPrices } from './placement-prices.js';
+import { hasCapacity, remainingCapacity, rankOf, simpleCost } from './capacity-rules.js';
+import type { FreeCapacity, Bucket } from './placement.types.js';
+import type { CandidateGroup } from './candidate-group.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 import type { Shape } from '../cache/fleet.types.js';
 
 /** A bucket with room for the next job of a class. */
-export interface Found {
-  readonly place: Place;
+export interface ScoredBucket {
+  readonly group: CandidateGroup;
   readonly bucket: Bucket;
   /** Positions of the devices, as the bucket's room has them; left out: they are chosen for who gets the job. */
   readonly positions?: readonly number[];
@@ -24,10 +24,10 @@ export const tierWeight = 1e13;
 export const rankWeight = 1e9;
 
 /** See the head of this file. */
-export class BoardCosts {
-  readonly #prices: BoardPrices;
+export class PlacementCosts {
+  readonly #prices: PlacementPrices;
 
-  constructor(prices: BoardPrices) {
+  constructor(prices: PlacementPrices) {
     this.#prices = prices;
   }
 
@@ -35,24 +35,24 @@ export class BoardCosts {
   judge(
     cls: RequirementClass,
     {
-      place,
+      group,
       bucket,
       fit,
-    }: { readonly place: Place; readonly bucket: Bucket; readonly fit: DeviceFit | undefined },
-  ): Found | undefined {
+    }: { readonly group: CandidateGroup; readonly bucket: Bucket; readonly fit: DeviceFit | undefined },
+  ): ScoredBucket | undefined {
     const { gpu } = cls.requirements;
-    if (!hasRoom(bucket.room, cls) || place.queue.left <= 0) return undefined;
-    if (gpu === undefined && !bucket.takesPlain) return undefined;
-    const best = gpu && fit && this.#best(cls, gpu, fit, place, bucket);
+    if (!hasCapacity(bucket.capacity, cls) || group.queue.left <= 0) return undefined;
+    if (gpu === undefined && !bucket.takesCpuOnly) return undefined;
+    const best = gpu && fit && this.#best(cls, gpu, fit, group, bucket);
     if (best) return best;
     if (gpu !== undefined && !gpu.optional) return undefined;
     // Without devices: on hosts that have none first, and else where the fewest are free.
-    const tier = (gpu === undefined ? 0 : 1) + (place.shape.hasDevices ? 1 : 0);
-    const cost = place.shape.hasDevices
-      ? (this.#prices.price({ shape: place.shape, bucket }, () => less(bucket.room, cls)) ??
+    const tier = (gpu === undefined ? 0 : 1) + (group.shape.hasDevices ? 1 : 0);
+    const cost = group.shape.hasDevices
+      ? (this.#prices.price({ shape: group.shape, bucket }, () => remainingCapacity(bucket.capacity, cls)) ??
         simpleCost(bucket))
       : 0;
-    return { place, bucket, positions: [], cost: tier * tierWeight + cost };
+    return { group, bucket, positions: [], cost: tier * tierWeight + cost };
   }
 
   /** The best devices of the bucket's room. */
@@ -60,26 +60,26 @@ export class BoardCosts {
     cls: RequirementClass,
     gpu: StoredGpuRequirement,
     fit: DeviceFit,
-    place: Place,
+    group: CandidateGroup,
     bucket: Bucket,
-  ): Found | undefined {
+  ): ScoredBucket | undefined {
     if (!this.#prices.areKnown && gpu.share === undefined) {
-      const rank = rankOf(gpu, fit, bucket.room);
-      return rank === undefined ? undefined : { place, bucket, cost: rank * rankWeight + simpleCost(bucket) };
+      const rank = rankOf(gpu, fit, bucket.capacity);
+      return rank === undefined ? undefined : { group, bucket, cost: rank * rankWeight + simpleCost(bucket) };
     }
-    let best: Found | undefined;
-    for (const positions of deviceChoices(gpu, fit, bucket.room.devices)) {
+    let best: ScoredBucket | undefined;
+    for (const positions of deviceChoices(gpu, fit, bucket.capacity.devices)) {
       const rank = rankTogether(fit, positions);
-      const after = (): Room => {
-        const room = less(bucket.room, cls);
-        return { ...room, devices: withoutDevices(gpu, room.devices, positions) };
+      const after = (): FreeCapacity => {
+        const capacity = remainingCapacity(bucket.capacity, cls);
+        return { ...capacity, devices: withoutDevices(gpu, capacity.devices, positions) };
       };
       const left =
-        gpu.share === undefined ? 0 : (bucket.room.devices.free[positions[0] ?? 0] ?? 0) - gpu.share;
+        gpu.share === undefined ? 0 : (bucket.capacity.devices.free[positions[0] ?? 0] ?? 0) - gpu.share;
       const cost =
         rank * rankWeight +
-        (this.#prices.price({ shape: place.shape, bucket }, after) ?? left * 1e4 + simpleCost(bucket));
-      if (!best || cost < best.cost) best = { place, bucket, positions, cost };
+        (this.#prices.price({ shape: group.shape, bucket }, after) ?? left * 1e4 + simpleCost(bucket));
+      if (!best || cost < best.cost) best = { group, bucket, positions, cost };
       // Without prices the first is the best.
       if (!this.#prices.areKnown) break;
     }

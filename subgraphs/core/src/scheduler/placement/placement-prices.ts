@@ -1,14 +1,14 @@
 /** What placing costs on a board, by the prices of the moment, within a bounded amount of work. */
 import type { DeviceFit } from '../../gpus/verdict/device-fit.js';
-import { roomKey, simpleCost } from './capacity-order.js';
-import type { Room, Bucket } from './placement.types.js';
-import { type Demand, type HostKind, Prices } from '../cache/gpu-demand.js';
+import { capacityKey, simpleCost } from './capacity-rules.js';
+import type { FreeCapacity, Bucket } from './placement.types.js';
+import { type GpuDemand, type HostKind, Prices } from '../cache/gpu-demand.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { Shape } from '../cache/fleet.types.js';
 
 /** What places are priced by. */
 export interface Pricing {
-  readonly demand: Demand;
+  readonly demand: GpuDemand;
   /** The kinds of hosts of the whole fleet. */
   readonly hosts: () => readonly HostKind[];
 }
@@ -30,7 +30,7 @@ const tieWeight = 1e-3;
 const slotsWork = 4;
 
 /** See the head of this file. What was decided by prices stays when they end; what comes then goes by the simple order. */
-export class BoardPrices {
+export class PlacementPrices {
   readonly #pricing: Pricing | undefined;
   readonly #slots = new Map<Bucket, Uint16Array>();
   #prices: Prices | undefined;
@@ -53,7 +53,7 @@ export class BoardPrices {
     if (buckets.length < 2 || buckets.length > maxPricedBuckets) return;
     const prices = (this.#prices = new Prices(demand, hosts()));
     for (const at of buckets) {
-      prices.add(this.#slotsIn(at, prices), at.bucket.askers.length);
+      prices.add(this.#slotsIn(at, prices), at.bucket.candidates.length);
       this.#bound();
       if (!this.areKnown) return;
     }
@@ -68,7 +68,7 @@ export class BoardPrices {
    * What is lost where somebody in the bucket goes on with less room, or undefined where nothing is priced.
    * @param after the room that is left; made only if it is needed
    */
-  price(at: ShapedBucket, after: () => Room): number | undefined {
+  price(at: ShapedBucket, after: () => FreeCapacity): number | undefined {
     const prices = this.#prices;
     if (!prices) return undefined;
     this.#work += prices.length;
@@ -83,16 +83,16 @@ export class BoardPrices {
 
   #slotsIn({ shape, bucket }: ShapedBucket, prices: Prices): Uint16Array {
     let slots = this.#slots.get(bucket);
-    if (!slots) this.#slots.set(bucket, (slots = this.#slotsOf(shape, bucket.room, prices)));
+    if (!slots) this.#slots.set(bucket, (slots = this.#slotsOf(shape, bucket.capacity, prices)));
     return slots;
   }
 
-  #slotsOf(shape: Shape, room: Room, prices: Prices): Uint16Array {
+  #slotsOf(shape: Shape, capacity: FreeCapacity, prices: Prices): Uint16Array {
     const fitOf = (cls: RequirementClass): DeviceFit | undefined =>
       shape.mayFit(cls) ? shape.deviceFit(cls) : undefined;
-    return shape.slots.get(prices.basis, roomKey(room), () => {
+    return shape.slots.get(prices.basis, capacityKey(capacity), () => {
       this.#work += slotsWork * prices.length;
-      return prices.slots(room, fitOf);
+      return prices.slots(capacity, fitOf);
     });
   }
 }

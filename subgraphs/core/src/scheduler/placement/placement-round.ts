@@ -6,28 +6,34 @@
 import { chooseDevices } from '../../gpus/capacity/device-choice.js';
 import type { DeviceFit } from '../../gpus/verdict/device-fit.js';
 import { sameDevices, withoutDevices, withoutOthers } from '../../gpus/capacity/device-capacity.js';
-import { BoardCosts, type Found, leastCost, rankWeight, tierWeight } from './placement-costs.js';
-import { BoardPrices, type Pricing } from './placement-prices.js';
-import { less, roomNumber, someone, tellsApart, wholeFree } from './capacity-order.js';
-import type { Asker, Placing, Bucket } from './placement.types.js';
+import { PlacementCosts, type ScoredBucket, leastCost, rankWeight, tierWeight } from './placement-costs.js';
+import { PlacementPrices, type Pricing } from './placement-prices.js';
+import {
+  remainingCapacity,
+  capacityHash,
+  pickCandidate,
+  hasPerHostSelector,
+  wholeFree,
+} from './capacity-rules.js';
+import type { Candidate, Placement, Bucket } from './placement.types.js';
 import { BucketOrder } from './bucket-order.js';
 import { Heap } from './heap.js';
-import { bucketOf, type Place } from './candidate-group.js';
+import { bucketOf, type CandidateGroup } from './candidate-group.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 import type { FleetWorker, Shape } from '../cache/fleet.types.js';
 
 /** A worker that asks, and where it stands. */
-interface Seat {
-  readonly asker: Asker;
-  readonly place: Place;
+interface GroupedCandidate {
+  readonly candidate: Candidate;
+  readonly group: CandidateGroup;
 }
 
 /** Where a class may go, how far it has looked there, and what it found. */
-interface Front {
+interface ClassSearch {
   readonly cls: RequirementClass;
-  readonly places: {
-    readonly place: Place;
+  readonly groups: {
+    readonly group: CandidateGroup;
     readonly fit: DeviceFit | undefined;
     /** What a bucket of the place costs at least. */
     readonly least: number;
@@ -35,61 +41,61 @@ interface Front {
     now: number;
     at: number;
   }[];
-  readonly found: Heap<Found>;
+  readonly found: Heap<ScoredBucket>;
 }
 
 /** Where a job would go. */
-interface Placed {
-  readonly placing: Placing;
+interface ScoredPlacement {
+  readonly placement: Placement;
   readonly cost: number;
 }
 
 /** See the head of this file. */
-export class Board {
-  readonly #places: Place[] = [];
-  readonly #placesByShape = new Map<Shape, Map<string, Place>>();
+export class PlacementRound {
+  readonly #groups: CandidateGroup[] = [];
+  readonly #groupsByShape = new Map<Shape, Map<string, CandidateGroup>>();
   readonly #queues = new Map<string, { left: number }>();
-  readonly #fronts = new Map<RequirementClass, Map<string, Front>>();
-  readonly #parked = new Map<RequirementClass, Set<string>>();
-  readonly #seats = new Map<FleetWorker, Seat>();
-  readonly #prices: BoardPrices;
-  readonly #costs: BoardCosts;
-  #askers = 0;
+  readonly #searches = new Map<RequirementClass, Map<string, ClassSearch>>();
+  readonly #exhausted = new Map<RequirementClass, Set<string>>();
+  readonly #grouped = new Map<FleetWorker, GroupedCandidate>();
+  readonly #prices: PlacementPrices;
+  readonly #costs: PlacementCosts;
+  #openCandidates = 0;
   /** Whether a class was looked for that tells workers of one shape apart. */
-  #isAnyPicky = false;
+  #hasPerHostSelectors = false;
 
   /** @param pricing left out: places are not priced */
   constructor(pricing?: Pricing) {
-    this.#prices = new BoardPrices(pricing);
-    this.#costs = new BoardCosts(this.#prices);
+    this.#prices = new PlacementPrices(pricing);
+    this.#costs = new PlacementCosts(this.#prices);
   }
 
   /** Takes in a worker that asks; of two questions of one worker the later holds. @param queueLeft jobs that its queue may still run */
-  admit(asker: Asker, queueLeft: number): void {
-    const { shape } = asker.worker;
-    const { experiments } = asker.request;
-    let ofShape = this.#placesByShape.get(shape);
-    if (!ofShape) this.#placesByShape.set(shape, (ofShape = new Map()));
+  admit(candidate: Candidate, queueLeft: number): void {
+    const { shape } = candidate.worker;
+    const { experiments } = candidate.request;
+    let ofShape = this.#groupsByShape.get(shape);
+    if (!ofShape) this.#groupsByShape.set(shape, (ofShape = new Map()));
     const key = experiments?.join(' ') ?? '*';
-    let place = ofShape.get(key);
-    if (!place) {
+    let group = ofShape.get(key);
+    if (!group) {
       let queue = this.#queues.get(shape.queue.id);
       if (!queue) this.#queues.set(shape.queue.id, (queue = { left: queueLeft }));
-      place = { shape, experiments, queue, log: [], buckets: new Map(), order: new BucketOrder() };
-      ofShape.set(key, place);
-      this.#places.push(place);
+      group = { shape, experiments, queue, log: [], buckets: new Map(), order: new BucketOrder() };
+      ofShape.set(key, group);
+      this.#groups.push(group);
     }
-    const before = this.#seats.get(asker.worker);
-    if (before) this.#leave(before.place, before.asker);
-    else this.#askers += 1;
-    this.#seats.set(asker.worker, { asker, place });
-    this.#put(place, asker);
+    const before = this.#grouped.get(candidate.worker);
+    if (before) this.#leave(before.group, before.candidate);
+    else this.#openCandidates += 1;
+    this.#grouped.set(candidate.worker, { candidate, group });
+    this.#put(group, candidate);
   }
 
   /** All are in: prices are made where there is a choice. */
   ready(): void {
-    if (this.#askers < 2) return;
-    const withDevices = this.#places.filter(({ shape }) => shape.hasDevices);
+    if (this.#openCandidates < 2) return;
+    const withDevices = this.#groups.filter(({ shape }) => shape.hasDevices);
     this.#prices.begin(
       withDevices.flatMap(({ shape, buckets }) =>
         [...buckets.values()].flat().map((bucket) => ({ shape, bucket })),
@@ -99,12 +105,12 @@ export class Board {
 
   /** Whether anybody may get something still. */
   get isOpen(): boolean {
-    return this.#askers > 0;
+    return this.#openCandidates > 0;
   }
 
   /** Whether the class was found to fit nobody any more in this pass. */
-  isParked(cls: RequirementClass, experiment: string): boolean {
-    return this.#parked.get(cls)?.has(experiment) ?? false;
+  isExhausted(cls: RequirementClass, experiment: string): boolean {
+    return this.#exhausted.get(cls)?.has(experiment) ?? false;
   }
 
   /**
@@ -115,183 +121,193 @@ export class Board {
     cls: RequirementClass,
     experiment: string,
     mayHaveGpus: () => boolean = () => true,
-  ): Placing | undefined {
-    const front = this.#front(cls, experiment);
+  ): Placement | undefined {
+    const search = this.#searchFor(cls, experiment);
     const { gpu } = cls.requirements;
     // A share may go into what is left of a device, and there are many such: they are always compared one by one.
     const isCompared = this.#prices.areKnown || gpu?.share !== undefined;
-    const placing = isCompared ? this.#findByCost(front) : this.#findInOrder(front);
+    const placement = isCompared ? this.#findByCost(search) : this.#findInOrder(search);
     // Hosts without GPUs come first: where the best has some, there is no other.
-    const isOnGpuHost = gpu === undefined && placing?.asker.worker.shape.hasDevices === true;
-    if (placing && (!isOnGpuHost || mayHaveGpus())) return placing;
-    const parked = this.#parked.get(cls);
-    if (parked) parked.add(experiment);
-    else this.#parked.set(cls, new Set([experiment]));
+    const isOnGpuHost = gpu === undefined && placement?.candidate.worker.shape.hasDevices === true;
+    if (placement && (!isOnGpuHost || mayHaveGpus())) return placement;
+    const exhausted = this.#exhausted.get(cls);
+    if (exhausted) exhausted.add(experiment);
+    else this.#exhausted.set(cls, new Set([experiment]));
     return undefined;
   }
 
   /** Hosts without GPUs that have had their part of what is spread, and may get more in another round. */
-  resting(): readonly Asker[] {
-    const found: Asker[] = [];
+  deferred(): readonly Candidate[] {
+    const found: Candidate[] = [];
     for (const {
-      asker,
-      place: { shape, queue },
-    } of this.#seats.values())
-      if (asker.leftPlain <= 0 && asker.left > 0 && queue.left > 0 && !shape.hasDevices) found.push(asker);
+      candidate,
+      group: { shape, queue },
+    } of this.#grouped.values())
+      if (candidate.leftCpuOnly <= 0 && candidate.left > 0 && queue.left > 0 && !shape.hasDevices)
+        found.push(candidate);
     return found;
   }
 
   /** Takes the room of a job. */
-  take({ asker, positions }: Placing, cls: RequirementClass): void {
+  take({ candidate, positions }: Placement, cls: RequirementClass): void {
     const { gpu } = cls.requirements;
-    const place = this.#seats.get(asker.worker)?.place;
-    if (!place) throw new Error(`worker ${asker.worker.facts.id} does not ask`);
-    this.#leave(place, asker);
-    const room = less(asker.room, cls);
-    asker.room =
-      gpu && positions.length > 0 ? { ...room, devices: withoutDevices(gpu, room.devices, positions) } : room;
-    asker.left -= 1;
-    if (gpu === undefined) asker.leftPlain -= 1;
-    place.queue.left -= 1;
+    const group = this.#grouped.get(candidate.worker)?.group;
+    if (!group) throw new Error(`worker ${candidate.worker.facts.id} does not ask`);
+    this.#leave(group, candidate);
+    const capacity = remainingCapacity(candidate.capacity, cls);
+    candidate.capacity =
+      gpu && positions.length > 0
+        ? { ...capacity, devices: withoutDevices(gpu, capacity.devices, positions) }
+        : capacity;
+    candidate.left -= 1;
+    if (gpu === undefined) candidate.leftCpuOnly -= 1;
+    group.queue.left -= 1;
     // Prices stay those of the beginning of the pass, so that what is looked at early and late can be compared.
-    const isOpen = asker.left > 0 && room.cores > 0 && room.memoryMiB > 0;
-    if (isOpen) this.#put(place, asker);
-    if (!isOpen) this.#askers -= 1;
+    const isOpen = candidate.left > 0 && capacity.cores > 0 && capacity.memoryMiB > 0;
+    if (isOpen) this.#put(group, candidate);
+    if (!isOpen) this.#openCandidates -= 1;
   }
 
   /** Another worker of its host has given these devices to a job. */
   withhold(worker: FleetWorker, deviceIds: readonly string[], gpu: StoredGpuRequirement): void {
-    const seat = this.#seats.get(worker);
+    const grouped = this.#grouped.get(worker);
     const same = worker.devices.ids.flatMap((id, position) => (deviceIds.includes(id) ? [position] : []));
-    if (!seat || same.length === 0) return;
-    const { asker, place } = seat;
-    const isOpen = this.#leave(place, asker);
-    asker.room = { ...asker.room, devices: withoutOthers(gpu, asker.room.devices, same) };
-    if (isOpen) this.#put(place, asker);
+    if (!grouped || same.length === 0) return;
+    const { candidate, group } = grouped;
+    const isOpen = this.#leave(group, candidate);
+    candidate.capacity = {
+      ...candidate.capacity,
+      devices: withoutOthers(gpu, candidate.capacity.devices, same),
+    };
+    if (isOpen) this.#put(group, candidate);
   }
 
-  #put(place: Place, asker: Asker): void {
-    let bucket = bucketOf(place, asker);
+  #put(group: CandidateGroup, candidate: Candidate): void {
+    let bucket = bucketOf(group, candidate);
     if (!bucket) {
-      const { room } = asker;
+      const { capacity } = candidate;
       bucket = {
-        room,
-        wholeFree: wholeFree(room),
-        takesPlain: asker.leftPlain > 0,
-        askers: [],
+        capacity,
+        wholeFree: wholeFree(capacity),
+        takesCpuOnly: candidate.leftCpuOnly > 0,
+        candidates: [],
         hasDeadlines: false,
       };
-      const alike = place.buckets.get(roomNumber(room));
-      if (alike) alike.push(bucket);
-      else place.buckets.set(roomNumber(room), [bucket]);
+      const sameHash = group.buckets.get(capacityHash(capacity));
+      if (sameHash) sameHash.push(bucket);
+      else group.buckets.set(capacityHash(capacity), [bucket]);
     }
     // A bucket in which a class found nobody who has the time, or whom it takes, may have somebody now.
-    const mayBeAnother = bucket.hasDeadlines || asker.seconds !== Infinity || this.#isAnyPicky;
-    if (bucket.askers.length === 0 || mayBeAnother) place.log.push(bucket);
-    if (asker.seconds !== Infinity) bucket.hasDeadlines = true;
-    if (bucket.askers.length === 0) place.order.add(bucket);
-    bucket.askers.push(asker);
+    const mayBeAnother = bucket.hasDeadlines || candidate.seconds !== Infinity || this.#hasPerHostSelectors;
+    if (bucket.candidates.length === 0 || mayBeAnother) group.log.push(bucket);
+    if (candidate.seconds !== Infinity) bucket.hasDeadlines = true;
+    if (bucket.candidates.length === 0) group.order.add(bucket);
+    bucket.candidates.push(candidate);
   }
 
   /** @returns whether it was there */
-  #leave(place: Place, asker: Asker): boolean {
-    const bucket = bucketOf(place, asker);
-    const at = bucket?.askers.lastIndexOf(asker) ?? -1;
+  #leave(group: CandidateGroup, candidate: Candidate): boolean {
+    const bucket = bucketOf(group, candidate);
+    const at = bucket?.candidates.lastIndexOf(candidate) ?? -1;
     if (!bucket || at < 0) return false;
-    const last = bucket.askers.pop();
-    if (last && last !== asker) bucket.askers[at] = last;
-    if (bucket.askers.length === 0) place.order.remove(bucket);
+    const last = bucket.candidates.pop();
+    if (last && last !== candidate) bucket.candidates[at] = last;
+    if (bucket.candidates.length === 0) group.order.remove(bucket);
     return true;
   }
 
-  #front(cls: RequirementClass, experiment: string): Front {
-    let ofClass = this.#fronts.get(cls);
-    if (!ofClass) this.#fronts.set(cls, (ofClass = new Map()));
-    this.#isAnyPicky ||= tellsApart(cls);
-    let front = ofClass.get(experiment);
-    if (!front) {
-      const places = this.#places.flatMap((place) => {
-        const { shape, experiments } = place;
+  #searchFor(cls: RequirementClass, experiment: string): ClassSearch {
+    let ofClass = this.#searches.get(cls);
+    if (!ofClass) this.#searches.set(cls, (ofClass = new Map()));
+    this.#hasPerHostSelectors ||= hasPerHostSelector(cls);
+    let search = ofClass.get(experiment);
+    if (!search) {
+      const groups = this.#groups.flatMap((group) => {
+        const { shape, experiments } = group;
         const admits = shape.queue.experiments;
         const isAdmitted = admits.length === 0 || admits.includes(experiment);
         if (!isAdmitted || experiments?.includes(experiment) === false) return [];
         // Room only shrinks in a pass: who has none now is not looked at again.
-        if (!place.order.mayHold(cls) || !shape.mayFit(cls)) return [];
+        if (!group.order.mayHold(cls) || !shape.mayFit(cls)) return [];
         const fit = shape.deviceFit(cls);
         const least = leastCost(cls, shape, fit);
-        return [{ place, fit, least, now: least, at: 0 }];
+        return [{ group, fit, least, now: least, at: 0 }];
       });
-      places.sort((a, b) => a.least - b.least);
-      front = { cls, places, found: new Heap((a, b) => a.cost - b.cost) };
-      ofClass.set(experiment, front);
+      groups.sort((a, b) => a.least - b.least);
+      search = { cls, groups, found: new Heap((a, b) => a.cost - b.cost) };
+      ofClass.set(experiment, search);
     }
-    return front;
+    return search;
   }
 
   /** The first in the order of all places; of places, and of hosts with several kinds of devices, the one that serves best. */
-  #findInOrder({ cls, places }: Front): Placing | undefined {
-    let best: Placed | undefined = undefined as Placed | undefined;
+  #findInOrder({ cls, groups }: ClassSearch): Placement | undefined {
+    let best: ScoredPlacement | undefined = undefined as ScoredPlacement | undefined;
     const { gpu } = cls.requirements;
-    for (const entry of places) {
-      const { place, fit, least } = entry;
+    for (const entry of groups) {
+      const { group, fit, least } = entry;
       // Places come by what they cost at least.
       if (best && least >= best.cost) break;
-      if (place.queue.left <= 0 || (best && entry.now >= best.cost)) continue;
+      if (group.queue.left <= 0 || (best && entry.now >= best.cost)) continue;
       let cheapest = Infinity;
       const visit = (bucket: Bucket): boolean => {
-        const found = this.#costs.judge(cls, { place, bucket, fit });
+        const found = this.#costs.judge(cls, { group, bucket, fit });
         if (!found) return false;
         cheapest = Math.min(cheapest, found.cost);
-        const placing = found.cost < (best?.cost ?? Infinity) ? this.#placeIn(found, cls, fit) : undefined;
-        if (placing) best = { placing, cost: found.cost };
+        const placement =
+          found.cost < (best?.cost ?? Infinity) ? this.#placementIn(found, cls, fit) : undefined;
+        if (placement) best = { placement, cost: found.cost };
         // Those that come later have more free, and no better devices.
         return (
           found.cost < entry.now + rankWeight &&
-          (placing !== undefined || found.cost >= (best?.cost ?? Infinity))
+          (placement !== undefined || found.cost >= (best?.cost ?? Infinity))
         );
       };
-      place.order.first(cls, gpu && fit ? gpu.count : 0, visit);
-      if (gpu?.optional && fit && (best?.cost ?? Infinity) >= tierWeight) place.order.first(cls, 0, visit);
+      group.order.first(cls, gpu && fit ? gpu.count : 0, visit);
+      if (gpu?.optional && fit && (best?.cost ?? Infinity) >= tierWeight) group.order.first(cls, 0, visit);
       // Room only shrinks in a pass: what is gone now does not come again.
       if (cheapest < Infinity)
         entry.now = Math.max(entry.now, Math.floor(cheapest / rankWeight) * rankWeight);
     }
-    return best?.placing;
+    return best?.placement;
   }
 
-  #findByCost(front: Front): Placing | undefined {
-    for (const entry of front.places) {
-      const { place, fit } = entry;
-      for (; entry.at < place.log.length; entry.at += 1) {
-        const bucket = place.log[entry.at];
+  #findByCost(search: ClassSearch): Placement | undefined {
+    for (const entry of search.groups) {
+      const { group, fit } = entry;
+      for (; entry.at < group.log.length; entry.at += 1) {
+        const bucket = group.log[entry.at];
         this.#prices.noteLook();
-        if (!bucket || bucket.askers.length === 0) continue;
-        const found = this.#costs.judge(front.cls, { place, bucket, fit });
-        if (found) front.found.push(found);
+        if (!bucket || bucket.candidates.length === 0) continue;
+        const found = this.#costs.judge(search.cls, { group, bucket, fit });
+        if (found) search.found.push(found);
       }
     }
-    for (let top = front.found.peek(); top; top = front.found.peek()) {
-      const fit = front.cls.requirements.gpu && top.place.shape.deviceFit(front.cls);
-      const placing = this.#placeIn(top, front.cls, fit);
-      if (placing) return placing;
-      front.found.pop();
+    for (let top = search.found.peek(); top; top = search.found.peek()) {
+      const fit = search.cls.requirements.gpu && top.group.shape.deviceFit(search.cls);
+      const placement = this.#placementIn(top, search.cls, fit);
+      if (placement) return placement;
+      search.found.pop();
     }
     return undefined;
   }
 
   /** Somebody in the bucket who can take it, with devices like those that were found. */
-  #placeIn(
-    { place, bucket, positions }: Found,
+  #placementIn(
+    { group, bucket, positions }: ScoredBucket,
     cls: RequirementClass,
     fit: DeviceFit | undefined,
-  ): Placing | undefined {
-    if (bucket.askers.length === 0 || place.queue.left <= 0) return undefined;
-    const asker = someone(bucket, cls);
-    if (!asker) return undefined;
+  ): Placement | undefined {
+    if (bucket.candidates.length === 0 || group.queue.left <= 0) return undefined;
+    const candidate = pickCandidate(bucket, cls);
+    if (!candidate) return undefined;
     const { gpu } = cls.requirements;
     if (positions)
-      return { asker, positions: sameDevices(positions, bucket.room.devices, asker.room.devices) };
-    const chosen = gpu && fit ? chooseDevices(gpu, fit, asker.room.devices) : undefined;
-    return chosen && { asker, positions: chosen };
+      return {
+        candidate,
+        positions: sameDevices(positions, bucket.capacity.devices, candidate.capacity.devices),
+      };
+    const chosen = gpu && fit ? chooseDevices(gpu, fit, candidate.capacity.devices) : undefined;
+    return chosen && { candidate, positions: chosen };
   }
 }

@@ -3,7 +3,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { aReadyJob, aShare } from '../../../test/support/scheduler.fixture.js';
-import { Demand } from '../cache/gpu-demand.js';
+import { GpuDemand } from '../cache/gpu-demand.js';
 import { Fleet } from '../cache/fleet.js';
 import { Ledger } from '../cache/ledger.js';
 import { matchPass } from './matcher.js';
@@ -41,7 +41,7 @@ class World {
   readonly #fleet = new Fleet();
   readonly #ledger = new Ledger();
   readonly #windows = new ReadyWindows();
-  readonly #demand = new Demand();
+  readonly #demand = new GpuDemand();
   readonly #classes = new Map<string, RequirementClass>();
   readonly #queues = new Map(worldQueues.map((queue) => [queue.id, queue]));
   #jobs = 0;
@@ -172,7 +172,7 @@ class World {
   /** What the class asks of the host itself. */
   #meets({ worker }: Asked, { selector }: RequirementClass): boolean {
     const known = this.#fleet.worker(worker.id);
-    return known !== undefined && selector?.accepts(known.candidate.view()) !== false;
+    return known !== undefined && selector?.accepts(known.profile.view()) !== false;
   }
 
   /** Places that are still free and would have been better: they were free when the job got its own. */

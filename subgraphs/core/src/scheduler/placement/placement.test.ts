@@ -9,25 +9,25 @@ import {
   aWorker,
   someRequirements,
 } from '../../../test/support/scheduler.fixture.js';
-import { Demand } from '../cache/gpu-demand.js';
+import { GpuDemand } from '../cache/gpu-demand.js';
 import { Fleet } from '../cache/fleet.js';
 import { Ledger } from '../cache/ledger.js';
 import { matchPass } from './matcher.js';
 import { ReadyWindows } from '../cache/ready-windows.js';
 import { prepareClass, type RequirementClass } from '../requirements/requirement-class.js';
-import type { StoredDevice } from '../../gpus/device.types.js';
+import type { DeviceDocument } from '../../gpus/device.types.js';
 import type { WorkerFacts } from '../worker-facts.types.js';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 
 let fleet: Fleet;
 let windows: ReadyWindows;
 let ledger: Ledger;
-let demand: Demand;
+let demand: GpuDemand;
 let classes: Map<string, RequirementClass>;
 let jobs: number;
 
 beforeEach(() => {
-  [fleet, windows, ledger, demand] = [new Fleet(), new ReadyWindows(), new Ledger(), new Demand()];
+  [fleet, windows, ledger, demand] = [new Fleet(), new ReadyWindows(), new Ledger(), new GpuDemand()];
   classes = new Map();
   jobs = 0;
   fleet.setQueues([aQueue({ limits: { gpuSharing: true } })]);
@@ -35,7 +35,7 @@ beforeEach(() => {
 
 function host(
   id: string,
-  devices: readonly Partial<StoredDevice>[],
+  devices: readonly Partial<DeviceDocument>[],
   change: Partial<WorkerFacts> = {},
 ): void {
   fleet.put(
@@ -239,7 +239,7 @@ describe('where jobs go', () => {
     host('new', [{ id }], { host: 'n1' });
     expect(pass()).toEqual({});
     for (const { jobId } of [...ledger.entries()]) ledger.release(jobId, Number.MAX_SAFE_INTEGER);
-    fleet.neighbours.forget('old');
+    fleet.sharedDevices.forget('old');
     expect(pass()['new']).toHaveLength(1);
   });
 
@@ -335,7 +335,7 @@ describe('where jobs go', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 25 }), fc.boolean(), (steps, isPriced) => {
         [fleet, windows, ledger, classes] = [new Fleet(), new ReadyWindows(), new Ledger(), new Map()];
-        demand = new Demand();
+        demand = new GpuDemand();
         fleet.setQueues([aQueue({ limits: { gpuSharing: true } })]);
         host('a', [{}, {}, {}]);
         host('b', [{}]);
@@ -347,7 +347,7 @@ describe('where jobs go', () => {
             const ended = [...ledger.entries()][one.end];
             if (ended) ledger.release(ended.jobId, Number.MAX_SAFE_INTEGER);
           }
-          if (!isPriced) demand = new Demand();
+          if (!isPriced) demand = new GpuDemand();
           pass();
           checkBookings();
         }

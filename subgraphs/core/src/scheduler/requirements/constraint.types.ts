@@ -5,7 +5,7 @@ import type { WorkerFacts } from '../worker-facts.types.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 
 /** What a constraint sees: a worker as if it were empty, with its queue. */
-export interface Candidate {
+export interface WorkerProfile {
   readonly worker: Omit<WorkerFacts, 'id' | 'state' | 'queueId'>;
   readonly queue: QueueFacts;
   /** Made when a selector first asks for it. */
@@ -35,7 +35,7 @@ export interface Constraint {
   /** As `cores >= 8`. */
   readonly text: string;
   /** The devices that meet it by themselves, by position; left out where it is not about devices. */
-  readonly devicesThatPass?: (candidate: Candidate) => readonly boolean[];
+  readonly devicesThatPass?: (profile: WorkerProfile) => readonly boolean[];
   /** Why the candidate does not meet it, or undefined if it does. Unknown facts never do. */
-  refusal(candidate: Candidate): string | undefined;
+  refusal(profile: WorkerProfile): string | undefined;
 }

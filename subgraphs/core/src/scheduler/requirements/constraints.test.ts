@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { aDevice, aGpu, aQueue, aWorker, someRequirements } from '../../../test/support/scheduler.fixture.js';
-import { candidateOf, constraintsOf, meetsAll } from './constraints.js';
+import { profileOf, constraintsOf, meetsAll } from './constraints.js';
 import { compileSelector } from './selector.js';
 import type { WorkerFacts } from '../worker-facts.types.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
@@ -17,7 +17,7 @@ function meets(
   const selector = wanted.selector === undefined ? undefined : compileSelector(wanted.selector);
   return meetsAll(
     constraintsOf(wanted, selector),
-    candidateOf(aWorker({ hardware, labels: [{ key: 'zone', value: 'a' }] }), aQueue(queue)),
+    profileOf(aWorker({ hardware, labels: [{ key: 'zone', value: 'a' }] }), aQueue(queue)),
   );
 }
 
@@ -78,9 +78,9 @@ describe('a worker is matched', () => {
       someRequirements({ cores: 16, containerRuntime: 'podman', gpu: aGpu({ minMemoryMiB: 80_000 }) }),
       undefined,
     );
-    const candidate = candidateOf(aWorker({ devices: [aDevice({ memoryMiB: 40_960 })] }), aQueue({}));
+    const profile = profileOf(aWorker({ devices: [aDevice({ memoryMiB: 40_960 })] }), aQueue({}));
     const refusals = constraints.flatMap((constraint) => {
-      const reason = constraint.refusal(candidate);
+      const reason = constraint.refusal(profile);
       return reason === undefined ? [] : [`${constraint.text}: ${reason}`];
     });
     expect(refusals).toEqual([

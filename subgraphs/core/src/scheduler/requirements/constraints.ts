@@ -5,10 +5,14 @@ import { arrangeDevices, type DeviceShape } from '../../gpus/capacity/device-sha
 import { gpuConstraints } from './gpu-constraints.js';
 import { type Selector, type SelectorView, selectorView } from './selector.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
-import type { Candidate, AmountName, Subject, Constraint } from './constraint.types.js';
+import type { WorkerProfile, AmountName, Subject, Constraint } from './constraint.types.js';
 
 /** A worker with its queue, ready to be matched. @param shape its devices, where they are known already */
-export function candidateOf(worker: Candidate['worker'], queue: QueueFacts, shape?: DeviceShape): Candidate {
+export function profileOf(
+  worker: WorkerProfile['worker'],
+  queue: QueueFacts,
+  shape?: DeviceShape,
+): WorkerProfile {
   let view: SelectorView | undefined;
   let devices = shape;
   return {
@@ -61,8 +65,8 @@ export function hasAmounts(
 }
 
 /** Whether the candidate meets all constraints. */
-export function meetsAll(constraints: readonly Constraint[], candidate: Candidate): boolean {
-  return constraints.every((constraint) => constraint.refusal(candidate) === undefined);
+export function meetsAll(constraints: readonly Constraint[], profile: WorkerProfile): boolean {
+  return constraints.every((constraint) => constraint.refusal(profile) === undefined);
 }
 
 function queueConstraint({ queue: bound }: StoredRequirements): Constraint {
@@ -187,8 +191,8 @@ function selectorConstraint(selector: Selector): Constraint {
   return {
     about: 'selector',
     text: `selector: ${selector.text}`,
-    refusal: (candidate) =>
-      selector.accepts(candidate.view()) ? undefined : 'not met, or an attribute is unknown',
+    refusal: (profile) =>
+      selector.accepts(profile.view()) ? undefined : 'not met, or an attribute is unknown',
   };
 }
 

@@ -3,7 +3,7 @@ import { deviceChecks } from '../../gpus/verdict/device-checks.js';
 import { fitDevices } from '../../gpus/verdict/device-fit.js';
 import type { DeviceShape } from '../../gpus/capacity/device-shape.js';
 import { deviceVerdict } from '../../gpus/verdict/device-verdict.js';
-import type { DeviceFacts, Verdict } from '../../gpus/verdict/verdict.types.js';
+import type { Device, Verdict } from '../../gpus/verdict/verdict.types.js';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { plural } from '../../shared/plural.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
@@ -20,9 +20,9 @@ export function gpuConstraints({ gpu }: StoredRequirements): readonly Constraint
       {
         about: 'devices',
         text,
-        devicesThatPass: (candidate) => verdictsOf(candidate.devices()).map(({ kind }) => kind !== 'NO'),
-        refusal(candidate) {
-          const verdicts = verdictsOf(candidate.devices());
+        devicesThatPass: (profile) => verdictsOf(profile.devices()).map(({ kind }) => kind !== 'NO'),
+        refusal(profile) {
+          const verdicts = verdictsOf(profile.devices());
           if (verdicts.length === 0) return 'has no devices';
           const passing = verdicts.filter(({ kind }) => kind !== 'NO').length;
           if (passing >= gpu.count) return undefined;
@@ -38,7 +38,7 @@ export function gpuConstraints({ gpu }: StoredRequirements): readonly Constraint
 /** Devices of one kind have one verdict. */
 function verdictsByKind(
   { facts, kinds }: DeviceShape,
-  verdictOn: (facts: DeviceFacts) => Verdict,
+  verdictOn: (facts: Device) => Verdict,
 ): readonly Verdict[] {
   const known: Verdict[] = [];
   return facts.map((one, position) => (known[kinds[position] ?? 0] ??= verdictOn(one)));
@@ -65,13 +65,13 @@ function together(gpu: StoredGpuRequirement): Constraint {
   return {
     about: 'devices',
     text: togetherText(gpu),
-    devicesThatPass(candidate) {
-      const shape = candidate.devices();
+    devicesThatPass(profile) {
+      const shape = profile.devices();
       const serving = new Set(fitOf(shape)?.positions);
       return shape.facts.map((_facts, position) => serving.has(position));
     },
-    refusal(candidate) {
-      const shape = candidate.devices();
+    refusal(profile) {
+      const shape = profile.devices();
       return fitOf(shape) ? undefined : tooFew(gpu, shape);
     },
   };

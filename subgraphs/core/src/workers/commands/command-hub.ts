@@ -1,5 +1,5 @@
 /** Orders to workers, pushed to those of this process that listen: kills, drops and drains at once, word of new work at most once a second. */
-import type { BrokerView } from '../../scheduler/cache/scheduler-cache.js';
+import type { SchedulerCache } from '../../scheduler/cache/scheduler-cache.js';
 import { experimentOf } from '../../scheduler/cache/ready-windows.js';
 import type { RequirementClasses } from '../../scheduler/requirements/requirement-classes.js';
 import { isHeld } from '../../jobs/model/job-state.js';
@@ -17,7 +17,7 @@ export interface CommandsMessage {
 
 /** What {@link CommandHub} is made of. */
 export interface CommandHubOptions {
-  readonly view: BrokerView;
+  readonly cache: SchedulerCache;
   readonly classes: RequirementClasses;
   /** Least time between two words of new work to one worker. */
   readonly workEveryMs?: number;
@@ -45,9 +45,9 @@ export class CommandHub {
 
   /** Follows what happens to jobs and queues. */
   start(): void {
-    const { view, workEveryMs = 1000 } = this.#options;
+    const { cache, workEveryMs = 1000 } = this.#options;
     this.#stops.push(
-      view.onChange({
+      cache.onChange({
         events: (events) => this.#takeEvents(events),
         queues: (queues) => this.#takeQueues(queues),
         capacity: () => undefined,
@@ -128,7 +128,7 @@ export class CommandHub {
     workerId: string,
     kinds: readonly { readonly classId: string; readonly share: string }[],
   ): boolean {
-    const { fleet, ledger } = this.#options.view;
+    const { fleet, ledger } = this.#options.cache;
     const worker = fleet.worker(workerId);
     if (worker?.facts.state !== 'READY' || ledger.workerUse(workerId).cores >= worker.facts.hardware.cores)
       return false;
@@ -149,7 +149,7 @@ export class CommandHub {
     );
     if (offline.size === 0) return;
     for (const workerId of [...this.#listeners.keys()]) {
-      const worker = this.#options.view.fleet.worker(workerId);
+      const worker = this.#options.cache.fleet.worker(workerId);
       const queue = worker && offline.get(worker.facts.queueId);
       if (worker && queue) this.issue(workerId, drainOf(worker.facts, queue));
     }

@@ -5,7 +5,7 @@ import type { JobDocument } from '../../jobs/model/job.types.js';
 import { selectsOnly } from '../../shared/selects-only.js';
 
 /** Whether a grant tells all that is selected of its job: fields whose resolvers need no more than {@link jobOfGrant} has. */
-export const isToldByGrant = selectsOnly(
+export const isKnownFromGrant = selectsOnly(
   new Set([
     '__typename',
     'id',

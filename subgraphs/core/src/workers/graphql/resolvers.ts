@@ -8,10 +8,10 @@ import { loadJob } from '../../jobs/graphql/job-loader.js';
 import { maySeeJob } from '../../jobs/model/job-visibility.js';
 import { queueEntity } from '../../queues/graphql/resolvers.js';
 import type { Resolvers } from '../../types.generated.js';
-import { isToldByGrant, jobOfGrant } from './granted-job.js';
+import { isKnownFromGrant, jobOfGrant } from './granted-job.js';
 import { leaseLoader, queueWorkersLoader, workerEntity } from './worker-loader.js';
 import type { DeviceUse, WorkerDocument } from '../worker.types.js';
-import type { StoredDevice } from '../../gpus/device.types.js';
+import type { DeviceDocument } from '../../gpus/device.types.js';
 
 type Mutations = Pick<
   NonNullable<Resolvers['Mutation']>,
@@ -56,7 +56,7 @@ async function leaseOf({ _id }: WorkerDocument, { loaders }: Context) {
 
 /** What of the device was in use when its worker last told it. */
 async function useOf(
-  { id, workerId }: StoredDevice & { readonly workerId: string },
+  { id, workerId }: DeviceDocument & { readonly workerId: string },
   { loaders }: Context,
 ): Promise<DeviceUse | undefined> {
   const lease = await loaders.load(leaseLoader, workerId);
@@ -65,7 +65,7 @@ async function useOf(
 
 /** Jobs that the caller may read, of those that a worker holds. */
 async function jobsOf({ _id }: WorkerDocument, _args: object, context: Context, info: GraphQLResolveInfo) {
-  const ids = [...context.core.fleet.view.ledger.jobsOf(_id)].slice(0, maxJobsShown);
+  const ids = [...context.core.fleet.cache.ledger.jobsOf(_id)].slice(0, maxJobsShown);
   const found = await Promise.all(ids.map((id) => loadJob(id, context, info)));
   return found.filter((job) => job !== null);
 }
@@ -82,10 +82,10 @@ const worker: NonNullable<Resolvers['Worker']> = {
   },
   devices: ({ _id, devices }) => devices.map((device) => ({ ...device, workerId: _id })),
   jobs: jobsOf,
-  jobCount: ({ _id }, _args, { core }) => core.fleet.view.ledger.jobsOf(_id).size,
+  jobCount: ({ _id }, _args, { core }) => core.fleet.cache.ledger.jobsOf(_id).size,
   free: ({ _id, hardware, state }, _args, { core }) => {
     if (state !== 'READY' && state !== 'DRAINING') return { cores: 0, memoryMiB: 0, diskMiB: 0 };
-    const used = core.fleet.view.ledger.workerUse(_id);
+    const used = core.fleet.cache.ledger.workerUse(_id);
     return {
       cores: Math.max(0, hardware.cores - used.cores),
       memoryMiB: Math.max(0, hardware.memoryMiB - used.memoryMiB),
@@ -124,7 +124,7 @@ export const workerResolvers: Pick<
     memoryUsedMiB: async (parent, _args, context) => (await useOf(parent, context))?.memoryUsedMiB ?? null,
     sources: ({ sources }) => sources ?? null,
     usedShare: ({ id, workerId }, _args, { core }) =>
-      core.fleet.view.ledger.deviceUse(workerId, id).thousandths,
+      core.fleet.cache.ledger.deviceUse(workerId, id).thousandths,
     job: async ({ id, workerId }, _args, context, info) => {
       const jobId = await context.core.fleet.workers.deviceHolder(workerId, id);
       return jobId === undefined ? null : loadJob(jobId, context, info);
@@ -133,7 +133,7 @@ export const workerResolvers: Pick<
   JobAssignment: {
     job: async ({ job: granted, ...grant }, _args, context, info) => {
       const { jobId } = grant;
-      const told = granted && isToldByGrant(info) ? jobOfGrant(grant, granted) : undefined;
+      const told = granted && isKnownFromGrant(info) ? jobOfGrant(grant, granted) : undefined;
       const isRefused = told && !maySeeJob(context.principal, told);
       const job = isRefused ? null : (told ?? (await loadJob(jobId, context, info)));
       if (!job)
@@ -142,7 +142,7 @@ export const workerResolvers: Pick<
         });
       // Who asks for the payload spares the report of its end a read.
       const { payload } = job as Partial<typeof job>;
-      if (payload) context.core.fleet.view.ledger.noteOutputs(jobId, payload.outputs);
+      if (payload) context.core.fleet.cache.ledger.noteOutputs(jobId, payload.outputs);
       return job;
     },
   },

@@ -3,14 +3,14 @@ import type { KeysetPage } from '@rhizome/mongo';
 import type { Grant } from '../../scheduler/scheduler.types.js';
 import type { WorkerCommand } from '../commands/command-rules.js';
 import type { WorkerDocument } from '../worker.types.js';
-import type { StoredDevice } from '../../gpus/device.types.js';
+import type { DeviceDocument } from '../../gpus/device.types.js';
 
 export type WorkerMapper = WorkerDocument;
 export type WorkerConnectionMapper = KeysetPage<WorkerDocument>;
 export type WorkerCommandMapper = WorkerCommand;
 
 /** A device with the worker it is of. */
-export interface DeviceMapper extends StoredDevice {
+export interface DeviceMapper extends DeviceDocument {
   readonly workerId: string;
 }
 

@@ -9,7 +9,7 @@ import {
   grantLost,
   type GrantRef,
   leaseLost,
-  type SendBack,
+  type RequeueGrants,
   workerEnded,
 } from '../../scheduler/dispatch/requeue-grants.js';
 import type { LeasesRepository } from './leases.repository.js';
@@ -25,7 +25,7 @@ export interface LeaseWatchOptions {
   /** Whether this process leads and its ledger is exact. */
   readonly isLeading: () => boolean;
   readonly ledger: Pick<Ledger, 'entries' | 'jobsOf' | 'get'>;
-  readonly sendBack: SendBack;
+  readonly requeueGrants: RequeueGrants;
   readonly clock: Clock;
   readonly log: Logger;
   readonly scanMs?: number;
@@ -76,13 +76,13 @@ export class LeaseWatch {
     const { leases } = this.#options;
     await leases.loseExpired();
     for (const lease of await leases.findLost(maxLost)) await this.#close(lease);
-    await this.#takeBackUnknown();
-    await this.#takeBackOrphans();
+    await this.#requeueUnknown();
+    await this.#requeueOrphans();
   }
 
   /** Each step may be repeated by the next leader: the lease goes last. */
   async #close(lease: LeaseDocument): Promise<void> {
-    const { workers, registry, leases, sendBack, ledger, log } = this.#options;
+    const { workers, registry, leases, requeueGrants, ledger, log } = this.#options;
     const reason = lease.lostReason ?? 'its lease ended';
     const lost = await workers.end(lease._id, 'LOST', reason, lease);
     if (lost) {
@@ -96,14 +96,14 @@ export class LeaseWatch {
       const [worker] = lost ? [lost] : await workers.findMany([lease._id]);
       const error =
         worker?.state === 'ENDED' ? workerEnded(lease._id, worker.stateReason) : leaseLost(lease._id, reason);
-      await sendBack.run(held, error, 'system:lease');
+      await requeueGrants.run(held, error, 'system:lease');
     }
     await leases.remove(lease._id);
   }
 
   /** Jobs whose worker has no lease at all: the last leader was interrupted, or a grant was written while its worker was closed. */
-  async #takeBackUnknown(): Promise<void> {
-    const { ledger, leases, sendBack, registry } = this.#options;
+  async #requeueUnknown(): Promise<void> {
+    const { ledger, leases, requeueGrants, registry } = this.#options;
     const unknown = new Map<string, GrantRef[]>();
     for (const { jobId, fence, workerId } of ledger.entries()) {
       if (registry.isLive(workerId) || fence === Infinity) continue;
@@ -113,12 +113,12 @@ export class LeaseWatch {
     const leased = new Set((await leases.findMany([...unknown.keys()])).map(({ _id }) => _id));
     for (const [workerId, grants] of unknown) {
       if (!leased.has(workerId))
-        await sendBack.run(grants, leaseLost(workerId, 'it has no lease'), 'system:lease');
+        await requeueGrants.run(grants, leaseLost(workerId, 'it has no lease'), 'system:lease');
     }
   }
 
-  async #takeBackOrphans(): Promise<void> {
-    const { ledger, leases, sendBack, clock, log, graceMs = 20_000 } = this.#options;
+  async #requeueOrphans(): Promise<void> {
+    const { ledger, leases, requeueGrants, clock, log, graceMs = 20_000 } = this.#options;
     const before = clock.monotonicMs() - graceMs;
     const silent = [...ledger.entries()].filter(
       ({ state, since, fence }) => state === 'SENT' && since <= before && fence !== Infinity,
@@ -144,7 +144,11 @@ export class LeaseWatch {
     this.#suspects = suspects;
     if (orphans.length === 0) return;
     log.warn({ jobs: orphans.length }, 'grants that their workers do not know are taken back');
-    await sendBack.run(orphans, grantLost('it does not list the job among those it holds'), 'system:lease');
+    await requeueGrants.run(
+      orphans,
+      grantLost('it does not list the job among those it holds'),
+      'system:lease',
+    );
   }
 
   #grantOf(jobId: string): GrantRef[] {

@@ -4,15 +4,15 @@ import { Problems } from '../../shared/problems.js';
 import {
   checkDevices,
   checkDeviceUse,
-  type DeviceSpec,
-  type DeviceUseSpec,
+  type DeviceInput,
+  type DeviceUseInput,
   storedDevices,
 } from './device-input.js';
 import type { WorkerErrorCode } from '../worker-errors.js';
 
-const gpu: DeviceSpec = { id: 'GPU-1', vendor: 'NVIDIA', model: 'NVIDIA A100-SXM4-40GB' };
+const gpu: DeviceInput = { id: 'GPU-1', vendor: 'NVIDIA', model: 'NVIDIA A100-SXM4-40GB' };
 
-function faultsOf(devices: readonly DeviceSpec[]): readonly string[] {
+function faultsOf(devices: readonly DeviceInput[]): readonly string[] {
   const problems = new Problems<WorkerErrorCode>();
   checkDevices(problems, ['devices'], devices);
   return problems.found.map(({ path, message }) => {
@@ -22,7 +22,7 @@ function faultsOf(devices: readonly DeviceSpec[]): readonly string[] {
   });
 }
 
-const many = (count: number): readonly DeviceSpec[] =>
+const many = (count: number): readonly DeviceInput[] =>
   Array.from({ length: count }, (_, index) => ({ ...gpu, id: `GPU-${index}` }));
 
 describe('the number of devices', () => {
@@ -39,7 +39,7 @@ describe('the number of devices', () => {
 });
 
 describe('one fact that is not as it may be', () => {
-  test.each<[keyof DeviceSpec, unknown, string]>([
+  test.each<[keyof DeviceInput, unknown, string]>([
     ['id', '', '"" is not valid; expected 1 to 128 characters, printable, without blanks at its ends'],
     ['id', 'x'.repeat(1000), '(1000 characters) is not valid; expected 1 to 128 characters'],
     ['id', 'GPU-1\n', '"GPU-1\\n" is not valid'],
@@ -81,7 +81,7 @@ describe('one fact that is not as it may be', () => {
     expect(more).toEqual([]);
   });
 
-  test.each<[keyof DeviceSpec, unknown]>([
+  test.each<[keyof DeviceInput, unknown]>([
     ['driverVersion', '580.95.05 (open)'],
     ['driverVersion', 'I915_23.10.32'],
     ['driverVersion', '6.8.5'],
@@ -118,7 +118,7 @@ describe('devices of one report', () => {
   });
 
   test('a slice is part of a GPU, not of a slice, and in no circle', () => {
-    const slice = (id: string, parentId: string): DeviceSpec => ({
+    const slice = (id: string, parentId: string): DeviceInput => ({
       ...gpu,
       id,
       migProfile: '1g.5gb',
@@ -133,7 +133,7 @@ describe('devices of one report', () => {
 });
 
 describe('what is in use', () => {
-  const faults = (use: readonly DeviceUseSpec[], isBesideDevices = false): readonly string[] => {
+  const faults = (use: readonly DeviceUseInput[], isBesideDevices = false): readonly string[] => {
     const problems = new Problems<WorkerErrorCode>();
     checkDeviceUse(problems, ['deviceUse'], use, isBesideDevices);
     return problems.found.map(({ message }) => message);

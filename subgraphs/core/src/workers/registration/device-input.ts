@@ -1,20 +1,20 @@
 /** Checks what workers say of their devices, and brings it into its stored form. */
 import type { Problems } from '../../shared/problems.js';
-import { known, type Maybe, type Path, told } from './optional-inputs.js';
+import { known, type Maybe, type Path, checkOptionalText } from './optional-inputs.js';
 import { workerLimits } from '../worker.document.js';
 import type { DeviceUse } from '../worker.types.js';
 import type { WorkerErrorCode } from '../worker-errors.js';
-import type { DeviceHealth, StoredDevice, StoredFactSource } from '../../gpus/device.types.js';
+import type { DeviceHealth, DeviceDocument, DeviceFactSource } from '../../gpus/device.types.js';
 
 /** What of a device is in use, as it comes. */
-export interface DeviceUseSpec {
+export interface DeviceUseInput {
   readonly id: string;
   readonly utilisation?: Maybe<number>;
   readonly memoryUsedMiB?: Maybe<number>;
 }
 
 /** A device as it comes. */
-export interface DeviceSpec extends DeviceUseSpec {
+export interface DeviceInput extends DeviceUseInput {
   readonly vendor: string;
   readonly model: string;
   readonly memoryMiB?: Maybe<number>;
@@ -32,7 +32,7 @@ export interface DeviceSpec extends DeviceUseSpec {
   readonly eccEnabled?: Maybe<boolean>;
   readonly nvlinkGroup?: Maybe<string>;
   readonly partitionMode?: Maybe<string>;
-  readonly sources?: Maybe<readonly StoredFactSource[]>;
+  readonly sources?: Maybe<readonly DeviceFactSource[]>;
 }
 
 const vendors = ['NVIDIA', 'AMD', 'INTEL'];
@@ -44,7 +44,7 @@ const gfxTarget = /^gfx[0-9a-f]{3,5}$/;
 export function checkDevices(
   problems: Problems<WorkerErrorCode>,
   path: Path,
-  devices: readonly DeviceSpec[],
+  devices: readonly DeviceInput[],
 ): void {
   if (devices.length > workerLimits.devices) {
     problems.invalid(path, `${devices.length} devices`, `at most ${workerLimits.devices} devices`);
@@ -61,7 +61,7 @@ export function checkDevices(
     problems.text(at('model'), device.model, 1, 128);
     problems.whole(at('memoryMiB'), device.memoryMiB, 1, 16_777_216);
     checkVersions(problems, at, device);
-    told(problems, at('migProfile'), device.migProfile, 64);
+    checkOptionalText(problems, at('migProfile'), device.migProfile, 64);
     checkParent(problems, at('parentId'), device, byId);
     checkDeviceDetails(problems, at, device);
   });
@@ -70,7 +70,7 @@ export function checkDevices(
 function checkVersions(
   problems: Problems<WorkerErrorCode>,
   at: (field: string) => Path,
-  { computeCapability, cudaVersion, rocmVersion, driverVersion }: DeviceSpec,
+  { computeCapability, cudaVersion, rocmVersion, driverVersion }: DeviceInput,
 ): void {
   form(problems, at('computeCapability'), computeCapability, version, 'a version such as 9.0');
   form(problems, at('cudaVersion'), cudaVersion, version, 'a version such as 12.4');
@@ -82,15 +82,15 @@ function checkVersions(
       driverVersion,
       'a version such as 550.54.15, left out when unknown',
     );
-  else told(problems, at('driverVersion'), driverVersion, 64);
+  else checkOptionalText(problems, at('driverVersion'), driverVersion, 64);
 }
 
 /** A slice is a part of a device that is itself no part; that device need not be reported. */
 function checkParent(
   problems: Problems<WorkerErrorCode>,
   path: Path,
-  { id, parentId }: DeviceSpec,
-  byId: ReadonlyMap<string, DeviceSpec>,
+  { id, parentId }: DeviceInput,
+  byId: ReadonlyMap<string, DeviceInput>,
 ): void {
   if (parentId == null) return;
   if (parentId === id) problems.invalid(path, parentId, 'the device that it is a part of, not itself');
@@ -113,12 +113,12 @@ function form(
 function checkDeviceDetails(
   problems: Problems<WorkerErrorCode>,
   at: (field: string) => Path,
-  device: DeviceSpec,
+  device: DeviceInput,
 ): void {
   form(problems, at('pciId'), device.pciId, pciId, 'vendor and device as 10de:20b2');
   form(problems, at('gfxTarget'), device.gfxTarget, gfxTarget, 'an LLVM target such as gfx90a');
   for (const field of ['pciAddress', 'brand', 'nvlinkGroup', 'partitionMode'] as const)
-    told(problems, at(field), device[field], 64);
+    checkOptionalText(problems, at(field), device[field], 64);
   checkUse(problems, at, device);
   const sources = device.sources ?? [];
   problems.distinct(
@@ -136,7 +136,7 @@ function checkDeviceDetails(
 export function checkDeviceUse(
   problems: Problems<WorkerErrorCode>,
   path: Path,
-  use: readonly DeviceUseSpec[],
+  use: readonly DeviceUseInput[],
   isBesideDevices: boolean,
 ): void {
   if (isBesideDevices)
@@ -158,7 +158,7 @@ export function checkDeviceUse(
 function checkUse(
   problems: Problems<WorkerErrorCode>,
   at: (field: string) => Path,
-  { utilisation, memoryUsedMiB }: DeviceUseSpec,
+  { utilisation, memoryUsedMiB }: DeviceUseInput,
 ): void {
   if (utilisation != null && !(utilisation >= 0 && utilisation <= 1))
     problems.invalid(at('utilisation'), utilisation, 'a number from 0 to 1');
@@ -166,7 +166,7 @@ function checkUse(
 }
 
 /** The stored form, by id; what is not known is left out, and so is what is in use. */
-export function storedDevices(devices: readonly DeviceSpec[]): readonly StoredDevice[] {
+export function storedDevices(devices: readonly DeviceInput[]): readonly DeviceDocument[] {
   const stored = devices.map(
     ({
       id,
@@ -194,7 +194,7 @@ export function storedDevices(devices: readonly DeviceSpec[]): readonly StoredDe
 }
 
 /** The facts by name: nothing else that an input may carry is stored. */
-function storedFacts(spec: Omit<DeviceSpec, 'id' | 'vendor' | 'model' | 'health' | 'sources' | 'pciId'>) {
+function storedFacts(spec: Omit<DeviceInput, 'id' | 'vendor' | 'model' | 'health' | 'sources' | 'pciId'>) {
   const { memoryMiB, computeCapability, driverVersion, cudaVersion, migProfile, parentId } = spec;
   const { pciAddress, brand, gfxTarget, rocmVersion, eccEnabled, nvlinkGroup, partitionMode } = spec;
   return {
@@ -204,7 +204,7 @@ function storedFacts(spec: Omit<DeviceSpec, 'id' | 'vendor' | 'model' | 'health'
 }
 
 /** What of the devices is in use, for those of which the report told it. */
-export function deviceUseOf(devices: readonly DeviceUseSpec[]): readonly DeviceUse[] {
+export function deviceUseOf(devices: readonly DeviceUseInput[]): readonly DeviceUse[] {
   return devices
     .filter(({ utilisation, memoryUsedMiB }) => utilisation != null || memoryUsedMiB != null)
     .map(({ id, utilisation, memoryUsedMiB }) => ({ id, ...known({ utilisation, memoryUsedMiB }) }));

@@ -4,8 +4,8 @@
  * version. A worker is written for a version that it does not have yet, and by none that is older than its own.
  */
 import { createHash } from 'node:crypto';
-import { type DeviceSpec, storedDevices } from './device-input.js';
-import { type HardwareSpec, storedHardware } from './worker-input.js';
+import { type DeviceInput, storedDevices } from './device-input.js';
+import { type HardwareInput, storedHardware } from './worker-input.js';
 import type { WorkerRegistry } from '../worker-registry.js';
 import {
   type FactPart,
@@ -15,20 +15,20 @@ import {
   type Digests,
 } from '../worker.types.js';
 import type { WorkersRepository } from '../workers.repository.js';
-import type { StoredDevice } from '../../gpus/device.types.js';
+import type { DeviceDocument } from '../../gpus/device.types.js';
 import type { StoredHardware } from '../../scheduler/worker-facts.types.js';
 import { canonicalJson } from '../../shared/canonical-json.js';
 
 /** Facts in their stored form; a part that was not reported is left out. */
 export interface ReportedFacts {
   readonly hardware?: StoredHardware;
-  readonly devices?: readonly StoredDevice[];
+  readonly devices?: readonly DeviceDocument[];
 }
 
 /** Facts of a host and its devices, as they come. */
 interface Told {
-  readonly hardware?: HardwareSpec | null | undefined;
-  readonly devices?: readonly DeviceSpec[] | null | undefined;
+  readonly hardware?: HardwareInput | null | undefined;
+  readonly devices?: readonly DeviceInput[] | null | undefined;
 }
 
 /** A report as it is stored, and its digests. */
@@ -39,8 +39,8 @@ export interface Report<TFacts extends ReportedFacts = ReportedFacts> {
 
 /** Brings what a worker says of itself into the form in which it is compared and stored. The input has been checked. */
 export function reportOf(spec: {
-  readonly hardware: HardwareSpec;
-  readonly devices: readonly DeviceSpec[];
+  readonly hardware: HardwareInput;
+  readonly devices: readonly DeviceInput[];
 }): Report<Required<ReportedFacts>>;
 export function reportOf(spec: Told): Report;
 export function reportOf(spec: Told): Report {

@@ -9,7 +9,7 @@ export type Maybe<T> = T | null | undefined;
 export type Path = readonly (string | number)[];
 
 /** A text that may be left out; an empty one is no way to say so. */
-export function told(
+export function checkOptionalText(
   problems: Problems<WorkerErrorCode>,
   path: Path,
   value: string | null | undefined,

@@ -7,7 +7,7 @@ import { digestOf } from '../../shared/idempotency.js';
 import type { LeasesRepository } from '../leases/leases.repository.js';
 import { type ReportedFacts, reportOf } from './fact-reports.js';
 import { deviceUseOf } from './device-input.js';
-import type { RegisterSpec } from './worker-input.js';
+import type { RegisterInput } from './worker-input.js';
 import type { WorkerProblem } from '../worker-errors.js';
 import type { WorkerRegistry } from '../worker-registry.js';
 import { workerSchemaVersion } from '../worker.document.js';
@@ -41,7 +41,7 @@ export class Registration {
    */
   async run(
     principal: Principal,
-    spec: RegisterSpec,
+    spec: RegisterInput,
     queue: QueueFacts,
   ): Promise<WorkerDocument | WorkerProblem> {
     const { workers, leases, ids } = this.#options;
@@ -67,7 +67,7 @@ export class Registration {
   }
 
   /** A pilot that starts again replaces its worker at once; from another host, a worker is replaced once its lease has ended. */
-  async #takeOver(queue: QueueFacts, spec: RegisterSpec): Promise<void> {
+  async #takeOver(queue: QueueFacts, spec: RegisterInput): Promise<void> {
     const { workers, leases, registry, log } = this.#options;
     const { name, host } = spec;
     const older = await workers.findLive(queue.id, name);
@@ -89,7 +89,7 @@ export class Registration {
 
 function newWorker(
   id: string,
-  spec: RegisterSpec,
+  spec: RegisterInput,
   queue: QueueFacts,
   facts: Required<ReportedFacts>,
 ): Omit<NewWorker, 'registrationKey' | 'registrationDigest'> {
@@ -108,12 +108,12 @@ function newWorker(
   };
 }
 
-function nameConflict({ name }: RegisterSpec, why: string): DomainError {
+function nameConflict({ name }: RegisterInput, why: string): DomainError {
   const text = `name: ${JSON.stringify(name)} ${why}; must be another name, or wait until that worker ends`;
   return new DomainError('CONFLICT', text, { field: 'name', value: name });
 }
 
-function keyReused({ idempotencyKey }: RegisterSpec): WorkerProblem {
+function keyReused({ idempotencyKey }: RegisterInput): WorkerProblem {
   const shown = JSON.stringify(idempotencyKey);
   const message = `idempotencyKey: ${shown} was used before with other content; take a new key`;
   return { code: 'IDEMPOTENCY_KEY_REUSED', path: ['idempotencyKey'], message };

@@ -1,14 +1,14 @@
 /** Checks what workers say of themselves and their hosts, and brings it into its stored form. */
 import type { Problems } from '../../shared/problems.js';
-import { checkDevices, type DeviceSpec } from './device-input.js';
-import { known, type Maybe, type Path, told } from './optional-inputs.js';
+import { checkDevices, type DeviceInput } from './device-input.js';
+import { known, type Maybe, type Path, checkOptionalText } from './optional-inputs.js';
 import { workerLimits } from '../worker.document.js';
 import type { WorkerErrorCode } from '../worker-errors.js';
 import type { StoredLabel } from '../../shared/label.types.js';
 import type { StoredHardware } from '../../scheduler/worker-facts.types.js';
 
 /** What a host is and has, as it comes. */
-export interface HardwareSpec {
+export interface HardwareInput {
   readonly cpuVendor?: Maybe<string>;
   readonly cpuModel?: Maybe<string>;
   readonly architecture: string;
@@ -21,20 +21,20 @@ export interface HardwareSpec {
 }
 
 /** A worker that comes up. */
-export interface RegisterSpec {
+export interface RegisterInput {
   readonly queue: string;
   readonly host: string;
   readonly name: string;
-  readonly hardware: HardwareSpec;
+  readonly hardware: HardwareInput;
   readonly labels?: Maybe<readonly StoredLabel[]>;
-  readonly devices?: Maybe<readonly DeviceSpec[]>;
+  readonly devices?: Maybe<readonly DeviceInput[]>;
   readonly endsAt?: Maybe<Date>;
   readonly version: string;
   readonly idempotencyKey: string;
 }
 
 /** Notes all faults of a registration. */
-export function checkRegistration(problems: Problems<WorkerErrorCode>, spec: RegisterSpec, now: Date): void {
+export function checkRegistration(problems: Problems<WorkerErrorCode>, spec: RegisterInput, now: Date): void {
   problems.text(['host'], spec.host, 1, 255);
   problems.text(['name'], spec.name, 1, 255);
   problems.text(['version'], spec.version, 1, 64);
@@ -47,7 +47,7 @@ export function checkRegistration(problems: Problems<WorkerErrorCode>, spec: Reg
 }
 
 /** Notes all faults of a host's facts. */
-export function checkHardware(problems: Problems<WorkerErrorCode>, path: Path, spec: HardwareSpec): void {
+export function checkHardware(problems: Problems<WorkerErrorCode>, path: Path, spec: HardwareInput): void {
   problems.whole([...path, 'cores'], spec.cores, 1, 4096);
   problems.whole([...path, 'memoryMiB'], spec.memoryMiB, 1, 16_777_216);
   problems.whole([...path, 'diskMiB'], spec.diskMiB, 0, 1_073_741_824);
@@ -57,16 +57,16 @@ export function checkHardware(problems: Problems<WorkerErrorCode>, path: Path, s
     /^[A-Za-z0-9_-]{1,32}$/,
     'a word such as x86_64 or aarch64',
   );
-  told(problems, [...path, 'architectureLevel'], spec.architectureLevel, 32);
-  told(problems, [...path, 'cpuVendor'], spec.cpuVendor, 128);
-  told(problems, [...path, 'cpuModel'], spec.cpuModel, 255);
+  checkOptionalText(problems, [...path, 'architectureLevel'], spec.architectureLevel, 32);
+  checkOptionalText(problems, [...path, 'cpuVendor'], spec.cpuVendor, 128);
+  checkOptionalText(problems, [...path, 'cpuModel'], spec.cpuModel, 255);
   const runtimes = spec.containerRuntimes ?? [];
   problems.distinct([...path, 'containerRuntimes'], runtimes, workerLimits.runtimes);
   runtimes.forEach((name, index) => problems.text([...path, 'containerRuntimes', index], name, 1, 64));
 }
 
 /** The stored form; what is not known is left out. */
-export function storedHardware(spec: HardwareSpec): StoredHardware {
+export function storedHardware(spec: HardwareInput): StoredHardware {
   return {
     ...known({ cpuVendor: spec.cpuVendor, cpuModel: spec.cpuModel }),
     architecture: spec.architecture,

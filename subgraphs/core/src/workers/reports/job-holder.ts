@@ -2,14 +2,14 @@
 import type { Principal } from '@rhizome/authz';
 import type { ReportedJob } from '../../scheduler/cache/scheduler-jobs.repository.js';
 import type { Ledger } from '../../scheduler/cache/ledger.js';
-import { maySpeakOf, type Speakers } from '../worker-access.js';
-import { silenced, type WorkerProblem } from '../worker-errors.js';
+import { mayActFor, type WorkerAccess } from '../worker-access.js';
+import { rejectUnknownOrLost, type WorkerProblem } from '../worker-errors.js';
 import type { WorkerRegistry } from '../worker-registry.js';
 
 /** What {@link JobHolder} is made of. */
 export interface JobHolderOptions {
   readonly registry: Pick<WorkerRegistry, 'find'>;
-  readonly speakers: Speakers;
+  readonly access: WorkerAccess;
   readonly ledger: Pick<Ledger, 'get'>;
   readonly jobs: { reported(ids: readonly string[]): Promise<readonly ReportedJob[]> };
 }
@@ -27,13 +27,13 @@ export class JobHolder {
     principal: Principal,
     { workerId, jobId, fence }: { readonly workerId: string; readonly jobId: string; readonly fence: number },
   ): Promise<{ readonly attempt: number } | WorkerProblem> {
-    const { registry, speakers, ledger, jobs } = this.#options;
+    const { registry, access, ledger, jobs } = this.#options;
     const worker = await registry.find(workerId);
-    if (worker) await speakers.assert(principal, 'jobLog:append', worker.queue);
-    const refusal = silenced(workerId, worker);
+    if (worker) await access.assert(principal, 'jobLog:append', worker.queue);
+    const refusal = rejectUnknownOrLost(workerId, worker);
     if (refusal) return refusal;
     const entry = ledger.get(jobId);
-    const mayTell = (share: string): boolean => maySpeakOf(principal, 'jobLog:append', share);
+    const mayTell = (share: string): boolean => mayActFor(principal, 'jobLog:append', share);
     if (entry?.workerId === workerId && entry.fence === fence && mayTell(entry.share))
       return { attempt: entry.attempt };
     const [job] = await jobs.reported([jobId]);

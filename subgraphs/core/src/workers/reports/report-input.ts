@@ -60,10 +60,10 @@ export interface FailSpec {
 const maxAmount = Number.MAX_SAFE_INTEGER;
 
 /** Notes all faults of a word about a good end. */
-export function checkFinish(problems: Problems<WorkerErrorCode>, at: Path, word: FinishSpec): void {
-  problems.whole([...at, 'exitCode'], word.exitCode, -1, 255);
-  checkMetrics(problems, [...at, 'metrics'], word.metrics);
-  const outputs = word.outputs ?? [];
+export function checkFinish(problems: Problems<WorkerErrorCode>, at: Path, report: FinishSpec): void {
+  problems.whole([...at, 'exitCode'], report.exitCode, -1, 255);
+  checkMetrics(problems, [...at, 'metrics'], report.metrics);
+  const outputs = report.outputs ?? [];
   problems.distinct(
     [...at, 'outputs'],
     outputs.map(({ name }) => name),
@@ -79,23 +79,23 @@ export function checkFinish(problems: Problems<WorkerErrorCode>, at: Path, word:
 }
 
 /** Notes all faults of a word about a failure. */
-export function checkFail(problems: Problems<WorkerErrorCode>, at: Path, word: FailSpec): void {
-  problems.whole([...at, 'exitCode'], word.exitCode, -1, 255);
-  if (word.signal)
-    problems.form([...at, 'signal'], word.signal, /^SIG[A-Z0-9+-]{1,16}$/, 'a name such as SIGKILL');
+export function checkFail(problems: Problems<WorkerErrorCode>, at: Path, report: FailSpec): void {
+  problems.whole([...at, 'exitCode'], report.exitCode, -1, 255);
+  if (report.signal)
+    problems.form([...at, 'signal'], report.signal, /^SIG[A-Z0-9+-]{1,16}$/, 'a name such as SIGKILL');
   problems.form(
     [...at, 'error', 'code'],
-    word.error.code,
+    report.error.code,
     /^[A-Z][A-Z0-9_]{0,63}$/,
     'up to 64 letters A to Z, digits and "_"',
   );
-  if (word.error.message.length > 2000)
+  if (report.error.message.length > 2000)
     problems.invalid(
       [...at, 'error', 'message'],
-      `${word.error.message.length} characters`,
+      `${report.error.message.length} characters`,
       'up to 2000 characters',
     );
-  checkMetrics(problems, [...at, 'metrics'], word.metrics);
+  checkMetrics(problems, [...at, 'metrics'], report.metrics);
 }
 
 function checkMetrics(problems: Problems<WorkerErrorCode>, at: Path, metrics: Maybe<MetricsSpec>): void {
@@ -114,11 +114,11 @@ function checkMetrics(problems: Problems<WorkerErrorCode>, at: Path, metrics: Ma
 
 /** The problem if a job is to be FINISHED and declared outputs are missing, or an output was never declared. */
 export function missingOutput(
-  word: FinishSpec,
+  report: FinishSpec,
   declared: readonly string[],
   index: number,
 ): WorkerProblem | undefined {
-  const given = new Set((word.outputs ?? []).map(({ name }) => name));
+  const given = new Set((report.outputs ?? []).map(({ name }) => name));
   const path = ['jobs', String(index), 'outputs'];
   const unknown = [...given].find((name) => !declared.includes(name));
   if (unknown !== undefined) {
@@ -131,7 +131,7 @@ export function missingOutput(
     };
   }
   const missing =
-    (word.phase ?? 'FINISHED') === 'FINISHED' ? declared.filter((name) => !given.has(name)) : [];
+    (report.phase ?? 'FINISHED') === 'FINISHED' ? declared.filter((name) => !given.has(name)) : [];
   if (missing.length === 0) return undefined;
   return {
     code: 'OUTPUT_MISSING',

@@ -6,10 +6,10 @@ import {
   type JobState,
   terminalStates,
 } from '../../jobs/model/job-state.js';
-import { type FinishWord, planFail, planFinish, planStart, type ReportStep } from './report-plans.js';
+import { type FinishReport, planFail, planFinish, planStart, type ReportStep } from './report-plans.js';
 
 const target = (step: ReportStep): string => (step.kind === 'step' ? step.to : step.kind);
-const finish = (change: Partial<FinishWord>, state: JobState): ReportStep =>
+const finish = (change: Partial<FinishReport>, state: JobState): ReportStep =>
   planFinish(
     { phase: 'FINISHED', end: { exitCode: 0 }, outputs: [], hasDeclaredOutputs: true, ...change },
     state,
@@ -33,7 +33,7 @@ describe('the word that a payload starts', () => {
 });
 
 describe('the word that a payload ended well', () => {
-  test.each<[FinishWord['phase'], JobState, string]>([
+  test.each<[FinishReport['phase'], JobState, string]>([
     ['HOLDING', 'RUNNING', 'HOLDING'],
     ['HOLDING', 'HOLDING', 'done'],
     ['HOLDING', 'TRANSFERRING', 'done'],

@@ -26,7 +26,7 @@ export function planStart(phase: 'STARTING' | 'RUNNING', state: JobState): Repor
 }
 
 /** A payload that ended well. */
-export interface FinishWord {
+export interface FinishReport {
   readonly phase: 'HOLDING' | 'TRANSFERRING' | 'FINISHED';
   readonly end: AttemptEndChange;
   readonly outputs: readonly StoredOutput[];
@@ -37,15 +37,15 @@ export interface FinishWord {
 const order: readonly JobState[] = ['HOLDING', 'TRANSFERRING', 'FINISHED'];
 
 /** The payload ended well. A job that was never reported RUNNING cannot have done so. */
-export function planFinish(word: FinishWord, state: JobState): ReportStep {
-  const to = word.hasDeclaredOutputs ? word.phase : 'FINISHED';
+export function planFinish(report: FinishReport, state: JobState): ReportStep {
+  const to = report.hasDeclaredOutputs ? report.phase : 'FINISHED';
   if (state === 'FINISHED') return done;
   if (!isHeld(state) || state === 'SENT' || state === 'STARTING')
     return { kind: 'conflict', expected: 'RUNNING, HOLDING or TRANSFERRING' };
   if (order.indexOf(state) >= order.indexOf(to)) return done;
-  const outputs = to === 'FINISHED' && word.outputs.length > 0 ? { outputs: word.outputs } : {};
+  const outputs = to === 'FINISHED' && report.outputs.length > 0 ? { outputs: report.outputs } : {};
   // What the attempt used is told once: when the payload ended, or with the last word where that brings more.
-  const end = state === 'RUNNING' || word.end.metrics ? { attemptEnd: word.end } : {};
+  const end = state === 'RUNNING' || report.end.metrics ? { attemptEnd: report.end } : {};
   return { kind: 'step', to, change: { ...end, ...outputs }, isLast: true };
 }
 

@@ -23,23 +23,23 @@ import {
 } from './report-input.js';
 import { planFail, planFinish, planStart, type ReportStep } from './report-plans.js';
 import {
-  checkedWords,
+  checkedReports,
   conflict,
   type Known,
   noJob,
-  type OpenWord,
+  type OpenReport,
   type ReportRules,
   stale,
-  type Word,
+  type JobReport,
 } from './job-reports.js';
-import { maySpeakOf, type Speakers } from '../worker-access.js';
-import { silenced, type WorkerProblem } from '../worker-errors.js';
+import { mayActFor, type WorkerAccess } from '../worker-access.js';
+import { rejectUnknownOrLost, type WorkerProblem } from '../worker-errors.js';
 import type { WorkerRegistry } from '../worker-registry.js';
 
 /** What {@link ReportsService} is made of. */
 export interface ReportsOptions {
   readonly registry: Pick<WorkerRegistry, 'find'>;
-  readonly speakers: Speakers;
+  readonly access: WorkerAccess;
   readonly ledger: Pick<Ledger, 'get'>;
   readonly jobs: { reported(ids: readonly string[]): Promise<readonly ReportedJob[]> };
   readonly writer: TransitionWriter;
@@ -69,44 +69,48 @@ export class ReportsService {
   }
 
   /** Payloads start. */
-  async start(principal: Principal, workerId: string, words: readonly StartSpec[]): Promise<ReportResult> {
-    const plan = (word: StartSpec, known: Known): ReportStep => planStart(word.phase, known.state);
-    const { accepted, problems } = await this.#report(principal, workerId, words, {
+  async start(principal: Principal, workerId: string, reports: readonly StartSpec[]): Promise<ReportResult> {
+    const plan = (report: StartSpec, known: Known): ReportStep => planStart(report.phase, known.state);
+    const { accepted, problems } = await this.#report(principal, workerId, reports, {
       plan,
       check: () => undefined,
       needs: 'state',
     });
-    return { acceptedIds: accepted.map(({ word }) => word.id), userErrors: problems };
+    return { acceptedIds: accepted.map(({ report }) => report.id), userErrors: problems };
   }
 
   /** Payloads ended well. */
-  async finish(principal: Principal, workerId: string, words: readonly FinishSpec[]): Promise<ReportResult> {
-    const { accepted, problems } = await this.#report(principal, workerId, words, {
+  async finish(
+    principal: Principal,
+    workerId: string,
+    reports: readonly FinishSpec[],
+  ): Promise<ReportResult> {
+    const { accepted, problems } = await this.#report(principal, workerId, reports, {
       needs: 'outputs',
-      check: (word, at, found) => checkFinish(found, at, word),
-      refuse: (word, { outputs }, index) => missingOutput(word, outputs ?? [], index),
-      plan: (word, known) =>
+      check: (report, at, found) => checkFinish(found, at, report),
+      refuse: (report, { outputs }, index) => missingOutput(report, outputs ?? [], index),
+      plan: (report, known) =>
         planFinish(
           {
-            phase: word.phase ?? 'FINISHED',
-            end: storedEnd(word),
-            outputs: storedOutputs(word),
+            phase: report.phase ?? 'FINISHED',
+            end: storedEnd(report),
+            outputs: storedOutputs(report),
             hasDeclaredOutputs: (known.outputs ?? []).length > 0,
           },
           known.state,
         ),
     });
-    return { acceptedIds: accepted.map(({ word }) => word.id), userErrors: problems };
+    return { acceptedIds: accepted.map(({ report }) => report.id), userErrors: problems };
   }
 
   /** Attempts failed: another follows by the job's policy, or the job is FAILED. */
-  async fail(principal: Principal, workerId: string, words: readonly FailSpec[]): Promise<FailResult> {
+  async fail(principal: Principal, workerId: string, reports: readonly FailSpec[]): Promise<FailResult> {
     const { clock } = this.#options;
-    const { accepted, problems } = await this.#report(principal, workerId, words, {
+    const { accepted, problems } = await this.#report(principal, workerId, reports, {
       needs: 'all',
-      check: (word, at, found) => checkFail(found, at, word),
-      plan: (word, { state, full }) => {
-        const end = storedFailure(word);
+      check: (report, at, found) => checkFail(found, at, report),
+      plan: (report, { state, full }) => {
+        const end = storedFailure(report);
         const decide = () =>
           full ? decideAfterFailure(full, end.error, clock.now()) : ({ to: 'FAILED' } as const);
         return planFail(end, decide, state);
@@ -114,65 +118,65 @@ export class ReportsService {
     });
     const retried = accepted.filter(({ known }) => known.state !== 'FAILED');
     return {
-      acceptedIds: accepted.map(({ word }) => word.id),
-      retriedIds: retried.map(({ word }) => word.id),
+      acceptedIds: accepted.map(({ report }) => report.id),
+      retriedIds: retried.map(({ report }) => report.id),
       userErrors: problems,
     };
   }
 
-  async #report<TWord extends Word>(
+  async #report<TReport extends JobReport>(
     principal: Principal,
     workerId: string,
-    words: readonly TWord[],
-    rules: ReportRules<TWord>,
-  ): Promise<{ accepted: readonly OpenWord<TWord>[]; problems: readonly WorkerProblem[] }> {
-    const { registry, speakers } = this.#options;
+    reports: readonly TReport[],
+    rules: ReportRules<TReport>,
+  ): Promise<{ accepted: readonly OpenReport<TReport>[]; problems: readonly WorkerProblem[] }> {
+    const { registry, access } = this.#options;
     const worker = await registry.find(workerId);
-    if (worker) await speakers.assert(principal, 'job:report', worker.queue);
-    const refusal = silenced(workerId, worker);
+    if (worker) await access.assert(principal, 'job:report', worker.queue);
+    const refusal = rejectUnknownOrLost(workerId, worker);
     if (refusal) return { accepted: [], problems: [refusal] };
-    const { fit, problems } = checkedWords(words, rules);
+    const { fit, problems } = checkedReports(reports, rules);
     const open = await this.#open({ principal, workerId }, fit, rules, problems);
-    const accepted: OpenWord<TWord>[] = [];
+    const accepted: OpenReport<TReport>[] = [];
     let left = open;
     for (let step = 0; step < maxSteps && left.length > 0; step += 1)
       left = await this.#step(left, rules, principal.subject, accepted, problems);
-    for (const { index, word, known } of left)
-      problems.push(conflict(index, word, known.state, 'a state that stays for a moment'));
+    for (const { index, report, known } of left)
+      problems.push(conflict(index, report, known.state, 'a state that stays for a moment'));
     return { accepted: accepted.sort((a, b) => a.index - b.index), problems };
   }
 
   /** Words about jobs that are the worker's under the fence given, and of experiments that its speaker may report of. */
-  async #open<TWord extends Word>(
+  async #open<TReport extends JobReport>(
     { principal, workerId }: { readonly principal: Principal; readonly workerId: string },
-    words: readonly { readonly index: number; readonly word: TWord }[],
-    { needs, refuse, plan }: ReportRules<TWord>,
+    reports: readonly { readonly index: number; readonly report: TReport }[],
+    { needs, refuse, plan }: ReportRules<TReport>,
     problems: WorkerProblem[],
-  ): Promise<OpenWord<TWord>[]> {
-    const mayTell = (share: string): boolean => maySpeakOf(principal, 'job:report', share);
+  ): Promise<OpenReport<TReport>[]> {
+    const mayTell = (share: string): boolean => mayActFor(principal, 'job:report', share);
     const known = new Map<string, Known>();
-    for (const { word } of words) {
-      const entry = this.#options.ledger.get(word.id);
-      if (entry?.workerId !== workerId || entry.fence !== word.fence || !mayTell(entry.share)) continue;
+    for (const { report } of reports) {
+      const entry = this.#options.ledger.get(report.id);
+      if (entry?.workerId !== workerId || entry.fence !== report.fence || !mayTell(entry.share)) continue;
       if (needs === 'all' || (needs === 'outputs' && !entry.outputs)) continue;
       const facts: Known = { state: entry.state, outputs: entry.outputs, full: undefined };
       // A report that another process accepted may not have reached this memory: only the store's state refuses one.
-      if (plan(word, facts).kind !== 'conflict') known.set(word.id, facts);
+      if (plan(report, facts).kind !== 'conflict') known.set(report.id, facts);
     }
-    const unknown = words.filter(({ word }) => !known.has(word.id));
+    const unknown = reports.filter(({ report }) => !known.has(report.id));
     const found =
-      unknown.length === 0 ? [] : await this.#options.jobs.reported(unknown.map(({ word }) => word.id));
+      unknown.length === 0 ? [] : await this.#options.jobs.reported(unknown.map(({ report }) => report.id));
     const byId = new Map(found.map((job) => [job._id, job]));
-    return words.flatMap(({ index, word }) => {
-      const job = byId.get(word.id);
+    return reports.flatMap(({ index, report }) => {
+      const job = byId.get(report.id);
       const facts =
-        known.get(word.id) ?? (job && { state: job.state, outputs: job.payload.outputs, full: job });
-      if (!facts || (job && !mayTell(job.share))) problems.push(noJob(index, word));
-      else if (job && (job.fence !== word.fence || job.workerId !== workerId))
-        problems.push(stale(index, word));
+        known.get(report.id) ?? (job && { state: job.state, outputs: job.payload.outputs, full: job });
+      if (!facts || (job && !mayTell(job.share))) problems.push(noJob(index, report));
+      else if (job && (job.fence !== report.fence || job.workerId !== workerId))
+        problems.push(stale(index, report));
       else {
-        const problem = refuse?.(word, facts, index);
-        if (!problem) return [{ index, word, known: facts }];
+        const problem = refuse?.(report, facts, index);
+        if (!problem) return [{ index, report, known: facts }];
         problems.push(problem);
       }
       return [];
@@ -180,32 +184,32 @@ export class ReportsService {
   }
 
   /** Takes the next step of each word. @returns those that need another */
-  async #step<TWord extends Word>(
-    open: readonly OpenWord<TWord>[],
-    { plan }: ReportRules<TWord>,
+  async #step<TReport extends JobReport>(
+    open: readonly OpenReport<TReport>[],
+    { plan }: ReportRules<TReport>,
     actor: string,
-    accepted: OpenWord<TWord>[],
+    accepted: OpenReport<TReport>[],
     problems: WorkerProblem[],
-  ): Promise<OpenWord<TWord>[]> {
+  ): Promise<OpenReport<TReport>[]> {
     const writing: {
-      readonly one: OpenWord<TWord>;
+      readonly one: OpenReport<TReport>;
       readonly request: TransitionRequest;
       readonly isLast: boolean;
     }[] = [];
     for (const one of open) {
-      const step = plan(one.word, one.known);
+      const step = plan(one.report, one.known);
       if (step.kind === 'done') accepted.push(one);
       else if (step.kind === 'conflict')
-        problems.push(conflict(one.index, one.word, one.known.state, step.expected));
+        problems.push(conflict(one.index, one.report, one.known.state, step.expected));
       else
         writing.push({
           one,
           isLast: step.isLast,
-          request: requestOf(one.word, one.known.state, step, actor),
+          request: requestOf(one.report, one.known.state, step, actor),
         });
     }
     const outcomes = await this.#options.writer.apply(writing.map(({ request }) => request));
-    const again: OpenWord<TWord>[] = [];
+    const again: OpenReport<TReport>[] = [];
     writing.forEach(({ one, request, isLast }, position) => {
       const outcome = outcomes[position];
       if (outcome?.applied) {
@@ -221,31 +225,31 @@ export class ReportsService {
   }
 
   /** The job was not in the state that was thought. @returns the problem, or undefined if the word may still be right */
-  #met<TWord extends Word>(
-    one: OpenWord<TWord>,
+  #met<TReport extends JobReport>(
+    one: OpenReport<TReport>,
     outcome: TransitionOutcome & { readonly applied: false },
   ): WorkerProblem | undefined {
     const { current } = outcome;
-    if (!current) return noJob(one.index, one.word);
-    if (current.fence !== one.word.fence) return stale(one.index, one.word);
+    if (!current) return noJob(one.index, one.report);
+    if (current.fence !== one.report.fence) return stale(one.index, one.report);
     one.known = { ...one.known, state: current.state };
     return undefined;
   }
 }
 
 function requestOf(
-  word: Word,
+  report: JobReport,
   from: JobState,
   step: ReportStep & { readonly kind: 'step' },
   actor: string,
 ): TransitionRequest {
   return {
-    jobId: word.id,
+    jobId: report.id,
     from,
     to: step.to,
     by: 'worker',
     actor,
-    fence: word.fence,
+    fence: report.fence,
     ...(step.reason === undefined ? {} : { reason: step.reason }),
     ...(step.change ? { change: step.change } : {}),
   };

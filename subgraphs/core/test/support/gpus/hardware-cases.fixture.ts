@@ -1,5 +1,5 @@
 /** Hand-checked cases of everything but CUDA's runtime and code: models, parts, ECC, NVLink, health. */
-import type { DeviceFacts } from '../../../src/gpus/verdict/verdict.types.js';
+import type { Device } from '../../../src/gpus/verdict/verdict.types.js';
 import type { HardwareCase } from './hardware-case.types.js';
 import { memoryCases } from './memory-cases.fixture.js';
 import { rocmCases } from './rocm-cases.fixture.js';
@@ -7,7 +7,7 @@ import { rocmCases } from './rocm-cases.fixture.js';
 const a100x40 = { model: 'NVIDIA A100-SXM4-40GB' };
 const a100x80 = { model: 'NVIDIA A100-SXM4-80GB' };
 const slice = (migProfile: string, model: string) => ({ model, migProfile, parentId: 'GPU-0' });
-const amd = (model: string, more: Partial<DeviceFacts> = {}) => ({ vendor: 'AMD', model, ...more });
+const amd = (model: string, more: Partial<Device> = {}) => ({ vendor: 'AMD', model, ...more });
 
 const models: readonly HardwareCase[] = [
   [{ models: ['A100'] }, a100x40, 'NATIVE', 'OK', 'PCI'],

@@ -1,7 +1,7 @@
 /** Hand-checked cases of memory: as reported, and as the size that a device or a MIG profile is sold as. */
 import type { SourceKey } from '../../../src/gpus/catalogue/sources.js';
 import type { HardwareCase } from './hardware-case.types.js';
-import type { DeviceFacts, VerdictCode, VerdictKind } from '../../../src/gpus/verdict/verdict.types.js';
+import type { Device, VerdictCode, VerdictKind } from '../../../src/gpus/verdict/verdict.types.js';
 
 /** Columns: what is asked in MiB, the device, its MIG profile (-: whole), what is reported in MiB, the verdict with its code, the source. */
 const reported = `
@@ -61,7 +61,7 @@ const columns: readonly HardwareCase[] = reported
 const a100x40 = { model: 'NVIDIA A100-SXM4-40GB' };
 const a100x80 = { model: 'NVIDIA A100-SXM4-80GB' };
 const slice = (migProfile: string, model: string) => ({ model, migProfile, parentId: 'GPU-0' });
-const amd = (model: string, more: Partial<DeviceFacts> = {}) => ({ vendor: 'AMD', model, ...more });
+const amd = (model: string, more: Partial<Device> = {}) => ({ vendor: 'AMD', model, ...more });
 
 const others: readonly HardwareCase[] = [
   [{ minMemoryMiB: 40_960 }, { ...a100x40, memoryMiB: 40_536 }, 'NATIVE', 'OK', 'HTCONDOR'],

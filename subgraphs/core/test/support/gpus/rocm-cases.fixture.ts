@@ -1,8 +1,8 @@
 /** Hand-checked cases of ROCm releases and of code for LLVM targets. */
 import type { HardwareCase } from './hardware-case.types.js';
-import type { DeviceFacts } from '../../../src/gpus/verdict/verdict.types.js';
+import type { Device } from '../../../src/gpus/verdict/verdict.types.js';
 
-const amd = (model: string, more: Partial<DeviceFacts> = {}) => ({ vendor: 'AMD', model, ...more });
+const amd = (model: string, more: Partial<Device> = {}) => ({ vendor: 'AMD', model, ...more });
 const of = (gfxTarget: string) => amd('x', { gfxTarget });
 
 /** All of them. */

@@ -1,5 +1,5 @@
 /** A requirement and a device of which only what a test is about is told. */
-import type { DeviceFacts } from '../../../src/gpus/verdict/verdict.types.js';
+import type { Device } from '../../../src/gpus/verdict/verdict.types.js';
 import type { StoredGpuRequirement } from '../../../src/gpus/gpu-requirement.types.js';
 
 /** One GPU of any kind, and what is changed. */
@@ -14,7 +14,7 @@ export const gpu = (change: Partial<StoredGpuRequirement> = {}): StoredGpuRequir
 });
 
 /** A healthy device of NVIDIA, and what is changed. */
-export const device = (change: Partial<DeviceFacts>): DeviceFacts => ({
+export const device = (change: Partial<Device>): Device => ({
   vendor: 'NVIDIA',
   model: 'x',
   health: 'HEALTHY',

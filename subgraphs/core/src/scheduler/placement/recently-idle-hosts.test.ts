@@ -12,8 +12,8 @@ import {
 import type { AcquireRequest } from '../scheduler.types.js';
 import { Fleet } from '../cache/fleet.js';
 import { Ledger } from '../cache/ledger.js';
-import { matchPass, type PassRequest, type PassResult } from './matcher.js';
-import { quietMs } from './idle-hosts.js';
+import { matchPass, type CandidateRequest, type PassResult } from './matcher.js';
+import { idleWindowMs } from './recently-idle-hosts.js';
 import { ReadyWindows } from '../cache/ready-windows.js';
 import { prepareClass, type RequirementClass } from '../requirements/requirement-class.js';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
@@ -45,12 +45,12 @@ const asks = (workerId: string, cores: number, change: Partial<AcquireRequest> =
   ...change,
 });
 
-/** A pass in which these ask. @param plainLimit most jobs without GPUs that each gets */
-function pass(nowMs: number, requests: readonly AcquireRequest[], plainLimit = 1000): PassResult {
-  const asked = requests.map((request): PassRequest => {
+/** A pass in which these ask. @param cpuOnlyLimit most jobs without GPUs that each gets */
+function pass(nowMs: number, requests: readonly AcquireRequest[], cpuOnlyLimit = 1000): PassResult {
+  const asked = requests.map((request): CandidateRequest => {
     const worker = fleet.worker(request.workerId);
     if (!worker) throw new Error(`no worker ${request.workerId}`);
-    return { worker, request, limit: 1000, plainLimit };
+    return { worker, request, limit: 1000, cpuOnlyLimit };
   });
   return matchPass({ fleet, ledger, windows, classOf: (id) => classes.get(id) }, asked, nowMs);
 }
@@ -61,45 +61,45 @@ const onlyGpu = [asks('gpu', 16)];
 
 describe('a job without GPUs, when only a host with GPUs asks', () => {
   test('is left to a host without that has just been answered and has room, until that asks or was quiet for long', () => {
-    fleet.quiet.answered(asks('a', 4), 0);
+    fleet.recentlyIdle.answered(asks('a', 4), 0);
     ready(1);
-    expect(pass(10, onlyGpu)).toMatchObject({ picks: [[]], hasKeptBack: true });
-    expect(pass(quietMs - 1, onlyGpu)).toMatchObject({ picks: [[]], hasKeptBack: true });
-    expect(given(pass(quietMs, onlyGpu))).toEqual([1]);
+    expect(pass(10, onlyGpu)).toMatchObject({ picks: [[]], hasDeferred: true });
+    expect(pass(idleWindowMs - 1, onlyGpu)).toMatchObject({ picks: [[]], hasDeferred: true });
+    expect(given(pass(idleWindowMs, onlyGpu))).toEqual([1]);
     ready(1);
-    fleet.quiet.answered(asks('a', 4), 3000);
+    fleet.recentlyIdle.answered(asks('a', 4), 3000);
     expect(given(pass(3010, [...onlyGpu, asks('a', 4)]))).toEqual([0, 1]);
   });
 
   test('goes to the host with GPUs at once where no other has been heard of, or the others have no room', () => {
     ready(1);
-    expect(pass(0, onlyGpu)).toMatchObject({ picks: [[{}]], hasKeptBack: false });
+    expect(pass(0, onlyGpu)).toMatchObject({ picks: [[{}]], hasDeferred: false });
     ready(1);
     // By its own word.
-    fleet.quiet.answered(asks('a', 0), 0);
+    fleet.recentlyIdle.answered(asks('a', 0), 0);
     // By the ledger.
-    fleet.quiet.answered(asks('b', 4), 0);
+    fleet.recentlyIdle.answered(asks('b', 4), 0);
     ledger.add(anEntry({ jobId: 'held', workerId: 'b', requirements: someRequirements({ cores: 4 }) }));
     expect(given(pass(1, onlyGpu))).toEqual([1]);
   });
 
   test('is left to a host of which a job has just ended', () => {
-    fleet.quiet.answered(asks('a', 0), 0);
-    fleet.quiet.released('a', 5000);
+    fleet.recentlyIdle.answered(asks('a', 0), 0);
+    fleet.recentlyIdle.released('a', 5000);
     ready(1);
     expect(given(pass(5001, onlyGpu))).toEqual([0]);
     // It asks, and says that it has no room all the same.
-    fleet.quiet.answered(asks('a', 0), 5002);
+    fleet.recentlyIdle.answered(asks('a', 0), 5002);
     expect(given(pass(5003, onlyGpu))).toEqual([1]);
   });
 
   test('is one of those for which the others have no room: the first go, the last stay', () => {
-    fleet.quiet.answered(asks('a', 3), 0);
-    fleet.quiet.answered(asks('b', 2), 0);
+    fleet.recentlyIdle.answered(asks('a', 3), 0);
+    fleet.recentlyIdle.answered(asks('b', 2), 0);
     ready(8);
     const result = pass(1, onlyGpu);
     expect(given(result)).toEqual([3]);
-    expect(result.hasKeptBack).toBe(true);
+    expect(result.hasDeferred).toBe(true);
     expect(result.picks[0]?.map(({ entry }) => entry.jobId)).toEqual([
       'job_000001',
       'job_000002',
@@ -108,7 +108,7 @@ describe('a job without GPUs, when only a host with GPUs asks', () => {
   });
 
   test('does not wait for room that is kept for jobs of another class', () => {
-    fleet.quiet.answered(asks('a', 2), 0);
+    fleet.recentlyIdle.answered(asks('a', 2), 0);
     ready(2);
     ready(2, { memoryMiB: 2048 });
     expect(given(pass(1, onlyGpu))).toEqual([2]);
@@ -123,20 +123,20 @@ describe('a job without GPUs, when only a host with GPUs asks', () => {
     fleet.put(
       aWorker({ id: 'gpu', hardware: { cores: 16, containerRuntimes: ['podman'] }, devices: [aDevice()] }),
     );
-    fleet.quiet.answered(asks('a', 4, change), 0);
+    fleet.recentlyIdle.answered(asks('a', 4, change), 0);
     ready(1, requirements);
     expect(given(pass(1, onlyGpu))).toEqual([1]);
   });
 
   test('does not wait for a host that drains, nor in a queue that runs as many jobs as it may', () => {
-    fleet.quiet.answered(asks('a', 4), 0);
+    fleet.recentlyIdle.answered(asks('a', 4), 0);
     fleet.put(aWorker({ id: 'a', state: 'DRAINING', hardware: { cores: 4 } }));
     ready(1);
     expect(given(pass(1, onlyGpu))).toEqual([1]);
     fleet.setQueues([aQueue({}), aQueue({ id: 'full', name: 'full', limits: { maxRunningJobs: 1 } })]);
     fleet.put(aWorker({ id: 'b', queueId: 'full', hardware: { cores: 4 } }));
     ledger.add(anEntry({ jobId: 'held', workerId: 'b', queueId: 'full' }));
-    fleet.quiet.answered(asks('b', 4), 2);
+    fleet.recentlyIdle.answered(asks('b', 4), 2);
     ready(1);
     expect(given(pass(3, onlyGpu))).toEqual([1]);
   });
@@ -145,7 +145,7 @@ describe('a job without GPUs, when only a host with GPUs asks', () => {
     ready(3);
     const result = pass(0, [asks('gpu', 16), asks('a', 4)], 1);
     expect(given(result)).toEqual([0, 1]);
-    expect(result.hasKeptBack).toBe(true);
+    expect(result.hasDeferred).toBe(true);
   });
 
   test('never starves, and is never kept back for more than there is room', () => {
@@ -159,12 +159,12 @@ describe('a job without GPUs, when only a host with GPUs asks', () => {
       fc.property(fc.array(words, { maxLength: 10 }), fc.integer({ min: 1, max: 16 }), (heard, count) => {
         [ledger, windows] = [new Ledger(), new ReadyWindows()];
         for (const { host, free, atMs, isRelease } of [...heard].sort((x, y) => x.atMs - y.atMs)) {
-          if (isRelease) fleet.quiet.released(host, atMs);
-          else fleet.quiet.answered(asks(host, free), atMs);
+          if (isRelease) fleet.recentlyIdle.released(host, atMs);
+          else fleet.recentlyIdle.answered(asks(host, free), atMs);
         }
         ready(count);
         const [first = 0] = given(pass(2000, onlyGpu));
-        const [second = 0] = given(pass(2000 + quietMs, onlyGpu));
+        const [second = 0] = given(pass(2000 + idleWindowMs, onlyGpu));
         return first >= count - 8 && first + second === count;
       }),
     );

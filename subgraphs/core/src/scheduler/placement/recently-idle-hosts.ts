@@ -10,12 +10,12 @@ import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
 
 /** How long a host is waited for: a pilot with jobs pauses for 2 s at most before it asks again. */
-export const quietMs = 2500;
+export const idleWindowMs = 2500;
 /** Hosts looked at in one pass, counted once for each class that looks: beyond them nothing is kept back. */
 const maxLooks = 20_000;
 
 /** What is known of a host that was heard of. */
-interface Heard {
+interface IdleReport {
   readonly atMs: number;
   /** What it asked for last, less what it was given; left out where a job of it has ended since. */
   readonly free?: Capacity;
@@ -25,9 +25,9 @@ interface Heard {
 }
 
 /** Hosts by id, as they were heard of last: see the head of this file. Holds those of the last moments only. */
-export class QuietHosts {
+export class RecentlyIdleHosts {
   /** The one heard of longest ago first. */
-  readonly #heard = new Map<string, Heard>();
+  readonly #heard = new Map<string, IdleReport>();
 
   /** How many were heard of lately. */
   get size(): number {
@@ -36,11 +36,11 @@ export class QuietHosts {
 
   /** A host was answered. @param request what it asked for, less what it was given */
   answered(request: AcquireRequest, atMs: number): void {
-    this.#put(request.workerId, heardOf(request, atMs));
+    this.#put(request.workerId, idleReportOf(request, atMs));
   }
 
   /** What a host was given has been written: from now on it is waited for. */
-  told(workerId: string, atMs: number): void {
+  grantsWritten(workerId: string, atMs: number): void {
     const known = this.#heard.get(workerId);
     if (known) this.#put(workerId, { ...known, atMs });
   }
@@ -52,43 +52,43 @@ export class QuietHosts {
   }
 
   /** The hosts that are waited for, with what they were heard to have. */
-  *at(nowMs: number): IterableIterator<readonly [string, Heard]> {
-    for (const [id, heard] of this.#heard) if (nowMs - heard.atMs < quietMs) yield [id, heard];
+  *at(nowMs: number): IterableIterator<readonly [string, IdleReport]> {
+    for (const [id, heard] of this.#heard) if (nowMs - heard.atMs < idleWindowMs) yield [id, heard];
   }
 
-  #put(workerId: string, heard: Heard): void {
+  #put(workerId: string, heard: IdleReport): void {
     this.#heard.delete(workerId);
     this.#heard.set(workerId, heard);
     for (const [id, { atMs }] of this.#heard) {
-      if (heard.atMs - atMs < quietMs) break;
+      if (heard.atMs - atMs < idleWindowMs) break;
       this.#heard.delete(id);
     }
   }
 }
 
 /** A host with room that is kept for what it will ask for. */
-interface QuietRoom extends Capacity {
+interface IdleHostCapacity extends Capacity {
   readonly worker: FleetWorker;
-  readonly heard: Heard;
+  readonly heard: IdleReport;
 }
 
-/** What {@link QuietRooms} looks at. */
-export interface QuietWorld {
-  readonly fleet: { readonly quiet: QuietHosts; worker(id: string): FleetWorker | undefined };
+/** What {@link ReservedForCpuHosts} looks at. */
+export interface IdleHostsView {
+  readonly fleet: { readonly recentlyIdle: RecentlyIdleHosts; worker(id: string): FleetWorker | undefined };
   readonly ledger: Pick<Ledger, 'workerUse' | 'queueJobs'>;
   readonly nowMs: number;
 }
 
 /** A host without GPUs that asks, and has had its part of this round: what it has room for it gets in the next. */
-export interface RestingHost {
+export interface DeferredHost {
   readonly worker: FleetWorker;
-  readonly room: Capacity;
+  readonly capacity: Capacity;
   readonly request: AcquireRequest;
 }
 
 /** The room of quiet hosts at one moment; what is kept for one class is not there for another. */
-export class QuietRooms {
-  readonly #rooms: { -readonly [K in keyof QuietRoom]: QuietRoom[K] }[];
+export class ReservedForCpuHosts {
+  readonly #capacities: { -readonly [K in keyof IdleHostCapacity]: IdleHostCapacity[K] }[];
   readonly #nowMs: number;
   #looks = 0;
 
@@ -97,29 +97,29 @@ export class QuietRooms {
    * @param resting but these have room all the same
    */
   constructor(
-    { fleet, ledger, nowMs }: QuietWorld,
+    { fleet, ledger, nowMs }: IdleHostsView,
     isAsking: (workerId: string) => boolean = () => false,
-    resting: readonly RestingHost[] = [],
+    deferred: readonly DeferredHost[] = [],
   ) {
     this.#nowMs = nowMs;
-    this.#rooms = [...fleet.quiet.at(nowMs)].flatMap(([id, heard]) => {
+    this.#capacities = [...fleet.recentlyIdle.at(nowMs)].flatMap(([id, heard]) => {
       const worker = fleet.worker(id);
       if (worker?.facts.state !== 'READY' || worker.shape.hasDevices || isAsking(id)) return [];
       const { maxRunningJobs } = worker.shape.queue.limits;
       if (maxRunningJobs !== undefined && ledger.queueJobs(worker.facts.queueId) >= maxRunningJobs) return [];
-      const room = roomOf(worker, heard, ledger);
-      return room.cores > 0 ? [{ worker, heard, ...room }] : [];
+      const capacity = freeCapacity(worker, heard, ledger);
+      return capacity.cores > 0 ? [{ worker, heard, ...capacity }] : [];
     });
-    for (const { worker, room, request } of resting) {
-      const { cores, memoryMiB, diskMiB } = room;
-      const heard = heardOf(request, nowMs);
-      this.#rooms.push({ worker, heard, cores, memoryMiB, diskMiB });
+    for (const { worker, capacity, request } of deferred) {
+      const { cores, memoryMiB, diskMiB } = capacity;
+      const heard = idleReportOf(request, nowMs);
+      this.#capacities.push({ worker, heard, cores, memoryMiB, diskMiB });
     }
   }
 
   /** Whether there is nobody to wait for. */
   get isEmpty(): boolean {
-    return this.#rooms.length === 0;
+    return this.#capacities.length === 0;
   }
 
   /** Keeps room for so many jobs of the class at most. @returns for how many there is room, and in how many hosts */
@@ -130,23 +130,26 @@ export class QuietRooms {
   ): { readonly jobs: number; readonly hosts: number } {
     const { cores, memoryMiB, diskMiB } = cls.requirements;
     let [kept, hosts] = [0, 0];
-    for (const room of this.#rooms) {
+    for (const capacity of this.#capacities) {
       if (kept >= jobs || this.#looks >= maxLooks) break;
       this.#looks += 1;
-      if (!this.#mayTake(room, cls, experiment)) continue;
-      const byMemory = Math.min(room.memoryMiB / memoryMiB, diskMiB > 0 ? room.diskMiB / diskMiB : Infinity);
-      const fits = Math.min(jobs - kept, Math.floor(Math.min(room.cores / cores, byMemory)));
+      if (!this.#mayTake(capacity, cls, experiment)) continue;
+      const byMemory = Math.min(
+        capacity.memoryMiB / memoryMiB,
+        diskMiB > 0 ? capacity.diskMiB / diskMiB : Infinity,
+      );
+      const fits = Math.min(jobs - kept, Math.floor(Math.min(capacity.cores / cores, byMemory)));
       if (fits <= 0) continue;
       kept += fits;
       hosts += 1;
-      room.cores -= fits * cores;
-      room.memoryMiB -= fits * memoryMiB;
-      room.diskMiB -= fits * diskMiB;
+      capacity.cores -= fits * cores;
+      capacity.memoryMiB -= fits * memoryMiB;
+      capacity.diskMiB -= fits * diskMiB;
     }
     return { jobs: kept, hosts };
   }
 
-  #mayTake({ worker, heard }: QuietRoom, cls: RequirementClass, experiment: string): boolean {
+  #mayTake({ worker, heard }: IdleHostCapacity, cls: RequirementClass, experiment: string): boolean {
     const admits = worker.shape.queue.experiments;
     if (admits.length > 0 && !admits.includes(experiment)) return false;
     if (heard.experiments?.includes(experiment) === false) return false;
@@ -155,12 +158,16 @@ export class QuietRooms {
   }
 }
 
-function heardOf({ free, experiments, remainingSeconds }: AcquireRequest, atMs: number): Heard {
+function idleReportOf({ free, experiments, remainingSeconds }: AcquireRequest, atMs: number): IdleReport {
   const untilMs = remainingSeconds === undefined ? undefined : atMs + remainingSeconds * 1000;
   return { atMs, free, experiments, untilMs };
 }
 
-function roomOf({ facts }: FleetWorker, { free }: Heard, ledger: QuietWorld['ledger']): Capacity {
+function freeCapacity(
+  { facts }: FleetWorker,
+  { free }: IdleReport,
+  ledger: IdleHostsView['ledger'],
+): Capacity {
   const used = ledger.workerUse(facts.id);
   const left = (name: keyof Capacity): number =>
     Math.min(free?.[name] ?? Infinity, facts.hardware[name] - used[name]);

@@ -1,34 +1,41 @@
 /** What is asked of rooms and buckets on the board. Pure. */
 import { type DeviceFit, rankTogether } from '../../gpus/verdict/device-fit.js';
 import { chooseDevices } from '../../gpus/capacity/device-choice.js';
-import { roomText, wholeDevice } from '../../gpus/capacity/device-capacity.js';
-import type { Asker, Room, Bucket } from './placement.types.js';
+import { deviceCapacityKey, wholeDevice } from '../../gpus/capacity/device-capacity.js';
+import type { Candidate, FreeCapacity, Bucket } from './placement.types.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 
 /** Who came last; where times differ, who has the least that is enough. */
-export function someone({ askers, hasDeadlines }: Bucket, cls: RequirementClass): Asker | undefined {
-  const isPicky = tellsApart(cls);
-  if (!hasDeadlines && !isPicky) return askers[askers.length - 1];
+export function pickCandidate(
+  { candidates, hasDeadlines }: Bucket,
+  cls: RequirementClass,
+): Candidate | undefined {
+  const isPerHost = hasPerHostSelector(cls);
+  if (!hasDeadlines && !isPerHost) return candidates[candidates.length - 1];
   const wanted = cls.requirements.walltimeSeconds;
-  let best: Asker | undefined;
-  for (let at = askers.length - 1; at >= 0; at -= 1) {
-    const asker = askers[at];
-    if (!asker || asker.seconds < wanted || (best && asker.seconds >= best.seconds)) continue;
-    if (isPicky && !asker.worker.fits(cls)) continue;
-    if (!hasDeadlines) return asker;
-    best = asker;
+  let best: Candidate | undefined;
+  for (let at = candidates.length - 1; at >= 0; at -= 1) {
+    const candidate = candidates[at];
+    if (!candidate || candidate.seconds < wanted || (best && candidate.seconds >= best.seconds)) continue;
+    if (isPerHost && !candidate.worker.fits(cls)) continue;
+    if (!hasDeadlines) return candidate;
+    best = candidate;
   }
   return best;
 }
 
 /** Whether the class may take one worker of a shape and refuse another with equal room. */
-export function tellsApart({ selector }: RequirementClass): boolean {
+export function hasPerHostSelector({ selector }: RequirementClass): boolean {
   return selector !== undefined && selector.scope !== 'SHAPE';
 }
 
 /** The rank of the worst device that the job would get, or undefined if there are not enough. */
-export function rankOf(gpu: StoredGpuRequirement, fit: DeviceFit, { devices }: Room): number | undefined {
+export function rankOf(
+  gpu: StoredGpuRequirement,
+  fit: DeviceFit,
+  { devices }: FreeCapacity,
+): number | undefined {
   if (gpu.exclusive || (gpu.count > 1 && (gpu.nvlink || fit.makes))) {
     const chosen = chooseDevices(gpu, fit, devices);
     return chosen && rankTogether(fit, chosen);
@@ -43,20 +50,20 @@ export function rankOf(gpu: StoredGpuRequirement, fit: DeviceFit, { devices }: R
 }
 
 /** Hosts of which the least is free come first, so that the others stay whole. */
-export function simpleCost({ wholeFree: free, room }: Bucket): number {
-  return free + Math.min(0.5, room.cores / 1e5);
+export function simpleCost({ wholeFree: free, capacity }: Bucket): number {
+  return free + Math.min(0.5, capacity.cores / 1e5);
 }
 
 /** Whether cores, memory and disk are enough for a job of the class. */
-export function hasRoom(
-  room: Room,
+export function hasCapacity(
+  capacity: FreeCapacity,
   { requirements: { cores, memoryMiB, diskMiB } }: RequirementClass,
 ): boolean {
-  return cores <= room.cores && memoryMiB <= room.memoryMiB && diskMiB <= room.diskMiB;
+  return cores <= capacity.cores && memoryMiB <= capacity.memoryMiB && diskMiB <= capacity.diskMiB;
 }
 
 /** Less than this is room for nothing that is asked for. */
-export interface LeastRoom {
+export interface MinimumDemand {
   readonly cores: number;
   readonly memoryMiB: number;
   readonly diskMiB: number;
@@ -65,7 +72,7 @@ export interface LeastRoom {
 }
 
 /** The least that any of the classes asks for, each amount by itself. */
-export function leastOf(classes: readonly RequirementClass[]): LeastRoom {
+export function minimumDemand(classes: readonly RequirementClass[]): MinimumDemand {
   let [cores, memoryMiB, diskMiB, free] = [Infinity, Infinity, Infinity, Infinity];
   for (const { requirements } of classes) {
     cores = Math.min(cores, requirements.cores);
@@ -82,35 +89,41 @@ export function wholeDevicesOf(gpu: StoredGpuRequirement | undefined): number {
 }
 
 /** Whether there may be room for something. */
-export function hasLeast(room: Room, { cores, memoryMiB, diskMiB, wholeFree: free }: LeastRoom): boolean {
-  if (room.cores < cores || room.memoryMiB < memoryMiB || room.diskMiB < diskMiB) return false;
-  return free === 0 || wholeFree(room) >= free;
+export function meetsMinimum(
+  capacity: FreeCapacity,
+  { cores, memoryMiB, diskMiB, wholeFree: free }: MinimumDemand,
+): boolean {
+  if (capacity.cores < cores || capacity.memoryMiB < memoryMiB || capacity.diskMiB < diskMiB) return false;
+  return free === 0 || wholeFree(capacity) >= free;
 }
 
 /** The room without what a job of the class takes beside devices. */
-export function less(room: Room, { requirements: { cores, memoryMiB, diskMiB } }: RequirementClass): Room {
+export function remainingCapacity(
+  capacity: FreeCapacity,
+  { requirements: { cores, memoryMiB, diskMiB } }: RequirementClass,
+): FreeCapacity {
   return {
-    cores: room.cores - cores,
-    memoryMiB: room.memoryMiB - memoryMiB,
-    diskMiB: room.diskMiB - diskMiB,
-    devices: room.devices,
+    cores: capacity.cores - cores,
+    memoryMiB: capacity.memoryMiB - memoryMiB,
+    diskMiB: capacity.diskMiB - diskMiB,
+    devices: capacity.devices,
   };
 }
 
 /** Devices of which all is free. */
-export function wholeFree({ devices }: Room): number {
+export function wholeFree({ devices }: FreeCapacity): number {
   let free = 0;
   for (const one of devices.free) if (one === wholeDevice) free += 1;
   return free;
 }
 
 /** A text that is equal for rooms that can stand for one another. */
-export function roomKey({ cores, memoryMiB, diskMiB, devices }: Room): string {
-  return `${cores} ${memoryMiB} ${diskMiB} ${roomText(devices)}`;
+export function capacityKey({ cores, memoryMiB, diskMiB, devices }: FreeCapacity): string {
+  return `${cores} ${memoryMiB} ${diskMiB} ${deviceCapacityKey(devices)}`;
 }
 
 /** A number that rooms with the same amounts have in common, and others seldom. */
-export function roomNumber({ cores, memoryMiB, diskMiB }: Room): number {
+export function capacityHash({ cores, memoryMiB, diskMiB }: FreeCapacity): number {
   return (
     (Math.imul(cores, 73_856_093) ^ Math.imul(memoryMiB, 19_349_663) ^ Math.imul(diskMiB, 83_492_791)) | 0
   );

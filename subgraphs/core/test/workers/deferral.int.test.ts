@@ -2,7 +2,7 @@
 import { beforeEach, expect, test } from '@jest/globals';
 import { systemClock } from '@rhizome/clock';
 import type { TestDatabase } from '@rhizome/testkit';
-import { quietMs } from '../../src/scheduler/placement/idle-hosts.js';
+import { idleWindowMs } from '../../src/scheduler/placement/recently-idle-hosts.js';
 import {
   fleetDatabase,
   startFleet,
@@ -44,6 +44,6 @@ test('a host that has just been answered gets what comes; when it does not ask, 
   // It asks now, and is answered at once or when the event has come.
   expect((await plain.acquire(1, { waitSeconds: 5 })).map(({ jobId }) => jobId)).toEqual([kept]);
   const [last = ''] = await submitJobs(db, 1);
-  nowMs += quietMs;
+  nowMs += idleWindowMs;
   expect((await other).map(({ jobId }) => jobId)).toEqual([last]);
 });
