@@ -1,76 +1,126 @@
 import type { Dirent } from 'node:fs';
-import { lstat, readdir } from 'node:fs/promises';
+import { lstat, readdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Looks at the files of one folder at once. */
+/** Files of one folder whose sizes are read at once. */
 const concurrentStats = 32;
-/** A look takes this part of the time at most: a folder of a million files is not walked all the time. */
+/** Regular scans take at most this share of the time, so that a folder of a million files is not walked all the time. */
 const maxScanShare = 0.05;
+/** The same for scans because the file system has lost as much space as the attempt had left. */
+const maxAlarmShare = 0.25;
+/** The free space of the file system is read at these intervals: the less is left, the sooner, for a disk of this speed. */
+const fastestBytesPerMs = 4_000_000;
+const shortestPollMs = 50;
+const longestPollMs = 1000;
 const blockBytes = 512;
 
-/** What a watch is told. */
+/** What a watch works with. */
 export interface DiskWatchOptions {
   /** The scratch space of the attempt. */
   readonly folder: string;
   readonly limitBytes: number;
-  /** Between two looks at least. */
+  /** Shortest time between two regular scans. */
   readonly periodMs: number;
-  /** Called once, at the first look that finds more. */
+  /** Called once, at the first scan that finds more than the limit. */
   readonly onExceeded: () => void;
 }
 
-/** Watches how much of the scratch space an attempt takes. */
+/**
+ * Watches how much of the scratch space an attempt takes. To walk its folders is slow, so this happens once a period; between the scans the
+ * free space of the file system is polled, which is one system call. When that has shrunk by what the attempt had left, a scan tells
+ * whether the attempt or somebody else took it.
+ */
 export class DiskWatch {
   readonly #options: DiskWatchOptions;
   #timer: NodeJS.Timeout | undefined;
-  #scanning: Promise<void> = Promise.resolve();
+  #running: Promise<void> = Promise.resolve();
   #isStopped = false;
   #peak = 0;
+  /** Bytes that the attempt had left, and the file system had free, at the last scan. */
+  #left: number;
+  #freeThen: number | undefined;
+  #nextScanMs: number;
+  #nextAlarmMs = 0;
 
   constructor(options: DiskWatchOptions) {
     this.#options = options;
-    this.#arm(options.periodMs);
+    this.#left = options.limitBytes;
+    this.#nextScanMs = performance.now() + options.periodMs;
+    this.#running = this.#start();
   }
 
-  /** The most that a look found, in bytes. */
+  /** The most that a scan found, in bytes. */
   get peakBytes(): number {
     return this.#peak;
   }
 
-  /** True once a look found more than the limit. */
+  /** True once a scan found more than the limit. */
   get isExceeded(): boolean {
     return this.#peak > this.#options.limitBytes;
   }
 
-  /** Ends the watch without a last look. */
+  /** Ends the watch without a last scan. */
   stop(): void {
     this.#isStopped = true;
     clearTimeout(this.#timer);
   }
 
-  /** Ends the watch with a last look, for payloads that were quicker than the first one. */
+  /** Ends the watch with a last scan, for payloads that were quicker than the first one. */
   async finish(): Promise<void> {
     this.stop();
-    await this.#scanning;
-    if (!this.isExceeded) this.#peak = Math.max(this.#peak, await diskUsage(this.#options.folder));
+    await this.#running;
+    if (!this.isExceeded) await this.#scan();
   }
 
-  #arm(ms: number): void {
-    this.#timer = setTimeout(() => (this.#scanning = this.#scan()), ms);
+  async #start(): Promise<void> {
+    // The inputs are in the scratch space already: what is free now belongs to the usage that a scan finds now.
+    await this.#scan();
+    this.#next();
+  }
+
+  #next(): void {
+    if (this.#isStopped) return;
+    if (this.isExceeded) return this.#options.onExceeded();
+    const poll = Math.min(longestPollMs, Math.max(shortestPollMs, this.#left / fastestBytesPerMs));
+    const ms = Math.max(0, Math.min(poll, this.#nextScanMs - performance.now()));
+    this.#timer = setTimeout(() => (this.#running = this.#poll()), ms);
+  }
+
+  async #poll(): Promise<void> {
+    const now = performance.now();
+    if (now >= this.#nextScanMs || (now >= this.#nextAlarmMs && (await this.#mayBeExceeded())))
+      await this.#scan();
+    this.#next();
+  }
+
+  async #mayBeExceeded(): Promise<boolean> {
+    const free = await freeBytes(this.#options.folder);
+    return free !== undefined && this.#freeThen !== undefined && this.#freeThen - free >= this.#left;
   }
 
   async #scan(): Promise<void> {
     const before = performance.now();
-    this.#peak = Math.max(this.#peak, await diskUsage(this.#options.folder));
-    if (this.#isStopped) return;
-    if (this.isExceeded) this.#options.onExceeded();
-    else this.#arm(Math.max(this.#options.periodMs, (performance.now() - before) / maxScanShare));
+    this.#freeThen = await freeBytes(this.#options.folder);
+    const bytes = await diskUsage(this.#options.folder);
+    this.#peak = Math.max(this.#peak, bytes);
+    this.#left = Math.max(0, this.#options.limitBytes - bytes);
+    const now = performance.now();
+    this.#nextScanMs = now + Math.max(this.#options.periodMs, (now - before) / maxScanShare);
+    this.#nextAlarmMs = now + (now - before) / maxAlarmShare;
   }
 }
 
+/** Bytes that the file system of a folder has free; undefined where it does not say. */
+async function freeBytes(folder: string): Promise<number | undefined> {
+  return statfs(folder).then(
+    ({ bfree, bsize }) => bfree * bsize,
+    () => undefined,
+  );
+}
+
 /**
- * What the files below a folder take on the disk, in bytes; files with several names there count once, links and folders nothing. What
- * vanishes while it is looked at, or may not be read, counts nothing.
+ * Bytes that the files below a folder take on the disk. A file with several names there counts once, links and folders do not count, nor
+ * does what vanishes during the scan or may not be read.
  */
 async function diskUsage(folder: string): Promise<number> {
   const seen = new Set<string>();

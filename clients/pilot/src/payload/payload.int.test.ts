@@ -1,14 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readAttemptId } from '../processes/attempt-processes.js';
-import { readProcessTable } from '../processes/process-table.js';
+import { readAttemptId, type AttemptMark } from '../processes/attempt-processes.js';
+import { readProcessTable, residentMemory, type ProcessEntry } from '../processes/process-table.js';
 import { Watchdogs } from '../watchdog/watchdog.js';
 import { OutputCapture, type CaptureLimits, type LogChunk } from './output-capture.js';
 import { Payload, type PayloadLimits, type PayloadResult, type PayloadServices } from './payload.js';
 import { PipePool } from './pipe-pool.js';
-import { ProcessMonitor } from './process-monitor.js';
+import { ProcessMonitor, type OnSample } from './process-monitor.js';
 import { ReapedAccounts } from './reaped-accounts.js';
 
 const roomy: CaptureLimits = { head: 1 << 20, tail: 1 << 16, buffer: 1 << 19 };
@@ -198,6 +200,12 @@ describe('limits', () => {
     expect(await run(write, { diskMiB: 3 })).toMatchObject({ exitCode: 0, exceeded: null, peakDiskMiB: 3 });
   });
 
+  test('disk: a payload that writes faster than the period of the looks is killed while it runs', async () => {
+    services = { ...services, diskPeriodMs: 600_000 };
+    const result = await run('head -c 30000000 /dev/zero > data; exec sleep 600', { diskMiB: 10 });
+    expect(result).toMatchObject({ signal: 'SIGKILL', exceeded: 'DISK' });
+  });
+
   test('memory: all processes count together', async () => {
     // Three processes, each of them under the limit, together over it.
     const eat = `${process.execPath} -e "const b=Buffer.alloc(120e6,1);setTimeout(()=>b,20000)"`;
@@ -205,7 +213,112 @@ describe('limits', () => {
     expect(result).toMatchObject({ signal: 'SIGKILL', exceeded: 'MEMORY' });
     expect(result.usage.peakMemoryMiB).toBeGreaterThan(300);
   });
+
+  test('memory: pages that forked workers share count once', async () => {
+    // The parent fills 150 MB, four workers share them: 750 MB of resident sets together.
+    const result = await runForked('pass', { memoryMiB: 300 });
+    expect(result).toMatchObject({ exitCode: 0, signal: null, exceeded: null });
+    expect(result.usage.peakMemoryMiB).toBeGreaterThan(150);
+    expect(result.usage.peakMemoryMiB).toBeLessThanOrEqual(300);
+  });
+
+  test('memory: pages that forked workers have copied count for each', async () => {
+    const result = await runForked('for at in range(0, len(data), 4096): data[at] = 2; go = "/nowhere"', {
+      memoryMiB: 300,
+    });
+    expect(result).toMatchObject({ signal: 'SIGKILL', exceeded: 'MEMORY' });
+  });
+
+  test('memory: files in /dev/shm count, also when nothing has them open any more', async () => {
+    const file = `/dev/shm/rhizome-test-${process.pid}`;
+    const go = join(folder, 'go');
+    let samples = 0;
+    services = {
+      ...services,
+      monitor: new Watching(() => {
+        if (existsSync(file) && statSync(file).size === 150_000_000) samples += 1;
+        if (samples === 2) writeFileSync(go, '');
+      }),
+    };
+    const eat = `exec ${process.execPath} -e "const b=Buffer.alloc(200e6,1);setTimeout(()=>b,600000)"`;
+    const result = await run(
+      `exec 3> ${file}; head -c 150000000 /dev/zero >&3; until test -e ${go}; do sleep 0.05; done; exec 3>&-; ${eat}`,
+      { memoryMiB: 280 },
+    );
+    expect(result).toMatchObject({ signal: 'SIGKILL', exceeded: 'MEMORY' });
+    expect(existsSync(file)).toBe(false);
+  });
+
+  test('memory: a file in /dev/shm that was there before the payload is not its own', async () => {
+    const file = `/dev/shm/rhizome-test-other-${process.pid}`;
+    await writeFile(file, Buffer.alloc(150e6));
+    try {
+      const result = await run(
+        `exec 3< ${file}; head -c 1000000 /dev/zero > ${file}.own; wait; cat ${file} | wc -c`,
+        {
+          memoryMiB: 100,
+        },
+      );
+      expect(result).toMatchObject({ exitCode: 0, exceeded: null, out: '150000000\n' });
+      expect(existsSync(file)).toBe(true);
+    } finally {
+      await rm(file, { force: true });
+      await rm(`${file}.own`, { force: true });
+    }
+  });
 });
+
+/** A parent that fills 150 MB and forks four workers; it ends after a sample has shown all of them. */
+async function runForked(work: string, limits: Partial<PayloadLimits>): Promise<PayloadResult> {
+  const python = execFileSync('python3', ['-c', 'import sys; print(sys.executable)'], {
+    encoding: 'utf8',
+  }).trim();
+  const go = join(folder, 'go');
+  await writeFile(
+    join(folder, 'forked.py'),
+    `import os, time
+go = ${JSON.stringify(go)}
+data = bytearray(b'x' * 150_000_000)
+workers = []
+for _ in range(4):
+    worker = os.fork()
+    if worker == 0:
+        ${work}
+        while not os.path.exists(go): time.sleep(0.05)
+        os._exit(0)
+    workers.append(worker)
+for worker in workers: os.waitpid(worker, 0)
+`,
+  );
+  let samples = 0;
+  services = {
+    ...services,
+    monitor: new Watching((entries) => {
+      if (entries.filter(({ pid }) => residentMemory(pid).bytes > 150e6).length < 5) return;
+      samples += 1;
+      // More than one, so that figures are kept from one to the next as well.
+      if (samples === 4) writeFileSync(go, '');
+    }),
+  };
+  return run(`exec ${python} forked.py`, limits);
+}
+
+/** Reports each sample after the payload has taken it. */
+class Watching extends ProcessMonitor {
+  readonly #watch: (entries: readonly ProcessEntry[]) => void;
+
+  constructor(watch: (entries: readonly ProcessEntry[]) => void) {
+    super(150);
+    this.#watch = watch;
+  }
+
+  override add(mark: AttemptMark, onSample: OnSample): () => void {
+    return super.add(mark, (entries) => {
+      onSample(entries);
+      this.#watch(entries);
+    });
+  }
+}
 
 describe('what a payload used', () => {
   const burn = (ms: number): string =>

@@ -6,10 +6,14 @@ import { readProcessTable, type ProcessEntry } from '../processes/process-table.
 import type { Watchdog, Watchdogs } from '../watchdog/watchdog.js';
 import { DiskWatch } from './disk-watch.js';
 import { launch, type Launched, type LaunchSpec, type ProcessEnd } from './launch.js';
+import { MemoryMeter } from './memory-meter.js';
 import type { OpenPipes, PipePool } from './pipe-pool.js';
 import type { ProcessMonitor } from './process-monitor.js';
 import type { Amounts, ReapedAccounts } from './reaped-accounts.js';
+import { SharedMemoryFiles } from './shared-memory-files.js';
 import { UsageMeter, type Usage } from './usage-meter.js';
+
+const bytesPerMiB = 1024 ** 2;
 
 /** A limit of the job that its payload went over. */
 export type ExceededLimit = 'WALLTIME' | 'MEMORY' | 'DISK';
@@ -50,6 +54,15 @@ export interface PayloadSpec extends LaunchSpec {
   readonly scratch: string;
 }
 
+interface Started {
+  readonly mark: AttemptMark;
+  readonly launched: Launched;
+  readonly watchdog: Watchdog;
+  readonly pipes: OpenPipes;
+  readonly scratch: string;
+  readonly sharedFiles: SharedMemoryFiles;
+}
+
 /**
  * One running payload with its watchdog and its limits. `result` is there when the leader has ended and nothing of the attempt is
  * left alive; it never rejects.
@@ -67,27 +80,26 @@ export class Payload {
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #stopMonitor: () => void;
   readonly #disk: DiskWatch;
+  readonly #sharedFiles: SharedMemoryFiles;
   readonly #startedAt = performance.now();
 
-  private constructor(
-    mark: AttemptMark,
-    launched: Launched,
-    limits: PayloadLimits,
-    watchdog: Watchdog,
-    pipes: OpenPipes,
-    services: PayloadServices,
-    scratch: string,
-  ) {
+  private constructor(started: Started, limits: PayloadLimits, services: PayloadServices) {
+    const { mark, launched } = started;
     this.#mark = mark;
     this.#launched = launched;
     this.#limits = limits;
-    this.#watchdog = watchdog;
-    this.#pipes = pipes;
+    this.#watchdog = started.watchdog;
+    this.#pipes = started.pipes;
+    this.#sharedFiles = started.sharedFiles;
     this.#services = services;
-    this.#meter = new UsageMeter(launched.leader.pid);
+    const memory = new MemoryMeter({
+      limitBytes: limits.memoryMiB * bytesPerMiB,
+      sharedFiles: () => this.#sharedFiles.bytes,
+    });
+    this.#meter = new UsageMeter(launched.leader.pid, (pids) => memory.measure(pids));
     this.#disk = new DiskWatch({
-      folder: scratch,
-      limitBytes: Math.max(1, limits.diskMiB) * 1024 ** 2,
+      folder: started.scratch,
+      limitBytes: Math.max(1, limits.diskMiB) * bytesPerMiB,
       periodMs: services.diskPeriodMs,
       onExceeded: () => this.#exceed('DISK'),
     });
@@ -115,10 +127,12 @@ export class Payload {
     const pipes = await services.pipes.open();
     try {
       services.reaped.rebase();
+      const sharedFiles = new SharedMemoryFiles();
       const launched = await launch(spec, pipes);
       watchdog.watch(launched.leader);
       const mark = { attemptId, leader: launched.leader };
-      return new Payload(mark, launched, limits, watchdog, pipes, services, spec.scratch);
+      const { scratch } = spec;
+      return new Payload({ mark, launched, watchdog, pipes, scratch, sharedFiles }, limits, services);
     } catch (error) {
       pipes.close(true);
       watchdog.release();
@@ -149,8 +163,9 @@ export class Payload {
   }
 
   #onSample(entries: readonly ProcessEntry[]): void {
+    this.#sharedFiles.observe(entries.map(({ pid }) => pid));
     const bytes = this.#meter.observe(entries);
-    if (bytes > this.#limits.memoryMiB * 1024 ** 2) this.#exceed('MEMORY');
+    if (bytes > this.#limits.memoryMiB * bytesPerMiB) this.#exceed('MEMORY');
   }
 
   /** Nothing is asked of a payload that takes what others need: it is killed. */
@@ -179,9 +194,10 @@ export class Payload {
     if (survivors > 0) this.#pipes.close(false);
     else void this.#whenRead().then(() => this.#pipes.close(true));
     this.#watchdog.release();
+    this.#sharedFiles.remove();
     await this.#disk.finish();
     if (this.#disk.isExceeded) this.#exceeded ??= 'DISK';
-    const peakDiskMiB = Math.ceil(this.#disk.peakBytes / 1024 ** 2);
+    const peakDiskMiB = Math.ceil(this.#disk.peakBytes / bytesPerMiB);
     return { ...end, exceeded: this.#exceeded, usage, peakDiskMiB, survivors };
   }
 

@@ -1,8 +1,10 @@
+import { watch, type FSWatcher } from 'node:fs';
 import { processesOf, type AttemptMark } from '../processes/attempt-processes.js';
 import { EnvironmentMemory } from '../processes/environment-memory.js';
 import { readProcessTable, type ProcessEntry } from '../processes/process-table.js';
+import { sharedMemoryFolder } from './shared-memory-files.js';
 
-/** What is told of each sample. */
+/** Called with the processes of an attempt, as one sample found them. */
 export type OnSample = (entries: readonly ProcessEntry[]) => void;
 
 interface Watched {
@@ -12,34 +14,74 @@ interface Watched {
 
 /** Samples soon after the start, so that short payloads are seen too. */
 const earlySamplesMs = [100, 400];
+/** Samples for changes in `/dev/shm` are at least this far apart, and take at most this share of the time. */
+const changeGapMs = 100;
+const maxChangeShare = 0.05;
 
-/** Samples the processes of all running attempts: one look at /proc a period, shared by all of them. */
+/** Samples the processes of all running attempts: it reads /proc once a period for all of them. */
 export class ProcessMonitor {
   readonly #periodMs: number;
-  /** What is known of environments; for others who look at the same processes. */
+  /** The attempt ids found in environments; shared with others that look at the same processes. */
   readonly memory = new EnvironmentMemory();
   readonly #watched = new Set<Watched>();
   #timer: NodeJS.Timeout | undefined;
+  #changes: FSWatcher | undefined;
+  #changeTimer: NodeJS.Timeout | undefined;
+  #nextChangeMs = 0;
 
   constructor(periodMs = 1000) {
     this.#periodMs = periodMs;
   }
 
-  /** Tells of the attempt's processes from now on, until the returned function is called. */
+  /** Reports the attempt's processes from now on, until the returned function is called. */
   add(mark: AttemptMark, onSample: OnSample): () => void {
     const entry = { mark, onSample };
     this.#watched.add(entry);
-    this.#timer ??= setInterval(() => this.#sample([...this.#watched]), this.#periodMs);
+    this.#timer ??= setInterval(() => this.#sampleAll(), this.#periodMs);
+    this.#changes ??= this.#watchSharedMemory();
     const early = earlySamplesMs
       .filter((ms) => ms < this.#periodMs)
       .map((ms) => setTimeout(() => this.#sample([entry]), ms));
     return () => {
       early.forEach(clearTimeout);
       this.#watched.delete(entry);
-      if (this.#watched.size > 0) return;
-      clearInterval(this.#timer);
-      this.#timer = undefined;
+      if (this.#watched.size === 0) this.#stop();
     };
+  }
+
+  #stop(): void {
+    clearInterval(this.#timer);
+    clearTimeout(this.#changeTimer);
+    this.#changes?.close();
+    this.#timer = this.#changes = this.#changeTimer = undefined;
+  }
+
+  /** Whose a file in `/dev/shm` is shows only while a process has it open: a change is looked at soon. */
+  #watchSharedMemory(): FSWatcher | undefined {
+    try {
+      const watcher = watch(sharedMemoryFolder, { persistent: false }, () => this.#onChange());
+      return watcher.on('error', () => watcher.close());
+    } catch {
+      // There is no such folder, or the host has no watches left: the regular samples remain.
+      return undefined;
+    }
+  }
+
+  #onChange(): void {
+    this.#changeTimer ??= setTimeout(
+      () => {
+        this.#changeTimer = undefined;
+        const before = performance.now();
+        this.#sampleAll();
+        const now = performance.now();
+        this.#nextChangeMs = now + Math.max(changeGapMs, (now - before) / maxChangeShare);
+      },
+      Math.max(0, this.#nextChangeMs - performance.now()),
+    );
+  }
+
+  #sampleAll(): void {
+    this.#sample([...this.#watched]);
   }
 
   #sample(attempts: readonly Watched[]): void {

@@ -24,7 +24,7 @@ const account: ReadAccount = (of) => {
   return { entry: of, cpuTicks, readBytes: cpuTicks, writeBytes: 0 };
 };
 const meter = (memory: Readonly<Record<number, number>> = {}): UsageMeter =>
-  new UsageMeter(leaderPid, account, (pid) => memory[pid] ?? 0);
+  new UsageMeter(leaderPid, (pids) => pids.reduce((sum, pid) => sum + (memory[pid] ?? 0), 0), account);
 
 const ticks = (cpuTicks: number): Amounts => ({ cpuTicks, readBytes: cpuTicks, writeBytes: 0 });
 

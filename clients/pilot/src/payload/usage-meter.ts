@@ -1,17 +1,12 @@
 import { add, combine, nothing, type Amounts } from './reaped-accounts.js';
-import {
-  residentBytes,
-  storageTraffic,
-  ticksPerSecond,
-  type ProcessEntry,
-} from '../processes/process-table.js';
+import { storageTraffic, ticksPerSecond, type ProcessEntry } from '../processes/process-table.js';
 
 /** What an attempt's processes used together. */
 export interface Usage {
   /** User and system time of all processes, also of those that ended. */
   readonly cpuSeconds: number;
   readonly wallSeconds: number;
-  /** Largest resident memory of all processes together; null when it was never seen. */
+  /** Largest memory of all processes together at one moment; null when it was never measured. */
   readonly peakMemoryMiB: number | null;
   /** Bytes from and to storage. */
   readonly readBytes: number;
@@ -48,19 +43,20 @@ const readFromProc: ReadAccount = (entry, before) => ({
 export class UsageMeter {
   readonly #leaderPid: number;
   readonly #readAccount: ReadAccount;
-  readonly #memoryOf: (pid: number) => number;
+  readonly #measureMemory: (pids: readonly number[]) => number;
   #accounts = new Map<number, Account>();
   #retired: Amounts = nothing;
   #peakBytes = 0;
 
+  /** @param measureMemory memory of processes together, in bytes */
   constructor(
     leaderPid: number,
+    measureMemory: (pids: readonly number[]) => number,
     readAccount: ReadAccount = readFromProc,
-    memoryOf: (pid: number) => number = residentBytes,
   ) {
     this.#leaderPid = leaderPid;
+    this.#measureMemory = measureMemory;
     this.#readAccount = readAccount;
-    this.#memoryOf = memoryOf;
   }
 
   /** What the living processes had used when they were last seen. */
@@ -68,14 +64,14 @@ export class UsageMeter {
     return [...this.#accounts.values()].reduce(add, nothing);
   }
 
-  /** Takes one sample of all processes of the attempt. Returns their resident memory together, in bytes. */
+  /** Takes one sample of all processes of the attempt. Returns their memory together, in bytes. */
   observe(entries: readonly ProcessEntry[]): number {
     const next = this.#read(entries);
     for (const account of this.#vanished(next)) {
       if (!this.#isAbsorbed(account.entry, next)) this.#retired = add(this.#retired, account);
     }
     this.#accounts = next;
-    const bytes = entries.reduce((sum, { pid }) => sum + this.#memoryOf(pid), 0);
+    const bytes = this.#measureMemory(entries.map(({ pid }) => pid));
     this.#peakBytes = Math.max(this.#peakBytes, bytes);
     return bytes;
   }

@@ -59,10 +59,29 @@ export function parseStat(text: string): ProcessEntry | undefined {
   };
 }
 
-/** Resident memory in bytes; 0 when the process has gone or is a zombie. */
-export function residentBytes(pid: number): number {
-  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(textOf(`/proc/${pid}/status`) ?? '')?.[1];
-  return Number(kilobytes ?? 0) * 1024;
+/** Memory of a process, in bytes. */
+export interface ProcessMemory {
+  readonly bytes: number;
+  /** The part in files of memory file systems, System V segments and shared anonymous mappings. */
+  readonly sharedBytes: number;
+}
+
+/** The resident set of a process; 0 when the process has ended. */
+export function residentMemory(pid: number): ProcessMemory {
+  const text = textOf(`/proc/${pid}/status`) ?? '';
+  return { bytes: kilobytes(text, 'VmRSS') ?? 0, sharedBytes: kilobytes(text, 'RssShmem') ?? 0 };
+}
+
+/** The proportional set of a process: a page that n processes share counts as 1/n. Undefined when it may not be read. */
+export function proportionalMemory(pid: number): ProcessMemory | undefined {
+  const text = textOf(`/proc/${pid}/smaps_rollup`) ?? '';
+  const bytes = kilobytes(text, 'Pss');
+  return bytes === undefined ? undefined : { bytes, sharedBytes: kilobytes(text, 'Pss_Shmem') ?? 0 };
+}
+
+function kilobytes(text: string, name: string): number | undefined {
+  const found = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1];
+  return found === undefined ? undefined : Number(found) * 1024;
 }
 
 /** Bytes that reached or left storage, of the process and of all children that it waited for. */
