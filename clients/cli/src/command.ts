@@ -3,7 +3,7 @@ import { type ApiClient, createClient, isRhizomeApiError } from '@rhizome/client
 import type { Command } from 'commander';
 import { type ConnectionFlags, findConnection } from './config.js';
 import { CliError, type ExitCode, exitCodes } from './exit-codes.js';
-import type { Output } from './output.js';
+import { type Output, printable } from './output.js';
 import { cliVersion } from './version.js';
 
 /** What a command is handed. */
@@ -88,15 +88,15 @@ export function explain(error: unknown): { readonly exitCode: ExitCode; readonly
 }
 
 /** One refusal of a mutation. */
-interface Refusal {
+interface MutationError {
   readonly message: string;
   readonly path: readonly string[];
   readonly code: string;
 }
 
 /** Tells refusals on the error stream, at most 20 of them. */
-export function tellRefusals(output: Output, refusals: readonly Refusal[]): void {
+export function printErrors(output: Output, refusals: readonly MutationError[]): void {
   for (const { message, code } of refusals.slice(0, 20))
-    output.errors.write(`refused: ${message} [${code}]\n`);
+    output.errors.write(`refused: ${printable(message, output.errors)} [${code}]\n`);
   if (refusals.length > 20) output.errors.write(`refused: ${refusals.length - 20} more\n`);
 }

@@ -9,18 +9,46 @@ export interface Output {
   readonly errors: Writable & { readonly isTTY?: boolean };
 }
 
+const colours = new RegExp(`${String.fromCharCode(27)}\\[[0-9;:]*m`, 'g');
+
+/**
+ * A text as it may be written to a stream. Names, errors and logs come from others: in a terminal, their control characters could move the
+ * cursor, forge lines or retitle the window, so colours are removed and other control characters escaped. Other streams get the text as it is.
+ */
+export function printable(text: string, stream: { readonly isTTY?: boolean }): string {
+  if (stream.isTTY !== true) return text;
+  return text
+    .replaceAll('\r\n', '\n')
+    .replaceAll(colours, '')
+    .replaceAll(/[^\P{Cc}\n\t]|[\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, escaped);
+}
+
+/** The same on one line, for cells of tables. */
+export function printableCell(text: string, stream: { readonly isTTY?: boolean }): string {
+  return stream.isTTY === true ? printable(text, stream).replaceAll(/[\n\t]/g, escaped) : text;
+}
+
+function escaped(character: string): string {
+  const named: Readonly<Record<string, string>> = { '\n': '\\n', '\t': '\\t', '\r': '\\r' };
+  const code = character.charCodeAt(0);
+  const digits = code.toString(16);
+  return (
+    named[character] ?? (code < 0x80 ? `\\x${digits.padStart(2, '0')}` : `\\u${digits.padStart(4, '0')}`)
+  );
+}
+
 /** Writes a line of the answer. */
-export function say(output: Output, text: string): void {
-  output.stream.write(`${text}\n`);
+export function printLine(output: Output, text: string): void {
+  output.stream.write(`${printable(text, output.stream)}\n`);
 }
 
 /** Writes one JSON document on one line if `lines`, else indented. */
-export function sayJson(output: Output, value: unknown, lines = false): void {
-  output.stream.write(`${JSON.stringify(value, null, lines ? undefined : 2)}\n`);
+export function printJson(output: Output, value: unknown, lines = false): void {
+  printLine(output, JSON.stringify(value, null, lines ? undefined : 2));
 }
 
 /** What a stream is told by that is opened again: a line for each time it broke, and none for further tries. */
-export function tellReconnecting(output: Output): (event: { readonly attempt: number }) => void {
+export function reportReconnecting(output: Output): (event: { readonly attempt: number }) => void {
   return ({ attempt }) => {
     if (attempt === 1) output.errors.write('reconnecting…\n');
   };
@@ -35,28 +63,29 @@ const narrowest = 14;
  * Writes rows under a head, columns aligned; nothing but the head when there are none. In a terminal that is too narrow the widest columns are
  * folded at spaces; what programs read is never folded.
  */
-export function sayTable(
+export function printTable(
   output: Output,
   head: readonly string[],
-  rows: readonly (readonly string[])[],
+  values: readonly (readonly string[])[],
 ): void {
   const { isTTY, columns } = output.stream;
+  const rows = values.map((row) => row.map((cell) => printableCell(cell, output.stream)));
   const natural = head.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
   );
-  const widths = isTTY && columns !== undefined ? fitted(natural, head, columns) : natural;
+  const widths = isTTY && columns !== undefined ? fitWidths(natural, head, columns) : natural;
   for (const row of [head, ...rows]) {
-    const cells = row.map((cell, column) => folded(cell, widths[column] ?? 0));
+    const cells = row.map((cell, column) => wrapCell(cell, widths[column] ?? 0));
     const height = Math.max(1, ...cells.map(({ length }) => length));
     for (let line = 0; line < height; line += 1) {
       const parts = cells.map((cell, column) => (cell[line] ?? '').padEnd(widths[column] ?? 0));
-      say(output, parts.join(' '.repeat(gap)).trimEnd());
+      printLine(output, parts.join(' '.repeat(gap)).trimEnd());
     }
   }
 }
 
 /** Widths that fit, as far as that can be: the widest column gives way, again and again. */
-function fitted(natural: readonly number[], head: readonly string[], columns: number): readonly number[] {
+function fitWidths(natural: readonly number[], head: readonly string[], columns: number): readonly number[] {
   const widths = [...natural];
   const least = head.map((title) => Math.max(title.length, narrowest));
   const room = columns - gap * (head.length - 1);
@@ -73,7 +102,7 @@ function fitted(natural: readonly number[], head: readonly string[], columns: nu
 }
 
 /** The lines of a cell: folded at spaces, and within a word that is too long. */
-function folded(text: string, width: number): readonly string[] {
+function wrapCell(text: string, width: number): readonly string[] {
   const lines: string[] = [];
   let left = text;
   while (left.length > width && width > 0) {
@@ -86,13 +115,14 @@ function folded(text: string, width: number): readonly string[] {
 }
 
 /** Writes names and values, one a line; what is null or empty is left out. */
-export function sayFacts(
+export function printFields(
   output: Output,
   facts: readonly (readonly [string, string | number | null | undefined])[],
 ): void {
   const known = facts.filter(([, value]) => value !== null && value !== undefined && value !== '');
   const width = Math.max(0, ...known.map(([name]) => name.length));
-  for (const [name, value] of known) say(output, `${name.padEnd(width)}  ${value}`);
+  for (const [name, value] of known)
+    printLine(output, `${name.padEnd(width)}  ${printableCell(String(value), output.stream)}`);
 }
 
 /** How long ago a time is, as `12s`, `5m`, `3h`, `2d`. */

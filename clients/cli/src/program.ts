@@ -17,6 +17,7 @@ import { addWhy } from './commands/why.js';
 import { type Shell, completionScript, shells } from './completion.js';
 import { exitCodes } from './exit-codes.js';
 import { type Finish, urlOf } from './flags.js';
+import { printable } from './output.js';
 import { cliVersion } from './version.js';
 
 const help = `
@@ -37,7 +38,7 @@ export async function run(argv: readonly string[], world: World): Promise<number
     if (world.signal.aborted) return exitCodes.interrupted;
     if (isCommanderError(error)) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
     const { exitCode: code, message } = explain(error);
-    world.stderr.write(`rhizome: ${message}\n`);
+    world.stderr.write(`rhizome: ${printable(message, world.stderr)}\n`);
     return code;
   }
   return world.signal.aborted ? exitCodes.interrupted : exitCode;

@@ -4,9 +4,10 @@ import type { LogLevel } from '@rhizome/log';
 import { Command } from 'commander';
 import { readFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { PilotOptions } from './agent/pilot.js';
+import { schemeOf } from './files/file-store.js';
 import { driverLibraries } from './hardware/gpus/driver-libraries.js';
 import { visibilityIn, type VisibilityLists } from './hardware/gpus/offered-devices.js';
 import { toolEnvironment } from './hardware/gpus/tool-runner.js';
@@ -29,6 +30,10 @@ const schema = z.object({
   store: z
     .string()
     .min(1)
+    .refine(
+      (store) => [undefined, 'http', 'https'].includes(schemeOf(store)),
+      'expected a path or an http(s) URL',
+    )
     .optional()
     .describe('the shared file store: a path or an http(s) URL; SCRATCH/store by default'),
   cores: z.int().min(1).max(4096).optional().describe('cores to offer; all by default'),
@@ -111,7 +116,7 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Pil
   try {
     const settings = loadConfig({ schema, env: { ...env, ...fromOptions }, prefix: variablePrefix });
     readToken(settings.tokenFile);
-    const searchPath = env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
+    const searchPath = payloadPath(env['PATH']);
     const { url, tokenFile, logLevel } = settings;
     const world = {
       searchPath,
@@ -156,6 +161,14 @@ interface World {
   readonly visible: VisibilityLists;
   readonly tools: Readonly<Record<string, string>>;
   readonly libraries: readonly string[];
+}
+
+/** The pilot's own PATH, without the folders that npm and npx put in front of it: they belong to no payload. */
+function payloadPath(own: string | undefined): string {
+  const folders = (own ?? '')
+    .split(delimiter)
+    .filter((folder) => folder !== '' && !/\/node_modules\//.test(`${folder}/`));
+  return folders.length === 0 ? '/usr/local/bin:/usr/bin:/bin' : folders.join(delimiter);
 }
 
 /** What container runtimes need of the pilot's environment. Passwords of registries are for their own files, not for variables. */

@@ -169,6 +169,33 @@ describe('looking at jobs', () => {
     ]);
   });
 
+  test('logs and show let no control characters of a job reach a terminal', async () => {
+    const job = await submitted(
+      "printf '\\033]0;title\\007\\033[31mred\\033[0m\\r\\n'; exit 3",
+      '--attempts',
+      '1',
+    );
+    await watch.untilState(job, 'FAILED', 60_000);
+    const logs = await cli.run(['logs', job], { isInTerminal: true });
+    expect(logs.exitCode).toBe(0);
+    expect(logs.stdout.replaceAll('\r', '').trimEnd()).toBe('\\x1b]0;title\\x07red');
+    expect((await cli.run(['logs', job])).stdout).toContain('\x1b]0;title\x07\x1b[31mred\x1b[0m');
+    const shown = await cli.run(['show', job], { isInTerminal: true });
+    expect(shown.stdout).toContain('FAILED');
+    expect(shown.stdout).not.toContain('\x1b');
+  });
+
+  test('show --json has the GPU request', async () => {
+    const job = await submitted('true', '--gpu', 'count=64', '--gpu', 'vendor=AMD');
+    const shown = await cli.run(['show', '--json', job]);
+    expect(shown.json<{ requirements: { gpu: unknown } }>().requirements.gpu).toMatchObject({
+      count: 64,
+      vendor: 'AMD',
+    });
+    expect((await cli.run(['show', job])).stdout).toMatch(/^gpus +count=64 vendor=AMD/m);
+    expect((await cli.run(['cancel', job])).exitCode).toBe(0);
+  });
+
   test('logs -f shows lines while the payload runs, and ends when it has', async () => {
     const gate = gateBeside(house.data);
     const id = await submitted(`echo first; ${gate.wait}; echo last`);

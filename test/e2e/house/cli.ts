@@ -19,6 +19,8 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The folder it is given in; beside the playground's data unless given. */
   readonly cwd?: string;
+  /** Runs it in a terminal: what it writes to either stream comes as standard output. */
+  readonly isInTerminal?: boolean;
 }
 
 /** Runs commands beside a playground's data folder, so that they find the gateway and the token by themselves. */
@@ -29,16 +31,25 @@ export interface CommandLine {
   start(args: readonly string[], options?: CommandOptions): TestProcess;
 }
 
+/** Runs a command in a pseudo-terminal, with its exit code. */
+const inTerminal = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))';
+
 /** The command line beside a house. */
 export function commandLineOf({ data }: Pick<PlaygroundHouse, 'data'>): CommandLine {
-  const start: CommandLine['start'] = (args, { env = {}, cwd = dirname(data) } = {}) =>
-    spawnProcess({
+  const start: CommandLine['start'] = (
+    args,
+    { env = {}, cwd = dirname(data), isInTerminal = false } = {},
+  ) => {
+    const command = ['node', join(root, 'clients', 'cli', 'bin', 'rhizome.mjs'), ...args];
+    const [program = '', ...rest] = isInTerminal ? ['python3', '-c', inTerminal, ...command] : command;
+    return spawnProcess({
       name: `rhizome ${args.join(' ')}`,
-      command: 'node',
-      args: [join(root, 'clients', 'cli', 'bin', 'rhizome.mjs'), ...args],
+      command: program,
+      args: rest,
       cwd,
       env: { XDG_CONFIG_HOME: join(cwd, 'config'), ...env },
     });
+  };
   return {
     start,
     async run(args, options = {}) {

@@ -2,7 +2,7 @@
 import { failedJobStates, liveJobStates } from '@rhizome/client/states';
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
-import { type Session, type World, tellRefusals, withSession } from '../command.js';
+import { type Session, type World, printErrors, withSession } from '../command.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
 import type { Finish } from '../flags.js';
 import {
@@ -11,7 +11,7 @@ import {
   type CliBulkResultFragment,
   type JobState,
 } from '../operations.generated.js';
-import { type Output, say, sayJson } from '../output.js';
+import { type Output, printLine, printJson } from '../output.js';
 
 interface CancelFlags {
   readonly task?: string;
@@ -71,7 +71,7 @@ async function cancel(
     idempotencyKey: randomUUID(),
   };
   const { cancelJobs } = await client.mutate(CliCancelJobsDocument, { input }, { idempotent: true });
-  tellRefusals(output, cancelJobs.userErrors);
+  printErrors(output, cancelJobs.userErrors);
   return tellResult(output, 'cancelled', cancelJobs.result);
 }
 
@@ -86,18 +86,18 @@ async function retry(
     idempotencyKey: key ?? randomUUID(),
   };
   const { retryJobs } = await client.mutate(CliRetryJobsDocument, { input }, { idempotent: true });
-  tellRefusals(output, retryJobs.userErrors);
-  if (output.json) sayJson(output, { jobs: retryJobs.jobs, result: retryJobs.result });
-  else for (const job of retryJobs.jobs) say(output, `${job.id}  retries ${job.retryOf?.id ?? '?'}`);
+  printErrors(output, retryJobs.userErrors);
+  if (output.json) printJson(output, { jobs: retryJobs.jobs, result: retryJobs.result });
+  else for (const job of retryJobs.jobs) printLine(output, `${job.id}  retries ${job.retryOf?.id ?? '?'}`);
   return retryJobs.result && retryJobs.result.refusedCount === 0 ? exitCodes.ok : exitCodes.failed;
 }
 
 function tellResult(output: Output, done: string, result: CliBulkResultFragment | null): ExitCode {
-  if (output.json) sayJson(output, result);
+  if (output.json) printJson(output, result);
   else if (result) {
     const refused = result.refusedByReason.map(({ code, count }) => `${count} ${code}`).join(', ');
-    say(output, `${result.changedCount} ${done}${refused ? `; left alone: ${refused}` : ''}`);
-    if (result.operation) say(output, `the rest goes on in the background as ${result.operation.id}`);
+    printLine(output, `${result.changedCount} ${done}${refused ? `; left alone: ${refused}` : ''}`);
+    if (result.operation) printLine(output, `the rest goes on in the background as ${result.operation.id}`);
   }
   return result && result.refusedCount === 0 ? exitCodes.ok : exitCodes.failed;
 }

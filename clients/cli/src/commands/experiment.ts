@@ -6,7 +6,7 @@ import type { CommonFlags, World } from '../command.js';
 import { findConnection } from '../config.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
 import { collect, type Finish, urlOf } from '../flags.js';
-import { type Output, say, sayJson } from '../output.js';
+import { type Output, printLine, printJson } from '../output.js';
 
 /** Adds the commands. What they stand on is loaded when one of them runs. */
 export function addExperiment(program: Command, world: World, finish: Finish): void {
@@ -69,9 +69,9 @@ function tellNext(
   made: { readonly name: string; readonly folder: string },
   next: readonly string[],
 ): void {
-  if (output.json) return sayJson(output, made);
-  say(output, `${made.name} is in ${made.folder}. Next:`);
-  for (const line of next) say(output, `  ${line}`);
+  if (output.json) return printJson(output, made);
+  printLine(output, `${made.name} is in ${made.folder}. Next:`);
+  for (const line of next) printLine(output, `  ${line}`);
 }
 
 interface TestFlags extends CommonFlags {

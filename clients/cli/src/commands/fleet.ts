@@ -9,7 +9,7 @@ import {
   type QueueState,
   type WorkerState,
 } from '../operations.generated.js';
-import { ago, sayJson, sayTable } from '../output.js';
+import { ago, printJson, printTable } from '../output.js';
 import { queueStates, workerStates } from '../states.js';
 
 const most = 10_000;
@@ -57,7 +57,7 @@ async function queues({ client, output }: Session, { site, state }: QueueFlags):
     most,
     async (first, after) => (await client.query(CliQueuesDocument, { filter, first, after })).queues,
   );
-  if (output.json) sayJson(output, found);
+  if (output.json) printJson(output, found);
   else {
     const rows = found.map((queue) => [
       queue.name,
@@ -67,7 +67,7 @@ async function queues({ client, output }: Session, { site, state }: QueueFlags):
       queue.experiments.map(({ name }) => name).join(',') || 'all',
       queue.stateReason ?? '',
     ]);
-    sayTable(output, ['QUEUE', 'SITE', 'STATE', 'EXECUTOR', 'EXPERIMENTS', 'REASON'], rows);
+    printTable(output, ['QUEUE', 'SITE', 'STATE', 'EXECUTOR', 'EXPERIMENTS', 'REASON'], rows);
   }
   return exitCodes.ok;
 }
@@ -81,7 +81,7 @@ async function workers({ client, output, now }: Session, { queue, state }: Worke
     most,
     async (first, after) => (await client.query(CliWorkersDocument, { filter, first, after })).workers,
   );
-  if (output.json) sayJson(output, found);
+  if (output.json) printJson(output, found);
   else {
     const rows = found.map((worker) => [
       worker.name,
@@ -93,7 +93,7 @@ async function workers({ client, output, now }: Session, { queue, state }: Worke
       worker.hardware.architectureLevel ?? worker.hardware.architecture,
       ago(worker.lastSeenAt, now()),
     ]);
-    sayTable(output, ['WORKER', 'QUEUE', 'HOST', 'STATE', 'CORES FREE', 'MIB FREE', 'CPU', 'SEEN'], rows);
+    printTable(output, ['WORKER', 'QUEUE', 'HOST', 'STATE', 'CORES FREE', 'MIB FREE', 'CPU', 'SEEN'], rows);
   }
   return exitCodes.ok;
 }

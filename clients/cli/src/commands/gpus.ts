@@ -4,7 +4,7 @@ import { type Session, type World, withSession } from '../command.js';
 import { type ExitCode, exitCodes } from '../exit-codes.js';
 import { collect, collectOneOf, type Finish, wholeNumber } from '../flags.js';
 import { CliHardwareDocument, type CliHardwareQuery } from '../operations.generated.js';
-import { ago, say, sayJson, sayTable } from '../output.js';
+import { ago, printLine, printJson, printTable } from '../output.js';
 
 interface GpuFlags {
   readonly site: readonly string[];
@@ -40,14 +40,14 @@ async function gpus({ client, output, now }: Session, flags: GpuFlags): Promise<
   const seenSince = seen === undefined ? null : new Date(now() - seen * dayMs + 60_000).toISOString();
   const { hardwareMap } = await client.query(CliHardwareDocument, { filter, seenSince });
   if (output.json) {
-    sayJson(output, hardwareMap);
+    printJson(output, hardwareMap);
     return exitCodes.ok;
   }
   const rows = hardwareMap.sites.flatMap(({ site: { name }, gpus: found }) =>
     found.map((row) => rowOf(name, row, now())),
   );
-  sayTable(output, head, rows);
-  if (rows.length === 0) say(output, 'No worker that you may see has reported a GPU.');
+  printTable(output, head, rows);
+  if (rows.length === 0) printLine(output, 'No worker that you may see has reported a GPU.');
   return exitCodes.ok;
 }
 

@@ -4,7 +4,7 @@ import { type Session, type World, withSession } from '../command.js';
 import { CliError, exitCodes } from '../exit-codes.js';
 import { type Finish, type Pair, collect, collectOneOf, pagesUpTo, pairOf, wholeNumber } from '../flags.js';
 import { CliListJobsDocument, CliListTasksDocument } from '../operations.generated.js';
-import { ago, sayJson, sayTable } from '../output.js';
+import { ago, printJson, printTable } from '../output.js';
 import { jobStates, taskStates } from '../states.js';
 
 interface ListFlags {
@@ -65,7 +65,7 @@ async function listJobs({ client, output, now }: Session, flags: ListFlags) {
     flags.limit,
     async (first, after) => (await client.query(CliListJobsDocument, { filter, order, first, after })).jobs,
   );
-  if (output.json) sayJson(output, jobs);
+  if (output.json) printJson(output, jobs);
   else {
     const rows = jobs.map((job) => [
       job.id,
@@ -77,7 +77,7 @@ async function listJobs({ client, output, now }: Session, flags: ListFlags) {
       job.queue?.name ?? '',
       ago(job.updatedAt, now()),
     ]);
-    sayTable(output, ['JOB', 'EXPERIMENT', 'NAME', 'STATE', 'ATTEMPT', 'EXIT', 'QUEUE', 'CHANGED'], rows);
+    printTable(output, ['JOB', 'EXPERIMENT', 'NAME', 'STATE', 'ATTEMPT', 'EXIT', 'QUEUE', 'CHANGED'], rows);
   }
   return exitCodes.ok;
 }
@@ -92,7 +92,7 @@ async function listTasks({ client, output, now }: Session, flags: ListFlags) {
     flags.limit,
     async (first, after) => (await client.query(CliListTasksDocument, { filter, first, after })).tasks,
   );
-  if (output.json) sayJson(output, tasks);
+  if (output.json) printJson(output, tasks);
   else {
     const rows = tasks.map((task) => [
       task.id,
@@ -103,7 +103,7 @@ async function listTasks({ client, output, now }: Session, flags: ListFlags) {
       String(task.progress.totalJobs),
       ago(task.createdAt, now()),
     ]);
-    sayTable(output, ['TASK', 'EXPERIMENT', 'NAME', 'STATE', 'FINISHED', 'JOBS', 'AGE'], rows);
+    printTable(output, ['TASK', 'EXPERIMENT', 'NAME', 'STATE', 'FINISHED', 'JOBS', 'AGE'], rows);
   }
   return exitCodes.ok;
 }

@@ -10,7 +10,7 @@ import {
   type CliLogTailSubscription,
 } from '../operations.generated.js';
 import { findJob, noSuchJob } from './find-job.js';
-import { type Output, sayJson, tellReconnecting } from '../output.js';
+import { type Output, printable, printJson, reportReconnecting } from '../output.js';
 
 interface LogFlags {
   readonly follow?: boolean;
@@ -54,7 +54,7 @@ async function readPages(
     // The attempt is fixed by the first page that has one: a retry in between must not mix two of them.
     if (of === null && job.attempt > 0) of = job.attempt;
     for (const chunk of job.log.chunks) {
-      tell(output, chunk);
+      printChunk(output, chunk);
       told.add(chunk.cursor);
     }
     after = job.log.endCursor ?? after;
@@ -71,7 +71,7 @@ async function followLog(session: Session, id: string, attempt: number | undefin
     { jobId: id },
     {
       cursorOf: ({ jobLogAppended }) => jobLogAppended.cursor,
-      onReconnect: tellReconnecting(output),
+      onReconnect: reportReconnecting(output),
       onSnapshot: () =>
         void output.errors.write('a part of the log may be missing here: see it without -f\n'),
     },
@@ -82,7 +82,7 @@ async function followLog(session: Session, id: string, attempt: number | undefin
     if (attempt !== undefined && read.isComplete) return exitCodes.ok;
     for await (const { jobLogAppended } of stream) {
       if (attempt !== undefined && (jobLogAppended.attempt ?? 0) > attempt) return exitCodes.ok;
-      tellNews(output, jobLogAppended, read);
+      printNewChunks(output, jobLogAppended, read);
       if (jobLogAppended.isComplete) return exitCodes.ok;
     }
     return exitCodes.unavailable;
@@ -91,20 +91,23 @@ async function followLog(session: Session, id: string, attempt: number | undefin
   }
 }
 
-function tellNews(
+function printNewChunks(
   output: Output,
   { attempt, chunks }: CliLogTailSubscription['jobLogAppended'],
   read: { readonly told: ReadonlySet<string>; readonly attempt: number },
 ): void {
   // Of an attempt before the one that was read.
   if (attempt !== null && attempt < read.attempt) return;
-  for (const chunk of chunks ?? []) if (!read.told.has(chunk.cursor)) tell(output, chunk);
+  for (const chunk of chunks ?? []) if (!read.told.has(chunk.cursor)) printChunk(output, chunk);
 }
 
-function tell(
+function printChunk(
   output: Output,
   chunk: { readonly stream: 'STDOUT' | 'STDERR'; readonly text: string; readonly at: string },
 ): void {
-  if (output.json) sayJson(output, { at: chunk.at, stream: chunk.stream, text: chunk.text }, true);
-  else (chunk.stream === 'STDERR' ? output.errors : output.stream).write(chunk.text);
+  if (output.json) printJson(output, { at: chunk.at, stream: chunk.stream, text: chunk.text }, true);
+  else {
+    const stream = chunk.stream === 'STDERR' ? output.errors : output.stream;
+    stream.write(printable(chunk.text, stream));
+  }
 }

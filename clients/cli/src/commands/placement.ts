@@ -1,7 +1,7 @@
 /** What experiments say about where a job runs: the command line knows none of them, and asks the schema who explains. */
 import { type ApiClient, documentOf } from '@rhizome/client';
 import { CliPlacementTypesDocument } from '../operations.generated.js';
-import { type Output, say, sayTable } from '../output.js';
+import { type Output, printLine, printTable } from '../output.js';
 
 /** One rule of an experiment. */
 export interface PlacementRule {
@@ -47,6 +47,6 @@ export function tellPlacement(output: Output, explained: readonly ExplainedPlace
     rules.map(({ text, selector }) => [experiment, text, selector ?? '']),
   );
   if (rows.length === 0) return;
-  say(output, 'The experiment asks, too:');
-  sayTable(output, ['EXPERIMENT', 'RULE', 'SELECTOR'], rows);
+  printLine(output, 'The experiment asks, too:');
+  printTable(output, ['EXPERIMENT', 'RULE', 'SELECTOR'], rows);
 }

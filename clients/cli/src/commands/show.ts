@@ -4,7 +4,7 @@ import { type Session, type World, withSession } from '../command.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
 import type { Finish } from '../flags.js';
 import { CliShowJobDocument, type CliShowJobQuery, CliShowTaskDocument } from '../operations.generated.js';
-import { type Output, bar, bytes, say, sayFacts, sayJson, sayTable } from '../output.js';
+import { type Output, bar, bytes, printLine, printFields, printJson, printTable } from '../output.js';
 
 /** Adds the command. */
 export function addShow(program: Command, world: World, finish: Finish): void {
@@ -24,16 +24,16 @@ export function addShow(program: Command, world: World, finish: Finish): void {
 async function showJob({ client, output }: Session, id: string): Promise<ExitCode> {
   const { job } = await client.query(CliShowJobDocument, { id });
   if (!job) throw new CliError(exitCodes.notFound, `job ${id} does not exist, or you may not see it`);
-  if (output.json) sayJson(output, job);
-  else tellJob(output, job);
+  if (output.json) printJson(output, job);
+  else printJob(output, job);
   return exitCodes.ok;
 }
 
 type Job = NonNullable<CliShowJobQuery['job']>;
 
-function tellJob(output: Output, job: Job): void {
+function printJob(output: Output, job: Job): void {
   const { requirements, payload, metrics } = job;
-  sayFacts(output, [
+  printFields(output, [
     ['job', job.id],
     ['name', job.name],
     ['experiment', job.experiment.name],
@@ -51,6 +51,7 @@ function tellJob(output: Output, job: Job): void {
       'asks for',
       `${requirements.cores} cores, ${requirements.memoryMiB} MiB memory, ${requirements.diskMiB} MiB disk, ${requirements.walltimeSeconds} s`,
     ],
+    ['gpus', requirements.gpu && gpuText(requirements.gpu)],
     ['selector', requirements.selector],
     ['command', [payload.command, ...payload.arguments].join(' ')],
     ['image', payload.image],
@@ -59,28 +60,38 @@ function tellJob(output: Output, job: Job): void {
     ['submitted', job.createdAt],
   ]);
   if (job.dependsOn.length > 0) {
-    say(output, '');
-    sayTable(
+    printLine(output, '');
+    printTable(
       output,
       ['PARENT', 'NAME', 'STATE'],
       job.dependsOn.map(({ id, name, state }) => [id, name, state]),
     );
   }
-  tellAttempts(output, job);
+  printAttempts(output, job);
   if (job.outputs.length > 0) {
-    say(output, '');
-    sayTable(
+    printLine(output, '');
+    printTable(
       output,
       ['OUTPUT', 'SIZE', 'LOCATION'],
       job.outputs.map(({ name, sizeBytes, location }) => [name, bytes(sizeBytes), location]),
     );
   }
-  say(output, '');
-  sayTable(
+  printLine(output, '');
+  printTable(
     output,
     ['WHEN', 'FROM', 'TO', 'BY', 'WHY'],
     job.transitions.map(({ at, from, to, actor, reason }) => [at, from, to, actor, reason ?? '']),
   );
+}
+
+/** A GPU request in the form of `rhizome submit --gpu`: what is asked for, without what is left open. */
+export function gpuText(gpu: object): string {
+  return Object.entries(gpu)
+    .filter(
+      ([name, value]) => name !== '__typename' && value !== null && value !== false && String(value) !== '',
+    )
+    .map(([name, value]) => `${name}=${String(value)}`)
+    .join(' ');
 }
 
 function usage(metrics: NonNullable<Job['metrics']>): string {
@@ -89,9 +100,9 @@ function usage(metrics: NonNullable<Job['metrics']>): string {
   return `${seconds(metrics.cpuSeconds)} s CPU in ${seconds(metrics.wallSeconds)} s, ${metrics.peakMemoryMiB ?? '?'} MiB, read ${bytes(metrics.readBytes)}, written ${bytes(metrics.writeBytes)}${partial}`;
 }
 
-function tellAttempts(output: Output, { attempts }: Job): void {
+function printAttempts(output: Output, { attempts }: Job): void {
   if (attempts.length === 0) return;
-  say(output, '');
+  printLine(output, '');
   const rows = attempts.map((attempt) => [
     String(attempt.number),
     attempt.worker?.name ?? '',
@@ -102,18 +113,18 @@ function tellAttempts(output: Output, { attempts }: Job): void {
     attempt.exitCode === null ? (attempt.signal ?? '') : String(attempt.exitCode),
     attempt.error?.message ?? '',
   ]);
-  sayTable(output, ['ATTEMPT', 'WORKER', 'HOST', 'SENT', 'ENDED', 'OUTCOME', 'EXIT', 'ERROR'], rows);
+  printTable(output, ['ATTEMPT', 'WORKER', 'HOST', 'SENT', 'ENDED', 'OUTCOME', 'EXIT', 'ERROR'], rows);
 }
 
 async function showTask({ client, output }: Session, id: string): Promise<ExitCode> {
   const { task } = await client.query(CliShowTaskDocument, { id });
   if (!task) throw new CliError(exitCodes.notFound, `task ${id} does not exist, or you may not see it`);
   if (output.json) {
-    sayJson(output, task);
+    printJson(output, task);
     return exitCodes.ok;
   }
   const { progress } = task;
-  sayFacts(output, [
+  printFields(output, [
     ['task', task.id],
     ['name', task.name],
     ['experiment', task.experiment.name],

@@ -4,7 +4,7 @@ import { type Session, type World, withSession } from '../command.js';
 import { type ExitCode, exitCodes } from '../exit-codes.js';
 import type { Finish } from '../flags.js';
 import { CliSubgraphsDocument } from '../operations.generated.js';
-import { ago, say, sayJson, sayTable } from '../output.js';
+import { ago, printLine, printJson, printTable } from '../output.js';
 
 /** Adds the command. */
 export function addSubgraphs(program: Command, world: World, finish: Finish): void {
@@ -17,7 +17,7 @@ export function addSubgraphs(program: Command, world: World, finish: Finish): vo
 async function subgraphs({ client, output, now }: Session): Promise<ExitCode> {
   const found = (await client.query(CliSubgraphsDocument, {})).subgraphs;
   if (output.json) {
-    sayJson(output, found);
+    printJson(output, found);
     return exitCodes.ok;
   }
   const rows = found.map((one) => [
@@ -44,10 +44,10 @@ async function subgraphs({ client, output, now }: Session): Promise<ExitCode> {
     'BY',
     'ENDPOINT',
   ];
-  sayTable(output, head, rows);
+  printTable(output, head, rows);
   for (const { name, state, lastError, lastErrorAt } of found) {
     if (state === 'UP' || lastError === null || lastErrorAt === null) continue;
-    say(output, `${name}, ${ago(lastErrorAt, now())} ago: ${lastError}`);
+    printLine(output, `${name}, ${ago(lastErrorAt, now())} ago: ${lastError}`);
   }
   return exitCodes.ok;
 }

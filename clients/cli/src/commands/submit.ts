@@ -1,7 +1,7 @@
 /** `rhizome submit`: one job or a task of equal jobs by flags, or one task from a YAML file. */
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
-import { type Session, type World, tellRefusals, withSession } from '../command.js';
+import { type Session, type World, printErrors, withSession } from '../command.js';
 import { type ExitCode, CliError, exitCodes } from '../exit-codes.js';
 import { type Finish, type Pair, collect, collectPairs, wholeNumber } from '../flags.js';
 import { collectGpu } from '../gpu-requirement.js';
@@ -12,7 +12,7 @@ import {
   type JobInput,
   type SubmitTaskInput,
 } from '../operations.generated.js';
-import { say, sayJson } from '../output.js';
+import { printLine, printJson } from '../output.js';
 import { readTaskFile } from '../task-file.js';
 import { watchJob, watchTask } from './watch.js';
 
@@ -184,20 +184,20 @@ async function submitJob(
   const { client, output } = session;
   const input = { experiment, idempotencyKey: key, jobs: [job] };
   const { submitJobs } = await client.mutate(CliSubmitJobsDocument, { input }, { idempotent: true });
-  tellRefusals(output, submitJobs.userErrors);
+  printErrors(output, submitJobs.userErrors);
   const [submitted] = submitJobs.jobs;
   if (!submitted) return exitCodes.failed;
-  if (output.json) sayJson(output, submitted, flags.watch);
-  else say(output, submitted.id);
+  if (output.json) printJson(output, submitted, flags.watch);
+  else printLine(output, submitted.id);
   return flags.watch ? watchJob(session, submitted.id) : exitCodes.ok;
 }
 
 async function submitTask(session: Session, input: SubmitTaskInput, flags: SubmitFlags): Promise<ExitCode> {
   const { client, output } = session;
   const { submitTask: answer } = await client.mutate(CliSubmitTaskDocument, { input }, { idempotent: true });
-  tellRefusals(output, answer.userErrors);
+  printErrors(output, answer.userErrors);
   if (!answer.task) return exitCodes.failed;
-  if (output.json) sayJson(output, answer.task, flags.watch);
-  else say(output, answer.task.id);
+  if (output.json) printJson(output, answer.task, flags.watch);
+  else printLine(output, answer.task.id);
   return flags.watch ? watchTask(session, answer.task.id) : exitCodes.ok;
 }

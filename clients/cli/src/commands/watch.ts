@@ -12,7 +12,7 @@ import {
   type CliTaskLineFragment,
 } from '../operations.generated.js';
 import { findJob, noSuchJob } from './find-job.js';
-import { type Output, bar, say, sayJson, tellReconnecting } from '../output.js';
+import { type Output, bar, printableCell, printLine, printJson, reportReconnecting } from '../output.js';
 
 const terminalJob = new Set(['FINISHED', 'FAILED', 'CANCELLED', 'CLOSED']);
 const terminalTask = new Set(['FINISHED', 'FAILED', 'CANCELLED']);
@@ -42,7 +42,7 @@ export async function watchJob(session: Session, id: string): Promise<ExitCode> 
     { filter: { jobIds: [id] } },
     {
       cursorOf: ({ jobStateChanged }) => jobStateChanged.cursor,
-      onReconnect: tellReconnecting(output),
+      onReconnect: reportReconnecting(output),
       onSnapshot: () => {
         isPastLost = true;
       },
@@ -51,8 +51,8 @@ export async function watchJob(session: Session, id: string): Promise<ExitCode> 
   try {
     await stream.next();
     let job = await readJob(session, id);
-    if (output.json) sayJson(output, present(job), true);
-    else say(output, `${job.name}: ${job.state}${exitText(job.exitCode)}`);
+    if (output.json) printJson(output, present(job), true);
+    else printLine(output, `${job.name}: ${job.state}${exitText(job.exitCode)}`);
     if (terminalJob.has(job.state)) return job.state === 'FINISHED' ? exitCodes.ok : exitCodes.failed;
     for await (const { jobStateChanged: event } of stream) {
       if (isPastLost) {
@@ -110,11 +110,11 @@ interface JobEvent {
 
 function tellEvent(output: Output, event: JobEvent): void {
   if (output.json) {
-    sayJson(output, event, true);
+    printJson(output, event, true);
     return;
   }
   const exit = exitText(event.job?.exitCode);
-  say(
+  printLine(
     output,
     `${event.at}  ${event.previousState ?? ''} → ${event.state}  attempt ${event.attempt}${exit}${event.reason ? `  (${event.reason})` : ''}`,
   );
@@ -128,17 +128,17 @@ function exitText(exitCode: number | null | undefined): string {
 export async function watchTask({ client, output }: Session, id: string): Promise<ExitCode> {
   const { task } = await client.query(CliShowTaskDocument, { id });
   if (!task) throw new CliError(exitCodes.notFound, `task ${id} does not exist, or you may not see it`);
-  const stream = client.subscribe(CliWatchTaskDocument, { id }, { onReconnect: tellReconnecting(output) });
+  const stream = client.subscribe(CliWatchTaskDocument, { id }, { onReconnect: reportReconnecting(output) });
   let state: string = task.state;
   try {
     if (!terminalTask.has(state)) {
       for await (const { taskProgress } of stream) {
         if (!taskProgress.task || !taskProgress.progress) continue;
         state = taskProgress.task.state;
-        tellProgress(output, taskProgress.task.name, state, taskProgress.progress);
+        printProgress(output, taskProgress.task.name, state, taskProgress.progress);
         if (terminalTask.has(state)) break;
       }
-    } else tellProgress(output, task.name, state, task.progress);
+    } else printProgress(output, task.name, state, task.progress);
   } finally {
     await stream.return?.();
   }
@@ -147,19 +147,20 @@ export async function watchTask({ client, output }: Session, id: string): Promis
   return state === 'FINISHED' ? exitCodes.ok : exitCodes.failed;
 }
 
-function tellProgress(
+function printProgress(
   output: Output,
   name: string,
   state: string,
   progress: CliTaskLineFragment['progress'],
 ): void {
   if (output.json) {
-    sayJson(output, { name, state, progress }, true);
+    printJson(output, { name, state, progress }, true);
     return;
   }
   const counts = progress.states.map(({ state: of, count }) => `${of.toLowerCase()} ${count}`).join(', ');
-  const line = `${name} ${bar(progress.endedFraction, 24)} ${Math.round(progress.endedFraction * 100)} % of ${progress.totalJobs}  ${state}  ${counts}`;
+  const shown = printableCell(name, output.stream);
+  const line = `${shown} ${bar(progress.endedFraction, 24)} ${Math.round(progress.endedFraction * 100)} % of ${progress.totalJobs}  ${state}  ${counts}`;
   if (output.stream.isTTY)
     output.stream.write(`\r\x1b[2K${line.slice(0, (output.stream.columns ?? 100) - 1)}`);
-  else say(output, line);
+  else printLine(output, line);
 }

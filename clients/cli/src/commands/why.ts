@@ -4,7 +4,7 @@ import { type Session, type World, withSession } from '../command.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
 import type { Finish } from '../flags.js';
 import { CliWhyDocument, type CliWhyQuery } from '../operations.generated.js';
-import { type Output, say, sayJson, sayTable } from '../output.js';
+import { type Output, printLine, printJson, printTable } from '../output.js';
 import { placementOf, tellPlacement } from './placement.js';
 
 /** Adds the command. */
@@ -17,7 +17,7 @@ async function why({ client, output }: Session, id: string): Promise<ExitCode> {
   const { job } = await client.query(CliWhyDocument, { id });
   if (!job) throw new CliError(exitCodes.notFound, `job ${id} does not exist, or you may not see it`);
   const placement = await placementOf(client, id);
-  if (output.json) sayJson(output, { ...job, placement });
+  if (output.json) printJson(output, { ...job, placement });
   else {
     tell(output, job);
     tellPlacement(output, placement);
@@ -26,28 +26,31 @@ async function why({ client, output }: Session, id: string): Promise<ExitCode> {
 }
 
 function tell(output: Output, job: NonNullable<CliWhyQuery['job']>): void {
-  say(output, `${job.name} is ${job.state}.`);
+  printLine(output, `${job.name} is ${job.state}.`);
   const waiting = job.dependsOn.filter(({ state }) => state !== 'FINISHED');
   if (waiting.length > 0) {
-    sayTable(
+    printTable(
       output,
       ['WAITS FOR', 'NAME', 'STATE'],
       waiting.map(({ id, name, state }) => [id, name, state]),
     );
   }
   if (job.pending) tellPending(output, job.sharePath, job.pending);
-  else say(output, 'It does not wait any more.');
+  else printLine(output, 'It does not wait any more.');
 }
 
 type Pending = NonNullable<NonNullable<CliWhyQuery['job']>['pending']>;
 
 function tellPending(output: Output, share: string, pending: Pending): void {
-  say(output, pending.summary);
+  printLine(output, pending.summary);
   if (pending.constraints.length > 0) tellConstraints(output, pending);
   const { workersThatFit, workersFreeNow } = pending;
-  say(output, `${count(workersThatFit, 'worker fits', 'workers fit')} when empty, ${workersFreeNow} now.`);
+  printLine(
+    output,
+    `${count(workersThatFit, 'worker fits', 'workers fit')} when empty, ${workersFreeNow} now.`,
+  );
   if (pending.relaxations.length > 0) {
-    sayTable(
+    printTable(
       output,
       ['IT WOULD HELP TO ASK', 'QUEUES', 'WORKERS', 'DEVICES'],
       pending.relaxations.map(({ change, queuesGained, workersGained, devicesGained }) => [
@@ -59,19 +62,20 @@ function tellPending(output: Output, share: string, pending: Pending): void {
     );
   }
   const { position, positionIsEstimate } = pending;
-  if (position === 0 && !positionIsEstimate) say(output, `It is the next of share ${share}.`);
+  if (position === 0 && !positionIsEstimate) printLine(output, `It is the next of share ${share}.`);
   else if (position !== null) {
     const about = positionIsEstimate ? 'About ' : '';
-    say(output, `${about}${count(position, 'ready job', 'ready jobs')} of share ${share} before it.`);
+    printLine(output, `${about}${count(position, 'ready job', 'ready jobs')} of share ${share} before it.`);
   }
-  if (pending.isShareBorrowing) say(output, `Share ${share} is over its nominal quota: others come first.`);
-  say(output, waitOf(pending.wait));
+  if (pending.isShareBorrowing)
+    printLine(output, `Share ${share} is over its nominal quota: others come first.`);
+  printLine(output, waitOf(pending.wait));
 }
 
 /** Each constraint: what meets it alone, what meets it and all above it, and why the others do not. The one that most fail is marked. */
 function tellConstraints(output: Output, pending: Pending): void {
   const { queuesConsidered, workersConsidered, devicesConsidered } = pending;
-  sayTable(
+  printTable(
     output,
     ['', 'CONSTRAINT', 'QUEUES', 'WORKERS', 'DEVICES', 'TOGETHER', 'WHY NOT'],
     [

@@ -1,6 +1,6 @@
 /** What the contract suite found, for people and for programs. */
 import type { ContractFinding } from '@rhizome/conformance';
-import { type Output, say, sayJson } from '../output.js';
+import { type Output, printLine, printJson } from '../output.js';
 
 const marks = { kept: '✓', broken: '✗', skipped: '–' } as const;
 
@@ -11,9 +11,9 @@ export function tellFinding(
   before: ContractFinding | undefined,
 ): void {
   if (output.json) return;
-  if (before?.part !== finding.part) say(output, finding.part);
-  say(output, `  ${marks[finding.outcome]} ${finding.promise} (${finding.seen})`);
-  if (finding.cure !== undefined) say(output, `    mend: ${finding.cure}`);
+  if (before?.part !== finding.part) printLine(output, finding.part);
+  printLine(output, `  ${marks[finding.outcome]} ${finding.promise} (${finding.seen})`);
+  if (finding.cure !== undefined) printLine(output, `    mend: ${finding.cure}`);
 }
 
 /** Tells the sum; as JSON with all findings. */
@@ -26,6 +26,6 @@ export function tellSum(
   const count = (outcome: ContractFinding['outcome']): number =>
     findings.filter((one) => one.outcome === outcome).length;
   const sum = { kept: count('kept'), broken: count('broken'), skipped: count('skipped') };
-  if (output.json) sayJson(output, { url, name, ...sum, findings });
-  else say(output, `${sum.kept} kept, ${sum.broken} broken, ${sum.skipped} skipped`);
+  if (output.json) printJson(output, { url, name, ...sum, findings });
+  else printLine(output, `${sum.kept} kept, ${sum.broken} broken, ${sum.skipped} skipped`);
 }

@@ -11,7 +11,12 @@ export interface FileStore {
 
 /** The store at a folder's path or at an http(s) URL that answers PUT and GET. */
 export function openFileStore(address: string): FileStore {
-  return /^https?:\/\//i.test(address) ? new HttpStore(address) : new FolderStore(address);
+  return schemeOf(address) === undefined ? new FolderStore(address) : new HttpStore(address);
+}
+
+/** The scheme of a URL, in lower case; undefined for a path. */
+export function schemeOf(location: string): string | undefined {
+  return /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(location)?.[1]?.toLowerCase();
 }
 
 /** A place made of parts that have no meaning of their own: none may be empty, `.`, `..` or hold a `/`. */

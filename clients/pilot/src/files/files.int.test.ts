@@ -129,7 +129,7 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
     await expect(stageIn({ inputs: [missing], parents: [] }, folders, store, open)).rejects.toMatchObject({
       family: 'DATA',
       code: 'INPUT_UNAVAILABLE',
-      message: expect.stringContaining('input "gone" from job_p/att_1/gone could not be fetched'),
+      message: expect.stringContaining('Input "gone" from job_p/att_1/gone could not be fetched'),
       retryable: true,
     });
     expect(requests.length).toBeLessThanOrEqual(1);
@@ -150,6 +150,28 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
       code: 'INPUT_CORRUPT',
     });
   });
+});
+
+describe('stageIn', () => {
+  test.each(['root://eos.test//a', 's3://bucket/a', 'FILE:///etc/passwd'])(
+    'refuses an input from %s before it fetches any other',
+    async (location) => {
+      const url = await serveFiles();
+      const store = openFileStore(join(folder, 'store'));
+      const inputs = [
+        { name: 'good', location: `${url}good` },
+        { name: 'bad', location },
+      ];
+      const scheme = location.split(':')[0]?.toLowerCase();
+      await expect(stageIn({ inputs, parents: [] }, folders, store, open)).rejects.toMatchObject({
+        family: 'DATA',
+        code: 'INPUT_INVALID',
+        message: `Input "bad": workers cannot fetch from ${scheme}://; the location must be an http(s) URL or a path in the file store`,
+        retryable: false,
+      });
+      expect(requests).toEqual([]);
+    },
+  );
 });
 
 describe('a file server', () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { AttemptError } from '../payload/attempt-error.js';
 import { digestOf, type Digest } from './checksum.js';
 import { forEachConcurrently } from './for-each-concurrently.js';
-import { isPlainName, placeOf, type FileStore } from './file-store.js';
+import { isPlainName, placeOf, schemeOf, type FileStore } from './file-store.js';
 import { download, withoutCredentials } from './http-store.js';
 import type { AttemptFolders } from './scratch.js';
 
@@ -53,6 +53,7 @@ export async function stageIn(
     ...plan.inputs.map((file) => ({ file, folder: folders.work })),
     ...parents.flatMap(({ outputs, folder }) => outputs.map((file) => ({ file, folder }))),
   ];
+  for (const { file } of wanted) assertFetchable(file);
   await forEachConcurrently(wanted, concurrentTransfers, async ({ file, folder }) =>
     fetchInput(file, folder, store, signal),
   );
@@ -67,23 +68,28 @@ export async function stageIn(
   await writeFile(folders.inputsManifest, `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
+/** Fails before anything is fetched: another attempt would fail the same way. */
+function assertFetchable({ name, location }: InputFile): void {
+  const input = `Input ${JSON.stringify(name)}`;
+  const invalid = (reason: string): AttemptError => new AttemptError('DATA', 'INPUT_INVALID', reason, false);
+  if (!isPlainName(name)) throw invalid(`${input}: the name is not a file name; must be without "/"`);
+  const scheme = schemeOf(location);
+  if (scheme === undefined || scheme === 'http' || scheme === 'https') return;
+  throw invalid(
+    `${input}: workers cannot fetch from ${scheme}://; the location must be an http(s) URL or a path in the file store`,
+  );
+}
+
 async function fetchInput(
   file: InputFile | StoredFile,
   folder: string,
   store: FileStore,
   signal: AbortSignal,
 ): Promise<void> {
-  const shown = `input ${JSON.stringify(file.name)} from ${withoutCredentials(file.location)}`;
-  if (!isPlainName(file.name))
-    throw new AttemptError(
-      'DATA',
-      'INPUT_INVALID',
-      `${shown}: a name of a file is wanted, without "/"`,
-      false,
-    );
+  const shown = `Input ${JSON.stringify(file.name)} from ${withoutCredentials(file.location)}`;
   const target = join(folder, file.name);
   try {
-    if (/^https?:\/\//i.test(file.location)) await download(file.location, target, signal);
+    if (schemeOf(file.location) !== undefined) await download(file.location, target, signal);
     else await store.get(file.location, target, signal);
   } catch (error) {
     signal.throwIfAborted();

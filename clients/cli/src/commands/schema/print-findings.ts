@@ -4,7 +4,7 @@ import type {
   CliSchemaCheckFragment,
   CliSchemaVersionFragment,
 } from '../../operations.generated.js';
-import { type Output, say } from '../../output.js';
+import { type Output, printLine } from '../../output.js';
 
 type Use = NonNullable<CliSchemaChangeFragment['use']>;
 
@@ -14,21 +14,21 @@ export function tellCheck(output: Output, check: CliSchemaCheckFragment): void {
   const verdict = check.passed
     ? 'passes'
     : `breaks ${check.findings.length} ${plural(check.findings.length, 'rule')}`;
-  say(output, `${check.subgraph} ${verdict}, checked against ${against}.`);
+  printLine(output, `${check.subgraph} ${verdict}, checked against ${against}.`);
   for (const { rule, where, message, cure } of check.findings) {
-    say(output, `\n✗ ${where}: ${rule}\n  ${message}\n  Cure: ${cure}`);
+    printLine(output, `\n✗ ${where}: ${rule}\n  ${message}\n  Cure: ${cure}`);
   }
-  if (check.findings.length > 0 && check.changes.length > 0) say(output, '');
+  if (check.findings.length > 0 && check.changes.length > 0) printLine(output, '');
   tellChanges(output, check.changes);
   const { breaking, dangerous, safe } = check.changeCounts;
-  say(output, `Changes: ${breaking} breaking, ${dangerous} dangerous, ${safe} safe.`);
+  printLine(output, `Changes: ${breaking} breaking, ${dangerous} dangerous, ${safe} safe.`);
 }
 
 /** Tells changes, one a line, with who uses what breaks. */
 export function tellChanges(output: Output, changes: readonly CliSchemaChangeFragment[]): void {
   for (const { severity, where, message, use } of changes) {
-    say(output, `${severity.padEnd(9)}  ${where}: ${message}`);
-    if (use && severity !== 'SAFE') say(output, `           ${useText(use)}`);
+    printLine(output, `${severity.padEnd(9)}  ${where}: ${message}`);
+    if (use && severity !== 'SAFE') printLine(output, `           ${useText(use)}`);
   }
 }
 

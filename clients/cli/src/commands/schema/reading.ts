@@ -9,7 +9,7 @@ import {
   CliSchemaLiveDocument,
   CliSchemaUseDocument,
 } from '../../operations.generated.js';
-import { ago, say, sayJson, sayTable } from '../../output.js';
+import { ago, printLine, printJson, printTable } from '../../output.js';
 import { tellChanges, useText } from './print-findings.js';
 
 /** Adds `schema history`. */
@@ -53,7 +53,7 @@ async function history({ client, output, now }: Session, limit: number): Promise
     return schemaVersions ?? { nodes: [], pageInfo: { endCursor: null, hasNextPage: false } };
   });
   if (output.json) {
-    sayJson(output, found);
+    printJson(output, found);
     return exitCodes.ok;
   }
   const rows = found.map((version) => {
@@ -69,7 +69,7 @@ async function history({ client, output, now }: Session, limit: number): Promise
       version.note ?? '',
     ];
   });
-  sayTable(output, ['VERSION', 'KIND', 'SUBGRAPH', 'BY', 'AGE', 'BREAKING/DANGEROUS/SAFE', 'NOTE'], rows);
+  printTable(output, ['VERSION', 'KIND', 'SUBGRAPH', 'BY', 'AGE', 'BREAKING/DANGEROUS/SAFE', 'NOTE'], rows);
   return exitCodes.ok;
 }
 
@@ -82,9 +82,9 @@ async function diff(
   const from = givenFrom ?? Math.max(1, to - 1);
   const { schemaDiff } = await client.query(CliSchemaDiffDocument, { from, to });
   if (!schemaDiff) throw new CliError(exitCodes.notFound, `there is no version ${from}, or no version ${to}`);
-  if (output.json) sayJson(output, { from, to, changes: schemaDiff });
+  if (output.json) printJson(output, { from, to, changes: schemaDiff });
   else {
-    say(output, `From version ${from} to version ${to}: ${schemaDiff.length || 'no'} changes.`);
+    printLine(output, `From version ${from} to version ${to}: ${schemaDiff.length || 'no'} changes.`);
     tellChanges(output, schemaDiff);
   }
   return exitCodes.ok;
@@ -92,7 +92,7 @@ async function diff(
 
 async function use({ client, output }: Session, coordinate: string): Promise<ExitCode> {
   const { schemaUse } = await client.query(CliSchemaUseDocument, { coordinate });
-  if (output.json) sayJson(output, schemaUse);
-  else say(output, `${coordinate}: ${schemaUse ? useText(schemaUse) : 'No use is recorded here.'}`);
+  if (output.json) printJson(output, schemaUse);
+  else printLine(output, `${coordinate}: ${schemaUse ? useText(schemaUse) : 'No use is recorded here.'}`);
   return exitCodes.ok;
 }

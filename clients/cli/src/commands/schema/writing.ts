@@ -1,6 +1,6 @@
 /** `rhizome schema register`, `check`, `publish`, `rollback` and `withdraw`. */
 import type { Command } from 'commander';
-import { type Session, tellRefusals, type World, withSession } from '../../command.js';
+import { type Session, printErrors, type World, withSession } from '../../command.js';
 import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
 import { collect, type Finish, wholeNumber } from '../../flags.js';
 import {
@@ -13,7 +13,7 @@ import {
   type CliRollbackSchemaMutation,
   type CliWithdrawSubgraphMutation,
 } from '../../operations.generated.js';
-import { say, sayJson } from '../../output.js';
+import { printLine, printJson } from '../../output.js';
 import { readSdl } from './sdl.js';
 import { tellCheck, versionText } from './print-findings.js';
 
@@ -132,10 +132,11 @@ async function register(
   const input = { name, endpoint, typePrefix: prefix ?? null };
   const options = { idempotent: true };
   const { registerSubgraph } = await client.mutate(CliRegisterSubgraphDocument, { input }, options);
-  if (output.json) sayJson(output, registerSubgraph);
-  tellRefusals(output, registerSubgraph.userErrors);
+  if (output.json) printJson(output, registerSubgraph);
+  printErrors(output, registerSubgraph.userErrors);
   if (!registerSubgraph.subgraph) return exitCodes.failed;
-  if (!output.json) say(output, `${name} is registered at ${endpoint}; publish its schema to make it live.`);
+  if (!output.json)
+    printLine(output, `${name} is registered at ${endpoint}; publish its schema to make it live.`);
   return exitCodes.ok;
 }
 
@@ -147,9 +148,9 @@ async function check(
   const input = { subgraph, sdl: readSdl(sdl, cwd) };
   const options = { idempotent: true, timeoutMs };
   const { checkSchema } = await client.mutate(CliCheckSchemaDocument, { input }, options);
-  if (output.json) sayJson(output, checkSchema);
+  if (output.json) printJson(output, checkSchema);
   else if (checkSchema.check) tellCheck(output, checkSchema.check);
-  tellRefusals(output, checkSchema.userErrors);
+  printErrors(output, checkSchema.userErrors);
   if (checkSchema.check?.passed) return exitCodes.ok;
   return codeOf(checkSchema.userErrors);
 }
@@ -193,7 +194,7 @@ async function withdraw(
   const { withdrawSubgraph } = await session.client.mutate(CliWithdrawSubgraphDocument, { input }, options);
   const exitCode = tellPublished(session, withdrawSubgraph);
   if (withdrawSubgraph.isUnregistered && !session.output.json)
-    say(session.output, `${subgraph} is no longer registered.`);
+    printLine(session.output, `${subgraph} is no longer registered.`);
   return exitCode;
 }
 
@@ -205,11 +206,11 @@ function tellPublished(
     | CliWithdrawSubgraphMutation['withdrawSubgraph'],
 ): ExitCode {
   const { version, check: checked, userErrors } = published;
-  if (output.json) sayJson(output, published);
+  if (output.json) printJson(output, published);
   else if (checked) tellCheck(output, checked);
-  tellRefusals(output, userErrors);
+  printErrors(output, userErrors);
   if (!version) return codeOf(userErrors);
-  if (!output.json) say(output, `Live: ${versionText(version)}.`);
+  if (!output.json) printLine(output, `Live: ${versionText(version)}.`);
   return exitCodes.ok;
 }
 

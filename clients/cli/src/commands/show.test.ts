@@ -1,0 +1,45 @@
+import { describe, expect, test as it } from '@jest/globals';
+import { buildSchema, isObjectType, visit, visitWithTypeInfo, TypeInfo } from 'graphql';
+import { readFileSync } from 'node:fs';
+import { CliShowJobDocument } from '../operations.generated.js';
+import { gpuText } from './show.js';
+
+const schema = buildSchema(
+  readFileSync(new URL('../../../../schema/public.graphql', import.meta.url), 'utf8'),
+  { assumeValidSDL: true },
+);
+
+/** The fields of a type that the query of `rhizome show` selects. */
+function selected(type: string): readonly string[] {
+  const found: string[] = [];
+  const typeInfo = new TypeInfo(schema);
+  const visitor = visitWithTypeInfo(typeInfo, {
+    Field: (node) => {
+      if (typeInfo.getParentType()?.name === type) found.push(node.name.value);
+    },
+  });
+  visit(CliShowJobDocument, visitor);
+  return found.sort();
+}
+
+describe('rhizome show', () => {
+  it.each(['JobRequirements', 'GpuRequirement'])('asks for every field of %s', (name) => {
+    const type = schema.getType(name);
+    expect(isObjectType(type)).toBe(true);
+    const fields = isObjectType(type) ? Object.keys(type.getFields()) : [];
+    expect(selected(name)).toEqual(fields.sort());
+  });
+
+  it('shows a GPU request as submit takes it, without what is left open', () => {
+    const gpu = {
+      count: 2,
+      vendor: 'NVIDIA',
+      models: ['A100', 'H100'],
+      minMemoryMiB: null,
+      nvlink: true,
+      ecc: false,
+      gfxTargets: [],
+    };
+    expect(gpuText(gpu)).toBe('count=2 vendor=NVIDIA models=A100,H100 nvlink=true');
+  });
+});

@@ -1,0 +1,48 @@
+import { afterEach, beforeEach, describe, expect, test as it } from '@jest/globals';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readConfig, type PilotConfig } from './config.js';
+
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'pilot-config-'));
+  await writeFile(join(folder, 'token'), 'secret');
+});
+afterEach(async () => rm(folder, { recursive: true, force: true }));
+
+function read(env: NodeJS.ProcessEnv, ...options: string[]): PilotConfig {
+  const required = [
+    '--url',
+    'http://127.0.0.1:4000/graphql',
+    '--queue',
+    'q',
+    '--token-file',
+    join(folder, 'token'),
+  ];
+  return readConfig(['node', 'rhizome-pilot', ...required, ...options], env);
+}
+
+describe('readConfig', () => {
+  it("keeps npm's folders out of the payloads' PATH", () => {
+    const npm = [
+      '/clone/node_modules/.bin',
+      '/node_modules/.bin',
+      '/usr/lib/node_modules/npm/bin/node-gyp-bin',
+    ];
+    const env = { PATH: [...npm, '/opt/tools/bin', '/usr/bin', '/bin'].join(':') };
+    expect(read(env).pilot.host.searchPath).toBe('/opt/tools/bin:/usr/bin:/bin');
+  });
+
+  it('has a PATH for payloads where nothing of its own remains', () => {
+    expect(read({ PATH: '/clone/node_modules/.bin' }).pilot.host.searchPath).toBe(
+      '/usr/local/bin:/usr/bin:/bin',
+    );
+    expect(read({}).pilot.host.searchPath).toBe('/usr/local/bin:/usr/bin:/bin');
+  });
+
+  it.each(['s3://bucket', 'root://eos.test//store'])('refuses %s as a file store', (store) => {
+    expect(() => read({}, '--store', store)).toThrow(/--store.*expected a path or an http\(s\) URL/s);
+  });
+});
