@@ -146,9 +146,14 @@ describe('an experiment in Python', () => {
     const jobId = submitJobs.jobs[0]?.id ?? '';
     await live;
 
-    type Noted = { wrenJobNoted: { cursor: string; job: { state: string; wren: object | null } | null } };
+    type Noted = {
+      wrenJobNoted: {
+        cursor: string;
+        event: { job: { state: string; wren: object | null } } | null;
+      };
+    };
     const follow =
-      'subscription ($id: ID!) { wrenJobNoted(jobId: $id) { cursor job { state wren { chicks } } } }';
+      'subscription ($id: ID!) { wrenJobNoted(jobId: $id) { cursor event { job { state wren { chicks } } } } }';
     const stream = house.client().subscribeResumable(
       parse(follow) as TypedDocumentNode<Noted, { id: string }>,
       { id: jobId },
@@ -157,14 +162,14 @@ describe('an experiment in Python', () => {
       },
     );
     const next = () => waitFor('a message of the stream', stream.next(), { deadlineMs: 30_000 });
-    expect((await next()).value).toMatchObject({ wrenJobNoted: { job: null } });
+    expect((await next()).value).toMatchObject({ wrenJobNoted: { event: null } });
     const note =
       'mutation ($input: NoteWrenJobInput!) { noteWrenJob(input: $input) { job { name wren { nest } } userErrors { message } } }';
     expect(await house.api().data(note, { input: { jobId, nest: 'N-7', chicks: 3 } })).toEqual({
       noteWrenJob: { job: { name: 'ringing', wren: { nest: 'N-7' } }, userErrors: [] },
     });
     expect((await next()).value).toMatchObject({
-      wrenJobNoted: { job: { state: 'ACTIVATED', wren: { chicks: 3 } } },
+      wrenJobNoted: { event: { job: { state: 'ACTIVATED', wren: { chicks: 3 } } } },
     });
     const bad = await house.api().data(note, { input: { jobId, nest: 'the oak', chicks: 3 } });
     expect(bad).toMatchObject({

@@ -125,17 +125,18 @@ describe('a run', () => {
     await jobsOf(104, 3);
     const client = await house.client();
     const changes = document(
-      'subscription ($run: Int!) { epicRunChanged(runNumber: $run) { cursor run { phase processedFrames } } }',
+      'subscription ($run: Int!) { epicRunChanged(runNumber: $run) { cursor event { run { phase processedFrames } } } }',
     );
+    type RunMessage = { readonly event: { readonly run: { readonly phase: string } } | null };
     const stream = client.subscribe(changes, { run: 104 });
     await waitFor('the opening message', stream.next(), { deadlineMs: 5000 });
     await worker.runAll();
     const end = { phase: 'COMPLETE', processedFrames: 25 };
     const last = await waitFor<Record<string, unknown>>('the end', stream, {
       deadlineMs: 5000,
-      until: ({ epicRunChanged }) => (epicRunChanged as { run: { phase: string } }).run.phase === 'COMPLETE',
+      until: ({ epicRunChanged }) => (epicRunChanged as RunMessage).event?.run.phase === 'COMPLETE',
     });
-    expect((last['epicRunChanged'] as { run: unknown }).run).toEqual(end);
+    expect((last['epicRunChanged'] as RunMessage).event?.run).toEqual(end);
     await stream.return?.();
     const nobody = client.subscribe(changes, { run: 999 });
     await expect(nobody.next()).rejects.toMatchObject({ code: 'EPIC_RUN_NOT_FOUND' });

@@ -269,11 +269,13 @@ describe('a crash', () => {
 
 describe('the stream of an observation', () => {
   const changed = document(`subscription ($id: ID!, $after: String) {
-    larkspurObservationChanged(id: $id, after: $after) { cursor observation { state calibratedExposures } }
+    larkspurObservationChanged(id: $id, after: $after) { cursor event { observation { state calibratedExposures } } }
   }`);
   interface Changed {
     readonly cursor: string;
-    readonly observation: { readonly state: string; readonly calibratedExposures: number } | null;
+    readonly event: {
+      readonly observation: { readonly state: string; readonly calibratedExposures: number };
+    } | null;
   }
   const follow = async (id: string, after?: string) => {
     const client = await house.client();
@@ -291,10 +293,10 @@ describe('the stream of an observation', () => {
     await jobsOf(observation.id, 4);
     const stream = await follow(observation.id);
     const opening = await next(stream);
-    expect(opening.observation).toBeNull();
+    expect(opening.event).toBeNull();
     await worker.finish(await worker.acquire(1));
     const first = await next(stream);
-    expect(first.observation).toEqual({ state: 'PROCESSING', calibratedExposures: 1 });
+    expect(first.event?.observation).toEqual({ state: 'PROCESSING', calibratedExposures: 1 });
     await stream.return?.();
 
     await worker.runAll();
@@ -302,12 +304,12 @@ describe('the stream of an observation', () => {
     const resumed = await follow(observation.id, first.cursor);
     const cursors = [first.cursor];
     let last = first;
-    while (last.observation?.state !== 'COMPLETE') {
+    while (last.event?.observation.state !== 'COMPLETE') {
       last = await next(resumed);
       // A resumed stream may begin with its own cursor.
-      if (last.observation) cursors.push(last.cursor);
+      if (last.event) cursors.push(last.cursor);
     }
-    expect(last.observation.calibratedExposures).toBe(3);
+    expect(last.event?.observation.calibratedExposures).toBe(3);
     expect(new Set(cursors).size).toBe(cursors.length);
     await resumed.return?.();
   });

@@ -63,9 +63,8 @@ export const resolvers: Resolvers = {
       resolve: (change: unknown) => change as never,
     },
   },
-  AtlasTaskChanged: {
-    task: ({ id }: DocumentChange, _args, context, info) => task.load(id, context, info),
-  },
+  AtlasTaskChanged: { event: ({ id }: DocumentChange) => (id === null ? null : { id }) },
+  AtlasTaskEvent: { task: ({ id }, _args, context, info) => task.existing(id, context, info) },
   AtlasTask: {
     __resolveReference: task.resolveReference,
     id: ({ _id }) => _id,

@@ -8,5 +8,6 @@ export type AtlasJobMapper = JobPlace<ProductionTaskDocument>;
 export type AtlasTaskMapper = ProductionTaskDocument;
 export type AtlasTaskConnectionMapper = KeysetPage<ProductionTaskDocument>;
 export type AtlasTaskChangedMapper = DocumentChange;
+export type AtlasTaskEventMapper = { readonly id: string };
 /** Its fields are asked for one by one. */
 export type AtlasQueryMapper = Record<string, never>;

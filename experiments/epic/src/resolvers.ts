@@ -78,7 +78,8 @@ export const resolvers: Resolvers = {
       resolve: (change: unknown) => change as never,
     },
   },
-  EpicRunChanged: { run: ({ id }: DocumentChange, _args, context, info) => run.load(id, context, info) },
+  EpicRunChanged: { event: ({ id }: DocumentChange) => (id === null ? null : { id }) },
+  EpicRunEvent: { run: ({ id }, _args, context, info) => run.existing(id, context, info) },
   EpicRun: {
     __resolveReference: run.resolveReference,
     id: ({ _id }) => _id,

@@ -8,6 +8,7 @@ export type EpicJobMapper = JobPlace<RunDocument>;
 export type EpicRunMapper = RunDocument;
 export type EpicRunConnectionMapper = KeysetPage<RunDocument>;
 export type EpicRunChangedMapper = DocumentChange;
+export type EpicRunEventMapper = { readonly id: string };
 /** A group is a position of its run's task. */
 export type EpicTimeFrameGroupMapper = JobPlace<RunDocument>;
 export type EpicTimeFrameGroupConnectionMapper = PositionsPage<JobPlace<RunDocument>>;

@@ -63,8 +63,9 @@ export const resolvers: Resolvers = {
       resolve: (change: unknown) => change as never,
     },
   },
-  LarkspurObservationChanged: {
-    observation: ({ id }: DocumentChange, _args, context, info) => observation.load(id, context, info),
+  LarkspurObservationChanged: { event: ({ id }: DocumentChange) => (id === null ? null : { id }) },
+  LarkspurObservationEvent: {
+    observation: ({ id }, _args, context, info) => observation.existing(id, context, info),
   },
   LarkspurObservation: {
     __resolveReference: observation.resolveReference,

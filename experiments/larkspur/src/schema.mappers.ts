@@ -8,5 +8,6 @@ export type LarkspurJobMapper = JobPlace<ObservationDocument>;
 export type LarkspurObservationMapper = ObservationDocument;
 export type LarkspurObservationConnectionMapper = KeysetPage<ObservationDocument>;
 export type LarkspurObservationChangedMapper = DocumentChange;
+export type LarkspurObservationEventMapper = { readonly id: string };
 /** Its fields are asked for one by one. */
 export type LarkspurQueryMapper = Record<string, never>;

@@ -84,9 +84,8 @@ export const resolvers: Resolvers = {
       resolve: (change: unknown) => change as never,
     },
   },
-  RubinWorkflowChanged: {
-    workflow: ({ id }: DocumentChange, _args, context, info) => workflow.load(id, context, info),
-  },
+  RubinWorkflowChanged: { event: ({ id }: DocumentChange) => (id === null ? null : { id }) },
+  RubinWorkflowEvent: { workflow: ({ id }, _args, context, info) => workflow.existing(id, context, info) },
   RubinWorkflow: {
     __resolveReference: workflow.resolveReference,
     id: ({ _id }) => _id,

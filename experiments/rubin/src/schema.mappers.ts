@@ -10,5 +10,6 @@ export type RubinWorkflowMapper = WorkflowDocument;
 export type RubinQuantumConnectionMapper = PositionsPage<Quantum>;
 export type RubinWorkflowConnectionMapper = KeysetPage<WorkflowDocument>;
 export type RubinWorkflowChangedMapper = DocumentChange;
+export type RubinWorkflowEventMapper = { readonly id: string };
 /** Its fields are asked for one by one. */
 export type RubinQueryMapper = Record<string, never>;

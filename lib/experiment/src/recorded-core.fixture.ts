@@ -68,9 +68,12 @@ const typeDefs = parse(/* GraphQL */ `
   }
   type JobStateChanged {
     cursor: String!
-    state: JobState
-    revision: Int
-    job: Job
+    event: JobStateEvent
+  }
+  type JobStateEvent {
+    state: JobState!
+    revision: Int!
+    job: Job!
   }
   enum JobState {
     PENDING
@@ -150,12 +153,12 @@ export class RecordedCore {
     this.opened.push(after);
     let at = after === null ? this.events.length : Number(after);
     if (after !== null && at < this.floor) throw new DomainError('CURSOR_EXPIRED', 'too old');
-    if (after === null) yield { cursor: String(at), job: null };
+    if (after === null) yield { cursor: String(at), event: null };
     while (!signal?.aborted) {
       const job = this.events[at];
       if (job) {
         at += 1;
-        yield { cursor: String(at), state: job.state, revision: job.revision, job };
+        yield { cursor: String(at), event: { state: job.state, revision: job.revision, job } };
       } else {
         await new Promise<void>((resolve) => {
           this.#wake.push(resolve);

@@ -3,7 +3,7 @@ import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } f
 import type { BulkOperationMapper, BulkResultMapper, JobMapper, JobAttemptMapper, JobConnectionMapper, JobHoldMapper, JobPayloadMapper, RetryJobsPayloadMapper, SubmitJobsPayloadMapper } from './jobs/graphql/schema.mappers.js';
 import type { DeviceMapper, JobAssignmentMapper, WorkerMapper, WorkerCommandMapper, WorkerConnectionMapper } from './workers/graphql/schema.mappers.js';
 import type { ExperimentMapper, ExperimentConnectionMapper } from './experiments/graphql/schema.mappers.js';
-import type { GpuOccupancyMapper, GpuOccupancyChangedMapper, JobCountMapper, JobCountsChangedMapper, JobLogAppendedMapper, JobStateChangedMapper, QueueChangedMapper, TaskProgressChangedMapper, WorkerChangedMapper } from './events/graphql/schema.mappers.js';
+import type { GpuOccupancyMapper, GpuOccupancyChangedMapper, JobCountMapper, JobCountsChangedMapper, JobLogAppendedMapper, JobStateChangedMapper, JobStateEventMapper, QueueChangedMapper, TaskProgressChangedMapper, WorkerChangedMapper } from './events/graphql/schema.mappers.js';
 import type { PrincipalMapper, ViewerMapper, ViewerGrantMapper } from './viewer/graphql/schema.mappers.js';
 import type { QueueMapper, QueueConnectionMapper, SiteMapper } from './queues/graphql/schema.mappers.js';
 import type { ShareMapper, ShareConnectionMapper } from './shares/graphql/schema.mappers.js';
@@ -1293,17 +1293,13 @@ export type JobInput = {
   readonly share?: InputMaybe<Scalars['String']['input']>;
 };
 
-/** Output was added to the log of a job, or nothing more will be. */
+/** Message of `jobLogAppended`. */
 export type JobLogAppended = {
   readonly __typename?: 'JobLogAppended';
-  /** The attempt that it is of, from 1; null in the opening message. */
-  readonly attempt?: Maybe<Scalars['Int']['output']>;
-  /** What was added, oldest first, at most 100; null in the opening message, which carries the cursor alone. */
-  readonly chunks?: Maybe<ReadonlyArray<JobLogChunk>>;
-  /** Where the log stands after this message; the same as the cursor of its last chunk, so that `Job.log(after:)` takes it as well. */
+  /** Position in the log after this message. It equals the cursor of the last chunk, so `Job.log(after:)` accepts it, too. */
   readonly cursor: Scalars['String']['output'];
-  /** Whether the job has ended and all of its log was told: the last message; null in the opening message. */
-  readonly isComplete?: Maybe<Scalars['Boolean']['output']>;
+  /** The output; null in the opening message, which carries only the cursor. */
+  readonly event?: Maybe<JobLogEvent>;
 };
 
 /** A piece of a job's captured output. */
@@ -1329,6 +1325,17 @@ export type JobLogChunkInput = {
   readonly stream: LogStream;
   /** The text, at most 64 KiB. */
   readonly text: Scalars['String']['input'];
+};
+
+/** Output added to the log of a job, or the end of the log. */
+export type JobLogEvent = {
+  readonly __typename?: 'JobLogEvent';
+  /** Attempt that wrote the output, from 1; 0 if the job ended before its first attempt. */
+  readonly attempt: Scalars['Int']['output'];
+  /** Added chunks, oldest first, at most 100. */
+  readonly chunks: ReadonlyArray<JobLogChunk>;
+  /** True in the last message: the job has ended and its whole log was sent. */
+  readonly isComplete: Scalars['Boolean']['output'];
 };
 
 /**
@@ -1580,32 +1587,36 @@ export type JobState =
   /** The outputs are being moved. */
   | 'TRANSFERRING';
 
-/** A job changed its state, was submitted, or was held, released or given another priority while it stays in its state. */
+/** Message of `jobStateChanged`. */
 export type JobStateChanged = {
   readonly __typename?: 'JobStateChanged';
-  /** Who: a subject, or a part of the system; null in the opening message. */
-  readonly actor?: Maybe<Scalars['String']['output']>;
-  /** When it was written, by the clock of the process that wrote it; null in the opening message. */
-  readonly at?: Maybe<Scalars['DateTime']['output']>;
-  /** The attempt it concerns; 0 before the first, null in the opening message. */
-  readonly attempt?: Maybe<Scalars['Int']['output']>;
-  /**
-   * How many earlier changes of the job, which were not told since the stream was opened, this message stands for as well: 0 in mode `EVERY`,
-   * null in the opening message.
-   */
-  readonly coalescedCount?: Maybe<Scalars['Int']['output']>;
-  /** Where the stream stands after this event; give it as `after` to go on from here. */
+  /** Position of the stream after this message. Give it as `after` to resume from here. */
   readonly cursor: Scalars['String']['output'];
-  /** The job as it is now; null in the opening message, which carries the cursor alone. */
-  readonly job?: Maybe<Job>;
-  /** The state before; null for a new job and in the opening message. */
+  /** The change; null in the opening message, which carries only the cursor. */
+  readonly event?: Maybe<JobStateEvent>;
+};
+
+/** Change of a job: submission, new state, hold, release or new priority. */
+export type JobStateEvent = {
+  readonly __typename?: 'JobStateEvent';
+  /** Subject, or part of the system, that made the change. */
+  readonly actor: Scalars['String']['output'];
+  /** Time of the change, by the clock of the process that wrote it. */
+  readonly at: Scalars['DateTime']['output'];
+  /** Attempt that the change concerns; 0 before the first. */
+  readonly attempt: Scalars['Int']['output'];
+  /** Number of earlier changes of the job that this message replaces, because the subscriber was slow; 0 in mode `EVERY`. */
+  readonly coalescedCount: Scalars['Int']['output'];
+  /** The job as it is now. */
+  readonly job: Job;
+  /** State before the change; null for a new job. */
   readonly previousState?: Maybe<JobState>;
-  /** Why; null where there is nothing to say, and in the opening message. */
+  /** Reason for the change; null if none was given. */
   readonly reason?: Maybe<Scalars['String']['output']>;
-  /** The revision that it made; grows by one with each change of the job. Null in the opening message. */
-  readonly revision?: Maybe<Scalars['Int']['output']>;
-  /** The state after; null in the opening message. */
-  readonly state?: Maybe<JobState>;
+  /** Revision of the job after the change; grows by one with each change. */
+  readonly revision: Scalars['Int']['output'];
+  /** State after the change. */
+  readonly state: JobState;
 };
 
 /** When a state was last entered. */
@@ -2121,13 +2132,13 @@ export type QueueChangeFilter = {
   readonly sites?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
 };
 
-/** A queue was created or changed. */
+/** Message of `queueChanged`. */
 export type QueueChanged = {
   readonly __typename?: 'QueueChanged';
-  /** Where the stream stands after this event; give it as `after` to go on from here. */
+  /** Position of the stream after this message. Give it as `after` to resume from here. */
   readonly cursor: Scalars['String']['output'];
-  /** The queue as it is now; null in the opening message, which carries the cursor alone. */
-  readonly queue?: Maybe<Queue>;
+  /** The change; null in the opening message, which carries only the cursor. */
+  readonly event?: Maybe<QueueEvent>;
 };
 
 /** A page of queues. */
@@ -2150,6 +2161,13 @@ export type QueueEdge = {
   readonly cursor: Scalars['String']['output'];
   /** The queue. */
   readonly node: Queue;
+};
+
+/** Creation or change of a queue. */
+export type QueueEvent = {
+  readonly __typename?: 'QueueEvent';
+  /** The queue as it is now. */
+  readonly queue: Queue;
 };
 
 /** How a site starts the workers of a queue. Rhizome does not act on it; selectors can read it as `queue.executor`. */
@@ -2699,16 +2717,16 @@ export type Subscription = {
   readonly jobCountsChanged: JobCountsChanged;
   /**
    * What is added to the log of a job, as it is added, of this attempt and of those that follow; ends when the job has ended. The first message
-   * carries the cursor alone. To get all of a log: read `Job.log` page by page, then go on here after its last `endCursor`.
+   * carries only the cursor. To get all of a log: read `Job.log` page by page, then go on here after its last `endCursor`.
    */
   readonly jobLogAppended: JobLogAppended;
-  /** Each change of state of the jobs that match and that the caller may read, in order for each job. The first message carries the cursor alone. */
+  /** Each change of state of the jobs that match and that the caller may read, in order for each job. The first message carries only the cursor. */
   readonly jobStateChanged: JobStateChanged;
-  /** Changes of queues that the caller may see, each queue as it is then. The first message carries the cursor alone. */
+  /** Changes of queues that the caller may see, each queue as it is then. The first message carries only the cursor. */
   readonly queueChanged: QueueChanged;
   /** The progress of a task, at each change, at most twice a second; ends after the last. */
   readonly taskProgress: TaskProgressChanged;
-  /** Changes of workers of queues that the caller may see, each worker as it is then. The first message carries the cursor alone. */
+  /** Changes of workers of queues that the caller may see, each worker as it is then. The first message carries only the cursor. */
   readonly workerChanged: WorkerChanged;
   /** Orders to a worker, at once. */
   readonly workerCommands: WorkerCommandsIssued;
@@ -3047,13 +3065,13 @@ export type WorkerChangeFilter = {
   readonly states?: InputMaybe<ReadonlyArray<WorkerState>>;
 };
 
-/** A worker registered, changed or ended; a mere sign of life is no change. */
+/** Message of `workerChanged`. */
 export type WorkerChanged = {
   readonly __typename?: 'WorkerChanged';
-  /** Where the stream stands after this event; give it as `after` to go on from here. */
+  /** Position of the stream after this message. Give it as `after` to resume from here. */
   readonly cursor: Scalars['String']['output'];
-  /** The worker as it is now; null in the opening message, which carries the cursor alone. */
-  readonly worker?: Maybe<Worker>;
+  /** The change; null in the opening message, which carries only the cursor. */
+  readonly event?: Maybe<WorkerEvent>;
 };
 
 /** What a worker must do. */
@@ -3109,6 +3127,13 @@ export type WorkerEdge = {
   readonly cursor: Scalars['String']['output'];
   /** The worker. */
   readonly node: Worker;
+};
+
+/** Registration, change or end of a worker. A heartbeat is no change. */
+export type WorkerEvent = {
+  readonly __typename?: 'WorkerEvent';
+  /** The worker as it is now. */
+  readonly worker: Worker;
 };
 
 /** Which workers. Every field given must be met; lists are alternatives. */
@@ -3439,6 +3464,7 @@ export type ResolversTypes = {
   JobLogAppended: ResolverTypeWrapper<JobLogAppendedMapper>;
   JobLogChunk: ResolverTypeWrapper<Omit<JobLogChunk, 'stream'> & { stream: ResolversTypes['LogStream'] }>;
   JobLogChunkInput: JobLogChunkInput;
+  JobLogEvent: ResolverTypeWrapper<Omit<JobLogEvent, 'chunks'> & { chunks: ReadonlyArray<ResolversTypes['JobLogChunk']> }>;
   JobLogPage: ResolverTypeWrapper<Omit<JobLogPage, 'chunks'> & { chunks: ReadonlyArray<ResolversTypes['JobLogChunk']> }>;
   JobMetrics: ResolverTypeWrapper<JobMetrics>;
   JobMetricsInput: JobMetricsInput;
@@ -3453,6 +3479,7 @@ export type ResolversTypes = {
   JobSelectionInput: JobSelectionInput;
   JobState: ResolverTypeWrapper<'PENDING' | 'ACTIVATED' | 'THROTTLED' | 'SENT' | 'STARTING' | 'RUNNING' | 'HOLDING' | 'TRANSFERRING' | 'FINISHED' | 'FAILED' | 'CANCELLED' | 'CLOSED'>;
   JobStateChanged: ResolverTypeWrapper<JobStateChangedMapper>;
+  JobStateEvent: ResolverTypeWrapper<JobStateEventMapper>;
   JobStateTime: ResolverTypeWrapper<Omit<JobStateTime, 'state'> & { state: ResolversTypes['JobState'] }>;
   JobTransition: ResolverTypeWrapper<Omit<JobTransition, 'from' | 'to'> & { from: ResolversTypes['JobState'], to: ResolversTypes['JobState'] }>;
   Label: ResolverTypeWrapper<Label>;
@@ -3475,6 +3502,7 @@ export type ResolversTypes = {
   QueueChanged: ResolverTypeWrapper<QueueChangedMapper>;
   QueueConnection: ResolverTypeWrapper<QueueConnectionMapper>;
   QueueEdge: ResolverTypeWrapper<Omit<QueueEdge, 'node'> & { node: ResolversTypes['Queue'] }>;
+  QueueEvent: ResolverTypeWrapper<Omit<QueueEvent, 'queue'> & { queue: ResolversTypes['Queue'] }>;
   QueueExecutor: ResolverTypeWrapper<'DIRECT' | 'SLURM' | 'HTCONDOR' | 'KUBERNETES'>;
   QueueFilter: QueueFilter;
   QueueLimits: ResolverTypeWrapper<QueueLimits>;
@@ -3546,6 +3574,7 @@ export type ResolversTypes = {
   WorkerCommandsIssued: ResolverTypeWrapper<Omit<WorkerCommandsIssued, 'commands'> & { commands: ReadonlyArray<ResolversTypes['WorkerCommand']> }>;
   WorkerConnection: ResolverTypeWrapper<WorkerConnectionMapper>;
   WorkerEdge: ResolverTypeWrapper<Omit<WorkerEdge, 'node'> & { node: ResolversTypes['Worker'] }>;
+  WorkerEvent: ResolverTypeWrapper<Omit<WorkerEvent, 'worker'> & { worker: ResolversTypes['Worker'] }>;
   WorkerFilter: WorkerFilter;
   WorkerHardware: ResolverTypeWrapper<WorkerHardware>;
   WorkerHardwareInput: WorkerHardwareInput;
@@ -3633,6 +3662,7 @@ export type ResolversParentTypes = {
   JobLogAppended: JobLogAppendedMapper;
   JobLogChunk: JobLogChunk;
   JobLogChunkInput: JobLogChunkInput;
+  JobLogEvent: Omit<JobLogEvent, 'chunks'> & { chunks: ReadonlyArray<ResolversParentTypes['JobLogChunk']> };
   JobLogPage: Omit<JobLogPage, 'chunks'> & { chunks: ReadonlyArray<ResolversParentTypes['JobLogChunk']> };
   JobMetrics: JobMetrics;
   JobMetricsInput: JobMetricsInput;
@@ -3645,6 +3675,7 @@ export type ResolversParentTypes = {
   JobRequirementsInput: JobRequirementsInput;
   JobSelectionInput: JobSelectionInput;
   JobStateChanged: JobStateChangedMapper;
+  JobStateEvent: JobStateEventMapper;
   JobStateTime: JobStateTime;
   JobTransition: JobTransition;
   Label: Label;
@@ -3665,6 +3696,7 @@ export type ResolversParentTypes = {
   QueueChanged: QueueChangedMapper;
   QueueConnection: QueueConnectionMapper;
   QueueEdge: Omit<QueueEdge, 'node'> & { node: ResolversParentTypes['Queue'] };
+  QueueEvent: Omit<QueueEvent, 'queue'> & { queue: ResolversParentTypes['Queue'] };
   QueueFilter: QueueFilter;
   QueueLimits: QueueLimits;
   QueueLimitsInput: QueueLimitsInput;
@@ -3727,6 +3759,7 @@ export type ResolversParentTypes = {
   WorkerCommandsIssued: Omit<WorkerCommandsIssued, 'commands'> & { commands: ReadonlyArray<ResolversParentTypes['WorkerCommand']> };
   WorkerConnection: WorkerConnectionMapper;
   WorkerEdge: Omit<WorkerEdge, 'node'> & { node: ResolversParentTypes['Worker'] };
+  WorkerEvent: Omit<WorkerEvent, 'worker'> & { worker: ResolversParentTypes['Worker'] };
   WorkerFilter: WorkerFilter;
   WorkerHardware: WorkerHardware;
   WorkerHardwareInput: WorkerHardwareInput;
@@ -4181,10 +4214,8 @@ export type JobHoldResolvers<ContextType = Context, ParentType extends Resolvers
 };
 
 export type JobLogAppendedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobLogAppended'] = ResolversParentTypes['JobLogAppended']> = {
-  attempt?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
-  chunks?: Resolver<Maybe<ReadonlyArray<ResolversTypes['JobLogChunk']>>, ParentType, ContextType>;
   cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
-  isComplete?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
+  event?: Resolver<Maybe<ResolversTypes['JobLogEvent']>, ParentType, ContextType>;
 };
 
 export type JobLogChunkResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobLogChunk'] = ResolversParentTypes['JobLogChunk']> = {
@@ -4192,6 +4223,12 @@ export type JobLogChunkResolvers<ContextType = Context, ParentType extends Resol
   cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   stream?: Resolver<ResolversTypes['LogStream'], ParentType, ContextType>;
   text?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type JobLogEventResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobLogEvent'] = ResolversParentTypes['JobLogEvent']> = {
+  attempt?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  chunks?: Resolver<ReadonlyArray<ResolversTypes['JobLogChunk']>, ParentType, ContextType>;
+  isComplete?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
 };
 
 export type JobLogPageResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobLogPage'] = ResolversParentTypes['JobLogPage']> = {
@@ -4264,16 +4301,20 @@ export type JobRequirementsResolvers<ContextType = Context, ParentType extends R
 export type JobStateResolvers = EnumResolverSignature<{ ACTIVATED?: any, CANCELLED?: any, CLOSED?: any, FAILED?: any, FINISHED?: any, HOLDING?: any, PENDING?: any, RUNNING?: any, SENT?: any, STARTING?: any, THROTTLED?: any, TRANSFERRING?: any }, ResolversTypes['JobState']>;
 
 export type JobStateChangedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobStateChanged'] = ResolversParentTypes['JobStateChanged']> = {
-  actor?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
-  at?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
-  attempt?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
-  coalescedCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
-  job?: Resolver<Maybe<ResolversTypes['Job']>, ParentType, ContextType>;
+  event?: Resolver<Maybe<ResolversTypes['JobStateEvent']>, ParentType, ContextType>;
+};
+
+export type JobStateEventResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobStateEvent'] = ResolversParentTypes['JobStateEvent']> = {
+  actor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  attempt?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  coalescedCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  job?: Resolver<ResolversTypes['Job'], ParentType, ContextType>;
   previousState?: Resolver<Maybe<ResolversTypes['JobState']>, ParentType, ContextType>;
   reason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
-  revision?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
-  state?: Resolver<Maybe<ResolversTypes['JobState']>, ParentType, ContextType>;
+  revision?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  state?: Resolver<ResolversTypes['JobState'], ParentType, ContextType>;
 };
 
 export type JobStateTimeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobStateTime'] = ResolversParentTypes['JobStateTime']> = {
@@ -4415,7 +4456,7 @@ export type QueueResolvers<ContextType = Context, ParentType extends ResolversPa
 
 export type QueueChangedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['QueueChanged'] = ResolversParentTypes['QueueChanged']> = {
   cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
-  queue?: Resolver<Maybe<ResolversTypes['Queue']>, ParentType, ContextType>;
+  event?: Resolver<Maybe<ResolversTypes['QueueEvent']>, ParentType, ContextType>;
 };
 
 export type QueueConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['QueueConnection'] = ResolversParentTypes['QueueConnection']> = {
@@ -4428,6 +4469,10 @@ export type QueueConnectionResolvers<ContextType = Context, ParentType extends R
 export type QueueEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['QueueEdge'] = ResolversParentTypes['QueueEdge']> = {
   cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   node?: Resolver<ResolversTypes['Queue'], ParentType, ContextType>;
+};
+
+export type QueueEventResolvers<ContextType = Context, ParentType extends ResolversParentTypes['QueueEvent'] = ResolversParentTypes['QueueEvent']> = {
+  queue?: Resolver<ResolversTypes['Queue'], ParentType, ContextType>;
 };
 
 export type QueueExecutorResolvers = EnumResolverSignature<{ DIRECT?: any, HTCONDOR?: any, KUBERNETES?: any, SLURM?: any }, ResolversTypes['QueueExecutor']>;
@@ -4719,7 +4764,7 @@ export type WorkerCapacityResolvers<ContextType = Context, ParentType extends Re
 
 export type WorkerChangedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkerChanged'] = ResolversParentTypes['WorkerChanged']> = {
   cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
-  worker?: Resolver<Maybe<ResolversTypes['Worker']>, ParentType, ContextType>;
+  event?: Resolver<Maybe<ResolversTypes['WorkerEvent']>, ParentType, ContextType>;
 };
 
 export type WorkerCommandResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkerCommand'] = ResolversParentTypes['WorkerCommand']> = {
@@ -4746,6 +4791,10 @@ export type WorkerConnectionResolvers<ContextType = Context, ParentType extends 
 export type WorkerEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkerEdge'] = ResolversParentTypes['WorkerEdge']> = {
   cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   node?: Resolver<ResolversTypes['Worker'], ParentType, ContextType>;
+};
+
+export type WorkerEventResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkerEvent'] = ResolversParentTypes['WorkerEvent']> = {
+  worker?: Resolver<ResolversTypes['Worker'], ParentType, ContextType>;
 };
 
 export type WorkerHardwareResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkerHardware'] = ResolversParentTypes['WorkerHardware']> = {
@@ -4826,6 +4875,7 @@ export type Resolvers<ContextType = Context> = {
   JobHold?: JobHoldResolvers<ContextType>;
   JobLogAppended?: JobLogAppendedResolvers<ContextType>;
   JobLogChunk?: JobLogChunkResolvers<ContextType>;
+  JobLogEvent?: JobLogEventResolvers<ContextType>;
   JobLogPage?: JobLogPageResolvers<ContextType>;
   JobMetrics?: JobMetricsResolvers<ContextType>;
   JobOrder?: JobOrderResolvers;
@@ -4835,6 +4885,7 @@ export type Resolvers<ContextType = Context> = {
   JobRequirements?: JobRequirementsResolvers<ContextType>;
   JobState?: JobStateResolvers;
   JobStateChanged?: JobStateChangedResolvers<ContextType>;
+  JobStateEvent?: JobStateEventResolvers<ContextType>;
   JobStateTime?: JobStateTimeResolvers<ContextType>;
   JobTransition?: JobTransitionResolvers<ContextType>;
   Label?: LabelResolvers<ContextType>;
@@ -4853,6 +4904,7 @@ export type Resolvers<ContextType = Context> = {
   QueueChanged?: QueueChangedResolvers<ContextType>;
   QueueConnection?: QueueConnectionResolvers<ContextType>;
   QueueEdge?: QueueEdgeResolvers<ContextType>;
+  QueueEvent?: QueueEventResolvers<ContextType>;
   QueueExecutor?: QueueExecutorResolvers;
   QueueLimits?: QueueLimitsResolvers<ContextType>;
   QueueState?: QueueStateResolvers;
@@ -4904,6 +4956,7 @@ export type Resolvers<ContextType = Context> = {
   WorkerCommandsIssued?: WorkerCommandsIssuedResolvers<ContextType>;
   WorkerConnection?: WorkerConnectionResolvers<ContextType>;
   WorkerEdge?: WorkerEdgeResolvers<ContextType>;
+  WorkerEvent?: WorkerEventResolvers<ContextType>;
   WorkerHardware?: WorkerHardwareResolvers<ContextType>;
   WorkerState?: WorkerStateResolvers;
   WorkerUserError?: WorkerUserErrorResolvers<ContextType>;

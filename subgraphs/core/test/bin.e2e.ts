@@ -91,7 +91,7 @@ const finishJobs =
   'mutation ($input: FinishJobsInput!) { finishJobs(input: $input) { acceptedIds userErrors { message } } }';
 const viewer = '{ viewer { subject } }';
 const changes =
-  'subscription ($after: String) { jobStateChanged(after: $after) { cursor state job { id } } }';
+  'subscription ($after: String) { jobStateChanged(after: $after) { cursor event { state job { id } } } }';
 
 /** Follows the changes of jobs over a socket, as states. */
 function follow(origin: string, token: string) {
@@ -107,7 +107,8 @@ function follow(origin: string, token: string) {
     socket.on('closed', (event) => resolve(event as { code?: number }));
   });
   const take = ({ data }: { data?: unknown }): void => {
-    states.push((data as { jobStateChanged: { state: string | null } }).jobStateChanged.state);
+    const { jobStateChanged } = data as { jobStateChanged: { event: { state: string } | null } };
+    states.push(jobStateChanged.event?.state ?? null);
   };
   socket.subscribe({ query: changes }, { next: take, error: () => undefined, complete: () => undefined });
   return { states, closed };

@@ -29,8 +29,11 @@ const finish =
   'mutation ($input: FinishJobsInput!) { finishJobs(input: $input) { acceptedIds userErrors { code message } } }';
 const changes = `subscription ($filter: JobEventFilter, $after: String) {
   jobStateChanged(filter: $filter, after: $after) {
-    cursor previousState state attempt actor revision at
-    job { id state revision experiment { name } owner { subject } sharePath labels { key value } queue { name } }
+    cursor
+    event {
+      previousState state attempt actor revision at
+      job { id state revision experiment { name } owner { subject } sharePath labels { key value } queue { name } }
+    }
   }
 }`;
 
@@ -85,16 +88,16 @@ describe('core, wired', () => {
     await work(core, await aWorker(core), 1);
     await waitFor('four events', () => stream.results.length >= 5, { deadlineMs: 3000 });
     const told = stream.results.map(({ data }) => (data as unknown as Answer)['jobStateChanged']);
-    expect(told.map((change) => change?.['state'])).toEqual([
-      null,
+    expect(told.map((change) => change?.['event']?.['state'])).toEqual([
+      undefined,
       'ACTIVATED',
       'SENT',
       'RUNNING',
       'FINISHED',
     ]);
-    expect(told.map((change) => change?.['revision'])).toEqual([null, 1, 2, 3, 4]);
-    expect(told[0]?.['job']).toBeNull();
-    expect(told[4]?.['job']).toEqual({
+    expect(told.map((change) => change?.['event']?.['revision'])).toEqual([undefined, 1, 2, 3, 4]);
+    expect(told[0]).toEqual({ cursor: expect.any(String), event: null });
+    expect(told[4]?.['event']?.['job']).toEqual({
       id,
       state: 'FINISHED',
       revision: 4,
@@ -110,7 +113,7 @@ describe('core, wired', () => {
     expect(again.map((change) => change?.['cursor'])).toEqual(
       told.slice(3).map((change) => change?.['cursor']),
     );
-    expect(again.map((change) => change?.['job']?.['state'])).toEqual(['FINISHED', 'FINISHED']);
+    expect(again.map((change) => change?.['event']?.['job']?.['state'])).toEqual(['FINISHED', 'FINISHED']);
   });
 
   test('what a grant tells of its job is what stands in the store', async () => {

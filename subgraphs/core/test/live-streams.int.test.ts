@@ -14,7 +14,7 @@ let core: TestCore & { readonly db: TestDatabase };
 
 beforeEach(async () => {
   core = await startCore();
-  const stream = core.subscribe('subscription { queueChanged { queue { name } } }');
+  const stream = core.subscribe('subscription { queueChanged { event { queue { name } } } }');
   await untilTold(stream, 1);
   await seed(core);
   // The stream has told of what is there: what tests open begins behind it.
@@ -23,13 +23,13 @@ beforeEach(async () => {
 });
 
 const queues = `subscription ($filter: QueueChangeFilter, $after: String) {
-  queueChanged(filter: $filter, after: $after) { cursor queue { name site { name } state } }
+  queueChanged(filter: $filter, after: $after) { cursor event { queue { name site { name } state } } }
 }`;
 const workers = `subscription ($filter: WorkerChangeFilter, $after: String) {
-  workerChanged(filter: $filter, after: $after) { cursor worker { id name state queue { name } devices { id health } } }
+  workerChanged(filter: $filter, after: $after) { cursor event { worker { id name state queue { name } devices { id health } } } }
 }`;
 const logs = `subscription ($jobId: ID!, $after: String) {
-  jobLogAppended(jobId: $jobId, after: $after) { cursor attempt isComplete chunks { text cursor } }
+  jobLogAppended(jobId: $jobId, after: $after) { cursor event { attempt isComplete chunks { text cursor } } }
 }`;
 const occupancy = `subscription ($filter: GpuOccupancyFilter) {
   gpuOccupancyChanged(filter: $filter, intervalMs: 100) { cursor gpus { queueName vendor model total unhealthy allocated } }
@@ -44,6 +44,11 @@ function told(stream: TestStream): readonly Answer[] {
     if (errors) throw new Error(JSON.stringify(errors));
     return Object.values(data as Record<string, Answer>)[0] as Answer;
   });
+}
+
+/** The events of a stream's messages; null for the opening one. */
+function eventsOf(stream: TestStream): readonly (Answer | null)[] {
+  return told(stream).map(({ event }) => event ?? null);
 }
 
 async function untilTold(stream: TestStream, count: number): Promise<readonly Answer[]> {
@@ -167,20 +172,20 @@ describe('queueChanged', () => {
     const polar = await opened(queues, { filter: { sites: ['Pole'], names: ['north'] } });
     const stranger = testPrincipal({ subject: 'reader@example', grants: { beta: 'READER' } });
     const limited = await opened(queues, {}, stranger);
-    expect(told(all)[0]).toEqual({ cursor: expect.any(String), queue: null });
+    expect(told(all)[0]).toEqual({ cursor: expect.any(String), event: null });
     await createQueue('south', 'Sea', ['alpha']);
     await untilTold(all, 2);
     await setState('north', 'PAUSED');
     await untilTold(all, 3);
     await untilTold(polar, 2);
     await untilTold(limited, 2);
-    expect(told(all).map(({ queue }) => queue)).toEqual([
+    expect(eventsOf(all).map((event) => event && event['queue'])).toEqual([
       null,
       { name: 'south', site: { name: 'Sea' }, state: 'ONLINE' },
       { name: 'north', site: { name: 'Pole' }, state: 'PAUSED' },
     ]);
     for (const stream of [polar, limited])
-      expect(told(stream).map(({ queue }) => queue?.['name'])).toEqual([undefined, 'north']);
+      expect(eventsOf(stream).map((event) => event?.['queue']?.['name'])).toEqual([undefined, 'north']);
   });
 
   test('goes on after a cursor, from memory and, after a restart, from the change stream', async () => {
@@ -193,17 +198,21 @@ describe('queueChanged', () => {
     const after = told(first)[1]?.['cursor'];
     const resumed = await opened(queues, { after });
     // Of several writes that wait, one is told.
-    expect(told(resumed).map(({ queue, cursor }) => [queue?.['state'], cursor])).toEqual([
+    expect(told(resumed).map(({ event, cursor }) => [event?.['queue']?.['state'], cursor])).toEqual([
       ['BROKEROFF', told(first)[3]?.['cursor']],
     ]);
     await core.stop();
     core = await startCore({ db: core.db });
     const again = await opened(queues, { after });
-    expect(told(again).at(-1)?.['queue']?.['state']).toBe('BROKEROFF');
+    expect(told(again).at(-1)?.['event']?.['queue']?.['state']).toBe('BROKEROFF');
     await setState('north', 'OFFLINE');
-    await waitFor('the next change', () => told(again).at(-1)?.['queue']?.['state'] === 'OFFLINE', {
-      deadlineMs: 5000,
-    });
+    await waitFor(
+      'the next change',
+      () => told(again).at(-1)?.['event']?.['queue']?.['state'] === 'OFFLINE',
+      {
+        deadlineMs: 5000,
+      },
+    );
   });
 
   test('refuses what is no cursor of the stream, and too many names', async () => {
@@ -241,9 +250,15 @@ describe('workerChanged', () => {
     await untilTold(drained, 2);
     await untilTold(all, 4);
     expect(
-      told(all).map(({ worker }) => worker && [worker['state'], worker['devices']?.[0]?.['health']]),
+      eventsOf(all).map(
+        (event) => event && [event['worker']?.['state'], event['worker']?.['devices']?.[0]?.['health']],
+      ),
     ).toEqual([null, ['READY', 'HEALTHY'], ['READY', 'UNHEALTHY'], ['DRAINING', 'UNHEALTHY']]);
-    expect(told(drained)[1]?.['worker']).toMatchObject({ id, queue: { name: 'north' }, state: 'DRAINING' });
+    expect(eventsOf(drained)[1]?.['worker']).toMatchObject({
+      id,
+      queue: { name: 'north' },
+      state: 'DRAINING',
+    });
   });
 });
 
@@ -257,15 +272,16 @@ describe('jobLogAppended', () => {
     const live = await opened(logs, { jobId: job.id });
     expect(told(live)[0]).toEqual({
       cursor: expect.any(String),
-      attempt: null,
-      isComplete: null,
-      chunks: null,
+      event: null,
     });
     const many = Array.from({ length: 100 }, (_, at) => `a${at}`);
     await append(workerId, job, 1, many);
     await append(workerId, job, 101, ['a100', 'a101']);
     const textsOf = (stream: TestStream) =>
-      told(stream).flatMap(({ chunks }) => (chunks ? [...chunks].map(({ text }) => String(text)) : []));
+      eventsOf(stream).flatMap((event) => {
+        const chunks = (event?.['chunks'] ?? []) as readonly { readonly text: string }[];
+        return chunks.map(({ text }) => text);
+      });
     await waitFor('102 chunks', () => textsOf(live).length >= 102, { deadlineMs: 5000 });
     const { job: read } = await core.ask(
       `{ job(id: "${job.id}") { log(first: 1) { endCursor chunks { text } } } }`,
@@ -273,7 +289,7 @@ describe('jobLogAppended', () => {
     const fromPage = core.subscribe(logs, { jobId: job.id, after: read?.['log']?.['endCursor'] });
     await waitFor('what follows the page', () => textsOf(fromPage).length >= 3, { deadlineMs: 5000 });
     const cursor = told(live)[1]?.['cursor'];
-    const known = Number(told(live)[1]?.['chunks']?.['length']);
+    const known = Number(eventsOf(live)[1]?.['chunks']?.['length']);
     await core.stop();
     core = await startCore({ db: core.db });
     const resumed = core.subscribe(logs, { jobId: job.id, after: cursor });
@@ -292,7 +308,7 @@ describe('jobLogAppended', () => {
     expect(textsOf(live)).toEqual(expected);
     expect(textsOf(resumed)).toEqual([...expected.slice(known), 'b0', 'b1']);
     expect(textsOf(fromPage).slice(0, 3)).toEqual(expected.slice(0, 3));
-    expect(told(resumed).at(-1)).toMatchObject({ attempt: 2, isComplete: true, chunks: [] });
+    expect(eventsOf(resumed).at(-1)).toMatchObject({ attempt: 2, isComplete: true, chunks: [] });
     // Whoever comes after the end, with whatever cursor, is told what is left, and the end.
     const late = core.subscribe(logs, { jobId: job.id, after: told(resumed).at(-1)?.['cursor'] });
     await waitFor('the end', late.ended, { deadlineMs: 5000 });
@@ -315,7 +331,7 @@ describe('jobLogAppended', () => {
     expect(job.id).toBe(submitted?.['id']);
     await append(workerId, job, 0, ['first']);
     const [message] = await untilTold(stream, 1);
-    expect(message).toMatchObject({ attempt: 1, chunks: [{ text: 'first' }] });
+    expect(message).toMatchObject({ event: { attempt: 1, chunks: [{ text: 'first' }] } });
   });
 
   test('of a job that is not there, or not the caller’s, is refused', async () => {

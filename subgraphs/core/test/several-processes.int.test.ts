@@ -231,7 +231,7 @@ describe('workers', () => {
   });
 
   test('one that registered elsewhere, in a queue that was made elsewhere, is seen, heard and given work', async () => {
-    const heard = deaf.subscribe('subscription { jobStateChanged { job { id } } }');
+    const heard = deaf.subscribe('subscription { jobStateChanged { event { job { id } } } }');
     await waitFor('the opening message', () => heard.results.length > 0, { deadlineMs: 60_000 });
     const waiting = await submitOne(writer, { name: 'waiting' });
     // Jobs come to the leader by the stream alone: it must have had this one before it is told nothing more.

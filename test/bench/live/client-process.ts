@@ -25,7 +25,7 @@ export interface ClientReport {
 }
 
 const text =
-  'subscription Live($filter: JobEventFilter) { jobStateChanged(filter: $filter) { cursor at state revision job { id } } }';
+  'subscription Live($filter: JobEventFilter) { jobStateChanged(filter: $filter) { cursor event { at state revision job { id } } } }';
 const longestMs = 120_000;
 const patienceMs = 30_000;
 
@@ -35,9 +35,11 @@ interface Message {
   readonly payload?: {
     readonly data?: {
       readonly jobStateChanged: {
-        readonly at: string | null;
-        readonly revision: number | null;
-        readonly job: { readonly id: string } | null;
+        readonly event: {
+          readonly at: string;
+          readonly revision: number;
+          readonly job: { readonly id: string };
+        } | null;
       };
     };
   };
@@ -54,13 +56,14 @@ function take(data: Buffer): void {
   const { id, type, payload } = JSON.parse(data.toString()) as Message;
   if (type === 'error') failure ??= data.toString().slice(0, 300);
   if (type !== 'next') return;
-  const change = payload?.data?.jobStateChanged;
-  if (!change) {
+  const message = payload?.data?.jobStateChanged;
+  if (!message) {
     // It was ended, or refused: what it is not told is counted as lost.
     failure ??= data.toString().slice(0, 300);
     return;
   }
-  if (change.at === null || change.revision === null || !change.job) {
+  const change = message.event;
+  if (!change) {
     opened += 1;
     return;
   }

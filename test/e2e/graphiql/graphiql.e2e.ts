@@ -78,7 +78,9 @@ describe('GraphiQL', () => {
   });
 
   test('a subscription is followed', async () => {
-    const query = encodeURIComponent('subscription { jobStateChanged { cursor state job { name } } }');
+    const query = encodeURIComponent(
+      'subscription { jobStateChanged { cursor event { state job { name } } } }',
+    );
     const { page } = await open(`${house.file.graphiql}#token=${house.file.token}&query=${query}`);
     await page.getByRole('button', { name: /Execute/ }).click();
     const answer = page.locator('.result-window');

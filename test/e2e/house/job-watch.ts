@@ -17,11 +17,9 @@ export interface JobEvent {
 }
 
 interface Payload {
-  readonly jobStateChanged: Omit<JobEvent, 'jobId' | 'state' | 'attempt' | 'revision'> & {
-    readonly job: { readonly id: string } | null;
-    readonly state: string | null;
-    readonly attempt: number | null;
-    readonly revision: number | null;
+  readonly jobStateChanged: {
+    readonly cursor: string;
+    readonly event: (Omit<JobEvent, 'jobId' | 'cursor'> & { readonly job: { readonly id: string } }) | null;
   };
 }
 
@@ -29,15 +27,17 @@ const document = parse(/* GraphQL */ `
   subscription WatchJobs($after: String) {
     jobStateChanged(after: $after) {
       cursor
-      job {
-        id
+      event {
+        job {
+          id
+        }
+        previousState
+        state
+        attempt
+        revision
+        reason
+        actor
       }
-      previousState
-      state
-      attempt
-      revision
-      reason
-      actor
     }
   }
 `) as TypedDocumentNode<Payload, object>;
@@ -93,9 +93,10 @@ export async function watchJobs(client: ApiClient): Promise<JobWatch> {
 
 async function read(stream: AsyncIterable<Payload>, events: JobEvent[], news: EventEmitter): Promise<void> {
   for await (const { jobStateChanged } of stream) {
-    const { job, state, attempt, revision, ...rest } = jobStateChanged;
-    if (job === null || state === null || attempt === null || revision === null) continue;
-    const event = { ...rest, jobId: job.id, state, attempt, revision };
+    const { cursor, event: told } = jobStateChanged;
+    if (!told) continue;
+    const { job, ...rest } = told;
+    const event = { ...rest, cursor, jobId: job.id };
     events.push(event);
     news.emit('event', event);
   }

@@ -4,12 +4,14 @@ import { createClient as createSseClient } from 'graphql-sse';
 import { createClient as createWsClient } from 'graphql-ws';
 import WebSocket from 'ws';
 
-/** One change of a job, as it came. */
+/** One message of the stream of jobs, as it came. */
 export interface Change {
   readonly cursor: string;
-  readonly state: string | null;
-  readonly revision: number | null;
-  readonly job: { readonly id: string } | null;
+  readonly event: {
+    readonly state: string;
+    readonly revision: number;
+    readonly job: { readonly id: string };
+  } | null;
 }
 
 /** Where to go, and as whom. */
@@ -27,7 +29,7 @@ export type Follow = (
   signal: AbortSignal,
 ) => Promise<string | undefined>;
 
-const fields = 'cursor state revision job { id }';
+const fields = 'cursor event { state revision job { id } }';
 const query = `subscription Follow($after: String) { jobStateChanged(after: $after) { ${fields} } }`;
 
 interface Result {

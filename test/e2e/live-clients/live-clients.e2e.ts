@@ -120,8 +120,8 @@ class Follower {
   /** What it was told of each job, by revision and state. */
   of(id: string): readonly string[] {
     return this.changes
-      .filter(({ job }) => job?.id === id)
-      .map(({ revision, state }) => `${revision} ${state}`);
+      .filter(({ event }) => event?.job.id === id)
+      .map(({ event }) => `${event?.revision} ${event?.state}`);
   }
 }
 
@@ -180,7 +180,8 @@ describe.each(Object.entries(clients))('%s', (_name, follow) => {
     );
     ids.push(...(await changeJobs(2)));
     const second = follow(place, changes.at(-1)?.cursor, (change) => changes.push(change), leaving.signal);
-    const of = (id: string) => changes.filter(({ job }) => job?.id === id).map(({ state }) => state);
+    const of = (id: string) =>
+      changes.filter(({ event }) => event?.job.id === id).map(({ event }) => event?.state);
     await waitFor('all changes', () => ids.every((id) => of(id).length >= 2), { deadlineMs: 5000 });
     for (const id of ids) expect(of(id)).toEqual(['ACTIVATED', 'CANCELLED']);
     leaving.abort();
@@ -198,7 +199,7 @@ describe('the log of a job', () => {
       connectionParams: { authorization: `Bearer ${place.token}` },
     });
     leftovers.defer('a socket', () => client.dispose());
-    const query = `subscription { jobLogAppended(jobId: "${id}") { cursor attempt isComplete chunks { text } } }`;
+    const query = `subscription { jobLogAppended(jobId: "${id}") { cursor event { attempt isComplete chunks { text } } } }`;
     const messages: unknown[] = [];
     const ended = (async () => {
       for await (const { data, errors } of client.iterate({ query })) messages.push(errors ?? data);
@@ -206,8 +207,8 @@ describe('the log of a job', () => {
     await waitFor('the end of the log', ended, { deadlineMs: 5000 });
     const cursor: unknown = expect.any(String);
     expect(messages).toEqual([
-      { jobLogAppended: { cursor, attempt: null, isComplete: null, chunks: null } },
-      { jobLogAppended: { cursor, attempt: 0, isComplete: true, chunks: [] } },
+      { jobLogAppended: { cursor, event: null } },
+      { jobLogAppended: { cursor, event: { attempt: 0, isComplete: true, chunks: [] } } },
     ]);
   });
 });

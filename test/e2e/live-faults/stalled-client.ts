@@ -5,7 +5,7 @@ import type { Told, WatchedEvent } from './watchers.js';
 /** Fat, so that what is not read does not fit into any buffer of the kernel. */
 const text = `subscription Stalled($after: String) {
   jobStateChanged(after: $after) {
-    cursor previousState state revision coalescedCount job { id }
+    cursor event { previousState state revision coalescedCount job { id } }
     ${Array.from({ length: 24 }, (_, at) => `copy${at}: cursor`).join(' ')}
   }
 }`;

@@ -6,11 +6,13 @@ import { parse } from 'graphql';
 export interface WatchedEvent {
   readonly jobStateChanged: {
     readonly cursor: string;
-    readonly job: { readonly id: string } | null;
-    readonly previousState: string | null;
-    readonly state: string | null;
-    readonly revision: number | null;
-    readonly coalescedCount: number | null;
+    readonly event: {
+      readonly job: { readonly id: string };
+      readonly previousState: string | null;
+      readonly state: string;
+      readonly revision: number;
+      readonly coalescedCount: number;
+    } | null;
   };
 }
 
@@ -19,13 +21,15 @@ export const watchDocument = parse(/* GraphQL */ `
   subscription Watch($filter: JobEventFilter, $after: String, $mode: JobEventMode) {
     jobStateChanged(filter: $filter, after: $after, mode: $mode) {
       cursor
-      job {
-        id
+      event {
+        job {
+          id
+        }
+        previousState
+        state
+        revision
+        coalescedCount
       }
-      previousState
-      state
-      revision
-      coalescedCount
     }
   }
 `) as TypedDocumentNode<WatchedEvent, object>;
@@ -62,15 +66,16 @@ export class Told {
 
   /** Takes one message in. */
   take({ jobStateChanged }: WatchedEvent): void {
-    const { cursor, job, previousState, state, revision, coalescedCount } = jobStateChanged;
+    const { cursor, event } = jobStateChanged;
     this.cursor = cursor;
-    if (!job || state === null || revision === null) return;
+    if (!event) return;
+    const { job, previousState, state, revision, coalescedCount } = event;
     this.count += 1;
     const text = step(revision, previousState, state);
     const known = this.byJob.get(job.id);
     if (known) known.push(text);
     else this.byJob.set(job.id, [text]);
-    this.leftOut.set(job.id, (this.leftOut.get(job.id) ?? 0) + (coalescedCount ?? 0));
+    this.leftOut.set(job.id, (this.leftOut.get(job.id) ?? 0) + coalescedCount);
   }
 }
 

@@ -115,7 +115,7 @@ describe('the tutorial of a first experiment', () => {
     expect(submitted.userErrors).toEqual([]);
     const id = submitted.observation?.id ?? '';
 
-    type Followed = { bitternSeeingChanged: { cursor: string; arcseconds: number | null } };
+    type Followed = { bitternSeeingChanged: { cursor: string; event: { arcseconds: number | null } | null } };
     const stream = client.subscribeResumable(
       documentOf<Followed>(asked('follow')),
       { id },
@@ -124,8 +124,10 @@ describe('the tutorial of a first experiment', () => {
       },
     );
     const untilSeeing = async (): Promise<number> => {
-      for await (const { bitternSeeingChanged } of stream)
-        if (bitternSeeingChanged.arcseconds !== null) return bitternSeeingChanged.arcseconds;
+      for await (const { bitternSeeingChanged } of stream) {
+        const arcseconds = bitternSeeingChanged.event?.arcseconds ?? null;
+        if (arcseconds !== null) return arcseconds;
+      }
       throw new Error('the stream ended');
     };
     await stream.next();

@@ -80,10 +80,13 @@ async function followLog(session: Session, id: string, attempt: number | undefin
     await stream.next();
     const read = await readPages(session, id, attempt ?? null);
     if (attempt !== undefined && read.isComplete) return exitCodes.ok;
-    for await (const { jobLogAppended } of stream) {
-      if (attempt !== undefined && (jobLogAppended.attempt ?? 0) > attempt) return exitCodes.ok;
-      printNewChunks(output, jobLogAppended, read);
-      if (jobLogAppended.isComplete) return exitCodes.ok;
+    for await (const {
+      jobLogAppended: { event },
+    } of stream) {
+      if (!event) continue;
+      if (attempt !== undefined && event.attempt > attempt) return exitCodes.ok;
+      printNewChunks(output, event, read);
+      if (event.isComplete) return exitCodes.ok;
     }
     return exitCodes.unavailable;
   } finally {
@@ -93,12 +96,12 @@ async function followLog(session: Session, id: string, attempt: number | undefin
 
 function printNewChunks(
   output: Output,
-  { attempt, chunks }: CliLogTailSubscription['jobLogAppended'],
+  { attempt, chunks }: NonNullable<CliLogTailSubscription['jobLogAppended']['event']>,
   read: { readonly told: ReadonlySet<string>; readonly attempt: number },
 ): void {
   // Of an attempt before the one that was read.
-  if (attempt !== null && attempt < read.attempt) return;
-  for (const chunk of chunks ?? []) if (!read.told.has(chunk.cursor)) printChunk(output, chunk);
+  if (attempt < read.attempt) return;
+  for (const chunk of chunks) if (!read.told.has(chunk.cursor)) printChunk(output, chunk);
 }
 
 function printChunk(

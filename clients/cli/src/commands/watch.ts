@@ -54,7 +54,9 @@ export async function watchJob(session: Session, id: string): Promise<ExitCode> 
     if (output.json) printJson(output, present(job), true);
     else printLine(output, `${job.name}: ${job.state}${exitText(job.exitCode)}`);
     if (terminalJob.has(job.state)) return job.state === 'FINISHED' ? exitCodes.ok : exitCodes.failed;
-    for await (const { jobStateChanged: event } of stream) {
+    for await (const {
+      jobStateChanged: { event },
+    } of stream) {
       if (isPastLost) {
         isPastLost = false;
         output.errors.write('changes were missed; this is how it stands now\n');
@@ -62,7 +64,7 @@ export async function watchJob(session: Session, id: string): Promise<ExitCode> 
         tellEvent(output, present(job));
         if (terminalJob.has(job.state)) return job.state === 'FINISHED' ? exitCodes.ok : exitCodes.failed;
       }
-      if (!event.state || (event.revision ?? 0) <= lastRevision(job)) continue;
+      if (!event || event.revision <= lastRevision(job)) continue;
       tellEvent(output, event);
       if (terminalJob.has(event.state)) return event.state === 'FINISHED' ? exitCodes.ok : exitCodes.failed;
     }
@@ -100,12 +102,12 @@ interface Present {
 }
 
 interface JobEvent {
-  readonly state: string | null;
+  readonly state: string;
   readonly previousState: string | null;
-  readonly attempt: number | null;
+  readonly attempt: number;
   readonly reason: string | null;
-  readonly at: string | null;
-  readonly job: { readonly id: string; readonly name: string; readonly exitCode: number | null } | null;
+  readonly at: string;
+  readonly job: { readonly id: string; readonly name: string; readonly exitCode: number | null };
 }
 
 function tellEvent(output: Output, event: JobEvent): void {
@@ -113,7 +115,7 @@ function tellEvent(output: Output, event: JobEvent): void {
     printJson(output, event, true);
     return;
   }
-  const exit = exitText(event.job?.exitCode);
+  const exit = exitText(event.job.exitCode);
   printLine(
     output,
     `${event.at}  ${event.previousState ?? ''} → ${event.state}  attempt ${event.attempt}${exit}${event.reason ? `  (${event.reason})` : ''}`,

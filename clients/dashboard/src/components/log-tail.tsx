@@ -28,7 +28,8 @@ async function readLog(client: Client, id: string): Promise<ReadLog> {
     if (error) throw error;
     if (!data?.job) return { log, endCursor: after };
     const { attempt, log: page }: NonNullable<JobLogPageQuery['job']> = data.job;
-    log = foldLog(log, { jobLogAppended: { cursor: '', attempt, chunks: page.chunks, isComplete: false } });
+    const event = { attempt, chunks: page.chunks, isComplete: false };
+    log = foldLog(log, { jobLogAppended: { cursor: '', event } });
     after = page.endCursor ?? after;
     if (!page.hasNextPage) return { log, endCursor: after };
   }

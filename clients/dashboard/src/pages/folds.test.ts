@@ -30,8 +30,8 @@ describe('counts', () => {
 });
 
 const chunk = (cursor: string) => ({ cursor, stream: 'STDOUT' as const, text: cursor, at: 'now' });
-const log = (attempt: number | null, cursors: string[], isComplete = false): LogMovesSubscription => ({
-  jobLogAppended: { cursor: 'x', attempt, isComplete, chunks: cursors.map(chunk) },
+const log = (attempt: number, cursors: string[], isComplete = false): LogMovesSubscription => ({
+  jobLogAppended: { cursor: 'x', event: { attempt, isComplete, chunks: cursors.map(chunk) } },
 });
 const texts = (shown: typeof emptyLog): string[] => shown.chunks.map(({ text }) => text);
 
@@ -59,9 +59,11 @@ describe('a log', () => {
     const large = (cursor: string): LogMovesSubscription => ({
       jobLogAppended: {
         cursor,
-        attempt: 1,
-        isComplete: false,
-        chunks: [{ ...chunk(cursor), text: cursor.repeat(60_000) }],
+        event: {
+          attempt: 1,
+          isComplete: false,
+          chunks: [{ ...chunk(cursor), text: cursor.repeat(60_000) }],
+        },
       },
     });
     let shown = emptyLog;

@@ -61,9 +61,9 @@ export function JobPage({ id }: { id: string }) {
 
 function JobFacts({ job, move }: { job: NonNullable<JobPageQuery['job']>; move: Move | null }) {
   // The stream is ahead of the page until the page is read again.
-  const isAhead = move?.revision != null && move.revision > (job.transitions.at(-1)?.revision ?? 0);
-  const state = (isAhead ? move.state : null) ?? job.state;
-  const attempt = (isAhead ? move.attempt : null) ?? job.attempt;
+  const event = move?.event;
+  const isAhead = event != null && event.revision > (job.transitions.at(-1)?.revision ?? 0);
+  const { state, attempt } = isAhead ? event : job;
   return (
     <>
       <Facts

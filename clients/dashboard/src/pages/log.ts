@@ -20,19 +20,19 @@ const maxCharacters = 500_000;
 
 /** The log after a message. The output of a new attempt begins anew; chunks that stand there already are not shown twice. */
 export function foldLog(before: ShownLog, { jobLogAppended }: LogMovesSubscription): ShownLog {
-  const { attempt, chunks, isComplete } = jobLogAppended;
-  const of = attempt ?? before.attempt;
-  if (of < before.attempt) return before;
-  const kept = of > before.attempt ? [] : before.chunks;
+  if (!jobLogAppended.event) return before;
+  const { attempt, chunks, isComplete } = jobLogAppended.event;
+  if (attempt < before.attempt) return before;
+  const kept = attempt > before.attempt ? [] : before.chunks;
   const known = new Set(kept.map(({ cursor }) => cursor));
-  const added = (chunks ?? []).filter(({ cursor }) => !known.has(cursor));
+  const added = chunks.filter(({ cursor }) => !known.has(cursor));
   const all = [...kept, ...added];
   const shown = endOf(all);
   return {
     chunks: shown,
-    attempt: of,
-    isComplete: before.isComplete || isComplete === true,
-    isCut: shown.length < all.length || (of === before.attempt && before.isCut),
+    attempt,
+    isComplete: before.isComplete || isComplete,
+    isCut: shown.length < all.length || (attempt === before.attempt && before.isCut),
   };
 }
 

@@ -38,7 +38,7 @@ export interface TourResult {
 }
 
 type TourJob = NonNullable<NonNullable<TourTaskQuery['task']>['jobs']['nodes'][number]>;
-type TourEvent = TourJobsSubscription['jobStateChanged'];
+type TourEvent = NonNullable<TourJobsSubscription['jobStateChanged']['event']>;
 
 const terminal = new Set(['FINISHED', 'FAILED', 'CANCELLED', 'CLOSED']);
 /** Run numbers are counted in seconds from this time on (2020): so each tour has one of its own. */
@@ -109,8 +109,8 @@ async function follow(
   while (ended.size < expected) {
     const { value, done } = await iterator.next();
     if (done) break;
-    const event = (value as TourJobsSubscription).jobStateChanged;
-    if (!event.job || !isOf(work, event.job) || !event.state) continue;
+    const { event } = (value as TourJobsSubscription).jobStateChanged;
+    if (!event || !isOf(work, event.job)) continue;
     board.show({ id: event.job.id, ...lineOf(event) });
     if (!terminal.has(event.state)) continue;
     if (ended.size === 0) board.say(`First job ${event.state} ${since().toFixed(1)} s after the command.`);
@@ -122,21 +122,21 @@ async function follow(
 const afterPayload = new Set([...terminal, 'HOLDING', 'TRANSFERRING', 'ACTIVATED', 'PENDING']);
 
 function lineOf({ job, state, attempt }: TourEvent) {
-  const step = job?.atlas
+  const step = job.atlas
     ? `ATLAS ${job.atlas.step.toLowerCase()}${job.atlas.firstEvent === null || job.atlas.firstEvent === undefined ? '' : ` from ${job.atlas.firstEvent}`}`
     : undefined;
-  const group = job?.epic
+  const group = job.epic
     ? `ePIC ${job.epic.group ? `time-frame group ${job.epic.group.index}` : 'merge'}`
     : undefined;
   // The job is read after the event: it may know more than had happened by then.
-  const exits = (job?.attempts ?? [])
-    .filter(({ number }) => number < (attempt ?? 0) || (number === attempt && afterPayload.has(state ?? '')))
+  const exits = job.attempts
+    .filter(({ number }) => number < attempt || (number === attempt && afterPayload.has(state)))
     .flatMap(({ exitCode }) => exitCode ?? []);
   return {
-    what: step ?? group ?? job?.name ?? '',
-    state: state ?? '',
-    attempt: attempt ?? 0,
-    worker: job?.worker?.name ?? '',
+    what: step ?? group ?? job.name,
+    state,
+    attempt,
+    worker: job.worker?.name ?? '',
     note: exits.length > 0 ? `exit ${exits.join(', then ')}` : '',
   };
 }

@@ -37,14 +37,16 @@ export interface SubmissionEntityOptions<T extends SubmissionDocument, TContext>
 
 /** See {@link submissionEntity}. */
 export interface SubmissionEntity<T extends SubmissionDocument, TContext> {
-  /** Finds one, with what is selected of it below the field that is resolved. No id, as in a stream's opening message: none. */
-  load(id: string | null, context: TContext, info: SelectionInfo): Promise<T | null> | null;
+  /** Finds one, with what is selected of it below the field that is resolved. */
+  load(id: string, context: TContext, info: SelectionInfo): Promise<T | null>;
+  /** As {@link load}, for one that is known to exist, as in an event of a stream. Rejects where it does not. */
+  existing(id: string, context: TContext, info: SelectionInfo): Promise<T>;
   /** Goes into the resolver map as `__resolveReference`. */
   readonly resolveReference: (
     representation: { readonly id: unknown },
     context: TContext,
     info: SelectionInfo,
-  ) => Promise<T | null> | null;
+  ) => Promise<T | null>;
   /** A resolver for the field that leads from a job's place to what was submitted, as it is now. */
   readonly ofPlace: (
     place: { readonly submission: { readonly _id: string } },
@@ -88,18 +90,20 @@ export function submissionEntity<T extends SubmissionDocument, TContext extends 
         context,
       ),
   });
-  const load = (id: string | null, { loaders }: TContext, info: SelectionInfo): Promise<T | null> | null =>
-    id === null ? null : loaders.load(selected, { id, projection: fields(info) });
+  const load = (id: string, { loaders }: TContext, info: SelectionInfo): Promise<T | null> =>
+    loaders.load(selected, { id, projection: fields(info) });
+  const existing = async (id: string, context: TContext, info: SelectionInfo): Promise<T> => {
+    const found = await load(id, context, info);
+    if (found) return found;
+    throw new Error(`${type} ${id} does not exist any more`);
+  };
   return {
     load,
+    existing,
     fields,
     pageFields,
     resolveReference: ({ id }, context, info) => load(String(id), context, info),
-    ofPlace: async ({ submission: { _id } }, _args, context, info) => {
-      const found = await load(_id, context, info);
-      if (found) return found;
-      throw new Error(`the submission ${_id} is not there any more`);
-    },
+    ofPlace: ({ submission: { _id } }, _args, context, info) => existing(_id, context, info),
     loader: defineLoader<string, T, never>({
       name: `${type}, whole`,
       load: (ids, context) => read(ids, undefined, context),

@@ -2,12 +2,12 @@
 import type { RhizomeApiError } from '@rhizome/client';
 import type { ExperimentJobEventsSubscription } from '../operations.generated.js';
 
-/** An event as core tells it. */
-export type Event = ExperimentJobEventsSubscription['jobStateChanged'];
+/** A message of core's stream. */
+export type JobMessage = ExperimentJobEventsSubscription['jobStateChanged'];
 
-/** An event, and what could not be told of it. */
+/** A message, and what could not be read of it. */
 export interface Told {
-  readonly event: Event;
+  readonly message: JobMessage;
   readonly fault?: RhizomeApiError | undefined;
 }
 
@@ -30,7 +30,7 @@ export async function* told(
     faults.current = undefined;
     const item = await stream.next();
     if (item.done) return;
-    yield { event: item.value.jobStateChanged, fault: faults.current };
+    yield { message: item.value.jobStateChanged, fault: faults.current };
   }
 }
 

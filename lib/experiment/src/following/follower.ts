@@ -9,7 +9,7 @@ import type { Following } from '../module.js';
 import { ExperimentJobEventsDocument } from '../operations.generated.js';
 import { Backoff, sleep } from '@rhizome/retry';
 import type { SubmissionDocument } from '../submissions/submission.document.js';
-import { type Event, type Faults, inBatches, told, type Told } from './event-batches.js';
+import { type JobMessage, type Faults, inBatches, told, type Told } from './event-batches.js';
 import { type JobFact, tellingStates } from './job-fact.js';
 import type { SnapshotOptions } from './snapshot.js';
 import { takeSnapshot } from './snapshot.js';
@@ -135,25 +135,25 @@ export class JobFollower<T extends SubmissionDocument> {
    */
   async #takeIn(batch: readonly Told[], isDue: boolean): Promise<boolean> {
     const at = batch.findIndex(({ fault }) => fault !== undefined);
-    const events = (at < 0 ? batch : batch.slice(0, at)).map(({ event }) => event);
-    const facts = this.#factsOf(events);
-    const isNoted = (isDue || facts.length > 0) && events.length > 0;
-    if (isNoted) await this.#options.ledger.takeIn(facts, events.at(-1)?.cursor);
+    const messages = (at < 0 ? batch : batch.slice(0, at)).map(({ message }) => message);
+    const facts = this.#factsOf(messages);
+    const isNoted = (isDue || facts.length > 0) && messages.length > 0;
+    if (isNoted) await this.#options.ledger.takeIn(facts, messages.at(-1)?.cursor);
     const broken = batch[at];
     if (!broken?.fault) return isNoted;
-    await this.#passBy(broken.event, broken.fault);
+    await this.#passBy(broken.message, broken.fault);
     await this.#takeIn(batch.slice(at + 1), true);
     return true;
   }
 
   /** An event whose job could not be told is not passed by lightly; but those behind it must not wait for ever. */
-  async #passBy({ cursor, job }: Event, fault: RhizomeApiError): Promise<void> {
+  async #passBy({ cursor, event }: JobMessage, fault: RhizomeApiError): Promise<void> {
     const { ledger, log } = this.#options;
     const tries = this.#tried('event', cursor);
     this.#fault = fault;
     if (tries < (fault.retry === 'never' ? maxTries.never : maxTries.later)) throw fault;
     const { code, message } = fault;
-    const jobId = job?.id === undefined ? {} : { jobId: job.id };
+    const jobId = event ? { jobId: event.job.id } : {};
     this.#parked = await ledger.park({
       _id: cursor,
       ...jobId,
@@ -188,13 +188,14 @@ export class JobFollower<T extends SubmissionDocument> {
     return tries;
   }
 
-  #factsOf(events: readonly Event[]): readonly JobFact[] {
+  #factsOf(messages: readonly JobMessage[]): readonly JobFact[] {
     const { label } = this.#options;
-    return events.flatMap(({ job, state, revision }): JobFact[] => {
-      const submissionId = job?.labels.find(({ key }) => key === label)?.value;
-      // The opening message; a job outside of a task; one that this experiment did not submit.
-      if (!job?.task || job.taskIndex == null || state == null || revision == null) return [];
-      if (submissionId === undefined) return [];
+    return messages.flatMap(({ event }): JobFact[] => {
+      if (!event) return [];
+      const { job, state, revision } = event;
+      const submissionId = job.labels.find(({ key }) => key === label)?.value;
+      // A job outside of a task, or one that this experiment did not submit.
+      if (!job.task || job.taskIndex == null || submissionId === undefined) return [];
       return [{ submissionId, taskId: job.task.id, index: job.taskIndex, jobId: job.id, revision, state }];
     });
   }

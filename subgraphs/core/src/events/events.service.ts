@@ -1,6 +1,7 @@
 /** The event stream of this process: tailer, hub and counts, and what other domains and subscribers follow. */
 import { setMaxListeners } from 'node:events';
 import type { Principal } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
 import type { LogAppended, LogTailRequest, LogTails } from '../jobs/logs/log-tails.js';
@@ -22,7 +23,7 @@ import { DocumentStream } from './feed/document-feed.js';
 import { compileFilter, type JobEventFilterInput } from './hub/event-filter.js';
 import { streamOccupancy, type DeviceFleet, type GpuOccupancyChange } from './counts/gpu-occupancy.js';
 import { EventHub, everyEvent, type JobEventListener } from './hub/hub.js';
-import { JobChanges, JobStateChange, JobStateChanges } from './hub/job-changes.js';
+import { JobChanges, JobStateChange, JobStateChanges, type JobStateEvent } from './hub/job-changes.js';
 import { JobBatchReader, type JobFields, type ReadJobs } from './hub/job-batch-reader.js';
 import type { StreamedJobEvent } from './feed/job-event.js';
 import type { LoadJob } from './hub/jobs-ahead.js';
@@ -208,11 +209,16 @@ export class EventsService {
     });
   }
 
-  /** The job of an event with these stored fields, as it was at the event or is since. */
-  readJob({ event, ahead, at }: JobStateChange, fields: JobFields): Promise<JobDocument | null> {
-    if (!event) return Promise.resolve(null);
+  /**
+   * The job of an event with these stored fields, as it was at the event or is since.
+   * @throws DomainError JOB_NOT_FOUND where the job was removed since
+   */
+  async readJob({ event, ahead, at }: JobStateEvent, fields: JobFields): Promise<JobDocument> {
     const load: LoadJob = (id) => this.#jobs.load(id, fields);
-    return ahead?.load(at, fields, load) ?? load(event.jobId);
+    const job = await (ahead?.load(at, fields, load) ?? load(event.jobId));
+    if (job) return job;
+    const text = `Job ${JSON.stringify(event.jobId)} not found.`;
+    throw new DomainError('JOB_NOT_FOUND', text, { field: 'job', value: event.jobId });
   }
 
   /** Counts that a principal may see. */

@@ -1,3 +1,4 @@
+import type { JobStateChange, JobStateEvent } from '../../src/events/hub/job-changes.js';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
@@ -48,11 +49,11 @@ describe('followers inside core', () => {
     const all = await setup.tell(events).opened();
     await setup.jobs.submit(3);
     await all.until(3);
-    const found = all.changes.flatMap((change) => (change.event ? [change, change] : []));
+    const found = all.changes.flatMap((change) => (hasEvent(change) ? [change, change] : []));
     const fields = { state: 1 } as const;
     const before = await opsOf(setup.db);
     const read = await Promise.all(found.map((change) => events.readJob(change, fields)));
-    expect(read.map((job) => job?._id)).toEqual(found.map(({ event }) => event?.jobId));
+    expect(read.map(({ _id }) => _id)).toEqual(found.map(({ event }) => event.jobId));
     expect((await opsOf(setup.db)) - before).toBe(1);
     await turn();
     await stop();
@@ -71,9 +72,9 @@ test('jobs of events that wait together are read together, though their reader t
   });
   const fields = { state: 1 } as const;
   const before = await opsOf(setup.db);
-  const states: (string | undefined)[] = [];
+  const states: string[] = [];
   for (let change = (await first).value; change; change = (await stream.next()).value) {
-    states.push((await events.readJob(change, fields))?.state);
+    if (hasEvent(change)) states.push((await events.readJob(change, fields)).state);
     if (states.length === 80) break;
   }
   // None is told as it was before its event.
@@ -82,6 +83,11 @@ test('jobs of events that wait together are read together, though their reader t
   await stream.return();
   await stop();
 });
+
+/** Whether a message is not the opening one. */
+function hasEvent(change: JobStateChange): change is JobStateEvent {
+  return change.event !== null;
+}
 
 /** Queries the server has answered on the jobs of a database. */
 async function opsOf(of: TestDatabase): Promise<number> {

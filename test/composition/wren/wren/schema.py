@@ -87,7 +87,7 @@ async def follow_notes(_parent: object, info: GraphQLResolveInfo, jobId: str, af
     async for cursor, is_change in info.context.notes.changes(jobId, after):
         # What was loaded for an earlier event may have changed.
         info.context.details.clear_all()
-        yield {"cursor": cursor, "job": {"id": jobId} if is_change else None}
+        yield {"cursor": cursor, "event": {"job": {"id": jobId}} if is_change else None}
 
 
 @subscription.field("wrenJobNoted")

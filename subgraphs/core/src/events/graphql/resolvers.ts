@@ -10,6 +10,7 @@ import type { TasksService } from '../../tasks/tasks.service.js';
 import type { Resolvers } from '../../types.generated.js';
 import type { TaskSource } from '../counts/count-stream.js';
 import { encodeCursor } from '../feed/cursor.js';
+import type { JobStateEvent } from '../hub/job-changes.js';
 import { isKnownFromEvent, jobOfEvent } from './event-job.js';
 
 const shortestIntervalMs = 100;
@@ -23,6 +24,7 @@ export const eventResolvers: Pick<
   | 'JobCount'
   | 'JobCountsChanged'
   | 'JobStateChanged'
+  | 'JobStateEvent'
   | 'QueueChanged'
   | 'TaskProgressChanged'
   | 'WorkerChanged'
@@ -84,28 +86,27 @@ export const eventResolvers: Pick<
   },
   JobStateChanged: {
     cursor: ({ token }) => encodeCursor(token),
-    job: (change, _args, { core }, info) => {
-      if (!change.event) return null;
-      return isKnownFromEvent(info)
-        ? jobOfEvent(change.event)
-        : core.events.readJob(change, jobProjection(info));
-    },
-    previousState: ({ event }) => event?.last.from ?? null,
-    state: ({ event }) => event?.last.to ?? null,
-    attempt: ({ event }) => event?.last.attempt ?? null,
-    actor: ({ event }) => event?.last.actor ?? null,
-    reason: ({ event }) => event?.last.reason ?? null,
-    at: ({ event }) => event?.last.at ?? null,
-    revision: ({ event }) => event?.last.revision ?? null,
-    coalescedCount: ({ event, coalesced }) => (event ? coalesced : null),
+    event: (change) => (change.event ? (change as JobStateEvent) : null),
+  },
+  JobStateEvent: {
+    job: (change, _args, { core }, info) =>
+      isKnownFromEvent(info) ? jobOfEvent(change.event) : core.events.readJob(change, jobProjection(info)),
+    previousState: ({ event }) => event.last.from ?? null,
+    state: ({ event }) => event.last.to,
+    attempt: ({ event }) => event.last.attempt,
+    actor: ({ event }) => event.last.actor,
+    reason: ({ event }) => event.last.reason ?? null,
+    at: ({ event }) => event.last.at,
+    revision: ({ event }) => event.last.revision,
+    coalescedCount: ({ coalesced }) => coalesced,
   },
   QueueChanged: {
     cursor: ({ token }) => encodeCursor(token),
-    queue: ({ document }) => document,
+    event: ({ document }) => document && { queue: document },
   },
   WorkerChanged: {
     cursor: ({ token }) => encodeCursor(token),
-    worker: ({ document }) => document,
+    event: ({ document }) => document && { worker: document },
   },
   GpuOccupancy: {
     queue: ({ queue: name }, _args, { loaders }) => loaders.load(queueEntity.loader, { name }),

@@ -6,6 +6,7 @@ import type { DocumentChange } from '../hub/document-changes.js';
 import type { TaskProgressChange } from '../counts/count-stream.js';
 
 export type { JobStateChange as JobStateChangedMapper } from '../hub/job-changes.js';
+export type { JobStateEvent as JobStateEventMapper } from '../hub/job-changes.js';
 export type { CountsChange as JobCountsChangedMapper } from '../counts/count-stream.js';
 export type { JobCountRow as JobCountMapper } from '../counts/job-counts.js';
 export type { GpuOccupancyRow as GpuOccupancyMapper } from '../counts/gpu-occupancy.js';

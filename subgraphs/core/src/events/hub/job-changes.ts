@@ -26,6 +26,9 @@ export class JobStateChange extends SharedEvent {
   }
 }
 
+/** A message that is not the opening one. */
+export type JobStateEvent = JobStateChange & { readonly event: StreamedJobEvent };
+
 /** Makes the message of an event, the same one for all who hear of the event one after the other. */
 export class JobStateChanges {
   #latest: JobStateChange | undefined;

@@ -8,12 +8,17 @@ import { isTerminal } from '../model/job-state.js';
 import { assertMayReadLog } from '../model/job-visibility.js';
 import type { JobDocument } from '../model/job.types.js';
 
-/** One message; that with `chunks: null` is the opening one. */
+/** One message; that without an event is the opening one. */
 export interface LogAppended {
   readonly cursor: string;
-  readonly attempt: number | null;
-  readonly chunks: readonly (LogChunk & { readonly cursor: string })[] | null;
-  readonly isComplete: boolean | null;
+  readonly event: LogEvent | null;
+}
+
+/** What was added to a log. */
+interface LogEvent {
+  readonly attempt: number;
+  readonly chunks: readonly (LogChunk & { readonly cursor: string })[];
+  readonly isComplete: boolean;
 }
 
 /** What of a job the log hangs on. */
@@ -87,13 +92,13 @@ export class LogTails {
     try {
       const job = await this.#find(request);
       let place = await this.#start(job, after);
-      if (after == null)
-        yield { cursor: logCursor(jobId, place), attempt: null, chunks: null, isComplete: null };
+      if (after == null) yield { cursor: logCursor(jobId, place), event: null };
       do {
         for await (const message of this.#news(request, place)) {
-          if (message.chunks.length > 0 || message.isComplete) yield message;
+          const { cursor, attempt, chunks, isComplete } = message;
+          if (chunks.length > 0 || isComplete) yield { cursor, event: { attempt, chunks, isComplete } };
           ({ place } = message);
-          if (message.isComplete) return;
+          if (isComplete) return;
         }
       } while (await updates.wait());
     } finally {
@@ -113,7 +118,7 @@ export class LogTails {
   async *#news(
     request: LogTailRequest,
     from: LogPlace,
-  ): AsyncGenerator<LogAppended & { readonly chunks: readonly LogChunk[]; readonly place: LogPlace }> {
+  ): AsyncGenerator<LogEvent & { readonly cursor: string; readonly place: LogPlace }> {
     let place = from;
     while (!request.signal.aborted) {
       // The job first: when it has ended, what is read after that is all.
