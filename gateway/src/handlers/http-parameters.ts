@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { DomainError, show } from '@rhizome/errors';
+import { DomainError, isDomainError, show } from '@rhizome/errors';
+import { readBodyText } from '@rhizome/subgraph';
 
 /** The parameters of GraphQL over HTTP. */
 export interface Parameters {
@@ -97,58 +98,14 @@ function assertJson(contentType: string | undefined): void {
   );
 }
 
-function readText(request: IncomingMessage, limitBytes: number): Promise<string> {
-  const announced = Number(request.headers['content-length'] ?? 0);
-  if (announced > limitBytes) {
-    swallow(request);
-    throw tooLarge(announced, limitBytes);
+/** @throws HttpRefusal that ends the connection with its answer where the body is not read to its end */
+async function readText(request: IncomingMessage, limitBytes: number): Promise<string> {
+  try {
+    return await readBodyText(request, limitBytes);
+  } catch (error) {
+    if (!isDomainError(error)) throw error;
+    throw new HttpRefusal(error.http, error, { connection: 'close' });
   }
-  // Events are read by hand: an async iterator costs more than all else that is done here.
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    request.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size <= limitBytes) chunks.push(chunk);
-      else {
-        reject(tooLarge(size, limitBytes));
-        request.removeAllListeners('data');
-        chunks.length = 0;
-        swallow(request);
-      }
-    });
-    let ended = false;
-    request.on('end', () => {
-      ended = true;
-      const [first] = chunks;
-      const whole = first && chunks.length === 1 ? first : Buffer.concat(chunks, Math.min(size, limitBytes));
-      resolve(whole.toString('utf8'));
-    });
-    request.on('error', reject);
-    request.on('close', () => {
-      // An error with its stack is not made for nothing: every request closes.
-      if (!ended) reject(badRequest('The body was not sent to its end', { field: 'body' }));
-    });
-  });
-}
-
-/** Bytes of a refused body that are still read, so that a client that writes before it reads sees why it was refused. */
-const swallowedBytes = 256 * 1024 * 1024;
-
-function swallow(request: IncomingMessage): void {
-  let left = swallowedBytes;
-  request.on('error', () => undefined);
-  request.on('data', (chunk: Buffer) => {
-    left -= chunk.length;
-    if (left < 0) request.destroy();
-  });
-}
-
-function tooLarge(value: number, limit: number): HttpRefusal {
-  const text = `The body has ${value} bytes or more; the limit is ${limit}`;
-  const details = { field: 'body', value, expected: `at most ${limit} bytes` };
-  // The connection ends with the answer.
-  return new HttpRefusal(413, new DomainError('REQUEST_TOO_LARGE', text, details), { connection: 'close' });
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,13 +1,8 @@
 import { DomainError } from '@rhizome/errors';
 import { type Client, CloseCode, createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
-import {
-  PushQueue,
-  type SubgraphRequest,
-  type SubgraphResult,
-  type SubgraphStream,
-  type Transport,
-} from '@rhizome/federation';
+import type { SubgraphRequest, SubgraphResult, SubgraphStream, Transport } from '@rhizome/federation';
+import { PushQueue } from '@rhizome/subgraph';
 import { readSubgraphErrors, readSubgraphResult } from './answer.js';
 
 /** How the subscriptions of one subgraph are reached over WebSocket. */

@@ -19,7 +19,6 @@ export type {
 } from './engine/types.js';
 export { Cancellation, type CallEnd, endedBy, endOf, throwIfEnded } from './transport/cancellation.js';
 export { createInProcessTransport } from './transport/in-process.js';
-export { PushQueue, type PushQueueOptions } from './transport/push-queue.js';
 export type {
   SubgraphError,
   SubgraphOperation,

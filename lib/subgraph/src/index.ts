@@ -33,6 +33,8 @@ export type {
   SubgraphResult,
   SubgraphSchema,
 } from './types.js';
+export { PushQueue, type PushQueueOptions } from './streams/push-queue.js';
+export { readBodyText } from './servers/read-body.js';
 export { SharedEvent } from './execution/shared-results.js';
 export type { TokenVerifier } from './servers/credentials.js';
 export type { Readiness, ServedSubgraph, ServeOptions } from './servers/serve.js';

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { DomainError } from '@rhizome/errors';
 import { GraphQLError } from 'graphql';
 import { createInProcessTransport } from '../transport/in-process.js';
-import { PushQueue } from '../transport/push-queue.js';
+import { PushQueue } from '@rhizome/subgraph';
 import { type TestEngine, createTestEngine, tester } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { DomainError } from '@rhizome/errors';
 import { GraphQLError } from 'graphql';
 import { createInProcessTransport } from '../transport/in-process.js';
-import { PushQueue } from '../transport/push-queue.js';
+import { PushQueue } from '@rhizome/subgraph';
 import { type SubgraphResult } from '../transport/transport.js';
 import { type TestEngine, createTestEngine, tester } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
@@ -265,49 +265,5 @@ describe('subscriptions', () => {
     expect(last).toMatchObject({ codes: [code], lost });
     expect(last.text).not.toContain('10.0.0.7');
     expect((await events.next()).done).toBe(true);
-  });
-});
-
-describe('a queue between a pushing source and a pulling consumer', () => {
-  const make = (bound: number) => {
-    let ends = 0;
-    const queue = new PushQueue<number>({
-      bound,
-      onEnd: () => ends++,
-      overflow: () => new Error('too slow'),
-    });
-    return { queue, ends: () => ends };
-  };
-
-  test('holds what comes early, hands over what is waited for', async () => {
-    const { queue } = make(5);
-    queue.push(1);
-    const second = queue.next().then(() => queue.next());
-    queue.push(2);
-    expect(await second).toEqual({ done: false, value: 2 });
-  });
-
-  test('a consumer that is too slow gets what is held, then is told; the source ends', async () => {
-    const { queue, ends } = make(2);
-    [1, 2, 3, 4].forEach((value) => queue.push(value));
-    expect(ends()).toBe(1);
-    expect((await queue.next()).value).toBe(1);
-    expect((await queue.next()).value).toBe(2);
-    await expect(queue.next()).rejects.toThrow('too slow');
-    expect((await queue.next()).done).toBe(true);
-  });
-
-  test('an end is told after what came before', async () => {
-    const { queue, ends } = make(5);
-    queue.push(1);
-    queue.finish();
-    queue.push(2);
-    expect([await queue.next(), await queue.next()]).toEqual([
-      { done: false, value: 1 },
-      { done: true, value: undefined },
-    ]);
-    expect(ends()).toBe(0);
-    await queue.return();
-    expect(ends()).toBe(1);
   });
 });

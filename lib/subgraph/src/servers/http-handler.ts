@@ -8,6 +8,7 @@ import { isTooDeep, tooDeep } from '../execution/depth.js';
 import type { FastPath } from './fast-path.js';
 import type { ExecutableSubgraph } from '../execution/in-process.js';
 import type { SubgraphResult, SubgraphSchema } from '../types.js';
+import { readBodyText } from './read-body.js';
 
 /** What `/graphql` is answered with. */
 export interface HttpHandlerOptions {
@@ -117,40 +118,17 @@ function headerMap(request: IncomingMessage): HeaderMap {
 }
 
 async function readJson(request: IncomingMessage, maxBytes: number): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  // What is announced to be too large is not read at all.
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);
-  // Events are read by hand: an async iterator costs more than the operations that gateways send.
-  await new Promise<void>((resolve, reject) => {
-    request.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size <= maxBytes) return void chunks.push(chunk);
-      request.removeAllListeners('data');
-      reject(tooLarge(maxBytes));
-    });
-    request.once('end', resolve);
-    request.once('error', reject);
-  });
+  const text = await readBodyText(request, maxBytes);
   try {
-    const [first] = chunks;
-    const whole = first && chunks.length === 1 ? first : Buffer.concat(chunks);
-    return JSON.parse(whole.toString('utf8')) as unknown;
+    return JSON.parse(text) as unknown;
   } catch (cause) {
     throw new DomainError(
       'BAD_REQUEST',
-      'The body is not JSON',
+      'body: not JSON; must be a JSON object',
       { field: 'body', expected: 'a JSON object' },
       { cause },
     );
   }
-}
-
-function tooLarge(maxBytes: number): DomainError {
-  return new DomainError('REQUEST_TOO_LARGE', `The request is larger than ${maxBytes} bytes`, {
-    field: 'body',
-    expected: `at most ${maxBytes} bytes`,
-  });
 }
 
 /** Aborted when the connection goes before the answer is out. */

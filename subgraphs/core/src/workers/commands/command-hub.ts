@@ -1,10 +1,10 @@
 /** Orders to workers, pushed to those of this process that listen: kills, drops and drains at once, word of new work at most once a second. */
+import { PushQueue } from '@rhizome/subgraph';
 import type { SchedulerCache } from '../../scheduler/cache/scheduler-cache.js';
 import { experimentOf } from '../../scheduler/cache/ready-windows.js';
 import type { RequirementClasses } from '../../scheduler/requirements/requirement-classes.js';
 import { isHeld } from '../../jobs/model/job-state.js';
 import { drainOf, type WorkerCommand } from './command-rules.js';
-import { PushStream } from './push-stream.js';
 import type { WorkerFacts } from '../../scheduler/worker-facts.types.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
@@ -24,12 +24,15 @@ export interface CommandHubOptions {
 }
 
 interface Listener {
-  readonly stream: PushStream<CommandsMessage>;
+  readonly stream: PushQueue<CommandsMessage>;
   sequence: number;
 }
 
 /** Kinds of jobs that became ready and are not told yet; beyond this number every worker is told. */
 const maxKinds = 1000;
+
+/** Most messages held for a worker that is too slow; beyond it the stream ends, and the worker opens another. */
+const maxWaiting = 10_000;
 
 /** See the head of this file. */
 export class CommandHub {
@@ -62,7 +65,7 @@ export class CommandHub {
   stop(): void {
     clearInterval(this.#timer);
     for (const stop of this.#stops) stop();
-    for (const listeners of this.#listeners.values()) for (const { stream } of listeners) stream.end();
+    for (const listeners of this.#listeners.values()) for (const { stream } of listeners) stream.finish();
     this.#listeners.clear();
   }
 
@@ -70,10 +73,11 @@ export class CommandHub {
   listen(workerId: string, opening: readonly WorkerCommand[]): AsyncIterableIterator<CommandsMessage> {
     const listeners = this.#listeners.get(workerId) ?? new Set<Listener>();
     this.#listeners.set(workerId, listeners);
-    const stream = new PushStream<CommandsMessage>(() => {
+    const onEnd = (): void => {
       listeners.delete(listener);
       if (listeners.size === 0) this.#listeners.delete(workerId);
-    });
+    };
+    const stream = new PushQueue<CommandsMessage>({ bound: maxWaiting, onEnd });
     const listener: Listener = { stream, sequence: 0 };
     listeners.add(listener);
     this.#push(listener, opening);

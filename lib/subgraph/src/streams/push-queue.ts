@@ -1,17 +1,18 @@
-/** How many values a queue holds for a consumer that is slower than its source. */
+/** How a queue is bounded, and what follows. */
 export interface PushQueueOptions {
+  /** Most values held for a consumer that is slower than the source. */
   readonly bound: number;
-  /** Called once, when the consumer has left or the queue has overflown: the source is to end. */
+  /** Called once, when the consumer has left or the queue is full: the source must end. */
   readonly onEnd: () => void;
-  /** What the consumer gets when it was too slow, after everything that the queue still held. */
-  readonly overflow: () => Error;
+  /** The error for a consumer that was too slow, after the values held. Without it the queue just ends after them. */
+  readonly overflow?: () => Error;
 }
 
 type Waiting<T> = { resolve(next: IteratorResult<T, undefined>): void; reject(error: unknown): void };
 
 /**
- * A source that pushes, as an iterator that is pulled. Bounded: a consumer that falls behind gets what is held and
- * then an error, never a gap without a word. `return` takes effect at once, also while a `next` waits.
+ * A source that pushes, as an iterator that is pulled. Bounded: a consumer that is too slow gets the values held and then the end, never
+ * a gap that it cannot notice. `return` takes effect at once, also while a `next` waits.
  */
 export class PushQueue<T> implements AsyncIterableIterator<T> {
   readonly #options: PushQueueOptions;
@@ -25,7 +26,7 @@ export class PushQueue<T> implements AsyncIterableIterator<T> {
     this.#options = options;
   }
 
-  /** A further value. Ignored after the end. */
+  /** Adds a value; ignored after the end. */
   push(value: T): void {
     if (this.#state !== 'open') return;
     const waiting = this.#waiting.shift();
@@ -34,19 +35,21 @@ export class PushQueue<T> implements AsyncIterableIterator<T> {
     } else if (this.#values.length < this.#options.bound) {
       this.#values.push(value);
     } else {
-      this.fail(this.#options.overflow());
+      const { overflow } = this.#options;
+      if (overflow) this.fail(overflow());
+      else this.finish();
       this.#release();
     }
   }
 
-  /** There are no more values. */
+  /** Ends the queue after the values held. Call it from the source: `onEnd` is not called. */
   finish(): void {
     if (this.#state !== 'open') return;
     this.#state = 'finished';
     for (const { resolve } of this.#waiting.splice(0)) resolve({ done: true, value: undefined });
   }
 
-  /** The source failed: the consumer is told after the values that came before. */
+  /** Ends the queue with an error after the values held. Call it from the source: `onEnd` is not called. */
   fail(error: unknown): void {
     if (this.#state !== 'open') return;
     const waiting = this.#waiting.splice(0);
@@ -77,6 +80,11 @@ export class PushQueue<T> implements AsyncIterableIterator<T> {
     this.#state = 'finished';
     this.#release();
     return Promise.resolve({ done: true, value: undefined });
+  }
+
+  throw(error: unknown): Promise<IteratorResult<T, undefined>> {
+    void this.return();
+    return Promise.reject(error instanceof Error ? error : new Error(String(error)));
   }
 
   #release(): void {
