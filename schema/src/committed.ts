@@ -11,7 +11,7 @@ const madeOf = '# Made of: ';
 
 /** The head of the file: who writes it, and a digest of what it is made of. */
 export function supergraphHead(subgraphs: readonly SubgraphInput[]): string {
-  return `# Written by \`npm run compose\`. Do not edit.\n${madeOf}${digestOf(subgraphs)}\n`;
+  return `# Written by \`npm run compose\`. Do not edit.\n${madeOf}${fingerprintOf(subgraphs)}\n`;
 }
 
 /**
@@ -21,7 +21,7 @@ export function supergraphHead(subgraphs: readonly SubgraphInput[]): string {
 export function committedSupergraph(root: string, subgraphs: readonly SubgraphInput[]): string | null {
   const file = join(root, supergraphPath);
   const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
-  if (!text.includes(`${madeOf}${digestOf(subgraphs)}\n`)) return null;
+  if (!text.includes(`${madeOf}${fingerprintOf(subgraphs)}\n`)) return null;
   const urls = new Map(subgraphs.map(({ name, url }) => [name, url]));
   return text.replaceAll(
     /@join__graph\(name: "([^"]+)", url: "([^"]*)"\)/g,
@@ -30,7 +30,7 @@ export function committedSupergraph(root: string, subgraphs: readonly SubgraphIn
 }
 
 /** Of names and words alone: addresses may differ. */
-function digestOf(subgraphs: readonly SubgraphInput[]): string {
+function fingerprintOf(subgraphs: readonly SubgraphInput[]): string {
   const parts = subgraphs.map(({ name, sdl }) => [name, sdl]);
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }

@@ -10,7 +10,7 @@ export interface Digest {
 }
 
 /** Reads a file once for its size and its SHA-256. */
-export async function digestOf(path: string, signal: AbortSignal): Promise<Digest> {
+export async function checksumFile(path: string, signal: AbortSignal): Promise<Digest> {
   const hash = createHash('sha256');
   let sizeBytes = 0;
   await pipeline(

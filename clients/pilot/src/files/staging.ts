@@ -1,7 +1,7 @@
 import { lstat, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AttemptError } from '../payload/attempt-error.js';
-import { digestOf, type Digest } from './checksum.js';
+import { checksumFile, type Digest } from './checksum.js';
 import { forEachConcurrently } from './for-each-concurrently.js';
 import { isPlainName, placeOf, schemeOf, type FileStore } from './file-store.js';
 import { download, withoutCredentials } from './http-store.js';
@@ -102,7 +102,7 @@ async function fetchInput(
     );
   }
   if (!('sha256' in file)) return;
-  const found = await digestOf(target, signal);
+  const found = await checksumFile(target, signal);
   if (found.sha256 === file.sha256 && found.sizeBytes === file.sizeBytes) return;
   const difference = `${found.sizeBytes} bytes with SHA-256 ${found.sha256} instead of ${file.sizeBytes} bytes with ${file.sha256}`;
   throw new AttemptError('DATA', 'INPUT_CORRUPT', `${shown} has ${difference}`, true);
@@ -145,7 +145,9 @@ export async function findOutputs(
       true,
     );
   }
-  return Promise.all(paths.map(async (output) => ({ ...output, ...(await digestOf(output.path, signal)) })));
+  return Promise.all(
+    paths.map(async (output) => ({ ...output, ...(await checksumFile(output.path, signal)) })),
+  );
 }
 
 /**

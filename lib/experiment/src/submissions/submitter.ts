@@ -1,5 +1,5 @@
 /** Takes submissions in: written down here first, then handed to core, then noted as handed over. A crash anywhere in between is healed. */
-import { createHash } from 'node:crypto';
+import { digestOf, isDigestOf } from '@rhizome/digest';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
@@ -81,7 +81,7 @@ export class Submitter<T extends SubmissionDocument, C, E extends string> {
       known = await submissions.ofKey(subject, idempotencyKey);
       if (!known) return { faults: [takenFault(rules, content, accepted.takenKeys)] };
     }
-    if (known.digest !== digest) return { faults: [keyReused(idempotencyKey)] };
+    if (!isDigestOf(known.digest, content, digest)) return { faults: [keyReused(idempotencyKey)] };
     return known.taskId === undefined ? this.handOver(known, content) : { submission: known };
   }
 
@@ -148,10 +148,6 @@ export class Submitter<T extends SubmissionDocument, C, E extends string> {
 }
 
 /** SHA-256 of a content as it came through the schema, which fixes the order of its fields. */
-function digestOf(content: unknown): string {
-  return createHash('sha256').update(JSON.stringify(content)).digest('base64url');
-}
-
 function keyReused(key: string): InputFault<SubmissionErrorCode> {
   const message = `idempotencyKey: ${JSON.stringify(key)} is not valid; expected a key that was not used for another input`;
   return { path: ['idempotencyKey'], message, code: 'IDEMPOTENCY_KEY_REUSED' };

@@ -1,9 +1,10 @@
 /** Rules of queues: who may see and change which, and how. */
 import { assertCan, experimentsFor, type Action, type Principal } from '@rhizome/authz';
+import { canonicalJson } from '@rhizome/digest';
 import { badInput } from '@rhizome/errors';
 import type { Clock, Ids } from '@rhizome/clock';
 import type { KeysetPage } from '@rhizome/mongo';
-import { digestOf } from '../shared/idempotency.js';
+import { creationDigest } from '../shared/idempotency.js';
 import { Problems, type Problem } from '../shared/problems.js';
 import {
   checkCreate,
@@ -265,7 +266,9 @@ export class QueuesService {
       executor: input.executor ?? 'DIRECT',
       limits: mergeLimits(defaultLimits, input.limits),
       labels: (input.labels ?? []).map(({ key, value }) => ({ key, value })),
-      ...(idempotencyKey ? { creation: { by: subject, key: idempotencyKey, digest: digestOf(input) } } : {}),
+      ...(idempotencyKey
+        ? { creation: { by: subject, key: idempotencyKey, digest: creationDigest(input) } }
+        : {}),
     };
   }
 }
@@ -294,5 +297,5 @@ function changed(current: QueueDocument, input: UpdateQueue): QueueDocument {
     limits: mergeLimits(current.limits, input.limits),
     labels: input.labels ? input.labels.map(({ key, value }) => ({ key, value })) : current.labels,
   };
-  return digestOf(next) === digestOf(current) ? current : next;
+  return canonicalJson(next) === canonicalJson(current) ? current : next;
 }

@@ -1,5 +1,5 @@
 /** What is kept of the call that created something, so that its repetition is known. */
-import { createHash } from 'node:crypto';
+import { digestOf } from '@rhizome/digest';
 import type { Problems } from './problems.js';
 
 /** Stored in the created document, with a unique index over `by` and `key`. */
@@ -20,18 +20,7 @@ export function checkKey(problems: Problems<string>, key: string | null | undefi
   problems.text(['idempotencyKey'], key, 1, maxKeyLength);
 }
 
-/** Equal for inputs that differ at most in the order of their fields, in fields left out or null, and in the key. */
-export function digestOf(input: object): string {
-  return createHash('sha256')
-    .update(canonical({ ...input, idempotencyKey: undefined }))
-    .digest('base64url');
-}
-
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_name, inner: unknown) => {
-    if (typeof inner !== 'object' || inner === null || Array.isArray(inner) || inner instanceof Date)
-      return inner;
-    const kept = Object.entries(inner).filter(([, part]) => part !== undefined && part !== null);
-    return Object.fromEntries(kept.sort(([a], [b]) => (a < b ? -1 : 1)));
-  });
+/** The digest of an input without its key. */
+export function creationDigest(input: object): string {
+  return digestOf({ ...input, idempotencyKey: undefined });
 }

@@ -1,4 +1,5 @@
 import { assertCan, experimentsFor, type Principal } from '@rhizome/authz';
+import { digestOf, isDigestOf } from '@rhizome/digest';
 import { badInput } from '@rhizome/errors';
 import type { Clock, Ids } from '@rhizome/clock';
 import type { KeysetPage } from '@rhizome/mongo';
@@ -12,7 +13,7 @@ import { type Ownership, ownershipOf } from '../jobs/submit/ownership.js';
 import { type CheckSelector, requirementChecks } from '../jobs/submit/requirement-checks.js';
 import { submissionSchemaVersion } from '../jobs/submit/submission.document.js';
 import type { SubmissionsRepository } from '../jobs/submit/submissions.repository.js';
-import { digestOf, keyReused, listed, refusalOf, shareOf } from '../jobs/submit/submit.service.js';
+import { keyReused, listed, refusalOf, shareOf } from '../jobs/submit/submit.service.js';
 import { endedOf } from './completion.js';
 import type { Expansion } from './expansion.js';
 import {
@@ -74,11 +75,13 @@ export class TasksService {
     const owners = ownershipOf(principal, spec.experiment, spec.onBehalfOf);
     if ('refusal' in owners) return { refusals: [owners.refusal] };
     const { submissions, clock, ids } = this.#options;
-    const digest = digestOf({ ...spec, idempotencyKey: undefined });
+    const submitted = { ...spec, idempotencyKey: undefined };
+    const digest = digestOf(submitted);
     const key = spec.idempotencyKey.slice(0, 201);
     const reservationId = storedKey('task', spec.experiment, principal.subject, key);
     let reserved = await submissions.find(reservationId);
-    if (reserved && reserved.digest !== digest) return { refusals: [keyReused(spec.idempotencyKey)] };
+    if (reserved && !isDigestOf(reserved.digest, submitted, digest))
+      return { refusals: [keyReused(spec.idempotencyKey)] };
     if (reserved) {
       const [known] = await this.#options.tasks.facts([reserved.batchId]);
       if (known) return { task: known };
@@ -95,7 +98,8 @@ export class TasksService {
       count: 0,
       refused: [],
     });
-    if (reserved.digest !== digest) return { refusals: [keyReused(spec.idempotencyKey)] };
+    if (!isDigestOf(reserved.digest, submitted, digest))
+      return { refusals: [keyReused(spec.idempotencyKey)] };
     return { task: await this.#create(owners, spec, experiment, reserved) };
   }
 

@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
+import { storedKey } from '../../src/shared/stored-key.js';
 import {
   aSpec,
   instead,
@@ -183,6 +185,34 @@ describe('idempotency', () => {
     });
     const elsewhere = await process.domain.submits.submit(testPrincipal({ subject: 'other@example' }), input);
     expect(idsOf(elsewhere.jobs)).not.toEqual(idsOf(first.jobs));
+  });
+
+  test('members that are null or absent, and their order, make no other submission', async () => {
+    const input = {
+      experiment: 'alpha',
+      idempotencyKey: key(),
+      jobs: [aSpec({ labels: [{ key: 'a', value: 'b' }] })],
+    };
+    const first = await process.domain.submits.submit(someone, input);
+    const [spec] = input.jobs;
+    const turned = Object.fromEntries(Object.entries({ ...spec, retryOf: null }).reverse()) as typeof spec &
+      object;
+    const second = await process.domain.submits.submit(someone, { ...input, jobs: [turned] });
+    expect([idsOf(second.jobs), second.refusals]).toEqual([idsOf(first.jobs), []]);
+  });
+
+  test('a submission that an earlier version stored by the digest of its plain text is known', async () => {
+    const spec = Object.fromEntries(Object.entries(aSpec()).reverse()) as ReturnType<typeof aSpec>;
+    const input = { experiment: 'alpha', idempotencyKey: key(), jobs: [spec] };
+    const first = await process.domain.submits.submit(someone, input);
+    const digest = createHash('sha256').update(JSON.stringify(input.jobs)).digest('base64url');
+    const _id = storedKey('jobs', 'alpha', someone.subject, input.idempotencyKey) as never;
+    const changed = await shared.db.collection('submissions').updateOne({ _id }, { $set: { digest } });
+    expect(changed.modifiedCount).toBe(1);
+    const second = await process.domain.submits.submit(someone, input);
+    expect([idsOf(second.jobs), second.refusals]).toEqual([idsOf(first.jobs), []]);
+    const other = await process.domain.submits.submit(someone, { ...input, jobs: [aSpec({ name: 'c' })] });
+    expect(other.refusals).toMatchObject([{ code: 'IDEMPOTENCY_KEY_REUSED' }]);
   });
 
   test('calls with one key at the same time, in two processes, make each job once', async () => {

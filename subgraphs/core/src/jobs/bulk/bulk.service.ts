@@ -1,5 +1,6 @@
 import { can, experimentsFor, type Principal } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
+import { digestOf, isDigestOf } from '@rhizome/digest';
 import { Findings } from '../../shared/findings.js';
 import type { BulkChanges } from './bulk-changes.js';
 import type { BulkOperationDocument } from './bulk-operation.document.js';
@@ -19,7 +20,6 @@ import type { ExperimentDirectory } from '../ports.js';
 import { storedKey } from '../../shared/stored-key.js';
 import { planJobFilter, type JobFilterPlan } from '../model/job-filter.js';
 import type { JobsRepository } from '../model/jobs.repository.js';
-import { digestOf } from '../submit/submit.service.js';
 
 /** What {@link BulkService} works with. */
 export interface BulkServiceOptions {
@@ -73,14 +73,17 @@ export class BulkService {
     const requester = { kind: principal.kind, subject: principal.subject, grants: principal.grants };
     const key =
       input.idempotencyKey == null ? undefined : storedKey(principal.subject, kind, input.idempotencyKey);
-    const digest = key === undefined ? undefined : digestOf([kind, input.selection, input.parameters]);
+    const asked = [kind, input.selection, input.parameters];
+    const digest = key === undefined ? undefined : digestOf(asked);
+    const isSame = ({ digest: stored }: BulkOperationDocument): boolean =>
+      stored === digest || (stored !== undefined && isDigestOf(stored, asked, digest));
     const earlier = key === undefined ? null : await this.#options.operations.findByKey(key);
-    if (earlier) return this.#repeat(earlier, digest, input);
+    if (earlier) return isSame(earlier) ? this.#repeat(earlier, input) : { faults: [reused(input)] };
     const chosen = await this.#choose(principal, input.selection);
     if (chosen.ids.length <= maxAtOnce && key === undefined)
       return { answer: await this.#atOnce(requester, kind, input, chosen.ids) };
     const operation = await this.#record(principal, kind, input, chosen, { key, digest, requester });
-    if (operation.digest !== digest) return { faults: [reused(input)] };
+    if (!isSame(operation)) return { faults: [reused(input)] };
     return { answer: await this.#carryOut(operation, input) };
   }
 
@@ -93,12 +96,7 @@ export class BulkService {
     return isOwn || can(principal, 'admin:*', '*') ? found : null;
   }
 
-  async #repeat(
-    earlier: BulkOperationDocument,
-    digest: string | undefined,
-    input: BulkInput,
-  ): Promise<BulkResult> {
-    if (earlier.digest !== digest) return { faults: [reused(input)] };
+  async #repeat(earlier: BulkOperationDocument, input: BulkInput): Promise<BulkResult> {
     if (earlier.state === 'DONE' || earlier.isBackground) return { answer: answerOf(earlier, input) };
     return { answer: await this.#carryOut(earlier, input) };
   }

@@ -1,7 +1,7 @@
 /** The id of a requirement class follows from its requirements. */
 import { createHash } from 'node:crypto';
+import { canonicalJson } from '@rhizome/digest';
 import type { StoredRequirements } from './job.types.js';
-import { canonicalJson } from '../../shared/canonical-json.js';
 
 /** The id of the class: the same for equal requirements, in every process and for ever. */
 export function classIdOf(requirements: StoredRequirements): string {

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { assertCan, type Principal } from '@rhizome/authz';
+import { digestOf, isDigestOf } from '@rhizome/digest';
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
 import type { ClassesRepository } from '../model/requirement-classes.repository.js';
@@ -84,13 +84,18 @@ export class SubmitService {
         omitted: 0,
       };
     const reservationId = storedKey('jobs', input.experiment, principal.subject, input.idempotencyKey);
-    // Whose they are is part of what was submitted; the caller's own are digested as they always were.
-    const digest = digestOf(owners.submittedBy === undefined ? input.jobs : [owners.owner, input.jobs]);
+    // The owner is part of what is submitted, unless it is the caller.
+    const submitted = owners.submittedBy === undefined ? input.jobs : [owners.owner, input.jobs];
+    const digest = digestOf(submitted);
     const [earlier, experiment] = await Promise.all([
       this.#options.submissions.find(reservationId),
       this.#options.experiments.find(input.experiment),
     ]);
-    if (earlier) return this.#repeat(owners, input, digest, earlier);
+    if (earlier) {
+      if (!isDigestOf(earlier.digest, submitted, digest))
+        return nothing(input, keyReused(input.idempotencyKey));
+      return this.#repeat(owners, input, earlier);
+    }
     if (!experiment)
       return nothing(
         input,
@@ -109,7 +114,8 @@ export class SubmitService {
       refused: refusedJobs.refused,
       ...(refusedJobs.omitted > 0 ? { omitted: refusedJobs.omitted } : {}),
     });
-    if (reserved.digest !== digest) return nothing(input, keyReused(input.idempotencyKey));
+    if (!isDigestOf(reserved.digest, submitted, digest))
+      return nothing(input, keyReused(input.idempotencyKey));
     const documents = await this.#documents(owners, input, reserved, experiment, parents);
     await this.#write(documents, reserved);
     return this.#answer(input, documents, reserved);
@@ -121,13 +127,7 @@ export class SubmitService {
   }
 
   /** The answer to a call that was made before; what it had not yet written is written now. */
-  async #repeat(
-    owners: Owners,
-    input: SubmitInput,
-    digest: string,
-    earlier: SubmissionDocument,
-  ): Promise<SubmitResult> {
-    if (earlier.digest !== digest) return nothing(input, keyReused(input.idempotencyKey));
+  async #repeat(owners: Owners, input: SubmitInput, earlier: SubmissionDocument): Promise<SubmitResult> {
     const refused = new Set(earlier.refused.map(({ index }) => index));
     const idAt = batchJobIds(earlier.batchId, earlier.createdAt);
     const ids = input.jobs.flatMap((_, index) => (refused.has(index) ? [] : [{ _id: idAt(index) }]));
@@ -253,11 +253,6 @@ export class SubmitService {
     const jobs = input.jobs.map((_, index) => (bad.has(index) ? null : (rest.next().value ?? null)));
     return { jobs, refusals: refused.flatMap(({ refusals }) => refusals), omitted };
   }
-}
-
-/** SHA-256 of an input as it came through the schema, which fixes the order of its fields. */
-export function digestOf(input: unknown): string {
-  return createHash('sha256').update(JSON.stringify(input)).digest('base64url');
 }
 
 /** The path of a share that is named by its path or by its leaf alone. */

@@ -2,6 +2,7 @@
  * The fleet as the broker matches against it: live workers with their queues, and shapes. Workers that publish the same facts are of one
  * shape; whether a class fits a shape is decided once and remembered.
  */
+import { canonicalJson } from '@rhizome/digest';
 import { arrangeDevices, type DeviceShape } from '../../gpus/capacity/device-shape.js';
 import { type Eligibility, selectorEligibility, ShapeEligibility } from './eligibility.js';
 import { profileOf, hasAmounts } from '../requirements/constraints.js';
@@ -14,7 +15,6 @@ import { type Totals, unknownShare } from '../placement/share-order.js';
 import type { WorkerFacts } from '../worker-facts.types.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 import type { ShareFacts } from '../../shares/share-facts.types.js';
-import { canonicalJson } from '../../shared/canonical-json.js';
 import type { WorkerProfile } from '../requirements/constraint.types.js';
 import type { Shape, FleetWorker } from './fleet.types.js';
 

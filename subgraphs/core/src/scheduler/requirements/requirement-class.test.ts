@@ -5,7 +5,7 @@ import { aDevice, aGpu, aQueue, aWorker, someRequirements } from '../../../test/
 import { Fleet } from '../cache/fleet.js';
 import { Heap } from '../placement/heap.js';
 import { prepareClass } from './requirement-class.js';
-import { canonicalJson } from '../../shared/canonical-json.js';
+import { canonicalJson } from '@rhizome/digest';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 
 describe('a requirement class', () => {

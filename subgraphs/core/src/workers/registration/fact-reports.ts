@@ -3,7 +3,7 @@
  * is new: each report leaves its digest with the lease, by the write that renews it, and a digest other than the one before begins the next
  * version. A worker is written for a version that it does not have yet, and by none that is older than its own.
  */
-import { createHash } from 'node:crypto';
+import { digestOf } from '@rhizome/digest';
 import { type DeviceInput, storedDevices } from './device-input.js';
 import { type HardwareInput, storedHardware } from './worker-input.js';
 import type { WorkerRegistry } from '../worker-registry.js';
@@ -17,7 +17,6 @@ import {
 import type { WorkersRepository } from '../workers.repository.js';
 import type { DeviceDocument } from '../../gpus/device.types.js';
 import type { StoredHardware } from '../../scheduler/worker-facts.types.js';
-import { canonicalJson } from '../../shared/canonical-json.js';
 
 /** Facts in their stored form; a part that was not reported is left out. */
 export interface ReportedFacts {
@@ -50,10 +49,6 @@ export function reportOf(spec: Told): Report {
   };
   const reported = factParts.filter((part) => facts[part] !== undefined);
   return { facts, digests: Object.fromEntries(reported.map((part) => [part, digestOf(facts[part])])) };
-}
-
-function digestOf(facts: unknown): string {
-  return createHash('sha256').update(canonicalJson(facts)).digest('base64url');
 }
 
 /** See the head of this file. */

@@ -3,7 +3,7 @@ import type { Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Ids } from '@rhizome/clock';
-import { digestOf } from '../../shared/idempotency.js';
+import { creationDigest } from '../../shared/idempotency.js';
 import type { LeasesRepository } from '../leases/leases.repository.js';
 import { type ReportedFacts, reportOf } from './fact-reports.js';
 import { deviceUseOf } from './device-input.js';
@@ -46,7 +46,7 @@ export class Registration {
   ): Promise<WorkerDocument | WorkerProblem> {
     const { workers, leases, ids } = this.#options;
     const registrationKey = `${queue.id}/${principal.subject}/${spec.idempotencyKey}`;
-    const registrationDigest = digestOf(spec);
+    const registrationDigest = creationDigest(spec);
     const { facts, digests } = reportOf({ ...spec, devices: spec.devices ?? [] });
     const deviceUse = deviceUseOf(spec.devices ?? []);
     for (let attempt = 0; attempt < maxTries; attempt += 1) {

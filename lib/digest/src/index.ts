@@ -1,0 +1,1 @@
+export { canonicalJson, digestOf, isDigestOf } from './digest.js';
