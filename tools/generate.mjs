@@ -2,7 +2,7 @@
 //   1. typeDefs and resolver types of each subgraph, from its SDL (GraphQL Code Generator)
 //   2. the supergraph, the public schema and the reference of refusals (composition)
 //   3. typed documents of each client, from its operations and the public schema (GraphQL Code Generator)
-//   4. the reference of error codes, from the catalogue
+//   4. the references of error codes and of the query planner's guards, from their tables
 // `--check` writes nothing and fails if a committed file is stale. An argument without dashes limits 1 and 3 to packages
 // whose path contains it.
 import { spawnSync } from 'node:child_process';
@@ -42,9 +42,10 @@ function node(...args) {
 
 await write(subgraphOutputs(folders));
 // Composition reads SDL files only, so the packages that contain these types need not compile yet.
-node('node_modules/typescript-native/bin/tsc', '-b', 'schema', 'lib/errors');
+node('node_modules/typescript-native/bin/tsc', '-b', 'schema', 'lib/errors', 'lib/federation');
 node('schema/dist/bin.js', ...(check ? ['--check'] : []));
 await write(clientOutputs(folders));
 node('lib/errors/dist/write-reference.js', ...(check ? ['--check'] : []));
+node('lib/federation/dist/testing/guards/write-guards.js', ...(check ? ['--check'] : []));
 if (stale > 0) process.exit(1);
 console.log(check ? 'generate: all files are fresh' : `generate: ${written} files changed`);

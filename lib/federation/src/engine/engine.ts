@@ -38,10 +38,15 @@ import type {
  */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const limits: EngineLimits = { ...defaultLimits, ...options.limits };
-  const planning = await startPlanning(options, limits);
+  return createEngineOn(await startPlanning(options, limits), options);
+}
+
+/** Builds the engine on a planning service and closes the service with it; tests pass one of their own. */
+export async function createEngineOn(planning: PlanningService, options: EngineOptions): Promise<Engine> {
+  const limits: EngineLimits = { ...defaultLimits, ...options.limits };
   try {
     if (planning.facts.subgraphs.length === 0) throw unusable('it names no subgraphs (enum join__Graph)');
-    // What came from the planner was read in this turn, and that was work enough.
+    // What came from the planner was read in this round of the event loop, which was work enough.
     await yieldToEventLoop();
     const schema = await buildInTurns(planning.facts.publicDefinitions);
     await yieldToEventLoop();

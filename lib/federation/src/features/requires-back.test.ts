@@ -285,6 +285,6 @@ describe('fetches that the native planner makes without need', () => {
     expect(JSON.stringify(answer.data)).toContain('price of sku u1');
     expect(orders.calls).toHaveLength(1);
     expect(users.calls.length + orders.calls.length + prices.calls.length).toBeLessThanOrEqual(most);
-    expect(notes.map(({ fault }) => fault)).toEqual([expect.stringContaining('goes back')]);
+    expect(notes.map(({ fault }) => fault)).toEqual([expect.stringContaining('goes back to a subgraph')]);
   });
 });

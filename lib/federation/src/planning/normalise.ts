@@ -29,8 +29,8 @@ export interface NormalisedOperation {
   readonly renamed: Readonly<Record<string, string>>;
 }
 
-/** Variable names that the planner uses itself without looking whether the client does, too. */
-const reserved = /^(representations|__batch_reps_\d+)$/;
+/** The variable that the planner declares without looking whether the client does, too. */
+const reserved = 'representations';
 
 /**
  * Rewrites a valid operation for the planner: inlines fragments, drops what is never included or never met, root `__typename` and
@@ -225,7 +225,7 @@ function renameReserved(operation: OperationDefinitionNode): NormalisedOperation
   const names = new Set(operation.variableDefinitions?.map(({ variable }) => variable.name.value));
   const toPlanner = new Map<string, string>();
   for (const name of names) {
-    if (!reserved.test(name)) continue;
+    if (name !== reserved) continue;
     let fresh = `client_${name}`;
     while (names.has(fresh)) fresh = `${fresh}_`;
     toPlanner.set(name, fresh);

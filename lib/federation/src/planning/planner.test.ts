@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { parse } from 'graphql';
 import { composeSubgraphs } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
+import { guards } from './guards.js';
 import { fetchesOf, type PlanNode } from './plan-format.js';
 import { createPlanner, type Planner, type PlanReply } from './planner.js';
 
@@ -60,14 +61,13 @@ describe('faults of the native planner that are cured', () => {
       const names = [...head.matchAll(/\$(\w+)/g)].map(([, found]) => found);
       expect(new Set(names).size).toBe(names.length);
     }
-    if (reply.outcome === 'planned') expect(reply.renamed).toEqual({ [`client_${name}`]: name });
   });
 
   test("a required argument beside another of the client's, fetched under a name that it then forgot", () => {
     const reply = plan('{ thing { ... on A { jobs { price priced } } } }');
     expect(reply).toMatchObject({
       planner: 'fallback',
-      fault: expect.stringContaining('a field was fetched under a name'),
+      fault: guards['unused-alias'].fault,
     });
   });
 

@@ -14,7 +14,8 @@ import {
 } from 'graphql';
 import { publicDocument } from '../supergraph/public-schema.js';
 import { readSupergraph, type SupergraphFacts } from '../supergraph/supergraph.js';
-import { redundantFetchFault, hasRedundantFetch, isShorter } from './checks/redundant-fetch.js';
+import { guards } from './guards.js';
+import { hasRedundantFetch, isShorter } from './checks/redundant-fetch.js';
 import { type ConditionValues, expandedSize, normalise, splitRoots } from './normalise.js';
 import { faultOf } from './checks/plan-check.js';
 import { fetchesOf, type PlanNode } from './plan-format.js';
@@ -204,7 +205,7 @@ function planQuery(context: PlanContext, request: PlanRequest): PlanReply {
     return {
       outcome: 'planned',
       planner: 'fallback',
-      fault: redundantFetchFault,
+      fault: guards['redundant-fetches'].fault,
       node: shorter.node,
       renamed,
     };

@@ -1,5 +1,5 @@
 import { Kind, type OperationDefinitionNode, type SelectionSetNode } from 'graphql';
-import { readRewrite } from '../../fetch/rewrite.js';
+import { guards } from '../guards.js';
 import { ResponseKeyConflicts, meaningOf } from './response-key-conflicts.js';
 import { missingTypeConditions } from './missing-type-conditions.js';
 import { entitySets, fieldsOf, keyOf, operationOf, renamesOf } from './located-fetch.js';
@@ -8,7 +8,7 @@ import { type LocatedFetch, locatedFetchesOf, type PlanNode, type RequiresNode }
 
 /**
  * What is known to be wrong with a plan although it looks right; undefined if nothing is. Strict where it cannot tell:
- * a plan that is refused here without need is made by the fallback planner, and right.
+ * a plan that is refused without need is made by the fallback planner, and right.
  */
 export function faultOf(
   node: PlanNode | null,
@@ -18,20 +18,18 @@ export function faultOf(
   const keys = new ResponseKeyConflicts();
   const brought = new ResponseKeyConflicts();
   keys.note([], [operation.selectionSet], new Map());
-  if (hasOrphan(node)) return 'a field was fetched under a name that nothing asks for';
+  if (hasOrphan(node)) return guards['unused-alias'].fault;
   for (const placed of locatedFetchesOf(node)) {
-    if (asksForTwoNames(placed)) return 'one fetch stands for two interface objects';
-    if (hasShapeClash(placed, model)) return 'a fetch has fields of one key that the service cannot merge';
-    if (lacksKeys(placed, brought)) return 'entities are asked for by a key that no fetch before has brought';
+    if (hasShapeClash(placed, model)) return guards['conflicting-fields'].fault;
+    if (lacksKeys(placed, brought)) return guards['missing-keys'].fault;
     noteFetch(placed, brought);
     noteFetch(placed, keys);
-    if (keys.clash) return `two different fields are merged as ${keys.clash}`;
+    if (keys.clash) return `${guards['merged-fields'].fault}: ${keys.clash}`;
   }
   if ([...locatedFetchesOf(node)].some((placed) => readsRenamedKey(placed, keys, model)))
-    return 'a field is sent for another that is required';
-  const place = missingTypeConditions(node, operation, model);
-  if (place !== undefined) return `${place} is fetched for some of the types only of which it is asked`;
-  return undefined;
+    return guards['wrong-required-field'].fault;
+  const path = missingTypeConditions(node, operation, model);
+  return path === undefined ? undefined : `${guards['missing-type-conditions'].fault}: ${path}`;
 }
 
 /** Whether a representation needs what no earlier fetch has brought to its place: then it is never sent, and nobody is told. */
@@ -130,14 +128,6 @@ function pathsOf(parts: LocatedFetch['parts']): string[] {
 }
 
 const internalKey = /_internal_qp_alias_\d+/g;
-
-/** One representation cannot go by two names: the subgraph would answer for one of them only. */
-function asksForTwoNames({ parts }: LocatedFetch): boolean {
-  return parts.some(({ inputRewrites }) => {
-    const names = new Set((inputRewrites ?? []).map((rewrite) => readRewrite(rewrite).change.to));
-    return names.size > 1;
-  });
-}
 
 function noteFetch(placed: LocatedFetch, keys: ResponseKeyConflicts): void {
   const operation = operationOf(placed);

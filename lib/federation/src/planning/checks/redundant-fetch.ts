@@ -6,10 +6,6 @@ import {
   type PlanNode,
 } from '../plan-format.js';
 
-/** Why a plan is made by the fallback planner although the native one is right. */
-export const redundantFetchFault =
-  'a fetch goes back for what an earlier one of its service could have brought';
-
 /**
  * Whether entities that came with an entity fetch of a service are asked of the same service again. It may have to be so,
  * for what others require; the native planner also does it for what others are to be sent.

@@ -1,5 +1,6 @@
 import { type GraphQLSchema, Kind, parse, TypeInfo, visit, visitWithTypeInfo } from 'graphql';
 import type { PlanNote } from '../../index.js';
+import { type GuardName, guards } from '../../planning/guards.js';
 import { namedType, type FieldModel, type Model } from './model.js';
 import type { ComparedAnswer } from './compare.js';
 import type { RandomOperation } from './random-operation.js';
@@ -25,7 +26,7 @@ const features = [
   'fault: a path is not found',
   'fault: a step of several parents',
   'fault: a plan that only looks right',
-  'fault: a detour',
+  'fault: a redundant fetch',
   '@key composite',
   '@key nested',
   '@key chain',
@@ -60,15 +61,25 @@ const features = [
 
 export type Feature = (typeof features)[number];
 
-/** What the native planner fails at, by how it says so or how the check of its plans does. */
-const faults: readonly (readonly [Feature, RegExp])[] = [
-  ['planner: process lost', /^The query planner failed/],
-  ['fault: a path is not found', /cannot be found in selection set|No paths found/],
-  ['fault: a detour', /goes back for what/],
-  ['fault: a step of several parents', /Expected a single parent/],
+/** Guards that look for faults of plans that only look right. */
+const planChecks: readonly GuardName[] = [
+  'unused-alias',
+  'conflicting-fields',
+  'missing-keys',
+  'merged-fields',
+  'wrong-required-field',
+  'missing-type-conditions',
+];
+
+/** What the native planner fails at: how it reports that, or how the guards do. */
+const faults: readonly (readonly [Feature, (fault: string) => boolean])[] = [
+  ['planner: process lost', (fault) => fault.startsWith('The query planner failed')],
+  ['fault: a path is not found', (fault) => /cannot be found in selection set|No paths found/.test(fault)],
+  ['fault: a redundant fetch', (fault) => fault === guards['redundant-fetches'].fault],
+  ['fault: a step of several parents', (fault) => fault.includes('Expected a single parent')],
   [
     'fault: a plan that only looks right',
-    /under a name that nothing asks for|two different fields are merged|of one key that the service cannot|two interface objects|sent for another|a key that no fetch before|some of the types only/,
+    (fault) => planChecks.some((name) => fault.startsWith(guards[name].fault)),
   ],
 ];
 
@@ -133,7 +144,7 @@ export class FeatureCounts {
   }
 
   #fault(text: string): void {
-    const kind = faults.find(([, pattern]) => pattern.test(text));
+    const kind = faults.find(([, matches]) => matches(text));
     if (kind) this.hit(kind[0]);
     else this.#others.set(text, (this.#others.get(text) ?? 0) + 1);
   }
