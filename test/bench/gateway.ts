@@ -102,7 +102,7 @@ export const gateway: Bench = {
     });
     const requests = full ? 20_000 : 5_000;
     const running: { stop(): Promise<void> }[] = [];
-    const keep = <T extends { stop(): Promise<void> }>(one: T): T => {
+    const reserve = <T extends { stop(): Promise<void> }>(one: T): T => {
       running.push(one);
       return one;
     };
@@ -125,9 +125,9 @@ export const gateway: Bench = {
           await inProcess.stop();
         }
       }
-      const memory = keep(await startMemory('subgraphs', issuersFile));
+      const memory = reserve(await startMemory('subgraphs', issuersFile));
       const supergraph = file('supergraph.graphql', memory.supergraphSdl);
-      const ours = keep(await startOurs(supergraph, issuers));
+      const ours = reserve(await startOurs(supergraph, issuers));
       const pids = { subgraphs: memory.pid };
       await one({
         label: 'gateway over HTTP',
@@ -136,7 +136,7 @@ export const gateway: Bench = {
         memory,
         goal: { value: 0.55, better: 'lower' },
       });
-      const peer = keep(await startPeer(supergraph, progress));
+      const peer = reserve(await startPeer(supergraph, progress));
       await one({
         label: '@apollo/gateway over HTTP',
         url: peer.url,

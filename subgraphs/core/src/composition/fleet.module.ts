@@ -80,7 +80,7 @@ export interface FleetModule {
 
 /** See the head of this file. */
 export function buildFleet(options: FleetOptions): FleetModule {
-  const { clock, ids, log, writer, feed, url, graceMs, brokerTtlMs = 5000, brokerRenewMs = 1000 } = options;
+  const { clock, ids, log, writer, url, graceMs, brokerTtlMs = 5000, brokerRenewMs = 1000 } = options;
   const components = createComponents(options);
   const { stores, cache, registry, classes } = components;
   const { jobs, leases, workers, brokerLease } = stores;
@@ -101,7 +101,6 @@ export function buildFleet(options: FleetOptions): FleetModule {
     leadership,
     writer,
     requeueGrants,
-    feed,
     clock,
     ids,
     log,
@@ -176,6 +175,8 @@ function createComponents({
   db,
   clock,
   log,
+  feed,
+  writer,
   storeTime = serverTime,
   queues,
   shares,
@@ -192,7 +193,9 @@ function createComponents({
       await Promise.all([rereadDirectories(), registry.refresh()]);
     },
   };
-  const cache = new SchedulerCache({ directory, workers: registry, classes, jobs: stores.jobs, clock, log });
+  const { jobs } = stores;
+  const sources = { directory, workers: registry, classes, jobs, feed, writer };
+  const cache = new SchedulerCache({ ...sources, clock, log });
   return { stores, classes, registry, cache };
 }
 

@@ -1,4 +1,4 @@
-/** What was decided about classes, remembered: for all workers of a shape at once, and for those that a selector tells apart. */
+/** Remembered decisions about classes: for all workers of a shape at once, and for the ones that a selector distinguishes. */
 import { type DeviceFit, fitDevices } from '../../gpus/verdict/device-fit.js';
 import { meetsAll } from '../requirements/constraints.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
@@ -20,7 +20,7 @@ export class Eligibility {
 
   /** What was decided about the class; decided now where it was not. */
   isYes(cls: RequirementClass): boolean {
-    // A class that is asked for once has no place in the memory.
+    // A class that is asked for once is not remembered.
     if (cls.index < 0) return this.#decide(cls);
     if (cls.index >= this.#known.length) this.#grow(cls.index);
     const own = cls.serial * perSerial;
@@ -72,7 +72,7 @@ export class ShapeEligibility {
   }
 }
 
-/** What selectors say of the candidate, where they tell workers of one shape apart. */
+/** What selectors say of the worker, where they distinguish workers of one shape. */
 export function selectorEligibility(profile: WorkerProfile): Eligibility {
   return new Eligibility(({ selector }) => selector === undefined || selector.accepts(profile.view()));
 }

@@ -16,7 +16,7 @@ export interface Shape {
   readonly key: string;
   readonly queue: QueueFacts;
   readonly hasDevices: boolean;
-  /** What was reckoned of rooms of this shape. */
+  /** What was computed for capacities of this shape. */
   readonly slots: SlotsCache;
   /** Whether a worker of this shape could run the class, if it has the amounts, and whatever a selector asks of it alone. */
   mayFit(cls: RequirementClass): boolean;
@@ -30,7 +30,7 @@ export interface FleetWorker {
   readonly shape: Shape;
   readonly profile: WorkerProfile;
   readonly devices: DeviceLayout;
-  /** Stands for all workers that a selector of the scope cannot tell apart from this one. */
+  /** A key that is equal for all workers that a selector of the scope cannot distinguish from this one. */
   equivalenceKey(scope: SelectorScope): object;
   /** Whether the worker, when empty, could run the class. */
   fits(cls: RequirementClass): boolean;

@@ -1,6 +1,6 @@
 /**
- * What jobs with GPUs have been asking for lately, and what that makes of placing one: where it is placed it takes room from others, and the
- * price of a place is the room that the usual jobs lose there, as a part of all the room they have. So a job does not break a host that few
+ * What jobs with GPUs have asked for lately, and what that makes of placing one: it takes capacity from other jobs, and the price of a
+ * placement is the capacity that the usual jobs lose there, as a part of all their capacity. So a job does not break a host that few
  * others are like, and leaves no GPUs behind without cores for them. Counts only: no clock.
  */
 import { type DeviceFit } from '../../gpus/verdict/device-fit.js';
@@ -8,7 +8,7 @@ import { type DeviceCapacity, wholeDevice } from '../../gpus/capacity/device-cap
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 
-/** What a place has room for, and which devices of it would serve. */
+/** The free capacity of a host, and which of its devices would serve. */
 export interface HostCapacity {
   readonly cores: number;
   readonly memoryMiB: number;
@@ -24,12 +24,12 @@ export interface HostKind {
   readonly hosts: number;
 }
 
-/** What was reckoned for rooms of one shape, as long as prices rest on the same. */
+/** What was computed for the capacities of one shape, as long as prices have the same basis. */
 export class SlotsCache {
   readonly #known = new Map<string, Uint16Array>();
   #basis = '';
 
-  /** The numbers for a room; made where they are not known for this basis. */
+  /** The numbers for a capacity; computed where they are not known for this basis. */
   get(basis: string, capacity: string, make: () => Uint16Array): Uint16Array {
     if (basis !== this.#basis || this.#known.size > maxCached) this.#known.clear();
     this.#basis = basis;
@@ -79,7 +79,7 @@ export class GpuDemand {
     if (this.#total > maxRemembered) this.#halve();
   }
 
-  /** The classes by which places are priced, with their parts of the demand; refreshed after so many have come that it may differ. */
+  /** The classes by which capacities are priced, with their parts of the demand; refreshed after enough jobs that it may differ. */
   classes(): readonly { readonly cls: RequirementClass; readonly weight: number }[] {
     if (this.#noted > Math.max(minNoted, this.#total / 50) || (this.#version === 0 && this.#total > 0)) {
       const counted = [...this.#counts.values()].sort((a, b) => b.count - a.count).slice(0, maxClasses);
@@ -110,7 +110,7 @@ export class GpuDemand {
 export class Prices {
   readonly #classes: readonly { readonly cls: RequirementClass; readonly weight: number }[];
   readonly #hosts: readonly (HostKind & { readonly weight: number })[];
-  /** Room of each class, then of each kind of host, in all places. */
+  /** Capacity for each class, then for each kind of host, on all hosts. */
   readonly #capacity: Float64Array;
   /** Equal for prices whose {@link slots} are the same. */
   readonly basis: string;
@@ -128,7 +128,7 @@ export class Prices {
     return this.#capacity.length;
   }
 
-  /** How many jobs of each class, and how many whole hosts of each kind, a place has room for. */
+  /** How many jobs of each class, and how many whole hosts of each kind, fit on a host. */
   slots(capacity: HostCapacity, fitOf: FitOf): Uint16Array {
     const found = new Uint16Array(this.#capacity.length);
     this.#classes.forEach(({ cls }, index) => {
@@ -147,13 +147,13 @@ export class Prices {
     return found;
   }
 
-  /** Adds the room of so many equal places. */
-  add(slots: Uint16Array, places: number): void {
+  /** Adds the capacity of `count` equal hosts. */
+  add(slots: Uint16Array, count: number): void {
     for (let i = 0; i < slots.length; i += 1)
-      this.#capacity[i] = (this.#capacity[i] ?? 0) + places * (slots[i] ?? 0);
+      this.#capacity[i] = (this.#capacity[i] ?? 0) + count * (slots[i] ?? 0);
   }
 
-  /** What is lost where a place goes from one room to another, 0 to 1. */
+  /** What is lost if a host goes from one capacity to another, 0 to 1. */
   price(before: Uint16Array, after: Uint16Array): number {
     let price = 0;
     for (let i = 0; i < before.length; i += 1) {

@@ -1,6 +1,6 @@
 /**
  * The ledger of grants: which job is in whose hands, and what that takes of workers, shares, owners and queues. It is exact: every sum is
- * kept from the entries alone, and an entry is put down and released exactly once whatever order words arrive in.
+ * kept from the entries alone, and an entry is added and released exactly once in whatever order events arrive.
  */
 import { heldStates, type JobState } from '../../jobs/model/job-state.js';
 import type { Capacity, LedgerEntry } from '../scheduler.types.js';
@@ -66,7 +66,7 @@ export class Ledger {
     return this.#entries.size;
   }
 
-  /** The entry of a job, or undefined if nobody has it. */
+  /** The entry of a job, or undefined if no worker holds it. */
   get(jobId: string): Readonly<LedgerEntry> | undefined {
     return this.#entries.get(jobId);
   }
@@ -101,9 +101,9 @@ export class Ledger {
   }
 
   /**
-   * Takes back what a word with this fence ended. A grant that was made after the word stays, so words may come late, twice, or out of
-   * order. `Infinity` takes back a grant whose write failed.
-   * @returns the entry, or undefined if there was nothing to take back
+   * Releases what an event with this fence ended. A grant that was made after the event stays, so events may come late, twice, or out of
+   * order. `Infinity` releases a grant whose write failed.
+   * @returns the entry, or undefined if there was nothing to release
    */
   release(jobId: string, fence: number): Readonly<LedgerEntry> | undefined {
     const entry = this.#entries.get(jobId);
@@ -119,7 +119,7 @@ export class Ledger {
     return () => this.#onReleased.delete(listener);
   }
 
-  /** Notes how far the job is; only forward, and only for the grant that the word is about. */
+  /** Notes how far the job is; only forward, and only for the grant that the event is about. */
   advance(jobId: string, fence: number, state: JobState): void {
     const entry = this.#entries.get(jobId);
     if (entry?.fence === fence && (rank.get(state) ?? -1) > (rank.get(entry.state) ?? -1))

@@ -9,8 +9,8 @@ import { LRUCache } from 'lru-cache';
 import { isHeld, isTerminal } from '../../jobs/model/job-state.js';
 import { gpusOf } from '../../gpus/capacity/gpu-equivalents.js';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
-import type { AppliedTransition } from '../../jobs/transitions/transition.types.js';
-import type { FleetDirectory, LedgerEntry } from '../scheduler.types.js';
+import type { AppliedTransition, TransitionWriter } from '../../jobs/transitions/transition.types.js';
+import type { FleetDirectory, JobEventFeed, LedgerEntry } from '../scheduler.types.js';
 import type { SchedulerJobsRepository, HeldJobFacts } from './scheduler-jobs.repository.js';
 import { Fleet } from './fleet.js';
 import { Ledger } from './ledger.js';
@@ -34,13 +34,15 @@ export interface SchedulerCacheOptions {
   readonly workers: WorkerFeed;
   readonly classes: RequirementClasses;
   readonly jobs: Pick<SchedulerJobsRepository, 'held'>;
+  readonly feed: JobEventFeed;
+  readonly writer: Pick<TransitionWriter, 'onApplied'>;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
 /** What changed, for those who wait for it. */
 export interface CacheListener {
-  /** Events, after the ledger has taken them in. Those of former grants are told like all others. */
+  /** Events, after the ledger has taken them in. Events of former grants come like all others. */
   events(events: readonly JobEvent[]): void;
   /** Grants that came by the stream alone: this process did not make them, nor read them when it made its ledger. */
   foreignGrants(grants: readonly GrantRef[]): void;
@@ -48,6 +50,8 @@ export interface CacheListener {
   capacity(): void;
   /** Queues that changed. */
   queues(queues: readonly QueueFacts[]): void;
+  /** Events were missed or could not be taken in: what is derived from them must be read again. */
+  outdated(reason: string, err?: unknown): void;
 }
 
 const maxAhead = 200_000;
@@ -57,7 +61,7 @@ export class SchedulerCache {
   readonly fleet = new Fleet();
   readonly ledger = new Ledger();
   readonly #options: SchedulerCacheOptions;
-  readonly #listeners = new Set<CacheListener>();
+  readonly #listeners = new Set<Partial<CacheListener>>();
   /**
    * Jobs whose end this process wrote itself, with the fence, until the stream has brought it: what the stream says of them before that is
    * old. Bounded: the oldest are forgotten first, which costs a moment of counting too much.
@@ -65,33 +69,41 @@ export class SchedulerCache {
   readonly #ahead = new LRUCache<string, number>({ maxSize: maxAhead, sizeCalculation: () => 1 });
   /** Batches are taken in one after another: a batch may wait for a class to be read. */
   #order: Promise<void> = Promise.resolve();
-  #stopWorkers: (() => void) | undefined;
+  #stops: (() => void)[] = [];
 
   constructor(options: SchedulerCacheOptions) {
     this.#options = options;
   }
 
-  /** Reads queues, shares and workers; from here on it follows. */
+  /** Reads queues, shares, workers and jobs; from here on it follows. */
   async start(): Promise<void> {
+    const { feed, writer, workers } = this.#options;
+    const outdated = (reason: string, err?: unknown): void =>
+      this.#notify((listener) => listener.outdated?.(reason, err));
+    this.#stops = [
+      feed.onEvents(
+        (events) => void this.take(events).catch((err: unknown) => outdated('events were not taken in', err)),
+      ),
+      feed.onReset(() => outdated('events may have been missed')),
+      writer.onApplied((applied) => this.takeApplied(applied)),
+    ];
     await this.refresh();
-    for (const worker of this.#options.workers.live()) this.fleet.put(worker);
-    const stopWorkers = this.#options.workers.onChanged((worker) => this.#takeWorker(worker));
-    const stopReleases = this.ledger.onReleased((workerId) => this.#forget(workerId));
-    this.#stopWorkers = () => {
-      stopWorkers();
-      stopReleases();
-    };
+    for (const worker of workers.live()) this.fleet.put(worker);
+    this.#stops.push(
+      workers.onChanged((worker) => this.#takeWorker(worker)),
+      this.ledger.onReleased((workerId) => this.#forget(workerId)),
+    );
     await this.reload();
   }
 
   /** Follows no more. */
   async stop(): Promise<void> {
-    this.#stopWorkers?.();
+    for (const stop of this.#stops.splice(0)) stop();
     await this.#order;
   }
 
-  /** Tells a listener of changes; returns how to stop. */
-  onChange(listener: CacheListener): () => void {
+  /** Calls the listener on changes; returns how to stop. */
+  onChange(listener: Partial<CacheListener>): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -105,8 +117,8 @@ export class SchedulerCache {
     // Workers of a queue that was not known when they came.
     if (changed.length > 0)
       for (const worker of workers.live()) if (!this.fleet.worker(worker.id)) this.fleet.put(worker);
-    if (changed.length > 0) this.#notify((listener) => listener.queues(changed));
-    if (changed.length > 0 || sharesChanged) this.#notify((listener) => listener.capacity());
+    if (changed.length > 0) this.#notify((listener) => listener.queues?.(changed));
+    if (changed.length > 0 || sharesChanged) this.#notify((listener) => listener.capacity?.());
   }
 
   /** Takes in a live worker that speaks here before its queue was heard of by the stream. */
@@ -114,7 +126,7 @@ export class SchedulerCache {
     if (!this.fleet.worker(id) && !this.fleet.queue(queueId)) await this.#reread();
   }
 
-  /** Makes the ledger anew from the store. Grants that are being written meanwhile stay. */
+  /** Builds the ledger again from the store. Grants that are being written meanwhile stay. */
   reload(): Promise<void> {
     return this.#inOrder(() => this.#reload());
   }
@@ -125,14 +137,14 @@ export class SchedulerCache {
       await this.#options.classes.load(
         events.filter(({ last }) => isHeld(last.to)).map(({ last }) => last.classId),
       );
-      // Queues come by another way than grants: the stream tells only that there is one.
+      // Queues come by another way than grants: the stream says only that there is one.
       if (events.some((event) => this.#isOfUnknownQueue(event))) await this.#reread();
       let released = false;
       const foreign: GrantRef[] = [];
       for (const event of events) released = this.#takeEvent(event, foreign) || released;
-      this.#notify((listener) => listener.events(events));
-      if (foreign.length > 0) this.#notify((listener) => listener.foreignGrants(foreign));
-      if (released) this.#notify((listener) => listener.capacity());
+      this.#notify((listener) => listener.events?.(events));
+      if (foreign.length > 0) this.#notify((listener) => listener.foreignGrants?.(foreign));
+      if (released) this.#notify((listener) => listener.capacity?.());
     });
   }
 
@@ -150,7 +162,7 @@ export class SchedulerCache {
         released = entry !== undefined || released;
       }
     }
-    if (released) this.#notify((listener) => listener.capacity());
+    if (released) this.#notify((listener) => listener.capacity?.());
   }
 
   /** Runs after all batches before it, also after one that failed. */
@@ -208,7 +220,7 @@ export class SchedulerCache {
     };
   }
 
-  /** What a grant is charged as; where its devices are not told, by what it asks for. */
+  /** What a grant is charged as; where its devices are not known, by what it asks for. */
   #gpusOf({ gpu }: StoredRequirements, ids: readonly string[] | undefined, workerId: string): number {
     if (gpu === undefined || (ids === undefined && gpu.optional)) return 0;
     const devices = this.fleet.worker(workerId)?.facts.devices ?? [];
@@ -273,7 +285,7 @@ export class SchedulerCache {
   #takeWorker(worker: WorkerFacts): void {
     if (worker.state === 'READY' || worker.state === 'DRAINING') this.fleet.put(worker);
     else this.fleet.remove(worker.id, this.ledger.jobsOf(worker.id).size > 0);
-    this.#notify((listener) => listener.capacity());
+    this.#notify((listener) => listener.capacity?.());
   }
 
   /** A worker that has ended holds its devices until its last job is taken back. */
@@ -282,7 +294,7 @@ export class SchedulerCache {
       this.fleet.sharedDevices.forget(workerId);
   }
 
-  #notify(call: (listener: CacheListener) => void): void {
+  #notify(call: (listener: Partial<CacheListener>) => void): void {
     for (const listener of this.#listeners) call(listener);
   }
 }

@@ -1,12 +1,12 @@
 /**
- * Workers of one host that tell of the same devices: two pilots that each see all GPUs, or one that took over from another whose jobs have not
+ * Workers of one host that report the same devices: two pilots that each see all GPUs, or one that took over from another whose jobs have not
  * been taken back yet. What one of them gives of a device the others do not have.
  */
 import { wholeDevice } from '../../gpus/capacity/device-capacity.js';
 import type { DeviceBooking, Ledger } from './ledger.js';
 import type { WorkerFacts } from '../worker-facts.types.js';
 
-/** Ids that NVIDIA and AMD give to a device and to its parts, that Intel's tools make, and places on the bus where a device has none. */
+/** Ids that NVIDIA and AMD give to a device and to its parts, that Intel's tools make, and addresses on the bus where a device has none. */
 const forms = [
   /^(GPU|MIG)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i,
   /^MIG-GPU-[0-9a-f-]{36}\/\d+\/\d+$/i,
@@ -36,7 +36,7 @@ export class SharedDevices {
   /** Of those that have any. */
   readonly #sharing = new Map<string, Set<string>>();
 
-  /** The workers that tell of devices that this one tells of, too. */
+  /** The workers that report devices that this one reports, too. */
   of(workerId: string): ReadonlySet<string> {
     return this.#sharing.size === 0 ? noWorkers : (this.#sharing.get(workerId) ?? noWorkers);
   }

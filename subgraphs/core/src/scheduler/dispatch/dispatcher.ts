@@ -1,5 +1,5 @@
 /**
- * The leader at work: keeps the windows from events and refills, lets workers that ask wait for what fits, runs passes of the matcher and has
+ * The leader at work: keeps the windows from events and refills, lets pending acquires wait for what fits, runs passes of the matcher and has
  * the grants written. It lives for one term of leadership; the next term makes a new one.
  */
 import { DomainError } from '@rhizome/errors';
@@ -30,7 +30,7 @@ export interface DispatcherOptions {
   readonly history: GrantHistory;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Told which jobs' owners are over their limit. */
+  /** Called with the jobs whose owners are over their limit. */
   readonly onThrottled: (
     jobs: readonly { readonly jobId: string; readonly share: string; readonly owner: string }[],
   ) => void;
@@ -41,7 +41,7 @@ export interface DispatcherOptions {
 /** The most a pass gives before it looks at those who wait again: the event loop goes on in between. */
 const maxRounds = 4;
 const shortPassMs = 5;
-/** How often it is looked whether jobs that were kept back for other hosts may go to those who wait. */
+/** How often deferred jobs are offered again to the calls that wait. */
 const deferralMs = 250;
 /** Windows read for one question. */
 const maxLearnt = 32;
@@ -60,7 +60,7 @@ export class Dispatcher {
   #lastPassMs = 0;
   #isWarm = false;
   #isClosed = false;
-  /** Set while jobs are kept back for hosts that are about to ask. */
+  /** Set while jobs are deferred for recently idle hosts. */
   #deferralTimer: NodeJS.Timeout | undefined;
 
   constructor(options: DispatcherOptions) {
@@ -125,7 +125,7 @@ export class Dispatcher {
         if (last.from === 'ACTIVATED') this.windows.find(last.share, last.classId)?.remove(jobId);
         continue;
       }
-      // A grant that is newer than the word: the job is not ready any more.
+      // A grant that is newer than the event: the job is not ready any more.
       const entry = ledger.get(jobId);
       if (entry && entry.fence > last.fence) continue;
       this.windows
@@ -148,7 +148,7 @@ export class Dispatcher {
     if (cls) this.#demand.note(cls, count);
   }
 
-  /** Begins anew from the store: events may have gone by unseen. */
+  /** Reads all from the store again: events may have been missed. */
   async restart(): Promise<void> {
     this.#isWarm = false;
     this.windows.clear();
@@ -171,7 +171,7 @@ export class Dispatcher {
     else setImmediate(() => void this.#passes());
   }
 
-  /** Reads windows of a share of which nothing is known yet, so that places in it can be told; a bounded number at a time. */
+  /** Reads windows of a share of which nothing is known yet, so that positions in it can be given; a bounded number at a time. */
   async learn(share: string): Promise<void> {
     const unknown = [...this.windows.of(share)].filter((window) => window.size === 0 && !window.isComplete);
     await this.#refills.run(unknown.slice(0, maxLearnt));
@@ -263,7 +263,7 @@ export class Dispatcher {
     return given;
   }
 
-  /** What was kept back may go to others now. */
+  /** Deferred jobs may go to others now. */
   #lookAt(): void {
     this.#deferralTimer = undefined;
     this.wake();

@@ -1,18 +1,18 @@
-/** Workers that wait for work, in the order they came. */
+/** Calls of `acquireJobs` that wait for work, in the order in which they came. */
 import type { AcquireRequest, Grant } from '../scheduler.types.js';
 
 /** One call of `acquireJobs` that has not been answered. */
 export interface PendingAcquire {
   readonly request: AcquireRequest;
-  /** Whether it is content to wait when there is nothing at once. */
+  /** Whether it waits when there is nothing at once. */
   readonly waits: boolean;
   readonly answer: (grants: readonly Grant[]) => void;
   readonly refuse: (error: unknown) => void;
-  /** Whether its time is over, or nobody waits for its answer any more. */
+  /** Whether its time is over, or its caller has gone. */
   readonly isOver: () => boolean;
 }
 
-/** How long a call may wait, and when nobody waits for its answer any more. */
+/** How long a call may wait, and the signal that its caller has gone. */
 export interface AcquireTimeout {
   readonly waitMs: number;
   readonly signal?: AbortSignal | undefined;
@@ -22,18 +22,18 @@ export interface AcquireTimeout {
 export class PendingAcquires {
   readonly #calls = new Set<PendingAcquire>();
 
-  /** How many wait. */
+  /** Number of calls that wait. */
   get size(): number {
     return this.#calls.size;
   }
 
-  /** All that wait, the first first. */
+  /** All calls that wait, the oldest first. */
   all(): readonly PendingAcquire[] {
     return [...this.#calls];
   }
 
   /**
-   * Lets a call wait: it is answered by whoever calls `answer` or `refuse` of its waiter, or with nothing when its time is over.
+   * Adds a call. It ends by `answer` or `refuse` of its {@link PendingAcquire}, or with nothing when its time is over.
    * @param onAdmitted called once it waits
    */
   admit(
@@ -49,7 +49,7 @@ export class PendingAcquires {
         signal?.removeEventListener('abort', giveUp);
         this.#calls.delete(pending);
       };
-      // While grants are being written it is not in the room: it gets those, or leaves when they came to nothing.
+      // While grants are being written it is not in the set: it gets the grants, or leaves when they came to nothing.
       const giveUp = (): void => {
         isOver = true;
         if (this.#calls.has(pending)) pending.answer([]);
@@ -79,12 +79,12 @@ export class PendingAcquires {
     return this.#calls.has(pending);
   }
 
-  /** Takes a waiter out while its grants are being written; it must be answered, refused or put back. */
+  /** Takes a call out while its grants are being written; it must be answered, refused or requeued. */
   take(pending: PendingAcquire): void {
     this.#calls.delete(pending);
   }
 
-  /** Puts a waiter back: its grants came to nothing. */
+  /** Requeues a call: its grants came to nothing. */
   requeue(pending: PendingAcquire): void {
     this.#calls.add(pending);
   }

@@ -5,7 +5,7 @@ import type { Clock, Ids } from '@rhizome/clock';
 import { isHeld, isTerminal } from '../../jobs/model/job-state.js';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import type { TransitionWriter } from '../../jobs/transitions/transition.types.js';
-import type { AcquireRequest, Grant, JobEventFeed } from '../scheduler.types.js';
+import type { AcquireRequest, Grant } from '../scheduler.types.js';
 import type { SchedulerJobsRepository } from '../cache/scheduler-jobs.repository.js';
 import type { SchedulerCache } from '../cache/scheduler-cache.js';
 import { Dispatcher } from './dispatcher.js';
@@ -33,7 +33,6 @@ export interface SchedulerOptions {
   readonly leadership: BrokerLeadership;
   readonly writer: TransitionWriter;
   readonly requeueGrants: RequeueGrants;
-  readonly feed: JobEventFeed;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;
@@ -68,7 +67,7 @@ interface Term {
 /** Facts of the fleet for a class hold for so long. */
 const factsKeptMs = 250;
 const maxFactsKept = 256;
-/** How often requirement classes that nobody needs are looked for. */
+/** How often unused requirement classes are dropped. */
 const pruneMs = 10_000;
 
 /** See the head of this file. */
@@ -81,7 +80,7 @@ export class SchedulerService {
   #timer: NodeJS.Timeout | undefined;
   #ticking: Promise<void> = Promise.resolve();
   #prunedAt = Number.NEGATIVE_INFINITY;
-  /** Reasons to read jobs anew that have not been met yet. */
+  /** Reasons to read jobs again that are still open. */
   #rereadsDue = 0;
   #isRereading = false;
   /** What was granted as far as this process saw it, also while others led. */
@@ -110,20 +109,14 @@ export class SchedulerService {
 
   /** Begins to follow events, and to lead whenever this process holds the lease. */
   async start(): Promise<void> {
-    const { cache, feed, writer, leadership, tickMs = 1000 } = this.#options;
+    const { cache, leadership, tickMs = 1000 } = this.#options;
     this.#stops = [
       cache.onChange({
         events: (events) => this.#takeEvents(events),
         capacity: () => this.#term?.dispatcher.wake(),
         foreignGrants: (grants) => this.#revokeLateGrants(grants),
-        queues: () => undefined,
+        outdated: (reason, err) => void this.#rereadJobs(reason, err),
       }),
-      feed.onEvents(
-        (events) =>
-          void cache.take(events).catch((err: unknown) => this.#rereadJobs('events were not taken in', err)),
-      ),
-      feed.onReset(() => void this.#rereadJobs('events may have gone by unseen')),
-      writer.onApplied((applied) => cache.takeApplied(applied)),
     ];
     await cache.start();
     this.#stops.push(
@@ -262,8 +255,8 @@ export class SchedulerService {
   }
 
   /**
-   * A grant of a former leader that reached the store after this term began: its worker was never told, and what it took may have been given
-   * to another meanwhile. It is taken back; an old word about a grant that has gone on since is refused by its fence.
+   * A grant of a former leader that reached the store after this term began: its worker never learned of it, and what it took may have been given
+   * to another meanwhile. It is revoked; an old report about a grant that has gone on since is refused by its fence.
    */
   #revokeLateGrants(grants: readonly GrantRef[]): void {
     const { firstFence } = this.#term ?? {};
@@ -330,7 +323,7 @@ export class SchedulerService {
     classes.prune(inUse, now);
   }
 
-  /** The place of a job that is ready, as far as this process knows it. */
+  /** The position of a job that is ready, if this process knows it. */
   async #place(job: WaitingJob): Promise<PositionInShare> {
     const { dispatcher } = this.#term ?? {};
     await dispatcher?.learn(job.share);

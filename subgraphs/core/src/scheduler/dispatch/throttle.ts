@@ -54,7 +54,7 @@ export class Throttle {
       .catch((err: unknown) => log.warn({ err }, "jobs over their owner's limit could not be throttled"));
   }
 
-  /** Lets jobs back in whose owners have room; looks at a page of each share, and goes on behind it the next time. */
+  /** Lets jobs back in whose owners are below their limit; looks at a page of each share, and goes on behind it the next time. */
   async step(): Promise<void> {
     for (const share of [...this.#shares.keys()]) {
       await this.#stepShare(share).catch((err: unknown) =>
@@ -91,7 +91,7 @@ export class Throttle {
     await writer.apply(requests);
   }
 
-  /** Cores that the owner may still take, less what of its jobs is ready already: nobody is let in twice for the same room. */
+  /** Cores that the owner may still take, less what of its jobs is ready already: no two jobs are let in for the same cores. */
   #freeCoresOf(share: string, owner: string): number {
     const { cache, windows, classes } = this.#options;
     const limit = cache.fleet.share(share).ownerLimitCores;

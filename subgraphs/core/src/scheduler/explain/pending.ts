@@ -130,7 +130,7 @@ function deferralReason({ share }: WaitingJob, cls: RequirementClass, world: Pen
   const { fleet } = world;
   if (cls.requirements.gpu !== undefined || fleet.recentlyIdle.size === 0) return '';
   if (![...fleet.shapes()].some((shape) => shape.hasDevices && shape.mayFit(cls))) return '';
-  const { hosts } = new ReservedForCpuHosts(world).keep(cls, experimentOf(share), Infinity);
+  const { hosts } = new ReservedForCpuHosts(world).reserve(cls, experimentOf(share), Infinity);
   if (hosts === 0) return '';
   const who = `${plural(hosts, 'host')} without GPUs ${hosts === 1 ? 'has room and is' : 'have room and are'} about to ask`;
   return ` ${who}: for ${idleWindowMs / 1000} s at most hosts with GPUs leave it to them.`;

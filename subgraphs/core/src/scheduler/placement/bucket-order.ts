@@ -1,14 +1,14 @@
-/** Buckets of one place in the order in which they are filled: by free devices, then by free cores, the least first. */
+/** Buckets of one candidate group in the order in which they are filled: by free devices, then by free cores, the least first. */
 import { wholeDevicesOf } from './capacity-rules.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { Bucket } from './placement.types.js';
 
-/** See the head of this file. Holds the buckets that have somebody in them. */
+/** See the head of this file. Holds the buckets that have candidates. */
 export class BucketOrder {
   /** By free devices; each sorted by cores. */
   readonly #levels: Bucket[][] = [];
 
-  /** Takes in a bucket that somebody came into. */
+  /** Adds a bucket that has got a candidate. */
   add(bucket: Bucket): void {
     const level = (this.#levels[bucket.wholeFree] ??= []);
     level.splice(firstWithCores(level, bucket.capacity.cores), 0, bucket);

@@ -1,23 +1,23 @@
-/** A place of a board: workers of one shape that ask, by what they have room for. */
+/** Candidates of one shape, by their free capacity. */
 import { deviceCapacityKey } from '../../gpus/capacity/device-capacity.js';
 import { capacityHash } from './capacity-rules.js';
 import type { Candidate, Bucket } from './placement.types.js';
 import type { BucketOrder } from './bucket-order.js';
 import type { Shape } from '../cache/fleet.types.js';
 
-/** Workers of one shape whose callers may take the same. */
+/** Candidates of one shape that may take jobs of the same experiments. */
 export interface CandidateGroup {
   readonly shape: Shape;
   readonly experiments: readonly string[] | undefined;
   readonly queue: { left: number };
-  /** Every bucket each time that somebody comes into it. */
+  /** The bucket of each candidate, in the order in which candidates were added. */
   readonly log: Bucket[];
-  /** By {@link capacityHash}: those of one number are told apart by comparing them. */
+  /** By {@link capacityHash}: buckets with one hash are compared in full. */
   readonly buckets: Map<number, Bucket[]>;
   readonly order: BucketOrder;
 }
 
-/** The bucket of the place that the worker belongs in. */
+/** The bucket of the group that the candidate belongs in. */
 export function bucketOf(
   { buckets }: CandidateGroup,
   { capacity, leftCpuOnly }: Candidate,

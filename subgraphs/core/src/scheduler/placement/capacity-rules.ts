@@ -1,4 +1,4 @@
-/** What is asked of rooms and buckets on the board. Pure. */
+/** Rules of free capacities and buckets in a placement round. Pure. */
 import { type DeviceFit, rankTogether } from '../../gpus/verdict/device-fit.js';
 import { chooseDevices } from '../../gpus/capacity/device-choice.js';
 import { deviceCapacityKey, wholeDevice } from '../../gpus/capacity/device-capacity.js';
@@ -6,7 +6,7 @@ import type { Candidate, FreeCapacity, Bucket } from './placement.types.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 
-/** Who came last; where times differ, who has the least that is enough. */
+/** The candidate that came last; where remaining times differ, the one with the shortest that is enough. */
 export function pickCandidate(
   { candidates, hasDeadlines }: Bucket,
   cls: RequirementClass,
@@ -25,7 +25,7 @@ export function pickCandidate(
   return best;
 }
 
-/** Whether the class may take one worker of a shape and refuse another with equal room. */
+/** Whether the class may accept one worker of a shape and refuse another with equal capacity. */
 export function hasPerHostSelector({ selector }: RequirementClass): boolean {
   return selector !== undefined && selector.scope !== 'SHAPE';
 }
@@ -62,7 +62,7 @@ export function hasCapacity(
   return cores <= capacity.cores && memoryMiB <= capacity.memoryMiB && diskMiB <= capacity.diskMiB;
 }
 
-/** Less than this is room for nothing that is asked for. */
+/** Free capacity below this fits no class of the pass. */
 export interface MinimumDemand {
   readonly cores: number;
   readonly memoryMiB: number;
@@ -71,7 +71,7 @@ export interface MinimumDemand {
   readonly wholeFree: number;
 }
 
-/** The least that any of the classes asks for, each amount by itself. */
+/** The least that any of the classes asks for, for each amount separately. */
 export function minimumDemand(classes: readonly RequirementClass[]): MinimumDemand {
   let [cores, memoryMiB, diskMiB, free] = [Infinity, Infinity, Infinity, Infinity];
   for (const { requirements } of classes) {
@@ -88,7 +88,7 @@ export function wholeDevicesOf(gpu: StoredGpuRequirement | undefined): number {
   return gpu === undefined || gpu.optional || gpu.share !== undefined ? 0 : gpu.count;
 }
 
-/** Whether there may be room for something. */
+/** Whether any class of the pass may fit. */
 export function meetsMinimum(
   capacity: FreeCapacity,
   { cores, memoryMiB, diskMiB, wholeFree: free }: MinimumDemand,
@@ -97,7 +97,7 @@ export function meetsMinimum(
   return free === 0 || wholeFree(capacity) >= free;
 }
 
-/** The room without what a job of the class takes beside devices. */
+/** The capacity that a job of the class leaves, devices apart. */
 export function remainingCapacity(
   capacity: FreeCapacity,
   { requirements: { cores, memoryMiB, diskMiB } }: RequirementClass,
@@ -117,12 +117,12 @@ export function wholeFree({ devices }: FreeCapacity): number {
   return free;
 }
 
-/** A text that is equal for rooms that can stand for one another. */
+/** A text that is equal for interchangeable capacities. */
 export function capacityKey({ cores, memoryMiB, diskMiB, devices }: FreeCapacity): string {
   return `${cores} ${memoryMiB} ${diskMiB} ${deviceCapacityKey(devices)}`;
 }
 
-/** A number that rooms with the same amounts have in common, and others seldom. */
+/** A hash of the amounts. */
 export function capacityHash({ cores, memoryMiB, diskMiB }: FreeCapacity): number {
   return (
     (Math.imul(cores, 73_856_093) ^ Math.imul(memoryMiB, 19_349_663) ^ Math.imul(diskMiB, 83_492_791)) | 0

@@ -1,4 +1,4 @@
-/** Whether a worker has room for a job now, by what the ledger says is taken. Pure. */
+/** Whether a job fits on a worker now, by what the ledger has booked. Pure. */
 import type { DeviceFit } from '../../gpus/verdict/device-fit.js';
 import { chooseDevices } from '../../gpus/capacity/device-choice.js';
 import { deviceCapacity } from '../../gpus/capacity/device-capacity.js';

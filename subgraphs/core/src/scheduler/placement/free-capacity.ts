@@ -1,4 +1,4 @@
-/** What a worker that asks has room for: what it says, but never more than the ledger leaves of what it has. */
+/** The free capacity of a candidate: what its request says, but never more than the ledger leaves of its hardware. */
 import { deviceCapacity, type DeviceCapacity } from '../../gpus/capacity/device-capacity.js';
 import { meetsMinimum, type MinimumDemand } from './capacity-rules.js';
 import type { FreeCapacity } from './placement.types.js';
@@ -16,7 +16,7 @@ const noDevices: DeviceCapacity = {
 
 /**
  * See the head of this file.
- * @param least what it has room for if it matters: of most that ask it is seen at once that they are full
+ * @param least the demand below which a candidate does not matter: most full workers are recognised at once
  * @returns undefined where it does not matter
  */
 export function freeCapacity(
@@ -36,7 +36,7 @@ export function freeCapacity(
   return meetsMinimum(capacity, least) ? capacity : undefined;
 }
 
-/** Whether nothing is given away of so many of the devices. Bookings of a device that is reported no more do not count. */
+/** Whether at least `wanted` devices have no booking. Bookings of a device that is no longer reported do not count. */
 function hasUntouched(
   ids: readonly string[],
   bookings: ReadonlyMap<string, unknown> | undefined,
@@ -49,7 +49,7 @@ function hasUntouched(
   return found >= wanted;
 }
 
-/** Beyond so many a set is quicker than looking through them. */
+/** Above this number a set is faster than a scan. */
 const fewDevices = 16;
 
 function devicesOf(

@@ -1,5 +1,5 @@
 /**
- * One pass of the matcher: which ready jobs go to which of the workers that ask. Pure but for the windows and the ledger it is handed, which
+ * One pass of the matcher: which ready jobs go to which candidates. Pure except for the windows and the ledger that it is given, which
  * it changes as it decides; it reads no clock. Shares are served by their order, inside a share priority goes before age across all classes,
  * and a class that does not fit a worker is set aside for it, whatever number of jobs it has.
  */
@@ -28,12 +28,12 @@ import {
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
 
-/** A worker that asks, with what it may get at most in this pass. */
+/** A worker with a pending acquire, and the most that it may get in this pass. */
 export interface CandidateRequest {
   readonly worker: FleetWorker;
   readonly request: AcquireRequest;
   readonly limit: number;
-  /** Of them, jobs without GPUs: they are spread over all who ask; left out: as many. */
+  /** Of them, jobs without GPUs: they are spread over all candidates; left out: the same limit. */
   readonly cpuOnlyLimit?: number;
 }
 
@@ -49,7 +49,7 @@ export interface PassResult {
   readonly picks: readonly (readonly PendingGrant[])[];
   /** Jobs whose owners are over their limit; they have left their windows. */
   readonly throttled: readonly { readonly jobId: string; readonly share: string; readonly owner: string }[];
-  /** Whether jobs without GPUs were left to hosts without GPUs that are about to ask. */
+  /** Whether jobs without GPUs were deferred for recently idle hosts without GPUs. */
   readonly hasDeferred: boolean;
 }
 
@@ -58,7 +58,7 @@ export interface MatcherState {
   readonly fleet: Fleet;
   readonly windows: ReadyWindows;
   readonly ledger: Ledger;
-  /** What places are priced by; left out: they are not. */
+  /** What capacities are priced by; left out: nothing is priced. */
   readonly demand?: GpuDemand;
   /** A class that is ready for matching, or undefined while it is not loaded. */
   classOf(classId: string): RequirementClass | undefined;
@@ -88,7 +88,7 @@ export function matchPass(
 
 const noOutputs: readonly string[] = [];
 
-/** One pass: job by job in the order of shares, each to the best place that there is for it. */
+/** One pass: job by job in the order of shares, each to its best placement. */
 class Pass {
   readonly #state: MatcherState;
   readonly #requests: readonly CandidateRequest[];
@@ -96,7 +96,7 @@ class Pass {
   readonly #round: PlacementRound;
   readonly #picks: PendingGrant[][];
   readonly #throttled: { jobId: string; share: string; owner: string }[] = [];
-  /** Made when a job without GPUs first finds no better place than a host with GPUs. */
+  /** Made when a job without GPUs first finds no better placement than a host with GPUs. */
   #reserved: ReservedForCpuHosts | undefined;
   /** Jobs of a class and experiment that may still go to hosts with GPUs. */
   readonly #surplus = new Map<RequirementClass, Map<string, number>>();
@@ -142,12 +142,12 @@ class Pass {
     return classes;
   }
 
-  /** The classes by which places are priced. */
+  /** The classes by which capacities are priced. */
   #priced(): readonly RequirementClass[] {
     return this.#state.demand?.classes().map(({ cls }) => cls) ?? [];
   }
 
-  /** @param least what a worker has room for if it matters in this pass */
+  /** @param least the demand below which a worker does not matter in this pass */
   #admit(least: MinimumDemand): void {
     const { ledger } = this.#state;
     this.#requests.forEach((asked, index) => {
@@ -190,7 +190,7 @@ class Pass {
     return this.#shares.pop()?.share;
   }
 
-  /** Places the first job of the share that somebody has room for. @returns false when the share has none */
+  /** Places the first job of the share that fits on a candidate. @returns false when the share has none */
   #takeFrom(share: ShareView): boolean {
     for (;;) {
       const queued = share.heap.pop();
@@ -202,14 +202,14 @@ class Pass {
         continue;
       }
       const { cls } = queued;
-      // What finds no room now finds none later in this pass: room and quota only shrink.
+      // What does not fit now does not fit later in this pass: capacity and quota only shrink.
       if (this.#round.isExhausted(cls, share.experiment) || !this.#mayTake(share.path, cls)) continue;
       const placement = this.#find(cls, share);
       if (!placement) continue;
       queued.window.shift();
       const next = queued.window.head;
       if (next) share.heap.push({ ...queued, head: next });
-      // In somebody's hands: it was ready by an old word only. When it comes back, its event puts it in again.
+      // It is granted already: it was ready by an old event only. When it comes back, its event puts it in again.
       if (this.#state.ledger.get(job.id)) continue;
       if (this.#isOwnerOver(share.path, job, cls)) {
         this.#throttled.push({ jobId: job.id, share: share.path, owner: job.owner });
@@ -220,7 +220,7 @@ class Pass {
     }
   }
 
-  /** The best place for a job of the class of which the share may have the GPUs. */
+  /** The best placement for a job of the class of which the share may have the GPUs. */
   #find(cls: RequirementClass, { path, experiment }: ShareView): Placement | undefined {
     const { gpu } = cls.requirements;
     const find = (one: RequirementClass): Placement | undefined =>
@@ -236,7 +236,7 @@ class Pass {
     return mayTakeGpus(fleet.share(path), ledger.shareUse(path), fleet.totals, gpus);
   }
 
-  /** Whether a job without GPUs is one of those for which the hosts without GPUs that are about to ask have no room. */
+  /** Whether a job without GPUs does not fit on the recently idle hosts, because they are reserved for jobs before it. */
   #isSurplus(cls: RequirementClass, experiment: string): boolean {
     let ofClass = this.#surplus.get(cls);
     if (!ofClass) this.#surplus.set(cls, (ofClass = new Map()));
@@ -244,7 +244,7 @@ class Pass {
     if (left === undefined) {
       this.#reserved ??= this.#reservedHosts();
       const ready = this.#reserved.isEmpty ? Infinity : this.#readyOf(cls, experiment);
-      left = ready - this.#reserved.keep(cls, experiment, ready).jobs;
+      left = ready - this.#reserved.reserve(cls, experiment, ready).jobs;
     }
     ofClass.set(experiment, left - 1);
     if (left < 1) this.#hasDeferred = true;
@@ -312,7 +312,7 @@ class Pass {
     this.#picks[index]?.push({ entry, cls });
   }
 
-  /** What a job has of a device nobody else on the host gives away. */
+  /** A device that a job has is withheld from the other workers of the host. */
   #withhold(
     { workerId, deviceIds, requirements: { gpu } }: LedgerEntry,
     { candidate, positions }: Placement,
@@ -328,7 +328,7 @@ class Pass {
   }
 }
 
-/** What the devices of a place are charged as. */
+/** What the devices of a placement are charged as. */
 function chargeOf(gpu: StoredGpuRequirement | undefined, { candidate, positions }: Placement): number {
   const { facts } = candidate.worker.devices.shape;
   return gpusOf(

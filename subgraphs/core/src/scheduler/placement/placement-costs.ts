@@ -1,4 +1,4 @@
-/** What a job of a class costs in each bucket of a board: first by its devices, then by what it takes from others. */
+/** What a job of a class costs in each bucket of a placement round: first by its devices, then by what it takes from other classes. */
 import { deviceChoices } from '../../gpus/capacity/device-choice.js';
 import { type DeviceFit, rankTogether } from '../../gpus/verdict/device-fit.js';
 import { withoutDevices } from '../../gpus/capacity/device-capacity.js';
@@ -10,11 +10,11 @@ import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 import type { Shape } from '../cache/fleet.types.js';
 
-/** A bucket with room for the next job of a class. */
+/** A bucket in which the next job of a class fits, with its cost. */
 export interface ScoredBucket {
   readonly group: CandidateGroup;
   readonly bucket: Bucket;
-  /** Positions of the devices, as the bucket's room has them; left out: they are chosen for who gets the job. */
+  /** Positions of the devices in the bucket's capacity; left out: they are chosen for the candidate that gets the job. */
   readonly positions?: readonly number[];
   readonly cost: number;
 }
@@ -31,7 +31,7 @@ export class PlacementCosts {
     this.#prices = prices;
   }
 
-  /** What the bucket costs a job of the class, or undefined where there is no room. */
+  /** What the bucket costs a job of the class, or undefined where it does not fit. */
   judge(
     cls: RequirementClass,
     {
@@ -55,7 +55,7 @@ export class PlacementCosts {
     return { group, bucket, positions: [], cost: tier * tierWeight + cost };
   }
 
-  /** The best devices of the bucket's room. */
+  /** The best devices of the bucket's capacity. */
   #best(
     cls: RequirementClass,
     gpu: StoredGpuRequirement,
@@ -87,7 +87,7 @@ export class PlacementCosts {
   }
 }
 
-/** What any bucket of the place costs a job of the class at least. */
+/** The least that any bucket of the group costs a job of the class. */
 export function leastCost(
   { requirements: { gpu } }: RequirementClass,
   shape: Shape,

@@ -1,4 +1,4 @@
-/** What placing costs on a board, by the prices of the moment, within a bounded amount of work. */
+/** What a placement costs, by the prices of the moment, within a bounded amount of work. */
 import type { DeviceFit } from '../../gpus/verdict/device-fit.js';
 import { capacityKey, simpleCost } from './capacity-rules.js';
 import type { FreeCapacity, Bucket } from './placement.types.js';
@@ -6,7 +6,7 @@ import { type GpuDemand, type HostKind, Prices } from '../cache/gpu-demand.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { Shape } from '../cache/fleet.types.js';
 
-/** What places are priced by. */
+/** What capacities are priced by. */
 export interface Pricing {
   readonly demand: GpuDemand;
   /** The kinds of hosts of the whole fleet. */
@@ -19,14 +19,14 @@ export interface ShapedBucket {
   readonly bucket: Bucket;
 }
 
-/** Prices are reckoned for so many numbers in one pass at most; what comes after goes by the simple order. */
+/** Numbers that prices may cost in one pass; later placements use the simple order. */
 const maxPriced = 1_500_000;
-/** Beyond so many different rooms prices would take longer than the pass. */
+/** With more different capacities prices would take longer than the pass. */
 const maxPricedBuckets = 4096;
 const priceScale = 1e8;
-/** Of places that cost the same the one with the least free is taken, so that whole hosts stay whole. */
+/** Of equal prices the one with the least free capacity wins, so that whole hosts stay whole. */
 const tieWeight = 1e-3;
-/** Slots take so much longer than a price, a number each. */
+/** Work for slots, relative to the work for a price. */
 const slotsWork = 4;
 
 /** See the head of this file. What was decided by prices stays when they end; what comes then goes by the simple order. */
@@ -41,12 +41,12 @@ export class PlacementPrices {
     this.#pricing = pricing;
   }
 
-  /** Whether places are priced at this moment. */
+  /** Whether there are prices at this moment. */
   get areKnown(): boolean {
     return this.#prices !== undefined;
   }
 
-  /** Makes prices by the room that all buckets with devices have, where there is a choice among them. */
+  /** Makes prices from the capacity of all buckets with devices, where there is a choice among them. */
   begin(buckets: readonly ShapedBucket[]): void {
     const { demand, hosts } = this.#pricing ?? {};
     if (!demand || !hosts || demand.classes().length === 0) return;
@@ -65,8 +65,8 @@ export class PlacementPrices {
   }
 
   /**
-   * What is lost where somebody in the bucket goes on with less room, or undefined where nothing is priced.
-   * @param after the room that is left; made only if it is needed
+   * What is lost if a candidate of the bucket goes on with less capacity, or undefined where nothing is priced.
+   * @param after the capacity that is left; computed only if it is needed
    */
   price(at: ShapedBucket, after: () => FreeCapacity): number | undefined {
     const prices = this.#prices;

@@ -1,7 +1,7 @@
 /**
- * The board of a pass: those who ask, in buckets of equal room, and the best place on it for a job of a class. Where there are prices a class
- * looks at each bucket once and keeps those with room by their cost; where there are none, or they would take too long, buckets are gone
- * through in one order that is the same for all classes: the least free first, so that whole hosts stay whole.
+ * The candidates of a pass, in buckets of equal free capacity, and the best placement for a job of a class. With prices, a class looks at
+ * each bucket once and keeps the ones that fit by their cost. Without prices, or where they would take too long, buckets are visited in one
+ * order that is the same for all classes: the least free capacity first, so that whole hosts stay whole.
  */
 import { chooseDevices } from '../../gpus/capacity/device-choice.js';
 import type { DeviceFit } from '../../gpus/verdict/device-fit.js';
@@ -23,28 +23,28 @@ import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 import type { FleetWorker, Shape } from '../cache/fleet.types.js';
 
-/** A worker that asks, and where it stands. */
+/** A candidate with its group. */
 interface GroupedCandidate {
   readonly candidate: Candidate;
   readonly group: CandidateGroup;
 }
 
-/** Where a class may go, how far it has looked there, and what it found. */
+/** The groups that a class may use, how far it has searched them, and what it found. */
 interface ClassSearch {
   readonly cls: RequirementClass;
   readonly groups: {
     readonly group: CandidateGroup;
     readonly fit: DeviceFit | undefined;
-    /** What a bucket of the place costs at least. */
+    /** The least that a bucket of the group costs. */
     readonly least: number;
-    /** The same by what is left of its room. */
+    /** The same, by the capacity that is left. */
     now: number;
     at: number;
   }[];
   readonly found: Heap<ScoredBucket>;
 }
 
-/** Where a job would go. */
+/** A possible placement of a job. */
 interface ScoredPlacement {
   readonly placement: Placement;
   readonly cost: number;
@@ -61,16 +61,16 @@ export class PlacementRound {
   readonly #prices: PlacementPrices;
   readonly #costs: PlacementCosts;
   #openCandidates = 0;
-  /** Whether a class was looked for that tells workers of one shape apart. */
+  /** Whether a class with a per-host selector was placed in this round. */
   #hasPerHostSelectors = false;
 
-  /** @param pricing left out: places are not priced */
+  /** @param pricing left out: nothing is priced */
   constructor(pricing?: Pricing) {
     this.#prices = new PlacementPrices(pricing);
     this.#costs = new PlacementCosts(this.#prices);
   }
 
-  /** Takes in a worker that asks; of two questions of one worker the later holds. @param queueLeft jobs that its queue may still run */
+  /** Adds a candidate; of two requests of one worker the later one holds. @param queueLeft jobs that its queue may still run */
   admit(candidate: Candidate, queueLeft: number): void {
     const { shape } = candidate.worker;
     const { experiments } = candidate.request;
@@ -92,7 +92,7 @@ export class PlacementRound {
     this.#put(group, candidate);
   }
 
-  /** All are in: prices are made where there is a choice. */
+  /** All candidates are in: makes prices where there is a choice. */
   ready(): void {
     if (this.#openCandidates < 2) return;
     const withDevices = this.#groups.filter(({ shape }) => shape.hasDevices);
@@ -103,18 +103,18 @@ export class PlacementRound {
     );
   }
 
-  /** Whether anybody may get something still. */
+  /** Whether any candidate may still get a job. */
   get isOpen(): boolean {
     return this.#openCandidates > 0;
   }
 
-  /** Whether the class was found to fit nobody any more in this pass. */
+  /** Whether the class fits no candidate any more in this pass. */
   isExhausted(cls: RequirementClass, experiment: string): boolean {
     return this.#exhausted.get(cls)?.has(experiment) ?? false;
   }
 
   /**
-   * The best place for a job of the class, or undefined if nobody who asks has room; then the class is parked.
+   * The best placement for a job of the class, or undefined if it fits no candidate; then the class is exhausted.
    * @param mayHaveGpus whether a job without GPUs may go to a host with GPUs, asked when that is the best that there is
    */
   find(
@@ -136,7 +136,7 @@ export class PlacementRound {
     return undefined;
   }
 
-  /** Hosts without GPUs that have had their part of what is spread, and may get more in another round. */
+  /** Hosts without GPUs that have had their part of the CPU-only jobs of this round, and may get more in the next. */
   deferred(): readonly Candidate[] {
     const found: Candidate[] = [];
     for (const {
@@ -148,7 +148,7 @@ export class PlacementRound {
     return found;
   }
 
-  /** Takes the room of a job. */
+  /** Takes the capacity of a job. */
   take({ candidate, positions }: Placement, cls: RequirementClass): void {
     const { gpu } = cls.requirements;
     const group = this.#grouped.get(candidate.worker)?.group;
@@ -197,7 +197,7 @@ export class PlacementRound {
       if (sameHash) sameHash.push(bucket);
       else group.buckets.set(capacityHash(capacity), [bucket]);
     }
-    // A bucket in which a class found nobody who has the time, or whom it takes, may have somebody now.
+    // A bucket in which a class found no candidate with the time, or that its selector accepts, may have one now.
     const mayBeAnother = bucket.hasDeadlines || candidate.seconds !== Infinity || this.#hasPerHostSelectors;
     if (bucket.candidates.length === 0 || mayBeAnother) group.log.push(bucket);
     if (candidate.seconds !== Infinity) bucket.hasDeadlines = true;
@@ -227,7 +227,7 @@ export class PlacementRound {
         const admits = shape.queue.experiments;
         const isAdmitted = admits.length === 0 || admits.includes(experiment);
         if (!isAdmitted || experiments?.includes(experiment) === false) return [];
-        // Room only shrinks in a pass: who has none now is not looked at again.
+        // Capacity only shrinks in a pass: a group without capacity now is not looked at again.
         if (!group.order.mayHold(cls) || !shape.mayFit(cls)) return [];
         const fit = shape.deviceFit(cls);
         const least = leastCost(cls, shape, fit);
@@ -240,13 +240,13 @@ export class PlacementRound {
     return search;
   }
 
-  /** The first in the order of all places; of places, and of hosts with several kinds of devices, the one that serves best. */
+  /** The first in the order of all groups; of groups, and of hosts with several kinds of devices, the one that serves best. */
   #findInOrder({ cls, groups }: ClassSearch): Placement | undefined {
     let best: ScoredPlacement | undefined = undefined as ScoredPlacement | undefined;
     const { gpu } = cls.requirements;
     for (const entry of groups) {
       const { group, fit, least } = entry;
-      // Places come by what they cost at least.
+      // Groups come by the least that they cost.
       if (best && least >= best.cost) break;
       if (group.queue.left <= 0 || (best && entry.now >= best.cost)) continue;
       let cheapest = Infinity;
@@ -265,7 +265,7 @@ export class PlacementRound {
       };
       group.order.first(cls, gpu && fit ? gpu.count : 0, visit);
       if (gpu?.optional && fit && (best?.cost ?? Infinity) >= tierWeight) group.order.first(cls, 0, visit);
-      // Room only shrinks in a pass: what is gone now does not come again.
+      // Capacity only shrinks in a pass: what is gone now does not come again.
       if (cheapest < Infinity)
         entry.now = Math.max(entry.now, Math.floor(cheapest / rankWeight) * rankWeight);
     }
@@ -292,7 +292,7 @@ export class PlacementRound {
     return undefined;
   }
 
-  /** Somebody in the bucket who can take it, with devices like those that were found. */
+  /** A candidate of the bucket that can take the job, with devices like the ones that were found. */
   #placementIn(
     { group, bucket, positions }: ScoredBucket,
     cls: RequirementClass,

@@ -1,9 +1,9 @@
-/** What the board of a pass takes and gives. */
+/** What a placement round takes and gives. */
 import type { DeviceCapacity } from '../../gpus/capacity/device-capacity.js';
 import type { AcquireRequest } from '../scheduler.types.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
 
-/** What a worker that asks has room for. Never changed: what a job takes makes another room. */
+/** The free capacity of a candidate. Never changed: a job that is placed makes another one. */
 export interface FreeCapacity {
   readonly cores: number;
   readonly memoryMiB: number;
@@ -11,36 +11,36 @@ export interface FreeCapacity {
   readonly devices: DeviceCapacity;
 }
 
-/** A worker that asks. */
+/** A worker with a pending acquire. */
 export interface Candidate {
-  /** Its place among the requests of the pass. */
+  /** Its index among the requests of the pass. */
   readonly index: number;
   readonly worker: FleetWorker;
   readonly request: AcquireRequest;
   capacity: FreeCapacity;
   /** Jobs that it may still get. */
   left: number;
-  /** Of them, jobs without GPUs: those are spread over all who ask. */
+  /** Of them, jobs without GPUs: these are spread over all candidates. */
   leftCpuOnly: number;
   /** Until it must end; Infinity for no limit. */
   readonly seconds: number;
 }
 
-/** A place for a job. */
+/** A candidate for a job, with the devices. */
 export interface Placement {
   readonly candidate: Candidate;
   /** Positions of its devices. */
   readonly positions: readonly number[];
 }
 
-/** Workers with equal room. */
+/** Candidates with equal free capacity. */
 export interface Bucket {
   readonly capacity: FreeCapacity;
   /** Devices of which all is free. */
   readonly wholeFree: number;
-  /** Whether those in it may get jobs without GPUs. */
+  /** Whether its candidates may get jobs without GPUs. */
   readonly takesCpuOnly: boolean;
   readonly candidates: Candidate[];
-  /** Whether those in it differ in the time they have. */
+  /** Whether its candidates differ in their remaining time. */
   hasDeadlines: boolean;
 }

@@ -1,8 +1,8 @@
 /**
  * Hosts without GPUs that do not ask for work at this moment and are about to: they have just been answered, or a job of theirs has just
- * ended. A job without GPUs is left to them rather than given to a host with GPUs that happens to ask first. The rule is bounded: a host is
- * waited for no longer than a pilot pauses between two questions, when it asks it gets the job, and no more jobs are kept back than the
- * hosts have room for.
+ * ended. A job without GPUs is deferred for them instead of given to a host with GPUs that happens to ask first. The deferral is bounded:
+ * it lasts no longer than a pilot pauses between two requests, the host gets the job when it asks, and no more jobs are deferred than fit
+ * on these hosts.
  */
 import type { AcquireRequest, Capacity } from '../scheduler.types.js';
 import type { Ledger } from '../cache/ledger.js';
@@ -11,10 +11,10 @@ import type { FleetWorker } from '../cache/fleet.types.js';
 
 /** How long a host is waited for: a pilot with jobs pauses for 2 s at most before it asks again. */
 export const idleWindowMs = 2500;
-/** Hosts looked at in one pass, counted once for each class that looks: beyond them nothing is kept back. */
+/** Hosts looked at in one pass, counted once for each class that looks: beyond them nothing is deferred. */
 const maxLooks = 20_000;
 
-/** What is known of a host that was heard of. */
+/** What is known of a recently idle host. */
 interface IdleReport {
   readonly atMs: number;
   /** What it asked for last, less what it was given; left out where a job of it has ended since. */
@@ -24,34 +24,34 @@ interface IdleReport {
   readonly untilMs?: number | undefined;
 }
 
-/** Hosts by id, as they were heard of last: see the head of this file. Holds those of the last moments only. */
+/** Recently idle hosts by id: see the head of this file. Holds the last moments only. */
 export class RecentlyIdleHosts {
-  /** The one heard of longest ago first. */
+  /** The oldest report first. */
   readonly #heard = new Map<string, IdleReport>();
 
-  /** How many were heard of lately. */
+  /** Number of recently idle hosts. */
   get size(): number {
     return this.#heard.size;
   }
 
-  /** A host was answered. @param request what it asked for, less what it was given */
+  /** A request of a host was answered. @param request what it asked for, less what it was granted */
   answered(request: AcquireRequest, atMs: number): void {
     this.#put(request.workerId, idleReportOf(request, atMs));
   }
 
-  /** What a host was given has been written: from now on it is waited for. */
+  /** The grants of a host have been written: from now on it counts as idle. */
   grantsWritten(workerId: string, atMs: number): void {
     const known = this.#heard.get(workerId);
     if (known) this.#put(workerId, { ...known, atMs });
   }
 
-  /** A job of a host has ended: it has more room than it said. */
+  /** A job of a host has ended: it has more free capacity than its last request said. */
   released(workerId: string, atMs: number): void {
     const { experiments, untilMs } = this.#heard.get(workerId) ?? {};
     this.#put(workerId, { atMs, experiments, untilMs });
   }
 
-  /** The hosts that are waited for, with what they were heard to have. */
+  /** The hosts that count as idle, with their latest report. */
   *at(nowMs: number): IterableIterator<readonly [string, IdleReport]> {
     for (const [id, heard] of this.#heard) if (nowMs - heard.atMs < idleWindowMs) yield [id, heard];
   }
@@ -66,7 +66,7 @@ export class RecentlyIdleHosts {
   }
 }
 
-/** A host with room that is kept for what it will ask for. */
+/** An idle host with the capacity that is reserved for its next request. */
 interface IdleHostCapacity extends Capacity {
   readonly worker: FleetWorker;
   readonly heard: IdleReport;
@@ -79,22 +79,22 @@ export interface IdleHostsView {
   readonly nowMs: number;
 }
 
-/** A host without GPUs that asks, and has had its part of this round: what it has room for it gets in the next. */
+/** A host without GPUs that has had its part of this round: its remaining capacity is used in the next. */
 export interface DeferredHost {
   readonly worker: FleetWorker;
   readonly capacity: Capacity;
   readonly request: AcquireRequest;
 }
 
-/** The room of quiet hosts at one moment; what is kept for one class is not there for another. */
+/** The capacity of idle hosts at one moment; what is reserved for one class is not there for another. */
 export class ReservedForCpuHosts {
   readonly #capacities: { -readonly [K in keyof IdleHostCapacity]: IdleHostCapacity[K] }[];
   readonly #nowMs: number;
   #looks = 0;
 
   /**
-   * @param isAsking hosts that ask at this moment are not quiet
-   * @param resting but these have room all the same
+   * @param isAsking hosts that ask at this moment are not idle
+   * @param deferred hosts that ask, and still have capacity for another round
    */
   constructor(
     { fleet, ledger, nowMs }: IdleHostsView,
@@ -117,13 +117,13 @@ export class ReservedForCpuHosts {
     }
   }
 
-  /** Whether there is nobody to wait for. */
+  /** Whether no host has reserved capacity. */
   get isEmpty(): boolean {
     return this.#capacities.length === 0;
   }
 
-  /** Keeps room for so many jobs of the class at most. @returns for how many there is room, and in how many hosts */
-  keep(
+  /** Reserves capacity for at most `jobs` jobs of the class. @returns how many fit, and on how many hosts */
+  reserve(
     cls: RequirementClass,
     experiment: string,
     jobs: number,

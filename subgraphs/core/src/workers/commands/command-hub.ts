@@ -53,8 +53,6 @@ export class CommandHub {
       cache.onChange({
         events: (events) => this.#takeEvents(events),
         queues: (queues) => this.#takeQueues(queues),
-        capacity: () => undefined,
-        foreignGrants: () => undefined,
       }),
     );
     this.#timer = setInterval(() => this.#tellWork(), workEveryMs);
