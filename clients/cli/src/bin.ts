@@ -1,12 +1,12 @@
 #!/usr/bin/env node
-/** `rhizome`: hands the process's streams to the command line. */
+/** The `rhizome` program: connects the command line to the streams and signals of the process. */
 import { run } from './program.js';
 
 const stop = new AbortController();
 process.once('SIGINT', () => stop.abort());
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    // The reader of a pipe has gone, as with `| head`.
+    // The reader of the pipe has closed it, as with `| head`.
     if (error.code === 'EPIPE') process.exit(0);
     throw error;
   });

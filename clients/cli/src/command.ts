@@ -1,4 +1,4 @@
-/** What every command has in common: its connection, its output, and how errors become exit codes. */
+/** Connection, output and error handling that all commands share. */
 import { type ApiClient, createClient, isRhizomeApiError } from '@rhizome/client';
 import type { Command } from 'commander';
 import { type ConnectionFlags, findConnection } from './config.js';
@@ -6,7 +6,7 @@ import { CliError, type ExitCode, exitCodes } from './exit-codes.js';
 import { type Output, printable } from './output.js';
 import { cliVersion } from './version.js';
 
-/** What a command is handed. */
+/** Connection and output of one command. */
 export interface Session {
   readonly client: ApiClient;
   readonly output: Output;
@@ -15,7 +15,7 @@ export interface Session {
   readonly now: () => number;
 }
 
-/** The world outside, as `bin.ts` hands it. */
+/** Streams, folder, clock and signal of the process; `bin.ts` passes the real ones. */
 export interface World {
   readonly stdout: Output['stream'];
   readonly stderr: Output['errors'];
@@ -30,7 +30,7 @@ export interface CommonFlags extends ConnectionFlags {
   readonly json?: boolean;
 }
 
-/** Runs a command's action with a client, and closes it. Answers the exit code. */
+/** Runs a command's action with a client, then closes the client. Returns the exit code. */
 export async function withSession(
   command: Command,
   world: World,
@@ -57,7 +57,10 @@ export async function withSession(
   }
 }
 
-/** The client, whose requests are given up with the signal: Ctrl-C does not wait for a gateway that does not answer. */
+/**
+ * The client with requests that end with the signal, so that Ctrl-C does not wait for a gateway that does not
+ * answer.
+ */
 function untilAborted(client: ApiClient, signal: AbortSignal): ApiClient {
   return {
     query: (document, variables, options) => client.query(document, variables, { signal, ...options }),
@@ -73,7 +76,7 @@ function untilAborted(client: ApiClient, signal: AbortSignal): ApiClient {
 
 const denied = new Set(['UNAUTHENTICATED', 'TOKEN_EXPIRED', 'FORBIDDEN']);
 
-/** The exit code of an error, and what to say. */
+/** The exit code and the message of an error. */
 export function explain(error: unknown): { readonly exitCode: ExitCode; readonly message: string } {
   if (error instanceof CliError) return { exitCode: error.exitCode, message: error.message };
   if (isRhizomeApiError(error)) {
@@ -87,14 +90,14 @@ export function explain(error: unknown): { readonly exitCode: ExitCode; readonly
   return { exitCode: exitCodes.unavailable, message: error instanceof Error ? error.message : String(error) };
 }
 
-/** One refusal of a mutation. */
+/** One user error of a mutation. */
 interface MutationError {
   readonly message: string;
   readonly path: readonly string[];
   readonly code: string;
 }
 
-/** Tells refusals on the error stream, at most 20 of them. */
+/** Prints user errors to the error stream, at most 20 of them. */
 export function printErrors(output: Output, refusals: readonly MutationError[]): void {
   for (const { message, code } of refusals.slice(0, 20))
     output.errors.write(`refused: ${printable(message, output.errors)} [${code}]\n`);

@@ -1,10 +1,10 @@
-/** Shell completions, made from the commands themselves. */
+/** Shell completions, derived from the commands. */
 import type { Command } from 'commander';
 
-/** Shells that are served. */
+/** Supported shells. */
 export const shells = ['bash', 'zsh', 'fish'] as const;
 
-/** A shell that is served. */
+/** A supported shell. */
 export type Shell = (typeof shells)[number];
 
 interface Word {
@@ -13,7 +13,7 @@ interface Word {
   readonly flags: readonly string[];
 }
 
-/** The script for a shell. Each says in its first line how to load it. */
+/** The completion script for a shell. Its first line says how to load it. */
 export function completionScript(program: Command, shell: Shell): string {
   const globalFlags = flagsOf(program);
   const words = program.commands.map((command): Word => ({

@@ -1,4 +1,7 @@
-/** Where the command line finds the gateway and its token: flags, then the environment, then the playground, then the login. */
+/**
+ * Gateway and token of the command line: from flags, the environment, the playground, or the login, in this
+ * order.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -6,12 +9,12 @@ import { loadConfig } from '@rhizome/config';
 import { z } from 'zod';
 import { CliError, exitCodes } from './exit-codes.js';
 
-/** A gateway and who asks. */
+/** A gateway and the token to use with it. */
 export interface Connection {
   readonly url: string;
   readonly wsUrl?: string;
   readonly token: string;
-  /** Where it was found, for messages. */
+  /** Source of the connection, for messages. */
   readonly source: string;
 }
 
@@ -29,7 +32,7 @@ const environment = z.object({
 });
 const stored = z.object({ url: z.url(), wsUrl: z.url().optional(), token: z.string().min(1) });
 
-/** What the environment says: RHIZOME_URL, RHIZOME_TOKEN, RHIZOME_TOKEN_FILE, RHIZOME_CONFIG_DIR. */
+/** Environment variables: RHIZOME_URL, RHIZOME_TOKEN, RHIZOME_TOKEN_FILE, RHIZOME_CONFIG_DIR. */
 function readEnvironment(): z.infer<typeof environment> {
   return loadConfig({ schema: environment, env: process.env, prefix: 'RHIZOME_', secrets: ['token'] });
 }
@@ -42,7 +45,10 @@ export function credentialsFile(): string {
   return join(folder, 'credentials.json');
 }
 
-/** Finds the gateway and the token. Throws a CliError that says where was looked. */
+/**
+ * Finds the gateway and the token.
+ * @throws CliError that lists the locations that were searched
+ */
 export function findConnection(flags: ConnectionFlags, cwd: string): Connection {
   const env = readEnvironment();
   const file = readStored(findPlaygroundFile(cwd)) ?? readStored(credentialsFile());
@@ -87,7 +93,10 @@ function readStored(path: string | null): (z.infer<typeof stored> & { path: stri
   }
 }
 
-/** The token in a file. @throws CliError where it cannot be read */
+/**
+ * The token in a file.
+ * @throws CliError if the file cannot be read
+ */
 export function readToken(path: string): string {
   try {
     return readFileSync(path, 'utf8').trim();

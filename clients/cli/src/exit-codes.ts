@@ -1,18 +1,18 @@
-/** What the exit codes mean; stable, for scripts. */
+/** Exit codes; stable, for scripts. */
 export const exitCodes = {
-  /** All went well. */
+  /** Success. */
   ok: 0,
-  /** A job or task ended otherwise than FINISHED, or some of what was asked was refused. */
+  /** A job or task did not end as FINISHED, or part of the request was refused. */
   failed: 1,
-  /** The command line, or a file it names, is wrong. */
+  /** The command line, or a file it names, is invalid. */
   usage: 2,
-  /** There is no such job, task or queue, or the caller may not see it. */
+  /** The job, task or queue does not exist, or the caller may not see it. */
   notFound: 3,
-  /** No token, or it is not valid, or it does not permit this. */
+  /** The token is missing or not valid, or does not permit the operation. */
   denied: 4,
-  /** The gateway cannot be reached, or is not able to answer now. */
+  /** The gateway cannot be reached, or cannot answer now. */
   unavailable: 5,
-  /** Ended by Ctrl-C, as a shell has it. */
+  /** Ended by Ctrl-C; 128 + SIGINT, as in shells. */
   interrupted: 130,
 } as const;
 

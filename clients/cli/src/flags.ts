@@ -1,8 +1,8 @@
-/** Flags that several commands share, and pages read until enough is there. */
+/** Flags that several commands share, and reading of pages. */
 import { InvalidArgumentError } from 'commander';
 import type { ExitCode } from './exit-codes.js';
 
-/** Hands a command's exit code to the process. */
+/** Passes a command's exit code to the process. */
 export type Finish = (result: Promise<ExitCode>) => Promise<void>;
 
 /** Collects a flag that may be repeated. */
@@ -48,7 +48,7 @@ interface Page<T> {
   readonly pageInfo: { readonly endCursor: string | null; readonly hasNextPage: boolean };
 }
 
-/** Reads pages of at most 100 until `limit` nodes are there or no more follow. */
+/** Reads pages of at most 100 nodes until `limit` is reached or there are no more. */
 export async function pagesUpTo<T>(
   limit: number,
   read: (first: number, after: string | null) => Promise<Page<T>>,
@@ -63,7 +63,7 @@ export async function pagesUpTo<T>(
   return nodes;
 }
 
-/** A parser of a repeated flag that takes words of a list, in any case. */
+/** A parser of a repeated flag with values from a list, in any case. */
 export function collectOneOf<T extends string>(
   words: readonly T[],
 ): (value: string, before: readonly T[]) => readonly T[] {

@@ -1,4 +1,4 @@
-/** What a job asks of GPUs, in flags and in files: by the names of the API's `GpuRequirementInput`. */
+/** GPU requirements in flags and files, with the field names of the API's `GpuRequirementInput`. */
 import { InvalidArgumentError } from 'commander';
 import { z } from 'zod';
 import { pairOf } from './flags.js';
@@ -33,7 +33,7 @@ const kinds = {
 
 const isField = (name: string): name is keyof typeof kinds => Object.hasOwn(kinds, name);
 
-// A number of YAML forgets its last zero: 12.10 would be 12.1.
+// YAML drops the last zero of a number: 12.10 would be 12.1.
 const quoted = z.string('expected a text: write it in quotes');
 const inFile: Readonly<Record<Kind, z.ZodType>> = {
   whole: z.int(),
@@ -42,12 +42,15 @@ const inFile: Readonly<Record<Kind, z.ZodType>> = {
   texts: z.array(quoted, 'expected a list, as [A100, H100]'),
 };
 
-/** Of a file; what the values mean is for the API to judge. */
+/** The `gpu` section of a file; the API validates the values. */
 export const gpuSection = z.strictObject(
   Object.fromEntries(Object.entries(kinds).map(([name, kind]) => [name, inFile[kind].optional()])),
 ) as unknown as z.ZodType<GpuRequirementInput>;
 
-/** A parser of the repeated flag that takes `name=value`; lists are parted by commas, or given in several flags. */
+/**
+ * A parser of the repeated flag that takes `name=value`; lists are separated by commas or given in several
+ * flags.
+ */
 export function collectGpu(text: string, before: GpuRequirementInput = {}): GpuRequirementInput {
   const { key, value } = pairOf(text);
   if (!isField(key)) throw new InvalidArgumentError(`it must be one of ${Object.keys(kinds).join(', ')}.`);

@@ -1,19 +1,20 @@
-/** How answers look: tables for people, JSON for programs. */
+/** Output of commands: tables for people, JSON for programs. */
 import type { Writable } from 'node:stream';
 
-/** Where a command writes, and how. */
+/** Streams and format of a command's output. */
 export interface Output {
   readonly json: boolean;
   readonly stream: Writable & { readonly isTTY?: boolean; readonly columns?: number };
-  /** For progress and for what is not the answer. */
+  /** For progress and messages that are not part of the result. */
   readonly errors: Writable & { readonly isTTY?: boolean };
 }
 
 const colours = new RegExp(`${String.fromCharCode(27)}\\[[0-9;:]*m`, 'g');
 
 /**
- * A text as it may be written to a stream. Names, errors and logs come from others: in a terminal, their control characters could move the
- * cursor, forge lines or retitle the window, so colours are removed and other control characters escaped. Other streams get the text as it is.
+ * A text as it may be written to a stream. Names, errors and logs come from other users: in a terminal, their
+ * control characters could move the cursor, forge lines or change the window title. So colours are removed
+ * and other control characters are escaped. Other streams get the text unchanged.
  */
 export function printable(text: string, stream: { readonly isTTY?: boolean }): string {
   if (stream.isTTY !== true) return text;
@@ -23,7 +24,7 @@ export function printable(text: string, stream: { readonly isTTY?: boolean }): s
     .replaceAll(/[^\P{Cc}\n\t]|[\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, escaped);
 }
 
-/** The same on one line, for cells of tables. */
+/** The same on one line, for table cells. */
 export function printableCell(text: string, stream: { readonly isTTY?: boolean }): string {
   return stream.isTTY === true ? printable(text, stream).replaceAll(/[\n\t]/g, escaped) : text;
 }
@@ -37,31 +38,31 @@ function escaped(character: string): string {
   );
 }
 
-/** Writes a line of the answer. */
+/** Writes a line of the result. */
 export function printLine(output: Output, text: string): void {
   output.stream.write(`${printable(text, output.stream)}\n`);
 }
 
-/** Writes one JSON document on one line if `lines`, else indented. */
+/** Writes one JSON document, on one line if `lines`, otherwise indented. */
 export function printJson(output: Output, value: unknown, lines = false): void {
   printLine(output, JSON.stringify(value, null, lines ? undefined : 2));
 }
 
-/** What a stream is told by that is opened again: a line for each time it broke, and none for further tries. */
+/** A listener that prints one line each time a stream is interrupted, and none for further attempts. */
 export function reportReconnecting(output: Output): (event: { readonly attempt: number }) => void {
   return ({ attempt }) => {
     if (attempt === 1) output.errors.write('reconnecting…\n');
   };
 }
 
-/** Cells of a terminal that columns stand apart. */
+/** Spaces between columns. */
 const gap = 2;
-/** A column is not made narrower than this, so that words stay words. */
+/** Columns are not made narrower than this, so that words stay whole. */
 const narrowest = 14;
 
 /**
- * Writes rows under a head, columns aligned; nothing but the head when there are none. In a terminal that is too narrow the widest columns are
- * folded at spaces; what programs read is never folded.
+ * Writes rows under a header with aligned columns. In a terminal that is too narrow, the widest columns are
+ * wrapped at spaces; output for programs is never wrapped.
  */
 export function printTable(
   output: Output,
@@ -84,7 +85,7 @@ export function printTable(
   }
 }
 
-/** Widths that fit, as far as that can be: the widest column gives way, again and again. */
+/** Column widths that fit where possible: the widest column is narrowed repeatedly. */
 function fitWidths(natural: readonly number[], head: readonly string[], columns: number): readonly number[] {
   const widths = [...natural];
   const least = head.map((title) => Math.max(title.length, narrowest));
@@ -101,7 +102,7 @@ function fitWidths(natural: readonly number[], head: readonly string[], columns:
   return widths;
 }
 
-/** The lines of a cell: folded at spaces, and within a word that is too long. */
+/** The lines of a cell: wrapped at spaces, and within a word that is too long. */
 function wrapCell(text: string, width: number): readonly string[] {
   const lines: string[] = [];
   let left = text;
@@ -114,7 +115,7 @@ function wrapCell(text: string, width: number): readonly string[] {
   return [...lines, left];
 }
 
-/** Writes names and values, one a line; what is null or empty is left out. */
+/** Writes names and values, one per line, without null and empty values. */
 export function printFields(
   output: Output,
   facts: readonly (readonly [string, string | number | null | undefined])[],
@@ -134,7 +135,7 @@ export function ago(time: string, now: number): string {
   return `${Math.round(seconds / 86_400)}d`;
 }
 
-/** An amount of bytes for people. */
+/** A number of bytes with a binary unit. */
 export function bytes(amount: number | null): string {
   if (amount === null) return '';
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
@@ -142,7 +143,7 @@ export function bytes(amount: number | null): string {
   return `${Number((amount / 2 ** (10 * power)).toPrecision(3))} ${units[power]}`;
 }
 
-/** A bar of `width` cells filled to a part of 1. */
+/** A bar of `width` cells, filled to a fraction of 1. */
 export function bar(part: number, width: number): string {
   const filled = Math.max(0, Math.min(width, Math.round(part * width)));
   return `${'█'.repeat(filled)}${'░'.repeat(width - filled)}`;

@@ -11,7 +11,9 @@ afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
 
-/** Runs the command line in an empty folder; `--url` and `--token-file` name a port where nobody listens. */
+/**
+ * Runs the command line in an empty folder; `--url` and `--token-file` name a port that nothing listens on.
+ */
 async function rhizome(...argv: string[]) {
   const cwd = mkdtempSync(join(tmpdir(), 'rhizome-cli-'));
   folders.push(cwd);
@@ -97,7 +99,7 @@ describe('wrong usage ends with exit code 2 and says what would be right', () =>
     const cwd = mkdtempSync(join(tmpdir(), 'rhizome-cli-'));
     folders.push(cwd);
     writeFileSync(join(cwd, 'token'), 'a-token');
-    // Nobody listens there: what is refused is refused before anything is asked.
+    // Nothing listens there, so these errors are found before any request.
     const connection = ['--url', 'http://127.0.0.1:9/graphql', '--token-file', join(cwd, 'token')];
     const { exitCode, stderr } = await runIn(cwd, ...connection, ...argv);
     expect(stderr).toMatch(message);

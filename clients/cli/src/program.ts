@@ -25,7 +25,7 @@ Exit codes: ${exitCodes.ok} all went well · ${exitCodes.failed} something faile
 The gateway and the token come from --url and --token-file, then RHIZOME_URL and RHIZOME_TOKEN or RHIZOME_TOKEN_FILE, then the playground's
 .rhizome/playground.json in this folder or one above, then "rhizome login".`;
 
-/** Runs the command line. Answers the exit code; writes to the world's streams only. */
+/** Runs the command line and returns the exit code; writes only to the streams of `world`. */
 export async function run(argv: readonly string[], world: World): Promise<number> {
   let exitCode: number = exitCodes.ok;
   const finish: Finish = async (result) => {
@@ -90,7 +90,7 @@ function createProgram(world: World, finish: Finish): Command {
 
 const plainHelp = new Help();
 
-/** What help says of an option; that a repeated one begins with none goes without saying. */
+/** Help text of an option, without the empty default of repeated options. */
 function optionDescription(option: Option): string {
   return Array.isArray(option.defaultValue) ? option.description : plainHelp.optionDescription(option);
 }

@@ -1,4 +1,4 @@
-/** The words of states that flags take; the compiler holds them against the schema. */
+/** State names that flags take; the compiler checks them against the schema. */
 import { jobStates as allJobStates } from '@rhizome/client/states';
 import type { JobState, QueueState, TaskState, WorkerState } from './operations.generated.js';
 

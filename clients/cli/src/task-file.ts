@@ -1,4 +1,4 @@
-/** A YAML file of one task: what `submit -f` reads. All faults are told at once. */
+/** YAML file of one task for `submit -f`. All errors are reported together. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parse } from 'yaml';
@@ -55,7 +55,10 @@ const taskFile = z
     message: 'give either count or parameters',
   });
 
-/** Reads the file. Throws a CliError with every fault by its place. */
+/**
+ * Reads the file.
+ * @throws CliError that lists every error with its path
+ */
 export function readTaskFile(path: string, cwd: string): Omit<SubmitTaskInput, 'idempotencyKey'> {
   const { count, parameters, experiment, name, share, priority, retry, ...job } = parseFile(path, cwd);
   const pairs = (record: Readonly<Record<string, string>>) => Object.entries(record);
@@ -112,7 +115,7 @@ function readYaml(path: string, cwd: string): unknown {
   }
 }
 
-/** A fault with its place, what stands there, and what would be right. */
+/** An error with its path, the value, and what would be valid. */
 function faultOf(issue: z.core.$ZodIssue, document: unknown): string {
   const place = issue.path.join('.');
   const expected = issue.message.replace(/^Invalid (input|option): /, '').replace(/, received \w+$/, '');

@@ -5,5 +5,5 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
   version: string;
 };
 
-/** As its package says. */
+/** Version of its package. */
 export const cliVersion = version;

@@ -1,4 +1,4 @@
-/** The program itself on a host whose `nvidia-smi` says what the test writes. */
+/** The pilot program on a host whose `nvidia-smi` prints what the test sets. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -22,7 +22,7 @@ let pilot: ChildProcess | undefined;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'pilot-gpus-'));
   core = new ScriptedCore();
-  // Signs of life are far apart: what comes sooner was told at once.
+  // Heartbeats are far apart: what arrives sooner was reported at once.
   core.lease = { heartbeatSeconds: 300, leaseSeconds: 1000 };
   gateway = await serveScriptedCore(core, () => 'token');
   await writeFile(join(folder, 'token'), 'token\n');
@@ -37,7 +37,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Another vendor's tool, that answers to the beginnings of its arguments. */
+/** A tool of another vendor that answers by the beginning of its arguments. */
 async function toolIs(name: string, answers: Readonly<Record<string, string>>): Promise<void> {
   const cases = Object.entries(answers).map(([to, says]) => `'${to}'*) cat <<'TEXT'\n${says}\nTEXT\n;;`);
   await writeFile(
@@ -47,7 +47,7 @@ async function toolIs(name: string, answers: Readonly<Record<string, string>>): 
   await chmod(join(folder, 'bin', name), 0o755);
 }
 
-/** Replaced in one step. A look whose calls see two states is followed by one that does not. */
+/** Replaced in one step. A probe whose calls see two states is followed by one that does not. */
 async function hostIs(gpus: readonly Gpu[], driver = '570.124.06'): Promise<void> {
   const query = gpus.map((gpu) => lineOf(gpu, driver)).join('\n');
   const xml = smiXml(gpus.map(xmlOf), driver, '12.8');
@@ -76,7 +76,7 @@ esac
 interface Gpu {
   readonly index: number;
   readonly errors?: number;
-  /** Profiles, where it is divided. */
+  /** Profiles, if it is divided. */
   readonly slices?: readonly string[];
 }
 

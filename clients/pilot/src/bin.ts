@@ -6,7 +6,10 @@ import { readConfig, readToken, type PilotConfig } from './config.js';
 import { CoreRefused } from './protocol/core-protocol.js';
 import { GraphqlProtocol } from './protocol/graphql-protocol.js';
 
-/** Exit codes: 0 drained or stopped in order, 1 a fault, 2 core does not take this worker, 64 wrong configuration. */
+/**
+ * Exit codes: 0 drained or stopped in order, 1 internal error, 2 core does not accept this worker, 64 invalid
+ * configuration.
+ */
 const exitFault = 1;
 const exitRefused = 2;
 const exitUsage = 64;
@@ -48,7 +51,7 @@ try {
   await core.close();
 }
 
-/** Some settings, as the file of a simulated fleet, are read when the pilot runs. */
+/** Some settings, such as the file of a simulated fleet, are read while the pilot runs. */
 function exitCodeOf(error: unknown): number {
   if (error instanceof CoreRefused) return exitRefused;
   return isDomainError(error) && error.code === 'CONFIG_INVALID' ? exitUsage : exitFault;

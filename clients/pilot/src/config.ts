@@ -95,7 +95,7 @@ const schema = z.object({
 
 type Settings = z.infer<typeof schema>;
 
-/** All that the program needs to start. */
+/** Configuration of the program. */
 export interface PilotConfig {
   readonly url: string;
   readonly tokenFile: string;
@@ -105,7 +105,7 @@ export interface PilotConfig {
 
 /**
  * Reads the command line and the environment.
- * @throws DomainError CONFIG_INVALID that lists all faults, by option or by variable
+ * @throws DomainError CONFIG_INVALID that lists all errors, by option or variable
  */
 export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): PilotConfig {
   const version = ownVersion();
@@ -133,8 +133,8 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Pil
 }
 
 /**
- * The token in a file. A fresh one may be put there at any time.
- * @throws DomainError CONFIG_INVALID when there is none
+ * The token in a file. The file may be replaced at any time.
+ * @throws DomainError CONFIG_INVALID if there is no token
  */
 export function readToken(path: string): string {
   try {
@@ -153,7 +153,7 @@ export function readToken(path: string): string {
   });
 }
 
-/** What is not a setting. */
+/** Facts about the process that are not settings. */
 interface World {
   readonly searchPath: string;
   readonly runtimeEnvironment: Readonly<Record<string, string>>;
@@ -163,7 +163,9 @@ interface World {
   readonly libraries: readonly string[];
 }
 
-/** The pilot's own PATH, without the folders that npm and npx put in front of it: they belong to no payload. */
+/**
+ * The pilot's own PATH, without the folders that npm and npx put in front of it: they belong to no payload.
+ */
 function payloadPath(own: string | undefined): string {
   const folders = (own ?? '')
     .split(delimiter)
@@ -171,7 +173,9 @@ function payloadPath(own: string | undefined): string {
   return folders.length === 0 ? '/usr/local/bin:/usr/bin:/bin' : folders.join(delimiter);
 }
 
-/** What container runtimes need of the pilot's environment. Passwords of registries are for their own files, not for variables. */
+/**
+ * Variables of the pilot that container runtimes need. Registry passwords belong in files, not in variables.
+ */
 function runtimeEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
   return Object.fromEntries(
     runtimeVariables.flatMap((name) => {
@@ -222,7 +226,7 @@ function pilotOptions(
   };
 }
 
-/** Options come out as texts, as variables do: one place says what is right. */
+/** Options as texts, in the form of variables, so that one schema validates both. */
 function readOptions(argv: readonly string[], version: string): Record<string, string | string[]> {
   const command = new Command('rhizome-pilot')
     .description(
@@ -244,7 +248,7 @@ function textOf(value: string | readonly string[]): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-/** Faults are told with the name that the reader used: an option's where the value came from one. */
+/** The error with the name that the user used: the option's if the value came from an option. */
 function byOption(error: unknown, used: readonly string[]): unknown {
   if (!isDomainError(error)) return error;
   const message = Object.keys(schema.shape).reduce((text, key) => {

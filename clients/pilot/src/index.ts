@@ -1,4 +1,4 @@
 import { fileURLToPath } from 'node:url';
 
-/** Path of the pilot's program, for those who start pilots as processes of their own with `node`. */
+/** Path of the pilot program, for callers that start pilots as processes with `node`. */
 export const pilotProgram: string = fileURLToPath(new URL('./bin.js', import.meta.url));

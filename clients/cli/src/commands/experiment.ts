@@ -1,4 +1,7 @@
-/** `rhizome experiment new` and `rhizome experiment test`: from nothing to an experiment of one's own, and whether it keeps the contract. */
+/**
+ * `rhizome experiment new` creates an experiment from the template, `rhizome experiment test` checks an
+ * endpoint against the contract.
+ */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
@@ -8,7 +11,7 @@ import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
 import { collect, type Finish, urlOf } from '../flags.js';
 import { type Output, printLine, printJson } from '../output.js';
 
-/** Adds the commands. What they stand on is loaded when one of them runs. */
+/** Adds the commands. Their modules are loaded when one of them runs. */
 export function addExperiment(program: Command, world: World, finish: Finish): void {
   const group = program.command('experiment').description('make an experiment, and test its endpoint');
   const create = group
@@ -88,7 +91,7 @@ async function testEndpoint(command: Command, world: World, url: string): Promis
   const { readContractFile, prepared } = await import('../experiment/contract-file.js');
   const { checkEndpoint } = await import('@rhizome/conformance');
   const { tellFinding, tellSum } = await import('../experiment/report.js');
-  // The gateway's address is of no use here: the token is what is looked for.
+  // The gateway's address is not used here; only the token is.
   const { token } = findConnection({ ...flags, url }, world.cwd);
   const { canonicalSdl } = await import('@rhizome/schema');
   const file = readContractFile(resolve(world.cwd, flags.contract));
@@ -114,13 +117,14 @@ async function testEndpoint(command: Command, world: World, url: string): Promis
   return bad ? exitCodes.failed : exitCodes.ok;
 }
 
-/** The rules of the house for an SDL as it is served: the shared words are nobody's own. */
+/** Project rules for an SDL as it is served: no experiment owns the shared types. */
 async function rulesFor(subject: { readonly name: string; readonly typePrefix: string }) {
   const { checkExperimentSchema, ownDocument } = await import('@rhizome/schema');
   const { print } = await import('graphql');
   return (sdl: string) => {
     const own = ownDocument(sdl);
-    // Without the graph at hand, an entity of another prefix is taken for core's: the registry knows better when it is published.
+    // Without the whole graph, an entity with another prefix is assumed to be core's; publishing checks it
+    // against the registry.
     const entities = own.definitions.flatMap((one) =>
       'directives' in one &&
       one.directives?.some(({ name }) => name.value === 'key') &&

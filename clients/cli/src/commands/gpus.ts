@@ -36,7 +36,7 @@ async function gpus({ client, output, now }: Session, flags: GpuFlags): Promise<
   const { site, queue, vendor, model, seen } = flags;
   const given = (words: readonly string[]) => (words.length > 0 ? [...words] : null);
   const filter = { sites: given(site), queues: given(queue), vendors: given(vendor), models: given(model) };
-  // A minute less: the store's clock may be behind this one.
+  // One minute less, because the store's clock may be behind this one.
   const seenSince = seen === undefined ? null : new Date(now() - seen * dayMs + 60_000).toISOString();
   const { hardwareMap } = await client.query(CliHardwareDocument, { filter, seenSince });
   if (output.json) {

@@ -1,4 +1,4 @@
-/** `rhizome list`: jobs, or tasks, that match. */
+/** `rhizome list`: jobs or tasks that match a filter. */
 import type { Command } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
 import { CliError, exitCodes } from '../exit-codes.js';

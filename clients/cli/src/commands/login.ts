@@ -1,4 +1,4 @@
-/** `rhizome login`: keeps a gateway and a token, after the gateway has accepted it. */
+/** `rhizome login`: stores a gateway and a token once the gateway has accepted the token. */
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createClient } from '@rhizome/client';

@@ -1,4 +1,4 @@
-/** `rhizome logs`: what a job wrote; with `-f` as it is written. */
+/** `rhizome logs`: output of a job; with `-f` as it is written. */
 import type { Command } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
 import { type ExitCode, exitCodes } from '../exit-codes.js';
@@ -40,7 +40,7 @@ async function logs(session: Session, id: string, { follow, attempt }: LogFlags)
   return followLog(session, id, attempt);
 }
 
-/** What is there of a log; the cursors of its chunks, and the attempt that they are of. */
+/** Prints the log that exists. Returns the cursors of its chunks and the attempt that they belong to. */
 async function readPages(
   { client, output }: Session,
   id: string,
@@ -51,7 +51,7 @@ async function readPages(
   for (let after: string | null = null; ;) {
     const { job }: CliLogQuery = await client.query(CliLogDocument, { id, attempt: of, after });
     if (!job) throw noSuchJob(id);
-    // The attempt is fixed by the first page that has one: a retry in between must not mix two of them.
+    // The first page that has an attempt fixes it: a retry in between must not mix two attempts.
     if (of === null && job.attempt > 0) of = job.attempt;
     for (const chunk of job.log.chunks) {
       printChunk(output, chunk);
@@ -62,7 +62,9 @@ async function readPages(
   }
 }
 
-/** The stream is open before the log is read, so nothing lies between; what both bring is told once. */
+/**
+ * The stream is opened before the log is read, so nothing is missed; chunks that both bring are printed once.
+ */
 async function followLog(session: Session, id: string, attempt: number | undefined): Promise<ExitCode> {
   await findJob(session, id);
   const { client, output } = session;
@@ -99,7 +101,7 @@ function printNewChunks(
   { attempt, chunks }: NonNullable<CliLogTailSubscription['jobLogAppended']['event']>,
   read: { readonly told: ReadonlySet<string>; readonly attempt: number },
 ): void {
-  // Of an attempt before the one that was read.
+  // An attempt before the one that was read.
   if (attempt < read.attempt) return;
   for (const chunk of chunks) if (!read.told.has(chunk.cursor)) printChunk(output, chunk);
 }

@@ -1,4 +1,7 @@
-/** What experiments say about where a job runs: the command line knows none of them, and asks the schema who explains. */
+/**
+ * Placement rules of experiments. The command line knows no experiment: it finds in the schema which types
+ * explain placement.
+ */
 import { type ApiClient, documentOf } from '@rhizome/client';
 import { CliPlacementTypesDocument } from '../operations.generated.js';
 import { type Output, printLine, printTable } from '../output.js';
@@ -18,8 +21,8 @@ export interface ExplainedPlacement {
 type Explained = Readonly<Record<string, { readonly placement: readonly PlacementRule[] } | null>>;
 
 /**
- * The rules that experiments explain for a job. Empty where nobody has any, and where the schema may not be asked for; an experiment that
- * does not answer costs its own words only.
+ * The placement rules for a job. Empty if no experiment has any, or if introspection is not allowed; an
+ * experiment that does not answer leaves out only its own rules.
  */
 export async function placementOf(client: ApiClient, id: string): Promise<readonly ExplainedPlacement[]> {
   const fields = await explainingFields(client);
@@ -41,7 +44,7 @@ async function explainingFields(client: ApiClient): Promise<readonly string[]> {
   return (data?.job?.fields ?? []).flatMap(({ name, type }) => (types.has(type.name) ? [name] : []));
 }
 
-/** Tells the rules. */
+/** Prints the rules. */
 export function tellPlacement(output: Output, explained: readonly ExplainedPlacement[]): void {
   const rows = explained.flatMap(({ experiment, rules }) =>
     rules.map(({ text, selector }) => [experiment, text, selector ?? '']),

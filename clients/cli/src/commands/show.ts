@@ -84,7 +84,7 @@ function printJob(output: Output, job: Job): void {
   );
 }
 
-/** A GPU request in the form of `rhizome submit --gpu`: what is asked for, without what is left open. */
+/** A GPU request in the form of `rhizome submit --gpu`, without the fields that are left open. */
 export function gpuText(gpu: object): string {
   return Object.entries(gpu)
     .filter(

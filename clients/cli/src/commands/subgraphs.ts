@@ -1,4 +1,4 @@
-/** `rhizome subgraphs`: the services behind the gateway, and how they fare. */
+/** `rhizome subgraphs`: the services behind the gateway, and their state. */
 import type { Command } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
 import { type ExitCode, exitCodes } from '../exit-codes.js';

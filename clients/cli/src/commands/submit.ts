@@ -79,7 +79,7 @@ export function addSubmit(program: Command, world: World, finish: Finish): void 
   );
 }
 
-/** What the job asks of its worker. */
+/** Requirements of the job. */
 function addRequirements(command: Command): void {
   command
     .option('--cores <n>', 'CPU cores', wholeNumber(1, 4096))
@@ -121,7 +121,7 @@ async function submit(session: Session, words: readonly string[], flags: SubmitF
   return submitJob(session, flags.experiment, key, job, flags);
 }
 
-/** Flags that mean something beside a file. */
+/** Flags that may be used together with a file. */
 const besideFile = new Set(['file', 'key', 'watch']);
 
 function refuseBesideFile(words: readonly string[], flags: SubmitFlags): void {

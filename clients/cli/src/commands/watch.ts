@@ -26,13 +26,13 @@ export function addWatch(program: Command, world: World, finish: Finish): void {
   command.action((id: string) => finish(withSession(command, world, (session) => watch(session, id))));
 }
 
-/** Watches whatever the id names. */
+/** Watches the job or task that the id names. */
 async function watch(session: Session, id: string): Promise<ExitCode> {
   if (id.startsWith('task_')) return watchTask(session, id);
   return watchJob(session, id);
 }
 
-/** Watches a job. The stream is open before the job is read, so nothing lies between. */
+/** Watches a job. The stream is opened before the job is read, so nothing is missed. */
 export async function watchJob(session: Session, id: string): Promise<ExitCode> {
   await findJob(session, id);
   const { client, output } = session;
@@ -86,7 +86,7 @@ function lastRevision(job: { readonly transitions: readonly { readonly revision:
   return job.transitions.at(-1)?.revision ?? 0;
 }
 
-/** Where the job stands when it begins to be watched, in the form of an event: it may have ended already. */
+/** Current state of the job in the form of an event: the job may have ended before the watch began. */
 function present(job: Present): JobEvent {
   const { state, attempt, updatedAt, id, name, exitCode } = job;
   return { state, previousState: null, attempt, reason: null, at: updatedAt, job: { id, name, exitCode } };
@@ -126,7 +126,7 @@ function exitText(exitCode: number | null | undefined): string {
   return exitCode === null || exitCode === undefined ? '' : `  exit code ${exitCode}`;
 }
 
-/** Watches a task with a progress bar where the output is a terminal, else a line for each change. */
+/** Watches a task, with a progress bar in a terminal and a line for each change elsewhere. */
 export async function watchTask({ client, output }: Session, id: string): Promise<ExitCode> {
   const { task } = await client.query(CliShowTaskDocument, { id });
   if (!task) throw new CliError(exitCodes.notFound, `task ${id} does not exist, or you may not see it`);

@@ -72,7 +72,10 @@ function tellPending(output: Output, share: string, pending: Pending): void {
   printLine(output, waitOf(pending.wait));
 }
 
-/** Each constraint: what meets it alone, what meets it and all above it, and why the others do not. The one that most fail is marked. */
+/**
+ * For each constraint: the workers that meet it alone, those that meet it and all constraints above it, and
+ * why the others do not. The constraint that most workers fail is marked.
+ */
 function tellConstraints(output: Output, pending: Pending): void {
   const { queuesConsidered, workersConsidered, devicesConsidered } = pending;
   printTable(

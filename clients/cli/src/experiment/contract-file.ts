@@ -1,4 +1,7 @@
-/** `contract.yaml`: what the contract suite must be told of an endpoint, beside its address and tokens. */
+/**
+ * `contract.yaml`: facts about an endpoint that the contract suite cannot discover, besides its address and
+ * tokens.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import type { EndpointContract } from '@rhizome/conformance';
 import { parse } from 'yaml';
@@ -9,7 +12,7 @@ const values = z.record(z.string(), z.unknown());
 const schema = z.strictObject({
   name: z.string().min(1),
   typePrefix: z.string().min(1),
-  /** An operation that is run first; its answer fills `{{alias.field}}` of what follows. */
+  /** An operation that runs first; its result fills `{{alias.field}}` in the operations after it. */
   prepare: z.string().min(1).optional(),
   entities: z
     .record(
@@ -23,7 +26,10 @@ const schema = z.strictObject({
 /** The content of a contract file. */
 export type ContractFile = z.output<typeof schema>;
 
-/** Reads a contract file. @throws CliError with every fault and its place */
+/**
+ * Reads a contract file.
+ * @throws CliError that lists every error with its path
+ */
 export function readContractFile(path: string): ContractFile {
   if (!existsSync(path))
     throw new CliError(exitCodes.usage, `there is no contract file ${path}: name it with --contract FILE`);
@@ -39,7 +45,10 @@ export function readContractFile(path: string): ContractFile {
   throw new CliError(exitCodes.usage, `${path} has faults: ${faults.join('; ')}`);
 }
 
-/** Runs `prepare` where there is one, and fills its answer in. @throws CliError when it is refused */
+/**
+ * Runs `prepare` if there is one, and fills in its result.
+ * @throws CliError if it is refused
+ */
 export async function prepared(
   file: ContractFile,
   url: string,
@@ -81,7 +90,9 @@ function readJson(
   }
 }
 
-/** A value with `{{path}}` in its texts replaced; a text that is one path alone takes the value as it is. */
+/**
+ * A value with each `{{path}}` in its texts replaced; a text that is a single path takes the value's type.
+ */
 function filled(value: unknown, answer: unknown): unknown {
   if (Array.isArray(value)) return value.map((one) => filled(one, answer));
   if (typeof value === 'object' && value !== null)

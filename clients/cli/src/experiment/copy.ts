@@ -1,10 +1,10 @@
-/** Copies the template's folder with every spelling of its name, and its port, renamed. */
+/** Copies the template's folder and renames every spelling of its name, and its port. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { type ExperimentNames, namesOf, renamed } from './names.js';
 import { filesOf, portOf, type Repository } from './repository.js';
 
-/** Copies into a folder that does not exist yet. Answers the files written, relative to it. */
+/** Copies into a folder that does not exist yet. Returns the written files, relative to the folder. */
 export function copyTemplate(
   { root, template }: Repository,
   to: ExperimentNames,
@@ -17,7 +17,7 @@ export function copyTemplate(
     const name = renamed(relative(source, path), from, to);
     const text = renamed(readFileSync(path, 'utf8'), from, to)
       .replaceAll(String(portOf(template)), String(port))
-      // What comes of it is an experiment, and no template.
+      // The copy is an experiment, not a template.
       .replace(/^scaffold: true\n/m, '');
     const target = join(folder, name);
     mkdirSync(dirname(target), { recursive: true });

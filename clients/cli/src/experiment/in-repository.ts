@@ -7,7 +7,10 @@ import type { ExperimentNames } from './names.js';
 import { freePort, type Repository } from './repository.js';
 import { runProgram, type Step } from './steps.js';
 
-/** The steps that make an experiment of the repository. @throws CliError when its folder exists */
+/**
+ * The steps that add an experiment to the repository.
+ * @throws CliError if its folder exists
+ */
 export function stepsInRepository(repository: Repository, names: ExperimentNames): readonly Step[] {
   const { root, template } = repository;
   const folder = `experiments/${names.name}`;
@@ -46,7 +49,7 @@ function addReference(root: string, path: string): void {
   const file = join(root, 'tsconfig.json');
   const config = JSON.parse(readFileSync(file, 'utf8')) as { references: { path: string }[] };
   if (config.references.some((one) => one.path === path)) return;
-  // Before the packages that load experiments: the order is that of the build.
+  // Before the packages that load experiments: the order is the build order.
   const last = config.references.findLastIndex((one) => one.path.startsWith('experiments/'));
   config.references.splice(last + 1, 0, { path });
   writeFileSync(file, `${JSON.stringify(config, null, 2)}\n`);

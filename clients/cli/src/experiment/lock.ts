@@ -1,22 +1,23 @@
-/** The lock file of a repository of its own: what it installs is what this repository has been tested with. */
+/** Lock file of a standalone repository: it installs the versions that this repository is tested with. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runProgram } from './steps.js';
 
 const file = 'package-lock.json';
 
-/** What npm keeps of a lock file, as far as it is read here. */
+/** The part of npm's lock file that is read here. */
 interface LockFile {
   readonly lockfileVersion: number;
-  /** By the place it is installed in; the repository itself has the empty one. */
+  /** By installation path; the repository itself has the empty path. */
   readonly packages: Readonly<Record<string, { readonly version?: string; readonly link?: boolean }>>;
 }
 
 /**
- * Writes the lock file of the repository in `folder`: npm begins from the versions that the checkout in `root` is locked to, adds what lies in
- * `vendor/` and leaves out what nobody needs. The newest versions are not looked for: they are tested by nobody, a registry may name one
- * that its mirrors do not serve yet, and a site without a way to the registry could not make a repository. Only what the checkout has no version
- * of is asked of the registry. @throws CliError
+ * Writes the lock file of the repository in `folder`. npm starts from the versions that the checkout in
+ * `root` is locked to, adds the packages in `vendor/` and leaves out unneeded ones. It does not take newer
+ * versions: they are untested here, mirrors may not have them yet, and a site without access to the registry
+ * could not create a repository. Only packages that the checkout does not have are fetched.
+ * @throws CliError
  */
 export async function writeLock(root: string, folder: string): Promise<void> {
   if (existsSync(join(root, file))) {
@@ -27,7 +28,10 @@ export async function writeLock(root: string, folder: string): Promise<void> {
   await runProgram('npm', ['install', '--package-lock-only', ...quiet], folder);
 }
 
-/** What comes from a registry and is shared by the workspaces; these themselves are links, and what lies in one of them is its own. */
+/**
+ * Packages from a registry that the workspaces share; the workspaces themselves are links, and packages
+ * inside one belong to it alone.
+ */
 function seedOf({ lockfileVersion, packages }: LockFile): object {
   const shared = Object.entries(packages).filter(
     ([place, { link }]) => place.startsWith('node_modules/') && link !== true,

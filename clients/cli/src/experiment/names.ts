@@ -1,10 +1,10 @@
-/** The names of a new experiment, all made of one word. */
+/** The names of a new experiment, all derived from one. */
 import { experimentName } from '@rhizome/schema/repository';
 import { CliError, exitCodes } from '../exit-codes.js';
 
-/** How an experiment is spelled where. */
+/** The spellings of an experiment's name. */
 export interface ExperimentNames {
-  /** Folder, subgraph, and the one field under which its additions sit: `heron`. */
+  /** Folder, subgraph, and the field of a job that holds its additions: `heron`. */
   readonly name: string;
   /** Prefix of its types: `Heron`. */
   readonly prefix: string;
@@ -12,7 +12,10 @@ export interface ExperimentNames {
   readonly upper: string;
 }
 
-/** The spellings of a name. @throws CliError when it is no name of an experiment */
+/**
+ * The spellings of a name.
+ * @throws CliError if it is not a valid experiment name
+ */
 export function namesOf(name: string): ExperimentNames {
   if (!experimentName.test(name)) {
     throw new CliError(
@@ -23,15 +26,16 @@ export function namesOf(name: string): ExperimentNames {
   return { name, prefix: name.charAt(0).toUpperCase() + name.slice(1), upper: name.toUpperCase() };
 }
 
-/** Who is there already, as far as names can collide. */
+/** Names that already exist and could collide. */
 export interface KnownExperiment {
   readonly name: string;
   readonly typePrefix: string;
 }
 
 /**
- * Refuses a name that another experiment has, or whose types could be taken for another's: two prefixes, one of which begins with the
- * other, cannot be told apart. @throws CliError
+ * Refuses a name that another experiment has, or whose prefix begins with another's prefix or the other way
+ * round: their types could not be told apart.
+ * @throws CliError
  */
 export function refuseCollision(names: ExperimentNames, known: readonly KnownExperiment[]): void {
   for (const { name, typePrefix } of known) {

@@ -4,7 +4,7 @@ import { type Output, printLine, printJson } from '../output.js';
 
 const marks = { kept: '✓', broken: '✗', skipped: '–' } as const;
 
-/** Tells findings as they come, part by part. */
+/** Prints findings as they come, part by part. */
 export function tellFinding(
   output: Output,
   finding: ContractFinding,
@@ -16,7 +16,7 @@ export function tellFinding(
   if (finding.cure !== undefined) printLine(output, `    mend: ${finding.cure}`);
 }
 
-/** Tells the sum; as JSON with all findings. */
+/** Prints the summary; as JSON, with all findings. */
 export function tellSum(
   output: Output,
   url: string,

@@ -14,7 +14,10 @@ export interface Repository {
   readonly template: ExperimentManifest;
 }
 
-/** Finds the checkout that `cwd` lies in. @throws CliError when there is none */
+/**
+ * Finds the checkout that contains `cwd`.
+ * @throws CliError if there is none
+ */
 export function findRepository(cwd: string): Repository {
   for (let folder = resolve(cwd); ; folder = dirname(folder)) {
     if (isRoot(folder)) return readRepository(folder);
@@ -43,7 +46,7 @@ function readRepository(root: string): Repository {
   return { root, experiments, template };
 }
 
-/** A port that no experiment of the checkout has: the first above them all. */
+/** A free port for an endpoint: one above the highest that an experiment of the checkout uses. */
 export function freePort({ experiments }: Repository): number {
   return Math.max(...experiments.map(portOf)) + 1;
 }
@@ -55,7 +58,11 @@ export function portOf({ endpoint }: ExperimentManifest): number {
 
 const rooms = ['subgraphs', 'gateway', 'lib', 'clients/cli'];
 
-/** Refuses a name that core, the gateway, lib or the command line spell: they must know no experiment. @throws CliError */
+/**
+ * Refuses a name that core, the gateway, lib or the command line contain: they must not mention an
+ * experiment.
+ * @throws CliError
+ */
 export function refuseSpelled({ root }: Repository, { name }: ExperimentNames): void {
   const word = new RegExp(name, 'i');
   const place = rooms
@@ -70,7 +77,7 @@ export function refuseSpelled({ root }: Repository, { name }: ExperimentNames): 
 
 const left = new Set(['node_modules', 'dist', '.rhizome']);
 
-/** All files under a folder but built ones. */
+/** All files under a folder, without built ones. */
 export function filesOf(folder: string): readonly string[] {
   return readdirSync(folder)
     .filter((name) => !left.has(name))

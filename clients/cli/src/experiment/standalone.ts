@@ -1,4 +1,7 @@
-/** A new experiment as a repository of its own: the template's sources, the packages it needs as tarballs, tests, image and CI. */
+/**
+ * A new experiment as a standalone repository: the template's sources, the packages it needs as tarballs,
+ * tests, an image and CI.
+ */
 import {
   existsSync,
   mkdirSync,
@@ -20,7 +23,7 @@ import { runProgram, type Step } from './steps.js';
 
 const scaffold = fileURLToPath(new URL('../../scaffold/', import.meta.url));
 
-/** What a package.json says, as far as it is read here. */
+/** The part of a package.json that is read here. */
 interface PackageJson {
   readonly name: string;
   readonly version: string;
@@ -28,7 +31,10 @@ interface PackageJson {
   readonly devDependencies?: Readonly<Record<string, string>>;
 }
 
-/** The steps that make a repository of its own in `folder`. @throws CliError when the folder holds something */
+/**
+ * The steps that create a standalone repository in `folder`.
+ * @throws CliError if the folder is not empty
+ */
 export function stepsStandalone(
   repository: Repository,
   names: ExperimentNames,
@@ -49,7 +55,7 @@ export function stepsStandalone(
     {
       title: `copy experiments/${template.name}`,
       run: () => void copyTemplate(repository, names, folder, freePort(repository)),
-      // The folder was empty, or not there.
+      // The folder was empty or missing.
       undo: () => rmSync(folder, { recursive: true, force: true }),
     },
     { title: 'add what a repository needs', run: () => addFiles(repository, names, folder, packages) },
@@ -67,7 +73,7 @@ interface NeededPackage extends PackageJson {
   readonly folder: string;
 }
 
-/** The packages of this repository that a package reaches, with what they need in turn, and those its tests need. */
+/** The packages of this repository that a package and its tests need, directly and indirectly. */
 function neededPackages(root: string, folder: string): readonly NeededPackage[] {
   const known = new Map(
     ['lib', 'schema']
@@ -101,13 +107,16 @@ function tarballOf({ name, version }: PackageJson): string {
   return `vendor/${name.replace('@', '').replace('/', '-')}-${version}.tgz`;
 }
 
-/** Compiles the packages alone, and what they refer to. */
+/** Compiles only these packages and their references. */
 async function build(root: string, packages: readonly NeededPackage[]): Promise<void> {
   const compiler = join(root, 'node_modules/typescript-native/bin/tsc');
   await runProgram(process.execPath, [compiler, '-b', ...packages.map(({ folder }) => folder)], root);
 }
 
-/** Runs the new repository's own generator, on the packages that lie here, since its own are not installed yet. */
+/**
+ * Runs the new repository's generator with the packages of this checkout, because its own are not installed
+ * yet.
+ */
 async function generateTypes(root: string, folder: string): Promise<void> {
   const link = join(folder, 'node_modules');
   symlinkSync(join(root, 'node_modules'), link);
@@ -137,7 +146,7 @@ function addFiles(
   };
   const { endpoint } = readEndpoint(folder);
   for (const path of filesOf(scaffold)) {
-    // Names with a dot would be heeded here already: by git, npm and the editor.
+    // git, npm and editors would act on names with a leading dot here already.
     const target = path
       .slice(scaffold.length)
       .replace(/\.template$/, '')
@@ -209,7 +218,7 @@ function packageJson(
       ...vendored.filter(([one]) => isTool(one)),
       ...tools.map((one) => [one, ours[one] ?? '*'] as const),
     ]),
-    // The packages in vendor/ name each other by version: these are the ones.
+    // The packages in vendor/ refer to each other by version; these are the versions.
     overrides: Object.fromEntries(vendored.map(([one]) => [one, `$${one}`])),
   };
   return `${JSON.stringify(content, null, 2)}\n`;

@@ -1,4 +1,4 @@
-/** Steps that take a while, told one by one. */
+/** Steps that take a while, each reported as it ends. */
 import { spawn } from 'node:child_process';
 import type { Writable } from 'node:stream';
 import { CliError, exitCodes } from '../exit-codes.js';
@@ -7,13 +7,13 @@ import { CliError, exitCodes } from '../exit-codes.js';
 export interface Step {
   readonly title: string;
   run(): void | Promise<void>;
-  /** Takes back what the step did, when it or a later one fails. */
+  /** Undoes the step if it or a later one fails. */
   undo?(): void;
 }
 
 /**
- * Runs steps one after the other, each with its number and the time it took, on the stream for progress. When one fails, what was done is
- * taken back, the last first: nothing is left half made.
+ * Runs steps in order and prints each with its number and duration. If one fails, the steps so far are
+ * undone, the last one first: nothing half done remains.
  */
 export async function runSteps(steps: readonly Step[], progress: Writable, now: () => number): Promise<void> {
   for (const [index, step] of steps.entries()) {
@@ -30,7 +30,10 @@ export async function runSteps(steps: readonly Step[], progress: Writable, now: 
   }
 }
 
-/** Runs a program to its end; what it said is told only if it failed. @throws CliError */
+/**
+ * Runs a program to its end; its output is shown only if it fails.
+ * @throws CliError
+ */
 export function runProgram(command: string, args: readonly string[], cwd: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, [...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });

@@ -1,6 +1,7 @@
 /**
- * Jobs in container images, from the assignment to the last report. The runtimes are small programs that take the real command line, as far
- * as it concerns them, and run the payload on this host: real ones are not there on every machine that runs the tests.
+ * Jobs in container images, from the assignment to the last report. The runtimes are small programs that take
+ * the real command line, where it concerns them, and run the payload on this host: not every machine that
+ * runs the tests has real ones.
  */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
@@ -16,7 +17,9 @@ let core: ScriptedCore;
 let pilot: Pilot;
 let running: Promise<void>;
 
-/** Notes how it was called, then runs the program behind the image with the variables that the real one would hand on. */
+/**
+ * Records how it was called, then runs the image's program with the variables that the real one would pass.
+ */
 const apptainer = `#!/bin/sh
 echo "$0 $*" > "$(dirname "$0")/called"
 [ "$1" = exec ] || exit 255

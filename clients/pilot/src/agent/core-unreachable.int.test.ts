@@ -51,7 +51,7 @@ describe('when core cannot be reached', () => {
     setup.core.mood = 'away';
     const before = performance.now();
     await setup.core.until('nothing of it runs', () => payloadsOfThisProcess().length === 0);
-    // The lease counts from the last sign of life that was answered; after it SIGTERM, the grace, SIGKILL.
+    // The lease counts from the last heartbeat that core answered; then SIGTERM, the grace period, SIGKILL.
     expect(performance.now() - before).toBeLessThan(1000 + 500 + 1500);
     setup.core.mood = 'here';
     setup.core.add({ jobId: 'job_b' });

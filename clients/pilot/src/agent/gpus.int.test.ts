@@ -20,7 +20,7 @@ const lost = { vendor: 'AMD', model: 'MI210', id: 'GPU-c', health: 'UNHEALTHY' }
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'pilot-gpus-'));
   core = new ScriptedCore();
-  // Signs of life are far apart: what comes sooner was told at once.
+  // Heartbeats are far apart: what arrives sooner was reported at once.
   core.lease = { heartbeatSeconds: 600, leaseSeconds: 2000 };
   await fleet([{ ...t4, id: 'GPU-a' }, { ...t4, id: 'GPU-b' }, lost]);
   const gpus = { simulate: join(folder, 'fleet.json'), periodMs: 50 };
@@ -33,7 +33,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Replaces the fleet in one step: it is read at any time. */
+/** Replaces the fleet file in one step, because it may be read at any time. */
 async function fleet(devices: readonly object[]): Promise<void> {
   await writeFile(join(folder, 'next.json'), JSON.stringify({ devices }));
   await rename(join(folder, 'next.json'), join(folder, 'fleet.json'));
@@ -41,7 +41,7 @@ async function fleet(devices: readonly object[]): Promise<void> {
 
 const detailOf = <T>(what: string, jobId?: string): T =>
   core.said.findLast((one) => one.what === what && one.jobId === jobId)?.detail as T;
-/** Before that the fleet must stay as it is: what is changed sooner is what the pilot begins with. */
+/** Waits until the pilot has started: an earlier change would be part of its first report. */
 const registered = async (): Promise<void> =>
   core.until('it registers', () => core.said.some(({ what }) => what === 'registered'));
 const ended = (jobId: string) => (): boolean => core.about(jobId).includes('FINISHED');
@@ -99,7 +99,7 @@ describe('a pilot on a host with devices', () => {
       { ...t4, id: 'GPU-b' },
     ]);
     await core.until('core is told', () => core.said.some(({ what }) => what === 'devices'));
-    // GPU-c is not in the fleet any more: it is lost, not forgotten.
+    // GPU-c is no longer in the fleet: it is lost, not forgotten.
     expect(detailOf<readonly ReportedDevice[]>('devices').map(({ id, health }) => [id, health])).toEqual([
       ['GPU-a', 'UNHEALTHY'],
       ['GPU-b', 'HEALTHY'],

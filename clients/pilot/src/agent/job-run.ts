@@ -28,7 +28,7 @@ import {
 import { shipLog } from '../report/log-shipper.js';
 import type { Reporter, ReportResult } from '../report/reporter.js';
 
-/** What a job's run is handed. */
+/** Services that a job run uses. */
 export interface JobRunServices {
   readonly core: CoreProtocol;
   readonly workerId: string;
@@ -39,19 +39,22 @@ export interface JobRunServices {
   readonly captureLimits: CaptureLimits;
   /** Time between SIGTERM and SIGKILL. */
   readonly graceSeconds: number;
-  /** Where the payload's programs are looked for. */
+  /** Search path for the payload's programs. */
   readonly searchPath: string;
-  /** Folders with libraries of the devices' drivers which nothing but a variable tells. */
+  /** Folders with libraries of device drivers that only a variable points to. */
   readonly driverLibraries: readonly string[];
   readonly containers: ContainerHost;
   readonly devices: DeviceMonitor;
   readonly log: Logger;
 }
 
-/** The job is no longer this worker's: its payload ends, and nothing more is said about it. */
+/**
+ * Thrown when the job no longer belongs to this worker: its payload ends, and nothing more is reported about
+ * it.
+ */
 class Dropped extends Error {}
 
-/** Codes with which core says that a word about a job is void. */
+/** Codes with which core rejects every further report about a job. */
 const voidCodes = new Set([
   'FENCE_STALE',
   'JOB_NOT_FOUND',
@@ -61,8 +64,8 @@ const voidCodes = new Set([
 ]);
 
 /**
- * One attempt on this worker, from its assignment to its last report: inputs, payload, log, outputs. `done` is there when nothing of it
- * is left on this host; it never rejects.
+ * One attempt on this worker, from its assignment to its last report: inputs, payload, log, outputs. `done`
+ * resolves once nothing of it is left on this host; it never rejects.
  */
 export class JobRun {
   readonly #services: JobRunServices;
@@ -84,12 +87,12 @@ export class JobRun {
     this.done = this.#run();
   }
 
-  /** The job and its fence, for signs of life. */
+  /** The job and its fence, for heartbeats. */
   get held(): HeldJob {
     return { jobId: this.assignment.jobId, fence: this.assignment.fence };
   }
 
-  /** True while this worker may still say something about the job. */
+  /** True while this worker may still report about the job. */
   get isHeld(): boolean {
     return !this.#hasReportedEnd && !this.isDropped;
   }
@@ -99,7 +102,7 @@ export class JobRun {
     return this.#dropped.signal.aborted;
   }
 
-  /** Ends the payload, with SIGTERM and then SIGKILL, and says nothing more about the job. */
+  /** Ends the payload, with SIGTERM and then SIGKILL, and reports nothing more about the job. */
   drop(reason: string, graceSeconds = this.#services.graceSeconds): void {
     if (!this.isHeld) return;
     this.#services.log.info({ reason }, 'the job is dropped');
@@ -151,10 +154,10 @@ export class JobRun {
     else await this.#finish(folders, exitCode ?? 0, result.usage);
   }
 
-  /** Inputs, and the word that they are being fetched where there are any. */
+  /** Fetches the inputs; reports STARTING first if there are any. */
   async #prepare(folders: AttemptFolders): Promise<void> {
     const { payload, parents } = this.assignment;
-    // An image that nobody can run is told before anything is fetched for it.
+    // An image that no runtime here can run is reported before anything is fetched for it.
     if (payload.image !== null) this.#runtimeOf(payload.image);
     const plan = { inputs: payload.inputs, parents };
     if (payload.inputs.length > 0 || parents.some(({ outputs }) => outputs.length > 0)) {
@@ -165,7 +168,7 @@ export class JobRun {
     await stageIn(plan, folders, this.#services.store, this.#dropped.signal);
   }
 
-  /** What the payload did, and what its devices did meanwhile. */
+  /** The result of the payload, with the usage of its devices. */
   async #resultOf(payload: Payload): Promise<PayloadResult> {
     const { deviceIds } = this.assignment;
     if (deviceIds.length === 0) return payload.result;
@@ -185,8 +188,8 @@ export class JobRun {
   }
 
   /**
-   * A payload that failed may have done so because a device did: it is looked at before anybody gets it again. What was wrong for a while
-   * and is well now, as a tool that hung, is not to blame.
+   * A payload may have failed because a device did, so the device is probed before another job gets it. A
+   * device that failed for a moment and is healthy again, such as one whose tool hung, is not blamed.
    */
   async #attributeToDevice(failure: AttemptError | undefined): Promise<AttemptError | undefined> {
     if (failure === undefined || this.assignment.deviceIds.length === 0) return failure;
@@ -194,7 +197,10 @@ export class JobRun {
     return withDeviceFault(failure, this.#devices.fault);
   }
 
-  /** The devices it was given. One that this host does not have, or that is bad, is a fault: its payload could not use it. */
+  /**
+   * The devices that the job was given.
+   * @throws AttemptError if this host does not have one of them, or one is unhealthy
+   */
   #givenDevices(): readonly DetectedDevice[] {
     const { fault } = this.#devices;
     if (fault !== undefined) throw new AttemptError('WORKER', 'DEVICE_FAULT', fault, true);
@@ -213,12 +219,12 @@ export class JobRun {
         throw startFailure(spec.command, error);
       },
     );
-    // Taken away while it was being started: nobody could tell it to end before it was there.
+    // Dropped while the payload was starting: until now there was nothing to terminate.
     if (this.isDropped) this.#payload.terminate();
     return this.#payload;
   }
 
-  /** On the host, or in the image that the job names. */
+  /** The command on the host, or in the image that the job names. */
   #specOf(folders: AttemptFolders): PayloadSpec {
     const { payload } = this.assignment;
     const { containers, searchPath, driverLibraries } = this.#services;
@@ -250,7 +256,7 @@ export class JobRun {
     return { walltimeSeconds, memoryMiB, diskMiB, graceSeconds: this.#services.graceSeconds };
   }
 
-  /** Ships the log; never rejects: a word of core that the job is not ours any more has its effect at once. */
+  /** Ships the log; never rejects. If core answers that the job is no longer ours, it is dropped at once. */
   async #ship(capture: OutputCapture): Promise<void> {
     const { core, workerId, log } = this.#services;
     const { signal } = this.#dropped;
@@ -318,7 +324,8 @@ export class JobRun {
   }
 
   /**
-   * Says a word about the job. A word that core calls void takes the job away; one that it calls wrong fails the attempt.
+   * Sends a report about the job. A report that core calls outdated drops the job; one that it calls invalid
+   * fails the attempt.
    * @throws Dropped, AttemptError
    */
   async #report(word: () => Promise<ReportResult>): Promise<void> {
@@ -334,7 +341,7 @@ export class JobRun {
     throw new AttemptError('SYSTEM', 'REPORT_REFUSED', `a report was refused with ${code}: ${message}`, true);
   }
 
-  /** What went wrong outside of the payload itself. */
+  /** Handles an error outside of the payload itself. */
   async #onFailure(error: unknown): Promise<void> {
     if (this.isDropped) return;
     const { log } = this.#services;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { Lease } from './lease.js';
 
-/** A clock that stands still until it is moved; timers of the lease run on real time and look at it. */
+/** A clock that moves only when the test moves it; timers of the lease run on real time and read it. */
 function clock(): { now: () => number; at: number } {
   const state = { at: 0, now: () => state.at };
   return state;

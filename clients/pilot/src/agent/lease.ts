@@ -1,6 +1,7 @@
 /**
- * A worker's right to its jobs, as far as the worker can know it: it lasts from the sending of the last call that core answered.
- * Core counts from the arrival of that call, so this lease never outlasts core's. It is lost once and for all.
+ * A worker's right to its jobs, as seen by the worker: it lasts from the moment it sent the last call that
+ * core answered. Core counts from the arrival of that call, so this lease never outlasts core's. Once lost,
+ * it stays lost.
  */
 export class Lease {
   readonly #seconds: number;
@@ -26,13 +27,13 @@ export class Lease {
     return this.#lost.signal.aborted;
   }
 
-  /** Core answered a sign of life that was sent then. */
+  /** Extends the lease: core answered a heartbeat that was sent at this time. */
   renew(sentAt: number): void {
     this.#endsAt = Math.max(this.#endsAt, sentAt + this.#seconds * 1000);
     this.#arm();
   }
 
-  /** Core said, or the clock says, that it is over. */
+  /** Ends the lease because core reported it, or the clock says so. */
   lose(reason: string): void {
     clearTimeout(this.#timer);
     this.#lost.abort(new LeaseLost(reason));
@@ -57,7 +58,7 @@ export class Lease {
   }
 }
 
-/** Why a worker gave up its jobs. */
+/** The reason for which a worker gave up its jobs. */
 class LeaseLost extends Error {
   constructor(reason: string) {
     super(reason);

@@ -17,24 +17,24 @@ import { Lease } from './lease.js';
 import { Slots } from './slots.js';
 import { WorkerSession, type SessionServices } from './worker-session.js';
 
-/** How a pilot looks for devices, and how often. */
+/** Detection of devices, and its period. */
 export interface GpuOptions extends Omit<DeviceOptions, 'searchPath'> {
   readonly periodMs: number;
 }
 
-/** How a pilot is set up. */
+/** Options of a pilot. */
 export interface PilotOptions {
   readonly queue: string;
-  /** Unique in its queue while it lives: a pilot of the same name takes over. */
+  /** Unique in its queue among live workers: a new pilot with the same name takes over. */
   readonly name: string;
   readonly labels: readonly { readonly key: string; readonly value: string }[];
   readonly host: HostOptions;
   readonly gpus: GpuOptions;
   /** Path or http(s) URL of the shared file store. */
   readonly store: string;
-  /** Time until it must have ended; null for no limit. */
+  /** Time until the pilot must have ended; null for no limit. */
   readonly lifetimeSeconds: number | null;
-  /** Time that jobs get to end when it drains; null for as long as they take. */
+  /** Time that jobs get to end when the pilot drains; null for no limit. */
   readonly drainSeconds: number | null;
   /** Time between SIGTERM and SIGKILL of a payload. */
   readonly graceSeconds: number;
@@ -44,10 +44,12 @@ export interface PilotOptions {
   readonly version: string;
 }
 
-/** Samples of processes to one look at the scratch space: walking a folder costs more. */
+/** Process samples per scan of the scratch space: walking a folder costs more. */
 const diskPeriodSamples = 3;
 
-/** The worker agent: a worker of a queue, registered anew when core has given it up, until it drains. */
+/**
+ * The worker agent: a worker of a queue that registers again whenever core has given it up, until it drains.
+ */
 export class Pilot {
   readonly #core: CoreProtocol;
   readonly #options: PilotOptions;
@@ -65,7 +67,7 @@ export class Pilot {
 
   /**
    * Runs until it has drained or was stopped.
-   * @throws CoreRefused when core does not take this worker
+   * @throws CoreRefused if core does not accept this worker
    */
   async run(): Promise<void> {
     const { host } = this.#options;
@@ -90,7 +92,7 @@ export class Pilot {
     }
   }
 
-  /** Takes no more work and ends when its jobs have ended, or when their time to do so is over. */
+  /** Takes no more work and ends once its jobs have ended, or their time to do so is over. */
   drain(reason: string): void {
     if (this.#stopping.signal.aborted) return;
     this.#stopping.abort(new Error(reason));
@@ -99,13 +101,13 @@ export class Pilot {
     if (drainSeconds !== null) this.#drainTimer = setTimeout(() => this.stop(reason), drainSeconds * 1000);
   }
 
-  /** Ends its payloads and itself: core gives the jobs to others. */
+  /** Ends its payloads and itself; core gives the jobs to other workers. */
   stop(reason: string): void {
     this.drain(reason);
     this.#session?.abandon(reason);
   }
 
-  /** One worker, from its registration on. */
+  /** Runs one worker, from its registration to its end. */
   async #runSession(facts: HostFacts, services: SessionServices): Promise<string> {
     const known = services.devices.devices;
     const { worker, sentAt } = await this.#register(facts, known);
@@ -193,7 +195,7 @@ export class Pilot {
     return Math.max(0, Math.floor(lifetimeSeconds - (performance.now() - this.#startedAt) / 1000));
   }
 
-  /** At the end of its life it drains: jobs that core sent in time have ended by then. */
+  /** Drains the worker when its lifetime ends: jobs that core assigned in time have ended by then. */
   #armLifetime(): NodeJS.Timeout | undefined {
     const { lifetimeSeconds } = this.#options;
     if (lifetimeSeconds === null) return undefined;

@@ -1,14 +1,14 @@
 import type { Capacity } from '../protocol/core-protocol.js';
 
-/** What a job is given. */
+/** Resources given to a job. */
 export interface Part extends Capacity {
   /** The devices, by id. */
   readonly deviceIds: readonly string[];
-  /** Whether others may have them too. */
+  /** True if other jobs may use them at the same time. */
   readonly sharesDevices: boolean;
 }
 
-/** What the host offers, and what of it is given to jobs. Nothing is given twice. */
+/** The host's resources, and the part that jobs hold. Nothing is given twice. */
 export class Slots {
   readonly #total: Capacity;
   readonly #devices: () => readonly string[];
@@ -21,7 +21,7 @@ export class Slots {
     this.#devices = devices;
   }
 
-  /** What is not given to a job; never below zero. */
+  /** Resources that no job holds; never below zero. */
   get free(): Capacity {
     const sum = (part: (capacity: Capacity) => number): number =>
       Math.max(
@@ -35,7 +35,7 @@ export class Slots {
     };
   }
 
-  /** Devices that no job has alone. How much of a shared one is left is for core to know. */
+  /** Devices that no job has exclusively. Core tracks what is left of a shared one. */
   get freeDeviceIds(): readonly string[] {
     const taken = new Set(
       [...this.#booked].flatMap(({ deviceIds, sharesDevices }) => (sharesDevices ? [] : deviceIds)),
@@ -43,12 +43,12 @@ export class Slots {
     return this.#devices().filter((id) => !taken.has(id));
   }
 
-  /** True when no job has anything. */
+  /** True if no job holds anything. */
   get isIdle(): boolean {
     return this.#booked.size === 0;
   }
 
-  /** Gives a job its part; the returned function takes it back, once. */
+  /** Books resources for a job; the returned function releases them, once. */
   book(given: Capacity & Partial<Part>): () => void {
     const part = { deviceIds: [], sharesDevices: false, ...given };
     this.#booked.add(part);
@@ -57,7 +57,7 @@ export class Slots {
     };
   }
 
-  /** Tells whenever something becomes free. */
+  /** Calls the listener whenever something is released. */
   onFreed(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

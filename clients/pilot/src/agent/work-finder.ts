@@ -9,7 +9,7 @@ import {
 } from '../protocol/core-protocol.js';
 import type { Slots } from './slots.js';
 
-/** What a finder is handed. */
+/** Services that a work finder uses. */
 export interface FinderServices {
   readonly core: CoreProtocol;
   readonly slots: Slots;
@@ -17,17 +17,19 @@ export interface FinderServices {
   readonly longestIdlePauseMs: number;
 }
 
-/** How long core may keep an idle worker's question open. */
+/** Time that core may hold the request of an idle worker. */
 const longPollSeconds = 10;
-/** How long an open question is waited for after the finder was stopped: its answer may be on its way, with work. */
+/**
+ * Time to wait for an open request after the finder was stopped: its response may be on its way, with work.
+ */
 const lastAnswerMs = 500;
-/** The same once core knows that no more is wanted. */
+/** The same, once core knows that this worker wants no more work. */
 const lateAnswerMs = 100;
 const maxJobsPerCall = 1000;
 
 /**
- * Asks for work for what is free, one question at a time. An idle worker leaves its question open at core; one with jobs asks again when
- * something gets free, when core says that there is work, and otherwise with growing pauses.
+ * Requests work for free resources, one request at a time. An idle worker lets core hold its request; one
+ * with jobs asks again when resources become free or core announces work, and otherwise with growing delays.
  */
 export class WorkFinder {
   readonly #workerId: string;
@@ -45,13 +47,13 @@ export class WorkFinder {
     this.#log = log;
   }
 
-  /** Looks for work now, or again right after the question that is open. */
+  /** Requests work now, or right after the open request. */
   requestNow(): void {
     this.#isLookDue = true;
     this.#wake?.();
   }
 
-  /** Asks no more. */
+  /** Makes no more requests. */
   stop(): void {
     if (this.#stopped.signal.aborted) return;
     this.#stopped.abort();
@@ -59,13 +61,13 @@ export class WorkFinder {
     this.#giveUpIn(lastAnswerMs);
   }
 
-  /** Core knows that no more is wanted: an open question brings nothing but what is on its way. */
+  /** Core knows that no more work is wanted: an open request brings only work that is already on its way. */
   expectNothing(): void {
     this.stop();
     this.#giveUpIn(lateAnswerMs);
   }
 
-  /** Work, until the finder is stopped. What is yielded must be booked before the next is asked for. */
+  /** Assignments, until the finder is stopped. The caller must book each before it takes the next. */
   async *assignments(): AsyncGenerator<Assignment, void, undefined> {
     const { slots, longestIdlePauseMs } = this.#services;
     const idle = new Backoff({ initialDelayMs: 200, maxDelayMs: longestIdlePauseMs });
@@ -95,7 +97,7 @@ export class WorkFinder {
     }
   }
 
-  /** What to ask for; undefined when nothing is free. */
+  /** The next request; undefined if nothing is free. */
   #request(): AcquireRequest | undefined {
     const { slots, remainingSeconds } = this.#services;
     const { free, isIdle } = slots;
@@ -112,7 +114,7 @@ export class WorkFinder {
     };
   }
 
-  /** The answer; undefined when there was none, and the next question should wait longer each time. */
+  /** The assignments; undefined if there are none and the next request should wait longer. */
   async #ask(request: AcquireRequest): Promise<readonly Assignment[] | undefined> {
     try {
       return await this.#services.core.acquireJobs(request, this.#given.signal);
@@ -129,7 +131,7 @@ export class WorkFinder {
     this.#lastTimer = setTimeout(() => this.#given.abort(), ms);
   }
 
-  /** Waits, for ever when no time is given, unless there is a reason to look at once. */
+  /** Waits, without limit if no time is given, until there is a reason to ask at once. */
   async #pause(ms: number | undefined): Promise<void> {
     if (this.#isLookDue || this.#stopped.signal.aborted) return;
     await new Promise<void>((resolve) => {

@@ -15,25 +15,25 @@ import type { Lease } from './lease.js';
 import type { Slots } from './slots.js';
 import { WorkFinder } from './work-finder.js';
 
-/** What a session is handed. */
+/** Services that a session uses. */
 export interface SessionServices extends Omit<JobRunServices, 'workerId' | 'reporter'> {
   readonly slots: Slots;
-  /** Time that is left to this pilot; null for no limit. */
+  /** Time left to this pilot; null for no limit. */
   readonly remainingSeconds: () => number | null;
-  /** Longest pause between two looks for work while there is none. */
+  /** Longest delay between two requests while there is no work. */
   readonly longestIdlePauseMs: number;
 }
 
-/** How a session ended. */
+/** End of a session. */
 export type SessionEnd = 'DRAINED' | 'LOST';
 
-/** Time that a last word may take at the end, and when the end is in a hurry. */
+/** Time limit for the last report, in the normal case and when the pilot must end quickly. */
 const drainReportTimeoutMs = 5000;
 const urgentDrainReportTimeoutMs = 1500;
 
 /**
- * The life of one registered worker: signs of life, orders, work, until it has drained or its lease is lost. When the lease is lost
- * every job is dropped: from then on others may have them.
+ * One registered worker: heartbeats, commands and work, until it has drained or its lease is lost. When the
+ * lease is lost, every job is dropped, because others may have it from then on.
  */
 export class WorkerSession {
   readonly #worker: RegisteredWorker;
@@ -47,11 +47,11 @@ export class WorkerSession {
   readonly #reporter: Reporter;
   readonly #log: Logger;
   #endWait: (() => void) | undefined;
-  /** Whether a sign of life is due without waiting: also when that was found while one was on its way. */
+  /** True if a heartbeat is due without waiting, also if one is on its way. */
   #isHeartbeatDue = false;
   #drainReason: string | undefined;
   #isUrgent = false;
-  /** What is to be said about devices with the next sign of life; undefined when core knows them as they are. */
+  /** Device changes to report with the next heartbeat; undefined if core knows the current state. */
   #newReport: DeviceReport | undefined;
 
   constructor(
@@ -71,7 +71,7 @@ export class WorkerSession {
     this.ended = this.#run();
   }
 
-  /** Takes no more work; ends when the jobs have ended. */
+  /** Takes no more work; ends once the jobs have ended. */
   drain(reason: string): void {
     if (this.#drainReason !== undefined || this.#lease.isLost) return;
     this.#drainReason = reason;
@@ -80,7 +80,7 @@ export class WorkerSession {
     void this.#reportDraining(reason, false).then(() => this.#finder.expectNothing());
   }
 
-  /** Drops all jobs and drains: core gives them to others at once. */
+  /** Drops all jobs and drains: core gives them to other workers at once. */
   abandon(reason: string): void {
     this.#isUrgent = true;
     this.drain(reason);
@@ -90,11 +90,11 @@ export class WorkerSession {
   async #run(): Promise<SessionEnd> {
     const background = [this.#heartbeats(), this.#followCommands()];
     const unfollow = this.#services.devices.follow(this.#knownDevices, ({ devices, isUrgent, isUseOnly }) => {
-      // Facts that were not answered yet are told again.
+      // Facts that core has not confirmed yet are sent again.
       this.#newReport = { devices, isUseOnly: isUseOnly && this.#newReport?.isUseOnly !== false };
       if (!isUrgent) return;
       this.#heartbeatSoon();
-      // Core answers the question that is open once it knows of the change; the next one offers what is there now.
+      // Core answers the open request once it knows of the change; the next request offers the new devices.
       this.#finder.requestNow();
     });
     for await (const assignment of this.#finder.assignments()) this.#start(assignment);
@@ -149,7 +149,7 @@ export class WorkerSession {
     this.#endWait?.();
   }
 
-  /** Waits for the next sign of life, or until one is due at once. False when there shall be none. */
+  /** Waits for the next heartbeat, or until one is due at once. False if there are no more. */
   async #waitForHeartbeat(ms: number): Promise<boolean> {
     const signals = [this.#closing.signal, this.#lease.signal];
     if (signals.some(({ aborted }) => aborted)) return false;
@@ -191,14 +191,14 @@ export class WorkerSession {
     }
   }
 
-  /** The jobs must not be lost for a word about devices: what core does not take of them it is not told until something changes again. */
+  /** An invalid device report must not cost the jobs: it is not sent again until something changes. */
   #discardReport(report: DeviceReport, error: CoreRefused): void {
     this.#log.error({ err: error }, 'core does not take what is said of the devices');
     if (this.#newReport === report) this.#newReport = undefined;
     this.#heartbeatSoon();
   }
 
-  /** Orders come at once over a stream; a sign of life after each connection brings those that were given in between. */
+  /** Commands arrive over a stream; a heartbeat after each reconnect fetches those that were missed. */
   async #followCommands(): Promise<void> {
     const signal = AbortSignal.any([this.#closing.signal, this.#lease.signal]);
     const backoff = new Backoff(unavailableBackoff);

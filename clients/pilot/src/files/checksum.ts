@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 
-/** What a file is, whatever it is called. */
+/** Size and checksum of a file. */
 export interface Digest {
   readonly sizeBytes: number;
   /** In hexadecimal. */

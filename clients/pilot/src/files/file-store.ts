@@ -1,11 +1,14 @@
 import { FolderStore } from './folder-store.js';
 import { HttpStore } from './http-store.js';
 
-/** Where outputs are put and from where others fetch them: shared by all workers whose jobs read each other's files. */
+/** Storage for outputs: shared by all workers whose jobs read each other's files. */
 export interface FileStore {
-  /** Puts a local file at a place; a file of that place is replaced whole or not at all. Places are relative, with `/`. */
+  /**
+   * Stores a local file under a key; an existing file is replaced whole or not at all. Keys are relative
+   * paths, with `/`.
+   */
   put(localPath: string, place: string, signal: AbortSignal): Promise<void>;
-  /** Fetches what is at a place into a local file. */
+  /** Fetches a stored file into a local file. */
   get(place: string, localPath: string, signal: AbortSignal): Promise<void>;
 }
 
@@ -19,7 +22,7 @@ export function schemeOf(location: string): string | undefined {
   return /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(location)?.[1]?.toLowerCase();
 }
 
-/** A place made of parts that have no meaning of their own: none may be empty, `.`, `..` or hold a `/`. */
+/** A key made of single path segments: none may be empty, `.`, `..` or contain a `/`. */
 export function placeOf(...parts: readonly string[]): string {
   const bad = parts.find((part) => !isPlainName(part));
   if (bad !== undefined)
@@ -27,7 +30,7 @@ export function placeOf(...parts: readonly string[]): string {
   return parts.join('/');
 }
 
-/** Whether a text names a file and nothing else. */
+/** True if a text is a plain file name. */
 export function isPlainName(name: string): boolean {
   return name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name);
 }

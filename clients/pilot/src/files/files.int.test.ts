@@ -16,7 +16,7 @@ let folder: string;
 let folders: AttemptFolders;
 let scratch: Scratch;
 let server: Server | undefined;
-/** Statuses that the server answers with before it does what it is asked to. */
+/** Statuses that the server returns before it serves requests. */
 let faults: number[];
 let requests: string[];
 

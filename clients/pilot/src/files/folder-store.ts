@@ -3,7 +3,7 @@ import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize, resolve } from 'node:path';
 import type { FileStore } from './file-store.js';
 
-/** A folder that all workers see, as of a shared file system. */
+/** A folder that all workers see, for example on a shared file system. */
 export class FolderStore implements FileStore {
   readonly #root: string;
 
@@ -28,7 +28,7 @@ export class FolderStore implements FileStore {
     await copy(this.#pathOf(place), localPath, signal);
   }
 
-  /** A place stays inside of the folder, whatever it says. */
+  /** The path of a key; it always stays inside the folder. */
   #pathOf(place: string): string {
     const clean = normalize(place);
     if (isAbsolute(clean) || clean === '..' || clean.startsWith('../') || clean.includes('\0')) {
@@ -38,7 +38,7 @@ export class FolderStore implements FileStore {
   }
 }
 
-/** File systems that can share the blocks of two files do so: then a copy costs nothing. */
+/** Copies a file. On file systems that can share blocks between files, a copy costs nothing. */
 async function copy(from: string, to: string, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   await copyFile(from, to, constants.COPYFILE_FICLONE);

@@ -1,4 +1,4 @@
-/** Does something with each item, at most `width` at once; stops at the first that fails, and fails with it. */
+/** Runs an action for each item, at most `width` at once; stops at the first failure and throws it. */
 export async function forEachConcurrently<T>(
   items: readonly T[],
   width: number,

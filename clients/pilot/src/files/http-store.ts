@@ -7,10 +7,10 @@ import type { FileStore } from './file-store.js';
 
 const maxAttempts = 4;
 const firstPauseMs = 250;
-/** Silence of the other side after which a transfer is given up. */
+/** Time without any data after which a transfer is given up. */
 const idleTimeoutMs = 60_000;
 
-/** A server that keeps what is PUT and answers it to GET. */
+/** A server that stores files by PUT and returns them by GET. */
 export class HttpStore implements FileStore {
   readonly #base: string;
 
@@ -47,7 +47,7 @@ export class HttpStore implements FileStore {
   }
 }
 
-/** Fetches a URL into a file; nothing is left there when that fails. Follows no redirects. */
+/** Fetches a URL into a file, and removes the file on failure. Follows no redirects. */
 export async function download(url: string, localPath: string, signal: AbortSignal): Promise<void> {
   try {
     await withTries(signal, async () => {
@@ -67,7 +67,7 @@ export async function download(url: string, localPath: string, signal: AbortSign
   }
 }
 
-/** An answer that is no use to repeat the request for. */
+/** A response for which a repetition is useless. */
 class FinalAnswer extends Error {}
 
 function assertOk({ statusCode }: Dispatcher.ResponseData, method: string, url: string): void {
@@ -77,12 +77,12 @@ function assertOk({ statusCode }: Dispatcher.ResponseData, method: string, url: 
   throw isPassing ? new Error(message) : new FinalAnswer(message);
 }
 
-/** User names, passwords and signatures in a URL are nobody's business in an error's text. */
+/** A URL without user names, passwords and signatures, for error messages. */
 export function withoutCredentials(url: string): string {
   return url.replace(/\/\/[^/@]*@/, '//').replace(/[?#].*$/s, '');
 }
 
-/** Faults of the network and of the server pass; anything else is final. */
+/** Errors of the network and of the server may pass; all others are final. */
 async function withTries(signal: AbortSignal, transfer: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -96,7 +96,7 @@ async function withTries(signal: AbortSignal, transfer: () => Promise<void>): Pr
   }
 }
 
-/** A fault of this host's own disk: trying again does not mend it. */
+/** True for an error of this host's own disk: another try does not help. */
 function isLocal(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return code === 'ENOSPC' || code === 'EACCES' || code === 'ENOENT' || code === 'EROFS' || code === 'EDQUOT';

@@ -5,26 +5,29 @@ import { placeOf } from './file-store.js';
 
 /** The folders of one attempt. */
 export interface AttemptFolders {
-  /** All of them; holds nothing of the payload itself. */
+  /** Contains all of them, and no files of the payload itself. */
   readonly root: string;
-  /** Where the payload starts. */
+  /** Working folder of the payload. */
   readonly work: string;
-  /** What its parents left: a folder for each, named by the parent's job id. */
+  /** Outputs of the parents: a folder for each, named by the parent's job id. */
   readonly inputs: string;
-  /** Where it leaves what it declared. */
+  /** Folder for declared outputs. */
   readonly outputs: string;
   /** For temporary files. */
   readonly temporary: string;
-  /** What is in `inputs`, as JSON. */
+  /** Describes the content of `inputs`, as JSON. */
   readonly inputsManifest: string;
 }
 
-/** A pilot's own part of the scratch space, named by its process so that another can tell whether it is still in use. */
+/**
+ * A pilot's part of the scratch space, named after its process so that other pilots can tell whether it is
+ * still in use.
+ */
 export class Scratch {
   /** @param folder the part itself */
   private constructor(readonly folder: string) {}
 
-  /** Makes the part, and removes parts whose pilots have gone. */
+  /** Creates the part, and removes parts of pilots that have ended. */
   static async open(parent: string): Promise<Scratch> {
     await mkdir(parent, { recursive: true });
     for (const name of await readdir(parent)) {
@@ -38,7 +41,7 @@ export class Scratch {
     return new Scratch(folder);
   }
 
-  /** Makes the folders of an attempt. */
+  /** Creates the folders of an attempt. */
   async makeFolders(attemptId: string): Promise<AttemptFolders> {
     const root = join(this.folder, placeOf(attemptId));
     const folders = {
@@ -54,13 +57,13 @@ export class Scratch {
     return { ...folders, inputsManifest: join(root, 'inputs.json') };
   }
 
-  /** Removes all of the pilot's part. */
+  /** Removes the pilot's part. */
   async close(): Promise<void> {
     await removeFolder(this.folder);
   }
 }
 
-/** Removes a folder also where a payload took away its own permission to do so. */
+/** Removes a folder, even if a payload has removed its own permission to do so. */
 export async function removeFolder(folder: string): Promise<void> {
   try {
     await rm(folder, { recursive: true, force: true });

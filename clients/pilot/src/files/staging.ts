@@ -7,35 +7,35 @@ import { isPlainName, placeOf, schemeOf, type FileStore } from './file-store.js'
 import { download, withoutCredentials } from './http-store.js';
 import type { AttemptFolders } from './scratch.js';
 
-/** A file that the payload wants to find, by name, in its working folder. */
+/** A file that the payload finds, by name, in its working folder. */
 export interface InputFile {
   readonly name: string;
-  /** An http(s) URL, or a place in the file store. */
+  /** An http(s) URL, or a key in the file store. */
   readonly location: string;
 }
 
-/** An output where it was put. */
+/** An output with its key in the store. */
 export interface StoredFile extends InputFile, Digest {}
 
-/** A parent of the job, with what it left. */
+/** A parent of the job, with its outputs. */
 export interface ParentOutputs {
   readonly jobId: string;
   readonly outputs: readonly StoredFile[];
 }
 
-/** What a job reads. */
+/** Files that a job reads. */
 export interface StageInPlan {
   readonly inputs: readonly InputFile[];
   readonly parents: readonly ParentOutputs[];
 }
 
-/** Transfers at once, of one job. */
+/** Concurrent transfers of one job. */
 const concurrentTransfers = 8;
 
 /**
- * Fetches declared inputs into the working folder and the outputs of each parent into a folder of its own, checks the latter
- * against what was said of them, and writes the manifest: `{"parents": [{"jobId", "folder", "files": [{"name", "sizeBytes",
- * "sha256"}]}], "inputs": [{"name", "path"}]}`.
+ * Fetches declared inputs into the working folder and the outputs of each parent into a folder of its own,
+ * checks the latter against their reported checksums, and writes the manifest: `{"parents": [{"jobId",
+ * "folder", "files": [{"name", "sizeBytes", "sha256"}]}], "inputs": [{"name", "path"}]}`.
  * @throws AttemptError DATA that names the file
  */
 export async function stageIn(
@@ -108,15 +108,15 @@ async function fetchInput(
   throw new AttemptError('DATA', 'INPUT_CORRUPT', `${shown} has ${difference}`, true);
 }
 
-/** A declared output that is there, with what it is. */
+/** A declared output that exists, with its checksum. */
 export interface FoundOutput extends Digest {
   readonly name: string;
   readonly path: string;
 }
 
 /**
- * Looks for all declared outputs.
- * @throws AttemptError DATA OUTPUT_MISSING that names every one that is missing or is no regular file
+ * Finds all declared outputs.
+ * @throws AttemptError DATA OUTPUT_MISSING that lists all that are missing or not regular files
  */
 export async function findOutputs(
   names: readonly string[],
@@ -124,7 +124,7 @@ export async function findOutputs(
   signal: AbortSignal,
 ): Promise<readonly FoundOutput[]> {
   const paths = names.map((name) => ({ name, path: join(folders.outputs, name) }));
-  // A link is no output: it could lead to a file of the host that the payload's owner must not see.
+  // A link is not an output: it could point to a file of the host that the job's owner must not see.
   const isThere = await Promise.all(
     paths.map(
       async ({ name, path }) =>
@@ -151,7 +151,7 @@ export async function findOutputs(
 }
 
 /**
- * Puts outputs into the store, in a place of this attempt alone: a late attempt never replaces files of another.
+ * Stores outputs under keys of this attempt alone: a late attempt never replaces files of another.
  * @throws AttemptError DATA OUTPUT_NOT_STORED
  */
 export async function stageOut(

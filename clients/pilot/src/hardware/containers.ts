@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path';
 
 import { containerRuntimes as runtimes } from '../payload/container.js';
 
-/** The container runtimes that payloads can be run with and whose programs are on a search path. */
+/** The container runtimes that payloads can use and whose programs are on a search path. */
 export async function findContainerRuntimes(searchPath: string): Promise<readonly string[]> {
   const folders = searchPath.split(delimiter).filter((folder) => folder !== '');
   const found = await Promise.all(

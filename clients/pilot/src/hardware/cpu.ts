@@ -1,18 +1,18 @@
 import { levelOfX86 } from './x86-level.js';
 
-/** What is known of a host's CPU. */
+/** Facts about a host's CPU. */
 export interface CpuFacts {
-  /** As the CPU names it: `GenuineIntel`, `AuthenticAMD`, `ARM`; null when it does not say. */
+  /** As the CPU names it: `GenuineIntel`, `AuthenticAMD`, `ARM`; null if unknown. */
   readonly vendor: string | null;
-  /** The model's name; null when it does not say. */
+  /** Name of the model; null if unknown. */
   readonly model: string | null;
-  /** The instruction set: `x86_64`, `aarch64`, or what the kernel calls it. */
+  /** The instruction set: `x86_64`, `aarch64`, or the kernel's name for it. */
   readonly architecture: string;
-  /** As `x86-64-v3`; null when unknown or where the instruction set has no such levels. */
+  /** As `x86-64-v3`; null if unknown or if the instruction set has no such levels. */
   readonly level: string | null;
 }
 
-/** Words of Node for instruction sets that the kernel, and all who write job requirements, call otherwise. */
+/** Node's names of instruction sets that differ from those of the kernel and of job requirements. */
 const architectures: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarch64', ia32: 'i686' };
 
 /** Implementer codes of ARM's register MIDR_EL1. */
@@ -29,7 +29,7 @@ const armVendors: Readonly<Record<string, string>> = {
   '0xc0': 'Ampere',
 };
 
-/** Part numbers of ARM's own cores that are found in servers. */
+/** Part numbers of ARM's own cores that occur in servers. */
 const armParts: Readonly<Record<string, string>> = {
   '0xd08': 'Cortex-A72',
   '0xd0c': 'Neoverse-N1',
@@ -53,7 +53,7 @@ export function parseCpuInfo(text: string, nodeArchitecture: string): CpuFacts {
   };
 }
 
-/** ARM's kernel names cores by numbers; a number that is in no table is reported as it stands. */
+/** Vendor and model of an ARM core; a number that is in no table is reported as a number. */
 function armFacts(fields: ReadonlyMap<string, string>): Pick<CpuFacts, 'vendor' | 'model'> {
   const implementer = fields.get('CPU implementer')?.toLowerCase();
   const part = fields.get('CPU part')?.toLowerCase();
@@ -63,7 +63,7 @@ function armFacts(fields: ReadonlyMap<string, string>): Pick<CpuFacts, 'vendor' 
   return { vendor, model };
 }
 
-/** The fields of the first processor, and those (on ARM boards) that stand for all. */
+/** The fields of the first processor, and (on ARM boards) those that apply to all. */
 function firstProcessor(text: string): ReadonlyMap<string, string> {
   const fields = new Map<string, string>();
   for (const line of text.split('\n')) {

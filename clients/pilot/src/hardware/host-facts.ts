@@ -4,7 +4,7 @@ import { findContainerRuntimes } from './containers.js';
 import { parseCpuInfo, type CpuFacts } from './cpu.js';
 import { freeDiskMiB, usableResources } from './limits.js';
 
-/** What a worker says about its host. All of it is found here and now; devices will stand beside it. */
+/** Facts about a host, detected at registration. */
 export interface HostFacts {
   readonly host: string;
   readonly cpu: CpuFacts;
@@ -15,19 +15,19 @@ export interface HostFacts {
   /** Scratch space offered to jobs. */
   readonly diskMiB: number;
   readonly containerRuntimes: readonly string[];
-  /** Whether payloads reach the outside network; null when nobody said. */
+  /** Whether payloads reach the outside network; null if not configured. */
   readonly network: boolean | null;
 }
 
-/** What the operator decides instead of what is found. */
+/** Values that the operator sets instead of the detected ones. */
 export interface HostOptions {
-  /** An existing folder; the free space of its file system is what is offered. */
+  /** An existing folder; the free space of its file system is offered. */
   readonly scratch: string;
-  /** Where programs are looked for. */
+  /** Search path for programs. */
   readonly searchPath: string;
-  /** Folders with libraries of devices' drivers which nothing but a variable tells; see `driverLibraries`. */
+  /** Folders with libraries of device drivers that only a variable points to; see `driverLibraries`. */
   readonly driverLibraries?: readonly string[] | undefined;
-  /** Variables of the pilot that container runtimes need for themselves; none unless given. */
+  /** Variables of the pilot that container runtimes need; none by default. */
   readonly runtimeEnvironment?: Readonly<Record<string, string>> | undefined;
   readonly cores?: number | undefined;
   readonly memoryMiB?: number | undefined;
@@ -35,7 +35,7 @@ export interface HostOptions {
   readonly network?: boolean | undefined;
 }
 
-/** Looks at the host. What it cannot find out is null, never a guess. */
+/** Detects the host's facts. Unknown ones are null, never a guess. */
 export async function findHostFacts(options: HostOptions): Promise<HostFacts> {
   const [cpuInfo, usable, diskMiB, containerRuntimes] = await Promise.all([
     readFile('/proc/cpuinfo', 'utf8').catch(() => ''),

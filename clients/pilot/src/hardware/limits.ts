@@ -3,16 +3,19 @@ import { availableParallelism, totalmem } from 'node:os';
 
 const bytesPerMiB = 1024 * 1024;
 
-/** What this process may use of the host, under the limits of its control group, as of a container or a batch job. */
+/**
+ * Resources of the host that this process may use, under the limits of its control group, as in a container
+ * or a batch job.
+ */
 export interface UsableResources {
   readonly cores: number;
   readonly memoryMiB: number;
 }
 
-/** Where control groups are mounted; tests hand in a folder of their own. */
+/** Mount point of control groups; tests pass a folder of their own. */
 const defaultCgroupRoot = '/sys/fs/cgroup';
 
-/** Cores and memory that are there and allowed: the host's, or less where a control group (v2 or v1) says so. */
+/** Cores and memory of the host, or less if a control group (v2 or v1) limits them. */
 export async function usableResources(cgroupRoot = defaultCgroupRoot): Promise<UsableResources> {
   const [cores, bytes] = await Promise.all([coreLimit(cgroupRoot), memoryLimit(cgroupRoot)]);
   return {
@@ -21,7 +24,7 @@ export async function usableResources(cgroupRoot = defaultCgroupRoot): Promise<U
   };
 }
 
-/** Free space of the file system that holds a folder. */
+/** Free space of a folder's file system. */
 export async function freeDiskMiB(folder: string): Promise<number> {
   const { bavail, bsize } = await statfs(folder);
   return Math.floor((bavail * bsize) / bytesPerMiB);

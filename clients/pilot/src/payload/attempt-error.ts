@@ -1,14 +1,14 @@
-/** Who is to blame, in the words of the API. */
+/** The API's family of an attempt's error: its cause. */
 export type ErrorFamily = 'PAYLOAD' | 'WORKER' | 'LIMIT' | 'DATA' | 'SYSTEM';
 
-/** Why an attempt failed, in the words of the API: what is reported about it. */
+/** The error of an attempt, as it is reported to core. */
 export class AttemptError extends Error {
-  /** @param code a stable word; @param message one sentence for a person */
+  /** @param code a stable code; @param message one sentence for people */
   constructor(
     readonly family: ErrorFamily,
     readonly code: string,
     message: string,
-    /** Whether another attempt could end well. */
+    /** True if another attempt may succeed. */
     readonly retryable: boolean,
     options?: { cause?: unknown },
   ) {

@@ -1,7 +1,7 @@
 import { AttemptError } from './attempt-error.js';
 import type { PayloadLimits, PayloadResult } from './payload.js';
 
-/** Why an ended payload failed its attempt; undefined when it ended well. */
+/** The error of an ended payload; undefined if it succeeded. */
 export function failureOf(result: PayloadResult, limits: PayloadLimits): AttemptError | undefined {
   const { exitCode, signal, exceeded, usage, peakDiskMiB } = result;
   if (exceeded === 'DISK') {
@@ -26,14 +26,17 @@ export function failureOf(result: PayloadResult, limits: PayloadLimits): Attempt
   return new AttemptError('PAYLOAD', 'EXIT_CODE', `the payload ended with exit code ${exitCode}`, true);
 }
 
-/** The failure of a payload one of whose devices turned bad while it ran: the host is to blame, and another attempt may end well. */
+/**
+ * The error of a payload whose device failed while it ran: the host is the cause, and another attempt may
+ * succeed.
+ */
 export function withDeviceFault(failure: AttemptError, fault: string | undefined): AttemptError {
   const isOwn = ['DISK_EXCEEDED', 'MEMORY_EXCEEDED'].includes(failure.code);
   if (fault === undefined || isOwn) return failure;
   return new AttemptError('WORKER', 'DEVICE_FAULT', `${fault}; ${failure.message}`, true, { cause: failure });
 }
 
-/** Why a payload could not be started. */
+/** The error of a payload that could not be started. */
 export function startFailure(command: string, error: unknown): AttemptError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
   const reasons: Readonly<Record<string, string>> = {

@@ -1,37 +1,37 @@
-/** Payloads in container images: which runtime of the host takes one, and the command line that starts it there. Pure. */
+/** Payloads in container images: selection of the host's runtime, and its command line. Pure functions. */
 import type { AttemptFolders } from '../files/scratch.js';
 import { hasDevicesOf } from '../hardware/gpus/visibility-variables.js';
 import { AttemptError } from './attempt-error.js';
 import type { LaunchSpec } from './launch.js';
 
-/** Runtimes that a payload can be run with, in order of preference. All of them work without root and without a service. */
+/** Supported runtimes, in order of preference. All of them work without root and without a service. */
 export const containerRuntimes = ['apptainer', 'singularity', 'podman'] as const;
 
 /** One of {@link containerRuntimes}. */
 export type ContainerRuntime = (typeof containerRuntimes)[number];
 
-/** What a host has to run containers with. */
+/** A host's means to run containers. */
 export interface ContainerHost {
-  /** Found on its search path. */
+  /** Runtimes on its search path. */
   readonly runtimes: readonly string[];
-  /** Where their programs and those they need are looked for. */
+  /** Search path for their programs and those they need. */
   readonly searchPath: string;
-  /** Of the pilot's environment, what runtimes need for themselves, as `HOME` and their cache; never a secret. */
+  /** Variables of the pilot that runtimes need, such as `HOME` and their cache; never a secret. */
   readonly environment: Readonly<Record<string, string>>;
-  /** The pilot is root: users are not mapped then. */
+  /** True if the pilot is root: users are not mapped then. */
   readonly isRoot: boolean;
 }
 
-/** A payload as it is started on the host itself, and the image to start it in. */
+/** A payload as it would start on the host, and the image to start it in. */
 export interface ContainedSpec {
   readonly image: string;
   readonly spec: LaunchSpec;
   readonly folders: AttemptFolders;
-  /** `PATH` is the job's own word, not the host's: then it counts in the image, too. */
+  /** True if the job sets `PATH` itself: then it applies in the image, too. */
   readonly hasOwnPath: boolean;
 }
 
-/** Any one will do. */
+/** The value that accepts any runtime. */
 const anyRuntime = 'any';
 
 /**
@@ -53,14 +53,17 @@ export function runtimeFor(image: string, wanted: string | null, found: readonly
   );
 }
 
-/** Files and folders, as they lie on CVMFS, are for those that run them where they lie. */
+/** True for files and folders, such as those on CVMFS: only some runtimes can use them in place. */
 function takes(runtime: ContainerRuntime, image: string): boolean {
   const isFile = /^[./]/.test(image);
   if (runtime !== 'podman') return true;
   return !isFile && (!image.includes('://') || image.startsWith('docker://'));
 }
 
-/** What to start on the host so that the payload runs in the image. @throws AttemptError WORKER SCRATCH_UNSUITED */
+/**
+ * The command on the host that runs the payload in the image.
+ * @throws AttemptError WORKER SCRATCH_UNSUITED
+ */
 export function inContainer(
   runtime: ContainerRuntime,
   contained: ContainedSpec,
@@ -77,7 +80,7 @@ export function inContainer(
   return runtime === 'podman' ? byPodman(contained, host) : byApptainer(runtime, contained, host);
 }
 
-/** Values travel in the environment: command lines are for everybody on the host to read. */
+/** Values are passed in the environment: everybody on the host can read command lines. */
 function byApptainer(
   runtime: 'apptainer' | 'singularity',
   { image, spec, folders, hasOwnPath }: ContainedSpec,
@@ -97,7 +100,7 @@ function byApptainer(
       ...['--pwd', spec.folder],
       ...(hasDevicesOf('NVIDIA', spec.environment) ? ['--nv'] : []),
       ...(hasDevicesOf('AMD', spec.environment) ? ['--rocm'] : []),
-      // There is no word for Intel's devices, and of /dev a contained payload has the least.
+      // There is no option for Intel devices, and a contained payload has a minimal /dev.
       ...(hasDevicesOf('INTEL', spec.environment) ? ['--bind', '/dev/dri'] : []),
       isBareName(image) ? `docker://${image}` : image,
       spec.command,
@@ -111,7 +114,10 @@ function byApptainer(
   };
 }
 
-/** A variable of which only the name is given has the value of Podman's own environment; its own few are told by value. */
+/**
+ * A variable given by name only takes its value from Podman's own environment; its own few variables are
+ * given by value.
+ */
 function byPodman({ image, spec, folders, hasOwnPath }: ContainedSpec, host: ContainerHost): LaunchSpec {
   const outside = around(spec, host);
   const inside = insideOf(spec, hasOwnPath);
@@ -143,7 +149,7 @@ function byPodman({ image, spec, folders, hasOwnPath }: ContainedSpec, host: Con
   };
 }
 
-/** Devices by the names of the container device interface: those that the pilot gave to the job. */
+/** Devices that the pilot gave to the job, by their names in the container device interface. */
 function podmanDevices({ environment }: LaunchSpec): readonly string[] {
   const nvidia = (environment['CUDA_VISIBLE_DEVICES'] ?? '').split(',').filter((id) => id !== '');
   const hasAmd = hasDevicesOf('AMD', environment);
@@ -158,18 +164,18 @@ function podmanDevices({ environment }: LaunchSpec): readonly string[] {
   ];
 }
 
-/** The runtime's own environment: what it needs of the host, and what marks the attempt's processes. */
+/** The runtime's own environment: the host variables it needs, and the mark of the attempt's processes. */
 function around({ environment }: LaunchSpec, host: ContainerHost): Record<string, string> {
   const marks = Object.entries(environment).filter(([name]) => name.startsWith('RHIZOME_'));
   return { LANG: 'C.UTF-8', ...host.environment, PATH: host.searchPath, ...Object.fromEntries(marks) };
 }
 
-/** What the payload shall see; where programs are is the image's to say, unless the job says so. */
+/** The payload's variables. The image defines where its programs are, unless the job does. */
 function insideOf({ environment }: LaunchSpec, hasOwnPath: boolean): readonly (readonly [string, string])[] {
   return Object.entries(environment).filter(([name]) => name !== 'PATH' || hasOwnPath);
 }
 
-/** Of a registry, without saying how it is reached. */
+/** An image in a registry, without its transport. */
 function isBareName(image: string): boolean {
   return !/^[./]/.test(image) && !image.includes('://');
 }

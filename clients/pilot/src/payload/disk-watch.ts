@@ -2,19 +2,27 @@ import type { Dirent } from 'node:fs';
 import { lstat, readdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Files of one folder whose sizes are read at once. */
+/** Number of files of one folder that are read at once. */
 const concurrentStats = 32;
-/** Regular scans take at most this share of the time, so that a folder of a million files is not walked all the time. */
+/**
+ * Regular scans take at most this share of the time, so that a folder of a million files is not walked all
+ * the time.
+ */
 const maxScanShare = 0.05;
-/** The same for scans because the file system has lost as much space as the attempt had left. */
+/**
+ * The same limit for scans that start because the file system has lost as much space as the attempt had left.
+ */
 const maxAlarmShare = 0.25;
-/** The free space of the file system is read at these intervals: the less is left, the sooner, for a disk of this speed. */
+/**
+ * Intervals at which the free space of the file system is read: shorter the less is left, for a disk of this
+ * speed.
+ */
 const fastestBytesPerMs = 4_000_000;
 const shortestPollMs = 50;
 const longestPollMs = 1000;
 const blockBytes = 512;
 
-/** What a watch works with. */
+/** Options of a disk watch. */
 export interface DiskWatchOptions {
   /** The scratch space of the attempt. */
   readonly folder: string;
@@ -26,9 +34,9 @@ export interface DiskWatchOptions {
 }
 
 /**
- * Watches how much of the scratch space an attempt takes. To walk its folders is slow, so this happens once a period; between the scans the
- * free space of the file system is polled, which is one system call. When that has shrunk by what the attempt had left, a scan tells
- * whether the attempt or somebody else took it.
+ * Watches the scratch space that an attempt uses. Walking its folders is slow, so that happens once per
+ * period; between the scans, the free space of the file system is polled, which is one system call. Once it
+ * has shrunk by what the attempt had left, a scan shows whether the attempt or another process used it.
  */
 export class DiskWatch {
   readonly #options: DiskWatchOptions;
@@ -73,7 +81,7 @@ export class DiskWatch {
   }
 
   async #start(): Promise<void> {
-    // The inputs are in the scratch space already: what is free now belongs to the usage that a scan finds now.
+    // The inputs are already in the scratch space: this scan is the baseline for the free space.
     await this.#scan();
     this.#next();
   }
@@ -119,8 +127,8 @@ async function freeBytes(folder: string): Promise<number | undefined> {
 }
 
 /**
- * Bytes that the files below a folder take on the disk. A file with several names there counts once, links and folders do not count, nor
- * does what vanishes during the scan or may not be read.
+ * Bytes that the files below a folder take on the disk. A file with several names there counts once, links
+ * and folders do not count, nor does what vanishes during the scan or may not be read.
  */
 async function diskUsage(folder: string): Promise<number> {
   const seen = new Set<string>();

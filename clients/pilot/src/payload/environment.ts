@@ -4,19 +4,19 @@ import type { DetectedDevice } from '../hardware/gpus/detected-device.js';
 import type { AttemptFolders } from '../files/scratch.js';
 import type { Assignment } from '../protocol/core-protocol.js';
 
-/** Where a payload finds what it runs with. */
+/** Paths for a payload's environment. */
 export interface PayloadPlaces {
   readonly folders: AttemptFolders;
-  /** Where its programs are looked for. */
+  /** Search path for its programs. */
   readonly searchPath: string;
-  /** Folders with libraries of the devices' drivers which nothing but a variable tells. */
+  /** Folders with libraries of device drivers that only a variable points to. */
   readonly driverLibraries?: readonly string[];
 }
 
 /**
- * The whole environment of a payload: what the host's programs need, what the job declared, and what the pilot says about the
- * job. Nothing of the pilot's own environment gets in but where the drivers of devices have their libraries, for a job that was given
- * devices; what the pilot says cannot be overridden. `devices` are those that the job was given.
+ * The complete environment of a payload: variables for the host's programs, those that the job declares, and
+ * the pilot's facts about the job, which cannot be overridden. Nothing of the pilot's own environment is
+ * passed, except the folders of driver libraries to a job with devices. `devices` are the job's devices.
  */
 export function payloadEnvironment(
   assignment: Assignment,
@@ -46,7 +46,7 @@ export function payloadEnvironment(
 
 const libraryVariable = 'LD_LIBRARY_PATH';
 
-/** What the job declares comes first. */
+/** Adds driver libraries after the folders that the job declares. */
 function withLibraries(folders: readonly string[], declared: string | undefined): Record<string, string> {
   if (folders.length === 0) return {};
   return { [libraryVariable]: [...(declared ? [declared] : []), ...folders].join(':') };

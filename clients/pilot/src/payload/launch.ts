@@ -2,18 +2,18 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { readProcess } from '../processes/process-table.js';
 import type { OpenPipes } from './pipe-pool.js';
 
-/** What to start. */
+/** A program to start. */
 export interface LaunchSpec {
-  /** A path, or a name that is looked for on the PATH of `environment`. */
+  /** A path, or a name to search on the PATH of `environment`. */
   readonly command: string;
   readonly arguments: readonly string[];
-  /** The whole environment; nothing of this process's own is added. */
+  /** The complete environment; nothing of this process's own is added. */
   readonly environment: Readonly<Record<string, string>>;
   /** The working folder. */
   readonly folder: string;
 }
 
-/** How a process ended: one of the two is null. */
+/** End of a process: one of the two is null. */
 export interface ProcessEnd {
   readonly exitCode: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -23,13 +23,13 @@ export interface ProcessEnd {
 export interface Launched {
   /** It leads a session and a process group of its own. */
   readonly leader: { readonly pid: number; readonly startTicks: number };
-  /** `onEnd` is called synchronously when the kernel has handed over the process's end. */
+  /** `onEnd` is called synchronously when the kernel reports the end of the process. */
   onEnd(listener: (end: ProcessEnd) => void): void;
 }
 
 /**
  * Starts a process in a session of its own, with its output into the pipes.
- * @throws the error of the operating system, with its `code`, when it cannot be started
+ * @throws the error of the operating system, with its `code`, if it cannot be started
  */
 export async function launch(spec: LaunchSpec, { stdout, stderr }: OpenPipes): Promise<Launched> {
   const child = spawn(spec.command, spec.arguments, {
@@ -45,7 +45,10 @@ export async function launch(spec: LaunchSpec, { stdout, stderr }: OpenPipes): P
   };
 }
 
-/** The process id is there at once, and so is /proc: an ended child stays until this thread gives the event loop a turn. */
+/**
+ * The process id is known at once, and /proc has the process: an ended child stays until this thread returns
+ * to the event loop.
+ */
 async function whenStarted(child: ChildProcess): Promise<Launched['leader']> {
   const { pid } = child;
   if (pid === undefined) return new Promise((_, reject) => child.once('error', reject));

@@ -4,7 +4,7 @@ import { MemoryMeter } from './memory-meter.js';
 
 const limitBytes = 1000;
 
-/** A meter over figures that a test sets, which counts how often PSS is read. */
+/** A meter with values that a test sets; counts how often PSS is read. */
 class Bench {
   nowMs = 0;
   sharedFiles = 0;

@@ -5,7 +5,7 @@ const residentShare = 0.8;
 /** Reading PSS makes the kernel walk all pages of a process, so it is read this often at most. */
 const proportionalPeriodMs = 10_000;
 
-/** What a memory meter works with; the readers are replaced in tests. */
+/** Options of a memory meter; tests replace the readers. */
 export interface MemoryMeterOptions {
   readonly limitBytes: number;
   /** Bytes in files of `/dev/shm` that belong to the attempt. */
@@ -23,9 +23,10 @@ interface Measurement {
 }
 
 /**
- * Memory of an attempt's processes. Resident sets are cheap to read, but count a page once for each process that shares it. Once their
- * sum comes near the limit, pages are divided among the processes that share them (PSS). Between two measurements of PSS the growth of the
- * resident sets is added; a value over the limit always comes from a measurement made for it.
+ * Memory of an attempt's processes. Resident sets are cheap to read, but count a page once for each process
+ * that shares it. Once their sum comes near the limit, pages are divided among the processes that share them
+ * (PSS). Between two measurements of PSS the growth of the resident sets is added; a value over the limit
+ * always comes from a measurement made for it.
  */
 export class MemoryMeter {
   readonly #limitBytes: number;

@@ -10,9 +10,9 @@ export interface LogChunk {
   /** Counts the chunks of the attempt, of both streams together, from 0. */
   readonly sequence: number;
   readonly stream: LogStream;
-  /** At most 64 KiB of UTF-8; what was no UTF-8 is U+FFFD. */
+  /** At most 64 KiB of UTF-8; invalid bytes are U+FFFD. */
   readonly text: string;
-  /** When the newest of it was captured. */
+  /** Time of capture of its newest byte. */
   readonly at: Date;
 }
 
@@ -22,11 +22,11 @@ export interface CaptureLimits {
   readonly head: number;
   /** Kept of each stream from its end, where it is longer than the head. */
   readonly tail: number;
-  /** Held here before the payload is made to wait. */
+  /** Held here before the payload has to wait. */
   readonly buffer: number;
 }
 
-/** 20 KiB of bytes are at most 60 KiB of text, where each becomes U+FFFD. */
+/** 20 KiB of bytes are at most 60 KiB of text, if each becomes U+FFFD. */
 const chunkBytes = 20 * 1024;
 const flushMs = 200;
 
@@ -42,8 +42,8 @@ interface Source {
 }
 
 /**
- * Cuts a payload's output into chunks, within bounds: memory here, by making the payload wait; length of the log, by keeping the
- * head and the tail of each stream with a mark where something was left out.
+ * Cuts a payload's output into chunks within bounds: memory here, by making the payload wait; length of the
+ * log, by keeping the head and the tail of each stream, with a mark for the part that is left out.
  */
 export class OutputCapture {
   readonly #limits: CaptureLimits;
@@ -62,14 +62,14 @@ export class OutputCapture {
     this.#sources = (['STDOUT', 'STDERR'] as const).map((name) => this.#open(name, streams[name]));
   }
 
-  /** True when both streams have ended and everything was taken. */
+  /** True if both streams have ended and all chunks were taken. */
   get isDone(): boolean {
     return this.#ready.length === 0 && this.#sources.every(({ isOpen }) => !isOpen);
   }
 
   /**
-   * The next chunks, at most `count` of them; waits for the first. Empty when all is done. A chunk is given once: who takes it
-   * keeps it until it has arrived.
+   * The next chunks, at most `count` of them; waits for the first. Empty at the end. Each chunk is returned
+   * once: the caller keeps it until it is delivered.
    */
   async take(count: number): Promise<readonly LogChunk[]> {
     while (this.#ready.length === 0 && !this.isDone)
@@ -80,7 +80,7 @@ export class OutputCapture {
     return chunks;
   }
 
-  /** Throws away what is held and what will come, so that the payload need not wait for somebody who no longer listens. */
+  /** Discards held and future output, so that the payload does not wait for a reader that is gone. */
   discard(): void {
     this.#isDiscarding = true;
     this.#ready = [];
@@ -132,7 +132,7 @@ export class OutputCapture {
     this.#sources.forEach((source) => this.#cut(source));
   }
 
-  /** Makes a chunk of what is pending; bytes of a character that is not complete stay in the decoder. */
+  /** Makes a chunk of the pending bytes; bytes of an incomplete character stay in the decoder. */
   #cut(source: Source): void {
     if (source.pendingBytes === 0) return;
     const text = source.decoder.write(Buffer.concat(source.pending));
@@ -170,7 +170,9 @@ export class OutputCapture {
     return `\n[rhizome: ${tail.dropped} bytes of ${name} left out here; the log keeps the first ${head} bytes and the last ${tail.size}]\n`;
   }
 
-  /** Reads on while there is room: what is not read fills the pipe, and then the payload waits. */
+  /**
+   * Continues to read while there is free capacity: unread output fills the pipe, and then the payload waits.
+   */
   #balance(): void {
     const isFull = this.#bufferedBytes >= this.#limits.buffer;
     for (const { readable, isOpen } of this.#sources) {

@@ -38,7 +38,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Comes too late for every process, however slow the machine is. */
+/** A monitor that never takes a sample. */
 class Blind extends ProcessMonitor {
   override add(): () => void {
     return () => undefined;
@@ -89,7 +89,7 @@ async function run(
   return { ...result, out: textOf(chunks, 'STDOUT'), err: textOf(chunks, 'STDERR') };
 }
 
-/** Takes chunks until one holds the text, and gives the text so far. */
+/** Takes chunks until the text matches, and returns the text so far. */
 async function readUntil(capture: OutputCapture, wanted: RegExp): Promise<string> {
   let text = '';
   while (!wanted.test(text)) {
@@ -164,7 +164,7 @@ describe('where a payload runs', () => {
 });
 
 describe('limits', () => {
-  /** For a shell to have set its traps, on a busy machine too. */
+  /** Seconds in which a shell sets its traps, also on a busy machine. */
   const longEnough = 2;
 
   test('walltime: the payload is asked to end, and says so', async () => {
@@ -207,7 +207,7 @@ describe('limits', () => {
   });
 
   test('memory: all processes count together', async () => {
-    // Three processes, each of them under the limit, together over it.
+    // Three processes, each below the limit, together above it.
     const eat = `${process.execPath} -e "const b=Buffer.alloc(120e6,1);setTimeout(()=>b,20000)"`;
     const result = await run(`${eat} & ${eat} & ${eat}; wait`, { memoryMiB: 300 });
     expect(result).toMatchObject({ signal: 'SIGKILL', exceeded: 'MEMORY' });
@@ -215,7 +215,7 @@ describe('limits', () => {
   });
 
   test('memory: pages that forked workers share count once', async () => {
-    // The parent fills 150 MB, four workers share them: 750 MB of resident sets together.
+    // The parent fills 150 MB that four workers share: 750 MB of resident sets together.
     const result = await runForked('pass', { memoryMiB: 300 });
     expect(result).toMatchObject({ exitCode: 0, signal: null, exceeded: null });
     expect(result.usage.peakMemoryMiB).toBeGreaterThan(150);
@@ -296,7 +296,7 @@ for worker in workers: os.waitpid(worker, 0)
     monitor: new Watching((entries) => {
       if (entries.filter(({ pid }) => residentMemory(pid).bytes > 150e6).length < 5) return;
       samples += 1;
-      // More than one, so that figures are kept from one to the next as well.
+      // More than one, so that a kept measurement is used as well.
       if (samples === 4) writeFileSync(go, '');
     }),
   };
@@ -326,7 +326,8 @@ describe('what a payload used', () => {
 
   test('CPU time of children that ended is counted, and agrees with what the shell itself was told', async () => {
     const { usage, out } = await run(`${burn(300)}; ${burn(400)}; times`);
-    // The builtin prints the shell's own times, then those of its children: minutes and seconds, user and system.
+    // The builtin prints the shell's own times, then those of its children: minutes and seconds, user and
+    // system.
     const seconds = [...out.matchAll(/(\d+)m([\d.]+)s/g)].map(
       ([, minutes, rest]) => Number(minutes) * 60 + Number(rest),
     );
@@ -394,7 +395,8 @@ describe('output', () => {
       limits,
     );
     const first = await capture.take(1);
-    // The buffer and the pipe are full: the payload cannot have written all. Its own clock at the end proves that it waited.
+    // The buffer and the pipe are full: the payload cannot have written everything. Its own clock at the end
+    // proves that it waited.
     const resumedAt = await new Promise<number>((resolve) => setTimeout(() => resolve(Date.now()), 500));
     const text = textOf([...first, ...(await readAll(capture))], 'STDOUT');
     const [filler = '', nanoseconds = '0'] = text.split('\n');

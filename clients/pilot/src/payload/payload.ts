@@ -15,41 +15,41 @@ import { UsageMeter, type Usage } from './usage-meter.js';
 
 const bytesPerMiB = 1024 ** 2;
 
-/** A limit of the job that its payload went over. */
+/** A limit of the job that its payload exceeded. */
 export type ExceededLimit = 'WALLTIME' | 'MEMORY' | 'DISK';
 
-/** What a payload may use. */
+/** Limits of a payload. */
 export interface PayloadLimits {
   readonly walltimeSeconds: number;
   readonly memoryMiB: number;
-  /** In the scratch folder, everything together; 1 at least: no payload gets along without a file. */
+  /** For all files in the scratch folder; at least 1, because no payload works without a file. */
   readonly diskMiB: number;
   /** Time between SIGTERM and SIGKILL, for the walltime and for `kill`. */
   readonly graceSeconds: number;
 }
 
-/** How a payload ended. */
+/** Result of a payload. */
 export interface PayloadResult extends ProcessEnd {
-  /** The limit for which it was killed; null when it was not. */
+  /** The limit for which it was killed; null if it was not. */
   readonly exceeded: ExceededLimit | null;
   readonly usage: Usage;
-  /** The most that was found in the scratch folder. */
+  /** The most that a scan found in the scratch folder. */
   readonly peakDiskMiB: number;
-  /** Processes that could not be killed; 0 but for such as hang in the kernel. */
+  /** Processes that could not be killed; above 0 only for those that hang in the kernel. */
   readonly survivors: number;
 }
 
-/** What payloads of one pilot share. */
+/** Services that the payloads of one pilot share. */
 export interface PayloadServices {
   readonly monitor: ProcessMonitor;
   readonly reaped: ReapedAccounts;
   readonly watchdogs: Watchdogs;
   readonly pipes: PipePool;
-  /** Between two looks at a scratch folder. */
+  /** Time between two scans of a scratch folder. */
   readonly diskPeriodMs: number;
 }
 
-/** What is run, and the folder that all it writes goes to. */
+/** A program, and the folder for all files it writes. */
 export interface PayloadSpec extends LaunchSpec {
   readonly scratch: string;
 }
@@ -64,8 +64,8 @@ interface Started {
 }
 
 /**
- * One running payload with its watchdog and its limits. `result` is there when the leader has ended and nothing of the attempt is
- * left alive; it never rejects.
+ * One running payload with its watchdog and its limits. `result` resolves once the leader has ended and
+ * nothing of the attempt is left alive; it never rejects.
  */
 export class Payload {
   readonly #mark: AttemptMark;
@@ -115,7 +115,7 @@ export class Payload {
 
   /**
    * Starts the watchdog, then the payload.
-   * @throws the error of the operating system when it cannot be started; nothing is left behind then
+   * @throws the error of the operating system if it cannot be started; nothing is left behind then
    */
   static async start(
     attemptId: string,
@@ -155,7 +155,9 @@ export class Payload {
     return this.#launched.leader.pid;
   }
 
-  /** Asks all processes of the attempt to end (SIGTERM), and kills those that have not after the grace. */
+  /**
+   * Asks all processes of the attempt to end (SIGTERM), and kills the remaining ones after the grace period.
+   */
   terminate(graceSeconds = this.#limits.graceSeconds): void {
     const { attemptOf } = this.#services.monitor.memory;
     signalAttempt(this.#mark, 'SIGTERM', attemptOf);
@@ -168,7 +170,7 @@ export class Payload {
     if (bytes > this.#limits.memoryMiB * bytesPerMiB) this.#exceed('MEMORY');
   }
 
-  /** Nothing is asked of a payload that takes what others need: it is killed. */
+  /** Kills a payload that uses more than its limit, without a grace period. */
   #exceed(limit: 'MEMORY' | 'DISK'): void {
     if (this.#exceeded !== null) return;
     this.#exceeded = limit;
@@ -181,7 +183,7 @@ export class Payload {
     this.terminate();
   }
 
-  /** What the leader left behind is killed: the job has ended with it. */
+  /** Kills everything that the leader left behind: the job ends with its leader. */
   async #finish(end: ProcessEnd, reaped: Promise<Amounts>): Promise<PayloadResult> {
     const wallSeconds = (performance.now() - this.#startedAt) / 1000;
     this.#timers.forEach(clearTimeout);
@@ -189,7 +191,7 @@ export class Payload {
     const { attemptOf } = this.#services.monitor.memory;
     const left = processesOf(this.#mark, readProcessTable(), attemptOf);
     const usage = this.#meter.finish(left, await reaped, wallSeconds);
-    // Where the first look found nothing, one more is enough.
+    // If the first look found nothing, one more is enough.
     const survivors = await killAttempt(this.#mark, { attemptOf, emptyRounds: left.length === 0 ? 1 : 2 });
     if (survivors > 0) this.#pipes.close(false);
     else void this.#whenRead().then(() => this.#pipes.close(true));
@@ -201,13 +203,13 @@ export class Payload {
     return { ...end, exceeded: this.#exceeded, usage, peakDiskMiB, survivors };
   }
 
-  /** All writers are gone; what they wrote may still be on its way to who reads it. */
+  /** All writers are gone; their last output may still be on its way to the reader. */
   async #whenRead(): Promise<void> {
     const closed = [this.stdout, this.stderr].map(async (stream) => stream.closed || once(stream, 'close'));
     await Promise.all(closed);
   }
 
-  /** setTimeout takes no more than 2^31 - 1 ms: a longer time is waited for in parts. */
+  /** setTimeout accepts at most 2^31 - 1 ms: longer times are split. */
   #after(seconds: number, action: () => void): void {
     const longest = 2 ** 31 - 1;
     const ms = seconds * 1000;

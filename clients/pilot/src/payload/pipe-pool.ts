@@ -8,9 +8,12 @@ import { promisify } from 'node:util';
 export interface OpenPipes {
   readonly stdout: OpenPipe;
   readonly stderr: OpenPipe;
-  /** Closes this process's writing ends: from then on the streams end when the last writer does. */
+  /** Closes this process's write ends: from then on the streams end with the last writer. */
   closeWriters(): void;
-  /** Closes all ends here. `isQuiet`: nobody has a writing end any more, so that the pipes may serve another payload. */
+  /**
+   * Closes all ends here. `isQuiet`: no process has a write end any more, so that the pipes can serve another
+   * payload.
+   */
   close(isQuiet: boolean): void;
 }
 
@@ -23,20 +26,20 @@ export interface OpenPipe {
 const run = promisify(execFile);
 
 /**
- * Real pipes with names. Those that Node makes are sockets, on which a shell's `> /dev/stderr` fails; and it has no call for others, so they
- * are made by `mkfifo`, and used again by one payload after the other.
+ * Named pipes. Node's own pipes are sockets, on which a shell's `> /dev/stderr` fails, and Node cannot create
+ * others; so `mkfifo` creates them, and payloads reuse them.
  */
 export class PipePool {
   readonly #folder: string;
   readonly #idle: string[] = [];
   #made = 0;
 
-  /** @param folder where the names of the pipes are; it goes when the pilot does */
+  /** @param folder folder for the named pipes; removed with the pilot */
   constructor(folder: string) {
     this.#folder = folder;
   }
 
-  /** Opens a pair that nobody else has. */
+  /** Opens an unused pair. */
   async open(): Promise<OpenPipes> {
     const name = this.#idle.pop() ?? (await this.#make());
     const [stdout, stderr] = [openPipe(`${name}.out`), openPipe(`${name}.err`)];
@@ -60,7 +63,7 @@ export class PipePool {
 }
 
 function openPipe(path: string): OpenPipe {
-  // Without O_NONBLOCK, opening would wait for a writer, and the writer's opening for this reader.
+  // Without O_NONBLOCK, opening would wait for a writer, and the writer for this reader.
   const readFd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   const writeFd = openSync(path, constants.O_WRONLY);
   return { reader: new Socket({ fd: readFd, readable: true, writable: false }), writeFd };

@@ -18,10 +18,10 @@ const earlySamplesMs = [100, 400];
 const changeGapMs = 100;
 const maxChangeShare = 0.05;
 
-/** Samples the processes of all running attempts: it reads /proc once a period for all of them. */
+/** Samples the processes of all running attempts: it reads /proc once per period for all of them. */
 export class ProcessMonitor {
   readonly #periodMs: number;
-  /** The attempt ids found in environments; shared with others that look at the same processes. */
+  /** The attempt ids found in environments; shared with other readers of the same processes. */
   readonly memory = new EnvironmentMemory();
   readonly #watched = new Set<Watched>();
   #timer: NodeJS.Timeout | undefined;
@@ -56,13 +56,16 @@ export class ProcessMonitor {
     this.#timer = this.#changes = this.#changeTimer = undefined;
   }
 
-  /** Whose a file in `/dev/shm` is shows only while a process has it open: a change is looked at soon. */
+  /**
+   * The owner of a file in `/dev/shm` can be found only while a process has it open, so changes trigger a
+   * sample.
+   */
   #watchSharedMemory(): FSWatcher | undefined {
     try {
       const watcher = watch(sharedMemoryFolder, { persistent: false }, () => this.#onChange());
       return watcher.on('error', () => watcher.close());
     } catch {
-      // There is no such folder, or the host has no watches left: the regular samples remain.
+      // The folder does not exist, or the host has no watches left: the regular samples remain.
       return undefined;
     }
   }

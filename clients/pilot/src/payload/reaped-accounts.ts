@@ -6,12 +6,12 @@ import {
   type StorageTraffic,
 } from '../processes/process-table.js';
 
-/** What processes used: CPU time in ticks, and bytes from and to storage. */
+/** Usage of processes: CPU time in ticks, and bytes from and to storage. */
 export interface Amounts extends StorageTraffic {
   readonly cpuTicks: number;
 }
 
-/** Nothing at all. */
+/** No usage. */
 export const nothing: Amounts = { cpuTicks: 0, readBytes: 0, writeBytes: 0 };
 
 /** Combines two amounts part by part. */
@@ -34,8 +34,9 @@ interface Waiting {
 }
 
 /**
- * What ended children used, with all descendants that were waited for. Node does not hand out what the kernel tells when a child is waited
- * for, but this process's own sums over all its ended children grow by just that. Children that end in the same moment share the growth.
+ * Usage of ended children with all descendants that were waited for. Node does not pass on the kernel's
+ * figures for a child, but this process's own sums over all its ended children grow by exactly that. Children
+ * that end in the same moment share the growth.
  */
 export class ReapedAccounts {
   readonly #readSum: () => Amounts;
@@ -47,12 +48,15 @@ export class ReapedAccounts {
     this.#baseline = readSum();
   }
 
-  /** To be called before a payload starts: what other children used until now is nobody's. */
+  /** Call this before a payload starts: usage of other children until now is not counted. */
   rebase(): void {
     if (this.#waiting.length === 0) this.#baseline = this.#readSum();
   }
 
-  /** To be called at once, synchronously, when a child's end is told. `known` is what was last seen of it. Gives all it used. */
+  /**
+   * Call this synchronously when a child's end is reported. `known` is its last known usage. Returns its
+   * whole usage.
+   */
   async take(known: Amounts): Promise<Amounts> {
     return new Promise((resolve) => {
       this.#waiting.push({ known, resolve });
@@ -72,10 +76,13 @@ export class ReapedAccounts {
   }
 }
 
-/** How often the sums are read again when a thread of this process was at work in between. */
+/** Number of reads of the sums if a thread of this process was active in between. */
 const maxReads = 5;
 
-/** The kernel shows storage traffic of ended children only together with that of this process's threads: those are taken off. */
+/**
+ * The kernel shows storage traffic of ended children only together with that of this process's threads, which
+ * is subtracted.
+ */
 function sumOverEndedChildren(): Amounts {
   const cpuTicks = readProcess(process.pid)?.childTicks ?? 0;
   let before = trafficOfThreads();

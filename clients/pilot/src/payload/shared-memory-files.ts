@@ -18,16 +18,17 @@ const blockBytes = 512;
 const clockSlackMs = 20;
 
 interface OwnFile {
-  /** Undefined when it has been deleted and is still open. */
+  /** Undefined if it is deleted and still open. */
   readonly path: string | undefined;
   readonly bytes: number;
-  /** It is known for sure that it was made during the attempt. */
+  /** True if it was certainly created during the attempt. */
   readonly isRemovable: boolean;
 }
 
 /**
- * The files in `/dev/shm` that an attempt's processes have made: they take memory, and stay when the processes end. A file belongs to the
- * attempt once one of its processes was seen with it open or mapped, if it is younger than the attempt.
+ * The files in `/dev/shm` that an attempt's processes have created: they use memory, and stay when the
+ * processes end. A file belongs to the attempt once one of its processes was seen with the file open or
+ * mapped, if the file is younger than the attempt.
  */
 export class SharedMemoryFiles {
   readonly #sinceMs: number;
@@ -41,12 +42,12 @@ export class SharedMemoryFiles {
     this.#folder = folder;
   }
 
-  /** What the files held when they were last looked at. */
+  /** Size of the files at the latest look. */
   get bytes(): number {
     return [...this.#files.values()].reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** Looks for files of these processes. Costs one system call while nothing in `/dev/shm` grows or shrinks. */
+  /** Finds files of these processes. Costs one system call while nothing in `/dev/shm` grows or shrinks. */
   observe(pids: readonly number[]): void {
     const used = usedBytes(this.#folder);
     if (used === this.#usedBefore) return;
@@ -65,7 +66,7 @@ export class SharedMemoryFiles {
     };
     for (const { path } of this.#files.values()) if (path !== undefined) keep(path, statOf(path));
     for (const pid of pids) for (const { path, stats } of this.#filesOf(pid)) keep(path, stats());
-    // An inode number is used again only after its file has gone.
+    // An inode number is reused only after its file is gone.
     this.#files = files;
   }
 
@@ -82,7 +83,7 @@ export class SharedMemoryFiles {
       try {
         unlinkSync(path);
       } catch {
-        // It has gone meanwhile, or its folder is not ours to change.
+        // It is gone meanwhile, or its folder may not be changed.
       }
     }
     this.#files.clear();
@@ -112,7 +113,7 @@ function usedBytes(folder: string): number {
   }
 }
 
-/** When a file was made; where the file system does not know, when it was last changed. */
+/** Creation time of a file; if the file system does not have it, the time of its last change. */
 function bornMs({ birthtimeMs, ctimeMs }: Stats): number {
   return birthtimeMs > 0 ? birthtimeMs : ctimeMs;
 }

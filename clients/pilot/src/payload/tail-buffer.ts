@@ -15,7 +15,7 @@ export class TailBuffer {
     return Math.min(this.#held, this.#limit);
   }
 
-  /** Bytes that came before those kept and are gone. */
+  /** Bytes that were dropped before those kept. */
   get dropped(): number {
     return this.#droppedBytes + this.#held - this.size;
   }
@@ -23,11 +23,11 @@ export class TailBuffer {
   push(bytes: Buffer): void {
     this.#parts.push(bytes);
     this.#held += bytes.length;
-    // Copied together now and then only: a push costs no more than its own bytes on average.
+    // Copied together only now and then, so that a push costs no more than its own bytes on average.
     if (this.#held > 2 * this.#limit + 65_536) this.#compact();
   }
 
-  /** The kept bytes; where bytes are gone, from the first whole UTF-8 character on. */
+  /** The kept bytes; if bytes were dropped, from the first complete UTF-8 character on. */
   bytes(): Buffer {
     this.#compact();
     const [kept = Buffer.alloc(0)] = this.#parts;

@@ -18,7 +18,7 @@ function entry(pid: number, parent: number, ownTicks: number, childTicks = 0): P
   };
 }
 
-/** Traffic is made to equal the time, so that one expectation covers both. */
+/** Traffic equals the time, so that one expectation covers both. */
 const account: ReadAccount = (of) => {
   const cpuTicks = of.ownTicks + of.childTicks;
   return { entry: of, cpuTicks, readBytes: cpuTicks, writeBytes: 0 };

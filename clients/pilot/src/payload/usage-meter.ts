@@ -1,9 +1,9 @@
 import { add, combine, nothing, type Amounts } from './reaped-accounts.js';
 import { storageTraffic, ticksPerSecond, type ProcessEntry } from '../processes/process-table.js';
 
-/** What an attempt's processes used together. */
+/** Usage of all processes of an attempt together. */
 export interface Usage {
-  /** User and system time of all processes, also of those that ended. */
+  /** User and system time of all processes, including ended ones. */
   readonly cpuSeconds: number;
   readonly wallSeconds: number;
   /** Largest memory of all processes together at one moment; null when it was never measured. */
@@ -11,20 +11,20 @@ export interface Usage {
   /** Bytes from and to storage. */
   readonly readBytes: number;
   readonly writeBytes: number;
-  /** The payload was shorter than one sample: its memory was not seen. */
+  /** True if the payload was shorter than one sample: its memory was not measured. */
   readonly isPartial: boolean;
-  /** Mean utilisation of its devices, 0 to 1; left out without devices, null when nothing told it. */
+  /** Mean utilisation of its devices, 0 to 1; left out without devices, null if unknown. */
   readonly gpuUtilisation?: number | null;
-  /** Most memory that was used on one of its devices; as `gpuUtilisation`. */
+  /** Largest memory in use on one of its devices; as `gpuUtilisation`. */
   readonly gpuPeakMemoryMiB?: number | null;
 }
 
-/** A process with what it has used so far, children that it waited for included. */
+/** A process with its usage so far, including children that it waited for. */
 interface Account extends Amounts {
   readonly entry: ProcessEntry;
 }
 
-/** Reads the account of a process; amounts that may not be read stay what they were. */
+/** Reads the usage of a process; values that may not be read stay as they were. */
 export type ReadAccount = (entry: ProcessEntry, before: Amounts | undefined) => Account;
 
 const readFromProc: ReadAccount = (entry, before) => ({
@@ -37,8 +37,9 @@ const readFromProc: ReadAccount = (entry, before) => ({
 });
 
 /**
- * Adds up what the processes of one attempt use, from samples. A process that ended between two samples is found in its
- * parent's account when that waited for it; when the parent was outside of the attempt, its last known account is kept.
+ * Adds up the usage of one attempt's processes, from samples. The usage of a process that ended between two
+ * samples is in its parent's figures if the parent waited for it; if the parent is not part of the attempt,
+ * the last known usage is kept.
  */
 export class UsageMeter {
   readonly #leaderPid: number;
@@ -59,12 +60,12 @@ export class UsageMeter {
     this.#readAccount = readAccount;
   }
 
-  /** What the living processes had used when they were last seen. */
+  /** Usage of the live processes at the latest sample. */
   get lastKnown(): Amounts {
     return [...this.#accounts.values()].reduce(add, nothing);
   }
 
-  /** Takes one sample of all processes of the attempt. Returns their memory together, in bytes. */
+  /** Adds one sample of all processes of the attempt. Returns their memory together, in bytes. */
   observe(entries: readonly ProcessEntry[]): number {
     const next = this.#read(entries);
     for (const account of this.#vanished(next)) {
@@ -77,8 +78,8 @@ export class UsageMeter {
   }
 
   /**
-   * The final account. `survivors` are processes of the attempt that outlived the leader; `reaped` is what the kernel handed to this
-   * process when it took note of the leader's end: exact, and there also for the shortest payload.
+   * The final usage. `survivors` are processes of the attempt that outlived the leader; `reaped` is the
+   * kernel's figure for the leader's end: exact, and available for the shortest payload too.
    */
   finish(survivors: readonly ProcessEntry[], reaped: Amounts, wallSeconds: number): Usage {
     const alive = this.#read(survivors);
@@ -89,7 +90,7 @@ export class UsageMeter {
     }
     const rest = [...alive.values()].reduce(add, this.#retired);
     const { cpuTicks, readBytes, writeBytes } = add(rest, combine(tree, reaped, Math.max));
-    // A look that finds nobody, or a process that has just ended, is no sample.
+    // A look that finds no process, or one that has just ended, is not a sample.
     const wasSeen = this.#peakBytes > 0;
     return {
       cpuSeconds: cpuTicks / ticksPerSecond,
@@ -113,7 +114,7 @@ export class UsageMeter {
     );
   }
 
-  /** Whether an ancestor still lives that has, or will have, this process's time among its children's. */
+  /** True if a live ancestor has, or will have, this process's time among its children's. */
   #isAbsorbed(entry: ProcessEntry, next: ReadonlyMap<number, Account>): boolean {
     return this.#ancestors(entry).some(
       ({ pid, startTicks }) => next.get(pid)?.entry.startTicks === startTicks,

@@ -3,23 +3,24 @@ import { environmentValue, type ProcessEntry, type ProcessTable } from './proces
 /** The variable that every process of an attempt inherits; its value is the attempt's id. */
 export const attemptVariable = 'RHIZOME_ATTEMPT_ID';
 
-/** What tells the processes of one attempt from all others. */
+/** Properties that distinguish the processes of one attempt from all others. */
 export interface AttemptMark {
   readonly attemptId: string;
-  /** The payload's first process, which leads a session and a group of its own; absent before it was started. */
+  /** The payload's first process, which leads its own session and group; absent before it was started. */
   readonly leader?: { readonly pid: number; readonly startTicks: number } | undefined;
 }
 
-/** Tells which attempt's id a process carries in its environment, if any. */
+/** Returns the attempt id in a process's environment, if there is one. */
 export type AttemptOf = (entry: ProcessEntry) => string | undefined;
 
-/** Looks into the environment of the process each time. */
+/** Reads the environment of the process each time. */
 export const readAttemptId: AttemptOf = ({ pid }) => environmentValue(pid, attemptVariable);
 
 /**
- * The processes of an attempt, zombies included: those in the leader's group or session, those that carry the attempt's id in
- * their environment, and all descendants of these. What left the session keeps the environment; what cleaned its environment
- * stays in the group or has a parent here. This process itself is never among them.
+ * The processes of an attempt, including zombies: those in the leader's group or session, those with the
+ * attempt's id in their environment, and all descendants of these. A process that leaves the session keeps
+ * the environment; one that clears its environment stays in the group or has a parent here. This process
+ * itself is never among them.
  */
 export function processesOf(
   mark: AttemptMark,
@@ -37,7 +38,9 @@ export function processesOf(
   return [...found.values()];
 }
 
-/** The number of a group may be used again after all its processes ended: then its leader has another start. */
+/**
+ * The id of a group may be reused after all its processes have ended: then its leader has another start time.
+ */
 function groupTest({ leader }: AttemptMark, table: ProcessTable): (entry: ProcessEntry) => boolean {
   if (leader === undefined) return () => false;
   const holder = table.get(leader.pid);

@@ -7,8 +7,8 @@ interface Remembered {
 }
 
 /**
- * Looks at the environment of a process once in its life. That is enough for a pilot: what its payloads start has their environment from the
- * fork on, also before it executes anything.
+ * Reads the environment of each process once. That is enough for a pilot: processes of its payloads have
+ * their environment from the fork on, even before they execute anything.
  */
 export class EnvironmentMemory {
   readonly #read: AttemptOf;
@@ -26,7 +26,7 @@ export class EnvironmentMemory {
     return attemptId;
   };
 
-  /** Forgets all that is not in the table. */
+  /** Forgets processes that are not in the table. */
   keepOnly(table: ProcessTable): void {
     for (const pid of this.#remembered.keys()) if (!table.has(pid)) this.#remembered.delete(pid);
   }

@@ -1,6 +1,8 @@
 import { closeSync, openSync, readSync, readdirSync } from 'node:fs';
 
-/** One process as /proc shows it. A process id may be used again: only with its start does it name a process. */
+/**
+ * One process as /proc shows it. Process ids are reused: only id and start time together identify a process.
+ */
 export interface ProcessEntry {
   readonly pid: number;
   readonly parent: number;
@@ -8,21 +10,21 @@ export interface ProcessEntry {
   readonly session: number;
   /** When it started, in ticks since boot. */
   readonly startTicks: number;
-  /** Ended, and waits for its parent to take note. */
+  /** Ended, and not yet waited for by its parent. */
   readonly isZombie: boolean;
   /** User and system time of its own, in ticks. */
   readonly ownTicks: number;
-  /** The same of all children that it waited for, and of theirs, in ticks. */
+  /** The same for all children that it waited for, and for theirs, in ticks. */
   readonly childTicks: number;
 }
 
 /** All processes of a host at one moment, by process id. */
 export type ProcessTable = ReadonlyMap<number, ProcessEntry>;
 
-/** Ticks a second of times in /proc: fixed in Linux' interface, whatever the kernel's own clock does. */
+/** Ticks per second of times in /proc: fixed in Linux's interface, independent of the kernel's clock. */
 export const ticksPerSecond = 100;
 
-/** Reads all processes. Those that end meanwhile are left out. */
+/** Reads all processes, without those that end meanwhile. */
 export function readProcessTable(): ProcessTable {
   const table = new Map<number, ProcessEntry>();
   for (const name of readdirSync('/proc')) {
@@ -33,13 +35,13 @@ export function readProcessTable(): ProcessTable {
   return table;
 }
 
-/** Reads one process; undefined when it has gone. */
+/** Reads one process; undefined if it has ended. */
 export function readProcess(pid: number): ProcessEntry | undefined {
   const text = textOf(`/proc/${pid}/stat`);
   return text === undefined ? undefined : parseStat(text);
 }
 
-/** Parses /proc/<pid>/stat. The program's name stands in brackets and may itself hold spaces and brackets. */
+/** Parses /proc/<pid>/stat. The program's name is in brackets and may itself contain spaces and brackets. */
 export function parseStat(text: string): ProcessEntry | undefined {
   const open = text.indexOf('(');
   const close = text.lastIndexOf(')');
@@ -72,7 +74,10 @@ export function residentMemory(pid: number): ProcessMemory {
   return { bytes: kilobytes(text, 'VmRSS') ?? 0, sharedBytes: kilobytes(text, 'RssShmem') ?? 0 };
 }
 
-/** The proportional set of a process: a page that n processes share counts as 1/n. Undefined when it may not be read. */
+/**
+ * The proportional set of a process: a page that n processes share counts as 1/n. Undefined when it may not
+ * be read.
+ */
 export function proportionalMemory(pid: number): ProcessMemory | undefined {
   const text = textOf(`/proc/${pid}/smaps_rollup`) ?? '';
   const bytes = kilobytes(text, 'Pss');
@@ -90,7 +95,7 @@ export interface StorageTraffic {
   readonly writeBytes: number;
 }
 
-/** Storage traffic of a process; undefined when it may not be read or the process has gone. */
+/** Storage traffic of a process; undefined if it may not be read or the process has ended. */
 export function storageTraffic(pid: number): StorageTraffic | undefined {
   return trafficIn(`/proc/${pid}/io`);
 }
@@ -107,14 +112,17 @@ function trafficIn(path: string): StorageTraffic | undefined {
   return { readBytes: field('read_bytes'), writeBytes: field('write_bytes') };
 }
 
-/** The value of a variable in the environment with which a process was started; undefined when it has none or may not be read. */
+/**
+ * The value of a variable in the environment with which a process was started; undefined if it has none or
+ * may not be read.
+ */
 export function environmentValue(pid: number, name: string): string | undefined {
   const text = textOf(`/proc/${pid}/environ`);
   const start = text === undefined ? -1 : `\0${text}`.indexOf(`\0${name}=`);
   return text?.slice(start + name.length + 1, start < 0 ? 0 : text.indexOf('\0', start)) || undefined;
 }
 
-/** One buffer for all: Node's own way takes a fresh one of 64 KiB for each file whose size is not known before. */
+/** One buffer for all: Node allocates a new one of 64 KiB for each file of unknown size. */
 let buffer = Buffer.allocUnsafe(64 * 1024);
 
 function textOf(path: string): string | undefined {

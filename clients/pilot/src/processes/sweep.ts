@@ -4,17 +4,20 @@ import { readProcessTable, type ProcessEntry } from './process-table.js';
 
 const roundMs = 10;
 
-/** How hard to look. */
+/** Thoroughness of a sweep. */
 export interface SweepOptions {
-  /** After this time what still lives is given up: it hangs in the kernel. */
+  /** Time after which remaining processes are given up: they hang in the kernel. */
   readonly deadlineMs?: number;
-  /** Looks in a row that must find nothing: a look at /proc is not atomic, a process may hand over to a child behind it. */
+  /**
+   * Consecutive looks that must find nothing: a look at /proc is not atomic, and a process may fork behind
+   * it.
+   */
   readonly emptyRounds?: number;
-  /** How environments are looked at. */
+  /** Reads the attempt id of a process. */
   readonly attemptOf?: AttemptOf;
 }
 
-/** Sends a signal to every process of the attempt, once. Returns how many there were. */
+/** Sends a signal to every process of the attempt, once. Returns their number. */
 export function signalAttempt(
   mark: AttemptMark,
   signal: NodeJS.Signals,
@@ -26,8 +29,9 @@ export function signalAttempt(
 }
 
 /**
- * Kills every process of the attempt and does so again until none is found any more. Processes are stopped before they
- * are killed, so that none can fork in between. Returns how many still live at the deadline: such as cannot be interrupted.
+ * Kills the processes of the attempt until none is found any more. They are stopped before they are killed,
+ * so that none can fork in between. Returns the number of those still alive at the deadline, which cannot be
+ * interrupted.
  */
 export async function killAttempt(mark: AttemptMark, options: SweepOptions = {}): Promise<number> {
   const { deadlineMs = 10_000, emptyRounds: quietRounds = 2, attemptOf = readAttemptId } = options;
@@ -51,6 +55,6 @@ function send({ pid }: ProcessEntry, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // It has ended, or belongs to somebody else: the next round tells.
+    // It has ended or belongs to another user: the next round shows.
   }
 }

@@ -5,42 +5,42 @@ import type { ErrorFamily } from '../payload/attempt-error.js';
 import type { LogChunk } from '../payload/output-capture.js';
 import type { Usage } from '../payload/usage-meter.js';
 
-/** An amount of what jobs ask for. */
+/** Resources that jobs request. */
 export interface Capacity {
   readonly cores: number;
   readonly memoryMiB: number;
   readonly diskMiB: number;
 }
 
-/** A worker that comes up. */
+/** Registration of a worker. */
 export interface Registration {
   readonly queue: string;
   readonly name: string;
   readonly facts: HostFacts;
   readonly devices: readonly ReportedDevice[];
   readonly labels: readonly { readonly key: string; readonly value: string }[];
-  /** When it must end; null for no limit. */
+  /** Time at which it must end; null for no limit. */
   readonly endsAt: Date | null;
   readonly version: string;
   readonly idempotencyKey: string;
 }
 
-/** What a worker says anew of its devices: of all of them. */
+/** The current devices of a worker, all of them. */
 export interface DeviceReport {
   readonly devices: readonly ReportedDevice[];
-  /** Nothing but their use has changed. */
+  /** Only their utilisation or memory in use has changed. */
   readonly isUseOnly: boolean;
 }
 
-/** A worker that core knows. */
+/** A registered worker. */
 export interface RegisteredWorker {
   readonly workerId: string;
   readonly heartbeatSeconds: number;
-  /** After this silence its jobs go to others. */
+  /** After this time without a heartbeat, its jobs go to other workers. */
   readonly leaseSeconds: number;
 }
 
-/** A job given to this worker. The fence makes every word about it void once it was taken away. */
+/** A job assigned to this worker. Its fence makes every report void once the job was taken away. */
 export interface Assignment {
   readonly jobId: string;
   readonly fence: number;
@@ -50,7 +50,7 @@ export interface Assignment {
   readonly name: string;
   readonly requirements: Capacity & {
     readonly walltimeSeconds: number;
-    /** For the image, where there is one: a name, `any`, or null where the job does not say. */
+    /** For the image, if there is one: a name, `any`, or null if the job does not say. */
     readonly containerRuntime: string | null;
   };
   /** The devices that it may use, by id. */
@@ -65,14 +65,14 @@ export interface Assignment {
     readonly inputs: readonly InputFile[];
     readonly outputs: readonly string[];
   };
-  /** The jobs it waited for, with what they left. */
+  /** The jobs it waited for, with their outputs. */
   readonly parents: readonly ParentOutputs[];
 }
 
-/** What an order is about. */
+/** Kind of a command. */
 export type CommandKind = 'KILL' | 'DROP' | 'DRAIN' | 'WORK';
 
-/** An order to this worker. */
+/** A command to this worker. */
 export interface Command {
   readonly kind: CommandKind;
   readonly jobId: string | null;
@@ -86,16 +86,16 @@ export interface HeldJob {
   readonly fence: number;
 }
 
-/** A worker that asks for work. */
+/** Request for work. */
 export interface AcquireRequest {
   readonly workerId: string;
   readonly count: number;
   readonly free: Capacity;
-  /** Devices that no job has alone, by id. */
+  /** Devices that no job has exclusively, by id. */
   readonly freeDeviceIds: readonly string[];
   /** Null for no limit. */
   readonly remainingSeconds: number | null;
-  /** How long core may wait for the first job. */
+  /** Time that core may wait for the first job. */
   readonly waitSeconds: number;
 }
 
@@ -125,18 +125,18 @@ export interface FailReport extends HeldJob {
   readonly usage: Usage | null;
 }
 
-/** Why core did not take a word: `code` is one of the API. */
+/** The error of a refused report: `code` is one of the API's. */
 export interface Refusal {
   readonly code: string;
   readonly message: string;
 }
 
-/** What became of a batch of reports: those that are missing here were accepted. */
+/** Results of a batch of reports: those missing here were accepted. */
 export interface ReportAnswer {
   readonly refused: ReadonlyMap<string, Refusal>;
 }
 
-/** Core's answer was no: repeating the call is of no use. */
+/** Core refused the call: repeating it is useless. */
 export class CoreRefused extends Error {
   constructor(
     readonly code: string,
@@ -148,7 +148,7 @@ export class CoreRefused extends Error {
   }
 }
 
-/** Core could not be reached, or said that it cannot answer now: the call may be repeated, its effect may have happened. */
+/** Core could not be reached, or cannot answer now: the call may be repeated, and may have taken effect. */
 export class CoreUnavailable extends Error {
   constructor(message: string, options?: { cause?: unknown }) {
     super(message, options);
@@ -157,13 +157,16 @@ export class CoreUnavailable extends Error {
 }
 
 /**
- * What a pilot says to core and hears from it. Every call may be repeated with the same input: fences, sequence numbers and
- * idempotency keys make that harmless. None repeats for long by itself: that is for who knows how long it makes sense.
- * Each throws CoreRefused or CoreUnavailable, or the signal's reason.
+ * The pilot's view of core. Every call may be repeated with the same input: fences, sequence numbers and
+ * idempotency keys make that harmless. No call repeats for long by itself; the caller decides how long that
+ * makes sense. Each throws CoreRefused or CoreUnavailable, or the signal's reason.
  */
 export interface CoreProtocol {
   registerWorker(registration: Registration, signal: AbortSignal): Promise<RegisteredWorker>;
-  /** Says that the worker lives, which jobs it holds, and what is new about its devices (null: nothing); gives what it must do. */
+  /**
+   * Sends a heartbeat with the jobs that the worker holds and changes of its devices (null: none). Returns
+   * the commands for the worker.
+   */
   heartbeat(
     workerId: string,
     jobs: readonly HeldJob[],
@@ -181,9 +184,9 @@ export interface CoreProtocol {
     chunks: readonly LogChunk[],
     signal: AbortSignal,
   ): Promise<void>;
-  /** `hasEnded`: the worker holds no job any more; what core thinks it holds goes to others. */
+  /** `hasEnded`: the worker holds no job any more; jobs that core still assigns to it go to others. */
   drainWorker(workerId: string, reason: string, hasEnded: boolean, signal: AbortSignal): Promise<void>;
-  /** Orders as they are given, until the signal; ends or throws when the connection is lost for good. */
+  /** Commands as they are issued, until the signal; ends or throws when the connection is lost for good. */
   workerCommands(workerId: string, signal: AbortSignal): AsyncIterable<readonly Command[]>;
   close(): Promise<void>;
 }

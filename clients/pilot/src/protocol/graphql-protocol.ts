@@ -38,24 +38,24 @@ import {
   type WorkerError,
 } from './mapping.js';
 
-/** Where the gateway is, and how it knows this pilot. */
+/** Address and credentials for the gateway. */
 export interface GraphqlProtocolOptions {
   /** Address of GraphQL over HTTP; the one for WebSocket follows from it. */
   readonly url: string;
-  /** Asked before each request: the token may be renewed while the pilot runs. */
+  /** Called before each request: the token may be renewed while the pilot runs. */
   readonly token: TokenSource;
 }
 
-/** One quick repetition, which also takes up a renewed token; longer patience belongs to who knows how long it makes sense. */
+/** One quick repetition, which also picks up a renewed token; the caller decides about further ones. */
 const retry = { attempts: 1, initialDelayMs: 20, maxDelayMs: 100 };
 const responseTimeoutMs = 30_000;
-/** Orders are wanted soon after a gateway came back. */
+/** Reconnect soon after a gateway is back, because commands are urgent. */
 const reconnect = { initialDelayMs: 100, maxDelayMs: 3000 };
 
-/** Codes that a token renewed in time makes good: no reason to give up jobs before their lease does. */
+/** Codes that a token renewed in time resolves: no reason to give up jobs before their lease ends. */
 const tokenCodes = new Set(['TOKEN_EXPIRED', 'UNAUTHENTICATED']);
 
-/** Core as the gateway's GraphQL API shows it. */
+/** Core, through the gateway's GraphQL API. */
 export class GraphqlProtocol implements CoreProtocol {
   readonly #client: ApiClient;
 
@@ -112,7 +112,7 @@ export class GraphqlProtocol implements CoreProtocol {
     const freeDeviceIds = [...request.freeDeviceIds];
     const input = { ...request, freeDeviceIds, free: { cores, memoryMiB, diskMiB } };
     const timeoutMs = responseTimeoutMs + request.waitSeconds * 1000;
-    // Not to be repeated: each call that arrives is given other jobs.
+    // Not repeated: each call that arrives is given other jobs.
     const { acquireJobs } = await answered(signal, () =>
       this.#client.mutate(PilotAcquireJobsDocument, { input }, { idempotent: false, signal, timeoutMs }),
     );
@@ -189,7 +189,7 @@ function throwFirst([first]: readonly WorkerError[]): void {
   if (first !== undefined) throw new CoreRefused(first.code, first.message);
 }
 
-/** Runs a call and sorts its errors: no for good, or not now. */
+/** Runs a call and sorts its errors into refused and unavailable. */
 async function answered<T>(
   signal: AbortSignal | undefined,
   call: () => Promise<T>,

@@ -27,7 +27,7 @@ export interface WorkerError {
   readonly path: readonly string[];
 }
 
-/** What the API wants to know about a host. */
+/** Facts about a host in the API's form. */
 export function hardwareInput(facts: HostFacts): WorkerHardwareInput {
   const { cpu, cores, memoryMiB, diskMiB, containerRuntimes, network } = facts;
   return {
@@ -43,13 +43,13 @@ export function hardwareInput(facts: HostFacts): WorkerHardwareInput {
   };
 }
 
-/** What the API wants to know about a device. */
+/** Facts about a device in the API's form. */
 export function deviceInput(device: ReportedDevice & Partial<DetectedDevice>): DeviceInput {
   const { sources, visibleAs: _visibleAs, names: _names, tiles: _tiles, ...facts } = device;
   return { ...facts, sources: sources.map(({ fact, source }) => ({ fact, source })) };
 }
 
-/** What a sign of life says of devices. */
+/** Device changes in a heartbeat. */
 export function reportInput(report: DeviceReport | null): Pick<HeartbeatInput, 'devices' | 'deviceUse'> {
   if (report === null) return {};
   const { devices, isUseOnly } = report;
@@ -65,7 +65,10 @@ export function reportInput(report: DeviceReport | null): Pick<HeartbeatInput, '
 
 type ApiAssignment = PilotAcquireJobsMutation['acquireJobs']['assignments'][number];
 
-/** Assignments in the pilot's own words, without those that were taken back before they were read: their environment is not ours any more. */
+/**
+ * Assignments in the pilot's form, without those that were taken back before they were read: the pilot may
+ * not see their environment any more.
+ */
 export function assignmentsOf(assignments: readonly ApiAssignment[]): readonly Assignment[] {
   return assignments.flatMap((assignment) => {
     const { environment } = assignment.job.payload;
@@ -96,7 +99,7 @@ function assignmentOf(
   };
 }
 
-/** What a payload used, as far as it is known. */
+/** Usage of a payload in the API's form, as far as known. */
 function metricsInput(usage: Usage): JobMetricsInput {
   return { ...usage };
 }
@@ -121,7 +124,10 @@ interface BatchPayload {
   readonly userErrors: readonly WorkerError[];
 }
 
-/** Which reports of a batch were refused, and why: an error names its job by the place in the input, or stands for all of them. */
+/**
+ * The refused reports of a batch with their errors: an error names its job by the index in the input, or
+ * applies to all of them.
+ */
 export function refusedOf(
   reports: readonly HeldJob[],
   { acceptedIds, userErrors }: BatchPayload,

@@ -1,12 +1,12 @@
 import { Backoff, type BackoffOptions, sleep } from '@rhizome/retry';
 import { CoreUnavailable } from './core-protocol.js';
 
-/** Waits between calls that core did not answer: short at first, for a gateway that restarts. */
+/** Delays between calls that core did not answer: short at first, for a gateway that restarts. */
 export const unavailableBackoff: BackoffOptions = { initialDelayMs: 100, maxDelayMs: 5000 };
 
 /**
  * Repeats a call while core cannot be reached, until the signal. Other errors are thrown at once.
- * @throws the signal's reason when it comes first
+ * @throws the signal's reason if it comes first
  */
 export async function untilAnswered<T>(
   call: () => Promise<T>,

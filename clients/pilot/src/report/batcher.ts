@@ -4,22 +4,25 @@ interface Waiting<T, R> {
   readonly reject: (error: unknown) => void;
 }
 
-/** How items are grouped. */
+/** Limits of a group. */
 export interface BatcherOptions {
-  /** How long the first item of a group waits for others. */
+  /** Time that the first item of a group waits for others. */
   readonly delayMs: number;
-  /** Items in one call at most. */
+  /** Largest number of items in one call. */
   readonly most: number;
 }
 
-/** Groups what arrives within a few milliseconds into one call; each caller is answered for its own item. */
+/**
+ * Groups items that arrive within a few milliseconds into one call; each caller gets the result of its own
+ * item.
+ */
 export class Batcher<T, R> {
   readonly #send: (items: readonly T[]) => Promise<readonly R[]>;
   readonly #options: BatcherOptions;
   #waiting: Waiting<T, R>[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param send gives one result an item, in order; when it fails, it fails for all of them */
+  /** @param send returns one result per item, in order; if it fails, it fails for all of them */
   constructor(
     send: (items: readonly T[]) => Promise<readonly R[]>,
     options: BatcherOptions = { delayMs: 5, most: 1000 },

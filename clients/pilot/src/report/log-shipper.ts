@@ -7,8 +7,9 @@ import { CoreRefused } from '../protocol/core-protocol.js';
 const chunksPerCall = 12;
 
 /**
- * Ships captured output to core, in order, until all of it has arrived or the signal. While core does not answer nothing is taken,
- * and in the end the payload waits. When core refuses the log for good, the rest is thrown away: a job need not fail for that.
+ * Ships captured output to core, in order, until all of it has arrived or the signal. While core does not
+ * answer, no output is taken, and eventually the payload waits. If core refuses the log for good, the rest is
+ * discarded: that is no reason for the job to fail.
  * @throws the signal's reason
  */
 export async function shipLog(

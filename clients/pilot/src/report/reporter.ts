@@ -10,13 +10,13 @@ import type {
 } from '../protocol/core-protocol.js';
 import { Batcher } from './batcher.js';
 
-/** What became of one report. */
+/** Result of one report. */
 export type ReportResult =
   { readonly accepted: true } | { readonly accepted: false; readonly refusal: Refusal };
 
 /**
- * Reports about jobs of one worker. Reports of several jobs travel together; one that finds nobody at home is repeated, with
- * pauses, until its signal: fences let it count once.
+ * Reports about jobs of one worker. Reports of several jobs travel together. A report that core does not
+ * answer is repeated, with delays, until its signal; fences make it count once.
  */
 export class Reporter {
   readonly #starts: Batcher<StartReport, ReportResult>;
@@ -33,7 +33,7 @@ export class Reporter {
     this.#fails = new Batcher(async (reports) => resultsOf(reports, await core.failJobs(workerId, reports)));
   }
 
-  /** @throws CoreRefused when the whole call was refused; the signal's reason */
+  /** @throws CoreRefused if the whole call was refused; the signal's reason */
   async start(report: StartReport, signal: AbortSignal): Promise<ReportResult> {
     return untilAnswered(() => this.#starts.add(report), signal);
   }

@@ -1,4 +1,4 @@
-/** For tests: a host with tools that answer with recorded output, as programs of their own, and with what its kernel shows. */
+/** For tests: a host with tools that print recorded output, as real programs, and with the kernel's files. */
 import { afterEach, beforeEach } from '@jest/globals';
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import type { DetectedDevice } from '../hardware/gpus/detected-device.js';
 import { findDevices, type DeviceOptions } from '../hardware/gpus/find-devices.js';
 import { mixed } from './gpu-samples/nvidia.js';
 
-/** An answer to the arguments that begin like this. */
+/** Result for arguments that begin like this. */
 export interface Answer {
   readonly to: string;
   readonly says: string;
@@ -16,7 +16,7 @@ export interface Answer {
   readonly hangs?: boolean;
 }
 
-/** What a device on the bus is besides its ids. */
+/** Properties of a device on the bus besides its ids. */
 export interface BusDevice {
   readonly kind?: string;
   readonly driver?: string;
@@ -26,7 +26,7 @@ export interface BusDevice {
 
 let folder = '';
 
-/** The host, a fresh one for each test of the file. */
+/** The host; a new one for each test of the file. */
 export class GpuHost {
   constructor() {
     beforeEach(async () => {
@@ -42,7 +42,7 @@ export class GpuHost {
     return join(folder, name);
   }
 
-  /** What a pilot finds there. */
+  /** The devices that a pilot finds there. */
   async find(options: Partial<DeviceOptions> = {}): Promise<readonly DetectedDevice[]> {
     return findDevices({
       searchPath: join(folder, 'bin'),
@@ -53,7 +53,7 @@ export class GpuHost {
     });
   }
 
-  /** A shell script that answers by the beginning of its arguments; what it was not told, it refuses. */
+  /** A shell script that answers by the beginning of its arguments, and fails for others. */
   async tool(name: string, answers: readonly Answer[]): Promise<void> {
     const cases = await Promise.all(
       answers.map(async ({ to, says, exitCode = 0, hangs = false }, index) => {
@@ -68,7 +68,7 @@ export class GpuHost {
     await chmod(path, 0o755);
   }
 
-  /** `nvidia-smi` of a host with a divided A100 and a T4; the argument is what it answers otherwise. */
+  /** `nvidia-smi` of a host with a divided A100 and a T4; `other` is its result for other arguments. */
   async nvidiaSmi(
     otherwise: Partial<Record<'query' | 'xml' | 'list' | 'topology', Partial<Answer>>> = {},
   ): Promise<void> {
@@ -104,7 +104,7 @@ async function writeAll(place: string, files: Readonly<Record<string, string>>):
   }
 }
 
-/** Where a fact of the device comes from. */
+/** Source of a fact of the device. */
 export function sourceOf(device: DetectedDevice | undefined, fact: string): string | undefined {
   return device?.sources.find((one) => one.fact === fact)?.source;
 }

@@ -17,17 +17,20 @@ import {
 } from '../protocol/core-protocol.js';
 import type { ScriptedCore } from './scripted-core.js';
 
-/** A scripted core behind the real public schema, over real HTTP and WebSocket: what a pilot sends must be valid there. */
+/**
+ * A scripted core behind the real public schema, over real HTTP and WebSocket: a pilot's requests must be
+ * valid there.
+ */
 export interface GraphqlCore {
   readonly url: string;
-  /** Requests that were refused as such: a pilot that sends one has a fault. */
+  /** Invalid requests; each is an error of the pilot. */
   readonly faults: readonly string[];
   close(): Promise<void>;
 }
 
 const sdl = readFileSync(new URL('../../../../schema/public.graphql', import.meta.url), 'utf8');
 
-/** Opens a port; `token` is the only one that is let in, or what it is at the time of a request. */
+/** Opens a port; `token` is the only accepted token, or returns it at the time of a request. */
 export async function serveScriptedCore(core: ScriptedCore, token: () => string): Promise<GraphqlCore> {
   const schema = buildSchema(sdl);
   const faults: string[] = [];
@@ -92,7 +95,7 @@ type ApiWord = { readonly id: string; readonly fence: number; readonly metrics?:
 
 const never = new AbortController().signal;
 
-/** The pilots' part of the API, in the script's words. */
+/** The pilots' part of the API, by the script. */
 function rootOf(core: ScriptedCore): Record<string, object> {
   const held = ({ id, ...rest }: ApiWord): HeldJob & Record<string, unknown> => ({
     ...rest,

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import type { PilotOptions } from '../agent/pilot.js';
 
-/** What a test says of its pilot. */
+/** Options of a pilot in a test. */
 export interface TestPilotOptions extends Partial<Omit<PilotOptions, 'host'>> {
   readonly host?: Partial<PilotOptions['host']>;
 }
 
-/** A pilot of four cores that works in the folder, asks often, and sees no device unless it is told of some. */
+/** A pilot with four cores that works in the folder, asks often, and sees no device by default. */
 export function testPilotOptions(folder: string, { host, ...rest }: TestPilotOptions = {}): PilotOptions {
   return {
     queue: 'q',

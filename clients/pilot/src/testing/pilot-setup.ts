@@ -1,4 +1,4 @@
-/** For tests: a pilot on a scripted core, anew for each test, which must leave no process behind. */
+/** For tests: a pilot on a scripted core, new for each test, which must leave no process behind. */
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,28 +10,28 @@ import { readProcessTable } from '../processes/process-table.js';
 import { testPilotOptions } from './pilot-options.js';
 import { ScriptedCore } from './scripted-core.js';
 
-/** How a pilot of a test is started. */
+/** Options of a pilot in a test. */
 export type TestPilotOverrides = Partial<Omit<PilotOptions, 'host'>> & { readonly cores?: number };
 
-/** What the tests of a file work with; of the test that runs. */
+/** Set-up of the current test. */
 export interface PilotSetup {
-  /** Scratch space, gone at the end of the test. */
+  /** Scratch space, removed at the end of the test. */
   readonly folder: string;
   readonly core: ScriptedCore;
-  /** The one that was started last. */
+  /** The pilot that was started last. */
   readonly pilot: Pilot | undefined;
   /** Resolves when the pilot has ended. */
   readonly running: Promise<void> | undefined;
   /** Starts the pilot; stopped at the end of the test. */
   start(options?: TestPilotOverrides): Pilot;
-  /** Whether a job has ended, in whatever way. */
+  /** True if a job has ended, in any way. */
   ended(jobId: string): () => boolean;
   isRunning(jobId: string): () => boolean;
-  /** What core was told with a word about a job. */
+  /** Content of a report about a job. */
   detailOf<T>(what: string, jobId: string): T;
 }
 
-/** Makes a room anew for each test of the file. */
+/** Creates the set-up for each test of the file. */
 export function pilotSetup(): PilotSetup {
   let folder: string;
   let core: ScriptedCore;
@@ -74,7 +74,7 @@ export function pilotSetup(): PilotSetup {
   };
 }
 
-/** Processes of payloads; watchdogs wait for the next one. */
+/** Processes of payloads, without idle watchdogs. */
 export function payloadsOfThisProcess(): number[] {
   return childrenOfThisProcess().filter((pid) => !commandLine(pid).includes('rhizome-watchdog'));
 }

@@ -18,14 +18,14 @@ import {
   type StartReport,
 } from '../protocol/core-protocol.js';
 
-/** One thing that a pilot said, in the order in which it was taken. */
+/** One call of a pilot, in the order of arrival. */
 export interface Said {
   readonly what: string;
   readonly jobId?: string;
   readonly detail?: unknown;
 }
 
-/** A job of a script: what is left out is small and harmless. */
+/** A scripted job; omitted fields are small and harmless. */
 export interface ScriptedJob {
   readonly jobId: string;
   readonly shell?: string;
@@ -41,16 +41,17 @@ export interface ScriptedJob {
 }
 
 /**
- * Core's side of the protocol as a test wants it: it can be away, lose its answers, and take jobs away. It holds fences as core does: a word
- * with an old one is refused. The real core is met in the stories under test/.
+ * Core's side of the protocol, as a test needs it: it can be unreachable, lose its responses, and take jobs
+ * away. It checks fences as core does: reports with an old one are refused. The tests in test/e2e use the
+ * real core.
  */
 export class ScriptedCore implements CoreProtocol {
   readonly said: Said[] = [];
   readonly calls: string[] = [];
-  /** `away`: nobody answers. `mute`: words arrive and count, and their answers are lost. */
+  /** `away`: no response. `mute`: calls take effect, and their responses are lost. */
   mood: 'here' | 'away' | 'mute' = 'here';
   lease = { heartbeatSeconds: 0.2, leaseSeconds: 10 };
-  /** Whether it takes what is said of devices. */
+  /** Whether it accepts device reports. */
   takesDevices = true;
   readonly #waiting: Assignment[] = [];
   readonly #fences = new Map<string, number>();
@@ -61,7 +62,7 @@ export class ScriptedCore implements CoreProtocol {
   #workers = 0;
   #isClosed = false;
 
-  /** A job that waits for a worker. */
+  /** Adds a pending job. */
   add(job: ScriptedJob): void {
     const fence = (this.#fences.get(job.jobId) ?? 0) + 1;
     this.#fences.set(job.jobId, fence);
@@ -95,14 +96,14 @@ export class ScriptedCore implements CoreProtocol {
     this.#notify();
   }
 
-  /** Takes a job from its worker, and tells it so. */
+  /** Takes a job from its worker, with a command. */
   take(jobId: string, kind: 'KILL' | 'DROP' = 'KILL', isTold = true): void {
     const fence = this.#fences.get(jobId) ?? 0;
     this.#fences.set(jobId, fence + 1);
     if (isTold) this.order({ kind, jobId, fence, reason: 'the test took it' });
   }
 
-  /** Gives an order. */
+  /** Issues a command. */
   order(command: Command): void {
     this.#pushed.push([command]);
     this.#notify();
@@ -113,12 +114,12 @@ export class ScriptedCore implements CoreProtocol {
     return (this.#chunks.get(jobId) ?? []).map(({ text }) => text).join('');
   }
 
-  /** What was said about a job, in order. */
+  /** Calls about a job, in order. */
   about(jobId: string): readonly string[] {
     return this.said.filter((one) => one.jobId === jobId).map(({ what }) => what);
   }
 
-  /** Waits until something is so; fails after ten seconds. */
+  /** Waits until a condition holds; fails after ten seconds. */
   async until(what: string, holds: () => boolean): Promise<void> {
     const end = performance.now() + 10_000;
     while (!holds()) {
@@ -269,7 +270,7 @@ export class ScriptedCore implements CoreProtocol {
       throw new CoreRefused('WORKER_LOST', 'another worker took over');
   }
 
-  /** Old fences are refused; everything else is taken. */
+  /** Old fences are refused; everything else is accepted. */
   #judge<T extends HeldJob>(
     workerId: string,
     reports: readonly T[],

@@ -1,11 +1,11 @@
-// What a watchdog becomes when its pilot has died: kills whatever is left of the attempt. Arguments: the attempt's id, and the
-// process id and start of the payload's leader where there was one.
+// Runs when a pilot has died: kills everything that is left of the attempt. Arguments: the attempt's id, and
+// the process id and start time of the payload's leader if there was one.
 import { killAttempt } from '../processes/sweep.js';
 
 const [attemptId, pid, startTicks] = process.argv.slice(2);
 if (attemptId === undefined || attemptId === '') process.exit(64);
 const leader = pid && startTicks ? { pid: Number(pid), startTicks: Number(startTicks) } : undefined;
-// More looks than the pilot takes itself: the pilot may have died between a payload's fork and its exec, and until then the new process
-// shows the pilot's environment.
+// More looks than the pilot takes: the pilot may have died between a payload's fork and its exec, and until
+// then the new process shows the pilot's environment.
 process.exitCode =
   (await killAttempt({ attemptId, leader }, { deadlineMs: 60_000, emptyRounds: 10 })) === 0 ? 0 : 1;

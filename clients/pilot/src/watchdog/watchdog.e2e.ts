@@ -32,7 +32,10 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** A process that does of a pilot's work just this: starts one payload. Gives the lines that it and the payload print. */
+/**
+ * A process that does one part of a pilot's work: it starts one payload. Returns the lines that it and the
+ * payload print.
+ */
 function startPilot(script: string): { pilot: ReturnType<typeof spawn>; lines: AsyncIterator<string> } {
   const source = `
     import { Payload } from ${JSON.stringify(payloadModule)};
@@ -78,7 +81,7 @@ function carriers(): ProcessEntry[] {
   );
 }
 
-/** Watchdogs of the pilot, and what one becomes when the pilot has died. */
+/** Watchdogs of the pilot, and their successors after the pilot has died. */
 function watchdogs(pilot: ReturnType<typeof spawn>): ProcessEntry[] {
   return [...readProcessTable().values()].filter(({ pid, parent, isZombie }) => {
     if (isZombie) return false;
@@ -96,7 +99,7 @@ function commandLine(pid: number): string {
   }
 }
 
-/** Waits until it holds; fails after three times the deadline. */
+/** Waits until a condition holds; fails after three times the deadline. */
 async function until(holds: () => boolean, deadlineMs: number): Promise<void> {
   const start = performance.now();
   while (!holds()) {

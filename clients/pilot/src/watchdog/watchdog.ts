@@ -4,9 +4,10 @@ import { fileURLToPath } from 'node:url';
 import type { AttemptMark } from '../processes/attempt-processes.js';
 
 /**
- * A small shell that waits at the end of a pipe: a shell and not Node, because there is one for each running payload. It is told which
- * attempt it guards ("attempt ID"), who leads the payload ("leader PID START") and when all is over ("done"); then it may guard another.
- * The pipe's end means that the pilot has ended; when that comes before "done", it has died.
+ * A small shell that waits at the end of a pipe: a shell instead of Node, because each running payload has
+ * one. It reads the attempt it guards ("attempt ID"), the payload's leader ("leader PID START") and the end
+ * of both ("done"); then it may guard another. The end of the pipe means that the pilot has ended; if it
+ * comes before "done", the pilot has died.
  */
 const script = `
 trap '' TERM INT HUP
@@ -26,27 +27,27 @@ const sweeper = fileURLToPath(new URL('./watchdog-main.js', import.meta.url));
 
 type Leader = NonNullable<AttemptMark['leader']>;
 
-/** Guards one attempt: if this process dies, however it dies, nothing of the attempt stays alive. */
+/** Guards one attempt: if this process dies, for whatever reason, nothing of the attempt stays alive. */
 export interface Watchdog {
   /** Its process, for tests and logs. */
   readonly pid: number;
-  /** Says who leads the payload's group. */
+  /** Sets the leader of the payload's group. */
   watch(leader: Leader): void;
-  /** Ends the guard; to be called when nothing of the attempt is left. */
+  /** Ends the guard; call it when nothing of the attempt is left. */
   release(): void;
 }
 
-/** Watchdogs that wait for their next attempt rather than be started anew: starting a process takes this one milliseconds. */
+/** Largest number of idle watchdogs: reusing one saves the milliseconds of starting a process. */
 const maxIdle = 16;
 
-/** The watchdogs of one pilot, one for each attempt that runs. */
+/** The watchdogs of one pilot, one for each running attempt. */
 export class Watchdogs {
   readonly #idle: Shell[] = [];
   #isClosed = false;
 
   /**
-   * The guard of an attempt, to be had before its payload is started.
-   * @throws the error of the operating system when no process can be started
+   * A guard for an attempt, to be created before its payload is started.
+   * @throws the error of the operating system if no process can be started
    */
   async guard(attemptId: string): Promise<Watchdog> {
     const shell = this.#idle.pop() ?? (await Shell.start());
@@ -64,14 +65,17 @@ export class Watchdogs {
     };
   }
 
-  /** Ends those that guard nothing. */
+  /** Ends idle watchdogs. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.all(this.#idle.splice(0).map(async (shell) => shell.end()));
   }
 }
 
-/** One shell. It has a session of its own, so that no signal meant for the pilot's group reaches it; if somebody ends it, another takes over. */
+/**
+ * One shell. It has its own session, so that no signal to the pilot's group reaches it; if it is killed,
+ * another takes over.
+ */
 class Shell {
   #child: ChildProcess;
   #attemptId: string | undefined;
@@ -142,7 +146,7 @@ async function startShell(): Promise<ChildProcess> {
     env: {},
     stdio: ['pipe', 'ignore', 'ignore'],
   });
-  // Writing to a shell that somebody has ended is no fault of ours; its exit is seen on its own.
+  // Writing to a shell that was killed is not an error here; its exit is handled separately.
   child.stdin?.on('error', () => undefined);
   await once(child, 'spawn');
   return child;

@@ -1,4 +1,4 @@
-/** `rhizome schema`: checks, publishes, takes back and takes out subgraphs' schemas. */
+/** `rhizome schema`: registers, checks, publishes, rolls back and withdraws the schemas of subgraphs. */
 import type { Command } from 'commander';
 import type { World } from '../../command.js';
 import type { Finish } from '../../flags.js';

@@ -1,4 +1,4 @@
-/** Checks, changes and versions for people. */
+/** Printed forms of checks, changes and versions. */
 import type {
   CliSchemaChangeFragment,
   CliSchemaCheckFragment,
@@ -8,7 +8,7 @@ import { type Output, printLine } from '../../output.js';
 
 type Use = NonNullable<CliSchemaChangeFragment['use']>;
 
-/** Tells a check: what it found, each with its cure, then what would change. */
+/** Prints a check: each finding with its fix, then the changes it would make. */
 export function tellCheck(output: Output, check: CliSchemaCheckFragment): void {
   const against = check.againstVersion === 0 ? 'nothing that is live' : `version ${check.againstVersion}`;
   const verdict = check.passed
@@ -24,7 +24,7 @@ export function tellCheck(output: Output, check: CliSchemaCheckFragment): void {
   printLine(output, `Changes: ${breaking} breaking, ${dangerous} dangerous, ${safe} safe.`);
 }
 
-/** Tells changes, one a line, with who uses what breaks. */
+/** Prints changes, one per line, with the clients that a breaking change affects. */
 export function tellChanges(output: Output, changes: readonly CliSchemaChangeFragment[]): void {
   for (const { severity, where, message, use } of changes) {
     printLine(output, `${severity.padEnd(9)}  ${where}: ${message}`);

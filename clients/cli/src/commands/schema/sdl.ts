@@ -3,12 +3,13 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { CliError, exitCodes } from '../../exit-codes.js';
 
-/** A document that asks, and defines nothing. */
+/** A document with operations and no type definitions. */
 const operations = /^(query|mutation|subscription|fragment)\b|^\{/m;
 
 /**
- * The text of all files, in the order given; of a folder all `.graphql` files that define types, by name. Null when nothing is given.
- * Throws a CliError for what cannot be read or holds no schema.
+ * The text of all files, in the order given; for a folder, all `.graphql` files that define types, by name.
+ * Null without paths.
+ * @throws CliError for a path that cannot be read or holds no schema
  */
 export function readSdl(paths: readonly string[], cwd: string): string | null {
   if (paths.length === 0) return null;

@@ -17,7 +17,7 @@ import { printLine, printJson } from '../../output.js';
 import { readSdl } from './sdl.js';
 import { tellCheck, versionText } from './print-findings.js';
 
-/** Checks compose the whole graph, and ask an endpoint. */
+/** A check composes the whole graph and queries an endpoint, which takes time. */
 const timeoutMs = 60_000;
 
 const sdlFlag = [
@@ -161,7 +161,7 @@ async function publish(
   { sdl, acceptBreaking = false, note }: PublishFlags,
 ): Promise<ExitCode> {
   const input = { subgraph, sdl: readSdl(sdl, cwd), acceptBreaking, note: note ?? null };
-  // What is live already is answered as it is: sent twice, it is published once.
+  // The registry accepts the live schema without change: sending it twice publishes it once.
   const options = { idempotent: true, timeoutMs };
   const { publishSchema } = await client.mutate(CliPublishSchemaDocument, { input }, options);
   return tellPublished({ output }, publishSchema);
@@ -177,7 +177,7 @@ async function rollback(
     throw new CliError(exitCodes.usage, 'rollback takes the name of a subgraph, or --all');
   }
   const input = { subgraph: subgraph ?? null, version: to ?? null, note: note ?? null };
-  // Without a version it goes back one more each time.
+  // Without a version, each call goes back one more.
   const options = { idempotent: to !== undefined, timeoutMs };
   const { rollbackSchema } = await session.client.mutate(CliRollbackSchemaDocument, { input }, options);
   return tellPublished(session, rollbackSchema);
@@ -189,7 +189,8 @@ async function withdraw(
   { acceptBreaking = false, unregister = false, note }: WithdrawFlags,
 ): Promise<ExitCode> {
   const input = { subgraph, acceptBreaking, unregister, note: note ?? null };
-  // What is out already is answered as it is; what is no longer registered is not found a second time.
+  // The registry accepts a withdrawn subgraph without change; one that is no longer registered is not found a
+  // second time.
   const options = { idempotent: !unregister, timeoutMs };
   const { withdrawSubgraph } = await session.client.mutate(CliWithdrawSubgraphDocument, { input }, options);
   const exitCode = tellPublished(session, withdrawSubgraph);

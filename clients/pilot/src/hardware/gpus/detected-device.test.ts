@@ -1,15 +1,15 @@
-/** Whatever tools say, a device is told in a form that the API takes: one strange word must not keep a host out. */
+/** The API accepts every device, whatever tools print: one odd value must not keep a host out. */
 import { describe, expect, test } from '@jest/globals';
 import { Evidence } from './detected-device.js';
 
-/** What the API asks of a source. */
+/** The API's rule for a source. */
 function isTaken(text: string): boolean {
   const { length } = [...text];
   return length >= 1 && length <= 128 && text.trim() === text && !/\p{Cc}/u.test(text);
 }
 
 describe('sources', () => {
-  // What nvidia-smi says for itself when it fails.
+  // nvidia-smi prints this itself when it fails.
   const complaints = [
     "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest NVIDIA driver is installed and running.",
     'Unable to determine the device handle for GPU0: 0000:3D:00.0: GPU is lost.  Reboot the system to recover this GPU',

@@ -1,13 +1,16 @@
-/** Whose devices are looked for. */
+/** GPU vendors that the pilot detects. */
 export type Vendor = 'NVIDIA' | 'AMD' | 'INTEL';
 
-/** Whether a device can be used: `UNKNOWN` where nothing that would know was asked. */
+/** Health of a device; `UNKNOWN` if nothing that could know was asked. */
 export type DeviceHealth = 'HEALTHY' | 'UNHEALTHY' | 'UNKNOWN';
 
-/** What can be known of one GPU or one of its partitions; the names are those of the API's `DeviceInput`. What is not known is left out. */
+/**
+ * Known facts about one GPU or one of its partitions, with the names of the API's `DeviceInput`. Unknown
+ * facts are left out.
+ */
 export interface KnownFacts {
   readonly model?: string;
-  /** As its driver reports it, in MiB. */
+  /** As reported by the driver, in MiB. */
   readonly memoryMiB?: number;
   /** As `9.0`. */
   readonly computeCapability?: string;
@@ -38,15 +41,15 @@ export interface KnownFacts {
 /** The name of a fact. */
 export type FactName = keyof KnownFacts;
 
-/** Where a fact comes from; for one that is not known, `unknown: ` and why. */
+/** Source of a fact; for an unknown one, `unknown: ` and the reason. */
 export interface FactSource {
   readonly fact: FactName;
   readonly source: string;
 }
 
-/** A device as it is reported. */
+/** A device as it is reported to core. */
 export interface ReportedDevice extends KnownFacts {
-  /** The UUID that its driver gives it, or its place on the PCI bus where no driver was asked. */
+  /** The UUID that its driver gives it, or its address on the PCI bus if no driver was asked. */
   readonly id: string;
   readonly vendor: Vendor;
   readonly model: string;
@@ -56,15 +59,20 @@ export interface ReportedDevice extends KnownFacts {
 
 /** A device as the pilot knows it on its host. */
 export interface DetectedDevice extends ReportedDevice {
-  /** The word that lets a payload see it, in the variable of its vendor; null when it cannot be named there. */
+  /**
+   * The value that makes it visible to a payload, in the variable of its vendor; null if it cannot be named
+   * there.
+   */
   readonly visibleAs: string | null;
-  /** What a batch system may call it: UUIDs, which it may cut short, and its number in its vendor's libraries. */
+  /**
+   * Names that a batch system may use: UUIDs, which it may shorten, and its number in its vendor's libraries.
+   */
   readonly names: readonly string[];
-  /** Of how many parts a card is made that can be given one by one; left out where that is not known, or cannot be done. */
+  /** Number of parts of a card that can be given one by one; left out if unknown or not divisible. */
   readonly tiles?: number;
 }
 
-/** Longest source that the API takes. */
+/** Longest source that the API accepts. */
 const maxSourceLength = 128;
 
 const isVersion = (value: unknown): boolean => /^\d+(\.\d+){0,3}$/.test(String(value));
@@ -77,7 +85,7 @@ const isShort =
 const isAmount = (least: number) => (value: unknown) =>
   typeof value === 'number' && value >= least && value <= 16_777_216;
 
-/** What the API takes of a fact. One strange word of a tool must not keep the whole host out. */
+/** The API's rules for facts. One odd value from a tool must not keep the whole host out. */
 const forms: { readonly [Name in FactName]?: (value: unknown) => boolean } = {
   model: isShort(128),
   memoryMiB: isAmount(1),
@@ -97,14 +105,14 @@ const forms: { readonly [Name in FactName]?: (value: unknown) => boolean } = {
 
 type LooseFacts = { readonly [Name in FactName]?: KnownFacts[Name] | null | undefined };
 
-/** Gathers the facts about one device: the first source that knows a fact is believed. */
+/** Collects the facts about one device: the first source that knows a fact wins. */
 export class Evidence {
   readonly #known = new Map<FactName, { value: unknown; source: string }>();
   readonly #missing = new Map<FactName, string>();
 
   constructor(readonly vendor: Vendor) {}
 
-  /** What a source says; what it does not know, it leaves out or null. */
+  /** Adds the facts of a source; unknown ones are left out or null. */
   add(source: string, facts: LooseFacts): this {
     for (const [name, value] of Object.entries(facts) as [FactName, unknown][]) {
       if (value === undefined || value === null || this.#known.has(name)) continue;
@@ -116,26 +124,26 @@ export class Evidence {
     return this;
   }
 
-  /** What a source says against all that was said before. */
+  /** Replaces facts that earlier sources gave. */
   override(source: string, facts: LooseFacts): this {
     for (const name of Object.keys(facts) as FactName[]) this.#known.delete(name);
     return this.add(source, facts);
   }
 
-  /** Says why a fact cannot be known; has no effect once a source knows it. */
+  /** Records why a fact is unknown; has no effect once a source knows it. */
   unknown(why: string, ...names: readonly FactName[]): this {
     for (const name of names) if (!this.#missing.has(name)) this.#missing.set(name, why);
     return this;
   }
 
-  /** What is known of one fact. */
+  /** The value of one fact; undefined if unknown. */
   valueOf<Name extends FactName>(name: Name): KnownFacts[Name] {
     return this.#known.get(name)?.value as KnownFacts[Name];
   }
 
   /**
-   * The device with all that is known.
-   * @param names what it may be called besides its id
+   * The device with all known facts.
+   * @param names further names besides its id
    */
   device(
     id: string,
@@ -167,13 +175,13 @@ export class Evidence {
   }
 }
 
-/** On one line, as long as the API takes, and without a blank where it was cut: tools say what they like. */
+/** A text of a tool on one line, cut to the length that the API accepts. */
 function oneLine(text: string): string {
   const line = text.replace(/[\p{Cc}\s]+/gu, ' ').trim();
   return [...line].slice(0, maxSourceLength).join('').trimEnd();
 }
 
-/** The device as one that cannot be given to a payload, and why. */
+/** The device marked as unhealthy, with the reason. */
 export function asUnusable<Device extends ReportedDevice>(device: Device, why: string): Device {
   const sources = device.sources.filter(({ fact }) => fact !== 'health');
   return {
@@ -183,7 +191,7 @@ export function asUnusable<Device extends ReportedDevice>(device: Device, why: s
   };
 }
 
-/** An address on the PCI bus in the kernel's form, `0000:07:00.0`; undefined when it is none. */
+/** An address on the PCI bus in the kernel's form, `0000:07:00.0`; undefined if invalid. */
 export function pciAddressOf(text: string | null | undefined): string | undefined {
   const parts = /^(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])$/i.exec(text?.trim() ?? '');
   if (!parts) return undefined;
@@ -191,25 +199,28 @@ export function pciAddressOf(text: string | null | undefined): string | undefine
   return `${domain.slice(-4)}:${bus}:${device}.${part}`.toLowerCase();
 }
 
-/** A PCI vendor and device, as `10de:20b2`. Both may come as `0x20b2`, `20B2`, or without leading zeros. */
+/** PCI vendor and device ids, as `10de:20b2`. Both may come as `0x20b2`, `20B2`, or without leading zeros. */
 export function pciIdOf(vendor: string, device: string | null | undefined): string | undefined {
   const digits = /^(?:0x)?([0-9a-f]{1,4})$/i.exec(device?.trim() ?? '')?.[1];
   return digits === undefined ? undefined : `${vendor}:${digits.toLowerCase().padStart(4, '0')}`;
 }
 
-/** A number at the beginning of a text such as `81920 MiB`; undefined when there is none, as in `N/A`. */
+/** The number at the beginning of a text such as `81920 MiB`; undefined if there is none, as in `N/A`. */
 export function numberIn(text: string | number | null | undefined): number | undefined {
   if (typeof text === 'number') return Number.isFinite(text) ? text : undefined;
   const digits = /^\s*(-?\d+(?:\.\d+)?)/.exec(text ?? '')?.[1];
   return digits === undefined ? undefined : Number(digits);
 }
 
-/** Per cent as a part from 0 to 1. */
+/** Per cent as a fraction from 0 to 1. */
 export function shareOfPercent(percent: number | undefined): number | undefined {
   return percent === undefined || percent < 0 ? undefined : Math.min(1, percent / 100);
 }
 
-/** A word that is one: tools say N/A, [N/A], [Not Supported], unknown, something else in brackets and the like for what they do not know. */
+/**
+ * The value in a tool's output; undefined for its placeholders such as N/A, [N/A], [Not Supported] or
+ * unknown.
+ */
 export function knownValue(text: string | null | undefined): string | undefined {
   const word = text?.trim();
   return word === undefined ||

@@ -15,7 +15,7 @@ const device = (id: string, facts: KnownFacts = {}): DetectedDevice =>
     })
     .device(`GPU-${id}`, `GPU-${id}`);
 
-/** A monitor whose host is what the test says; it looks only when it is told to. */
+/** A monitor of a host whose devices the test sets; it probes only when the test calls it. */
 async function monitorOf(first: readonly DetectedDevice[]) {
   let now: readonly DetectedDevice[] | Error = first;
   const look = async (): Promise<readonly DetectedDevice[]> =>
@@ -143,7 +143,7 @@ describe('the devices of a host', () => {
     const held = monitor.hold(['GPU-1'], (fault) => faults.push(fault));
     await becomes([hung]);
     expect(held.fault).toMatch(/^device GPU-1 turned bad: .*no answer within 15 s/);
-    // What says nothing of its health takes nothing back.
+    // A probe with unknown health does not clear the fault.
     await becomes([device('1', { health: 'UNKNOWN' })]);
     expect(held.fault).toMatch(/no answer/);
     await becomes([device('1')]);

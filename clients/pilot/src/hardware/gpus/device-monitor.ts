@@ -2,41 +2,47 @@ import type { Logger } from '@rhizome/log';
 import type { DetectedDevice } from './detected-device.js';
 import { withLost } from './lost-devices.js';
 
-/** What watches the devices of a host. */
+/** Options of a device monitor. */
 export interface DeviceMonitorOptions {
-  /** The devices as they are now. */
+  /** Detects the current devices. */
   readonly detect: () => Promise<readonly DetectedDevice[]>;
-  /** Time between two looks. */
+  /** Time between two probes. */
   readonly periodMs: number;
   readonly log: Logger;
 }
 
-/** What changed with a look. */
+/** A change between two probes. */
 export interface DeviceChange {
   readonly devices: readonly DetectedDevice[];
-  /** A device came, went, or changed its health: to be told at once. */
+  /** A device appeared, disappeared or changed its health: to be reported at once. */
   readonly isUrgent: boolean;
-  /** Nothing but use has changed. */
+  /** Only utilisation or memory in use has changed. */
   readonly isUseOnly: boolean;
 }
 
-/** Devices that somebody holds. */
+/** Devices that a job holds. */
 export interface HeldDevices {
-  /** Why the first of them that is bad turned so, as of the latest look; undefined while all are well. */
+  /**
+   * Reason why the first unhealthy one of them failed, as of the latest probe; undefined while all are
+   * healthy.
+   */
   readonly fault: string | undefined;
-  /** Gives them back. */
+  /** Releases the devices. */
   release(): void;
 }
 
-/** Utilisation and memory are worth a report when they moved by so much. */
+/** Utilisation and memory are reported when they change by this fraction. */
 const utilisationStep = 0.05;
 const memoryStep = 0.05;
-/** Looks, in ms after a payload began, before the usual ones: many payloads are over before those come. */
+/** Delays in ms of extra probes after a payload starts: many payloads end before the regular ones. */
 const earlyProbesMs = [500, 1500, 4000];
-/** Where there is no device, one may come: with its driver, or into its slot. That is rare. */
+/**
+ * Without devices, probes are this much rarer: a device that appears with its driver, or in its slot, is
+ * rare.
+ */
 const idlePeriodFactor = 6;
 
-/** Looks at the devices again and again. What is not found any more is told by the rules of {@link withLost}. */
+/** Probes the devices periodically. {@link withLost} has the rules for devices that are no longer found. */
 export class DeviceMonitor {
   readonly #options: DeviceMonitorOptions;
   #current: readonly DetectedDevice[] = [];
@@ -52,12 +58,12 @@ export class DeviceMonitor {
     this.#options = options;
   }
 
-  /** The devices as they were last seen. */
+  /** The devices of the latest probe. */
   get devices(): readonly DetectedDevice[] {
     return this.#current;
   }
 
-  /** The first look; the others follow. */
+  /** Runs the first probe and schedules the others. */
   async start(): Promise<void> {
     this.#current = await this.#options.detect();
     this.#reported = this.#current;
@@ -66,13 +72,13 @@ export class DeviceMonitor {
     this.#schedule();
   }
 
-  /** Looks no more. */
+  /** Stops probing. */
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
   }
 
-  /** Tells of what is worth a report from `known` on, until the returned function is called; one listener at a time. */
+  /** Reports changes from `known` on, until the returned function is called; one listener at a time. */
   follow(known: readonly DetectedDevice[], listener: (change: DeviceChange) => void): () => void {
     this.#reported = known;
     this.#listener = listener;
@@ -82,7 +88,7 @@ export class DeviceMonitor {
     };
   }
 
-  /** Tells of each look, and of some that are made now and soon, until the returned function is called. */
+  /** Passes each probe to the sampler, with some extra ones soon, until the returned function is called. */
   sample(sampler: (devices: readonly DetectedDevice[]) => void): () => void {
     this.#samplers.add(sampler);
     const hasDevices = this.#current.length > 0;
@@ -96,8 +102,8 @@ export class DeviceMonitor {
   }
 
   /**
-   * Keeps the devices in what is reported until they are given back, whatever becomes of them.
-   * @param onFault is told each time that one of them turns bad, and why
+   * Keeps the devices in reports until they are released, whatever happens to them.
+   * @param onFault called with the reason each time one of them becomes unhealthy
    */
   hold(ids: readonly string[], onFault?: (fault: string) => void): HeldDevices {
     const held = new Hold(ids, onFault);
@@ -111,13 +117,13 @@ export class DeviceMonitor {
     };
   }
 
-  /** Looks now, or waits for the look that is being made. */
+  /** Probes now, or waits for the running probe. */
   async probe(): Promise<void> {
     this.#probing ??= this.#runProbe().finally(() => (this.#probing = undefined));
     return this.#probing;
   }
 
-  /** Looks once more after the look that is being made: that one may have seen what was before. */
+  /** Probes again after the running probe, which may have seen an older state. */
   async probeAgain(): Promise<void> {
     await this.#probing;
     return this.probe();
@@ -158,11 +164,14 @@ export class DeviceMonitor {
   }
 }
 
-/** Devices of one holder. */
+/** The devices of one holder. */
 class Hold {
   readonly #onFault: ((fault: string) => void) | undefined;
   readonly ids: ReadonlySet<string>;
-  /** The device that is bad, and why. A look that finds it well takes it back; one that does not know leaves it. */
+  /**
+   * The unhealthy device and the reason. A probe that finds it healthy clears it; one with unknown health
+   * does not.
+   */
   #bad: { readonly id: string; readonly fault: string } | undefined;
 
   constructor(ids: readonly string[], onFault?: (fault: string) => void) {
@@ -189,13 +198,13 @@ class Hold {
 const healthOf = (devices: readonly DetectedDevice[]): string =>
   JSON.stringify(devices.map(({ id, health }) => `${id} ${health}`).sort());
 
-/** Any change of a fact that does not move by itself. */
+/** True if a fact other than utilisation or memory in use has changed. */
 function hasNewFacts(before: readonly DetectedDevice[], now: readonly DetectedDevice[]): boolean {
   const known = new Map(before.map((device) => [device.id, fixedFacts(device)]));
   return now.some((device) => known.get(device.id) !== fixedFacts(device));
 }
 
-/** Great changes of what moves by itself. */
+/** True if utilisation or memory in use has changed by a reportable amount. */
 function hasSignificantUse(before: readonly DetectedDevice[], now: readonly DetectedDevice[]): boolean {
   const known = new Map(before.map((device) => [device.id, device]));
   return now.some((device) => {

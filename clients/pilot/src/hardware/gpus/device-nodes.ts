@@ -7,10 +7,10 @@ import { procSource, readProcGpu } from './nvidia/proc-driver.js';
 /**
  * Whether this process may open a file of `/dev`:
  *
- * - `ABSENT`: it is not there, as in a container that was not given the device.
+ * - `ABSENT`: the file does not exist, as in a container that was not given the device.
  * - `FORBIDDEN`: the control group forbids it, as in a batch job that was not given the device.
- * - `DENIED`: the file is not for this user.
- * - `UNKNOWN`: nothing tells which file it is.
+ * - `DENIED`: this user has no permission.
+ * - `UNKNOWN`: it is not known which file it is.
  */
 export type NodeState = 'OPEN' | 'ABSENT' | 'FORBIDDEN' | 'DENIED' | 'UNKNOWN';
 
@@ -23,10 +23,13 @@ export interface DeviceNode {
 
 const nowhere: DeviceNode = { path: '/dev', state: 'UNKNOWN' };
 
-/** ROCm's programs open this file, too. */
+/** The file that ROCm programs open in addition. */
 export const kfdNode = '/dev/kfd';
 
-/** The file of a device on the bus. `folder` is what the kernel shows of it, `root` the root of the file system. */
+/**
+ * The file of a device on the bus. `folder` is the kernel's folder of the device, `root` the root of the file
+ * system.
+ */
 export async function nodeOf(
   device: {
     readonly vendor: Vendor;
@@ -43,7 +46,7 @@ export async function nodeOf(
   return render === undefined ? nowhere : nodeAt(`/dev/dri/${render}`, root);
 }
 
-/** NVIDIA's driver tells the number of the file, and tells nothing of what a container was not given. */
+/** NVIDIA's driver has the number of the file, and does not show devices that a container was not given. */
 async function nvidiaNode(address: string, root: string): Promise<DeviceNode> {
   const told: readonly string[] = await readdir(join(root, procSource)).catch(() => []);
   if (told.length === 0) return nowhere;
@@ -52,7 +55,7 @@ async function nvidiaNode(address: string, root: string): Promise<DeviceNode> {
   return minor === undefined ? nowhere : nodeAt(`/dev/nvidia${minor}`, root);
 }
 
-/** A file of `/dev`, and whether it can be opened. The control group is asked as well; nothing is opened. */
+/** A file of `/dev`, and whether it can be opened. This checks the control group too, and opens nothing. */
 export async function nodeAt(path: string, root: string): Promise<DeviceNode> {
   const state = await access(join(root, path), constants.R_OK | constants.W_OK).then(
     (): NodeState => 'OPEN',
@@ -61,12 +64,12 @@ export async function nodeAt(path: string, root: string): Promise<DeviceNode> {
   return { path, state };
 }
 
-/** Why a file is no use, for people. */
+/** Reason why a file cannot be used. */
 export function whyClosed({ path, state }: DeviceNode): string {
   return state === 'ABSENT' ? `${path} is not there` : `${path} is not for this pilot to open`;
 }
 
-/** What an error of `access` says. */
+/** The state that an error of `access` indicates. */
 export function stateOf(code: string | undefined): NodeState {
   if (code === 'ENOENT') return 'ABSENT';
   if (code === 'EPERM') return 'FORBIDDEN';

@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 
-/** What each vendor's programs open first. */
+/** The library that each vendor's programs open first. */
 const libraries = ['libcuda.so.1', 'libhsa-runtime64.so.1', 'libze_loader.so.1', 'libze_intel_gpu.so.1'];
 
 /**
- * Folders of `LD_LIBRARY_PATH` in which a driver of devices has its libraries. Inside of `apptainer --nv`, and on Kubernetes nodes of some
- * providers, they are found by that variable alone; without it a payload has no CUDA. Other folders are the pilot's own business.
+ * Folders of `LD_LIBRARY_PATH` that contain libraries of a device driver. Inside `apptainer --nv`, and on
+ * Kubernetes nodes of some providers, only that variable points to them; without it a payload has no CUDA.
+ * Other folders concern only the pilot.
  */
 export function driverLibraries(env: NodeJS.ProcessEnv): readonly string[] {
   const folders = (env['LD_LIBRARY_PATH'] ?? '').split(delimiter).filter((folder) => isAbsolute(folder));

@@ -9,30 +9,30 @@ import { readFleetFile } from './simulated-devices.js';
 import { toolRunner } from './tool-runner.js';
 import { offeredDevices, type VisibilityLists } from './offered-devices.js';
 
-/** How a pilot looks for devices. */
+/** Options of the detection. */
 export interface DeviceOptions {
-  /** Where the vendors' tools are looked for. */
+  /** Search path for the vendors' tools. */
   readonly searchPath: string;
-  /** A file with devices to present instead of those that are there. */
+  /** A file with simulated devices that replace the real ones. */
   readonly simulate?: string | undefined;
-  /** What this pilot may see: the variables of its own environment. */
+  /** Devices that this pilot may see, from its own environment. */
   readonly visible?: VisibilityLists | undefined;
-  /** Variables that tools get besides their own; what `toolEnvironment` takes. */
+  /** Additional variables for tools; see `toolEnvironment`. */
   readonly toolEnvironment?: Readonly<Record<string, string>> | undefined;
-  /** Time for one call of a tool; 15 s by default. */
+  /** Time limit for one call of a tool; 15 s by default. */
   readonly timeoutMs?: number | undefined;
-  /** Where the kernel shows the PCI bus; tests hand in a folder of their own. */
+  /** The kernel's folder of the PCI bus; tests pass a folder of their own. */
   readonly pciRoot?: string | undefined;
-  /** The root of the file system, for what drivers tell of themselves; tests hand in a folder of their own. */
+  /** The root of the file system, for files of drivers; tests pass a folder of their own. */
   readonly systemRoot?: string | undefined;
 }
 
 const toolTimeoutMs = 15_000;
 
 /**
- * The devices of this host that this pilot may give to payloads, with a source for each fact. Tools that fail or hang do not make it
- * fail: their devices are reported as the bus shows them.
- * @throws DomainError CONFIG_INVALID when the file of a simulated fleet cannot be read
+ * The devices of this host that this pilot may give to payloads, with a source for each fact. If tools fail
+ * or hang, their devices are reported as the bus shows them.
+ * @throws DomainError CONFIG_INVALID if the file of a simulated fleet cannot be read
  */
 export async function findDevices(options: DeviceOptions): Promise<readonly DetectedDevice[]> {
   const { searchPath, simulate, visible, timeoutMs = toolTimeoutMs } = options;
@@ -51,12 +51,12 @@ export async function findDevices(options: DeviceOptions): Promise<readonly Dete
     }),
     findIntel(run, of('INTEL')),
   ]);
-  // Some tools list what the kernel shows, and that is the same in every container and batch job of a host.
+  // Some tools list the kernel's devices, which are the same in every container and batch job of a host.
   const own = distinct(found.flat()).filter(({ pciAddress }) => !bus.others.has(pciAddress ?? ''));
   return offeredDevices(await openable(own, bus, systemRoot), visible ?? {});
 }
 
-/** A device whose file cannot be opened here is no use to a payload, however well it is. */
+/** Devices marked as unhealthy if their file cannot be opened here: a payload could not use them. */
 async function openable(
   devices: readonly DetectedDevice[],
   bus: Bus,
@@ -71,7 +71,7 @@ async function openable(
   });
 }
 
-/** One device for each id: two with the same would be given out as one. */
+/** One device for each id: two with the same id would be given out as one. */
 function distinct(devices: readonly DetectedDevice[]): readonly DetectedDevice[] {
   return [...new Map(devices.map((device) => [device.id, device])).values()];
 }

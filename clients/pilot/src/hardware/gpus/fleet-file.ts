@@ -1,14 +1,14 @@
-/** The file of a simulated fleet: what may stand in it, and what is said of what may not. */
+/** Format of the file of a simulated fleet. */
 import { DomainError, show } from '@rhizome/errors';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { pciAddressOf } from './detected-device.js';
 
-/** Devices and memory of a host at most, as the API takes them. */
+/** Largest number of devices and largest memory of a host that the API accepts. */
 const mostDevices = 256;
 const mostMiB = 16_777_216;
 
-/** A schema whose every fault is told as what would be right. */
+/** A schema whose errors all say what would be valid. */
 const whole = (least: number, most: number) => {
   const expected = `a whole number from ${least} to ${most}`;
   return z.int(expected).min(least, expected).max(most, expected);
@@ -26,12 +26,12 @@ const flag = z.boolean('true or false');
 const part = 'a number from 0 to 1';
 const pciAddress = 'a place on the bus such as "0000:07:00.0"';
 
-/** A device of a fleet file: the facts that a tool would tell. What is left out is unknown. */
+/** A device of a fleet file: the facts that a tool would report. Omitted facts are unknown. */
 const deviceSchema = z.strictObject({
   vendor: z.enum(['NVIDIA', 'AMD', 'INTEL'], '"NVIDIA", "AMD" or "INTEL"'),
   model: text(128),
   id: text(100).optional(),
-  /** So many devices like this; their ids get numbers. */
+  /** Number of devices like this one; their ids get numbers. */
   count: whole(1, 64).default(1),
   memoryMiB: whole(1, mostMiB).optional(),
   computeCapability: version('9.0').optional(),
@@ -79,7 +79,8 @@ export interface FleetDevice {
 
 /**
  * Reads a fleet file.
- * @throws DomainError CONFIG_INVALID that names the file and each fault: the field, its value and what would be right
+ * @throws DomainError CONFIG_INVALID that names the file and each error: field, value, and what would be
+ *   valid
  */
 export async function parseFleetFile(path: string): Promise<readonly FleetDevice[]> {
   const content = await contentOf(path);
@@ -141,7 +142,7 @@ function valueAt(content: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], content);
 }
 
-/** Each device is there once, also those that `count` makes and those without an id of their own. */
+/** Refuses duplicate ids, including those that `count` creates and those of devices without an id. */
 function idFaults(expanded: readonly (readonly FleetDevice[])[]): readonly string[] {
   const all = expanded.flat().length;
   if (all > mostDevices) return [notValid(['devices'], `${all} devices`, `at most ${mostDevices} devices`)];
@@ -153,7 +154,7 @@ function idFaults(expanded: readonly (readonly FleetDevice[])[]): readonly strin
   });
 }
 
-/** A slice is a part of one device, which is itself no part; that device need not be in the file. */
+/** Refuses slices of slices. The device that a slice belongs to need not be in the file. */
 function parentFaults(
   entries: readonly Entry[],
   expanded: readonly (readonly FleetDevice[])[],

@@ -1,14 +1,14 @@
 import type { DetectedDevice } from './detected-device.js';
 
-/** What a job's devices did while it ran. */
+/** Usage of a job's devices while it ran. */
 export interface GpuUsage {
-  /** Mean over time and devices, from 0 to 1; null when nothing told it. */
+  /** Mean over time and devices, from 0 to 1; null if unknown. */
   readonly utilisation: number | null;
-  /** Most that was used on one device at one moment, by whom ever; null when nothing told it. */
+  /** Largest memory in use on one device at one moment, by all its users; null if unknown. */
   readonly peakMemoryMiB: number | null;
 }
 
-/** Gathers samples of the devices that a job was given. On a device that others share, they are counted too. */
+/** Collects samples of a job's devices. On shared devices, the usage of other jobs is included. */
 export class GpuUsageMeter {
   readonly #ids: ReadonlySet<string>;
   #first: Samples = none;
@@ -20,8 +20,8 @@ export class GpuUsageMeter {
   }
 
   /**
-   * Takes one sample.
-   * @param isFirst it was taken as the payload began: it says little of what that did, and counts where there is no other
+   * Adds one sample.
+   * @param isFirst the sample was taken as the payload started: it counts only if there is no other
    */
   observe(devices: readonly DetectedDevice[], isFirst = false): void {
     for (const { id, utilisation, memoryUsedMiB } of devices) {
@@ -32,7 +32,7 @@ export class GpuUsageMeter {
     }
   }
 
-  /** What was seen so far. */
+  /** The usage so far. */
   get usage(): GpuUsage {
     const { sum, count } = this.#others.count > 0 ? this.#others : this.#first;
     return { utilisation: count === 0 ? null : sum / count, peakMemoryMiB: this.#peak ?? null };

@@ -34,14 +34,14 @@ async function amdFacts(folder: string): Promise<LooseFacts> {
   };
 }
 
-/** Compute and memory partition in one word, as `CPX/NPS4`. */
+/** Compute and memory partition in one text, as `CPX/NPS4`. */
 export function partitionOf(compute: string | undefined, memory: string | undefined): string | undefined {
   // Some releases mark the current mode by a star.
   const words = [compute, memory].flatMap((word) => word?.replace(/\*$/, '') ?? []);
   return words.length === 0 ? undefined : words.join('/');
 }
 
-/** Local memory is told by i915 for each card and by xe for each tile. */
+/** Local memory: i915 has it for each card, xe for each tile. */
 async function intelFacts(folder: string): Promise<LooseFacts> {
   const card = await cardIn(folder);
   const ofCard = card === undefined ? undefined : await readText(join(card, 'lmem_total_bytes'));
@@ -54,7 +54,7 @@ async function intelFacts(folder: string): Promise<LooseFacts> {
   return { memoryMiB: mibOf(ofCard) ?? (sum > 0 ? Math.floor(sum / 2 ** 20) : undefined) };
 }
 
-/** Of how many tiles an Intel device is made; undefined where its driver does not tell. */
+/** Number of tiles of an Intel device; undefined if its driver does not show it. */
 export async function tilesIn(folder: string): Promise<number | undefined> {
   const ofXe = await tilesOfXe(folder);
   if (ofXe.length > 0) return ofXe.length;

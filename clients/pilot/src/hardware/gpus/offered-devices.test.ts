@@ -15,7 +15,7 @@ const gpu = (digit: number): string => `GPU-${String(digit).repeat(8)}-0000-0000
 /** NVIDIA GPUs of these numbers. */
 const nvidia = (...numbers: readonly number[]): readonly DetectedDevice[] =>
   numbers.map((number) => device('NVIDIA', gpu(number), { names: [String(number)] }));
-/** Cards of Intel, of so many tiles each. */
+/** Intel cards with this number of tiles each. */
 const cards = (...tiles: readonly (number | undefined)[]): readonly DetectedDevice[] =>
   tiles.map((count, at) =>
     device('INTEL', `card${at}`, {

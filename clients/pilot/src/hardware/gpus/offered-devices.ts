@@ -1,26 +1,29 @@
 import type { DetectedDevice, Vendor } from './detected-device.js';
 import { visibilityVariables } from './visibility-variables.js';
 
-/** Lists of words that say which devices of a vendor a pilot was given; one that is not set restricts nothing. */
+/** Lists that say which devices of a vendor a pilot was given; a list that is not set restricts nothing. */
 export type VisibilityLists = { readonly [Name in Vendor]?: string | undefined } & {
-  /** What HIP reads, and OpenCL: its numbers count what `AMD` leaves. */
+  /** The list that HIP and OpenCL read: its numbers count the devices that `AMD` leaves. */
   readonly hip?: string | undefined;
-  /** How Level Zero numbers devices. */
+  /** Numbering of devices in Level Zero. */
   readonly levelZero?: LevelZeroOrder | undefined;
 };
 
-/** How Level Zero numbers devices where `ZE_AFFINITY_MASK` names them. */
+/** Numbering of devices in Level Zero, for `ZE_AFFINITY_MASK`. */
 export interface LevelZeroOrder {
-  /** A number is a whole card; otherwise each tile has a number. */
+  /** True if a number is a whole card; otherwise each tile has a number. */
   readonly isByCard: boolean;
-  /** By address, with those that are left out here; otherwise those that are not integrated come first. */
+  /**
+   * True for numbering by address, including devices that are left out here; otherwise discrete devices come
+   * first.
+   */
   readonly isByAddress: boolean;
 }
 
 /**
- * The words as an environment has them. Where the vendor's own variable is not set, what HTCondor gave to the slot counts (`CUDA0`, `HIP1`,
- * the beginning of a UUID, or a number that no device has). What Slurm says (`SLURM_JOB_GPUS`) does not: its numbers are those of the
- * host, and a job may see but its own devices, with other numbers.
+ * The lists in an environment. If the vendor's own variable is not set, the list of HTCondor's slot counts
+ * (`CUDA0`, `HIP1`, the beginning of a UUID, or a number that no device has). Slurm's list (`SLURM_JOB_GPUS`)
+ * does not: its numbers are those of the host, while a job may see only its own devices, with other numbers.
  */
 export function visibilityIn(env: NodeJS.ProcessEnv): VisibilityLists {
   const own = (vendor: Vendor): string | undefined => env[visibilityVariables[vendor]];
@@ -34,7 +37,7 @@ export function visibilityIn(env: NodeJS.ProcessEnv): VisibilityLists {
     INTEL: own('INTEL'),
     hip,
     levelZero: {
-      // Today's drivers number tiles unless told otherwise; what names tiles by a point was written for cards.
+      // Current drivers number tiles by default; a mask with a point was written for cards.
       isByCard:
         hierarchy === 'COMPOSITE' || (hierarchy === undefined && own('INTEL')?.includes('.') === true),
       isByAddress: env['ZE_ENABLE_PCI_ID_DEVICE_ORDER'] === '1',
@@ -43,9 +46,9 @@ export function visibilityIn(env: NodeJS.ProcessEnv): VisibilityLists {
 }
 
 /**
- * The devices that a pilot may offer: a batch system that gave it some of a host's devices says so in these words, by number, by UUID, or
- * by the beginning of a UUID. As for the vendors' libraries, what follows a word that can name no device is not seen. A device that
- * is lost is no such word: it takes none of the others with it.
+ * The devices that a pilot may offer. A batch system that gave it some of a host's devices lists them by
+ * number, UUID, or the beginning of a UUID. As in the vendors' libraries, entries after one that can name no
+ * device are ignored. A lost device does not count as such an entry: it does not hide the others.
  */
 export function offeredDevices(
   devices: readonly DetectedDevice[],
@@ -82,7 +85,7 @@ function isNamed(name: string, word: string): boolean {
   return isNumber(word) ? name === word : name.startsWith(word);
 }
 
-/** A UUID that nothing has now, or a number that is not above all that the host has. */
+/** True for a UUID that no device has now, or a number within the host's range. */
 function mayBeLost(word: string, own: readonly DetectedDevice[]): boolean {
   if (/^(MIG-)?(GPU-)?[0-9a-f]{8}/i.test(word)) return !isNumber(word);
   const numbers = own.map(({ names }) => Number(names.find(isNumber) ?? NaN));
@@ -92,7 +95,7 @@ function mayBeLost(word: string, own: readonly DetectedDevice[]): boolean {
 
 const isNumber = (word: string): boolean => /^\d+$/.test(word);
 
-/** What HIP numbers: in the order of ROCm's words, or of its numbers where there are none. */
+/** The numbering of HIP: in the order of ROCm's list, or of its numbers without one. */
 function renumbered(own: readonly DetectedDevice[], list: string | undefined): readonly DetectedDevice[] {
   if (list === undefined) return own;
   const order = [...new Set(own)];
@@ -103,18 +106,18 @@ function renumbered(own: readonly DetectedDevice[], list: string | undefined): r
 }
 
 interface Part {
-  /** The device that it is, or is a part of. */
+  /** The device that it is, or is part of. */
   readonly of: string;
   readonly device: DetectedDevice;
 }
 
-/** What a number stands for: a card, or one of its tiles. */
+/** Meaning of a number: a card, or one of its tiles. */
 interface Unit {
   readonly device: DetectedDevice;
   readonly tile: number | undefined;
 }
 
-/** Intel's cards are given whole, or tile by tile: a pilot that has some tiles of a card offers these alone. */
+/** Intel cards are given whole or tile by tile: a pilot that has some tiles of a card offers only these. */
 function intelParts(
   own: readonly DetectedDevice[],
   { INTEL: list, levelZero }: VisibilityLists,
@@ -150,7 +153,7 @@ function unitsOf(
 const allTiles = ({ tiles = 1 }: DetectedDevice): readonly number[] =>
   Array.from({ length: tiles }, (_, tile) => tile);
 
-/** Each at the place of its number. */
+/** The devices at the index of their number. */
 function byNumber(own: readonly DetectedDevice[]): readonly (DetectedDevice | undefined)[] {
   const numbers = own.map(({ names }) => Number(names.find(isNumber) ?? NaN));
   return Array.from({ length: Math.max(0, ...numbers.filter(Number.isFinite)) + 1 }, (_, number) =>
@@ -158,7 +161,9 @@ function byNumber(own: readonly DetectedDevice[]): readonly (DetectedDevice | un
   );
 }
 
-/** Some tiles of a card: they have their part of its memory. What is measured of the whole card is not theirs. */
+/**
+ * Some tiles of a card, with their share of its memory. Measurements of the whole card do not apply to them.
+ */
 function withTiles(device: DetectedDevice, given: ReadonlySet<number>): DetectedDevice | undefined {
   const tiles = [...given].filter((tile) => device.tiles === undefined || tile < device.tiles);
   if (tiles.length === 0) return undefined;

@@ -220,7 +220,7 @@ describe('words of tools', () => {
     expect(jsonIn('user is not in group render\n[\n  {"gpu": 0}\n]\nnot in group video\n')).toEqual([
       { gpu: 0 },
     ]);
-    // As amd-smi 26.2 did with its metrics.
+    // amd-smi 26.2 printed its metrics like this.
     expect(jsonIn('[{"a": "]}\\"["}]\n[{"a": 2}]\n')).toEqual([{ a: ']}"[' }]);
     expect(jsonIn('{"a": ')).toBeUndefined();
     expect(jsonIn('ERROR: nothing [here]')).toBeUndefined();

@@ -12,24 +12,27 @@ export interface PciDevice {
   readonly address: string;
   /** As `10de:20b2`. */
   readonly pciId: string;
-  /** The kernel driver that holds it, as `nvidia`, `vfio-pci`; null when none does. */
+  /** The kernel driver bound to it, as `nvidia`, `vfio-pci`; null if there is none. */
   readonly driver: string | null;
-  /** What that driver calls its version; undefined for one that is a part of the kernel, and where there is none. */
+  /** The driver's version; undefined for a driver that is part of the kernel, and without one. */
   readonly driverVersion: string | undefined;
-  /** Whether the driver has brought the device up: programs can open it. */
+  /** True if the driver has initialised the device: programs can open it. */
   readonly isUp: boolean;
-  /** What its driver says is wrong with it; undefined when it says nothing. */
+  /** Problem that its driver reports; undefined if there is none. */
   readonly fault: string | undefined;
-  /** Its number among the devices of its vendor that have a driver, integrated and virtual ones too, by address. */
+  /**
+   * Its number among the devices of its vendor that have a driver, including integrated and virtual ones, by
+   * address.
+   */
   readonly rank: number;
-  /** Of how many tiles it is made, where that is known. */
+  /** Number of tiles, if known. */
   readonly tiles: number | undefined;
   readonly node: DeviceNode;
-  /** What the kernel's own files say about it. */
+  /** Facts from the kernel's files. */
   readonly facts: KnownFacts;
 }
 
-/** What the kernel shows, and where; for sources. */
+/** The kernel's folder of PCI devices; also the name of this source. */
 export const pciSource = '/sys/bus/pci/devices';
 const vendors: Readonly<Record<string, Vendor>> = { '10de': 'NVIDIA', '1002': 'AMD', '8086': 'INTEL' };
 
@@ -37,25 +40,27 @@ const vendors: Readonly<Record<string, Vendor>> = { '10de': 'NVIDIA', '1002': 'A
 const displays = /^0x(0300|0302|0380)/;
 /** Processing accelerators: AMD's are GPUs, Intel's are FPGAs and the like. */
 const accelerators = /^0x1200/;
-/** Drivers that take a device away from this host, for a virtual machine. */
+/** Drivers that pass a device to a virtual machine. */
 const takenAway = /vfio|^(pci-stub|xen-pciback)$/;
-/** A driver of display adapters, some of them on the boards of servers' controllers, that are no use for computing. */
+/**
+ * Drivers of display adapters, for example on server management controllers, that are useless for computing.
+ */
 const displayOnly = /^radeon$/;
 
-/** Where Intel's integrated GPUs are. */
+/** Address of Intel's integrated GPU. */
 export const integratedIntel = /^0000:00:02\./;
 
-/** What the bus shows. */
+/** Devices on the bus. */
 export interface Bus {
   readonly devices: readonly PciDevice[];
-  /** Addresses of what is there for others, and not for this process: a container or a batch job was not given it. */
+  /** Addresses of devices that this process may not use: a container or batch job was not given them. */
   readonly others: ReadonlySet<string>;
 }
 
 /**
- * GPUs that the kernel sees, by their address; none where there is no PCI bus. Left out are integrated ones, virtual functions beside
- * their physical one, what was handed to a virtual machine, and what is for others.
- * @param systemRoot the root of the file system, for what is told of drivers
+ * GPUs that the kernel sees, by their address; none without a PCI bus. Not included: integrated GPUs, virtual
+ * functions next to their physical one, devices passed to a virtual machine, and devices of others.
+ * @param systemRoot the root of the file system, for files of drivers
  */
 export async function scanPci(root = pciSource, systemRoot = '/'): Promise<Bus> {
   const names = await readdir(root).catch(() => []);
@@ -82,12 +87,12 @@ export async function scanPci(root = pciSource, systemRoot = '/'): Promise<Bus> 
   return { devices: await Promise.all(devices), others: new Set(others) };
 }
 
-/** NVIDIA's driver may make the file of a device when it is first used. */
+/** NVIDIA's driver may create the file of a device when it is first used. */
 function isForOthers({ path, state }: DeviceNode): boolean {
   return state === 'FORBIDDEN' || (state === 'ABSENT' && !path.startsWith('/dev/nvidia'));
 }
 
-/** What tells that a device is a GPU, and whose. */
+/** Properties that identify a GPU and its vendor. */
 interface SeenDevice {
   readonly folder: string;
   readonly vendor: Vendor;
@@ -116,8 +121,8 @@ async function seeDevice(folder: string, name: string): Promise<SeenDevice | und
 }
 
 /**
- * Intel's integrated GPU is always at one place, and has no memory of its own; in a virtual machine others may be there. AMD's has
- * the processor's own security controller beside it.
+ * Intel's integrated GPU always has the same address and no memory of its own; in a virtual machine other
+ * devices may have that address. AMD's integrated GPU has the processor's security controller next to it.
  */
 async function isPartOfProcessor(
   vendor: Vendor,
@@ -156,7 +161,7 @@ async function describe(
   return { vendor, address, pciId, driver, driverVersion, isUp, fault, rank, tiles, node, facts };
 }
 
-/** AMD's driver counts errors by block, as `ue: 0` for those that could not be corrected. */
+/** AMD's driver counts errors by block, as `ue: 0` for uncorrectable ones. */
 async function faultIn(folder: string): Promise<string | undefined> {
   const names = (await readdir(join(folder, 'ras')).catch(() => [])).filter((name) =>
     name.endsWith('_err_count'),
@@ -166,21 +171,22 @@ async function faultIn(folder: string): Promise<string | undefined> {
   return errors > 0 ? `${errors} uncorrectable memory errors` : undefined;
 }
 
-/** A source's word for the device alone. */
+/** Facts that a single source has about the device. */
 export function pciEvidence(device: PciDevice): Evidence {
   const { vendor, address, pciId, facts, driver, driverVersion } = device;
   const evidence = new Evidence(vendor)
     .add(pciSource, { pciAddress: address, pciId })
     .add(vendor === 'AMD' ? 'sysfs amdgpu' : 'sysfs', facts);
   if (driver === null) return evidence.unknown('no kernel driver has the device', 'driverVersion');
-  // A driver that is a part of the kernel has no version of its own.
+  // A driver that is part of the kernel has no version of its own.
   return evidence.add(`/sys/module/${driver}/version`, { driverVersion: knownValue(driverVersion) });
 }
 
 /**
- * The health of a device that no tool was asked about: as its driver sees it. A driver that has brought a device up and has nothing against
- * it is taken at its word; without a driver nobody can use the device, and its health is unknown.
- * @param why no tool was asked
+ * Adds the health of a device that no tool was asked about, as its driver reports it. A driver that has
+ * initialised a device and reports no problem is trusted; without a driver the device cannot be used and its
+ * health is unknown.
+ * @param why reason why no tool was asked
  */
 export function addHealth(evidence: Evidence, { driver, isUp, fault }: PciDevice, why: string): Evidence {
   if (fault !== undefined) return evidence.add(`sysfs ${driver ?? ''}: ${fault}`, { health: 'UNHEALTHY' });
@@ -190,12 +196,12 @@ export function addHealth(evidence: Evidence, { driver, isUp, fault }: PciDevice
   return evidence.unknown(`${state}; ${why}`, 'health');
 }
 
-/** The Unique id of an AMD device, 16 hexadecimal digits; undefined when it has none. */
+/** The unique id of an AMD device, 16 hexadecimal digits; undefined if it has none. */
 export async function amdUniqueId(address: string, root = pciSource): Promise<string | undefined> {
   return hexId(await readText(join(root, address, 'unique_id')));
 }
 
-/** 16 hexadecimal digits of a number such as `0x4edfb117a17a07d`; undefined when it is none, or zero. */
+/** 16 hexadecimal digits of a number such as `0x4edfb117a17a07d`; undefined if it is invalid or zero. */
 export function hexId(text: string | null | undefined): string | undefined {
   const digits = /^(?:0x)?([0-9a-f]{1,16})$/i.exec(text?.trim() ?? '')?.[1];
   if (digits === undefined || /^0+$/.test(digits)) return undefined;

@@ -3,12 +3,12 @@ export type Json =
   string | number | boolean | null | undefined | readonly Json[] | { readonly [key: string]: Json };
 
 /**
- * JSON in a tool's output. Tools write warnings before and behind it, and one that fails writes none; some releases write it twice.
- * Undefined when there is none.
+ * JSON in a tool's output. Tools write warnings before and after it, and none if they fail; some releases
+ * write it twice. Undefined if there is none.
  */
 export function jsonIn(text: string): Json {
   const starts = [text.search(/^\s*\{/m), text.search(/^\s*\[\s*[[{\]]/m)].filter((from) => from >= 0);
-  // What begins first is the whole: what begins behind it is a part of it.
+  // The first one is the outer value; a later start is inside it.
   for (const from of starts.sort((one, other) => one - other)) {
     try {
       return JSON.parse(text.slice(from, endOf(text, from))) as Json;
@@ -19,7 +19,7 @@ export function jsonIn(text: string): Json {
   return undefined;
 }
 
-/** Where the object or list that begins there ends. */
+/** Offset of the end of the object or list that begins at `from`. */
 function endOf(text: string, from: number): number {
   let depth = 0;
   for (const { 0: token, index } of text.slice(from).matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/gs)) {
@@ -30,7 +30,7 @@ function endOf(text: string, from: number): number {
   return text.length;
 }
 
-/** A value by its path; undefined when it is not there. */
+/** A value by its path; undefined if it does not exist. */
 export function at(json: Json, ...path: readonly string[]): Json {
   return path.reduce<Json>(
     (value, key) =>
@@ -41,12 +41,12 @@ export function at(json: Json, ...path: readonly string[]): Json {
   );
 }
 
-/** The items of a list; empty when it is none. */
+/** The items of a list; empty for other values. */
 export function listIn(json: Json): readonly Json[] {
   return Array.isArray(json) ? (json as readonly Json[]) : [];
 }
 
-/** The fields of an object; empty when it is none. */
+/** The fields of an object; empty for other values. */
 export function fieldsIn(json: Json): readonly (readonly [string, Json])[] {
   return json !== null && typeof json === 'object' && !Array.isArray(json) ? Object.entries(json) : [];
 }

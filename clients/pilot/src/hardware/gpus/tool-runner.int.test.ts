@@ -7,7 +7,7 @@ import { toolEnvironment, toolRunner } from './tool-runner.js';
 
 const host = new GpuHost();
 
-/** A tool that is what the test says. */
+/** A tool that prints what the test sets. */
 async function script(name: string, text: string, mode = 0o755): Promise<void> {
   const path = host.path(`bin/${name}`);
   await writeFile(path, text);

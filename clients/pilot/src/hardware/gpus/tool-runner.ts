@@ -4,23 +4,26 @@ import { access } from 'node:fs/promises';
 import { basename, delimiter, join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 
-/** What came of running a tool. `stdout` is what it wrote in any case: some tools tell much before they fail. */
+/** Result of a call of a tool. `stdout` is always there: some tools print a lot before they fail. */
 export type ToolResult =
   | { readonly kind: 'answered'; readonly stdout: string }
   | { readonly kind: 'failed'; readonly stdout: string; readonly stderr: string; readonly why: string }
   | { readonly kind: 'hung'; readonly stdout: string; readonly why: string }
-  /** It is not there, or cannot be started: that says nothing of devices. */
+  /** It does not exist or cannot be started, which means nothing for the devices. */
   | { readonly kind: 'missing'; readonly why: string };
 
-/** How tools are run. */
+/** Options for running tools. */
 export interface ToolOptions {
-  /** Where programs are looked for. */
+  /** Search path for programs. */
   readonly searchPath: string;
   /** A tool that takes longer is killed and counts as hanging. */
   readonly timeoutMs: number;
-  /** Of the pilot's environment, what tools need to find their libraries. */
+  /** Variables of the pilot that tools need to find their libraries. */
   readonly environment?: Readonly<Record<string, string>> | undefined;
-  /** What a tool that takes longer gets; tests hand in a signal that theirs outlives, as one does that hangs in its driver. */
+  /**
+   * Signal for a tool that takes longer; tests pass one that their tool survives, like a tool that hangs in
+   * its driver.
+   */
   readonly killSignal?: NodeJS.Signals | undefined;
 }
 
@@ -28,12 +31,12 @@ export interface ToolOptions {
 export type RunTool = (program: string, args: readonly string[]) => Promise<ToolResult>;
 
 /**
- * What tools need of the pilot's environment: inside of `apptainer --nv`, and on Kubernetes nodes, the driver's libraries are found by
- * LD_LIBRARY_PATH alone. What hides devices, or colours the output, is not handed on.
+ * Variables that tools need: inside `apptainer --nv`, and on Kubernetes nodes, only LD_LIBRARY_PATH points to
+ * the driver's libraries. Variables that hide devices or colour the output are not passed.
  */
 const libraryVariables = ['LD_LIBRARY_PATH', 'ROCM_PATH', 'ROCM_HOME'];
 
-/** Of an environment, what {@link ToolOptions} takes. */
+/** The part of an environment for {@link ToolOptions}. */
 export function toolEnvironment(env: NodeJS.ProcessEnv): Readonly<Record<string, string>> {
   return Object.fromEntries(
     libraryVariables.flatMap((name) => {
@@ -43,7 +46,7 @@ export function toolEnvironment(env: NodeJS.ProcessEnv): Readonly<Record<string,
   );
 }
 
-/** Where vendors put their tools besides the search path. */
+/** Folders in which vendors install their tools, besides the search path. */
 const otherFolders = ['/usr/bin', '/usr/local/bin', '/opt/rocm/bin', '/usr/lib/wsl/lib'];
 /** The log of 16 GPUs has 2 MiB. */
 const maxOutputBytes = 8 * 1024 * 1024;
@@ -52,12 +55,12 @@ const maxOutputBytes = 8 * 1024 * 1024;
 const unended = new Map<string, Set<ChildProcess>>();
 
 /**
- * A runner of tools with a time limit. A tool that hangs in its driver may outlive SIGKILL: it is not waited for, and until it has ended
- * it is not started again. Looks would pile up processes otherwise.
+ * A runner of tools with a time limit. A tool that hangs in its driver may survive SIGKILL: it is not waited
+ * for, and it is not started again until it has ended. Otherwise each probe would add a process.
  */
 export function toolRunner(options: ToolOptions): RunTool {
   const { searchPath, environment = {} } = options;
-  // Some tools are scripts: what runs them is where the system has it, or where the pilot finds its programs.
+  // Some tools are scripts: their interpreter is a system program, or on the pilot's search path.
   const env = { ...environment, PATH: `/usr/bin:/bin:${searchPath}`, LC_ALL: 'C', HOME: '/nonexistent' };
   return async (program, args) => {
     const path = await locate(program, searchPath);
@@ -67,7 +70,9 @@ export function toolRunner(options: ToolOptions): RunTool {
   };
 }
 
-/** Folders that were asked for come first; an empty search path means that there are no tools. */
+/**
+ * Path of a tool. Folders of the search path come first; an empty search path means that there are no tools.
+ */
 async function locate(program: string, searchPath: string): Promise<string | undefined> {
   const asked = searchPath.split(delimiter).filter((folder) => folder !== '');
   if (asked.length === 0) return undefined;
@@ -92,7 +97,7 @@ async function run(
     let stdout = '';
     const child = execFile(path, [...args], { maxBuffer: maxOutputBytes, env }, (error, _stdout, stderr) => {
       clearTimeout(timer);
-      // What goes on without end says nothing, and takes long to read.
+      // Endless output is useless, and takes long to read.
       if ((error as NodeJS.ErrnoException | null)?.code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER')
         return resolve({
           kind: 'failed',
@@ -121,7 +126,7 @@ async function run(
   });
 }
 
-/** No program at that place, none for this machine, or one whose interpreter or modules are not there. */
+/** True if there is no program, none for this machine, or its interpreter or modules are missing. */
 function isNotStarted({ code }: { code?: unknown }, stderr: string): boolean {
   if (typeof code === 'string') return /^(ENOENT|EACCES|ENOEXEC|ENOTDIR)$/.test(code);
   return code === 126 || code === 127 || /^(ModuleNotFoundError|ImportError):/m.test(stderr);
@@ -136,7 +141,7 @@ function remember(path: string, child: ChildProcess): void {
   });
 }
 
-/** The last line that tells of a failure says most, or else the last: what was before may be its usual output. */
+/** The last line that mentions a failure, or else the last line: earlier lines may be the usual output. */
 function reasonOf(
   error: Error & { code?: unknown; signal?: unknown },
   stdout: string,

@@ -1,18 +1,29 @@
 /**
- * Output of AMD's tools, written for tests after public samples. The values are ours; the formats are the tools'.
+ * Output of AMD's tools, written for tests after public samples. The values are ours; the formats are the
+ * tools'.
  *
- * - `rocm-smi … --json`: influxdata/telegraf, plugins/inputs/amd_rocm_smi/testdata/mi100_rocm602.json (ROCm 6.0.2) and
- *   rx6700xt_rocm430.json (ROCm 4.3, whose words have other capitals); "GFX Version" as `--showproductname` prints since ROCm 6.1.
- * - `amd-smi static --json`, `amd-smi metric --json`: omarkamali/picomon, tests, where the devices stand under `gpu_data`; the bare list of
- *   releases before 26: ROCm/rocm-systems pull request 223. RAS and partition: ROCm/amdsmi, docs/how-to/amdsmi-cli-tool.md, "Example output
- *   from amd-smi static" (an MI300A, ROCm 7), whose words are the JSON's keys in capitals; parts of a divided device with their own function on
+ * - `rocm-smi … --json`: influxdata/telegraf, plugins/inputs/amd_rocm_smi/testdata/mi100_rocm602.json (ROCm
+ *   6.0.2) and
+ * rx6700xt_rocm430.json (ROCm 4.3, whose words have other capitals); "GFX Version" as `--showproductname`
+ * prints since ROCm 6.1.
+ * - `amd-smi static --json`, `amd-smi metric --json`: omarkamali/picomon, tests, where the devices stand
+ *   under `gpu_data`; the bare list of
+ * releases before 26: ROCm/rocm-systems pull request 223. RAS and partition: ROCm/amdsmi,
+ * docs/how-to/amdsmi-cli-tool.md, "Example output
+ * from amd-smi static" (an MI300A, ROCm 7), whose words are the JSON's keys in capitals; parts of a divided
+ * device with their own function on
  *   the bus: ROCm/amdsmi issues 132 and 134 (amd-smi 26.0.2, MI300X in DPX).
- * - `amd-smi partition --json`: ROCm/gpu-operator, tests of the config manager, which read `current_partition` (amd-smi 26).
- * - `amd-smi metric --json` written twice: ROCm/rocm-systems pull request 3067; warnings on the same output: ROCm/amdsmi pull request 114; the mark
+ * - `amd-smi partition --json`: ROCm/gpu-operator, tests of the config manager, which read
+ *   `current_partition` (amd-smi 26).
+ * - `amd-smi metric --json` written twice: ROCm/rocm-systems pull request 3067; warnings on the same output:
+ *   ROCm/amdsmi pull request 114; the mark
  *   that a device has lost too many pages: ROCm/amdsmi, CHANGELOG.md, ROCm 7.0.2.
- * - `amd-smi version --json`: ROCm/amdsmi, amdsmi_cli/amdsmi_commands.py, which writes these keys in this order (amd-smi 26).
- * - `metric`, the counts of `ecc`: the same program. confidence: LOW: no recorded output of a device with errors was found.
- * - `properties` of the compute driver: kernel, drivers/gpu/drm/amd/amdkfd/kfd_topology.c; `gfx_target_version 90010` is gfx90a.
+ * - `amd-smi version --json`: ROCm/amdsmi, amdsmi_cli/amdsmi_commands.py, which writes these keys in this
+ *   order (amd-smi 26).
+ * - `metric`, the counts of `ecc`: the same program. confidence: LOW: no recorded output of a device with
+ *   errors was found.
+ * - `properties` of the compute driver: kernel, drivers/gpu/drm/amd/amdkfd/kfd_topology.c;
+ *   `gfx_target_version 90010` is gfx90a.
  */
 
 /** `rocm-smi` of ROCm 6 on a host with an MI100 and a Radeon without unique id. */
@@ -106,7 +117,10 @@ export const amdSmi = {
   ]),
 } as const;
 
-/** What `static` does not tell from release 26 on: the first of two devices in DPX is told, its second part is not. */
+/**
+ * Facts that `static` does not have since release 26: for two parts of a device in DPX, only the first is
+ * shown.
+ */
 export const partitions = JSON.stringify({
   current_partition: [
     { gpu_id: 0, memory: 'NPS1', accelerator_type: 'DPX', accelerator_profile_index: 1, partition_id: '0' },
@@ -121,7 +135,7 @@ export const partitions = JSON.stringify({
   memory_partition: [{ gpu_id: 0, memory_partition: { caps: 'NPS1,NPS4', current: 'NPS1' } }],
 });
 
-/** `static` of the two, as release 26 tells it. */
+/** `static` of the two, in the form of release 26. */
 export const withoutPartition = JSON.stringify({
   gpu_data: [0, 1].map((index) => {
     const { partition: _partition, ...facts } = staticOf(index, `0000:05:00.${index}`, '0x6F1F0A2B3C4D5E6F');

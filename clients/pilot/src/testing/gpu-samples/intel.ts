@@ -1,15 +1,22 @@
 /**
  * Output of xpu-smi, written for tests after public samples. The values are ours; the formats are the tool's.
  *
- * - `discovery -j`: intel/xpumanager, doc/smi_user_guide.md, "Discover the devices in this machine" (xpu-smi 1.2).
- * - `discovery -d ID -j`: the fields of intel/xpumanager issue 127, which shows a whole device as JSON (xpu-smi 1.3); the form of one device
+ * - `discovery -j`: intel/xpumanager, doc/smi_user_guide.md, "Discover the devices in this machine" (xpu-smi
+ *   1.2).
+ * - `discovery -d ID -j`: the fields of intel/xpumanager issue 127, which shows a whole device as JSON
+ *   (xpu-smi 1.3); the form of one device
  *   alone: issue 117.
- * - `stats -d ID -j`: intel/xpumanager, cli/src/core_stub/statistics_stub.cpp, which writes `device_level`, and `tile_level` with a `data_list`
+ * - `stats -d ID -j`: intel/xpumanager, cli/src/core_stub/statistics_stub.cpp, which writes `device_level`,
+ *   and `tile_level` with a `data_list`
  *   for each tile; read so by nicejunjie/intel-smi.
- * - `health -d ID -j`: intel/xpumanager, cli/src/comlet_health.cpp and cli/src/core_stub/lib_core_stub.cpp, which write `status` and
- *   `description` for each component. confidence: LOW for the words of a status other than OK: no recorded output of a broken device was found.
- * - `stats -d ID -j` and `device_state` of release 2: intel/xpumanager, ial/cmn/cmd_stats.cpp and cmd_discovery.cpp, cmd_discovery.h (2.0.0).
- * - numbers of devices are those of Level Zero by address: intel/xpumanager's programs set ZE_ENABLE_PCI_ID_DEVICE_ORDER for themselves.
+ * - `health -d ID -j`: intel/xpumanager, cli/src/comlet_health.cpp and cli/src/core_stub/lib_core_stub.cpp,
+ *   which write `status` and
+ * `description` for each component. confidence: LOW for the words of a status other than OK: no recorded
+ * output of a broken device was found.
+ * - `stats -d ID -j` and `device_state` of release 2: intel/xpumanager, ial/cmn/cmd_stats.cpp and
+ *   cmd_discovery.cpp, cmd_discovery.h (2.0.0).
+ * - numbers of devices are those of Level Zero by address: intel/xpumanager's programs set
+ *   ZE_ENABLE_PCI_ID_DEVICE_ORDER for themselves.
  */
 
 /** Two Max 1100, one virtual function, and an integrated device. */
@@ -66,7 +73,7 @@ export const details = JSON.stringify({
   pci_bdf_address: '0000:29:00.0',
 });
 
-/** What a device of one tile is doing. */
+/** Statistics of a device with one tile. */
 export const stats = JSON.stringify({
   device_id: 0,
   device_level: [
@@ -75,7 +82,7 @@ export const stats = JSON.stringify({
   ],
 });
 
-/** What a device of two tiles is doing. */
+/** Statistics of a device with two tiles. */
 export const tileStats = JSON.stringify({
   device_id: 0,
   device_level: [{ metrics_type: 'XPUM_STATS_POWER', value: 120 }],
@@ -97,7 +104,7 @@ export const tileStats = JSON.stringify({
   ],
 });
 
-/** What a device of two tiles is doing, as release 2 tells it. */
+/** Statistics of a device with two tiles, in the form of release 2. */
 export const newStats = JSON.stringify({
   device_index: 0,
   pci_bdf: '0000:29:00.0',
@@ -116,7 +123,7 @@ export const newStats = JSON.stringify({
   offline_page_count: 0,
 });
 
-/** The health of a device; the argument is the word for its memory. */
+/** The health of a device; the argument is the state of its memory. */
 export const health = (memory: string): string =>
   JSON.stringify({
     device_id: 1,

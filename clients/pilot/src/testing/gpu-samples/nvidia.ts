@@ -1,21 +1,31 @@
 /**
- * Output of nvidia-smi, written for tests after public samples. The values are ours; the format is the tool's.
+ * Output of nvidia-smi, written for tests after public samples. The values are ours; the format is the
+ * tool's.
  *
- * - `--query-gpu … --format=csv,noheader,nounits`: manual page nvidia-smi(1) of nvidia-utils 550 (manpages.ubuntu.com, plucky), values
- *   of utkuozdemir/nvidia_gpu_exporter issue 67 (driver 510.47.03); refused fields: the tool's message, exit code 2.
- * - `-q -x`: influxdata/telegraf, plugins/inputs/nvidia_smi/testdata/a100-sxm4-v12.xml (driver 535.54.03) and tesla-t4.xml; row
+ * - `--query-gpu … --format=csv,noheader,nounits`: manual page nvidia-smi(1) of nvidia-utils 550
+ *   (manpages.ubuntu.com, plucky), values
+ * of utkuozdemir/nvidia_gpu_exporter issue 67 (driver 510.47.03); refused fields: the tool's message, exit
+ * code 2.
+ * - `-q -x`: influxdata/telegraf, plugins/inputs/nvidia_smi/testdata/a100-sxm4-v12.xml (driver 535.54.03) and
+ *   tesla-t4.xml; row
  *   remapping: 3090-v13.xml in the same folder; recovery action: utkuozdemir/nvidia_gpu_exporter issue 393.
- * - repairs, thresholds, fabric: pro-6000-maxq-blackwell-v13.xml in the same folder (driver 590.44.01); a fabric that is not up: NVIDIA/gpu-operator
+ * - repairs, thresholds, fabric: pro-6000-maxq-blackwell-v13.xml in the same folder (driver 590.44.01); a
+ *   fabric that is not up: NVIDIA/gpu-operator
  *   issue 2511 (driver 580.159.04).
  * - counters of Volta and before: gt-1030.xml in the same folder (driver 470.74).
- * - words of drivers since 610 (KMD, CUDA UMD): `nvidia-smi -q` prints them. confidence: LOW for their spelling in XML: no recorded log was found.
- * - a driver for virtual machines: bigstack-oss/cubecos issue 312 (vGPU 580.105.06), whose "CUDA Version" is "Not Found".
+ * - words of drivers since 610 (KMD, CUDA UMD): `nvidia-smi -q` prints them. confidence: LOW for their
+ *   spelling in XML: no recorded log was found.
+ * - a driver for virtual machines: bigstack-oss/cubecos issue 312 (vGPU 580.105.06), whose "CUDA Version" is
+ *   "Not Found".
  * - an integrated GPU: NVIDIA/go-nvlib, pkg/nvlib/info/property-extractor.go, for its line in `-L`.
  * - `-L`: NVIDIA Multi-Instance GPU User Guide, "MIG Device Names" and "Getting Started" (branch 535).
  * - `topo -m`: XueSongTap/XueSongTap.github.io, _posts/2024-01-04-nvidia-smi-more.md (driver 535).
- * - `/proc/driver/nvidia/gpus/…/information`: NVIDIA, README of driver 460.80, "Using the /proc File System Interface", for the file; its lines
- *   as the Slurm charm's tests have them (charmed-hpc/slurm-charms, driver mock) and as Colab shows them, with "Blacklisted" before 460.
- * - a lost device: NVIDIA/dcgm-exporter issue 604; no driver: utkuozdemir/nvidia_gpu_exporter issue 65 (exit code 9).
+ * - `/proc/driver/nvidia/gpus/…/information`: NVIDIA, README of driver 460.80, "Using the /proc File System
+ *   Interface", for the file; its lines
+ * as the Slurm charm's tests have them (charmed-hpc/slurm-charms, driver mock) and as Colab shows them, with
+ * "Blacklisted" before 460.
+ * - a lost device: NVIDIA/dcgm-exporter issue 604; no driver: utkuozdemir/nvidia_gpu_exporter issue 65 (exit
+ *   code 9).
  */
 
 const a100 = 'GPU-5c1f7b3e-0a4d-4e7c-9a01-7be0cd21f0a1';
@@ -119,7 +129,7 @@ ${gpus.join('\n')}
 `;
 }
 
-/** Memory errors since the driver was loaded, in the words of generations since Ampere. */
+/** Memory errors since the driver was loaded, in the form of generations since Ampere. */
 export const volatileErrors = (dram: number): string => `    <ecc_errors>
       <volatile>
         <sram_correctable>3</sram_correctable>
@@ -132,7 +142,7 @@ export const volatileErrors = (dram: number): string => `    <ecc_errors>
       </aggregate>
     </ecc_errors>`;
 
-/** The same in the words of Volta and before. */
+/** The same in the form of Volta and before. */
 export const doubleBitErrors = (total: number): string => `    <ecc_errors>
       <volatile>
         <single_bit><device_memory>5</device_memory><total>5</total></single_bit>
@@ -143,7 +153,7 @@ export const doubleBitErrors = (total: number): string => `    <ecc_errors>
       </aggregate>
     </ecc_errors>`;
 
-/** What drivers since 570 say of repairs. */
+/** Repairs, in the form of drivers since 570. */
 export const repairs = ({ channel = 'No', cluster = 'No', beyond = 'N/A', threshold = 'No' }): string =>
   `    <ecc_errors>
       <aggregate>
@@ -154,7 +164,7 @@ export const repairs = ({ channel = 'No', cluster = 'No', beyond = 'N/A', thresh
       <unrepairable_memory>${beyond}</unrepairable_memory>
     </ecc_errors>`;
 
-/** What is said of the switches that join GPUs. */
+/** State of the switches that connect GPUs. */
 export const fabric = (state: string, status: string, summary = 'N/A'): string => `    <fabric>
       <state>${state}</state>
       <status>${status}</status>
@@ -202,7 +212,7 @@ GPU 1: Tesla T4 (UUID: ${t4})
 `,
 } as const;
 
-/** Four GPUs of which the first two and the last two are linked, as the tool draws them. */
+/** Four GPUs of which the first two and the last two are linked, in the tool's form. */
 export const pairsTopology = `\u001b[4m\tGPU0\tGPU1\tGPU2\tGPU3\tNIC0\tCPU Affinity\tNUMA Affinity\tGPU NUMA ID\u001b[0m
 GPU0\t X \tNV4\tSYS\tSYS\tPXB\t0-15\t0\t\tN/A
 GPU1\tNV4\t X \tSYS\tSYS\tPXB\t0-15\t0\t\tN/A
@@ -217,14 +227,14 @@ Legend:
   NV#  = Connection traversing a bonded set of # NVLinks
 `;
 
-/** What the tool says when a device has fallen off the bus: the others are still listed. */
+/** Output of the tool when a device has fallen off the bus: the others are still listed. */
 export const lostLine = 'Unable to determine the device handle for GPU0000:3B:00.0: Unknown Error';
 
-/** What the tool says without its driver. */
+/** Output of the tool without its driver. */
 export const noDriver =
   "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest NVIDIA driver is installed and running.";
 
-/** What the tool says of a field that its driver does not know. */
+/** Output of the tool for a field that its driver does not know. */
 export const refusedField = (name: string): string => `Field "${name}" is not a valid field to query.\n`;
 
 /** `/proc/driver/nvidia/gpus/ADDRESS/information` of an A10G. */

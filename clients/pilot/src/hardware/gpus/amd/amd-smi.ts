@@ -12,12 +12,12 @@ import { at, listIn, type Json } from '../tool-json.js';
 
 /** A device of `amd-smi`. */
 export interface AmdDevice {
-  /** Its number in the tool, and in ROCm where nothing is hidden. */
+  /** Its number in the tool, and in ROCm if no device is hidden. */
   readonly index: number;
-  /** 16 hexadecimal digits; undefined when the device has none. Partitions of one device have the same. */
+  /** 16 hexadecimal digits; undefined if the device has none. Partitions of one device share it. */
   readonly uniqueId: string | undefined;
   readonly facts: { readonly [Name in keyof KnownFacts]?: KnownFacts[Name] | undefined };
-  /** What is wrong with it; undefined when nothing is. */
+  /** Reason why it is unhealthy; undefined if it is healthy. */
   readonly fault: string | undefined;
 }
 
@@ -42,14 +42,14 @@ export function parseAmdStatic(json: Json): readonly AmdDevice[] {
       ),
       eccEnabled: eccOf(gpu),
     };
-    // Told to root alone, by releases from 26 on.
+    // Since release 26, only root gets this value.
     const isWorn = /^true$/i.test(textAt(gpu, 'ras', 'bad_page_threshold_exceeded') ?? '');
     const fault = isWorn ? 'more memory pages were retired than its threshold allows' : undefined;
     return [{ index, uniqueId: hexId(textAt(gpu, 'asic', 'asic_serial')), facts, fault }];
   });
 }
 
-/** Reads `amd-smi metric --json`: what changes from moment to moment, by device. */
+/** Reads `amd-smi metric --json`: values that change all the time, by device. */
 export function parseAmdMetric(json: Json): ReadonlyMap<number, Pick<AmdDevice, 'facts' | 'fault'>> {
   return new Map(
     devicesIn(json).flatMap((gpu) => {
@@ -67,7 +67,10 @@ export function parseAmdMetric(json: Json): ReadonlyMap<number, Pick<AmdDevice, 
   );
 }
 
-/** Reads `amd-smi partition --json`, where releases from 26 on tell what `static` told before: the mode of each device that has one. */
+/**
+ * Reads `amd-smi partition --json`, which since release 26 has the mode of each device that `static` had
+ * before.
+ */
 export function parseAmdPartition(json: Json): ReadonlyMap<number, string> {
   return new Map(
     listIn(at(json, 'current_partition')).flatMap((gpu) => {
@@ -81,7 +84,7 @@ export function parseAmdPartition(json: Json): ReadonlyMap<number, string> {
   );
 }
 
-/** Reads `amd-smi version --json`: the ROCm release; undefined when it is not told. */
+/** Reads `amd-smi version --json`: the ROCm release; undefined if it is missing. */
 export function parseAmdVersion(json: Json): string | undefined {
   const version = knownValue(textAt(listIn(json)[0] ?? json, 'rocm_version'));
   return version !== undefined && /^\d+(\.\d+)+/.test(version)
@@ -94,7 +97,7 @@ function devicesIn(json: Json): readonly Json[] {
   return listIn(wrapped ?? json);
 }
 
-/** Correction is on where any block of the device has it. */
+/** True if any block of the device has error correction. */
 function eccOf(gpu: Json): boolean | undefined {
   const blocks = at(gpu, 'ras', 'ecc_block_state') ?? at(gpu, 'ras', 'block_state');
   const states =

@@ -52,7 +52,7 @@ describe('a host with AMD devices', () => {
     const devices = await host.find();
     expect(devices).toMatchObject([
       { id: 'GPU-6f1f0a2b3c4d5e6f/0', partitionMode: 'DPX/NPS1' },
-      // The tool tells the mode of a divided device with its first part alone.
+      // For a divided device, the tool shows the mode of the first part only.
       { id: 'GPU-6f1f0a2b3c4d5e6f/1', pciAddress: '0000:05:00.1', partitionMode: 'DPX/NPS1' },
     ]);
   });

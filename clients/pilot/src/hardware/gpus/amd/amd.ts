@@ -21,10 +21,10 @@ const driverFacts = [
   'rocmVersion',
   'eccEnabled',
 ] as const;
-/** Where ROCm's packages write their release. */
+/** File with the release that ROCm's packages write. */
 const defaultReleaseFile = '/opt/rocm/.info/version';
 
-/** Where the facts of AMD's devices come from; tests hand in folders of their own. */
+/** Sources of facts about AMD devices; tests pass folders of their own. */
 export interface AmdPlaces {
   readonly pciRoot: string;
   readonly releaseFile: string;
@@ -32,7 +32,10 @@ export interface AmdPlaces {
   readonly systemRoot: string;
 }
 
-/** AMD's devices: what `amd-smi` says, or `rocm-smi` where it does not answer, and those that only the PCI bus shows. */
+/**
+ * AMD devices: those that `amd-smi`, or `rocm-smi` if that fails, lists, and those that only the PCI bus
+ * shows.
+ */
 export async function findAmd(
   run: RunTool,
   onBus: readonly PciDevice[],
@@ -54,7 +57,7 @@ export async function findAmd(
 interface Asked {
   readonly source: string;
   readonly devices: readonly AmdDevice[];
-  /** Set when no tool answered: why, and whether that is a sign of a fault. */
+  /** Set if no tool answered: the reason, and whether it indicates a failure. */
   readonly silence?: { readonly why: string; readonly isFault: boolean };
 }
 
@@ -90,13 +93,13 @@ async function ask(run: RunTool): Promise<Asked> {
   return silent(`${still.kind === 'missing' ? 'rocm-smi' : 'amd-smi'} lists no device`, true);
 }
 
-/** Most hosts have none of the two, or one that works. */
+/** Runs the tools: most hosts have none of the two, or one that works. */
 function noTool(...answers: readonly { readonly why: string }[]): string {
   const broken = answers.find(({ why }) => !why.endsWith('is not on this host'));
   return broken?.why ?? 'neither amd-smi nor rocm-smi is on this host';
 }
 
-/** Parts of one device have one mode; newer releases tell it of the first alone. */
+/** Parts of one device share a mode; newer releases show it for the first part only. */
 function withModes({ devices, ...rest }: Asked): Asked {
   const modes = new Map<string, string>();
   for (const { uniqueId, facts } of devices)
@@ -115,7 +118,7 @@ const silent = (why: string, isFault: boolean): Asked => ({
   silence: { why, isFault },
 });
 
-/** The release of ROCm: the tool's own word, or what its packages wrote. */
+/** The release of ROCm, from the tool or from the file that its packages write. */
 async function releaseOf(
   run: RunTool,
   { source }: Asked,
@@ -138,7 +141,7 @@ function evidenceOf(
   const evidence = new Evidence('AMD').add(source, device.facts);
   const bus = onBus.find(({ address }) => address === device.facts.pciAddress);
   if (bus !== undefined) evidence.add(pciSource, { pciId: bus.pciId }).add('sysfs amdgpu', bus.facts);
-  // Older tools do not tell the target.
+  // Older tools do not show the target.
   const [node, ...more] = kfd.filter(({ address }) => address === device.facts.pciAddress);
   evidence.add(kfdSource, { gfxTarget: node?.gfxTarget });
   if (release !== undefined) evidence.add(release.source, { rocmVersion: release.version });
@@ -147,7 +150,7 @@ function evidenceOf(
   else if (bus?.fault !== undefined) addHealth(evidence, bus, source);
   else evidence.add(source, { health: 'HEALTHY' });
   evidence.unknown(`${source} does not tell it`, ...driverFacts);
-  // ROCm counts as the kernel does, the tools by address: mostly that is the same.
+  // ROCm counts as the kernel does, the tools by address; usually both are the same.
   const number = String((more.length === 0 ? node?.index : undefined) ?? device.index);
   const { id, visibleAs, parentId } = identityOf(device, all, number);
   return evidence.add(source, { parentId }).device(id, visibleAs, { names: [number, parentId] });
@@ -159,7 +162,7 @@ interface Identity {
   readonly parentId?: string;
 }
 
-/** ROCm knows a device by its unique id, which its partitions share: those are told apart by their number. */
+/** ROCm identifies a device by its unique id, which its partitions share; their number distinguishes them. */
 function identityOf(
   { uniqueId, index, facts }: AmdDevice,
   all: readonly AmdDevice[],
@@ -174,7 +177,7 @@ function identityOf(
     : { id: name, visibleAs: name };
 }
 
-/** What the kernel and ROCm's packages say without any tool. */
+/** Facts that the kernel and ROCm's packages have without any tool. */
 interface KernelWord {
   readonly kfd: readonly KfdGpu[];
   readonly release: { readonly version: string; readonly source: string } | undefined;

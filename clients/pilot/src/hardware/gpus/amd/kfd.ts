@@ -2,13 +2,13 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readText } from '../read-text.js';
 
-/** Where AMD's compute driver shows its devices. */
+/** Folder in which AMD's compute driver shows its devices. */
 export const kfdSource = '/sys/class/kfd/kfd/topology/nodes';
 const amdVendorId = 4098;
 
-/** A device of AMD's compute driver: what ROCm runs on. */
+/** A device of AMD's compute driver, on which ROCm runs. */
 export interface KfdGpu {
-  /** Its number in ROCm, where nothing is hidden. */
+  /** Its number in ROCm, if no device is hidden. */
   readonly index: number;
   /** As `0000:83:00.0`. */
   readonly address: string;
@@ -17,7 +17,7 @@ export interface KfdGpu {
 }
 
 /**
- * Reads the topology, in the order in which ROCm numbers devices; empty where the driver is not there.
+ * Reads the topology, in the order in which ROCm numbers devices; empty without the driver.
  * @param root the root of the file system
  */
 export async function readKfd(root: string): Promise<readonly KfdGpu[]> {
@@ -47,7 +47,10 @@ function addressOf(domain: number, location: number): string {
   return `${hex(domain, 4)}:${hex((location >> 8) & 0xff, 2)}:${hex((location >> 3) & 0x1f, 2)}.${location & 7}`;
 }
 
-/** `90010` is gfx90a: two decimal digits each for minor version and step, which the name has as one hexadecimal digit. */
+/**
+ * `90010` is gfx90a: minor version and step have two decimal digits each, and one hexadecimal digit each in
+ * the name.
+ */
 function targetOf(version: number): string {
   const [major, minor, step] = [Math.floor(version / 10_000), Math.floor(version / 100) % 100, version % 100];
   return `gfx${major}${minor.toString(16)}${step.toString(16)}`;

@@ -4,7 +4,7 @@ import { partitionOf } from '../kernel-facts.js';
 import { hexId } from '../pci-bus.js';
 import type { AmdDevice } from './amd-smi.js';
 
-/** What is asked of `rocm-smi`; `--showallinfo` is not: it aborts on some releases. */
+/** Arguments of `rocm-smi`. `--showallinfo` is not used: it aborts on some releases. */
 export const rocmArguments: readonly string[] = [
   '--showid',
   '--showproductname',
@@ -17,7 +17,10 @@ export const rocmArguments: readonly string[] = [
   '--json',
 ];
 
-/** Reads `rocm-smi … --json`: a field `card0`, `card1` … for each device, and `system`. The words changed their case with release 6. */
+/**
+ * Reads `rocm-smi … --json`: a field `card0`, `card1` … for each device, and `system`. Keys changed their
+ * case with release 6.
+ */
 export function parseRocmSmi(json: Json): readonly AmdDevice[] {
   const driver = knownValue(textIn(at(json, 'system'), 'driver version'));
   return fieldsIn(json).flatMap(([name, card]) => {
@@ -40,7 +43,7 @@ export function parseRocmSmi(json: Json): readonly AmdDevice[] {
   });
 }
 
-/** `Arcturus GL-XL [Instinct MI100]` is an Instinct MI100; a number is no name. */
+/** `Arcturus GL-XL [Instinct MI100]` is an Instinct MI100; a number is not a name. */
 function modelOf(series: string | undefined): string | undefined {
   const name = /\[([^\]]+)\]/.exec(series ?? '')?.[1] ?? series;
   return name === undefined || /^0x/.test(name) ? undefined : name;

@@ -15,13 +15,13 @@ import {
 const toolName = 'xpu-smi';
 const driverFacts = ['model', 'memoryMiB', 'driverVersion', 'eccEnabled'] as const;
 
-/** Intel's devices: what `xpu-smi` says, and what the kernel shows of those that it does not list. */
+/** Intel devices: those that `xpu-smi` lists, and those that only the kernel shows. */
 export async function findIntel(
   run: RunTool,
   onBus: readonly PciDevice[],
 ): Promise<readonly DetectedDevice[]> {
   const answer = await run(toolName, ['discovery', '-j']);
-  // Integrated devices are listed by the tool and left out here, as on the bus.
+  // The tool lists integrated devices; they are left out here, as on the bus.
   const listed = parseXpuDiscovery(jsonOf(answer)).filter(
     ({ facts: { pciAddress = '' } }) =>
       !integratedIntel.test(pciAddress) || onBus.some(({ address }) => address === pciAddress),
@@ -59,7 +59,7 @@ async function describe(
   });
 }
 
-/** As the tool tells it; where it does not, as the device's driver sees it. */
+/** Health from the tool, or else from the device's driver. */
 function tellOwnHealth(
   evidence: Evidence,
   [details, health]: readonly [ToolResult, ToolResult],
@@ -75,7 +75,10 @@ function tellOwnHealth(
 
 const silentHealth = 'xpu-smi health does not tell it';
 
-/** Its number in Level Zero is its place among those that have a driver, since payloads are told to number them by address. */
+/**
+ * Its number in Level Zero is its position among the devices that have a driver, because payloads get a
+ * variable that numbers them by address.
+ */
 function unasked(device: PciDevice, answer: ToolResult): DetectedDevice {
   const why = answer.kind === 'missing' ? answer.why : `xpu-smi: ${whyOf(answer)}`;
   const evidence = pciEvidence(device).unknown(why, ...driverFacts);

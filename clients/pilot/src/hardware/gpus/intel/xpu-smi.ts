@@ -10,11 +10,11 @@ import { at, fieldsIn, listIn, type Json } from '../tool-json.js';
 
 /** A device of `xpu-smi`. */
 export interface XpuDevice {
-  /** Its number in the tool, and in Level Zero where nothing is hidden. */
+  /** Its number in the tool, and in Level Zero if no device is hidden. */
   readonly index: number;
   readonly uuid: string | undefined;
   readonly facts: { readonly [Name in keyof KnownFacts]?: KnownFacts[Name] | undefined };
-  /** What is wrong with it; undefined when nothing is. */
+  /** Reason why it is unhealthy; undefined if it is healthy. */
   readonly fault: string | undefined;
 }
 
@@ -42,19 +42,19 @@ export function parseXpuDetails(json: Json): XpuDevice['facts'] {
   };
 }
 
-/** Of how many tiles a device is made, by `xpu-smi discovery -d ID -j`. */
+/** Number of tiles of a device, from `xpu-smi discovery -d ID -j`. */
 export function parseXpuTiles(json: Json): number | undefined {
   const tiles = numberIn(textAt(json, 'number_of_tiles'));
   return tiles !== undefined && tiles >= 1 ? tiles : undefined;
 }
 
-/** What is wrong with a device that `xpu-smi discovery` tells of, from release 2 on; undefined where it says nothing of that. */
+/** Reason why a device is unhealthy, from `xpu-smi discovery` since release 2; undefined if it shows none. */
 function parseXpuState(json: Json): string | undefined {
   const state = knownValue(textAt(json, 'device_state'));
   return state === undefined || /^normal$/i.test(state) ? undefined : `it is in ${state}`;
 }
 
-/** Reads `xpu-smi stats -d ID -j`: of tiles the memory is added, and the utilisation averaged. */
+/** Reads `xpu-smi stats -d ID -j`: adds the memory of tiles and averages their utilisation. */
 export function parseXpuStats(json: Json): XpuDevice['facts'] {
   const device = listIn(json)[0] ?? json;
   const isNew = at(device, 'utilization') !== undefined || at(device, 'memory') !== undefined;
@@ -71,7 +71,9 @@ interface Readings {
   readonly busy: readonly number[];
 }
 
-/** From release 2 on each reading has its tiles, as numbers or with the latest one beside mean and extremes. */
+/**
+ * Since release 2 each reading has its tiles, as numbers or with the latest value next to mean and extremes.
+ */
 function tileReadings(device: Json): Readings {
   const readings = (...path: readonly string[]): readonly number[] =>
     fieldsIn(at(device, ...path)).flatMap(([, tile]) => {
@@ -81,7 +83,7 @@ function tileReadings(device: Json): Readings {
   return { used: readings('memory', 'used_mib'), busy: readings('utilization', 'gpu_percent') };
 }
 
-/** Before, metrics are listed for the whole device, or for its tiles. */
+/** Before release 2, metrics are listed for the whole device or for its tiles. */
 function metricReadings(device: Json): Readings {
   const whole = listIn(at(device, 'device_level'));
   const tiles = listIn(at(device, 'tile_level')).map((tile) => listIn(at(tile, 'data_list')));
@@ -95,8 +97,8 @@ function metricReadings(device: Json): Readings {
 }
 
 /**
- * Reads `xpu-smi health -d ID -j`: what is critical, in words; `well` when nothing is; undefined when the tool does not know, as where its
- * caller may not ask.
+ * Reads `xpu-smi health -d ID -j`: critical states as text; `well` if there are none; undefined if the tool
+ * does not know, for example without permission.
  */
 export function parseXpuHealth(json: Json): string | undefined {
   const told = fieldsIn(json).flatMap(([name, component]) => {
@@ -108,7 +110,7 @@ export function parseXpuHealth(json: Json): string | undefined {
   return `${bad.name} is critical: ${textAt(bad.component, 'description') ?? 'no reason given'}`;
 }
 
-/** What {@link parseXpuHealth} says of a device that is well. */
+/** Result of {@link parseXpuHealth} for a healthy device. */
 export const xpuWell = 'well';
 
 function valueOf(metrics: readonly Json[], type: string): number | undefined {

@@ -134,7 +134,7 @@ describe('a host with NVIDIA devices', () => {
       [mixedIds.t4, undefined, 'HEALTHY'],
     ]);
     expect(devices[0]).toMatchObject({ migProfile: '3g.40gb', partitionMode: 'MIG' });
-    // The memory of the whole is not a slice's.
+    // The memory of the whole GPU does not belong to the slice.
     expect(devices[0]?.memoryMiB).toBeUndefined();
     expect(sourceOf(devices[3], 'cudaVersion')).toBe('unknown: nvidia-smi -q -x: no answer within 1 s');
   });

@@ -23,7 +23,7 @@ const driverFacts = [
   'eccEnabled',
 ] as const;
 
-/** NVIDIA's devices: what `nvidia-smi` says, and those that only the PCI bus shows. */
+/** NVIDIA devices: those that `nvidia-smi` lists, and those that only the PCI bus shows. */
 export async function findNvidia(
   run: RunTool,
   onBus: readonly PciDevice[],
@@ -54,12 +54,12 @@ export async function findNvidia(
   const devices = told.queried.flatMap((gpu) => devicesOf(gpu, told));
   const seen = new Set(devices.map(({ pciAddress }) => pciAddress));
   const why = first.answer.kind === 'failed' ? tried(first.answer) : 'nvidia-smi does not list it';
-  // The tool has the files of devices made where that can be done: what has none now is for others.
+  // The tool creates the files of devices where it can: a device without a file belongs to others.
   const unseen = onBus.filter(({ address, node }) => !seen.has(address) && node.state !== 'ABSENT');
   return [...devices, ...(await rest(unseen, why))];
 }
 
-/** Those whose file is there, as far as any is: a container has the files of what it was given. */
+/** Devices with a file, if any has one: a container has the files of the devices it was given. */
 function present(onBus: readonly PciDevice[]): readonly PciDevice[] {
   const there = onBus.filter(({ node }) => node.state !== 'ABSENT');
   return onBus.some(({ node }) => node.state === 'OPEN') ? there : onBus;
@@ -74,7 +74,7 @@ interface Told {
   readonly listAnswer: ToolResult;
 }
 
-/** Asks for all fields, and again without those that the driver does not know. */
+/** Queries all fields, and again without those that the driver does not know. */
 async function query(run: RunTool): Promise<{ answer: ToolResult; gpus: readonly QueriedGpu[] }> {
   let fields = [...queriedFields];
   for (;;) {
@@ -86,14 +86,14 @@ async function query(run: RunTool): Promise<{ answer: ToolResult; gpus: readonly
   }
 }
 
-/** Whether the tool took the query for something else: it says nothing of devices then. */
+/** True if the tool did not understand the query; its output then has no devices. */
 function isMisunderstood(answer: ToolResult): boolean {
   return answer.kind === 'failed' && notUnderstood.test(`${answer.stdout}\n${answer.stderr}`);
 }
 
 const notUnderstood = /not (a )?(valid|recognized)|invalid (combination|argument|option)|unrecognized/i;
 
-/** The GPUs of the log, where the tool does not take the query. */
+/** The GPUs of the XML log, if the tool does not accept the query. */
 function fromLog(logged: readonly XmlGpu[], listed: readonly ListedGpu[]): readonly QueriedGpu[] {
   return logged.map(({ uuid, isMig }) => {
     const index = listed.find((gpu) => gpu.uuid === uuid)?.index;
@@ -108,7 +108,7 @@ function devicesOf(gpu: QueriedGpu, told: Told): readonly DetectedDevice[] {
   const evidence = (): Evidence => common(gpu, xml, told);
   const whole = evidence();
   if (xml?.fault !== undefined) whole.override(`${xmlSource}: ${xml.fault}`, { health: 'UNHEALTHY' });
-  // Any of the outputs may be missing: a GPU that one of them says to be divided must not be given whole.
+  // Any of the outputs may be missing: a GPU that one of them shows as divided must not be given whole.
   const isMig = xml?.isMig === true || gpu.isMig === true || (listed?.slices.length ?? 0) > 0;
   const names = [gpu.index?.toString()];
   if (!isMig) return [linked(whole, gpu, told).device(gpu.uuid, visibleAs(gpu), { names })];
@@ -129,17 +129,17 @@ function devicesOf(gpu: QueriedGpu, told: Told): readonly DetectedDevice[] {
   });
 }
 
-/** What drivers before 470 called a slice, and some batch systems still do. */
+/** The name of a slice in drivers before 470, which some batch systems still use. */
 function oldName({ uuid }: QueriedGpu, slice: XmlSlice | undefined): string | undefined {
   return slice?.instances === undefined ? undefined : `MIG-${uuid}/${slice.instances}`;
 }
 
-/** Integrated GPUs of boards such as Orin have a UUID that CUDA does not take: they go by their number. */
+/** Integrated GPUs of boards such as Orin have a UUID that CUDA does not accept: they are named by number. */
 function visibleAs({ uuid, index = 0 }: QueriedGpu): string {
   return uuid.startsWith('GPU-') ? uuid : String(index);
 }
 
-/** A slice has its GPU's driver and capability, and its own memory; its utilisation is told by nothing. */
+/** A slice has its GPU's driver and capability, and its own memory; no tool shows its utilisation. */
 function sliceOf(
   evidence: Evidence,
   gpu: QueriedGpu,
@@ -180,7 +180,10 @@ function linked(evidence: Evidence, { index }: QueriedGpu, { links }: Told): Evi
     : evidence.add(topologySource, { nvlinkGroup: `nvlink:${group.join(',')}` });
 }
 
-/** A device of the PCI bus that its tool does not list: it cannot be given to payloads, which see it by its UUID. */
+/**
+ * A device of the PCI bus that its tool does not list. Payloads see devices by UUID, so it cannot be given to
+ * them.
+ */
 async function unlisted(device: PciDevice, why: string, systemRoot: string): Promise<DetectedDevice> {
   const told = await readProcGpu(systemRoot, device.address);
   return pciEvidence(device)
@@ -189,7 +192,9 @@ async function unlisted(device: PciDevice, why: string, systemRoot: string): Pro
     .device(`PCI-${device.address}`, null, { names: [told?.uuid, told?.minor] });
 }
 
-/** A device on a host without the tool: its kernel driver tells its name and UUID, once it has initialised it. */
+/**
+ * A device on a host without the tool: the kernel driver has its name and UUID once it has initialised it.
+ */
 async function withoutTool(device: PciDevice, why: string, systemRoot: string): Promise<DetectedDevice> {
   const told = await readProcGpu(systemRoot, device.address);
   const evidence = pciEvidence(device)

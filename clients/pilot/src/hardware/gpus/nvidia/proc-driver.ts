@@ -3,24 +3,24 @@ import { join } from 'node:path';
 import { knownValue } from '../detected-device.js';
 import { readText } from '../read-text.js';
 
-/** Where NVIDIA's kernel driver tells of its devices. */
+/** Folder in which NVIDIA's kernel driver describes its devices. */
 export const procSource = '/proc/driver/nvidia/gpus';
 
-/** What NVIDIA's kernel driver says of a device without any tool. */
+/** Facts from NVIDIA's kernel driver without any tool. */
 export interface ProcGpu {
   readonly model: string | undefined;
-  /** Undefined until the driver has initialised the device: then it is shown as question marks. */
+  /** Undefined until the driver has initialised the device; before, it is shown as question marks. */
   readonly uuid: string | undefined;
-  /** Whether the administrator took it from all programs. */
+  /** True if the administrator has excluded it from all programs. */
   readonly isExcluded: boolean;
-  /** Whether it has MIG instances. */
+  /** True if it has MIG instances. */
   readonly isDivided: boolean;
   /** The number of its file in `/dev`. */
   readonly minor: string | undefined;
 }
 
 /**
- * Reads `/proc/driver/nvidia/gpus/ADDRESS/information`; undefined where the driver does not have the device.
+ * Reads `/proc/driver/nvidia/gpus/ADDRESS/information`; undefined if the driver does not have the device.
  * @param root the root of the file system
  */
 export async function readProcGpu(root: string, address: string): Promise<ProcGpu | undefined> {

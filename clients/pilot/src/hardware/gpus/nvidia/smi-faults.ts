@@ -2,14 +2,14 @@ import type { Element } from '@xmldom/xmldom';
 import { numberIn, knownValue } from '../detected-device.js';
 import { childOf, elementsIn, textAt } from './xml.js';
 
-/** Elements that say Yes when something is wrong, and what that is. */
+/** Elements whose value is Yes if something is wrong, with the meaning. */
 const signs: readonly (readonly [path: readonly string[], fault: string])[] = [
   [['gpu_reset_status', 'reset_required'], 'a reset is required'],
   [['gpu_reset_status', 'drain_and_reset_recommended'], 'a reset is recommended'],
   [['remapped_rows', 'remapped_row_failure'], 'remapping of memory rows has failed'],
   [['remapped_rows', 'remapped_row_pending'], 'remapping of memory rows needs a reset'],
   [['retired_pages', 'pending_retirement'], 'retirement of memory pages needs a reset'],
-  // An older word for it, which today's drivers write as well.
+  // An older element for it, which current drivers write as well.
   [['retired_pages', 'pending_blacklist'], 'retirement of memory pages needs a reset'],
   [['ecc_errors', 'unrepairable_memory'], 'its memory cannot be repaired'],
   [['ecc_errors', 'channel_repair_pending'], 'repair of a memory channel needs a reset'],
@@ -18,9 +18,10 @@ const signs: readonly (readonly [path: readonly string[], fault: string])[] = [
 ];
 
 /**
- * Why a `<gpu>` cannot be given to a payload, by its driver's own word: a reset, a repair that is due or has failed, errors since it was
- * loaded, or a state in which programs are refused. Undefined when there is nothing.
- * @param hasCuda whether the driver has a CUDA version: the one that divides GPUs for virtual machines has none
+ * Reason why a `<gpu>` cannot be given to a payload, according to its driver: a reset, a pending or failed
+ * repair, errors since it was loaded, or a state in which programs are refused. Undefined if there is none.
+ * @param hasCuda whether the driver has a CUDA version: the one that divides GPUs for virtual machines has
+ *   none
  */
 export function faultOf(gpu: Element, hasCuda: boolean): string | undefined {
   const sign = signs.find(([path]) => /^(yes|true)$/i.test(textAt(gpu, ...path) ?? ''));
@@ -36,20 +37,26 @@ export function faultOf(gpu: Element, hasCuda: boolean): string | undefined {
   return fabricFault(gpu);
 }
 
-/** What the log says of a GPU itself: processes may be called anything. */
+/** The part of the log about the GPU itself: names of processes may contain anything. */
 export function ownTextOf(gpu: Element): string {
   const own = elementsIn(gpu).filter(({ nodeName }) => !nodeName.endsWith('processes'));
   return own.map(({ textContent }) => textContent ?? '').join('\n');
 }
 
-/** Errors that could not be corrected. The names of the counters differ by generation: they say `uncorrectable`, or, before Turing, stand under `double_bit` with their total. */
+/**
+ * Uncorrectable errors. Names of the counters differ by generation: they contain `uncorrectable`, or, before
+ * Turing, are under `double_bit` with their total.
+ */
 export function uncorrectable(volatile: Element | undefined): number {
   const counters = elementsIn(volatile).filter(({ nodeName }) => nodeName.includes('uncorrectable'));
   const before = elementsIn(childOf(volatile, 'double_bit')).filter(({ nodeName }) => nodeName === 'total');
   return [...counters, ...before].reduce((sum, { textContent }) => sum + (numberIn(textContent) ?? 0), 0);
 }
 
-/** Where GPUs are joined by NVSwitch, none runs anything before its fabric manager has registered it: CUDA answers 802. */
+/**
+ * If GPUs are connected by NVSwitch, none works before its fabric manager has registered it: CUDA returns
+ * error 802.
+ */
 function fabricFault(gpu: Element): string | undefined {
   const state = knownValue(textAt(gpu, 'fabric', 'state'));
   const status = textAt(gpu, 'fabric', 'status') ?? '';

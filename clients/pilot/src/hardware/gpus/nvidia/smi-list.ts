@@ -18,7 +18,10 @@ export interface ListedGpu {
 const gpuLine = /^GPU (\d+): (.+) \(UUID: ((?:GPU-)?[0-9a-fA-F-]+)\)/;
 const sliceLine = /^\s+MIG (\S+)\s+Device\s+(\d+): \(UUID: (MIG-[^)]+)\)/;
 
-/** Reads `nvidia-smi -L`: the one output that names profile and UUID of MIG devices on every driver. Other lines are left out. */
+/**
+ * Reads `nvidia-smi -L`: the only output that names profile and UUID of MIG devices on every driver. Other
+ * lines are ignored.
+ */
 export function parseSmiList(text: string): readonly ListedGpu[] {
   const gpus: { index: number; name: string; uuid: string; slices: ListedSlice[] }[] = [];
   for (const line of text.split('\n')) {

@@ -8,7 +8,7 @@ import {
   type KnownFacts,
 } from '../detected-device.js';
 
-/** Fields that are asked for with `--query-gpu`; drivers before 510 do not know `compute_cap`, and then refuse all of them. */
+/** Fields of `--query-gpu`; drivers before 510 do not know `compute_cap` and refuse the whole query. */
 export const queriedFields = [
   'index',
   'uuid',
@@ -31,11 +31,11 @@ export interface QueriedGpu {
   readonly index: number | undefined;
   readonly uuid: string;
   readonly facts: KnownFacts;
-  /** Whether it is in MIG mode; undefined where the driver does not tell. */
+  /** True in MIG mode; undefined if the driver does not show it. */
   readonly isMig: boolean | undefined;
 }
 
-/** What a field holds instead of its value when the device is broken, as `[GPU is lost]` or `ERR!`. */
+/** Text that a field holds instead of its value if the device is broken, as `[GPU is lost]` or `ERR!`. */
 const broken = /\[?(gpu is lost|gpu requires reset|unknown error)\]?|^ERR!$/i;
 
 /** The arguments for some of the fields. */
@@ -43,13 +43,16 @@ export function queryArguments(fields: readonly Field[]): readonly string[] {
   return [`--query-gpu=${fields.join(',')}`, '--format=csv,noheader,nounits'];
 }
 
-/** The field that the driver does not know, from what the tool said; undefined when it complained about something else. */
+/** The field that the driver does not know, from the tool's message; undefined for other messages. */
 export function unknownField(answer: string): Field | undefined {
   const name = /Field "([^"]+)" is not a valid field/.exec(answer)?.[1];
   return queriedFields.find((field) => field === name);
 }
 
-/** Reads the lines of `nvidia-smi --query-gpu=… --format=csv,noheader,nounits`. Lines of another shape are left out. */
+/**
+ * Reads the lines of `nvidia-smi --query-gpu=… --format=csv,noheader,nounits`. Lines of another form are
+ * ignored.
+ */
 export function parseSmiQuery(text: string, fields: readonly Field[]): readonly QueriedGpu[] {
   return text.split('\n').flatMap((line) => {
     const values = line.split(',').map((value) => value.trim());
@@ -83,12 +86,15 @@ function factsOf(field: (name: Field) => string | undefined, values: readonly st
   });
 }
 
-/** Of a GPU that is there: in the place of the UUID of a lost one stand words. Those of integrated GPUs are without a prefix. */
+/**
+ * UUID of a GPU that is present: for a lost one, the field holds a message. UUIDs of integrated GPUs have no
+ * prefix.
+ */
 export function isGpuUuid(text: string): boolean {
   return /^GPU-[0-9a-f-]+$|^[0-9a-f]{8}-[0-9a-f-]+$/i.test(text);
 }
 
-/** `Enabled` or `Disabled`; anything else says nothing. */
+/** `Enabled` or `Disabled`; undefined for anything else. */
 export function isEnabled(text: string | null | undefined): boolean | undefined {
   if (text?.trim() === 'Enabled') return true;
   return text?.trim() === 'Disabled' ? false : undefined;

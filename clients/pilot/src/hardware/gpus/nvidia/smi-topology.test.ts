@@ -28,7 +28,7 @@ describe('nvidia-smi topo -m', () => {
         ]),
       ),
     ).toEqual([[0, 1]]);
-    // The larger set is not lost to one that comes first.
+    // A set found first must not break up the larger one.
     expect(
       parseSmiTopology(
         drawn(4, [

@@ -1,8 +1,9 @@
 import { stripVTControlCharacters } from 'node:util';
 
 /**
- * Reads `nvidia-smi topo -m`: which GPUs are connected by NVLink, as sets of their indexes. Each two of a set have a link of their own, or
- * over a switch, which the tool draws alike: GPUs that reach each other only over a third are in different sets. One without links is in none.
+ * Reads `nvidia-smi topo -m`: sets of indexes of GPUs that are connected by NVLink. Each two GPUs of a set
+ * have a link of their own, or over a switch, which the tool shows alike; GPUs that reach each other only
+ * over a third are in different sets. A GPU without links is in none.
  */
 export function parseSmiTopology(text: string): readonly (readonly number[])[] {
   // The header is underlined with escape sequences.
@@ -27,7 +28,7 @@ function gpuIndex(name: string | undefined): number | undefined {
   return digits === undefined ? undefined : Number(digits);
 }
 
-/** The largest set of which each two are linked, then the largest of the others, and so on. */
+/** The largest set in which each two are linked, then the largest of the rest, and so on. */
 function meshes(links: readonly (readonly [number, number])[]): readonly (readonly number[])[] {
   const pairs = new Set(links.flatMap(([a, b]) => [`${a} ${b}`, `${b} ${a}`]));
   const isLinked = (a: number, b: number): boolean => pairs.has(`${a} ${b}`);

@@ -11,14 +11,16 @@ import { faultOf, ownTextOf, uncorrectable } from './smi-faults.js';
 import { isEnabled, isGpuUuid } from './smi-query.js';
 import { childOf, childrenOf, rootOf, textAt } from './xml.js';
 
-/** A MIG device in the XML. It has neither UUID nor profile there: `nvidia-smi -L` has both, by the same index. */
+/** A MIG device in the XML. `nvidia-smi -L` has its UUID and profile, by the same index. */
 export interface XmlSlice {
   readonly index: number;
-  /** Its instances on the GPU, as `2/0`: before 470 it was called by them. Undefined when the log does not tell them. */
+  /**
+   * Its instances on the GPU, as `2/0`, its name before driver 470. Undefined if the log does not have them.
+   */
   readonly instances: string | undefined;
   readonly memoryMiB: number | undefined;
   readonly memoryUsedMiB: number | undefined;
-  /** What is wrong with it; undefined when nothing is. */
+  /** Reason why it is unhealthy; undefined if it is healthy. */
   readonly fault: string | undefined;
 }
 
@@ -28,17 +30,17 @@ export interface XmlGpu {
   readonly facts: { readonly [Name in keyof KnownFacts]?: KnownFacts[Name] | undefined };
   readonly isMig: boolean;
   readonly slices: readonly XmlSlice[];
-  /** What is wrong with it; undefined when nothing is. */
+  /** Reason why it is unhealthy; undefined if it is healthy. */
   readonly fault: string | undefined;
-  /** Whether some of it could not be asked: of a good GPU that happens as well. */
+  /** True if some values could not be read, which also happens on a healthy GPU. */
   readonly hasGaps: boolean;
 }
 
-/** Reads `nvidia-smi -q -x`; empty when the text is no such log. Elements that are not known are left out. */
+/** Reads `nvidia-smi -q -x`; empty if the text is not such a log. Unknown elements are ignored. */
 export function parseSmiXml(text: string): readonly XmlGpu[] {
   const log = rootOf(withoutNames(text), 'nvidia_smi_log');
   if (log === undefined) return [];
-  // Since 610 the tool speaks of its kernel's and its libraries' driver apart: KMD and CUDA UMD.
+  // Since 610 the tool shows the kernel's and the libraries' driver separately: KMD and CUDA UMD.
   const driver = knownValue(textAt(log, 'driver_version')) ?? knownValue(textAt(log, 'kmd_version'));
   const cuda = knownValue(textAt(log, 'cuda_version')) ?? knownValue(textAt(log, 'cuda_umd_version'));
   return childrenOf(log, 'gpu').flatMap((gpu) => {
@@ -58,7 +60,10 @@ export function parseSmiXml(text: string): readonly XmlGpu[] {
   });
 }
 
-/** The tool writes the names of processes as they are: one with an angle bracket makes the log no XML. */
+/**
+ * The log without the names of processes, which the tool does not escape: an angle bracket would make it
+ * invalid XML.
+ */
 function withoutNames(text: string): string {
   return text.replaceAll(/<process_name>[^\n]*?<\/process_name>(?=\s*<used_memory>)/g, '<process_name/>');
 }

@@ -1,6 +1,6 @@
 import { DOMParser, type Element } from '@xmldom/xmldom';
 
-/** The root of an XML text; undefined when that is no XML, or has another root. */
+/** The root of an XML text; undefined if it is invalid or has another root. */
 export function rootOf(text: string, name: string): Element | undefined {
   try {
     const root = new DOMParser({ onError: () => undefined }).parseFromString(
@@ -13,7 +13,7 @@ export function rootOf(text: string, name: string): Element | undefined {
   }
 }
 
-/** The elements in an element, without the text between them. */
+/** The child elements of an element. */
 export function elementsIn(parent: Element | undefined): readonly Element[] {
   return parent === undefined
     ? []
@@ -28,7 +28,7 @@ export const childrenOf = (parent: Element | undefined, name: string): readonly 
 export const childOf = (parent: Element | undefined, name: string): Element | undefined =>
   childrenOf(parent, name)[0];
 
-/** The text of an element by its path; undefined when it is not there. */
+/** The text of an element by its path; undefined if it does not exist. */
 export function textAt(parent: Element, ...path: readonly string[]): string | undefined {
   const found = path.reduce<Element | undefined>((at, name) => childOf(at, name), parent);
   return found?.textContent?.trim();
