@@ -13,13 +13,9 @@ export type BulkOperationState =
 
 /** Reasons for which a job is left alone. */
 export type BulkRefusalCode =
-  /** The caller may read the job, but not change it. */
+  /** You may read the job, but not change it. */
   | 'FORBIDDEN'
-  /** The key was used before with other content. */
-  | 'IDEMPOTENCY_KEY_REUSED'
-  /** A value is out of range or malformed. */
-  | 'INVALID_VALUE'
-  /** There is no such job, or the caller may not see it. */
+  /** There is no such job, or you may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
@@ -33,6 +29,19 @@ export type CancelJobsInput = {
   /** Which jobs. */
   selection: JobSelectionInput;
 };
+
+/** Reasons why `cancelJobs` refuses the call or one of its jobs. */
+export type CancelJobsUserErrorCode =
+  /** You may read the job, but not change it. */
+  | 'FORBIDDEN'
+  /** The key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such job, or you may not see it. */
+  | 'JOB_NOT_FOUND'
+  /** The job's state does not allow it. */
+  | 'JOB_STATE_CONFLICT';
 
 /** A schema to check. */
 export type CheckSchemaInput = {
@@ -422,6 +431,19 @@ export type RetryJobsInput = {
   selection: JobSelectionInput;
 };
 
+/** Reasons why `retryJobs` refuses the call or one of its jobs. */
+export type RetryJobsUserErrorCode =
+  /** You may read the job, but not change it. */
+  | 'FORBIDDEN'
+  /** The key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such job, or you may not see it. */
+  | 'JOB_NOT_FOUND'
+  /** The job's state does not allow it. */
+  | 'JOB_STATE_CONFLICT';
+
 /** When and how often a failed attempt is tried again. */
 export type RetryPolicyInput = {
   /** Each further wait is this many times the one before, 1 to 10. */
@@ -544,6 +566,25 @@ export type SubmitTaskInput = {
   /** Other shapes of job that parameter sets may name, at most 20, together at most 4 MiB. */
   variants?: Array<TaskVariantInput> | null | undefined;
 };
+
+/** Reasons why `submitTask` refuses a task. */
+export type SubmitTaskUserErrorCode =
+  /** The task has more than 10,000 jobs. */
+  | 'BATCH_TOO_LARGE'
+  /** A parent does not exist, is of another experiment, or comes later in the call. */
+  | 'DEPENDENCY_INVALID'
+  /** There is no such experiment. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** The key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such queue, or you may not see it. */
+  | 'QUEUE_NOT_FOUND'
+  /** The selector does not parse, does not give a boolean, or costs too much. */
+  | 'SELECTOR_INVALID'
+  /** There is no such share. */
+  | 'SHARE_NOT_FOUND';
 
 /** Which tasks. Every field given must be met; lists are alternatives. */
 export type TaskFilter = {
@@ -825,21 +866,21 @@ export type CliSubmitTaskMutationVariables = Exact<{
 }>;
 
 
-export type CliSubmitTaskMutation = { submitTask: { task: { id: string, name: string, state: TaskState, createdAt: string, endedAt: string | null, owner: { subject: string }, experiment: { name: string }, progress: { totalJobs: number, createdJobs: number, finishedFraction: number, endedFraction: number, states: Array<{ state: JobState, count: number }> } } | null, userErrors: Array<{ message: string, path: Array<string>, code: SubmitJobsUserErrorCode }> } };
+export type CliSubmitTaskMutation = { submitTask: { task: { id: string, name: string, state: TaskState, createdAt: string, endedAt: string | null, owner: { subject: string }, experiment: { name: string }, progress: { totalJobs: number, createdJobs: number, finishedFraction: number, endedFraction: number, states: Array<{ state: JobState, count: number }> } } | null, userErrors: Array<{ message: string, path: Array<string>, code: SubmitTaskUserErrorCode }> } };
 
 export type CliCancelJobsMutationVariables = Exact<{
   input: CancelJobsInput;
 }>;
 
 
-export type CliCancelJobsMutation = { cancelJobs: { result: { changedCount: number, refusedCount: number, changedIds: Array<string> | null, refusedByReason: Array<{ code: BulkRefusalCode, count: number }>, operation: { id: string, state: BulkOperationState, totalCount: number } | null } | null, userErrors: Array<{ message: string, path: Array<string>, code: BulkRefusalCode }> } };
+export type CliCancelJobsMutation = { cancelJobs: { result: { changedCount: number, refusedCount: number, changedIds: Array<string> | null, refusedByReason: Array<{ code: BulkRefusalCode, count: number }>, operation: { id: string, state: BulkOperationState, totalCount: number } | null } | null, userErrors: Array<{ message: string, path: Array<string>, code: CancelJobsUserErrorCode }> } };
 
 export type CliRetryJobsMutationVariables = Exact<{
   input: RetryJobsInput;
 }>;
 
 
-export type CliRetryJobsMutation = { retryJobs: { jobs: Array<{ id: string, name: string, state: JobState, attempt: number, exitCode: number | null, sharePath: string, priority: number, createdAt: string, updatedAt: string, retryOf: { id: string } | null, owner: { subject: string }, experiment: { name: string }, queue: { name: string } | null }>, result: { changedCount: number, refusedCount: number, changedIds: Array<string> | null, refusedByReason: Array<{ code: BulkRefusalCode, count: number }>, operation: { id: string, state: BulkOperationState, totalCount: number } | null } | null, userErrors: Array<{ message: string, path: Array<string>, code: BulkRefusalCode }> } };
+export type CliRetryJobsMutation = { retryJobs: { jobs: Array<{ id: string, name: string, state: JobState, attempt: number, exitCode: number | null, sharePath: string, priority: number, createdAt: string, updatedAt: string, retryOf: { id: string } | null, owner: { subject: string }, experiment: { name: string }, queue: { name: string } | null }>, result: { changedCount: number, refusedCount: number, changedIds: Array<string> | null, refusedByReason: Array<{ code: BulkRefusalCode, count: number }>, operation: { id: string, state: BulkOperationState, totalCount: number } | null } | null, userErrors: Array<{ message: string, path: Array<string>, code: RetryJobsUserErrorCode }> } };
 
 export type CliBulkResultFragment = { changedCount: number, refusedCount: number, changedIds: Array<string> | null, refusedByReason: Array<{ code: BulkRefusalCode, count: number }>, operation: { id: string, state: BulkOperationState, totalCount: number } | null };
 

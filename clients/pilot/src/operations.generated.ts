@@ -20,6 +20,15 @@ export type AcquireJobsInput = {
   workerId: string;
 };
 
+/** Reasons why `acquireJobs` refuses a request. */
+export type AcquireJobsUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The worker's lease has ended: it must register again and drop its jobs. */
+  | 'WORKER_LOST'
+  /** There is no such worker, or it ended. */
+  | 'WORKER_NOT_FOUND';
+
 /** Captured output of a job. */
 export type AppendJobLogInput = {
   /** At most 100 chunks; a chunk that is known by its sequence number is taken once. */
@@ -31,6 +40,21 @@ export type AppendJobLogInput = {
   /** The worker. */
   workerId: string;
 };
+
+/** Reasons why `appendJobLog` refuses output. */
+export type AppendJobLogUserErrorCode =
+  /** The job was taken from the worker, so the report no longer counts. */
+  | 'FENCE_STALE'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such job, or you may not see it. */
+  | 'JOB_NOT_FOUND'
+  /** The log is over its limit. */
+  | 'LOG_TOO_LARGE'
+  /** The worker's lease has ended: it must register again and drop its jobs. */
+  | 'WORKER_LOST'
+  /** There is no such worker, or it ended. */
+  | 'WORKER_NOT_FOUND';
 
 /** Where a fact about a device comes from. */
 export type DeviceFactSourceInput = {
@@ -115,6 +139,15 @@ export type DrainWorkerInput = {
   workerId: string;
 };
 
+/** Reasons why `drainWorker` refuses to drain a worker. */
+export type DrainWorkerUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The worker's lease has ended: it must register again and drop its jobs. */
+  | 'WORKER_LOST'
+  /** There is no such worker, or it ended. */
+  | 'WORKER_NOT_FOUND';
+
 /** A job whose attempt failed. */
 export type FailJobInput = {
   /** What went wrong. */
@@ -138,6 +171,21 @@ export type FailJobsInput = {
   /** The worker. */
   workerId: string;
 };
+
+/** Reasons why `failJobs` refuses a report. */
+export type FailJobsUserErrorCode =
+  /** The job was taken from the worker, so the report no longer counts. */
+  | 'FENCE_STALE'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such job, or you may not see it. */
+  | 'JOB_NOT_FOUND'
+  /** The job's state does not allow it. */
+  | 'JOB_STATE_CONFLICT'
+  /** The worker's lease has ended: it must register again and drop its jobs. */
+  | 'WORKER_LOST'
+  /** There is no such worker, or it ended. */
+  | 'WORKER_NOT_FOUND';
 
 /** A job whose payload ended well. */
 export type FinishJobInput = {
@@ -163,6 +211,23 @@ export type FinishJobsInput = {
   workerId: string;
 };
 
+/** Reasons why `finishJobs` refuses a report. */
+export type FinishJobsUserErrorCode =
+  /** The job was taken from the worker, so the report no longer counts. */
+  | 'FENCE_STALE'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such job, or you may not see it. */
+  | 'JOB_NOT_FOUND'
+  /** The job's state does not allow it. */
+  | 'JOB_STATE_CONFLICT'
+  /** A declared output is missing. */
+  | 'OUTPUT_MISSING'
+  /** The worker's lease has ended: it must register again and drop its jobs. */
+  | 'WORKER_LOST'
+  /** There is no such worker, or it ended. */
+  | 'WORKER_NOT_FOUND';
+
 /** How far the end of a payload is. */
 export type FinishPhase =
   /** All is done. */
@@ -185,6 +250,15 @@ export type HeartbeatInput = {
   /** The worker. */
   workerId: string;
 };
+
+/** Reasons why `heartbeat` refuses a heartbeat. */
+export type HeartbeatUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The worker's lease has ended: it must register again and drop its jobs. */
+  | 'WORKER_LOST'
+  /** There is no such worker, or it ended. */
+  | 'WORKER_NOT_FOUND';
 
 /** A job that a worker holds. */
 export type HeldJobInput = {
@@ -300,6 +374,15 @@ export type RegisterWorkerInput = {
   version: string;
 };
 
+/** Reasons why `registerWorker` refuses a worker. */
+export type RegisterWorkerUserErrorCode =
+  /** The key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such queue, or you may not see it. */
+  | 'QUEUE_NOT_FOUND';
+
 /** A job whose payload starts. */
 export type StartJobInput = {
   /** The fence of its assignment. */
@@ -317,6 +400,21 @@ export type StartJobsInput = {
   /** The worker. */
   workerId: string;
 };
+
+/** Reasons why `startJobs` refuses a report. */
+export type StartJobsUserErrorCode =
+  /** The job was taken from the worker, so the report no longer counts. */
+  | 'FENCE_STALE'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such job, or you may not see it. */
+  | 'JOB_NOT_FOUND'
+  /** The job's state does not allow it. */
+  | 'JOB_STATE_CONFLICT'
+  /** The worker's lease has ended: it must register again and drop its jobs. */
+  | 'WORKER_LOST'
+  /** There is no such worker, or it ended. */
+  | 'WORKER_NOT_FOUND';
 
 /** How far the start of a payload is. */
 export type StartPhase =
@@ -368,84 +466,61 @@ export type WorkerHardwareInput = {
   network?: boolean | null | undefined;
 };
 
-/** Reasons to refuse a worker's word. */
-export type WorkerUserErrorCode =
-  /** The job was taken from the worker: its word about it is void. */
-  | 'FENCE_STALE'
-  /** The key was used before with other content. */
-  | 'IDEMPOTENCY_KEY_REUSED'
-  /** A value is out of range or malformed. */
-  | 'INVALID_VALUE'
-  /** There is no such job. */
-  | 'JOB_NOT_FOUND'
-  /** The job's state does not allow it. */
-  | 'JOB_STATE_CONFLICT'
-  /** The log is over its limit. */
-  | 'LOG_TOO_LARGE'
-  /** A declared output is missing. */
-  | 'OUTPUT_MISSING'
-  /** There is no such queue. */
-  | 'QUEUE_NOT_FOUND'
-  /** The worker's lease had ended: it must register anew and drop its jobs. */
-  | 'WORKER_LOST'
-  /** There is no such worker, or it ended. */
-  | 'WORKER_NOT_FOUND';
-
 export type PilotRegisterWorkerMutationVariables = Exact<{
   input: RegisterWorkerInput;
 }>;
 
 
-export type PilotRegisterWorkerMutation = { registerWorker: { heartbeatSeconds: number | null, leaseSeconds: number | null, worker: { id: string } | null, userErrors: Array<{ code: WorkerUserErrorCode, message: string, path: Array<string> }> } };
+export type PilotRegisterWorkerMutation = { registerWorker: { heartbeatSeconds: number | null, leaseSeconds: number | null, worker: { id: string } | null, userErrors: Array<{ code: RegisterWorkerUserErrorCode, message: string, path: Array<string> }> } };
 
 export type PilotHeartbeatMutationVariables = Exact<{
   input: HeartbeatInput;
 }>;
 
 
-export type PilotHeartbeatMutation = { heartbeat: { leaseExpiresAt: string | null, commands: Array<{ kind: WorkerCommandKind, jobId: string | null, fence: number | null, reason: string | null }>, userErrors: Array<{ code: WorkerUserErrorCode, message: string, path: Array<string> }> } };
+export type PilotHeartbeatMutation = { heartbeat: { leaseExpiresAt: string | null, commands: Array<{ kind: WorkerCommandKind, jobId: string | null, fence: number | null, reason: string | null }>, userErrors: Array<{ code: HeartbeatUserErrorCode, message: string, path: Array<string> }> } };
 
 export type PilotAcquireJobsMutationVariables = Exact<{
   input: AcquireJobsInput;
 }>;
 
 
-export type PilotAcquireJobsMutation = { acquireJobs: { assignments: Array<{ fence: number, attempt: number, attemptId: string, deviceIds: Array<string>, job: { id: string, name: string, requirements: { cores: number, memoryMiB: number, diskMiB: number, walltimeSeconds: number, containerRuntime: string | null, gpu: { share: number | null } | null }, payload: { command: string, arguments: Array<string>, image: string | null, outputs: Array<string>, environment: Array<{ name: string, value: string }> | null, inputs: Array<{ name: string, location: string }> }, dependsOn: Array<{ id: string, outputs: Array<{ name: string, location: string, sizeBytes: number, sha256: string }> }> } }>, userErrors: Array<{ code: WorkerUserErrorCode, message: string, path: Array<string> }> } };
+export type PilotAcquireJobsMutation = { acquireJobs: { assignments: Array<{ fence: number, attempt: number, attemptId: string, deviceIds: Array<string>, job: { id: string, name: string, requirements: { cores: number, memoryMiB: number, diskMiB: number, walltimeSeconds: number, containerRuntime: string | null, gpu: { share: number | null } | null }, payload: { command: string, arguments: Array<string>, image: string | null, outputs: Array<string>, environment: Array<{ name: string, value: string }> | null, inputs: Array<{ name: string, location: string }> }, dependsOn: Array<{ id: string, outputs: Array<{ name: string, location: string, sizeBytes: number, sha256: string }> }> } }>, userErrors: Array<{ code: AcquireJobsUserErrorCode, message: string, path: Array<string> }> } };
 
 export type PilotStartJobsMutationVariables = Exact<{
   input: StartJobsInput;
 }>;
 
 
-export type PilotStartJobsMutation = { startJobs: { acceptedIds: Array<string>, userErrors: Array<{ code: WorkerUserErrorCode, message: string, path: Array<string> }> } };
+export type PilotStartJobsMutation = { startJobs: { acceptedIds: Array<string>, userErrors: Array<{ code: StartJobsUserErrorCode, message: string, path: Array<string> }> } };
 
 export type PilotFinishJobsMutationVariables = Exact<{
   input: FinishJobsInput;
 }>;
 
 
-export type PilotFinishJobsMutation = { finishJobs: { acceptedIds: Array<string>, userErrors: Array<{ code: WorkerUserErrorCode, message: string, path: Array<string> }> } };
+export type PilotFinishJobsMutation = { finishJobs: { acceptedIds: Array<string>, userErrors: Array<{ code: FinishJobsUserErrorCode, message: string, path: Array<string> }> } };
 
 export type PilotFailJobsMutationVariables = Exact<{
   input: FailJobsInput;
 }>;
 
 
-export type PilotFailJobsMutation = { failJobs: { acceptedIds: Array<string>, userErrors: Array<{ code: WorkerUserErrorCode, message: string, path: Array<string> }> } };
+export type PilotFailJobsMutation = { failJobs: { acceptedIds: Array<string>, userErrors: Array<{ code: FailJobsUserErrorCode, message: string, path: Array<string> }> } };
 
 export type PilotAppendJobLogMutationVariables = Exact<{
   input: AppendJobLogInput;
 }>;
 
 
-export type PilotAppendJobLogMutation = { appendJobLog: { nextSequence: number | null, userErrors: Array<{ code: WorkerUserErrorCode, message: string, path: Array<string> }> } };
+export type PilotAppendJobLogMutation = { appendJobLog: { nextSequence: number | null, userErrors: Array<{ code: AppendJobLogUserErrorCode, message: string, path: Array<string> }> } };
 
 export type PilotDrainWorkerMutationVariables = Exact<{
   input: DrainWorkerInput;
 }>;
 
 
-export type PilotDrainWorkerMutation = { drainWorker: { worker: { id: string } | null, userErrors: Array<{ code: WorkerUserErrorCode, message: string, path: Array<string> }> } };
+export type PilotDrainWorkerMutation = { drainWorker: { worker: { id: string } | null, userErrors: Array<{ code: DrainWorkerUserErrorCode, message: string, path: Array<string> }> } };
 
 export type PilotWorkerCommandsSubscriptionVariables = Exact<{
   workerId: string;

@@ -47,6 +47,17 @@ export type CreateQueueInput = {
   state?: QueueState | null | undefined;
 };
 
+/** Reasons why `createQueue` refuses a queue. */
+export type CreateQueueUserErrorCode =
+  /** There is no such experiment. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** The key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is a queue of that name. */
+  | 'QUEUE_NAME_TAKEN';
+
 /** One environment variable. */
 export type EnvironmentVariableInput = {
   /** The name: letters, digits and `_`; not starting with `RHIZOME_`, which is the worker's. */
@@ -54,13 +65,6 @@ export type EnvironmentVariableInput = {
   /** The value, up to 32768 characters. */
   value: string;
 };
-
-/** Reasons to refuse an experiment. */
-export type ExperimentUserErrorCode =
-  /** There is an experiment of that name with another title or description. */
-  | 'EXPERIMENT_NAME_TAKEN'
-  /** A value is out of range or malformed. */
-  | 'INVALID_VALUE';
 
 /** What to explain before it is submitted. */
 export type ExplainRequirementsInput = {
@@ -301,21 +305,6 @@ export type QueueState =
   /** Takes only jobs that are bound to it by name. */
   | 'TEST';
 
-/** Reasons to refuse a change of a queue. */
-export type QueueUserErrorCode =
-  /** There is no such experiment. */
-  | 'EXPERIMENT_NOT_FOUND'
-  /** The key was used before with other content. */
-  | 'IDEMPOTENCY_KEY_REUSED'
-  /** A value is out of range or malformed. */
-  | 'INVALID_VALUE'
-  /** There is a queue of that name. */
-  | 'QUEUE_NAME_TAKEN'
-  /** There is no such queue. */
-  | 'QUEUE_NOT_FOUND'
-  /** The queue was changed in between. */
-  | 'REVISION_CONFLICT';
-
 /** An experiment to register. */
 export type RegisterExperimentInput = {
   /** One sentence about it, up to 500 characters. */
@@ -325,6 +314,13 @@ export type RegisterExperimentInput = {
   /** The name that people read, 1 to 100 characters. */
   title: string;
 };
+
+/** Reasons why `registerExperiment` refuses an experiment. */
+export type RegisterExperimentUserErrorCode =
+  /** There is an experiment of that name with another title or description. */
+  | 'EXPERIMENT_NAME_TAKEN'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE';
 
 /** When and how often a failed attempt is tried again. */
 export type RetryPolicyInput = {
@@ -355,6 +351,15 @@ export type SetSharesInput = {
   shares: Array<ShareInput>;
 };
 
+/** Reasons why `setShares` refuses shares. */
+export type SetSharesUserErrorCode =
+  /** There is no such experiment. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** A leaf that is left out still has live jobs. */
+  | 'SHARE_IN_USE';
+
 /** A leaf of the share tree. */
 export type ShareInput = {
   /** Cores it may borrow beyond. */
@@ -372,15 +377,6 @@ export type ShareInput = {
   /** Its part of what is borrowed, above 0, up to 1000. */
   weight?: number | null | undefined;
 };
-
-/** Reasons to refuse shares. */
-export type SharesUserErrorCode =
-  /** There is no such experiment. */
-  | 'EXPERIMENT_NOT_FOUND'
-  /** A value is out of range or malformed. */
-  | 'INVALID_VALUE'
-  /** A leaf that is left out still has live jobs. */
-  | 'SHARE_IN_USE';
 
 /** A production task to submit. */
 export type SubmitAtlasTaskInput = {
@@ -592,21 +588,21 @@ export type SeedQueueMutationVariables = Exact<{
 }>;
 
 
-export type SeedQueueMutation = { createQueue: { queue: { id: string } | null, userErrors: Array<{ message: string, code: QueueUserErrorCode }> } };
+export type SeedQueueMutation = { createQueue: { queue: { id: string } | null, userErrors: Array<{ message: string, code: CreateQueueUserErrorCode }> } };
 
 export type SeedExperimentMutationVariables = Exact<{
   input: RegisterExperimentInput;
 }>;
 
 
-export type SeedExperimentMutation = { registerExperiment: { experiment: { name: string } | null, userErrors: Array<{ message: string, code: ExperimentUserErrorCode }> } };
+export type SeedExperimentMutation = { registerExperiment: { experiment: { name: string } | null, userErrors: Array<{ message: string, code: RegisterExperimentUserErrorCode }> } };
 
 export type SeedSharesMutationVariables = Exact<{
   input: SetSharesInput;
 }>;
 
 
-export type SeedSharesMutation = { setShares: { shares: Array<{ path: string }>, userErrors: Array<{ message: string, code: SharesUserErrorCode }> } };
+export type SeedSharesMutation = { setShares: { shares: Array<{ path: string }>, userErrors: Array<{ message: string, code: SetSharesUserErrorCode }> } };
 
 
 export const DevPublishSchemaDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"DevPublishSchema"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"PublishSchemaInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"publishSchema"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"version"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"number"}}]}},{"kind":"Field","name":{"kind":"Name","value":"check"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"changes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"severity"}},{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}}]}}]} as unknown as DocumentNode<DevPublishSchemaMutation, DevPublishSchemaMutationVariables>;

@@ -208,25 +208,6 @@ export type RetryPolicyInput = {
   retryOn?: Array<JobErrorFamily> | null | undefined;
 };
 
-/** Reasons to refuse a job at submit. */
-export type SubmitJobsUserErrorCode =
-  /** More than 10,000 jobs in one call. */
-  | 'BATCH_TOO_LARGE'
-  /** A parent does not exist, is of another experiment, or stands later in the call. */
-  | 'DEPENDENCY_INVALID'
-  /** There is no such experiment. */
-  | 'EXPERIMENT_NOT_FOUND'
-  /** The key was used before with other content. */
-  | 'IDEMPOTENCY_KEY_REUSED'
-  /** A value is out of range or malformed. */
-  | 'INVALID_VALUE'
-  /** There is no such queue, or it does not admit the experiment. */
-  | 'QUEUE_NOT_FOUND'
-  /** The selector does not parse, does not give a boolean, or costs too much. */
-  | 'SELECTOR_INVALID'
-  /** There is no such share. */
-  | 'SHARE_NOT_FOUND';
-
 /** A task to submit. */
 export type SubmitTaskInput = {
   /** The number of equal jobs, 1 to 1,000,000; give this or `parameterSets`. */
@@ -247,6 +228,25 @@ export type SubmitTaskInput = {
   variants?: Array<TaskVariantInput> | null | undefined;
 };
 
+/** Reasons why `submitTask` refuses a task. */
+export type SubmitTaskUserErrorCode =
+  /** The task has more than 10,000 jobs. */
+  | 'BATCH_TOO_LARGE'
+  /** A parent does not exist, is of another experiment, or comes later in the call. */
+  | 'DEPENDENCY_INVALID'
+  /** There is no such experiment. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** The key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such queue, or you may not see it. */
+  | 'QUEUE_NOT_FOUND'
+  /** The selector does not parse, does not give a boolean, or costs too much. */
+  | 'SELECTOR_INVALID'
+  /** There is no such share. */
+  | 'SHARE_NOT_FOUND';
+
 /** Another shape of job in the same task. What is given stands in the place of the template's, as a whole. */
 export type TaskVariantInput = {
   /** The name of its jobs. */
@@ -262,7 +262,7 @@ export type ExperimentSubmitTaskMutationVariables = Exact<{
 }>;
 
 
-export type ExperimentSubmitTaskMutation = { submitTask: { task: { id: string } | null, userErrors: Array<{ message: string, path: Array<string>, code: SubmitJobsUserErrorCode }> } };
+export type ExperimentSubmitTaskMutation = { submitTask: { task: { id: string } | null, userErrors: Array<{ message: string, path: Array<string>, code: SubmitTaskUserErrorCode }> } };
 
 export type ExperimentTaskOfLabelQueryVariables = Exact<{
   experiment: string;

@@ -53,8 +53,28 @@ export type AcquireJobsPayload = {
   /** The jobs; empty when there is nothing that fits. */
   readonly assignments: ReadonlyArray<JobAssignment>;
   /** Why it was refused. */
-  readonly userErrors: ReadonlyArray<WorkerUserError>;
+  readonly userErrors: ReadonlyArray<AcquireJobsUserError>;
 };
+
+/** Error of `acquireJobs`. */
+export type AcquireJobsUserError = UserError & {
+  readonly __typename?: 'AcquireJobsUserError';
+  /** Reason, for programs. */
+  readonly code: AcquireJobsUserErrorCode;
+  /** One sentence that names the field, the value and what would be right. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons why `acquireJobs` refuses a request. */
+export type AcquireJobsUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The worker's lease has ended: it must register again and drop its jobs. */
+  | 'WORKER_LOST'
+  /** There is no such worker, or it ended. */
+  | 'WORKER_NOT_FOUND';
 
 /** Captured output of a job. */
 export type AppendJobLogInput = {
@@ -74,8 +94,34 @@ export type AppendJobLogPayload = {
   /** The next sequence number expected; null where it was refused. */
   readonly nextSequence?: Maybe<Scalars['Int']['output']>;
   /** Why it was refused. */
-  readonly userErrors: ReadonlyArray<WorkerUserError>;
+  readonly userErrors: ReadonlyArray<AppendJobLogUserError>;
 };
+
+/** Error of `appendJobLog`. */
+export type AppendJobLogUserError = UserError & {
+  readonly __typename?: 'AppendJobLogUserError';
+  /** Reason, for programs. */
+  readonly code: AppendJobLogUserErrorCode;
+  /** One sentence that names the field, the value and what would be right. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons why `appendJobLog` refuses output. */
+export type AppendJobLogUserErrorCode =
+  /** The job was taken from the worker, so the report no longer counts. */
+  | 'FENCE_STALE'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such job, or you may not see it. */
+  | 'JOB_NOT_FOUND'
+  /** The log is over its limit. */
+  | 'LOG_TOO_LARGE'
+  /** The worker's lease has ended: it must register again and drop its jobs. */
+  | 'WORKER_LOST'
+  /** There is no such worker, or it ended. */
+  | 'WORKER_NOT_FOUND';
 
 /** A durable background operation on many jobs. */
 export type BulkOperation = Node & {
@@ -137,13 +183,9 @@ export type BulkRefusal = {
 
 /** Reasons for which a job is left alone. */
 export type BulkRefusalCode =
-  /** The caller may read the job, but not change it. */
+  /** You may read the job, but not change it. */
   | 'FORBIDDEN'
-  /** The key was used before with other content. */
-  | 'IDEMPOTENCY_KEY_REUSED'
-  /** A value is out of range or malformed. */
-  | 'INVALID_VALUE'
-  /** There is no such job, or the caller may not see it. */
+  /** There is no such job, or you may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
@@ -172,17 +214,6 @@ export type BulkResult = {
   readonly refusedCount: Scalars['Int']['output'];
 };
 
-/** Why a bulk mutation, or one of its jobs, was refused; of the jobs the first 100. */
-export type BulkUserError = UserError & {
-  readonly __typename?: 'BulkUserError';
-  /** A stable word. */
-  readonly code: BulkRefusalCode;
-  /** One sentence that names the field, the value and what would be right. */
-  readonly message: Scalars['String']['output'];
-  /** The place in the input, or `["selection", "ids", "N"]`. */
-  readonly path: ReadonlyArray<Scalars['String']['output']>;
-};
-
 /** Which jobs to cancel, and why. */
 export type CancelJobsInput = {
   /** Repeating the call with the same key does nothing more, until 30 days after the change was done. */
@@ -199,8 +230,32 @@ export type CancelJobsPayload = {
   /** What was done; null where the whole call was refused. */
   readonly result?: Maybe<BulkResult>;
   /** What was refused. */
-  readonly userErrors: ReadonlyArray<BulkUserError>;
+  readonly userErrors: ReadonlyArray<CancelJobsUserError>;
 };
+
+/** Error of `cancelJobs`. */
+export type CancelJobsUserError = UserError & {
+  readonly __typename?: 'CancelJobsUserError';
+  /** Reason, for programs. */
+  readonly code: CancelJobsUserErrorCode;
+  /** One sentence that names the field, the value and what would be right. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons why `cancelJobs` refuses the call or one of its jobs. */
+export type CancelJobsUserErrorCode =
+  /** You may read the job, but not change it. */
+  | 'FORBIDDEN'
+  /** The key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such job, or you may not see it. */
+  | 'JOB_NOT_FOUND'
+  /** The job's state does not allow it. */
+  | 'JOB_STATE_CONFLICT';
 
 /** A queue to create. */
 export type CreateQueueInput = {
@@ -228,8 +283,30 @@ export type CreateQueuePayload = {
   /** The queue; null where it was refused. */
   readonly queue?: Maybe<Queue>;
   /** Why it was refused. */
-  readonly userErrors: ReadonlyArray<QueueUserError>;
+  readonly userErrors: ReadonlyArray<CreateQueueUserError>;
 };
+
+/** Error of `createQueue`. */
+export type CreateQueueUserError = UserError & {
+  readonly __typename?: 'CreateQueueUserError';
+  /** Reason, for programs. */
+  readonly code: CreateQueueUserErrorCode;
+  /** One sentence that names the field, the value and what would be right. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons why `createQueue` refuses a queue. */
+export type CreateQueueUserErrorCode =
+  /** There is no such experiment. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** The key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is a queue of that name. */
+  | 'QUEUE_NAME_TAKEN';
 
 /** A CUDA toolkit and the drivers that it works with, on Linux. */
 export type CudaRelease = {
@@ -405,10 +482,30 @@ export type DrainWorkerInput = {
 export type DrainWorkerPayload = {
   readonly __typename?: 'DrainWorkerPayload';
   /** Why it was refused. */
-  readonly userErrors: ReadonlyArray<WorkerUserError>;
+  readonly userErrors: ReadonlyArray<DrainWorkerUserError>;
   /** The worker; null where it was refused. */
   readonly worker?: Maybe<Worker>;
 };
+
+/** Error of `drainWorker`. */
+export type DrainWorkerUserError = UserError & {
+  readonly __typename?: 'DrainWorkerUserError';
+  /** Reason, for programs. */
+  readonly code: DrainWorkerUserErrorCode;
+  /** One sentence that names the field, the value and what would be right. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons why `drainWorker` refuses to drain a worker. */
+export type DrainWorkerUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The worker's lease has ended: it must register again and drop its jobs. */
+  | 'WORKER_LOST'
+  /** There is no such worker, or it ended. */
+  | 'WORKER_NOT_FOUND';
 
 /** One environment variable. */
 export type EnvironmentVariable = {
@@ -466,24 +563,6 @@ export type ExperimentEdge = {
   readonly node: Experiment;
 };
 
-/** Why an experiment was refused. */
-export type ExperimentUserError = UserError & {
-  readonly __typename?: 'ExperimentUserError';
-  /** A stable word. */
-  readonly code: ExperimentUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
-  readonly message: Scalars['String']['output'];
-  /** The place in the input. */
-  readonly path: ReadonlyArray<Scalars['String']['output']>;
-};
-
-/** Reasons to refuse an experiment. */
-export type ExperimentUserErrorCode =
-  /** There is an experiment of that name with another title or description. */
-  | 'EXPERIMENT_NAME_TAKEN'
-  /** A value is out of range or malformed. */
-  | 'INVALID_VALUE';
-
 /** What to explain before it is submitted. */
 export type ExplainRequirementsInput = {
   /** The experiment that would own the job. */
@@ -528,8 +607,34 @@ export type FailJobsPayload = {
   /** Jobs that will be tried again. */
   readonly retriedIds: ReadonlyArray<Scalars['ID']['output']>;
   /** Why reports were refused. */
-  readonly userErrors: ReadonlyArray<WorkerUserError>;
+  readonly userErrors: ReadonlyArray<FailJobsUserError>;
 };
+
+/** Error of `failJobs`. */
+export type FailJobsUserError = UserError & {
+  readonly __typename?: 'FailJobsUserError';
+  /** Reason, for programs. */
+  readonly code: FailJobsUserErrorCode;
+  /** One sentence that names the field, the value and what would be right. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons why `failJobs` refuses a report. */
+export type FailJobsUserErrorCode =
+  /** The job was taken from the worker, so the report no longer counts. */
+  | 'FENCE_STALE'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such job, or you may not see it. */
+  | 'JOB_NOT_FOUND'
+  /** The job's state does not allow it. */
+  | 'JOB_STATE_CONFLICT'
+  /** The worker's lease has ended: it must register again and drop its jobs. */
+  | 'WORKER_LOST'
+  /** There is no such worker, or it ended. */
+  | 'WORKER_NOT_FOUND';
 
 /** A file that can be fetched. */
 export type FileReference = {
@@ -578,8 +683,36 @@ export type FinishJobsPayload = {
   /** Jobs for which the report holds. */
   readonly acceptedIds: ReadonlyArray<Scalars['ID']['output']>;
   /** Why reports were refused. */
-  readonly userErrors: ReadonlyArray<WorkerUserError>;
+  readonly userErrors: ReadonlyArray<FinishJobsUserError>;
 };
+
+/** Error of `finishJobs`. */
+export type FinishJobsUserError = UserError & {
+  readonly __typename?: 'FinishJobsUserError';
+  /** Reason, for programs. */
+  readonly code: FinishJobsUserErrorCode;
+  /** One sentence that names the field, the value and what would be right. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons why `finishJobs` refuses a report. */
+export type FinishJobsUserErrorCode =
+  /** The job was taken from the worker, so the report no longer counts. */
+  | 'FENCE_STALE'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such job, or you may not see it. */
+  | 'JOB_NOT_FOUND'
+  /** The job's state does not allow it. */
+  | 'JOB_STATE_CONFLICT'
+  /** A declared output is missing. */
+  | 'OUTPUT_MISSING'
+  /** The worker's lease has ended: it must register again and drop its jobs. */
+  | 'WORKER_LOST'
+  /** There is no such worker, or it ended. */
+  | 'WORKER_NOT_FOUND';
 
 /** How far the end of a payload is. */
 export type FinishPhase =
@@ -923,8 +1056,28 @@ export type HeartbeatPayload = {
   /** When the lease now ends; null where the worker is not known. */
   readonly leaseExpiresAt?: Maybe<Scalars['DateTime']['output']>;
   /** Why it was refused: a LOST worker registers anew and drops its jobs. */
-  readonly userErrors: ReadonlyArray<WorkerUserError>;
+  readonly userErrors: ReadonlyArray<HeartbeatUserError>;
 };
+
+/** Error of `heartbeat`. */
+export type HeartbeatUserError = UserError & {
+  readonly __typename?: 'HeartbeatUserError';
+  /** Reason, for programs. */
+  readonly code: HeartbeatUserErrorCode;
+  /** One sentence that names the field, the value and what would be right. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons why `heartbeat` refuses a heartbeat. */
+export type HeartbeatUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The worker's lease has ended: it must register again and drop its jobs. */
+  | 'WORKER_LOST'
+  /** There is no such worker, or it ended. */
+  | 'WORKER_NOT_FOUND';
 
 /** A job that a worker holds. */
 export type HeldJobInput = {
@@ -950,8 +1103,32 @@ export type HoldJobsPayload = {
   /** What was done; null where the whole call was refused. */
   readonly result?: Maybe<BulkResult>;
   /** What was refused. */
-  readonly userErrors: ReadonlyArray<BulkUserError>;
+  readonly userErrors: ReadonlyArray<HoldJobsUserError>;
 };
+
+/** Error of `holdJobs`. */
+export type HoldJobsUserError = UserError & {
+  readonly __typename?: 'HoldJobsUserError';
+  /** Reason, for programs. */
+  readonly code: HoldJobsUserErrorCode;
+  /** One sentence that names the field, the value and what would be right. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons why `holdJobs` refuses the call or one of its jobs. */
+export type HoldJobsUserErrorCode =
+  /** You may read the job, but not change it. */
+  | 'FORBIDDEN'
+  /** The key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such job, or you may not see it. */
+  | 'JOB_NOT_FOUND'
+  /** The job's state does not allow it. */
+  | 'JOB_STATE_CONFLICT';
 
 /**
  * One payload to run. It belongs to one experiment, waits for its parents, is sent to a worker of a queue, and may be tried several
@@ -2243,32 +2420,6 @@ export type QueueState =
   /** Takes only jobs that are bound to it by name. */
   | 'TEST';
 
-/** Why a change of a queue was refused. */
-export type QueueUserError = UserError & {
-  readonly __typename?: 'QueueUserError';
-  /** A stable word. */
-  readonly code: QueueUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
-  readonly message: Scalars['String']['output'];
-  /** The place in the input. */
-  readonly path: ReadonlyArray<Scalars['String']['output']>;
-};
-
-/** Reasons to refuse a change of a queue. */
-export type QueueUserErrorCode =
-  /** There is no such experiment. */
-  | 'EXPERIMENT_NOT_FOUND'
-  /** The key was used before with other content. */
-  | 'IDEMPOTENCY_KEY_REUSED'
-  /** A value is out of range or malformed. */
-  | 'INVALID_VALUE'
-  /** There is a queue of that name. */
-  | 'QUEUE_NAME_TAKEN'
-  /** There is no such queue. */
-  | 'QUEUE_NOT_FOUND'
-  /** The queue was changed in between. */
-  | 'REVISION_CONFLICT';
-
 /** An experiment to register. */
 export type RegisterExperimentInput = {
   /** One sentence about it, up to 500 characters. */
@@ -2285,8 +2436,26 @@ export type RegisterExperimentPayload = {
   /** The experiment; null where it was refused. Registering the same again gives the same. */
   readonly experiment?: Maybe<Experiment>;
   /** Why it was refused. */
-  readonly userErrors: ReadonlyArray<ExperimentUserError>;
+  readonly userErrors: ReadonlyArray<RegisterExperimentUserError>;
 };
+
+/** Error of `registerExperiment`. */
+export type RegisterExperimentUserError = UserError & {
+  readonly __typename?: 'RegisterExperimentUserError';
+  /** Reason, for programs. */
+  readonly code: RegisterExperimentUserErrorCode;
+  /** One sentence that names the field, the value and what would be right. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons why `registerExperiment` refuses an experiment. */
+export type RegisterExperimentUserErrorCode =
+  /** There is an experiment of that name with another title or description. */
+  | 'EXPERIMENT_NAME_TAKEN'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE';
 
 /** A worker that comes up. */
 export type RegisterWorkerInput = {
@@ -2318,10 +2487,30 @@ export type RegisterWorkerPayload = {
   /** After this silence, in seconds, its jobs go back; null where it was refused. */
   readonly leaseSeconds?: Maybe<Scalars['Int']['output']>;
   /** Why it was refused. */
-  readonly userErrors: ReadonlyArray<WorkerUserError>;
+  readonly userErrors: ReadonlyArray<RegisterWorkerUserError>;
   /** The worker; null where it was refused. */
   readonly worker?: Maybe<Worker>;
 };
+
+/** Error of `registerWorker`. */
+export type RegisterWorkerUserError = UserError & {
+  readonly __typename?: 'RegisterWorkerUserError';
+  /** Reason, for programs. */
+  readonly code: RegisterWorkerUserErrorCode;
+  /** One sentence that names the field, the value and what would be right. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons why `registerWorker` refuses a worker. */
+export type RegisterWorkerUserErrorCode =
+  /** The key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such queue, or you may not see it. */
+  | 'QUEUE_NOT_FOUND';
 
 /** Which jobs to release. */
 export type ReleaseJobsInput = {
@@ -2337,8 +2526,32 @@ export type ReleaseJobsPayload = {
   /** What was done; null where the whole call was refused. */
   readonly result?: Maybe<BulkResult>;
   /** What was refused. */
-  readonly userErrors: ReadonlyArray<BulkUserError>;
+  readonly userErrors: ReadonlyArray<ReleaseJobsUserError>;
 };
+
+/** Error of `releaseJobs`. */
+export type ReleaseJobsUserError = UserError & {
+  readonly __typename?: 'ReleaseJobsUserError';
+  /** Reason, for programs. */
+  readonly code: ReleaseJobsUserErrorCode;
+  /** One sentence that names the field, the value and what would be right. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons why `releaseJobs` refuses the call or one of its jobs. */
+export type ReleaseJobsUserErrorCode =
+  /** You may read the job, but not change it. */
+  | 'FORBIDDEN'
+  /** The key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such job, or you may not see it. */
+  | 'JOB_NOT_FOUND'
+  /** The job's state does not allow it. */
+  | 'JOB_STATE_CONFLICT';
 
 /** What would become of a job with these requirements. */
 export type RequirementsExplanation = {
@@ -2370,8 +2583,32 @@ export type RetryJobsPayload = {
   /** What was done; null where the whole call was refused. */
   readonly result?: Maybe<BulkResult>;
   /** What was refused. */
-  readonly userErrors: ReadonlyArray<BulkUserError>;
+  readonly userErrors: ReadonlyArray<RetryJobsUserError>;
 };
+
+/** Error of `retryJobs`. */
+export type RetryJobsUserError = UserError & {
+  readonly __typename?: 'RetryJobsUserError';
+  /** Reason, for programs. */
+  readonly code: RetryJobsUserErrorCode;
+  /** One sentence that names the field, the value and what would be right. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons why `retryJobs` refuses the call or one of its jobs. */
+export type RetryJobsUserErrorCode =
+  /** You may read the job, but not change it. */
+  | 'FORBIDDEN'
+  /** The key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such job, or you may not see it. */
+  | 'JOB_NOT_FOUND'
+  /** The job's state does not allow it. */
+  | 'JOB_STATE_CONFLICT';
 
 /** When and how often a failed attempt is tried again. */
 export type RetryPolicy = {
@@ -2414,8 +2651,32 @@ export type SetJobPriorityPayload = {
   /** What was done; null where the whole call was refused. */
   readonly result?: Maybe<BulkResult>;
   /** What was refused. */
-  readonly userErrors: ReadonlyArray<BulkUserError>;
+  readonly userErrors: ReadonlyArray<SetJobPriorityUserError>;
 };
+
+/** Error of `setJobPriority`. */
+export type SetJobPriorityUserError = UserError & {
+  readonly __typename?: 'SetJobPriorityUserError';
+  /** Reason, for programs. */
+  readonly code: SetJobPriorityUserErrorCode;
+  /** One sentence that names the field, the value and what would be right. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons why `setJobPriority` refuses the call or one of its jobs. */
+export type SetJobPriorityUserErrorCode =
+  /** You may read the job, but not change it. */
+  | 'FORBIDDEN'
+  /** The key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such job, or you may not see it. */
+  | 'JOB_NOT_FOUND'
+  /** The job's state does not allow it. */
+  | 'JOB_STATE_CONFLICT';
 
 /** The state a queue is put in. */
 export type SetQueueStateInput = {
@@ -2433,8 +2694,28 @@ export type SetQueueStatePayload = {
   /** The queue; null where the change was refused. */
   readonly queue?: Maybe<Queue>;
   /** Why it was refused. */
-  readonly userErrors: ReadonlyArray<QueueUserError>;
+  readonly userErrors: ReadonlyArray<SetQueueStateUserError>;
 };
+
+/** Error of `setQueueState`. */
+export type SetQueueStateUserError = UserError & {
+  readonly __typename?: 'SetQueueStateUserError';
+  /** Reason, for programs. */
+  readonly code: SetQueueStateUserErrorCode;
+  /** One sentence that names the field, the value and what would be right. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons why `setQueueState` refuses a state. */
+export type SetQueueStateUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such queue, or you may not see it. */
+  | 'QUEUE_NOT_FOUND'
+  /** The queue was changed in between. */
+  | 'REVISION_CONFLICT';
 
 /** The shares of an experiment, all of them. */
 export type SetSharesInput = {
@@ -2450,8 +2731,28 @@ export type SetSharesPayload = {
   /** The shares; empty where they were refused. */
   readonly shares: ReadonlyArray<Share>;
   /** Why they were refused. */
-  readonly userErrors: ReadonlyArray<SharesUserError>;
+  readonly userErrors: ReadonlyArray<SetSharesUserError>;
 };
+
+/** Error of `setShares`. */
+export type SetSharesUserError = UserError & {
+  readonly __typename?: 'SetSharesUserError';
+  /** Reason, for programs. */
+  readonly code: SetSharesUserErrorCode;
+  /** One sentence that names the field, the value and what would be right. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons why `setShares` refuses shares. */
+export type SetSharesUserErrorCode =
+  /** There is no such experiment. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** A leaf that is left out still has live jobs. */
+  | 'SHARE_IN_USE';
 
 /** A leaf of the fair-share tree. */
 export type Share = Node & {
@@ -2524,26 +2825,6 @@ export type ShareInput = {
   readonly weight?: InputMaybe<Scalars['Float']['input']>;
 };
 
-/** Why shares were refused. */
-export type SharesUserError = UserError & {
-  readonly __typename?: 'SharesUserError';
-  /** A stable word. */
-  readonly code: SharesUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
-  readonly message: Scalars['String']['output'];
-  /** The place in the input. */
-  readonly path: ReadonlyArray<Scalars['String']['output']>;
-};
-
-/** Reasons to refuse shares. */
-export type SharesUserErrorCode =
-  /** There is no such experiment. */
-  | 'EXPERIMENT_NOT_FOUND'
-  /** A value is out of range or malformed. */
-  | 'INVALID_VALUE'
-  /** A leaf that is left out still has live jobs. */
-  | 'SHARE_IN_USE';
-
 /** A place with computing resources, such as a laboratory. It exists while a queue belongs to it. */
 export type Site = Node & {
   readonly __typename?: 'Site';
@@ -2597,8 +2878,34 @@ export type StartJobsPayload = {
   /** Jobs for which the report holds. */
   readonly acceptedIds: ReadonlyArray<Scalars['ID']['output']>;
   /** Why reports were refused. */
-  readonly userErrors: ReadonlyArray<WorkerUserError>;
+  readonly userErrors: ReadonlyArray<StartJobsUserError>;
 };
+
+/** Error of `startJobs`. */
+export type StartJobsUserError = UserError & {
+  readonly __typename?: 'StartJobsUserError';
+  /** Reason, for programs. */
+  readonly code: StartJobsUserErrorCode;
+  /** One sentence that names the field, the value and what would be right. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons why `startJobs` refuses a report. */
+export type StartJobsUserErrorCode =
+  /** The job was taken from the worker, so the report no longer counts. */
+  | 'FENCE_STALE'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such job, or you may not see it. */
+  | 'JOB_NOT_FOUND'
+  /** The job's state does not allow it. */
+  | 'JOB_STATE_CONFLICT'
+  /** The worker's lease has ended: it must register again and drop its jobs. */
+  | 'WORKER_LOST'
+  /** There is no such worker, or it ended. */
+  | 'WORKER_NOT_FOUND';
 
 /** How far the start of a payload is. */
 export type StartPhase =
@@ -2698,16 +3005,35 @@ export type SubmitTaskPayload = {
   readonly userErrors: ReadonlyArray<SubmitTaskUserError>;
 };
 
-/** Why a task was refused. */
+/** Error of `submitTask`. */
 export type SubmitTaskUserError = UserError & {
   readonly __typename?: 'SubmitTaskUserError';
-  /** A stable word. */
-  readonly code: SubmitJobsUserErrorCode;
+  /** Reason, for programs. */
+  readonly code: SubmitTaskUserErrorCode;
   /** One sentence that names the field, the value and what would be right. */
   readonly message: Scalars['String']['output'];
-  /** The place in the input. */
+  /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
+
+/** Reasons why `submitTask` refuses a task. */
+export type SubmitTaskUserErrorCode =
+  /** The task has more than 10,000 jobs. */
+  | 'BATCH_TOO_LARGE'
+  /** A parent does not exist, is of another experiment, or comes later in the call. */
+  | 'DEPENDENCY_INVALID'
+  /** There is no such experiment. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** The key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such queue, or you may not see it. */
+  | 'QUEUE_NOT_FOUND'
+  /** The selector does not parse, does not give a boolean, or costs too much. */
+  | 'SELECTOR_INVALID'
+  /** There is no such share. */
+  | 'SHARE_NOT_FOUND';
 
 export type Subscription = {
   readonly __typename?: 'Subscription';
@@ -2936,8 +3262,30 @@ export type UpdateQueuePayload = {
   /** The queue; null where the change was refused. */
   readonly queue?: Maybe<Queue>;
   /** Why it was refused. */
-  readonly userErrors: ReadonlyArray<QueueUserError>;
+  readonly userErrors: ReadonlyArray<UpdateQueueUserError>;
 };
+
+/** Error of `updateQueue`. */
+export type UpdateQueueUserError = UserError & {
+  readonly __typename?: 'UpdateQueueUserError';
+  /** Reason, for programs. */
+  readonly code: UpdateQueueUserErrorCode;
+  /** One sentence that names the field, the value and what would be right. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons why `updateQueue` refuses a change. */
+export type UpdateQueueUserErrorCode =
+  /** There is no such experiment. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such queue, or you may not see it. */
+  | 'QUEUE_NOT_FOUND'
+  /** The queue was changed in between. */
+  | 'REVISION_CONFLICT';
 
 /** Something in a mutation's input that cannot be done as asked. The other parts of the input are not affected. */
 export type UserError = {
@@ -3202,40 +3550,6 @@ export type WorkerState =
   /** Takes work. */
   | 'READY';
 
-/** Why a worker's word was refused. */
-export type WorkerUserError = UserError & {
-  readonly __typename?: 'WorkerUserError';
-  /** A stable word. */
-  readonly code: WorkerUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
-  readonly message: Scalars['String']['output'];
-  /** The place in the input. */
-  readonly path: ReadonlyArray<Scalars['String']['output']>;
-};
-
-/** Reasons to refuse a worker's word. */
-export type WorkerUserErrorCode =
-  /** The job was taken from the worker: its word about it is void. */
-  | 'FENCE_STALE'
-  /** The key was used before with other content. */
-  | 'IDEMPOTENCY_KEY_REUSED'
-  /** A value is out of range or malformed. */
-  | 'INVALID_VALUE'
-  /** There is no such job. */
-  | 'JOB_NOT_FOUND'
-  /** The job's state does not allow it. */
-  | 'JOB_STATE_CONFLICT'
-  /** The log is over its limit. */
-  | 'LOG_TOO_LARGE'
-  /** A declared output is missing. */
-  | 'OUTPUT_MISSING'
-  /** There is no such queue. */
-  | 'QUEUE_NOT_FOUND'
-  /** The worker's lease had ended: it must register anew and drop its jobs. */
-  | 'WORKER_LOST'
-  /** There is no such worker, or it ended. */
-  | 'WORKER_NOT_FOUND';
-
 
 
 export type ResolverTypeWrapper<T> = Promise<T> | T;
@@ -3367,13 +3681,26 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
   ;
   PlacementExplained: never;
   UserError:
-    | ( Omit<BulkUserError, 'code'> & { code: _RefType['BulkRefusalCode'] } & { __typename: 'BulkUserError' } )
-    | ( Omit<ExperimentUserError, 'code'> & { code: _RefType['ExperimentUserErrorCode'] } & { __typename: 'ExperimentUserError' } )
-    | ( Omit<QueueUserError, 'code'> & { code: _RefType['QueueUserErrorCode'] } & { __typename: 'QueueUserError' } )
-    | ( Omit<SharesUserError, 'code'> & { code: _RefType['SharesUserErrorCode'] } & { __typename: 'SharesUserError' } )
+    | ( Omit<AcquireJobsUserError, 'code'> & { code: _RefType['AcquireJobsUserErrorCode'] } & { __typename: 'AcquireJobsUserError' } )
+    | ( Omit<AppendJobLogUserError, 'code'> & { code: _RefType['AppendJobLogUserErrorCode'] } & { __typename: 'AppendJobLogUserError' } )
+    | ( Omit<CancelJobsUserError, 'code'> & { code: _RefType['CancelJobsUserErrorCode'] } & { __typename: 'CancelJobsUserError' } )
+    | ( Omit<CreateQueueUserError, 'code'> & { code: _RefType['CreateQueueUserErrorCode'] } & { __typename: 'CreateQueueUserError' } )
+    | ( Omit<DrainWorkerUserError, 'code'> & { code: _RefType['DrainWorkerUserErrorCode'] } & { __typename: 'DrainWorkerUserError' } )
+    | ( Omit<FailJobsUserError, 'code'> & { code: _RefType['FailJobsUserErrorCode'] } & { __typename: 'FailJobsUserError' } )
+    | ( Omit<FinishJobsUserError, 'code'> & { code: _RefType['FinishJobsUserErrorCode'] } & { __typename: 'FinishJobsUserError' } )
+    | ( Omit<HeartbeatUserError, 'code'> & { code: _RefType['HeartbeatUserErrorCode'] } & { __typename: 'HeartbeatUserError' } )
+    | ( Omit<HoldJobsUserError, 'code'> & { code: _RefType['HoldJobsUserErrorCode'] } & { __typename: 'HoldJobsUserError' } )
+    | ( Omit<RegisterExperimentUserError, 'code'> & { code: _RefType['RegisterExperimentUserErrorCode'] } & { __typename: 'RegisterExperimentUserError' } )
+    | ( Omit<RegisterWorkerUserError, 'code'> & { code: _RefType['RegisterWorkerUserErrorCode'] } & { __typename: 'RegisterWorkerUserError' } )
+    | ( Omit<ReleaseJobsUserError, 'code'> & { code: _RefType['ReleaseJobsUserErrorCode'] } & { __typename: 'ReleaseJobsUserError' } )
+    | ( Omit<RetryJobsUserError, 'code'> & { code: _RefType['RetryJobsUserErrorCode'] } & { __typename: 'RetryJobsUserError' } )
+    | ( Omit<SetJobPriorityUserError, 'code'> & { code: _RefType['SetJobPriorityUserErrorCode'] } & { __typename: 'SetJobPriorityUserError' } )
+    | ( Omit<SetQueueStateUserError, 'code'> & { code: _RefType['SetQueueStateUserErrorCode'] } & { __typename: 'SetQueueStateUserError' } )
+    | ( Omit<SetSharesUserError, 'code'> & { code: _RefType['SetSharesUserErrorCode'] } & { __typename: 'SetSharesUserError' } )
+    | ( Omit<StartJobsUserError, 'code'> & { code: _RefType['StartJobsUserErrorCode'] } & { __typename: 'StartJobsUserError' } )
     | ( Omit<SubmitJobsUserError, 'code'> & { code: _RefType['SubmitJobsUserErrorCode'] } & { __typename: 'SubmitJobsUserError' } )
-    | ( Omit<SubmitTaskUserError, 'code'> & { code: _RefType['SubmitJobsUserErrorCode'] } & { __typename: 'SubmitTaskUserError' } )
-    | ( Omit<WorkerUserError, 'code'> & { code: _RefType['WorkerUserErrorCode'] } & { __typename: 'WorkerUserError' } )
+    | ( Omit<SubmitTaskUserError, 'code'> & { code: _RefType['SubmitTaskUserErrorCode'] } & { __typename: 'SubmitTaskUserError' } )
+    | ( Omit<UpdateQueueUserError, 'code'> & { code: _RefType['UpdateQueueUserErrorCode'] } & { __typename: 'UpdateQueueUserError' } )
   ;
 };
 
@@ -3382,21 +3709,28 @@ export type ResolversTypes = {
   AcquireJobsInput: AcquireJobsInput;
   Int: ResolverTypeWrapper<Scalars['Int']['output']>;
   ID: ResolverTypeWrapper<Scalars['ID']['output']>;
-  AcquireJobsPayload: ResolverTypeWrapper<Omit<AcquireJobsPayload, 'assignments' | 'userErrors'> & { assignments: ReadonlyArray<ResolversTypes['JobAssignment']>, userErrors: ReadonlyArray<ResolversTypes['WorkerUserError']> }>;
+  AcquireJobsPayload: ResolverTypeWrapper<Omit<AcquireJobsPayload, 'assignments' | 'userErrors'> & { assignments: ReadonlyArray<ResolversTypes['JobAssignment']>, userErrors: ReadonlyArray<ResolversTypes['AcquireJobsUserError']> }>;
+  AcquireJobsUserError: ResolverTypeWrapper<Omit<AcquireJobsUserError, 'code'> & { code: ResolversTypes['AcquireJobsUserErrorCode'] }>;
+  AcquireJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKER_NOT_FOUND' | 'WORKER_LOST'>;
   AppendJobLogInput: AppendJobLogInput;
-  AppendJobLogPayload: ResolverTypeWrapper<Omit<AppendJobLogPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['WorkerUserError']> }>;
+  AppendJobLogPayload: ResolverTypeWrapper<Omit<AppendJobLogPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['AppendJobLogUserError']> }>;
+  AppendJobLogUserError: ResolverTypeWrapper<Omit<AppendJobLogUserError, 'code'> & { code: ResolversTypes['AppendJobLogUserErrorCode'] }>;
+  AppendJobLogUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKER_NOT_FOUND' | 'WORKER_LOST' | 'JOB_NOT_FOUND' | 'FENCE_STALE' | 'LOG_TOO_LARGE'>;
   BulkOperation: ResolverTypeWrapper<BulkOperationMapper>;
   BulkOperationKind: ResolverTypeWrapper<'CANCEL' | 'RETRY' | 'HOLD' | 'RELEASE' | 'SET_PRIORITY'>;
   BulkOperationState: ResolverTypeWrapper<'RUNNING' | 'DONE'>;
   BulkRefusal: ResolverTypeWrapper<Omit<BulkRefusal, 'code'> & { code: ResolversTypes['BulkRefusalCode'] }>;
-  BulkRefusalCode: ResolverTypeWrapper<'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'INVALID_VALUE' | 'IDEMPOTENCY_KEY_REUSED'>;
+  BulkRefusalCode: ResolverTypeWrapper<'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN'>;
   BulkRefusalCount: ResolverTypeWrapper<Omit<BulkRefusalCount, 'code'> & { code: ResolversTypes['BulkRefusalCode'] }>;
   BulkResult: ResolverTypeWrapper<BulkResultMapper>;
-  BulkUserError: ResolverTypeWrapper<Omit<BulkUserError, 'code'> & { code: ResolversTypes['BulkRefusalCode'] }>;
   CancelJobsInput: CancelJobsInput;
-  CancelJobsPayload: ResolverTypeWrapper<Omit<CancelJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversTypes['BulkUserError']> }>;
+  CancelJobsPayload: ResolverTypeWrapper<Omit<CancelJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversTypes['CancelJobsUserError']> }>;
+  CancelJobsUserError: ResolverTypeWrapper<Omit<CancelJobsUserError, 'code'> & { code: ResolversTypes['CancelJobsUserErrorCode'] }>;
+  CancelJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'IDEMPOTENCY_KEY_REUSED'>;
   CreateQueueInput: CreateQueueInput;
-  CreateQueuePayload: ResolverTypeWrapper<Omit<CreateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversTypes['Queue']>, userErrors: ReadonlyArray<ResolversTypes['QueueUserError']> }>;
+  CreateQueuePayload: ResolverTypeWrapper<Omit<CreateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversTypes['Queue']>, userErrors: ReadonlyArray<ResolversTypes['CreateQueueUserError']> }>;
+  CreateQueueUserError: ResolverTypeWrapper<Omit<CreateQueueUserError, 'code'> & { code: ResolversTypes['CreateQueueUserErrorCode'] }>;
+  CreateQueueUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NAME_TAKEN' | 'EXPERIMENT_NOT_FOUND' | 'IDEMPOTENCY_KEY_REUSED'>;
   CudaRelease: ResolverTypeWrapper<Omit<CudaRelease, 'confidence'> & { confidence: ResolversTypes['GpuFactConfidence'] }>;
   DateTime: ResolverTypeWrapper<Scalars['DateTime']['output']>;
   Device: ResolverTypeWrapper<DeviceMapper>;
@@ -3408,23 +3742,27 @@ export type ResolversTypes = {
   DeviceInput: DeviceInput;
   DeviceUseInput: DeviceUseInput;
   DrainWorkerInput: DrainWorkerInput;
-  DrainWorkerPayload: ResolverTypeWrapper<Omit<DrainWorkerPayload, 'userErrors' | 'worker'> & { userErrors: ReadonlyArray<ResolversTypes['WorkerUserError']>, worker?: Maybe<ResolversTypes['Worker']> }>;
+  DrainWorkerPayload: ResolverTypeWrapper<Omit<DrainWorkerPayload, 'userErrors' | 'worker'> & { userErrors: ReadonlyArray<ResolversTypes['DrainWorkerUserError']>, worker?: Maybe<ResolversTypes['Worker']> }>;
+  DrainWorkerUserError: ResolverTypeWrapper<Omit<DrainWorkerUserError, 'code'> & { code: ResolversTypes['DrainWorkerUserErrorCode'] }>;
+  DrainWorkerUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKER_NOT_FOUND' | 'WORKER_LOST'>;
   EnvironmentVariable: ResolverTypeWrapper<EnvironmentVariable>;
   EnvironmentVariableInput: EnvironmentVariableInput;
   Experiment: ResolverTypeWrapper<ExperimentMapper>;
   ExperimentConnection: ResolverTypeWrapper<ExperimentConnectionMapper>;
   ExperimentEdge: ResolverTypeWrapper<Omit<ExperimentEdge, 'node'> & { node: ResolversTypes['Experiment'] }>;
-  ExperimentUserError: ResolverTypeWrapper<Omit<ExperimentUserError, 'code'> & { code: ResolversTypes['ExperimentUserErrorCode'] }>;
-  ExperimentUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NAME_TAKEN'>;
   ExplainRequirementsInput: ExplainRequirementsInput;
   FailJobInput: FailJobInput;
   FailJobsInput: FailJobsInput;
-  FailJobsPayload: ResolverTypeWrapper<Omit<FailJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['WorkerUserError']> }>;
+  FailJobsPayload: ResolverTypeWrapper<Omit<FailJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['FailJobsUserError']> }>;
+  FailJobsUserError: ResolverTypeWrapper<Omit<FailJobsUserError, 'code'> & { code: ResolversTypes['FailJobsUserErrorCode'] }>;
+  FailJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKER_NOT_FOUND' | 'WORKER_LOST' | 'JOB_NOT_FOUND' | 'FENCE_STALE' | 'JOB_STATE_CONFLICT'>;
   FileReference: ResolverTypeWrapper<FileReference>;
   FileReferenceInput: FileReferenceInput;
   FinishJobInput: FinishJobInput;
   FinishJobsInput: FinishJobsInput;
-  FinishJobsPayload: ResolverTypeWrapper<Omit<FinishJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['WorkerUserError']> }>;
+  FinishJobsPayload: ResolverTypeWrapper<Omit<FinishJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['FinishJobsUserError']> }>;
+  FinishJobsUserError: ResolverTypeWrapper<Omit<FinishJobsUserError, 'code'> & { code: ResolversTypes['FinishJobsUserErrorCode'] }>;
+  FinishJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKER_NOT_FOUND' | 'WORKER_LOST' | 'JOB_NOT_FOUND' | 'FENCE_STALE' | 'JOB_STATE_CONFLICT' | 'OUTPUT_MISSING'>;
   FinishPhase: ResolverTypeWrapper<'HOLDING' | 'TRANSFERRING' | 'FINISHED'>;
   GpuFactConfidence: ResolverTypeWrapper<'HIGH' | 'LOW'>;
   GpuHardware: ResolverTypeWrapper<GpuHardware>;
@@ -3440,10 +3778,14 @@ export type ResolversTypes = {
   HardwareMap: ResolverTypeWrapper<Omit<HardwareMap, 'sites'> & { sites: ReadonlyArray<ResolversTypes['SiteGpuHardware']> }>;
   HardwareMapFilter: HardwareMapFilter;
   HeartbeatInput: HeartbeatInput;
-  HeartbeatPayload: ResolverTypeWrapper<Omit<HeartbeatPayload, 'commands' | 'userErrors'> & { commands: ReadonlyArray<ResolversTypes['WorkerCommand']>, userErrors: ReadonlyArray<ResolversTypes['WorkerUserError']> }>;
+  HeartbeatPayload: ResolverTypeWrapper<Omit<HeartbeatPayload, 'commands' | 'userErrors'> & { commands: ReadonlyArray<ResolversTypes['WorkerCommand']>, userErrors: ReadonlyArray<ResolversTypes['HeartbeatUserError']> }>;
+  HeartbeatUserError: ResolverTypeWrapper<Omit<HeartbeatUserError, 'code'> & { code: ResolversTypes['HeartbeatUserErrorCode'] }>;
+  HeartbeatUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKER_NOT_FOUND' | 'WORKER_LOST'>;
   HeldJobInput: HeldJobInput;
   HoldJobsInput: HoldJobsInput;
-  HoldJobsPayload: ResolverTypeWrapper<Omit<HoldJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversTypes['BulkUserError']> }>;
+  HoldJobsPayload: ResolverTypeWrapper<Omit<HoldJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversTypes['HoldJobsUserError']> }>;
+  HoldJobsUserError: ResolverTypeWrapper<Omit<HoldJobsUserError, 'code'> & { code: ResolversTypes['HoldJobsUserErrorCode'] }>;
+  HoldJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'IDEMPOTENCY_KEY_REUSED'>;
   JSON: ResolverTypeWrapper<Scalars['JSON']['output']>;
   Job: ResolverTypeWrapper<JobMapper>;
   JobAssignment: ResolverTypeWrapper<JobAssignmentMapper>;
@@ -3508,37 +3850,49 @@ export type ResolversTypes = {
   QueueLimits: ResolverTypeWrapper<QueueLimits>;
   QueueLimitsInput: QueueLimitsInput;
   QueueState: ResolverTypeWrapper<'ONLINE' | 'TEST' | 'BROKEROFF' | 'PAUSED' | 'OFFLINE'>;
-  QueueUserError: ResolverTypeWrapper<Omit<QueueUserError, 'code'> & { code: ResolversTypes['QueueUserErrorCode'] }>;
-  QueueUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NOT_FOUND' | 'QUEUE_NAME_TAKEN' | 'EXPERIMENT_NOT_FOUND' | 'REVISION_CONFLICT' | 'IDEMPOTENCY_KEY_REUSED'>;
   RegisterExperimentInput: RegisterExperimentInput;
-  RegisterExperimentPayload: ResolverTypeWrapper<Omit<RegisterExperimentPayload, 'experiment' | 'userErrors'> & { experiment?: Maybe<ResolversTypes['Experiment']>, userErrors: ReadonlyArray<ResolversTypes['ExperimentUserError']> }>;
+  RegisterExperimentPayload: ResolverTypeWrapper<Omit<RegisterExperimentPayload, 'experiment' | 'userErrors'> & { experiment?: Maybe<ResolversTypes['Experiment']>, userErrors: ReadonlyArray<ResolversTypes['RegisterExperimentUserError']> }>;
+  RegisterExperimentUserError: ResolverTypeWrapper<Omit<RegisterExperimentUserError, 'code'> & { code: ResolversTypes['RegisterExperimentUserErrorCode'] }>;
+  RegisterExperimentUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NAME_TAKEN'>;
   RegisterWorkerInput: RegisterWorkerInput;
-  RegisterWorkerPayload: ResolverTypeWrapper<Omit<RegisterWorkerPayload, 'userErrors' | 'worker'> & { userErrors: ReadonlyArray<ResolversTypes['WorkerUserError']>, worker?: Maybe<ResolversTypes['Worker']> }>;
+  RegisterWorkerPayload: ResolverTypeWrapper<Omit<RegisterWorkerPayload, 'userErrors' | 'worker'> & { userErrors: ReadonlyArray<ResolversTypes['RegisterWorkerUserError']>, worker?: Maybe<ResolversTypes['Worker']> }>;
+  RegisterWorkerUserError: ResolverTypeWrapper<Omit<RegisterWorkerUserError, 'code'> & { code: ResolversTypes['RegisterWorkerUserErrorCode'] }>;
+  RegisterWorkerUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NOT_FOUND' | 'IDEMPOTENCY_KEY_REUSED'>;
   ReleaseJobsInput: ReleaseJobsInput;
-  ReleaseJobsPayload: ResolverTypeWrapper<Omit<ReleaseJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversTypes['BulkUserError']> }>;
+  ReleaseJobsPayload: ResolverTypeWrapper<Omit<ReleaseJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversTypes['ReleaseJobsUserError']> }>;
+  ReleaseJobsUserError: ResolverTypeWrapper<Omit<ReleaseJobsUserError, 'code'> & { code: ResolversTypes['ReleaseJobsUserErrorCode'] }>;
+  ReleaseJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'IDEMPOTENCY_KEY_REUSED'>;
   RequirementsExplanation: ResolverTypeWrapper<Omit<RequirementsExplanation, 'pending' | 'userErrors'> & { pending?: Maybe<ResolversTypes['JobPending']>, userErrors: ReadonlyArray<ResolversTypes['SubmitJobsUserError']> }>;
   RetryJobsInput: RetryJobsInput;
   RetryJobsPayload: ResolverTypeWrapper<RetryJobsPayloadMapper>;
+  RetryJobsUserError: ResolverTypeWrapper<Omit<RetryJobsUserError, 'code'> & { code: ResolversTypes['RetryJobsUserErrorCode'] }>;
+  RetryJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'IDEMPOTENCY_KEY_REUSED'>;
   RetryPolicy: ResolverTypeWrapper<Omit<RetryPolicy, 'retryOn'> & { retryOn: ReadonlyArray<ResolversTypes['JobErrorFamily']> }>;
   RetryPolicyInput: RetryPolicyInput;
   SafeInt: ResolverTypeWrapper<Scalars['SafeInt']['output']>;
   SetJobPriorityInput: SetJobPriorityInput;
-  SetJobPriorityPayload: ResolverTypeWrapper<Omit<SetJobPriorityPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversTypes['BulkUserError']> }>;
+  SetJobPriorityPayload: ResolverTypeWrapper<Omit<SetJobPriorityPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversTypes['SetJobPriorityUserError']> }>;
+  SetJobPriorityUserError: ResolverTypeWrapper<Omit<SetJobPriorityUserError, 'code'> & { code: ResolversTypes['SetJobPriorityUserErrorCode'] }>;
+  SetJobPriorityUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'IDEMPOTENCY_KEY_REUSED'>;
   SetQueueStateInput: SetQueueStateInput;
-  SetQueueStatePayload: ResolverTypeWrapper<Omit<SetQueueStatePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversTypes['Queue']>, userErrors: ReadonlyArray<ResolversTypes['QueueUserError']> }>;
+  SetQueueStatePayload: ResolverTypeWrapper<Omit<SetQueueStatePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversTypes['Queue']>, userErrors: ReadonlyArray<ResolversTypes['SetQueueStateUserError']> }>;
+  SetQueueStateUserError: ResolverTypeWrapper<Omit<SetQueueStateUserError, 'code'> & { code: ResolversTypes['SetQueueStateUserErrorCode'] }>;
+  SetQueueStateUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NOT_FOUND' | 'REVISION_CONFLICT'>;
   SetSharesInput: SetSharesInput;
-  SetSharesPayload: ResolverTypeWrapper<Omit<SetSharesPayload, 'shares' | 'userErrors'> & { shares: ReadonlyArray<ResolversTypes['Share']>, userErrors: ReadonlyArray<ResolversTypes['SharesUserError']> }>;
+  SetSharesPayload: ResolverTypeWrapper<Omit<SetSharesPayload, 'shares' | 'userErrors'> & { shares: ReadonlyArray<ResolversTypes['Share']>, userErrors: ReadonlyArray<ResolversTypes['SetSharesUserError']> }>;
+  SetSharesUserError: ResolverTypeWrapper<Omit<SetSharesUserError, 'code'> & { code: ResolversTypes['SetSharesUserErrorCode'] }>;
+  SetSharesUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_IN_USE'>;
   Share: ResolverTypeWrapper<ShareMapper>;
   ShareConnection: ResolverTypeWrapper<ShareConnectionMapper>;
   ShareEdge: ResolverTypeWrapper<Omit<ShareEdge, 'node'> & { node: ResolversTypes['Share'] }>;
   ShareInput: ShareInput;
-  SharesUserError: ResolverTypeWrapper<Omit<SharesUserError, 'code'> & { code: ResolversTypes['SharesUserErrorCode'] }>;
-  SharesUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_IN_USE'>;
   Site: ResolverTypeWrapper<SiteMapper>;
   SiteGpuHardware: ResolverTypeWrapper<SiteGpuHardwareMapper>;
   StartJobInput: StartJobInput;
   StartJobsInput: StartJobsInput;
-  StartJobsPayload: ResolverTypeWrapper<Omit<StartJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['WorkerUserError']> }>;
+  StartJobsPayload: ResolverTypeWrapper<Omit<StartJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['StartJobsUserError']> }>;
+  StartJobsUserError: ResolverTypeWrapper<Omit<StartJobsUserError, 'code'> & { code: ResolversTypes['StartJobsUserErrorCode'] }>;
+  StartJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKER_NOT_FOUND' | 'WORKER_LOST' | 'JOB_NOT_FOUND' | 'FENCE_STALE' | 'JOB_STATE_CONFLICT'>;
   StartPhase: ResolverTypeWrapper<'STARTING' | 'RUNNING'>;
   SubmitJobsInput: SubmitJobsInput;
   SubmitJobsPayload: ResolverTypeWrapper<SubmitJobsPayloadMapper>;
@@ -3546,7 +3900,8 @@ export type ResolversTypes = {
   SubmitJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_NOT_FOUND' | 'DEPENDENCY_INVALID' | 'QUEUE_NOT_FOUND' | 'SELECTOR_INVALID' | 'IDEMPOTENCY_KEY_REUSED' | 'BATCH_TOO_LARGE'>;
   SubmitTaskInput: SubmitTaskInput;
   SubmitTaskPayload: ResolverTypeWrapper<Omit<SubmitTaskPayload, 'task' | 'userErrors'> & { task?: Maybe<ResolversTypes['Task']>, userErrors: ReadonlyArray<ResolversTypes['SubmitTaskUserError']> }>;
-  SubmitTaskUserError: ResolverTypeWrapper<Omit<SubmitTaskUserError, 'code'> & { code: ResolversTypes['SubmitJobsUserErrorCode'] }>;
+  SubmitTaskUserError: ResolverTypeWrapper<Omit<SubmitTaskUserError, 'code'> & { code: ResolversTypes['SubmitTaskUserErrorCode'] }>;
+  SubmitTaskUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_NOT_FOUND' | 'DEPENDENCY_INVALID' | 'QUEUE_NOT_FOUND' | 'SELECTOR_INVALID' | 'IDEMPOTENCY_KEY_REUSED' | 'BATCH_TOO_LARGE'>;
   Subscription: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Task: ResolverTypeWrapper<TaskMapper>;
   TaskConnection: ResolverTypeWrapper<TaskConnectionMapper>;
@@ -3558,7 +3913,9 @@ export type ResolversTypes = {
   TaskStateCount: ResolverTypeWrapper<Omit<TaskStateCount, 'state'> & { state: ResolversTypes['JobState'] }>;
   TaskVariantInput: TaskVariantInput;
   UpdateQueueInput: UpdateQueueInput;
-  UpdateQueuePayload: ResolverTypeWrapper<Omit<UpdateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversTypes['Queue']>, userErrors: ReadonlyArray<ResolversTypes['QueueUserError']> }>;
+  UpdateQueuePayload: ResolverTypeWrapper<Omit<UpdateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversTypes['Queue']>, userErrors: ReadonlyArray<ResolversTypes['UpdateQueueUserError']> }>;
+  UpdateQueueUserError: ResolverTypeWrapper<Omit<UpdateQueueUserError, 'code'> & { code: ResolversTypes['UpdateQueueUserErrorCode'] }>;
+  UpdateQueueUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NOT_FOUND' | 'EXPERIMENT_NOT_FOUND' | 'REVISION_CONFLICT'>;
   UserError: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['UserError']>;
   Viewer: ResolverTypeWrapper<ViewerMapper>;
   ViewerGrant: ResolverTypeWrapper<ViewerGrantMapper>;
@@ -3579,8 +3936,6 @@ export type ResolversTypes = {
   WorkerHardware: ResolverTypeWrapper<WorkerHardware>;
   WorkerHardwareInput: WorkerHardwareInput;
   WorkerState: ResolverTypeWrapper<'READY' | 'DRAINING' | 'ENDED' | 'LOST'>;
-  WorkerUserError: ResolverTypeWrapper<Omit<WorkerUserError, 'code'> & { code: ResolversTypes['WorkerUserErrorCode'] }>;
-  WorkerUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NOT_FOUND' | 'WORKER_NOT_FOUND' | 'WORKER_LOST' | 'JOB_NOT_FOUND' | 'FENCE_STALE' | 'JOB_STATE_CONFLICT' | 'OUTPUT_MISSING' | 'LOG_TOO_LARGE' | 'IDEMPOTENCY_KEY_REUSED'>;
   String: ResolverTypeWrapper<Scalars['String']['output']>;
 };
 
@@ -3589,18 +3944,21 @@ export type ResolversParentTypes = {
   AcquireJobsInput: AcquireJobsInput;
   Int: Scalars['Int']['output'];
   ID: Scalars['ID']['output'];
-  AcquireJobsPayload: Omit<AcquireJobsPayload, 'assignments' | 'userErrors'> & { assignments: ReadonlyArray<ResolversParentTypes['JobAssignment']>, userErrors: ReadonlyArray<ResolversParentTypes['WorkerUserError']> };
+  AcquireJobsPayload: Omit<AcquireJobsPayload, 'assignments' | 'userErrors'> & { assignments: ReadonlyArray<ResolversParentTypes['JobAssignment']>, userErrors: ReadonlyArray<ResolversParentTypes['AcquireJobsUserError']> };
+  AcquireJobsUserError: AcquireJobsUserError;
   AppendJobLogInput: AppendJobLogInput;
-  AppendJobLogPayload: Omit<AppendJobLogPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['WorkerUserError']> };
+  AppendJobLogPayload: Omit<AppendJobLogPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['AppendJobLogUserError']> };
+  AppendJobLogUserError: AppendJobLogUserError;
   BulkOperation: BulkOperationMapper;
   BulkRefusal: BulkRefusal;
   BulkRefusalCount: BulkRefusalCount;
   BulkResult: BulkResultMapper;
-  BulkUserError: BulkUserError;
   CancelJobsInput: CancelJobsInput;
-  CancelJobsPayload: Omit<CancelJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversParentTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversParentTypes['BulkUserError']> };
+  CancelJobsPayload: Omit<CancelJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversParentTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversParentTypes['CancelJobsUserError']> };
+  CancelJobsUserError: CancelJobsUserError;
   CreateQueueInput: CreateQueueInput;
-  CreateQueuePayload: Omit<CreateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversParentTypes['Queue']>, userErrors: ReadonlyArray<ResolversParentTypes['QueueUserError']> };
+  CreateQueuePayload: Omit<CreateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversParentTypes['Queue']>, userErrors: ReadonlyArray<ResolversParentTypes['CreateQueueUserError']> };
+  CreateQueueUserError: CreateQueueUserError;
   CudaRelease: CudaRelease;
   DateTime: Scalars['DateTime']['output'];
   Device: DeviceMapper;
@@ -3611,22 +3969,24 @@ export type ResolversParentTypes = {
   DeviceInput: DeviceInput;
   DeviceUseInput: DeviceUseInput;
   DrainWorkerInput: DrainWorkerInput;
-  DrainWorkerPayload: Omit<DrainWorkerPayload, 'userErrors' | 'worker'> & { userErrors: ReadonlyArray<ResolversParentTypes['WorkerUserError']>, worker?: Maybe<ResolversParentTypes['Worker']> };
+  DrainWorkerPayload: Omit<DrainWorkerPayload, 'userErrors' | 'worker'> & { userErrors: ReadonlyArray<ResolversParentTypes['DrainWorkerUserError']>, worker?: Maybe<ResolversParentTypes['Worker']> };
+  DrainWorkerUserError: DrainWorkerUserError;
   EnvironmentVariable: EnvironmentVariable;
   EnvironmentVariableInput: EnvironmentVariableInput;
   Experiment: ExperimentMapper;
   ExperimentConnection: ExperimentConnectionMapper;
   ExperimentEdge: Omit<ExperimentEdge, 'node'> & { node: ResolversParentTypes['Experiment'] };
-  ExperimentUserError: ExperimentUserError;
   ExplainRequirementsInput: ExplainRequirementsInput;
   FailJobInput: FailJobInput;
   FailJobsInput: FailJobsInput;
-  FailJobsPayload: Omit<FailJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['WorkerUserError']> };
+  FailJobsPayload: Omit<FailJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['FailJobsUserError']> };
+  FailJobsUserError: FailJobsUserError;
   FileReference: FileReference;
   FileReferenceInput: FileReferenceInput;
   FinishJobInput: FinishJobInput;
   FinishJobsInput: FinishJobsInput;
-  FinishJobsPayload: Omit<FinishJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['WorkerUserError']> };
+  FinishJobsPayload: Omit<FinishJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['FinishJobsUserError']> };
+  FinishJobsUserError: FinishJobsUserError;
   GpuHardware: GpuHardware;
   GpuMigProfile: GpuMigProfile;
   GpuModel: GpuModel;
@@ -3640,10 +4000,12 @@ export type ResolversParentTypes = {
   HardwareMap: Omit<HardwareMap, 'sites'> & { sites: ReadonlyArray<ResolversParentTypes['SiteGpuHardware']> };
   HardwareMapFilter: HardwareMapFilter;
   HeartbeatInput: HeartbeatInput;
-  HeartbeatPayload: Omit<HeartbeatPayload, 'commands' | 'userErrors'> & { commands: ReadonlyArray<ResolversParentTypes['WorkerCommand']>, userErrors: ReadonlyArray<ResolversParentTypes['WorkerUserError']> };
+  HeartbeatPayload: Omit<HeartbeatPayload, 'commands' | 'userErrors'> & { commands: ReadonlyArray<ResolversParentTypes['WorkerCommand']>, userErrors: ReadonlyArray<ResolversParentTypes['HeartbeatUserError']> };
+  HeartbeatUserError: HeartbeatUserError;
   HeldJobInput: HeldJobInput;
   HoldJobsInput: HoldJobsInput;
-  HoldJobsPayload: Omit<HoldJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversParentTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversParentTypes['BulkUserError']> };
+  HoldJobsPayload: Omit<HoldJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversParentTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversParentTypes['HoldJobsUserError']> };
+  HoldJobsUserError: HoldJobsUserError;
   JSON: Scalars['JSON']['output'];
   Job: JobMapper;
   JobAssignment: JobAssignmentMapper;
@@ -3700,35 +4062,41 @@ export type ResolversParentTypes = {
   QueueFilter: QueueFilter;
   QueueLimits: QueueLimits;
   QueueLimitsInput: QueueLimitsInput;
-  QueueUserError: QueueUserError;
   RegisterExperimentInput: RegisterExperimentInput;
-  RegisterExperimentPayload: Omit<RegisterExperimentPayload, 'experiment' | 'userErrors'> & { experiment?: Maybe<ResolversParentTypes['Experiment']>, userErrors: ReadonlyArray<ResolversParentTypes['ExperimentUserError']> };
+  RegisterExperimentPayload: Omit<RegisterExperimentPayload, 'experiment' | 'userErrors'> & { experiment?: Maybe<ResolversParentTypes['Experiment']>, userErrors: ReadonlyArray<ResolversParentTypes['RegisterExperimentUserError']> };
+  RegisterExperimentUserError: RegisterExperimentUserError;
   RegisterWorkerInput: RegisterWorkerInput;
-  RegisterWorkerPayload: Omit<RegisterWorkerPayload, 'userErrors' | 'worker'> & { userErrors: ReadonlyArray<ResolversParentTypes['WorkerUserError']>, worker?: Maybe<ResolversParentTypes['Worker']> };
+  RegisterWorkerPayload: Omit<RegisterWorkerPayload, 'userErrors' | 'worker'> & { userErrors: ReadonlyArray<ResolversParentTypes['RegisterWorkerUserError']>, worker?: Maybe<ResolversParentTypes['Worker']> };
+  RegisterWorkerUserError: RegisterWorkerUserError;
   ReleaseJobsInput: ReleaseJobsInput;
-  ReleaseJobsPayload: Omit<ReleaseJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversParentTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversParentTypes['BulkUserError']> };
+  ReleaseJobsPayload: Omit<ReleaseJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversParentTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversParentTypes['ReleaseJobsUserError']> };
+  ReleaseJobsUserError: ReleaseJobsUserError;
   RequirementsExplanation: Omit<RequirementsExplanation, 'pending' | 'userErrors'> & { pending?: Maybe<ResolversParentTypes['JobPending']>, userErrors: ReadonlyArray<ResolversParentTypes['SubmitJobsUserError']> };
   RetryJobsInput: RetryJobsInput;
   RetryJobsPayload: RetryJobsPayloadMapper;
+  RetryJobsUserError: RetryJobsUserError;
   RetryPolicy: RetryPolicy;
   RetryPolicyInput: RetryPolicyInput;
   SafeInt: Scalars['SafeInt']['output'];
   SetJobPriorityInput: SetJobPriorityInput;
-  SetJobPriorityPayload: Omit<SetJobPriorityPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversParentTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversParentTypes['BulkUserError']> };
+  SetJobPriorityPayload: Omit<SetJobPriorityPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversParentTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversParentTypes['SetJobPriorityUserError']> };
+  SetJobPriorityUserError: SetJobPriorityUserError;
   SetQueueStateInput: SetQueueStateInput;
-  SetQueueStatePayload: Omit<SetQueueStatePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversParentTypes['Queue']>, userErrors: ReadonlyArray<ResolversParentTypes['QueueUserError']> };
+  SetQueueStatePayload: Omit<SetQueueStatePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversParentTypes['Queue']>, userErrors: ReadonlyArray<ResolversParentTypes['SetQueueStateUserError']> };
+  SetQueueStateUserError: SetQueueStateUserError;
   SetSharesInput: SetSharesInput;
-  SetSharesPayload: Omit<SetSharesPayload, 'shares' | 'userErrors'> & { shares: ReadonlyArray<ResolversParentTypes['Share']>, userErrors: ReadonlyArray<ResolversParentTypes['SharesUserError']> };
+  SetSharesPayload: Omit<SetSharesPayload, 'shares' | 'userErrors'> & { shares: ReadonlyArray<ResolversParentTypes['Share']>, userErrors: ReadonlyArray<ResolversParentTypes['SetSharesUserError']> };
+  SetSharesUserError: SetSharesUserError;
   Share: ShareMapper;
   ShareConnection: ShareConnectionMapper;
   ShareEdge: Omit<ShareEdge, 'node'> & { node: ResolversParentTypes['Share'] };
   ShareInput: ShareInput;
-  SharesUserError: SharesUserError;
   Site: SiteMapper;
   SiteGpuHardware: SiteGpuHardwareMapper;
   StartJobInput: StartJobInput;
   StartJobsInput: StartJobsInput;
-  StartJobsPayload: Omit<StartJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['WorkerUserError']> };
+  StartJobsPayload: Omit<StartJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['StartJobsUserError']> };
+  StartJobsUserError: StartJobsUserError;
   SubmitJobsInput: SubmitJobsInput;
   SubmitJobsPayload: SubmitJobsPayloadMapper;
   SubmitJobsUserError: SubmitJobsUserError;
@@ -3745,7 +4113,8 @@ export type ResolversParentTypes = {
   TaskStateCount: TaskStateCount;
   TaskVariantInput: TaskVariantInput;
   UpdateQueueInput: UpdateQueueInput;
-  UpdateQueuePayload: Omit<UpdateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversParentTypes['Queue']>, userErrors: ReadonlyArray<ResolversParentTypes['QueueUserError']> };
+  UpdateQueuePayload: Omit<UpdateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversParentTypes['Queue']>, userErrors: ReadonlyArray<ResolversParentTypes['UpdateQueueUserError']> };
+  UpdateQueueUserError: UpdateQueueUserError;
   UserError: ResolversInterfaceTypes<ResolversParentTypes>['UserError'];
   Viewer: ViewerMapper;
   ViewerGrant: ViewerGrantMapper;
@@ -3763,7 +4132,6 @@ export type ResolversParentTypes = {
   WorkerFilter: WorkerFilter;
   WorkerHardware: WorkerHardware;
   WorkerHardwareInput: WorkerHardwareInput;
-  WorkerUserError: WorkerUserError;
   String: Scalars['String']['output'];
 };
 
@@ -3785,13 +4153,31 @@ export type resumableDirectiveResolver<Result, Parent, ContextType = Context, Ar
 
 export type AcquireJobsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['AcquireJobsPayload'] = ResolversParentTypes['AcquireJobsPayload']> = {
   assignments?: Resolver<ReadonlyArray<ResolversTypes['JobAssignment']>, ParentType, ContextType>;
-  userErrors?: Resolver<ReadonlyArray<ResolversTypes['WorkerUserError']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['AcquireJobsUserError']>, ParentType, ContextType>;
 };
+
+export type AcquireJobsUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['AcquireJobsUserError'] = ResolversParentTypes['AcquireJobsUserError']> = {
+  code?: Resolver<ResolversTypes['AcquireJobsUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type AcquireJobsUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, WORKER_LOST?: any, WORKER_NOT_FOUND?: any }, ResolversTypes['AcquireJobsUserErrorCode']>;
 
 export type AppendJobLogPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['AppendJobLogPayload'] = ResolversParentTypes['AppendJobLogPayload']> = {
   nextSequence?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
-  userErrors?: Resolver<ReadonlyArray<ResolversTypes['WorkerUserError']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['AppendJobLogUserError']>, ParentType, ContextType>;
 };
+
+export type AppendJobLogUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['AppendJobLogUserError'] = ResolversParentTypes['AppendJobLogUserError']> = {
+  code?: Resolver<ResolversTypes['AppendJobLogUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type AppendJobLogUserErrorCodeResolvers = EnumResolverSignature<{ FENCE_STALE?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, LOG_TOO_LARGE?: any, WORKER_LOST?: any, WORKER_NOT_FOUND?: any }, ResolversTypes['AppendJobLogUserErrorCode']>;
 
 export type BulkOperationResolvers<ContextType = Context, ParentType extends ResolversParentTypes['BulkOperation'] = ResolversParentTypes['BulkOperation']> = {
   changedCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
@@ -3818,7 +4204,7 @@ export type BulkRefusalResolvers<ContextType = Context, ParentType extends Resol
   message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
-export type BulkRefusalCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any }, ResolversTypes['BulkRefusalCode']>;
+export type BulkRefusalCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any }, ResolversTypes['BulkRefusalCode']>;
 
 export type BulkRefusalCountResolvers<ContextType = Context, ParentType extends ResolversParentTypes['BulkRefusalCount'] = ResolversParentTypes['BulkRefusalCount']> = {
   code?: Resolver<ResolversTypes['BulkRefusalCode'], ParentType, ContextType>;
@@ -3833,22 +4219,33 @@ export type BulkResultResolvers<ContextType = Context, ParentType extends Resolv
   refusedCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
 };
 
-export type BulkUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['BulkUserError'] = ResolversParentTypes['BulkUserError']> = {
-  code?: Resolver<ResolversTypes['BulkRefusalCode'], ParentType, ContextType>;
+export type CancelJobsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CancelJobsPayload'] = ResolversParentTypes['CancelJobsPayload']> = {
+  result?: Resolver<Maybe<ResolversTypes['BulkResult']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['CancelJobsUserError']>, ParentType, ContextType>;
+};
+
+export type CancelJobsUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CancelJobsUserError'] = ResolversParentTypes['CancelJobsUserError']> = {
+  code?: Resolver<ResolversTypes['CancelJobsUserErrorCode'], ParentType, ContextType>;
   message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type CancelJobsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CancelJobsPayload'] = ResolversParentTypes['CancelJobsPayload']> = {
-  result?: Resolver<Maybe<ResolversTypes['BulkResult']>, ParentType, ContextType>;
-  userErrors?: Resolver<ReadonlyArray<ResolversTypes['BulkUserError']>, ParentType, ContextType>;
-};
+export type CancelJobsUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any }, ResolversTypes['CancelJobsUserErrorCode']>;
 
 export type CreateQueuePayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CreateQueuePayload'] = ResolversParentTypes['CreateQueuePayload']> = {
   queue?: Resolver<Maybe<ResolversTypes['Queue']>, ParentType, ContextType>;
-  userErrors?: Resolver<ReadonlyArray<ResolversTypes['QueueUserError']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['CreateQueueUserError']>, ParentType, ContextType>;
 };
+
+export type CreateQueueUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CreateQueueUserError'] = ResolversParentTypes['CreateQueueUserError']> = {
+  code?: Resolver<ResolversTypes['CreateQueueUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type CreateQueueUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, QUEUE_NAME_TAKEN?: any }, ResolversTypes['CreateQueueUserErrorCode']>;
 
 export type CudaReleaseResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CudaRelease'] = ResolversParentTypes['CudaRelease']> = {
   capabilities?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
@@ -3902,9 +4299,18 @@ export type DeviceFactSourceResolvers<ContextType = Context, ParentType extends 
 export type DeviceHealthResolvers = EnumResolverSignature<{ HEALTHY?: any, UNHEALTHY?: any, UNKNOWN?: any }, ResolversTypes['DeviceHealth']>;
 
 export type DrainWorkerPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DrainWorkerPayload'] = ResolversParentTypes['DrainWorkerPayload']> = {
-  userErrors?: Resolver<ReadonlyArray<ResolversTypes['WorkerUserError']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['DrainWorkerUserError']>, ParentType, ContextType>;
   worker?: Resolver<Maybe<ResolversTypes['Worker']>, ParentType, ContextType>;
 };
+
+export type DrainWorkerUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DrainWorkerUserError'] = ResolversParentTypes['DrainWorkerUserError']> = {
+  code?: Resolver<ResolversTypes['DrainWorkerUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type DrainWorkerUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, WORKER_LOST?: any, WORKER_NOT_FOUND?: any }, ResolversTypes['DrainWorkerUserErrorCode']>;
 
 export type EnvironmentVariableResolvers<ContextType = Context, ParentType extends ResolversParentTypes['EnvironmentVariable'] = ResolversParentTypes['EnvironmentVariable']> = {
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -3934,20 +4340,20 @@ export type ExperimentEdgeResolvers<ContextType = Context, ParentType extends Re
   node?: Resolver<ResolversTypes['Experiment'], ParentType, ContextType>;
 };
 
-export type ExperimentUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ExperimentUserError'] = ResolversParentTypes['ExperimentUserError']> = {
-  code?: Resolver<ResolversTypes['ExperimentUserErrorCode'], ParentType, ContextType>;
+export type FailJobsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FailJobsPayload'] = ResolversParentTypes['FailJobsPayload']> = {
+  acceptedIds?: Resolver<ReadonlyArray<ResolversTypes['ID']>, ParentType, ContextType>;
+  retriedIds?: Resolver<ReadonlyArray<ResolversTypes['ID']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['FailJobsUserError']>, ParentType, ContextType>;
+};
+
+export type FailJobsUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FailJobsUserError'] = ResolversParentTypes['FailJobsUserError']> = {
+  code?: Resolver<ResolversTypes['FailJobsUserErrorCode'], ParentType, ContextType>;
   message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type ExperimentUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NAME_TAKEN?: any, INVALID_VALUE?: any }, ResolversTypes['ExperimentUserErrorCode']>;
-
-export type FailJobsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FailJobsPayload'] = ResolversParentTypes['FailJobsPayload']> = {
-  acceptedIds?: Resolver<ReadonlyArray<ResolversTypes['ID']>, ParentType, ContextType>;
-  retriedIds?: Resolver<ReadonlyArray<ResolversTypes['ID']>, ParentType, ContextType>;
-  userErrors?: Resolver<ReadonlyArray<ResolversTypes['WorkerUserError']>, ParentType, ContextType>;
-};
+export type FailJobsUserErrorCodeResolvers = EnumResolverSignature<{ FENCE_STALE?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any, WORKER_LOST?: any, WORKER_NOT_FOUND?: any }, ResolversTypes['FailJobsUserErrorCode']>;
 
 export type FileReferenceResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FileReference'] = ResolversParentTypes['FileReference']> = {
   location?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -3956,8 +4362,17 @@ export type FileReferenceResolvers<ContextType = Context, ParentType extends Res
 
 export type FinishJobsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FinishJobsPayload'] = ResolversParentTypes['FinishJobsPayload']> = {
   acceptedIds?: Resolver<ReadonlyArray<ResolversTypes['ID']>, ParentType, ContextType>;
-  userErrors?: Resolver<ReadonlyArray<ResolversTypes['WorkerUserError']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['FinishJobsUserError']>, ParentType, ContextType>;
 };
+
+export type FinishJobsUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FinishJobsUserError'] = ResolversParentTypes['FinishJobsUserError']> = {
+  code?: Resolver<ResolversTypes['FinishJobsUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type FinishJobsUserErrorCodeResolvers = EnumResolverSignature<{ FENCE_STALE?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any, OUTPUT_MISSING?: any, WORKER_LOST?: any, WORKER_NOT_FOUND?: any }, ResolversTypes['FinishJobsUserErrorCode']>;
 
 export type FinishPhaseResolvers = EnumResolverSignature<{ FINISHED?: any, HOLDING?: any, TRANSFERRING?: any }, ResolversTypes['FinishPhase']>;
 
@@ -4087,13 +4502,31 @@ export type HardwareMapResolvers<ContextType = Context, ParentType extends Resol
 export type HeartbeatPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['HeartbeatPayload'] = ResolversParentTypes['HeartbeatPayload']> = {
   commands?: Resolver<ReadonlyArray<ResolversTypes['WorkerCommand']>, ParentType, ContextType>;
   leaseExpiresAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
-  userErrors?: Resolver<ReadonlyArray<ResolversTypes['WorkerUserError']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['HeartbeatUserError']>, ParentType, ContextType>;
 };
+
+export type HeartbeatUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['HeartbeatUserError'] = ResolversParentTypes['HeartbeatUserError']> = {
+  code?: Resolver<ResolversTypes['HeartbeatUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type HeartbeatUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, WORKER_LOST?: any, WORKER_NOT_FOUND?: any }, ResolversTypes['HeartbeatUserErrorCode']>;
 
 export type HoldJobsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['HoldJobsPayload'] = ResolversParentTypes['HoldJobsPayload']> = {
   result?: Resolver<Maybe<ResolversTypes['BulkResult']>, ParentType, ContextType>;
-  userErrors?: Resolver<ReadonlyArray<ResolversTypes['BulkUserError']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['HoldJobsUserError']>, ParentType, ContextType>;
 };
+
+export type HoldJobsUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['HoldJobsUserError'] = ResolversParentTypes['HoldJobsUserError']> = {
+  code?: Resolver<ResolversTypes['HoldJobsUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type HoldJobsUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any }, ResolversTypes['HoldJobsUserErrorCode']>;
 
 export interface JSONScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['JSON'], any> {
   name: 'JSON';
@@ -4489,31 +4922,49 @@ export type QueueLimitsResolvers<ContextType = Context, ParentType extends Resol
 
 export type QueueStateResolvers = EnumResolverSignature<{ BROKEROFF?: any, OFFLINE?: any, ONLINE?: any, PAUSED?: any, TEST?: any }, ResolversTypes['QueueState']>;
 
-export type QueueUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['QueueUserError'] = ResolversParentTypes['QueueUserError']> = {
-  code?: Resolver<ResolversTypes['QueueUserErrorCode'], ParentType, ContextType>;
+export type RegisterExperimentPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RegisterExperimentPayload'] = ResolversParentTypes['RegisterExperimentPayload']> = {
+  experiment?: Resolver<Maybe<ResolversTypes['Experiment']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['RegisterExperimentUserError']>, ParentType, ContextType>;
+};
+
+export type RegisterExperimentUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RegisterExperimentUserError'] = ResolversParentTypes['RegisterExperimentUserError']> = {
+  code?: Resolver<ResolversTypes['RegisterExperimentUserErrorCode'], ParentType, ContextType>;
   message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type QueueUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, QUEUE_NAME_TAKEN?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any }, ResolversTypes['QueueUserErrorCode']>;
-
-export type RegisterExperimentPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RegisterExperimentPayload'] = ResolversParentTypes['RegisterExperimentPayload']> = {
-  experiment?: Resolver<Maybe<ResolversTypes['Experiment']>, ParentType, ContextType>;
-  userErrors?: Resolver<ReadonlyArray<ResolversTypes['ExperimentUserError']>, ParentType, ContextType>;
-};
+export type RegisterExperimentUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NAME_TAKEN?: any, INVALID_VALUE?: any }, ResolversTypes['RegisterExperimentUserErrorCode']>;
 
 export type RegisterWorkerPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RegisterWorkerPayload'] = ResolversParentTypes['RegisterWorkerPayload']> = {
   heartbeatSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   leaseSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
-  userErrors?: Resolver<ReadonlyArray<ResolversTypes['WorkerUserError']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['RegisterWorkerUserError']>, ParentType, ContextType>;
   worker?: Resolver<Maybe<ResolversTypes['Worker']>, ParentType, ContextType>;
 };
 
+export type RegisterWorkerUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RegisterWorkerUserError'] = ResolversParentTypes['RegisterWorkerUserError']> = {
+  code?: Resolver<ResolversTypes['RegisterWorkerUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type RegisterWorkerUserErrorCodeResolvers = EnumResolverSignature<{ IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any }, ResolversTypes['RegisterWorkerUserErrorCode']>;
+
 export type ReleaseJobsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ReleaseJobsPayload'] = ResolversParentTypes['ReleaseJobsPayload']> = {
   result?: Resolver<Maybe<ResolversTypes['BulkResult']>, ParentType, ContextType>;
-  userErrors?: Resolver<ReadonlyArray<ResolversTypes['BulkUserError']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['ReleaseJobsUserError']>, ParentType, ContextType>;
 };
+
+export type ReleaseJobsUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ReleaseJobsUserError'] = ResolversParentTypes['ReleaseJobsUserError']> = {
+  code?: Resolver<ResolversTypes['ReleaseJobsUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ReleaseJobsUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any }, ResolversTypes['ReleaseJobsUserErrorCode']>;
 
 export type RequirementsExplanationResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RequirementsExplanation'] = ResolversParentTypes['RequirementsExplanation']> = {
   pending?: Resolver<Maybe<ResolversTypes['JobPending']>, ParentType, ContextType>;
@@ -4523,8 +4974,17 @@ export type RequirementsExplanationResolvers<ContextType = Context, ParentType e
 export type RetryJobsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RetryJobsPayload'] = ResolversParentTypes['RetryJobsPayload']> = {
   jobs?: Resolver<ReadonlyArray<ResolversTypes['Job']>, ParentType, ContextType>;
   result?: Resolver<Maybe<ResolversTypes['BulkResult']>, ParentType, ContextType>;
-  userErrors?: Resolver<ReadonlyArray<ResolversTypes['BulkUserError']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['RetryJobsUserError']>, ParentType, ContextType>;
 };
+
+export type RetryJobsUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RetryJobsUserError'] = ResolversParentTypes['RetryJobsUserError']> = {
+  code?: Resolver<ResolversTypes['RetryJobsUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type RetryJobsUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any }, ResolversTypes['RetryJobsUserErrorCode']>;
 
 export type RetryPolicyResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RetryPolicy'] = ResolversParentTypes['RetryPolicy']> = {
   backoffFactor?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
@@ -4539,18 +4999,45 @@ export interface SafeIntScalarConfig extends GraphQLScalarTypeConfig<ResolversTy
 
 export type SetJobPriorityPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SetJobPriorityPayload'] = ResolversParentTypes['SetJobPriorityPayload']> = {
   result?: Resolver<Maybe<ResolversTypes['BulkResult']>, ParentType, ContextType>;
-  userErrors?: Resolver<ReadonlyArray<ResolversTypes['BulkUserError']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['SetJobPriorityUserError']>, ParentType, ContextType>;
 };
+
+export type SetJobPriorityUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SetJobPriorityUserError'] = ResolversParentTypes['SetJobPriorityUserError']> = {
+  code?: Resolver<ResolversTypes['SetJobPriorityUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type SetJobPriorityUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any }, ResolversTypes['SetJobPriorityUserErrorCode']>;
 
 export type SetQueueStatePayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SetQueueStatePayload'] = ResolversParentTypes['SetQueueStatePayload']> = {
   queue?: Resolver<Maybe<ResolversTypes['Queue']>, ParentType, ContextType>;
-  userErrors?: Resolver<ReadonlyArray<ResolversTypes['QueueUserError']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['SetQueueStateUserError']>, ParentType, ContextType>;
 };
+
+export type SetQueueStateUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SetQueueStateUserError'] = ResolversParentTypes['SetQueueStateUserError']> = {
+  code?: Resolver<ResolversTypes['SetQueueStateUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type SetQueueStateUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any }, ResolversTypes['SetQueueStateUserErrorCode']>;
 
 export type SetSharesPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SetSharesPayload'] = ResolversParentTypes['SetSharesPayload']> = {
   shares?: Resolver<ReadonlyArray<ResolversTypes['Share']>, ParentType, ContextType>;
-  userErrors?: Resolver<ReadonlyArray<ResolversTypes['SharesUserError']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['SetSharesUserError']>, ParentType, ContextType>;
 };
+
+export type SetSharesUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SetSharesUserError'] = ResolversParentTypes['SetSharesUserError']> = {
+  code?: Resolver<ResolversTypes['SetSharesUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type SetSharesUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, SHARE_IN_USE?: any }, ResolversTypes['SetSharesUserErrorCode']>;
 
 export type ShareResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Share'] = ResolversParentTypes['Share']> = {
   borrowLimitCores?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
@@ -4581,15 +5068,6 @@ export type ShareEdgeResolvers<ContextType = Context, ParentType extends Resolve
   node?: Resolver<ResolversTypes['Share'], ParentType, ContextType>;
 };
 
-export type SharesUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SharesUserError'] = ResolversParentTypes['SharesUserError']> = {
-  code?: Resolver<ResolversTypes['SharesUserErrorCode'], ParentType, ContextType>;
-  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
-  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
-  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
-};
-
-export type SharesUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, SHARE_IN_USE?: any }, ResolversTypes['SharesUserErrorCode']>;
-
 export type SiteResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Site'] = ResolversParentTypes['Site'], FederationReferenceType extends FederationReferenceTypes['Site'] = FederationReferenceTypes['Site']> = {
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Site']> | FederationReferenceType, FederationReferenceType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
@@ -4606,8 +5084,17 @@ export type SiteGpuHardwareResolvers<ContextType = Context, ParentType extends R
 
 export type StartJobsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['StartJobsPayload'] = ResolversParentTypes['StartJobsPayload']> = {
   acceptedIds?: Resolver<ReadonlyArray<ResolversTypes['ID']>, ParentType, ContextType>;
-  userErrors?: Resolver<ReadonlyArray<ResolversTypes['WorkerUserError']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['StartJobsUserError']>, ParentType, ContextType>;
 };
+
+export type StartJobsUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['StartJobsUserError'] = ResolversParentTypes['StartJobsUserError']> = {
+  code?: Resolver<ResolversTypes['StartJobsUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type StartJobsUserErrorCodeResolvers = EnumResolverSignature<{ FENCE_STALE?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any, WORKER_LOST?: any, WORKER_NOT_FOUND?: any }, ResolversTypes['StartJobsUserErrorCode']>;
 
 export type StartPhaseResolvers = EnumResolverSignature<{ RUNNING?: any, STARTING?: any }, ResolversTypes['StartPhase']>;
 
@@ -4632,11 +5119,13 @@ export type SubmitTaskPayloadResolvers<ContextType = Context, ParentType extends
 };
 
 export type SubmitTaskUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SubmitTaskUserError'] = ResolversParentTypes['SubmitTaskUserError']> = {
-  code?: Resolver<ResolversTypes['SubmitJobsUserErrorCode'], ParentType, ContextType>;
+  code?: Resolver<ResolversTypes['SubmitTaskUserErrorCode'], ParentType, ContextType>;
   message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
+
+export type SubmitTaskUserErrorCodeResolvers = EnumResolverSignature<{ BATCH_TOO_LARGE?: any, DEPENDENCY_INVALID?: any, EXPERIMENT_NOT_FOUND?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, SELECTOR_INVALID?: any, SHARE_NOT_FOUND?: any }, ResolversTypes['SubmitTaskUserErrorCode']>;
 
 export type SubscriptionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Subscription'] = ResolversParentTypes['Subscription']> = {
   gpuOccupancyChanged?: SubscriptionResolver<ResolversTypes['GpuOccupancyChanged'], "gpuOccupancyChanged", ParentType, ContextType, RequireFields<SubscriptiongpuOccupancyChangedArgs, 'intervalMs'>>;
@@ -4703,11 +5192,20 @@ export type TaskStateCountResolvers<ContextType = Context, ParentType extends Re
 
 export type UpdateQueuePayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UpdateQueuePayload'] = ResolversParentTypes['UpdateQueuePayload']> = {
   queue?: Resolver<Maybe<ResolversTypes['Queue']>, ParentType, ContextType>;
-  userErrors?: Resolver<ReadonlyArray<ResolversTypes['QueueUserError']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['UpdateQueueUserError']>, ParentType, ContextType>;
 };
 
+export type UpdateQueueUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UpdateQueueUserError'] = ResolversParentTypes['UpdateQueueUserError']> = {
+  code?: Resolver<ResolversTypes['UpdateQueueUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type UpdateQueueUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any }, ResolversTypes['UpdateQueueUserErrorCode']>;
+
 export type UserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'BulkUserError' | 'ExperimentUserError' | 'QueueUserError' | 'SharesUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'WorkerUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AcquireJobsUserError' | 'AppendJobLogUserError' | 'CancelJobsUserError' | 'CreateQueueUserError' | 'DrainWorkerUserError' | 'FailJobsUserError' | 'FinishJobsUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'RetryJobsUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateQueueUserError', ParentType, ContextType>;
 };
 
 export type ViewerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Viewer'] = ResolversParentTypes['Viewer']> = {
@@ -4811,18 +5309,13 @@ export type WorkerHardwareResolvers<ContextType = Context, ParentType extends Re
 
 export type WorkerStateResolvers = EnumResolverSignature<{ DRAINING?: any, ENDED?: any, LOST?: any, READY?: any }, ResolversTypes['WorkerState']>;
 
-export type WorkerUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkerUserError'] = ResolversParentTypes['WorkerUserError']> = {
-  code?: Resolver<ResolversTypes['WorkerUserErrorCode'], ParentType, ContextType>;
-  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
-  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
-  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
-};
-
-export type WorkerUserErrorCodeResolvers = EnumResolverSignature<{ FENCE_STALE?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any, LOG_TOO_LARGE?: any, OUTPUT_MISSING?: any, QUEUE_NOT_FOUND?: any, WORKER_LOST?: any, WORKER_NOT_FOUND?: any }, ResolversTypes['WorkerUserErrorCode']>;
-
 export type Resolvers<ContextType = Context> = {
   AcquireJobsPayload?: AcquireJobsPayloadResolvers<ContextType>;
+  AcquireJobsUserError?: AcquireJobsUserErrorResolvers<ContextType>;
+  AcquireJobsUserErrorCode?: AcquireJobsUserErrorCodeResolvers;
   AppendJobLogPayload?: AppendJobLogPayloadResolvers<ContextType>;
+  AppendJobLogUserError?: AppendJobLogUserErrorResolvers<ContextType>;
+  AppendJobLogUserErrorCode?: AppendJobLogUserErrorCodeResolvers;
   BulkOperation?: BulkOperationResolvers<ContextType>;
   BulkOperationKind?: BulkOperationKindResolvers;
   BulkOperationState?: BulkOperationStateResolvers;
@@ -4830,24 +5323,31 @@ export type Resolvers<ContextType = Context> = {
   BulkRefusalCode?: BulkRefusalCodeResolvers;
   BulkRefusalCount?: BulkRefusalCountResolvers<ContextType>;
   BulkResult?: BulkResultResolvers<ContextType>;
-  BulkUserError?: BulkUserErrorResolvers<ContextType>;
   CancelJobsPayload?: CancelJobsPayloadResolvers<ContextType>;
+  CancelJobsUserError?: CancelJobsUserErrorResolvers<ContextType>;
+  CancelJobsUserErrorCode?: CancelJobsUserErrorCodeResolvers;
   CreateQueuePayload?: CreateQueuePayloadResolvers<ContextType>;
+  CreateQueueUserError?: CreateQueueUserErrorResolvers<ContextType>;
+  CreateQueueUserErrorCode?: CreateQueueUserErrorCodeResolvers;
   CudaRelease?: CudaReleaseResolvers<ContextType>;
   DateTime?: GraphQLScalarType;
   Device?: DeviceResolvers<ContextType>;
   DeviceFactSource?: DeviceFactSourceResolvers<ContextType>;
   DeviceHealth?: DeviceHealthResolvers;
   DrainWorkerPayload?: DrainWorkerPayloadResolvers<ContextType>;
+  DrainWorkerUserError?: DrainWorkerUserErrorResolvers<ContextType>;
+  DrainWorkerUserErrorCode?: DrainWorkerUserErrorCodeResolvers;
   EnvironmentVariable?: EnvironmentVariableResolvers<ContextType>;
   Experiment?: ExperimentResolvers<ContextType>;
   ExperimentConnection?: ExperimentConnectionResolvers<ContextType>;
   ExperimentEdge?: ExperimentEdgeResolvers<ContextType>;
-  ExperimentUserError?: ExperimentUserErrorResolvers<ContextType>;
-  ExperimentUserErrorCode?: ExperimentUserErrorCodeResolvers;
   FailJobsPayload?: FailJobsPayloadResolvers<ContextType>;
+  FailJobsUserError?: FailJobsUserErrorResolvers<ContextType>;
+  FailJobsUserErrorCode?: FailJobsUserErrorCodeResolvers;
   FileReference?: FileReferenceResolvers<ContextType>;
   FinishJobsPayload?: FinishJobsPayloadResolvers<ContextType>;
+  FinishJobsUserError?: FinishJobsUserErrorResolvers<ContextType>;
+  FinishJobsUserErrorCode?: FinishJobsUserErrorCodeResolvers;
   FinishPhase?: FinishPhaseResolvers;
   GpuFactConfidence?: GpuFactConfidenceResolvers;
   GpuHardware?: GpuHardwareResolvers<ContextType>;
@@ -4860,7 +5360,11 @@ export type Resolvers<ContextType = Context> = {
   HardwareExportEntry?: HardwareExportEntryResolvers<ContextType>;
   HardwareMap?: HardwareMapResolvers<ContextType>;
   HeartbeatPayload?: HeartbeatPayloadResolvers<ContextType>;
+  HeartbeatUserError?: HeartbeatUserErrorResolvers<ContextType>;
+  HeartbeatUserErrorCode?: HeartbeatUserErrorCodeResolvers;
   HoldJobsPayload?: HoldJobsPayloadResolvers<ContextType>;
+  HoldJobsUserError?: HoldJobsUserErrorResolvers<ContextType>;
+  HoldJobsUserErrorCode?: HoldJobsUserErrorCodeResolvers;
   JSON?: GraphQLScalarType;
   Job?: JobResolvers<ContextType>;
   JobAssignment?: JobAssignmentResolvers<ContextType>;
@@ -4908,32 +5412,45 @@ export type Resolvers<ContextType = Context> = {
   QueueExecutor?: QueueExecutorResolvers;
   QueueLimits?: QueueLimitsResolvers<ContextType>;
   QueueState?: QueueStateResolvers;
-  QueueUserError?: QueueUserErrorResolvers<ContextType>;
-  QueueUserErrorCode?: QueueUserErrorCodeResolvers;
   RegisterExperimentPayload?: RegisterExperimentPayloadResolvers<ContextType>;
+  RegisterExperimentUserError?: RegisterExperimentUserErrorResolvers<ContextType>;
+  RegisterExperimentUserErrorCode?: RegisterExperimentUserErrorCodeResolvers;
   RegisterWorkerPayload?: RegisterWorkerPayloadResolvers<ContextType>;
+  RegisterWorkerUserError?: RegisterWorkerUserErrorResolvers<ContextType>;
+  RegisterWorkerUserErrorCode?: RegisterWorkerUserErrorCodeResolvers;
   ReleaseJobsPayload?: ReleaseJobsPayloadResolvers<ContextType>;
+  ReleaseJobsUserError?: ReleaseJobsUserErrorResolvers<ContextType>;
+  ReleaseJobsUserErrorCode?: ReleaseJobsUserErrorCodeResolvers;
   RequirementsExplanation?: RequirementsExplanationResolvers<ContextType>;
   RetryJobsPayload?: RetryJobsPayloadResolvers<ContextType>;
+  RetryJobsUserError?: RetryJobsUserErrorResolvers<ContextType>;
+  RetryJobsUserErrorCode?: RetryJobsUserErrorCodeResolvers;
   RetryPolicy?: RetryPolicyResolvers<ContextType>;
   SafeInt?: GraphQLScalarType;
   SetJobPriorityPayload?: SetJobPriorityPayloadResolvers<ContextType>;
+  SetJobPriorityUserError?: SetJobPriorityUserErrorResolvers<ContextType>;
+  SetJobPriorityUserErrorCode?: SetJobPriorityUserErrorCodeResolvers;
   SetQueueStatePayload?: SetQueueStatePayloadResolvers<ContextType>;
+  SetQueueStateUserError?: SetQueueStateUserErrorResolvers<ContextType>;
+  SetQueueStateUserErrorCode?: SetQueueStateUserErrorCodeResolvers;
   SetSharesPayload?: SetSharesPayloadResolvers<ContextType>;
+  SetSharesUserError?: SetSharesUserErrorResolvers<ContextType>;
+  SetSharesUserErrorCode?: SetSharesUserErrorCodeResolvers;
   Share?: ShareResolvers<ContextType>;
   ShareConnection?: ShareConnectionResolvers<ContextType>;
   ShareEdge?: ShareEdgeResolvers<ContextType>;
-  SharesUserError?: SharesUserErrorResolvers<ContextType>;
-  SharesUserErrorCode?: SharesUserErrorCodeResolvers;
   Site?: SiteResolvers<ContextType>;
   SiteGpuHardware?: SiteGpuHardwareResolvers<ContextType>;
   StartJobsPayload?: StartJobsPayloadResolvers<ContextType>;
+  StartJobsUserError?: StartJobsUserErrorResolvers<ContextType>;
+  StartJobsUserErrorCode?: StartJobsUserErrorCodeResolvers;
   StartPhase?: StartPhaseResolvers;
   SubmitJobsPayload?: SubmitJobsPayloadResolvers<ContextType>;
   SubmitJobsUserError?: SubmitJobsUserErrorResolvers<ContextType>;
   SubmitJobsUserErrorCode?: SubmitJobsUserErrorCodeResolvers;
   SubmitTaskPayload?: SubmitTaskPayloadResolvers<ContextType>;
   SubmitTaskUserError?: SubmitTaskUserErrorResolvers<ContextType>;
+  SubmitTaskUserErrorCode?: SubmitTaskUserErrorCodeResolvers;
   Subscription?: SubscriptionResolvers<ContextType>;
   Task?: TaskResolvers<ContextType>;
   TaskConnection?: TaskConnectionResolvers<ContextType>;
@@ -4943,6 +5460,8 @@ export type Resolvers<ContextType = Context> = {
   TaskState?: TaskStateResolvers;
   TaskStateCount?: TaskStateCountResolvers<ContextType>;
   UpdateQueuePayload?: UpdateQueuePayloadResolvers<ContextType>;
+  UpdateQueueUserError?: UpdateQueueUserErrorResolvers<ContextType>;
+  UpdateQueueUserErrorCode?: UpdateQueueUserErrorCodeResolvers;
   UserError?: UserErrorResolvers<ContextType>;
   Viewer?: ViewerResolvers<ContextType>;
   ViewerGrant?: ViewerGrantResolvers<ContextType>;
@@ -4959,8 +5478,6 @@ export type Resolvers<ContextType = Context> = {
   WorkerEvent?: WorkerEventResolvers<ContextType>;
   WorkerHardware?: WorkerHardwareResolvers<ContextType>;
   WorkerState?: WorkerStateResolvers;
-  WorkerUserError?: WorkerUserErrorResolvers<ContextType>;
-  WorkerUserErrorCode?: WorkerUserErrorCodeResolvers;
 };
 
 export type DirectiveResolvers<ContextType = Context> = {

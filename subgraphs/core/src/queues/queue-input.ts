@@ -51,8 +51,8 @@ const longestHeartbeat = 300;
 const longestLease = 3600;
 
 /** Faults of a queue to create. */
-export function checkCreate(input: CreateQueue): Problems<QueueProblemCode> {
-  const problems = new Problems<QueueProblemCode>();
+export function checkCreate(input: CreateQueue): Problems {
+  const problems = new Problems();
   problems.form(['name'], input.name, queueName, nameForm);
   // Pilots, sites and scripts key objects and files by the name.
   if (input.name in Object.prototype) problems.invalid(['name'], input.name, 'a name that no object has');
@@ -63,16 +63,16 @@ export function checkCreate(input: CreateQueue): Problems<QueueProblemCode> {
 }
 
 /** Faults of a change, seen against the queue as it is. */
-export function checkUpdate(input: UpdateQueue, current: QueueDocument): Problems<QueueProblemCode> {
-  const problems = new Problems<QueueProblemCode>();
+export function checkUpdate(input: UpdateQueue, current: QueueDocument): Problems {
+  const problems = new Problems();
   checkCommon(problems, input);
   checkLimits(problems, mergeLimits(current.limits, input.limits));
   return problems;
 }
 
 /** Faults of a reason. */
-export function checkReason(reason: string): Problems<QueueProblemCode> {
-  const problems = new Problems<QueueProblemCode>();
+export function checkReason(reason: string): Problems {
+  const problems = new Problems();
   problems.text(['reason'], reason, 1, 500);
   return problems;
 }
@@ -91,13 +91,13 @@ export function mergeLimits(
   return { ...defaultLimits, ...merged };
 }
 
-function checkCommon(problems: Problems<QueueProblemCode>, { site, experiments, labels }: UpdateQueue): void {
+function checkCommon(problems: Problems, { site, experiments, labels }: UpdateQueue): void {
   if (typeof site === 'string') problems.text(['site'], site, 1, 63);
   problems.distinct(['experiments'], experiments ?? [], 1000);
   problems.labels(['labels'], labels ?? [], 32);
 }
 
-function checkLimits(problems: Problems<QueueProblemCode>, limits: StoredQueueLimits): void {
+function checkLimits(problems: Problems, limits: StoredQueueLimits): void {
   for (const [name, max] of Object.entries(largest)) {
     problems.whole(['limits', name], limits[name as keyof typeof largest], 1, max);
   }

@@ -43,11 +43,15 @@ export interface SetQueueState {
   readonly reason: string;
 }
 
-/** The queue, or why it was refused. */
-export interface QueueResult {
+/** The queue, or why it was refused. `C` lists the codes of the mutation besides `INVALID_VALUE`. */
+export interface QueueResult<C extends QueueProblemCode> {
   readonly queue: QueueDocument | null;
-  readonly userErrors: readonly Problem<QueueProblemCode>[];
+  readonly userErrors: readonly Problem<C>[];
 }
+
+type CreateCode = 'QUEUE_NAME_TAKEN' | 'EXPERIMENT_NOT_FOUND' | 'IDEMPOTENCY_KEY_REUSED';
+type ChangeCode = 'QUEUE_NOT_FOUND' | 'REVISION_CONFLICT';
+type UpdateCode = ChangeCode | 'EXPERIMENT_NOT_FOUND';
 
 /** Tries before a change gives way to others that keep changing the same queue. */
 const maxTries = 10;
@@ -148,8 +152,8 @@ export class QueuesService {
   }
 
   /** Creates a queue; the same call with the same key gives the same queue. */
-  async create(input: CreateQueue, principal: Principal): Promise<QueueResult> {
-    const problems = checkCreate(input);
+  async create(input: CreateQueue, principal: Principal): Promise<QueueResult<CreateCode>> {
+    const problems: Problems<CreateCode> = checkCreate(input);
     if (problems.none) await this.#checkExperiments(problems, input.experiments);
     if (!problems.none) return refused(problems);
     const queue = this.#newQueue(input, principal);
@@ -171,9 +175,9 @@ export class QueuesService {
   }
 
   /** Changes a queue. */
-  async update(input: UpdateQueue, principal: Principal): Promise<QueueResult> {
+  async update(input: UpdateQueue, principal: Principal): Promise<QueueResult<UpdateCode>> {
     const { expectedRevision } = input;
-    return this.#change(input.name, principal, 'queue:update', async (current, problems) => {
+    return this.#change<UpdateCode>(input.name, principal, 'queue:update', async (current, problems) => {
       if (typeof expectedRevision === 'number' && expectedRevision !== current.revision) {
         const message = `expectedRevision: ${expectedRevision} is not the queue's; it was changed and has ${current.revision} now`;
         problems.add('REVISION_CONFLICT', ['expectedRevision'], message);
@@ -188,8 +192,11 @@ export class QueuesService {
   }
 
   /** Puts a queue in a state. */
-  async setState({ name, state, reason }: SetQueueState, principal: Principal): Promise<QueueResult> {
-    return this.#change(name, principal, 'queue:setState', (current, problems) => {
+  async setState(
+    { name, state, reason }: SetQueueState,
+    principal: Principal,
+  ): Promise<QueueResult<ChangeCode>> {
+    return this.#change<ChangeCode>(name, principal, 'queue:setState', (current, problems) => {
       problems.found.push(...checkReason(reason).found);
       const { subject } = principal;
       return Promise.resolve(
@@ -206,15 +213,15 @@ export class QueuesService {
     });
   }
 
-  async #change(
+  async #change<C extends QueueProblemCode>(
     name: string,
     principal: Principal,
     action: Action,
-    decide: (current: QueueDocument, problems: Problems<QueueProblemCode>) => Promise<QueueDocument | null>,
-  ): Promise<QueueResult> {
+    decide: (current: QueueDocument, problems: Problems<C | ChangeCode>) => Promise<QueueDocument | null>,
+  ): Promise<QueueResult<C | ChangeCode>> {
     const { repository, clock } = this.#options;
     for (let tries = 0; tries < maxTries; tries++) {
-      const problems = new Problems<QueueProblemCode>();
+      const problems = new Problems<C | ChangeCode>();
       const current = await repository.read(name);
       if (!current || !this.isVisible(current, principal)) {
         problems.add('QUEUE_NOT_FOUND', ['name'], `name: there is no queue "${name}", or you may not see it`);
@@ -227,7 +234,7 @@ export class QueuesService {
       const written = { ...next, revision: current.revision + 1, updatedAt: clock.now() };
       if (await repository.replace(written)) return { queue: written, userErrors: [] };
     }
-    const problems = new Problems<QueueProblemCode>();
+    const problems = new Problems<C | ChangeCode>();
     problems.add(
       'REVISION_CONFLICT',
       ['name'],
@@ -237,7 +244,7 @@ export class QueuesService {
   }
 
   async #checkExperiments(
-    problems: Problems<QueueProblemCode>,
+    problems: Problems<CreateCode> | Problems<UpdateCode>,
     names: readonly string[] | null | undefined,
   ): Promise<void> {
     const missing = await this.#options.missingExperiments(names ?? []);
@@ -278,7 +285,7 @@ function admits({ experiments }: QueueDocument, experiment: string): boolean {
   return experiments.length === 0 || experiments.includes(experiment);
 }
 
-function refused(problems: Problems<QueueProblemCode>): QueueResult {
+function refused<C extends QueueProblemCode>(problems: Problems<C>): QueueResult<C> {
   return { queue: null, userErrors: problems.found };
 }
 

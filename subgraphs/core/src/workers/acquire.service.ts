@@ -8,7 +8,7 @@ import type { Leadership } from '../scheduler/leader/leadership.js';
 import { Problems } from '../shared/problems.js';
 import { workerLimits } from './worker.document.js';
 import type { WorkerAccess } from './worker-access.js';
-import { rejectUnknownOrLost, type WorkerErrorCode, type WorkerProblem } from './worker-errors.js';
+import { rejectUnknownOrLost, type AccessCode, type WorkerProblem } from './worker-errors.js';
 import type { WorkerRegistry } from './worker-registry.js';
 
 /** A worker that asks for work, as it comes. */
@@ -33,7 +33,7 @@ export interface AcquireCaller {
 /** The work, or why it was refused. */
 export interface AcquireResult {
   readonly assignments: readonly Grant[];
-  readonly userErrors: readonly WorkerProblem[];
+  readonly userErrors: readonly WorkerProblem<AccessCode>[];
 }
 
 /** What {@link AcquireService} is made of. */
@@ -111,7 +111,7 @@ export class AcquireService {
       userErrors: answer.userErrors.map(({ message, path, code }) => ({
         message,
         path,
-        code: code as WorkerErrorCode,
+        code: code as AccessCode,
       })),
     };
   }
@@ -123,8 +123,8 @@ function check({
   freeDeviceIds,
   remainingSeconds,
   waitSeconds,
-}: AcquireSpec): Problems<WorkerErrorCode> {
-  const problems = new Problems<WorkerErrorCode>();
+}: AcquireSpec): Problems<AccessCode> {
+  const problems = new Problems<AccessCode>();
   problems.whole(['count'], count, 1, 1000);
   problems.whole(['free', 'cores'], free.cores, 0, 4096);
   problems.whole(['free', 'memoryMiB'], free.memoryMiB, 0, 16_777_216);

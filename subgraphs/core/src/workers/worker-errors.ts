@@ -14,14 +14,20 @@ export type WorkerErrorCode =
   | 'LOG_TOO_LARGE'
   | 'IDEMPOTENCY_KEY_REUSED';
 
-/** One entry of `userErrors`. */
-export type WorkerProblem = Problem<WorkerErrorCode>;
+/** One entry of `userErrors`. `C` lists the codes of the mutation besides `INVALID_VALUE`. */
+export type WorkerProblem<C extends WorkerErrorCode> = Problem<C>;
+
+/** Codes with which any call of a worker that is not registered is refused. */
+export type AccessCode = 'WORKER_NOT_FOUND' | 'WORKER_LOST';
+
+/** Codes of reports about jobs. */
+export type ReportCode = AccessCode | 'JOB_NOT_FOUND' | 'FENCE_STALE' | 'JOB_STATE_CONFLICT';
 
 /** Why a worker may not speak, or undefined if it may. */
 export function rejectUnknownOrLost(
   workerId: string,
   worker: WorkerDocument | undefined,
-): WorkerProblem | undefined {
+): WorkerProblem<AccessCode> | undefined {
   if (worker?.state === 'LOST') {
     return {
       code: 'WORKER_LOST',

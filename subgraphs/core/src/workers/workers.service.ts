@@ -24,7 +24,7 @@ import {
   type RegisterInput,
 } from './registration/worker-input.js';
 import type { WorkerAccess } from './worker-access.js';
-import { rejectUnknownOrLost, type WorkerErrorCode, type WorkerProblem } from './worker-errors.js';
+import { rejectUnknownOrLost, type AccessCode, type WorkerProblem } from './worker-errors.js';
 import type { WorkerRegistry } from './worker-registry.js';
 import { workerLimits } from './worker.document.js';
 import type { HeldJob, LeaseDocument, WorkerDocument, LeaseTerms } from './worker.types.js';
@@ -59,12 +59,14 @@ export interface WorkersOptions {
   readonly clock: Clock;
 }
 
+type RegisterCode = 'QUEUE_NOT_FOUND' | 'IDEMPOTENCY_KEY_REUSED';
+
 /** The worker, or why it was refused. */
 export interface RegisterResult {
   readonly worker: WorkerDocument | null;
   readonly heartbeatSeconds: number | null;
   readonly leaseSeconds: number | null;
-  readonly userErrors: readonly WorkerProblem[];
+  readonly userErrors: readonly WorkerProblem<RegisterCode>[];
 }
 
 /** A sign of life. */
@@ -80,7 +82,7 @@ export interface HeartbeatSpec {
 export interface HeartbeatResult {
   readonly leaseExpiresAt: Date | null;
   readonly commands: readonly WorkerCommand[];
-  readonly userErrors: readonly WorkerProblem[];
+  readonly userErrors: readonly WorkerProblem<AccessCode>[];
 }
 
 /** Which page of them. */
@@ -213,7 +215,7 @@ export class WorkersService {
   /** Registers a worker. @throws DomainError FORBIDDEN; CONFLICT, see {@link Registration.run} */
   async register(principal: Principal, spec: RegisterInput): Promise<RegisterResult> {
     await this.#options.access.assert(principal, 'worker:register', spec.queue);
-    const problems = new Problems<WorkerErrorCode>();
+    const problems = new Problems<RegisterCode>();
     checkRegistration(problems, spec, this.#options.clock.now());
     const [queue] = await this.#options.queues.byNames([spec.queue]);
     if (!queue)
@@ -269,7 +271,10 @@ export class WorkersService {
       readonly reason?: string | null | undefined;
       readonly ended?: boolean | null | undefined;
     },
-  ): Promise<{ readonly worker: WorkerDocument | null; readonly userErrors: readonly WorkerProblem[] }> {
+  ): Promise<{
+    readonly worker: WorkerDocument | null;
+    readonly userErrors: readonly WorkerProblem<AccessCode>[];
+  }> {
     const { registry, workers, leases, access } = this.#options;
     const worker = await registry.find(spec.workerId);
     if (worker) await access.assert(principal, 'worker:drain', worker.queue);
@@ -278,7 +283,7 @@ export class WorkersService {
     const refusal = rejectUnknownOrLost(spec.workerId, worker);
     if (!worker || refusal) return { worker: null, userErrors: refusal ? [refusal] : [] };
     const reason = spec.reason ?? undefined;
-    const problems = new Problems<WorkerErrorCode>();
+    const problems = new Problems();
     if (reason !== undefined) problems.text(['reason'], reason, 1, 500);
     if (!problems.none) return { worker: null, userErrors: problems.found };
     if (spec.ended) {
@@ -296,14 +301,14 @@ export class WorkersService {
   async #told(
     id: string,
     changed: WorkerDocument | null,
-  ): Promise<{ worker: WorkerDocument | null; userErrors: readonly WorkerProblem[] }> {
+  ): Promise<{ worker: WorkerDocument | null; userErrors: readonly WorkerProblem<AccessCode>[] }> {
     const [worker] = changed ? [changed] : await this.#options.workers.findMany([id]);
     if (worker) this.#options.registry.take(worker);
     const refusal = changed || worker?.state === 'DRAINING' ? undefined : rejectUnknownOrLost(id, worker);
     return refusal ? { worker: null, userErrors: [refusal] } : { worker: worker ?? null, userErrors: [] };
   }
 
-  async #lostNow(id: string, lease: LeaseTerms | undefined): Promise<WorkerProblem> {
+  async #lostNow(id: string, lease: LeaseTerms | undefined): Promise<WorkerProblem<AccessCode>> {
     const [worker] = await this.#options.workers.findMany([id]);
     if (worker) this.#options.registry.take(worker);
     const known = rejectUnknownOrLost(id, worker);
@@ -328,8 +333,8 @@ export function maySee(principal: Principal, { experiments }: Pick<QueueFacts, '
   return experiments.some((experiment) => can(principal, 'worker:read', experiment));
 }
 
-function checkHeartbeat({ jobs, hardware, devices, deviceUse }: HeartbeatSpec): Problems<WorkerErrorCode> {
-  const problems = new Problems<WorkerErrorCode>();
+function checkHeartbeat({ jobs, hardware, devices, deviceUse }: HeartbeatSpec): Problems {
+  const problems = new Problems();
   if (hardware) checkHardware(problems, ['hardware'], hardware);
   if (devices) checkDevices(problems, ['devices'], devices);
   if (deviceUse) checkDeviceUse(problems, ['deviceUse'], deviceUse, devices != null);
@@ -341,6 +346,6 @@ function checkHeartbeat({ jobs, hardware, devices, deviceUse }: HeartbeatSpec): 
   return problems;
 }
 
-function refused(userErrors: readonly WorkerProblem[]): HeartbeatResult {
+function refused(userErrors: readonly WorkerProblem<AccessCode>[]): HeartbeatResult {
   return { leaseExpiresAt: null, commands: [], userErrors };
 }

@@ -6,8 +6,7 @@ import type { JobCriteria } from '../model/job-filter.js';
 export type BulkKind = 'CANCEL' | 'RETRY' | 'HOLD' | 'RELEASE' | 'SET_PRIORITY';
 
 /** Why a job is left alone. */
-export type BulkRefusalCode =
-  'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'INVALID_VALUE' | 'IDEMPOTENCY_KEY_REUSED';
+export type BulkRefusalCode = 'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN';
 
 /** One refused job. */
 export interface BulkRefusal {
@@ -52,9 +51,9 @@ export interface BulkJob {
 /** Jobs chosen by id or by filter. */
 export type BulkSelection = { readonly ids: readonly string[] } | { readonly criteria: JobCriteria };
 
-/** A fault of the whole call. */
+/** A fault of the whole call, or of one of its jobs. */
 export interface BulkFault {
-  readonly code: BulkRefusalCode;
+  readonly code: BulkRefusalCode | 'INVALID_VALUE' | 'IDEMPOTENCY_KEY_REUSED';
   readonly path: readonly string[];
   readonly message: string;
 }

@@ -4,7 +4,13 @@ import { badInput } from '@rhizome/errors';
 import type { Context } from '../../context.js';
 import type { JobSelectionInput } from '../../types.generated.js';
 import type { BulkAnswer } from '../bulk/bulk.service.js';
-import type { BulkFault, BulkKind, BulkParameters, BulkSelection } from '../bulk/bulk.types.js';
+import type {
+  BulkFault,
+  BulkKind,
+  BulkParameters,
+  BulkRefusalCode,
+  BulkSelection,
+} from '../bulk/bulk.types.js';
 
 /** The parts that the inputs of all bulk mutations have. */
 interface BulkMutationInput {
@@ -57,5 +63,5 @@ function faultsOf({ refusals }: BulkAnswer, selection: BulkSelection): readonly 
 
 /** Numbers of refused jobs by reason, as the schema has them. */
 export function refusalCounts(byReason: Readonly<Record<string, number>>) {
-  return Object.entries(byReason).map(([code, count]) => ({ code: code as BulkFault['code'], count }));
+  return Object.entries(byReason).map(([code, count]) => ({ code: code as BulkRefusalCode, count }));
 }

@@ -43,7 +43,7 @@ export class Registration {
     principal: Principal,
     spec: RegisterInput,
     queue: QueueFacts,
-  ): Promise<WorkerDocument | WorkerProblem> {
+  ): Promise<WorkerDocument | WorkerProblem<'IDEMPOTENCY_KEY_REUSED'>> {
     const { workers, leases, ids } = this.#options;
     const registrationKey = `${queue.id}/${principal.subject}/${spec.idempotencyKey}`;
     const registrationDigest = creationDigest(spec);
@@ -113,7 +113,7 @@ function nameConflict({ name }: RegisterInput, why: string): DomainError {
   return new DomainError('CONFLICT', text, { field: 'name', value: name });
 }
 
-function keyReused({ idempotencyKey }: RegisterInput): WorkerProblem {
+function keyReused({ idempotencyKey }: RegisterInput): WorkerProblem<'IDEMPOTENCY_KEY_REUSED'> {
   const shown = JSON.stringify(idempotencyKey);
   const message = `idempotencyKey: ${shown} was used before with other content; take a new key`;
   return { code: 'IDEMPOTENCY_KEY_REUSED', path: ['idempotencyKey'], message };

@@ -3,7 +3,7 @@ import type { Principal } from '@rhizome/authz';
 import type { ReportedJob } from '../../scheduler/cache/scheduler-jobs.repository.js';
 import type { Ledger } from '../../scheduler/cache/ledger.js';
 import { mayActFor, type WorkerAccess } from '../worker-access.js';
-import { rejectUnknownOrLost, type WorkerProblem } from '../worker-errors.js';
+import { rejectUnknownOrLost, type AccessCode, type WorkerProblem } from '../worker-errors.js';
 import type { WorkerRegistry } from '../worker-registry.js';
 
 /** What {@link JobHolder} is made of. */
@@ -26,7 +26,7 @@ export class JobHolder {
   async attemptOf(
     principal: Principal,
     { workerId, jobId, fence }: { readonly workerId: string; readonly jobId: string; readonly fence: number },
-  ): Promise<{ readonly attempt: number } | WorkerProblem> {
+  ): Promise<{ readonly attempt: number } | WorkerProblem<AccessCode | 'JOB_NOT_FOUND' | 'FENCE_STALE'>> {
     const { registry, access, ledger, jobs } = this.#options;
     const worker = await registry.find(workerId);
     if (worker) await access.assert(principal, 'jobLog:append', worker.queue);

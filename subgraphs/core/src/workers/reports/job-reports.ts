@@ -25,16 +25,12 @@ export interface OpenReport<TReport extends JobReport> {
   known: Known;
 }
 
-/** What one kind of report asks and does. */
-export interface ReportRules<TReport extends JobReport> {
+/** What one kind of report asks and does. `C` lists its error codes besides those of all reports. */
+export interface ReportRules<TReport extends JobReport, C extends WorkerErrorCode = never> {
   /** What must be known of a job before its word is planned. */
   readonly needs: 'state' | 'outputs' | 'all';
-  readonly check: (
-    report: TReport,
-    at: readonly (string | number)[],
-    problems: Problems<WorkerErrorCode>,
-  ) => void;
-  readonly refuse?: (report: TReport, known: Known, index: number) => WorkerProblem | undefined;
+  readonly check: (report: TReport, at: readonly (string | number)[], problems: Problems) => void;
+  readonly refuse?: (report: TReport, known: Known, index: number) => WorkerProblem<C> | undefined;
   readonly plan: (report: TReport, known: Known) => ReportStep;
 }
 
@@ -44,18 +40,18 @@ const maxReported = 1000;
 /** Words that are well formed, each job once, and what is wrong with the others. */
 export function checkedReports<TReport extends JobReport>(
   reports: readonly TReport[],
-  { check }: ReportRules<TReport>,
+  { check }: Pick<ReportRules<TReport>, 'check'>,
 ) {
   const fit: { index: number; report: TReport }[] = [];
-  const all: WorkerProblem[] = [];
+  const all: WorkerProblem<never>[] = [];
   if (reports.length > maxReported) {
-    const problems = new Problems<WorkerErrorCode>();
+    const problems = new Problems();
     problems.invalid(['jobs'], `${reports.length} entries`, `at most ${maxReported} entries`);
     return { fit, problems: problems.found };
   }
   const seen = new Set<string>();
   reports.forEach((report, index) => {
-    const problems = new Problems<WorkerErrorCode>();
+    const problems = new Problems();
     if (seen.has(report.id)) problems.invalid(['jobs', index, 'id'], report.id, 'each job once in a call');
     seen.add(report.id);
     check(report, ['jobs', index], problems);
@@ -66,20 +62,25 @@ export function checkedReports<TReport extends JobReport>(
 }
 
 /** There is no such job. */
-export function noJob(index: number, { id }: JobReport): WorkerProblem {
+export function noJob(index: number, { id }: JobReport): WorkerProblem<'JOB_NOT_FOUND'> {
   const message = `jobs.${index}.id: there is no job ${JSON.stringify(id)}`;
   return { code: 'JOB_NOT_FOUND', path: ['jobs', String(index), 'id'], message };
 }
 
 /** The job was taken from the worker. */
-export function stale(index: number, { id, fence }: JobReport): WorkerProblem {
+export function stale(index: number, { id, fence }: JobReport): WorkerProblem<'FENCE_STALE'> {
   const why = 'it was taken from this worker; end the payload and report nothing';
   const message = `jobs.${index}.fence: ${fence} no longer counts for job ${id}: ${why}`;
   return { code: 'FENCE_STALE', path: ['jobs', String(index), 'fence'], message };
 }
 
 /** The job's state does not allow the word. */
-export function conflict(index: number, { id }: JobReport, state: JobState, expected: string): WorkerProblem {
+export function conflict(
+  index: number,
+  { id }: JobReport,
+  state: JobState,
+  expected: string,
+): WorkerProblem<'JOB_STATE_CONFLICT'> {
   const message = `jobs.${index}.id: job ${id} is ${state}; expected ${expected}`;
   return { code: 'JOB_STATE_CONFLICT', path: ['jobs', String(index), 'id'], message };
 }

@@ -7,7 +7,7 @@ import type {
   StoredOutput,
 } from '../../jobs/model/job.types.js';
 import type { AttemptEndChange } from '../../jobs/transitions/transition.types.js';
-import type { WorkerErrorCode, WorkerProblem } from '../worker-errors.js';
+import type { WorkerProblem } from '../worker-errors.js';
 
 type Maybe<T> = T | null | undefined;
 type Path = readonly (string | number)[];
@@ -60,7 +60,7 @@ export interface FailSpec {
 const maxAmount = Number.MAX_SAFE_INTEGER;
 
 /** Notes all faults of a word about a good end. */
-export function checkFinish(problems: Problems<WorkerErrorCode>, at: Path, report: FinishSpec): void {
+export function checkFinish(problems: Problems, at: Path, report: FinishSpec): void {
   problems.whole([...at, 'exitCode'], report.exitCode, -1, 255);
   checkMetrics(problems, [...at, 'metrics'], report.metrics);
   const outputs = report.outputs ?? [];
@@ -79,7 +79,7 @@ export function checkFinish(problems: Problems<WorkerErrorCode>, at: Path, repor
 }
 
 /** Notes all faults of a word about a failure. */
-export function checkFail(problems: Problems<WorkerErrorCode>, at: Path, report: FailSpec): void {
+export function checkFail(problems: Problems, at: Path, report: FailSpec): void {
   problems.whole([...at, 'exitCode'], report.exitCode, -1, 255);
   if (report.signal)
     problems.form([...at, 'signal'], report.signal, /^SIG[A-Z0-9+-]{1,16}$/, 'a name such as SIGKILL');
@@ -98,7 +98,7 @@ export function checkFail(problems: Problems<WorkerErrorCode>, at: Path, report:
   checkMetrics(problems, [...at, 'metrics'], report.metrics);
 }
 
-function checkMetrics(problems: Problems<WorkerErrorCode>, at: Path, metrics: Maybe<MetricsSpec>): void {
+function checkMetrics(problems: Problems, at: Path, metrics: Maybe<MetricsSpec>): void {
   if (!metrics) return;
   for (const name of ['cpuSeconds', 'wallSeconds'] as const) {
     const value = metrics[name];
@@ -117,7 +117,7 @@ export function missingOutput(
   report: FinishSpec,
   declared: readonly string[],
   index: number,
-): WorkerProblem | undefined {
+): WorkerProblem<'OUTPUT_MISSING'> | undefined {
   const given = new Set((report.outputs ?? []).map(({ name }) => name));
   const path = ['jobs', String(index), 'outputs'];
   const unknown = [...given].find((name) => !declared.includes(name));

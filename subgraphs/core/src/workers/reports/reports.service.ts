@@ -33,7 +33,12 @@ import {
   type JobReport,
 } from './job-reports.js';
 import { mayActFor, type WorkerAccess } from '../worker-access.js';
-import { rejectUnknownOrLost, type WorkerProblem } from '../worker-errors.js';
+import {
+  rejectUnknownOrLost,
+  type ReportCode,
+  type WorkerErrorCode,
+  type WorkerProblem,
+} from '../worker-errors.js';
 import type { WorkerRegistry } from '../worker-registry.js';
 
 /** What {@link ReportsService} is made of. */
@@ -46,10 +51,10 @@ export interface ReportsOptions {
   readonly clock: Clock;
 }
 
-/** What became of a report. */
-export interface ReportResult {
+/** What became of a report. `C` lists its error codes besides those of all reports. */
+export interface ReportResult<C extends WorkerErrorCode = never> {
   readonly acceptedIds: readonly string[];
-  readonly userErrors: readonly WorkerProblem[];
+  readonly userErrors: readonly WorkerProblem<ReportCode | C>[];
 }
 
 /** What became of a report of failures. */
@@ -84,7 +89,7 @@ export class ReportsService {
     principal: Principal,
     workerId: string,
     reports: readonly FinishSpec[],
-  ): Promise<ReportResult> {
+  ): Promise<ReportResult<'OUTPUT_MISSING'>> {
     const { accepted, problems } = await this.#report(principal, workerId, reports, {
       needs: 'outputs',
       check: (report, at, found) => checkFinish(found, at, report),
@@ -124,18 +129,22 @@ export class ReportsService {
     };
   }
 
-  async #report<TReport extends JobReport>(
+  async #report<TReport extends JobReport, C extends WorkerErrorCode = never>(
     principal: Principal,
     workerId: string,
     reports: readonly TReport[],
-    rules: ReportRules<TReport>,
-  ): Promise<{ accepted: readonly OpenReport<TReport>[]; problems: readonly WorkerProblem[] }> {
+    rules: ReportRules<TReport, C>,
+  ): Promise<{
+    accepted: readonly OpenReport<TReport>[];
+    problems: readonly WorkerProblem<ReportCode | C>[];
+  }> {
     const { registry, access } = this.#options;
     const worker = await registry.find(workerId);
     if (worker) await access.assert(principal, 'job:report', worker.queue);
     const refusal = rejectUnknownOrLost(workerId, worker);
     if (refusal) return { accepted: [], problems: [refusal] };
-    const { fit, problems } = checkedReports(reports, rules);
+    const { fit, problems: malformed } = checkedReports(reports, rules);
+    const problems: WorkerProblem<ReportCode | C>[] = [...malformed];
     const open = await this.#open({ principal, workerId }, fit, rules, problems);
     const accepted: OpenReport<TReport>[] = [];
     let left = open;
@@ -147,11 +156,11 @@ export class ReportsService {
   }
 
   /** Words about jobs that are the worker's under the fence given, and of experiments that its speaker may report of. */
-  async #open<TReport extends JobReport>(
+  async #open<TReport extends JobReport, C extends WorkerErrorCode>(
     { principal, workerId }: { readonly principal: Principal; readonly workerId: string },
     reports: readonly { readonly index: number; readonly report: TReport }[],
-    { needs, refuse, plan }: ReportRules<TReport>,
-    problems: WorkerProblem[],
+    { needs, refuse, plan }: ReportRules<TReport, C>,
+    problems: WorkerProblem<ReportCode | C>[],
   ): Promise<OpenReport<TReport>[]> {
     const mayTell = (share: string): boolean => mayActFor(principal, 'job:report', share);
     const known = new Map<string, Known>();
@@ -184,12 +193,12 @@ export class ReportsService {
   }
 
   /** Takes the next step of each word. @returns those that need another */
-  async #step<TReport extends JobReport>(
+  async #step<TReport extends JobReport, C extends WorkerErrorCode>(
     open: readonly OpenReport<TReport>[],
-    { plan }: ReportRules<TReport>,
+    { plan }: Pick<ReportRules<TReport>, 'plan'>,
     actor: string,
     accepted: OpenReport<TReport>[],
-    problems: WorkerProblem[],
+    problems: WorkerProblem<ReportCode | C>[],
   ): Promise<OpenReport<TReport>[]> {
     const writing: {
       readonly one: OpenReport<TReport>;
@@ -228,7 +237,7 @@ export class ReportsService {
   #met<TReport extends JobReport>(
     one: OpenReport<TReport>,
     outcome: TransitionOutcome & { readonly applied: false },
-  ): WorkerProblem | undefined {
+  ): WorkerProblem<ReportCode> | undefined {
     const { current } = outcome;
     if (!current) return noJob(one.index, one.report);
     if (current.fence !== one.report.fence) return stale(one.index, one.report);
